@@ -1,0 +1,71 @@
+/**
+ * Typed errors: every failure a caller may want to tell apart has its own class and carries its numbers.
+ * Layer 0. A message names what was wrong and what to do about it.
+ */
+
+/** Base of every error this library throws; `code` is stable, `data` holds the numbers (structured-cloneable). */
+export class HmatrixError extends Error {
+  readonly code: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  constructor(code: string, message: string, data: Readonly<Record<string, unknown>> = {}) {
+    super(message);
+    this.name = new.target.name;
+    this.code = code;
+    this.data = data;
+  }
+}
+
+/** Sizes that do not fit together, or a size out of range. */
+export class ShapeError extends HmatrixError {
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('shape', message, data); }
+}
+
+/** An option outside its domain (negative tolerance, unknown format, …). */
+export class OptionError extends HmatrixError {
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('option', message, data); }
+}
+
+/** A value that is NaN or infinite where a finite one is needed. */
+export class NonFiniteError extends HmatrixError {
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('non-finite', message, data); }
+}
+
+/** A matrix that was promised symmetric and is not; `data` holds row, column and both entries. */
+export class AsymmetryError extends HmatrixError {
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('asymmetric', message, data); }
+}
+
+/** A matrix that cannot be positive (semi-)definite; `data` holds where it shows. */
+export class NotPositiveDefiniteError extends HmatrixError {
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('not-positive-definite', message, data); }
+}
+
+/** A LAPACK routine that did not succeed (info ≠ 0); `data` holds routine and info. */
+export class FactorizationError extends HmatrixError {
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('factorization', message, data); }
+}
+
+/** More memory would be needed than there is; estimated before anything is allocated. */
+export class MemoryError extends HmatrixError {
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('memory', message, data); }
+}
+
+/** A file that cannot be read as what it should be: truncated, foreign, damaged, of another version. */
+export class FileFormatError extends HmatrixError {
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('file-format', message, data); }
+}
+
+/** A native library that is missing, lacks a symbol or is not what it claims to be. */
+export class LibraryError extends HmatrixError {
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('library', message, data); }
+}
+
+/** A worker of the team threw, or died; `data` holds worker and, where known, the original error's code and message. */
+export class WorkerError extends HmatrixError {
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('worker', message, data); }
+}
+
+/** The caller's AbortSignal fired. */
+export class AbortedError extends HmatrixError {
+  constructor(message = 'The operation was aborted.', data: Readonly<Record<string, unknown>> = {}) { super('aborted', message, data); }
+}

@@ -1,0 +1,80 @@
+/**
+ * Column-major matrix views. Layer 1.
+ */
+import { ShapeError } from '../core/errors.js';
+
+export type FloatArray = Float64Array | Float32Array;
+export type Precision = 'f64' | 'f32';
+
+/** Column-major view: entry (i, j) is data[offset + i + j·ld]; ld ≥ max(1, rows); all counts in elements. */
+export interface Matrix {
+  readonly data: FloatArray;
+  readonly offset: number;
+  readonly rows: number;
+  readonly cols: number;
+  readonly ld: number;
+}
+
+/** A view, not checked: for kernels whose caller has checked. */
+export function view(data: FloatArray, offset: number, rows: number, cols: number, ld: number = rows): Matrix {
+  return { data, offset, rows, cols, ld: ld > 0 ? ld : 1 };
+}
+
+/** A view, checked against the array it lies in. */
+export function matrixOver(data: FloatArray, rows: number, cols: number, offset = 0, ld: number = Math.max(1, rows)): Matrix {
+  const a = { data, offset, rows, cols, ld };
+  checkView(a, 'matrix');
+  return a;
+}
+
+/** A zero matrix of its own. */
+export function zeros(rows: number, cols: number, precision: Precision = 'f64'): Matrix {
+  return view(precision === 'f64' ? new Float64Array(rows * cols) : new Float32Array(rows * cols), 0, rows, cols);
+}
+
+/** Throws ShapeError unless every entry of the view lies inside its array. */
+export function checkView(a: Matrix, name: string): void {
+  const { rows, cols, ld, offset } = a;
+  if (!Number.isInteger(rows) || !Number.isInteger(cols) || !Number.isInteger(ld) || !Number.isInteger(offset) || rows < 0 || cols < 0 || offset < 0 || ld < Math.max(1, rows)) {
+    throw new ShapeError(`${name}: not a view: rows ${rows}, cols ${cols}, ld ${ld}, offset ${offset} (whole numbers, ld ≥ max(1, rows)).`, { rows, cols, ld, offset });
+  }
+  if (rows > 0 && cols > 0 && offset + (cols - 1) * ld + rows > a.data.length) {
+    throw new ShapeError(`${name}: ${rows} × ${cols} with ld ${ld} at offset ${offset} reaches past the end of an array of ${a.data.length}.`, { rows, cols, ld, offset, length: a.data.length });
+  }
+}
+
+export const get = (a: Matrix, i: number, j: number): number => a.data[a.offset + i + j * a.ld];
+
+/** Rows [row, row + rows) and columns [col, col + cols) as a view. */
+export function block(a: Matrix, row: number, col: number, rows: number, cols: number): Matrix {
+  return view(a.data, a.offset + row + col * a.ld, rows, cols, a.ld);
+}
+
+/** out ← a (same shape; precisions may differ). */
+export function copyInto(out: Matrix, a: Matrix): void {
+  const { rows, cols } = a;
+  const x = a.data;
+  const y = out.data;
+  for (let j = 0; j < cols; j++) {
+    let p = a.offset + j * a.ld;
+    let q = out.offset + j * out.ld;
+    for (let i = 0; i < rows; i++) y[q++] = x[p++];
+  }
+}
+
+export function fill(a: Matrix, value: number): void {
+  for (let j = 0; j < a.cols; j++) {
+    const p = a.offset + j * a.ld;
+    a.data.fill(value, p, p + a.rows);
+  }
+}
+
+/** ‖a‖_F², summed column by column. */
+export function squaredNorm(a: Matrix): number {
+  let sum = 0;
+  for (let j = 0; j < a.cols; j++) {
+    const p = a.offset + j * a.ld;
+    for (let i = p; i < p + a.rows; i++) sum += a.data[i] * a.data[i];
+  }
+  return sum;
+}

@@ -1,0 +1,33 @@
+/**
+ * A symmetric matrix seen through its entries: the one thing `compress` asks for. Layer 3.
+ */
+import type { Indices } from '../core/indices.js';
+import type { Blas } from '../dense/blas.js';
+import type { Matrix } from '../dense/matrix.js';
+import type { LinearOperator } from '../operator/linear-operator.js';
+
+/** N points in ℝᵈ; point i is coordinates[i·d … i·d + d) (a d × N column-major matrix). */
+export interface Points { readonly dimension: number; readonly count: number; readonly coordinates: Float64Array }
+
+/**
+ * How a worker builds its own copy of a source: it imports `module`, calls its export `name` with `data`
+ * (structured-cloneable, its large arrays over SharedArrayBuffer) and a context, and gets an EntrySource.
+ */
+export interface SourceDescriptor { readonly module: string; readonly name: string; readonly data: unknown }
+export interface SourceContext { readonly blas: Blas }
+export type SourceFactory = (data: never, context: SourceContext) => EntrySource;
+
+/** A symmetric matrix seen through its entries. Must be pure: the same (I, J) always give the same bits, on any worker. */
+export interface EntrySource {
+  readonly size: number;
+  /** out(a, b) ← K(rows[a], cols[b]); out is rows.length × cols.length over a Float64Array. */
+  entries(rows: Indices, cols: Indices, out: Matrix): void;
+  /** out[i] ← K(i, i), i = 0 … size − 1. */
+  diagonal(out: Float64Array): void;
+  /** Where the indices lie, if they lie somewhere: opens the geometric distance. */
+  readonly points?: Points;
+  /** Exact products, if there is a cheaper way to them than entries. */
+  readonly operator?: LinearOperator;
+  /** How workers get their copies. A source without it is evaluated by the calling thread alone. */
+  readonly descriptor?: SourceDescriptor;
+}
