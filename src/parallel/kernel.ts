@@ -1,0 +1,31 @@
+/**
+ * Phase kernels: the functions a team runs, written once and synchronously. Layer 1.
+ * A kernel is found by name in the module that defines it, so the main thread and every worker run the same code; what it works on
+ * is a structured-cloneable state whose large arrays lie over SharedArrayBuffer.
+ */
+import type { Blas } from '../dense/blas.js';
+
+/** What a worker lends the kernels that run on it. */
+export interface WorkerContext {
+  readonly blas: Blas;
+  /** 0 is the main thread. Results must not depend on it. */
+  readonly worker: number;
+  readonly workers: number;
+  /** A module's exports, loaded before the state that names it was shared. */
+  readonly modules: (url: string) => Record<string, unknown>;
+}
+
+/** Runs one task of a phase. */
+export type TaskBody<A> = (task: number, args: A) => void;
+
+export interface PhaseKernel<S, A = undefined> {
+  readonly module: string;
+  readonly name: string;
+  /** Called once per worker and state: opens views, allocates scratch, returns the function that runs tasks. */
+  readonly bind: (state: S, context: WorkerContext) => TaskBody<A>;
+}
+
+/** Defines a kernel; `name` must be the name it is exported under, `module` the defining module's import.meta.url. */
+export function phaseKernel<S, A = undefined>(module: string, name: string, bind: PhaseKernel<S, A>['bind']): PhaseKernel<S, A> {
+  return { module, name, bind };
+}

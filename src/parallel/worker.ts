@@ -1,0 +1,68 @@
+/**
+ * A worker's long-running task, hosted by piscina: wait for messages, run its share of each phase. Layer 1.
+ */
+import { receiveMessageOnPort } from 'node:worker_threads';
+import { openBlas } from '../dense/backend.js';
+import { Executor } from './executor.js';
+import type { PhaseKernel } from './kernel.js';
+import { reportError, type Message, type WorkerStart } from './messages.js';
+import { drain, EVENT, FAILED, FINISHED, GENERATION, signalEvent, TASK_DONE } from './schedule.js';
+import type { TaskGraph } from './task-graph.js';
+
+/** Polls of the generation word before sleeping: iterative solvers come back within tens of microseconds. */
+const SPINS = 20_000;
+
+function awaitGeneration(control: Int32Array, seen: number): void {
+  for (let spin = 0; spin < SPINS; spin++) if (Atomics.load(control, GENERATION) !== seen) return;
+  while (Atomics.load(control, GENERATION) === seen) Atomics.wait(control, GENERATION, seen);
+}
+
+export default async function work(start: WorkerStart): Promise<void> {
+  const { control, port, worker, workers } = start;
+  const fail = (error: unknown): void => {
+    port.postMessage(reportError(error));
+    Atomics.compareExchange(control, FAILED, 0, worker + 1);
+  };
+  // process.exit inside a kernel ends this thread alone: say so while there is still time.
+  let running = false;
+  process.once('exit', () => {
+    if (!running) return;
+    fail(new Error('the worker exited while it ran a task'));
+    Atomics.add(control, FINISHED, 1);
+    signalEvent(control);
+  });
+  const executor = new Executor(openBlas(start.blas), worker, workers);
+  const graphs = new Map<number, TaskGraph>();
+  port.postMessage('ready');
+  let seen = 0;
+  for (;;) {
+    awaitGeneration(control, seen);
+    seen = (seen + 1) | 0;
+    const message = receiveMessageOnPort(port)?.message as Message;
+    if (message.type === 'stop') break;
+    if (message.type === 'release') {
+      executor.release(message.id);
+    } else if (message.type === 'share') {
+      await executor.hold(message.id, message.state, message.modules);
+    } else if (message.type === 'forget') {
+      graphs.delete(message.graphId);
+    } else {
+      running = true;
+      try {
+        if (message.graph !== null) graphs.set(message.graphId, message.graph);
+        await executor.load([message.module]);
+        const kernel = executor.context.modules(message.module)[message.name] as PhaseKernel<never, never>;
+        const body = executor.body(message.state, kernel);
+        for (const event of drain(control, graphs.get(message.graphId)!, (task) => body(task, message.args))) {
+          if (event !== TASK_DONE) Atomics.wait(control, EVENT, event);
+        }
+      } catch (error) {
+        fail(error);
+      }
+      running = false;
+      Atomics.add(control, FINISHED, 1);
+      signalEvent(control);
+    }
+  }
+  port.close();
+}
