@@ -55,6 +55,11 @@ export class FileFormatError extends HmatrixError {
   constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('file-format', message, data); }
 }
 
+/** A file that cannot be opened, read, written or replaced; `data` holds path and the system's code (ENOENT, EACCES, ENOSPC, …). */
+export class FileAccessError extends HmatrixError {
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('file-access', message, data); }
+}
+
 /** A native library that is missing, lacks a symbol or is not what it claims to be. */
 export class LibraryError extends HmatrixError {
   constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('library', message, data); }

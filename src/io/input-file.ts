@@ -1,0 +1,95 @@
+/**
+ * A file open for reading at positions, in chunks. Layer 1.
+ * Chunks bound what one system call moves (which also has a limit of 2³¹ − 1 bytes), let the event loop and an AbortSignal through,
+ * and let the target be shared memory of any size: nothing is read twice or copied.
+ */
+import { open, type FileHandle } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { throwIfAborted, type RunControl } from '../core/context.js';
+import { FileAccessError, FileFormatError, MemoryError } from '../core/errors.js';
+
+/** Bytes moved by one read or write. */
+export const chunkBytes = 8 * 1024 * 1024;
+
+/** What a file's failing system call means, as a typed error; anything else as it is. */
+export function accessError(error: unknown, action: string, path: string): unknown {
+  const { code, syscall } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+  if (code === undefined || syscall === undefined) return error;
+  const why: Record<string, string> = {
+    ENOENT: 'there is no such file or folder', EACCES: 'permission denied', EPERM: 'operation not permitted', EISDIR: 'it is a folder',
+    ENOSPC: 'no space left on the device', EROFS: 'the file system is read-only', ENOTDIR: 'part of the path is not a folder', EMFILE: 'too many open files',
+  };
+  return new FileAccessError(`Cannot ${action} ${path}: ${why[code] ?? (error as Error).message} (${code}).`, { path, systemCode: code });
+}
+
+/** Allocates shared memory, or says how much was wanted. */
+export function sharedBuffer(bytes: number, what: string): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(bytes);
+  } catch {
+    throw new MemoryError(`${what} needs ${bytes} bytes in one piece, more than this process can have.`, { bytes });
+  }
+}
+
+/** The bytes a typed array lies on. */
+export const bytesOf = (array: ArrayBufferView): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+
+export class InputFile {
+  readonly path: string;
+  readonly size: number;
+  readonly #handle: FileHandle;
+
+  constructor(path: string, size: number, handle: FileHandle) {
+    this.path = path;
+    this.size = size;
+    this.#handle = handle;
+  }
+
+  /** Fills `target` from `position` on, chunk by chunk; `each` sees every chunk as it arrives. */
+  async read(target: Uint8Array, position: number, control: RunControl, each?: (chunk: Uint8Array) => void): Promise<void> {
+    for (let done = 0; done < target.length;) {
+      throwIfAborted(control.signal);
+      const wanted = Math.min(chunkBytes, target.length - done);
+      const { bytesRead } = await this.#handle.read(target, done, wanted, position + done).catch((error: unknown) => { throw accessError(error, 'read', this.path); });
+      if (bytesRead === 0) {
+        throw new FileFormatError(`${this.path}: ended at byte ${position + done}; ${target.length - done} more were expected. The file is truncated: write or fetch it again.`, {
+          path: this.path, position: position + done, missing: target.length - done,
+        });
+      }
+      each?.(target.subarray(done, done + bytesRead));
+      done += bytesRead;
+    }
+  }
+
+  /** At most `count` bytes from `position` on: fewer where the file ends. */
+  async head(count: number, position = 0): Promise<Uint8Array> {
+    const bytes = new Uint8Array(Math.max(0, Math.min(count, this.size - position)));
+    await this.read(bytes, position, {});
+    return bytes;
+  }
+
+  /** The whole file as a stream of byte chunks; the handle stays open. */
+  stream(): Readable {
+    return this.#handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 1024 * 1024 });
+  }
+}
+
+/** Opens `path`, passes it to `use`, and closes it whatever happens. */
+export async function withInputFile<T>(path: string, control: RunControl, use: (file: InputFile) => Promise<T>): Promise<T> {
+  throwIfAborted(control.signal);
+  let handle: FileHandle;
+  try {
+    handle = await open(path, 'r');
+  } catch (error) {
+    throw accessError(error, 'open', path);
+  }
+  try {
+    const stat = await handle.stat();
+    if (!stat.isFile()) {
+      throw new FileAccessError(`Cannot read ${path}: it is ${stat.isDirectory() ? 'a folder' : 'not a regular file'}; a file of known size is needed.`, { path });
+    }
+    return await use(new InputFile(path, stat.size, handle));
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * NumPy's .npy files. Layer 1.
+ * Elements land straight in shared memory, chunk by chunk: a file of float64 or float32 in this machine's byte order is never held twice.
+ * Source: numpy.lib.format (see npy-header.ts).
+ */
+import type { RunControl } from '../core/context.js';
+import { ShapeError } from '../core/errors.js';
+import { checkView, view, type FloatArray, type Matrix, type Precision } from '../dense/matrix.js';
+import { writeAtomically } from './atomic-write.js';
+import { bytesOf, chunkBytes, sharedBuffer, withInputFile, type InputFile } from './input-file.js';
+import { formatNpyHeader, readNpyHeader, type NpyHeader } from './npy-header.js';
+
+export interface NpyArray {
+  /** (n) or (rows, cols). */
+  readonly shape: readonly number[];
+  /** Element (i, j) of (rows, cols) is data[i + j·rows] if true, data[i·cols + j] if not. */
+  readonly fortranOrder: boolean;
+  /** Float32Array for f4, Float64Array for everything else; over a SharedArrayBuffer. */
+  readonly data: Float64Array | Float32Array;
+}
+
+/** What can be written, and as which type. */
+export type NpyData = Float64Array | Float32Array | Int32Array | Uint8Array;
+
+const floatArray = (header: NpyHeader, precision: Precision | undefined, path: string): FloatArray =>
+  (precision ?? (header.kind === 'f' && header.itemBytes === 4 ? 'f32' : 'f64')) === 'f32'
+    ? new Float32Array(sharedBuffer(4 * header.count, path))
+    : new Float64Array(sharedBuffer(8 * header.count, path));
+
+function swapBytes(bytes: Uint8Array, itemBytes: number): void {
+  const buffer = Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
+  if (itemBytes === 2) buffer.swap16();
+  else if (itemBytes === 4) buffer.swap32();
+  else if (itemBytes === 8) buffer.swap64();
+}
+
+/** out[start …] ← the elements in `raw`, rounded to out's precision. */
+function convert(raw: Uint8Array, header: NpyHeader, out: FloatArray, start: number): void {
+  const { kind, itemBytes } = header;
+  const { buffer, byteOffset, length } = raw;
+  const n = length / itemBytes;
+  if (kind === 'f') out.set(itemBytes === 8 ? new Float64Array(buffer, byteOffset, n) : new Float32Array(buffer, byteOffset, n), start);
+  else if (kind === 'b') for (let i = 0; i < n; i++) out[start + i] = raw[i] === 0 ? 0 : 1;
+  else if (itemBytes === 1) out.set(kind === 'i' ? new Int8Array(buffer, byteOffset, n) : raw, start);
+  else if (itemBytes === 2) out.set(kind === 'i' ? new Int16Array(buffer, byteOffset, n) : new Uint16Array(buffer, byteOffset, n), start);
+  else if (itemBytes === 4) out.set(kind === 'i' ? new Int32Array(buffer, byteOffset, n) : new Uint32Array(buffer, byteOffset, n), start);
+  else {
+    // Two exact terms and one rounding: the float64 nearest to the 64-bit integer.
+    const words = new DataView(buffer, byteOffset, length);
+    const little = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+    const highAt = little ? 4 : 0;
+    for (let i = 0; i < n; i++) {
+      const high = kind === 'i' ? words.getInt32(8 * i + highAt, little) : words.getUint32(8 * i + highAt, little);
+      out[start + i] = high * 4294967296 + words.getUint32(8 * i + 4 - highAt, little);
+    }
+  }
+}
+
+/** out[start … start + count) ← elements `first` … of the file. `staging` is used where they must be converted. */
+async function readElements(file: InputFile, header: NpyHeader, first: number, count: number, out: FloatArray, start: number, staging: Staging, control: RunControl): Promise<void> {
+  const { itemBytes, kind, swap } = header;
+  const position = header.dataOffset + first * itemBytes;
+  if (kind === 'f' && itemBytes === out.BYTES_PER_ELEMENT) {
+    const target = bytesOf(out.subarray(start, start + count));
+    await file.read(target, position, control);
+    if (swap) for (let at = 0; at < target.length; at += chunkBytes) swapBytes(target.subarray(at, at + chunkBytes), itemBytes);
+    return;
+  }
+  staging.bytes ??= new Uint8Array(Math.min(chunkBytes, header.count * itemBytes));
+  const step = staging.bytes.length / itemBytes;
+  for (let done = 0; done < count; done += step) {
+    const n = Math.min(step, count - done);
+    const raw = staging.bytes.subarray(0, n * itemBytes);
+    await file.read(raw, position + done * itemBytes, control);
+    if (swap) swapBytes(raw, itemBytes);
+    convert(raw, header, out, start + done);
+  }
+}
+
+interface Staging { bytes?: Uint8Array }
+
+/** The elements in the order they have in the file. */
+async function readAsStored(file: InputFile, header: NpyHeader, precision: Precision | undefined, control: RunControl): Promise<FloatArray> {
+  const out = floatArray(header, precision, file.path);
+  const step = chunkBytes;
+  const staging: Staging = {};
+  for (let done = 0; done < header.count; done += step) {
+    await readElements(file, header, done, Math.min(step, header.count - done), out, done, staging, control);
+    control.onProgress?.({ phase: 'read', done: Math.min(done + step, header.count), total: header.count });
+  }
+  return out;
+}
+
+/** Line l of the file, element k, goes to out[k·lines + l]: the other order, tile by tile, so that no second copy of the file is held. */
+async function readTransposed(file: InputFile, header: NpyHeader, lines: number, width: number, precision: Precision | undefined, control: RunControl): Promise<FloatArray> {
+  const out = floatArray(header, precision, file.path);
+  const capacity = chunkBytes / 8;
+  // At least 16 lines to a tile: then whole cache lines of the result are written at a time.
+  const tileLines = Math.min(lines, Math.max(16, Math.floor(capacity / width)));
+  const tileWidth = Math.min(width, Math.floor(capacity / tileLines));
+  const tile = out instanceof Float32Array ? new Float32Array(tileLines * tileWidth) : new Float64Array(tileLines * tileWidth);
+  const staging: Staging = {};
+  for (let l0 = 0; l0 < lines; l0 += tileLines) {
+    const rows = Math.min(tileLines, lines - l0);
+    for (let k0 = 0; k0 < width; k0 += tileWidth) {
+      const cols = Math.min(tileWidth, width - k0);
+      if (cols === width) await readElements(file, header, l0 * width, rows * width, tile, 0, staging, control);
+      else for (let l = 0; l < rows; l++) await readElements(file, header, (l0 + l) * width + k0, cols, tile, l * cols, staging, control);
+      scatter(tile, rows, cols, out, lines, l0, k0);
+    }
+    control.onProgress?.({ phase: 'read', done: (l0 + rows) * width, total: header.count });
+  }
+  return out;
+}
+
+/** out[(k0 + k)·lines + l0 + l] ← tile[l·cols + k], in blocks that stay in cache. */
+function scatter(tile: FloatArray, rows: number, cols: number, out: FloatArray, lines: number, l0: number, k0: number): void {
+  const side = 32;
+  for (let lb = 0; lb < rows; lb += side) {
+    const le = Math.min(rows, lb + side);
+    for (let kb = 0; kb < cols; kb += side) {
+      const ke = Math.min(cols, kb + side);
+      for (let k = kb; k < ke; k++) {
+        let q = (k0 + k) * lines + l0 + lb;
+        for (let l = lb; l < le; l++) out[q++] = tile[l * cols + k];
+      }
+    }
+  }
+}
+
+/**
+ * Reads an .npy file of rank 1 or 2: f8, f4, i1 … i8, u1 … u8, b1, either byte order, C or Fortran order. Whole numbers become float64
+ * (beyond 2⁵³ the nearest one).
+ * Failure: FileFormatError (foreign, truncated, another type or rank), FileAccessError, MemoryError, AbortedError.
+ */
+export async function readNpy(path: string, control: RunControl = {}): Promise<NpyArray> {
+  return withInputFile(path, control, async (file) => {
+    const header = await readNpyHeader(file);
+    return { shape: header.shape, fortranOrder: header.fortranOrder, data: await readAsStored(file, header, undefined, control) };
+  });
+}
+
+/** As readNpy, in the order asked for: shape (n) is read as (n, 1). `precision` converts on the way. */
+export async function readNpyOrdered(path: string, order: 'C' | 'F', precision?: Precision, control: RunControl = {}): Promise<{ readonly rows: number; readonly cols: number; readonly data: FloatArray }> {
+  return withInputFile(path, control, async (file) => {
+    const header = await readNpyHeader(file);
+    const [rows, cols = 1] = header.shape;
+    const asStored = header.fortranOrder === (order === 'F') || rows <= 1 || cols <= 1;
+    const data = asStored
+      ? await readAsStored(file, header, precision, control)
+      : await readTransposed(file, header, header.fortranOrder ? cols : rows, header.fortranOrder ? rows : cols, precision, control);
+    return { rows, cols, data };
+  });
+}
+
+/** An .npy file as a column-major matrix over shared memory (a row-major file is transposed as it comes in); shape (n) becomes n × 1. Failure: as readNpy. */
+export async function readNpyMatrix(path: string, control: RunControl = {}): Promise<Matrix> {
+  const { rows, cols, data } = await readNpyOrdered(path, 'F', undefined, control);
+  return view(data, 0, rows, cols);
+}
+
+/** Writes an array of rank 1 or 2 as .npy (format 1.0), whole or not at all. Failure: ShapeError, FileAccessError, AbortedError. */
+export async function writeNpy(path: string, array: { readonly shape: readonly number[]; readonly data: NpyData; readonly fortranOrder?: boolean }, control: RunControl = {}): Promise<void> {
+  const { shape, data, fortranOrder = false } = array;
+  if (shape.length < 1 || shape.length > 2 || !shape.every((n) => Number.isSafeInteger(n) && n >= 0) || shape.reduce((p, n) => p * n, 1) !== data.length) {
+    throw new ShapeError(`writeNpy: shape (${shape.join(', ')}) does not describe ${data.length} elements in rank 1 or 2.`, { shape, length: data.length });
+  }
+  const type = data instanceof Float64Array ? 'f8' : data instanceof Float32Array ? 'f4' : data instanceof Int32Array ? 'i4' : 'u1';
+  await writeAtomically(path, control, async (file) => {
+    await file.append(formatNpyHeader(type, fortranOrder, shape));
+    await file.append(data);
+  });
+}
+
+/** Writes a matrix as .npy in Fortran order, in its own precision; a view with gaps is packed as it goes out. Failure: as writeNpy. */
+export async function writeNpyMatrix(path: string, matrix: Matrix, control: RunControl = {}): Promise<void> {
+  checkView(matrix, 'writeNpyMatrix');
+  const { data, offset, rows, cols, ld } = matrix;
+  if (ld === rows || cols <= 1) {
+    await writeNpy(path, { shape: [rows, cols], data: data.subarray(offset, offset + rows * cols), fortranOrder: true }, control);
+    return;
+  }
+  const single = data instanceof Float32Array;
+  await writeAtomically(path, control, async (file) => {
+    await file.append(formatNpyHeader(single ? 'f4' : 'f8', true, [rows, cols]));
+    if (rows === 0) return;
+    const columns = Math.max(1, Math.min(cols, Math.floor(chunkBytes / (rows * data.BYTES_PER_ELEMENT))));
+    const packed = single ? new Float32Array(rows * columns) : new Float64Array(rows * columns);
+    for (let j0 = 0; j0 < cols; j0 += columns) {
+      const n = Math.min(columns, cols - j0);
+      for (let j = 0; j < n; j++) packed.set(data.subarray(offset + (j0 + j) * ld, offset + (j0 + j) * ld + rows), j * rows);
+      await file.append(packed.subarray(0, rows * n));
+    }
+  });
+}
