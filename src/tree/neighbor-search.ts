@@ -1,0 +1,208 @@
+/**
+ * The phases of the neighbour search. Layer 4.
+ * Projection trees: a node is cut at the median of δ(·, p) − δ(·, q), p and q two of its members, drawn at random; leaves are searched exhaustively, by panels
+ * of a matrix of distances. Every pair of a leaf is evaluated once and offered to both its members.
+ */
+import { firstOfLevel, type NodeId } from '../core/indices.js';
+import { RandomStream } from '../core/random.js';
+import { view, type Matrix } from '../dense/matrix.js';
+import { phaseKernel, type WorkerContext } from '../parallel/kernel.js';
+import { openDistance, type DistanceState } from './choose-distance.js';
+import type { Distance } from './distance.js';
+import { NearestLists, type NearestState } from './nearest-lists.js';
+import { chunkOf, splitAtMedian, visitInner, type Ranges } from './split.js';
+import type { LevelArgs } from './two-centroids.js';
+
+export interface SearchState {
+  readonly distance: Exclude<DistanceState, { kind: 'line' }>;
+  readonly size: number;
+  readonly nearest: NearestState;
+  /** The projection tree in work: shape, order, one value per position. */
+  readonly ranges: Ranges;
+  readonly order: Int32Array;
+  readonly values: Float64Array;
+  /** Rows whose lists are also found exactly, and those lists. */
+  readonly sample: Int32Array;
+  readonly exact: NearestState;
+  readonly seed: number;
+}
+
+export interface TreeArgs extends LevelArgs { readonly iteration: number }
+
+/** Columns of a panel: it stays in the second-level cache. */
+const PANEL = 128;
+/** Rows and columns of a tile of the exhaustive search. */
+export const TILE = 1024;
+/** Rows of the sample that a task searches for. */
+export const SAMPLE_ROWS = 16;
+/** Rows that a task finishes. */
+export const FINISH_ROWS = 4096;
+
+const POLES = 0x901e5;
+const CANDIDATES = 6;
+
+/** One thread's distance, lists and scratch. */
+class Searcher {
+  readonly distance: Distance;
+  readonly #state: SearchState;
+  readonly #nearest: NearestLists;
+  readonly #panel: Float64Array;
+  readonly #rowLimits: Float64Array;
+  readonly #colLimits: Float64Array;
+  readonly #candidates = new Int32Array(CANDIDATES);
+  readonly #toFirst = new Float64Array(CANDIDATES);
+
+  constructor(state: SearchState, context: WorkerContext) {
+    const widest = Math.max(TILE, state.ranges.end[firstOfLevel(state.ranges.depth)]);
+    this.distance = openDistance(state.distance, context);
+    this.#state = state;
+    this.#nearest = new NearestLists(state.nearest);
+    this.#panel = new Float64Array(widest * PANEL);
+    this.#rowLimits = new Float64Array(widest);
+    this.#colLimits = new Float64Array(widest);
+  }
+
+  /** Two random members of a node, far apart: p at random, q the farthest from it of a few. */
+  poles(iteration: number, node: NodeId): readonly [number, number] {
+    const { order, ranges: { begin, end }, seed } = this.#state;
+    const random = new RandomStream(seed, POLES, iteration, node);
+    const size = end[node] - begin[node];
+    const candidates = this.#candidates;
+    for (let c = 0; c < CANDIDATES; c++) candidates[c] = order[begin[node] + random.integer(size)];
+    const distances = this.#toFirst;
+    this.distance.load(candidates, candidates.subarray(0, 1));
+    this.distance.between(0, 0, view(distances, 0, CANDIDATES, 1));
+    let q = 0;
+    for (let c = 1; c < CANDIDATES; c++) if (distances[c] > distances[q]) q = c;
+    return [candidates[0], candidates[q]];
+  }
+
+  project(iteration: number, node: NodeId, from: number, to: number): void {
+    const { order, values } = this.#state;
+    const [p, q] = this.poles(iteration, node);
+    this.distance.toTwo(p, q, order.subarray(from, to), values, from);
+  }
+
+  /** Offers every pair of the members to both. */
+  searchAmong(members: Int32Array): void {
+    const n = members.length;
+    this.distance.load(members, members);
+    const limits = this.#limits(this.#rowLimits, members);
+    for (let first = 0; first < n; first += PANEL) {
+      const block = view(this.#panel, 0, n - first, Math.min(PANEL, n - first));
+      this.distance.between(first, first, block);
+      this.#offerPanel(block, members, limits, first, members, limits, first);
+    }
+  }
+
+  /** Offers every pair (row, column) of two disjoint sets to both. */
+  searchBetween(rows: Int32Array, cols: Int32Array): void {
+    this.distance.load(rows, cols);
+    const rowLimits = this.#limits(this.#rowLimits, rows);
+    const colLimits = this.#limits(this.#colLimits, cols);
+    for (let first = 0; first < cols.length; first += PANEL) {
+      const block = view(this.#panel, 0, rows.length, Math.min(PANEL, cols.length - first));
+      this.distance.between(0, first, block);
+      this.#offerPanel(block, rows, rowLimits, 0, cols, colLimits, first);
+    }
+  }
+
+  #limits(limits: Float64Array, members: Int32Array): Float64Array {
+    for (let a = 0; a < members.length; a++) limits[a] = this.#nearest.farthest(members[a]);
+    return limits;
+  }
+
+  /** Block (a, b) is the distance of rows[firstRow + a] and cols[firstCol + b]; where both are the same set, only pairs below the diagonal count. */
+  #offerPanel(block: Matrix, rows: Int32Array, rowLimits: Float64Array, firstRow: number, cols: Int32Array, colLimits: Float64Array, firstCol: number): void {
+    const data = this.#panel;
+    const { rows: m, cols: n, ld } = block;
+    const same = rows === cols;
+    const nearest = this.#nearest;
+    for (let b = 0; b < n; b++) {
+      const col = cols[firstCol + b];
+      let limit = colLimits[firstCol + b];
+      const column = b * ld - firstRow;
+      for (let a = same ? firstCol + b + 1 : firstRow; a < firstRow + m; a++) {
+        const distance = data[column + a];
+        if (distance <= limit) limit = nearest.offer(col, rows[a], distance);
+        if (distance <= rowLimits[a]) rowLimits[a] = nearest.offer(rows[a], col, distance);
+      }
+      colLimits[firstCol + b] = limit;
+    }
+  }
+}
+
+/** Per chunk of a large node: δ(·, p) − δ(·, q). */
+export const projectRandomly = phaseKernel<SearchState, TreeArgs>(import.meta.url, 'projectRandomly', (state, context) => {
+  const searcher = new Searcher(state, context);
+  return (task, { iteration, level, perNode }) => {
+    const { node, from, to } = chunkOf(state.ranges, level, perNode, task);
+    searcher.project(iteration, node, from, to);
+  };
+});
+
+/** Per subtree: its projection tree, and the search of its leaves. */
+export const searchSubtree = phaseKernel<SearchState, Omit<TreeArgs, 'perNode'>>(import.meta.url, 'searchSubtree', (state, context) => {
+  const searcher = new Searcher(state, context);
+  const { ranges: { begin, end, depth }, order, values } = state;
+  return (task, { iteration, level }) => {
+    visitInner(firstOfLevel(level) + task, level, depth, (ν) => {
+      searcher.project(iteration, ν, begin[ν], end[ν]);
+      splitAtMedian(order, values, begin[ν], end[ν]);
+    });
+    const leaves = 2 ** (depth - level);
+    const first = firstOfLevel(depth) + task * leaves;
+    for (let leaf = first; leaf < first + leaves; leaf++) searcher.searchAmong(order.subarray(begin[leaf], end[leaf]));
+  };
+});
+
+/** Per pair of tiles of the index range, 2 numbers a task: everything against everything. */
+export const searchTiles = phaseKernel<SearchState, { readonly pairs: Int32Array }>(import.meta.url, 'searchTiles', (state, context) => {
+  const searcher = new Searcher(state, context);
+  const tile = (t: number): Int32Array => Int32Array.from({ length: Math.min(TILE, state.size - t * TILE) }, (_, a) => t * TILE + a);
+  return (task, { pairs }) => {
+    const rows = tile(pairs[2 * task]);
+    if (pairs[2 * task] === pairs[2 * task + 1]) searcher.searchAmong(rows);
+    else searcher.searchBetween(rows, tile(pairs[2 * task + 1]));
+  };
+});
+
+/** Per few rows of the sample: their exact lists. */
+export const searchSample = phaseKernel<SearchState>(import.meta.url, 'searchSample', (state, context) => {
+  const { sample, size } = state;
+  const distance = openDistance(state.distance, context);
+  const exact = new NearestLists(state.exact);
+  const rows = 2048;
+  const panel = new Float64Array(rows * SAMPLE_ROWS);
+  const all = new Int32Array(rows);
+  return (task) => {
+    const first = task * SAMPLE_ROWS;
+    const cols = sample.subarray(first, first + SAMPLE_ROWS);
+    exact.clear(first, first + cols.length);
+    for (let from = 0; from < size; from += rows) {
+      const count = Math.min(rows, size - from);
+      for (let a = 0; a < count; a++) all[a] = from + a;
+      distance.load(all.subarray(0, count), cols);
+      distance.between(0, 0, view(panel, 0, count, cols.length));
+      for (let b = 0; b < cols.length; b++) {
+        let limit = exact.farthest(first + b);
+        for (let a = 0; a < count; a++) {
+          if (panel[b * count + a] <= limit && from + a !== cols[b]) limit = exact.offer(first + b, from + a, panel[b * count + a]);
+        }
+      }
+    }
+  };
+});
+
+/** Per range of rows: lists in ascending order, distances as named (no longer squared). */
+export const finishLists = phaseKernel<SearchState>(import.meta.url, 'finishLists', (state) => {
+  const nearest = new NearestLists(state.nearest);
+  const { capacity, distances } = nearest;
+  const squared = state.distance.kind !== 'angle';
+  return (task) => {
+    const from = task * FINISH_ROWS;
+    const to = Math.min(state.size, from + FINISH_ROWS);
+    for (let row = from; row < to; row++) nearest.sort(row);
+    for (let p = from * capacity; p < to * capacity; p++) distances[p] = squared ? Math.sqrt(Math.max(0, distances[p])) : Math.max(0, distances[p]);
+  };
+});

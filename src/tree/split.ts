@@ -1,0 +1,115 @@
+/**
+ * Splitting a cluster at the exact median of a value per member: what cluster tree and projection trees have in common. Layer 4.
+ */
+import { NonFiniteError, ShapeError } from '../core/errors.js';
+import { firstOfLevel, leftChild, rightChild, type NodeId } from '../core/indices.js';
+import { sharedInt32 } from '../core/shared-array.js';
+
+/** Members a single task looks at: larger clusters are worked on in chunks of about this size, smaller ones as whole subtrees. */
+export const CHUNK = 2048;
+
+/** Ranges of positions of a complete binary tree: the left child takes ⌈n/2⌉ of a node's n positions, so sizes of a level differ by at most one. */
+export interface Ranges { readonly depth: number; readonly begin: Int32Array; readonly end: Int32Array }
+
+export function halvedRanges(size: number, depth: number): Ranges {
+  if (depth < 0 || depth > 29 || 2 ** depth > size) throw new ShapeError(`${size} indices cannot be halved ${depth} times.`, { size, depth });
+  const nodes = 2 ** (depth + 1) - 1;
+  const begin = sharedInt32(nodes);
+  const end = sharedInt32(nodes);
+  end[0] = size;
+  for (let ν = 0; ν < firstOfLevel(depth); ν++) {
+    const middle = middleOf(begin[ν], end[ν]);
+    begin[leftChild(ν)] = begin[ν];
+    end[leftChild(ν)] = middle;
+    begin[rightChild(ν)] = middle;
+    end[rightChild(ν)] = end[ν];
+  }
+  return { depth, begin, end };
+}
+
+/** Where a node's range is cut. */
+export const middleOf = (begin: number, end: number): number => begin + ((end - begin + 1) >> 1);
+
+/** First level whose nodes are small enough to be worked on as whole subtrees. */
+export function subtreeLevel({ depth, end }: Ranges): number {
+  let level = 0;
+  for (let size = end[0]; level < depth && size > CHUNK; level++) size = (size + 1) >> 1;
+  return level;
+}
+
+/** Chunks per node of a level: the same for all its nodes, and for any number of workers. */
+export function chunksPerNode({ end }: Ranges, level: number): number {
+  return Math.max(1, Math.ceil(end[0] / 2 ** level / CHUNK));
+}
+
+/** Positions of one chunk of a level: task t is chunk t mod perNode of the level's node ⌊t / perNode⌋. */
+export function chunkOf({ begin, end }: Ranges, level: number, perNode: number, task: number): { readonly node: NodeId; readonly from: number; readonly to: number } {
+  const node = firstOfLevel(level) + Math.floor(task / perNode);
+  const chunk = task % perNode;
+  const size = end[node] - begin[node];
+  return { node, from: begin[node] + Math.floor((size * chunk) / perNode), to: begin[node] + Math.floor((size * (chunk + 1)) / perNode) };
+}
+
+/** Every node of the subtree of ν that has children, in preorder (parents first). */
+export function visitInner(node: NodeId, level: number, depth: number, visit: (node: NodeId) => void): void {
+  if (level >= depth) return;
+  visit(node);
+  visitInner(leftChild(node), level + 1, depth, visit);
+  visitInner(rightChild(node), level + 1, depth, visit);
+}
+
+/**
+ * Reorders order[begin … end) and the values beside it so that the first ⌈n/2⌉ positions hold the smallest by (value, index): the exact median,
+ * ties by index, so equal values still give halves. Expected O(n) (quickselect). Throws NonFiniteError for a value that is not a number.
+ */
+export function splitAtMedian(order: Int32Array, values: Float64Array, begin: number, end: number): void {
+  for (let p = begin; p < end; p++) {
+    if (values[p] - values[p] !== 0) throw new NonFiniteError(`A distance from index ${order[p]} is not finite (${values[p]}): check the source's entries.`, { index: order[p], value: values[p] });
+  }
+  const target = middleOf(begin, end) - 1;
+  let low = begin;
+  let high = end - 1;
+  let random = 0x2545f491;
+  while (low < high) {
+    random = (Math.imul(random, 1664525) + 1013904223) >>> 0;
+    const pivot = medianOfThree(order, values, low, low + (random % (high - low + 1)), high);
+    const value = values[pivot];
+    const index = order[pivot];
+    let i = low;
+    let j = high;
+    while (i <= j) {
+      while (values[i] < value || (values[i] === value && order[i] < index)) i++;
+      while (values[j] > value || (values[j] === value && order[j] > index)) j--;
+      if (i <= j) {
+        const v = values[i];
+        values[i] = values[j];
+        values[j] = v;
+        const o = order[i];
+        order[i++] = order[j];
+        order[j--] = o;
+      }
+    }
+    if (target <= j) high = j;
+    else if (target >= i) low = i;
+    else return;
+  }
+}
+
+function medianOfThree(order: Int32Array, values: Float64Array, a: number, b: number, c: number): number {
+  const before = (x: number, y: number): boolean => values[x] < values[y] || (values[x] === values[y] && order[x] < order[y]);
+  if (before(a, b)) {
+    if (before(b, c)) return b;
+    return before(a, c) ? c : a;
+  }
+  if (before(a, c)) return a;
+  return before(b, c) ? c : b;
+}
+
+/** Position p in [from, to) with the largest values[p], ties to the smallest index. */
+export function largest(order: Int32Array, values: Float64Array, from: number, to: number): number {
+  let best = from;
+  for (let p = from + 1; p < to; p++) {
+    if (values[p] > values[best] || (values[p] === values[best] && order[p] < order[best])) best = p;
+  }
+  return best;
+}
