@@ -25,14 +25,8 @@ export class Executor {
     for (const url of modules) if (!this.#modules.has(url)) this.#modules.set(url, (await import(url)) as Record<string, unknown>);
   }
 
-  /** Takes a state, after the modules it names; a module that fails to load is reported when a kernel first asks for the state. */
-  async hold(id: number, state: unknown, modules: readonly string[]): Promise<void> {
-    let failure: unknown;
-    try {
-      await this.load(modules);
-    } catch (error) {
-      failure = error;
-    }
+  /** Takes a state; a failure to load what it needs is reported when a kernel first asks for it. */
+  hold(id: number, state: unknown, failure?: unknown): void {
     this.#held.set(id, { state, failure, bodies: new Map() });
   }
 

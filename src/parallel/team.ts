@@ -114,14 +114,14 @@ export class Team {
    * The state must be structured-cloneable (but for solo) and must not change afterwards except through shared memory.
    */
   async share<S>(state: S, options: { readonly modules?: readonly string[]; readonly solo?: boolean } = {}): Promise<Shared<S>> {
-    this.#check();
-    const id = this.#nextId++;
     const modules = options.modules ?? [];
-    const solo = options.solo ?? false;
     await this.#executor.load(modules);
-    await this.#executor.hold(id, state, []);
-    if (!solo) this.#post({ type: 'share', id, state, modules });
-    return { id, state, solo };
+    return this.#hold(state, modules, options.solo ?? false);
+  }
+
+  /** As `share`, at once, for a state that names no modules. */
+  shareNow<S>(state: S): Shared<S> {
+    return this.#hold(state, [], false);
   }
 
   /** Lets go of a state, so that its memory can be freed; nothing happens on a closed team. */
@@ -198,6 +198,14 @@ export class Team {
     if (this.#lost === undefined) this.#post({ type: 'stop' });
     for (const port of this.#ports) port.close();
     await this.#pool?.destroy().catch(() => undefined);
+  }
+
+  #hold<S>(state: S, modules: readonly string[], solo: boolean): Shared<S> {
+    this.#check();
+    const id = this.#nextId++;
+    this.#executor.hold(id, state);
+    if (!solo) this.#post({ type: 'share', id, state, modules });
+    return { id, state, solo };
   }
 
   #check(): void {

@@ -43,7 +43,8 @@ export default async function work(start: WorkerStart): Promise<void> {
     if (message.type === 'release') {
       executor.release(message.id);
     } else if (message.type === 'share') {
-      await executor.hold(message.id, message.state, message.modules);
+      const failure = await executor.load(message.modules).then(() => undefined, (error: unknown) => error ?? new Error('a module failed to load'));
+      executor.hold(message.id, message.state, failure);
     } else if (message.type === 'forget') {
       graphs.delete(message.graphId);
     } else {

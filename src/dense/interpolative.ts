@@ -1,0 +1,217 @@
+/**
+ * Interpolative decomposition by column-pivoted QR, all of its work in level-3 BLAS. Layer 1.
+ *
+ *   A ≈ A(:, S)·[I T]   up to the order of columns, |S| = k: skeleton columns S, interpolation T (k × r, r = n − k).
+ *
+ * The pivots of QR with column pivoting are those of Cholesky with diagonal pivoting on the Gram matrix AᵀA (N. Higham, *Accuracy and
+ * Stability of Numerical Algorithms*, 2nd ed., section 10.3), where the remaining diagonal holds the squared norms of the residual columns. The Gram matrix costs one
+ * syrk and forgets what lies below √eps; so a pass stops at PASS_DEPTH below where it began, the residual A − A(:, S)·T is formed
+ * exactly, and the next pass goes on with it. ID: H. Cheng, Z. Gimbutas, P.-G. Martinsson, V. Rokhlin, SIAM J. Sci. Comput. 26(4), 2005.
+ */
+import type { Blas } from './blas.js';
+import { squaredNorm, view, type Matrix } from './matrix.js';
+
+/** A pass ends when the largest squared residual column has fallen by this factor: the Gram matrix still holds four digits of it. */
+const PASS_DEPTH = 1e-11;
+/** Residuals below this share of ‖A‖_F are rounding errors. */
+const ROUNDING = 8 * Number.EPSILON;
+/** Columns eliminated between two updates of the Gram matrix. */
+const PANEL = 48;
+
+export interface InterpolationLimits {
+  /** Stop when ‖A − A(:, S)·[I T]‖_F ≤ threshold (absolute). */
+  readonly threshold: number;
+  readonly maxRank: number;
+}
+
+/** Workspace and result of decompositions of at most `rows` × `cols`; reused from call to call, nothing is allocated. */
+export class InterpolativeDecomposition {
+  /** Skeleton columns, in pivot order: entries 0 … rank − 1. Then the redundant columns, ascending. */
+  readonly columns: Int32Array;
+  rank = 0;
+  /** ‖A − A(:, S)·[I T]‖_F, from the last pass's remaining diagonal. */
+  residual = 0;
+  readonly #blas: Blas;
+  readonly #gram: Float64Array;
+  readonly #factor: Float64Array;
+  readonly #corner: Float64Array;
+  readonly #work: Float64Array;
+  readonly #diagonal: Float64Array;
+  readonly #column: Float64Array;
+  readonly #row: Float64Array;
+  readonly #chosen: Uint8Array;
+  readonly #interpolation: Float64Array;
+  readonly #earlier: Float64Array;
+  readonly #pivots: Int32Array;
+  readonly #active: Int32Array;
+  #cols = 0;
+
+  constructor(blas: Blas, cols: number, maxRank: number) {
+    const k = Math.min(cols, maxRank);
+    this.#blas = blas;
+    this.columns = new Int32Array(cols);
+    this.#gram = new Float64Array(cols * cols);
+    this.#factor = new Float64Array(cols * k);
+    this.#corner = new Float64Array(k * k);
+    this.#work = new Float64Array(cols * k);
+    this.#diagonal = new Float64Array(cols);
+    this.#column = new Float64Array(cols);
+    this.#row = new Float64Array(PANEL);
+    this.#chosen = new Uint8Array(cols);
+    this.#interpolation = new Float64Array(cols * k);
+    this.#earlier = new Float64Array(k * k);
+    this.#pivots = new Int32Array(cols);
+    this.#active = new Int32Array(cols);
+  }
+
+  /** Tᵀ as an r × k view, its rows in the order of the redundant columns, its columns in pivot order. Valid until the next call. */
+  get interpolation(): Matrix {
+    return view(this.#interpolation, 0, this.#cols - this.rank, this.rank);
+  }
+
+  /** Decomposes A (m × n, overwritten). Zero columns are never chosen. */
+  decompose(a: Matrix, limits: InterpolationLimits): void {
+    const n = a.cols;
+    const maxRank = Math.min(limits.maxRank, n, a.rows);
+    // Below a few units of rounding of A there is only noise to pick from.
+    const noise = ROUNDING * ROUNDING * squaredNorm(a);
+    const target = Math.max(limits.threshold * limits.threshold, noise);
+    this.#cols = n;
+    this.rank = 0;
+    for (let j = 0; j < n; j++) this.columns[j] = j;
+    let active = a;
+    for (;;) {
+      const found = this.#pass(active, maxRank - this.rank, target);
+      if (found > 0) {
+        this.#compose(active, found);
+        this.rank += found;
+      }
+      // A pass that stopped of its own accord may have reached the target or only the depth of its Gram matrix.
+      if (found === 0 || this.rank >= maxRank || this.residual * this.residual <= target) return;
+      const rest = n - this.rank;
+      if (rest === 0) return;
+      active = this.#formResidual(active, found);
+    }
+  }
+
+  /** Diagonal-pivoted Cholesky of EᵀE; fills #factor (n × found, rows in E's column order), #pivots and #chosen; returns how many pivots. */
+  #pass(e: Matrix, limit: number, target: number): number {
+    const blas = this.#blas;
+    const n = e.cols;
+    const gram = this.#gram;
+    const factor = this.#factor;
+    const diagonal = this.#diagonal;
+    const column = this.#column;
+    const row = this.#row;
+    const chosen = this.#chosen;
+    const pivots = this.#pivots;
+    blas.syrk('L', 'T', 1, e, 0, view(gram, 0, n, n));
+    let total = 0;
+    let largest = 0;
+    let pivot = -1;
+    for (let j = 0; j < n; j++) {
+      const d = gram[j + j * n];
+      diagonal[j] = d;
+      chosen[j] = 0;
+      total += d;
+      if (d > largest) { largest = d; pivot = j; }
+    }
+    const floor = PASS_DEPTH * largest;
+    let k = 0;
+    let panel = 0;
+    const c = view(column, 0, n, 1);
+    while (k < limit && pivot >= 0 && total > target && largest > floor) {
+      // The pivot's column of the Gram matrix (lower triangle only), less what this panel has eliminated.
+      for (let i = 0, p = pivot; i < pivot; i++, p += n) column[i] = gram[p];
+      for (let i = pivot, p = pivot + pivot * n; i < n; i++, p++) column[i] = gram[p];
+      const width = k - panel;
+      if (width > 0) {
+        for (let q = 0, p = pivot + panel * n; q < width; q++, p += n) row[q] = factor[p];
+        blas.gemv('N', -1, view(factor, panel * n, n, width), view(row, 0, width, 1), 1, c);
+      }
+      pivots[k] = pivot;
+      chosen[pivot] = 1;
+      const root = Math.sqrt(largest);
+      const scale = 1 / root;
+      total = 0;
+      let next = -1;
+      let nextLargest = 0;
+      for (let i = 0, p = k * n; i < n; i++, p++) {
+        if (chosen[i] !== 0) { factor[p] = i === pivot ? root : 0; continue; }
+        const l = column[i] * scale;
+        factor[p] = l;
+        const d = diagonal[i] - l * l;
+        diagonal[i] = d;
+        if (d > 0) {
+          total += d;
+          if (d > nextLargest) { nextLargest = d; next = i; }
+        }
+      }
+      k++;
+      pivot = next;
+      largest = nextLargest;
+      if (k - panel === PANEL && k < limit) {
+        blas.syrk('L', 'N', -1, view(factor, panel * n, n, PANEL), 1, view(gram, 0, n, n));
+        panel = k;
+      }
+    }
+    this.residual = Math.sqrt(Math.max(0, total));
+    return k;
+  }
+
+  /**
+   * Adds a pass's pivots to the skeleton: with X = Tᵀ before (rows S₂ and the rest R) and Y = T₂ᵀ = L_R·L_S⁻¹ of this pass,
+   * the new Tᵀ is [X_R − Y·X_S₂, Y].
+   */
+  #compose(e: Matrix, found: number): void {
+    const blas = this.#blas;
+    const before = this.rank;
+    const n = e.cols;
+    const rest = n - found;
+    const { columns } = this;
+    const chosen = this.#chosen;
+    const pivots = this.#pivots;
+    const factor = this.#factor;
+    const y = view(this.#work, 0, rest, found);
+    const corner = view(this.#corner, 0, found, found);
+    for (let q = 0; q < found; q++) {
+      for (let i = 0; i < found; i++) corner.data[i + q * found] = factor[pivots[i] + q * n];
+      for (let i = 0, p = q * rest, f = q * n; i < n; i++, f++) if (chosen[i] === 0) y.data[p++] = factor[f];
+    }
+    blas.trsm('R', 'L', 'N', 'N', 1, corner, y);
+    // Rows of the earlier interpolation: compact the rest in place, keep those of the new skeleton aside.
+    const x = this.#interpolation;
+    const xs = this.#earlier;
+    for (let q = 0; q < before; q++) {
+      const from = q * n;
+      for (let i = 0; i < found; i++) xs[i + q * found] = x[from + pivots[i]];
+      for (let i = 0, p = q * rest; i < n; i++) if (chosen[i] === 0) x[p++] = x[from + i];
+    }
+    if (before > 0 && rest > 0) blas.gemm('N', 'N', -1, y, view(xs, 0, found, before), 1, view(x, 0, rest, before));
+    x.set(y.data.subarray(0, rest * found) as Float64Array, rest * before);
+    // The order of columns: earlier skeleton, this pass's pivots, the rest ascending.
+    const active = this.#active;
+    active.set(columns.subarray(before, before + n));
+    for (let i = 0; i < found; i++) columns[before + i] = active[pivots[i]];
+    for (let i = 0, p = before + found; i < n; i++) if (chosen[i] === 0) columns[p++] = active[i];
+  }
+
+  /** E_R ← E_R − E_S·T₂ of the last pass, compacted to the leading columns of E. */
+  #formResidual(e: Matrix, found: number): Matrix {
+    const blas = this.#blas;
+    const rest = e.cols - found;
+    const skeleton = view(new Float64Array(e.rows * found), 0, e.rows, found);
+    for (let q = 0; q < found; q++) {
+      const from = e.offset + this.#pivots[q] * e.ld;
+      (skeleton.data as Float64Array).set((e.data as Float64Array).subarray(from, from + e.rows), q * e.rows);
+    }
+    for (let i = 0, p = 0; i < e.cols; i++) {
+      if (this.#chosen[i] !== 0) continue;
+      const from = e.offset + i * e.ld;
+      (e.data as Float64Array).copyWithin(e.offset + p++ * e.ld, from, from + e.rows);
+    }
+    const residual = view(e.data, e.offset, e.rows, rest, e.ld);
+    blas.gemm('N', 'T', -1, skeleton, view(this.#work, 0, rest, found), 1, residual);
+    return residual;
+  }
+}

@@ -1,0 +1,299 @@
+/**
+ * Products with a hierarchical matrix: upward, coupling, downward and near passes as one task graph. Layer 5.
+ *
+ *   upward      w̃_ν = P_ν w            (leaf),  P_ν [w̃_l; w̃_r]  (inner node)
+ *   coupling    ũ_α = Σ_{β ∈ Far(α)} K_{α̃β̃} w̃_β
+ *   downward    [ũ_l; ũ_r] += P_νᵀ ũ_ν,  u += P_νᵀ ũ_ν  (leaf)
+ *   near        u_α += Σ_{β ∈ Near(α)} K_{αβ} w_β
+ *
+ * (ARCHITECTURE section 4; SC17.) Vectors stand transposed, p × n. P = [I T] is never multiplied out: its identity part is a copy.
+ * A task writes only its node's values and sums in a fixed order, so every team size gives the same bits.
+ */
+import { leftChild, parentOf, rightChild } from '../core/indices.js';
+import { sharedInt32 } from '../core/shared-array.js';
+import type { Blas } from '../dense/blas.js';
+import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { phaseKernel } from '../parallel/kernel.js';
+import { taskGraph, type TaskGraph } from '../parallel/task-graph.js';
+import { diagonalOrder, firstLeaf, nodesOf, type HierarchicalData } from './data.js';
+
+/** Vectors multiplied at a time: wide enough for gemm's peak, narrow enough for the workspace. */
+export const CHUNK = 64;
+
+/** A matrix and the workspace of its products: for `p` ≤ CHUNK vectors each array holds p values per index or skeleton. */
+export interface ApplyState {
+  readonly data: HierarchicalData;
+  /** Far pairs of each node, CSR: pair number f, or −1 − f where the node is the pair's second. */
+  readonly farBegin: Int32Array;
+  readonly farPairs: Int32Array;
+  readonly input: FloatArray;
+  readonly output: FloatArray;
+  readonly up: FloatArray;
+  readonly down: FloatArray;
+}
+
+/** x: first of the p columns to multiply; out ← α·K̃·x + β·out. Both over shared memory, in the caller's order. */
+export interface ApplyArguments {
+  readonly x: Matrix;
+  readonly out: Matrix;
+  readonly alpha: number;
+  readonly beta: number;
+}
+
+/** Far pairs node by node, for `ApplyState`. */
+export function farByNode(data: HierarchicalData): { farBegin: Int32Array; farPairs: Int32Array } {
+  const { far } = data.lists;
+  const nodes = nodesOf(data.tree);
+  const farBegin = sharedInt32(nodes + 1);
+  for (const ν of far) farBegin[ν + 1]++;
+  for (let ν = 0; ν < nodes; ν++) farBegin[ν + 1] += farBegin[ν];
+  const farPairs = sharedInt32(far.length);
+  const next = farBegin.slice(0, nodes);
+  for (let f = 0; f < far.length / 2; f++) {
+    farPairs[next[far[2 * f]]++] = f;
+    farPairs[next[far[2 * f + 1]]++] = -1 - f;
+  }
+  return { farBegin, farPairs };
+}
+
+/** Tasks ν (upward) and nodes + ν (coupling and downward; at a leaf also near) with what each must wait for. */
+export function applyGraph(data: HierarchicalData): TaskGraph {
+  const { tree, lists } = data;
+  const nodes = nodesOf(tree);
+  const leaf0 = firstLeaf(tree);
+  const edges: number[] = [];
+  for (let ν = 1; ν < nodes; ν++) edges.push(ν, parentOf(ν), nodes + parentOf(ν), nodes + ν);
+  for (let f = 0; f < lists.far.length; f += 2) {
+    const α = lists.far[f];
+    const β = lists.far[f + 1];
+    edges.push(α, nodes + β, β, nodes + α);
+  }
+  for (let α = 0; α < lists.nearBegin.length - 1; α++) {
+    for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++) edges.push(leaf0 + lists.near[e], nodes + leaf0 + α);
+  }
+  return taskGraph(2 * nodes, edges);
+}
+
+/** C ← A·op(B) + β·C over transposed vectors (A is p × k); a single vector takes the matrix–vector path, which is bound by memory. */
+function multiply(blas: Blas, a: Matrix, transB: 'N' | 'T', b: Matrix, beta: number, c: Matrix): void {
+  if (a.rows === 1) blas.gemv(transB === 'N' ? 'T' : 'N', 1, b, view(a.data, a.offset, a.cols, 1), beta, view(c.data, c.offset, c.cols, 1));
+  else blas.gemm('N', transB, 1, a, b, beta, c);
+}
+
+class Product {
+  readonly #state: ApplyState;
+  readonly #blas: Blas;
+  readonly #nodes: number;
+  readonly #leaf0: number;
+  readonly #nested: boolean;
+
+  constructor(state: ApplyState, blas: Blas) {
+    this.#state = state;
+    this.#blas = blas;
+    this.#nodes = nodesOf(state.data.tree);
+    this.#leaf0 = firstLeaf(state.data.tree);
+    this.#nested = state.data.format !== 'hodlr';
+  }
+
+  run(task: number, args: ApplyArguments): void {
+    const p = args.x.cols;
+    if (task < this.#nodes) this.#upward(task, p, args.x);
+    else this.#downward(task - this.#nodes, p, args);
+  }
+
+  #upward(ν: number, p: number, x: Matrix): void {
+    const { data, input, up } = this.#state;
+    const { tree, skeletons, offsets, values } = data;
+    const { begin } = skeletons;
+    const k = begin[ν + 1] - begin[ν];
+    const leaf = ν >= this.#leaf0;
+    if (leaf) this.#gatherInput(ν, p, x);
+    if (k === 0) return;
+    const out = view(up, begin[ν] * p, p, k);
+    if (leaf) {
+      const first = tree.begin[ν];
+      const redundant = tree.end[ν] - first - k;
+      up.set(input.subarray(first * p, (first + k) * p) as never, begin[ν] * p);
+      if (redundant > 0) multiply(this.#blas, view(input, (first + k) * p, p, redundant), 'N', view(values, offsets.basis[ν], redundant, k), 1, out);
+    } else if (!this.#nested) {
+      const n = tree.end[ν] - tree.begin[ν];
+      multiply(this.#blas, view(input, tree.begin[ν] * p, p, n), 'N', view(values, offsets.basis[ν], n, k), 0, out);
+    } else {
+      this.#pickUp(ν, k, p);
+      this.#eachRedundant(ν, (_child, from, count, row, redundant) => {
+        multiply(this.#blas, view(up, from * p, p, count), 'N', view(values, offsets.basis[ν] + row, count, k, redundant), 1, out);
+      });
+    }
+  }
+
+  /** w̃_ν ← the children's skeleton weights it picked. */
+  #pickUp(ν: number, k: number, p: number): void {
+    const { skeletons } = this.#state.data;
+    const { up } = this.#state;
+    const children = skeletons.begin[leftChild(ν)];
+    let to = skeletons.begin[ν] * p;
+    for (let j = skeletons.begin[ν]; j < skeletons.begin[ν] + k; j++) {
+      const from = (children + skeletons.gather[j]) * p;
+      for (let q = from; q < from + p; q++) up[to++] = up[q];
+    }
+  }
+
+  /** The redundant skeletons of both children: skeleton numbers from…from + count, rows row…row + count of the node's interpolation. */
+  #eachRedundant(ν: number, act: (child: number, from: number, count: number, row: number, rows: number) => void): void {
+    const { begin, picked } = this.#state.data.skeletons;
+    const l = leftChild(ν);
+    const r = rightChild(ν);
+    const leftCount = begin[l + 1] - begin[l] - picked[l];
+    const rightCount = begin[r + 1] - begin[r] - picked[r];
+    if (leftCount > 0) act(l, begin[l] + picked[l], leftCount, 0, leftCount + rightCount);
+    if (rightCount > 0) act(r, begin[r] + picked[r], rightCount, leftCount, leftCount + rightCount);
+  }
+
+  #downward(ν: number, p: number, args: ApplyArguments): void {
+    const { data, down } = this.#state;
+    const { begin } = data.skeletons;
+    const k = begin[ν + 1] - begin[ν];
+    const u = view(down, begin[ν] * p, p, k);
+    if (k > 0) {
+      const coupled = this.#couple(ν, p, u);
+      if (!coupled) down.fill(0, begin[ν] * p, (begin[ν] + k) * p);
+      if (this.#nested && ν > 0) this.#receive(ν, k, p, u);
+    }
+    if (ν >= this.#leaf0) {
+      this.#nearField(ν, p);
+      if (k > 0) this.#toIndices(ν, k, p, u);
+      if (!this.#nested) this.#fromAncestors(ν, p);
+      this.#scatterOutput(ν, p, args);
+    }
+  }
+
+  /** ũ_ν ← Σ K_{ν̃β̃} w̃_β over the node's far pairs, in list order. */
+  #couple(ν: number, p: number, u: Matrix): boolean {
+    const { data, farBegin, farPairs, up } = this.#state;
+    const { far } = data.lists;
+    const { begin } = data.skeletons;
+    let beta = 0;
+    for (let e = farBegin[ν]; e < farBegin[ν + 1]; e++) {
+      const second = farPairs[e] < 0;
+      const f = second ? -1 - farPairs[e] : farPairs[e];
+      const α = far[2 * f];
+      const β = far[2 * f + 1];
+      const other = second ? α : β;
+      const coupling = view(data.values, data.offsets.coupling[f], begin[α + 1] - begin[α], begin[β + 1] - begin[β]);
+      if (coupling.rows === 0 || coupling.cols === 0) continue;
+      multiply(this.#blas, view(up, begin[other] * p, p, begin[other + 1] - begin[other]), second ? 'N' : 'T', coupling, beta, u);
+      beta = 1;
+    }
+    return beta === 1;
+  }
+
+  /** Adds what the parent passes down to ν: its picked skeletons by copy, the redundant ones through Tᵀ. */
+  #receive(ν: number, k: number, p: number, u: Matrix): void {
+    const { data, down } = this.#state;
+    const { skeletons, offsets, values } = data;
+    const { begin, gather, picked } = skeletons;
+    const parent = parentOf(ν);
+    const rank = begin[parent + 1] - begin[parent];
+    if (rank === 0) return;
+    const left = leftChild(parent) === ν;
+    const leftRank = left ? k : begin[ν] - begin[leftChild(parent)];
+    const first = left ? 0 : leftRank;
+    for (let j = begin[parent]; j < begin[parent + 1]; j++) {
+      const place = gather[j] - first;
+      if (place < 0 || place >= k) continue;
+      let to = (begin[ν] + place) * p;
+      for (let q = j * p; q < (j + 1) * p; q++) down[to++] += down[q];
+    }
+    const count = k - picked[ν];
+    if (count === 0) return;
+    this.#eachRedundant(parent, (child, _from, rows, row, redundant) => {
+      if (child !== ν) return;
+      const target = view(u.data, u.offset + picked[ν] * p, p, count);
+      multiply(this.#blas, view(down, begin[parent] * p, p, rank), 'T', view(values, offsets.basis[parent] + row, rows, rank, redundant), 1, target);
+    });
+  }
+
+  /** y_α ← Σ K_{αβ} x_β over the leaf's near list, itself first. */
+  #nearField(ν: number, p: number): void {
+    const { data, input, output } = this.#state;
+    const { tree, lists, offsets, values } = data;
+    const blas = this.#blas;
+    const leaf0 = this.#leaf0;
+    const α = ν - leaf0;
+    const first = tree.begin[ν];
+    const n = tree.end[ν] - first;
+    const y = view(output, first * p, p, n);
+    const x = view(input, first * p, p, n);
+    const pair = α >> 1;
+    const m = diagonalOrder(tree, pair);
+    const upper = (α & 1) === 1;
+    const diagonal = view(values, offsets.diagonal[pair] + (upper ? m : 0), n, n, m);
+    if (p === 1) blas.symv(upper ? 'U' : 'L', 1, diagonal, view(input, first, n, 1), 0, view(output, first, n, 1));
+    else blas.symm('R', upper ? 'U' : 'L', 1, diagonal, x, 0, y);
+    for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++) {
+      const β = lists.near[e];
+      if (β === α) continue;
+      const other = leaf0 + β;
+      const size = tree.end[other] - tree.begin[other];
+      const near = α < β ? view(values, offsets.near[e], n, size) : view(values, offsets.near[e], size, n);
+      multiply(blas, view(input, tree.begin[other] * p, p, size), α < β ? 'T' : 'N', near, 1, y);
+    }
+  }
+
+  /** y += P_νᵀ ũ_ν at a leaf. */
+  #toIndices(ν: number, k: number, p: number, u: Matrix): void {
+    const { data, down, output } = this.#state;
+    const { tree, skeletons, offsets, values } = data;
+    const first = tree.begin[ν];
+    const redundant = tree.end[ν] - first - k;
+    const from = skeletons.begin[ν] * p;
+    const to = first * p;
+    for (let q = 0; q < k * p; q++) output[to + q] += down[from + q];
+    if (redundant > 0) multiply(this.#blas, u, 'T', view(values, offsets.basis[ν], redundant, k), 1, view(output, (first + k) * p, p, redundant));
+  }
+
+  /** HODLR: y += P_νᵀ ũ_ν of every inner node above the leaf, bottom up. */
+  #fromAncestors(leaf: number, p: number): void {
+    const { data, down, output } = this.#state;
+    const { tree, skeletons, offsets, values } = data;
+    const first = tree.begin[leaf];
+    const count = tree.end[leaf] - first;
+    for (let ν = parentOf(leaf); ν > 0; ν = parentOf(ν)) {
+      const k = skeletons.begin[ν + 1] - skeletons.begin[ν];
+      if (k === 0) continue;
+      const basis = view(values, offsets.basis[ν] + first - tree.begin[ν], count, k, tree.end[ν] - tree.begin[ν]);
+      multiply(this.#blas, view(down, skeletons.begin[ν] * p, p, k), 'T', basis, 1, view(output, first * p, p, count));
+    }
+  }
+
+  /** input(:, positions of the leaf) ← xᵀ. */
+  #gatherInput(ν: number, p: number, x: Matrix): void {
+    const { data, input } = this.#state;
+    const { order, begin, end } = data.tree;
+    const { data: from, offset, ld } = x;
+    for (let position = begin[ν]; position < end[ν]; position++) {
+      let source = offset + order[position];
+      const to = position * p;
+      for (let q = to; q < to + p; q++, source += ld) input[q] = from[source];
+    }
+  }
+
+  /** out ← α·yᵀ + β·out at the leaf's indices. */
+  #scatterOutput(ν: number, p: number, { out, alpha, beta }: ApplyArguments): void {
+    const { data, output } = this.#state;
+    const { order, begin, end } = data.tree;
+    const { data: to, offset, ld } = out;
+    for (let position = begin[ν]; position < end[ν]; position++) {
+      let target = offset + order[position];
+      const from = position * p;
+      if (beta === 0) for (let q = from; q < from + p; q++, target += ld) to[target] = alpha * output[q];
+      else for (let q = from; q < from + p; q++, target += ld) to[target] = alpha * output[q] + beta * to[target];
+    }
+  }
+}
+
+/** Runs task t of `applyGraph`. */
+export const applyTask = phaseKernel<ApplyState, ApplyArguments>(import.meta.url, 'applyTask', (state, context) => {
+  const product = new Product(state, context.blas);
+  return (task, args) => product.run(task, args);
+});

@@ -1,0 +1,174 @@
+/**
+ * From a matrix source to a hierarchical matrix: neighbours, tree, lists, skeletons, blocks. Layer 5.
+ */
+import { throwIfAborted } from '../core/context.js';
+import { OptionError } from '../core/errors.js';
+import { leftChild, parentOf, rightChild } from '../core/indices.js';
+import { RandomStream } from '../core/random.js';
+import { sharedFloat32, sharedFloat64, sharedInt32 } from '../core/shared-array.js';
+import { independentTasks, upwardTasks } from '../parallel/task-graph.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import type { EntrySource } from '../source/entry-source.js';
+import { sourceState } from '../source/share-source.js';
+import { validateSource } from '../source/validate.js';
+import { buildClusterTree } from '../tree/build.js';
+import type { ClusterTree } from '../tree/cluster-tree.js';
+import type { InteractionLists } from '../tree/interaction-lists.js';
+import { interactionLists } from '../tree/lists.js';
+import { findNeighbors, type Neighbors } from '../tree/neighbors.js';
+import { firstLeaf, leavesOf, nodesOf } from './data.js';
+import { sampleWithoutReplacement } from './error-estimate.js';
+import { assemble, fillBlock, fillTasks, type FillState } from './fill.js';
+import { layOut, type Layout } from './layout.js';
+import { HierarchicalMatrix, type CompressionReport } from './matrix.js';
+import { availableMemory, estimateCompression, interpolationLimit, requireMemory } from './memory.js';
+import { resolveOptions, type CompressOptions, type ResolvedOptions } from './options.js';
+import { columnSums } from './sampled-columns.js';
+import { basisLevels, skeletonizeNode, type SkeletonState } from './skeletonize.js';
+
+/** Columns whose norms estimate ‖K‖_F before anything is compressed. */
+const NORM_COLUMNS = 32;
+const NORM_STREAM = 0x4042;
+
+/**
+ * Compresses a symmetric positive semidefinite matrix seen through its entries:
+ *
+ *   K̃ = blockdiag(K_αα) + near blocks + Σ over far pairs of P_αᵀ K(α̃, β̃) P_β and its transpose,
+ *
+ * N × N, with ‖K − K̃‖_F ≤ tolerance·‖K‖_F as far as `maxRank` allows (measure it: `HierarchicalMatrix.estimateError`).
+ * Cost: O(N log N) entries and flops for fixed rank. The same seed gives the same bits for any number of workers.
+ * Throws OptionError, the errors of `validateSource`, MemoryError (before allocating), AbortedError, WorkerError.
+ * Source: C. Yu, J. Levitt, S. Reiz, G. Biros, SC17, arXiv 1707.00164; the departures are stated in skeletonize.ts and lists.ts.
+ */
+export async function compress(source: EntrySource, options: CompressOptions, control: TeamControl): Promise<HierarchicalMatrix> {
+  const resolved = resolveOptions(options);
+  const start = performance.now();
+  throwIfAborted(control.signal);
+  const diagonal = validateSource(source, resolved.seed);
+  const { distance, seed } = resolved;
+
+  const searched = performance.now();
+  const neighbors = await findNeighbors(source, distance, { neighbors: resolved.neighbors, seed }, control);
+  const grown = performance.now();
+  const tree = await buildClusterTree(source, distance, { leafSize: resolved.leafSize, seed }, control);
+  const lists = interactionLists(tree, neighbors, { budget: resolved.budget });
+  const listed = performance.now();
+  const needed = neededBases(tree, lists);
+  requireMemory(estimateCompression(tree, lists, needed, resolved, control.team.workers), resolved.memoryLimit ?? availableMemory());
+
+  const normSquared = await estimateNorm(source, diagonal, seed, control);
+  const skeletons = await skeletonize(source, resolved, tree, lists, neighbors, needed, normSquared, control);
+  const skeletonized = performance.now();
+  const nested = resolved.format !== 'hodlr';
+  const layout = layOut(tree, lists, skeletons, nested);
+  const data = await fill(source, resolved, tree, lists, layout, skeletons, control);
+  const filled = performance.now();
+
+  const share = (ν: number): number => skeletons.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]);
+  const nodes = Array.from({ length: nodesOf(tree) }, (_, ν) => ν);
+  const report: CompressionReport = {
+    size: source.size, format: resolved.format, leafSize: resolved.leafSize, maxRank: resolved.maxRank, tolerance: resolved.tolerance,
+    neighbors: neighbors.count, budget: resolved.budget, budgetUsed: lists.budgetUsed, distance, dtype: resolved.dtype, seed,
+    workers: sourceState(source).solo ? 1 : control.team.workers, blas: control.team.blas.description,
+    recall: neighbors.recall,
+    seconds: {
+      neighbors: (grown - searched) / 1000, tree: (listed - grown) / 1000, skeletonization: (skeletonized - listed) / 1000,
+      fill: (filled - skeletonized) / 1000, compress: (filled - start) / 1000,
+    },
+    resampled: nodes.filter((ν) => skeletons.attempts[ν] > 1).length,
+    missed: nodes.filter((ν) => skeletons.missed[ν] > share(ν)).length,
+    norm: Math.sqrt(normSquared),
+  };
+  return new HierarchicalMatrix(data, layout.elements, report, control.team);
+}
+
+/** 1 for every node that stands in a far pair or below one that does: those need a basis. */
+function neededBases(tree: ClusterTree, lists: InteractionLists): Int32Array {
+  const needed = sharedInt32(nodesOf(tree));
+  for (const ν of lists.far) needed[ν] = 1;
+  for (let ν = 1; ν < needed.length; ν++) needed[ν] |= needed[parentOf(ν)];
+  return needed;
+}
+
+/** ‖K‖_F²: the diagonal exactly, the rest from sampled columns. */
+async function estimateNorm(source: EntrySource, diagonal: Float64Array, seed: number, control: TeamControl): Promise<number> {
+  const columns = sampleWithoutReplacement(source.size, NORM_COLUMNS, new RandomStream(seed, NORM_STREAM));
+  const { exact } = await columnSums(source, columns, null, 'estimate norm', control);
+  let outside = 0;
+  columns.forEach((j, q) => { outside += Math.max(0, exact[q] - diagonal[j] * diagonal[j]); });
+  return diagonal.reduce((sum, d) => sum + d * d, 0) + (outside * source.size) / columns.length;
+}
+
+async function skeletonize(
+  source: EntrySource, options: ResolvedOptions, tree: ClusterTree, lists: InteractionLists, neighbors: Neighbors, needed: Int32Array, normSquared: number, control: TeamControl,
+): Promise<SkeletonState> {
+  const nodes = nodesOf(tree);
+  const { maxRank, leafSize, seed, tolerance } = options;
+  const { handle, modules, solo } = sourceState(source);
+  const slotBegin = sharedFloat64(nodes);
+  let slots = 0;
+  for (let ν = 0; ν < nodes; ν++) {
+    slotBegin[ν] = slots;
+    const size = tree.end[ν] - tree.begin[ν];
+    if (needed[ν] !== 0) slots += interpolationLimit(ν >= firstLeaf(tree) ? size : candidates(tree, ν, maxRank), maxRank);
+  }
+  const state: SkeletonState = {
+    source: handle, tree, leafOf: leafNumbers(tree), neighbors: neighbors.indices, neighborCount: neighbors.count, nearBegin: lists.nearBegin, near: lists.near,
+    maxRank, leafSize, seed, needed,
+    thresholdPerIndex: (tolerance * tolerance * normSquared) / (2 * basisLevels(needed) * tree.size),
+    ranks: sharedInt32(nodes), choice: sharedInt32(nodes * maxRank), skeletons: sharedInt32(nodes * maxRank), amplification: sharedFloat64(nodes * maxRank),
+    slotBegin, slots: sharedFloat64(slots), missed: sharedFloat64(nodes), attempts: sharedInt32(nodes),
+  };
+  const shared = await control.team.share(state, { modules, solo });
+  try {
+    await control.team.run('skeletonize', skeletonizeNode, shared, upwardTasks(nodes), undefined, control);
+  } finally {
+    control.team.release(shared);
+  }
+  return state;
+}
+
+/** Most candidate columns of an inner node: its children's skeletons. */
+function candidates(tree: ClusterTree, ν: number, maxRank: number): number {
+  return [leftChild(ν), rightChild(ν)].reduce((sum, child) => sum + Math.min(maxRank, tree.end[child] - tree.begin[child]), 0);
+}
+
+/** The leaf number of each index. */
+function leafNumbers(tree: ClusterTree): Int32Array {
+  const leafOf = sharedInt32(tree.size);
+  for (let leaf = 0; leaf < leavesOf(tree); leaf++) {
+    const ν = firstLeaf(tree) + leaf;
+    for (let p = tree.begin[ν]; p < tree.end[ν]; p++) leafOf[tree.order[p]] = leaf;
+  }
+  return leafOf;
+}
+
+async function fill(
+  source: EntrySource, options: ResolvedOptions, tree: ClusterTree, lists: InteractionLists, layout: Layout, found: SkeletonState, control: TeamControl,
+): Promise<HierarchicalMatrix['data']> {
+  const nested = options.format !== 'hodlr';
+  const values = options.dtype === 'f64' ? sharedFloat64(layout.elements.total) : sharedFloat32(layout.elements.total);
+  const { modules, solo } = sourceState(source);
+  const tasks = fillTasks(layout, lists, nested);
+  const state: FillState = {
+    source: found.source, tree: layout.tree, sampledTree: tree, lists, skeletons: layout.skeletons, offsets: layout.offsets, values, pivotOf: layout.pivotOf, nested,
+    maxRank: options.maxRank, leafSize: options.leafSize, seed: options.seed, slotBegin: found.slotBegin, slots: found.slots,
+    leafOf: found.leafOf, neighbors: found.neighbors, neighborCount: found.neighborCount, nearBegin: lists.nearBegin, near: lists.near, tasks,
+  };
+  const shared = await control.team.share(state, { modules, solo });
+  try {
+    await control.team.run('evaluate blocks', fillBlock, shared, independentTasks(tasks.length / 3), undefined, control);
+  } finally {
+    control.team.release(shared);
+  }
+  const bad = firstNonFinite(values);
+  if (bad >= 0) throw new OptionError(`A stored block holds ${values[bad]}: the source gave a non-finite entry, or one beyond the range of ${options.dtype}.`, { value: values[bad] });
+  return assemble(layout, lists, values, options.format);
+}
+
+/** One pass over memory that was just written: cheap against evaluating it. */
+function firstNonFinite(values: Float64Array | Float32Array): number {
+  for (let i = 0; i < values.length; i++) if (values[i] - values[i] !== 0) return i;
+  return -1;
+}
+

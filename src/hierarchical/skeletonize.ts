@@ -1,0 +1,215 @@
+/**
+ * Skeletonization, one task per node, children before parents. Layer 5.
+ *
+ * For node ν with candidate columns C (a leaf's indices; a parent's: its children's skeletons) and sampled rows R outside it,
+ *   W·K(R, C)·D ≈ W·K(R, S)·[I T]·D,  S ⊂ C,
+ * W the sample's weights (row-sampler.ts) and D the amplification d_j = ‖row j of the interpolation below‖₂: an error in a skeleton's row
+ * reaches every index interpolated from it. The interpolative decomposition stops at the node's share of the asked tolerance,
+ *   τ_ν² = t²·‖K‖_F²·(n_ν/N)/(2·levels),
+ * so that the errors of all nodes, rows and columns, add up to t·‖K‖_F. A node is then verified on fresh uniform rows and decomposed
+ * anew from a larger sample where it misses. Departs from GOFMM (SC17) in the weights, the amplification, the threshold and the verification.
+ */
+import { RandomStream } from '../core/random.js';
+import { leftChild, levelOf, rightChild } from '../core/indices.js';
+import { InterpolativeDecomposition } from '../dense/interpolative.js';
+import { block, squaredNorm, view, type Matrix } from '../dense/matrix.js';
+import { phaseKernel, type WorkerContext } from '../parallel/kernel.js';
+import type { EntrySource } from '../source/entry-source.js';
+import { openHandle, type SourceHandle } from '../source/share-source.js';
+import { firstLeaf } from './data.js';
+import { RowSampler, type RowSamplerState } from './row-sampler.js';
+
+export interface SkeletonState extends RowSamplerState {
+  readonly source: SourceHandle;
+  readonly maxRank: number;
+  readonly leafSize: number;
+  readonly seed: number;
+  /** t²·‖K‖_F²/(2·levels·N): a node's squared threshold is this times its size. */
+  readonly thresholdPerIndex: number;
+  /** 1 where a far pair of the node or of an ancestor needs a basis. */
+  readonly needed: Int32Array;
+  /** Results, slot ν: maxRank entries each. `choice` numbers the candidates, `skeletons` are indices, `amplification` their d_j. */
+  readonly ranks: Int32Array;
+  readonly choice: Int32Array;
+  readonly skeletons: Int32Array;
+  readonly amplification: Float64Array;
+  /** Tᵀ, redundant × rank, from element slotBegin[ν] of `slots`. */
+  readonly slotBegin: Float64Array;
+  readonly slots: Float64Array;
+  /** Estimated ‖K(outside, ν) − interpolated‖_F² on fresh rows, and how many samples were drawn for the node. */
+  readonly missed: Float64Array;
+  readonly attempts: Int32Array;
+}
+
+/** Rows sampled per candidate column, to begin with; doubled for each new attempt. */
+export const OVERSAMPLING = 2;
+const MOST_ATTEMPTS = 3;
+const FRESH_ROWS = 48;
+/** A node is resampled when fresh rows estimate its error beyond this multiple of its threshold. */
+const ACCEPT = 2;
+const STREAM = 0x5e1e;
+
+/** Most columns a node can have, and most rows it can sample. */
+export const candidateLimit = (leafSize: number, maxRank: number): number => Math.max(leafSize, 2 * maxRank);
+export const rowLimit = (leafSize: number, maxRank: number, size: number): number =>
+  Math.min(size, OVERSAMPLING * 2 ** (MOST_ATTEMPTS - 1) * candidateLimit(leafSize, maxRank) + FRESH_ROWS);
+
+/** The stream that draws node ν's rows; HODLR draws the same rows again when it fills its bases. */
+export const rowStream = (seed: number, ν: number): RandomStream => new RandomStream(seed, STREAM, ν);
+
+class NodeSkeletonizer {
+  readonly #state: SkeletonState;
+  readonly #source: EntrySource;
+  readonly #context: WorkerContext;
+  readonly #sampler: RowSampler;
+  readonly #decomposition: InterpolativeDecomposition;
+  readonly #candidates: Int32Array;
+  readonly #amplification: Float64Array;
+  readonly #fresh: Int32Array;
+  readonly #sample: Float64Array;
+  readonly #check: Float64Array;
+
+  constructor(state: SkeletonState, context: WorkerContext) {
+    const columns = candidateLimit(state.leafSize, state.maxRank);
+    const rows = rowLimit(state.leafSize, state.maxRank, state.tree.size);
+    this.#state = state;
+    this.#context = context;
+    this.#source = openHandle(state.source, context);
+    this.#sampler = new RowSampler(state, rows);
+    this.#decomposition = new InterpolativeDecomposition(context.blas, columns, state.maxRank);
+    this.#candidates = new Int32Array(columns);
+    this.#amplification = new Float64Array(columns);
+    this.#fresh = new Int32Array(columns);
+    this.#sample = new Float64Array(rows * columns);
+    this.#check = new Float64Array(2 * FRESH_ROWS * columns);
+  }
+
+  run(ν: number): void {
+    const state = this.#state;
+    const { tree, maxRank } = state;
+    if (state.needed[ν] === 0) return;
+    const columns = this.#collect(ν);
+    const threshold = Math.sqrt(state.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]));
+    const random = rowStream(state.seed, ν);
+    const decomposition = this.#decomposition;
+    const least = 2 * Math.min(state.leafSize, maxRank);
+    let wanted = Math.max(OVERSAMPLING * columns, least);
+    let attempts = 0;
+    let missed = 0;
+    for (;;) {
+      attempts++;
+      this.#sampler.draw(ν, wanted, random);
+      const a = this.#evaluate(columns);
+      decomposition.decompose(a, { threshold, maxRank });
+      const exhaustive = this.#sampler.count === this.#sampler.certain;
+      missed = exhaustive ? decomposition.residual ** 2 : this.#verify(columns, random);
+      if (exhaustive || attempts === MOST_ATTEMPTS || decomposition.rank === Math.min(maxRank, columns) || missed <= (ACCEPT * threshold) ** 2) break;
+      wanted *= 2;
+    }
+    state.attempts[ν] = attempts;
+    state.missed[ν] = missed;
+    this.#store(ν, columns);
+  }
+
+  /** Candidate columns: their indices and amplifications. Returns how many. */
+  #collect(ν: number): number {
+    const { tree, maxRank, ranks, skeletons, amplification } = this.#state;
+    if (ν >= firstLeaf(tree)) {
+      const n = tree.end[ν] - tree.begin[ν];
+      this.#candidates.set(tree.order.subarray(tree.begin[ν], tree.end[ν]));
+      this.#amplification.fill(1, 0, n);
+      return n;
+    }
+    let n = 0;
+    for (const child of [leftChild(ν), rightChild(ν)]) {
+      for (let j = 0; j < ranks[child]; j++, n++) {
+        this.#candidates[n] = skeletons[child * maxRank + j];
+        this.#amplification[n] = amplification[child * maxRank + j];
+      }
+    }
+    return n;
+  }
+
+  /** W·K(R, C)·D. */
+  #evaluate(columns: number): Matrix {
+    const sampler = this.#sampler;
+    const rows = sampler.count;
+    const a = view(this.#sample, 0, rows, columns);
+    this.#source.entries(sampler.rows.subarray(0, rows), this.#candidates.subarray(0, columns), a);
+    const { certain, uniformWeight } = sampler;
+    for (let j = 0; j < columns; j++) {
+      const scale = this.#amplification[j];
+      const from = j * rows;
+      if (scale !== 1) for (let i = from; i < from + certain; i++) this.#sample[i] *= scale;
+      const weight = scale * uniformWeight;
+      if (weight !== 1) for (let i = from + certain; i < from + rows; i++) this.#sample[i] *= weight;
+    }
+    return a;
+  }
+
+  /** Estimates ‖(K(outside, C) − K(outside, S)·[I T])·D‖_F² on fresh uniform rows. */
+  #verify(columns: number, random: RandomStream): number {
+    const sampler = this.#sampler;
+    const decomposition = this.#decomposition;
+    const k = decomposition.rank;
+    const redundant = columns - k;
+    if (redundant === 0) return 0;
+    sampler.drawFresh(FRESH_ROWS, random);
+    const rows = sampler.count;
+    // Columns in the decomposition's order: skeletons, then the redundant ones.
+    for (let j = 0; j < columns; j++) this.#fresh[j] = this.#candidates[decomposition.columns[j]];
+    const a = view(this.#check, 0, rows, columns);
+    this.#source.entries(sampler.rows.subarray(0, rows), this.#fresh.subarray(0, columns), a);
+    for (let j = 0; j < columns; j++) {
+      const scale = this.#amplification[decomposition.columns[j]] * sampler.uniformWeight;
+      for (let i = j * rows; i < (j + 1) * rows; i++) this.#check[i] *= scale;
+    }
+    const rest = block(a, 0, k, rows, redundant);
+    if (k > 0) this.#context.blas.gemm('N', 'T', -1, block(a, 0, 0, rows, k), decomposition.interpolation, 1, rest);
+    return squaredNorm(rest);
+  }
+
+  /** Writes rank, skeleton, amplification and Tᵀ, the scaling by D undone. */
+  #store(ν: number, columns: number): void {
+    const { maxRank, ranks, choice, skeletons, amplification, slotBegin, slots } = this.#state;
+    const decomposition = this.#decomposition;
+    const k = decomposition.rank;
+    const redundant = columns - k;
+    const d = this.#amplification;
+    const t = decomposition.interpolation;
+    ranks[ν] = k;
+    const begin = slotBegin[ν];
+    for (let j = 0; j < k; j++) {
+      const column = decomposition.columns[j];
+      const dj = d[column];
+      let sum = dj * dj;
+      for (let i = 0; i < redundant; i++) {
+        const scaled = t.data[i + j * redundant] * dj;
+        sum += scaled * scaled;
+        slots[begin + i + j * redundant] = scaled / d[decomposition.columns[k + i]];
+      }
+      choice[ν * maxRank + j] = column;
+      skeletons[ν * maxRank + j] = this.#candidates[column];
+      amplification[ν * maxRank + j] = Math.sqrt(sum);
+    }
+  }
+}
+
+/** Skeletonizes node `task`. */
+export const skeletonizeNode = phaseKernel<SkeletonState>(import.meta.url, 'skeletonizeNode', (state, context) => {
+  const skeletonizer = new NodeSkeletonizer(state, context);
+  return (ν) => skeletonizer.run(ν);
+});
+
+/** Levels that carry bases: levels 1 … depth. */
+export const basisLevels = (needed: Int32Array): number => {
+  let levels = 0;
+  let last = -1;
+  for (let ν = 1; ν < needed.length; ν++) {
+    if (needed[ν] !== 0 && levelOf(ν) !== last) {
+      last = levelOf(ν);
+      levels++;
+    }
+  }
+  return Math.max(1, levels);
+};
