@@ -1,0 +1,223 @@
+/**
+ * Kernel matrices over points: K_ij = k(x_i, x_j) + ridge·δ_ij, entries by blocks. Layer 3.
+ *
+ * Distances. In up to 8 dimensions ‖x − y‖² is summed from direct differences; above, from ‖x‖² + ‖y‖² − 2x·y with the inner
+ * products by gemm, the points centred first where that at least halves their mean squared norm. Where what is left of that sum is
+ * below 2⁻²⁰ of what went in, cancellation would leave fewer than about 30 bits, and the distance is recomputed from differences. So a squared
+ * distance is never negative, is exactly 0 between equal points, and has a relative error of at most about d·eps·2²⁰ anywhere.
+ *
+ * Bits. By direct differences an entry's bits depend on its two points alone, and K(i, j) = K(j, i) bit for bit. By gemm they may
+ * depend, within rounding, on the block they are asked in; a block and its transpose are always the same bits (symmetric-block.ts).
+ */
+import { NonFiniteError, OptionError } from '../core/errors.js';
+import type { Indices } from '../core/indices.js';
+import { sharedFloat64, toShared } from '../core/shared-array.js';
+import type { Blas } from '../dense/blas.js';
+import { view, type Matrix } from '../dense/matrix.js';
+import type { EntrySource, Points, SourceContext, SourceDescriptor } from './entry-source.js';
+import { kernelFromDefinition, type Kernel, type KernelDefinition } from './kernels.js';
+import { checkPoints } from './points.js';
+import { directLoop, largestDirectDimension, squaredDistance } from './squared-distances.js';
+import { SymmetricBlocks } from './symmetric-block.js';
+
+export interface KernelSourceOptions extends SourceContext {
+  /** Added to the diagonal (nugget, noise variance): ≥ 0, 0 unless given. */
+  readonly ridge?: number;
+}
+
+/** What a source is built from: the caller's points, and what was computed from them once. */
+interface Prepared {
+  readonly points: Points;
+  /** The points as gemm takes them: centred, of length 1 (cosine), or the caller's own. */
+  readonly operand: Float64Array;
+  /** Squared norms of the operand. */
+  readonly norms: Float64Array;
+  readonly ridge: number;
+}
+
+interface KernelData extends Prepared { readonly definition: KernelDefinition }
+
+/** Below this share of ‖x‖² + ‖y‖² a squared distance by gemm has lost too many digits. */
+const cancellation = 2 ** -20;
+/** Largest side of the blocks gemm is asked for: bounds the gathered copies. */
+const tile = 1024;
+/** Entries the kernel is applied to at a time, so that they are still in the cache. */
+const kernelRun = 4096;
+
+/** K over `points` by `kernel`. The coordinates are copied only if they do not lie in shared memory. */
+export function kernelSource(points: Points, kernel: Kernel, options: KernelSourceOptions): EntrySource {
+  checkPoints(points);
+  const ridge = options.ridge ?? 0;
+  if (!(Number.isFinite(ridge) && ridge >= 0)) throw new OptionError(`The ridge must be a number ≥ 0, not ${ridge}.`, { ridge });
+  return new KernelSource(prepare(points, kernel, ridge), kernel, options.blas);
+}
+
+/** A worker's copy, from the descriptor's data. */
+export function openKernelSource(data: KernelData, context: SourceContext): EntrySource {
+  return new KernelSource(data, kernelFromDefinition(data.definition), context.blas);
+}
+
+export class KernelSource implements EntrySource {
+  readonly size: number;
+  readonly points: Points;
+  readonly descriptor?: SourceDescriptor;
+  readonly kernel: Kernel;
+  readonly #operand: Float64Array;
+  readonly #norms: Float64Array;
+  readonly #ridge: number;
+  readonly #blas: Blas;
+  readonly #direct: boolean;
+  readonly #byProducts = new SymmetricBlocks((rows, cols, out) => { this.#canonicalBlock(rows, cols, out); });
+  /** Gathered points of the rows and of the columns; grown as needed. */
+  #left: Float64Array = new Float64Array(0);
+  #right: Float64Array = new Float64Array(0);
+
+  constructor(prepared: Prepared, kernel: Kernel, blas: Blas) {
+    this.points = prepared.points;
+    this.size = prepared.points.count;
+    this.kernel = kernel;
+    this.#operand = prepared.operand;
+    this.#norms = prepared.norms;
+    this.#ridge = prepared.ridge;
+    this.#blas = blas;
+    this.#direct = kernel.argument === 'squaredDistance' && prepared.points.dimension <= largestDirectDimension;
+    if (kernel.definition !== undefined) {
+      const { points, operand, norms, ridge } = prepared;
+      const data: KernelData = { points, operand, norms, ridge, definition: kernel.definition };
+      this.descriptor = { module: import.meta.url, name: 'openKernelSource', data };
+    }
+  }
+
+  entries(rows: Indices, cols: Indices, out: Matrix): void {
+    const data = out.data as Float64Array;
+    if (this.#direct) this.#byDifferences(rows, cols, data, out.offset, out.ld);
+    else this.#byProducts.fill(rows, cols, out);
+    if (this.#ridge !== 0) addWhereEqual(rows, cols, data, out.offset, out.ld, this.#ridge);
+  }
+
+  diagonal(out: Float64Array): void {
+    if (this.kernel.argument === 'squaredDistance') out.fill(0, 0, this.size);
+    else out.set(this.#norms);
+    this.kernel.evaluate(out, 0, this.size);
+    if (this.#ridge !== 0) for (let i = 0; i < this.size; i++) out[i] += this.#ridge;
+  }
+
+  #byDifferences(rows: Indices, cols: Indices, out: Float64Array, offset: number, ld: number): void {
+    const d = this.points.dimension;
+    const m = rows.length;
+    const n = cols.length;
+    const x = this.#left = gather(this.points.coordinates, d, rows, 0, m, this.#left);
+    const y = this.#right = gather(this.points.coordinates, d, cols, 0, n, this.#right);
+    const loop = directLoop(d);
+    // Several short columns at a time where they lie one after the other.
+    const group = ld === m ? Math.max(1, Math.floor(kernelRun / m)) : 1;
+    for (let first = 0; first < n; first += group) {
+      const last = Math.min(n, first + group);
+      for (let b = first; b < last; b++) loop(x, y, b, m, out, offset + b * ld);
+      this.kernel.evaluate(out, offset + first * ld, (last - first) * m);
+    }
+  }
+
+  #canonicalBlock(rows: Indices, cols: Indices, out: Matrix): void {
+    const d = this.points.dimension;
+    for (let j = 0; j < cols.length; j += tile) {
+      const n = Math.min(tile, cols.length - j);
+      this.#right = gather(this.#operand, d, cols, j, n, this.#right);
+      for (let i = 0; i < rows.length; i += tile) {
+        const m = Math.min(tile, rows.length - i);
+        this.#left = gather(this.#operand, d, rows, i, m, this.#left);
+        const c = view(out.data, out.offset + i + j * out.ld, m, n, out.ld);
+        const distances = this.kernel.argument === 'squaredDistance';
+        this.#blas.gemm('T', 'N', distances ? -2 : 1, view(this.#left, 0, d, m), view(this.#right, 0, d, n), 0, c);
+        for (let b = 0; b < n; b++) {
+          const begin = c.offset + b * c.ld;
+          if (distances) this.#distancesFromProducts(rows, i, m, cols[j + b], c.data as Float64Array, begin);
+          else this.#normOnDiagonal(rows, i, m, cols[j + b], c.data as Float64Array, begin);
+          this.kernel.evaluate(c.data as Float64Array, begin, m);
+        }
+      }
+    }
+  }
+
+  /** out ← ‖x‖² + ‖y‖² + out, where out holds −2x·y; recomputed from differences where that cancels. */
+  #distancesFromProducts(rows: Indices, first: number, count: number, col: number, out: Float64Array, begin: number): void {
+    const norms = this.#norms;
+    const normOfCol = norms[col];
+    for (let a = 0; a < count; a++) {
+      const sum = norms[rows[first + a]] + normOfCol;
+      const squared = sum + out[begin + a];
+      out[begin + a] = squared > cancellation * sum ? squared : squaredDistance(this.points.coordinates, this.points.dimension, rows[first + a], col);
+    }
+  }
+
+  /** x·x is the squared norm computed once: entries and diagonal agree to the bit. */
+  #normOnDiagonal(rows: Indices, first: number, count: number, col: number, out: Float64Array, begin: number): void {
+    for (let a = 0; a < count; a++) if (rows[first + a] === col) out[begin + a] = this.#norms[col];
+  }
+}
+
+function prepare(given: Points, kernel: Kernel, ridge: number): Prepared {
+  const { dimension: d, count } = given;
+  const points: Points = { dimension: d, count, coordinates: toShared(given.coordinates) };
+  if (kernel.argument === 'cosine') return { points, ...unitPoints(points), ridge };
+  const norms = squaredNorms(points.coordinates, d, count);
+  if (kernel.argument === 'innerProduct' || d <= largestDirectDimension) return { points, operand: points.coordinates, norms, ridge };
+  const mean = new Float64Array(d);
+  for (let i = 0; i < count; i++) for (let k = 0; k < d; k++) mean[k] += points.coordinates[i * d + k];
+  let meanSquared = 0;
+  for (let k = 0; k < d; k++) {
+    mean[k] /= count;
+    meanSquared += mean[k] * mean[k];
+  }
+  let sum = 0;
+  for (let i = 0; i < count; i++) sum += norms[i];
+  // Σ‖x − mean‖² = Σ‖x‖² − count·‖mean‖²: a second copy of the points must be worth it.
+  if (meanSquared * count < 0.5 * sum) return { points, operand: points.coordinates, norms, ridge };
+  const operand = sharedFloat64(d * count);
+  for (let i = 0; i < count; i++) for (let k = 0; k < d; k++) operand[i * d + k] = points.coordinates[i * d + k] - mean[k];
+  return { points, operand, norms: squaredNorms(operand, d, count), ridge };
+}
+
+/** Points on the unit sphere, and their squared norms: exactly 1. */
+function unitPoints(points: Points): { operand: Float64Array; norms: Float64Array } {
+  const { dimension: d, count, coordinates } = points;
+  const operand = sharedFloat64(d * count);
+  for (let i = 0; i < count; i++) {
+    // Scaled by the largest coordinate first: neither overflow nor underflow of the squares.
+    let largest = 0;
+    for (let k = i * d; k < (i + 1) * d; k++) largest = Math.max(largest, Math.abs(coordinates[k]));
+    if (largest === 0) throw new NonFiniteError(`Point ${i} is zero: it has no direction, and its cosine with others is not a number. Remove it.`, { point: i });
+    let sum = 0;
+    for (let k = i * d; k < (i + 1) * d; k++) sum += (coordinates[k] / largest) ** 2;
+    const norm = Math.sqrt(sum);
+    for (let k = i * d; k < (i + 1) * d; k++) operand[k] = coordinates[k] / largest / norm;
+  }
+  return { operand, norms: sharedFloat64(count).fill(1) };
+}
+
+function squaredNorms(x: Float64Array, d: number, count: number): Float64Array {
+  const norms = sharedFloat64(count);
+  for (let i = 0; i < count; i++) {
+    let sum = 0;
+    for (let k = i * d; k < (i + 1) * d; k++) sum += x[k] * x[k];
+    if (!Number.isFinite(sum)) throw new NonFiniteError(`Point ${i} is so large that its squared norm is not finite; scale the points.`, { point: i });
+    norms[i] = sum;
+  }
+  return norms;
+}
+
+const ensure = (array: Float64Array, length: number): Float64Array => (array.length >= length ? array : new Float64Array(Math.max(length, 2 * array.length)));
+
+/** The points indices[first … first + count), one after the other, into `out` or a larger array. */
+function gather(x: Float64Array, d: number, indices: Indices, first: number, count: number, out: Float64Array): Float64Array {
+  const target = ensure(out, d * count);
+  for (let a = 0, q = 0; a < count; a++) for (let p = indices[first + a] * d, end = p + d; p < end; p++) target[q++] = x[p];
+  return target;
+}
+
+function addWhereEqual(rows: Indices, cols: Indices, out: Float64Array, offset: number, ld: number, value: number): void {
+  for (let b = 0; b < cols.length; b++) {
+    const col = cols[b];
+    for (let a = 0; a < rows.length; a++) if (rows[a] === col) out[offset + a + b * ld] += value;
+  }
+}

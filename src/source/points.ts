@@ -1,0 +1,55 @@
+/**
+ * Sets of points: their checks, and the bandwidth that fits their scale. Layer 3.
+ */
+import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
+import { RandomStream } from '../core/random.js';
+import type { Points } from './entry-source.js';
+import { squaredDistance } from './squared-distances.js';
+
+/** Throws ShapeError or NonFiniteError, naming the point, unless these are count ≥ 1 finite points in dimension ≥ 1. */
+export function checkPoints(points: Points): void {
+  const { dimension, count, coordinates } = points;
+  if (!Number.isInteger(dimension) || dimension < 1 || !Number.isInteger(count) || count < 1) {
+    throw new ShapeError(`Points need a dimension and a count of at least 1, not dimension ${dimension}, count ${count}.`, { dimension, count });
+  }
+  if (coordinates.length !== dimension * count) {
+    throw new ShapeError(`${count} points of dimension ${dimension} have ${count * dimension} coordinates, not ${coordinates.length}.`, { dimension, count, length: coordinates.length });
+  }
+  for (let i = 0; i < coordinates.length; i++) {
+    if (!Number.isFinite(coordinates[i])) {
+      const point = Math.floor(i / dimension);
+      throw new NonFiniteError(`Point ${point} has coordinate ${i - point * dimension} = ${coordinates[i]}; remove or repair it.`, { point, coordinate: i - point * dimension, value: coordinates[i] });
+    }
+  }
+}
+
+/**
+ * The median distance between distinct points, over a seeded sample of `pairs` pairs (all pairs where there are no more than that).
+ * A usual first bandwidth ("median heuristic"). Its sampling error in rank is about 1/(2·√pairs). Cost O(pairs·dimension).
+ */
+export function medianBandwidth(points: Points, seed: number, pairs = 20_000): number {
+  checkPoints(points);
+  const { dimension, count, coordinates } = points;
+  if (count < 2) throw new OptionError('The median distance needs at least two points; give the bandwidth as a number.', { count });
+  const all = (count * (count - 1)) / 2;
+  const distances = new Float64Array(Math.min(all, pairs));
+  if (all <= pairs) {
+    let k = 0;
+    for (let j = 1; j < count; j++) for (let i = 0; i < j; i++) distances[k++] = squaredDistance(coordinates, dimension, i, j);
+  } else {
+    const random = new RandomStream(seed, 0x6d656469);
+    for (let k = 0; k < distances.length; k++) {
+      const i = random.integer(count);
+      const j = random.integer(count - 1);
+      distances[k] = squaredDistance(coordinates, dimension, i, j < i ? j : j + 1);
+    }
+  }
+  distances.sort();
+  const upper = distances.length >> 1;
+  const lower = distances.length % 2 === 1 ? upper : upper - 1;
+  const median = 0.5 * (Math.sqrt(distances[lower]) + Math.sqrt(distances[upper]));
+  if (!(median > 0 && Number.isFinite(median))) {
+    throw new OptionError(`The median distance is ${median}: ${median === 0 ? 'at least half of the sampled pairs of points coincide' : 'the coordinates are too large'}. Give the bandwidth as a number.`, { median });
+  }
+  return median;
+}

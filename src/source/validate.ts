@@ -1,0 +1,84 @@
+/**
+ * Checks of a source before it is compressed: what a sample of its entries can show. Layer 3.
+ */
+import { AsymmetryError, HmatrixError, NonFiniteError, NotPositiveDefiniteError, ShapeError } from '../core/errors.js';
+import { RandomStream } from '../core/random.js';
+import { view } from '../dense/matrix.js';
+import type { EntrySource } from './entry-source.js';
+
+const sampleSize = 48;
+/** Rounding that is allowed for, relative to √(K_ii K_jj): above what float32 entries and sums over thousands of terms leave. */
+const tolerance = 1e-6;
+/** The same relative to the largest diagonal entry, for pairs whose own diagonal is (nearly) zero. */
+const floor = 1e-10;
+
+/**
+ * Throws unless, as far as up to 48 × 48 entries and the diagonal show it, the source is a symmetric positive semidefinite matrix: size a whole number ≥ 1
+ * (ShapeError), finite (NonFiniteError), K_ij = K_ji to 1e-6·√(K_ii K_jj) (AsymmetryError), K_ii ≥ 0 and K_ij² ≤ K_ii K_jj (NotPositiveDefiniteError),
+ * diagonal() and entries() telling the same. Pass the diagonal where it is known already. That a source is pure cannot be checked.
+ * Returns the diagonal. Cost: three blocks of entries and one diagonal.
+ */
+export function validateSource(source: EntrySource, seed: number, diagonal?: Float64Array): Float64Array {
+  const { size } = source;
+  if (!Number.isInteger(size) || size < 1 || size > 0x7fffffff) throw new ShapeError(`The source's size must be a whole number from 1 to 2³¹ − 1, not ${size}.`, { size });
+  if (source.points !== undefined && source.points.count !== size) throw new ShapeError(`The source has ${size} rows but ${source.points.count} points.`, { size, points: source.points.count });
+  const diag = diagonal ?? new Float64Array(size);
+  if (diagonal === undefined) source.diagonal(diag);
+  const largest = checkDiagonal(diag, size);
+  const random = new RandomStream(seed, 0x76616c69);
+  const rows = sample(size, random);
+  const cols = sample(size, random);
+  checkBlock(source, rows, cols, diag, largest);
+  // A block on the diagonal: entries() against diagonal(), too.
+  checkBlock(source, rows, rows, diag, largest);
+  return diag;
+}
+
+function checkDiagonal(diag: Float64Array, size: number): number {
+  let largest = 0;
+  for (let i = 0; i < size; i++) {
+    if (!Number.isFinite(diag[i])) throw new NonFiniteError(`Diagonal entry ${i} is ${diag[i]}; every entry must be a finite number.`, { row: i, column: i, value: diag[i] });
+    largest = Math.max(largest, Math.abs(diag[i]));
+  }
+  for (let i = 0; i < size; i++) {
+    if (diag[i] < -floor * largest) throw new NotPositiveDefiniteError(`Diagonal entry ${i} is ${diag[i]}: a positive semidefinite matrix has none below 0.`, { row: i, column: i, value: diag[i] });
+  }
+  return largest;
+}
+
+function checkBlock(source: EntrySource, rows: Int32Array, cols: Int32Array, diag: Float64Array, largest: number): void {
+  const m = rows.length;
+  const n = cols.length;
+  const block = new Float64Array(m * n);
+  const transposed = new Float64Array(m * n);
+  source.entries(rows, cols, view(block, 0, m, n));
+  source.entries(cols, rows, view(transposed, 0, n, m));
+  for (let b = 0; b < n; b++) {
+    for (let a = 0; a < m; a++) {
+      const row = rows[a];
+      const column = cols[b];
+      const value = block[a + b * m];
+      const other = transposed[b + a * n];
+      if (!Number.isFinite(value)) throw new NonFiniteError(`Entry (${row}, ${column}) is ${value}; every entry must be a finite number.`, { row, column, value });
+      const bound = Math.sqrt(Math.max(diag[row], 0) * Math.max(diag[column], 0));
+      const slack = tolerance * bound + floor * largest;
+      if (!(Math.abs(value - other) <= slack)) {
+        throw new AsymmetryError(`The matrix is not symmetric: entry (${row}, ${column}) is ${value}, entry (${column}, ${row}) is ${other}.`, { row, column, value, transposed: other });
+      }
+      if (row === column && Math.abs(value - diag[row]) > slack) {
+        throw new HmatrixError('inconsistent-source', `The source contradicts itself: entries() gives ${value} for (${row}, ${row}), diagonal() gives ${diag[row]}.`, { row, column, value, diagonal: diag[row] });
+      }
+      if (Math.abs(value) > bound + slack) {
+        throw new NotPositiveDefiniteError(`Entry (${row}, ${column}) is ${value}, larger than √(K(${row},${row})·K(${column},${column})) = ${bound}: the matrix is not positive semidefinite. Add to its diagonal (a ridge), or choose another kernel.`, { row, column, value, bound });
+      }
+    }
+  }
+}
+
+/** Up to 48 distinct indices, ascending. */
+function sample(size: number, random: RandomStream): Int32Array {
+  if (size <= sampleSize) return Int32Array.from({ length: size }, (_, i) => i);
+  const chosen = new Set<number>();
+  while (chosen.size < sampleSize) chosen.add(random.integer(size));
+  return Int32Array.from(chosen).sort();
+}
