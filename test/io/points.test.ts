@@ -1,0 +1,81 @@
+import { copyFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { FileFormatError, NonFiniteError, OptionError } from '#hmatrix/core/errors.js';
+import { readPoints } from '#hmatrix/io/points.js';
+import { writeNpy } from '#hmatrix/io/npy.js';
+import type { Points } from '#hmatrix/source/entry-source.js';
+import { realData, temporaryFolder } from './temporary-folder.js';
+
+const folder = temporaryFolder();
+const at = (name: string): string => join(folder, name);
+const images = realData('mnist/t10k-images-idx3-ubyte.gz');
+const births = realData('tabular/birth_rate.csv');
+
+describe('points from files', () => {
+  it('.npy, C and Fortran order, float32 and integers, CSV and TSV, name or no name: the same points', async () => {
+    const expected = { dimension: 2, count: 3, coordinates: Float64Array.of(1, 2, 3, 4, 5, 6) };
+    await writeNpy(at('c.npy'), { shape: [3, 2], data: Float64Array.of(1, 2, 3, 4, 5, 6) });
+    await writeNpy(at('f.npy'), { shape: [3, 2], data: Float32Array.of(1, 3, 5, 2, 4, 6), fortranOrder: true });
+    await writeNpy(at('i.npy'), { shape: [3, 2], data: Int32Array.of(1, 2, 3, 4, 5, 6) });
+    copyFileSync(at('c.npy'), at('unnamed'));
+    writeFileSync(at('x.csv'), 'x,y\n1,2\n3,4\n5,6\n');
+    writeFileSync(at('x.tsv'), '1\t2\n3\t4\n5\t6\n');
+    for (const name of ['c.npy', 'f.npy', 'i.npy', 'unnamed', 'x.csv', 'x.tsv']) {
+      const points: Points = await readPoints(at(name));
+      expect(points.coordinates.buffer).toBeInstanceOf(SharedArrayBuffer);
+      expect({ ...points, coordinates: Array.from(points.coordinates) }).toEqual({ ...expected, coordinates: Array.from(expected.coordinates) });
+      expect(await readPoints(at(name), { limit: 2 })).toMatchObject({ dimension: 2, count: 2, coordinates: Float64Array.of(1, 2, 3, 4) });
+    }
+  });
+
+  it('a vector is points on a line', async () => {
+    await writeNpy(at('v.npy'), { shape: [3], data: Float64Array.of(1, 2, 3) });
+    expect(await readPoints(at('v.npy'))).toMatchObject({ dimension: 1, count: 3 });
+  });
+
+  it('images: one point each, bytes scaled to [0, 1]', async () => {
+    const bytes = Buffer.from([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 51, 102, 255]);
+    for (const [name, content] of [['plain-idx3-ubyte', bytes], ['packed-idx3-ubyte.gz', gzipSync(bytes)]] as const) {
+      writeFileSync(at(name), content);
+      const points = await readPoints(at(name));
+      expect([points.count, points.dimension]).toEqual([2, 2]);
+      expect(Array.from(points.coordinates)).toEqual([0, 0.2, 0.4, 1]);
+    }
+  });
+
+  it('a value that is not finite is named by row and column', async () => {
+    for (const value of [Number.NaN, Infinity, -Infinity]) {
+      await writeNpy(at('n.npy'), { shape: [3, 2], data: Float64Array.of(1, 3, 5, 2, value, 6), fortranOrder: true });
+      const error: unknown = await readPoints(at('n.npy')).catch((e: unknown) => e);
+      expect(error).toBeInstanceOf(NonFiniteError);
+      expect((error as NonFiniteError).data).toMatchObject({ row: 1, column: 1 });
+      expect((error as Error).message).toMatch(/row 1, column 1/);
+    }
+  });
+
+  it('what is not points is refused', async () => {
+    writeFileSync(at('labels'), Buffer.from([0, 0, 8, 1, 0, 0, 0, 2, 7, 2]));
+    await expect(readPoints(at('labels'))).rejects.toThrow(/labels.*idx3/);
+    writeFileSync(at('noise.bin'), 'hello');
+    await expect(readPoints(at('noise.bin'))).rejects.toThrow(/neither \.npy.*68 65 6c 6c 6f/);
+    writeFileSync(at('bad.npy'), 'hello, world');
+    await expect(readPoints(at('bad.npy'))).rejects.toThrow(FileFormatError);
+    await writeNpy(at('empty.npy'), { shape: [0, 3], data: new Float64Array(0) });
+    await expect(readPoints(at('empty.npy'))).rejects.toThrow(/nothing in it/);
+    await expect(readPoints(at('empty.npy'), { limit: 1.5 })).rejects.toThrow(OptionError);
+    await expect(readPoints(at('empty.npy'), { columns: ['x'] })).rejects.toThrow(/columns is an option for CSV/);
+  });
+
+  it.skipIf(!images.there)(`MNIST${images.note}`, async () => {
+    const { dimension, count, coordinates } = await readPoints(images.path, { limit: 1000 });
+    expect([dimension, count, coordinates.length]).toEqual([784, 1000, 784_000]);
+    expect(coordinates.reduce((a, b) => Math.max(a, b))).toBe(1);
+    expect(coordinates.reduce((a, b) => Math.min(a, b))).toBe(0);
+  });
+
+  it.skipIf(!births.there)(`birth_rate.csv${births.note}`, async () => {
+    expect(await readPoints(births.path, { columns: [1, 2] })).toMatchObject({ dimension: 2, count: 190 });
+  });
+});
