@@ -54,7 +54,7 @@ function describeCholesky(precision: Precision, blas: () => Blas, tolerance: Tol
         const l = triangular(uplo, 'N', a.a);
         const back = uplo === 'L' ? product(l, transpose(l)) : product(transpose(l), l);
         expectAtMost(distance(back, input), tolerance(n) * norm(input), `potrf ${uplo} ${n}: ‖A − LLᵀ‖`);
-        for (let j = 0; j < n; j++) for (let i = 0; i < n; i++) if (!inTriangle(uplo, i, j)) expect(get(a.a, i, j)).toBe(-7);
+        for (let j = 0; j < n; j++) for (let i = 0; i < n; i++) if (!inTriangle(uplo, i, j) && get(a.a, i, j) !== -7) expect.fail(`potrf ${uplo} ${n} wrote to (${i}, ${j})`);
         a.expectGuardsIntact();
       }
     }

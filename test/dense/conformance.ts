@@ -191,11 +191,11 @@ function describeTriangular(precision: Precision, blas: () => Blas): void {
         const t = op(trans, triangular(uplo, diag, a));
         poisonOpposite(uplo, diag, a);
         const before = randomView(m, n, precision, random).a;
+        const result = side === 'L' ? product(t, before) : product(before, t);
+        const size = side === 'L' ? product(absolute(t), absolute(before)) : product(absolute(before), absolute(t));
         for (const alpha of [1, -0.5, 0]) {
           const b = duplicate(before, precision);
           blas().trmm(side, uplo, trans, diag, alpha, a, b.a);
-          const result = side === 'L' ? product(t, before) : product(before, t);
-          const size = side === 'L' ? product(absolute(t), absolute(before)) : product(absolute(before), absolute(t));
           expectEntriesWithin(b.a, combine(alpha, result, 0, result), innerProductBound(precision, order, alpha, size, 0, result), `trmm ${side}${uplo}${trans}${diag} ${m} × ${n}, α = ${alpha}`);
           b.expectGuardsIntact();
         }

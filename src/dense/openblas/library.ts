@@ -1,0 +1,89 @@
+/**
+ * Native libraries and their symbols, through koffi. Layer 1.
+ * koffi itself is loaded on first use: on a platform without its native module the rest of the library still works.
+ */
+import { createRequire } from 'node:module';
+import type { IKoffiLib } from 'koffi';
+import { LibraryError } from '../../core/errors.js';
+
+type Koffi = typeof import('koffi');
+
+/** A native function; addresses are passed as numbers (declared int64, which koffi converts at half the cost of a pointer). */
+export type NativeFunction = (...values: (number | string)[]) => number;
+export type NativeType = 'void' | 'int' | 'int64' | 'double' | 'float' | 'const char *';
+
+const require = createRequire(import.meta.url);
+let koffi: Koffi | undefined;
+
+/** Said after every failure, so that it always comes with a way out. */
+export const REMEDY =
+  'Install a BLAS with LAPACK (Debian and Ubuntu: apt-get install libopenblas0-pthread; Fedora: dnf install openblas-threads; macOS: brew install openblas), '
+  + 'name one by HMATRIX_BLAS=/path/to/library, or set HMATRIX_BLAS=portable for the built-in backend.';
+
+function loadKoffi(): Koffi {
+  if (koffi !== undefined) return koffi;
+  try {
+    koffi = require('koffi') as Koffi;
+  } catch (error) {
+    throw new LibraryError(`The native module of koffi, which calls system libraries, cannot be loaded on ${process.platform}-${process.arch}: ${messageOf(error)}. Set HMATRIX_BLAS=portable for the built-in backend.`, { platform: process.platform, arch: process.arch });
+  }
+  return koffi;
+}
+
+/** Address of the first byte of a buffer; it holds as long as the buffer lives. */
+export function bufferAddress(buffer: ArrayBufferLike): number {
+  return Number(loadKoffi().address(new Uint8Array(buffer)));
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).replace(/\.\s*$/, '');
+
+/** One or more shared libraries that together hold BLAS and LAPACK; symbols are taken from the first that has them. */
+export class NativeLibrary {
+  readonly names: readonly string[];
+  readonly #libraries: IKoffiLib[];
+
+  /** Opens every library of the set. Throws LibraryError, naming the one that cannot be opened. */
+  constructor(names: readonly string[]) {
+    const ffi = loadKoffi();
+    this.names = names;
+    this.#libraries = names.map((name) => {
+      try {
+        return ffi.load(name);
+      } catch (error) {
+        throw new LibraryError(`Cannot open the library "${name}": ${messageOf(error)}. ${REMEDY}`, { library: name });
+      }
+    });
+  }
+
+  /** The function of that name, or undefined. */
+  find(symbol: string, result: NativeType, parameters: readonly NativeType[]): NativeFunction | undefined {
+    for (const library of this.#libraries) {
+      try {
+        return library.func(symbol, result, [...parameters]) as unknown as NativeFunction;
+      } catch {
+        // Not in this one.
+      }
+    }
+    return undefined;
+  }
+
+  /** A Fortran routine under the decorations in use: `name_` (Unix, MinGW), `name` (MKL and others on Windows). */
+  findFortran(name: string, parameters: readonly NativeType[], result: NativeType = 'void'): NativeFunction | undefined {
+    return this.find(`${name}_`, result, parameters) ?? this.find(name, result, parameters);
+  }
+
+  /** As findFortran; throws LibraryError, naming the symbol, where it is missing. */
+  fortran(name: string, parameters: readonly NativeType[], result: NativeType = 'void'): NativeFunction {
+    const found = this.findFortran(name, parameters, result);
+    if (found !== undefined) return found;
+    const wide = this.find(`${name}_64_`, result, parameters) ?? this.find(`${name}64_`, result, parameters);
+    const reason = wide !== undefined
+      ? 'it is built with 64-bit integers (ILP64), a build with 32-bit integers (LP64) is needed'
+      : 'it is not a BLAS with LAPACK, or LAPACK lies in a library of its own: name both, separated by a comma';
+    throw new LibraryError(`${this.describeNames()} has no symbol "${name}_": ${reason}. ${REMEDY}`, { libraries: this.names, symbol: `${name}_` });
+  }
+
+  describeNames(): string {
+    return this.names.map((name) => `"${name}"`).join(' with ');
+  }
+}
