@@ -7,29 +7,48 @@ import { LibraryError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
 import { view } from '#hmatrix/dense/matrix.js';
-import { openOpenblas } from '#hmatrix/dense/openblas/open.js';
+import { FortranArguments } from '#hmatrix/dense/openblas/fortran-arguments.js';
+import { NativeLibrary } from '#hmatrix/dense/openblas/library.js';
+import type { NativeFunction, NativeType } from '#hmatrix/dense/openblas/library.js';
+import { openOpenblas, trySystemLibraries } from '#hmatrix/dense/openblas/open.js';
+import { SystemBlas } from '#hmatrix/dense/openblas/system-blas.js';
 import { describeBlas } from './conformance.js';
 
+/** HMATRIX_BLAS, where it names a library, chooses the one under test; otherwise the first that the search finds. */
+const chosen = process.env['HMATRIX_BLAS'];
+const library = chosen === '' || chosen === 'portable' ? undefined : chosen;
 const missing = ((): string | undefined => {
   try {
-    openOpenblas();
+    openOpenblas({ library });
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
 })();
 
-if (missing === undefined) describeBlas('the system library', () => openOpenblas());
+if (missing === undefined) describeBlas('the system library', () => openOpenblas({ library }));
 else it.skip(`the system library conforms to the dense contract: ${missing}`, () => undefined);
 
-const failureOf = (library: string): LibraryError => {
+/** A library whose CBLAS is missing, as that of many distributions' reference BLAS is. */
+class WithoutCblas extends NativeLibrary {
+  override find(symbol: string, result: NativeType, parameters: readonly NativeType[]): NativeFunction | undefined {
+    return symbol.startsWith('cblas_') ? undefined : super.find(symbol, result, parameters);
+  }
+}
+
+const files = missing === undefined ? (library?.split(',') ?? trySystemLibraries().find((outcome) => outcome.usable)?.libraries) : undefined;
+const isFamily = files?.length === 1 && /^\w+$/.test(files[0]);
+if (files !== undefined && !isFamily) describeBlas('the system library by its Fortran symbols', () => new SystemBlas(new WithoutCblas(files), new FortranArguments(), 'Fortran symbols'));
+else it.skip('the system library by its Fortran symbols: no library, or a family is named', () => undefined);
+
+const failureOf = (name: string): LibraryError => {
   try {
-    openOpenblas({ library });
+    openOpenblas({ library: name });
   } catch (error) {
     expect(error).toBeInstanceOf(LibraryError);
     return error as LibraryError;
   }
-  return expect.fail(`${library} was accepted`);
+  return expect.fail(`${name} was accepted`);
 };
 
 describe('opening a library by name', () => {
@@ -64,16 +83,16 @@ describe.skipIf(missing !== undefined)('workers', () => {
     const source = `
       const { workerData } = require('node:worker_threads');
       import(workerData.open).then(({ openOpenblas }) => {
-        const { inputs, results, n, index, rounds } = workerData;
-        const blas = openOpenblas();
+        const { inputs, results, n, index, rounds, library } = workerData;
+        const blas = openOpenblas({ library });
         const at = (data, offset) => ({ data, offset, rows: n, cols: n, ld: n });
         for (let round = 0; round < rounds; round++) blas.gemm('N', 'T', 1, at(inputs, 0), at(inputs, n * n), round === 0 ? 0 : 0.5, at(results, index * n * n));
       });`;
-    const blas = openOpenblas();
+    const blas = openOpenblas({ library });
     const expected = new Float64Array(n * n);
     const run = (index: number): Promise<void> =>
       new Promise((resolve, reject) => {
-        const worker = new Worker(source, { eval: true, workerData: { inputs, results, n, index, rounds, open } });
+        const worker = new Worker(source, { eval: true, workerData: { inputs, results, n, index, rounds, open, library } });
         worker.on('error', reject);
         worker.on('exit', (code) => {
           if (code === 0) resolve();

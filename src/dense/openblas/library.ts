@@ -3,27 +3,27 @@
  * koffi itself is loaded on first use: on a platform without its native module the rest of the library still works.
  */
 import { createRequire } from 'node:module';
-import type { IKoffiLib } from 'koffi';
+import type * as Koffi from 'koffi';
 import { LibraryError } from '../../core/errors.js';
 
-type Koffi = typeof import('koffi');
+type KoffiModule = typeof Koffi;
 
 /** A native function; addresses are passed as numbers (declared int64, which koffi converts at half the cost of a pointer). */
 export type NativeFunction = (...values: (number | string)[]) => number;
 export type NativeType = 'void' | 'int' | 'int64' | 'double' | 'float' | 'const char *';
 
 const require = createRequire(import.meta.url);
-let koffi: Koffi | undefined;
+let koffi: KoffiModule | undefined;
 
 /** Said after every failure, so that it always comes with a way out. */
 export const REMEDY =
   'Install a BLAS with LAPACK (Debian and Ubuntu: apt-get install libopenblas0-pthread; Fedora: dnf install openblas-threads; macOS: brew install openblas), '
   + 'name one by HMATRIX_BLAS=/path/to/library, or set HMATRIX_BLAS=portable for the built-in backend.';
 
-function loadKoffi(): Koffi {
+function loadKoffi(): KoffiModule {
   if (koffi !== undefined) return koffi;
   try {
-    koffi = require('koffi') as Koffi;
+    koffi = require('koffi') as KoffiModule;
   } catch (error) {
     throw new LibraryError(`The native module of koffi, which calls system libraries, cannot be loaded on ${process.platform}-${process.arch}: ${messageOf(error)}. Set HMATRIX_BLAS=portable for the built-in backend.`, { platform: process.platform, arch: process.arch });
   }
@@ -40,7 +40,7 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 /** One or more shared libraries that together hold BLAS and LAPACK; symbols are taken from the first that has them. */
 export class NativeLibrary {
   readonly names: readonly string[];
-  readonly #libraries: IKoffiLib[];
+  readonly #libraries: Koffi.IKoffiLib[];
 
   /** Opens every library of the set. Throws LibraryError, naming the one that cannot be opened. */
   constructor(names: readonly string[]) {
