@@ -1,0 +1,30 @@
+/**
+ * Elementwise functions over typed arrays, vectorised. Layer 1; independent of the choice of BLAS.
+ */
+import { ShapeError } from '../../core/errors.js';
+import { openKernels } from './wasm.js';
+
+/** Numbers that go through the arena at a time: 32 KiB, which stay in the first-level cache. */
+const CHUNK = 4096;
+
+/**
+ * x[i] ← exp(x[i]) for i in [offset, offset + length). Error at most 1 ulp for normal results and half the smallest subnormal more below; +∞ above 709.78,
+ * 0 below −745.13, NaN for NaN. The same number gives the same bits wherever it stands.
+ * Cost about 2 ns an element on a core of 2.4 GHz. Method: `assembly/exp.ts`.
+ */
+export function expInPlace(x: Float64Array, offset = 0, length: number = x.length - offset): void {
+  if (!Number.isInteger(offset) || !Number.isInteger(length) || offset < 0 || length < 0 || offset + length > x.length) {
+    throw new ShapeError(`expInPlace: [${offset}, ${offset} + ${length}) is not a range of an array of ${x.length}.`, { offset, length, size: x.length });
+  }
+  const kernels = openKernels();
+  kernels.begin(8 * CHUNK + 64);
+  const at = kernels.take(8 * CHUNK + 8);
+  const heap = kernels.heap64;
+  const first = at / 8;
+  for (let done = 0; done < length; done += CHUNK) {
+    const count = Math.min(CHUNK, length - done);
+    heap.set(x.subarray(offset + done, offset + done + count), first);
+    kernels.exports.exponentials(count, at);
+    x.set(heap.subarray(first, first + count), offset + done);
+  }
+}
