@@ -1,15 +1,15 @@
 /**
  * Addresses of typed arrays. Layer 1.
- * The memory of an ArrayBuffer or SharedArrayBuffer never moves, so its address is asked for once per buffer. Three operand slots
+ * The memory of an ArrayBuffer or SharedArrayBuffer never moves, so its address is asked for once per array over it. Three operand slots
  * remember the arrays of the latest call: they make repeated operands free, and they keep those arrays reachable while native code
  * works on them, whatever the optimizer thinks of the caller's variables. (They hold these arrays until the next call replaces them.)
  * A detached buffer has arrays of length 0, which the bounds checks refuse before an address is asked for.
  */
 import type { FloatArray } from '../matrix.js';
-import { bufferAddress } from './library.js';
+import { arrayAddress } from './library.js';
 
 export class ArrayAddresses {
-  readonly #ofBuffer = new WeakMap<ArrayBufferLike, number>();
+  readonly #known = new WeakMap<FloatArray, number>();
   #first: FloatArray | undefined;
   #firstAddress = 0;
   #second: FloatArray | undefined;
@@ -43,13 +43,11 @@ export class ArrayAddresses {
   }
 
   #look(data: FloatArray): number {
-    // Reading `.buffer` also moves a small array out of the garbage-collected heap, where it could move.
-    const buffer = data.buffer;
-    let address = this.#ofBuffer.get(buffer);
+    let address = this.#known.get(data);
     if (address === undefined) {
-      address = bufferAddress(buffer);
-      this.#ofBuffer.set(buffer, address);
+      address = arrayAddress(data);
+      this.#known.set(data, address);
     }
-    return address + data.byteOffset;
+    return address;
   }
 }

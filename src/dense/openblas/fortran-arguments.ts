@@ -3,7 +3,7 @@
  * Integers are 32 bits wide in slots of 64 bits whose upper halves stay 0, so that a library built for 64-bit integers reads the
  * right value too, and can be told by what it writes.
  */
-import { bufferAddress } from './library.js';
+import { arrayAddress } from './library.js';
 
 const INTEGERS = 16;
 const REALS_AT = 8 * INTEGERS;
@@ -19,7 +19,7 @@ export class FortranArguments {
 
   constructor() {
     const buffer = new ArrayBuffer(LETTERS_AT + 8);
-    this.#base = bufferAddress(buffer);
+    this.#base = arrayAddress(new Uint8Array(buffer));
     this.#integers = new Int32Array(buffer, 0, 2 * INTEGERS);
     this.#doubles = new Float64Array(buffer, REALS_AT, 2);
     this.#singles = new Float32Array(buffer, REALS_AT + 16, 4);

@@ -30,9 +30,11 @@ function loadKoffi(): KoffiModule {
   return koffi;
 }
 
-/** Address of the first byte of a buffer; it holds as long as the buffer lives. */
-export function bufferAddress(buffer: ArrayBufferLike): number {
-  return Number(loadKoffi().address(new Uint8Array(buffer)));
+/** Address of the array's first element; it holds as long as the array's buffer lives. */
+export function arrayAddress(data: Float64Array | Float32Array | Int32Array | Uint8Array): number {
+  // Reading `.buffer` moves the elements of a small array out of the garbage-collected heap, where they could move.
+  if (data.buffer.byteLength === 0) return 0;
+  return Number(loadKoffi().address(data));
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).replace(/\.\s*$/, '');

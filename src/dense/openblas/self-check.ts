@@ -8,7 +8,7 @@ import { HmatrixError, LibraryError } from '../../core/errors.js';
 import { view } from '../matrix.js';
 import type { FortranArguments } from './fortran-arguments.js';
 import { INFO } from './lapack.js';
-import { REMEDY, bufferAddress } from './library.js';
+import { REMEDY, arrayAddress } from './library.js';
 import type { NativeLibrary } from './library.js';
 import type { SystemBlas } from './system-blas.js';
 
@@ -16,7 +16,7 @@ import type { SystemBlas } from './system-blas.js';
 export function checkIntegerWidth(library: NativeLibrary, scalars: FortranArguments): void {
   const idamax = library.fortran('idamax', ['int64', 'int64', 'int64'], 'int');
   const x = Float64Array.of(1, 3, 2);
-  const address = bufferAddress(x.buffer);
+  const address = arrayAddress(x);
   const count = scalars.integer(0, 3);
   scalars.setUpperHalf(0, -1);
   const position = idamax(count, address, scalars.integer(1, 1));

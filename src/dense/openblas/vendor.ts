@@ -2,7 +2,7 @@
  * What differs from vendor to vendor: the name to show, and how to keep a library's own threads out of the way. Layer 1.
  * Parallelism belongs to the team of workers; a library that starts threads of its own under each worker would only fight them.
  */
-import { bufferAddress } from './library.js';
+import { arrayAddress } from './library.js';
 import type { NativeLibrary } from './library.js';
 
 /** Intel oneMKL developer reference, "Support functions": layers must be set before the first call. */
@@ -50,7 +50,7 @@ function vendorOf(library: NativeLibrary): string {
   const mkl = library.find('MKL_Get_Version_String', 'void', ['int64', 'int']);
   if (mkl !== undefined) {
     const buffer = new Uint8Array(256);
-    mkl(bufferAddress(buffer.buffer), buffer.length);
+    mkl(arrayAddress(buffer), buffer.length);
     const end = buffer.indexOf(0);
     const full = new TextDecoder().decode(buffer.subarray(0, end < 0 ? buffer.length : end)).trim();
     const version = /Version\s+([\d.]+)/.exec(full)?.[1];
@@ -68,7 +68,7 @@ function lapackVersion(library: NativeLibrary): string {
   if (ilaver === undefined) return 'LAPACK';
   // Slots of 64 bits: safe for any integer width.
   const version = new Int32Array(6);
-  const address = bufferAddress(version.buffer);
+  const address = arrayAddress(version);
   ilaver(address, address + 8, address + 16);
   return `LAPACK ${version[0]}.${version[2]}.${version[4]}`;
 }

@@ -1,7 +1,7 @@
 /**
  * Memory for native routines that belongs to one backend instance, grown on demand. Layer 1.
  */
-import { bufferAddress } from './library.js';
+import { arrayAddress } from './library.js';
 
 /** What is kept between calls; a larger workspace is released after the call that needed it. */
 const KEPT_BYTES = 32 * 1024 * 1024;
@@ -30,7 +30,7 @@ export class Workspace {
     this.float64 = new Float64Array(buffer);
     this.float32 = new Float32Array(buffer);
     this.int32 = new Int32Array(buffer);
-    this.#address = bufferAddress(buffer);
+    this.#address = arrayAddress(this.int32);
     this.#bytes = bytes;
   }
 }
