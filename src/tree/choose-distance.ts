@@ -6,14 +6,18 @@ import { RandomStream } from '../core/random.js';
 import { sharedFloat64, sharedInt32, toShared } from '../core/shared-array.js';
 import type { WorkerContext } from '../parallel/kernel.js';
 import type { EntrySource, Points } from '../source/entry-source.js';
+import { checkPoints } from '../source/points.js';
 import { openHandle, sourceState, type SourceHandle } from '../source/share-source.js';
+import { largestDirectDimension } from '../source/squared-distances.js';
+import { DirectDistance } from './direct-distance.js';
 import { DISTANCES, type Distance, type DistanceName } from './distance.js';
 import { EntryDistance } from './entry-distance.js';
-import { GeometricDistance } from './geometric-distance.js';
+import { centredPoints, ProductDistance, type CentredPoints } from './product-distance.js';
 
 /** A distance as data, for the state of a team. */
 export type DistanceState =
-  | { readonly kind: 'geometric'; readonly points: Points }
+  | { readonly kind: 'direct'; readonly points: Points }
+  | { readonly kind: 'products'; readonly centred: CentredPoints }
   | { readonly kind: 'gram' | 'angle'; readonly handle: SourceHandle; readonly diagonal: Float64Array }
   | { readonly kind: 'line'; readonly place: Int32Array };
 
@@ -37,10 +41,7 @@ export function chooseDistance(name: DistanceName, source: EntrySource, seed: nu
   switch (chosen) {
     case 'geometric':
       if (points === undefined) throw new OptionError("The distance 'geometric' needs a source with points: choose 'gram' or 'angle', which use entries alone.", { distance: name });
-      if (points.count !== size || points.coordinates.length < size * points.dimension) {
-        throw new ShapeError(`A source of size ${size} has ${points.count} points of dimension ${points.dimension} in ${points.coordinates.length} coordinates.`, { size, count: points.count });
-      }
-      return choose({ kind: 'geometric', points: { dimension: points.dimension, count: points.count, coordinates: toShared(points.coordinates) } });
+      return choose(pointDistance(points, size));
     case 'gram':
     case 'angle': {
       const { handle, modules, solo } = sourceState(source);
@@ -60,8 +61,16 @@ export function chooseDistance(name: DistanceName, source: EntrySource, seed: nu
 
 /** The distance itself, on the thread that calls. A line needs none: its neighbours and its order are read off. */
 export function openDistance(state: Exclude<DistanceState, { kind: 'line' }>, context: WorkerContext): Distance {
-  if (state.kind === 'geometric') return new GeometricDistance(state.points, context.blas);
+  if (state.kind === 'direct') return new DirectDistance(state.points);
+  if (state.kind === 'products') return new ProductDistance(state.centred, context.blas);
   return new EntryDistance(state.kind, openHandle(state.handle, context), state.diagonal);
+}
+
+function pointDistance(given: Points, size: number): DistanceState {
+  checkPoints(given);
+  if (given.count !== size) throw new ShapeError(`A source of size ${size} has ${given.count} points; there must be one for each index.`, { size, count: given.count });
+  const points: Points = { dimension: given.dimension, count: size, coordinates: toShared(given.coordinates) };
+  return points.dimension <= largestDirectDimension ? { kind: 'direct', points } : { kind: 'products', centred: centredPoints(points) };
 }
 
 function sharedDiagonal(source: EntrySource): Float64Array {

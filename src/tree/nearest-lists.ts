@@ -32,13 +32,12 @@ export class NearestLists {
     return this.distances[row * this.capacity];
   }
 
-  /** Takes the candidate if it is nearer than the row's farthest (ties: smaller index) and not listed yet; returns the row's new farthest distance. */
+  /** Takes a candidate that is not listed yet, if it is nearer than the row's farthest (ties: smaller index); returns the row's new farthest distance. */
   offer(row: number, index: number, distance: number): number {
     const { capacity, indices, distances } = this;
     const top = row * capacity;
     const end = top + capacity;
     if (!(distance < distances[top] || (distance === distances[top] && index < indices[top]))) return distances[top];
-    for (let p = top; p < end; p++) if (indices[p] === index) return distances[top];
     this.#sink(top, end, 0, index, distance);
     return distances[top];
   }

@@ -34,7 +34,7 @@ const PANEL = 128;
 /** Rows and columns of a tile of the exhaustive search. */
 export const TILE = 1024;
 /** Rows of the sample that a task searches for. */
-export const SAMPLE_ROWS = 16;
+export const SAMPLE_ROWS = 32;
 /** Rows that a task finishes. */
 export const FINISH_ROWS = 4096;
 
@@ -49,6 +49,9 @@ class Searcher {
   readonly #panel: Float64Array;
   readonly #rowLimits: Float64Array;
   readonly #colLimits: Float64Array;
+  /** Local number of each index among the members in work, else −1; and those of the members' neighbours so far. */
+  readonly #local: Int32Array;
+  readonly #listed: Int32Array;
   readonly #candidates = new Int32Array(CANDIDATES);
   readonly #toFirst = new Float64Array(CANDIDATES);
 
@@ -60,6 +63,8 @@ class Searcher {
     this.#panel = new Float64Array(widest * PANEL);
     this.#rowLimits = new Float64Array(widest);
     this.#colLimits = new Float64Array(widest);
+    this.#local = new Int32Array(state.order.length).fill(-1);
+    this.#listed = new Int32Array(state.order.length > 0 ? widest * state.nearest.capacity : 0);
   }
 
   /** Two random members of a node, far apart: p at random, q the farthest from it of a few. */
@@ -83,15 +88,47 @@ class Searcher {
     this.distance.toTwo(p, q, order.subarray(from, to), values, from);
   }
 
-  /** Offers every pair of the members to both. */
-  searchAmong(members: Int32Array): void {
+  /** Offers every pair of the members to both; with `again`, but for pairs that are listed already. */
+  searchAmong(members: Int32Array, again: boolean): void {
     const n = members.length;
     this.distance.load(members, members);
+    if (again) this.#findListed(members);
     const limits = this.#limits(this.#rowLimits, members);
     for (let first = 0; first < n; first += PANEL) {
       const block = view(this.#panel, 0, n - first, Math.min(PANEL, n - first));
       this.distance.between(first, first, block);
+      if (again) this.#hideListed(block, first);
       this.#offerPanel(block, members, limits, first, members, limits, first);
+    }
+  }
+
+  /** Local numbers of the neighbours so far of each member. */
+  #findListed(members: Int32Array): void {
+    const { capacity, indices } = this.#nearest;
+    const local = this.#local;
+    const listed = this.#listed;
+    for (let a = 0; a < members.length; a++) local[members[a]] = a;
+    for (let a = 0, q = 0; a < members.length; a++) {
+      for (let p = members[a] * capacity, end = p + capacity; p < end; p++) listed[q++] = local[indices[p]];
+    }
+    for (let a = 0; a < members.length; a++) local[members[a]] = -1;
+  }
+
+  /**
+   * Moves pairs of which one lists the other out of reach: both were offered each other before, and limits only fall,
+   * so neither has anything to learn.
+   */
+  #hideListed({ rows: m, cols: n, ld }: Matrix, first: number): void {
+    const { capacity } = this.#nearest;
+    const data = this.#panel;
+    const listed = this.#listed;
+    for (let a = 0, q = first * capacity; a < m; a++) {
+      for (let k = 0; k < capacity; k++) {
+        const b = listed[q++] - first;
+        if (b < 0) continue;
+        if (b < n) data[a + b * ld] = Number.POSITIVE_INFINITY;
+        if (a < n) data[b + a * ld] = Number.POSITIVE_INFINITY;
+      }
     }
   }
 
@@ -152,17 +189,17 @@ export const searchSubtree = phaseKernel<SearchState, Omit<TreeArgs, 'perNode'>>
     });
     const leaves = 2 ** (depth - level);
     const first = firstOfLevel(depth) + task * leaves;
-    for (let leaf = first; leaf < first + leaves; leaf++) searcher.searchAmong(order.subarray(begin[leaf], end[leaf]));
+    for (let leaf = first; leaf < first + leaves; leaf++) searcher.searchAmong(order.subarray(begin[leaf], end[leaf]), iteration > 1);
   };
 });
 
-/** Per pair of tiles of the index range, 2 numbers a task: everything against everything. */
+/** Per pair of tiles of the index range, 2 numbers a task: everything against everything, into empty lists. */
 export const searchTiles = phaseKernel<SearchState, { readonly pairs: Int32Array }>(import.meta.url, 'searchTiles', (state, context) => {
   const searcher = new Searcher(state, context);
   const tile = (t: number): Int32Array => Int32Array.from({ length: Math.min(TILE, state.size - t * TILE) }, (_, a) => t * TILE + a);
   return (task, { pairs }) => {
     const rows = tile(pairs[2 * task]);
-    if (pairs[2 * task] === pairs[2 * task + 1]) searcher.searchAmong(rows);
+    if (pairs[2 * task] === pairs[2 * task + 1]) searcher.searchAmong(rows, false);
     else searcher.searchBetween(rows, tile(pairs[2 * task + 1]));
   };
 });
@@ -172,7 +209,7 @@ export const searchSample = phaseKernel<SearchState>(import.meta.url, 'searchSam
   const { sample, size } = state;
   const distance = openDistance(state.distance, context);
   const exact = new NearestLists(state.exact);
-  const rows = 2048;
+  const rows = TILE;
   const panel = new Float64Array(rows * SAMPLE_ROWS);
   const all = new Int32Array(rows);
   return (task) => {

@@ -161,7 +161,9 @@ function measureRecall({ nearest, exact, sample }: SearchState): number {
 
 /** Every pair of indices, tile by tile. Two tiles that share rows never run at the same time, and always in the same order. */
 async function searchEverything(shared: Shared<SearchState>, control: TeamControl): Promise<void> {
-  const tiles = Math.ceil(shared.state.size / TILE);
+  const { nearest, size } = shared.state;
+  new NearestLists(nearest).clear(0, size);
+  const tiles = Math.ceil(size / TILE);
   const { pairs, edges } = roundRobin(tiles);
   await control.team.run('neighbors', searchTiles, shared, taskGraph(pairs.length / 2, edges), { pairs }, control);
 }
