@@ -8,7 +8,6 @@ import type { WorkerContext } from '../parallel/kernel.js';
 import type { EntrySource, Points } from '../source/entry-source.js';
 import { checkPoints } from '../source/points.js';
 import { openHandle, sourceState, type SourceHandle } from '../source/share-source.js';
-import { largestDirectDimension } from '../source/squared-distances.js';
 import { DirectDistance } from './direct-distance.js';
 import { DISTANCES, type Distance, type DistanceName } from './distance.js';
 import { EntryDistance } from './entry-distance.js';
@@ -30,6 +29,8 @@ export interface ChosenDistance {
   readonly solo: boolean;
 }
 
+/** Up to this dimension differences are about as fast as products, and more exact. */
+const largestDirectDimension = 16;
 const RANDOM_PLACES = 0x91ace;
 
 /** Looks a distance up by name and readies its data. Throws OptionError for an unknown name or for `geometric` without points. */

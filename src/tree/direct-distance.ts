@@ -4,8 +4,8 @@
  */
 import type { Indices } from '../core/indices.js';
 import type { Matrix } from '../dense/matrix.js';
+import { squaredDistances } from '../dense/portable/distances.js';
 import type { Points } from '../source/entry-source.js';
-import { directLoop } from '../source/squared-distances.js';
 import type { Distance } from './distance.js';
 
 export class DirectDistance implements Distance {
@@ -15,8 +15,8 @@ export class DirectDistance implements Distance {
   readonly #coordinates: Float64Array;
   readonly #middle: Float64Array;
   readonly #direction: Float64Array;
-  #left: Float64Array = new Float64Array(0);
-  #right: Float64Array = new Float64Array(0);
+  #rows: Indices = new Int32Array(0);
+  #cols: Indices = this.#rows;
 
   constructor(points: Points) {
     this.#dimension = points.dimension;
@@ -26,15 +26,12 @@ export class DirectDistance implements Distance {
   }
 
   load(rows: Indices, cols: Indices): void {
-    this.#left = this.#gather(rows, this.#left);
-    this.#right = this.#gather(cols, this.#right);
+    this.#rows = rows;
+    this.#cols = cols;
   }
 
   between(firstRow: number, firstCol: number, out: Matrix): void {
-    const loop = directLoop(this.#dimension);
-    const rows = this.#left.subarray(firstRow * this.#dimension);
-    const data = out.data as Float64Array;
-    for (let b = 0; b < out.cols; b++) loop(rows, this.#right, firstCol + b, out.rows, data, out.offset + b * out.ld);
+    squaredDistances(this.#coordinates, this.#dimension, this.#rows.subarray(firstRow, firstRow + out.rows), this.#cols.subarray(firstCol, firstCol + out.cols), out);
   }
 
   toTwo(p: number, q: number, indices: Indices, out: Float64Array, at: number): void {
@@ -69,13 +66,5 @@ export class DirectDistance implements Distance {
       for (let c = 0; c < d; c++) sum += (x[r + c] - mean[c]) ** 2;
       out[at + a] = sum;
     }
-  }
-
-  #gather(indices: Indices, previous: Float64Array): Float64Array {
-    const d = this.#dimension;
-    const x = this.#coordinates;
-    const out = previous.length >= d * indices.length ? previous : new Float64Array(d * indices.length);
-    for (let a = 0, q = 0; a < indices.length; a++) for (let p = indices[a] * d, end = p + d; p < end; p++) out[q++] = x[p];
-    return out;
   }
 }

@@ -46,7 +46,7 @@ export interface Neighbors {
 const LEAF = 256;
 const LEAF_PER_NEIGHBOR = 4;
 /** Up to so many leaves' worth of indices everything is compared with everything: that is exact, and no dearer than as many trees. */
-const EXHAUSTIVE_LEAVES = 16;
+const EXHAUSTIVE_LEAVES = 8;
 /** Rows on which the recall is measured: its standard error is below 0.01 at 0.9 and κ = 32. */
 const SAMPLE = 128;
 const SAMPLE_PURPOSE = 0x5a3e;
