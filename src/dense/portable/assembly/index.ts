@@ -3,6 +3,7 @@
  * `../wasm.ts` holds the same list as a TypeScript interface. Layer 1, compiled to WebAssembly by scripts/build-wasm.mjs.
  */
 export { arenaStart } from './layout';
+export { squaredDistances } from './distances';
 export { exponentials } from './exp';
 export { implicitQL, jacobi, tridiagonalize } from './spectral';
 import { gemm as gemmOf, mirror as mirrorOf, scale as scaleOf } from './gemm';
