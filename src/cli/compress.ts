@@ -1,0 +1,75 @@
+/**
+ * hmatrix compress. Layer 8.
+ */
+import type { CompressOptions } from '../hierarchical/options.js';
+import { resolveOptions } from '../hierarchical/options.js';
+import type { CompressionRecord } from '../experiment/record.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import type { CompressCommandOptions, RunOptions } from './commands.js';
+import { checkInputOptions, openInput, type OpenInput } from './input.js';
+import { exitStatus } from './outcome.js';
+import { print, printJson, requireWritable, withTeam } from './run.js';
+import { UsageError } from './usage.js';
+
+/** The library's options among the command's. */
+export function compressOptions(options: RunOptions): CompressOptions {
+  const { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype, seed, memoryLimit } = options;
+  const given = { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype, seed, memoryLimit };
+  const compress = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as CompressOptions;
+  resolveOptions(compress);
+  return compress;
+}
+
+/** What can be found wrong before anything is opened. Throws OptionError, FileAccessError. */
+export async function prepareRun(options: RunOptions): Promise<void> {
+  compressOptions(options);
+  await requireWritable(options.out);
+  await requireWritable(options.record);
+}
+
+/** Compresses, multiplies, measures; saves and records where asked. */
+export async function runAndSave({ source, input }: OpenInput, options: RunOptions, control: TeamControl): Promise<CompressionRecord> {
+  const { runCompression } = await import('../experiment/compression-run.js');
+  const { matrix, record } = await runCompression({ source, input, options: compressOptions(options), vectors: options.vectors }, control);
+  try {
+    if (options.out !== undefined) {
+      const { saveMatrix } = await import('../hierarchical/file.js');
+      await saveMatrix(options.out, matrix, control);
+    }
+    if (options.record !== undefined) {
+      const { writeRecord } = await import('../experiment/record.js');
+      await writeRecord(options.record, record, { signal: control.signal });
+    }
+  } finally {
+    matrix.release();
+  }
+  return record;
+}
+
+/** The exit status of a run that is done, and a word on standard error where the tolerance was missed. */
+export function statusOf({ error }: Pick<CompressionRecord, 'error'>): number {
+  if (error.met) return exitStatus.done;
+  process.stderr.write(`hmatrix: the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, asked ${error.tolerance}. Raise --max-rank or --neighbors, or give --format fmm a budget.\n`);
+  return exitStatus.toleranceMissed;
+}
+
+export async function compress(options: CompressCommandOptions): Promise<number> {
+  checkInputOptions(options);
+  await prepareRun(options);
+  return withTeam(options, async (control) => {
+    const opened = await openInput(options, options.seed, control.team.blas, control);
+    if (options.distance === 'geometric' && opened.source.points === undefined) {
+      throw new UsageError("--distance geometric needs points, and the input has none: choose gram or angle, which use entries alone.");
+    }
+    const record = await runAndSave(opened, options, control);
+    return { record, portable: control.team.blas.kind === 'portable' };
+  }).then(async ({ record, portable }) => {
+    if (options.json === true) printJson(record);
+    else if (options.quiet !== true) {
+      const { runReport } = await import('./tables.js');
+      print(runReport(record, portable));
+      if (options.out !== undefined) print(`saved to ${options.out}`);
+    }
+    return statusOf(record);
+  });
+}

@@ -1,0 +1,31 @@
+/**
+ * hmatrix info: what a saved matrix is. Layer 8.
+ */
+import { describeMatrixFile } from '../hierarchical/file.js';
+import type { CommonOptions } from './commands.js';
+import { grouped, inBytes, inPercent, inSeconds } from './numbers.js';
+import { exitStatus, interruptSignal } from './outcome.js';
+import { print, printJson } from './run.js';
+import { memoryTable, optionsLine, rankTable, table } from './tables.js';
+
+export async function info(file: string, options: CommonOptions): Promise<number> {
+  const { signal, dispose } = interruptSignal();
+  try {
+    const summary = await describeMatrixFile(file, { signal });
+    if (options.json === true) {
+      printJson(summary);
+      return exitStatus.done;
+    }
+    const { report, ranks, memory, size, depth, fileBytes } = summary;
+    const { seconds } = report;
+    print(`${grouped(size)} × ${grouped(size)}, ${2 ** depth} leaves, file of ${inBytes(fileBytes)}${summary.budgetUsed > 0 ? `, near blocks hold ${inPercent(summary.budgetUsed)} of the matrix` : ''}`);
+    print(optionsLine({ options: { ...report, format: summary.format, dtype: summary.dtype }, seed: report.seed, workers: report.workers }));
+    print(table(['compressed in', 'seconds'], (['neighbors', 'tree', 'skeletonization', 'fill', 'compress'] as const).map((phase) => [phase, inSeconds(seconds[phase])])));
+    if (ranks.length > 0) print(rankTable(ranks));
+    print(memoryTable(memory));
+    print(`BLAS: ${report.blas}`);
+    return exitStatus.done;
+  } finally {
+    dispose();
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * From the command's options to a matrix source: a stored matrix, a kernel over points, a named test matrix. Layer 8.
+ */
+import { basename } from 'node:path';
+import type { RunControl } from '../core/context.js';
+import { FileFormatError, OptionError } from '../core/errors.js';
+import type { Blas } from '../dense/blas.js';
+import type { InputDescription } from '../experiment/record.js';
+import type { EntrySource, Points } from '../source/entry-source.js';
+import type { Kernel } from '../source/kernels.js';
+import { UsageError } from './usage.js';
+
+export interface InputOptions {
+  readonly matrix?: string;
+  readonly points?: string;
+  readonly named?: string;
+  readonly kernel?: string;
+  readonly bandwidth?: number | 'median';
+  readonly degree?: number;
+  readonly ridge?: number;
+  readonly size?: number;
+  readonly limit?: number;
+}
+
+export interface OpenInput { readonly source: EntrySource; readonly input: InputDescription }
+
+/** Which options belong to which kind of input. */
+const belonging: Readonly<Record<'matrix' | 'points' | 'named', readonly (keyof InputOptions)[]>> = {
+  matrix: [],
+  points: ['kernel', 'bandwidth', 'degree', 'ridge', 'limit'],
+  named: ['size'],
+};
+
+/** Exactly one input, with no options of another kind; to be called before anything is opened. Throws UsageError. */
+export function checkInputOptions(options: InputOptions): 'matrix' | 'points' | 'named' {
+  const kinds = (['matrix', 'points', 'named'] as const).filter((kind) => options[kind] !== undefined);
+  if (kinds.length !== 1) throw new UsageError(`Give one of --matrix FILE, --points FILE and --named NAME${kinds.length > 1 ? `, not ${kinds.map((kind) => `--${kind}`).join(' and ')}` : ''}.`);
+  const [kind] = kinds;
+  for (const [owner, names] of Object.entries(belonging)) {
+    const misplaced = owner === kind ? undefined : names.find((name) => options[name] !== undefined);
+    if (misplaced !== undefined) throw new UsageError(`--${misplaced} goes with --${owner}, not with --${kind}.`);
+  }
+  if (kind === 'named' && options.size === undefined) throw new UsageError('--named needs --size N, a perfect square.');
+  if (kind === 'points') generator(options.points!);
+  return kind;
+}
+
+/** Opens the input. Throws UsageError, OptionError (wrong usage), or the errors of files and sources. */
+export async function openInput(options: InputOptions, seed: number, blas: Blas, control: RunControl): Promise<OpenInput> {
+  const kind = checkInputOptions(options);
+  if (kind === 'named') {
+    const { named } = await import('../../datasets/named.js');
+    const source = namingOption(() => named(options.named!, options.size!, { blas }));
+    return { source, input: { kind, name: options.named!.toUpperCase(), size: source.size } };
+  }
+  if (kind === 'matrix') return openMatrix(options.matrix!, seed, control);
+  const { points, name } = await openPoints(options.points!, options.limit, seed, control);
+  return openKernel(points, name, options, seed, blas);
+}
+
+/** An OptionError of a test matrix, with the option it is about. */
+function namingOption<T>(open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    throw new UsageError(`${'size' in error.data ? '--size' : '--named'}: ${error.message}`);
+  }
+}
+
+async function openMatrix(path: string, seed: number, control: RunControl): Promise<OpenInput> {
+  const { readNpyMatrix } = await import('../io/npy.js');
+  const { denseSource } = await import('../source/dense-source.js');
+  const matrix = await readNpyMatrix(path, control);
+  if (matrix.rows !== matrix.cols) throw new FileFormatError(`${path}: the matrix is ${matrix.rows} × ${matrix.cols}; a square symmetric one is needed.`, { path, rows: matrix.rows, cols: matrix.cols });
+  const source = denseSource(matrix, { seed });
+  return { source, input: { kind: 'matrix', name: basename(path), size: source.size } };
+}
+
+/** `normal:N,d` or `uniform:N,d` taken apart; undefined for a file. */
+function generator(text: string): { name: 'normal' | 'uniform'; count: number; dimension: number } | undefined {
+  const [, name, rest] = /^(normal|uniform):(.*)$/.exec(text) ?? [];
+  if (name === undefined) return undefined;
+  const [, count, dimension] = /^(\d{1,10}),(\d{1,7})$/.exec(rest) ?? [];
+  if (!(Number(count) >= 1 && Number(dimension) >= 1)) throw new UsageError(`--points ${text}: after "${name}:" must come the number of points and their dimension, such as ${name}:4096,6.`);
+  return { name: name as 'normal' | 'uniform', count: Number(count), dimension: Number(dimension) };
+}
+
+/** Points from a generator or a file, and what to call them. */
+export async function openPoints(text: string, limit: number | undefined, seed: number, control: RunControl): Promise<{ points: Points; name: string }> {
+  const random = generator(text);
+  if (random !== undefined) {
+    const { normalPoints, uniformPoints } = await import('../../datasets/points.js');
+    const count = Math.min(random.count, limit ?? random.count);
+    return { points: (random.name === 'normal' ? normalPoints : uniformPoints)(count, random.dimension, seed), name: `${random.name}, ${random.dimension} dimensions` };
+  }
+  const { readPoints } = await import('../io/points.js');
+  return { points: await readPoints(text, { ...control, ...(limit === undefined ? {} : { limit }) }), name: basename(text) };
+}
+
+/** The kernel matrix over `points` that the options describe. */
+export async function openKernel(points: Points, name: string, options: Pick<InputOptions, 'kernel' | 'bandwidth' | 'degree' | 'ridge'>, seed: number, blas: Blas): Promise<OpenInput> {
+  const { kernelSource } = await import('../source/kernel-source.js');
+  const { medianBandwidth } = await import('../source/points.js');
+  const text = (options.kernel ?? 'gaussian').trim();
+  const needsBandwidth = text !== 'cosine' && (await isFamily(text) || /\bh\b/.test(text) || options.bandwidth !== undefined);
+  const h = !needsBandwidth ? undefined : typeof options.bandwidth === 'number' ? options.bandwidth : medianBandwidth(points, seed);
+  const kernel = await openNamedOrExpression(text, h, options.degree);
+  const source = kernelSource(points, kernel, { blas, ridge: options.ridge ?? 0 });
+  return { source, input: { kind: 'points', name, size: points.count, dimension: points.dimension, kernel: kernel.name, ...(h === undefined ? {} : { bandwidth: h }) } };
+}
+
+async function isFamily(text: string): Promise<boolean> {
+  const { kernelFamilies } = await import('../source/kernels.js');
+  return (kernelFamilies as readonly string[]).includes(text);
+}
+
+async function openNamedOrExpression(text: string, h: number | undefined, degree: number | undefined): Promise<Kernel> {
+  const { kernelFamilies, kernelOfFamily } = await import('../source/kernels.js');
+  const family = kernelFamilies.find((name) => name === text);
+  if (degree !== undefined && family !== 'polynomial') throw new UsageError('--degree goes with --kernel polynomial.');
+  if (family !== undefined) return kernelOfFamily(family, h ?? 1, degree);
+  // A lone word is a misspelt name rather than an expression.
+  if (text === '' || /^(?!r$)[A-Za-z]\w*$/.test(text)) throw new UsageError(`--kernel ${JSON.stringify(text)}: there are ${kernelFamilies.join(', ')}, or an expression in r such as "exp(-r^2/2)".`);
+  const { expressionKernel } = await import('../source/expression-kernel.js');
+  return expressionKernel(text, h);
+}

@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+/**
+ * The hmatrix command. Layer 8.
+ * Exit status: 0 done, 1 the run failed or was interrupted, 2 wrong usage, 3 done but the asked tolerance was missed.
+ */
+import { createProgram, type Handlers } from './commands.js';
+import { reportFailure } from './outcome.js';
+
+/** A command's code is loaded when it is run: help and errors of usage come at once. */
+const handlers: Handlers = {
+  compress: async (options) => (await import('./compress.js')).compress(options),
+  multiply: async (file, options) => (await import('./multiply.js')).multiply(file, options),
+  info: async (file, options) => (await import('./info.js')).info(file, options),
+  doctor: async (options) => (await import('./doctor.js')).doctor(options),
+  demo: async (options) => (await import('./demo.js')).demo(options),
+};
+
+// Whoever reads our output may stop reading (head, less): that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+try {
+  await createProgram(handlers, (status) => { process.exitCode = status; }).parseAsync();
+} catch (error) {
+  process.exitCode = reportFailure(error);
+}

@@ -1,0 +1,53 @@
+/**
+ * hmatrix multiply: products with a saved matrix. Layer 8.
+ */
+import { NonFiniteError, ShapeError } from '../core/errors.js';
+import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
+import { squaredNorm, view, type Matrix } from '../dense/matrix.js';
+import { randomVectors } from '../experiment/compression-run.js';
+import { loadMatrix } from '../hierarchical/file.js';
+import { peakMemory } from '../io/machine.js';
+import { readNpyMatrix, writeNpyMatrix } from '../io/npy.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import type { MultiplyOptions } from './commands.js';
+import { grouped, inBytes, inSeconds } from './numbers.js';
+import { print, printJson, requireWritable, withTeam } from './run.js';
+import { exitStatus } from './outcome.js';
+
+async function openVectors(options: MultiplyOptions, size: number, control: TeamControl): Promise<Matrix> {
+  if (options.x === 'seeded') return randomVectors(size, options.vectors, options.seed);
+  const x = await readNpyMatrix(options.x, control);
+  if (x.rows !== size) throw new ShapeError(`${options.x} has ${x.rows} rows; the matrix is ${size} × ${size}, so ${size} are needed.`, { rows: x.rows, expected: size });
+  if (x.cols < 1) throw new ShapeError(`${options.x} holds no vectors: it has 0 columns.`, { cols: x.cols });
+  const bad = x.data.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) throw new NonFiniteError(`${options.x}: row ${bad % size}, column ${Math.floor(bad / size)} (from 0) is ${x.data[bad]}; vectors must be finite.`, { row: bad % size, column: Math.floor(bad / size) });
+  return x;
+}
+
+export async function multiply(file: string, options: MultiplyOptions): Promise<number> {
+  await requireWritable(options.out);
+  const result = await withTeam(options, async (control) => {
+    const began = performance.now();
+    const matrix = await loadMatrix(file, control);
+    const loaded = performance.now();
+    const x = await openVectors(options, matrix.size, control);
+    const y = view(x.data instanceof Float64Array ? sharedFloat64(x.rows * x.cols) : sharedFloat32(x.rows * x.cols), 0, x.rows, x.cols);
+    const start = performance.now();
+    matrix.apply(x, y);
+    const apply = (performance.now() - start) / 1000;
+    if (options.out !== undefined) await writeNpyMatrix(options.out, y, control);
+    return {
+      size: matrix.size, vectors: x.cols, seconds: { load: (loaded - began) / 1000, apply }, gflops: { apply: matrix.flops(x.cols) / apply / 1e9 },
+      norm: { x: Math.sqrt(squaredNorm(x)), y: Math.sqrt(squaredNorm(y)) },
+      memory: { bytes: matrix.memory().bytes, peakBytes: peakMemory() }, blas: control.team.blas.description, workers: control.team.workers, seed: options.x === 'seeded' ? options.seed : null,
+    };
+  });
+  const { size, vectors, seconds, gflops, norm, memory } = result;
+  if (options.json === true) printJson(result);
+  else if (options.quiet !== true) {
+    print(`N = ${grouped(size)}, ${inBytes(memory.bytes)} read in ${inSeconds(seconds.load)} s; product with ${vectors} vector${vectors === 1 ? '' : 's'} in ${inSeconds(seconds.apply)} s (${gflops.apply.toPrecision(3)} GFLOP/s, the first one)`);
+    print(`‖X‖ = ${norm.x.toPrecision(6)}, ‖Y‖ = ${norm.y.toPrecision(6)} (Frobenius)`);
+    if (options.out !== undefined) print(`Y written to ${options.out}`);
+  }
+  return exitStatus.done;
+}

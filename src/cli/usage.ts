@@ -1,0 +1,43 @@
+/**
+ * Reading the command's arguments: numbers and names, with messages that say what is allowed. Layer 8.
+ */
+import { InvalidArgumentError } from 'commander';
+
+/** Wrong usage found after parsing: exit status 2. */
+export class UsageError extends Error {}
+
+const numeric = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+
+/** A parser of whole numbers from `least` to `most`. */
+export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+  return (text) => {
+    const value = /^\d{1,16}$/.test(text.trim()) ? Number(text) : Number.NaN;
+    if (!(value >= least && value <= most)) throw new InvalidArgumentError(`It must be a whole number ${range}.`);
+    return value;
+  };
+}
+
+/** A parser of finite numbers that satisfy `allowed`, which `wording` says in words. */
+export function finiteNumber(wording: string, allowed: (value: number) => boolean): (text: string) => number {
+  return (text) => {
+    const value = numeric.test(text.trim()) ? Number(text) : Number.NaN;
+    if (!Number.isFinite(value) || !allowed(value)) throw new InvalidArgumentError(`It must be ${wording}.`);
+    return value;
+  };
+}
+
+const suffixes: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
+
+/** A number of bytes: 500000000, 500M, 1.5G. */
+export function byteCount(text: string): number {
+  const [, digits, suffix] = /^(\d+\.?\d*|\.\d+)([kmgt]?)b?$/i.exec(text.trim()) ?? [];
+  const value = digits === undefined ? Number.NaN : Math.round(Number(digits) * suffixes[suffix.toLowerCase()]);
+  if (!(value >= 1 && Number.isSafeInteger(value))) throw new InvalidArgumentError('It must be a positive number of bytes, such as 500000000, 500M or 1.5G.');
+  return value;
+}
+
+/** 'median', or a bandwidth as a number. */
+export function bandwidth(text: string): number | 'median' {
+  return text === 'median' ? text : finiteNumber("a positive number or 'median' (the median distance of the points)", (h) => h > 0)(text);
+}

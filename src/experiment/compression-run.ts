@@ -1,0 +1,102 @@
+/**
+ * One run: compress, multiply, measure the error, and record it. Layer 7. The command and the benchmarks both run this.
+ */
+import { throwIfAborted } from '../core/context.js';
+import { OptionError } from '../core/errors.js';
+import { RandomStream } from '../core/random.js';
+import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
+import { view, type Matrix, type Precision } from '../dense/matrix.js';
+import { compress } from '../hierarchical/compress.js';
+import type { HierarchicalMatrix } from '../hierarchical/matrix.js';
+import type { CompressOptions } from '../hierarchical/options.js';
+import { peakMemory } from '../io/machine.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import type { EntrySource } from '../source/entry-source.js';
+import { measureDgemm, median } from './dgemm-rate.js';
+import { circumstances, type CompressionRecord, type InputDescription } from './record.js';
+
+export interface CompressionSetup {
+  readonly source: EntrySource;
+  readonly input: InputDescription;
+  readonly options: CompressOptions;
+  /** Vectors multiplied at once; default 64. */
+  readonly vectors?: number;
+  /** Products that are timed at most; default 7. No more are begun after two seconds. */
+  readonly products?: number;
+  /** Columns the error is measured on; default: all up to N = 4096, else 100. */
+  readonly errorColumns?: number;
+}
+
+export interface CompressionRun { readonly matrix: HierarchicalMatrix; readonly record: CompressionRecord }
+
+const VECTOR_STREAM = 0x76656373;
+const TIME_LIMIT_SECONDS = 2;
+
+/** An N × p block of standard normal numbers, over shared memory; column j depends on seed and j alone, so fewer are the first of more. */
+export function randomVectors(size: number, vectors: number, seed: number, precision: Precision = 'f64'): Matrix {
+  const data = precision === 'f64' ? sharedFloat64(size * vectors) : sharedFloat32(size * vectors);
+  for (let j = 0; j < vectors; j++) new RandomStream(seed, VECTOR_STREAM, j).fillNormal(data.subarray(j * size, (j + 1) * size));
+  return view(data, 0, size, vectors);
+}
+
+/** The median time of a product with `vectors` seeded vectors, after one that is not counted. */
+async function timeProducts(matrix: HierarchicalMatrix, vectors: number, limit: number, control: TeamControl): Promise<{ seconds: number; products: number }> {
+  const { dtype, seed } = matrix.report;
+  const x = randomVectors(matrix.size, vectors, seed, dtype as Precision);
+  const length = matrix.size * vectors;
+  const y = view(dtype === 'f64' ? sharedFloat64(length) : sharedFloat32(length), 0, matrix.size, vectors);
+  const times: number[] = [];
+  const began = performance.now();
+  for (let k = 0; k <= limit; k++) {
+    // Products are synchronous: let signals in between them.
+    await new Promise(setImmediate);
+    throwIfAborted(control.signal);
+    const start = performance.now();
+    matrix.apply(x, y);
+    const end = performance.now();
+    if (k > 0) times.push((end - start) / 1000);
+    control.onProgress?.({ phase: 'apply', done: k, total: limit });
+    if (times.length > 0 && end - began > 1000 * TIME_LIMIT_SECONDS) break;
+  }
+  return { seconds: median(times), products: times.length };
+}
+
+/**
+ * Compresses, multiplies with seeded normal vectors, measures the error and the machine's dgemm rate. The matrix is the caller's to release.
+ * Throws what `compress` throws.
+ */
+export async function runCompression(setup: CompressionSetup, control: TeamControl): Promise<CompressionRun> {
+  const { source, input, options } = setup;
+  const { vectors = 64, products: limit = 7 } = setup;
+  for (const [name, value] of [['vectors', vectors], ['products', limit]] as const) {
+    if (!Number.isInteger(value) || value < 1) throw new OptionError(`${name} must be a whole number of at least 1, not ${value}.`, { option: name, value });
+  }
+  const matrix = await compress(source, options, control);
+  try {
+    const { seconds: apply, products } = await timeProducts(matrix, vectors, limit, control);
+    const peakBytes = peakMemory();
+    const dgemm = await measureDgemm(control.team, control);
+    const began = performance.now();
+    const { report } = matrix;
+    const estimate = await matrix.estimateError(source, { seed: report.seed, ...(setup.errorColumns === undefined ? {} : { columns: setup.errorColumns }) }, control);
+    const error = (performance.now() - began) / 1000;
+    const { bytes, share, ...parts } = matrix.memory();
+    const { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype } = report;
+    const record: CompressionRecord = {
+      record: 'compression', input,
+      options: { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype },
+      seed: report.seed, workers: report.workers, vectors,
+      seconds: { ...report.seconds, apply, error }, products,
+      gflops: { apply: matrix.flops(vectors) / apply / 1e9, dgemm },
+      error: { ...estimate, tolerance, met: estimate.relative <= tolerance },
+      memory: { bytes, share, peakBytes, wholePeakBytes: peakMemory(), parts },
+      ranks: matrix.ranks(), neighborRecall: report.recall, budgetUsed: report.budgetUsed,
+      nodes: { resampled: report.resampled, missed: report.missed },
+      blas: report.blas, ...circumstances(),
+    };
+    return { matrix, record };
+  } catch (error) {
+    matrix.release();
+    throw error;
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * The record of a run: one JSON object with what went in, what came out, and what it was measured on. Layer 7.
+ * Reports, tables and benchmarks are made from records alone. A record holds no names of hosts, users or folders.
+ */
+import type { RunControl } from '../core/context.js';
+import { version } from '../core/version.js';
+import type { ErrorEstimate } from '../hierarchical/error-estimate.js';
+import type { CompressionReport, LevelRanks } from '../hierarchical/matrix.js';
+import type { MemoryUse } from '../hierarchical/memory.js';
+import { writeAtomically } from '../io/atomic-write.js';
+import { describeMachine, type MachineDescription } from '../io/machine.js';
+
+/** What was compressed, for people and for grouping: a kind ('points', 'matrix', 'named') and what belongs to it. */
+export interface InputDescription {
+  readonly kind: string;
+  /** A generator ("normal, 6 dimensions"), a test matrix ("K02"), or a file's own name without its folder. */
+  readonly name: string;
+  readonly size: number;
+  readonly dimension?: number;
+  readonly kernel?: string;
+  readonly bandwidth?: number;
+}
+
+export interface Versions { readonly hmatrix: string; readonly node: string }
+
+/** A compression with products and a measured error. Seconds of wall time, GFLOP/s, bytes. */
+export interface CompressionRecord {
+  readonly record: 'compression';
+  readonly date: string;
+  readonly input: InputDescription;
+  /** As resolved: what was not given is at its default. */
+  readonly options: Pick<CompressionReport, 'format' | 'leafSize' | 'maxRank' | 'tolerance' | 'neighbors' | 'budget' | 'distance' | 'dtype'>;
+  readonly seed: number;
+  readonly workers: number;
+  readonly vectors: number;
+  /** `apply`: the median of `products` products with all vectors, after one that is not counted; `fill`: evaluating the stored blocks; `compress`: all of it. */
+  readonly seconds: {
+    readonly neighbors: number; readonly tree: number; readonly skeletonization: number; readonly fill: number; readonly compress: number;
+    readonly apply: number; readonly error: number;
+  };
+  readonly products: number;
+  readonly gflops: { readonly apply: number; readonly dgemm: number };
+  readonly error: ErrorEstimate & { readonly tolerance: number; readonly met: boolean };
+  /**
+   * `share`: of the dense matrix in the same precision; `peakBytes`: the process's largest resident set until the products were done, start-up
+   * included; `wholePeakBytes`: the same at the end, with what measuring dgemm and the error took.
+   */
+  readonly memory: { readonly bytes: number; readonly share: number; readonly peakBytes: number; readonly wholePeakBytes: number; readonly parts: Omit<MemoryUse, 'bytes' | 'share'> };
+  readonly ranks: readonly LevelRanks[];
+  readonly neighborRecall: number;
+  readonly budgetUsed: number;
+  /** Nodes whose rows were sampled again, and nodes that still missed their share of the tolerance. */
+  readonly nodes: { readonly resampled: number; readonly missed: number };
+  readonly blas: string;
+  readonly machine: MachineDescription;
+  readonly versions: Versions;
+}
+
+/** What every record says of program and machine. */
+export function circumstances(): { date: string; machine: MachineDescription; versions: Versions } {
+  return { date: new Date().toISOString(), machine: describeMachine(), versions: { hmatrix: version, node: process.versions.node } };
+}
+
+/** Writes a record as JSON, whole or not at all. Throws FileAccessError, AbortedError. */
+export async function writeRecord(path: string, record: object, control: RunControl = {}): Promise<void> {
+  const text = new TextEncoder().encode(`${JSON.stringify(record, null, 2)}\n`);
+  await writeAtomically(path, control, (file) => file.append(text));
+}

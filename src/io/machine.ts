@@ -1,0 +1,57 @@
+/**
+ * What a measurement needs to say of the machine it was taken on: kinds and sizes, no names of hosts, users or folders. Layer 1.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
+
+export interface MachineDescription {
+  /** Node's names: 'linux', 'darwin', 'win32'; 'x64', 'arm64'. */
+  readonly platform: string;
+  readonly architecture: string;
+  /** The processor's model as the system tells it. */
+  readonly processor: string;
+  /** The widest vector instructions that matter to dense kernels: 'avx512', 'avx2', 'neon', … or 'unknown'. */
+  readonly vectors: string;
+  /** Cores this process may use. */
+  readonly cores: number;
+  readonly memoryBytes: number;
+}
+
+/** A file of the system's own (/proc), or nothing where there is none. */
+function systemText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function vectorClass(architecture: string): string {
+  if (architecture === 'arm64') return /\bsve\b/.test(systemText('/proc/cpuinfo')) ? 'sve' : 'neon';
+  const flags = /^flags\s*:(.*)$/m.exec(systemText('/proc/cpuinfo'))?.[1]?.split(' ') ?? [];
+  if (flags.includes('avx512f')) return 'avx512';
+  if (flags.includes('avx2')) return flags.includes('fma') ? 'avx2' : 'avx2 without fma';
+  if (flags.includes('avx')) return 'avx';
+  return flags.length > 0 ? 'sse2' : 'unknown';
+}
+
+export function describeMachine(): MachineDescription {
+  return {
+    platform: process.platform, architecture: process.arch, processor: cpus()[0]?.model.trim() || 'unknown', vectors: vectorClass(process.arch),
+    cores: availableParallelism(), memoryBytes: totalmem(),
+  };
+}
+
+/** Bytes the system could still give out. */
+export const freeMemory = (): number => freemem();
+
+/** Largest resident set this process ever had, in bytes. */
+export const peakMemory = (): number => process.resourceUsage().maxRSS * 1024;
+
+/** Makers whose GPU driver is loaded, told from the system's device nodes; finding none proves nothing on systems other than Linux. */
+export function gpuDrivers(): string[] {
+  const signs = [['nvidia', '/proc/driver/nvidia/version'], ['nvidia', '/dev/nvidiactl'], ['amd', '/dev/kfd'], ['other', '/dev/dri/renderD128']] as const;
+  const found = new Set<string>(signs.filter(([, path]) => existsSync(path)).map(([maker]) => maker));
+  if (found.size > 1) found.delete('other');
+  return [...found];
+}
