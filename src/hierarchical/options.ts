@@ -47,7 +47,7 @@ function wholeNumber(name: string, value: number, least: number, most: number): 
 export function resolveOptions(options: CompressOptions): ResolvedOptions {
   const format = options.format ?? (options.budget !== undefined && options.budget > 0 ? 'fmm' : 'hss');
   if (!FORMATS.includes(format)) throw new OptionError(`format must be one of ${FORMATS.join(', ')}, not "${format}".`, { option: 'format', value: format });
-  const leafSize = wholeNumber('leafSize', options.leafSize ?? 256, 1, 16_384);
+  const leafSize = wholeNumber('leafSize', options.leafSize ?? 256, 2, 16_384);
   const maxRank = wholeNumber('maxRank', options.maxRank ?? leafSize, 1, 16_384);
   const tolerance = options.tolerance ?? 1e-5;
   if (!(tolerance >= 0 && tolerance < 1)) throw new OptionError(`tolerance must lie in [0, 1), not ${tolerance}.`, { option: 'tolerance', value: tolerance });

@@ -45,8 +45,10 @@ export interface SkeletonState extends RowSamplerState {
 export const OVERSAMPLING = 2;
 const MOST_ATTEMPTS = 3;
 const FRESH_ROWS = 48;
+/** The sample is decomposed to this share of the threshold: rows that were not sampled fit somewhat worse. */
+const SAFETY = 0.6;
 /** A node is resampled when fresh rows estimate its error beyond this multiple of its threshold. */
-const ACCEPT = 2;
+const ACCEPT = 3;
 const STREAM = 0x5e1e;
 
 /** Most columns a node can have, and most rows it can sample. */
@@ -100,7 +102,7 @@ class NodeSkeletonizer {
       attempts++;
       this.#sampler.draw(ν, wanted, random);
       const a = this.#evaluate(columns);
-      decomposition.decompose(a, { threshold, maxRank });
+      decomposition.decompose(a, { threshold: SAFETY * threshold, maxRank });
       const exhaustive = this.#sampler.count === this.#sampler.certain;
       missed = exhaustive ? decomposition.residual ** 2 : this.#verify(columns, random);
       if (exhaustive || attempts === MOST_ATTEMPTS || decomposition.rank === Math.min(maxRank, columns) || missed <= (ACCEPT * threshold) ** 2) break;
