@@ -71,8 +71,9 @@ export function splitAtMedian(order: Int32Array, values: Float64Array, begin: nu
   let high = end - 1;
   let random = 0x2545f491;
   while (low < high) {
-    random = (Math.imul(random, 1664525) + 1013904223) >>> 0;
-    const pivot = medianOfThree(order, values, low, low + (random % (high - low + 1)), high);
+    // Three random places: fixed ones meet arrangements (ascending towards the middle, say) on which they are always extreme.
+    const count = high - low + 1;
+    const pivot = medianOfThree(order, values, low + (random = scramble(random)) % count, low + (random = scramble(random)) % count, low + (random = scramble(random)) % count);
     const value = values[pivot];
     const index = order[pivot];
     let i = low;
@@ -93,6 +94,13 @@ export function splitAtMedian(order: Int32Array, values: Float64Array, begin: nu
     else if (target >= i) low = i;
     else return;
   }
+}
+
+/** Next state of a 32-bit xorshift generator (G. Marsaglia, "Xorshift RNGs", J. Stat. Softw. 8(14), 2003). */
+function scramble(state: number): number {
+  state ^= state << 13;
+  state ^= state >>> 17;
+  return (state ^ (state << 5)) >>> 0;
 }
 
 function medianOfThree(order: Int32Array, values: Float64Array, a: number, b: number, c: number): number {
