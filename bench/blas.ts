@@ -94,6 +94,27 @@ function measure(competitors: ReadonlyMap<string, () => void>, seconds: number):
   return new Map([...samples].map(([name, values]) => [name, median(values)]));
 }
 
+/**
+ * Rate of `run` as a share of the rate of `reference`: the median over pairs of short batches run one right after the other, so that
+ * whatever else the machine does weighs on both alike.
+ */
+function shareOf(run: () => void, reference: () => void): number {
+  const batch = (task: () => void, count: number): number => {
+    const start = performance.now();
+    for (let i = 0; i < count; i++) task();
+    return performance.now() - start;
+  };
+  const count = Math.max(1, Math.round(2 / (batch(reference, 3) / 3)));
+  const shares: number[] = [];
+  for (let pair = 0; pair < 60; pair++) {
+    // Alternate which goes first.
+    const first = pair % 2 === 0 ? batch(reference, count) : batch(run, count);
+    const second = pair % 2 === 0 ? batch(run, count) : batch(reference, count);
+    shares.push(pair % 2 === 0 ? first / second : second / first);
+  }
+  return median(shares);
+}
+
 /** The files that HMATRIX_BLAS names, else those of the first usable candidate; undefined for the portable backend alone. */
 function systemLibraries(): readonly string[] | undefined {
   const chosen = process.env['HMATRIX_BLAS'] ?? '';
@@ -110,13 +131,19 @@ export function measureBlas(seconds: number): void {
   if (libraries !== undefined) backends.set('system', openBlas(libraries.join(',')));
   backends.set('portable', openBlas('portable'));
   const rows: Row[] = [];
+  const share: { precision: Precision; size: number; contractOverDirect: number }[] = [];
   for (const precision of ['f64', 'f32'] as const) {
     for (const size of SIZES) {
       const o = operands(size, precision);
       for (const [routine, task] of Object.entries(tasks(size, o))) {
         if (precision === 'f32' && !['gemm', 'potrf', 'geqp3'].includes(routine)) continue;
         const competitors = new Map<string, () => void>([...backends].map(([name, blas]) => [name, () => task.run(blas)]));
-        if (routine === 'gemm' && libraries !== undefined) competitors.set('direct', directGemm(libraries[0], size, precision, o));
+        const contract = competitors.get('system');
+        if (routine === 'gemm' && libraries !== undefined && contract !== undefined) {
+          const direct = directGemm(libraries[0], size, precision, o);
+          competitors.set('direct', direct);
+          share.push({ precision, size, contractOverDirect: rounded(shareOf(contract, direct)) });
+        }
         for (const [via, time] of measure(competitors, seconds)) {
           const row = { routine, precision, size, via, microseconds: rounded(1e6 * time), gflops: rounded((1e-9 * task.flops) / time) };
           rows.push(row);
@@ -125,10 +152,6 @@ export function measureBlas(seconds: number): void {
       }
     }
   }
-  const share = rows.filter((row) => row.via === 'direct').map((direct) => {
-    const contract = rows.find((row) => row.via === 'system' && row.routine === direct.routine && row.precision === direct.precision && row.size === direct.size);
-    return { precision: direct.precision, size: direct.size, contractOverDirect: rounded((contract?.gflops ?? Number.NaN) / direct.gflops) };
-  });
   const path = writeRecord('blas', {
     backends: Object.fromEntries([...backends].map(([name, blas]) => [name, blas.description])),
     threads: 1,
