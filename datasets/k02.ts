@@ -6,7 +6,7 @@
  * J's eigenvectors are the products of sines, its eigenvalues (up to a factor) ν_j + ν_k, ν_j = 4 sin²(πj/(2(n+1))). With μ_jk = ((ν_j + ν_k)/(2ν_1))⁻²
  * (largest: μ_11 = 1, so ‖K‖₂ = 1 by construction) and T(u, v) = (n+1)⁻² Σ_jk μ_jk cos(πju/(n+1)) cos(πkv/(n+1)), for grid points (a, b), (c, d), 1 ≤ a, b, c, d ≤ n:
  *     K = T(a−c, b−d) − T(a+c, b−d) − T(a−c, b+d) + T(a+c, b+d),
- * four look-ups an entry. T is even and 2(n+1)-periodic, so a table over 0 … n+1 suffices. Products by two sine transforms, as matrix products.
+ * four look-ups an entry, in a table of (3n + 1)² numbers. Products by two sine transforms, as matrix products.
  */
 import type { Indices } from '../src/core/indices.js';
 import { sharedFloat64 } from '../src/core/shared-array.js';
@@ -38,18 +38,24 @@ function spectrum(n: number): Float64Array {
   return μ;
 }
 
-/** T(u, v), u, v = 0 … n + 1: a symmetric (n + 2) × (n + 2) table. */
+/** T(u, v) is at (u + n) + (v + n)·width, −n ≤ u, v ≤ 2n: every sum and difference of grid coordinates, without folding. */
+const widthOf = (n: number): number => 3 * n + 1;
+
 function tableOf(n: number, blas: Blas): Float64Array {
-  const cosines = zeros(n + 2, n);
+  const side = n + 2;
+  const cosines = zeros(side, n);
   // cos(πju/(n+1)) from its argument reduced to a period: no loss for large j·u.
-  for (let j = 0; j < n; j++) for (let u = 0; u < n + 2; u++) cosines.data[u + j * (n + 2)] = Math.cos((Math.PI * (((j + 1) * u) % (2 * (n + 1)))) / (n + 1));
-  const half = zeros(n + 2, n);
+  for (let j = 0; j < n; j++) for (let u = 0; u < side; u++) cosines.data[u + j * side] = Math.cos((Math.PI * (((j + 1) * u) % (2 * (n + 1)))) / (n + 1));
+  const half = zeros(side, n);
   blas.gemm('N', 'N', 1, cosines, view(spectrum(n), 0, n, n), 0, half);
-  const table = view(sharedFloat64((n + 2) ** 2), 0, n + 2, n + 2);
-  blas.gemm('N', 'T', 1 / (n + 1) ** 2, half, cosines, 0, table);
-  // T is symmetric in exact arithmetic; made so to the bit.
-  for (let v = 0; v < n + 2; v++) for (let u = 0; u < v; u++) table.data[u + v * (n + 2)] = table.data[v + u * (n + 2)];
-  return table.data as Float64Array;
+  // 0 ≤ u, v ≤ n + 1; the rest follows, T being even and 2(n+1)-periodic.
+  const quarter = zeros(side, side);
+  blas.gemm('N', 'T', 1 / (n + 1) ** 2, half, cosines, 0, quarter);
+  const fold = (u: number): number => n + 1 - Math.abs(Math.abs(u) - (n + 1));
+  const width = widthOf(n);
+  const table = sharedFloat64(width * width);
+  for (let v = -n; v <= 2 * n; v++) for (let u = -n; u <= 2 * n; u++) table[u + n + (v + n) * width] = quarter.data[fold(u) + fold(v) * side];
+  return table;
 }
 
 export class K02 implements EntrySource {
@@ -59,9 +65,8 @@ export class K02 implements EntrySource {
   readonly descriptor: SourceDescriptor;
   readonly #n: number;
   readonly #table: Float64Array;
-  /** Per row of the block at hand: a and b, 1-based. */
-  #rowA = new Int32Array(0);
-  #rowB = new Int32Array(0);
+  /** Per row (a, b) of the block at hand: a + b·width. */
+  #base = new Int32Array(0);
 
   constructor(data: K02Data, context: SourceContext) {
     this.#n = data.n;
@@ -74,47 +79,41 @@ export class K02 implements EntrySource {
 
   entries(rows: Indices, cols: Indices, out: Matrix): void {
     const n = this.#n;
-    const width = n + 2;
-    const period = 2 * (n + 1);
+    const width = widthOf(n);
     const table = this.#table;
     const m = rows.length;
-    if (this.#rowA.length < m) {
-      this.#rowA = new Int32Array(2 * m);
-      this.#rowB = new Int32Array(2 * m);
-    }
-    const rowA = this.#rowA;
-    const rowB = this.#rowB;
+    if (this.#base.length < m) this.#base = new Int32Array(2 * m);
+    const base = this.#base;
     for (let i = 0; i < m; i++) {
       const b = (rows[i] / n) | 0;
-      rowA[i] = rows[i] - b * n + 1;
-      rowB[i] = b + 1;
+      base[i] = rows[i] - b * n + 1 + (b + 1) * width;
     }
     const y = out.data as Float64Array;
     for (let j = 0; j < cols.length; j++) {
       const d = ((cols[j] / n) | 0) + 1;
       const c = cols[j] - (d - 1) * n + 1;
       const q = out.offset + j * out.ld;
+      // Where T(−c, −d), T(c, −d), T(−c, d), T(c, d) lie: (a, b) moves all four alike.
+      const nearNear = (n - c + (n - d) * width) | 0;
+      const farNear = (n + c + (n - d) * width) | 0;
+      const nearFar = (n - c + (n + d) * width) | 0;
+      const farFar = (n + c + (n + d) * width) | 0;
       for (let i = 0; i < m; i++) {
-        const a = rowA[i];
-        const b = rowB[i];
-        const near = Math.abs(a - c);
-        const far = a + c <= n + 1 ? a + c : period - a - c;
-        const nearRow = Math.abs(b - d) * width;
-        const farRow = (b + d <= n + 1 ? b + d : period - b - d) * width;
-        y[q + i] = table[near + nearRow] - table[far + nearRow] - (table[near + farRow] - table[far + farRow]);
+        const p = base[i];
+        y[q + i] = table[(p + nearNear) | 0] - table[(p + farNear) | 0] - (table[(p + nearFar) | 0] - table[(p + farFar) | 0]);
       }
     }
   }
 
   diagonal(out: Float64Array): void {
     const n = this.#n;
-    const width = n + 2;
+    const width = widthOf(n);
     const table = this.#table;
-    const fold = (u: number): number => (u <= n + 1 ? u : 2 * (n + 1) - u);
+    const at = (u: number, v: number): number => table[u + n + (v + n) * width];
     for (let i = 0; i < this.size; i++) {
-      const far = fold(2 * ((i % n) + 1));
-      const farRow = fold(2 * (Math.floor(i / n) + 1)) * width;
-      out[i] = table[0] - table[far] - (table[farRow] - table[far + farRow]);
+      const u = 2 * ((i % n) + 1);
+      const v = 2 * (Math.floor(i / n) + 1);
+      out[i] = at(0, 0) - at(u, 0) - (at(0, v) - at(u, v));
     }
   }
 }

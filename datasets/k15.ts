@@ -150,8 +150,9 @@ export class K15 implements EntrySource {
       for (let i = 0; i < m; i++) {
         const xi = rowX[i];
         const yi = rowY[i];
-        const dx = xi >= xj ? xi - xj : xi - xj + n;
-        const dy = yi >= yj ? yi - yj : yi - yj + n;
+        // Differences modulo n, without a branch that could not be predicted.
+        const dx = (xi - xj + (((xi - xj) >> 31) & n)) | 0;
+        const dy = (yi - yj + (((yi - yj) >> 31) & n)) | 0;
         if (dx !== 0 && dy !== 0) {
           const sx = diffusion * second[dx];
           const sy = diffusion * second[dy];

@@ -170,7 +170,7 @@ function checkSymmetric(a: Matrix, seed: number): boolean {
     const upper = data[offset + j + i * ld];
     if (lower === upper) return;
     exact = false;
-    const scale = Math.max(Math.abs(lower), Math.abs(upper), Math.sqrt(data[offset + i * (ld + 1)] * data[offset + j * (ld + 1)]));
+    const scale = Math.max(Math.abs(lower), Math.abs(upper), Math.sqrt(data[offset + i * (ld + 1)]) * Math.sqrt(data[offset + j * (ld + 1)]));
     if (Math.abs(lower - upper) > tolerance * scale) {
       throw new AsymmetryError(`The matrix is not symmetric: entry (${i}, ${j}) is ${lower}, entry (${j}, ${i}) is ${upper}. Symmetrise it first, if (K + Kᵀ)/2 is what is meant.`, { row: i, column: j, value: lower, transposed: upper, tolerance });
     }

@@ -1,8 +1,12 @@
 /**
  * The exponential of a block of numbers, the hot spot of most kernels. Layer 3.
  */
+import { expInPlace } from '../dense/portable/elementwise.js';
 
-/** x[offset … offset + length) ← exp(x[…]). */
+/**
+ * x[offset … offset + length) ← exp(x[…]), vectorised: a third of Math.exp's time on long blocks. Short blocks go the same way, although a loop would be
+ * faster below some ten numbers: an entry's bits must not depend on the block it is asked in.
+ */
 export function exponential(x: Float64Array, offset: number, length: number): void {
-  for (let i = offset; i < offset + length; i++) x[i] = Math.exp(x[i]);
+  expInPlace(x, offset, length);
 }

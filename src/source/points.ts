@@ -4,7 +4,6 @@
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import { RandomStream } from '../core/random.js';
 import type { Points } from './entry-source.js';
-import { squaredDistance } from './squared-distances.js';
 
 /** Throws ShapeError or NonFiniteError, naming the point, unless these are count ≥ 1 finite points in dimension ≥ 1. */
 export function checkPoints(points: Points): void {
@@ -21,6 +20,16 @@ export function checkPoints(points: Points): void {
       throw new NonFiniteError(`Point ${point} has coordinate ${i - point * dimension} = ${coordinates[i]}; remove or repair it.`, { point, coordinate: i - point * dimension, value: coordinates[i] });
     }
   }
+}
+
+/** ‖x_i − x_j‖² by direct differences, summed over the coordinates in their order. */
+export function squaredDistance(coordinates: Float64Array, dimension: number, i: number, j: number): number {
+  let sum = 0;
+  for (let k = 0, p = i * dimension, q = j * dimension; k < dimension; k++) {
+    const difference = coordinates[p + k] - coordinates[q + k];
+    sum += difference * difference;
+  }
+  return sum;
 }
 
 /**

@@ -60,7 +60,8 @@ function checkBlock(source: EntrySource, rows: Int32Array, cols: Int32Array, dia
       const value = block[a + b * m];
       const other = transposed[b + a * n];
       if (!Number.isFinite(value)) throw new NonFiniteError(`Entry (${row}, ${column}) is ${value}; every entry must be a finite number.`, { row, column, value });
-      const bound = Math.sqrt(Math.max(diag[row], 0) * Math.max(diag[column], 0));
+      if (!Number.isFinite(other)) throw new NonFiniteError(`Entry (${column}, ${row}) is ${other}; every entry must be a finite number.`, { row: column, column: row, value: other });
+      const bound = Math.sqrt(Math.max(diag[row], 0)) * Math.sqrt(Math.max(diag[column], 0));
       const slack = tolerance * bound + floor * largest;
       if (!(Math.abs(value - other) <= slack)) {
         throw new AsymmetryError(`The matrix is not symmetric: entry (${row}, ${column}) is ${value}, entry (${column}, ${row}) is ${other}.`, { row, column, value, transposed: other });

@@ -1,0 +1,130 @@
+/** Kernels against their formulas; expressions against the kernels they spell; what is refused. */
+import { describe, expect, it } from 'vitest';
+import { OptionError } from '#hmatrix/core/errors.js';
+import { expressionKernel } from '#hmatrix/source/expression-kernel.js';
+import { cosine, gaussian, inverseMultiquadric, kernelFromDefinition, kernelOfFamily, laplace, matern32, matern52, polynomial, type Kernel } from '#hmatrix/source/kernels.js';
+
+/** Squared distances from 0 over the whole range that matters, more than one chunk of them. */
+const squared = Float64Array.from({ length: 3000 }, (_, i) => (i * 0.01) ** 2);
+
+function valuesOf(kernel: Kernel, args = squared): Float64Array {
+  const values = new Float64Array(args.length + 2).fill(-5);
+  values.set(args, 1);
+  kernel.evaluate(values, 1, args.length);
+  expect([values[0], values.at(-1)]).toEqual([-5, -5]);
+  return values.slice(1, -1);
+}
+
+/** Largest |kernel − f| relative to |f|, over the squared distances. */
+function relativeError(kernel: Kernel, f: (r: number) => number, args = squared): number {
+  return valuesOf(kernel, args).reduce((worst, value, i) => Math.max(worst, Math.abs(value - f(Math.sqrt(args[i]))) / Math.abs(f(Math.sqrt(args[i])))), 0);
+}
+
+const h = 1.7;
+const formulas: [string, Kernel, (r: number) => number][] = [
+  ['gaussian', gaussian(h), (r) => Math.exp((-r * r) / (2 * h * h))],
+  ['laplace', laplace(h), (r) => Math.exp(-r / h)],
+  ['matern32', matern32(h), (r) => (1 + (Math.sqrt(3) * r) / h) * Math.exp((-Math.sqrt(3) * r) / h)],
+  ['matern52', matern52(h), (r) => (1 + (Math.sqrt(5) * r) / h + (5 * r * r) / (3 * h * h)) * Math.exp((-Math.sqrt(5) * r) / h)],
+  ['imq', inverseMultiquadric(h), (r) => 1 / Math.sqrt(1 + (r / h) ** 2)],
+];
+
+describe('kernels of distance', () => {
+  it.each(formulas)('%s_is_its_formula', (_, kernel, f) => {
+    // exp(x) amplifies the rounding of its argument by |x|, here up to 30²/(2·1.7²) ≈ 156.
+    expect(relativeError(kernel, f)).toBeLessThan(4 * 160 * Number.EPSILON);
+  });
+
+  it.each(formulas)('%s_is_one_at_zero_and_falls', (_, kernel) => {
+    const values = valuesOf(kernel);
+    expect(values[0]).toBe(1);
+    for (let i = 1; i < values.length; i++) expect(values[i]).toBeLessThan(values[i - 1]);
+  });
+
+  it.each(formulas)('%s_of_an_entry_does_not_depend_on_its_neighbours', (_, kernel) => {
+    const whole = valuesOf(kernel);
+    for (const i of [0, 1, 511, 1023, 1024, 2999]) expect(valuesOf(kernel, squared.slice(i, i + 1))[0]).toBe(whole[i]);
+  });
+
+  it.each(formulas)('%s_is_rebuilt_from_its_definition', (_, kernel) => {
+    expect(valuesOf(kernelFromDefinition(structuredClone(kernel.definition!)))).toEqual(valuesOf(kernel));
+  });
+});
+
+describe('kernels of inner products', () => {
+  const products = Float64Array.of(-3, 0, 0.5, 2);
+  it('polynomial_is_its_formula', () => {
+    for (const degree of [1, 2, 3, 7]) {
+      const values = valuesOf(polynomial(h, degree), products);
+      products.forEach((t, i) => {
+        const exact = (t / (h * h) + 1) ** degree;
+        expect(Math.abs(values[i] - exact)).toBeLessThanOrEqual(8 * degree * Number.EPSILON * Math.max(1, Math.abs(t)) ** degree);
+      });
+      expect(valuesOf(kernelFromDefinition(polynomial(h, degree).definition!), products)).toEqual(values);
+    }
+  });
+
+  it('cosine_leaves_its_argument', () => {
+    expect(valuesOf(cosine(), products)).toEqual(products);
+  });
+});
+
+describe('kernels by name', () => {
+  it('each_family_gives_its_kernel', () => {
+    expect(kernelOfFamily('gaussian', h).name).toBe(gaussian(h).name);
+    expect(kernelOfFamily('polynomial', h, 3).name).toBe(polynomial(h, 3).name);
+    expect(kernelOfFamily('cosine', h).name).toBe('cosine');
+  });
+
+  it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('bandwidth_%s_is_refused', (bad) => {
+    for (const make of [gaussian, laplace, matern32, matern52, inverseMultiquadric, polynomial]) expect(() => make(bad)).toThrow(OptionError);
+  });
+
+  it.each([0, 1.5, -2, Number.NaN])('polynomial_degree_%s_is_refused', (degree) => {
+    expect(() => polynomial(1, degree)).toThrow(OptionError);
+  });
+});
+
+describe('kernels from expressions', () => {
+  const cases: [string, (r: number) => number][] = [
+    ['exp(-r^2/2)', (r) => Math.exp((-r * r) / 2)],
+    ['exp(-(r)^2/(2*h^2))', (r) => Math.exp((-r * r) / (2 * h * h))],
+    ['exp(-r/h)', (r) => Math.exp(-r / h)],
+    ['(1+sqrt(3)*r/h)*exp(-sqrt(3)*r/h)', (r) => (1 + (Math.sqrt(3) * r) / h) * Math.exp((-Math.sqrt(3) * r) / h)],
+    ['(1 + r^2/h^2)^-0.5', (r) => (1 + (r / h) ** 2) ** -0.5],
+    ['1/(1+r^4)', (r) => 1 / (1 + r ** 4)],
+    ['2^(-r)', (r) => 2 ** -r],
+    ['max(1 - r/20, 0)^4*(4*r/20 + 1) + 1e-3', (r) => Math.max(1 - r / 20, 0) ** 4 * ((4 * r) / 20 + 1) + 1e-3],
+    ['r < 5 ? 1.5 - 0.01 r^3 : square(0.2 + e) + 2 pi', (r) => (r < 5 ? 1.5 - 0.01 * r ** 3 : (0.2 + Math.E) ** 2 + 2 * Math.PI)],
+    ['2 + cos(tau*r) - min(r, 1, 2)/4', (r) => 2 + Math.cos(2 * Math.PI * r) - Math.min(r, 1) / 4],
+    ['(1 + r)^1.5 / cbrt(8)', (r) => (1 + r) ** 1.5 / 2],
+    ['3', () => 3],
+    ['10 - 2 - 3 + (-1)*r/30 - +r/30', (r) => 5 - r / 15],
+    ['pow(1 + r, -2) + abs(-1)', (r) => (1 + r) ** -2 + 1],
+  ];
+  it.each(cases)('%s_means_what_it_says', async (text, f) => {
+    const kernel = await expressionKernel(text, h);
+    // Fewer than a dozen operations, the exponent's rounding amplified as above; r^2 is r·r here and the squared distance there.
+    expect(relativeError(kernel, f)).toBeLessThan(16 * 500 * Number.EPSILON);
+    expect(valuesOf(kernelFromDefinition(structuredClone(kernel.definition!)))).toEqual(valuesOf(kernel));
+  });
+
+  it('of_an_entry_does_not_depend_on_its_neighbours', async () => {
+    const kernel = await expressionKernel('r < 3 ? exp(-r^2/8) : cosh(1)/exp(2 r)');
+    const whole = valuesOf(kernel);
+    for (const i of [0, 1, 299, 511, 512, 2999]) expect(valuesOf(kernel, squared.slice(i, i + 1))[0]).toBe(whole[i]);
+  });
+
+  it.each([
+    ['exp(-r^2', 'parse'], ['', 'holds'], ['exp(-x^2)', 'unknown symbol, x'], ['foo(r)', 'unknown function, foo'], ['1/r', 'r = 0'], ['log(r)', 'r = 0'], ['-exp(-r)', 'negative at r = 0'],
+    ['[1, r]', 'array'], ['"text"', 'not a number'], ['r = 3', 'assignment'], ['exp(r, 2)', '2 arguments'], ['r; r', 'block'], ['r!', 'operator'], ['f(x) = x', 'function'], ['import("fs")', 'unknown function'],
+  ])('%s_is_refused_with_its_reason', async (text, reason) => {
+    await expect(expressionKernel(text)).rejects.toThrow(OptionError);
+    await expect(expressionKernel(text)).rejects.toThrow(reason);
+  });
+
+  it('h_needs_a_bandwidth', async () => {
+    await expect(expressionKernel('exp(-r/h)')).rejects.toThrow('bandwidth h');
+    await expect(expressionKernel('exp(-r/h)', -1)).rejects.toThrow(OptionError);
+  });
+});
