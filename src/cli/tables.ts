@@ -18,7 +18,7 @@ export function inputLine(input: InputDescription): string {
   const size = `N = ${grouped(input.size)}`;
   if (input.kind === 'named') return `${input.name}, ${size}`;
   if (input.kind === 'matrix') return `matrix ${input.name}, ${size}`;
-  return `kernel ${input.kernel ?? ''} over ${input.name}${input.dimension === undefined || /dimensions$/.test(input.name) ? '' : `, d = ${input.dimension}`}, ${size}`;
+  return `kernel ${(input.kernel ?? '').replace(/\d+\.\d{6,}/g, (digits) => Number(digits).toPrecision(6))} over ${input.name}${input.dimension === undefined || /dimensions$/.test(input.name) ? '' : `, d = ${input.dimension}`}, ${size}`;
 }
 
 export function optionsLine({ options, seed, workers }: Pick<CompressionRecord, 'options' | 'seed' | 'workers'>): string {
