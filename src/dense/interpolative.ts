@@ -14,7 +14,7 @@ import { squaredNorm, view, type Matrix } from './matrix.js';
 /** A pass ends when the largest squared residual column has fallen by this factor: the Gram matrix still holds four digits of it. */
 const PASS_DEPTH = 1e-11;
 /** Residuals below this share of ‖A‖_F are rounding errors. */
-const ROUNDING = 8 * Number.EPSILON;
+const ROUNDING = 16 * Number.EPSILON;
 /** Columns eliminated between two updates of the Gram matrix. */
 const PANEL = 48;
 
@@ -24,7 +24,7 @@ export interface InterpolationLimits {
   readonly maxRank: number;
 }
 
-/** Workspace and result of decompositions of at most `rows` × `cols`; reused from call to call, nothing is allocated. */
+/** Workspace and result of decompositions of matrices of at most `cols` columns; reused from call to call. */
 export class InterpolativeDecomposition {
   /** Skeleton columns, in pivot order: entries 0 … rank − 1. Then the redundant columns, ascending. */
   readonly columns: Int32Array;
@@ -82,15 +82,15 @@ export class InterpolativeDecomposition {
     let active = a;
     for (;;) {
       const found = this.#pass(active, maxRank - this.rank, target);
-      if (found > 0) {
-        this.#compose(active, found);
-        this.rank += found;
-      }
+      if (found === 0) return;
       // A pass that stopped of its own accord may have reached the target or only the depth of its Gram matrix.
-      if (found === 0 || this.rank >= maxRank || this.residual * this.residual <= target) return;
-      const rest = n - this.rank;
-      if (rest === 0) return;
-      active = this.#formResidual(active, found);
+      const more = this.rank + found < maxRank && n - this.rank > found && this.residual * this.residual > target;
+      this.#interpolate(active, found);
+      const next = more ? this.#formResidual(active, found) : active;
+      this.#compose(active.cols, found);
+      this.rank += found;
+      if (!more) return;
+      active = next;
     }
   }
 
@@ -159,26 +159,60 @@ export class InterpolativeDecomposition {
     return k;
   }
 
-  /**
-   * Adds a pass's pivots to the skeleton: with X = Tᵀ before (rows S₂ and the rest R) and Y = T₂ᵀ = L_R·L_S⁻¹ of this pass,
-   * the new Tᵀ is [X_R − Y·X_S₂, Y].
-   */
-  #compose(e: Matrix, found: number): void {
-    const blas = this.#blas;
-    const before = this.rank;
+  /** #work ← Y = T₂ᵀ = L_R·L_S⁻¹ of a pass, #corner ← L_S. */
+  #interpolate(e: Matrix, found: number): void {
     const n = e.cols;
+    const rest = n - found;
+    const y = view(this.#work, 0, rest, found);
+    const corner = view(this.#corner, 0, found, found);
+    for (let q = 0; q < found; q++) {
+      for (let i = 0; i < found; i++) corner.data[i + q * found] = this.#factor[this.#pivots[i] + q * n];
+      for (let i = 0, p = q * rest, f = q * n; i < n; i++, f++) if (this.#chosen[i] === 0) y.data[p++] = this.#factor[f];
+    }
+    this.#blas.trsm('R', 'L', 'N', 'N', 1, corner, y);
+  }
+
+  /**
+   * E_R ← E_R − E_S·T₂, compacted to the leading columns of E. T₂ comes from a Gram matrix, so part of that residual lies in the span of E_S and no new
+   * column is needed for it: one step of refinement, ΔT₂ᵀ = (E_Rᵀ·E_S)·(L_S·L_Sᵀ)⁻¹, takes it out.
+   */
+  #formResidual(e: Matrix, found: number): Matrix {
+    const blas = this.#blas;
+    const rest = e.cols - found;
+    const data = e.data as Float64Array;
+    const skeleton = view(new Float64Array(e.rows * found), 0, e.rows, found);
+    for (let q = 0; q < found; q++) {
+      const from = e.offset + this.#pivots[q] * e.ld;
+      (skeleton.data as Float64Array).set(data.subarray(from, from + e.rows), q * e.rows);
+    }
+    for (let i = 0, p = 0; i < e.cols; i++) {
+      if (this.#chosen[i] !== 0) continue;
+      const from = e.offset + i * e.ld;
+      data.copyWithin(e.offset + p++ * e.ld, from, from + e.rows);
+    }
+    const residual = view(data, e.offset, e.rows, rest, e.ld);
+    const y = view(this.#work, 0, rest, found);
+    blas.gemm('N', 'T', -1, skeleton, y, 1, residual);
+    const correction = view(new Float64Array(rest * found), 0, rest, found);
+    blas.gemm('T', 'N', 1, residual, skeleton, 0, correction);
+    const corner = view(this.#corner, 0, found, found);
+    blas.trsm('R', 'L', 'T', 'N', 1, corner, correction);
+    blas.trsm('R', 'L', 'N', 'N', 1, corner, correction);
+    blas.gemm('N', 'T', -1, skeleton, correction, 1, residual);
+    for (let i = 0; i < rest * found; i++) this.#work[i] += correction.data[i];
+    return residual;
+  }
+
+  /**
+   * Adds a pass's pivots to the skeleton: with X = Tᵀ before (rows S₂ and the rest R) and Y = T₂ᵀ of this pass, the new Tᵀ is [X_R − Y·X_S₂, Y].
+   */
+  #compose(n: number, found: number): void {
+    const before = this.rank;
     const rest = n - found;
     const { columns } = this;
     const chosen = this.#chosen;
     const pivots = this.#pivots;
-    const factor = this.#factor;
     const y = view(this.#work, 0, rest, found);
-    const corner = view(this.#corner, 0, found, found);
-    for (let q = 0; q < found; q++) {
-      for (let i = 0; i < found; i++) corner.data[i + q * found] = factor[pivots[i] + q * n];
-      for (let i = 0, p = q * rest, f = q * n; i < n; i++, f++) if (chosen[i] === 0) y.data[p++] = factor[f];
-    }
-    blas.trsm('R', 'L', 'N', 'N', 1, corner, y);
     // Rows of the earlier interpolation: compact the rest in place, keep those of the new skeleton aside.
     const x = this.#interpolation;
     const xs = this.#earlier;
@@ -187,31 +221,12 @@ export class InterpolativeDecomposition {
       for (let i = 0; i < found; i++) xs[i + q * found] = x[from + pivots[i]];
       for (let i = 0, p = q * rest; i < n; i++) if (chosen[i] === 0) x[p++] = x[from + i];
     }
-    if (before > 0 && rest > 0) blas.gemm('N', 'N', -1, y, view(xs, 0, found, before), 1, view(x, 0, rest, before));
-    x.set(y.data.subarray(0, rest * found) as Float64Array, rest * before);
+    if (before > 0 && rest > 0) this.#blas.gemm('N', 'N', -1, y, view(xs, 0, found, before), 1, view(x, 0, rest, before));
+    x.set(this.#work.subarray(0, rest * found), rest * before);
     // The order of columns: earlier skeleton, this pass's pivots, the rest ascending.
     const active = this.#active;
     active.set(columns.subarray(before, before + n));
     for (let i = 0; i < found; i++) columns[before + i] = active[pivots[i]];
     for (let i = 0, p = before + found; i < n; i++) if (chosen[i] === 0) columns[p++] = active[i];
-  }
-
-  /** E_R ← E_R − E_S·T₂ of the last pass, compacted to the leading columns of E. */
-  #formResidual(e: Matrix, found: number): Matrix {
-    const blas = this.#blas;
-    const rest = e.cols - found;
-    const skeleton = view(new Float64Array(e.rows * found), 0, e.rows, found);
-    for (let q = 0; q < found; q++) {
-      const from = e.offset + this.#pivots[q] * e.ld;
-      (skeleton.data as Float64Array).set((e.data as Float64Array).subarray(from, from + e.rows), q * e.rows);
-    }
-    for (let i = 0, p = 0; i < e.cols; i++) {
-      if (this.#chosen[i] !== 0) continue;
-      const from = e.offset + i * e.ld;
-      (e.data as Float64Array).copyWithin(e.offset + p++ * e.ld, from, from + e.rows);
-    }
-    const residual = view(e.data, e.offset, e.rows, rest, e.ld);
-    blas.gemm('N', 'T', -1, skeleton, view(this.#work, 0, rest, found), 1, residual);
-    return residual;
   }
 }

@@ -2,7 +2,7 @@
  * From a matrix source to a hierarchical matrix: neighbours, tree, lists, skeletons, blocks. Layer 5.
  */
 import { throwIfAborted } from '../core/context.js';
-import { OptionError } from '../core/errors.js';
+import { NonFiniteError } from '../core/errors.js';
 import { leftChild, parentOf, rightChild } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat32, sharedFloat64, sharedInt32 } from '../core/shared-array.js';
@@ -162,7 +162,7 @@ async function fill(
     control.team.release(shared);
   }
   const bad = firstNonFinite(values);
-  if (bad >= 0) throw new OptionError(`A stored block holds ${values[bad]}: the source gave a non-finite entry, or one beyond the range of ${options.dtype}.`, { value: values[bad] });
+  if (bad >= 0) throw new NonFiniteError(`A stored block holds ${values[bad]}: the source gave a non-finite entry, or one beyond the range of ${options.dtype}.`, { value: values[bad] });
   return assemble(layout, lists, values, options.format);
 }
 

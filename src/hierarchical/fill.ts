@@ -11,7 +11,7 @@ import type { InteractionLists } from '../tree/interaction-lists.js';
 import { diagonalOrder, firstLeaf, leavesOf, nodesOf, type BlockOffsets, type HierarchicalData, type Skeletons } from './data.js';
 import { basisRows, type Layout } from './layout.js';
 import { RowSampler, type RowSamplerState } from './row-sampler.js';
-import { candidateLimit, OVERSAMPLING, rowStream } from './skeletonize.js';
+import { candidateLimit, firstSample, rowStream } from './skeletonize.js';
 
 export interface FillState extends Omit<RowSamplerState, 'tree'> {
   readonly source: SourceHandle;
@@ -146,7 +146,7 @@ class BasisFit {
   #node = -1;
 
   constructor(state: FillState, source: EntrySource, context: WorkerContext) {
-    const rows = Math.min(state.tree.size, OVERSAMPLING * candidateLimit(state.leafSize, state.maxRank));
+    const rows = Math.min(state.tree.size, firstSample(candidateLimit(state.leafSize, state.maxRank)));
     this.#state = state;
     this.#source = source;
     this.#context = context;
@@ -178,8 +178,7 @@ class BasisFit {
   /** QR of W·K(R, S); identity rows need no special case: they come out of the fit to rounding. */
   #factorize(ν: number, skeleton: Int32Array): void {
     const { seed, leafSize, maxRank } = this.#state;
-    const wanted = Math.max(OVERSAMPLING * candidateLimit(leafSize, maxRank), 2 * Math.min(leafSize, maxRank));
-    this.#sampler.draw(ν, wanted, rowStream(seed, ν));
+    this.#sampler.draw(ν, firstSample(candidateLimit(leafSize, maxRank)), rowStream(seed, ν));
     const factor = view(this.#factor, 0, this.#sampler.count, skeleton.length);
     this.#weighted(skeleton, factor);
     this.#context.blas.geqrf(factor, this.#tau.subarray(0, skeleton.length));

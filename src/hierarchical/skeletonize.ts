@@ -41,8 +41,10 @@ export interface SkeletonState extends RowSamplerState {
   readonly attempts: Int32Array;
 }
 
-/** Rows sampled per candidate column, to begin with; doubled for each new attempt. */
-export const OVERSAMPLING = 2;
+/** Rows sampled to begin with: so many per candidate column, and some more that small nodes need; doubled for each new attempt. */
+const OVERSAMPLING = 2;
+const EXTRA_ROWS = 128;
+export const firstSample = (columns: number): number => OVERSAMPLING * columns + EXTRA_ROWS;
 const MOST_ATTEMPTS = 3;
 const FRESH_ROWS = 48;
 /** The sample is decomposed to this share of the threshold: rows that were not sampled fit somewhat worse. */
@@ -54,7 +56,7 @@ const STREAM = 0x5e1e;
 /** Most columns a node can have, and most rows it can sample. */
 export const candidateLimit = (leafSize: number, maxRank: number): number => Math.max(leafSize, 2 * maxRank);
 export const rowLimit = (leafSize: number, maxRank: number, size: number): number =>
-  Math.min(size, OVERSAMPLING * 2 ** (MOST_ATTEMPTS - 1) * candidateLimit(leafSize, maxRank) + FRESH_ROWS);
+  Math.min(size, 2 ** (MOST_ATTEMPTS - 1) * firstSample(candidateLimit(leafSize, maxRank)));
 
 /** The stream that draws node ν's rows; HODLR draws the same rows again when it fills its bases. */
 export const rowStream = (seed: number, ν: number): RandomStream => new RandomStream(seed, STREAM, ν);
@@ -94,8 +96,7 @@ class NodeSkeletonizer {
     const threshold = Math.sqrt(state.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]));
     const random = rowStream(state.seed, ν);
     const decomposition = this.#decomposition;
-    const least = 2 * Math.min(state.leafSize, maxRank);
-    let wanted = Math.max(OVERSAMPLING * columns, least);
+    let wanted = firstSample(columns);
     let attempts = 0;
     let missed = 0;
     for (;;) {
