@@ -323,3 +323,20 @@ describe('expInPlace', () => {
     expect(Array.from(view(x, 0, 4, 1).data)).toEqual([0, 0, 0, 0]);
   });
 });
+
+describe('portable syevd on a matrix of low rank', () => {
+  it('converges_where_most_eigenvalues_are_rounding_errors', () => {
+    const blas = createPortableBlas();
+    const [n, rank] = [80, 30];
+    const factor = zeros(n, rank);
+    new RandomStream(3).fillNormal(factor.data);
+    const gram = zeros(n, n);
+    blas.gemm('N', 'T', 1, factor, factor, 0, gram);
+    const trace = Array.from({ length: n }, (_, i) => gram.data[i + n * i]).reduce((a, b) => a + b, 0);
+    const w = new Float64Array(n);
+    expect(blas.syevd(true, 'L', gram, w)).toBe(0);
+    for (let i = 0; i < n - rank; i++) expect(Math.abs(w[i])).toBeLessThan(n * Number.EPSILON * trace);
+    expect(w[n - rank]).toBeGreaterThan(1e-6 * trace);
+    expect(Math.abs(w.reduce((a, b) => a + b, 0) - trace)).toBeLessThan(n * Number.EPSILON * trace);
+  });
+});

@@ -178,12 +178,16 @@ export function implicitQL(n: i32, d: usize, e: usize, rows: i32, z: usize, ldz:
   if (n > 0) store<f64>(e + (<usize>(n - 1) << 3), 0);
   const cosines = work;
   const sines = work + (<usize>n << 3);
+  // Where both neighbours are at rounding level of the whole, so is the coupling that may be dropped (EISPACK's tql2).
+  let negligible: f64 = 0;
+  for (let i = 0; i < n; ++i) negligible = max(negligible, Math.abs(load<f64>(d + (<usize>i << 3))) + Math.abs(load<f64>(e + (<usize>i << 3))));
+  negligible *= 0.5 * EPSILON;
   for (let l = 0; l < n; ++l) {
     for (let iteration = 0; ; ++iteration) {
       let m = l;
       for (; m < n - 1; ++m) {
         const size = Math.abs(load<f64>(d + (<usize>m << 3))) + Math.abs(load<f64>(d + (<usize>m << 3), 8));
-        if (Math.abs(load<f64>(e + (<usize>m << 3))) <= EPSILON * size) break;
+        if (Math.abs(load<f64>(e + (<usize>m << 3))) <= max(EPSILON * size, negligible)) break;
       }
       if (m == l) break;
       if (iteration == SWEEPS) return l + 1;
