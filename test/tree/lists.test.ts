@@ -21,7 +21,8 @@ function nearOf(leaves: number, pairs: Iterable<readonly [number, number]>): Nea
     rows[a].add(b);
     rows[b].add(a);
   }
-  const nearBegin = Int32Array.from([0, ...rows.map((_, leaf) => rows.slice(0, leaf + 1).reduce((s, row) => s + row.size, 0))]);
+  const nearBegin = new Int32Array(leaves + 1);
+  rows.forEach((row, leaf) => { nearBegin[leaf + 1] = nearBegin[leaf] + row.size; });
   return { nearBegin, near: Int32Array.from(rows.flatMap((row) => [...row].sort((a, b) => a - b))) };
 }
 
@@ -38,8 +39,9 @@ function coverage(depth: number, { nearBegin, near }: Near, far: Int32Array): In
   for (let a = 0; a < leaves; a++) for (let k = nearBegin[a]; k < nearBegin[a + 1]; k++) times[a * leaves + near[k]]++;
   for (let f = 0; f < far.length; f += 2) {
     expect(far[f]).toBeLessThan(far[f + 1]);
+    const cols = leavesBelow(far[f + 1], depth);
     for (const a of leavesBelow(far[f], depth)) {
-      for (const b of leavesBelow(far[f + 1], depth)) {
+      for (const b of cols) {
         times[a * leaves + b]++;
         times[b * leaves + a]++;
       }
