@@ -3,7 +3,6 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
-import { firstOfLevel } from '../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { independentTasks } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -12,8 +11,8 @@ import type { EntrySource } from '../source/entry-source.js';
 import { chooseDistance } from './choose-distance.js';
 import type { ClusterTree } from './cluster-tree.js';
 import type { DistanceName } from './distance.js';
-import { chunksPerNode, CHUNK, halvedRanges, subtreeLevel } from './split.js';
-import { cutNode, farthestFromCentroid, farthestFromFirst, projectChunk, splitSubtree, type LevelArgs, type SplitState } from './two-centroids.js';
+import { chunksPerNode, halvedRanges, subtreeLevel } from './split.js';
+import { CENTROID_MEMBERS, chooseCentroids, cutNode, projectChunk, splitSubtree, type LevelArgs, type SplitState } from './two-centroids.js';
 
 export interface ClusterTreeOptions {
   /** Most indices a leaf may hold, at least 2. */
@@ -23,7 +22,7 @@ export interface ClusterTreeOptions {
 
 /**
  * Orders the source's indices into a complete binary tree of depth ⌈log₂(N / leafSize)⌉ (0 where N ≤ leafSize): every node is cut at the
- * exact median by two far-apart members (two-centroids.ts), the left child taking ⌈n/2⌉ of its n indices, whatever the distances are.
+ * exact median by the distances to two far-apart centroids (two-centroids.ts), the left child taking ⌈n/2⌉ of its n indices, whatever the distances are.
  * `lexicographic` gives the identity, `random` a seeded shuffle. Cost O(N log N) distances; the same tree for any team.
  * Throws OptionError, NonFiniteError where a distance is not a number, AbortedError.
  */
@@ -42,9 +41,9 @@ export async function buildClusterTree(source: EntrySource, distance: DistanceNa
   }
   for (let i = 0; i < size; i++) order[i] = i;
   const top = subtreeLevel(ranges);
-  const chunks = Math.max(1, Math.ceil((2 * size) / CHUNK) + 1);
+  const widest = 2 ** Math.max(0, top - 1);
   const state: SplitState = {
-    distance: data, ranges, order, values: sharedFloat64(size), poles: sharedInt32(2 * begin.length), farthest: sharedInt32(chunks), reach: sharedFloat64(chunks), seed,
+    distance: data, ranges, order, values: sharedFloat64(size), centroids: sharedInt32(2 * widest * CENTROID_MEMBERS), counts: sharedInt32(2 * widest), seed,
   };
   const { team } = control;
   const shared = await team.share(state, { modules, solo });
@@ -72,22 +71,7 @@ async function splitLevel(shared: Shared<SplitState>, level: number, control: Te
   const nodes = 2 ** level;
   const perNode = chunksPerNode(state.ranges, level);
   const args: LevelArgs = { level, perNode };
-  const chunks = independentTasks(nodes * perNode);
-  await team.run('tree', farthestFromCentroid, shared, chunks, args, { signal });
-  mergeFarthest(state, args, 0);
-  await team.run('tree', farthestFromFirst, shared, chunks, args, { signal });
-  mergeFarthest(state, args, 1);
-  await team.run('tree', projectChunk, shared, chunks, args, { signal });
+  await team.run('tree', chooseCentroids, shared, independentTasks(nodes), args, { signal });
+  await team.run('tree', projectChunk, shared, independentTasks(nodes * perNode), args, { signal });
   await team.run('tree', cutNode, shared, independentTasks(nodes), { level }, control);
-}
-
-/** The farthest of a node's chunks becomes its pole p (0) or q (1), ties to the smaller index. */
-function mergeFarthest({ poles, farthest, reach }: SplitState, { level, perNode }: LevelArgs, pole: 0 | 1): void {
-  for (let n = 0; n < 2 ** level; n++) {
-    let best = n * perNode;
-    for (let t = best + 1; t < (n + 1) * perNode; t++) {
-      if (reach[t] > reach[best] || (reach[t] === reach[best] && farthest[t] < farthest[best])) best = t;
-    }
-    poles[2 * (firstOfLevel(level) + n) + pole] = farthest[best];
-  }
 }

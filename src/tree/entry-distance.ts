@@ -8,7 +8,7 @@ import type { EntrySource } from '../source/entry-source.js';
 import type { Distance } from './distance.js';
 
 /** Members whose mean distance stands for the distance from the centroid: each costs an entry per member of the cluster. */
-const SAMPLE = 48;
+const SAMPLE = 64;
 /** By angle: beyond every true value (at most 1). */
 const APART = 2;
 
