@@ -6,7 +6,7 @@
  *   gram       √(K_ii + K_jj − 2K_ij)         = ‖φ_i − φ_j‖
  *   angle      1 − K_ij²/(K_ii K_jj)          = sin² of the angle between φ_i and φ_j
  *   lexicographic |i − j|, random |π(i) − π(j)| with a seeded permutation π: controls that know nothing of K.
- * Inside, geometric and gram distances are kept squared: the order is the same and the level sets of δ(·, p) − δ(·, q) are hyperplanes.
+ * Inside, δ is the square of geometric and gram distances (the level sets of δ(·, p) − δ(·, q) are hyperplanes) and 1 − |cos| for the angle: the order is the same.
  * Rows with K_ii ≤ 0 have φ_i = 0: by angle they are at distance 0 from each other and 2 from all others, which sets them apart.
  */
 import type { Indices } from '../core/indices.js';
@@ -16,7 +16,7 @@ export const DISTANCES = ['auto', 'geometric', 'gram', 'angle', 'lexicographic',
 /** `auto` is geometric where the source has points, else angle. */
 export type DistanceName = (typeof DISTANCES)[number];
 
-/** Dissimilarities δ by blocks: monotone in the distance (squared where the distance is a norm). Holds scratch: one per thread. */
+/** Dissimilarities δ by blocks: monotone in the distance. Holds scratch: one per thread. */
 export interface Distance {
   /** Members that stand for all in `fromMean`: as many as pay off. */
   readonly sampleSize: number;

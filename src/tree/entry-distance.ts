@@ -10,7 +10,7 @@ import type { Distance } from './distance.js';
 /** Members whose mean distance stands for the distance from the centroid: each costs an entry per member of the cluster. */
 const SAMPLE = 64;
 /** By angle: beyond every true value (at most 1). */
-const APART = 2;
+export const APART = 2;
 
 /** In place: K(rows[a], cols[b]) → δ; `weights` as prepared by the constructor below. */
 type Transform = (weights: Float64Array, rows: Indices, firstRow: number, cols: Indices, firstCol: number, out: Matrix) => void;
@@ -25,7 +25,7 @@ const gram: Transform = (weights, rows, firstRow, cols, firstCol, out) => {
   }
 };
 
-/** δ = 1 − K_ij²/(K_ii K_jj); weights are 1/√K_ii, or 0 where K_ii ≤ 0. */
+/** δ = 1 − |K_ij|/√(K_ii K_jj): monotone in the angle, and means of it tell clusters apart better than means of its square do; weights are 1/√K_ii, or 0 where K_ii ≤ 0. */
 const angle: Transform = (weights, rows, firstRow, cols, firstCol, out) => {
   const { data, rows: m, cols: n } = out;
   for (let b = 0; b < n; b++) {
@@ -33,8 +33,7 @@ const angle: Transform = (weights, rows, firstRow, cols, firstCol, out) => {
     const column = out.offset + b * out.ld;
     for (let a = 0; a < m; a++) {
       const weight = weights[rows[firstRow + a]];
-      const cosine = data[column + a] * weight * own;
-      data[column + a] = weight > 0 && own > 0 ? 1 - cosine * cosine : weight === own ? 0 : APART;
+      data[column + a] = weight > 0 && own > 0 ? 1 - Math.abs(data[column + a] * weight * own) : weight === own ? 0 : APART;
     }
   }
 };

@@ -9,6 +9,7 @@ import { view, type Matrix } from '../dense/matrix.js';
 import { phaseKernel, type WorkerContext } from '../parallel/kernel.js';
 import { openDistance, type DistanceState } from './choose-distance.js';
 import type { Distance } from './distance.js';
+import { APART } from './entry-distance.js';
 import { NearestLists, type NearestState } from './nearest-lists.js';
 import { chunkOf, splitAtMedian, visitInner, type Ranges } from './split.js';
 import type { LevelArgs } from './two-centroids.js';
@@ -231,15 +232,16 @@ export const searchSample = phaseKernel<SearchState>(import.meta.url, 'searchSam
   };
 });
 
-/** Per range of rows: lists in ascending order, distances as named (no longer squared). */
+/** Per range of rows: lists in ascending order, distances as named (no longer δ). */
 export const finishLists = phaseKernel<SearchState>(import.meta.url, 'finishLists', (state) => {
   const nearest = new NearestLists(state.nearest);
   const { capacity, distances } = nearest;
-  const squared = state.distance.kind !== 'angle';
+  // By angle, sin² from δ = 1 − |cos|.
+  const asNamed = state.distance.kind === 'angle' ? (δ: number): number => (δ === APART ? APART : δ * (2 - δ)) : Math.sqrt;
   return (task) => {
     const from = task * FINISH_ROWS;
     const to = Math.min(state.size, from + FINISH_ROWS);
     for (let row = from; row < to; row++) nearest.sort(row);
-    for (let p = from * capacity; p < to * capacity; p++) distances[p] = squared ? Math.sqrt(Math.max(0, distances[p])) : Math.max(0, distances[p]);
+    for (let p = from * capacity; p < to * capacity; p++) distances[p] = asNamed(Math.max(0, distances[p]));
   };
 });
