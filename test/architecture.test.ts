@@ -1,0 +1,209 @@
+/**
+ * The layers of the sources: who may import whom, which package is used where, no cycles, no long files.
+ * Imports are read from the syntax tree: import and export declarations (type-only ones too), import(), import types, require().
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, posix, relative, resolve } from 'node:path';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+
+const root = resolve(import.meta.dirname, '..');
+
+/** Layer of each part of src; a part may import from its own layer and from lower ones. */
+const LAYERS: Readonly<Record<string, number>> = {
+  core: 0,
+  dense: 1, parallel: 1, io: 1,
+  operator: 2,
+  source: 3,
+  tree: 4,
+  hierarchical: 5,
+  experiment: 7,
+  cli: 8, 'index.ts': 8, 'runtime.ts': 8,
+};
+/** What the generators of datasets may use of src. */
+const DATASETS_LAYER = 3;
+/** Parts of src that may import from datasets. */
+const DATASETS_USERS = ['cli'];
+
+/** The folders that may import a package (or a module of Node); a folder includes the folders below it. */
+const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  koffi: ['src/dense/openblas'],
+  piscina: ['src/parallel'],
+  mathjs: ['src/source'],
+  'csv-parse': ['src/io'],
+  commander: ['src/cli'], 'cli-progress': ['src/cli'], 'cli-table3': ['src/cli'],
+  'node:fs': ['src/io', 'src/cli'], 'node:stream': ['src/io'], 'node:zlib': ['src/io'],
+  'node:path': ['src/io', 'src/cli'],
+  // io: a thread's number keeps the names of temporary files apart.
+  'node:worker_threads': ['src/parallel', 'src/io'],
+  'node:module': ['src/core', 'src/dense/openblas'],
+  'node:os': ['src/io', 'src/parallel', 'src/hierarchical'],
+};
+const MOST_LINES = 500;
+
+interface Import { readonly from: string; readonly specifier: string; readonly typeOnly: boolean }
+
+const parse = (path: string, text: string): ts.SourceFile => ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true, ts.ScriptKind.TS);
+
+/** Every specifier that a file names, in whatever form. */
+function importsOf(from: string, text: string): Import[] {
+  const found: Import[] = [];
+  const add = (node: ts.Node | undefined, typeOnly: boolean): void => {
+    if (node !== undefined && ts.isStringLiteralLike(node)) found.push({ from, specifier: node.text, typeOnly });
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, node.importClause?.isTypeOnly === true);
+    else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly);
+    else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true);
+    else if (ts.isCallExpression(node) && (node.expression.kind === ts.SyntaxKind.ImportKeyword || (ts.isIdentifier(node.expression) && node.expression.text === 'require'))) {
+      add(node.arguments[0], false);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(parse(from, text));
+  return found;
+}
+
+const filesUnder = (folder: string): string[] => readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+  .map((name) => posix.join(folder, name.replaceAll('\\', '/')))
+  .filter((path) => /\.(ts|mts|js|mjs)$/.test(path)).sort();
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+/** What a relative specifier names, from the project's root: a source file, or the path itself where there is none. */
+function resolveImport({ from, specifier }: Import): string {
+  const path = relative(root, resolve(root, dirname(from), specifier)).replaceAll('\\', '/');
+  // AssemblyScript leaves the ending out; the WebAssembly module is generated, and declared beside its sources.
+  return [path.replace(/\.js$/, '.ts'), path.replace(/\.js$/, '.d.ts'), `${path}.ts`, path].find((candidate) => existsSync(join(root, candidate))) ?? path;
+}
+
+const isRelative = (specifier: string): boolean => specifier.startsWith('.');
+const packageOf = (specifier: string): string => (specifier.startsWith('@') ? specifier.split('/').slice(0, 2).join('/') : specifier.split('/')[0]);
+const partOf = (path: string): string => path.split('/')[1];
+const layerOf = (path: string): number | undefined => (path.startsWith('datasets/') ? DATASETS_LAYER : LAYERS[partOf(path)]);
+
+const sources = filesUnder('src');
+const datasets = filesUnder('datasets');
+const imports = [...sources, ...datasets].flatMap((path) => importsOf(path, read(path)));
+const inner = imports.filter(({ specifier }) => isRelative(specifier)).map((one) => ({ ...one, to: resolveImport(one) }));
+
+/** What is wrong with an import, or nothing. */
+function violation({ from, to }: { readonly from: string; readonly to: string }): string | undefined {
+  const what = `${from} imports ${to}`;
+  if (to === 'package.json') return from === 'src/core/version.ts' ? undefined : `${what}: only src/core/version.ts reads it`;
+  if (!/^(src|datasets)\//.test(to)) return `${what}, which is not part of the library`;
+  if (!existsSync(join(root, to))) return `${what}, which does not exist`;
+  if (to.startsWith('datasets/') && from.startsWith('src/') && !DATASETS_USERS.includes(partOf(from))) return `${what}: only ${DATASETS_USERS.join(', ')} may use data sets`;
+  const own = layerOf(from);
+  const other = layerOf(to);
+  if (own === undefined || other === undefined) return `${what}: ${own === undefined ? from : to} stands in no layer`;
+  return other > own ? `${what}: layer ${own} imports layer ${other}` : undefined;
+}
+
+/** A cycle among the edges as a list of nodes, the first one repeated at the end; undefined where there is none. */
+function findCycle(edges: ReadonlyMap<string, ReadonlySet<string>>): string[] | undefined {
+  const done = new Set<string>();
+  const path: string[] = [];
+  const visit = (node: string): string[] | undefined => {
+    const at = path.indexOf(node);
+    if (at >= 0) return [...path.slice(at), node];
+    if (done.has(node)) return undefined;
+    path.push(node);
+    for (const next of edges.get(node) ?? []) {
+      const cycle = visit(next);
+      if (cycle !== undefined) return cycle;
+    }
+    path.pop();
+    done.add(node);
+    return undefined;
+  };
+  for (const node of edges.keys()) {
+    const cycle = visit(node);
+    if (cycle !== undefined) return cycle;
+  }
+  return undefined;
+}
+
+function graph(pairs: Iterable<readonly [string, string]>): Map<string, Set<string>> {
+  const edges = new Map<string, Set<string>>();
+  for (const [from, to] of pairs) edges.set(from, (edges.get(from) ?? new Set()).add(to));
+  return edges;
+}
+
+describe('the reader of imports', () => {
+  it('sees_every_form_of_import', () => {
+    const text = "import a from './a.js'; import type { B } from './b.js'; export { c } from './c.js'; export type * from './d.js'; type E = import('./e.js').E; const f = await import('./f.js'); const g = require('g'); import './h.js';";
+    expect(importsOf('x.ts', text).map(({ specifier, typeOnly }) => [specifier, typeOnly])).toEqual([
+      ['./a.js', false], ['./b.js', true], ['./c.js', false], ['./d.js', true], ['./e.js', true], ['./f.js', false], ['g', false], ['./h.js', false],
+    ]);
+  });
+
+  it('tells_a_violation_and_a_cycle_when_there_is_one', () => {
+    expect(violation({ from: 'src/tree/build.ts', to: 'src/hierarchical/compress.ts' })).toMatch('layer 4 imports layer 5');
+    expect(violation({ from: 'src/tree/build.ts', to: 'datasets/k02.ts' })).toMatch('only cli');
+    expect(violation({ from: 'src/tree/build.ts', to: 'src/tree/missing.ts' })).toMatch('does not exist');
+    expect(violation({ from: 'src/tree/build.ts', to: 'src/core/errors.ts' })).toBeUndefined();
+    expect(findCycle(graph([['a', 'b'], ['b', 'c'], ['c', 'b']]))).toEqual(['b', 'c', 'b']);
+    expect(findCycle(graph([['a', 'b'], ['a', 'c'], ['b', 'c']]))).toBeUndefined();
+  });
+});
+
+describe('the architecture', () => {
+  it('gives_every_part_of_src_a_layer', () => {
+    expect([...new Set(sources.map(partOf))].filter((part) => !(part in LAYERS))).toEqual([]);
+    expect(Object.keys(LAYERS).filter((part) => !sources.some((path) => partOf(path) === part))).toEqual([]);
+  });
+
+  it('lets_no_file_import_from_a_higher_layer', () => {
+    expect(inner.map(violation).filter((text) => text !== undefined)).toEqual([]);
+  });
+
+  it('has_no_cycles_of_files_type_imports_included', () => {
+    expect(findCycle(graph(inner.map(({ from, to }) => [from, to] as const)))).toBeUndefined();
+  });
+
+  it('has_no_cycles_of_folders_within_a_layer', () => {
+    const between = inner.filter(({ from, to }) => from.startsWith('src/') && to.startsWith('src/')).map(({ from, to }) => [partOf(from), partOf(to)] as const);
+    expect(findCycle(graph(between.filter(([from, to]) => from !== to)))).toBeUndefined();
+  });
+
+  it('uses_each_package_only_where_it_belongs', () => {
+    const misplaced = imports.filter(({ specifier }) => !isRelative(specifier)).flatMap(({ from, specifier }) => {
+      const folders = PACKAGES[packageOf(specifier)];
+      if (folders === undefined) return [`${from} imports ${specifier}, which has no place yet`];
+      return folders.some((folder) => from.startsWith(`${folder}/`)) ? [] : [`${from} imports ${specifier}, which belongs to ${folders.join(', ')}`];
+    });
+    expect(misplaced).toEqual([]);
+  });
+
+  it('depends_on_the_packages_it_imports_and_on_no_others', () => {
+    const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> };
+    const used = new Set(imports.map(({ specifier }) => specifier).filter((specifier) => !isRelative(specifier) && !specifier.startsWith('node:')).map(packageOf));
+    expect([...used].sort()).toEqual(Object.keys(dependencies).sort());
+  });
+
+  it('keeps_the_kernels_compiled_to_WebAssembly_apart', () => {
+    const assembly = 'src/dense/portable/assembly/';
+    const crossing = inner.filter(({ from, to }) => from.startsWith(assembly) !== to.startsWith(assembly)).map(({ from, to }) => `${from} imports ${to}`);
+    expect(crossing).toEqual([]);
+  });
+});
+
+describe('the files', () => {
+  const all = ['src', 'datasets', 'bench', 'test', 'scripts'].flatMap(filesUnder);
+
+  it(`have_fewer_than_${MOST_LINES}_lines`, () => {
+    expect(all.filter((path) => read(path).split('\n').length > MOST_LINES)).toEqual([]);
+  });
+
+  it('leave_nothing_to_be_done', () => {
+    const marks = new RegExp(`\\b(${['TO' + 'DO', 'FIX' + 'ME', 'X'.repeat(3)].join('|')})\\b`);
+    expect(all.filter((path) => marks.test(read(path)))).toEqual([]);
+  });
+
+  it('begin_with_a_header_and_name_their_layer_in_src', () => {
+    const header = (path: string): string => /^(?:#![^\n]*\n)?\s*(\/\*\*[\s\S]*?\*\/|\/\*\*.*\*\/)/.exec(read(path))?.[1] ?? '';
+    expect(all.filter((path) => !path.startsWith('test/') && header(path) === '')).toEqual([]);
+    const unlayered = sources.filter((path) => !path.includes('/assembly/') && !path.endsWith('.d.ts') && header(path).match(/Layer (\d)/)?.[1] !== String(layerOf(path)));
+    expect(unlayered).toEqual([]);
+  });
+});
