@@ -1,6 +1,6 @@
 /**
  * The team: n workers over shared memory, the calling thread being worker 0. Layer 1.
- * Piscina hosts the others, each in one long-running task; a phase is a fork–join over a task graph (architecture, section 3).
+ * Piscina hosts the others, each started by one task; a phase is a fork–join over a task graph (architecture, section 3).
  */
 import { availableParallelism } from 'node:os';
 import { MessageChannel, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
@@ -78,32 +78,40 @@ export class Team {
       minThreads: workers - 1,
       maxThreads: workers - 1,
       idleTimeout: Number.POSITIVE_INFINITY,
+      // The workers wait for phases by our own words of shared memory.
+      atomics: 'disabled',
       // The node options of the host (a test runner's loaders, say) are not for our workers.
       execArgv: [],
     });
     const ports: MessagePort[] = [];
     const tasks: Promise<unknown>[] = [];
-    const ready: Promise<void>[] = [];
+    const ready: Promise<number>[] = [];
     for (let worker = 1; worker < workers; worker++) {
       const { port1, port2 } = new MessageChannel();
       const start: WorkerStart = { worker, workers, control, port: port2, blas: options.blas };
       ports.push(port1);
-      ready.push(new Promise((resolve) => port1.once('message', () => resolve())));
+      ready.push(new Promise((resolve) => port1.once('message', (threadId: number) => resolve(threadId))));
       tasks.push(pool.run(start, { transferList: [port2] }) as Promise<unknown>);
     }
-    const died = Promise.all(tasks).then(() => { throw new WorkerError('A worker stopped while the team was starting.'); });
+    let threadIds: number[];
     try {
-      await Promise.race([Promise.all(ready), died]);
+      // A task ends when its worker is ready: piscina holds the process open only while tasks run.
+      [threadIds] = await Promise.all([Promise.all(ready), Promise.all(tasks)]);
     } catch (error) {
       await pool.destroy().catch(() => undefined);
       throw error;
     }
     // From here on messages are read synchronously, and neither ports nor threads keep the process alive.
     for (const port of ports) port.unref();
-    for (const thread of pool.threads) thread.unref();
     const team = new Team(workers, blas, pool, ports, control, stallSeconds);
-    tasks.forEach((task, i) => task.catch((error: unknown) => team.#lose(i + 1, error)));
-    died.catch(() => undefined);
+    for (const thread of pool.threads) {
+      const worker = threadIds.indexOf(thread.threadId) + 1;
+      thread.unref();
+      thread.once('error', (error) => team.#lose(worker, error));
+      thread.once('exit', (code) => team.#lose(worker, new Error(`it exited with code ${code}`)));
+    }
+    // Each thread reports for itself.
+    pool.on('error', () => undefined);
     return team;
   }
 
@@ -226,6 +234,7 @@ export class Team {
   }
 
   #lose(worker: number, error: unknown): void {
+    if (this.#closed) return;
     const message = error instanceof Error ? error.message : String(error);
     this.#lost ??= new WorkerError(`${worker > 0 ? `Worker ${worker}` : 'A worker'} died (${message}): the team is unusable, open another one.`, { worker, message });
     this.#stop(MAIN_FAILED);

@@ -1,7 +1,7 @@
 /**
- * A worker's long-running task, hosted by piscina: wait for messages, run its share of each phase. Layer 1.
+ * A worker, hosted by piscina: wait for messages, run its share of each phase, until told to stop. Layer 1.
  */
-import { receiveMessageOnPort } from 'node:worker_threads';
+import { receiveMessageOnPort, threadId } from 'node:worker_threads';
 import { openBlas } from '../dense/backend.js';
 import { Executor } from './executor.js';
 import type { PhaseKernel } from './kernel.js';
@@ -17,8 +17,17 @@ function awaitGeneration(control: Int32Array, seen: number): void {
   while (Atomics.load(control, GENERATION) === seen) Atomics.wait(control, GENERATION, seen);
 }
 
-export default async function work(start: WorkerStart): Promise<void> {
-  const { control, port, worker, workers } = start;
+/** The task that piscina runs: it ends as soon as the worker is ready, and the thread belongs to `serve` from then on. */
+export default function work(start: WorkerStart): void {
+  const executor = new Executor(openBlas(start.blas), start.worker, start.workers);
+  start.port.postMessage(threadId);
+  setImmediate(() => {
+    // Out of the promise, so that it ends the thread and is reported as the thread's error.
+    serve(start, executor).catch((error: unknown) => { setImmediate(() => { throw error; }); });
+  });
+}
+
+async function serve({ control, port, worker }: WorkerStart, executor: Executor): Promise<void> {
   const fail = (error: unknown): void => {
     port.postMessage(reportError(error));
     Atomics.compareExchange(control, FAILED, 0, worker + 1);
@@ -31,9 +40,7 @@ export default async function work(start: WorkerStart): Promise<void> {
     Atomics.add(control, FINISHED, 1);
     signalEvent(control);
   });
-  const executor = new Executor(openBlas(start.blas), worker, workers);
   const graphs = new Map<number, TaskGraph>();
-  port.postMessage('ready');
   let seen = 0;
   for (;;) {
     awaitGeneration(control, seen);
