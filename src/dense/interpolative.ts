@@ -9,7 +9,7 @@
  * exactly, and the next pass goes on with it. ID: H. Cheng, Z. Gimbutas, P.-G. Martinsson, V. Rokhlin, SIAM J. Sci. Comput. 26(4), 2005.
  */
 import type { Blas } from './blas.js';
-import { squaredNorm, view, type Matrix } from './matrix.js';
+import { view, type Matrix } from './matrix.js';
 
 /** A pass ends when the largest squared residual column has fallen by this factor: the Gram matrix still holds four digits of it. */
 const PASS_DEPTH = 1e-11;
@@ -45,6 +45,8 @@ export class InterpolativeDecomposition {
   readonly #pivots: Int32Array;
   readonly #active: Int32Array;
   #cols = 0;
+  /** Squared residual to reach. */
+  #target = 0;
 
   constructor(blas: Blas, cols: number, maxRank: number) {
     const k = Math.min(cols, maxRank);
@@ -73,18 +75,16 @@ export class InterpolativeDecomposition {
   decompose(a: Matrix, limits: InterpolationLimits): void {
     const n = a.cols;
     const maxRank = Math.min(limits.maxRank, n, a.rows);
-    // Below a few units of rounding of A there is only noise to pick from.
-    const noise = ROUNDING * ROUNDING * squaredNorm(a);
-    const target = Math.max(limits.threshold * limits.threshold, noise);
+    this.#target = limits.threshold * limits.threshold;
     this.#cols = n;
     this.rank = 0;
     for (let j = 0; j < n; j++) this.columns[j] = j;
     let active = a;
     for (;;) {
-      const found = this.#pass(active, maxRank - this.rank, target);
+      const found = this.#pass(active, maxRank - this.rank);
       if (found === 0) return;
       // A pass that stopped of its own accord may have reached the target or only the depth of its Gram matrix.
-      const more = this.rank + found < maxRank && n - this.rank > found && this.residual * this.residual > target;
+      const more = this.rank + found < maxRank && n - this.rank > found && this.residual * this.residual > this.#target;
       this.#interpolate(active, found);
       const next = more ? this.#formResidual(active, found) : active;
       this.#compose(active.cols, found);
@@ -95,7 +95,7 @@ export class InterpolativeDecomposition {
   }
 
   /** Diagonal-pivoted Cholesky of EᵀE; fills #factor (n × found, rows in E's column order), #pivots and #chosen; returns how many pivots. */
-  #pass(e: Matrix, limit: number, target: number): number {
+  #pass(e: Matrix, limit: number): number {
     const blas = this.#blas;
     const n = e.cols;
     const gram = this.#gram;
@@ -116,6 +116,9 @@ export class InterpolativeDecomposition {
       total += d;
       if (d > largest) { largest = d; pivot = j; }
     }
+    // Below a few units of rounding of A there is only noise to pick from.
+    if (this.rank === 0) this.#target = Math.max(this.#target, ROUNDING * ROUNDING * total);
+    const target = this.#target;
     const floor = PASS_DEPTH * largest;
     let k = 0;
     let panel = 0;

@@ -6,7 +6,8 @@
  *   downward    [ũ_l; ũ_r] += P_νᵀ ũ_ν,  u += P_νᵀ ũ_ν  (leaf)
  *   near        u_α += Σ_{β ∈ Near(α)} K_{αβ} w_β
  *
- * (ARCHITECTURE section 4; SC17.) Vectors stand transposed, p × n. P = [I T] is never multiplied out: its identity part is a copy.
+ * (SC17.) P = [I T] is never multiplied out: its identity part is a copy. Vectors stand transposed, p × n, the p values of an index contiguous: then picking,
+ * copying and permuting indices moves whole cache lines. The caller's columns are transposed in tiles first, and the result back last.
  * A task writes only its node's values and sums in a fixed order, so every team size gives the same bits.
  */
 import { leftChild, parentOf, rightChild } from '../core/indices.js';
@@ -15,6 +16,7 @@ import type { Blas } from '../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { taskGraph, type TaskGraph } from '../parallel/task-graph.js';
+import type { ClusterTree } from '../tree/cluster-tree.js';
 import { diagonalOrder, firstLeaf, nodesOf, type HierarchicalData } from './data.js';
 
 /** Vectors multiplied at a time: wide enough for gemm's peak, narrow enough for the workspace. */
@@ -26,6 +28,9 @@ export interface ApplyState {
   /** Far pairs of each node, CSR: pair number f, or −1 − f where the node is the pair's second. */
   readonly farBegin: Int32Array;
   readonly farPairs: Int32Array;
+  /** xᵀ and yᵀ, columns in the caller's order and in tree order. */
+  readonly incoming: FloatArray;
+  readonly outgoing: FloatArray;
   readonly input: FloatArray;
   readonly output: FloatArray;
   readonly up: FloatArray;
@@ -56,12 +61,26 @@ export function farByNode(data: HierarchicalData): { farBegin: Int32Array; farPa
   return { farBegin, farPairs };
 }
 
-/** Tasks ν (upward) and nodes + ν (coupling and downward; at a leaf also near) with what each must wait for. */
+/** Indices transposed by one task. */
+const PANEL = 512;
+/** Rows of a tile: its p ≤ CHUNK transposed columns stay in the first-level cache. */
+const TILE = 32;
+
+/** Numbers of the tasks: the nodes' upward and downward tasks first, then the panels in, the panels out, and the two joints between. */
+function taskNumbers(tree: ClusterTree): { readonly nodes: number; readonly panels: number; readonly panelIn: number; readonly panelOut: number; readonly began: number; readonly ended: number } {
+  const nodes = nodesOf(tree);
+  const panels = Math.ceil(tree.size / PANEL);
+  return { nodes, panels, panelIn: 2 * nodes, panelOut: 2 * nodes + panels, began: 2 * nodes + 2 * panels, ended: 2 * nodes + 2 * panels + 1 };
+}
+
+/** Tasks ν (upward) and nodes + ν (coupling and downward; at a leaf also near), and the transpositions around them, with what each must wait for. */
 export function applyGraph(data: HierarchicalData): TaskGraph {
   const { tree, lists } = data;
-  const nodes = nodesOf(tree);
+  const { nodes, panels, panelIn, panelOut, began, ended } = taskNumbers(tree);
   const leaf0 = firstLeaf(tree);
   const edges: number[] = [];
+  for (let panel = 0; panel < panels; panel++) edges.push(panelIn + panel, began, ended, panelOut + panel);
+  for (let ν = leaf0; ν < nodes; ν++) edges.push(began, ν, nodes + ν, ended);
   for (let ν = 1; ν < nodes; ν++) edges.push(ν, parentOf(ν), nodes + parentOf(ν), nodes + ν);
   for (let f = 0; f < lists.far.length; f += 2) {
     const α = lists.far[f];
@@ -71,7 +90,7 @@ export function applyGraph(data: HierarchicalData): TaskGraph {
   for (let α = 0; α < lists.nearBegin.length - 1; α++) {
     for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++) edges.push(leaf0 + lists.near[e], nodes + leaf0 + α);
   }
-  return taskGraph(2 * nodes, edges);
+  return taskGraph(ended + 1, edges);
 }
 
 /** C ← A·op(B) + β·C over transposed vectors (A is p × k); a single vector takes the matrix–vector path, which is bound by memory. */
@@ -83,31 +102,34 @@ function multiply(blas: Blas, a: Matrix, transB: 'N' | 'T', b: Matrix, beta: num
 class Product {
   readonly #state: ApplyState;
   readonly #blas: Blas;
-  readonly #nodes: number;
+  readonly #tasks: ReturnType<typeof taskNumbers>;
   readonly #leaf0: number;
   readonly #nested: boolean;
 
   constructor(state: ApplyState, blas: Blas) {
     this.#state = state;
     this.#blas = blas;
-    this.#nodes = nodesOf(state.data.tree);
+    this.#tasks = taskNumbers(state.data.tree);
     this.#leaf0 = firstLeaf(state.data.tree);
     this.#nested = state.data.format !== 'hodlr';
   }
 
   run(task: number, args: ApplyArguments): void {
     const p = args.x.cols;
-    if (task < this.#nodes) this.#upward(task, p, args.x);
-    else this.#downward(task - this.#nodes, p, args);
+    const { nodes, panelIn, panelOut, began } = this.#tasks;
+    if (task < nodes) this.#upward(task, p);
+    else if (task < 2 * nodes) this.#downward(task - nodes, p);
+    else if (task < panelOut) this.#transposeIn((task - panelIn) * PANEL, args.x);
+    else if (task < began) this.#transposeOut((task - panelOut) * PANEL, args);
   }
 
-  #upward(ν: number, p: number, x: Matrix): void {
+  #upward(ν: number, p: number): void {
     const { data, input, up } = this.#state;
     const { tree, skeletons, offsets, values } = data;
     const { begin } = skeletons;
     const k = begin[ν + 1] - begin[ν];
     const leaf = ν >= this.#leaf0;
-    if (leaf) this.#gatherInput(ν, p, x);
+    if (leaf) this.#gatherInput(ν, p);
     if (k === 0) return;
     const out = view(up, begin[ν] * p, p, k);
     if (leaf) {
@@ -149,7 +171,7 @@ class Product {
     if (rightCount > 0) act(r, begin[r] + picked[r], rightCount, leftCount, leftCount + rightCount);
   }
 
-  #downward(ν: number, p: number, args: ApplyArguments): void {
+  #downward(ν: number, p: number): void {
     const { data, down } = this.#state;
     const { begin } = data.skeletons;
     const k = begin[ν + 1] - begin[ν];
@@ -163,7 +185,7 @@ class Product {
       this.#nearField(ν, p);
       if (k > 0) this.#toIndices(ν, k, p, u);
       if (!this.#nested) this.#fromAncestors(ν, p);
-      this.#scatterOutput(ν, p, args);
+      this.#scatterOutput(ν, p);
     }
   }
 
@@ -266,28 +288,49 @@ class Product {
     }
   }
 
-  /** input(:, positions of the leaf) ← xᵀ. */
-  #gatherInput(ν: number, p: number, x: Matrix): void {
-    const { data, input } = this.#state;
-    const { order, begin, end } = data.tree;
-    const { data: from, offset, ld } = x;
-    for (let position = begin[ν]; position < end[ν]; position++) {
-      let source = offset + order[position];
-      const to = position * p;
-      for (let q = to; q < to + p; q++, source += ld) input[q] = from[source];
+  /** The leaf's columns of the incoming vectors, in tree order. */
+  #gatherInput(ν: number, p: number): void {
+    const { data: { tree: { order, begin, end } }, incoming, input } = this.#state;
+    for (let position = begin[ν], to = begin[ν] * p; position < end[ν]; position++) {
+      const from = order[position] * p;
+      for (let q = from; q < from + p; q++) input[to++] = incoming[q];
     }
   }
 
-  /** out ← α·yᵀ + β·out at the leaf's indices. */
-  #scatterOutput(ν: number, p: number, { out, alpha, beta }: ApplyArguments): void {
-    const { data, output } = this.#state;
-    const { order, begin, end } = data.tree;
-    const { data: to, offset, ld } = out;
-    for (let position = begin[ν]; position < end[ν]; position++) {
-      let target = offset + order[position];
-      const from = position * p;
-      if (beta === 0) for (let q = from; q < from + p; q++, target += ld) to[target] = alpha * output[q];
-      else for (let q = from; q < from + p; q++, target += ld) to[target] = alpha * output[q] + beta * to[target];
+  /** The leaf's columns of the product, back in the caller's order. */
+  #scatterOutput(ν: number, p: number): void {
+    const { data: { tree: { order, begin, end } }, output, outgoing } = this.#state;
+    for (let position = begin[ν], from = begin[ν] * p; position < end[ν]; position++) {
+      const to = order[position] * p;
+      for (let q = to; q < to + p; q++) outgoing[q] = output[from++];
+    }
+  }
+
+  /** incoming(:, panel) ← x(panel, :)ᵀ. */
+  #transposeIn(first: number, { data, offset, cols: p, ld, rows }: Matrix): void {
+    const { incoming } = this.#state;
+    const last = Math.min(first + PANEL, rows);
+    for (let row = first; row < last; row += TILE) {
+      const end = Math.min(row + TILE, last);
+      for (let q = 0; q < p; q++) {
+        const column = offset + q * ld;
+        for (let i = row, to = row * p + q; i < end; i++, to += p) incoming[to] = data[column + i];
+      }
+    }
+  }
+
+  /** out(panel, :) ← α·outgoing(:, panel)ᵀ + β·out(panel, :). */
+  #transposeOut(first: number, { out, alpha, beta }: ApplyArguments): void {
+    const { outgoing } = this.#state;
+    const { data, offset, cols: p, ld, rows } = out;
+    const last = Math.min(first + PANEL, rows);
+    for (let row = first; row < last; row += TILE) {
+      const end = Math.min(row + TILE, last);
+      for (let q = 0; q < p; q++) {
+        const column = offset + q * ld;
+        if (beta === 0) for (let i = row, from = row * p + q; i < end; i++, from += p) data[column + i] = alpha * outgoing[from];
+        else for (let i = row, from = row * p + q; i < end; i++, from += p) data[column + i] = alpha * outgoing[from] + beta * data[column + i];
+      }
     }
   }
 }

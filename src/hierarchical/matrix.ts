@@ -169,10 +169,11 @@ export class HierarchicalMatrix implements LinearOperator {
     if (this.#product !== undefined) return this.#product;
     const { data } = this;
     const allocate = (length: number): FloatArray => (data.dtype === 'f64' ? sharedFloat64(length) : sharedFloat32(length));
+    const vectors = (): FloatArray => allocate(data.tree.size * CHUNK);
     const skeletons = data.skeletons.indices.length * CHUNK;
     const state: ApplyState = {
       data, ...farByNode(data),
-      input: allocate(data.tree.size * CHUNK), output: allocate(data.tree.size * CHUNK), up: allocate(skeletons), down: allocate(skeletons),
+      incoming: vectors(), outgoing: vectors(), input: vectors(), output: vectors(), up: allocate(skeletons), down: allocate(skeletons),
     };
     this.#product = { shared: this.#team.shareNow(state), graph: applyGraph(data) };
     return this.#product;
