@@ -15,8 +15,8 @@ import type { Distance } from './distance.js';
 import { chunkOf, largest, splitAtMedian, visitInner, type Ranges } from './split.js';
 
 /** Members on which the centroids are found. */
-const SAMPLE = 1024;
-const ITERATIONS = 8;
+const SAMPLE = 512;
+const ITERATIONS = 4;
 /** Most members that stand for one centroid. */
 export const CENTROID_MEMBERS = SAMPLE / 2;
 

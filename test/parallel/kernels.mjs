@@ -26,10 +26,7 @@ export const misbehave = phaseKernel(import.meta.url, 'misbehave', ({ turns }, {
   if (how === 'typed') throw new NonFiniteError(`entry ${t} is NaN`, { row: t });
   if (how === 'plain') throw new TypeError('x is not a function');
   if (how === 'exit') process.exit(3);
-  if (how === 'exhaust') {
-    const hoard = [];
-    for (;;) hoard.push(new Array(5e6).fill(Math.random()));
-  }
+  if (how === 'hang') Atomics.wait(turns, 0, Atomics.load(turns, 0));
 });
 
 export const slow = phaseKernel(import.meta.url, 'slow', () => () => {
