@@ -9,7 +9,7 @@
  * exactly, and the next pass goes on with it. ID: H. Cheng, Z. Gimbutas, P.-G. Martinsson, V. Rokhlin, SIAM J. Sci. Comput. 26(4), 2005.
  */
 import type { Blas } from './blas.js';
-import { view, type Matrix } from './matrix.js';
+import { block, view, type Matrix } from './matrix.js';
 
 /** A pass ends when the largest squared residual column has fallen by this factor: the Gram matrix still holds four digits of it. */
 const PASS_DEPTH = 1e-11;
@@ -17,6 +17,13 @@ const PASS_DEPTH = 1e-11;
 const ROUNDING = 16 * Number.EPSILON;
 /** Columns eliminated between two updates of the Gram matrix. */
 const PANEL = 48;
+
+/** Weights that stand for W·A·D: rows from `split` on count `rowWeight` times, column j `columnScale[j]` times; A itself is left as it is unless a second pass needs W·A·D formed. */
+export interface SampleWeights {
+  readonly split: number;
+  readonly rowWeight: number;
+  readonly columnScale: Float64Array;
+}
 
 export interface InterpolationLimits {
   /** Stop when ‖A − A(:, S)·[I T]‖_F ≤ threshold (absolute). */
@@ -71,8 +78,8 @@ export class InterpolativeDecomposition {
     return view(this.#interpolation, 0, this.#cols - this.rank, this.rank);
   }
 
-  /** Decomposes A (m × n, overwritten). Zero columns are never chosen. */
-  decompose(a: Matrix, limits: InterpolationLimits): void {
+  /** Decomposes A, or W·A·D with weights (m × n, overwritten). Zero columns are never chosen. */
+  decompose(a: Matrix, limits: InterpolationLimits, weights?: SampleWeights): void {
     const n = a.cols;
     const maxRank = Math.min(limits.maxRank, n, a.rows);
     this.#target = limits.threshold * limits.threshold;
@@ -81,11 +88,12 @@ export class InterpolativeDecomposition {
     for (let j = 0; j < n; j++) this.columns[j] = j;
     let active = a;
     for (;;) {
-      const found = this.#pass(active, maxRank - this.rank);
+      const found = this.#pass(active, maxRank - this.rank, this.rank === 0 ? weights : undefined);
       if (found === 0) return;
       // A pass that stopped of its own accord may have reached the target or only the depth of its Gram matrix.
       const more = this.rank + found < maxRank && n - this.rank > found && this.residual * this.residual > this.#target;
-      this.#interpolate(active, found);
+      this.#interpolate(active.cols, found);
+      if (more && this.rank === 0 && weights !== undefined) applyWeights(a, weights);
       const next = more ? this.#formResidual(active, found) : active;
       this.#compose(active.cols, found);
       this.rank += found;
@@ -95,7 +103,7 @@ export class InterpolativeDecomposition {
   }
 
   /** Diagonal-pivoted Cholesky of EᵀE; fills #factor (n × found, rows in E's column order), #pivots and #chosen; returns how many pivots. */
-  #pass(e: Matrix, limit: number): number {
+  #pass(e: Matrix, limit: number, weights: SampleWeights | undefined): number {
     const blas = this.#blas;
     const n = e.cols;
     const gram = this.#gram;
@@ -105,7 +113,8 @@ export class InterpolativeDecomposition {
     const row = this.#row;
     const chosen = this.#chosen;
     const pivots = this.#pivots;
-    blas.syrk('L', 'T', 1, e, 0, view(gram, 0, n, n));
+    if (weights === undefined) blas.syrk('L', 'T', 1, e, 0, view(gram, 0, n, n));
+    else this.#weightedGram(e, weights);
     let total = 0;
     let largest = 0;
     let pivot = -1;
@@ -162,15 +171,28 @@ export class InterpolativeDecomposition {
     return k;
   }
 
+  /** Lower triangle of D·(A₁ᵀA₁ + w²·A₂ᵀA₂)·D, A₁ the rows before the split. */
+  #weightedGram(a: Matrix, { split, rowWeight, columnScale }: SampleWeights): void {
+    const n = a.cols;
+    const gram = view(this.#gram, 0, n, n);
+    this.#blas.syrk('L', 'T', 1, block(a, 0, 0, split, n), 0, gram);
+    this.#blas.syrk('L', 'T', rowWeight * rowWeight, block(a, split, 0, a.rows - split, n), 1, gram);
+    for (let j = 0; j < n; j++) for (let i = j, p = j + j * n; i < n; i++, p++) this.#gram[p] *= columnScale[i] * columnScale[j];
+  }
+
   /** #work ← Y = T₂ᵀ = L_R·L_S⁻¹ of a pass, #corner ← L_S. */
-  #interpolate(e: Matrix, found: number): void {
-    const n = e.cols;
+  #interpolate(n: number, found: number): void {
     const rest = n - found;
+    const factor = this.#factor;
+    const pivots = this.#pivots;
+    const active = this.#active;
+    for (let i = 0, r = 0; i < n; i++) if (this.#chosen[i] === 0) active[r++] = i;
     const y = view(this.#work, 0, rest, found);
     const corner = view(this.#corner, 0, found, found);
-    for (let q = 0; q < found; q++) {
-      for (let i = 0; i < found; i++) corner.data[i + q * found] = this.#factor[this.#pivots[i] + q * n];
-      for (let i = 0, p = q * rest, f = q * n; i < n; i++, f++) if (this.#chosen[i] === 0) y.data[p++] = this.#factor[f];
+    for (let q = 0, to = 0, at = 0; q < found; q++) {
+      const column = q * n;
+      for (let i = 0; i < found; i++) this.#corner[to++] = factor[column + pivots[i]];
+      for (let i = 0; i < rest; i++) this.#work[at++] = factor[column + active[i]];
     }
     this.#blas.trsm('R', 'L', 'N', 'N', 1, corner, y);
   }
@@ -231,5 +253,14 @@ export class InterpolativeDecomposition {
     active.set(columns.subarray(before, before + n));
     for (let i = 0; i < found; i++) columns[before + i] = active[pivots[i]];
     for (let i = 0, p = before + found; i < n; i++) if (chosen[i] === 0) columns[p++] = active[i];
+  }
+}
+
+/** A ← W·A·D. */
+function applyWeights(a: Matrix, { split, rowWeight, columnScale }: SampleWeights): void {
+  for (let j = 0; j < a.cols; j++) {
+    const from = a.offset + j * a.ld;
+    for (let i = from; i < from + split; i++) a.data[i] *= columnScale[j];
+    for (let i = from + split; i < from + a.rows; i++) a.data[i] *= columnScale[j] * rowWeight;
   }
 }

@@ -2,7 +2,6 @@
  * From a matrix source to a hierarchical matrix: neighbours, tree, lists, skeletons, blocks. Layer 5.
  */
 import { throwIfAborted } from '../core/context.js';
-import { NonFiniteError } from '../core/errors.js';
 import { leftChild, parentOf, rightChild } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat32, sharedFloat64, sharedInt32 } from '../core/shared-array.js';
@@ -161,14 +160,5 @@ async function fill(
   } finally {
     control.team.release(shared);
   }
-  const bad = firstNonFinite(values);
-  if (bad >= 0) throw new NonFiniteError(`A stored block holds ${values[bad]}: the source gave a non-finite entry, or one beyond the range of ${options.dtype}.`, { value: values[bad] });
   return assemble(layout, lists, values, options.format);
 }
-
-/** One pass over memory that was just written: cheap against evaluating it. */
-function firstNonFinite(values: Float64Array | Float32Array): number {
-  for (let i = 0; i < values.length; i++) if (values[i] - values[i] !== 0) return i;
-  return -1;
-}
-

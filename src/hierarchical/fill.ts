@@ -1,6 +1,7 @@
 /**
  * Evaluating and packing the blocks of a hierarchical matrix, one task per block (or panel of a large one). Layer 5.
  */
+import { NonFiniteError } from '../core/errors.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import { block, copyInto, view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { phaseKernel, type WorkerContext } from '../parallel/kernel.js';
@@ -93,11 +94,22 @@ class BlockFiller {
     const out = view(this.#state.values, offset, rows.length, cols.length);
     if (this.#direct) {
       this.#source.entries(rows, cols, out);
-      return;
+    } else {
+      const exact = view(this.#scratch, 0, rows.length, cols.length);
+      this.#source.entries(rows, cols, exact);
+      copyInto(out, exact);
     }
-    const exact = view(this.#scratch, 0, rows.length, cols.length);
-    this.#source.entries(rows, cols, exact);
-    copyInto(out, exact);
+    this.#requireFinite(offset, rows.length * cols.length);
+  }
+
+  #requireFinite(offset: number, count: number): void {
+    const { values } = this.#state;
+    for (let i = offset; i < offset + count; i++) {
+      if (values[i] - values[i] !== 0) {
+        const precision = this.#direct ? 'float64' : 'float32';
+        throw new NonFiniteError(`A block to be stored holds ${values[i]}: the source gave a non-finite entry, or one beyond the range of ${precision}.`, { value: values[i] });
+      }
+    }
   }
 
   /** Tᵀ from its slot, columns from pivot order to apply order. */
@@ -110,6 +122,7 @@ class BlockFiller {
       const from = slotBegin[ν] + pivotOf[first + j] * rows;
       values.set(slots.subarray(from, from + rows), offsets.basis[ν] + j * rows);
     }
+    this.#requireFinite(offsets.basis[ν], rows * rank);
   }
 
   #fillDiagonal(leaf: number, members: Int32Array): void {
@@ -123,6 +136,7 @@ class BlockFiller {
     for (let j = 0; j < n; j++) {
       const [first, end] = upper ? [0, j + 1] : [j, n];
       for (let i = first; i < end; i++) values[begin + i + j * m] = this.#scratch[i + j * n];
+      this.#requireFinite(begin + first + j * m, end - first);
     }
   }
 

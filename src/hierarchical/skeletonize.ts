@@ -12,7 +12,7 @@
 import { RandomStream } from '../core/random.js';
 import { leftChild, levelOf, rightChild } from '../core/indices.js';
 import { InterpolativeDecomposition } from '../dense/interpolative.js';
-import { block, squaredNorm, view, type Matrix } from '../dense/matrix.js';
+import { block, squaredNorm, view } from '../dense/matrix.js';
 import { phaseKernel, type WorkerContext } from '../parallel/kernel.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { openHandle, type SourceHandle } from '../source/share-source.js';
@@ -42,15 +42,16 @@ export interface SkeletonState extends RowSamplerState {
 }
 
 /** Rows sampled to begin with: so many per candidate column, and some more that small nodes need; doubled for each new attempt. */
-const OVERSAMPLING = 2;
+const OVERSAMPLING = 1.5;
 const EXTRA_ROWS = 128;
-export const firstSample = (columns: number): number => OVERSAMPLING * columns + EXTRA_ROWS;
+export const firstSample = (columns: number): number => Math.ceil(OVERSAMPLING * columns) + EXTRA_ROWS;
 const MOST_ATTEMPTS = 3;
 const FRESH_ROWS = 48;
 /** The sample is decomposed to this share of the threshold: rows that were not sampled fit somewhat worse. */
 const SAFETY = 0.6;
 /** A node is resampled when fresh rows estimate its error beyond this multiple of its threshold. */
 const ACCEPT = 3;
+const NEAR_LIMIT = 0.9;
 const STREAM = 0x5e1e;
 
 /** Most columns a node can have, and most rows it can sample. */
@@ -96,17 +97,22 @@ class NodeSkeletonizer {
     const threshold = Math.sqrt(state.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]));
     const random = rowStream(state.seed, ν);
     const decomposition = this.#decomposition;
+    const limit = Math.min(maxRank, columns);
     let wanted = firstSample(columns);
     let attempts = 0;
     let missed = 0;
     for (;;) {
       attempts++;
       this.#sampler.draw(ν, wanted, random);
-      const a = this.#evaluate(columns);
-      decomposition.decompose(a, { threshold: SAFETY * threshold, maxRank });
-      const exhaustive = this.#sampler.count === this.#sampler.certain;
-      missed = exhaustive ? decomposition.residual ** 2 : this.#verify(columns, random);
-      if (exhaustive || attempts === MOST_ATTEMPTS || decomposition.rank === Math.min(maxRank, columns) || missed <= (ACCEPT * threshold) ** 2) break;
+      this.#decompose(columns, SAFETY * threshold);
+      if (this.#sampler.count === this.#sampler.certain) {
+        // All rows outside were seen: there is nothing fresh, and nothing to gain.
+        missed = decomposition.residual ** 2;
+        break;
+      }
+      missed = this.#verify(columns, random);
+      // Near its limit a node has no rank left to spend on more rows.
+      if (attempts === MOST_ATTEMPTS || decomposition.rank >= NEAR_LIMIT * limit || missed <= (ACCEPT * threshold) ** 2) break;
       wanted *= 2;
     }
     state.attempts[ν] = attempts;
@@ -133,21 +139,13 @@ class NodeSkeletonizer {
     return n;
   }
 
-  /** W·K(R, C)·D. */
-  #evaluate(columns: number): Matrix {
-    const sampler = this.#sampler;
-    const rows = sampler.count;
-    const a = view(this.#sample, 0, rows, columns);
-    this.#source.entries(sampler.rows.subarray(0, rows), this.#candidates.subarray(0, columns), a);
-    const { certain, uniformWeight } = sampler;
-    for (let j = 0; j < columns; j++) {
-      const scale = this.#amplification[j];
-      const from = j * rows;
-      if (scale !== 1) for (let i = from; i < from + certain; i++) this.#sample[i] *= scale;
-      const weight = scale * uniformWeight;
-      if (weight !== 1) for (let i = from + certain; i < from + rows; i++) this.#sample[i] *= weight;
-    }
-    return a;
+  /** Evaluates K(R, C) and decomposes W·K(R, C)·D. */
+  #decompose(columns: number, threshold: number): void {
+    const { rows, count, certain, uniformWeight } = this.#sampler;
+    const a = view(this.#sample, 0, count, columns);
+    this.#source.entries(rows.subarray(0, count), this.#candidates.subarray(0, columns), a);
+    const weights = { split: certain, rowWeight: uniformWeight, columnScale: this.#amplification };
+    this.#decomposition.decompose(a, { threshold, maxRank: this.#state.maxRank }, weights);
   }
 
   /** Estimates ‖(K(outside, C) − K(outside, S)·[I T])·D‖_F² on fresh uniform rows. */
