@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { CompressionRecord } from '../src/experiment/record.js';
 import { CASES } from './cases.js';
-import { median, rounded, writeRecord } from './record.js';
+import { median } from '../src/experiment/dgemm-rate.js';
+import { rounded, writeRecord } from './record.js';
 import { writeTable, type CaseResult } from './table.js';
 
 const { values: args } = parseArgs({ options: { images: { type: 'string' }, only: { type: 'string' }, repeats: { type: 'string', default: '3' } } });

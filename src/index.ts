@@ -74,7 +74,8 @@ export async function buildClusterTree(source: EntrySource, distance: DistanceNa
 }
 
 export { saveMatrix, describeMatrixFile, type MatrixFileSummary } from './hierarchical/file.js';
-export { HierarchicalMatrix, type CompressionReport, type LevelRanks } from './hierarchical/matrix.js';
+export { HierarchicalMatrix, type CompressionReport } from './hierarchical/matrix.js';
+export type { LevelRanks } from './hierarchical/ranks.js';
 export type { CompressOptions, HierarchicalFormat } from './hierarchical/options.js';
 export type { ErrorEstimate, ErrorOptions } from './hierarchical/error-estimate.js';
 export type { MemoryUse } from './hierarchical/memory.js';

@@ -3,7 +3,7 @@
  */
 import Table from 'cli-table3';
 import type { CompressionRecord, InputDescription } from '../experiment/record.js';
-import type { LevelRanks } from '../hierarchical/matrix.js';
+import type { LevelRanks } from '../hierarchical/ranks.js';
 import { grouped, inBytes, inPercent, inPowers, inSeconds } from './numbers.js';
 
 /** A table with its first column flush left and the others flush right; no colours, so that it may go to a file. */

@@ -5,8 +5,9 @@
 import type { RunControl } from '../core/context.js';
 import { version } from '../core/version.js';
 import type { ErrorEstimate } from '../hierarchical/error-estimate.js';
-import type { CompressionReport, LevelRanks } from '../hierarchical/matrix.js';
+import type { CompressionReport } from '../hierarchical/matrix.js';
 import type { MemoryUse } from '../hierarchical/memory.js';
+import type { LevelRanks } from '../hierarchical/ranks.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import { describeMachine, type MachineDescription } from '../io/machine.js';
 

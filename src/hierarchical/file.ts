@@ -11,11 +11,10 @@ import type { HierarchicalData } from './data.js';
 import type { Layout } from './layout.js';
 import { HierarchicalMatrix, type CompressionReport } from './matrix.js';
 import { availableMemory } from './memory.js';
+import { FORMATS, PRECISIONS } from './options.js';
 import { ranksByLevel, type LevelRanks } from './ranks.js';
 
 const CONTENT = 'hierarchical matrix';
-const FORMATS: readonly HierarchicalData['format'][] = ['hodlr', 'hss', 'fmm'];
-const PRECISIONS: readonly HierarchicalData['dtype'][] = ['f64', 'f32'];
 
 /** The sections of a file and the type of each. */
 const SECTIONS = {

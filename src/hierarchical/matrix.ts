@@ -1,7 +1,6 @@
 /**
  * The hierarchical matrix: what `compress` returns. Layer 5.
  */
-import { levelOf } from '../core/indices.js';
 import { OptionError, ShapeError } from '../core/errors.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import { checkView, copyInto, view, zeros, type FloatArray, type Matrix } from '../dense/matrix.js';
@@ -15,6 +14,7 @@ import { diagonalOrder, firstLeaf, leavesOf, type HierarchicalData } from './dat
 import { estimateError, type ErrorEstimate, type ErrorOptions } from './error-estimate.js';
 import type { Layout } from './layout.js';
 import { memoryUse, type MemoryUse } from './memory.js';
+import { ranksByLevel, type LevelRanks } from './ranks.js';
 
 /** What a compression did and took; kept with the matrix and its file. */
 export interface CompressionReport {
@@ -41,8 +41,6 @@ export interface CompressionReport {
   /** Estimate of ‖K‖_F from the sample that scaled the tolerance. */
   readonly norm: number;
 }
-
-export interface LevelRanks { readonly level: number; readonly max: number; readonly mean: number; readonly nodes: number }
 
 /** Symmetric K̃ ≈ K over a team; products in O(N log N) or less. Nothing in it changes after it is made. */
 export class HierarchicalMatrix implements LinearOperator {
@@ -128,17 +126,7 @@ export class HierarchicalMatrix implements LinearOperator {
 
   /** Ranks by level, the root's level first; levels without bases are left out. */
   ranks(): LevelRanks[] {
-    const { begin } = this.data.skeletons;
-    const levels: { level: number; max: number; sum: number; nodes: number }[] = [];
-    for (let ν = 1; ν < begin.length - 1; ν++) {
-      const level = levelOf(ν);
-      const rank = begin[ν + 1] - begin[ν];
-      const entry = (levels[level] ??= { level, max: 0, sum: 0, nodes: 0 });
-      entry.max = Math.max(entry.max, rank);
-      entry.sum += rank;
-      entry.nodes++;
-    }
-    return levels.filter((entry) => entry.max > 0).map(({ level, max, sum, nodes }) => ({ level, max, mean: sum / nodes, nodes }));
+    return ranksByLevel(this.data.skeletons.begin);
   }
 
   /** Flops of a product with p vectors: 2p for each stored element each time it is used. */

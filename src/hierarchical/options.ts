@@ -35,8 +35,8 @@ export interface CompressOptions {
 
 export interface ResolvedOptions extends Required<Omit<CompressOptions, 'memoryLimit'>> { readonly memoryLimit: number | undefined }
 
-const FORMATS: readonly string[] = ['hodlr', 'hss', 'fmm'];
-const PRECISIONS: readonly string[] = ['f64', 'f32'];
+export const FORMATS: readonly string[] = ['hodlr', 'hss', 'fmm'];
+export const PRECISIONS: readonly string[] = ['f64', 'f32'];
 
 function wholeNumber(name: string, value: number, least: number, most: number): number {
   if (!Number.isInteger(value) || value < least || value > most) throw new OptionError(`${name} must be a whole number from ${least} to ${most}, not ${value}.`, { option: name, value });
