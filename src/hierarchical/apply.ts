@@ -19,12 +19,13 @@ import { taskGraph, type TaskGraph } from '../parallel/task-graph.js';
 import type { ClusterTree } from '../tree/cluster-tree.js';
 import { diagonalOrder, firstLeaf, nodesOf, type HierarchicalData } from './data.js';
 
-/** Vectors multiplied at a time: wide enough for gemm's peak, narrow enough for the workspace. */
-export const CHUNK = 64;
+/** Vectors multiplied at a time: gemm packs the stored blocks once a chunk, and by 256 columns that costs little; the workspace grows with it. */
+export const CHUNK = 256;
 
-/** A matrix and the workspace of its products: for `p` ≤ CHUNK vectors each array holds p values per index or skeleton. */
+/** A matrix and the workspace of its products: each array holds `width` values per index or skeleton, of which a product with p ≤ width vectors uses the first p·(number of indices or skeletons). */
 export interface ApplyState {
   readonly data: HierarchicalData;
+  readonly width: number;
   /** Far pairs of each node, CSR: pair number f, or −1 − f where the node is the pair's second. */
   readonly farBegin: Int32Array;
   readonly farPairs: Int32Array;
@@ -63,7 +64,7 @@ export function farByNode(data: HierarchicalData): { farBegin: Int32Array; farPa
 
 /** Indices transposed by one task. */
 const PANEL = 512;
-/** Rows of a tile: its p ≤ CHUNK transposed columns stay in the first-level cache. */
+/** Rows of a tile: its transposed columns stay in the first- or second-level cache. */
 const TILE = 32;
 
 /** Numbers of the tasks: the nodes' upward and downward tasks first, then the panels in, the panels out, and the two joints between. */

@@ -42,6 +42,12 @@ export interface CompressionReport {
   readonly norm: number;
 }
 
+/** Most products have few vectors: their workspace is a quarter of the widest. */
+const workspaceWidth = (vectors: number): number => (vectors <= CHUNK / 4 ? CHUNK / 4 : CHUNK);
+
+/** What workers hold for matrices that nobody holds any more is let go of; `release` does it at once. */
+const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
+
 /** Symmetric K̃ ≈ K over a team; products in O(N log N) or less. Nothing in it changes after it is made. */
 export class HierarchicalMatrix implements LinearOperator {
   readonly rows: number;
@@ -82,13 +88,13 @@ export class HierarchicalMatrix implements LinearOperator {
 
   /** out ← α·K̃·X + β·out, shapes taken on trust. */
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
-    const { shared, graph } = this.#prepare();
+    const { shared, graph } = this.#prepare(x.cols);
     for (let first = 0; first < x.cols; first += CHUNK) {
       const p = Math.min(CHUNK, x.cols - first);
       const xs = this.#sharedInput(view(x.data, x.offset + first * x.ld, x.rows, p, x.ld));
       const target = view(out.data, out.offset + first * out.ld, out.rows, p, out.ld);
       const direct = out.data.buffer instanceof SharedArrayBuffer && out.data.buffer !== x.data.buffer;
-      const ys = direct ? target : view(this.#stage().out, 0, this.rows, p);
+      const ys = direct ? target : view(this.#stage(p).out, 0, this.rows, p);
       if (!direct && beta !== 0) copyInto(ys, target);
       this.#team.runSync(applyTask, shared, graph, { x: xs, out: ys, alpha, beta });
       if (!direct) copyInto(target, ys);
@@ -147,35 +153,47 @@ export class HierarchicalMatrix implements LinearOperator {
   /** Frees what the workers hold of it; the matrix cannot multiply any more. */
   release(): void {
     this.#released = true;
-    if (this.#product !== undefined) this.#team.release(this.#product.shared);
-    this.#product = undefined;
+    this.#letGo();
     this.#staging = undefined;
   }
 
-  #prepare(): { shared: Shared<ApplyState>; graph: TaskGraph } {
+  #prepare(vectors: number): { shared: Shared<ApplyState>; graph: TaskGraph } {
     if (this.#released) throw new OptionError('The matrix was released.');
-    if (this.#product !== undefined) return this.#product;
+    const width = workspaceWidth(vectors);
+    if (this.#product !== undefined && this.#product.shared.state.width >= width) return this.#product;
     const { data } = this;
-    const allocate = (length: number): FloatArray => (data.dtype === 'f64' ? sharedFloat64(length) : sharedFloat32(length));
-    const vectors = (): FloatArray => allocate(data.tree.size * CHUNK);
-    const skeletons = data.skeletons.indices.length * CHUNK;
+    const allocate = (rows: number): FloatArray => (data.dtype === 'f64' ? sharedFloat64(rows * width) : sharedFloat32(rows * width));
+    const indices = data.tree.size;
+    const skeletons = data.skeletons.indices.length;
     const state: ApplyState = {
-      data, ...farByNode(data),
-      incoming: vectors(), outgoing: vectors(), input: vectors(), output: vectors(), up: allocate(skeletons), down: allocate(skeletons),
+      data, width, ...farByNode(data),
+      incoming: allocate(indices), outgoing: allocate(indices), input: allocate(indices), output: allocate(indices), up: allocate(skeletons), down: allocate(skeletons),
     };
-    this.#product = { shared: this.#team.shareNow(state), graph: applyGraph(data) };
+    const graph = this.#product?.graph ?? applyGraph(data);
+    this.#letGo();
+    const team = this.#team;
+    const shared = team.shareNow(state);
+    abandoned.register(this, () => team.release(shared), this);
+    this.#product = { shared, graph };
     return this.#product;
   }
 
-  #stage(): { x: Float64Array; out: Float64Array } {
-    const length = this.rows * CHUNK;
-    return (this.#staging ??= { x: sharedFloat64(length), out: sharedFloat64(length) });
+  #letGo(): void {
+    if (this.#product !== undefined) this.#team.release(this.#product.shared);
+    abandoned.unregister(this);
+    this.#product = undefined;
+  }
+
+  #stage(vectors: number): { x: Float64Array; out: Float64Array } {
+    const length = this.rows * workspaceWidth(vectors);
+    if (this.#staging === undefined || this.#staging.x.length < length) this.#staging = { x: sharedFloat64(length), out: sharedFloat64(length) };
+    return this.#staging;
   }
 
   /** The columns themselves if workers can see them, else a copy that they can. */
   #sharedInput(x: Matrix): Matrix {
     if (x.data.buffer instanceof SharedArrayBuffer) return x;
-    const copy = view(this.#stage().x, 0, x.rows, x.cols);
+    const copy = view(this.#stage(x.cols).x, 0, x.rows, x.cols);
     copyInto(copy, x);
     return copy;
   }

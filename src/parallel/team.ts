@@ -78,6 +78,8 @@ export class Team {
       minThreads: workers - 1,
       maxThreads: workers - 1,
       idleTimeout: Number.POSITIVE_INFINITY,
+      // Kernels allocate views and nothing else: a small nursery keeps what each worker holds small.
+      resourceLimits: { maxYoungGenerationSizeMb: 4 },
       // The workers wait for phases by our own words of shared memory.
       atomics: 'disabled',
       // The node options of the host (a test runner's loaders, say) are not for our workers.

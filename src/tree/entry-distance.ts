@@ -9,6 +9,8 @@ import type { Distance } from './distance.js';
 
 /** Members whose mean distance stands for the distance from the centroid: each costs an entry per member of the cluster. */
 const SAMPLE = 64;
+/** Members whose block of distances to a sample is formed at a time: it stays in the second-level cache. */
+const PANEL = 256;
 /** By angle: beyond every true value (at most 1). */
 export const APART = 2;
 
@@ -73,11 +75,13 @@ export class EntryDistance implements Distance {
   }
 
   fromMean(sample: Indices, indices: Indices, out: Float64Array, at: number): void {
-    const n = indices.length;
-    const block = this.#block(indices, sample);
     const scale = 1 / sample.length;
-    out.fill(0, at, at + n);
-    for (let s = 0, p = 0; s < sample.length; s++) for (let a = 0; a < n; a++) out[at + a] += scale * block[p++];
+    out.fill(0, at, at + indices.length);
+    for (let from = 0; from < indices.length; from += PANEL) {
+      const rows = indices.subarray(from, from + PANEL);
+      const block = this.#block(rows, sample);
+      for (let s = 0, p = 0; s < sample.length; s++) for (let a = at + from; a < at + from + rows.length; a++) out[a] += scale * block[p++];
+    }
   }
 
   #block(rows: Indices, cols: Indices): Float64Array {

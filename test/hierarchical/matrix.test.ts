@@ -80,7 +80,7 @@ describe('hierarchical matrix', () => {
     const transposed = zeros(700, 700);
     for (let j = 0; j < 700; j++) for (let i = 0; i < 700; i++) transposed.data[i + 700 * j] = dense.data[j + 700 * i];
     expect(relativeError(dense, transposed)).toBeLessThan(1e-14);
-    for (const p of [1, 3, 70]) {
+    for (const p of [1, 3, 70, 300]) {
       const x = randomMatrix(700, p, p);
       const expected = zeros(700, p);
       team.blas.gemm('N', 'N', 1, dense, x, 0, expected);
