@@ -48,9 +48,9 @@ export const firstSample = (columns: number): number => Math.ceil(OVERSAMPLING *
 const MOST_ATTEMPTS = 3;
 const FRESH_ROWS = 48;
 /** The sample is decomposed to this share of the threshold: rows that were not sampled fit somewhat worse. */
-const SAFETY = 0.5;
+const SAFETY = 0.35;
 /** A node is resampled when fresh rows estimate its error beyond this multiple of its threshold. */
-const ACCEPT = 4;
+const ACCEPT = 3;
 const NEAR_LIMIT = 0.9;
 const STREAM = 0x5e1e;
 
