@@ -92,7 +92,7 @@ function neededBases(tree: ClusterTree, lists: InteractionLists): Int32Array {
 /** ‖K‖_F²: the diagonal exactly, the rest from sampled columns. */
 async function estimateNorm(source: EntrySource, diagonal: Float64Array, seed: number, control: TeamControl): Promise<number> {
   const columns = sampleWithoutReplacement(source.size, NORM_COLUMNS, new RandomStream(seed, NORM_STREAM));
-  const { exact } = await columnSums(source, columns, null, 'estimate norm', control);
+  const { exact } = await columnSums(source, columns, columns.length, null, 'estimate norm', control);
   let outside = 0;
   columns.forEach((j, q) => { outside += Math.max(0, exact[q] - diagonal[j] * diagonal[j]); });
   return diagonal.reduce((sum, d) => sum + d * d, 0) + (outside * source.size) / columns.length;

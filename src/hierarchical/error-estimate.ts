@@ -53,20 +53,15 @@ export async function estimateError(source: EntrySource, approximation: LinearOp
   if (!Number.isInteger(wanted) || wanted < 1) throw new OptionError(`columns must be a whole number ≥ 1, not ${wanted}.`, { columns: wanted });
   const columns = sampleWithoutReplacement(size, wanted, new RandomStream(options.seed ?? 0, STREAM));
   const n = columns.length;
-  const exact = new Float64Array(n);
-  const error = new Float64Array(n);
   const width = Math.min(BATCH, n);
   const units = sharedFloat64(size * width);
-  const products = sharedFloat64(size * width);
-  for (let first = 0; first < n; first += width) {
-    const batch = columns.slice(first, first + width);
+  const values = sharedFloat64(size * width);
+  const evaluate = (batch: Int32Array): void => {
     batch.forEach((j, b) => { units[j + b * size] = 1; });
-    approximation.applyUnchecked(view(products, 0, size, batch.length), view(units, 0, size, batch.length), 1, 0);
+    approximation.applyUnchecked(view(values, 0, size, batch.length), view(units, 0, size, batch.length), 1, 0);
     batch.forEach((j, b) => { units[j + b * size] = 0; });
-    const sums = await columnSums(source, batch, view(products, 0, size, batch.length), 'measure error', control);
-    exact.set(sums.exact, first);
-    error.set(sums.error, first);
-  }
+  };
+  const { exact, error } = await columnSums(source, columns, width, { values, evaluate }, 'measure error', control);
   return ratioEstimate(exact, error, size);
 }
 

@@ -2,7 +2,7 @@
  * What a measurement needs to say of the machine it was taken on: kinds and sizes, no names of hosts, users or folders. Layer 1.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
+import { availableParallelism, cpus, totalmem } from 'node:os';
 
 export interface MachineDescription {
   /** Node's names: 'linux', 'darwin', 'win32'; 'x64', 'arm64'. */
@@ -41,9 +41,6 @@ export function describeMachine(): MachineDescription {
     cores: availableParallelism(), memoryBytes: totalmem(),
   };
 }
-
-/** Bytes the system could still give out. */
-export const freeMemory = (): number => freemem();
 
 /** Largest resident set this process ever had, in bytes. */
 export const peakMemory = (): number => process.resourceUsage().maxRSS * 1024;
