@@ -5,7 +5,8 @@ import { throwIfAborted } from '../core/context.js';
 import { leftChild, parentOf, rightChild } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat32, sharedFloat64, sharedInt32 } from '../core/shared-array.js';
-import { independentTasks, upwardTasks } from '../parallel/task-graph.js';
+import type { PhaseKernel } from '../parallel/kernel.js';
+import { independentTasks, upwardTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { sourceState } from '../source/share-source.js';
@@ -118,13 +119,18 @@ async function skeletonize(
     ranks: sharedInt32(nodes), choice: sharedInt32(nodes * maxRank), skeletons: sharedInt32(nodes * maxRank), amplification: sharedFloat64(nodes * maxRank),
     slotBegin, slots: sharedFloat64(slots), missed: sharedFloat64(nodes), attempts: sharedInt32(nodes),
   };
-  const shared = await control.team.share(state, { modules, solo });
+  await runOnce('skeletonize', skeletonizeNode, state, { modules, solo }, upwardTasks(nodes), control);
+  return state;
+}
+
+/** One phase over a state of its own, which the team lets go of afterwards. */
+async function runOnce<S>(phase: string, kernel: PhaseKernel<S>, state: S, sharing: { readonly modules: readonly string[]; readonly solo: boolean }, graph: TaskGraph, control: TeamControl): Promise<void> {
+  const shared = await control.team.share(state, sharing);
   try {
-    await control.team.run('skeletonize', skeletonizeNode, shared, upwardTasks(nodes), undefined, control);
+    await control.team.run(phase, kernel, shared, graph, undefined, control);
   } finally {
     control.team.release(shared);
   }
-  return state;
 }
 
 /** Most candidate columns of an inner node: its children's skeletons. */
@@ -154,11 +160,6 @@ async function fill(
     maxRank: options.maxRank, leafSize: options.leafSize, seed: options.seed, slotBegin: found.slotBegin, slots: found.slots,
     leafOf: found.leafOf, neighbors: found.neighbors, neighborCount: found.neighborCount, nearBegin: lists.nearBegin, near: lists.near, tasks,
   };
-  const shared = await control.team.share(state, { modules, solo });
-  try {
-    await control.team.run('evaluate blocks', fillBlock, shared, independentTasks(tasks.length / 3), undefined, control);
-  } finally {
-    control.team.release(shared);
-  }
+  await runOnce('evaluate blocks', fillBlock, state, { modules, solo }, independentTasks(tasks.length / 3), control);
   return assemble(layout, lists, values, options.format);
 }
