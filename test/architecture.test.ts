@@ -14,9 +14,10 @@ const LAYERS: Readonly<Record<string, number>> = {
   core: 0,
   dense: 1, parallel: 1, io: 1,
   operator: 2,
-  source: 3,
+  source: 3, network: 3, krylov: 3, lowrank: 3,
   tree: 4,
-  hierarchical: 5,
+  hierarchical: 5, curvature: 5,
+  approximation: 6,
   experiment: 7,
   cli: 8, 'index.ts': 8, 'runtime.ts': 8,
 };

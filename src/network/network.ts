@@ -1,0 +1,74 @@
+/**
+ * Multilayer perceptrons: widths, activations, biases, and where each weight stands in the parameter vector. Layer 3.
+ * Notation of C. Chen, S. Reiz, C. Yu, H.-J. Bungartz, G. Biros, SIMAX 42(1), 2021, arXiv 1910.12184:
+ * z_ℓ = W̄_ℓ ā_{ℓ−1}, a_ℓ = φ_ℓ(z_ℓ), ā = [a; 1] and W̄ = [W b] where the layer has a bias.
+ */
+import { OptionError, ShapeError } from '../core/errors.js';
+import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { ACTIVATIONS, type ActivationName } from './activation.js';
+
+export interface Layer {
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly activation: ActivationName;
+  readonly bias: boolean;
+  /** inputs + 1 with a bias, else inputs: weights of one output unit. */
+  readonly width: number;
+  /** Where the layer's width·outputs parameters begin in θ. */
+  readonly offset: number;
+}
+
+/**
+ * θ ∈ ℝᴺ holds the layers one after the other, within a layer the output units one after the other, and of a unit its weights by input, then
+ * its bias: W̄_ℓᵀ, width × outputs, column-major (without biases, the row-major (outputs, inputs) of other libraries).
+ */
+export interface Network {
+  readonly layers: readonly Layer[];
+  readonly inputs: number;
+  readonly outputs: number;
+  /** N. */
+  readonly parameters: number;
+}
+
+export interface NetworkOptions {
+  /** Units per layer, input first: [784, 10, 784]. */
+  readonly widths: readonly number[];
+  /** Of the hidden layers, or one for each layer, the last included. Default 'tanh'. */
+  readonly activation?: ActivationName | readonly ActivationName[];
+  /** Of the last layer where `activation` is one name. Default 'linear'. */
+  readonly outputActivation?: ActivationName;
+  /** Default true. */
+  readonly bias?: boolean;
+}
+
+/** Throws OptionError for an empty layer, an unknown activation, or as many activations as there are not layers. */
+export function defineNetwork({ widths, activation = 'tanh', outputActivation = 'linear', bias = true }: NetworkOptions): Network {
+  if (widths.length < 2) throw new OptionError(`A network has an input and at least one layer; ${widths.length} width${widths.length === 1 ? ' was' : 's were'} given.`, { widths });
+  widths.forEach((width, ℓ) => {
+    if (!Number.isSafeInteger(width) || width < 1) throw new OptionError(`Layer ${ℓ} of the network has ${width} units: a width is a whole number of at least 1.`, { layer: ℓ, width });
+  });
+  const count = widths.length - 1;
+  const names = typeof activation === 'string' ? Array.from({ length: count }, (_, ℓ) => (ℓ === count - 1 ? outputActivation : activation)) : activation;
+  if (names.length !== count) throw new OptionError(`${names.length} activations for ${count} layers: give one for each layer, the last included.`, { activations: names.length, layers: count });
+  const layers: Layer[] = [];
+  let offset = 0;
+  names.forEach((name, ℓ) => {
+    if (!ACTIVATIONS.includes(name)) throw new OptionError(`Unknown activation "${name}": choose ${ACTIVATIONS.join(', ')}.`, { layer: ℓ, activation: name });
+    const width = widths[ℓ] + (bias ? 1 : 0);
+    layers.push({ inputs: widths[ℓ], outputs: widths[ℓ + 1], activation: name, bias, width, offset });
+    offset += width * widths[ℓ + 1];
+  });
+  return { layers, inputs: widths[0], outputs: widths[count], parameters: offset };
+}
+
+/** W̄_ℓᵀ as a view of θ (or of any vector laid out like it): width × outputs, column p the weights of output unit p. */
+export function layerWeights({ offset, width, outputs }: Layer, parameters: FloatArray, at = 0): Matrix {
+  return view(parameters, at + offset, width, outputs);
+}
+
+/** Throws ShapeError unless `parameters` holds one number for each of the network's N parameters. */
+export function checkParameters(network: Network, parameters: FloatArray): void {
+  if (parameters.length !== network.parameters) {
+    throw new ShapeError(`The network has ${network.parameters} parameters, the vector ${parameters.length}.`, { expected: network.parameters, length: parameters.length });
+  }
+}
