@@ -1,0 +1,102 @@
+/**
+ * Loss and gradient of a model over all its data, streamed in batches. Layer 3.
+ */
+import { throwIfAborted } from '../core/context.js';
+import { OptionError, ShapeError } from '../core/errors.js';
+import type { Blas } from '../dense/blas.js';
+import type { FloatArray, Matrix } from '../dense/matrix.js';
+import { accumulateGradient, backpropagate } from './backward.js';
+import { forward, type ForwardPass } from './forward.js';
+import { checkTargets, lossGradient, lossSum } from './loss.js';
+import { checkModel, type Model } from './model.js';
+import type { Network } from './network.js';
+
+export interface BatchOptions {
+  /** Samples taken at a time; bounds the memory. Default 1024. */
+  readonly batchSize?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Calls `visit` with each batch's forward pass, targets and number of the first sample. */
+function forEachBatch(model: Model, blas: Blas, { batchSize = 1024, signal }: BatchOptions, visit: (pass: ForwardPass, targets: Matrix, first: number) => void): void {
+  checkModel(model);
+  if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw new OptionError(`batchSize is ${batchSize}: it is a whole number of at least 1.`, { batchSize });
+  const { network, parameters, data, loss } = model;
+  let pass: ForwardPass | undefined;
+  for (let first = 0; first < data.samples; first += batchSize) {
+    throwIfAborted(signal);
+    const count = Math.min(batchSize, data.samples - first);
+    const { inputs, targets } = data.batch(first, count);
+    checkTargets(loss, targets, first);
+    pass = forward(network, parameters, inputs, blas, { reuse: pass?.count === count ? pass : undefined });
+    visit(pass, targets, first);
+  }
+}
+
+/** The mean loss f(θ) = (1/n) Σ_i loss_i. 2nN flops. Throws ShapeError, OptionError, NonFiniteError, AbortedError. */
+export function meanLoss(model: Model, blas: Blas, options: BatchOptions = {}): number {
+  let sum = 0;
+  forEachBatch(model, blas, options, (pass, targets) => { sum += lossSum(model.loss, pass.output, targets); });
+  return sum / model.data.samples;
+}
+
+/** f(θ) and ∇f(θ) = (1/n) Σ_i J_iᵀ ∇loss_i, laid out like θ and of its precision. 6nN flops. Throws as `meanLoss`. */
+export function lossAndGradient(model: Model, blas: Blas, options: BatchOptions = {}): { loss: number; gradient: FloatArray } {
+  const { network, parameters, data } = model;
+  const gradient = parameters instanceof Float32Array ? new Float32Array(network.parameters) : new Float64Array(network.parameters);
+  let sum = 0;
+  let errors: Matrix[] | undefined;
+  forEachBatch(model, blas, options, (pass, targets) => {
+    sum += lossSum(model.loss, pass.output, targets);
+    // The output is not needed again: its gradient takes its place.
+    lossGradient(model.loss, pass.output, targets, pass.output);
+    errors = backpropagate(network, parameters, pass, pass.output, blas, errors?.[0].cols === pass.count ? errors : undefined);
+    accumulateGradient(network, pass, errors, 1 / data.samples, gradient, blas);
+  });
+  return { loss: sum / data.samples, gradient };
+}
+
+/**
+ * ‖∇loss_i‖² for each sample, without forming the gradients: Σ_ℓ ‖ā_{ℓ−1,i}‖²·‖d_{ℓ,i}‖² (I. Goodfellow, arXiv 1510.01799). 4nN flops. Throws as `meanLoss`.
+ */
+export function squaredGradientNorms(model: Model, blas: Blas, options: BatchOptions = {}): Float64Array {
+  const { network, parameters, data } = model;
+  const norms = new Float64Array(data.samples);
+  forEachBatch(model, blas, options, (pass, targets, first) => {
+    lossGradient(model.loss, pass.output, targets, pass.output);
+    const errors = backpropagate(network, parameters, pass, pass.output, blas);
+    for (let ℓ = 0; ℓ < network.layers.length; ℓ++) {
+      for (let i = 0; i < pass.count; i++) norms[first + i] += columnSquare(pass.inputs[ℓ], i) * columnSquare(errors[ℓ], i);
+    }
+  });
+  return norms;
+}
+
+/**
+ * Column i of out (N × count) ← the gradient of sample i of the batch, laid out like θ, from its pass and errors. Meant for few samples: it holds N·count numbers.
+ * Throws ShapeError.
+ */
+export function perSampleGradients(network: Network, pass: ForwardPass, errors: readonly Matrix[], out: Matrix): void {
+  if (out.rows !== network.parameters || out.cols !== pass.count) {
+    throw new ShapeError(`Gradients of ${pass.count} samples are ${network.parameters} × ${pass.count}; out is ${out.rows} × ${out.cols}.`, { expected: [network.parameters, pass.count], out: [out.rows, out.cols] });
+  }
+  for (let i = 0; i < pass.count; i++) {
+    network.layers.forEach(({ width, outputs, offset }, ℓ) => {
+      const a = pass.inputs[ℓ];
+      const d = errors[ℓ];
+      let to = out.offset + i * out.ld + offset;
+      for (let p = 0; p < outputs; p++) {
+        const error = d.data[d.offset + p + i * d.ld];
+        const from = a.offset + i * a.ld;
+        for (let q = from; q < from + width; q++) out.data[to++] = error * a.data[q];
+      }
+    });
+  }
+}
+
+function columnSquare(a: Matrix, column: number): number {
+  const at = a.offset + column * a.ld;
+  let sum = 0;
+  for (let k = at; k < at + a.rows; k++) sum += a.data[k] * a.data[k];
+  return sum;
+}

@@ -1,0 +1,38 @@
+/**
+ * Seeded initial parameters: weights by layer, biases zero. Layer 3.
+ */
+import { OptionError } from '../core/errors.js';
+import { RandomStream } from '../core/random.js';
+import type { FloatArray, Precision } from '../dense/matrix.js';
+import type { ActivationName } from './activation.js';
+import type { Network } from './network.js';
+
+export type InitialScheme = 'glorot' | 'he' | 'lecun';
+
+/** Keeps the streams of layers apart from those of other purposes with the same seed. */
+const PURPOSE = 0x696e6974;
+
+const usual = (activation: ActivationName): InitialScheme => (activation === 'relu' || activation === 'softplus' || activation === 'gelu' ? 'he' : 'glorot');
+
+/**
+ * θ for a seed; each layer draws from its own stream. With n inputs and m outputs of a layer:
+ *   glorot  uniform on ±√(6/(n + m))  (X. Glorot, Y. Bengio, AISTATS 2010)
+ *   he      normal, variance 2/n      (K. He, X. Zhang, S. Ren, J. Sun, ICCV 2015)
+ *   lecun   normal, variance 1/n      (Y. LeCun, L. Bottou, G. Orr, K.-R. Müller, Efficient BackProp, 1998)
+ * Default: he for layers with relu, softplus or gelu, glorot for the others. Throws OptionError.
+ */
+export function initialParameters(network: Network, seed: number, options: { scheme?: InitialScheme; precision?: Precision } = {}): FloatArray {
+  if (!Number.isSafeInteger(seed)) throw new OptionError(`The seed is ${seed}: it is a whole number.`, { seed });
+  const parameters = options.precision === 'f32' ? new Float32Array(network.parameters) : new Float64Array(network.parameters);
+  network.layers.forEach(({ inputs, outputs, width, offset, activation }, ℓ) => {
+    const random = new RandomStream(seed, PURPOSE, ℓ);
+    const scheme = options.scheme ?? usual(activation);
+    if (scheme !== 'glorot' && scheme !== 'he' && scheme !== 'lecun') throw new OptionError(`Unknown initialisation "${String(scheme)}": choose glorot, he, lecun.`, { scheme });
+    const scale = scheme === 'glorot' ? Math.sqrt(6 / (inputs + outputs)) : Math.sqrt((scheme === 'he' ? 2 : 1) / inputs);
+    for (let p = 0; p < outputs; p++) {
+      const at = offset + p * width;
+      for (let q = at; q < at + inputs; q++) parameters[q] = scale * (scheme === 'glorot' ? 2 * random.uniform() - 1 : random.normal());
+    }
+  });
+  return parameters;
+}
