@@ -1,0 +1,108 @@
+/**
+ * Samples in a random order, gathered into batches. Layer 3.
+ * Data that fits into the memory bound is read once and shuffled whole. Larger data is read in contiguous chunks: the chunks come in random order, and so do the
+ * samples within a chunk. The order of an epoch depends on seed and epoch alone.
+ */
+import { NonFiniteError } from '../core/errors.js';
+import { RandomStream } from '../core/random.js';
+import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import type { Batch, DataSet } from './data-set.js';
+import { checkTargets, type LossName } from './loss.js';
+
+export interface SampleOrderOptions {
+  readonly batchSize: number;
+  readonly seed: number;
+  /** Bound on the bytes of samples held. */
+  readonly shuffleBytes: number;
+}
+
+/** Keeps these streams apart from those of other purposes with the same seed. */
+const PURPOSE = 0x6f726472;
+
+const arrayLike = (data: FloatArray, length: number): FloatArray => (data instanceof Float32Array ? new Float32Array(length) : new Float64Array(length));
+
+/** out(:, j) ← a(:, order[first + j]). */
+function gather(a: Matrix, order: Int32Array, first: number, out: Matrix): void {
+  const { data: x, rows, ld, offset } = a;
+  const y = out.data;
+  for (let j = 0; j < out.cols; j++) {
+    let from = offset + order[first + j] * ld;
+    let to = j * rows;
+    for (let i = 0; i < rows; i++) y[to++] = x[from++];
+  }
+}
+
+export class SampleOrder {
+  /** Batches of an epoch. */
+  readonly batches: number;
+  readonly #data: DataSet;
+  readonly #loss: LossName;
+  readonly #options: SampleOrderOptions;
+  readonly #chunk: number;
+  readonly #chunks: number;
+  readonly #checked: Uint8Array;
+  #held: { readonly number: number; readonly batch: Batch } | undefined;
+
+  constructor(data: DataSet, loss: LossName, options: SampleOrderOptions) {
+    const { batchSize, shuffleBytes } = options;
+    // Counted in doubles: how the data set stores them is its own matter.
+    const bytes = 8 * (data.inputs + data.outputs);
+    // Whole batches to a chunk, so that only the last one ends in a smaller batch.
+    this.#chunk = bytes * data.samples <= shuffleBytes ? data.samples : Math.min(data.samples, batchSize * Math.max(1, Math.floor(shuffleBytes / (bytes * batchSize))));
+    this.#chunks = Math.ceil(data.samples / this.#chunk);
+    this.#checked = new Uint8Array(this.#chunks);
+    this.#data = data;
+    this.#loss = loss;
+    this.#options = options;
+    this.batches = Math.ceil(data.samples / batchSize);
+  }
+
+  /** The batches of one epoch; a batch is valid until the next one is taken. Throws NonFiniteError and OptionError for data the loss cannot take. */
+  *epoch(epoch: number): Generator<Batch, void, undefined> {
+    const { batchSize, seed } = this.#options;
+    const random = new RandomStream(seed, PURPOSE, epoch);
+    const chunks = Int32Array.from({ length: this.#chunks }, (_, c) => c);
+    random.shuffle(chunks);
+    const width = Math.min(batchSize, this.#chunk);
+    let buffers: { inputs: FloatArray; targets: FloatArray } | undefined;
+    for (const c of chunks) {
+      const { inputs, targets } = this.#read(c);
+      buffers ??= { inputs: arrayLike(inputs.data, inputs.rows * width), targets: arrayLike(targets.data, targets.rows * width) };
+      const order = Int32Array.from({ length: inputs.cols }, (_, i) => i);
+      random.shuffle(order);
+      for (let first = 0; first < inputs.cols; first += batchSize) {
+        const count = Math.min(batchSize, inputs.cols - first);
+        const batch = { inputs: view(buffers.inputs, 0, inputs.rows, count), targets: view(buffers.targets, 0, targets.rows, count) };
+        gather(inputs, order, first, batch.inputs);
+        gather(targets, order, first, batch.targets);
+        yield batch;
+      }
+    }
+  }
+
+  #read(c: number): Batch {
+    if (this.#held?.number === c) return this.#held.batch;
+    const first = c * this.#chunk;
+    const batch = this.#data.batch(first, Math.min(this.#chunk, this.#data.samples - first));
+    if (this.#checked[c] === 0) {
+      checkInputs(batch.inputs, first);
+      checkTargets(this.#loss, batch.targets, first);
+      this.#checked[c] = 1;
+    }
+    this.#held = { number: c, batch };
+    return batch;
+  }
+}
+
+function checkInputs({ data, rows, cols, offset, ld }: Matrix, first: number): void {
+  for (let j = 0; j < cols; j++) {
+    const at = offset + j * ld;
+    let sum = 0;
+    for (let i = at; i < at + rows; i++) sum += data[i] * 0;
+    if (sum === 0) continue;
+    for (let i = 0; i < rows; i++) {
+      const value = data[at + i];
+      if (!Number.isFinite(value)) throw new NonFiniteError(`Input ${i} of sample ${first + j} is ${value}: inputs are finite numbers.`, { layer: 0, unit: i, sample: first + j, value });
+    }
+  }
+}

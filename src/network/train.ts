@@ -1,0 +1,145 @@
+/**
+ * Training by Adam (D. Kingma, J. Ba, ICLR 2015, algorithm 1), so that Hessians can be taken at trained parameters. Layer 3.
+ * The samples' order comes from seeded streams, one per epoch: equal seeds, data and options give equal bits.
+ */
+import { throwIfAborted, type RunControl } from '../core/context.js';
+import { NonFiniteError, OptionError } from '../core/errors.js';
+import type { Blas } from '../dense/blas.js';
+import type { FloatArray, Matrix } from '../dense/matrix.js';
+import { accumulateGradient, backpropagate } from './backward.js';
+import { forward, type ForwardPass } from './forward.js';
+import { lossGradient, lossSum } from './loss.js';
+import { checkModel, type Model } from './model.js';
+import { SampleOrder } from './sample-order.js';
+
+export interface AdamOptions {
+  readonly epochs: number;
+  /** Samples of a step. */
+  readonly batchSize: number;
+  /** α of the first epoch. */
+  readonly learningRate: number;
+  /** Of the samples' order. */
+  readonly seed: number;
+  /** The learning rate of epoch e (from 0) is learningRate·decayᵉ, 0 < decay ≤ 1. Default 1. */
+  readonly decay?: number;
+  /** Default 0.9. */
+  readonly beta1?: number;
+  /** Default 0.999. */
+  readonly beta2?: number;
+  /** Default 1e-8. */
+  readonly epsilon?: number;
+  /** Data up to this many bytes is shuffled whole; beyond it, by chunks of at most this size (see SampleOrder). Default 2 GiB. */
+  readonly shuffleBytes?: number;
+}
+
+export interface Training {
+  /** A new vector, of the precision of the initial one. */
+  readonly parameters: FloatArray;
+  /** The mean loss of each epoch, as its batches saw it, before the step each of them led to. */
+  readonly losses: number[];
+}
+
+function checkOptions(options: AdamOptions): Required<AdamOptions> {
+  const all = { decay: 1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, shuffleBytes: 2 ** 31, ...options };
+  const refuse = (name: keyof AdamOptions, domain: string): never => { throw new OptionError(`${name} is ${all[name]}: it is ${domain}.`, { [name]: all[name] }); };
+  if (!Number.isSafeInteger(all.epochs) || all.epochs < 0) refuse('epochs', 'a whole number of at least 0');
+  if (!Number.isSafeInteger(all.batchSize) || all.batchSize < 1) refuse('batchSize', 'a whole number of at least 1');
+  if (!(all.learningRate > 0 && all.learningRate < Infinity)) refuse('learningRate', 'a positive number');
+  if (!Number.isSafeInteger(all.seed)) refuse('seed', 'a whole number');
+  if (!(all.decay > 0 && all.decay <= 1)) refuse('decay', 'above 0 and at most 1');
+  if (!(all.beta1 >= 0 && all.beta1 < 1)) refuse('beta1', 'at least 0 and below 1');
+  if (!(all.beta2 >= 0 && all.beta2 < 1)) refuse('beta2', 'at least 0 and below 1');
+  if (!(all.epsilon > 0 && all.epsilon < Infinity)) refuse('epsilon', 'a positive number');
+  if (!(all.shuffleBytes > 0)) refuse('shuffleBytes', 'a positive number');
+  return all;
+}
+
+/** One step of Adam's moments and parameters, biases of the moments corrected; the correction is folded into step and epsilon. */
+function adamStep(θ: FloatArray, g: FloatArray, m: FloatArray, v: FloatArray, beta1: number, beta2: number, step: number, epsilon: number): void {
+  for (let i = 0; i < θ.length; i++) {
+    const d = g[i];
+    const first = beta1 * m[i] + (1 - beta1) * d;
+    const second = beta2 * v[i] + (1 - beta2) * d * d;
+    m[i] = first;
+    v[i] = second;
+    θ[i] -= (step * first) / (Math.sqrt(second) + epsilon);
+  }
+}
+
+const finite = (θ: FloatArray): boolean => {
+  let sum = 0;
+  for (let i = 0; i < θ.length; i++) sum += θ[i] * 0;
+  return sum === 0;
+};
+
+/** Milliseconds between two returns to the event loop, where an abort can arrive. */
+const BREATH = 25;
+
+/**
+ * Minimises the mean loss from `model.parameters`, which stay as they are. Progress: phase 'train', one unit per step. 6nN flops an epoch.
+ * Throws OptionError, ShapeError, AbortedError; NonFiniteError for data that is not finite, and, naming epoch and step, where the loss diverges.
+ */
+export async function trainAdam(model: Model, options: AdamOptions, control: RunControl & { readonly blas: Blas }): Promise<Training> {
+  checkModel(model);
+  const { epochs, batchSize, learningRate, seed, decay, beta1, beta2, epsilon, shuffleBytes } = checkOptions(options);
+  const { network, loss, data } = model;
+  const { blas, signal, onProgress } = control;
+  const order = new SampleOrder(data, loss, { batchSize, seed, shuffleBytes });
+  const θ = model.parameters.slice();
+  const like = (): FloatArray => (θ instanceof Float32Array ? new Float32Array(θ.length) : new Float64Array(θ.length));
+  const g = like();
+  const m = like();
+  const v = like();
+  const losses: number[] = [];
+  const total = epochs * order.batches;
+  let pass: ForwardPass | undefined;
+  let errors: Matrix[] | undefined;
+  let steps = 0;
+  let breathed = performance.now();
+  const diverged = (epoch: number, step: number, cause?: NonFiniteError): NonFiniteError => {
+    const error = new NonFiniteError(
+      `Training diverged in epoch ${epoch + 1}, step ${step + 1} (${steps + 1} in all): ${cause?.message ?? 'the loss is not finite.'} Lower the learning rate (${learningRate}).`,
+      { ...cause?.data, epoch, step },
+    );
+    if (cause !== undefined) error.cause = cause;
+    return error;
+  };
+
+  throwIfAborted(signal);
+  onProgress?.({ phase: 'train', done: 0, total });
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    const rate = learningRate * decay ** epoch;
+    let sum = 0;
+    let step = 0;
+    for (const { inputs, targets } of order.epoch(epoch)) {
+      const same: boolean = pass?.count === inputs.cols;
+      try {
+        pass = forward(network, θ, inputs, blas, { reuse: same ? pass : undefined });
+      } catch (error) {
+        // The data has been checked: what is not finite here is the parameters' doing.
+        throw error instanceof NonFiniteError ? diverged(epoch, step, error) : error;
+      }
+      const batchLoss = lossSum(loss, pass.output, targets);
+      if (!Number.isFinite(batchLoss)) throw diverged(epoch, step);
+      sum += batchLoss;
+      lossGradient(loss, pass.output, targets, pass.output);
+      errors = backpropagate(network, θ, pass, pass.output, blas, same ? errors : undefined);
+      g.fill(0);
+      accumulateGradient(network, pass, errors, 1 / pass.count, g, blas);
+      steps++;
+      const correction = Math.sqrt(1 - beta2 ** steps);
+      adamStep(θ, g, m, v, beta1, beta2, (rate * correction) / (1 - beta1 ** steps), epsilon * correction);
+      step++;
+      if (performance.now() - breathed > BREATH) {
+        onProgress?.({ phase: 'train', done: steps, total });
+        await new Promise(setImmediate);
+        throwIfAborted(signal);
+        breathed = performance.now();
+      }
+    }
+    if (!finite(θ)) throw diverged(epoch, step - 1, new NonFiniteError('a parameter is not finite.', {}));
+    losses.push(sum / data.samples);
+  }
+  onProgress?.({ phase: 'train', done: total, total });
+  return { parameters: θ, losses };
+}
