@@ -65,7 +65,11 @@ export async function estimateError(source: EntrySource, approximation: LinearOp
   return ratioEstimate(exact, error, size);
 }
 
-function ratioEstimate(exact: Float64Array, error: Float64Array, size: number): ErrorEstimate {
+/**
+ * The estimate from ‖K x_j‖² (`exact`) and ‖(K − K̃)x_j‖² (`error`) of the columns compared, of `size` there are: as many compare all of them; infinite for
+ * random vectors, E‖Kx‖² = ‖K‖_F².
+ */
+export function ratioEstimate(exact: Float64Array, error: Float64Array, size: number): ErrorEstimate {
   const n = exact.length;
   const total = exact.reduce((a, b) => a + b, 0);
   const wrong = error.reduce((a, b) => a + b, 0);

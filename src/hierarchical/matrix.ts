@@ -14,6 +14,7 @@ import { diagonalOrder, firstLeaf, leavesOf, type HierarchicalData } from './dat
 import { estimateError, type ErrorEstimate, type ErrorOptions } from './error-estimate.js';
 import type { Layout } from './layout.js';
 import { memoryUse, type MemoryUse } from './memory.js';
+import type { ProductsReport } from './products-report.js';
 import { ranksByLevel, type LevelRanks } from './ranks.js';
 
 /** What a compression did and took; kept with the matrix and its file. */
@@ -40,6 +41,8 @@ export interface CompressionReport {
   readonly missed: number;
   /** Estimate of ‖K‖_F from the sample that scaled the tolerance. */
   readonly norm: number;
+  /** There where the matrix was compressed from products alone (compress-operator.ts): then there were no neighbours and no distance, and the tree was given. */
+  readonly products?: ProductsReport;
 }
 
 /** Most products have few vectors: their workspace is a quarter of the widest. */
@@ -115,7 +118,7 @@ export class HierarchicalMatrix implements LinearOperator {
     return dense;
   }
 
-  /** K̃(i, i), which is K(i, i): leaves are stored as they are. */
+  /** K̃(i, i), which is K(i, i) where K was seen through its entries: leaves are stored as they are. */
   diagonal(): Float64Array {
     const { tree, offsets, values } = this.data;
     const out = new Float64Array(this.rows);
