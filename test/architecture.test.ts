@@ -31,7 +31,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   koffi: ['src/dense/openblas'],
   piscina: ['src/parallel'],
   mathjs: ['src/source'],
-  'csv-parse': ['src/io'],
+  'csv-parse': ['src/io'], fflate: ['src/io'],
   commander: ['src/cli'], 'cli-progress': ['src/cli'], 'cli-table3': ['src/cli'],
   'node:fs': ['src/io', 'src/cli'], 'node:stream': ['src/io'], 'node:zlib': ['src/io'],
   'node:path': ['src/io', 'src/cli'],

@@ -34,7 +34,46 @@ export function sharedBuffer(bytes: number, what: string): SharedArrayBuffer {
 /** The bytes a typed array lies on. */
 export const bytesOf = (array: ArrayBufferView): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
-export class InputFile {
+/** Bytes of known number, read at positions: a file, or what a member of an archive unpacks to. */
+export interface ByteSource {
+  /** What messages call it. */
+  readonly path: string;
+  readonly size: number;
+  /** Fills `target` from `position` on; `each` sees every chunk as it arrives. Throws FileFormatError where the bytes end before. */
+  read(target: Uint8Array, position: number, control: RunControl, each?: (chunk: Uint8Array) => void): Promise<void>;
+  /** At most `count` bytes from `position` on, in a buffer of their own: fewer where the bytes end. */
+  head(count: number, position?: number): Promise<Uint8Array>;
+}
+
+/** Bytes that lie in memory already. */
+export class MemoryBytes implements ByteSource {
+  readonly path: string;
+  readonly size: number;
+  readonly #bytes: Uint8Array;
+
+  constructor(path: string, bytes: Uint8Array) {
+    this.path = path;
+    this.size = bytes.length;
+    this.#bytes = bytes;
+  }
+
+  async read(target: Uint8Array, position: number, control: RunControl, each?: (chunk: Uint8Array) => void): Promise<void> {
+    throwIfAborted(control.signal);
+    if (position + target.length > this.size) throw endsTooSoon(this.path, this.size, position + target.length - this.size);
+    target.set(this.#bytes.subarray(position, position + target.length));
+    each?.(target);
+    return Promise.resolve();
+  }
+
+  head(count: number, position = 0): Promise<Uint8Array> {
+    return Promise.resolve(this.#bytes.slice(position, position + Math.max(0, count)));
+  }
+}
+
+const endsTooSoon = (path: string, position: number, missing: number): FileFormatError =>
+  new FileFormatError(`${path}: ended at byte ${position}; ${missing} more were expected. The file is truncated: write or fetch it again.`, { path, position, missing });
+
+export class InputFile implements ByteSource {
   readonly path: string;
   readonly size: number;
   readonly #handle: FileHandle;
@@ -51,11 +90,7 @@ export class InputFile {
       throwIfAborted(control.signal);
       const wanted = Math.min(chunkBytes, target.length - done);
       const { bytesRead } = await this.#handle.read(target, done, wanted, position + done).catch((error: unknown) => { throw accessError(error, 'read', this.path); });
-      if (bytesRead === 0) {
-        throw new FileFormatError(`${this.path}: ended at byte ${position + done}; ${target.length - done} more were expected. The file is truncated: write or fetch it again.`, {
-          path: this.path, position: position + done, missing: target.length - done,
-        });
-      }
+      if (bytesRead === 0) throw endsTooSoon(this.path, position + done, target.length - done);
       each?.(target.subarray(done, done + bytesRead));
       done += bytesRead;
     }

@@ -5,7 +5,7 @@
  */
 import { endianness } from 'node:os';
 import { FileFormatError } from '../core/errors.js';
-import type { InputFile } from './input-file.js';
+import type { ByteSource } from './input-file.js';
 
 export interface NpyHeader {
   /** 'f' real, 'i' signed, 'u' unsigned, 'b' boolean. */
@@ -98,12 +98,12 @@ function parseDescr(descr: Literal, path: string): { kind: NpyHeader['kind']; it
 }
 
 /** Reads and checks a header: that it is one, that rank and type can be read, that the file's length is the one it announces. */
-export async function readNpyHeader(file: InputFile): Promise<NpyHeader> {
+export async function readNpyHeader(file: ByteSource): Promise<NpyHeader> {
   const { path } = file;
   const start = await file.head(12);
   const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
   if (start.length < 10 || magic.some((byte, i) => start[i] !== byte)) {
-    throw new FileFormatError(`${path}: not an .npy file: it does not start with "\\x93NUMPY" (found ${hex(start.subarray(0, 6))}). An .npz archive must be unpacked first.`, { path });
+    throw new FileFormatError(`${path}: not an .npy file: it does not start with "\\x93NUMPY" (found ${hex(start.subarray(0, 6))}). An .npz archive holds several arrays: unpack the one that is meant.`, { path });
   }
   const version = start[6];
   if (version < 1 || version > 3) throw new FileFormatError(`${path}: .npy format version ${version}.${start[7]}; versions 1 to 3 can be read.`, { path, version });

@@ -7,7 +7,8 @@ import type { RunControl } from '../core/context.js';
 import { ShapeError } from '../core/errors.js';
 import { checkView, view, type FloatArray, type Matrix, type Precision } from '../dense/matrix.js';
 import { writeAtomically } from './atomic-write.js';
-import { bytesOf, chunkBytes, sharedBuffer, withInputFile, type InputFile } from './input-file.js';
+import { swapBytes } from './byte-order.js';
+import { bytesOf, chunkBytes, sharedBuffer, withInputFile, type ByteSource } from './input-file.js';
 import { formatNpyHeader, readNpyHeader, type NpyHeader } from './npy-header.js';
 
 export interface NpyArray {
@@ -26,13 +27,6 @@ const floatArray = (header: NpyHeader, precision: Precision | undefined, path: s
   (precision ?? (header.kind === 'f' && header.itemBytes === 4 ? 'f32' : 'f64')) === 'f32'
     ? new Float32Array(sharedBuffer(4 * header.count, path))
     : new Float64Array(sharedBuffer(8 * header.count, path));
-
-function swapBytes(bytes: Uint8Array, itemBytes: number): void {
-  const buffer = Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
-  if (itemBytes === 2) buffer.swap16();
-  else if (itemBytes === 4) buffer.swap32();
-  else if (itemBytes === 8) buffer.swap64();
-}
 
 /** out[start …] ← the elements in `raw`, rounded to out's precision. */
 function convert(raw: Uint8Array, header: NpyHeader, out: FloatArray, start: number): void {
@@ -57,7 +51,7 @@ function convert(raw: Uint8Array, header: NpyHeader, out: FloatArray, start: num
 }
 
 /** out[start … start + count) ← elements `first` … of the file. `staging` is used where they must be converted. */
-async function readElements(file: InputFile, header: NpyHeader, first: number, count: number, out: FloatArray, start: number, staging: Staging, control: RunControl): Promise<void> {
+async function readElements(file: ByteSource, header: NpyHeader, first: number, count: number, out: FloatArray, start: number, staging: Staging, control: RunControl): Promise<void> {
   const { itemBytes, kind, swap } = header;
   const position = header.dataOffset + first * itemBytes;
   if (kind === 'f' && itemBytes === out.BYTES_PER_ELEMENT) {
@@ -80,7 +74,7 @@ async function readElements(file: InputFile, header: NpyHeader, first: number, c
 interface Staging { bytes?: Uint8Array }
 
 /** The elements in the order they have in the file. */
-async function readAsStored(file: InputFile, header: NpyHeader, precision: Precision | undefined, control: RunControl): Promise<FloatArray> {
+async function readAsStored(file: ByteSource, header: NpyHeader, precision: Precision | undefined, control: RunControl): Promise<FloatArray> {
   const out = floatArray(header, precision, file.path);
   const step = chunkBytes;
   const staging: Staging = {};
@@ -92,7 +86,7 @@ async function readAsStored(file: InputFile, header: NpyHeader, precision: Preci
 }
 
 /** Line l of the file, element k, goes to out[k·lines + l]: the other order, tile by tile, so that no second copy of the file is held. */
-async function readTransposed(file: InputFile, header: NpyHeader, lines: number, width: number, precision: Precision | undefined, control: RunControl): Promise<FloatArray> {
+async function readTransposed(file: ByteSource, header: NpyHeader, lines: number, width: number, precision: Precision | undefined, control: RunControl): Promise<FloatArray> {
   const out = floatArray(header, precision, file.path);
   const capacity = chunkBytes / 8;
   // At least 16 lines to a tile: then whole cache lines of the result are written at a time.
@@ -134,10 +128,13 @@ function scatter(tile: FloatArray, rows: number, cols: number, out: FloatArray, 
  * Failure: FileFormatError (foreign, truncated, another type or rank), FileAccessError, MemoryError, AbortedError.
  */
 export async function readNpy(path: string, control: RunControl = {}): Promise<NpyArray> {
-  return withInputFile(path, control, async (file) => {
-    const header = await readNpyHeader(file);
-    return { shape: header.shape, fortranOrder: header.fortranOrder, data: await readAsStored(file, header, undefined, control) };
-  });
+  return withInputFile(path, control, (file) => readNpyArray(file, control));
+}
+
+/** As readNpy, from bytes wherever they are. */
+export async function readNpyArray(source: ByteSource, control: RunControl = {}): Promise<NpyArray> {
+  const header = await readNpyHeader(source);
+  return { shape: header.shape, fortranOrder: header.fortranOrder, data: await readAsStored(source, header, undefined, control) };
 }
 
 /** As readNpy, in the order asked for: shape (n) is read as (n, 1). `precision` converts on the way. */
@@ -159,16 +156,24 @@ export async function readNpyMatrix(path: string, control: RunControl = {}): Pro
   return view(data, 0, rows, cols);
 }
 
-/** Writes an array of rank 1 or 2 as .npy (format 1.0), whole or not at all. Failure: ShapeError, FileAccessError, AbortedError. */
-export async function writeNpy(path: string, array: { readonly shape: readonly number[]; readonly data: NpyData; readonly fortranOrder?: boolean }, control: RunControl = {}): Promise<void> {
-  const { shape, data, fortranOrder = false } = array;
+/** An array of rank 1 or 2 to be written, in C order unless it says otherwise. */
+export interface NpySource { readonly shape: readonly number[]; readonly data: NpyData; readonly fortranOrder?: boolean }
+
+/** The header under which the array's elements are written. Throws ShapeError, saying that `what` wanted it, where shape and elements do not fit. */
+export function npyHeaderOf({ shape, data, fortranOrder = false }: NpySource, what: string): Uint8Array {
   if (shape.length < 1 || shape.length > 2 || !shape.every((n) => Number.isSafeInteger(n) && n >= 0) || shape.reduce((p, n) => p * n, 1) !== data.length) {
-    throw new ShapeError(`writeNpy: shape (${shape.join(', ')}) does not describe ${data.length} elements in rank 1 or 2.`, { shape, length: data.length });
+    throw new ShapeError(`${what}: shape (${shape.join(', ')}) does not describe ${data.length} elements in rank 1 or 2.`, { shape, length: data.length });
   }
   const type = data instanceof Float64Array ? 'f8' : data instanceof Float32Array ? 'f4' : data instanceof Int32Array ? 'i4' : 'u1';
+  return formatNpyHeader(type, fortranOrder, shape);
+}
+
+/** Writes an array of rank 1 or 2 as .npy (format 1.0), whole or not at all. Failure: ShapeError, FileAccessError, AbortedError. */
+export async function writeNpy(path: string, array: NpySource, control: RunControl = {}): Promise<void> {
+  const header = npyHeaderOf(array, 'writeNpy');
   await writeAtomically(path, control, async (file) => {
-    await file.append(formatNpyHeader(type, fortranOrder, shape));
-    await file.append(data);
+    await file.append(header);
+    await file.append(array.data);
   });
 }
 

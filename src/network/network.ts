@@ -37,11 +37,11 @@ export interface NetworkOptions {
   readonly activation?: ActivationName | readonly ActivationName[];
   /** Of the last layer where `activation` is one name. Default 'linear'. */
   readonly outputActivation?: ActivationName;
-  /** Default true. */
-  readonly bias?: boolean;
+  /** One for all layers, or one for each. Default true. */
+  readonly bias?: boolean | readonly boolean[];
 }
 
-/** Throws OptionError for an empty layer, an unknown activation, or as many activations as there are not layers. */
+/** Throws OptionError for an empty layer, an unknown activation, or as many activations or biases as there are not layers. */
 export function defineNetwork({ widths, activation = 'tanh', outputActivation = 'linear', bias = true }: NetworkOptions): Network {
   if (widths.length < 2) throw new OptionError(`A network has an input and at least one layer; ${widths.length} width${widths.length === 1 ? ' was' : 's were'} given.`, { widths });
   widths.forEach((width, ℓ) => {
@@ -50,12 +50,14 @@ export function defineNetwork({ widths, activation = 'tanh', outputActivation = 
   const count = widths.length - 1;
   const names = typeof activation === 'string' ? Array.from({ length: count }, (_, ℓ) => (ℓ === count - 1 ? outputActivation : activation)) : activation;
   if (names.length !== count) throw new OptionError(`${names.length} activations for ${count} layers: give one for each layer, the last included.`, { activations: names.length, layers: count });
+  const biases = typeof bias === 'boolean' ? names.map(() => bias) : bias;
+  if (biases.length !== count) throw new OptionError(`Biases for ${biases.length} of ${count} layers are told: give true or false for each layer, the last included.`, { biases: biases.length, layers: count });
   const layers: Layer[] = [];
   let offset = 0;
   names.forEach((name, ℓ) => {
     if (!ACTIVATIONS.includes(name)) throw new OptionError(`Unknown activation "${name}": choose ${ACTIVATIONS.join(', ')}.`, { layer: ℓ, activation: name });
-    const width = widths[ℓ] + (bias ? 1 : 0);
-    layers.push({ inputs: widths[ℓ], outputs: widths[ℓ + 1], activation: name, bias, width, offset });
+    const width = widths[ℓ] + (biases[ℓ] ? 1 : 0);
+    layers.push({ inputs: widths[ℓ], outputs: widths[ℓ + 1], activation: name, bias: biases[ℓ], width, offset });
     offset += width * widths[ℓ + 1];
   });
   return { layers, inputs: widths[0], outputs: widths[count], parameters: offset };

@@ -1,0 +1,172 @@
+/**
+ * The directory at the end of a zip archive, and the bytes of a member, checked. Layer 1.
+ * Source: PKWARE, "APPNOTE.TXT – .ZIP File Format Specification" 6.3, §4.3 (records), §4.5.3 (ZIP64); RFC 1951 (deflate).
+ * Read here rather than by fflate, which tells no checksums: a member that was damaged in a file must not pass for one that was not.
+ * Members are found through the directory, so one may be read without the others; archives in several parts, encrypted members and
+ * other ways of compression are refused by name.
+ */
+import { constants, inflateRaw, type InputType, type ZlibOptions } from 'node:zlib';
+import { throwIfAborted, type RunControl } from '../core/context.js';
+import { FileFormatError, MemoryError } from '../core/errors.js';
+import { crc32 } from './crc32.js';
+import type { InputFile } from './input-file.js';
+import { hex } from './npy-header.js';
+
+export interface ZipEntry {
+  readonly name: string;
+  /** 0 stored, 8 deflated. */
+  readonly method: number;
+  readonly crc32: number;
+  readonly compressedBytes: number;
+  /** Unpacked. */
+  readonly bytes: number;
+  /** Where its local header begins. */
+  readonly offset: number;
+  /** Where the directory begins: no member reaches beyond. */
+  readonly limit: number;
+}
+
+const endSignature = 0x06054b50;
+const end64LocatorSignature = 0x07064b50;
+const end64Signature = 0x06064b50;
+const entrySignature = 0x02014b50;
+const localSignature = 0x04034b50;
+const endBytes = 22;
+const mostComment = 65535;
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+const damaged = (path: string, what: string, data: Record<string, unknown> = {}): FileFormatError =>
+  new FileFormatError(`${path}: ${what}. The archive is truncated or damaged: fetch it again, or write it anew.`, { path, ...data });
+
+/** A 64-bit size; one beyond 2⁵³ cannot be true of any file. */
+function wide(fields: DataView, at: number, path: string): number {
+  const value = fields.getBigUint64(at, true);
+  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw damaged(path, `it announces a size of ${value} bytes`);
+  return Number(value);
+}
+
+/** Where the directory stands, and how many members it lists. */
+async function locate(file: InputFile): Promise<{ start: number; length: number; count: number }> {
+  const { path, size } = file;
+  const tail = await file.head(endBytes + mostComment, Math.max(0, size - endBytes - mostComment));
+  const fields = viewOf(tail);
+  let at = tail.length - endBytes;
+  while (at >= 0 && !(fields.getUint32(at, true) === endSignature && at + endBytes + fields.getUint16(at + 20, true) === tail.length)) at--;
+  if (at < 0) {
+    const head = await file.head(4);
+    if (head.length === 4 && viewOf(head).getUint32(0, true) === localSignature) throw damaged(path, 'it starts as a zip archive does, but its directory is not at its end', { size });
+    throw new FileFormatError(`${path}: not a zip archive (.npz is one): it starts with ${hex(head)}, not with 50 4b 03 04, and has no directory at its end.`, { path });
+  }
+  const endAt = size - tail.length + at;
+  const part = fields.getUint16(at + 4, true);
+  let count = fields.getUint16(at + 10, true);
+  let length = fields.getUint32(at + 12, true);
+  let start = fields.getUint32(at + 16, true);
+  let directoryEnd = endAt;
+  if (count === 0xffff || length === 0xffffffff || start === 0xffffffff) {
+    const locator = await file.head(20, Math.max(0, endAt - 20));
+    if (locator.length < 20 || viewOf(locator).getUint32(0, true) !== end64LocatorSignature) throw damaged(path, 'its directory is of the ZIP64 kind, and the record that says where it is is missing');
+    directoryEnd = wide(viewOf(locator), 8, path);
+    const record = await file.head(56, directoryEnd);
+    if (record.length < 56 || viewOf(record).getUint32(0, true) !== end64Signature) throw damaged(path, `there is no ZIP64 record at byte ${directoryEnd}, where it should be`);
+    count = wide(viewOf(record), 32, path);
+    length = wide(viewOf(record), 40, path);
+    start = wide(viewOf(record), 48, path);
+  } else if (part !== 0) {
+    throw new FileFormatError(`${path}: the last part of an archive in ${part + 1} parts. Join the parts, or write one archive.`, { path, parts: part + 1 });
+  }
+  if (start + length !== directoryEnd) throw damaged(path, `its directory should span bytes ${start} to ${start + length}, and ends at ${directoryEnd}`, { start, length });
+  return { start, length, count };
+}
+
+/** The members, in the order of the directory. Throws FileFormatError (foreign, truncated, damaged), FileAccessError. */
+export async function readZipDirectory(file: InputFile): Promise<ZipEntry[]> {
+  const { path } = file;
+  const { start, length, count } = await locate(file);
+  const bytes = await file.head(length, start);
+  const fields = viewOf(bytes);
+  const entries: ZipEntry[] = [];
+  const names = new Set<string>();
+  let at = 0;
+  while (at < length) {
+    if (at + 46 > length || fields.getUint32(at, true) !== entrySignature) throw damaged(path, `its directory is not one at byte ${start + at}`);
+    const nameLength = fields.getUint16(at + 28, true);
+    const extraLength = fields.getUint16(at + 30, true);
+    const next = at + 46 + nameLength + extraLength + fields.getUint16(at + 32, true);
+    if (next > length) throw damaged(path, `its directory is cut off within member ${entries.length}`);
+    const flags = fields.getUint16(at + 8, true);
+    // Without the flag for UTF-8 a name is in an unnamed code page; its ASCII part, all that arrays are called, reads the same in Latin-1.
+    const name = new TextDecoder((flags & 0x800) === 0 ? 'latin1' : 'utf-8').decode(bytes.subarray(at + 46, at + 46 + nameLength));
+    if ((flags & 1) !== 0) throw new FileFormatError(`${path}: member "${name}" is encrypted. Unpack the archive, and write it anew.`, { path, member: name });
+    if (names.has(name)) throw damaged(path, `member "${name}" is there twice`, { member: name });
+    names.add(name);
+    const sizes = [fields.getUint32(at + 24, true), fields.getUint32(at + 20, true), fields.getUint32(at + 42, true)];
+    readWideSizes(fields, at + 46 + nameLength, extraLength, sizes, path, name);
+    entries.push({ name, method: fields.getUint16(at + 10, true), crc32: fields.getUint32(at + 16, true), bytes: sizes[0], compressedBytes: sizes[1], offset: sizes[2], limit: start });
+    at = next;
+  }
+  if (entries.length !== count) throw damaged(path, `its directory lists ${entries.length} members, ${count} were announced`);
+  return entries;
+}
+
+/** Those of (size, compressed size, offset) that are 2³² − 1 stand in the extra field 0x0001, 64 bits each, in this order. */
+function readWideSizes(fields: DataView, from: number, length: number, sizes: number[], path: string, name: string): void {
+  if (!sizes.includes(0xffffffff)) return;
+  for (let at = from; at + 4 <= from + length;) {
+    const end = at + 4 + fields.getUint16(at + 2, true);
+    if (fields.getUint16(at, true) === 1 && end <= from + length) {
+      let p = at + 4;
+      for (let k = 0; k < 3; k++) {
+        if (sizes[k] !== 0xffffffff) continue;
+        if (p + 8 > end) throw damaged(path, `the sizes of member "${name}" are cut off`, { member: name });
+        sizes[k] = wide(fields, p, path);
+        p += 8;
+      }
+      return;
+    }
+    at = end;
+  }
+}
+
+const inflate = (bytes: InputType, options: ZlibOptions): Promise<Uint8Array> => new Promise((resolve, reject) => {
+  inflateRaw(bytes, options, (error, result) => {
+    if (error) reject(error);
+    else resolve(result);
+  });
+});
+
+/**
+ * What a member unpacks to, its length and checksum as the directory says.
+ * Throws FileFormatError naming the member, FileAccessError, MemoryError, AbortedError.
+ */
+export async function readZipEntry(file: InputFile, entry: ZipEntry, control: RunControl): Promise<Uint8Array> {
+  const { name, method, compressedBytes, bytes: size, offset, limit } = entry;
+  const path = `${file.path}: member "${name}"`;
+  const facts = { path: file.path, member: name };
+  if (method !== 0 && method !== 8) throw new FileFormatError(`${path} is compressed by method ${method}; stored (0) and deflated (8) members can be read. Write it anew, as numpy.savez or savez_compressed do.`, { ...facts, method });
+  const local = await file.head(30, offset);
+  if (local.length < 30 || viewOf(local).getUint32(0, true) !== localSignature) throw damaged(path, `its header is not at byte ${offset}, where it should be`, facts);
+  const begin = offset + 30 + viewOf(local).getUint16(26, true) + viewOf(local).getUint16(28, true);
+  if (begin + compressedBytes > limit) throw damaged(path, `its ${compressedBytes} bytes reach beyond the archive's members`, facts);
+  // Before anything is allocated: deflate cannot shrink by more than 1032 : 1.
+  if (method === 0 ? size !== compressedBytes : size > 1032 * compressedBytes) throw damaged(path, `${compressedBytes} bytes cannot unpack to the ${size} that are announced`, facts);
+  let packed: Uint8Array;
+  try {
+    packed = new Uint8Array(compressedBytes);
+  } catch {
+    throw new MemoryError(`${path} needs ${compressedBytes} bytes in one piece, more than this process can have.`, { ...facts, bytes: compressedBytes });
+  }
+  await file.read(packed, begin, control);
+  throwIfAborted(control.signal);
+  const unpacked = method === 0 ? packed : await inflate(packed, { maxOutputLength: Math.max(1, size), finishFlush: constants.Z_FINISH }).catch((error: unknown) => {
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    if (code === 'ERR_BUFFER_TOO_LARGE') throw damaged(path, `it unpacks to more than the ${size} bytes announced`, facts);
+    if (code.startsWith('Z_MEM') || code === 'ERR_OUT_OF_RANGE') throw new MemoryError(`${path} unpacks to ${size} bytes, more than this process can have.`, { ...facts, bytes: size });
+    throw damaged(path, `its deflate stream is wrong (${message})`, facts);
+  });
+  if (unpacked.length !== size) throw damaged(path, `it unpacks to ${unpacked.length} bytes, ${size} were announced`, facts);
+  const found = crc32(unpacked);
+  if (found !== entry.crc32) throw damaged(path, `its CRC-32 is ${found.toString(16).padStart(8, '0')}, ${entry.crc32.toString(16).padStart(8, '0')} is expected`, facts);
+  return unpacked;
+}
