@@ -4,8 +4,7 @@
 import { version } from '../core/version.js';
 import { describeSearch } from '../dense/backend.js';
 import { measureDgemm } from '../experiment/dgemm-rate.js';
-import { availableMemory } from '../hierarchical/memory.js';
-import { describeMachine, gpuDrivers } from '../io/machine.js';
+import { availableMemory, describeMachine, gpuDrivers } from '../io/machine.js';
 import type { CommonOptions } from './commands.js';
 import { inBytes } from './numbers.js';
 import { exitStatus } from './outcome.js';

@@ -5,12 +5,12 @@
 import { FileFormatError, MemoryError } from '../core/errors.js';
 import type { RunControl } from '../core/context.js';
 import { readContainer, readContainerHeader, writeContainer, type ContainerArray, type JsonObject, type JsonValue } from '../io/container.js';
+import { availableMemory } from '../io/machine.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { checkHierarchicalData } from './check-data.js';
 import type { HierarchicalData } from './data.js';
 import type { Layout } from './layout.js';
 import { HierarchicalMatrix, type CompressionReport } from './matrix.js';
-import { availableMemory } from './memory.js';
 import { FORMATS, PRECISIONS } from './options.js';
 import { ranksByLevel, type LevelRanks } from './ranks.js';
 

@@ -1,7 +1,7 @@
 /**
  * Memory: what a hierarchical matrix stores, and what a compression will need before it allocates. Layer 5.
  */
-import { availableParallelism, freemem } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { MemoryError } from '../core/errors.js';
 import type { ClusterTree } from '../tree/cluster-tree.js';
 import type { InteractionLists } from '../tree/interaction-lists.js';
@@ -32,14 +32,6 @@ export function memoryUse(data: HierarchicalData, elements: Layout['elements']):
     basis: width * elements.basis, coupling: width * elements.coupling, near: width * elements.near, diagonal: width * elements.diagonal,
     structure, bytes, share: bytes / (width * tree.size * tree.size),
   };
-}
-
-/** Bytes the process may still use: what the system has available, and what a control group leaves. */
-export function availableMemory(): number {
-  const free = freemem();
-  const constrained = typeof process.constrainedMemory === 'function' ? process.constrainedMemory() : 0;
-  // 0 or a huge number: no constraint.
-  return constrained > 0 && constrained < 2 ** 50 ? Math.min(free, Math.max(0, constrained - process.memoryUsage.rss())) : free;
 }
 
 /** Most elements of interpolations Tᵀ (redundant × rank) of node with at most `columns` candidates. */

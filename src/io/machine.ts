@@ -2,7 +2,7 @@
  * What a measurement needs to say of the machine it was taken on: kinds and sizes, no names of hosts, users or folders. Layer 1.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, cpus, totalmem } from 'node:os';
+import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 
 export interface MachineDescription {
   /** Node's names: 'linux', 'darwin', 'win32'; 'x64', 'arm64'. */
@@ -44,6 +44,14 @@ export function describeMachine(): MachineDescription {
 
 /** Largest resident set this process ever had, in bytes. */
 export const peakMemory = (): number => process.resourceUsage().maxRSS * 1024;
+
+/** Bytes the process may still use: what the system has available, and what a control group leaves. */
+export function availableMemory(): number {
+  const free = freemem();
+  const constrained = typeof process.constrainedMemory === 'function' ? process.constrainedMemory() : 0;
+  // 0 or a huge number: no constraint.
+  return constrained > 0 && constrained < 2 ** 50 ? Math.min(free, Math.max(0, constrained - process.memoryUsage.rss())) : free;
+}
 
 /** Makers whose GPU driver is loaded, told from the system's device nodes; finding none proves nothing on systems other than Linux. */
 export function gpuDrivers(): string[] {
