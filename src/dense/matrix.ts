@@ -58,7 +58,9 @@ export function copyInto(out: Matrix, a: Matrix): void {
   for (let j = 0; j < cols; j++) {
     let p = a.offset + j * a.ld;
     let q = out.offset + j * out.ld;
-    for (let i = 0; i < rows; i++) y[q++] = x[p++];
+    // A block copy per column; below some thirty rows the loop is as fast as the view it takes.
+    if (rows >= 32) y.set(x.subarray(p, p + rows), q);
+    else for (let i = 0; i < rows; i++) y[q++] = x[p++];
   }
 }
 

@@ -1,103 +1,140 @@
 /**
  * Activations φ with their first and second derivatives, elementwise, each from one exponential. Layer 3.
- * Values are computed in double precision and rounded to that of the arrays. Slopes keep their relative accuracy where a unit saturates
- * (1 − tanh² would lose it): they are formed from e^{−|z|}, never as a difference from 1.
+ * Entries go in double precision through small arrays that stay in cache, where the exponential is vectorised; results are rounded to the arrays' precision, and
+ * an entry's bits do not depend on where it stands. Slopes keep their relative accuracy where a unit saturates: they come from e^{−|z|}, never as 1 − (almost 1).
  * GELU is the exact one, z·Φ(z) (D. Hendrycks, K. Gimpel, arXiv 1606.08415), not its tanh approximation; Φ by ./erf.ts.
+ * Largest errors against 60 digits: 5 units of 2⁻⁵² relative for all but GELU's, which are absolute where Φ vanishes (|z| up to 38: 500 units relative).
  */
-import type { FloatArray, Matrix } from '../dense/matrix.js';
+import { expInPlace } from '../dense/portable/elementwise.js';
+import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { erfOverArgument, scaledErfc } from './erf.js';
 
 export type ActivationName = 'tanh' | 'sigmoid' | 'relu' | 'softplus' | 'gelu' | 'linear';
 export const ACTIVATIONS: readonly ActivationName[] = ['tanh', 'sigmoid', 'relu', 'softplus', 'gelu', 'linear'];
 
-/** n entries: z from zAt, a from aAt; slope and curvature, where asked, from `at`. */
-type Kernel = (n: number, z: FloatArray, zAt: number, a: FloatArray, aAt: number, slope: FloatArray | null, curvature: FloatArray | null, at: number) => void;
+/** Entries that go through the scratch arrays at a time: three of 16 KiB. */
+const CHUNK = 2048;
+const abscissae = new Float64Array(CHUNK);
+const exponentials = new Float64Array(CHUNK);
+const values = new Float64Array(CHUNK);
 
-const tanh: Kernel = (n, z, zAt, a, aAt, slope, curvature, at) => {
-  for (let i = 0; i < n; i++) {
-    const x = z[zAt + i];
-    const y = x < 0 ? -x : x;
-    let value: number;
-    let derivative: number;
-    if (y < 0.5) {
-      const t = Math.expm1(-2 * y);
-      const d = 2 + t;
-      value = -t / d;
-      derivative = (4 * (1 + t)) / (d * d);
-    } else {
-      const e = Math.exp(-2 * y);
-      const d = 1 + e;
-      value = (1 - e) / d;
-      derivative = (4 * e) / (d * d);
+/**
+ * One activation on x[0 … n): `exponent` writes the arguments of the exponential, `evaluate` reads x and the exponentials e, writes φ(x) to y and,
+ * where asked, φ′ and φ″ from position `at` on.
+ */
+interface Kernel {
+  readonly exponent: ((n: number, x: Float64Array, e: Float64Array) => void) | null;
+  readonly evaluate: (n: number, x: Float64Array, e: Float64Array, y: Float64Array, slope: FloatArray | null, curvature: FloatArray | null, at: number) => void;
+}
+
+const minusMagnitude = (n: number, x: Float64Array, e: Float64Array): void => {
+  for (let i = 0; i < n; i++) e[i] = -Math.abs(x[i]);
+};
+
+/**
+ * tanh = (1 − e)/(1 + e), tanh′ = 4e/(1 + e)² with e = e^{−2|z|}; for |z| < 1/2, where 1 − e cancels, the rational approximation of
+ * W. Cody, W. Waite, "Software Manual for the Elementary Functions", 1980, ch. 13. tanh″ = −2·tanh·tanh′.
+ */
+const tanh: Kernel = {
+  exponent: (n, x, e) => {
+    for (let i = 0; i < n; i++) e[i] = -2 * Math.abs(x[i]);
+  },
+  evaluate: (n, x, e, y, slope, curvature, at) => {
+    for (let i = 0; i < n; i++) {
+      const z = x[i];
+      let value: number;
+      let derivative: number;
+      if (z < 0.5 && z > -0.5) {
+        const g = z * z;
+        const numerator = ((-0.96437492777225469787 * g - 99.225929672236083313) * g - 1613.4119023996228053) * g;
+        const denominator = ((g + 112.74474380534949335) * g + 2233.7720718962312926) * g + 4840.2357071988688686;
+        value = z + (z * numerator) / denominator;
+        derivative = 1 - value * value;
+      } else {
+        const d = 1 / (1 + e[i]);
+        value = (1 - e[i]) * d;
+        derivative = 4 * e[i] * d * d;
+        if (z < 0) value = -value;
+      }
+      y[i] = value;
+      if (slope !== null) slope[at + i] = derivative;
+      if (curvature !== null) curvature[at + i] = -2 * value * derivative;
     }
-    if (x < 0) value = -value;
-    a[aAt + i] = value;
-    if (slope !== null) slope[at + i] = derivative;
-    if (curvature !== null) curvature[at + i] = -2 * value * derivative;
-  }
+  },
 };
 
-const sigmoid: Kernel = (n, z, zAt, a, aAt, slope, curvature, at) => {
-  for (let i = 0; i < n; i++) {
-    const x = z[zAt + i];
-    const e = Math.exp(x < 0 ? x : -x);
-    const s = 1 / (1 + e);
-    a[aAt + i] = x < 0 ? e * s : s;
-    const derivative = e * s * s;
-    if (slope !== null) slope[at + i] = derivative;
-    if (curvature !== null) curvature[at + i] = (x < 0 ? derivative : -derivative) * (1 - e) * s;
-  }
+const sigmoid: Kernel = {
+  exponent: minusMagnitude,
+  evaluate: (n, x, e, y, slope, curvature, at) => {
+    for (let i = 0; i < n; i++) {
+      const s = 1 / (1 + e[i]);
+      const t = e[i] * s;
+      y[i] = x[i] < 0 ? t : s;
+      const derivative = t * s;
+      if (slope !== null) slope[at + i] = derivative;
+      if (curvature !== null) curvature[at + i] = x[i] < 0 ? derivative * (s - t) : derivative * (t - s);
+    }
+  },
 };
 
-const relu: Kernel = (n, z, zAt, a, aAt, slope, curvature, at) => {
-  for (let i = 0; i < n; i++) {
-    const x = z[zAt + i];
-    a[aAt + i] = x <= 0 ? 0 : x;
-    if (slope !== null) slope[at + i] = x > 0 ? 1 : 0;
-    if (curvature !== null) curvature[at + i] = 0;
-  }
+const relu: Kernel = {
+  exponent: null,
+  evaluate: (n, x, _e, y, slope, curvature, at) => {
+    for (let i = 0; i < n; i++) y[i] = x[i] <= 0 ? 0 : x[i];
+    if (slope !== null) for (let i = 0; i < n; i++) slope[at + i] = x[i] > 0 ? 1 : 0;
+    curvature?.fill(0, at, at + n);
+  },
 };
 
-const softplus: Kernel = (n, z, zAt, a, aAt, slope, curvature, at) => {
-  for (let i = 0; i < n; i++) {
-    const x = z[zAt + i];
-    const e = Math.exp(x < 0 ? x : -x);
-    const s = 1 / (1 + e);
-    a[aAt + i] = (x < 0 ? 0 : x) + Math.log1p(e);
-    if (slope !== null) slope[at + i] = x < 0 ? e * s : s;
-    if (curvature !== null) curvature[at + i] = e * s * s;
-  }
+const softplus: Kernel = {
+  exponent: minusMagnitude,
+  evaluate: (n, x, e, y, slope, curvature, at) => {
+    for (let i = 0; i < n; i++) {
+      const s = 1 / (1 + e[i]);
+      const t = e[i] * s;
+      y[i] = (x[i] < 0 ? 0 : x[i]) + Math.log1p(e[i]);
+      if (slope !== null) slope[at + i] = x[i] < 0 ? t : s;
+      if (curvature !== null) curvature[at + i] = t * s;
+    }
+  },
 };
 
 /** 1/√(2π). */
 const INV_SQRT_TWO_PI = 0.39894228040143267794;
 
 /** φ = zΦ(z), φ′ = Φ + zϕ, φ″ = ϕ·(2 − z²) with the normal density ϕ and its integral Φ. */
-const gelu: Kernel = (n, z, zAt, a, aAt, slope, curvature, at) => {
-  for (let i = 0; i < n; i++) {
-    const x = z[zAt + i];
-    const h = 0.5 * x * x;
-    const e = Math.exp(-h);
-    const y = (x < 0 ? -x : x) * Math.SQRT1_2;
-    let Φ: number;
-    if (y <= 0.46875) {
-      Φ = 0.5 + 0.5 * Math.SQRT1_2 * x * erfOverArgument(h);
-    } else {
-      const tail = 0.5 * e * scaledErfc(y);
-      Φ = x < 0 ? tail : 1 - tail;
+const gelu: Kernel = {
+  exponent: (n, x, e) => {
+    for (let i = 0; i < n; i++) e[i] = -0.5 * x[i] * x[i];
+  },
+  evaluate: (n, x, e, y, slope, curvature, at) => {
+    for (let i = 0; i < n; i++) {
+      const z = x[i];
+      const square = z * z;
+      const u = Math.abs(z) * Math.SQRT1_2;
+      let Φ: number;
+      if (u <= 0.46875) {
+        Φ = 0.5 + 0.5 * Math.SQRT1_2 * z * erfOverArgument(0.5 * square);
+      } else {
+        const tail = 0.5 * e[i] * scaledErfc(u);
+        Φ = z < 0 ? tail : 1 - tail;
+      }
+      const density = INV_SQRT_TWO_PI * e[i];
+      y[i] = z * Φ;
+      if (slope !== null) slope[at + i] = Φ + z * density;
+      // Beyond |z| = 39 the density is 0 in double precision, and z² may be infinite there.
+      if (curvature !== null) curvature[at + i] = density === 0 ? 0 : density * (2 - square);
     }
-    const density = INV_SQRT_TWO_PI * e;
-    a[aAt + i] = x * Φ;
-    if (slope !== null) slope[at + i] = Φ + x * density;
-    // Beyond |z| = 38 the density is 0 in double precision, and z² may be infinite there.
-    if (curvature !== null) curvature[at + i] = e === 0 ? 0 : density * (2 - 2 * h);
-  }
+  },
 };
 
-const linear: Kernel = (n, z, zAt, a, aAt, slope, curvature, at) => {
-  for (let i = 0; i < n; i++) a[aAt + i] = z[zAt + i];
-  slope?.fill(1, at, at + n);
-  curvature?.fill(0, at, at + n);
+const linear: Kernel = {
+  exponent: null,
+  evaluate: (n, x, _e, y, slope, curvature, at) => {
+    for (let i = 0; i < n; i++) y[i] = x[i];
+    slope?.fill(1, at, at + n);
+    curvature?.fill(0, at, at + n);
+  },
 };
 
 const KERNELS: Readonly<Record<ActivationName, Kernel>> = { tanh, sigmoid, relu, softplus, gelu, linear };
@@ -107,21 +144,42 @@ export const hasUnitSlope = (name: ActivationName): boolean => name === 'linear'
 /** Whether φ″ vanishes (for the ReLU: almost everywhere; its slope at 0 is 0). */
 export const hasZeroCurvature = (name: ActivationName): boolean => name === 'linear' || name === 'relu';
 
+function copyRun(x: FloatArray, from: number, y: FloatArray, to: number, count: number): void {
+  if (count >= 32) y.set(x.subarray(from, from + count), to);
+  else for (let i = 0; i < count; i++) y[to + i] = x[from + i];
+}
+
+/** a ← φ(z) on views of equal shape; φ′ and φ″ into contiguous arrays from position 0. Runs of whole columns, or parts of long ones, at a time. */
+function activateView(name: ActivationName, z: Matrix, a: Matrix, slope: FloatArray | null, curvature: FloatArray | null): void {
+  const { exponent, evaluate } = KERNELS[name];
+  const contiguous = z.ld === z.rows && a.ld === a.rows;
+  const rows = contiguous ? z.rows * z.cols : z.rows;
+  const cols = contiguous ? 1 : z.cols;
+  const span = Math.min(rows, CHUNK);
+  const columns = Math.max(1, Math.floor(CHUNK / Math.max(1, rows)));
+  for (let j = 0; j < cols; j += columns) {
+    const together = Math.min(columns, cols - j);
+    for (let i = 0; i < rows; i += span) {
+      const height = Math.min(span, rows - i);
+      const n = height * together;
+      for (let c = 0; c < together; c++) copyRun(z.data, z.offset + i + (j + c) * z.ld, abscissae, c * height, height);
+      if (exponent !== null) {
+        exponent(n, abscissae, exponentials);
+        expInPlace(exponentials, 0, n);
+      }
+      evaluate(n, abscissae, exponentials, values, slope, curvature, i + j * rows);
+      for (let c = 0; c < together; c++) copyRun(values, c * height, a.data, a.offset + i + (j + c) * a.ld, height);
+    }
+  }
+}
+
 /** a ← φ(z), slope ← φ′(z), curvature ← φ″(z), elementwise on arrays of equal length; a may be z itself. */
 export function activate(name: ActivationName, z: FloatArray, a: FloatArray, slope: FloatArray | null, curvature: FloatArray | null): void {
-  KERNELS[name](z.length, z, 0, a, 0, slope, curvature, 0);
+  activateView(name, view(z, 0, z.length, 1), view(a, 0, a.length, 1), slope, curvature);
 }
 
 /** In place on a view: Z ← φ(Z), with φ′(Z) and φ″(Z), where asked, into contiguous arrays of rows·cols entries. */
 export function activateInPlace(name: ActivationName, z: Matrix, slope: FloatArray | null, curvature: FloatArray | null): void {
   if (name === 'linear' && slope === null && curvature === null) return;
-  const kernel = KERNELS[name];
-  if (z.ld === z.rows) {
-    kernel(z.rows * z.cols, z.data, z.offset, z.data, z.offset, slope, curvature, 0);
-    return;
-  }
-  for (let j = 0; j < z.cols; j++) {
-    const at = z.offset + j * z.ld;
-    kernel(z.rows, z.data, at, z.data, at, slope, curvature, j * z.rows);
-  }
+  activateView(name, z, z, slope, curvature);
 }

@@ -5,7 +5,7 @@
 import { NonFiniteError, ShapeError } from '../core/errors.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
-import { block, checkView, copyInto, view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { block, checkView, copyInto, view, zeros, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { activateInPlace, hasUnitSlope, hasZeroCurvature } from './activation.js';
 import { checkParameters, layerWeights, type Network } from './network.js';
 
@@ -49,23 +49,20 @@ function allocate(network: Network, count: number, single: boolean, { curvatures
   };
 }
 
-/** Throws NonFiniteError for the first entry of Z_ℓ (ℓ = 0: the data) that is NaN or infinite. A sum that is finite has finite terms. */
-function checkFinite(z: Matrix, layer: number): void {
+/**
+ * Throws NonFiniteError for the first entry of Z_ℓ (ℓ = 0: the data) that is NaN or infinite. Every φ is finite where z is. Column sums by BLAS show it:
+ * terms that are not finite make a sum that is not.
+ */
+function checkFinite(z: Matrix, layer: number, ones: Matrix, sums: Matrix, blas: Blas): void {
   const { data, rows, cols, offset, ld } = z;
-  let total = 0;
-  for (let j = 0; j < cols; j++) {
-    const at = offset + j * ld;
-    let sum = 0;
-    for (let i = at; i < at + rows; i++) sum += data[i] * 0;
-    total += sum;
-  }
-  if (total === 0) return;
+  blas.gemv('T', 1, z, block(ones, 0, 0, rows, 1), 0, sums);
   for (let sample = 0; sample < cols; sample++) {
+    if (Number.isFinite(sums.data[sample])) continue;
     for (let unit = 0; unit < rows; unit++) {
       const value = data[offset + unit + sample * ld];
       if (Number.isFinite(value)) continue;
       const what = layer === 0 ? `Input ${unit} of sample ${sample} of the batch is ${value}: inputs are finite numbers.`
-        : `Layer ${layer}, unit ${unit}, sample ${sample} of the batch: the activation is ${value}; the parameters are not finite or have grown too large.`;
+        : `Layer ${layer}, unit ${unit}, sample ${sample} of the batch: the activation is not finite (its argument is ${value}). The parameters are not finite, or have grown too large.`;
       throw new NonFiniteError(what, { layer, unit, sample, value });
     }
   }
@@ -84,12 +81,16 @@ export function forward(network: Network, parameters: FloatArray, inputs: Matrix
   if (pass.count !== inputs.cols) throw new ShapeError(`The pass to reuse holds ${pass.count} samples, the batch ${inputs.cols}.`, { pass: pass.count, batch: inputs.cols });
   const data = block(pass.inputs[0], 0, 0, network.inputs, pass.count);
   copyInto(data, inputs);
-  checkFinite(data, 0);
+  const single = parameters instanceof Float32Array;
+  const ones = zeros(Math.max(network.inputs, ...network.layers.map(({ outputs }) => outputs)), 1, single ? 'f32' : 'f64');
+  ones.data.fill(1);
+  const sums = zeros(pass.count, 1, single ? 'f32' : 'f64');
+  checkFinite(data, 0, ones, sums, blas);
   network.layers.forEach((layer, ℓ) => {
     const next = pass.inputs[ℓ + 1];
     const z = next === undefined ? pass.output : block(next, 0, 0, layer.outputs, pass.count);
     blas.gemm('T', 'N', 1, layerWeights(layer, parameters), pass.inputs[ℓ], 0, z);
-    checkFinite(z, ℓ + 1);
+    checkFinite(z, ℓ + 1, ones, sums, blas);
     activateInPlace(layer.activation, z, pass.slopes[ℓ]?.data ?? null, pass.curvatures?.[ℓ]?.data ?? null);
   });
   return pass;

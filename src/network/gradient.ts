@@ -2,7 +2,7 @@
  * Loss and gradient of a model over all its data, streamed in batches. Layer 3.
  */
 import { throwIfAborted } from '../core/context.js';
-import { OptionError, ShapeError } from '../core/errors.js';
+import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import type { Blas } from '../dense/blas.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';
 import { accumulateGradient, backpropagate } from './backward.js';
@@ -17,43 +17,48 @@ export interface BatchOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Calls `visit` with each batch's forward pass, targets and number of the first sample. */
-function forEachBatch(model: Model, blas: Blas, { batchSize = 1024, signal }: BatchOptions, visit: (pass: ForwardPass, targets: Matrix, first: number) => void): void {
+/** Calls `visit` with each batch's forward pass, targets and number of the first sample; it returns the batch's loss. The result is the mean loss. */
+function overBatches(model: Model, blas: Blas, { batchSize = 1024, signal }: BatchOptions, visit: (pass: ForwardPass, targets: Matrix, first: number) => number): number {
   checkModel(model);
   if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw new OptionError(`batchSize is ${batchSize}: it is a whole number of at least 1.`, { batchSize });
   const { network, parameters, data, loss } = model;
+  const restricted = loss === 'cross-entropy' || loss === 'bce';
   let pass: ForwardPass | undefined;
+  let sum = 0;
   for (let first = 0; first < data.samples; first += batchSize) {
     throwIfAborted(signal);
     const count = Math.min(batchSize, data.samples - first);
     const { inputs, targets } = data.batch(first, count);
-    checkTargets(loss, targets, first);
+    if (restricted) checkTargets(loss, targets, first);
     pass = forward(network, parameters, inputs, blas, { reuse: pass?.count === count ? pass : undefined });
-    visit(pass, targets, first);
+    const batchLoss = visit(pass, targets, first);
+    if (!Number.isFinite(batchLoss)) {
+      checkTargets(loss, targets, first);
+      throw new NonFiniteError(`The loss of samples ${first} to ${first + count - 1} overflows: targets or outputs are too large for its square.`, { first, count });
+    }
+    sum += batchLoss;
   }
+  return sum / data.samples;
 }
 
 /** The mean loss f(θ) = (1/n) Σ_i loss_i. 2nN flops. Throws ShapeError, OptionError, NonFiniteError, AbortedError. */
 export function meanLoss(model: Model, blas: Blas, options: BatchOptions = {}): number {
-  let sum = 0;
-  forEachBatch(model, blas, options, (pass, targets) => { sum += lossSum(model.loss, pass.output, targets); });
-  return sum / model.data.samples;
+  return overBatches(model, blas, options, (pass, targets) => lossSum(model.loss, pass.output, targets));
 }
 
 /** f(θ) and ∇f(θ) = (1/n) Σ_i J_iᵀ ∇loss_i, laid out like θ and of its precision. 6nN flops. Throws as `meanLoss`. */
 export function lossAndGradient(model: Model, blas: Blas, options: BatchOptions = {}): { loss: number; gradient: FloatArray } {
   const { network, parameters, data } = model;
   const gradient = parameters instanceof Float32Array ? new Float32Array(network.parameters) : new Float64Array(network.parameters);
-  let sum = 0;
   let errors: Matrix[] | undefined;
-  forEachBatch(model, blas, options, (pass, targets) => {
-    sum += lossSum(model.loss, pass.output, targets);
+  const loss = overBatches(model, blas, options, (pass, targets) => {
     // The output is not needed again: its gradient takes its place.
-    lossGradient(model.loss, pass.output, targets, pass.output);
+    const sum = lossGradient(model.loss, pass.output, targets, pass.output);
     errors = backpropagate(network, parameters, pass, pass.output, blas, errors?.[0].cols === pass.count ? errors : undefined);
     accumulateGradient(network, pass, errors, 1 / data.samples, gradient, blas);
+    return sum;
   });
-  return { loss: sum / data.samples, gradient };
+  return { loss, gradient };
 }
 
 /**
@@ -62,12 +67,13 @@ export function lossAndGradient(model: Model, blas: Blas, options: BatchOptions 
 export function squaredGradientNorms(model: Model, blas: Blas, options: BatchOptions = {}): Float64Array {
   const { network, parameters, data } = model;
   const norms = new Float64Array(data.samples);
-  forEachBatch(model, blas, options, (pass, targets, first) => {
-    lossGradient(model.loss, pass.output, targets, pass.output);
+  overBatches(model, blas, options, (pass, targets, first) => {
+    const sum = lossGradient(model.loss, pass.output, targets, pass.output);
     const errors = backpropagate(network, parameters, pass, pass.output, blas);
     for (let ℓ = 0; ℓ < network.layers.length; ℓ++) {
       for (let i = 0; i < pass.count; i++) norms[first + i] += columnSquare(pass.inputs[ℓ], i) * columnSquare(errors[ℓ], i);
     }
+    return sum;
   });
   return norms;
 }

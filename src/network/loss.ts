@@ -1,45 +1,25 @@
 /**
- * Losses per sample with gradient, Hessian Q and its factor S (Q = S·Sᵀ) with respect to the network's outputs f. Layer 3.
- *   mse            ½‖f − y‖²,            gradient f − y,      Q = I,               S = I
- *   squared-error  ‖f − y‖²,             gradient 2(f − y),   Q = 2I,              S = √2·I
- *   cross-entropy  −Σ_k y_k log p_k,     gradient p − y,      Q = diag(p) − ppᵀ,   S = diag(√p) − p√pᵀ,   p = softmax(f), Σ y = 1
- *   bce            Σ_k log(1 + e^{f_k}) − y_k f_k,  σ(f) − y, Q = diag(σ(1 − σ)),  S = diag(√(σ(1 − σ))), y ∈ [0, 1]
- * The last two take logits and go through log-sum-exp with the largest logit subtracted (or e^{−|f|}), so that no logit overflows.
- * S of the cross-entropy: C. Chen, S. Reiz, C. Yu, H.-J. Bungartz, G. Biros, arXiv 1910.12184; it is square, and Sᵀ annihilates nothing but √p's direction.
+ * Losses over a batch: values, gradients with respect to the outputs, and what targets they take. Layer 3. Formulas: ./loss-name.ts.
  */
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
-import type { FloatArray, Matrix } from '../dense/matrix.js';
+import type { Matrix } from '../dense/matrix.js';
+import { logisticColumns, softmaxColumns } from './logits.js';
+import type { LossName } from './loss-name.js';
 
-export type LossName = 'mse' | 'squared-error' | 'cross-entropy' | 'bce';
-export const LOSSES: readonly LossName[] = ['mse', 'squared-error', 'cross-entropy', 'bce'];
+export { LOSSES, type LossName } from './loss-name.js';
+export { applyLossFactor, applyLossHessian } from './loss-hessian.js';
 
 /** How far the targets of the cross-entropy may be from summing to one: single-precision targets of a few thousand classes pass. */
 const SUM_TOLERANCE = 1e-4;
 
-function checkSameShape(a: Matrix, b: Matrix, what: string): void {
-  if (a.rows !== b.rows || a.cols !== b.cols) {
-    throw new ShapeError(`${what}: the network's outputs are ${a.rows} × ${a.cols}, the other matrix is ${b.rows} × ${b.cols}.`, { outputs: [a.rows, a.cols], other: [b.rows, b.cols] });
+function checkSameShape(output: Matrix, other: Matrix, what: string): void {
+  if (output.rows !== other.rows || output.cols !== other.cols) {
+    throw new ShapeError(`${what} is ${other.rows} × ${other.cols}; the network's outputs are ${output.rows} × ${output.cols}.`, { outputs: [output.rows, output.cols], other: [other.rows, other.cols] });
   }
 }
 
-/** p[0 … r) ← softmax of the r entries from `at`; returns log Σ e^f. */
-function softmax(f: FloatArray, at: number, r: number, p: Float64Array): number {
-  let largest = -Infinity;
-  for (let k = 0; k < r; k++) if (f[at + k] > largest) largest = f[at + k];
-  let sum = 0;
-  for (let k = 0; k < r; k++) {
-    const e = Math.exp(f[at + k] - largest);
-    p[k] = e;
-    sum += e;
-  }
-  const scale = 1 / sum;
-  for (let k = 0; k < r; k++) p[k] *= scale;
-  return largest + Math.log(sum);
-}
-
-/** The loss summed over the columns of `output` (r × count), in double precision. Throws ShapeError. */
-export function lossSum(loss: LossName, output: Matrix, targets: Matrix): number {
-  checkSameShape(output, targets, 'Targets');
+/** ½Σ(f − y)² over the batch; out, if any, ← scale·(f − y). */
+function halfSquares(output: Matrix, targets: Matrix, scale: number, out: Matrix | null): number {
   const { data: f, rows: r, cols } = output;
   const y = targets.data;
   let total = 0;
@@ -47,147 +27,99 @@ export function lossSum(loss: LossName, output: Matrix, targets: Matrix): number
     const at = output.offset + i * output.ld;
     const to = targets.offset + i * targets.ld;
     let sum = 0;
-    if (loss === 'cross-entropy') {
-      let largest = -Infinity;
-      for (let k = 0; k < r; k++) if (f[at + k] > largest) largest = f[at + k];
-      let exponentials = 0;
-      for (let k = 0; k < r; k++) exponentials += Math.exp(f[at + k] - largest);
-      const log = Math.log(exponentials);
-      // (largest − f_k) + log: the small logarithm is not swallowed by a large logit.
-      for (let k = 0; k < r; k++) if (y[to + k] !== 0) sum += y[to + k] * (largest - f[at + k] + log);
-    } else if (loss === 'bce') {
-      for (let k = 0; k < r; k++) {
-        const z = f[at + k];
-        // log(1 + e^z) − yz, written so that nothing cancels: (1 − y)z for z > 0, −yz below, both plus log(1 + e^{−|z|}).
-        sum += (z > 0 ? (1 - y[to + k]) * z : -y[to + k] * z) + Math.log1p(Math.exp(z > 0 ? -z : z));
-      }
-    } else {
+    if (out === null) {
       for (let k = 0; k < r; k++) {
         const d = f[at + k] - y[to + k];
         sum += d * d;
       }
-      if (loss === 'mse') sum *= 0.5;
+    } else {
+      const g = out.data;
+      const into = out.offset + i * out.ld;
+      for (let k = 0; k < r; k++) {
+        const d = f[at + k] - y[to + k];
+        g[into + k] = scale * d;
+        sum += d * d;
+      }
     }
     total += sum;
   }
+  return 0.5 * total;
+}
+
+/** Σ_k y_k (log Σe − x_k) over the batch: the logarithm is not swallowed by a large logit. */
+function crossEntropy(output: Matrix, targets: Matrix, out: Matrix | null): number {
+  const r = output.rows;
+  const y = targets.data;
+  let total = 0;
+  softmaxColumns(output, (first, count, x, e) => {
+    for (let c = 0; c < count; c++) {
+      const at = c * r;
+      const to = targets.offset + (first + c) * targets.ld;
+      let exponentials = 0;
+      for (let k = at; k < at + r; k++) exponentials += e[k];
+      const log = Math.log(exponentials);
+      let sum = 0;
+      for (let k = 0; k < r; k++) if (y[to + k] !== 0) sum += y[to + k] * (log - x[at + k]);
+      total += sum;
+      if (out === null) continue;
+      const into = out.offset + (first + c) * out.ld;
+      const scale = 1 / exponentials;
+      for (let k = 0; k < r; k++) out.data[into + k] = e[at + k] * scale - y[to + k];
+    }
+  });
   return total;
 }
 
-/** out ← the gradient of each sample's loss with respect to its outputs, r × count, not divided by n; out may be `output`. Throws ShapeError. */
-export function lossGradient(loss: LossName, output: Matrix, targets: Matrix, out: Matrix): void {
-  checkSameShape(output, targets, 'Targets');
-  checkSameShape(output, out, 'Gradient of the loss');
-  const { data: f, rows: r, cols } = output;
+/** Σ_k log(1 + e^f) − yf over the batch, as (1 − y)f for f > 0 and −yf below, both plus log(1 + e^{−|f|}): nothing cancels. */
+function binaryCrossEntropy(output: Matrix, targets: Matrix, out: Matrix | null): number {
+  const r = output.rows;
+  const f = output.data;
   const y = targets.data;
-  const g = out.data;
-  const p = loss === 'cross-entropy' ? new Float64Array(r) : null;
-  const scale = loss === 'squared-error' ? 2 : 1;
-  for (let i = 0; i < cols; i++) {
-    const at = output.offset + i * output.ld;
-    const to = targets.offset + i * targets.ld;
-    const into = out.offset + i * out.ld;
-    if (p !== null) {
-      softmax(f, at, r, p);
-      for (let k = 0; k < r; k++) g[into + k] = p[k] - y[to + k];
-    } else if (loss === 'bce') {
+  let total = 0;
+  logisticColumns(output, (first, count, _x, e) => {
+    for (let c = 0; c < count; c++) {
+      const at = output.offset + (first + c) * output.ld;
+      const to = targets.offset + (first + c) * targets.ld;
+      let sum = 0;
       for (let k = 0; k < r; k++) {
         const z = f[at + k];
-        const e = Math.exp(z < 0 ? z : -z);
-        g[into + k] = (z < 0 ? e : 1) / (1 + e) - y[to + k];
+        sum += (z > 0 ? (1 - y[to + k]) * z : -y[to + k] * z) + Math.log1p(e[c * r + k]);
       }
-    } else {
-      for (let k = 0; k < r; k++) g[into + k] = scale * (f[at + k] - y[to + k]);
+      total += sum;
+      if (out === null) continue;
+      const into = out.offset + (first + c) * out.ld;
+      for (let k = 0; k < r; k++) {
+        const t = e[c * r + k];
+        out.data[into + k] = (f[at + k] < 0 ? t : 1) / (1 + t) - y[to + k];
+      }
     }
+  });
+  return total;
+}
+
+function evaluate(loss: LossName, output: Matrix, targets: Matrix, out: Matrix | null): number {
+  checkSameShape(output, targets, 'The matrix of targets');
+  if (out !== null) checkSameShape(output, out, 'The gradient of the loss');
+  switch (loss) {
+    case 'mse': return halfSquares(output, targets, 1, out);
+    case 'squared-error': return 2 * halfSquares(output, targets, 2, out);
+    case 'cross-entropy': return crossEntropy(output, targets, out);
+    case 'bce': return binaryCrossEntropy(output, targets, out);
+    default: throw new OptionError(`Unknown loss "${String(loss)}": choose mse, squared-error, cross-entropy, bce.`, { loss });
   }
 }
 
-/** Number of blocks k of x and out (r × count·k). Throws ShapeError. */
-function checkBlocks(output: Matrix, x: Matrix, out: Matrix): number {
-  const blocks = output.cols === 0 ? 0 : x.cols / output.cols;
-  if (x.rows !== output.rows || !Number.isInteger(blocks)) {
-    throw new ShapeError(`The Hessian of the loss acts on blocks of ${output.rows} × ${output.cols}; the argument is ${x.rows} × ${x.cols}.`, { outputs: [output.rows, output.cols], argument: [x.rows, x.cols] });
-  }
-  checkSameShape(x, out, 'Hessian of the loss times a matrix');
-  return blocks;
-}
-
-function scaleInto(scale: number, x: Matrix, out: Matrix): void {
-  if (scale === 1 && x.data === out.data && x.offset === out.offset && x.ld === out.ld) return;
-  for (let j = 0; j < x.cols; j++) {
-    const from = x.offset + j * x.ld;
-    const to = out.offset + j * out.ld;
-    for (let k = 0; k < x.rows; k++) out.data[to + k] = scale * x.data[from + k];
-  }
-}
-
-/** d ← σ(f)(1 − σ(f)), or its square root. */
-function bernoulliVariance(f: FloatArray, at: number, r: number, root: boolean, d: Float64Array): void {
-  for (let k = 0; k < r; k++) {
-    const z = f[at + k];
-    const e = Math.exp(z < 0 ? z : -z);
-    d[k] = root ? Math.sqrt(e) / (1 + e) : e / ((1 + e) * (1 + e));
-  }
-}
-
-/** out ← left∘x − right·(inner·x) for the k columns of one sample; `right` null for a diagonal. */
-function diagonalMinusOuter(left: Float64Array, right: Float64Array | null, inner: Float64Array, x: Matrix, out: Matrix, sample: number, count: number, blocks: number): void {
-  const r = x.rows;
-  const v = x.data;
-  const w = out.data;
-  for (let b = 0; b < blocks; b++) {
-    const from = x.offset + (b * count + sample) * x.ld;
-    const to = out.offset + (b * count + sample) * out.ld;
-    let dot = 0;
-    if (right === null) {
-      for (let k = 0; k < r; k++) w[to + k] = left[k] * v[from + k];
-      continue;
-    }
-    for (let k = 0; k < r; k++) dot += inner[k] * v[from + k];
-    for (let k = 0; k < r; k++) w[to + k] = left[k] * v[from + k] - right[k] * dot;
-  }
+/** The loss summed over the columns of `output` (r × count), in double precision. Throws ShapeError. */
+export function lossSum(loss: LossName, output: Matrix, targets: Matrix): number {
+  return evaluate(loss, output, targets, null);
 }
 
 /**
- * out_i ← Q_i·x_i for each sample: x and out are r × (count·k), k blocks of count columns, column i of a block belonging to sample i.
- * out may be x. Throws ShapeError.
+ * out ← the gradient of each sample's loss with respect to its outputs, r × count, not divided by n; out may be `output` itself. Returns the sum of the losses,
+ * which comes with it. Throws ShapeError.
  */
-export function applyLossHessian(loss: LossName, output: Matrix, x: Matrix, out: Matrix): void {
-  const blocks = checkBlocks(output, x, out);
-  if (loss === 'mse' || loss === 'squared-error') {
-    scaleInto(loss === 'mse' ? 1 : 2, x, out);
-    return;
-  }
-  const d = new Float64Array(output.rows);
-  for (let i = 0; i < output.cols; i++) {
-    const at = output.offset + i * output.ld;
-    if (loss === 'bce') bernoulliVariance(output.data, at, output.rows, false, d);
-    else softmax(output.data, at, output.rows, d);
-    diagonalMinusOuter(d, loss === 'bce' ? null : d, d, x, out, i, output.cols, blocks);
-  }
-}
-
-/** out_i ← S_i·x_i (trans N) or S_iᵀ·x_i (trans T), Q_i = S_i·S_iᵀ; shapes as in `applyLossHessian`. Throws ShapeError. */
-export function applyLossFactor(loss: LossName, output: Matrix, trans: 'N' | 'T', x: Matrix, out: Matrix): void {
-  const blocks = checkBlocks(output, x, out);
-  if (loss === 'mse' || loss === 'squared-error') {
-    scaleInto(loss === 'mse' ? 1 : Math.SQRT2, x, out);
-    return;
-  }
-  const r = output.rows;
-  const root = new Float64Array(r);
-  const p = new Float64Array(r);
-  for (let i = 0; i < output.cols; i++) {
-    const at = output.offset + i * output.ld;
-    if (loss === 'bce') {
-      bernoulliVariance(output.data, at, r, true, root);
-      diagonalMinusOuter(root, null, p, x, out, i, output.cols, blocks);
-      continue;
-    }
-    softmax(output.data, at, r, p);
-    for (let k = 0; k < r; k++) root[k] = Math.sqrt(p[k]);
-    if (trans === 'N') diagonalMinusOuter(root, p, root, x, out, i, output.cols, blocks);
-    else diagonalMinusOuter(root, root, p, x, out, i, output.cols, blocks);
-  }
+export function lossGradient(loss: LossName, output: Matrix, targets: Matrix, out: Matrix): number {
+  return evaluate(loss, output, targets, out);
 }
 
 /**
@@ -198,27 +130,24 @@ export function checkTargets(loss: LossName, targets: Matrix, first: number): vo
   const { data: y, rows, cols } = targets;
   for (let i = 0; i < cols; i++) {
     const at = targets.offset + i * targets.ld;
+    const sample = first + i;
+    let zero = 0;
+    for (let k = at; k < at + rows; k++) zero += y[k] * 0;
+    if (zero !== 0) {
+      let k = 0;
+      while (Number.isFinite(y[at + k])) k++;
+      throw new NonFiniteError(`Target ${k} of sample ${sample} is ${y[at + k]}: targets are finite numbers.`, { sample, output: k, value: y[at + k] });
+    }
+    if (loss !== 'cross-entropy' && loss !== 'bce') continue;
     let sum = 0;
-    let smallest = Infinity;
-    let largest = -Infinity;
     for (let k = 0; k < rows; k++) {
       const value = y[at + k];
       sum += value;
-      if (value < smallest) smallest = value;
-      if (value > largest) largest = value;
+      if (loss === 'bce' && (value < 0 || value > 1)) throw new OptionError(`Target ${k} of sample ${sample} is ${value}: bce takes targets from 0 to 1.`, { sample, output: k, value });
+      if (value < 0) throw new OptionError(`Target ${k} of sample ${sample} is ${value}: the cross-entropy takes probabilities, or labels by labelTargets.`, { sample, output: k, value });
     }
-    const sample = first + i;
-    if (!Number.isFinite(sum)) {
-      for (let k = 0; k < rows; k++) {
-        if (!Number.isFinite(y[at + k])) throw new NonFiniteError(`Target ${k} of sample ${sample} is ${y[at + k]}: targets are finite numbers.`, { sample, output: k, value: y[at + k] });
-      }
-    }
-    if (loss === 'cross-entropy') {
-      if (smallest < 0) throw new OptionError(`Sample ${sample} has a negative target (${smallest}): the cross-entropy takes probabilities, or labels by labelTargets.`, { sample, value: smallest });
-      if (Math.abs(sum - 1) > SUM_TOLERANCE) throw new OptionError(`The targets of sample ${sample} sum to ${sum}: the cross-entropy takes probabilities that sum to one, or labels by labelTargets.`, { sample, sum });
-    } else if (loss === 'bce' && (smallest < 0 || largest > 1)) {
-      const value = smallest < 0 ? smallest : largest;
-      throw new OptionError(`Sample ${sample} has a target of ${value}: bce takes targets from 0 to 1.`, { sample, value });
+    if (loss === 'cross-entropy' && Math.abs(sum - 1) > SUM_TOLERANCE) {
+      throw new OptionError(`The targets of sample ${sample} sum to ${sum}: the cross-entropy takes probabilities that sum to one, or labels by labelTargets.`, { sample, sum });
     }
   }
 }

@@ -26,9 +26,10 @@ function gather(a: Matrix, order: Int32Array, first: number, out: Matrix): void 
   const { data: x, rows, ld, offset } = a;
   const y = out.data;
   for (let j = 0; j < out.cols; j++) {
-    let from = offset + order[first + j] * ld;
-    let to = j * rows;
-    for (let i = 0; i < rows; i++) y[to++] = x[from++];
+    const from = offset + order[first + j] * ld;
+    const to = j * rows;
+    if (rows >= 32) y.set(x.subarray(from, from + rows), to);
+    else for (let i = 0; i < rows; i++) y[to + i] = x[from + i];
   }
 }
 

@@ -8,7 +8,7 @@ import type { Blas } from '../dense/blas.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';
 import { accumulateGradient, backpropagate } from './backward.js';
 import { forward, type ForwardPass } from './forward.js';
-import { lossGradient, lossSum } from './loss.js';
+import { lossGradient } from './loss.js';
 import { checkModel, type Model } from './model.js';
 import { SampleOrder } from './sample-order.js';
 
@@ -119,10 +119,9 @@ export async function trainAdam(model: Model, options: AdamOptions, control: Run
         // The data has been checked: what is not finite here is the parameters' doing.
         throw error instanceof NonFiniteError ? diverged(epoch, step, error) : error;
       }
-      const batchLoss = lossSum(loss, pass.output, targets);
+      const batchLoss = lossGradient(loss, pass.output, targets, pass.output);
       if (!Number.isFinite(batchLoss)) throw diverged(epoch, step);
       sum += batchLoss;
-      lossGradient(loss, pass.output, targets, pass.output);
       errors = backpropagate(network, θ, pass, pass.output, blas, same ? errors : undefined);
       g.fill(0);
       accumulateGradient(network, pass, errors, 1 / pass.count, g, blas);

@@ -1,0 +1,126 @@
+/**
+ * The Hessian Q of the loss with respect to the outputs, and its factor S, Q = S·Sᵀ, for every sample of a batch. Layer 3. Formulas: ./loss-name.ts.
+ * What Q needs of the outputs (softmax probabilities, or Bernoulli variances) is computed once in `outputCurvature`, for any number of products.
+ */
+import { OptionError, ShapeError } from '../core/errors.js';
+import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { logisticColumns, softmaxColumns } from './logits.js';
+import type { LossName } from './loss-name.js';
+
+/** Q_i of each sample: scale·I; diag(w_i); or diag(w_i) − w_i w_iᵀ. */
+export type OutputCurvature =
+  | { readonly kind: 'scaled-identity'; readonly rows: number; readonly count: number; readonly scale: number }
+  | { readonly kind: 'diagonal' | 'softmax'; readonly rows: number; readonly count: number; /** r × count, contiguous. */ readonly weights: Matrix };
+
+/** The Hessians of the loss at these outputs (r × count); a copy, in their precision. Throws OptionError for an unknown loss. */
+export function outputCurvature(loss: LossName, output: Matrix): OutputCurvature {
+  const { rows, cols: count } = output;
+  if (loss === 'mse' || loss === 'squared-error') return { kind: 'scaled-identity', rows, count, scale: loss === 'mse' ? 1 : 2 };
+  const w: FloatArray = output.data instanceof Float32Array ? new Float32Array(rows * count) : new Float64Array(rows * count);
+  const weights = view(w, 0, rows, count);
+  if (loss === 'bce') {
+    logisticColumns(output, (first, columns, _x, e) => {
+      for (let k = 0, to = first * rows; k < columns * rows; k++, to++) {
+        const s = 1 / (1 + e[k]);
+        w[to] = e[k] * s * s;
+      }
+    });
+    return { kind: 'diagonal', rows, count, weights };
+  }
+  if (loss !== 'cross-entropy') throw new OptionError(`Unknown loss "${String(loss)}": choose mse, squared-error, cross-entropy, bce.`, { loss });
+  softmaxColumns(output, (first, columns, _x, e) => {
+    for (let c = 0; c < columns; c++) {
+      let sum = 0;
+      for (let k = c * rows; k < (c + 1) * rows; k++) sum += e[k];
+      const scale = 1 / sum;
+      for (let k = 0; k < rows; k++) w[(first + c) * rows + k] = e[c * rows + k] * scale;
+    }
+  });
+  return { kind: 'softmax', rows, count, weights };
+}
+
+/** Number of blocks k of x and out (r × count·k). */
+function blocksOf({ rows, count }: OutputCurvature, x: Matrix, out: Matrix): number {
+  const blocks = x.cols / Math.max(1, count);
+  if (x.rows !== rows || !Number.isInteger(blocks)) {
+    throw new ShapeError(`The Hessian of the loss acts on blocks of ${rows} × ${count} side by side; the argument is ${x.rows} × ${x.cols}.`, { outputs: [rows, count], argument: [x.rows, x.cols] });
+  }
+  if (out.rows !== x.rows || out.cols !== x.cols) throw new ShapeError(`The result is ${out.rows} × ${out.cols}, the argument ${x.rows} × ${x.cols}.`, { argument: [x.rows, x.cols], result: [out.rows, out.cols] });
+  return blocks;
+}
+
+function scaleInto(scale: number, x: Matrix, out: Matrix): void {
+  if (scale === 1 && x.data === out.data && x.offset === out.offset && x.ld === out.ld) return;
+  for (let j = 0; j < x.cols; j++) {
+    const from = x.offset + j * x.ld;
+    const to = out.offset + j * out.ld;
+    for (let k = 0; k < x.rows; k++) out.data[to + k] = scale * x.data[from + k];
+  }
+}
+
+/** out ← diag(left) x − right·(innerᵀ x) for the columns of one sample; without `right`, diag(left) x. */
+function applyToSample(sample: number, count: number, blocks: number, left: FloatArray, right: FloatArray | null, inner: FloatArray, x: Matrix, out: Matrix): void {
+  const r = x.rows;
+  const v = x.data;
+  const w = out.data;
+  for (let b = 0; b < blocks; b++) {
+    const from = x.offset + (b * count + sample) * x.ld;
+    const to = out.offset + (b * count + sample) * out.ld;
+    if (right === null) {
+      for (let k = 0; k < r; k++) w[to + k] = left[k] * v[from + k];
+      continue;
+    }
+    let dot = 0;
+    for (let k = 0; k < r; k++) dot += inner[k] * v[from + k];
+    for (let k = 0; k < r; k++) w[to + k] = left[k] * v[from + k] - right[k] * dot;
+  }
+}
+
+/**
+ * out_i ← Q_i·x_i for each sample: x and out are r × (count·k), k blocks of count columns, column i of a block belonging to sample i.
+ * out may be x. Throws ShapeError.
+ */
+export function applyCurvature(curvature: OutputCurvature, x: Matrix, out: Matrix): void {
+  const blocks = blocksOf(curvature, x, out);
+  if (curvature.kind === 'scaled-identity') {
+    scaleInto(curvature.scale, x, out);
+    return;
+  }
+  const { kind, rows, count, weights } = curvature;
+  const w = new Float64Array(rows);
+  for (let i = 0; i < count; i++) {
+    for (let k = 0; k < rows; k++) w[k] = weights.data[i * rows + k];
+    applyToSample(i, count, blocks, w, kind === 'softmax' ? w : null, w, x, out);
+  }
+}
+
+/** out_i ← S_i·x_i (trans N) or S_iᵀ·x_i (trans T), Q_i = S_i·S_iᵀ; shapes as in `applyCurvature`. Throws ShapeError. */
+export function applyCurvatureFactor(curvature: OutputCurvature, trans: 'N' | 'T', x: Matrix, out: Matrix): void {
+  const blocks = blocksOf(curvature, x, out);
+  if (curvature.kind === 'scaled-identity') {
+    scaleInto(Math.sqrt(curvature.scale), x, out);
+    return;
+  }
+  const { kind, rows, count, weights } = curvature;
+  const w = new Float64Array(rows);
+  const root = new Float64Array(rows);
+  for (let i = 0; i < count; i++) {
+    for (let k = 0; k < rows; k++) {
+      w[k] = weights.data[i * rows + k];
+      root[k] = Math.sqrt(w[k]);
+    }
+    if (kind === 'diagonal') applyToSample(i, count, blocks, root, null, w, x, out);
+    else if (trans === 'N') applyToSample(i, count, blocks, root, w, root, x, out);
+    else applyToSample(i, count, blocks, root, root, w, x, out);
+  }
+}
+
+/** `applyCurvature` at these outputs, for one product; for several, take `outputCurvature` once. Throws ShapeError. */
+export function applyLossHessian(loss: LossName, output: Matrix, x: Matrix, out: Matrix): void {
+  applyCurvature(outputCurvature(loss, output), x, out);
+}
+
+/** `applyCurvatureFactor` at these outputs, for one product. Throws ShapeError. */
+export function applyLossFactor(loss: LossName, output: Matrix, trans: 'N' | 'T', x: Matrix, out: Matrix): void {
+  applyCurvatureFactor(outputCurvature(loss, output), trans, x, out);
+}
