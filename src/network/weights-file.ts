@@ -47,6 +47,9 @@ interface FoundLayer extends LayerName {
   readonly biases: NamedArray | undefined;
 }
 
+/** Units transposed at a time: both sides stay in cache. */
+const tileUnits = 32;
+
 const shapeText = (shape: readonly number[]): string => `(${shape.join(', ')}${shape.length === 1 ? ',' : ''})`;
 
 /** `turned`: weights read as if they were kernels, and kernels as weights. */
@@ -127,9 +130,8 @@ function fillLayer(layer: Layer, { weights, biases, kernel }: FoundLayer, parame
   if (unitFirst) {
     for (let p = 0; p < outputs; p++) parameters.set(data.subarray(p * inputs, (p + 1) * inputs), offset + p * width);
   } else {
-    // A tile of 32 units at a time: both sides stay in cache.
-    for (let p0 = 0; p0 < outputs; p0 += 32) {
-      const end = Math.min(outputs, p0 + 32);
+    for (let p0 = 0; p0 < outputs; p0 += tileUnits) {
+      const end = Math.min(outputs, p0 + tileUnits);
       for (let q = 0; q < inputs; q++) for (let p = p0; p < end; p++) parameters[offset + p * width + q] = data[q * outputs + p];
     }
   }
@@ -173,12 +175,15 @@ function layerArrays(layer: Layer, parameters: FloatArray, kernel: boolean): { w
   const precision = data instanceof Float64Array ? 'f64' : 'f32';
   const weight = zeros(inputs, outputs, precision).data;
   const vector = zeros(bias ? outputs : 0, 1, precision).data;
-  for (let p = 0; p < outputs; p++) {
-    const unit = data.subarray(offset + p * width, offset + p * width + inputs);
-    if (kernel) for (let q = 0; q < inputs; q++) weight[q * outputs + p] = unit[q];
-    else weight.set(unit, p * inputs);
-    if (bias) vector[p] = data[offset + p * width + inputs];
+  if (kernel) {
+    for (let p0 = 0; p0 < outputs; p0 += tileUnits) {
+      const end = Math.min(outputs, p0 + tileUnits);
+      for (let q = 0; q < inputs; q++) for (let p = p0; p < end; p++) weight[q * outputs + p] = data[offset + p * width + q];
+    }
+  } else {
+    for (let p = 0; p < outputs; p++) weight.set(data.subarray(offset + p * width, offset + p * width + inputs), p * inputs);
   }
+  if (bias) for (let p = 0; p < outputs; p++) vector[p] = data[offset + p * width + inputs];
   return { weight: { shape: kernel ? [inputs, outputs] : [outputs, inputs], data: weight }, bias: bias ? { shape: [outputs], data: vector } : undefined };
 }
 
