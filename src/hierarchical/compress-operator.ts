@@ -1,0 +1,205 @@
+/**
+ * From products alone to a hierarchical matrix: for operators without entries, or whose products are cheaper. Layer 5.
+ */
+import { throwIfAborted } from '../core/context.js';
+import { AsymmetryError, OptionError, ShapeError } from '../core/errors.js';
+import { RandomStream } from '../core/random.js';
+import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
+import { squaredNorm, view, zeros, type FloatArray, type Matrix, type Precision } from '../dense/matrix.js';
+import { availableMemory } from '../io/machine.js';
+import type { LinearOperator } from '../operator/linear-operator.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import { mostInLeaf, type ClusterTree } from '../tree/cluster-tree.js';
+import type { InteractionLists } from '../tree/interaction-lists.js';
+import { interactionLists } from '../tree/lists.js';
+import { peel, type Multiply } from './black-box-hodlr.js';
+import { drawSample, hssFromSample, type Sample } from './black-box-hss.js';
+import { checkTree } from './check-data.js';
+import { compressionCost, MEASURED_VECTORS, resolveProductsOptions, type CompressionCost, type ProductsOptions, type ResolvedProductsOptions } from './compression-cost.js';
+import { ratioEstimate, type ErrorEstimate } from './error-estimate.js';
+import { assemble } from './fill.js';
+import type { Layout } from './layout.js';
+import { HierarchicalMatrix, type CompressionReport } from './matrix.js';
+import { requireMemory } from './memory.js';
+import { storeNested } from './nested-skeletons.js';
+import { OrderedProducts } from './ordered-products.js';
+
+/** x and A·x in tree order: random vectors that no basis was found from, or all columns. */
+interface Reference { readonly x: Matrix; readonly y: Matrix; readonly complete: boolean; readonly norm: number }
+
+/** What one attempt made. */
+interface Compressed { readonly layout: Layout; readonly values: FloatArray; readonly dropped: number; readonly beyond: number }
+
+const REFERENCE_STREAM = 0x0f4e5;
+/** ‖G − Gᵀ‖_F, G = XᵀAX, relative to ‖X‖·‖AX‖ of a column: beyond rounding of the operator's precision. */
+const ASYMMETRY = { f64: 1e-8, f32: 1e-3 } as const;
+const MOST_ATTEMPTS = 3;
+/** A new attempt aims this much below the tolerance. */
+const MARGIN = 0.8;
+
+/**
+ * Compresses a symmetric N × N operator A on a given cluster tree, from its products with blocks of vectors alone:
+ *
+ *   K̃ = blockdiag(D_leaf) + Σ over pairs of siblings (α, β) of P_αᵀ B_αβ P_β and its transpose,
+ *
+ * in the form that `compress` returns, with ‖A − K̃‖_F ≤ tolerance·‖A‖_F as far as `maxRank` allows. `report.products.error` measures it on random vectors that nothing was
+ * fitted to, and `report.products.met` says whether it was met. `compressionCost` predicts the products; where they would be N or more, all columns are computed, and the error is exact.
+ * The tree may have leaves of any sizes; zero blocks get rank 0. The same seed gives the same bits on a team of any size, as far as the operator's products do. K̃ is symmetric to the
+ * last bit; where A is positive definite K̃ need not be, as with any truncation.
+ * Cost: O(N·s²) flops (HSS) or O(N·s²·levels²) (HODLR) beside the products.
+ * Throws ShapeError (sizes), OptionError (options; an operator that says it is not symmetric), AsymmetryError (one that shows it is not), NonFiniteError, MemoryError (before allocating), AbortedError, WorkerError.
+ * Sources: black-box-hss.ts (Levitt, Martinsson), black-box-hodlr.ts (Lin, Lu, Ying; Martinsson).
+ */
+export async function compressOperator(operator: LinearOperator, tree: ClusterTree, options: ProductsOptions, control: TeamControl): Promise<HierarchicalMatrix> {
+  const resolved = resolveProductsOptions(options);
+  checkOperator(operator, tree);
+  const began = performance.now();
+  const cost = compressionCost(tree, resolved);
+  requireMemory(cost.bytes, resolved.memoryLimit ?? availableMemory());
+  throwIfAborted(control.signal);
+  const lists = interactionLists(tree, { count: 0, indices: new Int32Array(0) }, { budget: 0 });
+  const products = new OrderedProducts(operator, tree.order, resolved.productPrecision, cost.products, cost.complete ? tree.size : cost.samples, control);
+  try {
+    const reference = await multiplyReference(tree, resolved, cost, products, control);
+    requireSymmetry(reference, tree, resolved.productPrecision, control);
+    return await (resolved.format === 'hss' ? nested : peeled)({ tree, lists, options: resolved, cost, products, reference, began, control });
+  } finally {
+    products.release();
+  }
+}
+
+interface Task {
+  readonly tree: ClusterTree;
+  readonly lists: InteractionLists;
+  readonly options: ResolvedProductsOptions;
+  readonly cost: CompressionCost;
+  readonly products: OrderedProducts;
+  readonly reference: Reference;
+  readonly began: number;
+  readonly control: TeamControl;
+}
+
+async function nested(task: Task): Promise<HierarchicalMatrix> {
+  const { tree, lists, options, cost, products, reference, control } = task;
+  const { maxRank, tolerance, seed, productPrecision } = options;
+  const sample: Sample = reference.complete
+    ? { y: reference.y.data as Float64Array, samples: tree.size, seed, vectors: 'unit', precision: productPrecision }
+    : await drawSample(tree, cost.samples, seed, productPrecision, products, control);
+  let target = tolerance;
+  for (let attempt = 1; ; attempt++) {
+    const { levels, dropped, beyond } = await hssFromSample(tree, sample, maxRank, (target * reference.norm) ** 2, control);
+    const stored = await storeNested(tree, lists, levels, maxRank, allocator(options.dtype), control);
+    const matrix = await finish(task, { ...stored, dropped, beyond }, attempt);
+    const { error, met } = matrix.report.products!;
+    // Again only where it is the tolerance's share that is missed, not the ranks'.
+    const missed = !met && error.relative < 1 && beyond < dropped;
+    if (!missed || attempt === MOST_ATTEMPTS) return matrix;
+    matrix.release();
+    target *= (MARGIN * tolerance) / error.relative;
+  }
+}
+
+async function peeled(task: Task): Promise<HierarchicalMatrix> {
+  const { tree, lists, options, reference, control, products } = task;
+  const multiply: Multiply = reference.complete
+    ? async (out, x) => { control.team.blas.gemm('N', 'N', 1, reference.y, x, 0, out); }
+    : (out, x) => products.multiply(out, x);
+  const made = await peel(tree, lists, options, reference.norm, multiply, allocator(options.dtype), control);
+  return finish(task, made, 1);
+}
+
+const allocator = (dtype: Precision) => (length: number): FloatArray => (dtype === 'f64' ? sharedFloat64(length) : sharedFloat32(length));
+
+/** The matrix, measured. */
+async function finish({ tree, lists, options, products, cost, reference, began, control }: Task, { layout, values, beyond }: Compressed, attempts: number): Promise<HierarchicalMatrix> {
+  const { team } = control;
+  const { format, maxRank, tolerance, dtype, seed } = options;
+  const data = assemble(layout, lists, values, format);
+  const draft = new HierarchicalMatrix(data, layout.elements, {} as CompressionReport, team);
+  throwIfAborted(control.signal);
+  const error = measure(draft, tree, reference);
+  draft.release();
+  const seconds = (performance.now() - began) / 1000;
+  const report: CompressionReport = {
+    size: tree.size, format, leafSize: mostInLeaf(tree), maxRank, tolerance, neighbors: 0, budget: 0, budgetUsed: 0, distance: 'none', dtype, seed,
+    workers: team.workers, blas: team.blas.description, recall: 1,
+    seconds: { neighbors: 0, tree: 0, skeletonization: seconds - products.seconds, fill: 0, compress: seconds },
+    resampled: 0, missed: 0, norm: reference.norm,
+    products: {
+      products: products.done, samples: cost.samples, complete: cost.complete, seconds: { operator: products.seconds, compression: seconds - products.seconds },
+      error, met: error.relative <= tolerance, beyondRank: reference.norm > 0 ? Math.sqrt(2 * beyond) / reference.norm : 0, attempts,
+    },
+  };
+  return new HierarchicalMatrix(data, layout.elements, report, team);
+}
+
+function checkOperator(operator: LinearOperator, tree: ClusterTree): void {
+  if (operator.rows !== operator.cols || operator.rows !== tree.size) {
+    throw new ShapeError(`The operator is ${operator.rows} × ${operator.cols}, the tree has ${tree.size} indices: they must be of one size.`, { rows: operator.rows, cols: operator.cols, size: tree.size });
+  }
+  if (!operator.symmetric) throw new OptionError('The operator says it is not symmetric: compression from products alone takes A·X for Aᵀ·X, so it needs a symmetric operator.', { option: 'operator' });
+  checkTree(tree, (what) => { throw new ShapeError(`The tree given is no cluster tree: ${what}.`, { size: tree.size }); });
+}
+
+async function multiplyReference(tree: ClusterTree, { seed }: ResolvedProductsOptions, { complete }: CompressionCost, products: OrderedProducts, control: TeamControl): Promise<Reference> {
+  const n = tree.size;
+  const columns = complete ? n : MEASURED_VECTORS;
+  const x = view(sharedFloat64(n * columns), 0, n, columns);
+  const y = view(sharedFloat64(n * columns), 0, n, columns);
+  for (let j = 0; j < columns; j++) {
+    if (complete) x.data[j + j * n] = 1;
+    else new RandomStream(seed, REFERENCE_STREAM, j).fillNormal(x.data.subarray(j * n, (j + 1) * n));
+  }
+  await products.multiply(y, x);
+  throwIfAborted(control.signal);
+  return { x, y, complete, norm: Math.sqrt(squaredNorm(y) / (complete ? 1 : columns)) };
+}
+
+/** xᵢᵀ(A·xⱼ) = xⱼᵀ(A·xᵢ) for all pairs of the reference's vectors. */
+function requireSymmetry({ x, y, complete, norm }: Reference, tree: ClusterTree, precision: Precision, { team }: TeamControl): void {
+  const p = x.cols;
+  const g = complete ? y : zeros(p, p);
+  if (!complete) team.blas.gemm('T', 'N', 1, x, y, 0, g);
+  // Of random vectors, each product is of the size of ‖A‖_F; of unit vectors, all together are.
+  const allowed = ASYMMETRY[precision] * norm;
+  let worst = allowed;
+  let where: readonly [number, number] | undefined;
+  for (let j = 0; j < p; j++) {
+    for (let i = j + 1; i < p; i++) {
+      const difference = Math.abs(g.data[i + j * p] - g.data[j + i * p]);
+      if (difference > worst) {
+        worst = difference;
+        where = [i, j];
+      }
+    }
+  }
+  if (where === undefined) return;
+  const [i, j] = where;
+  const what = complete ? `entry (${tree.order[i]}, ${tree.order[j]})` : 'xᵀ(A·y) for two random vectors';
+  throw new AsymmetryError(`The operator is not symmetric: ${what} and its transpose differ by ${worst}, where ‖A‖_F is about ${norm}.`, { difference: worst, norm });
+}
+
+/** ‖A − K̃‖_F/‖A‖_F from the reference. */
+function measure(matrix: HierarchicalMatrix, tree: ClusterTree, { x, y, complete }: Reference): ErrorEstimate {
+  const n = tree.size;
+  const p = x.cols;
+  const width = Math.min(p, 256);
+  const vectors = view(sharedFloat64(n * width), 0, n, width);
+  const values = view(sharedFloat64(n * width), 0, n, width);
+  const exact = new Float64Array(p);
+  const error = new Float64Array(p);
+  for (let first = 0; first < p; first += width) {
+    const columns = Math.min(width, p - first);
+    for (let j = 0; j < columns; j++) for (let k = 0; k < n; k++) vectors.data[tree.order[k] + j * n] = x.data[k + (first + j) * n];
+    matrix.applyUnchecked(view(values.data, 0, n, columns), view(vectors.data, 0, n, columns), 1, 0);
+    for (let j = 0; j < columns; j++) {
+      for (let k = 0; k < n; k++) {
+        const a = y.data[k + (first + j) * n];
+        const e = a - values.data[tree.order[k] + j * n];
+        exact[first + j] += a * a;
+        error[first + j] += e * e;
+      }
+    }
+  }
+  return ratioEstimate(exact, error, complete ? n : Number.POSITIVE_INFINITY);
+}
