@@ -1,0 +1,104 @@
+/**
+ * Nyström approximation of a positive semidefinite operator from one product with each vector. Layer 3.
+ * Z. Frangella, J. Tropp, M. Udell, *Randomized Nyström preconditioning*, SIAM J. Matrix Anal. Appl. 44(2), 2023, algorithm 2.1, which is the stabilised form of
+ * J. Tropp, A. Yurtsever, M. Udell, V. Cevher, *Fixed-rank approximation of a positive-semidefinite matrix from streaming data*, NIPS 2017, algorithm 3:
+ *
+ *   Ω orthonormal,  Y = GΩ,  ν = √N·eps·‖Y‖_F,  Y_ν = Y + νΩ,  CᵀC = ΩᵀY_ν,  Y_ν C⁻¹ = U diag(σ) Vᵀ,  λ = max(σ² − ν, 0)
+ *
+ * so that Ĝ = U diag(λ) Uᵀ satisfies 0 ≼ Ĝ ≼ G up to rounding and ν, before and after truncation. Departures: ‖Y‖_F stands for ‖Y‖₂; the SVD is by
+ * QR and the eigenvalues of RRᵀ, whose error eps·σ₁² lies below ν; where ΩᵀY_ν is not numerically positive definite, ν grows tenfold up to 1e-6·‖Y‖_F.
+ */
+import { FactorizationError, NotPositiveDefiniteError } from '../core/errors.js';
+import { addScaled } from '../operator/block-arithmetic.js';
+import { block, copyInto, zeros, type Matrix } from '../dense/matrix.js';
+import type { LinearOperator } from '../operator/linear-operator.js';
+import { LowRankOperator } from './low-rank-operator.js';
+import { orthonormalize } from './orthonormalize.js';
+import { PanelAlgebra } from './panel-algebra.js';
+import { multiplyBlocks, pause, requireNumbers, resolveSketch, sharedPanel, symmetrize, type LowRankControl, type SketchOptions } from './sketch.js';
+
+export interface Nystrom {
+  /** U diag(λ) Uᵀ with UᵀU = I, λ ≥ 0 descending. */
+  readonly operator: LowRankOperator;
+  /** ν as it was used: Ĝ is accurate to about this absolutely. Much more than √N·eps·‖G‖ tells of a G that is rounded coarsely, or barely indefinite. */
+  readonly shift: number;
+  /** Columns of the sketch. */
+  readonly columns: number;
+  /** Products with single vectors: k. */
+  readonly products: number;
+}
+
+const STREAM = 0x4e59;
+/** A core still indefinite with a shift of this share of ‖Y‖_F is no rounding. */
+const LARGEST_SHIFT = 1e-6;
+
+/**
+ * A rank-r positive semidefinite approximation Ĝ of a positive semidefinite N × N operator, from rank + oversampling products and one pass.
+ * E‖G − Ĝ‖_* ≤ (1 + r/(p − 1))·Σ_{j>r} λ_j(G) with oversampling p ≥ 2, before truncation.
+ * Cost besides the products: about 14Nk² flops; memory 8(N(2k + r) + 6k²) bytes, estimated before it is allocated. The same seed gives the same bits, with a team of any size or without.
+ * Throws NotPositiveDefiniteError where the operator shows to be indefinite; ShapeError, OptionError, MemoryError, NonFiniteError, AbortedError.
+ */
+export async function nystrom(operator: LinearOperator, options: SketchOptions, control: LowRankControl = {}): Promise<Nystrom> {
+  const resolved = resolveSketch(operator, options);
+  const { blas, size, rank, columns, seed } = resolved;
+  requireNumbers(size * (2 * columns + rank) + 6 * columns * columns, resolved);
+  const algebra = new PanelAlgebra(blas, control.team);
+  const omega = sharedPanel(size, columns);
+  const y = sharedPanel(size, columns);
+  algebra.fillNormal(omega, seed, STREAM, 0);
+  orthonormalize(omega, algebra);
+  const squared = await multiplyBlocks(operator, columns, 'sketch', control, (first, count) => ({ x: block(omega, 0, first, size, count), out: block(y, 0, first, size, count) }));
+  const products = columns;
+  if (squared === 0) {
+    // G vanishes on a random space: it is zero, and any basis does.
+    const vectors = sharedPanel(size, rank);
+    copyInto(vectors, block(omega, 0, 0, size, rank));
+    return { operator: new LowRankOperator(vectors, new Float64Array(rank), blas, control.team), shift: 0, columns, products };
+  }
+  const core = sharedPanel(columns, columns);
+  algebra.cross(omega, y, core);
+  symmetrize(core);
+  const { shift, factor } = shiftedCholesky(core, size, Math.sqrt(squared), algebra);
+  addScaled(y, shift, omega);
+  algebra.solveRight(y, factor, 'U');
+  await pause(control, 'decompose', 0, 1);
+  const r = zeros(columns, columns);
+  orthonormalize(y, algebra, r);
+  const { values, selection } = leftSingularPairs(r, rank, shift, algebra);
+  const vectors = sharedPanel(size, rank);
+  algebra.multiply(1, y, selection, 0, vectors);
+  await pause(control, 'decompose', 1, 1);
+  return { operator: new LowRankOperator(vectors, values, blas, control.team), shift, columns, products };
+}
+
+/** The upper factor of core + νI with the smallest ν of a growing sequence. */
+function shiftedCholesky(core: Matrix, size: number, norm: number, { blas }: PanelAlgebra): { shift: number; factor: Matrix } {
+  const k = core.cols;
+  const factor = sharedPanel(k, k);
+  for (let shift = Math.sqrt(size) * Number.EPSILON * norm; ; shift *= 10) {
+    copyInto(factor, core);
+    for (let i = 0; i < k; i++) factor.data[i * (k + 1)] += shift;
+    const info = blas.potrf('U', factor);
+    if (info === 0) return { shift, factor };
+    if (10 * shift > LARGEST_SHIFT * norm) {
+      throw new NotPositiveDefiniteError(`The Nyström approximation needs a positive semidefinite operator; on a random space of ${k} vectors this one is indefinite beyond ${LARGEST_SHIFT} of its norm (minor ${info}): use randomizedSvd, or shift the operator.`, { minor: info, columns: k, shift });
+    }
+  }
+}
+
+/** λ = max(σ² − ν, 0) and left singular vectors of a k × k triangular matrix, the `count` largest, descending. */
+function leftSingularPairs(r: Matrix, count: number, shift: number, { blas }: PanelAlgebra): { values: Float64Array; selection: Matrix } {
+  const k = r.cols;
+  const outer = zeros(k, k);
+  blas.syrk('L', 'N', 1, r, 0, outer);
+  const squares = new Float64Array(k);
+  const info = blas.syevd(true, 'L', outer, squares);
+  if (info !== 0) throw new FactorizationError(`syevd did not converge on the projected matrix of size ${k} (info ${info}).`, { routine: 'syevd', info });
+  const values = new Float64Array(count);
+  const selection = sharedPanel(k, count);
+  for (let j = 0; j < count; j++) {
+    values[j] = Math.max(squares[k - 1 - j] - shift, 0);
+    copyInto(block(selection, 0, j, k, 1), block(outer, 0, k - 1 - j, k, 1));
+  }
+  return { values, selection };
+}
