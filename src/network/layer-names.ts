@@ -78,12 +78,18 @@ function parting(a: readonly Token[], b: readonly Token[]): { numbers: number } 
   return typeof x === 'number' && typeof y === 'number' ? { numbers: x - y } : { words: [wordOf(x), wordOf(y)] };
 }
 
-/** Words that say where they stand in the flow of data; numbered layers between those called first and last. */
-const flow: readonly (readonly string[])[] = [['input', 'in', 'first'], ['encoder', 'enc', 'encode'], ['hidden', 'middle', 'bottleneck', 'latent', anyNumber], ['decoder', 'dec', 'decode'], ['output', 'out', 'last', 'final', 'head', 'readout']];
-const flowRank = (word: string): number => {
+/** Words that say where they stand in the flow of data. */
+const flow: readonly (readonly string[])[] = [['input', 'in', 'first'], ['encoder', 'enc', 'encode'], ['middle', 'bottleneck', 'latent'], ['decoder', 'dec', 'decode'], ['output', 'out', 'last', 'final', 'head', 'readout']];
+/** Words, and numbers, that say nothing else: between a first and a last layer they are the middle. */
+const plain = [anyNumber, 'hidden', 'layer', 'layers', 'block', 'blocks', 'body', 'dense', 'fc', 'lin', 'linear', 'linears'];
+const middle = 2;
+
+/** "fc_out" is an output though "fc" alone is not; −1 for a word of unknown meaning. */
+function flowRank(word: string): number {
   const pieces = word.toLowerCase().split(/[_-]/);
-  return flow.findIndex((names) => pieces.some((piece) => names.includes(piece)));
-};
+  const rank = flow.findIndex((names) => pieces.some((piece) => names.includes(piece)));
+  return rank < 0 && pieces.some((piece) => plain.includes(piece)) ? middle : rank;
+}
 
 function* permutations<T>(items: readonly T[]): Generator<T[]> {
   if (items.length <= 1) yield [...items];

@@ -1,0 +1,72 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FileAccessError, FileFormatError, OptionError } from '#hmatrix/core/errors.js';
+import { readLabels } from '#hmatrix/io/labels.js';
+import { realData, temporaryFolder } from './temporary-folder.js';
+
+const folder = temporaryFolder();
+const file = join(folder, 'labels');
+const images = realData('mnist/t10k-images-idx3-ubyte.gz');
+const labels = realData('mnist/t10k-labels-idx1-ubyte.gz');
+
+function idxBytes(type: number, shape: number[], payload: Uint8Array): Buffer {
+  const head = Buffer.alloc(4 + 4 * shape.length);
+  head.set([0, 0, type, shape.length]);
+  shape.forEach((n, k) => head.writeUInt32BE(n, 4 + 4 * k));
+  return Buffer.concat([head, payload]);
+}
+
+async function failure(bytes: Uint8Array): Promise<string> {
+  writeFileSync(file, bytes);
+  const error: unknown = await readLabels(file).catch((e: unknown) => e);
+  expect(error).toBeInstanceOf(FileFormatError);
+  expect((error as Error).message).toContain(file);
+  return (error as Error).message;
+}
+
+describe('labels', () => {
+  it('plain and compressed, all or the first of them', async () => {
+    await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 50 }), fc.boolean(), fc.integer({ min: 1, max: 60 }), async (values, compressed, limit) => {
+      const bytes = idxBytes(8, [values.length], values);
+      writeFileSync(file, compressed ? gzipSync(bytes) : bytes);
+      expect(await readLabels(file)).toEqual(Int32Array.from(values));
+      expect(await readLabels(file, { limit })).toEqual(Int32Array.from(values).slice(0, limit));
+    }), { numRuns: 30 });
+    await expect(readLabels(file, { limit: 0 })).rejects.toThrow(OptionError);
+  });
+
+  it('wider whole numbers', async () => {
+    writeFileSync(file, idxBytes(0x0c, [2], Uint8Array.of(0, 0, 1, 2, 0, 0, 0, 9)));
+    expect(await readLabels(file)).toEqual(Int32Array.of(258, 9));
+  });
+
+  it('what is not a file of labels', async () => {
+    expect(await failure(idxBytes(8, [2, 3, 4], new Uint8Array(24)))).toMatch(/holds 2 arrays of 3 × 4 \(images\?\), not labels.*idx1.*00 00 08 01/);
+    expect(await failure(gzipSync(idxBytes(8, [2, 3], new Uint8Array(6))))).toMatch(/not labels/);
+    expect(await failure(idxBytes(0x0d, [1], Uint8Array.of(0x3f, 0x80, 0, 0)))).toMatch(/real numbers/);
+    expect(await failure(idxBytes(9, [3], Uint8Array.of(1, 2, 0xff)))).toMatch(/label 2 \(from 0\) is -1/);
+    expect(await failure(Buffer.from([0, 0, 8, 0]))).toMatch(/does not start as an IDX file/);
+    expect(await failure(Buffer.from('5,0,4,1\n'))).toMatch(/does not start as an IDX file.*labels with 00 00 08 01/);
+    await expect(readLabels(join(folder, 'none'))).rejects.toThrow(FileAccessError);
+  });
+
+  it('cut anywhere, plain and compressed', async () => {
+    const whole = idxBytes(8, [12], Uint8Array.from({ length: 12 }, (_, k) => k % 10));
+    for (const bytes of [whole, gzipSync(whole)]) for (let length = 0; length < bytes.length; length++) await failure(bytes.subarray(0, length));
+    expect(await failure(gzipSync(whole).subarray(0, 20))).toMatch(/gzip stream ends too soon: the file is truncated/);
+  });
+
+  it.skipIf(!labels.there)(`of MNIST${labels.note}`, async () => {
+    const read = await readLabels(labels.path);
+    expect(read).toHaveLength(10000);
+    expect(Array.from(read.subarray(0, 10))).toEqual([7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
+    expect(await failure(readFileSync(labels.path).subarray(0, 2000))).toMatch(/truncated/);
+  });
+
+  it.skipIf(!images.there)(`MNIST's images are no labels${images.note}`, async () => {
+    await expect(readLabels(images.path)).rejects.toThrow(/holds 10000 arrays of 28 × 28 \(images\?\), not labels/);
+  });
+});
