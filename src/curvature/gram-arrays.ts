@@ -32,8 +32,8 @@ export interface GramArrays {
   readonly arrays: Readonly<Record<string, Float64Array>>;
 }
 
-/** Scratch of the recursion, in numbers: bounds the samples taken at a time. */
-const scratchNumbers = 2 ** 23;
+/** Scratch of the recursion, in numbers: bounds the samples taken at a time. Fewer than a hundred or so would make the runs that are copied short. */
+const scratchNumbers = 2 ** 25;
 /** Samples of a forward pass at a time, at most. */
 const largestBatch = 1024;
 
@@ -140,6 +140,7 @@ class GramRecursion {
   readonly #parameters: Float64Array;
   readonly #needed: readonly GramArray[];
   readonly #blas: Blas;
+  readonly #scratch = new Map<string, Float64Array>();
 
   constructor(to: GramArrays, parameters: Float64Array, needed: ReadonlyMap<string, GramArray>, blas: Blas) {
     this.#to = to;
@@ -160,12 +161,19 @@ class GramRecursion {
         layer = array.lower;
       }
       const { outputs: d } = this.#to.network.layers[array.lower];
-      const values = new Float64Array(size * d * this.#to.network.layers[array.upper].outputs);
+      const values = this.#values(gramKey(array), size * d * this.#to.network.layers[array.upper].outputs);
       this.#compute(array, values, above, level, at, size);
       level.set(gramKey(array), values);
       const kept = this.#to.arrays[gramKey(array)];
       if (kept !== undefined) this.#keep(array, values, kept, at, size);
     }
+  }
+
+  /** The first batch is the largest. */
+  #values(key: string, length: number): Float64Array {
+    let values = this.#scratch.get(key);
+    if (values === undefined) this.#scratch.set(key, values = new Float64Array(length));
+    return values;
   }
 
   #compute(array: GramArray, out: Float64Array, above: ReadonlyMap<string, Float64Array>, level: ReadonlyMap<string, Float64Array>, at: number, size: number): void {
@@ -209,15 +217,18 @@ class GramRecursion {
     const w = this.#weights(ℓ + 1);
     const { outputs: d } = this.#to.network.layers[ℓ];
     const { outputs: du } = this.#to.network.layers[ℓ + 1];
+    const slope = this.#to.slopes[ℓ];
+    const vector = new Float64Array(size);
     for (let p = 0, q = 0; p < d; p++) {
       const begin = q;
+      if (slope === null) vector.fill(1);
+      else vector.set(slope.subarray(p * n + at, p * n + at + size));
       for (let k = 0; k < du; k++, q += size) {
         const weight = w.data[w.offset + p + k * w.ld];
-        if (kind === 'E') out.fill(weight, q, q + size);
-        else if (typeof sigma === 'number') out.fill(weight * sigma, q, q + size);
-        else for (let i = 0, s = k * n + at; i < size; i++) out[q + i] = weight * sigma[s + i];
+        if (kind === 'E') scaledInto(out, q, weight, vector);
+        else if (typeof sigma === 'number') scaledInto(out, q, weight * sigma, vector);
+        else for (let i = 0, s = k * n + at; i < size; i++) out[q + i] = weight * sigma[s + i] * vector[i];
       }
-      this.#scale(out, begin, du, ℓ, p, at, size);
       if (kind === 'E' || nu === null || projected === null) continue;
       for (let k = 0, to = begin; k < du; k++) {
         for (let i = 0, s = k * n + at, t = p * n + at; i < size; i++, to++) out[to] -= projected[t + i] * nu[s + i];
@@ -263,4 +274,9 @@ class GramRecursion {
       }
     }
   }
+}
+
+/** out[at …] ← α·x. */
+function scaledInto(out: Float64Array, at: number, alpha: number, x: Float64Array): void {
+  for (let i = 0; i < x.length; i++) out[at + i] = alpha * x[i];
 }
