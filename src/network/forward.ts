@@ -69,7 +69,8 @@ function checkFinite(z: Matrix, layer: number, ones: Matrix, sums: Matrix, blas:
 }
 
 /**
- * The pass of `inputs` (network.inputs × count, one sample a column) through the network; the precision is that of the parameters.
+ * The pass of `inputs` (network.inputs × count, one sample a column) through the network; the precision is that of the parameters, data of the other
+ * is converted.
  * 2nN flops. Throws ShapeError, and NonFiniteError naming layer (0: the inputs, else 1 … L), unit and sample.
  */
 export function forward(network: Network, parameters: FloatArray, inputs: Matrix, blas: Blas, options: ForwardOptions = {}): ForwardPass {

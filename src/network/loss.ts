@@ -70,6 +70,10 @@ function crossEntropy(output: Matrix, targets: Matrix, out: Matrix | null): numb
   return total;
 }
 
+/** Below it log(1 + e) is summed by its series, whose seventh term is below ε/7 of the first; from it on by products of 1 + e, one logarithm for many. */
+const SERIES = 2 ** -8;
+const MOST = 2 ** 1000;
+
 /** Σ_k log(1 + e^f) − yf over the batch, as (1 − y)f for f > 0 and −yf below, both plus log(1 + e^{−|f|}): nothing cancels. */
 function binaryCrossEntropy(output: Matrix, targets: Matrix, out: Matrix | null): number {
   const r = output.rows;
@@ -81,16 +85,28 @@ function binaryCrossEntropy(output: Matrix, targets: Matrix, out: Matrix | null)
       const at = output.offset + (first + c) * output.ld;
       const to = targets.offset + (first + c) * targets.ld;
       let sum = 0;
+      let product = 1;
       for (let k = 0; k < r; k++) {
         const z = f[at + k];
-        sum += (z > 0 ? (1 - y[to + k]) * z : -y[to + k] * z) + Math.log1p(e[c * r + k]);
+        const t = e[c * r + k];
+        sum += (z > 0 ? 1 - y[to + k] : -y[to + k]) * z;
+        if (t < SERIES) {
+          sum += t * (1 - t * (1 / 2 - t * (1 / 3 - t * (1 / 4 - t * (1 / 5 - t / 6)))));
+        } else {
+          product *= 1 + t;
+          if (product > MOST) {
+            sum += Math.log(product);
+            product = 1;
+          }
+        }
       }
-      total += sum;
+      total += sum + Math.log(product);
       if (out === null) continue;
+      const g = out.data;
       const into = out.offset + (first + c) * out.ld;
       for (let k = 0; k < r; k++) {
         const t = e[c * r + k];
-        out.data[into + k] = (f[at + k] < 0 ? t : 1) / (1 + t) - y[to + k];
+        g[into + k] = (f[at + k] < 0 ? t : 1) / (1 + t) - y[to + k];
       }
     }
   });
@@ -128,6 +144,8 @@ export function lossGradient(loss: LossName, output: Matrix, targets: Matrix, ou
  */
 export function checkTargets(loss: LossName, targets: Matrix, first: number): void {
   const { data: y, rows, cols } = targets;
+  const restricted = loss === 'cross-entropy' || loss === 'bce';
+  const largest = loss === 'bce' ? 1 : Infinity;
   for (let i = 0; i < cols; i++) {
     const at = targets.offset + i * targets.ld;
     const sample = first + i;
@@ -138,13 +156,19 @@ export function checkTargets(loss: LossName, targets: Matrix, first: number): vo
       while (Number.isFinite(y[at + k])) k++;
       throw new NonFiniteError(`Target ${k} of sample ${sample} is ${y[at + k]}: targets are finite numbers.`, { sample, output: k, value: y[at + k] });
     }
-    if (loss !== 'cross-entropy' && loss !== 'bce') continue;
+    if (!restricted) continue;
     let sum = 0;
-    for (let k = 0; k < rows; k++) {
-      const value = y[at + k];
+    let outside = 0;
+    for (let k = at; k < at + rows; k++) {
+      const value = y[k];
       sum += value;
-      if (loss === 'bce' && (value < 0 || value > 1)) throw new OptionError(`Target ${k} of sample ${sample} is ${value}: bce takes targets from 0 to 1.`, { sample, output: k, value });
-      if (value < 0) throw new OptionError(`Target ${k} of sample ${sample} is ${value}: the cross-entropy takes probabilities, or labels by labelTargets.`, { sample, output: k, value });
+      if (value < 0 || value > largest) outside++;
+    }
+    if (outside > 0) {
+      let k = 0;
+      while (y[at + k] >= 0 && y[at + k] <= largest) k++;
+      const takes = loss === 'bce' ? 'bce takes targets from 0 to 1' : 'the cross-entropy takes probabilities, or labels by labelTargets';
+      throw new OptionError(`Target ${k} of sample ${sample} is ${y[at + k]}: ${takes}.`, { sample, output: k, value: y[at + k] });
     }
     if (loss === 'cross-entropy' && Math.abs(sum - 1) > SUM_TOLERANCE) {
       throw new OptionError(`The targets of sample ${sample} sum to ${sum}: the cross-entropy takes probabilities that sum to one, or labels by labelTargets.`, { sample, sum });

@@ -116,8 +116,8 @@ export async function trainAdam(model: Model, options: AdamOptions, control: Run
       try {
         pass = forward(network, θ, inputs, blas, { reuse: same ? pass : undefined });
       } catch (error) {
-        // The data has been checked: what is not finite here is the parameters' doing.
-        throw error instanceof NonFiniteError ? diverged(epoch, step, error) : error;
+        // What is not finite beyond the data (layer 0) is the parameters' doing.
+        throw error instanceof NonFiniteError && error.data['layer'] !== 0 ? diverged(epoch, step, error) : error;
       }
       const batchLoss = lossGradient(loss, pass.output, targets, pass.output);
       if (!Number.isFinite(batchLoss)) throw diverged(epoch, step);

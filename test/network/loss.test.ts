@@ -156,6 +156,16 @@ describe('losses', () => {
     expect(Math.abs(lossSum('cross-entropy', f, y) - expected)).toBeLessThan(1e-11);
   });
 
+  it('bce sums log(1 + e) without losing small terms or overflowing large products', () => {
+    // −log σ(f) for label 1: f large, so that each term alone is about e^{−f}.
+    for (const f of [0.1, 3, 5.5, 5.6, 12, 40, 600]) {
+      const output = matrixOver(new Float64Array(3000).fill(f), 3000, 1);
+      const ones = matrixOver(new Float64Array(3000).fill(1), 3000, 1);
+      const sum = lossSum('bce', output, ones);
+      expect(Math.abs(sum / (3000 * Math.log1p(Math.exp(-f))) - 1)).toBeLessThan(3000 * EPS);
+    }
+  });
+
   it('refuse targets they cannot take, naming sample and output', () => {
     const bad = (loss: LossName, values: number[]): (() => void) => () => checkTargets(loss, matrixOver(Float64Array.from([0.5, 0.5, ...values]), 2, 2), 40);
     for (const loss of LOSSES) {
