@@ -81,7 +81,7 @@ describe.each(smallModels())('$name', ({ model }) => {
 });
 
 function distance(a: Matrix, b: Matrix): number {
-  return Math.sqrt(a.data.reduce((sum: number, value: number, i: number) => sum + (value - b.data[i]) ** 2, 0));
+  return Math.sqrt((a.data as Float64Array).reduce((sum, value, i) => sum + (value - b.data[i]) ** 2, 0));
 }
 
 describe('limits and views', () => {
