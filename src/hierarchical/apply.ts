@@ -16,7 +16,7 @@ import type { Blas } from '../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { taskGraph, type TaskGraph } from '../parallel/task-graph.js';
-import type { ClusterTree } from '../tree/cluster-tree.js';
+import { isolatedOf, type ClusterTree } from '../tree/cluster-tree.js';
 import { diagonalOrder, firstLeaf, nodesOf, type HierarchicalData } from './data.js';
 
 /** Vectors multiplied at a time: gemm packs the stored blocks once a chunk, and by 256 columns that costs little; the workspace grows with it. */
@@ -187,6 +187,7 @@ class Product {
       if (k > 0) this.#toIndices(ν, k, p, u);
       if (!this.#nested) this.#fromAncestors(ν, p);
       this.#scatterOutput(ν, p);
+      if (ν === this.#leaf0) this.#clearIsolated(p);
     }
   }
 
@@ -304,6 +305,15 @@ class Product {
     for (let position = begin[ν], from = begin[ν] * p; position < end[ν]; position++) {
       const to = order[position] * p;
       for (let q = to; q < to + p; q++) outgoing[q] = output[from++];
+    }
+  }
+
+  /** Rows of isolated indices are zero. */
+  #clearIsolated(p: number): void {
+    const { data: { tree }, outgoing } = this.#state;
+    for (let position = 0; position < isolatedOf(tree); position++) {
+      const to = tree.order[position] * p;
+      outgoing.fill(0, to, to + p);
     }
   }
 

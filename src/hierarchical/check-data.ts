@@ -4,6 +4,7 @@
  * view that a product makes lies inside its array, and every pair of indices is covered once.
  */
 import { leftChild, rightChild } from '../core/indices.js';
+import type { ClusterTree } from '../tree/cluster-tree.js';
 import { diagonalOrder, firstLeaf, leavesOf, nodesOf, type HierarchicalData } from './data.js';
 import { basisRows } from './layout.js';
 import type { Layout } from './layout.js';
@@ -15,7 +16,7 @@ const MAX_DEPTH = 28;
 
 /** Passes `refuse` the first thing that keeps `data` from being a hierarchical matrix with these counts of elements. */
 export function checkHierarchicalData(data: HierarchicalData, elements: Layout['elements'], refuse: Refuse): void {
-  checkTree(data, refuse);
+  checkTree(data.tree, refuse);
   checkSkeletons(data, refuse);
   checkLists(data, refuse);
   checkBlocks(data, elements, refuse);
@@ -33,7 +34,8 @@ function checkBegins(name: string, begin: Int32Array, rows: number, last: number
   for (let i = 0; i < rows; i++) if (begin[i + 1] < begin[i]) refuse(`${name} falls from ${begin[i]} to ${begin[i + 1]} at entry ${i + 1}`);
 }
 
-function checkTree({ tree }: HierarchicalData, refuse: Refuse): void {
+/** Passes `refuse` the first thing that keeps `tree` from being what cluster-tree.ts promises. */
+export function checkTree(tree: ClusterTree, refuse: Refuse): void {
   const { size, depth, order, begin, end } = tree;
   if (!Number.isInteger(size) || size < 1 || size > 0x7fffffff) refuse(`size is ${size}`);
   if (!Number.isInteger(depth) || depth < 0 || depth > MAX_DEPTH || 2 ** depth > size) refuse(`a tree of depth ${depth} cannot stand over ${size} indices`);
@@ -41,7 +43,7 @@ function checkTree({ tree }: HierarchicalData, refuse: Refuse): void {
   checkLength('tree.begin', begin, nodes, refuse);
   checkLength('tree.end', end, nodes, refuse);
   checkLength('tree.order', order, size, refuse);
-  if (begin[0] !== 0 || end[0] !== size) refuse(`the root holds positions ${begin[0]} to ${end[0]} instead of 0 to ${size}`);
+  if (begin[0] < 0 || begin[0] >= size || end[0] !== size) refuse(`the root holds positions ${begin[0]} to ${end[0]} of ${size}`);
   for (let ν = 0; ν < nodes; ν++) {
     if (begin[ν] >= end[ν]) refuse(`node ${ν} holds no index`);
     if (ν >= firstLeaf(tree)) continue;

@@ -2,6 +2,7 @@
  * From a matrix source to a hierarchical matrix: neighbours, tree, lists, skeletons, blocks. Layer 5.
  */
 import { throwIfAborted } from '../core/context.js';
+import { ShapeError } from '../core/errors.js';
 import { leftChild, parentOf, rightChild } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat32, sharedFloat64, sharedInt32 } from '../core/shared-array.js';
@@ -17,6 +18,7 @@ import type { ClusterTree } from '../tree/cluster-tree.js';
 import type { InteractionLists } from '../tree/interaction-lists.js';
 import { interactionLists } from '../tree/lists.js';
 import { findNeighbors, type Neighbors } from '../tree/neighbors.js';
+import { checkTree } from './check-data.js';
 import { firstLeaf, leavesOf, nodesOf } from './data.js';
 import { sampleWithoutReplacement } from './error-estimate.js';
 import { assemble, fillBlock, fillTasks, type FillState } from './fill.js';
@@ -51,7 +53,8 @@ export async function compress(source: EntrySource, options: CompressOptions, co
   const searched = performance.now();
   const neighbors = await findNeighbors(source, distance, { neighbors: resolved.neighbors, seed }, control);
   const grown = performance.now();
-  const tree = await buildClusterTree(source, distance, { leafSize: resolved.leafSize, seed }, control);
+  if (resolved.tree !== undefined) requireTree(resolved.tree, source.size);
+  const tree = resolved.tree ?? await buildClusterTree(source, distance, { leafSize: resolved.leafSize, seed }, control);
   const lists = interactionLists(tree, neighbors, { budget: resolved.budget });
   const listed = performance.now();
   const needed = neededBases(tree, lists);
@@ -69,7 +72,7 @@ export async function compress(source: EntrySource, options: CompressOptions, co
   const nodes = Array.from({ length: nodesOf(tree) }, (_, ν) => ν);
   const report: CompressionReport = {
     size: source.size, format: resolved.format, leafSize: resolved.leafSize, maxRank: resolved.maxRank, tolerance: resolved.tolerance,
-    neighbors: neighbors.count, budget: resolved.budget, budgetUsed: lists.budgetUsed, distance, dtype: resolved.dtype, seed,
+    neighbors: neighbors.count, budget: resolved.budget, budgetUsed: lists.budgetUsed, distance: resolved.tree === undefined ? distance : 'given', dtype: resolved.dtype, seed,
     workers: sourceState(source).solo ? 1 : control.team.workers, blas: control.team.blas.description,
     recall: neighbors.recall,
     seconds: {
@@ -81,6 +84,12 @@ export async function compress(source: EntrySource, options: CompressOptions, co
     norm: Math.sqrt(normSquared),
   };
   return new HierarchicalMatrix(data, layout.elements, report, control.team);
+}
+
+/** Throws ShapeError unless the caller's tree is a cluster tree over the source's indices. */
+function requireTree(tree: ClusterTree, size: number): void {
+  checkTree(tree, (what) => { throw new ShapeError(`The tree given is no cluster tree: ${what}.`, { size }); });
+  if (tree.size !== size) throw new ShapeError(`The tree has ${tree.size} indices, the source ${size}.`, { tree: tree.size, size });
 }
 
 /** 1 for every node that stands in a far pair or below one that does: those need a basis. */
@@ -139,9 +148,9 @@ function candidates(tree: ClusterTree, ν: number, maxRank: number): number {
   return [leftChild(ν), rightChild(ν)].reduce((sum, child) => sum + Math.min(maxRank, tree.end[child] - tree.begin[child]), 0);
 }
 
-/** The leaf number of each index. */
+/** The leaf number of each index; 2^depth for isolated indices. */
 function leafNumbers(tree: ClusterTree): Int32Array {
-  const leafOf = sharedInt32(tree.size);
+  const leafOf = sharedInt32(tree.size).fill(leavesOf(tree));
   for (let leaf = 0; leaf < leavesOf(tree); leaf++) {
     const ν = firstLeaf(tree) + leaf;
     for (let p = tree.begin[ν]; p < tree.end[ν]; p++) leafOf[tree.order[p]] = leaf;

@@ -4,7 +4,7 @@
  */
 import { leftChild, rightChild } from '../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
-import type { ClusterTree } from '../tree/cluster-tree.js';
+import { isolatedOf, type ClusterTree } from '../tree/cluster-tree.js';
 import type { InteractionLists } from '../tree/interaction-lists.js';
 import { diagonalOrder, firstLeaf, leavesOf, nodesOf, type BlockOffsets, type Skeletons } from './data.js';
 
@@ -69,6 +69,7 @@ function orderLeaves(tree: ClusterTree, found: FoundSkeletons, skeletons: Skelet
   const order = sharedInt32(tree.size);
   const taken = new Uint8Array(tree.size);
   const nodes = nodesOf(tree);
+  order.set(tree.order.subarray(0, isolatedOf(tree)));
   for (let ν = firstLeaf(tree); ν < nodes; ν++) {
     const first = tree.begin[ν];
     let next = first;

@@ -3,6 +3,7 @@
  */
 import { OptionError } from '../core/errors.js';
 import type { Precision } from '../dense/matrix.js';
+import { mostInLeaf, type ClusterTree } from '../tree/cluster-tree.js';
 import type { DistanceName } from '../tree/distance.js';
 
 /**
@@ -26,6 +27,8 @@ export interface CompressOptions {
   /** Share of each row that near blocks may hold (`fmm` only), 0 … 1. Default 0.03 for `fmm`, else 0. */
   readonly budget?: number;
   readonly distance?: DistanceName;
+  /** A tree of the caller's instead of one built by distance; `leafSize` is then what its leaves hold. Neighbours are still searched by `distance`, where it or a budget is given. */
+  readonly tree?: ClusterTree;
   readonly seed?: number;
   /** Precision of the stored blocks and of products; skeletons are always found in float64. Default 'f64'. */
   readonly dtype?: Precision;
@@ -33,7 +36,7 @@ export interface CompressOptions {
   readonly memoryLimit?: number;
 }
 
-export interface ResolvedOptions extends Required<Omit<CompressOptions, 'memoryLimit'>> { readonly memoryLimit: number | undefined }
+export interface ResolvedOptions extends Required<Omit<CompressOptions, 'memoryLimit' | 'tree'>> { readonly memoryLimit: number | undefined; readonly tree: ClusterTree | undefined }
 
 export const FORMATS: readonly string[] = ['hodlr', 'hss', 'fmm'];
 export const PRECISIONS: readonly string[] = ['f64', 'f32'];
@@ -47,7 +50,8 @@ function wholeNumber(name: string, value: number, least: number, most: number): 
 export function resolveOptions(options: CompressOptions): ResolvedOptions {
   const format = options.format ?? (options.budget !== undefined && options.budget > 0 ? 'fmm' : 'hss');
   if (!FORMATS.includes(format)) throw new OptionError(`format must be one of ${FORMATS.join(', ')}, not "${format}".`, { option: 'format', value: format });
-  const leafSize = wholeNumber('leafSize', options.leafSize ?? 256, 2, 16_384);
+  const { tree } = options;
+  const leafSize = wholeNumber('leafSize', tree === undefined ? options.leafSize ?? 256 : mostInLeaf(tree), tree === undefined ? 2 : 1, 16_384);
   const maxRank = wholeNumber('maxRank', options.maxRank ?? leafSize, 1, 16_384);
   const tolerance = options.tolerance ?? 1e-5;
   if (!(tolerance >= 0 && tolerance < 1)) throw new OptionError(`tolerance must lie in [0, 1), not ${tolerance}.`, { option: 'tolerance', value: tolerance });
@@ -60,8 +64,8 @@ export function resolveOptions(options: CompressOptions): ResolvedOptions {
   if (!Number.isSafeInteger(seed) || seed < 0) throw new OptionError(`seed must be a whole number from 0 to 2⁵³ − 1, not ${seed}.`, { option: 'seed', value: seed });
   if (options.memoryLimit !== undefined && !(options.memoryLimit > 0)) throw new OptionError(`memoryLimit must be a positive number of bytes, not ${options.memoryLimit}.`, { option: 'memoryLimit' });
   return {
-    format, leafSize, maxRank, tolerance, budget, dtype, seed,
-    neighbors: wholeNumber('neighbors', options.neighbors ?? 32, 1, 4096),
+    format, leafSize, maxRank, tolerance, budget, dtype, seed, tree,
+    neighbors: tree !== undefined && options.distance === undefined && budget === 0 ? 0 : wholeNumber('neighbors', options.neighbors ?? 32, 1, 4096),
     distance: options.distance ?? 'auto',
     memoryLimit: options.memoryLimit,
   };

@@ -5,12 +5,12 @@
  * the energy of the whole block row and the decomposition minimises that, not the energy of the sample.
  */
 import type { RandomStream } from '../core/random.js';
-import type { ClusterTree } from '../tree/cluster-tree.js';
+import { isolatedOf, type ClusterTree } from '../tree/cluster-tree.js';
 import { firstLeaf } from './data.js';
 
 export interface RowSamplerState {
   readonly tree: ClusterTree;
-  /** Leaf number of each index. */
+  /** Leaf number of each index; 2^depth where it is isolated. */
   readonly leafOf: Int32Array;
   /** κ neighbours of each index, and κ. */
   readonly neighbors: Int32Array;
@@ -42,7 +42,7 @@ export class RowSampler {
     const { size, depth } = state.tree;
     this.#state = state;
     this.rows = new Int32Array(Math.min(capacity, size));
-    this.#excluded = new Uint8Array(2 ** depth);
+    this.#excluded = new Uint8Array(2 ** depth + 1);
     this.#votes = new Int32Array(size);
     this.#touched = new Int32Array(size);
   }
@@ -57,7 +57,7 @@ export class RowSampler {
     this.count = 0;
     this.uniformWeight = 1;
     if (this.population <= goal) {
-      for (let p = 0; p < tree.size; p++) {
+      for (let p = isolatedOf(tree); p < tree.size; p++) {
         const i = tree.order[p];
         if (excluded[leafOf[i]] === 0) this.rows[this.count++] = i;
       }
@@ -89,6 +89,8 @@ export class RowSampler {
     const { tree, nearBegin, near } = this.#state;
     const excluded = this.#excluded;
     excluded.fill(0);
+    // Isolated rows are zero: they tell nothing.
+    excluded[excluded.length - 1] = 1;
     let first = ν;
     let last = ν;
     const leaf0 = firstLeaf(tree);
@@ -107,7 +109,7 @@ export class RowSampler {
         inside += tree.end[leaf0 + leaf] - tree.begin[leaf0 + leaf];
       }
     }
-    this.population = tree.size - inside;
+    this.population = tree.size - isolatedOf(tree) - inside;
   }
 
   /** Counts, for every row outside, how many of the node's indices have it as a neighbour. */
@@ -163,7 +165,7 @@ export class RowSampler {
     // Most rows are taken or excluded: list what is left and shuffle as much of it as is needed.
     const rest = this.#touched;
     let left = 0;
-    for (let p = 0; p < tree.size; p++) {
+    for (let p = isolatedOf(tree); p < tree.size; p++) {
       const j = tree.order[p];
       if (this.#excluded[leafOf[j]] === 0 && votes[j] === 0) rest[left++] = j;
     }

@@ -23,7 +23,8 @@ export interface ClusterTreeOptions {
 /**
  * Orders the source's indices into a complete binary tree of depth ⌈log₂(N / leafSize)⌉ (0 where N ≤ leafSize): every node is cut at the
  * exact median by the distances to two far-apart centroids (two-centroids.ts), the left child taking ⌈n/2⌉ of its n indices, whatever the distances are.
- * `lexicographic` gives the identity, `random` a seeded shuffle. Cost O(N log N) distances; the same tree for any team.
+ * `lexicographic` gives the identity, `random` a seeded shuffle. Indices with a zero on the diagonal, whose rows a positive semidefinite matrix cannot fill, are isolated in
+ * front (unless all are). Cost O(N log N) distances; the same tree for any team.
  * Throws OptionError, NonFiniteError where a distance is not a number, AbortedError.
  */
 export async function buildClusterTree(source: EntrySource, distance: DistanceName, options: ClusterTreeOptions, control: TeamControl): Promise<ClusterTree> {
@@ -31,15 +32,13 @@ export async function buildClusterTree(source: EntrySource, distance: DistanceNa
   if (!Number.isInteger(leafSize) || leafSize < 2) throw new OptionError(`leafSize must be a whole number of at least 2, not ${leafSize}.`, { leafSize });
   throwIfAborted(control.signal);
   const { size, state: data, modules, solo } = chooseDistance(distance, source, seed);
-  const ranges = halvedRanges(size, depthFor(size, leafSize));
-  const { depth, begin, end } = ranges;
   const order = sharedInt32(size);
+  for (let i = 0; i < size; i++) order[data.kind === 'line' ? data.place[i] : i] = i;
+  const isolated = isolateZeros(order, source);
+  const ranges = halvedRanges(size - isolated, depthFor(size - isolated, leafSize), isolated);
+  const { depth, begin, end } = ranges;
   const tree: ClusterTree = { size, depth, order, begin, end };
-  if (data.kind === 'line') {
-    data.place.forEach((place, i) => { order[place] = i; });
-    return tree;
-  }
-  for (let i = 0; i < size; i++) order[i] = i;
+  if (data.kind === 'line') return tree;
   const top = subtreeLevel(ranges);
   const widest = 2 ** Math.max(0, top - 1);
   const state: SplitState = {
@@ -56,8 +55,20 @@ export async function buildClusterTree(source: EntrySource, distance: DistanceNa
   return tree;
 }
 
+/** Moves the indices whose diagonal entry is zero to the front, the order kept otherwise; returns how many, 0 where all are zero. */
+export function isolateZeros(order: Int32Array, source: Pick<EntrySource, 'size' | 'diagonal'>): number {
+  const diagonal = new Float64Array(source.size);
+  source.diagonal(diagonal);
+  const zeros = order.filter((i) => diagonal[i] === 0);
+  if (zeros.length === 0 || zeros.length === source.size) return 0;
+  const rest = order.filter((i) => diagonal[i] !== 0);
+  order.set(zeros);
+  order.set(rest, zeros.length);
+  return zeros.length;
+}
+
 /** Levels below the root: the fewest whose leaves hold at most leafSize indices. */
-function depthFor(size: number, leafSize: number): number {
+export function depthFor(size: number, leafSize: number): number {
   let depth = 0;
   while (size > leafSize * 2 ** depth) depth++;
   return depth;

@@ -43,13 +43,14 @@ function countVotes(tree: ClusterTree, { count, indices }: Pick<Neighbors, 'coun
   if (indices.length !== size * count) throw new ShapeError(`The tree has ${size} indices, the neighbour lists ${indices.length} entries of ${count} a row: they belong to different matrices.`, { size, count, length: indices.length });
   const leaves = 2 ** depth;
   const first = firstOfLevel(depth);
-  const leafOf = new Int32Array(size);
+  // Isolated indices lie in no leaf.
+  const leafOf = new Int32Array(size).fill(-1);
   for (let leaf = 0; leaf < leaves; leaf++) for (let p = begin[first + leaf]; p < end[first + leaf]; p++) leafOf[order[p]] = leaf;
   return collect(leaves, (leaf, add) => {
     for (let p = begin[first + leaf]; p < end[first + leaf]; p++) {
       for (let k = order[p] * count; k < (order[p] + 1) * count; k++) {
         const other = leafOf[indices[k]];
-        if (other !== leaf) add(other, 1);
+        if (other >= 0 && other !== leaf) add(other, 1);
       }
     }
   });

@@ -8,15 +8,17 @@ import { sharedInt32 } from '../core/shared-array.js';
 /** Members a single task looks at: larger clusters are worked on in chunks of about this size, smaller ones as whole subtrees. */
 export const CHUNK = 2048;
 
-/** Ranges of positions of a complete binary tree: the left child takes ⌈n/2⌉ of a node's n positions, so sizes of a level differ by at most one. */
+/** Ranges of positions of a complete binary tree over [begin[0], end[0]): the left child takes ⌈n/2⌉ of a node's n positions, so sizes of a level differ by at most one. */
 export interface Ranges { readonly depth: number; readonly begin: Int32Array; readonly end: Int32Array }
 
-export function halvedRanges(size: number, depth: number): Ranges {
+/** The ranges over `size` positions from `first` on. */
+export function halvedRanges(size: number, depth: number, first = 0): Ranges {
   if (depth < 0 || depth > 29 || 2 ** depth > size) throw new ShapeError(`${size} indices cannot be halved ${depth} times.`, { size, depth });
   const nodes = 2 ** (depth + 1) - 1;
   const begin = sharedInt32(nodes);
   const end = sharedInt32(nodes);
-  end[0] = size;
+  begin[0] = first;
+  end[0] = first + size;
   for (let ν = 0; ν < firstOfLevel(depth); ν++) {
     const middle = middleOf(begin[ν], end[ν]);
     begin[leftChild(ν)] = begin[ν];
@@ -31,15 +33,15 @@ export function halvedRanges(size: number, depth: number): Ranges {
 export const middleOf = (begin: number, end: number): number => begin + ((end - begin + 1) >> 1);
 
 /** First level whose nodes are small enough to be worked on as whole subtrees. */
-export function subtreeLevel({ depth, end }: Ranges): number {
+export function subtreeLevel({ depth, begin, end }: Ranges): number {
   let level = 0;
-  for (let size = end[0]; level < depth && size > CHUNK; level++) size = (size + 1) >> 1;
+  for (let size = end[0] - begin[0]; level < depth && size > CHUNK; level++) size = (size + 1) >> 1;
   return level;
 }
 
 /** Chunks per node of a level: the same for all its nodes, and for any number of workers. */
-export function chunksPerNode({ end }: Ranges, level: number): number {
-  return Math.max(1, Math.ceil(end[0] / 2 ** level / CHUNK));
+export function chunksPerNode({ begin, end }: Ranges, level: number): number {
+  return Math.max(1, Math.ceil((end[0] - begin[0]) / 2 ** level / CHUNK));
 }
 
 /** Positions of one chunk of a level: task t is chunk t mod perNode of the level's node ⌊t / perNode⌋. */

@@ -73,15 +73,17 @@ describe('the two-centroid split', () => {
     expect(leaves.reduce((s, r) => s + r, 0) / 64).toBeLessThan(0.25 * radius(members(tree, 0)));
   });
 
-  it('keeps rows with a zero diagonal together: at most one node of a level mixes them with others', async () => {
+  it.each<DistanceName>(['gram', 'angle', 'lexicographic', 'random'])('isolates rows with a zero diagonal in front of the root and halves the others (%s)', async (distance) => {
     const size = 640;
     const zero = new Set(Array.from({ length: size }, (_, i) => i).filter((i) => i % 7 < 3));
-    const tree = await buildClusterTree(gramSource(size, 4, 6, zero), 'angle', { leafSize: 40, seed: 1 }, { team });
-    isPartition(tree);
-    for (let level = 1; level <= tree.depth; level++) {
-      const mixed = Array.from({ length: 2 ** level }, (_, n) => new Set(members(tree, firstOfLevel(level) + n).map((i) => zero.has(i))).size).filter((kinds) => kinds === 2);
-      expect(mixed.length).toBeLessThanOrEqual(1);
-    }
+    const { order, begin, end, depth } = await buildClusterTree(gramSource(size, 4, 6, zero), distance, { leafSize: 40, seed: 1 }, { team });
+    expect(begin[0]).toBe(zero.size);
+    expect(new Set(order.subarray(0, zero.size))).toEqual(zero);
+    expect(new Set(order).size).toBe(size);
+    expect(depth).toBe(Math.ceil(Math.log2((size - zero.size) / 40)));
+    const sizes = Array.from(end.subarray(firstOfLevel(depth)), (last, leaf) => last - begin[firstOfLevel(depth) + leaf]);
+    expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+    expect(sizes.reduce((sum, n) => sum + n, 0)).toBe(size - zero.size);
   });
 
   it.each<DistanceName>(['geometric', 'gram', 'angle'])('stays balanced where all distances are equal (%s)', async (distance) => {

@@ -16,7 +16,7 @@ export function normalPoints(count: number, dimension: number, seed: number): Po
 /** A source that has points and no entries to speak of: geometric distances ask for none. */
 export function pointSource(points: Points): EntrySource {
   const none = (): never => { throw new Error('the geometric distance asked for entries'); };
-  return { size: points.count, points, entries: none, diagonal: none };
+  return { size: points.count, points, entries: none, diagonal: (out) => { out.fill(1); } };
 }
 
 /** A Gaussian kernel matrix whose points are hidden. */
