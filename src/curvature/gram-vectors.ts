@@ -45,10 +45,10 @@ export class GramVectors {
     return this.#terms[pairIndex(ℓ, k)];
   }
 
-  /** Elementwise operations that a number of a Gram vector costs. */
+  /** Elementwise products that a number of a Gram vector costs: about two for each term, which is scaled and added. */
   cost(ℓ: number, k: number): number {
     const terms = this.terms(ℓ, k);
-    return terms === null ? 0 : terms.terms.length + (terms.delta ? 1 : 0);
+    return terms === null ? 0 : 2 * (terms.terms.length + (terms.delta ? 1 : 0));
   }
 
   /** Samples at … at + size of m(u, u′) for u = (ℓ, p), u′ = (k, q), in either order: `data` from `offset`. False where it is zero for all samples. */
