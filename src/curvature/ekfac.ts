@@ -5,7 +5,7 @@
  */
 import { zeros, type Matrix, type Precision } from '../dense/matrix.js';
 import type { Model } from '../network/model.js';
-import { columnsOf, projectSquares } from './error-grams.js';
+import { columnsOf, diagonalSquares, projectSquares } from './error-grams.js';
 import { walkErrorGrams } from './error-gram-walk.js';
 import { checkDamping, dampedReciprocals, eigenBlock, eigenOperator, kroneckerBasis, type EigenOperator, type KroneckerBasis } from './kronecker-basis.js';
 import { eachPass, openWalk, sumKroneckerFactors, type CurvatureWalk, type KroneckerOptions } from './kronecker-factors.js';
@@ -21,7 +21,7 @@ export interface EigenvalueCorrected extends EigenOperator {
  * EKFAC of the model's Gauss–Newton Hessian: in each layer U_A ⊗ U_Γ from K-FAC's factors and the eigenvalues
  *   s*_qp = (1/n) Σ_i (U_Aᵀ ā_i)_q² · (U_Γᵀ Δ_iᵀΔ_i U_Γ)_pp,
  * the diagonal of the layer's own block of G in that basis, hence the nearest such matrix to it in the Frobenius norm. Positive semi-definite.
- * Two passes over the data; with 'monte-carlo' both see the same draws. bytes: width² + outputs² + width·outputs numbers a layer, without
+ * Two passes over the data, the second with 2·d_ℓ²·c flops a layer and sample more, c ≤ d_ℓ or the draws; with 'monte-carlo' both see the same draws. bytes: width² + outputs² + width·outputs numbers a layer, without
  * outputs² where Γ is diagonal. Throws as `kfac` does, and FactorizationError.
  */
 export function ekfac(model: Model, options: KroneckerOptions): EigenvalueCorrected {
@@ -55,7 +55,8 @@ function sumEigenvalues(walk: CurvatureWalk, bases: readonly KroneckerBasis[]): 
     });
     walkErrorGrams(grams, pass, first, (ℓ, errors, from, count) => {
       const squares = scratch.matrix('squares', network.layers[ℓ].outputs, count);
-      projectSquares(errors, bases[ℓ].output.vectors, squares, blas, scratch);
+      if (errors.form === 'uniform' || errors.form === 'diagonal') diagonalSquares(errors, squares);
+      else projectSquares(errors, bases[ℓ].output.vectors!, squares, blas, scratch);
       blas.gemm('N', 'T', walk.outputWeight, columnsOf(inputs[ℓ], from, count), squares, 1, sums[ℓ]);
     }, blas, scratch);
   });

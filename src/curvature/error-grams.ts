@@ -79,22 +79,19 @@ function addSquares({ data, rows, cols, offset }: Matrix, out: Float64Array, at:
   for (let j = 0, p = offset; j < cols; j++) for (let k = 0; k < rows; k++, p++) out[at + k] += data[p] * data[p];
 }
 
-/**
- * squares (d × count, contiguous) ← diag(Uᵀ M_i U) for each sample i: the squares of its errors along the columns of the orthogonal U = basis.
- * Null stands for the identity, the one basis of the diagonal forms.
- */
-export function projectSquares(grams: ErrorGrams, basis: Matrix | null, squares: Matrix, blas: Blas, scratch: Scratch): void {
-  const { rows: d, cols: count } = squares;
-  const w = squares.data as Float64Array;
+/** squares (d × count, contiguous) ← diag M_i: `projectSquares` along the unit vectors, the eigenvectors of these forms. */
+export function diagonalSquares(grams: DiagonalGrams, squares: Matrix): void {
+  const { data, offset } = squares;
+  const length = squares.rows * squares.cols;
+  if (grams.form === 'uniform') data.fill(grams.scale, offset, offset + length);
+  else for (let i = 0, from = grams.roots.offset; i < length; i++) data[offset + i] = grams.roots.data[from + i] ** 2;
+}
+
+/** squares (d × count, contiguous) ← diag(Uᵀ M_i U) for each sample i: the squares of its errors along the columns of the orthogonal U = basis. */
+export function projectSquares(grams: DenseGrams, basis: Matrix, squares: Matrix, blas: Blas, scratch: Scratch): void {
   switch (grams.form) {
-    case 'uniform':
-      w.fill(grams.scale, squares.offset, squares.offset + d * count);
-      return;
-    case 'diagonal':
-      for (let i = 0; i < d * count; i++) w[squares.offset + i] = grams.roots.data[grams.roots.offset + i] ** 2;
-      return;
     case 'softmax':
-      projectSoftmax(grams.softmax, grams.roots, basis, squares);
+      projectSoftmax(grams.softmax, grams.roots, basis, squares, blas, scratch);
       return;
     case 'shared':
       projectShared(grams.factor, grams.slopes, basis, squares, blas, scratch);
@@ -107,24 +104,21 @@ export function projectSquares(grams: ErrorGrams, basis: Matrix | null, squares:
   }
 }
 
-/** (Uᵀ M_i U)_pp = Σ_k p_k (x_k − x̄)² with x = φ′∘U(:, p) and x̄ = Σ p_k x_k: a variance, which does not cancel in this form. */
-function projectSoftmax({ roots, outer, complements }: SoftmaxPart, slopedRoots: Matrix, basis: Matrix | null, squares: Matrix): void {
+/** (Uᵀ M_i U)_qq = Σ_k p_k (x_k − x̄)² with x = φ′∘U(:, q) and x̄ = Σ p_k x_k: a variance, which does not cancel in this form. r²·count steps. */
+function projectSoftmax({ roots, outer }: SoftmaxPart, slopedRoots: Matrix, basis: Matrix, squares: Matrix, blas: Blas, scratch: Scratch): void {
   const { rows: r, cols: count } = squares;
+  const means = scratch.matrix('projected', r, count);
+  blas.gemm('T', 'N', 1, basis, outer, 0, means);
   const root = roots.data;
   const sloped = slopedRoots.data;
-  if (basis === null) {
-    for (let i = 0; i < r * count; i++) squares.data[squares.offset + i] = sloped[i] ** 2 * complements.data[i];
-    return;
-  }
   const u = basis.data;
   for (let i = 0, at = 0; i < count; i++, at += r) {
     for (let q = 0; q < r; q++) {
       const column = basis.offset + q * r;
-      let mean = 0;
-      for (let k = 0; k < r; k++) mean += outer.data[at + k] * u[column + k];
+      const mean = means.data[at + q];
       let sum = 0;
       for (let k = 0; k < r; k++) {
-        // √p_k (φ′_k U_kq − mean).
+        // √p_k (φ′_k U_kq − x̄).
         const deviation = sloped[at + k] * u[column + k] - root[at + k] * mean;
         sum += deviation * deviation;
       }
@@ -133,7 +127,7 @@ function projectSoftmax({ roots, outer, complements }: SoftmaxPart, slopedRoots:
   }
 }
 
-function projectShared(factor: Matrix, slopes: Matrix | null, basis: Matrix | null, squares: Matrix, blas: Blas, scratch: Scratch): void {
+function projectShared(factor: Matrix, slopes: Matrix | null, basis: Matrix, squares: Matrix, blas: Blas, scratch: Scratch): void {
   const { rows: d, cols: count } = squares;
   if (slopes === null) {
     projectColumns(factor, factor.cols, basis, columnsOf(squares, 0, 1), blas, scratch);
@@ -148,27 +142,20 @@ function projectShared(factor: Matrix, slopes: Matrix | null, basis: Matrix | nu
   }
 }
 
-function projectColumns(columns: Matrix, each: number, basis: Matrix | null, squares: Matrix, blas: Blas, scratch: Scratch): void {
+function projectColumns(columns: Matrix, each: number, basis: Matrix, squares: Matrix, blas: Blas, scratch: Scratch): void {
   const { rows: d, cols: count } = squares;
-  let y = columns;
-  if (basis !== null) {
-    y = scratch.matrix('projected', d, columns.cols);
-    blas.gemm('T', 'N', 1, basis, columns, 0, y);
-  }
+  const projected = scratch.matrix('projected', d, columns.cols);
+  blas.gemm('T', 'N', 1, basis, columns, 0, projected);
   const w = squares.data as Float64Array;
   w.fill(0, squares.offset, squares.offset + d * count);
-  for (let i = 0; i < count; i++) addSquares(columnsOf(y, i * each, each), w, squares.offset + i * d);
+  for (let i = 0; i < count; i++) addSquares(columnsOf(projected, i * each, each), w, squares.offset + i * d);
 }
 
-function projectGrams(grams: Matrix, basis: Matrix | null, squares: Matrix, blas: Blas, scratch: Scratch): void {
+function projectGrams(grams: Matrix, basis: Matrix, squares: Matrix, blas: Blas, scratch: Scratch): void {
   const { rows: d, cols: count } = squares;
   const w = squares.data;
-  if (basis === null) {
-    for (let i = 0; i < count; i++) for (let p = 0; p < d; p++) w[squares.offset + i * d + p] = grams.data[grams.offset + (i * d + p) * d + p];
-    return;
-  }
-  const product = scratch.matrix('projected', d, d);
   const u = basis.data;
+  const product = scratch.matrix('projected', d, d);
   for (let i = 0; i < count; i++) {
     blas.gemm('N', 'N', 1, columnsOf(grams, i * d, d), basis, 0, product);
     for (let p = 0; p < d; p++) {

@@ -1,8 +1,8 @@
 /**
  * Kronecker factors of the Gauss–Newton Hessian's diagonal blocks, summed over the data in double precision. Layer 5.
  *   A_{ℓ−1} = (1/n) Σ_i ā_{ℓ−1,i} ā_{ℓ−1,i}ᵀ    and    Γ_ℓ = (1/n) Σ_i Δ_{ℓ,i}ᵀ Δ_{ℓ,i}
- * (J. Martens, R. Grosse, ICML 2015, arXiv 1503.05671; exact "type-2" errors after F. Dangel, S. Harmeling, P. Hennig, AISTATS 2020, and
- * the Kronecker factors of J. Ba, R. Grosse, J. Martens, ICLR 2017). The one is a syrk a batch; the other comes from `error-gram-walk.ts`.
+ * (J. Martens, R. Grosse, ICML 2015, arXiv 1503.05671; with exact errors after F. Dangel, S. Harmeling, P. Hennig, AISTATS 2020,
+ * arXiv 1902.01813). The one is a syrk a batch; the other comes from `error-gram-walk.ts`.
  */
 import { NonFiniteError, OptionError } from '../core/errors.js';
 import type { Blas } from '../dense/blas.js';

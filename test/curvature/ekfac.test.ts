@@ -104,7 +104,7 @@ describe('EKFAC in practice', () => {
   });
 
   it('has the trace of the Gauss–Newton blocks, estimated without bias by draws', () => {
-    const traceOf = (k: EigenvalueCorrected): number[] => k.layers.map(({ eigenvalues }) => eigenvalues.data.reduce((sum, value) => sum + value, 0));
+    const traceOf = (k: EigenvalueCorrected): number[] => k.layers.map(({ eigenvalues }) => Float64Array.from(eigenvalues.data).reduce((sum, value) => sum + value, 0));
     const exact = denseGaussNewton(model);
     const expected = model.network.layers.map(({ offset, width, outputs }) => {
       let sum = 0;
