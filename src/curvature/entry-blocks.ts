@@ -123,10 +123,8 @@ export class EntryBlocks {
     if (vectors.data === null) return this.#sharedInputs(panel, map, at, size, left);
     const { data, first, step } = vectors;
     const into = this.#side(left, size * (end - begin));
-    for (let a = begin; a < end; a++) {
-      map[a - begin] = a - begin;
-      multiplyInto(into, (a - begin) * size, inputs, list.input[a] * n + at, data, (first + step * list.unit[a]) * n + at, size);
-    }
+    for (let a = begin; a < end; a++) map[a - begin] = a - begin;
+    scaleInputs(into, 0, size, list, begin, end, inputs, n, at, data, first * n + at, step * n);
     return view(into, 0, size, end - begin);
   }
 
@@ -205,11 +203,9 @@ export class EntryBlocks {
       const unit = other.list.unit[first];
       for (let g = 0; g < groups.length - 1; g++) {
         const nonzero = this.#vectors.load(side.layer, list.unit[groups[g]], other.layer, unit, at, size);
-        for (let a = groups[g]; a < groups[g + 1]; a++) {
-          const to = (a - begin) * size;
-          if (nonzero) multiplyInto(scaled, to, inputs, list.input[a] * n + at, this.#vectors.data, this.#vectors.offset, size);
-          else scaled.fill(0, to, to + size);
-        }
+        const to = (groups[g] - begin) * size;
+        if (nonzero) scaleInputs(scaled, to, size, list, groups[g], groups[g + 1], inputs, n, at, this.#vectors.data, this.#vectors.offset, 0);
+        else scaled.fill(0, to, (groups[g + 1] - begin) * size);
       }
       const x = view(scaled, 0, size, end - begin);
       const y = this.#gathered(other, first, count, at, size, false);
@@ -244,7 +240,7 @@ export class EntryBlocks {
     const { count: n } = this.#vectors.arrays;
     const inputs = this.#vectors.arrays.inputs[layer];
     const into = this.#side(left, size * count);
-    for (let a = 0; a < count; a++) multiplyInto(into, a * size, inputs, list.input[first + a] * n + at, by, byAt, size);
+    scaleInputs(into, 0, size, list, first, first + count, inputs, n, at, by, byAt, 0);
     return view(into, 0, size, count);
   }
 
@@ -290,23 +286,27 @@ export function addUniformBlock(network: GramArrays['network'], a: Float64Array,
 /** Samples taken at a time: as equal parts as they can be. `| 0` here and below tells the engine that indices made of it are integers, not doubles. */
 const chunkOf = (n: number): number => Math.ceil(n / Math.ceil(n / largestChunk)) | 0;
 
-/** Eight at a time: the engine loads an array's address and length once a round, not once a number. Measured 1.4 against 2.8 ns. */
-function multiplyInto(out: Float64Array, to: number, x: Float64Array, xAt: number, y: Float64Array, yAt: number, size: number): void {
-  let i = 0;
-  for (; i < size - 7; i += 8) {
-    const p = xAt + i;
-    const q = yAt + i;
-    const t = to + i;
-    out[t] = x[p] * y[q];
-    out[t + 1] = x[p + 1] * y[q + 1];
-    out[t + 2] = x[p + 2] * y[q + 2];
-    out[t + 3] = x[p + 3] * y[q + 3];
-    out[t + 4] = x[p + 4] * y[q + 4];
-    out[t + 5] = x[p + 5] * y[q + 5];
-    out[t + 6] = x[p + 6] * y[q + 6];
-    out[t + 7] = x[p + 7] * y[q + 7];
+/**
+ * Inputs ā(q) of weights begin … end − 1 of a list, each times the vector at yAt + yStep·p of its unit p, one after the other into `out`.
+ * Eight numbers at a time, so that the engine loads the arrays' addresses and lengths once a round: 1.3 ns a number on 1000 samples, the plain loop 2.5.
+ */
+function scaleInputs(out: Float64Array, to: number, size: number, { input, unit }: WeightList, begin: number, end: number, x: Float64Array, n: number, at: number, y: Float64Array, yAt: number, yStep: number): void {
+  for (let a = begin, t = to; a < end; a++) {
+    let p = input[a] * n + at;
+    let q = yAt + unit[a] * yStep;
+    const last = t + size;
+    for (; t < last - 7; t += 8, p += 8, q += 8) {
+      out[t] = x[p] * y[q];
+      out[t + 1] = x[p + 1] * y[q + 1];
+      out[t + 2] = x[p + 2] * y[q + 2];
+      out[t + 3] = x[p + 3] * y[q + 3];
+      out[t + 4] = x[p + 4] * y[q + 4];
+      out[t + 5] = x[p + 5] * y[q + 5];
+      out[t + 6] = x[p + 6] * y[q + 6];
+      out[t + 7] = x[p + 7] * y[q + 7];
+    }
+    for (; t < last; t++, p++, q++) out[t] = x[p] * y[q];
   }
-  for (; i < size; i++) out[to + i] = x[xAt + i] * y[yAt + i];
 }
 
 function copyVector(out: Float64Array, to: number, x: Float64Array, from: number, size: number): void {
