@@ -3,8 +3,8 @@
  * Level by level from the root, for all pairs of siblings (α, β) at once: A times random blocks on the right siblings gives, the levels above peeled off, samples of K(α, β); A times
  * their orthonormal bases U_α gives K(β, α)·U_α, whose singular value decomposition makes both bases and the ranks. In the end A times unit blocks gives the diagonal blocks.
  * Sources: L. Lin, J. Lu, L. Ying, *Fast construction of hierarchical matrix representation from matrix–vector multiplication*, J. Comput. Phys. 230(10), 2011; P.-G. Martinsson,
- * *Compressing rank-structured matrices via randomized sampling*, SIAM J. Sci. Comput. 38(4), 2016, arXiv 1503.07152. Departs from them in choosing the ranks of a level together, and in
- * random signs in the second and last products.
+ * *Compressing rank-structured matrices via randomized sampling*, SIAM J. Sci. Comput. 38(4), 2016, arXiv 1503.07152. Departs from them in choosing the ranks of a level together, in peeling
+ * off more than is stored, so that errors of the levels above do not grow from level to level, and in random signs in the second and last products.
  */
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
@@ -15,10 +15,10 @@ import type { Shared } from '../parallel/team.js';
 import { mostInLeaf, type ClusterTree } from '../tree/cluster-tree.js';
 import type { InteractionLists } from '../tree/interaction-lists.js';
 import { peelingWidths, type ResolvedProductsOptions } from './compression-cost.js';
-import { firstLeaf, leavesOf } from './data.js';
+import { firstLeaf, leavesOf, nodesOf } from './data.js';
 import type { Layout } from './layout.js';
 import { drawRight, drawUnits, factorPair, factorShape, formBases, orthonormalize, project, subtract, type PeeledLevel, type PeelingState } from './peeling.js';
-import { chooseRanks, type RankChoice } from './rank-choice.js';
+import { chooseRanks, type LevelSpectra } from './rank-choice.js';
 import { storeSeparate } from './separate-skeletons.js';
 
 /** out ← A·x in tree order. */
@@ -33,37 +33,47 @@ export interface PeeledMatrix {
 }
 
 const ROUNDING = 8;
+const EPSILON = { f64: 2 ** -53, f32: 2 ** -24 } as const;
 /** The sampled bases miss somewhat more than their singular values say. */
 const MARGIN = 0.8;
-const EPSILON = { f64: 2 ** -53, f32: 2 ** -24 } as const;
+/**
+ * What is cut off a level before it is peeled off the products of all levels below, relative to what may be cut off in the end (squared). It comes back in every level below and in the
+ * diagonal blocks, in the worst case each time as much as there was before, so it must be little.
+ */
+const PEELED_SHARE = 1e-3;
 
 /**
- * The HODLR matrix of a symmetric operator; `norm` is ‖A‖_F. Its error is that of the levels' truncations, twice: once where they stand, once as they add up in the leaves' diagonal blocks,
- * from which they cannot be told apart. Cost: O(N·rank²·levels²) flops.
+ * The HODLR matrix of a symmetric operator; `norm` is ‖A‖_F. Levels are peeled off nearly exactly, at ranks up to maxRank + oversampling, and truncated when all is known. Cost:
+ * O(N·rank²·levels²) flops.
  */
 export async function peel(
   tree: ClusterTree, lists: InteractionLists, options: ResolvedProductsOptions, norm: number, multiply: Multiply, allocate: (length: number) => FloatArray, control: TeamControl,
 ): Promise<PeeledMatrix> {
+  const { maxRank, tolerance, seed } = options;
   const above: PeeledLevel[] = [];
   const widths = peelingWidths(tree, options);
-  const budget = tree.depth === 0 ? 0 : (MARGIN * options.tolerance * norm) ** 2 / (2 * tree.depth);
+  const budget = tree.depth === 0 ? 0 : (MARGIN * tolerance * norm) ** 2 / tree.depth;
+  const ranks = sharedInt32(nodesOf(tree));
   let dropped = 0;
   let beyond = 0;
   for (let level = 1; level <= tree.depth; level++) {
-    const { target, choice } = await peelLevel(tree, options, level, above, widths[level - 1], budget, multiply, control);
+    const { target, spectra } = await peelLevel(tree, options, level, above, widths[level - 1], PEELED_SHARE * budget, multiply, control);
     above.push(target);
+    const chosen = new Int32Array(spectra.cap.length);
+    const choice = chooseRanks({ ...spectra, cap: spectra.cap.map((cap) => Math.min(cap, maxRank)) }, budget, chosen);
+    chosen.forEach((rank, j) => { ranks.fill(rank, target.first + 2 * j, target.first + 2 * j + 2); });
     dropped += choice.dropped;
     beyond += choice.beyond;
   }
-  const state = peelingState(tree, options.seed, tree.depth + 1, above, mostInLeaf(tree));
+  const state = peelingState(tree, seed, tree.depth + 1, above, mostInLeaf(tree));
   await peelOff(state, drawUnits, 'both', multiply, control);
-  const { layout, values } = await storeSeparate(tree, lists, above, state, options.maxRank, allocate, control);
+  const { layout, values } = await storeSeparate(tree, lists, above, ranks, state, maxRank, allocate, control);
   return { layout, values, dropped, beyond };
 }
 
 async function peelLevel(
-  tree: ClusterTree, { seed, maxRank, productPrecision }: ResolvedProductsOptions, level: number, above: readonly PeeledLevel[], width: number, budget: number, multiply: Multiply, control: TeamControl,
-): Promise<{ target: PeeledLevel; choice: RankChoice }> {
+  tree: ClusterTree, { seed, productPrecision }: ResolvedProductsOptions, level: number, above: readonly PeeledLevel[], width: number, budget: number, multiply: Multiply, control: TeamControl,
+): Promise<{ target: PeeledLevel; spectra: LevelSpectra }> {
   const state = peelingState(tree, seed, level, above, width);
   const pairs = 2 ** (level - 1);
   const perPair = independentTasks(pairs);
@@ -72,23 +82,23 @@ async function peelLevel(
   await peelOff(state, null, 'right', multiply, control);
   await phases(state, control, async (run) => { await run('factor', factorPair, perPair, undefined); });
   const first = 2 ** level - 1;
-  const shapes = Array.from({ length: pairs }, (_, j) => factorShape(tree, first + 2 * j, width));
+  const cap = Int32Array.from({ length: pairs }, (_, j) => factorShape(tree, first + 2 * j, width).values);
   const begin = new Int32Array(pairs + 1);
-  shapes.forEach(({ values }, j) => { begin[j + 1] = begin[j] + values; });
+  for (let j = 0; j < pairs; j++) begin[j + 1] = begin[j] + cap[j];
   const sigma = new Float64Array(begin[pairs]);
-  shapes.forEach(({ values }, j) => { sigma.set(state.sigma.subarray(j * width, j * width + values), begin[j]); });
-  const perNode = (value: (j: number) => number): Float64Array => Float64Array.from({ length: pairs }, (_, j) => value(j));
-  const chosen = new Int32Array(pairs);
-  const choice = chooseRanks({
-    sigma, begin, cap: Int32Array.from(shapes, ({ values }) => Math.min(values, maxRank)),
-    scale: perNode(() => 1),
+  for (let j = 0; j < pairs; j++) sigma.set(state.sigma.subarray(j * width, j * width + cap[j]), begin[j]);
+  const spectra: LevelSpectra = {
+    sigma, begin, cap,
+    scale: new Float64Array(pairs).fill(1),
     // The block and its transpose.
-    weight: perNode(() => 2),
-    floor: perNode((j) => ROUNDING * EPSILON[productPrecision] * Math.sqrt(rawNormOf(state, first + 2 * j + 1))),
-  }, budget, chosen);
-  const target = makeTarget(tree, first, chosen, Math.max(1, Math.min(width, maxRank)));
+    weight: new Float64Array(pairs).fill(2),
+    floor: Float64Array.from({ length: pairs }, (_, j) => ROUNDING * EPSILON[productPrecision] * Math.sqrt(rawNormOf(state, first + 2 * j + 1))),
+  };
+  const chosen = new Int32Array(pairs);
+  chooseRanks(spectra, budget, chosen);
+  const target = makeTarget(tree, first, chosen, Math.max(1, width));
   await phases({ ...state, target }, control, async (run) => { await run('form bases', formBases, perPair, undefined); });
-  return { target, choice };
+  return { target, spectra };
 }
 
 /** X drawn (or as it stands), Y ← A·X less the levels above. */

@@ -1,6 +1,7 @@
 /**
  * Black-box HSS compression: every basis and diagonal block from one sample Y = A·Ω. Layer 5.
- * Leaves first, then level by level to the root (sample-level.ts); between the two steps of a level its ranks are chosen together (rank-choice.ts).
+ * Leaves first, then level by level to the root (sample-level.ts); between the two steps of a level its ranks are chosen together (rank-choice.ts). Departs from the source in finding larger
+ * bases than are asked for, which the whole matrix is then truncated from (nested-skeletons.ts): at ranks that are cut off this halves the error of a sample, and more.
  * Source: J. Levitt, P.-G. Martinsson, *Linear-complexity black-box randomized compression of rank-structured matrices*, arXiv 2205.02990, for symmetric A.
  */
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
@@ -9,6 +10,7 @@ import { runOnce } from '../parallel/run-once.js';
 import { independentTasks } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { isolatedOf, type ClusterTree } from '../tree/cluster-tree.js';
+import { foundRank } from './compression-cost.js';
 import { firstLeaf, leavesOf } from './data.js';
 import { makeLevel, rowsAbove, type GeneratorLevel } from './generators.js';
 import { productWidth, type OrderedProducts } from './ordered-products.js';
@@ -29,7 +31,7 @@ export interface Sample {
 /** Draws Ω and multiplies, block by block. */
 export async function drawSample(tree: ClusterTree, samples: number, seed: number, precision: Precision, products: OrderedProducts, control: TeamControl): Promise<Sample> {
   const { team } = control;
-  const vectors: TestVectors = precision === 'f64' ? 'normal' : 'normal-f32';
+  const vectors: TestVectors = 'signs';
   const y = sharedFloat64(tree.size * samples);
   const width = productWidth(tree.size, samples);
   const x = sharedFloat64(tree.size * width);
@@ -51,8 +53,7 @@ export async function drawSample(tree: ClusterTree, samples: number, seed: numbe
 export interface HssGenerators {
   /** Level ℓ of the tree is levels[ℓ]; the root's D is the whole of A_0. */
   readonly levels: readonly GeneratorLevel[];
-  /** Squared error that the tolerance let go, and that `maxRank` cost beyond it, as the sample estimates them. */
-  readonly dropped: number;
+  /** Squared error that the size of the sample cost, as the sample estimates it. */
   readonly beyond: number;
 }
 
@@ -60,23 +61,26 @@ export interface HssGenerators {
 const ROUNDING = 8;
 const EPSILON = { f64: 2 ** -53, f32: 2 ** -24 } as const;
 
+/** Part of the budget (of the squared error) that finding the bases may use; lowering the ranks afterwards has the rest. */
+const FOUND_SHARE = 1e-2;
+
 /**
- * The generators from a sample. `budget` is the squared Frobenius error allowed; every level gets an equal part.
+ * The generators from a sample. `budget` is the squared Frobenius error allowed in the end; every level gets an equal part of the share that is used here.
  * Cost: O(N·s²) flops for leaves of O(s) indices, most of them in QR. Node by node on the team; the same bits for any number of workers.
  */
 export async function hssFromSample(tree: ClusterTree, sample: Sample, maxRank: number, budget: number, control: TeamControl): Promise<HssGenerators> {
   const { samples, seed, vectors, precision } = sample;
   const levels: GeneratorLevel[] = [];
   const known = vectors === 'unit';
+  const largest = foundRank(samples, maxRank);
   let rowBegin = leafRows(tree);
   let omega: Float64Array = sharedFloat64(0);
   let y = omega;
   let noise = new Float64Array(leavesOf(tree));
-  let dropped = 0;
   let beyond = 0;
   for (let depth = tree.depth; depth >= 0; depth--) {
     const leaves = depth === tree.depth;
-    const level = makeLevel(2 ** depth - 1, rowBegin, (rows) => (depth === 0 ? 0 : Math.min(maxRank, samples - rows)));
+    const level = makeLevel(2 ** depth - 1, rowBegin, (rows) => (depth === 0 ? 0 : Math.min(largest, samples - rows)));
     const { count, cap, ranks } = level;
     const step: SampleLevelState = {
       tree, level, samples, seed, vectors, leafSample: leaves ? sample.y : null, omega, y,
@@ -91,13 +95,12 @@ export async function hssFromSample(tree: ClusterTree, sample: Sample, maxRank: 
       const perNode = (value: (i: number) => number): Float64Array => Float64Array.from({ length: count }, (_, i) => value(i));
       const choice = chooseRanks({
         sigma: step.sigma, begin: rowBegin, cap,
-        // E‖M·(normal matrix)‖_F² is ‖M‖_F² times its columns.
+        // E‖M·Ω·Z‖_F² is ‖M‖_F² times the columns of Z.
         scale: perNode((i) => (known ? 1 : 1 / (samples - rows(i)))),
-        // What the basis misses enters D by way of Ω⁺ as well: q/(s − q) of it, once at this level and once where it is passed on.
-        weight: perNode((i) => (known ? 1 : (samples / (samples - rows(i))) ** 2)),
+        // Rows and columns; and what the basis misses enters D by way of Ω⁺ as well, q/(s − q) of it, once at this level and once where it is passed on.
+        weight: perNode((i) => (known ? 2 : 2 * (samples / (samples - rows(i))) ** 2)),
         floor: perNode((i) => ROUNDING * Math.sqrt(noise[i])),
-      }, budget / (2 * tree.depth), ranks);
-      dropped += choice.dropped;
+      }, (FOUND_SHARE * budget) / tree.depth, ranks);
       beyond += choice.beyond;
     }
     const { upBegin } = step;
@@ -114,7 +117,7 @@ export async function hssFromSample(tree: ClusterTree, sample: Sample, maxRank: 
     omega = upOmega;
     y = upY;
   }
-  return { levels, dropped, beyond };
+  return { levels, beyond };
 }
 
 function leafRows(tree: ClusterTree): Int32Array {

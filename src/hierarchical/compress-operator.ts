@@ -3,7 +3,6 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { AsymmetryError, OptionError, ShapeError } from '../core/errors.js';
-import { RandomStream } from '../core/random.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import { squaredNorm, view, zeros, type FloatArray, type Matrix, type Precision } from '../dense/matrix.js';
 import { availableMemory } from '../io/machine.js';
@@ -19,10 +18,12 @@ import { compressionCost, MEASURED_VECTORS, resolveProductsOptions, type Compres
 import { ratioEstimate, type ErrorEstimate } from './error-estimate.js';
 import { assemble } from './fill.js';
 import type { Layout } from './layout.js';
+import { hssSpectra } from './hss-spectra.js';
 import { HierarchicalMatrix, type CompressionReport } from './matrix.js';
 import { requireMemory } from './memory.js';
 import { storeNested } from './nested-skeletons.js';
 import { OrderedProducts } from './ordered-products.js';
+import { drawTestVector } from './test-vectors.js';
 
 /** x and A·x in tree order: random vectors that no basis was found from, or all columns. */
 interface Reference { readonly x: Matrix; readonly y: Matrix; readonly complete: boolean; readonly norm: number }
@@ -30,11 +31,12 @@ interface Reference { readonly x: Matrix; readonly y: Matrix; readonly complete:
 /** What one attempt made. */
 interface Compressed { readonly layout: Layout; readonly values: FloatArray; readonly dropped: number; readonly beyond: number }
 
-const REFERENCE_STREAM = 0x0f4e5;
+/** Random vectors of no node of a tree. */
+const REFERENCE_NODE = -1;
 /** ‖G − Gᵀ‖_F, G = XᵀAX, relative to ‖X‖·‖AX‖ of a column: beyond rounding of the operator's precision. */
-const ASYMMETRY = { f64: 1e-8, f32: 1e-3 } as const;
+const ASYMMETRY = { f64: 1e-7, f32: 1e-3 } as const;
 const MOST_ATTEMPTS = 3;
-/** A new attempt aims this much below the tolerance. */
+/** A new attempt aims this much below the tolerance, squared. */
 const MARGIN = 0.8;
 
 /**
@@ -85,17 +87,19 @@ async function nested(task: Task): Promise<HierarchicalMatrix> {
   const sample: Sample = reference.complete
     ? { y: reference.y.data as Float64Array, samples: tree.size, seed, vectors: 'unit', precision: productPrecision }
     : await drawSample(tree, cost.samples, seed, productPrecision, products, control);
-  let target = tolerance;
+  const asked = (tolerance * reference.norm) ** 2;
+  const { levels, beyond: unseen } = await hssFromSample(tree, sample, maxRank, asked, control);
+  const spectra = await hssSpectra(tree, levels, control);
+  let target = asked;
   for (let attempt = 1; ; attempt++) {
-    const { levels, dropped, beyond } = await hssFromSample(tree, sample, maxRank, (target * reference.norm) ** 2, control);
-    const stored = await storeNested(tree, lists, levels, maxRank, allocator(options.dtype), control);
-    const matrix = await finish(task, { ...stored, dropped, beyond }, attempt);
+    const { layout, values, dropped, beyond } = await storeNested(spectra, lists, maxRank, target, allocator(options.dtype), control);
+    const matrix = await finish(task, { layout, values, dropped, beyond: beyond + unseen }, attempt);
     const { error, met } = matrix.report.products!;
-    // Again only where it is the tolerance's share that is missed, not the ranks'.
-    const missed = !met && error.relative < 1 && beyond < dropped;
+    // Again only where it is the tolerance's share that is missed, not the ranks' or the sample's.
+    const missed = !met && error.relative < 1 && beyond + unseen < dropped;
     if (!missed || attempt === MOST_ATTEMPTS) return matrix;
     matrix.release();
-    target *= (MARGIN * tolerance) / error.relative;
+    target *= MARGIN * (tolerance / error.relative) ** 2;
   }
 }
 
@@ -127,7 +131,7 @@ async function finish({ tree, lists, options, products, cost, reference, began, 
     resampled: 0, missed: 0, norm: reference.norm,
     products: {
       products: products.done, samples: cost.samples, complete: cost.complete, seconds: { operator: products.seconds, compression: seconds - products.seconds },
-      error, met: error.relative <= tolerance, beyondRank: reference.norm > 0 ? Math.sqrt(2 * beyond) / reference.norm : 0, attempts,
+      error, met: error.relative <= tolerance, beyondRank: reference.norm > 0 ? Math.sqrt(beyond) / reference.norm : 0, attempts,
     },
   };
   return new HierarchicalMatrix(data, layout.elements, report, team);
@@ -148,7 +152,7 @@ async function multiplyReference(tree: ClusterTree, { seed }: ResolvedProductsOp
   const y = view(sharedFloat64(n * columns), 0, n, columns);
   for (let j = 0; j < columns; j++) {
     if (complete) x.data[j + j * n] = 1;
-    else new RandomStream(seed, REFERENCE_STREAM, j).fillNormal(x.data.subarray(j * n, (j + 1) * n));
+    else drawTestVector('signs', seed, REFERENCE_NODE, 0, j, n, x.data as Float64Array, j * n, 1);
   }
   await products.multiply(y, x);
   throwIfAborted(control.signal);

@@ -16,7 +16,10 @@ export interface ProductsOptions {
   readonly maxRank: number;
   /** Asked relative error ‖A − K̃‖_F/‖A‖_F; what maxRank allows of it is measured. */
   readonly tolerance: number;
-  /** Random vectors beyond those that the ranks need. More of them cost products and lower the error at a given rank: with HSS, half as many again as the leaf size bring it near the best. Default 32 (HSS), 10 (HODLR). */
+  /**
+   * Random vectors beyond those that the ranks need; more of them bring the error at a given rank nearer to the best there is. Default max(64, maxRank) with HSS and
+   * max(24, maxRank/2) with HODLR, where it counts twice a level: then it is within a few tenths of it on matrices whose singular values fall slowly.
+   */
   readonly oversampling?: number;
   readonly seed: number;
   /** Precision of the stored blocks and of products with K̃. Default 'f64'. */
@@ -36,8 +39,8 @@ export function resolveProductsOptions(options: ProductsOptions): ResolvedProduc
   const wholeNumber = (name: string, value: number, least: number, most: number): void => {
     if (!Number.isInteger(value) || value < least || value > most) throw new OptionError(`${name} must be a whole number from ${least} to ${most}, not ${value}.`, { option: name, value });
   };
-  const oversampling = options.oversampling ?? (format === 'hss' ? 32 : 10);
   wholeNumber('maxRank', maxRank, 1, 16_384);
+  const oversampling = options.oversampling ?? (format === 'hss' ? Math.max(64, maxRank) : Math.max(24, Math.ceil(maxRank / 2)));
   // Ω's blocks must stay well conditioned: E‖Ω⁺‖² is finite from two columns more than rows on.
   wholeNumber('oversampling', oversampling, 2, 65_536);
   wholeNumber('seed', seed, 0, Number.MAX_SAFE_INTEGER);
@@ -91,6 +94,15 @@ function hssSamples(tree: ClusterTree, { maxRank, oversampling }: ResolvedProduc
   return Math.max(mostInLeaf(tree), 2 * maxRank) + maxRank + oversampling;
 }
 
+/** Columns of the sample that no rank is counted on. */
+const RESERVE = 8;
+
+/**
+ * Rank that HSS bases are found with, before they are truncated to `maxRank`: what a basis misses comes back as an error of the diagonal block, q/(s − q) times as large for q rows and s
+ * samples, and in every level above. So the sample is used up: two ranks for the rows of the parent, and one and a half for what lies outside.
+ */
+export const foundRank = (samples: number, maxRank: number): number => Math.max(maxRank, Math.floor((samples - RESERVE) / 3.5));
+
 /** Random vectors of the levels 1 … depth, from the first. */
 export function peelingWidths(tree: ClusterTree, { maxRank, oversampling }: Pick<ResolvedProductsOptions, 'maxRank' | 'oversampling'>): number[] {
   const widths: number[] = [];
@@ -117,29 +129,29 @@ function storedElements(tree: ClusterTree, format: ProductsFormat, maxRank: numb
 }
 
 function hssWork(tree: ClusterTree, samples: number, maxRank: number): { flops: number; elements: number } {
+  const found = foundRank(samples, maxRank);
   let flops = 0;
   let elements = tree.size * samples;
   for (let ν = 0; ν < nodesOf(tree); ν++) {
     const size = tree.end[ν] - tree.begin[ν];
     const leaf = ν >= firstLeaf(tree);
-    const rank = Math.min(maxRank, size);
-    const rows = leaf ? size : Math.min(2 * maxRank, size);
-    // QR of Ωᵀ, Qᵀ applied to Yᵀ, QR of Y·Z, its singular values, and what is passed up.
-    flops += 2 * samples * rows * rows + 4 * samples * rows * rows + 2 * samples * rows * rows + 22 * rows ** 3 + 6 * samples * rows * rank;
-    elements += rows * rows + 2 * rows * rank + 2 * rank * rank + 2 * samples * rank;
+    const rank = Math.min(found, size);
+    const rows = leaf ? size : Math.min(2 * found, size);
+    // QR of Ωᵀ, Qᵀ applied to Yᵀ, QR of Y·Z, its singular values, what is passed up; the singular values of the block row, and the truncation.
+    flops += 2 * samples * rows * rows + 4 * samples * rows * rows + 2 * samples * rows * rows + 22 * rows ** 3 + 6 * samples * rows * rank + 30 * rank ** 3 + 6 * rows * rank * rank;
+    elements += rows * rows + rows * rank + 3 * rank * rank + 2 * samples * rank + Math.min(maxRank, size) * (rows + 2 * rank);
   }
   return { flops, elements };
 }
 
 function peelingWork(tree: ClusterTree, options: ResolvedProductsOptions, samples: number): { flops: number; elements: number } {
   const n = tree.size;
-  const { maxRank } = options;
   let flops = 0;
   let above = 0;
   for (const width of [...peelingWidths(tree, options), mostInLeaf(tree)]) {
     // Peeling off the levels above, twice; QR of the samples and of the products, and the bases from them.
     flops += 8 * n * above * width + 8 * n * width * width;
-    above += Math.min(maxRank, width);
+    above += width;
   }
   return { flops, elements: 2 * n * samples + n * above };
 }

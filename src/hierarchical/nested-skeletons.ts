@@ -1,213 +1,242 @@
 /**
- * From generators to skeletons: an HSS matrix with orthonormal bases in the form that hierarchical matrices are stored in. Layer 5.
+ * From an HSS matrix in generator form to skeletons, its ranks lowered to what the tolerance and the maximal rank ask. Layer 5.
  *
- * Upwards, V_ν = U_ν (leaf) or blockdiag(C_l, C_r)·U_ν is interpolated from some of its rows, V_ν = P_ν·C_ν: the rows chosen are the skeleton, C_ν goes to the parent.
- * Downwards, the whole diagonal block of a node in terms of its rows, D_ν + U_ν·M_ν·U_νᵀ = [M_l B; Bᵀ M_r], gives the coupling C_l·B·C_rᵀ of its children and, M_l and M_r passed
- * on, in the end the leaves' diagonal blocks. Both are exact but for rounding: C_ν is a part of an orthonormal matrix, and P_ν has moderate entries.
+ * Upwards, with P_ν the leading singular vectors of the node's block row (hss-spectra.ts) and Z_ν = (new basis)ᵀ·(old basis):
+ *   leaf   Q = U·P,  Z = Pᵀ;      inner node   Q·R = blockdiag(Z_l, Z_r)·U·P,  Z = Qᵀ·blockdiag(Z_l, Z_r)·U;
+ *   V = Q (leaf), blockdiag(C_l, C_r)·Q (inner)  =  (interpolation with an identity in the skeleton's rows)·C.
+ * Couplings become C_l·Z_l·B·Z_rᵀ·C_rᵀ. The conversion is exact but for rounding: C is a part of a matrix with orthonormal columns, and interpolations have moderate entries.
  */
 import { leftChild, rightChild } from '../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
-import { block, copyInto, view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { block, fill, view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { runOnce } from '../parallel/run-once.js';
-import { taskGraph, upwardTasks } from '../parallel/task-graph.js';
+import { independentTasks, upwardTasks } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import type { ClusterTree } from '../tree/cluster-tree.js';
 import type { InteractionLists } from '../tree/interaction-lists.js';
 import { BlockWriter, redundantRows, writerState, type WriterState } from './block-writer.js';
 import { firstLeaf, nodesOf } from './data.js';
-import { mostRows, type GeneratorLevel } from './generators.js';
+import { couplingOf, extentOf, nodeOf, rotationOf, type HssSpectra } from './hss-spectra.js';
 import { layOut, type Layout } from './layout.js';
+import { chooseRanks, type RankChoice } from './rank-choice.js';
 import { RowInterpolation } from './row-interpolation.js';
 
 interface NestedState {
-  readonly tree: ClusterTree;
-  readonly levels: readonly GeneratorLevel[];
+  readonly spectra: HssSpectra;
   readonly maxRank: number;
-  /** As `FoundSkeletons`. */
+  /** The ranks to be stored; the rest as `FoundSkeletons`. */
   readonly ranks: Int32Array;
   readonly choice: Int32Array;
   readonly skeletons: Int32Array;
-  /** P of node ν (rows × rank) from slotBegin[ν]; C and M (rank × rank) from cornerBegin[ν]. */
+  /** Interpolation of node ν, rows × rank, from slotBegin[ν]. */
   readonly slotBegin: Float64Array;
   readonly slots: Float64Array;
+  /** C (rank × rank) from cornerBegin[ν]; Z (rank × old rank) from projectionBegin[ν]. */
   readonly cornerBegin: Float64Array;
   readonly corners: Float64Array;
-  readonly passed: Float64Array;
+  readonly projectionBegin: Float64Array;
+  readonly projections: Float64Array;
   /** There in the second phase. */
   readonly writer: WriterState | null;
 }
 
-/** A node's part of its level. */
-class NestedNode {
-  readonly rows: number;
-  readonly rank: number;
-  readonly block: Matrix;
-  readonly basis: Matrix;
+const cornerOf = ({ ranks, corners, cornerBegin }: NestedState, ν: number): Matrix => view(corners, cornerBegin[ν], ranks[ν], ranks[ν]);
+const projectionOf = ({ spectra, ranks, projections, projectionBegin }: NestedState, ν: number): Matrix => view(projections, projectionBegin[ν], ranks[ν], spectra.ranks[ν]);
+/** Rows of a node's stored interpolation: its indices, or its children's skeletons. */
+const rowsOf = ({ spectra: { tree }, ranks }: NestedState, ν: number): number => (ν >= firstLeaf(tree) ? tree.end[ν] - tree.begin[ν] : ranks[leftChild(ν)] + ranks[rightChild(ν)]);
 
-  constructor({ tree, levels }: NestedState, ν: number) {
-    const depth = 31 - Math.clz32(ν + 1);
-    const level = levels[Math.min(depth, tree.depth)];
-    const i = ν - level.first;
-    this.rows = level.rowBegin[i + 1] - level.rowBegin[i];
-    this.rank = level.ranks[i];
-    this.block = view(level.blocks, level.blockBegin[i], this.rows, this.rows);
-    this.basis = view(level.bases, level.basisBegin[i], this.rows, this.rank);
-  }
-}
-
-/** The largest node: scratch is made for it. */
-function extent({ levels }: NestedState): { rows: number; rank: number } {
-  let rows = 0;
-  let rank = 0;
-  for (const level of levels) {
-    rows = Math.max(rows, mostRows(level.rowBegin));
-    for (const r of level.ranks) rank = Math.max(rank, r);
-  }
-  return { rows, rank };
-}
-
-class Interpolator {
+class Truncation {
   readonly #state: NestedState;
   readonly #blas: Blas;
   readonly #interpolation: RowInterpolation;
+  readonly #projected: Float64Array;
+  readonly #basis: Float64Array;
+  readonly #factor: Float64Array;
+  readonly #tau: Float64Array;
 
   constructor(state: NestedState, blas: Blas) {
-    const { rows, rank } = extent(state);
+    const { rows, rank } = extentOf(state.spectra.levels);
     this.#state = state;
     this.#blas = blas;
     this.#interpolation = new RowInterpolation(blas, rows * rank, rows, rank);
+    this.#projected = new Float64Array(rows * rank);
+    this.#basis = new Float64Array(rows * rank);
+    this.#factor = new Float64Array(rows * rank);
+    this.#tau = new Float64Array(rank);
   }
 
   run(ν: number): void {
     const state = this.#state;
-    const { rows, rank, basis } = new NestedNode(state, ν);
+    const { spectra, ranks, maxRank, choice, skeletons } = state;
+    const rank = ranks[ν];
     if (ν === 0 || rank === 0) return;
-    const { tree, maxRank, choice, skeletons, ranks, corners, cornerBegin } = state;
-    const v = view(state.slots, state.slotBegin[ν], rows, rank);
-    const leaf = ν >= firstLeaf(tree);
+    const leaf = ν >= firstLeaf(spectra.tree);
+    const v = view(state.slots, state.slotBegin[ν], rowsOf(state, ν), rank);
+    if (leaf) this.#leafBasis(ν, v);
+    else this.#innerBasis(ν, v);
+    this.#interpolation.interpolate(v, cornerOf(state, ν));
     const l = leftChild(ν);
-    const r = rightChild(ν);
-    const left = leaf ? 0 : ranks[l];
-    if (leaf) {
-      copyInto(v, basis);
-    } else {
-      this.#blas.gemm('N', 'N', 1, view(corners, cornerBegin[l], left, left), block(basis, 0, 0, left, rank), 0, block(v, 0, 0, left, rank));
-      this.#blas.gemm('N', 'N', 1, view(corners, cornerBegin[r], rows - left, rows - left), block(basis, left, 0, rows - left, rank), 0, block(v, left, 0, rows - left, rank));
-    }
-    this.#interpolation.interpolate(v, view(corners, cornerBegin[ν], rank, rank));
     for (let j = 0; j < rank; j++) {
       const row = this.#interpolation.pivots[j];
       choice[ν * maxRank + j] = row;
-      skeletons[ν * maxRank + j] = leaf ? tree.order[tree.begin[ν] + row] : row < left ? skeletons[l * maxRank + row] : skeletons[r * maxRank + row - left];
+      skeletons[ν * maxRank + j] = leaf ? spectra.tree.order[spectra.tree.begin[ν] + row] : row < ranks[l] ? skeletons[l * maxRank + row] : skeletons[(l + 1) * maxRank + row - ranks[l]];
     }
+  }
+
+  #leafBasis(ν: number, v: Matrix): void {
+    const { spectra } = this.#state;
+    const kept = block(rotationOf(spectra, ν), 0, 0, spectra.ranks[ν], v.cols);
+    this.#blas.gemm('N', 'N', 1, nodeOf(spectra, ν).basis, kept, 0, v);
+    const z = projectionOf(this.#state, ν);
+    for (let j = 0; j < kept.rows; j++) for (let i = 0; i < kept.cols; i++) z.data[z.offset + i + j * z.ld] = kept.data[kept.offset + j + i * kept.ld];
+  }
+
+  #innerBasis(ν: number, v: Matrix): void {
+    const state = this.#state;
+    const { spectra, ranks } = state;
+    const blas = this.#blas;
+    const { rows, cols: rank } = v;
+    const l = leftChild(ν);
+    const { basis } = nodeOf(spectra, ν);
+    const projected = view(this.#projected, 0, rows, basis.cols);
+    this.#eachChild(l, spectra.ranks, (child, first, count) => {
+      const to = child === l ? 0 : ranks[l];
+      blas.gemm('N', 'N', 1, projectionOf(state, child), block(basis, first, 0, count, basis.cols), 0, block(projected, to, 0, ranks[child], basis.cols));
+    });
+    const factor = view(this.#factor, 0, rows, rank);
+    blas.gemm('N', 'N', 1, projected, block(rotationOf(spectra, ν), 0, 0, basis.cols, rank), 0, factor);
+    const tau = this.#tau.subarray(0, rank);
+    blas.geqrf(factor, tau);
+    const q = view(this.#basis, 0, rows, rank);
+    fill(q, 0);
+    for (let j = 0; j < rank; j++) this.#basis[j + j * rows] = 1;
+    blas.ormqr('L', 'N', factor, tau, q);
+    blas.gemm('T', 'N', 1, q, projected, 0, projectionOf(state, ν));
+    this.#eachChild(l, ranks, (child, first, count) => {
+      blas.gemm('N', 'N', 1, cornerOf(state, child), block(q, first, 0, count, rank), 0, block(v, first, 0, count, rank));
+    });
+  }
+
+  /** The rows of both children, `counts` of them. */
+  #eachChild(l: number, counts: Int32Array, act: (child: number, first: number, count: number) => void): void {
+    act(l, 0, counts[l]);
+    act(l + 1, counts[l], counts[l + 1]);
   }
 }
 
-class Folder {
+class BlockStorer {
   readonly #state: NestedState;
   readonly #blas: Blas;
   readonly #writer: BlockWriter;
-  readonly #full: Float64Array;
-  readonly #half: Float64Array;
-  readonly #product: Float64Array;
+  readonly #left: Float64Array;
+  readonly #right: Float64Array;
 
   constructor(state: NestedState, blas: Blas) {
-    const { rows, rank } = extent(state);
+    const { rank } = extentOf(state.spectra.levels);
     this.#state = state;
     this.#blas = blas;
     this.#writer = new BlockWriter(state.writer!);
-    this.#full = new Float64Array(rows * rows);
-    this.#half = new Float64Array(rows * rank);
-    this.#product = new Float64Array(Math.max(rows * rows, rank * rank));
+    this.#left = new Float64Array(rank * rank);
+    this.#right = new Float64Array(rank * rank);
   }
 
   run(ν: number): void {
-    const state = this.#state;
-    const { tree, maxRank, choice } = state;
-    const node = new NestedNode(state, ν);
-    const { rows, rank } = node;
-    if (rank > 0) this.#writer.basis(ν, view(state.slots, state.slotBegin[ν], rows, rank), redundantRows(rows, choice.subarray(ν * maxRank, ν * maxRank + rank), rank));
-    const full = this.#wholeBlock(ν, node);
-    if (ν >= firstLeaf(tree)) this.#writer.diagonal(ν, full);
-    else if (rows > 0) this.#split(ν, full);
-  }
-
-  /** D + U·M·Uᵀ, symmetric to the last bit. */
-  #wholeBlock(ν: number, { rows, rank, block: d, basis }: NestedNode): Matrix {
-    const full = view(this.#full, 0, rows, rows);
-    copyInto(full, d);
-    if (rank === 0) return full;
-    const { passed, cornerBegin } = this.#state;
-    const half = view(this.#half, 0, rows, rank);
-    const product = view(this.#product, 0, rows, rows);
-    this.#blas.gemm('N', 'N', 1, basis, view(passed, cornerBegin[ν], rank, rank), 0, half);
-    this.#blas.gemm('N', 'T', 1, half, basis, 0, product);
-    for (let j = 0; j < rows; j++) {
-      for (let i = j; i < rows; i++) {
-        const value = this.#full[i + j * rows] + 0.5 * (this.#product[i + j * rows] + this.#product[j + i * rows]);
-        this.#full[i + j * rows] = value;
-        this.#full[j + i * rows] = value;
-      }
+    const { spectra, ranks, slots, slotBegin, choice, maxRank } = this.#state;
+    const rank = ranks[ν];
+    if (rank > 0) {
+      const rows = rowsOf(this.#state, ν);
+      this.#writer.basis(ν, view(slots, slotBegin[ν], rows, rank), redundantRows(rows, choice.subarray(ν * maxRank, ν * maxRank + rank), rank));
+      if ((ν & 1) === 1 && ranks[ν + 1] > 0) this.#coupling(ν);
     }
-    return full;
+    if (ν >= firstLeaf(spectra.tree)) this.#writer.diagonal(ν, nodeOf(spectra, ν).block);
   }
 
-  /** The children's coupling block to its place, their own blocks to them. */
-  #split(ν: number, full: Matrix): void {
-    const { ranks, passed, corners, cornerBegin } = this.#state;
-    const l = leftChild(ν);
-    const r = rightChild(ν);
-    const left = ranks[l];
-    const right = ranks[r];
-    copyInto(view(passed, cornerBegin[l], left, left), block(full, 0, 0, left, left));
-    copyInto(view(passed, cornerBegin[r], right, right), block(full, left, left, right, right));
-    if (left === 0 || right === 0) return;
-    const half = view(this.#half, 0, left, right);
-    const coupling = view(this.#product, 0, left, right);
-    this.#blas.gemm('N', 'N', 1, view(corners, cornerBegin[l], left, left), block(full, 0, left, left, right), 0, half);
-    this.#blas.gemm('N', 'T', 1, half, view(corners, cornerBegin[r], right, right), 0, coupling);
+  /** C_l·Z_l·B·(C_r·Z_r)ᵀ. */
+  #coupling(l: number): void {
+    const state = this.#state;
+    const { spectra, ranks } = state;
+    const blas = this.#blas;
+    const side = (ν: number, out: Float64Array): Matrix => {
+      const product = view(out, 0, ranks[ν], spectra.ranks[ν]);
+      blas.gemm('N', 'N', 1, cornerOf(state, ν), projectionOf(state, ν), 0, product);
+      return product;
+    };
+    const left = side(l, this.#left);
+    const half = view(this.#right, 0, ranks[l], spectra.ranks[l + 1]);
+    blas.gemm('N', 'N', 1, left, couplingOf(spectra, l), 0, half);
+    const right = side(l + 1, this.#left);
+    const coupling = view(new Float64Array(ranks[l] * ranks[l + 1]), 0, ranks[l], ranks[l + 1]);
+    blas.gemm('N', 'T', 1, half, right, 0, coupling);
     this.#writer.coupling(l, coupling);
   }
 }
 
-/** Node `task`: its interpolation and skeleton, children first. */
-export const interpolateNested = phaseKernel<NestedState>(import.meta.url, 'interpolateNested', (state, context) => {
-  const interpolator = new Interpolator(state, context.blas);
-  return (ν) => interpolator.run(ν);
+/** Node `task`: its truncated basis, interpolation and skeleton, children first. */
+export const truncateNested = phaseKernel<NestedState>(import.meta.url, 'truncateNested', (state, context) => {
+  const truncation = new Truncation(state, context.blas);
+  return (ν) => truncation.run(ν);
 });
 
-/** Node `task`: what it stores, parents first. */
-export const foldDown = phaseKernel<NestedState>(import.meta.url, 'foldDown', (state, context) => {
-  const folder = new Folder(state, context.blas);
-  return (ν) => folder.run(ν);
+/** Node `task`: what it stores. */
+export const storeNestedBlocks = phaseKernel<NestedState>(import.meta.url, 'storeNestedBlocks', (state, context) => {
+  const storer = new BlockStorer(state, context.blas);
+  return (ν) => storer.run(ν);
 });
 
-/** The stored form: layout and values, in the precision of `allocate`'s arrays. Cost O(N·rank²/leaf size + N·leaf size) beyond what is written. */
+/** Singular values below this, relative to the largest of all, are rounding errors. */
+const ROUNDING = 4 * Number.EPSILON;
+
+/** Ranks of all nodes: one choice a level, each with an equal part of the budget, which covers rows and columns. */
+function truncatedRanks({ tree, ranks: old, sigma, sigmaBegin }: HssSpectra, maxRank: number, budget: number): RankChoice & { ranks: Int32Array } {
+  const ranks = sharedInt32(nodesOf(tree));
+  const floor = ROUNDING * sigma.reduce((most, value) => Math.max(most, value), 0);
+  let dropped = 0;
+  let beyond = 0;
+  for (let level = 1; level <= tree.depth; level++) {
+    const first = 2 ** level - 1;
+    const count = 2 ** level;
+    const chosen = ranks.subarray(first, first + count);
+    const constant = (value: number): Float64Array => new Float64Array(count).fill(value);
+    const choice = chooseRanks({
+      sigma, begin: sigmaBegin.subarray(first, first + count + 1), cap: Int32Array.from(old.subarray(first, first + count), (rank) => Math.min(rank, maxRank)),
+      scale: constant(1), weight: constant(2), floor: constant(floor),
+    }, budget / tree.depth, chosen);
+    dropped += choice.dropped;
+    beyond += choice.beyond;
+  }
+  // A basis lies in what its children keep.
+  for (let ν = firstLeaf(tree) - 1; ν > 0; ν--) ranks[ν] = Math.min(ranks[ν], ranks[leftChild(ν)] + ranks[rightChild(ν)]);
+  return { ranks, dropped, beyond };
+}
+
+/**
+ * The stored form at ranks of at most `maxRank`, `budget` being the squared error allowed for lowering them; values in the precision of `allocate`'s arrays. The spectra stay as they are.
+ * Cost O(N·rank²/leaf size) flops, and what is written.
+ */
 export async function storeNested(
-  tree: ClusterTree, lists: InteractionLists, levels: readonly GeneratorLevel[], maxRank: number, allocate: (length: number) => FloatArray, control: TeamControl,
-): Promise<{ layout: Layout; values: FloatArray }> {
+  spectra: HssSpectra, lists: InteractionLists, maxRank: number, budget: number, allocate: (length: number) => FloatArray, control: TeamControl,
+): Promise<RankChoice & { readonly layout: Layout; readonly values: FloatArray }> {
+  const { tree } = spectra;
   const nodes = nodesOf(tree);
-  const ranks = sharedInt32(nodes);
+  const { ranks, dropped, beyond } = truncatedRanks(spectra, maxRank, budget);
   const slotBegin = sharedFloat64(nodes + 1);
   const cornerBegin = sharedFloat64(nodes + 1);
-  for (const { first, count, rowBegin, ranks: found } of levels) {
-    for (let i = 0; i < count; i++) {
-      ranks[first + i] = found[i];
-      slotBegin[first + i + 1] = slotBegin[first + i] + (rowBegin[i + 1] - rowBegin[i]) * found[i];
-      cornerBegin[first + i + 1] = cornerBegin[first + i] + found[i] * found[i];
-    }
+  const projectionBegin = sharedFloat64(nodes + 1);
+  for (let ν = 0; ν < nodes; ν++) {
+    const rows = ν >= firstLeaf(tree) ? tree.end[ν] - tree.begin[ν] : ranks[leftChild(ν)] + ranks[rightChild(ν)];
+    slotBegin[ν + 1] = slotBegin[ν] + rows * ranks[ν];
+    cornerBegin[ν + 1] = cornerBegin[ν] + ranks[ν] * ranks[ν];
+    projectionBegin[ν + 1] = projectionBegin[ν] + ranks[ν] * spectra.ranks[ν];
   }
   const state: NestedState = {
-    tree, levels, maxRank, ranks, choice: sharedInt32(nodes * maxRank), skeletons: sharedInt32(nodes * maxRank),
-    slotBegin, slots: sharedFloat64(slotBegin[nodes]), cornerBegin, corners: sharedFloat64(cornerBegin[nodes]), passed: sharedFloat64(cornerBegin[nodes]), writer: null,
+    spectra, maxRank, ranks, choice: sharedInt32(nodes * maxRank), skeletons: sharedInt32(nodes * maxRank),
+    slotBegin, slots: sharedFloat64(slotBegin[nodes]), cornerBegin, corners: sharedFloat64(cornerBegin[nodes]),
+    projectionBegin, projections: sharedFloat64(projectionBegin[nodes]), writer: null,
   };
-  await runOnce('find skeletons', interpolateNested, state, upwardTasks(nodes), control);
+  await runOnce('find skeletons', truncateNested, state, upwardTasks(nodes), control);
   const layout = layOut(tree, lists, state, true);
   const values = allocate(layout.elements.total);
-  const edges: number[] = [];
-  for (let ν = 1; ν < nodes; ν++) edges.push((ν - 1) >> 1, ν);
-  await runOnce('store blocks', foldDown, { ...state, writer: writerState(layout, tree, lists.far, values) }, taskGraph(nodes, edges), control);
-  return { layout, values };
+  await runOnce('store blocks', storeNestedBlocks, { ...state, writer: writerState(layout, tree, lists.far, values) }, independentTasks(nodes), control);
+  return { layout, values, dropped, beyond };
 }

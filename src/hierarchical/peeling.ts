@@ -12,11 +12,11 @@ import type { ClusterTree } from '../tree/cluster-tree.js';
 import { firstLeaf } from './data.js';
 import { drawTestVector } from './test-vectors.js';
 
-/** A compressed level: K(α, β) ≈ U_α·diag(scales)·U_βᵀ for its pairs of siblings; U has orthonormal columns. */
+/** A compressed level: K(α, β) ≈ U_α·diag(scales)·U_βᵀ for its pairs of siblings; U has orthonormal columns, the scales descend. */
 export interface PeeledLevel {
   readonly first: number;
   readonly count: number;
-  /** Of node i and its sibling alike. */
+  /** Of node i and its sibling alike: the rank that is peeled off, which is more than is stored in the end. */
   readonly ranks: Int32Array;
   /** U of node i, (indices) × rank in tree order, from basisBegin[i]. */
   readonly basisBegin: Float64Array;
@@ -57,13 +57,13 @@ const rowsOf = (a: Matrix, tree: ClusterTree, ν: number): Matrix => block(a, tr
 /** The ancestor of a leaf (a node number) at a level. */
 const ancestorAt = (leaf: number, depth: number, level: number): number => ((leaf + 1) >> (depth - level)) - 1;
 
-/** Leaf `task`: normal numbers right of each pair, zeros left. */
+/** Leaf `task`: random signs right of each pair, zeros left. */
 export const drawRight = phaseKernel<PeelingState>(import.meta.url, 'drawRight', ({ tree, seed, level, x }) => (task) => {
   const ν = firstLeaf(tree) + task;
   const begin = tree.begin[ν];
   const right = (ancestorAt(ν, tree.depth, level) & 1) === 0;
   if (!right) fill(rowsOf(x, tree, ν), 0);
-  else for (let c = 0; c < x.cols; c++) drawTestVector('normal', seed, ν, begin, c + LEVEL_STRIDE * level, tree.end[ν] - begin, x.data as Float64Array, x.offset + begin + c * x.ld, 1);
+  else for (let c = 0; c < x.cols; c++) drawTestVector('signs', seed, ν, begin, c + LEVEL_STRIDE * level, tree.end[ν] - begin, x.data as Float64Array, x.offset + begin + c * x.ld, 1);
 });
 
 /** Leaf `task`: the identity with a random sign for each index, so that what the levels above left out adds up incoherently. */

@@ -2,7 +2,7 @@
  * The two steps of black-box HSS compression at a node: its basis from the sample, and the sample of its parent. Layer 5.
  *
  * For a node with q rows, test matrix Ω (q × s) and sample Y = A_ℓ(node, :)·Ω_all (q × s), both kept transposed:
- *   Ωᵀ = Q·R;  Z = the last s − q columns of Q, so Ω·Z = 0: *block nullification* leaves Y·Z = (what lies outside the diagonal block)·(a normal matrix);
+ *   Ωᵀ = Q·R;  Z = the last s − q columns of Q, so Ω·Z = 0: *block nullification* leaves Y·Z = (what lies outside the diagonal block)·(a random matrix);
  *   U = the leading left singular vectors of Y·Z;  F = Y·Ω⁺ = (Qᵀ·Yᵀ)ᵀ R⁻ᵀ;
  *   D = (I − P)·F·(I − P) + E·Uᵀ + U·Eᵀ,  E = (I − P)·F·U,  P = U·Uᵀ,  the first term symmetrised (an average, as A is symmetric);
  *   upwards: Uᵀ·Ω and Uᵀ·(Y − D·Ω) = Uᵀ·Y − Eᵀ·Ω.

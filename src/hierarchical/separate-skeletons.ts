@@ -22,6 +22,7 @@ interface SeparateState {
   /** Level ℓ is levels[ℓ − 1]; its bases are overwritten by the interpolations. */
   readonly levels: readonly PeeledLevel[];
   readonly maxRank: number;
+  /** What is stored, at most what was peeled off. */
   readonly ranks: Int32Array;
   readonly choice: Int32Array;
   readonly skeletons: Int32Array;
@@ -123,19 +124,13 @@ export const storeBlocks = phaseKernel<SeparateState>(import.meta.url, 'storeBlo
   return (ν) => storer.run(ν);
 });
 
-/** The stored form, from peeled levels and the last product (`state.x`, `state.y`). */
+/** The stored form of peeled levels, of each node's basis the first ranks[ν] vectors, and of the last product (x, y). */
 export async function storeSeparate(
-  tree: ClusterTree, lists: InteractionLists, levels: readonly PeeledLevel[], { x, y }: Pick<PeelingState, 'x' | 'y'>, maxRank: number, allocate: (length: number) => FloatArray, control: TeamControl,
+  tree: ClusterTree, lists: InteractionLists, levels: readonly PeeledLevel[], ranks: Int32Array, { x, y }: Pick<PeelingState, 'x' | 'y'>, maxRank: number, allocate: (length: number) => FloatArray, control: TeamControl,
 ): Promise<{ layout: Layout; values: FloatArray }> {
   const nodes = nodesOf(tree);
-  const ranks = sharedInt32(nodes);
   const cornerBegin = sharedFloat64(nodes + 1);
-  for (const { first, count, ranks: found } of levels) {
-    for (let i = 0; i < count; i++) {
-      ranks[first + i] = found[i];
-      cornerBegin[first + i + 1] = cornerBegin[first + i] + found[i] * found[i];
-    }
-  }
+  for (let ν = 0; ν < nodes; ν++) cornerBegin[ν + 1] = cornerBegin[ν] + ranks[ν] * ranks[ν];
   const state: SeparateState = {
     tree, levels, maxRank, ranks, choice: sharedInt32(nodes * maxRank), skeletons: sharedInt32(nodes * maxRank),
     cornerBegin, corners: sharedFloat64(cornerBegin[nodes]), units: x, diagonal: y, writer: null,
