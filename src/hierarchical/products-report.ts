@@ -17,6 +17,6 @@ export interface ProductsReport {
   readonly met: boolean;
   /** What `maxRank` alone cut off, relative to ‖A‖_F, as the samples estimate it: above the tolerance, only a larger maxRank helps. */
   readonly beyondRank: number;
-  /** Compressions of the one sample (HSS): again, to a tighter share, where the measured error missed what the ranks allow. */
+  /** Truncations of what the one sample gave (HSS) until this one: again, with another budget, where the measured error missed what the ranks allow, or undercut the tolerance. */
   readonly attempts: number;
 }
