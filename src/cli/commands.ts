@@ -5,7 +5,10 @@ import { Command, Option } from 'commander';
 import { version } from '../core/version.js';
 import type { CompressOptions } from '../hierarchical/options.js';
 import type { InputOptions } from './input.js';
-import { bandwidth, byteCount, finiteNumber, wholeNumber } from './usage.js';
+import { DEFAULT_TABLE_METHODS, TABLE_METHODS } from '../experiment/table-plan.js';
+import { ACTIVATIONS, type ActivationName } from '../network/activation.js';
+import { LOSSES, type LossName } from '../network/loss-name.js';
+import { bandwidth, byteCount, finiteNumber, oneOfEach, wholeNumber, widths } from './usage.js';
 
 /** What every command takes. */
 export interface CommonOptions { readonly json?: boolean; readonly quiet?: boolean; readonly workers?: number; readonly blas?: string }
@@ -19,7 +22,27 @@ export interface RunOptions extends CommonOptions, Omit<CompressOptions, 'seed'>
 }
 
 export type CompressCommandOptions = RunOptions & InputOptions;
-export interface DemoOptions extends RunOptions { readonly images?: string; readonly size: number }
+/** What a table of approximations takes. */
+export interface TableOptions extends CommonOptions {
+  readonly network: readonly number[];
+  readonly activation: readonly ActivationName[];
+  readonly loss: LossName;
+  readonly bias: boolean;
+  readonly samples: number;
+  readonly epochs?: number;
+  readonly learningRate: number;
+  readonly batchSize: number;
+  readonly images?: string;
+  readonly labels?: string;
+  readonly weights?: string;
+  readonly low?: number;
+  readonly high?: number;
+  readonly methods: readonly string[];
+  readonly vectors: number;
+  readonly seed: number;
+  readonly memoryLimit?: number;
+  readonly record?: string;
+}
 export interface MultiplyOptions extends CommonOptions { readonly x: string; readonly vectors: number; readonly seed: number; readonly out?: string }
 
 export interface Handlers {
@@ -27,7 +50,8 @@ export interface Handlers {
   multiply(file: string, options: MultiplyOptions): Promise<number>;
   info(file: string, options: CommonOptions): Promise<number>;
   doctor(options: CommonOptions): Promise<number>;
-  demo(options: DemoOptions): Promise<number>;
+  table(options: TableOptions): Promise<number>;
+  demo(options: TableOptions): Promise<number>;
 }
 
 const MAX_SIZE = 2 ** 31 - 1;
@@ -42,25 +66,14 @@ function withCommon(command: Command, team = true): Command {
   return command.option('--json', 'print one JSON object and nothing else');
 }
 
-/** Where the demo's defaults differ from those of `compress`. */
-interface RunDefaults { readonly leafSize?: number; readonly maxRank?: number; readonly tolerance?: number; readonly neighbors?: number; readonly format?: string }
-
-function withRun(command: Command, defaults: RunDefaults = {}): Command {
-  const { leafSize, maxRank, tolerance, neighbors, format } = defaults;
-  const named = (flags: string, text: string, choices: readonly string[], fallback?: string): Option => {
-    const option = new Option(flags, text).choices(choices);
-    return fallback === undefined ? option : option.default(fallback);
-  };
-  const numbered = (flags: string, text: string, parse: (text: string) => number, fallback: number | undefined): Option => {
-    const option = new Option(flags, text).argParser(parse);
-    return fallback === undefined ? option : option.default(fallback);
-  };
+function withRun(command: Command): Command {
+  const named = (flags: string, text: string, choices: readonly string[]): Option => new Option(flags, text).choices(choices);
   return withCommon(command)
-    .addOption(named('--format <name>', 'hss: nested bases; hodlr: a basis per block; fmm: hss and dense near blocks (default: hss, fmm with a budget)', ['hss', 'hodlr', 'fmm'], format))
-    .addOption(numbered('--leaf-size <m>', 'most indices in a leaf (default: 256)', wholeNumber(2, 16_384), leafSize))
-    .addOption(numbered('--max-rank <s>', 'most skeletons of a node (default: the leaf size)', wholeNumber(1, 16_384), maxRank))
-    .addOption(numbered('--tolerance <t>', 'asked relative error, Frobenius norm (default: 1e-5)', finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1), tolerance))
-    .addOption(numbered('--neighbors <k>', 'nearest neighbours per index (default: 32)', wholeNumber(1, 4096), neighbors))
+    .addOption(named('--format <name>', 'hss: nested bases; hodlr: a basis per block; fmm: hss and dense near blocks (default: hss, fmm with a budget)', ['hss', 'hodlr', 'fmm']))
+    .option('--leaf-size <m>', 'most indices in a leaf (default: 256)', wholeNumber(2, 16_384))
+    .option('--max-rank <s>', 'most skeletons of a node (default: the leaf size)', wholeNumber(1, 16_384))
+    .option('--tolerance <t>', 'asked relative error, Frobenius norm (default: 1e-5)', finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1))
+    .option('--neighbors <k>', 'nearest neighbours per index (default: 32)', wholeNumber(1, 4096))
     .option('--budget <b>', 'share of each row that near blocks may hold, fmm only (default: 0.03 for fmm)', finiteNumber('a number in [0, 1]', (b) => b >= 0 && b <= 1))
     .addOption(named('--distance <name>', 'what orders the indices (default: auto)', ['auto', 'geometric', 'gram', 'angle', 'lexicographic', 'random']))
     .addOption(named('--dtype <name>', 'precision of the stored blocks (default: f64)', ['f64', 'f32']))
@@ -70,6 +83,38 @@ function withRun(command: Command, defaults: RunDefaults = {}): Command {
     .option('--out <file>', 'save the hierarchical matrix')
     .option('--record <file>', 'write the record of the run as JSON')
     .option('--quiet', 'print nothing but failures');
+}
+
+/** A network that the table of takes about a minute on two cores. */
+const DEMO = { network: [784, 10, 784], samples: 300 } as const;
+
+function withTable(command: Command, defaults: { readonly network: readonly number[]; readonly samples: number }): Command {
+  const shareOf = (column: string): string => `share of the dense matrix that the ${column} column may store (default: the published ones for 784-10-784, 784-25-784, 784-50-784 without biases, else`;
+  return withCommon(command)
+    .addOption(new Option('--network <widths>', 'units per layer').argParser(widths).default(defaults.network, defaults.network.join('-')))
+    .addOption(new Option('--activation <names>', `of the hidden layers, or one for each layer, comma between: ${ACTIVATIONS.join(', ')}`).argParser(oneOfEach('activation', ACTIVATIONS)).default(['tanh'], 'tanh'))
+    .addOption(new Option('--loss <name>', 'mse, squared-error and bce make an autoencoder where the widths are the same at both ends; else, and with cross-entropy, a classifier').choices(LOSSES).default('mse'))
+    .option('--bias', 'layers with biases', false)
+    .option('--samples <n>', 'images: the first n', wholeNumber(1, MAX_SIZE), defaults.samples)
+    .option('--epochs <e>', 'of training by Adam before the Hessian is taken (default: 5; with --weights 0)', wholeNumber(0, 1e6))
+    .option('--learning-rate <a>', 'of training', finiteNumber('a positive number', (a) => a > 0), 1e-3)
+    .option('--batch-size <b>', 'samples of a step of training', wholeNumber(1, MAX_SIZE), 50)
+    .option('--images <file>', 'images, IDX as MNIST comes (.gz too); default: generated digits')
+    .option('--labels <file>', 'their labels, IDX; classifiers of --images need them')
+    .option('--weights <file>', 'weights to begin from: .npz or safetensors of a PyTorch or Flax perceptron')
+    .option('--low <share>', `${shareOf('low')} 208 numbers a row)`, finiteNumber('above 0 and at most 1', (share) => share > 0 && share <= 1))
+    .option('--high <share>', `${shareOf('high')} 1811 numbers a row, at most 0.5)`, finiteNumber('above 0 and at most 1', (share) => share > 0 && share <= 1))
+    .addOption(new Option('--methods <list>', `comma between: ${TABLE_METHODS.join(', ')}; or all`).argParser(methodList).default([...DEFAULT_TABLE_METHODS], DEFAULT_TABLE_METHODS.join(',')))
+    .option('--vectors <p>', 'vectors that products are timed with', wholeNumber(1, 65_536), 1)
+    .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
+    .option('--memory-limit <bytes>', 'refuse what may need more, e.g. 8G (default: what is free)', byteCount)
+    .option('--record <file>', 'write the record of the run as JSON')
+    .option('--quiet', 'print nothing but failures');
+}
+
+/** --methods: names with commas between, or all. */
+function methodList(text: string): string[] {
+  return text.trim() === 'all' ? [...TABLE_METHODS] : oneOfEach('method', TABLE_METHODS)(text);
 }
 
 /** The program; what a handler returns goes to `finish` as the exit status. */
@@ -110,10 +155,11 @@ export function createProgram(handlers: Handlers, finish: (status: number) => vo
   withCommon(program.command('doctor').description('What hmatrix finds here: BLAS, cores, memory, GPU'))
     .action(async (options: CommonOptions) => { finish(await handlers.doctor(options)); });
 
-  withRun(program.command('demo').description('The main job: the Gaussian kernel matrix of 10,000 images of digits'), { format: 'hss', leafSize: 256, maxRank: 256, tolerance: 1e-2, neighbors: 32 })
-    .option('--images <file>', 'real images instead of the embedded generator: MNIST as it comes (IDX, .gz)')
-    .option('--size <n>', 'how many images', wholeNumber(2, MAX_SIZE), 10_000)
-    .action(async (options: DemoOptions) => { finish(await handlers.demo(options)); });
+  withTable(program.command('table').description('Approximations of a Gauss–Newton Hessian at equal memory: hierarchical matrix, randomized SVD, K-FAC and others'), { network: [784, 10, 784], samples: 1000 })
+    .action(async (options: TableOptions) => { finish(await handlers.table(options)); });
+
+  withTable(program.command('demo').description('The main job: the table for an autoencoder of images of digits, in about a minute'), DEMO)
+    .action(async (options: TableOptions) => { finish(await handlers.demo(options)); });
 
   return program;
 }

@@ -41,3 +41,19 @@ export function byteCount(text: string): number {
 export function bandwidth(text: string): number | 'median' {
   return text === 'median' ? text : finiteNumber("a positive number or 'median' (the median distance of the points)", (h) => h > 0)(text);
 }
+
+/** Units per layer: 784-10-784. */
+export function widths(text: string): number[] {
+  const parts = text.trim().split('-').map((part) => (/^\d{1,9}$/.test(part) ? Number(part) : Number.NaN));
+  if (parts.length < 2 || parts.some((width) => !(width >= 1))) throw new InvalidArgumentError('It must be the units of each layer, at least 1 each and at least two layers, such as 784-10-784.');
+  return parts;
+}
+
+/** A parser of names with commas between, each one of `choices`. */
+export function oneOfEach<T extends string>(noun: string, choices: readonly T[]): (text: string) => T[] {
+  return (text) => text.split(',').map((part) => {
+    const choice = choices.find((name) => name === part.trim().toLowerCase());
+    if (choice === undefined) throw new InvalidArgumentError(`There is no ${noun} ${JSON.stringify(part.trim())}; there are ${choices.join(', ')}.`);
+    return choice;
+  });
+}

@@ -37,6 +37,9 @@ export class SampleOperator implements LinearOperator {
   readonly rows: number;
   readonly cols: number;
   readonly symmetric = true;
+  /** What it is the curvature of, and which: approximations by structure are made from these. */
+  readonly model: Model;
+  readonly kind: SampleSum['kind'];
   /** n, and how many samples' passes are held at a time: all of them (made once), or those of a batch. */
   readonly samples: number;
   readonly capacity: number;
@@ -57,6 +60,8 @@ export class SampleOperator implements LinearOperator {
     const state = allocateState(model, sum, options);
     this.rows = model.network.parameters;
     this.cols = this.rows;
+    this.model = model;
+    this.kind = sum.kind;
     this.samples = model.data.samples;
     this.capacity = state.capacity;
     this.bytes = bytesOf(state);

@@ -61,8 +61,8 @@ export async function estimateError(source: EntrySource, approximation: LinearOp
     approximation.applyUnchecked(view(values, 0, size, batch.length), view(units, 0, size, batch.length), 1, 0);
     batch.forEach((j, b) => { units[j + b * size] = 0; });
   };
-  const { exact, error } = await columnSums(source, columns, width, { values, evaluate }, 'measure error', control);
-  return ratioEstimate(exact, error, size);
+  const { exact, errors } = await columnSums(source, columns, width, [{ values, evaluate }], 'measure error', control);
+  return ratioEstimate(exact, errors[0], size);
 }
 
 /**

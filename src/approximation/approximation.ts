@@ -1,0 +1,81 @@
+/**
+ * What every approximation of a symmetric matrix is asked for, and what it answers: one interface for all methods, so that they can be compared. Layer 6.
+ */
+import type { Model } from '../network/model.js';
+import type { LinearOperator } from '../operator/linear-operator.js';
+import type { ErrorEstimate } from '../hierarchical/error-estimate.js';
+import type { EntrySource } from '../source/entry-source.js';
+import type { ClusterTree } from '../tree/cluster-tree.js';
+import type { OperatorErrorOptions } from './operator-error.js';
+
+/**
+ * - `hm`: the hierarchical matrix that suits the operator: of curvature in the Kronecker eigenbasis where there is a model, else `hss`;
+ * - `rsvd`, `nystrom`: low rank by random sketches;
+ * - `kfac`, `kfac-mc`, `ekfac`: Kronecker factors of the layers' blocks, exact or from one draw of labels a sample;
+ * - `diagonal`, `block-diagonal`: entries as they are;
+ * - `hss`, `hodlr`, `fmm`: hierarchical matrices in the coordinates of the matrix.
+ */
+export type ApproximationMethod = 'hm' | 'rsvd' | 'nystrom' | 'kfac' | 'kfac-mc' | 'ekfac' | 'diagonal' | 'block-diagonal' | 'hss' | 'hodlr' | 'fmm';
+
+export const APPROXIMATION_METHODS: readonly ApproximationMethod[] = ['hm', 'rsvd', 'nystrom', 'kfac', 'kfac-mc', 'ekfac', 'diagonal', 'block-diagonal', 'hss', 'hodlr', 'fmm'];
+
+/** Methods whose memory the matrix decides, not the budget. */
+export const FIXED_METHODS: readonly ApproximationMethod[] = ['kfac', 'kfac-mc', 'ekfac', 'diagonal', 'block-diagonal'];
+
+/** What may be stored: a share of the 8N² bytes of the dense matrix in float64, 0 < share ≤ 1. */
+export interface Budget { readonly share: number }
+
+export interface ApproximationOptions {
+  /** The network behind the operator; default: the operator's own, where it is a Gauss–Newton operator of one. */
+  readonly model?: Model;
+  /** Entries of the same matrix; default: of the model, else none. Hierarchical formats are made from entries where that is cheaper than products. */
+  readonly source?: EntrySource;
+  /** Cluster tree of the hierarchical formats; default: of a network the one by its structure, of other entries one by distance, else the order of the indices. */
+  readonly tree?: ClusterTree;
+  /** Of everything random. Default 0. */
+  readonly seed?: number;
+  /** Power passes of `rsvd`. Default 1. */
+  readonly powerPasses?: number;
+  /** Largest leaf of the hierarchical formats; default by the budget. */
+  readonly leafSize?: number;
+  /** Bytes an approximation may use while it is made; default: what is available. */
+  readonly memoryLimit?: number;
+}
+
+/** An eigenvalue lies within the bound of the value. */
+export interface EigenvalueEstimate { readonly value: number; readonly bound: number }
+
+export interface Approximation {
+  readonly method: ApproximationMethod;
+  /** N × N, symmetric. */
+  readonly operator: LinearOperator;
+  /** Bytes of all arrays that a product reads, the vectors' own and workspaces not counted. */
+  readonly bytes: number;
+  /** bytes/(8N²). */
+  readonly share: number;
+  /** Seconds it took to make. */
+  readonly seconds: number;
+  /** What it was made of: rank, tolerance, leaf size, as far as the method has them. */
+  readonly details: Readonly<Record<string, number | string>>;
+  /** What the reader of a table must know: a budget exceeded, a limit met. */
+  readonly note?: string;
+  /** λ_min where the form tells it without products. */
+  readonly smallestEigenvalue?: EigenvalueEstimate;
+  /** ‖A − Ã‖_F/‖A‖_F where the construction knows it, exactly but for rounding. */
+  readonly knownError?: number;
+  /** Measures ‖A − Ã‖_F/‖A‖_F against the operator, or against its entries where they are cheaper (operator-error.ts). */
+  error(options?: OperatorErrorOptions): Promise<ErrorEstimate>;
+  /** Frees what workers hold of it; it cannot multiply any more. */
+  release(): void;
+}
+
+/** What a method makes; `approximate` adds what all have in common. */
+export interface Approximated {
+  readonly operator: LinearOperator;
+  readonly bytes: number;
+  readonly details?: Readonly<Record<string, number | string>>;
+  readonly note?: string;
+  readonly smallestEigenvalue?: EigenvalueEstimate;
+  readonly knownError?: number;
+  release?(): void;
+}

@@ -1,0 +1,57 @@
+/**
+ * Approximations of curvature by the layers of its network: K-FAC, EKFAC, the diagonal, blocks on the diagonal. Layer 6.
+ * Their memory follows from the network; a budget that is exceeded is said in a note.
+ */
+import { blockDiagonal, unitRanges, layerRanges, blockDiagonalBytes } from '../curvature/block-diagonal.js';
+import { ekfac } from '../curvature/ekfac.js';
+import { kfac } from '../curvature/kfac.js';
+import { kroneckerBasis } from '../curvature/kronecker-basis.js';
+import type { Blas } from '../dense/blas.js';
+import type { Model } from '../network/model.js';
+import { diagonalOperator } from '../operator/diagonal-operator.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import type { EntrySource } from '../source/entry-source.js';
+import type { Approximated, Budget, EigenvalueEstimate } from './approximation.js';
+import { bytesOfBudget } from './budget.js';
+
+/** Draws of labels for each sample of the Monte Carlo variant. */
+const DRAWS = 1;
+
+/** K-FAC by exact errors of all outputs, or by those of one label a sample drawn from the model. */
+export function approximateKfac(model: Model, variant: 'exact' | 'monte-carlo', seed: number, blas: Blas): Approximated {
+  const operator = kfac(model, { variant, samples: DRAWS, seed, blas });
+  return {
+    operator, bytes: operator.bytes, details: variant === 'exact' ? { variant } : { variant, draws: DRAWS },
+    smallestEigenvalue: leastOf(operator.layers.map((layer) => {
+      const { input, output } = kroneckerBasis(layer, blas);
+      return leastNumber(input.values) * leastNumber(output.values);
+    })),
+  };
+}
+
+export function approximateEkfac(model: Model, blas: Blas): Approximated {
+  const operator = ekfac(model, { blas });
+  return { operator, bytes: operator.bytes, smallestEigenvalue: leastOf(operator.layers.map(({ eigenvalues }) => leastNumber(eigenvalues.data))) };
+}
+
+export function approximateDiagonal(source: Pick<EntrySource, 'size' | 'diagonal'>): Approximated {
+  const values = new Float64Array(source.size);
+  source.diagonal(values);
+  return { operator: diagonalOperator(values), bytes: values.byteLength, smallestEigenvalue: leastOf([leastNumber(values)]) };
+}
+
+/** The blocks of layers where they fit the budget, else those of the single units: all weights of a unit against each other. */
+export async function approximateBlockDiagonal(model: Model, source: EntrySource, budget: Budget, control: TeamControl): Promise<Approximated> {
+  const layers = layerRanges(model.network);
+  const whole = blockDiagonalBytes(layers) <= bytesOfBudget(budget, source.size);
+  const operator = await blockDiagonal(source, whole ? layers : unitRanges(model.network), control);
+  return { operator, bytes: operator.bytes, details: { blocks: whole ? 'layers' : 'units' }, release: () => { operator.release(); } };
+}
+
+function leastNumber(values: ArrayLike<number>): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < values.length; i++) least = Math.min(least, values[i]);
+  return least;
+}
+
+const leastOf = (values: readonly number[]): EigenvalueEstimate => ({ value: Math.min(...values), bound: 0 });

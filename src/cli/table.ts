@@ -1,0 +1,69 @@
+/**
+ * hmatrix table: approximations of a Gauss–Newton Hessian at equal memory. Layer 8.
+ */
+import { basename } from 'node:path';
+import type { LabeledImages } from '../experiment/network-data.js';
+import type { TableRecord } from '../experiment/table-record.js';
+import type { TableSetup } from '../experiment/table-run.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import type { TableOptions } from './commands.js';
+import { openPoints } from './input.js';
+import { exitStatus } from './outcome.js';
+import { print, printJson, requireWritable, withTeam } from './run.js';
+import { UsageError } from './usage.js';
+
+/** Epochs of training where no weights are given. */
+const EPOCHS = 5;
+
+/** Images and labels of the options; without a file the first generated digits. Throws the errors of files. */
+async function openData({ images, labels, samples, seed }: TableOptions, control: TeamControl): Promise<LabeledImages & { readonly name: string }> {
+  if (images === undefined) {
+    const { digitImages } = await import('../../datasets/digits.js');
+    const digits = digitImages(samples, seed);
+    return { images: digits.images, labels: digits.labels, name: 'generated digits' };
+  }
+  const { points, name } = await openPoints(images, samples, seed, control);
+  if (labels === undefined) return { images: points, name };
+  const { readLabels } = await import('../io/labels.js');
+  return { images: points, labels: await readLabels(labels, { ...control, limit: samples }), name };
+}
+
+/** The run's setup, without its data. */
+function setupOf(options: TableOptions): Omit<TableSetup, 'data'> {
+  const { network, activation, loss, bias, samples, epochs, learningRate, batchSize, weights, low, high, methods, vectors, seed, memoryLimit } = options;
+  return {
+    widths: network, activation: activation.length === 1 ? activation[0] : activation, loss, bias, samples,
+    epochs: epochs ?? (weights === undefined ? EPOCHS : 0), batchSize, learningRate, weights: weights === undefined ? undefined : { path: weights, name: basename(weights) },
+    low, high, methods, vectors, seed, memoryLimit,
+  };
+}
+
+/** Runs the table and prints it; `announce` is called once what is asked for is known to make sense. */
+export async function tableOf(options: TableOptions, announce?: (setup: Omit<TableSetup, 'data'>) => void): Promise<TableRecord> {
+  const { checkTable, runTable } = await import('../experiment/table-run.js');
+  const setup = setupOf(options);
+  if (options.labels !== undefined && options.images === undefined) throw new UsageError('--labels goes with --images: the generated digits have their own labels.');
+  checkTable(setup);
+  await requireWritable(options.record);
+  announce?.(setup);
+  const { record, portable } = await withTeam(options, async (control) => {
+    const data = await openData(options, control);
+    const done = await runTable({ ...setup, data }, control);
+    if (options.record !== undefined) {
+      const { writeRecord } = await import('../experiment/record.js');
+      await writeRecord(options.record, done, { signal: control.signal });
+    }
+    return { record: done, portable: control.team.blas.kind === 'portable' };
+  });
+  if (options.json === true) printJson(record);
+  else if (options.quiet !== true) {
+    const { tableReport } = await import('./table-report.js');
+    print(tableReport(record, portable));
+  }
+  return record;
+}
+
+export async function table(options: TableOptions): Promise<number> {
+  await tableOf(options);
+  return exitStatus.done;
+}

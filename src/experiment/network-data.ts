@@ -1,0 +1,54 @@
+/**
+ * Images and labels as the data of a network: an autoencoder's targets are its inputs, a classifier's are unit vectors. Layer 7.
+ */
+import { OptionError, ShapeError } from '../core/errors.js';
+import { sharedFloat64 } from '../core/shared-array.js';
+import { view, type Matrix } from '../dense/matrix.js';
+import { labelTargets, memoryDataSet, type DataSet } from '../network/data-set.js';
+import type { LossName } from '../network/loss.js';
+import type { Network } from '../network/network.js';
+import type { Points } from '../source/entry-source.js';
+
+export interface LabeledImages {
+  /** One image a point, grey values from 0 to 1, row by row. */
+  readonly images: Points;
+  readonly labels?: Int32Array | undefined;
+}
+
+/** Side of the images that networks of 196 inputs see halved. */
+const SIDE = 28;
+const HALF = SIDE / 2;
+
+/** Means of 2 × 2 pixels of 28 × 28 images. */
+export function halvedImages({ count, coordinates }: Points): Points {
+  const halved = sharedFloat64(count * HALF * HALF);
+  for (let k = 0, to = 0; k < count; k++) {
+    for (let i = 0; i < HALF; i++) {
+      for (let j = 0; j < HALF; j++) {
+        const at = SIDE * SIDE * k + 2 * i * SIDE + 2 * j;
+        halved[to++] = (coordinates[at] + coordinates[at + 1] + coordinates[at + SIDE] + coordinates[at + SIDE + 1]) / 4;
+      }
+    }
+  }
+  return { dimension: HALF * HALF, count, coordinates: halved };
+}
+
+/** Whether the network gives back what it takes: a loss on classes makes even a square one a classifier. */
+export const isAutoencoder = ({ inputs, outputs }: Pick<Network, 'inputs' | 'outputs'>, loss: LossName): boolean => inputs === outputs && loss !== 'cross-entropy';
+
+/**
+ * The first `samples` images as a data set in memory. Networks of 196 inputs see 28 × 28 images halved.
+ * Throws OptionError (too few images, labels out of range or missing), ShapeError (images of another size).
+ */
+export function networkData(network: Network, loss: LossName, { images, labels }: LabeledImages, samples: number): DataSet {
+  if (images.count < samples) throw new OptionError(`There are ${images.count} images; ${samples} samples are asked for.`, { option: 'samples', images: images.count, samples });
+  const fitting = network.inputs === HALF * HALF && images.dimension === SIDE * SIDE ? halvedImages(images) : images;
+  if (fitting.dimension !== network.inputs) {
+    throw new ShapeError(`The network takes ${network.inputs} inputs, the images have ${images.dimension} pixels: its first width must be ${images.dimension}${images.dimension === SIDE * SIDE ? `, or ${HALF * HALF} for halved images` : ''}.`, { network: network.inputs, images: images.dimension });
+  }
+  const inputs: Matrix = view(fitting.coordinates.subarray(0, samples * fitting.dimension), 0, fitting.dimension, samples);
+  if (isAutoencoder(network, loss)) return memoryDataSet(inputs, inputs);
+  if (labels === undefined) throw new OptionError(`A network of ${network.outputs} outputs with the loss ${loss} is a classifier and needs labels: pass a file of them, or use the generated digits.`, { option: 'labels' });
+  if (labels.length < samples) throw new OptionError(`There are ${labels.length} labels; ${samples} samples are asked for.`, { option: 'labels', labels: labels.length, samples });
+  return memoryDataSet(inputs, labelTargets(labels.subarray(0, samples), network.outputs));
+}
