@@ -5,13 +5,13 @@
  * decides the accuracy; they use the Gram distance, which has to discover what a network says of itself.
  */
 import { OptionError } from '../core/errors.js';
-import { firstOfLevel, leftChild, levelOf, rightChild } from '../core/indices.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import type { Model } from '../network/model.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource, Points } from '../source/entry-source.js';
 import { buildClusterTree, depthFor, isolateZeros } from '../tree/build.js';
 import { mostInLeaf, type ClusterTree } from '../tree/cluster-tree.js';
+import { cutTree } from '../tree/cut-tree.js';
 import { unitFeatures } from './unit-features.js';
 
 export interface StructuralTreeOptions {
@@ -19,9 +19,6 @@ export interface StructuralTreeOptions {
   readonly leafSize: number;
   readonly seed?: number;
 }
-
-/** A cut moves to a border of layers, else of units, that lies in this middle part of a node. */
-const WINDOW = 1 / 3;
 
 /**
  * Orders the N weights of `model`: weights that nothing depends on (zeros of `source`'s diagonal) isolated in front, then layer after layer, in a layer its output units and in a
@@ -71,39 +68,4 @@ async function bisectionOrder(points: Points, seed: number, control: TeamControl
     size: points.count, points, entries: () => {}, diagonal: (out) => { out.fill(1); },
   };
   return (await buildClusterTree(source, 'geometric', { leafSize: 2, seed }, { team: control.team, signal: control.signal })).order;
-}
-
-function cutTree(order: Int32Array, isolated: number, depth: number, borders: Uint8Array): ClusterTree {
-  const size = order.length;
-  const nodes = 2 ** (depth + 1) - 1;
-  const begin = sharedInt32(nodes);
-  const end = sharedInt32(nodes);
-  begin[0] = isolated;
-  end[0] = size;
-  for (let ν = 0; ν < firstOfLevel(depth); ν++) {
-    const below = 2 ** (depth - levelOf(ν) - 1);
-    const cut = cutNear(begin[ν], end[ν], below, borders);
-    begin[leftChild(ν)] = begin[ν];
-    end[leftChild(ν)] = cut;
-    begin[rightChild(ν)] = cut;
-    end[rightChild(ν)] = end[ν];
-  }
-  return { size, depth, order, begin, end };
-}
-
-/** The strongest border in the window, of these the nearest to the middle; `least` indices stay on either side. */
-function cutNear(begin: number, end: number, least: number, borders: Uint8Array): number {
-  const middle = begin + ((end - begin + 1) >> 1);
-  const reach = Math.floor((end - begin) * (0.5 - WINDOW));
-  let best = middle;
-  let strength = borders[middle];
-  for (let step = 1; step <= reach; step++) {
-    for (const p of [middle - step, middle + step]) {
-      if (p - begin >= least && end - p >= least && borders[p] > strength) {
-        best = p;
-        strength = borders[p];
-      }
-    }
-  }
-  return best;
 }
