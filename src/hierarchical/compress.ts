@@ -26,7 +26,6 @@ import { layOut, type Layout } from './layout.js';
 import { HierarchicalMatrix, type CompressionReport } from './matrix.js';
 import { estimateCompression, interpolationLimit, requireMemory } from './memory.js';
 import { resolveOptions, type CompressOptions, type ResolvedOptions } from './options.js';
-import { rowMasses } from './row-sampler.js';
 import { columnSums } from './sampled-columns.js';
 import { basisLevels, skeletonizeNode, type SkeletonState } from './skeletonize.js';
 
@@ -62,7 +61,7 @@ export async function compress(source: EntrySource, options: CompressOptions, co
   requireMemory(estimateCompression(tree, lists, needed, resolved, control.team.workers), resolved.memoryLimit ?? availableMemory());
 
   const normSquared = await estimateNorm(source, diagonal, seed, control);
-  const skeletons = await skeletonize(source, diagonal, resolved, tree, lists, neighbors, needed, normSquared, control);
+  const skeletons = await skeletonize(source, resolved, tree, lists, neighbors, needed, normSquared, control);
   const skeletonized = performance.now();
   const nested = resolved.format !== 'hodlr';
   const layout = layOut(tree, lists, skeletons, nested);
@@ -111,7 +110,7 @@ async function estimateNorm(source: EntrySource, diagonal: Float64Array, seed: n
 }
 
 async function skeletonize(
-  source: EntrySource, diagonal: Float64Array, options: ResolvedOptions, tree: ClusterTree, lists: InteractionLists, neighbors: Neighbors, needed: Int32Array, normSquared: number, control: TeamControl,
+  source: EntrySource, options: ResolvedOptions, tree: ClusterTree, lists: InteractionLists, neighbors: Neighbors, needed: Int32Array, normSquared: number, control: TeamControl,
 ): Promise<SkeletonState> {
   const nodes = nodesOf(tree);
   const { maxRank, leafSize, seed, tolerance } = options;
@@ -125,7 +124,7 @@ async function skeletonize(
   }
   const state: SkeletonState = {
     source: handle, tree, leafOf: leafNumbers(tree), neighbors: neighbors.indices, neighborCount: neighbors.count, nearBegin: lists.nearBegin, near: lists.near,
-    masses: rowMasses(tree, diagonal), maxRank, leafSize, seed, needed,
+    maxRank, leafSize, seed, needed,
     thresholdPerIndex: (tolerance * tolerance * normSquared) / (2 * basisLevels(needed) * tree.size),
     ranks: sharedInt32(nodes), choice: sharedInt32(nodes * maxRank), skeletons: sharedInt32(nodes * maxRank), amplification: sharedFloat64(nodes * maxRank),
     slotBegin, slots: sharedFloat64(slots), missed: sharedFloat64(nodes), attempts: sharedInt32(nodes),
@@ -169,7 +168,7 @@ async function fill(
   const state: FillState = {
     source: found.source, tree: layout.tree, sampledTree: tree, lists, skeletons: layout.skeletons, offsets: layout.offsets, values, pivotOf: layout.pivotOf, nested,
     maxRank: options.maxRank, leafSize: options.leafSize, seed: options.seed, slotBegin: found.slotBegin, slots: found.slots,
-    leafOf: found.leafOf, neighbors: found.neighbors, neighborCount: found.neighborCount, nearBegin: lists.nearBegin, near: lists.near, masses: found.masses, tasks,
+    leafOf: found.leafOf, neighbors: found.neighbors, neighborCount: found.neighborCount, nearBegin: lists.nearBegin, near: lists.near, tasks,
   };
   await runOnce('evaluate blocks', fillBlock, state, { modules, solo }, independentTasks(tasks.length / 3), control);
   return assemble(layout, lists, values, options.format);
