@@ -4,6 +4,7 @@
 import { throwIfAborted } from '../core/context.js';
 import { OptionError, ShapeError } from '../core/errors.js';
 import { gaussNewtonSource } from '../curvature/gauss-newton-source.js';
+import { kroneckerHierarchical } from '../curvature/kronecker-hierarchical.js';
 import { SampleOperator } from '../curvature/sample-operator.js';
 import { structuralTree } from '../curvature/structural-tree.js';
 import type { Model } from '../network/model.js';
@@ -81,8 +82,22 @@ async function dispatch(subject: Subject, method: ApproximationMethod, budget: B
     case 'diagonal': return approximateDiagonal(entriesFor(source, method));
     case 'block-diagonal': return approximateBlockDiagonal(needed(model, method), entriesFor(source, method), budget, control);
     case 'hss': case 'hodlr': case 'fmm': return hierarchical(subject, method, budget, options, control);
-    case 'hm': return hierarchical(subject, 'hss', budget, options, control);
+    case 'hm': return isGaussNewton(subject) ? inKroneckerBasis(subject.model, budget, options, control) : hierarchical(subject, 'hss', budget, options, control);
   }
+}
+
+/** Entries and network of one and the same Gauss–Newton matrix. */
+function isGaussNewton(subject: Subject): subject is Subject & { readonly model: Model } {
+  return subject.operator instanceof SampleOperator && subject.operator.kind === 'gauss-newton' && subject.operator.model === subject.model;
+}
+
+async function inKroneckerBasis(model: Model, { share }: Budget, { leafSize, memoryLimit }: ApproximationOptions, control: TeamControl): Promise<Approximated> {
+  const matrix = await kroneckerHierarchical(model, { share, ...(leafSize === undefined ? {} : { leafSize }), ...(memoryLimit === undefined ? {} : { memoryLimit }) }, control);
+  const { report } = matrix;
+  return {
+    operator: matrix, bytes: matrix.memory().bytes, knownError: report.error, release: () => { matrix.release(); },
+    details: { basis: 'kronecker', order: report.keptSize, leafSize: report.leafSize, blocks: report.blocks },
+  };
 }
 
 async function hierarchical({ operator, model, source }: Subject, method: HierarchicalMethod, budget: Budget, options: ApproximationOptions, control: TeamControl): Promise<Approximated> {

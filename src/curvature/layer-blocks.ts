@@ -38,12 +38,19 @@ export function layerBlockOperator<B extends LayerBlock>(blocks: readonly B[], m
           const count = Math.min(group, x.cols - first);
           const packed = workspace.take(numbers, 2 * count, x.data);
           copyInto(block(packed, 0, 0, numbers, count), block(x, offset, first, numbers, count));
-          const result = map(layer, view(packed.data, 0, width, outputs * count), view(packed.data, numbers * count, width, outputs * count));
+          const v = view(packed.data, 0, width, outputs * count);
+          // Vectors that touch one layer alone, such as unit vectors, cost nothing in the others.
+          const result = isZero(packed.data, numbers * count) ? v : map(layer, v, view(packed.data, numbers * count, width, outputs * count));
           combine(block(out, offset, first, numbers, count), alpha, view(result.data, result.offset, numbers, count), beta);
         }
       }
     },
   };
+}
+
+function isZero(data: FloatArray, length: number): boolean {
+  for (let i = 0; i < length; i++) if (data[i] !== 0) return false;
+  return true;
 }
 
 /** out_j ← V_j·op(F) for the matrices V_j of F.rows columns that stand side by side in v. */

@@ -8,7 +8,7 @@ import { view } from '../dense/matrix.js';
 import { approximate } from '../approximation/approximate.js';
 import type { Approximation, EigenvalueEstimate } from '../approximation/approximation.js';
 import { denseBytes } from '../approximation/budget.js';
-import { operatorErrors } from '../approximation/operator-error.js';
+import { operatorErrors, type OperatorErrorOptions } from '../approximation/operator-error.js';
 import { gaussNewton } from '../curvature/gauss-newton.js';
 import { gaussNewtonSource } from '../curvature/gauss-newton-source.js';
 import type { ErrorEstimate } from '../hierarchical/error-estimate.js';
@@ -60,6 +60,10 @@ const TIME_LIMIT_SECONDS = 0.75;
 const LANCZOS_STEPS = 100;
 /** Bytes of approximations that wait for the measurement of their errors, which they share. */
 const WAITING_BYTES = 1.5e9;
+
+/** Errors that a construction knows to be below this are those of rounding: they are measured, on so many columns. */
+const ROUNDING = 1e-10;
+const ROUNDING_COLUMNS = 500;
 
 interface Waiting { readonly approximation: Approximation; readonly row: Omit<TableRow, 'error'> }
 
@@ -115,7 +119,7 @@ async function makeRow(planned: PlannedRow, operator: LinearOperator, source: En
   try {
     approximation = await approximate(operator, planned.method, { share: planned.share }, { source, seed, ...(memoryLimit === undefined ? {} : { memoryLimit }) }, control);
   } catch (error) {
-    if (error instanceof MemoryError || (error instanceof OptionError && error.data['option'] === 'share')) return error.message;
+    if (error instanceof MemoryError || (error instanceof OptionError && typeof error.data['least'] === 'number')) return error.message;
     throw error;
   }
   try {
@@ -137,13 +141,18 @@ async function makeRow(planned: PlannedRow, operator: LinearOperator, source: En
 /** The errors of approximations that wait, each exact column computed once for all; the approximations are released. */
 async function measureAll(waiting: Waiting[], source: EntrySource, seed: number, control: TeamControl): Promise<TableRow[]> {
   try {
-    const unknown = waiting.filter(({ approximation }) => approximation.knownError === undefined);
-    const measured = await operatorErrors(source, unknown.map(({ approximation }) => approximation.operator), { seed }, control);
-    const known = (relative: number): ErrorEstimate => ({ relative, low: relative, high: relative, exact: true, columns: source.size });
+    const errors = new Map<Waiting, ErrorEstimate>();
+    const measure = async (some: readonly Waiting[], options: OperatorErrorOptions): Promise<void> => {
+      const measured = await operatorErrors(source, some.map(({ approximation }) => approximation.operator), { seed, ...options }, control);
+      some.forEach((one, k) => { errors.set(one, measured[k]); });
+    };
+    const knownOf = ({ approximation: { knownError } }: Waiting): number | undefined => (knownError !== undefined && knownError >= ROUNDING ? knownError : undefined);
+    await measure(waiting.filter(({ approximation }) => approximation.knownError === undefined), {});
+    await measure(waiting.filter((one) => one.approximation.knownError !== undefined && knownOf(one) === undefined), { columns: Math.min(source.size, ROUNDING_COLUMNS) });
     return waiting.map((one) => {
-      const { knownError } = one.approximation;
+      const known = knownOf(one);
       const { method, share, ...rest } = one.row;
-      return { method, share, error: knownError === undefined ? measured[unknown.indexOf(one)] : known(knownError), ...rest };
+      return { method, share, error: known === undefined ? errors.get(one)! : { relative: known, low: known, high: known, exact: true, columns: source.size }, ...rest };
     });
   } finally {
     for (const { approximation } of waiting) approximation.release();
