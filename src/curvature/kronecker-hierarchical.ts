@@ -37,7 +37,7 @@ export interface KroneckerHierarchicalOptions {
   readonly share?: number;
   /** ‖G − G̃‖_F/‖G‖_F to reach with as few bytes as possible. Default 1e-3, where no share is given. */
   readonly tolerance?: number;
-  /** Indices in a leaf, about. Default 64. */
+  /** Indices in a leaf, about. Default 32. */
   readonly leafSize?: number;
   /** Bytes that the compression may use; default: what the system says is free. */
   readonly memoryLimit?: number;
@@ -45,8 +45,6 @@ export interface KroneckerHierarchicalOptions {
 
 /** Most cells: their energies take 8 bytes a pair. */
 const MOST_CELLS = 6000;
-/** Attempts to meet the share exactly: predicted bytes miss the far lists. */
-const ATTEMPTS = 6;
 
 /**
  * G of the model, N × N, at a given share of the dense matrix's memory or to a given error. Cost: about n·N_H² flops for N_H rotated indices (N_H = N at most; under squared errors of
@@ -97,7 +95,7 @@ export async function kroneckerHierarchical(model: Model, options: KroneckerHier
 }
 
 function resolve(options: KroneckerHierarchicalOptions): { share: number | undefined; tolerance: number; leafSize: number; memoryLimit: number } {
-  const { share, tolerance = 1e-3, leafSize = 64, memoryLimit = availableMemory() } = options;
+  const { share, tolerance = 1e-3, leafSize = 32, memoryLimit = availableMemory() } = options;
   if (share !== undefined && options.tolerance !== undefined) throw new OptionError('Give a share of the memory or a tolerance, not both.', { share, tolerance });
   if (share !== undefined && !(share > 0)) throw new OptionError(`share must be a number above 0: the bytes to hold, over those of the dense matrix; not ${share}.`, { share });
   if (!(tolerance >= 0 && tolerance < 1)) throw new OptionError(`tolerance must lie in [0, 1), not ${tolerance}.`, { tolerance });
@@ -137,13 +135,11 @@ function planWithin(rotated: RotatedModel, cells: Cells, energies: Float64Array,
   let target = goal;
   for (let attempt = 0; ; attempt++) {
     const { choice, met } = chooser.choose(target);
-    if (!met && goal.kind === 'bytes') return tooSmall(choice.bytes);
     const plan = planOf(rotated, cells, choice, fixed);
-    if (goal.kind === 'energy' || plan.bytes <= goal.bytes || attempt === ATTEMPTS) {
-      if (goal.kind === 'bytes' && plan.bytes > goal.bytes) return tooSmall(plan.bytes);
-      return plan;
-    }
-    target = { kind: 'bytes', bytes: (target as { bytes: number }).bytes - 1.05 * (plan.bytes - goal.bytes) };
+    if (goal.kind === 'energy' || plan.bytes <= goal.bytes) return plan;
+    if (!met) return tooSmall(plan.bytes);
+    // A smaller target may lead to another choice, whose far lists are longer: reductions grow from attempt to attempt.
+    target = { kind: 'bytes', bytes: (target as { bytes: number }).bytes - (1 + attempt) * (plan.bytes - goal.bytes) };
   }
 }
 

@@ -42,6 +42,67 @@ export type Goal = { readonly kind: 'bytes'; readonly bytes: number } | { readon
 const TRIALS = 24;
 const RATIO = 0.9;
 
+const number = new Float64Array(1);
+const words = new Uint32Array(number.buffer);
+const HIGH = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 1 : 0;
+
+/** Blocks by the leading bits of their energy for a byte: a coarse sort in one pass. */
+class Bins {
+  static readonly count = 2 ** 16;
+  readonly #energy = new Float64Array(Bins.count);
+  readonly #bytes = new Float64Array(Bins.count);
+
+  clear(): this {
+    this.#energy.fill(0);
+    this.#bytes.fill(0);
+    return this;
+  }
+
+  /** Exponent and the five leading bits of the mantissa. */
+  static of(density: number): number {
+    number[0] = density;
+    return words[HIGH] >>> 15;
+  }
+
+  add(density: number, energy: number, bytes: number): void {
+    const bin = Bins.of(density);
+    this.#energy[bin] += energy;
+    this.#bytes[bin] += bytes;
+  }
+
+  /** The first bin from the top that does not fit whole; −1 where all do. */
+  firstBeyondBytes(room: number): number {
+    let bytes = 0;
+    for (let bin = Bins.count - 1; bin >= 0; bin--) {
+      bytes += this.#bytes[bin];
+      if (bytes > room) return bin;
+    }
+    return -1;
+  }
+
+  /** The last bin from the bottom that cannot be left out whole; −1 where all can. */
+  firstWithinEnergy(allowed: number): number {
+    let energy = 0;
+    for (let bin = 0; bin < Bins.count; bin++) {
+      energy += this.#energy[bin];
+      if (energy > allowed && this.#bytes[bin] > 0) return bin;
+    }
+    return Bins.count;
+  }
+
+  bytesAbove(cut: number): number {
+    let bytes = 0;
+    for (let bin = Bins.count - 1; bin > cut; bin--) bytes += this.#bytes[bin];
+    return bytes;
+  }
+
+  energyUpTo(bin: number): number {
+    let energy = 0;
+    for (let b = 0; b <= bin; b++) energy += this.#energy[b];
+    return energy;
+  }
+}
+
 export class BlockChooser {
   readonly #cells: Cells;
   readonly #energies: Float64Array;
@@ -50,6 +111,7 @@ export class BlockChooser {
   readonly #layerOf: Int32Array;
   /** Cells by falling energy of their rows for each index. */
   readonly #order: Int32Array;
+  readonly #bins = new Bins();
 
   /** energies: see `cellEnergies`. */
   constructor(cells: Cells, energies: Float64Array, costs: Costs, leafSize: number) {
@@ -97,7 +159,7 @@ export class BlockChooser {
     for (let k = 0; k < keepCount; k++) order[k] = k;
     const cellTree = cutTree(order, 0, depth, borders);
     const basis = this.#costs.basis(kept);
-    return new LeafPlan(this.#cells, this.#energies, kept, keptCells, cellTree, this.#costs.fixed + basis.bytes + INDEX_BYTES * basis.indices);
+    return new LeafPlan(this.#cells, this.#energies, kept, keptCells, cellTree, this.#costs.fixed + basis.bytes + INDEX_BYTES * basis.indices, this.#bins);
   }
 }
 
@@ -113,8 +175,10 @@ class LeafPlan {
   /** Energy of the rows and columns of the cells left out, and bytes without blocks off the diagonal. */
   readonly #lost: number;
   readonly #base: number;
+  readonly #bins: Bins;
 
-  constructor(cells: Cells, energies: Float64Array, kept: Uint8Array, keptCells: Int32Array, cellTree: ClusterTree, bytes: number) {
+  constructor(cells: Cells, energies: Float64Array, kept: Uint8Array, keptCells: Int32Array, cellTree: ClusterTree, bytes: number, bins: Bins) {
+    this.#bins = bins;
     this.#kept = kept;
     this.#keptCells = keptCells;
     this.#cellTree = cellTree;
@@ -162,7 +226,7 @@ class LeafPlan {
 
   /** Takes blocks by falling energy for a byte while the goal in bytes allows, or until the goal in energy is met; blocks of zeros never. */
   #sweep(goal: Goal, taken: number[] | null): { bytes: number; dropped: number } {
-    const bins = new Bins();
+    const bins = this.#bins.clear();
     this.#eachBlock((_key, energy, bytes) => { bins.add(energy / bytes, 2 * energy, bytes); });
     // Whole bins from the top, then of one bin the best blocks.
     const { bytes: room, energy: allowed } = goal.kind === 'bytes' ? { bytes: goal.bytes - this.#base, energy: -1 } : { bytes: Infinity, energy: goal.energy - this.#lost };
@@ -198,60 +262,5 @@ class LeafPlan {
         if (energy > 0) visit(α * leaves + β, energy, 8 * this.#sizes[α] * this.#sizes[β] + BLOCK_BYTES);
       }
     }
-  }
-}
-
-const number = new Float64Array(1);
-const words = new Uint32Array(number.buffer);
-const HIGH = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 1 : 0;
-
-/** Blocks by the leading bits of their energy for a byte: a coarse sort in one pass. */
-class Bins {
-  static readonly count = 2 ** 20;
-  readonly #energy = new Float64Array(Bins.count);
-  readonly #bytes = new Float64Array(Bins.count);
-
-  /** Exponent and the nine leading bits of the mantissa. */
-  static of(density: number): number {
-    number[0] = density;
-    return words[HIGH] >>> 11;
-  }
-
-  add(density: number, energy: number, bytes: number): void {
-    const bin = Bins.of(density);
-    this.#energy[bin] += energy;
-    this.#bytes[bin] += bytes;
-  }
-
-  /** The first bin from the top that does not fit whole; −1 where all do. */
-  firstBeyondBytes(room: number): number {
-    let bytes = 0;
-    for (let bin = Bins.count - 1; bin >= 0; bin--) {
-      bytes += this.#bytes[bin];
-      if (bytes > room) return bin;
-    }
-    return -1;
-  }
-
-  /** The last bin from the bottom that cannot be left out whole; −1 where all can. */
-  firstWithinEnergy(allowed: number): number {
-    let energy = 0;
-    for (let bin = 0; bin < Bins.count; bin++) {
-      energy += this.#energy[bin];
-      if (energy > allowed && this.#bytes[bin] > 0) return bin;
-    }
-    return Bins.count;
-  }
-
-  bytesAbove(cut: number): number {
-    let bytes = 0;
-    for (let bin = Bins.count - 1; bin > cut; bin--) bytes += this.#bytes[bin];
-    return bytes;
-  }
-
-  energyUpTo(bin: number): number {
-    let energy = 0;
-    for (let b = 0; b <= bin; b++) energy += this.#energy[b];
-    return energy;
   }
 }
