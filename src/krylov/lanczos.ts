@@ -40,7 +40,10 @@ export interface ExtremeEigenvalues {
    * are the true residuals. nonFinite: a product was NaN or infinite; values are NaN.
    */
   readonly outcome: 'converged' | 'maxIterations' | 'inaccurate' | 'nonFinite';
-  /** Never below λ_min but for rounding; equal to it within the bound with probability one (from a random start, if no closer eigenvalue hides). */
+  /**
+   * Never below λ_min but for rounding. The bound is the distance to an eigenvalue, from a random start almost surely the outermost one that stands
+   * apart; within a cluster closer than the tolerance, λ_min may lie further off by the cluster's width.
+   */
   readonly smallest: RitzValue;
   /** Never above λ_max but for rounding. */
   readonly largest: RitzValue;

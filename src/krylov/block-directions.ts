@@ -1,0 +1,247 @@
+/**
+ * The search directions of block conjugate gradients: a block P of independent vectors, A-orthogonal to all that came before it. Layer 3.
+ * D. O'Leary, *The block conjugate gradient algorithm and related methods*, Linear Algebra Appl. 29, 1980, with the directions of H. Ji, Y. Li, *A breakdown-free block
+ * conjugate gradient method*, BIT 57(2), 2017: only independent columns of Z − P(PᵀAP)⁻¹(AP)ᵀZ enter the next P, so that PᵀAP never becomes singular.
+ *
+ * Where the block shrinks, because a right-hand side has converged or its residual depends on others, the short recurrence would lose conjugacy: with QᵀR relations
+ * Q α = R − R₊ and RᵀM R₊ = 0 over the columns that stay, AP is orthogonal to later Z but for the directions of null(αᵀ). These are kept, A-orthonormal, and
+ * projected out ever after (in the spirit of A. Nikishin, A. Yeremin, SIAM J. Matrix Anal. Appl. 16(4), 1995): one vector for each column that left.
+ */
+import { sharedFloat64 } from '../core/shared-array.js';
+import type { Blas } from '../dense/blas.js';
+import { block, copyInto, fill, view, zeros, type Matrix } from '../dense/matrix.js';
+import type { LinearOperator } from '../operator/linear-operator.js';
+import { pivotedCholesky } from './pivoted-cholesky.js';
+
+/** Squared distance of a unit column from those before it, below which it counts as dependent: Gram matrices tell no less than about the root of eps. */
+const LEAST_DISTANCE = 1e-10;
+/** A pivot of α below this share of the first: that direction is kept. */
+const LEAST_PIVOT = 1e-8;
+/** What is left of a preconditioned residual after projection, below which it is rounding. */
+const LEAST_REST = 1e-14;
+
+/** What became of PᵀAP: fine; not finite; not positive definite, with the direction and its curvature pᵀAp/pᵀp. */
+export type BlockCurvature =
+  | { readonly kind: 'positive' | 'nonFinite' | 'exhausted' }
+  | { readonly kind: 'indefinite'; readonly curvature: number; readonly norm: number; readonly direction: Matrix };
+
+const POSITIVE: BlockCurvature = { kind: 'positive' };
+const NOT_FINITE: BlockCurvature = { kind: 'nonFinite' };
+const EXHAUSTED: BlockCurvature = { kind: 'exhausted' };
+
+/** Arrays of size N × k that a BlockDirections keeps. */
+export const DIRECTION_BLOCKS = 5;
+
+export class BlockDirections {
+  readonly #blas: Blas;
+  readonly #size: number;
+  readonly #capacity: number;
+  /** Preconditioned residuals, to be filled by the caller before `extend`. */
+  readonly z: Matrix;
+  readonly #p: Matrix;
+  readonly #q: Matrix;
+  readonly #kept: Matrix;
+  readonly #keptImages: Matrix;
+  /** Lower Cholesky factor of PᵀAP. */
+  readonly #factor: Matrix;
+  /** Steps of the last block: rank × columns. */
+  readonly #alpha: Matrix;
+  readonly #small: Matrix[];
+  readonly #tau: Float64Array;
+  readonly #order: Int32Array;
+  readonly #pivots: Int32Array;
+  readonly #values: Float64Array;
+  #rank = 0;
+  #keptCount = 0;
+  /** Where the next kept direction goes, once all places are taken. */
+  #keptNext = 0;
+
+  constructor(size: number, capacity: number, blas: Blas) {
+    this.#blas = blas;
+    this.#size = size;
+    this.#capacity = capacity;
+    const tall = (): Matrix => view(sharedFloat64(size * capacity), 0, size, capacity);
+    this.z = tall();
+    this.#p = tall();
+    this.#q = tall();
+    this.#kept = tall();
+    this.#keptImages = tall();
+    this.#factor = zeros(capacity, capacity);
+    this.#alpha = zeros(capacity, capacity);
+    this.#small = [zeros(capacity, capacity), zeros(capacity, capacity), zeros(capacity, capacity)];
+    this.#tau = new Float64Array(capacity);
+    this.#order = new Int32Array(capacity);
+    this.#pivots = new Int32Array(capacity);
+    this.#values = new Float64Array(capacity);
+  }
+
+  /** Directions in the block now. */
+  get rank(): number { return this.#rank; }
+
+  /** Directions of earlier blocks that are projected out. */
+  get kept(): number { return this.#keptCount; }
+
+  clear(): void {
+    this.#rank = 0;
+    this.#keptCount = 0;
+    this.#keptNext = 0;
+  }
+
+  #columns(a: Matrix, count: number): Matrix { return block(a, 0, 0, a.rows, count); }
+
+  #square(k: number, rows: number, cols: number): Matrix { return view(this.#small[k].data, 0, rows, cols); }
+
+  /** Columns i and j of the residuals have changed places. */
+  swap(i: number, j: number): void {
+    if (i === j) return;
+    const { data, ld } = this.#alpha;
+    for (let row = 0; row < this.#rank; row++) {
+      const kept = data[row + i * ld];
+      data[row + i * ld] = data[row + j * ld];
+      data[row + j * ld] = kept;
+    }
+  }
+
+  /** Makes the next block from the first `count` columns of z, and multiplies it; the products counted are the returned rank. z is destroyed. */
+  extend(operator: LinearOperator, count: number): BlockCurvature {
+    this.#project(count);
+    const before = this.#values;
+    const gram = this.#square(0, count, count);
+    const z = this.#columns(this.z, count);
+    if (!this.#normalized(z, before)) return NOT_FINITE;
+    this.#blas.gemm('T', 'N', 1, z, z, 0, gram);
+    const rank = pivotedCholesky(gram, this.#order, LEAST_DISTANCE);
+    if (rank === 0) return EXHAUSTED;
+    if (this.#rank > rank) this.#retain(rank);
+    const p = this.#columns(this.#p, rank);
+    for (let j = 0; j < rank; j++) copyInto(block(p, 0, j, this.#size, 1), block(z, 0, this.#order[j], this.#size, 1));
+    this.#blas.trsm('R', 'L', 'T', 'N', 1, block(gram, 0, 0, rank, rank), p);
+    this.#rank = rank;
+    operator.applyUnchecked(this.#columns(this.#q, rank), p, 1, 0);
+    return this.#factorize();
+  }
+
+  /** z ← z less its A-projections on the last block and on what is kept; the norms before are left in `values`. */
+  #project(count: number): void {
+    const z = this.#columns(this.z, count);
+    const blas = this.#blas;
+    const { data } = z;
+    for (let j = 0; j < count; j++) {
+      let sum = 0;
+      for (let i = j * this.#size; i < (j + 1) * this.#size; i++) sum += data[i] * data[i];
+      this.#values[j] = Math.sqrt(sum);
+    }
+    if (this.#rank > 0) {
+      const beta = this.#square(0, this.#rank, count);
+      blas.gemm('T', 'N', 1, this.#columns(this.#q, this.#rank), z, 0, beta);
+      this.#solve(beta);
+      blas.gemm('N', 'N', -1, this.#columns(this.#p, this.#rank), beta, 1, z);
+    }
+    if (this.#keptCount > 0) {
+      const gamma = this.#square(0, this.#keptCount, count);
+      blas.gemm('T', 'N', 1, this.#columns(this.#keptImages, this.#keptCount), z, 0, gamma);
+      blas.gemm('N', 'N', -1, this.#columns(this.#kept, this.#keptCount), gamma, 1, z);
+    }
+  }
+
+  /** Columns to unit length, those that are but rounding to zero; false where one is not finite. */
+  #normalized(z: Matrix, before: Float64Array): boolean {
+    const { data } = z;
+    for (let j = 0; j < z.cols; j++) {
+      const first = j * this.#size;
+      const end = first + this.#size;
+      let sum = 0;
+      for (let i = first; i < end; i++) sum += data[i] * data[i];
+      const length = Math.sqrt(sum);
+      if (!Number.isFinite(length)) return false;
+      if (length <= LEAST_REST * before[j]) data.fill(0, first, end);
+      else for (let i = first; i < end; i++) data[i] /= length;
+    }
+    return true;
+  }
+
+  /** b ← (PᵀAP)⁻¹ b. */
+  #solve(b: Matrix): void {
+    const l = block(this.#factor, 0, 0, this.#rank, this.#rank);
+    this.#blas.trsm('L', 'L', 'N', 'N', 1, l, b);
+    this.#blas.trsm('L', 'L', 'T', 'N', 1, l, b);
+  }
+
+  #factorize(): BlockCurvature {
+    const rank = this.#rank;
+    const p = this.#columns(this.#p, rank);
+    const q = this.#columns(this.#q, rank);
+    const g = this.#square(0, rank, rank);
+    this.#blas.gemm('T', 'N', 1, p, q, 0, g);
+    for (let j = 0; j < rank; j++) {
+      for (let i = j; i < rank; i++) {
+        const mean = (g.data[i + j * rank] + g.data[j + i * rank]) / 2;
+        if (!Number.isFinite(mean)) return NOT_FINITE;
+        g.data[i + j * rank] = g.data[j + i * rank] = mean;
+      }
+    }
+    const l = block(this.#factor, 0, 0, rank, rank);
+    copyInto(l, g);
+    if (this.#blas.potrf('L', l) === 0) return POSITIVE;
+    // P is nearly orthonormal: the lowest Ritz vector of PᵀAP shows what is wrong.
+    const values = this.#values.subarray(0, rank);
+    if (this.#blas.syevd(true, 'L', g, values) !== 0) return NOT_FINITE;
+    const direction = this.#columns(this.z, 1);
+    this.#blas.gemm('N', 'N', 1, p, view(g.data, 0, rank, 1), 0, direction);
+    let length = 0;
+    for (let i = 0; i < this.#size; i++) length += direction.data[i] ** 2;
+    return { kind: 'indefinite', curvature: values[0] / length, norm: Math.max(Math.abs(values[0]), Math.abs(values[rank - 1])), direction };
+  }
+
+  /**
+   * Keeps what conjugacy needs of a block that is followed by a smaller one: W = P G⁻¹ N for N = null(αᵀ) over the columns that enter next, A-orthonormalised
+   * through Y = L⁻¹N: W = P L⁻ᵀ Y (YᵀY)^{-½}.
+   */
+  #retain(next: number): void {
+    const blas = this.#blas;
+    const rank = this.#rank;
+    const alpha = this.#square(1, rank, next);
+    for (let j = 0; j < next; j++) {
+      const column = block(alpha, 0, j, rank, 1);
+      copyInto(column, block(this.#alpha, 0, this.#order[j], rank, 1));
+      let sum = 0;
+      for (let i = 0; i < rank; i++) sum += alpha.data[i + j * rank] ** 2;
+      if (sum > 0) for (let i = 0; i < rank; i++) alpha.data[i + j * rank] /= Math.sqrt(sum);
+    }
+    const tau = this.#tau.subarray(0, next);
+    blas.geqp3(alpha, this.#pivots.subarray(0, next), tau);
+    let full = 0;
+    while (full < next && Math.abs(alpha.data[full * (rank + 1)]) > LEAST_PIVOT * Math.abs(alpha.data[0])) full++;
+    const count = rank - full;
+    const y = this.#square(2, rank, count);
+    fill(y, 0);
+    for (let j = 0; j < count; j++) y.data[full + j + j * rank] = 1;
+    blas.ormqr('L', 'N', alpha, tau, y);
+    const l = block(this.#factor, 0, 0, rank, rank);
+    blas.trsm('L', 'L', 'N', 'N', 1, l, y);
+    const inner = this.#square(1, count, count);
+    blas.gemm('T', 'N', 1, y, y, 0, inner);
+    if (blas.potrf('L', inner) !== 0) return;
+    blas.trsm('R', 'L', 'T', 'N', 1, inner, y);
+    blas.trsm('L', 'L', 'T', 'N', 1, l, y);
+    for (let j = 0; j < count; j++) {
+      const place = this.#keptNext;
+      const coefficients = view(y.data, j * rank, rank, 1);
+      blas.gemv('N', 1, this.#columns(this.#p, rank), coefficients, 0, block(this.#kept, 0, place, this.#size, 1));
+      blas.gemv('N', 1, this.#columns(this.#q, rank), coefficients, 0, block(this.#keptImages, 0, place, this.#size, 1));
+      this.#keptCount = Math.max(this.#keptCount, place + 1);
+      this.#keptNext = (place + 1) % this.#capacity;
+    }
+  }
+
+  /** x ← x + P α and r ← r − AP α with α = (PᵀAP)⁻¹Pᵀr, for all columns of r: their A-norm errors become least over x + span P. */
+  advance(x: Matrix, r: Matrix): void {
+    const blas = this.#blas;
+    const p = this.#columns(this.#p, this.#rank);
+    const alpha = block(this.#alpha, 0, 0, this.#rank, r.cols);
+    blas.gemm('T', 'N', 1, p, r, 0, alpha);
+    this.#solve(alpha);
+    blas.gemm('N', 'N', 1, p, alpha, 1, x);
+    blas.gemm('N', 'N', -1, this.#columns(this.#q, this.#rank), alpha, 1, r);
+  }
+}

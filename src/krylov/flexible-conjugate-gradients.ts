@@ -1,0 +1,140 @@
+/**
+ * Conjugate gradients with a preconditioner that may change from step to step, or be slightly unsymmetric: an inner iteration, a rounded or truncated solver. Layer 3.
+ * Y. Notay, *Flexible conjugate gradients*, SIAM J. Sci. Comput. 22(4), 2000: each new direction is made A-orthogonal to the last m explicitly,
+ *
+ *   p = z − Σ_i p_i (q_iᵀz)/(p_iᵀq_i),   q = A p,   α = pᵀr/pᵀq,   z = M_k(r)
+ *
+ * with a window that slides (Notay's FCG(m) restarts it instead). m = 1 is the method of Polak and Ribière.
+ */
+import { OptionError } from '../core/errors.js';
+import { sharedFloat64 } from '../core/shared-array.js';
+import type { Blas } from '../dense/blas.js';
+import { view, zeros, type Matrix } from '../dense/matrix.js';
+import type { LinearOperator } from '../operator/linear-operator.js';
+import { curvatureStop } from './conjugate-gradients.js';
+import { NON_FINITE, singleVectorSolver, vector, type Iterate, type Recurrence, type Stop, type Vector } from './single-vector-solver.js';
+import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solution.js';
+import { checkPreconditioner, checkSystem } from './solver-checks.js';
+import { advance, dot } from './vector.js';
+
+export interface FlexibleOptions extends SolverOptions {
+  readonly blas: Blas;
+  /** Directions that a new one is made A-orthogonal to (m), 2N numbers each; default 8. */
+  readonly directions?: number;
+}
+
+const DIRECTIONS = 8;
+
+/** `columns` vectors in one array, so that all of them multiply in one gemv, and each as a vector of its own. */
+function vectors(size: number, columns: number): { readonly all: Float64Array; readonly each: Vector[] } {
+  const all = sharedFloat64(size * columns);
+  const each = Array.from({ length: columns }, (_, j): Vector => {
+    const data = all.subarray(j * size, (j + 1) * size);
+    return { data, matrix: view(data, 0, size, 1) };
+  });
+  return { all, each };
+}
+
+class FlexibleConjugateGradients implements Recurrence {
+  readonly name = 'flexibleConjugateGradients';
+  readonly vectors: number;
+  residualNorm = 0;
+  products = 0;
+  readonly #operator: LinearOperator;
+  readonly #preconditioner: LinearOperator | undefined;
+  readonly #blas: Blas;
+  readonly #iterate: Iterate;
+  readonly #z: Vector;
+  readonly #p: { readonly all: Float64Array; readonly each: Vector[] };
+  readonly #q: { readonly all: Float64Array; readonly each: Vector[] };
+  readonly #coefficients: Matrix;
+  /** p_iᵀq_i. */
+  readonly #energies: Float64Array;
+  #steps = 0;
+  #norm = 0;
+
+  constructor(operator: LinearOperator, { preconditioner, blas, directions = DIRECTIONS }: FlexibleOptions, iterate: Iterate) {
+    const size = operator.rows;
+    // The window and the direction that comes next.
+    const columns = directions + 1;
+    this.vectors = 2 * columns + (preconditioner === undefined ? 0 : 1);
+    this.#operator = operator;
+    this.#preconditioner = preconditioner;
+    this.#blas = blas;
+    this.#iterate = iterate;
+    this.#z = preconditioner === undefined ? iterate.r : vector(size);
+    this.#p = vectors(size, columns);
+    this.#q = vectors(size, columns);
+    this.#coefficients = zeros(columns, 1);
+    this.#energies = new Float64Array(columns);
+  }
+
+  begin(residualNorm: number, fresh: boolean): void {
+    if (fresh) this.#norm = 0;
+    this.residualNorm = residualNorm;
+    this.#steps = 0;
+  }
+
+  step(): Stop | undefined {
+    const { x, r } = this.#iterate;
+    const size = x.data.length;
+    const z = this.#z;
+    const columns = this.#energies.length;
+    const current = this.#steps % columns;
+    const p = this.#p.each[current];
+    const q = this.#q.each[current];
+    const squared = this.residualNorm * this.residualNorm;
+    let rz = squared;
+    if (this.#preconditioner !== undefined) {
+      this.#preconditioner.applyUnchecked(z.matrix, r.matrix, 1, 0);
+      rz = dot(r.data, z.data);
+    }
+    if (!Number.isFinite(rz)) return NON_FINITE;
+    if (rz <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: rz / squared };
+    p.data.set(z.data);
+    // Once the ring is full, all its columns but the current one are the window: two runs of columns around it.
+    this.#removeWindow(p, z, 0, current, size);
+    if (this.#steps >= columns) this.#removeWindow(p, z, current + 1, columns - current - 1, size);
+    this.#operator.applyUnchecked(q.matrix, p.matrix, 1, 0);
+    this.products++;
+    const pq = dot(p.data, q.data);
+    if (!Number.isFinite(pq)) return NON_FINITE;
+    if (pq <= 0) return curvatureStop(p, pq, Math.max(this.#norm, Math.sqrt(dot(q.data, q.data) / dot(p.data, p.data))));
+    if (this.#steps < 4) this.#norm = Math.max(this.#norm, pq / dot(p.data, p.data));
+    this.#energies[current] = pq;
+    const alpha = dot(p.data, r.data) / pq;
+    if (!Number.isFinite(alpha)) return NON_FINITE;
+    const rr = advance(x.data, r.data, alpha, p.data, q.data);
+    if (!Number.isFinite(rr)) return NON_FINITE;
+    this.#steps++;
+    this.residualNorm = Math.sqrt(rr);
+    return undefined;
+  }
+
+  #removeWindow(p: Vector, z: Vector, first: number, count: number, size: number): void {
+    if (count === 0) return;
+    const h = view(this.#coefficients.data, 0, count, 1);
+    this.#blas.gemv('T', 1, view(this.#q.all, first * size, size, count), z.matrix, 0, h);
+    for (let i = 0; i < count; i++) h.data[i] /= this.#energies[first + i];
+    this.#blas.gemv('N', -1, view(this.#p.all, first * size, size, count), h, 1, p.matrix);
+  }
+}
+
+/**
+ * A solver for A x = b, A symmetric positive definite, where M r need not be the same linear map at each step; rᵀM(r) > 0 is all it needs.
+ * Memory: 2m + 5 vectors of N numbers; a step takes a product with A, one with M and 8mN flops. With a fixed symmetric M it takes the steps of conjugate gradients.
+ * Throws ShapeError, OptionError.
+ */
+export function flexibleConjugateGradientSolver(operator: LinearOperator, options: FlexibleOptions): LinearSolver {
+  const size = checkSystem(operator, 'flexibleConjugateGradients');
+  checkPreconditioner(options.preconditioner, size, 'flexibleConjugateGradients', false);
+  const { directions = DIRECTIONS } = options;
+  if (!Number.isInteger(directions) || directions < 1) throw new OptionError(`directions must be a whole number ≥ 1, not ${directions}.`, { directions });
+  const iterate: Iterate = { x: vector(size), r: vector(size) };
+  return singleVectorSolver(operator, iterate, new FlexibleConjugateGradients(operator, options, iterate), options);
+}
+
+/** One solve with a workspace of its own. */
+export function flexibleConjugateGradients(operator: LinearOperator, b: Matrix, x: Matrix, options: FlexibleOptions & SolveControl): Solution {
+  return flexibleConjugateGradientSolver(operator, options).solve(b, x, options);
+}

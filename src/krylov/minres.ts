@@ -1,0 +1,174 @@
+/**
+ * MINRES: minimal residuals for symmetric systems that may be indefinite or singular. Layer 3.
+ * C. Paige, M. Saunders, *Solution of sparse indefinite systems of linear equations*, SIAM J. Numer. Anal. 12(4), 1975; with a symmetric positive definite
+ * preconditioner M ≈ |A|⁻¹ as in H. Elman, D. Silvester, A. Wathen, *Finite Elements and Fast Iterative Solvers*, 2nd ed., Oxford 2014, algorithm 4.1.
+ *
+ * Lanczos vectors v_k = M⁻¹z_k with v_jᵀz_k = δ_jk, T_k their tridiagonal matrix, T_k = Q_kᵀR_k by plane rotations (c_k, s_k); η_k = −s_k η_{k−1} is the residual's
+ * length in the norm of M, and ‖r‖₂ follows from r_k = s_k² r_{k−1} + c_k η_k v_{k+1} (the identity of S.-C. Choi, C. Paige, M. Saunders, SIAM J. Sci. Comput. 33(4), 2011, equation 3.5).
+ */
+import type { Matrix } from '../dense/matrix.js';
+import type { LinearOperator } from '../operator/linear-operator.js';
+import { NON_FINITE, singleVectorSolver, vector, type Iterate, type Recurrence, type Stop, type Vector } from './single-vector-solver.js';
+import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solution.js';
+import { checkPreconditioner, checkSystem } from './solver-checks.js';
+import { addMultiple, dot, scaleBy } from './vector.js';
+
+/** ‖A r‖ below this share of ‖A‖‖r‖: r lies in the null space. */
+const NULL_SHARE = 1e-13;
+const LEAST_SQUARES: Stop = { outcome: 'leastSquares' };
+
+class MinimalResiduals implements Recurrence {
+  readonly name = 'minres';
+  readonly vectors: number;
+  residualNorm = 0;
+  products = 0;
+  readonly #operator: LinearOperator;
+  readonly #preconditioner: LinearOperator | undefined;
+  readonly #iterate: Iterate;
+  readonly #q: Vector;
+  /** v_{k−1}, v_k; z_k and the next; w_{k−2}, w_{k−1}. */
+  #vBefore: Vector;
+  #v: Vector;
+  #z: Vector;
+  #zNext: Vector;
+  #wBefore: Vector;
+  #w: Vector;
+  #gamma = 0;
+  #eta = 0;
+  #cBefore = 1;
+  #c = 1;
+  #sBefore = 0;
+  #s = 0;
+  #steps = 0;
+  /** The largest row of T: an estimate of ‖A‖ (of ‖M^½ A M^½‖). */
+  #norm = 0;
+  #failure: Stop | undefined;
+
+  constructor(operator: LinearOperator, preconditioner: LinearOperator | undefined, iterate: Iterate) {
+    const size = operator.rows;
+    this.vectors = preconditioner === undefined ? 5 : 7;
+    this.#operator = operator;
+    this.#preconditioner = preconditioner;
+    this.#iterate = iterate;
+    this.#q = vector(size);
+    this.#vBefore = vector(size);
+    this.#v = vector(size);
+    this.#z = preconditioner === undefined ? this.#v : vector(size);
+    this.#zNext = preconditioner === undefined ? this.#vBefore : vector(size);
+    this.#wBefore = vector(size);
+    this.#w = vector(size);
+  }
+
+  begin(residualNorm: number, fresh: boolean): void {
+    this.residualNorm = residualNorm;
+    this.#vBefore.data.fill(0);
+    this.#wBefore.data.fill(0);
+    this.#w.data.fill(0);
+    this.#v.data.set(this.#iterate.r.data);
+    this.#cBefore = this.#c = 1;
+    this.#sBefore = this.#s = 0;
+    this.#steps = 0;
+    if (fresh) this.#norm = 0;
+    this.#failure = undefined;
+    const squared = this.#precondition(this.#z, this.#v);
+    if (!Number.isFinite(squared)) this.#failure = NON_FINITE;
+    else if (squared <= 0) this.#failure = { outcome: 'indefinitePreconditioner', preconditionerCurvature: squared / (residualNorm * residualNorm) };
+    this.#gamma = this.#eta = Math.sqrt(squared);
+    this.#normalize(this.#v, this.#z, this.#gamma);
+  }
+
+  /** z ← M v; returns vᵀMv. */
+  #precondition(z: Vector, v: Vector): number {
+    this.#preconditioner?.applyUnchecked(z.matrix, v.matrix, 1, 0);
+    return dot(v.data, z.data);
+  }
+
+  #normalize(v: Vector, z: Vector, gamma: number): void {
+    if (!(gamma > 0)) return;
+    scaleBy(v.data, 1 / gamma);
+    if (z !== v) scaleBy(z.data, 1 / gamma);
+  }
+
+  step(): Stop | undefined {
+    if (this.#failure !== undefined) return this.#failure;
+    const { x, r } = this.#iterate;
+    const size = x.data.length;
+    const q = this.#q;
+    const v = this.#v;
+    const z = this.#z;
+    this.#operator.applyUnchecked(q.matrix, z.matrix, 1, 0);
+    this.products++;
+    const image = dot(q.data, q.data);
+    if (!Number.isFinite(image)) return NON_FINITE;
+    if (this.#steps > 0) addMultiple(q.data, -this.#gamma, this.#vBefore.data);
+    const delta = dot(q.data, z.data);
+    addMultiple(q.data, -delta, v.data);
+    // v_{k−1} has served; its place is that of v_{k+1}.
+    const next = this.#vBefore;
+    next.data.set(q.data);
+    const length = dot(next.data, next.data);
+    const squared = this.#precondition(this.#zNext, next);
+    if (!Number.isFinite(squared) || !Number.isFinite(length)) return NON_FINITE;
+    // What is left of A z is rounding: the space is invariant.
+    const invariant = length <= 16 * size * Number.EPSILON ** 2 * image;
+    if (!invariant && squared <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: squared / length };
+    const gamma = invariant ? 0 : Math.sqrt(squared);
+
+    // The rotations before this one, applied to the new column of T; then its own.
+    const diagonal = this.#c * delta - this.#cBefore * this.#s * this.#gamma;
+    const above = this.#s * delta + this.#cBefore * this.#c * this.#gamma;
+    const topmost = this.#sBefore * this.#gamma;
+    this.#norm = Math.max(this.#norm, Math.hypot(this.#steps > 0 ? this.#gamma : 0, delta, gamma));
+    // ‖A r_{k−1}‖ = |η| times this (Choi, Paige, Saunders 2011, equation 3.12).
+    if (Math.hypot(diagonal, this.#c * gamma) <= NULL_SHARE * this.#norm) return LEAST_SQUARES;
+    const pivot = Math.hypot(diagonal, gamma);
+    const c = diagonal / pivot;
+    const s = gamma / pivot;
+    const w = this.#wBefore;
+    const wBefore = this.#w;
+    for (let i = 0; i < size; i++) w.data[i] = (z.data[i] - topmost * w.data[i] - above * wBefore.data[i]) / pivot;
+    const advanceBy = c * this.#eta;
+    if (!Number.isFinite(advanceBy)) return NON_FINITE;
+    addMultiple(x.data, advanceBy, w.data);
+    this.#eta *= -s;
+
+    this.#normalize(next, this.#zNext, gamma);
+    if (gamma === 0) r.data.fill(0);
+    else {
+      const part = c * this.#eta;
+      for (let i = 0; i < size; i++) r.data[i] = s * s * r.data[i] + part * next.data[i];
+    }
+    this.residualNorm = Math.sqrt(dot(r.data, r.data));
+    if (!Number.isFinite(this.residualNorm)) return NON_FINITE;
+    this.#cBefore = this.#c;
+    this.#c = c;
+    this.#sBefore = this.#s;
+    this.#s = s;
+    this.#gamma = gamma;
+    this.#wBefore = wBefore;
+    this.#w = w;
+    this.#vBefore = v;
+    this.#v = next;
+    this.#z = this.#zNext;
+    this.#zNext = z;
+    this.#steps++;
+    return undefined;
+  }
+}
+
+/**
+ * A solver for A x = b, A symmetric, of any inertia; M symmetric positive definite. The residual's norm (that of M, where there is a preconditioner) never grows. For a singular A
+ * and b in its range it converges to a solution (from a zero guess without preconditioner to that of least norm); else it ends with 'leastSquares' at an x that minimises the residual.
+ * Memory: 7 vectors of N numbers, 9 with a preconditioner; a step takes a product with A, one with M and some 20N flops. Throws ShapeError, OptionError.
+ */
+export function minresSolver(operator: LinearOperator, options: SolverOptions = {}): LinearSolver {
+  const size = checkSystem(operator, 'minres');
+  checkPreconditioner(options.preconditioner, size, 'minres', true);
+  const iterate: Iterate = { x: vector(size), r: vector(size) };
+  return singleVectorSolver(operator, iterate, new MinimalResiduals(operator, options.preconditioner, iterate), options);
+}
+
+/** One solve with a workspace of its own. */
+export function minres(operator: LinearOperator, b: Matrix, x: Matrix, options: SolverOptions & SolveControl = {}): Solution {
+  return minresSolver(operator, options).solve(b, x, options);
+}

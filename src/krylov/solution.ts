@@ -1,0 +1,98 @@
+/**
+ * What the Krylov solvers take and what they give back: tolerances, outcomes as data, the interface of a solver with its workspace. Layer 3.
+ */
+import type { RunControl } from '../core/context.js';
+import type { Matrix } from '../dense/matrix.js';
+import type { LinearOperator } from '../operator/linear-operator.js';
+
+export interface Tolerances {
+  /** Converged where ‖b − Ax‖₂ ≤ max(relativeTolerance·‖b‖₂, absoluteTolerance); default 1e-8. */
+  readonly relativeTolerance?: number;
+  /** Default 0. */
+  readonly absoluteTolerance?: number;
+  /** Most iterations, over all restarts; default 10·N, at most 10,000. */
+  readonly maxIterations?: number;
+  /**
+   * Where the recurrence of the residual has met the tolerance and the true residual has not, the method goes on from the true one, at most so often,
+   * and only while that at least halves it; default 20.
+   */
+  readonly maxRestarts?: number;
+}
+
+export interface SolverOptions extends Tolerances {
+  /** M ≈ A⁻¹, as a product z = M r; default none (the identity). */
+  readonly preconditioner?: LinearOperator;
+}
+
+/** What may differ from one solve to the next; tolerances replace those of the solver. */
+export interface SolveControl extends RunControl, Tolerances {
+  /** x₀, which may be x itself; default zero. */
+  readonly guess?: Matrix;
+  /** After each iteration: its number and the estimated relative residual. */
+  readonly onIteration?: (iteration: number, residual: number) => void;
+}
+
+interface Numbers {
+  /** The solution, or the last iterate: the matrix that was passed in. */
+  readonly x: Matrix;
+  readonly iterations: number;
+  /** Products with A, those for true residuals included. */
+  readonly products: number;
+  /** How often the method went on from a recomputed residual. */
+  readonly restarts: number;
+  /** ‖b − Ax‖₂/‖b‖₂ by a product with the final x in float64 (0 for b = 0); NaN where that product is not finite. */
+  readonly residual: number;
+  /** The same without the division, which absolute tolerances are about. */
+  readonly residualNorm: number;
+  /** What the recurrence took for the relative residual. */
+  readonly estimatedResidual: number;
+  /** Estimated relative residuals, from that of the start on: iterations + 1 of them. */
+  readonly history: Float64Array;
+}
+
+/**
+ * converged: the true residual meets the tolerance. maxIterations, aborted: x is the last iterate. nonFinite: a product was NaN or infinite; x is the last finite iterate.
+ * stagnated: the recurrence met the tolerance, the true residual did not and no longer falls at restarts: the tolerance lies below what rounding (about
+ * eps·‖A‖‖x‖) or the operator's own inaccuracy allow.
+ * leastSquares (MINRES alone): ‖A(b − Ax)‖ vanishes though b − Ax does not: A is singular, b has a part outside its range, x minimises the residual.
+ */
+export type PlainOutcome = 'converged' | 'maxIterations' | 'stagnated' | 'nonFinite' | 'aborted' | 'leastSquares';
+
+export type Solution =
+  | Numbers & { readonly outcome: PlainOutcome }
+  | Numbers & {
+    /** A direction p with pᵀAp ≤ 0: A is not positive definite. x is the iterate before that direction (the guess, if it is the first). */
+    readonly outcome: 'indefinite';
+    /** pᵀAp/pᵀp. */
+    readonly curvature: number;
+    /** Rounding of the curvature: where |curvature| is below it, A may be singular rather than indefinite. */
+    readonly curvatureBound: number;
+    /** p, of descent (pᵀ(b − Ax) > 0), of any length; N × 1 in the solver's workspace: valid until its next solve. */
+    readonly direction: Matrix;
+  }
+  | Numbers & {
+    /** rᵀMr ≤ 0: the preconditioner is not positive definite. */
+    readonly outcome: 'indefinitePreconditioner';
+    /** rᵀMr/rᵀr. */
+    readonly preconditionerCurvature: number;
+  }
+  | Numbers & {
+    /** r₀ᵀMr₁ and r₁ᵀMr₀ differ by more than rounding explains: flexibleConjugateGradients takes such a preconditioner. */
+    readonly outcome: 'asymmetricPreconditioner';
+    /** |r₀ᵀMr₁ − r₁ᵀMr₀| over √(r₀ᵀMr₀ · r₁ᵀMr₁). */
+    readonly asymmetry: number;
+  };
+
+export interface LinearSolver {
+  readonly size: number;
+  /** Bytes of vectors that the solver keeps. */
+  readonly workspaceBytes: number;
+  /**
+   * x ← an approximation of A⁻¹b; b and x are N × 1, of either precision, and may share memory. Synchronous: abort is seen between iterations, where
+   * something called from within (a product, a callback) fires the signal. From the second solve on nothing of size N is allocated.
+   * Throws ShapeError, OptionError, and NonFiniteError for a right-hand side or guess that is NaN or infinite.
+   */
+  solve(b: Matrix, x: Matrix, control?: SolveControl): Solution;
+  /** The same iterations with the same bits; the event loop gets its turn at least every 50 ms or iteration, so that timers and signals work. One solve at a time. */
+  solveAsync(b: Matrix, x: Matrix, control?: SolveControl): Promise<Solution>;
+}

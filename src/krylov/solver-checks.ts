@@ -1,0 +1,82 @@
+/**
+ * What the Krylov solvers check before they start. Layer 3.
+ */
+import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
+import { checkView, type Matrix } from '../dense/matrix.js';
+import { requireSquare } from '../operator/checks.js';
+import type { LinearOperator } from '../operator/linear-operator.js';
+import type { Tolerances } from './solution.js';
+
+export type ResolvedTolerances = Readonly<Required<Tolerances>>;
+
+export const DEFAULT_RELATIVE_TOLERANCE = 1e-8;
+const MOST_ITERATIONS = 10_000;
+const MOST_RESTARTS = 20;
+
+/** Recurrences below this share of ‖b‖ say nothing any more; squares of such numbers are still far from the end of the range. */
+export const LEAST_RELATIVE_TARGET = 2 ** -60;
+
+function nonNegative(value: number, what: string, below = Number.POSITIVE_INFINITY): void {
+  if (!(value >= 0 && value < below)) throw new OptionError(`${what} must be a number ≥ 0${below < Infinity ? ` and < ${below}` : ''}, not ${value}.`, { [what]: value });
+}
+
+function whole(value: number, what: string): void {
+  if (!Number.isInteger(value) || value < 0) throw new OptionError(`${what} must be a whole number ≥ 0, not ${value}.`, { [what]: value });
+}
+
+/** The call's tolerances before the solver's, before the defaults. Throws OptionError. */
+export function resolveTolerances(size: number, solver: Tolerances, call: Tolerances = {}): ResolvedTolerances {
+  const relativeTolerance = call.relativeTolerance ?? solver.relativeTolerance ?? DEFAULT_RELATIVE_TOLERANCE;
+  const absoluteTolerance = call.absoluteTolerance ?? solver.absoluteTolerance ?? 0;
+  const maxIterations = call.maxIterations ?? solver.maxIterations ?? Math.min(10 * size, MOST_ITERATIONS);
+  const maxRestarts = call.maxRestarts ?? solver.maxRestarts ?? MOST_RESTARTS;
+  nonNegative(relativeTolerance, 'relativeTolerance', 1);
+  nonNegative(absoluteTolerance, 'absoluteTolerance');
+  whole(maxIterations, 'maxIterations');
+  whole(maxRestarts, 'maxRestarts');
+  return { relativeTolerance, absoluteTolerance, maxIterations, maxRestarts };
+}
+
+/** The size of a symmetric system. Throws ShapeError, OptionError. */
+export function checkSystem(operator: LinearOperator, method: string): number {
+  const size = requireSquare(operator, method);
+  if (size === 0) throw new ShapeError(`${method} needs an operator with at least one row.`, { rows: 0 });
+  if (!operator.symmetric) throw new OptionError(`${method} needs a symmetric operator; this one says that it is not.`);
+  return size;
+}
+
+/** Throws ShapeError, and OptionError where a symmetric preconditioner is needed and this one is none by its own account. */
+export function checkPreconditioner(preconditioner: LinearOperator | undefined, size: number, method: string, symmetric: boolean): void {
+  if (preconditioner === undefined) return;
+  const { rows, cols } = preconditioner;
+  if (rows !== size || cols !== size) throw new ShapeError(`The preconditioner is ${rows} × ${cols}, the operator ${size} × ${size}.`, { rows, cols, size });
+  if (symmetric && !preconditioner.symmetric) throw new OptionError(`${method} needs a symmetric positive definite preconditioner; this one says that it is not symmetric: use flexibleConjugateGradients.`);
+}
+
+/** Throws ShapeError unless `a` is a view of size × cols. */
+export function checkVectors(a: Matrix, name: string, size: number, cols: number): void {
+  checkView(a, name);
+  if (a.rows !== size || a.cols !== cols) {
+    const hint = cols === 1 && a.cols > 1 ? ' For several right-hand sides there is blockConjugateGradients.' : '';
+    throw new ShapeError(`${name} is ${a.rows} × ${a.cols}, and ${size} × ${cols} is needed.${hint}`, { rows: a.rows, cols: a.cols, expected: [size, cols] });
+  }
+}
+
+/** max |a_ij| of column j. Throws NonFiniteError that names the entry. */
+export function largestEntry(a: Matrix, j: number, name: string): number {
+  const { data } = a;
+  const first = a.offset + j * a.ld;
+  let largest = 0;
+  for (let i = 0; i < a.rows; i++) {
+    const size = Math.abs(data[first + i]);
+    if (!(size < Number.POSITIVE_INFINITY)) throw new NonFiniteError(`${name} holds ${data[first + i]} in row ${i}, column ${j}: a finite right-hand side and start are needed.`, { row: i, column: j, value: data[first + i] });
+    if (size > largest) largest = size;
+  }
+  return largest;
+}
+
+/** A power of two that brings the number close to one where its square would leave the range; else 1, so that no bits change. */
+export function safeScale(largest: number): number {
+  if (largest === 0 || (largest > 1e-100 && largest < 1e100)) return 1;
+  return 2 ** -Math.max(-1000, Math.min(1000, Math.round(Math.log2(largest))));
+}
