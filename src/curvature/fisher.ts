@@ -17,8 +17,9 @@ export function empiricalFisher(model: Model, options: CurvatureOptions): Sample
 
 export interface MonteCarloOptions extends CurvatureOptions {
   /** Labels drawn for each data point; 1 unless given. */
-  readonly draws?: number;
-  readonly seed: number;
+  readonly samples?: number;
+  /** Of the draws; 0 unless given. */
+  readonly seed?: number;
 }
 
 /**
@@ -28,8 +29,8 @@ export interface MonteCarloOptions extends CurvatureOptions {
  * batched. Memory, precisions and errors as `gaussNewton`.
  */
 export function monteCarloFisher(model: Model, options: MonteCarloOptions): SampleOperator {
-  const { draws = 1, seed } = options;
-  if (!Number.isSafeInteger(draws) || draws < 1) throw new OptionError(`draws must be a whole number of at least 1, not ${draws}.`, { draws });
+  const { samples: draws = 1, seed = 0 } = options;
+  if (!Number.isSafeInteger(draws) || draws < 1) throw new OptionError(`samples, the draws for each data point, must be a whole number of at least 1, not ${draws}.`, { samples: draws });
   if (!Number.isSafeInteger(seed)) throw new OptionError(`seed must be a whole number, not ${seed}.`, { seed });
   return new SampleOperator(model, { kind: 'gradients', draws, seed }, options);
 }

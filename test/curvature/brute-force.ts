@@ -6,7 +6,7 @@ import { RandomStream } from '#hmatrix/core/random.js';
 import { view, zeros, type FloatArray, type Matrix, type Precision } from '#hmatrix/dense/matrix.js';
 import { ACTIVATIONS, activate, type ActivationName } from '#hmatrix/network/activation.js';
 import { memoryDataSet } from '#hmatrix/network/data-set.js';
-import { applyLossHessian, LOSSES, type LossName } from '#hmatrix/network/loss.js';
+import { applyLossHessian, lossGradient, LOSSES, type LossName } from '#hmatrix/network/loss.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { defineNetwork, type Network } from '#hmatrix/network/network.js';
 
@@ -100,6 +100,32 @@ export function denseGaussNewton(model: Model): Matrix {
       }
     }
   });
+  return dense;
+}
+
+/** J_iᵀe_i for one error e_i ∈ ℝʳ a sample: N × n. */
+export function pulledBack(jacobians: readonly Matrix[], errors: Matrix): Matrix {
+  const size = jacobians[0].cols;
+  const r = errors.rows;
+  const out = zeros(size, jacobians.length);
+  jacobians.forEach(({ data: j }, i) => {
+    for (let a = 0; a < size; a++) for (let k = 0; k < r; k++) out.data[a + i * size] += j[k + a * r] * errors.data[errors.offset + k + i * errors.ld];
+  });
+  return out;
+}
+
+/** The gradient of each sample's loss at its targets, N × n. */
+export function bruteForceGradients(model: Model): Matrix {
+  const outputs = bruteForceOutputs(model);
+  const errors = zeros(outputs.rows, outputs.cols);
+  lossGradient(model.loss, outputs, model.data.batch(0, model.data.samples).targets, errors);
+  return pulledBack(bruteForceJacobian(model), errors);
+}
+
+/** (1/n) Σ_i g_i g_iᵀ over the n columns of g. */
+export function meanOuterProduct({ data: g, rows: size, cols: n }: Matrix): Matrix {
+  const dense = zeros(size, size);
+  for (let i = 0; i < n; i++) for (let b = 0; b < size; b++) for (let a = 0; a < size; a++) dense.data[a + b * size] += (g[a + i * size] * g[b + i * size]) / n;
   return dense;
 }
 
