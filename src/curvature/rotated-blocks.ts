@@ -1,10 +1,10 @@
 /**
  * The chosen blocks of a rotated Gauss–Newton Hessian, evaluated into a hierarchical matrix. Layer 5.
- * A task is a leaf β of columns: for each unit p of each layer, the rows that chosen leaves have there make one GEMM with diag m(p, p′)·x_{q′}, (q′, p′) ∈ β: 2n flops a stored
- * entry. Blocks stand above the diagonal, so a task writes what no other does.
+ * A task is a leaf β of columns: for each unit p of a layer, the rows that chosen leaves have there are multiplied with diag m(p, p′)·x_{q′}, (q′, p′) ∈ β: 2n flops a stored entry.
+ * Units that want the same directions share a GEMM. Blocks stand above the diagonal, so a task writes what no other does.
  */
 import type { Blas } from '../dense/blas.js';
-import { block, view, zeros, type Matrix } from '../dense/matrix.js';
+import { view, zeros, type Matrix } from '../dense/matrix.js';
 import { diagonalOrder, firstLeaf, type BlockOffsets } from '../hierarchical/data.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import type { ClusterTree } from '../tree/cluster-tree.js';
@@ -22,6 +22,9 @@ export interface BlockState {
   readonly directionAt: Int32Array;
   readonly unitAt: Int32Array;
 }
+
+/** Columns of a GEMM, about. */
+const COLUMNS = 256;
 
 class BlockFiller {
   readonly #state: BlockState;
@@ -45,9 +48,10 @@ class BlockFiller {
     let most = 0;
     for (let ν = firstLeaf(tree); ν < tree.end.length; ν++) most = Math.max(most, tree.end[ν] - tree.begin[ν]);
     const directions = Math.max(...layers.map((layer) => layer.directions));
-    this.#scaled = zeros(samples, most);
+    const columns = Math.max(most, COLUMNS);
+    this.#scaled = zeros(samples, columns);
     this.#gathered = new Float64Array(samples * directions);
-    this.#tiles = new Float64Array(directions * most);
+    this.#tiles = new Float64Array(directions * columns);
     this.#unitBegin = [0];
     for (const { units } of layers) this.#unitBegin.push(this.#unitBegin[this.#unitBegin.length - 1] + units);
     this.#counts = new Int32Array(this.#unitBegin[layers.length] + 1);
@@ -57,7 +61,18 @@ class BlockFiller {
   run(β: number): void {
     const { tables: { layers } } = this.#state;
     this.#wantRows(β);
-    for (let ℓ = 0; ℓ < layers.length; ℓ++) for (let p = 0; p < layers[ℓ].units; p++) this.#fillUnit(β, ℓ, p);
+    const { begin, end } = this.#state.tree;
+    const leaf = firstLeaf(this.#state.tree) + β;
+    const together = Math.max(1, Math.floor(COLUMNS / (end[leaf] - begin[leaf])));
+    for (let ℓ = 0; ℓ < layers.length; ℓ++) {
+      for (let p = 0, count = 1; p < layers[ℓ].units; p += count) {
+        count = 1;
+        const unit = this.#unitBegin[ℓ] + p;
+        if (this.#counts[unit] === 0) continue;
+        while (count < together && p + count < layers[ℓ].units && this.#sameDirections(unit, unit + count)) count++;
+        this.#fillUnits(β, ℓ, p, count);
+      }
+    }
   }
 
   /** Lists the rows of the chosen blocks of columns β, the diagonal's included, by unit. */
@@ -99,25 +114,35 @@ class BlockFiller {
     }
   }
 
-  #fillUnit(β: number, ℓ: number, p: number): void {
+  /** Units p … p + count of layer ℓ, which want the same directions: one GEMM. */
+  #fillUnits(β: number, ℓ: number, p: number, count: number): void {
     const unit = this.#unitBegin[ℓ] + p;
     const rows = this.#counts[unit];
-    if (rows === 0) return;
     const { tables: { samples: n }, tree } = this.#state;
     const leaf = firstLeaf(tree) + β;
     const columns = tree.end[leaf] - tree.begin[leaf];
-    const tile = view(this.#tiles, 0, rows, columns);
-    this.#scale(tree.begin[leaf], columns, ℓ, p);
-    this.#blas.gemm('T', 'N', 1, this.#rowsOf(ℓ, this.#starts[unit], rows), view(this.#scaled.data, 0, n, columns), 0, tile);
-    this.#scatter(β, this.#starts[unit], tile);
+    for (let k = 0; k < count; k++) this.#scale(tree.begin[leaf], columns, ℓ, p + k, k * columns * n);
+    this.#blas.gemm('T', 'N', 1, this.#rowsOf(ℓ, this.#starts[unit], rows), view(this.#scaled.data, 0, n, columns * count), 0, view(this.#tiles, 0, rows, columns * count));
+    for (let k = 0; k < count; k++) this.#scatter(β, this.#starts[unit + k], view(this.#tiles, k * columns * rows, rows, columns));
   }
 
-  /** scaled ← the columns diag m(p, p′)·x_{q′} of the leaf's indices. */
-  #scale(first: number, columns: number, ℓ: number, p: number): void {
+  /** Whether two units want the same directions. */
+  #sameDirections(unit: number, other: number): boolean {
+    const rows = this.#counts[unit];
+    if (this.#counts[other] !== rows) return false;
+    const directions = this.#directions;
+    const a = this.#starts[unit];
+    const b = this.#starts[other];
+    for (let i = 0; i < rows; i++) if (directions[a + i] !== directions[b + i]) return false;
+    return true;
+  }
+
+  /** scaled ← the columns diag m(p, p′)·x_{q′} of the leaf's indices, from entry `to` on. */
+  #scale(first: number, columns: number, ℓ: number, p: number, to: number): void {
     const { tables, layerAt, directionAt, unitAt } = this.#state;
     const n = tables.samples;
     const out = this.#scaled.data;
-    for (let c = 0, to = 0; c < columns; c++) {
+    for (let c = 0; c < columns; c++) {
       const other = layerAt[first + c];
       const m = gramsOf(tables, ℓ, other);
       const at = gramOffset(tables, ℓ, p, other, unitAt[first + c]);
@@ -141,7 +166,7 @@ class BlockFiller {
     for (let i = start + 1; i < start + rows; i++) if (directions[i] !== directions[i - 1] + 1) contiguous = false;
     if (contiguous) return view(x, directions[start] * n, n, rows);
     for (let i = 0; i < rows; i++) this.#gathered.set(x.subarray(directions[start + i] * n, (directions[start + i] + 1) * n), i * n);
-    return block(view(this.#gathered, 0, n, rows), 0, 0, n, rows);
+    return view(this.#gathered, 0, n, rows);
   }
 
   #scatter(β: number, start: number, tile: Matrix): void {
@@ -153,11 +178,11 @@ class BlockFiller {
       const target = this.#targets[start + i];
       if (target >= 0) {
         const step = this.#steps[start + i];
-        for (let c = 0, from = i, to = target; c < tile.cols; c++, from += tile.rows, to += step) values[to] = tile.data[from];
+        for (let c = 0, from = tile.offset + i, to = target; c < tile.cols; c++, from += tile.rows, to += step) values[to] = tile.data[from];
       } else {
         const row = -1 - target;
         const [begin, end] = upper ? [row, tile.cols] : [0, row + 1];
-        for (let c = begin; c < end; c++) values[diagonal + row + c * m] = tile.data[i + c * tile.rows];
+        for (let c = begin; c < end; c++) values[diagonal + row + c * m] = tile.data[tile.offset + i + c * tile.rows];
       }
     }
   }

@@ -121,7 +121,7 @@ function describeLast({ network, loss }: Model, parameters: Float64Array, pass: 
   const units = last === 0 ? 0 : Math.min(layer.outputs, layer.inputs);
   const vectors = zeros(layer.outputs, units);
   if (units > 0) {
-    // W_Lᵀ = (rows of Vᵀ)ᵀ…: the left singular vectors of W_L are the right ones of its transpose, which is how it is stored.
+    // W_L is stored transposed: its left singular vectors are the right ones here.
     const weights = zeros(layer.inputs, layer.outputs);
     copyInto(weights, block(layerWeights(layer, parameters), 0, 0, layer.inputs, layer.outputs));
     const left = zeros(layer.inputs, units);
