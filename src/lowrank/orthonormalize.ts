@@ -7,9 +7,8 @@
  * where columns are zero or passes don't end, as with ranks so deficient that rounding leaves no k directions.
  */
 import { NonFiniteError } from '../core/errors.js';
-import { copyInto, fill, zeros, type Matrix } from '../dense/matrix.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
-import { view } from '../dense/matrix.js';
+import { copyInto, fill, view, zeros, type Matrix } from '../dense/matrix.js';
 import type { PanelAlgebra } from './panel-algebra.js';
 
 const MOST_PASSES = 6;
