@@ -160,6 +160,13 @@ describe('an approximation', () => {
     expect(skew).toBeLessThanOrEqual(100 * EPS * size);
   });
 
+  it.each(['mse', 'bce'] as const)('knows_its_diagonal_under_%s', async (loss) => {
+    const matrix = await build(loss === 'mse' ? model : smoothAutoencoder([12, 4, 6], loss), { share: 0.2, leafSize: 4 });
+    const d = dense(matrix);
+    const diagonal = matrix.diagonal();
+    for (let i = 0; i < d.rows; i++) expect(Math.abs(diagonal[i] - d.data[i * (d.rows + 1)])).toBeLessThanOrEqual(100 * EPS * norm(d.data));
+  });
+
   it('counts_the_bytes_of_its_arrays', async () => {
     const matrix = await build(model, { share: 0.1, leafSize: 4 });
     const { tree, lists, skeletons, offsets, values } = matrix.core!.data;
