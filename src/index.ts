@@ -3,13 +3,43 @@
  * Functions that need workers take a team in their last argument, and share one (`closeDefaultTeam`) where none is given.
  */
 import type { RunControl } from './core/context.js';
+import { approximate as approximateOn } from './approximation/approximate.js';
+import type { Approximation, ApproximationMethod, ApproximationOptions, Budget } from './approximation/approximation.js';
+import { operatorError as operatorErrorOn, type ExactMatrix, type OperatorErrorOptions } from './approximation/operator-error.js';
+import { blockDiagonal as blockDiagonalOn, type BlockDiagonalOperator, type Ranges } from './curvature/block-diagonal.js';
+import { dualForm as dualFormOn, type DualForm, type DualOptions } from './curvature/dual.js';
+import { ekfac as ekfacOn, type EigenvalueCorrected } from './curvature/ekfac.js';
+import { empiricalFisher as empiricalFisherOn, monteCarloFisher as monteCarloFisherOn, type MonteCarloOptions } from './curvature/fisher.js';
+import { gaussNewton as gaussNewtonOn } from './curvature/gauss-newton.js';
+import { gaussNewtonSource as gaussNewtonSourceOn, type GaussNewtonSource, type GaussNewtonSourceOptions } from './curvature/gauss-newton-source.js';
+import { hessian as hessianOn } from './curvature/hessian.js';
+import { kfac as kfacOn, type KroneckerFactored, type KroneckerOptions } from './curvature/kfac.js';
+import { kroneckerHierarchical as kroneckerHierarchicalOn, type KroneckerHierarchicalOptions } from './curvature/kronecker-hierarchical.js';
+import type { KroneckerHierarchicalMatrix } from './curvature/kronecker-hierarchical-matrix.js';
+import type { CurvatureOptions, SampleOperator } from './curvature/sample-operator.js';
+import { sampledGaussNewtonSource as sampledSourceOn, type SampledGaussNewtonSource, type SampledSourceOptions } from './curvature/sampled-entries.js';
+import { sketchEmbedding as sketchEmbeddingOn, type SketchOptions as EmbeddingOptions } from './curvature/sketch.js';
+import { structuralTree as structuralTreeOn, type StructuralTreeOptions } from './curvature/structural-tree.js';
 import { compress as compressOn } from './hierarchical/compress.js';
+import { compressOperator as compressOperatorOn } from './hierarchical/compress-operator.js';
+import type { ProductsOptions } from './hierarchical/compression-cost.js';
 import { loadMatrix as loadOn } from './hierarchical/file.js';
 import type { HierarchicalMatrix } from './hierarchical/matrix.js';
 import type { CompressOptions } from './hierarchical/options.js';
+import { extremeEigenvalues as extremeEigenvaluesOn, type ExtremeEigenvalues, type LanczosOptions } from './krylov/lanczos.js';
+import { nystrom as nystromOn, type Nystrom } from './lowrank/nystrom.js';
+import { randomizedSvd as randomizedSvdOn, type RandomizedSvd, type RandomizedSvdOptions } from './lowrank/randomized-svd.js';
+import type { SketchOptions } from './lowrank/sketch.js';
+import { lossAndGradient as lossAndGradientOn, meanLoss as meanLossOn, type BatchOptions } from './network/gradient.js';
+import type { Model } from './network/model.js';
+import { trainAdam as trainAdamOn, type AdamOptions, type Training } from './network/train.js';
+import { denseOperator as denseOperatorOn } from './operator/dense-operator.js';
+import type { LinearOperator } from './operator/linear-operator.js';
 import type { TeamControl } from './parallel/team-control.js';
 import type { Team } from './parallel/team.js';
 import type { Blas } from './dense/blas.js';
+import type { FloatArray, Matrix } from './dense/matrix.js';
+import type { ErrorEstimate } from './hierarchical/error-estimate.js';
 import { defaultBlas, defaultTeam } from './runtime.js';
 import type { EntrySource, Points } from './source/entry-source.js';
 import { kernelSource as kernelSourceOn } from './source/kernel-source.js';
@@ -72,6 +102,155 @@ export async function findNeighbors(source: EntrySource, distance: DistanceName,
 export async function buildClusterTree(source: EntrySource, distance: DistanceName, options: ClusterTreeOptions, control: Control = {}): Promise<ClusterTree> {
   return buildClusterTreeOn(source, distance, options, await onTeam(control));
 }
+
+/** Options with a dense backend, which may be left out. */
+type BlasOptional<T> = Omit<T, 'blas'> & { readonly blas?: Blas };
+const withBlas = <T extends object>(options: T): T & { readonly blas: Blas } => ({ blas: defaultBlas(), ...options });
+
+/**
+ * Approximates a symmetric N × N operator within a budget: at most `budget.share` of the 8N² bytes of the dense matrix, everything stored counted. Methods: hm (the hierarchical matrix that
+ * suits: of curvature, in the Kronecker eigenbasis), rsvd, nystrom, kfac, kfac-mc, ekfac, diagonal, block-diagonal, hss, hodlr, fmm. `error()` measures ‖A − Ã‖_F/‖A‖_F: on all columns
+ * up to N = 20,000, else on a sample with a 95 % interval. Throws OptionError (a share too small names the least one; a network or entries that a method needs and are not there),
+ * ShapeError, MemoryError, AbortedError.
+ *
+ * ```js
+ * const hessian = gaussNewton(model);
+ * const { operator, bytes, error } = await approximate(hessian, 'hm', { share: 0.01 });
+ * const { relative } = await error();
+ * ```
+ */
+export async function approximate(operator: LinearOperator, method: ApproximationMethod, budget: Budget, options: ApproximationOptions = {}, control: Control = {}): Promise<Approximation> {
+  return approximateOn(operator, method, budget, options, await onTeam(control));
+}
+
+/** ε_F = ‖A − Ã‖_F/‖A‖_F of any approximation of a matrix that is seen through entries or products. Throws ShapeError, OptionError, AbortedError. */
+export async function operatorError(exact: ExactMatrix, approximation: LinearOperator, options: OperatorErrorOptions = {}, control: Control = {}): Promise<ErrorEstimate> {
+  return operatorErrorOn(exact, approximation, options, await onTeam(control));
+}
+
+/**
+ * Compresses a symmetric operator on a given cluster tree from products alone. Throws ShapeError, OptionError, AsymmetryError, NonFiniteError, MemoryError, AbortedError.
+ * Sources: J. Levitt, P.-G. Martinsson, arXiv 2205.02990 (hss); L. Lin, J. Lu, L. Ying, J. Comput. Phys. 230(10), 2011 (hodlr).
+ */
+export async function compressOperator(operator: LinearOperator, tree: ClusterTree, options: ProductsOptions, control: Control = {}): Promise<HierarchicalMatrix> {
+  return compressOperatorOn(operator, tree, options, await onTeam(control));
+}
+
+/**
+ * G = (1/n) Σ J_iᵀQ_iJ_i of a model through products, ≈ 8nN flops a vector; positive semidefinite of rank at most n·r. With a `team` its workers share each product.
+ * Throws ShapeError, OptionError, MemoryError, NonFiniteError.
+ *
+ * ```js
+ * const network = defineNetwork({ widths: [784, 10, 784], activation: 'tanh' });
+ * const model = { network, parameters: initialParameters(network, 0), loss: 'mse', data: memoryDataSet(images, images) };
+ * const y = applyOperator(gaussNewton(model), x);
+ * ```
+ */
+export const gaussNewton = (model: Model, options: BlasOptional<CurvatureOptions> = {}): SampleOperator => gaussNewtonOn(model, withBlas(options));
+
+/** H = ∇²f(θ) of the mean loss through products (Pearlmutter), ≈ 12nN flops a vector; in general indefinite. Throws as `gaussNewton`. */
+export const hessian = (model: Model, options: BlasOptional<CurvatureOptions> = {}): SampleOperator => hessianOn(model, withBlas(options));
+
+/** (1/n) Σ g_i g_iᵀ with the gradients at the targets, through products. Throws as `gaussNewton`. */
+export const empiricalFisher = (model: Model, options: BlasOptional<CurvatureOptions> = {}): SampleOperator => empiricalFisherOn(model, withBlas(options));
+
+/** The Fisher matrix from gradients at labels drawn from the model: an unbiased estimate of G. Throws as `gaussNewton`. */
+export const monteCarloFisher = (model: Model, options: BlasOptional<MonteCarloOptions>): SampleOperator => monteCarloFisherOn(model, withBlas(options));
+
+/** K-FAC: blockdiag(A ⊗ Γ), with `solver({ damping })`. Source: J. Martens, R. Grosse, arXiv 1503.05671. Throws ShapeError, OptionError, NonFiniteError. */
+export const kfac = (model: Model, options: BlasOptional<KroneckerOptions> = {}): KroneckerFactored => kfacOn(model, withBlas(options));
+
+/** EKFAC: K-FAC's eigenbasis with the eigenvalues that fit G best. Source: T. George et al., arXiv 1806.03884. Throws as `kfac`, and FactorizationError. */
+export const ekfac = (model: Model, options: BlasOptional<KroneckerOptions> = {}): EigenvalueCorrected => ekfacOn(model, withBlas(options));
+
+/** G as a source of entries, for `compress` and for reading single blocks: 2n flops an entry. Source: C. Chen et al., arXiv 1910.12184. Throws ShapeError, OptionError, NonFiniteError, MemoryError. */
+export const gaussNewtonSource = (model: Model, options: BlasOptional<GaussNewtonSourceOptions> = {}): GaussNewtonSource => gaussNewtonSourceOn(model, withBlas(options));
+
+/** Estimates of G's entries from a few data points each, with a bound on their error: √(G_aa G_bb)·ε. Throws ShapeError, OptionError, NonFiniteError, MemoryError. */
+export const sampledGaussNewtonSource = (model: Model, options: BlasOptional<SampledSourceOptions> = {}): SampledGaussNewtonSource => sampledSourceOn(model, withBlas(options));
+
+/** The dual (neural tangent kernel) form, for n·r up to some thousands: spectrum, ‖G‖_F and solves that are exact. Throws OptionError, MemoryError, NonFiniteError, ShapeError. */
+export const dualForm = (model: Model, options: BlasOptional<DualOptions> = {}): DualForm => dualFormOn(model, withBlas(options));
+
+/** Points in ℝᵏ, one for each parameter, whose inner products estimate G. Throws OptionError, ShapeError, NonFiniteError, AbortedError. */
+export const sketchEmbedding = (model: Model, options: BlasOptional<EmbeddingOptions> = {}): Points => sketchEmbeddingOn(model, withBlas(options));
+
+/** G as a hierarchical matrix in the Kronecker eigenbasis, at a share of the dense memory or to a relative error, which is known. Throws OptionError, ShapeError, NonFiniteError, MemoryError, AbortedError. */
+export async function kroneckerHierarchical(model: Model, options: KroneckerHierarchicalOptions, control: Control = {}): Promise<KroneckerHierarchicalMatrix> {
+  return kroneckerHierarchicalOn(model, options, await onTeam(control));
+}
+
+/** The cluster tree of a network's weights by its structure: layer, output unit, inputs. Throws OptionError, NonFiniteError, AbortedError. */
+export async function structuralTree(model: Model, source: Pick<EntrySource, 'size' | 'diagonal'>, options: StructuralTreeOptions, control: Control = {}): Promise<ClusterTree> {
+  return structuralTreeOn(model, source, options, await onTeam(control));
+}
+
+/** The blocks of a matrix on its diagonal, stored as they are (`layerRanges`, `unitRanges` of a network, or ranges of yours). Throws ShapeError, MemoryError, AbortedError. */
+export async function blockDiagonal(source: EntrySource, ranges: Ranges, options: { readonly memoryLimit?: number } = {}, control: Control = {}): Promise<BlockDiagonalOperator> {
+  return blockDiagonalOn(source, ranges, await onTeam(control), options);
+}
+
+/** U diag(λ) Uᵀ of rank r by random sketches and power passes, nearly the best of its rank. Source: N. Halko, P.-G. Martinsson, J. Tropp, arXiv 0909.4061. Throws ShapeError, OptionError, MemoryError, NonFiniteError, AbortedError. */
+export async function randomizedSvd(operator: LinearOperator, options: BlasOptional<RandomizedSvdOptions>, control: Control = {}): Promise<RandomizedSvd> {
+  const on = await onTeam(control);
+  return randomizedSvdOn(operator, { blas: on.team.blas, ...options }, on);
+}
+
+/** A positive semidefinite approximation of rank r from one pass of r + 10 products. Source: Z. Frangella, J. Tropp, M. Udell, SIMAX 44(2), 2023. Throws as `randomizedSvd`, and NotPositiveDefiniteError. */
+export async function nystrom(operator: LinearOperator, options: BlasOptional<SketchOptions>, control: Control = {}): Promise<Nystrom> {
+  const on = await onTeam(control);
+  return nystromOn(operator, { blas: on.team.blas, ...options }, on);
+}
+
+/** The smallest and the largest eigenvalue of a symmetric operator by the Lanczos method, with verified bounds. Throws ShapeError, OptionError, MemoryError, AbortedError. */
+export const extremeEigenvalues = (operator: LinearOperator, options: BlasOptional<LanczosOptions> = {}, control: RunControl = {}): Promise<ExtremeEigenvalues> => extremeEigenvaluesOn(operator, withBlas(options), control);
+
+/** Minimises the mean loss by Adam from `model.parameters`, which stay as they are. Throws OptionError, ShapeError, AbortedError, NonFiniteError. */
+export const trainAdam = (model: Model, options: AdamOptions, control: RunControl & { readonly blas?: Blas } = {}): Promise<Training> => trainAdamOn(model, options, withBlas(control));
+
+/** f(θ) and ∇f(θ) over all data. Throws ShapeError, OptionError, NonFiniteError, AbortedError. */
+export const lossAndGradient = (model: Model, options: BatchOptions & { readonly blas?: Blas } = {}): { loss: number; gradient: FloatArray } => lossAndGradientOn(model, options.blas ?? defaultBlas(), options);
+
+/** The mean loss f(θ). Throws as `lossAndGradient`. */
+export const meanLoss = (model: Model, options: BatchOptions & { readonly blas?: Blas } = {}): number => meanLossOn(model, options.blas ?? defaultBlas(), options);
+
+/** A stored matrix as an operator. */
+export const denseOperator = (matrix: Matrix, symmetric: boolean, options: { readonly blas?: Blas } = {}): LinearOperator => denseOperatorOn(matrix, symmetric, options.blas ?? defaultBlas());
+
+export { ACTIVATIONS, type ActivationName } from './network/activation.js';
+export { LOSSES, type LossName } from './network/loss-name.js';
+export { defineNetwork, layerWeights, type Layer, type Network, type NetworkOptions } from './network/network.js';
+export { labelTargets, memoryDataSet, type Batch, type DataSet } from './network/data-set.js';
+export { checkModel, type Model } from './network/model.js';
+export { initialParameters, type InitialScheme } from './network/initialize.js';
+export type { AdamOptions, Training } from './network/train.js';
+export { readWeights, writeWeights, type LoadedWeights, type ReadWeightsOptions, type WriteWeightsOptions } from './network/weights-file.js';
+export { readLabels, type ReadLabelsOptions } from './io/labels.js';
+
+export { APPROXIMATION_METHODS, type Approximation, type ApproximationMethod, type ApproximationOptions, type Budget } from './approximation/approximation.js';
+export type { ExactMatrix, OperatorErrorOptions } from './approximation/operator-error.js';
+export { layerRanges, unitRanges, type BlockDiagonalOperator } from './curvature/block-diagonal.js';
+export type { DualForm } from './curvature/dual.js';
+export type { EigenvalueCorrected } from './curvature/ekfac.js';
+export type { GaussNewtonSource } from './curvature/gauss-newton-source.js';
+export type { DampedInverse, DampingOptions, KroneckerFactored } from './curvature/kfac.js';
+export type { KroneckerHierarchicalMatrix } from './curvature/kronecker-hierarchical-matrix.js';
+export { SampleOperator } from './curvature/sample-operator.js';
+export { LowRankOperator } from './lowrank/low-rank-operator.js';
+export { projectionError, type RandomizedSvd } from './lowrank/randomized-svd.js';
+export type { Nystrom } from './lowrank/nystrom.js';
+export type { ExtremeEigenvalues, RitzValue } from './krylov/lanczos.js';
+
+export { apply as applyOperator } from './operator/apply.js';
+export { converted as convertedOperator } from './operator/converted.js';
+export { diagonalOperator } from './operator/diagonal-operator.js';
+export { identityOperator } from './operator/identity-operator.js';
+export { permuted as permutedOperator } from './operator/permuted.js';
+export { product as productOperator } from './operator/product.js';
+export { scaled as scaledOperator } from './operator/scaled.js';
+export { shifted as shiftedOperator } from './operator/shifted.js';
+export { sum as sumOperator } from './operator/sum.js';
+export { compressionCost, type CompressionCost, type ProductsOptions } from './hierarchical/compression-cost.js';
 
 export { saveMatrix, describeMatrixFile, type MatrixFileSummary } from './hierarchical/file.js';
 export { HierarchicalMatrix, type CompressionReport } from './hierarchical/matrix.js';

@@ -86,9 +86,9 @@ function withRun(command: Command): Command {
 }
 
 /** A network that the table of takes about a minute on two cores. */
-const DEMO = { network: [784, 10, 784], samples: 300 } as const;
+const DEMO = { network: [784, 10, 784], samples: 300, high: 0.05 } as const;
 
-function withTable(command: Command, defaults: { readonly network: readonly number[]; readonly samples: number }): Command {
+function withTable(command: Command, defaults: { readonly network: readonly number[]; readonly samples: number; readonly high?: number }): Command {
   const shareOf = (column: string): string => `share of the dense matrix that the ${column} column may store (default: the published ones for 784-10-784, 784-25-784, 784-50-784 without biases, else`;
   return withCommon(command)
     .addOption(new Option('--network <widths>', 'units per layer').argParser(widths).default(defaults.network, defaults.network.join('-')))
@@ -102,14 +102,21 @@ function withTable(command: Command, defaults: { readonly network: readonly numb
     .option('--images <file>', 'images, IDX as MNIST comes (.gz too); default: generated digits')
     .option('--labels <file>', 'their labels, IDX; classifiers of --images need them')
     .option('--weights <file>', 'weights to begin from: .npz or safetensors of a PyTorch or Flax perceptron')
-    .option('--low <share>', `${shareOf('low')} 208 numbers a row)`, finiteNumber('above 0 and at most 1', (share) => share > 0 && share <= 1))
-    .option('--high <share>', `${shareOf('high')} 1811 numbers a row, at most 0.5)`, finiteNumber('above 0 and at most 1', (share) => share > 0 && share <= 1))
+    .option('--low <share>', `${shareOf('low')} 208 numbers a row)`, shareNumber)
+    .addOption(highOption(`${shareOf('high')} 1811 numbers a row, at most 0.5)`, defaults.high))
     .addOption(new Option('--methods <list>', `comma between: ${TABLE_METHODS.join(', ')}; or all`).argParser(methodList).default([...DEFAULT_TABLE_METHODS], DEFAULT_TABLE_METHODS.join(',')))
     .option('--vectors <p>', 'vectors that products are timed with', wholeNumber(1, 65_536), 1)
     .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
     .option('--memory-limit <bytes>', 'refuse what may need more, e.g. 8G (default: what is free)', byteCount)
     .option('--record <file>', 'write the record of the run as JSON')
     .option('--quiet', 'print nothing but failures');
+}
+
+const shareNumber = finiteNumber('above 0 and at most 1', (share) => share > 0 && share <= 1);
+
+function highOption(text: string, fallback: number | undefined): Option {
+  if (fallback === undefined) return new Option('--high <share>', text).argParser(shareNumber);
+  return new Option('--high <share>', 'share of the dense matrix that the high column may store').argParser(shareNumber).default(fallback);
 }
 
 /** --methods: names with commas between, or all. */
