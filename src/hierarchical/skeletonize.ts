@@ -42,13 +42,13 @@ export interface SkeletonState extends RowSamplerState {
 }
 
 /** Rows sampled to begin with: so many per candidate column, and some more that small nodes need; doubled for each new attempt. */
-const OVERSAMPLING = 1.5;
-const EXTRA_ROWS = 128;
+const OVERSAMPLING = 3;
+const EXTRA_ROWS = 256;
 export const firstSample = (columns: number): number => Math.ceil(OVERSAMPLING * columns) + EXTRA_ROWS;
-const MOST_ATTEMPTS = 3;
+const MOST_ATTEMPTS = 2;
 const FRESH_ROWS = 48;
 /** The sample is decomposed to this share of the threshold: rows that were not sampled fit somewhat worse. */
-const SAFETY = 0.35;
+const SAFETY = 0.5;
 /** A node is resampled when fresh rows estimate its error beyond this multiple of its threshold. */
 const ACCEPT = 3;
 const NEAR_LIMIT = 0.9;
