@@ -47,6 +47,8 @@ export interface Recurrence {
   begin(residualNorm: number, fresh: boolean): void;
   /** At most one product with A; undefined where all is well. Where it stops, x has been left as it was. */
   step(): Stop | undefined;
+  /** Where the steps end without convergence: x may be put back to an earlier, better iterate. */
+  finish?(): void;
 }
 
 const TURN_MS = 50;
@@ -155,7 +157,10 @@ class SingleVectorSolver implements LinearSolver {
           stop = recurrence.step();
           products += recurrence.products - sofar;
         }
-        if (stop !== undefined) break;
+        if (stop !== undefined) {
+          recurrence.finish?.();
+          break;
+        }
         iterations++;
         zero = false;
         estimated = recurrence.residualNorm;
