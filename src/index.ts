@@ -7,6 +7,7 @@ import { approximate as approximateOn } from './approximation/approximate.js';
 import type { Approximation, ApproximationMethod, ApproximationOptions, Budget } from './approximation/approximation.js';
 import { operatorError as operatorErrorOn, type ExactMatrix, type OperatorErrorOptions } from './approximation/operator-error.js';
 import { blockDiagonal as blockDiagonalOn, type BlockDiagonalOperator, type Ranges } from './curvature/block-diagonal.js';
+import { curvatureDiagonal as curvatureDiagonalOn, type CurvatureDiagonal, type DiagonalOptions } from './curvature/diagonal.js';
 import { dualForm as dualFormOn, type DualForm, type DualOptions } from './curvature/dual.js';
 import { ekfac as ekfacOn, type EigenvalueCorrected } from './curvature/ekfac.js';
 import { empiricalFisher as empiricalFisherOn, monteCarloFisher as monteCarloFisherOn, type MonteCarloOptions } from './curvature/fisher.js';
@@ -163,6 +164,9 @@ export const kfac = (model: Model, options: BlasOptional<KroneckerOptions> = {})
 /** EKFAC: K-FAC's eigenbasis with the eigenvalues that fit G best. Source: T. George et al., arXiv 1806.03884. Throws as `kfac`, and FactorizationError. */
 export const ekfac = (model: Model, options: BlasOptional<KroneckerOptions> = {}): EigenvalueCorrected => ekfacOn(model, withBlas(options));
 
+/** diag(G) as an operator, exact, with the data read once. Throws ShapeError, OptionError, NonFiniteError. */
+export const curvatureDiagonal = (model: Model, options: BlasOptional<DiagonalOptions> = {}): CurvatureDiagonal => curvatureDiagonalOn(model, withBlas(options));
+
 /** G as a source of entries, for `compress` and for reading single blocks: 2n flops an entry. Source: C. Chen et al., arXiv 1910.12184. Throws ShapeError, OptionError, NonFiniteError, MemoryError. */
 export const gaussNewtonSource = (model: Model, options: BlasOptional<GaussNewtonSourceOptions> = {}): GaussNewtonSource => gaussNewtonSourceOn(model, withBlas(options));
 
@@ -230,6 +234,7 @@ export { readLabels, type ReadLabelsOptions } from './io/labels.js';
 export { APPROXIMATION_METHODS, type Approximation, type ApproximationMethod, type ApproximationOptions, type Budget } from './approximation/approximation.js';
 export type { ExactMatrix, OperatorErrorOptions } from './approximation/operator-error.js';
 export { layerRanges, unitRanges, type BlockDiagonalOperator } from './curvature/block-diagonal.js';
+export type { CurvatureDiagonal } from './curvature/diagonal.js';
 export type { DualForm } from './curvature/dual.js';
 export type { EigenvalueCorrected } from './curvature/ekfac.js';
 export type { GaussNewtonSource } from './curvature/gauss-newton-source.js';

@@ -71,7 +71,7 @@ async function parse(args: readonly string[]): Promise<{ name: string; options: 
     seen = { name, options: given.at(-1) };
     return Promise.resolve(0);
   };
-  const handlers: Handlers = { compress: take('compress'), multiply: take('multiply'), info: take('info'), doctor: take('doctor'), demo: take('demo') };
+  const handlers: Handlers = { compress: take('compress'), multiply: take('multiply'), info: take('info'), doctor: take('doctor'), table: take('table'), demo: take('demo') };
   const program = createProgram(handlers, () => undefined);
   for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: () => undefined });
   await program.parseAsync([...args], { from: 'user' });
@@ -80,6 +80,7 @@ async function parse(args: readonly string[]): Promise<{ name: string; options: 
 }
 
 const help = await hmatrix(['compress', '--help']);
+const tableHelp = await hmatrix(['table', '--help']);
 
 describe('the TypeScript examples', () => {
   const files = scripts.map(({ text }, k) => {
@@ -155,6 +156,8 @@ describe('README.md', () => {
     for (const [option, command, fallback] of table) {
       const value = defaults[coded(option)[0]];
       const flag = coded(command)[0];
+      // Of the library alone.
+      if (command === '–') continue;
       expect(help.stdout).toMatch(new RegExp(`${flag} <`));
       const first = coded(fallback)[0] ?? fallback;
       if (typeof value === 'number' && /^[\d.e-]+$/.test(first)) expect({ flag, value: Number(first) }).toEqual({ flag, value: flag === '--budget' ? resolveOptions({ format: 'fmm' }).budget : value });
@@ -165,7 +168,7 @@ describe('README.md', () => {
   it('names_only_options_that_there_are', () => {
     const prose = text.replaceAll(/^```[\s\S]*?^```$/gm, '');
     const flags = new Set([...prose.matchAll(/`(--[a-z-]+)\b/g)].map(([, flag]) => flag));
-    const known = `${help.stdout} --help --images`;
+    const known = `${help.stdout} ${tableHelp.stdout} --help`;
     expect([...flags].filter((flag) => !new RegExp(`${flag}(?![a-z-])`).test(known))).toEqual([]);
   });
 

@@ -38,15 +38,15 @@ function setupOf(options: TableOptions): Omit<TableSetup, 'data'> {
   };
 }
 
-/** Runs the table and prints it; `announce` is called once what is asked for is known to make sense. */
+/** Runs the table and prints it; `announce` is called when the run begins. */
 export async function tableOf(options: TableOptions, announce?: (setup: Omit<TableSetup, 'data'>) => void): Promise<TableRecord> {
   const { checkTable, runTable } = await import('../experiment/table-run.js');
   const setup = setupOf(options);
   if (options.labels !== undefined && options.images === undefined) throw new UsageError('--labels goes with --images: the generated digits have their own labels.');
   checkTable(setup);
   await requireWritable(options.record);
-  announce?.(setup);
   const { record, portable } = await withTeam(options, async (control) => {
+    announce?.(setup);
     const data = await openData(options, control);
     const done = await runTable({ ...setup, data }, control);
     if (options.record !== undefined) {
