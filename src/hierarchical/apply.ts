@@ -17,7 +17,7 @@ import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { taskGraph, type TaskGraph } from '../parallel/task-graph.js';
 import { isolatedOf, type ClusterTree } from '../tree/cluster-tree.js';
-import { diagonalOrder, firstLeaf, nodesOf, type HierarchicalData } from './data.js';
+import { diagonalOrder, firstLeaf, nodesOf, sharesZeros, type HierarchicalData } from './data.js';
 
 /** Vectors multiplied at a time: gemm packs the stored blocks once a chunk, and by 256 columns that costs little; the workspace grows with it. */
 export const CHUNK = 256;
@@ -26,7 +26,7 @@ export const CHUNK = 256;
 export interface ApplyState {
   readonly data: HierarchicalData;
   readonly width: number;
-  /** Far pairs of each node, CSR: pair number f, or −1 − f where the node is the pair's second. */
+  /** Far pairs of each node whose coupling is not known to be zero, CSR: pair number f, or −1 − f where the node is the pair's second. */
   readonly farBegin: Int32Array;
   readonly farPairs: Int32Array;
   /** xᵀ and yᵀ, columns in the caller's order and in tree order. */
@@ -50,12 +50,14 @@ export interface ApplyArguments {
 export function farByNode(data: HierarchicalData): { farBegin: Int32Array; farPairs: Int32Array } {
   const { far } = data.lists;
   const nodes = nodesOf(data.tree);
+  const zero = sharesZeros(data);
   const farBegin = sharedInt32(nodes + 1);
-  for (const ν of far) farBegin[ν + 1]++;
+  for (let e = 0; e < far.length; e++) farBegin[far[e] + 1] += 1 - zero[e >> 1];
   for (let ν = 0; ν < nodes; ν++) farBegin[ν + 1] += farBegin[ν];
-  const farPairs = sharedInt32(far.length);
+  const farPairs = sharedInt32(farBegin[nodes]);
   const next = farBegin.slice(0, nodes);
   for (let f = 0; f < far.length / 2; f++) {
+    if (zero[f] === 1) continue;
     farPairs[next[far[2 * f]]++] = f;
     farPairs[next[far[2 * f + 1]]++] = -1 - f;
   }

@@ -5,7 +5,7 @@
  */
 import { leftChild, rightChild } from '../core/indices.js';
 import type { ClusterTree } from '../tree/cluster-tree.js';
-import { diagonalOrder, firstLeaf, leavesOf, nodesOf, type HierarchicalData } from './data.js';
+import { diagonalOrder, firstLeaf, leavesOf, nodesOf, sharesZeros, type HierarchicalData } from './data.js';
 import { basisRows } from './layout.js';
 import type { Layout } from './layout.js';
 
@@ -155,7 +155,23 @@ function checkBlocks({ tree, lists, skeletons, offsets, values, format }: Hierar
   checkLength('offsets.near', offsets.near, lists.near.length, refuse);
   checkLength('offsets.diagonal', offsets.diagonal, Math.ceil(leaves / 2), refuse);
   for (let ν = 0; ν < nodes; ν++) found.basis += put('basis', ν, offsets.basis[ν], basisRows(tree, skeletons, format !== 'hodlr', ν) * rank(ν));
-  for (let f = 0; f < offsets.coupling.length; f++) found.coupling += put('coupling', f, offsets.coupling[f], rank(lists.far[2 * f]) * rank(lists.far[2 * f + 1]));
+  const shares = sharesZeros({ lists, skeletons, offsets });
+  const zeros = { pair: -1, length: 0 };
+  for (let f = 0; f < offsets.coupling.length; f++) {
+    const length = rank(lists.far[2 * f]) * rank(lists.far[2 * f + 1]);
+    if (shares[f] === 0) {
+      found.coupling += put('coupling', f, offsets.coupling[f], length);
+      continue;
+    }
+    if (zeros.pair >= 0 && offsets.coupling[f] !== offsets.coupling[zeros.pair]) refuse(`coupling blocks overlap at elements ${offsets.coupling[zeros.pair]} and ${offsets.coupling[f]}: zero blocks share one place`);
+    zeros.pair = f;
+    zeros.length = Math.max(zeros.length, length);
+  }
+  if (zeros.pair >= 0) {
+    const at = offsets.coupling[zeros.pair];
+    found.coupling += put('coupling', zeros.pair, at, zeros.length);
+    if (values.subarray(at, at + zeros.length).some((value) => value !== 0)) refuse(`coupling blocks overlap at element ${at}: they share a place, but are not zero`);
+  }
   const seen = lists.nearBegin.slice(0, leaves);
   for (let α = 0; α < leaves; α++) {
     for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++) {

@@ -28,6 +28,7 @@ import { estimateCompression, interpolationLimit, requireMemory } from './memory
 import { resolveOptions, type CompressOptions, type ResolvedOptions } from './options.js';
 import { columnSums } from './sampled-columns.js';
 import { basisLevels, skeletonizeNode, type SkeletonState } from './skeletonize.js';
+import { findZeroCoupling } from './zero-couplings.js';
 
 /** Columns whose norms estimate ‖K‖_F before anything is compressed. */
 const NORM_COLUMNS = 32;
@@ -64,8 +65,9 @@ export async function compress(source: EntrySource, options: CompressOptions, co
   const skeletons = await skeletonize(source, resolved, tree, lists, neighbors, needed, normSquared, control);
   const skeletonized = performance.now();
   const nested = resolved.format !== 'hodlr';
-  const layout = layOut(tree, lists, skeletons, nested);
-  const data = await fill(source, resolved, tree, lists, layout, skeletons, control);
+  const zero = await findZeros(source, lists, skeletons, control);
+  const layout = layOut(tree, lists, skeletons, nested, zero);
+  const data = await fill(source, resolved, tree, lists, layout, skeletons, zero, control);
   const filled = performance.now();
 
   const share = (ν: number): number => skeletons.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]);
@@ -133,6 +135,14 @@ async function skeletonize(
   return state;
 }
 
+/** 1 for each far pair whose coupling is zero. */
+async function findZeros(source: EntrySource, { far }: InteractionLists, { maxRank, ranks, skeletons }: SkeletonState, control: TeamControl): Promise<Int32Array> {
+  const { handle, modules, solo } = sourceState(source);
+  const zero = sharedInt32(far.length / 2);
+  await runOnce('find zeros', findZeroCoupling, { source: handle, far, maxRank, ranks, skeletons, zero }, { modules, solo }, independentTasks(zero.length), control);
+  return zero;
+}
+
 /** One phase over a state of its own, which the team lets go of afterwards. */
 async function runOnce<S>(phase: string, kernel: PhaseKernel<S>, state: S, sharing: { readonly modules: readonly string[]; readonly solo: boolean }, graph: TaskGraph, control: TeamControl): Promise<void> {
   const shared = await control.team.share(state, sharing);
@@ -159,12 +169,12 @@ function leafNumbers(tree: ClusterTree): Int32Array {
 }
 
 async function fill(
-  source: EntrySource, options: ResolvedOptions, tree: ClusterTree, lists: InteractionLists, layout: Layout, found: SkeletonState, control: TeamControl,
+  source: EntrySource, options: ResolvedOptions, tree: ClusterTree, lists: InteractionLists, layout: Layout, found: SkeletonState, zero: Int32Array, control: TeamControl,
 ): Promise<HierarchicalMatrix['data']> {
   const nested = options.format !== 'hodlr';
   const values = options.dtype === 'f64' ? sharedFloat64(layout.elements.total) : sharedFloat32(layout.elements.total);
   const { modules, solo } = sourceState(source);
-  const tasks = fillTasks(layout, lists, nested);
+  const tasks = fillTasks(layout, lists, nested, zero);
   const state: FillState = {
     source: found.source, tree: layout.tree, sampledTree: tree, lists, skeletons: layout.skeletons, offsets: layout.offsets, values, pivotOf: layout.pivotOf, nested,
     maxRank: options.maxRank, leafSize: options.leafSize, seed: options.seed, slotBegin: found.slotBegin, slots: found.slots,

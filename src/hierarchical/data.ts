@@ -30,7 +30,7 @@ export interface BlockOffsets {
    * HODLR, inner node: the whole basis [I Tᵀ], (indices of ν in tree order) × rank.
    */
   readonly basis: Float64Array;
-  /** Coupling K(α̃, β̃) of far pair f, rank(α) × rank(β). */
+  /** Coupling K(α̃, β̃) of far pair f, rank(α) × rank(β). Pairs whose coupling is zero share one block of zeros, as large as the largest of them (`sharesZeros`). */
   readonly coupling: Float64Array;
   /** Near block K(α, β) of the e-th entry of the near list, stored for α < β; the entry of (β, α) points to the same block. The diagonal's entries are unused. */
   readonly near: Float64Array;
@@ -59,4 +59,18 @@ export function diagonalOrder(tree: ClusterTree, pair: number): number {
   const a = firstLeaf(tree) + 2 * pair;
   const first = tree.end[a] - tree.begin[a];
   return tree.depth === 0 ? first : Math.max(first, tree.end[a + 1] - tree.begin[a + 1]);
+}
+
+/** 1 for each far pair whose coupling shares its place with another's: such couplings are zero. Empty ones stand nowhere. */
+export function sharesZeros({ lists: { far }, skeletons: { begin }, offsets: { coupling } }: Pick<HierarchicalData, 'lists' | 'skeletons' | 'offsets'>): Uint8Array {
+  const shares = new Uint8Array(coupling.length);
+  const first = new Map<number, number>();
+  const rank = (ν: number): number => begin[ν + 1] - begin[ν];
+  for (let f = 0; f < coupling.length; f++) {
+    if (rank(far[2 * f]) === 0 || rank(far[2 * f + 1]) === 0) continue;
+    const other = first.get(coupling[f]);
+    if (other === undefined) first.set(coupling[f], f);
+    else shares[f] = shares[other] = 1;
+  }
+  return shares;
 }

@@ -42,8 +42,8 @@ const DIAGONAL = 4;
 /** Indices whose interpolation is fitted at a time (HODLR). */
 const FIT_PANEL = 1024;
 
-/** The tasks that fill everything laid out. */
-export function fillTasks(layout: Layout, lists: InteractionLists, nested: boolean): Int32Array {
+/** The tasks that fill everything laid out, but for couplings that are zero: new memory holds zeros. */
+export function fillTasks(layout: Layout, lists: InteractionLists, nested: boolean, zero: Int32Array): Int32Array {
   const tasks: number[] = [];
   const { tree, skeletons } = layout;
   const leaves = leavesOf(tree);
@@ -52,7 +52,7 @@ export function fillTasks(layout: Layout, lists: InteractionLists, nested: boole
     if (nested || ν >= firstLeaf(tree)) tasks.push(PACK, ν, 0);
     else for (let p = tree.begin[ν]; p < tree.end[ν]; p += FIT_PANEL) tasks.push(FIT, ν, p);
   }
-  for (let f = 0; f < lists.far.length / 2; f++) tasks.push(COUPLING, f, 0);
+  for (let f = 0; f < lists.far.length / 2; f++) if (zero[f] === 0) tasks.push(COUPLING, f, 0);
   for (let α = 0; α < leaves; α++) for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++) if (lists.near[e] > α) tasks.push(NEAR, α, e);
   for (let leaf = 0; leaf < leaves; leaf++) tasks.push(DIAGONAL, leaf, 0);
   const shared = sharedInt32(tasks.length);

@@ -93,8 +93,8 @@ export function basisRows(tree: ClusterTree, skeletons: Skeletons, nested: boole
   return begin[rightChild(ν) + 1] - begin[leftChild(ν)] - rank;
 }
 
-/** Orders and addresses of everything a hierarchical matrix stores. */
-export function layOut(tree: ClusterTree, lists: InteractionLists, found: FoundSkeletons, nested: boolean): Layout {
+/** Orders and addresses of everything a hierarchical matrix stores; zero[f] = 1 where the coupling of far pair f is known to be zero: all those share one block. */
+export function layOut(tree: ClusterTree, lists: InteractionLists, found: FoundSkeletons, nested: boolean, zero?: Int32Array): Layout {
   const { skeletons, pivotOf } = orderSkeletons(tree, found, nested);
   const nodes = nodesOf(tree);
   const leaves = leavesOf(tree);
@@ -115,11 +115,16 @@ export function layOut(tree: ClusterTree, lists: InteractionLists, found: FoundS
   const basisElements = next;
   const pairs = lists.far.length / 2;
   const coupling = sharedFloat64(pairs);
+  let largestZero = 0;
   for (let f = 0; f < pairs; f++) {
     const α = lists.far[2 * f];
     const β = lists.far[2 * f + 1];
-    coupling[f] = place((begin[α + 1] - begin[α]) * (begin[β + 1] - begin[β]));
+    const elements = (begin[α + 1] - begin[α]) * (begin[β + 1] - begin[β]);
+    if (zero?.[f] === 1) largestZero = Math.max(largestZero, elements);
+    else coupling[f] = place(elements);
   }
+  const zeros = place(largestZero);
+  if (largestZero > 0) for (let f = 0; f < pairs; f++) if (zero?.[f] === 1) coupling[f] = zeros;
   const couplingElements = next - basisElements;
   const near = sharedFloat64(lists.near.length);
   for (let α = 0; α < leaves; α++) {
