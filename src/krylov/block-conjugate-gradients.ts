@@ -40,7 +40,7 @@ interface BlockNumbers {
 export type BlockSolution =
   | BlockNumbers & { readonly outcome: Exclude<PlainOutcome, 'leastSquares'> }
   | BlockNumbers & {
-    /** PᵀAP is not positive definite; the fields are those of a Solution. x is the iterate before. */
+    /** PᵀAP is not positive definite; the fields are those of a Solution, but the direction may be of either sign. x is the iterate before. */
     readonly outcome: 'indefinite';
     readonly curvature: number;
     readonly curvatureBound: number;
