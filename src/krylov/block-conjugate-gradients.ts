@@ -9,9 +9,10 @@ import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { block, copyInto, view, type Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import { BlockDirections, DIRECTION_BLOCKS } from './block-directions.js';
+import { BlockDirections, columnNorm, DIRECTION_BLOCKS } from './block-directions.js';
 import type { PlainOutcome, SolveControl, SolverOptions } from './solution.js';
 import { checkPreconditioner, checkSystem, checkVectors, largestEntry, LEAST_RELATIVE_TARGET, resolveTolerances, safeScale, type ResolvedTolerances } from './solver-checks.js';
+import { dot } from './vector.js';
 
 export interface BlockOptions extends SolverOptions {
   readonly blas: Blas;
@@ -77,13 +78,8 @@ interface Run {
   unmet: number;
 }
 
-/** Norms of the columns of a block that is contiguous. */
 function columnNorms(a: Matrix, out: Float64Array): void {
-  for (let j = 0; j < a.cols; j++) {
-    let sum = 0;
-    for (let i = j * a.rows; i < (j + 1) * a.rows; i++) sum += a.data[i] * a.data[i];
-    out[j] = Math.sqrt(sum);
-  }
+  for (let j = 0; j < a.cols; j++) out[j] = columnNorm(a, j);
 }
 
 class Workspace {
@@ -341,8 +337,7 @@ class BlockConjugateGradients implements BlockSolver {
     else {
       preconditioner.applyUnchecked(z, r, 1, 0);
       for (let j = 0; j < active; j++) {
-        let rz = 0;
-        for (let i = j * size; i < (j + 1) * size; i++) rz += r.data[i] * z.data[i];
+        const rz = dot(work.r.data.subarray(j * size, (j + 1) * size) as Float64Array, z.data.subarray(j * size, (j + 1) * size) as Float64Array);
         if (!Number.isFinite(rz)) return { outcome: 'nonFinite' };
         if (rz <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: rz / work.norms[j] ** 2 };
       }

@@ -12,6 +12,7 @@ import type { Blas } from '../dense/blas.js';
 import { block, copyInto, fill, view, zeros, type Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { pivotedCholesky } from './pivoted-cholesky.js';
+import { dot } from './vector.js';
 
 /** Squared distance of a unit column from those before it, below which it counts as dependent: Gram matrices tell no less than about the root of eps. */
 const LEAST_DISTANCE = 1e-10;
@@ -28,6 +29,12 @@ export type BlockCurvature =
 const POSITIVE: BlockCurvature = { kind: 'positive' };
 const NOT_FINITE: BlockCurvature = { kind: 'nonFinite' };
 const EXHAUSTED: BlockCurvature = { kind: 'exhausted' };
+
+/** ‖a_j‖₂ of a contiguous float64 block. */
+export function columnNorm(a: Matrix, j: number): number {
+  const column = a.data.subarray(a.offset + j * a.rows, a.offset + (j + 1) * a.rows) as Float64Array;
+  return Math.sqrt(dot(column, column));
+}
 
 /** Arrays of size N × k that a BlockDirections keeps. */
 export const DIRECTION_BLOCKS = 5;
@@ -125,12 +132,7 @@ export class BlockDirections {
   #project(count: number): void {
     const z = this.#columns(this.z, count);
     const blas = this.#blas;
-    const { data } = z;
-    for (let j = 0; j < count; j++) {
-      let sum = 0;
-      for (let i = j * this.#size; i < (j + 1) * this.#size; i++) sum += data[i] * data[i];
-      this.#values[j] = Math.sqrt(sum);
-    }
+    for (let j = 0; j < count; j++) this.#values[j] = columnNorm(this.z, j);
     if (this.#rank > 0) {
       const beta = this.#square(0, this.#rank, count);
       blas.gemm('T', 'N', 1, this.#columns(this.#q, this.#rank), z, 0, beta);
@@ -150,9 +152,7 @@ export class BlockDirections {
     for (let j = 0; j < z.cols; j++) {
       const first = j * this.#size;
       const end = first + this.#size;
-      let sum = 0;
-      for (let i = first; i < end; i++) sum += data[i] * data[i];
-      const length = Math.sqrt(sum);
+      const length = columnNorm(z, j);
       if (!Number.isFinite(length)) return false;
       if (length <= LEAST_REST * before[j]) data.fill(0, first, end);
       else for (let i = first; i < end; i++) data[i] /= length;
@@ -188,9 +188,7 @@ export class BlockDirections {
     if (this.#blas.syevd(true, 'L', g, values) !== 0) return NOT_FINITE;
     const direction = this.#columns(this.z, 1);
     this.#blas.gemm('N', 'N', 1, p, view(g.data, 0, rank, 1), 0, direction);
-    let length = 0;
-    for (let i = 0; i < this.#size; i++) length += direction.data[i] ** 2;
-    return { kind: 'indefinite', curvature: values[0] / length, norm: Math.max(Math.abs(values[0]), Math.abs(values[rank - 1])), direction };
+    return { kind: 'indefinite', curvature: values[0] / columnNorm(direction, 0) ** 2, norm: Math.max(Math.abs(values[0]), Math.abs(values[rank - 1])), direction };
   }
 
   /**
