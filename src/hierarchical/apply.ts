@@ -256,13 +256,24 @@ class Product {
     const diagonal = view(values, offsets.diagonal[pair] + (upper ? m : 0), n, n, m);
     if (p === 1) blas.symv(upper ? 'U' : 'L', 1, diagonal, view(input, first, n, 1), 0, view(output, first, n, 1));
     else blas.symm('R', upper ? 'U' : 'L', 1, diagonal, x, 0, y);
-    for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++) {
+    for (let e = lists.nearBegin[α], next = e; e < lists.nearBegin[α + 1]; e = next) {
       const β = lists.near[e];
-      if (β === α) continue;
       const other = leaf0 + β;
-      const size = tree.end[other] - tree.begin[other];
-      const near = α < β ? view(values, offsets.near[e], n, size) : view(values, offsets.near[e], size, n);
-      multiply(blas, view(input, tree.begin[other] * p, p, size), α < β ? 'T' : 'N', near, 1, y);
+      const from = tree.begin[other];
+      next = e + 1;
+      if (β === α) continue;
+      if (β < α) {
+        multiply(blas, view(input, from * p, p, tree.end[other] - from), 'N', view(values, offsets.near[e], tree.end[other] - from, n), 1, y);
+        continue;
+      }
+      // Blocks of neighbouring leaves stand one after the other: together they are one block.
+      let last = other;
+      while (next < lists.nearBegin[α + 1] && lists.near[next] === last - leaf0 + 1 && offsets.near[next] === offsets.near[e] + n * (tree.end[last] - from)) {
+        last++;
+        next++;
+      }
+      const size = tree.end[last] - from;
+      multiply(blas, view(input, from * p, p, size), 'T', view(values, offsets.near[e], n, size), 1, y);
     }
   }
 
