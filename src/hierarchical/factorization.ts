@@ -109,7 +109,7 @@ export class Factorization implements LinearOperator {
   }
 
   /**
-   * Independent samples, N × count: F·z of N(0, K̃ + λI), or F⁻ᵀ·z of N(0, (K̃ + λI)⁻¹), z standard normal. Column j depends on seed and j alone. Cost: half a solve each.
+   * Independent samples, N × count: F·z of N(0, K̃ + λI), or F⁻ᵀ·z of N(0, (K̃ + λI)⁻¹), z standard normal. Column j depends on seed and j alone, but for rounding. Cost: half a solve each.
    * Throws OptionError.
    */
   sample({ count = 1, seed = 0, of = 'matrix' }: SampleOptions = {}): Matrix {

@@ -1,28 +1,30 @@
 /**
  * Symmetric recursive factorization of a HODLR matrix plus λI, node by node upwards. Layer 5.
  *
- * With A_l = F_l·F_lᵀ, A_r = F_r·F_rᵀ of the children, U their bases and B the coupling,
+ * With A_l = F_l·F_lᵀ, A_r = F_r·F_rᵀ of the children, U their bases and B = G_l·G_rᵀ the coupling (hodlr-split.ts),
  *
- *   A_ν = blockdiag(F_l, F_r)·(I + Q·[0 X; Xᵀ 0]·Qᵀ)·blockdiag(F_l, F_r)ᵀ,   F_l⁻¹·U_l = Q_l·R_l,  F_r⁻¹·U_r = Q_r·R_r,  X = R_l·B·R_rᵀ,  Q = blockdiag(Q_l, Q_r),
+ *   A_ν = blockdiag(F_l, F_r)·(I + Q·[0 X; Xᵀ 0]·Qᵀ)·blockdiag(F_l, F_r)ᵀ,   F_l⁻¹·U_l·G_l = Q_l·R_l,  F_r⁻¹·U_r·G_r = Q_r·R_r,  X = R_l·R_rᵀ,  Q = blockdiag(Q_l, Q_r),
  *   F_ν = blockdiag(F_l, F_r)·(I + Q·[0 0; Xᵀ C − I]·Qᵀ),   C·Cᵀ = I − Xᵀ·X.
  *
  * A node's factor is applied to its rows of the bases of itself and of all its ancestors as soon as it is known. log det A_ν = log det A_l + log det A_r + 2·Σ log C_ii.
  * Source: S. Ambikasaran, M. O'Neil, K. R. Singh, *Fast symmetric factorization of hierarchical matrices with applications*, arXiv 1405.0223 (after S. Ambikasaran, E. Darve, J. Sci. Comput.
- * 57(3), 2013). Departs from it in the inner factor: block lower triangular, which touches the right child's rows only, instead of symmetric; and bases are orthonormalized by Householder QR.
+ * 57(3), 2013). Departs from it in the inner factor: block lower triangular, which touches the right child's rows only, instead of symmetric; bases are orthonormalized by Householder QR, and carry the coupling's factors.
  */
 import { leftChild, parentOf } from '../core/indices.js';
 import type { Blas } from '../dense/blas.js';
-import { copyInto, view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { block, copyInto, view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { firstLeaf, type HierarchicalData } from './data.js';
 import { leafDiagonal, walkUp } from './factor-tree.js';
 import { coupled, type HodlrPlan } from './hodlr-plan.js';
+import { splitOf } from './hodlr-split.js';
 
 /** What stays with the factorization, all shared. */
 export interface HodlrFactors {
   readonly data: HierarchicalData;
   readonly plan: HodlrPlan;
-  /** Q of each node. */
+  /** G and Q of each node. */
+  readonly splits: FloatArray;
   readonly bases: FloatArray;
   readonly factors: FloatArray;
   /** 2·Σ log of each node's pivots. */
@@ -38,18 +40,16 @@ export interface HodlrFactorState extends HodlrFactors { readonly triangles: Flo
 export const SKIPPED = -1;
 
 /** Rows of node `rows` in Q of node ν. */
-export function basisRowsOf({ data: { tree, skeletons: { begin } }, plan, bases }: HodlrFactors, ν: number, rows: number): Matrix {
+export function basisRowsOf({ data: { tree }, plan, bases }: HodlrFactors, ν: number, rows: number): Matrix {
   const n = tree.end[ν] - tree.begin[ν];
-  return view(bases, plan.basisBegin[ν] + tree.begin[rows] - tree.begin[ν], tree.end[rows] - tree.begin[rows], begin[ν + 1] - begin[ν], n);
+  return view(bases, plan.basisBegin[ν] + tree.begin[rows] - tree.begin[ν], tree.end[rows] - tree.begin[rows], plan.begin[ν + 1] - plan.begin[ν], n);
 }
 
 /** X and C of inner node ν. */
-export function cornerOf({ data: { skeletons: { begin } }, plan, factors }: HodlrFactors, ν: number): { readonly x: Matrix; readonly c: Matrix } {
+export function cornerOf({ plan: { begin, factorBegin }, factors }: HodlrFactors, ν: number): { readonly x: Matrix; readonly c: Matrix } {
   const l = leftChild(ν);
-  const left = begin[l + 1] - begin[l];
-  const right = begin[l + 2] - begin[l + 1];
-  const at = plan.factorBegin[ν];
-  return { x: view(factors, at, left, right), c: view(factors, at + left * right, right, right) };
+  const k = begin[l + 1] - begin[l];
+  return { x: view(factors, factorBegin[ν], k, k), c: view(factors, factorBegin[ν] + k * k, k, k) };
 }
 
 export function leafFactorOf({ data: { tree }, plan, factors }: HodlrFactors, ν: number): Matrix {
@@ -104,41 +104,55 @@ class Recursion {
     for (let μ = ν; μ > 0; μ = parentOf(μ)) {
       const rows = basisRowsOf(this.#state, μ, ν);
       if (rows.cols === 0) continue;
-      if (μ === ν) this.#fromInterpolation(ν, rows);
-      else copyInto(rows, this.#storedRows(μ, ν));
+      if (μ === ν) this.#ownBasis(ν, rows);
+      else this.#ancestorRows(μ, ν, rows);
       blas.trsm('L', 'L', 'N', 'N', 1, factor, rows);
     }
     return 0;
   }
 
-  /** [I; Tᵀ] of a leaf. */
-  #fromInterpolation(ν: number, out: Matrix): void {
+  /** [I; Tᵀ]·G of a leaf. */
+  #ownBasis(ν: number, out: Matrix): void {
     const { offsets, values } = this.#state.data;
-    const k = out.cols;
+    const split = splitOf(this.#state, ν);
+    const k = split.rows;
     const redundant = out.rows - k;
-    for (let j = 0; j < k; j++) {
-      const column = out.offset + j * out.ld;
-      out.data.fill(0, column, column + k);
-      out.data[column + j] = 1;
-      for (let i = 0, from = offsets.basis[ν] + j * redundant; i < redundant; i++) out.data[column + k + i] = values[from + i];
-    }
+    copyInto(block(out, 0, 0, k, out.cols), split);
+    if (redundant > 0) this.#blas.gemm('N', 'N', 1, this.#inPrecision(view(values, offsets.basis[ν], redundant, k)), split, 0, block(out, k, 0, redundant, out.cols));
   }
 
-  /** Rows of leaf ν in the stored basis of its ancestor μ. */
-  #storedRows(μ: number, ν: number): Matrix {
-    const { tree, skeletons: { begin }, offsets, values } = this.#state.data;
-    return view(values, offsets.basis[μ] + tree.begin[ν] - tree.begin[μ], tree.end[ν] - tree.begin[ν], begin[μ + 1] - begin[μ], tree.end[μ] - tree.begin[μ]);
+  /** Rows of leaf ν in U·G of its ancestor μ. */
+  #ancestorRows(μ: number, ν: number, out: Matrix): void {
+    const { tree, offsets, values } = this.#state.data;
+    const split = splitOf(this.#state, μ);
+    const stored = view(values, offsets.basis[μ] + tree.begin[ν] - tree.begin[μ], out.rows, split.rows, tree.end[μ] - tree.begin[μ]);
+    this.#blas.gemm('N', 'N', 1, this.#inPrecision(stored), split, 0, out);
+  }
+
+  /** The block itself, or its copy in the factors' precision. */
+  #inPrecision(a: Matrix): Matrix {
+    if (a.data.BYTES_PER_ELEMENT === this.#left.BYTES_PER_ELEMENT) return a;
+    this.#reserve(a.rows * a.cols);
+    const copy = view(this.#panel, 0, a.rows, a.cols);
+    copyInto(copy, a);
+    return copy;
+  }
+
+  #reserve(length: number): void {
+    if (this.#panel.length < length) this.#panel = this.#allocate(length);
   }
 
   #inner(ν: number): number {
-    const { data } = this.#state;
+    const { plan } = this.#state;
     const blas = this.#blas;
-    if (!coupled(data, ν)) return 0;
+    if (!coupled(plan, ν)) return 0;
     const l = leftChild(ν);
     const r = l + 1;
     const { x, c } = cornerOf(this.#state, ν);
-    copyInto(x, view(data.values, data.offsets.coupling[this.#state.plan.pairOf[l]], x.rows, x.cols));
-    blas.trmm('L', 'U', 'N', 'N', 1, this.#triangle(l), x);
+    // R_l·R_rᵀ: only the upper triangles are there.
+    const triangle = this.#triangle(l);
+    x.data.fill(0, x.offset, x.offset + x.rows * x.rows);
+    for (let j = 0; j < x.rows; j++) for (let i = 0; i <= j; i++) x.data[x.offset + i + j * x.rows] = triangle.data[triangle.offset + i + j * x.rows];
     blas.trmm('R', 'U', 'T', 'N', 1, this.#triangle(r), x);
     c.data.fill(0, c.offset, c.offset + c.rows * c.rows);
     for (let i = 0; i < c.rows; i++) c.data[c.offset + i * (c.rows + 1)] = 1;
@@ -146,7 +160,7 @@ class Recursion {
     const info = this.#cholesky(ν, c);
     if (info !== 0) return info;
     for (let μ = ν; μ > 0; μ = parentOf(μ)) {
-      const k = data.skeletons.begin[μ + 1] - data.skeletons.begin[μ];
+      const k = plan.begin[μ + 1] - plan.begin[μ];
       if (k === 0) continue;
       const left = view(this.#left, 0, x.rows, k);
       const right = view(this.#right, 0, x.cols, k);
@@ -166,14 +180,14 @@ class Recursion {
 
   #copy(a: Matrix): FloatArray {
     const length = a.rows * a.cols;
-    if (this.#panel.length < length) this.#panel = this.#allocate(length);
+    this.#reserve(length);
     this.#panel.set(a.data.subarray(0, length) as never);
     return this.#panel;
   }
 
   #triangle(ν: number): Matrix {
-    const { data: { skeletons: { begin } }, plan, triangles } = this.#state;
-    const k = begin[ν + 1] - begin[ν];
+    const { plan, triangles } = this.#state;
+    const k = plan.begin[ν + 1] - plan.begin[ν];
     return view(triangles, plan.triangleBegin[ν], k, k);
   }
 
@@ -197,7 +211,7 @@ class Recursion {
     this.#blas.geqrf(a, tau);
     const r = this.#triangle(ν);
     for (let j = 0; j < k; j++) for (let i = 0; i <= j; i++) r.data[r.offset + i + j * k] = a.data[a.offset + i + j * n];
-    if (this.#panel.length < n * k) this.#panel = this.#allocate(n * k);
+    this.#reserve(n * k);
     const q = view(this.#panel, 0, n, k);
     q.data.fill(0, 0, n * k);
     for (let j = 0; j < k; j++) q.data[j * (n + 1)] = 1;

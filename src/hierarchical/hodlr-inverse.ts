@@ -43,7 +43,7 @@ class InverseDiagonal {
   }
 
   run(μ: number): void {
-    if (μ > 0 && coupled(this.#state.data, parentOf(μ))) this.#lowRank(μ);
+    if (μ > 0 && coupled(this.#state.plan, parentOf(μ))) this.#lowRank(μ);
     if (μ >= this.#leaf0) this.#leaf(μ);
   }
 
@@ -52,12 +52,11 @@ class InverseDiagonal {
     const q = basisRowsOf(this.#state, μ, μ);
     const { rows: n, cols: k } = q;
     const { x, c } = cornerOf(this.#state, parentOf(μ));
-    const other = (μ & 1) === 1 ? x.cols : x.rows;
-    this.#reserve(n * Math.max(k, other));
+    this.#reserve(n * k);
     const y = view(this.#y, 0, n, k);
     copyInto(y, q);
     this.#solveDown(μ, y, this.#state.data.tree.begin[μ]);
-    const product = view(this.#product, 0, n, other);
+    const product = view(this.#product, 0, n, k);
     // Rows of Y·X·C⁻ᵀ at a left child; of Z = Y·Xᵀ and of Z·X·C⁻ᵀ at a right one.
     if ((μ & 1) === 1) {
       blas.gemm('N', 'N', 1, y, x, 0, product);
@@ -73,7 +72,7 @@ class InverseDiagonal {
 
   /** Y ← F_μ⁻ᵀ·Y: down the subtree of ν, whose rows of Y begin `origin` positions before its own. */
   #solveDown(ν: number, y: Matrix, origin: number): void {
-    const { tree, skeletons: { begin } } = this.#state.data;
+    const { tree } = this.#state.data;
     const blas = this.#blas;
     const rowsOf = (node: number): Matrix => block(y, tree.begin[node] - origin, 0, tree.end[node] - tree.begin[node], y.cols);
     if (ν >= this.#leaf0) {
@@ -82,10 +81,10 @@ class InverseDiagonal {
     }
     const l = leftChild(ν);
     const r = l + 1;
-    if (coupled(this.#state.data, ν)) {
+    if (coupled(this.#state.plan, ν)) {
       const { x, c } = cornerOf(this.#state, ν);
-      const s = view(this.#right, 0, begin[r + 1] - begin[r], y.cols);
-      const w = view(this.#left, 0, begin[l + 1] - begin[l], y.cols);
+      const s = view(this.#right, 0, x.cols, y.cols);
+      const w = view(this.#left, 0, x.rows, y.cols);
       const q = basisRowsOf(this.#state, r, r);
       blas.gemm('T', 'N', 1, q, rowsOf(r), 0, s);
       const length = s.rows * s.cols;

@@ -17,7 +17,7 @@ import { gatherColumns, multiplyRows, passBody, passIsolated, scatterColumns, su
 import { basisRowsOf, cornerOf, leafFactorOf, type HodlrFactors } from './hodlr-factor.js';
 import { coupled } from './hodlr-plan.js';
 
-/** `projections`: width numbers per skeleton. */
+/** `projections`: width numbers per basis vector. */
 export interface HodlrPassState extends HodlrFactors, PassVectors { readonly projections: FloatArray }
 
 class HodlrPass implements NodePass {
@@ -40,13 +40,12 @@ class HodlrPass implements NodePass {
   }
 
   up(ν: number, p: number): void {
-    const { data, staging, ordered } = this.#state;
-    const { tree } = data;
+    const { data: { tree }, plan, staging, ordered } = this.#state;
     const blas = this.#blas;
     if (ν >= this.#leaf0) {
       gatherColumns(ordered, tree.begin[ν] * p, staging, tree.order, tree.begin[ν], tree.end[ν], p);
       substituteRows(blas, 'T', leafFactorOf(this.#state, ν), this.#rows(ν, p));
-    } else if (coupled(data, ν)) {
+    } else if (coupled(plan, ν)) {
       const l = leftChild(ν);
       const { x, c } = cornerOf(this.#state, ν);
       const t = this.#projection(l + 1, p);
@@ -61,11 +60,10 @@ class HodlrPass implements NodePass {
   }
 
   down(ν: number, p: number, kind: PassKind): void {
-    const { data, staging, ordered } = this.#state;
-    const { tree } = data;
+    const { data: { tree }, plan, staging, ordered } = this.#state;
     const blas = this.#blas;
     const left = (ν & 1) === 1;
-    if (ν > 0 && coupled(data, parentOf(ν)) && !(left && kind === 'factor')) {
+    if (ν > 0 && coupled(plan, parentOf(ν)) && !(left && kind === 'factor')) {
       multiplyRows(blas, 1, this.#projection(ν, p), 'T', basisRowsOf(this.#state, ν, ν), 1, this.#rows(ν, p));
     }
     if (ν >= this.#leaf0) {
@@ -75,7 +73,7 @@ class HodlrPass implements NodePass {
       else if (p === 1) blas.trmm('L', 'L', 'N', 'N', 1, factor, view(x.data, x.offset, x.cols, 1));
       else blas.trmm('R', 'L', 'T', 'N', 1, factor, x);
       scatterColumns(staging, ordered, tree.begin[ν] * p, tree.order, tree.begin[ν], tree.end[ν], p);
-    } else if (coupled(data, ν)) {
+    } else if (coupled(plan, ν)) {
       this.#couple(ν, p, kind);
     }
   }
@@ -115,7 +113,7 @@ class HodlrPass implements NodePass {
   }
 
   #projection(ν: number, p: number): Matrix {
-    const { data: { skeletons: { begin } }, projections } = this.#state;
+    const { plan: { begin }, projections } = this.#state;
     return view(projections, begin[ν] * p, p, begin[ν + 1] - begin[ν]);
   }
 }

@@ -17,13 +17,14 @@ import { factorHodlr, type HodlrFactors } from './hodlr-factor.js';
 import { addInverseDiagonal } from './hodlr-inverse.js';
 import { hodlrPassTask, type HodlrPassState } from './hodlr-pass.js';
 import { planHodlr } from './hodlr-plan.js';
+import { splitCoupling } from './hodlr-split.js';
 
 const allocate = (precision: Precision, length: number): FloatArray => (precision === 'f64' ? sharedFloat64(length) : sharedFloat32(length));
 
 /** Bytes that factoring allocates. Throws OptionError where far pairs are not the siblings. */
 export function hodlrFactorBytes(data: HierarchicalData, precision: Precision): number {
-  const { basisLength, factorLength, triangleLength } = planHodlr(data, precision);
-  return (precision === 'f64' ? 8 : 4) * (basisLength + factorLength + triangleLength);
+  const { splitLength, basisLength, factorLength, triangleLength } = planHodlr(data, precision);
+  return (precision === 'f64' ? 8 : 4) * (splitLength + basisLength + factorLength + triangleLength);
 }
 
 export class HodlrEngine implements FactorEngine {
@@ -32,6 +33,7 @@ export class HodlrEngine implements FactorEngine {
   readonly bytes: number;
   readonly passTask = hodlrPassTask as PhaseKernel<never, PassArguments>;
   readonly #factors: HodlrFactors;
+  #split = false;
 
   /** Throws OptionError where far pairs are not the siblings. */
   constructor(data: HierarchicalData, precision: Precision) {
@@ -39,11 +41,11 @@ export class HodlrEngine implements FactorEngine {
     const nodes = nodesOf(data.tree);
     this.precision = precision;
     this.#factors = {
-      data, plan, bases: allocate(precision, plan.basisLength), factors: allocate(precision, plan.factorLength),
+      data, plan, splits: allocate(precision, plan.splitLength), bases: allocate(precision, plan.basisLength), factors: allocate(precision, plan.factorLength),
       logs: sharedFloat64(nodes), status: sharedInt32(nodes), shift: sharedFloat64(1),
     };
-    const { bases, factors, logs, status } = this.#factors;
-    this.bytes = [bases, factors, logs, status, plan.basisBegin, plan.triangleBegin, plan.factorBegin, plan.pairOf].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const { splits, bases, factors, logs, status } = this.#factors;
+    this.bytes = [splits, bases, factors, logs, status, plan.begin, plan.splitBegin, plan.basisBegin, plan.triangleBegin, plan.factorBegin, plan.pairOf].reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
   get logdet(): number {
@@ -60,6 +62,10 @@ export class HodlrEngine implements FactorEngine {
     const { data: { tree }, plan, status } = this.#factors;
     this.#factors.shift[0] = shift;
     if (isolatedOf(tree) > 0 && shift === 0) return { node: 0, level: 0, pivot: 0, index: tree.order[0] };
+    if (!this.#split) {
+      await runOnce('split couplings', splitCoupling, this.#factors, independentTasks(firstLeaf(tree)), control);
+      this.#split = true;
+    }
     const state = { ...this.#factors, triangles: allocate(this.precision, plan.triangleLength) };
     await runOnce('factor', factorHodlr, state, upwardTasks(taskNodes(tree)), control);
     // The deepest, leftmost failure: which nodes fail does not depend on the team.
@@ -70,7 +76,7 @@ export class HodlrEngine implements FactorEngine {
   }
 
   passState(vectors: PassVectors): HodlrPassState {
-    return { ...this.#factors, ...vectors, projections: allocate(this.precision, vectors.width * this.#factors.data.skeletons.indices.length) };
+    return { ...this.#factors, ...vectors, projections: allocate(this.precision, vectors.width * this.#factors.plan.begin[nodesOf(this.#factors.data.tree)]) };
   }
 
   async diagonalOfInverse(control: TeamControl): Promise<Float64Array> {
@@ -89,11 +95,11 @@ export class HodlrEngine implements FactorEngine {
     return out;
   }
 
-  /** At an inner node the i-th pivot is the right child's i-th skeleton. */
+  /** At an inner node a pivot is a combination of the right child's basis vectors; its first skeleton stands for them. */
   #breakdown(ν: number): Breakdown {
     const { data: { tree, skeletons }, status } = this.#factors;
     const pivot = status[ν];
-    const index = ν >= firstLeaf(tree) ? tree.order[tree.begin[ν] + pivot - 1] : skeletons.indices[skeletons.begin[leftChild(ν) + 1] + pivot - 1];
+    const index = ν >= firstLeaf(tree) ? tree.order[tree.begin[ν] + pivot - 1] : skeletons.indices[skeletons.begin[leftChild(ν) + 1]];
     return { node: ν, level: levelOf(ν), pivot, index };
   }
 }
