@@ -4,7 +4,6 @@
 import { throwIfAborted } from '../core/context.js';
 import { ShapeError } from '../core/errors.js';
 import { leftChild, parentOf, rightChild } from '../core/indices.js';
-import { RandomStream } from '../core/random.js';
 import { sharedFloat32, sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { availableMemory } from '../io/machine.js';
 import type { PhaseKernel } from '../parallel/kernel.js';
@@ -20,19 +19,14 @@ import { interactionLists } from '../tree/lists.js';
 import { findNeighbors, type Neighbors } from '../tree/neighbors.js';
 import { checkTree } from './check-data.js';
 import { firstLeaf, leavesOf, nodesOf } from './data.js';
-import { sampleWithoutReplacement } from './error-estimate.js';
 import { assemble, fillBlock, fillTasks, type FillState } from './fill.js';
 import { layOut, type Layout } from './layout.js';
 import { HierarchicalMatrix, type CompressionReport } from './matrix.js';
 import { estimateCompression, interpolationLimit, requireMemory } from './memory.js';
+import { estimateNorm } from './norm-estimate.js';
 import { resolveOptions, type CompressOptions, type ResolvedOptions } from './options.js';
-import { columnSums } from './sampled-columns.js';
 import { basisLevels, skeletonizeNode, type SkeletonState } from './skeletonize.js';
 import { findZeroCoupling } from './zero-couplings.js';
-
-/** Columns whose norms estimate ‖K‖_F before anything is compressed. */
-const NORM_COLUMNS = 32;
-const NORM_STREAM = 0x4042;
 
 /**
  * Compresses a symmetric positive semidefinite matrix seen through its entries:
@@ -100,15 +94,6 @@ function neededBases(tree: ClusterTree, lists: InteractionLists): Int32Array {
   for (const ν of lists.far) needed[ν] = 1;
   for (let ν = 1; ν < needed.length; ν++) needed[ν] |= needed[parentOf(ν)];
   return needed;
-}
-
-/** ‖K‖_F²: the diagonal exactly, the rest from sampled columns. */
-async function estimateNorm(source: EntrySource, diagonal: Float64Array, seed: number, control: TeamControl): Promise<number> {
-  const columns = sampleWithoutReplacement(source.size, NORM_COLUMNS, new RandomStream(seed, NORM_STREAM));
-  const { exact } = await columnSums(source, columns, columns.length, [], 'estimate norm', control);
-  let outside = 0;
-  columns.forEach((j, q) => { outside += Math.max(0, exact[q] - diagonal[j] * diagonal[j]); });
-  return diagonal.reduce((sum, d) => sum + d * d, 0) + (outside * source.size) / columns.length;
 }
 
 async function skeletonize(
