@@ -17,7 +17,7 @@ import { UlvEngine, ulvFactorBytes } from './ulv.js';
 export interface FactorOptions {
   /** λ ≥ 0 of K̃ + λI; any sign with `indefinite`. Default 0. */
   readonly shift?: number;
-  /** L·J·Lᵀ with signs J instead of Cholesky, for format 'hss': about ten times the cost, nothing is pivoted between nodes. Default false. */
+  /** L·J·Lᵀ with signs J instead of Cholesky, for format 'hss': two to three times the cost, nothing is pivoted between nodes. Default false. */
   readonly indefinite?: boolean;
   /** Precision of the factors and of solves. Default 'f64', whatever the matrix's is: a factorization amplifies rounding by the condition number. */
   readonly precision?: Precision;
