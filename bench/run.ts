@@ -1,6 +1,7 @@
 /**
- * `npm run bench [-- --images FILE] [--only TEXT]`: every case of bench/cases.ts in processes of its own, medians to bench/results/compression.json, and the
- * table of README.md made from them.
+ * `npm run bench [-- --images FILE] [--labels FILE] [--only TEXT]`: every case whose name holds TEXT in a process of its own. Those of bench/cases.ts: medians to
+ * bench/results/compression.json; networks of bench/hessian-cases.ts (`--only hessian`): tables to bench/results/hessian.json. The tables of README.md are made from them.
+ * `--samples` and `--epochs` try the networks on less; such results are printed and not kept.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, existsSync } from 'node:fs';
@@ -9,10 +10,13 @@ import { parseArgs } from 'node:util';
 import type { CompressionRecord } from '../src/experiment/record.js';
 import { CASES } from './cases.js';
 import { median } from '../src/experiment/dgemm-rate.js';
+import type { HessianResult } from './hessian.js';
+import { HESSIAN_CASES } from './hessian-cases.js';
+import { writeHessianTables } from './hessian-table.js';
 import { rounded, writeRecord } from './record.js';
 import { writeTable, type CaseResult } from './table.js';
 
-const { values: args } = parseArgs({ options: { images: { type: 'string' }, only: { type: 'string' }, repeats: { type: 'string', default: '3' } } });
+const { values: args } = parseArgs({ options: { images: { type: 'string' }, labels: { type: 'string' }, only: { type: 'string' }, repeats: { type: 'string', default: '3' }, samples: { type: 'string' }, epochs: { type: 'string' } } });
 
 function records(name: string, repeats: number): CompressionRecord[] {
   const child = spawnSync(process.execPath, [fileURLToPath(new URL('./compression.js', import.meta.url)), name, String(repeats), ...(args.images === undefined ? [] : [args.images])], { encoding: 'utf8', maxBuffer: 2 ** 26 });
@@ -39,15 +43,44 @@ function measure(name: string, repeats: number): CaseResult {
   };
 }
 
-const file = fileURLToPath(new URL('../../bench/results/compression.json', import.meta.url));
-const earlier = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { results: CaseResult[] }).results : [];
-const results = new Map(earlier.map((result) => [result.name, result]));
-for (const { name, input } of CASES) {
-  if (args.only !== undefined && !name.includes(args.only)) continue;
+const pathOf = (name: string): string => fileURLToPath(new URL(`../../bench/results/${name}.json`, import.meta.url));
+
+/** What was measured before, by name. */
+function earlier<R extends { readonly name: string }>(name: string): Map<string, R> {
+  const results = existsSync(pathOf(name)) ? (JSON.parse(readFileSync(pathOf(name), 'utf8')) as { results: R[] }).results : [];
+  return new Map(results.map((result) => [result.name, result]));
+}
+
+const chosen = <C extends { readonly name: string }>(cases: readonly C[]): C[] => cases.filter(({ name }) => args.only === undefined || name.includes(args.only));
+
+const compressions = chosen(CASES);
+const results = earlier<CaseResult>('compression');
+for (const { name, input } of compressions) {
   // A quarter of a million rows are run once.
   const result = measure(name, input.size > 100_000 ? 0 : Number(args.repeats));
   results.set(name, result);
   console.log(name, JSON.stringify(result.seconds), 'error', result.error.relative, 'peak MB', Math.round(result.memory.peakBytes / 1e6), 'GFLOP/s', result.gflops.apply, 'of', result.gflops.dgemm);
   writeRecord('compression', { results: CASES.flatMap((c) => results.get(c.name) ?? []) });
 }
-writeTable([...results.values()]);
+if (compressions.length > 0) writeTable([...results.values()]);
+
+/** The table of one network, with rates of entries. */
+function hessian(name: string): HessianResult {
+  const files = args.images === undefined ? [] : [args.images, ...(args.labels === undefined ? [] : [args.labels])];
+  const child = spawnSync(process.execPath, [fileURLToPath(new URL('./hessian.js', import.meta.url)), name, args.samples ?? '1000', args.epochs ?? '5', ...files], { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  if (child.status !== 0) throw new Error(`${name} failed:\n${child.stderr}`);
+  return JSON.parse(child.stdout) as HessianResult;
+}
+
+const networks = chosen(HESSIAN_CASES);
+const kept = args.samples === undefined && args.epochs === undefined;
+const tables = kept ? earlier<HessianResult>('hessian') : new Map<string, HessianResult>();
+for (const { name } of networks) {
+  const result = hessian(name);
+  tables.set(name, result);
+  const { rows, memory, seconds } = result.table;
+  console.log(name, rows.map(({ method, share, error, seconds: { build } }) => `${method} ${(100 * share).toPrecision(3)} %: ${error.relative.toExponential(1)} (${build.toPrecision(2)} s)`).join(', '), 'peak MB', Math.round(memory.peakBytes / 1e6), 'in', Math.round(seconds.total), 's');
+  console.log('  entries, GFLOP/s', JSON.stringify(result.entryGflops), 'sampled', result.sampledEntries.rootMeanSquare, 'of', result.sampledEntries.bound);
+  if (kept) writeRecord('hessian', { results: HESSIAN_CASES.flatMap((c) => tables.get(c.name) ?? []) });
+}
+if (networks.length > 0 && kept) writeHessianTables(HESSIAN_CASES.flatMap((c) => tables.get(c.name) ?? []));

@@ -25,8 +25,6 @@ export interface CaseResult {
   readonly budgetUsed: number;
 }
 
-const BEGIN = '<!-- measured:begin -->';
-const END = '<!-- measured:end -->';
 const digits = (value: number, count = 2): string => Number(value.toPrecision(count)).toString();
 const small = (value: number): string => (value >= 0.01 ? digits(value) : value.toExponential(1));
 
@@ -82,13 +80,19 @@ export function makeTable(results: readonly CaseResult[]): string {
   ].join('\n');
 }
 
-/** Puts the table between the markers of README.md. */
-export function writeTable(results: readonly CaseResult[]): void {
+/** Puts text between the markers `NAME:begin` and `NAME:end` of README.md. */
+export function replaceSection(name: string, content: string): void {
   const path = fileURLToPath(new URL('../../README.md', import.meta.url));
   const text = readFileSync(path, 'utf8');
-  const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
-  if (begin < 0 || end < begin) throw new Error(`README.md lacks the markers ${BEGIN} and ${END}.`);
-  writeFileSync(path, `${text.slice(0, begin + BEGIN.length)}\n${makeTable(results)}\n${text.slice(end)}`);
+  const [beginMark, endMark] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
+  const [begin, end] = [text.indexOf(beginMark), text.indexOf(endMark)];
+  if (begin < 0 || end < begin) throw new Error(`README.md lacks the markers ${beginMark} and ${endMark}.`);
+  writeFileSync(path, `${text.slice(0, begin + beginMark.length)}\n${content}\n${text.slice(end)}`);
+}
+
+/** Puts the table between the markers of README.md. */
+export function writeTable(results: readonly CaseResult[]): void {
+  replaceSection('measured', makeTable(results));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,0 +1,62 @@
+/**
+ * The tables of Gauss–Newton Hessians in README.md, made from bench/results/hessian.json alone: `node dist/bench/hessian-table.js` writes them again.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { TableRow } from '../src/experiment/table-record.js';
+import type { HessianResult } from './hessian.js';
+import { HESSIAN_CASES, publishedErrors } from './hessian-cases.js';
+import { replaceSection } from './table.js';
+
+const digits = (value: number, count = 2): string => Number(value.toPrecision(count)).toString();
+const power = (value: number): string => value.toExponential(1);
+
+function errorCell({ method, error }: TableRow, published: number | undefined): string {
+  const own = error.exact ? power(error.relative) : `${power(error.relative)} ± ${((error.high - error.low) / 2).toExponential(0)}`;
+  return method.startsWith('HM') ? `**${own}**${published === undefined ? '' : ` (${power(published)})`}` : `${own}${published === undefined ? '' : ` (${power(published)})`}`;
+}
+
+function section({ name, table }: HessianResult): string {
+  const published = publishedErrors(HESSIAN_CASES.find((one) => one.name === name)!);
+  const rows = table.rows.map((row) => `| ${[
+    row.method, `${digits(100 * row.share, 3)} %`, errorCell(row, published[row.method]), power(row.lambdaMin), digits(row.seconds.build), digits(1000 * row.seconds.apply),
+  ].join(' | ')} |`);
+  return [
+    `**${table.network}**, ${table.activation}, ${table.loss}, N = ${table.size.toLocaleString('en')}, n = ${table.samples.toLocaleString('en')} of ${table.data}, ${table.training.epochs} epochs (mean loss ${digits(table.training.loss, 3)}); `
+      + `λ_max = ${power(table.exact.lambdaMax)}; G itself without a matrix: ${digits(table.exact.bytes / 1e6, 3)} MB, ${digits(1000 * table.exact.seconds.apply)} ms a product; peak memory ${digits(table.memory.peakBytes / 1e9)} GB`,
+    '',
+    '| | %K | ε_F | λ_min | build, s | product, ms |',
+    '|---|---|---|---|---|---|',
+    ...rows,
+    ...table.skipped.map(({ method, reason }) => `\n${method} left out: ${reason}`),
+    '',
+  ].join('\n');
+}
+
+function entries(results: readonly HessianResult[]): string {
+  const rows = results.map(({ table, entryGflops: { dgemm, arbitrary, tiles } }) => `| ${table.network}, ${table.activation} | ${digits(dgemm)} | ${digits(arbitrary)} | ${Object.entries(tiles).map(([pair, rate]) => `${pair}: ${digits(rate)}`).join(', ')} |`);
+  return [
+    'Entries, GFLOP/s of one thread (2n flops an entry; closed forms and Gram vectors do fewer, so tiles may exceed dgemm): 300 × 64 entries anywhere, and tiles of one unit against another by layers.',
+    '',
+    '| | dgemm | anywhere | tiles |',
+    '|---|---|---|---|',
+    ...rows,
+    '',
+    ...results.slice(0, 1).map(({ sampledEntries: { bound, draws, entries: count, rootMeanSquare, largest } }) =>
+      `Sampled entries (${draws} draws each, ${count} entries, ${results[0].table.network}): root mean square error ${power(rootMeanSquare)} of √(G_aa G_bb) where the bound is ${bound}, the largest ${power(largest)}.`),
+  ].join('\n');
+}
+
+/** Puts the tables between their markers in README.md. */
+export function writeHessianTables(results: readonly HessianResult[]): void {
+  if (results.length === 0) return;
+  const { blas, workers, gflops } = results[0].table;
+  replaceSection('hessian', [
+    `${blas}; ${workers} workers; dgemm ${digits(gflops.dgemm)} GFLOP/s. %K: bytes of everything stored. In parentheses the published figure at about the same share. Product with one vector.`, '',
+    ...results.map(section), entries(results),
+  ].join('\n'));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeHessianTables((JSON.parse(readFileSync(fileURLToPath(new URL('../../bench/results/hessian.json', import.meta.url)), 'utf8')) as { results: HessianResult[] }).results);
+}
