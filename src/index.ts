@@ -27,6 +27,14 @@ import type { ProductsOptions } from './hierarchical/compression-cost.js';
 import { loadMatrix as loadOn } from './hierarchical/file.js';
 import type { HierarchicalMatrix } from './hierarchical/matrix.js';
 import type { CompressOptions } from './hierarchical/options.js';
+import { factor as factorOn, type FactorOptions } from './hierarchical/factor.js';
+import type { Factorization } from './hierarchical/factorization.js';
+import { blockConjugateGradientSolver as blockSolverOn, type BlockOptions, type BlockSolver } from './krylov/block-conjugate-gradients.js';
+import { flexibleConjugateGradientSolver as flexibleSolverOn, type FlexibleOptions } from './krylov/flexible-conjugate-gradients.js';
+import type { ProbeOptions } from './krylov/lanczos-quadrature.js';
+import type { LinearSolver } from './krylov/solution.js';
+import { spectralDensity as spectralDensityOn, type DensityOptions, type SpectralDensity } from './krylov/spectral-density.js';
+import { logDeterminant as logDeterminantOn, stochasticLanczosQuadrature as quadratureOn, type LogDeterminant, type LogDeterminantOptions, type TraceEstimate } from './krylov/stochastic-lanczos-quadrature.js';
 import { extremeEigenvalues as extremeEigenvaluesOn, type ExtremeEigenvalues, type LanczosOptions } from './krylov/lanczos.js';
 import { nystrom as nystromOn, type Nystrom } from './lowrank/nystrom.js';
 import { randomizedSvd as randomizedSvdOn, type RandomizedSvd, type RandomizedSvdOptions } from './lowrank/randomized-svd.js';
@@ -209,6 +217,29 @@ export async function nystrom(operator: LinearOperator, options: BlasOptional<Sk
 /** The smallest and the largest eigenvalue of a symmetric operator by the Lanczos method, with verified bounds. Throws ShapeError, OptionError, MemoryError, AbortedError. */
 export const extremeEigenvalues = (operator: LinearOperator, options: BlasOptional<LanczosOptions> = {}, control: RunControl = {}): Promise<ExtremeEigenvalues> => extremeEigenvaluesOn(operator, withBlas(options), control);
 
+/**
+ * Factors K̃ + shift·I of a matrix of format 'hss' or 'hodlr': solves, the determinant, samples, the exact diagonal of the inverse; `refactor` takes another shift. O(N) at fixed rank
+ * for 'hss'. Throws NotPositiveDefiniteError with a shift that works, OptionError (other formats), MemoryError, AbortedError.
+ */
+export async function factor(matrix: HierarchicalMatrix, options: FactorOptions = {}, control: Control = {}): Promise<Factorization> {
+  return factorOn(matrix, options, await onTeam(control));
+}
+
+/** A solver by flexible conjugate gradients, for preconditioners that change; its workspace is kept. Throws ShapeError, OptionError. */
+export const flexibleConjugateGradientSolver = (operator: LinearOperator, options: BlasOptional<FlexibleOptions> = {}): LinearSolver => flexibleSolverOn(operator, withBlas(options));
+
+/** A solver for many right-hand sides by block conjugate gradients, which lets go of columns that are done; its workspace is kept. Throws ShapeError, OptionError. */
+export const blockConjugateGradientSolver = (operator: LinearOperator, options: BlasOptional<BlockOptions> = {}): BlockSolver => blockSolverOn(operator, withBlas(options));
+
+/** tr f(A) by stochastic Lanczos quadrature, with an interval. Throws ShapeError, OptionError, AbortedError. */
+export const stochasticLanczosQuadrature = (operator: LinearOperator, f: (eigenvalue: number) => number, options: BlasOptional<ProbeOptions> = {}, control: RunControl = {}): Promise<TraceEstimate> => quadratureOn(operator, f, withBlas(options), control);
+
+/** log det A of a positive definite operator by stochastic Lanczos quadrature, with an interval. Throws ShapeError, OptionError, AbortedError. */
+export const logDeterminant = (operator: LinearOperator, options: BlasOptional<LogDeterminantOptions> = {}, control: RunControl = {}): Promise<LogDeterminant> => logDeterminantOn(operator, withBlas(options), control);
+
+/** The density of A's eigenvalues, smoothed, with pointwise intervals. Throws ShapeError, OptionError, AbortedError. */
+export const spectralDensity = (operator: LinearOperator, options: BlasOptional<DensityOptions>, control: RunControl = {}): Promise<SpectralDensity> => spectralDensityOn(operator, withBlas(options), control);
+
 /** Minimises the mean loss by Adam from `model.parameters`, which stay as they are. Throws OptionError, ShapeError, AbortedError, NonFiniteError. */
 export const trainAdam = (model: Model, options: AdamOptions, control: RunControl & { readonly blas?: Blas } = {}): Promise<Training> => trainAdamOn(model, options, withBlas(control));
 
@@ -244,6 +275,15 @@ export { SampleOperator } from './curvature/sample-operator.js';
 export { LowRankOperator } from './lowrank/low-rank-operator.js';
 export { projectionError, type RandomizedSvd } from './lowrank/randomized-svd.js';
 export type { Nystrom } from './lowrank/nystrom.js';
+export { conjugateGradients, conjugateGradientSolver } from './krylov/conjugate-gradients.js';
+export { minres, minresSolver } from './krylov/minres.js';
+export type { BlockOptions, BlockSolution, BlockSolver } from './krylov/block-conjugate-gradients.js';
+export type { FlexibleOptions } from './krylov/flexible-conjugate-gradients.js';
+export type { LinearSolver, Solution, SolveControl, SolverOptions } from './krylov/solution.js';
+export type { SpectralDensity } from './krylov/spectral-density.js';
+export type { LogDeterminant, TraceEstimate } from './krylov/stochastic-lanczos-quadrature.js';
+export type { ConditionEstimate, Factorization, SampleOptions } from './hierarchical/factorization.js';
+export type { FactorOptions } from './hierarchical/factor.js';
 export type { ExtremeEigenvalues, RitzValue } from './krylov/lanczos.js';
 
 export { apply as applyOperator } from './operator/apply.js';
