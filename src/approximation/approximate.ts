@@ -13,6 +13,7 @@ import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { APPROXIMATION_METHODS, type Approximated, type Approximation, type ApproximationMethod, type ApproximationOptions, type Budget } from './approximation.js';
 import { bytesOfBudget, denseBytes, percent } from './budget.js';
+import type { UnitCosts } from './entries-or-products.js';
 import { approximateHierarchical, leafSizeFor, type HierarchicalMethod } from './hierarchical.js';
 import { approximateBlockDiagonal, approximateDiagonal, approximateEkfac, approximateKfac } from './layered.js';
 import { approximateLowRank } from './low-rank.js';
@@ -104,7 +105,14 @@ async function hierarchical({ operator, model, source }: Subject, method: Hierar
   const { seed = 0, memoryLimit } = options;
   const leafSize = options.leafSize ?? leafSizeFor(budget, operator.rows);
   const tree = options.tree ?? (model === undefined || source === undefined ? undefined : await structuralTree(model, source, { leafSize, seed }, control));
-  return approximateHierarchical({ operator, source, tree, leafSize, seed, memoryLimit }, method, budget, control);
+  const { from = 'auto' } = options;
+  if (!['auto', 'entries', 'products'].includes(from)) throw new OptionError(`from must be auto, entries or products, not "${String(from)}".`, { option: 'from', from });
+  return approximateHierarchical({ operator, source, tree, leafSize, seed, memoryLimit, from, costs: costsOf(operator) }, method, budget, control);
+}
+
+/** Of Gauss–Newton matrices: 2n flops an entry, 8nN a product (arXiv 1910.12184). */
+function costsOf(operator: LinearOperator): UnitCosts | undefined {
+  return operator instanceof SampleOperator ? { entry: 2 * operator.samples, product: 8 * operator.samples * operator.rows } : undefined;
 }
 
 function needed(model: Model | undefined, method: ApproximationMethod): Model {

@@ -28,10 +28,12 @@ export interface Budget { readonly share: number }
 export interface ApproximationOptions {
   /** The network behind the operator; default: the operator's own, where it is a Gauss–Newton operator of one. */
   readonly model?: Model;
-  /** Entries of the same matrix; default: of the model, else none. Hierarchical formats are made from entries where that is cheaper than products. */
+  /** Entries of the same matrix; default: of the model, else none. */
   readonly source?: EntrySource;
   /** Cluster tree of the hierarchical formats; default: of a network the one by its structure, of other entries one by distance, else the order of the indices. */
   readonly tree?: ClusterTree;
+  /** What hierarchical formats are made from; 'auto' (default): products where predicted flops allow it, they give the more accurate bases (entries-or-products.ts). */
+  readonly from?: 'auto' | 'entries' | 'products';
   /** Of everything random. Default 0. */
   readonly seed?: number;
   /** Power passes of `rsvd`. Default 1. */

@@ -14,14 +14,17 @@ import { buildClusterTree } from '../tree/build.js';
 import { mostInLeaf, type ClusterTree } from '../tree/cluster-tree.js';
 import type { Approximated, Budget } from './approximation.js';
 import { bytesOfBudget, denseBytes, percent } from './budget.js';
+import { preferProducts, type UnitCosts } from './entries-or-products.js';
 
 export type HierarchicalMethod = 'hss' | 'hodlr' | 'fmm';
 
 /** Where a hierarchical matrix is made from: entries, or products alone. */
 export interface HierarchicalInput {
   readonly operator: LinearOperator;
-  /** Entries, where they are to be used. */
   readonly source?: EntrySource | undefined;
+  /** What to make it from; 'auto' decides by `costs`. */
+  readonly from: 'auto' | 'entries' | 'products';
+  readonly costs?: UnitCosts | undefined;
   /** Without one: by the entries' distance, or in the order of the indices. */
   readonly tree?: ClusterTree | undefined;
   readonly leafSize: number;
@@ -35,8 +38,8 @@ const POWER = 0.6;
 const LEAST_TOLERANCE = 1e-12;
 const MOST_TOLERANCE = 0.9;
 /** A share of the budget that is full enough, and how many compressions may look for it. */
-const FULL = 0.85;
-const MOST_ATTEMPTS = 5;
+const FULL = 0.8;
+const MOST_ATTEMPTS = 4;
 /** Where none fits yet, so many more are tried at growing tolerances. */
 const MORE_ATTEMPTS = 4;
 
@@ -54,6 +57,12 @@ function maxRankFor({ share }: Budget, size: number, leafSize: number, memory: n
   return Math.max(16, Math.min(wanted, affordable, 2048, size));
 }
 
+/** Products are paid for by the largest rank: what a row of the budget can hold, HODLR's twice over, because its levels differ. */
+function sampledRankFor({ share }: Budget, size: number, method: HierarchicalMethod, depth: number): number {
+  const numbers = share * size;
+  return Math.max(16, Math.min(1024, Math.ceil(method === 'hodlr' ? (2 * numbers) / Math.max(1, depth) : numbers)));
+}
+
 interface Attempt { readonly tolerance: number; readonly bytes: number }
 
 /** The format's most accurate matrix that fits. Throws OptionError naming the least share, and what the compressions throw. */
@@ -62,13 +71,19 @@ export async function approximateHierarchical(input: HierarchicalInput, method: 
   const size = operator.rows;
   const most = bytesOfBudget(budget, size);
   if (method === 'fmm' && source === undefined) throw new OptionError("Format 'fmm' needs entries for its near blocks: pass a source, or choose hss or hodlr.", { option: 'method', method });
-  const tree = input.tree ?? (source === undefined ? await lexicographicTree(size, input.leafSize, control) : undefined);
+  if (input.from === 'entries' && source === undefined) throw new OptionError("A hierarchical matrix from entries needs entries: pass a source, or from: 'products'.", { option: 'from' });
+  const tree = input.tree ?? (source === undefined || input.from === 'products' ? await lexicographicTree(size, input.leafSize, control) : undefined);
   const leafSize = tree === undefined ? input.leafSize : mostInLeaf(tree);
   const maxRank = maxRankFor(budget, size, leafSize, memoryLimit ?? availableMemory());
+  // A row of the budget holds about twice the rank.
+  const rank = Math.min(maxRank, Math.ceil((budget.share * size) / 2));
+  const sampledRank = Math.min(maxRank, sampledRankFor(budget, size, method, tree?.depth ?? 1));
+  const byProducts = method !== 'fmm' && tree !== undefined
+    && (source === undefined || input.from === 'products' || (input.from === 'auto' && preferProducts(tree, method, leafSize, rank, sampledRank, input.costs)));
   const limit = memoryLimit === undefined ? {} : { memoryLimit };
-  const make = (tolerance: number): Promise<HierarchicalMatrix> => source === undefined
-    ? compressOperator(operator, tree!, { format: method as 'hss' | 'hodlr', maxRank, tolerance, seed, ...limit }, control)
-    : compress(source, { format: method, maxRank, tolerance, seed, ...limit, ...(tree === undefined ? { leafSize } : { tree }), ...(method === 'fmm' ? { budget: budget.share / 3 } : {}) }, control);
+  const make = (tolerance: number): Promise<HierarchicalMatrix> => byProducts
+    ? compressOperator(operator, tree, { format: method, maxRank: sampledRank, tolerance, seed, ...limit }, control)
+    : compress(source!, { format: method, maxRank, tolerance, seed, ...limit, ...(tree === undefined ? { leafSize } : { tree }), ...(method === 'fmm' ? { budget: budget.share / 3 } : {}) }, control);
 
   let best: HierarchicalMatrix | undefined;
   const attempts: Attempt[] = [];
