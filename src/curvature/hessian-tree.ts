@@ -13,6 +13,7 @@ import type { EntrySource } from '../source/entry-source.js';
 import { buildClusterTree, depthFor, isolateZeros } from '../tree/build.js';
 import type { ClusterTree } from '../tree/cluster-tree.js';
 import { halvedRanges } from '../tree/split.js';
+import { gaussNewton } from './gauss-newton.js';
 import { sketchEmbedding } from './sketch.js';
 import { structuralTree } from './structural-tree.js';
 
@@ -54,8 +55,8 @@ export interface HessianTree {
   readonly candidates: readonly TreeCandidate[];
 }
 
-/** Up to so many multiplications in entries, distances from entries are among what `auto` compares: a few seconds. */
-const AFFORDABLE = 1e11;
+/** Up to so many multiplications in entries, distances from entries are among what `auto` compares: seconds. */
+const AFFORDABLE = 4e9;
 /** Entries that such a tree takes for each index on each level. */
 const ENTRIES_PER_INDEX = 2 * 64;
 /** A candidate further down the list must be better by this factor: the estimates are not worth more. */
@@ -81,7 +82,13 @@ export async function hessianTree(model: Model, source: EntrySource, options: He
   if (parameters * ENTRIES_PER_INDEX * depthFor(parameters, leafSize) * model.data.samples <= AFFORDABLE) names.push('gram', 'angle');
   const trees: ClusterTree[] = [];
   for (const name of names) trees.push(await treeBy(name, model, source, options, control));
-  const errors = await estimateTreeErrors(source, trees, { rank, seed }, control);
+  const operator = gaussNewton(model, { blas: control.team.blas, team: control.team });
+  let errors: number[];
+  try {
+    errors = await estimateTreeErrors(source, operator, trees, { rank, seed }, control);
+  } finally {
+    operator.release();
+  }
   let best = 0;
   for (let k = 1; k < names.length; k++) if (errors[k] < (best === 0 ? CLEARLY_BETTER : 1) * errors[best]) best = k;
   const candidates = names.map((name, k) => ({ distance: name, error: errors[k] })).sort((a, b) => a.error - b.error);

@@ -46,7 +46,7 @@ const OVERSAMPLING = 3;
 const EXTRA_ROWS = 256;
 export const firstSample = (columns: number): number => Math.ceil(OVERSAMPLING * columns) + EXTRA_ROWS;
 const MOST_ATTEMPTS = 2;
-const FRESH_ROWS = 48;
+export const FRESH_ROWS = 48;
 /** The sample is decomposed to this share of the threshold: rows that were not sampled fit somewhat worse. */
 const SAFETY = 0.5;
 /** A node is resampled when fresh rows estimate its error beyond this multiple of its threshold. */
