@@ -25,7 +25,7 @@ const data = generated === undefined
 const setup: TableSetup = {
   ...chosen, bias: false, data, samples: count, epochs: Number(epochs), batchSize: 50, learningRate: 1e-3, seed: 0,
   // The ordinary format beside the others where it can be made in reasonable time.
-  methods: chosen.widths.length === 3 && chosen.widths[1] <= 25 ? [...DEFAULT_TABLE_METHODS, 'hss'] : DEFAULT_TABLE_METHODS,
+  methods: chosen.widths.length === 3 && chosen.widths[1] <= 10 ? [...DEFAULT_TABLE_METHODS, 'hss'] : DEFAULT_TABLE_METHODS,
 };
 const team = await Team.open({});
 const table = await runTable(setup, { team });
