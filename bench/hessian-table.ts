@@ -42,8 +42,10 @@ function entries(results: readonly HessianResult[]): string {
     '|---|---|---|---|',
     ...rows,
     '',
-    ...results.slice(0, 1).map(({ sampledEntries: { bound, draws, entries: count, rootMeanSquare, largest } }) =>
-      `Sampled entries (${draws} draws each, ${count} entries, ${results[0].table.network}): root mean square error ${power(rootMeanSquare)} of √(G_aa G_bb) where the bound is ${bound}, the largest ${power(largest)}.`),
+    'Sampled entries, rms and largest error relative to √(G_aa G_bb), where the bound on the rms is in parentheses (one hidden layer under squared errors: probabilities proportional to the terms themselves, no error but rounding):',
+    '',
+    ...results.map(({ table, sampledEntries: { bound, draws, entries: count, rootMeanSquare, largest } }) =>
+      `- ${table.network}, ${table.activation}: ${power(rootMeanSquare)} (${bound}), largest ${power(largest)}; ${count} entries, ${draws} draws each`),
   ].join('\n');
 }
 
