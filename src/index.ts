@@ -13,7 +13,9 @@ import { ekfac as ekfacOn, type EigenvalueCorrected } from './curvature/ekfac.js
 import { empiricalFisher as empiricalFisherOn, monteCarloFisher as monteCarloFisherOn, type MonteCarloOptions } from './curvature/fisher.js';
 import { gaussNewton as gaussNewtonOn } from './curvature/gauss-newton.js';
 import { gaussNewtonSource as gaussNewtonSourceOn, type GaussNewtonSource, type GaussNewtonSourceOptions } from './curvature/gauss-newton-source.js';
+import { compressHessian as compressHessianOn, type CompressedHessian, type CompressHessianOptions } from './curvature/compress-hessian.js';
 import { hessian as hessianOn } from './curvature/hessian.js';
+import { hessianTree as hessianTreeOn, type HessianTree, type HessianTreeOptions } from './curvature/hessian-tree.js';
 import { kfac as kfacOn, type KroneckerFactored, type KroneckerOptions } from './curvature/kfac.js';
 import { kroneckerHierarchical as kroneckerHierarchicalOn, type KroneckerHierarchicalOptions } from './curvature/kronecker-hierarchical.js';
 import type { KroneckerHierarchicalMatrix } from './curvature/kronecker-hierarchical-matrix.js';
@@ -192,6 +194,23 @@ export async function kroneckerHierarchical(model: Model, options: KroneckerHier
   return kroneckerHierarchicalOn(model, options, await onTeam(control));
 }
 
+/**
+ * G as an HSS, HODLR or FMM matrix in the weights' own coordinates: tree and way (entries or products) are chosen where they are not given. Throws OptionError, ShapeError, NonFiniteError,
+ * MemoryError, AbortedError.
+ *
+ * ```js
+ * const { matrix, reason } = await compressHessian(model, { tolerance: 1e-3 });
+ * ```
+ */
+export async function compressHessian(model: Model, options: CompressHessianOptions = {}, control: Control = {}): Promise<CompressedHessian> {
+  return compressHessianOn(model, options, await onTeam(control));
+}
+
+/** A cluster tree for a network's Hessian: the one asked for, or the best of several by error measured on samples. Throws OptionError, ShapeError, NonFiniteError, AbortedError. */
+export async function hessianTree(model: Model, source: EntrySource, options: HessianTreeOptions, control: Control = {}): Promise<HessianTree> {
+  return hessianTreeOn(model, source, options, await onTeam(control));
+}
+
 /** The cluster tree of a network's weights by its structure: layer, output unit, inputs. Throws OptionError, NonFiniteError, AbortedError. */
 export async function structuralTree(model: Model, source: Pick<EntrySource, 'size' | 'diagonal'>, options: StructuralTreeOptions, control: Control = {}): Promise<ClusterTree> {
   return structuralTreeOn(model, source, options, await onTeam(control));
@@ -265,10 +284,13 @@ export { readLabels, type ReadLabelsOptions } from './io/labels.js';
 export { APPROXIMATION_METHODS, type Approximation, type ApproximationMethod, type ApproximationOptions, type Budget } from './approximation/approximation.js';
 export type { ExactMatrix, OperatorErrorOptions } from './approximation/operator-error.js';
 export { layerRanges, unitRanges, type BlockDiagonalOperator } from './curvature/block-diagonal.js';
+export { HESSIAN_DISTANCES, type HessianDistance } from './curvature/hessian-tree.js';
+export type { CompressedHessian, CompressHessianOptions } from './curvature/compress-hessian.js';
 export type { CurvatureDiagonal } from './curvature/diagonal.js';
 export type { DualForm } from './curvature/dual.js';
 export type { EigenvalueCorrected } from './curvature/ekfac.js';
 export type { GaussNewtonSource } from './curvature/gauss-newton-source.js';
+export type { HessianTree, HessianTreeOptions, TreeCandidate } from './curvature/hessian-tree.js';
 export type { DampedInverse, DampingOptions, KroneckerFactored } from './curvature/kfac.js';
 export type { KroneckerHierarchicalMatrix } from './curvature/kronecker-hierarchical-matrix.js';
 export { SampleOperator } from './curvature/sample-operator.js';

@@ -4,9 +4,9 @@
 import { throwIfAborted } from '../core/context.js';
 import { OptionError, ShapeError } from '../core/errors.js';
 import { gaussNewtonSource } from '../curvature/gauss-newton-source.js';
+import { hessianTree } from '../curvature/hessian-tree.js';
 import { kroneckerHierarchical } from '../curvature/kronecker-hierarchical.js';
 import { SampleOperator } from '../curvature/sample-operator.js';
-import { structuralTree } from '../curvature/structural-tree.js';
 import type { Model } from '../network/model.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -104,7 +104,7 @@ async function inKroneckerBasis(model: Model, { share }: Budget, { leafSize, mem
 async function hierarchical({ operator, model, source }: Subject, method: HierarchicalMethod, budget: Budget, options: ApproximationOptions, control: TeamControl): Promise<Approximated> {
   const { seed = 0, memoryLimit } = options;
   const leafSize = options.leafSize ?? leafSizeFor(budget, operator.rows);
-  const tree = options.tree ?? (model === undefined || source === undefined ? undefined : await structuralTree(model, source, { leafSize, seed }, control));
+  const tree = options.tree ?? (model === undefined || source === undefined ? undefined : (await hessianTree(model, source, { leafSize, seed }, control)).tree);
   const { from = 'auto' } = options;
   if (!['auto', 'entries', 'products'].includes(from)) throw new OptionError(`from must be auto, entries or products, not "${String(from)}".`, { option: 'from', from });
   return approximateHierarchical({ operator, source, tree, leafSize, seed, memoryLimit, from, costs: costsOf(operator) }, method, budget, control);

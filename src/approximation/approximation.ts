@@ -30,7 +30,7 @@ export interface ApproximationOptions {
   readonly model?: Model;
   /** Entries of the same matrix; default: of the model, else none. */
   readonly source?: EntrySource;
-  /** Cluster tree of the hierarchical formats; default: of a network the one by its structure, of other entries one by distance, else the order of the indices. */
+  /** Cluster tree of the hierarchical formats; default: of a network the best of those by structure and by distance (hessian-tree.ts), of other entries one by distance, else the order of the indices. */
   readonly tree?: ClusterTree;
   /** What hierarchical formats are made from; 'auto' (default): products where predicted flops allow it, they give the more accurate bases (entries-or-products.ts). */
   readonly from?: 'auto' | 'entries' | 'products';

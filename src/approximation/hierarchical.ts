@@ -79,7 +79,7 @@ export async function approximateHierarchical(input: HierarchicalInput, method: 
   const rank = Math.min(maxRank, Math.ceil((budget.share * size) / 2));
   const sampledRank = Math.min(maxRank, sampledRankFor(budget, size, method, tree?.depth ?? 1));
   const byProducts = method !== 'fmm' && tree !== undefined
-    && (source === undefined || input.from === 'products' || (input.from === 'auto' && preferProducts(tree, method, leafSize, rank, sampledRank, input.costs)));
+    && (source === undefined || input.from === 'products' || (input.from === 'auto' && preferProducts(tree, method, { entries: rank, products: sampledRank }, input.costs)));
   const limit = memoryLimit === undefined ? {} : { memoryLimit };
   const make = (tolerance: number): Promise<HierarchicalMatrix> => byProducts
     ? compressOperator(operator, tree, { format: method, maxRank: sampledRank, tolerance, seed, ...limit }, control)
