@@ -16,8 +16,9 @@ import type { Blas } from '../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { taskGraph, type TaskGraph } from '../parallel/task-graph.js';
-import { isolatedOf, type ClusterTree } from '../tree/cluster-tree.js';
+import { isolatedOf } from '../tree/cluster-tree.js';
 import { diagonalOrder, firstLeaf, nodesOf, sharesZeros, type HierarchicalData } from './data.js';
+import { gatherColumns, multiplyRows, PANEL, passNumbers, scatterColumns, transposeIn, transposeOut } from './transposed-vectors.js';
 
 /** Vectors multiplied at a time: gemm packs the stored blocks once a chunk, and by 256 columns that costs little; the workspace grows with it. */
 export const CHUNK = 256;
@@ -64,22 +65,10 @@ export function farByNode(data: HierarchicalData): { farBegin: Int32Array; farPa
   return { farBegin, farPairs };
 }
 
-/** Indices transposed by one task. */
-const PANEL = 512;
-/** Rows of a tile: its transposed columns stay in the first- or second-level cache. */
-const TILE = 32;
-
-/** Numbers of the tasks: the nodes' upward and downward tasks first, then the panels in, the panels out, and the two joints between. */
-function taskNumbers(tree: ClusterTree): { readonly nodes: number; readonly panels: number; readonly panelIn: number; readonly panelOut: number; readonly began: number; readonly ended: number } {
-  const nodes = nodesOf(tree);
-  const panels = Math.ceil(tree.size / PANEL);
-  return { nodes, panels, panelIn: 2 * nodes, panelOut: 2 * nodes + panels, began: 2 * nodes + 2 * panels, ended: 2 * nodes + 2 * panels + 1 };
-}
-
 /** Tasks ν (upward) and nodes + ν (coupling and downward; at a leaf also near), and the transpositions around them, with what each must wait for. */
 export function applyGraph(data: HierarchicalData): TaskGraph {
   const { tree, lists } = data;
-  const { nodes, panels, panelIn, panelOut, began, ended } = taskNumbers(tree);
+  const { nodes, panels, panelIn, panelOut, began, ended } = passNumbers(nodesOf(tree), tree.size);
   const leaf0 = firstLeaf(tree);
   const edges: number[] = [];
   for (let panel = 0; panel < panels; panel++) edges.push(panelIn + panel, began, ended, panelOut + panel);
@@ -96,23 +85,17 @@ export function applyGraph(data: HierarchicalData): TaskGraph {
   return taskGraph(ended + 1, edges);
 }
 
-/** C ← A·op(B) + β·C over transposed vectors (A is p × k); a single vector takes the matrix–vector path, which is bound by memory. */
-function multiply(blas: Blas, a: Matrix, transB: 'N' | 'T', b: Matrix, beta: number, c: Matrix): void {
-  if (a.rows === 1) blas.gemv(transB === 'N' ? 'T' : 'N', 1, b, view(a.data, a.offset, a.cols, 1), beta, view(c.data, c.offset, c.cols, 1));
-  else blas.gemm('N', transB, 1, a, b, beta, c);
-}
-
 class Product {
   readonly #state: ApplyState;
   readonly #blas: Blas;
-  readonly #tasks: ReturnType<typeof taskNumbers>;
+  readonly #tasks: ReturnType<typeof passNumbers>;
   readonly #leaf0: number;
   readonly #nested: boolean;
 
   constructor(state: ApplyState, blas: Blas) {
     this.#state = state;
     this.#blas = blas;
-    this.#tasks = taskNumbers(state.data.tree);
+    this.#tasks = passNumbers(nodesOf(state.data.tree), state.data.tree.size);
     this.#leaf0 = firstLeaf(state.data.tree);
     this.#nested = state.data.format !== 'hodlr';
   }
@@ -122,8 +105,8 @@ class Product {
     const { nodes, panelIn, panelOut, began } = this.#tasks;
     if (task < nodes) this.#upward(task, p);
     else if (task < 2 * nodes) this.#downward(task - nodes, p);
-    else if (task < panelOut) this.#transposeIn((task - panelIn) * PANEL, args.x);
-    else if (task < began) this.#transposeOut((task - panelOut) * PANEL, args);
+    else if (task < panelOut) transposeIn((task - panelIn) * PANEL, args.x, this.#state.incoming);
+    else if (task < began) transposeOut((task - panelOut) * PANEL, args.out, args.alpha, args.beta, this.#state.outgoing);
   }
 
   #upward(ν: number, p: number): void {
@@ -139,14 +122,14 @@ class Product {
       const first = tree.begin[ν];
       const redundant = tree.end[ν] - first - k;
       up.set(input.subarray(first * p, (first + k) * p) as never, begin[ν] * p);
-      if (redundant > 0) multiply(this.#blas, view(input, (first + k) * p, p, redundant), 'N', view(values, offsets.basis[ν], redundant, k), 1, out);
+      if (redundant > 0) multiplyRows(this.#blas, 1, view(input, (first + k) * p, p, redundant), 'N', view(values, offsets.basis[ν], redundant, k), 1, out);
     } else if (!this.#nested) {
       const n = tree.end[ν] - tree.begin[ν];
-      multiply(this.#blas, view(input, tree.begin[ν] * p, p, n), 'N', view(values, offsets.basis[ν], n, k), 0, out);
+      multiplyRows(this.#blas, 1, view(input, tree.begin[ν] * p, p, n), 'N', view(values, offsets.basis[ν], n, k), 0, out);
     } else {
       this.#pickUp(ν, k, p);
       this.#eachRedundant(ν, (_child, from, count, row, redundant) => {
-        multiply(this.#blas, view(up, from * p, p, count), 'N', view(values, offsets.basis[ν] + row, count, k, redundant), 1, out);
+        multiplyRows(this.#blas, 1, view(up, from * p, p, count), 'N', view(values, offsets.basis[ν] + row, count, k, redundant), 1, out);
       });
     }
   }
@@ -207,7 +190,7 @@ class Product {
       const other = second ? α : β;
       const coupling = view(data.values, data.offsets.coupling[f], begin[α + 1] - begin[α], begin[β + 1] - begin[β]);
       if (coupling.rows === 0 || coupling.cols === 0) continue;
-      multiply(this.#blas, view(up, begin[other] * p, p, begin[other + 1] - begin[other]), second ? 'N' : 'T', coupling, beta, u);
+      multiplyRows(this.#blas, 1, view(up, begin[other] * p, p, begin[other + 1] - begin[other]), second ? 'N' : 'T', coupling, beta, u);
       beta = 1;
     }
     return beta === 1;
@@ -235,7 +218,7 @@ class Product {
     this.#eachRedundant(parent, (child, _from, rows, row, redundant) => {
       if (child !== ν) return;
       const target = view(u.data, u.offset + picked[ν] * p, p, count);
-      multiply(this.#blas, view(down, begin[parent] * p, p, rank), 'T', view(values, offsets.basis[parent] + row, rows, rank, redundant), 1, target);
+      multiplyRows(this.#blas, 1, view(down, begin[parent] * p, p, rank), 'T', view(values, offsets.basis[parent] + row, rows, rank, redundant), 1, target);
     });
   }
 
@@ -263,7 +246,7 @@ class Product {
       next = e + 1;
       if (β === α) continue;
       if (β < α) {
-        multiply(blas, view(input, from * p, p, tree.end[other] - from), 'N', view(values, offsets.near[e], tree.end[other] - from, n), 1, y);
+        multiplyRows(blas, 1, view(input, from * p, p, tree.end[other] - from), 'N', view(values, offsets.near[e], tree.end[other] - from, n), 1, y);
         continue;
       }
       // Blocks of neighbouring leaves stand one after the other: together they are one block.
@@ -273,7 +256,7 @@ class Product {
         next++;
       }
       const size = tree.end[last] - from;
-      multiply(blas, view(input, from * p, p, size), 'T', view(values, offsets.near[e], n, size), 1, y);
+      multiplyRows(blas, 1, view(input, from * p, p, size), 'T', view(values, offsets.near[e], n, size), 1, y);
     }
   }
 
@@ -286,7 +269,7 @@ class Product {
     const from = skeletons.begin[ν] * p;
     const to = first * p;
     for (let q = 0; q < k * p; q++) output[to + q] += down[from + q];
-    if (redundant > 0) multiply(this.#blas, u, 'T', view(values, offsets.basis[ν], redundant, k), 1, view(output, (first + k) * p, p, redundant));
+    if (redundant > 0) multiplyRows(this.#blas, 1, u, 'T', view(values, offsets.basis[ν], redundant, k), 1, view(output, (first + k) * p, p, redundant));
   }
 
   /** HODLR: y += P_νᵀ ũ_ν of every inner node above the leaf, bottom up. */
@@ -299,26 +282,20 @@ class Product {
       const k = skeletons.begin[ν + 1] - skeletons.begin[ν];
       if (k === 0) continue;
       const basis = view(values, offsets.basis[ν] + first - tree.begin[ν], count, k, tree.end[ν] - tree.begin[ν]);
-      multiply(this.#blas, view(down, skeletons.begin[ν] * p, p, k), 'T', basis, 1, view(output, first * p, p, count));
+      multiplyRows(this.#blas, 1, view(down, skeletons.begin[ν] * p, p, k), 'T', basis, 1, view(output, first * p, p, count));
     }
   }
 
   /** The leaf's columns of the incoming vectors, in tree order. */
   #gatherInput(ν: number, p: number): void {
     const { data: { tree: { order, begin, end } }, incoming, input } = this.#state;
-    for (let position = begin[ν], to = begin[ν] * p; position < end[ν]; position++) {
-      const from = order[position] * p;
-      for (let q = from; q < from + p; q++) input[to++] = incoming[q];
-    }
+    gatherColumns(input, begin[ν] * p, incoming, order, begin[ν], end[ν], p);
   }
 
   /** The leaf's columns of the product, back in the caller's order. */
   #scatterOutput(ν: number, p: number): void {
     const { data: { tree: { order, begin, end } }, output, outgoing } = this.#state;
-    for (let position = begin[ν], from = begin[ν] * p; position < end[ν]; position++) {
-      const to = order[position] * p;
-      for (let q = to; q < to + p; q++) outgoing[q] = output[from++];
-    }
+    scatterColumns(outgoing, output, begin[ν] * p, order, begin[ν], end[ν], p);
   }
 
   /** Rows of isolated indices are zero. */
@@ -327,34 +304,6 @@ class Product {
     for (let position = 0; position < isolatedOf(tree); position++) {
       const to = tree.order[position] * p;
       outgoing.fill(0, to, to + p);
-    }
-  }
-
-  /** incoming(:, panel) ← x(panel, :)ᵀ. */
-  #transposeIn(first: number, { data, offset, cols: p, ld, rows }: Matrix): void {
-    const { incoming } = this.#state;
-    const last = Math.min(first + PANEL, rows);
-    for (let row = first; row < last; row += TILE) {
-      const end = Math.min(row + TILE, last);
-      for (let q = 0; q < p; q++) {
-        const column = offset + q * ld;
-        for (let i = row, to = row * p + q; i < end; i++, to += p) incoming[to] = data[column + i];
-      }
-    }
-  }
-
-  /** out(panel, :) ← α·outgoing(:, panel)ᵀ + β·out(panel, :). */
-  #transposeOut(first: number, { out, alpha, beta }: ApplyArguments): void {
-    const { outgoing } = this.#state;
-    const { data, offset, cols: p, ld, rows } = out;
-    const last = Math.min(first + PANEL, rows);
-    for (let row = first; row < last; row += TILE) {
-      const end = Math.min(row + TILE, last);
-      for (let q = 0; q < p; q++) {
-        const column = offset + q * ld;
-        if (beta === 0) for (let i = row, from = row * p + q; i < end; i++, from += p) data[column + i] = alpha * outgoing[from];
-        else for (let i = row, from = row * p + q; i < end; i++, from += p) data[column + i] = alpha * outgoing[from] + beta * data[column + i];
-      }
     }
   }
 }

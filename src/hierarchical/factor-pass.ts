@@ -11,6 +11,7 @@ import type { TaskBody } from '../parallel/kernel.js';
 import { taskGraph, type TaskGraph } from '../parallel/task-graph.js';
 import type { ClusterTree } from '../tree/cluster-tree.js';
 import { taskNodes, walkDown, walkUp } from './factor-tree.js';
+import { PANEL, passNumbers, transposeIn, transposeOut } from './transposed-vectors.js';
 
 /** solve: F⁻ᵀF⁻¹; factor: F; inverse factor: F⁻ᵀ. The latter two take vectors in the factor's own order. */
 export type PassKind = 'solve' | 'factor' | 'inverse factor';
@@ -41,19 +42,9 @@ export interface NodePass {
   isolated(p: number, kind: PassKind): void;
 }
 
-/** Indices transposed by one task, and rows of a tile. */
-const PANEL = 512;
-const TILE = 32;
-
-function numbers(tree: ClusterTree): { readonly nodes: number; readonly panels: number; readonly panelIn: number; readonly panelOut: number; readonly began: number; readonly ended: number } {
-  const nodes = taskNodes(tree);
-  const panels = Math.ceil(tree.size / PANEL);
-  return { nodes, panels, panelIn: 2 * nodes, panelOut: 2 * nodes + panels, began: 2 * nodes + 2 * panels, ended: 2 * nodes + 2 * panels + 1 };
-}
-
 /** Tasks ν (upward) and nodes + ν (downward), the transpositions around them and two joints. */
 export function passGraph(tree: ClusterTree): TaskGraph {
-  const { nodes, panels, panelIn, panelOut, began, ended } = numbers(tree);
+  const { nodes, panels, panelIn, panelOut, began, ended } = passNumbers(taskNodes(tree), tree.size);
   const roots = (nodes - 1) / 2;
   const edges: number[] = [];
   for (let panel = 0; panel < panels; panel++) edges.push(panelIn + panel, began, ended, panelOut + panel);
@@ -65,7 +56,7 @@ export function passGraph(tree: ClusterTree): TaskGraph {
 
 /** Runs tasks of `passGraph`. */
 export function passBody(tree: ClusterTree, { staging, ordered }: PassVectors, pass: NodePass): TaskBody<PassArguments> {
-  const { nodes, panelIn, panelOut, began } = numbers(tree);
+  const { nodes, panelIn, panelOut, began } = passNumbers(taskNodes(tree), tree.size);
   let p = 0;
   let kind: PassKind = 'solve';
   const up = (ν: number): void => pass.up(ν, p);
@@ -79,49 +70,8 @@ export function passBody(tree: ClusterTree, { staging, ordered }: PassVectors, p
       walkDown(tree, task - nodes, down);
       if (task === nodes) pass.isolated(p, kind);
     } else if (task < panelOut) transposeIn((task - panelIn) * PANEL, args.x, kind === 'solve' ? staging : ordered);
-    else if (task < began) transposeOut((task - panelOut) * PANEL, args, staging);
+    else if (task < began) transposeOut((task - panelOut) * PANEL, args.out, args.alpha, args.beta, staging);
   };
-}
-
-/** to(:, panel) ← x(panel, :)ᵀ. */
-function transposeIn(first: number, { data, offset, cols: p, ld, rows }: Matrix, out: FloatArray): void {
-  const last = Math.min(first + PANEL, rows);
-  for (let row = first; row < last; row += TILE) {
-    const end = Math.min(row + TILE, last);
-    for (let q = 0; q < p; q++) {
-      const column = offset + q * ld;
-      for (let i = row, to = row * p + q; i < end; i++, to += p) out[to] = data[column + i];
-    }
-  }
-}
-
-/** out(panel, :) ← α·from(:, panel)ᵀ + β·out(panel, :). */
-function transposeOut(first: number, { out, alpha, beta }: PassArguments, staging: FloatArray): void {
-  const { data, offset, cols: p, ld, rows } = out;
-  const last = Math.min(first + PANEL, rows);
-  for (let row = first; row < last; row += TILE) {
-    const end = Math.min(row + TILE, last);
-    for (let q = 0; q < p; q++) {
-      const column = offset + q * ld;
-      if (beta === 0) for (let i = row, from = row * p + q; i < end; i++, from += p) data[column + i] = alpha * staging[from];
-      else for (let i = row, from = row * p + q; i < end; i++, from += p) data[column + i] = alpha * staging[from] + beta * data[column + i];
-    }
-  }
-}
-
-/** Columns of a leaf's indices between the caller's order and a contiguous block of p × n. */
-export function gatherColumns(to: FloatArray, at: number, from: FloatArray, order: Int32Array, first: number, end: number, p: number): void {
-  for (let position = first; position < end; position++) {
-    const begin = order[position] * p;
-    for (let q = begin; q < begin + p; q++) to[at++] = from[q];
-  }
-}
-
-export function scatterColumns(to: FloatArray, from: FloatArray, at: number, order: Int32Array, first: number, end: number, p: number): void {
-  for (let position = first; position < end; position++) {
-    const begin = order[position] * p;
-    for (let q = begin; q < begin + p; q++) to[q] = from[at++];
-  }
 }
 
 /** The isolated indices' part of a pass: scaled by 1/λ, √λ or 1/√λ. */
@@ -131,12 +81,6 @@ export function passIsolated({ order }: ClusterTree, isolated: number, shift: nu
     const to = order[position] * p;
     for (let q = 0; q < p; q++) staging[to + q] = scale * (kind === 'solve' ? staging[to + q] : ordered[position * p + q]);
   }
-}
-
-/** C ← α·A·op(B) + β·C over transposed vectors; one vector takes the matrix–vector path. */
-export function multiplyRows(blas: Blas, alpha: number, a: Matrix, transB: 'N' | 'T', b: Matrix, beta: number, c: Matrix): void {
-  if (a.rows === 1) blas.gemv(transB === 'T' ? 'N' : 'T', alpha, b, view(a.data, a.offset, a.cols, 1), beta, view(c.data, c.offset, c.cols, 1));
-  else blas.gemm('N', transB, alpha, a, b, beta, c);
 }
 
 /** X ← X·op(L)⁻¹ over transposed vectors. */

@@ -13,7 +13,8 @@ import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { isolatedOf } from '../tree/cluster-tree.js';
 import { firstLeaf } from './data.js';
-import { gatherColumns, multiplyRows, passBody, passIsolated, scatterColumns, substituteRows, type NodePass, type PassArguments, type PassKind, type PassVectors } from './factor-pass.js';
+import { passBody, passIsolated, substituteRows, type NodePass, type PassArguments, type PassKind, type PassVectors } from './factor-pass.js';
+import { gatherColumns, multiplyRows, scatterColumns } from './transposed-vectors.js';
 import { basisRowsOf, cornerOf, leafFactorOf, type HodlrFactors } from './hodlr-factor.js';
 import { coupled } from './hodlr-plan.js';
 
