@@ -13,6 +13,7 @@ import { BlockDirections, columnNorm, DIRECTION_BLOCKS } from './block-direction
 import type { PlainOutcome, SolveControl, SolverOptions } from './solution.js';
 import { checkPreconditioner, checkSystem, checkVectors, largestEntry, LEAST_RELATIVE_TARGET, resolveTolerances, safeScale, type ResolvedTolerances } from './solver-checks.js';
 import { dot } from './vector.js';
+import { runAtOnce, runInTurns } from './turns.js';
 
 export interface BlockOptions extends SolverOptions {
   readonly blas: Blas;
@@ -59,7 +60,6 @@ export interface BlockSolver {
 }
 
 const BLOCK_SIZE = 32;
-const TURN_MS = 50;
 
 type Halt =
   | { readonly outcome: 'nonFinite' | 'aborted' }
@@ -146,24 +146,11 @@ class BlockConjugateGradients implements BlockSolver {
   get workspaceBytes(): number { return 8 * this.size * (this.#workspace?.capacity ?? 0) * (2 + DIRECTION_BLOCKS); }
 
   solve(b: Matrix, x: Matrix, control: SolveControl = {}): BlockSolution {
-    const run = this.#guarded(this.#checked(b, x, control));
-    for (;;) {
-      const { done, value } = run.next();
-      if (done) return value;
-    }
+    return runAtOnce(this.#guarded(this.#checked(b, x, control)));
   }
 
   async solveAsync(b: Matrix, x: Matrix, control: SolveControl = {}): Promise<BlockSolution> {
-    const run = this.#guarded(this.#checked(b, x, control));
-    let turn = performance.now();
-    for (;;) {
-      const { done, value } = run.next();
-      if (done) return value;
-      if (performance.now() - turn > TURN_MS) {
-        await new Promise(setImmediate);
-        turn = performance.now();
-      }
-    }
+    return runInTurns(this.#guarded(this.#checked(b, x, control)));
   }
 
   #checked(b: Matrix, x: Matrix, control: SolveControl): Run {

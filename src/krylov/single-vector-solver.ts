@@ -13,6 +13,7 @@ import type { LinearOperator } from '../operator/linear-operator.js';
 import type { LinearSolver, PlainOutcome, Solution, SolveControl, Tolerances } from './solution.js';
 import { checkVectors, largestEntry, LEAST_RELATIVE_TARGET, resolveTolerances, safeScale, type ResolvedTolerances } from './solver-checks.js';
 import { dot } from './vector.js';
+import { runAtOnce, runInTurns } from './turns.js';
 
 /** Vectors of a solver, contiguous and whole: `data` is what loops take, `matrix` what operators take. */
 export interface Vector { readonly data: Float64Array; readonly matrix: Matrix }
@@ -51,8 +52,6 @@ export interface Recurrence {
   finish?(): void;
 }
 
-const TURN_MS = 50;
-
 interface Run { readonly b: Matrix; readonly x: Matrix; readonly control: SolveControl; readonly tolerances: ResolvedTolerances }
 
 class SingleVectorSolver implements LinearSolver {
@@ -74,24 +73,11 @@ class SingleVectorSolver implements LinearSolver {
   }
 
   solve(b: Matrix, x: Matrix, control: SolveControl = {}): Solution {
-    const run = this.#iterations(this.#checked(b, x, control));
-    for (;;) {
-      const { done, value } = run.next();
-      if (done) return value;
-    }
+    return runAtOnce(this.#iterations(this.#checked(b, x, control)));
   }
 
   async solveAsync(b: Matrix, x: Matrix, control: SolveControl = {}): Promise<Solution> {
-    const run = this.#iterations(this.#checked(b, x, control));
-    let turn = performance.now();
-    for (;;) {
-      const { done, value } = run.next();
-      if (done) return value;
-      if (performance.now() - turn > TURN_MS) {
-        await new Promise(setImmediate);
-        turn = performance.now();
-      }
-    }
+    return runInTurns(this.#iterations(this.#checked(b, x, control)));
   }
 
   #checked(b: Matrix, x: Matrix, control: SolveControl): Run {
