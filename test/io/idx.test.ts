@@ -5,18 +5,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AbortedError, FileFormatError } from '#hmatrix/core/errors.js';
 import { readIdx } from '#hmatrix/io/idx.js';
+import { idxBytes } from './idx-bytes.js';
 import { realData, temporaryFolder } from './temporary-folder.js';
 
 const file = join(temporaryFolder(), 'images');
 const images = realData('mnist/t10k-images-idx3-ubyte.gz');
 const labels = realData('mnist/t10k-labels-idx1-ubyte.gz');
-
-function idxBytes(type: number, shape: number[], payload: Uint8Array): Buffer {
-  const head = Buffer.alloc(4 + 4 * shape.length);
-  head.set([0, 0, type, shape.length]);
-  shape.forEach((n, k) => head.writeUInt32BE(n, 4 + 4 * k));
-  return Buffer.concat([head, payload]);
-}
 
 async function failure(bytes: Uint8Array): Promise<FileFormatError> {
   writeFileSync(file, bytes);

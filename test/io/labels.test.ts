@@ -5,19 +5,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FileAccessError, FileFormatError, OptionError } from '#hmatrix/core/errors.js';
 import { readLabels } from '#hmatrix/io/labels.js';
+import { idxBytes } from './idx-bytes.js';
 import { realData, temporaryFolder } from './temporary-folder.js';
 
 const folder = temporaryFolder();
 const file = join(folder, 'labels');
 const images = realData('mnist/t10k-images-idx3-ubyte.gz');
 const labels = realData('mnist/t10k-labels-idx1-ubyte.gz');
-
-function idxBytes(type: number, shape: number[], payload: Uint8Array): Buffer {
-  const head = Buffer.alloc(4 + 4 * shape.length);
-  head.set([0, 0, type, shape.length]);
-  shape.forEach((n, k) => head.writeUInt32BE(n, 4 + 4 * k));
-  return Buffer.concat([head, payload]);
-}
 
 async function failure(bytes: Uint8Array): Promise<string> {
   writeFileSync(file, bytes);
