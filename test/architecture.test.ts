@@ -17,7 +17,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   source: 3, network: 3, krylov: 3, lowrank: 3,
   tree: 4,
   hierarchical: 5, curvature: 5,
-  approximation: 6,
+  approximation: 6, solve: 6,
   experiment: 7,
   cli: 8, 'index.ts': 8, 'runtime.ts': 8,
 };

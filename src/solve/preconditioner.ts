@@ -1,0 +1,61 @@
+/**
+ * What a preconditioner of (A + λI) x = b is asked for, and what it answers: one interface for all of them, so that they can be compared. Layer 6.
+ */
+import type { Factorization } from '../hierarchical/factorization.js';
+import type { Model } from '../network/model.js';
+import type { LinearOperator } from '../operator/linear-operator.js';
+import type { EntrySource } from '../source/entry-source.js';
+import type { ClusterTree } from '../tree/cluster-tree.js';
+
+/**
+ * - `none`: the identity;
+ * - `jacobi`, `block-jacobi`: the inverse of the diagonal, of blocks on it (leaves of the tree; layers of a network where they fit);
+ * - `kfac`, `ekfac`: damped inverses of Kronecker factors; they need a network;
+ * - `nystrom`: low rank by a random sketch, the rest taken for its smallest eigenvalue;
+ * - `hodlr`, `hss`: a hierarchical matrix that is positive definite by construction, factored at the same shift.
+ */
+export type PreconditionerName = 'none' | 'jacobi' | 'block-jacobi' | 'kfac' | 'ekfac' | 'nystrom' | 'hodlr' | 'hss';
+
+export const PRECONDITIONERS: readonly PreconditionerName[] = ['none', 'jacobi', 'block-jacobi', 'kfac', 'ekfac', 'nystrom', 'hodlr', 'hss'];
+
+/** The matrix A with what is known of it: at least its products. */
+export interface Subject {
+  readonly operator: LinearOperator;
+  /** Entries of the same matrix. */
+  readonly source?: EntrySource | undefined;
+  /** The network whose Gauss–Newton matrix A is. */
+  readonly model?: Model | undefined;
+}
+
+export interface PreconditionerOptions {
+  /** Of hierarchical matrices; default 1e-2: a preconditioner need not be accurate. */
+  readonly tolerance?: number;
+  readonly leafSize?: number;
+  readonly maxRank?: number;
+  readonly tree?: ClusterTree;
+  /** Rank of `nystrom`; default 256, at most N/4. */
+  readonly rank?: number;
+  /** Of everything random. Default 0. */
+  readonly seed?: number;
+  readonly memoryLimit?: number;
+}
+
+/** M ≈ (A + λI)⁻¹: symmetric positive definite as an operator, whatever it was made from. */
+export interface Preconditioner {
+  readonly name: PreconditionerName;
+  /** M; absent for `none`. */
+  readonly operator?: LinearOperator | undefined;
+  readonly shift: number;
+  /** Bytes of all arrays that a product with M reads. */
+  readonly bytes: number;
+  /** Of making what does not depend on λ, and of factoring for it. */
+  readonly seconds: { readonly compress: number; readonly factor: number };
+  /** What it was made of: rank, leaf size, tolerance, as far as it has them. */
+  readonly details: Readonly<Record<string, number | string>>;
+  readonly note?: string;
+  /** Behind `hodlr` and `hss`. */
+  readonly factorization?: Factorization;
+  /** For another λ, without compressing again. */
+  reshift(shift: number): Promise<Preconditioner>;
+  release(): void;
+}
