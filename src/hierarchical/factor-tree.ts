@@ -73,6 +73,9 @@ export function leafDiagonal({ tree, offsets, values }: HierarchicalData, ν: nu
   return { a: view(values, offsets.diagonal[leaf >> 1] + (upper ? m : 0), n, n, m), uplo: upper ? 'U' : 'L' };
 }
 
+/** The numbers of a block by themselves, for loops over small whole numbers: places in a large array are no such, and cost several times as much. */
+export const part = (data: FloatArray, at: number, length: number): FloatArray => data.subarray(at, at + length);
+
 const TILE = 32;
 
 /** out ← aᵀ for arrays in column-major order, in tiles; precisions may differ. */
