@@ -8,7 +8,7 @@
 import { leftChild } from '../core/indices.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';
 import { firstLeaf, type HierarchicalData } from './data.js';
-import { leafDiagonal, part, transposeBlock } from './factor-tree.js';
+import { copyRun, copyTriangle, leafNumbers, part, transposeBlock } from './factor-tree.js';
 import { leftmostLeaf, type UlvPlan } from './ulv-plan.js';
 
 /** D_SS (rank × rank), D_RS (R × rank) and D_RR (R × R). */
@@ -20,11 +20,8 @@ export function assembleLocal(data: HierarchicalData, plan: UlvPlan, schur: Floa
 }
 
 function fromLeaf(data: HierarchicalData, shift: number, ν: number, { ss, rs, rr }: LocalBlock): void {
-  const { a, uplo } = leafDiagonal(data, ν);
+  const { from, ld, uplo } = leafNumbers(data, ν);
   const k = ss.rows;
-  const { ld } = a;
-  // The block shares its columns with its sibling's: it ends with its own last number.
-  const from = part(a.data, a.offset, a.rows === 0 ? 0 : (a.rows - 1) * (ld + 1) + 1);
   const [sso, rso, rro] = [whole(ss), whole(rs), whole(rr)];
   copyTriangle(sso, k, from, 0, ld, uplo);
   copyTriangle(rro, rr.rows, from, k * (ld + 1), ld, uplo);
@@ -36,24 +33,6 @@ function fromLeaf(data: HierarchicalData, shift: number, ν: number, { ss, rs, r
 }
 
 const whole = ({ data, offset, rows, cols }: Matrix): FloatArray => part(data, offset, rows * cols);
-
-/** Lower triangle of order n in `out` from the `uplo` triangle of a symmetric block. */
-function copyTriangle(out: FloatArray, n: number, a: FloatArray, at: number, ld: number, uplo: 'L' | 'U'): void {
-  if (uplo === 'L') for (let j = 0; j < n; j++) copyRun(out, j + j * n, a, at + j + j * ld, n - j);
-  // Rows of the lower triangle are columns of the upper one; by panels, so that the lines written stay in cache.
-  else {
-    for (let i0 = 0; i0 < n; i0 += PANEL) {
-      const i1 = Math.min(i0 + PANEL, n);
-      for (let j = 0; j < i1; j++) for (let i = Math.max(i0, j), from = at + j + i * ld, to = i + j * n; i < i1; i++, from += ld, to++) out[to] = a[from];
-    }
-  }
-}
-
-const PANEL = 32;
-
-function copyRun(out: FloatArray, to: number, a: FloatArray, from: number, count: number): void {
-  for (let i = 0; i < count; i++) out[to + i] = a[from + i];
-}
 
 function fromChildren(data: HierarchicalData, plan: UlvPlan, schur: FloatArray, ν: number, { ss, rs, rr }: LocalBlock): void {
   const { tree, skeletons: { begin, gather, picked }, offsets, values } = data;
