@@ -1,7 +1,8 @@
 /** hmatrix solve: its JSON, its report, its files, its exit statuses, and what it says of bad input. */
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { SolveRecord } from '#hmatrix/experiment/solve-run.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
@@ -87,13 +88,19 @@ describe('the files', () => {
     for (let j = 0; j < 2; j++) expect(residualOf(shiftedDense(denseOf(gaussianSource(200, 3, 1, blas)), 0.5), b, solution, blas, j) / norm2(b, j)).toBeLessThan(1.1e-8);
   });
 
-  it('are_not_written_where_the_run_is_interrupted', async () => {
+  it('are_not_written_where_the_iteration_is_interrupted', async () => {
     const path = join(folder, 'interrupted.npy');
-    const { status, stderr } = await hmatrix(['solve', '--points', 'normal:20000,3', '--shift', '1e-6', '--preconditioner', 'none', '--out', path], { watch: (child, _, text) => { if (/conjugateGradients|evaluate/i.test(text) || text.length > 0) child.kill('SIGINT'); } }).catch(() => ({ status: null, stderr: '' }));
-    if (/stopping/.test(stderr)) {
-      expect(status).toBe(1);
-      expect(existsSync(path)).toBe(false);
-    }
+    // Condition 7e8: thousands of iterations; nothing is printed before they end.
+    const args = ['solve', '--named', 'K02', '--size', '65536', '--preconditioner', 'none', '--tolerance', '0', '--max-iterations', '1000000', '--out', path];
+    const child = spawn(process.execPath, [resolve(import.meta.dirname, '../../dist/src/cli/main.js'), ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let errors = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => { errors += text; });
+    const timer = setTimeout(() => child.kill('SIGINT'), 4000);
+    const status = await new Promise((done) => { child.on('close', done); });
+    clearTimeout(timer);
+    expect(errors).toMatch(/interrupted; nothing was written/);
+    expect(status).toBe(1);
+    expect(existsSync(path)).toBe(false);
   });
 
   it('of_right_hand_sides_that_do_not_fit_are_refused', async () => {
