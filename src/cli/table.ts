@@ -13,10 +13,10 @@ import { print, printJson, requireWritable, withTeam } from './run.js';
 import { UsageError } from './usage.js';
 
 /** Epochs of training where no weights are given. */
-const EPOCHS = 5;
+export const EPOCHS = 5;
 
 /** Images and labels of the options; without a file the first generated digits. Throws the errors of files. */
-async function openData({ images, labels, samples, seed }: TableOptions, control: TeamControl): Promise<LabeledImages & { readonly name: string }> {
+export async function openData({ images, labels, samples, seed }: Pick<TableOptions, 'images' | 'labels' | 'samples' | 'seed'>, control: TeamControl): Promise<LabeledImages & { readonly name: string }> {
   if (images === undefined) {
     const { digitImages } = await import('../../datasets/digits.js');
     const digits = digitImages(samples, seed);
