@@ -142,8 +142,8 @@ export function createProgram(handlers: Handlers, finish: (status: number) => vo
     .option('--degree <n>', 'of the polynomial kernel (default: 2)', wholeNumber(1, 64))
     .option('--ridge <x>', 'added to the diagonal of a kernel matrix (default: 0)', nonNegative)
     .option('--limit <n>', 'only the first n points', wholeNumber(1, MAX_SIZE))
-    .option('--named <name>', 'a test matrix: K02, K13, K15')
-    .option('--size <n>', 'size of the test matrix, a perfect square', wholeNumber(1, MAX_SIZE)))
+    .option('--named <name>', 'a test matrix: K02, K13, K15, COV, EXP, MATERN')
+    .option('--size <n>', 'size of the test matrix; but for COV a perfect square', wholeNumber(1, MAX_SIZE)))
     .action(async (options: CompressCommandOptions) => { finish(await handlers.compress(options)); });
 
   withCommon(program.command('multiply').description('Multiply a saved hierarchical matrix with vectors')
