@@ -3,7 +3,6 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { OptionError, ShapeError } from '../core/errors.js';
-import { gaussNewtonSource } from '../curvature/gauss-newton-source.js';
 import { hessianTree } from '../curvature/hessian-tree.js';
 import { kroneckerHierarchical } from '../curvature/kronecker-hierarchical.js';
 import { SampleOperator } from '../curvature/sample-operator.js';
@@ -18,13 +17,7 @@ import { approximateHierarchical, leafSizeFor, type HierarchicalMethod } from '.
 import { approximateBlockDiagonal, approximateDiagonal, approximateEkfac, approximateKfac } from './layered.js';
 import { approximateLowRank } from './low-rank.js';
 import { operatorError } from './operator-error.js';
-
-/** The operator with what is known of it. */
-interface Subject {
-  readonly operator: LinearOperator;
-  readonly model: Model | undefined;
-  readonly source: EntrySource | undefined;
-}
+import { isGaussNewton, subjectOf, type Subject } from './subject.js';
 
 /**
  * Approximates the symmetric N × N operator A by Ã that stores at most budget.share of 8N² bytes, everything that a product reads counted. Of the methods with a rank or a tolerance the
@@ -58,19 +51,6 @@ export async function approximate(operator: LinearOperator, method: Approximatio
   };
 }
 
-/** Finds the network behind the operator and its entries. Throws ShapeError where they do not fit. */
-function subjectOf(operator: LinearOperator, options: ApproximationOptions, { team }: TeamControl): Subject {
-  const known = operator instanceof SampleOperator && operator.kind === 'gauss-newton' ? operator.model : undefined;
-  const model = options.model ?? known;
-  if (model !== undefined && model.network.parameters !== operator.rows) {
-    throw new ShapeError(`The network has ${model.network.parameters} parameters, the operator ${operator.rows} rows.`, { parameters: model.network.parameters, rows: operator.rows });
-  }
-  // Entries are those of the Gauss–Newton matrix: of another operator with the same network they are not.
-  const source = options.source ?? (known === undefined ? undefined : gaussNewtonSource(known, { blas: team.blas, operator }));
-  if (source !== undefined && source.size !== operator.rows) throw new ShapeError(`The source has ${source.size} rows, the operator ${operator.rows}.`, { source: source.size, rows: operator.rows });
-  return { operator, model, source };
-}
-
 async function dispatch(subject: Subject, method: ApproximationMethod, budget: Budget, options: ApproximationOptions, control: TeamControl): Promise<Approximated> {
   const { operator, model, source } = subject;
   const { seed = 0 } = options;
@@ -85,11 +65,6 @@ async function dispatch(subject: Subject, method: ApproximationMethod, budget: B
     case 'hss': case 'hodlr': case 'fmm': return hierarchical(subject, method, budget, options, control);
     case 'hm': return isGaussNewton(subject) ? inKroneckerBasis(subject.model, budget, options, control) : hierarchical(subject, 'hss', budget, options, control);
   }
-}
-
-/** Entries and network of one and the same Gauss–Newton matrix. */
-function isGaussNewton(subject: Subject): subject is Subject & { readonly model: Model } {
-  return subject.operator instanceof SampleOperator && subject.operator.kind === 'gauss-newton' && subject.operator.model === subject.model;
 }
 
 async function inKroneckerBasis(model: Model, { share }: Budget, { leafSize, memoryLimit }: ApproximationOptions, control: TeamControl): Promise<Approximated> {

@@ -137,7 +137,7 @@ export function nextTolerance(attempts: readonly Attempt[], most: number): numbe
 }
 
 /** Indices in the order of the matrix, halved. */
-function lexicographicTree(size: number, leafSize: number, control: TeamControl): Promise<ClusterTree> {
+export function lexicographicTree(size: number, leafSize: number, control: TeamControl): Promise<ClusterTree> {
   const indices: EntrySource = { size, entries: () => undefined, diagonal: (out) => { out.fill(1); } };
   return buildClusterTree(indices, 'lexicographic', { leafSize }, control);
 }

@@ -2,30 +2,22 @@
  * What a preconditioner of (A + λI) x = b is asked for, and what it answers: one interface for all of them, so that they can be compared. Layer 6.
  */
 import type { Factorization } from '../hierarchical/factorization.js';
-import type { Model } from '../network/model.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import type { EntrySource } from '../source/entry-source.js';
 import type { ClusterTree } from '../tree/cluster-tree.js';
 
 /**
  * - `none`: the identity;
  * - `jacobi`, `block-jacobi`: the inverse of the diagonal, of blocks on it (leaves of the tree; layers of a network where they fit);
  * - `kfac`, `ekfac`: damped inverses of Kronecker factors; they need a network;
- * - `nystrom`: low rank by a random sketch, the rest taken for its smallest eigenvalue;
+ * - `nystrom`: low rank by a random sketch, the rest taken for its smallest eigenvalue; up to a factor, which conjugate gradients do not see;
+ * - `dual`: the inverse of a network's Gauss–Newton matrix plus λI itself, by the dual form, where n·r is small and λ > 0;
  * - `hodlr`, `hss`: a hierarchical matrix that is positive definite by construction, factored at the same shift.
  */
-export type PreconditionerName = 'none' | 'jacobi' | 'block-jacobi' | 'kfac' | 'ekfac' | 'nystrom' | 'hodlr' | 'hss';
+export type PreconditionerName = 'none' | 'jacobi' | 'block-jacobi' | 'kfac' | 'ekfac' | 'nystrom' | 'dual' | 'hodlr' | 'hss';
 
-export const PRECONDITIONERS: readonly PreconditionerName[] = ['none', 'jacobi', 'block-jacobi', 'kfac', 'ekfac', 'nystrom', 'hodlr', 'hss'];
+export const PRECONDITIONERS: readonly PreconditionerName[] = ['none', 'jacobi', 'block-jacobi', 'kfac', 'ekfac', 'nystrom', 'dual', 'hodlr', 'hss'];
 
-/** The matrix A with what is known of it: at least its products. */
-export interface Subject {
-  readonly operator: LinearOperator;
-  /** Entries of the same matrix. */
-  readonly source?: EntrySource | undefined;
-  /** The network whose Gauss–Newton matrix A is. */
-  readonly model?: Model | undefined;
-}
+export type { Subject } from '../approximation/subject.js';
 
 export interface PreconditionerOptions {
   /** Of hierarchical matrices; default 1e-2: a preconditioner need not be accurate. */
@@ -55,7 +47,7 @@ export interface Preconditioner {
   readonly note?: string;
   /** Behind `hodlr` and `hss`. */
   readonly factorization?: Factorization;
-  /** For another λ, without compressing again. */
+  /** Another one, for another λ and without compressing again; this one stays as it is. */
   reshift(shift: number): Promise<Preconditioner>;
   release(): void;
 }
