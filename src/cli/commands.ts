@@ -1,13 +1,15 @@
 /**
  * The commands and their options, without what they do: handlers are loaded when a command runs. Layer 8.
  */
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../core/version.js';
 import type { CompressOptions } from '../hierarchical/options.js';
 import type { InputOptions } from './input.js';
+import { PRECONDITIONER_CHOICES, SWEPT_MATRICES } from '../experiment/preconditioner-plan.js';
 import { DEFAULT_TABLE_METHODS, TABLE_METHODS } from '../experiment/table-plan.js';
 import { ACTIVATIONS, type ActivationName } from '../network/activation.js';
 import { LOSSES, type LossName } from '../network/loss-name.js';
+import { PRECONDITIONERS } from '../solve/preconditioner.js';
 import { bandwidth, byteCount, finiteNumber, oneOfEach, wholeNumber, widths } from './usage.js';
 
 /** What every command takes. */
@@ -42,7 +44,12 @@ export interface TableOptions extends CommonOptions {
   readonly seed: number;
   readonly memoryLimit?: number;
   readonly record?: string;
+  readonly preconditioners?: boolean;
+  readonly size?: number;
+  readonly matrices?: readonly string[];
 }
+/** What a table of preconditioners takes: only what was given. */
+export type PreconditionerTableOptions = Partial<TableOptions>;
 export interface MultiplyOptions extends CommonOptions { readonly x: string; readonly vectors: number; readonly seed: number; readonly out?: string }
 
 export interface Handlers {
@@ -51,6 +58,7 @@ export interface Handlers {
   info(file: string, options: CommonOptions): Promise<number>;
   doctor(options: CommonOptions): Promise<number>;
   table(options: TableOptions): Promise<number>;
+  preconditioners(options: PreconditionerTableOptions): Promise<number>;
   demo(options: TableOptions): Promise<number>;
 }
 
@@ -104,7 +112,7 @@ function withTable(command: Command, defaults: { readonly network: readonly numb
     .option('--weights <file>', 'weights to begin from: .npz or safetensors of a PyTorch or Flax perceptron')
     .option('--low <share>', `${shareOf('low')} 208 numbers a row)`, shareNumber)
     .addOption(highOption(`${shareOf('high')} 1811 numbers a row, at most 0.5)`, defaults.high))
-    .addOption(new Option('--methods <list>', `comma between: ${TABLE_METHODS.join(', ')}; or all`).argParser(methodList).default([...DEFAULT_TABLE_METHODS], DEFAULT_TABLE_METHODS.join(',')))
+    .addOption(new Option('--methods <list>', `comma between: ${TABLE_METHODS.join(', ')}; of preconditioners: ${PRECONDITIONER_CHOICES.join(', ')}; or all`).argParser(methodList).default([...DEFAULT_TABLE_METHODS], DEFAULT_TABLE_METHODS.join(',')))
     .option('--vectors <p>', 'vectors that products are timed with', wholeNumber(1, 65_536), 1)
     .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
     .option('--memory-limit <bytes>', 'refuse what may need more, e.g. 8G (default: what is free)', byteCount)
@@ -119,9 +127,24 @@ function highOption(text: string, fallback: number | undefined): Option {
   return new Option('--high <share>', 'share of the dense matrix that the high column may store').argParser(shareNumber).default(fallback);
 }
 
-/** --methods: names with commas between, or all. */
+/** --methods: names with commas between, or all; which of them a table has, it says itself. */
 function methodList(text: string): string[] {
-  return text.trim() === 'all' ? [...TABLE_METHODS] : oneOfEach('method', TABLE_METHODS)(text);
+  const ranked = /^\s*nystrom-[1-9]\d{0,5}\s*$/i;
+  const known = [...new Set(['all', ...TABLE_METHODS, ...PRECONDITIONERS])];
+  const names = text.split(',').flatMap((part) => (ranked.test(part) ? [part.trim().toLowerCase()] : oneOfEach('method', known)(part)));
+  if (names.includes('all') && names.length > 1) throw new InvalidArgumentError("'all' stands alone.");
+  return names;
+}
+
+/** --matrices: names with commas between, or none. */
+function matrixList(text: string): string[] {
+  const names = SWEPT_MATRICES.map((name) => name.toLowerCase());
+  return text.trim().toLowerCase() === 'none' ? [] : oneOfEach('test matrix', names)(text).map((name) => name.toUpperCase());
+}
+
+/** The options of a command that were given, and not those at their defaults. */
+function givenOf<T extends object>(options: T, command: Command): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => command.getOptionValueSource(name) !== 'default')) as Partial<T>;
 }
 
 /** The program; what a handler returns goes to `finish` as the exit status. */
@@ -162,8 +185,11 @@ export function createProgram(handlers: Handlers, finish: (status: number) => vo
   withCommon(program.command('doctor').description('What hmatrix finds here: BLAS, cores, memory, GPU'))
     .action(async (options: CommonOptions) => { finish(await handlers.doctor(options)); });
 
-  withTable(program.command('table').description('Approximations of a Gauss–Newton Hessian at equal memory: hierarchical matrix, randomized SVD, K-FAC and others'), { network: [784, 10, 784], samples: 1000 })
-    .action(async (options: TableOptions) => { finish(await handlers.table(options)); });
+  withTable(program.command('table').description('Approximations of a Gauss–Newton Hessian at equal memory: hierarchical matrix, randomized SVD, K-FAC and others; or preconditioners'), { network: [784, 10, 784], samples: 1000 })
+    .option('--preconditioners', 'preconditioners instead: the published table, a sweep over shifts of test matrices, and Gauss–Newton matrices (default: of 196-32-8-32-196 and 784-20-20-10, 250 and 1000 images)')
+    .option('--size <n>', 'size of the test matrices, a perfect square (default: 4096)', wholeNumber(16, MAX_SIZE))
+    .option('--matrices <list>', `test matrices, comma between: ${SWEPT_MATRICES.join(', ')}; or none (default: all)`, matrixList)
+    .action(async (options: TableOptions, command: Command) => { finish(await (options.preconditioners === true ? handlers.preconditioners(givenOf(options, command)) : handlers.table(options))); });
 
   withTable(program.command('demo').description('The main job: the table for an autoencoder of images of digits, in about a minute'), DEMO)
     .action(async (options: TableOptions) => { finish(await handlers.demo(options)); });

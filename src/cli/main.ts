@@ -13,6 +13,7 @@ const handlers: Handlers = {
   info: async (file, options) => (await import('./info.js')).info(file, options),
   doctor: async (options) => (await import('./doctor.js')).doctor(options),
   table: async (options) => (await import('./table.js')).table(options),
+  preconditioners: async (options) => (await import('./preconditioners.js')).preconditioners(options),
   demo: async (options) => (await import('./demo.js')).demo(options),
 };
 
