@@ -71,7 +71,7 @@ async function parse(args: readonly string[]): Promise<{ name: string; options: 
     seen = { name, options: given.at(-1) };
     return Promise.resolve(0);
   };
-  const handlers: Handlers = { compress: take('compress'), multiply: take('multiply'), info: take('info'), doctor: take('doctor'), table: take('table'), solve: take('solve'), demo: take('demo') };
+  const handlers: Handlers = { compress: take('compress'), multiply: take('multiply'), info: take('info'), doctor: take('doctor'), table: take('table'), preconditioners: take('table'), solve: take('solve'), demo: take('demo') };
   const program = createProgram(handlers, () => undefined);
   for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: () => undefined });
   await program.parseAsync([...args], { from: 'user' });

@@ -1,10 +1,11 @@
 /**
  * The commands and their options, without what they do: handlers are loaded when a command runs. Layer 8.
  */
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../core/version.js';
 import type { CompressOptions } from '../hierarchical/options.js';
 import type { InputOptions } from './input.js';
+import { PRECONDITIONER_CHOICES, SWEPT_MATRICES } from '../experiment/preconditioner-plan.js';
 import { DEFAULT_TABLE_METHODS, TABLE_METHODS } from '../experiment/table-plan.js';
 import { ACTIVATIONS, type ActivationName } from '../network/activation.js';
 import { LOSSES, type LossName } from '../network/loss-name.js';
@@ -43,6 +44,9 @@ export interface TableOptions extends CommonOptions {
   readonly seed: number;
   readonly memoryLimit?: number;
   readonly record?: string;
+  readonly preconditioners?: boolean;
+  readonly size?: number;
+  readonly matrices?: readonly string[];
 }
 /** The network whose Gauss–Newton matrix is solved with; what is not given is at NETWORK_DEFAULTS. */
 export type NetworkOptions = Partial<Pick<TableOptions, 'network' | 'activation' | 'loss' | 'bias' | 'samples' | 'epochs' | 'learningRate' | 'batchSize' | 'images' | 'labels' | 'weights'>>;
@@ -63,6 +67,8 @@ export interface SolveCommandOptions extends CommonOptions, InputOptions, Networ
   readonly out?: string;
   readonly record?: string;
 }
+/** What a table of preconditioners takes: only what was given. */
+export type PreconditionerTableOptions = Partial<TableOptions>;
 export interface MultiplyOptions extends CommonOptions { readonly x: string; readonly vectors: number; readonly seed: number; readonly out?: string }
 
 export interface Handlers {
@@ -72,6 +78,7 @@ export interface Handlers {
   doctor(options: CommonOptions): Promise<number>;
   table(options: TableOptions): Promise<number>;
   solve(options: SolveCommandOptions): Promise<number>;
+  preconditioners(options: PreconditionerTableOptions): Promise<number>;
   demo(options: TableOptions): Promise<number>;
 }
 
@@ -122,8 +129,8 @@ function withInput(command: Command): Command {
     .option('--degree <n>', 'of the polynomial kernel (default: 2)', wholeNumber(1, 64))
     .option('--ridge <x>', 'added to the diagonal of a kernel matrix (default: 0)', nonNegative)
     .option('--limit <n>', 'only the first n points', wholeNumber(1, MAX_SIZE))
-    .option('--named <name>', 'a test matrix: K02, K13, K15')
-    .option('--size <n>', 'size of the test matrix, a perfect square', wholeNumber(1, MAX_SIZE));
+    .option('--named <name>', 'a test matrix: K02, K13, K15, COV, EXP, MATERN')
+    .option('--size <n>', 'size of the test matrix; but for COV a perfect square', wholeNumber(1, MAX_SIZE));
 }
 
 /** A network that the table of takes about a minute on two cores. */
@@ -161,7 +168,7 @@ function withTable(command: Command, defaults: { readonly network: readonly numb
   return withNetwork(withCommon(command), defaults)
     .option('--low <share>', `${shareOf('low')} 208 numbers a row)`, shareNumber)
     .addOption(highOption(`${shareOf('high')} 1811 numbers a row, at most 0.5)`, defaults.high))
-    .addOption(new Option('--methods <list>', `comma between: ${TABLE_METHODS.join(', ')}; or all`).argParser(methodList).default([...DEFAULT_TABLE_METHODS], DEFAULT_TABLE_METHODS.join(',')))
+    .addOption(new Option('--methods <list>', `comma between: ${TABLE_METHODS.join(', ')}; of preconditioners: ${PRECONDITIONER_CHOICES.join(', ')}; or all`).argParser(methodList).default([...DEFAULT_TABLE_METHODS], DEFAULT_TABLE_METHODS.join(',')))
     .option('--vectors <p>', 'vectors that products are timed with', wholeNumber(1, 65_536), 1)
     .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
     .option('--memory-limit <bytes>', 'refuse what may need more, e.g. 8G (default: what is free)', byteCount)
@@ -195,9 +202,24 @@ function highOption(text: string, fallback: number | undefined): Option {
   return new Option('--high <share>', 'share of the dense matrix that the high column may store').argParser(shareNumber).default(fallback);
 }
 
-/** --methods: names with commas between, or all. */
+/** --methods: names with commas between, or all; which of them a table has, it says itself. */
 function methodList(text: string): string[] {
-  return text.trim() === 'all' ? [...TABLE_METHODS] : oneOfEach('method', TABLE_METHODS)(text);
+  const ranked = /^\s*nystrom-[1-9]\d{0,5}\s*$/i;
+  const known = [...new Set(['all', ...TABLE_METHODS, ...PRECONDITIONERS])];
+  const names = text.split(',').flatMap((part) => (ranked.test(part) ? [part.trim().toLowerCase()] : oneOfEach('method', known)(part)));
+  if (names.includes('all') && names.length > 1) throw new InvalidArgumentError("'all' stands alone.");
+  return names;
+}
+
+/** --matrices: names with commas between, or none. */
+function matrixList(text: string): string[] {
+  const names = SWEPT_MATRICES.map((name) => name.toLowerCase());
+  return text.trim().toLowerCase() === 'none' ? [] : oneOfEach('test matrix', names)(text).map((name) => name.toUpperCase());
+}
+
+/** The options of a command that were given, and not those at their defaults. */
+function givenOf<T extends object>(options: T, command: Command): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => command.getOptionValueSource(name) !== 'default')) as Partial<T>;
 }
 
 /** The program; what a handler returns goes to `finish` as the exit status. */
@@ -232,8 +254,11 @@ export function createProgram(handlers: Handlers, finish: (status: number) => vo
   withSolve(program.command('solve').description('Solve (A + λI) x = b: a stored matrix, a kernel over points, a test matrix, or the Gauss–Newton matrix of a network'))
     .action(async (options: SolveCommandOptions) => { finish(await handlers.solve(options)); });
 
-  withTable(program.command('table').description('Approximations of a Gauss–Newton Hessian at equal memory: hierarchical matrix, randomized SVD, K-FAC and others'), { network: [784, 10, 784], samples: 1000 })
-    .action(async (options: TableOptions) => { finish(await handlers.table(options)); });
+  withTable(program.command('table').description('Approximations of a Gauss–Newton Hessian at equal memory: hierarchical matrix, randomized SVD, K-FAC and others; or preconditioners'), { network: [784, 10, 784], samples: 1000 })
+    .option('--preconditioners', 'preconditioners instead: the published table, a sweep over shifts of test matrices, and Gauss–Newton matrices (default: of 196-32-8-32-196 and 784-20-20-10, 250 and 1000 images)')
+    .option('--size <n>', 'size of the test matrices, a perfect square (default: 4096)', wholeNumber(16, MAX_SIZE))
+    .option('--matrices <list>', `test matrices, comma between: ${SWEPT_MATRICES.join(', ')}; or none (default: all)`, matrixList)
+    .action(async (options: TableOptions, command: Command) => { finish(await (options.preconditioners === true ? handlers.preconditioners(givenOf(options, command)) : handlers.table(options))); });
 
   withTable(program.command('demo').description('The main job: the table for an autoencoder of images of digits, in about a minute'), DEMO)
     .action(async (options: TableOptions) => { finish(await handlers.demo(options)); });

@@ -14,6 +14,7 @@ const handlers: Handlers = {
   doctor: async (options) => (await import('./doctor.js')).doctor(options),
   solve: async (options) => (await import('./solve.js')).solve(options),
   table: async (options) => (await import('./table.js')).table(options),
+  preconditioners: async (options) => (await import('./preconditioners.js')).preconditioners(options),
   demo: async (options) => (await import('./demo.js')).demo(options),
 };
 

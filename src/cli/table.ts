@@ -3,6 +3,7 @@
  */
 import { basename } from 'node:path';
 import type { LabeledImages } from '../experiment/network-data.js';
+import { TABLE_METHODS } from '../experiment/table-plan.js';
 import type { TableRecord } from '../experiment/table-record.js';
 import type { TableSetup } from '../experiment/table-run.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -16,7 +17,7 @@ import { UsageError } from './usage.js';
 export const EPOCHS = 5;
 
 /** Images and labels of the options; without a file the first generated digits. Throws the errors of files. */
-export async function openData({ images, labels, samples, seed }: Pick<TableOptions, 'images' | 'labels' | 'samples' | 'seed'>, control: TeamControl): Promise<LabeledImages & { readonly name: string }> {
+export async function openData({ images, labels, samples, seed }: { readonly images?: string | undefined; readonly labels?: string | undefined; readonly samples: number; readonly seed: number }, control: TeamControl): Promise<LabeledImages & { readonly name: string }> {
   if (images === undefined) {
     const { digitImages } = await import('../../datasets/digits.js');
     const digits = digitImages(samples, seed);
@@ -34,7 +35,7 @@ function setupOf(options: TableOptions): Omit<TableSetup, 'data'> {
   return {
     widths: network, activation: activation.length === 1 ? activation[0] : activation, loss, bias, samples,
     epochs: epochs ?? (weights === undefined ? EPOCHS : 0), batchSize, learningRate, weights: weights === undefined ? undefined : { path: weights, name: basename(weights) },
-    low, high, methods, vectors, seed, memoryLimit,
+    low, high, methods: methods.length === 1 && methods[0] === 'all' ? TABLE_METHODS : methods, vectors, seed, memoryLimit,
   };
 }
 
@@ -42,6 +43,8 @@ function setupOf(options: TableOptions): Omit<TableSetup, 'data'> {
 export async function tableOf(options: TableOptions, announce?: (setup: Omit<TableSetup, 'data'>) => void): Promise<TableRecord> {
   const { checkTable, runTable } = await import('../experiment/table-run.js');
   const setup = setupOf(options);
+  const misplaced = (['size', 'matrices'] as const).find((name) => options[name] !== undefined);
+  if (misplaced !== undefined) throw new UsageError(`--${misplaced} goes with --preconditioners.`);
   if (options.labels !== undefined && options.images === undefined) throw new UsageError('--labels goes with --images: the generated digits have their own labels.');
   checkTable(setup);
   await requireWritable(options.record);

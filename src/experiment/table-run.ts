@@ -27,6 +27,7 @@ import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { randomVectors } from './compression-run.js';
 import { measureDgemm, median } from './dgemm-rate.js';
+import { named } from './named-progress.js';
 import { networkData, type LabeledImages } from './network-data.js';
 import { circumstances } from './record.js';
 import { planTable, tableBudgets, type PlannedRow } from './table-plan.js';
@@ -162,11 +163,6 @@ async function measureAll(waiting: Waiting[], source: EntrySource, seed: number,
     waiting.length = 0;
   }
 }
-
-/** Progress that says which row it belongs to. */
-const named = (name: string, control: TeamControl): TeamControl => ({
-  ...control, onProgress: control.onProgress && (({ phase, done, total }) => { control.onProgress?.({ phase: `${name}: ${phase}`, done, total }); }),
-});
 
 /**
  * Runs the whole table. Deterministic but for the times. Rows whose method does not fit its budget or the memory are left out, and why is said in `skipped`.

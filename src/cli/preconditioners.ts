@@ -1,0 +1,79 @@
+/**
+ * hmatrix table --preconditioners: the published table of preconditioners, a sweep over shifts, and Gauss–Newton matrices. Layer 8.
+ */
+import type { PreconditionerRecord } from '../experiment/preconditioner-record.js';
+import type { MatrixCase, NetworkSetup, PreconditionerSetup } from '../experiment/preconditioner-run.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import type { PreconditionerTableOptions } from './commands.js';
+import { exitStatus } from './outcome.js';
+import { print, printJson, requireWritable, withTeam } from './run.js';
+import { openData } from './table.js';
+import { UsageError } from './usage.js';
+
+const SIZE = 4096;
+/** Of the command's own networks: enough for about two minutes in all. */
+const EPOCHS = 5;
+const [BATCH_SIZE, LEARNING_RATE] = [50, 1e-3];
+
+/** Options of the other table. */
+const FOREIGN = ['low', 'high', 'weights', 'vectors'] as const;
+
+/** What can be found wrong before anything is opened. Throws UsageError, OptionError. */
+async function check(options: PreconditionerTableOptions): Promise<readonly string[]> {
+  const { DEFAULT_PRECONDITIONERS, PRECONDITIONER_CHOICES, planPreconditioners } = await import('../experiment/preconditioner-plan.js');
+  const misplaced = FOREIGN.find((name) => options[name] !== undefined);
+  if (misplaced !== undefined) throw new UsageError(`--${misplaced} goes without --preconditioners.`);
+  if (options.labels !== undefined && options.images === undefined) throw new UsageError('--labels goes with --images: the generated digits have their own labels.');
+  if (options.network === undefined) {
+    const named = (['activation', 'loss', 'bias'] as const).find((name) => options[name] !== undefined);
+    if (named !== undefined) throw new UsageError(`--${named} goes with --network: the usual networks have their own.`);
+  }
+  const { methods = DEFAULT_PRECONDITIONERS } = options;
+  const wanted = methods.length === 1 && methods[0] === 'all' ? PRECONDITIONER_CHOICES.map((name) => name.replace('RANK', '256')) : methods;
+  planPreconditioners(wanted);
+  return wanted;
+}
+
+/** The network of the options, else the usual ones, each with its data; with images but no labels, those that need none. */
+async function openNetworks(options: PreconditionerTableOptions, control: TeamControl): Promise<NetworkSetup[]> {
+  const { NETWORKS } = await import('../experiment/preconditioner-plan.js');
+  const { network, activation = ['tanh'], loss = 'mse', bias = false, samples, epochs = EPOCHS, batchSize = BATCH_SIZE, learningRate = LEARNING_RATE, images, labels, seed = 0 } = options;
+  const cases = network === undefined
+    ? NETWORKS.filter((one) => images === undefined || labels !== undefined || one.loss !== 'cross-entropy').map((one) => ({ ...one, samples: samples ?? one.samples }))
+    : [{ widths: network, activation: activation.length === 1 ? activation[0] : activation, loss, bias, samples: samples ?? NETWORKS[0].samples }];
+  const most = Math.max(...cases.map((one) => one.samples));
+  const data = await openData({ images, labels, samples: most, seed }, control);
+  return cases.map((one) => ({ ...one, data, epochs, batchSize, learningRate }));
+}
+
+/** Which matrices: those of the options at the asked size. */
+async function matricesOf({ matrices, size = SIZE }: PreconditionerTableOptions): Promise<Pick<PreconditionerSetup, 'printed' | 'swept'>> {
+  const { PRINTED_MATRICES, SWEPT_MATRICES } = await import('../experiment/preconditioner-plan.js');
+  const chosen = (names: readonly string[]): MatrixCase[] => names.filter((name) => matrices === undefined || matrices.includes(name)).map((name) => ({ name, size }));
+  return { printed: chosen(PRINTED_MATRICES), swept: chosen(SWEPT_MATRICES) };
+}
+
+export async function preconditioners(options: PreconditionerTableOptions): Promise<number> {
+  const methods = await check(options);
+  await requireWritable(options.record);
+  const { seed = 0, memoryLimit } = options;
+  const matrices = await matricesOf(options);
+  const { named } = await import('../../datasets/named.js');
+  const { record, portable } = await withTeam(options, async (control) => {
+    const { runPreconditioners } = await import('../experiment/preconditioner-run.js');
+    const { blas } = control.team;
+    const networks = await openNetworks(options, control);
+    const done: PreconditionerRecord = await runPreconditioners({ open: ({ name, size }) => named(name, size, { blas }), ...matrices, networks, methods, seed, memoryLimit }, control);
+    if (options.record !== undefined) {
+      const { writeRecord } = await import('../experiment/record.js');
+      await writeRecord(options.record, done, { signal: control.signal });
+    }
+    return { record: done, portable: blas.kind === 'portable' };
+  });
+  if (options.json === true) printJson(record);
+  else if (options.quiet !== true) {
+    const { preconditionerReport } = await import('./preconditioner-report.js');
+    print(preconditionerReport(record, portable));
+  }
+  return exitStatus.done;
+}

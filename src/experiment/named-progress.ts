@@ -1,0 +1,8 @@
+/**
+ * Progress that says which part of a run it belongs to. Layer 7.
+ */
+import type { TeamControl } from '../parallel/team-control.js';
+
+export const named = (name: string, control: TeamControl): TeamControl => ({
+  ...control, onProgress: control.onProgress && (({ phase, done, total }) => { control.onProgress?.({ phase: `${name}: ${phase}`, done, total }); }),
+});
