@@ -10,7 +10,7 @@ import { digits, exponent, replaceSection } from './table.js';
 
 function title({ name, size, dimension, bandwidth, shift, options }: FactorizationResult): string {
   const kernel = `Gaussian ${dimension}-D, N = ${size.toLocaleString('en')}, h = ${digits(bandwidth)}`;
-  const accuracy = options.tolerance === 0 ? '' : `, tol ${options.tolerance}`;
+  const accuracy = options.tolerance === 0 ? '' : `, tol ${Number(options.tolerance).toExponential(0)}`;
   const format = name.includes('line') ? `, ${options.format?.toUpperCase()}` : '';
   return `${kernel}, m = ${options.leafSize}, s ≤ ${options.maxRank}${accuracy}, λ = ${digits(shift)}${format}`;
 }
