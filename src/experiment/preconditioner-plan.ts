@@ -39,10 +39,10 @@ export const PRECONDITIONER_CHOICES: readonly string[] = PRECONDITIONERS.map((na
 
 export interface PlannedPreconditioner { readonly label: string; readonly name: PreconditionerName; readonly options: PreconditionerOptions }
 
-/** Hierarchical matrices of networks: leaves as the neurons have inputs, ranks for some per cent of the dense memory. */
+/** Hierarchical matrices of networks: two to four per cent of the dense memory. */
 const NETWORK_OPTIONS: Readonly<Partial<Record<PreconditionerName, PreconditionerOptions>>> = {
   hodlr: { leafSize: 64, maxRank: 64, tolerance: 1e-3 },
-  hss: { leafSize: 128, maxRank: 128, tolerance: 1e-3 },
+  hss: { share: 0.02 },
 };
 
 /** The preconditioners of these names, `nystrom-64` being that of rank 64. Throws OptionError. */

@@ -78,6 +78,7 @@ export async function compress(source: EntrySource, options: CompressOptions, co
     resampled: nodes.filter((ν) => skeletons.attempts[ν] > 1).length,
     missed: nodes.filter((ν) => skeletons.missed[ν] > share(ν)).length,
     norm: Math.sqrt(normSquared),
+    ...(resolved.preserve ? { preserve: 'positive-definite' as const } : {}),
   };
   return new HierarchicalMatrix(data, layout.elements, report, control.team);
 }
@@ -111,7 +112,7 @@ async function skeletonize(
   }
   const state: SkeletonState = {
     source: handle, tree, leafOf: leafNumbers(tree), neighbors: neighbors.indices, neighborCount: neighbors.count, nearBegin: lists.nearBegin, near: lists.near,
-    maxRank, leafSize, seed, needed,
+    maxRank, leafSize, seed, needed, preserve: options.preserve,
     thresholdPerIndex: (tolerance * tolerance * normSquared) / (2 * basisLevels(needed) * tree.size),
     ranks: sharedInt32(nodes), choice: sharedInt32(nodes * maxRank), skeletons: sharedInt32(nodes * maxRank), amplification: sharedFloat64(nodes * maxRank),
     slotBegin, slots: sharedFloat64(slots), missed: sharedFloat64(nodes), attempts: sharedInt32(nodes),

@@ -41,6 +41,8 @@ export interface CompressionReport {
   readonly missed: number;
   /** Estimate of ‖K‖_F from the sample that scaled the tolerance. */
   readonly norm: number;
+  /** There where K̃ is positive semidefinite by construction (scaled-interpolation.ts). */
+  readonly preserve?: 'positive-definite';
   /** There where the matrix was compressed from products alone (compress-operator.ts): then there were no neighbours and no distance, and the tree was given. */
   readonly products?: ProductsReport;
 }

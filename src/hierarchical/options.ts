@@ -30,13 +30,19 @@ export interface CompressOptions {
   /** A tree of the caller's instead of one built by distance; `leafSize` is then what its leaves hold. Neighbours are still searched by `distance`, where it or a budget is given. */
   readonly tree?: ClusterTree;
   readonly seed?: number;
+  /** 'positive-definite' (format 'hss'): K̃ ≽ 0 by construction, whatever the tolerance, so that K̃ + λI factors for every λ above rounding (scaled-interpolation.ts). */
+  readonly preserve?: 'positive-definite';
   /** Precision of the stored blocks and of products; skeletons are always found in float64. Default 'f64'. */
   readonly dtype?: Precision;
   /** Bytes the compression may use; default: what the system says is free. More is refused before anything is allocated. */
   readonly memoryLimit?: number;
 }
 
-export interface ResolvedOptions extends Required<Omit<CompressOptions, 'memoryLimit' | 'tree'>> { readonly memoryLimit: number | undefined; readonly tree: ClusterTree | undefined }
+export interface ResolvedOptions extends Required<Omit<CompressOptions, 'memoryLimit' | 'tree' | 'preserve'>> {
+  readonly preserve: boolean;
+ readonly memoryLimit: number | undefined;
+  readonly tree: ClusterTree | undefined;
+}
 
 export const FORMATS: readonly string[] = ['hodlr', 'hss', 'fmm'];
 export const PRECISIONS: readonly string[] = ['f64', 'f32'];
@@ -63,8 +69,11 @@ export function resolveOptions(options: CompressOptions): ResolvedOptions {
   const seed = options.seed ?? 0;
   if (!Number.isSafeInteger(seed) || seed < 0) throw new OptionError(`seed must be a whole number from 0 to 2⁵³ − 1, not ${seed}.`, { option: 'seed', value: seed });
   if (options.memoryLimit !== undefined && !(options.memoryLimit > 0)) throw new OptionError(`memoryLimit must be a positive number of bytes, not ${options.memoryLimit}.`, { option: 'memoryLimit' });
+  const { preserve } = options;
+  if (preserve !== undefined && preserve !== 'positive-definite') throw new OptionError(`preserve must be 'positive-definite', not "${String(preserve)}".`, { option: 'preserve', value: preserve });
+  if (preserve !== undefined && format !== 'hss') throw new OptionError(`preserve needs format 'hss', not '${format}': the construction is nested, and near blocks off the diagonal are not part of it.`, { option: 'preserve', format });
   return {
-    format, leafSize, maxRank, tolerance, budget, dtype, seed, tree,
+    preserve: preserve !== undefined, format, leafSize, maxRank, tolerance, budget, dtype, seed, tree,
     neighbors: tree !== undefined && options.distance === undefined && budget === 0 ? 0 : wholeNumber('neighbors', options.neighbors ?? 32, 1, 4096),
     distance: options.distance ?? 'auto',
     memoryLimit: options.memoryLimit,

@@ -18,12 +18,15 @@ import type { EntrySource } from '../source/entry-source.js';
 import { openHandle, type SourceHandle } from '../source/share-source.js';
 import { firstLeaf } from './data.js';
 import { RowSampler, type RowSamplerState } from './row-sampler.js';
+import { ScaledInterpolation } from './scaled-interpolation.js';
 
 export interface SkeletonState extends RowSamplerState {
   readonly source: SourceHandle;
   readonly maxRank: number;
   readonly leafSize: number;
   readonly seed: number;
+  /** Interpolations that keep K̃ positive semidefinite (scaled-interpolation.ts). */
+  readonly preserve: boolean;
   /** t²·‖K‖_F²/(2·levels·N): a node's squared threshold is this times its size. */
   readonly thresholdPerIndex: number;
   /** 1 where a far pair of the node or of an ancestor needs a basis. */
@@ -73,6 +76,7 @@ class NodeSkeletonizer {
   readonly #fresh: Int32Array;
   readonly #sample: Float64Array;
   readonly #check: Float64Array;
+  readonly #scaled: ScaledInterpolation | undefined;
 
   constructor(state: SkeletonState, context: WorkerContext) {
     const columns = candidateLimit(state.leafSize, state.maxRank);
@@ -87,6 +91,7 @@ class NodeSkeletonizer {
     this.#fresh = new Int32Array(columns);
     this.#sample = new Float64Array(rows * columns);
     this.#check = new Float64Array(2 * FRESH_ROWS * columns);
+    this.#scaled = state.preserve ? new ScaledInterpolation(this.#source, columns, state.maxRank, context.blas) : undefined;
   }
 
   run(ν: number): void {
@@ -117,6 +122,7 @@ class NodeSkeletonizer {
     }
     state.attempts[ν] = attempts;
     state.missed[ν] = missed;
+    if (this.#scaled !== undefined) this.#interpolateScaled(columns, this.#scaled);
     this.#store(ν, columns);
   }
 
@@ -168,6 +174,19 @@ class NodeSkeletonizer {
     const rest = block(a, 0, k, rows, redundant);
     if (k > 0) this.#context.blas.gemm('N', 'T', -1, block(a, 0, 0, rows, k), decomposition.interpolation, 1, rest);
     return squaredNorm(rest);
+  }
+
+  /** The decomposition's T, which is scaled by D, replaced by that of the node's own block. */
+  #interpolateScaled(columns: number, scaled: ScaledInterpolation): void {
+    const { rank: k, columns: order, interpolation: t } = this.#decomposition;
+    const redundant = columns - k;
+    if (k === 0 || redundant === 0) return;
+    for (let j = 0; j < columns; j++) this.#fresh[j] = this.#candidates[order[j]];
+    const own = scaled.solve(this.#fresh.subarray(0, k), this.#fresh.subarray(k, columns));
+    const d = this.#amplification;
+    for (let j = 0; j < k; j++) {
+      for (let i = 0; i < redundant; i++) t.data[t.offset + i + j * t.ld] = (own.data[i + j * redundant] * d[order[k + i]]) / d[order[j]];
+    }
   }
 
   /** Writes rank, skeleton, amplification and Tᵀ, the scaling by D undone. */

@@ -5,12 +5,15 @@ import { NotPositiveDefiniteError } from '../core/errors.js';
 import { isGaussNewton } from '../approximation/subject.js';
 import { lexicographicTree } from '../approximation/hierarchical.js';
 import { compressHessian } from '../curvature/compress-hessian.js';
+import { factorKronecker } from '../curvature/kronecker-factorization.js';
+import { kroneckerHierarchical } from '../curvature/kronecker-hierarchical.js';
 import type { GaussNewtonSource } from '../curvature/gauss-newton-source.js';
 import { compress } from '../hierarchical/compress.js';
 import { compressOperator } from '../hierarchical/compress-operator.js';
 import { factor } from '../hierarchical/factor.js';
 import type { Factorization } from '../hierarchical/factorization.js';
 import { HierarchicalMatrix } from '../hierarchical/matrix.js';
+import type { Model } from '../network/model.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { mostInLeaf } from '../tree/cluster-tree.js';
@@ -18,14 +21,34 @@ import type { Preconditioner, PreconditionerOptions, Subject } from './precondit
 import { preconditionerAt } from './shifted-preconditioner.js';
 
 const LEAF_SIZE = 256;
+const SHARE = 0.02;
 const TOLERANCE = 1e-2;
 
 /**
- * M = (K̃ + λI)⁻¹ with K̃ ≈ A of format `name`: the operator itself, where it is one of that format; of a network's Gauss–Newton matrix by `compressHessian`; else from entries, or from
+ * M = (G̃ + λI)⁻¹ of a network's Gauss–Newton matrix by its principal part in the Kronecker eigenbasis (curvature/principal-choice.ts), which is positive definite by construction.
+ * Needs λ > 0. Throws what `kroneckerHierarchical` and `factorKronecker` throw.
+ */
+async function kroneckerPreconditioner(model: Model, shift: number, { share = SHARE, leafSize, memoryLimit }: PreconditionerOptions, control: TeamControl): Promise<Preconditioner> {
+  const began = performance.now();
+  const limit = memoryLimit === undefined ? {} : { memoryLimit };
+  const matrix = await kroneckerHierarchical(model, { preserve: 'positive-definite', share, ...(leafSize === undefined ? {} : { leafSize }), ...limit }, control);
+  const compress = (performance.now() - began) / 1000;
+  return preconditionerAt({
+    name: 'hss', details: { basis: 'Kronecker', principal: matrix.report.principal?.size ?? 0, share: matrix.share }, compress,
+    invert: async (λ) => {
+      const factorization = await factorKronecker(matrix, { shift: λ, ...limit }, control);
+      return { operator: factorization, bytes: factorization.bytes, release: () => { factorization.release(); } };
+    },
+  }, shift);
+}
+
+/**
+ * M = (K̃ + λI)⁻¹ with K̃ ≈ A of format `name`: the operator itself, where it is one of that format; of a network's Gauss–Newton matrix in the Kronecker eigenbasis (hss, unless a tree or a rank is given) or by `compressHessian`; else from entries, or from
  * products on the tree given (that of the operator, where it is a hierarchical matrix; else the order of the indices). Where K̃ + λI is not positive definite it is factored at the
  * smallest shift that works, and `note` says so. Throws what compression and factorization throw.
  */
 export async function hierarchicalPreconditioner(subject: Subject, name: 'hss' | 'hodlr', shift: number, options: PreconditionerOptions, control: TeamControl): Promise<Preconditioner> {
+  if (name === 'hss' && isGaussNewton(subject) && shift > 0 && options.tree === undefined && options.maxRank === undefined) return kroneckerPreconditioner(subject.model, shift, options, control);
   const began = performance.now();
   const { matrix, from } = await compressed(subject, name, options, control);
   const compress = (performance.now() - began) / 1000;

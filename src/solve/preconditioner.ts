@@ -24,6 +24,8 @@ export interface PreconditionerOptions {
   readonly tolerance?: number;
   readonly leafSize?: number;
   readonly maxRank?: number;
+  /** Of a network's matrix by `hss`: what it may store, as a share of the dense matrix (kroneckerHierarchical); its factors take twice that. Default 0.02. */
+  readonly share?: number;
   readonly tree?: ClusterTree;
   /** Rank of `nystrom`; default 256, at most N/4. */
   readonly rank?: number;
