@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- --images FILE] [--labels FILE] [--only TEXT]`: every case whose name holds TEXT in a process of its own. Those of bench/cases.ts: medians to
- * bench/results/compression.json; networks of bench/hessian-cases.ts (`--only hessian`): tables to bench/results/hessian.json. The tables of README.md are made from them.
+ * bench/results/compression.json; factorizations of bench/factorization-cases.ts (`--only factorization`): to bench/results/factorization.json; networks of bench/hessian-cases.ts (`--only hessian`): tables to bench/results/hessian.json. The tables of README.md are made from them.
  * `--samples` and `--epochs` try the networks on less; such results are printed and not kept.
  */
 import { spawnSync } from 'node:child_process';
@@ -9,6 +9,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { CompressionRecord } from '../src/experiment/record.js';
 import { CASES } from './cases.js';
+import { FACTORIZATION_CASES } from './factorization-cases.js';
+import { writeFactorizationTable } from './factorization-table.js';
+import type { FactorizationResult } from './factorization.js';
 import { median } from '../src/experiment/dgemm-rate.js';
 import type { HessianResult } from './hessian.js';
 import { HESSIAN_CASES } from './hessian-cases.js';
@@ -63,6 +66,18 @@ for (const { name, input } of compressions) {
   writeRecord('compression', { results: CASES.flatMap((c) => results.get(c.name) ?? []) });
 }
 if (compressions.length > 0) writeTable([...results.values()]);
+
+const factorizations = chosen(FACTORIZATION_CASES);
+const factored = earlier<FactorizationResult>('factorization');
+for (const { name } of factorizations) {
+  const child = spawnSync(process.execPath, [fileURLToPath(new URL('./factorization.js', import.meta.url)), name, args.repeats], { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  if (child.status !== 0) throw new Error(`${name} failed:\n${child.stderr}`);
+  const result = JSON.parse(child.stdout) as FactorizationResult;
+  factored.set(name, result);
+  console.log(name, JSON.stringify(result.seconds), 'GFLOP/s', result.gflops.factor, 'of', result.gflops.dgemm, 'residual', result.residual, 'condition', result.condition, 'logdet', result.logdetError);
+  writeRecord('factorization', { results: FACTORIZATION_CASES.flatMap((one) => factored.get(one.name) ?? []) });
+}
+if (factorizations.length > 0) writeFactorizationTable([...factored.values()]);
 
 /** The table of one network, with rates of entries. */
 function hessian(name: string): HessianResult {

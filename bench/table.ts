@@ -25,7 +25,7 @@ export interface CaseResult {
   readonly budgetUsed: number;
 }
 
-const digits = (value: number, count = 2): string => Number(value.toPrecision(count)).toString();
+export const digits = (value: number, count = 2): string => Number(value.toPrecision(count)).toString();
 const small = (value: number): string => (value >= 0.01 ? digits(value) : value.toExponential(1));
 
 function title({ input, options, vectors }: CaseResult): string {
@@ -52,9 +52,9 @@ function row(result: CaseResult): string {
   ].join(' | ')} |`;
 }
 
-/** Exponent e of seconds ~ N^e by least squares in logarithms; N log N itself gives about 1.1 here. */
-function growth(results: readonly CaseResult[], seconds: (result: CaseResult) => number): number {
-  const points = results.map((result) => [Math.log(result.input.size), Math.log(seconds(result))] as const);
+/** Exponent e of seconds ~ N^e by least squares in logarithms, from pairs of N and seconds; N log N itself gives about 1.1 here. */
+export function exponent(pairs: readonly (readonly [number, number])[]): number {
+  const points = pairs.map(([size, seconds]) => [Math.log(size), Math.log(seconds)] as const);
   const mean = (k: 0 | 1): number => points.reduce((sum, point) => sum + point[k], 0) / points.length;
   const [x, y] = [mean(0), mean(1)];
   return points.reduce((sum, point) => sum + (point[0] - x) * (point[1] - y), 0) / points.reduce((sum, point) => sum + (point[0] - x) ** 2, 0);
@@ -65,7 +65,7 @@ export function makeTable(results: readonly CaseResult[]): string {
   const rows = CASES.flatMap((c) => byName.get(c.name) ?? []);
   const growths = [1, 2, 4].flatMap((h) => [0, 3].map((budget) => {
     const pair = [16_384, 65_536].flatMap((size) => byName.get(`gaussian-${size}-h${h}-b${budget}-p64`) ?? []);
-    return pair.length < 2 ? '' : `h = ${h}, budget ${budget} %: ${growth(pair, (r) => r.seconds.apply).toFixed(2)}`;
+    return pair.length < 2 ? '' : `h = ${h}, budget ${budget} %: ${exponent(pair.map((r) => [r.input.size, r.seconds.apply])).toFixed(2)}`;
   })).filter((text) => text !== '');
   const dgemm = rows.map((r) => r.gflops.dgemm).sort((a, b) => a - b)[rows.length >> 1];
   return [

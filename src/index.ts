@@ -55,6 +55,11 @@ import { defaultBlas, defaultTeam } from './runtime.js';
 import type { EntrySource, Points } from './source/entry-source.js';
 import { kernelSource as kernelSourceOn } from './source/kernel-source.js';
 import type { Kernel } from './source/kernels.js';
+import { entryOperator as entryOperatorOn, type EntryOperator, type EntryOperatorOptions } from './source/entry-operator.js';
+import { subjectOf } from './approximation/subject.js';
+import { makePreconditioner as makePreconditionerOn } from './solve/make-preconditioner.js';
+import type { Preconditioner, PreconditionerName, PreconditionerOptions } from './solve/preconditioner.js';
+import { solve as solveOn, type SolveOptions, type SolveResult } from './solve/solve.js';
 import { buildClusterTree as buildClusterTreeOn, type ClusterTreeOptions } from './tree/build.js';
 import type { ClusterTree } from './tree/cluster-tree.js';
 import type { DistanceName } from './tree/distance.js';
@@ -244,6 +249,39 @@ export async function factor(matrix: HierarchicalMatrix, options: FactorOptions 
   return factorOn(matrix, options, await onTeam(control));
 }
 
+/**
+ * Solves (A + λI) X = B for a symmetric positive semidefinite N × N operator and one or many right-hand sides (N × p), to ‖b − (A + λI)x‖/‖b‖ ≤ tolerance (default 1e-8) of every column: by
+ * conjugate gradients with the preconditioner named (none, jacobi, block-jacobi, kfac, ekfac, nystrom, dual, hodlr, hss), a given one, or, by default, the one whose predicted cost is least; `reason` says
+ * why. λ is `shift`, or `shiftRelative`·‖A‖₂. Matrices of format 'hss' and 'hodlr' are factored themselves, 'fmm' is solved with an HSS as preconditioner. `outcome`, `residual` (true ones) and
+ * `history` are data: whether it converged is for the caller to read. Throws ShapeError, OptionError, NonFiniteError, NotPositiveDefiniteError, MemoryError, AbortedError.
+ * Sources: Y. Saad, *Iterative Methods for Sparse Linear Systems*, SIAM 2003; of the preconditioners in their files (src/solve).
+ *
+ * ```js
+ * const { x, outcome, residual, reason } = await solve(gaussNewton(model), gradient, { shiftRelative: 1e-3, tolerance: 1e-6 });
+ * ```
+ */
+export async function solve(operator: LinearOperator, b: Matrix, options: SolveOptions = {}, control: Control = {}): Promise<SolveResult> {
+  return solveOn(operator, b, options, await onTeam(control));
+}
+
+/**
+ * M ≈ (A + λI)⁻¹ by its name, symmetric positive definite as an operator, for the solvers here or of yours; `reshift(λ)` makes it for another λ without compressing again. `source` and `model`
+ * give entries and network of the same matrix, where the operator does not bring them. Throws OptionError (λ < 0; entries or a network that it needs), NotPositiveDefiniteError where λ is too small for it,
+ * ShapeError, MemoryError, AbortedError.
+ */
+export async function makePreconditioner(
+  operator: LinearOperator, name: PreconditionerName, options: PreconditionerOptions & { readonly shift?: number; readonly source?: EntrySource; readonly model?: Model } = {}, control: Control = {},
+): Promise<Preconditioner> {
+  const { shift = 0, source, model, ...making } = options;
+  const on = await onTeam(control);
+  return makePreconditionerOn(subjectOf(operator, { source, model }, on), name, shift, making, on);
+}
+
+/** Products with a matrix that is seen through its entries: N² of them a product of up to 256 vectors, or once where 8N² bytes may be kept. Throws OptionError, AbortedError. */
+export async function entryOperator(source: EntrySource, options: EntryOperatorOptions = {}, control: Control = {}): Promise<EntryOperator> {
+  return entryOperatorOn(source, options, await onTeam(control));
+}
+
 /** A solver by flexible conjugate gradients, for preconditioners that change; its workspace is kept. Throws ShapeError, OptionError. */
 export const flexibleConjugateGradientSolver = (operator: LinearOperator, options: BlasOptional<FlexibleOptions> = {}): LinearSolver => flexibleSolverOn(operator, withBlas(options));
 
@@ -307,6 +345,10 @@ export type { LogDeterminant, TraceEstimate } from './krylov/stochastic-lanczos-
 export type { ConditionEstimate, Factorization, SampleOptions } from './hierarchical/factorization.js';
 export type { FactorOptions } from './hierarchical/factor.js';
 export type { ExtremeEigenvalues, RitzValue } from './krylov/lanczos.js';
+
+export { PRECONDITIONERS, type Preconditioner, type PreconditionerName, type PreconditionerOptions } from './solve/preconditioner.js';
+export type { SolveOptions, SolveResult } from './solve/solve.js';
+export type { EntryOperator, EntryOperatorOptions } from './source/entry-operator.js';
 
 export { apply as applyOperator } from './operator/apply.js';
 export { converted as convertedOperator } from './operator/converted.js';

@@ -33,7 +33,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   mathjs: ['src/source'],
   'csv-parse': ['src/io'], fflate: ['src/io'],
   commander: ['src/cli'], 'cli-progress': ['src/cli'], 'cli-table3': ['src/cli'],
-  'node:fs': ['src/io', 'src/cli'], 'node:stream': ['src/io'], 'node:zlib': ['src/io'],
+  // dense/openblas: the processor's instructions stand in /proc.
+  'node:fs': ['src/io', 'src/cli', 'src/dense/openblas'], 'node:stream': ['src/io'], 'node:zlib': ['src/io'],
   'node:path': ['src/io', 'src/cli'],
   // io: a thread's number keeps the names of temporary files apart.
   'node:worker_threads': ['src/parallel', 'src/io'],

@@ -71,7 +71,7 @@ async function parse(args: readonly string[]): Promise<{ name: string; options: 
     seen = { name, options: given.at(-1) };
     return Promise.resolve(0);
   };
-  const handlers: Handlers = { compress: take('compress'), multiply: take('multiply'), info: take('info'), doctor: take('doctor'), table: take('table'), preconditioners: take('table'), demo: take('demo') };
+  const handlers: Handlers = { compress: take('compress'), multiply: take('multiply'), info: take('info'), doctor: take('doctor'), table: take('table'), preconditioners: take('table'), solve: take('solve'), demo: take('demo') };
   const program = createProgram(handlers, () => undefined);
   for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: () => undefined });
   await program.parseAsync([...args], { from: 'user' });
@@ -81,6 +81,7 @@ async function parse(args: readonly string[]): Promise<{ name: string; options: 
 
 const help = await hmatrix(['compress', '--help']);
 const tableHelp = await hmatrix(['table', '--help']);
+const solveHelp = await hmatrix(['solve', '--help']);
 
 describe('the TypeScript examples', () => {
   const files = scripts.map(({ text }, k) => {
@@ -168,7 +169,7 @@ describe('README.md', () => {
   it('names_only_options_that_there_are', () => {
     const prose = text.replaceAll(/^```[\s\S]*?^```$/gm, '');
     const flags = new Set([...prose.matchAll(/`(--[a-z-]+)\b/g)].map(([, flag]) => flag));
-    const known = `${help.stdout} ${tableHelp.stdout} --help`;
+    const known = `${help.stdout} ${tableHelp.stdout} ${solveHelp.stdout} --help`;
     expect([...flags].filter((flag) => !new RegExp(`${flag}(?![a-z-])`).test(known))).toEqual([]);
   });
 

@@ -9,7 +9,7 @@ import { PRECONDITIONER_CHOICES, SWEPT_MATRICES } from '../experiment/preconditi
 import { DEFAULT_TABLE_METHODS, TABLE_METHODS } from '../experiment/table-plan.js';
 import { ACTIVATIONS, type ActivationName } from '../network/activation.js';
 import { LOSSES, type LossName } from '../network/loss-name.js';
-import { PRECONDITIONERS } from '../solve/preconditioner.js';
+import { PRECONDITIONERS, type PreconditionerName } from '../solve/preconditioner.js';
 import { bandwidth, byteCount, finiteNumber, oneOfEach, wholeNumber, widths } from './usage.js';
 
 /** What every command takes. */
@@ -48,6 +48,25 @@ export interface TableOptions extends CommonOptions {
   readonly size?: number;
   readonly matrices?: readonly string[];
 }
+/** The network whose Gauss–Newton matrix is solved with; what is not given is at NETWORK_DEFAULTS. */
+export type NetworkOptions = Partial<Pick<TableOptions, 'network' | 'activation' | 'loss' | 'bias' | 'samples' | 'epochs' | 'learningRate' | 'batchSize' | 'images' | 'labels' | 'weights'>>;
+/** What a solve takes. */
+export interface SolveCommandOptions extends CommonOptions, InputOptions, NetworkOptions, Pick<CompressOptions, 'format' | 'leafSize' | 'maxRank' | 'neighbors' | 'budget' | 'distance' | 'dtype' | 'memoryLimit'> {
+  readonly shift?: number;
+  readonly shiftRelative?: number;
+  readonly preconditioner: PreconditionerName | 'auto';
+  /** Of Nyström. */
+  readonly rank?: number;
+  /** Of the solve. */
+  readonly tolerance: number;
+  readonly compressTolerance?: number;
+  readonly maxIterations?: number;
+  readonly rhs: string;
+  readonly vectors: number;
+  readonly seed: number;
+  readonly out?: string;
+  readonly record?: string;
+}
 /** What a table of preconditioners takes: only what was given. */
 export type PreconditionerTableOptions = Partial<TableOptions>;
 export interface MultiplyOptions extends CommonOptions { readonly x: string; readonly vectors: number; readonly seed: number; readonly out?: string }
@@ -58,6 +77,7 @@ export interface Handlers {
   info(file: string, options: CommonOptions): Promise<number>;
   doctor(options: CommonOptions): Promise<number>;
   table(options: TableOptions): Promise<number>;
+  solve(options: SolveCommandOptions): Promise<number>;
   preconditioners(options: PreconditionerTableOptions): Promise<number>;
   demo(options: TableOptions): Promise<number>;
 }
@@ -74,17 +94,23 @@ function withCommon(command: Command, team = true): Command {
   return command.option('--json', 'print one JSON object and nothing else');
 }
 
-function withRun(command: Command): Command {
-  const named = (flags: string, text: string, choices: readonly string[]): Option => new Option(flags, text).choices(choices);
-  return withCommon(command)
-    .addOption(named('--format <name>', 'hss: nested bases; hodlr: a basis per block; fmm: hss and dense near blocks (default: hss, fmm with a budget)', ['hss', 'hodlr', 'fmm']))
+const named = (flags: string, text: string, choices: readonly string[]): Option => new Option(flags, text).choices(choices);
+
+/** How a hierarchical matrix is made, but for its tolerance. */
+function withShape(command: Command): Command {
+  return command
     .option('--leaf-size <m>', 'most indices in a leaf (default: 256)', wholeNumber(2, 16_384))
     .option('--max-rank <s>', 'most skeletons of a node (default: the leaf size)', wholeNumber(1, 16_384))
-    .option('--tolerance <t>', 'asked relative error, Frobenius norm (default: 1e-5)', finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1))
     .option('--neighbors <k>', 'nearest neighbours per index (default: 32)', wholeNumber(1, 4096))
     .option('--budget <b>', 'share of each row that near blocks may hold, fmm only (default: 0.03 for fmm)', finiteNumber('a number in [0, 1]', (b) => b >= 0 && b <= 1))
     .addOption(named('--distance <name>', 'what orders the indices (default: auto)', ['auto', 'geometric', 'gram', 'angle', 'lexicographic', 'random']))
-    .addOption(named('--dtype <name>', 'precision of the stored blocks (default: f64)', ['f64', 'f32']))
+    .addOption(named('--dtype <name>', 'precision of the stored blocks (default: f64)', ['f64', 'f32']));
+}
+
+function withRun(command: Command): Command {
+  return withShape(withCommon(command)
+    .addOption(named('--format <name>', 'hss: nested bases; hodlr: a basis per block; fmm: hss and dense near blocks (default: hss, fmm with a budget)', ['hss', 'hodlr', 'fmm']))
+    .option('--tolerance <t>', 'asked relative error, Frobenius norm (default: 1e-5)', finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1)))
     .option('--vectors <p>', 'vectors that products are timed with', wholeNumber(1, 65_536), 64)
     .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
     .option('--memory-limit <bytes>', 'refuse to begin what may need more, e.g. 8G (default: what is free)', byteCount)
@@ -93,29 +119,78 @@ function withRun(command: Command): Command {
     .option('--quiet', 'print nothing but failures');
 }
 
+/** Where a matrix comes from. */
+function withInput(command: Command): Command {
+  return command
+    .option('--matrix <file>', 'a symmetric matrix, .npy')
+    .option('--points <points>', 'points: .npy, .csv, IDX images (MNIST, .gz as it comes), normal:N,d or uniform:N,d')
+    .option('--kernel <kernel>', 'gaussian, laplace, matern32, matern52, imq, polynomial, cosine, or an expression in r (and h) such as "exp(-r^2/2)" (default: gaussian)')
+    .option('--bandwidth <h>', "the kernel's bandwidth, or 'median' for the median distance (default: median)", bandwidth)
+    .option('--degree <n>', 'of the polynomial kernel (default: 2)', wholeNumber(1, 64))
+    .option('--ridge <x>', 'added to the diagonal of a kernel matrix (default: 0)', nonNegative)
+    .option('--limit <n>', 'only the first n points', wholeNumber(1, MAX_SIZE))
+    .option('--named <name>', 'a test matrix: K02, K13, K15, COV, EXP, MATERN')
+    .option('--size <n>', 'size of the test matrix; but for COV a perfect square', wholeNumber(1, MAX_SIZE));
+}
+
 /** A network that the table of takes about a minute on two cores. */
 const DEMO = { network: [784, 10, 784], samples: 300, high: 0.05 } as const;
 
-function withTable(command: Command, defaults: { readonly network: readonly number[]; readonly samples: number; readonly high?: number }): Command {
-  const shareOf = (column: string): string => `share of the dense matrix that the ${column} column may store (default: the published ones for 784-10-784, 784-25-784, 784-50-784 without biases, else`;
-  return withCommon(command)
-    .addOption(new Option('--network <widths>', 'units per layer').argParser(widths).default(defaults.network, defaults.network.join('-')))
-    .addOption(new Option('--activation <names>', `of the hidden layers, or one for each layer, comma between: ${ACTIVATIONS.join(', ')}`).argParser(oneOfEach('activation', ACTIVATIONS)).default(['tanh'], 'tanh'))
-    .addOption(new Option('--loss <name>', 'mse, squared-error and bce make an autoencoder where the widths are the same at both ends; else, and with cross-entropy, a classifier').choices(LOSSES).default('mse'))
-    .option('--bias', 'layers with biases', false)
-    .option('--samples <n>', 'images: the first n', wholeNumber(1, MAX_SIZE), defaults.samples)
-    .option('--epochs <e>', 'of training by Adam before the Hessian is taken (default: 5; with --weights 0)', wholeNumber(0, 1e6))
-    .option('--learning-rate <a>', 'of training', finiteNumber('a positive number', (a) => a > 0), 1e-3)
-    .option('--batch-size <b>', 'samples of a step of training', wholeNumber(1, MAX_SIZE), 50)
+/** Of networks, where the options do not say. */
+export const NETWORK_DEFAULTS = { activation: ['tanh'], loss: 'mse', bias: false, samples: 1000, learningRate: 1e-3, batchSize: 50 } as const;
+
+/** A network, its data and its training; what has no default where `defaults` are missing is left open, so that it can be told from what was given. */
+function withNetwork(command: Command, defaults?: { readonly network: readonly number[]; readonly samples: number }): Command {
+  const add = <T>(option: Option, value: T, text: string = String(value)): void => {
+    if (defaults === undefined) option.description += ` (default: ${text})`;
+    else option.default(value, text);
+    command.addOption(option);
+  };
+  const { activation, loss, bias, samples, learningRate, batchSize } = NETWORK_DEFAULTS;
+  const widthsOption = new Option('--network <widths>', defaults === undefined ? 'the Gauss–Newton matrix of a network with so many units per layer, such as 784-10-784' : 'units per layer').argParser(widths);
+  command.addOption(defaults === undefined ? widthsOption : widthsOption.default(defaults.network, defaults.network.join('-')));
+  add(new Option('--activation <names>', `of the hidden layers, or one for each layer, comma between: ${ACTIVATIONS.join(', ')}`).argParser(oneOfEach('activation', ACTIVATIONS)), [...activation], activation.join(','));
+  add(new Option('--loss <name>', 'mse, squared-error and bce make an autoencoder where the widths are the same at both ends; else, and with cross-entropy, a classifier').choices(LOSSES), loss);
+  if (defaults === undefined) command.option('--bias', 'layers with biases');
+  else command.option('--bias', 'layers with biases', bias);
+  add(new Option('--samples <n>', 'images: the first n').argParser(wholeNumber(1, MAX_SIZE)), defaults?.samples ?? samples);
+  command.option('--epochs <e>', 'of training by Adam before the Hessian is taken (default: 5; with --weights 0)', wholeNumber(0, 1e6));
+  add(new Option('--learning-rate <a>', 'of training').argParser(finiteNumber('a positive number', (a) => a > 0)), learningRate);
+  add(new Option('--batch-size <b>', 'samples of a step of training').argParser(wholeNumber(1, MAX_SIZE)), batchSize);
+  return command
     .option('--images <file>', 'images, IDX as MNIST comes (.gz too); default: generated digits')
     .option('--labels <file>', 'their labels, IDX; classifiers of --images need them')
-    .option('--weights <file>', 'weights to begin from: .npz or safetensors of a PyTorch or Flax perceptron')
+    .option('--weights <file>', 'weights to begin from: .npz or safetensors of a PyTorch or Flax perceptron');
+}
+
+function withTable(command: Command, defaults: { readonly network: readonly number[]; readonly samples: number; readonly high?: number }): Command {
+  const shareOf = (column: string): string => `share of the dense matrix that the ${column} column may store (default: the published ones for 784-10-784, 784-25-784, 784-50-784 without biases, else`;
+  return withNetwork(withCommon(command), defaults)
     .option('--low <share>', `${shareOf('low')} 208 numbers a row)`, shareNumber)
     .addOption(highOption(`${shareOf('high')} 1811 numbers a row, at most 0.5)`, defaults.high))
     .addOption(new Option('--methods <list>', `comma between: ${TABLE_METHODS.join(', ')}; of preconditioners: ${PRECONDITIONER_CHOICES.join(', ')}; or all`).argParser(methodList).default([...DEFAULT_TABLE_METHODS], DEFAULT_TABLE_METHODS.join(',')))
     .option('--vectors <p>', 'vectors that products are timed with', wholeNumber(1, 65_536), 1)
     .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
     .option('--memory-limit <bytes>', 'refuse what may need more, e.g. 8G (default: what is free)', byteCount)
+    .option('--record <file>', 'write the record of the run as JSON')
+    .option('--quiet', 'print nothing but failures');
+}
+
+function withSolve(command: Command): Command {
+  return withShape(withNetwork(withInput(withCommon(command)))
+    .option('--shift <λ>', 'added to the diagonal (default: 0)', nonNegative)
+    .option('--shift-relative <x>', 'the same in units of ‖A‖₂, which is measured', nonNegative)
+    .addOption(named('--preconditioner <name>', 'what makes the iteration short; auto predicts the cost of several and says why', ['auto', ...PRECONDITIONERS]).default('auto'))
+    .option('--rank <r>', 'of the preconditioner nystrom (default: 256, at most N/4)', wholeNumber(1, 65_536))
+    .option('--rhs <b>', "right-hand sides: an .npy file of N rows, or 'seeded' for standard normal vectors", 'seeded')
+    .option('--vectors <p>', "how many vectors 'seeded' makes", wholeNumber(1, 65_536), 1)
+    .option('--tolerance <t>', 'asked relative residual of each right-hand side', finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1), 1e-8)
+    .option('--max-iterations <k>', 'most iterations (default: 10·N, at most 10,000)', wholeNumber(0))
+    .addOption(named('--format <name>', 'solve with the compressed matrix of this format in place of the matrix itself', ['hss', 'hodlr', 'fmm']))
+    .option('--compress-tolerance <t>', 'of what is compressed, Frobenius norm (default: 1e-2 for a preconditioner, 1e-5 with --format)', finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1)))
+    .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
+    .option('--memory-limit <bytes>', 'refuse to begin what may need more, e.g. 8G (default: what is free)', byteCount)
+    .option('--out <file>', 'write the solution, .npy')
     .option('--record <file>', 'write the record of the run as JSON')
     .option('--quiet', 'print nothing but failures');
 }
@@ -157,16 +232,7 @@ export function createProgram(handlers: Handlers, finish: (status: number) => vo
     .exitOverride()
     .addHelpText('after', '\nExit status: 0 done, 1 the run failed or was interrupted, 2 wrong usage, 3 done but the asked tolerance was missed.');
 
-  withRun(program.command('compress').description('Compress a matrix, multiply with it, measure its error')
-    .option('--matrix <file>', 'a symmetric matrix, .npy')
-    .option('--points <points>', 'points: .npy, .csv, IDX images (MNIST, .gz as it comes), normal:N,d or uniform:N,d')
-    .option('--kernel <kernel>', 'gaussian, laplace, matern32, matern52, imq, polynomial, cosine, or an expression in r (and h) such as "exp(-r^2/2)" (default: gaussian)')
-    .option('--bandwidth <h>', "the kernel's bandwidth, or 'median' for the median distance (default: median)", bandwidth)
-    .option('--degree <n>', 'of the polynomial kernel (default: 2)', wholeNumber(1, 64))
-    .option('--ridge <x>', 'added to the diagonal of a kernel matrix (default: 0)', nonNegative)
-    .option('--limit <n>', 'only the first n points', wholeNumber(1, MAX_SIZE))
-    .option('--named <name>', 'a test matrix: K02, K13, K15, COV, EXP, MATERN')
-    .option('--size <n>', 'size of the test matrix; but for COV a perfect square', wholeNumber(1, MAX_SIZE)))
+  withInput(withRun(program.command('compress').description('Compress a matrix, multiply with it, measure its error')))
     .action(async (options: CompressCommandOptions) => { finish(await handlers.compress(options)); });
 
   withCommon(program.command('multiply').description('Multiply a saved hierarchical matrix with vectors')
@@ -184,6 +250,9 @@ export function createProgram(handlers: Handlers, finish: (status: number) => vo
 
   withCommon(program.command('doctor').description('What hmatrix finds here: BLAS, cores, memory, GPU'))
     .action(async (options: CommonOptions) => { finish(await handlers.doctor(options)); });
+
+  withSolve(program.command('solve').description('Solve (A + λI) x = b: a stored matrix, a kernel over points, a test matrix, or the Gauss–Newton matrix of a network'))
+    .action(async (options: SolveCommandOptions) => { finish(await handlers.solve(options)); });
 
   withTable(program.command('table').description('Approximations of a Gauss–Newton Hessian at equal memory: hierarchical matrix, randomized SVD, K-FAC and others; or preconditioners'), { network: [784, 10, 784], samples: 1000 })
     .option('--preconditioners', 'preconditioners instead: the published table, a sweep over shifts of test matrices, and Gauss–Newton matrices (default: of 196-32-8-32-196 and 784-20-20-10, 250 and 1000 images)')

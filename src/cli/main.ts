@@ -12,6 +12,7 @@ const handlers: Handlers = {
   multiply: async (file, options) => (await import('./multiply.js')).multiply(file, options),
   info: async (file, options) => (await import('./info.js')).info(file, options),
   doctor: async (options) => (await import('./doctor.js')).doctor(options),
+  solve: async (options) => (await import('./solve.js')).solve(options),
   table: async (options) => (await import('./table.js')).table(options),
   preconditioners: async (options) => (await import('./preconditioners.js')).preconditioners(options),
   demo: async (options) => (await import('./demo.js')).demo(options),

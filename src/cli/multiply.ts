@@ -14,7 +14,8 @@ import { grouped, inBytes, inSeconds } from './numbers.js';
 import { print, printJson, requireWritable, withTeam } from './run.js';
 import { exitStatus } from './outcome.js';
 
-async function openVectors(options: MultiplyOptions, size: number, control: TeamControl): Promise<Matrix> {
+/** Vectors from a file, or seeded ones. Throws ShapeError, NonFiniteError, and the errors of files. */
+export async function openVectors(options: Pick<MultiplyOptions, 'x' | 'vectors' | 'seed'>, size: number, control: TeamControl): Promise<Matrix> {
   if (options.x === 'seeded') return randomVectors(size, options.vectors, options.seed);
   const x = await readNpyMatrix(options.x, control);
   if (x.rows !== size) throw new ShapeError(`${options.x} has ${x.rows} rows; the matrix is ${size} × ${size}, so ${size} are needed.`, { rows: x.rows, expected: size });

@@ -14,7 +14,7 @@ import { print, printJson, requireWritable, withTeam } from './run.js';
 import { UsageError } from './usage.js';
 
 /** Epochs of training where no weights are given. */
-const EPOCHS = 5;
+export const EPOCHS = 5;
 
 /** Images and labels of the options; without a file the first generated digits. Throws the errors of files. */
 export async function openData({ images, labels, samples, seed }: { readonly images?: string | undefined; readonly labels?: string | undefined; readonly samples: number; readonly seed: number }, control: TeamControl): Promise<LabeledImages & { readonly name: string }> {

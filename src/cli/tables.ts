@@ -17,6 +17,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 export function inputLine(input: InputDescription): string {
   const size = `N = ${grouped(input.size)}`;
   if (input.kind === 'named') return `${input.name}, ${size}`;
+  if (input.kind === 'network') return `Gauss–Newton matrix of the network ${input.name}, ${size}`;
   if (input.kind === 'matrix') return `matrix ${input.name}, ${size}`;
   return `kernel ${(input.kernel ?? '').replace(/\d+\.\d{6,}/g, (digits) => Number(digits).toPrecision(6))} over ${input.name}${input.dimension === undefined || /dimensions$/.test(input.name) ? '' : `, d = ${input.dimension}`}, ${size}`;
 }

@@ -1,16 +1,13 @@
 /**
  * A hierarchical matrix in the Kronecker eigenbasis: G̃ = Q·H·Qᵀ + complement. Layer 5.
  */
-import { OptionError } from '../core/errors.js';
-import { sharedFloat64 } from '../core/shared-array.js';
-import { view, type Matrix } from '../dense/matrix.js';
+import type { Matrix } from '../dense/matrix.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix.js';
-import { combine } from '../operator/block-arithmetic.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
-import type { Shared, Team } from '../parallel/team.js';
+import type { Team } from '../parallel/team.js';
 import { addRotatedDiagonal } from './rotated-diagonal.js';
-import { rotateBack, rotateInto, stageVectors, type BasisLayer, type RotationState } from './rotation.js';
+import { RotatedProduct } from './rotated-product.js';
+import type { BasisLayer } from './rotation.js';
 
 /** Bytes by part; `share` is relative to the N² numbers of a dense matrix in float64. */
 export interface KroneckerHierarchicalMemory {
@@ -37,21 +34,17 @@ export interface KroneckerHierarchicalReport {
   readonly leafSize: number;
   /** Blocks stored above the diagonal. */
   readonly blocks: number;
-  /** ‖G‖_F, and ‖G − G̃‖_F/‖G‖_F: the energy left out, summed as it was left out, so exact up to rounding. */
+  /** ‖G‖_F, and ‖G − G̃‖_F/‖G‖_F: the energy left out, summed as it was left out, so exact up to rounding. NaN with `preserve`, which does not look at entries off the diagonal before it chooses. */
   readonly norm: number;
   readonly error: number;
+  /** With `preserve` (principal-choice.ts): the indices of S, and the trace of H on all others, a bound of its largest eigenvalue there. */
+  readonly principal?: { readonly size: number; readonly traceOutside: number };
   readonly seconds: { readonly rotate: number; readonly energies: number; readonly choose: number; readonly fill: number; readonly total: number };
 }
 
-/** Vectors multiplied at a time. */
-const CHUNK = 64;
-
-/** What workers hold for matrices that nobody holds any more is let go of; `release` does it at once. */
-const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
-
 /**
  * Symmetric N × N, float64; products with float32 vectors are taken in float64. Leaving blocks out does not keep eigenvalues above zero: G̃ may have negative ones, at worst
- * −error·‖G‖_F.
+ * −error·‖G‖_F, but not with `preserve`.
  */
 export class KroneckerHierarchicalMatrix implements LinearOperator {
   readonly rows: number;
@@ -61,11 +54,8 @@ export class KroneckerHierarchicalMatrix implements LinearOperator {
   /** H in the rotated indices; null where it has none (then G̃ is the complement alone). */
   readonly core: HierarchicalMatrix | null;
   readonly report: KroneckerHierarchicalReport;
-  readonly #rotatedSize: number;
   readonly #team: Team;
-  readonly #graphs: (TaskGraph | undefined)[] = [];
-  #rotation: Shared<RotationState> | undefined;
-  #released = false;
+  readonly #product: RotatedProduct;
 
   constructor(layers: readonly BasisLayer[], core: HierarchicalMatrix | null, size: number, report: KroneckerHierarchicalReport, team: Team) {
     this.rows = size;
@@ -73,13 +63,13 @@ export class KroneckerHierarchicalMatrix implements LinearOperator {
     this.layers = layers;
     this.core = core;
     this.report = report;
-    this.#rotatedSize = core?.rows ?? 0;
     this.#team = team;
+    this.#product = new RotatedProduct(layers, size, core?.rows ?? 0, team);
   }
 
   get size(): number { return this.rows; }
 
-  /** ‖G − G̃‖_F/‖G‖_F, exact up to rounding. */
+  /** ‖G − G̃‖_F/‖G‖_F, exact up to rounding; NaN with `preserve` (operatorError measures it). */
   get error(): number { return this.report.error; }
 
   get bytes(): number { return this.memory().bytes; }
@@ -91,19 +81,7 @@ export class KroneckerHierarchicalMatrix implements LinearOperator {
    * flops for the basis.
    */
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
-    for (let first = 0; first < x.cols; first += CHUNK) {
-      const p = Math.min(CHUNK, x.cols - first);
-      const shared = this.#prepare(p);
-      const { incoming, rotated, multiplied, outgoing } = shared.state;
-      stageVectors(incoming, view(x.data, x.offset + first * x.ld, x.rows, p, x.ld));
-      const graph = (this.#graphs[p] ??= independentTasks(p * this.layers.length));
-      if (this.core !== null) {
-        this.#team.runSync(rotateInto, shared, graph, undefined);
-        this.core.applyUnchecked(view(multiplied, 0, this.#rotatedSize, p), view(rotated, 0, this.#rotatedSize, p), 1, 0);
-      }
-      this.#team.runSync(rotateBack, shared, graph, undefined);
-      combine(view(out.data, out.offset + first * out.ld, out.rows, p, out.ld), alpha, view(outgoing, 0, this.rows, p), beta);
-    }
+    this.#product.applyUnchecked(this.core, out, x, alpha, beta);
   }
 
   /** G̃(i, i). A pass over the stored blocks and a GEMM for each output unit (rotated-diagonal.ts): seconds where a product takes tenths of one. */
@@ -127,30 +105,7 @@ export class KroneckerHierarchicalMatrix implements LinearOperator {
 
   /** Frees what the workers hold; the matrix cannot multiply any more. */
   release(): void {
-    this.#released = true;
-    this.#letGo();
+    this.#product.release();
     this.core?.release();
-  }
-
-  #prepare(vectors: number): Shared<RotationState> {
-    if (this.#released) throw new OptionError('The matrix was released.');
-    const width = vectors === 1 ? 1 : CHUNK;
-    if (this.#rotation !== undefined && this.#rotation.state.width >= width) return this.#rotation;
-    this.#letGo();
-    const [size, rotatedSize] = [this.rows, this.#rotatedSize];
-    const shared = this.#team.shareNow<RotationState>({
-      layers: this.layers, size, rotatedSize, width,
-      incoming: sharedFloat64(size * width), rotated: sharedFloat64(rotatedSize * width), multiplied: sharedFloat64(rotatedSize * width), outgoing: sharedFloat64(size * width),
-    });
-    const team = this.#team;
-    abandoned.register(this, () => team.release(shared), this);
-    this.#rotation = shared;
-    return shared;
-  }
-
-  #letGo(): void {
-    if (this.#rotation !== undefined) this.#team.release(this.#rotation);
-    abandoned.unregister(this);
-    this.#rotation = undefined;
   }
 }

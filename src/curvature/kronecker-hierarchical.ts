@@ -25,10 +25,11 @@ import type { TeamControl } from '../parallel/team-control.js';
 import { mostInLeaf } from '../tree/cluster-tree.js';
 import type { InteractionLists } from '../tree/interaction-lists.js';
 import { KroneckerHierarchicalMatrix } from './kronecker-hierarchical-matrix.js';
+import { cellTraces, principalPlan } from './principal-choice.js';
 import { fillRotatedBlocks } from './rotated-blocks.js';
 import { makeCells, type Cells } from './rotated-cells.js';
 import { BlockChooser, type Choice, type Goal } from './rotated-choice.js';
-import { cellEnergies, tablesOf } from './rotated-energy.js';
+import { cellEnergies, tablesOf, type RotatedTables } from './rotated-energy.js';
 import { basisCost, blockLists, keptBasis, rotatedTree, usedVectors, type RotatedTree, type UsedVectors } from './rotated-layout.js';
 import { rotatedModelBytes, rotateModel, type RotatedModel } from './rotated-model.js';
 
@@ -39,12 +40,20 @@ export interface KroneckerHierarchicalOptions {
   readonly tolerance?: number;
   /** Indices in a leaf, about. Default 32. */
   readonly leafSize?: number;
+  /**
+   * 'positive-definite': G̃ ≽ 0 by construction, from principal submatrices of the rotated Hessian alone (principal-choice.ts says which, and within what interval the eigenvalues of
+   * (G̃ + λI)⁻¹(G + λI) lie); no pass over all entries is made, and the error is not known. With a share, default 0.02; the form that `factorKronecker` factors.
+   */
+  readonly preserve?: 'positive-definite';
   /** Bytes that the compression may use; default: what the system says is free. */
   readonly memoryLimit?: number;
 }
 
 /** Most cells: their energies take 8 bytes a pair. */
 const MOST_CELLS = 6000;
+/** Most cells that are chosen by their diagonal entries, and the share of memory they get by default. */
+const MOST_PRINCIPAL_CELLS = 200_000;
+const PRINCIPAL_SHARE = 0.02;
 
 /**
  * G of the model, N × N, at a given share of the dense matrix's memory or to a given error. Cost: about n·N_H² flops for N_H rotated indices (N_H = N at most; under squared errors of
@@ -54,8 +63,10 @@ const MOST_CELLS = 6000;
  */
 export async function kroneckerHierarchical(model: Model, options: KroneckerHierarchicalOptions, control: TeamControl): Promise<KroneckerHierarchicalMatrix> {
   checkModel(model);
-  const { share, tolerance, leafSize, memoryLimit } = resolve(options);
+  const resolved = resolve(options);
   throwIfAborted(control.signal);
+  if (resolved.preserve) return positiveSemidefinite(model, resolved, control);
+  const { share, tolerance, leafSize, memoryLimit } = resolved;
   const start = performance.now();
   const { team } = control;
   const rotated = rotateModel(model, team.blas, memoryLimit);
@@ -73,20 +84,10 @@ export async function kroneckerHierarchical(model: Model, options: KroneckerHier
   const size = model.network.parameters;
   const plan = planWithin(rotated, cells, energies, leafSize, size, share === undefined ? { kind: 'energy', energy: tolerance ** 2 * energy } : { kind: 'bytes', bytes: share * 8 * size ** 2 });
   const filled = performance.now();
-  let core: HierarchicalMatrix | null = null;
-  if (plan !== null && plan.layout !== null) {
-    const { layout, lists, tree: { layerAt, directionAt, unitAt } } = plan;
-    requireMemory(rotatedModelBytes(model) + 8 * cells.count ** 2 + 8 * layout.elements.total, memoryLimit);
-    const values = sharedFloat64(layout.elements.total);
-    await runOnce('fill blocks', fillRotatedBlocks, { tables, tree: layout.tree, lists, offsets: layout.offsets, values, layerAt, directionAt, unitAt }, independentTasks(2 ** layout.tree.depth), control);
-    core = new HierarchicalMatrix(assemble(layout, lists, values, 'fmm'), layout.elements, {
-      size: layout.tree.size, format: 'fmm', leafSize: mostInLeaf(layout.tree), maxRank: 0, tolerance, neighbors: 0, budget: lists.budgetUsed, budgetUsed: lists.budgetUsed, distance: 'kronecker', dtype: 'f64', seed: 0,
-      workers: team.workers, blas: team.blas.description, recall: 1, resampled: 0, missed: 0, norm: Math.sqrt(energy),
-      seconds: { neighbors: 0, tree: 0, skeletonization: 0, fill: (performance.now() - filled) / 1000, compress: (performance.now() - start) / 1000 },
-    }, team);
-  }
+  if (plan !== null) requireMemory(rotatedModelBytes(model) + 8 * cells.count ** 2 + 8 * plan.layout.elements.total, memoryLimit);
+  const core = plan === null ? null : await fillCore(tables, plan, tolerance, Math.sqrt(energy), start, control);
   const end = performance.now();
-  const tree = plan?.layout?.tree;
+  const tree = plan?.layout.tree;
   return new KroneckerHierarchicalMatrix(keptBasis(rotated, plan?.used ?? usedVectors(rotated, cells, new Uint8Array(cells.count))), core, size, {
     size, rotatedSize: indices, keptSize: tree === undefined ? 0 : tree.size - tree.begin[0], leaves: tree === undefined ? 0 : 2 ** tree.depth, leafSize: tree === undefined ? 0 : mostInLeaf(tree), blocks: plan?.choice.blocks.length ?? 0,
     norm: Math.sqrt(energy), error: energy > 0 ? Math.sqrt((plan?.choice.dropped ?? 0) / energy) : 0,
@@ -94,14 +95,61 @@ export async function kroneckerHierarchical(model: Model, options: KroneckerHier
   }, team);
 }
 
-function resolve(options: KroneckerHierarchicalOptions): { share: number | undefined; tolerance: number; leafSize: number; memoryLimit: number } {
-  const { share, tolerance = 1e-3, leafSize = 32, memoryLimit = availableMemory() } = options;
+/** G̃ from principal submatrices of H; all of the basis is kept. */
+async function positiveSemidefinite(model: Model, { share = PRINCIPAL_SHARE, leafSize, memoryLimit }: Resolved, control: TeamControl): Promise<KroneckerHierarchicalMatrix> {
+  const start = performance.now();
+  const { team } = control;
+  const rotated = rotateModel(model, team.blas, memoryLimit);
+  throwIfAborted(control.signal);
+  const measured = performance.now();
+  const tables = tablesOf(rotated);
+  const size = model.network.parameters;
+  const indices = rotated.layers.reduce((sum, { directions, units }) => sum + directions * units, 0);
+  const cells = makeCells(rotated.layers, Math.max(1, indices / MOST_PRINCIPAL_CELLS));
+  const traces = cellTraces(tables, cells);
+  if (!traces.every(Number.isFinite)) throw new NonFiniteError('The diagonal of this Gauss–Newton Hessian overflows: the parameters or the data are too large; scale them.');
+  const used = usedVectors(rotated, cells, new Uint8Array(cells.count).fill(1));
+  const fixed = basisCost(rotated, used).bytes + (rotated.complement?.inputGram.data.byteLength ?? 0);
+  const plan = principalPlan(rotated, cells, traces, used, leafSize, share * 8 * size ** 2 - fixed);
+  const bytes = fixed + (plan?.bytes ?? 0);
+  if (bytes > share * 8 * size ** 2) throw new OptionError(`A share of ${share} cannot hold even the basis and the diagonal blocks; the least share here is ${bytes / (8 * size ** 2)}.`, { least: bytes / (8 * size ** 2) });
+  if (plan !== null) requireMemory(rotatedModelBytes(model) + 8 * plan.layout.elements.total, memoryLimit);
+  const chosen = performance.now();
+  const core = plan === null ? null : await fillCore(tables, plan, 0, Number.NaN, start, control);
+  const end = performance.now();
+  const tree = plan?.layout.tree;
+  return new KroneckerHierarchicalMatrix(keptBasis(rotated, used), core, size, {
+    size, rotatedSize: indices, keptSize: tree === undefined ? 0 : tree.size - tree.begin[0], leaves: tree === undefined ? 0 : 2 ** tree.depth, leafSize: tree === undefined ? 0 : mostInLeaf(tree), blocks: plan?.blocks ?? 0,
+    norm: Number.NaN, error: Number.NaN, principal: { size: plan?.principal ?? 0, traceOutside: plan?.traceOutside ?? 0 },
+    seconds: { rotate: (measured - start) / 1000, energies: 0, choose: (chosen - measured) / 1000, fill: (end - chosen) / 1000, total: (end - start) / 1000 },
+  }, team);
+}
+
+/** The hierarchical matrix over the rotated indices with the blocks that were laid out. */
+async function fillCore(tables: RotatedTables, { layout, lists, tree: { layerAt, directionAt, unitAt } }: Pick<Plan, 'layout' | 'lists' | 'tree'>, tolerance: number, norm: number, start: number, control: TeamControl): Promise<HierarchicalMatrix> {
+  const { team } = control;
+  const began = performance.now();
+  const values = sharedFloat64(layout.elements.total);
+  await runOnce('fill blocks', fillRotatedBlocks, { tables, tree: layout.tree, lists, offsets: layout.offsets, values, layerAt, directionAt, unitAt }, independentTasks(2 ** layout.tree.depth), control);
+  return new HierarchicalMatrix(assemble(layout, lists, values, 'fmm'), layout.elements, {
+    size: layout.tree.size, format: 'fmm', leafSize: mostInLeaf(layout.tree), maxRank: 0, tolerance, neighbors: 0, budget: lists.budgetUsed, budgetUsed: lists.budgetUsed, distance: 'kronecker', dtype: 'f64', seed: 0,
+    workers: team.workers, blas: team.blas.description, recall: 1, resampled: 0, missed: 0, norm,
+    seconds: { neighbors: 0, tree: 0, skeletonization: 0, fill: (performance.now() - began) / 1000, compress: (performance.now() - start) / 1000 },
+  }, team);
+}
+
+interface Resolved { readonly share: number | undefined; readonly tolerance: number; readonly leafSize: number; readonly memoryLimit: number; readonly preserve: boolean }
+
+function resolve(options: KroneckerHierarchicalOptions): Resolved {
+  const { share, tolerance = 1e-3, leafSize = 32, memoryLimit = availableMemory(), preserve } = options;
+  if (preserve !== undefined && preserve !== 'positive-definite') throw new OptionError(`preserve must be 'positive-definite', not "${String(preserve)}".`, { preserve });
+  if (preserve !== undefined && options.tolerance !== undefined) throw new OptionError('With preserve goes a share: the error of principal submatrices is not known before it is measured.', { tolerance });
   if (share !== undefined && options.tolerance !== undefined) throw new OptionError('Give a share of the memory or a tolerance, not both.', { share, tolerance });
   if (share !== undefined && !(share > 0)) throw new OptionError(`share must be a number above 0: the bytes to hold, over those of the dense matrix; not ${share}.`, { share });
   if (!(tolerance >= 0 && tolerance < 1)) throw new OptionError(`tolerance must lie in [0, 1), not ${tolerance}.`, { tolerance });
   if (!Number.isInteger(leafSize) || leafSize < 1 || leafSize > 4096) throw new OptionError(`leafSize must be a whole number from 1 to 4096, not ${leafSize}.`, { leafSize });
   if (!(memoryLimit > 0)) throw new OptionError(`memoryLimit must be a positive number of bytes, not ${memoryLimit}.`, { memoryLimit });
-  return { share, tolerance, leafSize, memoryLimit };
+  return { share, tolerance, leafSize, memoryLimit, preserve: preserve !== undefined };
 }
 
 function requireMemory(needed: number, limit: number): void {

@@ -127,7 +127,7 @@ function places(count: number, members: Int32Array): Int32Array {
 }
 
 /** Near lists of the diagonal and the chosen blocks; all other pairs are far (and of rank zero). */
-export function blockLists({ depth, size, begin, end }: ClusterTree, { blocks }: Choice): InteractionLists {
+export function blockLists({ depth, size, begin, end }: ClusterTree, { blocks }: Pick<Choice, 'blocks'>): InteractionLists {
   const leaves = 2 ** depth;
   const nearBegin = sharedInt32(leaves + 1);
   for (let leaf = 0; leaf < leaves; leaf++) nearBegin[leaf + 1] = 1;

@@ -55,6 +55,9 @@ export interface TableSetup {
   readonly memoryLimit?: number | undefined;
 }
 
+/** What a network is trained from. */
+export type TrainingSetup = Pick<TableSetup, 'widths' | 'activation' | 'loss' | 'bias' | 'data' | 'samples' | 'epochs' | 'batchSize' | 'learningRate' | 'weights' | 'seed'>;
+
 /** Products that are timed at most, after one that is not; no more are begun after so many seconds. */
 const PRODUCTS = 9;
 const TIME_LIMIT_SECONDS = 0.75;
@@ -75,7 +78,7 @@ export function checkTable(setup: Pick<TableSetup, 'widths' | 'activation' | 'bi
 }
 
 /** Trains, or reads the weights; the model that the Hessian is taken of, and how it came about. Throws what reading and training throw. */
-export async function trainedModel(setup: TableSetup, control: TeamControl): Promise<{ model: Model; training: TableRecord['training'] }> {
+export async function trainedModel(setup: TrainingSetup, control: TeamControl): Promise<{ model: Model; training: TableRecord['training'] }> {
   const { widths, activation, bias, loss, samples, epochs, batchSize, learningRate, seed, weights } = setup;
   const { blas } = control.team;
   const network = defineNetwork({ widths, activation, bias });

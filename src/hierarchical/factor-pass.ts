@@ -7,6 +7,7 @@
 import { parentOf } from '../core/indices.js';
 import type { Blas } from '../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { substituteRight } from '../dense/substitution.js';
 import type { TaskBody } from '../parallel/kernel.js';
 import { taskGraph, type TaskGraph } from '../parallel/task-graph.js';
 import type { ClusterTree } from '../tree/cluster-tree.js';
@@ -86,5 +87,5 @@ export function passIsolated({ order }: ClusterTree, isolated: number, shift: nu
 /** X ← X·op(L)⁻¹ over transposed vectors. */
 export function substituteRows(blas: Blas, trans: 'N' | 'T', l: Matrix, x: Matrix): void {
   if (x.rows === 1) blas.trsm('L', 'L', trans === 'T' ? 'N' : 'T', 'N', 1, l, view(x.data, x.offset, x.cols, 1));
-  else blas.trsm('R', 'L', trans, 'N', 1, l, x);
+  else substituteRight(blas, trans, l, x);
 }

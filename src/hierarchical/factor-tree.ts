@@ -73,7 +73,33 @@ export function leafDiagonal({ tree, offsets, values }: HierarchicalData, ν: nu
   return { a: view(values, offsets.diagonal[leaf >> 1] + (upper ? m : 0), n, n, m), uplo: upper ? 'U' : 'L' };
 }
 
+/** The numbers of a block by themselves, for loops over small whole numbers: places in a large array are no such, and cost several times as much. */
+export const part = (data: FloatArray, at: number, length: number): FloatArray => data.subarray(at, at + length);
+
+/** The leaf's diagonal block by itself: numbers, their leading dimension and the triangle. */
+export function leafNumbers(data: HierarchicalData, ν: number): { readonly from: FloatArray; readonly ld: number; readonly uplo: 'L' | 'U' } {
+  const { a, uplo } = leafDiagonal(data, ν);
+  // It shares its columns with its sibling's: it ends with its own last number.
+  return { from: part(a.data, a.offset, a.rows === 0 ? 0 : (a.rows - 1) * (a.ld + 1) + 1), ld: a.ld, uplo };
+}
+
 const TILE = 32;
+
+/** Lower triangle of order n in `out`, contiguous, from the `uplo` triangle of a symmetric block. */
+export function copyTriangle(out: FloatArray, n: number, a: FloatArray, at: number, ld: number, uplo: 'L' | 'U'): void {
+  if (uplo === 'L') for (let j = 0; j < n; j++) copyRun(out, j + j * n, a, at + j + j * ld, n - j);
+  // Rows of the lower triangle are columns of the upper one; by panels, so that the lines written stay in cache.
+  else {
+    for (let i0 = 0; i0 < n; i0 += TILE) {
+      const i1 = Math.min(i0 + TILE, n);
+      for (let j = 0; j < i1; j++) for (let i = Math.max(i0, j), from = at + j + i * ld, to = i + j * n; i < i1; i++, from += ld, to++) out[to] = a[from];
+    }
+  }
+}
+
+export function copyRun(out: FloatArray, to: number, a: FloatArray, from: number, count: number): void {
+  for (let i = 0; i < count; i++) out[to + i] = a[from + i];
+}
 
 /** out ← aᵀ for arrays in column-major order, in tiles; precisions may differ. */
 export function transposeBlock(out: FloatArray, outAt: number, outLd: number, a: FloatArray, at: number, ld: number, rows: number, cols: number): void {

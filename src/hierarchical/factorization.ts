@@ -183,10 +183,12 @@ export class Factorization implements LinearOperator {
     const y = out ?? zeros(n, x.cols, x.data instanceof Float64Array ? 'f64' : 'f32');
     checkView(y, 'out');
     if (y.rows !== n || y.cols !== x.cols) throw new ShapeError(`out is ${y.rows} × ${y.cols}; the solution is ${n} × ${x.cols}.`, { rows: y.rows, cols: y.cols, expected: [n, x.cols] });
+    const { data } = x;
     for (let j = 0; j < x.cols; j++) {
       const column = x.offset + j * x.ld;
       for (let i = column; i < column + n; i++) {
-        if (x.data[i] - x.data[i] !== 0) throw new NonFiniteError(`${name} holds ${x.data[i]} in row ${i - column}, column ${j}.`, { row: i - column, column: j, value: x.data[i] });
+        const value = data[i];
+        if (value - value !== 0) throw new NonFiniteError(`${name} holds ${value} in row ${i - column}, column ${j}.`, { row: i - column, column: j, value });
       }
     }
     this.#run(kind, y, x, 1, 0);

@@ -13,9 +13,10 @@
 import { leftChild, parentOf } from '../core/indices.js';
 import type { Blas } from '../dense/blas.js';
 import { block, copyInto, view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { SUBSTITUTION_SCRATCH, substituteLeft } from '../dense/substitution.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { firstLeaf, type HierarchicalData } from './data.js';
-import { leafDiagonal, walkUp } from './factor-tree.js';
+import { copyTriangle, leafNumbers, part, walkUp } from './factor-tree.js';
 import { coupled, type HodlrPlan } from './hodlr-plan.js';
 import { splitOf } from './hodlr-split.js';
 
@@ -65,7 +66,9 @@ class Recursion {
   readonly #tau: FloatArray;
   readonly #leaf0: number;
   readonly #allocate: (length: number) => FloatArray;
+  readonly #inverse: FloatArray;
   #panel: FloatArray;
+  #rows: FloatArray;
 
   constructor(state: HodlrFactorState, blas: Blas) {
     const { precision, mostRank: k } = state.plan;
@@ -75,7 +78,9 @@ class Recursion {
     this.#left = this.#allocate(k * k);
     this.#right = this.#allocate(k * k);
     this.#tau = this.#allocate(k);
+    this.#inverse = this.#allocate(SUBSTITUTION_SCRATCH);
     this.#panel = this.#allocate(0);
+    this.#rows = this.#allocate(0);
     this.#leaf0 = firstLeaf(state.data.tree);
   }
 
@@ -94,21 +99,40 @@ class Recursion {
     const blas = this.#blas;
     const factor = leafFactorOf(this.#state, ν);
     const n = factor.rows;
-    const { a, uplo } = leafDiagonal(data, ν);
-    for (let j = 0; j < n; j++) {
-      for (let i = j; i < n; i++) factor.data[factor.offset + i + j * n] = a.data[a.offset + (uplo === 'L' ? i + j * a.ld : j + i * a.ld)];
-      factor.data[factor.offset + j * (n + 1)] += shift[0];
-    }
+    const { from, ld, uplo } = leafNumbers(data, ν);
+    const numbers = part(factor.data, factor.offset, n * n);
+    copyTriangle(numbers, n, from, 0, ld, uplo);
+    for (let j = 0; j < n; j++) numbers[j * (n + 1)] += shift[0];
     const info = this.#cholesky(ν, factor);
     if (info !== 0) return info;
+    // The leaf's rows of all bases side by side: one substitution.
+    const rows = this.#rowsOfBases(ν, n);
+    substituteLeft(blas, factor, rows, this.#inverse);
+    let column = 0;
     for (let μ = ν; μ > 0; μ = parentOf(μ)) {
-      const rows = basisRowsOf(this.#state, μ, ν);
-      if (rows.cols === 0) continue;
-      if (μ === ν) this.#ownBasis(ν, rows);
-      else this.#ancestorRows(μ, ν, rows);
-      blas.trsm('L', 'L', 'N', 'N', 1, factor, rows);
+      const out = basisRowsOf(this.#state, μ, ν);
+      copyInto(out, block(rows, 0, column, n, out.cols));
+      column += out.cols;
     }
     return 0;
+  }
+
+  #rowsOfBases(ν: number, n: number): Matrix {
+    const { plan } = this.#state;
+    let cols = 0;
+    for (let μ = ν; μ > 0; μ = parentOf(μ)) cols += plan.begin[μ + 1] - plan.begin[μ];
+    if (this.#rows.length < n * cols) this.#rows = this.#allocate(n * cols);
+    const rows = view(this.#rows, 0, n, cols);
+    let column = 0;
+    for (let μ = ν; μ > 0; μ = parentOf(μ)) {
+      const k = plan.begin[μ + 1] - plan.begin[μ];
+      if (k === 0) continue;
+      const target = block(rows, 0, column, n, k);
+      if (μ === ν) this.#ownBasis(ν, target);
+      else this.#ancestorRows(μ, ν, target);
+      column += k;
+    }
+    return rows;
   }
 
   /** [I; Tᵀ]·G of a leaf. */
@@ -171,7 +195,7 @@ class Recursion {
       blas.gemm('T', 'N', 1, q, rows, 0, right);
       const projected = this.#copy(right);
       blas.gemm('T', 'N', -1, x, left, 1, right);
-      blas.trsm('L', 'L', 'N', 'N', 1, c, right);
+      substituteLeft(blas, c, right, this.#inverse);
       for (let i = 0; i < x.cols * k; i++) right.data[i] -= projected[i];
       blas.gemm('N', 'N', 1, q, right, 1, rows);
     }

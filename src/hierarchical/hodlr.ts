@@ -33,6 +33,8 @@ export class HodlrEngine implements FactorEngine {
   readonly bytes: number;
   readonly passTask = hodlrPassTask as PhaseKernel<never, PassArguments>;
   readonly #factors: HodlrFactors;
+  /** R of each node: k × k, little beside its basis. */
+  #triangles: FloatArray | undefined;
   #split = false;
 
   /** Throws OptionError where far pairs are not the siblings. */
@@ -66,8 +68,8 @@ export class HodlrEngine implements FactorEngine {
       await runOnce('split couplings', splitCoupling, this.#factors, independentTasks(firstLeaf(tree)), control);
       this.#split = true;
     }
-    const state = { ...this.#factors, triangles: allocate(this.precision, plan.triangleLength) };
-    await runOnce('factor', factorHodlr, state, upwardTasks(taskNodes(tree)), control);
+    this.#triangles ??= allocate(this.precision, plan.triangleLength);
+    await runOnce('factor', factorHodlr, { ...this.#factors, triangles: this.#triangles }, upwardTasks(taskNodes(tree)), control);
     // The deepest, leftmost failure: which nodes fail does not depend on the team.
     for (let level = tree.depth; level >= 0; level--) {
       for (let ν = firstOfLevel(level); ν < firstOfLevel(level + 1); ν++) if (status[ν] > 0) return this.#breakdown(ν);

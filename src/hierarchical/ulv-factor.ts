@@ -19,9 +19,10 @@
 import { leftChild, rightChild } from '../core/indices.js';
 import type { Blas } from '../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { SUBSTITUTION_SCRATCH, substituteLeft } from '../dense/substitution.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { firstLeaf, type HierarchicalData } from './data.js';
-import { walkUp } from './factor-tree.js';
+import { part, walkUp } from './factor-tree.js';
 import { assembleLocal } from './ulv-assemble.js';
 import { leftmostLeaf, type UlvPlan } from './ulv-plan.js';
 
@@ -53,6 +54,7 @@ class Elimination {
   readonly #product: FloatArray;
   readonly #square: FloatArray;
   readonly #eigenvalues: FloatArray;
+  readonly #inverse: FloatArray;
   readonly #leaf0: number;
 
   constructor(state: UlvFactorState, blas: Blas) {
@@ -64,6 +66,7 @@ class Elimination {
     this.#product = allocate(r * k);
     this.#square = allocate(r * r);
     this.#eigenvalues = allocate(state.signs.length > 0 ? r : 0);
+    this.#inverse = allocate(SUBSTITUTION_SCRATCH);
     this.#leaf0 = firstLeaf(state.data.tree);
   }
 
@@ -89,7 +92,7 @@ class Elimination {
       if (status[ν] !== 0) return;
     }
     const slot = plan.slotBegin[leftmostLeaf(tree, ν)];
-    for (let j = 0; j < k; j++) schur.set(this.#ss.subarray(j + j * k, (j + 1) * k), slot + j + j * k);
+    copyLower(schur, slot, this.#ss, k);
   }
 
   /** v: D_RS → G; h: D_RR → H. */
@@ -100,9 +103,8 @@ class Elimination {
     const square = view(this.#square, 0, r, r);
     // With Y = Tᵀ·D_SS: H = D_RR − X − Xᵀ, X = (D_RS − Y/2)·T; symmetric by construction.
     blas.symm('R', 'L', 1, ss, t, 0, product);
-    subtractHalf(v, product);
-    blas.gemm('N', 'T', 1, v, t, 0, square);
-    subtractHalf(v, product);
+    subtractHalves(v, product);
+    blas.gemm('N', 'T', 1, product, t, 0, square);
     subtractSymmetrized(h, square);
   }
 
@@ -116,7 +118,7 @@ class Elimination {
     if (!Number.isFinite(log)) return h.rows;
     this.#state.logs[ν] = 2 * log;
     if (v.cols > 0) {
-      blas.trsm('L', 'L', 'N', 'N', 1, h, v);
+      substituteLeft(blas, h, v, this.#inverse);
       blas.syrk('L', 'T', -1, v, 1, ss);
     }
     return 0;
@@ -156,25 +158,40 @@ function largestDiagonal(h: Matrix): number {
   return largest;
 }
 
-/** v ← v − y/2, y contiguous like v. */
-function subtractHalf(v: Matrix, y: Matrix): void {
+/** y ← v − y/2, v ← v − y; both contiguous, y from 0. */
+function subtractHalves(v: Matrix, y: Matrix): void {
   const count = v.rows * v.cols;
-  for (let i = 0, at = v.offset; i < count; i++, at++) v.data[at] -= 0.5 * y.data[i];
+  const whole = part(v.data, v.offset, count);
+  const { data: halves } = y;
+  for (let i = 0; i < count; i++) {
+    const half = whole[i] - 0.5 * halves[i];
+    whole[i] -= halves[i];
+    halves[i] = half;
+  }
 }
 
 const TILE = 32;
 
-/** Lower triangle of h ← h − (x + xᵀ). */
+/** Lower triangle of h ← h − (x + xᵀ); both contiguous, x from 0. */
 function subtractSymmetrized(h: Matrix, x: Matrix): void {
   const n = h.rows;
+  const out = part(h.data, h.offset, n * n);
+  const { data } = x;
   for (let j0 = 0; j0 < n; j0 += TILE) {
+    const j1 = Math.min(j0 + TILE, n);
     for (let i0 = j0; i0 < n; i0 += TILE) {
-      for (let j = j0; j < Math.min(j0 + TILE, n); j++) {
-        const column = h.offset + j * h.ld;
-        for (let i = Math.max(i0, j); i < Math.min(i0 + TILE, n); i++) h.data[column + i] -= x.data[i + j * n] + x.data[j + i * n];
+      const i1 = Math.min(i0 + TILE, n);
+      for (let j = j0; j < j1; j++) {
+        for (let i = Math.max(i0, j), at = i + j * n, across = j + i * n; i < i1; i++, at++, across += n) out[at] -= data[at] + data[across];
       }
     }
   }
+}
+
+/** Lower triangle of order n, from 0 in `from`, to out[at …]. */
+function copyLower(out: FloatArray, at: number, from: FloatArray, n: number): void {
+  const to = part(out, at, n * n);
+  for (let j = 0; j < n; j++) for (let i = j + j * n; i < (j + 1) * n; i++) to[i] = from[i];
 }
 
 /** Eliminates at the nodes of task t. */

@@ -32,6 +32,9 @@ export class UlvEngine implements FactorEngine {
   readonly bytes: number;
   readonly passTask = ulvPassTask as PhaseKernel<never, PassArguments>;
   readonly #factors: UlvFactors;
+  /** Schur complements, kept from the second factorization on: fresh memory costs as much as a fifth of it. */
+  #schur: FloatArray | undefined;
+  #factored = false;
 
   /** Throws OptionError where the matrix is not HSS. */
   constructor(data: HierarchicalData, precision: Precision, indefinite: boolean) {
@@ -68,8 +71,11 @@ export class UlvEngine implements FactorEngine {
     const isolated = isolatedOf(tree);
     this.#factors.shift[0] = shift;
     if (isolated > 0 && (shift === 0 || (shift < 0 && !this.indefinite))) return { node: 0, level: 0, pivot: 0, index: tree.order[0] };
-    const state = { ...this.#factors, schur: allocate(this.precision, plan.slotLength) };
-    await runOnce('factor', eliminate, state, upwardTasks(taskNodes(tree)), control);
+    const schur = this.#schur ?? allocate(this.precision, plan.slotLength);
+    // Who factors twice will do so again.
+    if (this.#factored) this.#schur = schur;
+    this.#factored = true;
+    await runOnce('factor', eliminate, { ...this.#factors, schur }, upwardTasks(taskNodes(tree)), control);
     // The deepest, leftmost failure: which nodes fail does not depend on the team.
     for (let level = tree.depth; level >= 0; level--) {
       for (let ν = firstOfLevel(level); ν < firstOfLevel(level + 1); ν++) if (status[ν] > 0) return this.#breakdown(ν);

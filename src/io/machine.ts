@@ -1,8 +1,9 @@
 /**
  * What a measurement needs to say of the machine it was taken on: kinds and sizes, no names of hosts, users or folders. Layer 1.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
+import { processorFlags } from '../dense/openblas/processor.js';
 
 export interface MachineDescription {
   /** Node's names: 'linux', 'darwin', 'win32'; 'x64', 'arm64'. */
@@ -17,22 +18,13 @@ export interface MachineDescription {
   readonly memoryBytes: number;
 }
 
-/** A file of the system's own (/proc), or nothing where there is none. */
-function systemText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
 function vectorClass(architecture: string): string {
-  if (architecture === 'arm64') return /\bsve\b/.test(systemText('/proc/cpuinfo')) ? 'sve' : 'neon';
-  const flags = /^flags\s*:(.*)$/m.exec(systemText('/proc/cpuinfo'))?.[1]?.split(' ') ?? [];
-  if (flags.includes('avx512f')) return 'avx512';
-  if (flags.includes('avx2')) return flags.includes('fma') ? 'avx2' : 'avx2 without fma';
-  if (flags.includes('avx')) return 'avx';
-  return flags.length > 0 ? 'sse2' : 'unknown';
+  const flags = processorFlags();
+  if (architecture === 'arm64') return flags.has('sve') ? 'sve' : 'neon';
+  if (flags.has('avx512f')) return 'avx512';
+  if (flags.has('avx2')) return flags.has('fma') ? 'avx2' : 'avx2 without fma';
+  if (flags.has('avx')) return 'avx';
+  return flags.size > 0 ? 'sse2' : 'unknown';
 }
 
 export function describeMachine(): MachineDescription {

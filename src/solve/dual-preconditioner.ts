@@ -4,6 +4,8 @@
 import { OptionError } from '../core/errors.js';
 import { dualForm } from '../curvature/dual.js';
 import { zeros } from '../dense/matrix.js';
+import { availableMemory } from '../io/machine.js';
+import type { Model } from '../network/model.js';
 import { combine } from '../operator/block-arithmetic.js';
 import { converted } from '../operator/converted.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
@@ -12,6 +14,15 @@ import { isGaussNewton } from '../approximation/subject.js';
 import { modelOf } from './network-subject.js';
 import type { Preconditioner, PreconditionerOptions, Subject } from './preconditioner.js';
 import { preconditionerAt } from './shifted-preconditioner.js';
+
+/** Largest n·r that is worth a dense factorization where nobody asks for it: T takes 0.13 GB. */
+const LARGEST_ORDER = 4096;
+
+/** Whether the dual form is affordable: its order, and T with its factor in memory. */
+export function dualFits({ network, data }: Model, memoryLimit: number | undefined): boolean {
+  const order = data.samples * network.outputs;
+  return order <= LARGEST_ORDER && 24 * order ** 2 <= (memoryLimit ?? availableMemory());
+}
 
 /**
  * M = (G + λI)⁻¹ = (I − Ĵᵀ(λI + T)⁻¹Ĵ)/λ with T = ĴĴᵀ of order n·r (curvature/dual.ts): one step of conjugate gradients, and the next ones mend what rounding

@@ -24,9 +24,10 @@ export function denseShifted(matrix: HierarchicalMatrix, shift: number): Matrix 
 
 export interface Reference { readonly a: Matrix; readonly inverse: Matrix; readonly logdet: number; readonly condition: number; readonly eigenvalues: Float64Array }
 
-/** By LAPACK's symmetric eigenvalues. */
-export function reference(matrix: HierarchicalMatrix, shift: number, blas: Blas): Reference {
-  const a = denseShifted(matrix, shift);
+/** K̃ + λI, or any symmetric matrix, by LAPACK's eigenvalues. */
+export const reference = (matrix: HierarchicalMatrix, shift: number, blas: Blas): Reference => denseReference(denseShifted(matrix, shift), blas);
+
+export function denseReference(a: Matrix, blas: Blas): Reference {
   const n = a.rows;
   const vectors = zeros(n, n);
   copyInto(vectors, a);

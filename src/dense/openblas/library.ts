@@ -85,6 +85,11 @@ export class NativeLibrary {
     throw new LibraryError(`${this.describeNames()} has no symbol "${name}_": ${reason}. ${REMEDY}`, { libraries: this.names, symbol: `${name}_` });
   }
 
+  /** Lets go of the libraries, which the system then unloads unless another thread holds them; their functions must not be called any more. */
+  unload(): void {
+    for (const library of this.#libraries) library.unload();
+  }
+
   describeNames(): string {
     return this.names.map((name) => `"${name}"`).join(' with ');
   }

@@ -5,11 +5,12 @@ import { LibraryError } from '../../core/errors.js';
 import type { Blas } from '../blas.js';
 import { candidatesOf } from './candidates.js';
 import type { Candidate } from './candidates.js';
+import { describeCore, loadLibrary } from './core-type.js';
 import { FortranArguments } from './fortran-arguments.js';
-import { NativeLibrary, REMEDY } from './library.js';
+import { REMEDY } from './library.js';
 import { checkIntegerWidth, checkResults } from './self-check.js';
 import { SystemBlas } from './system-blas.js';
-import { describeLibrary, useOneThread, withoutThreadsAtLoad } from './vendor.js';
+import { describeLibrary, useOneThread } from './vendor.js';
 
 /** `library`: the path or name of a shared library; two separated by a comma where BLAS and LAPACK are apart; or a family (openblas, mkl, blis, accelerate, netlib). */
 export interface OpenblasOptions { readonly library?: string | undefined }
@@ -52,11 +53,11 @@ const withoutRemedy = (error: LibraryError): string => error.message.replace(` $
 
 function openSet(names: readonly string[]): Blas {
   if (names.length === 0) throw new LibraryError(`No library is named. ${REMEDY}`);
-  const library = withoutThreadsAtLoad(() => new NativeLibrary(names));
+  const library = loadLibrary(names);
   useOneThread(library);
   const scalars = new FortranArguments();
   checkIntegerWidth(library, scalars);
-  const blas = new SystemBlas(library, scalars, describeLibrary(library));
+  const blas = new SystemBlas(library, scalars, describeLibrary(library, describeCore(library)));
   checkResults(blas, library, scalars);
   return blas;
 }

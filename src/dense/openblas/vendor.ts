@@ -21,30 +21,31 @@ export function useOneThread(library: NativeLibrary): void {
   library.find('BLASSetThreading', 'int', ['int'])?.(BLAS_THREADING_SINGLE_THREADED);
 }
 
-/** Runs `open` while the environment tells OpenBLAS not to start threads at load: on a large machine they cost memory and time. */
-export function withoutThreadsAtLoad<T>(open: () => T): T {
-  const name = 'OPENBLAS_NUM_THREADS';
+/** Runs `act` with a variable of the environment set, and puts back what it was. */
+export function withEnvironment<T>(name: string, value: string, act: () => T): T {
   const before = process.env[name];
-  process.env[name] = '1';
+  process.env[name] = value;
   try {
-    return open();
+    return act();
   } finally {
     if (before === undefined) Reflect.deleteProperty(process.env, name);
     else process.env[name] = before;
   }
 }
 
+/** Runs `open` while the environment tells OpenBLAS not to start threads at load: on a large machine they cost memory and time. */
+export const withoutThreadsAtLoad = <T>(open: () => T): T => withEnvironment('OPENBLAS_NUM_THREADS', '1', open);
+
 /** Vendor, version and processor kernel where the library tells, then the files: "OpenBLAS 0.3.21 (Zen), libopenblas.so.0". */
-export function describeLibrary(library: NativeLibrary): string {
-  return `${vendorOf(library)}, ${library.names.join(' + ')}`;
+export function describeLibrary(library: NativeLibrary, core: string | undefined): string {
+  return `${vendorOf(library, core)}, ${library.names.join(' + ')}`;
 }
 
-function vendorOf(library: NativeLibrary): string {
+function vendorOf(library: NativeLibrary, core: string | undefined): string {
   const text = (symbol: string): string | undefined => library.find(symbol, 'const char *', [])?.() as unknown as string | undefined;
   const config = text('openblas_get_config');
   if (config !== undefined) {
     const version = /OpenBLAS\s+\S+/.exec(config)?.[0] ?? 'OpenBLAS';
-    const core = text('openblas_get_corename');
     return core === undefined ? version : `${version} (${core})`;
   }
   const mkl = library.find('MKL_Get_Version_String', 'void', ['int64', 'int']);

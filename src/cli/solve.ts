@@ -1,0 +1,118 @@
+/**
+ * hmatrix solve. Layer 8.
+ */
+import { basename } from 'node:path';
+import { throwIfAborted } from '../core/context.js';
+import type { SolveRecord, SolveSetup } from '../experiment/solve-run.js';
+import type { TrainingSetup } from '../experiment/table-run.js';
+import { resolveOptions, type CompressOptions } from '../hierarchical/options.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import { NETWORK_DEFAULTS, type NetworkOptions, type SolveCommandOptions } from './commands.js';
+import { checkInputOptions, openInput, type InputOptions } from './input.js';
+import { openVectors } from './multiply.js';
+import { exitStatus } from './outcome.js';
+import { print, printJson, requireWritable, withTeam } from './run.js';
+import { EPOCHS, openData } from './table.js';
+import { UsageError } from './usage.js';
+
+const NETWORK_ONLY = ['activation', 'loss', 'bias', 'samples', 'epochs', 'learningRate', 'batchSize', 'images', 'labels', 'weights'] as const satisfies readonly (keyof NetworkOptions)[];
+const FORMAT_ONLY = ['neighbors', 'budget', 'distance', 'dtype'] as const;
+const INPUT_ONLY = ['matrix', 'points', 'named', 'kernel', 'bandwidth', 'degree', 'ridge', 'limit', 'size'] as const satisfies readonly (keyof InputOptions)[];
+
+const flag = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** What can be found wrong before anything is opened. Throws UsageError, OptionError. */
+function checkOptions(options: SolveCommandOptions): void {
+  const given = <K extends keyof SolveCommandOptions>(names: readonly K[]): K | undefined => names.find((name) => options[name] !== undefined);
+  if (options.network === undefined) {
+    const other = given(NETWORK_ONLY);
+    if (other !== undefined) throw new UsageError(`${flag(other)} goes with --network.`);
+    if (given(['matrix', 'points', 'named']) === undefined) throw new UsageError('Give one of --matrix FILE, --points FILE, --named NAME and --network WIDTHS.');
+    checkInputOptions(options);
+  } else {
+    const other = given(INPUT_ONLY);
+    if (other !== undefined) throw new UsageError(`${flag(other)} does not go with --network.`);
+    if (options.labels !== undefined && options.images === undefined) throw new UsageError('--labels goes with --images: the generated digits have their own labels.');
+    if (options.format !== undefined) throw new UsageError('--format solves with a compressed matrix of entries, and does not go with --network.');
+  }
+  if (options.shift !== undefined && options.shiftRelative !== undefined) throw new UsageError('Give --shift or --shift-relative, not both.');
+  const misplaced = options.format === undefined ? given(FORMAT_ONLY) : undefined;
+  if (misplaced !== undefined) throw new UsageError(`${flag(misplaced)} goes with --format: it is about the compressed matrix that is solved with.`);
+  const { preconditioner } = options;
+  if (options.network === undefined && ['kfac', 'ekfac', 'dual'].includes(preconditioner)) throw new UsageError(`--preconditioner ${preconditioner} needs --network.`);
+  if (options.rank !== undefined && !['nystrom', 'auto'].includes(preconditioner)) throw new UsageError('--rank goes with --preconditioner nystrom.');
+  resolveOptions(compressOptions(options));
+}
+
+/** How hierarchical matrices are made: the one solved with, where there is a format, and preconditioners. */
+function compressOptions({ format, leafSize, maxRank, neighbors, budget, distance, dtype, seed, memoryLimit, compressTolerance: tolerance }: SolveCommandOptions): CompressOptions {
+  const given = { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype, seed, memoryLimit };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as CompressOptions;
+}
+
+/** The matrix: entries, or a trained network. */
+async function openSystem(options: SolveCommandOptions, control: TeamControl): Promise<Pick<SolveSetup, 'input' | 'source' | 'model'>> {
+  const { seed, network: widths } = options;
+  if (widths === undefined) {
+    const opened = await openInput(options, seed, control.team.blas, control);
+    if (options.distance === 'geometric' && opened.source.points === undefined) throw new UsageError('--distance geometric needs points, and the input has none: choose gram or angle, which use entries alone.');
+    return opened;
+  }
+  const { trainedModel } = await import('../experiment/table-run.js');
+  const { weights, images, labels } = options;
+  const { activation = NETWORK_DEFAULTS.activation, loss = NETWORK_DEFAULTS.loss, bias = NETWORK_DEFAULTS.bias, samples = NETWORK_DEFAULTS.samples } = options;
+  const { learningRate = NETWORK_DEFAULTS.learningRate, batchSize = NETWORK_DEFAULTS.batchSize } = options;
+  const data = await openData({ samples, seed, ...(images === undefined ? {} : { images }), ...(labels === undefined ? {} : { labels }) }, control);
+  const setup: TrainingSetup = {
+    widths, activation: activation.length === 1 ? activation[0] : activation, loss, bias, data, samples, learningRate, batchSize, seed,
+    epochs: options.epochs ?? (weights === undefined ? EPOCHS : 0), weights: weights === undefined ? undefined : { path: weights, name: basename(weights) },
+  };
+  const { model } = await trainedModel(setup, control);
+  return { model, input: { kind: 'network', name: `${widths.join('-')} (${activation.join(',')}, ${loss}${bias ? ', biases' : ''}), n = ${samples} of ${data.name}`, size: model.network.parameters } };
+}
+
+function setupOf(options: SolveCommandOptions, opened: Pick<SolveSetup, 'input' | 'source' | 'model'>, control: TeamControl): SolveSetup {
+  const { preconditioner, shift, shiftRelative, tolerance, maxIterations, rhs, vectors, seed, memoryLimit, leafSize, maxRank, rank, compressTolerance } = options;
+  const making = { leafSize, maxRank, rank, tolerance: compressTolerance };
+  const given = { shift, shiftRelative, maxIterations, memoryLimit };
+  const present = (values: object): object => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+  return {
+    ...opened, ...(options.format === undefined ? {} : { compress: compressOptions(options) }),
+    rightHandSides: (size) => openVectors({ x: rhs, vectors, seed }, size, control),
+    options: { preconditioner, tolerance, seed, making: present(making), ...present(given) },
+  };
+}
+
+/** The exit status of a run that is done, and on standard error why the tolerance was missed. */
+function statusOf({ met, outcome, reason, residual, tolerance }: SolveRecord): number {
+  if (met) return exitStatus.done;
+  process.stderr.write(`hmatrix: the asked tolerance was missed (${outcome}): residual ${residual.toPrecision(4)}, asked ${tolerance}. ${reason}\n`);
+  return exitStatus.toleranceMissed;
+}
+
+export async function solve(options: SolveCommandOptions): Promise<number> {
+  checkOptions(options);
+  await requireWritable(options.out);
+  await requireWritable(options.record);
+  const { record, portable } = await withTeam(options, async (control) => {
+    const { runSolve } = await import('../experiment/solve-run.js');
+    const done = await runSolve(setupOf(options, await openSystem(options, control), control), control);
+    throwIfAborted(control.signal);
+    if (options.out !== undefined) {
+      const { writeNpyMatrix } = await import('../io/npy.js');
+      await writeNpyMatrix(options.out, done.x, control);
+    }
+    if (options.record !== undefined) {
+      const { writeRecord } = await import('../experiment/record.js');
+      await writeRecord(options.record, done.record, { signal: control.signal });
+    }
+    return { record: done.record, portable: control.team.blas.kind === 'portable' };
+  });
+  if (options.json === true) printJson(record);
+  else if (options.quiet !== true) {
+    const { solveReport } = await import('./solve-report.js');
+    print(solveReport(record, portable));
+    if (options.out !== undefined) print(`X written to ${options.out}`);
+  }
+  return statusOf(record);
+}

@@ -1,0 +1,144 @@
+/**
+ * Products with a matrix that is seen through its entries. Layer 3.
+ * Rows are evaluated in panels, shared by the team, and multiplied by gemm: N² entries a product, whatever the number of vectors up to 256. Where the dense matrix fits a budget of memory it is
+ * evaluated once and kept instead. Sums run in the same order for every team.
+ */
+import { OptionError } from '../core/errors.js';
+import { sharedFloat64 } from '../core/shared-array.js';
+import { block, copyInto, view, type Matrix } from '../dense/matrix.js';
+import { BlockWorkspace, byChunks } from '../operator/block-workspace.js';
+import type { LinearOperator } from '../operator/linear-operator.js';
+import { phaseKernel } from '../parallel/kernel.js';
+import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
+import type { Shared, Team } from '../parallel/team.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import type { EntrySource } from './entry-source.js';
+import { openHandle, sourceState, type SourceHandle } from './share-source.js';
+
+export interface EntryOperatorOptions {
+  /** Bytes that the dense matrix may take to be kept; default 1 GiB (N ≤ 11,585), 0 keeps nothing. */
+  readonly keepBytes?: number;
+}
+
+const KEEP_BYTES = 2 ** 30;
+/** Rows of a task, and columns evaluated at a time. */
+const PANEL = 128;
+const COLUMNS = 512;
+
+interface EntryState { readonly source: SourceHandle; readonly size: number; readonly dense: Float64Array | null }
+interface ProductArguments { readonly x: Matrix; readonly out: Matrix; readonly alpha: number; readonly beta: number }
+
+const range = (first: number, count: number): Int32Array => Int32Array.from({ length: count }, (_, i) => first + i);
+
+/** A panel of columns of the dense matrix. */
+export const keepPanel = phaseKernel<EntryState>(import.meta.url, 'keepPanel', ({ source: handle, size, dense }, context) => {
+  const source = openHandle(handle, context);
+  const all = range(0, size);
+  return (task) => {
+    const first = task * PANEL;
+    const count = Math.min(PANEL, size - first);
+    source.entries(all, range(first, count), view(dense!, first * size, size, count));
+  };
+});
+
+/** A panel of rows of out ← α·K·x + β·out. The kept matrix is symmetric: its rows are its columns. */
+export const multiplyEntries = phaseKernel<EntryState, ProductArguments>(import.meta.url, 'multiplyEntries', ({ source: handle, size, dense }, context) => {
+  const { blas } = context;
+  const source = dense === null ? openHandle(handle, context) : undefined;
+  const scratch = dense === null ? new Float64Array(PANEL * COLUMNS) : undefined;
+  return (task, { x, out, alpha, beta }) => {
+    const first = task * PANEL;
+    const count = Math.min(PANEL, size - first);
+    const target = block(out, first, 0, count, out.cols);
+    if (dense !== null) {
+      blas.gemm('T', 'N', alpha, view(dense, first * size, size, count), x, beta, target);
+      return;
+    }
+    const rows = range(first, count);
+    for (let from = 0; from < size; from += COLUMNS) {
+      const width = Math.min(COLUMNS, size - from);
+      const entries = view(scratch!, 0, count, width);
+      source!.entries(rows, range(from, width), entries);
+      blas.gemm('N', 'N', alpha, entries, block(x, from, 0, width, x.cols), from === 0 ? beta : 1, target);
+    }
+  };
+});
+
+const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
+
+/** K·x of a source without products of its own. */
+export class EntryOperator implements LinearOperator {
+  readonly rows: number;
+  readonly cols: number;
+  readonly symmetric = true;
+  /** Of the dense matrix, where it is kept. */
+  readonly bytes: number;
+  readonly #team: Team;
+  readonly #shared: Shared<EntryState>;
+  readonly #graph: TaskGraph;
+  readonly #input = new BlockWorkspace();
+  readonly #output = new BlockWorkspace();
+  #released = false;
+
+  /** See `entryOperator`, which fills what is kept. */
+  constructor(shared: Shared<EntryState>, team: Team) {
+    const { size, dense } = shared.state;
+    this.rows = size;
+    this.cols = size;
+    this.bytes = dense?.byteLength ?? 0;
+    this.#team = team;
+    this.#shared = shared;
+    this.#graph = independentTasks(Math.ceil(size / PANEL));
+    abandoned.register(this, () => team.release(shared), this);
+  }
+
+  /** Whether the dense matrix is kept. */
+  get kept(): boolean { return this.bytes > 0; }
+
+  applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
+    if (this.#released) throw new OptionError('The operator was released.');
+    byChunks(out, x, (y, z) => {
+      const input = staged(z, this.#input);
+      if (input !== z) copyInto(input, z);
+      const output = staged(y, this.#output);
+      if (output !== y && beta !== 0) copyInto(output, y);
+      this.#team.runSync(multiplyEntries, this.#shared, this.#graph, { x: input, out: output, alpha, beta });
+      if (output !== y) copyInto(y, output);
+    });
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    abandoned.unregister(this);
+    this.#team.release(this.#shared);
+  }
+}
+
+const DOUBLE = new Float64Array(0);
+
+/** Itself where it is float64 over shared memory, else room of its shape. */
+function staged(a: Matrix, workspace: BlockWorkspace): Matrix {
+  return a.data instanceof Float64Array && a.data.buffer instanceof SharedArrayBuffer ? a : workspace.take(a.rows, a.cols, DOUBLE);
+}
+
+/**
+ * The operator of a symmetric source: N² entries and 2N² flops a vector, or 2N² flops alone where 8N² bytes may be kept. A source without a descriptor is evaluated by the calling thread.
+ * Throws OptionError, AbortedError, and what the source throws.
+ */
+export async function entryOperator(source: EntrySource, options: EntryOperatorOptions, control: TeamControl): Promise<EntryOperator> {
+  const { keepBytes = KEEP_BYTES } = options;
+  if (!(keepBytes >= 0)) throw new OptionError(`keepBytes must be a number ≥ 0, not ${keepBytes}.`, { option: 'keepBytes', value: keepBytes });
+  const { size } = source;
+  const { team } = control;
+  const { handle, modules, solo } = sourceState(source);
+  const dense = 8 * size * size <= keepBytes ? sharedFloat64(size * size) : null;
+  const shared = await team.share<EntryState>({ source: handle, size, dense }, { modules, solo });
+  try {
+    if (dense !== null) await team.run('evaluate the matrix', keepPanel, shared, independentTasks(Math.ceil(size / PANEL)), undefined, control);
+  } catch (error) {
+    team.release(shared);
+    throw error;
+  }
+  return new EntryOperator(shared, team);
+}

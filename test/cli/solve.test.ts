@@ -1,0 +1,158 @@
+/** hmatrix solve: its JSON, its report, its files, its exit statuses, and what it says of bad input. */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { SolveRecord } from '#hmatrix/experiment/solve-run.js';
+import { openBlas } from '#hmatrix/dense/backend.js';
+import { view, zeros } from '#hmatrix/dense/matrix.js';
+import { randomVectors } from '#hmatrix/experiment/compression-run.js';
+import { readNpyMatrix, writeNpyMatrix } from '#hmatrix/io/npy.js';
+import { temporaryFolder } from '../io/temporary-folder.js';
+import { norm2, residualOf } from '../krylov/systems.js';
+import { denseOf, gaussianSource, randomMatrix } from '../support.js';
+import { shiftedDense } from '../solve/subjects.js';
+import { hmatrix } from './command.js';
+
+const folder = temporaryFolder();
+const blas = openBlas();
+const points = ['--points', 'normal:600,3', '--kernel', 'gaussian', '--bandwidth', '1'];
+
+const solved = async (args: readonly string[], expected = 0): Promise<SolveRecord> => {
+  const { status, stdout, stderr } = await hmatrix(['solve', ...args, '--json']);
+  expect({ status, stderr: expected === 0 ? stderr : '' }).toEqual({ status: expected, stderr: '' });
+  return JSON.parse(stdout) as SolveRecord;
+};
+
+describe('the record', () => {
+  it.each(['none', 'jacobi', 'block-jacobi', 'nystrom', 'hodlr', 'hss', 'auto'])('has_iterations_outcome_residual_seconds_memory_and_history: %s', async (preconditioner) => {
+    const record = await solved([...points, '--shift', '0.1', '--preconditioner', preconditioner, '--leaf-size', '64']);
+    expect(record).toMatchObject({ record: 'solve', matrix: 'exact', outcome: 'converged', met: true, shift: 0.1, norm: null, vectors: 1, tolerance: 1e-8, seed: 0 });
+    if (preconditioner !== 'auto') expect(record.preconditioner.name).toBe(preconditioner);
+    expect(record.residual).toBeLessThanOrEqual(1e-8);
+    expect(record.history).toHaveLength(record.iterations + 1);
+    expect(Object.values(record.seconds).every((seconds) => seconds >= 0)).toBe(true);
+    expect(Object.keys(record.seconds)).toEqual(expect.arrayContaining(['compress', 'factor', 'solve']));
+    expect(record.memory.peakBytes).toBeGreaterThan(0);
+  });
+
+  it('is_of_networks_too', async () => {
+    const args = ['--network', '196-3-196', '--samples', '30', '--epochs', '1', '--shift-relative', '1e-2'];
+    for (const preconditioner of ['kfac', 'ekfac', 'nystrom', 'hss', 'auto']) {
+      const record = await solved([...args, '--preconditioner', preconditioner, '--tolerance', '1e-6']);
+      expect(record).toMatchObject({ outcome: 'converged', input: { kind: 'network', size: 1176 } });
+      expect(record.shift).toBe(1e-2 * record.norm!);
+    }
+    expect((await solved(['--network', '196-3-10', '--loss', 'cross-entropy', '--activation', 'relu', '--samples', '30', '--epochs', '1', '--shift-relative', '1e-3', '--preconditioner', 'dual'])).iterations).toBeLessThanOrEqual(2);
+  });
+
+  it('is_the_same_for_any_number_of_workers_but_for_times', async () => {
+    const args = [...points, '--shift', '0.1', '--preconditioner', 'hss', '--leaf-size', '64', '--vectors', '2'];
+    const [one, two] = [await solved([...args, '--workers', '1']), await solved([...args, '--workers', '2'])];
+    const numbers = ({ iterations, residuals, history }: SolveRecord): unknown => [iterations, residuals, history];
+    expect(numbers(two)).toEqual(numbers(one));
+  });
+
+  it('of_a_compressed_matrix_is_of_that_matrix', async () => {
+    for (const [format, name] of [['hss', 'hss'], ['hodlr', 'hodlr'], ['fmm', 'hss']]) {
+      const record = await solved([...points, '--shift', '0.1', '--format', format, '--leaf-size', '64', '--compress-tolerance', '1e-4', ...(format === 'fmm' ? ['--budget', '0.1'] : [])]);
+      expect(record).toMatchObject({ matrix: format, outcome: 'converged', preconditioner: { name } });
+    }
+  });
+});
+
+describe('the files', () => {
+  const [matrix, rhs, x, run] = ['K.npy', 'b.npy', 'x.npy', 'run.json'].map((name) => join(folder, name));
+
+  it('hold_the_solution_of_the_right_hand_sides_given', async () => {
+    const dense = denseOf(gaussianSource(200, 3, 1, blas));
+    const b = randomMatrix(200, 3, 4);
+    await writeNpyMatrix(matrix, dense);
+    await writeNpyMatrix(rhs, b);
+    const { status, stdout, stderr } = await hmatrix(['solve', '--matrix', matrix, '--shift', '0.5', '--rhs', rhs, '--out', x, '--record', run, '--tolerance', '1e-10', '--quiet']);
+    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: '', stderr: '' });
+    const solution = await readNpyMatrix(x);
+    expect([solution.rows, solution.cols]).toEqual([200, 3]);
+    for (let j = 0; j < 3; j++) expect(residualOf(shiftedDense(dense, 0.5), b, solution, blas, j) / norm2(b, j)).toBeLessThan(2e-10);
+    const record = JSON.parse(await readFile(run, 'utf8')) as SolveRecord;
+    expect(record).toMatchObject({ record: 'solve', vectors: 3, input: { name: 'K.npy' } });
+    expect(await readFile(run, 'utf8')).not.toContain(folder);
+  });
+
+  it('are_of_seeded_right_hand_sides_by_default', async () => {
+    const { status } = await hmatrix(['solve', '--matrix', matrix, '--shift', '0.5', '--vectors', '2', '--seed', '3', '--out', x, '--quiet']);
+    expect(status).toBe(0);
+    const solution = await readNpyMatrix(x);
+    const b = randomVectors(200, 2, 3);
+    for (let j = 0; j < 2; j++) expect(residualOf(shiftedDense(denseOf(gaussianSource(200, 3, 1, blas)), 0.5), b, solution, blas, j) / norm2(b, j)).toBeLessThan(1.1e-8);
+  });
+
+  it('are_not_written_where_the_iteration_is_interrupted', async () => {
+    const path = join(folder, 'interrupted.npy');
+    // Condition 7e8: thousands of iterations; nothing is printed before they end.
+    const args = ['solve', '--named', 'K02', '--size', '65536', '--preconditioner', 'none', '--tolerance', '0', '--max-iterations', '1000000', '--out', path];
+    const child = spawn(process.execPath, [resolve(import.meta.dirname, '../../dist/src/cli/main.js'), ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let errors = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => { errors += text; });
+    const timer = setTimeout(() => child.kill('SIGINT'), 4000);
+    const status = await new Promise((done) => { child.on('close', done); });
+    clearTimeout(timer);
+    expect(errors).toMatch(/interrupted; nothing was written/);
+    expect(status).toBe(1);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('of_right_hand_sides_that_do_not_fit_are_refused', async () => {
+    const bad = join(folder, 'bad.npy');
+    await writeNpyMatrix(bad, zeros(100, 1));
+    expect(await hmatrix(['solve', '--matrix', matrix, '--rhs', bad])).toMatchObject({ status: 1, stderr: expect.stringMatching(/100 rows/) as string });
+    await writeNpyMatrix(bad, view(new Float64Array(200).fill(Number.NaN), 0, 200, 1));
+    expect(await hmatrix(['solve', '--matrix', matrix, '--rhs', bad])).toMatchObject({ status: 1, stderr: expect.stringMatching(/NaN/) as string });
+  });
+});
+
+describe('the report', () => {
+  it('says_shift_preconditioner_why_iterations_and_true_residual', async () => {
+    const { status, stdout, stderr } = await hmatrix(['solve', '--named', 'K02', '--size', '256', '--shift-relative', '1e-3']);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/K02, N = 256/);
+    expect(stdout).toMatch(/λ = 0\.001.*·‖A‖/);
+    expect(stdout).toMatch(/Chosen \S+ by predicted cost: .*none .*nystrom /);
+    expect(stdout).toMatch(/converged after \d+ iterations? .*true relative residual = .*met/);
+  });
+});
+
+describe('exit statuses', () => {
+  it('3_where_the_tolerance_was_missed_and_why', async () => {
+    const args = ['solve', '--named', 'K02', '--size', '256', '--preconditioner', 'none', '--max-iterations', '3'];
+    const { status, stderr } = await hmatrix(args);
+    expect(status).toBe(3);
+    expect(stderr).toMatch(/tolerance was missed \(maxIterations\): residual .*After 3 iterations/);
+    expect((await solved(args.slice(1), 3)).met).toBe(false);
+  });
+
+  it.each([
+    ['no_input', [], /--network WIDTHS/],
+    ['two_inputs', ['--named', 'K02', '--matrix', 'K.npy'], /one of/],
+    ['a_network_and_another_input', ['--network', '4-2-4', '--named', 'K02'], /--named does not go with --network/],
+    ['options_of_networks_without_one', ['--named', 'K02', '--size', '64', '--learning-rate', '0.1'], /--learning-rate goes with --network/],
+    ['two_shifts', ['--named', 'K02', '--size', '64', '--shift', '1', '--shift-relative', '1'], /not both/],
+    ['a_negative_shift', ['--named', 'K02', '--size', '64', '--shift', '-1'], /--shift/],
+    ['kfac_without_a_network', ['--named', 'K02', '--size', '64', '--preconditioner', 'kfac'], /needs --network/],
+    ['a_preconditioner_there_is_not', ['--named', 'K02', '--size', '64', '--preconditioner', 'ilu'], /--preconditioner/],
+    ['a_rank_without_nystrom', ['--named', 'K02', '--size', '64', '--preconditioner', 'hss', '--rank', '3'], /--rank goes with/],
+    ['options_of_a_format_without_one', ['--named', 'K02', '--size', '64', '--budget', '0.1'], /--budget goes with --format/],
+    ['a_format_with_a_network', ['--network', '4-2-4', '--format', 'hss'], /does not go with --network/],
+    ['a_tolerance_out_of_range', ['--named', 'K02', '--size', '64', '--tolerance', '1'], /--tolerance/],
+  ] as [string, string[], RegExp][])('2_for_wrong_usage: %s', async (_, args, message) => {
+    const { status, stdout, stderr } = await hmatrix(['solve', ...args]);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toMatch(message);
+  });
+
+  it('1_where_the_run_fails', async () => {
+    expect((await hmatrix(['solve', '--matrix', join(folder, 'missing.npy')])).status).toBe(1);
+    expect((await hmatrix(['solve', '--named', 'K02', '--size', '64', '--out', join(folder, 'no', 'x.npy')])).status).toBe(1);
+  });
+});

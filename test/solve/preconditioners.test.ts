@@ -1,0 +1,160 @@
+/** Every preconditioner: symmetric positive definite as an operator, the same after another shift, exact where it should be, typed errors where it cannot be made. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AbortedError, MemoryError, NotPositiveDefiniteError, OptionError } from '#hmatrix/core/errors.js';
+import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
+import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
+import { hessian } from '#hmatrix/curvature/hessian.js';
+import { Team } from '#hmatrix/parallel/team.js';
+import { makePreconditioner } from '#hmatrix/solve/make-preconditioner.js';
+import { PRECONDITIONERS, type PreconditionerName } from '#hmatrix/solve/preconditioner.js';
+import { denseSource } from '#hmatrix/source/dense-source.js';
+import { randomMatrix, relativeError } from '../support.js';
+import { denseSolve } from '../krylov/systems.js';
+import { asymmetryOf, denseOf, eigenvaluesOf, FOR_ENTRIES, FOR_NETWORKS, kernelSubject, networkSubject, shiftedDense, SMALL, type Known } from './subjects.js';
+
+const EPS = Number.EPSILON;
+let team: Team;
+let kernel: Known;
+let network: Known;
+
+beforeAll(async () => {
+  team = await Team.open({ workers: 2 });
+  kernel = kernelSubject(team);
+  network = await networkSubject(team);
+});
+afterAll(async () => { await team.close(); });
+
+const cases: [string, PreconditionerName][] = [...FOR_ENTRIES.map((name): [string, PreconditionerName] => ['kernel', name]), ...FOR_NETWORKS.map((name): [string, PreconditionerName] => ['network', name])];
+const of = (which: string): Known => (which === 'kernel' ? kernel : network);
+
+describe.each(cases)('of a %s: %s', (which, name) => {
+  it('is_symmetric_and_positive_definite', async () => {
+    const { subject, norm, dense } = of(which);
+    const n = dense.rows;
+    for (const relative of [1e-1, 1e-4]) {
+      const made = await makePreconditioner(subject, name, relative * norm, SMALL, { team });
+      expect(made).toMatchObject({ name, shift: relative * norm });
+      expect(made.bytes).toBeGreaterThan(0);
+      const m = denseOf(made.operator!);
+      // Rounding of M = F⁻ᵀF⁻¹ is amplified by cond(A + λI) ≤ 1 + ‖A‖/λ.
+      expect(asymmetryOf(m)).toBeLessThan((n * EPS) / relative);
+      expect(eigenvaluesOf(m, team.blas)[0]).toBeGreaterThan(0);
+      made.release();
+    }
+  });
+
+  it('at_another_shift_is_what_it_would_be_made_anew', async () => {
+    const { subject, norm } = of(which);
+    const first = await makePreconditioner(subject, name, 0.5 * norm, SMALL, { team });
+    const before = denseOf(first.operator!).data;
+    const again = await first.reshift(0.01 * norm);
+    const anew = await makePreconditioner(subject, name, 0.01 * norm, SMALL, { team });
+    expect(again.seconds.compress).toBe(first.seconds.compress);
+    expect(denseOf(again.operator!).data).toEqual(denseOf(anew.operator!).data);
+    // The first one is not touched.
+    expect(denseOf(first.operator!).data).toEqual(before);
+    for (const one of [first, again, anew]) one.release();
+  });
+});
+
+describe('exactness', () => {
+  it.each(['hss', 'hodlr'] as const)('full_rank_%s_is_the_inverse', async (name) => {
+    const { subject, norm, dense } = kernel;
+    const shift = 1e-3 * norm;
+    const made = await makePreconditioner(subject, name, shift, { leafSize: 32, maxRank: 300, tolerance: 0 }, { team });
+    const b = randomMatrix(300, 2, 1);
+    const x = randomMatrix(300, 2, 2);
+    made.operator!.applyUnchecked(x, b, 1, 0);
+    expect(relativeError(x, denseSolve(shiftedDense(dense, shift), b, team.blas))).toBeLessThan(300 * EPS * 1e3 * 10);
+    expect(made.note).toBeUndefined();
+  });
+
+  it('the_dual_form_solves_as_LAPACK_does', async () => {
+    const { subject, norm, dense } = network;
+    const shift = 1e-3 * norm;
+    const made = await makePreconditioner(subject, 'dual', shift, {}, { team });
+    const b = randomMatrix(dense.rows, 2, 1);
+    const x = randomMatrix(dense.rows, 2, 2);
+    made.operator!.applyUnchecked(x, b, 1, 0);
+    expect(relativeError(x, denseSolve(shiftedDense(dense, shift), b, team.blas))).toBeLessThan(dense.rows * EPS * 1e3);
+  });
+
+  it('block_jacobi_of_one_block_is_the_inverse_and_jacobi_of_a_diagonal_matrix', async () => {
+    const { subject, norm, dense } = kernel;
+    const shift = 1e-2 * norm;
+    const b = randomMatrix(300, 1, 1);
+    const x = randomMatrix(300, 1, 2);
+    const block = await makePreconditioner(subject, 'block-jacobi', shift, { leafSize: 300 }, { team });
+    expect(block.details).toEqual({ blocks: 1, of: 'leaves' });
+    block.operator!.applyUnchecked(x, b, 1, 0);
+    expect(relativeError(x, denseSolve(shiftedDense(dense, shift), b, team.blas))).toBeLessThan(300 * EPS * 100);
+    const values = Float64Array.from({ length: 300 }, (_, i) => i % 7);
+    const source = { size: 300, entries: () => { throw new Error('no entries are needed'); }, diagonal: (out: Float64Array) => { out.set(values); } };
+    const jacobi = await makePreconditioner({ operator: diagonalOperator(values), source }, 'jacobi', 2, {}, { team });
+    jacobi.operator!.applyUnchecked(x, b, 1, 0);
+    expect(x.data).toEqual(b.data.map((value, i) => value * (1 / (values[i] + 2))));
+  });
+
+  it('nystrom_without_a_shift_stays_positive_definite_where_the_matrix_is_of_low_rank', async () => {
+    const values = Float64Array.from({ length: 200 }, (_, i) => (i < 5 ? 10 - i : 0));
+    const made = await makePreconditioner({ operator: diagonalOperator(values) }, 'nystrom', 0, { rank: 20 }, { team });
+    const m = denseOf(made.operator!);
+    const eigenvalues = eigenvaluesOf(m, team.blas);
+    // λ_r/Λ of the five that are there, and 1.
+    expect(eigenvalues[0]).toBeGreaterThan(0.6 - 1e-6);
+    expect(eigenvalues[199]).toBeLessThan(1 + 200 * EPS);
+  });
+});
+
+describe('what cannot be made', () => {
+  const products: LinearOperator = diagonalOperator(new Float64Array(10).fill(1));
+
+  it.each([
+    ['a_negative_shift', 'nystrom', -1, OptionError, /≥ 0/],
+    ['a_shift_that_is_no_number', 'nystrom', Number.NaN, OptionError, /finite/],
+    ['kfac_without_a_network', 'kfac', 1, OptionError, /pass the model/],
+    ['ekfac_without_a_network', 'ekfac', 1, OptionError, /pass the model/],
+    ['dual_without_a_network', 'dual', 1, OptionError, /pass the model/],
+    ['jacobi_without_entries', 'jacobi', 1, OptionError, /pass a source/],
+    ['blocks_without_entries', 'block-jacobi', 1, OptionError, /pass a source/],
+    ['a_name_there_is_not', 'ilu', 1, OptionError, new RegExp(PRECONDITIONERS.join(', '))],
+  ] as [string, PreconditionerName, number, typeof OptionError, RegExp][])('is_refused: %s', async (_, name, shift, type, message) => {
+    const error = await makePreconditioner({ operator: products }, name, shift, {}, { team }).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(type);
+    expect((error as Error).message).toMatch(message);
+  });
+
+  it('says_so_where_the_shift_is_too_small', async () => {
+    const zero = { operator: diagonalOperator(new Float64Array(10)), source: { size: 10, entries: (_rows: ArrayLike<number>, _cols: ArrayLike<number>, out: { data: { fill(x: number): unknown } }) => { out.data.fill(0); }, diagonal: (out: Float64Array) => { out.fill(0); } } };
+    for (const name of ['jacobi', 'block-jacobi', 'nystrom'] as const) {
+      await expect(makePreconditioner(zero, name, 0, { leafSize: 4 }, { team })).rejects.toThrow(NotPositiveDefiniteError);
+    }
+    for (const name of ['jacobi', 'block-jacobi', 'nystrom'] as const) expect((await makePreconditioner(zero, name, 1, { leafSize: 4 }, { team })).name).toBe(name);
+    // The network's blocks are singular: 20 samples.
+    await expect(makePreconditioner(network.subject, 'kfac', 0, {}, { team })).rejects.toThrow(NotPositiveDefiniteError);
+    await expect(makePreconditioner(network.subject, 'dual', 0, {}, { team })).rejects.toThrow(OptionError);
+    const indefinite = { operator: diagonalOperator(Float64Array.from({ length: 40 }, (_, i) => i - 20)) };
+    await expect(makePreconditioner(indefinite, 'nystrom', 0, {}, { team })).rejects.toThrow(NotPositiveDefiniteError);
+  });
+
+  it('the_dual_form_is_of_the_network_alone', async () => {
+    const operator = hessian(network.subject.model!, { blas: team.blas });
+    await expect(makePreconditioner({ operator, model: network.subject.model }, 'dual', 1, {}, { team })).rejects.toThrow(/gaussNewton/);
+  });
+
+  it('a_loose_compression_at_a_tiny_shift_still_gives_a_positive_definite_one', async () => {
+    const made = await makePreconditioner(kernel.subject, 'hss', 1e-9 * kernel.norm, { leafSize: 32, maxRank: 2, tolerance: 0.5 }, { team });
+    expect(eigenvaluesOf(denseOf(made.operator!), team.blas)[0]).toBeGreaterThan(0);
+  });
+
+  it('memory_and_abort_are_seen', async () => {
+    for (const name of ['block-jacobi', 'nystrom', 'hss'] as const) await expect(makePreconditioner(kernel.subject, name, 1, { memoryLimit: 1000 }, { team })).rejects.toThrow(MemoryError);
+    await expect(makePreconditioner(kernel.subject, 'hss', 1, {}, { team, signal: AbortSignal.abort() })).rejects.toThrow(AbortedError);
+  });
+
+  it('a_dense_source_gives_what_a_kernel_does', async () => {
+    const { subject, norm, dense } = kernel;
+    const [a, b] = await Promise.all([makePreconditioner(subject, 'block-jacobi', norm, { leafSize: 300 }, { team }), makePreconditioner({ ...subject, source: denseSource(dense) }, 'block-jacobi', norm, { leafSize: 300 }, { team })]);
+    expect(relativeError(denseOf(a.operator!), denseOf(b.operator!))).toBeLessThan(300 * EPS);
+  });
+});
