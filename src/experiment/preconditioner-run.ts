@@ -104,7 +104,7 @@ async function sweepNetwork(network: NetworkSetup, methods: readonly PlannedPrec
   const { widths, activation, loss, samples, data, bias = false } = network;
   const { seed, memoryLimit, networkShifts = NETWORK_SHIFTS, maxIterations = MOST_ITERATIONS } = setup;
   const { team } = control;
-  const { model, training } = await trainedModel({ ...network, bias, methods: [], seed }, control);
+  const { model, training } = await trainedModel({ ...network, bias, seed }, control);
   const operator = gaussNewton(model, { blas: team.blas, team });
   try {
     const { largest } = await extremeEigenvalues(operator, { blas: team.blas, seed, ...LANCZOS }, control);
