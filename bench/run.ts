@@ -1,7 +1,8 @@
 /**
  * `npm run bench [-- --images FILE] [--labels FILE] [--only TEXT]`: every case whose name holds TEXT in a process of its own. Those of bench/cases.ts: medians to
- * bench/results/compression.json; factorizations of bench/factorization-cases.ts (`--only factorization`): to bench/results/factorization.json; networks of bench/hessian-cases.ts (`--only hessian`): tables to bench/results/hessian.json. The tables of README.md are made from them.
- * `--samples` and `--epochs` try the networks on less; such results are printed and not kept.
+ * bench/results/compression.json; factorizations of bench/factorization-cases.ts (`--only factorization`): to bench/results/factorization.json; networks of bench/hessian-cases.ts (`--only hessian`): tables to bench/results/hessian.json; preconditioners
+ * of bench/preconditioners-cases.ts (`--only preconditioners`): to bench/results/preconditioners.json. The tables of README.md are made from them.
+ * `--samples` and `--epochs` try the networks on less, `--size` the matrices of preconditioners; such results are printed and not kept.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, existsSync } from 'node:fs';
@@ -16,10 +17,13 @@ import { median } from '../src/experiment/dgemm-rate.js';
 import type { HessianResult } from './hessian.js';
 import { HESSIAN_CASES } from './hessian-cases.js';
 import { writeHessianTables } from './hessian-table.js';
+import type { PreconditionerResult } from './preconditioners.js';
+import { PRECONDITIONER_CASES } from './preconditioners-cases.js';
+import { makePreconditionerTables, writePreconditionerTables } from './preconditioners-table.js';
 import { rounded, writeRecord } from './record.js';
 import { writeTable, type CaseResult } from './table.js';
 
-const { values: args } = parseArgs({ options: { images: { type: 'string' }, labels: { type: 'string' }, only: { type: 'string' }, repeats: { type: 'string', default: '3' }, samples: { type: 'string' }, epochs: { type: 'string' } } });
+const { values: args } = parseArgs({ options: { images: { type: 'string' }, labels: { type: 'string' }, only: { type: 'string' }, repeats: { type: 'string', default: '3' }, samples: { type: 'string' }, epochs: { type: 'string' }, size: { type: 'string' } } });
 
 function records(name: string, repeats: number): CompressionRecord[] {
   const child = spawnSync(process.execPath, [fileURLToPath(new URL('./compression.js', import.meta.url)), name, String(repeats), ...(args.images === undefined ? [] : [args.images])], { encoding: 'utf8', maxBuffer: 2 ** 26 });
@@ -99,3 +103,21 @@ for (const { name } of networks) {
   if (kept) writeRecord('hessian', { results: HESSIAN_CASES.flatMap((c) => tables.get(c.name) ?? []) });
 }
 if (networks.length > 0 && kept) writeHessianTables(HESSIAN_CASES.flatMap((c) => tables.get(c.name) ?? []));
+
+const compared = chosen(PRECONDITIONER_CASES);
+const full = kept && args.size === undefined;
+const preconditioners = full ? earlier<PreconditionerResult>('preconditioners') : new Map<string, PreconditionerResult>();
+for (const { name } of compared) {
+  const files = args.images === undefined ? [] : [args.images, ...(args.labels === undefined ? [] : [args.labels])];
+  const child = spawnSync(process.execPath, [fileURLToPath(new URL('./preconditioners.js', import.meta.url)), name, args.size ?? '0', args.samples ?? '0', args.epochs ?? '5', ...files], { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  if (child.status !== 0) throw new Error(`${name} failed:\n${child.stderr}`);
+  const result = JSON.parse(child.stdout) as PreconditionerResult;
+  preconditioners.set(name, result);
+  console.log(name, 'peak MB', Math.round(result.record.memory.peakBytes / 1e6), 'in', Math.round(result.record.seconds.total), 's');
+  if (full) writeRecord('preconditioners', { results: PRECONDITIONER_CASES.flatMap((one) => preconditioners.get(one.name) ?? []) });
+}
+if (compared.length > 0) {
+  const all = PRECONDITIONER_CASES.flatMap((one) => preconditioners.get(one.name) ?? []);
+  if (full) writePreconditionerTables(all);
+  else console.log(makePreconditionerTables(all));
+}
