@@ -17,6 +17,7 @@ import { compressHessian as compressHessianOn, type CompressedHessian, type Comp
 import { hessian as hessianOn } from './curvature/hessian.js';
 import { hessianTree as hessianTreeOn, type HessianTree, type HessianTreeOptions } from './curvature/hessian-tree.js';
 import { kfac as kfacOn, type KroneckerFactored, type KroneckerOptions } from './curvature/kfac.js';
+import { factorKronecker as factorKroneckerOn, type KroneckerFactorization, type KroneckerFactorOptions } from './curvature/kronecker-factorization.js';
 import { kroneckerHierarchical as kroneckerHierarchicalOn, type KroneckerHierarchicalOptions } from './curvature/kronecker-hierarchical.js';
 import type { KroneckerHierarchicalMatrix } from './curvature/kronecker-hierarchical-matrix.js';
 import type { CurvatureOptions, SampleOperator } from './curvature/sample-operator.js';
@@ -29,6 +30,7 @@ import type { ProductsOptions } from './hierarchical/compression-cost.js';
 import { loadMatrix as loadOn } from './hierarchical/file.js';
 import type { HierarchicalMatrix } from './hierarchical/matrix.js';
 import type { CompressOptions } from './hierarchical/options.js';
+import { certifyDefiniteness as certifyDefinitenessOn, type DefinitenessCertificate, type DefinitenessOptions } from './hierarchical/definiteness.js';
 import { factor as factorOn, type FactorOptions } from './hierarchical/factor.js';
 import type { Factorization } from './hierarchical/factorization.js';
 import { blockConjugateGradientSolver as blockSolverOn, type BlockOptions, type BlockSolver } from './krylov/block-conjugate-gradients.js';
@@ -200,6 +202,22 @@ export async function kroneckerHierarchical(model: Model, options: KroneckerHier
 }
 
 /**
+ * Factors G̃ + λI, λ > 0, of a matrix that `kroneckerHierarchical` made with { preserve: 'positive-definite' }: solves, log-determinant, `refactor` for another λ; an operator that preconditions.
+ * Throws OptionError (λ ≤ 0; a matrix made otherwise), NotPositiveDefiniteError where λ is lost in rounding, MemoryError, AbortedError.
+ */
+export async function factorKronecker(matrix: KroneckerHierarchicalMatrix, options: KroneckerFactorOptions, control: Control = {}): Promise<KroneckerFactorization> {
+  return factorKroneckerOn(matrix, options, await onTeam(control));
+}
+
+/**
+ * Whether a compressed matrix K̃ is positive definite: λ_min by Lanczos with its bound, a proof by factorization where the format has one, and the smallest shift that works.
+ * Throws OptionError, MemoryError, AbortedError.
+ */
+export async function certifyDefiniteness(matrix: HierarchicalMatrix, options: DefinitenessOptions = {}, control: Control = {}): Promise<DefinitenessCertificate> {
+  return certifyDefinitenessOn(matrix, options, await onTeam(control));
+}
+
+/**
  * G as an HSS, HODLR or FMM matrix in the weights' own coordinates: tree and way (entries or products) are chosen where they are not given. Throws OptionError, ShapeError, NonFiniteError,
  * MemoryError, AbortedError.
  *
@@ -330,6 +348,8 @@ export type { EigenvalueCorrected } from './curvature/ekfac.js';
 export type { GaussNewtonSource } from './curvature/gauss-newton-source.js';
 export type { HessianTree, HessianTreeOptions, TreeCandidate } from './curvature/hessian-tree.js';
 export type { DampedInverse, DampingOptions, KroneckerFactored } from './curvature/kfac.js';
+export type { KroneckerFactorization } from './curvature/kronecker-factorization.js';
+export type { DefinitenessCertificate } from './hierarchical/definiteness.js';
 export type { KroneckerHierarchicalMatrix } from './curvature/kronecker-hierarchical-matrix.js';
 export { SampleOperator } from './curvature/sample-operator.js';
 export { LowRankOperator } from './lowrank/low-rank-operator.js';

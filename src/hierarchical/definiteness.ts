@@ -1,0 +1,49 @@
+/**
+ * Is a compressed matrix positive definite, and if not, which shift makes it so? Layer 5.
+ */
+import { NotPositiveDefiniteError } from '../core/errors.js';
+import { extremeEigenvalues, type RitzValue } from '../krylov/lanczos.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import { factor } from './factor.js';
+import type { HierarchicalMatrix } from './matrix.js';
+
+export interface DefinitenessOptions {
+  /** Relative tolerance of λ_min by Lanczos, and most products for it. Defaults 1e-4 and 200. */
+  readonly tolerance?: number;
+  readonly maxIterations?: number;
+  readonly seed?: number;
+}
+
+export interface DefinitenessCertificate {
+  /**
+   * λ_min(K̃) by Lanczos: a Rayleigh quotient, so λ_min ≤ value for certain, and some eigenvalue lies within the bound of it; that it is the smallest is likely (the start is random), not certain.
+   */
+  readonly smallest: RitzValue;
+  /**
+   * positive: K̃ has a Cholesky factorization, which proves it up to rounding (eps·‖K̃‖). indefinite: a Rayleigh quotient is negative beyond rounding, or the factorization breaks down.
+   * undecided: the format has no direct factorization ('fmm'), and no negative Rayleigh quotient was found.
+   */
+  readonly definite: 'positive' | 'indefinite' | 'undecided';
+  /** λ ≥ 0 that makes K̃ + λI positive definite: 0 where it is already; proved by a factorization where `proved`, else −(value − bound). Undefined where none was found. */
+  readonly suggestedShift: number | undefined;
+  readonly proved: boolean;
+}
+
+/** Looks for λ_min(K̃) and for the smallest shift. Cost: `maxIterations` products, and for 'hss' and 'hodlr' a factorization, some thirty where K̃ is indefinite. Throws OptionError, MemoryError, AbortedError. */
+export async function certifyDefiniteness(matrix: HierarchicalMatrix, { tolerance = 1e-4, maxIterations = 200, seed = 0 }: DefinitenessOptions, control: TeamControl): Promise<DefinitenessCertificate> {
+  const { smallest, largest } = await extremeEigenvalues(matrix, { blas: control.team.blas, tolerance, maxIterations, seed }, control);
+  const rounding = 64 * (matrix.data.dtype === 'f64' ? 2 ** -52 : 2 ** -23) * Math.max(Math.abs(smallest.value), Math.abs(largest.value));
+  const negative = smallest.value < -rounding;
+  if (matrix.data.format === 'fmm') {
+    return { smallest, definite: negative ? 'indefinite' : 'undecided', suggestedShift: Math.max(0, smallest.bound - smallest.value), proved: false };
+  }
+  try {
+    (await factor(matrix, { shift: 0 }, control)).release();
+    return { smallest, definite: 'positive', suggestedShift: 0, proved: true };
+  } catch (error) {
+    if (!(error instanceof NotPositiveDefiniteError)) throw error;
+    const shift = error.data['suggestedShift'];
+    const suggestedShift = typeof shift === 'number' ? shift : undefined;
+    return { smallest, definite: 'indefinite', suggestedShift, proved: suggestedShift !== undefined };
+  }
+}
