@@ -111,6 +111,7 @@ function withRun(command: Command): Command {
   return withShape(withCommon(command)
     .addOption(named('--format <name>', 'hss: nested bases; hodlr: a basis per block; fmm: hss and dense near blocks (default: hss, fmm with a budget)', ['hss', 'hodlr', 'fmm']))
     .option('--tolerance <t>', 'asked relative error, Frobenius norm (default: 1e-5)', finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1)))
+    .addOption(named('--preserve <property>', 'positive-definite: positive semidefinite by construction, format hss', ['positive-definite']))
     .option('--vectors <p>', 'vectors that products are timed with', wholeNumber(1, 65_536), 64)
     .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
     .option('--memory-limit <bytes>', 'refuse to begin what may need more, e.g. 8G (default: what is free)', byteCount)

@@ -13,8 +13,8 @@ import { UsageError } from './usage.js';
 
 /** The library's options among the command's. */
 export function compressOptions(options: RunOptions): CompressOptions {
-  const { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype, seed, memoryLimit } = options;
-  const given = { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype, seed, memoryLimit };
+  const { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype, preserve, seed, memoryLimit } = options;
+  const given = { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype, preserve, seed, memoryLimit };
   const compress = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as CompressOptions;
   resolveOptions(compress);
   return compress;

@@ -11,7 +11,7 @@ import type { ClusterTree } from '../tree/cluster-tree.js';
  * - `kfac`, `ekfac`: damped inverses of Kronecker factors; they need a network;
  * - `nystrom`: low rank by a random sketch, the rest taken for its smallest eigenvalue; up to a factor, which conjugate gradients do not see;
  * - `dual`: the inverse of a network's Gauss–Newton matrix plus λI itself, by the dual form, where n·r is small and λ > 0;
- * - `hodlr`, `hss`: a hierarchical matrix that is positive definite by construction, factored at the same shift.
+ * - `hodlr`, `hss`: a factored hierarchical matrix: of a network's matrix by `hss` positive definite by construction; else factored at the smallest shift that works, where λ does not, and `note` says so.
  */
 export type PreconditionerName = 'none' | 'jacobi' | 'block-jacobi' | 'kfac' | 'ekfac' | 'nystrom' | 'dual' | 'hodlr' | 'hss';
 
