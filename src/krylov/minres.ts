@@ -21,6 +21,8 @@ const NULL_SHARE = 1e-13;
  */
 const SUSPECT_SHARE = 1e-6;
 const LEAST_PATIENCE = 20;
+/** Condition numbers beyond the reciprocal of this are infinite in float64. */
+const LEAST_SINGULAR = 64 * Number.EPSILON;
 const LEAST_SQUARES: Stop = { outcome: 'leastSquares' };
 
 class MinimalResiduals implements Recurrence {
@@ -49,6 +51,8 @@ class MinimalResiduals implements Recurrence {
   /** The largest row of T: an estimate of ‖A‖ (of ‖M^½ A M^½‖). */
   #norm = 0;
   #failure: Stop | undefined;
+  /** ‖b − Ax₀‖₂ of the guess. */
+  #start = 0;
   /** The x of the smallest ‖A r‖ on a plateau: its share of ‖A‖‖r‖ (1: there is none), its ‖r‖, its step. */
   readonly #plateau: Vector;
   #plateauShare = 1;
@@ -81,7 +85,10 @@ class MinimalResiduals implements Recurrence {
     this.#sBefore = this.#s = 0;
     this.#steps = 0;
     this.#plateauShare = 1;
-    if (fresh) this.#norm = 0;
+    if (fresh) {
+      this.#norm = 0;
+      this.#start = residualNorm;
+    }
     this.#failure = undefined;
     const squared = this.#precondition(this.#z, this.#v);
     if (!Number.isFinite(squared)) this.#failure = NON_FINITE;
@@ -106,9 +113,14 @@ class MinimalResiduals implements Recurrence {
   #atLeastSquares(share: number): boolean {
     // A zero operator makes it 0/0.
     if (!(share > NULL_SHARE)) return true;
-    if (this.residualNorm < 0.9 * this.#plateauResidual) this.#plateauShare = 1;
     const { x } = this.#iterate;
     const plateau = this.#plateau.data;
+    if (this.#plateauShare < 1 && Math.sqrt(dot(x.data, x.data)) * this.#norm > this.#start / LEAST_SINGULAR) {
+      // No solution of a matrix that is regular to working precision is so long: A is singular, and x has left along its null space.
+      x.data.set(plateau);
+      return true;
+    }
+    if (this.residualNorm < 0.9 * this.#plateauResidual) this.#plateauShare = 1;
     // A longer x with the same residual is on its way along the null space.
     if (share < SUSPECT_SHARE && share < this.#plateauShare && (this.#plateauShare === 1 || dot(x.data, x.data) <= 4 * dot(plateau, plateau))) {
       plateau.set(x.data);
