@@ -58,7 +58,7 @@ export function planPreconditioners(names: readonly string[]): PlannedPreconditi
 
 /** The HSS matrix of a sweep: one for all shifts, and so as accurate as the smallest one asks for. */
 const SWEEP_OPTIONS: Readonly<Record<string, PreconditionerOptions>> = {
-  K02: { leafSize: 128, maxRank: 128, tolerance: 1e-7 },
+  K02: { leafSize: 128, maxRank: 80, tolerance: 3e-6 },
   K13: { leafSize: 128, maxRank: 128, tolerance: 1e-7 },
   K15: { leafSize: 256, maxRank: 512, tolerance: 1e-5 },
 };
