@@ -61,6 +61,7 @@ const SWEEP_OPTIONS: Readonly<Record<string, PreconditionerOptions>> = {
   K02: { leafSize: 128, maxRank: 80, tolerance: 3e-6 },
   K13: { leafSize: 128, maxRank: 128, tolerance: 1e-7 },
   K15: { leafSize: 256, maxRank: 512, tolerance: 1e-5 },
+  COV: { leafSize: 256, maxRank: 512, tolerance: 1e-6 },
 };
 
 export const sweepOptions = (matrix: string): PreconditionerOptions => SWEEP_OPTIONS[matrix] ?? { leafSize: 256, maxRank: 256, tolerance: 1e-6 };
