@@ -34,7 +34,7 @@ async function kroneckerPreconditioner(model: Model, shift: number, { share = SH
   const matrix = await kroneckerHierarchical(model, { preserve: 'positive-definite', share, ...(leafSize === undefined ? {} : { leafSize }), ...limit }, control);
   const compress = (performance.now() - began) / 1000;
   return preconditionerAt({
-    name: 'hss', details: { basis: 'Kronecker', principal: matrix.report.principal?.size ?? 0, share: matrix.share }, compress,
+    name: 'hss', details: { basis: 'Kronecker', principal: matrix.report.principal?.size ?? 0, share: Number(matrix.share.toPrecision(3)) }, compress,
     invert: async (λ) => {
       const factorization = await factorKronecker(matrix, { shift: λ, ...limit }, control);
       return { operator: factorization, bytes: factorization.bytes, release: () => { factorization.release(); } };
