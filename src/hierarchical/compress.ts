@@ -112,7 +112,7 @@ async function skeletonize(
   }
   const state: SkeletonState = {
     source: handle, tree, leafOf: leafNumbers(tree), neighbors: neighbors.indices, neighborCount: neighbors.count, nearBegin: lists.nearBegin, near: lists.near,
-    maxRank, leafSize, seed, needed, preserve: options.preserve,
+    maxRank, leafSize, seed, needed, preserve: options.preserve ? options.dtype : undefined,
     thresholdPerIndex: (tolerance * tolerance * normSquared) / (2 * basisLevels(needed) * tree.size),
     ranks: sharedInt32(nodes), choice: sharedInt32(nodes * maxRank), skeletons: sharedInt32(nodes * maxRank), amplification: sharedFloat64(nodes * maxRank),
     slotBegin, slots: sharedFloat64(slots), missed: sharedFloat64(nodes), attempts: sharedInt32(nodes),

@@ -22,24 +22,29 @@
  */
 import { NotPositiveDefiniteError } from '../core/errors.js';
 import type { Blas } from '../dense/blas.js';
-import { block, view, type Matrix } from '../dense/matrix.js';
+import { block, view, type Matrix, type Precision } from '../dense/matrix.js';
 import type { EntrySource } from '../source/entry-source.js';
 
-/** Added to K_SS, relative to its trace: below it the skeleton's rows are dependent in float64. It grows tenfold up to LARGEST. */
-const RIDGE = 1e-14;
+/**
+ * Added to K_SS, relative to its trace, by the precision of storage: below it the skeleton's rows are dependent. A ridge μ costs K̃ ≽ −μ, and bounds ‖T‖² by ‖K_RR‖/(4μ), by which the rounding of
+ * stored couplings is amplified: with float64's, float32 would lose K̃ ≽ 0 altogether. It grows tenfold up to LARGEST.
+ */
+const RIDGE = { f64: 1e-14, f32: 2 ** -23 } as const;
 const LARGEST = 1e-6;
 
 export class ScaledInterpolation {
   readonly #blas: Blas;
   readonly #source: EntrySource;
+  readonly #ridge: number;
   readonly #skeletonBlock: Float64Array;
   readonly #factor: Float64Array;
   readonly #rows: Float64Array;
 
-  /** Room for nodes of at most `columns` candidates. */
-  constructor(source: EntrySource, columns: number, maxRank: number, blas: Blas) {
+  /** Room for nodes of at most `columns` candidates; `precision` is that of storage. */
+  constructor(source: EntrySource, columns: number, maxRank: number, precision: Precision, blas: Blas) {
     this.#blas = blas;
     this.#source = source;
+    this.#ridge = RIDGE[precision];
     const k = Math.min(columns, maxRank);
     this.#skeletonBlock = new Float64Array(k * k);
     this.#factor = new Float64Array(k * k);
@@ -57,7 +62,7 @@ export class ScaledInterpolation {
     this.#source.entries(redundant, skeleton, rows);
     let trace = 0;
     for (let i = 0; i < k; i++) trace += own.data[i * (k + 1)];
-    for (let ridge = RIDGE * trace; ; ridge *= 10) {
+    for (let ridge = this.#ridge * trace; ; ridge *= 10) {
       factor.data.set(own.data.subarray(0, k * k) as never);
       for (let i = 0; i < k; i++) factor.data[i * (k + 1)] += ridge;
       const info = blas.potrf('L', factor);

@@ -12,7 +12,7 @@
 import { RandomStream } from '../core/random.js';
 import { leftChild, levelOf, rightChild } from '../core/indices.js';
 import { InterpolativeDecomposition } from '../dense/interpolative.js';
-import { block, squaredNorm, view } from '../dense/matrix.js';
+import { block, squaredNorm, view, type Precision } from '../dense/matrix.js';
 import { phaseKernel, type WorkerContext } from '../parallel/kernel.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { openHandle, type SourceHandle } from '../source/share-source.js';
@@ -25,8 +25,8 @@ export interface SkeletonState extends RowSamplerState {
   readonly maxRank: number;
   readonly leafSize: number;
   readonly seed: number;
-  /** Interpolations that keep K̃ positive semidefinite (scaled-interpolation.ts). */
-  readonly preserve: boolean;
+  /** Interpolations that keep K̃ positive semidefinite in storage of this precision (scaled-interpolation.ts). */
+  readonly preserve: Precision | undefined;
   /** t²·‖K‖_F²/(2·levels·N): a node's squared threshold is this times its size. */
   readonly thresholdPerIndex: number;
   /** 1 where a far pair of the node or of an ancestor needs a basis. */
@@ -91,7 +91,7 @@ class NodeSkeletonizer {
     this.#fresh = new Int32Array(columns);
     this.#sample = new Float64Array(rows * columns);
     this.#check = new Float64Array(2 * FRESH_ROWS * columns);
-    this.#scaled = state.preserve ? new ScaledInterpolation(this.#source, columns, state.maxRank, context.blas) : undefined;
+    this.#scaled = state.preserve === undefined ? undefined : new ScaledInterpolation(this.#source, columns, state.maxRank, state.preserve, context.blas);
   }
 
   run(ν: number): void {

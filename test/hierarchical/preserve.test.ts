@@ -14,6 +14,7 @@ import { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
 import { denseOf, gaussianSource, randomMatrix, relativeError } from '../support.js';
+import { inCallersOrder, treeOfLeaves } from './trees.js';
 
 let team: Team;
 beforeAll(async () => { team = await Team.open({ workers: 2 }); });
@@ -114,6 +115,34 @@ describe('preserve', () => {
     const matrix = await compress(source, { format: 'hss', leafSize: 16, maxRank: 6, tolerance: 0.3, preserve: 'positive-definite', dtype: 'f32' });
     expect(eigenvalues(matrix.toDense())[0]).toBeGreaterThanOrEqual(-300 * 2 ** -23 * matrix.report.norm);
     (await factor(matrix, { shift: 1e-3 * matrix.report.norm }, { team })).release();
+  });
+
+  it('keeps_float32_positive_semidefinite_where_skeletons_are_nearly_dependent', async () => {
+    // Smooth, to a tight tolerance: rows of skeletons that nearly depend on each other.
+    const smooth = await compress(gaussianSource(600, 2, 1, team.blas, 3), { leafSize: 64, tolerance: 1e-6, preserve: 'positive-definite', dtype: 'f32' });
+    expect(eigenvalues(smooth.toDense())[0]).toBeGreaterThanOrEqual(-32 * 2 ** -23 * smooth.report.norm);
+    // In each of 4 leaves three triples (a, c·a + t·(e + f), e): others see a and f, so both of a pair become skeletons, whose difference is all that e can be interpolated from.
+    const [leaves, triples, t, c] = [4, 3, 1e-4, 0.7123];
+    const size = 3 * leaves * triples;
+    const features = zeros(size, 30);
+    const random = new RandomStream(5);
+    const put = (row: number, feature: number, value: number): void => { features.data[row + feature * size] += value; };
+    for (let k = 0; k < leaves * triples; k++) {
+      for (let q = 0; q < triples; q++) {
+        const a = random.normal();
+        put(3 * k, q, a);
+        put(3 * k + 1, q, c * a);
+      }
+      put(3 * k + 1, 4 + (k % triples), t);
+      put(3 * k + 1, 8 + k, t);
+      put(3 * k + 2, 8 + k, 1);
+    }
+    const gram = zeros(size, size);
+    team.blas.gemm('N', 'T', 1, features, features, 0, gram);
+    for (let j = 0; j < size; j++) for (let i = 0; i < j; i++) gram.data[i + j * size] = gram.data[j + i * size];
+    const tree = treeOfLeaves(Array.from({ length: leaves }, () => 3 * triples), 1);
+    const matrix = await compress(denseSource(inCallersOrder(gram, tree)), { tree, tolerance: 1e-15, preserve: 'positive-definite', dtype: 'f32' });
+    expect(eigenvalues(matrix.toDense())[0]).toBeGreaterThanOrEqual(-32 * 2 ** -23 * matrix.report.norm);
   });
 
   it('has_the_same_bits_for_every_team', async () => {
