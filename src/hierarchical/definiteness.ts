@@ -7,6 +7,9 @@ import type { TeamControl } from '../parallel/team-control.js';
 import { factor } from './factor.js';
 import type { HierarchicalMatrix } from './matrix.js';
 
+/** Units of rounding of ‖K̃‖ below which an eigenvalue counts as zero: the search for a shift begins at 64. */
+const ROUNDING = 1024;
+
 export interface DefinitenessOptions {
   /** Relative tolerance of λ_min by Lanczos, and most products for it. Defaults 1e-4 and 200. */
   readonly tolerance?: number;
@@ -20,10 +23,11 @@ export interface DefinitenessCertificate {
    */
   readonly smallest: RitzValue;
   /**
-   * positive: K̃ has a Cholesky factorization, which proves it up to rounding (eps·‖K̃‖). indefinite: a Rayleigh quotient is negative beyond rounding, or the factorization breaks down.
+   * positive: K̃ has a Cholesky factorization, which proves λ_min > 0 up to rounding (eps·‖K̃‖). indefinite: a Rayleigh quotient is negative beyond rounding, or factorizations break down up to a
+   * shift beyond it. semidefinite: Cholesky breaks down at 0 and works at a shift of the size of rounding: λ_min is zero as far as can be told.
    * undecided: the format has no direct factorization ('fmm'), and no negative Rayleigh quotient was found.
    */
-  readonly definite: 'positive' | 'indefinite' | 'undecided';
+  readonly definite: 'positive' | 'semidefinite' | 'indefinite' | 'undecided';
   /** λ ≥ 0 that makes K̃ + λI positive definite: 0 where it is already; proved by a factorization where `proved`, else −(value − bound). Undefined where none was found. */
   readonly suggestedShift: number | undefined;
   readonly proved: boolean;
@@ -32,10 +36,9 @@ export interface DefinitenessCertificate {
 /** Looks for λ_min(K̃) and for the smallest shift. Cost: `maxIterations` products, and for 'hss' and 'hodlr' a factorization, some thirty where K̃ is indefinite. Throws OptionError, MemoryError, AbortedError. */
 export async function certifyDefiniteness(matrix: HierarchicalMatrix, { tolerance = 1e-4, maxIterations = 200, seed = 0 }: DefinitenessOptions, control: TeamControl): Promise<DefinitenessCertificate> {
   const { smallest, largest } = await extremeEigenvalues(matrix, { blas: control.team.blas, tolerance, maxIterations, seed }, control);
-  const rounding = 64 * (matrix.data.dtype === 'f64' ? 2 ** -52 : 2 ** -23) * Math.max(Math.abs(smallest.value), Math.abs(largest.value));
-  const negative = smallest.value < -rounding;
+  const rounding = ROUNDING * (matrix.data.dtype === 'f64' ? 2 ** -52 : 2 ** -23) * Math.max(Math.abs(smallest.value), Math.abs(largest.value));
   if (matrix.data.format === 'fmm') {
-    return { smallest, definite: negative ? 'indefinite' : 'undecided', suggestedShift: Math.max(0, smallest.bound - smallest.value), proved: false };
+    return { smallest, definite: smallest.value < -rounding ? 'indefinite' : 'undecided', suggestedShift: Math.max(0, smallest.bound - smallest.value), proved: false };
   }
   try {
     (await factor(matrix, { shift: 0 }, control)).release();
@@ -44,6 +47,7 @@ export async function certifyDefiniteness(matrix: HierarchicalMatrix, { toleranc
     if (!(error instanceof NotPositiveDefiniteError)) throw error;
     const shift = error.data['suggestedShift'];
     const suggestedShift = typeof shift === 'number' ? shift : undefined;
-    return { smallest, definite: 'indefinite', suggestedShift, proved: suggestedShift !== undefined };
+    const indefinite = smallest.value < -rounding || suggestedShift === undefined || suggestedShift > rounding;
+    return { smallest, definite: indefinite ? 'indefinite' : 'semidefinite', suggestedShift, proved: suggestedShift !== undefined };
   }
 }

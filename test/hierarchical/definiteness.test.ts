@@ -39,6 +39,13 @@ it('a_positive_definite_matrix_is_proved_to_be_one', async () => {
   expect(await certifyDefiniteness(matrix, {}, { team })).toMatchObject({ definite: 'positive', suggestedShift: 0, proved: true });
 });
 
+it('a_matrix_of_low_rank_is_semidefinite', async () => {
+  const matrix = await compress(gaussianSource(300, 2, 4, team.blas), { format: 'hss', leafSize: 32, tolerance: 0.1, preserve: 'positive-definite' }, { team });
+  const { definite, suggestedShift, proved } = await certifyDefiniteness(matrix, {}, { team });
+  expect({ definite, proved }).toEqual({ definite: 'semidefinite', proved: true });
+  expect(suggestedShift!).toBeLessThan(1e-12 * matrix.report.norm);
+});
+
 it('near_blocks_leave_it_to_Lanczos', async () => {
   const matrix = await compress(gaussianSource(300, 4, 1.5, team.blas), { format: 'fmm', budget: 0.2, leafSize: 16, maxRank: 6, tolerance: 0.3 }, { team });
   const exact = smallestEigenvalue(matrix.toDense());
