@@ -4,10 +4,10 @@
  */
 import { MemoryError, OptionError, ShapeError } from '../core/errors.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
-import { block, copyInto, view, type Matrix } from '../dense/matrix.js';
+import { block, view, type Matrix } from '../dense/matrix.js';
 import { availableMemory } from '../io/machine.js';
 import type { Network } from '../network/network.js';
-import { BlockWorkspace, byChunks } from '../operator/block-workspace.js';
+import { StagedVectors } from '../operator/block-workspace.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
@@ -95,8 +95,7 @@ export class BlockDiagonalOperator implements LinearOperator {
   readonly #team: Team;
   readonly #shared: Shared<ProductState>;
   readonly #graph: TaskGraph;
-  readonly #input = new BlockWorkspace();
-  readonly #output = new BlockWorkspace();
+  readonly #vectors = new StagedVectors();
   #released = false;
 
   /** See `blockDiagonal`, which fills the values. */
@@ -116,14 +115,7 @@ export class BlockDiagonalOperator implements LinearOperator {
 
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
     if (this.#released) throw new OptionError('The operator was released.');
-    byChunks(out, x, (y, z) => {
-      const input = this.#staged(z, this.#input);
-      if (input !== z) copyInto(input, z);
-      const output = this.#staged(y, this.#output);
-      if (output !== y && beta !== 0) copyInto(output, y);
-      this.#team.runSync(multiplyPanel, this.#shared, this.#graph, { x: input, out: output, alpha, beta });
-      if (output !== y) copyInto(y, output);
-    });
+    this.#vectors.run(out, x, beta, (output, input) => this.#team.runSync(multiplyPanel, this.#shared, this.#graph, { x: input, out: output, alpha, beta }));
   }
 
   release(): void {
@@ -131,11 +123,6 @@ export class BlockDiagonalOperator implements LinearOperator {
     this.#released = true;
     abandoned.unregister(this);
     this.#team.release(this.#shared);
-  }
-
-  /** Itself where it is float64 over shared memory, else room of its shape. */
-  #staged(a: Matrix, workspace: BlockWorkspace): Matrix {
-    return a.data instanceof Float64Array && a.data.buffer instanceof SharedArrayBuffer ? a : workspace.take(a.rows, a.cols, this.values);
   }
 }
 

@@ -4,7 +4,7 @@
  * done in chunks of columns. It grows with the widest product so far; a second product of the same width allocates nothing.
  */
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
-import { block, view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { block, copyInto, view, type FloatArray, type Matrix } from '../dense/matrix.js';
 
 /** Most vectors multiplied at a time where a workspace stands between. */
 export const CHUNK = 256;
@@ -35,4 +35,28 @@ export function byChunks(out: Matrix, x: Matrix, multiply: (out: Matrix, x: Matr
     const p = Math.min(CHUNK, x.cols - first);
     multiply(block(out, 0, first, out.rows, p), block(x, 0, first, x.rows, p));
   }
+}
+
+const DOUBLE = new Float64Array(0);
+
+/** Vectors of an operator whose tasks read and write float64 over shared memory: themselves where they lie there, else copies in a workspace that is kept. */
+export class StagedVectors {
+  readonly #input = new BlockWorkspace();
+  readonly #output = new BlockWorkspace();
+
+  /** Calls `multiply` with out and x so placed, for at most CHUNK columns at a time; with β = 0, out is not read. */
+  run(out: Matrix, x: Matrix, beta: number, multiply: (out: Matrix, x: Matrix) => void): void {
+    byChunks(out, x, (y, z) => {
+      const input = staged(z, this.#input);
+      if (input !== z) copyInto(input, z);
+      const output = staged(y, this.#output);
+      if (output !== y && beta !== 0) copyInto(output, y);
+      multiply(output, input);
+      if (output !== y) copyInto(y, output);
+    });
+  }
+}
+
+function staged(a: Matrix, workspace: BlockWorkspace): Matrix {
+  return a.data instanceof Float64Array && a.data.buffer instanceof SharedArrayBuffer ? a : workspace.take(a.rows, a.cols, DOUBLE);
 }

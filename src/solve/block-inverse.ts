@@ -5,9 +5,9 @@
  */
 import { MemoryError, NotPositiveDefiniteError } from '../core/errors.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
-import { copyInto, view, type Matrix } from '../dense/matrix.js';
+import { view, type Matrix } from '../dense/matrix.js';
 import { availableMemory } from '../io/machine.js';
-import { BlockWorkspace, byChunks } from '../operator/block-workspace.js';
+import { StagedVectors } from '../operator/block-workspace.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
@@ -141,8 +141,7 @@ export class BlockInverse implements LinearOperator {
   readonly #team: Team;
   readonly #shared: Shared<SolveState>;
   readonly #graph: TaskGraph;
-  readonly #input = new BlockWorkspace();
-  readonly #output = new BlockWorkspace();
+  readonly #vectors = new StagedVectors();
 
   /** See `invertBlocks`, which factors. */
   constructor(blocks: Blocks, factors: Float64Array, team: Team) {
@@ -160,25 +159,11 @@ export class BlockInverse implements LinearOperator {
   }
 
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
-    byChunks(out, x, (y, z) => {
-      const input = staged(z, this.#input);
-      if (input !== z) copyInto(input, z);
-      const output = staged(y, this.#output);
-      if (output !== y && beta !== 0) copyInto(output, y);
-      this.#team.runSync(solveBlock, this.#shared, this.#graph, { x: input, out: output, alpha, beta });
-      if (output !== y) copyInto(y, output);
-    });
+    this.#vectors.run(out, x, beta, (output, input) => this.#team.runSync(solveBlock, this.#shared, this.#graph, { x: input, out: output, alpha, beta }));
   }
 
   release(): void {
     abandoned.unregister(this);
     this.#team.release(this.#shared);
   }
-}
-
-const DOUBLE = new Float64Array(0);
-
-/** Itself where it is float64 over shared memory, else room of its shape. */
-function staged(a: Matrix, workspace: BlockWorkspace): Matrix {
-  return a.data instanceof Float64Array && a.data.buffer instanceof SharedArrayBuffer ? a : workspace.take(a.rows, a.cols, DOUBLE);
 }

@@ -5,8 +5,8 @@
  */
 import { OptionError } from '../core/errors.js';
 import { sharedFloat64 } from '../core/shared-array.js';
-import { block, copyInto, view, type Matrix } from '../dense/matrix.js';
-import { BlockWorkspace, byChunks } from '../operator/block-workspace.js';
+import { block, view, type Matrix } from '../dense/matrix.js';
+import { StagedVectors } from '../operator/block-workspace.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
@@ -76,8 +76,7 @@ export class EntryOperator implements LinearOperator {
   readonly #team: Team;
   readonly #shared: Shared<EntryState>;
   readonly #graph: TaskGraph;
-  readonly #input = new BlockWorkspace();
-  readonly #output = new BlockWorkspace();
+  readonly #vectors = new StagedVectors();
   #released = false;
 
   /** See `entryOperator`, which fills what is kept. */
@@ -97,14 +96,7 @@ export class EntryOperator implements LinearOperator {
 
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
     if (this.#released) throw new OptionError('The operator was released.');
-    byChunks(out, x, (y, z) => {
-      const input = staged(z, this.#input);
-      if (input !== z) copyInto(input, z);
-      const output = staged(y, this.#output);
-      if (output !== y && beta !== 0) copyInto(output, y);
-      this.#team.runSync(multiplyEntries, this.#shared, this.#graph, { x: input, out: output, alpha, beta });
-      if (output !== y) copyInto(y, output);
-    });
+    this.#vectors.run(out, x, beta, (output, input) => this.#team.runSync(multiplyEntries, this.#shared, this.#graph, { x: input, out: output, alpha, beta }));
   }
 
   release(): void {
@@ -113,13 +105,6 @@ export class EntryOperator implements LinearOperator {
     abandoned.unregister(this);
     this.#team.release(this.#shared);
   }
-}
-
-const DOUBLE = new Float64Array(0);
-
-/** Itself where it is float64 over shared memory, else room of its shape. */
-function staged(a: Matrix, workspace: BlockWorkspace): Matrix {
-  return a.data instanceof Float64Array && a.data.buffer instanceof SharedArrayBuffer ? a : workspace.take(a.rows, a.cols, DOUBLE);
 }
 
 /**
