@@ -29,6 +29,7 @@ const DATASETS_USERS = ['cli'];
 /** The folders that may import a package (or a module of Node); a folder includes the folders below it. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   koffi: ['src/dense/openblas'],
+  'fastest-levenshtein': ['src/core'],
   piscina: ['src/parallel'],
   mathjs: ['src/source'],
   'csv-parse': ['src/io'], fflate: ['src/io'],

@@ -3,6 +3,7 @@
  * The hmatrix command. Layer 8.
  * Exit status: 0 done, 1 the run failed or was interrupted, 2 wrong usage, 3 done but the asked tolerance was missed.
  */
+import { WARNING_TYPE } from '../core/warning.js';
 import { createProgram, type Handlers } from './commands.js';
 import { reportFailure } from './outcome.js';
 
@@ -17,6 +18,10 @@ const handlers: Handlers = {
   preconditioners: async (options) => (await import('./preconditioners.js')).preconditioners(options),
   demo: async (options) => (await import('./demo.js')).demo(options),
 };
+
+// Warnings of the library are sentences for the user; Node's own line has a process number and a hint about --trace-warnings.
+process.removeAllListeners('warning');
+process.on('warning', (warning) => { process.stderr.write(`hmatrix: ${warning.name === WARNING_TYPE ? 'warning: ' : `${warning.name}: `}${warning.message}\n`); });
 
 // Whoever reads our output may stop reading (head, less): that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

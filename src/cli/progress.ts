@@ -21,7 +21,8 @@ export async function openProgress(wanted: boolean): Promise<ProgressDisplay> {
   }, cliProgress.Presets.shades_classic);
   let running: string | undefined;
   return {
-    onProgress: ({ phase, done, total }) => {
+    onProgress: ({ phase, done, total, warning }) => {
+      if (warning !== undefined) return;
       const label = phase.padEnd(16);
       if (running === undefined) bar.start(Math.max(1, total), done, { phase: label });
       else {

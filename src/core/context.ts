@@ -4,7 +4,13 @@
 import { AbortedError } from './errors.js';
 
 /** `done` of `total` units of work of the named phase are finished (total is known when a phase starts). */
-export interface Progress { readonly phase: string; readonly done: number; readonly total: number }
+export interface Progress {
+  readonly phase: string;
+  readonly done: number;
+  readonly total: number;
+  /** There where this is no step of a phase but a warning (warning.ts). */
+  readonly warning?: string | undefined;
+}
 
 export interface RunControl {
   readonly signal?: AbortSignal | undefined;
