@@ -151,7 +151,7 @@ function withNetwork(command: Command, defaults?: { readonly network: readonly n
   const widthsOption = new Option('--network <widths>', defaults === undefined ? 'the Gauss–Newton matrix of a network with so many units per layer, such as 784-10-784' : 'units per layer').argParser(widths);
   command.addOption(defaults === undefined ? widthsOption : widthsOption.default(defaults.network, defaults.network.join('-')));
   add(new Option('--activation <names>', `of the hidden layers, or one for each layer, comma between: ${ACTIVATIONS.join(', ')}`).argParser(oneOfEach('activation', ACTIVATIONS)), [...activation], activation.join(','));
-  add(new Option('--loss <name>', 'mse, squared-error and bce make an autoencoder where the widths are the same at both ends; else, and with cross-entropy, a classifier').choices(LOSSES), loss);
+  add(new Option('--loss <name>', 'mse (half the squared error), squared-error, mean-squared (the MSELoss of PyTorch) and bce make an autoencoder where the widths are the same at both ends; else, and with cross-entropy, a classifier').choices(LOSSES), loss);
   if (defaults === undefined) command.option('--bias', 'layers with biases');
   else command.option('--bias', 'layers with biases', bias);
   add(new Option('--samples <n>', 'images: the first n').argParser(wholeNumber(1, MAX_SIZE)), defaults?.samples ?? samples);

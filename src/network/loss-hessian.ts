@@ -5,7 +5,7 @@
 import { OptionError, ShapeError } from '../core/errors.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { logisticColumns, softmaxColumns } from './logits.js';
-import type { LossName } from './loss-name.js';
+import { LOSSES, squaredScale, type LossName } from './loss-name.js';
 
 /** Q_i of each sample: scale·I; diag(w_i); or diag(w_i) − w_i w_iᵀ. */
 export type OutputCurvature =
@@ -15,7 +15,8 @@ export type OutputCurvature =
 /** The Hessians of the loss at these outputs (r × count); a copy, in their precision. Throws OptionError for an unknown loss. */
 export function outputCurvature(loss: LossName, output: Matrix): OutputCurvature {
   const { rows, cols: count } = output;
-  if (loss === 'mse' || loss === 'squared-error') return { kind: 'scaled-identity', rows, count, scale: loss === 'mse' ? 1 : 2 };
+  const scale = squaredScale(loss, rows);
+  if (scale !== null) return { kind: 'scaled-identity', rows, count, scale };
   const w: FloatArray = output.data instanceof Float32Array ? new Float32Array(rows * count) : new Float64Array(rows * count);
   const weights = view(w, 0, rows, count);
   if (loss === 'bce') {
@@ -27,7 +28,7 @@ export function outputCurvature(loss: LossName, output: Matrix): OutputCurvature
     });
     return { kind: 'diagonal', rows, count, weights };
   }
-  if (loss !== 'cross-entropy') throw new OptionError(`Unknown loss "${String(loss)}": choose mse, squared-error, cross-entropy, bce.`, { loss });
+  if (loss !== 'cross-entropy') throw new OptionError(`Unknown loss "${String(loss)}": choose ${LOSSES.join(', ')}.`, { loss });
   softmaxColumns(output, (first, columns, _x, e) => {
     for (let c = 0; c < columns; c++) {
       let sum = 0;
