@@ -19,7 +19,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   hierarchical: 5, curvature: 5,
   approximation: 6, solve: 6,
   experiment: 7,
-  cli: 8, 'index.ts': 8, 'runtime.ts': 8,
+  cli: 8, public: 8, 'index.ts': 8, 'runtime.ts': 8,
 };
 /** What the generators of datasets may use of src. */
 const DATASETS_LAYER = 3;
@@ -36,7 +36,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   commander: ['src/cli'], 'cli-progress': ['src/cli'], 'cli-table3': ['src/cli'],
   // dense/openblas: the processor's instructions stand in /proc.
   'node:fs': ['src/io', 'src/cli', 'src/dense/openblas'], 'node:stream': ['src/io'], 'node:zlib': ['src/io'],
-  'node:path': ['src/io', 'src/cli'],
+  // source: the module of a source's descriptor is a URL.
+  'node:path': ['src/io', 'src/cli', 'src/source'], 'node:url': ['src/source'],
   // io: a thread's number keeps the names of temporary files apart.
   'node:worker_threads': ['src/parallel', 'src/io'],
   'node:module': ['src/core', 'src/dense/openblas'],

@@ -1,7 +1,9 @@
 /**
  * What callers of long-running functions pass along: progress and abort. Layer 0.
  */
-import { AbortedError } from './errors.js';
+import { describe } from './kind.js';
+import { requireKnownOptions, type KeysOf } from './known-options.js';
+import { AbortedError, OptionError } from './errors.js';
 
 /** `done` of `total` units of work of the named phase are finished (total is known when a phase starts). */
 export interface Progress {
@@ -15,6 +17,19 @@ export interface Progress {
 export interface RunControl {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+export const CONTROL_KEYS: KeysOf<RunControl & { readonly team?: unknown }> = {
+  signal: true, onProgress: true, team: true,
+};
+
+/**
+ * Throws OptionError unless `control` holds an AbortSignal, a progress callback, or a team (which functions without workers leave alone), what `more` names, and nothing else.
+ */
+export function requireControl(control: RunControl, of: string, more: Readonly<Record<string, true>> = {}): void {
+  requireKnownOptions(control, { ...CONTROL_KEYS, ...more }, of);
+  const { signal, onProgress } = control;
+  if (signal !== undefined && typeof (signal as unknown as { aborted?: unknown } | null)?.aborted !== 'boolean') throw new OptionError(`The signal given to ${of} must be an AbortSignal, not ${describe(signal)}.`, { of });
+  if (onProgress !== undefined && typeof onProgress !== 'function') throw new OptionError(`onProgress of ${of} must be a function, not ${describe(onProgress)}.`, { of });
 }
 
 /** Throws AbortedError if the signal has fired. */

@@ -6,6 +6,8 @@
  */
 import { MemoryError, OptionError } from '../core/errors.js';
 import type { Indices } from '../core/indices.js';
+import type { KeysOf } from '../core/known-options.js';
+import { asIndices } from '../core/numbers.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { fill, type Matrix } from '../dense/matrix.js';
@@ -18,7 +20,7 @@ import { addUniformBlock, ENTRY_STRATEGIES, EntryBlocks, type EntryStrategy } fr
 import { gramArrays, gramBatch, type GramArrays } from './gram-arrays.js';
 import { addDiagonal, addLastInputGram } from './gram-diagonal.js';
 import { isUniform, planGrams, type GramPlan } from './gram-plan.js';
-import { sampledGaussNewtonSource } from './sampled-entries.js';
+import { sampledGaussNewtonSource, type SampledSourceOptions } from './sampled-entries.js';
 import { weightList } from './weight-list.js';
 
 /**
@@ -43,12 +45,16 @@ export interface GaussNewtonSourceOptions extends SourceContext {
   /** What to do where neither stored nor factored Gram vectors fit: recompute them in each call (default), sample, or throw MemoryError. */
   readonly beyondMemory?: 'recompute' | 'sample' | 'refuse';
   /** Of the estimates, for `beyondMemory: 'sample'`. */
-  readonly sampling?: { readonly error?: number; readonly seed?: number };
+  readonly sampling?: Pick<SampledSourceOptions, 'error' | 'seed'>;
   /** Exact products with the same G, handed on as the source's `operator`. */
   readonly operator?: LinearOperator;
   /** One strategy for all blocks instead of the fastest for each: for tests and measurements. */
   readonly strategy?: EntryStrategy;
 }
+export const SAMPLING_KEYS: KeysOf<Pick<SampledSourceOptions, 'error' | 'seed'>> = { error: true, seed: true };
+export const GAUSS_NEWTON_SOURCE_KEYS: KeysOf<GaussNewtonSourceOptions> = {
+  blas: true, memoryLimit: true, beyondMemory: true, sampling: true, operator: true, strategy: true,
+};
 
 /** Default of `memoryLimit`. */
 export const defaultMemoryLimit = 2 ** 31;
@@ -149,7 +155,7 @@ class StoredSource implements GaussNewtonSource {
   }
 
   entries(rows: Indices, cols: Indices, out: Matrix): void {
-    this.#symmetric.fill(rows, cols, out);
+    this.#symmetric.fill(asIndices(rows, 'rows'), asIndices(cols, 'cols'), out);
   }
 
   diagonal(out: Float64Array): void {
@@ -196,7 +202,7 @@ class RecomputedSource implements GaussNewtonSource {
   }
 
   entries(rows: Indices, cols: Indices, out: Matrix): void {
-    this.#symmetric.fill(rows, cols, out);
+    this.#symmetric.fill(asIndices(rows, 'rows'), asIndices(cols, 'cols'), out);
   }
 
   diagonal(out: Float64Array): void {

@@ -5,6 +5,7 @@
  * arXiv 1902.01813). The one is a syrk a batch; the other comes from `error-gram-walk.ts`.
  */
 import { NonFiniteError, OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import type { Blas } from '../dense/blas.js';
 import { zeros, type Matrix } from '../dense/matrix.js';
 import { forward, type ForwardPass } from '../network/forward.js';
@@ -31,6 +32,9 @@ export interface KroneckerOptions {
   /** Samples read at a time. Default: up to 1024, fewer for wide networks. */
   readonly batchSize?: number;
 }
+export const KRONECKER_KEYS: KeysOf<KroneckerOptions> = {
+  variant: true, samples: true, seed: true, blas: true, batchSize: true,
+};
 
 /** A checked model with what a walk over its data needs. */
 export interface CurvatureWalk {

@@ -4,6 +4,7 @@
 import type { Matrix } from '../dense/matrix.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { trustClass } from '../operator/self-check.js';
 import type { Team } from '../parallel/team.js';
 import { addRotatedDiagonal } from './rotated-diagonal.js';
 import { RotatedProduct } from './rotated-product.js';
@@ -109,3 +110,4 @@ export class KroneckerHierarchicalMatrix implements LinearOperator {
     this.core?.release();
   }
 }
+trustClass(KroneckerHierarchicalMatrix);

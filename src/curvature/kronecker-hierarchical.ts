@@ -11,6 +11,7 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { MemoryError, NonFiniteError, OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { squaredNorm } from '../dense/matrix.js';
 import { assemble } from '../hierarchical/fill.js';
@@ -48,6 +49,9 @@ export interface KroneckerHierarchicalOptions {
   /** Bytes that the compression may use; default: what the system says is free. */
   readonly memoryLimit?: number;
 }
+export const KRONECKER_HIERARCHICAL_KEYS: KeysOf<KroneckerHierarchicalOptions> = {
+  share: true, tolerance: true, leafSize: true, preserve: true, memoryLimit: true,
+};
 
 /** Most cells: their energies take 8 bytes a pair. */
 const MOST_CELLS = 6000;

@@ -4,6 +4,7 @@
  * (A + πγI)⁻¹ V (Γ + (γ/π)I)⁻¹ by Cholesky factors.
  */
 import { NotPositiveDefiniteError, OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import type { Blas } from '../dense/blas.js';
 import { block, copyInto, zeros, type FloatArray, type Matrix, type Precision } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
@@ -17,6 +18,7 @@ export interface DampingOptions {
   /** Default 'exact'. */
   readonly kind?: 'exact' | 'factored-tikhonov';
 }
+export const DAMPING_KEYS: KeysOf<DampingOptions> = { damping: true, kind: true };
 
 export interface DampedInverse extends LinearOperator {
   readonly damping: number;

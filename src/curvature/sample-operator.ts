@@ -4,12 +4,14 @@
  * makes the batch's passes and adds its part, for all vectors at a time.
  */
 import { OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { copyInto, view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import type { DataSet } from '../network/data-set.js';
 import type { Model } from '../network/model.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { trustClass } from '../operator/self-check.js';
 import type { PhaseKernel, TaskBody, WorkerContext } from '../parallel/kernel.js';
 import { independentTasks, taskGraph, type TaskGraph } from '../parallel/task-graph.js';
 import type { Shared, Team } from '../parallel/team.js';
@@ -23,6 +25,7 @@ export interface CurvatureOptions extends CurvatureMemory {
   /** Shares the work of each product; results have the same bits for every team and without one. */
   readonly team?: Team;
 }
+export const CURVATURE_KEYS: KeysOf<CurvatureOptions> = { batchSize: true, memoryLimit: true, blas: true, team: true };
 
 /** Samples that are asked of a data set at a time, where the caller names no batch size. */
 const READ_AT_A_TIME = 1024;
@@ -189,3 +192,4 @@ export class SampleOperator implements LinearOperator {
     return view(this.#staging[which], 0, this.rows, p);
   }
 }
+trustClass(SampleOperator);

@@ -6,6 +6,8 @@
  */
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import type { Indices } from '../core/indices.js';
+import type { KeysOf } from '../core/known-options.js';
+import { asIndices } from '../core/numbers.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64, toShared } from '../core/shared-array.js';
 import { block, view, type Matrix } from '../dense/matrix.js';
@@ -28,6 +30,9 @@ export interface SampledSourceOptions extends SourceContext {
   readonly memoryLimit?: number;
   readonly operator?: LinearOperator;
 }
+export const SAMPLED_SOURCE_KEYS: KeysOf<SampledSourceOptions> = {
+  blas: true, error: true, seed: true, memoryLimit: true, operator: true,
+};
 
 interface SampledData {
   readonly arrays: GramArrays;
@@ -157,7 +162,9 @@ export class SampledGaussNewtonSource implements EntrySource {
     return (sum / this.draws) * (total / n);
   }
 
-  entries(rows: Indices, cols: Indices, out: Matrix): void {
+  entries(givenRows: Indices, givenCols: Indices, out: Matrix): void {
+    const rows = asIndices(givenRows, 'rows');
+    const cols = asIndices(givenCols, 'cols');
     for (let b = 0; b < cols.length; b++) for (let a = 0; a < rows.length; a++) out.data[out.offset + a + b * out.ld] = this.entry(rows[a], cols[b]);
   }
 

@@ -6,6 +6,7 @@
  */
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
@@ -26,6 +27,9 @@ export interface SketchOptions extends RunControl {
   /** Samples at a time. Default 512. The result does not depend on it beyond rounding. */
   readonly batchSize?: number;
 }
+export const EMBEDDING_KEYS: KeysOf<SketchOptions> = {
+  blas: true, dimension: true, seed: true, batchSize: true, signal: true, onProgress: true,
+};
 
 const defaultDimension = 32;
 const defaultBatch = 512;

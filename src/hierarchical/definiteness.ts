@@ -2,6 +2,7 @@
  * Is a compressed matrix positive definite, and if not, which shift makes it so? Layer 5.
  */
 import { NotPositiveDefiniteError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { extremeEigenvalues, type RitzValue } from '../krylov/lanczos.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { factor } from './factor.js';
@@ -16,6 +17,7 @@ export interface DefinitenessOptions {
   readonly maxIterations?: number;
   readonly seed?: number;
 }
+export const DEFINITENESS_KEYS: KeysOf<DefinitenessOptions> = { tolerance: true, maxIterations: true, seed: true };
 
 export interface DefinitenessCertificate {
   /**

@@ -7,6 +7,7 @@
  * residuals e_j − ε²k_j (W. Cochran, *Sampling Techniques*, 3rd ed., section 6.4), with the finite-population correction.
  */
 import { OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { view } from '../dense/matrix.js';
@@ -32,6 +33,7 @@ export interface ErrorOptions {
   readonly columns?: number;
   readonly seed?: number;
 }
+export const ERROR_KEYS: KeysOf<ErrorOptions> = { columns: true, seed: true };
 
 /** Up to this size all columns are compared by default. */
 const EXACT_SIZE = 4096;

@@ -3,6 +3,7 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { MemoryError, OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import type { Precision } from '../dense/matrix.js';
 import { availableMemory } from '../io/machine.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -26,6 +27,9 @@ export interface FactorOptions {
   /** Bytes the factorization may use; default: what the system says is free. More is refused before anything is allocated. */
   readonly memoryLimit?: number;
 }
+export const FACTOR_KEYS: KeysOf<FactorOptions> = {
+  shift: true, indefinite: true, precision: true, suggestShift: true, memoryLimit: true,
+};
 
 /**
  * Factors K̃ + λI = F·Fᵀ for solves, determinants and samples (factorization.ts).

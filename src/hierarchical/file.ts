@@ -3,7 +3,8 @@
  * The arrays are the sections of a container (io/container.ts), which guards them by checksums; reading checks that they fit together.
  */
 import { FileFormatError, MemoryError } from '../core/errors.js';
-import type { RunControl } from '../core/context.js';
+import { requireControl, type RunControl } from '../core/context.js';
+import { requireRole } from '../core/kind.js';
 import { readContainer, readContainerHeader, writeContainer, type ContainerArray, type JsonObject, type JsonValue } from '../io/container.js';
 import { availableMemory } from '../io/machine.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -49,6 +50,9 @@ export interface MatrixFileSummary extends FileHeader {
  * Throws FileAccessError or AbortedError; then `path` is as it was.
  */
 export async function saveMatrix(path: string, matrix: HierarchicalMatrix, control: RunControl = {}): Promise<void> {
+  requireRole(path, 'path', 'saveMatrix');
+  requireRole(matrix, 'hierarchical matrix', 'saveMatrix');
+  requireControl(control, 'saveMatrix');
   const { data, elements, report } = matrix;
   const { format, dtype, tree, lists, skeletons, offsets, values } = data;
   const header: FileHeader & { content: string } = { content: CONTENT, format, dtype, size: tree.size, depth: tree.depth, budgetUsed: lists.budgetUsed, elements, report };
@@ -92,6 +96,8 @@ export async function loadMatrix(path: string, control: TeamControl): Promise<Hi
 
 /** What a file holds, from its header and the ranks alone: cheap for a file of any size. Failure: as loadMatrix. */
 export async function describeMatrixFile(path: string, control: RunControl = {}): Promise<MatrixFileSummary> {
+  requireRole(path, 'path', 'describeMatrixFile');
+  requireControl(control, 'describeMatrixFile');
   const summary = await readContainerHeader(path, control);
   const header = parseHeader(summary.header, path);
   requireSections(summary.sections, header.dtype, path);

@@ -3,15 +3,17 @@
  */
 import { OptionError, ShapeError } from '../core/errors.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
-import { checkView, copyInto, view, zeros, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { asVectors, checkView, copyInto, transposeHint, view, zeros, type FloatArray, type Matrix, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { trustClass } from '../operator/self-check.js';
 import type { TaskGraph } from '../parallel/task-graph.js';
 import type { Shared, Team } from '../parallel/team.js';
-import type { RunControl } from '../core/context.js';
-import type { EntrySource } from '../source/entry-source.js';
+import { requireControl, type RunControl } from '../core/context.js';
+import { requireKnownOptions } from '../core/known-options.js';
+import { requireSource, type EntrySource } from '../source/entry-source.js';
 import { applyGraph, applyTask, CHUNK, farByNode, type ApplyState } from './apply.js';
 import { diagonalOrder, firstLeaf, leavesOf, type HierarchicalData } from './data.js';
-import { estimateError, type ErrorEstimate, type ErrorOptions } from './error-estimate.js';
+import { ERROR_KEYS, estimateError, type ErrorEstimate, type ErrorOptions } from './error-estimate.js';
 import type { Layout } from './layout.js';
 import { memoryUse, type MemoryUse } from './memory.js';
 import type { ProductsReport } from './products-report.js';
@@ -79,11 +81,11 @@ export class HierarchicalMatrix implements LinearOperator {
 
   /**
    * Y = K̃·X for X of size N × p; returns `out` or a new matrix of X's precision. Cost ≈ 2p·(stored elements of diagonal, basis, near and coupling, each
-   * but the diagonal used twice) flops. Throws ShapeError where the sizes do not fit.
+   * but the diagonal used twice) flops. An array of N numbers is one vector. Throws ShapeError where the sizes do not fit.
    */
-  apply(x: Matrix, out?: Matrix): Matrix {
-    checkView(x, 'x');
-    if (x.rows !== this.cols) throw new ShapeError(`x has ${x.rows} rows; this matrix is ${this.rows} × ${this.cols}.`, { rows: x.rows, expected: this.cols });
+  apply(vectors: Vectors, out?: Matrix): Matrix {
+    const x = asVectors(vectors, 'x');
+    if (x.rows !== this.cols) throw new ShapeError(`x has ${x.rows} rows; this matrix is ${this.rows} × ${this.cols}.${transposeHint(x, this.cols)}`, { rows: x.rows, expected: this.cols });
     const y = out ?? zeros(this.rows, x.cols, x.data instanceof Float64Array ? 'f64' : 'f32');
     checkView(y, 'out');
     if (y.rows !== this.rows || y.cols !== x.cols) throw new ShapeError(`out is ${y.rows} × ${y.cols}; the product is ${this.rows} × ${x.cols}.`, { rows: y.rows, cols: y.cols });
@@ -151,6 +153,9 @@ export class HierarchicalMatrix implements LinearOperator {
 
   /** Compares K̃ with the source it came from (error-estimate.ts). */
   async estimateError(source: EntrySource, options: ErrorOptions = {}, control: RunControl = {}): Promise<ErrorEstimate> {
+    requireSource(source, 'estimateError');
+    requireKnownOptions(options, ERROR_KEYS, 'estimateError');
+    requireControl(control, 'estimateError');
     if (source.size !== this.size) throw new ShapeError(`The source has ${source.size} rows, the matrix ${this.size}.`, { source: source.size, size: this.size });
     return estimateError(source, this, options, { ...control, team: this.#team });
   }
@@ -203,3 +208,4 @@ export class HierarchicalMatrix implements LinearOperator {
     return copy;
   }
 }
+trustClass(HierarchicalMatrix);

@@ -3,18 +3,23 @@
  */
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError } from '../core/errors.js';
+import { requireRole } from '../core/kind.js';
+import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { readIdx } from './idx.js';
 
 export interface ReadLabelsOptions extends RunControl {
   /** At most so many, from the file's start. */
   readonly limit?: number | undefined;
 }
+export const READ_LABELS_KEYS: KeysOf<ReadLabelsOptions> = { limit: true, signal: true, onProgress: true };
 
 /**
  * Reads an IDX file of rank 1 and whole numbers: magic 00 00 08 01 (bytes; 09, 0b and 0c, wider and signed types, are read too), plain or compressed by gzip.
  * Throws FileFormatError (images given for labels, real numbers, negative ones, truncated, damaged, foreign), OptionError, FileAccessError, MemoryError, AbortedError.
  */
 export async function readLabels(path: string, options: ReadLabelsOptions = {}): Promise<Int32Array> {
+  requireRole(path, 'path', 'readLabels');
+  requireKnownOptions(options, READ_LABELS_KEYS, 'readLabels');
   const { limit } = options;
   if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) throw new OptionError(`limit must be a whole number of at least 1, not ${limit}.`, { limit });
   const { shape, data } = await readIdx(path, options);

@@ -3,9 +3,10 @@
  * Elements land straight in shared memory, chunk by chunk: a file of float64 or float32 in this machine's byte order is never held twice.
  * Source: numpy.lib.format (see npy-header.ts).
  */
-import type { RunControl } from '../core/context.js';
+import { requireControl, type RunControl } from '../core/context.js';
 import { ShapeError } from '../core/errors.js';
-import { checkView, view, type FloatArray, type Matrix, type Precision } from '../dense/matrix.js';
+import { requireRole } from '../core/kind.js';
+import { asVectors, view, type FloatArray, type Matrix, type Precision, type Vectors } from '../dense/matrix.js';
 import { writeAtomically } from './atomic-write.js';
 import { swapBytes } from './byte-order.js';
 import { bytesOf, chunkBytes, sharedBuffer, withInputFile, type ByteSource } from './input-file.js';
@@ -152,6 +153,8 @@ export async function readNpyOrdered(path: string, order: 'C' | 'F', precision?:
 
 /** An .npy file as a column-major matrix over shared memory (a row-major file is transposed as it comes in); shape (n) becomes n × 1. Failure: as readNpy. */
 export async function readNpyMatrix(path: string, control: RunControl = {}): Promise<Matrix> {
+  requireRole(path, 'path', 'readNpyMatrix');
+  requireControl(control, 'readNpyMatrix');
   const { rows, cols, data } = await readNpyOrdered(path, 'F', undefined, control);
   return view(data, 0, rows, cols);
 }
@@ -177,10 +180,11 @@ export async function writeNpy(path: string, array: NpySource, control: RunContr
   });
 }
 
-/** Writes a matrix as .npy in Fortran order, in its own precision; a view with gaps is packed as it goes out. Failure: as writeNpy. */
-export async function writeNpyMatrix(path: string, matrix: Matrix, control: RunControl = {}): Promise<void> {
-  checkView(matrix, 'writeNpyMatrix');
-  const { data, offset, rows, cols, ld } = matrix;
+/** Writes a matrix as .npy in Fortran order, in its own precision (an array of numbers as one column); a view with gaps is packed as it goes out. Failure: as writeNpy. */
+export async function writeNpyMatrix(path: string, matrix: Vectors, control: RunControl = {}): Promise<void> {
+  requireRole(path, 'path', 'writeNpyMatrix');
+  requireControl(control, 'writeNpyMatrix');
+  const { data, offset, rows, cols, ld } = asVectors(matrix, 'matrix');
   if (ld === rows || cols <= 1) {
     await writeNpy(path, { shape: [rows, cols], data: data.subarray(offset, offset + rows * cols), fortranOrder: true }, control);
     return;

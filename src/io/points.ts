@@ -3,6 +3,8 @@
  */
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, NonFiniteError, OptionError } from '../core/errors.js';
+import { requireRole } from '../core/kind.js';
+import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { readCsv } from './csv.js';
 import { isGzip, isIdx, readIdx } from './idx.js';
 import { sharedBuffer, withInputFile } from './input-file.js';
@@ -18,6 +20,9 @@ export interface ReadPointsOptions extends RunControl {
   readonly delimiter?: string | undefined;
   readonly incompleteRows?: 'error' | 'skip' | undefined;
 }
+export const READ_POINTS_KEYS: KeysOf<ReadPointsOptions> = {
+  limit: true, columns: true, header: true, delimiter: true, incompleteRows: true, signal: true, onProgress: true,
+};
 
 /** N points in ℝᵈ; point i is coordinates[i·d … i·d + d), over a SharedArrayBuffer. Structurally the `Points` of the sources. */
 export interface PointTable { readonly dimension: number; readonly count: number; readonly coordinates: Float64Array }
@@ -68,6 +73,8 @@ async function npyPoints(path: string, options: ReadPointsOptions): Promise<Poin
  * Failure: NonFiniteError with point and coordinate, FileFormatError, OptionError, FileAccessError, MemoryError, AbortedError.
  */
 export async function readPoints(path: string, options: ReadPointsOptions = {}): Promise<PointTable> {
+  requireRole(path, 'path', 'readPoints');
+  requireKnownOptions(options, READ_POINTS_KEYS, 'readPoints');
   const { limit } = options;
   if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) throw new OptionError(`limit must be a whole number of at least 1, not ${limit}.`, { limit });
   const kind = await kindOf(path, options);

@@ -5,13 +5,14 @@
  * Columns that have converged leave the block; zero, equal or dependent right-hand sides cost no directions of their own.
  */
 import { OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
-import { block, copyInto, view, type Matrix } from '../dense/matrix.js';
+import { asVectors, block, copyInto, view, type Matrix, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { BlockDirections, columnNorm, DIRECTION_BLOCKS } from './block-directions.js';
-import type { PlainOutcome, SolveControl, SolverOptions } from './solution.js';
-import { checkPreconditioner, checkSystem, checkVectors, largestEntry, LEAST_RELATIVE_TARGET, resolveTolerances, safeScale, type ResolvedTolerances } from './solver-checks.js';
+import type { CheckedControl, PlainOutcome, SolveControl, SolverOptions } from './solution.js';
+import { checkControl, checkPreconditioner, checkSystem, controlOf, checkVectors, largestEntry, LEAST_RELATIVE_TARGET, resolveTolerances, safeScale, type ResolvedTolerances } from './solver-checks.js';
 import { dot } from './vector.js';
 import { runAtOnce, runInTurns } from './turns.js';
 
@@ -20,6 +21,10 @@ export interface BlockOptions extends SolverOptions {
   /** Right-hand sides solved together (k); more are solved in groups, one after another; default 32. A step costs some 14N k² flops besides the products. */
   readonly blockSize?: number;
 }
+export const BLOCK_KEYS: KeysOf<BlockOptions> = {
+  relativeTolerance: true, absoluteTolerance: true, maxIterations: true, maxRestarts: true, preconditioner: true,
+  blas: true, blockSize: true,
+};
 
 interface BlockNumbers {
   /** N × k: the matrix that was passed in. */
@@ -55,8 +60,8 @@ export interface BlockSolver {
   /** Bytes of vectors kept now: the workspace grows to the widest group solved so far. */
   readonly workspaceBytes: number;
   /** As LinearSolver.solve, for b and x of N × k, k ≥ 0, which are one and the same or share no memory. */
-  solve(b: Matrix, x: Matrix, control?: SolveControl): BlockSolution;
-  solveAsync(b: Matrix, x: Matrix, control?: SolveControl): Promise<BlockSolution>;
+  solve(b: Vectors, x: Matrix, control?: SolveControl): BlockSolution;
+  solveAsync(b: Vectors, x: Matrix, control?: SolveControl): Promise<BlockSolution>;
 }
 
 const BLOCK_SIZE = 32;
@@ -67,7 +72,7 @@ type Halt =
   | { readonly outcome: 'indefinitePreconditioner'; readonly preconditionerCurvature: number };
 
 interface Run {
-  readonly b: Matrix; readonly out: Matrix; readonly control: SolveControl; readonly tolerances: ResolvedTolerances;
+  readonly b: Matrix; readonly out: Matrix; readonly control: CheckedControl; readonly tolerances: ResolvedTolerances;
   readonly residuals: Float64Array; readonly columnIterations: Int32Array; readonly history: number[];
   iterations: number; products: number; restarts: number;
   /** What ends the whole solve. */
@@ -145,18 +150,19 @@ class BlockConjugateGradients implements BlockSolver {
 
   get workspaceBytes(): number { return 8 * this.size * (this.#workspace?.capacity ?? 0) * (2 + DIRECTION_BLOCKS); }
 
-  solve(b: Matrix, x: Matrix, control: SolveControl = {}): BlockSolution {
+  solve(b: Vectors, x: Matrix, control: SolveControl = {}): BlockSolution {
     return runAtOnce(this.#guarded(this.#checked(b, x, control)));
   }
 
-  async solveAsync(b: Matrix, x: Matrix, control: SolveControl = {}): Promise<BlockSolution> {
+  async solveAsync(b: Vectors, x: Matrix, control: SolveControl = {}): Promise<BlockSolution> {
     return runInTurns(this.#guarded(this.#checked(b, x, control)));
   }
 
-  #checked(b: Matrix, x: Matrix, control: SolveControl): Run {
+  #checked(given: Vectors, x: Matrix, asked: SolveControl): Run {
+    const b = asVectors(given, 'b');
     checkVectors(b, 'b', this.size, b.cols);
     checkVectors(x, 'x', this.size, b.cols);
-    if (control.guess !== undefined) checkVectors(control.guess, 'guess', this.size, b.cols);
+    const control = checkControl(asked, this.size, b.cols);
     const tolerances = resolveTolerances(this.size, this.#options, control);
     for (let j = 0; j < b.cols; j++) {
       largestEntry(b, j, 'b');
@@ -372,5 +378,5 @@ export function blockConjugateGradientSolver(operator: LinearOperator, options: 
 
 /** One solve with a workspace of its own. */
 export function blockConjugateGradients(operator: LinearOperator, b: Matrix, x: Matrix, options: BlockOptions & SolveControl): BlockSolution {
-  return blockConjugateGradientSolver(operator, options).solve(b, x, options);
+  return blockConjugateGradientSolver(operator, options).solve(b, x, controlOf(options));
 }

@@ -4,11 +4,11 @@
  *
  *   z = M r,  p ← z + β p,  β = r₊ᵀz₊/rᵀz,  q = A p,  α = rᵀz/pᵀq,  x ← x + α p,  r ← r − α q
  */
-import type { Matrix } from '../dense/matrix.js';
+import type { Matrix, Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { NON_FINITE, singleVectorSolver, vector, type Iterate, type Recurrence, type Stop, type Vector } from './single-vector-solver.js';
 import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solution.js';
-import { checkPreconditioner, checkSystem } from './solver-checks.js';
+import { checkPreconditioner, checkSystem, controlOf } from './solver-checks.js';
 import { advance, dot, multiplyAdd } from './vector.js';
 
 /** A symmetric preconditioner in float32 differs from its transpose by some 1e-7; from here on plain CG loses its short recurrence. */
@@ -120,6 +120,6 @@ export function conjugateGradientSolver(operator: LinearOperator, options: Solve
 }
 
 /** One solve with a workspace of its own: `conjugateGradientSolver(operator, options).solve(b, x, options)`. */
-export function conjugateGradients(operator: LinearOperator, b: Matrix, x: Matrix, options: SolverOptions & SolveControl = {}): Solution {
-  return conjugateGradientSolver(operator, options).solve(b, x, options);
+export function conjugateGradients(operator: LinearOperator, b: Vectors, x: Matrix, options: SolverOptions & SolveControl = {}): Solution {
+  return conjugateGradientSolver(operator, options).solve(b, x, controlOf(options));
 }

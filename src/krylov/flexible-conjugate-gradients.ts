@@ -7,6 +7,7 @@
  * with a window that slides (Notay's FCG(m) restarts it instead). m = 1 is the method of Polak and Ribière.
  */
 import { OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { view, zeros, type Matrix } from '../dense/matrix.js';
@@ -14,7 +15,7 @@ import type { LinearOperator } from '../operator/linear-operator.js';
 import { curvatureStop } from './conjugate-gradients.js';
 import { NON_FINITE, singleVectorSolver, vector, type Iterate, type Recurrence, type Stop, type Vector } from './single-vector-solver.js';
 import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solution.js';
-import { checkPreconditioner, checkSystem } from './solver-checks.js';
+import { checkPreconditioner, checkSystem, controlOf } from './solver-checks.js';
 import { advance, dot } from './vector.js';
 
 export interface FlexibleOptions extends SolverOptions {
@@ -22,6 +23,10 @@ export interface FlexibleOptions extends SolverOptions {
   /** Directions that a new one is made A-orthogonal to (m), 2N numbers each; default 8. */
   readonly directions?: number;
 }
+export const FLEXIBLE_KEYS: KeysOf<FlexibleOptions> = {
+  relativeTolerance: true, absoluteTolerance: true, maxIterations: true, maxRestarts: true, preconditioner: true,
+  blas: true, directions: true,
+};
 
 const DIRECTIONS = 8;
 
@@ -136,5 +141,5 @@ export function flexibleConjugateGradientSolver(operator: LinearOperator, option
 
 /** One solve with a workspace of its own. */
 export function flexibleConjugateGradients(operator: LinearOperator, b: Matrix, x: Matrix, options: FlexibleOptions & SolveControl): Solution {
-  return flexibleConjugateGradientSolver(operator, options).solve(b, x, options);
+  return flexibleConjugateGradientSolver(operator, options).solve(b, x, controlOf(options));
 }

@@ -6,11 +6,11 @@
  * Lanczos vectors v_k = M⁻¹z_k with v_jᵀz_k = δ_jk, T_k their tridiagonal matrix, T_k = Q_kᵀR_k by plane rotations (c_k, s_k); η_k = −s_k η_{k−1} is the residual's
  * length in the norm of M, and ‖r‖₂ follows from r_k = s_k² r_{k−1} + c_k η_k v_{k+1} (the identity of S.-C. Choi, C. Paige, M. Saunders, SIAM J. Sci. Comput. 33(4), 2011, equation 3.5).
  */
-import type { Matrix } from '../dense/matrix.js';
+import type { Matrix, Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { NON_FINITE, singleVectorSolver, vector, type Iterate, type Recurrence, type Stop, type Vector } from './single-vector-solver.js';
 import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solution.js';
-import { checkPreconditioner, checkSystem } from './solver-checks.js';
+import { checkPreconditioner, checkSystem, controlOf } from './solver-checks.js';
 import { addMultiple, dot, scaleBy } from './vector.js';
 
 /** ‖A r‖ below this share of ‖A‖‖r‖: r lies in the null space. */
@@ -221,6 +221,6 @@ export function minresSolver(operator: LinearOperator, options: SolverOptions = 
 }
 
 /** One solve with a workspace of its own. */
-export function minres(operator: LinearOperator, b: Matrix, x: Matrix, options: SolverOptions & SolveControl = {}): Solution {
-  return minresSolver(operator, options).solve(b, x, options);
+export function minres(operator: LinearOperator, b: Vectors, x: Matrix, options: SolverOptions & SolveControl = {}): Solution {
+  return minresSolver(operator, options).solve(b, x, controlOf(options));
 }

@@ -8,10 +8,10 @@
  */
 import { OptionError } from '../core/errors.js';
 import { sharedFloat64 } from '../core/shared-array.js';
-import { view, type Matrix } from '../dense/matrix.js';
+import { asVectors, view, type Matrix, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import type { LinearSolver, PlainOutcome, Solution, SolveControl, Tolerances } from './solution.js';
-import { checkVectors, largestEntry, LEAST_RELATIVE_TARGET, resolveTolerances, safeScale, type ResolvedTolerances } from './solver-checks.js';
+import type { CheckedControl, LinearSolver, PlainOutcome, Solution, SolveControl, Tolerances } from './solution.js';
+import { checkControl, checkVectors, largestEntry, LEAST_RELATIVE_TARGET, resolveTolerances, safeScale, type ResolvedTolerances } from './solver-checks.js';
 import { dot } from './vector.js';
 import { runAtOnce, runInTurns } from './turns.js';
 
@@ -52,7 +52,7 @@ export interface Recurrence {
   finish?(): void;
 }
 
-interface Run { readonly b: Matrix; readonly x: Matrix; readonly control: SolveControl; readonly tolerances: ResolvedTolerances }
+interface Run { readonly b: Matrix; readonly x: Matrix; readonly control: CheckedControl; readonly tolerances: ResolvedTolerances }
 
 class SingleVectorSolver implements LinearSolver {
   readonly size: number;
@@ -72,18 +72,19 @@ class SingleVectorSolver implements LinearSolver {
     this.#options = options;
   }
 
-  solve(b: Matrix, x: Matrix, control: SolveControl = {}): Solution {
+  solve(b: Vectors, x: Matrix, control: SolveControl = {}): Solution {
     return runAtOnce(this.#iterations(this.#checked(b, x, control)));
   }
 
-  async solveAsync(b: Matrix, x: Matrix, control: SolveControl = {}): Promise<Solution> {
+  async solveAsync(b: Vectors, x: Matrix, control: SolveControl = {}): Promise<Solution> {
     return runInTurns(this.#iterations(this.#checked(b, x, control)));
   }
 
-  #checked(b: Matrix, x: Matrix, control: SolveControl): Run {
+  #checked(given: Vectors, x: Matrix, asked: SolveControl): Run {
+    const b = asVectors(given, 'b');
     checkVectors(b, 'b', this.size, 1);
     checkVectors(x, 'x', this.size, 1);
-    if (control.guess !== undefined) checkVectors(control.guess, 'guess', this.size, 1);
+    const control = checkControl(asked, this.size, 1);
     const tolerances = resolveTolerances(this.size, this.#options, control);
     if (this.#busy) throw new OptionError('This solver is at work on another right-hand side: wait for it, or make a second solver.');
     this.#busy = true;

@@ -2,7 +2,8 @@
  * What the Krylov solvers take and what they give back: tolerances, outcomes as data, the interface of a solver with its workspace. Layer 3.
  */
 import type { RunControl } from '../core/context.js';
-import type { Matrix } from '../dense/matrix.js';
+import type { KeysOf } from '../core/known-options.js';
+import type { Matrix, Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 
 export interface Tolerances {
@@ -23,14 +24,24 @@ export interface SolverOptions extends Tolerances {
   /** M ≈ A⁻¹, as a product z = M r; default none (the identity). */
   readonly preconditioner?: LinearOperator;
 }
+export const SOLVER_KEYS: KeysOf<SolverOptions> = {
+  relativeTolerance: true, absoluteTolerance: true, maxIterations: true, maxRestarts: true, preconditioner: true,
+};
 
 /** What may differ from one solve to the next; tolerances replace those of the solver. */
 export interface SolveControl extends RunControl, Tolerances {
   /** x₀, which may be x itself; default zero. */
-  readonly guess?: Matrix;
+  readonly guess?: Vectors;
   /** After each iteration: its number and the estimated relative residual. */
   readonly onIteration?: (iteration: number, residual: number) => void;
 }
+export const SOLVE_CONTROL_KEYS: KeysOf<SolveControl & { readonly team?: unknown }> = {
+  relativeTolerance: true, absoluteTolerance: true, maxIterations: true, maxRestarts: true, guess: true,
+  onIteration: true, signal: true, onProgress: true, team: true,
+};
+
+/** The control of a solve whose guess has been checked. */
+export interface CheckedControl extends SolveControl { readonly guess?: Matrix }
 
 interface Numbers {
   /** The solution, or the last iterate: the matrix that was passed in. */
@@ -88,11 +99,11 @@ export interface LinearSolver {
   /** Bytes of vectors that the solver keeps. */
   readonly workspaceBytes: number;
   /**
-   * x ← an approximation of A⁻¹b; b and x are N × 1, of either precision, and may share memory. Synchronous: abort is seen between iterations, where
+   * x ← an approximation of A⁻¹b; b and x are N × 1, of either precision, and may share memory; b may be an array of N numbers. Synchronous: abort is seen between iterations, where
    * something called from within (a product, a callback) fires the signal. From the second solve on nothing of size N is allocated.
    * Throws ShapeError, OptionError, and NonFiniteError for a right-hand side or guess that is NaN or infinite.
    */
-  solve(b: Matrix, x: Matrix, control?: SolveControl): Solution;
+  solve(b: Vectors, x: Matrix, control?: SolveControl): Solution;
   /** The same iterations with the same bits; the event loop gets its turn at least every 50 ms or iteration, so that timers and signals work. One solve at a time. */
-  solveAsync(b: Matrix, x: Matrix, control?: SolveControl): Promise<Solution>;
+  solveAsync(b: Vectors, x: Matrix, control?: SolveControl): Promise<Solution>;
 }

@@ -2,10 +2,12 @@
  * What the Krylov solvers check before they start. Layer 3.
  */
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
-import { checkView, type Matrix } from '../dense/matrix.js';
+import { requireRole } from '../core/kind.js';
+import { requireKnownOptions } from '../core/known-options.js';
+import { asVectors, checkView, transposeHint, type Matrix } from '../dense/matrix.js';
 import { requireSquare } from '../operator/checks.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import type { Tolerances } from './solution.js';
+import { SOLVE_CONTROL_KEYS, type CheckedControl, type SolveControl, type Tolerances } from './solution.js';
 
 export type ResolvedTolerances = Readonly<Required<Tolerances>>;
 
@@ -48,6 +50,7 @@ export function checkSystem(operator: LinearOperator, method: string): number {
 /** Throws ShapeError, and OptionError where a symmetric preconditioner is needed and this one is none by its own account. */
 export function checkPreconditioner(preconditioner: LinearOperator | undefined, size: number, method: string, symmetric: boolean): void {
   if (preconditioner === undefined) return;
+  requireRole(preconditioner, 'operator', `preconditioner of ${method}`);
   const { rows, cols } = preconditioner;
   if (rows !== size || cols !== size) throw new ShapeError(`The preconditioner is ${rows} × ${cols}, the operator ${size} × ${size}.`, { rows, cols, size });
   if (symmetric && !preconditioner.symmetric) throw new OptionError(`${method} needs a symmetric positive definite preconditioner; this one says that it is not symmetric: use flexibleConjugateGradients.`);
@@ -57,9 +60,24 @@ export function checkPreconditioner(preconditioner: LinearOperator | undefined, 
 export function checkVectors(a: Matrix, name: string, size: number, cols: number): void {
   checkView(a, name);
   if (a.rows !== size || a.cols !== cols) {
-    const hint = cols === 1 && a.cols > 1 ? ' For several right-hand sides there is blockConjugateGradients.' : '';
+    const hint = a.rows !== size && a.cols === size ? transposeHint(a, size) : cols === 1 && a.cols > 1 ? ' For several right-hand sides there is blockConjugateGradients.' : '';
     throw new ShapeError(`${name} is ${a.rows} × ${a.cols}, and ${size} × ${cols} is needed.${hint}`, { rows: a.rows, cols: a.cols, expected: [size, cols] });
   }
+}
+
+/** Of the options of a solver and of a call together, those of the call. */
+export function controlOf(options: SolveControl): SolveControl {
+  return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(SOLVE_CONTROL_KEYS, key)));
+}
+
+/** What a call passes along, its guess of size × cols as a matrix. Throws OptionError for unknown keys, ShapeError. */
+export function checkControl(control: SolveControl, size: number, cols: number): CheckedControl {
+  requireKnownOptions(control, SOLVE_CONTROL_KEYS, 'solve');
+  const { guess: given, ...rest } = control;
+  if (given === undefined) return rest;
+  const guess = asVectors(given, 'guess');
+  checkVectors(guess, 'guess', size, cols);
+  return { ...rest, guess };
 }
 
 /** max |a_ij| of column j. Throws NonFiniteError that names the entry. */

@@ -9,6 +9,7 @@
  */
 import type { RunControl } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { gaussQuadrature, integrate, lanczosMatrices, radauQuadrature, type ProbeOptions, type Tridiagonal } from './lanczos-quadrature.js';
 import { sampleInterval } from './sample-interval.js';
@@ -32,6 +33,9 @@ export interface LogDeterminantOptions extends ProbeOptions {
   /** 0 < bound ≤ λ_min, such as the shift of A = K + λI with K positive semidefinite: then the quadrature's error is bracketed. */
   readonly lowerBound?: number;
 }
+export const LOG_DETERMINANT_KEYS: KeysOf<LogDeterminantOptions> = {
+  blas: true, seed: true, probes: true, degree: true, blockSize: true, lowerBound: true,
+};
 
 export type LogDeterminant =
   | TraceEstimate

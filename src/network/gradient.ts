@@ -3,6 +3,7 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import type { Blas } from '../dense/blas.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';
 import { accumulateGradient, backpropagate } from './backward.js';
@@ -16,6 +17,7 @@ export interface BatchOptions {
   readonly batchSize?: number;
   readonly signal?: AbortSignal | undefined;
 }
+export const BATCH_KEYS: KeysOf<BatchOptions> = { batchSize: true, signal: true };
 
 /** Calls `visit` with each batch's forward pass, targets and number of the first sample; it returns the batch's loss. The result is the mean loss. */
 function overBatches(model: Model, blas: Blas, { batchSize = 1024, signal }: BatchOptions, visit: (pass: ForwardPass, targets: Matrix, first: number) => number): number {

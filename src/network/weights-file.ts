@@ -4,6 +4,9 @@
  */
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
+import { requireRole } from '../core/kind.js';
+import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
+import { asFloats } from '../core/numbers.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import { zeros, type FloatArray, type Precision } from '../dense/matrix.js';
 import { readArrayNames, readNamedArrays, writeNamedArrays, type NamedArray } from '../io/named-arrays.js';
@@ -20,6 +23,9 @@ export interface ReadWeightsOptions extends RunControl {
    */
   readonly parts?: readonly string[] | undefined;
 }
+export const READ_WEIGHTS_KEYS: KeysOf<ReadWeightsOptions> = {
+  precision: true, parts: true, signal: true, onProgress: true,
+};
 
 export interface LoadedWeights {
   /** Units per layer, input first, and which layers have biases: with activations they make the network (`defineNetwork`). */
@@ -38,6 +44,7 @@ export interface WriteWeightsOptions extends RunControl {
    */
   readonly convention?: 'pytorch' | 'flax';
 }
+export const WRITE_WEIGHTS_KEYS: KeysOf<WriteWeightsOptions> = { convention: true, signal: true, onProgress: true };
 
 /** A layer with its arrays, their shapes read as inputs and outputs. */
 interface FoundLayer extends LayerName {
@@ -152,6 +159,9 @@ function fillLayer(layer: Layer, { weights, biases, kernel }: FoundLayer, parame
  * NonFiniteError, OptionError, FileAccessError, MemoryError, AbortedError.
  */
 export async function readWeights(path: string, network?: Network, options: ReadWeightsOptions = {}): Promise<LoadedWeights> {
+  requireRole(path, 'path', 'readWeights');
+  if (network !== undefined) requireRole(network, 'network', 'readWeights');
+  requireKnownOptions(options, READ_WEIGHTS_KEYS, 'readWeights');
   const { parts, signal, onProgress } = options;
   const names = findLayers(await readArrayNames(path, { signal }), parts, path);
   const arrays = await readNamedArrays(path, names.flatMap(({ weight, bias }) => (bias === undefined ? [weight] : [weight, bias])), { signal, onProgress });
@@ -192,7 +202,11 @@ function layerArrays(layer: Layer, parameters: FloatArray, kernel: boolean): { w
  * Activations are not written: such files have no place for them. torch: model.load_state_dict(safetensors.torch.load_file(path)).
  * Throws ShapeError, OptionError, FileAccessError, AbortedError; then `path` is as it was.
  */
-export async function writeWeights(path: string, network: Network, parameters: FloatArray, options: WriteWeightsOptions = {}): Promise<void> {
+export async function writeWeights(path: string, network: Network, given: ArrayLike<number>, options: WriteWeightsOptions = {}): Promise<void> {
+  requireRole(path, 'path', 'writeWeights');
+  requireRole(network, 'network', 'writeWeights');
+  requireKnownOptions(options, WRITE_WEIGHTS_KEYS, 'writeWeights');
+  const parameters = asFloats(given, 'parameters');
   const { convention = 'pytorch', signal, onProgress } = options;
   if (convention !== 'pytorch' && convention !== 'flax') throw new OptionError(`Unknown convention "${convention as string}" of names: choose pytorch or flax.`, { convention });
   checkParameters(network, parameters);

@@ -21,8 +21,15 @@ export class Executor {
     this.context = { blas, worker, workers, modules };
   }
 
+  /** Imports modules, each once. Throws WorkerError. */
   async load(modules: readonly string[]): Promise<void> {
-    for (const url of modules) if (!this.#modules.has(url)) this.#modules.set(url, (await import(url)) as Record<string, unknown>);
+    for (const url of modules) {
+      if (this.#modules.has(url)) continue;
+      const exports = await import(url).catch((error: unknown) => {
+        throw new WorkerError(`The module ${url} cannot be imported: ${error instanceof Error ? error.message : String(error)}.`, { url });
+      });
+      this.#modules.set(url, exports as Record<string, unknown>);
+    }
   }
 
   /** Takes a state; a failure to load what it needs is reported when a kernel first asks for it. */

@@ -7,6 +7,7 @@ import { MessageChannel, receiveMessageOnPort, type MessagePort } from 'node:wor
 import type { Piscina } from 'piscina';
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { AbortedError, OptionError, WorkerError } from '../core/errors.js';
+import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import { openBlas } from '../dense/backend.js';
 import type { Blas } from '../dense/blas.js';
@@ -24,6 +25,7 @@ export interface TeamOptions {
   /** A synchronous phase in which nothing happens for this long has lost a worker. */
   readonly stallSeconds?: number;
 }
+export const TEAM_KEYS: KeysOf<TeamOptions> = { workers: true, blas: true, stallSeconds: true };
 
 /** A state every worker of the team holds. */
 export interface Shared<S> {
@@ -66,6 +68,7 @@ export class Team {
 
   /** Starts a team; resolves when every worker is ready. Throws LibraryError where the chosen backend cannot be opened. */
   static async open(options: TeamOptions = {}): Promise<Team> {
+    requireKnownOptions(options, TEAM_KEYS, 'openTeam');
     const workers = options.workers ?? availableParallelism();
     if (!Number.isInteger(workers) || workers < 1 || workers > 1024) throw new OptionError(`workers must be a whole number from 1 to 1024, not ${workers}.`, { workers });
     const blas = openBlas(options.blas);

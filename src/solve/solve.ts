@@ -3,6 +3,7 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { isGaussNewton, subjectOf } from '../approximation/subject.js';
 import { checkView, zeros, type Matrix } from '../dense/matrix.js';
 import { HierarchicalMatrix } from '../hierarchical/matrix.js';
@@ -44,6 +45,13 @@ export interface SolveOptions {
   readonly seed?: number;
   readonly memoryLimit?: number;
 }
+export const SOLVE_KEYS: KeysOf<SolveOptions> = {
+  shift: true, shiftRelative: true, preconditioner: true, making: true, source: true, model: true, tolerance: true,
+  maxIterations: true, guess: true, out: true, seed: true, memoryLimit: true,
+};
+export const MAKING_KEYS: KeysOf<NonNullable<SolveOptions['making']>> = {
+  tolerance: true, leafSize: true, maxRank: true, share: true, tree: true, rank: true,
+};
 
 export interface SolveResult {
   /** N × p: the solution, or the last iterate. */

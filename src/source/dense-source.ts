@@ -5,10 +5,14 @@
  */
 import { AsymmetryError, NonFiniteError, NotPositiveDefiniteError, ShapeError } from '../core/errors.js';
 import type { Indices } from '../core/indices.js';
+import { kindOf } from '../core/kind.js';
+import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
+import { asFloats, asIndices } from '../core/numbers.js';
 import { RandomStream } from '../core/random.js';
 import type { Blas } from '../dense/blas.js';
-import { checkView, copyInto, matrixOver, view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { asVectors, copyInto, matrixOver, view, type FloatArray, type Matrix, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { derived } from '../operator/self-check.js';
 import type { EntrySource, SourceContext, SourceDescriptor } from './entry-source.js';
 
 /** The part of ml-matrix's Matrix that is read here. */
@@ -20,6 +24,7 @@ export interface DenseSourceOptions {
   /** Of the sample of pairs that symmetry is checked on; 0 unless given. */
   readonly seed?: number;
 }
+export const DENSE_SOURCE_KEYS: KeysOf<DenseSourceOptions> = { blas: true, seed: true };
 
 /** A matrix up to this size is checked for symmetry entry by entry, a larger one on a sample of pairs. */
 const exhaustiveSize = 1024;
@@ -30,11 +35,12 @@ const asymmetryTolerance = (data: FloatArray): number => (data instanceof Float3
 interface DenseData { readonly matrix: Matrix; readonly exact: boolean }
 
 /**
- * The source of a stored matrix: a flat column-major array of N² numbers, a square view, or ml-matrix's Matrix.
+ * The source of a stored matrix: a flat column-major array of N² numbers, a square view, or ml-matrix's Matrix. A Float64Array or Float32Array is used as it is, other arrays of numbers are copied.
  * Checks: square (ShapeError), every entry finite (NonFiniteError), symmetric to 1e-8 (float32: 1e-5), entry by entry up to N = 1024, on 200,000 random pairs
  * above (AsymmetryError), diagonal ≥ 0 (NotPositiveDefiniteError). Entries that differ within that tolerance are read from the lower triangle, so the source is symmetric to the bit.
  */
-export function denseSource(input: FloatArray | Matrix | MatrixLike, options: DenseSourceOptions = {}): EntrySource {
+export function denseSource(input: Vectors | MatrixLike, options: DenseSourceOptions = {}): EntrySource {
+  requireKnownOptions(options, DENSE_SOURCE_KEYS, 'denseSource');
   const matrix = asMatrix(input);
   if (matrix.rows !== matrix.cols || matrix.rows < 1) throw new ShapeError(`The matrix must be square and not empty; it is ${matrix.rows} × ${matrix.cols}.`, { rows: matrix.rows, cols: matrix.cols });
   checkFinite(matrix);
@@ -59,7 +65,7 @@ export class DenseSource implements EntrySource {
     this.#matrix = matrix;
     this.#exact = exact;
     if (blas !== undefined && matrix.data instanceof Float64Array) {
-      this.operator = { rows: matrix.rows, cols: matrix.rows, symmetric: true, applyUnchecked: (out, x, alpha, beta) => { blas.symm('L', 'L', alpha, this.#matrix, x, beta, out); } };
+      this.operator = derived({ rows: matrix.rows, cols: matrix.rows, symmetric: true, applyUnchecked: (out, x, alpha, beta) => { blas.symm('L', 'L', alpha, this.#matrix, x, beta, out); } });
     }
   }
 
@@ -69,7 +75,9 @@ export class DenseSource implements EntrySource {
     return { module: import.meta.url, name: 'openDenseSource', data };
   }
 
-  entries(rows: Indices, cols: Indices, out: Matrix): void {
+  entries(givenRows: Indices, givenCols: Indices, out: Matrix): void {
+    const rows = asIndices(givenRows, 'rows');
+    const cols = asIndices(givenCols, 'cols');
     const { data, offset, ld } = this.#matrix;
     if (!this.#exact) readLower(data, offset, ld, rows, cols, out);
     else if (data instanceof Float64Array) read64(data, offset, ld, rows, cols, out);
@@ -113,20 +121,24 @@ function readLower(k: FloatArray, offset: number, ld: number, rows: Indices, col
   }
 }
 
-function asMatrix(input: FloatArray | Matrix | MatrixLike): Matrix {
-  if (input instanceof Float64Array || input instanceof Float32Array) {
-    const n = Math.round(Math.sqrt(input.length));
-    if (n * n !== input.length) throw new ShapeError(`An array of ${input.length} numbers is not a square matrix: ${n}² = ${n * n}.`, { length: input.length });
-    return matrixOver(input, n, n);
+function asMatrix(input: Vectors | MatrixLike): Matrix {
+  if (Array.isArray(input) || ArrayBuffer.isView(input)) {
+    const numbers = asFloats(input as ArrayLike<number>, 'matrix');
+    const n = Math.round(Math.sqrt(numbers.length));
+    if (n * n !== numbers.length) throw new ShapeError(`An array of ${numbers.length} numbers is not a square matrix: ${n}² = ${n * n}.`, { length: numbers.length });
+    return matrixOver(numbers, n, n);
   }
-  if ('columns' in input) {
-    const { rows, columns } = input;
-    const matrix = matrixOver(new Float64Array(new SharedArrayBuffer(8 * rows * columns)), rows, columns);
-    for (let j = 0; j < columns; j++) for (let i = 0; i < rows; i++) matrix.data[i + j * rows] = input.get(i, j);
-    return matrix;
-  }
-  checkView(input, 'matrix');
-  return view(input.data, input.offset, input.rows, input.cols, input.ld);
+  if (kindOf(input) === 'ml-matrix') return copyOf(input as MatrixLike);
+  const { data, offset, rows, cols, ld } = asVectors(input as Matrix, 'matrix');
+  return view(data, offset, rows, cols, ld);
+}
+
+/** Over shared memory, as workers need it. */
+function copyOf(input: MatrixLike): Matrix {
+  const { rows, columns } = input;
+  const matrix = matrixOver(new Float64Array(new SharedArrayBuffer(8 * rows * columns)), rows, columns);
+  for (let j = 0; j < columns; j++) for (let i = 0; i < rows; i++) matrix.data[i + j * rows] = input.get(i, j);
+  return matrix;
 }
 
 /** The matrix over shared memory: itself, or a copy without gaps between its columns. */

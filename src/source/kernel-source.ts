@@ -11,19 +11,23 @@
  */
 import { NonFiniteError, OptionError } from '../core/errors.js';
 import type { Indices } from '../core/indices.js';
+import { requireRole } from '../core/kind.js';
+import type { KeysOf } from '../core/known-options.js';
+import { asIndices } from '../core/numbers.js';
 import { sharedFloat64, toShared } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { view, type Matrix } from '../dense/matrix.js';
 import { squaredDistances } from '../dense/portable/distances.js';
-import type { EntrySource, Points, SourceContext, SourceDescriptor } from './entry-source.js';
+import type { EntrySource, GivenPoints, Points, SourceContext, SourceDescriptor } from './entry-source.js';
 import { kernelFromDefinition, type Kernel, type KernelDefinition } from './kernels.js';
-import { checkPoints, squaredDistance } from './points.js';
+import { asPoints, squaredDistance } from './points.js';
 import { SymmetricBlocks } from './symmetric-block.js';
 
 export interface KernelSourceOptions extends SourceContext {
   /** Added to the diagonal (nugget, noise variance): ≥ 0, 0 unless given. */
   readonly ridge?: number;
 }
+export const KERNEL_SOURCE_KEYS: KeysOf<KernelSourceOptions> = { blas: true, ridge: true };
 
 /** What a source is built from: the caller's points, and what was computed from them once. */
 interface Prepared {
@@ -44,9 +48,10 @@ const tile = 1024;
 /** Up to here differences beat gemm: 4.0 against 4.4 ns an entry at d = 16, 5.3 against 4.5 at d = 20 (OpenBLAS, one core). */
 const largestDirectDimension = 16;
 
-/** K over `points` by `kernel`. The coordinates are copied only if they do not lie in shared memory. */
-export function kernelSource(points: Points, kernel: Kernel, options: KernelSourceOptions): EntrySource {
-  checkPoints(points);
+/** K over the points by `kernel`. The coordinates are copied only if they do not lie in shared memory. Throws ShapeError, NonFiniteError, OptionError. */
+export function kernelSource(given: GivenPoints, kernel: Kernel, options: KernelSourceOptions): EntrySource {
+  const points = asPoints(given);
+  requireRole(kernel, 'kernel', 'kernelSource');
   const ridge = options.ridge ?? 0;
   if (!(Number.isFinite(ridge) && ridge >= 0)) throw new OptionError(`The ridge must be a number ≥ 0, not ${ridge}.`, { ridge });
   return new KernelSource(prepare(points, kernel, ridge), kernel, options.blas);
@@ -89,7 +94,9 @@ export class KernelSource implements EntrySource {
     }
   }
 
-  entries(rows: Indices, cols: Indices, out: Matrix): void {
+  entries(givenRows: Indices, givenCols: Indices, out: Matrix): void {
+    const rows = asIndices(givenRows, 'rows');
+    const cols = asIndices(givenCols, 'cols');
     const data = out.data as Float64Array;
     if (this.#direct) this.#byDifferences(rows, cols, out);
     else this.#byProducts.fill(rows, cols, out);

@@ -185,7 +185,7 @@ describe('losses', () => {
   it('of squared errors are their formulas, mean-squared being the mean over all entries as of nn.MSELoss', () => {
     const f = normalMatrix(R, COUNT, 7);
     const y = normalMatrix(R, COUNT, 8);
-    const squares = f.data.reduce((sum, value, e) => sum + (value - y.data[e]) ** 2, 0);
+    const squares = Array.from(f.data).reduce((sum, value, e) => sum + (value - y.data[e]) ** 2, 0);
     const formulas = { mse: squares / 2 / COUNT, 'squared-error': squares / COUNT, 'mean-squared': squares / (R * COUNT) } as const;
     for (const [loss, expected] of Object.entries(formulas) as [keyof typeof formulas, number][]) {
       expect(Math.abs(lossSum(loss, f, y) / COUNT / expected - 1)).toBeLessThan(R * COUNT * EPS);
