@@ -163,7 +163,7 @@ async function fill(
   const tasks = fillTasks(layout, lists, nested, zero);
   const state: FillState = {
     source: found.source, tree: layout.tree, sampledTree: tree, lists, skeletons: layout.skeletons, offsets: layout.offsets, values, pivotOf: layout.pivotOf, nested,
-    maxRank: options.maxRank, leafSize: options.leafSize, seed: options.seed, slotBegin: found.slotBegin, slots: found.slots,
+    maxRank: options.maxRank, leafSize: options.leafSize, seed: options.seed, attempts: found.attempts, slotBegin: found.slotBegin, slots: found.slots,
     leafOf: found.leafOf, neighbors: found.neighbors, neighborCount: found.neighborCount, nearBegin: lists.nearBegin, near: lists.near, tasks,
   };
   await runOnce('evaluate blocks', fillBlock, state, { modules, solo }, independentTasks(tasks.length / 3), control);

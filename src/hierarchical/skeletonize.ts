@@ -9,6 +9,7 @@
  * so that the errors of all nodes, rows and columns, add up to t·‖K‖_F. A node is then verified on fresh uniform rows and decomposed
  * anew from a larger sample where it misses. Departs from GOFMM (SC17) in the weights, the amplification, the threshold and the verification.
  */
+import { NonFiniteError } from '../core/errors.js';
 import { RandomStream } from '../core/random.js';
 import { leftChild, levelOf, rightChild } from '../core/indices.js';
 import { InterpolativeDecomposition } from '../dense/interpolative.js';
@@ -62,8 +63,20 @@ export const candidateLimit = (leafSize: number, maxRank: number): number => Mat
 export const rowLimit = (leafSize: number, maxRank: number, size: number): number =>
   Math.min(size, 2 ** (MOST_ATTEMPTS - 1) * firstSample(candidateLimit(leafSize, maxRank)));
 
-/** The stream that draws node ν's rows; HODLR draws the same rows again when it fills its bases. */
-export const rowStream = (seed: number, ν: number): RandomStream => new RandomStream(seed, STREAM, ν);
+const rowStream = (seed: number, ν: number): RandomStream => new RandomStream(seed, STREAM, ν);
+
+/** Rows that attempt 1, 2, … asks for; the last one for all there are. */
+const wantedRows = (columns: number, attempt: number): number => (attempt > MOST_ATTEMPTS ? Number.POSITIVE_INFINITY : 2 ** (attempt - 1) * firstSample(columns));
+
+/** Draws the rows that the skeleton of node ν, of `columns` candidates, was found from at last: `sampler` must have the same tree and room for rowLimit rows. */
+export function drawAgain(sampler: RowSampler, ν: number, columns: number, attempts: number, seed: number): void {
+  const random = rowStream(seed, ν);
+  for (let attempt = 1; ; attempt++) {
+    sampler.draw(ν, wantedRows(columns, attempt), random);
+    if (attempt >= attempts) return;
+    sampler.drawFresh(FRESH_ROWS, random);
+  }
+}
 
 class NodeSkeletonizer {
   readonly #state: SkeletonState;
@@ -102,28 +115,42 @@ class NodeSkeletonizer {
     const threshold = Math.sqrt(state.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]));
     const random = rowStream(state.seed, ν);
     const decomposition = this.#decomposition;
-    const limit = Math.min(maxRank, columns);
-    let wanted = firstSample(columns);
     let attempts = 0;
     let missed = 0;
     for (;;) {
       attempts++;
-      this.#sampler.draw(ν, wanted, random);
+      this.#sampler.draw(ν, wantedRows(columns, attempts), random);
       this.#decompose(columns, SAFETY * threshold);
+      if (!Number.isFinite(decomposition.residual)) throw this.#nonFinite(ν, columns);
       if (this.#sampler.count === this.#sampler.certain) {
         // All rows outside were seen: there is nothing fresh, and nothing to gain.
         missed = decomposition.residual ** 2;
         break;
       }
+      const { population } = this.#sampler;
       missed = this.#verify(columns, random);
-      // Near its limit a node has no rank left to spend on more rows.
-      if (attempts === MOST_ATTEMPTS || decomposition.rank >= NEAR_LIMIT * limit || missed <= (ACCEPT * threshold) ** 2) break;
-      wanted *= 2;
+      if (!Number.isFinite(missed)) throw this.#nonFinite(ν, columns);
+      // Near maxRank a node has no rank left to spend on more rows.
+      if (decomposition.rank >= NEAR_LIMIT * maxRank || missed <= (ACCEPT * threshold) ** 2) break;
+      // A matrix so small that there is room for all rows is not missed for want of rows.
+      if (attempts > MOST_ATTEMPTS || (attempts === MOST_ATTEMPTS && population > this.#sampler.rows.length)) break;
     }
     state.attempts[ν] = attempts;
     state.missed[ν] = missed;
     if (this.#scaled !== undefined) this.#interpolateScaled(columns, this.#scaled);
     this.#store(ν, columns);
+  }
+
+  /** Why the sample of node ν has no finite squared norm. */
+  #nonFinite(ν: number, columns: number): NonFiniteError {
+    const sample = this.#sampler;
+    const column = new Float64Array(sample.count);
+    for (let j = 0; j < columns; j++) {
+      this.#source.entries(sample.rows.subarray(0, sample.count), this.#candidates.subarray(j, j + 1), view(column, 0, sample.count, 1));
+      const i = column.findIndex((value) => !Number.isFinite(value));
+      if (i >= 0) return new NonFiniteError(`Entry (${sample.rows[i]}, ${this.#candidates[j]}) is ${column[i]}; every entry must be a finite number.`, { row: sample.rows[i], column: this.#candidates[j], value: column[i] });
+    }
+    return new NonFiniteError(`The squares of the entries in the columns of node ${ν} (level ${levelOf(ν)}) overflow: the matrix is too large; scale it.`, { node: ν });
   }
 
   /** Candidate columns: their indices and amplifications. Returns how many. */
