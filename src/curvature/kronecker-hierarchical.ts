@@ -133,7 +133,7 @@ async function fillCore(tables: RotatedTables, { layout, lists, tree: { layerAt,
   await runOnce('fill blocks', fillRotatedBlocks, { tables, tree: layout.tree, lists, offsets: layout.offsets, values, layerAt, directionAt, unitAt }, independentTasks(2 ** layout.tree.depth), control);
   return new HierarchicalMatrix(assemble(layout, lists, values, 'fmm'), layout.elements, {
     size: layout.tree.size, format: 'fmm', leafSize: mostInLeaf(layout.tree), maxRank: 0, tolerance, neighbors: 0, budget: lists.budgetUsed, budgetUsed: lists.budgetUsed, distance: 'kronecker', dtype: 'f64', seed: 0,
-    workers: team.workers, blas: team.blas.description, recall: 1, resampled: 0, missed: 0, norm,
+    workers: team.workers, blas: team.blas.description, recall: 1, resampled: 0, missed: 0, norm, met: true, seen: 0, limits: [],
     seconds: { neighbors: 0, tree: 0, skeletonization: 0, fill: (performance.now() - began) / 1000, compress: (performance.now() - start) / 1000 },
   }, team);
 }

@@ -20,6 +20,7 @@ import { openHandle, type SourceHandle } from '../source/share-source.js';
 import { firstLeaf } from './data.js';
 import { RowSampler, type RowSamplerState } from './row-sampler.js';
 import { ScaledInterpolation } from './scaled-interpolation.js';
+import { NEAR_LIMIT } from './tolerance-limits.js';
 
 export interface SkeletonState extends RowSamplerState {
   readonly source: SourceHandle;
@@ -51,11 +52,12 @@ const EXTRA_ROWS = 256;
 export const firstSample = (columns: number): number => Math.ceil(OVERSAMPLING * columns) + EXTRA_ROWS;
 const MOST_ATTEMPTS = 2;
 export const FRESH_ROWS = 48;
+/** Rows compared at a time: somewhat more than the fresh ones asked for may be drawn. */
+const CHECKED_ROWS = 2 * FRESH_ROWS;
 /** The sample is decomposed to this share of the threshold: rows that were not sampled fit somewhat worse. */
 const SAFETY = 0.5;
 /** A node is resampled when fresh rows estimate its error beyond this multiple of its threshold. */
 const ACCEPT = 3;
-const NEAR_LIMIT = 0.9;
 const STREAM = 0x5e1e;
 
 /** Most columns a node can have, and most rows it can sample. */
@@ -103,7 +105,7 @@ class NodeSkeletonizer {
     this.#amplification = new Float64Array(columns);
     this.#fresh = new Int32Array(columns);
     this.#sample = new Float64Array(rows * columns);
-    this.#check = new Float64Array(2 * FRESH_ROWS * columns);
+    this.#check = new Float64Array(CHECKED_ROWS * columns);
     this.#scaled = state.preserve === undefined ? undefined : new ScaledInterpolation(this.#source, columns, state.maxRank, state.preserve, context.blas);
   }
 
@@ -135,9 +137,13 @@ class NodeSkeletonizer {
       // A matrix so small that there is room for all rows is not missed for want of rows.
       if (attempts > MOST_ATTEMPTS || (attempts === MOST_ATTEMPTS && population > this.#sampler.rows.length)) break;
     }
+    if (this.#scaled !== undefined && this.#interpolateScaled(columns, this.#scaled)) {
+      // Another interpolation than the one that was verified, and a worse fit: all rows that the skeleton was found from are looked at.
+      drawAgain(this.#sampler, ν, columns, attempts, state.seed);
+      missed = Math.max(missed, this.#sampledError(columns));
+    }
     state.attempts[ν] = attempts;
     state.missed[ν] = missed;
-    if (this.#scaled !== undefined) this.#interpolateScaled(columns, this.#scaled);
     this.#store(ν, columns);
   }
 
@@ -183,37 +189,49 @@ class NodeSkeletonizer {
 
   /** Estimates ‖(K(outside, C) − K(outside, S)·[I T])·D‖_F² on fresh uniform rows. */
   #verify(columns: number, random: RandomStream): number {
+    if (columns === this.#decomposition.rank) return 0;
     const sampler = this.#sampler;
-    const decomposition = this.#decomposition;
-    const k = decomposition.rank;
-    const redundant = columns - k;
-    if (redundant === 0) return 0;
     sampler.drawFresh(FRESH_ROWS, random);
-    const rows = sampler.count;
-    // Columns in the decomposition's order: skeletons, then the redundant ones.
-    for (let j = 0; j < columns; j++) this.#fresh[j] = this.#candidates[decomposition.columns[j]];
-    const a = view(this.#check, 0, rows, columns);
-    this.#source.entries(sampler.rows.subarray(0, rows), this.#fresh.subarray(0, columns), a);
-    for (let j = 0; j < columns; j++) {
-      const scale = this.#amplification[decomposition.columns[j]] * sampler.uniformWeight;
-      for (let i = j * rows; i < (j + 1) * rows; i++) this.#check[i] *= scale;
-    }
-    const rest = block(a, 0, k, rows, redundant);
-    if (k > 0) this.#context.blas.gemm('N', 'T', -1, block(a, 0, 0, rows, k), decomposition.interpolation, 1, rest);
-    return squaredNorm(rest);
+    return this.#sampledError(columns);
   }
 
-  /** The decomposition's T, which is scaled by D, replaced by that of the node's own block. */
-  #interpolateScaled(columns: number, scaled: ScaledInterpolation): void {
+  /** ‖W·(K(R, C) − K(R, S)·[I T])·D‖_F² on the sampler's rows. */
+  #sampledError(columns: number): number {
+    const { rows, count, certain, uniformWeight } = this.#sampler;
+    const decomposition = this.#decomposition;
+    const k = decomposition.rank;
+    // Columns in the decomposition's order: skeletons, then the redundant ones.
+    for (let j = 0; j < columns; j++) this.#fresh[j] = this.#candidates[decomposition.columns[j]];
+    let sum = 0;
+    for (let first = 0; first < count; first += CHECKED_ROWS) {
+      const m = Math.min(CHECKED_ROWS, count - first);
+      const a = view(this.#check, 0, m, columns);
+      this.#source.entries(rows.subarray(first, first + m), this.#fresh.subarray(0, columns), a);
+      const uniform = Math.max(0, Math.min(m, certain - first));
+      for (let j = 0; j < columns; j++) {
+        const scale = this.#amplification[decomposition.columns[j]];
+        for (let i = j * m; i < j * m + uniform; i++) this.#check[i] *= scale;
+        for (let i = j * m + uniform; i < (j + 1) * m; i++) this.#check[i] *= scale * uniformWeight;
+      }
+      const rest = block(a, 0, k, m, columns - k);
+      if (k > 0) this.#context.blas.gemm('N', 'T', -1, block(a, 0, 0, m, k), decomposition.interpolation, 1, rest);
+      sum += squaredNorm(rest);
+    }
+    return sum;
+  }
+
+  /** The decomposition's T, which is scaled by D, replaced by that of the node's own block; false where there is nothing to interpolate. */
+  #interpolateScaled(columns: number, scaled: ScaledInterpolation): boolean {
     const { rank: k, columns: order, interpolation: t } = this.#decomposition;
     const redundant = columns - k;
-    if (k === 0 || redundant === 0) return;
+    if (k === 0 || redundant === 0) return false;
     for (let j = 0; j < columns; j++) this.#fresh[j] = this.#candidates[order[j]];
     const own = scaled.solve(this.#fresh.subarray(0, k), this.#fresh.subarray(k, columns));
     const d = this.#amplification;
     for (let j = 0; j < k; j++) {
       for (let i = 0; i < redundant; i++) t.data[t.offset + i + j * t.ld] = (own.data[i + j * redundant] * d[order[k + i]]) / d[order[j]];
     }
+    return true;
   }
 
   /** Writes rank, skeleton, amplification and Tᵀ, the scaling by D undone. */
