@@ -27,6 +27,7 @@ import { structuralTree as structuralTreeOn, type StructuralTreeOptions } from '
 import { compress as compressOn } from './hierarchical/compress.js';
 import { compressOperator as compressOperatorOn } from './hierarchical/compress-operator.js';
 import type { ProductsOptions } from './hierarchical/compression-cost.js';
+import { warnIfMissed } from './hierarchical/tolerance-advice.js';
 import { loadMatrix as loadOn } from './hierarchical/file.js';
 import type { HierarchicalMatrix } from './hierarchical/matrix.js';
 import type { CompressOptions } from './hierarchical/options.js';
@@ -88,7 +89,7 @@ async function onTeam({ team, signal, onProgress }: Control): Promise<TeamContro
  * ```
  */
 export async function compress(source: EntrySource, options: CompressOptions = {}, control: Control = {}): Promise<HierarchicalMatrix> {
-  return compressOn(source, options, await onTeam(control));
+  return warnIfMissed(await compressOn(source, options, await onTeam(control)), control);
 }
 
 /**
@@ -151,7 +152,7 @@ export async function operatorError(exact: ExactMatrix, approximation: LinearOpe
  * Sources: J. Levitt, P.-G. Martinsson, arXiv 2205.02990 (hss); L. Lin, J. Lu, L. Ying, J. Comput. Phys. 230(10), 2011 (hodlr).
  */
 export async function compressOperator(operator: LinearOperator, tree: ClusterTree, options: ProductsOptions, control: Control = {}): Promise<HierarchicalMatrix> {
-  return compressOperatorOn(operator, tree, options, await onTeam(control));
+  return warnIfMissed(await compressOperatorOn(operator, tree, options, await onTeam(control)), control);
 }
 
 /**
@@ -226,7 +227,9 @@ export async function certifyDefiniteness(matrix: HierarchicalMatrix, options: D
  * ```
  */
 export async function compressHessian(model: Model, options: CompressHessianOptions = {}, control: Control = {}): Promise<CompressedHessian> {
-  return compressHessianOn(model, options, await onTeam(control));
+  const compressed = await compressHessianOn(model, options, await onTeam(control));
+  warnIfMissed(compressed.matrix, control);
+  return compressed;
 }
 
 /** A cluster tree for a network's Hessian: the one asked for, or the best of several by error measured on samples. Throws OptionError, ShapeError, NonFiniteError, AbortedError. */
@@ -383,6 +386,8 @@ export { compressionCost, type CompressionCost, type ProductsOptions } from './h
 
 export { saveMatrix, describeMatrixFile, type MatrixFileSummary } from './hierarchical/file.js';
 export { HierarchicalMatrix, type CompressionReport } from './hierarchical/matrix.js';
+export { toleranceAdvice } from './hierarchical/tolerance-advice.js';
+export type { ToleranceLimit, ToleranceLimitKind } from './hierarchical/tolerance-limits.js';
 export type { LevelRanks } from './hierarchical/ranks.js';
 export type { CompressOptions, HierarchicalFormat } from './hierarchical/options.js';
 export type { ErrorEstimate, ErrorOptions } from './hierarchical/error-estimate.js';

@@ -21,6 +21,7 @@ import type { Layout } from './layout.js';
 import { hssSpectra } from './hss-spectra.js';
 import { HierarchicalMatrix, type CompressionReport } from './matrix.js';
 import { requireMemory } from './memory.js';
+import { requireRange } from './norm-estimate.js';
 import { storeNested } from './nested-skeletons.js';
 import { OrderedProducts } from './ordered-products.js';
 import { drawTestVector } from './test-vectors.js';
@@ -182,7 +183,9 @@ async function multiplyReference(tree: ClusterTree, { seed }: ResolvedProductsOp
   }
   await products.multiply(y, x);
   throwIfAborted(control.signal);
-  return { x, y, complete, norm: Math.sqrt(squaredNorm(y) / (complete ? 1 : columns)) };
+  const normSquared = squaredNorm(y) / (complete ? 1 : columns);
+  requireRange(normSquared, y.data);
+  return { x, y, complete, norm: Math.sqrt(normSquared) };
 }
 
 /** xᵢᵀ(A·xⱼ) = xⱼᵀ(A·xᵢ) for all pairs of the reference's vectors. */

@@ -24,10 +24,10 @@ import { assemble, fillBlock, fillTasks, type FillState } from './fill.js';
 import { layOut, type Layout } from './layout.js';
 import { HierarchicalMatrix, type CompressionReport } from './matrix.js';
 import { estimateCompression, interpolationLimit, requireMemory } from './memory.js';
-import { estimateNorm } from './norm-estimate.js';
+import { estimateNorm, requireRange } from './norm-estimate.js';
 import { resolveOptions, type CompressOptions, type ResolvedOptions } from './options.js';
 import { basisLevels, skeletonizeNode, type SkeletonState } from './skeletonize.js';
-import { allowedError, limitsOfMatrix, limitsOfNodes } from './tolerance-limits.js';
+import { allowedError, isRounding, limitsOfMatrix, limitsOfNodes } from './tolerance-limits.js';
 import { findZeroCoupling } from './zero-couplings.js';
 
 /**
@@ -67,6 +67,7 @@ export async function compress(source: EntrySource, options: CompressOptions, co
   requireMemory(estimateCompression(tree, lists, needed, resolved, control.team.workers), resolved.memoryLimit ?? availableMemory());
 
   const normSquared = await estimateNorm(source, diagonal, seed, control);
+  requireRange(normSquared, diagonal);
   const skeletons = await skeletonize(source, resolved, tree, lists, neighbors, needed, normSquared, control);
   const skeletonized = performance.now();
   const nested = resolved.format !== 'hodlr';
@@ -99,8 +100,8 @@ export async function compress(source: EntrySource, options: CompressOptions, co
   const limits = met ? [] : [
     ...limitsOfNodes(missed.map((node) => ({ node, rank: skeletons.ranks[node] })), resolved.maxRank, resolved.preserve ? 'preserve' : 'rows'), ...limitsOfMatrix(draft),
   ];
-  // What columns show and nodes do not, the sampled rows did not show.
-  if (!met && limits.length === 0) limits.push({ limit: 'rows' });
+  // What columns show and nodes do not, the sampled rows did not show; or it is rounding.
+  if (!met && limits.length === 0) limits.push({ limit: isRounding(seen, resolved.dtype) ? 'dtype' : 'rows' });
   const report: CompressionReport = { ...draft, met, seen, limits, seconds: { ...draft.seconds, compress: (performance.now() - start) / 1000 } };
   return new HierarchicalMatrix(data, layout.elements, report, control.team);
 }

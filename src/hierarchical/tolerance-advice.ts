@@ -11,6 +11,8 @@ export type OptionText = (option: string, value?: number | string) => string;
 
 const inLibrary: OptionText = (option, value) => (value === undefined ? option : `${option}: ${typeof value === 'string' ? `'${value}'` : value}`);
 
+const capital = (text: string): string => text[0].toUpperCase() + text.slice(1);
+
 /** [1, 2, 3, 5] → "levels 1–3 and 5". */
 function levelsInWords(levels: readonly number[]): string {
   const runs: string[] = [];
@@ -24,21 +26,27 @@ function levelsInWords(levels: readonly number[]): string {
   return `level${levels.length === 1 ? '' : 's'} ${text}`;
 }
 
-/** What was hit and what may help, in sentences for people; '' where the report knows of no limit. Options are written by `option`. */
-export function toleranceAdvice(report: CompressionReport, option: OptionText = inLibrary): string {
-  const { limits, maxRank, leafSize, size, format, budget, products } = report;
+/** What advice is given from: a report, or the part of it that a record keeps. */
+export type AdvisedReport = Pick<CompressionReport, 'size' | 'format' | 'leafSize' | 'maxRank' | 'budget' | 'distance' | 'dtype' | 'limits' | 'preserve'>;
+
+/** What was hit and what may help, in sentences for people. Options are written by `option`: in the command by its flags. */
+export function toleranceAdvice(report: AdvisedReport, option: OptionText = inLibrary): string {
+  const { limits, maxRank, leafSize, size, format, budget, dtype } = report;
+  if (limits.length === 0) return `No limit was hit: ask for a smaller ${option('tolerance')}.`;
   const of = (kind: ToleranceLimitKind): readonly ToleranceLimit[] => limits.filter(({ limit }) => limit === kind);
   const sentences: string[] = [];
   const ranks = of('maxRank');
+  // Near blocks come from entries, and are no part of what keeps K̃ positive semidefinite.
+  const near = format !== 'fmm' && report.preserve === undefined && report.distance !== 'none';
   if (ranks.length > 0) {
     const levels = ranks.flatMap(({ level }) => (level === undefined ? [] : [level]));
     const more = Math.min(size, 4 * maxRank, 16_384);
     const highest = Math.max(...ranks.map(({ rank = maxRank }) => rank));
-    const where = `${levelsInWords(levels)} ${levels.length === 1 ? 'is' : 'are'} at rank ${highest}${highest < maxRank ? `, near the limit of ${maxRank}` : ''}`;
-    sentences.push(`${where}${maxRank === leafSize ? ` (the leaf size, unless ${option('maxRank')} says otherwise)` : ''}: ${more > maxRank ? option('maxRank', more) : `choose a larger ${option('leafSize')}`}.`);
+    const at = highest < maxRank ? `near their limit, at rank ${highest} of ${maxRank}` : `at rank ${maxRank}${maxRank === leafSize ? ', the leaf size' : ''}`;
+    const help = more > maxRank ? option('maxRank', more) : `a larger ${option('leafSize')}`;
+    sentences.push(`${capital(levelsInWords(levels))} ${levels.length === 1 ? 'is' : 'are'} ${at}: ${help}${near ? `, or near blocks: ${option('format', 'fmm')} with ${option('budget', 0.03)}` : ''}.`);
   }
-  if (of('budget').length > 0) sentences.push(`The near blocks use all of their budget (${budget}): raise ${option('budget')}.`);
-  else if (format !== 'fmm' && products === undefined && ranks.length > 0 && report.preserve === undefined) sentences.push(`Or store near blocks: ${option('format', 'fmm')} with ${option('budget', 0.03)}.`);
+  if (of('budget').length > 0) sentences.push(`The near blocks use all of their budget of ${budget}: raise ${option('budget')}.`);
   if (of('rows').length > 0) {
     const levels = of('rows').flatMap(({ level }) => (level === undefined ? [] : [level]));
     const where = levels.length === 0 ? '' : ` (${levelsInWords(levels)}, at ranks below the limit)`;
@@ -46,7 +54,7 @@ export function toleranceAdvice(report: CompressionReport, option: OptionText = 
   }
   if (of('oversampling').length > 0) sentences.push(`The random vectors do not show all of the operator: raise ${option('oversampling')}.`);
   if (of('preserve').length > 0) sentences.push(`${option('preserve')} costs accuracy at these ranks: ask for a smaller ${option('tolerance')}, or leave it out.`);
-  if (of('dtype').length > 0) sentences.push(`The tolerance lies below the rounding of ${report.dtype}: ${report.dtype === 'f32' ? option('dtype', 'f64') : `raise ${option('tolerance')}`}.`);
+  if (of('dtype').length > 0) sentences.push(`The tolerance lies below the rounding of ${dtype}: ${dtype === 'f32' ? option('dtype', 'f64') : `raise ${option('tolerance')}`}.`);
   return sentences.join(' ');
 }
 

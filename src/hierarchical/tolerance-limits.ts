@@ -32,11 +32,14 @@ const BUDGET_USED = 0.9;
 /** Rounding of a product and of storage, relative to ‖K‖_F, in units of the precision's ε. */
 const ROUNDING = 16;
 
-const EPSILON = { f64: Number.EPSILON, f32: 2 ** -23 } as const;
+const epsilonOf = (dtype: string): number => (dtype === 'f32' ? 2 ** -23 : Number.EPSILON);
 
 /** The error that counts as met: the tolerance, or with tolerance 0 what rounding leaves of N terms. */
 export const allowedError = (tolerance: number, dtype: string, size: number): number =>
-  (tolerance > 0 ? tolerance : ROUNDING * EPSILON[dtype === 'f32' ? 'f32' : 'f64'] * Math.sqrt(size));
+  (tolerance > 0 ? tolerance : ROUNDING * epsilonOf(dtype) * Math.sqrt(size));
+
+/** Whether a relative error is of the size that rounding to `dtype` makes. */
+export const isRounding = (error: number, dtype: string): boolean => error <= ROUNDING * epsilonOf(dtype);
 
 /** The limits of nodes that missed their share, level by level from the root; `otherwise` for those whose ranks are free. */
 export function limitsOfNodes(missed: readonly MissedNode[], maxRank: number, otherwise: ToleranceLimitKind): ToleranceLimit[] {
@@ -61,6 +64,6 @@ interface MatrixLimits { readonly format: string; readonly budget: number; reado
 export function limitsOfMatrix({ format, budget, budgetUsed, dtype, tolerance }: MatrixLimits): ToleranceLimit[] {
   const limits: ToleranceLimit[] = [];
   if (format === 'fmm' && budgetUsed >= BUDGET_USED * budget) limits.push({ limit: 'budget' });
-  if (tolerance > 0 && tolerance < EPSILON[dtype === 'f32' ? 'f32' : 'f64']) limits.push({ limit: 'dtype' });
+  if (tolerance > 0 && tolerance < epsilonOf(dtype)) limits.push({ limit: 'dtype' });
   return limits;
 }
