@@ -19,6 +19,7 @@ import { certifyDefiniteness as certifyDefinitenessOn, DEFINITENESS_KEYS, type D
 import type { ErrorEstimate } from './hierarchical/error-estimate.js';
 import { factor as factorOn, FACTOR_KEYS, type FactorOptions } from './hierarchical/factor.js';
 import type { Factorization } from './hierarchical/factorization.js';
+import { warnIfMissed } from './hierarchical/tolerance-advice.js';
 import { loadMatrix as loadOn } from './hierarchical/file.js';
 import type { HierarchicalMatrix } from './hierarchical/matrix.js';
 import { COMPRESS_KEYS, type CompressOptions } from './hierarchical/options.js';
@@ -54,7 +55,8 @@ import { findNeighbors as findNeighborsOn, NEIGHBOR_KEYS, type NeighborOptions, 
  */
 export async function compress(source: EntrySource, options: Given<CompressOptions> = {}, control: Control = {}): Promise<HierarchicalMatrix> {
   requireSource(source, 'compress');
-  return compressOn(source, described(known(options, COMPRESS_KEYS, 'compress'), 'compress'), await onTeam(control, 'compress'));
+  const compressed = await compressOn(source, described(known(options, COMPRESS_KEYS, 'compress'), 'compress'), await onTeam(control, 'compress'));
+  return warnIfMissed(compressed, control);
 }
 
 /**
@@ -122,7 +124,8 @@ export async function operatorError(exact: ExactMatrix, approximation: LinearOpe
 export async function compressOperator(operator: LinearOperator, tree: GivenTree, options: ProductsOptions, control: Control = {}): Promise<HierarchicalMatrix> {
   known(options, PRODUCTS_KEYS, 'compressOperator');
   requireOperator(operator, 'compressOperator', options.productPrecision === 'f32' ? 'f32' : 'f64');
-  return compressOperatorOn(operator, asTree(tree, 'compressOperator'), options, await onTeam(control, 'compressOperator'));
+  const compressed = await compressOperatorOn(operator, asTree(tree, 'compressOperator'), options, await onTeam(control, 'compressOperator'));
+  return warnIfMissed(compressed, control);
 }
 
 /**
@@ -268,6 +271,8 @@ export { compressionCost, type CompressionCost, type ProductsOptions } from './h
 
 export { saveMatrix, describeMatrixFile, type MatrixFileSummary } from './hierarchical/file.js';
 export { HierarchicalMatrix, type CompressionReport } from './hierarchical/matrix.js';
+export { toleranceAdvice } from './hierarchical/tolerance-advice.js';
+export type { ToleranceLimit, ToleranceLimitKind } from './hierarchical/tolerance-limits.js';
 export type { LevelRanks } from './hierarchical/ranks.js';
 export type { CompressOptions, HierarchicalFormat } from './hierarchical/options.js';
 export type { ErrorEstimate, ErrorOptions } from './hierarchical/error-estimate.js';

@@ -3,11 +3,12 @@
  */
 import type { CompressOptions } from '../hierarchical/options.js';
 import { resolveOptions } from '../hierarchical/options.js';
+import { toleranceAdvice } from '../hierarchical/tolerance-advice.js';
 import type { CompressionRecord } from '../experiment/record.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { CompressCommandOptions, RunOptions } from './commands.js';
 import { checkInputOptions, openInput, type OpenInput } from './input.js';
-import { exitStatus } from './outcome.js';
+import { asFlag, exitStatus } from './outcome.js';
 import { print, printJson, requireWritable, withTeam } from './run.js';
 import { UsageError } from './usage.js';
 
@@ -47,9 +48,9 @@ export async function runAndSave({ source, input }: OpenInput, options: RunOptio
 }
 
 /** The exit status of a run that is done, and a word on standard error where the tolerance was missed. */
-export function statusOf({ error }: Pick<CompressionRecord, 'error'>): number {
+export function statusOf({ error, options, input, limits }: Pick<CompressionRecord, 'error' | 'options' | 'input' | 'limits'>): number {
   if (error.met) return exitStatus.done;
-  process.stderr.write(`hmatrix: the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, asked ${error.tolerance}. Raise --max-rank or --neighbors, or give --format fmm a budget.\n`);
+  process.stderr.write(`hmatrix: the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, asked ${error.tolerance}. ${toleranceAdvice({ ...options, size: input.size, limits }, asFlag)}\n`);
   return exitStatus.toleranceMissed;
 }
 

@@ -53,7 +53,7 @@ export async function openInput(options: InputOptions, seed: number, blas: Blas,
     const source = namingOption(() => named(options.named!, options.size!, { blas }));
     return { source, input: { kind, name: options.named!.toUpperCase(), size: source.size } };
   }
-  if (kind === 'matrix') return openMatrix(options.matrix!, seed, control);
+  if (kind === 'matrix') return openMatrix(options.matrix!, control);
   const { points, name } = await openPoints(options.points!, options.limit, seed, control);
   return openKernel(points, name, options, seed, blas);
 }
@@ -68,12 +68,12 @@ function namingOption<T>(open: () => T): T {
   }
 }
 
-async function openMatrix(path: string, seed: number, control: RunControl): Promise<OpenInput> {
+async function openMatrix(path: string, control: RunControl): Promise<OpenInput> {
   const { readNpyMatrix } = await import('../io/npy.js');
   const { denseSource } = await import('../source/dense-source.js');
   const matrix = await readNpyMatrix(path, control);
   if (matrix.rows !== matrix.cols) throw new FileFormatError(`${path}: the matrix is ${matrix.rows} × ${matrix.cols}; a square symmetric one is needed.`, { path, rows: matrix.rows, cols: matrix.cols });
-  const source = denseSource(matrix, { seed });
+  const source = denseSource(matrix);
   return { source, input: { kind: 'matrix', name: basename(path), size: source.size } };
 }
 

@@ -7,8 +7,8 @@ import { UsageError } from './usage.js';
 
 export const exitStatus = { done: 0, failed: 1, usage: 2, toleranceMissed: 3 } as const;
 
-/** The library's name of an option as the command writes it: leafSize → --leaf-size. */
-const asFlag = (option: string): string => `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+/** The library's name of an option as the command writes it: leafSize → --leaf-size, with a value --leaf-size 64. */
+export const asFlag = (option: string, value?: string | number): string => `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}${value === undefined ? '' : ` ${value}`}`;
 
 /** Says on standard error what went wrong; returns the exit status. */
 export function reportFailure(error: unknown): number {

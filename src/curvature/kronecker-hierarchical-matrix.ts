@@ -38,6 +38,8 @@ export interface KroneckerHierarchicalReport {
   /** ‖G‖_F, and ‖G − G̃‖_F/‖G‖_F: the energy left out, summed as it was left out, so exact up to rounding. NaN with `preserve`, which does not look at entries off the diagonal before it chooses. */
   readonly norm: number;
   readonly error: number;
+  /** Whether the asked tolerance was met: blocks are kept until it is. Undefined where a share of the memory was asked for. */
+  readonly met?: boolean;
   /** With `preserve` (principal-choice.ts): the indices of S, and the trace of H on all others, a bound of its largest eigenvalue there. */
   readonly principal?: { readonly size: number; readonly traceOutside: number };
   readonly seconds: { readonly rotate: number; readonly energies: number; readonly choose: number; readonly fill: number; readonly total: number };

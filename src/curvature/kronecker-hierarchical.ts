@@ -18,6 +18,7 @@ import { assemble } from '../hierarchical/fill.js';
 import { layOut, type Layout } from '../hierarchical/layout.js';
 import { HierarchicalMatrix } from '../hierarchical/matrix.js';
 import { memoryUse } from '../hierarchical/memory.js';
+import { allowedError } from '../hierarchical/tolerance-limits.js';
 import { availableMemory } from '../io/machine.js';
 import { checkModel, type Model } from '../network/model.js';
 import { runOnce } from '../parallel/run-once.js';
@@ -92,9 +93,10 @@ export async function kroneckerHierarchical(model: Model, options: KroneckerHier
   const core = plan === null ? null : await fillCore(tables, plan, tolerance, Math.sqrt(energy), start, control);
   const end = performance.now();
   const tree = plan?.layout.tree;
+  const error = energy > 0 ? Math.sqrt((plan?.choice.dropped ?? 0) / energy) : 0;
   return new KroneckerHierarchicalMatrix(keptBasis(rotated, plan?.used ?? usedVectors(rotated, cells, new Uint8Array(cells.count))), core, size, {
     size, rotatedSize: indices, keptSize: tree === undefined ? 0 : tree.size - tree.begin[0], leaves: tree === undefined ? 0 : 2 ** tree.depth, leafSize: tree === undefined ? 0 : mostInLeaf(tree), blocks: plan?.choice.blocks.length ?? 0,
-    norm: Math.sqrt(energy), error: energy > 0 ? Math.sqrt((plan?.choice.dropped ?? 0) / energy) : 0,
+    norm: Math.sqrt(energy), error, ...(share === undefined ? { met: error <= allowedError(tolerance, 'f64', size) } : {}),
     seconds: { rotate: (measured - start) / 1000, energies: (chosen - measured) / 1000, choose: (filled - chosen) / 1000, fill: (end - filled) / 1000, total: (end - start) / 1000 },
   }, team);
 }
@@ -137,7 +139,7 @@ async function fillCore(tables: RotatedTables, { layout, lists, tree: { layerAt,
   await runOnce('fill blocks', fillRotatedBlocks, { tables, tree: layout.tree, lists, offsets: layout.offsets, values, layerAt, directionAt, unitAt }, independentTasks(2 ** layout.tree.depth), control);
   return new HierarchicalMatrix(assemble(layout, lists, values, 'fmm'), layout.elements, {
     size: layout.tree.size, format: 'fmm', leafSize: mostInLeaf(layout.tree), maxRank: 0, tolerance, neighbors: 0, budget: lists.budgetUsed, budgetUsed: lists.budgetUsed, distance: 'kronecker', dtype: 'f64', seed: 0,
-    workers: team.workers, blas: team.blas.description, recall: 1, resampled: 0, missed: 0, norm,
+    workers: team.workers, blas: team.blas.description, recall: 1, resampled: 0, missed: 0, norm, met: true, seen: 0, limits: [],
     seconds: { neighbors: 0, tree: 0, skeletonization: 0, fill: (performance.now() - began) / 1000, compress: (performance.now() - start) / 1000 },
   }, team);
 }

@@ -30,7 +30,7 @@ export interface CompressionRecord {
   readonly date: string;
   readonly input: InputDescription;
   /** As resolved: what was not given is at its default. */
-  readonly options: Pick<CompressionReport, 'format' | 'leafSize' | 'maxRank' | 'tolerance' | 'neighbors' | 'budget' | 'distance' | 'dtype'>;
+  readonly options: Pick<CompressionReport, 'format' | 'leafSize' | 'maxRank' | 'tolerance' | 'neighbors' | 'budget' | 'distance' | 'dtype' | 'preserve'>;
   readonly seed: number;
   readonly workers: number;
   readonly vectors: number;
@@ -52,6 +52,8 @@ export interface CompressionRecord {
   readonly budgetUsed: number;
   /** Nodes whose rows were sampled again, and nodes that still missed their share of the tolerance. */
   readonly nodes: { readonly resampled: number; readonly missed: number };
+  /** What kept the compression from its tolerance, as its own report says. */
+  readonly limits: CompressionReport['limits'];
   readonly blas: string;
   readonly machine: MachineDescription;
   readonly versions: Versions;

@@ -21,9 +21,11 @@ import type { Layout } from './layout.js';
 import { hssSpectra } from './hss-spectra.js';
 import { HierarchicalMatrix, type CompressionReport } from './matrix.js';
 import { requireMemory } from './memory.js';
+import { requireRange } from './norm-estimate.js';
 import { storeNested } from './nested-skeletons.js';
 import { OrderedProducts } from './ordered-products.js';
 import { drawTestVector } from './test-vectors.js';
+import { allowedError, limitsOfMatrix, limitsOfNodes, type ToleranceLimit } from './tolerance-limits.js';
 
 /** x and A·x in tree order: random vectors that no basis was found from, or all columns. */
 interface Reference { readonly x: Matrix; readonly y: Matrix; readonly complete: boolean; readonly norm: number }
@@ -141,17 +143,25 @@ async function finish({ tree, lists, options, products, cost, reference, began, 
   const error = measure(draft, tree, reference);
   draft.release();
   const seconds = (performance.now() - began) / 1000;
+  const met = error.relative <= allowedError(tolerance, dtype, tree.size);
   const report: CompressionReport = {
     size: tree.size, format, leafSize: mostInLeaf(tree), maxRank, tolerance, neighbors: 0, budget: 0, budgetUsed: 0, distance: 'none', dtype, seed,
     workers: team.workers, blas: team.blas.description, recall: 1,
     seconds: { neighbors: 0, tree: 0, skeletonization: seconds - products.seconds, fill: 0, compress: seconds },
-    resampled: 0, missed: 0, norm: reference.norm,
+    resampled: 0, missed: 0, norm: reference.norm, met, seen: error.relative, limits: met ? [] : limitsOf(layout, options, cost.complete),
     products: {
       products: products.done, samples: cost.samples, complete: cost.complete, seconds: { operator: products.seconds, compression: seconds - products.seconds },
-      error, met: error.relative <= tolerance, beyondRank: reference.norm > 0 ? Math.sqrt(beyond) / reference.norm : 0, attempts,
+      error, met, beyondRank: reference.norm > 0 ? Math.sqrt(beyond) / reference.norm : 0, attempts,
     },
   };
   return new HierarchicalMatrix(data, layout.elements, report, team);
+}
+
+/** What kept the matrix from its tolerance: nodes at maxRank, or else the sample. */
+function limitsOf({ skeletons: { begin } }: Layout, { format, maxRank, dtype, tolerance }: ResolvedProductsOptions, complete: boolean): ToleranceLimit[] {
+  const ranks = Array.from({ length: begin.length - 1 }, (_, node) => ({ node, rank: begin[node + 1] - begin[node] }));
+  const limits = [...limitsOfNodes(ranks.filter(({ rank }) => rank === maxRank), maxRank, 'maxRank'), ...limitsOfMatrix({ format, budget: 0, budgetUsed: 0, dtype, tolerance })];
+  return limits.length > 0 || complete ? limits : [{ limit: 'oversampling' }];
 }
 
 function checkOperator(operator: LinearOperator, tree: ClusterTree): void {
@@ -173,7 +183,9 @@ async function multiplyReference(tree: ClusterTree, { seed }: ResolvedProductsOp
   }
   await products.multiply(y, x);
   throwIfAborted(control.signal);
-  return { x, y, complete, norm: Math.sqrt(squaredNorm(y) / (complete ? 1 : columns)) };
+  const normSquared = squaredNorm(y) / (complete ? 1 : columns);
+  requireRange(normSquared, y.data);
+  return { x, y, complete, norm: Math.sqrt(normSquared) };
 }
 
 /** xᵢᵀ(A·xⱼ) = xⱼᵀ(A·xᵢ) for all pairs of the reference's vectors. */

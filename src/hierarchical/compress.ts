@@ -18,22 +18,33 @@ import type { InteractionLists } from '../tree/interaction-lists.js';
 import { interactionLists } from '../tree/lists.js';
 import { findNeighbors, type Neighbors } from '../tree/neighbors.js';
 import { checkTree } from './check-data.js';
-import { firstLeaf, leavesOf, nodesOf } from './data.js';
+import { firstLeaf, leavesOf, nodesOf, type HierarchicalData } from './data.js';
+import { estimateError } from './error-estimate.js';
 import { assemble, fillBlock, fillTasks, type FillState } from './fill.js';
 import { layOut, type Layout } from './layout.js';
 import { HierarchicalMatrix, type CompressionReport } from './matrix.js';
 import { estimateCompression, interpolationLimit, requireMemory } from './memory.js';
-import { estimateNorm } from './norm-estimate.js';
+import { estimateNorm, requireRange } from './norm-estimate.js';
 import { resolveOptions, type CompressOptions, type ResolvedOptions } from './options.js';
 import { basisLevels, skeletonizeNode, type SkeletonState } from './skeletonize.js';
+import { allowedError, isRounding, limitsOfMatrix, limitsOfNodes } from './tolerance-limits.js';
 import { findZeroCoupling } from './zero-couplings.js';
+
+/**
+ * Columns of K̃ that are compared with those of K before it is handed over: all up to this size, above it so many that it takes about a hundredth of the compression's time. Nodes are verified
+ * besides: columns are for what these do not see.
+ */
+const ALL_COLUMNS = 1024;
+const COMPARED_ENTRIES = 2 ** 17;
+const LEAST_COLUMNS = 8;
 
 /**
  * Compresses a symmetric positive semidefinite matrix seen through its entries:
  *
  *   K̃ = blockdiag(K_αα) + near blocks + Σ over far pairs of P_αᵀ K(α̃, β̃) P_β and its transpose,
  *
- * N × N, with ‖K − K̃‖_F ≤ tolerance·‖K‖_F as far as `maxRank` allows (measure it: `HierarchicalMatrix.estimateError`).
+ * N × N, with ‖K − K̃‖_F ≤ tolerance·‖K‖_F as far as `maxRank` allows: `report.met` says whether it was met, as far as was seen, and `report.limits` what was hit
+ * (measure it: `HierarchicalMatrix.estimateError`).
  * Cost: O(N log N) entries and flops for fixed rank. The same seed gives the same bits for any number of workers.
  * Throws OptionError, the errors of `validateSource`, MemoryError (before allocating), AbortedError, WorkerError.
  * Source: C. Yu, J. Levitt, S. Reiz, G. Biros, SC17, arXiv 1707.00164; the departures are stated in skeletonize.ts and lists.ts.
@@ -56,6 +67,7 @@ export async function compress(source: EntrySource, options: CompressOptions, co
   requireMemory(estimateCompression(tree, lists, needed, resolved, control.team.workers), resolved.memoryLimit ?? availableMemory());
 
   const normSquared = await estimateNorm(source, diagonal, seed, control);
+  requireRange(normSquared, diagonal);
   const skeletons = await skeletonize(source, resolved, tree, lists, neighbors, needed, normSquared, control);
   const skeletonized = performance.now();
   const nested = resolved.format !== 'hodlr';
@@ -66,7 +78,8 @@ export async function compress(source: EntrySource, options: CompressOptions, co
 
   const share = (ν: number): number => skeletons.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]);
   const nodes = Array.from({ length: nodesOf(tree) }, (_, ν) => ν);
-  const report: CompressionReport = {
+  const missed = nodes.filter((ν) => skeletons.missed[ν] > share(ν));
+  const draft: Omit<CompressionReport, 'met' | 'seen' | 'limits'> = {
     size: source.size, format: resolved.format, leafSize: resolved.leafSize, maxRank: resolved.maxRank, tolerance: resolved.tolerance,
     neighbors: neighbors.count, budget: resolved.budget, budgetUsed: lists.budgetUsed, distance: resolved.tree === undefined ? distance : 'given', dtype: resolved.dtype, seed,
     workers: sourceState(source).solo ? 1 : control.team.workers, blas: control.team.blas.description,
@@ -76,11 +89,36 @@ export async function compress(source: EntrySource, options: CompressOptions, co
       fill: (filled - skeletonized) / 1000, compress: (filled - start) / 1000,
     },
     resampled: nodes.filter((ν) => skeletons.attempts[ν] > 1).length,
-    missed: nodes.filter((ν) => skeletons.missed[ν] > share(ν)).length,
+    missed: missed.length,
     norm: Math.sqrt(normSquared),
     ...(resolved.preserve ? { preserve: 'positive-definite' as const } : {}),
   };
+  // Every error of a node stands in a block and in its transpose.
+  const verified = normSquared > 0 ? Math.sqrt((2 * nodes.reduce((sum, ν) => sum + skeletons.missed[ν], 0)) / normSquared) : 0;
+  const seen = Math.max(verified, await columnsError(data, layout, source, seed, control));
+  const met = seen <= allowedError(resolved.tolerance, resolved.dtype, source.size);
+  const limits = met ? [] : [
+    ...limitsOfNodes(missed.map((node) => ({ node, rank: skeletons.ranks[node] })), resolved.maxRank, resolved.preserve ? 'preserve' : 'rows'), ...limitsOfMatrix(draft),
+  ];
+  // What columns show and nodes do not, the sampled rows did not show; or it is rounding.
+  if (!met && limits.length === 0) limits.push({ limit: isRounding(seen, resolved.dtype) ? 'dtype' : 'rows' });
+  const report: CompressionReport = { ...draft, met, seen, limits, seconds: { ...draft.seconds, compress: (performance.now() - start) / 1000 } };
   return new HierarchicalMatrix(data, layout.elements, report, control.team);
+}
+
+/**
+ * ‖K − K̃‖_F/‖K‖_F on a few whole columns. Nodes are verified on rows drawn as evenly as those that skeletons are found from: both may pass by what stands in few rows, as in sparse
+ * matrices; whole columns do not. A sample of them may miss an error in a few columns alone.
+ */
+async function columnsError(data: HierarchicalData, layout: Layout, source: EntrySource, seed: number, control: TeamControl): Promise<number> {
+  const draft = new HierarchicalMatrix(data, layout.elements, {} as CompressionReport, control.team);
+  try {
+    const { size } = source;
+    const columns = size <= ALL_COLUMNS ? size : Math.max(LEAST_COLUMNS, Math.floor(COMPARED_ENTRIES / size));
+    return (await estimateError(source, draft, { columns, seed }, control)).relative;
+  } finally {
+    draft.release();
+  }
 }
 
 /** Throws ShapeError unless the caller's tree is a cluster tree over the source's indices. */
@@ -163,7 +201,7 @@ async function fill(
   const tasks = fillTasks(layout, lists, nested, zero);
   const state: FillState = {
     source: found.source, tree: layout.tree, sampledTree: tree, lists, skeletons: layout.skeletons, offsets: layout.offsets, values, pivotOf: layout.pivotOf, nested,
-    maxRank: options.maxRank, leafSize: options.leafSize, seed: options.seed, slotBegin: found.slotBegin, slots: found.slots,
+    maxRank: options.maxRank, leafSize: options.leafSize, seed: options.seed, attempts: found.attempts, slotBegin: found.slotBegin, slots: found.slots,
     leafOf: found.leafOf, neighbors: found.neighbors, neighborCount: found.neighborCount, nearBegin: lists.nearBegin, near: lists.near, tasks,
   };
   await runOnce('evaluate blocks', fillBlock, state, { modules, solo }, independentTasks(tasks.length / 3), control);

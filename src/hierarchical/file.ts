@@ -133,13 +133,17 @@ function parseHeader(header: JsonObject, path: string): FileHeader {
   const budgetUsed = header['budgetUsed'];
   if (typeof budgetUsed !== 'number' || budgetUsed < 0) refuse(`the header's budgetUsed is ${JSON.stringify(budgetUsed)}`);
   object(report['seconds'], 'report.seconds');
+  const { met, seen, limits } = report;
+  if (met !== undefined && typeof met !== 'boolean') refuse(`the report's met is ${JSON.stringify(met)}, not true or false`);
+  if (met !== undefined && (!Array.isArray(limits) || limits.some((limit) => typeof (limit as JsonObject | null)?.['limit'] !== 'string'))) refuse("the report's limits are no list of limits");
   return {
     format, dtype, size: count(header['size'], 'size'), depth: count(header['depth'], 'depth'), budgetUsed: budgetUsed as number,
     elements: {
       total: count(elements['total'], 'elements.total'), basis: count(elements['basis'], 'elements.basis'), coupling: count(elements['coupling'], 'elements.coupling'),
       near: count(elements['near'], 'elements.near'), diagonal: count(elements['diagonal'], 'elements.diagonal'),
     },
-    report: report as unknown as CompressionReport,
+    // Files written before the report said whether the tolerance was met do not know it.
+    report: { ...(report as unknown as CompressionReport), ...(met === undefined ? { met: undefined, limits: [] } : {}), seen: typeof seen === 'number' ? seen : Number.NaN },
   };
 }
 

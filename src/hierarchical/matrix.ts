@@ -18,6 +18,7 @@ import type { Layout } from './layout.js';
 import { memoryUse, type MemoryUse } from './memory.js';
 import type { ProductsReport } from './products-report.js';
 import { ranksByLevel, type LevelRanks } from './ranks.js';
+import type { ToleranceLimit } from './tolerance-limits.js';
 
 /** What a compression did and took; kept with the matrix and its file. */
 export interface CompressionReport {
@@ -43,6 +44,15 @@ export interface CompressionReport {
   readonly missed: number;
   /** Estimate of ‖K‖_F from the sample that scaled the tolerance. */
   readonly norm: number;
+  /**
+   * Whether the asked tolerance was met, as far as the compression saw: the verified errors of all nodes together, and some columns of K̃ compared with those of K (compress.ts); from products, random
+   * vectors that nothing was fitted to. Undefined in files that were written before it was recorded.
+   */
+  readonly met: boolean | undefined;
+  /** The largest of these relative errors. An estimate; `estimateError` measures. NaN where `met` is undefined. */
+  readonly seen: number;
+  /** What kept K̃ from the tolerance; empty where it was met (tolerance-limits.ts). */
+  readonly limits: readonly ToleranceLimit[];
   /** There where K̃ is positive semidefinite by construction (scaled-interpolation.ts). */
   readonly preserve?: 'positive-definite';
   /** There where the matrix was compressed from products alone (compress-operator.ts): then there were no neighbours and no distance, and the tree was given. */

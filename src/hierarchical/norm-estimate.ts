@@ -1,13 +1,26 @@
 /**
  * ‖K‖_F before anything is compressed: what relative tolerances and errors are relative to. Layer 5.
  */
+import { NonFiniteError } from '../core/errors.js';
 import { RandomStream } from '../core/random.js';
+import type { FloatArray } from '../dense/matrix.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { columnSums } from './sampled-columns.js';
 
 const NORM_COLUMNS = 32;
 const NORM_STREAM = 0x4042;
+/** Below it, squares of numbers at the rounding of the largest vanish. */
+const LEAST_SQUARE = 2 ** -1022 / Number.EPSILON ** 2;
+
+/** Ranks are found from squares of entries: throws NonFiniteError where these overflow, or vanish though some of `values` (entries of the matrix) are not zero. */
+export function requireRange(normSquared: number, values: FloatArray): void {
+  if (Number.isFinite(normSquared) && normSquared >= LEAST_SQUARE) return;
+  let largest = 0;
+  for (const value of values) largest = Math.max(largest, Math.abs(value));
+  if (normSquared === 0 && largest === 0) return;
+  throw new NonFiniteError(`The squares of this matrix's entries ${normSquared < 1 ? 'vanish below' : 'overflow'} the range of float64 (they are as large as ${largest}): scale it, by ${(1 / largest).toPrecision(2)} say.`, { largest, normSquared });
+}
 
 /**
  * ‖K‖_F² of a positive semidefinite K: the diagonal exactly, the rest from 32 columns (all where there are no more), column j drawn with probability K_jj/trace K, one from each of 32

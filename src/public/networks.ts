@@ -23,6 +23,7 @@ import { EMBEDDING_KEYS, sketchEmbedding as sketchEmbeddingOn, type SketchOption
 import { STRUCTURAL_TREE_KEYS, structuralTree as structuralTreeOn, type StructuralTreeOptions } from '../curvature/structural-tree.js';
 import type { Blas } from '../dense/blas.js';
 import type { FloatArray } from '../dense/matrix.js';
+import { warnIfMissed } from '../hierarchical/tolerance-advice.js';
 import { BATCH_KEYS, lossAndGradient as lossAndGradientOn, meanLoss as meanLossOn, type BatchOptions } from '../network/gradient.js';
 import { asModel, type GivenModel } from '../network/model.js';
 import { ADAM_KEYS, trainAdam as trainAdamOn, type AdamOptions, type Training } from '../network/train.js';
@@ -101,7 +102,9 @@ export async function factorKronecker(matrix: KroneckerHierarchicalMatrix, optio
  */
 export async function compressHessian(model: GivenModel, options: Given<CompressHessianOptions> = {}, control: Control = {}): Promise<CompressedHessian> {
   const given = described(known(options, COMPRESS_HESSIAN_KEYS, 'compressHessian'), 'compressHessian');
-  return compressHessianOn(asModel(model, 'compressHessian'), given, await onTeam(control, 'compressHessian'));
+  const compressed = await compressHessianOn(asModel(model, 'compressHessian'), given, await onTeam(control, 'compressHessian'));
+  warnIfMissed(compressed.matrix, control);
+  return compressed;
 }
 
 /** A cluster tree for a network's Hessian: the one asked for, or the best of several by error measured on samples. Throws OptionError, ShapeError, NonFiniteError, AbortedError. */
