@@ -8,7 +8,8 @@ import { ShapeError } from '../core/errors.js';
 import { checkView, view, type FloatArray, type Matrix, type Precision } from '../dense/matrix.js';
 import { writeAtomically } from './atomic-write.js';
 import { swapBytes } from './byte-order.js';
-import { bytesOf, chunkBytes, sharedBuffer, withInputFile, type ByteSource } from './input-file.js';
+import type { ByteSource } from './byte-source.js';
+import { bytesOf, chunkBytes, sharedBuffer, withInputFile } from './input-file.js';
 import { formatNpyHeader, readNpyHeader, type NpyHeader } from './npy-header.js';
 
 export interface NpyArray {

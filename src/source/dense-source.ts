@@ -9,6 +9,7 @@ import { RandomStream } from '../core/random.js';
 import type { Blas } from '../dense/blas.js';
 import { checkView, copyInto, matrixOver, view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { builtIn } from '../parallel/built-in.js';
 import type { EntrySource, SourceContext, SourceDescriptor } from './entry-source.js';
 
 /** The part of ml-matrix's Matrix that is read here. */
@@ -47,6 +48,8 @@ export function openDenseSource(data: DenseData, context: SourceContext): EntryS
   return new DenseSource(data.matrix, data.exact, context.blas);
 }
 
+const WORKERS_COPY = builtIn(import.meta.url, 'openDenseSource', openDenseSource);
+
 export class DenseSource implements EntrySource {
   readonly size: number;
   readonly operator?: LinearOperator;
@@ -66,7 +69,7 @@ export class DenseSource implements EntrySource {
   get descriptor(): SourceDescriptor {
     this.#matrix = shared(this.#matrix);
     const data: DenseData = { matrix: this.#matrix, exact: this.#exact };
-    return { module: import.meta.url, name: 'openDenseSource', data };
+    return { ...WORKERS_COPY, data };
   }
 
   entries(rows: Indices, cols: Indices, out: Matrix): void {
