@@ -22,6 +22,12 @@ async function printed(file: string, cwd: string, env: Readonly<Record<string, s
   return JSON.parse((await node([file], cwd, env)).stdout) as Printed;
 }
 
+/** Both threads took part, with the results of program.mjs. */
+function expectTheSame({ shares, ...others }: Printed): void {
+  expect({ ...others, shares: [] }).toEqual({ ...expected, shares: [] });
+  expect(Math.min(...shares)).toBeGreaterThan(0);
+}
+
 beforeAll(async () => {
   packed = await pack(folder);
   writeFiles(project, { 'package.json': '{ "private": true }', ...PROGRAMS });
@@ -58,9 +64,7 @@ describe('a program', () => {
   });
 
   it.each(['program.cjs', 'dynamic.cjs'])('gets_the_same_bits_from_CommonJS: %s', async (file) => {
-    const { shares, ...others } = await printed(file, project);
-    expect({ ...others, shares: [] }).toEqual({ ...expected, shares: [] });
-    expect(Math.min(...shares)).toBeGreaterThan(0);
+    expectTheSame(await printed(file, project));
   });
 });
 
@@ -90,11 +94,6 @@ describe('a bundle', () => {
     return printed(name, place);
   }
 
-  const check = ({ shares, ...others }: Printed): void => {
-    expect({ ...others, shares: [] }).toEqual({ ...expected, shares: [] });
-    expect(Math.min(...shares)).toBeGreaterThan(0);
-  };
-
   async function esbuilt(entry: string, options: BuildOptions): Promise<string> {
     const { outputFiles, warnings } = await bundle({ absWorkingDir: project, entryPoints: [entry], bundle: true, platform: 'node', write: false, logLevel: 'silent', ...options });
     expect(warnings).toEqual([]);
@@ -102,12 +101,11 @@ describe('a bundle', () => {
   }
 
   it.each<[string, string, BuildOptions]>([
-    ['esm.mjs', 'program.mjs', { format: 'esm' }],
     ['minified.mjs', 'program.mjs', { format: 'esm', minify: true }],
     ['from-esm.cjs', 'entry.mjs', { format: 'cjs' }],
     ['from-cjs.cjs', 'program.cjs', { format: 'cjs' }],
   ])('of_esbuild_computes_the_same_bits_on_all_workers: %s', async (name, entry, options) => {
-    check(await runBundle(name, { [name]: await esbuilt(entry, options) }));
+    expectTheSame(await runBundle(name, { [name]: await esbuilt(entry, options) }));
   });
 
   it('of_Vite_computes_the_same_bits_on_all_workers', async () => {
@@ -116,7 +114,7 @@ describe('a bundle', () => {
       build: { ssr: 'program.mjs', write: false, target: 'node20', rollupOptions: { output: { entryFileNames: 'vite.mjs', chunkFileNames: '[name].mjs' } } },
     });
     const [{ output }] = [built].flat() as { output: { fileName: string; code: string }[] }[];
-    check(await runBundle('vite.mjs', Object.fromEntries(output.map(({ fileName, code }) => [fileName, code]))));
+    expectTheSame(await runBundle('vite.mjs', Object.fromEntries(output.map(({ fileName, code }) => [fileName, code]))));
   });
 
   it('says_that_it_uses_the_portable_backend_where_koffi_is_missing', async () => {
