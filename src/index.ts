@@ -300,6 +300,6 @@ export { matrixOver, zeros, type FloatArray, type Matrix, type Precision, type V
 export { readPoints, type PointTable, type ReadPointsOptions } from './io/points.js';
 export { readNpyMatrix, writeNpyMatrix } from './io/npy.js';
 export { RandomStream } from './core/random.js';
-export type { Progress, RunControl } from './core/context.js';
+export type { AbortSignalLike, Progress, RunControl } from './core/context.js';
 export { version } from './core/version.js';
 export * from './core/errors.js';

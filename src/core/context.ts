@@ -14,8 +14,11 @@ export interface Progress {
   readonly warning?: string | undefined;
 }
 
+/** What is needed of an `AbortSignal`: Node's is one. Declared here so that the library's types need no others, neither Node's nor the DOM's. */
+export interface AbortSignalLike { readonly aborted: boolean; readonly reason?: unknown }
+
 export interface RunControl {
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignalLike | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 export const CONTROL_KEYS: KeysOf<RunControl & { readonly team?: unknown }> = {
@@ -33,6 +36,6 @@ export function requireControl(control: RunControl, of: string, more: Readonly<R
 }
 
 /** Throws AbortedError if the signal has fired. */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
+export function throwIfAborted(signal: AbortSignalLike | undefined): void {
   if (signal?.aborted) throw new AbortedError(signal.reason instanceof Error ? `Aborted: ${signal.reason.message}` : undefined);
 }

@@ -14,6 +14,7 @@ import { fill, type Matrix } from '../dense/matrix.js';
 import { checkModel, type Model } from '../network/model.js';
 import type { Network } from '../network/network.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { builtIn } from '../parallel/built-in.js';
 import type { EntrySource, SourceContext, SourceDescriptor } from '../source/entry-source.js';
 import { SymmetricBlocks } from '../source/symmetric-block.js';
 import { addUniformBlock, ENTRY_STRATEGIES, EntryBlocks, type EntryStrategy } from './entry-blocks.js';
@@ -107,6 +108,8 @@ export function openGaussNewtonSource(data: StoredData, context: SourceContext):
   return new StoredSource(data, context);
 }
 
+const WORKERS_COPY = builtIn(import.meta.url, 'openGaussNewtonSource', openGaussNewtonSource);
+
 function checkOptions(memoryLimit: number, beyondMemory: string, strategy: EntryStrategy | undefined): void {
   if (!(memoryLimit > 0)) throw new OptionError(`memoryLimit must be a number of bytes above 0, not ${memoryLimit}.`, { memoryLimit });
   if (!['recompute', 'sample', 'refuse'].includes(beyondMemory)) throw new OptionError(`Unknown beyondMemory "${beyondMemory}": choose recompute, sample or refuse.`, { beyondMemory });
@@ -148,7 +151,7 @@ class StoredSource implements GaussNewtonSource {
     this.form = data.form;
     this.bytes = data.bytes;
     if (operator !== undefined) this.operator = operator;
-    this.descriptor = { module: import.meta.url, name: 'openGaussNewtonSource', data };
+    this.descriptor = { ...WORKERS_COPY, data };
     this.#data = data;
     this.#uniform = typeof data.arrays.sigma === 'number';
     this.#evaluator = new EntryBlocks(data.arrays, this.#uniform, blas, data.strategy);

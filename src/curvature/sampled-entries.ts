@@ -15,6 +15,7 @@ import type { Blas } from '../dense/blas.js';
 import { checkModel, type Model } from '../network/model.js';
 import { layerWeights } from '../network/network.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { builtIn } from '../parallel/built-in.js';
 import type { EntrySource, SourceContext, SourceDescriptor } from '../source/entry-source.js';
 import { gramArrays, gramBatch, widened, type GramArrays } from './gram-arrays.js';
 import { addDiagonal, squaredUnitNorms } from './gram-diagonal.js';
@@ -82,6 +83,8 @@ export function openSampledSource(data: SampledData, context: SourceContext): En
   return new SampledGaussNewtonSource(data, context);
 }
 
+const WORKERS_COPY = builtIn(import.meta.url, 'openSampledSource', openSampledSource);
+
 /** Batch by batch, with the Gram vectors of that batch alone where not all are stored. */
 function normsAndDiagonal(model: Model, compact: GramPlan, all: GramArrays, blas: Blas): { norms: Float64Array[]; diagonal: Float64Array } {
   const { network, data } = model;
@@ -125,7 +128,7 @@ export class SampledGaussNewtonSource implements EntrySource {
     this.bytes = data.bytes;
     this.draws = data.draws;
     if (operator !== undefined) this.operator = operator;
-    this.descriptor = { module: import.meta.url, name: 'openSampledSource', data };
+    this.descriptor = { ...WORKERS_COPY, data };
     this.#data = data;
     this.#vectors = new GramVectors(data.arrays);
     this.#blas = blas;

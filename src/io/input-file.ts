@@ -7,6 +7,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { FileAccessError, FileFormatError, MemoryError } from '../core/errors.js';
+import type { ByteSource } from './byte-source.js';
 
 /** Bytes moved by one read or write. */
 export const chunkBytes = 8 * 1024 * 1024;
@@ -33,17 +34,6 @@ export function sharedBuffer(bytes: number, what: string): SharedArrayBuffer {
 
 /** The bytes a typed array lies on. */
 export const bytesOf = (array: ArrayBufferView): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-
-/** Bytes of known number, read at positions: a file, or what a member of an archive unpacks to. */
-export interface ByteSource {
-  /** What messages call it. */
-  readonly path: string;
-  readonly size: number;
-  /** Fills `target` from `position` on; `each` sees every chunk as it arrives. Throws FileFormatError where the bytes end before. */
-  read(target: Uint8Array, position: number, control: RunControl, each?: (chunk: Uint8Array) => void): Promise<void>;
-  /** At most `count` bytes from `position` on, in a buffer of their own: fewer where the bytes end. */
-  head(count: number, position?: number): Promise<Uint8Array>;
-}
 
 /** Bytes that lie in memory already. */
 export class MemoryBytes implements ByteSource {

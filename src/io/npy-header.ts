@@ -5,7 +5,7 @@
  */
 import { endianness } from 'node:os';
 import { FileFormatError } from '../core/errors.js';
-import type { ByteSource } from './input-file.js';
+import type { ByteSource } from './byte-source.js';
 
 export interface NpyHeader {
   /** 'f' real, 'i' signed, 'u' unsigned, 'b' boolean. */

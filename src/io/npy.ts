@@ -9,7 +9,8 @@ import { requireRole } from '../core/kind.js';
 import { asVectors, view, type FloatArray, type Matrix, type Precision, type Vectors } from '../dense/matrix.js';
 import { writeAtomically } from './atomic-write.js';
 import { swapBytes } from './byte-order.js';
-import { bytesOf, chunkBytes, sharedBuffer, withInputFile, type ByteSource } from './input-file.js';
+import type { ByteSource } from './byte-source.js';
+import { bytesOf, chunkBytes, sharedBuffer, withInputFile } from './input-file.js';
 import { formatNpyHeader, readNpyHeader, type NpyHeader } from './npy-header.js';
 
 export interface NpyArray {

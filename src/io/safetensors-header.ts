@@ -5,7 +5,7 @@
  * with spaces, then the elements: little-endian, in C order, offsets counted from the header's end, without holes or overlap, to the end of the file.
  */
 import { FileFormatError } from '../core/errors.js';
-import type { ByteSource } from './input-file.js';
+import type { ByteSource } from './byte-source.js';
 import { hex } from './npy-header.js';
 
 export interface TensorInfo {

@@ -1,7 +1,7 @@
 /**
  * Loss and gradient of a model over all its data, streamed in batches. Layer 3.
  */
-import { throwIfAborted } from '../core/context.js';
+import { throwIfAborted, type AbortSignalLike } from '../core/context.js';
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import type { KeysOf } from '../core/known-options.js';
 import type { Blas } from '../dense/blas.js';
@@ -15,7 +15,7 @@ import type { Network } from './network.js';
 export interface BatchOptions {
   /** Samples taken at a time; bounds the memory. Default 1024. */
   readonly batchSize?: number;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignalLike | undefined;
 }
 export const BATCH_KEYS: KeysOf<BatchOptions> = { batchSize: true, signal: true };
 

@@ -1,8 +1,10 @@
 /**
  * One thread's side of a team: the states it holds, the kernels bound to them. Layer 1.
  */
-import { WorkerError } from '../core/errors.js';
+import { OptionError, WorkerError } from '../core/errors.js';
+import { BUNDLED, CODE_LOCATION } from '../core/location.js';
 import type { Blas } from '../dense/blas.js';
+import { BUILT_IN, builtInFunctions } from './built-in.js';
 import type { PhaseKernel, TaskBody, WorkerContext } from './kernel.js';
 
 interface Held { readonly state: unknown; readonly failure: unknown; readonly bodies: Map<string, TaskBody<unknown>> }
@@ -13,7 +15,8 @@ export class Executor {
   readonly #held = new Map<number, Held>();
 
   constructor(blas: Blas, worker: number, workers: number) {
-    const modules = (url: string): Record<string, unknown> => {
+    const modules = (url: string): Readonly<Record<string, unknown>> => {
+      if (url === BUILT_IN) return builtInFunctions();
       const loaded = this.#modules.get(url);
       if (loaded === undefined) throw new WorkerError(`The module ${url} was not named when the state that needs it was shared.`, { url });
       return loaded;
@@ -21,10 +24,15 @@ export class Executor {
     this.context = { blas, worker, workers, modules };
   }
 
-  /** Imports modules, each once. Throws WorkerError. */
+  /** Imports the modules that are not here yet. Throws OptionError for a module in the library's own bundle, WorkerError where an import fails. */
   async load(modules: readonly string[]): Promise<void> {
     for (const url of modules) {
-      if (this.#modules.has(url)) continue;
+      if (url === BUILT_IN || this.#modules.has(url)) continue;
+      if (BUNDLED && url === CODE_LOCATION) {
+        // Its import would run the whole program once more, in every worker, and wait for itself on the calling thread.
+        throw new OptionError(`A source's descriptor names the bundle itself, ${url}, as its module: put the source's function into a file `
+          + 'of its own, which is not bundled with the program, and give that file\'s URL.', { module: url });
+      }
       const exports = await import(url).catch((error: unknown) => {
         throw new WorkerError(`The module ${url} cannot be imported: ${error instanceof Error ? error.message : String(error)}.`, { url });
       });

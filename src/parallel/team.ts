@@ -1,10 +1,9 @@
 /**
  * The team: n workers over shared memory, the calling thread being worker 0. Layer 1.
- * Piscina hosts the others, each started by one task; a phase is a fork–join over a task graph (architecture, section 3).
+ * A phase is a fork–join over a task graph (architecture, section 3).
  */
 import { availableParallelism } from 'node:os';
-import { MessageChannel, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
-import type { Piscina } from 'piscina';
+import { MessageChannel, receiveMessageOnPort, type MessagePort, type Worker } from 'node:worker_threads';
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { AbortedError, OptionError, WorkerError } from '../core/errors.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
@@ -16,6 +15,7 @@ import type { PhaseKernel } from './kernel.js';
 import { reviveError, type ErrorReport, type Message, type WorkerStart } from './messages.js';
 import { CONTROL_WORDS, DONE, drain, EVENT, FAILED, FINISHED, GENERATION, HEAD, signalEvent, TAIL, TASK_DONE } from './schedule.js';
 import { resetRun, type TaskGraph } from './task-graph.js';
+import { startThreads } from './threads.js';
 
 export interface TeamOptions {
   /** Workers, the calling thread included; default: the cores the process may use. */
@@ -42,7 +42,7 @@ const EVENT_LOOP_MILLISECONDS = 40;
 
 export class Team {
   readonly workers: number;
-  readonly #pool: Piscina | undefined;
+  readonly #threads: readonly Worker[];
   readonly #ports: readonly MessagePort[];
   readonly #control: Int32Array;
   readonly #executor: Executor;
@@ -56,9 +56,9 @@ export class Team {
   /** Resolves when the asynchronous phase before has left: phases of one team run one after the other. */
   #turnstile: Promise<void> = Promise.resolve();
 
-  private constructor(workers: number, blas: Blas, pool: Piscina | undefined, ports: readonly MessagePort[], control: Int32Array, stallSeconds: number) {
+  private constructor(workers: number, blas: Blas, threads: readonly Worker[], ports: readonly MessagePort[], control: Int32Array, stallSeconds: number) {
     this.workers = workers;
-    this.#pool = pool;
+    this.#threads = threads;
     this.#ports = ports;
     this.#control = control;
     this.#stallMilliseconds = 1000 * stallSeconds;
@@ -74,49 +74,24 @@ export class Team {
     const blas = openBlas(options.blas);
     const control = sharedInt32(CONTROL_WORDS);
     const stallSeconds = options.stallSeconds ?? 60;
-    if (workers === 1) return new Team(1, blas, undefined, [], control, stallSeconds);
-    const { Piscina } = await import('piscina');
-    const pool = new Piscina({
-      filename: new URL('./worker.js', import.meta.url).href,
-      minThreads: workers - 1,
-      maxThreads: workers - 1,
-      idleTimeout: Number.POSITIVE_INFINITY,
-      // Kernels allocate views and nothing else: a small nursery keeps what each worker holds small.
-      resourceLimits: { maxYoungGenerationSizeMb: 4 },
-      // The workers wait for phases by our own words of shared memory.
-      atomics: 'disabled',
-      // The node options of the host (a test runner's loaders, say) are not for our workers.
-      execArgv: [],
-    });
+    if (workers === 1) return new Team(1, blas, [], [], control, stallSeconds);
     const ports: MessagePort[] = [];
-    const tasks: Promise<unknown>[] = [];
-    const ready: Promise<number>[] = [];
+    const starts: WorkerStart[] = [];
     for (let worker = 1; worker < workers; worker++) {
       const { port1, port2 } = new MessageChannel();
-      const start: WorkerStart = { worker, workers, control, port: port2, blas: options.blas };
       ports.push(port1);
-      ready.push(new Promise((resolve) => port1.once('message', (threadId: number) => resolve(threadId))));
-      tasks.push(pool.run(start, { transferList: [port2] }) as Promise<unknown>);
+      // Where no system library was found, the workers need not search again.
+      starts.push({ worker, workers, control, port: port2, blas: blas.kind === 'portable' ? 'portable' : options.blas });
     }
-    let threadIds: number[];
-    try {
-      // A task ends when its worker is ready: piscina holds the process open only while tasks run.
-      [threadIds] = await Promise.all([Promise.all(ready), Promise.all(tasks)]);
-    } catch (error) {
-      await pool.destroy().catch(() => undefined);
-      throw error;
-    }
+    const threads = await startThreads(starts);
     // From here on messages are read synchronously, and neither ports nor threads keep the process alive.
     for (const port of ports) port.unref();
-    const team = new Team(workers, blas, pool, ports, control, stallSeconds);
-    for (const thread of pool.threads) {
-      const worker = threadIds.indexOf(thread.threadId) + 1;
+    const team = new Team(workers, blas, threads, ports, control, stallSeconds);
+    threads.forEach((thread, index) => {
       thread.unref();
-      thread.once('error', (error) => team.#lose(worker, error));
-      thread.once('exit', (code) => team.#lose(worker, new Error(`it exited with code ${code}`)));
-    }
-    // Each thread reports for itself.
-    pool.on('error', () => undefined);
+      thread.once('error', (error) => { team.#lose(index + 1, error); });
+      thread.once('exit', (code) => { team.#lose(index + 1, new Error(`it exited with code ${code}`)); });
+    });
     return team;
   }
 
@@ -210,7 +185,7 @@ export class Team {
     this.#closed = true;
     if (this.#lost === undefined) this.#post({ type: 'stop' });
     for (const port of this.#ports) port.close();
-    await this.#pool?.destroy().catch(() => undefined);
+    await Promise.all(this.#threads.map((thread) => thread.terminate()));
   }
 
   #hold<S>(state: S, modules: readonly string[], solo: boolean): Shared<S> {

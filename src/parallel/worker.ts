@@ -1,11 +1,12 @@
 /**
- * A worker, hosted by piscina: wait for messages, run its share of each phase, until told to stop. Layer 1.
+ * A worker: wait for messages, run its share of each phase, until told to stop. Layer 1.
  */
-import { receiveMessageOnPort, threadId } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { openBlas } from '../dense/backend.js';
 import { Executor } from './executor.js';
 import type { PhaseKernel } from './kernel.js';
 import { reportError, type Message, type WorkerStart } from './messages.js';
+import type { ThreadData } from './threads.js';
 import { drain, EVENT, FAILED, FINISHED, GENERATION, signalEvent, TASK_DONE } from './schedule.js';
 import type { TaskGraph } from './task-graph.js';
 
@@ -17,10 +18,11 @@ function awaitGeneration(control: Int32Array, seen: number): void {
   while (Atomics.load(control, GENERATION) === seen) Atomics.wait(control, GENERATION, seen);
 }
 
-/** The task that piscina runs: it ends as soon as the worker is ready, and the thread belongs to `serve` from then on. */
-export default function work(start: WorkerStart): void {
+/** Says that the worker is ready; the thread belongs to `serve` from then on. An error of the backend ends the thread and is the thread's. */
+function work(start: WorkerStart): void {
   const executor = new Executor(openBlas(start.blas), start.worker, start.workers);
-  start.port.postMessage(threadId);
+  parentPort?.postMessage('ready');
+  // After the message has left.
   setImmediate(() => {
     // Out of the promise, so that it ends the thread and is reported as the thread's error.
     serve(start, executor).catch((error: unknown) => { setImmediate(() => { throw error; }); });
@@ -74,3 +76,5 @@ async function serve({ control, port, worker }: WorkerStart, executor: Executor)
   }
   port.close();
 }
+
+work(workerData as ThreadData);

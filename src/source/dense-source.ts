@@ -12,6 +12,7 @@ import type { Blas } from '../dense/blas.js';
 import { asVectors, copyInto, matrixOver, view, type FloatArray, type Matrix, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { derived } from '../operator/self-check.js';
+import { builtIn } from '../parallel/built-in.js';
 import { checkStored } from './check-stored.js';
 import type { EntrySource, SourceContext, SourceDescriptor } from './entry-source.js';
 
@@ -45,6 +46,8 @@ export function openDenseSource(data: DenseData, context: SourceContext): EntryS
   return new DenseSource(data.matrix, data.exact, context.blas);
 }
 
+const WORKERS_COPY = builtIn(import.meta.url, 'openDenseSource', openDenseSource);
+
 export class DenseSource implements EntrySource {
   readonly size: number;
   readonly operator?: LinearOperator;
@@ -64,7 +67,7 @@ export class DenseSource implements EntrySource {
   get descriptor(): SourceDescriptor {
     this.#matrix = shared(this.#matrix);
     const data: DenseData = { matrix: this.#matrix, exact: this.#exact };
-    return { module: import.meta.url, name: 'openDenseSource', data };
+    return { ...WORKERS_COPY, data };
   }
 
   entries(givenRows: Indices, givenCols: Indices, out: Matrix): void {

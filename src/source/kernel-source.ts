@@ -18,6 +18,7 @@ import { sharedFloat64, toShared } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { view, type Matrix } from '../dense/matrix.js';
 import { squaredDistances } from '../dense/portable/distances.js';
+import { builtIn } from '../parallel/built-in.js';
 import type { EntrySource, GivenPoints, Points, SourceContext, SourceDescriptor } from './entry-source.js';
 import { kernelFromDefinition, type Kernel, type KernelDefinition } from './kernels.js';
 import { asPoints, squaredDistance } from './points.js';
@@ -62,6 +63,8 @@ export function openKernelSource(data: KernelData, context: SourceContext): Entr
   return new KernelSource(data, kernelFromDefinition(data.definition), context.blas);
 }
 
+const WORKERS_COPY = builtIn(import.meta.url, 'openKernelSource', openKernelSource);
+
 export class KernelSource implements EntrySource {
   readonly size: number;
   readonly points: Points;
@@ -90,7 +93,7 @@ export class KernelSource implements EntrySource {
     if (kernel.definition !== undefined) {
       const { points, operand, norms, ridge } = prepared;
       const data: KernelData = { points, operand, norms, ridge, definition: kernel.definition };
-      this.descriptor = { module: import.meta.url, name: 'openKernelSource', data };
+      this.descriptor = { ...WORKERS_COPY, data };
     }
   }
 
