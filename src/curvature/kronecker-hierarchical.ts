@@ -44,7 +44,8 @@ export interface KroneckerHierarchicalOptions {
   readonly leafSize?: number;
   /**
    * 'positive-definite': G̃ ≽ 0 by construction, from principal submatrices of the rotated Hessian alone (principal-choice.ts says which, and within what interval the eigenvalues of
-   * (G̃ + λI)⁻¹(G + λI) lie); no pass over all entries is made, and the error is not known. With a share, default 0.02; the form that `factorKronecker` factors.
+   * (G̃ + λI)⁻¹(G + λI) lie); no pass over all entries is made, and the error is not known. With a share, by default
+   * 0.02 or, of small networks, twice what the basis takes; the form that `factorKronecker` factors.
    */
   readonly preserve?: 'positive-definite';
   /** Bytes that the compression may use; default: what the system says is free. */
@@ -102,7 +103,7 @@ export async function kroneckerHierarchical(model: Model, options: KroneckerHier
 }
 
 /** G̃ from principal submatrices of H; all of the basis is kept. */
-async function positiveSemidefinite(model: Model, { share = PRINCIPAL_SHARE, leafSize, memoryLimit }: Resolved, control: TeamControl): Promise<KroneckerHierarchicalMatrix> {
+async function positiveSemidefinite(model: Model, { share, leafSize, memoryLimit }: Resolved, control: TeamControl): Promise<KroneckerHierarchicalMatrix> {
   const start = performance.now();
   const { team } = control;
   const rotated = rotateModel(model, team.blas, memoryLimit);
@@ -116,9 +117,12 @@ async function positiveSemidefinite(model: Model, { share = PRINCIPAL_SHARE, lea
   if (!traces.every(Number.isFinite)) throw new NonFiniteError('The diagonal of this Gauss–Newton Hessian overflows: the parameters or the data are too large; scale them.');
   const used = usedVectors(rotated, cells, new Uint8Array(cells.count).fill(1));
   const fixed = basisCost(rotated, used).bytes + (rotated.complement?.inputGram.data.byteLength ?? 0);
-  const plan = principalPlan(rotated, cells, traces, used, leafSize, share * 8 * size ** 2 - fixed);
+  const dense = 8 * size ** 2;
+  // The basis of a small network alone is more than the usual share: it does not pay off in memory, and still makes a preconditioner.
+  const most = share === undefined ? Math.max(PRINCIPAL_SHARE * dense, 2 * fixed) : share * dense;
+  const plan = principalPlan(rotated, cells, traces, used, leafSize, most - fixed);
   const bytes = fixed + (plan?.bytes ?? 0);
-  if (bytes > share * 8 * size ** 2) throw new OptionError(`A share of ${share} cannot hold even the basis and the diagonal blocks; the least share here is ${bytes / (8 * size ** 2)}.`, { least: bytes / (8 * size ** 2) });
+  if (share !== undefined && bytes > most) throw new OptionError(`A share of ${share} cannot hold even the basis and the diagonal blocks; the least share here is ${bytes / dense}.`, { least: bytes / dense });
   if (plan !== null) requireMemory(rotatedModelBytes(model) + 8 * plan.layout.elements.total, memoryLimit);
   const chosen = performance.now();
   const core = plan === null ? null : await fillCore(tables, plan, 0, Number.NaN, start, control);

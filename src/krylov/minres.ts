@@ -8,7 +8,8 @@
  */
 import type { Matrix, Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import { NON_FINITE, singleVectorSolver, vector, type Iterate, type Recurrence, type Stop, type Vector } from './single-vector-solver.js';
+import { RangedSystem } from './ranged-system.js';
+import { NON_FINITE, RESCALED, singleVectorSolver, vector, type Iterate, type Recurrence, type Stop, type Vector } from './single-vector-solver.js';
 import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solution.js';
 import { checkPreconditioner, checkSystem, controlOf } from './solver-checks.js';
 import { addMultiple, dot, scaleBy } from './vector.js';
@@ -30,8 +31,7 @@ class MinimalResiduals implements Recurrence {
   readonly vectors: number;
   residualNorm = 0;
   products = 0;
-  readonly #operator: LinearOperator;
-  readonly #preconditioner: LinearOperator | undefined;
+  readonly #system: RangedSystem;
   readonly #iterate: Iterate;
   readonly #q: Vector;
   /** v_{k−1}, v_k; z_k and the next; w_{k−2}, w_{k−1}. */
@@ -59,11 +59,11 @@ class MinimalResiduals implements Recurrence {
   #plateauResidual = 0;
   #plateauStep = 0;
 
-  constructor(operator: LinearOperator, preconditioner: LinearOperator | undefined, iterate: Iterate) {
-    const size = operator.rows;
+  constructor(system: RangedSystem, iterate: Iterate) {
+    const size = system.operator.rows;
+    const { preconditioner } = system;
     this.vectors = preconditioner === undefined ? 6 : 8;
-    this.#operator = operator;
-    this.#preconditioner = preconditioner;
+    this.#system = system;
     this.#iterate = iterate;
     this.#q = vector(size);
     this.#vBefore = vector(size);
@@ -99,7 +99,7 @@ class MinimalResiduals implements Recurrence {
 
   /** z ← M v; returns vᵀMv. */
   #precondition(z: Vector, v: Vector): number {
-    this.#preconditioner?.applyUnchecked(z.matrix, v.matrix, 1, 0);
+    this.#system.preconditioner?.applyUnchecked(z.matrix, v.matrix, 1, 0);
     return dot(v.data, z.data);
   }
 
@@ -147,8 +147,9 @@ class MinimalResiduals implements Recurrence {
     const q = this.#q;
     const v = this.#v;
     const z = this.#z;
-    this.#operator.applyUnchecked(q.matrix, z.matrix, 1, 0);
+    this.#system.operator.applyUnchecked(q.matrix, z.matrix, 1, 0);
     this.products++;
+    if (this.#system.settle(z.data, q.data)) return RESCALED;
     const image = dot(q.data, q.data);
     if (!Number.isFinite(image)) return NON_FINITE;
     if (this.#steps > 0) addMultiple(q.data, -this.#gamma, this.#vBefore.data);
@@ -211,13 +212,14 @@ class MinimalResiduals implements Recurrence {
 /**
  * A solver for A x = b, A symmetric, of any inertia; M symmetric positive definite. The residual's norm (that of M, where there is a preconditioner) never grows. For a singular A
  * and b in its range it converges to a solution (from a zero guess without preconditioner to that of least norm); else it ends with 'leastSquares' at an x that minimises the residual, to about √eps.
- * Memory: 8 vectors of N numbers, 10 with a preconditioner; a step takes a product with A, one with M and some 20N flops. Throws ShapeError, OptionError.
+ * Memory: 10 vectors of N numbers, 12 with a preconditioner; a step takes a product with A, one with M and some 20N flops. Throws ShapeError, OptionError.
  */
 export function minresSolver(operator: LinearOperator, options: SolverOptions = {}): LinearSolver {
   const size = checkSystem(operator, 'minres');
   checkPreconditioner(options.preconditioner, size, 'minres', true);
   const iterate: Iterate = { x: vector(size), r: vector(size) };
-  return singleVectorSolver(operator, iterate, new MinimalResiduals(operator, options.preconditioner, iterate), options);
+  const system = new RangedSystem(operator, options.preconditioner);
+  return singleVectorSolver(system, iterate, new MinimalResiduals(system, iterate), options);
 }
 
 /** One solve with a workspace of its own. */

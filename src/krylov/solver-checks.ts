@@ -34,9 +34,11 @@ export function resolveTolerances(size: number, solver: Tolerances, call: Tolera
   const maxRestarts = call.maxRestarts ?? solver.maxRestarts ?? MOST_RESTARTS;
   nonNegative(relativeTolerance, 'relativeTolerance', 1);
   nonNegative(absoluteTolerance, 'absoluteTolerance');
+  const roundoff = call.roundoff ?? solver.roundoff ?? Number.EPSILON;
   whole(maxIterations, 'maxIterations');
   whole(maxRestarts, 'maxRestarts');
-  return { relativeTolerance, absoluteTolerance, maxIterations, maxRestarts };
+  nonNegative(roundoff, 'roundoff', 1);
+  return { relativeTolerance, absoluteTolerance, maxIterations, maxRestarts, roundoff };
 }
 
 /** The size of a symmetric system. Throws ShapeError, OptionError. */
@@ -92,6 +94,9 @@ export function largestEntry(a: Matrix, j: number, name: string): number {
   }
   return largest;
 }
+
+/** |pᵀAp/pᵀp| up to this share of ‖A‖ may be rounding alone: of N terms, or of products that are no more accurate. */
+export const curvatureRounding = (size: number, roundoff: number): number => Math.max(size * Number.EPSILON, 16 * roundoff);
 
 /** A power of two that brings the number close to one where its square would leave the range; else 1, so that no bits change. */
 export function safeScale(largest: number): number {

@@ -206,6 +206,7 @@ function shortfall(solution: Solution | BlockSolution, tolerance: number, note: 
     case 'converged': return said;
     case 'maxIterations': return [...said, `After ${iterations} iterations ${reached}: allow more, take a larger shift, or a better preconditioner.`];
     case 'stagnated': return [...said, `The residual no longer falls after ${iterations} iterations; ${reached}: that lies below what rounding allows at this condition number.`];
+    case 'singular': return said;
     case 'indefinite': return [...said, `A + λI is not positive definite: a direction p has pᵀ(A + λI)p/pᵀp = ${solution.curvature.toExponential(2)}. Take a larger shift, or MINRES.`];
     case 'indefinitePreconditioner': return [...said, 'The preconditioner is not positive definite.'];
     case 'asymmetricPreconditioner': return [...said, 'The preconditioner is not symmetric to working precision (is it of float32?): use flexible conjugate gradients.'];
