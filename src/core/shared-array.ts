@@ -21,6 +21,15 @@ export function allocateShared(bytes: number, what = 'An array'): SharedArrayBuf
   }
 }
 
+/**
+ * What V8 throws where it cannot have the memory of an array (RangeErrors that only their texts tell from others) as a MemoryError; anything else as
+ * it is.
+ */
+export function asMemoryError(error: unknown): unknown {
+  if (!(error instanceof RangeError) || !/^(Array buffer allocation failed|Invalid (typed )?array (buffer )?length: \d+$)|out of memory/i.test(error.message)) return error;
+  return new MemoryError(`The process cannot have the memory that an array needs (${error.message}): make the problem smaller, or give it more memory.`);
+}
+
 export const sharedFloat64 = (length: number): Float64Array => new Float64Array(allocateShared(8 * length));
 export const sharedFloat32 = (length: number): Float32Array => new Float32Array(allocateShared(4 * length));
 export const sharedInt32 = (length: number): Int32Array => new Int32Array(allocateShared(4 * length));

@@ -6,6 +6,7 @@
 import { AsymmetryError, NonFiniteError, NotPositiveDefiniteError, ShapeError } from '../core/errors.js';
 import type { Indices } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
+import { allocateShared } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { checkView, copyInto, matrixOver, view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
@@ -121,7 +122,7 @@ function asMatrix(input: FloatArray | Matrix | MatrixLike): Matrix {
   }
   if ('columns' in input) {
     const { rows, columns } = input;
-    const matrix = matrixOver(new Float64Array(new SharedArrayBuffer(8 * rows * columns)), rows, columns);
+    const matrix = matrixOver(new Float64Array(allocateShared(8 * rows * columns, 'A copy of the matrix')), rows, columns);
     for (let j = 0; j < columns; j++) for (let i = 0; i < rows; i++) matrix.data[i + j * rows] = input.get(i, j);
     return matrix;
   }
@@ -132,7 +133,7 @@ function asMatrix(input: FloatArray | Matrix | MatrixLike): Matrix {
 /** The matrix over shared memory: itself, or a copy without gaps between its columns. */
 function shared(a: Matrix): Matrix {
   if (a.data.buffer instanceof SharedArrayBuffer) return a;
-  const buffer = new SharedArrayBuffer(a.data.BYTES_PER_ELEMENT * a.rows * a.cols);
+  const buffer = allocateShared(a.data.BYTES_PER_ELEMENT * a.rows * a.cols, 'A copy of the matrix that workers see');
   const copy = view(a.data instanceof Float64Array ? new Float64Array(buffer) : new Float32Array(buffer), 0, a.rows, a.cols);
   copyInto(copy, a);
   return copy;
