@@ -10,6 +10,7 @@ import { DEFAULT_TABLE_METHODS, TABLE_METHODS } from '../experiment/table-plan.j
 import { ACTIVATIONS, type ActivationName } from '../network/activation.js';
 import { LOSSES, type LossName } from '../network/loss-name.js';
 import { PRECONDITIONERS, type PreconditionerName } from '../solve/preconditioner.js';
+import { print, printError } from './terminal.js';
 import { bandwidth, byteCount, finiteNumber, oneOfEach, wholeNumber, widths } from './usage.js';
 
 /** What every command takes. */
@@ -231,6 +232,7 @@ export function createProgram(handlers: Handlers, finish: (status: number) => vo
     .helpCommand('help [command]', 'print help')
     .showHelpAfterError('(see hmatrix help)')
     .exitOverride()
+    .configureOutput({ writeOut: (text) => { print(text.replace(/\n$/, '')); }, writeErr: (text) => { printError(text.replace(/\n$/, '')); } })
     .addHelpText('after', '\nExit status: 0 done, 1 the run failed or was interrupted, 2 wrong usage, 3 done but the asked tolerance was missed.');
 
   withInput(withRun(program.command('compress').description('Compress a matrix, multiply with it, measure its error')))

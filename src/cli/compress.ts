@@ -9,7 +9,8 @@ import type { TeamControl } from '../parallel/team-control.js';
 import type { CompressCommandOptions, RunOptions } from './commands.js';
 import { checkInputOptions, openInput, type OpenInput } from './input.js';
 import { asFlag, exitStatus } from './outcome.js';
-import { print, printJson, requireWritable, withTeam } from './run.js';
+import { requireWritable, withTeam } from './run.js';
+import { print, printJson, say } from './terminal.js';
 import { UsageError } from './usage.js';
 
 /** The library's options among the command's. */
@@ -50,7 +51,7 @@ export async function runAndSave({ source, input }: OpenInput, options: RunOptio
 /** The exit status of a run that is done, and a word on standard error where the tolerance was missed. */
 export function statusOf({ error, options, input, limits }: Pick<CompressionRecord, 'error' | 'options' | 'input' | 'limits'>): number {
   if (error.met) return exitStatus.done;
-  process.stderr.write(`hmatrix: the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, asked ${error.tolerance}. ${toleranceAdvice({ ...options, size: input.size, limits }, asFlag)}\n`);
+  say(`the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, asked ${error.tolerance}. ${toleranceAdvice({ ...options, size: input.size, limits }, asFlag)}`);
   return exitStatus.toleranceMissed;
 }
 

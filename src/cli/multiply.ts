@@ -11,8 +11,9 @@ import { readNpyMatrix, writeNpyMatrix } from '../io/npy.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { MultiplyOptions } from './commands.js';
 import { grouped, inBytes, inSeconds } from './numbers.js';
-import { print, printJson, requireWritable, withTeam } from './run.js';
+import { requireWritable, withTeam } from './run.js';
 import { exitStatus } from './outcome.js';
+import { print, printJson } from './terminal.js';
 
 /** Vectors from a file, or seeded ones. Throws ShapeError, NonFiniteError, and the errors of files. */
 export async function openVectors(options: Pick<MultiplyOptions, 'x' | 'vectors' | 'seed'>, size: number, control: TeamControl): Promise<Matrix> {

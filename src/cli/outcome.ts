@@ -3,6 +3,8 @@
  */
 import { CommanderError } from 'commander';
 import { AbortedError, HmatrixError, OptionError } from '../core/errors.js';
+import { asMemoryError } from '../core/shared-array.js';
+import { printError, say } from './terminal.js';
 import { UsageError } from './usage.js';
 
 export const exitStatus = { done: 0, failed: 1, usage: 2, toleranceMissed: 3 } as const;
@@ -11,10 +13,10 @@ export const exitStatus = { done: 0, failed: 1, usage: 2, toleranceMissed: 3 } a
 export const asFlag = (option: string, value?: string | number): string => `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}${value === undefined ? '' : ` ${value}`}`;
 
 /** Says on standard error what went wrong; returns the exit status. */
-export function reportFailure(error: unknown): number {
+export function reportFailure(thrown: unknown): number {
+  const error = asMemoryError(thrown);
   // commander has written its own message already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitStatus.done : exitStatus.usage;
-  const say = (text: string): void => { process.stderr.write(`hmatrix: ${text}\n`); };
   if (error instanceof AbortedError) {
     say('interrupted; nothing was written.');
     return exitStatus.failed;
@@ -31,7 +33,7 @@ export function reportFailure(error: unknown): number {
   }
   say(message);
   // An error without a class of ours is a defect: its stack helps to report it.
-  if (!(error instanceof HmatrixError) && error instanceof Error && error.stack !== undefined) process.stderr.write(`${error.stack}\n`);
+  if (!(error instanceof HmatrixError) && error instanceof Error && error.stack !== undefined) printError(error.stack);
   return exitStatus.failed;
 }
 
@@ -43,7 +45,7 @@ export function interruptSignal(): { readonly signal: AbortSignal; readonly disp
   const controller = new AbortController();
   const interrupt = (): void => {
     if (controller.signal.aborted) process.exit(exitStatus.failed);
-    process.stderr.write('\nhmatrix: stopping … (once more to end at once)\n');
+    printError('\nhmatrix: stopping … (once more to end at once)');
     controller.abort();
   };
   process.on('SIGINT', interrupt);

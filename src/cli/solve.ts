@@ -11,8 +11,9 @@ import { NETWORK_DEFAULTS, type NetworkOptions, type SolveCommandOptions } from 
 import { checkInputOptions, openInput, type InputOptions } from './input.js';
 import { openVectors } from './multiply.js';
 import { exitStatus } from './outcome.js';
-import { print, printJson, requireWritable, withTeam } from './run.js';
+import { requireWritable, withTeam } from './run.js';
 import { EPOCHS, openData } from './table.js';
+import { print, printJson, say } from './terminal.js';
 import { UsageError } from './usage.js';
 
 const NETWORK_ONLY = ['activation', 'loss', 'bias', 'samples', 'epochs', 'learningRate', 'batchSize', 'images', 'labels', 'weights'] as const satisfies readonly (keyof NetworkOptions)[];
@@ -86,7 +87,7 @@ function setupOf(options: SolveCommandOptions, opened: Pick<SolveSetup, 'input' 
 /** The exit status of a run that is done, and on standard error why the tolerance was missed. */
 function statusOf({ met, outcome, reason, residual, tolerance }: SolveRecord): number {
   if (met) return exitStatus.done;
-  process.stderr.write(`hmatrix: the asked tolerance was missed (${outcome}): residual ${residual.toPrecision(4)}, asked ${tolerance}. ${reason}\n`);
+  say(`the asked tolerance was missed (${outcome}): residual ${residual.toPrecision(4)}, asked ${tolerance}. ${reason}`);
   return exitStatus.toleranceMissed;
 }
 

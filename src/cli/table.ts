@@ -10,7 +10,8 @@ import type { TeamControl } from '../parallel/team-control.js';
 import type { TableOptions } from './commands.js';
 import { openPoints } from './input.js';
 import { exitStatus } from './outcome.js';
-import { print, printJson, requireWritable, withTeam } from './run.js';
+import { requireWritable, withTeam } from './run.js';
+import { print, printJson } from './terminal.js';
 import { UsageError } from './usage.js';
 
 /** Epochs of training where no weights are given. */

@@ -2,12 +2,38 @@
  * Typed arrays over SharedArrayBuffer: the only memory that workers see. Layer 0.
  * Shared buffers are committed lazily by the operating system, so a generous one costs only what is touched.
  */
-import { ShapeError } from './errors.js';
+import { MemoryError, ShapeError } from './errors.js';
 import { describe } from './kind.js';
 
-export const sharedFloat64 = (length: number): Float64Array => new Float64Array(new SharedArrayBuffer(8 * length));
-export const sharedFloat32 = (length: number): Float32Array => new Float32Array(new SharedArrayBuffer(4 * length));
-export const sharedInt32 = (length: number): Int32Array => new Int32Array(new SharedArrayBuffer(4 * length));
+/** Bytes for people: "12.3 GB". */
+const inUnits = (bytes: number): string => (bytes >= 1e9 ? `${(bytes / 1e9).toPrecision(3)} GB` : bytes >= 1e6 ? `${(bytes / 1e6).toPrecision(3)} MB` : `${bytes} bytes`);
+
+/** Throws MemoryError where `what` needs more bytes than the `available` ones. */
+export function requireBytes(bytes: number, available: number, what: string): void {
+  if (bytes > available) throw new MemoryError(`${what} needs ${inUnits(bytes)} of memory, and ${inUnits(available)} are available.`, { bytes, available });
+}
+
+/** Shared memory of `bytes`, all zero. Throws MemoryError, saying that `what` wanted it, where the process cannot have it in one piece. */
+export function allocateShared(bytes: number, what = 'An array'): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(bytes);
+  } catch {
+    throw new MemoryError(`${what} needs ${inUnits(bytes)} of memory in one piece, more than this process can have.`, { bytes });
+  }
+}
+
+/**
+ * What V8 throws where it cannot have the memory of an array (RangeErrors that only their texts tell from others) as a MemoryError; anything else as
+ * it is.
+ */
+export function asMemoryError(error: unknown): unknown {
+  if (!(error instanceof RangeError) || !/^(Array buffer allocation failed|Invalid (typed )?array (buffer )?length: \d+$)|out of memory/i.test(error.message)) return error;
+  return new MemoryError(`The process cannot have the memory that an array needs (${error.message}): make the problem smaller, or give it more memory.`);
+}
+
+export const sharedFloat64 = (length: number): Float64Array => new Float64Array(allocateShared(8 * length));
+export const sharedFloat32 = (length: number): Float32Array => new Float32Array(allocateShared(4 * length));
+export const sharedInt32 = (length: number): Int32Array => new Int32Array(allocateShared(4 * length));
 
 /** The array itself if it is shared already, else a shared copy. Throws ShapeError for an array of another type: numbers of a plain one would be cut. */
 export function toShared<A extends Float64Array | Float32Array | Int32Array>(array: A): A {

@@ -10,6 +10,7 @@ import { isGzip, isIdx, readIdx } from './idx.js';
 import { sharedBuffer, withInputFile } from './input-file.js';
 import { hex } from './npy-header.js';
 import { readNpyOrdered } from './npy.js';
+import { elementCount } from './shape-size.js';
 
 export interface ReadPointsOptions extends RunControl {
   /** The first so many points; all of them by default. */
@@ -50,8 +51,8 @@ async function idxPoints(path: string, options: ReadPointsOptions): Promise<Poin
     throw new FileFormatError(`${path}: holds ${shape[0]} single values (labels?), not points. Give the file of images: its name has idx3, its first bytes are 00 00 08 03.`, { path, shape });
   }
   const count = Math.min(shape[0], options.limit ?? Infinity);
-  const dimension = shape.slice(1).reduce((product, n) => product * n, 1);
-  const coordinates = new Float64Array(sharedBuffer(8 * count * dimension, path));
+  const dimension = elementCount(shape.slice(1));
+  const coordinates = new Float64Array(sharedBuffer(8 * elementCount([count, dimension]), path));
   if (data instanceof Uint8Array) for (let i = 0; i < coordinates.length; i++) coordinates[i] = data[i] / 255;
   else coordinates.set(data.subarray(0, coordinates.length));
   return { dimension, count, coordinates };
@@ -69,7 +70,7 @@ async function npyPoints(path: string, options: ReadPointsOptions): Promise<Poin
 }
 
 /**
- * Reads N points in ℝᵈ: an .npy array of N rows and d columns, a CSV table of N rows, or IDX images (each one point; bytes scaled to [0, 1]).
+ * Reads N points in ℝᵈ: an .npy array of N rows and d columns (or N records of d real fields), a CSV table of N rows, or IDX images (each one point; bytes scaled to [0, 1]).
  * Failure: NonFiniteError with point and coordinate, FileFormatError, OptionError, FileAccessError, MemoryError, AbortedError.
  */
 export async function readPoints(path: string, options: ReadPointsOptions = {}): Promise<PointTable> {

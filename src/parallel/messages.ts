@@ -3,6 +3,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import * as errors from '../core/errors.js';
+import { asMemoryError } from '../core/shared-array.js';
 import type { TaskGraph } from './task-graph.js';
 
 /** Starts a worker's long-running task; `blas` is the choice the team was opened with. */
@@ -18,7 +19,8 @@ export type Message =
 /** An error as data; typed errors of this library survive the trip with their class. */
 export interface ErrorReport { readonly name: string; readonly message: string; readonly stack: string | undefined; readonly code: string | undefined; readonly data: Readonly<Record<string, unknown>> }
 
-export function reportError(error: unknown): ErrorReport {
+export function reportError(thrown: unknown): ErrorReport {
+  const error = asMemoryError(thrown);
   if (isTyped(error)) return { name: error.name, message: error.message, stack: error.stack, code: error.code, data: error.data };
   if (error instanceof Error) return { name: error.name, message: error.message, stack: error.stack, code: undefined, data: {} };
   return { name: 'Error', message: String(error), stack: undefined, code: undefined, data: {} };

@@ -8,6 +8,7 @@ import type { Indices } from '../core/indices.js';
 import { kindOf } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { asFloats, asIndices } from '../core/numbers.js';
+import { allocateShared } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { asVectors, copyInto, matrixOver, view, type FloatArray, type Matrix, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
@@ -131,7 +132,7 @@ function asMatrix(input: Vectors | MatrixLike): Matrix {
 /** Over shared memory, as workers need it. */
 function copyOf(input: MatrixLike): Matrix {
   const { rows, columns } = input;
-  const matrix = matrixOver(new Float64Array(new SharedArrayBuffer(8 * rows * columns)), rows, columns);
+  const matrix = matrixOver(new Float64Array(allocateShared(8 * rows * columns, 'A copy of the matrix')), rows, columns);
   for (let j = 0; j < columns; j++) for (let i = 0; i < rows; i++) matrix.data[i + j * rows] = input.get(i, j);
   return matrix;
 }
@@ -139,7 +140,7 @@ function copyOf(input: MatrixLike): Matrix {
 /** The matrix over shared memory: itself, or a copy without gaps between its columns. */
 function shared(a: Matrix): Matrix {
   if (a.data.buffer instanceof SharedArrayBuffer) return a;
-  const buffer = new SharedArrayBuffer(a.data.BYTES_PER_ELEMENT * a.rows * a.cols);
+  const buffer = allocateShared(a.data.BYTES_PER_ELEMENT * a.rows * a.cols, 'A copy of the matrix that workers see');
   const copy = view(a.data instanceof Float64Array ? new Float64Array(buffer) : new Float32Array(buffer), 0, a.rows, a.cols);
   copyInto(copy, a);
   return copy;

@@ -55,7 +55,19 @@ export function kernelSource(given: GivenPoints, kernel: Kernel, options: Kernel
   requireRole(kernel, 'kernel', 'kernelSource');
   const ridge = options.ridge ?? 0;
   if (!(Number.isFinite(ridge) && ridge >= 0)) throw new OptionError(`The ridge must be a number ≥ 0, not ${ridge}.`, { ridge });
-  return new KernelSource(prepare(points, kernel, ridge), kernel, options.blas);
+  const prepared = prepare(points, kernel, ridge);
+  if (kernel.argument === 'innerProduct') requireFinite(kernel, prepared.norms);
+  return new KernelSource(prepared, kernel, options.blas);
+}
+
+/** Throws OptionError where k is not finite at the largest x·x, which no x·y exceeds. */
+function requireFinite(kernel: Kernel, norms: Float64Array): void {
+  let point = 0;
+  for (let i = 1; i < norms.length; i++) if (norms[i] > norms[point]) point = i;
+  const value = norms.slice(point, point + 1);
+  kernel.evaluate(value, 0, 1);
+  if (Number.isFinite(value[0])) return;
+  throw new OptionError(`The kernel ${kernel.name} is ${value[0]} at point ${point}, whose squared norm is ${norms[point]}: raise the bandwidth, lower the degree, or scale the points.`, { kernel: kernel.name, point });
 }
 
 /** A worker's copy, from the descriptor's data. */
@@ -211,7 +223,8 @@ function squaredNorms(x: Float64Array, d: number, count: number): Float64Array {
   for (let i = 0; i < count; i++) {
     let sum = 0;
     for (let k = i * d; k < (i + 1) * d; k++) sum += x[k] * x[k];
-    if (!Number.isFinite(sum)) throw new NonFiniteError(`Point ${i} is so large that its squared norm is not finite; scale the points.`, { point: i });
+    // Two points this long may be twice as far from each other.
+    if (!Number.isFinite(4 * sum)) throw new NonFiniteError(`Point ${i} is so large that squared distances from it are not finite; scale the points.`, { point: i });
     norms[i] = sum;
   }
   return norms;
