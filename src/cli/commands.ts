@@ -10,7 +10,7 @@ import { DEFAULT_TABLE_METHODS, TABLE_METHODS } from '../experiment/table-plan.j
 import { ACTIVATIONS, type ActivationName } from '../network/activation.js';
 import { LOSSES, type LossName } from '../network/loss-name.js';
 import { PRECONDITIONERS, type PreconditionerName } from '../solve/preconditioner.js';
-import { bandwidth, byteCount, finiteNumber, oneOfEach, wholeNumber, widths } from './usage.js';
+import { bandwidth, byteCount, columnList, delimiter, finiteNumber, header, oneOfEach, wholeNumber, widths } from './usage.js';
 
 /** What every command takes. */
 export interface CommonOptions { readonly json?: boolean; readonly quiet?: boolean; readonly workers?: number; readonly blas?: string }
@@ -130,6 +130,11 @@ function withInput(command: Command): Command {
     .option('--degree <n>', 'of the polynomial kernel (default: 2)', wholeNumber(1, 64))
     .option('--ridge <x>', 'added to the diagonal of a kernel matrix (default: 0)', nonNegative)
     .option('--limit <n>', 'only the first n points', wholeNumber(1, MAX_SIZE))
+    .option('--columns <list>', 'columns of a .csv or .tsv file that are the coordinates: names, or numbers from 0, comma between (default: all)', columnList)
+    .option('--header <choice>', "whether the file's first row names the columns: yes, no, or auto: text of which no cell begins like a number (default: auto)", header)
+    .option('--delimiter <c>', "what separates the file's cells, one character or tab, space (default: tab in .tsv, else comma, semicolon or tab, found from the first rows)", delimiter)
+    .addOption(named('--decimal <mark>', "the file's decimal mark (default: .)", ['.', ',']))
+    .addOption(named('--incomplete-rows <choice>', 'rows with a missing value (nothing, NA, N/A, NaN, null, None) in those columns (default: error)', ['error', 'skip']))
     .option('--named <name>', 'a test matrix: K02, K13, K15, COV, EXP, MATERN')
     .option('--size <n>', 'size of the test matrix; but for COV a perfect square', wholeNumber(1, MAX_SIZE));
 }
@@ -191,7 +196,7 @@ function withSolve(command: Command): Command {
     .option('--compress-tolerance <t>', 'of what is compressed, Frobenius norm (default: 1e-2 for a preconditioner, 1e-5 with --format)', finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1)))
     .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
     .option('--memory-limit <bytes>', 'refuse to begin what may need more, e.g. 8G (default: what is free)', byteCount)
-    .option('--out <file>', 'write the solution, .npy')
+    .option('--out <file>', 'write the solution, .npy, in the shape of b')
     .option('--record <file>', 'write the record of the run as JSON')
     .option('--quiet', 'print nothing but failures');
 }
@@ -241,7 +246,7 @@ export function createProgram(handlers: Handlers, finish: (status: number) => vo
     .requiredOption('--x <x>', "an .npy file of N rows, or 'seeded' for standard normal vectors")
     .option('--vectors <p>', "how many vectors 'seeded' makes", wholeNumber(1, 65_536), 64)
     .option('--seed <s>', "of 'seeded'", wholeNumber(0), 0)
-    .option('--out <file>', 'write the product, .npy'))
+    .option('--out <file>', 'write the product, .npy, in the shape of X'))
     .option('--quiet', 'print nothing but failures')
     .action(async (file: string, options: MultiplyOptions) => { finish(await handlers.multiply(file, options)); });
 

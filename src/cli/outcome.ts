@@ -2,13 +2,22 @@
  * How the command ends: exit statuses, what errors mean, signals. Layer 8.
  */
 import { CommanderError } from 'commander';
+import { inCode, type OptionAdvice } from '../core/advice.js';
 import { AbortedError, HmatrixError, OptionError } from '../core/errors.js';
-import { UsageError } from './usage.js';
+import { asFlag, UsageError } from './usage.js';
 
 export const exitStatus = { done: 0, failed: 1, usage: 2, toleranceMissed: 3 } as const;
 
-/** The library's name of an option as the command writes it: leafSize → --leaf-size. */
-const asFlag = (option: string): string => `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+/** What the command takes for an option's value. */
+function flagValue(value: string | boolean): string {
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  return value === '\t' ? 'tab' : /^[\w.,]+$/.test(value) ? value : `'${value}'`;
+}
+
+/** The message of the library with the command's flags in place of the options that its `advice` lists. */
+function inFlags(message: string, advice: readonly OptionAdvice[]): string {
+  return advice.reduce((text, one) => text.replaceAll(inCode(one), () => `${asFlag(one.option)}${one.value === undefined ? '' : ` ${flagValue(one.value)}`}`), message);
+}
 
 /** Says on standard error what went wrong; returns the exit status. */
 export function reportFailure(error: unknown): number {
@@ -19,7 +28,8 @@ export function reportFailure(error: unknown): number {
     say('interrupted; nothing was written.');
     return exitStatus.failed;
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const advice = error instanceof HmatrixError ? (error.data['advice'] as readonly OptionAdvice[] | undefined) : undefined;
+  const message = inFlags(error instanceof Error ? error.message : String(error), advice ?? []);
   if (error instanceof UsageError) {
     say(`${message} (see hmatrix help)`);
     return exitStatus.usage;

@@ -137,8 +137,11 @@ export async function readNpyArray(source: ByteSource, control: RunControl = {})
   return { shape: header.shape, fortranOrder: header.fortranOrder, data: await readAsStored(source, header, undefined, control) };
 }
 
-/** As readNpy, in the order asked for: shape (n) is read as (n, 1). `precision` converts on the way. */
-export async function readNpyOrdered(path: string, order: 'C' | 'F', precision?: Precision, control: RunControl = {}): Promise<{ readonly rows: number; readonly cols: number; readonly data: FloatArray }> {
+/** An array in the order asked for; `shape` is the file's: (n) is read as n rows of one column. */
+export interface OrderedArray { readonly shape: readonly number[]; readonly rows: number; readonly cols: number; readonly data: FloatArray }
+
+/** As readNpy, in the order asked for. `precision` converts on the way. */
+export async function readNpyOrdered(path: string, order: 'C' | 'F', precision?: Precision, control: RunControl = {}): Promise<OrderedArray> {
   return withInputFile(path, control, async (file) => {
     const header = await readNpyHeader(file);
     const [rows, cols = 1] = header.shape;
@@ -146,7 +149,7 @@ export async function readNpyOrdered(path: string, order: 'C' | 'F', precision?:
     const data = asStored
       ? await readAsStored(file, header, precision, control)
       : await readTransposed(file, header, header.fortranOrder ? cols : rows, header.fortranOrder ? rows : cols, precision, control);
-    return { rows, cols, data };
+    return { shape: header.shape, rows, cols, data };
   });
 }
 
