@@ -10,7 +10,9 @@ import { DEFAULT_TABLE_METHODS, TABLE_METHODS } from '../experiment/table-plan.j
 import { ACTIVATIONS, type ActivationName } from '../network/activation.js';
 import { LOSSES, type LossName } from '../network/loss-name.js';
 import { PRECONDITIONERS, type PreconditionerName } from '../solve/preconditioner.js';
-import { bandwidth, byteCount, columnList, delimiter, finiteNumber, header, oneOfEach, wholeNumber, widths } from './usage.js';
+import {
+  bandwidth, byteCount, columnList, delimiter, finiteNumber, header, oneOfEach, wholeNumber, widths,
+} from './usage.js';
 
 /** What every command takes. */
 export interface CommonOptions { readonly json?: boolean; readonly quiet?: boolean; readonly workers?: number; readonly blas?: string }
@@ -130,11 +132,11 @@ function withInput(command: Command): Command {
     .option('--degree <n>', 'of the polynomial kernel (default: 2)', wholeNumber(1, 64))
     .option('--ridge <x>', 'added to the diagonal of a kernel matrix (default: 0)', nonNegative)
     .option('--limit <n>', 'only the first n points', wholeNumber(1, MAX_SIZE))
-    .option('--columns <list>', 'columns of a .csv or .tsv file that are the coordinates: names, or numbers from 0, comma between (default: all)', columnList)
-    .option('--header <choice>', "whether the file's first row names the columns: yes, no, or auto: text of which no cell begins like a number (default: auto)", header)
-    .option('--delimiter <c>', "what separates the file's cells, one character or tab, space (default: tab in .tsv, else comma, semicolon or tab, found from the first rows)", delimiter)
-    .addOption(named('--decimal <mark>', "the file's decimal mark (default: .)", ['.', ',']))
-    .addOption(named('--incomplete-rows <choice>', 'rows with a missing value (nothing, NA, N/A, NaN, null, None) in those columns (default: error)', ['error', 'skip']))
+    .option('--columns <list>', 'of a .csv or .tsv file: names, numbers from 0, comma between (default: all)', columnList)
+    .option('--header <choice>', 'its first row holds names: yes, no, auto: if no cell begins like a number (default: auto)', header)
+    .option('--delimiter <c>', 'between its cells: a character, tab, space (default: the first rows tell)', delimiter)
+    .addOption(named('--decimal <mark>', 'decimal mark of the file (default: .)', ['.', ',']))
+    .addOption(named('--incomplete-rows <choice>', 'with cells empty, NA, NaN … (default: error)', ['error', 'skip']))
     .option('--named <name>', 'a test matrix: K02, K13, K15, COV, EXP, MATERN')
     .option('--size <n>', 'size of the test matrix; but for COV a perfect square', wholeNumber(1, MAX_SIZE));
 }

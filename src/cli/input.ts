@@ -6,8 +6,7 @@ import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError } from '../core/errors.js';
 import type { Blas } from '../dense/blas.js';
 import type { InputDescription } from '../experiment/record.js';
-import { TABLE_OPTIONS, type CsvFormat } from '../io/csv-format.js';
-import type { PointTable } from '../io/points.js';
+import { TABLE_OPTIONS, type CsvFormat, type CsvReading } from '../io/csv-format.js';
 import type { EntrySource, Points } from '../source/entry-source.js';
 import type { Kernel } from '../source/kernels.js';
 import { asFlag, UsageError } from './usage.js';
@@ -45,7 +44,10 @@ export function checkInputOptions(options: InputOptions): 'matrix' | 'points' | 
   if (kind === 'named' && options.size === undefined) throw new UsageError('--named needs --size N, a perfect square.');
   if (kind === 'points' && generator(options.points!) !== undefined) {
     const misplaced = TABLE_OPTIONS.find((name) => options[name] !== undefined);
-    if (misplaced !== undefined) throw new UsageError(`${asFlag(misplaced)} goes with a table of points (.csv, .tsv), not with --points ${options.points}.`);
+    if (misplaced !== undefined) {
+      const flag = asFlag(misplaced);
+      throw new UsageError(`${flag} goes with a table of points (.csv, .tsv), not with --points ${options.points}.`);
+    }
   }
   return kind;
 }
@@ -59,8 +61,7 @@ export async function openInput(options: InputOptions, seed: number, blas: Blas,
     return { source, input: { kind, name: options.named!.toUpperCase(), size: source.size } };
   }
   if (kind === 'matrix') return openMatrix(options.matrix!, seed, control);
-  const { points, name } = await openPoints(options.points!, options, seed, control);
-  return openKernel(points, name, options, seed, blas);
+  return openKernel(await openPoints(options, seed, control), options, seed, blas);
 }
 
 /** An OptionError of a test matrix, with the option it is about. */
@@ -91,9 +92,11 @@ function generator(text: string): { name: 'normal' | 'uniform'; count: number; d
   return { name: name as 'normal' | 'uniform', count: Number(count), dimension: Number(dimension) };
 }
 
+interface NamedPoints { readonly points: Points; readonly name: string; readonly table?: CsvReading | undefined }
+
 /** Points from a generator or a file, and what to call them. */
-async function openPoints(text: string, options: InputOptions, seed: number, control: RunControl): Promise<{ points: Points & Pick<PointTable, 'table'>; name: string }> {
-  const { limit, columns, header, delimiter, decimal, incompleteRows } = options;
+async function openPoints(options: InputOptions, seed: number, control: RunControl): Promise<NamedPoints> {
+  const { points: text = '', limit, columns, header, delimiter, decimal, incompleteRows } = options;
   const random = generator(text);
   if (random !== undefined) {
     const { normalPoints, uniformPoints } = await import('../../datasets/points.js');
@@ -101,11 +104,13 @@ async function openPoints(text: string, options: InputOptions, seed: number, con
     return { points: (random.name === 'normal' ? normalPoints : uniformPoints)(count, random.dimension, seed), name: `${random.name}, ${random.dimension} dimensions` };
   }
   const { readPoints } = await import('../io/points.js');
-  return { points: await readPoints(text, { ...control, limit, columns, header, delimiter, decimal, incompleteRows }), name: basename(text) };
+  const points = await readPoints(text, { ...control, limit, columns, header, delimiter, decimal, incompleteRows });
+  return { points, table: points.table, name: basename(text) };
 }
 
 /** The kernel matrix over `points` that the options describe. */
-async function openKernel(points: Points & Pick<PointTable, 'table'>, name: string, options: Pick<InputOptions, 'kernel' | 'bandwidth' | 'degree' | 'ridge'>, seed: number, blas: Blas): Promise<OpenInput> {
+async function openKernel(named: NamedPoints, options: InputOptions, seed: number, blas: Blas): Promise<OpenInput> {
+  const { points, name, table } = named;
   const { kernelSource } = await import('../source/kernel-source.js');
   const { medianBandwidth } = await import('../source/points.js');
   const text = (options.kernel ?? 'gaussian').trim();
@@ -113,11 +118,9 @@ async function openKernel(points: Points & Pick<PointTable, 'table'>, name: stri
   const h = !needsBandwidth ? undefined : typeof options.bandwidth === 'number' ? options.bandwidth : medianBandwidth(points, seed);
   const kernel = await openNamedOrExpression(text, h, options.degree);
   const source = kernelSource(points, kernel, { blas, ridge: options.ridge ?? 0 });
-  const { table } = points;
-  return {
-    source,
-    input: { kind: 'points', name, size: points.count, dimension: points.dimension, ...(table === undefined ? {} : { table }), kernel: kernel.name, ...(h === undefined ? {} : { bandwidth: h }) },
-  };
+  const { count: size, dimension } = points;
+  const given = { ...(table === undefined ? {} : { table }), ...(h === undefined ? {} : { bandwidth: h }) };
+  return { source, input: { kind: 'points', name, size, dimension, kernel: kernel.name, ...given } };
 }
 
 async function isFamily(text: string): Promise<boolean> {

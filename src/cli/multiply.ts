@@ -18,7 +18,9 @@ import { exitStatus } from './outcome.js';
 export interface OpenVectors { readonly vectors: Matrix; readonly flat: boolean }
 
 /** Vectors from a file, or seeded ones. Throws ShapeError, NonFiniteError, and the errors of files. */
-export async function openVectors(options: Pick<MultiplyOptions, 'x' | 'vectors' | 'seed'>, size: number, control: TeamControl): Promise<OpenVectors> {
+export async function openVectors(
+  options: Pick<MultiplyOptions, 'x' | 'vectors' | 'seed'>, size: number, control: TeamControl,
+): Promise<OpenVectors> {
   if (options.x === 'seeded') return { vectors: randomVectors(size, options.vectors, options.seed), flat: false };
   const { shape, rows, cols, data } = await readNpyOrdered(options.x, 'F', undefined, control);
   const x = view(data, 0, rows, cols);
@@ -29,7 +31,7 @@ export async function openVectors(options: Pick<MultiplyOptions, 'x' | 'vectors'
   return { vectors: x, flat: shape.length === 1 };
 }
 
-/** Writes what was computed from `flat` or other vectors, as they came: shape (N,) or (N, p). Throws the errors of files. */
+/** Writes what was computed from vectors in their shape, (N,) if they were `flat`, else (N, p). Throws as writeNpy. */
 export async function writeVectors(path: string, y: Matrix, flat: boolean, control: TeamControl): Promise<void> {
   if (flat) await writeNpy(path, { shape: [y.rows], data: y.data.subarray(y.offset, y.offset + y.rows) }, control);
   else await writeNpyMatrix(path, y, control);

@@ -16,7 +16,9 @@ function flagValue(value: string | boolean): string {
 
 /** The message of the library with the command's flags in place of the options that its `advice` lists. */
 function inFlags(message: string, advice: readonly OptionAdvice[]): string {
-  return advice.reduce((text, one) => text.replaceAll(inCode(one), () => `${asFlag(one.option)}${one.value === undefined ? '' : ` ${flagValue(one.value)}`}`), message);
+  const flag = ({ option, value }: OptionAdvice): string =>
+    value === undefined ? asFlag(option) : `${asFlag(option)} ${flagValue(value)}`;
+  return advice.reduce((text, one) => text.replaceAll(inCode(one), () => flag(one)), message);
 }
 
 /** Says on standard error what went wrong; returns the exit status. */
@@ -28,8 +30,8 @@ export function reportFailure(error: unknown): number {
     say('interrupted; nothing was written.');
     return exitStatus.failed;
   }
-  const advice = error instanceof HmatrixError ? (error.data['advice'] as readonly OptionAdvice[] | undefined) : undefined;
-  const message = inFlags(error instanceof Error ? error.message : String(error), advice ?? []);
+  const { advice = [] } = (error instanceof HmatrixError ? error.data : {}) as { advice?: readonly OptionAdvice[] };
+  const message = inFlags(error instanceof Error ? error.message : String(error), advice);
   if (error instanceof UsageError) {
     say(`${message} (see hmatrix help)`);
     return exitStatus.usage;

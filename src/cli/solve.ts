@@ -18,7 +18,9 @@ import { asFlag as flag, UsageError } from './usage.js';
 
 const NETWORK_ONLY = ['activation', 'loss', 'bias', 'samples', 'epochs', 'learningRate', 'batchSize', 'images', 'labels', 'weights'] as const satisfies readonly (keyof NetworkOptions)[];
 const FORMAT_ONLY = ['neighbors', 'budget', 'distance', 'dtype'] as const;
-const INPUT_ONLY = ['matrix', 'points', 'named', 'kernel', 'bandwidth', 'degree', 'ridge', 'limit', 'size', ...TABLE_OPTIONS] as const satisfies readonly (keyof InputOptions)[];
+const INPUT_ONLY = [
+  'matrix', 'points', 'named', 'kernel', 'bandwidth', 'degree', 'ridge', 'limit', 'size', ...TABLE_OPTIONS,
+] as const satisfies readonly (keyof InputOptions)[];
 
 /** What can be found wrong before anything is opened. Throws UsageError, OptionError. */
 function checkOptions(options: SolveCommandOptions): void {
@@ -70,8 +72,11 @@ async function openSystem(options: SolveCommandOptions, control: TeamControl): P
   return { model, input: { kind: 'network', name: `${widths.join('-')} (${activation.join(',')}, ${loss}${bias ? ', biases' : ''}), n = ${samples} of ${data.name}`, size: model.network.parameters } };
 }
 
-/** `opening` is called with the right-hand sides once they are there. */
-function setupOf(options: SolveCommandOptions, opened: Pick<SolveSetup, 'input' | 'source' | 'model'>, opening: (b: OpenVectors) => void, control: TeamControl): SolveSetup {
+/** `seen` is called with the right-hand sides once they are there. */
+function setupOf(
+  options: SolveCommandOptions, opened: Pick<SolveSetup, 'input' | 'source' | 'model'>, seen: (b: OpenVectors) => void,
+  control: TeamControl,
+): SolveSetup {
   const { preconditioner, shift, shiftRelative, tolerance, maxIterations, rhs, vectors, seed, memoryLimit, leafSize, maxRank, rank, compressTolerance } = options;
   const making = { leafSize, maxRank, rank, tolerance: compressTolerance };
   const given = { shift, shiftRelative, maxIterations, memoryLimit };
@@ -80,7 +85,7 @@ function setupOf(options: SolveCommandOptions, opened: Pick<SolveSetup, 'input' 
     ...opened, ...(options.format === undefined ? {} : { compress: compressOptions(options) }),
     rightHandSides: async (size) => {
       const b = await openVectors({ x: rhs, vectors, seed }, size, control);
-      opening(b);
+      seen(b);
       return b.vectors;
     },
     options: { preconditioner, tolerance, seed, making: present(making), ...present(given) },
@@ -101,7 +106,8 @@ export async function solve(options: SolveCommandOptions): Promise<number> {
   const { record, portable } = await withTeam(options, async (control) => {
     const { runSolve } = await import('../experiment/solve-run.js');
     let flat = false;
-    const done = await runSolve(setupOf(options, await openSystem(options, control), (b) => { flat = b.flat; }, control), control);
+    const setup = setupOf(options, await openSystem(options, control), (b) => { flat = b.flat; }, control);
+    const done = await runSolve(setup, control);
     throwIfAborted(control.signal);
     if (options.out !== undefined) await writeVectors(options.out, done.x, flat, control);
     if (options.record !== undefined) {

@@ -15,7 +15,7 @@ import { UsageError } from './usage.js';
 /** Epochs of training where no weights are given. */
 export const EPOCHS = 5;
 
-/** Images and labels of the options; without a file the first generated digits. Throws the errors of files, ShapeError where their numbers differ. */
+/** Images and labels of the options; without a file the first generated digits. Throws as readLabeledImages does. */
 export async function openData({ images, labels, samples, seed }: { readonly images?: string | undefined; readonly labels?: string | undefined; readonly samples: number; readonly seed: number }, control: TeamControl): Promise<LabeledImages & { readonly name: string }> {
   if (images === undefined) {
     const { digitImages } = await import('../../datasets/digits.js');

@@ -19,10 +19,12 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 function tableLine({ columns, names, header, delimiter, decimal, skippedRows }: CsvReading): string {
   const most = 12;
   const shown = columns.slice(0, most).map((k, at) => (header ? quoted(names[at]) : String(k))).join(', ');
-  const taken = `${columns.length === 1 ? 'column' : 'columns'} ${shown}${columns.length > most ? ` and ${columns.length - most} more` : ''}`;
+  const more = columns.length > most ? ` and ${columns.length - most} more` : '';
+  const taken = `${columns.length === 1 ? 'column' : 'columns'} ${shown}${more}`;
   const named = header ? 'named by the first row' : 'by number from 0: the first row holds no names';
   const commas = decimal === ',' ? ', decimal commas' : '';
-  const skipped = skippedRows > 0 ? `, ${grouped(skippedRows)} rows with missing values left out` : '';
+  const rows = skippedRows === 1 ? '1 row' : `${grouped(skippedRows)} rows`;
+  const skipped = skippedRows > 0 ? `, ${rows} with missing values left out` : '';
   return `${taken} (${named}), cells separated by ${quoted(delimiter)}${commas}${skipped}`;
 }
 
@@ -32,7 +34,9 @@ export function inputLine(input: InputDescription): string {
   if (input.kind === 'named') return `${input.name}, ${size}`;
   if (input.kind === 'network') return `Gauss–Newton matrix of the network ${input.name}, ${size}`;
   if (input.kind === 'matrix') return `matrix ${input.name}, ${size}`;
-  const line = `kernel ${(input.kernel ?? '').replace(/\d+\.\d{6,}/g, (digits) => Number(digits).toPrecision(6))} over ${input.name}${input.dimension === undefined || /dimensions$/.test(input.name) ? '' : `, d = ${input.dimension}`}, ${size}`;
+  const kernel = (input.kernel ?? '').replace(/\d+\.\d{6,}/g, (digits) => Number(digits).toPrecision(6));
+  const dimension = input.dimension === undefined || /dimensions$/.test(input.name) ? '' : `, d = ${input.dimension}`;
+  const line = `kernel ${kernel} over ${input.name}${dimension}, ${size}`;
   return input.table === undefined ? line : `${line}\n${tableLine(input.table)}`;
 }
 

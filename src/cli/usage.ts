@@ -7,7 +7,8 @@ import { InvalidArgumentError } from 'commander';
 export class UsageError extends Error {}
 
 /** The library's name of an option as the command writes it: leafSize → --leaf-size. */
-export const asFlag = (option: string): string => `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+export const asFlag = (option: string): string =>
+  `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 const numeric = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
@@ -54,20 +55,23 @@ export function widths(text: string): number[] {
 
 /** --delimiter: one character, or a word for one that shells make hard to write. */
 export function delimiter(text: string): string {
-  const named: Readonly<Record<string, string>> = { tab: '\t', '\\t': '\t', space: ' ', comma: ',', semicolon: ';' };
+  const named: Readonly<Record<string, string>> = { tab: '\t', '\\t': '\t', space: ' ', comma: ',' };
   const mark = named[text.toLowerCase()] ?? text;
-  if ([...mark].length !== 1) throw new InvalidArgumentError('It must be one character, or one of tab, space, comma, semicolon.');
+  if ([...mark].length !== 1) throw new InvalidArgumentError('It must be one character, or tab, space, comma.');
   return mark;
 }
 
-/** --columns: names and numbers from 0, comma between; a name in double quotes may hold commas, or be made of digits. */
+/** --columns: names and numbers from 0, comma between; a name in double quotes may hold commas, or be of digits. */
 export function columnList(text: string): (string | number)[] {
   const columns: (string | number)[] = [];
   const part = /\s*(?:"((?:[^"]|"")*)"|([^",]*))\s*(,|$)/y;
   for (let more = true; more;) {
     const [, inQuotes, plain, end] = part.exec(text) ?? [];
     const name = inQuotes?.replaceAll('""', '"') ?? plain?.trim();
-    if (name === undefined || name === '') throw new InvalidArgumentError(`It must be names or numbers (from 0) of columns with commas between, such as x1,x2 or 0,1; a name with a comma stands in double quotes.`);
+    if (name === undefined || name === '') {
+      const text = 'It must be names or numbers (from 0) with commas between, such as x1,x2 or 0,1;';
+      throw new InvalidArgumentError(`${text} a name that holds a comma stands in double quotes.`);
+    }
     columns.push(inQuotes === undefined && /^\d{1,9}$/.test(name) ? Number(name) : name);
     more = end === ',';
   }

@@ -19,17 +19,23 @@ export interface LabeledImages {
 }
 
 /**
- * The first `limit` images of a file (IDX as MNIST comes, .npy, a table), and their labels where there is a file of them: image i has label i.
- * Throws ShapeError unless the files hold equally many, whatever the limit, and the errors of readPoints and readLabels.
+ * The first `limit` images of a file (IDX as MNIST comes, .npy, a table), and their labels where there is a file of
+ * them: image i has label i.
+ * Throws ShapeError unless the files hold equally many, whatever the limit, and what readPoints and readLabels throw.
  */
-export async function readLabeledImages(images: string, labels: string | undefined, limit: number, control: RunControl = {}): Promise<LabeledImages> {
+export async function readLabeledImages(
+  images: string, labels: string | undefined, limit: number, control: RunControl = {},
+): Promise<LabeledImages> {
   const points = await readPoints(images, { ...control, limit });
   if (labels === undefined) return { images: points };
   const all = await readLabels(labels, control);
   // A table read up to the limit does not know how many rows follow.
   const total = points.total ?? (await readPoints(images, control)).count;
   if (all.length !== total) {
-    throw new ShapeError(`${images} holds ${total} images, ${labels} ${all.length} labels: image i has label i, so there are as many of both. Are they of one set (train or t10k)?`, { images: total, labels: all.length });
+    const what = `${images} holds ${total} images, ${labels} ${all.length} labels`;
+    throw new ShapeError(`${what}: there must be as many of both. Are they of one set (train or t10k)?`, {
+      images: total, labels: all.length,
+    });
   }
   return { images: points, labels: all.subarray(0, limit) };
 }
@@ -57,12 +63,14 @@ export const isAutoencoder = ({ inputs, outputs }: Pick<Network, 'inputs' | 'out
 
 /**
  * The first `samples` images as a data set in memory. Networks of 196 inputs see 28 × 28 images halved.
- * Throws OptionError (too few images, labels out of range or missing), ShapeError (images of another size, more or fewer labels than images).
+ * Throws OptionError (too few images, labels out of range or missing), ShapeError (images of another size, more or
+ * fewer labels than images).
  */
 export function networkData(network: Network, loss: LossName, { images, labels }: LabeledImages, samples: number): DataSet {
   if (images.count < samples) throw new OptionError(`There are ${images.count} images; ${samples} samples are asked for.`, { option: 'samples', images: images.count, samples });
   if (labels !== undefined && labels.length !== images.count) {
-    throw new ShapeError(`There are ${images.count} images and ${labels.length} labels: image i has label i, so there are as many of both.`, { images: images.count, labels: labels.length });
+    const counts = { images: images.count, labels: labels.length };
+    throw new ShapeError(`There are ${counts.images} images and ${counts.labels} labels: as many are needed.`, counts);
   }
   const fitting = network.inputs === HALF * HALF && images.dimension === SIDE * SIDE ? halvedImages(images) : images;
   if (fitting.dimension !== network.inputs) {

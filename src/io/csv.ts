@@ -1,7 +1,8 @@
 /**
  * Tables of numbers in CSV (RFC 4180, by the csv-parse package). Layer 1.
- * A cell that is not a finite number ends the reading with its line and column: nothing becomes 0. What a file does not say of itself, what
- * separates the cells and whether the first row names the columns, is found by rules that take no number for a name, and is said in the result.
+ * A cell that is not a finite number ends the reading with its line and column: nothing becomes 0. What a file does not
+ * say of itself, what separates the cells and whether the first row names the columns, is found by rules that take no
+ * number for a name, and is said in the result.
  */
 import { pipeline } from 'node:stream/promises';
 import { CsvError, parse } from 'csv-parse';
@@ -16,7 +17,10 @@ import { sharedBuffer, withInputFile, type InputFile } from './input-file.js';
 export interface CsvOptions extends CsvFormat, RunControl {
   /** Stop after so many rows of data. */
   readonly limit?: number | undefined;
-  /** Most bytes of one row; default 2²⁴: some 900,000 numbers of full length. A file without line ends, or with an open quote, is refused there. */
+  /**
+   * Most bytes of one row; default 2²⁴: some 900,000 numbers of full length. A file without line ends, or with an open
+   * quote, is refused there.
+   */
   readonly maxRowBytes?: number | undefined;
 }
 
@@ -36,7 +40,10 @@ const NAMES_SHOWN = 20;
 /** Ends the parsing where no more rows are wanted. */
 const ENOUGH = new Error('enough rows');
 
-interface RowInfo { readonly lines: number; readonly bytes: number }
+interface RowInfo {
+  readonly lines: number;
+  readonly bytes: number;
+}
 
 /** Rows of a table as they come, into one growing array. */
 class TableBuilder {
@@ -71,9 +78,11 @@ class TableBuilder {
   requireEnded(bytes: number): void {
     const { maxRowBytes: most = MAX_ROW_BYTES } = this.#options;
     if (bytes - this.#bytes <= most) return;
-    throw new FileFormatError(`${this.#path}: the row after line ${this.#line} is longer than ${most} bytes. Has the file line ends, and is each quote closed? Wider tables are read from .npy.`, {
-      path: this.#path, line: this.#line, limit: most,
-    });
+    const what = `${this.#path}: the row after line ${this.#line} is longer than ${most} bytes`;
+    throw new FileFormatError(
+      `${what}. Has the file line ends, and is each quote closed? Wider tables are read from .npy.`,
+      { path: this.#path, line: this.#line, limit: most },
+    );
   }
 
   push(cells: string[], { lines: line, bytes }: RowInfo): void {
@@ -82,10 +91,10 @@ class TableBuilder {
     this.#bytes = bytes;
     if (this.#width < 0 && this.#open(cells)) return;
     if (cells.length !== this.#width) {
-      const advice = [{ option: 'delimiter' }];
-      throw new FileFormatError(`${this.#path}: line ${line} has ${cells.length} cells, the first row has ${this.#width}. Is the delimiter ${quoted(this.#delimiter)} (${inCode(advice[0])})?`, {
-        path: this.#path, line, expected: this.#width, found: cells.length, advice,
-      });
+      const advice = { option: 'delimiter' };
+      const data = { path: this.#path, line, expected: this.#width, found: cells.length, advice: [advice] };
+      const what = `${this.#path}: line ${line} has ${cells.length} cells, the first row has ${this.#width}`;
+      throw new FileFormatError(`${what}. Is the delimiter ${quoted(this.#delimiter)} (${inCode(advice)})?`, data);
     }
     if (this.#options.incompleteRows === 'skip' && this.#picked.some((k) => isMissing(cells[k]))) {
       this.#skipped++;
@@ -106,14 +115,28 @@ class TableBuilder {
   finish(whole: boolean): CsvTable {
     const [path, rows, skippedRows] = [this.#path, this.#rows, this.#skipped];
     if (rows === 0) {
-      const why = skippedRows > 0 ? `all ${skippedRows} have missing values in the columns asked for` : this.#width < 0 ? 'the file is empty' : `only a header, ${this.#listNames()}`;
+      const why =
+        skippedRows > 0
+          ? `all ${skippedRows} have missing values in the columns asked for`
+          : this.#width < 0
+            ? 'the file is empty'
+            : `only a header, ${this.#listNames()}`;
       throw new FileFormatError(`${path}: no rows of numbers: ${why}.`, { path, skipped: skippedRows });
     }
     const cols = this.#picked.length;
     const data = new Float64Array(sharedBuffer(8 * rows * cols, path));
     data.set(this.#data.subarray(0, data.length));
     return {
-      delimiter: this.#delimiter, decimal: this.#decimal, header: this.#header, columns: this.#picked, names: this.#picked.map((k) => this.#names[k]), skippedRows, rows, cols, data, whole,
+      delimiter: this.#delimiter,
+      decimal: this.#decimal,
+      header: this.#header,
+      columns: this.#picked,
+      names: this.#picked.map((k) => this.#names[k]),
+      skippedRows,
+      rows,
+      cols,
+      data,
+      whole,
     };
   }
 
@@ -123,21 +146,34 @@ class TableBuilder {
     this.#header = this.#options.header ?? (!cells.some(beginsLikeNumber) && cells.some((cell) => !isMissing(cell)));
     this.#names = cells.map((cell, k) => (this.#header && cell !== '' ? cell : `column ${k}`));
     const { columns } = this.#options;
-    this.#picked = columns === undefined ? this.#names.map((_, k) => k) : columns.map((column) => this.#find(column, cells));
+    this.#picked =
+      columns === undefined ? this.#names.map((_, k) => k) : columns.map((column) => this.#find(column, cells));
     return this.#header;
   }
 
   #find(column: string | number, cells: readonly string[]): number {
     const k = typeof column === 'number' ? column : this.#names.indexOf(column);
     if (typeof column === 'string' && this.#names.includes(column, k + 1)) {
-      throw new OptionError(`${this.#path}: two columns are called ${quoted(column)}: choose by number, the first is ${k} (from 0).`, { option: 'columns', column });
+      throw new OptionError(
+        `${this.#path}: two columns are called ${quoted(column)}: choose by number, the first is ${k} (from 0).`,
+        { option: 'columns', column: shortened(column) },
+      );
     }
     if (Number.isInteger(k) && k >= 0 && k < this.#width) return k;
-    const numbered = this.#header ? undefined : cells.find(beginsLikeNumber);
-    const advice: OptionAdvice[] = numbered === undefined || typeof column === 'number' ? [] : [{ option: 'header', value: true }];
-    const why = advice.length === 0 ? '' : ` The first row was taken for numbers, for the sake of ${quoted(numbered!)}; if it names the columns, say so (${inCode(advice[0])}).`;
-    throw new OptionError(`${this.#path}: there is no column ${typeof column === 'string' ? quoted(column) : column}; there are ${this.#listNames()} (or by number, 0 to ${this.#width - 1}).${why}`, {
-      option: 'columns', column: typeof column === 'string' ? shortened(column) : column, names: this.#names.slice(0, NAMES_SHOWN).map(shortened), advice,
+    const shown = typeof column === 'string' ? quoted(column) : column;
+    let text = `${this.#path}: there is no column ${shown}; there are ${this.#listNames()}`;
+    text += ` (or by number, 0 to ${this.#width - 1}).`;
+    const advice: OptionAdvice[] = [];
+    const numbered = this.#header || typeof column === 'number' ? undefined : cells.find(beginsLikeNumber);
+    if (numbered !== undefined) {
+      const named = { option: 'header', value: true };
+      advice.push(named);
+      text += ` The first row was taken for numbers, for the sake of ${quoted(numbered)};`;
+      text += ` if it names the columns, say so (${inCode(named)}).`;
+    }
+    const names = this.#names.slice(0, NAMES_SHOWN).map(shortened);
+    throw new OptionError(text, {
+      option: 'columns', column: typeof column === 'string' ? shortened(column) : column, names, advice,
     });
   }
 
@@ -160,7 +196,9 @@ class TableBuilder {
     const columns = { option: 'columns' };
     if (isMissing(cell)) {
       const skip = { option: 'incompleteRows', value: 'skip' };
-      return new FileFormatError(`${where}: no value (${cell === '' ? 'an empty cell' : cell}). Leave such rows out (${inCode(skip)}), or choose other columns (${inCode(columns)}).`, { ...data, advice: [skip, columns] });
+      const help = `Leave such rows out (${inCode(skip)}), or choose other columns (${inCode(columns)})`;
+      const what = `${where}: no value (${cell === '' ? 'an empty cell' : cell})`;
+      return new FileFormatError(`${what}. ${help}.`, { ...data, advice: [skip, columns] });
     }
     const named = { option: 'header', value: true };
     const advice: OptionAdvice[] = [columns];
@@ -173,7 +211,8 @@ class TableBuilder {
         text += ` (${inCode(notation.advice)})`;
       }
     }
-    text += `. ${notation === undefined ? 'Choose the numeric columns' : 'Or choose other columns'} (${inCode(columns)})`;
+    const choose = notation === undefined ? 'Choose the numeric columns' : 'Or choose other columns';
+    text += `. ${choose} (${inCode(columns)})`;
     if (this.#rows === 0 && !this.#header && this.#options.header === undefined) {
       advice.push(named);
       text += `; if this row names them, say so (${inCode(named)})`;
@@ -184,8 +223,14 @@ class TableBuilder {
 
 /** What the parser says of a file that is no CSV; its own messages hold whole cells. */
 function parseError(error: CsvError, path: string, after: number): FileFormatError {
-  const why = error.code === 'CSV_QUOTE_NOT_CLOSED' ? `a quote is opened and not closed in the row after line ${after}` : `a quote stands within a cell in the row after line ${after}`;
-  return new FileFormatError(`${path}: not a CSV table: ${why}. A cell that holds quotes stands in quotes, with each of its own doubled.`, { path, csv: error.code, line: after });
+  const why =
+    error.code === 'CSV_QUOTE_NOT_CLOSED'
+      ? `a quote is opened and not closed in the row after line ${after}`
+      : `a quote stands within a cell in the row after line ${after}`;
+  return new FileFormatError(
+    `${path}: not a CSV table: ${why}. A cell that holds quotes stands in quotes, with each of its own doubled.`,
+    { path, csv: error.code, line: after },
+  );
 }
 
 /** The line ends to look for. Fewer are faster; the parser's own search is slow in files without any. */
@@ -197,19 +242,35 @@ function lineEnds(head: Uint8Array): string[] {
 
 /** Throws OptionError for what can be found wrong without the file. */
 function checkOptions({ limit, maxRowBytes, columns, header, delimiter, decimal, incompleteRows }: CsvOptions): void {
-  for (const [option, value] of [['limit', limit], ['maxRowBytes', maxRowBytes]] as const) {
-    if (value !== undefined && !(Number.isInteger(value) && value >= 1)) throw new OptionError(`${option} must be a whole number of at least 1, not ${value}.`, { option, [option]: value });
+  for (const [option, value] of [
+    ['limit', limit],
+    ['maxRowBytes', maxRowBytes],
+  ] as const) {
+    if (value !== undefined && !(Number.isInteger(value) && value >= 1)) {
+      throw new OptionError(`${option} must be a whole number of at least 1, not ${value}.`, { option, value });
+    }
   }
   if (columns?.length === 0) throw new OptionError('columns: name at least one.', { option: 'columns' });
-  if (header !== undefined && typeof header !== 'boolean') throw new OptionError(`header must be true or false, not ${String(header)}.`, { option: 'header' });
+  if (header !== undefined && typeof header !== 'boolean') {
+    throw new OptionError(`header must be true or false, not ${String(header)}.`, { option: 'header' });
+  }
   if (delimiter !== undefined) requireDelimiter(delimiter);
-  for (const [option, value, choices] of [['decimal', decimal, ['.', ',']], ['incompleteRows', incompleteRows, ['error', 'skip']]] as const) {
-    if (value !== undefined && !(choices as readonly string[]).includes(value)) throw new OptionError(`${option} must be '${choices.join("' or '")}', not ${JSON.stringify(value)}.`, { option });
+  for (const [option, value, choices] of [
+    ['decimal', decimal, ['.', ',']],
+    ['incompleteRows', incompleteRows, ['error', 'skip']],
+  ] as const) {
+    if (value !== undefined && !(choices as readonly string[]).includes(value)) {
+      throw new OptionError(`${option} must be '${choices.join("' or '")}', not ${JSON.stringify(value)}.`, { option });
+    }
   }
 }
 
 /** The file's bytes, with progress, the caller's abort and the length of the row looked at between chunks. */
-async function* watched(file: InputFile, builder: TableBuilder, { signal, onProgress }: RunControl): AsyncGenerator<Uint8Array> {
+async function* watched(
+  file: InputFile,
+  builder: TableBuilder,
+  { signal, onProgress }: RunControl,
+): AsyncGenerator<Uint8Array> {
   let done = 0;
   for await (const chunk of file.stream() as AsyncIterable<Uint8Array>) {
     throwIfAborted(signal);
@@ -222,19 +283,34 @@ async function* watched(file: InputFile, builder: TableBuilder, { signal, onProg
 }
 
 /**
- * Reads a table of numbers from CSV; the result says which columns were taken, what they are called, and how cells were told apart.
- * Failure: FileFormatError (text, a foreign notation or nothing where a number is needed, ragged or endless rows, unclosed quotes; with line and
- * column, and the options that help in `data.advice`), NonFiniteError, OptionError (no such column, delimiter …), FileAccessError, AbortedError.
+ * Reads a table of numbers from CSV; the result says which columns were taken, what they are called, and how cells were
+ * told apart.
+ * Failure: FileFormatError (text, a foreign notation or nothing where a number is needed, ragged or endless rows,
+ * unclosed quotes; with line and column, and the options that help in `data.advice`), NonFiniteError, OptionError (no
+ * such column, delimiter …), FileAccessError, AbortedError.
  */
 export async function readCsv(path: string, options: CsvOptions = {}): Promise<CsvTable> {
   checkOptions(options);
   return withInputFile(path, options, async (file) => {
     const head = await file.head(HEAD_BYTES);
-    const delimiter = delimiterOf(head, head.length === file.size, options.decimal ?? '.', options.delimiter ?? (/\.tsv$/i.test(path) ? '\t' : undefined));
+    const delimiter = delimiterOf(
+      head,
+      head.length === file.size,
+      options.decimal ?? '.',
+      options.delimiter ?? (/\.tsv$/i.test(path) ? '\t' : undefined),
+    );
     const builder = new TableBuilder(path, delimiter, options);
     const parser = parse({
-      bom: true, trim: true, relax_column_count: true, skip_empty_lines: true, delimiter, record_delimiter: lineEnds(head),
-      on_record: (cells: string[], info: RowInfo) => { builder.push(cells, info); return null; },
+      bom: true,
+      trim: true,
+      relax_column_count: true,
+      skip_empty_lines: true,
+      delimiter,
+      record_delimiter: lineEnds(head),
+      on_record: (cells: string[], info: RowInfo) => {
+        builder.push(cells, info);
+        return null;
+      },
     });
     let whole = true;
     try {

@@ -16,7 +16,9 @@ export interface ReadLabelsOptions extends RunControl {
  */
 export async function readLabels(path: string, options: ReadLabelsOptions = {}): Promise<Int32Array> {
   const { limit } = options;
-  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) throw new OptionError(`limit must be a whole number of at least 1, not ${limit}.`, { option: 'limit', limit });
+  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {
+    throw new OptionError(`limit must be a whole number of at least 1, not ${limit}.`, { option: 'limit', limit });
+  }
   const { shape, data } = await readIdx(path, options);
   if (shape.length !== 1) {
     throw new FileFormatError(`${path}: holds ${shape[0]} arrays of ${shape.slice(1).join(' × ')} (images?), not labels: its rank, the fourth byte, is ${shape.length} instead of 1. Give the file of labels: its name has idx1, its first bytes are 00 00 08 01.`, { path, shape });

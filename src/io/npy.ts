@@ -138,10 +138,17 @@ export async function readNpyArray(source: ByteSource, control: RunControl = {})
 }
 
 /** An array in the order asked for; `shape` is the file's: (n) is read as n rows of one column. */
-export interface OrderedArray { readonly shape: readonly number[]; readonly rows: number; readonly cols: number; readonly data: FloatArray }
+export interface OrderedArray {
+  readonly shape: readonly number[];
+  readonly rows: number;
+  readonly cols: number;
+  readonly data: FloatArray;
+}
 
 /** As readNpy, in the order asked for. `precision` converts on the way. */
-export async function readNpyOrdered(path: string, order: 'C' | 'F', precision?: Precision, control: RunControl = {}): Promise<OrderedArray> {
+export async function readNpyOrdered(
+  path: string, order: 'C' | 'F', precision?: Precision, control: RunControl = {},
+): Promise<OrderedArray> {
   return withInputFile(path, control, async (file) => {
     const header = await readNpyHeader(file);
     const [rows, cols = 1] = header.shape;

@@ -11,7 +11,7 @@ import { sharedBuffer, withInputFile } from './input-file.js';
 import { hex } from './npy-header.js';
 import { readNpyOrdered } from './npy.js';
 
-/** `columns`, `header`, `delimiter`, `decimal` and `incompleteRows` are of tables (.csv, .tsv), whose columns are the coordinates. */
+/** What CsvFormat has is for tables (.csv, .tsv), whose columns are the coordinates. */
 export interface ReadPointsOptions extends CsvFormat, RunControl {
   /** The first so many points; all of them by default. */
   readonly limit?: number | undefined;
@@ -42,7 +42,9 @@ async function kindOf(path: string, control: RunControl): Promise<Kind> {
 
 /** The first `limit` of `count`, without a copy. */
 const first = (points: PointTable, limit: number): PointTable =>
-  points.count <= limit ? points : { ...points, count: limit, coordinates: points.coordinates.subarray(0, limit * points.dimension) };
+  points.count <= limit
+    ? points
+    : { ...points, count: limit, coordinates: points.coordinates.subarray(0, limit * points.dimension) };
 
 /** coordinates ← elements; bytes are grey values, 0 … 255 → 0 … 1. */
 async function idxPoints(path: string, options: ReadPointsOptions): Promise<PointTable> {
@@ -65,7 +67,8 @@ async function csvPoints(path: string, options: ReadPointsOptions): Promise<Poin
 
 async function npyPoints(path: string, options: ReadPointsOptions): Promise<PointTable> {
   const { rows, cols, data } = await readNpyOrdered(path, 'C', 'f64', options);
-  return first({ dimension: cols, count: rows, coordinates: data as Float64Array, total: rows }, options.limit ?? Infinity);
+  const all = { dimension: cols, count: rows, coordinates: data as Float64Array, total: rows };
+  return first(all, options.limit ?? Infinity);
 }
 
 /**
@@ -74,13 +77,16 @@ async function npyPoints(path: string, options: ReadPointsOptions): Promise<Poin
  */
 export async function readPoints(path: string, options: ReadPointsOptions = {}): Promise<PointTable> {
   const { limit } = options;
-  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) throw new OptionError(`limit must be a whole number of at least 1, not ${limit}.`, { option: 'limit', limit });
+  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {
+    throw new OptionError(`limit must be a whole number of at least 1, not ${limit}.`, { option: 'limit', limit });
+  }
   const kind = await kindOf(path, options);
   if (kind !== 'csv') {
     const misplaced = TABLE_OPTIONS.find((name) => options[name] !== undefined);
     if (misplaced !== undefined) {
       const advice = { option: misplaced };
-      throw new OptionError(`The ${inCode(advice)} is for tables, .csv or .tsv by name; ${path} is none.`, { option: misplaced, path, advice: [advice] });
+      const text = `The ${inCode(advice)} is for tables, .csv or .tsv by name; ${path} is none.`;
+      throw new OptionError(text, { option: misplaced, path, advice: [advice] });
     }
   }
   const points = await (kind === 'npy' ? npyPoints(path, options) : kind === 'csv' ? csvPoints(path, options) : idxPoints(path, options));

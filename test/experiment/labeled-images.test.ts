@@ -17,7 +17,11 @@ describe('images and labels of files', () => {
     const pixels = Uint8Array.from({ length: 4 * count }, (_, k) => k);
     if (name.endsWith('idx3')) writeFileSync(at(name), idxBytes(8, [count, 2, 2], pixels));
     else if (name.endsWith('npy')) await writeNpy(at(name), { shape: [count, 4], data: pixels });
-    else writeFileSync(at(name), Array.from({ length: count }, (_, i) => pixels.slice(4 * i, 4 * i + 4).join(',')).join('\n'));
+    else
+      writeFileSync(
+        at(name),
+        Array.from({ length: count }, (_, i) => pixels.slice(4 * i, 4 * i + 4).join(',')).join('\n'),
+      );
     for (const labels of [0, 1, count - 1, count, count + 1, 10 * count]) {
       writeFileSync(at('labels'), idxBytes(8, [labels], new Uint8Array(labels).fill(3)));
       for (const limit of [1, count - 1, count, count + 5]) {

@@ -57,11 +57,12 @@ describe('images', () => {
     expect(() => networkData(defineNetwork({ widths: [784, 2] }), 'cross-entropy', { images, labels: Int32Array.of(2, 0) }, 2)).toThrow(/Label 2/);
   });
 
-  it.each([0, 1, 3])('have_as_many_labels_as_there_are_of_them_whatever_the_samples: %i labels of 2 images', (count) => {
+  it.each([0, 1, 3])('have_as_many_labels_as_there_are_of_them_whatever_the_samples: %i of 2', (count) => {
     const labels = new Int32Array(count);
     for (const samples of [1, 2]) {
       for (const [widths, loss] of [[[784, 3], 'cross-entropy'], [[196, 3, 196], 'mse']] as const) {
-        expect(() => networkData(defineNetwork({ widths }), loss, { images, labels }, samples)).toThrow(`2 images and ${count} labels`);
+        const network = defineNetwork({ widths });
+        expect(() => networkData(network, loss, { images, labels }, samples)).toThrow(`2 images and ${count} labels`);
       }
     }
   });
