@@ -297,6 +297,7 @@ export type { Blas } from './dense/blas.js';
 export { openBlas } from './dense/backend.js';
 export { matrixOver, zeros, type FloatArray, type Matrix, type Precision, type Vectors } from './dense/matrix.js';
 
+export type { CsvFormat, CsvReading } from './io/csv-format.js';
 export { readPoints, type PointTable, type ReadPointsOptions } from './io/points.js';
 export { readNpyMatrix, writeNpyMatrix } from './io/npy.js';
 export { RandomStream } from './core/random.js';

@@ -11,7 +11,9 @@ import { ACTIVATIONS, type ActivationName } from '../network/activation.js';
 import { LOSSES, type LossName } from '../network/loss-name.js';
 import { PRECONDITIONERS, type PreconditionerName } from '../solve/preconditioner.js';
 import { print, printError } from './terminal.js';
-import { bandwidth, byteCount, finiteNumber, oneOfEach, wholeNumber, widths } from './usage.js';
+import {
+  bandwidth, byteCount, columnList, delimiter, finiteNumber, header, oneOfEach, wholeNumber, widths,
+} from './usage.js';
 
 /** What every command takes. */
 export interface CommonOptions { readonly json?: boolean; readonly quiet?: boolean; readonly workers?: number; readonly blas?: string }
@@ -131,6 +133,11 @@ function withInput(command: Command): Command {
     .option('--degree <n>', 'of the polynomial kernel (default: 2)', wholeNumber(1, 64))
     .option('--ridge <x>', 'added to the diagonal of a kernel matrix (default: 0)', nonNegative)
     .option('--limit <n>', 'only the first n points', wholeNumber(1, MAX_SIZE))
+    .option('--columns <list>', 'of a .csv or .tsv file: names, numbers from 0, comma between (default: all)', columnList)
+    .option('--header <choice>', 'its first row holds names: yes, no, auto: if no cell begins like a number (default: auto)', header)
+    .option('--delimiter <c>', 'between its cells: a character, tab, space (default: the first rows tell)', delimiter)
+    .addOption(named('--decimal <mark>', 'decimal mark of the file (default: .)', ['.', ',']))
+    .addOption(named('--incomplete-rows <choice>', 'with cells empty, NA, NaN … (default: error)', ['error', 'skip']))
     .option('--named <name>', 'a test matrix: K02, K13, K15, COV, EXP, MATERN')
     .option('--size <n>', 'size of the test matrix; but for COV a perfect square', wholeNumber(1, MAX_SIZE));
 }
@@ -192,7 +199,7 @@ function withSolve(command: Command): Command {
     .option('--compress-tolerance <t>', 'of what is compressed, Frobenius norm (default: 1e-2 for a preconditioner, 1e-5 with --format)', finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1)))
     .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
     .option('--memory-limit <bytes>', 'refuse to begin what may need more, e.g. 8G (default: what is free)', byteCount)
-    .option('--out <file>', 'write the solution, .npy')
+    .option('--out <file>', 'write the solution, .npy, in the shape of b')
     .option('--record <file>', 'write the record of the run as JSON')
     .option('--quiet', 'print nothing but failures');
 }
@@ -243,7 +250,7 @@ export function createProgram(handlers: Handlers, finish: (status: number) => vo
     .requiredOption('--x <x>', "an .npy file of N rows, or 'seeded' for standard normal vectors")
     .option('--vectors <p>', "how many vectors 'seeded' makes", wholeNumber(1, 65_536), 64)
     .option('--seed <s>', "of 'seeded'", wholeNumber(0), 0)
-    .option('--out <file>', 'write the product, .npy'))
+    .option('--out <file>', 'write the product, .npy, in the shape of X'))
     .option('--quiet', 'print nothing but failures')
     .action(async (file: string, options: MultiplyOptions) => { finish(await handlers.multiply(file, options)); });
 

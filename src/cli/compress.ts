@@ -8,10 +8,10 @@ import type { CompressionRecord } from '../experiment/record.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { CompressCommandOptions, RunOptions } from './commands.js';
 import { checkInputOptions, openInput, type OpenInput } from './input.js';
-import { asFlag, exitStatus } from './outcome.js';
+import { exitStatus } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
 import { print, printJson, say } from './terminal.js';
-import { UsageError } from './usage.js';
+import { asFlag, UsageError } from './usage.js';
 
 /** The library's options among the command's. */
 export function compressOptions(options: RunOptions): CompressOptions {

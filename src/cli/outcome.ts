@@ -2,15 +2,26 @@
  * How the command ends: exit statuses, what errors mean, signals. Layer 8.
  */
 import { CommanderError } from 'commander';
+import { inCode, type OptionAdvice } from '../core/advice.js';
 import { AbortedError, HmatrixError, OptionError } from '../core/errors.js';
 import { asMemoryError } from '../core/shared-array.js';
 import { printError, say } from './terminal.js';
-import { UsageError } from './usage.js';
+import { asFlag, UsageError } from './usage.js';
 
 export const exitStatus = { done: 0, failed: 1, usage: 2, toleranceMissed: 3 } as const;
 
-/** The library's name of an option as the command writes it: leafSize → --leaf-size, with a value --leaf-size 64. */
-export const asFlag = (option: string, value?: string | number): string => `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}${value === undefined ? '' : ` ${value}`}`;
+/** What the command takes for an option's value. */
+function flagValue(value: string | boolean): string {
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  return value === '\t' ? 'tab' : /^[\w.,]+$/.test(value) ? value : `'${value}'`;
+}
+
+/** The message of the library with the command's flags in place of the options that its `advice` lists. */
+function inFlags(message: string, advice: readonly OptionAdvice[]): string {
+  const flag = ({ option, value }: OptionAdvice): string =>
+    value === undefined ? asFlag(option) : `${asFlag(option)} ${flagValue(value)}`;
+  return advice.reduce((text, one) => text.replaceAll(inCode(one), () => flag(one)), message);
+}
 
 /** Says on standard error what went wrong; returns the exit status. */
 export function reportFailure(thrown: unknown): number {
@@ -21,7 +32,8 @@ export function reportFailure(thrown: unknown): number {
     say('interrupted; nothing was written.');
     return exitStatus.failed;
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const { advice = [] } = (error instanceof HmatrixError ? error.data : {}) as { advice?: readonly OptionAdvice[] };
+  const message = inFlags(error instanceof Error ? error.message : String(error), advice);
   if (error instanceof UsageError) {
     say(`${message} (see hmatrix help)`);
     return exitStatus.usage;

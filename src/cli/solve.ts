@@ -6,21 +6,22 @@ import { throwIfAborted } from '../core/context.js';
 import type { SolveRecord, SolveSetup } from '../experiment/solve-run.js';
 import type { TrainingSetup } from '../experiment/table-run.js';
 import { resolveOptions, type CompressOptions } from '../hierarchical/options.js';
+import { TABLE_OPTIONS } from '../io/csv-format.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { NETWORK_DEFAULTS, type NetworkOptions, type SolveCommandOptions } from './commands.js';
 import { checkInputOptions, openInput, type InputOptions } from './input.js';
-import { openVectors } from './multiply.js';
+import { openVectors, writeVectors, type OpenVectors } from './multiply.js';
 import { exitStatus } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
 import { EPOCHS, openData } from './table.js';
 import { print, printJson, say } from './terminal.js';
-import { UsageError } from './usage.js';
+import { asFlag as flag, UsageError } from './usage.js';
 
 const NETWORK_ONLY = ['activation', 'loss', 'bias', 'samples', 'epochs', 'learningRate', 'batchSize', 'images', 'labels', 'weights'] as const satisfies readonly (keyof NetworkOptions)[];
 const FORMAT_ONLY = ['neighbors', 'budget', 'distance', 'dtype'] as const;
-const INPUT_ONLY = ['matrix', 'points', 'named', 'kernel', 'bandwidth', 'degree', 'ridge', 'limit', 'size'] as const satisfies readonly (keyof InputOptions)[];
-
-const flag = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+const INPUT_ONLY = [
+  'matrix', 'points', 'named', 'kernel', 'bandwidth', 'degree', 'ridge', 'limit', 'size', ...TABLE_OPTIONS,
+] as const satisfies readonly (keyof InputOptions)[];
 
 /** What can be found wrong before anything is opened. Throws UsageError, OptionError. */
 function checkOptions(options: SolveCommandOptions): void {
@@ -72,14 +73,22 @@ async function openSystem(options: SolveCommandOptions, control: TeamControl): P
   return { model, input: { kind: 'network', name: `${widths.join('-')} (${activation.join(',')}, ${loss}${bias ? ', biases' : ''}), n = ${samples} of ${data.name}`, size: model.network.parameters } };
 }
 
-function setupOf(options: SolveCommandOptions, opened: Pick<SolveSetup, 'input' | 'source' | 'model'>, control: TeamControl): SolveSetup {
+/** `seen` is called with the right-hand sides once they are there. */
+function setupOf(
+  options: SolveCommandOptions, opened: Pick<SolveSetup, 'input' | 'source' | 'model'>, seen: (b: OpenVectors) => void,
+  control: TeamControl,
+): SolveSetup {
   const { preconditioner, shift, shiftRelative, tolerance, maxIterations, rhs, vectors, seed, memoryLimit, leafSize, maxRank, rank, compressTolerance } = options;
   const making = { leafSize, maxRank, rank, tolerance: compressTolerance };
   const given = { shift, shiftRelative, maxIterations, memoryLimit };
   const present = (values: object): object => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
   return {
     ...opened, ...(options.format === undefined ? {} : { compress: compressOptions(options) }),
-    rightHandSides: (size) => openVectors({ x: rhs, vectors, seed }, size, control),
+    rightHandSides: async (size) => {
+      const b = await openVectors({ x: rhs, vectors, seed }, size, control);
+      seen(b);
+      return b.vectors;
+    },
     options: { preconditioner, tolerance, seed, making: present(making), ...present(given) },
   };
 }
@@ -97,12 +106,11 @@ export async function solve(options: SolveCommandOptions): Promise<number> {
   await requireWritable(options.record);
   const { record, portable } = await withTeam(options, async (control) => {
     const { runSolve } = await import('../experiment/solve-run.js');
-    const done = await runSolve(setupOf(options, await openSystem(options, control), control), control);
+    let flat = false;
+    const setup = setupOf(options, await openSystem(options, control), (b) => { flat = b.flat; }, control);
+    const done = await runSolve(setup, control);
     throwIfAborted(control.signal);
-    if (options.out !== undefined) {
-      const { writeNpyMatrix } = await import('../io/npy.js');
-      await writeNpyMatrix(options.out, done.x, control);
-    }
+    if (options.out !== undefined) await writeVectors(options.out, done.x, flat, control);
     if (options.record !== undefined) {
       const { writeRecord } = await import('../experiment/record.js');
       await writeRecord(options.record, done.record, { signal: control.signal });

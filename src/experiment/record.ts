@@ -9,6 +9,7 @@ import type { CompressionReport } from '../hierarchical/matrix.js';
 import type { MemoryUse } from '../hierarchical/memory.js';
 import type { LevelRanks } from '../hierarchical/ranks.js';
 import { writeAtomically } from '../io/atomic-write.js';
+import type { CsvReading } from '../io/csv-format.js';
 import { describeMachine, type MachineDescription } from '../io/machine.js';
 
 /** What was compressed, for people and for grouping: a kind ('points', 'matrix', 'named') and what belongs to it. */
@@ -18,6 +19,8 @@ export interface InputDescription {
   readonly name: string;
   readonly size: number;
   readonly dimension?: number;
+  /** Of points from a table: the columns that were taken, and how the file was read. */
+  readonly table?: CsvReading;
   readonly kernel?: string;
   readonly bandwidth?: number;
 }

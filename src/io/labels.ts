@@ -26,7 +26,9 @@ export async function readLabels(path: string, options: ReadLabelsOptions = {}):
   requireRole(path, 'path', 'readLabels');
   requireKnownOptions(options, READ_LABELS_KEYS, 'readLabels');
   const { limit } = options;
-  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) throw new OptionError(`limit must be a whole number of at least 1, not ${limit}.`, { limit });
+  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {
+    throw new OptionError(`limit must be a whole number of at least 1, not ${limit}.`, { option: 'limit', limit });
+  }
   const { shape, data } = await readIdx(path, options);
   const columns = shape.length === 2 && shape[1] === QMNIST_COLUMNS && data instanceof Int32Array ? QMNIST_COLUMNS : 1;
   if (shape.length !== 1 && columns === 1) {

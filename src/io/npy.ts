@@ -171,18 +171,28 @@ export async function readNpyArray(source: ByteSource, control: RunControl = {})
   return { shape, fortranOrder, data };
 }
 
-/** As readNpy, in the order asked for: shape (n) is read as (n, 1). `precision` converts on the way. */
-export async function readNpyOrdered(path: string, order: 'C' | 'F', precision?: Precision, control: RunControl = {}): Promise<{ readonly rows: number; readonly cols: number; readonly data: FloatArray }> {
+/** An array in the order asked for; `shape` is the file's: (n) is read as n rows of one column. */
+export interface OrderedArray {
+  readonly shape: readonly number[];
+  readonly rows: number;
+  readonly cols: number;
+  readonly data: FloatArray;
+}
+
+/** As readNpy, in the order asked for. `precision` converts on the way. */
+export async function readNpyOrdered(
+  path: string, order: 'C' | 'F', precision?: Precision, control: RunControl = {},
+): Promise<OrderedArray> {
   return withInputFile(path, control, async (file) => {
     const header = await readNpyHeader(file);
     const { type, fortranOrder } = header;
     const [rows, cols = 1] = header.shape;
-    if ('fields' in type) return { rows, cols, data: await readRecords(file, header, type, order, precision, control) };
+    if ('fields' in type) return { shape: header.shape, rows, cols, data: await readRecords(file, header, type, order, precision, control) };
     const asStored = fortranOrder === (order === 'F') || rows <= 1 || cols <= 1;
     const data = asStored
       ? await readAsStored(file, header, type, precision, control)
       : await readTransposed(file, header, type, fortranOrder ? cols : rows, fortranOrder ? rows : cols, precision, control);
-    return { rows, cols, data };
+    return { shape: header.shape, rows, cols, data };
   });
 }
 

@@ -1,10 +1,12 @@
 /**
  * Points from a file, whatever its kind: .npy, CSV, IDX images. Layer 1.
  */
+import { inCode } from '../core/advice.js';
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, NonFiniteError, OptionError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
+import { TABLE_OPTIONS, type CsvFormat, type CsvReading } from './csv-format.js';
 import { readCsv } from './csv.js';
 import { isGzip, isIdx, readIdx } from './idx.js';
 import { sharedBuffer, withInputFile } from './input-file.js';
@@ -12,21 +14,25 @@ import { hex } from './npy-header.js';
 import { readNpyOrdered } from './npy.js';
 import { elementCount } from './shape-size.js';
 
-export interface ReadPointsOptions extends RunControl {
+/** What CsvFormat has is for tables (.csv, .tsv), whose columns are the coordinates. */
+export interface ReadPointsOptions extends CsvFormat, RunControl {
   /** The first so many points; all of them by default. */
   readonly limit?: number | undefined;
-  /** CSV only: which columns are the coordinates (names or numbers from 0), whether the first row names them, what separates cells, what to do about missing values. */
-  readonly columns?: readonly (string | number)[] | undefined;
-  readonly header?: boolean | undefined;
-  readonly delimiter?: string | undefined;
-  readonly incompleteRows?: 'error' | 'skip' | undefined;
 }
 export const READ_POINTS_KEYS: KeysOf<ReadPointsOptions> = {
-  limit: true, columns: true, header: true, delimiter: true, incompleteRows: true, signal: true, onProgress: true,
+  limit: true, columns: true, header: true, delimiter: true, decimal: true, incompleteRows: true, signal: true, onProgress: true,
 };
 
 /** N points in ℝᵈ; point i is coordinates[i·d … i·d + d), over a SharedArrayBuffer. Structurally the `Points` of the sources. */
-export interface PointTable { readonly dimension: number; readonly count: number; readonly coordinates: Float64Array }
+export interface PointTable {
+  readonly dimension: number;
+  readonly count: number;
+  readonly coordinates: Float64Array;
+  /** Points in the file, also those that `limit` left out; undefined for a table whose reading ended with the limit. */
+  readonly total: number | undefined;
+  /** Of a table: which columns were taken, what they are called, how cells were told apart. */
+  readonly table?: CsvReading | undefined;
+}
 
 type Kind = 'npy' | 'csv' | 'idx';
 
@@ -42,7 +48,9 @@ async function kindOf(path: string, control: RunControl): Promise<Kind> {
 
 /** The first `limit` of `count`, without a copy. */
 const first = (points: PointTable, limit: number): PointTable =>
-  points.count <= limit ? points : { dimension: points.dimension, count: limit, coordinates: points.coordinates.subarray(0, limit * points.dimension) };
+  points.count <= limit
+    ? points
+    : { ...points, count: limit, coordinates: points.coordinates.subarray(0, limit * points.dimension) };
 
 /** coordinates ← elements; bytes are grey values, 0 … 255 → 0 … 1. */
 async function idxPoints(path: string, options: ReadPointsOptions): Promise<PointTable> {
@@ -55,18 +63,18 @@ async function idxPoints(path: string, options: ReadPointsOptions): Promise<Poin
   const coordinates = new Float64Array(sharedBuffer(8 * elementCount([count, dimension]), path));
   if (data instanceof Uint8Array) for (let i = 0; i < coordinates.length; i++) coordinates[i] = data[i] / 255;
   else coordinates.set(data.subarray(0, coordinates.length));
-  return { dimension, count, coordinates };
+  return { dimension, count, coordinates, total: shape[0] };
 }
 
 async function csvPoints(path: string, options: ReadPointsOptions): Promise<PointTable> {
-  const delimiter = options.delimiter ?? (/\.tsv$/i.test(path) ? '\t' : ',');
-  const { rows, cols, data } = await readCsv(path, { ...options, delimiter });
-  return { dimension: cols, count: rows, coordinates: data };
+  const { rows, cols, data, whole, ...table } = await readCsv(path, options);
+  return { dimension: cols, count: rows, coordinates: data, total: whole ? rows : undefined, table };
 }
 
 async function npyPoints(path: string, options: ReadPointsOptions): Promise<PointTable> {
   const { rows, cols, data } = await readNpyOrdered(path, 'C', 'f64', options);
-  return first({ dimension: cols, count: rows, coordinates: data as Float64Array }, options.limit ?? Infinity);
+  const all = { dimension: cols, count: rows, coordinates: data as Float64Array, total: rows };
+  return first(all, options.limit ?? Infinity);
 }
 
 /**
@@ -77,11 +85,17 @@ export async function readPoints(path: string, options: ReadPointsOptions = {}):
   requireRole(path, 'path', 'readPoints');
   requireKnownOptions(options, READ_POINTS_KEYS, 'readPoints');
   const { limit } = options;
-  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) throw new OptionError(`limit must be a whole number of at least 1, not ${limit}.`, { limit });
+  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {
+    throw new OptionError(`limit must be a whole number of at least 1, not ${limit}.`, { option: 'limit', limit });
+  }
   const kind = await kindOf(path, options);
   if (kind !== 'csv') {
-    const misplaced = (['columns', 'header', 'delimiter', 'incompleteRows'] as const).find((name) => options[name] !== undefined);
-    if (misplaced !== undefined) throw new OptionError(`${misplaced} is an option for CSV files; ${path} is none.`, { option: misplaced, path });
+    const misplaced = TABLE_OPTIONS.find((name) => options[name] !== undefined);
+    if (misplaced !== undefined) {
+      const advice = { option: misplaced };
+      const text = `The ${inCode(advice)} is for tables, .csv or .tsv by name; ${path} is none.`;
+      throw new OptionError(text, { option: misplaced, path, advice: [advice] });
+    }
   }
   const points = await (kind === 'npy' ? npyPoints(path, options) : kind === 'csv' ? csvPoints(path, options) : idxPoints(path, options));
   const { dimension, count, coordinates } = points;

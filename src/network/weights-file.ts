@@ -29,7 +29,7 @@ export interface ReadWeightsOptions extends RunControl {
   readonly bias?: boolean | readonly boolean[] | undefined;
 }
 export const READ_WEIGHTS_KEYS: KeysOf<ReadWeightsOptions> = {
-  precision: true, parts: true, signal: true, onProgress: true,
+  precision: true, parts: true, bias: true, signal: true, onProgress: true,
 };
 
 export interface LoadedWeights {

@@ -8,7 +8,7 @@ import type { SolveRecord } from '#hmatrix/experiment/solve-run.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { view, zeros } from '#hmatrix/dense/matrix.js';
 import { randomVectors } from '#hmatrix/experiment/compression-run.js';
-import { readNpyMatrix, writeNpyMatrix } from '#hmatrix/io/npy.js';
+import { readNpy, readNpyMatrix, writeNpy, writeNpyMatrix } from '#hmatrix/io/npy.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { norm2, residualOf } from '../krylov/systems.js';
 import { denseOf, gaussianSource, randomMatrix } from '../support.js';
@@ -78,6 +78,21 @@ describe('the files', () => {
     const record = JSON.parse(await readFile(run, 'utf8')) as SolveRecord;
     expect(record).toMatchObject({ record: 'solve', vectors: 3, input: { name: 'K.npy' } });
     expect(await readFile(run, 'utf8')).not.toContain(folder);
+  });
+
+  it('hold_x_in_the_shape_of_b_a_vector_for_a_vector_and_a_matrix_for_a_matrix', async () => {
+    const data = randomMatrix(200, 2, 5).data as Float64Array;
+    const shifted = shiftedDense(denseOf(gaussianSource(200, 3, 1, blas)), 0.5);
+    for (const [shape, length] of [[[200], 200], [[200, 1], 200], [[200, 2], 400]] as const) {
+      await writeNpy(rhs, { shape, data: data.slice(0, length), fortranOrder: true });
+      const args = ['solve', '--matrix', matrix, '--shift', '0.5', '--rhs', rhs, '--out', x, '--quiet'];
+      expect((await hmatrix([...args, '--preconditioner', 'none'])).status).toBe(0);
+      expect((await readNpy(x)).shape).toEqual(shape);
+      const [b, solution] = [await readNpyMatrix(rhs), await readNpyMatrix(x)];
+      for (let j = 0; j < b.cols; j++) {
+        expect(residualOf(shifted, b, solution, blas, j) / norm2(b, j)).toBeLessThan(1.1e-8);
+      }
+    }
   });
 
   it('are_of_seeded_right_hand_sides_by_default', async () => {
