@@ -23,7 +23,7 @@ describe('memory that cannot be had', () => {
   });
 
   it('what the engine throws for arrays of its own is one too, also from a worker; other errors stay', () => {
-    for (const make of [() => new Float64Array(2 ** 33), () => new Float64Array(TOO_MANY), () => new ArrayBuffer(TOO_MANY), () => new SharedArrayBuffer(TOO_MANY)]) {
+    for (const make of [() => new Float64Array(TOO_MANY), () => new ArrayBuffer(TOO_MANY), () => new SharedArrayBuffer(TOO_MANY)]) {
       const raw = thrown(make);
       if (!(raw instanceof Error)) continue;
       expect(asMemoryError(raw), String(raw)).toBeInstanceOf(MemoryError);
@@ -34,6 +34,6 @@ describe('memory that cannot be had', () => {
 
   it('is refused beforehand where the need is known', () => {
     expect(() => { requireBytes(100, 100, 'This'); }).not.toThrow();
-    expect(() => { requireBytes(2e9, 1e6, 'This'); }).toThrow(new MemoryError('This needs 2.00 GB of memory, and 1.00 MB are available.'));
+    expect(() => { requireBytes(2e9, 1e6, 'This'); }).toThrow(/^This needs 2\.00 GB of memory, and 1\.00 MB are available\.$/);
   });
 });
