@@ -10,6 +10,19 @@ export const exitStatus = { done: 0, failed: 1, usage: 2, toleranceMissed: 3 } a
 /** The library's name of an option as the command writes it: leafSize → --leaf-size, with a value --leaf-size 64. */
 export const asFlag = (option: string, value?: string | number): string => `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}${value === undefined ? '' : ` ${value}`}`;
 
+/**
+ * An error's message in the command's words: the library's options it names (`data.options`) as flags, "dtype 'f32'" as "--dtype f32", and without what only a program can do
+ * (`data.libraryOnly`, a part of the message).
+ */
+export function messageWithFlags({ message, data: { options, libraryOnly } }: HmatrixError): string {
+  let text = typeof libraryOnly === 'string' ? message.replace(libraryOnly, '') : message;
+  if (!Array.isArray(options)) return text;
+  for (const option of options as string[]) {
+    text = text.replace(new RegExp(`\\b${option}(?:(?:: | )'([^']*)')?(?!\\w)`, 'g'), (_all, value?: string) => asFlag(option, value));
+  }
+  return text;
+}
+
 /** Says on standard error what went wrong; returns the exit status. */
 export function reportFailure(error: unknown): number {
   // commander has written its own message already.
@@ -19,7 +32,7 @@ export function reportFailure(error: unknown): number {
     say('interrupted; nothing was written.');
     return exitStatus.failed;
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = error instanceof HmatrixError ? messageWithFlags(error) : error instanceof Error ? error.message : String(error);
   if (error instanceof UsageError) {
     say(`${message} (see hmatrix help)`);
     return exitStatus.usage;
