@@ -23,6 +23,19 @@ function inFlags(message: string, advice: readonly OptionAdvice[]): string {
   return advice.reduce((text, one) => text.replaceAll(inCode(one), () => flag(one)), message);
 }
 
+/**
+ * An error's message in the command's words: the library's options it names (`data.options`) as flags, "dtype 'f32'" as "--dtype f32", and without what only a program can do
+ * (`data.libraryOnly`, a part of the message).
+ */
+export function messageWithFlags({ message, data: { options, libraryOnly } }: HmatrixError): string {
+  let text = typeof libraryOnly === 'string' ? message.replace(libraryOnly, '') : message;
+  if (!Array.isArray(options)) return text;
+  for (const option of options as string[]) {
+    text = text.replace(new RegExp(`\\b${option}(?:(?:: | )'([^']*)')?(?!\\w)`, 'g'), (_all, value?: string) => asFlag(option, value));
+  }
+  return text;
+}
+
 /** Says on standard error what went wrong; returns the exit status. */
 export function reportFailure(thrown: unknown): number {
   const error = asMemoryError(thrown);
@@ -33,7 +46,7 @@ export function reportFailure(thrown: unknown): number {
     return exitStatus.failed;
   }
   const { advice = [] } = (error instanceof HmatrixError ? error.data : {}) as { advice?: readonly OptionAdvice[] };
-  const message = inFlags(error instanceof Error ? error.message : String(error), advice);
+  const message = inFlags(error instanceof HmatrixError ? messageWithFlags(error) : error instanceof Error ? error.message : String(error), advice);
   if (error instanceof UsageError) {
     say(`${message} (see hmatrix help)`);
     return exitStatus.usage;

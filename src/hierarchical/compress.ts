@@ -2,7 +2,7 @@
  * From a matrix source to a hierarchical matrix: neighbours, tree, lists, skeletons, blocks. Layer 5.
  */
 import { throwIfAborted } from '../core/context.js';
-import { ShapeError } from '../core/errors.js';
+import { NonFiniteError, ShapeError } from '../core/errors.js';
 import { leftChild, parentOf, rightChild } from '../core/indices.js';
 import { sharedFloat32, sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { availableMemory } from '../io/machine.js';
@@ -18,8 +18,8 @@ import type { InteractionLists } from '../tree/interaction-lists.js';
 import { interactionLists } from '../tree/lists.js';
 import { findNeighbors, type Neighbors } from '../tree/neighbors.js';
 import { checkTree } from './check-data.js';
-import { firstLeaf, leavesOf, nodesOf, type HierarchicalData } from './data.js';
-import { estimateError } from './error-estimate.js';
+import { columnsError } from './columns-error.js';
+import { firstLeaf, leavesOf, nodesOf } from './data.js';
 import { assemble, fillBlock, fillTasks, type FillState } from './fill.js';
 import { layOut, type Layout } from './layout.js';
 import { HierarchicalMatrix, type CompressionReport } from './matrix.js';
@@ -29,14 +29,6 @@ import { resolveOptions, type CompressOptions, type ResolvedOptions } from './op
 import { basisLevels, skeletonizeNode, type SkeletonState } from './skeletonize.js';
 import { allowedError, isRounding, limitsOfMatrix, limitsOfNodes } from './tolerance-limits.js';
 import { findZeroCoupling } from './zero-couplings.js';
-
-/**
- * Columns of K̃ that are compared with those of K before it is handed over: all up to this size, above it so many that it takes about a hundredth of the compression's time. Nodes are verified
- * besides: columns are for what these do not see.
- */
-const ALL_COLUMNS = 1024;
-const COMPARED_ENTRIES = 2 ** 17;
-const LEAST_COLUMNS = 8;
 
 /**
  * Compresses a symmetric positive semidefinite matrix seen through its entries:
@@ -95,7 +87,9 @@ export async function compress(source: EntrySource, options: CompressOptions, co
   };
   // Every error of a node stands in a block and in its transpose.
   const verified = normSquared > 0 ? Math.sqrt((2 * nodes.reduce((sum, ν) => sum + skeletons.missed[ν], 0)) / normSquared) : 0;
-  const seen = Math.max(verified, await columnsError(data, layout, source, seed, control));
+  const seen = Math.max(verified, await columnsError(source, data, seed, control));
+  // Norms are within range, so that only an entry makes it NaN.
+  if (Number.isNaN(seen)) throw new NonFiniteError('An entry of the matrix is not finite, in a block that no row was sampled from: mend the source.');
   const met = seen <= allowedError(resolved.tolerance, resolved.dtype, source.size);
   const limits = met ? [] : [
     ...limitsOfNodes(missed.map((node) => ({ node, rank: skeletons.ranks[node] })), resolved.maxRank, resolved.preserve ? 'preserve' : 'rows'), ...limitsOfMatrix(draft),
@@ -104,21 +98,6 @@ export async function compress(source: EntrySource, options: CompressOptions, co
   if (!met && limits.length === 0) limits.push({ limit: isRounding(seen, resolved.dtype) ? 'dtype' : 'rows' });
   const report: CompressionReport = { ...draft, met, seen, limits, seconds: { ...draft.seconds, compress: (performance.now() - start) / 1000 } };
   return new HierarchicalMatrix(data, layout.elements, report, control.team);
-}
-
-/**
- * ‖K − K̃‖_F/‖K‖_F on a few whole columns. Nodes are verified on rows drawn as evenly as those that skeletons are found from: both may pass by what stands in few rows, as in sparse
- * matrices; whole columns do not. A sample of them may miss an error in a few columns alone.
- */
-async function columnsError(data: HierarchicalData, layout: Layout, source: EntrySource, seed: number, control: TeamControl): Promise<number> {
-  const draft = new HierarchicalMatrix(data, layout.elements, {} as CompressionReport, control.team);
-  try {
-    const { size } = source;
-    const columns = size <= ALL_COLUMNS ? size : Math.max(LEAST_COLUMNS, Math.floor(COMPARED_ENTRIES / size));
-    return (await estimateError(source, draft, { columns, seed }, control)).relative;
-  } finally {
-    draft.release();
-  }
 }
 
 /** Throws ShapeError unless the caller's tree is a cluster tree over the source's indices. */

@@ -50,7 +50,7 @@ export async function factor(matrix: HierarchicalMatrix, options: FactorOptions,
   const bytes = hodlr ? hodlrFactorBytes(data, precision) : ulvFactorBytes(data, precision);
   const limit = memoryLimit ?? availableMemory();
   if (bytes > limit) {
-    throw new MemoryError(`The factorization needs ${(bytes / 1e9).toFixed(2)} GB, and ${(limit / 1e9).toFixed(2)} GB are available: lower the ranks, use precision 'f32', or raise memoryLimit.`, { estimate: bytes, limit });
+    throw new MemoryError(`The factorization needs ${(bytes / 1e9).toFixed(2)} GB, and ${(limit / 1e9).toFixed(2)} GB are available: lower the ranks (maxRank), or raise memoryLimit. As { precision: 'f32' } it takes half as much.`, { estimate: bytes, limit, options: ['maxRank', 'memoryLimit'], libraryOnly: " As { precision: 'f32' } it takes half as much." });
   }
   const engine: FactorEngine = hodlr ? new HodlrEngine(data, precision) : new UlvEngine(data, precision, indefinite);
   const breakdown = await engine.refactor(shift, control);

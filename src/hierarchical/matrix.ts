@@ -2,8 +2,8 @@
  * The hierarchical matrix: what `compress` returns. Layer 5.
  */
 import { OptionError, ShapeError } from '../core/errors.js';
-import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
-import { asVectors, checkView, copyInto, transposeHint, view, zeros, type FloatArray, type Matrix, type Vectors } from '../dense/matrix.js';
+import { sharedFloat64 } from '../core/shared-array.js';
+import { asVectors, checkView, copyInto, transposeHint, view, zeros, type Matrix, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { trustClass } from '../operator/self-check.js';
 import type { TaskGraph } from '../parallel/task-graph.js';
@@ -11,7 +11,7 @@ import type { Shared, Team } from '../parallel/team.js';
 import { requireControl, type RunControl } from '../core/context.js';
 import { requireKnownOptions } from '../core/known-options.js';
 import { requireSource, type EntrySource } from '../source/entry-source.js';
-import { applyGraph, applyTask, CHUNK, farByNode, type ApplyState } from './apply.js';
+import { applyGraph, applyState, applyTask, CHUNK, type ApplyState } from './apply.js';
 import { diagonalOrder, firstLeaf, leavesOf, type HierarchicalData } from './data.js';
 import { ERROR_KEYS, estimateError, type ErrorEstimate, type ErrorOptions } from './error-estimate.js';
 import type { Layout } from './layout.js';
@@ -182,13 +182,7 @@ export class HierarchicalMatrix implements LinearOperator {
     const width = workspaceWidth(vectors);
     if (this.#product !== undefined && this.#product.shared.state.width >= width) return this.#product;
     const { data } = this;
-    const allocate = (rows: number): FloatArray => (data.dtype === 'f64' ? sharedFloat64(rows * width) : sharedFloat32(rows * width));
-    const indices = data.tree.size;
-    const skeletons = data.skeletons.indices.length;
-    const state: ApplyState = {
-      data, width, ...farByNode(data),
-      incoming: allocate(indices), outgoing: allocate(indices), input: allocate(indices), output: allocate(indices), up: allocate(skeletons), down: allocate(skeletons),
-    };
+    const state = applyState(data, width);
     const graph = this.#product?.graph ?? applyGraph(data);
     this.#letGo();
     const team = this.#team;

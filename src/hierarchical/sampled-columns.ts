@@ -63,7 +63,7 @@ function sumOfDifferences(a: Float64Array, from: number, b: Float64Array, at: nu
 /** Columns of K̃ to compare with: `evaluate` writes K̃(:, batch) into `values`, size × columns of the batch, over shared memory. */
 export interface ColumnsToCompare {
   readonly values: Float64Array;
-  readonly evaluate: (batch: Int32Array) => void;
+  readonly evaluate: (batch: Int32Array) => void | Promise<void>;
 }
 
 /** ‖K(:, j)‖² and, for each approximation, ‖K(:, j) − K̃(:, j)‖² for each column j, `width` of them at a time; K is evaluated once for all approximations. */
@@ -83,7 +83,7 @@ export async function columnSums(
     for (let first = 0; first < columns.length; first += width) {
       throwIfAborted(control.signal);
       const batch = columns.slice(first, first + width);
-      for (const { evaluate } of approximations) evaluate(batch);
+      for (const { evaluate } of approximations) await evaluate(batch);
       await team.run(phase, sumColumns, shared, graph, { columns: batch }, { signal: control.signal });
       for (let panel = 0; panel < panels; panel++) {
         for (let j = 0; j < batch.length; j++) for (let k = 0; k < sums; k++) totals[k][first + j] += partial[sums * (panel * batch.length + j) + k];

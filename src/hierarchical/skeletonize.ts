@@ -67,8 +67,8 @@ export const rowLimit = (leafSize: number, maxRank: number, size: number): numbe
 
 const rowStream = (seed: number, ν: number): RandomStream => new RandomStream(seed, STREAM, ν);
 
-/** Rows that attempt 1, 2, … asks for; the last one for all there are. */
-const wantedRows = (columns: number, attempt: number): number => (attempt > MOST_ATTEMPTS ? Number.POSITIVE_INFINITY : 2 ** (attempt - 1) * firstSample(columns));
+/** Rows that attempt 1, 2, … asks for. */
+const wantedRows = (columns: number, attempt: number): number => 2 ** (attempt - 1) * firstSample(columns);
 
 /** Draws the rows that the skeleton of node ν, of `columns` candidates, was found from at last: `sampler` must have the same tree and room for rowLimit rows. */
 export function drawAgain(sampler: RowSampler, ν: number, columns: number, attempts: number, seed: number): void {
@@ -117,6 +117,7 @@ class NodeSkeletonizer {
     const threshold = Math.sqrt(state.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]));
     const random = rowStream(state.seed, ν);
     const decomposition = this.#decomposition;
+    const limit = Math.min(maxRank, columns);
     let attempts = 0;
     let missed = 0;
     for (;;) {
@@ -129,13 +130,10 @@ class NodeSkeletonizer {
         missed = decomposition.residual ** 2;
         break;
       }
-      const { population } = this.#sampler;
       missed = this.#verify(columns, random);
       if (!Number.isFinite(missed)) throw this.#nonFinite(ν, columns);
-      // Near maxRank a node has no rank left to spend on more rows.
-      if (decomposition.rank >= NEAR_LIMIT * maxRank || missed <= (ACCEPT * threshold) ** 2) break;
-      // A matrix so small that there is room for all rows is not missed for want of rows.
-      if (attempts > MOST_ATTEMPTS || (attempts === MOST_ATTEMPTS && population > this.#sampler.rows.length)) break;
+      // Near its limit a node has no rank left to spend on more rows.
+      if (attempts === MOST_ATTEMPTS || decomposition.rank >= NEAR_LIMIT * limit || missed <= (ACCEPT * threshold) ** 2) break;
     }
     if (this.#scaled !== undefined && this.#interpolateScaled(columns, this.#scaled)) {
       // Another interpolation than the one that was verified, and a worse fit: all rows that the skeleton was found from are looked at.
@@ -207,11 +205,11 @@ class NodeSkeletonizer {
       const m = Math.min(CHECKED_ROWS, count - first);
       const a = view(this.#check, 0, m, columns);
       this.#source.entries(rows.subarray(first, first + m), this.#fresh.subarray(0, columns), a);
-      const uniform = Math.max(0, Math.min(m, certain - first));
+      const sure = Math.max(0, Math.min(m, certain - first));
       for (let j = 0; j < columns; j++) {
         const scale = this.#amplification[decomposition.columns[j]];
-        for (let i = j * m; i < j * m + uniform; i++) this.#check[i] *= scale;
-        for (let i = j * m + uniform; i < (j + 1) * m; i++) this.#check[i] *= scale * uniformWeight;
+        for (let i = j * m; i < j * m + sure; i++) this.#check[i] *= scale;
+        for (let i = j * m + sure; i < (j + 1) * m; i++) this.#check[i] *= scale * uniformWeight;
       }
       const rest = block(a, 0, k, m, columns - k);
       if (k > 0) this.#context.blas.gemm('N', 'T', -1, block(a, 0, 0, m, k), decomposition.interpolation, 1, rest);
