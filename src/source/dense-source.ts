@@ -10,7 +10,7 @@ import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { asFloats, asIndices } from '../core/numbers.js';
 import { allocateShared } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
-import { asVectors, copyInto, matrixOver, view, type FloatArray, type Matrix, type Vectors } from '../dense/matrix.js';
+import { asVectors, copyInto, matrixOver, view, type FloatArray, type Matrix, type Precision, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { derived } from '../operator/self-check.js';
 import { builtIn } from '../parallel/built-in.js';
@@ -64,6 +64,9 @@ export class DenseSource implements EntrySource {
       this.operator = derived({ rows: matrix.rows, cols: matrix.rows, symmetric: true, applyUnchecked: (out, x, alpha, beta) => { blas.symm('L', 'L', alpha, this.#matrix, x, beta, out); } });
     }
   }
+
+  /** Of the stored numbers. */
+  get precision(): Precision { return this.#matrix.data instanceof Float64Array ? 'f64' : 'f32'; }
 
   get descriptor(): SourceDescriptor {
     this.#matrix = shared(this.#matrix);
