@@ -8,6 +8,7 @@ import type { KeysOf } from '../core/known-options.js';
 import type { Blas } from '../dense/blas.js';
 import { asVectors, checkView, copyInto, squaredNorm, transposeHint, view, zeros, type Matrix, type Vectors } from '../dense/matrix.js';
 import { backpropagate } from '../network/backward.js';
+import { batchOf } from '../network/data-set.js';
 import { forward } from '../network/forward.js';
 import { applyLossFactor } from '../network/loss.js';
 import { checkModel, type Model } from '../network/model.js';
@@ -68,7 +69,7 @@ export class DualForm {
     const weights = widened(parameters);
     const n = data.samples;
     const r = network.outputs;
-    const pass = forward(network, weights, widenedMatrix(data.batch(0, n).inputs), blas);
+    const pass = forward(network, weights, widenedMatrix(batchOf(data, 0, n).inputs), blas);
     this.order = n * r;
     this.parameters = network.parameters;
     this.#network = network;

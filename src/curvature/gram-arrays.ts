@@ -5,6 +5,7 @@
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { block, view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { batchOf } from '../network/data-set.js';
 import { forward, type ForwardPass } from '../network/forward.js';
 import { squaredScale } from '../network/loss.js';
 import type { Model } from '../network/model.js';
@@ -73,7 +74,7 @@ export function gramArrays(model: Model, plan: GramPlan, blas: Blas, first: numb
   const { samples } = gramBatch(model, plan);
   for (let at = 0; at < count; at += samples) {
     const size = Math.min(samples, count - at);
-    const pass = forward(network, parameters, widenedMatrix(data.batch(first + at, size).inputs), blas);
+    const pass = forward(network, parameters, widenedMatrix(batchOf(data, first + at, size).inputs), blas);
     storePass(result, model, pass, at, blas);
     recursion.run(at, size);
   }

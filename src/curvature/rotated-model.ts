@@ -14,6 +14,7 @@ import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { block, copyInto, view, zeros, type Matrix } from '../dense/matrix.js';
 import { backpropagate } from '../network/backward.js';
+import { batchOf } from '../network/data-set.js';
 import { forward, type ForwardPass } from '../network/forward.js';
 import { applyLossFactor, squaredScale } from '../network/loss.js';
 import { checkModel, type Model } from '../network/model.js';
@@ -81,7 +82,7 @@ export function rotateModel(model: Model, blas: Blas, memoryLimit: number): Rota
   }
   const n = data.samples;
   const parameters = widened(model.parameters);
-  const pass = forward(network, parameters, widenedMatrix(data.batch(0, n).inputs), blas);
+  const pass = forward(network, parameters, widenedMatrix(batchOf(data, 0, n).inputs), blas);
   const lastErrors = describeLast(model, parameters, pass, blas);
   const { raw, rows } = errorRows({ ...model, parameters }, pass, lastErrors, blas);
   const last = network.layers.length - 1;

@@ -21,6 +21,19 @@ export interface DataSet {
   batch(first: number, count: number): Batch;
 }
 
+/** Samples first … first + count − 1 of any data set. Throws ShapeError where it hands over more or fewer. */
+export function batchOf(data: DataSet, first: number, count: number): Batch {
+  const { inputs, targets } = data.batch(first, count);
+  for (const [name, { rows, cols }, units] of [
+    ['inputs', inputs, data.inputs], ['targets', targets, data.outputs],
+  ] as const) {
+    if (rows === units && cols === count) continue;
+    const what = `batch(${first}, ${count}) of the data set gives ${name} of ${rows} × ${cols}`;
+    throw new ShapeError(`${what}; ${units} × ${count} are needed, one sample a column.`, { first, count, rows, cols });
+  }
+  return { inputs, targets };
+}
+
 export interface MemoryDataSetOptions {
   /**
    * 'columns' (default): column j of both matrices is sample j. 'rows': row j is, and the data set lies over transposed copies. To be said where both matrices are square:

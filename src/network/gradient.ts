@@ -7,6 +7,7 @@ import type { KeysOf } from '../core/known-options.js';
 import type { Blas } from '../dense/blas.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';
 import { accumulateGradient, backpropagate } from './backward.js';
+import { batchOf } from './data-set.js';
 import { forward, type ForwardPass } from './forward.js';
 import { checkTargets, lossGradient, lossSum } from './loss.js';
 import { checkModel, type Model } from './model.js';
@@ -30,7 +31,7 @@ function overBatches(model: Model, blas: Blas, { batchSize = 1024, signal }: Bat
   for (let first = 0; first < data.samples; first += batchSize) {
     throwIfAborted(signal);
     const count = Math.min(batchSize, data.samples - first);
-    const { inputs, targets } = data.batch(first, count);
+    const { inputs, targets } = batchOf(data, first, count);
     if (restricted) checkTargets(loss, targets, first);
     pass = forward(network, parameters, inputs, blas, { reuse: pass?.count === count ? pass : undefined });
     const batchLoss = visit(pass, targets, first);

@@ -60,7 +60,7 @@ describe('points of a table', () => {
     ]);
     expect(run.status).toBe(0);
     expect(run.stdout).toContain(
-      'N = 60\ncolumns "x1", "x2", "y" (named by the first row), cells separated by ",", 1 row with missing values left',
+      'N = 60\ncolumns "x1", "x2", "y" (named by the first row), cells separated by ",", 1 row with missing values',
     );
     expect((JSON.parse(await readFile(at('run.json'), 'utf8')) as CompressionRecord).input).toMatchObject({
       dimension: 3,
