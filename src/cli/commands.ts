@@ -134,7 +134,7 @@ function withInput(command: Command): Command {
     .option('--ridge <x>', 'added to the diagonal of a kernel matrix (default: 0)', nonNegative)
     .option('--limit <n>', 'only the first n points', wholeNumber(1, MAX_SIZE))
     .option('--columns <list>', 'of a .csv or .tsv file: names or numbers from 0, commas between (all)', columnList)
-    .option('--header <choice>', 'its first row holds names: yes, no, or auto: if no cell begins like a number (auto)', header)
+    .option('--header <choice>', 'its first row holds names: yes, no, auto (if no cell begins like a number)', header)
     .option('--delimiter <c>', 'between its cells: a character, tab, space (default: the first rows tell)', delimiter)
     .addOption(named('--decimal <mark>', 'decimal mark of the file (default: .)', ['.', ',']))
     .addOption(named('--incomplete-rows <choice>', 'with cells empty, NA, NaN … (default: error)', ['error', 'skip']))

@@ -1,4 +1,4 @@
-/** Data sets that hand over more or fewer samples than they are asked for, or other sizes: refused wherever they are read. */
+/** Data sets that hand over more or fewer samples than they are asked for: refused wherever they are read. */
 import { describe, expect, it } from 'vitest';
 import * as hmatrix from '#hmatrix/index.js';
 import { ShapeError } from '#hmatrix/core/errors.js';
@@ -50,12 +50,12 @@ const READERS: Readonly<Record<string, (model: Model) => unknown>> = {
 };
 
 describe('a data set', () => {
-  it.each(Object.entries(READERS))('of_as_many_inputs_as_targets_as_were_asked_for_is_read_and_no_other: %s', async (_, read) => {
+  it.each(Object.entries(READERS))('is_read_with_as_many_inputs_and_targets_as_asked_for_only: %s', async (_, read) => {
     const of = async (given: DataSet['batch']): Promise<unknown> => Promise.resolve(read(modelOver(given)));
     await expect(of((first, count) => batch(first, count, count))).resolves.toBeDefined();
     for (const [, wrong] of WRONG) {
       await expect((async () => of(wrong))()).rejects.toThrow(ShapeError);
-      await expect((async () => of(wrong))()).rejects.toThrow(/batch\(0, \d+\) of the data set gives (?:inputs|targets) of/);
+      await expect((async () => of(wrong))()).rejects.toThrow(/batch\(0, \d+\) of the data set gives /);
     }
   });
 
