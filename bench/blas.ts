@@ -165,6 +165,8 @@ export function measureBlas(seconds: number, write: boolean): void {
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const [seconds = '0.3', ...others] = process.argv.slice(2).filter((argument) => argument !== '--write');
-  if (others.length > 0 || !(Number(seconds) > 0)) throw new RangeError(`One number of seconds > 0 and --write are taken, not ${process.argv.slice(2).join(' ')}.`);
+  if (others.length > 0 || !(Number(seconds) > 0)) {
+    throw new RangeError(`One number of seconds > 0 and --write are taken, not ${process.argv.slice(2).join(' ')}.`);
+  }
   measureBlas(Number(seconds), process.argv.includes('--write'));
 }

@@ -1,7 +1,10 @@
 /**
- * `npm run bench [-- --only TEXT] [--write] [--images FILE] [--labels FILE]`: every case in a process of its own, or those that have TEXT in their name or in their label in the
- * tables of README.md. Results are printed; `--write` puts them into bench/results (compression.json of bench/cases.ts, factorization.json, hessian.json, preconditioners.json) and into the tables of
- * README.md, which are made from those. `--samples` and `--epochs` try the networks on less, `--size` the matrices of preconditioners; such results are not written.
+ * `npm run bench [-- --only TEXT] [--write] [--images FILE] [--labels FILE]`: every case in a process of its own, or
+ * those that have TEXT in their name or in their label in the
+ * tables of README.md. Results are printed; `--write` puts them into bench/results (compression.json of bench/cases.ts,
+ * factorization.json, hessian.json, preconditioners.json) and into the tables of
+ * README.md, which are made from those. `--samples` and `--epochs` try the networks on less, `--size` the matrices of
+ * preconditioners; such results are not written.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, existsSync } from 'node:fs';
@@ -39,12 +42,15 @@ function orRefuse<T>(compute: () => T): T {
 }
 
 const OPTIONS = {
-  only: { type: 'string' }, write: { type: 'boolean', default: false }, images: { type: 'string' }, labels: { type: 'string' }, repeats: { type: 'string', default: '3' },
+  only: { type: 'string' }, write: { type: 'boolean', default: false }, images: { type: 'string' },
+  labels: { type: 'string' }, repeats: { type: 'string', default: '3' },
   samples: { type: 'string' }, epochs: { type: 'string' }, size: { type: 'string' },
 } as const;
 const { values: args } = orRefuse(() => parseArgs({ options: OPTIONS }));
 const lessThanWhole = (['samples', 'epochs', 'size'] as const).filter((option) => args[option] !== undefined);
-if (args.write && lessThanWhole.length > 0) refuse(`--write keeps whole results: leave out --${lessThanWhole.join(', --')}.`);
+if (args.write && lessThanWhole.length > 0) {
+  refuse(`--write keeps whole results: leave out --${lessThanWhole.join(', --')}.`);
+}
 
 function records(name: string, repeats: number): CompressionRecord[] {
   const child = spawnSync(process.execPath, [fileURLToPath(new URL('./compression.js', import.meta.url)), name, String(repeats), ...(args.images === undefined ? [] : [args.images])], { encoding: 'utf8', maxBuffer: 2 ** 26 });
@@ -131,7 +137,8 @@ for (const { name } of networks) {
 if (args.write && networks.length > 0) writeHessianTables(HESSIAN_CASES.flatMap((c) => tables.get(c.name) ?? []));
 
 const compared = PRECONDITIONER_CASES.filter(isChosen);
-const preconditioners = args.write ? earlier<PreconditionerResult>('preconditioners') : new Map<string, PreconditionerResult>();
+const preconditioners = args.write
+  ? earlier<PreconditionerResult>('preconditioners') : new Map<string, PreconditionerResult>();
 for (const { name } of compared) {
   const files = args.images === undefined ? [] : [args.images, ...(args.labels === undefined ? [] : [args.labels])];
   const child = spawnSync(process.execPath, [fileURLToPath(new URL('./preconditioners.js', import.meta.url)), name, args.size ?? '0', args.samples ?? '0', args.epochs ?? '5', ...files], { encoding: 'utf8', maxBuffer: 2 ** 26 });

@@ -14,7 +14,10 @@ export interface Progress {
   readonly warning?: string | undefined;
 }
 
-/** What is needed of an `AbortSignal`: Node's is one. Declared here so that the library's types need no others, neither Node's nor the DOM's. */
+/**
+ * What is needed of an `AbortSignal`: Node's is one. Declared here so that the library's types need no others, neither
+ * Node's nor the DOM's.
+ */
 export interface AbortSignalLike { readonly aborted: boolean; readonly reason?: unknown }
 
 export interface RunControl {

@@ -4,7 +4,8 @@
  */
 
 /** 'non-finite' → 'NonFiniteError'. From the code, because minifiers rename classes. */
-const nameOf = (code: string): string => `${code.replace(/(?:^|-)(\w)/g, (_, letter: string) => letter.toUpperCase())}Error`;
+const nameOf = (code: string): string =>
+  `${code.replace(/(?:^|-)(\w)/g, (_, letter: string) => letter.toUpperCase())}Error`;
 
 /** Base of every error this library throws; `code` is stable, `data` holds the numbers (structured-cloneable). */
 export class HmatrixError extends Error {

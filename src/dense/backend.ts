@@ -15,7 +15,8 @@ export type { SearchOutcome };
  * The dense backend named by `choice`, by default the environment variable HMATRIX_BLAS:
  * 'portable', a family (openblas, mkl, blis, accelerate, netlib), or the path or name of a library (two, separated by a comma, where BLAS and
  * LAPACK are apart). A library that is named is used or refused: there is no silent fallback. Without a choice, the first system library that
- * works, else the portable backend: with a warning of the process (code 'portable-backend') where koffi, which calls system libraries,
+ * works, else the portable backend: with a warning of the process (code 'portable-backend') where koffi, which calls
+ * system libraries,
  * could not be loaded. Throws LibraryError.
  */
 export function openBlas(choice: string | undefined = process.env['HMATRIX_BLAS']): Blas {
@@ -32,7 +33,10 @@ export function openBlas(choice: string | undefined = process.env['HMATRIX_BLAS'
 
 let warned = false;
 
-/** That there is no system library is a matter of the machine; that none could be looked for is one of the installation, and said once. */
+/**
+ * That there is no system library is a matter of the machine; that none could be looked for is one of the installation,
+ * and said once.
+ */
 function warnWithoutNativeModule(): void {
   const failure = warned ? undefined : nativeModuleFailure();
   if (failure === undefined) return;

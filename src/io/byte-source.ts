@@ -9,7 +9,10 @@ export interface ByteSource {
   /** What messages call it. */
   readonly path: string;
   readonly size: number;
-  /** Fills `target` from `position` on; `each` sees every chunk as it arrives. Throws FileFormatError where the bytes end before. */
+  /**
+   * Fills `target` from `position` on; `each` sees every chunk as it arrives. Throws FileFormatError where the bytes
+   * end before.
+   */
   read(target: Uint8Array, position: number, control: RunControl, each?: (chunk: Uint8Array) => void): Promise<void>;
   /** At most `count` bytes from `position` on, in a buffer of their own: fewer where the bytes end. */
   head(count: number, position?: number): Promise<Uint8Array>;

@@ -24,14 +24,17 @@ export class Executor {
     this.context = { blas, worker, workers, modules };
   }
 
-  /** Imports the modules that are not here yet. Throws OptionError for a module in the library's own bundle, WorkerError where an import fails. */
+  /**
+   * Imports the modules that are not here yet. Throws OptionError for a module in the library's own bundle, WorkerError where
+   * an import fails.
+   */
   async load(modules: readonly string[]): Promise<void> {
     for (const url of modules) {
       if (url === BUILT_IN || this.#modules.has(url)) continue;
       if (BUNDLED && url === CODE_LOCATION) {
         // Its import would run the whole program once more, in every worker, and wait for itself on the calling thread.
-        throw new OptionError(`A source's descriptor names the bundle itself, ${url}, as its module: put the source's function into a file `
-          + 'of its own, which is not bundled with the program, and give that file\'s URL.', { module: url });
+        throw new OptionError(`A source's descriptor names the bundle itself, ${url}, as its module: put the source's function `
+          + 'into a file of its own, which is not bundled with the program, and give that file\'s URL.', { module: url });
       }
       const exports = await import(url).catch((error: unknown) => {
         throw new WorkerError(`The module ${url} cannot be imported: ${error instanceof Error ? error.message : String(error)}.`, { url });

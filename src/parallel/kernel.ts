@@ -27,7 +27,8 @@ export interface PhaseKernel<S, A = undefined> {
 }
 
 /**
- * Defines a kernel; `name` must be the name it is exported under, unique in the library, `module` the defining module's import.meta.url.
+ * Defines a kernel; `name` must be the name it is exported under, unique in the library, `module` the defining module's
+ * import.meta.url.
  */
 export function phaseKernel<S, A = undefined>(module: string, name: string, bind: PhaseKernel<S, A>['bind']): PhaseKernel<S, A> {
   return { ...builtIn(module, name, { module, name, bind }), bind };

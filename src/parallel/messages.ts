@@ -21,14 +21,20 @@ export interface ErrorReport { readonly name: string; readonly message: string; 
 
 export function reportError(thrown: unknown): ErrorReport {
   const error = asMemoryError(thrown);
-  if (isTyped(error)) return { name: error.name, message: error.message, stack: error.stack, code: error.code, data: error.data };
+  if (isTyped(error)) {
+    const { name, message, stack, code, data } = error;
+    return { name, message, stack, code, data };
+  }
   if (error instanceof Error) return { name: error.name, message: error.message, stack: error.stack, code: undefined, data: {} };
   return { name: 'Error', message: String(error), stack: undefined, code: undefined, data: {} };
 }
 
-/** By name, not by class: a source's module may have the library's errors from another copy of it, as beside a bundle. */
+/**
+ * By name, not by class: a source's module may have the library's errors from another copy of it, as beside a bundle.
+ */
 const isTyped = (error: unknown): error is errors.HmatrixError =>
-  error instanceof errors.HmatrixError || (error instanceof Error && error.name in errors && 'code' in error && 'data' in error);
+  error instanceof errors.HmatrixError
+  || (error instanceof Error && error.name in errors && 'code' in error && 'data' in error);
 
 /** The reported error, of its own class where it is one of ours, else a WorkerError that quotes it. */
 export function reviveError(report: ErrorReport, worker: number): errors.HmatrixError {

@@ -81,7 +81,8 @@ export class Team {
       const { port1, port2 } = new MessageChannel();
       ports.push(port1);
       // Where no system library was found, the workers need not search again.
-      starts.push({ worker, workers, control, port: port2, blas: blas.kind === 'portable' ? 'portable' : options.blas });
+      const choice = blas.kind === 'portable' ? 'portable' : options.blas;
+      starts.push({ worker, workers, control, port: port2, blas: choice });
     }
     const threads = await startThreads(starts);
     // From here on messages are read synchronously, and neither ports nor threads keep the process alive.

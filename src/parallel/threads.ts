@@ -8,20 +8,27 @@ import { BUNDLED, CODE_LOCATION } from '../core/location.js';
 import type { WorkerStart } from './messages.js';
 
 /** What a thread is told when it starts; `code` is where the library lies (core/location.ts). */
-export interface ThreadData extends WorkerStart { readonly code: string }
+export interface ThreadData extends WorkerStart {
+  readonly code: string;
+}
 
 /** One thread for each start. Rejects with the first error of a thread, after ending the others. */
 export async function startThreads(starts: readonly WorkerStart[]): Promise<Worker[]> {
-  const code = BUNDLED ? (await import('./worker-source.js')).workerSource : new URL('../parallel/worker.js', CODE_LOCATION);
-  const threads = starts.map((start) => new Worker(code, {
-    eval: BUNDLED,
-    workerData: { ...start, code: CODE_LOCATION } satisfies ThreadData,
-    transferList: [start.port],
-    // Kernels allocate views and nothing else: a small nursery keeps what each worker holds small.
-    resourceLimits: { maxYoungGenerationSizeMb: 4 },
-    // The node options of the host (a test runner's loaders, say) are not for our workers.
-    execArgv: [],
-  }));
+  const code = BUNDLED
+    ? (await import('./worker-source.js')).workerSource
+    : new URL('../parallel/worker.js', CODE_LOCATION);
+  const threads = starts.map(
+    (start) =>
+      new Worker(code, {
+        eval: BUNDLED,
+        workerData: { ...start, code: CODE_LOCATION } satisfies ThreadData,
+        transferList: [start.port],
+        // Kernels allocate views and nothing else: a small nursery keeps what each worker holds small.
+        resourceLimits: { maxYoungGenerationSizeMb: 4 },
+        // The node options of the host (a test runner's loaders, say) are not for our workers.
+        execArgv: [],
+      }),
+  );
   try {
     await Promise.all(threads.map(ready));
     // One that was ready and ended while the others started.
@@ -37,9 +44,13 @@ export async function startThreads(starts: readonly WorkerStart[]): Promise<Work
 /** Resolves with the thread's first message, which says that it is ready. */
 function ready(thread: Worker, index: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    thread.once('message', () => { resolve(); });
+    thread.once('message', () => {
+      resolve();
+    });
     thread.once('error', reject);
-    thread.once('exit', () => { reject(endedEarly(index)); });
+    thread.once('exit', () => {
+      reject(endedEarly(index));
+    });
   });
 }
 

@@ -18,7 +18,10 @@ function awaitGeneration(control: Int32Array, seen: number): void {
   while (Atomics.load(control, GENERATION) === seen) Atomics.wait(control, GENERATION, seen);
 }
 
-/** Says that the worker is ready; the thread belongs to `serve` from then on. An error of the backend ends the thread and is the thread's. */
+/**
+ * Says that the worker is ready; the thread belongs to `serve` from then on. An error of the backend ends the thread
+ * and is the thread's.
+ */
 function work(start: WorkerStart): void {
   const executor = new Executor(openBlas(start.blas), start.worker, start.workers);
   parentPort?.postMessage('ready');

@@ -4,7 +4,10 @@ import * as errors from '#hmatrix/core/errors.js';
 import { reportError, reviveError } from '#hmatrix/parallel/messages.js';
 
 type ErrorClass = new (message: string, data?: Readonly<Record<string, unknown>>) => errors.HmatrixError;
-const classes = Object.entries(errors).filter(([name]) => name !== 'HmatrixError' && name.endsWith('Error')) as [string, ErrorClass][];
+const classes = Object.entries(errors).filter(([name]) => name !== 'HmatrixError' && name.endsWith('Error')) as [
+  string,
+  ErrorClass,
+][];
 
 it.each(classes)('%s_has_its_name_in_a_minified_bundle_too', (name, Class) => {
   expect(new Class('message').name).toBe(name);
@@ -22,7 +25,11 @@ it.each(classes)('%s_keeps_its_class_on_the_way_from_a_worker_that_has_another_c
 });
 
 it('other_errors_stay_foreign', () => {
-  for (const error of [new TypeError('x'), Object.assign(new Error('x'), { code: 'ENOENT' }), Object.assign(new Error('x'), { name: 'reviveError', code: 'a', data: {} })]) {
+  for (const error of [
+    new TypeError('x'),
+    Object.assign(new Error('x'), { code: 'ENOENT' }),
+    Object.assign(new Error('x'), { name: 'reviveError', code: 'a', data: {} }),
+  ]) {
     expect(reviveError(structuredClone(reportError(error)), 1)).toBeInstanceOf(errors.WorkerError);
   }
 });

@@ -27,8 +27,9 @@ function loadKoffi(): KoffiModule {
     koffi = createRequire(CODE_LOCATION)('koffi') as KoffiModule;
   } catch (error) {
     const { platform, arch } = process;
-    throw new LibraryError(`The native module of koffi, which calls system libraries, cannot be loaded on ${platform}-${arch}: ${messageOf(error)}. `
-      + `${BUNDLED ? 'It cannot be bundled: install koffi beside the bundle, or set' : 'Set'} HMATRIX_BLAS=portable for the built-in backend.`, { platform, arch });
+    const remedy = BUNDLED ? 'It cannot be bundled: install koffi beside the bundle, or set' : 'Set';
+    throw new LibraryError(`The native module of koffi, which calls system libraries, cannot be loaded on ${platform}-${arch}: `
+      + `${messageOf(error)}. ${remedy} HMATRIX_BLAS=portable for the built-in backend.`, { platform, arch });
   }
   return koffi;
 }
@@ -51,7 +52,8 @@ export function arrayAddress(data: Float64Array | Float32Array | Int32Array | Ui
 }
 
 /** The first line, which says what is wrong; a list of the files that asked follows where a module is missing. */
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n', 1)[0].replace(/\.\s*$/, '');
+const messageOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split('\n', 1)[0].replace(/\.\s*$/, '');
 
 /** One or more shared libraries that together hold BLAS and LAPACK; symbols are taken from the first that has them. */
 export class NativeLibrary {
