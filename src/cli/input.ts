@@ -104,7 +104,8 @@ async function openPoints(options: InputOptions, seed: number, control: RunContr
     return { points: (random.name === 'normal' ? normalPoints : uniformPoints)(count, random.dimension, seed), name: `${random.name}, ${random.dimension} dimensions` };
   }
   const { readPoints } = await import('../io/points.js');
-  const points = await readPoints(text, { ...control, limit, columns, header, delimiter, decimal, incompleteRows });
+  const { signal, onProgress } = control;
+  const points = await readPoints(text, { signal, onProgress, limit, columns, header, delimiter, decimal, incompleteRows });
   return { points, table: points.table, name: basename(text) };
 }
 

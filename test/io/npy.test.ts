@@ -90,7 +90,7 @@ describe('reading .npy', () => {
       if (n !== 3) continue;
       const matrix = await readNpyMatrix(file);
       for (let i = 0; i < n; i++) for (let f = 0; f < 3; f++) expect(get(matrix, i, f)).toBe(expected[3 * i + f]);
-      expect(await readPoints(file)).toEqual({ dimension: 3, count: 3, coordinates: expected });
+      expect(await readPoints(file)).toEqual({ dimension: 3, count: 3, total: 3, coordinates: expected });
     }
     writeFileSync(file, npyBytes("[('x', '<f4'), ('y', '<f2')]", false, '(1,)', Buffer.concat([encode('f4', [0.1], true), encode('f2', [-2], true)])));
     expect((await readNpy(file)).data).toEqual(Float32Array.of(0.1, -2));
