@@ -11,7 +11,7 @@ export interface ReadLabelsOptions extends RunControl {
   /** At most so many, from the file's start. */
   readonly limit?: number | undefined;
 }
-export const READ_LABELS_KEYS: KeysOf<ReadLabelsOptions> = { limit: true, signal: true, onProgress: true };
+export const READ_LABELS_KEYS: KeysOf<ReadLabelsOptions & { readonly team?: unknown }> = { limit: true, signal: true, onProgress: true, team: true };
 
 /**
  * Reads an IDX file of rank 1 and whole numbers: magic 00 00 08 01 (bytes; 09, 0b and 0c, wider and signed types, are read too), plain or compressed by gzip.

@@ -20,8 +20,8 @@ export interface ReadPointsOptions extends RunControl {
   readonly delimiter?: string | undefined;
   readonly incompleteRows?: 'error' | 'skip' | undefined;
 }
-export const READ_POINTS_KEYS: KeysOf<ReadPointsOptions> = {
-  limit: true, columns: true, header: true, delimiter: true, incompleteRows: true, signal: true, onProgress: true,
+export const READ_POINTS_KEYS: KeysOf<ReadPointsOptions & { readonly team?: unknown }> = {
+  limit: true, columns: true, header: true, delimiter: true, incompleteRows: true, signal: true, onProgress: true, team: true,
 };
 
 /** N points in ℝᵈ; point i is coordinates[i·d … i·d + d), over a SharedArrayBuffer. Structurally the `Points` of the sources. */
