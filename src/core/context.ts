@@ -29,13 +29,18 @@ export const CONTROL_KEYS: KeysOf<RunControl & { readonly team?: unknown }> = {
 };
 
 /**
- * Throws OptionError unless `control` holds an AbortSignal, a progress callback, or a team (which functions without workers leave alone), what `more` names, and nothing else.
+ * Throws OptionError unless `control` holds an AbortSignal, a progress callback, a team (which functions without workers
+ * leave alone), what `more` names, and nothing else.
  */
 export function requireControl(control: RunControl, of: string, more: Readonly<Record<string, true>> = {}): void {
   requireKnownOptions(control, { ...CONTROL_KEYS, ...more }, of);
   const { signal, onProgress } = control;
-  if (signal !== undefined && typeof (signal as unknown as { aborted?: unknown } | null)?.aborted !== 'boolean') throw new OptionError(`The signal given to ${of} must be an AbortSignal, not ${describe(signal)}.`, { of });
-  if (onProgress !== undefined && typeof onProgress !== 'function') throw new OptionError(`onProgress of ${of} must be a function, not ${describe(onProgress)}.`, { of });
+  if (signal !== undefined && typeof (signal as AbortSignal | null)?.aborted !== 'boolean') {
+    throw new OptionError(`The signal given to ${of} must be an AbortSignal, not ${describe(signal)}.`, { of });
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw new OptionError(`onProgress of ${of} must be a function, not ${describe(onProgress)}.`, { of });
+  }
 }
 
 /** Throws AbortedError if the signal has fired. */

@@ -4,19 +4,27 @@
 import { ShapeError } from './errors.js';
 import { describe } from './kind.js';
 
-const shown = (value: unknown): string => (Array.isArray(value) ? 'an array: nested arrays are not taken, give one flat array' : describe(value));
+const NESTED = 'an array: nested arrays are not taken, give one flat array';
+const shown = (value: unknown): string => (Array.isArray(value) ? NESTED : describe(value));
 
 function requireArray(values: unknown, name: string, of: string): void {
-  const arrayLike = typeof values === 'object' && values !== null && Number.isSafeInteger((values as { length?: unknown }).length) && (values as { length: number }).length >= 0;
-  if (!arrayLike) throw new ShapeError(`${name} must be an array of ${of}, not ${shown(values)}.`, { name });
+  const length: unknown = typeof values === 'object' ? (values as { length?: unknown } | null)?.length : undefined;
+  if (Number.isSafeInteger(length) && (length as number) >= 0) return;
+  throw new ShapeError(`${name} must be an array of ${of}, not ${shown(values)}.`, { name });
 }
 
 /** Every entry that is a number, into `out`. */
-function copyNumbers<A extends Float64Array | Int32Array>(values: ArrayLike<number>, out: A, name: string, whole: boolean): A {
+function copyNumbers<A extends Float64Array | Int32Array>(
+  values: ArrayLike<number>, out: A, name: string, whole: boolean,
+): A {
   for (let i = 0; i < out.length; i++) {
     const value: unknown = values[i];
-    if (typeof value !== 'number') throw new ShapeError(`${name}[${i}] must be a number, not ${shown(value)}.`, { name, index: i });
-    if (whole && (value | 0) !== value) throw new ShapeError(`${name}[${i}] must be a whole number below 2³¹, not ${value}.`, { name, index: i, value });
+    if (typeof value !== 'number') {
+      throw new ShapeError(`${name}[${i}] must be a number, not ${shown(value)}.`, { name, index: i });
+    }
+    if (whole && (value | 0) !== value) {
+      throw new ShapeError(`${name}[${i}] must be a whole number below 2³¹, not ${value}.`, { name, index: i, value });
+    }
     out[i] = value;
   }
   return out;
@@ -38,7 +46,10 @@ export function asFloat64(values: ArrayLike<number>, name: string): Float64Array
   return copyNumbers(values, new Float64Array(values.length), name, false);
 }
 
-/** `values` as indices: an Int32Array as it is, any other array-like of whole numbers as a new one. Throws ShapeError, which names the first entry that is none. */
+/**
+ * `values` as indices: an Int32Array as it is, any other array-like of whole numbers as a new one. Throws ShapeError,
+ * which names the first entry that is none.
+ */
 export function asIndices(values: ArrayLike<number>, name: string): Int32Array {
   if (values instanceof Int32Array) return values;
   requireArray(values, name, 'whole numbers (an Int32Array or any array-like)');

@@ -28,8 +28,8 @@ export interface SketchOptions extends RunControl {
   /** Samples at a time. Default 512. The result does not depend on it beyond rounding. */
   readonly batchSize?: number;
 }
-export const EMBEDDING_KEYS: KeysOf<SketchOptions> = {
-  blas: true, dimension: true, seed: true, batchSize: true, signal: true, onProgress: true,
+export const EMBEDDING_KEYS: KeysOf<SketchOptions & { readonly team?: unknown }> = {
+  blas: true, dimension: true, seed: true, batchSize: true, signal: true, onProgress: true, team: true,
 };
 
 const defaultDimension = 32;

@@ -23,10 +23,12 @@ export function view(data: FloatArray, offset: number, rows: number, cols: numbe
 }
 
 /**
- * A view, checked against the array it lies in: entry (i, j) is data[offset + i + j·ld]. Numbers in another array than a Float64Array or Float32Array are copied to a
- * Float64Array. Throws ShapeError.
+ * A view, checked against the array it lies in: entry (i, j) is data[offset + i + j·ld]. Numbers in another array than a
+ * Float64Array or Float32Array are copied to a Float64Array. Throws ShapeError.
  */
-export function matrixOver(data: ArrayLike<number>, rows: number, cols: number, offset = 0, ld: number = Math.max(1, rows)): Matrix {
+export function matrixOver(
+  data: ArrayLike<number>, rows: number, cols: number, offset = 0, ld: number = Math.max(1, rows),
+): Matrix {
   const a = { data: asFloats(data, 'data'), offset, rows, cols, ld };
   checkView(a, 'matrix');
   return a;
@@ -41,26 +43,37 @@ export function zeros(rows: number, cols: number, precision: Precision = 'f64'):
 export type Vectors = Matrix | ArrayLike<number>;
 
 /**
- * The vectors as a checked matrix: itself, an array as one column. Numbers in another array than a Float64Array or Float32Array are copied to a Float64Array.
- * For what is read only: what a function writes to is to be a view (`checkView`). Throws ShapeError.
+ * The vectors as a checked matrix: itself, an array as one column. Numbers in another array than a Float64Array or
+ * Float32Array are copied to a Float64Array. For what is only read: what a function writes to is to be a view
+ * (`checkView`). Throws ShapeError.
  */
 export function asVectors(x: Vectors, name: string): Matrix {
-  if (Array.isArray(x) || ArrayBuffer.isView(x)) return view(asFloats(x as ArrayLike<number>, name), 0, (x as ArrayLike<number>).length, 1);
+  if (Array.isArray(x) || ArrayBuffer.isView(x)) {
+    const data = asFloats(x as ArrayLike<number>, name);
+    return view(data, 0, data.length, 1);
+  }
   let a = x as Matrix;
-  if (!isFloatArray((a as Matrix | null | undefined)?.data) && kindOf(a) === 'matrix') a = { ...a, data: asFloats(a.data, `${name}.data`) };
+  if (!overFloats(a) && kindOf(a) === 'matrix') a = { ...a, data: asFloats(a.data, `${name}.data`) };
   checkView(a, name);
   return a;
 }
 
 /** For messages about vectors with the wrong number of rows: says so where they would fit transposed. */
-export const transposeHint = ({ cols }: Matrix, expected: number): string => (cols === expected ? ' It has as many columns: vectors are columns, transpose it.' : '');
+export const transposeHint = ({ cols }: Matrix, expected: number): string =>
+  (cols === expected ? ' It has as many columns: vectors are columns, transpose it.' : '');
 
-const isFloatArray = (data: unknown): data is FloatArray => data instanceof Float64Array || data instanceof Float32Array;
+/** Whether there are floating-point numbers behind it; for values of any kind. */
+function overFloats(a: Matrix | null | undefined): boolean {
+  const data = a?.data;
+  return data instanceof Float64Array || data instanceof Float32Array;
+}
 
-/** Throws ShapeError unless it is a view over a Float64Array or Float32Array, and every entry of it lies inside its array. */
+/** Throws ShapeError unless it is a view over a Float64Array or Float32Array, every entry of which lies inside its array. */
 export function checkView(a: Matrix, name: string): void {
-  if (!isFloatArray((a as Matrix | null | undefined)?.data)) {
-    throw new ShapeError(`${name} must be a matrix over a Float64Array or Float32Array, as matrixOver(data, rows, cols) and zeros(rows, cols) make it, not ${kindOf(a) === 'matrix' ? `one over ${describe(a.data)}` : describe(a)}.`, { name });
+  if (!overFloats(a)) {
+    const given = kindOf(a) === 'matrix' ? `one over ${describe(a.data)}` : describe(a);
+    throw new ShapeError(`${name} must be a matrix over a Float64Array or Float32Array, as matrixOver(data, rows, cols) and `
+      + `zeros(rows, cols) make it, not ${given}.`, { name });
   }
   const { rows, cols, ld, offset } = a;
   if (!Number.isInteger(rows) || !Number.isInteger(cols) || !Number.isInteger(ld) || !Number.isInteger(offset) || rows < 0 || cols < 0 || offset < 0 || ld < Math.max(1, rows)) {

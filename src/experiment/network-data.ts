@@ -77,7 +77,7 @@ export function networkData(network: Network, loss: LossName, { images, labels }
     throw new ShapeError(`The network takes ${network.inputs} inputs, the images have ${images.dimension} pixels: its first width must be ${images.dimension}${images.dimension === SIDE * SIDE ? `, or ${HALF * HALF} for halved images` : ''}.`, { network: network.inputs, images: images.dimension });
   }
   const inputs: Matrix = view(fitting.coordinates.subarray(0, samples * fitting.dimension), 0, fitting.dimension, samples);
-  if (isAutoencoder(network, loss)) return memoryDataSet(inputs, inputs);
+  if (isAutoencoder(network, loss)) return memoryDataSet(inputs, inputs, { samples: 'columns' });
   if (labels === undefined) throw new OptionError(`A network of ${network.outputs} outputs with the loss ${loss} is a classifier and needs labels: pass a file of them, or use the generated digits.`, { option: 'labels' });
-  return memoryDataSet(inputs, labelTargets(labels.subarray(0, samples), network.outputs));
+  return memoryDataSet(inputs, labelTargets(labels.subarray(0, samples), network.outputs), { samples: 'columns' });
 }

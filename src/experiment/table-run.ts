@@ -173,7 +173,8 @@ export async function runTable(setup: TableSetup, control: TeamControl): Promise
   const began = performance.now();
   const { seed, vectors = 1 } = setup;
   const { team } = control;
-  const { parameters: size } = defineNetwork({ widths: setup.widths, activation: setup.activation, bias: setup.bias });
+  const { widths, activation, bias } = setup;
+  const { parameters: size } = defineNetwork({ widths, activation, bias });
   const budgets = tableBudgets(size, setup.low, setup.high);
   const plan = planTable(setup.methods, budgets);
   requireRoom(budgets.high, size, setup.memoryLimit);

@@ -12,7 +12,7 @@ export interface ReadLabelsOptions extends RunControl {
   /** At most so many, from the file's start. */
   readonly limit?: number | undefined;
 }
-export const READ_LABELS_KEYS: KeysOf<ReadLabelsOptions> = { limit: true, signal: true, onProgress: true };
+export const READ_LABELS_KEYS: KeysOf<ReadLabelsOptions & { readonly team?: unknown }> = { limit: true, signal: true, onProgress: true, team: true };
 
 /** QMNIST's labels: rows of eight numbers (class, and where the digit comes from), of which the class is the first. */
 const QMNIST_COLUMNS = 8;

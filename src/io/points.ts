@@ -19,8 +19,9 @@ export interface ReadPointsOptions extends CsvFormat, RunControl {
   /** The first so many points; all of them by default. */
   readonly limit?: number | undefined;
 }
-export const READ_POINTS_KEYS: KeysOf<ReadPointsOptions> = {
-  limit: true, columns: true, header: true, delimiter: true, decimal: true, incompleteRows: true, signal: true, onProgress: true,
+export const READ_POINTS_KEYS: KeysOf<ReadPointsOptions & { readonly team?: unknown }> = {
+  limit: true, columns: true, header: true, delimiter: true, decimal: true, incompleteRows: true,
+  signal: true, onProgress: true, team: true,
 };
 
 /** N points in ℝᵈ; point i is coordinates[i·d … i·d + d), over a SharedArrayBuffer. Structurally the `Points` of the sources. */

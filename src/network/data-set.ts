@@ -36,31 +36,43 @@ export function batchOf(data: DataSet, first: number, count: number): Batch {
 
 export interface MemoryDataSetOptions {
   /**
-   * 'columns' (default): column j of both matrices is sample j. 'rows': row j is, and the data set lies over transposed copies. To be said where both matrices are square:
-   * their sizes do not tell a matrix that should have been transposed.
+   * 'columns' (default): column j of both matrices is sample j. 'rows': row j is, and the data set lies over transposed
+   * copies. To be said where both matrices are square: their sizes do not tell one that should have been transposed.
    */
   readonly samples?: 'columns' | 'rows' | undefined;
 }
 const MEMORY_DATA_SET_KEYS: KeysOf<MemoryDataSetOptions> = { samples: true };
 
 /**
- * A data set that lies in memory: inputs × samples and outputs × samples, one sample a column. An autoencoder's targets are its inputs. The matrices are not copied where their
- * samples are columns. Throws ShapeError (numbers of samples that differ, square matrices without `samples`), OptionError.
+ * A data set that lies in memory: inputs × samples and outputs × samples, one sample a column. An autoencoder's targets
+ * are its inputs. The matrices are not copied where their samples are columns. Throws ShapeError (numbers of samples that
+ * differ, square matrices without `samples`), OptionError.
  */
-export function memoryDataSet(givenInputs: Matrix, givenTargets: Matrix, options: MemoryDataSetOptions = {}): DataSet {
+export function memoryDataSet(
+  givenInputs: Matrix, givenTargets: Matrix, options: MemoryDataSetOptions = {},
+): DataSet {
   requireKnownOptions(options, MEMORY_DATA_SET_KEYS, 'memoryDataSet');
   const { samples } = options;
-  if (samples !== undefined && samples !== 'columns' && samples !== 'rows') throw new OptionError(`samples must be 'columns' or 'rows', not "${String(samples)}".`, { option: 'samples', value: samples });
-  const order = (given: Matrix, name: string): Matrix => (samples === 'rows' ? transposed(asMatrix(given, name)) : asMatrix(given, name));
+  if (samples !== undefined && samples !== 'columns' && samples !== 'rows') {
+    throw new OptionError(`samples must be 'columns' or 'rows', not ${describe(samples)}.`, { option: 'samples' });
+  }
+  const order = (given: Matrix, name: string): Matrix => {
+    const matrix = asMatrix(given, name);
+    return samples === 'rows' ? transposed(matrix) : matrix;
+  };
   const inputs = order(givenInputs, 'inputs');
   const targets = givenTargets === givenInputs ? inputs : order(givenTargets, 'targets');
   if (inputs.cols !== targets.cols) {
-    const turned = inputs.rows === targets.rows && samples === undefined ? ` They have as many rows, ${inputs.rows}: if those are the samples, pass { samples: 'rows' }, which transposes.` : '';
-    throw new ShapeError(`${inputs.cols} samples of inputs, ${targets.cols} of targets.${turned}`, { inputs: inputs.cols, targets: targets.cols });
+    const turned = inputs.rows !== targets.rows || samples !== undefined ? ''
+      : ` They have as many rows, ${inputs.rows}: if those are the samples, pass { samples: 'rows' }, which transposes.`;
+    const counts = { inputs: inputs.cols, targets: targets.cols };
+    throw new ShapeError(`${inputs.cols} samples of inputs, ${targets.cols} of targets.${turned}`, counts);
   }
   if (inputs.cols === 0) throw new ShapeError('The data set is empty.', {});
-  if (samples === undefined && inputs.cols > 1 && inputs.rows === inputs.cols && targets.rows === inputs.cols) {
-    throw new ShapeError(`Inputs and targets are both ${inputs.rows} × ${inputs.cols}: whether samples are columns or rows cannot be told. Pass { samples: 'columns' } (column j is sample j) or { samples: 'rows' }.`, { rows: inputs.rows });
+  const n = inputs.cols;
+  if (samples === undefined && n > 1 && inputs.rows === n && targets.rows === n) {
+    throw new ShapeError(`Inputs and targets are both ${n} × ${n}: whether samples are columns or rows cannot be told. `
+      + "Pass { samples: 'columns' } (column j is sample j) or { samples: 'rows' }.", { rows: n });
   }
   return {
     samples: inputs.cols, inputs: inputs.rows, outputs: targets.rows,
@@ -70,7 +82,10 @@ export function memoryDataSet(givenInputs: Matrix, givenTargets: Matrix, options
 
 /** A checked matrix; a flat array does not tell where a sample ends. */
 function asMatrix(given: Matrix, name: string): Matrix {
-  if (Array.isArray(given) || ArrayBuffer.isView(given)) throw new ShapeError(`${name} must be a matrix, one sample a column: matrixOver(numbers, rows, cols), not ${describe(given)}.`, { name });
+  if (Array.isArray(given) || ArrayBuffer.isView(given)) {
+    const wanted = 'a matrix, one sample a column: matrixOver(numbers, rows, cols)';
+    throw new ShapeError(`${name} must be ${wanted}, not ${describe(given)}.`, { name });
+  }
   return asVectors(given, name);
 }
 
@@ -84,7 +99,9 @@ function transposed(a: Matrix): Matrix {
 
 /** Unit vectors for class labels: column i is e_{labels[i]} ∈ ℝ^classes. Throws OptionError for a label outside 0 … classes − 1. */
 export function labelTargets(labels: ArrayLike<number>, classes: number, precision: Precision = 'f64'): Matrix {
-  if (typeof labels !== 'object' || labels === null || typeof labels.length !== 'number') throw new OptionError(`Labels are an array of whole numbers, not ${describe(labels)}.`, {});
+  if (typeof labels !== 'object' || labels === null || typeof labels.length !== 'number') {
+    throw new OptionError(`Labels are an array of whole numbers, not ${describe(labels)}.`);
+  }
   const targets = zeros(classes, labels.length, precision);
   for (let i = 0; i < labels.length; i++) {
     const label = labels[i];

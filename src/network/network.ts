@@ -50,7 +50,10 @@ export const NETWORK_KEYS: KeysOf<NetworkOptions> = {
 export function defineNetwork(options: NetworkOptions): Network {
   requireKnownOptions(options, NETWORK_KEYS, 'defineNetwork');
   const { activation = 'tanh', outputActivation = 'linear', bias = true } = options;
-  if (!Array.isArray(options.widths) && !ArrayBuffer.isView(options.widths)) throw new OptionError(`The widths of a network are an array of whole numbers, input first ([784, 10, 784]), not ${describe(options.widths)}.`, { option: 'widths' });
+  if (!Array.isArray(options.widths) && !ArrayBuffer.isView(options.widths)) {
+    const wanted = 'an array of whole numbers, input first ([784, 10, 784])';
+    throw new OptionError(`The widths of a network are ${wanted}, not ${describe(options.widths)}.`, { option: 'widths' });
+  }
   const widths = Array.from(options.widths);
   if (widths.length < 2) throw new OptionError(`A network has an input and at least one layer; ${widths.length} width${widths.length === 1 ? ' was' : 's were'} given.`, { widths });
   widths.forEach((width, ℓ) => {
@@ -72,9 +75,14 @@ export function defineNetwork(options: NetworkOptions): Network {
   return { layers, inputs: widths[0], outputs: widths[count], parameters: offset };
 }
 
-/** W̄_ℓᵀ as a view of θ (or of any vector laid out like it): width × outputs, column p the weights of output unit p. Throws ShapeError for another array. */
+/**
+ * W̄_ℓᵀ as a view of θ (or of any vector laid out like it): width × outputs, column p the weights of output unit p.
+ * Throws ShapeError for another array.
+ */
 export function layerWeights({ offset, width, outputs }: Layer, parameters: FloatArray, at = 0): Matrix {
-  if (!(parameters instanceof Float64Array || parameters instanceof Float32Array)) throw new ShapeError(`A layer's weights are a view of the parameters, which must be a Float64Array or Float32Array, not ${describe(parameters)}.`);
+  if (!(parameters instanceof Float64Array || parameters instanceof Float32Array)) {
+    throw new ShapeError(`A layer's weights are a view of a Float64Array or Float32Array, not of ${describe(parameters)}.`);
+  }
   return view(parameters, at + offset, width, outputs);
 }
 

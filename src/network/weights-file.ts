@@ -28,8 +28,8 @@ export interface ReadWeightsOptions extends RunControl {
    */
   readonly bias?: boolean | readonly boolean[] | undefined;
 }
-export const READ_WEIGHTS_KEYS: KeysOf<ReadWeightsOptions> = {
-  precision: true, parts: true, bias: true, signal: true, onProgress: true,
+export const READ_WEIGHTS_KEYS: KeysOf<ReadWeightsOptions & { readonly team?: unknown }> = {
+  precision: true, parts: true, bias: true, signal: true, onProgress: true, team: true,
 };
 
 export interface LoadedWeights {
@@ -49,7 +49,7 @@ export interface WriteWeightsOptions extends RunControl {
    */
   readonly convention?: 'pytorch' | 'flax';
 }
-export const WRITE_WEIGHTS_KEYS: KeysOf<WriteWeightsOptions> = { convention: true, signal: true, onProgress: true };
+export const WRITE_WEIGHTS_KEYS: KeysOf<WriteWeightsOptions & { readonly team?: unknown }> = { convention: true, signal: true, onProgress: true, team: true };
 
 /** A layer with its arrays, their shapes read as inputs and outputs. */
 interface FoundLayer extends LayerName {

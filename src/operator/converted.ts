@@ -18,7 +18,7 @@ const precisionOf = (a: Matrix): Precision => (a.data instanceof Float64Array ? 
  */
 export function converted(operator: LinearOperator, precision: Precision): LinearOperator {
   requireRole(operator, 'operator', 'convertedOperator');
-  if (LIKE[precision] === undefined) throw new OptionError(`precision must be f64 or f32, not "${String(precision)}".`, { option: 'precision', value: precision });
+  if (!Object.hasOwn(LIKE, precision)) throw new OptionError(`precision must be f64 or f32, not "${String(precision)}".`);
   const { rows, cols, symmetric } = operator;
   const input = new BlockWorkspace();
   const output = new BlockWorkspace();

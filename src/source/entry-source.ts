@@ -36,11 +36,12 @@ export interface EntrySource {
 }
 
 /**
- * Throws OptionError unless `source` is a source of entries; ShapeError where it has points whose coordinates are no Float64Array, which cannot be copied for it.
- * What its entries are is for `validateSource`.
+ * Throws OptionError unless `source` is a source of entries; ShapeError where it has points whose coordinates are no
+ * Float64Array: they cannot be copied into the caller's object. What its entries are is for `validateSource`.
  */
 export function requireSource(source: EntrySource, of: string): void {
   requireRole(source, 'source', of);
   const { points } = source;
-  if (points !== undefined && !(points.coordinates instanceof Float64Array)) throw new ShapeError(`source.points.coordinates must be a Float64Array, not ${describe(points.coordinates)}.`, { of });
+  if (points === undefined || points.coordinates instanceof Float64Array) return;
+  throw new ShapeError(`source.points.coordinates must be a Float64Array, not ${describe(points.coordinates)}.`, { of });
 }

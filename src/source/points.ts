@@ -8,8 +8,9 @@ import { RandomStream } from '../core/random.js';
 import type { GivenPoints, Points } from './entry-source.js';
 
 /**
- * The points, with coordinates in a Float64Array (other arrays of numbers are copied to one). Throws ShapeError or NonFiniteError, naming the point, unless they are
- * count ≥ 1 finite points in dimension ≥ 1; OptionError for what is no set of points.
+ * The points, with coordinates in a Float64Array (other arrays of numbers are copied to one). Throws ShapeError or
+ * NonFiniteError, naming the point, unless they are count ≥ 1 finite points in dimension ≥ 1; OptionError for what is no
+ * set of points.
  */
 export function asPoints(points: GivenPoints): Points {
   requireRole(points, 'points', 'a set of points');

@@ -28,15 +28,23 @@ export function sourceState(source: EntrySource): SourceState {
   return { handle: module === descriptor.module ? descriptor : { ...descriptor, module }, modules: [module], solo: false };
 }
 
-/** The module's URL; an absolute path is turned into one. Throws OptionError for what would be resolved against this library instead of its caller. */
+/**
+ * The module's URL; an absolute path is turned into one. Throws OptionError for what would be resolved against this
+ * library instead of its caller.
+ */
 function moduleUrl({ module, name }: SourceDescriptor): string {
-  if (typeof name !== 'string' || name === '') throw new OptionError(`The source's descriptor must name the export that builds a copy, not ${describe(name)}: { module, name, data }.`, { name });
+  if (typeof name !== 'string' || name === '') {
+    const wanted = 'the export that builds a copy';
+    throw new OptionError(`The source's descriptor must name ${wanted}, not ${describe(name)}: { module, name, data }.`);
+  }
   const url = typeof module === 'string' ? module : '';
   // A single letter before the colon is a drive.
   if (/^[a-z][a-z0-9+.-]+:/i.test(url)) return url;
   if (isAbsolute(url)) return pathToFileURL(url).href;
-  throw new OptionError(`The source's descriptor must name its module by a URL or an absolute path, not ${describe(module)}: workers would look for it beside this library. `
-    + `Give ${url.startsWith('.') ? `new URL(${JSON.stringify(url)}, import.meta.url).href` : 'import.meta.url of the module itself, or import.meta.resolve(name) of a package'}.`, { module });
+  const advice = url.startsWith('.') ? `new URL(${JSON.stringify(url)}, import.meta.url).href`
+    : 'import.meta.url of the module itself, or import.meta.resolve(name) of a package';
+  throw new OptionError(`The source's descriptor must name its module by a URL or an absolute path, not ${describe(module)}: `
+    + `workers would look for it beside this library. Give ${advice}.`);
 }
 
 /** Sources opened by this thread, per backend: the kernels of one state share one copy, with its scratch memory. */

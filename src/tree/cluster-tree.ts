@@ -18,15 +18,21 @@ export interface ClusterTree {
 }
 
 /** A tree as callers hand it over: with arrays of whole numbers of any type, as from a JSON file. */
-export type GivenTree = { readonly [K in keyof ClusterTree]: ClusterTree[K] extends number ? number : ArrayLike<number> };
+export type GivenTree = {
+  readonly [K in keyof ClusterTree]: ClusterTree[K] extends number ? number : ArrayLike<number>;
+};
 
-/** The tree, with its arrays as Int32Arrays. Throws OptionError for what is no tree, ShapeError for an entry that is no whole number; that the nodes fit together is for who uses it to check. */
+/**
+ * The tree, with its arrays as Int32Arrays. Throws OptionError for what is no tree, ShapeError for an entry that is no whole
+ * number; that the nodes fit together is for who uses it to check.
+ */
 export function asTree(tree: GivenTree, of: string): ClusterTree {
   requireRole(tree, 'tree', of);
   const order = asIndices(tree.order, 'tree.order');
   const begin = asIndices(tree.begin, 'tree.begin');
   const end = asIndices(tree.end, 'tree.end');
-  return order === tree.order && begin === tree.begin && end === tree.end ? (tree as ClusterTree) : { size: tree.size, depth: tree.depth, order, begin, end };
+  if (order === tree.order && begin === tree.begin && end === tree.end) return tree as ClusterTree;
+  return { size: tree.size, depth: tree.depth, order, begin, end };
 }
 
 /** Number of isolated indices. */

@@ -70,7 +70,9 @@ const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
   solve: [
     ofVector(async (b) => (await hmatrix.solve(f.operator, b, leastSquares, onTeam())).x.data), ofVector(async (b) => (await hmatrix.solve(f.operator, column(b), leastSquares, onTeam())).x.data),
     ofVector(async (guess) => (await hmatrix.solve(f.operator, vector(), { ...leastSquares, guess, preconditioner: 'none', maxIterations: 1 }, onTeam())).x.data, /guess/),
-    { ...ofModel(async (model) => (await hmatrix.solve(hmatrix.gaussNewton(f.model), θ(8), { shift: 0.5, preconditioner: 'kfac', model }, onTeam())).x.data) },
+    ofModel(async (model) => (await hmatrix.solve(hmatrix.gaussNewton(f.model), θ(8), { shift: 0.5, preconditioner: 'kfac', model }, onTeam())).x.data),
+    // Known for the operator's own model, though its parameters were copied twice.
+    ofModel(async (model) => (await hmatrix.solve(hmatrix.gaussNewton(model), θ(8), { shift: 0.5, preconditioner: 'dual', model }, onTeam())).x.data),
     ofTree(async (tree) => (await hmatrix.solve(f.operator, vector(), { ...leastSquares, preconditioner: 'hss', making: { tree } }, onTeam())).x.data),
   ],
   makePreconditioner: [

@@ -166,6 +166,8 @@ describe('a value of another kind', () => {
     ['result for a tree', async () => hmatrix.compressOperator(f.operator, await hmatrix.hessianTree(f.model, hmatrix.gaussNewtonSource(f.model), { leafSize: 8 }) as never, products), /pass the tree itself: hessianTree returns it as \.tree/],
     ['operator to estimateError', () => f.matrix.estimateError(f.operator as never), /estimateError takes a source of entries/],
     ['function of no kind for quadrature', () => hmatrix.stochasticLanczosQuadrature(f.operator, 'log' as never), /takes a function, not the text "log"/],
+    ['promise as a team', () => hmatrix.gaussNewton(f.model, { team: Promise.resolve(f.team) as never }), /option team of gaussNewton takes a team.*not a promise: await it first/],
+    ['name as a backend', () => hmatrix.gaussNewton(f.model, { blas: 'portable' as never }), /option blas of gaussNewton is a dense backend, as openBlas\(name\) opens it, not the text "portable"/],
     ['widths that are none', () => hmatrix.defineNetwork({ widths: 3 as never }), /array of whole numbers, input first.*not 3/],
   ];
 
