@@ -33,3 +33,32 @@ export const slow = phaseKernel(import.meta.url, 'slow', () => () => {
   const end = performance.now() + 5;
   while (performance.now() < end);
 });
+
+/** Typed arrays in a nested value, in the order they are met. */
+export function arraysIn(value, found = []) {
+  if (ArrayBuffer.isView(value)) found.push(value);
+  else if (value instanceof Map || value instanceof Set) for (const item of value) arraysIn(item, found);
+  else if (typeof value === 'object' && value !== null && !(value instanceof SharedArrayBuffer)) for (const item of Object.values(value)) arraysIn(item, found);
+  return found;
+}
+
+const first = (array) => (array instanceof DataView ? array.getInt8(0) : Number(array[0]));
+const last = (array) => (array instanceof DataView ? array.getInt8(array.byteLength - 1) : Number(array.at(-1)));
+const write = (array, value) => {
+  if (array instanceof DataView) array.setInt8(1, value);
+  else array[1] = typeof array[1] === 'bigint' ? BigInt(value) : value;
+};
+
+/** On a worker: checks that every array of state and arguments begins with its number and ends with the number + 1, and writes number + 2 behind the first. */
+export const visit = phaseKernel(import.meta.url, 'visit', (state, { worker }) => (t, args) => {
+  if (worker === 0) {
+    while (Atomics.load(args.turns, 0) === 0) Atomics.wait(args.turns, 0, 0, 20);
+    return;
+  }
+  Atomics.store(args.turns, 0, 1);
+  Atomics.notify(args.turns, 0);
+  [...arraysIn(state), ...arraysIn(args.nested)].forEach((array, k) => {
+    if (first(array) !== k || last(array) !== k + 1) throw new RangeError(`array ${k} begins with ${first(array)} and ends with ${last(array)}`);
+    write(array, k + 2);
+  });
+});
