@@ -52,7 +52,7 @@ const write = (array, value) => {
 /** On a worker: checks that every array of state and arguments begins with its number and ends with the number + 1, and writes number + 2 behind the first. */
 export const visit = phaseKernel(import.meta.url, 'visit', (state, { worker }) => (t, args) => {
   if (worker === 0) {
-    while (Atomics.load(args.turns, 0) === 0) Atomics.wait(args.turns, 0, 0, 20);
+    for (let patience = 0; patience < 250 && Atomics.load(args.turns, 0) === 0; patience++) Atomics.wait(args.turns, 0, 0, 20);
     return;
   }
   Atomics.store(args.turns, 0, 1);
@@ -61,4 +61,42 @@ export const visit = phaseKernel(import.meta.url, 'visit', (state, { worker }) =
     if (first(array) !== k || last(array) !== k + 1) throw new RangeError(`array ${k} begins with ${first(array)} and ends with ${last(array)}`);
     write(array, k + 2);
   });
+});
+
+/** What tasks throw, by name: `undefined` and other things that are no errors. */
+export const THINGS = {
+  undefined: undefined, null: null, false: false, zero: 0, NaN: Number.NaN, empty: '', text: 'text', object: { code: 7, list: Float64Array.of(1, 2) }, array: [1, 'two'],
+};
+
+/** Throws one of THINGS on the threads named, when each of them has a task; nothing is thrown before. */
+export const hurl = phaseKernel(import.meta.url, 'hurl', ({ turns }, { worker }) => (t, { what, from }) => {
+  const mine = from === 'both' || from === (worker === 0 ? 'here' : 'away');
+  const wanted = from === 'both' ? 2 : 1;
+  if (mine) Atomics.add(turns, 0, 1);
+  for (let patience = 0; patience < 1000 && Atomics.load(turns, 0) < wanted; patience++) Atomics.wait(turns, 1, 0, 5);
+  if (mine) throw what === 'function' ? () => 0 : THINGS[what];
+});
+
+/** Ends its worker's thread in the midst of the task, or does nothing. */
+export const end = phaseKernel(import.meta.url, 'end', ({ turns }, { worker }) => (t, { how }) => {
+  if (worker === 0) {
+    for (let patience = 0; patience < 250 && Atomics.load(turns, 0) === 0; patience++) Atomics.wait(turns, 0, 0, 20);
+    return;
+  }
+  Atomics.store(turns, 0, 1);
+  Atomics.notify(turns, 0);
+  if (how === 'exit') process.exit(3);
+});
+
+export const nothing = phaseKernel(import.meta.url, 'nothing', () => () => undefined);
+
+/** Waits without an end, deaf to everything but the end of its thread; the calling thread does nothing. */
+export const wait = phaseKernel(import.meta.url, 'wait', ({ turns }, { worker }) => () => {
+  if (worker === 0) {
+    for (let patience = 0; patience < 250 && Atomics.load(turns, 0) === 0; patience++) Atomics.wait(turns, 0, 0, 20);
+    return;
+  }
+  Atomics.store(turns, 0, 1);
+  Atomics.notify(turns, 0);
+  Atomics.wait(turns, 1, 0);
 });
