@@ -1,7 +1,6 @@
 /**
  * What the main thread sends its workers, and what comes back. Layer 1.
  */
-import { inspect } from 'node:util';
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import * as errors from '../core/errors.js';
 import { fromSent, toSend } from './array-place.js';
@@ -56,7 +55,7 @@ export function sendFailure(port: MessagePort, thrown: unknown): void {
   try {
     port.postMessage(report);
   } catch {
-    port.postMessage(report.kind === 'error' ? { ...report, data: {} } : reportOf(new Error(`what was thrown cannot be copied: ${inspect(thrown)}`)));
+    port.postMessage(report.kind === 'error' ? { ...report, data: {} } : reportOf(new Error(`what was thrown, of type ${typeof thrown}, cannot be copied to another thread`)));
   }
 }
 

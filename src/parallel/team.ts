@@ -8,12 +8,12 @@ import type { Piscina } from 'piscina';
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { AbortedError, ClosedError, OptionError, WorkerError } from '../core/errors.js';
 import { sharedInt32 } from '../core/shared-array.js';
-import { warn } from '../core/warning.js';
 import { openBlas } from '../dense/backend.js';
 import type { Blas } from '../dense/blas.js';
 import { Executor } from './executor.js';
 import type { PhaseKernel } from './kernel.js';
 import { revive, send, type FailureReport, type Message, type Thrown, type WorkerStart } from './messages.js';
+import { warnOfWorkers } from './oversubscription.js';
 import { Phase } from './phase.js';
 import { CONTROL_WORDS, DONE, drain, EVENT, FAILED, FINISHED, GENERATION, HEAD, signalEvent, TAIL, TASK_DONE } from './schedule.js';
 import { resetRun, type TaskGraph } from './task-graph.js';
@@ -44,20 +44,8 @@ const EVENT_LOOP_MILLISECONDS = 40;
 const LIVENESS_MILLISECONDS = 20;
 /** Tasks that were begun have this long to end when the team is closed; then their threads are ended. */
 const CLOSING_MILLISECONDS = 5000;
-/** Workers per core from which a team is taken for a mistake: tests and a few teams side by side stay below. */
-const MOST_PER_CORE = 4;
 
-/** Numbers of workers that were warned of. */
-const warned = new Set<number>();
-
-function warnOfWorkers(workers: number): void {
-  const cores = availableParallelism();
-  if (workers <= MOST_PER_CORE * cores || warned.has(workers)) return;
-  warned.add(workers);
-  warn('workers', `A team of ${workers} workers on ${cores} core${cores === 1 ? '' : 's'}: each worker is a thread with memory of its own, and more of them than cores make nothing faster.`);
-}
-
-/** Whether a thread has ended, known at once: its 'exit' event would come only when the calling thread serves its event loop. */
+/** Whether a thread has ended, known at once (Node gives it −1 ms of idle time): its 'exit' event comes only when the calling thread serves its event loop, and then there are no figures any more. */
 const hasEnded = (thread: Worker): boolean => thread.performance.eventLoopUtilization().idle < 0;
 
 export class Team {
