@@ -91,7 +91,7 @@ const nonNegative = finiteNumber('a number of at least 0', (value) => value >= 0
 function withCommon(command: Command, team = true): Command {
   if (team) {
     command
-      .option('--workers <n>', 'workers, the main thread included (default: the cores there are)', wholeNumber(1, 1024))
+      .option('--workers <n>', 'workers, the main thread included (default: the cores there are; more make nothing faster, above four a core the command says so)', wholeNumber(1, 1024))
       .option('--blas <choice>', "dense backend: 'portable', a family (openblas, mkl, blis, accelerate, netlib) or a library's path (default: HMATRIX_BLAS, else the first found)");
   }
   return command.option('--json', 'print one JSON object and nothing else');

@@ -6,8 +6,9 @@ import { BUNDLED, CODE_LOCATION } from '../core/location.js';
 import type { Blas } from '../dense/blas.js';
 import { BUILT_IN, builtInFunctions } from './built-in.js';
 import type { PhaseKernel, TaskBody, WorkerContext } from './kernel.js';
+import type { Thrown } from './messages.js';
 
-interface Held { readonly state: unknown; readonly failure: unknown; readonly bodies: Map<string, TaskBody<unknown>> }
+interface Held { readonly state: unknown; readonly failure: Thrown | undefined; readonly bodies: Map<string, TaskBody<unknown>> }
 
 export class Executor {
   readonly context: WorkerContext;
@@ -44,7 +45,7 @@ export class Executor {
   }
 
   /** Takes a state; a failure to load what it needs is reported when a kernel first asks for it. */
-  hold(id: number, state: unknown, failure?: unknown): void {
+  hold(id: number, state: unknown, failure?: Thrown): void {
     this.#held.set(id, { state, failure, bodies: new Map() });
   }
 
@@ -56,7 +57,7 @@ export class Executor {
   body(id: number, kernel: PhaseKernel<never, never>): TaskBody<unknown> {
     const held = this.#held.get(id);
     if (held === undefined) throw new WorkerError(`State ${id} was released before a phase that needs it.`, { state: id });
-    if (held.failure !== undefined) throw held.failure;
+    if (held.failure !== undefined) throw held.failure.value;
     const key = `${kernel.module}#${kernel.name}`;
     let body = held.bodies.get(key);
     if (body === undefined) {

@@ -1,11 +1,11 @@
 /**
  * A worker: wait for messages, run its share of each phase, until told to stop. Layer 1.
  */
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { openBlas } from '../dense/backend.js';
 import { Executor } from './executor.js';
 import type { PhaseKernel } from './kernel.js';
-import { reportError, type Message, type WorkerStart } from './messages.js';
+import { receive, sendFailure, type Thrown, type WorkerStart } from './messages.js';
 import type { ThreadData } from './threads.js';
 import { drain, EVENT, FAILED, FINISHED, GENERATION, signalEvent, TASK_DONE } from './schedule.js';
 import type { TaskGraph } from './task-graph.js';
@@ -34,7 +34,7 @@ function work(start: WorkerStart): void {
 
 async function serve({ control, port, worker }: WorkerStart, executor: Executor): Promise<void> {
   const fail = (error: unknown): void => {
-    port.postMessage(reportError(error));
+    sendFailure(port, error);
     Atomics.compareExchange(control, FAILED, 0, worker + 1);
   };
   // process.exit inside a kernel ends this thread alone: say so while there is still time.
@@ -50,12 +50,12 @@ async function serve({ control, port, worker }: WorkerStart, executor: Executor)
   for (;;) {
     awaitGeneration(control, seen);
     seen = (seen + 1) | 0;
-    const message = receiveMessageOnPort(port)?.message as Message;
+    const message = receive(port);
     if (message.type === 'stop') break;
     if (message.type === 'release') {
       executor.release(message.id);
     } else if (message.type === 'share') {
-      const failure = await executor.load(message.modules).then(() => undefined, (error: unknown) => error ?? new Error('a module failed to load'));
+      const failure = await executor.load(message.modules).then(() => undefined, (value: unknown): Thrown => ({ value }));
       executor.hold(message.id, message.state, failure);
     } else if (message.type === 'forget') {
       graphs.delete(message.graphId);
