@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryError } from '#hmatrix/core/errors.js';
 import { allocateShared, asMemoryError, requireBytes, sharedFloat32, sharedFloat64, sharedInt32 } from '#hmatrix/core/shared-array.js';
-import { reportError, reviveError } from '#hmatrix/parallel/messages.js';
+import { throughWorker } from './through-worker.js';
 
 /** Beyond every address space. */
 const TOO_MANY = 2 ** 52;
@@ -27,7 +27,7 @@ describe('memory that cannot be had', () => {
       const raw = thrown(make);
       if (!(raw instanceof Error)) continue;
       expect(asMemoryError(raw), String(raw)).toBeInstanceOf(MemoryError);
-      expect(reviveError(reportError(raw), 1)).toBeInstanceOf(MemoryError);
+      expect(throughWorker(raw, 1)).toBeInstanceOf(MemoryError);
     }
     for (const other of [new RangeError('Maximum call stack size exceeded'), new RangeError('Invalid typed array length: -1'), new Error('Array buffer allocation failed'), undefined, 'text']) expect(asMemoryError(other)).toBe(other);
   });
