@@ -52,7 +52,7 @@ import type { TeamControl } from './parallel/team-control.js';
 import type { Team } from './parallel/team.js';
 import type { Blas } from './dense/blas.js';
 import type { FloatArray, Matrix } from './dense/matrix.js';
-import type { ErrorEstimate } from './hierarchical/error-estimate.js';
+import type { ErrorEstimate } from './hierarchical/error-interval.js';
 import { defaultBlas, defaultTeam } from './runtime.js';
 import type { EntrySource, Points } from './source/entry-source.js';
 import { kernelSource as kernelSourceOn } from './source/kernel-source.js';
@@ -385,7 +385,8 @@ export { saveMatrix, describeMatrixFile, type MatrixFileSummary } from './hierar
 export { HierarchicalMatrix, type CompressionReport } from './hierarchical/matrix.js';
 export type { LevelRanks } from './hierarchical/ranks.js';
 export type { CompressOptions, HierarchicalFormat } from './hierarchical/options.js';
-export type { ErrorEstimate, ErrorOptions } from './hierarchical/error-estimate.js';
+export type { ErrorOptions } from './hierarchical/error-estimate.js';
+export { decide, type Decision, type ErrorEstimate } from './hierarchical/error-interval.js';
 export type { MemoryUse } from './hierarchical/memory.js';
 export type { LinearOperator } from './operator/linear-operator.js';
 

@@ -4,7 +4,7 @@
  */
 import type { RunControl } from '../core/context.js';
 import { version } from '../core/version.js';
-import type { ErrorEstimate } from '../hierarchical/error-estimate.js';
+import type { ErrorEstimate } from '../hierarchical/error-interval.js';
 import type { CompressionReport } from '../hierarchical/matrix.js';
 import type { MemoryUse } from '../hierarchical/memory.js';
 import type { LevelRanks } from '../hierarchical/ranks.js';

@@ -16,8 +16,8 @@ import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { view, zeros, type Matrix } from '../dense/matrix.js';
+import { norm } from '../dense/norm.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import { norm } from './orthonormal-basis.js';
 import { checkSystem } from './solver-checks.js';
 
 export interface ProbeOptions {

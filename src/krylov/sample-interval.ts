@@ -13,13 +13,13 @@ export interface SampleInterval {
   readonly upper: number;
 }
 
-const Z = 1.959963984540054;
+/** z with P(|Z| ≤ z) = 0.95 for a standard normal Z. */
+export const NORMAL_QUANTILE = 1.959963984540054;
 
-/** t with P(|T| ≤ t) = 0.95 for so many degrees of freedom ≥ 1. */
-export function studentQuantile(freedom: number): number {
-  if (freedom === 1) return 12.706204736174698;
-  if (freedom === 2) return 4.302652729749464;
-  const z = Z;
+/** t with P(|T| ≤ t) = P(|Z| ≤ z) for so many degrees of freedom ≥ 1 and a standard normal Z; z is that of 0.95 unless given (3 degrees of freedom or more). */
+export function studentQuantile(freedom: number, z = NORMAL_QUANTILE): number {
+  if (z === NORMAL_QUANTILE && freedom === 1) return 12.706204736174698;
+  if (z === NORMAL_QUANTILE && freedom === 2) return 4.302652729749464;
   const g1 = (z ** 3 + z) / 4;
   const g2 = (5 * z ** 5 + 16 * z ** 3 + 3 * z) / 96;
   const g3 = (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / 384;

@@ -13,7 +13,13 @@ export interface Points { readonly dimension: number; readonly count: number; re
  * How a worker builds its own copy of a source: it imports `module`, calls its export `name` with `data`
  * (structured-cloneable, its large arrays over SharedArrayBuffer) and a context, and gets an EntrySource.
  */
-export interface SourceDescriptor { readonly module: string; readonly name: string; readonly data: unknown }
+export interface SourceDescriptor {
+  readonly module: string;
+  readonly name: string;
+  readonly data: unknown;
+  /** Every entry is multiplied by it. Default 1; set by the library (unit-source.ts). */
+  readonly factor?: number;
+}
 export interface SourceContext { readonly blas: Blas }
 export type SourceFactory = (data: never, context: SourceContext) => EntrySource;
 
