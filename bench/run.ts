@@ -1,7 +1,7 @@
 /**
  * `npm run bench [-- --images FILE] [--labels FILE] [--only TEXT]`: every case whose name holds TEXT in a process of its own. Those of bench/cases.ts: medians to
  * bench/results/compression.json; factorizations of bench/factorization-cases.ts (`--only factorization`): to bench/results/factorization.json; networks of bench/hessian-cases.ts (`--only hessian`): tables to bench/results/hessian.json; preconditioners
- * of bench/preconditioners-cases.ts (`--only preconditioners`): to bench/results/preconditioners.json. The tables of README.md are made from them.
+ * of bench/preconditioners-cases.ts (`--only preconditioners`): to bench/results/preconditioners.json; the coverage of stated intervals, of bench/coverage-cases.ts (`--only coverage`): to bench/results/coverage.json. The tables of README.md are made from them.
  * `--samples` and `--epochs` try the networks on less, `--size` the matrices of preconditioners; such results are printed and not kept.
  */
 import { spawnSync } from 'node:child_process';
@@ -10,6 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { CompressionRecord } from '../src/experiment/record.js';
 import { CASES } from './cases.js';
+import type { CoverageResult } from './coverage.js';
+import { COVERAGE_CASES } from './coverage-cases.js';
 import { FACTORIZATION_CASES } from './factorization-cases.js';
 import { writeFactorizationTable } from './factorization-table.js';
 import type { FactorizationResult } from './factorization.js';
@@ -120,4 +122,17 @@ if (compared.length > 0) {
   const all = PRECONDITIONER_CASES.flatMap((one) => preconditioners.get(one.name) ?? []);
   if (full) writePreconditionerTables(all);
   else console.log(makePreconditionerTables(all));
+}
+
+/** How often stated intervals hold the truth: counted, so that one run is enough. */
+const covered = chosen(COVERAGE_CASES);
+const coverage = earlier<CoverageResult>('coverage');
+for (const { name } of covered) {
+  const child = spawnSync(process.execPath, [fileURLToPath(new URL('./coverage.js', import.meta.url)), name], { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  if (child.status !== 0) throw new Error(`${name} failed:\n${child.stderr}`);
+  const result = JSON.parse(child.stdout) as CoverageResult;
+  coverage.set(name, result);
+  const { truth, below, above, halfWidth } = result;
+  console.log(name.padEnd(64), `${(100 * result.coverage).toFixed(1)} %`, 'truth', truth, 'missed below', below, 'above', above, '±', `${(100 * halfWidth).toPrecision(2)} %`);
+  writeRecord('coverage', { results: COVERAGE_CASES.flatMap((one) => coverage.get(one.name) ?? []) });
 }

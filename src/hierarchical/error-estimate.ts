@@ -8,8 +8,8 @@
  *  - each vector holds several columns j with signs, v = Σ ± e_j/√(G p_j), E‖(K − K̃)v‖² = ‖K − K̃‖_F²: entries of K are cheap beside products with K̃, and are evaluated for all of them;
  *  - K − K̃ is symmetric, and its rows in the columns drawn first, Σ_v ((K − K̃)v)_i², tell which columns are heavy before they are drawn: a quarter of the vectors is drawn with p_j ½ even
  *    and ½ by K_jj; a quarter and then a half with p_j ½ by the rows seen so far, ¼ even, ¼ by K_jj (M. Hansen, W. Hurwitz, Ann. Math. Stat. 14, 1943: probabilities proportional to size).
- * Each draw is unbiased by itself. The last one gives the estimate and its interval; where an earlier one saw more error than the interval's upper end, the last one missed a heavy
- * column, and that estimate becomes the upper end.
+ * Each draw is unbiased by itself. The last one gives the estimate, which suits errors in few columns; all of them together suit errors in many pairs that have nothing to do with each
+ * other, of which the rows seen so far tell nothing. The interval spans those of both, and its upper end no less than any draw saw: that draw found a heavy column which the others missed.
  */
 import { OptionError } from '../core/errors.js';
 import { RandomStream } from '../core/random.js';
@@ -24,7 +24,7 @@ import { columnNorms, comparing, unitVectors, type ColumnVectors } from './sampl
 
 export interface ErrorOptions {
   /**
-   * Columns to compare; from N columns on the error is exact. Default: all up to N = 4,096; beyond, 512, and with a `tolerance` twice as many each time while it lies within the
+   * Columns to compare; from N columns on the error is exact. Default: all up to N = 4,096; beyond, 1,024, and with a `tolerance` twice as many each time while it lies within the
    * interval, up to 4,096 (all of them where N ≤ 8,192).
    */
   readonly columns?: number;
@@ -35,20 +35,22 @@ export interface ErrorOptions {
 
 /** Up to this size all columns are compared by default. */
 const EXACT_SIZE = 4096;
-const SAMPLED_COLUMNS = 512;
-/** Samples, each twice as large as the one before, that a tolerance may take. Their intervals hold together with 95 % (C. Bonferroni): 98.75 % each. */
-const LOOKS = 4;
-const LOOK_QUANTILE = 2.4977054744123723;
+const SAMPLED_COLUMNS = 1024;
+/** Samples, each twice as large as the one before, that a tolerance may take. Their intervals hold together with 95 % (C. Bonferroni): 98.33 % each. */
+const LOOKS = 3;
+const LOOK_QUANTILE = 2.3939797998185104;
 const WIDTH = 64;
 /** Bytes of products that are held at a time. */
 const HELD_BYTES = 2 ** 28;
 /** Columns of a vector at most, where so many vectors are made of the rest. */
-const MOST_IN_VECTOR = 8;
+const MOST_IN_VECTOR = 16;
 const VECTORS = 64;
 /** Fewer vectors are drawn at once. */
 const LEAST_VECTORS = 16;
 /** Of the probabilities, what is even at least while no error was seen. */
 const EVEN = 0.5;
+/** Of the probabilities, what goes by the rows that show error. */
+const BY_ROWS = 0.5;
 const STREAM = 0xe5717;
 const PHASE = 'measure error';
 
@@ -67,7 +69,7 @@ export function requireColumns(columns: number): number {
 }
 
 /**
- * Compares K̃ with K. Cost: one product for each column, or for each vector of up to eight of them, and N entries a column. The same seed gives the same numbers on a team of any size.
+ * Compares K̃ with K. Cost: one product for each column, or for each vector of up to 16 of them, and N entries a column. The same seed gives the same numbers on a team of any size.
  * Throws OptionError, AbortedError, what the source throws.
  */
 export async function estimateError(source: EntrySource, approximation: LinearOperator, options: ErrorOptions, control: TeamControl): Promise<ErrorEstimate> {
@@ -187,19 +189,20 @@ class ErrorSample {
     this.#draws.push({ exact, errors: norms.errors, columns: columns.length });
   }
 
-  /** Even, by the diagonal, and by the rows seen so far: shares of approximations alike. */
+  /** By the rows seen so far, of all approximations alike; the rest half even and half by the diagonal. */
   #probabilities(): Float64Array {
     const { size } = this.#source;
-    const parts = this.#rows.filter((rows) => { const sum = sumOf(rows); return sum > 0 && sum < Infinity; });
-    const byRows = parts.length === 0 ? 0 : 0.5;
-    const trace = sumOf(this.#diagonal);
-    const byDiagonal = trace > 0 && trace < Infinity ? (1 - byRows) / 2 : 0;
-    const probability = new Float64Array(size).fill((1 - byRows - byDiagonal) / size);
-    if (byDiagonal > 0) for (let i = 0; i < size; i++) probability[i] += (byDiagonal * this.#diagonal[i]) / trace;
-    for (const rows of parts) {
-      const share = byRows / parts.length / sumOf(rows);
-      for (let i = 0; i < size; i++) probability[i] += share * rows[i];
-    }
+    const some = (weights: readonly Float64Array[]): Float64Array[] => weights.filter((one) => { const sum = sumOf(one); return sum > 0 && sum < Infinity; });
+    const rows = some(this.#rows);
+    const diagonal = some([this.#diagonal]);
+    const others = (rows.length === 0 ? 1 : 1 - BY_ROWS) / (1 + diagonal.length);
+    const probability = new Float64Array(size).fill(others / size);
+    const add = (weights: Float64Array, share: number): void => {
+      const scale = share / sumOf(weights);
+      for (let i = 0; i < size; i++) probability[i] += scale * weights[i];
+    };
+    for (const one of diagonal) add(one, others);
+    for (const one of rows) add(one, BY_ROWS / rows.length);
     return probability;
   }
 
@@ -211,7 +214,8 @@ class ErrorSample {
       if (this.#draws.every(({ errors }) => errors[k].every((value) => value === 0))) return this.#unseen(columns, miss);
       const estimate = sampledError(last.errors[k], last.exact, z, columns);
       const seen = this.#draws.map(({ errors, exact }) => quotientOfNorms(errors[k], exact));
-      return { ...estimate, high: Math.max(estimate.high, ...seen) };
+      const together = sampledError(joined(this.#draws.map(({ errors }) => errors[k])), joined(this.#draws.map(({ exact }) => exact)), z);
+      return { ...estimate, low: Math.min(estimate.low, together.low), high: Math.max(estimate.high, together.high, ...seen) };
     });
   }
 
@@ -220,12 +224,14 @@ class ErrorSample {
    * probability EVEN·|A|/N at least; and where |K_ij| and |K̃_ij| are at most √(K_ii K_jj), as of semidefinite matrices, ‖(K − K̃)_AA‖_F ≤ 2·Σ_{i ∈ A} K_ii.
    */
   #unseen(columns: number, miss: number): ErrorEstimate {
-    const norm = quotientOfNorms(Float64Array.from(this.#draws.flatMap(({ exact }) => Array.from(exact))), new Float64Array([1])) * this.#unit;
+    const norm = quotientOfNorms(joined(this.#draws.map(({ exact }) => exact)), Float64Array.of(1)) * this.#unit;
     const most = Math.min(this.#source.size, Math.ceil((-Math.log(miss) * this.#source.size) / (EVEN * columns)));
     const held = 2 * sumOf(Float64Array.from(this.#diagonal).sort().subarray(this.#source.size - most));
     return { relative: 0, low: 0, high: held === 0 ? 0 : held / norm, exact: false, columns };
   }
 }
+
+const joined = (parts: readonly Float64Array[]): Float64Array => Float64Array.from(parts.flatMap((part) => Array.from(part)));
 
 function sumOf(values: Float64Array): number {
   let sum = 0;

@@ -3,10 +3,10 @@
  *
  *   ε_F² = ‖K − K̃‖_F²/‖K‖_F² = E‖(K − K̃)v‖²/E‖Kv‖²   for random vectors v with E vvᵀ = I
  *
- * is estimated by the quotient of the means, its variance from the residuals x_g − ε²y_g (W. Cochran, *Sampling Techniques*, 3rd ed., section 6.4). The x_g are skewed to
- * the right: the upper end is the larger one of Student's t for ε² and for log ε².
+ * is estimated by the quotient of the means, its variance from the residuals x_g − ε²y_g (W. Cochran, *Sampling Techniques*, 3rd ed., section 6.4). The residuals are skewed: the
+ * ends are those of krylov/sample-interval.ts.
  */
-import { studentQuantile } from '../krylov/sample-interval.js';
+import { skewnessTerm, standardErrorOf, studentQuantile } from '../krylov/sample-interval.js';
 
 export interface ErrorEstimate {
   /** ‖K − K̃‖_F/‖K‖_F, exact or estimated. */
@@ -66,8 +66,11 @@ export function sampledError(error: Float64Array, exact: Float64Array, z: number
   for (const value of exact) total += (value / k) ** 2;
   // In units where ε = 1 and E‖Kv‖² = 1.
   const unit = (relative * k) / e;
-  let variance = 0;
-  for (let g = 0; g < n; g++) variance += (((error[g] / e) / unit) ** 2 - (exact[g] / k) ** 2) ** 2;
-  const half = (studentQuantile(n - 1, z) * Math.sqrt(variance / (n - 1) / n)) / (total / n);
-  return { relative, low: relative * Math.sqrt(Math.max(0, 1 - half)), high: relative * Math.sqrt(Math.max(1 + half, Math.exp(half))), exact: false, columns };
+  const residuals = Float64Array.from(error, (value, g) => ((value / e / unit) ** 2 - (exact[g] / k) ** 2) / (total / n));
+  const t = studentQuantile(n - 1, z);
+  const standardError = standardErrorOf(residuals);
+  const half = t * standardError;
+  const skewed = skewnessTerm(residuals, t) * standardError;
+  const upper = Math.max(1 + half + Math.max(0, skewed), Math.exp(half));
+  return { relative, low: relative * Math.sqrt(Math.max(0, 1 - half + Math.min(0, skewed))), high: relative * Math.sqrt(upper), exact: false, columns };
 }

@@ -12,7 +12,7 @@ import type { RunControl } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { DEGREE, gaussQuadrature, integrate, lanczosMatrices, radauQuadrature, type FactoredMatrix, type ProbeOptions, type Tridiagonal } from './lanczos-quadrature.js';
-import { quadratureError, quadratureSteps } from './quadrature-error.js';
+import { quadratureError, quadratureSteps, type QuadratureSteps } from './quadrature-error.js';
 import { sampleInterval } from './sample-interval.js';
 
 export interface TraceEstimate {
@@ -71,8 +71,7 @@ function estimate(samples: Float64Array, error: number, offset = 0): TraceEstima
   };
 }
 
-function traceOf(matrices: readonly Tridiagonal[], size: number, f: (eigenvalue: number) => number, { blas }: ProbeOptions, offset = 0): TraceEstimate {
-  const probes = matrices.map((t) => quadratureSteps(t, blas));
+function traceOf(probes: readonly QuadratureSteps[], size: number, f: (eigenvalue: number) => number, offset = 0): TraceEstimate {
   return estimate(Float64Array.from(probes, ({ all }) => size * integrate(all, f)), size * quadratureError(probes, f), offset);
 }
 
@@ -94,7 +93,7 @@ async function withEnoughSteps<E extends { readonly outcome: string }>(
  * error to be told: a jump between two nodes is not seen. The same seed gives the same bits. Throws ShapeError, OptionError, AbortedError.
  */
 export async function stochasticLanczosQuadrature(operator: LinearOperator, f: (eigenvalue: number) => number, options: ProbeOptions, control: RunControl = {}): Promise<TraceEstimate> {
-  return await withEnoughSteps(operator, options, control, (matrices) => traceOf(matrices, operator.rows, f, options)) ?? nothing();
+  return await withEnoughSteps(operator, options, control, (matrices) => traceOf(matrices.map((t) => quadratureSteps(t, options.blas)), operator.rows, f)) ?? nothing();
 }
 
 /**
@@ -111,8 +110,12 @@ function logDeterminantOf(matrices: readonly Tridiagonal[], size: number, option
   const { lowerBound, blas, factorization } = options;
   let smallest = Number.POSITIVE_INFINITY;
   let largest = 0;
-  for (const t of matrices) {
-    const { nodes } = gaussQuadrature(t, blas);
+  const probes = matrices.map((t): QuadratureSteps => {
+    if (lowerBound === undefined) return quadratureSteps(t, blas);
+    const all = gaussQuadrature(t, blas);
+    return { all, most: all, half: all, exact: false };
+  });
+  for (const { all: { nodes } } of probes) {
     smallest = Math.min(smallest, nodes[0]);
     largest = Math.max(largest, Math.abs(nodes[0]), nodes[nodes.length - 1]);
   }
@@ -120,11 +123,11 @@ function logDeterminantOf(matrices: readonly Tridiagonal[], size: number, option
   const least = lowerBound === undefined ? 0 : lowerBound - size * Number.EPSILON * largest;
   if (smallest <= least || smallest <= 0) return { outcome: 'indefinite', ritzValue: smallest, ...NOTHING, samples: new Float64Array(0) };
   const offset = factorization?.logdet ?? 0;
-  if (lowerBound === undefined) return traceOf(matrices, size, Math.log, options, offset);
+  if (lowerBound === undefined) return traceOf(probes, size, Math.log, offset);
   const samples = new Float64Array(matrices.length);
   let bracket = 0;
   matrices.forEach((t, l) => {
-    const above = integrate(gaussQuadrature(t, blas), Math.log);
+    const above = integrate(probes[l].all, Math.log);
     const below = integrate(radauQuadrature(t, blas, Math.min(lowerBound, smallest * (1 - Number.EPSILON))), (x) => Math.log(Math.max(x, Number.MIN_VALUE)));
     samples[l] = (size * (above + below)) / 2;
     bracket += (size * Math.abs(above - below)) / 2 / matrices.length;
