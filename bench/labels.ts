@@ -2,6 +2,7 @@
  * What the tables of README.md call each case, and the choice of cases by name or by that label.
  */
 import { NETWORKS } from '../src/experiment/preconditioner-plan.js';
+import { COVERAGE_CASES } from './coverage-cases.js';
 import { CASES, IMAGES, type BenchCase } from './cases.js';
 import { FACTORIZATION_CASES, type FactorizationCase } from './factorization-cases.js';
 import { HESSIAN_CASES, type HessianCase } from './hessian-cases.js';
@@ -62,6 +63,7 @@ export const CHOICES: readonly Choice[] = [
   ...FACTORIZATION_CASES.map((one) => ({ name: one.name, labels: [factorizationLabel(one)] })),
   ...HESSIAN_CASES.map((one) => ({ name: one.name, labels: [hessianLabel(one)] })),
   ...PRECONDITIONER_CASES.map((one) => ({ name: one.name, labels: [preconditionerLabel(one)] })),
+  ...COVERAGE_CASES.map(({ name }) => ({ name, labels: [] })),
 ];
 
 /** As typed or copied: without the marks of bold text, whatever the spaces and the case of letters. */

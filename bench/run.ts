@@ -1,10 +1,10 @@
 /**
  * `npm run bench [-- --only TEXT] [--write] [--images FILE] [--labels FILE]`: every case in a process of its own, or
- * those that have TEXT in their name or in their label in the
- * tables of README.md. Results are printed; `--write` puts them into bench/results (compression.json of bench/cases.ts,
- * factorization.json, hessian.json, preconditioners.json) and into the tables of
- * README.md, which are made from those. `--samples` and `--epochs` try the networks on less, `--size` the matrices of
- * preconditioners; such results are not written.
+ * those that have TEXT in their name or in their label in the tables of README.md. Results are printed; `--write` puts
+ * them into bench/results (compression.json of bench/cases.ts, factorization.json, hessian.json, preconditioners.json,
+ * coverage.json: how often stated intervals hold) and into the tables of README.md, which are made from those.
+ * `--samples` and `--epochs` try the networks on less, `--size` the matrices of preconditioners; such results are not
+ * written.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, existsSync } from 'node:fs';
@@ -12,6 +12,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { CompressionRecord } from '../src/experiment/record.js';
 import { CASES } from './cases.js';
+import type { CoverageResult } from './coverage.js';
+import { COVERAGE_CASES } from './coverage-cases.js';
 import { FACTORIZATION_CASES } from './factorization-cases.js';
 import { writeFactorizationTable } from './factorization-table.js';
 import type { FactorizationResult } from './factorization.js';
@@ -152,4 +154,17 @@ if (compared.length > 0) {
   const all = PRECONDITIONER_CASES.flatMap((one) => preconditioners.get(one.name) ?? []);
   if (args.write) writePreconditionerTables(all);
   else console.log(makePreconditionerTables(all));
+}
+
+/** How often stated intervals hold the truth: counted, so that one run is enough. */
+const covered = COVERAGE_CASES.filter(isChosen);
+const coverage = earlier<CoverageResult>('coverage');
+for (const { name } of covered) {
+  const child = spawnSync(process.execPath, [fileURLToPath(new URL('./coverage.js', import.meta.url)), name], { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  if (child.status !== 0) throw new Error(`${name} failed:\n${child.stderr}`);
+  const result = JSON.parse(child.stdout) as CoverageResult;
+  coverage.set(name, result);
+  const { truth, below, above, halfWidth } = result;
+  console.log(name.padEnd(64), `${(100 * result.coverage).toFixed(1)} %`, 'truth', truth, 'missed below', below, 'above', above, '±', `${(100 * halfWidth).toPrecision(2)} %`);
+  keep('coverage', COVERAGE_CASES.flatMap((one) => coverage.get(one.name) ?? []));
 }

@@ -16,7 +16,7 @@ import { compress as compressOn } from './hierarchical/compress.js';
 import { compressOperator as compressOperatorOn } from './hierarchical/compress-operator.js';
 import { PRODUCTS_KEYS, type ProductsOptions } from './hierarchical/compression-cost.js';
 import { certifyDefiniteness as certifyDefinitenessOn, DEFINITENESS_KEYS, type DefinitenessCertificate, type DefinitenessOptions } from './hierarchical/definiteness.js';
-import type { ErrorEstimate } from './hierarchical/error-estimate.js';
+import type { ErrorEstimate } from './hierarchical/error-interval.js';
 import { factor as factorOn, FACTOR_KEYS, type FactorOptions } from './hierarchical/factor.js';
 import type { Factorization } from './hierarchical/factorization.js';
 import { warnIfMissed } from './hierarchical/tolerance-advice.js';
@@ -275,7 +275,8 @@ export { toleranceAdvice } from './hierarchical/tolerance-advice.js';
 export type { ToleranceLimit, ToleranceLimitKind } from './hierarchical/tolerance-limits.js';
 export type { LevelRanks } from './hierarchical/ranks.js';
 export type { CompressOptions, HierarchicalFormat } from './hierarchical/options.js';
-export type { ErrorEstimate, ErrorOptions } from './hierarchical/error-estimate.js';
+export type { ErrorOptions } from './hierarchical/error-estimate.js';
+export { decide, type Decision, type ErrorEstimate } from './hierarchical/error-interval.js';
 export type { MemoryUse } from './hierarchical/memory.js';
 export type { LinearOperator } from './operator/linear-operator.js';
 

@@ -4,7 +4,7 @@
 import type { KeysOf } from '../core/known-options.js';
 import type { Model } from '../network/model.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import type { ErrorEstimate } from '../hierarchical/error-estimate.js';
+import type { ErrorEstimate } from '../hierarchical/error-interval.js';
 import type { EntrySource } from '../source/entry-source.js';
 import type { ClusterTree } from '../tree/cluster-tree.js';
 import type { OperatorErrorOptions } from './operator-error.js';

@@ -48,9 +48,14 @@ export async function runAndSave({ source, input }: OpenInput, options: RunOptio
   return record;
 }
 
-/** The exit status of a run that is done, and a word on standard error where the tolerance was missed. */
+/** The exit status of a run that is done, and a word on standard error where the tolerance was missed, or where the sample leaves it undecided. */
 export function statusOf({ error, options, input, limits }: Pick<CompressionRecord, 'error' | 'options' | 'input' | 'limits'>): number {
-  if (error.met) return exitStatus.done;
+  if (error.decision === 'met') return exitStatus.done;
+  if (error.decision === 'undecided') {
+    const { relative, low, high, columns, tolerance } = error;
+    say(`undecided whether the asked tolerance was met: relative error ${relative.toPrecision(4)}, asked ${tolerance}, which lies in the 95 % interval ${low.toPrecision(4)} … ${high.toPrecision(4)} from ${columns} columns.`);
+    return exitStatus.toleranceMissed;
+  }
   say(`the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, asked ${error.tolerance}. ${toleranceAdvice({ ...options, size: input.size, limits }, asFlag)}`);
   return exitStatus.toleranceMissed;
 }

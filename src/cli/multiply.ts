@@ -3,7 +3,8 @@
  */
 import { NonFiniteError, ShapeError } from '../core/errors.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
-import { squaredNorm, view, type Matrix } from '../dense/matrix.js';
+import { view, type Matrix } from '../dense/matrix.js';
+import { frobeniusNorm } from '../dense/norm.js';
 import { randomVectors } from '../experiment/compression-run.js';
 import { loadMatrix } from '../hierarchical/file.js';
 import { peakMemory } from '../io/machine.js';
@@ -52,7 +53,7 @@ export async function multiply(file: string, options: MultiplyOptions): Promise<
     if (options.out !== undefined) await writeVectors(options.out, y, flat, control);
     return {
       size: matrix.size, vectors: x.cols, seconds: { load: (loaded - began) / 1000, apply }, gflops: { apply: matrix.flops(x.cols) / apply / 1e9 },
-      norm: { x: Math.sqrt(squaredNorm(x)), y: Math.sqrt(squaredNorm(y)) },
+      norm: { x: frobeniusNorm(x), y: frobeniusNorm(y) },
       memory: { bytes: matrix.memory().bytes, peakBytes: peakMemory() }, blas: control.team.blas.description, workers: control.team.workers, seed: options.x === 'seeded' ? options.seed : null,
     };
   });

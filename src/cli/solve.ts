@@ -129,15 +129,15 @@ async function namingFlags<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** The exit status of a run that is done, and on standard error why the tolerance was not met. */
-function statusOf({ verdict, outcome, reason, residual, tolerance }: SolveRecord): number {
-  if (verdict === 'met') return exitStatus.done;
-  const found = verdict === 'missed' ? `the asked tolerance was missed (${outcome})` : `whether the asked tolerance is met is undecided (${outcome})`;
+function statusOf({ decision, outcome, reason, residual, tolerance }: SolveRecord): number {
+  if (decision === 'met') return exitStatus.done;
+  const found = decision === 'missed' ? `the asked tolerance was missed (${outcome})` : `whether the asked tolerance is met is undecided (${outcome})`;
   say(`${found}: residual ${residual.toPrecision(4)}, asked ${tolerance}. ${reason}`);
   return exitStatus.toleranceMissed;
 }
 
 /** Whether the solution goes to its file: what missed its tolerance only where that was asked for. */
-const writes = ({ keepFailed }: SolveCommandOptions, { verdict }: SolveRecord): boolean => verdict !== 'missed' || keepFailed === true;
+const writes = ({ keepFailed }: SolveCommandOptions, { decision }: SolveRecord): boolean => decision !== 'missed' || keepFailed === true;
 
 export async function solve(options: SolveCommandOptions): Promise<number> {
   checkOptions(options);

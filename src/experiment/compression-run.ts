@@ -7,6 +7,7 @@ import { RandomStream } from '../core/random.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import { view, type Matrix, type Precision } from '../dense/matrix.js';
 import { compress } from '../hierarchical/compress.js';
+import { decide } from '../hierarchical/error-interval.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix.js';
 import type { CompressOptions } from '../hierarchical/options.js';
 import { peakMemory } from '../io/machine.js';
@@ -23,7 +24,7 @@ export interface CompressionSetup {
   readonly vectors?: number;
   /** Products that are timed at most; default 7. No more are begun after two seconds. */
   readonly products?: number;
-  /** Columns the error is measured on; default: all up to N = 4096, else 100. */
+  /** Columns the error is measured on; default: as `estimateError` takes them to tell whether the tolerance is met. */
   readonly errorColumns?: number;
 }
 
@@ -78,8 +79,9 @@ export async function runCompression(setup: CompressionSetup, control: TeamContr
     const dgemm = await measureDgemm(control.team, control);
     const began = performance.now();
     const { report } = matrix;
-    const estimate = await matrix.estimateError(source, { seed: report.seed, ...(setup.errorColumns === undefined ? {} : { columns: setup.errorColumns }) }, control);
+    const estimate = await matrix.estimateError(source, { seed: report.seed, tolerance: report.tolerance, ...(setup.errorColumns === undefined ? {} : { columns: setup.errorColumns }) }, control);
     const error = (performance.now() - began) / 1000;
+    const decision = decide(estimate, report.tolerance);
     const { bytes, share, ...parts } = matrix.memory();
     const { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype, preserve } = report;
     const record: CompressionRecord = {
@@ -88,7 +90,7 @@ export async function runCompression(setup: CompressionSetup, control: TeamContr
       seed: report.seed, workers: report.workers, vectors,
       seconds: { ...report.seconds, apply, error }, products,
       gflops: { apply: matrix.flops(vectors) / apply / 1e9, dgemm },
-      error: { ...estimate, tolerance, met: estimate.relative <= tolerance },
+      error: { ...estimate, tolerance, met: decision === 'met', decision },
       memory: { bytes, share, peakBytes, wholePeakBytes: peakMemory(), parts },
       ranks: matrix.ranks(), neighborRecall: report.recall, budgetUsed: report.budgetUsed,
       nodes: { resampled: report.resampled, missed: report.missed }, limits: report.limits,

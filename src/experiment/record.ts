@@ -4,7 +4,7 @@
  */
 import type { RunControl } from '../core/context.js';
 import { version } from '../core/version.js';
-import type { ErrorEstimate } from '../hierarchical/error-estimate.js';
+import type { Decision, ErrorEstimate } from '../hierarchical/error-interval.js';
 import type { CompressionReport } from '../hierarchical/matrix.js';
 import type { MemoryUse } from '../hierarchical/memory.js';
 import type { LevelRanks } from '../hierarchical/ranks.js';
@@ -44,7 +44,8 @@ export interface CompressionRecord {
   };
   readonly products: number;
   readonly gflops: { readonly apply: number; readonly dgemm: number };
-  readonly error: ErrorEstimate & { readonly tolerance: number; readonly met: boolean };
+  /** `decision` says what the interval tells of the tolerance; `met`: it is 'met'. */
+  readonly error: ErrorEstimate & { readonly tolerance: number; readonly met: boolean; readonly decision: Decision };
   /**
    * `share`: of the dense matrix in the same precision; `peakBytes`: the process's largest resident set until the products were done, start-up
    * included; `wholePeakBytes`: the same at the end, with what measuring dgemm and the error took.

@@ -7,6 +7,7 @@ import { compress } from '../hierarchical/compress.js';
 import type { CompressOptions } from '../hierarchical/options.js';
 import { peakMemory } from '../io/machine.js';
 import type { Model } from '../network/model.js';
+import { decide, type Decision } from '../hierarchical/error-interval.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { entryOperator } from '../source/entry-operator.js';
@@ -16,8 +17,6 @@ import { LIBRARY_ADVICE, tellShortfall, type Advice } from '../solve/shortfall.j
 import { exactResidual, type ExactResidual, type ResidualOptions } from './exact-residual.js';
 import { circumstances, type InputDescription, type Versions } from './record.js';
 import type { MachineDescription } from '../io/machine.js';
-
-export type Verdict = 'met' | 'undecided' | 'missed';
 
 /** A system that was solved. Seconds of wall time, bytes. */
 export interface SolveRecord {
@@ -51,8 +50,8 @@ export interface SolveRecord {
   readonly compressedResidual: number | null;
   readonly tolerance: number;
   /** met: residualHigh is at most the tolerance; missed: residualLow is above it; undecided: it lies between them. Without a compressed matrix, met is what `outcome` says. */
-  readonly verdict: Verdict;
-  /** Whether the verdict is 'met'. */
+  readonly decision: Decision;
+  /** Whether the decision is 'met'. */
   readonly met: boolean;
   readonly history: readonly number[];
   /** operator: training is not counted, evaluating the matrix or its passes is; compress: also of the matrix, where it is compressed. */
@@ -115,7 +114,7 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
     const reason = [solved.choice, ...explain(solved, judged, setup.advice ?? ADVICE)].join(' ');
     const record: SolveRecord = {
       record: 'solve', input, matrix: setup.compress?.format ?? 'exact', seed, workers: control.team.workers, vectors: b.cols, shift, norm: norm ?? null, preconditioner, reason,
-      outcome, iterations, products, ...judged, tolerance, met: judged.verdict === 'met', history: [...history],
+      outcome, iterations, products, ...judged, tolerance, met: judged.decision === 'met', history: [...history],
       seconds: { operator: made - system.compressing, ...seconds, compress: seconds.compress + system.compressing },
       memory: { ...memory, peakBytes: peakMemory() }, blas: control.team.blas.description, ...circumstances(),
     };
@@ -125,25 +124,25 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
   }
 }
 
-type Judged = Pick<SolveRecord, 'residual' | 'residuals' | 'residualRows' | 'residualLow' | 'residualHigh' | 'compressedResidual' | 'verdict'>;
+type Judged = Pick<SolveRecord, 'residual' | 'residuals' | 'residualRows' | 'residualLow' | 'residualHigh' | 'compressedResidual' | 'decision'>;
 
 /** What the residual against the matrix itself says, if that is not what was iterated on. */
 function judge({ x, outcome, residual, residuals, tolerance }: SolveResult, exact: ExactResidual | undefined): Judged {
   if (exact === undefined) {
-    return { residual, residuals: [...residuals], residualRows: x.rows, residualLow: residual, residualHigh: residual, compressedResidual: null, verdict: outcome === 'converged' ? 'met' : 'missed' };
+    return { residual, residuals: [...residuals], residualRows: x.rows, residualLow: residual, residualHigh: residual, compressedResidual: null, decision: outcome === 'converged' ? 'met' : 'missed' };
   }
   const [low, high] = [Math.max(...exact.low), Math.max(...exact.high)];
   return {
     residual: Math.max(...exact.residuals), residuals: [...exact.residuals], residualRows: exact.rows, residualLow: low, residualHigh: Number.isFinite(high) ? high : null, compressedResidual: residual,
-    verdict: high <= tolerance ? 'met' : low > tolerance ? 'missed' : 'undecided',
+    decision: decide({ low, high }, tolerance),
   };
 }
 
 /** Why the tolerance was not met: the iteration, the compression, or too few rows to tell. */
-function explain({ shortfall, tolerance, residual: reached }: SolveResult, { residual, residualRows, residualLow, residualHigh, compressedResidual, verdict }: Judged, advice: Advice & { readonly compression: string }): string[] {
+function explain({ shortfall, tolerance, residual: reached }: SolveResult, { residual, residualRows, residualLow, residualHigh, compressedResidual, decision }: Judged, advice: Advice & { readonly compression: string }): string[] {
   const upper = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
   const iteration = shortfall === undefined ? [] : [upper(tellShortfall(shortfall, advice))];
-  if (compressedResidual === null || verdict === 'met') return iteration;
-  if (verdict === 'undecided') return [...iteration, `From ${residualRows} rows the residual against the matrix itself is ${residual.toExponential(2)}, between ${residualLow.toExponential(2)} and ${residualHigh === null ? '∞' : residualHigh.toExponential(2)} with 95 % confidence; asked ${tolerance}: ${advice.compression}.`];
+  if (compressedResidual === null || decision === 'met') return iteration;
+  if (decision === 'undecided') return [...iteration, `From ${residualRows} rows the residual against the matrix itself is ${residual.toExponential(2)}, between ${residualLow.toExponential(2)} and ${residualHigh === null ? '∞' : residualHigh.toExponential(2)} with 95 % confidence; asked ${tolerance}: ${advice.compression}.`];
   return [...iteration, `The compressed system is solved to ${reached.toExponential(2)}; against the matrix itself the residual is ${residual.toExponential(2)}, asked ${tolerance}: ${advice.compression}.`];
 }

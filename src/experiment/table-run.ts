@@ -11,7 +11,7 @@ import { denseBytes } from '../approximation/budget.js';
 import { operatorErrors, type OperatorErrorOptions } from '../approximation/operator-error.js';
 import { gaussNewton } from '../curvature/gauss-newton.js';
 import { gaussNewtonSource } from '../curvature/gauss-newton-source.js';
-import type { ErrorEstimate } from '../hierarchical/error-estimate.js';
+import type { ErrorEstimate } from '../hierarchical/error-interval.js';
 import { availableMemory, peakMemory } from '../io/machine.js';
 import { extremeEigenvalues } from '../krylov/lanczos.js';
 import type { ActivationName } from '../network/activation.js';

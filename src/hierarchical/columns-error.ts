@@ -10,8 +10,9 @@ import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { applyGraph, applyState, applyTask } from './apply.js';
 import type { HierarchicalData } from './data.js';
-import { ratioEstimate, sampleWithoutReplacement } from './error-estimate.js';
-import { columnSums } from './sampled-columns.js';
+import { sampleWithoutReplacement } from './error-estimate.js';
+import { quotientOfNorms } from './error-interval.js';
+import { columnNorms, unitVectors, type ColumnVectors } from './sampled-columns.js';
 
 /** All columns up to this size, above it so many that it takes about a hundredth of the compression's time. */
 const ALL_COLUMNS = 1024;
@@ -31,15 +32,16 @@ export async function columnsError(source: EntrySource, data: HierarchicalData, 
   const values = sharedFloat64(size * width);
   const graph = applyGraph(data);
   const shared = await team.share(applyState(data, width));
-  const evaluate = async (batch: Int32Array): Promise<void> => {
+  const evaluate = async ({ columns: batch }: ColumnVectors): Promise<void> => {
     batch.forEach((j, b) => { units[j + b * size] = 1; });
     const x = view(units, 0, size, batch.length);
-    await team.run('compare columns', applyTask, shared, graph, { x, out: view(values, 0, size, batch.length), alpha: 1, beta: 0 }, { signal: control.signal });
+    const out = view(values, 0, size, batch.length);
+    await team.run('compare columns', applyTask, shared, graph, { x, out, alpha: 1, beta: 0 }, { signal: control.signal });
     batch.forEach((j, b) => { units[j + b * size] = 0; });
   };
   try {
-    const { exact, errors } = await columnSums(source, columns, width, [{ values, evaluate }], 'compare columns', control);
-    return ratioEstimate(exact, errors[0], size).relative;
+    const { exact, errors } = await columnNorms(source, unitVectors(columns), width, [{ values, evaluate }], { phase: 'compare columns' }, control);
+    return quotientOfNorms(errors[0], exact);
   } finally {
     team.release(shared);
   }

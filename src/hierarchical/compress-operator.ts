@@ -2,12 +2,15 @@
  * From products alone to a hierarchical matrix: for operators without entries, or whose products are cheaper. Layer 5.
  */
 import { throwIfAborted } from '../core/context.js';
-import { AsymmetryError, OptionError, ShapeError } from '../core/errors.js';
+import { AsymmetryError, NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import { squaredNorm, view, zeros, type FloatArray, type Matrix, type Precision } from '../dense/matrix.js';
+import { norm } from '../dense/norm.js';
 import { availableMemory } from '../io/machine.js';
+import { NORMAL_QUANTILE } from '../krylov/sample-interval.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
+import { unitFactor } from '../source/unit-source.js';
 import { mostInLeaf, type ClusterTree } from '../tree/cluster-tree.js';
 import type { InteractionLists } from '../tree/interaction-lists.js';
 import { interactionLists } from '../tree/lists.js';
@@ -15,13 +18,12 @@ import { peel, type Multiply } from './black-box-hodlr.js';
 import { drawSample, hssFromSample, type Sample } from './black-box-hss.js';
 import { checkTree } from './check-data.js';
 import { compressionCost, MEASURED_VECTORS, resolveProductsOptions, type CompressionCost, type ProductsOptions, type ResolvedProductsOptions } from './compression-cost.js';
-import { ratioEstimate, type ErrorEstimate } from './error-estimate.js';
+import { decide, exactError, sampledError, type ErrorEstimate } from './error-interval.js';
 import { assemble } from './fill.js';
 import type { Layout } from './layout.js';
 import { hssSpectra } from './hss-spectra.js';
 import { HierarchicalMatrix, type CompressionReport } from './matrix.js';
 import { requireMemory } from './memory.js';
-import { requireRange } from './norm-estimate.js';
 import { storeNested } from './nested-skeletons.js';
 import { OrderedProducts } from './ordered-products.js';
 import { drawTestVector } from './test-vectors.js';
@@ -110,7 +112,8 @@ async function nested(task: Task): Promise<HierarchicalMatrix> {
     // Again where the tolerance is undercut, or where it is its share that is missed and not the ranks' or the sample's.
     const another = met ? dropped > 0 && error.relative < WELL_USED * tolerance : error.relative < 1 && beyond + unseen < dropped;
     if (!another || attempt === MOST_ATTEMPTS) return best;
-    target *= MARGIN * (tolerance / Math.max(error.relative, tolerance * LEAST_RATIO)) ** 2;
+    // Where the tolerance is not met, it is the interval's upper end that has to come down.
+    target *= MARGIN * (tolerance / Math.max(met ? error.relative : error.high, tolerance * LEAST_RATIO)) ** 2;
   }
 }
 
@@ -141,6 +144,7 @@ async function finish({ tree, lists, options, products, cost, reference, began, 
   const draft = new HierarchicalMatrix(data, layout.elements, {} as CompressionReport, team);
   throwIfAborted(control.signal);
   const error = measure(draft, tree, reference);
+  if (products.factor !== 1) scaleBack(values, layout, products.factor);
   draft.release();
   const seconds = (performance.now() - began) / 1000;
   const met = error.relative <= allowedError(tolerance, dtype, tree.size);
@@ -148,10 +152,10 @@ async function finish({ tree, lists, options, products, cost, reference, began, 
     size: tree.size, format, leafSize: mostInLeaf(tree), maxRank, tolerance, neighbors: 0, budget: 0, budgetUsed: 0, distance: 'none', dtype, seed,
     workers: team.workers, blas: team.blas.description, recall: 1,
     seconds: { neighbors: 0, tree: 0, skeletonization: seconds - products.seconds, fill: 0, compress: seconds },
-    resampled: 0, missed: 0, norm: reference.norm, met, seen: error.relative, limits: met ? [] : limitsOf(layout, options, cost.complete),
+    resampled: 0, missed: 0, norm: reference.norm / products.factor, met, seen: error.relative, limits: met ? [] : limitsOf(layout, options, cost.complete),
     products: {
       products: products.done, samples: cost.samples, complete: cost.complete, seconds: { operator: products.seconds, compression: seconds - products.seconds },
-      error, met, beyondRank: reference.norm > 0 ? Math.sqrt(beyond) / reference.norm : 0, attempts,
+      error, met: decide(error, tolerance) === 'met', beyondRank: reference.norm > 0 ? Math.sqrt(beyond) / reference.norm : 0, attempts,
     },
   };
   return new HierarchicalMatrix(data, layout.elements, report, team);
@@ -162,6 +166,14 @@ function limitsOf({ skeletons: { begin } }: Layout, { format, maxRank, dtype, to
   const ranks = Array.from({ length: begin.length - 1 }, (_, node) => ({ node, rank: begin[node + 1] - begin[node] }));
   const limits = [...limitsOfNodes(ranks.filter(({ rank }) => rank === maxRank), maxRank, 'maxRank'), ...limitsOfMatrix({ format, budget: 0, budgetUsed: 0, dtype, tolerance })];
   return limits.length > 0 || complete ? limits : [{ limit: 'oversampling' }];
+}
+
+/** values ← values/factor, but for the bases, which interpolate. Throws NonFiniteError where that is beyond the range. */
+function scaleBack(values: FloatArray, { elements }: Layout, factor: number): void {
+  for (let i = elements.basis; i < elements.total; i++) {
+    values[i] /= factor;
+    if (!Number.isFinite(values[i])) throw new NonFiniteError('A block to be stored is beyond the range of its precision.', { value: values[i] });
+  }
 }
 
 function checkOperator(operator: LinearOperator, tree: ClusterTree): void {
@@ -183,9 +195,13 @@ async function multiplyReference(tree: ClusterTree, { seed }: ResolvedProductsOp
   }
   await products.multiply(y, x);
   throwIfAborted(control.signal);
-  const normSquared = squaredNorm(y) / (complete ? 1 : columns);
-  requireRange(normSquared, y.data);
-  return { x, y, complete, norm: Math.sqrt(normSquared) };
+  // Everything that follows sums up squares: products are scaled into the range, what is stored is scaled back.
+  const values = y.data as Float64Array;
+  let largest = 0;
+  for (const value of values) largest = Math.max(largest, Math.abs(value));
+  products.factor = unitFactor(largest);
+  if (products.factor !== 1) for (let i = 0; i < values.length; i++) values[i] *= products.factor;
+  return { x, y, complete, norm: Math.sqrt(squaredNorm(y) / (complete ? 1 : columns)) };
 }
 
 /** xᵢᵀ(A·xⱼ) = xⱼᵀ(A·xᵢ) for all pairs of the reference's vectors. */
@@ -221,18 +237,19 @@ function measure(matrix: HierarchicalMatrix, tree: ClusterTree, { x, y, complete
   const values = view(sharedFloat64(n * width), 0, n, width);
   const exact = new Float64Array(p);
   const error = new Float64Array(p);
+  const difference = new Float64Array(n);
   for (let first = 0; first < p; first += width) {
     const columns = Math.min(width, p - first);
     for (let j = 0; j < columns; j++) for (let k = 0; k < n; k++) vectors.data[tree.order[k] + j * n] = x.data[k + (first + j) * n];
     matrix.applyUnchecked(view(values.data, 0, n, columns), view(vectors.data, 0, n, columns), 1, 0);
     for (let j = 0; j < columns; j++) {
-      for (let k = 0; k < n; k++) {
-        const a = y.data[k + (first + j) * n];
-        const e = a - values.data[tree.order[k] + j * n];
-        exact[first + j] += a * a;
-        error[first + j] += e * e;
-      }
+      for (let k = 0; k < n; k++) difference[k] = y.data[k + (first + j) * n] - values.data[tree.order[k] + j * n];
+      exact[first + j] = norm(view(y.data, (first + j) * n, n, 1));
+      error[first + j] = norm(view(difference, 0, n, 1));
     }
   }
-  return ratioEstimate(exact, error, complete ? n : Number.POSITIVE_INFINITY);
+  if (complete) return exactError(error, exact);
+  const estimate = sampledError(error, exact, NORMAL_QUANTILE);
+  // Signs that show no error leave room for rounding alone.
+  return estimate.relative === 0 ? { ...estimate, high: n * Number.EPSILON } : estimate;
 }

@@ -11,6 +11,7 @@ import { independentTasks, upwardTasks, type TaskGraph } from '../parallel/task-
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { sourceState } from '../source/share-source.js';
+import { scaledSource, unitFactor } from '../source/unit-source.js';
 import { validateSource } from '../source/validate.js';
 import { buildClusterTree } from '../tree/build.js';
 import type { ClusterTree } from '../tree/cluster-tree.js';
@@ -24,7 +25,7 @@ import { assemble, fillBlock, fillTasks, type FillState } from './fill.js';
 import { layOut, type Layout } from './layout.js';
 import { HierarchicalMatrix, type CompressionReport } from './matrix.js';
 import { estimateCompression, interpolationLimit, requireMemory } from './memory.js';
-import { estimateNorm, requireRange } from './norm-estimate.js';
+import { estimateNorm } from './norm-estimate.js';
 import { resolveOptions, type CompressOptions, type ResolvedOptions } from './options.js';
 import { basisLevels, skeletonizeNode, type SkeletonState } from './skeletonize.js';
 import { allowedError, isRounding, limitsOfMatrix, limitsOfNodes } from './tolerance-limits.js';
@@ -45,7 +46,14 @@ export async function compress(source: EntrySource, options: CompressOptions, co
   const resolved = resolveOptions(options);
   const start = performance.now();
   throwIfAborted(control.signal);
-  const diagonal = validateSource(source, resolved.seed);
+  const entries = validateSource(source, resolved.seed);
+  // What is decided by squares is decided on a matrix whose squares stay in range; what is stored is K's own.
+  const factor = unitFactor(entries.reduce((most, d) => Math.max(most, d), 0));
+  return compressScaled(scaledSource(source, factor), factor, factor === 1 ? entries : entries.map((d) => factor * d), resolved, start, control);
+}
+
+/** K̃ from factor·K, `source`, and its diagonal. */
+async function compressScaled(source: EntrySource, factor: number, diagonal: Float64Array, resolved: ResolvedOptions, start: number, control: TeamControl): Promise<HierarchicalMatrix> {
   const { distance, seed } = resolved;
 
   const searched = performance.now();
@@ -59,13 +67,12 @@ export async function compress(source: EntrySource, options: CompressOptions, co
   requireMemory(estimateCompression(tree, lists, needed, resolved, control.team.workers), resolved.memoryLimit ?? availableMemory());
 
   const normSquared = await estimateNorm(source, diagonal, seed, control);
-  requireRange(normSquared, diagonal);
   const skeletons = await skeletonize(source, resolved, tree, lists, neighbors, needed, normSquared, control);
   const skeletonized = performance.now();
   const nested = resolved.format !== 'hodlr';
   const zero = await findZeros(source, lists, skeletons, control);
   const layout = layOut(tree, lists, skeletons, nested, zero);
-  const data = await fill(source, resolved, tree, lists, layout, skeletons, zero, control);
+  const data = await fill(source, resolved, tree, lists, layout, skeletons, zero, 1 / factor, control);
   const filled = performance.now();
 
   const share = (ν: number): number => skeletons.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]);
@@ -82,12 +89,12 @@ export async function compress(source: EntrySource, options: CompressOptions, co
     },
     resampled: nodes.filter((ν) => skeletons.attempts[ν] > 1).length,
     missed: missed.length,
-    norm: Math.sqrt(normSquared),
+    norm: Math.sqrt(normSquared) / factor,
     ...(resolved.preserve ? { preserve: 'positive-definite' as const } : {}),
   };
   // Every error of a node stands in a block and in its transpose.
   const verified = normSquared > 0 ? Math.sqrt((2 * nodes.reduce((sum, ν) => sum + skeletons.missed[ν], 0)) / normSquared) : 0;
-  const seen = Math.max(verified, await columnsError(source, data, seed, control));
+  const seen = Math.max(verified, await columnsError(scaledSource(source, 1 / factor), data, seed, control));
   // Norms are within range, so that only an entry makes it NaN.
   if (Number.isNaN(seen)) throw new NonFiniteError('An entry of the matrix is not finite, in a block that no row was sampled from: mend the source.');
   const met = seen <= allowedError(resolved.tolerance, resolved.dtype, source.size);
@@ -172,7 +179,7 @@ function leafNumbers(tree: ClusterTree): Int32Array {
 }
 
 async function fill(
-  source: EntrySource, options: ResolvedOptions, tree: ClusterTree, lists: InteractionLists, layout: Layout, found: SkeletonState, zero: Int32Array, control: TeamControl,
+  source: EntrySource, options: ResolvedOptions, tree: ClusterTree, lists: InteractionLists, layout: Layout, found: SkeletonState, zero: Int32Array, factor: number, control: TeamControl,
 ): Promise<HierarchicalMatrix['data']> {
   const nested = options.format !== 'hodlr';
   const values = options.dtype === 'f64' ? sharedFloat64(layout.elements.total) : sharedFloat32(layout.elements.total);
@@ -181,7 +188,7 @@ async function fill(
   const state: FillState = {
     source: found.source, tree: layout.tree, sampledTree: tree, lists, skeletons: layout.skeletons, offsets: layout.offsets, values, pivotOf: layout.pivotOf, nested,
     maxRank: options.maxRank, leafSize: options.leafSize, seed: options.seed, attempts: found.attempts, slotBegin: found.slotBegin, slots: found.slots,
-    leafOf: found.leafOf, neighbors: found.neighbors, neighborCount: found.neighborCount, nearBegin: lists.nearBegin, near: lists.near, tasks,
+    leafOf: found.leafOf, neighbors: found.neighbors, neighborCount: found.neighborCount, nearBegin: lists.nearBegin, near: lists.near, tasks, factor,
   };
   await runOnce('evaluate blocks', fillBlock, state, { modules, solo }, independentTasks(tasks.length / 3), control);
   return assemble(layout, lists, values, options.format);

@@ -20,6 +20,8 @@ export interface FillState extends BasisFitState {
   readonly nested: boolean;
   readonly slotBegin: Float64Array;
   readonly slots: Float64Array;
+  /** What is stored is this times the source's entries: a power of two. */
+  readonly factor: number;
   /** Three words a task: kind, and two numbers that say which block. */
   readonly tasks: Int32Array;
 }
@@ -77,18 +79,16 @@ class BlockFiller {
     else this.#fillDiagonal(a, members(leaf0 + a));
   }
 
-  /** values[offset …] ← K(I, J), rounded if they are float32. */
+  /** values[offset …] ← factor·K(I, J), rounded if they are float32. */
   #evaluate(rows: Int32Array, cols: Int32Array, offset: number): void {
-    const out = view(this.#state.values, offset, rows.length, cols.length);
-    if (this.#direct) {
-      this.#source.entries(rows, cols, out);
-    } else {
-      const exact = view(this.#scratch, 0, rows.length, cols.length);
-      this.#source.entries(rows, cols, exact);
-      copyInto(out, exact);
-    }
+    const { values, factor } = this.#state;
+    const out = view(values, offset, rows.length, cols.length);
+    const exact = this.#direct ? out : view(this.#scratch, 0, rows.length, cols.length);
     const m = rows.length;
-    requireFiniteValues(this.#state.values, offset, m * cols.length, () => 'block to be stored', (i) => `entry (${rows[i % m]}, ${cols[Math.floor(i / m)]})`);
+    this.#source.entries(rows, cols, exact);
+    if (factor !== 1) for (let i = exact.offset; i < exact.offset + m * cols.length; i++) exact.data[i] *= factor;
+    if (!this.#direct) copyInto(out, exact);
+    requireFiniteValues(values, offset, m * cols.length, () => 'block to be stored', (i) => `entry (${rows[i % m]}, ${cols[Math.floor(i / m)]})`);
   }
 
   /** Tᵀ from its slot, columns from pivot order to apply order. */
@@ -105,7 +105,7 @@ class BlockFiller {
   }
 
   #fillDiagonal(leaf: number, members: Int32Array): void {
-    const { tree, offsets, values } = this.#state;
+    const { tree, offsets, values, factor } = this.#state;
     const pair = leaf >> 1;
     const m = diagonalOrder(tree, pair);
     const n = members.length;
@@ -114,7 +114,7 @@ class BlockFiller {
     const begin = offsets.diagonal[pair] + (upper ? m : 0);
     for (let j = 0; j < n; j++) {
       const [first, end] = upper ? [0, j + 1] : [j, n];
-      for (let i = first; i < end; i++) values[begin + i + j * m] = this.#scratch[i + j * n];
+      for (let i = first; i < end; i++) values[begin + i + j * m] = factor * this.#scratch[i + j * n];
       requireFiniteValues(values, begin + first + j * m, end - first, () => 'block to be stored', (i) => `entry (${members[first + i]}, ${members[j]})`);
     }
   }

@@ -23,13 +23,15 @@ export function productWidth(size: number, wanted: number): number {
 }
 
 interface PermuteState { readonly order: Int32Array; readonly incoming: FloatArray; readonly outgoing: FloatArray }
-/** Columns of the block, and where they stand in tree order. */
-interface PermuteArguments { readonly tree: Matrix; readonly first: number }
+/** Columns of the block, where they stand in tree order, and what products are multiplied by. */
+interface PermuteArguments { readonly tree: Matrix; readonly first: number; readonly factor: number }
 
 export class OrderedProducts {
   /** Vectors multiplied so far, and the seconds the operator took for them. */
   done = 0;
   seconds = 0;
+  /** Products are multiplied by it: a power of two. */
+  factor = 1;
   readonly #operator: LinearOperator;
   readonly #control: TeamControl;
   readonly #expected: number;
@@ -48,7 +50,7 @@ export class OrderedProducts {
     this.#state = { order, incoming: allocate(), outgoing: allocate() };
   }
 
-  /** out ← A·x, both in tree order over shared float64 memory. Throws NonFiniteError where the operator gives NaN or ∞; AbortedError. */
+  /** out ← factor·A·x, both in tree order over shared float64 memory. Throws NonFiniteError where the operator gives NaN or ∞; AbortedError. */
   async multiply(out: Matrix, x: Matrix): Promise<void> {
     const { team, signal, onProgress } = this.#control;
     const { order, incoming, outgoing } = this.#state;
@@ -58,12 +60,12 @@ export class OrderedProducts {
       throwIfAborted(signal);
       const columns = Math.min(this.#width, x.cols - first);
       const graph = this.#tasks(columns);
-      team.runSync(toCallersOrder, this.#shared, graph, { tree: x, first });
+      team.runSync(toCallersOrder, this.#shared, graph, { tree: x, first, factor: 1 });
       const began = performance.now();
       this.#operator.applyUnchecked(view(outgoing, 0, size, columns), view(incoming, 0, size, columns), 1, 0);
       this.seconds += (performance.now() - began) / 1000;
       this.done += columns;
-      team.runSync(toTreeOrder, this.#shared, graph, { tree: out, first });
+      team.runSync(toTreeOrder, this.#shared, graph, { tree: out, first, factor: this.factor });
       onProgress?.({ phase: 'products', done: Math.min(this.done, this.#expected), total: this.#expected });
       // Between two blocks the caller's timers and signals have their turn.
       await new Promise(setImmediate);
@@ -95,7 +97,7 @@ export const toCallersOrder = phaseKernel<PermuteState, PermuteArguments>(import
   for (let p = 0; p < order.length; p++) incoming[to + order[p]] = data[from + p];
 });
 
-export const toTreeOrder = phaseKernel<PermuteState, PermuteArguments>(import.meta.url, 'toTreeOrder', ({ order, outgoing }) => (column, { tree, first }) => {
+export const toTreeOrder = phaseKernel<PermuteState, PermuteArguments>(import.meta.url, 'toTreeOrder', ({ order, outgoing }) => (column, { tree, first, factor }) => {
   const to = tree.offset + (first + column) * tree.ld;
   const from = column * order.length;
   const { data } = tree;
@@ -104,6 +106,6 @@ export const toTreeOrder = phaseKernel<PermuteState, PermuteArguments>(import.me
     if (value - value !== 0) {
       throw new NonFiniteError(`The operator's product with a random vector is ${value} in row ${order[p]}: it must give finite numbers for finite vectors (in float32, no entry beyond 3.4e38).`, { row: order[p], value });
     }
-    data[to + p] = value;
+    data[to + p] = factor * value;
   }
 });

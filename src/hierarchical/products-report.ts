@@ -1,7 +1,7 @@
 /**
  * What a compression from products alone did and measured. Layer 5.
  */
-import type { ErrorEstimate } from './error-estimate.js';
+import type { ErrorEstimate } from './error-interval.js';
 
 export interface ProductsReport {
   /** Vectors the operator was multiplied with, those of the final measurement included. */

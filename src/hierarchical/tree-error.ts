@@ -12,11 +12,13 @@ import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { InterpolativeDecomposition } from '../dense/interpolative.js';
 import { view, type Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { scaled } from '../operator/scaled.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { independentTasks } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { openHandle, sourceState, type SourceHandle } from '../source/share-source.js';
+import { scaledSource, unitFactor } from '../source/unit-source.js';
 import type { ClusterTree } from '../tree/cluster-tree.js';
 import { estimateNorm } from './norm-estimate.js';
 
@@ -93,9 +95,9 @@ export const sampleTail = phaseKernel<TreeErrorState>(import.meta.url, 'sampleTa
  * small ones. Cost: for each tree about nodesPerLevel·depth blocks of at most 8s × 4s entries and twice as many products, and 32 columns of K for the norm. The same numbers for any team
  * (as far as the operator's are). Throws OptionError, ShapeError, AbortedError.
  */
-export async function estimateTreeErrors(source: EntrySource, operator: LinearOperator, trees: readonly ClusterTree[], options: TreeErrorOptions, control: TeamControl): Promise<number[]> {
+export async function estimateTreeErrors(given: EntrySource, operator: LinearOperator, trees: readonly ClusterTree[], options: TreeErrorOptions, control: TeamControl): Promise<number[]> {
   const { rank, seed = 0, nodesPerLevel = NODES_PER_LEVEL } = options;
-  const { size } = source;
+  const { size } = given;
   for (const [name, value] of [['rank', rank], ['nodesPerLevel', nodesPerLevel]] as const) {
     if (!Number.isInteger(value) || value < 1) throw new OptionError(`${name} must be a whole number of at least 1, not ${value}.`, { option: name, value });
   }
@@ -103,18 +105,22 @@ export async function estimateTreeErrors(source: EntrySource, operator: LinearOp
   trees.forEach((tree, k) => {
     if (tree.size !== size) throw new ShapeError(`Tree ${k} has ${tree.size} indices, the source ${size}.`, { tree: tree.size, size });
   });
+  const diagonal = new Float64Array(size);
+  given.diagonal(diagonal);
+  const factor = unitFactor(diagonal.reduce((most, d) => Math.max(most, Math.abs(d)), 0));
+  if (factor !== 1) for (let i = 0; i < size; i++) diagonal[i] *= factor;
+  const source = scaledSource(given, factor);
+  const products = factor === 1 ? operator : scaled(operator, factor);
   const columns = Math.min(size, Math.max(LEAST_COLUMNS, COLUMNS_PER_RANK * rank));
   const rows = Math.min(size, ROWS_PER_COLUMN * columns);
   const nodes = trees.flatMap((tree) => sampledNodes(tree, nodesPerLevel, seed));
   const samples: Sample[] = [];
   for (let first = 0; first < nodes.length; first += BATCH) {
     throwIfAborted(control.signal);
-    samples.push(...drawSamples(operator, nodes.slice(first, first + BATCH), columns, rows, seed));
+    samples.push(...drawSamples(products, nodes.slice(first, first + BATCH), columns, rows, seed));
   }
   const energies = await tails(source, samples, { rank: Math.min(rank, columns), most: { columns, rows } }, control);
 
-  const diagonal = new Float64Array(size);
-  source.diagonal(diagonal);
   const normSquared = await estimateNorm(source, diagonal, seed, control);
   const sums = new Map<ClusterTree, number>(trees.map((tree) => [tree, 0]));
   nodes.forEach(({ tree, multiplicity }, t) => { sums.set(tree, sums.get(tree)! + multiplicity * samples[t].scale * energies[t]); });

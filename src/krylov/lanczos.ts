@@ -14,9 +14,10 @@ import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { block, copyInto, fill, view, zeros, type Matrix } from '../dense/matrix.js';
+import { norm } from '../dense/norm.js';
 import { availableMemory } from '../io/machine.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import { divide, norm, OrthonormalBasis } from './orthonormal-basis.js';
+import { divide, OrthonormalBasis } from './orthonormal-basis.js';
 
 export interface LanczosOptions {
   readonly blas: Blas;

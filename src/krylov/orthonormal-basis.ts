@@ -7,30 +7,13 @@ import type { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { block, copyInto, view, zeros, type Matrix } from '../dense/matrix.js';
+import { norm } from '../dense/norm.js';
 
 /** A pass that leaves at least this share of the length has lost nothing to cancellation. */
 const KEPT_SHARE = Math.SQRT1_2;
 const MOST_PASSES = 5;
 /** Rows that are rotated at a time. */
 const ROWS = 2048;
-
-/** ‖x‖₂ of a contiguous column, without overflow or underflow; NaN or Infinity if an entry is not finite. */
-export function norm(x: Matrix): number {
-  const end = x.offset + x.rows;
-  let sum = 0;
-  for (let i = x.offset; i < end; i++) sum += x.data[i] * x.data[i];
-  if (sum > 1e-250 && sum < 1e250) return Math.sqrt(sum);
-  let largest = 0;
-  for (let i = x.offset; i < end; i++) {
-    const size = Math.abs(x.data[i]);
-    if (!(size <= largest)) largest = size;
-    if (Number.isNaN(largest)) return Number.NaN;
-  }
-  if (largest === 0 || largest === Number.POSITIVE_INFINITY) return largest;
-  sum = 0;
-  for (let i = x.offset; i < end; i++) sum += (x.data[i] / largest) ** 2;
-  return largest * Math.sqrt(sum);
-}
 
 /** x ← x/length, where 1/length may be beyond the range. */
 export function divide(x: Matrix, length: number): void {

@@ -4,12 +4,16 @@
  * S. Ubaru, J. Chen, Y. Saad, SIAM J. Matrix Anal. Appl. 38(4), 2017.
  *
  *   φ_σ(t) = (1/N) Σ_i g_σ(t − λ_i) ≈ (1/p) Σ_l Σ_k w_k⁽ˡ⁾ g_σ(t − θ_k⁽ˡ⁾),    g_σ the normal density of width σ
+ *
+ * The intervals hold the spread over the probes and the error of the quadratures: for the density extrapolated from its last changes at each t (quadrature-error.ts); for the
+ * cumulative distribution the inequalities of Chebyshev, Markov and Stieltjes, Σ_{i<k} w_i ≤ F(θ_k−) ≤ F(θ_k) ≤ Σ_{i≤k} w_i (G. Szegő, *Orthogonal Polynomials*, AMS 1939, section 3.41).
  */
 import type { RunControl } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
 import type { KeysOf } from '../core/known-options.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import { gaussQuadrature, lanczosMatrices, type ProbeOptions, type Quadrature } from './lanczos-quadrature.js';
+import { integrate, lanczosMatrices, type ProbeOptions, type Quadrature } from './lanczos-quadrature.js';
+import { quadratureError, quadratureSteps, type QuadratureSteps } from './quadrature-error.js';
 import { sampleInterval } from './sample-interval.js';
 
 /** Equally spaced values. */
@@ -45,24 +49,48 @@ export interface SpectralDensity {
 const COUNT = 200;
 const REACH = 4;
 
-function curve(grid: Float64Array, quadratures: readonly Quadrature[], most: number, at: (t: number, quadrature: Quadrature) => number): Curve {
-  const value = new Float64Array(grid.length);
-  const lower = new Float64Array(grid.length);
-  const upper = new Float64Array(grid.length);
-  const samples = new Float64Array(quadratures.length);
+const emptyCurve = (length: number): Curve => ({ value: new Float64Array(length), lower: new Float64Array(length), upper: new Float64Array(length) });
+
+function densityCurve(grid: Float64Array, probes: readonly QuadratureSteps[], width: number): Curve {
+  const curve = emptyCurve(grid.length);
+  const height = 1 / (Math.sqrt(2 * Math.PI) * width);
+  const samples = new Float64Array(probes.length);
   grid.forEach((t, i) => {
-    quadratures.forEach((quadrature, l) => { samples[l] = at(t, quadrature); });
-    const interval = sampleInterval(samples);
-    value[i] = interval.value;
-    lower[i] = Math.max(0, interval.lower);
-    upper[i] = Math.min(most, interval.upper);
+    const normal = (x: number): number => height * Math.exp(-0.5 * ((t - x) / width) ** 2);
+    probes.forEach(({ all }, l) => { samples[l] = integrate(all, normal); });
+    const { value, lower, upper } = sampleInterval(samples);
+    const error = quadratureError(probes, normal);
+    curve.value[i] = value;
+    // A mean of normal densities is at most their height.
+    curve.lower[i] = Math.max(0, lower - error);
+    curve.upper[i] = Math.min(height, upper + error);
   });
-  return { value, lower, upper };
+  return curve;
+}
+
+function cumulativeCurve(grid: Float64Array, probes: readonly QuadratureSteps[]): Curve {
+  const curve = emptyCurve(grid.length);
+  const samples = emptyCurve(probes.length);
+  grid.forEach((t, i) => {
+    probes.forEach(({ all: { nodes, weights }, exact }, l) => {
+      let sum = 0;
+      let k = 0;
+      for (; k < nodes.length && nodes[k] <= t; k++) sum += weights[k];
+      samples.value[l] = sum;
+      samples.lower[l] = exact || k === 0 ? sum : sum - weights[k - 1];
+      samples.upper[l] = exact || k === nodes.length ? sum : sum + weights[k];
+    });
+    curve.value[i] = sampleInterval(samples.value).value;
+    curve.lower[i] = Math.max(0, sampleInterval(samples.lower).lower);
+    curve.upper[i] = Math.min(1, sampleInterval(samples.upper).upper);
+  });
+  return curve;
 }
 
 /**
  * The density of the eigenvalues of a symmetric N × N operator, smoothed over `width`, and their cumulative distribution. Cost: probes × degree products, in blocks.
- * The intervals tell the spread over the probes; features narrower than about the spectrum's interval over `degree` need more steps. The same seed gives the same bits.
+ * The intervals are pointwise; features narrower than about the spectrum's interval over `degree` (default 100) need more steps, and the density's interval is wide where they are missing.
+ * The same seed gives the same bits.
  * Throws ShapeError, OptionError, AbortedError.
  */
 export async function spectralDensity(operator: LinearOperator, options: DensityOptions, control: RunControl = {}): Promise<SpectralDensity> {
@@ -71,10 +99,11 @@ export async function spectralDensity(operator: LinearOperator, options: Density
   if (asked !== undefined && !(asked > 0 && asked < Infinity)) throw new OptionError(`width must be a positive number, not ${asked}.`, { width: asked });
   for (const end of [from, to]) if (end !== undefined && !Number.isFinite(end)) throw new OptionError(`The ends of the grid must be finite numbers, not ${end}.`);
   if (from !== undefined && to !== undefined && !(from < to)) throw new OptionError(`The grid must ascend, from ${from} to ${to} it does not.`, { from, to });
-  const matrices = await lanczosMatrices(operator, options, control);
-  const none: Curve = { value: new Float64Array(0), lower: new Float64Array(0), upper: new Float64Array(0) };
+  const matrices = await lanczosMatrices(operator, { ...options, reorthogonalize: true }, control);
+  const none = emptyCurve(0);
   if (matrices === undefined) return { outcome: 'nonFinite', grid: new Float64Array(0), density: none, cumulative: none, width: asked ?? Number.NaN, quadratures: [] };
-  const quadratures = matrices.map((t) => gaussQuadrature(t, options.blas));
+  const probes = matrices.map((t) => quadratureSteps(t, options.blas));
+  const quadratures = probes.map(({ all }) => all);
   let smallest = Number.POSITIVE_INFINITY;
   let largest = Number.NEGATIVE_INFINITY;
   for (const { nodes } of quadratures) {
@@ -86,16 +115,7 @@ export async function spectralDensity(operator: LinearOperator, options: Density
   const start = from ?? Math.min(smallest - REACH * width, to === undefined ? Infinity : to - 1e-3 * Math.abs(to) - width);
   const end = to ?? Math.max(largest + REACH * width, start + width);
   const grid = Float64Array.from({ length: count }, (_, i) => start + ((end - start) * i) / (count - 1));
-  const height = 1 / (Math.sqrt(2 * Math.PI) * width);
-  const density = curve(grid, quadratures, Infinity, (t, { nodes, weights }) => {
-    let sum = 0;
-    for (let k = 0; k < nodes.length; k++) sum += weights[k] * height * Math.exp(-0.5 * ((t - nodes[k]) / width) ** 2);
-    return sum;
-  });
-  const cumulative = curve(grid, quadratures, 1, (t, { nodes, weights }) => {
-    let sum = 0;
-    for (let k = 0; k < nodes.length && nodes[k] <= t; k++) sum += weights[k];
-    return sum;
-  });
+  const density = densityCurve(grid, probes, width);
+  const cumulative = cumulativeCurve(grid, probes);
   return { outcome: 'estimated', grid, density, cumulative, width, quadratures };
 }

@@ -16,7 +16,13 @@ export type GivenPoints = Omit<Points, 'coordinates'> & { readonly coordinates: 
  * How a worker builds its own copy of a source: it imports `module` (a URL or an absolute path: `import.meta.url`, `new URL('./mine.mjs', import.meta.url).href`), calls its export `name` with `data`
  * (structured-cloneable, its large arrays over SharedArrayBuffer) and a context, and gets an EntrySource.
  */
-export interface SourceDescriptor { readonly module: string; readonly name: string; readonly data: unknown }
+export interface SourceDescriptor {
+  readonly module: string;
+  readonly name: string;
+  readonly data: unknown;
+  /** Every entry is multiplied by it. Default 1; set by the library (unit-source.ts). */
+  readonly factor?: number;
+}
 export interface SourceContext { readonly blas: Blas }
 export type SourceFactory = (data: never, context: SourceContext) => EntrySource;
 

@@ -66,7 +66,7 @@ describe('the record', () => {
       for (const [tolerance, status] of [['1e-8', 3], ['0.5', 0]] as const) {
         const args = ['--matrix', k, '--shift', '0.1', '--vectors', '2', '--format', format, '--leaf-size', '32', '--compress-tolerance', '1e-4', '--tolerance', tolerance, '--out', x, '--keep-failed'];
         const record = await solved([...args, ...(format === 'fmm' ? ['--budget', '0.1'] : [])], status);
-        expect(record).toMatchObject({ matrix: format, outcome: 'converged', preconditioner: { name }, verdict: status === 0 ? 'met' : 'missed', met: status === 0, residualRows: 300 });
+        expect(record).toMatchObject({ matrix: format, outcome: 'converged', preconditioner: { name }, decision: status === 0 ? 'met' : 'missed', met: status === 0, residualRows: 300 });
         const solution = await readNpyMatrix(x);
         for (let j = 0; j < 2; j++) expect(Math.abs(record.residuals[j] / (residualOf(system, b, solution, blas, j) / norm2(b, j)) - 1)).toBeLessThan(1e-6);
         expect(record.residual).toBe(Math.max(...record.residuals));
