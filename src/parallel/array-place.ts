@@ -39,13 +39,17 @@ interface Placed { readonly placed: unknown }
 
 /**
  * What to send for a message: itself; or, where a typed array over a SharedArrayBuffer that structured clone would misplace stands in it, however deep in objects, arrays, maps and sets, a copy with
- * places for its arrays, in which what occurs twice occurs twice. Throws MemoryError for an array that would have to be copied and is too large for that.
+ * places for its arrays, in which what occurs twice occurs twice. May throw as `requireCopies`.
  */
 export function toSend(message: object): object {
-  seen.clear();
-  const far = holdsFar(message);
-  seen.clear();
+  const far = holdsFar(message, 0);
+  if (met.size > 0) met.clear();
   return far ? ({ placed: replaced(message, new Map()) } satisfies Placed) : message;
+}
+
+/** Throws MemoryError where the message holds an array that would have to be copied and is too large for that: why structured clone refuses it. */
+export function requireCopies(message: object): void {
+  replaced(message, new Map());
 }
 
 /** The message that was sent, with its arrays. */
@@ -53,26 +57,25 @@ export function fromSent(sent: object): object {
   return 'placed' in sent ? restored(sent.placed as object, new Map()) : sent;
 }
 
-/** Objects that `holdsFar` has met: one set for all calls, which are many and small. */
-const seen = new Set<object>();
+/** Arguments are this deep at most. Below, what was met is remembered: states may refer to themselves, and to the same object many times. */
+const SHALLOW = 4;
+const met = new Set<object>();
 
-function holdsFar(value: object): boolean {
-  if (ArrayBuffer.isView(value)) {
-    if (value.buffer instanceof SharedArrayBuffer) return value.byteOffset > MOST || value.byteLength > MOST;
-    requireCopyable(value.buffer);
-    return false;
+/** Whether structured clone would misplace an array in the value. On the path of every fork–join, which the copy and even a set of what was met would lengthen by 5 %. */
+function holdsFar(value: object, depth: number): boolean {
+  if (ArrayBuffer.isView(value)) return value.byteOffset > MOST || value.byteLength > MOST;
+  if (depth > SHALLOW) {
+    if (met.has(value)) return false;
+    met.add(value);
   }
-  const before = seen.size;
-  if (seen.add(value).size === before) return false;
   if (value.constructor !== Object) {
-    if (value instanceof ArrayBuffer) requireCopyable(value);
     // What maps and sets hold stands in no property.
-    if (value instanceof Map || value instanceof Set) return holdsFar([...value] as unknown[]);
-    if (Array.isArray(value)) return (value as unknown[]).some((item) => typeof item === 'object' && item !== null && holdsFar(item));
+    if (value instanceof Map || value instanceof Set) return holdsFar([...value] as unknown[], depth + 1);
+    if (Array.isArray(value)) return (value as unknown[]).some((item) => typeof item === 'object' && item !== null && holdsFar(item, depth + 1));
   }
   for (const key in value) {
     const item = (value as Record<string, unknown>)[key];
-    if (typeof item === 'object' && item !== null && holdsFar(item)) return true;
+    if (typeof item === 'object' && item !== null && holdsFar(item, depth + 1)) return true;
   }
   return false;
 }

@@ -4,7 +4,7 @@
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import * as errors from '../core/errors.js';
 import { asMemoryError } from '../core/shared-array.js';
-import { fromSent, toSend } from './array-place.js';
+import { fromSent, requireCopies, toSend } from './array-place.js';
 import type { TaskGraph } from './task-graph.js';
 
 /** Starts a worker's long-running task; `blas` is the choice the team was opened with. */
@@ -27,6 +27,7 @@ export function send(ports: readonly MessagePort[], message: Message): void {
     for (const port of ports) port.postMessage(sent);
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'DataCloneError') throw error;
+    requireCopies(message);
     throw new errors.OptionError(`What a phase works on cannot be handed to the workers: ${error.message} Functions and objects of native code stay on their thread.`, { message: error.message });
   }
 }

@@ -47,7 +47,10 @@ const LIVENESS_MILLISECONDS = 20;
 /** Tasks that were begun have this long to end when the team is closed; then their threads are ended. */
 const CLOSING_MILLISECONDS = 5000;
 
-/** Whether a thread has ended, known at once (Node gives it −1 ms of idle time): its 'exit' event comes only when the calling thread serves its event loop, and then there are no figures any more. */
+/**
+ * Whether a thread has ended, known at once: its 'exit' event comes only when the calling thread serves its event loop. Node gives −1 ms of idle time for a thread that has ended, if it was asked
+ * once before, while the thread's own event loop ran: `open` does.
+ */
 const hasEnded = (thread: Worker): boolean => thread.performance.eventLoopUtilization().idle < 0;
 
 export class Team {
@@ -103,6 +106,7 @@ export class Team {
     for (const port of ports) port.unref();
     const team = new Team(workers, blas, threads, ports, control, stallSeconds);
     threads.forEach((thread, index) => {
+      if (hasEnded(thread)) team.#lose(index + 1, new Error('its thread has ended'));
       thread.unref();
       thread.once('error', (error) => { team.#lose(index + 1, error); });
       thread.once('exit', (code) => { team.#lose(index + 1, new Error(`it exited with code ${code}`)); });
