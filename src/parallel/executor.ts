@@ -6,7 +6,11 @@ import type { Blas } from '../dense/blas.js';
 import type { PhaseKernel, TaskBody, WorkerContext } from './kernel.js';
 import type { Thrown } from './messages.js';
 
-interface Held { readonly state: unknown; readonly failure: Thrown | undefined; readonly bodies: Map<string, TaskBody<unknown>> }
+interface Held {
+  readonly state: unknown;
+  readonly failure: Thrown | undefined;
+  readonly bodies: Map<string, TaskBody<unknown>>;
+}
 
 export class Executor {
   readonly context: WorkerContext;

@@ -17,8 +17,9 @@ export type Message =
   | { readonly type: 'stop' };
 
 /**
- * Sends a message to every port, or to none, wherever in shared memory its arrays lie (array-place.ts). Throws OptionError where it holds what no thread can hand to
- * another (a function), MemoryError where an array that must be copied is too large.
+ * Sends a message to every port, or to none, wherever in shared memory its arrays lie (array-place.ts). Throws
+ * OptionError where it holds what no thread can hand to another (a function), MemoryError where an array that must be
+ * copied is too large.
  */
 export function send(ports: readonly MessagePort[], message: Message): void {
   const sent = toSend(message);
@@ -27,7 +28,11 @@ export function send(ports: readonly MessagePort[], message: Message): void {
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'DataCloneError') throw error;
     requireCopies(message);
-    throw new errors.OptionError(`What a phase works on cannot be handed to the workers: ${error.message} Functions and objects of native code stay on their thread.`, { message: error.message });
+    const { message: why } = error;
+    throw new errors.OptionError(
+      `What a phase works on cannot be handed to the workers: ${why} Functions and objects of native code stay on their thread.`,
+      { message: why },
+    );
   }
 }
 
@@ -39,15 +44,25 @@ export function receive(port: MessagePort): Message {
 /** Something that was thrown, which may be anything: `undefined` too. */
 export interface Thrown { readonly value: unknown }
 
-/** What was thrown, as data. Typed errors of this library survive the trip with their class, and what is no error as it is, where it can be copied. */
+/**
+ * What was thrown, as data. Typed errors of this library survive the trip with their class, and what is no error as it
+ * is, where it can be copied.
+ */
 export type FailureReport =
-  | { readonly kind: 'error'; readonly name: string; readonly message: string; readonly stack: string | undefined; readonly code: string | undefined; readonly data: Readonly<Record<string, unknown>> }
+  | {
+    readonly kind: 'error';
+    readonly name: string;
+    readonly message: string;
+    readonly stack: string | undefined;
+    readonly code: string | undefined;
+    readonly data: Readonly<Record<string, unknown>>;
+  }
   | { readonly kind: 'value'; readonly value: unknown };
 
 function reportOf(thrown: unknown): FailureReport {
-  if (thrown instanceof errors.HmatrixError) return { kind: 'error', name: thrown.name, message: thrown.message, stack: thrown.stack, code: thrown.code, data: thrown.data };
-  if (thrown instanceof Error) return { kind: 'error', name: String(thrown.name), message: String(thrown.message), stack: thrown.stack, code: undefined, data: {} };
-  return { kind: 'value', value: thrown };
+  if (!(thrown instanceof Error)) return { kind: 'value', value: thrown };
+  const { code, data } = thrown instanceof errors.HmatrixError ? thrown : { code: undefined, data: {} };
+  return { kind: 'error', name: String(thrown.name), message: String(thrown.message), stack: thrown.stack, code, data };
 }
 
 /** Posts what a task threw; of what cannot be copied, a description. */
@@ -56,16 +71,22 @@ export function sendFailure(port: MessagePort, thrown: unknown): void {
   try {
     port.postMessage(report);
   } catch {
-    port.postMessage(report.kind === 'error' ? { ...report, data: {} } : reportOf(new Error(`what was thrown, of type ${typeof thrown}, cannot be copied to another thread`)));
+    const described = `what was thrown, of type ${typeof thrown}, cannot be copied to another thread`;
+    port.postMessage(report.kind === 'error' ? { ...report, data: {} } : reportOf(new Error(described)));
   }
 }
 
-/** What the caller is to see: an error of its own class where it is one of ours, else a WorkerError that quotes it; anything else as it was thrown. */
+/**
+ * What the caller is to see: an error of its own class where it is one of ours, else a WorkerError that quotes it;
+ * anything else as it was thrown.
+ */
 export function revive(report: FailureReport, worker: number): Thrown {
   if (report.kind === 'value') return { value: report.value };
-  const constructor = (errors as Record<string, unknown>)[report.name];
-  if (report.code !== undefined && typeof constructor === 'function' && report.name !== 'HmatrixError') {
-    return { value: new (constructor as new (message: string, data: object) => errors.HmatrixError)(report.message, { ...report.data, worker }) };
+  const { name, message, stack, code, data } = report;
+  const known = (errors as Record<string, unknown>)[name];
+  if (code !== undefined && typeof known === 'function' && name !== 'HmatrixError') {
+    const Known = known as new (message: string, data: object) => errors.HmatrixError;
+    return { value: new Known(message, { ...data, worker }) };
   }
-  return { value: new errors.WorkerError(`Worker ${worker} failed: ${report.name}: ${report.message}`, { worker, name: report.name, stack: report.stack }) };
+  return { value: new errors.WorkerError(`Worker ${worker} failed: ${name}: ${message}`, { worker, name, stack }) };
 }

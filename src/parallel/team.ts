@@ -19,11 +19,17 @@ import { CONTROL_WORDS, DONE, drain, EVENT, FAILED, FINISHED, GENERATION, HEAD, 
 import { resetRun, type TaskGraph } from './task-graph.js';
 
 export interface TeamOptions {
-  /** Workers, the calling thread included, at most 1024; default: the cores the process may use. More than four times as many bring a warning of the process, once. */
+  /**
+   * Workers, the calling thread included, at most 1024; default: the cores the process may use. More than four times as
+   * many bring a warning of the process, once.
+   */
   readonly workers?: number;
   /** Dense backend (see `openBlas`): 'portable', a library's path or name, or undefined for the first found. */
   readonly blas?: string;
-  /** A synchronous phase in which nothing happens for this long has lost a worker to an endless task; default 60. A worker whose thread has ended is noticed at once. */
+  /**
+   * A synchronous phase in which nothing happens for this long has lost a worker to an endless task; default 60. A
+   * worker whose thread has ended is noticed at once.
+   */
   readonly stallSeconds?: number;
 }
 
@@ -46,8 +52,9 @@ const LIVENESS_MILLISECONDS = 20;
 const CLOSING_MILLISECONDS = 5000;
 
 /**
- * Whether a thread has ended, known at once: its 'exit' event comes only when the calling thread serves its event loop. Node gives −1 ms of idle time for a thread that has ended, if it was asked
- * once before, while the thread's own event loop ran: `open` does.
+ * Whether a thread has ended, known at once: its 'exit' event comes only when the calling thread serves its event loop.
+ * Node gives −1 ms of idle time for a thread that has ended, if it was asked once before, while the thread's own event
+ * loop ran: `open` does.
  */
 const hasEnded = (thread: Worker): boolean => thread.performance.eventLoopUtilization().idle < 0;
 
@@ -71,7 +78,10 @@ export class Team {
   /** Resolves when the asynchronous phase before has left: phases of one team run one after the other. */
   #turnstile: Promise<void> = Promise.resolve();
 
-  private constructor(workers: number, blas: Blas, pool: Piscina | undefined, threads: readonly Worker[], ports: readonly MessagePort[], control: Int32Array, stallSeconds: number) {
+  private constructor(
+    workers: number, blas: Blas, pool: Piscina | undefined, threads: readonly Worker[], ports: readonly MessagePort[],
+    control: Int32Array, stallSeconds: number,
+  ) {
     this.workers = workers;
     this.#pool = pool;
     this.#threads = threads;
@@ -79,7 +89,9 @@ export class Team {
     this.#control = control;
     this.#stallMilliseconds = 1000 * stallSeconds;
     this.#executor = new Executor(blas, 0, workers);
-    this.#graphs = new FinalizationRegistry((graphId) => { if (this.#closing === undefined) this.#post({ type: 'forget', graphId }); });
+    this.#graphs = new FinalizationRegistry((graphId) => {
+      if (this.#closing === undefined) this.#post({ type: 'forget', graphId });
+    });
   }
 
   /** Starts a team; resolves when every worker is ready. Throws LibraryError where the chosen backend cannot be opened. */
@@ -157,13 +169,15 @@ export class Team {
   /** Lets go of a state, so that its memory can be freed; nothing happens on a closed team. */
   release(shared: Shared<unknown>): void {
     this.#executor.release(shared.id);
-    if (!shared.solo && this.#closing === undefined && this.#lost === undefined) this.#post({ type: 'release', id: shared.id });
+    if (shared.solo || this.#closing !== undefined || this.#lost !== undefined) return;
+    this.#post({ type: 'release', id: shared.id });
   }
 
   /**
    * Runs every task of the graph and returns when all are done. Between tasks the calling thread serves its event loop, reports
-   * progress and honours the signal. Phases that are started while one runs wait for its end; `runSync` does not wait, and then takes the remaining tasks itself.
-   * Rejects with what the first failing task threw, AbortedError, ClosedError where the team is closed, or WorkerError where a worker died.
+   * progress and honours the signal. Phases that are started while one runs wait for its end; `runSync` does not wait,
+   * and then takes the remaining tasks itself. Rejects with what the first failing task threw, AbortedError,
+   * ClosedError where the team is closed, or WorkerError where a worker died.
    */
   async run<S, A = undefined>(phase: string, kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A, control: RunControl = {}): Promise<void> {
     const before = this.#turnstile;
@@ -178,11 +192,15 @@ export class Team {
     }
   }
 
-  async #runAlone<S, A>(name: string, kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A, control: RunControl): Promise<void> {
+  async #runAlone<S, A>(
+    name: string, kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A, control: RunControl,
+  ): Promise<void> {
     const words = this.#control;
     const phase = this.#begin(kernel, shared, graph, args);
+    const total = graph.count;
     // Once the phase has ended the words are those of the next.
-    const report = (): void => control.onProgress?.({ phase: name, done: phase.ended ? graph.count : Math.min(Atomics.load(words, DONE), graph.count), total: graph.count });
+    const done = (): number => (phase.ended ? total : Math.min(Atomics.load(words, DONE), total));
+    const report = (): void => control.onProgress?.({ phase: name, done: done(), total });
     let served = performance.now();
     const turn = async (): Promise<void> => {
       if (performance.now() - served < EVENT_LOOP_MILLISECONDS) return;
@@ -210,8 +228,9 @@ export class Team {
   }
 
   /**
-   * As `run`, without serving the event loop: for the products of iterative solvers. Where an asynchronous phase is under way (its function waits for a turn of the event loop), that one is
-   * finished first, here and now: its outcome goes to the one who started it. Throws WorkerError where a task of the running phase itself calls it.
+   * As `run`, without serving the event loop: for the products of iterative solvers. Where an asynchronous phase is
+   * under way (its function waits for a turn of the event loop), that one is finished first, here and now: its outcome
+   * goes to the one who started it. Throws WorkerError where a task of the running phase itself calls it.
    */
   runSync<S, A = undefined>(kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A): void {
     const phase = this.#begin(kernel, shared, graph, args);
@@ -219,7 +238,10 @@ export class Team {
     phase.conclude();
   }
 
-  /** Ends the workers: a phase that runs or waits ends with ClosedError, as soon as the tasks that were begun have ended. Results already computed stay valid on the calling thread; further phases throw. */
+  /**
+   * Ends the workers: a phase that runs or waits ends with ClosedError, as soon as the tasks that were begun have
+   * ended. Results already computed stay valid on the calling thread; further phases throw.
+   */
   close(): Promise<void> {
     return (this.#closing ??= Promise.resolve().then(() => this.#end()));
   }
@@ -228,7 +250,8 @@ export class Team {
     if (this.#current !== undefined) {
       this.#stop(CLOSED);
       let timer: NodeJS.Timeout | undefined;
-      await Promise.race([this.#turnstile, new Promise((resolve) => { timer = setTimeout(resolve, CLOSING_MILLISECONDS); })]);
+      const patience = new Promise((resolve) => { timer = setTimeout(resolve, CLOSING_MILLISECONDS); });
+      await Promise.race([this.#turnstile, patience]);
       clearTimeout(timer);
     }
     if (this.#lost === undefined) this.#post({ type: 'stop' });
@@ -245,7 +268,10 @@ export class Team {
       before.requireBetweenTasks();
       this.#finish(before, Number.POSITIVE_INFINITY);
       // Such a task's call may have written into the workspace of the operator that this phase is about to use.
-      if (before.interrupted) throw new WorkerError('While this phase waited, a task of the phase before called for another one on the same team (see the error of the function that started it): repeat the call.');
+      if (before.interrupted) {
+        const what = 'While this phase waited, a task of the phase before called for another one on the same team';
+        throw new WorkerError(`${what} (see the error of the function that started it): repeat the call.`);
+      }
       this.#check();
     }
     const phase = new Phase(this.#steps(kernel, shared, graph, args));
@@ -253,7 +279,10 @@ export class Team {
     return phase;
   }
 
-  /** Takes the remaining steps of a phase at once. Workers in which nothing happens for `stall` milliseconds are given up. */
+  /**
+   * Takes the remaining steps of a phase at once. Workers in which nothing happens for `stall` milliseconds are given
+   * up.
+   */
   #finish(phase: Phase, stall: number): void {
     const words = this.#control;
     let event = 0;
@@ -336,13 +365,16 @@ export class Team {
     if (this.#lost !== undefined) throw this.#lost;
     if (failed === ABORTED) throw new AbortedError();
     if (failed === CLOSED) throw new ClosedError('The team was closed while a phase ran on it.');
-    if (failed > 0) throw reported === undefined ? new WorkerError('A worker failed without a report.') : reported.value;
+    if (failed <= 0) return;
+    throw reported === undefined ? new WorkerError('A worker failed without a report.') : reported.value;
   }
 
   #postRun<S, A>(kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A): void {
     const known = this.#graphIds.get(graph);
     const graphId = known ?? this.#nextId++;
-    this.#post({ type: 'run', state: shared.id, module: kernel.module, name: kernel.name, graphId, graph: known === undefined ? graph : null, args });
+    const { module, name } = kernel;
+    const sent = known === undefined ? graph : null;
+    this.#post({ type: 'run', state: shared.id, module, name, graphId, graph: sent, args });
     if (known !== undefined) return;
     this.#graphIds.set(graph, graphId);
     this.#graphs.register(graph, graphId);
