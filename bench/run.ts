@@ -1,7 +1,9 @@
 /**
  * `npm run bench [-- --images FILE] [--labels FILE] [--only TEXT]`: every case whose name holds TEXT in a process of its own. Those of bench/cases.ts: medians to
  * bench/results/compression.json; factorizations of bench/factorization-cases.ts (`--only factorization`): to bench/results/factorization.json; networks of bench/hessian-cases.ts (`--only hessian`): tables to bench/results/hessian.json; preconditioners
- * of bench/preconditioners-cases.ts (`--only preconditioners`): to bench/results/preconditioners.json; the coverage of stated intervals, of bench/coverage-cases.ts (`--only coverage`): to bench/results/coverage.json. The tables of README.md are made from them.
+ * of bench/preconditioners-cases.ts (`--only preconditioners`): to bench/results/preconditioners.json; the coverage
+ * of stated intervals, of bench/coverage-cases.ts (`--only coverage`): to bench/results/coverage.json. The tables of
+ * README.md are made from them.
  * `--samples` and `--epochs` try the networks on less, `--size` the matrices of preconditioners; such results are printed and not kept.
  */
 import { spawnSync } from 'node:child_process';
@@ -128,11 +130,13 @@ if (compared.length > 0) {
 const covered = chosen(COVERAGE_CASES);
 const coverage = earlier<CoverageResult>('coverage');
 for (const { name } of covered) {
-  const child = spawnSync(process.execPath, [fileURLToPath(new URL('./coverage.js', import.meta.url)), name], { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  const script = fileURLToPath(new URL('./coverage.js', import.meta.url));
+  const child = spawnSync(process.execPath, [script, name], { encoding: 'utf8' });
   if (child.status !== 0) throw new Error(`${name} failed:\n${child.stderr}`);
   const result = JSON.parse(child.stdout) as CoverageResult;
   coverage.set(name, result);
   const { truth, below, above, halfWidth } = result;
-  console.log(name.padEnd(64), `${(100 * result.coverage).toFixed(1)} %`, 'truth', truth, 'missed below', below, 'above', above, '±', `${(100 * halfWidth).toPrecision(2)} %`);
+  const share = `${(100 * result.coverage).toFixed(1)} %`;
+  console.log(name.padEnd(64), share, 'truth', truth, 'below', below, 'above', above, `± ${(100 * halfWidth).toPrecision(2)} %`);
   writeRecord('coverage', { results: COVERAGE_CASES.flatMap((one) => coverage.get(one.name) ?? []) });
 }

@@ -46,12 +46,14 @@ export async function runAndSave({ source, input }: OpenInput, options: RunOptio
   return record;
 }
 
-/** The exit status of a run that is done, and a word on standard error where the tolerance was missed, or where the sample leaves it undecided. */
+/** The exit status of a run that is done, and a word on standard error where the tolerance was missed or is undecided. */
 export function statusOf({ error }: Pick<CompressionRecord, 'error'>): number {
   if (error.decision === 'met') return exitStatus.done;
   if (error.decision === 'undecided') {
     const { relative, low, high, columns, tolerance } = error;
-    process.stderr.write(`hmatrix: undecided whether the asked tolerance was met: relative error ${relative.toPrecision(4)}, asked ${tolerance}, which lies in the 95 % interval ${low.toPrecision(4)} … ${high.toPrecision(4)} from ${columns} columns.\n`);
+    const interval = `${low.toPrecision(4)} … ${high.toPrecision(4)}`;
+    process.stderr.write(`hmatrix: undecided whether the asked tolerance was met: relative error ${relative.toPrecision(4)}, `
+      + `asked ${tolerance}, which lies in the 95 % interval ${interval} from ${columns} columns.\n`);
     return exitStatus.toleranceMissed;
   }
   process.stderr.write(`hmatrix: the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, asked ${error.tolerance}. Raise --max-rank or --neighbors, or give --format fmm a budget.\n`);

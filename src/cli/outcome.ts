@@ -5,7 +5,9 @@ import { CommanderError } from 'commander';
 import { AbortedError, HmatrixError, OptionError } from '../core/errors.js';
 import { UsageError } from './usage.js';
 
-/** toleranceMissed: what was asked was missed, or a sample leaves it undecided; all is done and written all the same. */
+/**
+ * toleranceMissed: what was asked was missed, or a sample leaves it undecided; all is done and written all the same.
+ */
 export const exitStatus = { done: 0, failed: 1, usage: 2, toleranceMissed: 3 } as const;
 
 /** The library's name of an option as the command writes it: leafSize → --leaf-size. */

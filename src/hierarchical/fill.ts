@@ -97,7 +97,8 @@ class BlockFiller {
     const out = view(values, offset, rows.length, cols.length);
     const exact = this.#direct ? out : view(this.#scratch, 0, rows.length, cols.length);
     this.#source.entries(rows, cols, exact);
-    if (factor !== 1) for (let i = exact.offset; i < exact.offset + rows.length * cols.length; i++) exact.data[i] *= factor;
+    const end = exact.offset + rows.length * cols.length;
+    if (factor !== 1) for (let i = exact.offset; i < end; i++) exact.data[i] *= factor;
     if (!this.#direct) copyInto(out, exact);
     this.#requireFinite(offset, rows.length * cols.length);
   }
