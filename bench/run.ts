@@ -160,7 +160,8 @@ if (compared.length > 0) {
 const covered = COVERAGE_CASES.filter(isChosen);
 const coverage = earlier<CoverageResult>('coverage');
 for (const { name } of covered) {
-  const child = spawnSync(process.execPath, [fileURLToPath(new URL('./coverage.js', import.meta.url)), name], { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  const script = fileURLToPath(new URL('./coverage.js', import.meta.url));
+  const child = spawnSync(process.execPath, [script, name], { encoding: 'utf8' });
   if (child.status !== 0) throw new Error(`${name} failed:\n${child.stderr}`);
   const result = JSON.parse(child.stdout) as CoverageResult;
   coverage.set(name, result);

@@ -1,7 +1,8 @@
 /**
  * The relative error ε_F = ‖A − Ã‖_F/‖A‖_F of any operator that stands for another, or for a matrix seen through its entries. Layer 6.
- * All columns up to N = 20,000: exact but for rounding. Beyond, a seeded sample and a 95 % interval: of columns where A is seen through its entries (hierarchical/error-estimate.ts), else of
- * random vectors of signs, E‖(A − Ã)v‖² = ‖A − Ã‖_F² (M. Hutchinson, Commun. Stat. Simul. Comput. 19, 1990), which no heavy column escapes.
+ * All columns up to N = 20,000: exact but for rounding. Beyond, a seeded sample and a 95 % interval: of columns where
+ * A is seen through its entries (hierarchical/error-estimate.ts), else of random vectors of signs, E‖(A − Ã)v‖² = ‖A
+ * − Ã‖_F² (M. Hutchinson, Commun. Stat. Simul. Comput. 19, 1990), which no heavy column escapes.
  * Of an approximation U diag(λ) Uᵀ of high rank, all columns cost N·4Nr flops; the same number is, from r products with A,
  *   ‖A − UΛUᵀ‖_F² = ‖A‖_F² − 2 Σ_i λ_i u_iᵀAu_i + ‖UΛUᵀ‖_F²,
  * as long as the differences do not cancel: below 3e-6 columns are compared after all, 500 of them where there are more.
@@ -25,7 +26,10 @@ import type { EntrySource } from '../source/entry-source.js';
 export type ExactMatrix = EntrySource | LinearOperator;
 
 export interface OperatorErrorOptions {
-  /** Columns to compare, or random vectors to multiply with; default: all columns up to N = 20,000 (but for errors of low rank below 3e-6, see above), else 500. */
+  /**
+   * Columns to compare, or random vectors to multiply with; default: all columns up to N = 20,000 (but for errors of
+   * low rank below 3e-6, see above), else 500.
+   */
   readonly columns?: number;
   /** Of the sample. Default 0. */
   readonly seed?: number;
@@ -46,24 +50,43 @@ const sizeOf = (exact: ExactMatrix): number => (isSource(exact) ? exact.size : e
 const operatorOf = (exact: ExactMatrix): LinearOperator | undefined => (isSource(exact) ? exact.operator : exact);
 
 /** ε_F of one approximation. Throws OptionError, ShapeError, AbortedError and what the operators throw. */
-export async function operatorError(exact: ExactMatrix, approximation: LinearOperator, options: OperatorErrorOptions, control: TeamControl): Promise<ErrorEstimate> {
+export async function operatorError(
+  exact: ExactMatrix,
+  approximation: LinearOperator,
+  options: OperatorErrorOptions,
+  control: TeamControl,
+): Promise<ErrorEstimate> {
   return (await operatorErrors(exact, [approximation], options, control))[0];
 }
 
 /** ε_F of several approximations; each exact column is computed once. Cost: |columns| exact columns, and as many products with every approximation. */
-export async function operatorErrors(exact: ExactMatrix, approximations: readonly LinearOperator[], options: OperatorErrorOptions, control: TeamControl): Promise<ErrorEstimate[]> {
+export async function operatorErrors(
+  exact: ExactMatrix,
+  approximations: readonly LinearOperator[],
+  options: OperatorErrorOptions,
+  control: TeamControl,
+): Promise<ErrorEstimate[]> {
   if (approximations.length === 0) return [];
   const size = sizeOf(exact);
   for (const { rows, cols } of approximations) {
-    if (rows !== size || cols !== size) throw new ShapeError(`The matrix is of size ${size}, the approximation ${rows} × ${cols}.`, { size, rows, cols });
+    if (rows !== size || cols !== size)
+      throw new ShapeError(`The matrix is of size ${size}, the approximation ${rows} × ${cols}.`, {
+        size,
+        rows,
+        cols,
+      });
   }
   const wanted = requireColumns(options.columns ?? (size <= EXACT_SIZE ? size : SAMPLED_COLUMNS));
   const { seed = 0 } = options;
   if (wanted < size) return sampled(exact, approximations, wanted, seed, control);
   const operator = operatorOf(exact);
-  const byProducts = approximations.map((one) => operator !== undefined && one instanceof LowRankOperator && one.rank > WIDTH);
+  const byProducts = approximations.map(
+    (one) => operator !== undefined && one instanceof LowRankOperator && one.rank > WIDTH,
+  );
   const rest = approximations.filter((_, k) => !byProducts[k]);
-  const { estimates, exact: norms } = isSource(exact) ? await estimateErrors(exact, rest, size, seed, control) : await productErrors(exact, rest, size, undefined, control);
+  const { estimates, exact: norms } = isSource(exact)
+    ? await estimateErrors(exact, rest, size, seed, control)
+    : await productErrors(exact, rest, size, undefined, control);
   const compared = estimates.values();
   const errors: ErrorEstimate[] = [];
   for (const [k, approximation] of approximations.entries()) {
@@ -71,21 +94,48 @@ export async function operatorErrors(exact: ExactMatrix, approximations: readonl
       errors.push(compared.next().value!);
       continue;
     }
-    const square = await lowRankSquare(operator!, approximation as LowRankOperator, norm(view(norms, 0, size, 1)), control);
-    if (square > CANCELLED) errors.push({ relative: Math.sqrt(square), low: Math.sqrt(square), high: Math.sqrt(square), exact: true, columns: size });
+    const square = await lowRankSquare(
+      operator!,
+      approximation as LowRankOperator,
+      norm(view(norms, 0, size, 1)),
+      control,
+    );
+    if (square > CANCELLED)
+      errors.push({
+        relative: Math.sqrt(square),
+        low: Math.sqrt(square),
+        high: Math.sqrt(square),
+        exact: true,
+        columns: size,
+      });
     else errors.push((await sampled(exact, [approximation], Math.min(size, SAMPLED_COLUMNS), seed, control))[0]);
   }
   return errors;
 }
 
-async function sampled(exact: ExactMatrix, approximations: readonly LinearOperator[], columns: number, seed: number, control: TeamControl): Promise<ErrorEstimate[]> {
-  const found = isSource(exact) ? await estimateErrors(exact, approximations, columns, seed, control) : await productErrors(exact, approximations, columns, seed, control);
+async function sampled(
+  exact: ExactMatrix,
+  approximations: readonly LinearOperator[],
+  columns: number,
+  seed: number,
+  control: TeamControl,
+): Promise<ErrorEstimate[]> {
+  const found = isSource(exact)
+    ? await estimateErrors(exact, approximations, columns, seed, control)
+    : await productErrors(exact, approximations, columns, seed, control);
   return found.estimates;
 }
 
-/** Estimates where the exact columns are products: from all unit vectors, or from `count` < N random ones of a seed. Norms of the exact products beside them. */
+/**
+ * Estimates where the exact columns are products: from all unit vectors, or from `count` < N random ones of a seed.
+ * Norms of the exact products beside them.
+ */
 async function productErrors(
-  exact: LinearOperator, approximations: readonly LinearOperator[], count: number, seed: number | undefined, control: TeamControl,
+  exact: LinearOperator,
+  approximations: readonly LinearOperator[],
+  count: number,
+  seed: number | undefined,
+  control: TeamControl,
 ): Promise<{ estimates: ErrorEstimate[]; exact: Float64Array }> {
   const size = exact.rows;
   const random = count < size ? new RandomStream(seed ?? 0, STREAM) : undefined;
@@ -122,7 +172,12 @@ async function productErrors(
 }
 
 /** ‖A − UΛUᵀ‖_F²/‖A‖_F² by r products with A; `length`: ‖A‖_F. */
-async function lowRankSquare(operator: LinearOperator, { vectors, values, rank, rows }: LowRankOperator, length: number, control: TeamControl): Promise<number> {
+async function lowRankSquare(
+  operator: LinearOperator,
+  { vectors, values, rank, rows }: LowRankOperator,
+  length: number,
+  control: TeamControl,
+): Promise<number> {
   const { blas } = control.team;
   const width = 4 * WIDTH;
   const images = view(sharedFloat64(rows * Math.min(width, rank)), 0, rows, Math.min(width, rank));
@@ -143,7 +198,9 @@ async function lowRankSquare(operator: LinearOperator, { vectors, values, rank, 
     // ‖UΛUᵀ‖_F² = Σ_ij λ_i λ_j (u_iᵀu_j)²: U's columns are orthonormal only to rounding.
     const gram = zeros(rank, count);
     blas.gemm('T', 'N', 1, vectors, u, 0, gram);
-    for (let j = 0; j < count; j++) for (let i = 0; i < rank; i++) own += (values[i] / length) * (values[first + j] / length) * gram.data[i + j * rank] ** 2;
+    for (let j = 0; j < count; j++)
+      for (let i = 0; i < rank; i++)
+        own += (values[i] / length) * (values[first + j] / length) * gram.data[i + j * rank] ** 2;
     control.onProgress?.({ phase: PHASE, done: first + count, total: rank });
   }
   return Math.max(0, 1 - 2 * cross + own);

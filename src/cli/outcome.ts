@@ -8,7 +8,9 @@ import { asMemoryError } from '../core/shared-array.js';
 import { printError, say } from './terminal.js';
 import { asFlag, UsageError } from './usage.js';
 
-/** toleranceMissed: what was asked was missed, or a sample leaves it undecided; all is done and written all the same. */
+/**
+ * toleranceMissed: what was asked was missed, or a sample leaves it undecided; all is done and written all the same.
+ */
 export const exitStatus = { done: 0, failed: 1, usage: 2, toleranceMissed: 3 } as const;
 
 /** What the command takes for an option's value. */

@@ -72,7 +72,8 @@ export function memoryTable(memory: { readonly bytes: number; readonly share: nu
 export function errorLine({ error }: Pick<CompressionRecord, 'error'>): string {
   const { relative, low, high, exact, columns, tolerance, decision } = error;
   const how = exact ? 'all columns compared' : `95 % interval ${inPowers(low)} … ${inPowers(high)} from ${columns} columns`;
-  return `relative error ‖K − K̃‖/‖K‖ (Frobenius) = ${inPowers(relative)} (${how}); asked: ${tolerance}, ${decision === 'missed' ? 'MISSED' : decision}`;
+  const word = decision === 'missed' ? 'MISSED' : decision;
+  return `relative error ‖K − K̃‖/‖K‖ (Frobenius) = ${inPowers(relative)} (${how}); asked: ${tolerance}, ${word}`;
 }
 
 /** Which BLAS, how fast, and how to get a faster one where it is ours. */

@@ -155,7 +155,8 @@ async function finish({ tree, lists, options, products, cost, reference, began, 
     resampled: 0, missed: 0, norm: reference.norm / products.factor, met, seen: error.relative, limits: met ? [] : limitsOf(layout, options, cost.complete),
     products: {
       products: products.done, samples: cost.samples, complete: cost.complete, seconds: { operator: products.seconds, compression: seconds - products.seconds },
-      error, met: decide(error, tolerance) === 'met', beyondRank: reference.norm > 0 ? Math.sqrt(beyond) / reference.norm : 0, attempts,
+      error, met: decide(error, tolerance) === 'met',
+      beyondRank: reference.norm > 0 ? Math.sqrt(beyond) / reference.norm : 0, attempts,
     },
   };
   return new HierarchicalMatrix(data, layout.elements, report, team);
@@ -172,7 +173,8 @@ function limitsOf({ skeletons: { begin } }: Layout, { format, maxRank, dtype, to
 function scaleBack(values: FloatArray, { elements }: Layout, factor: number): void {
   for (let i = elements.basis; i < elements.total; i++) {
     values[i] /= factor;
-    if (!Number.isFinite(values[i])) throw new NonFiniteError('A block to be stored is beyond the range of its precision.', { value: values[i] });
+    if (Number.isFinite(values[i])) continue;
+    throw new NonFiniteError('A block to be stored is beyond the range of its precision.', { value: values[i] });
   }
 }
 

@@ -49,11 +49,14 @@ export async function compress(source: EntrySource, options: CompressOptions, co
   const entries = validateSource(source, resolved.seed);
   // What is decided by squares is decided on a matrix whose squares stay in range; what is stored is K's own.
   const factor = unitFactor(entries.reduce((most, d) => Math.max(most, d), 0));
-  return compressScaled(scaledSource(source, factor), factor, factor === 1 ? entries : entries.map((d) => factor * d), resolved, start, control);
+  const diagonal = factor === 1 ? entries : entries.map((d) => factor * d);
+  return compressScaled(scaledSource(source, factor), diagonal, factor, resolved, start, control);
 }
 
 /** K̃ from factor·K, `source`, and its diagonal. */
-async function compressScaled(source: EntrySource, factor: number, diagonal: Float64Array, resolved: ResolvedOptions, start: number, control: TeamControl): Promise<HierarchicalMatrix> {
+async function compressScaled(
+  source: EntrySource, diagonal: Float64Array, factor: number, resolved: ResolvedOptions, start: number, control: TeamControl,
+): Promise<HierarchicalMatrix> {
   const { distance, seed } = resolved;
 
   const searched = performance.now();
@@ -179,7 +182,8 @@ function leafNumbers(tree: ClusterTree): Int32Array {
 }
 
 async function fill(
-  source: EntrySource, options: ResolvedOptions, tree: ClusterTree, lists: InteractionLists, layout: Layout, found: SkeletonState, zero: Int32Array, factor: number, control: TeamControl,
+  source: EntrySource, options: ResolvedOptions, tree: ClusterTree, lists: InteractionLists, layout: Layout,
+  found: SkeletonState, zero: Int32Array, factor: number, control: TeamControl,
 ): Promise<HierarchicalMatrix['data']> {
   const nested = options.format !== 'hodlr';
   const values = options.dtype === 'f64' ? sharedFloat64(layout.elements.total) : sharedFloat32(layout.elements.total);

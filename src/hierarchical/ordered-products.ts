@@ -50,7 +50,10 @@ export class OrderedProducts {
     this.#state = { order, incoming: allocate(), outgoing: allocate() };
   }
 
-  /** out ← factor·A·x, both in tree order over shared float64 memory. Throws NonFiniteError where the operator gives NaN or ∞; AbortedError. */
+  /**
+   * out ← factor·A·x, both in tree order over shared float64 memory. Throws NonFiniteError where the operator gives
+   * NaN or ∞; AbortedError.
+   */
   async multiply(out: Matrix, x: Matrix): Promise<void> {
     const { team, signal, onProgress } = this.#control;
     const { order, incoming, outgoing } = this.#state;
@@ -97,7 +100,8 @@ export const toCallersOrder = phaseKernel<PermuteState, PermuteArguments>(import
   for (let p = 0; p < order.length; p++) incoming[to + order[p]] = data[from + p];
 });
 
-export const toTreeOrder = phaseKernel<PermuteState, PermuteArguments>(import.meta.url, 'toTreeOrder', ({ order, outgoing }) => (column, { tree, first, factor }) => {
+export const toTreeOrder = phaseKernel<PermuteState, PermuteArguments>(import.meta.url, 'toTreeOrder', (state) => (column, { tree, first, factor }) => {
+  const { order, outgoing } = state;
   const to = tree.offset + (first + column) * tree.ld;
   const from = column * order.length;
   const { data } = tree;

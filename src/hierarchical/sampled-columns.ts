@@ -1,6 +1,7 @@
 /**
- * Columns of K, or signed sums of a few of them, against those of its approximations: the measure behind every error this library states. Layer 5.
- * Norms, not their squares, are summed up, so that neither entries of 1e-200 nor of 1e160 leave the range.
+ * Columns of K, or signed sums of a few of them, against those of its approximations: the measure behind every error
+ * this library states. Layer 5. Norms, not their squares, are summed up, so that neither entries of 1e-200 nor of
+ * 1e160 leave the range.
  */
 import { throwIfAborted } from '../core/context.js';
 import { sharedFloat64 } from '../core/shared-array.js';
@@ -16,7 +17,10 @@ import { openHandle, sourceState, type SourceHandle } from '../source/share-sour
 /** Rows evaluated at a time. */
 const PANEL = 512;
 
-/** Vectors v_g = Σ_t c_t e_{j_t} of `size` columns each, those of vector g from g·size on; an index may stand there more than once. */
+/**
+ * Vectors v_g = Σ_t c_t e_{j_t} of `size` columns each, those of vector g from g·size on; an index may stand there
+ * more than once.
+ */
 export interface ColumnVectors {
   readonly columns: Int32Array;
   readonly coefficients: Float64Array;
@@ -24,7 +28,11 @@ export interface ColumnVectors {
 }
 
 /** The unit vectors of columns. */
-export const unitVectors = (columns: Int32Array): ColumnVectors => ({ columns, coefficients: new Float64Array(columns.length).fill(1), size: 1 });
+export const unitVectors = (columns: Int32Array): ColumnVectors => ({
+  columns,
+  coefficients: new Float64Array(columns.length).fill(1),
+  size: 1,
+});
 
 interface ColumnState {
   readonly source: SourceHandle;
@@ -34,7 +42,10 @@ interface ColumnState {
   readonly group: number;
   /** K̃·v of each vector of the batch, size × vectors, of each approximation. */
   readonly approximations: readonly Float64Array[];
-  /** Norms of a batch, panel by panel: of each vector those of its columns of K, then those of (K − K̃)v; put together in panel order. */
+  /**
+   * Norms of a batch, panel by panel: of each vector those of its columns of K, then those of (K − K̃)v; put together
+   * in panel order.
+   */
   readonly partial: Float64Array;
   /** Σ_v (unit·(K − K̃)v)_i² for each row i, of each approximation: added to. Empty where they are not wanted. */
   readonly rows: readonly Float64Array[];
@@ -42,7 +53,10 @@ interface ColumnState {
 }
 
 /** Norms of K(panel, columns) and of (K − K̃)v(panel). */
-export const sumColumns = phaseKernel<ColumnState, { readonly columns: Int32Array; readonly coefficients: Float64Array }>(import.meta.url, 'sumColumns', (state, context) => {
+export const sumColumns = phaseKernel<
+  ColumnState,
+  { readonly columns: Int32Array; readonly coefficients: Float64Array }
+>(import.meta.url, 'sumColumns', (state, context) => {
   const source = openHandle(state.source, context);
   const { size, width, group, approximations, partial, rows: rowSums, unit } = state;
   const scratch = new Float64Array(PANEL * width * group);
@@ -83,7 +97,10 @@ export interface VectorsToCompare {
   readonly evaluate: (batch: ColumnVectors) => void | Promise<void>;
 }
 
-/** Products of an operator with batches of at most `width` such vectors. `units` (rows × width, zero before and after) may serve several operators. */
+/**
+ * Products of an operator with batches of at most `width` such vectors. `units` (rows × width, zero before and after)
+ * may serve several operators.
+ */
 export function comparing(operator: LinearOperator, units: Matrix): VectorsToCompare {
   const { data, rows } = units;
   const values = sharedFloat64(rows * units.cols);
@@ -91,9 +108,13 @@ export function comparing(operator: LinearOperator, units: Matrix): VectorsToCom
     values,
     evaluate: ({ columns, coefficients, size }) => {
       const vectors = columns.length / size;
-      columns.forEach((j, t) => { data[j + Math.floor(t / size) * rows] += coefficients[t]; });
+      columns.forEach((j, t) => {
+        data[j + Math.floor(t / size) * rows] += coefficients[t];
+      });
       operator.applyUnchecked(view(values, 0, rows, vectors), view(data, 0, rows, vectors), 1, 0);
-      columns.forEach((j, t) => { data[j + Math.floor(t / size) * rows] = 0; });
+      columns.forEach((j, t) => {
+        data[j + Math.floor(t / size) * rows] = 0;
+      });
     },
   };
 }
@@ -106,12 +127,21 @@ export interface ColumnNorms {
 }
 
 /**
- * The norms of columns and of differences, `width` vectors at a time; K is evaluated once for all approximations. With `rows`, squares of the differences' entries times `unit`
- * are added to them, of each approximation (shared arrays). Throws AbortedError and what the source throws.
+ * The norms of columns and of differences, `width` vectors at a time; K is evaluated once for all approximations.
+ * With `rows`, squares of the differences' entries times `unit` are added to them, of each approximation (shared
+ * arrays). Throws AbortedError and what the source throws.
  */
 export async function columnNorms(
-  source: EntrySource, vectors: ColumnVectors, width: number, approximations: readonly VectorsToCompare[],
-  { rows = [], unit = 1, phase }: { readonly rows?: readonly Float64Array[]; readonly unit?: number; readonly phase: string }, control: TeamControl,
+  source: EntrySource,
+  vectors: ColumnVectors,
+  width: number,
+  approximations: readonly VectorsToCompare[],
+  {
+    rows = [],
+    unit = 1,
+    phase,
+  }: { readonly rows?: readonly Float64Array[]; readonly unit?: number; readonly phase: string },
+  control: TeamControl,
 ): Promise<ColumnNorms> {
   const { team } = control;
   const { size: group } = vectors;
@@ -124,7 +154,19 @@ export async function columnNorms(
   const exact = new Float64Array(vectors.columns.length);
   const errors = approximations.map(() => new Float64Array(count));
   // Shared once for all batches: every worker opens the source once.
-  const shared = await team.share<ColumnState>({ source: handle, size: source.size, width, group, approximations: approximations.map(({ values }) => values), partial, rows, unit }, { modules, solo });
+  const shared = await team.share<ColumnState>(
+    {
+      source: handle,
+      size: source.size,
+      width,
+      group,
+      approximations: approximations.map(({ values }) => values),
+      partial,
+      rows,
+      unit,
+    },
+    { modules, solo },
+  );
   try {
     for (let first = 0; first < count; first += width) {
       throwIfAborted(control.signal);

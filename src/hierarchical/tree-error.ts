@@ -95,7 +95,9 @@ export const sampleTail = phaseKernel<TreeErrorState>(import.meta.url, 'sampleTa
  * small ones. Cost: for each tree about nodesPerLevel·depth blocks of at most 8s × 4s entries and twice as many products, and 32 columns of K for the norm. The same numbers for any team
  * (as far as the operator's are). Throws OptionError, ShapeError, AbortedError.
  */
-export async function estimateTreeErrors(given: EntrySource, operator: LinearOperator, trees: readonly ClusterTree[], options: TreeErrorOptions, control: TeamControl): Promise<number[]> {
+export async function estimateTreeErrors(
+  given: EntrySource, operator: LinearOperator, trees: readonly ClusterTree[], options: TreeErrorOptions, control: TeamControl,
+): Promise<number[]> {
   const { rank, seed = 0, nodesPerLevel = NODES_PER_LEVEL } = options;
   const { size } = given;
   for (const [name, value] of [['rank', rank], ['nodesPerLevel', nodesPerLevel]] as const) {

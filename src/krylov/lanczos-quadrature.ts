@@ -4,11 +4,13 @@
  *   (1/N) vᵀf(A)v = ∫ f dμ_v ≈ Σ_k τ_k² f(θ_k),   T_m = tridiag(β, α, β) after m Lanczos steps from v/√N,  T_m y_k = θ_k y_k,  τ_k = first entry of y_k
  *
  * (G. Golub, G. Meurant, *Matrices, Moments and Quadrature with Applications*, Princeton 2010, chapter 6), exact for polynomials of degree 2m − 1. Several probes
- * run side by side, each with its own recurrence, so that products are with blocks. A three-term recurrence alone is right in the end, its measure's nodes only spreading to close
- * copies that share their weight (A. Greenbaum, Linear Algebra Appl. 113, 1989), but the copies delay it: of a Gaussian kernel matrix with condition 10⁸ log det comes within 1e-6 in 100
- * steps with full reorthogonalisation, and in 300 without only within 1e-2. So vectors are kept and orthogonalised against where memory allows.
- * With a factorization M = FFᵀ the operator is F⁻¹AF⁻ᵀ, by the Lanczos method for M⁻¹A in the inner product of M: uₖ = F⁻ᵀqₖ, and sₖ = M·uₖ beside it, so that each step takes one product
- * with A and one solve with M.
+ * run side by side, each with its own recurrence, so that products are with blocks. A three-term recurrence alone is
+ * right in the end, its measure's nodes only spreading to close copies that share their weight (A. Greenbaum, Linear
+ * Algebra Appl. 113, 1989), but the copies delay it: of a Gaussian kernel matrix with condition 10⁸ log det comes
+ * within 1e-6 in 100 steps with full reorthogonalisation, and in 300 without only within 1e-2. So vectors are kept
+ * and orthogonalised against where memory allows. With a factorization M = FFᵀ the operator is F⁻¹AF⁻ᵀ, by the
+ * Lanczos method for M⁻¹A in the inner product of M: uₖ = F⁻ᵀqₖ, and sₖ = M·uₖ beside it, so that each step takes one
+ * product with A and one solve with M.
  */
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { FactorizationError, OptionError, ShapeError } from '../core/errors.js';
@@ -26,7 +28,10 @@ export interface ProbeOptions {
   readonly seed?: number;
   /** Random vectors with entries ±1; default 30. */
   readonly probes?: number;
-  /** Lanczos steps for each, at most N; default 100, and twice as many each time until the quadrature's error is below the sample's, up to 1,600. */
+  /**
+   * Lanczos steps for each, at most N; default 100, and twice as many each time until the quadrature's error is below
+   * the sample's, up to 1,600.
+   */
   readonly degree?: number;
   /** Probes multiplied together, 3N numbers each; default 8. */
   readonly blockSize?: number;
@@ -36,10 +41,16 @@ export const PROBE_KEYS: KeysOf<ProbeOptions> = {
 };
 
 /** T_m of a probe: m diagonal entries; the m entries beside them, of which the last couples to the step that was not taken (0 where the space is invariant). */
-export interface Tridiagonal { readonly diagonal: Float64Array; readonly beside: Float64Array }
+export interface Tridiagonal {
+  readonly diagonal: Float64Array;
+  readonly beside: Float64Array;
+}
 
 /** Nodes, ascending, and their weights, which sum to 1. */
-export interface Quadrature { readonly nodes: Float64Array; readonly weights: Float64Array }
+export interface Quadrature {
+  readonly nodes: Float64Array;
+  readonly weights: Float64Array;
+}
 
 /** M = FFᵀ as `factor` gives it: F·Z, F⁻ᵀ·Z, and M⁻¹ as a linear operator. */
 export interface FactoredMatrix extends LinearOperator {
@@ -67,22 +78,35 @@ const STREAM = 0x51a9c7;
 const TURN_MS = 50;
 
 function whole(value: number, least: number, what: string): number {
-  if (!Number.isInteger(value) || value < least) throw new OptionError(`${what} must be a whole number ≥ ${least}, not ${value}.`, { [what]: value });
+  if (!Number.isInteger(value) || value < least)
+    throw new OptionError(`${what} must be a whole number ≥ ${least}, not ${value}.`, { [what]: value });
   return value;
 }
 
 /**
- * The Lanczos matrices of all probes; undefined where a product is not finite. Cost: probes × degree products, in blocks, and with reorthogonalisation 4N·degree²/2 flops a probe.
+ * The Lanczos matrices of all probes; undefined where a product is not finite. Cost: probes × degree products, in
+ * blocks, and with reorthogonalisation 4N·degree²/2 flops a probe.
  * The same seed gives the same bits. Throws ShapeError, OptionError, AbortedError.
  */
-export async function lanczosMatrices(operator: LinearOperator, options: LanczosOptions, control: RunControl): Promise<Tridiagonal[] | undefined> {
+export async function lanczosMatrices(
+  operator: LinearOperator,
+  options: LanczosOptions,
+  control: RunControl,
+): Promise<Tridiagonal[] | undefined> {
   const size = checkSystem(operator, 'Stochastic Lanczos quadrature');
   const { seed = 0, blas, factorization } = options;
-  if (factorization !== undefined && factorization.rows !== size) throw new ShapeError(`The operator has ${size} rows, the factorization ${factorization.rows}.`, { size, factorization: factorization.rows });
+  if (factorization !== undefined && factorization.rows !== size)
+    throw new ShapeError(`The operator has ${size} rows, the factorization ${factorization.rows}.`, {
+      size,
+      factorization: factorization.rows,
+    });
   const probes = whole(options.probes ?? PROBES, 1, 'probes');
   const degree = Math.min(size, whole(options.degree ?? DEGREE, 1, 'degree'));
   const side = Math.min(probes, whole(options.blockSize ?? BLOCK_SIZE, 1, 'blockSize'));
-  const kept = options.reorthogonalize === true ? Math.floor(BASIS_BYTES / (8 * size * degree * (factorization === undefined ? 1 : 2))) : 0;
+  const kept =
+    options.reorthogonalize === true
+      ? Math.floor(BASIS_BYTES / (8 * size * degree * (factorization === undefined ? 1 : 2)))
+      : 0;
   const width = kept === 0 ? side : Math.min(side, kept);
   const blocks = new Blocks(size, width, kept === 0 ? 0 : degree, blas, factorization);
   const found: Tridiagonal[] = [];
@@ -99,17 +123,30 @@ export async function lanczosMatrices(operator: LinearOperator, options: Lanczos
         turn = performance.now();
       }
       throwIfAborted(control.signal);
-      control.onProgress?.({ phase: 'quadrature', done: first * degree + (step + 1) * count, total: probes * degree });
+      control.onProgress?.({
+        phase: 'quadrature',
+        done: first * degree + (step + 1) * count,
+        total: probes * degree,
+      });
     }
-    for (const { diagonal, beside } of group) found.push({ diagonal: Float64Array.from(diagonal), beside: Float64Array.from(beside) });
+    for (const { diagonal, beside } of group)
+      found.push({ diagonal: Float64Array.from(diagonal), beside: Float64Array.from(beside) });
   }
   return found;
 }
 
-interface Growing { readonly diagonal: number[]; readonly beside: number[]; norm: number; ended: boolean }
+interface Growing {
+  readonly diagonal: number[];
+  readonly beside: number[];
+  norm: number;
+  ended: boolean;
+}
 
 /** Vectors of a side: uₖ, or sₖ = M·uₖ; without a factorization they are the same. */
-interface Vectors { before: Float64Array; current: Float64Array }
+interface Vectors {
+  before: Float64Array;
+  current: Float64Array;
+}
 
 /** The vectors of the probes that run side by side, and their steps. */
 class Blocks {
@@ -131,10 +168,13 @@ class Blocks {
     this.#primal = vectors();
     this.#dual = factorization === undefined ? this.#primal : vectors();
     this.#image = sharedFloat64(size * width);
-    this.#bases = degree === 0 ? [] : Array.from({ length: width }, () => {
-      const primal = new Float64Array(size * degree);
-      return { primal, dual: factorization === undefined ? primal : new Float64Array(size * degree) };
-    });
+    this.#bases =
+      degree === 0
+        ? []
+        : Array.from({ length: width }, () => {
+            const primal = new Float64Array(size * degree);
+            return { primal, dual: factorization === undefined ? primal : new Float64Array(size * degree) };
+          });
     this.#coefficients = new Float64Array(degree);
   }
 
@@ -200,7 +240,11 @@ class Blocks {
   }
 
   /** w ← w − S(Uᵀw), twice where the first pass cancels. */
-  #orthogonalize({ primal, dual }: { readonly primal: Float64Array; readonly dual: Float64Array }, count: number, w: Matrix): void {
+  #orthogonalize(
+    { primal, dual }: { readonly primal: Float64Array; readonly dual: Float64Array },
+    count: number,
+    w: Matrix,
+  ): void {
     const size = this.#size;
     const h = view(this.#coefficients, 0, count, 1);
     let before = norm(w);
@@ -273,7 +317,11 @@ function quadratureOf(diagonal: Float64Array, beside: Float64Array, blas: Blas):
   }
   const nodes = new Float64Array(m);
   const info = blas.syevd(true, 'L', t, nodes);
-  if (info !== 0) throw new FactorizationError(`syevd did not converge on a Lanczos matrix of size ${m} (info ${info}).`, { routine: 'syevd', info });
+  if (info !== 0)
+    throw new FactorizationError(`syevd did not converge on a Lanczos matrix of size ${m} (info ${info}).`, {
+      routine: 'syevd',
+      info,
+    });
   return { nodes, weights: Float64Array.from(nodes, (_, k) => t.data[k * m] ** 2) };
 }
 

@@ -5,8 +5,10 @@
  *
  *   φ_σ(t) = (1/N) Σ_i g_σ(t − λ_i) ≈ (1/p) Σ_l Σ_k w_k⁽ˡ⁾ g_σ(t − θ_k⁽ˡ⁾),    g_σ the normal density of width σ
  *
- * The intervals hold the spread over the probes and the error of the quadratures: for the density extrapolated from its last changes at each t (quadrature-error.ts); for the
- * cumulative distribution the inequalities of Chebyshev, Markov and Stieltjes, Σ_{i<k} w_i ≤ F(θ_k−) ≤ F(θ_k) ≤ Σ_{i≤k} w_i (G. Szegő, *Orthogonal Polynomials*, AMS 1939, section 3.41).
+ * The intervals hold the spread over the probes and the error of the quadratures: for the density extrapolated from
+ * its last changes at each t (quadrature-error.ts); for the cumulative distribution the inequalities of Chebyshev,
+ * Markov and Stieltjes, Σ_{i<k} w_i ≤ F(θ_k−) ≤ F(θ_k) ≤ Σ_{i≤k} w_i (G. Szegő, *Orthogonal Polynomials*, AMS 1939,
+ * section 3.41).
  */
 import type { RunControl } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
@@ -31,7 +33,11 @@ export const DENSITY_KEYS: KeysOf<DensityOptions> = {
 };
 
 /** A curve over the grid with its pointwise 95 % confidence interval. */
-export interface Curve { readonly value: Float64Array; readonly lower: Float64Array; readonly upper: Float64Array }
+export interface Curve {
+  readonly value: Float64Array;
+  readonly lower: Float64Array;
+  readonly upper: Float64Array;
+}
 
 export interface SpectralDensity {
   /** nonFinite: a product was NaN or infinite; there are no values. */
@@ -49,7 +55,11 @@ export interface SpectralDensity {
 const COUNT = 200;
 const REACH = 4;
 
-const emptyCurve = (length: number): Curve => ({ value: new Float64Array(length), lower: new Float64Array(length), upper: new Float64Array(length) });
+const emptyCurve = (length: number): Curve => ({
+  value: new Float64Array(length),
+  lower: new Float64Array(length),
+  upper: new Float64Array(length),
+});
 
 function densityCurve(grid: Float64Array, probes: readonly QuadratureSteps[], width: number): Curve {
   const curve = emptyCurve(grid.length);
@@ -57,7 +67,9 @@ function densityCurve(grid: Float64Array, probes: readonly QuadratureSteps[], wi
   const samples = new Float64Array(probes.length);
   grid.forEach((t, i) => {
     const normal = (x: number): number => height * Math.exp(-0.5 * ((t - x) / width) ** 2);
-    probes.forEach(({ all }, l) => { samples[l] = integrate(all, normal); });
+    probes.forEach(({ all }, l) => {
+      samples[l] = integrate(all, normal);
+    });
     const { value, lower, upper } = sampleInterval(samples);
     const error = quadratureError(probes, normal);
     curve.value[i] = value;
@@ -89,19 +101,36 @@ function cumulativeCurve(grid: Float64Array, probes: readonly QuadratureSteps[])
 
 /**
  * The density of the eigenvalues of a symmetric N × N operator, smoothed over `width`, and their cumulative distribution. Cost: probes × degree products, in blocks.
- * The intervals are pointwise; features narrower than about the spectrum's interval over `degree` (default 100) need more steps, and the density's interval is wide where they are missing.
- * The same seed gives the same bits.
+ * The intervals are pointwise; features narrower than about the spectrum's interval over `degree` (default 100) need
+ * more steps, and the density's interval is wide where they are missing. The same seed gives the same bits.
  * Throws ShapeError, OptionError, AbortedError.
  */
-export async function spectralDensity(operator: LinearOperator, options: DensityOptions, control: RunControl = {}): Promise<SpectralDensity> {
+export async function spectralDensity(
+  operator: LinearOperator,
+  options: DensityOptions,
+  control: RunControl = {},
+): Promise<SpectralDensity> {
   const { grid: { from, to, count = COUNT } = {}, width: asked } = options;
-  if (!Number.isInteger(count) || count < 2) throw new OptionError(`The grid needs a whole number ≥ 2 of values, not ${count}.`, { count });
-  if (asked !== undefined && !(asked > 0 && asked < Infinity)) throw new OptionError(`width must be a positive number, not ${asked}.`, { width: asked });
-  for (const end of [from, to]) if (end !== undefined && !Number.isFinite(end)) throw new OptionError(`The ends of the grid must be finite numbers, not ${end}.`);
-  if (from !== undefined && to !== undefined && !(from < to)) throw new OptionError(`The grid must ascend, from ${from} to ${to} it does not.`, { from, to });
+  if (!Number.isInteger(count) || count < 2)
+    throw new OptionError(`The grid needs a whole number ≥ 2 of values, not ${count}.`, { count });
+  if (asked !== undefined && !(asked > 0 && asked < Infinity))
+    throw new OptionError(`width must be a positive number, not ${asked}.`, { width: asked });
+  for (const end of [from, to])
+    if (end !== undefined && !Number.isFinite(end))
+      throw new OptionError(`The ends of the grid must be finite numbers, not ${end}.`);
+  if (from !== undefined && to !== undefined && !(from < to))
+    throw new OptionError(`The grid must ascend, from ${from} to ${to} it does not.`, { from, to });
   const matrices = await lanczosMatrices(operator, { ...options, reorthogonalize: true }, control);
   const none = emptyCurve(0);
-  if (matrices === undefined) return { outcome: 'nonFinite', grid: new Float64Array(0), density: none, cumulative: none, width: asked ?? Number.NaN, quadratures: [] };
+  if (matrices === undefined)
+    return {
+      outcome: 'nonFinite',
+      grid: new Float64Array(0),
+      density: none,
+      cumulative: none,
+      width: asked ?? Number.NaN,
+      quadratures: [],
+    };
   const probes = matrices.map((t) => quadratureSteps(t, options.blas));
   const quadratures = probes.map(({ all }) => all);
   let smallest = Number.POSITIVE_INFINITY;
@@ -111,8 +140,10 @@ export async function spectralDensity(operator: LinearOperator, options: Density
     largest = Math.max(largest, nodes[nodes.length - 1]);
   }
   // A multiple of the identity has an interval of length zero; any width shows its one eigenvalue.
-  const width = asked ?? (Math.max(largest - smallest, 1e-6 * Math.max(Math.abs(smallest), Math.abs(largest))) / 50 || 1);
-  const start = from ?? Math.min(smallest - REACH * width, to === undefined ? Infinity : to - 1e-3 * Math.abs(to) - width);
+  const width =
+    asked ?? (Math.max(largest - smallest, 1e-6 * Math.max(Math.abs(smallest), Math.abs(largest))) / 50 || 1);
+  const start =
+    from ?? Math.min(smallest - REACH * width, to === undefined ? Infinity : to - 1e-3 * Math.abs(to) - width);
   const end = to ?? Math.max(largest + REACH * width, start + width);
   const grid = Float64Array.from({ length: count }, (_, i) => start + ((end - start) * i) / (count - 1));
   const density = densityCurve(grid, probes, width);

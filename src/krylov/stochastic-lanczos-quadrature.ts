@@ -4,22 +4,34 @@
  *
  *   tr f(A) ≈ (N/p) Σ_l Σ_k w_k⁽ˡ⁾ f(θ_k⁽ˡ⁾)    over p probes of entries ±1
  *
- * Two errors: that of the sample, told by the spread over the probes; and that of the quadrature, extrapolated from its last changes (quadrature-error.ts), or, for
- * log det with a lower bound of the spectrum, bracketed by Gauss (above) and Gauss–Radau (below; G. Golub, G. Meurant 2010, theorem 6.4). The interval holds both. Unless a
- * degree is given, steps are doubled until the quadrature's error is below the sample's; where that is not reached the outcome says so.
+ * Two errors: that of the sample, told by the spread over the probes; and that of the quadrature, extrapolated from
+ * its last changes (quadrature-error.ts), or, for log det with a lower bound of the spectrum, bracketed by Gauss
+ * (above) and Gauss–Radau (below; G. Golub, G. Meurant 2010, theorem 6.4). The interval holds both. Unless a degree
+ * is given, steps are doubled until the quadrature's error is below the sample's; where that is not reached the
+ * outcome says so.
  */
 import type { RunControl } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
 import type { KeysOf } from '../core/known-options.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import { DEGREE, gaussQuadrature, integrate, lanczosMatrices, radauQuadrature, type FactoredMatrix, type ProbeOptions, type Tridiagonal } from './lanczos-quadrature.js';
+import {
+  DEGREE,
+  gaussQuadrature,
+  integrate,
+  lanczosMatrices,
+  radauQuadrature,
+  type FactoredMatrix,
+  type ProbeOptions,
+  type Tridiagonal,
+} from './lanczos-quadrature.js';
 import { quadratureError, quadratureSteps, type QuadratureSteps } from './quadrature-error.js';
 import { sampleInterval } from './sample-interval.js';
 
 export interface TraceEstimate {
   /**
-   * unconverged: the quadrature's error is not below the sample's. The interval holds it, infinite where nothing tells how large it is: more steps (`degree`), for log det a lower bound of
-   * the spectrum or a factorization, are what helps. nonFinite: a product, or f at a node, was NaN or infinite; the numbers are NaN.
+   * unconverged: the quadrature's error is not below the sample's. The interval holds it, infinite where nothing
+   * tells how large it is: more steps (`degree`), for log det a lower bound of the spectrum or a factorization, are
+   * what helps. nonFinite: a product, or f at a node, was NaN or infinite; the numbers are NaN.
    */
   readonly outcome: 'estimated' | 'unconverged' | 'nonFinite';
   readonly value: number;
@@ -28,18 +40,25 @@ export interface TraceEstimate {
   /** 95 % confidence interval (Student's t over the probes), widened by the error of the quadrature. */
   readonly lower: number;
   readonly upper: number;
-  /** What of the interval is due to the quadrature, on either side: extrapolated from its last changes, or half the bracket. */
+  /**
+   * What of the interval is due to the quadrature, on either side: extrapolated from its last changes, or half the
+   * bracket.
+   */
   readonly quadratureError: number;
   /** N·∫ f dμ of each probe. */
   readonly samples: Float64Array;
 }
 
 export interface LogDeterminantOptions extends ProbeOptions {
-  /** 0 < bound ≤ λ_min, such as the shift of A = K + λI with K positive semidefinite: then the quadrature's error is bracketed. With a factorization: of M⁻¹A. */
+  /**
+   * 0 < bound ≤ λ_min, such as the shift of A = K + λI with K positive semidefinite: then the quadrature's error is
+   * bracketed. With a factorization: of M⁻¹A.
+   */
   readonly lowerBound?: number;
   /**
-   * A factorization of a matrix M near A (`factor`, of a compressed matrix): log det A = log det M + tr log(F⁻¹AF⁻ᵀ), M = FFᵀ. The nearer M is to A, the fewer probes and
-   * steps the second term needs. Each step then takes a solve with M too.
+   * A factorization of a matrix M near A (`factor`, of a compressed matrix): log det A = log det M + tr log(F⁻¹AF⁻ᵀ),
+   * M = FFᵀ. The nearer M is to A, the fewer probes and steps the second term needs. Each step then takes a solve
+   * with M too.
    */
   readonly factorization?: FactoredMatrix;
 }
@@ -49,19 +68,28 @@ export const LOG_DETERMINANT_KEYS: KeysOf<LogDeterminantOptions> = {
 
 export type LogDeterminant =
   | TraceEstimate
-  | Omit<TraceEstimate, 'outcome'> & {
-    /** A Ritz value ≤ 0 or below the lower bound: A is not positive definite, or the bound is wrong. The other numbers are NaN. */
-    readonly outcome: 'indefinite';
-    /** The smallest Ritz value; λ_min lies below it, but for rounding. */
-    readonly ritzValue: number;
-  };
+  | (Omit<TraceEstimate, 'outcome'> & {
+      /**
+       * A Ritz value ≤ 0 or below the lower bound: A is not positive definite, or the bound is wrong. The other
+       * numbers are NaN.
+       */
+      readonly outcome: 'indefinite';
+      /** The smallest Ritz value; λ_min lies below it, but for rounding. */
+      readonly ritzValue: number;
+    });
 
 /** Most steps that are taken unasked. */
 const MOST_DEGREE = 1600;
 /** Errors of the quadrature below this share of the value count as none. */
 const RESOLVED = 1e-8;
 
-const NOTHING = { value: Number.NaN, standardError: Number.NaN, lower: Number.NaN, upper: Number.NaN, quadratureError: Number.NaN } as const;
+const NOTHING = {
+  value: Number.NaN,
+  standardError: Number.NaN,
+  lower: Number.NaN,
+  upper: Number.NaN,
+  quadratureError: Number.NaN,
+} as const;
 const nothing = (): TraceEstimate => ({ outcome: 'nonFinite', ...NOTHING, samples: new Float64Array(0) });
 
 /** The samples' mean, moved by `offset`, with both errors. */
@@ -69,48 +97,100 @@ function estimate(samples: Float64Array, error: number, offset = 0): TraceEstima
   const { value, standardError, lower, upper } = sampleInterval(samples);
   if (!Number.isFinite(value)) return nothing();
   // A single probe has no standard error to be below.
-  const converged = error <= Math.max(Number.isFinite(standardError) ? standardError : 0, RESOLVED * Math.abs(value + offset));
+  const converged =
+    error <= Math.max(Number.isFinite(standardError) ? standardError : 0, RESOLVED * Math.abs(value + offset));
   return {
-    outcome: converged ? 'estimated' : 'unconverged', value: value + offset, standardError, lower: lower + offset - error, upper: upper + offset + error, quadratureError: error, samples,
+    outcome: converged ? 'estimated' : 'unconverged',
+    value: value + offset,
+    standardError,
+    lower: lower + offset - error,
+    upper: upper + offset + error,
+    quadratureError: error,
+    samples,
   };
 }
 
-function traceOf(probes: readonly QuadratureSteps[], size: number, f: (eigenvalue: number) => number, offset = 0): TraceEstimate {
-  return estimate(Float64Array.from(probes, ({ all }) => size * integrate(all, f)), size * quadratureError(probes, f), offset);
+function traceOf(
+  probes: readonly QuadratureSteps[],
+  size: number,
+  f: (eigenvalue: number) => number,
+  offset = 0,
+): TraceEstimate {
+  return estimate(
+    Float64Array.from(probes, ({ all }) => size * integrate(all, f)),
+    size * quadratureError(probes, f),
+    offset,
+  );
 }
 
 /** Estimates from so many steps, twice as many each time while they are unconverged, unless `degree` says how many. */
 async function withEnoughSteps<E extends { readonly outcome: string }>(
-  operator: LinearOperator, options: LogDeterminantOptions, control: RunControl, of: (matrices: readonly Tridiagonal[]) => E,
+  operator: LinearOperator,
+  options: LogDeterminantOptions,
+  control: RunControl,
+  of: (matrices: readonly Tridiagonal[]) => E,
 ): Promise<E | undefined> {
   for (let degree = options.degree ?? DEGREE; ; degree *= 2) {
     const matrices = await lanczosMatrices(operator, { ...options, degree, reorthogonalize: true }, control);
     if (matrices === undefined) return undefined;
     const found = of(matrices);
-    if (found.outcome !== 'unconverged' || options.degree !== undefined || degree >= Math.min(operator.rows, MOST_DEGREE)) return found;
+    if (
+      found.outcome !== 'unconverged' ||
+      options.degree !== undefined ||
+      degree >= Math.min(operator.rows, MOST_DEGREE)
+    )
+      return found;
   }
 }
 
 /**
- * tr f(A) for a symmetric N × N operator, f defined on the interval of its spectrum. Cost: probes × degree products, in blocks; N·blockSize·(3 + degree) numbers, within 256 MiB
- * (beyond, vectors are not orthogonalised and more steps are needed). The variance of a sample is 2(‖f(A)‖_F² − Σ f(A)_ii²). f must be smooth over the spectrum for the quadrature's
- * error to be told: a jump between two nodes is not seen. The same seed gives the same bits. Throws ShapeError, OptionError, AbortedError.
+ * tr f(A) for a symmetric N × N operator, f defined on the interval of its spectrum. Cost: probes × degree products,
+ * in blocks; N·blockSize·(3 + degree) numbers, within 256 MiB (beyond, vectors are not orthogonalised and more steps
+ * are needed). The variance of a sample is 2(‖f(A)‖_F² − Σ f(A)_ii²). f must be smooth over the spectrum for the
+ * quadrature's error to be told: a jump between two nodes is not seen. The same seed gives the same bits. Throws
+ * ShapeError, OptionError, AbortedError.
  */
-export async function stochasticLanczosQuadrature(operator: LinearOperator, f: (eigenvalue: number) => number, options: ProbeOptions, control: RunControl = {}): Promise<TraceEstimate> {
-  return await withEnoughSteps(operator, options, control, (matrices) => traceOf(matrices.map((t) => quadratureSteps(t, options.blas)), operator.rows, f)) ?? nothing();
+export async function stochasticLanczosQuadrature(
+  operator: LinearOperator,
+  f: (eigenvalue: number) => number,
+  options: ProbeOptions,
+  control: RunControl = {},
+): Promise<TraceEstimate> {
+  return (
+    (await withEnoughSteps(operator, options, control, (matrices) =>
+      traceOf(
+        matrices.map((t) => quadratureSteps(t, options.blas)),
+        operator.rows,
+        f,
+      ),
+    )) ?? nothing()
+  );
 }
 
 /**
- * log det A = tr log A for a symmetric positive definite operator. As stochasticLanczosQuadrature. Where most eigenvalues crowd at the lower end (K + λI with a small λ), give the
- * lower bound λ, or a factorization.
+ * log det A = tr log A for a symmetric positive definite operator. As stochasticLanczosQuadrature. Where most
+ * eigenvalues crowd at the lower end (K + λI with a small λ), give the lower bound λ, or a factorization.
  */
-export async function logDeterminant(operator: LinearOperator, options: LogDeterminantOptions, control: RunControl = {}): Promise<LogDeterminant> {
+export async function logDeterminant(
+  operator: LinearOperator,
+  options: LogDeterminantOptions,
+  control: RunControl = {},
+): Promise<LogDeterminant> {
   const { lowerBound } = options;
-  if (lowerBound !== undefined && !(lowerBound > 0 && lowerBound < Infinity)) throw new OptionError(`lowerBound must be a positive number, not ${lowerBound}.`, { lowerBound });
-  return await withEnoughSteps(operator, options, control, (matrices) => logDeterminantOf(matrices, operator.rows, options)) ?? nothing();
+  if (lowerBound !== undefined && !(lowerBound > 0 && lowerBound < Infinity))
+    throw new OptionError(`lowerBound must be a positive number, not ${lowerBound}.`, { lowerBound });
+  return (
+    (await withEnoughSteps(operator, options, control, (matrices) =>
+      logDeterminantOf(matrices, operator.rows, options),
+    )) ?? nothing()
+  );
 }
 
-function logDeterminantOf(matrices: readonly Tridiagonal[], size: number, options: LogDeterminantOptions): LogDeterminant {
+function logDeterminantOf(
+  matrices: readonly Tridiagonal[],
+  size: number,
+  options: LogDeterminantOptions,
+): LogDeterminant {
   const { lowerBound, blas, factorization } = options;
   let smallest = Number.POSITIVE_INFINITY;
   let largest = 0;
@@ -119,20 +199,25 @@ function logDeterminantOf(matrices: readonly Tridiagonal[], size: number, option
     const all = gaussQuadrature(t, blas);
     return { all, most: all, half: all, exact: false };
   });
-  for (const { all: { nodes } } of probes) {
+  for (const {
+    all: { nodes },
+  } of probes) {
     smallest = Math.min(smallest, nodes[0]);
     largest = Math.max(largest, Math.abs(nodes[0]), nodes[nodes.length - 1]);
   }
   // A Ritz value may undercut λ_min by rounding.
   const least = lowerBound === undefined ? 0 : lowerBound - size * Number.EPSILON * largest;
-  if (smallest <= least || smallest <= 0) return { outcome: 'indefinite', ritzValue: smallest, ...NOTHING, samples: new Float64Array(0) };
+  if (smallest <= least || smallest <= 0)
+    return { outcome: 'indefinite', ritzValue: smallest, ...NOTHING, samples: new Float64Array(0) };
   const offset = factorization?.logdet ?? 0;
   if (lowerBound === undefined) return traceOf(probes, size, Math.log, offset);
   const samples = new Float64Array(matrices.length);
   let bracket = 0;
   matrices.forEach((t, l) => {
     const above = integrate(probes[l].all, Math.log);
-    const below = integrate(radauQuadrature(t, blas, Math.min(lowerBound, smallest * (1 - Number.EPSILON))), (x) => Math.log(Math.max(x, Number.MIN_VALUE)));
+    const below = integrate(radauQuadrature(t, blas, Math.min(lowerBound, smallest * (1 - Number.EPSILON))), (x) =>
+      Math.log(Math.max(x, Number.MIN_VALUE)),
+    );
     samples[l] = (size * (above + below)) / 2;
     bracket += (size * Math.abs(above - below)) / 2 / matrices.length;
   });

@@ -1,6 +1,7 @@
 /**
  * A source scaled so that its largest diagonal entry is about 1. Layer 3.
- * Sums of squares leave the range of float64 where entries are below 1e-154 or beyond 1e154; scaled by a power of two nothing is rounded.
+ * Sums of squares leave the range of float64 where entries are below 1e-154 or beyond 1e154; scaled by a power of two
+ * nothing is rounded.
  */
 import type { Indices } from '../core/indices.js';
 import type { Matrix } from '../dense/matrix.js';
@@ -13,7 +14,10 @@ const ROOM = 200;
 /** Beyond, 2^−e itself is out of range. */
 const MOST = 1000;
 
-/** The power of two by which numbers of size `largest` come near 1; 1 where their squares are well within the range, or where there is nothing to scale. */
+/**
+ * The power of two by which numbers of size `largest` come near 1; 1 where their squares are well within the range,
+ * or where there is nothing to scale.
+ */
 export function unitFactor(largest: number): number {
   if (!(largest > 0 && largest < Infinity)) return 1;
   const exponent = Math.max(-MOST, Math.min(MOST, Math.floor(Math.log2(largest))));
@@ -33,7 +37,8 @@ class ScaledSource implements EntrySource {
     this.size = source.size;
     if (source.points !== undefined) this.points = source.points;
     if (source.operator !== undefined) this.operator = scaled(source.operator, factor);
-    if (source.descriptor !== undefined) this.descriptor = { ...source.descriptor, factor: factor * (source.descriptor.factor ?? 1) };
+    if (source.descriptor !== undefined)
+      this.descriptor = { ...source.descriptor, factor: factor * (source.descriptor.factor ?? 1) };
     this.#source = source;
     this.#factor = factor;
   }
@@ -53,5 +58,9 @@ class ScaledSource implements EntrySource {
   }
 }
 
-/** factor·K, the source itself where the factor is 1. Entries of factor·K are exact for a power of two, but below 2^−1022. */
-export const scaledSource = (source: EntrySource, factor: number): EntrySource => (factor === 1 ? source : new ScaledSource(source, factor));
+/**
+ * factor·K, the source itself where the factor is 1. Entries of factor·K are exact for a power of two, but below
+ * 2^−1022.
+ */
+export const scaledSource = (source: EntrySource, factor: number): EntrySource =>
+  factor === 1 ? source : new ScaledSource(source, factor);

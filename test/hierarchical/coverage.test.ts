@@ -1,4 +1,7 @@
-/** The stated intervals of measured errors hold the truth for at least 93 of 100 seeds; bench/coverage-cases.ts has more of them, and larger ones. */
+/**
+ * The stated intervals of measured errors hold the truth for at least 93 of 100 seeds; bench/coverage-cases.ts has
+ * more of them, and larger ones.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { operatorError } from '#hmatrix/approximation/operator-error.js';
 import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
@@ -16,7 +19,9 @@ const SEEDS = 200;
 const LEAST = 0.93;
 const N = 500;
 let team: Team;
-beforeAll(async () => { team = await Team.open({ workers: 1 }); });
+beforeAll(async () => {
+  team = await Team.open({ workers: 1 });
+});
 afterAll(() => team.close());
 
 /** D K D with log-normal D. */
@@ -39,16 +44,28 @@ async function coverage(truth: number, estimate: (seed: number) => Promise<Error
 }
 
 describe('95_percent_intervals_hold_the_truth', () => {
-  it.each(['hss even', 'hodlr even', 'hss uneven'])('of_errors_from_entries_and_from_products: %s', async (name) => {
-    const [format, diagonal] = name.split(' ') as ['hss' | 'hodlr', string];
-    const k = denseOf(gaussianSource(N, 2, 0.4, team.blas));
-    const dense = diagonal === 'uneven' ? uneven(k) : k;
-    const source = denseSource(dense, { blas: team.blas });
-    const matrix = await compress(source, { format, distance: 'angle', leafSize: 32, maxRank: 16, tolerance: 1e-3 }, { team });
-    const truth = (await matrix.estimateError(source)).relative;
-    expect(await coverage(truth, (seed) => estimateError(source, matrix, { columns: 192, seed }, { team }))).toBeGreaterThanOrEqual(LEAST);
-    const operator = denseOperator(dense, true, team.blas);
-    expect(await coverage(truth, (seed) => operatorError(operator, matrix, { columns: 24, seed }, { team }))).toBeGreaterThanOrEqual(LEAST);
-    matrix.release();
-  }, 60_000);
+  it.each(['hss even', 'hodlr even', 'hss uneven'])(
+    'of_errors_from_entries_and_from_products: %s',
+    async (name) => {
+      const [format, diagonal] = name.split(' ') as ['hss' | 'hodlr', string];
+      const k = denseOf(gaussianSource(N, 2, 0.4, team.blas));
+      const dense = diagonal === 'uneven' ? uneven(k) : k;
+      const source = denseSource(dense, { blas: team.blas });
+      const matrix = await compress(
+        source,
+        { format, distance: 'angle', leafSize: 32, maxRank: 16, tolerance: 1e-3 },
+        { team },
+      );
+      const truth = (await matrix.estimateError(source)).relative;
+      expect(
+        await coverage(truth, (seed) => estimateError(source, matrix, { columns: 192, seed }, { team })),
+      ).toBeGreaterThanOrEqual(LEAST);
+      const operator = denseOperator(dense, true, team.blas);
+      expect(
+        await coverage(truth, (seed) => operatorError(operator, matrix, { columns: 24, seed }, { team })),
+      ).toBeGreaterThanOrEqual(LEAST);
+      matrix.release();
+    },
+    60_000,
+  );
 });

@@ -1,4 +1,7 @@
-/** The stated intervals of traces, log determinants and densities hold the truth for at least 93 of 100 seeds, also where most eigenvalues crowd at the lower end. */
+/**
+ * The stated intervals of traces, log determinants and densities hold the truth for at least 93 of 100 seeds, also
+ * where most eigenvalues crowd at the lower end.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { compress } from '#hmatrix/hierarchical/compress.js';
@@ -14,7 +17,9 @@ const N = 48;
 const SEEDS = 200;
 const LEAST = 0.93;
 let team: Team;
-beforeAll(async () => { team = await Team.open({ workers: 1 }); });
+beforeAll(async () => {
+  team = await Team.open({ workers: 1 });
+});
 afterAll(() => team.close());
 
 /** K + λI of a Gaussian kernel whose spectrum falls below λ, and its eigenvalues. */
@@ -28,9 +33,14 @@ function crowded(shift: number, size = N): { operator: LinearOperator; dense: Ma
   return { operator: denseOperator(dense, true, team.blas), dense, values };
 }
 
-const traceOf = (values: Float64Array, f: (x: number) => number): number => values.reduce((total, value) => total + f(value), 0);
+const traceOf = (values: Float64Array, f: (x: number) => number): number =>
+  values.reduce((total, value) => total + f(value), 0);
 
-interface Stated { readonly outcome: string; readonly lower: number; readonly upper: number }
+interface Stated {
+  readonly outcome: string;
+  readonly lower: number;
+  readonly upper: number;
+}
 
 async function coverage(truth: number, estimate: (seed: number) => Promise<Stated>): Promise<number> {
   let held = 0;
@@ -48,20 +58,34 @@ describe('95_percent_intervals_hold_the_truth', () => {
     const { operator, values } = crowded(shift);
     const truth = traceOf(values, Math.log);
     const { blas } = team;
-    expect(await coverage(truth, (seed) => logDeterminant(operator, { blas, seed, probes: 16 }))).toBeGreaterThanOrEqual(LEAST);
-    expect(await coverage(truth, (seed) => logDeterminant(operator, { blas, seed, probes: 16, lowerBound: shift }))).toBeGreaterThanOrEqual(LEAST);
+    expect(
+      await coverage(truth, (seed) => logDeterminant(operator, { blas, seed, probes: 16 })),
+    ).toBeGreaterThanOrEqual(LEAST);
+    expect(
+      await coverage(truth, (seed) => logDeterminant(operator, { blas, seed, probes: 16, lowerBound: shift })),
+    ).toBeGreaterThanOrEqual(LEAST);
   });
 
   it('of_log_determinants_by_a_factorization', async () => {
     const { operator, values } = crowded(1e-2);
-    const matrix = await compress(gaussianSource(N, 2, 1, team.blas), { leafSize: 12, maxRank: 12, tolerance: 1e-3 }, { team });
+    const matrix = await compress(
+      gaussianSource(N, 2, 1, team.blas),
+      { leafSize: 12, maxRank: 12, tolerance: 1e-3 },
+      { team },
+    );
     const factorization = await factor(matrix, { shift: 2e-2 }, { team });
     const { blas } = team;
     const options = { blas, probes: 16, degree: 20 };
-    expect(await coverage(traceOf(values, Math.log), (seed) => logDeterminant(operator, { ...options, seed, factorization }))).toBeGreaterThanOrEqual(LEAST);
+    expect(
+      await coverage(traceOf(values, Math.log), (seed) =>
+        logDeterminant(operator, { ...options, seed, factorization }),
+      ),
+    ).toBeGreaterThanOrEqual(LEAST);
     // What the factorization leaves to be estimated is smaller, and is quickly found.
     const plain = await logDeterminant(operator, { blas, probes: 16 });
-    expect((await logDeterminant(operator, { ...options, factorization })).standardError).toBeLessThan(plain.standardError / 2);
+    expect((await logDeterminant(operator, { ...options, factorization })).standardError).toBeLessThan(
+      plain.standardError / 2,
+    );
     factorization.release();
     matrix.release();
   });
@@ -69,7 +93,11 @@ describe('95_percent_intervals_hold_the_truth', () => {
   it('of_traces_of_the_inverse_and_the_square', async () => {
     const { operator, values } = crowded(1e-2);
     for (const f of [(x: number) => 1 / x, (x: number) => x * x]) {
-      expect(await coverage(traceOf(values, f), (seed) => stochasticLanczosQuadrature(operator, f, { blas: team.blas, seed, probes: 16 }))).toBeGreaterThanOrEqual(LEAST);
+      expect(
+        await coverage(traceOf(values, f), (seed) =>
+          stochasticLanczosQuadrature(operator, f, { blas: team.blas, seed, probes: 16 }),
+        ),
+      ).toBeGreaterThanOrEqual(LEAST);
     }
   });
 
@@ -78,9 +106,17 @@ describe('95_percent_intervals_hold_the_truth', () => {
     const width = 1;
     const at = { density: [0, 0, 0, 0, 0], cumulative: [0, 0, 0, 0, 0] };
     for (let seed = 0; seed < SEEDS; seed++) {
-      const { grid, density, cumulative } = await spectralDensity(operator, { blas: team.blas, seed, probes: 20, degree: 12, width, grid: { from: -1, to: 7, count: 5 } });
+      const { grid, density, cumulative } = await spectralDensity(operator, {
+        blas: team.blas,
+        seed,
+        probes: 20,
+        degree: 12,
+        width,
+        grid: { from: -1, to: 7, count: 5 },
+      });
       grid.forEach((t, i) => {
-        const smooth = traceOf(values, (x) => Math.exp(-0.5 * ((t - x) / width) ** 2)) / (N * width * Math.sqrt(2 * Math.PI));
+        const smooth =
+          traceOf(values, (x) => Math.exp(-0.5 * ((t - x) / width) ** 2)) / (N * width * Math.sqrt(2 * Math.PI));
         if (density.lower[i] <= smooth && smooth <= density.upper[i]) at.density[i]++;
         const share = traceOf(values, (x) => (x <= t ? 1 : 0)) / N;
         if (cumulative.lower[i] <= share && share <= cumulative.upper[i]) at.cumulative[i]++;
@@ -97,7 +133,11 @@ describe('an_unconverged_quadrature', () => {
     const truth = traceOf(values, Math.log);
     const { blas } = team;
     for (const options of [{ degree: 10 }, { degree: 20, lowerBound: 1e-6 }, { degree: 3 }]) {
-      const { outcome, lower, upper, quadratureError, standardError } = await logDeterminant(operator, { blas, probes: 10, ...options });
+      const { outcome, lower, upper, quadratureError, standardError } = await logDeterminant(operator, {
+        blas,
+        probes: 10,
+        ...options,
+      });
       expect(outcome).toBe('unconverged');
       expect(quadratureError).toBeGreaterThan(standardError);
       expect(lower <= truth && truth <= upper).toBe(true);
@@ -107,7 +147,7 @@ describe('an_unconverged_quadrature', () => {
   it('goes_on_by_itself_where_no_degree_is_given', async () => {
     // Eigenvalues in equal ratios over ten decades: 100 steps are not enough.
     const size = 300;
-    const values = Float64Array.from({ length: size }, (_, i) => 10 ** (-10 * i / size));
+    const values = Float64Array.from({ length: size }, (_, i) => 10 ** ((-10 * i) / size));
     const dense = zeros(size, size);
     for (let i = 0; i < size; i++) dense.data[i * (size + 1)] = values[i];
     const operator = denseOperator(view(dense.data, 0, size, size), true, team.blas);
