@@ -7,7 +7,7 @@ import { AsymmetryError, NonFiniteError, NotPositiveDefiniteError, ShapeError } 
 import type { Indices } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
 import type { Blas } from '../dense/blas.js';
-import { checkView, copyInto, matrixOver, view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { checkView, copyInto, matrixOver, view, type FloatArray, type Matrix, type Precision } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { EntrySource, SourceContext, SourceDescriptor } from './entry-source.js';
 
@@ -62,6 +62,9 @@ export class DenseSource implements EntrySource {
       this.operator = { rows: matrix.rows, cols: matrix.rows, symmetric: true, applyUnchecked: (out, x, alpha, beta) => { blas.symm('L', 'L', alpha, this.#matrix, x, beta, out); } };
     }
   }
+
+  /** Of the stored numbers. */
+  get precision(): Precision { return this.#matrix.data instanceof Float64Array ? 'f64' : 'f32'; }
 
   get descriptor(): SourceDescriptor {
     this.#matrix = shared(this.#matrix);
