@@ -4,6 +4,7 @@
  * makes the batch's passes and adds its part, for all vectors at a time.
  */
 import { OptionError } from '../core/errors.js';
+import { RandomStream } from '../core/random.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { copyInto, view, type FloatArray, type Matrix } from '../dense/matrix.js';
@@ -28,6 +29,10 @@ export interface CurvatureOptions extends CurvatureMemory {
 const READ_AT_A_TIME = 1024;
 /** Numbers of staged vectors: vectors of a slab are a multiple of 64 from 64 to 256. */
 const STAGED_NUMBERS = 2 ** 24;
+/** Products in float32 below this share of their vectors are made again with vectors this many times as long, so that none of their terms falls below the range. */
+const TINY = 2 ** -60;
+const LENGTHENED = 2 ** 64;
+const PROBE_STREAM = 0x74696e79;
 const slabWidth = (size: number): number => Math.max(1, Math.min(4, Math.floor(STAGED_NUMBERS / (64 * size)))) * 64;
 
 /** What workers hold for operators that nobody holds any more is let go of; `release` does it at once. */
@@ -54,6 +59,8 @@ export class SampleOperator implements LinearOperator {
   readonly #graphs = new Map<string, TaskGraph>();
   #state: SampleState | undefined;
   #partial: FloatArray | null = null;
+  /** What vectors are multiplied by; unknown before the first product. */
+  #scale: number | undefined;
   #staging: { x: FloatArray; out: FloatArray } | undefined;
 
   constructor(model: Model, sum: SampleSum, options: CurvatureOptions) {
@@ -91,11 +98,26 @@ export class SampleOperator implements LinearOperator {
 
   /** out ← α·A·X + β·out, shapes taken on trust; precisions may differ. */
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
+    this.#scale ??= this.#live().precision === 'f64' ? 1 : this.#probed();
+    this.#multiply(out, x, alpha, beta);
+  }
+
+  #multiply(out: Matrix, x: Matrix, alpha: number, beta: number): void {
     for (let first = 0; first < this.samples; first += this.capacity) {
       const count = Math.min(this.capacity, this.samples - first);
       if (!this.kept) this.#prepare(first, count);
       this.#product(out, x, alpha, first === 0 ? beta : 1, count);
     }
+  }
+
+  /** The scale for float32, from a product with one seeded vector: networks whose outputs are all but certain have entries down to 1e-43 and below. */
+  #probed(): number {
+    const x = view(sharedFloat64(this.rows), 0, this.rows, 1);
+    const out = view(sharedFloat64(this.rows), 0, this.rows, 1);
+    new RandomStream(0, PROBE_STREAM).fillNormal(x.data as Float64Array);
+    this.#scale = 1;
+    this.#multiply(out, x, 1, 0);
+    return out.data.every((value) => Math.abs(value) < TINY) ? LENGTHENED : 1;
   }
 
   /** Frees the passes, here and on the team; the operator cannot multiply any more. */
@@ -154,7 +176,7 @@ export class SampleOperator implements LinearOperator {
       const ys = visible ? target : this.#staged('out', out.data, p);
       if (!visible && beta !== 0) copyInto(ys, target);
       const args: ProductArguments = {
-        x: this.#visible(view(x.data, x.offset + first * x.ld, x.rows, p, x.ld)), out: ys, alpha: alpha / (this.samples * drawsOf(state.sum)), beta,
+        x: this.#visible(view(x.data, x.offset + first * x.ld, x.rows, p, x.ld)), out: ys, alpha: alpha / (this.samples * drawsOf(state.sum)) / (this.#scale ?? 1), beta, scale: this.#scale ?? 1,
         samples: count, split, partial: this.#sums(state, split),
       };
       this.#run(productTask, this.#graph(split.groups * split.parts + (split.parts > 1 ? split.groups : 0), split), args);

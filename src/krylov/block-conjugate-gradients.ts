@@ -375,10 +375,11 @@ class BlockConjugateGradients implements BlockSolver {
       for (let j = 0; j < active; j++) work.energies[j] = work.norms[j] ** 2;
     } else {
       preconditioner.applyUnchecked(z, r, 1, 0);
+      this.#system.settlePreconditioner(r.data.subarray(0, size * active) as Float64Array, z.data.subarray(0, size * active) as Float64Array);
       for (let j = 0; j < active; j++) {
         const rz = dot(work.r.data.subarray(j * size, (j + 1) * size) as Float64Array, z.data.subarray(j * size, (j + 1) * size) as Float64Array);
         if (!Number.isFinite(rz)) return { outcome: 'nonFinite' };
-        if (rz <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: rz / work.norms[j] ** 2 };
+        if (rz <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: this.#system.curvatureOf(rz / work.norms[j] ** 2) };
         work.energies[j] = rz;
       }
     }

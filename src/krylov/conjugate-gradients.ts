@@ -88,10 +88,11 @@ class ConjugateGradients implements Recurrence {
     let rz = this.residualNorm * this.residualNorm;
     if (preconditioner !== undefined) {
       preconditioner.applyUnchecked(z.matrix, r.matrix, 1, 0);
+      this.#system.settlePreconditioner(r.data, z.data);
       rz = dot(r.data, z.data);
     }
     if (!Number.isFinite(rz)) return NON_FINITE;
-    if (rz <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: rz / (this.residualNorm * this.residualNorm) };
+    if (rz <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: this.#system.curvatureOf(rz / (this.residualNorm * this.residualNorm)) };
     if (this.#steps === 1 && preconditioner !== undefined) {
       const asymmetry = this.#asymmetry(rz);
       if (asymmetry > MOST_ASYMMETRY) return { outcome: 'asymmetricPreconditioner', asymmetry };

@@ -88,10 +88,11 @@ class FlexibleConjugateGradients implements Recurrence {
     let rz = squared;
     if (preconditioner !== undefined) {
       preconditioner.applyUnchecked(z.matrix, r.matrix, 1, 0);
+      this.#system.settlePreconditioner(r.data, z.data);
       rz = dot(r.data, z.data);
     }
     if (!Number.isFinite(rz)) return NON_FINITE;
-    if (rz <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: rz / squared };
+    if (rz <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: this.#system.curvatureOf(rz / squared) };
     p.data.set(z.data);
     // Once the ring is full, all its columns but the current one are the window: two runs of columns around it.
     this.#removeWindow(p, z, 0, current, size);

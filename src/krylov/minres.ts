@@ -92,14 +92,18 @@ class MinimalResiduals implements Recurrence {
     this.#failure = undefined;
     const squared = this.#precondition(this.#z, this.#v);
     if (!Number.isFinite(squared)) this.#failure = NON_FINITE;
-    else if (squared <= 0) this.#failure = { outcome: 'indefinitePreconditioner', preconditionerCurvature: squared / (residualNorm * residualNorm) };
+    else if (squared <= 0) this.#failure = { outcome: 'indefinitePreconditioner', preconditionerCurvature: this.#system.curvatureOf(squared / (residualNorm * residualNorm)) };
     this.#gamma = this.#eta = Math.sqrt(squared);
     this.#normalize(this.#v, this.#z, this.#gamma);
   }
 
   /** z ← M v; returns vᵀMv. */
   #precondition(z: Vector, v: Vector): number {
-    this.#system.preconditioner?.applyUnchecked(z.matrix, v.matrix, 1, 0);
+    const { preconditioner } = this.#system;
+    if (preconditioner !== undefined) {
+      preconditioner.applyUnchecked(z.matrix, v.matrix, 1, 0);
+      this.#system.settlePreconditioner(v.data, z.data);
+    }
     return dot(v.data, z.data);
   }
 
@@ -163,7 +167,7 @@ class MinimalResiduals implements Recurrence {
     if (!Number.isFinite(squared) || !Number.isFinite(length)) return NON_FINITE;
     // What is left of A z is rounding: the space is invariant.
     const invariant = length <= 16 * size * Number.EPSILON ** 2 * image;
-    if (!invariant && squared <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: squared / length };
+    if (!invariant && squared <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: this.#system.curvatureOf(squared / length) };
     const gamma = invariant ? 0 : Math.sqrt(squared);
 
     // The rotations before this one, applied to the new column of T; then its own.

@@ -61,7 +61,9 @@ function stagnation(residual: number, rounding: Shortfall['rounding'], { shift, 
   if (rounding === undefined) return `that lies below what rounding allows: ${shift}`;
   const { of, condition, level } = rounding;
   const at = `at ‖A + λI‖‖x‖/‖b‖ = ${condition.toPrecision(2)}`;
-  if (!(residual <= EXPLAINED * level)) return `A + λI is not quite positive definite, or its products are less accurate than ${of === 'products' ? 'float32' : 'float64'}: ${shift}`;
+  if (!(residual <= EXPLAINED * level)) {
+    return `which rounding does not explain (about ${level.toExponential(0)}): A + λI is too ill-conditioned for this preconditioner, not quite positive definite, or its products are less accurate than ${of === 'products' ? 'float32' : 'float64'}; ${shift}, or a better preconditioner`;
+  }
   switch (of) {
     case 'x': return `x is of float32, which holds a residual of about ${level.toExponential(0)} ${at}: ${doubleSolution}`;
     case 'products': return `products with A are of float32, which allows about ${level.toExponential(0)} ${at}: ${doubleProducts}`;
