@@ -102,9 +102,13 @@ export class DualForm {
     return Math.sqrt(squaredNorm(this.matrix));
   }
 
-  /** out ← Ĵ·X: X is N × k, out n·r × k. 2k(nN + nrΣd) flops. Throws ShapeError. */
+  /** out ← Ĵ·X: X is N × k, out n·r × k, of either precision. 2k(nN + nrΣd) flops. Throws ShapeError. */
   applyJacobian(x: Matrix, out: Matrix): void {
     this.#check(x, this.parameters, out, this.order);
+    inDouble(x, out, (wide, product) => { this.#jacobian(wide, product); });
+  }
+
+  #jacobian(x: Matrix, out: Matrix): void {
     const n = this.#samples;
     const r = this.#network.outputs;
     const scale = 1 / Math.sqrt(n);
@@ -126,9 +130,13 @@ export class DualForm {
     }
   }
 
-  /** out ← Ĵᵀ·Y: Y is n·r × k, out N × k. Throws ShapeError. */
+  /** out ← Ĵᵀ·Y: Y is n·r × k, out N × k, of either precision. Throws ShapeError. */
   applyJacobianTransposed(y: Matrix, out: Matrix): void {
     this.#check(y, this.order, out, this.parameters);
+    inDouble(y, out, (wide, product) => { this.#jacobianTransposed(wide, product); });
+  }
+
+  #jacobianTransposed(y: Matrix, out: Matrix): void {
     const n = this.#samples;
     const r = this.#network.outputs;
     const scale = 1 / Math.sqrt(n);
@@ -148,7 +156,7 @@ export class DualForm {
   }
 
   /**
-   * The solutions X of (G + λI)X = B for N × k right-hand sides, λ > 0: x = (b − Ĵᵀ(λI + T)⁻¹Ĵb)/λ (Woodbury). Exact to rounding, relative error about eps·(‖G‖ + λ)/λ.
+   * The solutions X, in float64, of (G + λI)X = B for N × k right-hand sides of either precision, λ > 0: x = (b − Ĵᵀ(λI + T)⁻¹Ĵb)/λ (Woodbury). Exact to rounding, relative error about eps·(‖G‖ + λ)/λ.
    * The Cholesky factor of λI + T (⅓(nr)³ flops) is kept for the next call with the same λ. Throws OptionError for λ ≤ 0, ShapeError,
    * NotPositiveDefiniteError where λ is lost in the rounding of T.
    */
@@ -214,6 +222,12 @@ export class DualForm {
     if (x.rows !== rows || out.rows !== outRows || x.cols !== out.cols) {
       throw new ShapeError(`A product of ${outRows} × ${rows} by ${x.rows} × ${x.cols} into ${out.rows} × ${out.cols} does not fit.`, { expected: [rows, outRows], x: [x.rows, x.cols], out: [out.rows, out.cols] });
     }
-    if (!(x.data instanceof Float64Array) || !(out.data instanceof Float64Array)) throw new ShapeError('The dual form multiplies float64 matrices.', {});
   }
+}
+
+/** `multiply` on float64 copies of what is float32. */
+function inDouble(x: Matrix, out: Matrix, multiply: (x: Matrix, out: Matrix) => void): void {
+  const target = out.data instanceof Float64Array ? out : zeros(out.rows, out.cols);
+  multiply(widenedMatrix(x), target);
+  if (target !== out) copyInto(out, target);
 }

@@ -32,11 +32,11 @@ export function ekfac(model: Model, options: KroneckerOptions): EigenvalueCorrec
   const precision: Precision = model.parameters instanceof Float64Array ? 'f64' : 'f32';
   const layers = model.network.layers.map((layer, ℓ) => eigenBlock(layer, bases[ℓ], eigenvalues[ℓ], precision));
   return {
-    ...eigenOperator(layers, blas), precision,
+    ...eigenOperator(layers, precision, blas), precision,
     solver({ damping }) {
       checkDamping(damping);
       const inverse = layers.map((layer, ℓ) => ({ ...layer, eigenvalues: dampedReciprocals(layer.eigenvalues, damping, precision, ℓ) }));
-      return { ...eigenOperator(inverse, blas), damping };
+      return { ...eigenOperator(inverse, precision, blas), damping };
     },
   };
 }

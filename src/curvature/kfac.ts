@@ -54,7 +54,7 @@ function kroneckerFactored({ network, parameters }: Model, factors: readonly Kro
     offset, width, outputs,
     input: inPrecision(factors[ℓ].input, precision), output: roundFactor(factors[ℓ].output, precision),
   }));
-  const operator = layerBlockOperator(layers, ({ input, output }, v, spare) => {
+  const operator = layerBlockOperator(layers, precision, ({ input, output }, v, spare) => {
     blas.gemm('N', 'N', 1, input, v, 0, spare);
     if (output.kind === 'dense') {
       multiplyRight(spare, 'N', output.matrix, v, blas);

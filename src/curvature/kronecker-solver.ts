@@ -37,7 +37,7 @@ export function exactDampedInverse(layers: readonly LayerBlock[], bases: readonl
   if (kind !== 'exact') throw new OptionError(`Unknown damping "${String(kind)}": choose exact or factored-tikhonov.`, { kind });
   checkDamping(damping);
   const blocks = layers.map((layer, ℓ) => eigenBlock(layer, bases[ℓ], dampedReciprocals(kroneckerEigenvalues(bases[ℓ]), damping, precision, ℓ), precision));
-  return { ...eigenOperator(blocks, blas), damping };
+  return { ...eigenOperator(blocks, precision, blas), damping };
 }
 
 /** Lower Cholesky factor of A + πγI, and of Γ + (γ/π)I or its reciprocals where it is diagonal. */
@@ -59,7 +59,7 @@ export function factoredDampedInverse(layers: readonly (LayerBlock & KroneckerFa
     const damped = active ? dampedCholesky(input, π * γ, precision, ℓ, 'A', blas) : diagonalMatrix(width, Math.sqrt(γ), precision);
     return { offset, width, outputs, input: damped, output: dampedFactor(active ? output : zero(outputs), γ / π, precision, ℓ, blas) };
   });
-  const operator = layerBlockOperator(blocks, ({ input, output, outputs }, v) => {
+  const operator = layerBlockOperator(blocks, precision, ({ input, output, outputs }, v) => {
     blas.trsm('L', 'L', 'N', 'N', 1, input, v);
     blas.trsm('L', 'L', 'T', 'N', 1, input, v);
     if (output.kind === 'diagonal') {

@@ -129,8 +129,7 @@ class Product {
   #pack(x: Matrix, first: number, g: number, width: number, scale: number): void {
     const { network } = this.#state;
     if (this.#packed.length < network.parameters * width) this.#packed = this.#array(network.parameters * width);
-    packVectors(x, first, g, network.layers, this.#packed);
-    if (scale !== 1) for (let k = 0; k < network.parameters * g; k++) this.#packed[k] *= scale;
+    packVectors(x, first, g, network.layers, this.#packed, scale);
   }
 
   #finish(first: number, g: number, sums: FloatArray, { out, alpha, beta }: ProductArguments): void {

@@ -29,7 +29,7 @@ export interface CurvatureOptions extends CurvatureMemory {
 const READ_AT_A_TIME = 1024;
 /** Numbers of staged vectors: vectors of a slab are a multiple of 64 from 64 to 256. */
 const STAGED_NUMBERS = 2 ** 24;
-/** Products in float32 below this share of their vectors are made again with vectors this many times as long, so that none of their terms falls below the range. */
+/** Where products in float32 are below this share of their vectors, vectors are multiplied as if their largest entry were about LENGTHENED, so that no term falls below the range. */
 const TINY = 2 ** -60;
 const LENGTHENED = 2 ** 64;
 const PROBE_STREAM = 0x74696e79;
@@ -59,8 +59,8 @@ export class SampleOperator implements LinearOperator {
   readonly #graphs = new Map<string, TaskGraph>();
   #state: SampleState | undefined;
   #partial: FloatArray | null = null;
-  /** What vectors are multiplied by; unknown before the first product. */
-  #scale: number | undefined;
+  /** Whether products are so small that vectors have to be lengthened; unknown before the first product. */
+  #tiny: boolean | undefined;
   #staging: { x: FloatArray; out: FloatArray } | undefined;
 
   constructor(model: Model, sum: SampleSum, options: CurvatureOptions) {
@@ -98,7 +98,7 @@ export class SampleOperator implements LinearOperator {
 
   /** out ← α·A·X + β·out, shapes taken on trust; precisions may differ. */
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
-    this.#scale ??= this.#live().precision === 'f64' ? 1 : this.#probed();
+    this.#tiny ??= this.#live().precision === 'f32' && this.#probed();
     this.#multiply(out, x, alpha, beta);
   }
 
@@ -110,14 +110,22 @@ export class SampleOperator implements LinearOperator {
     }
   }
 
-  /** The scale for float32, from a product with one seeded vector: networks whose outputs are all but certain have entries down to 1e-43 and below. */
-  #probed(): number {
+  /** By a product with one seeded vector: networks whose outputs are all but certain have entries down to 1e-43 and below. */
+  #probed(): boolean {
     const x = view(sharedFloat64(this.rows), 0, this.rows, 1);
     const out = view(sharedFloat64(this.rows), 0, this.rows, 1);
     new RandomStream(0, PROBE_STREAM).fillNormal(x.data as Float64Array);
-    this.#scale = 1;
+    this.#tiny = false;
     this.#multiply(out, x, 1, 0);
-    return out.data.every((value) => Math.abs(value) < TINY) ? LENGTHENED : 1;
+    return out.data.every((value) => Math.abs(value) < TINY);
+  }
+
+  /** The power of two that vectors are multiplied by, and their products divided by. */
+  #scaleFor(x: Matrix): number {
+    if (this.#tiny !== true) return 1;
+    let largest = 0;
+    for (let j = 0; j < x.cols; j++) for (let i = x.offset + j * x.ld, end = i + x.rows; i < end; i++) largest = Math.max(largest, Math.abs(x.data[i]));
+    return largest > 0 && Number.isFinite(largest) ? LENGTHENED / 2 ** Math.round(Math.log2(largest)) : 1;
   }
 
   /** Frees the passes, here and on the team; the operator cannot multiply any more. */
@@ -171,12 +179,14 @@ export class SampleOperator implements LinearOperator {
     for (let first = 0; first < x.cols; first += slab) {
       const p = Math.min(slab, x.cols - first);
       const split = splitProduct(state, p, count);
+      const vectors = view(x.data, x.offset + first * x.ld, x.rows, p, x.ld);
+      const scale = this.#scaleFor(vectors);
       const target = view(out.data, out.offset + first * out.ld, out.rows, p, out.ld);
       const visible = this.#team === undefined || (out.data.buffer instanceof SharedArrayBuffer);
       const ys = visible ? target : this.#staged('out', out.data, p);
       if (!visible && beta !== 0) copyInto(ys, target);
       const args: ProductArguments = {
-        x: this.#visible(view(x.data, x.offset + first * x.ld, x.rows, p, x.ld)), out: ys, alpha: alpha / (this.samples * drawsOf(state.sum)) / (this.#scale ?? 1), beta, scale: this.#scale ?? 1,
+        x: this.#visible(vectors), out: ys, alpha: alpha / (this.samples * drawsOf(state.sum)) / scale, beta, scale,
         samples: count, split, partial: this.#sums(state, split),
       };
       this.#run(productTask, this.#graph(split.groups * split.parts + (split.parts > 1 ? split.groups : 0), split), args);
