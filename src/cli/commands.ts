@@ -58,13 +58,14 @@ export interface SolveCommandOptions extends CommonOptions, InputOptions, Networ
   /** Of Nyström. */
   readonly rank?: number;
   /** Of the solve. */
-  readonly tolerance: number;
+  readonly tolerance?: number;
   readonly compressTolerance?: number;
   readonly maxIterations?: number;
   readonly rhs: string;
   readonly vectors: number;
   readonly seed: number;
   readonly out?: string;
+  readonly keepFailed?: true;
   readonly record?: string;
 }
 /** What a table of preconditioners takes: only what was given. */
@@ -185,13 +186,14 @@ function withSolve(command: Command): Command {
     .option('--rank <r>', 'of the preconditioner nystrom (default: 256, at most N/4)', wholeNumber(1, 65_536))
     .option('--rhs <b>', "right-hand sides: an .npy file of N rows, or 'seeded' for standard normal vectors", 'seeded')
     .option('--vectors <p>', "how many vectors 'seeded' makes", wholeNumber(1, 65_536), 1)
-    .option('--tolerance <t>', 'asked relative residual of each right-hand side', finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1), 1e-8)
+    .option('--tolerance <t>', 'asked relative residual of each right-hand side (default: 1e-8, or in float32 what that allows)', finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1))
     .option('--max-iterations <k>', 'most iterations (default: 10·N, at most 10,000)', wholeNumber(0))
-    .addOption(named('--format <name>', 'solve with the compressed matrix of this format in place of the matrix itself', ['hss', 'hodlr', 'fmm']))
+    .addOption(named('--format <name>', 'solve with the compressed matrix of this format in place of the matrix itself; the residual is still that of the matrix itself', ['hss', 'hodlr', 'fmm']))
     .option('--compress-tolerance <t>', 'of what is compressed, Frobenius norm (default: 1e-2 for a preconditioner, 1e-5 with --format)', finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1)))
     .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
     .option('--memory-limit <bytes>', 'refuse to begin what may need more, e.g. 8G (default: what is free)', byteCount)
-    .option('--out <file>', 'write the solution, .npy')
+    .option('--out <file>', 'write the solution, .npy, unless the tolerance was missed')
+    .option('--keep-failed', 'write --out also where the tolerance was missed')
     .option('--record <file>', 'write the record of the run as JSON')
     .option('--quiet', 'print nothing but failures');
 }

@@ -40,13 +40,13 @@ export const allowedResidual = (precision: Precision, condition: number): number
 /** max_j ‖A‖‖x_j‖/‖b_j‖ over the columns: how much more than b the terms of Ax are, so what a relative error of A or of x weighs. */
 export function conditions(norm: number, b: Matrix, x: Matrix): Float64Array {
   return Float64Array.from({ length: b.cols }, (_, j) => {
-    const length = columnNorm(b, j);
-    return length === 0 ? 0 : (norm * columnNorm(x, j)) / length;
+    const length = columnLength(b, j);
+    return length === 0 ? 0 : (norm * columnLength(x, j)) / length;
   });
 }
 
 /** ‖a_j‖₂ without squares that leave the range. */
-function columnNorm(a: Matrix, j: number): number {
+export function columnLength(a: Matrix, j: number): number {
   const first = a.offset + j * a.ld;
   let largest = 0;
   for (let i = first; i < first + a.rows; i++) largest = Math.max(largest, Math.abs(a.data[i]));
