@@ -19,7 +19,7 @@ export interface FactorOptions {
   readonly shift?: number;
   /** L·J·Lᵀ with signs J instead of Cholesky, for format 'hss': two to three times the cost, nothing is pivoted between nodes. Default false. */
   readonly indefinite?: boolean;
-  /** Precision of the factors and of solves. Default 'f64', whatever the matrix's is: a factorization amplifies rounding by the condition number. */
+  /** Precision of the factors and of solves. Default 'f64', whatever the matrix's is: a factorization amplifies rounding by the condition number, and 'f32' warns where that costs three digits or more. */
   readonly precision?: Precision;
   /** Where K̃ + λI is not positive definite: look for the smallest shift that works, at the cost of some factorizations. Default true. */
   readonly suggestShift?: boolean;
@@ -51,5 +51,7 @@ export async function factor(matrix: HierarchicalMatrix, options: FactorOptions,
   const engine: FactorEngine = hodlr ? new HodlrEngine(data, precision) : new UlvEngine(data, precision, indefinite);
   const breakdown = await engine.refactor(shift, control);
   if (breakdown !== undefined) throw await breakdownError(matrix, engine, breakdown, shift, suggestShift, control);
-  return new Factorization(matrix, engine, shift, control.team);
+  const factorization = new Factorization(matrix, engine, shift, control.team);
+  factorization.warnOfDigits(control);
+  return factorization;
 }

@@ -4,6 +4,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { gaussNewton } from '#hmatrix/curvature/gauss-newton.js';
 import { squaredNorm, view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { compress } from '#hmatrix/hierarchical/compress.js';
+import { factor } from '#hmatrix/hierarchical/factor.js';
 import { LOSSES } from '#hmatrix/network/loss.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
@@ -270,5 +271,22 @@ describe('float32', () => {
     expect(said[0]).toMatch(/rounded to float32.*costs x about [4-7] of its 7 digits/);
     expect(heard).toEqual(said);
     operator.release();
+  });
+});
+
+describe('factors in float32', () => {
+  it('say_what_the_condition_number_costs_where_it_is_three_digits_or_more', async () => {
+    for (const format of ['hss', 'hodlr'] as const) {
+      const matrix = await compress(gaussianSource(200, 2, 1, team.blas), { format, leafSize: 32, tolerance: 1e-10 }, { team });
+      const said: string[] = [];
+      const control = { team, onProgress: ({ warning }: { warning?: string | undefined }) => { if (warning !== undefined) said.push(warning); } };
+      const factorization = await factor(matrix, { shift: 50, precision: 'f32' }, control);
+      expect(said).toEqual([]);
+      await factorization.refactor(1e-3, control);
+      expect(said).toHaveLength(1);
+      expect(said[0]).toMatch(/Factored in float32 with λ = 0.001.*costs about [3-7] of 7 digits/);
+      await factor(matrix, { shift: 1e-3 }, control);
+      expect(said).toHaveLength(1);
+    }
   });
 });
