@@ -100,7 +100,8 @@ const ADVICE: NonNullable<SolveSetup['advice']> = {
 const FLAGS = ['memoryLimit', 'maxRank', 'leafSize', 'maxIterations', 'shiftRelative'] as const;
 
 /** A message of the library with the command's flags. */
-const inFlags = (text: string): string => FLAGS.reduce((said, name) => said.replaceAll(new RegExp(`\\b${name}\\b`, 'g'), flag(name)), text);
+const inFlags = (text: string): string =>
+  FLAGS.reduce((said, name) => said.replaceAll(new RegExp(`\\b${name}\\b`, 'g'), flag(name)), text);
 
 /** Runs the work; errors of the library name flags. */
 async function namingFlags<T>(work: () => Promise<T>): Promise<T> {
@@ -111,7 +112,10 @@ async function namingFlags<T>(work: () => Promise<T>): Promise<T> {
     if (error instanceof NotPositiveDefiniteError && 'suggestedShift' in error.data) {
       const { suggestedShift, shift, node } = error.data;
       const works = typeof suggestedShift === 'number' ? `--shift ${suggestedShift} works` : 'give a larger --shift';
-      throw new NotPositiveDefiniteError(`The compressed matrix plus λ = ${String(shift)} is not positive definite (elimination broke down at node ${String(node)}): ${works}; or give a smaller --compress-tolerance, or another --preconditioner.`, error.data);
+      throw new NotPositiveDefiniteError(
+        `The compressed matrix plus λ = ${String(shift)} is not positive definite (elimination broke down at node ${String(node)}): ${works}; or give a smaller --compress-tolerance, or another --preconditioner.`,
+        error.data,
+      );
     }
     error.message = inFlags(error.message);
     throw error;
@@ -121,13 +125,17 @@ async function namingFlags<T>(work: () => Promise<T>): Promise<T> {
 /** The exit status of a run that is done, and on standard error why the tolerance was not met. */
 function statusOf({ verdict, outcome, reason, residual, tolerance }: SolveRecord): number {
   if (verdict === 'met') return exitStatus.done;
-  const found = verdict === 'missed' ? `the asked tolerance was missed (${outcome})` : `whether the asked tolerance is met is undecided (${outcome})`;
+  const found =
+    verdict === 'missed'
+      ? `the asked tolerance was missed (${outcome})`
+      : `whether the asked tolerance is met is undecided (${outcome})`;
   process.stderr.write(`hmatrix: ${found}: residual ${residual.toPrecision(4)}, asked ${tolerance}. ${reason}\n`);
   return exitStatus.toleranceMissed;
 }
 
 /** Whether the solution goes to its file: what missed its tolerance only where that was asked for. */
-const writes = ({ keepFailed }: SolveCommandOptions, { verdict }: SolveRecord): boolean => verdict !== 'missed' || keepFailed === true;
+const writes = ({ keepFailed }: SolveCommandOptions, { verdict }: SolveRecord): boolean =>
+  verdict !== 'missed' || keepFailed === true;
 
 export async function solve(options: SolveCommandOptions): Promise<number> {
   checkOptions(options);
@@ -135,7 +143,9 @@ export async function solve(options: SolveCommandOptions): Promise<number> {
   await requireWritable(options.record);
   const { record, portable } = await withTeam(options, async (control) => {
     const { runSolve } = await import('../experiment/solve-run.js');
-    const done = await namingFlags(async () => runSolve(setupOf(options, await openSystem(options, control), control), control));
+    const done = await namingFlags(async () =>
+      runSolve(setupOf(options, await openSystem(options, control), control), control),
+    );
     throwIfAborted(control.signal);
     const told: SolveRecord = { ...done.record, reason: inFlags(done.record.reason) };
     if (options.out !== undefined && writes(options, told)) {
@@ -155,6 +165,9 @@ export async function solve(options: SolveCommandOptions): Promise<number> {
     if (options.out !== undefined && writes(options, record)) print(`X written to ${options.out}`);
   }
   const status = statusOf(record);
-  if (options.out !== undefined && !writes(options, record)) process.stderr.write(`hmatrix: ${options.out} was not written, because the tolerance was missed: --keep-failed writes it all the same.\n`);
+  if (options.out !== undefined && !writes(options, record))
+    process.stderr.write(
+      `hmatrix: ${options.out} was not written, because the tolerance was missed: --keep-failed writes it all the same.\n`,
+    );
   return status;
 }

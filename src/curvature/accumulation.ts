@@ -38,7 +38,14 @@ export function sumLayout({ network, reduced, sum }: SampleState): SumLayout {
 export const packedLayer = (packed: FloatArray, { offset, width, outputs }: Layer, g: number): Matrix => view(packed, offset * g, width, outputs * g);
 
 /** Packs columns first … first + g − 1 of x times `scale`, converting its precision. */
-export function packVectors(x: Matrix, first: number, g: number, layers: readonly Layer[], packed: FloatArray, scale: number): void {
+export function packVectors(
+  x: Matrix,
+  first: number,
+  g: number,
+  layers: readonly Layer[],
+  packed: FloatArray,
+  scale: number,
+): void {
   for (const { offset, width, outputs } of layers) {
     const size = width * outputs;
     for (let j = 0; j < g; j++) {

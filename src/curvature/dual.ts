@@ -156,7 +156,8 @@ export class DualForm {
   }
 
   /**
-   * The solutions X, in float64, of (G + λI)X = B for N × k right-hand sides of either precision, λ > 0: x = (b − Ĵᵀ(λI + T)⁻¹Ĵb)/λ (Woodbury). Exact to rounding, relative error about eps·(‖G‖ + λ)/λ.
+   * The solutions X, in float64, of (G + λI)X = B for N × k right-hand sides of either precision, λ > 0: x = (b − Ĵᵀ(λI
+   * + T)⁻¹Ĵb)/λ (Woodbury). Exact to rounding, relative error about eps·(‖G‖ + λ)/λ.
    * The Cholesky factor of λI + T (⅓(nr)³ flops) is kept for the next call with the same λ. Throws OptionError for λ ≤ 0, ShapeError,
    * NotPositiveDefiniteError where λ is lost in the rounding of T.
    */

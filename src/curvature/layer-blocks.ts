@@ -26,12 +26,21 @@ const WIDE = 512;
 /** A workspace's precision is that of an array; these hold nothing. */
 const LIKE: Readonly<Record<Precision, FloatArray>> = { f64: new Float64Array(0), f32: new Float32Array(0) };
 
-/** The symmetric operator on θ-shaped vectors, of either precision, that maps each layer's matrix by `map`, in `precision`, several vectors at a time. */
-export function layerBlockOperator<B extends LayerBlock>(blocks: readonly B[], precision: Precision, map: LayerMap<B>): LinearOperator {
+/**
+ * The symmetric operator on θ-shaped vectors, of either precision, that maps each layer's matrix by `map`, in
+ * `precision`, several vectors at a time.
+ */
+export function layerBlockOperator<B extends LayerBlock>(
+  blocks: readonly B[],
+  precision: Precision,
+  map: LayerMap<B>,
+): LinearOperator {
   const size = blocks.reduce((sum, { width, outputs }) => sum + width * outputs, 0);
   const workspace = new BlockWorkspace();
   return {
-    rows: size, cols: size, symmetric: true,
+    rows: size,
+    cols: size,
+    symmetric: true,
     applyUnchecked(out, x, alpha, beta) {
       for (const layer of blocks) {
         const { offset, width, outputs } = layer;
@@ -43,8 +52,15 @@ export function layerBlockOperator<B extends LayerBlock>(blocks: readonly B[], p
           copyInto(block(packed, 0, 0, numbers, count), block(x, offset, first, numbers, count));
           const v = view(packed.data, 0, width, outputs * count);
           // Vectors that touch one layer alone, such as unit vectors, cost nothing in the others.
-          const result = isZero(packed.data, numbers * count) ? v : map(layer, v, view(packed.data, numbers * count, width, outputs * count));
-          combine(block(out, offset, first, numbers, count), alpha, view(result.data, result.offset, numbers, count), beta);
+          const result = isZero(packed.data, numbers * count)
+            ? v
+            : map(layer, v, view(packed.data, numbers * count, width, outputs * count));
+          combine(
+            block(out, offset, first, numbers, count),
+            alpha,
+            view(result.data, result.offset, numbers, count),
+            beta,
+          );
         }
       }
     },

@@ -29,7 +29,10 @@ export interface CurvatureOptions extends CurvatureMemory {
 const READ_AT_A_TIME = 1024;
 /** Numbers of staged vectors: vectors of a slab are a multiple of 64 from 64 to 256. */
 const STAGED_NUMBERS = 2 ** 24;
-/** Where products in float32 are below this share of their vectors, vectors are multiplied as if their largest entry were about LENGTHENED, so that no term falls below the range. */
+/**
+ * Where products in float32 are below this share of their vectors, vectors are multiplied as if their largest entry
+ * were about LENGTHENED, so that no term falls below the range.
+ */
 const TINY = 2 ** -60;
 const LENGTHENED = 2 ** 64;
 const PROBE_STREAM = 0x74696e79;
@@ -110,7 +113,10 @@ export class SampleOperator implements LinearOperator {
     }
   }
 
-  /** By a product with one seeded vector: networks whose outputs are all but certain have entries down to 1e-43 and below. */
+  /**
+   * By a product with one seeded vector: networks whose outputs are all but certain have entries down to 1e-43 and
+   * below.
+   */
   #probed(): boolean {
     const x = view(sharedFloat64(this.rows), 0, this.rows, 1);
     const out = view(sharedFloat64(this.rows), 0, this.rows, 1);
@@ -124,7 +130,9 @@ export class SampleOperator implements LinearOperator {
   #scaleFor(x: Matrix): number {
     if (this.#tiny !== true) return 1;
     let largest = 0;
-    for (let j = 0; j < x.cols; j++) for (let i = x.offset + j * x.ld, end = i + x.rows; i < end; i++) largest = Math.max(largest, Math.abs(x.data[i]));
+    for (let j = 0; j < x.cols; j++)
+      for (let i = x.offset + j * x.ld, end = i + x.rows; i < end; i++)
+        largest = Math.max(largest, Math.abs(x.data[i]));
     return largest > 0 && Number.isFinite(largest) ? LENGTHENED / 2 ** Math.round(Math.log2(largest)) : 1;
   }
 

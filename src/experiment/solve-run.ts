@@ -38,19 +38,25 @@ export interface SolveRecord {
   readonly iterations: number;
   readonly products: number;
   /**
-   * Relative residuals of X as it is handed back, and the largest of them: always those of the matrix that was asked for, by its own products or entries, also where a compressed one was solved
-   * with in its place.
+   * Relative residuals of X as it is handed back, and the largest of them: always those of the matrix that was asked
+   * for, by its own products or entries, also where a compressed one was solved with in its place.
    */
   readonly residual: number;
   readonly residuals: readonly number[];
-  /** How many of the N rows of the residual were looked at, and between which bounds the largest lies with 95 % confidence: both are it where all were. `high` is null where a sample saw none. */
+  /**
+   * How many of the N rows of the residual were looked at, and between which bounds the largest lies with 95 %
+   * confidence: both are it where all were. `high` is null where a sample saw none.
+   */
   readonly residualRows: number;
   readonly residualLow: number;
   readonly residualHigh: number | null;
   /** The largest residual of the compressed system, which is what was iterated on; null where the matrix itself was. */
   readonly compressedResidual: number | null;
   readonly tolerance: number;
-  /** met: residualHigh is at most the tolerance; missed: residualLow is above it; undecided: it lies between them. Without a compressed matrix, met is what `outcome` says. */
+  /**
+   * met: residualHigh is at most the tolerance; missed: residualLow is above it; undecided: it lies between them.
+   * Without a compressed matrix, met is what `outcome` says.
+   */
   readonly verdict: Verdict;
   /** Whether the verdict is 'met'. */
   readonly met: boolean;
@@ -78,7 +84,10 @@ export interface SolveSetup {
   readonly residual?: ResidualOptions;
 }
 
-const ADVICE: Advice & { readonly compression: string } = { ...LIBRARY_ADVICE, compression: 'compress to a tighter tolerance, or solve with the matrix itself' };
+const ADVICE: Advice & { readonly compression: string } = {
+  ...LIBRARY_ADVICE,
+  compression: 'compress to a tighter tolerance, or solve with the matrix itself',
+};
 
 interface System { readonly operator: LinearOperator; readonly source?: EntrySource; readonly compressing: number; release(): void }
 
@@ -107,10 +116,19 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
   try {
     const made = (performance.now() - began) / 1000;
     const b = await setup.rightHandSides(system.operator.rows);
-    const solved = await solve(system.operator, b, { ...options, ...(system.source === undefined ? {} : { source: system.source }) }, control);
-    const { x, history, seconds, memory, norm, shift, preconditioner, outcome, iterations, products, tolerance } = solved;
+    const solved = await solve(
+      system.operator,
+      b,
+      { ...options, ...(system.source === undefined ? {} : { source: system.source }) },
+      control,
+    );
+    const { x, history, seconds, memory, norm, shift, preconditioner, outcome, iterations, products, tolerance } =
+      solved;
     const { seed = 0 } = options;
-    const checked = setup.compress === undefined || setup.source === undefined || outcome === 'aborted' ? undefined : await exactResidual(setup.source, shift, b, x, { seed, ...setup.residual }, control);
+    const checked =
+      setup.compress === undefined || setup.source === undefined || outcome === 'aborted'
+        ? undefined
+        : await exactResidual(setup.source, shift, b, x, { seed, ...setup.residual }, control);
     const judged = judge(solved, checked);
     const reason = [solved.choice, ...explain(solved, judged, setup.advice ?? ADVICE)].join(' ');
     const record: SolveRecord = {
@@ -125,25 +143,52 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
   }
 }
 
-type Judged = Pick<SolveRecord, 'residual' | 'residuals' | 'residualRows' | 'residualLow' | 'residualHigh' | 'compressedResidual' | 'verdict'>;
+type Judged = Pick<
+  SolveRecord,
+  'residual' | 'residuals' | 'residualRows' | 'residualLow' | 'residualHigh' | 'compressedResidual' | 'verdict'
+>;
 
 /** What the residual against the matrix itself says, if that is not what was iterated on. */
 function judge({ x, outcome, residual, residuals, tolerance }: SolveResult, exact: ExactResidual | undefined): Judged {
   if (exact === undefined) {
-    return { residual, residuals: [...residuals], residualRows: x.rows, residualLow: residual, residualHigh: residual, compressedResidual: null, verdict: outcome === 'converged' ? 'met' : 'missed' };
+    return {
+      residual,
+      residuals: [...residuals],
+      residualRows: x.rows,
+      residualLow: residual,
+      residualHigh: residual,
+      compressedResidual: null,
+      verdict: outcome === 'converged' ? 'met' : 'missed',
+    };
   }
   const [low, high] = [Math.max(...exact.low), Math.max(...exact.high)];
   return {
-    residual: Math.max(...exact.residuals), residuals: [...exact.residuals], residualRows: exact.rows, residualLow: low, residualHigh: Number.isFinite(high) ? high : null, compressedResidual: residual,
+    residual: Math.max(...exact.residuals),
+    residuals: [...exact.residuals],
+    residualRows: exact.rows,
+    residualLow: low,
+    residualHigh: Number.isFinite(high) ? high : null,
+    compressedResidual: residual,
     verdict: high <= tolerance ? 'met' : low > tolerance ? 'missed' : 'undecided',
   };
 }
 
 /** Why the tolerance was not met: the iteration, the compression, or too few rows to tell. */
-function explain({ shortfall, tolerance, residual: reached }: SolveResult, { residual, residualRows, residualLow, residualHigh, compressedResidual, verdict }: Judged, advice: Advice & { readonly compression: string }): string[] {
+function explain(
+  { shortfall, tolerance, residual: reached }: SolveResult,
+  { residual, residualRows, residualLow, residualHigh, compressedResidual, verdict }: Judged,
+  advice: Advice & { readonly compression: string },
+): string[] {
   const upper = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
   const iteration = shortfall === undefined ? [] : [upper(tellShortfall(shortfall, advice))];
   if (compressedResidual === null || verdict === 'met') return iteration;
-  if (verdict === 'undecided') return [...iteration, `From ${residualRows} rows the residual against the matrix itself is ${residual.toExponential(2)}, between ${residualLow.toExponential(2)} and ${residualHigh === null ? '∞' : residualHigh.toExponential(2)} with 95 % confidence; asked ${tolerance}: ${advice.compression}.`];
-  return [...iteration, `The compressed system is solved to ${reached.toExponential(2)}; against the matrix itself the residual is ${residual.toExponential(2)}, asked ${tolerance}: ${advice.compression}.`];
+  if (verdict === 'undecided')
+    return [
+      ...iteration,
+      `From ${residualRows} rows the residual against the matrix itself is ${residual.toExponential(2)}, between ${residualLow.toExponential(2)} and ${residualHigh === null ? '∞' : residualHigh.toExponential(2)} with 95 % confidence; asked ${tolerance}: ${advice.compression}.`,
+    ];
+  return [
+    ...iteration,
+    `The compressed system is solved to ${reached.toExponential(2)}; against the matrix itself the residual is ${residual.toExponential(2)}, asked ${tolerance}: ${advice.compression}.`,
+  ];
 }

@@ -19,7 +19,10 @@ export interface FactorOptions {
   readonly shift?: number;
   /** L·J·Lᵀ with signs J instead of Cholesky, for format 'hss': two to three times the cost, nothing is pivoted between nodes. Default false. */
   readonly indefinite?: boolean;
-  /** Precision of the factors and of solves. Default 'f64', whatever the matrix's is: a factorization amplifies rounding by the condition number, and 'f32' warns where that costs three digits or more. */
+  /**
+   * Precision of the factors and of solves. Default 'f64', whatever the matrix's is: a factorization amplifies rounding
+   * by the condition number, and 'f32' warns where that costs three digits or more.
+   */
   readonly precision?: Precision;
   /** Where K̃ + λI is not positive definite: look for the smallest shift that works, at the cost of some factorizations. Default true. */
   readonly suggestShift?: boolean;

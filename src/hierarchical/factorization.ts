@@ -165,7 +165,8 @@ export class Factorization implements LinearOperator {
   }
 
   /**
-   * In float32: one solve and one product with a seeded vector tell what the condition number leaves of seven digits; where three or more are lost there is a warning (code 'float32-digits').
+   * In float32: one solve and one product with a seeded vector tell what the condition number leaves of seven digits;
+   * where three or more are lost there is a warning (code 'float32-digits').
    * `factor` and `refactor` call it.
    */
   warnOfDigits(control: RunControl): void {
@@ -177,7 +178,11 @@ export class Factorization implements LinearOperator {
     const residual = Math.sqrt(squaredNorm(rest) / squaredNorm(b));
     if (residual <= MOST_LOST * 2 ** -24) return;
     const lost = Math.min(7, Math.round(Math.log10(residual * 2 ** 24)));
-    warn('float32-digits', `Factored in float32 with λ = ${this.#shift}, solves have a relative residual of about ${residual.toExponential(0)}: the condition number costs about ${lost} of 7 digits. Factor with precision 'f64', or take a larger shift.`, control);
+    warn(
+      'float32-digits',
+      `Factored in float32 with λ = ${this.#shift}, solves have a relative residual of about ${residual.toExponential(0)}: the condition number costs about ${lost} of 7 digits. Factor with precision 'f64', or take a larger shift.`,
+      control,
+    );
   }
 
   /** Frees what the workers hold of it; nothing can be solved any more. The matrix is not touched. */

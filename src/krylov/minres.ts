@@ -9,7 +9,16 @@
 import type { Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { RangedSystem } from './ranged-system.js';
-import { NON_FINITE, RESCALED, singleVectorSolver, vector, type Iterate, type Recurrence, type Stop, type Vector } from './single-vector-solver.js';
+import {
+  NON_FINITE,
+  RESCALED,
+  singleVectorSolver,
+  vector,
+  type Iterate,
+  type Recurrence,
+  type Stop,
+  type Vector,
+} from './single-vector-solver.js';
 import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solution.js';
 import { checkPreconditioner, checkSystem } from './solver-checks.js';
 import { addMultiple, dot, scaleBy } from './vector.js';
@@ -92,7 +101,11 @@ class MinimalResiduals implements Recurrence {
     this.#failure = undefined;
     const squared = this.#precondition(this.#z, this.#v);
     if (!Number.isFinite(squared)) this.#failure = NON_FINITE;
-    else if (squared <= 0) this.#failure = { outcome: 'indefinitePreconditioner', preconditionerCurvature: this.#system.curvatureOf(squared / (residualNorm * residualNorm)) };
+    else if (squared <= 0)
+      this.#failure = {
+        outcome: 'indefinitePreconditioner',
+        preconditionerCurvature: this.#system.curvatureOf(squared / (residualNorm * residualNorm)),
+      };
     this.#gamma = this.#eta = Math.sqrt(squared);
     this.#normalize(this.#v, this.#z, this.#gamma);
   }
@@ -167,7 +180,11 @@ class MinimalResiduals implements Recurrence {
     if (!Number.isFinite(squared) || !Number.isFinite(length)) return NON_FINITE;
     // What is left of A z is rounding: the space is invariant.
     const invariant = length <= 16 * size * Number.EPSILON ** 2 * image;
-    if (!invariant && squared <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: this.#system.curvatureOf(squared / length) };
+    if (!invariant && squared <= 0)
+      return {
+        outcome: 'indefinitePreconditioner',
+        preconditionerCurvature: this.#system.curvatureOf(squared / length),
+      };
     const gamma = invariant ? 0 : Math.sqrt(squared);
 
     // The rotations before this one, applied to the new column of T; then its own.
@@ -216,7 +233,8 @@ class MinimalResiduals implements Recurrence {
 /**
  * A solver for A x = b, A symmetric, of any inertia; M symmetric positive definite. The residual's norm (that of M, where there is a preconditioner) never grows. For a singular A
  * and b in its range it converges to a solution (from a zero guess without preconditioner to that of least norm); else it ends with 'leastSquares' at an x that minimises the residual, to about √eps.
- * Memory: 10 vectors of N numbers, 12 with a preconditioner; a step takes a product with A, one with M and some 20N flops. Throws ShapeError, OptionError.
+ * Memory: 10 vectors of N numbers, 12 with a preconditioner; a step takes a product with A, one with M and some 20N
+ * flops. Throws ShapeError, OptionError.
  */
 export function minresSolver(operator: LinearOperator, options: SolverOptions = {}): LinearSolver {
   const size = checkSystem(operator, 'minres');

@@ -1,6 +1,7 @@
 /**
  * A system whose operator may be of any size, in a range where squares neither vanish nor overflow. Layer 3.
- * For σ a power of two, (σA) y = b has the solution y = x/σ; a preconditioner may be of any size anyway, and is μM. No bits change.
+ * For σ a power of two, (σA) y = b has the solution y = x/σ; a preconditioner may be of any size anyway, and is μM. No
+ * bits change.
  */
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { largestOf } from './operator-norm.js';
@@ -8,8 +9,12 @@ import { safeScale } from './solver-checks.js';
 import { scaleBy } from './vector.js';
 
 const times = (operator: LinearOperator, factor: () => number): LinearOperator => ({
-  rows: operator.rows, cols: operator.cols, symmetric: operator.symmetric,
-  applyUnchecked: (out, x, alpha, beta) => { operator.applyUnchecked(out, x, alpha * factor(), beta); },
+  rows: operator.rows,
+  cols: operator.cols,
+  symmetric: operator.symmetric,
+  applyUnchecked: (out, x, alpha, beta) => {
+    operator.applyUnchecked(out, x, alpha * factor(), beta);
+  },
 });
 
 /** The scale that a first product to = A·from calls for; undefined where it tells nothing. */
@@ -32,12 +37,19 @@ export class RangedSystem {
   }
 
   /** σ: 1 unless the first product said otherwise. */
-  get factor(): number { return this.#sigma ?? 1; }
+  get factor(): number {
+    return this.#sigma ?? 1;
+  }
 
   /** rᵀMr/rᵀr, from that of μM. */
-  curvatureOf(scaled: number): number { return scaled / (this.#mu ?? 1); }
+  curvatureOf(scaled: number): number {
+    return scaled / (this.#mu ?? 1);
+  }
 
-  /** Sees the first product q = A p there is; whether σ has changed by it, and what was made with the old one does not count. */
+  /**
+   * Sees the first product q = A p there is; whether σ has changed by it, and what was made with the old one does not
+   * count.
+   */
   settle(p: Float64Array, q: Float64Array): boolean {
     if (this.#sigma !== undefined) return false;
     this.#sigma = scaleOf(p, q);

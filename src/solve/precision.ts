@@ -19,7 +19,10 @@ const SLACK = 4;
 
 export const precisionOf = ({ data }: Matrix): Precision => (data instanceof Float64Array ? 'f64' : 'f32');
 
-/** The precision that products with the operator are computed in, as far as it tells: a network's parameters', a hierarchical matrix's numbers', or what it says of itself. */
+/**
+ * The precision that products with the operator are computed in, as far as it tells: a network's parameters', a
+ * hierarchical matrix's numbers', or what it says of itself.
+ */
 export function productPrecision(operator: LinearOperator): Precision {
   if (operator instanceof SampleOperator) return operator.model.parameters instanceof Float32Array ? 'f32' : 'f64';
   if (operator instanceof HierarchicalMatrix) return operator.data.dtype;
@@ -28,16 +31,26 @@ export function productPrecision(operator: LinearOperator): Precision {
 
 /** The precision that the matrix's own numbers were rounded to, as far as it is known. */
 export function storedPrecision({ operator, source }: Subject): Precision {
-  return productPrecision(operator) === 'f32' || (source !== undefined && 'precision' in source && source.precision === 'f32') ? 'f32' : 'f64';
+  return productPrecision(operator) === 'f32' ||
+    (source !== undefined && 'precision' in source && source.precision === 'f32')
+    ? 'f32'
+    : 'f64';
 }
 
-/** The tolerance where none is asked for; what float32 allows a worse conditioned system is found by `allowedResidual`. */
-export const defaultTolerance = (products: Precision): number => (products === 'f32' ? SINGLE_TOLERANCE : DOUBLE_TOLERANCE);
+/**
+ * The tolerance where none is asked for; what float32 allows a worse conditioned system is found by `allowedResidual`.
+ */
+export const defaultTolerance = (products: Precision): number =>
+  products === 'f32' ? SINGLE_TOLERANCE : DOUBLE_TOLERANCE;
 
 /** The relative residual that rounding in this precision allows at ‖A‖‖x‖/‖b‖ = `condition`, about. */
-export const allowedResidual = (precision: Precision, condition: number): number => SLACK * ROUNDOFF[precision] * condition;
+export const allowedResidual = (precision: Precision, condition: number): number =>
+  SLACK * ROUNDOFF[precision] * condition;
 
-/** max_j ‖A‖‖x_j‖/‖b_j‖ over the columns: how much more than b the terms of Ax are, so what a relative error of A or of x weighs. */
+/**
+ * max_j ‖A‖‖x_j‖/‖b_j‖ over the columns: how much more than b the terms of Ax are, so what a relative error of A or of
+ * x weighs.
+ */
 export function conditions(norm: number, b: Matrix, x: Matrix): Float64Array {
   return Float64Array.from({ length: b.cols }, (_, j) => {
     const length = columnLength(b, j);

@@ -2,7 +2,14 @@
  * One call that solves (A + λI) X = B: a preconditioner, conjugate gradients, and what came of it. Layer 6.
  */
 import { throwIfAborted } from '../core/context.js';
-import { FactorizationError, MemoryError, NonFiniteError, NotPositiveDefiniteError, OptionError, ShapeError } from '../core/errors.js';
+import {
+  FactorizationError,
+  MemoryError,
+  NonFiniteError,
+  NotPositiveDefiniteError,
+  OptionError,
+  ShapeError,
+} from '../core/errors.js';
 import { warn } from '../core/warning.js';
 import { isGaussNewton, subjectOf } from '../approximation/subject.js';
 import { checkView, copyInto, zeros, type Matrix, type Precision } from '../dense/matrix.js';
@@ -19,7 +26,16 @@ import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { choosePreconditioner, type Choice } from './choose.js';
 import { makePreconditioner } from './make-preconditioner.js';
-import { allowedResidual, conditions, defaultTolerance, precisionOf, productPrecision, ROUNDOFF, storedPrecision, WORTH_A_WARNING } from './precision.js';
+import {
+  allowedResidual,
+  conditions,
+  defaultTolerance,
+  precisionOf,
+  productPrecision,
+  ROUNDOFF,
+  storedPrecision,
+  WORTH_A_WARNING,
+} from './precision.js';
 import { PRECONDITIONERS, type Preconditioner, type PreconditionerName, type PreconditionerOptions, type Subject } from './preconditioner.js';
 import { requireShift } from './shifted-preconditioner.js';
 import { LIBRARY_ADVICE, tellShortfall, type Shortfall } from './shortfall.js';
@@ -38,14 +54,17 @@ export interface SolveOptions {
   /** The network behind the operator; default: a Gauss–Newton operator's own. */
   readonly model?: Model;
   /**
-   * Asked ‖b − (A + λI)x‖/‖b‖ of each column. Default: 1e-8; where products with A are computed in float32, 1e-6; and where these or an x of float32 do not allow that, what they do allow,
-   * some 5e-7·‖A‖‖x‖/‖b‖.
+   * Asked ‖b − (A + λI)x‖/‖b‖ of each column. Default: 1e-8; where products with A are computed in float32, 1e-6; and
+   * where these or an x of float32 do not allow that, what they do allow, some 5e-7·‖A‖‖x‖/‖b‖.
    */
   readonly tolerance?: number;
   readonly maxIterations?: number;
   /** x₀, N × p; default zero. */
   readonly guess?: Matrix;
-  /** Where X goes, N × p, of either precision; default a matrix of its own, in B's. It may be B. The iteration works in float64 whatever that of X is. */
+  /**
+   * Where X goes, N × p, of either precision; default a matrix of its own, in B's. It may be B. The iteration works in
+   * float64 whatever that of X is.
+   */
   readonly out?: Matrix;
   /** Of everything random. Default 0. */
   readonly seed?: number;
@@ -60,7 +79,10 @@ export interface SolveResult {
   readonly iterations: number;
   /** Products of A with a single vector while solving. */
   readonly products: number;
-  /** True relative residuals of the columns by products with X as it is, rounded to its precision, and the largest of them. */
+  /**
+   * True relative residuals of the columns by products with X as it is, rounded to its precision, and the largest of
+   * them.
+   */
   readonly residuals: Float64Array;
   readonly residual: number;
   /** The tolerance that the outcome is about: the one asked for, or the default. */
@@ -89,8 +111,10 @@ const NORM = { tolerance: 1e-3, maxIterations: 100 } as const;
 /**
  * Solves (A + λI) X = B for a symmetric positive semidefinite N × N operator A and N × p right-hand sides: by preconditioned conjugate gradients for one, block conjugate gradients for many.
  * Matrices of format 'hss' and 'hodlr' are factored, and the iteration only mends rounding; of 'fmm', whose near blocks the factorization does not know, the corrected operator is solved
- * with the factored HSS of the same entries (`source`; else of its products) as preconditioner. With 'auto' a preconditioner that cannot be made is passed over for the next
- * cheapest one, and `reason` says so. Where the matrix was rounded to float32 and that costs x digits, there is a warning (code 'float32-digits'). Outcomes are data: `outcome` says whether the true residual met the tolerance, and `reason` why not.
+ * with the factored HSS of the same entries (`source`; else of its products) as preconditioner. With 'auto' a
+ * preconditioner that cannot be made is passed over for the next cheapest one, and `reason` says so. Where the matrix
+ * was rounded to float32 and that costs x digits, there is a warning (code 'float32-digits'). Outcomes are data:
+ * `outcome` says whether the true residual met the tolerance, and `reason` why not.
  * Throws ShapeError, OptionError (λ < 0, what the preconditioner needs and is not there), NonFiniteError (NaN or ∞ in B), NotPositiveDefiniteError, MemoryError; AbortedError before the iteration begins,
  * which itself ends with the outcome 'aborted'.
  */
@@ -115,7 +139,12 @@ export async function solve(operator: LinearOperator, b: Matrix, options: SolveO
     const system = shifted(operator, shift);
     const start = performance.now();
     const preconditioned = used.operator === undefined ? {} : { preconditioner: used.operator };
-    const tolerances: SolveControl = { relativeTolerance: tolerance, roundoff: ROUNDOFF[products], keep: 'best', ...(maxIterations === undefined ? {} : { maxIterations }) };
+    const tolerances: SolveControl = {
+      relativeTolerance: tolerance,
+      roundoff: ROUNDOFF[products],
+      keep: 'best',
+      ...(maxIterations === undefined ? {} : { maxIterations }),
+    };
     const run: SolveControl = { ...tolerances, signal: control.signal, onProgress: control.onProgress, ...(guess === undefined ? {} : { guess }) };
     let solution: Solution | BlockSolution;
     let workspace: number;
@@ -131,11 +160,34 @@ export async function solve(operator: LinearOperator, b: Matrix, options: SolveO
     const seconds = (performance.now() - start) / 1000;
     const { iterations, residual, history } = solution;
     const residuals = 'residuals' in solution ? solution.residuals : Float64Array.of(residual);
-    const { outcome, tolerance: reached, rounding } = judge(solution, residuals, { subject, system, products, b: kept, out, tolerance, asked: options.tolerance !== undefined }, control);
+    const {
+      outcome,
+      tolerance: reached,
+      rounding,
+    } = judge(
+      solution,
+      residuals,
+      { subject, system, products, b: kept, out, tolerance, asked: options.tolerance !== undefined },
+      control,
+    );
     const { name, bytes, details, note } = used;
     const curvature = 'curvature' in solution ? { curvature: solution.curvature } : {};
-    const shortfall: Shortfall | undefined = outcome === 'converged' ? undefined : { outcome, iterations, residual, tolerance: reached, ...curvature, ...(rounding === undefined ? {} : { rounding }) };
-    const choice = [chosen?.reason ?? `Preconditioner ${name}, as asked.`, ...used.skipped, ...(note === undefined ? [] : [`Note: ${note}.`])].join(' ');
+    const shortfall: Shortfall | undefined =
+      outcome === 'converged'
+        ? undefined
+        : {
+            outcome,
+            iterations,
+            residual,
+            tolerance: reached,
+            ...curvature,
+            ...(rounding === undefined ? {} : { rounding }),
+          };
+    const choice = [
+      chosen?.reason ?? `Preconditioner ${name}, as asked.`,
+      ...used.skipped,
+      ...(note === undefined ? [] : [`Note: ${note}.`]),
+    ].join(' ');
     return {
       x: out, outcome, iterations, products: solution.products, residual, residuals, tolerance: reached, history, shift,
       ...(norm === undefined ? {} : { norm }),
@@ -188,9 +240,22 @@ async function choose(subject: Subject, shift: number, vectors: number, toleranc
   const { operator } = subject;
   if (operator instanceof HierarchicalMatrix) {
     const { format } = operator.data;
-    const made = (name: PreconditionerName, reason: string): Choice => ({ name, reason, making: {}, candidates: [name, 'none' as const].map((one) => ({ name: one, flops: Number.NaN, iterations: Number.NaN, details: '' })) });
+    const made = (name: PreconditionerName, reason: string): Choice => ({
+      name,
+      reason,
+      making: {},
+      candidates: [name, 'none' as const].map((one) => ({
+        name: one,
+        flops: Number.NaN,
+        iterations: Number.NaN,
+        details: '',
+      })),
+    });
     if (format !== 'fmm') return made(format, `The matrix is of format ${format}: it is factored itself.`);
-    return made('hss', 'The matrix has near blocks, which no factorization here knows: it is solved iteratively with the HSS of the same entries.');
+    return made(
+      'hss',
+      'The matrix has near blocks, which no factorization here knows: it is solved iteratively with the HSS of the same entries.',
+    );
   }
   return choosePreconditioner(subject, { shift, vectors, tolerance, seed: options.seed ?? 0, dual: isGaussNewton(subject), ...(options.making === undefined ? {} : { making: options.making }), ...(options.memoryLimit === undefined ? {} : { memoryLimit: options.memoryLimit }) }, control);
 }
@@ -209,33 +274,64 @@ async function preconditionerFor(asked: NonNullable<SolveOptions['preconditioner
   const nothing = { compress: 0, factor: 0 };
   if (typeof asked === 'string') {
     if (chosen !== undefined) return firstThatCanBeMade(chosen, subject, shift, making, control);
-    if (!PRECONDITIONERS.includes(asked as PreconditionerName)) throw new OptionError(`There is no preconditioner "${asked}"; there are auto, ${PRECONDITIONERS.join(', ')}.`, { option: 'preconditioner', name: asked });
+    if (!PRECONDITIONERS.includes(asked as PreconditionerName))
+      throw new OptionError(`There is no preconditioner "${asked}"; there are auto, ${PRECONDITIONERS.join(', ')}.`, {
+        option: 'preconditioner',
+        name: asked,
+      });
     const made = await makePreconditioner(subject, asked as PreconditionerName, shift, making, control);
     return { ...made, owned: true, skipped: [] };
   }
   if (isReady(asked)) return { ...asked, seconds: nothing, owned: false, skipped: [] };
-  return { name: 'given', operator: asked, bytes: 0, details: {}, seconds: nothing, release: () => undefined, owned: false, skipped: [] };
+  return {
+    name: 'given',
+    operator: asked,
+    bytes: 0,
+    details: {},
+    seconds: nothing,
+    release: () => undefined,
+    owned: false,
+    skipped: [],
+  };
 }
 
-/** Of what was chosen, the cheapest that this matrix, this λ and this memory let be made: nobody asked for a certain one. 'none' always can. */
-async function firstThatCanBeMade({ candidates }: Choice, subject: Subject, shift: number, making: PreconditionerOptions, control: TeamControl): Promise<Used> {
+/**
+ * Of what was chosen, the cheapest that this matrix, this λ and this memory let be made: nobody asked for a certain
+ * one. 'none' always can.
+ */
+async function firstThatCanBeMade(
+  { candidates }: Choice,
+  subject: Subject,
+  shift: number,
+  making: PreconditionerOptions,
+  control: TeamControl,
+): Promise<Used> {
   const skipped: string[] = [];
   for (const { name, making: own } of candidates) {
     try {
-      return { ...await makePreconditioner(subject, name, shift, { ...making, ...own }, control), owned: true, skipped };
+      return {
+        ...(await makePreconditioner(subject, name, shift, { ...making, ...own }, control)),
+        owned: true,
+        skipped,
+      };
     } catch (error) {
-      const cannot = error instanceof OptionError || error instanceof NotPositiveDefiniteError || error instanceof MemoryError || error instanceof FactorizationError;
+      const cannot =
+        error instanceof OptionError ||
+        error instanceof NotPositiveDefiniteError ||
+        error instanceof MemoryError ||
+        error instanceof FactorizationError;
       if (!cannot || name === 'none') throw error;
       skipped.push(`Not ${name}, which cannot be made here: ${error.message}`);
     }
   }
-  return { ...await makePreconditioner(subject, 'none', shift, making, control), owned: true, skipped };
+  return { ...(await makePreconditioner(subject, 'none', shift, making, control)), owned: true, skipped };
 }
 
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** Whether the outcome may need ‖b‖ after x was written: where float32 is about. */
-const needsNorms = (subject: Subject, b: Matrix, out: Matrix): boolean => storedPrecision(subject) === 'f32' || precisionOf(out) === 'f32' || precisionOf(b) === 'f32';
+const needsNorms = (subject: Subject, b: Matrix, out: Matrix): boolean =>
+  storedPrecision(subject) === 'f32' || precisionOf(out) === 'f32' || precisionOf(b) === 'f32';
 
 function copyOf(b: Matrix): Matrix {
   const copy = zeros(b.rows, b.cols, precisionOf(b));
@@ -256,10 +352,16 @@ interface Solved {
 }
 
 /**
- * The outcome in view of the precision: where nobody named a tolerance, a residual at the level that float32 allows is as good as it gets; and what rounding the matrix to float32 costs is said once.
+ * The outcome in view of the precision: where nobody named a tolerance, a residual at the level that float32 allows is
+ * as good as it gets; and what rounding the matrix to float32 costs is said once.
  * ‖A‖ is estimated by a few products where float32 is about, or the residual stagnates.
  */
-function judge(solution: Solution | BlockSolution, residuals: Float64Array, { subject, system, products, b, out, tolerance, asked }: Solved, control: TeamControl): Pick<SolveResult, 'outcome' | 'tolerance'> & Pick<Shortfall, 'rounding'> {
+function judge(
+  solution: Solution | BlockSolution,
+  residuals: Float64Array,
+  { subject, system, products, b, out, tolerance, asked }: Solved,
+  control: TeamControl,
+): Pick<SolveResult, 'outcome' | 'tolerance'> & Pick<Shortfall, 'rounding'> {
   const { outcome } = solution;
   const stored = storedPrecision(subject);
   const single = products === 'f32' || precisionOf(out) === 'f32';
@@ -268,10 +370,23 @@ function judge(solution: Solution | BlockSolution, residuals: Float64Array, { su
   const condition = Math.max(...of);
   if (stored === 'f32' && condition >= WORTH_A_WARNING) {
     const lost = Math.min(7, Math.round(Math.log10(condition)));
-    warn('float32-digits', `The matrix was rounded to float32, and with ‖A + λI‖‖x‖/‖b‖ = ${condition.toPrecision(2)} that costs x about ${lost} of its 7 digits: relative to the matrix before rounding the residual is up to ${(condition * 2 ** -24).toExponential(0)}. Store it in float64, or take a larger shift.`, control);
+    warn(
+      'float32-digits',
+      `The matrix was rounded to float32, and with ‖A + λI‖‖x‖/‖b‖ = ${condition.toPrecision(2)} that costs x about ${lost} of its 7 digits: relative to the matrix before rounding the residual is up to ${(condition * 2 ** -24).toExponential(0)}. Store it in float64, or take a larger shift.`,
+      control,
+    );
   }
   if (outcome === 'converged') return { outcome, tolerance };
   const level = allowedResidual(single ? 'f32' : 'f64', condition);
-  if (single && !asked && residuals.every((residual, j) => residual <= Math.max(tolerance, allowedResidual('f32', of[j])))) return { outcome: 'converged', tolerance: Math.max(tolerance, level) };
-  return { outcome, tolerance, rounding: { of: products === 'f32' ? 'products' : single ? 'x' : 'float64', condition, level } };
+  if (
+    single &&
+    !asked &&
+    residuals.every((residual, j) => residual <= Math.max(tolerance, allowedResidual('f32', of[j])))
+  )
+    return { outcome: 'converged', tolerance: Math.max(tolerance, level) };
+  return {
+    outcome,
+    tolerance,
+    rounding: { of: products === 'f32' ? 'products' : single ? 'x' : 'float64', condition, level },
+  };
 }

@@ -26,7 +26,8 @@ export interface Spectrum {
 }
 
 /**
- * Gauss quadratures of the spectral measure (krylov/lanczos-quadrature.ts), 2 probes of 16 steps; once more for a multiple of the operator where squares of its products leave the range.
+ * Gauss quadratures of the spectral measure (krylov/lanczos-quadrature.ts), 2 probes of 16 steps; once more for a
+ * multiple of the operator where squares of its products leave the range.
  * Throws NonFiniteError, AbortedError.
  */
 export async function measureSpectrum(operator: LinearOperator, seed: number, blas: Blas, control: RunControl): Promise<Spectrum> {
@@ -35,9 +36,15 @@ export async function measureSpectrum(operator: LinearOperator, seed: number, bl
   const factor = safeScale(normFromBelow(operator));
   if (factor === 1 && found !== undefined) return found;
   const inRange = factor === 1 ? undefined : await spectrumOf(scaled(operator, factor), seed, blas, control);
-  if (inRange === undefined) throw new NonFiniteError('A product with the operator is NaN or infinite: nothing can be solved with it.', {});
+  if (inRange === undefined)
+    throw new NonFiniteError('A product with the operator is NaN or infinite: nothing can be solved with it.', {});
   const { values, counts, largest, smallest } = inRange;
-  return { values: values.map((value) => value / factor), counts, largest: largest / factor, smallest: smallest / factor };
+  return {
+    values: values.map((value) => value / factor),
+    counts,
+    largest: largest / factor,
+    smallest: smallest / factor,
+  };
 }
 
 async function spectrumOf(operator: LinearOperator, seed: number, blas: Blas, control: RunControl): Promise<Spectrum | undefined> {

@@ -7,7 +7,15 @@ import { AsymmetryError, NonFiniteError, NotPositiveDefiniteError, ShapeError } 
 import type { Indices } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
 import type { Blas } from '../dense/blas.js';
-import { checkView, copyInto, matrixOver, view, type FloatArray, type Matrix, type Precision } from '../dense/matrix.js';
+import {
+  checkView,
+  copyInto,
+  matrixOver,
+  view,
+  type FloatArray,
+  type Matrix,
+  type Precision,
+} from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { EntrySource, SourceContext, SourceDescriptor } from './entry-source.js';
 

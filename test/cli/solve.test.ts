@@ -64,11 +64,39 @@ describe('the record', () => {
     const b = randomVectors(300, 2, 0);
     for (const [format, name] of [['hss', 'hss'], ['hodlr', 'hodlr'], ['fmm', 'hss']]) {
       for (const [tolerance, status] of [['1e-8', 3], ['0.5', 0]] as const) {
-        const args = ['--matrix', k, '--shift', '0.1', '--vectors', '2', '--format', format, '--leaf-size', '32', '--compress-tolerance', '1e-4', '--tolerance', tolerance, '--out', x, '--keep-failed'];
+        const args = [
+          '--matrix',
+          k,
+          '--shift',
+          '0.1',
+          '--vectors',
+          '2',
+          '--format',
+          format,
+          '--leaf-size',
+          '32',
+          '--compress-tolerance',
+          '1e-4',
+          '--tolerance',
+          tolerance,
+          '--out',
+          x,
+          '--keep-failed',
+        ];
         const record = await solved([...args, ...(format === 'fmm' ? ['--budget', '0.1'] : [])], status);
-        expect(record).toMatchObject({ matrix: format, outcome: 'converged', preconditioner: { name }, verdict: status === 0 ? 'met' : 'missed', met: status === 0, residualRows: 300 });
+        expect(record).toMatchObject({
+          matrix: format,
+          outcome: 'converged',
+          preconditioner: { name },
+          verdict: status === 0 ? 'met' : 'missed',
+          met: status === 0,
+          residualRows: 300,
+        });
         const solution = await readNpyMatrix(x);
-        for (let j = 0; j < 2; j++) expect(Math.abs(record.residuals[j] / (residualOf(system, b, solution, blas, j) / norm2(b, j)) - 1)).toBeLessThan(1e-6);
+        for (let j = 0; j < 2; j++)
+          expect(
+            Math.abs(record.residuals[j] / (residualOf(system, b, solution, blas, j) / norm2(b, j)) - 1),
+          ).toBeLessThan(1e-6);
         expect(record.residual).toBe(Math.max(...record.residuals));
         expect([record.residualLow, record.residualHigh]).toEqual([record.residual, record.residual]);
         expect(record.compressedResidual).toBeLessThanOrEqual(Number(tolerance));
@@ -147,7 +175,9 @@ describe('what missed its tolerance', () => {
       const rhs = randomVectors(40, Number(vectors), 0);
       const dense = view(new Float64Array(1600).fill(1), 0, 40, 40);
       for (let j = 0; j < Number(vectors); j++) {
-        expect(Math.abs(residualOf(dense, rhs, solution, blas, j) / norm2(rhs, j) - record.residuals[j])).toBeLessThan(1e-12);
+        expect(Math.abs(residualOf(dense, rhs, solution, blas, j) / norm2(rhs, j) - record.residuals[j])).toBeLessThan(
+          1e-12,
+        );
         expect(record.residuals[j]).toBeLessThanOrEqual(1 + 1e-14);
       }
       await rm(x);
@@ -158,7 +188,12 @@ describe('what missed its tolerance', () => {
     const indefinite = join(folder, 'indefinite.npy');
     // No entry is larger than the diagonal allows, and yet an eigenvalue is −0.8.
     const dense = view(Float64Array.from({ length: 400 }, (_, k) => (k % 21 === 0 ? 1 : 0)), 0, 20, 20);
-    for (const [i, j, value] of [[0, 1, 0.9], [0, 2, 0.9], [1, 2, -0.9]]) dense.data[i + 20 * j] = dense.data[j + 20 * i] = value;
+    for (const [i, j, value] of [
+      [0, 1, 0.9],
+      [0, 2, 0.9],
+      [1, 2, -0.9],
+    ])
+      dense.data[i + 20 * j] = dense.data[j + 20 * i] = value;
     await writeNpyMatrix(indefinite, dense);
     await writeNpyMatrix(ones, view(new Float64Array(1600).fill(1), 0, 40, 40));
     const runs = [
@@ -187,7 +222,12 @@ describe('what missed its tolerance', () => {
     const solution = await readNpyMatrix(x);
     expect(solution.data).toBeInstanceOf(Float32Array);
     const rhs = await readNpyMatrix(b32);
-    for (let j = 0; j < 2; j++) expect(Math.abs(residualOf(shiftedDense(dense, 1e-4), rhs, solution, blas, j) / norm2(rhs, j) / record.residuals[j] - 1)).toBeLessThan(1e-6);
+    for (let j = 0; j < 2; j++)
+      expect(
+        Math.abs(
+          residualOf(shiftedDense(dense, 1e-4), rhs, solution, blas, j) / norm2(rhs, j) / record.residuals[j] - 1,
+        ),
+      ).toBeLessThan(1e-6);
     expect(record.met).toBe(true);
     expect(record.residual).toBeLessThanOrEqual(record.tolerance);
     const asked = await hmatrix(['solve', '--matrix', k, '--rhs', b32, '--shift', '1e-4', '--tolerance', '1e-10']);
@@ -198,10 +238,25 @@ describe('what missed its tolerance', () => {
 
 describe('the report', () => {
   it('tells_the_residual_with_the_compressed_matrix_from_that_with_the_matrix_itself', async () => {
-    const { status, stdout, stderr } = await hmatrix(['solve', ...points, '--shift', '0.1', '--format', 'hss', '--leaf-size', '64', '--compress-tolerance', '1e-3']);
+    const { status, stdout, stderr } = await hmatrix([
+      'solve',
+      ...points,
+      '--shift',
+      '0.1',
+      '--format',
+      'hss',
+      '--leaf-size',
+      '64',
+      '--compress-tolerance',
+      '1e-3',
+    ]);
     expect(status).toBe(3);
-    expect(stdout).toMatch(/relative residual with the compressed Ã = \S+, with the matrix A itself = \S+; asked: 1e-8, MISSED/);
-    expect(stderr).toMatch(/The compressed system is solved to .*against the matrix itself the residual is .*--compress-tolerance, or solve without --format/);
+    expect(stdout).toMatch(
+      /relative residual with the compressed Ã = \S+, with the matrix A itself = \S+; asked: 1e-8, MISSED/,
+    );
+    expect(stderr).toMatch(
+      /The compressed system is solved to .*against the matrix itself the residual is .*--compress-tolerance, or solve without --format/,
+    );
   });
 
   it('says_shift_preconditioner_why_iterations_and_true_residual', async () => {
