@@ -318,7 +318,9 @@ describe('float32', () => {
           { team },
         );
         expect(wide.tolerance).toBe(1e-8);
-        expect(wide.outcome).toBe('converged');
+        // Where rounding in float64 itself allows no less, that is what comes.
+        if (64 * EPS * condition < 1e-8) expect(wide.outcome).toBe('converged');
+        expect(wide.residual).toBeLessThanOrEqual(Math.max(1e-8, 64 * EPS * condition));
         expectTrue(wide, system, b);
         const asked = await solve(
           denseOperator(dense, true, team.blas),
