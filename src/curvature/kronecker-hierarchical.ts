@@ -118,11 +118,16 @@ async function positiveSemidefinite(model: Model, { share, leafSize, memoryLimit
   const used = usedVectors(rotated, cells, new Uint8Array(cells.count).fill(1));
   const fixed = basisCost(rotated, used).bytes + (rotated.complement?.inputGram.data.byteLength ?? 0);
   const dense = 8 * size ** 2;
-  // The basis of a small network alone is more than the usual share: it does not pay off in memory, and still makes a preconditioner.
+  // The basis of a small network alone is more than the usual share: it does not pay off in memory, and still makes a
+  // preconditioner.
   const most = share === undefined ? Math.max(PRINCIPAL_SHARE * dense, 2 * fixed) : share * dense;
   const plan = principalPlan(rotated, cells, traces, used, leafSize, most - fixed);
   const bytes = fixed + (plan?.bytes ?? 0);
-  if (share !== undefined && bytes > most) throw new OptionError(`A share of ${share} cannot hold even the basis and the diagonal blocks; the least share here is ${bytes / dense}.`, { least: bytes / dense });
+  if (share !== undefined && bytes > most)
+    throw new OptionError(
+      `A share of ${share} cannot hold even the basis and the diagonal blocks; the least share here is ${bytes / dense}.`,
+      { least: bytes / dense },
+    );
   if (plan !== null) requireMemory(rotatedModelBytes(model) + 8 * plan.layout.elements.total, memoryLimit);
   const chosen = performance.now();
   const core = plan === null ? null : await fillCore(tables, plan, 0, Number.NaN, start, control);

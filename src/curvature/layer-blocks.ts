@@ -31,7 +31,9 @@ export function layerBlockOperator<B extends LayerBlock>(blocks: readonly B[], p
   const size = blocks.reduce((sum, { width, outputs }) => sum + width * outputs, 0);
   const workspace = new BlockWorkspace();
   return {
-    rows: size, cols: size, symmetric: true,
+    rows: size,
+    cols: size,
+    symmetric: true,
     applyUnchecked(out, x, alpha, beta) {
       for (const layer of blocks) {
         const { offset, width, outputs } = layer;
@@ -43,8 +45,15 @@ export function layerBlockOperator<B extends LayerBlock>(blocks: readonly B[], p
           copyInto(block(packed, 0, 0, numbers, count), block(x, offset, first, numbers, count));
           const v = view(packed.data, 0, width, outputs * count);
           // Vectors that touch one layer alone, such as unit vectors, cost nothing in the others.
-          const result = isZero(packed.data, numbers * count) ? v : map(layer, v, view(packed.data, numbers * count, width, outputs * count));
-          combine(block(out, offset, first, numbers, count), alpha, view(result.data, result.offset, numbers, count), beta);
+          const result = isZero(packed.data, numbers * count)
+            ? v
+            : map(layer, v, view(packed.data, numbers * count, width, outputs * count));
+          combine(
+            block(out, offset, first, numbers, count),
+            alpha,
+            view(result.data, result.offset, numbers, count),
+            beta,
+          );
         }
       }
     },

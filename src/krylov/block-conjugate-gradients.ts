@@ -41,7 +41,10 @@ interface BlockNumbers {
   readonly restarts: number;
   /** The largest of `residuals`. */
   readonly residual: number;
-  /** True relative residuals, ‖b_j − Ax_j‖/‖b_j‖, by products with the x that is handed back, as it was rounded to its precision (0 for b_j = 0). */
+  /**
+   * True relative residuals, ‖b_j − Ax_j‖/‖b_j‖, by products with the x that is handed back, as it was rounded to its
+   * precision (0 for b_j = 0).
+   */
   readonly residuals: Float64Array;
   /** The step of its group at which each column met the tolerance, or the last. */
   readonly columnIterations: Int32Array;
@@ -52,7 +55,10 @@ interface BlockNumbers {
 export type BlockSolution =
   | BlockNumbers & { readonly outcome: Exclude<PlainOutcome, 'leastSquares'> }
   | BlockNumbers & {
-    /** PᵀAP is not positive definite, or zero to rounding; all is as of a Solution, but the direction may be of either sign. */
+    /**
+     * PᵀAP is not positive definite, or zero to rounding; all is as of a Solution, but the direction may be of either
+     * sign.
+     */
     readonly outcome: 'indefinite' | 'singular';
     readonly curvature: number;
     readonly curvatureBound: number;
@@ -73,7 +79,12 @@ const BLOCK_SIZE = 32;
 
 type Halt =
   | { readonly outcome: 'nonFinite' | 'aborted' }
-  | { readonly outcome: 'indefinite' | 'singular'; readonly curvature: number; readonly curvatureBound: number; readonly direction: Matrix }
+  | {
+      readonly outcome: 'indefinite' | 'singular';
+      readonly curvature: number;
+      readonly curvatureBound: number;
+      readonly direction: Matrix;
+    }
   | { readonly outcome: 'indefinitePreconditioner'; readonly preconditionerCurvature: number };
 
 interface Run {
@@ -141,7 +152,8 @@ class BlockConjugateGradients implements BlockSolver {
     try {
       const { cols } = run.b;
       const width = Math.min(cols, this.#blockSize);
-      if (cols > 0 && (this.#workspace === undefined || this.#workspace.capacity < width)) this.#workspace = new BlockIterates(this.size, width, this.#options.blas);
+      if (cols > 0 && (this.#workspace === undefined || this.#workspace.capacity < width))
+        this.#workspace = new BlockIterates(this.size, width, this.#options.blas);
       for (let first = 0; first < cols; first += width) {
         yield* this.#group(run, this.#workspace!, first, Math.min(width, cols - first));
       }
@@ -186,7 +198,8 @@ class BlockConjugateGradients implements BlockSolver {
     const { size } = this;
     const zero = lengths[j] === 0 || guess === undefined;
     const scale = scales[j] / this.#system.factor;
-    for (let i = 0; i < size; i++) x.data[i + j * size] = zero ? 0 : scale * guess.data[guess.offset + i + order[j] * guess.ld];
+    for (let i = 0; i < size; i++)
+      x.data[i + j * size] = zero ? 0 : scale * guess.data[guess.offset + i + order[j] * guess.ld];
     return !zero;
   }
 
@@ -262,9 +275,13 @@ class BlockConjugateGradients implements BlockSolver {
       if (steps > stepsBefore) {
         work.estimates.set(work.norms);
         this.#trueResiduals(run, work, cycle);
-        if (control.keep === 'best' || run.halt?.outcome === 'singular' || (run.halt === undefined && !limited)) this.#putBack(run, work, cycle, stagnation);
+        if (control.keep === 'best' || run.halt?.outcome === 'singular' || (run.halt === undefined && !limited))
+          this.#putBack(run, work, cycle, stagnation);
       }
-      if (run.halt?.outcome === 'singular' && this.#worst(work, cycle) <= ROUNDING_LEVELS * this.#level(run, work, cycle)) {
+      if (
+        run.halt?.outcome === 'singular' &&
+        this.#worst(work, cycle) <= ROUNDING_LEVELS * this.#level(run, work, cycle)
+      ) {
         // What is left at the level of rounding lies along null vectors of any A.
         run.halt = undefined;
         run.short = 'stagnated';
@@ -286,28 +303,40 @@ class BlockConjugateGradients implements BlockSolver {
   /** u·‖A‖‖x‖ over ‖b‖, the largest of the first columns. */
   #level(run: Run, work: BlockIterates, count: number): number {
     let longest = 0;
-    for (let j = 0; j < count; j++) if (work.lengths[j] > 0) longest = Math.max(longest, columnNorm(work.x, j) / work.lengths[j]);
+    for (let j = 0; j < count; j++)
+      if (work.lengths[j] > 0) longest = Math.max(longest, columnNorm(work.x, j) / work.lengths[j]);
     return run.tolerances.roundoff * this.#normOf(run) * longest;
   }
 
   /** The longest of the first columns of x as a direction without curvature, if it is one. */
   #alongNullSpace(run: Run, work: BlockIterates, count: number): Halt | undefined {
     let longest = 0;
-    for (let j = 1; j < count; j++) if (columnNorm(work.x, j) / work.lengths[j] > columnNorm(work.x, longest) / work.lengths[longest]) longest = j;
+    for (let j = 1; j < count; j++)
+      if (columnNorm(work.x, j) / work.lengths[j] > columnNorm(work.x, longest) / work.lengths[longest]) longest = j;
     const [direction, product] = work.directions.spare();
     copyInto(direction, block(work.x, 0, longest, this.size, 1));
     this.#system.operator.applyUnchecked(product, direction, 1, 0);
     run.products++;
-    const inner = dot(direction.data.subarray(0, this.size) as Float64Array, product.data.subarray(product.offset, product.offset + this.size) as Float64Array);
+    const inner = dot(
+      direction.data.subarray(0, this.size) as Float64Array,
+      product.data.subarray(product.offset, product.offset + this.size) as Float64Array,
+    );
     const curvature = inner / columnNorm(direction, 0) ** 2;
-    return Math.abs(curvature) <= curvatureRounding(this.size, run.tolerances.roundoff) * this.#normOf(run) ? this.#told(run, curvature, direction) : undefined;
+    return Math.abs(curvature) <= curvatureRounding(this.size, run.tolerances.roundoff) * this.#normOf(run)
+      ? this.#told(run, curvature, direction)
+      : undefined;
   }
 
   /** What a direction without curvature says of A itself. */
   #told(run: Run, curvature: number, direction: Matrix): Halt {
     const { factor } = this.#system;
     const bound = curvatureRounding(this.size, run.tolerances.roundoff) * this.#normOf(run);
-    return { outcome: curvature < -bound ? 'indefinite' : 'singular', curvature: curvature / factor, curvatureBound: bound / factor, direction };
+    return {
+      outcome: curvature < -bound ? 'indefinite' : 'singular',
+      curvature: curvature / factor,
+      curvatureBound: bound / factor,
+      direction,
+    };
   }
 
   #normOf(run: Run): number {
@@ -318,7 +347,10 @@ class BlockConjugateGradients implements BlockSolver {
     return this.#norm;
   }
 
-  /** Columns of the cycle that missed their target go back to the best x there was, and are never worse than as the cycle began. */
+  /**
+   * Columns of the cycle that missed their target go back to the best x there was, and are never worse than as the
+   * cycle began.
+   */
   #putBack(run: Run, work: BlockIterates, cycle: number, stagnation: Stagnation): void {
     const last = work.norms.slice(0, cycle);
     const tried: number[] = [];
@@ -334,7 +366,8 @@ class BlockConjugateGradients implements BlockSolver {
     for (let j = 0; j < cycle; j++) {
       const reached = worse.includes(j) ? last[j] : work.norms[j];
       if (reached <= Math.max(work.targets[j], work.before[j])) continue;
-      if (stagnation.restarts > 0 && work.start !== undefined) copyInto(block(work.x, 0, j, this.size, 1), block(work.start, 0, j, this.size, 1));
+      if (stagnation.restarts > 0 && work.start !== undefined)
+        copyInto(block(work.x, 0, j, this.size, 1), block(work.start, 0, j, this.size, 1));
       else this.#guess(run.control.guess, work, j);
       changed = true;
     }
@@ -425,7 +458,8 @@ class BlockConjugateGradients implements BlockSolver {
 
 /**
  * A solver for A X = B, A symmetric positive definite, B of N × k. The error of each column, in the norm of A, is least over the directions of all columns: the steps needed
- * fall with k as if the k outermost eigenvalues were gone (O'Leary 1980, theorem 5), and each is one product with a block. The workspace (8N k numbers in float64, k at most the
+ * fall with k as if the k outermost eigenvalues were gone (O'Leary 1980, theorem 5), and each is one product with a
+ * block. The workspace (8N k numbers in float64, k at most the
  * block size) grows to the widest group and then serves every solve. Operators of float32: wrap them by `converted`. Throws ShapeError, OptionError.
  */
 export function blockConjugateGradientSolver(operator: LinearOperator, options: BlockOptions): BlockSolver {

@@ -21,10 +21,16 @@ const LEAST_PIVOT = 1e-8;
 /** What is left of a preconditioned residual after projection, below which it is rounding. */
 const LEAST_REST = 1e-14;
 
-/** A step as long as this many of the shortest one: MA is singular to working precision (a step's length lies between 1/λ_max(MA) and 1/λ_min(MA)). */
+/**
+ * A step as long as this many of the shortest one: MA is singular to working precision (a step's length lies between
+ * 1/λ_max(MA) and 1/λ_min(MA)).
+ */
 const LONGEST_STEP = 1 / (32 * Number.EPSILON);
 
-/** What became of PᵀAP: fine; not finite; of another scale than was thought; not positive definite to working precision, with the direction and its curvature pᵀAp/pᵀp. */
+/**
+ * What became of PᵀAP: fine; not finite; of another scale than was thought; not positive definite to working precision,
+ * with the direction and its curvature pᵀAp/pᵀp.
+ */
 export type BlockCurvature =
   | { readonly kind: 'positive' | 'nonFinite' | 'exhausted' | 'rescaled' }
   | { readonly kind: 'flat'; readonly curvature: number; readonly direction: Matrix };
@@ -137,8 +143,15 @@ export class BlockDirections {
     this.#rank = rank;
     system.operator.applyUnchecked(this.#columns(this.#q, rank), p, 1, 0);
     const first = this.#size * rank;
-    if (system.settle(p.data.subarray(0, first) as Float64Array, this.#q.data.subarray(0, first) as Float64Array)) return OTHER_SCALE;
-    return this.#factorize();
+    if (system.settle(p.data.subarray(0, first) as Float64Array, this.#q.data.subarray(0, first) as Float64Array))
+      return OTHER_SCALE;
+    const curvature = this.#factorize();
+    // P is orthonormal: where M is the identity, no step is shorter than 1/λ_max, and p_jᵀAp_j is at most λ_max.
+    if (curvature.kind === 'positive' && system.preconditioner === undefined) {
+      const g = this.#square(0, rank, rank);
+      for (let j = 0; j < rank; j++) this.#shortest = Math.min(this.#shortest, 1 / g.data[j * (rank + 1)]);
+    }
+    return curvature;
   }
 
   /** z ← z less its A-projections on the last block and on what is kept; the norms before are left in `values`. */
@@ -198,7 +211,9 @@ export class BlockDirections {
     return this.#blas.potrf('L', l) === 0 ? POSITIVE : this.#flattest();
   }
 
-  /** P is nearly orthonormal: the lowest Ritz vector of PᵀAP, which is where `#factorize` left it, shows what is wrong. */
+  /**
+   * P is nearly orthonormal: the lowest Ritz vector of PᵀAP, which is where `#factorize` left it, shows what is wrong.
+   */
   #flattest(): BlockCurvature {
     const rank = this.#rank;
     const p = this.#columns(this.#p, rank);
@@ -252,8 +267,10 @@ export class BlockDirections {
   }
 
   /**
-   * x ← x + P α and r ← r − AP α with α = (PᵀAP)⁻¹Pᵀr, for all columns of r: their A-norm errors become least over x + span P. `energies` are rᵀMr of the columns.
-   * Where a step would be longer than rounding can tell from infinite, nothing is changed, and the direction is returned.
+   * x ← x + P α and r ← r − AP α with α = (PᵀAP)⁻¹Pᵀr, for all columns of r: their A-norm errors become least over x +
+   * span P. `energies` are rᵀMr of the columns.
+   * Where a step would be longer than rounding can tell from infinite, nothing is changed, and the direction is
+   * returned.
    */
   advance(x: Matrix, r: Matrix, energies: Float64Array): BlockCurvature {
     const blas = this.#blas;

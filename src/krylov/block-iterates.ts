@@ -6,7 +6,9 @@ import type { Blas } from '../dense/blas.js';
 import { block, copyInto, view, zeros, type Matrix } from '../dense/matrix.js';
 import { BlockDirections } from './block-directions.js';
 
-/** Iterates, residuals and what is known of them, by place: columns change places, so that those at work stand in front. */
+/**
+ * Iterates, residuals and what is known of them, by place: columns change places, so that those at work stand in front.
+ */
 export class BlockIterates {
   readonly capacity: number;
   readonly x: Matrix;
@@ -22,7 +24,9 @@ export class BlockIterates {
   readonly before: Float64Array;
   /** rᵀMr. */
   readonly energies: Float64Array;
-  /** The x of least estimated residual in the cycle as far as it was kept, that residual, and the last one estimated. */
+  /**
+   * The x of least estimated residual in the cycle as far as it was kept, that residual, and the last one estimated.
+   */
   readonly best: Matrix;
   readonly least: Float64Array;
   readonly estimates: Float64Array;
@@ -77,7 +81,16 @@ export class BlockIterates {
         data[k + j * rows] = kept;
       }
     }
-    for (const list of [this.order, this.scales, this.lengths, this.targets, this.norms, this.before, this.least, this.estimates]) {
+    for (const list of [
+      this.order,
+      this.scales,
+      this.lengths,
+      this.targets,
+      this.norms,
+      this.before,
+      this.least,
+      this.estimates,
+    ]) {
       const kept = list[i];
       list[i] = list[j];
       list[j] = kept;

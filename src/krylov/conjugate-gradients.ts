@@ -7,7 +7,16 @@
 import type { Matrix, Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { RangedSystem } from './ranged-system.js';
-import { NON_FINITE, RESCALED, singleVectorSolver, vector, type Iterate, type Recurrence, type Stop, type Vector } from './single-vector-solver.js';
+import {
+  NON_FINITE,
+  RESCALED,
+  singleVectorSolver,
+  vector,
+  type Iterate,
+  type Recurrence,
+  type Stop,
+  type Vector,
+} from './single-vector-solver.js';
 import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solution.js';
 import { checkPreconditioner, checkSystem, controlOf } from './solver-checks.js';
 import { advance, dot, multiplyAdd } from './vector.js';
@@ -19,8 +28,9 @@ const MOST_ASYMMETRY = 1e-3;
 const LEAST_CURVATURE = 32 * Number.EPSILON;
 
 /**
- * Watches pᵀAp in the norm of M⁻¹, in which p ← z + β p has ‖p‖² = rᵀz + β²‖p‖² (T. Steihaug, SIAM J. Numer. Anal. 20(3), 1983): a matrix that only
- * its scaling makes ill-conditioned is not taken for a singular one where M mends the scaling.
+ * Watches pᵀAp in the norm of M⁻¹, in which p ← z + β p has ‖p‖² = rᵀz + β²‖p‖² (T. Steihaug, SIAM J. Numer. Anal.
+ * 20(3), 1983): a matrix that only its scaling makes ill-conditioned is not taken for a singular one where M mends the
+ * scaling.
  */
 export class CurvatureWatch {
   /** Largest pᵀAp/pᵀM⁻¹p of a solve. */
@@ -37,7 +47,11 @@ export class CurvatureWatch {
 }
 
 /** p and pᵀq, from which the frame tells singular from indefinite. */
-export const curvatureStop = (p: Vector, pq: number): Stop => ({ outcome: 'curvature', curvature: pq / dot(p.data, p.data), direction: p.matrix });
+export const curvatureStop = (p: Vector, pq: number): Stop => ({
+  outcome: 'curvature',
+  curvature: pq / dot(p.data, p.data),
+  direction: p.matrix,
+});
 
 class ConjugateGradients implements Recurrence {
   readonly name = 'conjugateGradients';
@@ -130,7 +144,8 @@ class ConjugateGradients implements Recurrence {
 }
 
 /**
- * A solver for A x = b, A symmetric positive definite, N × N, by preconditioned conjugate gradients; its workspace (6 vectors of N numbers, 7 with a
+ * A solver for A x = b, A symmetric positive definite, N × N, by preconditioned conjugate gradients; its workspace (6
+ * vectors of N numbers, 7 with a
  * preconditioner, float64) serves every solve. A step takes a product with A, one with M and some 10N flops. Without rounding, the error in the norm of A after k steps is at most 2((√κ − 1)/(√κ + 1))ᵏ of the
  * first one's, κ = cond(MA), and zero after as many steps as MA has different eigenvalues (Saad 2003, section 6.11.3). Operators of float32: wrap them by `converted`.
  * Throws ShapeError, OptionError.

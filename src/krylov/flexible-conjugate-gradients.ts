@@ -14,7 +14,16 @@ import { view, zeros, type Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { curvatureStop, CurvatureWatch } from './conjugate-gradients.js';
 import { RangedSystem } from './ranged-system.js';
-import { NON_FINITE, RESCALED, singleVectorSolver, vector, type Iterate, type Recurrence, type Stop, type Vector } from './single-vector-solver.js';
+import {
+  NON_FINITE,
+  RESCALED,
+  singleVectorSolver,
+  vector,
+  type Iterate,
+  type Recurrence,
+  type Stop,
+  type Vector,
+} from './single-vector-solver.js';
 import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solution.js';
 import { checkPreconditioner, checkSystem, controlOf } from './solver-checks.js';
 import { advance, dot } from './vector.js';
@@ -130,7 +139,8 @@ class FlexibleConjugateGradients implements Recurrence {
 
 /**
  * A solver for A x = b, A symmetric positive definite, where M r need not be the same linear map at each step; rᵀM(r) > 0 is all it needs.
- * Memory: 2m + 7 vectors of N numbers; a step takes a product with A, one with M and 8mN flops. With a fixed symmetric M it takes the steps of conjugate gradients.
+ * Memory: 2m + 7 vectors of N numbers; a step takes a product with A, one with M and 8mN flops. With a fixed symmetric
+ * M it takes the steps of conjugate gradients.
  * Throws ShapeError, OptionError.
  */
 export function flexibleConjugateGradientSolver(operator: LinearOperator, options: FlexibleOptions): LinearSolver {

@@ -9,7 +9,16 @@
 import type { Matrix, Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { RangedSystem } from './ranged-system.js';
-import { NON_FINITE, RESCALED, singleVectorSolver, vector, type Iterate, type Recurrence, type Stop, type Vector } from './single-vector-solver.js';
+import {
+  NON_FINITE,
+  RESCALED,
+  singleVectorSolver,
+  vector,
+  type Iterate,
+  type Recurrence,
+  type Stop,
+  type Vector,
+} from './single-vector-solver.js';
 import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solution.js';
 import { checkPreconditioner, checkSystem, controlOf } from './solver-checks.js';
 import { addMultiple, dot, scaleBy } from './vector.js';
@@ -216,7 +225,8 @@ class MinimalResiduals implements Recurrence {
 /**
  * A solver for A x = b, A symmetric, of any inertia; M symmetric positive definite. The residual's norm (that of M, where there is a preconditioner) never grows. For a singular A
  * and b in its range it converges to a solution (from a zero guess without preconditioner to that of least norm); else it ends with 'leastSquares' at an x that minimises the residual, to about √eps.
- * Memory: 10 vectors of N numbers, 12 with a preconditioner; a step takes a product with A, one with M and some 20N flops. Throws ShapeError, OptionError.
+ * Memory: 10 vectors of N numbers, 12 with a preconditioner; a step takes a product with A, one with M and some 20N
+ * flops. Throws ShapeError, OptionError.
  */
 export function minresSolver(operator: LinearOperator, options: SolverOptions = {}): LinearSolver {
   const size = checkSystem(operator, 'minres');

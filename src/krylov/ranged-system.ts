@@ -8,8 +8,12 @@ import { safeScale } from './solver-checks.js';
 import { scaleBy } from './vector.js';
 
 const times = (operator: LinearOperator, factor: () => number): LinearOperator => ({
-  rows: operator.rows, cols: operator.cols, symmetric: operator.symmetric,
-  applyUnchecked: (out, x, alpha, beta) => { operator.applyUnchecked(out, x, alpha * factor(), beta); },
+  rows: operator.rows,
+  cols: operator.cols,
+  symmetric: operator.symmetric,
+  applyUnchecked: (out, x, alpha, beta) => {
+    operator.applyUnchecked(out, x, alpha * factor(), beta);
+  },
 });
 
 /** The scale that a first product to = A·from calls for; undefined where it tells nothing. */
@@ -37,7 +41,15 @@ export class RangedSystem {
   /** rᵀMr/rᵀr, from that of μM. */
   curvatureOf(scaled: number): number { return scaled / (this.#mu ?? 1); }
 
-  /** Sees the first product q = A p there is; whether σ has changed by it, and what was made with the old one does not count. */
+  /** rᵀMr/rᵀr, from that of μM. */
+  curvatureOf(scaled: number): number {
+    return scaled / (this.#mu ?? 1);
+  }
+
+  /**
+   * Sees the first product q = A p there is; whether σ has changed by it, and what was made with the old one does not
+   * count.
+   */
   settle(p: Float64Array, q: Float64Array): boolean {
     if (this.#sigma !== undefined) return false;
     this.#sigma = scaleOf(p, q);

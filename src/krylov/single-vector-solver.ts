@@ -4,8 +4,9 @@
  *
  * Restarts: the residual that a recurrence carries drifts away from b − Ax by about eps·Σ‖A‖‖αp‖ (A. Greenbaum, SIAM J. Matrix Anal. Appl. 18(3), 1997).
  * So convergence is claimed of the recomputed residual alone, and where that misses, the method starts again from it ("residual replacement",
- * H. van der Vorst, Q. Ye, SIAM J. Sci. Comput. 22(3), 2000, in its simplest form); when it gives up, stagnation.ts says. Where it ends short of the tolerance,
- * x may be put back to the best one there was, and is never worse than at the start.
+ * H. van der Vorst, Q. Ye, SIAM J. Sci. Comput. 22(3), 2000, in its simplest form); when it gives up, stagnation.ts
+ * says. Where it ends short of the tolerance, x may be put back to the best one there was, and is never worse than at
+ * the start.
  */
 import { OptionError } from '../core/errors.js';
 import { sharedFloat64 } from '../core/shared-array.js';
@@ -63,7 +64,12 @@ export interface Recurrence {
 type End =
   | Exclude<Stop, { readonly outcome: 'curvature' | 'rescaled' }>
   | { readonly outcome: PlainOutcome }
-  | { readonly outcome: 'indefinite' | 'singular'; readonly curvature: number; readonly curvatureBound: number; readonly direction: Matrix };
+  | {
+      readonly outcome: 'indefinite' | 'singular';
+      readonly curvature: number;
+      readonly curvatureBound: number;
+      readonly direction: Matrix;
+    };
 
 interface Run { readonly b: Matrix; readonly x: Matrix; readonly control: CheckedControl; readonly tolerances: ResolvedTolerances }
 
@@ -91,7 +97,9 @@ class SingleVectorSolver implements LinearSolver {
     this.#options = options;
   }
 
-  get workspaceBytes(): number { return 8 * this.size * (3 + (this.#start === undefined ? 0 : 1) + this.#recurrence.vectors); }
+  get workspaceBytes(): number {
+    return 8 * this.size * (3 + (this.#start === undefined ? 0 : 1) + this.#recurrence.vectors);
+  }
 
   solve(b: Vectors, x: Matrix, control: SolveControl = {}): Solution {
     return runAtOnce(this.#iterations(this.#checked(b, x, control)));
@@ -107,7 +115,8 @@ class SingleVectorSolver implements LinearSolver {
     checkVectors(x, 'x', this.size, 1);
     const control = checkControl(asked, this.size, 1);
     const tolerances = resolveTolerances(this.size, this.#options, control);
-    if (this.#busy) throw new OptionError('This solver is at work on another right-hand side: wait for it, or make a second solver.');
+    if (this.#busy)
+      throw new OptionError('This solver is at work on another right-hand side: wait for it, or make a second solver.');
     this.#busy = true;
     return { b, x, control, tolerances };
   }
@@ -167,7 +176,17 @@ class SingleVectorSolver implements LinearSolver {
     if (length === 0) {
       // The only solution there is; a guess could but lead astray.
       for (let i = 0; i < size; i++) out.data[out.offset + i] = 0;
-      return { outcome: 'converged', x: out, iterations: 0, products: 0, restarts: 0, residual: 0, residualNorm: 0, estimatedResidual: 0, history: Float64Array.of(0) };
+      return {
+        outcome: 'converged',
+        x: out,
+        iterations: 0,
+        products: 0,
+        restarts: 0,
+        residual: 0,
+        residualNorm: 0,
+        estimatedResidual: 0,
+        history: Float64Array.of(0),
+      };
     }
     let products = zero ? 0 : 1;
     let residual = zero ? length : this.#trueResidual(b, scale, false);
@@ -220,6 +239,7 @@ class SingleVectorSolver implements LinearSolver {
         onProgress?.({ phase: recurrence.name, done: iterations, total: maxIterations });
         if (estimated <= WORTH_KEEPING * this.#least) this.#keep(estimated);
         hovers = stagnation.hovers(estimated, level);
+        if (hovers) recurrence.finish?.();
         if (estimated <= leastTarget || hovers) break;
         yield undefined;
       }
@@ -269,7 +289,14 @@ class SingleVectorSolver implements LinearSolver {
       if (end.outcome === 'converged' && !(residual <= target)) end = { outcome: 'stagnated' };
     }
     return {
-      ...end, x: out, iterations, products, restarts: stagnation.restarts, residual: residual / length, residualNorm: residual / scale, estimatedResidual: estimated / length,
+      ...end,
+      x: out,
+      iterations,
+      products,
+      restarts: stagnation.restarts,
+      residual: residual / length,
+      residualNorm: residual / scale,
+      estimatedResidual: estimated / length,
       history: Float64Array.from(history),
     };
   }
@@ -291,12 +318,22 @@ class SingleVectorSolver implements LinearSolver {
   #told({ curvature, direction }: Stop & { readonly outcome: 'curvature' }, norm: number, roundoff: number): End {
     const bound = curvatureRounding(this.size, roundoff) * norm;
     const { factor } = this.#system;
-    return { outcome: curvature < -bound ? 'indefinite' : 'singular', curvature: curvature / factor, curvatureBound: bound / factor, direction };
+    return {
+      outcome: curvature < -bound ? 'indefinite' : 'singular',
+      curvature: curvature / factor,
+      curvatureBound: bound / factor,
+      direction,
+    };
   }
 }
 
 /** A solver for A x = b that steps the given recurrence; the recurrence works on the same system and iterate. */
-export function singleVectorSolver(system: RangedSystem, iterate: Iterate, recurrence: Recurrence, options: Tolerances): LinearSolver {
+export function singleVectorSolver(
+  system: RangedSystem,
+  iterate: Iterate,
+  recurrence: Recurrence,
+  options: Tolerances,
+): LinearSolver {
   resolveTolerances(system.operator.rows, options);
   return new SingleVectorSolver(system, iterate, recurrence, options);
 }

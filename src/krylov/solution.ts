@@ -19,8 +19,8 @@ export interface Tolerances {
    */
   readonly maxRestarts?: number;
   /**
-   * How accurate products with A are, relative to ‖A‖‖x‖: what is taken for rounding, of a residual that no longer falls and
-   * of a curvature; default 2⁻⁵². About 2⁻²³ for an operator that computes in float32.
+   * How accurate products with A are, relative to ‖A‖‖x‖: what is taken for rounding, of a residual that no longer
+   * falls and of a curvature; default 2⁻⁵². About 2⁻²³ for an operator that computes in float32.
    */
   readonly roundoff?: number;
 }
@@ -38,8 +38,9 @@ export interface SolveControl extends RunControl, Tolerances {
   /** x₀, which may be x itself; default zero. */
   readonly guess?: Vectors;
   /**
-   * Which x is handed back where maxIterations, abort, an indefinite operator or a preconditioner end the iteration: the last
-   * iterate, whose error in the norm of A is least (default), or the one of least residual, which is never worse than the start.
+   * Which x is handed back where maxIterations, abort, an indefinite operator or a preconditioner end the iteration:
+   * the last iterate, whose error in the norm of A is least (default), or the one of least residual, which is never
+   * worse than the start.
    */
   readonly keep?: 'last' | 'best';
   /** After each iteration: its number and the estimated relative residual. */
@@ -61,7 +62,10 @@ interface Numbers {
   readonly products: number;
   /** How often the method went on from a recomputed residual. */
   readonly restarts: number;
-  /** ‖b − Ax‖₂/‖b‖₂ by a product with the x that is handed back, as it was rounded to its precision (0 for b = 0); NaN where that product is not finite. */
+  /**
+   * ‖b − Ax‖₂/‖b‖₂ by a product with the x that is handed back, as it was rounded to its precision (0 for b = 0); NaN
+   * where that product is not finite.
+   */
   readonly residual: number;
   /** The same without the division, which absolute tolerances are about. */
   readonly residualNorm: number;
@@ -72,9 +76,11 @@ interface Numbers {
 }
 
 /**
- * converged: the true residual meets the tolerance. maxIterations, aborted: x is what `keep` says. nonFinite: a product was NaN or infinite; x is the last finite iterate.
- * stagnated: the true residual no longer falls (stagnation.ts), or x in float32 cannot hold what was found: the tolerance lies below what rounding (about
- * eps·‖A‖‖x‖) or the operator's own inaccuracy allow. x is the iterate of least residual, within a quarter.
+ * converged: the true residual meets the tolerance. maxIterations, aborted: x is what `keep` says. nonFinite: a product
+ * was NaN or infinite; x is the last finite iterate.
+ * stagnated: the true residual no longer falls (stagnation.ts), or x in float32 cannot hold what was found: the
+ * tolerance lies below what rounding (about eps·‖A‖‖x‖) or the operator's own inaccuracy allow. x is the iterate of
+ * least residual, within a quarter.
  * leastSquares (MINRES alone): ‖A(b − Ax)‖ vanishes though b − Ax does not: A is singular, b has a part outside its range, x minimises the residual.
  */
 export type PlainOutcome = 'converged' | 'maxIterations' | 'stagnated' | 'nonFinite' | 'aborted' | 'leastSquares';
@@ -83,13 +89,18 @@ export type Solution =
   | Numbers & { readonly outcome: PlainOutcome }
   | Numbers & {
     /**
-     * indefinite: a direction p with pᵀAp < 0 beyond rounding: A is not positive definite. x is the iterate before that direction (the guess, if it is the first), or
-     * the best with `keep`. singular: pᵀAp is zero to rounding, so A is singular, or as good as, and what is left of b lies outside its range: x is the iterate of least residual, within a quarter.
+     * indefinite: a direction p with pᵀAp < 0 beyond rounding: A is not positive definite. x is the iterate before that
+     * direction (the guess, if it is the first), or the best with `keep`. singular: pᵀAp is zero to rounding, so A is
+     * singular, or as good as, and what is left of b lies outside its range: x is the iterate of least residual, within
+     * a quarter.
      */
     readonly outcome: 'indefinite' | 'singular';
     /** pᵀAp/pᵀp. */
     readonly curvature: number;
-    /** Rounding of the curvature, by an estimate of ‖A‖ from a few products: |curvature| is above it where A is indefinite. */
+    /**
+     * Rounding of the curvature, by an estimate of ‖A‖ from a few products: |curvature| is above it where A is
+     * indefinite.
+     */
     readonly curvatureBound: number;
     /** p, of descent (pᵀ(b − Ax) > 0), of any length; N × 1 in the solver's workspace: valid until its next solve. */
     readonly direction: Matrix;

@@ -96,7 +96,8 @@ export function largestEntry(a: Matrix, j: number, name: string): number {
 }
 
 /** |pᵀAp/pᵀp| up to this share of ‖A‖ may be rounding alone: of N terms, or of products that are no more accurate. */
-export const curvatureRounding = (size: number, roundoff: number): number => Math.max(size * Number.EPSILON, 16 * roundoff);
+export const curvatureRounding = (size: number, roundoff: number): number =>
+  Math.max(size * Number.EPSILON, 16 * roundoff);
 
 /** A power of two that brings the number close to one where its square would leave the range; else 1, so that no bits change. */
 export function safeScale(largest: number): number {

@@ -13,7 +13,10 @@ const PATIENCE = 50;
 /** Steps without a halving, in units of N, after which nothing more is to be expected; at least LEAST_STEPS. */
 const MOST_SIZES = 5;
 const LEAST_STEPS = 500;
-/** An iterate falls so far below the last one kept before it is kept in its place: a copy for each step would cost more than it is worth. */
+/**
+ * An iterate falls so far below the last one kept before it is kept in its place: a copy for each step would cost more
+ * than it is worth.
+ */
 export const WORTH_KEEPING = 0.8;
 /** The level of rounding is known to a small factor. */
 export const ROUNDING_LEVELS = 4;
@@ -31,7 +34,9 @@ export class Stagnation {
   }
 
   /** Cycles after the first. */
-  get restarts(): number { return this.#restarts; }
+  get restarts(): number {
+    return this.#restarts;
+  }
 
   /** A cycle begins at this true residual. */
   begin(residual: number): void {
@@ -50,9 +55,16 @@ export class Stagnation {
     return this.#since >= this.#most || (this.#since % PATIENCE === 0 && this.#low <= ROUNDING_LEVELS * level());
   }
 
-  /** At the end of a cycle that did not converge: whether what began at `before` and ended at `residual` is worth another one. */
-  goesOn(residual: number, before: number): boolean { return this.#restarts < this.#maxRestarts && residual <= before / 2; }
+  /**
+   * At the end of a cycle that did not converge: whether what began at `before` and ended at `residual` is worth
+   * another one.
+   */
+  goesOn(residual: number, before: number): boolean {
+    return this.#restarts < this.#maxRestarts && residual <= before / 2;
+  }
 
   /** Another cycle begins. */
-  restart(): void { this.#restarts++; }
+  restart(): void {
+    this.#restarts++;
+  }
 }

@@ -72,7 +72,12 @@ async function sketched(operator: LinearOperator, options: SketchOptions, contro
     // G vanishes on a random space: it is zero, and any basis does.
     const vectors = sharedPanel(size, rank);
     copyInto(vectors, block(omega, 0, 0, size, rank));
-    return { operator: new LowRankOperator(vectors, new Float64Array(rank), blas, control.team), shift: 0, columns, products };
+    return {
+      operator: new LowRankOperator(vectors, new Float64Array(rank), blas, control.team),
+      shift: 0,
+      columns,
+      products,
+    };
   }
   const core = sharedPanel(columns, columns);
   algebra.cross(omega, y, core);

@@ -25,7 +25,10 @@ export interface PreconditionerOptions {
   readonly tolerance?: number;
   readonly leafSize?: number;
   readonly maxRank?: number;
-  /** Of a network's matrix by `hss`: what it may store, as a share of the dense matrix (kroneckerHierarchical); its factors take twice that. Default: as there, 0.02 or what a small network's basis needs. */
+  /**
+   * Of a network's matrix by `hss`: what it may store, as a share of the dense matrix (kroneckerHierarchical); its
+   * factors take twice that. Default: as there, 0.02 or what a small network's basis needs.
+   */
   readonly share?: number;
   readonly tree?: ClusterTree;
   /** Rank of `nystrom`; default 256, at most N/4. */
