@@ -18,8 +18,6 @@ import { exactResidual, type ExactResidual, type ResidualOptions } from './exact
 import { circumstances, type InputDescription, type Versions } from './record.js';
 import type { MachineDescription } from '../io/machine.js';
 
-export type Verdict = 'met' | 'undecided' | 'missed';
-
 /** A system that was solved. Seconds of wall time, bytes. */
 export interface SolveRecord {
   readonly record: 'solve';

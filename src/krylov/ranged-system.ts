@@ -39,9 +39,6 @@ export class RangedSystem {
   get factor(): number { return this.#sigma ?? 1; }
 
   /** rᵀMr/rᵀr, from that of μM. */
-  curvatureOf(scaled: number): number { return scaled / (this.#mu ?? 1); }
-
-  /** rᵀMr/rᵀr, from that of μM. */
   curvatureOf(scaled: number): number {
     return scaled / (this.#mu ?? 1);
   }

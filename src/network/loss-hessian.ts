@@ -13,9 +13,6 @@ import { LOSSES, squaredScale, type LossName } from './loss-name.js';
 /** A probability above this is told from 1 by the sum of the others. */
 const CERTAIN = 1 - 2 ** -10;
 
-/** A probability above this is told from 1 by the sum of the others. */
-const CERTAIN = 1 - 2 ** -10;
-
 /** Q_i of each sample: scale·I; diag(w_i); or diag(w_i) − w_i w_iᵀ. */
 export type OutputCurvature =
   | { readonly kind: 'scaled-identity'; readonly rows: number; readonly count: number; readonly scale: number }
