@@ -125,8 +125,8 @@ function systemLibraries(): readonly string[] | undefined {
   return usable.find((outcome) => outcome.candidate === chosen.toLowerCase())?.libraries ?? chosen.split(',');
 }
 
-/** Measures everything, prints a table, writes bench/results/blas.json. */
-export function measureBlas(seconds: number): void {
+/** Measures everything and prints a table; with `write`, bench/results/blas.json is written. */
+export function measureBlas(seconds: number, write: boolean): void {
   const libraries = systemLibraries();
   const backends = new Map<string, Blas>();
   if (libraries !== undefined) backends.set('system', openBlas(libraries.join(',')));
@@ -153,14 +153,20 @@ export function measureBlas(seconds: number): void {
       }
     }
   }
-  const path = writeRecord('blas', {
+  const record = {
     backends: Object.fromEntries([...backends].map(([name, blas]) => [name, blas.description])),
     threads: 1,
     gemmShareOfDirect: share,
     rows,
-  });
+  };
   console.log(`gemm through the contract, as a share of the direct call: ${share.map((entry) => `${entry.precision} ${entry.size}: ${(100 * entry.contractOverDirect).toFixed(1)} %`).join(', ')}`);
-  console.log(path);
+  if (write) console.log(writeRecord('blas', record));
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) measureBlas(Number(process.argv[2] ?? 0.3));
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const [seconds = '0.3', ...others] = process.argv.slice(2).filter((argument) => argument !== '--write');
+  if (others.length > 0 || !(Number(seconds) > 0)) {
+    throw new RangeError(`One number of seconds > 0 and --write are taken, not ${process.argv.slice(2).join(' ')}.`);
+  }
+  measureBlas(Number(seconds), process.argv.includes('--write'));
+}

@@ -8,7 +8,7 @@ export interface BenchCase {
   readonly name: string;
   /** Standard normal points and a Gaussian kernel, a named test matrix, or images: real ones from a file, else generated digits. */
   readonly input: { readonly kind: 'gaussian'; readonly size: number; readonly dimension: number; readonly bandwidth: number } | { readonly kind: 'named'; readonly matrix: string; readonly size: number }
-    | { readonly kind: 'images'; readonly size: number };
+    | { readonly kind: 'images'; readonly size: number; readonly dimension: number };
   readonly options: CompressOptions;
   readonly vectors: number;
 }
@@ -20,6 +20,9 @@ export interface Reference {
   readonly error?: number;
   readonly memoryGigabytes?: number;
 }
+
+/** What images are called in tables: generated ones, and those of the file that `--images` names. */
+export const IMAGES = { generated: 'generated digits', file: 'MNIST test images' } as const;
 
 const gaussian = (size: number, bandwidth: number, budget: number, vectors = 64): BenchCase => ({
   name: `gaussian-${size}-h${bandwidth}-b${100 * budget}-p${vectors}`,
@@ -41,7 +44,7 @@ export const CASES: readonly BenchCase[] = [
   gaussian(16_384, 2, 0, 512),
   gaussian(262_144, 2, 0),
   k02(4096),
-  { name: 'images-10000', input: { kind: 'images', size: 10_000 }, options: { format: 'hss', leafSize: 256, maxRank: 256, tolerance: 1e-2, neighbors: 32 }, vectors: 64 },
+  { name: 'images-10000', input: { kind: 'images', size: 10_000, dimension: 784 }, options: { format: 'hss', leafSize: 256, maxRank: 256, tolerance: 1e-2, neighbors: 32 }, vectors: 64 },
 ];
 
 export const REFERENCES: Readonly<Record<string, Reference>> = {

@@ -12,7 +12,7 @@ import { Team } from '../src/parallel/team.js';
 import { kernelSource } from '../src/source/kernel-source.js';
 import { gaussian } from '../src/source/kernels.js';
 import { medianBandwidth } from '../src/source/points.js';
-import { CASES, type BenchCase } from './cases.js';
+import { CASES, IMAGES, type BenchCase } from './cases.js';
 
 async function setUp({ input, options, vectors }: BenchCase, blas: Blas, images: string | undefined): Promise<CompressionSetup> {
   const rest = { options: { ...options, seed: 0 }, vectors, products: 15 };
@@ -26,7 +26,7 @@ async function setUp({ input, options, vectors }: BenchCase, blas: Blas, images:
   }
   const points = images === undefined ? digitImages(input.size, 0).images : await readPoints(images, { limit: input.size });
   const bandwidth = medianBandwidth(points, 0);
-  const described = { kind: 'points', name: images === undefined ? 'generated digits' : 'MNIST test images', size: points.count, dimension: points.dimension, kernel: 'gaussian', bandwidth };
+  const described = { kind: 'points', name: images === undefined ? IMAGES.generated : IMAGES.file, size: points.count, dimension: points.dimension, kernel: 'gaussian', bandwidth };
   return { ...rest, source: kernelSource(points, gaussian(bandwidth), { blas }), input: described };
 }
 

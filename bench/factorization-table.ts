@@ -6,14 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { median } from '../src/experiment/dgemm-rate.js';
 import type { FactorizationResult } from './factorization.js';
 import { FACTORIZATION_CASES, FACTORIZATION_REFERENCES, GROWTH_SIZES } from './factorization-cases.js';
-import { digits, exponent, replaceSection } from './table.js';
-
-function title({ name, size, dimension, bandwidth, shift, options }: FactorizationResult): string {
-  const kernel = `Gaussian ${dimension}-D, N = ${size.toLocaleString('en')}, h = ${digits(bandwidth)}`;
-  const accuracy = options.tolerance === 0 ? '' : `, tol ${Number(options.tolerance).toExponential(0)}`;
-  const format = name.includes('line') ? `, ${options.format?.toUpperCase()}` : '';
-  return `${kernel}, m = ${options.leafSize}, s ≤ ${options.maxRank}${accuracy}, λ = ${digits(shift)}${format}`;
-}
+import { digits, factorizationLabel } from './labels.js';
+import { exponent, replaceSection } from './table.js';
 
 function row(result: FactorizationResult): string {
   const { seconds, gflops, gflop, vectors, memory, residual, condition, logdetError } = result;
@@ -22,7 +16,7 @@ function row(result: FactorizationResult): string {
   const solve = vectors === 1 ? '' : against(seconds.solve, reference?.solve);
   const solveOne = vectors === 1 ? against(seconds.solveOne, reference?.solve) : digits(seconds.solveOne);
   return `| ${[
-    title(result), against(seconds.factor, reference?.factor), digits(seconds.refactor), gflop === null || gflops.factor === null ? '' : `${digits(gflop)}, ${digits(gflops.factor)}`, digits(gflops.dgemm),
+    factorizationLabel(result), against(seconds.factor, reference?.factor), digits(seconds.refactor), gflop === null || gflops.factor === null ? '' : `${digits(gflop)}, ${digits(gflops.factor)}`, digits(gflops.dgemm),
     solve, solveOne, `${digits(memory.factorBytes / 1e6, 3)} MB`, residual.toExponential(1), condition.toExponential(1), logdetError === null ? '' : logdetError.toExponential(1),
   ].join(' | ')} |`;
 }

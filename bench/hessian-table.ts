@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import type { TableRow } from '../src/experiment/table-record.js';
 import type { HessianResult } from './hessian.js';
 import { HESSIAN_CASES, publishedErrors } from './hessian-cases.js';
+import { digits } from './labels.js';
 import { replaceSection } from './table.js';
 
-const digits = (value: number, count = 2): string => Number(value.toPrecision(count)).toString();
 const power = (value: number): string => value.toExponential(1);
 
 function errorCell({ method, error }: TableRow, published: number | undefined): string {

@@ -3,11 +3,10 @@
  * sampled entries. The record's peak memory is that of the table alone.
  */
 import { digitImages } from '../datasets/digits.js';
+import { readLabeledImages } from '../src/experiment/network-data.js';
 import { DEFAULT_TABLE_METHODS } from '../src/experiment/table-plan.js';
 import type { TableRecord } from '../src/experiment/table-record.js';
 import { runTable, trainedModel, type TableSetup } from '../src/experiment/table-run.js';
-import { readLabels } from '../src/io/labels.js';
-import { readPoints } from '../src/io/points.js';
 import { Team } from '../src/parallel/team.js';
 import { entryRates, sampledErrors, type EntryRates, type SampledErrors } from './entry-rates.js';
 import { HESSIAN_CASES } from './hessian-cases.js';
@@ -20,7 +19,7 @@ if (chosen === undefined) throw new Error(`No network is called ${name}; there a
 const count = Number(samples);
 const generated = images === undefined ? digitImages(count, 0) : undefined;
 const data = generated === undefined
-  ? { images: await readPoints(images, { limit: count }), labels: labels === undefined ? undefined : await readLabels(labels, { limit: count }), name: 'MNIST test images' }
+  ? { ...await readLabeledImages(images, labels, count), name: 'MNIST test images' }
   : { ...generated, name: 'generated digits' };
 const setup: TableSetup = {
   ...chosen, bias: false, data, samples: count, epochs: Number(epochs), batchSize: 50, learningRate: 1e-3, seed: 0,

@@ -5,9 +5,10 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { median } from '../src/experiment/dgemm-rate.js';
 import type { MatrixSweep, NetworkSweep, PrintedRow, SolveRow } from '../src/experiment/preconditioner-record.js';
+import { digits } from './labels.js';
 import type { PreconditionerResult } from './preconditioners.js';
 import { PRECONDITIONER_CASES, PUBLISHED_ITERATIONS } from './preconditioners-cases.js';
-import { digits, replaceSection } from './table.js';
+import { replaceSection } from './table.js';
 
 const power = (value: number): string => value.toExponential(1);
 const count = (value: number): string => value.toLocaleString('en');

@@ -4,11 +4,10 @@
  */
 import { digitImages } from '../datasets/digits.js';
 import { named } from '../datasets/named.js';
+import { readLabeledImages } from '../src/experiment/network-data.js';
 import { DEFAULT_PRECONDITIONERS, NETWORKS } from '../src/experiment/preconditioner-plan.js';
 import type { PreconditionerRecord } from '../src/experiment/preconditioner-record.js';
 import { runPreconditioners, type NetworkSetup } from '../src/experiment/preconditioner-run.js';
-import { readLabels } from '../src/io/labels.js';
-import { readPoints } from '../src/io/points.js';
 import { Team } from '../src/parallel/team.js';
 import { PRECONDITIONER_CASES } from './preconditioners-cases.js';
 
@@ -23,7 +22,7 @@ async function setUp(k: number): Promise<NetworkSetup> {
   const count = Number(samples) > 0 ? Number(samples) : network.samples;
   const generated = images === undefined ? digitImages(count, 0) : undefined;
   const data = generated === undefined
-    ? { images: await readPoints(images, { limit: count }), labels: labels === undefined ? undefined : await readLabels(labels, { limit: count }), name: 'MNIST test images' }
+    ? { ...await readLabeledImages(images, labels, count), name: 'MNIST test images' }
     : { ...generated, name: 'generated digits' };
   return { ...network, samples: count, data, epochs: Number(epochs), batchSize: 50, learningRate: 1e-3 };
 }

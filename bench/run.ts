@@ -1,10 +1,10 @@
 /**
- * `npm run bench [-- --images FILE] [--labels FILE] [--only TEXT]`: every case whose name holds TEXT in a process of its own. Those of bench/cases.ts: medians to
- * bench/results/compression.json; factorizations of bench/factorization-cases.ts (`--only factorization`): to bench/results/factorization.json; networks of bench/hessian-cases.ts (`--only hessian`): tables to bench/results/hessian.json; preconditioners
- * of bench/preconditioners-cases.ts (`--only preconditioners`): to bench/results/preconditioners.json; the coverage
- * of stated intervals, of bench/coverage-cases.ts (`--only coverage`): to bench/results/coverage.json. The tables of
- * README.md are made from them.
- * `--samples` and `--epochs` try the networks on less, `--size` the matrices of preconditioners; such results are printed and not kept.
+ * `npm run bench [-- --only TEXT] [--write] [--images FILE] [--labels FILE]`: every case in a process of its own, or
+ * those that have TEXT in their name or in their label in the tables of README.md. Results are printed; `--write` puts
+ * them into bench/results (compression.json of bench/cases.ts, factorization.json, hessian.json, preconditioners.json,
+ * coverage.json: how often stated intervals hold) and into the tables of README.md, which are made from those.
+ * `--samples` and `--epochs` try the networks on less, `--size` the matrices of preconditioners; such results are not
+ * written.
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, existsSync } from 'node:fs';
@@ -21,13 +21,38 @@ import { median } from '../src/experiment/dgemm-rate.js';
 import type { HessianResult } from './hessian.js';
 import { HESSIAN_CASES } from './hessian-cases.js';
 import { writeHessianTables } from './hessian-table.js';
+import { choose } from './labels.js';
 import type { PreconditionerResult } from './preconditioners.js';
 import { PRECONDITIONER_CASES } from './preconditioners-cases.js';
 import { makePreconditionerTables, writePreconditionerTables } from './preconditioners-table.js';
 import { rounded, writeRecord } from './record.js';
 import { writeTable, type CaseResult } from './table.js';
 
-const { values: args } = parseArgs({ options: { images: { type: 'string' }, labels: { type: 'string' }, only: { type: 'string' }, repeats: { type: 'string', default: '3' }, samples: { type: 'string' }, epochs: { type: 'string' }, size: { type: 'string' } } });
+/** Ends with status 2 and the message: nothing was measured. */
+function refuse(error: unknown): never {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(2);
+}
+
+/** `compute`'s value, or its error as a message. */
+function orRefuse<T>(compute: () => T): T {
+  try {
+    return compute();
+  } catch (error) {
+    refuse(error);
+  }
+}
+
+const OPTIONS = {
+  only: { type: 'string' }, write: { type: 'boolean', default: false }, images: { type: 'string' },
+  labels: { type: 'string' }, repeats: { type: 'string', default: '3' },
+  samples: { type: 'string' }, epochs: { type: 'string' }, size: { type: 'string' },
+} as const;
+const { values: args } = orRefuse(() => parseArgs({ options: OPTIONS }));
+const lessThanWhole = (['samples', 'epochs', 'size'] as const).filter((option) => args[option] !== undefined);
+if (args.write && lessThanWhole.length > 0) {
+  refuse(`--write keeps whole results: leave out --${lessThanWhole.join(', --')}.`);
+}
 
 function records(name: string, repeats: number): CompressionRecord[] {
   const child = spawnSync(process.execPath, [fileURLToPath(new URL('./compression.js', import.meta.url)), name, String(repeats), ...(args.images === undefined ? [] : [args.images])], { encoding: 'utf8', maxBuffer: 2 ** 26 });
@@ -62,20 +87,26 @@ function earlier<R extends { readonly name: string }>(name: string): Map<string,
   return new Map(results.map((result) => [result.name, result]));
 }
 
-const chosen = <C extends { readonly name: string }>(cases: readonly C[]): C[] => cases.filter(({ name }) => args.only === undefined || name.includes(args.only));
+const chosen = orRefuse(() => choose(args.only));
+const isChosen = ({ name }: { readonly name: string }): boolean => chosen.has(name);
 
-const compressions = chosen(CASES);
+/** Keeps what is measured, where that is asked for. */
+function keep(name: string, results: readonly unknown[]): void {
+  if (args.write) writeRecord(name, { results });
+}
+
+const compressions = CASES.filter(isChosen);
 const results = earlier<CaseResult>('compression');
 for (const { name, input } of compressions) {
   // A quarter of a million rows are run once.
   const result = measure(name, input.size > 100_000 ? 0 : Number(args.repeats));
   results.set(name, result);
   console.log(name, JSON.stringify(result.seconds), 'error', result.error.relative, 'peak MB', Math.round(result.memory.peakBytes / 1e6), 'GFLOP/s', result.gflops.apply, 'of', result.gflops.dgemm);
-  writeRecord('compression', { results: CASES.flatMap((c) => results.get(c.name) ?? []) });
+  keep('compression', CASES.flatMap((c) => results.get(c.name) ?? []));
 }
-if (compressions.length > 0) writeTable([...results.values()]);
+if (args.write && compressions.length > 0) writeTable([...results.values()]);
 
-const factorizations = chosen(FACTORIZATION_CASES);
+const factorizations = FACTORIZATION_CASES.filter(isChosen);
 const factored = earlier<FactorizationResult>('factorization');
 for (const { name } of factorizations) {
   const child = spawnSync(process.execPath, [fileURLToPath(new URL('./factorization.js', import.meta.url)), name, args.repeats], { encoding: 'utf8', maxBuffer: 2 ** 26 });
@@ -83,9 +114,9 @@ for (const { name } of factorizations) {
   const result = JSON.parse(child.stdout) as FactorizationResult;
   factored.set(name, result);
   console.log(name, JSON.stringify(result.seconds), 'GFLOP/s', result.gflops.factor, 'of', result.gflops.dgemm, 'residual', result.residual, 'condition', result.condition, 'logdet', result.logdetError);
-  writeRecord('factorization', { results: FACTORIZATION_CASES.flatMap((one) => factored.get(one.name) ?? []) });
+  keep('factorization', FACTORIZATION_CASES.flatMap((one) => factored.get(one.name) ?? []));
 }
-if (factorizations.length > 0) writeFactorizationTable([...factored.values()]);
+if (args.write && factorizations.length > 0) writeFactorizationTable([...factored.values()]);
 
 /** The table of one network, with rates of entries. */
 function hessian(name: string): HessianResult {
@@ -95,22 +126,21 @@ function hessian(name: string): HessianResult {
   return JSON.parse(child.stdout) as HessianResult;
 }
 
-const networks = chosen(HESSIAN_CASES);
-const kept = args.samples === undefined && args.epochs === undefined;
-const tables = kept ? earlier<HessianResult>('hessian') : new Map<string, HessianResult>();
+const networks = HESSIAN_CASES.filter(isChosen);
+const tables = earlier<HessianResult>('hessian');
 for (const { name } of networks) {
   const result = hessian(name);
   tables.set(name, result);
   const { rows, memory, seconds } = result.table;
   console.log(name, rows.map(({ method, share, error, seconds: { build } }) => `${method} ${(100 * share).toPrecision(3)} %: ${error.relative.toExponential(1)} (${build.toPrecision(2)} s)`).join(', '), 'peak MB', Math.round(memory.peakBytes / 1e6), 'in', Math.round(seconds.total), 's');
   console.log('  entries, GFLOP/s', JSON.stringify(result.entryGflops), 'sampled', result.sampledEntries.rootMeanSquare, 'of', result.sampledEntries.bound);
-  if (kept) writeRecord('hessian', { results: HESSIAN_CASES.flatMap((c) => tables.get(c.name) ?? []) });
+  keep('hessian', HESSIAN_CASES.flatMap((c) => tables.get(c.name) ?? []));
 }
-if (networks.length > 0 && kept) writeHessianTables(HESSIAN_CASES.flatMap((c) => tables.get(c.name) ?? []));
+if (args.write && networks.length > 0) writeHessianTables(HESSIAN_CASES.flatMap((c) => tables.get(c.name) ?? []));
 
-const compared = chosen(PRECONDITIONER_CASES);
-const full = kept && args.size === undefined;
-const preconditioners = full ? earlier<PreconditionerResult>('preconditioners') : new Map<string, PreconditionerResult>();
+const compared = PRECONDITIONER_CASES.filter(isChosen);
+const preconditioners = args.write
+  ? earlier<PreconditionerResult>('preconditioners') : new Map<string, PreconditionerResult>();
 for (const { name } of compared) {
   const files = args.images === undefined ? [] : [args.images, ...(args.labels === undefined ? [] : [args.labels])];
   const child = spawnSync(process.execPath, [fileURLToPath(new URL('./preconditioners.js', import.meta.url)), name, args.size ?? '0', args.samples ?? '0', args.epochs ?? '5', ...files], { encoding: 'utf8', maxBuffer: 2 ** 26 });
@@ -118,16 +148,16 @@ for (const { name } of compared) {
   const result = JSON.parse(child.stdout) as PreconditionerResult;
   preconditioners.set(name, result);
   console.log(name, 'peak MB', Math.round(result.record.memory.peakBytes / 1e6), 'in', Math.round(result.record.seconds.total), 's');
-  if (full) writeRecord('preconditioners', { results: PRECONDITIONER_CASES.flatMap((one) => preconditioners.get(one.name) ?? []) });
+  keep('preconditioners', PRECONDITIONER_CASES.flatMap((one) => preconditioners.get(one.name) ?? []));
 }
 if (compared.length > 0) {
   const all = PRECONDITIONER_CASES.flatMap((one) => preconditioners.get(one.name) ?? []);
-  if (full) writePreconditionerTables(all);
+  if (args.write) writePreconditionerTables(all);
   else console.log(makePreconditionerTables(all));
 }
 
 /** How often stated intervals hold the truth: counted, so that one run is enough. */
-const covered = chosen(COVERAGE_CASES);
+const covered = COVERAGE_CASES.filter(isChosen);
 const coverage = earlier<CoverageResult>('coverage');
 for (const { name } of covered) {
   const script = fileURLToPath(new URL('./coverage.js', import.meta.url));
@@ -136,7 +166,6 @@ for (const { name } of covered) {
   const result = JSON.parse(child.stdout) as CoverageResult;
   coverage.set(name, result);
   const { truth, below, above, halfWidth } = result;
-  const share = `${(100 * result.coverage).toFixed(1)} %`;
-  console.log(name.padEnd(64), share, 'truth', truth, 'below', below, 'above', above, `± ${(100 * halfWidth).toPrecision(2)} %`);
-  writeRecord('coverage', { results: COVERAGE_CASES.flatMap((one) => coverage.get(one.name) ?? []) });
+  console.log(name.padEnd(64), `${(100 * result.coverage).toFixed(1)} %`, 'truth', truth, 'missed below', below, 'above', above, '±', `${(100 * halfWidth).toPrecision(2)} %`);
+  keep('coverage', COVERAGE_CASES.flatMap((one) => coverage.get(one.name) ?? []));
 }

@@ -4,7 +4,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { InputDescription } from '../src/experiment/record.js';
-import { CASES, REFERENCES } from './cases.js';
+import { CASES, REFERENCES, type BenchCase } from './cases.js';
+import { compressionLabel, digits } from './labels.js';
 
 export interface CaseResult {
   readonly name: string;
@@ -25,27 +26,18 @@ export interface CaseResult {
   readonly budgetUsed: number;
 }
 
-export const digits = (value: number, count = 2): string => Number(value.toPrecision(count)).toString();
 const small = (value: number): string => (value >= 0.01 ? digits(value) : value.toExponential(1));
-
-function title({ input, options, vectors }: CaseResult): string {
-  const size = `N = ${input.size.toLocaleString('en')}`;
-  const width = vectors === 64 ? '' : `, ${vectors} vector${vectors === 1 ? '' : 's'}`;
-  if (input.kind === 'named') return `${input.name}, ${size}, m = s = ${options.leafSize}, tol ${options.tolerance}`;
-  if (input.name === 'normal') return `Gaussian 6-D, ${size}, h = ${input.bandwidth}, budget ${100 * options.budget} %${width}`;
-  return `${input.name}, ${size}, d = ${input.dimension}, tol ${options.tolerance}`;
-}
 
 /** Ours, and the reference's figure over ours where there is one. */
 function against(ours: number, reference: number | undefined, unit = ''): string {
   return reference === undefined ? `${digits(ours)}${unit}` : `${digits(ours)}${unit} (${digits(reference / ours)}×)`;
 }
 
-function row(result: CaseResult): string {
+function row(measured: BenchCase, result: CaseResult): string {
   const reference = REFERENCES[result.name];
   const { seconds, gflops, error, memory } = result;
   return `| ${[
-    title(result), against(seconds.neighbors, reference?.neighbors), digits(seconds.tree), against(seconds.skeletonization, reference?.skeletonization), digits(seconds.compress),
+    compressionLabel(measured, result.input.name), against(seconds.neighbors, reference?.neighbors), digits(seconds.tree), against(seconds.skeletonization, reference?.skeletonization), digits(seconds.compress),
     against(seconds.apply, reference?.apply), `${digits(gflops.apply)} (${Math.round((100 * gflops.apply) / gflops.dgemm)} %)`,
     reference?.error === undefined ? small(error.relative) : `${small(error.relative)} (${small(reference.error)})`,
     `${digits(memory.bytes / 1e6, 3)} MB, ${digits(100 * memory.share)} %`, against(memory.peakBytes / 1e9, reference?.memoryGigabytes, ' GB'),
@@ -62,7 +54,8 @@ export function exponent(pairs: readonly (readonly [number, number])[]): number 
 
 export function makeTable(results: readonly CaseResult[]): string {
   const byName = new Map(results.map((result) => [result.name, result]));
-  const rows = CASES.flatMap((c) => byName.get(c.name) ?? []);
+  const measured = CASES.filter(({ name }) => byName.has(name));
+  const rows = measured.map(({ name }) => byName.get(name)!);
   const growths = [1, 2, 4].flatMap((h) => [0, 3].map((budget) => {
     const pair = [16_384, 65_536].flatMap((size) => byName.get(`gaussian-${size}-h${h}-b${budget}-p64`) ?? []);
     return pair.length < 2 ? '' : `h = ${h}, budget ${budget} %: ${exponent(pair.map((r) => [r.input.size, r.seconds.apply])).toFixed(2)}`;
@@ -74,7 +67,7 @@ export function makeTable(results: readonly CaseResult[]): string {
     '',
     '| | neighbours, s | tree, s | skeletons, s | compress, s | apply, s | apply, GFLOP/s (share of dgemm) | error ε_F | stored | peak memory |',
     '|---|---|---|---|---|---|---|---|---|---|',
-    ...rows.map(row),
+    ...measured.map((one, k) => row(one, rows[k])),
     '',
     `Growth of apply from N = 16,384 to 65,536, exponent of N (N log N is 1.1): ${growths.join('; ')}.`,
   ].join('\n');

@@ -3,7 +3,8 @@
  */
 import { ShapeError } from '../src/core/errors.js';
 import { RandomStream } from '../src/core/random.js';
-import { sharedFloat64 } from '../src/core/shared-array.js';
+import { requireBytes, sharedFloat64 } from '../src/core/shared-array.js';
+import { availableMemory } from '../src/io/machine.js';
 import type { Points } from '../src/source/entry-source.js';
 
 /** Keeps the streams of the generators apart where seeds agree. */
@@ -14,6 +15,7 @@ function checkSizes(name: string, count: number, dimension: number): void {
   for (const [what, n] of [['count', count], ['dimension', dimension]] as const) {
     if (!Number.isSafeInteger(n) || n < 1) throw new ShapeError(`${name}: ${what} must be a whole number of at least 1, not ${n}.`, { [what]: n });
   }
+  requireBytes(8 * count * dimension, availableMemory(), `${name}: ${count} points in ${dimension} dimensions`);
 }
 
 /** `count` points in ℝ^`dimension`, coordinates independent N(0, 1); over shared memory. The first n of more points are the n points. */

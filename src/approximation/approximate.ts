@@ -3,6 +3,7 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { OptionError, ShapeError } from '../core/errors.js';
+import { requireKnownOptions } from '../core/known-options.js';
 import { hessianTree } from '../curvature/hessian-tree.js';
 import { kroneckerHierarchical } from '../curvature/kronecker-hierarchical.js';
 import { SampleOperator } from '../curvature/sample-operator.js';
@@ -16,7 +17,7 @@ import type { UnitCosts } from './entries-or-products.js';
 import { approximateHierarchical, leafSizeFor, type HierarchicalMethod } from './hierarchical.js';
 import { approximateBlockDiagonal, approximateDiagonal, approximateEkfac, approximateKfac } from './layered.js';
 import { approximateLowRank } from './low-rank.js';
-import { operatorError } from './operator-error.js';
+import { OPERATOR_ERROR_KEYS, operatorError } from './operator-error.js';
 import { isGaussNewton, subjectOf, type Subject } from './subject.js';
 
 /**
@@ -46,7 +47,10 @@ export async function approximate(operator: LinearOperator, method: Approximatio
     ...(note === '' ? {} : { note }),
     ...(made.smallestEigenvalue === undefined ? {} : { smallestEigenvalue: made.smallestEigenvalue }),
     ...(made.knownError === undefined ? {} : { knownError: made.knownError }),
-    error: (how = {}) => operatorError(subject.source ?? operator, approximation, how, control),
+    error: async (how = {}) => {
+      requireKnownOptions(how, OPERATOR_ERROR_KEYS, 'error');
+      return operatorError(subject.source ?? operator, approximation, how, control);
+    },
     release: () => { release?.(); },
   };
 }

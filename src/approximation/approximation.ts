@@ -1,6 +1,7 @@
 /**
  * What every approximation of a symmetric matrix is asked for, and what it answers: one interface for all methods, so that they can be compared. Layer 6.
  */
+import type { KeysOf } from '../core/known-options.js';
 import type { Model } from '../network/model.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { ErrorEstimate } from '../hierarchical/error-interval.js';
@@ -24,6 +25,7 @@ export const FIXED_METHODS: readonly ApproximationMethod[] = ['kfac', 'kfac-mc',
 
 /** What may be stored: a share of the 8N² bytes of the dense matrix in float64, 0 < share ≤ 1. */
 export interface Budget { readonly share: number }
+export const BUDGET_KEYS: KeysOf<Budget> = { share: true };
 
 export interface ApproximationOptions {
   /** The network behind the operator; default: the operator's own, where it is a Gauss–Newton operator of one. */
@@ -43,6 +45,10 @@ export interface ApproximationOptions {
   /** Bytes an approximation may use while it is made; default: what is available. */
   readonly memoryLimit?: number;
 }
+export const APPROXIMATION_KEYS: KeysOf<ApproximationOptions> = {
+  model: true, source: true, tree: true, from: true, seed: true, powerPasses: true, leafSize: true,
+  memoryLimit: true,
+};
 
 /** An eigenvalue lies within the bound of the value. */
 export interface EigenvalueEstimate { readonly value: number; readonly bound: number }

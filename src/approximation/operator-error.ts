@@ -9,6 +9,7 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { ShapeError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { view, zeros } from '../dense/matrix.js';
@@ -33,6 +34,7 @@ export interface OperatorErrorOptions {
   /** Of the sample. Default 0. */
   readonly seed?: number;
 }
+export const OPERATOR_ERROR_KEYS: KeysOf<OperatorErrorOptions> = { columns: true, seed: true };
 
 /** Up to this size all columns are compared. */
 export const EXACT_SIZE = 20_000;

@@ -10,7 +10,10 @@ import { DEFAULT_TABLE_METHODS, TABLE_METHODS } from '../experiment/table-plan.j
 import { ACTIVATIONS, type ActivationName } from '../network/activation.js';
 import { LOSSES, type LossName } from '../network/loss-name.js';
 import { PRECONDITIONERS, type PreconditionerName } from '../solve/preconditioner.js';
-import { bandwidth, byteCount, finiteNumber, oneOfEach, wholeNumber, widths } from './usage.js';
+import { print, printError } from './terminal.js';
+import {
+  bandwidth, byteCount, columnList, delimiter, finiteNumber, header, oneOfEach, wholeNumber, widths,
+} from './usage.js';
 
 /** What every command takes. */
 export interface CommonOptions { readonly json?: boolean; readonly quiet?: boolean; readonly workers?: number; readonly blas?: string }
@@ -58,13 +61,14 @@ export interface SolveCommandOptions extends CommonOptions, InputOptions, Networ
   /** Of Nyström. */
   readonly rank?: number;
   /** Of the solve. */
-  readonly tolerance: number;
+  readonly tolerance?: number;
   readonly compressTolerance?: number;
   readonly maxIterations?: number;
   readonly rhs: string;
   readonly vectors: number;
   readonly seed: number;
   readonly out?: string;
+  readonly keepFailed?: true;
   readonly record?: string;
 }
 /** What a table of preconditioners takes: only what was given. */
@@ -88,7 +92,7 @@ const nonNegative = finiteNumber('a number of at least 0', (value) => value >= 0
 function withCommon(command: Command, team = true): Command {
   if (team) {
     command
-      .option('--workers <n>', 'workers, the main thread included (default: the cores there are)', wholeNumber(1, 1024))
+      .option('--workers <n>', 'workers, the main thread included (default: the cores there are; more make nothing faster, above four a core the command says so)', wholeNumber(1, 1024))
       .option('--blas <choice>', "dense backend: 'portable', a family (openblas, mkl, blis, accelerate, netlib) or a library's path (default: HMATRIX_BLAS, else the first found)");
   }
   return command.option('--json', 'print one JSON object and nothing else');
@@ -130,6 +134,11 @@ function withInput(command: Command): Command {
     .option('--degree <n>', 'of the polynomial kernel (default: 2)', wholeNumber(1, 64))
     .option('--ridge <x>', 'added to the diagonal of a kernel matrix (default: 0)', nonNegative)
     .option('--limit <n>', 'only the first n points', wholeNumber(1, MAX_SIZE))
+    .option('--columns <list>', 'of a .csv or .tsv file: names or numbers from 0, commas between (all)', columnList)
+    .option('--header <choice>', 'its first row holds names: yes, no, auto (if no cell begins like a number)', header)
+    .option('--delimiter <c>', 'between its cells: a character, tab, space (default: the first rows tell)', delimiter)
+    .addOption(named('--decimal <mark>', 'decimal mark of the file (default: .)', ['.', ',']))
+    .addOption(named('--incomplete-rows <choice>', 'with cells empty, NA, NaN … (default: error)', ['error', 'skip']))
     .option('--named <name>', 'a test matrix: K02, K13, K15, COV, EXP, MATERN')
     .option('--size <n>', 'size of the test matrix; but for COV a perfect square', wholeNumber(1, MAX_SIZE));
 }
@@ -151,7 +160,7 @@ function withNetwork(command: Command, defaults?: { readonly network: readonly n
   const widthsOption = new Option('--network <widths>', defaults === undefined ? 'the Gauss–Newton matrix of a network with so many units per layer, such as 784-10-784' : 'units per layer').argParser(widths);
   command.addOption(defaults === undefined ? widthsOption : widthsOption.default(defaults.network, defaults.network.join('-')));
   add(new Option('--activation <names>', `of the hidden layers, or one for each layer, comma between: ${ACTIVATIONS.join(', ')}`).argParser(oneOfEach('activation', ACTIVATIONS)), [...activation], activation.join(','));
-  add(new Option('--loss <name>', 'mse, squared-error and bce make an autoencoder where the widths are the same at both ends; else, and with cross-entropy, a classifier').choices(LOSSES), loss);
+  add(new Option('--loss <name>', 'mse (half the squared error), squared-error, mean-squared (the MSELoss of PyTorch) and bce make an autoencoder where the widths are the same at both ends; else, and with cross-entropy, a classifier').choices(LOSSES), loss);
   if (defaults === undefined) command.option('--bias', 'layers with biases');
   else command.option('--bias', 'layers with biases', bias);
   add(new Option('--samples <n>', 'images: the first n').argParser(wholeNumber(1, MAX_SIZE)), defaults?.samples ?? samples);
@@ -185,13 +194,14 @@ function withSolve(command: Command): Command {
     .option('--rank <r>', 'of the preconditioner nystrom (default: 256, at most N/4)', wholeNumber(1, 65_536))
     .option('--rhs <b>', "right-hand sides: an .npy file of N rows, or 'seeded' for standard normal vectors", 'seeded')
     .option('--vectors <p>', "how many vectors 'seeded' makes", wholeNumber(1, 65_536), 1)
-    .option('--tolerance <t>', 'asked relative residual of each right-hand side', finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1), 1e-8)
+    .option('--tolerance <t>', 'asked relative residual of each right-hand side (default: 1e-8, or in float32 what that allows)', finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1))
     .option('--max-iterations <k>', 'most iterations (default: 10·N, at most 10,000)', wholeNumber(0))
-    .addOption(named('--format <name>', 'solve with the compressed matrix of this format in place of the matrix itself', ['hss', 'hodlr', 'fmm']))
+    .addOption(named('--format <name>', 'solve with the compressed matrix of this format in place of the matrix itself; the residual is still that of the matrix itself', ['hss', 'hodlr', 'fmm']))
     .option('--compress-tolerance <t>', 'of what is compressed, Frobenius norm (default: 1e-2 for a preconditioner, 1e-5 with --format)', finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1)))
     .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
     .option('--memory-limit <bytes>', 'refuse to begin what may need more, e.g. 8G (default: what is free)', byteCount)
-    .option('--out <file>', 'write the solution, .npy')
+    .option('--out <file>', 'write the solution, .npy, in the shape of b, unless the tolerance was missed')
+    .option('--keep-failed', 'write --out also where the tolerance was missed')
     .option('--record <file>', 'write the record of the run as JSON')
     .option('--quiet', 'print nothing but failures');
 }
@@ -231,6 +241,7 @@ export function createProgram(handlers: Handlers, finish: (status: number) => vo
     .helpCommand('help [command]', 'print help')
     .showHelpAfterError('(see hmatrix help)')
     .exitOverride()
+    .configureOutput({ writeOut: (text) => { print(text.replace(/\n$/, '')); }, writeErr: (text) => { printError(text.replace(/\n$/, '')); } })
     .addHelpText('after', '\nExit status: 0 done, 1 the run failed or was interrupted, 2 wrong usage, 3 done but the asked tolerance was missed.');
 
   withInput(withRun(program.command('compress').description('Compress a matrix, multiply with it, measure its error')))
@@ -241,7 +252,7 @@ export function createProgram(handlers: Handlers, finish: (status: number) => vo
     .requiredOption('--x <x>', "an .npy file of N rows, or 'seeded' for standard normal vectors")
     .option('--vectors <p>', "how many vectors 'seeded' makes", wholeNumber(1, 65_536), 64)
     .option('--seed <s>', "of 'seeded'", wholeNumber(0), 0)
-    .option('--out <file>', 'write the product, .npy'))
+    .option('--out <file>', 'write the product, .npy, in the shape of X'))
     .option('--quiet', 'print nothing but failures')
     .action(async (file: string, options: MultiplyOptions) => { finish(await handlers.multiply(file, options)); });
 

@@ -3,13 +3,15 @@
  */
 import type { CompressOptions } from '../hierarchical/options.js';
 import { resolveOptions } from '../hierarchical/options.js';
+import { toleranceAdvice } from '../hierarchical/tolerance-advice.js';
 import type { CompressionRecord } from '../experiment/record.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { CompressCommandOptions, RunOptions } from './commands.js';
 import { checkInputOptions, openInput, type OpenInput } from './input.js';
 import { exitStatus } from './outcome.js';
-import { print, printJson, requireWritable, withTeam } from './run.js';
-import { UsageError } from './usage.js';
+import { requireWritable, withTeam } from './run.js';
+import { print, printJson, say } from './terminal.js';
+import { asFlag, UsageError } from './usage.js';
 
 /** The library's options among the command's. */
 export function compressOptions(options: RunOptions): CompressOptions {
@@ -46,17 +48,15 @@ export async function runAndSave({ source, input }: OpenInput, options: RunOptio
   return record;
 }
 
-/** The exit status of a run that is done, and a word on standard error where the tolerance was missed or is undecided. */
-export function statusOf({ error }: Pick<CompressionRecord, 'error'>): number {
+/** The exit status of a run that is done, and a word on standard error where the tolerance was missed, or where the sample leaves it undecided. */
+export function statusOf({ error, options, input, limits }: Pick<CompressionRecord, 'error' | 'options' | 'input' | 'limits'>): number {
   if (error.decision === 'met') return exitStatus.done;
   if (error.decision === 'undecided') {
     const { relative, low, high, columns, tolerance } = error;
-    const interval = `${low.toPrecision(4)} … ${high.toPrecision(4)}`;
-    process.stderr.write(`hmatrix: undecided whether the asked tolerance was met: relative error ${relative.toPrecision(4)}, `
-      + `asked ${tolerance}, which lies in the 95 % interval ${interval} from ${columns} columns.\n`);
+    say(`undecided whether the asked tolerance was met: relative error ${relative.toPrecision(4)}, asked ${tolerance}, which lies in the 95 % interval ${low.toPrecision(4)} … ${high.toPrecision(4)} from ${columns} columns.`);
     return exitStatus.toleranceMissed;
   }
-  process.stderr.write(`hmatrix: the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, asked ${error.tolerance}. Raise --max-rank or --neighbors, or give --format fmm a budget.\n`);
+  say(`the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, asked ${error.tolerance}. ${toleranceAdvice({ ...options, size: input.size, limits }, asFlag)}`);
   return exitStatus.toleranceMissed;
 }
 

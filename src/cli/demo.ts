@@ -5,8 +5,8 @@ import type { TableRecord } from '../experiment/table-record.js';
 import type { TableOptions } from './commands.js';
 import { grouped, inBytes, inPercent, inPowers } from './numbers.js';
 import { exitStatus } from './outcome.js';
-import { print } from './run.js';
 import { tableOf } from './table.js';
+import { print } from './terminal.js';
 
 /** What was found, in one sentence of measured numbers. */
 export function verdict({ rows, size }: Pick<TableRecord, 'rows' | 'size'>): string {

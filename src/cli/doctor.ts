@@ -8,8 +8,9 @@ import { availableMemory, describeMachine, gpuDrivers } from '../io/machine.js';
 import type { CommonOptions } from './commands.js';
 import { inBytes } from './numbers.js';
 import { exitStatus } from './outcome.js';
-import { print, printJson, withTeam } from './run.js';
+import { withTeam } from './run.js';
 import { table } from './tables.js';
+import { print, printJson } from './terminal.js';
 
 /** A module whose one function returns i8x16.splat(0): valid only where 128-bit SIMD is. */
 const simdModule = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11);

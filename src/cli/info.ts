@@ -5,8 +5,8 @@ import { describeMatrixFile } from '../hierarchical/file.js';
 import type { CommonOptions } from './commands.js';
 import { grouped, inBytes, inPercent, inSeconds } from './numbers.js';
 import { exitStatus, interruptSignal } from './outcome.js';
-import { print, printJson } from './run.js';
 import { memoryTable, optionsLine, rankTable, table } from './tables.js';
+import { print, printJson } from './terminal.js';
 
 export async function info(file: string, options: CommonOptions): Promise<number> {
   const { signal, dispose } = interruptSignal();

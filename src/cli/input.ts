@@ -6,11 +6,12 @@ import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError } from '../core/errors.js';
 import type { Blas } from '../dense/blas.js';
 import type { InputDescription } from '../experiment/record.js';
+import { TABLE_OPTIONS, type CsvFormat, type CsvReading } from '../io/csv-format.js';
 import type { EntrySource, Points } from '../source/entry-source.js';
 import type { Kernel } from '../source/kernels.js';
-import { UsageError } from './usage.js';
+import { asFlag, UsageError } from './usage.js';
 
-export interface InputOptions {
+export interface InputOptions extends CsvFormat {
   readonly matrix?: string;
   readonly points?: string;
   readonly named?: string;
@@ -27,7 +28,7 @@ export interface OpenInput { readonly source: EntrySource; readonly input: Input
 /** Which options belong to which kind of input. */
 const belonging: Readonly<Record<'matrix' | 'points' | 'named', readonly (keyof InputOptions)[]>> = {
   matrix: [],
-  points: ['kernel', 'bandwidth', 'degree', 'ridge', 'limit'],
+  points: ['kernel', 'bandwidth', 'degree', 'ridge', 'limit', ...TABLE_OPTIONS],
   named: ['size'],
 };
 
@@ -38,10 +39,16 @@ export function checkInputOptions(options: InputOptions): 'matrix' | 'points' | 
   const [kind] = kinds;
   for (const [owner, names] of Object.entries(belonging)) {
     const misplaced = owner === kind ? undefined : names.find((name) => options[name] !== undefined);
-    if (misplaced !== undefined) throw new UsageError(`--${misplaced} goes with --${owner}, not with --${kind}.`);
+    if (misplaced !== undefined) throw new UsageError(`${asFlag(misplaced)} goes with --${owner}, not with --${kind}.`);
   }
   if (kind === 'named' && options.size === undefined) throw new UsageError('--named needs --size N, a perfect square.');
-  if (kind === 'points') generator(options.points!);
+  if (kind === 'points' && generator(options.points!) !== undefined) {
+    const misplaced = TABLE_OPTIONS.find((name) => options[name] !== undefined);
+    if (misplaced !== undefined) {
+      const flag = asFlag(misplaced);
+      throw new UsageError(`${flag} goes with a table of points (.csv, .tsv), not with --points ${options.points}.`);
+    }
+  }
   return kind;
 }
 
@@ -53,9 +60,8 @@ export async function openInput(options: InputOptions, seed: number, blas: Blas,
     const source = namingOption(() => named(options.named!, options.size!, { blas }));
     return { source, input: { kind, name: options.named!.toUpperCase(), size: source.size } };
   }
-  if (kind === 'matrix') return openMatrix(options.matrix!, seed, control);
-  const { points, name } = await openPoints(options.points!, options.limit, seed, control);
-  return openKernel(points, name, options, seed, blas);
+  if (kind === 'matrix') return openMatrix(options.matrix!, control);
+  return openKernel(await openPoints(options, seed, control), options, seed, blas);
 }
 
 /** An OptionError of a test matrix, with the option it is about. */
@@ -68,12 +74,12 @@ function namingOption<T>(open: () => T): T {
   }
 }
 
-async function openMatrix(path: string, seed: number, control: RunControl): Promise<OpenInput> {
+async function openMatrix(path: string, control: RunControl): Promise<OpenInput> {
   const { readNpyMatrix } = await import('../io/npy.js');
   const { denseSource } = await import('../source/dense-source.js');
   const matrix = await readNpyMatrix(path, control);
   if (matrix.rows !== matrix.cols) throw new FileFormatError(`${path}: the matrix is ${matrix.rows} × ${matrix.cols}; a square symmetric one is needed.`, { path, rows: matrix.rows, cols: matrix.cols });
-  const source = denseSource(matrix, { seed });
+  const source = denseSource(matrix);
   return { source, input: { kind: 'matrix', name: basename(path), size: source.size } };
 }
 
@@ -86,8 +92,11 @@ function generator(text: string): { name: 'normal' | 'uniform'; count: number; d
   return { name: name as 'normal' | 'uniform', count: Number(count), dimension: Number(dimension) };
 }
 
+interface NamedPoints { readonly points: Points; readonly name: string; readonly table?: CsvReading | undefined }
+
 /** Points from a generator or a file, and what to call them. */
-export async function openPoints(text: string, limit: number | undefined, seed: number, control: RunControl): Promise<{ points: Points; name: string }> {
+async function openPoints(options: InputOptions, seed: number, control: RunControl): Promise<NamedPoints> {
+  const { points: text = '', limit, columns, header, delimiter, decimal, incompleteRows } = options;
   const random = generator(text);
   if (random !== undefined) {
     const { normalPoints, uniformPoints } = await import('../../datasets/points.js');
@@ -95,11 +104,14 @@ export async function openPoints(text: string, limit: number | undefined, seed: 
     return { points: (random.name === 'normal' ? normalPoints : uniformPoints)(count, random.dimension, seed), name: `${random.name}, ${random.dimension} dimensions` };
   }
   const { readPoints } = await import('../io/points.js');
-  return { points: await readPoints(text, { ...control, ...(limit === undefined ? {} : { limit }) }), name: basename(text) };
+  const { signal, onProgress } = control;
+  const points = await readPoints(text, { signal, onProgress, limit, columns, header, delimiter, decimal, incompleteRows });
+  return { points, table: points.table, name: basename(text) };
 }
 
 /** The kernel matrix over `points` that the options describe. */
-export async function openKernel(points: Points, name: string, options: Pick<InputOptions, 'kernel' | 'bandwidth' | 'degree' | 'ridge'>, seed: number, blas: Blas): Promise<OpenInput> {
+async function openKernel(named: NamedPoints, options: InputOptions, seed: number, blas: Blas): Promise<OpenInput> {
+  const { points, name, table } = named;
   const { kernelSource } = await import('../source/kernel-source.js');
   const { medianBandwidth } = await import('../source/points.js');
   const text = (options.kernel ?? 'gaussian').trim();
@@ -107,7 +119,9 @@ export async function openKernel(points: Points, name: string, options: Pick<Inp
   const h = !needsBandwidth ? undefined : typeof options.bandwidth === 'number' ? options.bandwidth : medianBandwidth(points, seed);
   const kernel = await openNamedOrExpression(text, h, options.degree);
   const source = kernelSource(points, kernel, { blas, ridge: options.ridge ?? 0 });
-  return { source, input: { kind: 'points', name, size: points.count, dimension: points.dimension, kernel: kernel.name, ...(h === undefined ? {} : { bandwidth: h }) } };
+  const { count: size, dimension } = points;
+  const given = { ...(table === undefined ? {} : { table }), ...(h === undefined ? {} : { bandwidth: h }) };
+  return { source, input: { kind: 'points', name, size, dimension, kernel: kernel.name, ...given } };
 }
 
 async function isFamily(text: string): Promise<boolean> {

@@ -5,7 +5,8 @@
  */
 import { WARNING_TYPE } from '../core/warning.js';
 import { createProgram, type Handlers } from './commands.js';
-import { reportFailure } from './outcome.js';
+import { exitStatus, reportFailure } from './outcome.js';
+import { say, watchOutput } from './terminal.js';
 
 /** A command's code is loaded when it is run: help and errors of usage come at once. */
 const handlers: Handlers = {
@@ -21,13 +22,9 @@ const handlers: Handlers = {
 
 // Warnings of the library are sentences for the user; Node's own line has a process number and a hint about --trace-warnings.
 process.removeAllListeners('warning');
-process.on('warning', (warning) => { process.stderr.write(`hmatrix: ${warning.name === WARNING_TYPE ? 'warning: ' : `${warning.name}: `}${warning.message}\n`); });
+process.on('warning', (warning) => { say(`${warning.name === WARNING_TYPE ? 'warning' : warning.name}: ${warning.message}`); });
 
-// Whoever reads our output may stop reading (head, less): that is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
-});
+watchOutput(exitStatus.failed);
 
 try {
   await createProgram(handlers, (status) => { process.exitCode = status; }).parseAsync();

@@ -8,22 +8,35 @@ import { frobeniusNorm } from '../dense/norm.js';
 import { randomVectors } from '../experiment/compression-run.js';
 import { loadMatrix } from '../hierarchical/file.js';
 import { peakMemory } from '../io/machine.js';
-import { readNpyMatrix, writeNpyMatrix } from '../io/npy.js';
+import { readNpyOrdered, writeNpy, writeNpyMatrix } from '../io/npy.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { MultiplyOptions } from './commands.js';
 import { grouped, inBytes, inSeconds } from './numbers.js';
-import { print, printJson, requireWritable, withTeam } from './run.js';
+import { requireWritable, withTeam } from './run.js';
 import { exitStatus } from './outcome.js';
+import { print, printJson } from './terminal.js';
+
+/** Vectors, and whether they came as one of shape (N,), in which what is computed from it is to be written too. */
+export interface OpenVectors { readonly vectors: Matrix; readonly flat: boolean }
 
 /** Vectors from a file, or seeded ones. Throws ShapeError, NonFiniteError, and the errors of files. */
-export async function openVectors(options: Pick<MultiplyOptions, 'x' | 'vectors' | 'seed'>, size: number, control: TeamControl): Promise<Matrix> {
-  if (options.x === 'seeded') return randomVectors(size, options.vectors, options.seed);
-  const x = await readNpyMatrix(options.x, control);
+export async function openVectors(
+  options: Pick<MultiplyOptions, 'x' | 'vectors' | 'seed'>, size: number, control: TeamControl,
+): Promise<OpenVectors> {
+  if (options.x === 'seeded') return { vectors: randomVectors(size, options.vectors, options.seed), flat: false };
+  const { shape, rows, cols, data } = await readNpyOrdered(options.x, 'F', undefined, control);
+  const x = view(data, 0, rows, cols);
   if (x.rows !== size) throw new ShapeError(`${options.x} has ${x.rows} rows; the matrix is ${size} × ${size}, so ${size} are needed.`, { rows: x.rows, expected: size });
   if (x.cols < 1) throw new ShapeError(`${options.x} holds no vectors: it has 0 columns.`, { cols: x.cols });
   const bad = x.data.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) throw new NonFiniteError(`${options.x}: row ${bad % size}, column ${Math.floor(bad / size)} (from 0) is ${x.data[bad]}; vectors must be finite.`, { row: bad % size, column: Math.floor(bad / size) });
-  return x;
+  return { vectors: x, flat: shape.length === 1 };
+}
+
+/** Writes what was computed from vectors in their shape, (N,) if they were `flat`, else (N, p). Throws as writeNpy. */
+export async function writeVectors(path: string, y: Matrix, flat: boolean, control: TeamControl): Promise<void> {
+  if (flat) await writeNpy(path, { shape: [y.rows], data: y.data.subarray(y.offset, y.offset + y.rows) }, control);
+  else await writeNpyMatrix(path, y, control);
 }
 
 export async function multiply(file: string, options: MultiplyOptions): Promise<number> {
@@ -32,12 +45,12 @@ export async function multiply(file: string, options: MultiplyOptions): Promise<
     const began = performance.now();
     const matrix = await loadMatrix(file, control);
     const loaded = performance.now();
-    const x = await openVectors(options, matrix.size, control);
+    const { vectors: x, flat } = await openVectors(options, matrix.size, control);
     const y = view(x.data instanceof Float64Array ? sharedFloat64(x.rows * x.cols) : sharedFloat32(x.rows * x.cols), 0, x.rows, x.cols);
     const start = performance.now();
     matrix.apply(x, y);
     const apply = (performance.now() - start) / 1000;
-    if (options.out !== undefined) await writeNpyMatrix(options.out, y, control);
+    if (options.out !== undefined) await writeVectors(options.out, y, flat, control);
     return {
       size: matrix.size, vectors: x.cols, seconds: { load: (loaded - began) / 1000, apply }, gflops: { apply: matrix.flops(x.cols) / apply / 1e9 },
       norm: { x: frobeniusNorm(x), y: frobeniusNorm(y) },

@@ -2,27 +2,54 @@
  * How the command ends: exit statuses, what errors mean, signals. Layer 8.
  */
 import { CommanderError } from 'commander';
+import { inCode, type OptionAdvice } from '../core/advice.js';
 import { AbortedError, HmatrixError, OptionError } from '../core/errors.js';
-import { UsageError } from './usage.js';
+import { asMemoryError } from '../core/shared-array.js';
+import { printError, say } from './terminal.js';
+import { asFlag, UsageError } from './usage.js';
 
 /**
  * toleranceMissed: what was asked was missed, or a sample leaves it undecided; all is done and written all the same.
  */
 export const exitStatus = { done: 0, failed: 1, usage: 2, toleranceMissed: 3 } as const;
 
-/** The library's name of an option as the command writes it: leafSize → --leaf-size. */
-const asFlag = (option: string): string => `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+/** What the command takes for an option's value. */
+function flagValue(value: string | boolean): string {
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  return value === '\t' ? 'tab' : /^[\w.,]+$/.test(value) ? value : `'${value}'`;
+}
+
+/** The message of the library with the command's flags in place of the options that its `advice` lists. */
+function inFlags(message: string, advice: readonly OptionAdvice[]): string {
+  const flag = ({ option, value }: OptionAdvice): string =>
+    value === undefined ? asFlag(option) : `${asFlag(option)} ${flagValue(value)}`;
+  return advice.reduce((text, one) => text.replaceAll(inCode(one), () => flag(one)), message);
+}
+
+/**
+ * An error's message in the command's words: the library's options it names (`data.options`) as flags, "dtype 'f32'" as "--dtype f32", and without what only a program can do
+ * (`data.libraryOnly`, a part of the message).
+ */
+export function messageWithFlags({ message, data: { options, libraryOnly } }: HmatrixError): string {
+  let text = typeof libraryOnly === 'string' ? message.replace(libraryOnly, '') : message;
+  if (!Array.isArray(options)) return text;
+  for (const option of options as string[]) {
+    text = text.replace(new RegExp(`\\b${option}(?:(?:: | )'([^']*)')?(?!\\w)`, 'g'), (_all, value?: string) => asFlag(option, value));
+  }
+  return text;
+}
 
 /** Says on standard error what went wrong; returns the exit status. */
-export function reportFailure(error: unknown): number {
+export function reportFailure(thrown: unknown): number {
+  const error = asMemoryError(thrown);
   // commander has written its own message already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitStatus.done : exitStatus.usage;
-  const say = (text: string): void => { process.stderr.write(`hmatrix: ${text}\n`); };
   if (error instanceof AbortedError) {
     say('interrupted; nothing was written.');
     return exitStatus.failed;
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const { advice = [] } = (error instanceof HmatrixError ? error.data : {}) as { advice?: readonly OptionAdvice[] };
+  const message = inFlags(error instanceof HmatrixError ? messageWithFlags(error) : error instanceof Error ? error.message : String(error), advice);
   if (error instanceof UsageError) {
     say(`${message} (see hmatrix help)`);
     return exitStatus.usage;
@@ -34,7 +61,7 @@ export function reportFailure(error: unknown): number {
   }
   say(message);
   // An error without a class of ours is a defect: its stack helps to report it.
-  if (!(error instanceof HmatrixError) && error instanceof Error && error.stack !== undefined) process.stderr.write(`${error.stack}\n`);
+  if (!(error instanceof HmatrixError) && error instanceof Error && error.stack !== undefined) printError(error.stack);
   return exitStatus.failed;
 }
 
@@ -46,7 +73,7 @@ export function interruptSignal(): { readonly signal: AbortSignal; readonly disp
   const controller = new AbortController();
   const interrupt = (): void => {
     if (controller.signal.aborted) process.exit(exitStatus.failed);
-    process.stderr.write('\nhmatrix: stopping … (once more to end at once)\n');
+    printError('\nhmatrix: stopping … (once more to end at once)');
     controller.abort();
   };
   process.on('SIGINT', interrupt);

@@ -6,8 +6,9 @@ import type { MatrixCase, NetworkSetup, PreconditionerSetup } from '../experimen
 import type { TeamControl } from '../parallel/team-control.js';
 import type { PreconditionerTableOptions } from './commands.js';
 import { exitStatus } from './outcome.js';
-import { print, printJson, requireWritable, withTeam } from './run.js';
+import { requireWritable, withTeam } from './run.js';
 import { openData } from './table.js';
+import { print, printJson } from './terminal.js';
 import { UsageError } from './usage.js';
 
 const SIZE = 4096;

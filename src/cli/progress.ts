@@ -3,6 +3,7 @@
  */
 import type { SingleBar } from 'cli-progress';
 import type { Progress } from '../core/context.js';
+import { visible } from './terminal.js';
 
 export interface ProgressDisplay {
   readonly onProgress: ((progress: Progress) => void) | undefined;
@@ -23,7 +24,7 @@ export async function openProgress(wanted: boolean): Promise<ProgressDisplay> {
   return {
     onProgress: ({ phase, done, total, warning }) => {
       if (warning !== undefined) return;
-      const label = phase.padEnd(16);
+      const label = visible(phase).padEnd(16);
       if (running === undefined) bar.start(Math.max(1, total), done, { phase: label });
       else {
         if (running !== phase) bar.setTotal(Math.max(1, total));

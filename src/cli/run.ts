@@ -35,12 +35,3 @@ export async function requireWritable(path: string | undefined): Promise<void> {
   if (found !== undefined && !found.isFile()) refuse(`it is ${found.isDirectory() ? 'a folder' : 'not a regular file'}; give the name of a file`);
   await access(dirname(path), constants.W_OK).catch((error: NodeJS.ErrnoException) => refuse(error.code === 'ENOENT' ? 'its folder does not exist' : `its folder cannot be written to (${error.code ?? error.message})`));
 }
-
-/** One JSON object on standard output. */
-export function printJson(value: object): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
-}
-
-export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
-}

@@ -3,23 +3,26 @@
  */
 import { basename } from 'node:path';
 import { throwIfAborted } from '../core/context.js';
+import { HmatrixError, NotPositiveDefiniteError } from '../core/errors.js';
 import type { SolveRecord, SolveSetup } from '../experiment/solve-run.js';
 import type { TrainingSetup } from '../experiment/table-run.js';
 import { resolveOptions, type CompressOptions } from '../hierarchical/options.js';
+import { TABLE_OPTIONS } from '../io/csv-format.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { NETWORK_DEFAULTS, type NetworkOptions, type SolveCommandOptions } from './commands.js';
 import { checkInputOptions, openInput, type InputOptions } from './input.js';
-import { openVectors } from './multiply.js';
+import { openVectors, writeVectors, type OpenVectors } from './multiply.js';
 import { exitStatus } from './outcome.js';
-import { print, printJson, requireWritable, withTeam } from './run.js';
+import { requireWritable, withTeam } from './run.js';
 import { EPOCHS, openData } from './table.js';
-import { UsageError } from './usage.js';
+import { print, printJson, say } from './terminal.js';
+import { asFlag as flag, UsageError } from './usage.js';
 
 const NETWORK_ONLY = ['activation', 'loss', 'bias', 'samples', 'epochs', 'learningRate', 'batchSize', 'images', 'labels', 'weights'] as const satisfies readonly (keyof NetworkOptions)[];
 const FORMAT_ONLY = ['neighbors', 'budget', 'distance', 'dtype'] as const;
-const INPUT_ONLY = ['matrix', 'points', 'named', 'kernel', 'bandwidth', 'degree', 'ridge', 'limit', 'size'] as const satisfies readonly (keyof InputOptions)[];
-
-const flag = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+const INPUT_ONLY = [
+  'matrix', 'points', 'named', 'kernel', 'bandwidth', 'degree', 'ridge', 'limit', 'size', ...TABLE_OPTIONS,
+] as const satisfies readonly (keyof InputOptions)[];
 
 /** What can be found wrong before anything is opened. Throws UsageError, OptionError. */
 function checkOptions(options: SolveCommandOptions): void {
@@ -38,6 +41,7 @@ function checkOptions(options: SolveCommandOptions): void {
   if (options.shift !== undefined && options.shiftRelative !== undefined) throw new UsageError('Give --shift or --shift-relative, not both.');
   const misplaced = options.format === undefined ? given(FORMAT_ONLY) : undefined;
   if (misplaced !== undefined) throw new UsageError(`${flag(misplaced)} goes with --format: it is about the compressed matrix that is solved with.`);
+  if (options.keepFailed === true && options.out === undefined) throw new UsageError('--keep-failed goes with --out.');
   const { preconditioner } = options;
   if (options.network === undefined && ['kfac', 'ekfac', 'dual'].includes(preconditioner)) throw new UsageError(`--preconditioner ${preconditioner} needs --network.`);
   if (options.rank !== undefined && !['nystrom', 'auto'].includes(preconditioner)) throw new UsageError('--rank goes with --preconditioner nystrom.');
@@ -71,24 +75,69 @@ async function openSystem(options: SolveCommandOptions, control: TeamControl): P
   return { model, input: { kind: 'network', name: `${widths.join('-')} (${activation.join(',')}, ${loss}${bias ? ', biases' : ''}), n = ${samples} of ${data.name}`, size: model.network.parameters } };
 }
 
-function setupOf(options: SolveCommandOptions, opened: Pick<SolveSetup, 'input' | 'source' | 'model'>, control: TeamControl): SolveSetup {
+/** `seen` is called with the right-hand sides once they are there. */
+function setupOf(
+  options: SolveCommandOptions, opened: Pick<SolveSetup, 'input' | 'source' | 'model'>, seen: (b: OpenVectors) => void,
+  control: TeamControl,
+): SolveSetup {
   const { preconditioner, shift, shiftRelative, tolerance, maxIterations, rhs, vectors, seed, memoryLimit, leafSize, maxRank, rank, compressTolerance } = options;
   const making = { leafSize, maxRank, rank, tolerance: compressTolerance };
-  const given = { shift, shiftRelative, maxIterations, memoryLimit };
+  const given = { shift, shiftRelative, tolerance, maxIterations, memoryLimit };
   const present = (values: object): object => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
   return {
     ...opened, ...(options.format === undefined ? {} : { compress: compressOptions(options) }),
-    rightHandSides: (size) => openVectors({ x: rhs, vectors, seed }, size, control),
-    options: { preconditioner, tolerance, seed, making: present(making), ...present(given) },
+    rightHandSides: async (size) => {
+      const b = await openVectors({ x: rhs, vectors, seed }, size, control);
+      seen(b);
+      return b.vectors;
+    },
+    advice: ADVICE, options: { preconditioner, seed, making: present(making), ...present(given) },
   };
 }
 
-/** The exit status of a run that is done, and on standard error why the tolerance was missed. */
-function statusOf({ met, outcome, reason, residual, tolerance }: SolveRecord): number {
-  if (met) return exitStatus.done;
-  process.stderr.write(`hmatrix: the asked tolerance was missed (${outcome}): residual ${residual.toPrecision(4)}, asked ${tolerance}. ${reason}\n`);
+const ADVICE: NonNullable<SolveSetup['advice']> = {
+  shift: 'give a larger --shift',
+  iterations: 'allow more (--max-iterations), give a larger --shift, or another --preconditioner',
+  indefinite: 'give a larger --shift',
+  singular: 'give a --shift above 0',
+  preconditioner: 'choose another --preconditioner',
+  doubleSolution: 'give --rhs in float64',
+  doubleProducts: 'give the matrix (--dtype f64), or the weights of the network, in float64',
+  compression: 'give a smaller --compress-tolerance, or solve without --format',
+};
+
+/** Options of the library that messages of a solve may name, and that the command has flags for. */
+const FLAGS = ['memoryLimit', 'maxRank', 'leafSize', 'maxIterations', 'shiftRelative'] as const;
+
+/** A message of the library with the command's flags. */
+const inFlags = (text: string): string => FLAGS.reduce((said, name) => said.replaceAll(new RegExp(`\\b${name}\\b`, 'g'), flag(name)), text);
+
+/** Runs the work; errors of the library name flags. */
+async function namingFlags<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof HmatrixError)) throw error;
+    if (error instanceof NotPositiveDefiniteError && 'suggestedShift' in error.data) {
+      const { suggestedShift, shift, node } = error.data;
+      const works = typeof suggestedShift === 'number' ? `--shift ${suggestedShift} works` : 'give a larger --shift';
+      throw new NotPositiveDefiniteError(`The compressed matrix plus λ = ${String(shift)} is not positive definite (elimination broke down at node ${String(node)}): ${works}; or give a smaller --compress-tolerance, or another --preconditioner.`, error.data);
+    }
+    error.message = inFlags(error.message);
+    throw error;
+  }
+}
+
+/** The exit status of a run that is done, and on standard error why the tolerance was not met. */
+function statusOf({ decision, outcome, reason, residual, tolerance }: SolveRecord): number {
+  if (decision === 'met') return exitStatus.done;
+  const found = decision === 'missed' ? `the asked tolerance was missed (${outcome})` : `whether the asked tolerance is met is undecided (${outcome})`;
+  say(`${found}: residual ${residual.toPrecision(4)}, asked ${tolerance}. ${reason}`);
   return exitStatus.toleranceMissed;
 }
+
+/** Whether the solution goes to its file: what missed its tolerance only where that was asked for. */
+const writes = ({ keepFailed }: SolveCommandOptions, { decision }: SolveRecord): boolean => decision !== 'missed' || keepFailed === true;
 
 export async function solve(options: SolveCommandOptions): Promise<number> {
   checkOptions(options);
@@ -96,23 +145,27 @@ export async function solve(options: SolveCommandOptions): Promise<number> {
   await requireWritable(options.record);
   const { record, portable } = await withTeam(options, async (control) => {
     const { runSolve } = await import('../experiment/solve-run.js');
-    const done = await runSolve(setupOf(options, await openSystem(options, control), control), control);
+    let flat = false;
+    const done = await namingFlags(async () => {
+      const setup = setupOf(options, await openSystem(options, control), (b) => { flat = b.flat; }, control);
+      return runSolve(setup, control);
+    });
     throwIfAborted(control.signal);
-    if (options.out !== undefined) {
-      const { writeNpyMatrix } = await import('../io/npy.js');
-      await writeNpyMatrix(options.out, done.x, control);
-    }
+    const told: SolveRecord = { ...done.record, reason: inFlags(done.record.reason) };
+    if (options.out !== undefined && writes(options, told)) await writeVectors(options.out, done.x, flat, control);
     if (options.record !== undefined) {
       const { writeRecord } = await import('../experiment/record.js');
-      await writeRecord(options.record, done.record, { signal: control.signal });
+      await writeRecord(options.record, told, { signal: control.signal });
     }
-    return { record: done.record, portable: control.team.blas.kind === 'portable' };
+    return { record: told, portable: control.team.blas.kind === 'portable' };
   });
   if (options.json === true) printJson(record);
   else if (options.quiet !== true) {
     const { solveReport } = await import('./solve-report.js');
     print(solveReport(record, portable));
-    if (options.out !== undefined) print(`X written to ${options.out}`);
+    if (options.out !== undefined && writes(options, record)) print(`X written to ${options.out}`);
   }
-  return statusOf(record);
+  const status = statusOf(record);
+  if (options.out !== undefined && !writes(options, record)) say(`${options.out} was not written, because the tolerance was missed: --keep-failed writes it all the same.`);
+  return status;
 }

@@ -8,25 +8,23 @@ import type { TableRecord } from '../experiment/table-record.js';
 import type { TableSetup } from '../experiment/table-run.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { TableOptions } from './commands.js';
-import { openPoints } from './input.js';
 import { exitStatus } from './outcome.js';
-import { print, printJson, requireWritable, withTeam } from './run.js';
+import { requireWritable, withTeam } from './run.js';
+import { print, printJson } from './terminal.js';
 import { UsageError } from './usage.js';
 
 /** Epochs of training where no weights are given. */
 export const EPOCHS = 5;
 
-/** Images and labels of the options; without a file the first generated digits. Throws the errors of files. */
+/** Images and labels of the options; without a file the first generated digits. Throws as readLabeledImages does. */
 export async function openData({ images, labels, samples, seed }: { readonly images?: string | undefined; readonly labels?: string | undefined; readonly samples: number; readonly seed: number }, control: TeamControl): Promise<LabeledImages & { readonly name: string }> {
   if (images === undefined) {
     const { digitImages } = await import('../../datasets/digits.js');
     const digits = digitImages(samples, seed);
     return { images: digits.images, labels: digits.labels, name: 'generated digits' };
   }
-  const { points, name } = await openPoints(images, samples, seed, control);
-  if (labels === undefined) return { images: points, name };
-  const { readLabels } = await import('../io/labels.js');
-  return { images: points, labels: await readLabels(labels, { ...control, limit: samples }), name };
+  const { readLabeledImages } = await import('../experiment/network-data.js');
+  return { ...await readLabeledImages(images, labels, samples, control), name: basename(images) };
 }
 
 /** The run's setup, without its data. */

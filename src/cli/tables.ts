@@ -4,6 +4,8 @@
 import Table from 'cli-table3';
 import type { CompressionRecord, InputDescription } from '../experiment/record.js';
 import type { LevelRanks } from '../hierarchical/ranks.js';
+import { quoted } from '../io/csv-cell.js';
+import type { CsvReading } from '../io/csv-format.js';
 import { grouped, inBytes, inPercent, inPowers, inSeconds } from './numbers.js';
 
 /** A table with its first column flush left and the others flush right; no colours, so that it may go to a file. */
@@ -13,13 +15,29 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return built.toString();
 }
 
-/** One line on what is compressed. */
+/** Which columns of a table are the coordinates, and how they were found. */
+function tableLine({ columns, names, header, delimiter, decimal, skippedRows }: CsvReading): string {
+  const most = 12;
+  const shown = columns.slice(0, most).map((k, at) => (header ? quoted(names[at]) : String(k))).join(', ');
+  const more = columns.length > most ? ` and ${columns.length - most} more` : '';
+  const taken = `${columns.length === 1 ? 'column' : 'columns'} ${shown}${more}`;
+  const named = header ? 'named by the first row' : 'by number from 0: the first row holds no names';
+  const commas = decimal === ',' ? ', decimal commas' : '';
+  const rows = skippedRows === 1 ? '1 row' : `${grouped(skippedRows)} rows`;
+  const skipped = skippedRows > 0 ? `, ${rows} with missing values left out` : '';
+  return `${taken} (${named}), cells separated by ${quoted(delimiter)}${commas}${skipped}`;
+}
+
+/** One line on what is compressed; of a table a second one on what was taken from it. */
 export function inputLine(input: InputDescription): string {
   const size = `N = ${grouped(input.size)}`;
   if (input.kind === 'named') return `${input.name}, ${size}`;
   if (input.kind === 'network') return `Gauss–Newton matrix of the network ${input.name}, ${size}`;
   if (input.kind === 'matrix') return `matrix ${input.name}, ${size}`;
-  return `kernel ${(input.kernel ?? '').replace(/\d+\.\d{6,}/g, (digits) => Number(digits).toPrecision(6))} over ${input.name}${input.dimension === undefined || /dimensions$/.test(input.name) ? '' : `, d = ${input.dimension}`}, ${size}`;
+  const kernel = (input.kernel ?? '').replace(/\d+\.\d{6,}/g, (digits) => Number(digits).toPrecision(6));
+  const dimension = input.dimension === undefined || /dimensions$/.test(input.name) ? '' : `, d = ${input.dimension}`;
+  const line = `kernel ${kernel} over ${input.name}${dimension}, ${size}`;
+  return input.table === undefined ? line : `${line}\n${tableLine(input.table)}`;
 }
 
 export function optionsLine({ options, seed, workers }: Pick<CompressionRecord, 'options' | 'seed' | 'workers'>): string {

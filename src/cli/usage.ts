@@ -6,6 +6,10 @@ import { InvalidArgumentError } from 'commander';
 /** Wrong usage found after parsing: exit status 2. */
 export class UsageError extends Error {}
 
+/** The library's name of an option as the command writes it: leafSize → --leaf-size, with a value --leaf-size 64. */
+export const asFlag = (option: string, value?: string | number): string =>
+  `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}${value === undefined ? '' : ` ${value}`}`;
+
 const numeric = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 /** A parser of whole numbers from `least` to `most`. */
@@ -47,6 +51,38 @@ export function widths(text: string): number[] {
   const parts = text.trim().split('-').map((part) => (/^\d{1,9}$/.test(part) ? Number(part) : Number.NaN));
   if (parts.length < 2 || parts.some((width) => !(width >= 1))) throw new InvalidArgumentError('It must be the units of each layer, at least 1 each and at least two layers, such as 784-10-784.');
   return parts;
+}
+
+/** --delimiter: one character, or a word for one that shells make hard to write. */
+export function delimiter(text: string): string {
+  const named: Readonly<Record<string, string>> = { tab: '\t', '\\t': '\t', space: ' ', comma: ',' };
+  const mark = named[text.toLowerCase()] ?? text;
+  if ([...mark].length !== 1) throw new InvalidArgumentError('It must be one character, or tab, space, comma.');
+  return mark;
+}
+
+/** --columns: names and numbers from 0, comma between; a name in double quotes may hold commas, or be of digits. */
+export function columnList(text: string): (string | number)[] {
+  const columns: (string | number)[] = [];
+  const part = /\s*(?:"((?:[^"]|"")*)"|([^",]*))\s*(,|$)/y;
+  for (let more = true; more;) {
+    const [, inQuotes, plain, end] = part.exec(text) ?? [];
+    const name = inQuotes?.replaceAll('""', '"') ?? plain?.trim();
+    if (name === undefined || name === '') {
+      const text = 'It must be names or numbers (from 0) with commas between, such as x1,x2 or 0,1;';
+      throw new InvalidArgumentError(`${text} a name that holds a comma stands in double quotes.`);
+    }
+    columns.push(inQuotes === undefined && /^\d{1,9}$/.test(name) ? Number(name) : name);
+    more = end === ',';
+  }
+  return columns;
+}
+
+/** --header: undefined for auto. */
+export function header(text: string): boolean | undefined {
+  const meaning: Readonly<Record<string, boolean | undefined>> = { yes: true, no: false, auto: undefined };
+  if (!(text in meaning)) throw new InvalidArgumentError('It must be yes, no or auto.');
+  return meaning[text];
 }
 
 /** A parser of names with commas between, each one of `choices`. */

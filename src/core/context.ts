@@ -1,7 +1,9 @@
 /**
  * What callers of long-running functions pass along: progress and abort. Layer 0.
  */
-import { AbortedError } from './errors.js';
+import { describe } from './kind.js';
+import { requireKnownOptions, type KeysOf } from './known-options.js';
+import { AbortedError, OptionError } from './errors.js';
 
 /** `done` of `total` units of work of the named phase are finished (total is known when a phase starts). */
 export interface Progress {
@@ -12,12 +14,36 @@ export interface Progress {
   readonly warning?: string | undefined;
 }
 
+/**
+ * What is needed of an `AbortSignal`: Node's is one. Declared here so that the library's types need no others, neither
+ * Node's nor the DOM's.
+ */
+export interface AbortSignalLike { readonly aborted: boolean; readonly reason?: unknown }
+
 export interface RunControl {
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignalLike | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+export const CONTROL_KEYS: KeysOf<RunControl & { readonly team?: unknown }> = {
+  signal: true, onProgress: true, team: true,
+};
+
+/**
+ * Throws OptionError unless `control` holds an AbortSignal, a progress callback, a team (which functions without workers
+ * leave alone), what `more` names, and nothing else.
+ */
+export function requireControl(control: RunControl, of: string, more: Readonly<Record<string, true>> = {}): void {
+  requireKnownOptions(control, { ...CONTROL_KEYS, ...more }, of);
+  const { signal, onProgress } = control;
+  if (signal !== undefined && typeof (signal as AbortSignal | null)?.aborted !== 'boolean') {
+    throw new OptionError(`The signal given to ${of} must be an AbortSignal, not ${describe(signal)}.`, { of });
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw new OptionError(`onProgress of ${of} must be a function, not ${describe(onProgress)}.`, { of });
+  }
 }
 
 /** Throws AbortedError if the signal has fired. */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
+export function throwIfAborted(signal: AbortSignalLike | undefined): void {
   if (signal?.aborted) throw new AbortedError(signal.reason instanceof Error ? `Aborted: ${signal.reason.message}` : undefined);
 }

@@ -3,13 +3,17 @@
  * Layer 0. A message names what was wrong and what to do about it.
  */
 
+/** 'non-finite' → 'NonFiniteError'. From the code, because minifiers rename classes. */
+const nameOf = (code: string): string =>
+  `${code.replace(/(?:^|-)(\w)/g, (_, letter: string) => letter.toUpperCase())}Error`;
+
 /** Base of every error this library throws; `code` is stable, `data` holds the numbers (structured-cloneable). */
 export class HmatrixError extends Error {
   readonly code: string;
   readonly data: Readonly<Record<string, unknown>>;
   constructor(code: string, message: string, data: Readonly<Record<string, unknown>> = {}) {
     super(message);
-    this.name = new.target.name;
+    this.name = nameOf(code);
     this.code = code;
     this.data = data;
   }
@@ -32,7 +36,10 @@ export class NonFiniteError extends HmatrixError {
 
 /** A matrix that was promised symmetric and is not; `data` holds row, column and both entries. */
 export class AsymmetryError extends HmatrixError {
-  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('asymmetric', message, data); }
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) {
+    super('asymmetric', message, data);
+    this.name = 'AsymmetryError';
+  }
 }
 
 /** A matrix that cannot be positive (semi-)definite; `data` holds where it shows. */
@@ -67,7 +74,12 @@ export class LibraryError extends HmatrixError {
 
 /** A worker of the team threw, or died; `data` holds worker and, where known, the original error's code and message. */
 export class WorkerError extends HmatrixError {
-  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('worker', message, data); }
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}, code = 'worker') { super(code, message, data); }
+}
+
+/** The team was closed, before a phase or during it. */
+export class ClosedError extends WorkerError {
+  constructor(message = 'The team is closed: open another one.', data: Readonly<Record<string, unknown>> = {}) { super(message, data, 'closed'); }
 }
 
 /** The caller's AbortSignal fired. */

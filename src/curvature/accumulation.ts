@@ -37,13 +37,15 @@ export function sumLayout({ network, reduced, sum }: SampleState): SumLayout {
 /** Layer's part of packed vectors as width × (outputs·g). */
 export const packedLayer = (packed: FloatArray, { offset, width, outputs }: Layer, g: number): Matrix => view(packed, offset * g, width, outputs * g);
 
-/** Packs columns first … first + g − 1 of x, converting its precision. */
-export function packVectors(x: Matrix, first: number, g: number, layers: readonly Layer[], packed: FloatArray): void {
+/** Packs columns first … first + g − 1 of x times `scale`, converting its precision. */
+export function packVectors(x: Matrix, first: number, g: number, layers: readonly Layer[], packed: FloatArray, scale: number): void {
   for (const { offset, width, outputs } of layers) {
     const size = width * outputs;
     for (let j = 0; j < g; j++) {
       const from = x.offset + (first + j) * x.ld + offset;
-      packed.set(x.data.subarray(from, from + size), offset * g + j * size);
+      const to = offset * g + j * size;
+      if (scale === 1) packed.set(x.data.subarray(from, from + size), to);
+      else for (let k = 0; k < size; k++) packed[to + k] = scale * x.data[from + k];
     }
   }
 }

@@ -3,18 +3,27 @@
  * B = blockdiag(K(R_1, R_1), K(R_2, R_2), …): of all matrices with that pattern the nearest to K in the Frobenius norm, and positive semidefinite where K is.
  */
 import { MemoryError, OptionError, ShapeError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
+import { asIndices } from '../core/numbers.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { block, view, type Matrix } from '../dense/matrix.js';
 import { availableMemory } from '../io/machine.js';
 import type { Network } from '../network/network.js';
 import { StagedVectors } from '../operator/block-workspace.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { trustClass } from '../operator/self-check.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { Shared, Team } from '../parallel/team.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { openHandle, sourceState, type SourceHandle } from '../source/share-source.js';
+
+export interface BlockDiagonalOptions {
+  /** Bytes that the blocks may take; default: what is available. */
+  readonly memoryLimit?: number;
+}
+export const BLOCK_DIAGONAL_KEYS: KeysOf<BlockDiagonalOptions> = { memoryLimit: true };
 
 /** Where ranges begin, and last where they end: 0 = ranges[0] < ranges[1] < … = N. */
 export type Ranges = Int32Array;
@@ -125,12 +134,14 @@ export class BlockDiagonalOperator implements LinearOperator {
     this.#team.release(this.#shared);
   }
 }
+trustClass(BlockDiagonalOperator);
 
 /**
  * The blocks of a symmetric matrix on the diagonal, Σ m_k² entries for ranges of m_k indices, in float64; products are 2Σ m_k² flops a vector, shared by the team.
  * Throws ShapeError (ranges that do not run from 0 to N), MemoryError (before allocating), AbortedError, and what the source throws.
  */
-export async function blockDiagonal(source: EntrySource, ranges: Ranges, control: TeamControl, options: { readonly memoryLimit?: number } = {}): Promise<BlockDiagonalOperator> {
+export async function blockDiagonal(source: EntrySource, given: ArrayLike<number>, control: TeamControl, options: BlockDiagonalOptions = {}): Promise<BlockDiagonalOperator> {
+  const ranges: Ranges = asIndices(given, 'ranges');
   const last = ranges.length - 1;
   if (last < 1 || ranges[0] !== 0 || ranges[last] !== source.size || ranges.some((begin, k) => k > 0 && begin <= ranges[k - 1])) {
     throw new ShapeError(`The ranges of blocks must ascend from 0 to ${source.size}.`, { size: source.size, ranges: Array.from(ranges.subarray(0, 8)) });

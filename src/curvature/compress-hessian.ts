@@ -2,6 +2,7 @@
  * The Gauss–Newton Hessian of a model as a hierarchical matrix: source, tree and way of compression by one call. Layer 5.
  */
 import { OptionError, ShapeError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { compress } from '../hierarchical/compress.js';
 import { compressOperator } from '../hierarchical/compress-operator.js';
 import { compressionCost } from '../hierarchical/compression-cost.js';
@@ -31,6 +32,11 @@ export interface CompressHessianOptions extends Omit<CompressOptions, 'distance'
   /** The Hessian's entries, where the caller has them already. */
   readonly source?: GaussNewtonSource;
 }
+export const COMPRESS_HESSIAN_KEYS: KeysOf<CompressHessianOptions> = {
+  format: true, leafSize: true, maxRank: true, tolerance: true, neighbors: true, budget: true, tree: true,
+  seed: true, preserve: true, dtype: true, memoryLimit: true, distance: true, sketchDimension: true, from: true,
+  oversampling: true, source: true,
+};
 
 /** Flops that each way was predicted to need, every node at its maximal rank. */
 export interface WayPrediction {

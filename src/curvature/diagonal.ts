@@ -3,6 +3,7 @@
  * diag(ℓ, p, q) = (1/n) Σ_i ā_{ℓ−1,i}(q)² ‖Δ_{ℓ,i}(:, p)‖² with Δ_ℓ the backpropagated columns of S (Q = S Sᵀ): one GEMM a layer of the squared
  * inputs with the squared norms of the units' errors, which come from error-gram-walk.ts in the form that is cheapest at each layer.
  */
+import type { KeysOf } from '../core/known-options.js';
 import type { Blas } from '../dense/blas.js';
 import type { Matrix } from '../dense/matrix.js';
 import { layerWeights } from '../network/network.js';
@@ -18,6 +19,7 @@ export interface DiagonalOptions {
   /** Samples read at a time. Default: up to 1024, fewer for wide networks. */
   readonly batchSize?: number;
 }
+export const DIAGONAL_KEYS: KeysOf<DiagonalOptions> = { blas: true, batchSize: true };
 
 export interface CurvatureDiagonal extends LinearOperator {
   /** diag G, N numbers. */

@@ -4,9 +4,11 @@
  * Frobenius norm, and solves exactly: for n·r up to a few thousand this is the reference for everything else, and the right solver for small batches.
  */
 import { FactorizationError, MemoryError, NotPositiveDefiniteError, OptionError, ShapeError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import type { Blas } from '../dense/blas.js';
-import { checkView, copyInto, squaredNorm, view, zeros, type Matrix } from '../dense/matrix.js';
+import { asVectors, checkView, copyInto, squaredNorm, transposeHint, view, zeros, type Matrix, type Vectors } from '../dense/matrix.js';
 import { backpropagate } from '../network/backward.js';
+import { batchOf } from '../network/data-set.js';
 import { forward } from '../network/forward.js';
 import { applyLossFactor } from '../network/loss.js';
 import { checkModel, type Model } from '../network/model.js';
@@ -20,6 +22,7 @@ export interface DualOptions {
   /** Largest n·r. Default 8192: T is then 0.5 GB and its eigenvalues take minutes. */
   readonly largestOrder?: number;
 }
+export const DUAL_KEYS: KeysOf<DualOptions> = { blas: true, memoryLimit: true, largestOrder: true };
 
 const defaultLimit = 2 ** 31;
 const defaultOrder = 8192;
@@ -66,7 +69,7 @@ export class DualForm {
     const weights = widened(parameters);
     const n = data.samples;
     const r = network.outputs;
-    const pass = forward(network, weights, widenedMatrix(data.batch(0, n).inputs), blas);
+    const pass = forward(network, weights, widenedMatrix(batchOf(data, 0, n).inputs), blas);
     this.order = n * r;
     this.parameters = network.parameters;
     this.#network = network;
@@ -102,9 +105,13 @@ export class DualForm {
     return Math.sqrt(squaredNorm(this.matrix));
   }
 
-  /** out ← Ĵ·X: X is N × k, out n·r × k. 2k(nN + nrΣd) flops. Throws ShapeError. */
-  applyJacobian(x: Matrix, out: Matrix): void {
-    this.#check(x, this.parameters, out, this.order);
+  /** out ← Ĵ·X: X is N × k, out n·r × k, of either precision. 2k(nN + nrΣd) flops. Throws ShapeError. */
+  applyJacobian(vectors: Vectors, out: Matrix): void {
+    const x = this.#checked(vectors, this.parameters, out, this.order);
+    inDouble(x, out, (wide, product) => { this.#jacobian(wide, product); });
+  }
+
+  #jacobian(x: Matrix, out: Matrix): void {
     const n = this.#samples;
     const r = this.#network.outputs;
     const scale = 1 / Math.sqrt(n);
@@ -126,9 +133,13 @@ export class DualForm {
     }
   }
 
-  /** out ← Ĵᵀ·Y: Y is n·r × k, out N × k. Throws ShapeError. */
-  applyJacobianTransposed(y: Matrix, out: Matrix): void {
-    this.#check(y, this.order, out, this.parameters);
+  /** out ← Ĵᵀ·Y: Y is n·r × k, out N × k, of either precision. Throws ShapeError. */
+  applyJacobianTransposed(vectors: Vectors, out: Matrix): void {
+    const y = this.#checked(vectors, this.order, out, this.parameters);
+    inDouble(y, out, (wide, product) => { this.#jacobianTransposed(wide, product); });
+  }
+
+  #jacobianTransposed(y: Matrix, out: Matrix): void {
     const n = this.#samples;
     const r = this.#network.outputs;
     const scale = 1 / Math.sqrt(n);
@@ -148,14 +159,14 @@ export class DualForm {
   }
 
   /**
-   * The solutions X of (G + λI)X = B for N × k right-hand sides, λ > 0: x = (b − Ĵᵀ(λI + T)⁻¹Ĵb)/λ (Woodbury). Exact to rounding, relative error about eps·(‖G‖ + λ)/λ.
+   * The solutions X, in float64, of (G + λI)X = B for N × k right-hand sides of either precision, λ > 0: x = (b − Ĵᵀ(λI + T)⁻¹Ĵb)/λ (Woodbury). Exact to rounding, relative error about eps·(‖G‖ + λ)/λ.
    * The Cholesky factor of λI + T (⅓(nr)³ flops) is kept for the next call with the same λ. Throws OptionError for λ ≤ 0, ShapeError,
    * NotPositiveDefiniteError where λ is lost in the rounding of T.
    */
-  solve(b: Matrix, shift: number): Matrix {
+  solve(given: Vectors, shift: number): Matrix {
     if (!(shift > 0 && Number.isFinite(shift))) throw new OptionError(`The shift λ must be a number above 0, not ${shift}: G alone is singular where n·r < N.`, { shift });
-    checkView(b, 'right-hand sides');
-    if (b.rows !== this.parameters) throw new ShapeError(`The right-hand sides have ${b.rows} rows, the network ${this.parameters} parameters.`, { rows: b.rows, parameters: this.parameters });
+    const b = asVectors(given, 'right-hand sides');
+    if (b.rows !== this.parameters) throw new ShapeError(`The right-hand sides have ${b.rows} rows, the network ${this.parameters} parameters.${transposeHint(b, this.parameters)}`, { rows: b.rows, parameters: this.parameters });
     const cholesky = this.#cholesky(shift);
     const y = zeros(this.order, b.cols);
     this.applyJacobian(b, y);
@@ -208,12 +219,19 @@ export class DualForm {
     return layerWeights(this.#network.layers[ℓ], x.data, x.offset + c * x.ld);
   }
 
-  #check(x: Matrix, rows: number, out: Matrix, outRows: number): void {
-    checkView(x, 'x');
+  #checked(vectors: Vectors, rows: number, out: Matrix, outRows: number): Matrix {
+    const x = asVectors(vectors, 'x');
     checkView(out, 'out');
     if (x.rows !== rows || out.rows !== outRows || x.cols !== out.cols) {
       throw new ShapeError(`A product of ${outRows} × ${rows} by ${x.rows} × ${x.cols} into ${out.rows} × ${out.cols} does not fit.`, { expected: [rows, outRows], x: [x.rows, x.cols], out: [out.rows, out.cols] });
     }
-    if (!(x.data instanceof Float64Array) || !(out.data instanceof Float64Array)) throw new ShapeError('The dual form multiplies float64 matrices.', {});
+    return x;
   }
+}
+
+/** `multiply` on float64 copies of what is float32. */
+function inDouble(x: Matrix, out: Matrix, multiply: (x: Matrix, out: Matrix) => void): void {
+  const target = out.data instanceof Float64Array ? out : zeros(out.rows, out.cols);
+  multiply(widenedMatrix(x), target);
+  if (target !== out) copyInto(out, target);
 }

@@ -3,19 +3,21 @@
  * T. George, C. Laurent, X. Bouthillier, N. Ballas, P. Vincent, "Fast approximate natural gradient descent in a Kronecker-factored eigenbasis",
  * NeurIPS 2018, arXiv 1806.03884; here with the exact errors of all outputs in place of sampled gradients, unless these are asked for.
  */
+import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { zeros, type Matrix, type Precision } from '../dense/matrix.js';
 import type { Model } from '../network/model.js';
 import { columnsOf, diagonalSquares, projectSquares } from './error-grams.js';
 import { walkErrorGrams } from './error-gram-walk.js';
 import { checkDamping, dampedReciprocals, eigenBlock, eigenOperator, kroneckerBasis, type EigenOperator, type KroneckerBasis } from './kronecker-basis.js';
 import { eachPass, openWalk, sumKroneckerFactors, type CurvatureWalk, type KroneckerOptions } from './kronecker-factors.js';
-import type { DampedInverse } from './kronecker-solver.js';
+import type { DampedInverse, DampingOptions } from './kronecker-solver.js';
 
 export interface EigenvalueCorrected extends EigenOperator {
   readonly precision: Precision;
   /** (K + λI)⁻¹ as an operator. Throws OptionError, and NotPositiveDefiniteError where λ is too small for a singular block. */
-  solver(options: { readonly damping: number }): DampedInverse;
+  solver(options: Pick<DampingOptions, 'damping'>): DampedInverse;
 }
+const SOLVER_KEYS: KeysOf<Pick<DampingOptions, 'damping'>> = { damping: true };
 
 /**
  * EKFAC of the model's Gauss–Newton Hessian: in each layer U_A ⊗ U_Γ from K-FAC's factors and the eigenvalues
@@ -32,11 +34,13 @@ export function ekfac(model: Model, options: KroneckerOptions): EigenvalueCorrec
   const precision: Precision = model.parameters instanceof Float64Array ? 'f64' : 'f32';
   const layers = model.network.layers.map((layer, ℓ) => eigenBlock(layer, bases[ℓ], eigenvalues[ℓ], precision));
   return {
-    ...eigenOperator(layers, blas), precision,
-    solver({ damping }) {
+    ...eigenOperator(layers, precision, blas), precision,
+    solver(asked) {
+      requireKnownOptions(asked, SOLVER_KEYS, 'solver');
+      const { damping } = asked;
       checkDamping(damping);
       const inverse = layers.map((layer, ℓ) => ({ ...layer, eigenvalues: dampedReciprocals(layer.eigenvalues, damping, precision, ℓ) }));
-      return { ...eigenOperator(inverse, blas), damping };
+      return { ...eigenOperator(inverse, precision, blas), damping };
     },
   };
 }

@@ -7,10 +7,9 @@
 import type { Blas } from '../dense/blas.js';
 import { block, copyInto, zeros, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { hasUnitSlope } from '../network/activation.js';
-import type { LossName } from '../network/loss.js';
+import { squaredScale, type LossName } from '../network/loss.js';
 import { layerWeights, type Layer, type Network } from '../network/network.js';
 import { mirrorLower } from './error-grams.js';
-import { uniformHessian } from './output-hessian.js';
 
 export type GramForm =
   | { readonly form: 'uniform'; readonly scale: number }
@@ -37,7 +36,7 @@ export function planErrorGrams(network: Network, parameters: FloatArray, loss: L
   const { layers } = network;
   const last = layers.length - 1;
   const forms = new Array<GramForm>(layers.length);
-  const scale = hasUnitSlope(layers[last].activation) ? uniformHessian(loss) : null;
+  const scale = hasUnitSlope(layers[last].activation) ? squaredScale(loss, layers[last].outputs) : null;
   forms[last] = draws !== null ? { form: 'columns', each: draws } : scale !== null ? { form: 'uniform', scale } : { form: 'output' };
   for (let ℓ = last - 1; ℓ >= 0; ℓ--) forms[ℓ] = nextForm(forms[ℓ + 1], layers, ℓ, parameters, blas);
   const most = Math.max(...layers.map((layer, ℓ) => numbersPerSample(forms[ℓ], layer, forms[ℓ - 1])));

@@ -3,6 +3,7 @@
  * The exact Fisher matrix of these losses is the Gauss–Newton matrix (gauss-newton.ts): there is no operator of its own for it.
  */
 import { OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import type { Model } from '../network/model.js';
 import { SampleOperator, type CurvatureOptions } from './sample-operator.js';
 
@@ -21,6 +22,9 @@ export interface MonteCarloOptions extends CurvatureOptions {
   /** Of the draws; 0 unless given. */
   readonly seed?: number;
 }
+export const MONTE_CARLO_KEYS: KeysOf<MonteCarloOptions> = {
+  batchSize: true, memoryLimit: true, blas: true, team: true, samples: true, seed: true,
+};
 
 /**
  * F = (1/(n·s)) Σ_i Σ_t g_it g_itᵀ with gradients at s labels a sample drawn from the model's own distribution (sampled-errors.ts): an unbiased estimate of G,

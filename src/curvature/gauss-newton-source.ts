@@ -6,19 +6,22 @@
  */
 import { MemoryError, OptionError } from '../core/errors.js';
 import type { Indices } from '../core/indices.js';
+import type { KeysOf } from '../core/known-options.js';
+import { asIndices } from '../core/numbers.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { fill, type Matrix } from '../dense/matrix.js';
 import { checkModel, type Model } from '../network/model.js';
 import type { Network } from '../network/network.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { builtIn } from '../parallel/built-in.js';
 import type { EntrySource, SourceContext, SourceDescriptor } from '../source/entry-source.js';
 import { SymmetricBlocks } from '../source/symmetric-block.js';
 import { addUniformBlock, ENTRY_STRATEGIES, EntryBlocks, type EntryStrategy } from './entry-blocks.js';
 import { gramArrays, gramBatch, type GramArrays } from './gram-arrays.js';
 import { addDiagonal, addLastInputGram } from './gram-diagonal.js';
 import { isUniform, planGrams, type GramPlan } from './gram-plan.js';
-import { sampledGaussNewtonSource } from './sampled-entries.js';
+import { sampledGaussNewtonSource, type SampledSourceOptions } from './sampled-entries.js';
 import { weightList } from './weight-list.js';
 
 /**
@@ -43,12 +46,16 @@ export interface GaussNewtonSourceOptions extends SourceContext {
   /** What to do where neither stored nor factored Gram vectors fit: recompute them in each call (default), sample, or throw MemoryError. */
   readonly beyondMemory?: 'recompute' | 'sample' | 'refuse';
   /** Of the estimates, for `beyondMemory: 'sample'`. */
-  readonly sampling?: { readonly error?: number; readonly seed?: number };
+  readonly sampling?: Pick<SampledSourceOptions, 'error' | 'seed'>;
   /** Exact products with the same G, handed on as the source's `operator`. */
   readonly operator?: LinearOperator;
   /** One strategy for all blocks instead of the fastest for each: for tests and measurements. */
   readonly strategy?: EntryStrategy;
 }
+export const SAMPLING_KEYS: KeysOf<Pick<SampledSourceOptions, 'error' | 'seed'>> = { error: true, seed: true };
+export const GAUSS_NEWTON_SOURCE_KEYS: KeysOf<GaussNewtonSourceOptions> = {
+  blas: true, memoryLimit: true, beyondMemory: true, sampling: true, operator: true, strategy: true,
+};
 
 /** Default of `memoryLimit`. */
 export const defaultMemoryLimit = 2 ** 31;
@@ -101,6 +108,8 @@ export function openGaussNewtonSource(data: StoredData, context: SourceContext):
   return new StoredSource(data, context);
 }
 
+const WORKERS_COPY = builtIn(import.meta.url, 'openGaussNewtonSource', openGaussNewtonSource);
+
 function checkOptions(memoryLimit: number, beyondMemory: string, strategy: EntryStrategy | undefined): void {
   if (!(memoryLimit > 0)) throw new OptionError(`memoryLimit must be a number of bytes above 0, not ${memoryLimit}.`, { memoryLimit });
   if (!['recompute', 'sample', 'refuse'].includes(beyondMemory)) throw new OptionError(`Unknown beyondMemory "${beyondMemory}": choose recompute, sample or refuse.`, { beyondMemory });
@@ -142,14 +151,14 @@ class StoredSource implements GaussNewtonSource {
     this.form = data.form;
     this.bytes = data.bytes;
     if (operator !== undefined) this.operator = operator;
-    this.descriptor = { module: import.meta.url, name: 'openGaussNewtonSource', data };
+    this.descriptor = { ...WORKERS_COPY, data };
     this.#data = data;
     this.#uniform = typeof data.arrays.sigma === 'number';
     this.#evaluator = new EntryBlocks(data.arrays, this.#uniform, blas, data.strategy);
   }
 
   entries(rows: Indices, cols: Indices, out: Matrix): void {
-    this.#symmetric.fill(rows, cols, out);
+    this.#symmetric.fill(asIndices(rows, 'rows'), asIndices(cols, 'cols'), out);
   }
 
   diagonal(out: Float64Array): void {
@@ -196,7 +205,7 @@ class RecomputedSource implements GaussNewtonSource {
   }
 
   entries(rows: Indices, cols: Indices, out: Matrix): void {
-    this.#symmetric.fill(rows, cols, out);
+    this.#symmetric.fill(asIndices(rows, 'rows'), asIndices(cols, 'cols'), out);
   }
 
   diagonal(out: Float64Array): void {

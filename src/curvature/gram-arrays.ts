@@ -5,11 +5,13 @@
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { block, view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { batchOf } from '../network/data-set.js';
 import { forward, type ForwardPass } from '../network/forward.js';
+import { squaredScale } from '../network/loss.js';
 import type { Model } from '../network/model.js';
 import { layerWeights, type Layer, type Network } from '../network/network.js';
 import { gramClosure, gramKey, gramNumbers, isUniform, type GramArray, type GramPlan } from './gram-plan.js';
-import { outputHessian, uniformHessian } from './output-hessian.js';
+import { outputHessian } from './output-hessian.js';
 
 /** n = count samples; structured-cloneable. */
 export interface GramArrays {
@@ -61,10 +63,10 @@ export function gramArrays(model: Model, plan: GramPlan, blas: Blas, first: numb
   lastWeights.set(parameters.subarray(lastLayer.offset, lastLayer.offset + lastWeights.length));
   const result: GramArrays = {
     network, plan, count, lastWeights, arrays,
-    lastGram: uniform && last > 0 ? weightGram(lastLayer, lastWeights, uniformHessian(loss)!, blas) : new Float64Array(0),
+    lastGram: uniform && last > 0 ? weightGram(lastLayer, lastWeights, squaredScale(loss, network.outputs)!, blas) : new Float64Array(0),
     inputs: network.layers.map((layer) => sharedFloat64(count * layer.width)),
     slopes: hidden.map((layer) => (layer.activation === 'linear' ? null : sharedFloat64(count * layer.outputs))),
-    sigma: uniform ? uniformHessian(loss)! : sharedFloat64(count * network.outputs),
+    sigma: uniform ? squaredScale(loss, network.outputs)! : sharedFloat64(count * network.outputs),
     nu: softmax ? sharedFloat64(count * network.outputs) : null,
     projected: softmax && last > 0 ? sharedFloat64(count * network.layers[last - 1].outputs) : null,
   };
@@ -72,7 +74,7 @@ export function gramArrays(model: Model, plan: GramPlan, blas: Blas, first: numb
   const { samples } = gramBatch(model, plan);
   for (let at = 0; at < count; at += samples) {
     const size = Math.min(samples, count - at);
-    const pass = forward(network, parameters, widenedMatrix(data.batch(first + at, size).inputs), blas);
+    const pass = forward(network, parameters, widenedMatrix(batchOf(data, first + at, size).inputs), blas);
     storePass(result, model, pass, at, blas);
     recursion.run(at, size);
   }

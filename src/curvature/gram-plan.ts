@@ -6,9 +6,9 @@
  * So a pair of layers is *closed* (a few products of vectors of its two units: the last two layers), a *table* of T_{k,ℓ}, or *factored* through the
  * narrowest layer b above ℓ: d_b(d_k + d_ℓ) numbers a sample instead of d_k·d_ℓ. A bottleneck, or an output layer of few units, makes the latter small.
  */
-import type { LossName } from '../network/loss.js';
+import { squaredScale, type LossName } from '../network/loss.js';
 import type { Network } from '../network/network.js';
-import { hasDiagonalHessian, uniformHessian } from './output-hessian.js';
+import { hasDiagonalHessian } from './output-hessian.js';
 
 /** How the Gram vectors of two layers are had; `through` is b. */
 export type PairForm = { readonly kind: 'closed' } | { readonly kind: 'table' } | { readonly kind: 'factored'; readonly through: number };
@@ -86,7 +86,7 @@ export function planGrams(network: Network, loss: LossName, compact: boolean): G
 
 /** Whether σ is one number for all outputs and samples, and ν = 0: squared errors of linear outputs. */
 export function isUniform(network: Network, loss: LossName): boolean {
-  return uniformHessian(loss) !== null && network.layers[network.layers.length - 1].activation === 'linear';
+  return squaredScale(loss, network.outputs) !== null && network.layers[network.layers.length - 1].activation === 'linear';
 }
 
 /** The arrays kept, and those that the recursion passes through on the way to them. */

@@ -4,6 +4,7 @@
  * one name, and `auto`, which measures instead of guessing.
  */
 import { OptionError, ShapeError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import { estimateTreeErrors } from '../hierarchical/tree-error.js';
 import { checkModel, type Model } from '../network/model.js';
@@ -41,6 +42,9 @@ export interface HessianTreeOptions {
   /** Rank at which `auto` compares. Default half the leaf size. */
   readonly rank?: number;
 }
+export const HESSIAN_TREE_KEYS: KeysOf<HessianTreeOptions> = {
+  distance: true, leafSize: true, seed: true, sketchDimension: true, rank: true,
+};
 
 export interface TreeCandidate {
   readonly distance: Exclude<HessianDistance, 'auto'>;

@@ -4,16 +4,17 @@
  * It drops the blocks between layers and takes inputs and errors for independent; the last layer's block is exact where Q_i is the same for all
  * samples and the output is linear (the squared losses), and so is a network of that one layer.
  */
+import { requireKnownOptions } from '../core/known-options.js';
 import type { Blas } from '../dense/blas.js';
 import type { Precision } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { Model } from '../network/model.js';
 import { kroneckerBasis, type KroneckerBasis } from './kronecker-basis.js';
 import { openWalk, sumKroneckerFactors, type KroneckerFactors, type KroneckerOptions, type SymmetricFactor } from './kronecker-factors.js';
-import { exactDampedInverse, factoredDampedInverse, type DampedInverse, type DampingOptions } from './kronecker-solver.js';
+import { DAMPING_KEYS, exactDampedInverse, factoredDampedInverse, type DampedInverse, type DampingOptions } from './kronecker-solver.js';
 import { bytesOfArrays, inPrecision, layerBlockOperator, multiplyRight, scaleColumnsRight, type LayerBlock } from './layer-blocks.js';
 
-export type { KroneckerOptions, SymmetricFactor } from './kronecker-factors.js';
+export { KRONECKER_KEYS, type KroneckerOptions, type SymmetricFactor } from './kronecker-factors.js';
 export type { DampedInverse, DampingOptions } from './kronecker-solver.js';
 
 /** A layer's block A ⊗ Γ: on W̄ᵀ-shaped V (width × outputs) the map A·V·Γ. */
@@ -54,7 +55,7 @@ function kroneckerFactored({ network, parameters }: Model, factors: readonly Kro
     offset, width, outputs,
     input: inPrecision(factors[ℓ].input, precision), output: roundFactor(factors[ℓ].output, precision),
   }));
-  const operator = layerBlockOperator(layers, ({ input, output }, v, spare) => {
+  const operator = layerBlockOperator(layers, precision, ({ input, output }, v, spare) => {
     blas.gemm('N', 'N', 1, input, v, 0, spare);
     if (output.kind === 'dense') {
       multiplyRight(spare, 'N', output.matrix, v, blas);
@@ -67,9 +68,12 @@ function kroneckerFactored({ network, parameters }: Model, factors: readonly Kro
   return {
     ...operator, precision, layers,
     bytes: bytesOfArrays(layers.flatMap(({ input, output }) => [input.data, output.kind === 'dense' ? output.matrix.data : output.values])),
-    solver: (damping) => damping.kind === 'factored-tikhonov'
-      ? factoredDampedInverse(layers, damping, precision, blas)
-      : exactDampedInverse(layers, bases ??= layers.map((layer) => kroneckerBasis(layer, blas)), damping, precision, blas),
+    solver: (damping) => {
+      requireKnownOptions(damping, DAMPING_KEYS, 'solver');
+      return damping.kind === 'factored-tikhonov'
+        ? factoredDampedInverse(layers, damping, precision, blas)
+        : exactDampedInverse(layers, bases ??= layers.map((layer) => kroneckerBasis(layer, blas)), damping, precision, blas);
+    },
   };
 }
 

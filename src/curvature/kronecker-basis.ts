@@ -59,8 +59,8 @@ export interface EigenOperator extends LinearOperator {
 }
 
 /** 4(width + outputs) flops a parameter and vector; half the second term where U_Γ is the identity. */
-export function eigenOperator(layers: readonly EigenBlock[], blas: Blas): EigenOperator {
-  const operator = layerBlockOperator(layers, ({ inputVectors, outputVectors, eigenvalues }, v, spare) => {
+export function eigenOperator(layers: readonly EigenBlock[], precision: Precision, blas: Blas): EigenOperator {
+  const operator = layerBlockOperator(layers, precision, ({ inputVectors, outputVectors, eigenvalues }, v, spare) => {
     blas.gemm('T', 'N', 1, inputVectors, v, 0, spare);
     if (outputVectors === null) {
       multiplyEntries(spare, eigenvalues.data);

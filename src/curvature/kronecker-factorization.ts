@@ -8,15 +8,17 @@
  * where H̃ + λI is factored by ULV (hierarchical/ulv-factor.ts) and c·A by its eigenvectors. Directions that no sample uses are covered by I/λ. Where eigenvalues far above λ are
  * inverted, I/λ cancels: relative accuracy eps·‖G̃‖/λ.
  */
-import { throwIfAborted, type RunControl } from '../core/context.js';
+import { requireControl, throwIfAborted, type RunControl } from '../core/context.js';
 import { FactorizationError, NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
-import { checkView, copyInto, view, zeros, type Matrix } from '../dense/matrix.js';
+import { asVectors, checkView, copyInto, transposeHint, view, zeros, type Matrix, type Vectors } from '../dense/matrix.js';
 import { factor } from '../hierarchical/factor.js';
 import type { Factorization } from '../hierarchical/factorization.js';
 import { addScaled } from '../operator/block-arithmetic.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { trustClass } from '../operator/self-check.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Team } from '../parallel/team.js';
 import type { KroneckerHierarchicalMatrix } from './kronecker-hierarchical-matrix.js';
@@ -30,6 +32,7 @@ export interface KroneckerFactorOptions {
   /** Bytes the factorization may use; default: what the system says is free. */
   readonly memoryLimit?: number;
 }
+export const KRONECKER_FACTOR_KEYS: KeysOf<KroneckerFactorOptions> = { shift: true, memoryLimit: true };
 
 /** c·A = V·diag(a)·Vᵀ of the layer with a complement, and where (c·A + λI)⁻¹ − I/λ goes. */
 interface ComplementInverse { readonly values: Float64Array; readonly vectors: Matrix; readonly inverse: Matrix; readonly outputs: number }
@@ -105,10 +108,10 @@ export class KroneckerFactorization implements LinearOperator {
     return sum + rest * Math.log(this.#shift);
   }
 
-  /** X = (G̃ + λI)⁻¹·B for B of N × p; returns `out` or a new matrix of B's precision. Throws ShapeError; NonFiniteError where B holds NaN or ∞; OptionError after `release` or a failed `refactor`. */
-  solve(b: Matrix, out?: Matrix): Matrix {
-    checkView(b, 'b');
-    if (b.rows !== this.rows) throw new ShapeError(`b has ${b.rows} rows; the factorization is of order ${this.rows}.`, { rows: b.rows, expected: this.rows });
+  /** X = (G̃ + λI)⁻¹·B for B of N × p, or an array of N numbers; returns `out` or a new matrix of B's precision. Throws ShapeError; NonFiniteError where B holds NaN or ∞; OptionError after `release` or a failed `refactor`. */
+  solve(given: Vectors, out?: Matrix): Matrix {
+    const b = asVectors(given, 'b');
+    if (b.rows !== this.rows) throw new ShapeError(`b has ${b.rows} rows; the factorization is of order ${this.rows}.${transposeHint(b, this.rows)}`, { rows: b.rows, expected: this.rows });
     const x = out ?? zeros(b.rows, b.cols, b.data instanceof Float64Array ? 'f64' : 'f32');
     checkView(x, 'out');
     if (x.rows !== b.rows || x.cols !== b.cols) throw new ShapeError(`out is ${x.rows} × ${x.cols}; the solution is ${b.rows} × ${b.cols}.`, { rows: x.rows, cols: x.cols, expected: [b.rows, b.cols] });
@@ -135,6 +138,7 @@ export class KroneckerFactorization implements LinearOperator {
 
   /** Factors again for another λ > 0, in place. Throws as `factorKronecker`. */
   async refactor(shift: number, control: RunControl = {}): Promise<this> {
+    requireControl(control, 'refactor');
     requireShift(shift);
     this.#valid = false;
     await this.#core?.refactor(shift, { ...control, suggestShift: false });
@@ -165,6 +169,7 @@ export class KroneckerFactorization implements LinearOperator {
     }
   }
 }
+trustClass(KroneckerFactorization);
 
 function decompose(gram: Matrix, outputs: number, blas: Blas): ComplementInverse {
   const n = gram.rows;

@@ -5,8 +5,10 @@
  * arXiv 1902.01813). The one is a syrk a batch; the other comes from `error-gram-walk.ts`.
  */
 import { NonFiniteError, OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import type { Blas } from '../dense/blas.js';
 import { zeros, type Matrix } from '../dense/matrix.js';
+import { batchOf } from '../network/data-set.js';
 import { forward, type ForwardPass } from '../network/forward.js';
 import { checkModel, type Model } from '../network/model.js';
 import { addDiagonal, addGrams, mirrorLower } from './error-grams.js';
@@ -31,6 +33,9 @@ export interface KroneckerOptions {
   /** Samples read at a time. Default: up to 1024, fewer for wide networks. */
   readonly batchSize?: number;
 }
+export const KRONECKER_KEYS: KeysOf<KroneckerOptions> = {
+  variant: true, samples: true, seed: true, blas: true, batchSize: true,
+};
 
 /** A checked model with what a walk over its data needs. */
 export interface CurvatureWalk {
@@ -75,7 +80,8 @@ export function eachPass({ model: { network, data }, grams: { parameters }, batc
   let reuse: ForwardPass | undefined;
   for (let first = 0; first < data.samples; first += batchSize) {
     const count = Math.min(batchSize, data.samples - first);
-    reuse = forward(network, parameters, data.batch(first, count).inputs, blas, { reuse: reuse?.count === count ? reuse : undefined });
+    const { inputs } = batchOf(data, first, count);
+    reuse = forward(network, parameters, inputs, blas, { reuse: reuse?.count === count ? reuse : undefined });
     visit(reuse, first);
   }
 }

@@ -4,6 +4,7 @@
 import type { Matrix } from '../dense/matrix.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { trustClass } from '../operator/self-check.js';
 import type { Team } from '../parallel/team.js';
 import { addRotatedDiagonal } from './rotated-diagonal.js';
 import { RotatedProduct } from './rotated-product.js';
@@ -37,6 +38,8 @@ export interface KroneckerHierarchicalReport {
   /** ‖G‖_F, and ‖G − G̃‖_F/‖G‖_F: the energy left out, summed as it was left out, so exact up to rounding. NaN with `preserve`, which does not look at entries off the diagonal before it chooses. */
   readonly norm: number;
   readonly error: number;
+  /** Whether the asked tolerance was met: blocks are kept until it is. Undefined where a share of the memory was asked for. */
+  readonly met?: boolean;
   /** With `preserve` (principal-choice.ts): the indices of S, and the trace of H on all others, a bound of its largest eigenvalue there. */
   readonly principal?: { readonly size: number; readonly traceOutside: number };
   readonly seconds: { readonly rotate: number; readonly energies: number; readonly choose: number; readonly fill: number; readonly total: number };
@@ -109,3 +112,4 @@ export class KroneckerHierarchicalMatrix implements LinearOperator {
     this.core?.release();
   }
 }
+trustClass(KroneckerHierarchicalMatrix);

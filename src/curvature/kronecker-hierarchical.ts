@@ -11,12 +11,14 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { MemoryError, NonFiniteError, OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { squaredNorm } from '../dense/matrix.js';
 import { assemble } from '../hierarchical/fill.js';
 import { layOut, type Layout } from '../hierarchical/layout.js';
 import { HierarchicalMatrix } from '../hierarchical/matrix.js';
 import { memoryUse } from '../hierarchical/memory.js';
+import { allowedError } from '../hierarchical/tolerance-limits.js';
 import { availableMemory } from '../io/machine.js';
 import { checkModel, type Model } from '../network/model.js';
 import { runOnce } from '../parallel/run-once.js';
@@ -42,12 +44,16 @@ export interface KroneckerHierarchicalOptions {
   readonly leafSize?: number;
   /**
    * 'positive-definite': G̃ ≽ 0 by construction, from principal submatrices of the rotated Hessian alone (principal-choice.ts says which, and within what interval the eigenvalues of
-   * (G̃ + λI)⁻¹(G + λI) lie); no pass over all entries is made, and the error is not known. With a share, default 0.02; the form that `factorKronecker` factors.
+   * (G̃ + λI)⁻¹(G + λI) lie); no pass over all entries is made, and the error is not known. With a share, by default
+   * 0.02 or, of small networks, twice what the basis takes; the form that `factorKronecker` factors.
    */
   readonly preserve?: 'positive-definite';
   /** Bytes that the compression may use; default: what the system says is free. */
   readonly memoryLimit?: number;
 }
+export const KRONECKER_HIERARCHICAL_KEYS: KeysOf<KroneckerHierarchicalOptions> = {
+  share: true, tolerance: true, leafSize: true, preserve: true, memoryLimit: true,
+};
 
 /** Most cells: their energies take 8 bytes a pair. */
 const MOST_CELLS = 6000;
@@ -88,15 +94,16 @@ export async function kroneckerHierarchical(model: Model, options: KroneckerHier
   const core = plan === null ? null : await fillCore(tables, plan, tolerance, Math.sqrt(energy), start, control);
   const end = performance.now();
   const tree = plan?.layout.tree;
+  const error = energy > 0 ? Math.sqrt((plan?.choice.dropped ?? 0) / energy) : 0;
   return new KroneckerHierarchicalMatrix(keptBasis(rotated, plan?.used ?? usedVectors(rotated, cells, new Uint8Array(cells.count))), core, size, {
     size, rotatedSize: indices, keptSize: tree === undefined ? 0 : tree.size - tree.begin[0], leaves: tree === undefined ? 0 : 2 ** tree.depth, leafSize: tree === undefined ? 0 : mostInLeaf(tree), blocks: plan?.choice.blocks.length ?? 0,
-    norm: Math.sqrt(energy), error: energy > 0 ? Math.sqrt((plan?.choice.dropped ?? 0) / energy) : 0,
+    norm: Math.sqrt(energy), error, ...(share === undefined ? { met: error <= allowedError(tolerance, 'f64', size) } : {}),
     seconds: { rotate: (measured - start) / 1000, energies: (chosen - measured) / 1000, choose: (filled - chosen) / 1000, fill: (end - filled) / 1000, total: (end - start) / 1000 },
   }, team);
 }
 
 /** G̃ from principal submatrices of H; all of the basis is kept. */
-async function positiveSemidefinite(model: Model, { share = PRINCIPAL_SHARE, leafSize, memoryLimit }: Resolved, control: TeamControl): Promise<KroneckerHierarchicalMatrix> {
+async function positiveSemidefinite(model: Model, { share, leafSize, memoryLimit }: Resolved, control: TeamControl): Promise<KroneckerHierarchicalMatrix> {
   const start = performance.now();
   const { team } = control;
   const rotated = rotateModel(model, team.blas, memoryLimit);
@@ -110,9 +117,12 @@ async function positiveSemidefinite(model: Model, { share = PRINCIPAL_SHARE, lea
   if (!traces.every(Number.isFinite)) throw new NonFiniteError('The diagonal of this Gauss–Newton Hessian overflows: the parameters or the data are too large; scale them.');
   const used = usedVectors(rotated, cells, new Uint8Array(cells.count).fill(1));
   const fixed = basisCost(rotated, used).bytes + (rotated.complement?.inputGram.data.byteLength ?? 0);
-  const plan = principalPlan(rotated, cells, traces, used, leafSize, share * 8 * size ** 2 - fixed);
+  const dense = 8 * size ** 2;
+  // The basis of a small network alone is more than the usual share: it does not pay off in memory, and still makes a preconditioner.
+  const most = share === undefined ? Math.max(PRINCIPAL_SHARE * dense, 2 * fixed) : share * dense;
+  const plan = principalPlan(rotated, cells, traces, used, leafSize, most - fixed);
   const bytes = fixed + (plan?.bytes ?? 0);
-  if (bytes > share * 8 * size ** 2) throw new OptionError(`A share of ${share} cannot hold even the basis and the diagonal blocks; the least share here is ${bytes / (8 * size ** 2)}.`, { least: bytes / (8 * size ** 2) });
+  if (share !== undefined && bytes > most) throw new OptionError(`A share of ${share} cannot hold even the basis and the diagonal blocks; the least share here is ${bytes / dense}.`, { least: bytes / dense });
   if (plan !== null) requireMemory(rotatedModelBytes(model) + 8 * plan.layout.elements.total, memoryLimit);
   const chosen = performance.now();
   const core = plan === null ? null : await fillCore(tables, plan, 0, Number.NaN, start, control);
@@ -133,7 +143,7 @@ async function fillCore(tables: RotatedTables, { layout, lists, tree: { layerAt,
   await runOnce('fill blocks', fillRotatedBlocks, { tables, tree: layout.tree, lists, offsets: layout.offsets, values, layerAt, directionAt, unitAt }, independentTasks(2 ** layout.tree.depth), control);
   return new HierarchicalMatrix(assemble(layout, lists, values, 'fmm'), layout.elements, {
     size: layout.tree.size, format: 'fmm', leafSize: mostInLeaf(layout.tree), maxRank: 0, tolerance, neighbors: 0, budget: lists.budgetUsed, budgetUsed: lists.budgetUsed, distance: 'kronecker', dtype: 'f64', seed: 0,
-    workers: team.workers, blas: team.blas.description, recall: 1, resampled: 0, missed: 0, norm,
+    workers: team.workers, blas: team.blas.description, recall: 1, resampled: 0, missed: 0, norm, met: true, seen: 0, limits: [],
     seconds: { neighbors: 0, tree: 0, skeletonization: 0, fill: (performance.now() - began) / 1000, compress: (performance.now() - start) / 1000 },
   }, team);
 }

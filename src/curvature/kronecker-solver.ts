@@ -4,6 +4,7 @@
  * (A + πγI)⁻¹ V (Γ + (γ/π)I)⁻¹ by Cholesky factors.
  */
 import { NotPositiveDefiniteError, OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import type { Blas } from '../dense/blas.js';
 import { block, copyInto, zeros, type FloatArray, type Matrix, type Precision } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
@@ -17,6 +18,7 @@ export interface DampingOptions {
   /** Default 'exact'. */
   readonly kind?: 'exact' | 'factored-tikhonov';
 }
+export const DAMPING_KEYS: KeysOf<DampingOptions> = { damping: true, kind: true };
 
 export interface DampedInverse extends LinearOperator {
   readonly damping: number;
@@ -37,7 +39,7 @@ export function exactDampedInverse(layers: readonly LayerBlock[], bases: readonl
   if (kind !== 'exact') throw new OptionError(`Unknown damping "${String(kind)}": choose exact or factored-tikhonov.`, { kind });
   checkDamping(damping);
   const blocks = layers.map((layer, ℓ) => eigenBlock(layer, bases[ℓ], dampedReciprocals(kroneckerEigenvalues(bases[ℓ]), damping, precision, ℓ), precision));
-  return { ...eigenOperator(blocks, blas), damping };
+  return { ...eigenOperator(blocks, precision, blas), damping };
 }
 
 /** Lower Cholesky factor of A + πγI, and of Γ + (γ/π)I or its reciprocals where it is diagonal. */
@@ -59,7 +61,7 @@ export function factoredDampedInverse(layers: readonly (LayerBlock & KroneckerFa
     const damped = active ? dampedCholesky(input, π * γ, precision, ℓ, 'A', blas) : diagonalMatrix(width, Math.sqrt(γ), precision);
     return { offset, width, outputs, input: damped, output: dampedFactor(active ? output : zero(outputs), γ / π, precision, ℓ, blas) };
   });
-  const operator = layerBlockOperator(blocks, ({ input, output, outputs }, v) => {
+  const operator = layerBlockOperator(blocks, precision, ({ input, output, outputs }, v) => {
     blas.trsm('L', 'L', 'N', 'N', 1, input, v);
     blas.trsm('L', 'L', 'T', 'N', 1, input, v);
     if (output.kind === 'diagonal') {

@@ -23,8 +23,11 @@ export type LayerMap<B extends LayerBlock> = (layer: B, v: Matrix, spare: Matrix
 /** Columns of a product's wide operand from which more vectors at a time gain nothing. */
 const WIDE = 512;
 
-/** The symmetric operator on θ-shaped vectors that maps each layer's matrix by `map`, several vectors at a time. */
-export function layerBlockOperator<B extends LayerBlock>(blocks: readonly B[], map: LayerMap<B>): LinearOperator {
+/** A workspace's precision is that of an array; these hold nothing. */
+const LIKE: Readonly<Record<Precision, FloatArray>> = { f64: new Float64Array(0), f32: new Float32Array(0) };
+
+/** The symmetric operator on θ-shaped vectors, of either precision, that maps each layer's matrix by `map`, in `precision`, several vectors at a time. */
+export function layerBlockOperator<B extends LayerBlock>(blocks: readonly B[], precision: Precision, map: LayerMap<B>): LinearOperator {
   const size = blocks.reduce((sum, { width, outputs }) => sum + width * outputs, 0);
   const workspace = new BlockWorkspace();
   return {
@@ -36,7 +39,7 @@ export function layerBlockOperator<B extends LayerBlock>(blocks: readonly B[], m
         const group = Math.max(1, Math.min(x.cols, Math.floor(WIDE / outputs)));
         for (let first = 0; first < x.cols; first += group) {
           const count = Math.min(group, x.cols - first);
-          const packed = workspace.take(numbers, 2 * count, x.data);
+          const packed = workspace.take(numbers, 2 * count, LIKE[precision]);
           copyInto(block(packed, 0, 0, numbers, count), block(x, offset, first, numbers, count));
           const v = view(packed.data, 0, width, outputs * count);
           // Vectors that touch one layer alone, such as unit vectors, cost nothing in the others.

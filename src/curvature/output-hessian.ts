@@ -1,6 +1,6 @@
 /**
  * The Hessian of the loss at the last layer's z_L, sample by sample: D_i Q_i D_i with D_i = diag φ′_L(z_{L,i}). Layer 5.
- * For every loss here Q_i is a diagonal, or a diagonal less one outer product: mse I, squared-error 2I, bce diag(σ(1 − σ)),
+ * For every loss here Q_i is a diagonal, or a diagonal less one outer product: q·I of the squared losses, bce diag(σ(1 − σ)),
  * cross-entropy diag(p) − ppᵀ. Nothing of size r × r is formed per sample.
  */
 import { view, zeros, type Matrix } from '../dense/matrix.js';
@@ -10,7 +10,7 @@ import { outputCurvature } from '../network/loss-hessian.js';
 
 /** D_i Q_i D_i = diag(roots_i²) − outer_i·outer_iᵀ, the second term only for the cross-entropy; column i belongs to sample i. */
 export interface OutputHessian {
-  /** φ′(z_L) ∘ √q with q = 1, 2, σ(1 − σ) or p: r × count. */
+  /** φ′(z_L) ∘ √q with q of a squared loss, σ(1 − σ) or p: r × count. */
   readonly roots: Matrix;
   readonly softmax: SoftmaxPart | null;
 }
@@ -27,9 +27,6 @@ export interface SoftmaxPart {
 
 /** Whether D_i Q_i D_i is diagonal for every sample. */
 export const hasDiagonalHessian = (loss: LossName): boolean => loss !== 'cross-entropy';
-
-/** Q_i as one multiple of the identity for all samples, or null where it is none. */
-export const uniformHessian = (loss: LossName): number | null => (loss === 'mse' ? 1 : loss === 'squared-error' ? 2 : null);
 
 /** The model's probabilities E[y | f]: softmax(f) or σ(f), r × count, contiguous. */
 export function modelProbabilities(loss: 'cross-entropy' | 'bce', output: Matrix): Matrix {

@@ -6,7 +6,7 @@ import type { Blas } from '../dense/blas.js';
 import { block, view, zeros, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { hasUnitSlope, hasZeroCurvature } from '../network/activation.js';
 import { backpropagate } from '../network/backward.js';
-import type { DataSet } from '../network/data-set.js';
+import { batchOf, type DataSet } from '../network/data-set.js';
 import { forward, type ForwardPass } from '../network/forward.js';
 import { applyLossHessian, checkTargets, lossGradient } from '../network/loss.js';
 import { layerWeights } from '../network/network.js';
@@ -26,7 +26,7 @@ export function readBatch(state: SampleState, data: DataSet, first: number, coun
   const { width } = network.layers[0];
   for (let done = 0; done < count; done += piece) {
     const cols = Math.min(piece, count - done);
-    const batch = data.batch(first + done, cols);
+    const batch = batchOf(data, first + done, cols);
     copyColumns(batch.inputs, layers[0].inputs, done, width);
     if (targets === null) continue;
     checkTargets(state.loss, batch.targets, first + done);

@@ -56,6 +56,8 @@ export interface ProductArguments {
   readonly alpha: number;
   readonly beta: number;
   readonly samples: number;
+  /** Power of two that vectors are multiplied by where they are packed; alpha is divided by it. */
+  readonly scale: number;
   readonly split: Split;
   /** Sums of each (group, part), `numbers·width` apart; null where there is one part. */
   readonly partial: FloatArray | null;
@@ -87,11 +89,11 @@ class Product {
 
   /** Task (group, part), part fastest: the sums of its samples; with one part, the result of its vectors. */
   accumulate(task: number, args: ProductArguments): void {
-    const { x, samples, split: { width, parts, part, chunk }, partial } = args;
+    const { x, scale, samples, split: { width, parts, part, chunk }, partial } = args;
     const group = Math.floor(task / parts);
     const first = group * width;
     const g = Math.min(width, x.cols - first);
-    this.#pack(x, first, g, width);
+    this.#pack(x, first, g, width, scale);
     const { numbers } = this.#layout;
     let sums: FloatArray;
     if (partial === null) {
@@ -110,7 +112,7 @@ class Product {
 
   /** Adds a group's sums in the order of their parts, and writes the result of its vectors. */
   reduce(group: number, args: ProductArguments): void {
-    const { x, split: { width, parts }, partial } = args;
+    const { x, scale, split: { width, parts }, partial } = args;
     if (partial === null) return;
     const first = group * width;
     const g = Math.min(width, x.cols - first);
@@ -120,14 +122,14 @@ class Product {
       const from = (group * parts + p) * size;
       for (let k = 0; k < this.#layout.numbers * g; k++) sums[k] += partial[from + k];
     }
-    this.#pack(x, first, g, width);
+    this.#pack(x, first, g, width, scale);
     this.#finish(first, g, sums, args);
   }
 
-  #pack(x: Matrix, first: number, g: number, width: number): void {
+  #pack(x: Matrix, first: number, g: number, width: number, scale: number): void {
     const { network } = this.#state;
     if (this.#packed.length < network.parameters * width) this.#packed = this.#array(network.parameters * width);
-    packVectors(x, first, g, network.layers, this.#packed);
+    packVectors(x, first, g, network.layers, this.#packed, scale);
   }
 
   #finish(first: number, g: number, sums: FloatArray, { out, alpha, beta }: ProductArguments): void {

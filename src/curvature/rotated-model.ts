@@ -14,13 +14,14 @@ import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { block, copyInto, view, zeros, type Matrix } from '../dense/matrix.js';
 import { backpropagate } from '../network/backward.js';
+import { batchOf } from '../network/data-set.js';
 import { forward, type ForwardPass } from '../network/forward.js';
-import { applyLossFactor } from '../network/loss.js';
+import { applyLossFactor, squaredScale } from '../network/loss.js';
 import { checkModel, type Model } from '../network/model.js';
 import { layerWeights, type Layer } from '../network/network.js';
 import { widened, widenedMatrix } from './gram-arrays.js';
 import { isUniform, pairIndex } from './gram-plan.js';
-import { hasDiagonalHessian, outputHessian, uniformHessian } from './output-hessian.js';
+import { hasDiagonalHessian, outputHessian } from './output-hessian.js';
 import { combineUnits, type UnitGrams } from './rotated-grams.js';
 
 export interface RotatedLayer {
@@ -81,7 +82,7 @@ export function rotateModel(model: Model, blas: Blas, memoryLimit: number): Rota
   }
   const n = data.samples;
   const parameters = widened(model.parameters);
-  const pass = forward(network, parameters, widenedMatrix(data.batch(0, n).inputs), blas);
+  const pass = forward(network, parameters, widenedMatrix(batchOf(data, 0, n).inputs), blas);
   const lastErrors = describeLast(model, parameters, pass, blas);
   const { raw, rows } = errorRows({ ...model, parameters }, pass, lastErrors, blas);
   const last = network.layers.length - 1;
@@ -130,7 +131,7 @@ function describeLast({ network, loss }: Model, parameters: Float64Array, pass: 
     if (info !== 0) throw new FactorizationError(`The singular vectors of the last layer's weights were not found (gesdd: info ${info}).`, { routine: 'gesdd', info });
     for (let k = 0; k < units; k++) for (let p = 0; p < layer.outputs; p++) vectors.data[p + k * layer.outputs] = right.data[k + p * units];
   }
-  return { kind: 'diagonal', roots: Math.sqrt(uniformHessian(loss)!), vectors, units };
+  return { kind: 'diagonal', roots: Math.sqrt(squaredScale(loss, network.outputs)!), vectors, units };
 }
 
 /** Δᵀ of each layer, d_ℓ × n·rows (row k of all samples, then row k + 1), where it is needed; the number of rows a sample. */
@@ -197,7 +198,7 @@ function complementOf({ network, loss, data }: Model, pass: ForwardPass, lastErr
   const last = network.layers.length - 1;
   const { width } = network.layers[last];
   const inputGram = zeros(width, width);
-  blas.syrk('L', 'N', uniformHessian(loss)! / data.samples, pass.inputs[last], 0, inputGram);
+  blas.syrk('L', 'N', squaredScale(loss, network.outputs)! / data.samples, pass.inputs[last], 0, inputGram);
   for (let j = 0; j < width; j++) for (let i = 0; i < j; i++) inputGram.data[i + j * width] = inputGram.data[j + i * width];
   return { inputGram, outputs: network.outputs - lastErrors.units };
 }

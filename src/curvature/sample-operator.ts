@@ -4,12 +4,15 @@
  * makes the batch's passes and adds its part, for all vectors at a time.
  */
 import { OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
+import { RandomStream } from '../core/random.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { copyInto, view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import type { DataSet } from '../network/data-set.js';
 import type { Model } from '../network/model.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { trustClass } from '../operator/self-check.js';
 import type { PhaseKernel, TaskBody, WorkerContext } from '../parallel/kernel.js';
 import { independentTasks, taskGraph, type TaskGraph } from '../parallel/task-graph.js';
 import type { Shared, Team } from '../parallel/team.js';
@@ -23,11 +26,16 @@ export interface CurvatureOptions extends CurvatureMemory {
   /** Shares the work of each product; results have the same bits for every team and without one. */
   readonly team?: Team;
 }
+export const CURVATURE_KEYS: KeysOf<CurvatureOptions> = { batchSize: true, memoryLimit: true, blas: true, team: true };
 
 /** Samples that are asked of a data set at a time, where the caller names no batch size. */
 const READ_AT_A_TIME = 1024;
 /** Numbers of staged vectors: vectors of a slab are a multiple of 64 from 64 to 256. */
 const STAGED_NUMBERS = 2 ** 24;
+/** Where products in float32 are below this share of their vectors, vectors are multiplied as if their largest entry were about LENGTHENED, so that no term falls below the range. */
+const TINY = 2 ** -60;
+const LENGTHENED = 2 ** 64;
+const PROBE_STREAM = 0x74696e79;
 const slabWidth = (size: number): number => Math.max(1, Math.min(4, Math.floor(STAGED_NUMBERS / (64 * size)))) * 64;
 
 /** What workers hold for operators that nobody holds any more is let go of; `release` does it at once. */
@@ -54,6 +62,8 @@ export class SampleOperator implements LinearOperator {
   readonly #graphs = new Map<string, TaskGraph>();
   #state: SampleState | undefined;
   #partial: FloatArray | null = null;
+  /** Whether products are so small that vectors have to be lengthened; unknown before the first product. */
+  #tiny: boolean | undefined;
   #staging: { x: FloatArray; out: FloatArray } | undefined;
 
   constructor(model: Model, sum: SampleSum, options: CurvatureOptions) {
@@ -91,11 +101,34 @@ export class SampleOperator implements LinearOperator {
 
   /** out ← α·A·X + β·out, shapes taken on trust; precisions may differ. */
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
+    this.#tiny ??= this.#live().precision === 'f32' && this.#probed();
+    this.#multiply(out, x, alpha, beta);
+  }
+
+  #multiply(out: Matrix, x: Matrix, alpha: number, beta: number): void {
     for (let first = 0; first < this.samples; first += this.capacity) {
       const count = Math.min(this.capacity, this.samples - first);
       if (!this.kept) this.#prepare(first, count);
       this.#product(out, x, alpha, first === 0 ? beta : 1, count);
     }
+  }
+
+  /** By a product with one seeded vector: networks whose outputs are all but certain have entries down to 1e-43 and below. */
+  #probed(): boolean {
+    const x = view(sharedFloat64(this.rows), 0, this.rows, 1);
+    const out = view(sharedFloat64(this.rows), 0, this.rows, 1);
+    new RandomStream(0, PROBE_STREAM).fillNormal(x.data as Float64Array);
+    this.#tiny = false;
+    this.#multiply(out, x, 1, 0);
+    return out.data.every((value) => Math.abs(value) < TINY);
+  }
+
+  /** The power of two that vectors are multiplied by, and their products divided by. */
+  #scaleFor(x: Matrix): number {
+    if (this.#tiny !== true) return 1;
+    let largest = 0;
+    for (let j = 0; j < x.cols; j++) for (let i = x.offset + j * x.ld, end = i + x.rows; i < end; i++) largest = Math.max(largest, Math.abs(x.data[i]));
+    return largest > 0 && Number.isFinite(largest) ? LENGTHENED / 2 ** Math.round(Math.log2(largest)) : 1;
   }
 
   /** Frees the passes, here and on the team; the operator cannot multiply any more. */
@@ -149,12 +182,14 @@ export class SampleOperator implements LinearOperator {
     for (let first = 0; first < x.cols; first += slab) {
       const p = Math.min(slab, x.cols - first);
       const split = splitProduct(state, p, count);
+      const vectors = view(x.data, x.offset + first * x.ld, x.rows, p, x.ld);
+      const scale = this.#scaleFor(vectors);
       const target = view(out.data, out.offset + first * out.ld, out.rows, p, out.ld);
       const visible = this.#team === undefined || (out.data.buffer instanceof SharedArrayBuffer);
       const ys = visible ? target : this.#staged('out', out.data, p);
       if (!visible && beta !== 0) copyInto(ys, target);
       const args: ProductArguments = {
-        x: this.#visible(view(x.data, x.offset + first * x.ld, x.rows, p, x.ld)), out: ys, alpha: alpha / (this.samples * drawsOf(state.sum)), beta,
+        x: this.#visible(vectors), out: ys, alpha: alpha / (this.samples * drawsOf(state.sum)) / scale, beta, scale,
         samples: count, split, partial: this.#sums(state, split),
       };
       this.#run(productTask, this.#graph(split.groups * split.parts + (split.parts > 1 ? split.groups : 0), split), args);
@@ -189,3 +224,4 @@ export class SampleOperator implements LinearOperator {
     return view(this.#staging[which], 0, this.rows, p);
   }
 }
+trustClass(SampleOperator);

@@ -15,7 +15,7 @@ import { MemoryError, OptionError } from '../core/errors.js';
 import { sharedFloat32, sharedFloat64, toShared } from '../core/shared-array.js';
 import type { FloatArray, Precision } from '../dense/matrix.js';
 import { hasUnitSlope, hasZeroCurvature } from '../network/activation.js';
-import type { LossName } from '../network/loss.js';
+import { squaredScale, type LossName } from '../network/loss.js';
 import { checkModel, type Model } from '../network/model.js';
 import type { Network } from '../network/network.js';
 
@@ -61,12 +61,11 @@ export interface CurvatureMemory {
   readonly memoryLimit?: number;
 }
 
-export const isSquared = (loss: LossName): boolean => loss === 'mse' || loss === 'squared-error';
 export const drawsOf = (sum: SampleSum): number => (sum.kind === 'gradients' ? sum.draws : 1);
 
 /** Whether Q is a multiple of the identity with respect to z_L. */
 export const hasConstantHessian = ({ network, loss }: { readonly network: Network; readonly loss: LossName }): boolean =>
-  isSquared(loss) && hasUnitSlope(network.layers[network.layers.length - 1].activation);
+  squaredScale(loss, network.outputs) !== null && hasUnitSlope(network.layers[network.layers.length - 1].activation);
 
 /** What a layer keeps, as numbers per sample. */
 interface Plan {
@@ -152,7 +151,7 @@ export function allocateState(model: Model, sum: SampleSum, { batchSize, memoryL
   return {
     network, parameters: toShared(model.parameters), precision: single ? 'f32' : 'f64', loss, sum, capacity, layers,
     weight: plan.weight ? array(network.outputs * capacity) : null,
-    scale: loss === 'squared-error' ? 2 : 1,
+    scale: squaredScale(loss, network.outputs) ?? 1,
     output: plan.output ? array(network.outputs * capacity) : null,
     targets: plan.targets ? array(network.outputs * capacity) : null,
     reduced: isReduced(model, sum, capacity) ? { moment: array(last.width ** 2), gram: array(last.inputs ** 2) } : null,

@@ -6,6 +6,8 @@
  */
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import type { Indices } from '../core/indices.js';
+import type { KeysOf } from '../core/known-options.js';
+import { asIndices } from '../core/numbers.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64, toShared } from '../core/shared-array.js';
 import { block, view, type Matrix } from '../dense/matrix.js';
@@ -13,6 +15,7 @@ import type { Blas } from '../dense/blas.js';
 import { checkModel, type Model } from '../network/model.js';
 import { layerWeights } from '../network/network.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { builtIn } from '../parallel/built-in.js';
 import type { EntrySource, SourceContext, SourceDescriptor } from '../source/entry-source.js';
 import { gramArrays, gramBatch, widened, type GramArrays } from './gram-arrays.js';
 import { addDiagonal, squaredUnitNorms } from './gram-diagonal.js';
@@ -28,6 +31,9 @@ export interface SampledSourceOptions extends SourceContext {
   readonly memoryLimit?: number;
   readonly operator?: LinearOperator;
 }
+export const SAMPLED_SOURCE_KEYS: KeysOf<SampledSourceOptions> = {
+  blas: true, error: true, seed: true, memoryLimit: true, operator: true,
+};
 
 interface SampledData {
   readonly arrays: GramArrays;
@@ -77,6 +83,8 @@ export function openSampledSource(data: SampledData, context: SourceContext): En
   return new SampledGaussNewtonSource(data, context);
 }
 
+const WORKERS_COPY = builtIn(import.meta.url, 'openSampledSource', openSampledSource);
+
 /** Batch by batch, with the Gram vectors of that batch alone where not all are stored. */
 function normsAndDiagonal(model: Model, compact: GramPlan, all: GramArrays, blas: Blas): { norms: Float64Array[]; diagonal: Float64Array } {
   const { network, data } = model;
@@ -120,7 +128,7 @@ export class SampledGaussNewtonSource implements EntrySource {
     this.bytes = data.bytes;
     this.draws = data.draws;
     if (operator !== undefined) this.operator = operator;
-    this.descriptor = { module: import.meta.url, name: 'openSampledSource', data };
+    this.descriptor = { ...WORKERS_COPY, data };
     this.#data = data;
     this.#vectors = new GramVectors(data.arrays);
     this.#blas = blas;
@@ -157,7 +165,9 @@ export class SampledGaussNewtonSource implements EntrySource {
     return (sum / this.draws) * (total / n);
   }
 
-  entries(rows: Indices, cols: Indices, out: Matrix): void {
+  entries(givenRows: Indices, givenCols: Indices, out: Matrix): void {
+    const rows = asIndices(givenRows, 'rows');
+    const cols = asIndices(givenCols, 'cols');
     for (let b = 0; b < cols.length; b++) for (let a = 0; a < rows.length; a++) out.data[out.offset + a + b * out.ld] = this.entry(rows[a], cols[b]);
   }
 

@@ -1,12 +1,12 @@
 /**
  * Errors at the outputs for labels drawn from the model itself: their mean outer product is the loss's Hessian Q_i. Layer 5.
- * The model of a loss is p(y | f) ∝ exp(−loss(f, y)): N(f, I) for mse, N(f, I/2) for squared-error, a categorical distribution for the
+ * The model of a loss is p(y | f) ∝ exp(−loss(f, y)): N(f, I/q) for a squared loss (q/2)‖f − y‖², a categorical distribution for the
  * cross-entropy, independent Bernoulli variables for bce. Then E[gᵢgᵢᵀ] = Q_i for the gradient g at f (J. Martens, "New insights and
  * perspectives on the natural gradient method", JMLR 21, 2020, §5).
  */
 import { RandomStream } from '../core/random.js';
 import type { Matrix } from '../dense/matrix.js';
-import type { LossName } from '../network/loss.js';
+import { squaredScale, type LossName } from '../network/loss.js';
 import { modelProbabilities } from './output-hessian.js';
 
 /** Keeps these streams apart from others of the same seed. */
@@ -20,7 +20,7 @@ export function sampleOutputErrors(loss: LossName, output: Matrix, draws: number
   const { rows: r, cols: count } = output;
   const g = out.data;
   const mean = loss === 'cross-entropy' || loss === 'bce' ? modelProbabilities(loss, output).data : null;
-  const deviation = loss === 'squared-error' ? Math.SQRT2 : 1;
+  const deviation = Math.sqrt(squaredScale(loss, r) ?? 1);
   for (let i = 0; i < count; i++) {
     const random = new RandomStream(seed, PURPOSE, first + i);
     for (let draw = 0; draw < draws; draw++) {

@@ -15,7 +15,7 @@ import { modelProbabilities } from './output-hessian.js';
 export function samplingVarianceFactors(loss: LossName, output: Matrix): Float64Array {
   const { rows: r, cols: n } = output;
   const factors = new Float64Array(n).fill(2);
-  if (loss === 'mse' || loss === 'squared-error') return factors;
+  if (loss !== 'bce' && loss !== 'cross-entropy') return factors;
   const p = modelProbabilities(loss, output).data;
   for (let i = 0; i < n; i++) {
     let least = Infinity;

@@ -6,11 +6,13 @@
  */
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { zeros, type Matrix } from '../dense/matrix.js';
 import { accumulateGradient, backpropagate } from '../network/backward.js';
+import { batchOf } from '../network/data-set.js';
 import { forward } from '../network/forward.js';
 import { applyLossFactor } from '../network/loss.js';
 import { checkModel, type Model } from '../network/model.js';
@@ -26,6 +28,9 @@ export interface SketchOptions extends RunControl {
   /** Samples at a time. Default 512. The result does not depend on it beyond rounding. */
   readonly batchSize?: number;
 }
+export const EMBEDDING_KEYS: KeysOf<SketchOptions & { readonly team?: unknown }> = {
+  blas: true, dimension: true, seed: true, batchSize: true, signal: true, onProgress: true, team: true,
+};
 
 const defaultDimension = 32;
 const defaultBatch = 512;
@@ -49,7 +54,7 @@ export function sketchEmbedding(model: Model, options: SketchOptions): Points {
   const rows = Array.from({ length: k }, () => new Float64Array(size));
   for (let first = 0; first < data.samples; first += batchSize) {
     const count = Math.min(batchSize, data.samples - first);
-    const pass = forward(network, parameters, widenedMatrix(data.batch(first, count).inputs), blas);
+    const pass = forward(network, parameters, widenedMatrix(batchOf(data, first, count).inputs), blas);
     const signs = zeros(network.outputs, count);
     const errors = zeros(network.outputs, count);
     let deltas: Matrix[] | undefined;

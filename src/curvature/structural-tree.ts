@@ -5,6 +5,7 @@
  * decides the accuracy; they use the Gram distance, which has to discover what a network says of itself.
  */
 import { OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import type { Model } from '../network/model.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -19,6 +20,7 @@ export interface StructuralTreeOptions {
   readonly leafSize: number;
   readonly seed?: number;
 }
+export const STRUCTURAL_TREE_KEYS: KeysOf<StructuralTreeOptions> = { leafSize: true, seed: true };
 
 /**
  * Orders the N weights of `model`: weights that nothing depends on (zeros of `source`'s diagonal) isolated in front, then layer after layer, in a layer its output units and in a

@@ -7,6 +7,7 @@ import { RandomStream } from '../core/random.js';
 import type { Blas } from '../dense/blas.js';
 import { view, zeros, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { backpropagate } from '../network/backward.js';
+import { batchOf } from '../network/data-set.js';
 import { forward } from '../network/forward.js';
 import { applyLossFactor } from '../network/loss.js';
 import type { Model } from '../network/model.js';
@@ -30,7 +31,7 @@ export function unitFeatures({ network, parameters, loss, data }: Model, seed: n
   const sums = network.layers.map(({ width, outputs }) => ({ inputs: zeros(DIMENSION, width, precision), units: zeros(DIMENSION, outputs, precision) }));
   for (let first = 0; first < data.samples; first += BATCH) {
     const count = Math.min(BATCH, data.samples - first);
-    const pass = forward(network, parameters, data.batch(first, count).inputs, blas);
+    const pass = forward(network, parameters, batchOf(data, first, count).inputs, blas);
     const projection = zeros(DIMENSION, count, precision);
     const signs = zeros(network.outputs, count, precision);
     for (let i = 0; i < count; i++) {

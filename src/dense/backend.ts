@@ -2,7 +2,9 @@
  * Which dense backend: a system library where there is one, the portable backend otherwise or by choice. Layer 1.
  */
 import { LibraryError } from '../core/errors.js';
+import { warn } from '../core/warning.js';
 import type { Blas } from './blas.js';
+import { nativeModuleFailure } from './openblas/library.js';
 import { openOpenblas, trySystemLibraries } from './openblas/open.js';
 import type { SearchOutcome } from './openblas/open.js';
 import { createPortableBlas } from './portable/portable-blas.js';
@@ -13,7 +15,9 @@ export type { SearchOutcome };
  * The dense backend named by `choice`, by default the environment variable HMATRIX_BLAS:
  * 'portable', a family (openblas, mkl, blis, accelerate, netlib), or the path or name of a library (two, separated by a comma, where BLAS and
  * LAPACK are apart). A library that is named is used or refused: there is no silent fallback. Without a choice, the first system library that
- * works, else the portable backend. Throws LibraryError.
+ * works, else the portable backend: with a warning of the process (code 'portable-backend') where koffi, which calls
+ * system libraries,
+ * could not be loaded. Throws LibraryError.
  */
 export function openBlas(choice: string | undefined = process.env['HMATRIX_BLAS']): Blas {
   if (choice === 'portable') return createPortableBlas();
@@ -22,8 +26,22 @@ export function openBlas(choice: string | undefined = process.env['HMATRIX_BLAS'
     return openOpenblas();
   } catch (error) {
     if (!(error instanceof LibraryError)) throw error;
+    warnWithoutNativeModule();
     return createPortableBlas();
   }
+}
+
+let warned = false;
+
+/**
+ * That there is no system library is a matter of the machine; that none could be looked for is one of the installation,
+ * and said once.
+ */
+function warnWithoutNativeModule(): void {
+  const failure = warned ? undefined : nativeModuleFailure();
+  if (failure === undefined) return;
+  warned = true;
+  warn('portable-backend', `The portable backend is used, which is slower. ${failure}`);
 }
 
 /** Every candidate of the system search with its outcome, in search order. */

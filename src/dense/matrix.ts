@@ -2,6 +2,8 @@
  * Column-major matrix views. Layer 1.
  */
 import { ShapeError } from '../core/errors.js';
+import { describe, kindOf } from '../core/kind.js';
+import { asFloats } from '../core/numbers.js';
 
 export type FloatArray = Float64Array | Float32Array;
 export type Precision = 'f64' | 'f32';
@@ -20,9 +22,14 @@ export function view(data: FloatArray, offset: number, rows: number, cols: numbe
   return { data, offset, rows, cols, ld: ld > 0 ? ld : 1 };
 }
 
-/** A view, checked against the array it lies in. */
-export function matrixOver(data: FloatArray, rows: number, cols: number, offset = 0, ld: number = Math.max(1, rows)): Matrix {
-  const a = { data, offset, rows, cols, ld };
+/**
+ * A view, checked against the array it lies in: entry (i, j) is data[offset + i + j·ld]. Numbers in another array than a
+ * Float64Array or Float32Array are copied to a Float64Array. Throws ShapeError.
+ */
+export function matrixOver(
+  data: ArrayLike<number>, rows: number, cols: number, offset = 0, ld: number = Math.max(1, rows),
+): Matrix {
+  const a = { data: asFloats(data, 'data'), offset, rows, cols, ld };
   checkView(a, 'matrix');
   return a;
 }
@@ -32,8 +39,42 @@ export function zeros(rows: number, cols: number, precision: Precision = 'f64'):
   return view(precision === 'f64' ? new Float64Array(rows * cols) : new Float32Array(rows * cols), 0, rows, cols);
 }
 
-/** Throws ShapeError unless every entry of the view lies inside its array. */
+/** Vectors as callers hand them over: the columns of a matrix, or one vector as a flat array of numbers. */
+export type Vectors = Matrix | ArrayLike<number>;
+
+/**
+ * The vectors as a checked matrix: itself, an array as one column. Numbers in another array than a Float64Array or
+ * Float32Array are copied to a Float64Array. For what is only read: what a function writes to is to be a view
+ * (`checkView`). Throws ShapeError.
+ */
+export function asVectors(x: Vectors, name: string): Matrix {
+  if (Array.isArray(x) || ArrayBuffer.isView(x)) {
+    const data = asFloats(x as ArrayLike<number>, name);
+    return view(data, 0, data.length, 1);
+  }
+  let a = x as Matrix;
+  if (!overFloats(a) && kindOf(a) === 'matrix') a = { ...a, data: asFloats(a.data, `${name}.data`) };
+  checkView(a, name);
+  return a;
+}
+
+/** For messages about vectors with the wrong number of rows: says so where they would fit transposed. */
+export const transposeHint = ({ cols }: Matrix, expected: number): string =>
+  (cols === expected ? ' It has as many columns: vectors are columns, transpose it.' : '');
+
+/** Whether there are floating-point numbers behind it; for values of any kind. */
+function overFloats(a: Matrix | null | undefined): boolean {
+  const data = a?.data;
+  return data instanceof Float64Array || data instanceof Float32Array;
+}
+
+/** Throws ShapeError unless it is a view over a Float64Array or Float32Array, every entry of which lies inside its array. */
 export function checkView(a: Matrix, name: string): void {
+  if (!overFloats(a)) {
+    const given = kindOf(a) === 'matrix' ? `one over ${describe(a.data)}` : describe(a);
+    throw new ShapeError(`${name} must be a matrix over a Float64Array or Float32Array, as matrixOver(data, rows, cols) and `
+      + `zeros(rows, cols) make it, not ${given}.`, { name });
+  }
   const { rows, cols, ld, offset } = a;
   if (!Number.isInteger(rows) || !Number.isInteger(cols) || !Number.isInteger(ld) || !Number.isInteger(offset) || rows < 0 || cols < 0 || offset < 0 || ld < Math.max(1, rows)) {
     throw new ShapeError(`${name}: not a view: rows ${rows}, cols ${cols}, ld ${ld}, offset ${offset} (whole numbers, ld ≥ max(1, rows)).`, { rows, cols, ld, offset });

@@ -85,17 +85,17 @@ export async function runCompression(setup: CompressionSetup, control: TeamContr
     const error = (performance.now() - began) / 1000;
     const decision = decide(estimate, report.tolerance);
     const { bytes, share, ...parts } = matrix.memory();
-    const { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype } = report;
+    const { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype, preserve } = report;
     const record: CompressionRecord = {
       record: 'compression', input,
-      options: { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype },
+      options: { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype, ...(preserve === undefined ? {} : { preserve }) },
       seed: report.seed, workers: report.workers, vectors,
       seconds: { ...report.seconds, apply, error }, products,
       gflops: { apply: matrix.flops(vectors) / apply / 1e9, dgemm },
       error: { ...estimate, tolerance, met: decision === 'met', decision },
       memory: { bytes, share, peakBytes, wholePeakBytes: peakMemory(), parts },
       ranks: matrix.ranks(), neighborRecall: report.recall, budgetUsed: report.budgetUsed,
-      nodes: { resampled: report.resampled, missed: report.missed },
+      nodes: { resampled: report.resampled, missed: report.missed }, limits: report.limits,
       blas: report.blas, ...circumstances(),
     };
     return { matrix, record };

@@ -9,6 +9,7 @@ import type { CompressionReport } from '../hierarchical/matrix.js';
 import type { MemoryUse } from '../hierarchical/memory.js';
 import type { LevelRanks } from '../hierarchical/ranks.js';
 import { writeAtomically } from '../io/atomic-write.js';
+import type { CsvReading } from '../io/csv-format.js';
 import { describeMachine, type MachineDescription } from '../io/machine.js';
 
 /** What was compressed, for people and for grouping: a kind ('points', 'matrix', 'named') and what belongs to it. */
@@ -18,6 +19,8 @@ export interface InputDescription {
   readonly name: string;
   readonly size: number;
   readonly dimension?: number;
+  /** Of points from a table: the columns that were taken, and how the file was read. */
+  readonly table?: CsvReading;
   readonly kernel?: string;
   readonly bandwidth?: number;
 }
@@ -30,7 +33,7 @@ export interface CompressionRecord {
   readonly date: string;
   readonly input: InputDescription;
   /** As resolved: what was not given is at its default. */
-  readonly options: Pick<CompressionReport, 'format' | 'leafSize' | 'maxRank' | 'tolerance' | 'neighbors' | 'budget' | 'distance' | 'dtype'>;
+  readonly options: Pick<CompressionReport, 'format' | 'leafSize' | 'maxRank' | 'tolerance' | 'neighbors' | 'budget' | 'distance' | 'dtype' | 'preserve'>;
   readonly seed: number;
   readonly workers: number;
   readonly vectors: number;
@@ -53,6 +56,8 @@ export interface CompressionRecord {
   readonly budgetUsed: number;
   /** Nodes whose rows were sampled again, and nodes that still missed their share of the tolerance. */
   readonly nodes: { readonly resampled: number; readonly missed: number };
+  /** What kept the compression from its tolerance, as its own report says. */
+  readonly limits: CompressionReport['limits'];
   readonly blas: string;
   readonly machine: MachineDescription;
   readonly versions: Versions;

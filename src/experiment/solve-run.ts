@@ -7,11 +7,14 @@ import { compress } from '../hierarchical/compress.js';
 import type { CompressOptions } from '../hierarchical/options.js';
 import { peakMemory } from '../io/machine.js';
 import type { Model } from '../network/model.js';
+import { decide, type Decision } from '../hierarchical/error-interval.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { entryOperator } from '../source/entry-operator.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { solve, type SolveOptions, type SolveResult } from '../solve/solve.js';
+import { LIBRARY_ADVICE, tellShortfall, type Advice } from '../solve/shortfall.js';
+import { exactResidual, type ExactResidual, type ResidualOptions } from './exact-residual.js';
 import { circumstances, type InputDescription, type Versions } from './record.js';
 import type { MachineDescription } from '../io/machine.js';
 
@@ -33,10 +36,22 @@ export interface SolveRecord {
   readonly outcome: SolveResult['outcome'];
   readonly iterations: number;
   readonly products: number;
-  /** True relative residuals, and the largest of them; `met`: it is at most the tolerance. */
+  /**
+   * Relative residuals of X as it is handed back, and the largest of them: always those of the matrix that was asked for, by its own products or entries, also where a compressed one was solved
+   * with in its place.
+   */
   readonly residual: number;
   readonly residuals: readonly number[];
+  /** How many of the N rows of the residual were looked at, and between which bounds the largest lies with 95 % confidence: both are it where all were. `high` is null where a sample saw none. */
+  readonly residualRows: number;
+  readonly residualLow: number;
+  readonly residualHigh: number | null;
+  /** The largest residual of the compressed system, which is what was iterated on; null where the matrix itself was. */
+  readonly compressedResidual: number | null;
   readonly tolerance: number;
+  /** met: residualHigh is at most the tolerance; missed: residualLow is above it; undecided: it lies between them. Without a compressed matrix, met is what `outcome` says. */
+  readonly decision: Decision;
+  /** Whether the decision is 'met'. */
   readonly met: boolean;
   readonly history: readonly number[];
   /** operator: training is not counted, evaluating the matrix or its passes is; compress: also of the matrix, where it is compressed. */
@@ -56,7 +71,13 @@ export interface SolveSetup {
   readonly compress?: CompressOptions;
   readonly rightHandSides: (size: number) => Promise<Matrix>;
   readonly options: Omit<SolveOptions, 'source' | 'model' | 'out' | 'guess'>;
+  /** What to do about a tolerance that was missed, in the caller's words; default: the library's. */
+  readonly advice?: Advice & { readonly compression: string };
+  /** How the residual of a compressed matrix's solution is found. */
+  readonly residual?: ResidualOptions;
 }
+
+const ADVICE: Advice & { readonly compression: string } = { ...LIBRARY_ADVICE, compression: 'compress to a tighter tolerance, or solve with the matrix itself' };
 
 interface System { readonly operator: LinearOperator; readonly source?: EntrySource; readonly compressing: number; release(): void }
 
@@ -85,11 +106,15 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
   try {
     const made = (performance.now() - began) / 1000;
     const b = await setup.rightHandSides(system.operator.rows);
-    const { x, residuals, history, seconds, memory, norm, shift, preconditioner, reason, outcome, iterations, products, residual } = await solve(system.operator, b, { ...options, ...(system.source === undefined ? {} : { source: system.source }) }, control);
-    const { tolerance = 1e-8, seed = 0 } = options;
+    const solved = await solve(system.operator, b, { ...options, ...(system.source === undefined ? {} : { source: system.source }) }, control);
+    const { x, history, seconds, memory, norm, shift, preconditioner, outcome, iterations, products, tolerance } = solved;
+    const { seed = 0 } = options;
+    const checked = setup.compress === undefined || setup.source === undefined || outcome === 'aborted' ? undefined : await exactResidual(setup.source, shift, b, x, { seed, ...setup.residual }, control);
+    const judged = judge(solved, checked);
+    const reason = [solved.choice, ...explain(solved, judged, setup.advice ?? ADVICE)].join(' ');
     const record: SolveRecord = {
       record: 'solve', input, matrix: setup.compress?.format ?? 'exact', seed, workers: control.team.workers, vectors: b.cols, shift, norm: norm ?? null, preconditioner, reason,
-      outcome, iterations, products, residual, residuals: [...residuals], tolerance, met: outcome === 'converged', history: [...history],
+      outcome, iterations, products, ...judged, tolerance, met: judged.decision === 'met', history: [...history],
       seconds: { operator: made - system.compressing, ...seconds, compress: seconds.compress + system.compressing },
       memory: { ...memory, peakBytes: peakMemory() }, blas: control.team.blas.description, ...circumstances(),
     };
@@ -97,4 +122,27 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
   } finally {
     system.release();
   }
+}
+
+type Judged = Pick<SolveRecord, 'residual' | 'residuals' | 'residualRows' | 'residualLow' | 'residualHigh' | 'compressedResidual' | 'decision'>;
+
+/** What the residual against the matrix itself says, if that is not what was iterated on. */
+function judge({ x, outcome, residual, residuals, tolerance }: SolveResult, exact: ExactResidual | undefined): Judged {
+  if (exact === undefined) {
+    return { residual, residuals: [...residuals], residualRows: x.rows, residualLow: residual, residualHigh: residual, compressedResidual: null, decision: outcome === 'converged' ? 'met' : 'missed' };
+  }
+  const [low, high] = [Math.max(...exact.low), Math.max(...exact.high)];
+  return {
+    residual: Math.max(...exact.residuals), residuals: [...exact.residuals], residualRows: exact.rows, residualLow: low, residualHigh: Number.isFinite(high) ? high : null, compressedResidual: residual,
+    decision: decide({ low, high }, tolerance),
+  };
+}
+
+/** Why the tolerance was not met: the iteration, the compression, or too few rows to tell. */
+function explain({ shortfall, tolerance, residual: reached }: SolveResult, { residual, residualRows, residualLow, residualHigh, compressedResidual, decision }: Judged, advice: Advice & { readonly compression: string }): string[] {
+  const upper = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+  const iteration = shortfall === undefined ? [] : [upper(tellShortfall(shortfall, advice))];
+  if (compressedResidual === null || decision === 'met') return iteration;
+  if (decision === 'undecided') return [...iteration, `From ${residualRows} rows the residual against the matrix itself is ${residual.toExponential(2)}, between ${residualLow.toExponential(2)} and ${residualHigh === null ? '∞' : residualHigh.toExponential(2)} with 95 % confidence; asked ${tolerance}: ${advice.compression}.`];
+  return [...iteration, `The compressed system is solved to ${reached.toExponential(2)}; against the matrix itself the residual is ${residual.toExponential(2)}, asked ${tolerance}: ${advice.compression}.`];
 }

@@ -73,7 +73,8 @@ interface Waiting { readonly approximation: Approximation; readonly row: Omit<Ta
 
 /** What can be found wrong before anything is opened or trained. Throws OptionError. */
 export function checkTable(setup: Pick<TableSetup, 'widths' | 'activation' | 'bias' | 'low' | 'high' | 'methods'>): void {
-  const { parameters } = defineNetwork(setup);
+  const { widths, activation, bias } = setup;
+  const { parameters } = defineNetwork({ widths, activation, bias });
   planTable(setup.methods, tableBudgets(parameters, setup.low, setup.high));
 }
 
@@ -172,7 +173,8 @@ export async function runTable(setup: TableSetup, control: TeamControl): Promise
   const began = performance.now();
   const { seed, vectors = 1 } = setup;
   const { team } = control;
-  const { parameters: size } = defineNetwork(setup);
+  const { widths, activation, bias } = setup;
+  const { parameters: size } = defineNetwork({ widths, activation, bias });
   const budgets = tableBudgets(size, setup.low, setup.high);
   const plan = planTable(setup.methods, budgets);
   requireRoom(budgets.high, size, setup.memoryLimit);

@@ -11,7 +11,7 @@
  * A task writes only its node's values and sums in a fixed order, so every team size gives the same bits.
  */
 import { leftChild, parentOf, rightChild } from '../core/indices.js';
-import { sharedInt32 } from '../core/shared-array.js';
+import { sharedFloat32, sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { phaseKernel } from '../parallel/kernel.js';
@@ -47,8 +47,19 @@ export interface ApplyArguments {
   readonly beta: number;
 }
 
+/** The state of products with up to `width` vectors. */
+export function applyState(data: HierarchicalData, width: number): ApplyState {
+  const allocate = (rows: number): FloatArray => (data.dtype === 'f64' ? sharedFloat64(rows * width) : sharedFloat32(rows * width));
+  const indices = data.tree.size;
+  const skeletons = data.skeletons.indices.length;
+  return {
+    data, width, ...farByNode(data),
+    incoming: allocate(indices), outgoing: allocate(indices), input: allocate(indices), output: allocate(indices), up: allocate(skeletons), down: allocate(skeletons),
+  };
+}
+
 /** Far pairs node by node, for `ApplyState`. */
-export function farByNode(data: HierarchicalData): { farBegin: Int32Array; farPairs: Int32Array } {
+function farByNode(data: HierarchicalData): { farBegin: Int32Array; farPairs: Int32Array } {
   const { far } = data.lists;
   const nodes = nodesOf(data.tree);
   const zero = sharesZeros(data);

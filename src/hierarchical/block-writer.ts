@@ -2,11 +2,12 @@
  * Computed blocks into a layout's place and order. Layer 5.
  * Compression from entries evaluates blocks where they belong (fill.ts); compression from products has computed them in the tree's order and the order of pivots.
  */
-import { NonFiniteError } from '../core/errors.js';
+import { levelOf } from '../core/indices.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';
 import type { ClusterTree } from '../tree/cluster-tree.js';
 import { diagonalOrder, firstLeaf, type BlockOffsets, type Skeletons } from './data.js';
+import { requireFiniteValues } from './finite-values.js';
 import type { Layout } from './layout.js';
 
 export interface WriterState {
@@ -50,7 +51,7 @@ export class BlockWriter {
       const from = p.offset + pivotOf[begin[ν] + j] * p.ld;
       for (let i = 0; i < rows.length; i++) values[to++] = p.data[from + rows[i]];
     }
-    this.#requireFinite(offsets.basis[ν], rows.length * rank);
+    requireFiniteValues(values, offsets.basis[ν], rows.length * rank, () => `basis of node ${ν} (level ${levelOf(ν)})`);
   }
 
   /** Rows of an inner node's whole basis, or of a leaf's diagonal block: the positions of ν in apply order, as they stood in the tree given, from 0. */
@@ -70,7 +71,7 @@ export class BlockWriter {
       const from = b.offset + pivotOf[begin[left + 1] + j] * b.ld;
       for (let i = 0; i < b.rows; i++) values[to++] = b.data[from + pivotOf[begin[left] + i]];
     }
-    this.#requireFinite(first, to - first);
+    requireFiniteValues(values, first, to - first, () => `coupling of nodes ${left} and ${left + 1} (level ${levelOf(left)})`);
   }
 
   /** The diagonal block of leaf ν, in the order of the tree given; symmetric. */
@@ -85,16 +86,7 @@ export class BlockWriter {
       const from = d.offset + order[j] * d.ld;
       const [first, end] = upper ? [0, j + 1] : [j, order.length];
       for (let i = first; i < end; i++) values[begin + i + j * m] = d.data[from + order[i]];
-      this.#requireFinite(begin + first + j * m, end - first);
-    }
-  }
-
-  #requireFinite(offset: number, count: number): void {
-    const { values } = this.#state;
-    for (let i = offset; i < offset + count; i++) {
-      if (values[i] - values[i] !== 0) {
-        throw new NonFiniteError(`A block to be stored holds ${values[i]}: it is beyond the range of ${values instanceof Float64Array ? 'float64' : "float32; use dtype 'f64'"}.`, { value: values[i] });
-      }
+      requireFiniteValues(values, begin + first + j * m, end - first, () => `diagonal block of leaf ${leaf}`);
     }
   }
 }

@@ -27,6 +27,7 @@ import { requireMemory } from './memory.js';
 import { storeNested } from './nested-skeletons.js';
 import { OrderedProducts } from './ordered-products.js';
 import { drawTestVector } from './test-vectors.js';
+import { allowedError, limitsOfMatrix, limitsOfNodes, type ToleranceLimit } from './tolerance-limits.js';
 
 /** x and A·x in tree order: random vectors that no basis was found from, or all columns. */
 interface Reference { readonly x: Matrix; readonly y: Matrix; readonly complete: boolean; readonly norm: number }
@@ -146,11 +147,12 @@ async function finish({ tree, lists, options, products, cost, reference, began, 
   if (products.factor !== 1) scaleBack(values, layout, products.factor);
   draft.release();
   const seconds = (performance.now() - began) / 1000;
+  const met = error.relative <= allowedError(tolerance, dtype, tree.size);
   const report: CompressionReport = {
     size: tree.size, format, leafSize: mostInLeaf(tree), maxRank, tolerance, neighbors: 0, budget: 0, budgetUsed: 0, distance: 'none', dtype, seed,
     workers: team.workers, blas: team.blas.description, recall: 1,
     seconds: { neighbors: 0, tree: 0, skeletonization: seconds - products.seconds, fill: 0, compress: seconds },
-    resampled: 0, missed: 0, norm: reference.norm / products.factor,
+    resampled: 0, missed: 0, norm: reference.norm / products.factor, met, seen: error.relative, limits: met ? [] : limitsOf(layout, options, cost.complete),
     products: {
       products: products.done, samples: cost.samples, complete: cost.complete, seconds: { operator: products.seconds, compression: seconds - products.seconds },
       error, met: decide(error, tolerance) === 'met',
@@ -160,9 +162,14 @@ async function finish({ tree, lists, options, products, cost, reference, began, 
   return new HierarchicalMatrix(data, layout.elements, report, team);
 }
 
-/**
- * values ← values/factor, but for the bases, which interpolate. Throws NonFiniteError where that is beyond the range.
- */
+/** What kept the matrix from its tolerance: nodes at maxRank, or else the sample. */
+function limitsOf({ skeletons: { begin } }: Layout, { format, maxRank, dtype, tolerance }: ResolvedProductsOptions, complete: boolean): ToleranceLimit[] {
+  const ranks = Array.from({ length: begin.length - 1 }, (_, node) => ({ node, rank: begin[node + 1] - begin[node] }));
+  const limits = [...limitsOfNodes(ranks.filter(({ rank }) => rank === maxRank), maxRank, 'maxRank'), ...limitsOfMatrix({ format, budget: 0, budgetUsed: 0, dtype, tolerance })];
+  return limits.length > 0 || complete ? limits : [{ limit: 'oversampling' }];
+}
+
+/** values ← values/factor, but for the bases, which interpolate. Throws NonFiniteError where that is beyond the range. */
 function scaleBack(values: FloatArray, { elements }: Layout, factor: number): void {
   for (let i = elements.basis; i < elements.total; i++) {
     values[i] /= factor;

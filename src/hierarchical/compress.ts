@@ -2,7 +2,7 @@
  * From a matrix source to a hierarchical matrix: neighbours, tree, lists, skeletons, blocks. Layer 5.
  */
 import { throwIfAborted } from '../core/context.js';
-import { ShapeError } from '../core/errors.js';
+import { NonFiniteError, ShapeError } from '../core/errors.js';
 import { leftChild, parentOf, rightChild } from '../core/indices.js';
 import { sharedFloat32, sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { availableMemory } from '../io/machine.js';
@@ -19,6 +19,7 @@ import type { InteractionLists } from '../tree/interaction-lists.js';
 import { interactionLists } from '../tree/lists.js';
 import { findNeighbors, type Neighbors } from '../tree/neighbors.js';
 import { checkTree } from './check-data.js';
+import { columnsError } from './columns-error.js';
 import { firstLeaf, leavesOf, nodesOf } from './data.js';
 import { assemble, fillBlock, fillTasks, type FillState } from './fill.js';
 import { layOut, type Layout } from './layout.js';
@@ -27,6 +28,7 @@ import { estimateCompression, interpolationLimit, requireMemory } from './memory
 import { estimateNorm } from './norm-estimate.js';
 import { resolveOptions, type CompressOptions, type ResolvedOptions } from './options.js';
 import { basisLevels, skeletonizeNode, type SkeletonState } from './skeletonize.js';
+import { allowedError, isRounding, limitsOfMatrix, limitsOfNodes } from './tolerance-limits.js';
 import { findZeroCoupling } from './zero-couplings.js';
 
 /**
@@ -34,7 +36,8 @@ import { findZeroCoupling } from './zero-couplings.js';
  *
  *   K̃ = blockdiag(K_αα) + near blocks + Σ over far pairs of P_αᵀ K(α̃, β̃) P_β and its transpose,
  *
- * N × N, with ‖K − K̃‖_F ≤ tolerance·‖K‖_F as far as `maxRank` allows (measure it: `HierarchicalMatrix.estimateError`).
+ * N × N, with ‖K − K̃‖_F ≤ tolerance·‖K‖_F as far as `maxRank` allows: `report.met` says whether it was met, as far as was seen, and `report.limits` what was hit
+ * (measure it: `HierarchicalMatrix.estimateError`).
  * Cost: O(N log N) entries and flops for fixed rank. The same seed gives the same bits for any number of workers.
  * Throws OptionError, the errors of `validateSource`, MemoryError (before allocating), AbortedError, WorkerError.
  * Source: C. Yu, J. Levitt, S. Reiz, G. Biros, SC17, arXiv 1707.00164; the departures are stated in skeletonize.ts and lists.ts.
@@ -77,7 +80,8 @@ async function compressScaled(
 
   const share = (ν: number): number => skeletons.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]);
   const nodes = Array.from({ length: nodesOf(tree) }, (_, ν) => ν);
-  const report: CompressionReport = {
+  const missed = nodes.filter((ν) => skeletons.missed[ν] > share(ν));
+  const draft: Omit<CompressionReport, 'met' | 'seen' | 'limits'> = {
     size: source.size, format: resolved.format, leafSize: resolved.leafSize, maxRank: resolved.maxRank, tolerance: resolved.tolerance,
     neighbors: neighbors.count, budget: resolved.budget, budgetUsed: lists.budgetUsed, distance: resolved.tree === undefined ? distance : 'given', dtype: resolved.dtype, seed,
     workers: sourceState(source).solo ? 1 : control.team.workers, blas: control.team.blas.description,
@@ -87,10 +91,22 @@ async function compressScaled(
       fill: (filled - skeletonized) / 1000, compress: (filled - start) / 1000,
     },
     resampled: nodes.filter((ν) => skeletons.attempts[ν] > 1).length,
-    missed: nodes.filter((ν) => skeletons.missed[ν] > share(ν)).length,
+    missed: missed.length,
     norm: Math.sqrt(normSquared) / factor,
     ...(resolved.preserve ? { preserve: 'positive-definite' as const } : {}),
   };
+  // Every error of a node stands in a block and in its transpose.
+  const verified = normSquared > 0 ? Math.sqrt((2 * nodes.reduce((sum, ν) => sum + skeletons.missed[ν], 0)) / normSquared) : 0;
+  const seen = Math.max(verified, await columnsError(scaledSource(source, 1 / factor), data, seed, control));
+  // Norms are within range, so that only an entry makes it NaN.
+  if (Number.isNaN(seen)) throw new NonFiniteError('An entry of the matrix is not finite, in a block that no row was sampled from: mend the source.');
+  const met = seen <= allowedError(resolved.tolerance, resolved.dtype, source.size);
+  const limits = met ? [] : [
+    ...limitsOfNodes(missed.map((node) => ({ node, rank: skeletons.ranks[node] })), resolved.maxRank, resolved.preserve ? 'preserve' : 'rows'), ...limitsOfMatrix(draft),
+  ];
+  // What columns show and nodes do not, the sampled rows did not show; or it is rounding.
+  if (!met && limits.length === 0) limits.push({ limit: isRounding(seen, resolved.dtype) ? 'dtype' : 'rows' });
+  const report: CompressionReport = { ...draft, met, seen, limits, seconds: { ...draft.seconds, compress: (performance.now() - start) / 1000 } };
   return new HierarchicalMatrix(data, layout.elements, report, control.team);
 }
 
@@ -175,9 +191,8 @@ async function fill(
   const tasks = fillTasks(layout, lists, nested, zero);
   const state: FillState = {
     source: found.source, tree: layout.tree, sampledTree: tree, lists, skeletons: layout.skeletons, offsets: layout.offsets, values, pivotOf: layout.pivotOf, nested,
-    maxRank: options.maxRank, leafSize: options.leafSize, seed: options.seed, slotBegin: found.slotBegin, slots: found.slots,
-    leafOf: found.leafOf, neighbors: found.neighbors, neighborCount: found.neighborCount, nearBegin: lists.nearBegin, near: lists.near,
-    tasks, factor,
+    maxRank: options.maxRank, leafSize: options.leafSize, seed: options.seed, attempts: found.attempts, slotBegin: found.slotBegin, slots: found.slots,
+    leafOf: found.leafOf, neighbors: found.neighbors, neighborCount: found.neighborCount, nearBegin: lists.nearBegin, near: lists.near, tasks, factor,
   };
   await runOnce('evaluate blocks', fillBlock, state, { modules, solo }, independentTasks(tasks.length / 3), control);
   return assemble(layout, lists, values, options.format);

@@ -2,8 +2,9 @@
  * What a compression from products will cost, before it is done: for its own plan, and for callers that choose between entries and products. Layer 5.
  */
 import { OptionError } from '../core/errors.js';
+import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import type { Precision } from '../dense/matrix.js';
-import { mostInLeaf, type ClusterTree } from '../tree/cluster-tree.js';
+import { asTree, mostInLeaf, type ClusterTree, type GivenTree } from '../tree/cluster-tree.js';
 import { firstLeaf, nodesOf } from './data.js';
 import { productWidth } from './ordered-products.js';
 import { PRECISIONS } from './options.js';
@@ -29,6 +30,10 @@ export interface ProductsOptions {
   /** Bytes the compression may use; default: what the system says is free. */
   readonly memoryLimit?: number;
 }
+export const PRODUCTS_KEYS: KeysOf<ProductsOptions> = {
+  format: true, maxRank: true, tolerance: true, oversampling: true, seed: true, dtype: true,
+  productPrecision: true, memoryLimit: true,
+};
 
 export interface ResolvedProductsOptions extends Required<Omit<ProductsOptions, 'memoryLimit'>> { readonly memoryLimit: number | undefined }
 
@@ -73,7 +78,9 @@ export interface CompressionCost {
  *   HSS    s = max(m, 2·rank) + rank + oversampling products for leaves of at most m indices;
  *   HODLR  2·(rank + oversampling) products a level (fewer where nodes are smaller), and m for the leaves.
  */
-export function compressionCost(tree: ClusterTree, options: Pick<ProductsOptions, 'format' | 'maxRank' | 'oversampling' | 'dtype' | 'productPrecision'>): CompressionCost {
+export function compressionCost(given: GivenTree, options: Pick<ProductsOptions, 'format' | 'maxRank' | 'oversampling' | 'dtype' | 'productPrecision'>): CompressionCost {
+  const tree = asTree(given, 'compressionCost');
+  requireKnownOptions(options as ProductsOptions, PRODUCTS_KEYS, 'compressionCost');
   const resolved = resolveProductsOptions({ tolerance: 0, seed: 0, ...options });
   const { format, maxRank, dtype, productPrecision } = resolved;
   const n = tree.size;

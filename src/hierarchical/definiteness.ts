@@ -2,6 +2,7 @@
  * Is a compressed matrix positive definite, and if not, which shift makes it so? Layer 5.
  */
 import { NotPositiveDefiniteError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { extremeEigenvalues, type RitzValue } from '../krylov/lanczos.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { factor } from './factor.js';
@@ -16,6 +17,7 @@ export interface DefinitenessOptions {
   readonly maxIterations?: number;
   readonly seed?: number;
 }
+export const DEFINITENESS_KEYS: KeysOf<DefinitenessOptions> = { tolerance: true, maxIterations: true, seed: true };
 
 export interface DefinitenessCertificate {
   /**
@@ -23,8 +25,8 @@ export interface DefinitenessCertificate {
    */
   readonly smallest: RitzValue;
   /**
-   * positive: K̃ has a Cholesky factorization, which proves λ_min > 0 up to rounding (eps·‖K̃‖). indefinite: a Rayleigh quotient is negative beyond rounding, or factorizations break down up to a
-   * shift beyond it. semidefinite: Cholesky breaks down at 0 and works at a shift of the size of rounding: λ_min is zero as far as can be told.
+   * positive: K̃ has a Cholesky factorization, which proves λ_min > 0 up to rounding (eps·‖K̃‖), and no Rayleigh quotient within rounding of 0 was found. indefinite: a Rayleigh quotient is negative beyond rounding, or factorizations break down up to a
+   * shift beyond it. semidefinite: Cholesky works at 0 or at a shift of the size of rounding, and λ_min is zero as far as can be told: at 0 rounding alone decides whether it breaks down.
    * undecided: the format has no direct factorization ('fmm'), and no negative Rayleigh quotient was found.
    */
   readonly definite: 'positive' | 'semidefinite' | 'indefinite' | 'undecided';
@@ -42,7 +44,7 @@ export async function certifyDefiniteness(matrix: HierarchicalMatrix, { toleranc
   }
   try {
     (await factor(matrix, { shift: 0 }, control)).release();
-    return { smallest, definite: 'positive', suggestedShift: 0, proved: true };
+    return { smallest, definite: smallest.value > rounding ? 'positive' : 'semidefinite', suggestedShift: 0, proved: true };
   } catch (error) {
     if (!(error instanceof NotPositiveDefiniteError)) throw error;
     const shift = error.data['suggestedShift'];

@@ -18,6 +18,7 @@
  * column which the others missed.
  */
 import { OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { view } from '../dense/matrix.js';
@@ -38,6 +39,7 @@ export interface ErrorOptions {
   /** What the error is to be compared with: see `columns`. */
   readonly tolerance?: number;
 }
+export const ERROR_KEYS: KeysOf<ErrorOptions> = { columns: true, seed: true, tolerance: true };
 
 /** Up to this size all columns are compared by default. */
 const EXACT_SIZE = 4096;

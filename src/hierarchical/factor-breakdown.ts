@@ -14,6 +14,8 @@ const RISES = 24;
 const BISECTIONS = 5;
 /** The shift that is suggested exceeds one that fails by at most this part of itself. */
 const SHARPNESS = 0.05;
+/** What only a program can choose. */
+const INDEFINITE = " { indefinite: true } factors indefinite matrices of format 'hss'.";
 
 /**
  * The smallest λ ≥ 0 above `failed` at which K̃ + λI factors, to SHARPNESS or a few hundred units of rounding: from −λ_min(K̃) by Lanczos, verified by factorizations and
@@ -55,5 +57,5 @@ export async function breakdownError(matrix: HierarchicalMatrix, engine: FactorE
   }
   const suggestedShift = suggest ? await smallestWorkingShift(matrix, engine, shift, control) : undefined;
   const advice = suggestedShift === undefined ? 'Add a larger shift' : `The smallest shift that works is ${suggestedShift}`;
-  return new NotPositiveDefiniteError(`K̃ + λI with λ = ${shift} is not positive definite: ${where}. ${advice}, compress to a tighter tolerance, or choose { indefinite: true } for format 'hss'.`, { ...data, suggestedShift });
+  return new NotPositiveDefiniteError(`K̃ + λI with λ = ${shift} is not positive definite: ${where}. ${advice}, or compress to a tighter tolerance.${INDEFINITE}`, { ...data, suggestedShift, libraryOnly: INDEFINITE });
 }

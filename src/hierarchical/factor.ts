@@ -3,6 +3,7 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { MemoryError, OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import type { Precision } from '../dense/matrix.js';
 import { availableMemory } from '../io/machine.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -19,13 +20,16 @@ export interface FactorOptions {
   readonly shift?: number;
   /** L·J·Lᵀ with signs J instead of Cholesky, for format 'hss': two to three times the cost, nothing is pivoted between nodes. Default false. */
   readonly indefinite?: boolean;
-  /** Precision of the factors and of solves. Default 'f64', whatever the matrix's is: a factorization amplifies rounding by the condition number. */
+  /** Precision of the factors and of solves. Default 'f64', whatever the matrix's is: a factorization amplifies rounding by the condition number, and 'f32' warns where that costs three digits or more. */
   readonly precision?: Precision;
   /** Where K̃ + λI is not positive definite: look for the smallest shift that works, at the cost of some factorizations. Default true. */
   readonly suggestShift?: boolean;
   /** Bytes the factorization may use; default: what the system says is free. More is refused before anything is allocated. */
   readonly memoryLimit?: number;
 }
+export const FACTOR_KEYS: KeysOf<FactorOptions> = {
+  shift: true, indefinite: true, precision: true, suggestShift: true, memoryLimit: true,
+};
 
 /**
  * Factors K̃ + λI = F·Fᵀ for solves, determinants and samples (factorization.ts).
@@ -46,10 +50,12 @@ export async function factor(matrix: HierarchicalMatrix, options: FactorOptions,
   const bytes = hodlr ? hodlrFactorBytes(data, precision) : ulvFactorBytes(data, precision);
   const limit = memoryLimit ?? availableMemory();
   if (bytes > limit) {
-    throw new MemoryError(`The factorization needs ${(bytes / 1e9).toFixed(2)} GB, and ${(limit / 1e9).toFixed(2)} GB are available: lower the ranks, use precision 'f32', or raise memoryLimit.`, { estimate: bytes, limit });
+    throw new MemoryError(`The factorization needs ${(bytes / 1e9).toFixed(2)} GB, and ${(limit / 1e9).toFixed(2)} GB are available: lower the ranks (maxRank), or raise memoryLimit. As { precision: 'f32' } it takes half as much.`, { estimate: bytes, limit, options: ['maxRank', 'memoryLimit'], libraryOnly: " As { precision: 'f32' } it takes half as much." });
   }
   const engine: FactorEngine = hodlr ? new HodlrEngine(data, precision) : new UlvEngine(data, precision, indefinite);
   const breakdown = await engine.refactor(shift, control);
   if (breakdown !== undefined) throw await breakdownError(matrix, engine, breakdown, shift, suggestShift, control);
-  return new Factorization(matrix, engine, shift, control.team);
+  const factorization = new Factorization(matrix, engine, shift, control.team);
+  factorization.warnOfDigits(control);
+  return factorization;
 }

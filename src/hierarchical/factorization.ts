@@ -4,11 +4,14 @@
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
-import { checkView, copyInto, view, zeros, type Matrix, type Precision } from '../dense/matrix.js';
+import { warn } from '../core/warning.js';
+import { asVectors, checkView, copyInto, squaredNorm, transposeHint, view, zeros, type Matrix, type Precision, type Vectors } from '../dense/matrix.js';
 import { extremeEigenvalues, type RitzValue } from '../krylov/lanczos.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { trustClass } from '../operator/self-check.js';
 import { shifted } from '../operator/shifted.js';
-import type { RunControl } from '../core/context.js';
+import { requireControl, type RunControl } from '../core/context.js';
+import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import type { TaskGraph } from '../parallel/task-graph.js';
 import type { Shared, Team } from '../parallel/team.js';
 import { breakdownError } from './factor-breakdown.js';
@@ -23,6 +26,7 @@ export interface SampleOptions {
   /** 'matrix': N(0, K̃ + λI), the default; 'inverse': N(0, (K̃ + λI)⁻¹). */
   readonly of?: 'matrix' | 'inverse';
 }
+export const SAMPLE_KEYS: KeysOf<SampleOptions> = { count: true, seed: true, of: true };
 
 export interface ConditionOptions {
   /** Relative tolerance of the eigenvalues; default 1e-2. */
@@ -31,6 +35,7 @@ export interface ConditionOptions {
   readonly maxIterations?: number;
   readonly seed?: number;
 }
+export const CONDITION_KEYS: KeysOf<ConditionOptions> = { tolerance: true, maxIterations: true, seed: true };
 
 /** Eigenvalues of K̃ + λI of largest and smallest absolute value; `condition` is their quotient, never above the true one but for rounding. */
 export interface ConditionEstimate { readonly condition: number; readonly largest: number; readonly smallest: number; readonly converged: boolean }
@@ -39,6 +44,9 @@ export interface ConditionEstimate { readonly condition: number; readonly larges
 const CHUNK = 256;
 const workspaceWidth = (vectors: number): number => (vectors <= CHUNK / 4 ? CHUNK / 4 : CHUNK);
 const SAMPLE_STREAM = 0x5a3e1e;
+const DIGITS_STREAM = 0xd16175;
+/** What a residual in float32 may be, in units of its rounding, before it is said: three of seven digits. */
+const MOST_LOST = 1e3;
 
 /** What workers hold for factorizations that nobody holds any more is let go of; `release` does it at once. */
 const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
@@ -84,10 +92,10 @@ export class Factorization implements LinearOperator {
   get logdet(): number { return this.#usable().logdet; }
 
   /**
-   * X = (K̃ + λI)⁻¹·B for B of size N × p; returns `out` or a new matrix of B's precision. `out` may be B. Backward stable: ‖(K̃ + λI)X − B‖ ≲ eps·cond·‖B‖.
+   * X = (K̃ + λI)⁻¹·B for B of size N × p, or an array of N numbers; returns `out` or a new matrix of B's precision. `out` may be B. Backward stable: ‖(K̃ + λI)X − B‖ ≲ eps·cond·‖B‖.
    * Cost: O(r·N) flops a vector (HSS of rank r), O(r·N·log N) (HODLR). Throws ShapeError; NonFiniteError where B holds NaN or ∞; OptionError after `release` or a failed `refactor`.
    */
-  solve(b: Matrix, out?: Matrix): Matrix {
+  solve(b: Vectors, out?: Matrix): Matrix {
     return this.#checked('solve', b, out, 'b');
   }
 
@@ -97,13 +105,13 @@ export class Factorization implements LinearOperator {
   }
 
   /** F·Z, where F·Fᵀ = K̃ + λI: N × p from N × p. The columns of F have the factorization's own order. Throws as `solve`, and OptionError where the factorization is indefinite. */
-  applyFactor(z: Matrix, out?: Matrix): Matrix {
+  applyFactor(z: Vectors, out?: Matrix): Matrix {
     this.#requireDefinite('F·Z');
     return this.#checked('factor', z, out, 'z');
   }
 
   /** F⁻ᵀ·Z, where F⁻ᵀ·F⁻¹ = (K̃ + λI)⁻¹. Throws as `applyFactor`. */
-  applyInverseFactor(z: Matrix, out?: Matrix): Matrix {
+  applyInverseFactor(z: Vectors, out?: Matrix): Matrix {
     this.#requireDefinite('F⁻ᵀ·Z');
     return this.#checked('inverse factor', z, out, 'z');
   }
@@ -112,7 +120,9 @@ export class Factorization implements LinearOperator {
    * Independent samples, N × count: F·z of N(0, K̃ + λI), or F⁻ᵀ·z of N(0, (K̃ + λI)⁻¹), z standard normal. Column j depends on seed and j alone, but for rounding. Cost: half a solve each.
    * Throws OptionError.
    */
-  sample({ count = 1, seed = 0, of = 'matrix' }: SampleOptions = {}): Matrix {
+  sample(options: SampleOptions = {}): Matrix {
+    requireKnownOptions(options, SAMPLE_KEYS, 'sample');
+    const { count = 1, seed = 0, of = 'matrix' } = options;
     if (!Number.isInteger(count) || count < 0) throw new OptionError(`count must be a whole number ≥ 0, not ${count}.`, { option: 'count', value: count });
     if (!Number.isSafeInteger(seed) || seed < 0) throw new OptionError(`seed must be a whole number from 0 to 2⁵³ − 1, not ${seed}.`, { option: 'seed', value: seed });
     const z = view(sharedFloat64(this.rows * count), 0, this.rows, count);
@@ -127,12 +137,16 @@ export class Factorization implements LinearOperator {
    * Throws OptionError, AbortedError.
    */
   async diagonalOfInverse(control: RunControl = {}): Promise<Float64Array> {
+    requireControl(control, 'diagonalOfInverse');
     return this.#usable().diagonalOfInverse({ ...control, team: this.#team });
   }
 
   /** The 2-norm condition number of K̃ + λI by Lanczos, on products and on solves. Throws OptionError, AbortedError. */
-  async conditionEstimate({ tolerance = 1e-2, maxIterations = 100, seed = 0 }: ConditionOptions = {}, control: RunControl = {}): Promise<ConditionEstimate> {
+  async conditionEstimate(asked: ConditionOptions = {}, control: RunControl = {}): Promise<ConditionEstimate> {
+    requireKnownOptions(asked, CONDITION_KEYS, 'conditionEstimate');
+    requireControl(control, 'conditionEstimate');
     this.#usable();
+    const { tolerance = 1e-2, maxIterations = 100, seed = 0 } = asked;
     const options = { blas: this.#team.blas, tolerance, maxIterations, seed };
     const size = ({ smallest, largest }: { smallest: RitzValue; largest: RitzValue }): number => Math.max(Math.abs(smallest.value), Math.abs(largest.value));
     const direct = await extremeEigenvalues(shifted(this.#matrix, this.#shift), options, control);
@@ -149,6 +163,7 @@ export class Factorization implements LinearOperator {
   async refactor(shift: number, control: RunControl & { readonly suggestShift?: boolean } = {}): Promise<this> {
     if (this.#released) throw new OptionError('The factorization was released.');
     checkShift(shift, this.indefinite);
+    requireControl(control, 'refactor', { suggestShift: true });
     const { suggestShift = true, signal, onProgress } = control;
     const teamControl = { signal, onProgress, team: this.#team };
     this.#valid = false;
@@ -156,7 +171,24 @@ export class Factorization implements LinearOperator {
     const breakdown = await this.#engine.refactor(shift, teamControl);
     if (breakdown !== undefined) throw await breakdownError(this.#matrix, this.#engine, breakdown, shift, suggestShift, teamControl);
     this.#valid = true;
+    this.warnOfDigits(control);
     return this;
+  }
+
+  /**
+   * In float32: one solve and one product with a seeded vector tell what the condition number leaves of seven digits; where three or more are lost there is a warning (code 'float32-digits').
+   * `factor` and `refactor` call it.
+   */
+  warnOfDigits(control: RunControl): void {
+    if (this.precision === 'f64') return;
+    const b = view(sharedFloat64(this.rows), 0, this.rows, 1);
+    new RandomStream(0, DIGITS_STREAM).fillNormal(b.data as Float64Array);
+    const rest = view(Float64Array.from(b.data), 0, this.rows, 1);
+    shifted(this.#matrix, this.#shift).applyUnchecked(rest, this.solve(b), -1, 1);
+    const residual = Math.sqrt(squaredNorm(rest) / squaredNorm(b));
+    if (residual <= MOST_LOST * 2 ** -24) return;
+    const lost = Math.min(7, Math.round(Math.log10(residual * 2 ** 24)));
+    warn('float32-digits', `Factored in float32 with λ = ${this.#shift}, solves have a relative residual of about ${residual.toExponential(0)}: the condition number costs about ${lost} of 7 digits. Factor with precision 'f64', or take a larger shift.`, control);
   }
 
   /** Frees what the workers hold of it; nothing can be solved any more. The matrix is not touched. */
@@ -176,10 +208,10 @@ export class Factorization implements LinearOperator {
     if (this.indefinite) throw new OptionError(`${what} and samples need a positive definite factorization: factor without { indefinite: true }.`);
   }
 
-  #checked(kind: PassKind, x: Matrix, out: Matrix | undefined, name: string): Matrix {
-    checkView(x, name);
+  #checked(kind: PassKind, vectors: Vectors, out: Matrix | undefined, name: string): Matrix {
+    const x = asVectors(vectors, name);
     const n = this.rows;
-    if (x.rows !== n) throw new ShapeError(`${name} has ${x.rows} rows; the factorization is of order ${n}.`, { rows: x.rows, expected: n });
+    if (x.rows !== n) throw new ShapeError(`${name} has ${x.rows} rows; the factorization is of order ${n}.${transposeHint(x, n)}`, { rows: x.rows, expected: n });
     const y = out ?? zeros(n, x.cols, x.data instanceof Float64Array ? 'f64' : 'f32');
     checkView(y, 'out');
     if (y.rows !== n || y.cols !== x.cols) throw new ShapeError(`out is ${y.rows} × ${y.cols}; the solution is ${n} × ${x.cols}.`, { rows: y.rows, cols: y.cols, expected: [n, x.cols] });
@@ -244,6 +276,7 @@ export class Factorization implements LinearOperator {
     return copy;
   }
 }
+trustClass(Factorization);
 
 /** Throws OptionError for a shift out of its domain. */
 export function checkShift(shift: number, indefinite: boolean): void {

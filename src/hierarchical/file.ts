@@ -3,7 +3,8 @@
  * The arrays are the sections of a container (io/container.ts), which guards them by checksums; reading checks that they fit together.
  */
 import { FileFormatError, MemoryError } from '../core/errors.js';
-import type { RunControl } from '../core/context.js';
+import { requireControl, type RunControl } from '../core/context.js';
+import { requireRole } from '../core/kind.js';
 import { readContainer, readContainerHeader, writeContainer, type ContainerArray, type JsonObject, type JsonValue } from '../io/container.js';
 import { availableMemory } from '../io/machine.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -49,6 +50,9 @@ export interface MatrixFileSummary extends FileHeader {
  * Throws FileAccessError or AbortedError; then `path` is as it was.
  */
 export async function saveMatrix(path: string, matrix: HierarchicalMatrix, control: RunControl = {}): Promise<void> {
+  requireRole(path, 'path', 'saveMatrix');
+  requireRole(matrix, 'hierarchical matrix', 'saveMatrix');
+  requireControl(control, 'saveMatrix');
   const { data, elements, report } = matrix;
   const { format, dtype, tree, lists, skeletons, offsets, values } = data;
   const header: FileHeader & { content: string } = { content: CONTENT, format, dtype, size: tree.size, depth: tree.depth, budgetUsed: lists.budgetUsed, elements, report };
@@ -92,6 +96,8 @@ export async function loadMatrix(path: string, control: TeamControl): Promise<Hi
 
 /** What a file holds, from its header and the ranks alone: cheap for a file of any size. Failure: as loadMatrix. */
 export async function describeMatrixFile(path: string, control: RunControl = {}): Promise<MatrixFileSummary> {
+  requireRole(path, 'path', 'describeMatrixFile');
+  requireControl(control, 'describeMatrixFile');
   const summary = await readContainerHeader(path, control);
   const header = parseHeader(summary.header, path);
   requireSections(summary.sections, header.dtype, path);
@@ -127,13 +133,17 @@ function parseHeader(header: JsonObject, path: string): FileHeader {
   const budgetUsed = header['budgetUsed'];
   if (typeof budgetUsed !== 'number' || budgetUsed < 0) refuse(`the header's budgetUsed is ${JSON.stringify(budgetUsed)}`);
   object(report['seconds'], 'report.seconds');
+  const { met, seen, limits } = report;
+  if (met !== undefined && typeof met !== 'boolean') refuse(`the report's met is ${JSON.stringify(met)}, not true or false`);
+  if (met !== undefined && (!Array.isArray(limits) || limits.some((limit) => typeof (limit as JsonObject | null)?.['limit'] !== 'string'))) refuse("the report's limits are no list of limits");
   return {
     format, dtype, size: count(header['size'], 'size'), depth: count(header['depth'], 'depth'), budgetUsed: budgetUsed as number,
     elements: {
       total: count(elements['total'], 'elements.total'), basis: count(elements['basis'], 'elements.basis'), coupling: count(elements['coupling'], 'elements.coupling'),
       near: count(elements['near'], 'elements.near'), diagonal: count(elements['diagonal'], 'elements.diagonal'),
     },
-    report: report as unknown as CompressionReport,
+    // Files written before the report said whether the tolerance was met do not know it.
+    report: { ...(report as unknown as CompressionReport), ...(met === undefined ? { met: undefined, limits: [] } : {}), seen: typeof seen === 'number' ? seen : Number.NaN },
   };
 }
 

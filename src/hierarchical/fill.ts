@@ -1,33 +1,23 @@
 /**
  * Evaluating and packing the blocks of a hierarchical matrix, one task per block (or panel of a large one). Layer 5.
  */
-import { NonFiniteError } from '../core/errors.js';
+import { levelOf } from '../core/indices.js';
 import { sharedInt32 } from '../core/shared-array.js';
-import { block, copyInto, view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { copyInto, view, type FloatArray } from '../dense/matrix.js';
 import { phaseKernel, type WorkerContext } from '../parallel/kernel.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { openHandle, type SourceHandle } from '../source/share-source.js';
-import type { ClusterTree } from '../tree/cluster-tree.js';
 import type { InteractionLists } from '../tree/interaction-lists.js';
-import { diagonalOrder, firstLeaf, leavesOf, nodesOf, type BlockOffsets, type HierarchicalData, type Skeletons } from './data.js';
+import { BasisFit, FIT_PANEL, type BasisFitState } from './basis-fit.js';
+import { diagonalOrder, firstLeaf, leavesOf, nodesOf, type HierarchicalData } from './data.js';
+import { requireFiniteValues } from './finite-values.js';
 import { basisRows, type Layout } from './layout.js';
-import { RowSampler, type RowSamplerState } from './row-sampler.js';
-import { candidateLimit, firstSample, rowStream } from './skeletonize.js';
 
-export interface FillState extends Omit<RowSamplerState, 'tree'> {
+export interface FillState extends BasisFitState {
   readonly source: SourceHandle;
-  /** The tree in apply order, and as it stood when rows were sampled (HODLR draws them again). */
-  readonly tree: ClusterTree;
-  readonly sampledTree: ClusterTree;
   readonly lists: InteractionLists;
-  readonly skeletons: Skeletons;
-  readonly offsets: BlockOffsets;
-  readonly values: FloatArray;
   readonly pivotOf: Int32Array;
   readonly nested: boolean;
-  readonly maxRank: number;
-  readonly leafSize: number;
-  readonly seed: number;
   readonly slotBegin: Float64Array;
   readonly slots: Float64Array;
   /** What is stored is this times the source's entries: a power of two. */
@@ -41,8 +31,6 @@ const FIT = 1;
 const COUPLING = 2;
 const NEAR = 3;
 const DIAGONAL = 4;
-/** Indices whose interpolation is fitted at a time (HODLR). */
-const FIT_PANEL = 1024;
 
 /** The tasks that fill everything laid out, but for couplings that are zero: new memory holds zeros. */
 export function fillTasks(layout: Layout, lists: InteractionLists, nested: boolean, zero: Int32Array): Int32Array {
@@ -96,21 +84,11 @@ class BlockFiller {
     const { values, factor } = this.#state;
     const out = view(values, offset, rows.length, cols.length);
     const exact = this.#direct ? out : view(this.#scratch, 0, rows.length, cols.length);
+    const m = rows.length;
     this.#source.entries(rows, cols, exact);
-    const end = exact.offset + rows.length * cols.length;
-    if (factor !== 1) for (let i = exact.offset; i < end; i++) exact.data[i] *= factor;
+    if (factor !== 1) for (let i = exact.offset; i < exact.offset + m * cols.length; i++) exact.data[i] *= factor;
     if (!this.#direct) copyInto(out, exact);
-    this.#requireFinite(offset, rows.length * cols.length);
-  }
-
-  #requireFinite(offset: number, count: number): void {
-    const { values } = this.#state;
-    for (let i = offset; i < offset + count; i++) {
-      if (values[i] - values[i] !== 0) {
-        const precision = this.#direct ? 'float64' : 'float32';
-        throw new NonFiniteError(`A block to be stored holds ${values[i]}: the source gave a non-finite entry, or one beyond the range of ${precision}.`, { value: values[i] });
-      }
-    }
+    requireFiniteValues(values, offset, m * cols.length, () => 'block to be stored', (i) => `entry (${rows[i % m]}, ${cols[Math.floor(i / m)]})`);
   }
 
   /** Tᵀ from its slot, columns from pivot order to apply order. */
@@ -123,7 +101,7 @@ class BlockFiller {
       const from = slotBegin[ν] + pivotOf[first + j] * rows;
       values.set(slots.subarray(from, from + rows), offsets.basis[ν] + j * rows);
     }
-    this.#requireFinite(offsets.basis[ν], rows * rank);
+    requireFiniteValues(values, offsets.basis[ν], rows * rank, () => `basis of node ${ν} (level ${levelOf(ν)})`);
   }
 
   #fillDiagonal(leaf: number, members: Int32Array): void {
@@ -137,76 +115,13 @@ class BlockFiller {
     for (let j = 0; j < n; j++) {
       const [first, end] = upper ? [0, j + 1] : [j, n];
       for (let i = first; i < end; i++) values[begin + i + j * m] = factor * this.#scratch[i + j * n];
-      this.#requireFinite(begin + first + j * m, end - first);
+      requireFiniteValues(values, begin + first + j * m, end - first, () => 'block to be stored', (i) => `entry (${members[first + i]}, ${members[j]})`);
     }
   }
 
   #fitPanel(ν: number, position: number): void {
-    this.#fit ??= new BasisFit(this.#state, this.#source, this.#context);
+    this.#fit ??= new BasisFit(this.#state, this.#source, this.#context.blas);
     this.#fit.run(ν, position);
-  }
-}
-
-/**
- * HODLR's bases: the interpolation of all indices of an inner node from its skeleton, T = argmin ‖W·(K(R, :) − K(R, S)·T)‖_F by QR.
- */
-class BasisFit {
-  readonly #state: FillState;
-  readonly #source: EntrySource;
-  readonly #context: WorkerContext;
-  readonly #sampler: RowSampler;
-  readonly #factor: Float64Array;
-  readonly #tau: Float64Array;
-  readonly #panel: Float64Array;
-  #node = -1;
-
-  constructor(state: FillState, source: EntrySource, context: WorkerContext) {
-    const rows = Math.min(state.tree.size, firstSample(candidateLimit(state.leafSize, state.maxRank)));
-    this.#state = state;
-    this.#source = source;
-    this.#context = context;
-    this.#sampler = new RowSampler({ ...state, tree: state.sampledTree }, rows);
-    this.#factor = new Float64Array(rows * state.maxRank);
-    this.#tau = new Float64Array(state.maxRank);
-    this.#panel = new Float64Array(rows * FIT_PANEL);
-  }
-
-  run(ν: number, position: number): void {
-    const { tree, skeletons, offsets, values } = this.#state;
-    const { blas } = this.#context;
-    const skeleton = skeletons.indices.subarray(skeletons.begin[ν], skeletons.begin[ν + 1]);
-    const k = skeleton.length;
-    if (this.#node !== ν) this.#factorize(ν, skeleton);
-    const rows = this.#sampler.count;
-    const factor = view(this.#factor, 0, rows, k);
-    const count = Math.min(FIT_PANEL, tree.end[ν] - position);
-    const panel = view(this.#panel, 0, rows, count);
-    this.#weighted(tree.order.subarray(position, position + count), panel);
-    blas.ormqr('L', 'T', factor, this.#tau.subarray(0, k), panel);
-    const t = block(panel, 0, 0, k, count);
-    blas.trsm('L', 'U', 'N', 'N', 1, block(factor, 0, 0, k, k), t);
-    const n = tree.end[ν] - tree.begin[ν];
-    const begin = offsets.basis[ν] + position - tree.begin[ν];
-    for (let i = 0; i < count; i++) for (let j = 0; j < k; j++) values[begin + i + j * n] = this.#panel[j + i * rows];
-  }
-
-  /** QR of W·K(R, S); identity rows need no special case: they come out of the fit to rounding. */
-  #factorize(ν: number, skeleton: Int32Array): void {
-    const { seed, leafSize, maxRank } = this.#state;
-    this.#sampler.draw(ν, firstSample(candidateLimit(leafSize, maxRank)), rowStream(seed, ν));
-    const factor = view(this.#factor, 0, this.#sampler.count, skeleton.length);
-    this.#weighted(skeleton, factor);
-    this.#context.blas.geqrf(factor, this.#tau.subarray(0, skeleton.length));
-    this.#node = ν;
-  }
-
-  #weighted(columns: Int32Array, out: Matrix): void {
-    const { rows, count, certain, uniformWeight } = this.#sampler;
-    this.#source.entries(rows.subarray(0, count), columns, out);
-    if (uniformWeight === 1) return;
-    for (let j = 0; j < columns.length; j++) {
-      for (let i = certain + j * out.ld; i < count + j * out.ld; i++) out.data[out.offset + i] *= uniformWeight;
-    }
   }
 }
 

@@ -2,21 +2,24 @@
  * The hierarchical matrix: what `compress` returns. Layer 5.
  */
 import { OptionError, ShapeError } from '../core/errors.js';
-import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
-import { checkView, copyInto, view, zeros, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { sharedFloat64 } from '../core/shared-array.js';
+import { asVectors, checkView, copyInto, transposeHint, view, zeros, type Matrix, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { trustClass } from '../operator/self-check.js';
 import type { TaskGraph } from '../parallel/task-graph.js';
 import type { Shared, Team } from '../parallel/team.js';
-import type { RunControl } from '../core/context.js';
-import type { EntrySource } from '../source/entry-source.js';
-import { applyGraph, applyTask, CHUNK, farByNode, type ApplyState } from './apply.js';
+import { requireControl, type RunControl } from '../core/context.js';
+import { requireKnownOptions } from '../core/known-options.js';
+import { requireSource, type EntrySource } from '../source/entry-source.js';
+import { applyGraph, applyState, applyTask, CHUNK, type ApplyState } from './apply.js';
 import { diagonalOrder, firstLeaf, leavesOf, type HierarchicalData } from './data.js';
-import { estimateError, type ErrorOptions } from './error-estimate.js';
+import { ERROR_KEYS, estimateError, type ErrorOptions } from './error-estimate.js';
 import type { ErrorEstimate } from './error-interval.js';
 import type { Layout } from './layout.js';
 import { memoryUse, type MemoryUse } from './memory.js';
 import type { ProductsReport } from './products-report.js';
 import { ranksByLevel, type LevelRanks } from './ranks.js';
+import type { ToleranceLimit } from './tolerance-limits.js';
 
 /** What a compression did and took; kept with the matrix and its file. */
 export interface CompressionReport {
@@ -42,6 +45,15 @@ export interface CompressionReport {
   readonly missed: number;
   /** Estimate of ‖K‖_F from the sample that scaled the tolerance. */
   readonly norm: number;
+  /**
+   * Whether the asked tolerance was met, as far as the compression saw: the verified errors of all nodes together, and some columns of K̃ compared with those of K (compress.ts); from products, random
+   * vectors that nothing was fitted to. Undefined in files that were written before it was recorded.
+   */
+  readonly met: boolean | undefined;
+  /** The largest of these relative errors. An estimate; `estimateError` measures. NaN where `met` is undefined. */
+  readonly seen: number;
+  /** What kept K̃ from the tolerance; empty where it was met (tolerance-limits.ts). */
+  readonly limits: readonly ToleranceLimit[];
   /** There where K̃ is positive semidefinite by construction (scaled-interpolation.ts). */
   readonly preserve?: 'positive-definite';
   /** There where the matrix was compressed from products alone (compress-operator.ts): then there were no neighbours and no distance, and the tree was given. */
@@ -80,11 +92,11 @@ export class HierarchicalMatrix implements LinearOperator {
 
   /**
    * Y = K̃·X for X of size N × p; returns `out` or a new matrix of X's precision. Cost ≈ 2p·(stored elements of diagonal, basis, near and coupling, each
-   * but the diagonal used twice) flops. Throws ShapeError where the sizes do not fit.
+   * but the diagonal used twice) flops. An array of N numbers is one vector. Throws ShapeError where the sizes do not fit.
    */
-  apply(x: Matrix, out?: Matrix): Matrix {
-    checkView(x, 'x');
-    if (x.rows !== this.cols) throw new ShapeError(`x has ${x.rows} rows; this matrix is ${this.rows} × ${this.cols}.`, { rows: x.rows, expected: this.cols });
+  apply(vectors: Vectors, out?: Matrix): Matrix {
+    const x = asVectors(vectors, 'x');
+    if (x.rows !== this.cols) throw new ShapeError(`x has ${x.rows} rows; this matrix is ${this.rows} × ${this.cols}.${transposeHint(x, this.cols)}`, { rows: x.rows, expected: this.cols });
     const y = out ?? zeros(this.rows, x.cols, x.data instanceof Float64Array ? 'f64' : 'f32');
     checkView(y, 'out');
     if (y.rows !== this.rows || y.cols !== x.cols) throw new ShapeError(`out is ${y.rows} × ${y.cols}; the product is ${this.rows} × ${x.cols}.`, { rows: y.rows, cols: y.cols });
@@ -152,6 +164,9 @@ export class HierarchicalMatrix implements LinearOperator {
 
   /** Compares K̃ with the source it came from (error-estimate.ts). */
   async estimateError(source: EntrySource, options: ErrorOptions = {}, control: RunControl = {}): Promise<ErrorEstimate> {
+    requireSource(source, 'estimateError');
+    requireKnownOptions(options, ERROR_KEYS, 'estimateError');
+    requireControl(control, 'estimateError');
     if (source.size !== this.size) throw new ShapeError(`The source has ${source.size} rows, the matrix ${this.size}.`, { source: source.size, size: this.size });
     return estimateError(source, this, options, { ...control, team: this.#team });
   }
@@ -168,13 +183,7 @@ export class HierarchicalMatrix implements LinearOperator {
     const width = workspaceWidth(vectors);
     if (this.#product !== undefined && this.#product.shared.state.width >= width) return this.#product;
     const { data } = this;
-    const allocate = (rows: number): FloatArray => (data.dtype === 'f64' ? sharedFloat64(rows * width) : sharedFloat32(rows * width));
-    const indices = data.tree.size;
-    const skeletons = data.skeletons.indices.length;
-    const state: ApplyState = {
-      data, width, ...farByNode(data),
-      incoming: allocate(indices), outgoing: allocate(indices), input: allocate(indices), output: allocate(indices), up: allocate(skeletons), down: allocate(skeletons),
-    };
+    const state = applyState(data, width);
     const graph = this.#product?.graph ?? applyGraph(data);
     this.#letGo();
     const team = this.#team;
@@ -204,3 +213,4 @@ export class HierarchicalMatrix implements LinearOperator {
     return copy;
   }
 }
+trustClass(HierarchicalMatrix);

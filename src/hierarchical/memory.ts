@@ -69,6 +69,6 @@ export function requireMemory(estimate: number, limit: number): void {
   const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
   throw new MemoryError(
     `The compression may need up to ${gigabytes(estimate)}, and ${gigabytes(limit)} are available: lower maxRank, leafSize or budget, use dtype 'f32', or raise memoryLimit.`,
-    { estimate, limit },
+    { estimate, limit, options: ['maxRank', 'leafSize', 'budget', 'dtype', 'memoryLimit'] },
   );
 }

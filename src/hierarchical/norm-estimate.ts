@@ -8,7 +8,6 @@ import { columnNorms, unitVectors } from './sampled-columns.js';
 
 const NORM_COLUMNS = 32;
 const NORM_STREAM = 0x4042;
-
 /**
  * ‖K‖_F² of a positive semidefinite K: the diagonal exactly, the rest from 32 columns (all where there are no more), column j drawn with probability K_jj/trace K, one from each of 32
  * equal shares of the trace. Entries must be of a size whose squares stay within the range (source/unit-source.ts).

@@ -2,6 +2,7 @@
  * Options of a compression, named as the field names them. Layer 5.
  */
 import { OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import type { Precision } from '../dense/matrix.js';
 import { mostInLeaf, type ClusterTree } from '../tree/cluster-tree.js';
 import type { DistanceName } from '../tree/distance.js';
@@ -37,6 +38,10 @@ export interface CompressOptions {
   /** Bytes the compression may use; default: what the system says is free. More is refused before anything is allocated. */
   readonly memoryLimit?: number;
 }
+export const COMPRESS_KEYS: KeysOf<CompressOptions> = {
+  format: true, leafSize: true, maxRank: true, tolerance: true, neighbors: true, budget: true, distance: true,
+  tree: true, seed: true, preserve: true, dtype: true, memoryLimit: true,
+};
 
 export interface ResolvedOptions extends Required<Omit<CompressOptions, 'memoryLimit' | 'tree' | 'preserve'>> {
   readonly preserve: boolean;

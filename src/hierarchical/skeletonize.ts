@@ -9,6 +9,7 @@
  * so that the errors of all nodes, rows and columns, add up to t·‖K‖_F. A node is then verified on fresh uniform rows and decomposed
  * anew from a larger sample where it misses. Departs from GOFMM (SC17) in the weights, the amplification, the threshold and the verification.
  */
+import { NonFiniteError } from '../core/errors.js';
 import { RandomStream } from '../core/random.js';
 import { leftChild, levelOf, rightChild } from '../core/indices.js';
 import { InterpolativeDecomposition } from '../dense/interpolative.js';
@@ -19,6 +20,7 @@ import { openHandle, type SourceHandle } from '../source/share-source.js';
 import { firstLeaf } from './data.js';
 import { RowSampler, type RowSamplerState } from './row-sampler.js';
 import { ScaledInterpolation } from './scaled-interpolation.js';
+import { NEAR_LIMIT } from './tolerance-limits.js';
 
 export interface SkeletonState extends RowSamplerState {
   readonly source: SourceHandle;
@@ -50,11 +52,12 @@ const EXTRA_ROWS = 256;
 export const firstSample = (columns: number): number => Math.ceil(OVERSAMPLING * columns) + EXTRA_ROWS;
 const MOST_ATTEMPTS = 2;
 export const FRESH_ROWS = 48;
+/** Rows compared at a time: somewhat more than the fresh ones asked for may be drawn. */
+const CHECKED_ROWS = 2 * FRESH_ROWS;
 /** The sample is decomposed to this share of the threshold: rows that were not sampled fit somewhat worse. */
 const SAFETY = 0.5;
 /** A node is resampled when fresh rows estimate its error beyond this multiple of its threshold. */
 const ACCEPT = 3;
-const NEAR_LIMIT = 0.9;
 const STREAM = 0x5e1e;
 
 /** Most columns a node can have, and most rows it can sample. */
@@ -62,8 +65,20 @@ export const candidateLimit = (leafSize: number, maxRank: number): number => Mat
 export const rowLimit = (leafSize: number, maxRank: number, size: number): number =>
   Math.min(size, 2 ** (MOST_ATTEMPTS - 1) * firstSample(candidateLimit(leafSize, maxRank)));
 
-/** The stream that draws node ν's rows; HODLR draws the same rows again when it fills its bases. */
-export const rowStream = (seed: number, ν: number): RandomStream => new RandomStream(seed, STREAM, ν);
+const rowStream = (seed: number, ν: number): RandomStream => new RandomStream(seed, STREAM, ν);
+
+/** Rows that attempt 1, 2, … asks for. */
+const wantedRows = (columns: number, attempt: number): number => 2 ** (attempt - 1) * firstSample(columns);
+
+/** Draws the rows that the skeleton of node ν, of `columns` candidates, was found from at last: `sampler` must have the same tree and room for rowLimit rows. */
+export function drawAgain(sampler: RowSampler, ν: number, columns: number, attempts: number, seed: number): void {
+  const random = rowStream(seed, ν);
+  for (let attempt = 1; ; attempt++) {
+    sampler.draw(ν, wantedRows(columns, attempt), random);
+    if (attempt >= attempts) return;
+    sampler.drawFresh(FRESH_ROWS, random);
+  }
+}
 
 class NodeSkeletonizer {
   readonly #state: SkeletonState;
@@ -90,7 +105,7 @@ class NodeSkeletonizer {
     this.#amplification = new Float64Array(columns);
     this.#fresh = new Int32Array(columns);
     this.#sample = new Float64Array(rows * columns);
-    this.#check = new Float64Array(2 * FRESH_ROWS * columns);
+    this.#check = new Float64Array(CHECKED_ROWS * columns);
     this.#scaled = state.preserve === undefined ? undefined : new ScaledInterpolation(this.#source, columns, state.maxRank, state.preserve, context.blas);
   }
 
@@ -103,27 +118,43 @@ class NodeSkeletonizer {
     const random = rowStream(state.seed, ν);
     const decomposition = this.#decomposition;
     const limit = Math.min(maxRank, columns);
-    let wanted = firstSample(columns);
     let attempts = 0;
     let missed = 0;
     for (;;) {
       attempts++;
-      this.#sampler.draw(ν, wanted, random);
+      this.#sampler.draw(ν, wantedRows(columns, attempts), random);
       this.#decompose(columns, SAFETY * threshold);
+      if (!Number.isFinite(decomposition.residual)) throw this.#nonFinite(ν, columns);
       if (this.#sampler.count === this.#sampler.certain) {
         // All rows outside were seen: there is nothing fresh, and nothing to gain.
         missed = decomposition.residual ** 2;
         break;
       }
       missed = this.#verify(columns, random);
+      if (!Number.isFinite(missed)) throw this.#nonFinite(ν, columns);
       // Near its limit a node has no rank left to spend on more rows.
       if (attempts === MOST_ATTEMPTS || decomposition.rank >= NEAR_LIMIT * limit || missed <= (ACCEPT * threshold) ** 2) break;
-      wanted *= 2;
+    }
+    if (this.#scaled !== undefined && this.#interpolateScaled(columns, this.#scaled)) {
+      // Another interpolation than the one that was verified, and a worse fit: all rows that the skeleton was found from are looked at.
+      drawAgain(this.#sampler, ν, columns, attempts, state.seed);
+      missed = Math.max(missed, this.#sampledError(columns));
     }
     state.attempts[ν] = attempts;
     state.missed[ν] = missed;
-    if (this.#scaled !== undefined) this.#interpolateScaled(columns, this.#scaled);
     this.#store(ν, columns);
+  }
+
+  /** Why the sample of node ν has no finite squared norm. */
+  #nonFinite(ν: number, columns: number): NonFiniteError {
+    const sample = this.#sampler;
+    const column = new Float64Array(sample.count);
+    for (let j = 0; j < columns; j++) {
+      this.#source.entries(sample.rows.subarray(0, sample.count), this.#candidates.subarray(j, j + 1), view(column, 0, sample.count, 1));
+      const i = column.findIndex((value) => !Number.isFinite(value));
+      if (i >= 0) return new NonFiniteError(`Entry (${sample.rows[i]}, ${this.#candidates[j]}) is ${column[i]}; every entry must be a finite number.`, { row: sample.rows[i], column: this.#candidates[j], value: column[i] });
+    }
+    return new NonFiniteError(`The squares of the entries in the columns of node ${ν} (level ${levelOf(ν)}) overflow: the matrix is too large; scale it.`, { node: ν });
   }
 
   /** Candidate columns: their indices and amplifications. Returns how many. */
@@ -156,37 +187,49 @@ class NodeSkeletonizer {
 
   /** Estimates ‖(K(outside, C) − K(outside, S)·[I T])·D‖_F² on fresh uniform rows. */
   #verify(columns: number, random: RandomStream): number {
+    if (columns === this.#decomposition.rank) return 0;
     const sampler = this.#sampler;
-    const decomposition = this.#decomposition;
-    const k = decomposition.rank;
-    const redundant = columns - k;
-    if (redundant === 0) return 0;
     sampler.drawFresh(FRESH_ROWS, random);
-    const rows = sampler.count;
-    // Columns in the decomposition's order: skeletons, then the redundant ones.
-    for (let j = 0; j < columns; j++) this.#fresh[j] = this.#candidates[decomposition.columns[j]];
-    const a = view(this.#check, 0, rows, columns);
-    this.#source.entries(sampler.rows.subarray(0, rows), this.#fresh.subarray(0, columns), a);
-    for (let j = 0; j < columns; j++) {
-      const scale = this.#amplification[decomposition.columns[j]] * sampler.uniformWeight;
-      for (let i = j * rows; i < (j + 1) * rows; i++) this.#check[i] *= scale;
-    }
-    const rest = block(a, 0, k, rows, redundant);
-    if (k > 0) this.#context.blas.gemm('N', 'T', -1, block(a, 0, 0, rows, k), decomposition.interpolation, 1, rest);
-    return squaredNorm(rest);
+    return this.#sampledError(columns);
   }
 
-  /** The decomposition's T, which is scaled by D, replaced by that of the node's own block. */
-  #interpolateScaled(columns: number, scaled: ScaledInterpolation): void {
+  /** ‖W·(K(R, C) − K(R, S)·[I T])·D‖_F² on the sampler's rows. */
+  #sampledError(columns: number): number {
+    const { rows, count, certain, uniformWeight } = this.#sampler;
+    const decomposition = this.#decomposition;
+    const k = decomposition.rank;
+    // Columns in the decomposition's order: skeletons, then the redundant ones.
+    for (let j = 0; j < columns; j++) this.#fresh[j] = this.#candidates[decomposition.columns[j]];
+    let sum = 0;
+    for (let first = 0; first < count; first += CHECKED_ROWS) {
+      const m = Math.min(CHECKED_ROWS, count - first);
+      const a = view(this.#check, 0, m, columns);
+      this.#source.entries(rows.subarray(first, first + m), this.#fresh.subarray(0, columns), a);
+      const sure = Math.max(0, Math.min(m, certain - first));
+      for (let j = 0; j < columns; j++) {
+        const scale = this.#amplification[decomposition.columns[j]];
+        for (let i = j * m; i < j * m + sure; i++) this.#check[i] *= scale;
+        for (let i = j * m + sure; i < (j + 1) * m; i++) this.#check[i] *= scale * uniformWeight;
+      }
+      const rest = block(a, 0, k, m, columns - k);
+      if (k > 0) this.#context.blas.gemm('N', 'T', -1, block(a, 0, 0, m, k), decomposition.interpolation, 1, rest);
+      sum += squaredNorm(rest);
+    }
+    return sum;
+  }
+
+  /** The decomposition's T, which is scaled by D, replaced by that of the node's own block; false where there is nothing to interpolate. */
+  #interpolateScaled(columns: number, scaled: ScaledInterpolation): boolean {
     const { rank: k, columns: order, interpolation: t } = this.#decomposition;
     const redundant = columns - k;
-    if (k === 0 || redundant === 0) return;
+    if (k === 0 || redundant === 0) return false;
     for (let j = 0; j < columns; j++) this.#fresh[j] = this.#candidates[order[j]];
     const own = scaled.solve(this.#fresh.subarray(0, k), this.#fresh.subarray(k, columns));
     const d = this.#amplification;
     for (let j = 0; j < k; j++) {
       for (let i = 0; i < redundant; i++) t.data[t.offset + i + j * t.ld] = (own.data[i + j * redundant] * d[order[k + i]]) / d[order[j]];
     }
+    return true;
   }
 
   /** Writes rank, skeleton, amplification and Tᵀ, the scaling by D undone. */

@@ -9,7 +9,7 @@ import { basename, dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { FileAccessError } from '../core/errors.js';
-import { accessError, bytesOf, chunkBytes } from './input-file.js';
+import { accessError, bytesOf, chunkBytes, requirePath } from './input-file.js';
 
 export class OutputFile {
   /** Where the next `append` goes. */
@@ -53,6 +53,15 @@ export class OutputFile {
 
 let serial = 0;
 
+/** Bytes of the target's name that its temporary file's begins with: with what follows they stay below 143, the least limit in use (eCryptfs). */
+const NAME_BYTES = 64;
+
+/** A name that no other writer uses; it begins as the target's does, so that what a crash leaves behind tells where it came from. */
+function temporaryName(name: string): string {
+  const cut = new TextDecoder().decode(new TextEncoder().encode(name).subarray(0, NAME_BYTES)).replace(/\ufffd+$/, '');
+  return `.${cut}.${process.pid}-${threadId}-${serial++}-${Date.now().toString(36)}.tmp`;
+}
+
 /** The file a write to `path` replaces: links followed, so that a link stays a link. Its mode, if it exists already. */
 async function resolveTarget(path: string): Promise<{ target: string; mode: number | undefined }> {
   const target = await realpath(path).catch(() => path);
@@ -80,10 +89,11 @@ async function syncFolder(folder: string): Promise<void> {
  * Failure: FileAccessError (no such folder, permission, device full), AbortedError, or whatever `produce` throws; then `path` is as it was.
  */
 export async function writeAtomically(path: string, control: RunControl, produce: (file: OutputFile) => Promise<void>): Promise<void> {
+  requirePath(path);
   throwIfAborted(control.signal);
   const { target, mode } = await resolveTarget(path);
   const folder = dirname(target);
-  const temporary = join(folder, `.${basename(target)}.${process.pid}-${threadId}-${serial++}-${Date.now().toString(36)}.tmp`);
+  const temporary = join(folder, temporaryName(basename(target)));
   let handle: FileHandle;
   try {
     handle = await open(temporary, 'wx');

@@ -10,6 +10,7 @@
  */
 import { FileFormatError } from '../core/errors.js';
 import { crc32 } from './crc32.js';
+import { excerptOf } from './excerpt.js';
 
 export const containerVersion = 1;
 export const preambleBytes = 64;
@@ -85,7 +86,7 @@ export function parseDirectory(json: Uint8Array, crc: number, fileLength: number
   for (const section of directory.sections) {
     const { name, type, length, offset, crc32: sum } = section ?? {};
     if (typeof name !== 'string' || names.has(name) || !Object.hasOwn(elementTypes, type) || !Number.isSafeInteger(length) || length < 0 || typeof sum !== 'string' || offset !== alignUp(end)) {
-      throw damaged(path, 'header', `a section is not described as it must be: ${JSON.stringify(section)}`);
+      throw damaged(path, 'header', `a section is not described as it must be: ${excerptOf(section)}`);
     }
     names.add(name);
     end = offset + sectionBytes(section);

@@ -1,75 +1,102 @@
 /**
  * Tables of numbers in CSV (RFC 4180, by the csv-parse package). Layer 1.
- * A cell that is not a finite number ends the reading with its line and column: nothing is guessed, nothing becomes 0.
+ * A cell that is not a finite number ends the reading with its line and column: nothing becomes 0. What a file does not
+ * say of itself, what separates the cells and whether the first row names the columns, is found by rules that take no
+ * number for a name, and is said in the result.
  */
+import { pipeline } from 'node:stream/promises';
 import { CsvError, parse } from 'csv-parse';
+import { inCode, type OptionAdvice } from '../core/advice.js';
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { FileFormatError, NonFiniteError, OptionError } from '../core/errors.js';
-import { sharedBuffer, withInputFile } from './input-file.js';
+import { beginsLikeNumber, isMissing, notationOf, numberOf, quoted, shortened, type DecimalMark } from './csv-cell.js';
+import { delimiterOf, HEAD_BYTES, requireDelimiter } from './csv-delimiter.js';
+import type { CsvFormat, CsvReading } from './csv-format.js';
+import { sharedBuffer, withInputFile, type InputFile } from './input-file.js';
 
-export interface CsvOptions extends RunControl {
-  /** Which columns, in which order: names of the header row, or numbers from 0. All of them by default. */
-  readonly columns?: readonly (string | number)[] | undefined;
-  /** Whether the first row names the columns. By default it does if it holds text and no number. */
-  readonly header?: boolean | undefined;
-  /** Default ','. */
-  readonly delimiter?: string | undefined;
-  /** What to do about a row with a missing value (an empty cell, NA, N/A, null) in one of the columns: 'error' (default) or 'skip' the row. */
-  readonly incompleteRows?: 'error' | 'skip' | undefined;
+export interface CsvOptions extends CsvFormat, RunControl {
   /** Stop after so many rows of data. */
   readonly limit?: number | undefined;
+  /**
+   * Most bytes of one row; default 2²⁴: some 900,000 numbers of full length. A file without line ends, or with an open
+   * quote, is refused there.
+   */
+  readonly maxRowBytes?: number | undefined;
 }
 
-export interface CsvTable {
-  readonly names: readonly string[];
+export interface CsvTable extends CsvReading {
   readonly rows: number;
   readonly cols: number;
   /** Row-major over a SharedArrayBuffer: cell (i, j) is data[i·cols + j]. */
   readonly data: Float64Array;
-  /** Rows left out because a value was missing. */
-  readonly skippedRows: number;
+  /** Whether the file has been read to its end: false where `limit` ended the reading. */
+  readonly whole: boolean;
 }
 
-const numeric = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
-const nonFinite = /^[+-]?(?:nan|inf|infinity)$/i;
-const missing = /^(?:|na|n\/a|null)$/i;
-const isNumber = (cell: string): boolean => numeric.test(cell) || nonFinite.test(cell);
+const MAX_ROW_BYTES = 2 ** 24;
+/** Most names that a message lists. */
+const NAMES_SHOWN = 20;
 
-interface Row { readonly record: string[]; readonly info: { readonly lines: number; readonly bytes: number } }
+/** Ends the parsing where no more rows are wanted. */
+const ENOUGH = new Error('enough rows');
+
+interface RowInfo {
+  readonly lines: number;
+  readonly bytes: number;
+}
 
 /** Rows of a table as they come, into one growing array. */
 class TableBuilder {
   readonly #path: string;
   readonly #options: CsvOptions;
+  readonly #delimiter: string;
+  readonly #decimal: DecimalMark;
+  #header = false;
   #names: string[] = [];
   #picked: number[] = [];
   #width = -1;
   #data = new Float64Array(0);
   #rows = 0;
   #skipped = 0;
+  /** Line and byte at which the last row ended. */
+  #line = 0;
+  #bytes = 0;
 
-  constructor(path: string, options: CsvOptions) {
+  constructor(path: string, delimiter: string, options: CsvOptions) {
     this.#path = path;
     this.#options = options;
+    this.#delimiter = delimiter;
+    this.#decimal = options.decimal ?? '.';
   }
 
-  get full(): boolean {
-    return this.#width >= 0 && this.#rows >= (this.#options.limit ?? Infinity);
+  /** Line at which the last row ended; 0 before the first. */
+  get line(): number {
+    return this.#line;
   }
 
-  push(cells: string[], line: number): void {
-    if (this.#width < 0) {
-      this.#width = cells.length;
-      const header = this.#options.header ?? (!cells.some((c) => isNumber(c)) && cells.some((c) => !missing.test(c)));
-      this.#names = cells.map((cell, k) => (header && cell !== '' ? cell : `column ${k}`));
-      this.#picked = this.#pick();
-      if (header) return;
-    }
+  /** Throws FileFormatError where the row that is being read, or has been, up to `bytes` is too long. */
+  requireEnded(bytes: number): void {
+    const { maxRowBytes: most = MAX_ROW_BYTES } = this.#options;
+    if (bytes - this.#bytes <= most) return;
+    const what = `${this.#path}: the row after line ${this.#line} is longer than ${most} bytes`;
+    throw new FileFormatError(
+      `${what}. Has the file line ends, and is each quote closed? Wider tables are read from .npy.`,
+      { path: this.#path, line: this.#line, limit: most },
+    );
+  }
+
+  push(cells: string[], { lines: line, bytes }: RowInfo): void {
+    this.requireEnded(bytes);
+    this.#line = line;
+    this.#bytes = bytes;
+    if (this.#width < 0 && this.#open(cells)) return;
     if (cells.length !== this.#width) {
-      throw new FileFormatError(`${this.#path}: line ${line} has ${cells.length} cells, the first row has ${this.#width}. Is the delimiter '${this.#options.delimiter ?? ','}'?`, { path: this.#path, line, expected: this.#width, found: cells.length });
+      const advice = { option: 'delimiter' };
+      const data = { path: this.#path, line, expected: this.#width, found: cells.length, advice: [advice] };
+      const what = `${this.#path}: line ${line} has ${cells.length} cells, the first row has ${this.#width}`;
+      throw new FileFormatError(`${what}. Is the delimiter ${quoted(this.#delimiter)} (${inCode(advice)})?`, data);
     }
-    if (this.full) return;
-    if (this.#options.incompleteRows === 'skip' && this.#picked.some((k) => missing.test(cells[k]))) {
+    if (this.#options.incompleteRows === 'skip' && this.#picked.some((k) => isMissing(cells[k]))) {
       this.#skipped++;
       return;
     }
@@ -82,74 +109,217 @@ class TableBuilder {
     }
     for (const k of this.#picked) this.#data[at++] = this.#value(cells[k], line, k);
     this.#rows++;
+    if (this.#rows === this.#options.limit) throw ENOUGH;
   }
 
-  finish(): CsvTable {
-    if (this.#rows === 0) {
-      throw new FileFormatError(`${this.#path}: no rows of numbers${this.#skipped > 0 ? `: all ${this.#skipped} have missing values in the columns asked for` : this.#width < 0 ? ': the file is empty' : this.#options.limit === 0 ? ': limit is 0' : ': only a header'}.`, { path: this.#path, skipped: this.#skipped });
+  finish(whole: boolean): CsvTable {
+    const [path, rows, skippedRows] = [this.#path, this.#rows, this.#skipped];
+    if (rows === 0) {
+      const why =
+        skippedRows > 0
+          ? `all ${skippedRows} have missing values in the columns asked for`
+          : this.#width < 0
+            ? 'the file is empty'
+            : `only a header, ${this.#listNames()}`;
+      throw new FileFormatError(`${path}: no rows of numbers: ${why}.`, { path, skipped: skippedRows });
     }
     const cols = this.#picked.length;
-    const data = new Float64Array(sharedBuffer(8 * this.#rows * cols, this.#path));
+    const data = new Float64Array(sharedBuffer(8 * rows * cols, path));
     data.set(this.#data.subarray(0, data.length));
-    return { names: this.#picked.map((k) => this.#names[k]), rows: this.#rows, cols, data, skippedRows: this.#skipped };
+    return {
+      delimiter: this.#delimiter,
+      decimal: this.#decimal,
+      header: this.#header,
+      columns: this.#picked,
+      names: this.#picked.map((k) => this.#names[k]),
+      skippedRows,
+      rows,
+      cols,
+      data,
+      whole,
+    };
   }
 
-  #pick(): number[] {
+  /** Takes the first row's width, and the row itself for names if it holds them; returns whether it does. */
+  #open(cells: readonly string[]): boolean {
+    this.#width = cells.length;
+    this.#header = this.#options.header ?? (!cells.some(beginsLikeNumber) && cells.some((cell) => !isMissing(cell)));
+    this.#names = cells.map((cell, k) => (this.#header && cell !== '' ? cell : `column ${k}`));
     const { columns } = this.#options;
-    if (columns === undefined) return this.#names.map((_, k) => k);
-    if (columns.length === 0) throw new OptionError('columns: name at least one.');
-    return columns.map((column) => {
-      const k = typeof column === 'number' ? column : this.#names.indexOf(column);
-      if (Number.isInteger(k) && k >= 0 && k < this.#width) return k;
-      throw new OptionError(`${this.#path}: there is no column ${JSON.stringify(column)}; there are ${this.#names.map((n) => `"${n}"`).join(', ')} (or by number, 0 to ${this.#width - 1}).`, { column, names: this.#names });
+    this.#picked =
+      columns === undefined ? this.#names.map((_, k) => k) : columns.map((column) => this.#find(column, cells));
+    return this.#header;
+  }
+
+  #find(column: string | number, cells: readonly string[]): number {
+    const k = typeof column === 'number' ? column : this.#names.indexOf(column);
+    if (typeof column === 'string' && this.#names.includes(column, k + 1)) {
+      throw new OptionError(
+        `${this.#path}: two columns are called ${quoted(column)}: choose by number, the first is ${k} (from 0).`,
+        { option: 'columns', column: shortened(column) },
+      );
+    }
+    if (Number.isInteger(k) && k >= 0 && k < this.#width) return k;
+    const shown = typeof column === 'string' ? quoted(column) : column;
+    let text = `${this.#path}: there is no column ${shown}; there are ${this.#listNames()}`;
+    text += ` (or by number, 0 to ${this.#width - 1}).`;
+    const advice: OptionAdvice[] = [];
+    const numbered = this.#header || typeof column === 'number' ? undefined : cells.find(beginsLikeNumber);
+    if (numbered !== undefined) {
+      const named = { option: 'header', value: true };
+      advice.push(named);
+      text += ` The first row was taken for numbers, for the sake of ${quoted(numbered)};`;
+      text += ` if it names the columns, say so (${inCode(named)}).`;
+    }
+    const names = this.#names.slice(0, NAMES_SHOWN).map(shortened);
+    throw new OptionError(text, {
+      option: 'columns', column: typeof column === 'string' ? shortened(column) : column, names, advice,
     });
   }
 
+  #listNames(): string {
+    const shown = this.#names.slice(0, NAMES_SHOWN).map(quoted).join(', ');
+    return this.#width > NAMES_SHOWN ? `${shown} and ${this.#width - NAMES_SHOWN} more` : shown;
+  }
+
   #value(cell: string, line: number, k: number): number {
-    if (numeric.test(cell)) {
-      const value = Number(cell);
-      if (Number.isFinite(value)) return value;
+    const value = numberOf(cell, this.#decimal);
+    if (value !== undefined && Number.isFinite(value)) return value;
+    throw this.#refusal(cell, value, line, k);
+  }
+
+  /** Why a cell cannot be read. */
+  #refusal(cell: string, value: number | undefined, line: number, k: number): FileFormatError | NonFiniteError {
+    const where = `${this.#path}: line ${line}, column ${quoted(this.#names[k])}`;
+    const data = { path: this.#path, line, row: this.#rows, column: shortened(this.#names[k]), cell: shortened(cell) };
+    if (value !== undefined) return new NonFiniteError(`${where}: ${shortened(cell)} is not a finite number.`, data);
+    const columns = { option: 'columns' };
+    if (isMissing(cell)) {
+      const skip = { option: 'incompleteRows', value: 'skip' };
+      const help = `Leave such rows out (${inCode(skip)}), or choose other columns (${inCode(columns)})`;
+      const what = `${where}: no value (${cell === '' ? 'an empty cell' : cell})`;
+      return new FileFormatError(`${what}. ${help}.`, { ...data, advice: [skip, columns] });
     }
-    const where = `${this.#path}: line ${line}, column "${this.#names[k]}"`;
-    const data = { path: this.#path, line, row: this.#rows, column: this.#names[k], cell };
-    if (isNumber(cell)) throw new NonFiniteError(`${where}: ${cell} is not a finite number.`, data);
-    if (missing.test(cell)) {
-      throw new FileFormatError(`${where}: no value (${cell === '' ? 'an empty cell' : cell}). Leave such rows out (incompleteRows: 'skip'), or choose other columns.`, data);
+    const named = { option: 'header', value: true };
+    const advice: OptionAdvice[] = [columns];
+    let text = `${where}: ${quoted(cell)} is not a number`;
+    const notation = notationOf(cell, this.#decimal);
+    if (notation !== undefined) {
+      text += `: it looks like ${notation.what}`;
+      if (notation.advice !== undefined) {
+        advice.push(notation.advice);
+        text += ` (${inCode(notation.advice)})`;
+      }
     }
-    throw new FileFormatError(`${where}: "${cell}" is not a number. Choose the numeric columns${this.#rows === 0 ? ', or say header: true if this row names them' : ''}.`, data);
+    const choose = notation === undefined ? 'Choose the numeric columns' : 'Or choose other columns';
+    text += `. ${choose} (${inCode(columns)})`;
+    if (this.#rows === 0 && !this.#header && this.#options.header === undefined) {
+      advice.push(named);
+      text += `; if this row names them, say so (${inCode(named)})`;
+    }
+    return new FileFormatError(`${text}.`, { ...data, advice });
   }
 }
 
+/** What the parser says of a file that is no CSV; its own messages hold whole cells. */
+function parseError(error: CsvError, path: string, after: number): FileFormatError {
+  const why =
+    error.code === 'CSV_QUOTE_NOT_CLOSED'
+      ? `a quote is opened and not closed in the row after line ${after}`
+      : `a quote stands within a cell in the row after line ${after}`;
+  return new FileFormatError(
+    `${path}: not a CSV table: ${why}. A cell that holds quotes stands in quotes, with each of its own doubled.`,
+    { path, csv: error.code, line: after },
+  );
+}
+
+/** The line ends to look for. Fewer are faster; the parser's own search is slow in files without any. */
+function lineEnds(head: Uint8Array): string[] {
+  const text = new TextDecoder('latin1').decode(head);
+  if (/\r(?!\n)/.test(text) || !text.includes('\n')) return ['\r\n', '\n', '\r'];
+  return text.includes('\r') ? ['\r\n', '\n'] : ['\n'];
+}
+
+/** Throws OptionError for what can be found wrong without the file. */
+function checkOptions({ limit, maxRowBytes, columns, header, delimiter, decimal, incompleteRows }: CsvOptions): void {
+  for (const [option, value] of [
+    ['limit', limit],
+    ['maxRowBytes', maxRowBytes],
+  ] as const) {
+    if (value !== undefined && !(Number.isInteger(value) && value >= 1)) {
+      throw new OptionError(`${option} must be a whole number of at least 1, not ${value}.`, { option, value });
+    }
+  }
+  if (columns?.length === 0) throw new OptionError('columns: name at least one.', { option: 'columns' });
+  if (header !== undefined && typeof header !== 'boolean') {
+    throw new OptionError(`header must be true or false, not ${String(header)}.`, { option: 'header' });
+  }
+  if (delimiter !== undefined) requireDelimiter(delimiter);
+  for (const [option, value, choices] of [
+    ['decimal', decimal, ['.', ',']],
+    ['incompleteRows', incompleteRows, ['error', 'skip']],
+  ] as const) {
+    if (value !== undefined && !(choices as readonly string[]).includes(value)) {
+      throw new OptionError(`${option} must be '${choices.join("' or '")}', not ${JSON.stringify(value)}.`, { option });
+    }
+  }
+}
+
+/** The file's bytes, with progress, the caller's abort and the length of the row looked at between chunks. */
+async function* watched(
+  file: InputFile,
+  builder: TableBuilder,
+  { signal, onProgress }: RunControl,
+): AsyncGenerator<Uint8Array> {
+  let done = 0;
+  for await (const chunk of file.stream() as AsyncIterable<Uint8Array>) {
+    throwIfAborted(signal);
+    yield chunk;
+    done += chunk.length;
+    onProgress?.({ phase: 'read', done, total: file.size });
+    builder.requireEnded(done);
+  }
+  throwIfAborted(signal);
+}
+
 /**
- * Reads a table of numbers from CSV.
- * Failure: FileFormatError (text or nothing where a number is needed, ragged rows, unclosed quotes; with line and column), NonFiniteError,
- * OptionError (no such column), FileAccessError, AbortedError.
+ * Reads a table of numbers from CSV; the result says which columns were taken, what they are called, and how cells were
+ * told apart.
+ * Failure: FileFormatError (text, a foreign notation or nothing where a number is needed, ragged or endless rows,
+ * unclosed quotes; with line and column, and the options that help in `data.advice`), NonFiniteError, OptionError (no
+ * such column, delimiter …), FileAccessError, AbortedError.
  */
 export async function readCsv(path: string, options: CsvOptions = {}): Promise<CsvTable> {
-  const { limit } = options;
-  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) throw new OptionError(`limit must be a whole number of at least 1, not ${limit}.`, { limit });
+  checkOptions(options);
   return withInputFile(path, options, async (file) => {
-    const builder = new TableBuilder(path, options);
-    const source = file.stream();
-    const parser = source.pipe(parse({ bom: true, trim: true, info: true, relax_column_count: true, skip_empty_lines: true, delimiter: options.delimiter ?? ',' }));
-    source.once('error', (error) => parser.destroy(error));
-    let seen = 0;
+    const head = await file.head(HEAD_BYTES);
+    const delimiter = delimiterOf(
+      head,
+      head.length === file.size,
+      options.decimal ?? '.',
+      options.delimiter ?? (/\.tsv$/i.test(path) ? '\t' : undefined),
+    );
+    const builder = new TableBuilder(path, delimiter, options);
+    const parser = parse({
+      bom: true,
+      trim: true,
+      relax_column_count: true,
+      skip_empty_lines: true,
+      delimiter,
+      record_delimiter: lineEnds(head),
+      on_record: (cells: string[], info: RowInfo) => {
+        builder.push(cells, info);
+        return null;
+      },
+    });
+    let whole = true;
     try {
-      for await (const { record, info } of parser as AsyncIterable<Row>) {
-        builder.push(record, info.lines);
-        if (builder.full) break;
-        if (++seen % 1024 === 0) {
-          throwIfAborted(options.signal);
-          options.onProgress?.({ phase: 'read', done: info.bytes, total: file.size });
-        }
-      }
+      await pipeline(watched(file, builder, options), parser.resume());
     } catch (error) {
-      if (error instanceof CsvError) throw new FileFormatError(`${path}: not a CSV table: ${error.message}.`, { path, csv: error.code });
-      throw error;
-    } finally {
-      source.destroy();
-      parser.destroy();
+      if (error instanceof CsvError) throw parseError(error, path, builder.line);
+      if (error !== ENOUGH) throw error;
+      whole = false;
     }
-    return builder.finish();
+    return builder.finish(whole);
   });
 }

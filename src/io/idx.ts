@@ -8,8 +8,10 @@ import { createGunzip, type Gunzip } from 'node:zlib';
 import type { Readable } from 'node:stream';
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { FileFormatError } from '../core/errors.js';
+import { excerpt } from './excerpt.js';
 import { sharedBuffer, withInputFile, type InputFile } from './input-file.js';
 import { hex } from './npy-header.js';
+import { elementCount } from './shape-size.js';
 
 export type IdxData = Uint8Array | Int8Array | Int16Array | Int32Array | Float32Array | Float64Array;
 
@@ -64,7 +66,7 @@ class IdxAssembler {
     }
     if (at === chunk.length) return;
     if (chunk.length - at > this.#payload.length - this.#payloadFilled) {
-      this.#fail(`holds more than the ${this.#payload.length} bytes of elements that its shape (${this.#shape!.join(', ')}) announces; it is damaged, or not what it claims to be`);
+      this.#fail(`holds more than the ${this.#payload.length} bytes of elements that its shape (${excerpt(this.#shape!.join(', '))}) announces; it is damaged, or not what it claims to be`);
     }
     this.#payload.set(at === 0 ? chunk : chunk.subarray(at), this.#payloadFilled);
     this.#payloadFilled += chunk.length - at;
@@ -76,7 +78,7 @@ class IdxAssembler {
     }
     const { bytes, over } = elementTypes[this.#header[2]];
     if (this.#payloadFilled < this.#payload.length) {
-      this.#fail(`ends after ${this.#payloadFilled} bytes of elements; shape (${this.#shape.join(', ')}) needs ${this.#payload.length}. It is truncated: fetch it again`, { expected: this.#payload.length, found: this.#payloadFilled });
+      this.#fail(`ends after ${this.#payloadFilled} bytes of elements; shape (${excerpt(this.#shape.join(', '))}) needs ${this.#payload.length}. It is truncated: fetch it again`, { expected: this.#payload.length, found: this.#payloadFilled });
     }
     const data = over(this.#payload.buffer as SharedArrayBuffer);
     if (bytes > 1) {
@@ -102,11 +104,11 @@ class IdxAssembler {
     }
     const sizes = new DataView(header.buffer);
     const shape = Array.from({ length: header[3] }, (_, k) => sizes.getUint32(4 + 4 * k));
-    const bytes = shape.reduce((product, n) => product * n, elementTypes[header[2]].bytes);
+    const bytes = elementCount(shape) * elementTypes[header[2]].bytes;
     // Before anything is allocated: deflate cannot shrink by more than 1032 : 1.
     const most = this.#compressed ? 1032 * this.#file.size : this.#file.size - header.length;
     if (bytes > most) {
-      this.#fail(`announces shape (${shape.join(', ')}), ${bytes} bytes of elements; the file's ${this.#file.size} bytes cannot hold them. It is truncated or damaged: fetch it again`, { expected: bytes, found: most });
+      this.#fail(`announces shape (${excerpt(shape.join(', '))}), ${bytes} bytes of elements; the file's ${this.#file.size} bytes cannot hold them. It is truncated or damaged: fetch it again`, { expected: bytes, found: most });
     }
     this.#shape = shape;
     this.#payload = new Uint8Array(sharedBuffer(bytes, this.#file.path));

@@ -6,10 +6,20 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { throwIfAborted, type RunControl } from '../core/context.js';
-import { FileAccessError, FileFormatError, MemoryError } from '../core/errors.js';
+import { FileAccessError, FileFormatError, OptionError } from '../core/errors.js';
+import { allocateShared, requireBytes } from '../core/shared-array.js';
+import type { ByteSource } from './byte-source.js';
+import { availableMemory } from './machine.js';
 
 /** Bytes moved by one read or write. */
 export const chunkBytes = 8 * 1024 * 1024;
+
+/** Throws OptionError where `path` is no text, FileAccessError where it holds what no path can. */
+export function requirePath(path: string): void {
+  const given: unknown = path;
+  if (typeof given !== 'string' || given === '') throw new OptionError(`A path must be a text such as 'points.npy', not ${given === '' ? 'an empty one' : given === null ? 'null' : `a value of type ${typeof given}`}.`, { path });
+  if (path.includes('\0')) throw new FileAccessError(`No file can be called ${JSON.stringify(path)}: a path holds no NUL character.`, { path, systemCode: 'EINVAL' });
+}
 
 /** What a file's failing system call means, as a typed error; anything else as it is. */
 export function accessError(error: unknown, action: string, path: string): unknown {
@@ -18,32 +28,19 @@ export function accessError(error: unknown, action: string, path: string): unkno
   const why: Record<string, string> = {
     ENOENT: 'there is no such file or folder', EACCES: 'permission denied', EPERM: 'operation not permitted', EISDIR: 'it is a folder',
     ENOSPC: 'no space left on the device', EROFS: 'the file system is read-only', ENOTDIR: 'part of the path is not a folder', EMFILE: 'too many open files',
+    ENAMETOOLONG: 'the name is longer than the file system allows',
   };
   return new FileAccessError(`Cannot ${action} ${path}: ${why[code] ?? (error as Error).message} (${code}).`, { path, systemCode: code });
 }
 
-/** Allocates shared memory, or says how much was wanted. */
+/** Shared memory for what is read. Throws MemoryError, before anything is allocated, where it is more than is available. */
 export function sharedBuffer(bytes: number, what: string): SharedArrayBuffer {
-  try {
-    return new SharedArrayBuffer(bytes);
-  } catch {
-    throw new MemoryError(`${what} needs ${bytes} bytes in one piece, more than this process can have.`, { bytes });
-  }
+  requireBytes(bytes, availableMemory(), what);
+  return allocateShared(bytes, what);
 }
 
 /** The bytes a typed array lies on. */
 export const bytesOf = (array: ArrayBufferView): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-
-/** Bytes of known number, read at positions: a file, or what a member of an archive unpacks to. */
-export interface ByteSource {
-  /** What messages call it. */
-  readonly path: string;
-  readonly size: number;
-  /** Fills `target` from `position` on; `each` sees every chunk as it arrives. Throws FileFormatError where the bytes end before. */
-  read(target: Uint8Array, position: number, control: RunControl, each?: (chunk: Uint8Array) => void): Promise<void>;
-  /** At most `count` bytes from `position` on, in a buffer of their own: fewer where the bytes end. */
-  head(count: number, position?: number): Promise<Uint8Array>;
-}
 
 /** Bytes that lie in memory already. */
 export class MemoryBytes implements ByteSource {
@@ -111,6 +108,7 @@ export class InputFile implements ByteSource {
 
 /** Opens `path`, passes it to `use`, and closes it whatever happens. */
 export async function withInputFile<T>(path: string, control: RunControl, use: (file: InputFile) => Promise<T>): Promise<T> {
+  requirePath(path);
   throwIfAborted(control.signal);
   let handle: FileHandle;
   try {

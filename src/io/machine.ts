@@ -1,7 +1,7 @@
 /**
  * What a measurement needs to say of the machine it was taken on: kinds and sizes, no names of hosts, users or folders. Layer 1.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { processorFlags } from '../dense/openblas/processor.js';
 
@@ -37,9 +37,35 @@ export function describeMachine(): MachineDescription {
 /** Largest resident set this process ever had, in bytes. */
 export const peakMemory = (): number => process.resourceUsage().maxRSS * 1024;
 
-/** Bytes the process may still use: what the system has available, and what a control group leaves. */
+/** Of this process, once read. */
+let addressSpaceLimit: number | undefined;
+
+/**
+ * What `ulimit -v` leaves of the address space; Infinity where there is no such limit, or the system does not tell. Read anew each time: what the
+ * process has grows.
+ */
+function addressSpaceLeft(): number {
+  if (addressSpaceLimit === undefined) {
+    const [, soft] = /^Max address space +(\d+) /m.exec(readText('/proc/self/limits')) ?? [];
+    addressSpaceLimit = soft === undefined ? Infinity : Number(soft);
+  }
+  if (addressSpaceLimit === Infinity) return Infinity;
+  const [, used] = /^VmSize:\s+(\d+) kB/m.exec(readText('/proc/self/status')) ?? [];
+  return used === undefined ? Infinity : Math.max(0, addressSpaceLimit - 1024 * Number(used));
+}
+
+/** A file of the system, or nothing. */
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+/** Bytes the process may still use: what the system has available, what a control group leaves, what a limit on its address space leaves. */
 export function availableMemory(): number {
-  const free = freemem();
+  const free = Math.min(freemem(), addressSpaceLeft());
   const constrained = typeof process.constrainedMemory === 'function' ? process.constrainedMemory() : 0;
   // 0 or a huge number: no constraint.
   return constrained > 0 && constrained < 2 ** 50 ? Math.min(free, Math.max(0, constrained - process.memoryUsage.rss())) : free;

@@ -3,17 +3,19 @@
  * Source: NumPy Enhancement Proposal 1 and the format's description in numpy.lib.format: magic "\x93NUMPY", two version bytes, the header's
  * length (2 bytes in 1.0, 4 from 2.0 on, little-endian), then a Python dictionary literal {'descr', 'fortran_order', 'shape'}.
  */
-import { endianness } from 'node:os';
 import { FileFormatError } from '../core/errors.js';
-import type { ByteSource } from './input-file.js';
+import type { ByteSource } from './byte-source.js';
+import { excerpt } from './excerpt.js';
+import { hostOrder, parseDescr, type Literal, type NumberType, type RecordType } from './npy-type.js';
+import { elementCount } from './shape-size.js';
 
 export interface NpyHeader {
-  /** 'f' real, 'i' signed, 'u' unsigned, 'b' boolean. */
-  readonly kind: 'f' | 'i' | 'u' | 'b';
-  readonly itemBytes: number;
-  /** The file's byte order is not this machine's. */
-  readonly swap: boolean;
+  /** Of the elements, or of records. */
+  readonly type: NumberType | RecordType;
+  /** Every element is a float32: of type f4, or f2. */
+  readonly single: boolean;
   readonly fortranOrder: boolean;
+  /** (n) or (rows, cols); of n records with d fields (n, d). */
   readonly shape: readonly number[];
   /** Product of the shape. */
   readonly count: number;
@@ -21,11 +23,15 @@ export interface NpyHeader {
   readonly dataOffset: number;
 }
 
-type Literal = string | number | boolean | null | Literal[] | { [key: string]: Literal };
+/** A header longer than this is none: records of a thousand fields have some tens of kilobytes. */
+const MOST_HEADER_BYTES = 1024 * 1024;
+/** Literals within literals: a list of fields in a dictionary has four. */
+const MOST_DEPTH = 16;
 
 /** Python literals as far as a header can hold them: strings, whole numbers, True, False, None, tuples, lists, dictionaries. */
 function parseLiteral(text: string): Literal {
   let at = 0;
+  let depth = 0;
   const fail = (): never => { throw new SyntaxError(`unexpected ${at < text.length ? `'${text[at]}'` : 'end'} at character ${at}`); };
   const blank = (): void => { while (at < text.length && ' \t\r\n'.includes(text[at])) at++; };
   const take = (mark: string): boolean => {
@@ -52,6 +58,12 @@ function parseLiteral(text: string): Literal {
     return items;
   };
   const value = (): Literal => {
+    if (++depth > MOST_DEPTH) throw new SyntaxError(`more than ${MOST_DEPTH} literals within each other at character ${at}`);
+    const result = one();
+    depth--;
+    return result;
+  };
+  const one = (): Literal => {
     blank();
     const string = token(/'([^'\\]*)'|"([^"\\]*)"/y);
     if (string) return string[1] ?? string[2];
@@ -77,24 +89,10 @@ function parseLiteral(text: string): Literal {
     }
     return fail();
   };
-  const result = value();
+  const literal = value();
   blank();
   if (at < text.length) fail();
-  return result;
-}
-
-const hostOrder = endianness() === 'LE' ? '<' : '>';
-
-function parseDescr(descr: Literal, path: string): { kind: NpyHeader['kind']; itemBytes: number; swap: boolean } {
-  const match = typeof descr === 'string' ? /^([<>|=]?)([fiub])(\d+)$/.exec(descr) : null;
-  const kind = match?.[2] as NpyHeader['kind'] | undefined;
-  const itemBytes = Number(match?.[3]);
-  const sizes = { f: [4, 8], i: [1, 2, 4, 8], u: [1, 2, 4, 8], b: [1] };
-  if (!match || kind === undefined || !sizes[kind].includes(itemBytes)) {
-    throw new FileFormatError(`${path}: elements of type ${JSON.stringify(descr)}; real ones (f8, f4), whole numbers (i1 … i8, u1 … u8) and booleans (b1) can be read. Convert first, in NumPy: array.astype('float64').`, { path, descr });
-  }
-  const order = match[1];
-  return { kind, itemBytes, swap: itemBytes > 1 && (order === '<' || order === '>') && order !== hostOrder };
+  return literal;
 }
 
 /** Reads and checks a header: that it is one, that rank and type can be read, that the file's length is the one it announces. */
@@ -113,6 +111,7 @@ export async function readNpyHeader(file: ByteSource): Promise<NpyHeader> {
   const dataOffset = dataStart + length;
   if (dataOffset > file.size) throw new FileFormatError(`${path}: the header should end at byte ${dataOffset}, the file ends at ${file.size}. It is truncated or damaged: write or fetch it again.`, { path, size: file.size });
 
+  if (length > MOST_HEADER_BYTES) throw new FileFormatError(`${path}: a header of ${length} bytes; at most ${MOST_HEADER_BYTES} are read. The file is damaged: write or fetch it again.`, { path, length });
   const text = new TextDecoder(version === 3 ? 'utf-8' : 'latin1').decode(await file.head(length, dataStart));
   let literal: Literal;
   try {
@@ -122,20 +121,25 @@ export async function readNpyHeader(file: ByteSource): Promise<NpyHeader> {
   }
   const { descr, fortran_order: fortranOrder, shape } = (typeof literal === 'object' && literal !== null && !Array.isArray(literal) ? literal : {}) as Record<string, Literal | undefined>;
   if (descr === undefined || typeof fortranOrder !== 'boolean' || !Array.isArray(shape) || !shape.every((n): n is number => Number.isSafeInteger(n) && (n as number) >= 0)) {
-    throw new FileFormatError(`${path}: the header must hold 'descr', 'fortran_order' (True or False) and 'shape' (a tuple of sizes); found ${text.trim()}.`, { path });
+    throw new FileFormatError(`${path}: the header must hold 'descr', 'fortran_order' (True or False) and 'shape' (a tuple of sizes); found ${excerpt(text.trim())}.`, { path });
   }
   const type = parseDescr(descr, path);
-  if (shape.length < 1 || shape.length > 2) {
-    throw new FileFormatError(`${path}: an array of rank ${shape.length} and shape (${shape.join(', ')}); rank 1 or 2 is needed. In NumPy: array.reshape(rows, -1).`, { path, shape });
+  const records = 'fields' in type;
+  if (shape.length < 1 || shape.length > (records ? 1 : 2)) {
+    throw new FileFormatError(`${path}: an array of rank ${shape.length} and shape (${excerpt(shape.join(', '))})${records ? ' of records; rank 1 is needed. In NumPy: array.ravel().' : '; rank 1 or 2 is needed. In NumPy: array.reshape(rows, -1).'}`, { path, shape });
   }
-  const count = shape.reduce((product, n) => product * n, 1);
-  const expected = dataOffset + count * type.itemBytes;
+  const items = elementCount(shape);
+  const bytes = records ? type.recordBytes : type.itemBytes;
+  const expected = dataOffset + items * bytes;
   if (expected !== file.size) {
-    throw new FileFormatError(`${path}: shape (${shape.join(', ')}) of ${8 * type.itemBytes}-bit elements makes a file of ${expected} bytes; it has ${file.size}. ${file.size < expected ? 'It is truncated' : 'It holds more than one array, or is damaged'}: write it again.`, {
+    throw new FileFormatError(`${path}: shape (${shape.join(', ')}) of ${8 * bytes}-bit ${records ? 'records' : 'elements'} makes a file of ${expected} bytes; it has ${file.size}. ${file.size < expected ? 'It is truncated' : 'It holds more than one array, or is damaged'}: write it again.`, {
       path, shape, expected, found: file.size,
     });
   }
-  return { ...type, fortranOrder, shape, count, dataOffset };
+  const single = (records ? type.fields : [type]).every(({ kind, itemBytes }) => kind === 'f' && itemBytes <= 4);
+  return records
+    ? { type, single, fortranOrder: false, shape: [items, type.fields.length], count: items * type.fields.length, dataOffset }
+    : { type, single, fortranOrder, shape, count: items, dataOffset };
 }
 
 /** A header of version 1.0 for elements in this machine's byte order, padded so that the elements begin at a multiple of 64. */

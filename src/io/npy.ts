@@ -1,22 +1,26 @@
 /**
  * NumPy's .npy files. Layer 1.
  * Elements land straight in shared memory, chunk by chunk: a file of float64 or float32 in this machine's byte order is never held twice.
- * Source: numpy.lib.format (see npy-header.ts).
+ * Records (structured arrays) of numbers become a matrix, a column for each field. Source: numpy.lib.format (see npy-header.ts, npy-type.ts).
  */
-import type { RunControl } from '../core/context.js';
+import { requireControl, type RunControl } from '../core/context.js';
 import { ShapeError } from '../core/errors.js';
-import { checkView, view, type FloatArray, type Matrix, type Precision } from '../dense/matrix.js';
+import { requireRole } from '../core/kind.js';
+import { asVectors, view, type FloatArray, type Matrix, type Precision, type Vectors } from '../dense/matrix.js';
 import { writeAtomically } from './atomic-write.js';
 import { swapBytes } from './byte-order.js';
-import { bytesOf, chunkBytes, sharedBuffer, withInputFile, type ByteSource } from './input-file.js';
+import type { ByteSource } from './byte-source.js';
+import { widenBinary16 } from './half-precision.js';
+import { bytesOf, chunkBytes, sharedBuffer, withInputFile } from './input-file.js';
 import { formatNpyHeader, readNpyHeader, type NpyHeader } from './npy-header.js';
+import type { NumberType, RecordType } from './npy-type.js';
 
 export interface NpyArray {
   /** (n) or (rows, cols). */
   readonly shape: readonly number[];
   /** Element (i, j) of (rows, cols) is data[i + j·rows] if true, data[i·cols + j] if not. */
   readonly fortranOrder: boolean;
-  /** Float32Array for f4, Float64Array for everything else; over a SharedArrayBuffer. */
+  /** Float32Array for f4 and f2 (and records of nothing else), Float64Array for everything else; over a SharedArrayBuffer. */
   readonly data: Float64Array | Float32Array;
 }
 
@@ -24,16 +28,19 @@ export interface NpyArray {
 export type NpyData = Float64Array | Float32Array | Int32Array | Uint8Array;
 
 const floatArray = (header: NpyHeader, precision: Precision | undefined, path: string): FloatArray =>
-  (precision ?? (header.kind === 'f' && header.itemBytes === 4 ? 'f32' : 'f64')) === 'f32'
+  (precision ?? (header.single ? 'f32' : 'f64')) === 'f32'
     ? new Float32Array(sharedBuffer(4 * header.count, path))
     : new Float64Array(sharedBuffer(8 * header.count, path));
 
-/** out[start …] ← the elements in `raw`, rounded to out's precision. */
-function convert(raw: Uint8Array, header: NpyHeader, out: FloatArray, start: number): void {
-  const { kind, itemBytes } = header;
+/** out[start …] ← the elements in `raw`, aligned and in this machine's byte order, rounded to out's precision. */
+function convert(raw: Uint8Array, { kind, itemBytes }: NumberType, out: FloatArray, start: number): void {
   const { buffer, byteOffset, length } = raw;
   const n = length / itemBytes;
-  if (kind === 'f') out.set(itemBytes === 8 ? new Float64Array(buffer, byteOffset, n) : new Float32Array(buffer, byteOffset, n), start);
+  if (kind === 'f' && itemBytes === 2) {
+    const single = out instanceof Float32Array ? out.subarray(start, start + n) : new Float32Array(n);
+    widenBinary16(new Uint16Array(buffer, byteOffset, n), single);
+    if (out instanceof Float64Array) out.set(single, start);
+  } else if (kind === 'f') out.set(itemBytes === 8 ? new Float64Array(buffer, byteOffset, n) : new Float32Array(buffer, byteOffset, n), start);
   else if (kind === 'b') for (let i = 0; i < n; i++) out[start + i] = raw[i] === 0 ? 0 : 1;
   else if (itemBytes === 1) out.set(kind === 'i' ? new Int8Array(buffer, byteOffset, n) : raw, start);
   else if (itemBytes === 2) out.set(kind === 'i' ? new Int16Array(buffer, byteOffset, n) : new Uint16Array(buffer, byteOffset, n), start);
@@ -51,8 +58,8 @@ function convert(raw: Uint8Array, header: NpyHeader, out: FloatArray, start: num
 }
 
 /** out[start … start + count) ← elements `first` … of the file. `staging` is used where they must be converted. */
-async function readElements(file: ByteSource, header: NpyHeader, first: number, count: number, out: FloatArray, start: number, staging: Staging, control: RunControl): Promise<void> {
-  const { itemBytes, kind, swap } = header;
+async function readElements(file: ByteSource, header: NpyHeader, type: NumberType, first: number, count: number, out: FloatArray, start: number, staging: Staging, control: RunControl): Promise<void> {
+  const { itemBytes, kind, swap } = type;
   const position = header.dataOffset + first * itemBytes;
   if (kind === 'f' && itemBytes === out.BYTES_PER_ELEMENT) {
     const target = bytesOf(out.subarray(start, start + count));
@@ -67,26 +74,26 @@ async function readElements(file: ByteSource, header: NpyHeader, first: number, 
     const raw = staging.bytes.subarray(0, n * itemBytes);
     await file.read(raw, position + done * itemBytes, control);
     if (swap) swapBytes(raw, itemBytes);
-    convert(raw, header, out, start + done);
+    convert(raw, type, out, start + done);
   }
 }
 
 interface Staging { bytes?: Uint8Array }
 
 /** The elements in the order they have in the file. */
-async function readAsStored(file: ByteSource, header: NpyHeader, precision: Precision | undefined, control: RunControl): Promise<FloatArray> {
+async function readAsStored(file: ByteSource, header: NpyHeader, type: NumberType, precision: Precision | undefined, control: RunControl): Promise<FloatArray> {
   const out = floatArray(header, precision, file.path);
   const step = chunkBytes;
   const staging: Staging = {};
   for (let done = 0; done < header.count; done += step) {
-    await readElements(file, header, done, Math.min(step, header.count - done), out, done, staging, control);
+    await readElements(file, header, type, done, Math.min(step, header.count - done), out, done, staging, control);
     control.onProgress?.({ phase: 'read', done: Math.min(done + step, header.count), total: header.count });
   }
   return out;
 }
 
 /** Line l of the file, element k, goes to out[k·lines + l]: the other order, tile by tile, so that no second copy of the file is held. */
-async function readTransposed(file: ByteSource, header: NpyHeader, lines: number, width: number, precision: Precision | undefined, control: RunControl): Promise<FloatArray> {
+async function readTransposed(file: ByteSource, header: NpyHeader, type: NumberType, lines: number, width: number, precision: Precision | undefined, control: RunControl): Promise<FloatArray> {
   const out = floatArray(header, precision, file.path);
   const capacity = chunkBytes / 8;
   // At least 16 lines to a tile: then whole cache lines of the result are written at a time.
@@ -98,8 +105,8 @@ async function readTransposed(file: ByteSource, header: NpyHeader, lines: number
     const rows = Math.min(tileLines, lines - l0);
     for (let k0 = 0; k0 < width; k0 += tileWidth) {
       const cols = Math.min(tileWidth, width - k0);
-      if (cols === width) await readElements(file, header, l0 * width, rows * width, tile, 0, staging, control);
-      else for (let l = 0; l < rows; l++) await readElements(file, header, (l0 + l) * width + k0, cols, tile, l * cols, staging, control);
+      if (cols === width) await readElements(file, header, type, l0 * width, rows * width, tile, 0, staging, control);
+      else for (let l = 0; l < rows; l++) await readElements(file, header, type, (l0 + l) * width + k0, cols, tile, l * cols, staging, control);
       scatter(tile, rows, cols, out, lines, l0, k0);
     }
     control.onProgress?.({ phase: 'read', done: (l0 + rows) * width, total: header.count });
@@ -122,9 +129,34 @@ function scatter(tile: FloatArray, rows: number, cols: number, out: FloatArray, 
   }
 }
 
+/** Field f of record i goes to out[i·d + f] (order C) or out[i + f·n] (order F). */
+async function readRecords(file: ByteSource, header: NpyHeader, { recordBytes, fields }: RecordType, order: 'C' | 'F', precision: Precision | undefined, control: RunControl): Promise<FloatArray> {
+  const out = floatArray(header, precision, file.path);
+  const [records, columns] = header.shape;
+  const step = Math.min(records, Math.max(1, Math.floor(chunkBytes / recordBytes)));
+  const raw = new Uint8Array(step * recordBytes);
+  const packed = new Uint8Array(8 * step);
+  const column = out instanceof Float32Array ? new Float32Array(step) : new Float64Array(step);
+  const [rowStep, columnStep] = order === 'C' ? [columns, 1] : [1, records];
+  for (let done = 0; done < records; done += step) {
+    const n = Math.min(step, records - done);
+    await file.read(raw.subarray(0, n * recordBytes), header.dataOffset + done * recordBytes, control);
+    for (const [f, field] of fields.entries()) {
+      const { itemBytes, offset } = field;
+      for (let i = 0, to = 0; i < n; i++) for (let p = i * recordBytes + offset, end = p + itemBytes; p < end; p++) packed[to++] = raw[p];
+      const bytes = packed.subarray(0, n * itemBytes);
+      if (field.swap) swapBytes(bytes, itemBytes);
+      convert(bytes, field, column, 0);
+      for (let i = 0, q = done * rowStep + f * columnStep; i < n; i++, q += rowStep) out[q] = column[i];
+    }
+    control.onProgress?.({ phase: 'read', done: (done + n) * columns, total: header.count });
+  }
+  return out;
+}
+
 /**
- * Reads an .npy file of rank 1 or 2: f8, f4, i1 … i8, u1 … u8, b1, either byte order, C or Fortran order. Whole numbers become float64
- * (beyond 2⁵³ the nearest one).
+ * Reads an .npy file of rank 1 or 2: f8, f4, f2, i1 … i8, u1 … u8, b1, either byte order, C or Fortran order. Whole numbers become float64
+ * (beyond 2⁵³ the nearest one). N records of d such fields (a structured array of rank 1) are N rows of d columns.
  * Failure: FileFormatError (foreign, truncated, another type or rank), FileAccessError, MemoryError, AbortedError.
  */
 export async function readNpy(path: string, control: RunControl = {}): Promise<NpyArray> {
@@ -134,24 +166,40 @@ export async function readNpy(path: string, control: RunControl = {}): Promise<N
 /** As readNpy, from bytes wherever they are. */
 export async function readNpyArray(source: ByteSource, control: RunControl = {}): Promise<NpyArray> {
   const header = await readNpyHeader(source);
-  return { shape: header.shape, fortranOrder: header.fortranOrder, data: await readAsStored(source, header, undefined, control) };
+  const { shape, fortranOrder, type } = header;
+  const data = 'fields' in type ? await readRecords(source, header, type, 'C', undefined, control) : await readAsStored(source, header, type, undefined, control);
+  return { shape, fortranOrder, data };
 }
 
-/** As readNpy, in the order asked for: shape (n) is read as (n, 1). `precision` converts on the way. */
-export async function readNpyOrdered(path: string, order: 'C' | 'F', precision?: Precision, control: RunControl = {}): Promise<{ readonly rows: number; readonly cols: number; readonly data: FloatArray }> {
+/** An array in the order asked for; `shape` is the file's: (n) is read as n rows of one column. */
+export interface OrderedArray {
+  readonly shape: readonly number[];
+  readonly rows: number;
+  readonly cols: number;
+  readonly data: FloatArray;
+}
+
+/** As readNpy, in the order asked for. `precision` converts on the way. */
+export async function readNpyOrdered(
+  path: string, order: 'C' | 'F', precision?: Precision, control: RunControl = {},
+): Promise<OrderedArray> {
   return withInputFile(path, control, async (file) => {
     const header = await readNpyHeader(file);
+    const { type, fortranOrder } = header;
     const [rows, cols = 1] = header.shape;
-    const asStored = header.fortranOrder === (order === 'F') || rows <= 1 || cols <= 1;
+    if ('fields' in type) return { shape: header.shape, rows, cols, data: await readRecords(file, header, type, order, precision, control) };
+    const asStored = fortranOrder === (order === 'F') || rows <= 1 || cols <= 1;
     const data = asStored
-      ? await readAsStored(file, header, precision, control)
-      : await readTransposed(file, header, header.fortranOrder ? cols : rows, header.fortranOrder ? rows : cols, precision, control);
-    return { rows, cols, data };
+      ? await readAsStored(file, header, type, precision, control)
+      : await readTransposed(file, header, type, fortranOrder ? cols : rows, fortranOrder ? rows : cols, precision, control);
+    return { shape: header.shape, rows, cols, data };
   });
 }
 
 /** An .npy file as a column-major matrix over shared memory (a row-major file is transposed as it comes in); shape (n) becomes n × 1. Failure: as readNpy. */
 export async function readNpyMatrix(path: string, control: RunControl = {}): Promise<Matrix> {
+  requireRole(path, 'path', 'readNpyMatrix');
+  requireControl(control, 'readNpyMatrix');
   const { rows, cols, data } = await readNpyOrdered(path, 'F', undefined, control);
   return view(data, 0, rows, cols);
 }
@@ -177,10 +225,11 @@ export async function writeNpy(path: string, array: NpySource, control: RunContr
   });
 }
 
-/** Writes a matrix as .npy in Fortran order, in its own precision; a view with gaps is packed as it goes out. Failure: as writeNpy. */
-export async function writeNpyMatrix(path: string, matrix: Matrix, control: RunControl = {}): Promise<void> {
-  checkView(matrix, 'writeNpyMatrix');
-  const { data, offset, rows, cols, ld } = matrix;
+/** Writes a matrix as .npy in Fortran order, in its own precision (an array of numbers as one column); a view with gaps is packed as it goes out. Failure: as writeNpy. */
+export async function writeNpyMatrix(path: string, matrix: Vectors, control: RunControl = {}): Promise<void> {
+  requireRole(path, 'path', 'writeNpyMatrix');
+  requireControl(control, 'writeNpyMatrix');
+  const { data, offset, rows, cols, ld } = asVectors(matrix, 'matrix');
   if (ld === rows || cols <= 1) {
     await writeNpy(path, { shape: [rows, cols], data: data.subarray(offset, offset + rows * cols), fortranOrder: true }, control);
     return;

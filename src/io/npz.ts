@@ -6,8 +6,10 @@
 import { Zip, ZipDeflate, ZipPassThrough } from 'fflate';
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { FileFormatError, OptionError } from '../core/errors.js';
+import { requireBytes } from '../core/shared-array.js';
 import { writeAtomically } from './atomic-write.js';
 import { bytesOf, MemoryBytes, withInputFile } from './input-file.js';
+import { availableMemory } from './machine.js';
 import { npyHeaderOf, readNpyArray, type NpyArray, type NpySource } from './npy.js';
 import { readZipDirectory, readZipEntry, type ZipEntry } from './zip-directory.js';
 
@@ -38,9 +40,16 @@ function arraysIn(entries: readonly ZipEntry[], path: string): Map<string, ZipEn
   return arrays;
 }
 
+/** Throws MemoryError where the members do not fit into memory: all of them unpacked, and the largest once more, packed and unpacked, while it is read. */
+function requireUnpacked(entries: readonly ZipEntry[], path: string): void {
+  const all = entries.reduce((sum, { bytes }) => sum + bytes, 0);
+  const largest = entries.reduce((most, { bytes, compressedBytes }) => Math.max(most, bytes + compressedBytes), 0);
+  requireBytes(all + largest, availableMemory(), `${path}: unpacking ${entries.length} of its arrays`);
+}
+
 /** The names of the arrays in an .npz file, in its order. Throws FileFormatError, FileAccessError. */
 export async function readNpzNames(path: string, control: RunControl = {}): Promise<string[]> {
-  return withInputFile(path, control, async (file) => [...arraysIn(await readZipDirectory(file), path).keys()]);
+  return withInputFile(path, control, async (file) => [...arraysIn(await readZipDirectory(file, control), path).keys()]);
 }
 
 /**
@@ -51,10 +60,11 @@ export async function readNpzNames(path: string, control: RunControl = {}): Prom
 export async function readNpz(path: string, options: ReadNpzOptions = {}): Promise<Map<string, NpyArray>> {
   const { names, signal, onProgress } = options;
   return withInputFile(path, options, async (file) => {
-    const members = arraysIn(await readZipDirectory(file), path);
+    const members = arraysIn(await readZipDirectory(file, { signal }), path);
     const absent = names?.find((name) => !members.has(name));
     if (absent !== undefined) throw new OptionError(`${path}: there is no array "${absent}"; there are ${[...members.keys()].map((name) => `"${name}"`).join(', ')}.`, { path, name: absent });
     const wanted = [...members].filter(([name]) => names?.includes(name) ?? true);
+    requireUnpacked(wanted.map(([, entry]) => entry), path);
     const arrays = new Map<string, NpyArray>();
     for (const [name, entry] of wanted) {
       const bytes = await readZipEntry(file, entry, { signal });

@@ -5,8 +5,10 @@
  * with spaces, then the elements: little-endian, in C order, offsets counted from the header's end, without holes or overlap, to the end of the file.
  */
 import { FileFormatError } from '../core/errors.js';
-import type { ByteSource } from './input-file.js';
+import type { ByteSource } from './byte-source.js';
+import { excerptOf } from './excerpt.js';
 import { hex } from './npy-header.js';
+import { elementCount } from './shape-size.js';
 
 export interface TensorInfo {
   readonly dtype: string;
@@ -82,7 +84,7 @@ function parseJson(bytes: Uint8Array, path: string): Record<string, unknown> {
 function parseMetadata(value: unknown, path: string): Map<string, string> {
   if (value === undefined) return new Map();
   const wrong = isObject(value) ? Object.entries(value).find(([, text]) => typeof text !== 'string') : ['', value];
-  if (wrong !== undefined) throw damaged(path, `${metadataKey} must map strings to strings${isObject(value) ? `, and "${wrong[0] as string}" is ${JSON.stringify(wrong[1])}` : ''}`, { name: metadataKey });
+  if (wrong !== undefined) throw damaged(path, `${metadataKey} must map strings to strings${isObject(value) ? `, and "${wrong[0] as string}" is ${excerptOf(wrong[1])}` : ''}`, { name: metadataKey });
   return new Map(Object.entries(value as Record<string, string>));
 }
 
@@ -91,9 +93,9 @@ function parseTensor(name: string, value: unknown, base: number, path: string): 
   const fail = (what: string): never => { throw damaged(path, `tensor "${name}": ${what}`, { name }); };
   const { dtype, shape, data_offsets: offsets } = isObject(value) ? value : {};
   if (typeof dtype !== 'string') return fail('it has no dtype');
-  if (!Array.isArray(shape) || !shape.every(isSize)) return fail(`shape must be a list of sizes, whole numbers from 0 to 2^53 − 1, not ${JSON.stringify(shape)}`);
-  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize) || offsets[0] > offsets[1]) return fail(`data_offsets must be [begin, end], whole numbers from 0 to 2^53 − 1 with begin ≤ end, not ${JSON.stringify(offsets)}`);
-  const count = shape.includes(0) ? 0 : shape.reduce((product, n) => product * n, 1);
+  if (!Array.isArray(shape) || !shape.every(isSize)) return fail(`shape must be a list of sizes, whole numbers from 0 to 2^53 − 1, not ${excerptOf(shape)}`);
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize) || offsets[0] > offsets[1]) return fail(`data_offsets must be [begin, end], whole numbers from 0 to 2^53 − 1 with begin ≤ end, not ${excerptOf(offsets)}`);
+  const count = elementCount(shape);
   const bytes = dtypeBytes.get(dtype);
   if (!isSize(count) || (bytes !== undefined && count * bytes !== offsets[1] - offsets[0])) {
     return fail(`shape (${shape.join(', ')}) of ${dtype} takes ${count * (bytes ?? 1)} bytes, data_offsets [${offsets.join(', ')}] hold ${offsets[1] - offsets[0]}`);

@@ -3,7 +3,9 @@
  * Source: PKWARE, "APPNOTE.TXT – .ZIP File Format Specification" 6.3, §4.3 (records), §4.5.3 (ZIP64); RFC 1951 (deflate).
  * Read here rather than by fflate, which tells no checksums: a member that was damaged in a file must not pass for one that was not.
  * Members are found through the directory, so one may be read without the others; archives in several parts, encrypted members and
- * other ways of compression are refused by name.
+ * other ways of compression are refused by name. What the directory says of a member must be what stands before (and, where sizes follow, behind) its
+ * bytes: a checksum covers those bytes alone, so that one flipped bit in the directory would make an array another's, or none. Members may not overlap:
+ * a few bytes could otherwise unpack any number of times.
  */
 import { constants, inflateRaw, type InputType, type ZlibOptions } from 'node:zlib';
 import { throwIfAborted, type RunControl } from '../core/context.js';
@@ -22,15 +24,23 @@ export interface ZipEntry {
   readonly bytes: number;
   /** Where its local header begins. */
   readonly offset: number;
-  /** Where the directory begins: no member reaches beyond. */
-  readonly limit: number;
+  /** Where its bytes begin. */
+  readonly begin: number;
 }
+
+/** A member as the directory lists it. */
+interface Listed extends Omit<ZipEntry, 'begin'> { readonly flags: number; readonly rawName: Uint8Array }
 
 const endSignature = 0x06054b50;
 const end64LocatorSignature = 0x07064b50;
 const end64Signature = 0x06064b50;
 const entrySignature = 0x02014b50;
 const localSignature = 0x04034b50;
+const descriptorSignature = 0x08074b50;
+const localBytes = 30;
+/** Flags that decide how a member is read: encrypted (0, 6, 13), sizes behind the bytes (3), patch (5), name in UTF-8 (11). */
+const decisiveFlags = 0x2869;
+const sizesFollow = 0x8;
 const endBytes = 22;
 const mostComment = 65535;
 
@@ -61,6 +71,7 @@ async function locate(file: InputFile): Promise<{ start: number; length: number;
   const endAt = size - tail.length + at;
   const part = fields.getUint16(at + 4, true);
   let count = fields.getUint16(at + 10, true);
+  if (count !== fields.getUint16(at + 8, true)) throw damaged(path, `it announces ${fields.getUint16(at + 8, true)} members and ${count}`);
   let length = fields.getUint32(at + 12, true);
   let start = fields.getUint32(at + 16, true);
   let directoryEnd = endAt;
@@ -80,13 +91,11 @@ async function locate(file: InputFile): Promise<{ start: number; length: number;
   return { start, length, count };
 }
 
-/** The members, in the order of the directory. Throws FileFormatError (foreign, truncated, damaged), FileAccessError. */
-export async function readZipDirectory(file: InputFile): Promise<ZipEntry[]> {
-  const { path } = file;
-  const { start, length, count } = await locate(file);
-  const bytes = await file.head(length, start);
+/** The members as the directory lists them, in its order; `start` is where it begins. */
+function parseDirectory(bytes: Uint8Array, start: number, count: number, path: string): Listed[] {
+  const length = bytes.length;
   const fields = viewOf(bytes);
-  const entries: ZipEntry[] = [];
+  const entries: Listed[] = [];
   const names = new Set<string>();
   let at = 0;
   while (at < length) {
@@ -96,28 +105,105 @@ export async function readZipDirectory(file: InputFile): Promise<ZipEntry[]> {
     const next = at + 46 + nameLength + extraLength + fields.getUint16(at + 32, true);
     if (next > length) throw damaged(path, `its directory is cut off within member ${entries.length}`);
     const flags = fields.getUint16(at + 8, true);
-    // Without the flag for UTF-8 a name is in an unnamed code page; its ASCII part, all that arrays are called, reads the same in Latin-1.
-    const name = new TextDecoder((flags & 0x800) === 0 ? 'latin1' : 'utf-8').decode(bytes.subarray(at + 46, at + 46 + nameLength));
+    const rawName = bytes.subarray(at + 46, at + 46 + nameLength);
+    const name = decodeName(rawName, flags);
     if ((flags & 1) !== 0) throw new FileFormatError(`${path}: member "${name}" is encrypted. Unpack the archive, and write it anew.`, { path, member: name });
     if (names.has(name)) throw damaged(path, `member "${name}" is there twice`, { member: name });
     names.add(name);
     const sizes = [fields.getUint32(at + 24, true), fields.getUint32(at + 20, true), fields.getUint32(at + 42, true)];
     readWideSizes(fields, at + 46 + nameLength, extraLength, sizes, path, name);
-    entries.push({ name, method: fields.getUint16(at + 10, true), crc32: fields.getUint32(at + 16, true), bytes: sizes[0], compressedBytes: sizes[1], offset: sizes[2], limit: start });
+    entries.push({ name, rawName, flags, method: fields.getUint16(at + 10, true), crc32: fields.getUint32(at + 16, true), bytes: sizes[0], compressedBytes: sizes[1], offset: sizes[2] });
     at = next;
   }
   if (entries.length !== count) throw damaged(path, `its directory lists ${entries.length} members, ${count} were announced`);
   return entries;
 }
 
-/** Those of (size, compressed size, offset) that are 2³² − 1 stand in the extra field 0x0001, 64 bits each, in this order. */
+/** Without the flag for UTF-8 a name is in an unnamed code page; its ASCII part, all that arrays are called, reads the same in Latin-1. */
+const decodeName = (bytes: Uint8Array, flags: number): string => new TextDecoder((flags & 0x800) === 0 ? 'latin1' : 'utf-8').decode(bytes);
+
+/** The members, in the order of the directory, each as its own header has it. Throws FileFormatError (foreign, truncated, damaged), FileAccessError. */
+export async function readZipDirectory(file: InputFile, control: RunControl = {}): Promise<ZipEntry[]> {
+  const { path } = file;
+  const { start, length, count } = await locate(file);
+  const entries: ZipEntry[] = [];
+  const places: { name: string; from: number; to: number }[] = [];
+  for (const entry of parseDirectory(await file.head(length, start), start, count, path)) {
+    throwIfAborted(control.signal);
+    const { begin, end } = await checkLocalHeader(file, entry, start);
+    places.push({ name: entry.name, from: entry.offset, to: end });
+    const { name, method, crc32: sum, compressedBytes, bytes, offset } = entry;
+    entries.push({ name, method, crc32: sum, compressedBytes, bytes, offset, begin });
+  }
+  places.sort((a, b) => a.from - b.from);
+  for (let k = 1; k < places.length; k++) {
+    if (places[k].from < places[k - 1].to) throw damaged(path, `members "${places[k - 1].name}" and "${places[k].name}" overlap`, { member: places[k].name });
+  }
+  return entries;
+}
+
+/**
+ * Where the member's bytes begin, and where it ends with what follows them. Throws FileFormatError where its own header, or what follows
+ * its bytes, says something else than the directory does.
+ */
+async function checkLocalHeader(file: InputFile, entry: Listed, limit: number): Promise<{ begin: number; end: number }> {
+  const { name, flags, method, crc32: sum, compressedBytes, bytes, offset, rawName } = entry;
+  const path = `${file.path}: member "${name}"`;
+  const facts = { path: file.path, member: name };
+  const head = await file.head(localBytes, offset);
+  if (head.length < localBytes || viewOf(head).getUint32(0, true) !== localSignature) throw damaged(path, `its header is not at byte ${offset}, where it should be`, facts);
+  const fields = viewOf(head);
+  const nameLength = fields.getUint16(26, true);
+  const extraLength = fields.getUint16(28, true);
+  const begin = offset + localBytes + nameLength + extraLength;
+  if (begin + compressedBytes > limit) throw damaged(path, `its ${compressedBytes} bytes reach beyond the archive's members`, facts);
+  const nameAndExtra = await file.head(nameLength + extraLength, offset + localBytes);
+  const own = nameAndExtra.subarray(0, nameLength);
+  if (own.length !== rawName.length || !own.every((byte, k) => byte === rawName[k])) {
+    throw damaged(path, `its own header calls it "${decodeName(own, fields.getUint16(6, true))}"`, facts);
+  }
+  const differ = (what: string, here: number, listed: number): never => { throw damaged(path, `its own header has ${what} ${here}, the directory has ${listed}`, facts); };
+  const ownFlags = fields.getUint16(6, true);
+  if (((ownFlags ^ flags) & decisiveFlags) !== 0) differ('flags', ownFlags, flags);
+  if (fields.getUint16(8, true) !== method) differ('method', fields.getUint16(8, true), method);
+  const ownSum = fields.getUint32(14, true);
+  const sizes = [fields.getUint32(22, true), fields.getUint32(18, true)];
+  readWideSizes(viewOf(nameAndExtra), nameLength, extraLength, sizes, path, name);
+  // Where sizes and checksum follow the bytes, zeros may stand here for them.
+  const follow = (flags & sizesFollow) !== 0;
+  const agrees = (here: number, listed: number): boolean => here === listed || (follow && here === 0);
+  if (!agrees(ownSum, sum)) differ('CRC-32', ownSum, sum);
+  if (!agrees(sizes[1], compressedBytes)) differ('a packed size of', sizes[1], compressedBytes);
+  if (!agrees(sizes[0], bytes)) differ('a size of', sizes[0], bytes);
+  // Deflate cannot shrink by more than 1032 : 1.
+  if ((method === 0 && bytes !== compressedBytes) || (method === 8 && bytes > 1032 * compressedBytes)) throw damaged(path, `${compressedBytes} bytes cannot unpack to the ${bytes} that are announced`, facts);
+  return { begin, end: follow ? await checkDescriptor(file, entry, begin + compressedBytes, limit) : begin + compressedBytes };
+}
+
+/** Where what follows the bytes ends: checksum and sizes, with a signature or without, the sizes of 32 or 64 bits. They must be the directory's. */
+async function checkDescriptor(file: InputFile, { name, crc32: sum, compressedBytes, bytes }: Listed, at: number, limit: number): Promise<number> {
+  const found = await file.head(Math.min(24, limit - at), at);
+  const fields = viewOf(found);
+  for (const signed of [true, false]) {
+    for (const wideSizes of [false, true]) {
+      const from = signed ? 4 : 0;
+      const length = from + (wideSizes ? 20 : 12);
+      if (length > found.length || (signed && fields.getUint32(0, true) !== descriptorSignature) || fields.getUint32(from, true) !== sum) continue;
+      const sizes = wideSizes ? [fields.getBigUint64(from + 4, true), fields.getBigUint64(from + 12, true)] : [fields.getUint32(from + 4, true), fields.getUint32(from + 8, true)];
+      if (Number(sizes[0]) === compressedBytes && Number(sizes[1]) === bytes) return at + length;
+    }
+  }
+  throw damaged(`${file.path}: member "${name}"`, 'the checksum and sizes that follow its bytes are not those of the directory', { path: file.path, member: name });
+}
+
+/** Those of (size, compressed size, offset) that are 2³² − 1 stand in the extra field 0x0001, 64 bits each, in this order; `sizes` holds the first of them or all. */
 function readWideSizes(fields: DataView, from: number, length: number, sizes: number[], path: string, name: string): void {
   if (!sizes.includes(0xffffffff)) return;
   for (let at = from; at + 4 <= from + length;) {
     const end = at + 4 + fields.getUint16(at + 2, true);
     if (fields.getUint16(at, true) === 1 && end <= from + length) {
       let p = at + 4;
-      for (let k = 0; k < 3; k++) {
+      for (let k = 0; k < sizes.length; k++) {
         if (sizes[k] !== 0xffffffff) continue;
         if (p + 8 > end) throw damaged(path, `the sizes of member "${name}" are cut off`, { member: name });
         sizes[k] = wide(fields, p, path);
@@ -141,16 +227,10 @@ const inflate = (bytes: InputType, options: ZlibOptions): Promise<Uint8Array> =>
  * Throws FileFormatError naming the member, FileAccessError, MemoryError, AbortedError.
  */
 export async function readZipEntry(file: InputFile, entry: ZipEntry, control: RunControl): Promise<Uint8Array> {
-  const { name, method, compressedBytes, bytes: size, offset, limit } = entry;
+  const { name, method, compressedBytes, bytes: size, begin } = entry;
   const path = `${file.path}: member "${name}"`;
   const facts = { path: file.path, member: name };
   if (method !== 0 && method !== 8) throw new FileFormatError(`${path} is compressed by method ${method}; stored (0) and deflated (8) members can be read. Write it anew, as numpy.savez or savez_compressed do.`, { ...facts, method });
-  const local = await file.head(30, offset);
-  if (local.length < 30 || viewOf(local).getUint32(0, true) !== localSignature) throw damaged(path, `its header is not at byte ${offset}, where it should be`, facts);
-  const begin = offset + 30 + viewOf(local).getUint16(26, true) + viewOf(local).getUint16(28, true);
-  if (begin + compressedBytes > limit) throw damaged(path, `its ${compressedBytes} bytes reach beyond the archive's members`, facts);
-  // Before anything is allocated: deflate cannot shrink by more than 1032 : 1.
-  if (method === 0 ? size !== compressedBytes : size > 1032 * compressedBytes) throw damaged(path, `${compressedBytes} bytes cannot unpack to the ${size} that are announced`, facts);
   let packed: Uint8Array;
   try {
     packed = new Uint8Array(compressedBytes);

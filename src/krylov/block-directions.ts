@@ -10,8 +10,8 @@
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { block, copyInto, fill, view, zeros, type Matrix } from '../dense/matrix.js';
-import type { LinearOperator } from '../operator/linear-operator.js';
 import { pivotedCholesky } from './pivoted-cholesky.js';
+import type { RangedSystem } from './ranged-system.js';
 import { dot } from './vector.js';
 
 /** Squared distance of a unit column from those before it, below which it counts as dependent: Gram matrices tell no less than about the root of eps. */
@@ -21,14 +21,18 @@ const LEAST_PIVOT = 1e-8;
 /** What is left of a preconditioned residual after projection, below which it is rounding. */
 const LEAST_REST = 1e-14;
 
-/** What became of PᵀAP: fine; not finite; not positive definite, with the direction and its curvature pᵀAp/pᵀp. */
+/** A step as long as this many of the shortest one: MA is singular to working precision (a step's length lies between 1/λ_max(MA) and 1/λ_min(MA)). */
+const LONGEST_STEP = 1 / (32 * Number.EPSILON);
+
+/** What became of PᵀAP: fine; not finite; of another scale than was thought; not positive definite to working precision, with the direction and its curvature pᵀAp/pᵀp. */
 export type BlockCurvature =
-  | { readonly kind: 'positive' | 'nonFinite' | 'exhausted' }
-  | { readonly kind: 'indefinite'; readonly curvature: number; readonly norm: number; readonly direction: Matrix };
+  | { readonly kind: 'positive' | 'nonFinite' | 'exhausted' | 'rescaled' }
+  | { readonly kind: 'flat'; readonly curvature: number; readonly direction: Matrix };
 
 const POSITIVE: BlockCurvature = { kind: 'positive' };
 const NOT_FINITE: BlockCurvature = { kind: 'nonFinite' };
 const EXHAUSTED: BlockCurvature = { kind: 'exhausted' };
+const OTHER_SCALE: BlockCurvature = { kind: 'rescaled' };
 
 /** ‖a_j‖₂ of a contiguous float64 block. */
 export function columnNorm(a: Matrix, j: number): number {
@@ -62,6 +66,8 @@ export class BlockDirections {
   #keptCount = 0;
   /** Where the next kept direction goes, once all places are taken. */
   #keptNext = 0;
+  /** Shortest step so far, (what it takes off the squared A-norm of the error)/rᵀMr. */
+  #shortest = Number.POSITIVE_INFINITY;
 
   constructor(size: number, capacity: number, blas: Blas) {
     this.#blas = blas;
@@ -88,11 +94,16 @@ export class BlockDirections {
   /** Directions of earlier blocks that are projected out. */
   get kept(): number { return this.#keptCount; }
 
-  clear(): void {
+  /** Forgets all directions; of another system (`fresh`) the steps too. */
+  clear(fresh = false): void {
+    if (fresh) this.#shortest = Number.POSITIVE_INFINITY;
     this.#rank = 0;
     this.#keptCount = 0;
     this.#keptNext = 0;
   }
+
+  /** Room for two vectors between cycles. */
+  spare(): [Matrix, Matrix] { return [this.#columns(this.z, 1), this.#columns(this.#q, 1)]; }
 
   #columns(a: Matrix, count: number): Matrix { return block(a, 0, 0, a.rows, count); }
 
@@ -110,7 +121,7 @@ export class BlockDirections {
   }
 
   /** Makes the next block from the first `count` columns of z, and multiplies it; the products counted are the returned rank. z is destroyed. */
-  extend(operator: LinearOperator, count: number): BlockCurvature {
+  extend(system: RangedSystem, count: number): BlockCurvature {
     this.#project(count);
     const before = this.#values;
     const gram = this.#square(0, count, count);
@@ -124,7 +135,9 @@ export class BlockDirections {
     for (let j = 0; j < rank; j++) copyInto(block(p, 0, j, this.#size, 1), block(z, 0, this.#order[j], this.#size, 1));
     this.#blas.trsm('R', 'L', 'T', 'N', 1, block(gram, 0, 0, rank, rank), p);
     this.#rank = rank;
-    operator.applyUnchecked(this.#columns(this.#q, rank), p, 1, 0);
+    system.operator.applyUnchecked(this.#columns(this.#q, rank), p, 1, 0);
+    const first = this.#size * rank;
+    if (system.settle(p.data.subarray(0, first) as Float64Array, this.#q.data.subarray(0, first) as Float64Array)) return OTHER_SCALE;
     return this.#factorize();
   }
 
@@ -182,13 +195,19 @@ export class BlockDirections {
     }
     const l = block(this.#factor, 0, 0, rank, rank);
     copyInto(l, g);
-    if (this.#blas.potrf('L', l) === 0) return POSITIVE;
-    // P is nearly orthonormal: the lowest Ritz vector of PᵀAP shows what is wrong.
+    return this.#blas.potrf('L', l) === 0 ? POSITIVE : this.#flattest();
+  }
+
+  /** P is nearly orthonormal: the lowest Ritz vector of PᵀAP, which is where `#factorize` left it, shows what is wrong. */
+  #flattest(): BlockCurvature {
+    const rank = this.#rank;
+    const p = this.#columns(this.#p, rank);
+    const g = this.#square(0, rank, rank);
     const values = this.#values.subarray(0, rank);
     if (this.#blas.syevd(true, 'L', g, values) !== 0) return NOT_FINITE;
     const direction = this.#columns(this.z, 1);
     this.#blas.gemm('N', 'N', 1, p, view(g.data, 0, rank, 1), 0, direction);
-    return { kind: 'indefinite', curvature: values[0] / columnNorm(direction, 0) ** 2, norm: Math.max(Math.abs(values[0]), Math.abs(values[rank - 1])), direction };
+    return { kind: 'flat', curvature: values[0] / columnNorm(direction, 0) ** 2, direction };
   }
 
   /**
@@ -232,14 +251,28 @@ export class BlockDirections {
     }
   }
 
-  /** x ← x + P α and r ← r − AP α with α = (PᵀAP)⁻¹Pᵀr, for all columns of r: their A-norm errors become least over x + span P. */
-  advance(x: Matrix, r: Matrix): void {
+  /**
+   * x ← x + P α and r ← r − AP α with α = (PᵀAP)⁻¹Pᵀr, for all columns of r: their A-norm errors become least over x + span P. `energies` are rᵀMr of the columns.
+   * Where a step would be longer than rounding can tell from infinite, nothing is changed, and the direction is returned.
+   */
+  advance(x: Matrix, r: Matrix, energies: Float64Array): BlockCurvature {
     const blas = this.#blas;
-    const p = this.#columns(this.#p, this.#rank);
-    const alpha = block(this.#alpha, 0, 0, this.#rank, r.cols);
+    const rank = this.#rank;
+    const p = this.#columns(this.#p, rank);
+    const alpha = block(this.#alpha, 0, 0, rank, r.cols);
+    const l = block(this.#factor, 0, 0, rank, rank);
     blas.gemm('T', 'N', 1, p, r, 0, alpha);
-    this.#solve(alpha);
+    blas.trsm('L', 'L', 'N', 'N', 1, l, alpha);
+    for (let j = 0; j < r.cols; j++) {
+      let taken = 0;
+      for (let i = 0; i < rank; i++) taken += alpha.data[alpha.offset + i + j * alpha.ld] ** 2;
+      const step = taken / energies[j];
+      if (step >= LONGEST_STEP * this.#shortest) return this.#flattest();
+      if (step > 0) this.#shortest = Math.min(this.#shortest, step);
+    }
+    blas.trsm('L', 'L', 'T', 'N', 1, l, alpha);
     blas.gemm('N', 'N', 1, p, alpha, 1, x);
-    blas.gemm('N', 'N', -1, this.#columns(this.#q, this.#rank), alpha, 1, r);
+    blas.gemm('N', 'N', -1, this.#columns(this.#q, rank), alpha, 1, r);
+    return POSITIVE;
   }
 }

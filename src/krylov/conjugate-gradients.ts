@@ -4,48 +4,67 @@
  *
  *   z = M r,  p ← z + β p,  β = r₊ᵀz₊/rᵀz,  q = A p,  α = rᵀz/pᵀq,  x ← x + α p,  r ← r − α q
  */
-import type { Matrix } from '../dense/matrix.js';
+import type { Matrix, Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import { NON_FINITE, singleVectorSolver, vector, type Iterate, type Recurrence, type Stop, type Vector } from './single-vector-solver.js';
+import { RangedSystem } from './ranged-system.js';
+import { NON_FINITE, RESCALED, singleVectorSolver, vector, type Iterate, type Recurrence, type Stop, type Vector } from './single-vector-solver.js';
 import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solution.js';
-import { checkPreconditioner, checkSystem } from './solver-checks.js';
+import { checkPreconditioner, checkSystem, controlOf } from './solver-checks.js';
 import { advance, dot, multiplyAdd } from './vector.js';
 
 /** A symmetric preconditioner in float32 differs from its transpose by some 1e-7; from here on plain CG loses its short recurrence. */
 const MOST_ASYMMETRY = 1e-3;
 
-/** pᵀq with what tells its sign from rounding; `norm` is an estimate of ‖A‖ that grows. */
-export function curvatureStop(p: Vector, pq: number, norm: number): Stop {
-  const pp = dot(p.data, p.data);
-  return { outcome: 'indefinite', curvature: pq / pp, curvatureBound: p.data.length * Number.EPSILON * norm, direction: p.matrix };
+/** A curvature below this share of the largest there was is rounding: MA is singular to working precision. */
+const LEAST_CURVATURE = 32 * Number.EPSILON;
+
+/**
+ * Watches pᵀAp in the norm of M⁻¹, in which p ← z + β p has ‖p‖² = rᵀz + β²‖p‖² (T. Steihaug, SIAM J. Numer. Anal. 20(3), 1983): a matrix that only
+ * its scaling makes ill-conditioned is not taken for a singular one where M mends the scaling.
+ */
+export class CurvatureWatch {
+  /** Largest pᵀAp/pᵀM⁻¹p of a solve. */
+  #largest = 0;
+
+  clear(): void { this.#largest = 0; }
+
+  /** Whether p of this squared norm can be stepped along. */
+  allows(pq: number, squared: number): boolean {
+    const curvature = pq / squared;
+    this.#largest = Math.max(this.#largest, curvature);
+    return curvature > LEAST_CURVATURE * this.#largest;
+  }
 }
+
+/** p and pᵀq, from which the frame tells singular from indefinite. */
+export const curvatureStop = (p: Vector, pq: number): Stop => ({ outcome: 'curvature', curvature: pq / dot(p.data, p.data), direction: p.matrix });
 
 class ConjugateGradients implements Recurrence {
   readonly name = 'conjugateGradients';
   readonly vectors: number;
   residualNorm = 0;
   products = 0;
-  readonly #operator: LinearOperator;
-  readonly #preconditioner: LinearOperator | undefined;
+  readonly #system: RangedSystem;
   readonly #iterate: Iterate;
+  readonly #watch = new CurvatureWatch();
   readonly #p: Vector;
   readonly #q: Vector;
   /** M r; r itself where there is no preconditioner. */
   readonly #z: Vector;
   /** rᵀz of the step before; 0 at a start. */
   #rz = 0;
+  /** pᵀM⁻¹p. */
+  #squared = 0;
   #alpha = 0;
   #steps = 0;
   /** zᵀr of the first step's z and the second step's r: zero, if M is symmetric. */
   #crossing = 0;
-  /** max ‖Ap‖/‖p‖ so far. */
-  #norm = 0;
 
-  constructor(operator: LinearOperator, preconditioner: LinearOperator | undefined, iterate: Iterate) {
-    const size = operator.rows;
+  constructor(system: RangedSystem, iterate: Iterate) {
+    const size = system.operator.rows;
+    const { preconditioner } = system;
     this.vectors = preconditioner === undefined ? 2 : 3;
-    this.#operator = operator;
-    this.#preconditioner = preconditioner;
+    this.#system = system;
     this.#iterate = iterate;
     this.#p = vector(size);
     this.#q = vector(size);
@@ -53,7 +72,8 @@ class ConjugateGradients implements Recurrence {
   }
 
   begin(residualNorm: number, fresh: boolean): void {
-    if (fresh) this.#norm = 0;
+    if (fresh) this.#watch.clear();
+    this.#squared = 0;
     this.residualNorm = residualNorm;
     this.#rz = 0;
     this.#steps = 0;
@@ -64,32 +84,35 @@ class ConjugateGradients implements Recurrence {
     const p = this.#p;
     const q = this.#q;
     const z = this.#z;
+    const { operator, preconditioner } = this.#system;
     let rz = this.residualNorm * this.residualNorm;
-    if (this.#preconditioner !== undefined) {
-      this.#preconditioner.applyUnchecked(z.matrix, r.matrix, 1, 0);
+    if (preconditioner !== undefined) {
+      preconditioner.applyUnchecked(z.matrix, r.matrix, 1, 0);
+      this.#system.settlePreconditioner(r.data, z.data);
       rz = dot(r.data, z.data);
     }
     if (!Number.isFinite(rz)) return NON_FINITE;
-    if (rz <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: rz / (this.residualNorm * this.residualNorm) };
-    if (this.#steps === 1 && this.#preconditioner !== undefined) {
+    if (rz <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: this.#system.curvatureOf(rz / (this.residualNorm * this.residualNorm)) };
+    if (this.#steps === 1 && preconditioner !== undefined) {
       const asymmetry = this.#asymmetry(rz);
       if (asymmetry > MOST_ASYMMETRY) return { outcome: 'asymmetricPreconditioner', asymmetry };
     }
-    multiplyAdd(p.data, this.#rz === 0 ? 0 : rz / this.#rz, z.data);
+    const beta = this.#rz === 0 ? 0 : rz / this.#rz;
+    multiplyAdd(p.data, beta, z.data);
     this.#rz = rz;
-    this.#operator.applyUnchecked(q.matrix, p.matrix, 1, 0);
+    operator.applyUnchecked(q.matrix, p.matrix, 1, 0);
     this.products++;
+    if (this.#system.settle(p.data, q.data)) return RESCALED;
     const pq = dot(p.data, q.data);
     if (!Number.isFinite(pq)) return NON_FINITE;
-    if (pq <= 0) return curvatureStop(p, pq, Math.max(this.#norm, Math.sqrt(dot(q.data, q.data) / dot(p.data, p.data))));
-    // ‖A‖ is at least pᵀAp/pᵀp of any p; the first directions are rich in the largest eigenvectors.
-    if (this.#steps < 4) this.#norm = Math.max(this.#norm, pq / dot(p.data, p.data));
+    this.#squared = rz + beta * beta * this.#squared;
+    if (!this.#watch.allows(pq, this.#squared)) return curvatureStop(p, pq);
     const alpha = rz / pq;
     if (!Number.isFinite(alpha)) return NON_FINITE;
     const rr = advance(x.data, r.data, alpha, p.data, q.data);
     if (!Number.isFinite(rr)) return NON_FINITE;
     this.#alpha = alpha;
-    if (this.#steps === 0 && this.#preconditioner !== undefined) this.#crossing = dot(z.data, r.data);
+    if (this.#steps === 0 && preconditioner !== undefined) this.#crossing = dot(z.data, r.data);
     this.#steps++;
     this.residualNorm = Math.sqrt(rr);
     return undefined;
@@ -107,7 +130,7 @@ class ConjugateGradients implements Recurrence {
 }
 
 /**
- * A solver for A x = b, A symmetric positive definite, N × N, by preconditioned conjugate gradients; its workspace (4 vectors of N numbers, 5 with a
+ * A solver for A x = b, A symmetric positive definite, N × N, by preconditioned conjugate gradients; its workspace (6 vectors of N numbers, 7 with a
  * preconditioner, float64) serves every solve. A step takes a product with A, one with M and some 10N flops. Without rounding, the error in the norm of A after k steps is at most 2((√κ − 1)/(√κ + 1))ᵏ of the
  * first one's, κ = cond(MA), and zero after as many steps as MA has different eigenvalues (Saad 2003, section 6.11.3). Operators of float32: wrap them by `converted`.
  * Throws ShapeError, OptionError.
@@ -116,10 +139,11 @@ export function conjugateGradientSolver(operator: LinearOperator, options: Solve
   const size = checkSystem(operator, 'conjugateGradients');
   checkPreconditioner(options.preconditioner, size, 'conjugateGradients', true);
   const iterate: Iterate = { x: vector(size), r: vector(size) };
-  return singleVectorSolver(operator, iterate, new ConjugateGradients(operator, options.preconditioner, iterate), options);
+  const system = new RangedSystem(operator, options.preconditioner);
+  return singleVectorSolver(system, iterate, new ConjugateGradients(system, iterate), options);
 }
 
 /** One solve with a workspace of its own: `conjugateGradientSolver(operator, options).solve(b, x, options)`. */
-export function conjugateGradients(operator: LinearOperator, b: Matrix, x: Matrix, options: SolverOptions & SolveControl = {}): Solution {
-  return conjugateGradientSolver(operator, options).solve(b, x, options);
+export function conjugateGradients(operator: LinearOperator, b: Vectors, x: Matrix, options: SolverOptions & SolveControl = {}): Solution {
+  return conjugateGradientSolver(operator, options).solve(b, x, controlOf(options));
 }

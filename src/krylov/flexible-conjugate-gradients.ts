@@ -7,14 +7,16 @@
  * with a window that slides (Notay's FCG(m) restarts it instead). m = 1 is the method of Polak and Ribière.
  */
 import { OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { view, zeros, type Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import { curvatureStop } from './conjugate-gradients.js';
-import { NON_FINITE, singleVectorSolver, vector, type Iterate, type Recurrence, type Stop, type Vector } from './single-vector-solver.js';
+import { curvatureStop, CurvatureWatch } from './conjugate-gradients.js';
+import { RangedSystem } from './ranged-system.js';
+import { NON_FINITE, RESCALED, singleVectorSolver, vector, type Iterate, type Recurrence, type Stop, type Vector } from './single-vector-solver.js';
 import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solution.js';
-import { checkPreconditioner, checkSystem } from './solver-checks.js';
+import { checkPreconditioner, checkSystem, controlOf } from './solver-checks.js';
 import { advance, dot } from './vector.js';
 
 export interface FlexibleOptions extends SolverOptions {
@@ -22,6 +24,10 @@ export interface FlexibleOptions extends SolverOptions {
   /** Directions that a new one is made A-orthogonal to (m), 2N numbers each; default 8. */
   readonly directions?: number;
 }
+export const FLEXIBLE_KEYS: KeysOf<FlexibleOptions> = {
+  relativeTolerance: true, absoluteTolerance: true, maxIterations: true, maxRestarts: true, roundoff: true, preconditioner: true,
+  blas: true, directions: true,
+};
 
 const DIRECTIONS = 8;
 
@@ -40,8 +46,8 @@ class FlexibleConjugateGradients implements Recurrence {
   readonly vectors: number;
   residualNorm = 0;
   products = 0;
-  readonly #operator: LinearOperator;
-  readonly #preconditioner: LinearOperator | undefined;
+  readonly #system: RangedSystem;
+  readonly #watch = new CurvatureWatch();
   readonly #blas: Blas;
   readonly #iterate: Iterate;
   readonly #z: Vector;
@@ -51,15 +57,14 @@ class FlexibleConjugateGradients implements Recurrence {
   /** p_iᵀq_i. */
   readonly #energies: Float64Array;
   #steps = 0;
-  #norm = 0;
 
-  constructor(operator: LinearOperator, { preconditioner, blas, directions = DIRECTIONS }: FlexibleOptions, iterate: Iterate) {
-    const size = operator.rows;
+  constructor(system: RangedSystem, { blas, directions = DIRECTIONS }: FlexibleOptions, iterate: Iterate) {
+    const size = system.operator.rows;
+    const { preconditioner } = system;
     // The window and the direction that comes next.
     const columns = directions + 1;
     this.vectors = 2 * columns + (preconditioner === undefined ? 0 : 1);
-    this.#operator = operator;
-    this.#preconditioner = preconditioner;
+    this.#system = system;
     this.#blas = blas;
     this.#iterate = iterate;
     this.#z = preconditioner === undefined ? iterate.r : vector(size);
@@ -70,7 +75,7 @@ class FlexibleConjugateGradients implements Recurrence {
   }
 
   begin(residualNorm: number, fresh: boolean): void {
-    if (fresh) this.#norm = 0;
+    if (fresh) this.#watch.clear();
     this.residualNorm = residualNorm;
     this.#steps = 0;
   }
@@ -84,23 +89,26 @@ class FlexibleConjugateGradients implements Recurrence {
     const p = this.#p.each[current];
     const q = this.#q.each[current];
     const squared = this.residualNorm * this.residualNorm;
+    const { operator, preconditioner } = this.#system;
     let rz = squared;
-    if (this.#preconditioner !== undefined) {
-      this.#preconditioner.applyUnchecked(z.matrix, r.matrix, 1, 0);
+    if (preconditioner !== undefined) {
+      preconditioner.applyUnchecked(z.matrix, r.matrix, 1, 0);
+      this.#system.settlePreconditioner(r.data, z.data);
       rz = dot(r.data, z.data);
     }
     if (!Number.isFinite(rz)) return NON_FINITE;
-    if (rz <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: rz / squared };
+    if (rz <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: this.#system.curvatureOf(rz / squared) };
     p.data.set(z.data);
     // Once the ring is full, all its columns but the current one are the window: two runs of columns around it.
     this.#removeWindow(p, z, 0, current, size);
     if (this.#steps >= columns) this.#removeWindow(p, z, current + 1, columns - current - 1, size);
-    this.#operator.applyUnchecked(q.matrix, p.matrix, 1, 0);
+    operator.applyUnchecked(q.matrix, p.matrix, 1, 0);
     this.products++;
+    if (this.#system.settle(p.data, q.data)) return RESCALED;
     const pq = dot(p.data, q.data);
     if (!Number.isFinite(pq)) return NON_FINITE;
-    if (pq <= 0) return curvatureStop(p, pq, Math.max(this.#norm, Math.sqrt(dot(q.data, q.data) / dot(p.data, p.data))));
-    if (this.#steps < 4) this.#norm = Math.max(this.#norm, pq / dot(p.data, p.data));
+    // In the norm of M⁻¹, ‖p‖² is at least rᵀz: M may change, and no recurrence knows more.
+    if (!this.#watch.allows(pq, preconditioner === undefined ? dot(p.data, p.data) : rz)) return curvatureStop(p, pq);
     this.#energies[current] = pq;
     const alpha = dot(p.data, r.data) / pq;
     if (!Number.isFinite(alpha)) return NON_FINITE;
@@ -122,7 +130,7 @@ class FlexibleConjugateGradients implements Recurrence {
 
 /**
  * A solver for A x = b, A symmetric positive definite, where M r need not be the same linear map at each step; rᵀM(r) > 0 is all it needs.
- * Memory: 2m + 5 vectors of N numbers; a step takes a product with A, one with M and 8mN flops. With a fixed symmetric M it takes the steps of conjugate gradients.
+ * Memory: 2m + 7 vectors of N numbers; a step takes a product with A, one with M and 8mN flops. With a fixed symmetric M it takes the steps of conjugate gradients.
  * Throws ShapeError, OptionError.
  */
 export function flexibleConjugateGradientSolver(operator: LinearOperator, options: FlexibleOptions): LinearSolver {
@@ -131,10 +139,11 @@ export function flexibleConjugateGradientSolver(operator: LinearOperator, option
   const { directions = DIRECTIONS } = options;
   if (!Number.isInteger(directions) || directions < 1) throw new OptionError(`directions must be a whole number ≥ 1, not ${directions}.`, { directions });
   const iterate: Iterate = { x: vector(size), r: vector(size) };
-  return singleVectorSolver(operator, iterate, new FlexibleConjugateGradients(operator, options, iterate), options);
+  const system = new RangedSystem(operator, options.preconditioner);
+  return singleVectorSolver(system, iterate, new FlexibleConjugateGradients(system, options, iterate), options);
 }
 
 /** One solve with a workspace of its own. */
 export function flexibleConjugateGradients(operator: LinearOperator, b: Matrix, x: Matrix, options: FlexibleOptions & SolveControl): Solution {
-  return flexibleConjugateGradientSolver(operator, options).solve(b, x, options);
+  return flexibleConjugateGradientSolver(operator, options).solve(b, x, controlOf(options));
 }

@@ -14,6 +14,7 @@
  */
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { FactorizationError, OptionError, ShapeError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
@@ -35,6 +36,9 @@ export interface ProbeOptions {
   /** Probes multiplied together, 3N numbers each; default 8. */
   readonly blockSize?: number;
 }
+export const PROBE_KEYS: KeysOf<ProbeOptions> = {
+  blas: true, seed: true, probes: true, degree: true, blockSize: true,
+};
 
 /** T_m of a probe: m diagonal entries; the m entries beside them, of which the last couples to the step that was not taken (0 where the space is invariant). */
 export interface Tridiagonal {

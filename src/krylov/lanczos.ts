@@ -9,6 +9,7 @@
  */
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { FactorizationError, MemoryError, OptionError, ShapeError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
@@ -30,6 +31,9 @@ export interface LanczosOptions {
   /** Bytes the basis may take; default: what is available. */
   readonly memoryLimit?: number;
 }
+export const LANCZOS_KEYS: KeysOf<LanczosOptions> = {
+  blas: true, seed: true, tolerance: true, maxIterations: true, basisSize: true, memoryLimit: true,
+};
 
 /** θ = yᵀAy of a unit vector y, and ‖Ay − θy‖: some eigenvalue lies within the bound of the value (Parlett, theorem 4.5.1). */
 export interface RitzValue { readonly value: number; readonly bound: number }

@@ -6,11 +6,12 @@
  * Lanczos vectors v_k = M⁻¹z_k with v_jᵀz_k = δ_jk, T_k their tridiagonal matrix, T_k = Q_kᵀR_k by plane rotations (c_k, s_k); η_k = −s_k η_{k−1} is the residual's
  * length in the norm of M, and ‖r‖₂ follows from r_k = s_k² r_{k−1} + c_k η_k v_{k+1} (the identity of S.-C. Choi, C. Paige, M. Saunders, SIAM J. Sci. Comput. 33(4), 2011, equation 3.5).
  */
-import type { Matrix } from '../dense/matrix.js';
+import type { Matrix, Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import { NON_FINITE, singleVectorSolver, vector, type Iterate, type Recurrence, type Stop, type Vector } from './single-vector-solver.js';
+import { RangedSystem } from './ranged-system.js';
+import { NON_FINITE, RESCALED, singleVectorSolver, vector, type Iterate, type Recurrence, type Stop, type Vector } from './single-vector-solver.js';
 import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solution.js';
-import { checkPreconditioner, checkSystem } from './solver-checks.js';
+import { checkPreconditioner, checkSystem, controlOf } from './solver-checks.js';
 import { addMultiple, dot, scaleBy } from './vector.js';
 
 /** ‖A r‖ below this share of ‖A‖‖r‖: r lies in the null space. */
@@ -30,8 +31,7 @@ class MinimalResiduals implements Recurrence {
   readonly vectors: number;
   residualNorm = 0;
   products = 0;
-  readonly #operator: LinearOperator;
-  readonly #preconditioner: LinearOperator | undefined;
+  readonly #system: RangedSystem;
   readonly #iterate: Iterate;
   readonly #q: Vector;
   /** v_{k−1}, v_k; z_k and the next; w_{k−2}, w_{k−1}. */
@@ -59,11 +59,11 @@ class MinimalResiduals implements Recurrence {
   #plateauResidual = 0;
   #plateauStep = 0;
 
-  constructor(operator: LinearOperator, preconditioner: LinearOperator | undefined, iterate: Iterate) {
-    const size = operator.rows;
+  constructor(system: RangedSystem, iterate: Iterate) {
+    const size = system.operator.rows;
+    const { preconditioner } = system;
     this.vectors = preconditioner === undefined ? 6 : 8;
-    this.#operator = operator;
-    this.#preconditioner = preconditioner;
+    this.#system = system;
     this.#iterate = iterate;
     this.#q = vector(size);
     this.#vBefore = vector(size);
@@ -92,14 +92,18 @@ class MinimalResiduals implements Recurrence {
     this.#failure = undefined;
     const squared = this.#precondition(this.#z, this.#v);
     if (!Number.isFinite(squared)) this.#failure = NON_FINITE;
-    else if (squared <= 0) this.#failure = { outcome: 'indefinitePreconditioner', preconditionerCurvature: squared / (residualNorm * residualNorm) };
+    else if (squared <= 0) this.#failure = { outcome: 'indefinitePreconditioner', preconditionerCurvature: this.#system.curvatureOf(squared / (residualNorm * residualNorm)) };
     this.#gamma = this.#eta = Math.sqrt(squared);
     this.#normalize(this.#v, this.#z, this.#gamma);
   }
 
   /** z ← M v; returns vᵀMv. */
   #precondition(z: Vector, v: Vector): number {
-    this.#preconditioner?.applyUnchecked(z.matrix, v.matrix, 1, 0);
+    const { preconditioner } = this.#system;
+    if (preconditioner !== undefined) {
+      preconditioner.applyUnchecked(z.matrix, v.matrix, 1, 0);
+      this.#system.settlePreconditioner(v.data, z.data);
+    }
     return dot(v.data, z.data);
   }
 
@@ -147,8 +151,9 @@ class MinimalResiduals implements Recurrence {
     const q = this.#q;
     const v = this.#v;
     const z = this.#z;
-    this.#operator.applyUnchecked(q.matrix, z.matrix, 1, 0);
+    this.#system.operator.applyUnchecked(q.matrix, z.matrix, 1, 0);
     this.products++;
+    if (this.#system.settle(z.data, q.data)) return RESCALED;
     const image = dot(q.data, q.data);
     if (!Number.isFinite(image)) return NON_FINITE;
     if (this.#steps > 0) addMultiple(q.data, -this.#gamma, this.#vBefore.data);
@@ -162,7 +167,7 @@ class MinimalResiduals implements Recurrence {
     if (!Number.isFinite(squared) || !Number.isFinite(length)) return NON_FINITE;
     // What is left of A z is rounding: the space is invariant.
     const invariant = length <= 16 * size * Number.EPSILON ** 2 * image;
-    if (!invariant && squared <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: squared / length };
+    if (!invariant && squared <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: this.#system.curvatureOf(squared / length) };
     const gamma = invariant ? 0 : Math.sqrt(squared);
 
     // The rotations before this one, applied to the new column of T; then its own.
@@ -211,16 +216,17 @@ class MinimalResiduals implements Recurrence {
 /**
  * A solver for A x = b, A symmetric, of any inertia; M symmetric positive definite. The residual's norm (that of M, where there is a preconditioner) never grows. For a singular A
  * and b in its range it converges to a solution (from a zero guess without preconditioner to that of least norm); else it ends with 'leastSquares' at an x that minimises the residual, to about √eps.
- * Memory: 8 vectors of N numbers, 10 with a preconditioner; a step takes a product with A, one with M and some 20N flops. Throws ShapeError, OptionError.
+ * Memory: 10 vectors of N numbers, 12 with a preconditioner; a step takes a product with A, one with M and some 20N flops. Throws ShapeError, OptionError.
  */
 export function minresSolver(operator: LinearOperator, options: SolverOptions = {}): LinearSolver {
   const size = checkSystem(operator, 'minres');
   checkPreconditioner(options.preconditioner, size, 'minres', true);
   const iterate: Iterate = { x: vector(size), r: vector(size) };
-  return singleVectorSolver(operator, iterate, new MinimalResiduals(operator, options.preconditioner, iterate), options);
+  const system = new RangedSystem(operator, options.preconditioner);
+  return singleVectorSolver(system, iterate, new MinimalResiduals(system, iterate), options);
 }
 
 /** One solve with a workspace of its own. */
-export function minres(operator: LinearOperator, b: Matrix, x: Matrix, options: SolverOptions & SolveControl = {}): Solution {
-  return minresSolver(operator, options).solve(b, x, options);
+export function minres(operator: LinearOperator, b: Vectors, x: Matrix, options: SolverOptions & SolveControl = {}): Solution {
+  return minresSolver(operator, options).solve(b, x, controlOf(options));
 }

@@ -4,15 +4,18 @@
  *
  * Restarts: the residual that a recurrence carries drifts away from b − Ax by about eps·Σ‖A‖‖αp‖ (A. Greenbaum, SIAM J. Matrix Anal. Appl. 18(3), 1997).
  * So convergence is claimed of the recomputed residual alone, and where that misses, the method starts again from it ("residual replacement",
- * H. van der Vorst, Q. Ye, SIAM J. Sci. Comput. 22(3), 2000, in its simplest form).
+ * H. van der Vorst, Q. Ye, SIAM J. Sci. Comput. 22(3), 2000, in its simplest form); when it gives up, stagnation.ts says. Where it ends short of the tolerance,
+ * x may be put back to the best one there was, and is never worse than at the start.
  */
 import { OptionError } from '../core/errors.js';
 import { sharedFloat64 } from '../core/shared-array.js';
-import { view, type Matrix } from '../dense/matrix.js';
-import type { LinearOperator } from '../operator/linear-operator.js';
-import type { LinearSolver, PlainOutcome, Solution, SolveControl, Tolerances } from './solution.js';
-import { checkVectors, largestEntry, LEAST_RELATIVE_TARGET, resolveTolerances, safeScale, type ResolvedTolerances } from './solver-checks.js';
-import { dot } from './vector.js';
+import { asVectors, view, type Matrix, type Vectors } from '../dense/matrix.js';
+import { normFromBelow, NORM_PRODUCTS } from './operator-norm.js';
+import type { RangedSystem } from './ranged-system.js';
+import type { CheckedControl, LinearSolver, PlainOutcome, Solution, SolveControl, Tolerances } from './solution.js';
+import { checkControl, checkVectors, curvatureRounding, largestEntry, LEAST_RELATIVE_TARGET, resolveTolerances, safeScale, type ResolvedTolerances } from './solver-checks.js';
+import { ROUNDING_LEVELS, Stagnation, WORTH_KEEPING } from './stagnation.js';
+import { dot, scaleBy } from './vector.js';
 import { runAtOnce, runInTurns } from './turns.js';
 
 /** Vectors of a solver, contiguous and whole: `data` is what loops take, `matrix` what operators take. */
@@ -29,11 +32,15 @@ export interface Iterate { readonly x: Vector; readonly r: Vector }
 /** Why a recurrence cannot go on. */
 export type Stop =
   | { readonly outcome: 'nonFinite' | 'leastSquares' }
-  | { readonly outcome: 'indefinite'; readonly curvature: number; readonly curvatureBound: number; readonly direction: Matrix }
+  /** pᵀAp/pᵀp is not above rounding: the frame says whether A is singular or indefinite. */
+  | { readonly outcome: 'curvature'; readonly curvature: number; readonly direction: Matrix }
+  /** The system has taken another scale: all begins anew. */
+  | { readonly outcome: 'rescaled' }
   | { readonly outcome: 'indefinitePreconditioner'; readonly preconditionerCurvature: number }
   | { readonly outcome: 'asymmetricPreconditioner'; readonly asymmetry: number };
 
-export const NON_FINITE: Stop = { outcome: 'nonFinite' };
+export const NON_FINITE = { outcome: 'nonFinite' } as const;
+export const RESCALED = { outcome: 'rescaled' } as const;
 
 export interface Recurrence {
   /** For progress and messages. */
@@ -52,38 +59,53 @@ export interface Recurrence {
   finish?(): void;
 }
 
-interface Run { readonly b: Matrix; readonly x: Matrix; readonly control: SolveControl; readonly tolerances: ResolvedTolerances }
+/** How a solve ended. */
+type End =
+  | Exclude<Stop, { readonly outcome: 'curvature' | 'rescaled' }>
+  | { readonly outcome: PlainOutcome }
+  | { readonly outcome: 'indefinite' | 'singular'; readonly curvature: number; readonly curvatureBound: number; readonly direction: Matrix };
+
+interface Run { readonly b: Matrix; readonly x: Matrix; readonly control: CheckedControl; readonly tolerances: ResolvedTolerances }
 
 class SingleVectorSolver implements LinearSolver {
   readonly size: number;
-  readonly workspaceBytes: number;
-  readonly #operator: LinearOperator;
+  readonly #system: RangedSystem;
   readonly #recurrence: Recurrence;
   readonly #iterate: Iterate;
   readonly #options: Tolerances;
+  /** x as a later cycle began; the first begins at the guess. */
+  #start: Float64Array | undefined;
+  /** The x of least estimated residual in the cycle as far as it was kept, and that residual. */
+  readonly #best: Float64Array;
+  #least = 0;
+  /** ‖A‖ of the ranged system, once it was asked for. */
+  #norm: number | undefined;
   #busy = false;
 
-  constructor(operator: LinearOperator, iterate: Iterate, recurrence: Recurrence, options: Tolerances) {
-    this.size = operator.rows;
-    this.workspaceBytes = 8 * this.size * (2 + recurrence.vectors);
-    this.#operator = operator;
+  constructor(system: RangedSystem, iterate: Iterate, recurrence: Recurrence, options: Tolerances) {
+    this.size = system.operator.rows;
+    this.#system = system;
     this.#recurrence = recurrence;
     this.#iterate = iterate;
+    this.#best = new Float64Array(this.size);
     this.#options = options;
   }
 
-  solve(b: Matrix, x: Matrix, control: SolveControl = {}): Solution {
+  get workspaceBytes(): number { return 8 * this.size * (3 + (this.#start === undefined ? 0 : 1) + this.#recurrence.vectors); }
+
+  solve(b: Vectors, x: Matrix, control: SolveControl = {}): Solution {
     return runAtOnce(this.#iterations(this.#checked(b, x, control)));
   }
 
-  async solveAsync(b: Matrix, x: Matrix, control: SolveControl = {}): Promise<Solution> {
+  async solveAsync(b: Vectors, x: Matrix, control: SolveControl = {}): Promise<Solution> {
     return runInTurns(this.#iterations(this.#checked(b, x, control)));
   }
 
-  #checked(b: Matrix, x: Matrix, control: SolveControl): Run {
+  #checked(given: Vectors, x: Matrix, asked: SolveControl): Run {
+    const b = asVectors(given, 'b');
     checkVectors(b, 'b', this.size, 1);
     checkVectors(x, 'x', this.size, 1);
-    if (control.guess !== undefined) checkVectors(control.guess, 'guess', this.size, 1);
+    const control = checkControl(asked, this.size, 1);
     const tolerances = resolveTolerances(this.size, this.#options, control);
     if (this.#busy) throw new OptionError('This solver is at work on another right-hand side: wait for it, or make a second solver.');
     this.#busy = true;
@@ -94,8 +116,34 @@ class SingleVectorSolver implements LinearSolver {
   #trueResidual(b: Matrix, scale: number, zero: boolean): number {
     const { x, r } = this.#iterate;
     for (let i = 0; i < this.size; i++) r.data[i] = scale * b.data[b.offset + i];
-    if (!zero) this.#operator.applyUnchecked(r.matrix, x.matrix, -1, 1);
+    if (!zero) this.#system.operator.applyUnchecked(r.matrix, x.matrix, -1, 1);
     return Math.sqrt(dot(r.data, r.data));
+  }
+
+  #keep(residual: number): void {
+    this.#best.set(this.#iterate.x.data);
+    this.#least = residual;
+  }
+
+  /** A cycle begins at this true residual, or begins anew. */
+  #begin(residual: number, first: boolean): void {
+    this.#recurrence.begin(residual, first);
+    if (!first) (this.#start ??= new Float64Array(this.size)).set(this.#iterate.x.data);
+    this.#keep(residual);
+  }
+
+  /** x ← the guess, scaled. */
+  #load(guess: Matrix | undefined, scale: number): void {
+    const { data } = this.#iterate.x;
+    if (guess === undefined) data.fill(0);
+    else for (let i = 0; i < this.size; i++) data[i] = (scale / this.#system.factor) * guess.data[guess.offset + i];
+  }
+
+  /** x and the best one change places. */
+  #exchange(): void {
+    const x = this.#iterate.x.data;
+    const y = this.#best;
+    for (let i = 0; i < this.size; i++) [x[i], y[i]] = [y[i], x[i]];
   }
 
   *#iterations(run: Run): Generator<undefined, Solution, undefined> {
@@ -110,11 +158,11 @@ class SingleVectorSolver implements LinearSolver {
     const { size } = this;
     const recurrence = this.#recurrence;
     const { x } = this.#iterate;
-    const { relativeTolerance, absoluteTolerance, maxIterations, maxRestarts } = tolerances;
-    const { guess, signal, onProgress, onIteration } = control;
+    const { relativeTolerance, absoluteTolerance, maxIterations, maxRestarts, roundoff } = tolerances;
+    const { guess, keep = 'last', signal, onProgress, onIteration } = control;
     const scale = safeScale(largestEntry(b, 0, 'b'));
     let zero = guess === undefined || largestEntry(guess, 0, 'guess') === 0;
-    for (let i = 0; i < size; i++) x.data[i] = zero || guess === undefined ? 0 : scale * guess.data[guess.offset + i];
+    this.#load(guess, scale);
     const length = this.#trueResidual(b, scale, true);
     if (length === 0) {
       // The only solution there is; a guess could but lead astray.
@@ -125,25 +173,42 @@ class SingleVectorSolver implements LinearSolver {
     let residual = zero ? length : this.#trueResidual(b, scale, false);
     const target = Math.max(relativeTolerance * length, absoluteTolerance * scale);
     const leastTarget = Math.max(target, LEAST_RELATIVE_TARGET * length);
+    const norm = (): number => {
+      if (this.#norm === undefined) {
+        this.#norm = normFromBelow(this.#system.operator);
+        products += NORM_PRODUCTS;
+      }
+      return this.#norm;
+    };
+    const level = (): number => roundoff * norm() * Math.sqrt(dot(x.data, x.data));
+    const stagnation = new Stagnation(size, maxRestarts);
     const history = [residual / length];
     let iterations = 0;
-    let restarts = 0;
     let estimated = residual;
-    let stop: Stop | { readonly outcome: PlainOutcome } | undefined;
-    if (!Number.isFinite(residual)) stop = NON_FINITE;
-    else if (residual <= target) stop = { outcome: 'converged' };
-    while (stop === undefined) {
-      recurrence.begin(residual, restarts === 0);
+    let end: End | undefined;
+    if (!Number.isFinite(residual)) end = NON_FINITE;
+    else if (residual <= target) end = { outcome: 'converged' };
+    while (end === undefined) {
+      this.#begin(residual, stagnation.restarts === 0);
+      stagnation.begin(residual);
       const before = residual;
+      let hovers = false;
       for (;;) {
-        if (signal?.aborted) stop = { outcome: 'aborted' };
-        else if (iterations === maxIterations) stop = { outcome: 'maxIterations' };
+        if (signal?.aborted) end = { outcome: 'aborted' };
+        else if (iterations === maxIterations) end = { outcome: 'maxIterations' };
         else {
           const sofar = recurrence.products;
-          stop = recurrence.step();
+          const stop = recurrence.step();
           products += recurrence.products - sofar;
+          if (stop?.outcome === 'rescaled') {
+            scaleBy(x.data, 1 / this.#system.factor);
+            this.#begin(residual, true);
+            continue;
+          }
+          if (stop?.outcome === 'curvature') end = this.#told(stop, norm(), roundoff);
+          else end = stop;
         }
-        if (stop !== undefined) {
+        if (end !== undefined) {
           recurrence.finish?.();
           break;
         }
@@ -153,30 +218,85 @@ class SingleVectorSolver implements LinearSolver {
         history.push(estimated / length);
         onIteration?.(iterations, estimated / length);
         onProgress?.({ phase: recurrence.name, done: iterations, total: maxIterations });
-        if (estimated <= leastTarget) break;
+        if (estimated <= WORTH_KEEPING * this.#least) this.#keep(estimated);
+        hovers = stagnation.hovers(estimated, level);
+        if (estimated <= leastTarget || hovers) break;
         yield undefined;
       }
       if (!zero) {
         residual = this.#trueResidual(b, scale, false);
         products++;
       }
-      if (residual <= target) stop = { outcome: 'converged' };
-      else if (stop === undefined) {
-        if (!Number.isFinite(residual)) stop = NON_FINITE;
-        else if (restarts === maxRestarts || residual > before / 2) stop = { outcome: 'stagnated' };
-        else restarts++;
+      if (end === undefined && !Number.isFinite(residual)) end = NON_FINITE;
+      // The rounding of b − Ax alone is as long as b: x has left along null vectors.
+      if (hovers && residual > target && ROUNDING_LEVELS * level() >= length) {
+        end ??= this.#alongNullSpace(norm(), roundoff);
+        products++;
+      }
+      if (!(residual <= target) && (keep === 'best' || end === undefined || end.outcome === 'singular')) {
+        // Where neither the estimate nor the product is near the least there was.
+        if (this.#least < before && !(Math.min(estimated, residual) <= this.#least / WORTH_KEEPING)) {
+          const last = residual;
+          this.#exchange();
+          residual = this.#trueResidual(b, scale, false);
+          products++;
+          if (last < residual) {
+            this.#exchange();
+            residual = this.#trueResidual(b, scale, false);
+            products++;
+          }
+        }
+        if (!(residual <= before)) {
+          if (stagnation.restarts === 0 || this.#start === undefined) this.#load(guess, scale);
+          else x.data.set(this.#start);
+          residual = before;
+        }
+      }
+      if (residual <= target) end = { outcome: 'converged' };
+      // What is left at the level of rounding lies along null vectors of any A.
+      else if (end?.outcome === 'singular' && residual <= ROUNDING_LEVELS * level()) end = { outcome: 'stagnated' };
+      else if (end === undefined) {
+        if (stagnation.goesOn(residual, before)) stagnation.restart();
+        else end = { outcome: 'stagnated' };
       }
     }
-    for (let i = 0; i < size; i++) out.data[out.offset + i] = x.data[i] / scale;
+    for (let i = 0; i < size; i++) out.data[out.offset + i] = x.data[i] * (this.#system.factor / scale);
+    if (out.data instanceof Float32Array && !zero) {
+      // The residual of the x that is handed back.
+      for (let i = 0; i < size; i++) x.data[i] = out.data[out.offset + i] / (this.#system.factor / scale);
+      residual = this.#trueResidual(b, scale, false);
+      products++;
+      if (end.outcome === 'converged' && !(residual <= target)) end = { outcome: 'stagnated' };
+    }
     return {
-      ...stop, x: out, iterations, products, restarts, residual: residual / length, residualNorm: residual / scale, estimatedResidual: estimated / length,
+      ...end, x: out, iterations, products, restarts: stagnation.restarts, residual: residual / length, residualNorm: residual / scale, estimatedResidual: estimated / length,
       history: Float64Array.from(history),
     };
   }
+
+  /** x itself as a direction without curvature, if it is one; r is its true residual. */
+  #alongNullSpace(norm: number, roundoff: number): End | undefined {
+    const { x, r } = this.#iterate;
+    const direction = vector(this.size);
+    direction.data.set(x.data);
+    const product = vector(this.size);
+    this.#system.operator.applyUnchecked(product.matrix, x.matrix, 1, 0);
+    const curvature = dot(x.data, product.data) / dot(x.data, x.data);
+    if (dot(x.data, r.data) < 0) scaleBy(direction.data, -1);
+    const end = this.#told({ outcome: 'curvature', curvature, direction: direction.matrix }, norm, roundoff);
+    return Math.abs(curvature) <= curvatureRounding(this.size, roundoff) * norm ? end : undefined;
+  }
+
+  /** What a direction without curvature says of A itself. */
+  #told({ curvature, direction }: Stop & { readonly outcome: 'curvature' }, norm: number, roundoff: number): End {
+    const bound = curvatureRounding(this.size, roundoff) * norm;
+    const { factor } = this.#system;
+    return { outcome: curvature < -bound ? 'indefinite' : 'singular', curvature: curvature / factor, curvatureBound: bound / factor, direction };
+  }
 }
 
-/** A solver for A x = b that steps the given recurrence; the recurrence works on the same iterate. */
-export function singleVectorSolver(operator: LinearOperator, iterate: Iterate, recurrence: Recurrence, options: Tolerances): LinearSolver {
-  resolveTolerances(operator.rows, options);
-  return new SingleVectorSolver(operator, iterate, recurrence, options);
+/** A solver for A x = b that steps the given recurrence; the recurrence works on the same system and iterate. */
+export function singleVectorSolver(system: RangedSystem, iterate: Iterate, recurrence: Recurrence, options: Tolerances): LinearSolver {
+  resolveTolerances(system.operator.rows, options);
+  return new SingleVectorSolver(system, iterate, recurrence, options);
 }

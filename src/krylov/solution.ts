@@ -2,7 +2,8 @@
  * What the Krylov solvers take and what they give back: tolerances, outcomes as data, the interface of a solver with its workspace. Layer 3.
  */
 import type { RunControl } from '../core/context.js';
-import type { Matrix } from '../dense/matrix.js';
+import type { KeysOf } from '../core/known-options.js';
+import type { Matrix, Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 
 export interface Tolerances {
@@ -17,20 +18,40 @@ export interface Tolerances {
    * and only while that at least halves it; default 20.
    */
   readonly maxRestarts?: number;
+  /**
+   * How accurate products with A are, relative to ‖A‖‖x‖: what is taken for rounding, of a residual that no longer falls and
+   * of a curvature; default 2⁻⁵². About 2⁻²³ for an operator that computes in float32.
+   */
+  readonly roundoff?: number;
 }
 
 export interface SolverOptions extends Tolerances {
   /** M ≈ A⁻¹, as a product z = M r; default none (the identity). */
   readonly preconditioner?: LinearOperator;
 }
+export const SOLVER_KEYS: KeysOf<SolverOptions> = {
+  relativeTolerance: true, absoluteTolerance: true, maxIterations: true, maxRestarts: true, roundoff: true, preconditioner: true,
+};
 
 /** What may differ from one solve to the next; tolerances replace those of the solver. */
 export interface SolveControl extends RunControl, Tolerances {
   /** x₀, which may be x itself; default zero. */
-  readonly guess?: Matrix;
+  readonly guess?: Vectors;
+  /**
+   * Which x is handed back where maxIterations, abort, an indefinite operator or a preconditioner end the iteration: the last
+   * iterate, whose error in the norm of A is least (default), or the one of least residual, which is never worse than the start.
+   */
+  readonly keep?: 'last' | 'best';
   /** After each iteration: its number and the estimated relative residual. */
   readonly onIteration?: (iteration: number, residual: number) => void;
 }
+export const SOLVE_CONTROL_KEYS: KeysOf<SolveControl & { readonly team?: unknown }> = {
+  relativeTolerance: true, absoluteTolerance: true, maxIterations: true, maxRestarts: true, roundoff: true, guess: true, keep: true,
+  onIteration: true, signal: true, onProgress: true, team: true,
+};
+
+/** The control of a solve whose guess has been checked. */
+export interface CheckedControl extends SolveControl { readonly guess?: Matrix }
 
 interface Numbers {
   /** The solution, or the last iterate: the matrix that was passed in. */
@@ -40,7 +61,7 @@ interface Numbers {
   readonly products: number;
   /** How often the method went on from a recomputed residual. */
   readonly restarts: number;
-  /** ‖b − Ax‖₂/‖b‖₂ by a product with the final x in float64 (0 for b = 0); NaN where that product is not finite. */
+  /** ‖b − Ax‖₂/‖b‖₂ by a product with the x that is handed back, as it was rounded to its precision (0 for b = 0); NaN where that product is not finite. */
   readonly residual: number;
   /** The same without the division, which absolute tolerances are about. */
   readonly residualNorm: number;
@@ -51,9 +72,9 @@ interface Numbers {
 }
 
 /**
- * converged: the true residual meets the tolerance. maxIterations, aborted: x is the last iterate. nonFinite: a product was NaN or infinite; x is the last finite iterate.
- * stagnated: the recurrence met the tolerance, the true residual did not and no longer falls at restarts: the tolerance lies below what rounding (about
- * eps·‖A‖‖x‖) or the operator's own inaccuracy allow.
+ * converged: the true residual meets the tolerance. maxIterations, aborted: x is what `keep` says. nonFinite: a product was NaN or infinite; x is the last finite iterate.
+ * stagnated: the true residual no longer falls (stagnation.ts), or x in float32 cannot hold what was found: the tolerance lies below what rounding (about
+ * eps·‖A‖‖x‖) or the operator's own inaccuracy allow. x is the iterate of least residual, within a quarter.
  * leastSquares (MINRES alone): ‖A(b − Ax)‖ vanishes though b − Ax does not: A is singular, b has a part outside its range, x minimises the residual.
  */
 export type PlainOutcome = 'converged' | 'maxIterations' | 'stagnated' | 'nonFinite' | 'aborted' | 'leastSquares';
@@ -61,11 +82,14 @@ export type PlainOutcome = 'converged' | 'maxIterations' | 'stagnated' | 'nonFin
 export type Solution =
   | Numbers & { readonly outcome: PlainOutcome }
   | Numbers & {
-    /** A direction p with pᵀAp ≤ 0: A is not positive definite. x is the iterate before that direction (the guess, if it is the first). */
-    readonly outcome: 'indefinite';
+    /**
+     * indefinite: a direction p with pᵀAp < 0 beyond rounding: A is not positive definite. x is the iterate before that direction (the guess, if it is the first), or
+     * the best with `keep`. singular: pᵀAp is zero to rounding, so A is singular, or as good as, and what is left of b lies outside its range: x is the iterate of least residual, within a quarter.
+     */
+    readonly outcome: 'indefinite' | 'singular';
     /** pᵀAp/pᵀp. */
     readonly curvature: number;
-    /** Rounding of the curvature: where |curvature| is below it, A may be singular rather than indefinite. */
+    /** Rounding of the curvature, by an estimate of ‖A‖ from a few products: |curvature| is above it where A is indefinite. */
     readonly curvatureBound: number;
     /** p, of descent (pᵀ(b − Ax) > 0), of any length; N × 1 in the solver's workspace: valid until its next solve. */
     readonly direction: Matrix;
@@ -88,11 +112,11 @@ export interface LinearSolver {
   /** Bytes of vectors that the solver keeps. */
   readonly workspaceBytes: number;
   /**
-   * x ← an approximation of A⁻¹b; b and x are N × 1, of either precision, and may share memory. Synchronous: abort is seen between iterations, where
+   * x ← an approximation of A⁻¹b; b and x are N × 1, of either precision, and may share memory; b may be an array of N numbers. Synchronous: abort is seen between iterations, where
    * something called from within (a product, a callback) fires the signal. From the second solve on nothing of size N is allocated.
    * Throws ShapeError, OptionError, and NonFiniteError for a right-hand side or guess that is NaN or infinite.
    */
-  solve(b: Matrix, x: Matrix, control?: SolveControl): Solution;
+  solve(b: Vectors, x: Matrix, control?: SolveControl): Solution;
   /** The same iterations with the same bits; the event loop gets its turn at least every 50 ms or iteration, so that timers and signals work. One solve at a time. */
-  solveAsync(b: Matrix, x: Matrix, control?: SolveControl): Promise<Solution>;
+  solveAsync(b: Vectors, x: Matrix, control?: SolveControl): Promise<Solution>;
 }

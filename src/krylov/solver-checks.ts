@@ -2,10 +2,12 @@
  * What the Krylov solvers check before they start. Layer 3.
  */
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
-import { checkView, type Matrix } from '../dense/matrix.js';
+import { requireRole } from '../core/kind.js';
+import { requireKnownOptions } from '../core/known-options.js';
+import { asVectors, checkView, transposeHint, type Matrix } from '../dense/matrix.js';
 import { requireSquare } from '../operator/checks.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import type { Tolerances } from './solution.js';
+import { SOLVE_CONTROL_KEYS, type CheckedControl, type SolveControl, type Tolerances } from './solution.js';
 
 export type ResolvedTolerances = Readonly<Required<Tolerances>>;
 
@@ -32,9 +34,11 @@ export function resolveTolerances(size: number, solver: Tolerances, call: Tolera
   const maxRestarts = call.maxRestarts ?? solver.maxRestarts ?? MOST_RESTARTS;
   nonNegative(relativeTolerance, 'relativeTolerance', 1);
   nonNegative(absoluteTolerance, 'absoluteTolerance');
+  const roundoff = call.roundoff ?? solver.roundoff ?? Number.EPSILON;
   whole(maxIterations, 'maxIterations');
   whole(maxRestarts, 'maxRestarts');
-  return { relativeTolerance, absoluteTolerance, maxIterations, maxRestarts };
+  nonNegative(roundoff, 'roundoff', 1);
+  return { relativeTolerance, absoluteTolerance, maxIterations, maxRestarts, roundoff };
 }
 
 /** The size of a symmetric system. Throws ShapeError, OptionError. */
@@ -48,6 +52,7 @@ export function checkSystem(operator: LinearOperator, method: string): number {
 /** Throws ShapeError, and OptionError where a symmetric preconditioner is needed and this one is none by its own account. */
 export function checkPreconditioner(preconditioner: LinearOperator | undefined, size: number, method: string, symmetric: boolean): void {
   if (preconditioner === undefined) return;
+  requireRole(preconditioner, 'operator', `preconditioner of ${method}`);
   const { rows, cols } = preconditioner;
   if (rows !== size || cols !== size) throw new ShapeError(`The preconditioner is ${rows} × ${cols}, the operator ${size} × ${size}.`, { rows, cols, size });
   if (symmetric && !preconditioner.symmetric) throw new OptionError(`${method} needs a symmetric positive definite preconditioner; this one says that it is not symmetric: use flexibleConjugateGradients.`);
@@ -57,9 +62,24 @@ export function checkPreconditioner(preconditioner: LinearOperator | undefined, 
 export function checkVectors(a: Matrix, name: string, size: number, cols: number): void {
   checkView(a, name);
   if (a.rows !== size || a.cols !== cols) {
-    const hint = cols === 1 && a.cols > 1 ? ' For several right-hand sides there is blockConjugateGradients.' : '';
+    const hint = a.rows !== size && a.cols === size ? transposeHint(a, size) : cols === 1 && a.cols > 1 ? ' For several right-hand sides there is blockConjugateGradients.' : '';
     throw new ShapeError(`${name} is ${a.rows} × ${a.cols}, and ${size} × ${cols} is needed.${hint}`, { rows: a.rows, cols: a.cols, expected: [size, cols] });
   }
+}
+
+/** Of the options of a solver and of a call together, those of the call. */
+export function controlOf(options: SolveControl): SolveControl {
+  return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(SOLVE_CONTROL_KEYS, key)));
+}
+
+/** What a call passes along, its guess of size × cols as a matrix. Throws OptionError for unknown keys, ShapeError. */
+export function checkControl(control: SolveControl, size: number, cols: number): CheckedControl {
+  requireKnownOptions(control, SOLVE_CONTROL_KEYS, 'solve');
+  const { guess: given, ...rest } = control;
+  if (given === undefined) return rest;
+  const guess = asVectors(given, 'guess');
+  checkVectors(guess, 'guess', size, cols);
+  return { ...rest, guess };
 }
 
 /** max |a_ij| of column j. Throws NonFiniteError that names the entry. */
@@ -74,6 +94,9 @@ export function largestEntry(a: Matrix, j: number, name: string): number {
   }
   return largest;
 }
+
+/** |pᵀAp/pᵀp| up to this share of ‖A‖ may be rounding alone: of N terms, or of products that are no more accurate. */
+export const curvatureRounding = (size: number, roundoff: number): number => Math.max(size * Number.EPSILON, 16 * roundoff);
 
 /** A power of two that brings the number close to one where its square would leave the range; else 1, so that no bits change. */
 export function safeScale(largest: number): number {

@@ -12,17 +12,25 @@
  */
 import type { RunControl } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { integrate, lanczosMatrices, type ProbeOptions, type Quadrature } from './lanczos-quadrature.js';
 import { quadratureError, quadratureSteps, type QuadratureSteps } from './quadrature-error.js';
 import { sampleInterval } from './sample-interval.js';
 
+/** Equally spaced values. */
+export interface Grid { readonly from?: number; readonly to?: number; readonly count?: number }
+export const GRID_KEYS: KeysOf<Grid> = { from: true, to: true, count: true };
+
 export interface DensityOptions extends ProbeOptions {
   /** Where the density is wanted: count equally spaced values; default 200 from the smallest node − 4σ to the largest + 4σ. */
-  readonly grid?: { readonly from?: number; readonly to?: number; readonly count?: number };
+  readonly grid?: Grid;
   /** σ, in units of the eigenvalues; default a fiftieth of the interval of the nodes. */
   readonly width?: number;
 }
+export const DENSITY_KEYS: KeysOf<DensityOptions> = {
+  blas: true, seed: true, probes: true, degree: true, blockSize: true, grid: true, width: true,
+};
 
 /** A curve over the grid with its pointwise 95 % confidence interval. */
 export interface Curve {

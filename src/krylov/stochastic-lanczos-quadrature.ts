@@ -12,6 +12,7 @@
  */
 import type { RunControl } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import {
   DEGREE,
@@ -61,6 +62,9 @@ export interface LogDeterminantOptions extends ProbeOptions {
    */
   readonly factorization?: FactoredMatrix;
 }
+export const LOG_DETERMINANT_KEYS: KeysOf<LogDeterminantOptions> = {
+  blas: true, seed: true, probes: true, degree: true, blockSize: true, lowerBound: true, factorization: true,
+};
 
 export type LogDeterminant =
   | TraceEstimate

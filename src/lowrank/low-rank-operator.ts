@@ -2,12 +2,14 @@
  * A symmetric matrix of low rank by its eigenvectors: U·diag(s)·Uᵀ. Layer 3.
  */
 import { NonFiniteError, ShapeError } from '../core/errors.js';
+import { asFloat64 } from '../core/numbers.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
-import { checkView, copyInto, view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { asVectors, copyInto, view, type FloatArray, type Matrix, type Vectors } from '../dense/matrix.js';
 import type { Team } from '../parallel/team.js';
 import { BlockWorkspace, byChunks } from '../operator/block-workspace.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { trustClass } from '../operator/self-check.js';
 import { PanelAlgebra } from './panel-algebra.js';
 
 const isShared = (a: Matrix): boolean => a.data.buffer instanceof SharedArrayBuffer;
@@ -31,8 +33,9 @@ export class LowRankOperator implements LinearOperator {
   readonly #output = new BlockWorkspace();
 
   /** Throws ShapeError, NonFiniteError (values that are not finite). */
-  constructor(vectors: Matrix, values: Float64Array, blas: Blas, team?: Team) {
-    checkView(vectors, 'vectors');
+  constructor(givenVectors: Vectors, givenValues: ArrayLike<number>, blas: Blas, team?: Team) {
+    const vectors = asVectors(givenVectors, 'vectors');
+    const values = asFloat64(givenValues, 'values');
     const { rows, cols } = vectors;
     if (values.length !== cols) throw new ShapeError(`There are ${values.length} values for ${cols} vectors.`, { values: values.length, vectors: cols });
     values.forEach((value, i) => { if (!Number.isFinite(value)) throw new NonFiniteError(`Value ${i} is ${value}.`, { index: i, value }); });
@@ -76,6 +79,7 @@ export class LowRankOperator implements LinearOperator {
     return this.#algebra.team === undefined || isShared(a) ? a : workspace.take(a.rows, a.cols, a.data);
   }
 }
+trustClass(LowRankOperator);
 
 function tight(a: Matrix): Matrix {
   const length = a.rows * a.cols;

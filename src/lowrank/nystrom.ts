@@ -8,10 +8,13 @@
  * so that Ĝ = U diag(λ) Uᵀ satisfies 0 ≼ Ĝ ≼ G up to rounding and ν, before and after truncation. Departures: ‖Y‖_F stands for ‖Y‖₂; the SVD is by
  * QR and the eigenvalues of RRᵀ, whose error eps·σ₁² lies below ν; where ΩᵀY_ν is not numerically positive definite, ν grows tenfold up to 1e-6·‖Y‖_F.
  */
-import { FactorizationError, NotPositiveDefiniteError } from '../core/errors.js';
+import { FactorizationError, NonFiniteError, NotPositiveDefiniteError } from '../core/errors.js';
 import { addScaled } from '../operator/block-arithmetic.js';
 import { block, copyInto, zeros, type Matrix } from '../dense/matrix.js';
+import { normFromBelow, NORM_PRODUCTS } from '../krylov/operator-norm.js';
+import { safeScale } from '../krylov/solver-checks.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { scaled } from '../operator/scaled.js';
 import { LowRankOperator } from './low-rank-operator.js';
 import { orthonormalize } from './orthonormalize.js';
 import { PanelAlgebra } from './panel-algebra.js';
@@ -36,9 +39,20 @@ const LARGEST_SHIFT = 1e-6;
  * A rank-r positive semidefinite approximation Ĝ of a positive semidefinite N × N operator, from rank + oversampling products and one pass.
  * E‖G − Ĝ‖_* ≤ (1 + r/(p − 1))·Σ_{j>r} λ_j(G) with oversampling p ≥ 2, before truncation.
  * Cost besides the products: about 14Nk² flops; memory 8(N(2k + r) + 6k²) bytes, estimated before it is allocated. The same seed gives the same bits, with a team of any size or without.
+ * Entries may be of any size: where squares of the sketch leave the range, a multiple by a power of two is approximated, from as many products again.
  * Throws NotPositiveDefiniteError where the operator shows to be indefinite; ShapeError, OptionError, MemoryError, NonFiniteError, AbortedError.
  */
 export async function nystrom(operator: LinearOperator, options: SketchOptions, control: LowRankControl = {}): Promise<Nystrom> {
+  const found = await sketched(operator, options, control, false);
+  if (found !== undefined) return found;
+  const factor = safeScale(normFromBelow(operator));
+  const { operator: { vectors, values }, shift, columns, products } = (await sketched(scaled(operator, factor), options, control, true))!;
+  const unscaled = new LowRankOperator(vectors, values.map((value) => value / factor), options.blas, control.team);
+  return { operator: unscaled, shift: shift / factor, columns, products: 2 * products + NORM_PRODUCTS };
+}
+
+/** The approximation; undefined where ‖Y‖_F² has left the range, or is near its ends, unless that is to be `tolerated`. */
+async function sketched(operator: LinearOperator, options: SketchOptions, control: LowRankControl, tolerated: boolean): Promise<Nystrom | undefined> {
   const resolved = resolveSketch(operator, options);
   const { blas, size, rank, columns, seed } = resolved;
   requireNumbers(size * (2 * columns + rank) + 6 * columns * columns, resolved);
@@ -47,8 +61,13 @@ export async function nystrom(operator: LinearOperator, options: SketchOptions, 
   const y = sharedPanel(size, columns);
   algebra.fillNormal(omega, seed, STREAM, 0);
   orthonormalize(omega, algebra);
-  const squared = await multiplyBlocks(operator, columns, 'sketch', control, (first, count) => ({ x: block(omega, 0, first, size, count), out: block(y, 0, first, size, count) }));
+  const squared = await multiplyBlocks(operator, columns, 'sketch', control, (first, count) => ({ x: block(omega, 0, first, size, count), out: block(y, 0, first, size, count) })).catch((error: unknown) => {
+    if (error instanceof NonFiniteError) return undefined;
+    throw error;
+  });
   const products = columns;
+  if (!tolerated && (squared === undefined || safeScale(Math.sqrt(squared)) !== 1 || (squared === 0 && normFromBelow(operator) > 0))) return undefined;
+  if (squared === undefined) throw new NonFiniteError('A product of the operator is NaN or infinite.', {});
   if (squared === 0) {
     // G vanishes on a random space: it is zero, and any basis does.
     const vectors = sharedPanel(size, rank);

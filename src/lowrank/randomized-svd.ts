@@ -8,6 +8,7 @@
  * QBQᵀ is the orthogonal projection of G on {QXQᵀ}, so ‖G − QBQᵀ‖_F² = ‖G‖_F² − ‖B‖_F² exactly; U diag(λ) Uᵀ likewise on {U X Uᵀ, X diagonal}.
  */
 import { FactorizationError, OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { block, copyInto, squaredNorm, type Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { LowRankOperator } from './low-rank-operator.js';
@@ -19,6 +20,9 @@ export interface RandomizedSvdOptions extends SketchOptions {
   /** Power passes q, each one more product with every vector; default 1. */
   readonly powerPasses?: number;
 }
+export const RANDOMIZED_SVD_KEYS: KeysOf<RandomizedSvdOptions> = {
+  blas: true, rank: true, oversampling: true, seed: true, memoryLimit: true, powerPasses: true,
+};
 
 export interface RandomizedSvd {
   /** U diag(λ) Uᵀ with UᵀU = I, |λ| descending. */

@@ -3,6 +3,7 @@
  */
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { block, squaredNorm, view, type Matrix } from '../dense/matrix.js';
@@ -24,6 +25,9 @@ export interface SketchOptions {
   /** Bytes that may be allocated; default: what is available. */
   readonly memoryLimit?: number;
 }
+export const SKETCH_KEYS: KeysOf<SketchOptions> = {
+  blas: true, rank: true, oversampling: true, seed: true, memoryLimit: true,
+};
 
 export interface ResolvedSketch { readonly blas: Blas; readonly size: number; readonly rank: number; readonly columns: number; readonly seed: number; readonly memoryLimit: number }
 

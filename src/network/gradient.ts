@@ -1,11 +1,13 @@
 /**
  * Loss and gradient of a model over all its data, streamed in batches. Layer 3.
  */
-import { throwIfAborted } from '../core/context.js';
+import { throwIfAborted, type AbortSignalLike } from '../core/context.js';
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import type { Blas } from '../dense/blas.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';
 import { accumulateGradient, backpropagate } from './backward.js';
+import { batchOf } from './data-set.js';
 import { forward, type ForwardPass } from './forward.js';
 import { checkTargets, lossGradient, lossSum } from './loss.js';
 import { checkModel, type Model } from './model.js';
@@ -14,8 +16,9 @@ import type { Network } from './network.js';
 export interface BatchOptions {
   /** Samples taken at a time; bounds the memory. Default 1024. */
   readonly batchSize?: number;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignalLike | undefined;
 }
+export const BATCH_KEYS: KeysOf<BatchOptions> = { batchSize: true, signal: true };
 
 /** Calls `visit` with each batch's forward pass, targets and number of the first sample; it returns the batch's loss. The result is the mean loss. */
 function overBatches(model: Model, blas: Blas, { batchSize = 1024, signal }: BatchOptions, visit: (pass: ForwardPass, targets: Matrix, first: number) => number): number {
@@ -28,7 +31,7 @@ function overBatches(model: Model, blas: Blas, { batchSize = 1024, signal }: Bat
   for (let first = 0; first < data.samples; first += batchSize) {
     throwIfAborted(signal);
     const count = Math.min(batchSize, data.samples - first);
-    const { inputs, targets } = data.batch(first, count);
+    const { inputs, targets } = batchOf(data, first, count);
     if (restricted) checkTargets(loss, targets, first);
     pass = forward(network, parameters, inputs, blas, { reuse: pass?.count === count ? pass : undefined });
     const batchLoss = visit(pass, targets, first);

@@ -2,12 +2,22 @@
  * Seeded initial parameters: weights by layer, biases zero. Layer 3.
  */
 import { OptionError } from '../core/errors.js';
+import { requireRole } from '../core/kind.js';
+import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import type { FloatArray, Precision } from '../dense/matrix.js';
 import type { ActivationName } from './activation.js';
 import type { Network } from './network.js';
 
 export type InitialScheme = 'glorot' | 'he' | 'lecun';
+
+export interface InitialOptions {
+  /** For all layers; default by their activations. */
+  readonly scheme?: InitialScheme;
+  /** Default 'f64'. */
+  readonly precision?: Precision;
+}
+const INITIAL_KEYS: KeysOf<InitialOptions> = { scheme: true, precision: true };
 
 /** Keeps the streams of layers apart from those of other purposes with the same seed. */
 const PURPOSE = 0x696e6974;
@@ -21,7 +31,9 @@ const usual = (activation: ActivationName): InitialScheme => (activation === 're
  *   lecun   normal, variance 1/n      (Y. LeCun, L. Bottou, G. Orr, K.-R. Müller, Efficient BackProp, 1998)
  * Default: he for layers with relu, softplus or gelu, glorot for the others. Throws OptionError.
  */
-export function initialParameters(network: Network, seed: number, options: { scheme?: InitialScheme; precision?: Precision } = {}): FloatArray {
+export function initialParameters(network: Network, seed: number, options: InitialOptions = {}): FloatArray {
+  requireRole(network, 'network', 'initialParameters');
+  requireKnownOptions(options, INITIAL_KEYS, 'initialParameters');
   if (!Number.isSafeInteger(seed)) throw new OptionError(`The seed is ${seed}: it is a whole number.`, { seed });
   const parameters = options.precision === 'f32' ? new Float32Array(network.parameters) : new Float64Array(network.parameters);
   network.layers.forEach(({ inputs, outputs, width, offset, activation }, ℓ) => {

@@ -1,22 +1,29 @@
 /**
  * The Hessian Q of the loss with respect to the outputs, and its factor S, Q = S·Sᵀ, for every sample of a batch. Layer 3. Formulas: ./loss-name.ts.
  * What Q needs of the outputs (softmax probabilities, or Bernoulli variances) is computed once in `outputCurvature`, for any number of products.
+ *
+ * Softmax: Q·1 = 0 and Sᵀ·1 = 0, so where a class m is all but certain both act on u = x − x_m·1, and the terms of m drop out of every sum. Where p_m = 1 but for rounding, Q is as small as the other
+ * probabilities are (down to 1e-308), and diag(p)x − p(pᵀx) would leave nothing but rounding of p_m, which is neither symmetric nor positive.
  */
 import { OptionError, ShapeError } from '../core/errors.js';
-import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { view, type Matrix } from '../dense/matrix.js';
 import { logisticColumns, softmaxColumns } from './logits.js';
-import type { LossName } from './loss-name.js';
+import { LOSSES, squaredScale, type LossName } from './loss-name.js';
+
+/** A probability above this is told from 1 by the sum of the others. */
+const CERTAIN = 1 - 2 ** -10;
 
 /** Q_i of each sample: scale·I; diag(w_i); or diag(w_i) − w_i w_iᵀ. */
 export type OutputCurvature =
   | { readonly kind: 'scaled-identity'; readonly rows: number; readonly count: number; readonly scale: number }
-  | { readonly kind: 'diagonal' | 'softmax'; readonly rows: number; readonly count: number; /** r × count, contiguous. */ readonly weights: Matrix };
+  | { readonly kind: 'diagonal' | 'softmax'; readonly rows: number; readonly count: number; /** r × count, contiguous, in float64: probabilities may lie below the range of float32. */ readonly weights: Matrix };
 
-/** The Hessians of the loss at these outputs (r × count); a copy, in their precision. Throws OptionError for an unknown loss. */
+/** The Hessians of the loss at these outputs (r × count); a copy. Throws OptionError for an unknown loss. */
 export function outputCurvature(loss: LossName, output: Matrix): OutputCurvature {
   const { rows, cols: count } = output;
-  if (loss === 'mse' || loss === 'squared-error') return { kind: 'scaled-identity', rows, count, scale: loss === 'mse' ? 1 : 2 };
-  const w: FloatArray = output.data instanceof Float32Array ? new Float32Array(rows * count) : new Float64Array(rows * count);
+  const scale = squaredScale(loss, rows);
+  if (scale !== null) return { kind: 'scaled-identity', rows, count, scale };
+  const w = new Float64Array(rows * count);
   const weights = view(w, 0, rows, count);
   if (loss === 'bce') {
     logisticColumns(output, (first, columns, _x, e) => {
@@ -27,7 +34,7 @@ export function outputCurvature(loss: LossName, output: Matrix): OutputCurvature
     });
     return { kind: 'diagonal', rows, count, weights };
   }
-  if (loss !== 'cross-entropy') throw new OptionError(`Unknown loss "${String(loss)}": choose mse, squared-error, cross-entropy, bce.`, { loss });
+  if (loss !== 'cross-entropy') throw new OptionError(`Unknown loss "${String(loss)}": choose ${LOSSES.join(', ')}.`, { loss });
   softmaxColumns(output, (first, columns, _x, e) => {
     for (let c = 0; c < columns; c++) {
       let sum = 0;
@@ -58,21 +65,48 @@ function scaleInto(scale: number, x: Matrix, out: Matrix): void {
   }
 }
 
-/** out ← diag(left) x − right·(innerᵀ x) for the columns of one sample; without `right`, diag(left) x. */
-function applyToSample(sample: number, count: number, blocks: number, left: FloatArray, right: FloatArray | null, inner: FloatArray, x: Matrix, out: Matrix): void {
-  const r = x.rows;
+/** out ← diag(factors) x for the columns of one sample. */
+function scaleSample(sample: number, count: number, blocks: number, factors: Float64Array, x: Matrix, out: Matrix): void {
+  for (let b = 0; b < blocks; b++) {
+    const from = x.offset + (b * count + sample) * x.ld;
+    const to = out.offset + (b * count + sample) * out.ld;
+    for (let k = 0; k < x.rows; k++) out.data[to + k] = factors[k] * x.data[from + k];
+  }
+}
+
+/** The class that is all but certain, or −1: there 1 − p would cancel. */
+const certain = (p: Float64Array): number => p.findIndex((value) => value > CERTAIN);
+
+/** out ← factors ∘ (x − pᵀx·1): Q x with factors p, Sᵀx with √p. */
+function centreSample(sample: number, count: number, blocks: number, p: Float64Array, factors: Float64Array, x: Matrix, out: Matrix): void {
+  const m = certain(p);
   const v = x.data;
   const w = out.data;
   for (let b = 0; b < blocks; b++) {
     const from = x.offset + (b * count + sample) * x.ld;
     const to = out.offset + (b * count + sample) * out.ld;
-    if (right === null) {
-      for (let k = 0; k < r; k++) w[to + k] = left[k] * v[from + k];
-      continue;
-    }
-    let dot = 0;
-    for (let k = 0; k < r; k++) dot += inner[k] * v[from + k];
-    for (let k = 0; k < r; k++) w[to + k] = left[k] * v[from + k] - right[k] * dot;
+    const base = m < 0 ? 0 : v[from + m];
+    let mean = 0;
+    for (let k = 0; k < p.length; k++) mean += p[k] * (v[from + k] - base);
+    for (let k = 0; k < p.length; k++) w[to + k] = factors[k] * (v[from + k] - base) - factors[k] * mean;
+  }
+}
+
+/** out ← √p ∘ x − p(√pᵀx) = S x; at m, √p_m(1 − p_m)x_m − p_m t with t the sum over all others. */
+function factorSample(sample: number, count: number, blocks: number, p: Float64Array, roots: Float64Array, x: Matrix, out: Matrix): void {
+  const m = certain(p);
+  let others = 0;
+  for (let k = 0; k < p.length; k++) if (k !== m) others += p[k];
+  const v = x.data;
+  const w = out.data;
+  for (let b = 0; b < blocks; b++) {
+    const from = x.offset + (b * count + sample) * x.ld;
+    const to = out.offset + (b * count + sample) * out.ld;
+    const own = m < 0 ? 0 : v[from + m];
+    let rest = 0;
+    for (let k = 0; k < p.length; k++) if (k !== m) rest += roots[k] * v[from + k];
+    const all = m < 0 ? rest : rest + roots[m] * own;
+    for (let k = 0; k < p.length; k++) w[to + k] = k === m ? roots[m] * others * own - p[m] * rest : roots[k] * v[from + k] - p[k] * all;
   }
 }
 
@@ -90,7 +124,8 @@ export function applyCurvature(curvature: OutputCurvature, x: Matrix, out: Matri
   const w = new Float64Array(rows);
   for (let i = 0; i < count; i++) {
     for (let k = 0; k < rows; k++) w[k] = weights.data[i * rows + k];
-    applyToSample(i, count, blocks, w, kind === 'softmax' ? w : null, w, x, out);
+    if (kind === 'softmax') centreSample(i, count, blocks, w, w, x, out);
+    else scaleSample(i, count, blocks, w, x, out);
   }
 }
 
@@ -109,9 +144,9 @@ export function applyCurvatureFactor(curvature: OutputCurvature, trans: 'N' | 'T
       w[k] = weights.data[i * rows + k];
       root[k] = Math.sqrt(w[k]);
     }
-    if (kind === 'diagonal') applyToSample(i, count, blocks, root, null, w, x, out);
-    else if (trans === 'N') applyToSample(i, count, blocks, root, w, root, x, out);
-    else applyToSample(i, count, blocks, root, root, w, x, out);
+    if (kind === 'diagonal') scaleSample(i, count, blocks, root, x, out);
+    else if (trans === 'N') factorSample(i, count, blocks, w, root, x, out);
+    else centreSample(i, count, blocks, w, root, x, out);
   }
 }
 

@@ -4,9 +4,9 @@
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import type { Matrix } from '../dense/matrix.js';
 import { logisticColumns, softmaxColumns } from './logits.js';
-import type { LossName } from './loss-name.js';
+import { LOSSES, squaredScale, type LossName } from './loss-name.js';
 
-export { LOSSES, type LossName } from './loss-name.js';
+export { LOSSES, squaredScale, type LossName } from './loss-name.js';
 export { applyLossFactor, applyLossHessian } from './loss-hessian.js';
 
 /** How far the targets of the cross-entropy may be from summing to one: single-precision targets of a few thousand classes pass. */
@@ -18,8 +18,8 @@ function checkSameShape(output: Matrix, other: Matrix, what: string): void {
   }
 }
 
-/** ½Σ(f − y)² over the batch; out, if any, ← scale·(f − y). */
-function halfSquares(output: Matrix, targets: Matrix, scale: number, out: Matrix | null): number {
+/** (scale/2)·Σ(f − y)² over the batch; out, if any, ← scale·(f − y). */
+function squares(output: Matrix, targets: Matrix, scale: number, out: Matrix | null): number {
   const { data: f, rows: r, cols } = output;
   const y = targets.data;
   let total = 0;
@@ -43,7 +43,7 @@ function halfSquares(output: Matrix, targets: Matrix, scale: number, out: Matrix
     }
     total += sum;
   }
-  return 0.5 * total;
+  return 0.5 * scale * total;
 }
 
 /** Σ_k y_k (log Σe − x_k) over the batch: the logarithm is not swallowed by a large logit. */
@@ -117,11 +117,10 @@ function evaluate(loss: LossName, output: Matrix, targets: Matrix, out: Matrix |
   checkSameShape(output, targets, 'The matrix of targets');
   if (out !== null) checkSameShape(output, out, 'The gradient of the loss');
   switch (loss) {
-    case 'mse': return halfSquares(output, targets, 1, out);
-    case 'squared-error': return 2 * halfSquares(output, targets, 2, out);
+    case 'mse': case 'squared-error': case 'mean-squared': return squares(output, targets, squaredScale(loss, output.rows)!, out);
     case 'cross-entropy': return crossEntropy(output, targets, out);
     case 'bce': return binaryCrossEntropy(output, targets, out);
-    default: throw new OptionError(`Unknown loss "${String(loss)}": choose mse, squared-error, cross-entropy, bce.`, { loss });
+    default: throw new OptionError(`Unknown loss "${String(loss)}": choose ${LOSSES.join(', ')}.`, { loss });
   }
 }
 

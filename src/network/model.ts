@@ -1,10 +1,12 @@
 /**
  * A network at given parameters with its loss and data: what training, curvature and experiments pass around. Layer 3.
  */
-import { ShapeError } from '../core/errors.js';
+import { OptionError, ShapeError } from '../core/errors.js';
+import { requireRole } from '../core/kind.js';
+import { asFloats } from '../core/numbers.js';
 import type { FloatArray } from '../dense/matrix.js';
 import type { DataSet } from './data-set.js';
-import type { LossName } from './loss.js';
+import { LOSSES, type LossName } from './loss.js';
 import { checkParameters, type Network } from './network.js';
 
 /** The mean loss f(θ) = (1/n) Σ_i loss(a_L(x_i; θ), y_i); the precision of `parameters` and of the data must agree. */
@@ -15,9 +17,33 @@ export interface Model {
   readonly data: DataSet;
 }
 
-/** Throws ShapeError where network, parameters and data do not fit each other. */
-export function checkModel({ network, parameters, data }: Model): void {
+/** A model as callers hand it over: its parameters may lie in any array of numbers. */
+export type GivenModel = Omit<Model, 'parameters'> & { readonly parameters: ArrayLike<number> };
+
+/**
+ * The model, with parameters in a Float64Array or Float32Array (other arrays of numbers are copied to a Float64Array).
+ * Throws OptionError for what is no model, ShapeError for parameters that are no numbers.
+ */
+export function asModel(model: GivenModel, of: string): Model {
+  requireRole(model, 'model', of);
+  requireRole(model.network, 'network', `The model given to ${of}`);
+  requireRole(model.data, 'data set', `The model given to ${of}`);
+  const parameters = asFloats(model.parameters, 'parameters');
+  return parameters === model.parameters ? (model as Model) : { ...model, parameters };
+}
+
+/** Throws ShapeError where network, parameters and data do not fit each other, OptionError for another thing or loss. */
+export function checkModel(model: GivenModel): void {
+  const { network, parameters, data, loss } = asModel(model, 'checkModel');
+  if (!LOSSES.includes(loss)) {
+    throw new OptionError(`Unknown loss "${String(loss)}": choose ${LOSSES.join(', ')}.`, { loss });
+  }
   checkParameters(network, parameters);
+  if (data.inputs !== network.inputs && data.samples === network.inputs) {
+    throw new ShapeError(`The network takes ${network.inputs} inputs, and the data has ${data.inputs} for each of `
+      + `${data.samples} samples: samples are columns, transpose the inputs (memoryDataSet(inputs, targets, { samples: 'rows' })).`,
+    { network: network.inputs, data: data.inputs, samples: data.samples });
+  }
   if (data.inputs !== network.inputs) throw new ShapeError(`The network takes ${network.inputs} inputs, the data has ${data.inputs}.`, { network: network.inputs, data: data.inputs });
   if (data.outputs !== network.outputs) throw new ShapeError(`The network has ${network.outputs} outputs, the targets ${data.outputs}.`, { network: network.outputs, data: data.outputs });
 }

@@ -4,6 +4,8 @@
  * z_ℓ = W̄_ℓ ā_{ℓ−1}, a_ℓ = φ_ℓ(z_ℓ), ā = [a; 1] and W̄ = [W b] where the layer has a bias.
  */
 import { OptionError, ShapeError } from '../core/errors.js';
+import { describe } from '../core/kind.js';
+import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { ACTIVATIONS, type ActivationName } from './activation.js';
 
@@ -32,7 +34,7 @@ export interface Network {
 
 export interface NetworkOptions {
   /** Units per layer, input first: [784, 10, 784]. */
-  readonly widths: readonly number[];
+  readonly widths: ArrayLike<number>;
   /** Of the hidden layers, or one for each layer, the last included. Default 'tanh'. */
   readonly activation?: ActivationName | readonly ActivationName[];
   /** Of the last layer where `activation` is one name. Default 'linear'. */
@@ -40,9 +42,19 @@ export interface NetworkOptions {
   /** One for all layers, or one for each. Default true. */
   readonly bias?: boolean | readonly boolean[];
 }
+export const NETWORK_KEYS: KeysOf<NetworkOptions> = {
+  widths: true, activation: true, outputActivation: true, bias: true,
+};
 
 /** Throws OptionError for an empty layer, an unknown activation, or as many activations or biases as there are not layers. */
-export function defineNetwork({ widths, activation = 'tanh', outputActivation = 'linear', bias = true }: NetworkOptions): Network {
+export function defineNetwork(options: NetworkOptions): Network {
+  requireKnownOptions(options, NETWORK_KEYS, 'defineNetwork');
+  const { activation = 'tanh', outputActivation = 'linear', bias = true } = options;
+  if (!Array.isArray(options.widths) && !ArrayBuffer.isView(options.widths)) {
+    const wanted = 'an array of whole numbers, input first ([784, 10, 784])';
+    throw new OptionError(`The widths of a network are ${wanted}, not ${describe(options.widths)}.`, { option: 'widths' });
+  }
+  const widths = Array.from(options.widths);
   if (widths.length < 2) throw new OptionError(`A network has an input and at least one layer; ${widths.length} width${widths.length === 1 ? ' was' : 's were'} given.`, { widths });
   widths.forEach((width, ℓ) => {
     if (!Number.isSafeInteger(width) || width < 1) throw new OptionError(`Layer ${ℓ} of the network has ${width} units: a width is a whole number of at least 1.`, { layer: ℓ, width });
@@ -63,8 +75,14 @@ export function defineNetwork({ widths, activation = 'tanh', outputActivation = 
   return { layers, inputs: widths[0], outputs: widths[count], parameters: offset };
 }
 
-/** W̄_ℓᵀ as a view of θ (or of any vector laid out like it): width × outputs, column p the weights of output unit p. */
+/**
+ * W̄_ℓᵀ as a view of θ (or of any vector laid out like it): width × outputs, column p the weights of output unit p.
+ * Throws ShapeError for another array.
+ */
 export function layerWeights({ offset, width, outputs }: Layer, parameters: FloatArray, at = 0): Matrix {
+  if (!(parameters instanceof Float64Array || parameters instanceof Float32Array)) {
+    throw new ShapeError(`A layer's weights are a view of a Float64Array or Float32Array, not of ${describe(parameters)}.`);
+  }
   return view(parameters, at + offset, width, outputs);
 }
 

@@ -6,7 +6,7 @@
 import { NonFiniteError } from '../core/errors.js';
 import { RandomStream } from '../core/random.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
-import type { Batch, DataSet } from './data-set.js';
+import { batchOf, type Batch, type DataSet } from './data-set.js';
 import { checkTargets, type LossName } from './loss.js';
 
 export interface SampleOrderOptions {
@@ -84,7 +84,7 @@ export class SampleOrder {
   #read(c: number): Batch {
     if (this.#held?.number === c) return this.#held.batch;
     const first = c * this.#chunk;
-    const batch = this.#data.batch(first, Math.min(this.#chunk, this.#data.samples - first));
+    const batch = batchOf(this.#data, first, Math.min(this.#chunk, this.#data.samples - first));
     if (this.#checked[c] === 0) {
       checkInputs(batch.inputs, first);
       checkTargets(this.#loss, batch.targets, first);

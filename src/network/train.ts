@@ -4,6 +4,7 @@
  */
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { NonFiniteError, OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import type { Blas } from '../dense/blas.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';
 import { accumulateGradient, backpropagate } from './backward.js';
@@ -31,6 +32,10 @@ export interface AdamOptions {
   /** Data up to this many bytes is shuffled whole; beyond it, by chunks of at most this size (see SampleOrder). Default 2 GiB. */
   readonly shuffleBytes?: number;
 }
+export const ADAM_KEYS: KeysOf<AdamOptions> = {
+  epochs: true, batchSize: true, learningRate: true, seed: true, decay: true, beta1: true, beta2: true,
+  epsilon: true, shuffleBytes: true,
+};
 
 export interface Training {
   /** A new vector, of the precision of the initial one. */

@@ -4,6 +4,9 @@
  */
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
+import { requireRole } from '../core/kind.js';
+import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
+import { asFloats } from '../core/numbers.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import { zeros, type FloatArray, type Precision } from '../dense/matrix.js';
 import { readArrayNames, readNamedArrays, writeNamedArrays, type NamedArray } from '../io/named-arrays.js';
@@ -19,7 +22,15 @@ export interface ReadWeightsOptions extends RunControl {
    * are left out. By default all names do, ordered by their numbers.
    */
   readonly parts?: readonly string[] | undefined;
+  /**
+   * Which layers have biases: all, none, or each layer's own answer. By default the network's; without one all layers of the file must have them, or
+   * none: a file from which a single bias was lost looks like a network that has none there.
+   */
+  readonly bias?: boolean | readonly boolean[] | undefined;
 }
+export const READ_WEIGHTS_KEYS: KeysOf<ReadWeightsOptions & { readonly team?: unknown }> = {
+  precision: true, parts: true, bias: true, signal: true, onProgress: true, team: true,
+};
 
 export interface LoadedWeights {
   /** Units per layer, input first, and which layers have biases: with activations they make the network (`defineNetwork`). */
@@ -38,6 +49,7 @@ export interface WriteWeightsOptions extends RunControl {
    */
   readonly convention?: 'pytorch' | 'flax';
 }
+export const WRITE_WEIGHTS_KEYS: KeysOf<WriteWeightsOptions & { readonly team?: unknown }> = { convention: true, signal: true, onProgress: true, team: true };
 
 /** A layer with its arrays, their shapes read as inputs and outputs. */
 interface FoundLayer extends LayerName {
@@ -101,16 +113,38 @@ function orderLayers(names: readonly LayerName[], arrays: ReadonlyMap<string, Na
   return fitting[0];
 }
 
-/** Throws ShapeError where the layers found are not those of the network. */
+/** Throws ShapeError where the widths found are not those of the network. */
 function checkLayers(network: Network, found: readonly FoundLayer[], path: string): void {
   const widths = [network.inputs, ...network.layers.map(({ outputs }) => outputs)];
   if (widths.join() !== widthsOf(found).join()) {
     throw new ShapeError(`${path}: holds a network of widths ${widthsOf(found).join('-')}; weights for ${widths.join('-')} are needed.`, { path, found: widthsOf(found), expected: widths });
   }
-  const ℓ = network.layers.findIndex(({ bias }, k) => bias !== (found[k].biases !== undefined));
-  if (ℓ >= 0) {
-    throw new ShapeError(`${path}: "${found[ℓ].weight}", layer ${ℓ} of the network, comes ${found[ℓ].bias === undefined ? 'without a bias, and the network has one' : `with a bias, "${found[ℓ].bias}", and the network has none`} there: define the network with the biases of the file.`, { path, layer: ℓ });
+}
+
+/** What the bias of a layer is called: as its weight, with another last word. */
+const biasName = ({ weight }: LayerName): string => weight.replace(/[^./]*$/, 'bias');
+
+/**
+ * Throws where biases are missing or left over: FileFormatError where the file alone must tell (some layers have one), ShapeError where `expected` says
+ * which layers have one (the network, or the option), OptionError where it is of another length.
+ */
+function checkBiases(found: readonly FoundLayer[], expected: boolean | readonly boolean[] | undefined, path: string): void {
+  const given = found.map(({ biases }) => biases !== undefined);
+  const names = found.flatMap(({ weight, bias }) => (bias === undefined ? [weight] : [weight, bias])).map((name) => `"${name}"`).join(', ');
+  if (expected === undefined) {
+    const ℓ = given.indexOf(false);
+    if (ℓ < 0 || !given.includes(true)) return;
+    throw new FileFormatError(`${path}: "${biasName(found[ℓ])}" is missing: other layers have a bias, "${found[ℓ].weight}" has none; there are ${names}. If the network is so, say it: bias: [${given.join(', ')}], or give the network.`, {
+      path, name: biasName(found[ℓ]), layer: ℓ,
+    });
   }
+  const wanted = typeof expected === 'boolean' ? given.map(() => expected) : expected;
+  if (wanted.length !== found.length) throw new OptionError(`bias says of ${wanted.length} layers whether they have one; ${path} holds ${found.length}.`, { option: 'bias', path });
+  const ℓ = given.findIndex((one, k) => one !== wanted[k]);
+  if (ℓ < 0) return;
+  const what = given[ℓ] ? `with a bias, "${found[ℓ].bias}", and the network has none` : 'without a bias, and the network has one';
+  const missing = given[ℓ] ? '' : ` ("${biasName(found[ℓ])}" is missing; there are ${names})`;
+  throw new ShapeError(`${path}: "${found[ℓ].weight}", layer ${ℓ} of the network, comes ${what} there${missing}: define the network with the biases of the file.`, { path, layer: ℓ });
 }
 
 /** Throws NonFiniteError naming array and index. */
@@ -140,7 +174,7 @@ function fillLayer(layer: Layer, { weights, biases, kernel }: FoundLayer, parame
 
 /**
  * Reads the weights of a multilayer perceptron from an .npz or safetensors file: PyTorch's names ("net.0.weight", (out, in)) or Flax's
- * ("params/Dense_0/kernel", (in, out)), layers in the order of the numbers in their names, widths checked one against the next.
+ * ("params/Dense_0/kernel", (in, out)), layers in the order of the numbers in their names, widths checked one against the next, no bias missing.
  * Activations are not in such files. With `network`, its widths and biases must be the file's; without, the result tells what to define:
  *
  * ```js
@@ -148,15 +182,20 @@ function fillLayer(layer: Layer, { weights, biases, kernel }: FoundLayer, parame
  * const network = defineNetwork({ widths, bias, activation: 'relu' });
  * ```
  *
- * Throws FileFormatError naming file and array (foreign, truncated, damaged; no perceptron; widths that do not chain), ShapeError (another network),
+ * Throws FileFormatError naming file and array (foreign, truncated, damaged; no perceptron; a bias missing; widths that do not chain), ShapeError (another network),
  * NonFiniteError, OptionError, FileAccessError, MemoryError, AbortedError.
  */
 export async function readWeights(path: string, network?: Network, options: ReadWeightsOptions = {}): Promise<LoadedWeights> {
+  requireRole(path, 'path', 'readWeights');
+  if (network !== undefined) requireRole(network, 'network', 'readWeights');
+  requireKnownOptions(options, READ_WEIGHTS_KEYS, 'readWeights');
   const { parts, signal, onProgress } = options;
   const names = findLayers(await readArrayNames(path, { signal }), parts, path);
   const arrays = await readNamedArrays(path, names.flatMap(({ weight, bias }) => (bias === undefined ? [weight] : [weight, bias])), { signal, onProgress });
   const found = orderLayers(names, arrays, network, path);
   if (network !== undefined) checkLayers(network, found, path);
+  if (network !== undefined) checkBiases(found, network.layers.map(({ bias }) => bias), path);
+  if (network === undefined || options.bias !== undefined) checkBiases(found, options.bias, path);
   for (const [name, array] of arrays) checkFinite(array, name, path);
 
   const widths = widthsOf(found);
@@ -192,7 +231,11 @@ function layerArrays(layer: Layer, parameters: FloatArray, kernel: boolean): { w
  * Activations are not written: such files have no place for them. torch: model.load_state_dict(safetensors.torch.load_file(path)).
  * Throws ShapeError, OptionError, FileAccessError, AbortedError; then `path` is as it was.
  */
-export async function writeWeights(path: string, network: Network, parameters: FloatArray, options: WriteWeightsOptions = {}): Promise<void> {
+export async function writeWeights(path: string, network: Network, given: ArrayLike<number>, options: WriteWeightsOptions = {}): Promise<void> {
+  requireRole(path, 'path', 'writeWeights');
+  requireRole(network, 'network', 'writeWeights');
+  requireKnownOptions(options, WRITE_WEIGHTS_KEYS, 'writeWeights');
+  const parameters = asFloats(given, 'parameters');
   const { convention = 'pytorch', signal, onProgress } = options;
   if (convention !== 'pytorch' && convention !== 'flax') throw new OptionError(`Unknown convention "${convention as string}" of names: choose pytorch or flax.`, { convention });
   checkParameters(network, parameters);

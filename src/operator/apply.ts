@@ -2,7 +2,8 @@
  * The checked product with any operator. Layer 2.
  */
 import { ShapeError } from '../core/errors.js';
-import { checkView, zeros, type Matrix } from '../dense/matrix.js';
+import { requireRole } from '../core/kind.js';
+import { asVectors, checkView, transposeHint, zeros, type Matrix, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from './linear-operator.js';
 
 /** Whether two views share an element. Views of one array with equal leading dimensions may interleave without sharing any. */
@@ -19,13 +20,14 @@ function overlap(a: Matrix, b: Matrix): boolean {
 }
 
 /**
- * Y = A·X for X of size A.cols × p in column-major storage; returns `out` or a new matrix in X's precision.
+ * Y = A·X for X of size A.cols × p in column-major storage, or one vector as an array; returns `out` or a new matrix in X's precision.
  * Cost and error are the operator's. Throws ShapeError where sizes or precisions do not fit, or where x and out share memory.
  */
-export function apply(operator: LinearOperator, x: Matrix, out?: Matrix): Matrix {
-  checkView(x, 'x');
+export function apply(operator: LinearOperator, vectors: Vectors, out?: Matrix): Matrix {
+  if (typeof operator?.applyUnchecked !== 'function') requireRole(operator, 'operator', 'applyOperator');
+  const x = asVectors(vectors, 'x');
   const { rows, cols } = operator;
-  if (x.rows !== cols) throw new ShapeError(`x has ${x.rows} rows; the operator is ${rows} × ${cols}.`, { rows: x.rows, expected: cols });
+  if (x.rows !== cols) throw new ShapeError(`x has ${x.rows} rows; the operator is ${rows} × ${cols}.${transposeHint(x, cols)}`, { rows: x.rows, expected: cols });
   const y = out ?? zeros(rows, x.cols, x.data instanceof Float64Array ? 'f64' : 'f32');
   if (out !== undefined) {
     checkView(out, 'out');

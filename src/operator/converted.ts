@@ -1,10 +1,13 @@
 /**
  * An operator of one precision for vectors of either. Layer 2.
  */
+import { OptionError } from '../core/errors.js';
+import { requireRole } from '../core/kind.js';
 import { copyInto, type Matrix, type Precision } from '../dense/matrix.js';
 import { combine } from './block-arithmetic.js';
 import { BlockWorkspace, byChunks } from './block-workspace.js';
 import type { LinearOperator } from './linear-operator.js';
+import { derived } from './self-check.js';
 
 const LIKE = { f64: new Float64Array(0), f32: new Float32Array(0) } as const;
 const precisionOf = (a: Matrix): Precision => (a.data instanceof Float64Array ? 'f64' : 'f32');
@@ -14,10 +17,12 @@ const precisionOf = (a: Matrix): Precision => (a.data instanceof Float64Array ? 
  * to 2⁻²⁴ relative to its size, so float64 solvers over it can't reach further. Two workspaces of at most 256 vectors, kept between products.
  */
 export function converted(operator: LinearOperator, precision: Precision): LinearOperator {
+  requireRole(operator, 'operator', 'convertedOperator');
+  if (!Object.hasOwn(LIKE, precision)) throw new OptionError(`precision must be f64 or f32, not "${String(precision)}".`);
   const { rows, cols, symmetric } = operator;
   const input = new BlockWorkspace();
   const output = new BlockWorkspace();
-  return {
+  return derived({
     rows, cols, symmetric,
     applyUnchecked: (out, x, alpha, beta) => {
       if (precisionOf(x) === precision && precisionOf(out) === precision) {
@@ -32,5 +37,5 @@ export function converted(operator: LinearOperator, precision: Precision): Linea
         combine(y, alpha, after, beta);
       });
     },
-  };
+  }, operator);
 }

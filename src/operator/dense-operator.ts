@@ -3,21 +3,22 @@
  */
 import { ShapeError } from '../core/errors.js';
 import type { Blas } from '../dense/blas.js';
-import { checkView, view, type Matrix } from '../dense/matrix.js';
+import { asVectors, view, type Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from './linear-operator.js';
+import { derived } from './self-check.js';
 
 /** A column of a block, contiguous as gemv and symv want it. */
 const column = (a: Matrix): Matrix => view(a.data, a.offset, a.rows, 1);
 
 /**
- * The matrix itself, not a copy: 2·rows·cols flops a vector by gemm, or gemv for a single one. Where `symmetric`, only the lower triangle is read (symm, symv).
+ * The matrix itself, not a copy (numbers in a plain array are copied): 2·rows·cols flops a vector by gemm, or gemv for a single one. Where `symmetric`, only the lower triangle is read (symm, symv).
  * Vectors are of the matrix's precision (others: `converted`). No workspace. Throws ShapeError.
  */
-export function denseOperator(matrix: Matrix, symmetric: boolean, blas: Blas): LinearOperator {
-  checkView(matrix, 'matrix');
+export function denseOperator(given: Matrix, symmetric: boolean, blas: Blas): LinearOperator {
+  const matrix = asVectors(given, 'matrix');
   const { rows, cols } = matrix;
   if (symmetric && rows !== cols) throw new ShapeError(`A symmetric matrix is square, this one is ${rows} × ${cols}.`, { rows, cols });
-  return {
+  return derived({
     rows, cols, symmetric,
     applyUnchecked: (out, x, alpha, beta) => {
       if (x.cols === 1) {
@@ -26,5 +27,5 @@ export function denseOperator(matrix: Matrix, symmetric: boolean, blas: Blas): L
       } else if (symmetric) blas.symm('L', 'L', alpha, matrix, x, beta, out);
       else blas.gemm('N', 'N', alpha, matrix, x, beta, out);
     },
-  };
+  });
 }

@@ -2,13 +2,21 @@
  * diag(d). Layer 2.
  */
 import { NonFiniteError } from '../core/errors.js';
-import type { FloatArray } from '../dense/matrix.js';
+import { asFloats } from '../core/numbers.js';
 import { combineRows } from './block-arithmetic.js';
 import type { LinearOperator } from './linear-operator.js';
+import { derived } from './self-check.js';
 
-/** diag(d) in place over the array given; vectors in either precision. One pass over the vectors; no workspace. Throws NonFiniteError. */
-export function diagonalOperator(values: FloatArray): LinearOperator {
+/**
+ * diag(d) in place over the array given, or a copy where that is no Float64Array or Float32Array; vectors in either precision.
+ * One pass over the vectors; no workspace. Throws ShapeError, NonFiniteError.
+ */
+export function diagonalOperator(diagonal: ArrayLike<number>): LinearOperator {
+  const values = asFloats(diagonal, 'diagonal');
   const size = values.length;
   for (let i = 0; i < size; i++) if (!Number.isFinite(values[i])) throw new NonFiniteError(`Diagonal entry ${i} is ${values[i]}.`, { index: i, value: values[i] });
-  return { rows: size, cols: size, symmetric: true, applyUnchecked: (out, x, alpha, beta) => { combineRows(out, alpha, values, x, beta); } };
+  return derived({
+    rows: size, cols: size, symmetric: true,
+    applyUnchecked: (out, x, alpha, beta) => { combineRows(out, alpha, values, x, beta); },
+  });
 }

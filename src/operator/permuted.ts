@@ -2,11 +2,13 @@
  * PᵀAP. Layer 2.
  */
 import { OptionError, ShapeError } from '../core/errors.js';
+import { asIndices } from '../core/numbers.js';
 import type { Matrix } from '../dense/matrix.js';
 import { scale } from './block-arithmetic.js';
 import { BlockWorkspace, byChunks } from './block-workspace.js';
 import { requireSquare } from './checks.js';
 import type { LinearOperator } from './linear-operator.js';
+import { derived } from './self-check.js';
 
 function checkPermutation(order: Int32Array, size: number): void {
   if (order.length !== size) throw new ShapeError(`The order has ${order.length} indices, the operator ${size} rows.`, { length: order.length, expected: size });
@@ -21,10 +23,10 @@ function checkPermutation(order: Int32Array, size: number): void {
  * B = PᵀAP with B_pq = A[order[p], order[q]], for a square A: with the order of a cluster tree, A in tree order.
  * The order is copied. Two workspaces of N × at most 256 vectors, kept between products. Throws ShapeError; OptionError if the order is no permutation.
  */
-export function permuted(operator: LinearOperator, order: Int32Array): LinearOperator {
+export function permuted(operator: LinearOperator, order: ArrayLike<number>): LinearOperator {
   const size = requireSquare(operator, 'PᵀAP');
-  checkPermutation(order, size);
-  const at = order.slice();
+  const at = asIndices(order, 'order').slice();
+  checkPermutation(at, size);
   const input = new BlockWorkspace();
   const output = new BlockWorkspace();
 
@@ -42,7 +44,7 @@ export function permuted(operator: LinearOperator, order: Int32Array): LinearOpe
       for (let i = 0; i < size; i++) to.data[q + i] += alpha * from.data[p + at[i]];
     }
   };
-  return {
+  return derived({
     rows: size, cols: size, symmetric: operator.symmetric,
     applyUnchecked: (out, x, alpha, beta) => {
       byChunks(out, x, (y, z) => {
@@ -54,5 +56,5 @@ export function permuted(operator: LinearOperator, order: Int32Array): LinearOpe
         gather(after, y, alpha);
       });
     },
-  };
+  }, operator);
 }

@@ -2,9 +2,11 @@
  * A·B·… Layer 2.
  */
 import { OptionError, ShapeError } from '../core/errors.js';
+import { requireRole } from '../core/kind.js';
 import type { Matrix } from '../dense/matrix.js';
 import { BlockWorkspace, byChunks } from './block-workspace.js';
 import type { LinearOperator } from './linear-operator.js';
+import { derived } from './self-check.js';
 
 /**
  * The product of operators, the last one multiplied first. Symmetric where it reads the same from both ends and every factor is symmetric (A·B·A, A·A).
@@ -12,6 +14,7 @@ import type { LinearOperator } from './linear-operator.js';
  */
 export function product(...factors: readonly LinearOperator[]): LinearOperator {
   if (factors.length === 0) throw new OptionError('A product needs at least one operator.');
+  for (const factor of factors) requireRole(factor, 'operator', 'productOperator');
   const kept = [...factors];
   const last = kept.length - 1;
   for (let i = 0; i < last; i++) {
@@ -28,12 +31,12 @@ export function product(...factors: readonly LinearOperator[]): LinearOperator {
     }
     kept[0].applyUnchecked(out, input, alpha, beta);
   };
-  return {
+  return derived({
     rows: kept[0].rows, cols: kept[last].cols,
     symmetric: kept.every((factor, i) => factor.symmetric && factor === kept[last - i]),
     applyUnchecked: (out, x, alpha, beta) => {
       if (last === 0) multiply(out, x, alpha, beta);
       else byChunks(out, x, (y, z) => { multiply(y, z, alpha, beta); });
     },
-  };
+  }, ...kept);
 }

@@ -1,12 +1,18 @@
 /**
  * c·A. Layer 2.
  */
+import { requireRole } from '../core/kind.js';
 import { requireFinite } from './checks.js';
 import type { LinearOperator } from './linear-operator.js';
+import { derived } from './self-check.js';
 
 /** c·A for a finite number c. Costs what a product with A costs; no workspace. Throws NonFiniteError. */
 export function scaled(operator: LinearOperator, factor: number): LinearOperator {
+  requireRole(operator, 'operator', 'scaledOperator');
   requireFinite(factor, 'The factor');
   const { rows, cols, symmetric } = operator;
-  return { rows, cols, symmetric, applyUnchecked: (out, x, alpha, beta) => { operator.applyUnchecked(out, x, alpha * factor, beta); } };
+  return derived({
+    rows, cols, symmetric,
+    applyUnchecked: (out, x, alpha, beta) => { operator.applyUnchecked(out, x, alpha * factor, beta); },
+  }, operator);
 }

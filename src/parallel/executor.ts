@@ -1,11 +1,14 @@
 /**
  * One thread's side of a team: the states it holds, the kernels bound to them. Layer 1.
  */
-import { WorkerError } from '../core/errors.js';
+import { OptionError, WorkerError } from '../core/errors.js';
+import { BUNDLED, CODE_LOCATION } from '../core/location.js';
 import type { Blas } from '../dense/blas.js';
+import { BUILT_IN, builtInFunctions } from './built-in.js';
 import type { PhaseKernel, TaskBody, WorkerContext } from './kernel.js';
+import type { Thrown } from './messages.js';
 
-interface Held { readonly state: unknown; readonly failure: unknown; readonly bodies: Map<string, TaskBody<unknown>> }
+interface Held { readonly state: unknown; readonly failure: Thrown | undefined; readonly bodies: Map<string, TaskBody<unknown>> }
 
 export class Executor {
   readonly context: WorkerContext;
@@ -13,7 +16,8 @@ export class Executor {
   readonly #held = new Map<number, Held>();
 
   constructor(blas: Blas, worker: number, workers: number) {
-    const modules = (url: string): Record<string, unknown> => {
+    const modules = (url: string): Readonly<Record<string, unknown>> => {
+      if (url === BUILT_IN) return builtInFunctions();
       const loaded = this.#modules.get(url);
       if (loaded === undefined) throw new WorkerError(`The module ${url} was not named when the state that needs it was shared.`, { url });
       return loaded;
@@ -21,12 +25,27 @@ export class Executor {
     this.context = { blas, worker, workers, modules };
   }
 
+  /**
+   * Imports the modules that are not here yet. Throws OptionError for a module in the library's own bundle, WorkerError where
+   * an import fails.
+   */
   async load(modules: readonly string[]): Promise<void> {
-    for (const url of modules) if (!this.#modules.has(url)) this.#modules.set(url, (await import(url)) as Record<string, unknown>);
+    for (const url of modules) {
+      if (url === BUILT_IN || this.#modules.has(url)) continue;
+      if (BUNDLED && url === CODE_LOCATION) {
+        // Its import would run the whole program once more, in every worker, and wait for itself on the calling thread.
+        throw new OptionError(`A source's descriptor names the bundle itself, ${url}, as its module: put the source's function `
+          + 'into a file of its own, which is not bundled with the program, and give that file\'s URL.', { module: url });
+      }
+      const exports = await import(url).catch((error: unknown) => {
+        throw new WorkerError(`The module ${url} cannot be imported: ${error instanceof Error ? error.message : String(error)}.`, { url });
+      });
+      this.#modules.set(url, exports as Record<string, unknown>);
+    }
   }
 
   /** Takes a state; a failure to load what it needs is reported when a kernel first asks for it. */
-  hold(id: number, state: unknown, failure?: unknown): void {
+  hold(id: number, state: unknown, failure?: Thrown): void {
     this.#held.set(id, { state, failure, bodies: new Map() });
   }
 
@@ -38,7 +57,7 @@ export class Executor {
   body(id: number, kernel: PhaseKernel<never, never>): TaskBody<unknown> {
     const held = this.#held.get(id);
     if (held === undefined) throw new WorkerError(`State ${id} was released before a phase that needs it.`, { state: id });
-    if (held.failure !== undefined) throw held.failure;
+    if (held.failure !== undefined) throw held.failure.value;
     const key = `${kernel.module}#${kernel.name}`;
     let body = held.bodies.get(key);
     if (body === undefined) {

@@ -4,6 +4,7 @@
  * is a structured-cloneable state whose large arrays lie over SharedArrayBuffer.
  */
 import type { Blas } from '../dense/blas.js';
+import { builtIn } from './built-in.js';
 
 /** What a worker lends the kernels that run on it. */
 export interface WorkerContext {
@@ -12,7 +13,7 @@ export interface WorkerContext {
   readonly worker: number;
   readonly workers: number;
   /** A module's exports, loaded before the state that names it was shared. */
-  readonly modules: (url: string) => Record<string, unknown>;
+  readonly modules: (url: string) => Readonly<Record<string, unknown>>;
 }
 
 /** Runs one task of a phase. */
@@ -25,7 +26,10 @@ export interface PhaseKernel<S, A = undefined> {
   readonly bind: (state: S, context: WorkerContext) => TaskBody<A>;
 }
 
-/** Defines a kernel; `name` must be the name it is exported under, `module` the defining module's import.meta.url. */
+/**
+ * Defines a kernel; `name` must be the name it is exported under, unique in the library, `module` the defining module's
+ * import.meta.url.
+ */
 export function phaseKernel<S, A = undefined>(module: string, name: string, bind: PhaseKernel<S, A>['bind']): PhaseKernel<S, A> {
-  return { module, name, bind };
+  return { ...builtIn(module, name, { module, name, bind }), bind };
 }

@@ -1,8 +1,10 @@
 /**
  * What the main thread sends its workers, and what comes back. Layer 1.
  */
-import type { MessagePort } from 'node:worker_threads';
+import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import * as errors from '../core/errors.js';
+import { asMemoryError } from '../core/shared-array.js';
+import { fromSent, requireCopies, toSend } from './array-place.js';
 import type { TaskGraph } from './task-graph.js';
 
 /** Starts a worker's long-running task; `blas` is the choice the team was opened with. */
@@ -15,20 +17,64 @@ export type Message =
   | { readonly type: 'run'; readonly state: number; readonly module: string; readonly name: string; readonly graphId: number; readonly graph: TaskGraph | null; readonly args: unknown }
   | { readonly type: 'stop' };
 
-/** An error as data; typed errors of this library survive the trip with their class. */
-export interface ErrorReport { readonly name: string; readonly message: string; readonly stack: string | undefined; readonly code: string | undefined; readonly data: Readonly<Record<string, unknown>> }
-
-export function reportError(error: unknown): ErrorReport {
-  if (error instanceof errors.HmatrixError) return { name: error.name, message: error.message, stack: error.stack, code: error.code, data: error.data };
-  if (error instanceof Error) return { name: error.name, message: error.message, stack: error.stack, code: undefined, data: {} };
-  return { name: 'Error', message: String(error), stack: undefined, code: undefined, data: {} };
+/**
+ * Sends a message to every port, or to none, wherever in shared memory its arrays lie (array-place.ts). Throws OptionError where it holds what no thread can hand to
+ * another (a function), MemoryError where an array that must be copied is too large.
+ */
+export function send(ports: readonly MessagePort[], message: Message): void {
+  const sent = toSend(message);
+  try {
+    for (const port of ports) port.postMessage(sent);
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'DataCloneError') throw error;
+    requireCopies(message);
+    throw new errors.OptionError(`What a phase works on cannot be handed to the workers: ${error.message} Functions and objects of native code stay on their thread.`, { message: error.message });
+  }
 }
 
-/** The reported error, of its own class where it is one of ours, else a WorkerError that quotes it. */
-export function reviveError(report: ErrorReport, worker: number): errors.HmatrixError {
+/** The next message of a port, which must be there. */
+export function receive(port: MessagePort): Message {
+  return fromSent(receiveMessageOnPort(port)!.message as object) as Message;
+}
+
+/** Something that was thrown, which may be anything: `undefined` too. */
+export interface Thrown { readonly value: unknown }
+
+/** What was thrown, as data. Typed errors of this library survive the trip with their class, and what is no error as it is, where it can be copied. */
+export type FailureReport =
+  | { readonly kind: 'error'; readonly name: string; readonly message: string; readonly stack: string | undefined; readonly code: string | undefined; readonly data: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'value'; readonly value: unknown };
+
+/**
+ * By name, not by class: a source's module may have the library's errors from another copy of it, as beside a bundle.
+ */
+const isTyped = (error: unknown): error is errors.HmatrixError =>
+  error instanceof errors.HmatrixError
+  || (error instanceof Error && error.name in errors && 'code' in error && 'data' in error);
+
+function reportOf(value: unknown): FailureReport {
+  const thrown = asMemoryError(value);
+  if (isTyped(thrown)) return { kind: 'error', name: thrown.name, message: thrown.message, stack: thrown.stack, code: thrown.code, data: thrown.data };
+  if (thrown instanceof Error) return { kind: 'error', name: String(thrown.name), message: String(thrown.message), stack: thrown.stack, code: undefined, data: {} };
+  return { kind: 'value', value: thrown };
+}
+
+/** Posts what a task threw; of what cannot be copied, a description. */
+export function sendFailure(port: MessagePort, thrown: unknown): void {
+  const report = reportOf(thrown);
+  try {
+    port.postMessage(report);
+  } catch {
+    port.postMessage(report.kind === 'error' ? { ...report, data: {} } : reportOf(new Error(`what was thrown, of type ${typeof thrown}, cannot be copied to another thread`)));
+  }
+}
+
+/** What the caller is to see: an error of its own class where it is one of ours, else a WorkerError that quotes it; anything else as it was thrown. */
+export function revive(report: FailureReport, worker: number): Thrown {
+  if (report.kind === 'value') return { value: report.value };
   const constructor = (errors as Record<string, unknown>)[report.name];
   if (report.code !== undefined && typeof constructor === 'function' && report.name !== 'HmatrixError') {
-    return new (constructor as new (message: string, data: object) => errors.HmatrixError)(report.message, { ...report.data, worker });
+    return { value: new (constructor as new (message: string, data: object) => errors.HmatrixError)(report.message, { ...report.data, worker }) };
   }
-  return new errors.WorkerError(`Worker ${worker} failed: ${report.name}: ${report.message}`, { worker, name: report.name, stack: report.stack });
+  return { value: new errors.WorkerError(`Worker ${worker} failed: ${report.name}: ${report.message}`, { worker, name: report.name, stack: report.stack }) };
 }

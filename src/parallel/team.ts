@@ -1,29 +1,33 @@
 /**
  * The team: n workers over shared memory, the calling thread being worker 0. Layer 1.
- * Piscina hosts the others, each started by one task; a phase is a fork–join over a task graph (architecture, section 3).
+ * The others are plain threads (threads.ts); a phase is a fork–join over a task graph (architecture, section 3).
  */
 import { availableParallelism } from 'node:os';
-import { MessageChannel, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
-import type { Piscina } from 'piscina';
+import { MessageChannel, receiveMessageOnPort, type MessagePort, type Worker } from 'node:worker_threads';
 import { throwIfAborted, type RunControl } from '../core/context.js';
-import { AbortedError, OptionError, WorkerError } from '../core/errors.js';
+import { AbortedError, ClosedError, OptionError, WorkerError } from '../core/errors.js';
+import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import { openBlas } from '../dense/backend.js';
 import type { Blas } from '../dense/blas.js';
 import { Executor } from './executor.js';
 import type { PhaseKernel } from './kernel.js';
-import { reviveError, type ErrorReport, type Message, type WorkerStart } from './messages.js';
+import { revive, send, type FailureReport, type Message, type Thrown, type WorkerStart } from './messages.js';
+import { warnOfWorkers } from './oversubscription.js';
+import { Phase } from './phase.js';
 import { CONTROL_WORDS, DONE, drain, EVENT, FAILED, FINISHED, GENERATION, HEAD, signalEvent, TAIL, TASK_DONE } from './schedule.js';
 import { resetRun, type TaskGraph } from './task-graph.js';
+import { startThreads } from './threads.js';
 
 export interface TeamOptions {
-  /** Workers, the calling thread included; default: the cores the process may use. */
+  /** Workers, the calling thread included, at most 1024; default: the cores the process may use. More than four times as many bring a warning of the process, once. */
   readonly workers?: number;
   /** Dense backend (see `openBlas`): 'portable', a library's path or name, or undefined for the first found. */
   readonly blas?: string;
-  /** A synchronous phase in which nothing happens for this long has lost a worker. */
+  /** A synchronous phase in which nothing happens for this long has lost a worker to an endless task; default 60. A worker whose thread has ended is noticed at once. */
   readonly stallSeconds?: number;
 }
+export const TEAM_KEYS: KeysOf<TeamOptions> = { workers: true, blas: true, stallSeconds: true };
 
 /** A state every worker of the team holds. */
 export interface Shared<S> {
@@ -36,12 +40,24 @@ export interface Shared<S> {
 const NO_FAILURE = 0;
 const ABORTED = -1;
 const MAIN_FAILED = -2;
+const CLOSED = -3;
 const EVENT_LOOP_MILLISECONDS = 40;
+/** A synchronous phase that has waited this long looks whether the threads it waits for are there. */
+const LIVENESS_MILLISECONDS = 20;
+/** Tasks that were begun have this long to end when the team is closed; then their threads are ended. */
+const CLOSING_MILLISECONDS = 5000;
+
+/**
+ * Whether a thread has ended, known at once: its 'exit' event comes only when the calling thread serves its event loop. Node gives −1 ms of idle time for a thread that has ended, if it was asked
+ * once before, while the thread's own event loop ran: `open` does.
+ */
+const hasEnded = (thread: Worker): boolean => thread.performance.eventLoopUtilization().idle < 0;
 
 export class Team {
   readonly workers: number;
-  readonly #pool: Piscina | undefined;
   readonly #ports: readonly MessagePort[];
+  /** Worker w's at w − 1. */
+  readonly #threads: readonly Worker[];
   readonly #control: Int32Array;
   readonly #executor: Executor;
   readonly #stallMilliseconds: number;
@@ -49,71 +65,52 @@ export class Team {
   readonly #graphs: FinalizationRegistry<number>;
   #nextId = 1;
   #lost: WorkerError | undefined;
-  #closed = false;
-  #running = false;
+  #closing: Promise<void> | undefined;
+  /** There are no threads any more. */
+  #ended = false;
+  #current: Phase | undefined;
   /** Resolves when the asynchronous phase before has left: phases of one team run one after the other. */
   #turnstile: Promise<void> = Promise.resolve();
 
-  private constructor(workers: number, blas: Blas, pool: Piscina | undefined, ports: readonly MessagePort[], control: Int32Array, stallSeconds: number) {
+  private constructor(workers: number, blas: Blas, threads: readonly Worker[], ports: readonly MessagePort[], control: Int32Array, stallSeconds: number) {
     this.workers = workers;
-    this.#pool = pool;
+    this.#threads = threads;
     this.#ports = ports;
     this.#control = control;
     this.#stallMilliseconds = 1000 * stallSeconds;
     this.#executor = new Executor(blas, 0, workers);
-    this.#graphs = new FinalizationRegistry((graphId) => { if (!this.#closed) this.#post({ type: 'forget', graphId }); });
+    this.#graphs = new FinalizationRegistry((graphId) => { if (this.#closing === undefined) this.#post({ type: 'forget', graphId }); });
   }
 
   /** Starts a team; resolves when every worker is ready. Throws LibraryError where the chosen backend cannot be opened. */
   static async open(options: TeamOptions = {}): Promise<Team> {
+    requireKnownOptions(options, TEAM_KEYS, 'openTeam');
     const workers = options.workers ?? availableParallelism();
     if (!Number.isInteger(workers) || workers < 1 || workers > 1024) throw new OptionError(`workers must be a whole number from 1 to 1024, not ${workers}.`, { workers });
+    warnOfWorkers(workers);
     const blas = openBlas(options.blas);
     const control = sharedInt32(CONTROL_WORDS);
     const stallSeconds = options.stallSeconds ?? 60;
-    if (workers === 1) return new Team(1, blas, undefined, [], control, stallSeconds);
-    const { Piscina } = await import('piscina');
-    const pool = new Piscina({
-      filename: new URL('./worker.js', import.meta.url).href,
-      minThreads: workers - 1,
-      maxThreads: workers - 1,
-      idleTimeout: Number.POSITIVE_INFINITY,
-      // Kernels allocate views and nothing else: a small nursery keeps what each worker holds small.
-      resourceLimits: { maxYoungGenerationSizeMb: 4 },
-      // The workers wait for phases by our own words of shared memory.
-      atomics: 'disabled',
-      // The node options of the host (a test runner's loaders, say) are not for our workers.
-      execArgv: [],
-    });
+    if (workers === 1) return new Team(1, blas, [], [], control, stallSeconds);
     const ports: MessagePort[] = [];
-    const tasks: Promise<unknown>[] = [];
-    const ready: Promise<number>[] = [];
+    const starts: WorkerStart[] = [];
     for (let worker = 1; worker < workers; worker++) {
       const { port1, port2 } = new MessageChannel();
-      const start: WorkerStart = { worker, workers, control, port: port2, blas: options.blas };
       ports.push(port1);
-      ready.push(new Promise((resolve) => port1.once('message', (threadId: number) => resolve(threadId))));
-      tasks.push(pool.run(start, { transferList: [port2] }) as Promise<unknown>);
+      // Where no system library was found, the workers need not search again.
+      const choice = blas.kind === 'portable' ? 'portable' : options.blas;
+      starts.push({ worker, workers, control, port: port2, blas: choice });
     }
-    let threadIds: number[];
-    try {
-      // A task ends when its worker is ready: piscina holds the process open only while tasks run.
-      [threadIds] = await Promise.all([Promise.all(ready), Promise.all(tasks)]);
-    } catch (error) {
-      await pool.destroy().catch(() => undefined);
-      throw error;
-    }
+    const threads = await startThreads(starts);
     // From here on messages are read synchronously, and neither ports nor threads keep the process alive.
     for (const port of ports) port.unref();
-    const team = new Team(workers, blas, pool, ports, control, stallSeconds);
-    for (const thread of pool.threads) {
-      const worker = threadIds.indexOf(thread.threadId) + 1;
+    const team = new Team(workers, blas, threads, ports, control, stallSeconds);
+    threads.forEach((thread, index) => {
+      if (hasEnded(thread)) team.#lose(index + 1, new Error('its thread has ended'));
       thread.unref();
-      thread.once('error', (error) => team.#lose(worker, error));
-      thread.once('exit', (code) => team.#lose(worker, new Error(`it exited with code ${code}`)));
-    }
-    // Each thread reports for itself.
-    pool.on('error', () => undefined);
+      thread.once('error', (error) => { team.#lose(index + 1, error); });
+      thread.once('exit', (code) => { team.#lose(index + 1, new Error(`it exited with code ${code}`)); });
+    });
     return team;
   }
 
@@ -137,12 +134,13 @@ export class Team {
   /** Lets go of a state, so that its memory can be freed; nothing happens on a closed team. */
   release(shared: Shared<unknown>): void {
     this.#executor.release(shared.id);
-    if (!shared.solo && !this.#closed && this.#lost === undefined) this.#post({ type: 'release', id: shared.id });
+    if (!shared.solo && this.#closing === undefined && this.#lost === undefined) this.#post({ type: 'release', id: shared.id });
   }
 
   /**
    * Runs every task of the graph and returns when all are done. Between tasks the calling thread serves its event loop, reports
-   * progress and honours the signal. Rejects with the first failing task's error, AbortedError, or WorkerError where a worker died.
+   * progress and honours the signal. Phases that are started while one runs wait for its end; `runSync` does not wait, and then takes the remaining tasks itself.
+   * Rejects with what the first failing task threw, AbortedError, ClosedError where the team is closed, or WorkerError where a worker died.
    */
   async run<S, A = undefined>(phase: string, kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A, control: RunControl = {}): Promise<void> {
     const before = this.#turnstile;
@@ -157,75 +155,115 @@ export class Team {
     }
   }
 
-  async #runAlone<S, A>(phase: string, kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A, control: RunControl): Promise<void> {
+  async #runAlone<S, A>(name: string, kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A, control: RunControl): Promise<void> {
     const words = this.#control;
-    const report = (): void => control.onProgress?.({ phase, done: Math.min(Atomics.load(words, DONE), graph.count), total: graph.count });
+    const phase = this.#begin(kernel, shared, graph, args);
+    // Once the phase has ended the words are those of the next.
+    const report = (): void => control.onProgress?.({ phase: name, done: phase.ended ? graph.count : Math.min(Atomics.load(words, DONE), graph.count), total: graph.count });
     let served = performance.now();
     const turn = async (): Promise<void> => {
       if (performance.now() - served < EVENT_LOOP_MILLISECONDS) return;
       await new Promise(setImmediate);
       served = performance.now();
+      if (phase.ended) return;
       report();
-      if (control.signal?.aborted) this.#stop(ABORTED);
+      if (control.signal?.aborted && !phase.ended) this.#stop(ABORTED);
     };
-    let failure: unknown;
-    for (const step of this.#steps(kernel, shared, graph, args)) {
+    let refused: Thrown | undefined;
+    for (let step = phase.advance(); !phase.ended; step = phase.advance()) {
       if (step !== TASK_DONE) Atomics.wait(words, EVENT, step, 10);
       try {
         await turn();
-      } catch (error) {
+      } catch (value) {
         // The caller's progress callback threw: end the run first, then say so.
-        failure ??= error;
-        this.#stop(MAIN_FAILED);
+        refused ??= { value };
+        if (!phase.ended) this.#stop(MAIN_FAILED);
       }
     }
-    if (failure !== undefined) throw failure;
+    phase.conclude();
+    if (refused !== undefined) throw refused.value;
     report();
     throwIfAborted(control.signal);
   }
 
-  /** As `run`, without serving the event loop: for the products of iterative solvers. */
+  /**
+   * As `run`, without serving the event loop: for the products of iterative solvers. Where an asynchronous phase is under way (its function waits for a turn of the event loop), that one is
+   * finished first, here and now: its outcome goes to the one who started it. Throws WorkerError where a task of the running phase itself calls it.
+   */
   runSync<S, A = undefined>(kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A): void {
+    const phase = this.#begin(kernel, shared, graph, args);
+    this.#finish(phase, this.#stallMilliseconds);
+    phase.conclude();
+  }
+
+  /** Ends the workers: a phase that runs or waits ends with ClosedError, as soon as the tasks that were begun have ended. Results already computed stay valid on the calling thread; further phases throw. */
+  close(): Promise<void> {
+    return (this.#closing ??= Promise.resolve().then(() => this.#end()));
+  }
+
+  async #end(): Promise<void> {
+    if (this.#current !== undefined) {
+      this.#stop(CLOSED);
+      let timer: NodeJS.Timeout | undefined;
+      await Promise.race([this.#turnstile, new Promise((resolve) => { timer = setTimeout(resolve, CLOSING_MILLISECONDS); })]);
+      clearTimeout(timer);
+    }
+    if (this.#lost === undefined) this.#post({ type: 'stop' });
+    for (const port of this.#ports) port.close();
+    await Promise.all(this.#threads.map((thread) => thread.terminate()));
+    this.#ended = true;
+  }
+
+  /** Makes a phase the current one, after the one before has ended. */
+  #begin<S, A>(kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A): Phase {
+    this.#check();
+    const before = this.#current;
+    if (before !== undefined) {
+      before.requireBetweenTasks();
+      this.#finish(before, Number.POSITIVE_INFINITY);
+      // Such a task's call may have written into the workspace of the operator that this phase is about to use.
+      if (before.interrupted) throw new WorkerError('While this phase waited, a task of the phase before called for another one on the same team (see the error of the function that started it): repeat the call.');
+      this.#check();
+    }
+    const phase = new Phase(this.#steps(kernel, shared, graph, args));
+    this.#current = phase;
+    return phase;
+  }
+
+  /** Takes the remaining steps of a phase at once. Workers in which nothing happens for `stall` milliseconds are given up. */
+  #finish(phase: Phase, stall: number): void {
     const words = this.#control;
     let event = 0;
     let since = performance.now();
-    for (const step of this.#steps(kernel, shared, graph, args)) {
+    for (let step = phase.advance(); !phase.ended; step = phase.advance()) {
       if (step === TASK_DONE) continue;
       if (step !== event) {
         event = step;
         since = performance.now();
       }
-      if (Atomics.wait(words, EVENT, step, 1000) === 'timed-out' && performance.now() - since > this.#stallMilliseconds) {
-        this.#lose(-1, new Error(`no task ended for ${this.#stallMilliseconds / 1000} s`));
-      }
+      if (Atomics.wait(words, EVENT, step, LIVENESS_MILLISECONDS) !== 'timed-out') continue;
+      const ended = this.#threads.findIndex(hasEnded);
+      if (ended >= 0) this.#lose(ended + 1, new Error('its thread has ended'));
+      else if (performance.now() - since > stall) this.#lose(-1, new Error(`no task ended for ${stall / 1000} s`));
     }
-  }
-
-  /** Ends the workers. Results already computed stay valid on the calling thread; further phases throw. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    if (this.#lost === undefined) this.#post({ type: 'stop' });
-    for (const port of this.#ports) port.close();
-    await this.#pool?.destroy().catch(() => undefined);
   }
 
   #hold<S>(state: S, modules: readonly string[], solo: boolean): Shared<S> {
     this.#check();
     const id = this.#nextId++;
-    this.#executor.hold(id, state);
     if (!solo) this.#post({ type: 'share', id, state, modules });
+    this.#executor.hold(id, state);
     return { id, state, solo };
   }
 
   #check(): void {
     if (this.#lost !== undefined) throw this.#lost;
-    if (this.#closed) throw new WorkerError('The team is closed: open another one.');
+    if (this.#closing !== undefined) throw new ClosedError();
   }
 
   #post(message: Message): void {
     if (this.#ports.length === 0) return;
-    for (const port of this.#ports) port.postMessage(message);
+    send(this.#ports, message);
     Atomics.add(this.#control, GENERATION, 1);
     Atomics.notify(this.#control, GENERATION);
   }
@@ -236,7 +274,7 @@ export class Team {
   }
 
   #lose(worker: number, error: unknown): void {
-    if (this.#closed) return;
+    if (this.#closing !== undefined) return;
     const message = error instanceof Error ? error.message : String(error);
     this.#lost ??= new WorkerError(`${worker > 0 ? `Worker ${worker}` : 'A worker'} died (${message}): the team is unusable, open another one.`, { worker, message });
     this.#stop(MAIN_FAILED);
@@ -244,12 +282,9 @@ export class Team {
 
   /** The fork–join itself; yields what `drain` yields, then an event value to sleep on until every worker has left the graph. */
   *#steps<S, A>(kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A): Generator<number, void> {
-    this.#check();
-    if (this.#running) throw new WorkerError('A synchronous phase was started while another phase of the same team runs: await that one first.');
     const control = this.#control;
     const helpers = shared.solo ? 0 : this.#ports.length;
-    let failure: unknown;
-    this.#running = true;
+    let thrown: Thrown | undefined;
     try {
       const tail = resetRun(graph);
       Atomics.store(control, HEAD, 0);
@@ -257,48 +292,47 @@ export class Team {
       Atomics.store(control, FINISHED, 0);
       Atomics.store(control, FAILED, NO_FAILURE);
       Atomics.store(control, DONE, 0);
-      if (helpers > 0) this.#post(this.#runMessage(kernel, shared, graph, args));
+      if (helpers > 0) this.#postRun(kernel, shared, graph, args);
       try {
         const body = this.#executor.body(shared.id, kernel as PhaseKernel<never, never>);
         yield* drain(control, graph, (task) => body(task, args));
-      } catch (error) {
-        failure = error;
+      } catch (value) {
+        thrown = { value };
         this.#stop(MAIN_FAILED);
       }
-      while (Atomics.load(control, FINISHED) < helpers && this.#lost === undefined) {
+      while (Atomics.load(control, FINISHED) < helpers && this.#lost === undefined && !this.#ended) {
         const event = Atomics.load(control, EVENT);
         if (Atomics.load(control, FINISHED) < helpers) yield event;
       }
     } finally {
-      this.#running = false;
+      this.#current = undefined;
     }
-    if (failure !== undefined) throw failure;
-    if (this.#lost !== undefined) throw this.#lost;
     const failed = Atomics.load(control, FAILED);
+    const reported = failed === NO_FAILURE ? undefined : this.#reported();
+    if (thrown !== undefined) throw thrown.value;
+    if (this.#lost !== undefined) throw this.#lost;
     if (failed === ABORTED) throw new AbortedError();
-    if (failed > 0) this.#rethrow();
+    if (failed === CLOSED) throw new ClosedError('The team was closed while a phase ran on it.');
+    if (failed > 0) throw reported === undefined ? new WorkerError('A worker failed without a report.') : reported.value;
   }
 
-  #runMessage<S, A>(kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A): Message {
-    let graphId = this.#graphIds.get(graph);
-    const known = graphId !== undefined;
-    if (graphId === undefined) {
-      graphId = this.#nextId++;
-      this.#graphIds.set(graph, graphId);
-      this.#graphs.register(graph, graphId);
-    }
-    return { type: 'run', state: shared.id, module: kernel.module, name: kernel.name, graphId, graph: known ? null : graph, args };
+  #postRun<S, A>(kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A): void {
+    const known = this.#graphIds.get(graph);
+    const graphId = known ?? this.#nextId++;
+    this.#post({ type: 'run', state: shared.id, module: kernel.module, name: kernel.name, graphId, graph: known === undefined ? graph : null, args });
+    if (known !== undefined) return;
+    this.#graphIds.set(graph, graphId);
+    this.#graphs.register(graph, graphId);
   }
 
-  /** Throws what the workers reported; all reports are read, the first of the lowest worker counts. */
-  #rethrow(): never {
-    let first: WorkerError | Error | undefined;
+  /** What the workers reported: all reports are read, the first of the lowest worker counts. */
+  #reported(): Thrown | undefined {
+    let first: Thrown | undefined;
     this.#ports.forEach((port, i) => {
       for (let received = receiveMessageOnPort(port); received !== undefined; received = receiveMessageOnPort(port)) {
-        const error = reviveError(received.message as ErrorReport, i + 1);
-        first ??= error;
+        first ??= revive(received.message as FailureReport, i + 1);
       }
     });
-    throw first ?? new WorkerError('A worker failed without a report.');
+    return first;
   }
 }

@@ -1,11 +1,12 @@
 /**
- * A worker, hosted by piscina: wait for messages, run its share of each phase, until told to stop. Layer 1.
+ * A worker: wait for messages, run its share of each phase, until told to stop. Layer 1.
  */
-import { receiveMessageOnPort, threadId } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { openBlas } from '../dense/backend.js';
 import { Executor } from './executor.js';
 import type { PhaseKernel } from './kernel.js';
-import { reportError, type Message, type WorkerStart } from './messages.js';
+import { receive, sendFailure, type Thrown, type WorkerStart } from './messages.js';
+import type { ThreadData } from './threads.js';
 import { drain, EVENT, FAILED, FINISHED, GENERATION, signalEvent, TASK_DONE } from './schedule.js';
 import type { TaskGraph } from './task-graph.js';
 
@@ -17,10 +18,14 @@ function awaitGeneration(control: Int32Array, seen: number): void {
   while (Atomics.load(control, GENERATION) === seen) Atomics.wait(control, GENERATION, seen);
 }
 
-/** The task that piscina runs: it ends as soon as the worker is ready, and the thread belongs to `serve` from then on. */
-export default function work(start: WorkerStart): void {
+/**
+ * Says that the worker is ready; the thread belongs to `serve` from then on. An error of the backend ends the thread
+ * and is the thread's.
+ */
+function work(start: WorkerStart): void {
   const executor = new Executor(openBlas(start.blas), start.worker, start.workers);
-  start.port.postMessage(threadId);
+  parentPort?.postMessage('ready');
+  // After the message has left.
   setImmediate(() => {
     // Out of the promise, so that it ends the thread and is reported as the thread's error.
     serve(start, executor).catch((error: unknown) => { setImmediate(() => { throw error; }); });
@@ -29,7 +34,7 @@ export default function work(start: WorkerStart): void {
 
 async function serve({ control, port, worker }: WorkerStart, executor: Executor): Promise<void> {
   const fail = (error: unknown): void => {
-    port.postMessage(reportError(error));
+    sendFailure(port, error);
     Atomics.compareExchange(control, FAILED, 0, worker + 1);
   };
   // process.exit inside a kernel ends this thread alone: say so while there is still time.
@@ -45,12 +50,12 @@ async function serve({ control, port, worker }: WorkerStart, executor: Executor)
   for (;;) {
     awaitGeneration(control, seen);
     seen = (seen + 1) | 0;
-    const message = receiveMessageOnPort(port)?.message as Message;
+    const message = receive(port);
     if (message.type === 'stop') break;
     if (message.type === 'release') {
       executor.release(message.id);
     } else if (message.type === 'share') {
-      const failure = await executor.load(message.modules).then(() => undefined, (error: unknown) => error ?? new Error('a module failed to load'));
+      const failure = await executor.load(message.modules).then(() => undefined, (value: unknown): Thrown => ({ value }));
       executor.hold(message.id, message.state, failure);
     } else if (message.type === 'forget') {
       graphs.delete(message.graphId);
@@ -74,3 +79,5 @@ async function serve({ control, port, worker }: WorkerStart, executor: Executor)
   }
   port.close();
 }
+
+work(workerData as ThreadData);

@@ -9,6 +9,7 @@ import { view, type Matrix } from '../dense/matrix.js';
 import { availableMemory } from '../io/machine.js';
 import { StagedVectors } from '../operator/block-workspace.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { trustClass } from '../operator/self-check.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -167,3 +168,4 @@ export class BlockInverse implements LinearOperator {
     this.#team.release(this.#shared);
   }
 }
+trustClass(BlockInverse);

@@ -7,7 +7,6 @@ import { zeros } from '../dense/matrix.js';
 import { availableMemory } from '../io/machine.js';
 import type { Model } from '../network/model.js';
 import { combine } from '../operator/block-arithmetic.js';
-import { converted } from '../operator/converted.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { isGaussNewton } from '../approximation/subject.js';
@@ -42,7 +41,7 @@ export async function dualPreconditioner(subject: Subject, shift: number, { memo
       // Factors now: a λ lost in rounding shows here.
       dual.solve(zeros(size, 0), λ);
       const inverse: LinearOperator = { rows: size, cols: size, symmetric: true, applyUnchecked: (out, x, alpha, beta) => { combine(out, alpha, dual.solve(x, λ), beta); } };
-      return { operator: converted(inverse, 'f64'), bytes: dual.matrix.data.byteLength };
+      return { operator: inverse, bytes: dual.matrix.data.byteLength };
     },
   }, shift);
 }

@@ -21,17 +21,17 @@ import type { Preconditioner, PreconditionerOptions, Subject } from './precondit
 import { preconditionerAt } from './shifted-preconditioner.js';
 
 const LEAF_SIZE = 256;
-const SHARE = 0.02;
 const TOLERANCE = 1e-2;
 
 /**
  * M = (G̃ + λI)⁻¹ of a network's Gauss–Newton matrix by its principal part in the Kronecker eigenbasis (curvature/principal-choice.ts), which is positive definite by construction.
  * Needs λ > 0. Throws what `kroneckerHierarchical` and `factorKronecker` throw.
  */
-async function kroneckerPreconditioner(model: Model, shift: number, { share = SHARE, leafSize, memoryLimit }: PreconditionerOptions, control: TeamControl): Promise<Preconditioner> {
+async function kroneckerPreconditioner(model: Model, shift: number, { share, leafSize, memoryLimit }: PreconditionerOptions, control: TeamControl): Promise<Preconditioner> {
   const began = performance.now();
   const limit = memoryLimit === undefined ? {} : { memoryLimit };
-  const matrix = await kroneckerHierarchical(model, { preserve: 'positive-definite', share, ...(leafSize === undefined ? {} : { leafSize }), ...limit }, control);
+  const shape = { ...(share === undefined ? {} : { share }), ...(leafSize === undefined ? {} : { leafSize }) };
+  const matrix = await kroneckerHierarchical(model, { preserve: 'positive-definite', ...shape, ...limit }, control);
   const compress = (performance.now() - began) / 1000;
   return preconditionerAt({
     name: 'hss', details: { basis: 'Kronecker', principal: matrix.report.principal?.size ?? 0, share: Number(matrix.share.toPrecision(3)) }, compress,

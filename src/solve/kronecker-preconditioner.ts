@@ -3,7 +3,6 @@
  */
 import { ekfac } from '../curvature/ekfac.js';
 import { kfac } from '../curvature/kfac.js';
-import { converted } from '../operator/converted.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { modelOf } from './network-subject.js';
 import type { Preconditioner, Subject } from './preconditioner.js';
@@ -22,7 +21,7 @@ export async function kroneckerPreconditioner(subject: Subject, name: 'kfac' | '
     name, details: { layers: factored.layers.length }, compress,
     invert: (damping) => {
       const inverse = factored.solver({ damping });
-      return { operator: factored.precision === 'f64' ? inverse : converted(inverse, factored.precision), bytes: inverse.bytes };
+      return { operator: inverse, bytes: inverse.bytes };
     },
   }, shift);
 }

@@ -1,6 +1,7 @@
 /**
  * What a preconditioner of (A + λI) x = b is asked for, and what it answers: one interface for all of them, so that they can be compared. Layer 6.
  */
+import type { KeysOf } from '../core/known-options.js';
 import type { Factorization } from '../hierarchical/factorization.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { ClusterTree } from '../tree/cluster-tree.js';
@@ -24,7 +25,7 @@ export interface PreconditionerOptions {
   readonly tolerance?: number;
   readonly leafSize?: number;
   readonly maxRank?: number;
-  /** Of a network's matrix by `hss`: what it may store, as a share of the dense matrix (kroneckerHierarchical); its factors take twice that. Default 0.02. */
+  /** Of a network's matrix by `hss`: what it may store, as a share of the dense matrix (kroneckerHierarchical); its factors take twice that. Default: as there, 0.02 or what a small network's basis needs. */
   readonly share?: number;
   readonly tree?: ClusterTree;
   /** Rank of `nystrom`; default 256, at most N/4. */
@@ -33,6 +34,10 @@ export interface PreconditionerOptions {
   readonly seed?: number;
   readonly memoryLimit?: number;
 }
+export const PRECONDITIONER_KEYS: KeysOf<PreconditionerOptions> = {
+  tolerance: true, leafSize: true, maxRank: true, share: true, tree: true, rank: true, seed: true,
+  memoryLimit: true,
+};
 
 /** M ≈ (A + λI)⁻¹: symmetric positive definite as an operator, whatever it was made from. */
 export interface Preconditioner {

@@ -2,13 +2,16 @@
  * One call that solves (A + λI) X = B: a preconditioner, conjugate gradients, and what came of it. Layer 6.
  */
 import { throwIfAborted } from '../core/context.js';
-import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
+import { FactorizationError, MemoryError, NonFiniteError, NotPositiveDefiniteError, OptionError, ShapeError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
+import { warn } from '../core/warning.js';
 import { isGaussNewton, subjectOf } from '../approximation/subject.js';
-import { checkView, zeros, type Matrix } from '../dense/matrix.js';
+import { checkView, copyInto, zeros, type Matrix, type Precision } from '../dense/matrix.js';
 import { HierarchicalMatrix } from '../hierarchical/matrix.js';
 import { blockConjugateGradientSolver, type BlockSolution } from '../krylov/block-conjugate-gradients.js';
 import { conjugateGradientSolver } from '../krylov/conjugate-gradients.js';
 import { extremeEigenvalues } from '../krylov/lanczos.js';
+import { normFromBelow } from '../krylov/operator-norm.js';
 import type { Solution, SolveControl } from '../krylov/solution.js';
 import type { Model } from '../network/model.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
@@ -17,8 +20,10 @@ import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { choosePreconditioner, type Choice } from './choose.js';
 import { makePreconditioner } from './make-preconditioner.js';
+import { allowedResidual, conditions, defaultTolerance, precisionOf, productPrecision, ROUNDOFF, storedPrecision, WORTH_A_WARNING } from './precision.js';
 import { PRECONDITIONERS, type Preconditioner, type PreconditionerName, type PreconditionerOptions, type Subject } from './preconditioner.js';
 import { requireShift } from './shifted-preconditioner.js';
+import { LIBRARY_ADVICE, tellShortfall, type Shortfall } from './shortfall.js';
 
 export interface SolveOptions {
   /** λ ≥ 0; default 0. */
@@ -33,29 +38,41 @@ export interface SolveOptions {
   readonly source?: EntrySource;
   /** The network behind the operator; default: a Gauss–Newton operator's own. */
   readonly model?: Model;
-  /** Asked ‖b − (A + λI)x‖/‖b‖ of each column; default 1e-8. */
+  /**
+   * Asked ‖b − (A + λI)x‖/‖b‖ of each column. Default: 1e-8; where products with A are computed in float32, 1e-6; and where these or an x of float32 do not allow that, what they do allow,
+   * some 5e-7·‖A‖‖x‖/‖b‖.
+   */
   readonly tolerance?: number;
   readonly maxIterations?: number;
   /** x₀, N × p; default zero. */
   readonly guess?: Matrix;
-  /** Where X goes, N × p; default a matrix of its own, in B's precision. It may be B. */
+  /** Where X goes, N × p, of either precision; default a matrix of its own, in B's. It may be B. The iteration works in float64 whatever that of X is. */
   readonly out?: Matrix;
   /** Of everything random. Default 0. */
   readonly seed?: number;
   readonly memoryLimit?: number;
 }
+export const SOLVE_KEYS: KeysOf<SolveOptions> = {
+  shift: true, shiftRelative: true, preconditioner: true, making: true, source: true, model: true, tolerance: true,
+  maxIterations: true, guess: true, out: true, seed: true, memoryLimit: true,
+};
+export const MAKING_KEYS: KeysOf<NonNullable<SolveOptions['making']>> = {
+  tolerance: true, leafSize: true, maxRank: true, share: true, tree: true, rank: true,
+};
 
 export interface SolveResult {
-  /** N × p: the solution, or the last iterate. */
+  /** N × p: the solution, or the iterate of least residual, never worse than the guess (or zero). */
   readonly x: Matrix;
   readonly outcome: Solution['outcome'];
   /** Steps: of all groups of columns together where there are many right-hand sides (block-conjugate-gradients.ts). */
   readonly iterations: number;
   /** Products of A with a single vector while solving. */
   readonly products: number;
-  /** True relative residuals of the columns by products with the final X, and the largest of them. */
+  /** True relative residuals of the columns by products with X as it is, rounded to its precision, and the largest of them. */
   readonly residuals: Float64Array;
   readonly residual: number;
+  /** The tolerance that the outcome is about: the one asked for, or the default. */
+  readonly tolerance: number;
   /** Estimated relative residuals, the start's first; of many right-hand sides the largest. */
   readonly history: Float64Array;
   /** λ. */
@@ -67,23 +84,29 @@ export interface SolveResult {
   readonly seconds: { readonly choose: number; readonly compress: number; readonly factor: number; readonly solve: number };
   /** Bytes of the preconditioner and of the vectors of the iteration. */
   readonly memory: { readonly preconditioner: number; readonly workspace: number };
-  /** One sentence: why this preconditioner, and where the residual was missed, why. */
+  /** Why this preconditioner, and what is to be said of it. */
+  readonly choice: string;
+  /** Where the tolerance was missed: what came instead. */
+  readonly shortfall?: Shortfall;
+  /** `choice`, and where the tolerance was missed, why, and what to do. */
   readonly reason: string;
 }
 
-const TOLERANCE = 1e-8;
 const NORM = { tolerance: 1e-3, maxIterations: 100 } as const;
 
 /**
  * Solves (A + λI) X = B for a symmetric positive semidefinite N × N operator A and N × p right-hand sides: by preconditioned conjugate gradients for one, block conjugate gradients for many.
  * Matrices of format 'hss' and 'hodlr' are factored, and the iteration only mends rounding; of 'fmm', whose near blocks the factorization does not know, the corrected operator is solved
- * with the factored HSS of the same entries (`source`; else of its products) as preconditioner. Outcomes are data: `outcome` says whether the true residual met the tolerance, and `reason` why not.
+ * with the factored HSS of the same entries (`source`; else of its products) as preconditioner. With 'auto' a preconditioner that cannot be made is passed over for the next
+ * cheapest one, and `reason` says so. Where the matrix was rounded to float32 and that costs x digits, there is a warning (code 'float32-digits'). Outcomes are data: `outcome` says whether the true residual met the tolerance, and `reason` why not.
  * Throws ShapeError, OptionError (λ < 0, what the preconditioner needs and is not there), NonFiniteError (NaN or ∞ in B), NotPositiveDefiniteError, MemoryError; AbortedError before the iteration begins,
  * which itself ends with the outcome 'aborted'.
  */
 export async function solve(operator: LinearOperator, b: Matrix, options: SolveOptions, control: TeamControl): Promise<SolveResult> {
   const size = checkSystem(operator, b, options);
-  const { tolerance = TOLERANCE, maxIterations, seed = 0, guess } = options;
+  const { maxIterations, seed = 0, guess } = options;
+  const products = productPrecision(operator);
+  const tolerance = options.tolerance ?? defaultTolerance(products);
   throwIfAborted(control.signal);
   const subject = subjectOf(operator, options, control);
   const began = performance.now();
@@ -94,11 +117,13 @@ export async function solve(operator: LinearOperator, b: Matrix, options: SolveO
   const making: PreconditionerOptions = { ...options.making, ...chosen?.making, seed, ...(options.memoryLimit === undefined ? {} : { memoryLimit: options.memoryLimit }) };
   const used = await preconditionerFor(asked, chosen, subject, shift, making, control);
   try {
-    const out = options.out ?? zeros(size, b.cols, b.data instanceof Float64Array ? 'f64' : 'f32');
+    const out = options.out ?? zeros(size, b.cols, precisionOf(b));
+    // B may be overwritten by X.
+    const kept = out.data === b.data && needsNorms(subject, b, out) ? copyOf(b) : b;
     const system = shifted(operator, shift);
     const start = performance.now();
     const preconditioned = used.operator === undefined ? {} : { preconditioner: used.operator };
-    const tolerances: SolveControl = { relativeTolerance: tolerance, ...(maxIterations === undefined ? {} : { maxIterations }) };
+    const tolerances: SolveControl = { relativeTolerance: tolerance, roundoff: ROUNDOFF[products], keep: 'best', ...(maxIterations === undefined ? {} : { maxIterations }) };
     const run: SolveControl = { ...tolerances, signal: control.signal, onProgress: control.onProgress, ...(guess === undefined ? {} : { guess }) };
     let solution: Solution | BlockSolution;
     let workspace: number;
@@ -112,16 +137,21 @@ export async function solve(operator: LinearOperator, b: Matrix, options: SolveO
       workspace = solver.workspaceBytes;
     }
     const seconds = (performance.now() - start) / 1000;
-    const { outcome, iterations, products, residual, history } = solution;
+    const { iterations, residual, history } = solution;
+    const residuals = 'residuals' in solution ? solution.residuals : Float64Array.of(residual);
+    const { outcome, tolerance: reached, rounding } = judge(solution, residuals, { subject, system, products, b: kept, out, tolerance, asked: options.tolerance !== undefined }, control);
     const { name, bytes, details, note } = used;
+    const curvature = 'curvature' in solution ? { curvature: solution.curvature } : {};
+    const shortfall: Shortfall | undefined = outcome === 'converged' ? undefined : { outcome, iterations, residual, tolerance: reached, ...curvature, ...(rounding === undefined ? {} : { rounding }) };
+    const choice = [chosen?.reason ?? `Preconditioner ${name}, as asked.`, ...used.skipped, ...(note === undefined ? [] : [`Note: ${note}.`])].join(' ');
     return {
-      x: out, outcome, iterations, products, residual, history, shift,
-      residuals: 'residuals' in solution ? solution.residuals : Float64Array.of(residual),
+      x: out, outcome, iterations, products: solution.products, residual, residuals, tolerance: reached, history, shift,
       ...(norm === undefined ? {} : { norm }),
       preconditioner: { name, bytes, details, ...(note === undefined ? {} : { note }) },
       seconds: { choose: choosing, compress: used.seconds.compress, factor: used.seconds.factor, solve: seconds },
       memory: { preconditioner: bytes, workspace },
-      reason: [chosen?.reason ?? `Preconditioner ${name}, as asked.`, ...shortfall(solution, tolerance, note)].join(' '),
+      choice, ...(shortfall === undefined ? {} : { shortfall }),
+      reason: shortfall === undefined ? choice : `${choice} ${sentence(tellShortfall(shortfall, LIBRARY_ADVICE))}`,
     };
   } finally {
     if (used.owned) used.release();
@@ -166,13 +196,19 @@ async function choose(subject: Subject, shift: number, vectors: number, toleranc
   const { operator } = subject;
   if (operator instanceof HierarchicalMatrix) {
     const { format } = operator.data;
-    if (format !== 'fmm') return { name: format, reason: `The matrix is of format ${format}: it is factored itself.`, candidates: [], making: {} };
-    return { name: 'hss', reason: 'The matrix has near blocks, which no factorization here knows: it is solved iteratively with the HSS of the same entries.', candidates: [], making: {} };
+    const made = (name: PreconditionerName, reason: string): Choice => ({ name, reason, making: {}, candidates: [name, 'none' as const].map((one) => ({ name: one, flops: Number.NaN, iterations: Number.NaN, details: '' })) });
+    if (format !== 'fmm') return made(format, `The matrix is of format ${format}: it is factored itself.`);
+    return made('hss', 'The matrix has near blocks, which no factorization here knows: it is solved iteratively with the HSS of the same entries.');
   }
   return choosePreconditioner(subject, { shift, vectors, tolerance, seed: options.seed ?? 0, dual: isGaussNewton(subject), ...(options.making === undefined ? {} : { making: options.making }), ...(options.memoryLimit === undefined ? {} : { memoryLimit: options.memoryLimit }) }, control);
 }
 
-type Used = Pick<Preconditioner, 'operator' | 'bytes' | 'details' | 'note' | 'seconds' | 'release'> & { readonly name: PreconditionerName | 'given'; readonly owned: boolean };
+type Used = Pick<Preconditioner, 'operator' | 'bytes' | 'details' | 'note' | 'seconds' | 'release'> & {
+  readonly name: PreconditionerName | 'given';
+  readonly owned: boolean;
+  /** A sentence for each that was to be made, and could not. */
+  readonly skipped: readonly string[];
+};
 
 const isReady = (asked: Preconditioner | LinearOperator): asked is Preconditioner => 'reshift' in asked;
 
@@ -180,29 +216,70 @@ const isReady = (asked: Preconditioner | LinearOperator): asked is Preconditione
 async function preconditionerFor(asked: NonNullable<SolveOptions['preconditioner']>, chosen: Choice | undefined, subject: Subject, shift: number, making: PreconditionerOptions, control: TeamControl): Promise<Used> {
   const nothing = { compress: 0, factor: 0 };
   if (typeof asked === 'string') {
-    const name = chosen?.name ?? asked;
-    if (name !== 'auto' && !PRECONDITIONERS.includes(name)) throw new OptionError(`There is no preconditioner "${name}"; there are auto, ${PRECONDITIONERS.join(', ')}.`, { option: 'preconditioner', name });
-    const made = await makePreconditioner(subject, name as PreconditionerName, shift, making, control);
-    return { ...made, owned: true };
+    if (chosen !== undefined) return firstThatCanBeMade(chosen, subject, shift, making, control);
+    if (!PRECONDITIONERS.includes(asked as PreconditionerName)) throw new OptionError(`There is no preconditioner "${asked}"; there are auto, ${PRECONDITIONERS.join(', ')}.`, { option: 'preconditioner', name: asked });
+    const made = await makePreconditioner(subject, asked as PreconditionerName, shift, making, control);
+    return { ...made, owned: true, skipped: [] };
   }
-  if (isReady(asked)) return { ...asked, seconds: nothing, owned: false };
-  return { name: 'given', operator: asked, bytes: 0, details: {}, seconds: nothing, release: () => undefined, owned: false };
+  if (isReady(asked)) return { ...asked, seconds: nothing, owned: false, skipped: [] };
+  return { name: 'given', operator: asked, bytes: 0, details: {}, seconds: nothing, release: () => undefined, owned: false, skipped: [] };
 }
 
-/** Why the tolerance was missed, and what to do. */
-function shortfall(solution: Solution | BlockSolution, tolerance: number, note: string | undefined): string[] {
-  const said = note === undefined ? [] : [`Note: ${note}.`];
-  const { outcome, residual, iterations } = solution;
-  const reached = `the true residual is ${residual.toExponential(2)}, asked ${tolerance}`;
-  switch (outcome) {
-    case 'converged': return said;
-    case 'maxIterations': return [...said, `After ${iterations} iterations ${reached}: allow more, take a larger shift, or a better preconditioner.`];
-    case 'stagnated': return [...said, `The residual no longer falls after ${iterations} iterations; ${reached}: that lies below what rounding allows at this condition number.`];
-    case 'indefinite': return [...said, `A + λI is not positive definite: a direction p has pᵀ(A + λI)p/pᵀp = ${solution.curvature.toExponential(2)}. Take a larger shift, or MINRES.`];
-    case 'indefinitePreconditioner': return [...said, 'The preconditioner is not positive definite.'];
-    case 'asymmetricPreconditioner': return [...said, 'The preconditioner is not symmetric to working precision (is it of float32?): use flexible conjugate gradients.'];
-    case 'nonFinite': return [...said, 'A product was NaN or infinite.'];
-    case 'aborted': return [...said, `Interrupted after ${iterations} iterations; ${reached}.`];
-    case 'leastSquares': return said;
+/** Of what was chosen, the cheapest that this matrix, this λ and this memory let be made: nobody asked for a certain one. 'none' always can. */
+async function firstThatCanBeMade({ candidates }: Choice, subject: Subject, shift: number, making: PreconditionerOptions, control: TeamControl): Promise<Used> {
+  const skipped: string[] = [];
+  for (const { name, making: own } of candidates) {
+    try {
+      return { ...await makePreconditioner(subject, name, shift, { ...making, ...own }, control), owned: true, skipped };
+    } catch (error) {
+      const cannot = error instanceof OptionError || error instanceof NotPositiveDefiniteError || error instanceof MemoryError || error instanceof FactorizationError;
+      if (!cannot || name === 'none') throw error;
+      skipped.push(`Not ${name}, which cannot be made here: ${error.message}`);
+    }
   }
+  return { ...await makePreconditioner(subject, 'none', shift, making, control), owned: true, skipped };
+}
+
+const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** Whether the outcome may need ‖b‖ after x was written: where float32 is about. */
+const needsNorms = (subject: Subject, b: Matrix, out: Matrix): boolean => storedPrecision(subject) === 'f32' || precisionOf(out) === 'f32' || precisionOf(b) === 'f32';
+
+function copyOf(b: Matrix): Matrix {
+  const copy = zeros(b.rows, b.cols, precisionOf(b));
+  copyInto(copy, b);
+  return copy;
+}
+
+interface Solved {
+  readonly subject: Subject;
+  /** A + λI. */
+  readonly system: LinearOperator;
+  readonly products: Precision;
+  readonly b: Matrix;
+  readonly out: Matrix;
+  readonly tolerance: number;
+  /** Whether the caller named the tolerance. */
+  readonly asked: boolean;
+}
+
+/**
+ * The outcome in view of the precision: where nobody named a tolerance, a residual at the level that float32 allows is as good as it gets; and what rounding the matrix to float32 costs is said once.
+ * ‖A‖ is estimated by a few products where float32 is about, or the residual stagnates.
+ */
+function judge(solution: Solution | BlockSolution, residuals: Float64Array, { subject, system, products, b, out, tolerance, asked }: Solved, control: TeamControl): Pick<SolveResult, 'outcome' | 'tolerance'> & Pick<Shortfall, 'rounding'> {
+  const { outcome } = solution;
+  const stored = storedPrecision(subject);
+  const single = products === 'f32' || precisionOf(out) === 'f32';
+  if (outcome !== 'stagnated' && !(outcome === 'converged' && stored === 'f32')) return { outcome, tolerance };
+  const of = conditions(normFromBelow(system), b, out);
+  const condition = Math.max(...of);
+  if (stored === 'f32' && condition >= WORTH_A_WARNING) {
+    const lost = Math.min(7, Math.round(Math.log10(condition)));
+    warn('float32-digits', `The matrix was rounded to float32, and with ‖A + λI‖‖x‖/‖b‖ = ${condition.toPrecision(2)} that costs x about ${lost} of its 7 digits: relative to the matrix before rounding the residual is up to ${(condition * 2 ** -24).toExponential(0)}. Store it in float64, or take a larger shift.`, control);
+  }
+  if (outcome === 'converged') return { outcome, tolerance };
+  const level = allowedResidual(single ? 'f32' : 'f64', condition);
+  if (single && !asked && residuals.every((residual, j) => residual <= Math.max(tolerance, allowedResidual('f32', of[j])))) return { outcome: 'converged', tolerance: Math.max(tolerance, level) };
+  return { outcome, tolerance, rounding: { of: products === 'f32' ? 'products' : single ? 'x' : 'float64', condition, level } };
 }

@@ -5,7 +5,10 @@ import { NonFiniteError } from '../core/errors.js';
 import type { RunControl } from '../core/context.js';
 import type { Blas } from '../dense/blas.js';
 import { gaussQuadrature, lanczosMatrices } from '../krylov/lanczos-quadrature.js';
+import { normFromBelow } from '../krylov/operator-norm.js';
+import { safeScale } from '../krylov/solver-checks.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { scaled } from '../operator/scaled.js';
 
 const PROBES = 2;
 const DEGREE = 16;
@@ -22,11 +25,25 @@ export interface Spectrum {
   readonly smallest: number;
 }
 
-/** Gauss quadratures of the spectral measure (krylov/lanczos-quadrature.ts), 2 probes of 16 steps. Throws NonFiniteError, AbortedError. */
+/**
+ * Gauss quadratures of the spectral measure (krylov/lanczos-quadrature.ts), 2 probes of 16 steps; once more for a multiple of the operator where squares of its products leave the range.
+ * Throws NonFiniteError, AbortedError.
+ */
 export async function measureSpectrum(operator: LinearOperator, seed: number, blas: Blas, control: RunControl): Promise<Spectrum> {
+  const found = await spectrumOf(operator, seed, blas, control);
+  if (found !== undefined && safeScale(found.largest) === 1 && found.largest > 0) return found;
+  const factor = safeScale(normFromBelow(operator));
+  if (factor === 1 && found !== undefined) return found;
+  const inRange = factor === 1 ? undefined : await spectrumOf(scaled(operator, factor), seed, blas, control);
+  if (inRange === undefined) throw new NonFiniteError('A product with the operator is NaN or infinite: nothing can be solved with it.', {});
+  const { values, counts, largest, smallest } = inRange;
+  return { values: values.map((value) => value / factor), counts, largest: largest / factor, smallest: smallest / factor };
+}
+
+async function spectrumOf(operator: LinearOperator, seed: number, blas: Blas, control: RunControl): Promise<Spectrum | undefined> {
   const size = operator.rows;
   const matrices = await lanczosMatrices(operator, { blas, seed, probes: PROBES, degree: DEGREE, blockSize: PROBES }, control);
-  if (matrices === undefined) throw new NonFiniteError('A product with the operator is NaN or infinite: nothing can be solved with it.', {});
+  if (matrices === undefined) return undefined;
   const nodes = matrices.flatMap((t) => {
     const { nodes: at, weights } = gaussQuadrature(t, blas);
     return Array.from(at, (value, k) => ({ value, count: (size * weights[k]) / PROBES }));

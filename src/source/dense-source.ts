@@ -3,12 +3,18 @@
  * The caller's array is used as it is (float32 entries are widened when read) and must not change while the source lives;
  * it is copied to shared memory when workers first ask for it, unless it lies there already.
  */
-import { AsymmetryError, NonFiniteError, NotPositiveDefiniteError, ShapeError } from '../core/errors.js';
+import { ShapeError } from '../core/errors.js';
 import type { Indices } from '../core/indices.js';
-import { RandomStream } from '../core/random.js';
+import { kindOf } from '../core/kind.js';
+import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
+import { asFloats, asIndices } from '../core/numbers.js';
+import { allocateShared } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
-import { checkView, copyInto, matrixOver, view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { asVectors, copyInto, matrixOver, view, type FloatArray, type Matrix, type Precision, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { derived } from '../operator/self-check.js';
+import { builtIn } from '../parallel/built-in.js';
+import { checkStored } from './check-stored.js';
 import type { EntrySource, SourceContext, SourceDescriptor } from './entry-source.js';
 
 /** The part of ml-matrix's Matrix that is read here. */
@@ -17,29 +23,23 @@ export interface MatrixLike { readonly rows: number; readonly columns: number; g
 export interface DenseSourceOptions {
   /** With it, a float64 source also offers exact products (`operator`). */
   readonly blas?: Blas;
-  /** Of the sample of pairs that symmetry is checked on; 0 unless given. */
-  readonly seed?: number;
 }
-
-/** A matrix up to this size is checked for symmetry entry by entry, a larger one on a sample of pairs. */
-const exhaustiveSize = 1024;
-const sampledPairs = 200_000;
-/** Asymmetry that is taken for rounding, relative to max(|K_ij|, |K_ji|, √(K_ii K_jj)). */
-const asymmetryTolerance = (data: FloatArray): number => (data instanceof Float32Array ? 1e-5 : 1e-8);
+export const DENSE_SOURCE_KEYS: KeysOf<DenseSourceOptions> = { blas: true };
 
 interface DenseData { readonly matrix: Matrix; readonly exact: boolean }
 
 /**
  * The source of a stored matrix: a flat column-major array of N² numbers, a square view, or ml-matrix's Matrix.
- * Checks: square (ShapeError), every entry finite (NonFiniteError), symmetric to 1e-8 (float32: 1e-5), entry by entry up to N = 1024, on 200,000 random pairs
- * above (AsymmetryError), diagonal ≥ 0 (NotPositiveDefiniteError). Entries that differ within that tolerance are read from the lower triangle, so the source is symmetric to the bit.
+ * A Float64Array or Float32Array is used as it is, other arrays of numbers are copied.
+ * It is checked whole (check-stored.ts), once: square (ShapeError), every entry finite (NonFiniteError), symmetric to 1e-8 (float32: 1e-5) (AsymmetryError), K_ii ≥ 0 and |K_ij| ≤ √(K_ii K_jj)
+ * (NotPositiveDefiniteError); the error names the entries. Entries that differ within that tolerance are read from the lower triangle, so the source is symmetric to the bit.
+ * Cost: one pass over the matrix, a few tenths of a second for N = 10,000.
  */
-export function denseSource(input: FloatArray | Matrix | MatrixLike, options: DenseSourceOptions = {}): EntrySource {
+export function denseSource(input: Vectors | MatrixLike, options: DenseSourceOptions = {}): EntrySource {
+  requireKnownOptions(options, DENSE_SOURCE_KEYS, 'denseSource');
   const matrix = asMatrix(input);
   if (matrix.rows !== matrix.cols || matrix.rows < 1) throw new ShapeError(`The matrix must be square and not empty; it is ${matrix.rows} × ${matrix.cols}.`, { rows: matrix.rows, cols: matrix.cols });
-  checkFinite(matrix);
-  checkDiagonal(matrix);
-  return new DenseSource(matrix, checkSymmetric(matrix, options.seed ?? 0), options.blas);
+  return new DenseSource(matrix, checkStored(matrix), options.blas);
 }
 
 /** A worker's copy, from the descriptor's data. */
@@ -47,11 +47,13 @@ export function openDenseSource(data: DenseData, context: SourceContext): EntryS
   return new DenseSource(data.matrix, data.exact, context.blas);
 }
 
+const WORKERS_COPY = builtIn(import.meta.url, 'openDenseSource', openDenseSource);
+
 export class DenseSource implements EntrySource {
   readonly size: number;
   readonly operator?: LinearOperator;
   #matrix: Matrix;
-  /** Whether both triangles may be read: no asymmetry was seen at all. */
+  /** Whether both triangles may be read: they agree to the bit. */
   readonly #exact: boolean;
 
   constructor(matrix: Matrix, exact: boolean, blas?: Blas) {
@@ -59,17 +61,22 @@ export class DenseSource implements EntrySource {
     this.#matrix = matrix;
     this.#exact = exact;
     if (blas !== undefined && matrix.data instanceof Float64Array) {
-      this.operator = { rows: matrix.rows, cols: matrix.rows, symmetric: true, applyUnchecked: (out, x, alpha, beta) => { blas.symm('L', 'L', alpha, this.#matrix, x, beta, out); } };
+      this.operator = derived({ rows: matrix.rows, cols: matrix.rows, symmetric: true, applyUnchecked: (out, x, alpha, beta) => { blas.symm('L', 'L', alpha, this.#matrix, x, beta, out); } });
     }
   }
+
+  /** Of the stored numbers. */
+  get precision(): Precision { return this.#matrix.data instanceof Float64Array ? 'f64' : 'f32'; }
 
   get descriptor(): SourceDescriptor {
     this.#matrix = shared(this.#matrix);
     const data: DenseData = { matrix: this.#matrix, exact: this.#exact };
-    return { module: import.meta.url, name: 'openDenseSource', data };
+    return { ...WORKERS_COPY, data };
   }
 
-  entries(rows: Indices, cols: Indices, out: Matrix): void {
+  entries(givenRows: Indices, givenCols: Indices, out: Matrix): void {
+    const rows = asIndices(givenRows, 'rows');
+    const cols = asIndices(givenCols, 'cols');
     const { data, offset, ld } = this.#matrix;
     if (!this.#exact) readLower(data, offset, ld, rows, cols, out);
     else if (data instanceof Float64Array) read64(data, offset, ld, rows, cols, out);
@@ -113,73 +120,31 @@ function readLower(k: FloatArray, offset: number, ld: number, rows: Indices, col
   }
 }
 
-function asMatrix(input: FloatArray | Matrix | MatrixLike): Matrix {
-  if (input instanceof Float64Array || input instanceof Float32Array) {
-    const n = Math.round(Math.sqrt(input.length));
-    if (n * n !== input.length) throw new ShapeError(`An array of ${input.length} numbers is not a square matrix: ${n}² = ${n * n}.`, { length: input.length });
-    return matrixOver(input, n, n);
+function asMatrix(input: Vectors | MatrixLike): Matrix {
+  if (Array.isArray(input) || ArrayBuffer.isView(input)) {
+    const numbers = asFloats(input as ArrayLike<number>, 'matrix');
+    const n = Math.round(Math.sqrt(numbers.length));
+    if (n * n !== numbers.length) throw new ShapeError(`An array of ${numbers.length} numbers is not a square matrix: ${n}² = ${n * n}.`, { length: numbers.length });
+    return matrixOver(numbers, n, n);
   }
-  if ('columns' in input) {
-    const { rows, columns } = input;
-    const matrix = matrixOver(new Float64Array(new SharedArrayBuffer(8 * rows * columns)), rows, columns);
-    for (let j = 0; j < columns; j++) for (let i = 0; i < rows; i++) matrix.data[i + j * rows] = input.get(i, j);
-    return matrix;
-  }
-  checkView(input, 'matrix');
-  return view(input.data, input.offset, input.rows, input.cols, input.ld);
+  if (kindOf(input) === 'ml-matrix') return copyOf(input as MatrixLike);
+  const { data, offset, rows, cols, ld } = asVectors(input as Matrix, 'matrix');
+  return view(data, offset, rows, cols, ld);
+}
+
+/** Over shared memory, as workers need it. */
+function copyOf(input: MatrixLike): Matrix {
+  const { rows, columns } = input;
+  const matrix = matrixOver(new Float64Array(allocateShared(8 * rows * columns, 'A copy of the matrix')), rows, columns);
+  for (let j = 0; j < columns; j++) for (let i = 0; i < rows; i++) matrix.data[i + j * rows] = input.get(i, j);
+  return matrix;
 }
 
 /** The matrix over shared memory: itself, or a copy without gaps between its columns. */
 function shared(a: Matrix): Matrix {
   if (a.data.buffer instanceof SharedArrayBuffer) return a;
-  const buffer = new SharedArrayBuffer(a.data.BYTES_PER_ELEMENT * a.rows * a.cols);
+  const buffer = allocateShared(a.data.BYTES_PER_ELEMENT * a.rows * a.cols, 'A copy of the matrix that workers see');
   const copy = view(a.data instanceof Float64Array ? new Float64Array(buffer) : new Float32Array(buffer), 0, a.rows, a.cols);
   copyInto(copy, a);
   return copy;
-}
-
-function checkFinite(a: Matrix): void {
-  const { data, offset, rows, cols, ld } = a;
-  for (let j = 0; j < cols; j++) {
-    const p = offset + j * ld;
-    // x − x is 0 for a finite x and NaN for any other.
-    let sum = 0;
-    for (let i = p; i < p + rows; i++) sum += data[i] - data[i];
-    if (sum === 0) continue;
-    for (let i = 0; i < rows; i++) {
-      const value = data[p + i];
-      if (!Number.isFinite(value)) throw new NonFiniteError(`Entry (${i}, ${j}) is ${value}; every entry must be a finite number.`, { row: i, column: j, value });
-    }
-  }
-}
-
-function checkDiagonal(a: Matrix): void {
-  for (let i = 0; i < a.rows; i++) {
-    const value = a.data[a.offset + i * (a.ld + 1)];
-    if (value < 0) throw new NotPositiveDefiniteError(`Diagonal entry (${i}, ${i}) is ${value}: a positive semidefinite matrix has none below 0. Is it a covariance, kernel or Hessian matrix, and is its sign right?`, { row: i, column: i, value });
-  }
-}
-
-/** Whether all pairs that were looked at agree to the bit; throws AsymmetryError where they do not agree within the tolerance. */
-function checkSymmetric(a: Matrix, seed: number): boolean {
-  const { data, offset, rows: n, ld } = a;
-  const tolerance = asymmetryTolerance(data);
-  let exact = true;
-  const look = (i: number, j: number): void => {
-    const lower = data[offset + i + j * ld];
-    const upper = data[offset + j + i * ld];
-    if (lower === upper) return;
-    exact = false;
-    const scale = Math.max(Math.abs(lower), Math.abs(upper), Math.sqrt(data[offset + i * (ld + 1)]) * Math.sqrt(data[offset + j * (ld + 1)]));
-    if (Math.abs(lower - upper) > tolerance * scale) {
-      throw new AsymmetryError(`The matrix is not symmetric: entry (${i}, ${j}) is ${lower}, entry (${j}, ${i}) is ${upper}. Symmetrise it first, if (K + Kᵀ)/2 is what is meant.`, { row: i, column: j, value: lower, transposed: upper, tolerance });
-    }
-  };
-  if (n <= exhaustiveSize) {
-    for (let j = 0; j < n; j++) for (let i = j + 1; i < n; i++) look(i, j);
-  } else {
-    const random = new RandomStream(seed, 0x73796d6d);
-    for (let k = 0; k < sampledPairs; k++) look(random.integer(n), random.integer(n));
-  }
-  return exact;
 }

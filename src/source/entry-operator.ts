@@ -4,10 +4,12 @@
  * evaluated once and kept instead. Sums run in the same order for every team.
  */
 import { OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { block, view, type Matrix } from '../dense/matrix.js';
 import { StagedVectors } from '../operator/block-workspace.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { trustClass } from '../operator/self-check.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { Shared, Team } from '../parallel/team.js';
@@ -19,6 +21,7 @@ export interface EntryOperatorOptions {
   /** Bytes that the dense matrix may take to be kept; default 1 GiB (N ≤ 11,585), 0 keeps nothing. */
   readonly keepBytes?: number;
 }
+export const ENTRY_OPERATOR_KEYS: KeysOf<EntryOperatorOptions> = { keepBytes: true };
 
 const KEEP_BYTES = 2 ** 30;
 /** Rows of a task, and columns evaluated at a time. */
@@ -106,6 +109,7 @@ export class EntryOperator implements LinearOperator {
     this.#team.release(this.#shared);
   }
 }
+trustClass(EntryOperator);
 
 /**
  * The operator of a symmetric source: N² entries and 2N² flops a vector, or 2N² flops alone where 8N² bytes may be kept. A source without a descriptor is evaluated by the calling thread.

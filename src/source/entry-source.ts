@@ -1,16 +1,19 @@
 /**
  * A symmetric matrix seen through its entries: the one thing `compress` asks for. Layer 3.
  */
+import { ShapeError } from '../core/errors.js';
 import type { Indices } from '../core/indices.js';
+import { describe, requireRole } from '../core/kind.js';
 import type { Blas } from '../dense/blas.js';
 import type { Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 
-/** N points in ℝᵈ; point i is coordinates[i·d … i·d + d) (a d × N column-major matrix). */
+/** N points in ℝᵈ; point i is coordinates[i·d … i·d + d) (a d × N column-major matrix). Functions that take points take coordinates in any array of numbers (`GivenPoints`). */
 export interface Points { readonly dimension: number; readonly count: number; readonly coordinates: Float64Array }
+export type GivenPoints = Omit<Points, 'coordinates'> & { readonly coordinates: ArrayLike<number> };
 
 /**
- * How a worker builds its own copy of a source: it imports `module`, calls its export `name` with `data`
+ * How a worker builds its own copy of a source: it imports `module` (a URL or an absolute path: `import.meta.url`, `new URL('./mine.mjs', import.meta.url).href`), calls its export `name` with `data`
  * (structured-cloneable, its large arrays over SharedArrayBuffer) and a context, and gets an EntrySource.
  */
 export interface SourceDescriptor {
@@ -36,4 +39,15 @@ export interface EntrySource {
   readonly operator?: LinearOperator;
   /** How workers get their copies. A source without it is evaluated by the calling thread alone. */
   readonly descriptor?: SourceDescriptor;
+}
+
+/**
+ * Throws OptionError unless `source` is a source of entries; ShapeError where it has points whose coordinates are no
+ * Float64Array: they cannot be copied into the caller's object. What its entries are is for `validateSource`.
+ */
+export function requireSource(source: EntrySource, of: string): void {
+  requireRole(source, 'source', of);
+  const { points } = source;
+  if (points === undefined || points.coordinates instanceof Float64Array) return;
+  throw new ShapeError(`source.points.coordinates must be a Float64Array, not ${describe(points.coordinates)}.`, { of });
 }

@@ -5,18 +5,24 @@
  */
 import type { MathNode } from 'mathjs';
 import { OptionError } from '../core/errors.js';
+import { excerpt } from '../io/excerpt.js';
 import { binaryOperations, unaryOperations, type Instruction, type KernelProgram } from './kernel-program.js';
-import { programKernel, type Kernel } from './kernels.js';
+import { programKernel, requireBandwidth, type Kernel } from './kernels.js';
 
-/** A translated part: a number, or code that leaves one value on the stack. */
-type Part = number | readonly Instruction[];
+/** A translated part: a number, or code that leaves one value on the stack. Code has one owner, which goes on writing at its end. */
+type Part = number | Instruction[];
+
+/** Characters of an expression: a kernel that takes more is an entry source of its own. */
+const MOST_CHARACTERS = 10_000;
+/** Parts within parts, sums and products from left to right aside. */
+const MOST_DEPTH = 200;
 
 /** The fields of mathjs's nodes that are read here, by node type. */
 interface Syntax {
   readonly type: string;
   readonly value?: unknown;
   readonly name?: string;
-  readonly fn?: string | { readonly name?: string };
+  readonly fn?: string | Syntax;
   readonly args?: readonly Syntax[];
   readonly content?: Syntax;
   readonly condition?: Syntax;
@@ -28,7 +34,7 @@ const constants: Readonly<Record<string, number>> = { pi: Math.PI, e: Math.E, ta
 const functions = ['exp', 'sqrt', 'abs', 'sign', 'cbrt', 'square', 'cube', 'log', 'log2', 'log10', 'log1p', 'expm1', 'sin', 'cos', 'tan', 'asin', 'acos', 'atan', 'sinh', 'cosh', 'tanh', 'floor', 'ceil'];
 
 const instruction = (operation: string, value = 0): Instruction => ({ operation, value });
-const code = (part: Part): readonly Instruction[] => (typeof part === 'number' ? [instruction('constant', part)] : part);
+const code = (part: Part): Instruction[] => (typeof part === 'number' ? [instruction('constant', part)] : part);
 
 /** Runs an operation on constants by the loops the program itself uses, so that folding never changes a value's meaning. */
 function foldUnary(operation: string, x: number, value = 0): number {
@@ -38,7 +44,17 @@ function foldUnary(operation: string, x: number, value = 0): number {
 }
 
 function unary(operation: string, x: Part, value = 0): Part {
-  return typeof x === 'number' ? foldUnary(operation, x, value) : [...x, instruction(operation, value)];
+  if (typeof x === 'number') return foldUnary(operation, x, value);
+  x.push(instruction(operation, value));
+  return x;
+}
+
+/** The code of x, then that of the others, then `operation`. */
+function joined(operation: string, x: Part, ...others: readonly Part[]): Part {
+  const all = code(x);
+  for (const other of others) for (const one of code(other)) all.push(one);
+  all.push(instruction(operation));
+  return all;
 }
 
 function powerOf(x: Part, exponent: number): Part {
@@ -74,12 +90,13 @@ function binary(operation: string, x: Part, y: Part): Part {
     if (operation === 'multiply') return unary('scale', y, x);
     if (operation === 'divide') return unary('reciprocal', y, x);
   }
-  return [...code(x), ...code(y), instruction(operation)];
+  return joined(operation, x, y);
 }
 
 class Translator {
   readonly #text: string;
   readonly #bandwidth: number | undefined;
+  #depth = 0;
 
   constructor(text: string, bandwidth: number | undefined) {
     this.#text = text;
@@ -87,16 +104,28 @@ class Translator {
   }
 
   fail(reason: string): never {
-    throw new OptionError(`The kernel expression "${this.#text}" ${reason}.`, { expression: this.#text });
+    throw new OptionError(`The kernel expression "${excerpt(this.#text)}" ${reason}.`, { option: 'kernel', expression: this.#text });
   }
 
   translate(node: Syntax): Part {
+    if (++this.#depth > MOST_DEPTH) this.fail(`is nested too deeply: at most ${MOST_DEPTH} parts within each other are read`);
+    // a + b − c …, however long, is a chain of nodes each of which is the first argument of the next: walked, not descended.
+    const chain: Syntax[] = [];
+    let first = node;
+    for (; first.type === 'OperatorNode' && first.fn !== 'pow' && Object.hasOwn(binaryOperations, first.fn as string); first = first.args![0]) chain.push(first);
+    let part = chain.length === 0 ? this.#one(node) : this.translate(first);
+    for (const { fn, args } of chain.reverse()) for (const arg of args!.slice(1)) part = binary(fn as string, part, this.translate(arg));
+    this.#depth--;
+    return part;
+  }
+
+  #one(node: Syntax): Part {
     switch (node.type) {
       case 'ParenthesisNode': return this.translate(node.content!);
       case 'ConstantNode': return typeof node.value === 'number' ? node.value : typeof node.value === 'boolean' ? Number(node.value) : this.fail(`holds ${JSON.stringify(node.value)}, which is not a number`);
       case 'SymbolNode': return this.#symbol(node.name!);
       case 'OperatorNode': return this.#operator(node.fn as string, node.args!);
-      case 'FunctionNode': return this.#call((node.fn as { name?: string }).name ?? '', node.args!);
+      case 'FunctionNode': return this.#call(node.fn as Syntax, node.args!);
       case 'ConditionalNode': return this.#select(node);
       default: return this.fail(`holds what a function of r cannot be made of (${node.type.replace(/Node$/, '').toLowerCase()})`);
     }
@@ -118,12 +147,12 @@ class Translator {
       if (isR(args[0]) && typeof exponent === 'number' && exponent !== 0 && exponent % 2 === 0) return powerOf([instruction('squaredR')], exponent / 2);
       return binary('pow', this.translate(args[0]), exponent);
     }
-    if (!Object.hasOwn(binaryOperations, name)) this.fail(`uses an operator that is not supported, ${name}`);
-    // mathjs parses a + b + c as one node where it is associative.
-    return args.slice(1).reduce<Part>((sum, arg) => binary(name, sum, this.translate(arg)), this.translate(args[0]));
+    return this.fail(`uses an operator that is not supported, ${name}`);
   }
 
-  #call(name: string, args: readonly Syntax[]): Part {
+  #call(fn: Syntax, args: readonly Syntax[]): Part {
+    if (fn.type !== 'SymbolNode') this.fail('calls a part of something: functions stand alone, such as exp(-r)');
+    const name = fn.name!;
     if (name === 'min' || name === 'max') {
       if (args.length < 1) this.fail(`calls ${name} without arguments`);
       return args.slice(1).reduce<Part>((so, arg) => binary(name, so, this.translate(arg)), this.translate(args[0]));
@@ -148,7 +177,7 @@ class Translator {
     const yes = this.translate(node.trueExpr!);
     const no = this.translate(node.falseExpr!);
     if (typeof condition === 'number') return condition !== 0 ? yes : no;
-    return [...condition, ...code(yes), ...code(no), instruction('select')];
+    return joined('select', condition, yes, no);
   }
 }
 
@@ -158,6 +187,7 @@ function parsed(parse: (text: string) => MathNode, text: string, translator: Tra
   try {
     return parse(text) as unknown as Syntax;
   } catch (error) {
+    if (error instanceof RangeError) return translator.fail(`is nested too deeply: at most ${MOST_DEPTH} parts within each other are read`);
     return translator.fail(`does not parse: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
@@ -165,12 +195,13 @@ function parsed(parse: (text: string) => MathNode, text: string, translator: Tra
 /**
  * The kernel k(r) of an expression in the distance r, in mathjs's syntax; h in it is the bandwidth, if one is given.
  * Numbers, + − * / ^, comparisons, c ? a : b, and the usual functions of one number may be used.
- * Throws OptionError where it does not parse, uses unknown names, or is not finite at r = 0 (the diagonal).
+ * Throws OptionError where it does not parse, is longer than 10,000 characters or nested beyond 200 parts, uses unknown names, or is not finite at r = 0 (the diagonal).
  */
 export async function expressionKernel(text: string, bandwidth?: number): Promise<Kernel> {
-  if (bandwidth !== undefined && !(Number.isFinite(bandwidth) && bandwidth > 0)) throw new OptionError(`The bandwidth must be a positive number, not ${bandwidth}.`, { bandwidth });
-  const { parse } = await import('mathjs/number');
+  if (bandwidth !== undefined) requireBandwidth(bandwidth);
   const translator = new Translator(text, bandwidth);
+  if (text.length > MOST_CHARACTERS) translator.fail(`has ${text.length} characters; at most ${MOST_CHARACTERS} are read. Compute the entries in a source of your own`);
+  const { parse } = await import('mathjs/number');
   const program: KernelProgram = { text, instructions: code(translator.translate(parsed(parse, text, translator))) };
   const kernel = programKernel(program);
   const atZero = new Float64Array(1);

@@ -11,19 +11,24 @@
  */
 import { NonFiniteError, OptionError } from '../core/errors.js';
 import type { Indices } from '../core/indices.js';
+import { requireRole } from '../core/kind.js';
+import type { KeysOf } from '../core/known-options.js';
+import { asIndices } from '../core/numbers.js';
 import { sharedFloat64, toShared } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { view, type Matrix } from '../dense/matrix.js';
 import { squaredDistances } from '../dense/portable/distances.js';
-import type { EntrySource, Points, SourceContext, SourceDescriptor } from './entry-source.js';
+import { builtIn } from '../parallel/built-in.js';
+import type { EntrySource, GivenPoints, Points, SourceContext, SourceDescriptor } from './entry-source.js';
 import { kernelFromDefinition, type Kernel, type KernelDefinition } from './kernels.js';
-import { checkPoints, squaredDistance } from './points.js';
+import { asPoints, squaredDistance } from './points.js';
 import { SymmetricBlocks } from './symmetric-block.js';
 
 export interface KernelSourceOptions extends SourceContext {
   /** Added to the diagonal (nugget, noise variance): ≥ 0, 0 unless given. */
   readonly ridge?: number;
 }
+export const KERNEL_SOURCE_KEYS: KeysOf<KernelSourceOptions> = { blas: true, ridge: true };
 
 /** What a source is built from: the caller's points, and what was computed from them once. */
 interface Prepared {
@@ -44,18 +49,33 @@ const tile = 1024;
 /** Up to here differences beat gemm: 4.0 against 4.4 ns an entry at d = 16, 5.3 against 4.5 at d = 20 (OpenBLAS, one core). */
 const largestDirectDimension = 16;
 
-/** K over `points` by `kernel`. The coordinates are copied only if they do not lie in shared memory. */
-export function kernelSource(points: Points, kernel: Kernel, options: KernelSourceOptions): EntrySource {
-  checkPoints(points);
+/** K over the points by `kernel`. The coordinates are copied only if they do not lie in shared memory. Throws ShapeError, NonFiniteError, OptionError. */
+export function kernelSource(given: GivenPoints, kernel: Kernel, options: KernelSourceOptions): EntrySource {
+  const points = asPoints(given);
+  requireRole(kernel, 'kernel', 'kernelSource');
   const ridge = options.ridge ?? 0;
   if (!(Number.isFinite(ridge) && ridge >= 0)) throw new OptionError(`The ridge must be a number ≥ 0, not ${ridge}.`, { ridge });
-  return new KernelSource(prepare(points, kernel, ridge), kernel, options.blas);
+  const prepared = prepare(points, kernel, ridge);
+  if (kernel.argument === 'innerProduct') requireFinite(kernel, prepared.norms);
+  return new KernelSource(prepared, kernel, options.blas);
+}
+
+/** Throws OptionError where k is not finite at the largest x·x, which no x·y exceeds. */
+function requireFinite(kernel: Kernel, norms: Float64Array): void {
+  let point = 0;
+  for (let i = 1; i < norms.length; i++) if (norms[i] > norms[point]) point = i;
+  const value = norms.slice(point, point + 1);
+  kernel.evaluate(value, 0, 1);
+  if (Number.isFinite(value[0])) return;
+  throw new OptionError(`The kernel ${kernel.name} is ${value[0]} at point ${point}, whose squared norm is ${norms[point]}: raise the bandwidth, lower the degree, or scale the points.`, { kernel: kernel.name, point });
 }
 
 /** A worker's copy, from the descriptor's data. */
 export function openKernelSource(data: KernelData, context: SourceContext): EntrySource {
   return new KernelSource(data, kernelFromDefinition(data.definition), context.blas);
 }
+
+const WORKERS_COPY = builtIn(import.meta.url, 'openKernelSource', openKernelSource);
 
 export class KernelSource implements EntrySource {
   readonly size: number;
@@ -85,11 +105,13 @@ export class KernelSource implements EntrySource {
     if (kernel.definition !== undefined) {
       const { points, operand, norms, ridge } = prepared;
       const data: KernelData = { points, operand, norms, ridge, definition: kernel.definition };
-      this.descriptor = { module: import.meta.url, name: 'openKernelSource', data };
+      this.descriptor = { ...WORKERS_COPY, data };
     }
   }
 
-  entries(rows: Indices, cols: Indices, out: Matrix): void {
+  entries(givenRows: Indices, givenCols: Indices, out: Matrix): void {
+    const rows = asIndices(givenRows, 'rows');
+    const cols = asIndices(givenCols, 'cols');
     const data = out.data as Float64Array;
     if (this.#direct) this.#byDifferences(rows, cols, out);
     else this.#byProducts.fill(rows, cols, out);
@@ -201,7 +223,8 @@ function squaredNorms(x: Float64Array, d: number, count: number): Float64Array {
   for (let i = 0; i < count; i++) {
     let sum = 0;
     for (let k = i * d; k < (i + 1) * d; k++) sum += x[k] * x[k];
-    if (!Number.isFinite(sum)) throw new NonFiniteError(`Point ${i} is so large that its squared norm is not finite; scale the points.`, { point: i });
+    // Two points this long may be twice as far from each other.
+    if (!Number.isFinite(4 * sum)) throw new NonFiniteError(`Point ${i} is so large that squared distances from it are not finite; scale the points.`, { point: i });
     norms[i] = sum;
   }
   return norms;

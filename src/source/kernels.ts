@@ -34,13 +34,23 @@ export type BandwidthFamily = 'gaussian' | 'laplace' | 'matern32' | 'matern52' |
 export const kernelFamilies = ['gaussian', 'laplace', 'matern32', 'matern52', 'imq', 'polynomial', 'cosine'] as const;
 export type KernelFamily = (typeof kernelFamilies)[number];
 
-function checkBandwidth(h: number): void {
-  if (!(Number.isFinite(h) && h > 0)) throw new OptionError(`The bandwidth must be a positive number, not ${h}.`, { bandwidth: h });
+/** The least positive number of full precision. */
+const LEAST_NORMAL = 2 ** -1022;
+
+/**
+ * Throws OptionError unless h is a positive number whose square is one of full precision (1.5e-154 ≤ h ≤ 1.3e154): points come as squared distances,
+ * in which nothing shorter or longer can be told.
+ */
+export function requireBandwidth(h: number): void {
+  if (!(Number.isFinite(h) && h > 0)) throw new OptionError(`The bandwidth must be a positive number, not ${h}.`, { option: 'bandwidth', bandwidth: h });
+  if (!(h * h >= LEAST_NORMAL && Number.isFinite(h * h))) {
+    throw new OptionError(`The bandwidth ${h} is too ${h < 1 ? 'small' : 'large'}: its square ${h < 1 ? 'underflows' : 'overflows'}. Give one from 1.5e-154 to 1.3e154, and scale the points as well.`, { option: 'bandwidth', bandwidth: h });
+  }
 }
 
 /** k = exp(−r²/(2h²)). */
 export function gaussian(h: number): Kernel {
-  checkBandwidth(h);
+  requireBandwidth(h);
   const factor = -0.5 / (h * h);
   return {
     name: `gaussian, h = ${h}`, argument: 'squaredDistance', definition: { family: 'gaussian', bandwidth: h },
@@ -53,7 +63,7 @@ export function gaussian(h: number): Kernel {
 
 /** k = exp(−r/h), the exponential covariance. */
 export function laplace(h: number): Kernel {
-  checkBandwidth(h);
+  requireBandwidth(h);
   const factor = -1 / h;
   return {
     name: `laplace, h = ${h}`, argument: 'squaredDistance', definition: { family: 'laplace', bandwidth: h },
@@ -69,7 +79,7 @@ const chunk = 1024;
 
 /** k = (1 + s)·exp(−s), s = √3·r/h. */
 export function matern32(h: number): Kernel {
-  checkBandwidth(h);
+  requireBandwidth(h);
   const factor = Math.sqrt(3) / h;
   const power = new Float64Array(chunk);
   return {
@@ -89,9 +99,12 @@ export function matern32(h: number): Kernel {
   };
 }
 
+/** exp(−s) is exactly 0 from about 745 on; s² of a larger s could be infinite, and 0 × ∞ is not a number. */
+const LARGEST_S = 1000;
+
 /** k = (1 + s + s²/3)·exp(−s), s = √5·r/h. */
 export function matern52(h: number): Kernel {
-  checkBandwidth(h);
+  requireBandwidth(h);
   const factor = Math.sqrt(5) / h;
   const power = new Float64Array(chunk);
   return {
@@ -100,7 +113,7 @@ export function matern52(h: number): Kernel {
       for (let begin = offset; begin < offset + length; begin += chunk) {
         const count = Math.min(chunk, offset + length - begin);
         for (let i = 0; i < count; i++) {
-          const s = factor * Math.sqrt(values[begin + i]);
+          const s = Math.min(factor * Math.sqrt(values[begin + i]), LARGEST_S);
           values[begin + i] = 1 + s * (1 + s / 3);
           power[i] = -s;
         }
@@ -113,7 +126,7 @@ export function matern52(h: number): Kernel {
 
 /** Inverse multiquadric, k = 1/√(1 + (r/h)²). */
 export function inverseMultiquadric(h: number): Kernel {
-  checkBandwidth(h);
+  requireBandwidth(h);
   const factor = 1 / (h * h);
   return {
     name: `imq, h = ${h}`, argument: 'squaredDistance', definition: { family: 'imq', bandwidth: h },
@@ -125,8 +138,8 @@ export function inverseMultiquadric(h: number): Kernel {
 
 /** k = (x·y/h² + 1)^p, p a positive whole number. */
 export function polynomial(h: number, degree = 2): Kernel {
-  checkBandwidth(h);
-  if (!Number.isInteger(degree) || degree < 1 || degree > 64) throw new OptionError(`The polynomial kernel's degree must be a whole number from 1 to 64, not ${degree}.`, { degree });
+  requireBandwidth(h);
+  if (!Number.isInteger(degree) || degree < 1 || degree > 64) throw new OptionError(`The polynomial kernel's degree must be a whole number from 1 to 64, not ${degree}.`, { option: 'degree', degree });
   const factor = 1 / (h * h);
   return {
     name: `polynomial, h = ${h}, degree ${degree}`, argument: 'innerProduct', definition: { family: 'polynomial', bandwidth: h, degree },

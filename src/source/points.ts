@@ -2,12 +2,20 @@
  * Sets of points: their checks, and the bandwidth that fits their scale. Layer 3.
  */
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
+import { requireRole } from '../core/kind.js';
+import { asFloat64 } from '../core/numbers.js';
 import { RandomStream } from '../core/random.js';
-import type { Points } from './entry-source.js';
+import type { GivenPoints, Points } from './entry-source.js';
 
-/** Throws ShapeError or NonFiniteError, naming the point, unless these are count ≥ 1 finite points in dimension ≥ 1. */
-export function checkPoints(points: Points): void {
-  const { dimension, count, coordinates } = points;
+/**
+ * The points, with coordinates in a Float64Array (other arrays of numbers are copied to one). Throws ShapeError or
+ * NonFiniteError, naming the point, unless they are count ≥ 1 finite points in dimension ≥ 1; OptionError for what is no
+ * set of points.
+ */
+export function asPoints(points: GivenPoints): Points {
+  requireRole(points, 'points', 'a set of points');
+  const { dimension, count } = points;
+  const coordinates = asFloat64(points.coordinates, 'coordinates');
   if (!Number.isInteger(dimension) || dimension < 1 || !Number.isInteger(count) || count < 1) {
     throw new ShapeError(`Points need a dimension and a count of at least 1, not dimension ${dimension}, count ${count}.`, { dimension, count });
   }
@@ -20,6 +28,7 @@ export function checkPoints(points: Points): void {
       throw new NonFiniteError(`Point ${point} has coordinate ${i - point * dimension} = ${coordinates[i]}; remove or repair it.`, { point, coordinate: i - point * dimension, value: coordinates[i] });
     }
   }
+  return coordinates === points.coordinates ? (points as Points) : { dimension, count, coordinates };
 }
 
 /** ‖x_i − x_j‖² by direct differences, summed over the coordinates in their order. */
@@ -36,9 +45,8 @@ export function squaredDistance(coordinates: Float64Array, dimension: number, i:
  * The median distance between distinct points, over a seeded sample of `pairs` pairs (all pairs where there are no more than that).
  * A usual first bandwidth ("median heuristic"). Its sampling error in rank is about 1/(2·√pairs). Cost O(pairs·dimension).
  */
-export function medianBandwidth(points: Points, seed: number, pairs = 20_000): number {
-  checkPoints(points);
-  const { dimension, count, coordinates } = points;
+export function medianBandwidth(points: GivenPoints, seed: number, pairs = 20_000): number {
+  const { dimension, count, coordinates } = asPoints(points);
   if (count < 2) throw new OptionError('The median distance needs at least two points; give the bandwidth as a number.', { count });
   const all = (count * (count - 1)) / 2;
   const distances = new Float64Array(Math.min(all, pairs));

@@ -2,6 +2,10 @@
  * How a source travels with a team's state: as its descriptor where it has one, else as itself on the calling thread alone. Layer 3.
  * The one place that knows the difference: a state holds a `SourceHandle`, kernels open it in `bind`.
  */
+import { isAbsolute } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { OptionError } from '../core/errors.js';
+import { describe } from '../core/kind.js';
 import type { Blas } from '../dense/blas.js';
 import type { WorkerContext } from '../parallel/kernel.js';
 import type { EntrySource, SourceDescriptor } from './entry-source.js';
@@ -20,7 +24,27 @@ export interface SourceState {
 export function sourceState(source: EntrySource): SourceState {
   const { descriptor } = source;
   if (descriptor === undefined) return { handle: source, modules: [], solo: true };
-  return { handle: descriptor, modules: [descriptor.module], solo: false };
+  const module = moduleUrl(descriptor);
+  return { handle: module === descriptor.module ? descriptor : { ...descriptor, module }, modules: [module], solo: false };
+}
+
+/**
+ * The module's URL; an absolute path is turned into one. Throws OptionError for what would be resolved against this
+ * library instead of its caller.
+ */
+function moduleUrl({ module, name }: SourceDescriptor): string {
+  if (typeof name !== 'string' || name === '') {
+    const wanted = 'the export that builds a copy';
+    throw new OptionError(`The source's descriptor must name ${wanted}, not ${describe(name)}: { module, name, data }.`);
+  }
+  const url = typeof module === 'string' ? module : '';
+  // A single letter before the colon is a drive.
+  if (/^[a-z][a-z0-9+.-]+:/i.test(url)) return url;
+  if (isAbsolute(url)) return pathToFileURL(url).href;
+  const advice = url.startsWith('.') ? `new URL(${JSON.stringify(url)}, import.meta.url).href`
+    : 'import.meta.url of the module itself, or import.meta.resolve(name) of a package';
+  throw new OptionError(`The source's descriptor must name its module by a URL or an absolute path, not ${describe(module)}: `
+    + `workers would look for it beside this library. Give ${advice}.`);
 }
 
 /** Sources opened by this thread, per backend: the kernels of one state share one copy, with its scratch memory. */

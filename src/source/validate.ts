@@ -8,9 +8,17 @@ import type { EntrySource } from './entry-source.js';
 
 const sampleSize = 48;
 /** Rounding that is allowed for, relative to √(K_ii K_jj): above what float32 entries and sums over thousands of terms leave. */
-const tolerance = 1e-6;
+export const ENTRY_TOLERANCE = 1e-6;
 /** The same relative to the largest diagonal entry, for pairs whose own diagonal is (nearly) zero. */
-const floor = 1e-10;
+export const ENTRY_FLOOR = 1e-10;
+
+/** The error for an entry that is not finite. */
+export const nonFiniteEntry = (row: number, column: number, value: number): NonFiniteError =>
+  new NonFiniteError(`Entry (${row}, ${column}) is ${value}; every entry must be a finite number.`, { row, column, value });
+
+/** The error for an entry that no positive semidefinite matrix with this diagonal has; `bound` is √(K_ii K_jj). */
+export const entryTooLarge = (row: number, column: number, value: number, bound: number): NotPositiveDefiniteError =>
+  new NotPositiveDefiniteError(`Entry (${row}, ${column}) is ${value}, larger than √(K(${row},${row})·K(${column},${column})) = ${bound}: the matrix is not positive semidefinite. Add to its diagonal (a ridge), or choose another kernel.`, { row, column, value, bound });
 
 /**
  * Throws unless, as far as up to 48 × 48 entries and the diagonal show it, the source is a symmetric positive semidefinite matrix: size a whole number ≥ 1
@@ -41,7 +49,7 @@ function checkDiagonal(diag: Float64Array, size: number): number {
     largest = Math.max(largest, Math.abs(diag[i]));
   }
   for (let i = 0; i < size; i++) {
-    if (diag[i] < -floor * largest) throw new NotPositiveDefiniteError(`Diagonal entry ${i} is ${diag[i]}: a positive semidefinite matrix has none below 0.`, { row: i, column: i, value: diag[i] });
+    if (diag[i] < -ENTRY_FLOOR * largest) throw new NotPositiveDefiniteError(`Diagonal entry ${i} is ${diag[i]}: a positive semidefinite matrix has none below 0.`, { row: i, column: i, value: diag[i] });
   }
   return largest;
 }
@@ -59,19 +67,17 @@ function checkBlock(source: EntrySource, rows: Int32Array, cols: Int32Array, dia
       const column = cols[b];
       const value = block[a + b * m];
       const other = transposed[b + a * n];
-      if (!Number.isFinite(value)) throw new NonFiniteError(`Entry (${row}, ${column}) is ${value}; every entry must be a finite number.`, { row, column, value });
-      if (!Number.isFinite(other)) throw new NonFiniteError(`Entry (${column}, ${row}) is ${other}; every entry must be a finite number.`, { row: column, column: row, value: other });
+      if (!Number.isFinite(value)) throw nonFiniteEntry(row, column, value);
+      if (!Number.isFinite(other)) throw nonFiniteEntry(column, row, other);
       const bound = Math.sqrt(Math.max(diag[row], 0)) * Math.sqrt(Math.max(diag[column], 0));
-      const slack = tolerance * bound + floor * largest;
+      const slack = ENTRY_TOLERANCE * bound + ENTRY_FLOOR * largest;
       if (!(Math.abs(value - other) <= slack)) {
         throw new AsymmetryError(`The matrix is not symmetric: entry (${row}, ${column}) is ${value}, entry (${column}, ${row}) is ${other}.`, { row, column, value, transposed: other });
       }
       if (row === column && Math.abs(value - diag[row]) > slack) {
         throw new HmatrixError('inconsistent-source', `The source contradicts itself: entries() gives ${value} for (${row}, ${row}), diagonal() gives ${diag[row]}.`, { row, column, value, diagonal: diag[row] });
       }
-      if (Math.abs(value) > bound + slack) {
-        throw new NotPositiveDefiniteError(`Entry (${row}, ${column}) is ${value}, larger than √(K(${row},${row})·K(${column},${column})) = ${bound}: the matrix is not positive semidefinite. Add to its diagonal (a ridge), or choose another kernel.`, { row, column, value, bound });
-      }
+      if (Math.abs(value) > bound + slack) throw entryTooLarge(row, column, value, bound);
     }
   }
 }

@@ -3,6 +3,7 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { independentTasks } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -19,6 +20,7 @@ export interface ClusterTreeOptions {
   readonly leafSize: number;
   readonly seed?: number;
 }
+export const CLUSTER_TREE_KEYS: KeysOf<ClusterTreeOptions> = { leafSize: true, seed: true };
 
 /**
  * Orders the source's indices into a complete binary tree of depth ⌈log₂(N / leafSize)⌉ (0 where N ≤ leafSize): every node is cut at the

@@ -6,7 +6,7 @@ import { RandomStream } from '../core/random.js';
 import { sharedFloat64, sharedInt32, toShared } from '../core/shared-array.js';
 import type { WorkerContext } from '../parallel/kernel.js';
 import type { EntrySource, Points } from '../source/entry-source.js';
-import { checkPoints } from '../source/points.js';
+import { asPoints } from '../source/points.js';
 import { openHandle, sourceState, type SourceHandle } from '../source/share-source.js';
 import { DirectDistance } from './direct-distance.js';
 import { DISTANCES, type Distance, type DistanceName } from './distance.js';
@@ -68,9 +68,9 @@ export function openDistance(state: Exclude<DistanceState, { kind: 'line' }>, co
 }
 
 function pointDistance(given: Points, size: number): DistanceState {
-  checkPoints(given);
+  const { dimension, coordinates } = asPoints(given);
   if (given.count !== size) throw new ShapeError(`A source of size ${size} has ${given.count} points; there must be one for each index.`, { size, count: given.count });
-  const points: Points = { dimension: given.dimension, count: size, coordinates: toShared(given.coordinates) };
+  const points: Points = { dimension, count: size, coordinates: toShared(coordinates) };
   return points.dimension <= largestDirectDimension ? { kind: 'direct', points } : { kind: 'products', centred: centredPoints(points) };
 }
 

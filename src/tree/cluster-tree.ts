@@ -1,6 +1,8 @@
 /**
  * The cluster tree's data: a complete binary tree over the indices, flat and shared. Layer 4.
  */
+import { requireRole } from '../core/kind.js';
+import { asIndices } from '../core/numbers.js';
 
 /**
  * Nodes are heap-numbered (core/indices.ts). All 2^depth leaves stand at level `depth`; node ν holds positions begin[ν] ≤ p < end[ν], at least one, and its
@@ -13,6 +15,24 @@ export interface ClusterTree {
   readonly order: Int32Array;
   readonly begin: Int32Array;
   readonly end: Int32Array;
+}
+
+/** A tree as callers hand it over: with arrays of whole numbers of any type, as from a JSON file. */
+export type GivenTree = {
+  readonly [K in keyof ClusterTree]: ClusterTree[K] extends number ? number : ArrayLike<number>;
+};
+
+/**
+ * The tree, with its arrays as Int32Arrays. Throws OptionError for what is no tree, ShapeError for an entry that is no whole
+ * number; that the nodes fit together is for who uses it to check.
+ */
+export function asTree(tree: GivenTree, of: string): ClusterTree {
+  requireRole(tree, 'tree', of);
+  const order = asIndices(tree.order, 'tree.order');
+  const begin = asIndices(tree.begin, 'tree.begin');
+  const end = asIndices(tree.end, 'tree.end');
+  if (order === tree.order && begin === tree.begin && end === tree.end) return tree as ClusterTree;
+  return { size: tree.size, depth: tree.depth, order, begin, end };
 }
 
 /** Number of isolated indices. */

@@ -5,6 +5,7 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { NonFiniteError, OptionError } from '../core/errors.js';
+import type { KeysOf } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { independentTasks, taskGraph } from '../parallel/task-graph.js';
@@ -28,6 +29,9 @@ export interface NeighborOptions {
   /** Projection trees to try at most; default 24. */
   readonly maxIterations?: number;
 }
+export const NEIGHBOR_KEYS: KeysOf<NeighborOptions> = {
+  neighbors: true, seed: true, targetRecall: true, maxIterations: true,
+};
 
 export interface Neighbors {
   /** Neighbours per index: min(κ, N − 1). */

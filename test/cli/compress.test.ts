@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { squaredNorm, view, zeros } from '#hmatrix/dense/matrix.js';
 import { randomVectors } from '#hmatrix/experiment/compression-run.js';
 import { loadMatrix } from '#hmatrix/hierarchical/file.js';
-import { readNpyMatrix, writeNpy, writeNpyMatrix } from '#hmatrix/io/npy.js';
+import { readNpy, readNpyMatrix, writeNpy, writeNpyMatrix } from '#hmatrix/io/npy.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { hmatrix } from './command.js';
@@ -113,6 +113,20 @@ describe('a matrix that goes to a file', () => {
     const given = JSON.parse(multiplied.stdout) as { norm: unknown };
     expect(seeded).toMatchObject({ vectors: 3, norm: given.norm });
     expect((await readdir(folder)).sort()).toEqual(['k.hm', 'k.npy', 'record.json', 'x.npy', 'y.npy']);
+  });
+
+  it('gives_products_in_the_shape_of_the_vectors', async () => {
+    const [hm, x, y] = ['k.hm', 'v.npy', 'w.npy'].map((name) => join(folder, name));
+    const data = Float64Array.from(randomVectors(size, 2, 7).data);
+    const columns: number[][] = [];
+    for (const [shape, length] of [[[size], size], [[size, 1], size], [[size, 2], 2 * size]] as const) {
+      await writeNpy(x, { shape, data: data.slice(0, length), fortranOrder: true });
+      expect((await hmatrix(['multiply', hm, '--x', x, '--out', y, '--quiet'])).status).toBe(0);
+      const product = await readNpy(y);
+      expect(product.shape).toEqual(shape);
+      columns.push(Array.from(product.data.subarray(0, size)));
+    }
+    expect(columns[1]).toEqual(columns[0]);
   });
 
   it('is_multiplied_only_with_vectors_that_fit_and_are_finite', async () => {

@@ -94,10 +94,15 @@ describe('the record', () => {
 describe('the data', () => {
   const images = join(folder, 'images.gz');
   const labels = join(folder, 'labels');
+  const classifier = ['--network', '784-3-10', '--loss', 'cross-entropy'];
+  const twenty = ['--images', images, '--samples', '20'];
+  const [many, few] = [join(folder, 'many'), join(folder, 'few')];
 
   it('may_be_images_and_labels_of_IDX_files', async () => {
     await writeFile(images, gzipSync(idx([50, 28, 28], (k) => (k * 7919) % 256)));
     await writeFile(labels, idx([50], (k) => k % 10));
+    await writeFile(many, idx([100], (k) => k % 10));
+    await writeFile(few, idx([49], (k) => k % 10));
     const record = await table(['--network', '784-3-10', '--activation', 'relu', '--loss', 'cross-entropy', '--samples', '50', '--epochs', '1', '--images', images, '--labels', labels, '--methods', 'rsvd']);
     expect(record).toMatchObject({ data: 'images.gz', loss: 'cross-entropy', activation: 'relu', exact: { rankBound: 500 } });
   });
@@ -109,6 +114,8 @@ describe('the data', () => {
     ['images_given_for_labels', ['--network', '784-3-10', '--loss', 'cross-entropy', '--images', images, '--labels', images, '--samples', '50'], /not labels/],
     ['labels_given_for_images', ['--network', '784-3-10', '--images', labels, '--samples', '50'], /not points/],
     ['too_few_images', ['--images', images, '--samples', '51'], /50 images; 51 samples/],
+    ['more_labels_than_images', [...classifier, ...twenty, '--labels', many], /50 images, .*many 100 labels/],
+    ['fewer_labels_than_images', [...twenty, '--labels', few], /50 images, .*few 49 labels/],
     ['images_of_another_size', ['--network', '100-3-100', '--images', images, '--samples', '50'], /100 inputs.*784 pixels/],
   ] as [string, string[], RegExp][])('is_refused: %s', async (_, args, message) => {
     const { status, stdout, stderr } = await hmatrix(['table', ...args]);

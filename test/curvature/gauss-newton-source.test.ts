@@ -102,7 +102,7 @@ const deep = (loss: LossName, samples = 30): Model => randomModel({ widths: [12,
 const formOf = (model: Model, memoryLimit: number): string => gaussNewtonSource(model, { blas, memoryLimit }).form;
 
 describe('forms', () => {
-  it.each(['mse', 'cross-entropy', 'bce'] as const)('factored_recomputed_and_stored_agree_for_%s', (loss) => {
+  it.each(['mse', 'mean-squared', 'cross-entropy', 'bce'] as const)('factored_recomputed_and_stored_agree_for_%s', (loss) => {
     const model = deep(loss);
     const dense = denseGaussNewton(model);
     const seen = new Set<string>();

@@ -8,6 +8,7 @@ import { hessian } from '#hmatrix/curvature/hessian.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { copyInto, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { memoryDataSet } from '#hmatrix/network/data-set.js';
+import { LOSSES } from '#hmatrix/network/loss.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { apply } from '#hmatrix/operator/apply.js';
 import { Team } from '#hmatrix/parallel/team.js';
@@ -48,7 +49,7 @@ describe('hessian_products', () => {
   });
 
   it('equal_gauss_newton_where_the_network_is_one_linear_layer', () => {
-    for (const loss of ['mse', 'squared-error', 'cross-entropy', 'bce'] as const) {
+    for (const loss of LOSSES) {
       const model = randomModel({ widths: [5, 4], activation: 'linear', loss, bias: true, samples: 9 });
       expect(relativeError(denseOperator(hessian(model, { blas })), denseGaussNewton(model))).toBeLessThan(100 * eps);
     }

@@ -8,6 +8,7 @@ import { planErrorGrams } from '#hmatrix/curvature/error-gram-plan.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { block, view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { memoryDataSet } from '#hmatrix/network/data-set.js';
+import { squaredScale } from '#hmatrix/network/loss.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { defineNetwork } from '#hmatrix/network/network.js';
 import { randomMatrix, relativeError } from '../support.js';
@@ -40,6 +41,7 @@ describe('K-FAC by the definition', () => {
     { widths: [4, 3, 2, 12], loss: 'cross-entropy', activation: 'tanh', outputActivation: 'sigmoid', forms: ['grams', 'grams', 'output'] },
     { widths: [4, 3, 6, 5], loss: 'cross-entropy', activation: 'softplus', outputActivation: 'tanh', forms: ['columns', 'columns', 'output'] },
     { widths: [4, 3, 6, 5], loss: 'squared-error', activation: 'linear', outputActivation: 'linear', forms: ['shared', 'shared', 'uniform'] },
+    { widths: [4, 3, 6, 5], loss: 'mean-squared', activation: 'tanh', outputActivation: 'linear', forms: ['columns', 'shared', 'uniform'] },
     { widths: [6, 4, 3, 2], loss: 'squared-error', activation: 'relu', outputActivation: 'sigmoid', forms: ['columns', 'columns', 'output'] },
   ] as const)('takes $forms on $widths with $loss', ({ widths, loss, activation, outputActivation, forms }) => {
     const model = randomModel({ widths, loss, activation, outputActivation, bias: true, samples: 11, seed: 3 });
@@ -49,14 +51,14 @@ describe('K-FAC by the definition', () => {
     expect(frobenius(denseOperator(kfac(model, { blas })), expected)).toBeLessThanOrEqual(roundingOf(model) * frobenius(expected));
   });
 
-  it.each(models.filter(({ model: { loss, network } }) => (loss === 'mse' || loss === 'squared-error') && network.layers.at(-1)?.activation === 'linear'))(
+  it.each(models.filter(({ model: { loss, network } }) => squaredScale(loss, network.outputs) !== null && network.layers.at(-1)?.activation === 'linear'))(
     'is exact for the last layer of squared losses: $name', ({ model }) => {
       const layer = model.network.layers.at(-1)!;
       const exact = layerBlock(denseGaussNewton(model), layer);
       expect(relativeError(layerBlock(denseOperator(kfac(model, { blas })), layer), exact)).toBeLessThanOrEqual(1e-13);
     });
 
-  it.each(['mse', 'squared-error'] as const)('is the Gauss–Newton Hessian of a single linear layer: %s', (loss) => {
+  it.each(['mse', 'squared-error', 'mean-squared'] as const)('is the Gauss–Newton Hessian of a single linear layer: %s', (loss) => {
     const model = randomModel({ widths: [9, 6], activation: 'linear', loss, bias: true, samples: 13 });
     expect(relativeError(denseOperator(kfac(model, { blas })), denseGaussNewton(model))).toBeLessThanOrEqual(1e-13);
   });
@@ -161,7 +163,7 @@ describe('Monte Carlo K-FAC', () => {
     return sum + trace ** 2 + frobenius(gram) ** 2;
   }, 0) / grams.length ** 2);
 
-  it.each(['mse', 'squared-error'] as const)('errs as the fourth moments of normal draws say, less by the number of draws: %s', (loss) => {
+  it.each(['mse', 'squared-error', 'mean-squared'] as const)('errs as the fourth moments of normal draws say, less by the number of draws: %s', (loss) => {
     const model = randomModel({ widths: [3, 4, 3], activation: 'tanh', loss, bias: true, samples: 12, seed: 2 });
     const exact = bruteForceFactors(model);
     const predicted = squaredErrors(model);

@@ -8,6 +8,7 @@ import { kroneckerHierarchical, type KroneckerHierarchicalOptions } from '#hmatr
 import type { KroneckerHierarchicalMatrix } from '#hmatrix/curvature/kronecker-hierarchical-matrix.js';
 import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { checkHierarchicalData } from '#hmatrix/hierarchical/check-data.js';
+import type { LossName } from '#hmatrix/network/loss.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { apply } from '#hmatrix/operator/apply.js';
 import { Team } from '#hmatrix/parallel/team.js';
@@ -37,7 +38,7 @@ function norm(a: ArrayLike<number>): number {
 const distance = (a: Matrix, b: Matrix): number => norm(Float64Array.from(a.data, (v, i) => v - b.data[i]));
 
 /** Smooth inputs, so that the eigenvalues of A fall: what real data is like. */
-function smoothAutoencoder(widths: readonly number[], loss: 'mse' | 'bce' | 'cross-entropy' = 'mse', samples = 60): Model {
+function smoothAutoencoder(widths: readonly number[], loss: LossName = 'mse', samples = 60): Model {
   const model = randomModel({ widths, activation: 'sigmoid', loss, bias: false, samples, seed: 5 });
   const { inputs } = model.data.batch(0, samples);
   const random = new RandomStream(9);
@@ -160,7 +161,7 @@ describe('an approximation', () => {
     expect(skew).toBeLessThanOrEqual(100 * EPS * size);
   });
 
-  it.each(['mse', 'bce'] as const)('knows_its_diagonal_under_%s', async (loss) => {
+  it.each(['mse', 'mean-squared', 'bce'] as const)('knows_its_diagonal_under_%s', async (loss) => {
     const matrix = await build(loss === 'mse' ? model : smoothAutoencoder([12, 4, 6], loss), { share: 0.2, leafSize: 4 });
     const d = dense(matrix);
     const diagonal = matrix.diagonal();

@@ -3,12 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { AbortedError, OptionError } from '#hmatrix/core/errors.js';
 import { sketchEmbedding } from '#hmatrix/curvature/sketch.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
-import type { LossName } from '#hmatrix/network/loss.js';
+import { LOSSES, type LossName } from '#hmatrix/network/loss.js';
 import type { Points } from '#hmatrix/source/entry-source.js';
 import { denseGaussNewton, randomModel } from './brute-force.js';
 
 const blas = openBlas();
-const losses: LossName[] = ['mse', 'squared-error', 'cross-entropy', 'bce'];
+const losses: readonly LossName[] = LOSSES;
 const modelOf = (loss: LossName): ReturnType<typeof randomModel> => randomModel({ widths: [6, 5, 4, 5], activation: 'tanh', loss, bias: true, samples: 40, seed: 11 });
 
 const inner = ({ dimension: k, coordinates: x }: Points, a: number, b: number): number => {

@@ -55,6 +55,15 @@ describe('images', () => {
     expect(Array.from(classifier.targets.data)).toEqual([0, 0, 1, 1, 0, 0]);
     expect(() => networkData(defineNetwork({ widths: [784, 3] }), 'mse', { images }, 2)).toThrow(/needs labels/);
     expect(() => networkData(defineNetwork({ widths: [784, 2] }), 'cross-entropy', { images, labels: Int32Array.of(2, 0) }, 2)).toThrow(/Label 2/);
-    expect(() => networkData(defineNetwork({ widths: [784, 3] }), 'mse', { images, labels: Int32Array.of(1) }, 2)).toThrow(/1 labels; 2 samples/);
+  });
+
+  it.each([0, 1, 3])('have_as_many_labels_as_there_are_of_them_whatever_the_samples: %i of 2', (count) => {
+    const labels = new Int32Array(count);
+    for (const samples of [1, 2]) {
+      for (const [widths, loss] of [[[784, 3], 'cross-entropy'], [[196, 3, 196], 'mse']] as const) {
+        const network = defineNetwork({ widths });
+        expect(() => networkData(network, loss, { images, labels }, samples)).toThrow(`2 images and ${count} labels`);
+      }
+    }
   });
 });

@@ -227,7 +227,9 @@ describe('a tolerance', () => {
     const error = { relative: 1e-3, low: 8e-4, high: 1.3e-3, exact: false, columns: 512 };
     const status = (tolerance: number): number => {
       const decision = decide(error, tolerance);
-      return statusOf({ error: { ...error, tolerance, met: decision === 'met', decision } });
+      const options = { format: 'hss', leafSize: 64, maxRank: 64, budget: 0, distance: 'gram', dtype: 'f64' };
+      const input = { kind: 'points', name: 'points', size: 5000 };
+      return statusOf({ error: { ...error, tolerance, met: decision === 'met', decision }, options, input, limits: [] } as never);
     };
     expect([status(1e-2), status(1e-3), status(1e-4)]).toEqual([0, 3, 3]);
     write.mockRestore();

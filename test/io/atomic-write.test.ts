@@ -1,8 +1,16 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { AbortedError, FileAccessError } from '#hmatrix/core/errors.js';
+import { AbortedError, FileAccessError, OptionError } from '#hmatrix/core/errors.js';
 import { writeAtomically } from '#hmatrix/io/atomic-write.js';
+import { readContainer } from '#hmatrix/io/container.js';
+import { readCsv } from '#hmatrix/io/csv.js';
+import { readIdx } from '#hmatrix/io/idx.js';
+import { readLabels } from '#hmatrix/io/labels.js';
+import { readNpy } from '#hmatrix/io/npy.js';
+import { readNpz } from '#hmatrix/io/npz.js';
+import { readPoints } from '#hmatrix/io/points.js';
+import { readSafetensors } from '#hmatrix/io/safetensors.js';
 import { temporaryFolder } from './temporary-folder.js';
 
 const root = temporaryFolder();
@@ -73,6 +81,28 @@ describe('writing whole or not at all', () => {
     expect(lstatSync(link).isSymbolicLink()).toBe(true);
     expect(readFileSync(path, 'utf8')).toBe('new');
     expect(statSync(path).mode & 0o777).toBe(0o640);
+  });
+
+  it('any name that the file system takes can be written, up to its last byte', async () => {
+    const { folder } = fresh();
+    for (const name of ['a'.repeat(200), 'b'.repeat(255), 'é'.repeat(127), `${'漢'.repeat(84)}.hm`, '😀'.repeat(63)]) {
+      await writeAtomically(join(folder, name), {}, (file) => file.append(text(name)));
+      expect(readFileSync(join(folder, name), 'utf8')).toBe(name);
+      expect(readdirSync(folder)).toEqual([name]);
+      unlinkSync(join(folder, name));
+    }
+    await expect(writeAtomically(join(folder, 'a'.repeat(256)), {}, () => Promise.resolve())).rejects.toThrow(/longer than the file system allows \(ENAMETOOLONG\)/);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('what is no path is a typed error, for readers and writers alike', async () => {
+    const nul = join(root, 'a\0b.npy');
+    const opened = [(path: string) => writeAtomically(path, {}, () => Promise.resolve()), ...[readNpy, readPoints, readLabels, readIdx, readNpz, readSafetensors, readContainer, readCsv].map((read) => (path: string) => read(path))];
+    for (const open of opened) {
+      await expect(open(nul)).rejects.toThrow(FileAccessError);
+      await expect(open(nul)).rejects.toThrow(/a path holds no NUL character/);
+      for (const none of [undefined, null, 3, '']) await expect(open(none as string)).rejects.toThrow(OptionError);
+    }
   });
 
   it('no such folder, or a folder by that name, is a FileAccessError', async () => {

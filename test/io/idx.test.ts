@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AbortedError, FileFormatError } from '#hmatrix/core/errors.js';
 import { readIdx } from '#hmatrix/io/idx.js';
+import { readPoints } from '#hmatrix/io/points.js';
 import { idxBytes } from './idx-bytes.js';
 import { realData, temporaryFolder } from './temporary-folder.js';
 
@@ -89,6 +90,15 @@ describe('bad IDX files', () => {
 
   it('absurd sizes are refused before memory is asked for', async () => {
     expect((await failure(idxBytes(0x0e, [0xffffffff, 0xffffffff, 0xffffffff], new Uint8Array(8)))).message).toMatch(/cannot hold them/);
+    // The product of the others is beyond all numbers, and 0 × ∞ is none.
+    for (const at of [0, 100, 199]) {
+      const shape = Array.from({ length: 200 }, (_, k) => (k === at ? 0 : 0xffffffff));
+      expect((await failure(idxBytes(0x0e, shape, new Uint8Array(1)))).message).toMatch(/holds more than the 0 bytes of elements/);
+      writeFileSync(file, idxBytes(0x0e, shape, new Uint8Array(0)));
+      expect((await readIdx(file)).data).toHaveLength(0);
+      await expect(readPoints(file)).rejects.toThrow(FileFormatError);
+      await expect(readPoints(file)).rejects.toThrow(/0 points|in 0 dimensions|nothing in it/);
+    }
     expect((await failure(gzipSync(idxBytes(0x08, [0xffffffff, 1000], new Uint8Array(8))))).message).toMatch(/cannot hold them/);
   });
 

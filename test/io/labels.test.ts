@@ -37,6 +37,20 @@ describe('labels', () => {
     expect(await readLabels(file)).toEqual(Int32Array.of(258, 9));
   });
 
+  it("QMNIST's: of eight 32-bit columns the first is the class", async () => {
+    const table = Int32Array.from({ length: 24 }, (_, k) => (k % 8 === 0 ? 9 - k / 8 : 1000 + k));
+    const payload = Buffer.alloc(96);
+    table.forEach((value, k) => payload.writeInt32BE(value, 4 * k));
+    for (const bytes of [idxBytes(0x0c, [3, 8], payload), gzipSync(idxBytes(0x0c, [3, 8], payload))]) {
+      writeFileSync(file, bytes);
+      expect(await readLabels(file)).toEqual(Int32Array.of(9, 8, 7));
+      expect(await readLabels(file, { limit: 2 })).toEqual(Int32Array.of(9, 8));
+    }
+    expect(await failure(idxBytes(0x0c, [6, 4], payload))).toMatch(/holds 6 rows of 4 numbers, not labels.*QMNIST are read, eight 32-bit numbers a row/);
+    expect(await failure(idxBytes(8, [12, 8], payload))).toMatch(/holds 12 rows of 8 numbers, not labels/);
+    expect(await failure(idxBytes(0x0c, [3, 8, 1], payload))).toMatch(/holds 3 arrays of 8 × 1/);
+  });
+
   it('what is not a file of labels', async () => {
     expect(await failure(idxBytes(8, [2, 3, 4], new Uint8Array(24)))).toMatch(/holds 2 arrays of 3 × 4 \(images\?\), not labels.*idx1.*00 00 08 01/);
     expect(await failure(gzipSync(idxBytes(8, [2, 3], new Uint8Array(6))))).toMatch(/not labels/);

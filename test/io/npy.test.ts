@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { AbortedError, FileAccessError, FileFormatError, ShapeError } from '#hmatrix/core/errors.js';
 import { get, matrixOver } from '#hmatrix/dense/matrix.js';
 import { readNpy, readNpyMatrix, readNpyOrdered, writeNpy, writeNpyMatrix } from '#hmatrix/io/npy.js';
+import { readPoints } from '#hmatrix/io/points.js';
 import { temporaryFolder } from './temporary-folder.js';
 
 const folder = temporaryFolder();
@@ -21,6 +22,16 @@ function npyBytes(descr: string, fortran: boolean, shape: string, payload: Uint8
   return Buffer.concat([head, Buffer.from(text, 'latin1'), payload]);
 }
 
+/** The binary16 bits of a number that is one, by its definition. */
+function halfBits(v: number): number {
+  const sign = Object.is(Math.sign(v), -0) || v < 0 ? 0x8000 : 0;
+  const x = Math.abs(v);
+  if (x === Infinity) return sign | 0x7c00;
+  const exponent = Math.max(-14, Math.floor(Math.log2(x === 0 ? 2 ** -24 : x)));
+  const fraction = x / 2 ** exponent;
+  return sign | (fraction < 1 ? x / 2 ** -24 : ((exponent + 15) << 10) | ((fraction - 1) * 1024));
+}
+
 /** Elements of a type, written one by one by DataView: independent of the reader's way. */
 function encode(type: string, values: number[], little: boolean): Uint8Array {
   const size = Number(type.slice(1));
@@ -29,6 +40,7 @@ function encode(type: string, values: number[], little: boolean): Uint8Array {
     const at = k * size;
     if (type === 'f8') view.setFloat64(at, v, little);
     else if (type === 'f4') view.setFloat32(at, v, little);
+    else if (type === 'f2') view.setUint16(at, halfBits(v), little);
     else if (type === 'i8') view.setBigInt64(at, BigInt(v), little);
     else if (type === 'u8') view.setBigUint64(at, BigInt(v), little);
     else if (type === 'i4') view.setInt32(at, v, little);
@@ -42,7 +54,7 @@ function encode(type: string, values: number[], little: boolean): Uint8Array {
 }
 
 const extremes: Record<string, number[]> = {
-  f8: [0.1, -1e300, 5e-324, Infinity], f4: [0.5, -1.5, Math.fround(1e-40), 3], i1: [-128, 127, 0, -1], u1: [0, 255, 128, 1], i2: [-32768, 32767, -2, 258], u2: [0, 65535, 258, 32768],
+  f8: [0.1, -1e300, 5e-324, Infinity], f4: [0.5, -1.5, Math.fround(1e-40), 3], f2: [-65504, 2 ** -24, Infinity, 1.5], i1: [-128, 127, 0, -1], u1: [0, 255, 128, 1], i2: [-32768, 32767, -2, 258], u2: [0, 65535, 258, 32768],
   i4: [-2147483648, 2147483647, -2, 66051], u4: [0, 4294967295, 66051, 2147483648], i8: [-(2 ** 63), 2 ** 53 - 1, -1, -4294967297], u8: [0, 2 ** 63, 2 ** 53 - 1, 4294967296], b1: [1, 0, 0, 1],
 };
 
@@ -52,11 +64,37 @@ describe('reading .npy', () => {
       writeFileSync(file, npyBytes(order + type, false, '(2, 2)', encode(type, values, order !== '>')));
       const array = await readNpy(file);
       expect(Array.from(array.data)).toEqual(values);
-      expect(array.data).toBeInstanceOf(type === 'f4' ? Float32Array : Float64Array);
+      expect(array.data).toBeInstanceOf(type === 'f4' || type === 'f2' ? Float32Array : Float64Array);
       expect(array.data.buffer).toBeInstanceOf(SharedArrayBuffer);
       expect(array.shape).toEqual([2, 2]);
     });
   }
+
+  it('records of numbers are rows, a column for each field: any types, padding, titles, more than a chunk', async () => {
+    // As numpy.dtype([('x', '<f8'), ('k', 'u1'), (('title', 'y'), '>f4')], align=True) is described; 16 + 8 bytes a record.
+    const descr = "[('x', '<f8'), ('k', '|u1'), ('', '|V3'), (('title', 'y'), '>f4')]";
+    for (const n of [0, 1, 3, 600_001]) {
+      const payload = Buffer.alloc(16 * n);
+      const expected = new Float64Array(3 * n);
+      for (let i = 0; i < n; i++) {
+        expected.set([i / 3, i % 256, Math.fround(-i / 7)], 3 * i);
+        payload.writeDoubleLE(expected[3 * i], 16 * i);
+        payload[16 * i + 8] = expected[3 * i + 1];
+        payload.fill(0xff, 16 * i + 9, 16 * i + 12);
+        payload.writeFloatBE(expected[3 * i + 2], 16 * i + 12);
+      }
+      writeFileSync(file, npyBytes(descr, false, `(${n},)`, payload));
+      const { shape, data, fortranOrder } = await readNpy(file);
+      expect([shape, fortranOrder]).toEqual([[n, 3], false]);
+      expect(Buffer.compare(Buffer.from(data.buffer), Buffer.from(expected.buffer))).toBe(0);
+      if (n !== 3) continue;
+      const matrix = await readNpyMatrix(file);
+      for (let i = 0; i < n; i++) for (let f = 0; f < 3; f++) expect(get(matrix, i, f)).toBe(expected[3 * i + f]);
+      expect(await readPoints(file)).toEqual({ dimension: 3, count: 3, total: 3, coordinates: expected });
+    }
+    writeFileSync(file, npyBytes("[('x', '<f4'), ('y', '<f2')]", false, '(1,)', Buffer.concat([encode('f4', [0.1], true), encode('f2', [-2], true)])));
+    expect((await readNpy(file)).data).toEqual(Float32Array.of(0.1, -2));
+  });
 
   it.each([1, 2, 3])('header version %i', async (version) => {
     writeFileSync(file, npyBytes('<f8', true, '(3,)', encode('f8', [1, 2, 3], true), version));
@@ -142,9 +180,18 @@ describe('bad .npy files', () => {
     ['empty', new Uint8Array(0), /not an \.npy file/],
     ['foreign', Buffer.from('PK\x03\x04 this is a zip archive'), /not an \.npy file.*50 4b 03 04/],
     ['newer version', npyBytes('<f8', false, '(1,)', eight, 4), /version 4/],
-    ['half precision', npyBytes('<f2', false, '(4,)', eight), /f2.*astype/],
+    ['extended precision', npyBytes('<f16', false, '(1,)', eight), /f16.*astype/],
     ['complex', npyBytes('<c16', false, '(1,)', encode('f8', [1, 2], true)), /c16/],
-    ['structured', npyBytes("[('a', '<f8')]", false, '(1,)', eight), /type \[\["a","<f8"\]\]/],
+    ['records of rank 2', npyBytes("[('a', '<f8')]", false, '(1, 1)', eight), /rank 2 and shape \(1, 1\) of records.*ravel/],
+    ['records cut off', npyBytes("[('a', '<f8'), ('b', '<f4')]", false, '(1,)', eight), /shape \(1\) of 96-bit records.*truncated/],
+    ['a field that is no number', npyBytes("[('a', '<f4'), ('name', '<U1')]", false, '(1,)', eight), /field "name" is of type "<U1".*structured_to_unstructured/],
+    ['a complex field', npyBytes("[('z', '<c8')]", false, '(1,)', eight), /field "z" is of type "<c8"/],
+    ['a field that is an array', npyBytes("[('p', '<f4', (2,))]", false, '(1,)', eight), /field "p" is an array of shape \[2\]/],
+    ['a field that is a record', npyBytes("[('p', [('x', '<f4'), ('y', '<f4')])]", false, '(1,)', eight), /field "p" is a record itself/],
+    ['records of nothing', npyBytes("[('', '|V8')]", false, '(1,)', eight), /records of 0 fields/],
+    ['records of another kind of list', npyBytes('[3, None]', false, '(1,)', eight), /records whose field 0/],
+    ['literals without end', npyBytes(`[${'['.repeat(50_000)}`, false, '(1,)', eight), /more than 16 literals within each other/],
+    ['a header of megabytes', npyBytes('<f8', false, `(1,${' '.repeat(2 ** 20)})`, eight, 2), /a header of \d+ bytes; at most 1048576/],
     ['scalar', npyBytes('<f8', false, '()', eight), /rank 0/],
     ['three dimensions', npyBytes('<f8', false, '(1, 1, 1)', eight), /rank 3.*reshape/],
     ['truncated elements', npyBytes('<f8', false, '(2, 3)', eight), /truncated/],

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { FileFormatError, NonFiniteError, OptionError } from '#hmatrix/core/errors.js';
-import { readPoints } from '#hmatrix/io/points.js';
+import { readPoints, type PointTable } from '#hmatrix/io/points.js';
 import { writeNpy } from '#hmatrix/io/npy.js';
 import type { Points } from '#hmatrix/source/entry-source.js';
 import { realData, temporaryFolder } from './temporary-folder.js';
@@ -23,11 +23,26 @@ describe('points from files', () => {
     writeFileSync(at('x.csv'), 'x,y\n1,2\n3,4\n5,6\n');
     writeFileSync(at('x.tsv'), '1\t2\n3\t4\n5\t6\n');
     for (const name of ['c.npy', 'f.npy', 'i.npy', 'unnamed', 'x.csv', 'x.tsv']) {
-      const points: Points = await readPoints(at(name));
+      const points: Points & PointTable = await readPoints(at(name));
       expect(points.coordinates.buffer).toBeInstanceOf(SharedArrayBuffer);
-      expect({ ...points, coordinates: Array.from(points.coordinates) }).toEqual({ ...expected, coordinates: Array.from(expected.coordinates) });
-      expect(await readPoints(at(name), { limit: 2 })).toMatchObject({ dimension: 2, count: 2, coordinates: Float64Array.of(1, 2, 3, 4) });
+      expect(points).toMatchObject({ ...expected, total: 3 });
+      // Of a table, what follows the limit is not read.
+      const total = /sv$/.test(name) ? undefined : 3;
+      const two = { dimension: 2, count: 2, coordinates: Float64Array.of(1, 2, 3, 4) };
+      expect(await readPoints(at(name), { limit: 2 })).toMatchObject({ ...two, total });
     }
+  });
+
+  it('of a table the columns that were taken are said', async () => {
+    writeFileSync(at('train.csv'), 'x1;x2;y\n1,5;2;nan\n3;4,25;5\n');
+    expect(await readPoints(at('train.csv'), { decimal: ',', columns: ['x2', 'x1'] })).toMatchObject({
+      dimension: 2, coordinates: Float64Array.of(2, 1.5, 4.25, 3),
+      table: { columns: [1, 0], names: ['x2', 'x1'], header: true, delimiter: ';', decimal: ',', skippedRows: 0 },
+    });
+    expect(await readPoints(at('train.csv'), { decimal: ',', incompleteRows: 'skip' })).toMatchObject({
+      dimension: 3, count: 1, table: { names: ['x1', 'x2', 'y'], skippedRows: 1 },
+    });
+    expect((await readPoints(at('c.npy'))).table).toBeUndefined();
   });
 
   it('a vector is points on a line', async () => {
@@ -65,7 +80,7 @@ describe('points from files', () => {
     await writeNpy(at('empty.npy'), { shape: [0, 3], data: new Float64Array(0) });
     await expect(readPoints(at('empty.npy'))).rejects.toThrow(/nothing in it/);
     await expect(readPoints(at('empty.npy'), { limit: 1.5 })).rejects.toThrow(OptionError);
-    await expect(readPoints(at('empty.npy'), { columns: ['x'] })).rejects.toThrow(/columns is an option for CSV/);
+    await expect(readPoints(at('empty.npy'), { columns: ['x'] })).rejects.toThrow(/option columns is for tables/);
   });
 
   it.skipIf(!images.there)(`MNIST${images.note}`, async () => {

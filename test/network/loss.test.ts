@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { block, matrixOver, view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { labelTargets } from '#hmatrix/network/data-set.js';
-import { applyLossFactor, applyLossHessian, checkTargets, LOSSES, lossGradient, lossSum, type LossName } from '#hmatrix/network/loss.js';
+import { applyLossFactor, applyLossHessian, checkTargets, LOSSES, lossGradient, lossSum, squaredScale, type LossName } from '#hmatrix/network/loss.js';
 import { applyCurvature, applyCurvatureFactor, outputCurvature } from '#hmatrix/network/loss-hessian.js';
 import { derivative, DIFFERENCE_TOLERANCE, largestDifference, normalMatrix, targetsFor } from './models.js';
 
@@ -180,6 +180,18 @@ describe('losses', () => {
     expect(bad('bce', [1.5, 0])).toThrow(/Target 0 of sample 41 is 1.5/);
     expect(bad('bce', [0, -1e-3])).toThrow(OptionError);
     expect(bad('mse', [-3, 7])).not.toThrow();
+  });
+
+  it('of squared errors are their formulas, mean-squared being the mean over all entries as of nn.MSELoss', () => {
+    const f = normalMatrix(R, COUNT, 7);
+    const y = normalMatrix(R, COUNT, 8);
+    const squares = Array.from(f.data).reduce((sum, value, e) => sum + (value - y.data[e]) ** 2, 0);
+    const formulas = { mse: squares / 2 / COUNT, 'squared-error': squares / COUNT, 'mean-squared': squares / (R * COUNT) } as const;
+    for (const [loss, expected] of Object.entries(formulas) as [keyof typeof formulas, number][]) {
+      expect(Math.abs(lossSum(loss, f, y) / COUNT / expected - 1)).toBeLessThan(R * COUNT * EPS);
+      expect(squaredScale(loss, R)).toBe({ mse: 1, 'squared-error': 2, 'mean-squared': 2 / R }[loss]);
+    }
+    expect(LOSSES.filter((loss) => squaredScale(loss, R) === null)).toEqual(['cross-entropy', 'bce']);
   });
 
   it('labels out of range are refused', () => {

@@ -6,7 +6,7 @@ import { zeros, type Matrix, type Precision } from '#hmatrix/dense/matrix.js';
 import type { ActivationName } from '#hmatrix/network/activation.js';
 import { memoryDataSet } from '#hmatrix/network/data-set.js';
 import { initialParameters } from '#hmatrix/network/initialize.js';
-import type { LossName } from '#hmatrix/network/loss.js';
+import { squaredScale, type LossName } from '#hmatrix/network/loss.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { defineNetwork } from '#hmatrix/network/network.js';
 
@@ -19,7 +19,7 @@ export function normalMatrix(rows: number, cols: number, seed: number, precision
 /** Targets that the loss takes, none of them 0 or 1. */
 export function targetsFor(loss: LossName, rows: number, cols: number, seed: number, precision: Precision = 'f64'): Matrix {
   const y = normalMatrix(rows, cols, seed, precision);
-  if (loss === 'mse' || loss === 'squared-error') return y;
+  if (squaredScale(loss, rows) !== null) return y;
   for (let i = 0; i < cols; i++) {
     let sum = 0;
     for (let k = i * rows; k < (i + 1) * rows; k++) {

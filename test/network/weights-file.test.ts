@@ -140,7 +140,7 @@ describe('what is written is read back, to the bit', () => {
       const parameters = randomParameters(network, seed, single);
       await writeWeights(path, network, parameters, { convention });
       for (const known of [network, undefined]) {
-        const back = await readWeights(path, known);
+        const back = await readWeights(path, known, known === undefined ? { bias: network.layers.map(({ bias }) => bias) } : {});
         expect(back.parameters).toEqual(parameters);
         const again = defineNetwork({ widths: back.widths, bias: back.bias, activation: network.layers.map(({ activation }) => activation) });
         expect(again).toEqual(network);
@@ -200,8 +200,23 @@ describe('weights that do not fit', () => {
     expect((await failure(arrays, {}, defineNetwork({ widths: [3, 4] }))).message).toMatch(/weights for 3-4 are needed/);
     expect((await failure(arrays, {}, defineNetwork({ widths: [3, 2, 4] }))).message).toMatch(/"2.weight", layer 1 of the network, comes without a bias, and the network has one/);
     expect((await failure(arrays, {}, defineNetwork({ widths: [3, 2, 4], bias: false }))).message).toMatch(/"0.weight", layer 0 of the network, comes with a bias, "0.bias", and the network has none/);
-    expect((await load(arrays)).bias).toEqual([true, false]);
+    expect((await load(arrays, { bias: [true, false] })).bias).toEqual([true, false]);
+    expect((await failure(arrays, { bias: [true, false] }, defineNetwork({ widths: [3, 2, 4] }))).message).toMatch(/"2.bias" is missing; there are "0.weight", "0.bias", "2.weight"/);
+    expect((await failure(arrays, { bias: true }, defineNetwork({ widths: [3, 2, 4], bias: [true, false] }))).message).toMatch(/"2.bias" is missing/);
+    expect((await failure(arrays, { bias: [true] })).message).toMatch(/bias says of 1 layers.*holds 2/);
     expect((await load(arrays, {}, defineNetwork({ widths: [3, 2, 4], bias: [true, false] }))).parameters).toHaveLength(16);
+  });
+
+  it('an array that is missing, whichever it is, is named', async () => {
+    for (const leaf of ['weight', 'kernel']) {
+      const whole = { [`a.0.${leaf}`]: tensor(0, 3, 3), 'a.0.bias': tensor(1, 3), [`a.1.${leaf}`]: tensor(2, 3, 3), 'a.1.bias': tensor(3, 3), [`a.2.${leaf}`]: tensor(4, 3, 3), 'a.2.bias': tensor(5, 3) };
+      for (const missing of Object.keys(whole)) {
+        const rest = Object.fromEntries(Object.entries(whole).filter(([name]) => name !== missing));
+        const error = await failure(rest);
+        expect(error).toBeInstanceOf(FileFormatError);
+        expect(error.message).toContain(missing.replace('kernel', 'weight'));
+      }
+    }
   });
 
   it('numbers that are not finite name array and index', async () => {

@@ -1,8 +1,11 @@
+import { availableParallelism } from 'node:os';
 import { afterEach, describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import { AbortedError, LibraryError, NonFiniteError, OptionError, WorkerError } from '#hmatrix/core/errors.js';
 import { sharedInt32 } from '#hmatrix/core/shared-array.js';
 import type { PhaseKernel } from '#hmatrix/parallel/kernel.js';
+import { WARNING_TYPE } from '#hmatrix/core/warning.js';
+import { warnOfWorkers } from '#hmatrix/parallel/oversubscription.js';
 import { independentTasks, taskGraph, upwardTasks } from '#hmatrix/parallel/task-graph.js';
 import { Team } from '#hmatrix/parallel/team.js';
 
@@ -119,6 +122,21 @@ describe('team', () => {
     expect(state.out.every((x) => x === 10)).toBe(true);
   });
 
+  it('far_more_workers_than_cores_are_warned_of_once', async () => {
+    const said: string[] = [];
+    const listen = (warning: Error & { code?: string }): void => { if (warning.name === WARNING_TYPE) said.push(`${warning.code}: ${warning.message}`); };
+    process.on('warning', listen);
+    for (const [workers, cores] of [[8, 2], [500, 2], [500, 2], [64, 16], [65, 16]]) warnOfWorkers(workers, cores);
+    await new Promise(setImmediate);
+    expect(said.map((message) => /workers: .*team of (\d+) workers on (\d+) cores/.exec(message)?.slice(1))).toEqual([['500', '2'], ['65', '16']]);
+    // A team that cannot be opened is warned of before the attempt.
+    const workers = Math.min(1024, 4 * availableParallelism() + 1);
+    await Team.open({ workers, blas: '/nowhere/libnothing.so' }).catch(() => undefined);
+    await new Promise(setImmediate);
+    process.off('warning', listen);
+    expect(said.at(-1)).toContain(`team of ${workers} workers`);
+  });
+
   it('misuse_is_named', async () => {
     await expect(Team.open({ workers: 0 })).rejects.toBeInstanceOf(OptionError);
     await expect(Team.open({ workers: 1.5 })).rejects.toBeInstanceOf(OptionError);
@@ -128,6 +146,6 @@ describe('team', () => {
     team.release(shared);
     expect(() => team!.runSync(kernels.count, shared, independentTasks(1), { add: 0 })).toThrow(/released/);
     await team.close();
-    await expect(team.share({})).rejects.toBeInstanceOf(WorkerError);
+    await expect(team.share({})).rejects.toMatchObject({ name: 'ClosedError', code: 'closed' });
   });
 });

@@ -150,11 +150,39 @@ describe('dense source', () => {
     expect(message).toContain('(17, 4)');
   });
 
-  it('asymmetry_of_a_large_matrix_is_found_by_sampling', () => {
+  it('one_bad_pair_anywhere_in_a_large_matrix_is_found_and_named', () => {
+    // In the first and last tile, on either side of a tile's edge, in both triangles and precisions.
     const n = 1100;
-    const a = new Float64Array(n * n);
-    for (let j = 0; j < n; j++) for (let i = 0; i < n; i++) a[i + j * n] = i === j ? n : i / n;
-    expect(() => denseSource(a)).toThrow(AsymmetryError);
+    const base = symmetric(n);
+    for (let i = 0; i < n; i++) base[i * (n + 1)] = 10;
+    for (const [i, j] of [[1, 0], [n - 1, n - 2], [64, 63], [700, 3]]) {
+      for (const a of [base.slice(), Float32Array.from(base)]) {
+        for (const [row, column] of [[i, j], [j, i]]) {
+          const before = a[row + column * n];
+          a[row + column * n] = before + 1e-2;
+          expect(() => denseSource(a)).toThrow(AsymmetryError);
+          expect(thrown(() => denseSource(a)).data).toMatchObject({ row: i, column: j, value: a[i + j * n], transposed: a[j + i * n] });
+          a[row + column * n] = Number.NaN;
+          expect(() => denseSource(a)).toThrow(NonFiniteError);
+          expect(thrown(() => denseSource(a)).data).toMatchObject({ row, column });
+          a[row + column * n] = before;
+        }
+        const before = a[i + j * n];
+        a[i + j * n] = a[j + i * n] = 10.001;
+        expect(() => denseSource(a)).toThrow(NotPositiveDefiniteError);
+        expect(thrown(() => denseSource(a)).data).toMatchObject({ row: i, column: j, value: a[i + j * n] });
+        a[i + j * n] = a[j + i * n] = before;
+      }
+    }
+    expect(denseSource(base).size).toBe(n);
+  });
+
+  it('an_entry_as_large_as_its_diagonal_allows_is_no_error_and_a_pair_of_infinities_is', () => {
+    const n = 9;
+    const ones = new Float64Array(n * n).fill(1);
+    expect(denseOf(denseSource(ones))).toEqual(ones);
+    ones[3 + 7 * n] = ones[7 + 3 * n] = Number.POSITIVE_INFINITY;
+    expect(thrown(() => denseSource(ones)).data).toMatchObject({ row: 7, column: 3, value: Number.POSITIVE_INFINITY });
   });
 
   it('a_negative_diagonal_is_found_and_named', () => {

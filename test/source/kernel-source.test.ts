@@ -201,6 +201,36 @@ describe('kernel source', () => {
   });
 });
 
+describe('extreme points', () => {
+  const at = (...coordinates: number[]): Points => ({ dimension: 1, count: coordinates.length, coordinates: Float64Array.from(coordinates) });
+
+  it.each([
+    ['gaussian', (bandwidth: number) => gaussian(bandwidth)], ['laplace', laplace], ['matern32', matern32], ['matern52', matern52], ['imq', inverseMultiquadric], ['polynomial', (bandwidth: number) => polynomial(bandwidth, 5)], ['cosine', () => cosine()],
+  ] as [string, (bandwidth: number) => Kernel][])('%s_of_points_of_any_size_has_finite_entries_or_is_refused', (_, make) => {
+    let refused = 0;
+    for (const scale of [1e-320, 1e-200, 1e-100, 1, 1e60, 1e100, 6e153, 1e154, 1e200, 1e308]) for (const bandwidth of [1.5e-154, 1e-100, 1, 1e100, 1.3e154]) {
+      const points = at(-scale, 0.5 * scale, scale);
+      let source: EntrySource;
+      try {
+        source = kernelSource(points, make(bandwidth), { blas });
+      } catch (error) {
+        expect(error instanceof NonFiniteError || error instanceof OptionError).toBe(true);
+        expect((error as Error).message).toMatch(/scale the points/);
+        refused++;
+        continue;
+      }
+      const all = Int32Array.of(0, 1, 2);
+      for (const value of block(source, all, all)) expect(value, `scale ${scale}, bandwidth ${bandwidth}`).toSatisfy(Number.isFinite);
+    }
+    if (make(1).argument !== 'cosine') expect(refused).toBeGreaterThanOrEqual(15);
+  });
+
+  it('distances_that_overflow_are_refused_although_norms_do_not', () => {
+    // ‖x‖² = 1e308, ‖x − y‖² = 4e308.
+    expect(() => kernelSource(at(1e154, -1e154), gaussian(1.3e154), { blas })).toThrow(/Point 0 is so large/);
+  });
+});
+
 describe('median bandwidth', () => {
   it('is_the_median_of_all_distances_of_few_points', () => {
     const coordinates = Float64Array.of(0, 1, 3);

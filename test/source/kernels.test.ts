@@ -80,6 +80,36 @@ describe('kernels by name', () => {
     for (const make of [gaussian, laplace, matern32, matern52, inverseMultiquadric, polynomial]) expect(() => make(bad)).toThrow(OptionError);
   });
 
+  it('any_bandwidth_gives_the_formula_or_an_error_that_names_it', () => {
+    const limits: [(bandwidth: number) => Kernel, (s: number) => number][] = [
+      [gaussian, (s) => Math.exp(-(s * s) / 2)], [laplace, (s) => Math.exp(-s)], [inverseMultiquadric, (s) => 1 / Math.sqrt(1 + s * s)],
+      [matern32, (s) => (s > 1000 ? 0 : (1 + Math.sqrt(3) * s) * Math.exp(-Math.sqrt(3) * s))],
+      [matern52, (s) => (s > 1000 ? 0 : (1 + Math.sqrt(5) * s + (5 * s * s) / 3) * Math.exp(-Math.sqrt(5) * s))],
+    ];
+    const exponents = [-323, -320, -308, -200, -160, -155, -154, -153, -100, -30, 0, 30, 100, 153, 154, 155, 160, 200, 300, 308];
+    const lengths = Float64Array.from([0, 5e-324, ...exponents.filter((e) => e > -320).flatMap((e) => [Number(`1e${e}`), Number(`1.7e${e}`)])]);
+    let refused = 0;
+    for (const exponent of exponents) for (const [make, limit] of limits) {
+      const bandwidth = Number(`1.6e${exponent}`);
+      let kernel: Kernel;
+      try {
+        kernel = make(bandwidth);
+      } catch (error) {
+        expect(error).toBeInstanceOf(OptionError);
+        expect((error as Error).message).toContain(`bandwidth ${bandwidth} is too ${bandwidth < 1 ? 'small' : 'large'}`);
+        expect((error as OptionError).data.option).toBe('bandwidth');
+        refused++;
+        continue;
+      }
+      // x·exp(−x) ≤ 1/e: rounding of the argument moves no value by more than some eps.
+      valuesOf(kernel, lengths).forEach((value, i) => { expect(Math.abs(value - limit(Math.sqrt(lengths[i]) / bandwidth)), `${kernel.name}, r² = ${lengths[i]}`).toBeLessThanOrEqual(16 * Number.EPSILON); });
+    }
+    expect(refused).toBe(limits.length * exponents.filter((e) => e < -154 || e >= 154).length);
+    for (const bandwidth of [1e-320, 1e300]) {
+      expect(() => polynomial(bandwidth)).toThrow(/bandwidth/);
+    }
+  });
+
   it.each([0, 1.5, -2, Number.NaN])('polynomial_degree_%s_is_refused', (degree) => {
     expect(() => polynomial(1, degree)).toThrow(OptionError);
   });
@@ -118,13 +148,31 @@ describe('kernels from expressions', () => {
   it.each([
     ['exp(-r^2', 'parse'], ['', 'holds'], ['exp(-x^2)', 'unknown symbol, x'], ['foo(r)', 'unknown function, foo'], ['1/r', 'r = 0'], ['log(r)', 'r = 0'], ['-exp(-r)', 'negative at r = 0'],
     ['[1, r]', 'array'], ['"text"', 'not a number'], ['r = 3', 'assignment'], ['exp(r, 2)', '2 arguments'], ['r; r', 'block'], ['r!', 'operator'], ['f(x) = x', 'function'], ['import("fs")', 'unknown function'],
+    ['foo.exp(-r)', 'calls a part of something'], ['foo["exp"](-r)', 'calls a part of something'], ['r.exp(2)', 'calls a part of something'], ['exp.exp', 'accessor'], ['(exp)(-r)', 'unknown symbol, exp'],
+    ['0 < r < 1', 'relational'], ['exp(-r)[1]', 'accessor'], ["r'", 'operator'], ['r%2', 'operator'], ['r to h', 'operator'], ['{a: r}', 'object'], ['1:3', 'range'],
   ])('%s_is_refused_with_its_reason', async (text, reason) => {
     await expect(expressionKernel(text)).rejects.toThrow(OptionError);
     await expect(expressionKernel(text)).rejects.toThrow(reason);
   });
 
+  it('any_length_and_any_depth_is_read_or_refused_at_once', async () => {
+    const at = (text: string): Promise<number> => expressionKernel(text).then((kernel) => valuesOf(kernel, Float64Array.of(0.25))[0]);
+    expect(await at(Array(4000).fill('r').join('+'))).toBe(2000);
+    expect(await at(`1${'-r'.repeat(2000)}+1000`)).toBe(1);
+    expect(await at(`max(${Array(4000).fill('r').join(',')})`)).toBe(0.5);
+    expect(await at(`${'('.repeat(100)}r${')'.repeat(100)}`)).toBe(0.5);
+    const deep = [...[200, 500, 4000].flatMap((n) => [`${'('.repeat(n)}r${')'.repeat(n)}`, `${'-'.repeat(n)}r`, `${'r^'.repeat(n)}r`, `${'r?1:'.repeat(n / 2)}${'-'.repeat(200)}r`, `${'abs('.repeat(n / 4)}${'-'.repeat(200)}r${')'.repeat(n / 4)}`]), '('.repeat(9999)];
+    for (const text of deep) await expect(expressionKernel(text), text.slice(0, 20)).rejects.toThrow(/nested too deeply|does not parse/);
+    for (const text of [Array(20_000).fill('r').join('+'), `min(${Array(50_000).fill('r').join(',')})`]) {
+      const error: unknown = await expressionKernel(text).catch((e: unknown) => e);
+      expect(error).toBeInstanceOf(OptionError);
+      expect((error as Error).message).toMatch(new RegExp(`has ${text.length} characters; at most 10000`));
+      expect((error as Error).message.length).toBeLessThan(500);
+    }
+  });
+
   it('h_needs_a_bandwidth', async () => {
     await expect(expressionKernel('exp(-r/h)')).rejects.toThrow('bandwidth h');
-    await expect(expressionKernel('exp(-r/h)', -1)).rejects.toThrow(OptionError);
+    for (const bad of [-1, 1e-320, 1e300]) await expect(expressionKernel('exp(-r/h)', bad)).rejects.toThrow(OptionError);
   });
 });

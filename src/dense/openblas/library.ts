@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import type * as Koffi from 'koffi';
 import { LibraryError } from '../../core/errors.js';
+import { BUNDLED, CODE_LOCATION } from '../../core/location.js';
 
 type KoffiModule = typeof Koffi;
 
@@ -12,7 +13,6 @@ type KoffiModule = typeof Koffi;
 export type NativeFunction = (...values: (number | string)[]) => number;
 export type NativeType = 'void' | 'int' | 'int64' | 'double' | 'float' | 'const char *';
 
-const require = createRequire(import.meta.url);
 let koffi: KoffiModule | undefined;
 
 /** Said after every failure, so that it always comes with a way out. */
@@ -23,11 +23,25 @@ export const REMEDY =
 function loadKoffi(): KoffiModule {
   if (koffi !== undefined) return koffi;
   try {
-    koffi = require('koffi') as KoffiModule;
+    // By a require of our own, which bundlers leave alone: a native module cannot be put into a bundle.
+    koffi = createRequire(CODE_LOCATION)('koffi') as KoffiModule;
   } catch (error) {
-    throw new LibraryError(`The native module of koffi, which calls system libraries, cannot be loaded on ${process.platform}-${process.arch}: ${messageOf(error)}. Set HMATRIX_BLAS=portable for the built-in backend.`, { platform: process.platform, arch: process.arch });
+    const { platform, arch } = process;
+    const remedy = BUNDLED ? 'It cannot be bundled: install koffi beside the bundle, or set' : 'Set';
+    throw new LibraryError(`The native module of koffi, which calls system libraries, cannot be loaded on ${platform}-${arch}: `
+      + `${messageOf(error)}. ${remedy} HMATRIX_BLAS=portable for the built-in backend.`, { platform, arch });
   }
   return koffi;
+}
+
+/** Why koffi cannot be loaded, or undefined where it can. */
+export function nativeModuleFailure(): string | undefined {
+  try {
+    loadKoffi();
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 /** Address of the array's first element; it holds as long as the array's buffer lives. */
@@ -37,7 +51,9 @@ export function arrayAddress(data: Float64Array | Float32Array | Int32Array | Ui
   return Number(loadKoffi().address(data));
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).replace(/\.\s*$/, '');
+/** The first line, which says what is wrong; a list of the files that asked follows where a module is missing. */
+const messageOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split('\n', 1)[0].replace(/\.\s*$/, '');
 
 /** One or more shared libraries that together hold BLAS and LAPACK; symbols are taken from the first that has them. */
 export class NativeLibrary {

@@ -3,7 +3,7 @@
  * Callers' matrices lie outside the linear memory, so every routine copies its operands into the arena, computes there and copies results
  * back (`staging.ts`). The arena grows to what a call needs; one that has grown beyond KEEP_BYTES is given back afterwards.
  */
-import { MemoryError } from '../../core/errors.js';
+import { LibraryError, MemoryError } from '../../core/errors.js';
 import type { FloatArray } from '../matrix.js';
 import { kernels as encoded } from './kernels-wasm.js';
 
@@ -126,13 +126,24 @@ export class Kernels {
 let compiled: object | undefined;
 let current: Kernels | undefined;
 
-/** This thread's kernels. */
+/** This thread's kernels. Throws MemoryError where WebAssembly gets no memory, LibraryError where it cannot run the kernels at all. */
 export function openKernels(): Kernels {
   if (current === undefined) {
-    compiled ??= new WebAssembly.Module(Buffer.from(encoded, 'base64'));
-    current = new Kernels(compiled);
+    try {
+      compiled ??= new WebAssembly.Module(Buffer.from(encoded, 'base64'));
+      current = new Kernels(compiled);
+    } catch (error) {
+      throw openingFailure(error);
+    }
   }
   return current;
+}
+
+function openingFailure(error: unknown): MemoryError | LibraryError {
+  const { message } = error as Error;
+  return error instanceof RangeError
+    ? new MemoryError(`WebAssembly, in which part of every computation runs, gets no memory (${message}). Node reserves some 10 GB of addresses for it on each thread: raise the limit on the address space (ulimit -v), or run Node with --disable-wasm-trap-handler, which needs none of them.`)
+    : new LibraryError(`WebAssembly cannot run the dense kernels here (${message}): they need a processor with SIMD, and a Node that knows it.`);
 }
 
 /** To be called after a routine whose arena grows with the matrix: an outsized arena goes back to the system. */

@@ -1,0 +1,94 @@
+/**
+ * What the tables of README.md call each case, and the choice of cases by name or by that label.
+ */
+import { NETWORKS } from '../src/experiment/preconditioner-plan.js';
+import { COVERAGE_CASES } from './coverage-cases.js';
+import { CASES, IMAGES, type BenchCase } from './cases.js';
+import { FACTORIZATION_CASES, type FactorizationCase } from './factorization-cases.js';
+import { HESSIAN_CASES, type HessianCase } from './hessian-cases.js';
+import { PRECONDITIONER_CASES, type PreconditionerCase } from './preconditioners-cases.js';
+
+export const digits = (value: number, count = 2): string => Number(value.toPrecision(count)).toString();
+const ofSize = (size: number): string => `N = ${size.toLocaleString('en')}`;
+
+/** `images`: what the images are called, where the case is one of images. */
+export function compressionLabel({ input, options, vectors }: BenchCase, images: string): string {
+  const size = ofSize(input.size);
+  const width = vectors === 64 ? '' : `, ${vectors} vector${vectors === 1 ? '' : 's'}`;
+  if (input.kind === 'named') return `${input.matrix}, ${size}, m = s = ${options.leafSize}, tol ${options.tolerance}`;
+  if (input.kind === 'images') return `${images}, ${size}, d = ${input.dimension}, tol ${options.tolerance}`;
+  const budget = 100 * (options.budget ?? 0);
+  return `Gaussian ${input.dimension}-D, ${size}, h = ${input.bandwidth}, budget ${budget} %${width}`;
+}
+
+export function factorizationLabel({
+  name,
+  size,
+  dimension,
+  bandwidth,
+  shift,
+  options,
+}: Omit<FactorizationCase, 'dense'>): string {
+  const kernel = `Gaussian ${dimension}-D, ${ofSize(size)}, h = ${digits(bandwidth)}`;
+  const accuracy = options.tolerance === 0 ? '' : `, tol ${Number(options.tolerance).toExponential(0)}`;
+  const format = name.includes('line') ? `, ${options.format?.toUpperCase()}` : '';
+  return `${kernel}, m = ${options.leafSize}, s ≤ ${options.maxRank}${accuracy}, λ = ${digits(shift)}${format}`;
+}
+
+/** The beginning of the heading above a network's table. */
+export const hessianLabel = ({
+  widths,
+  activation,
+  loss,
+}: Pick<HessianCase, 'widths' | 'activation' | 'loss'>): string => `${widths.join('-')}, ${activation}, ${loss}`;
+
+export function preconditionerLabel({ matrix, network }: PreconditionerCase): string {
+  if (matrix !== undefined) return `${matrix.name}, ${ofSize(matrix.size)}`;
+  const { widths, activation, loss } = NETWORKS[network!];
+  return `${widths.join('-')}, ${[activation].flat().join(', ')}, ${loss}`;
+}
+
+/** A case as it can be chosen; one of images has a label for each kind of them. */
+export interface Choice {
+  readonly name: string;
+  readonly labels: readonly string[];
+}
+
+/** Every case that `npm run bench` measures. */
+export const CHOICES: readonly Choice[] = [
+  ...CASES.map((one) => ({
+    name: one.name,
+    labels: [...new Set(Object.values(IMAGES).map((images) => compressionLabel(one, images)))],
+  })),
+  ...FACTORIZATION_CASES.map((one) => ({ name: one.name, labels: [factorizationLabel(one)] })),
+  ...HESSIAN_CASES.map((one) => ({ name: one.name, labels: [hessianLabel(one)] })),
+  ...PRECONDITIONER_CASES.map((one) => ({ name: one.name, labels: [preconditionerLabel(one)] })),
+  ...COVERAGE_CASES.map(({ name }) => ({ name, labels: [] })),
+];
+
+/** As typed or copied: without the marks of bold text, whatever the spaces and the case of letters. */
+const normalized = (text: string): string => text.replaceAll('*', '').replace(/\s+/g, ' ').trim().toLowerCase();
+
+/**
+ * The names of the cases that `only` chooses, all without it: those it is the name or the label of, as a table shows
+ * it; else those that have it in name or label,
+ * or whose label it begins with, as the heading of a network's table does. Throws RangeError, with all names and
+ * labels, where it chooses none.
+ */
+export function choose(only: string | undefined): Set<string> {
+  const text = normalized(only ?? '');
+  const those = (fits: (label: string) => boolean): string[] =>
+    CHOICES.filter(({ name, labels }) => [name, ...labels].some((label) => fits(normalized(label)))).map(
+      ({ name }) => name,
+    );
+  if (only === undefined) return new Set(those(() => true));
+  const exact = those((label) => label === text);
+  const chosen =
+    exact.length > 0 || text === '' ? exact : those((label) => label.includes(text) || text.startsWith(`${label},`));
+  if (chosen.length === 0) {
+    const width = Math.max(...CHOICES.map(({ name }) => name.length));
+    const lines = CHOICES.map(({ name, labels }) => `  ${name.padEnd(width)}  ${labels.join(' / ')}`);
+    throw new RangeError(`No case has "${only}" in its name or label. There are:\n${lines.join('\n')}`);
+  }
+  return new Set(chosen);
+}

@@ -1,0 +1,58 @@
+/**
+ * The one way from the command to standard output and standard error. Layer 8.
+ * File names, names within files and cells reach messages as they are, and a terminal obeys control characters: they are shown instead.
+ */
+import { accessError } from '../io/input-file.js';
+
+/**
+ * What a terminal would obey and not show: control characters but for tab and line feed (C0, DEL, C1), and the marks that reorder text
+ * (Unicode Technical Report 36, §3.6).
+ */
+const OBEYED = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+const escaped = (mark: string): string => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`;
+
+/** `text` with every character that a terminal would obey written as \u001b; in JSON, where such characters stand in strings only, the same text. */
+export const visible = (text: string): string => text.replace(OBEYED, escaped);
+
+/** ENOSPC and the like as a FileAccessError. */
+const cannotWrite = (error: unknown): unknown => accessError(error, 'write', 'standard output');
+
+/** Writes lines to standard output. Throws FileAccessError where that fails at once (a full device). */
+export function print(text: string): void {
+  try {
+    process.stdout.write(`${visible(text)}\n`);
+  } catch (error) {
+    throw cannotWrite(error);
+  }
+}
+
+/** One JSON object on standard output. Throws as print does. */
+export function printJson(value: object): void {
+  print(JSON.stringify(value, null, 2));
+}
+
+/** Lines on standard error; where that cannot be written to there is nobody to tell. */
+export function printError(text: string): void {
+  try {
+    process.stderr.write(`${visible(text)}\n`);
+  } catch {
+    // Nothing is left to say it with.
+  }
+}
+
+/** A message on standard error, under the command's name. */
+export const say = (message: string): void => { printError(`hmatrix: ${message}`); };
+
+/**
+ * To be called once, before anything is written. Whoever reads our output may stop reading (head, less): that is no failure. Any other failure
+ * of standard output is said, and ends the process with `failed`; failures of standard error are let be.
+ */
+export function watchOutput(failed: number): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0);
+    say((cannotWrite(error) as Error).message);
+    process.exit(failed);
+  });
+  process.stderr.on('error', () => undefined);
+}

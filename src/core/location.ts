@@ -1,0 +1,14 @@
+/**
+ * Where this code lies, and whether a bundler has put it there. Layer 0.
+ */
+
+/**
+ * This file, as URL or path: `import.meta.url`, or `__filename` in a bundle of CommonJS, where bundlers leave
+ * `import.meta` empty.
+ */
+export const CODE_LOCATION: string = (import.meta.url as string | undefined) ?? __filename;
+
+/**
+ * Whether the library was bundled: its code then no longer lies in files of its own names, which workers could load.
+ */
+export const BUNDLED = !CODE_LOCATION.replace(/[?#].*$/, '').endsWith('/core/location.js');

@@ -1,0 +1,19 @@
+/**
+ * What readers of arrays read from. Layer 1.
+ * In a file of its own, because public types name it: those of files (input-file.ts) name Node's.
+ */
+import type { RunControl } from '../core/context.js';
+
+/** Bytes of known number, read at positions: a file, or what a member of an archive unpacks to. */
+export interface ByteSource {
+  /** What messages call it. */
+  readonly path: string;
+  readonly size: number;
+  /**
+   * Fills `target` from `position` on; `each` sees every chunk as it arrives. Throws FileFormatError where the bytes
+   * end before.
+   */
+  read(target: Uint8Array, position: number, control: RunControl, each?: (chunk: Uint8Array) => void): Promise<void>;
+  /** At most `count` bytes from `position` on, in a buffer of their own: fewer where the bytes end. */
+  head(count: number, position?: number): Promise<Uint8Array>;
+}

@@ -1,0 +1,5 @@
+/**
+ * worker.ts with all phase kernels and factories of sources, as one CommonJS script; scripts/build-package.mjs writes
+ * the module itself into dist/.
+ */
+export declare const workerSource: string;

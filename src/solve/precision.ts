@@ -1,0 +1,57 @@
+/**
+ * What the precision of a matrix, of its products and of x allow a solve. Layer 6.
+ */
+import { SampleOperator } from '../curvature/sample-operator.js';
+import type { Matrix, Precision } from '../dense/matrix.js';
+import { HierarchicalMatrix } from '../hierarchical/matrix.js';
+import type { LinearOperator } from '../operator/linear-operator.js';
+import type { Subject } from './preconditioner.js';
+
+const DOUBLE_TOLERANCE = 1e-8;
+/** Some times the rounding of products in float32. */
+const SINGLE_TOLERANCE = 1e-6;
+/** ‖A‖‖x‖/‖b‖ from which what float32 loses is said: three of its seven digits. */
+export const WORTH_A_WARNING = 1e3;
+
+export const ROUNDOFF: Readonly<Record<Precision, number>> = { f64: 2 ** -52, f32: 2 ** -23 };
+/** The level of rounding is known to a small factor. */
+const SLACK = 4;
+
+export const precisionOf = ({ data }: Matrix): Precision => (data instanceof Float64Array ? 'f64' : 'f32');
+
+/** The precision that products with the operator are computed in, as far as it tells: a network's parameters', a hierarchical matrix's numbers', or what it says of itself. */
+export function productPrecision(operator: LinearOperator): Precision {
+  if (operator instanceof SampleOperator) return operator.model.parameters instanceof Float32Array ? 'f32' : 'f64';
+  if (operator instanceof HierarchicalMatrix) return operator.data.dtype;
+  return 'precision' in operator && operator.precision === 'f32' ? 'f32' : 'f64';
+}
+
+/** The precision that the matrix's own numbers were rounded to, as far as it is known. */
+export function storedPrecision({ operator, source }: Subject): Precision {
+  return productPrecision(operator) === 'f32' || (source !== undefined && 'precision' in source && source.precision === 'f32') ? 'f32' : 'f64';
+}
+
+/** The tolerance where none is asked for; what float32 allows a worse conditioned system is found by `allowedResidual`. */
+export const defaultTolerance = (products: Precision): number => (products === 'f32' ? SINGLE_TOLERANCE : DOUBLE_TOLERANCE);
+
+/** The relative residual that rounding in this precision allows at ‖A‖‖x‖/‖b‖ = `condition`, about. */
+export const allowedResidual = (precision: Precision, condition: number): number => SLACK * ROUNDOFF[precision] * condition;
+
+/** max_j ‖A‖‖x_j‖/‖b_j‖ over the columns: how much more than b the terms of Ax are, so what a relative error of A or of x weighs. */
+export function conditions(norm: number, b: Matrix, x: Matrix): Float64Array {
+  return Float64Array.from({ length: b.cols }, (_, j) => {
+    const length = columnLength(b, j);
+    return length === 0 ? 0 : (norm * columnLength(x, j)) / length;
+  });
+}
+
+/** ‖a_j‖₂ without squares that leave the range. */
+export function columnLength(a: Matrix, j: number): number {
+  const first = a.offset + j * a.ld;
+  let largest = 0;
+  for (let i = first; i < first + a.rows; i++) largest = Math.max(largest, Math.abs(a.data[i]));
+  if (largest === 0) return 0;
+  let sum = 0;
+  for (let i = first; i < first + a.rows; i++) sum += (a.data[i] / largest) ** 2;
+  return largest * Math.sqrt(sum);
+}

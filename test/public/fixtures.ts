@@ -1,0 +1,47 @@
+/**
+ * Small subjects of every kind, numbers with fractions, and the error that a call ends with.
+ */
+import * as hmatrix from '#hmatrix/index.js';
+
+/** `count` numbers in (−1, 1), none of them whole. */
+export function fractions(count: number, seed: number): Float64Array {
+  const random = new hmatrix.RandomStream(seed);
+  return Float64Array.from({ length: count }, () => 1.98 * (random.uniform() - 0.5) + 1e-3);
+}
+
+/** What a call throws or rejects with; undefined where it does neither. */
+export async function failureOf(call: () => unknown): Promise<unknown> {
+  try {
+    await call();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+export const SIZE = 40;
+const POINTS = { dimension: 2, count: SIZE, coordinates: fractions(2 * SIZE, 1) };
+export const network = hmatrix.defineNetwork({ widths: [3, 4, 2] });
+const SAMPLES = 7;
+
+export interface Fixtures {
+  readonly team: hmatrix.Team;
+  readonly points: typeof POINTS;
+  readonly source: hmatrix.EntrySource;
+  readonly model: hmatrix.Model;
+  readonly matrix: hmatrix.HierarchicalMatrix;
+  readonly operator: hmatrix.LinearOperator;
+  readonly tree: hmatrix.ClusterTree;
+  readonly kronecker: Awaited<ReturnType<typeof hmatrix.kroneckerHierarchical>>;
+}
+
+export async function fixtures(): Promise<Fixtures> {
+  const team = await hmatrix.openTeam({ workers: 1 });
+  const source = hmatrix.kernelSource(POINTS, hmatrix.gaussian(1), { ridge: 0.1 });
+  const data = hmatrix.memoryDataSet(hmatrix.matrixOver(fractions(3 * SAMPLES, 2), 3, SAMPLES), hmatrix.matrixOver(fractions(2 * SAMPLES, 3), 2, SAMPLES));
+  const model: hmatrix.Model = { network, parameters: fractions(network.parameters, 4), loss: 'mse', data };
+  const matrix = await hmatrix.compress(source, { leafSize: 8, tolerance: 1e-8 }, { team });
+  const tree = await hmatrix.buildClusterTree(source, 'geometric', { leafSize: 8 }, { team });
+  const kronecker = await hmatrix.kroneckerHierarchical(model, { preserve: 'positive-definite', share: 0.9, leafSize: 4 }, { team });
+  return { team, points: POINTS, source, model, matrix, operator: hmatrix.shiftedOperator(matrix, 0), tree, kronecker };
+}
