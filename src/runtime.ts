@@ -29,7 +29,10 @@ export function defaultTeam(): Promise<Team> {
   return shared;
 }
 
-/** Ends the shared team, if it was ever opened; what runs on it rejects with ClosedError, and what was compressed on it can no longer multiply. The next call that needs one opens another. */
+/**
+ * Ends the shared team, if it was ever opened; what runs on it rejects with ClosedError, and what was compressed on it
+ * can no longer multiply. The next call that needs one opens another.
+ */
 export async function closeDefaultTeam(): Promise<void> {
   const closing = shared;
   shared = undefined;

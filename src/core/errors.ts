@@ -74,12 +74,16 @@ export class LibraryError extends HmatrixError {
 
 /** A worker of the team threw, or died; `data` holds worker and, where known, the original error's code and message. */
 export class WorkerError extends HmatrixError {
-  constructor(message: string, data: Readonly<Record<string, unknown>> = {}, code = 'worker') { super(code, message, data); }
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}, code = 'worker') {
+    super(code, message, data);
+  }
 }
 
 /** The team was closed, before a phase or during it. */
 export class ClosedError extends WorkerError {
-  constructor(message = 'The team is closed: open another one.', data: Readonly<Record<string, unknown>> = {}) { super(message, data, 'closed'); }
+  constructor(message = 'The team is closed: open another one.', data: Readonly<Record<string, unknown>> = {}) {
+    super(message, data, 'closed');
+  }
 }
 
 /** The caller's AbortSignal fired. */

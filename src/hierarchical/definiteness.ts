@@ -5,7 +5,7 @@ import { NotPositiveDefiniteError } from '../core/errors.js';
 import type { KeysOf } from '../core/known-options.js';
 import { extremeEigenvalues, type RitzValue } from '../krylov/lanczos.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import { factor } from './factor.js';
+import { factor, isFactorable } from './factor.js';
 import type { HierarchicalMatrix } from './matrix.js';
 
 /** Units of rounding of ‖K̃‖ below which an eigenvalue counts as zero: the search for a shift begins at 64. */
@@ -25,7 +25,7 @@ export interface DefinitenessCertificate {
    */
   readonly smallest: RitzValue;
   /**
-   * positive: K̃ has a Cholesky factorization, which proves λ_min > 0 up to rounding (eps·‖K̃‖), and no Rayleigh quotient within rounding of 0 was found. indefinite: a Rayleigh quotient is negative beyond rounding, or factorizations break down up to a
+   * positive: K̃ less a shift of the size of rounding (1024·eps·‖K̃‖) has a Cholesky factorization, which proves λ_min > 0. indefinite: a Rayleigh quotient is negative beyond rounding, or factorizations break down up to a
    * shift beyond it. semidefinite: Cholesky works at 0 or at a shift of the size of rounding, and λ_min is zero as far as can be told: at 0 rounding alone decides whether it breaks down.
    * undecided: the format has no direct factorization ('fmm'), and no negative Rayleigh quotient was found.
    */
@@ -44,7 +44,8 @@ export async function certifyDefiniteness(matrix: HierarchicalMatrix, { toleranc
   }
   try {
     (await factor(matrix, { shift: 0 }, control)).release();
-    return { smallest, definite: smallest.value > rounding ? 'positive' : 'semidefinite', suggestedShift: 0, proved: true };
+    const positive = smallest.value > rounding && (await isFactorable(matrix, -rounding, control));
+    return { smallest, definite: positive ? 'positive' : 'semidefinite', suggestedShift: 0, proved: true };
   } catch (error) {
     if (!(error instanceof NotPositiveDefiniteError)) throw error;
     const shift = error.data['suggestedShift'];

@@ -59,3 +59,13 @@ export async function factor(matrix: HierarchicalMatrix, options: FactorOptions,
   factorization.warnOfDigits(control);
   return factorization;
 }
+
+/**
+ * Whether K̃ + shift·I has a Cholesky factorization, for a shift of either sign: its smallest eigenvalue is then above −shift, but
+ * for rounding. Of formats that `factor` takes. Throws AbortedError, WorkerError.
+ */
+export async function isFactorable(matrix: HierarchicalMatrix, shift: number, control: TeamControl): Promise<boolean> {
+  const { data } = matrix;
+  const engine: FactorEngine = data.format === 'hodlr' ? new HodlrEngine(data, 'f64') : new UlvEngine(data, 'f64', false);
+  return (await engine.refactor(shift, control)) === undefined;
+}

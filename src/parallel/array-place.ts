@@ -1,45 +1,61 @@
 /**
  * Typed arrays over shared memory, as messages carry them. Layer 1.
- * Structured clone (V8 in Node 20 and 22) writes a typed array's byte offset and length with 32 bits each: an array that begins or is longer than 2³² bytes arrives
- * with both modulo 2³², and nobody says so. A SharedArrayBuffer and numbers arrive whole: so those are sent, and the array is made on the other side. Messages without such an array, nearly all,
- * are sent as they are: a fork–join takes some 15 µs, of which the copy would be one.
+ * Structured clone (V8 in Node 20 and 22) writes a typed array's byte offset and length with 32 bits each: an array
+ * that begins or is longer than 2³² bytes arrives with both modulo 2³², and nobody says so. A SharedArrayBuffer and
+ * numbers arrive whole: so those are sent, and the array is made on the other side. Messages without such an array,
+ * nearly all, are sent as they are: a fork–join takes some 15 µs, of which the copy would be one.
  */
 import { MemoryError } from '../core/errors.js';
 
 const KINDS = {
-  Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, BigInt64Array, BigUint64Array, Float32Array, Float64Array, DataView,
+  Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array,
+  BigInt64Array, BigUint64Array, Float32Array, Float64Array, DataView,
 } as const;
+
+type ArrayConstructor = new (buffer: SharedArrayBuffer, byteOffset: number, length: number) => ArrayBufferView;
 
 /** The property that tells a place from any other object. */
 const KIND = 'hmatrix:array';
 /** Where a typed array lies: `length` in elements (a DataView's in bytes). */
-interface ArrayPlace { readonly [KIND]: keyof typeof KINDS; readonly buffer: SharedArrayBuffer; readonly byteOffset: number; readonly length: number }
+interface ArrayPlace {
+  readonly [KIND]: keyof typeof KINDS;
+  readonly buffer: SharedArrayBuffer;
+  readonly byteOffset: number;
+  readonly length: number;
+}
 
-/** The largest offset and length, in bytes, that structured clone writes as they are; also the most bytes that it copies. */
+/**
+ * The largest offset and length, in bytes, that structured clone writes as they are; also the most bytes that it
+ * copies.
+ */
 const MOST = 2 ** 32 - 1;
 
 function placeOf(array: ArrayBufferView, buffer: SharedArrayBuffer): ArrayPlace {
   const length = array instanceof DataView ? array.byteLength : (array as Uint8Array).length;
-  return { [KIND]: (array as Uint8Array)[Symbol.toStringTag] as keyof typeof KINDS, buffer, byteOffset: array.byteOffset, length };
+  const kind = (array as Uint8Array)[Symbol.toStringTag] as keyof typeof KINDS;
+  return { [KIND]: kind, buffer, byteOffset: array.byteOffset, length };
 }
 
 const isPlace = (value: object): value is ArrayPlace => KIND in value;
 
 function requireCopyable({ byteLength }: ArrayBuffer): void {
   if (byteLength > MOST) {
-    throw new MemoryError(`An array of ${byteLength} bytes is to be copied to every worker, and ${MOST} bytes are the most that can be: put it over a SharedArrayBuffer, which is not copied.`, { bytes: byteLength, limit: MOST });
+    const most = `and ${MOST} bytes are the most that can be: put it over a SharedArrayBuffer, which is not copied.`;
+    throw new MemoryError(`An array of ${byteLength} bytes is to be copied to every worker, ${most}`, { bytes: byteLength, limit: MOST });
   }
 }
 
 /** Objects of classes arrive as plain ones; dates, errors and the like stay what they are, and hold no arrays. */
-const isRecord = (value: object): value is Record<string, unknown> => Object.prototype.toString.call(value) === '[object Object]';
+const isRecord = (value: object): value is Record<string, unknown> =>
+  Object.prototype.toString.call(value) === '[object Object]';
 
 /** What is sent for a value that holds arrays which structured clone would misplace. */
 interface Placed { readonly placed: unknown }
 
 /**
- * What to send for a message: itself; or, where a typed array over a SharedArrayBuffer that structured clone would misplace stands in it, however deep in objects, arrays, maps and sets, a copy with
- * places for its arrays, in which what occurs twice occurs twice. May throw as `requireCopies`.
+ * What to send for a message: itself; or, where a typed array over a SharedArrayBuffer that structured clone would
+ * misplace stands in it, however deep in objects, arrays, maps and sets, a copy with places for its arrays, in which
+ * what occurs twice occurs twice. May throw as `requireCopies`.
  */
 export function toSend(message: object): object {
   const far = holdsFar(message, 0);
@@ -47,7 +63,10 @@ export function toSend(message: object): object {
   return far ? ({ placed: replaced(message, new Map()) } satisfies Placed) : message;
 }
 
-/** Throws MemoryError where the message holds an array that would have to be copied and is too large for that: why structured clone refuses it. */
+/**
+ * Throws MemoryError where the message holds an array that would have to be copied and is too large for that: why
+ * structured clone refuses it.
+ */
 export function requireCopies(message: object): void {
   replaced(message, new Map());
 }
@@ -57,11 +76,17 @@ export function fromSent(sent: object): object {
   return 'placed' in sent ? restored(sent.placed as object, new Map()) : sent;
 }
 
-/** Arguments are this deep at most. Below, what was met is remembered: states may refer to themselves, and to the same object many times. */
+/**
+ * Arguments are this deep at most. Below, what was met is remembered: states may refer to themselves, and to the same
+ * object many times.
+ */
 const SHALLOW = 4;
 const met = new Set<object>();
 
-/** Whether structured clone would misplace an array in the value. On the path of every fork–join, which the copy and even a set of what was met would lengthen by 5 %. */
+/**
+ * Whether structured clone would misplace an array in the value. On the path of every fork–join, which the copy and
+ * even a set of what was met would lengthen by 5 %.
+ */
 function holdsFar(value: object, depth: number): boolean {
   if (ArrayBuffer.isView(value)) return value.byteOffset > MOST || value.byteLength > MOST;
   if (depth > SHALLOW) {
@@ -71,7 +96,9 @@ function holdsFar(value: object, depth: number): boolean {
   if (value.constructor !== Object) {
     // What maps and sets hold stands in no property.
     if (value instanceof Map || value instanceof Set) return holdsFar([...value] as unknown[], depth + 1);
-    if (Array.isArray(value)) return (value as unknown[]).some((item) => typeof item === 'object' && item !== null && holdsFar(item, depth + 1));
+    if (Array.isArray(value)) {
+      return (value as unknown[]).some((item) => typeof item === 'object' && item !== null && holdsFar(item, depth + 1));
+    }
   }
   for (const key in value) {
     const item = (value as Record<string, unknown>)[key];
@@ -115,8 +142,8 @@ function restored(value: object, known: Map<object, object>): object {
   const before = known.get(value);
   if (before !== undefined) return before;
   if (isPlace(value)) {
-    const kind: new (buffer: SharedArrayBuffer, byteOffset: number, length: number) => ArrayBufferView = KINDS[value[KIND]];
-    const array = new kind(value.buffer, value.byteOffset, value.length);
+    const Kind: ArrayConstructor = KINDS[value[KIND]];
+    const array = new Kind(value.buffer, value.byteOffset, value.length);
     known.set(value, array);
     return array;
   }

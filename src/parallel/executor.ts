@@ -8,7 +8,11 @@ import { BUILT_IN, builtInFunctions } from './built-in.js';
 import type { PhaseKernel, TaskBody, WorkerContext } from './kernel.js';
 import type { Thrown } from './messages.js';
 
-interface Held { readonly state: unknown; readonly failure: Thrown | undefined; readonly bodies: Map<string, TaskBody<unknown>> }
+interface Held {
+  readonly state: unknown;
+  readonly failure: Thrown | undefined;
+  readonly bodies: Map<string, TaskBody<unknown>>;
+}
 
 export class Executor {
   readonly context: WorkerContext;

@@ -14,5 +14,7 @@ const warned = new Set<number>();
 export function warnOfWorkers(workers: number, cores = availableParallelism()): void {
   if (workers <= MOST_PER_CORE * cores || warned.has(workers)) return;
   warned.add(workers);
-  warn('workers', `A team of ${workers} workers on ${cores} core${cores === 1 ? '' : 's'}: each is a thread with memory of its own, they wait for each other, and more than there are cores make nothing faster.`);
+  const team = `A team of ${workers} workers on ${cores} core${cores === 1 ? '' : 's'}`;
+  const why = 'each is a thread with memory of its own, they wait for each other, and more than there are cores make nothing faster';
+  warn('workers', `${team}: ${why}.`);
 }

@@ -1,6 +1,7 @@
 /**
  * One run of a task graph, advanced step by step by whoever needs it finished. Layer 1.
- * The function that started it may be waiting for its turn of the event loop while another one, synchronous, needs the team: that one takes the remaining steps, and the first finds its phase ended.
+ * The function that started it may be waiting for its turn of the event loop while another one, synchronous, needs the
+ * team: that one takes the remaining steps, and the first finds its phase ended.
  */
 import { WorkerError } from '../core/errors.js';
 import type { Thrown } from './messages.js';
@@ -34,11 +35,16 @@ export class Phase {
     return 0;
   }
 
-  /** Throws WorkerError inside one of the phase's own tasks, which can't wait for the end of the phase that waits for it. */
+  /**
+   * Throws WorkerError inside one of the phase's own tasks, which can't wait for the end of the phase that waits for
+   * it.
+   */
   requireBetweenTasks(): void {
     if (!this.#stepping) return;
     this.#interrupted = true;
-    throw new WorkerError('A task of a running phase (the entries of a source on the calling thread, say) started a product or another phase on the team that runs it. Give the source what it multiplies with on a team of its own: openTeam({ workers: 1 }).');
+    const what = 'A task of a running phase (the entries of a source on the calling thread, say) started a product or another phase';
+    const remedy = 'Give the source what it multiplies with on a team of its own: openTeam({ workers: 1 }).';
+    throw new WorkerError(`${what} on the team that runs it. ${remedy}`);
   }
 
   /** Whether one of its tasks tried to start another phase. */

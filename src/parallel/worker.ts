@@ -55,7 +55,8 @@ async function serve({ control, port, worker }: WorkerStart, executor: Executor)
     if (message.type === 'release') {
       executor.release(message.id);
     } else if (message.type === 'share') {
-      const failure = await executor.load(message.modules).then(() => undefined, (value: unknown): Thrown => ({ value }));
+      const loading = executor.load(message.modules);
+      const failure = await loading.then(() => undefined, (value: unknown): Thrown => ({ value }));
       executor.hold(message.id, message.state, failure);
     } else if (message.type === 'forget') {
       graphs.delete(message.graphId);

@@ -8,7 +8,8 @@ import { normalPoints, randomMatrix } from '../support.js';
 import { bitsOf, publicFunctions, type PublicFunction } from './public-functions.js';
 
 /**
- * Phases serve the event loop between two tasks when 40 ms have passed: by this clock, whenever they look. So small matrices meet every interleaving that large ones would.
+ * Phases serve the event loop between two tasks when 40 ms have passed: by this clock, whenever they look. So small
+ * matrices meet every interleaving that large ones would.
  */
 function hurry(): void {
   const now = performance.now.bind(performance);

@@ -1,4 +1,7 @@
-/** Shared memory beyond 4 GiB: what workers see of it. The buffers are sparse: the system commits the few pages that are touched. */
+/**
+ * Shared memory beyond 4 GiB: what workers see of it. The buffers are sparse: the system commits the few pages that are
+ * touched.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MemoryError, OptionError } from '#hmatrix/core/errors.js';
 import { sharedInt32 } from '#hmatrix/core/shared-array.js';

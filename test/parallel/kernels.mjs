@@ -49,7 +49,10 @@ const write = (array, value) => {
   else array[1] = typeof array[1] === 'bigint' ? BigInt(value) : value;
 };
 
-/** On a worker: checks that every array of state and arguments begins with its number and ends with the number + 1, and writes number + 2 behind the first. */
+/**
+ * On a worker: checks that every array of state and arguments begins with its number and ends with the number + 1, and
+ * writes number + 2 behind the first.
+ */
 export const visit = phaseKernel(import.meta.url, 'visit', (state, { worker }) => (t, args) => {
   if (worker === 0) {
     for (let patience = 0; patience < 250 && Atomics.load(args.turns, 0) === 0; patience++) Atomics.wait(args.turns, 0, 0, 20);

@@ -1,4 +1,7 @@
-/** The public asynchronous functions that work on a team, over small matrices: for tests of what happens between several of them, and when a team is closed under them. */
+/**
+ * The public asynchronous functions that work on a team, over small matrices: for tests of what happens between several
+ * of them, and when a team is closed under them.
+ */
 import * as hmatrix from '#hmatrix/index.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
 import { normalPoints, randomMatrix } from '../support.js';
