@@ -171,9 +171,20 @@ export async function columnNorms(
     for (let first = 0; first < count; first += width) {
       throwIfAborted(control.signal);
       const end = Math.min(count, first + width);
-      const batch: ColumnVectors = { columns: vectors.columns.slice(first * group, end * group), coefficients: vectors.coefficients.slice(first * group, end * group), size: group };
+      const batch: ColumnVectors = {
+        columns: vectors.columns.slice(first * group, end * group),
+        coefficients: vectors.coefficients.slice(first * group, end * group),
+        size: group,
+      };
       for (const { evaluate } of approximations) await evaluate(batch);
-      await team.run(phase, sumColumns, shared, graph, { columns: batch.columns, coefficients: batch.coefficients }, { signal: control.signal });
+      await team.run(
+        phase,
+        sumColumns,
+        shared,
+        graph,
+        { columns: batch.columns, coefficients: batch.coefficients },
+        { signal: control.signal },
+      );
       const pieces = new Float64Array(panels);
       const together = (at: number): number => {
         for (let panel = 0; panel < panels; panel++) pieces[panel] = partial[norms * panel * (end - first) + at];
