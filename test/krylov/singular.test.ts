@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
-import { blockConjugateGradientSolver } from '#hmatrix/krylov/block-conjugate-gradients.js';
+import { blockConjugateGradientSolver, type BlockSolver } from '#hmatrix/krylov/block-conjugate-gradients.js';
 import { conjugateGradientSolver } from '#hmatrix/krylov/conjugate-gradients.js';
 import { flexibleConjugateGradientSolver } from '#hmatrix/krylov/flexible-conjugate-gradients.js';
 import { minresSolver } from '#hmatrix/krylov/minres.js';
@@ -27,6 +27,12 @@ interface Solved {
   readonly curvatureBound?: number;
 }
 type Solve = (operator: LinearOperator, b: Matrix, x: Matrix, options?: SolverOptions & SolveControl) => Solved;
+/** What is the solve's own, without what is the solver's. */
+const controlOf = ({ preconditioner: _preconditioner, ...control }: SolverOptions & SolveControl): SolveControl => control;
+/** What is the solver's own. */
+const optionsOf = ({ keep: _keep, guess: _guess, signal: _signal, ...options }: SolverOptions & SolveControl): SolverOptions => options;
+const blockOf = (operator: LinearOperator, options: SolverOptions & SolveControl): BlockSolver =>
+  blockConjugateGradientSolver(operator, { ...optionsOf(options), blas });
 const single =
   (
     solverOf: (
@@ -35,7 +41,7 @@ const single =
     ) => { solve(b: Matrix, x: Matrix, control: SolveControl): { residual: number; outcome: string } },
   ): Solve =>
   (operator, b, x, options = {}) => {
-    const solution = solverOf(operator, options).solve(b, x, options);
+    const solution = solverOf(operator, optionsOf(options)).solve(b, x, controlOf(options));
     return { ...solution, residuals: [solution.residual] };
   };
 
@@ -49,12 +55,12 @@ const SOLVERS: readonly (readonly [string, number, Solve])[] = [
   [
     'blockConjugateGradients of 1',
     1,
-    (operator, b, x, options = {}) => blockConjugateGradientSolver(operator, { ...options, blas }).solve(b, x, options),
+    (operator, b, x, options = {}) => blockOf(operator, options).solve(b, x, controlOf(options)),
   ],
   [
     'blockConjugateGradients of 3',
     3,
-    (operator, b, x, options = {}) => blockConjugateGradientSolver(operator, { ...options, blas }).solve(b, x, options),
+    (operator, b, x, options = {}) => blockOf(operator, options).solve(b, x, controlOf(options)),
   ],
   ['minres', 1, single(minresSolver)],
 ];
