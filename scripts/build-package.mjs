@@ -54,8 +54,10 @@ async function buildWorker() {
         .join('\n'),
       resolveDir: sources,
     },
-    // A worker starts threads of no others.
-    external: ['./worker-source.js'],
+    // Packages are part of the worker, for a bundle has no node_modules; but for koffi, which is native code. A worker
+    // starts no threads of its own.
+    packages: 'bundle',
+    external: ['./worker-source.js', 'koffi'],
     define: { 'import.meta.url': 'hmatrixCode' },
     banner: { js: "const hmatrixCode = require('node:worker_threads').workerData.code;" },
     write: false,

@@ -136,10 +136,10 @@ const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
 
 /** Functions that take no numbers in arrays: paths, options, single numbers, and objects that others of the table make. */
 const TAKE_NONE = [
-  'buildClusterTree', 'certifyDefiniteness', 'closeDefaultTeam', 'convertedOperator', 'cosine', 'describeMatrixFile', 'entryOperator', 'expressionKernel', 'extremeEigenvalues',
+  'buildClusterTree', 'certifyDefiniteness', 'closeDefaultTeam', 'convertedOperator', 'cosine', 'decide', 'describeMatrixFile', 'entryOperator', 'expressionKernel', 'extremeEigenvalues',
   'findNeighbors', 'gaussian', 'identityOperator', 'initialParameters', 'inverseMultiquadric', 'kernelOfFamily', 'laplace', 'layerRanges', 'loadMatrix', 'logDeterminant', 'matern32', 'matern52',
   'nystrom', 'openBlas', 'openTeam', 'operatorError', 'polynomial', 'productOperator', 'projectionError', 'randomizedSvd', 'readLabels', 'readNpyMatrix', 'readPoints', 'readWeights', 'SampleOperator', 'saveMatrix',
-  'scaledOperator', 'shiftedOperator', 'spectralDensity', 'stochasticLanczosQuadrature', 'sumOperator', 'Team', 'unitRanges', 'validateSource', 'zeros',
+  'scaledOperator', 'shiftedOperator', 'spectralDensity', 'stochasticLanczosQuadrature', 'sumOperator', 'Team', 'toleranceAdvice', 'unitRanges', 'validateSource', 'zeros',
 ];
 /** Views of the caller's array, and arrays that are written to: another type than a typed array is refused or filled, never copied. */
 const IN_PLACE = ['layerWeights', 'RandomStream'];

@@ -37,7 +37,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   saveMatrix: [['onProgress', (o) => hmatrix.saveMatrix(path, f.matrix, o)]],
   describeMatrixFile: [['signal', (o) => hmatrix.describeMatrixFile(path, o)]],
   kernelSource: [['ridge', (o) => hmatrix.kernelSource(f.points, hmatrix.gaussian(1), o)]],
-  denseSource: [['seed', (o) => hmatrix.denseSource([1, 0, 0, 1], o)]],
+  denseSource: [['blas', (o) => hmatrix.denseSource([1, 0, 0, 1], o)]],
   findNeighbors: [['neighbors', (o) => hmatrix.findNeighbors(f.source, 'geometric', and({ neighbors: 2 }, o))], ['team', (o) => hmatrix.findNeighbors(f.source, 'geometric', { neighbors: 2 }, o)]],
   buildClusterTree: [['leafSize', (o) => hmatrix.buildClusterTree(f.source, 'geometric', and({ leafSize: 8 }, o))], ['team', (o) => hmatrix.buildClusterTree(f.source, 'geometric', { leafSize: 8 }, o)]],
   approximate: [
@@ -110,9 +110,9 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
 };
 
 const TAKE_NONE = [
-  'applyOperator', 'checkModel', 'closeDefaultTeam', 'convertedOperator', 'cosine', 'diagonalOperator', 'expressionKernel', 'gaussian', 'identityOperator', 'inverseMultiquadric',
+  'applyOperator', 'checkModel', 'closeDefaultTeam', 'convertedOperator', 'cosine', 'decide', 'diagonalOperator', 'expressionKernel', 'gaussian', 'identityOperator', 'inverseMultiquadric',
   'kernelOfFamily', 'labelTargets', 'laplace', 'layerRanges', 'layerWeights', 'LowRankOperator', 'matern32', 'matern52', 'matrixOver', 'medianBandwidth', 'openBlas', 'permutedOperator',
-  'polynomial', 'productOperator', 'projectionError', 'RandomStream', 'SampleOperator', 'scaledOperator', 'shiftedOperator', 'sumOperator', 'unitRanges', 'validateSource', 'zeros',
+  'polynomial', 'productOperator', 'projectionError', 'RandomStream', 'SampleOperator', 'scaledOperator', 'shiftedOperator', 'sumOperator', 'toleranceAdvice', 'unitRanges', 'validateSource', 'zeros',
 ];
 
 const isError = (name: string): boolean => /Error$/.test(name) && name !== 'operatorError' && name !== 'projectionError';
