@@ -52,12 +52,13 @@ function residuals({
   residualHigh,
   compressedResidual,
   tolerance,
+  toleranceFrom,
   verdict,
   vectors,
   input,
 }: SolveRecord): string {
   const of = vectors === 1 ? '' : ` of ${vectors} right-hand sides, the largest`;
-  const asked = `asked: ${tolerance}, ${verdict === 'missed' ? 'MISSED' : verdict}`;
+  const asked = `${toleranceFrom === 'float32' ? `float32 allows: ${inPowers(tolerance)}` : `asked: ${tolerance}`}, ${verdict === 'missed' ? 'MISSED' : verdict}`;
   if (compressedResidual === null) return `true relative residual${of} = ${inPowers(residual)}; ${asked}`;
   const rows =
     residualRows === input.size

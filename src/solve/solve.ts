@@ -28,6 +28,7 @@ import { choosePreconditioner, type Choice } from './choose.js';
 import { makePreconditioner } from './make-preconditioner.js';
 import {
   allowedResidual,
+  roundedResidual,
   conditions,
   defaultTolerance,
   precisionOf,
@@ -85,8 +86,9 @@ export interface SolveResult {
    */
   readonly residuals: Float64Array;
   readonly residual: number;
-  /** The tolerance that the outcome is about: the one asked for, or the default. */
+  /** The tolerance that the outcome is about, and where it comes from: the caller, the default, or what float32 allows. */
   readonly tolerance: number;
+  readonly toleranceFrom: 'caller' | 'default' | 'float32';
   /** Estimated relative residuals, the start's first; of many right-hand sides the largest. */
   readonly history: Float64Array;
   /** λ. */
@@ -163,6 +165,7 @@ export async function solve(operator: LinearOperator, b: Matrix, options: SolveO
     const {
       outcome,
       tolerance: reached,
+      toleranceFrom,
       rounding,
     } = judge(
       solution,
@@ -189,7 +192,7 @@ export async function solve(operator: LinearOperator, b: Matrix, options: SolveO
       ...(note === undefined ? [] : [`Note: ${note}.`]),
     ].join(' ');
     return {
-      x: out, outcome, iterations, products: solution.products, residual, residuals, tolerance: reached, history, shift,
+      x: out, outcome, iterations, products: solution.products, residual, residuals, tolerance: reached, toleranceFrom, history, shift,
       ...(norm === undefined ? {} : { norm }),
       preconditioner: { name, bytes, details, ...(note === undefined ? {} : { note }) },
       seconds: { choose: choosing, compress: used.seconds.compress, factor: used.seconds.factor, solve: seconds },
@@ -361,11 +364,12 @@ function judge(
   residuals: Float64Array,
   { subject, system, products, b, out, tolerance, asked }: Solved,
   control: TeamControl,
-): Pick<SolveResult, 'outcome' | 'tolerance'> & Pick<Shortfall, 'rounding'> {
+): Pick<SolveResult, 'outcome' | 'tolerance' | 'toleranceFrom'> & Pick<Shortfall, 'rounding'> {
   const { outcome } = solution;
   const stored = storedPrecision(subject);
   const single = products === 'f32' || precisionOf(out) === 'f32';
-  if (outcome !== 'stagnated' && !(outcome === 'converged' && stored === 'f32')) return { outcome, tolerance };
+  const toleranceFrom = asked ? 'caller' : 'default';
+  if (outcome !== 'stagnated' && !(outcome === 'converged' && stored === 'f32')) return { outcome, tolerance, toleranceFrom };
   const of = conditions(normFromBelow(system), b, out);
   const condition = Math.max(...of);
   if (stored === 'f32' && condition >= WORTH_A_WARNING) {
@@ -376,17 +380,21 @@ function judge(
       control,
     );
   }
-  if (outcome === 'converged') return { outcome, tolerance };
-  const level = allowedResidual(single ? 'f32' : 'f64', condition);
+  if (outcome === 'converged') return { outcome, tolerance, toleranceFrom };
+  const rounded = products === 'f64' && single;
+  const levelAt = (at: number): number => (rounded ? roundedResidual(at) : allowedResidual(products, at));
+  const level = levelAt(condition);
   if (
     single &&
     !asked &&
-    residuals.every((residual, j) => residual <= Math.max(tolerance, allowedResidual('f32', of[j])))
+    (!rounded || solution.unrounded <= Math.max(tolerance, allowedResidual('f64', condition))) &&
+    residuals.every((residual, j) => residual <= Math.max(tolerance, levelAt(of[j])))
   )
-    return { outcome: 'converged', tolerance: Math.max(tolerance, level) };
+    return { outcome: 'converged', tolerance: Math.max(tolerance, level), toleranceFrom: 'float32' };
   return {
     outcome,
     tolerance,
+    toleranceFrom,
     rounding: { of: products === 'f32' ? 'products' : single ? 'x' : 'float64', condition, level },
   };
 }
