@@ -25,9 +25,20 @@ export function solveReport(record: SolveRecord, portable: boolean): string {
 }
 
 /** The residuals, told apart by their matrices, and what they say of the tolerance. */
-function residuals({ residual, residualRows, residualLow, residualHigh, compressedResidual, tolerance, decision, vectors, input }: SolveRecord): string {
+function residuals({
+  residual,
+  residualRows,
+  residualLow,
+  residualHigh,
+  compressedResidual,
+  tolerance,
+  toleranceFrom,
+  decision,
+  vectors,
+  input,
+}: SolveRecord): string {
   const of = vectors === 1 ? '' : ` of ${vectors} right-hand sides, the largest`;
-  const asked = `asked: ${tolerance}, ${decision === 'missed' ? 'MISSED' : decision}`;
+  const asked = `${toleranceFrom === 'float32' ? `float32 allows: ${inPowers(tolerance)}` : `asked: ${tolerance}`}, ${decision === 'missed' ? 'MISSED' : decision}`;
   if (compressedResidual === null) return `true relative residual${of} = ${inPowers(residual)}; ${asked}`;
   const rows = residualRows === input.size ? '' : `, from ${residualRows} rows, 95 % interval ${inPowers(residualLow)} to ${residualHigh === null ? '∞' : inPowers(residualHigh)}`;
   return `relative residual${of} with the compressed Ã = ${inPowers(compressedResidual)}, with the matrix A itself = ${inPowers(residual)}${rows}; ${asked}`;

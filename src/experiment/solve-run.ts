@@ -49,7 +49,12 @@ export interface SolveRecord {
   /** The largest residual of the compressed system, which is what was iterated on; null where the matrix itself was. */
   readonly compressedResidual: number | null;
   readonly tolerance: number;
-  /** met: residualHigh is at most the tolerance; missed: residualLow is above it; undecided: it lies between them. Without a compressed matrix, met is what `outcome` says. */
+  /** Who named it: the caller, the default, or float32, which allows no less. */
+  readonly toleranceFrom: SolveResult['toleranceFrom'];
+  /**
+   * met: residualHigh is at most the tolerance; missed: residualLow is above it; undecided: it lies between them.
+   * Without a compressed matrix, met is what `outcome` says.
+   */
   readonly decision: Decision;
   /** Whether the decision is 'met'. */
   readonly met: boolean;
@@ -106,15 +111,21 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
   try {
     const made = (performance.now() - began) / 1000;
     const b = await setup.rightHandSides(system.operator.rows);
-    const solved = await solve(system.operator, b, { ...options, ...(system.source === undefined ? {} : { source: system.source }) }, control);
-    const { x, history, seconds, memory, norm, shift, preconditioner, outcome, iterations, products, tolerance } = solved;
+    const solved = await solve(
+      system.operator,
+      b,
+      { ...options, ...(system.source === undefined ? {} : { source: system.source }) },
+      control,
+    );
+    const { x, history, seconds, memory, norm, shift, preconditioner, outcome, iterations, products, tolerance, toleranceFrom } =
+      solved;
     const { seed = 0 } = options;
     const checked = setup.compress === undefined || setup.source === undefined || outcome === 'aborted' ? undefined : await exactResidual(setup.source, shift, b, x, { seed, ...setup.residual }, control);
     const judged = judge(solved, checked);
     const reason = [solved.choice, ...explain(solved, judged, setup.advice ?? ADVICE)].join(' ');
     const record: SolveRecord = {
       record: 'solve', input, matrix: setup.compress?.format ?? 'exact', seed, workers: control.team.workers, vectors: b.cols, shift, norm: norm ?? null, preconditioner, reason,
-      outcome, iterations, products, ...judged, tolerance, met: judged.decision === 'met', history: [...history],
+      outcome, iterations, products, ...judged, tolerance, toleranceFrom, met: judged.decision === 'met', history: [...history],
       seconds: { operator: made - system.compressing, ...seconds, compress: seconds.compress + system.compressing },
       memory: { ...memory, peakBytes: peakMemory() }, blas: control.team.blas.description, ...circumstances(),
     };

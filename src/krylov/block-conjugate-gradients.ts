@@ -46,6 +46,8 @@ interface BlockNumbers {
    * precision (0 for b_j = 0).
    */
   readonly residuals: Float64Array;
+  /** The largest relative residual before X was rounded to its precision: `residual`, where X is of float64. */
+  readonly unrounded: number;
   /** The step of its group at which each column met the tolerance, or the last. */
   readonly columnIterations: Int32Array;
   /** The largest estimated relative residual of the group at its start and after each of its steps; groups one after another. */
@@ -97,6 +99,7 @@ interface Run {
   short: 'maxIterations' | 'stagnated' | undefined;
   /** Columns that miss their tolerance in the end. */
   unmet: number;
+  unrounded: number;
 }
 
 function columnNorms(a: Matrix, out: Float64Array): void {
@@ -144,7 +147,7 @@ class BlockConjugateGradients implements BlockSolver {
     this.#busy = true;
     return {
       b, out: x, control, tolerances, residuals: new Float64Array(b.cols), columnIterations: new Int32Array(b.cols), history: [],
-      iterations: 0, products: 0, restarts: 0, halt: undefined, short: undefined, unmet: 0,
+      iterations: 0, products: 0, restarts: 0, halt: undefined, short: undefined, unmet: 0, unrounded: 0,
     };
   }
 
@@ -163,7 +166,7 @@ class BlockConjugateGradients implements BlockSolver {
     const { out, iterations, products, restarts, residuals, columnIterations, history, halt, short, unmet } = run;
     let residual = 0;
     for (const value of residuals) residual = Math.max(residual, value);
-    const numbers: BlockNumbers = { x: out, iterations, products, restarts, residual, residuals, columnIterations, history: Float64Array.from(history) };
+    const numbers: BlockNumbers = { x: out, iterations, products, restarts, residual, unrounded: run.unrounded, residuals, columnIterations, history: Float64Array.from(history) };
     if (unmet === 0) return { ...numbers, outcome: 'converged' };
     return halt === undefined ? { ...numbers, outcome: short ?? 'stagnated' } : { ...numbers, ...halt };
   }
@@ -440,6 +443,7 @@ class BlockConjugateGradients implements BlockSolver {
     const { size } = this;
     const { out, residuals } = run;
     const rounds = out.data instanceof Float32Array;
+    run.unrounded = Math.max(run.unrounded, this.#worst(work, count));
     for (let j = 0; j < count; j++) {
       const to = out.offset + work.order[j] * out.ld;
       const unscale = this.#system.factor / work.scales[j];

@@ -184,6 +184,7 @@ class SingleVectorSolver implements LinearSolver {
         restarts: 0,
         residual: 0,
         residualNorm: 0,
+        unrounded: 0,
         estimatedResidual: 0,
         history: Float64Array.of(0),
       };
@@ -281,6 +282,7 @@ class SingleVectorSolver implements LinearSolver {
       }
     }
     for (let i = 0; i < size; i++) out.data[out.offset + i] = x.data[i] * (this.#system.factor / scale);
+    const unrounded = residual;
     if (out.data instanceof Float32Array && !zero) {
       // The residual of the x that is handed back.
       for (let i = 0; i < size; i++) x.data[i] = out.data[out.offset + i] / (this.#system.factor / scale);
@@ -296,6 +298,7 @@ class SingleVectorSolver implements LinearSolver {
       restarts: stagnation.restarts,
       residual: residual / length,
       residualNorm: residual / scale,
+      unrounded: unrounded / length,
       estimatedResidual: estimated / length,
       history: Float64Array.from(history),
     };

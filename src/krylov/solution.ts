@@ -69,6 +69,8 @@ interface Numbers {
   readonly residual: number;
   /** The same without the division, which absolute tolerances are about. */
   readonly residualNorm: number;
+  /** The relative residual of x before it was rounded to its precision: `residual`, where x is of float64. */
+  readonly unrounded: number;
   /** What the recurrence took for the relative residual. */
   readonly estimatedResidual: number;
   /** Estimated relative residuals, from that of the start on: iterations + 1 of them. */

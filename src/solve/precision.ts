@@ -34,8 +34,12 @@ export function storedPrecision({ operator, source }: Subject): Precision {
 /** The tolerance where none is asked for; what float32 allows a worse conditioned system is found by `allowedResidual`. */
 export const defaultTolerance = (products: Precision): number => (products === 'f32' ? SINGLE_TOLERANCE : DOUBLE_TOLERANCE);
 
-/** The relative residual that rounding in this precision allows at ‖A‖‖x‖/‖b‖ = `condition`, about. */
-export const allowedResidual = (precision: Precision, condition: number): number => SLACK * ROUNDOFF[precision] * condition;
+/** The relative residual that products in this precision allow at ‖A‖‖x‖/‖b‖ = `condition`, about. */
+export const allowedResidual = (products: Precision, condition: number): number =>
+  SLACK * ROUNDOFF[products] * condition;
+
+/** The relative residual that x may have because it was rounded to float32, by at most 2⁻²⁴; ‖A‖ is known to a factor. */
+export const roundedResidual = (condition: number): number => 2 ** -23 * condition;
 
 /** max_j ‖A‖‖x_j‖/‖b_j‖ over the columns: how much more than b the terms of Ax are, so what a relative error of A or of x weighs. */
 export function conditions(norm: number, b: Matrix, x: Matrix): Float64Array {

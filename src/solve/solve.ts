@@ -20,7 +20,17 @@ import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { choosePreconditioner, type Choice } from './choose.js';
 import { makePreconditioner } from './make-preconditioner.js';
-import { allowedResidual, conditions, defaultTolerance, precisionOf, productPrecision, ROUNDOFF, storedPrecision, WORTH_A_WARNING } from './precision.js';
+import {
+  allowedResidual,
+  roundedResidual,
+  conditions,
+  defaultTolerance,
+  precisionOf,
+  productPrecision,
+  ROUNDOFF,
+  storedPrecision,
+  WORTH_A_WARNING,
+} from './precision.js';
 import { PRECONDITIONERS, type Preconditioner, type PreconditionerName, type PreconditionerOptions, type Subject } from './preconditioner.js';
 import { requireShift } from './shifted-preconditioner.js';
 import { LIBRARY_ADVICE, tellShortfall, type Shortfall } from './shortfall.js';
@@ -71,8 +81,9 @@ export interface SolveResult {
   /** True relative residuals of the columns by products with X as it is, rounded to its precision, and the largest of them. */
   readonly residuals: Float64Array;
   readonly residual: number;
-  /** The tolerance that the outcome is about: the one asked for, or the default. */
+  /** The tolerance that the outcome is about, and where it comes from: the caller, the default, or what float32 allows. */
   readonly tolerance: number;
+  readonly toleranceFrom: 'caller' | 'default' | 'float32';
   /** Estimated relative residuals, the start's first; of many right-hand sides the largest. */
   readonly history: Float64Array;
   /** λ. */
@@ -139,13 +150,23 @@ export async function solve(operator: LinearOperator, b: Matrix, options: SolveO
     const seconds = (performance.now() - start) / 1000;
     const { iterations, residual, history } = solution;
     const residuals = 'residuals' in solution ? solution.residuals : Float64Array.of(residual);
-    const { outcome, tolerance: reached, rounding } = judge(solution, residuals, { subject, system, products, b: kept, out, tolerance, asked: options.tolerance !== undefined }, control);
+    const {
+      outcome,
+      tolerance: reached,
+      toleranceFrom,
+      rounding,
+    } = judge(
+      solution,
+      residuals,
+      { subject, system, products, b: kept, out, tolerance, asked: options.tolerance !== undefined },
+      control,
+    );
     const { name, bytes, details, note } = used;
     const curvature = 'curvature' in solution ? { curvature: solution.curvature } : {};
     const shortfall: Shortfall | undefined = outcome === 'converged' ? undefined : { outcome, iterations, residual, tolerance: reached, ...curvature, ...(rounding === undefined ? {} : { rounding }) };
     const choice = [chosen?.reason ?? `Preconditioner ${name}, as asked.`, ...used.skipped, ...(note === undefined ? [] : [`Note: ${note}.`])].join(' ');
     return {
-      x: out, outcome, iterations, products: solution.products, residual, residuals, tolerance: reached, history, shift,
+      x: out, outcome, iterations, products: solution.products, residual, residuals, tolerance: reached, toleranceFrom, history, shift,
       ...(norm === undefined ? {} : { norm }),
       preconditioner: { name, bytes, details, ...(note === undefined ? {} : { note }) },
       seconds: { choose: choosing, compress: used.seconds.compress, factor: used.seconds.factor, solve: seconds },
@@ -267,19 +288,38 @@ interface Solved {
  * The outcome in view of the precision: where nobody named a tolerance, a residual at the level that float32 allows is as good as it gets; and what rounding the matrix to float32 costs is said once.
  * ‖A‖ is estimated by a few products where float32 is about, or the residual stagnates.
  */
-function judge(solution: Solution | BlockSolution, residuals: Float64Array, { subject, system, products, b, out, tolerance, asked }: Solved, control: TeamControl): Pick<SolveResult, 'outcome' | 'tolerance'> & Pick<Shortfall, 'rounding'> {
+function judge(
+  solution: Solution | BlockSolution,
+  residuals: Float64Array,
+  { subject, system, products, b, out, tolerance, asked }: Solved,
+  control: TeamControl,
+): Pick<SolveResult, 'outcome' | 'tolerance' | 'toleranceFrom'> & Pick<Shortfall, 'rounding'> {
   const { outcome } = solution;
   const stored = storedPrecision(subject);
   const single = products === 'f32' || precisionOf(out) === 'f32';
-  if (outcome !== 'stagnated' && !(outcome === 'converged' && stored === 'f32')) return { outcome, tolerance };
+  const toleranceFrom = asked ? 'caller' : 'default';
+  if (outcome !== 'stagnated' && !(outcome === 'converged' && stored === 'f32')) return { outcome, tolerance, toleranceFrom };
   const of = conditions(normFromBelow(system), b, out);
   const condition = Math.max(...of);
   if (stored === 'f32' && condition >= WORTH_A_WARNING) {
     const lost = Math.min(7, Math.round(Math.log10(condition)));
     warn('float32-digits', `The matrix was rounded to float32, and with ‖A + λI‖‖x‖/‖b‖ = ${condition.toPrecision(2)} that costs x about ${lost} of its 7 digits: relative to the matrix before rounding the residual is up to ${(condition * 2 ** -24).toExponential(0)}. Store it in float64, or take a larger shift.`, control);
   }
-  if (outcome === 'converged') return { outcome, tolerance };
-  const level = allowedResidual(single ? 'f32' : 'f64', condition);
-  if (single && !asked && residuals.every((residual, j) => residual <= Math.max(tolerance, allowedResidual('f32', of[j])))) return { outcome: 'converged', tolerance: Math.max(tolerance, level) };
-  return { outcome, tolerance, rounding: { of: products === 'f32' ? 'products' : single ? 'x' : 'float64', condition, level } };
+  if (outcome === 'converged') return { outcome, tolerance, toleranceFrom };
+  const rounded = products === 'f64' && single;
+  const levelAt = (at: number): number => (rounded ? roundedResidual(at) : allowedResidual(products, at));
+  const level = levelAt(condition);
+  if (
+    single &&
+    !asked &&
+    (!rounded || solution.unrounded <= Math.max(tolerance, allowedResidual('f64', condition))) &&
+    residuals.every((residual, j) => residual <= Math.max(tolerance, levelAt(of[j])))
+  )
+    return { outcome: 'converged', tolerance: Math.max(tolerance, level), toleranceFrom: 'float32' };
+  return {
+    outcome,
+    tolerance,
+    toleranceFrom,
+    rounding: { of: products === 'f32' ? 'products' : single ? 'x' : 'float64', condition, level },
+  };
 }
