@@ -190,7 +190,8 @@ class TableBuilder {
 
   /** Why a cell cannot be read. */
   #refusal(cell: string, value: number | undefined, line: number, k: number): FileFormatError | NonFiniteError {
-    const where = `${this.#path}: line ${line}, column ${quoted(this.#names[k])}`;
+    const name = this.#names[k];
+    const where = `${this.#path}: line ${line}, ${name === `column ${k}` ? name : `column ${quoted(name)}`}`;
     const data = { path: this.#path, line, row: this.#rows, column: shortened(this.#names[k]), cell: shortened(cell) };
     if (value !== undefined) return new NonFiniteError(`${where}: ${shortened(cell)} is not a finite number.`, data);
     const columns = { option: 'columns' };

@@ -72,7 +72,7 @@ describe('reading CSV', () => {
     expect((await read('1990,1991\n1,2\n')).rows).toBe(2);
     expect(await read('1990,1991\n1,2\n', { header: true })).toMatchObject({ rows: 1, names: ['1990', '1991'] });
     expect((await failure('a,b\n1,2\n', { header: false })).message).toMatch(
-      /line 1, column "column 0": "a" is not a number/,
+      /line 1, column 0: "a" is not a number/,
     );
     expect((await read(',x\n1,2\n')).names).toEqual(['column 0', 'x']);
   });
@@ -95,7 +95,7 @@ describe('bad CSV files', () => {
     ['text', 'a,b\n1,2\n3,x\n', /line 3, column "b": "x" is not a number/],
     ['empty cell', 'a,b\n1,2\n\n,4\n', /line 4, column "a": no value \(an empty cell\)/],
     ['NA', 'a,b\n1,NA\n', /line 2, column "b": no value \(NA\)/],
-    ['hexadecimal', '0,1\n0x10,1\n', /line 2, column "column 0": "0x10"/],
+    ['hexadecimal', '0,1\n0x10,1\n', /line 2, column 0: "0x10"/],
     ['ragged', 'a,b\n1,2\n1,2,3\n', /line 3 has 3 cells, the first row has 2/],
     ['open quote', 'a,b\n1,"2\n', /not a CSV table: a quote is opened and not closed in the row after line 1/],
     [
