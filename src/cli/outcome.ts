@@ -26,17 +26,22 @@ function inFlags(message: string, advice: readonly OptionAdvice[]): string {
   return advice.reduce((text, one) => text.replaceAll(inCode(one), () => flag(one)), message);
 }
 
+/** `text` with flags in place of the library's options `names`: maxRank → --max-rank, "dtype 'f32'" → "--dtype f32". */
+export function withFlags(text: string, names: readonly string[]): string {
+  return names.reduce((said, name) => said.replace(
+    new RegExp(`\\b${name}(?:(?:: | )'([^']*)')?(?!\\w)`, 'g'), (_all, value?: string) => asFlag(name, value),
+  ), text);
+}
+
 /**
- * An error's message in the command's words: the library's options it names (`data.options`) as flags, "dtype 'f32'" as "--dtype f32", and without what only a program can do
- * (`data.libraryOnly`, a part of the message).
+ * An error's message in the command's words: the library's options it names (`data.options`, `data.advice`) as flags, and
+ * without what only a program can do (`data.libraryOnly`, a part of the message).
  */
-export function messageWithFlags({ message, data: { options, libraryOnly } }: HmatrixError): string {
-  let text = typeof libraryOnly === 'string' ? message.replace(libraryOnly, '') : message;
-  if (!Array.isArray(options)) return text;
-  for (const option of options as string[]) {
-    text = text.replace(new RegExp(`\\b${option}(?:(?:: | )'([^']*)')?(?!\\w)`, 'g'), (_all, value?: string) => asFlag(option, value));
-  }
-  return text;
+function messageWithFlags({ message, data }: HmatrixError): string {
+  const { options = [], advice = [], libraryOnly = '' } = data as {
+    options?: readonly string[]; advice?: readonly OptionAdvice[]; libraryOnly?: string;
+  };
+  return inFlags(withFlags(message.replace(libraryOnly, ''), options), advice);
 }
 
 /** Says on standard error what went wrong; returns the exit status. */
@@ -48,8 +53,7 @@ export function reportFailure(thrown: unknown): number {
     say('interrupted; nothing was written.');
     return exitStatus.failed;
   }
-  const { advice = [] } = (error instanceof HmatrixError ? error.data : {}) as { advice?: readonly OptionAdvice[] };
-  const message = inFlags(error instanceof HmatrixError ? messageWithFlags(error) : error instanceof Error ? error.message : String(error), advice);
+  const message = error instanceof HmatrixError ? messageWithFlags(error) : error instanceof Error ? error.message : String(error);
   if (error instanceof UsageError) {
     say(`${message} (see hmatrix help)`);
     return exitStatus.usage;

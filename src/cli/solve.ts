@@ -12,7 +12,7 @@ import type { TeamControl } from '../parallel/team-control.js';
 import { NETWORK_DEFAULTS, type NetworkOptions, type SolveCommandOptions } from './commands.js';
 import { checkInputOptions, openInput, type InputOptions } from './input.js';
 import { openVectors, writeVectors, type OpenVectors } from './multiply.js';
-import { exitStatus } from './outcome.js';
+import { exitStatus, withFlags } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
 import { EPOCHS, openData } from './table.js';
 import { print, printJson, say } from './terminal.js';
@@ -110,7 +110,7 @@ const ADVICE: NonNullable<SolveSetup['advice']> = {
 const FLAGS = ['memoryLimit', 'maxRank', 'leafSize', 'maxIterations', 'shiftRelative'] as const;
 
 /** A message of the library with the command's flags. */
-const inFlags = (text: string): string => FLAGS.reduce((said, name) => said.replaceAll(new RegExp(`\\b${name}\\b`, 'g'), flag(name)), text);
+const inFlags = (text: string): string => withFlags(text, FLAGS);
 
 /** Runs the work; errors of the library name flags. */
 async function namingFlags<T>(work: () => Promise<T>): Promise<T> {
