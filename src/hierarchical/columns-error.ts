@@ -6,13 +6,12 @@
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { view } from '../dense/matrix.js';
+import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
-import { applyGraph, applyState, applyTask } from './apply.js';
-import type { HierarchicalData } from './data.js';
 import { sampleWithoutReplacement } from './error-estimate.js';
 import { quotientOfNorms } from './error-interval.js';
-import { columnNorms, unitVectors, type ColumnVectors } from './sampled-columns.js';
+import { columnNorms, comparing, unitVectors } from './sampled-columns.js';
 
 /** All columns up to this size, above it so many that it takes about a hundredth of the compression's time. */
 const ALL_COLUMNS = 1024;
@@ -22,27 +21,14 @@ const LEAST_COLUMNS = 8;
 const BATCH = 64;
 const STREAM = 0xc01;
 
-/** ‖K − K̃‖_F/‖K‖_F from sampled columns; exact up to N = 1024. NaN where K has an entry there that is not finite. Asynchronous phases only, so that several compressions may run on one team. */
-export async function columnsError(source: EntrySource, data: HierarchicalData, seed: number, control: TeamControl): Promise<number> {
-  const { team } = control;
+/** ‖K − K̃‖_F/‖K‖_F from sampled columns; exact up to N = 1024. NaN where K has an entry there that is not finite. Throws AbortedError and what the source throws. */
+export async function columnsError(source: EntrySource, approximation: LinearOperator, seed: number, control: TeamControl): Promise<number> {
   const { size } = source;
-  const columns = sampleWithoutReplacement(size, size <= ALL_COLUMNS ? size : Math.max(LEAST_COLUMNS, Math.floor(COMPARED_ENTRIES / size)), new RandomStream(seed, STREAM));
+  const count = size <= ALL_COLUMNS ? size : Math.max(LEAST_COLUMNS, Math.floor(COMPARED_ENTRIES / size));
+  const columns = sampleWithoutReplacement(size, count, new RandomStream(seed, STREAM));
   const width = Math.min(BATCH, columns.length);
-  const units = sharedFloat64(size * width);
-  const values = sharedFloat64(size * width);
-  const graph = applyGraph(data);
-  const shared = await team.share(applyState(data, width));
-  const evaluate = async ({ columns: batch }: ColumnVectors): Promise<void> => {
-    batch.forEach((j, b) => { units[j + b * size] = 1; });
-    const x = view(units, 0, size, batch.length);
-    const out = view(values, 0, size, batch.length);
-    await team.run('compare columns', applyTask, shared, graph, { x, out, alpha: 1, beta: 0 }, { signal: control.signal });
-    batch.forEach((j, b) => { units[j + b * size] = 0; });
-  };
-  try {
-    const { exact, errors } = await columnNorms(source, unitVectors(columns), width, [{ values, evaluate }], { phase: 'compare columns' }, control);
-    return quotientOfNorms(errors[0], exact);
-  } finally {
-    team.release(shared);
-  }
+  const units = view(sharedFloat64(size * width), 0, size, width);
+  const compared = [comparing(approximation, units)];
+  const { exact, errors } = await columnNorms(source, unitVectors(columns), width, compared, { phase: 'compare columns' }, control);
+  return quotientOfNorms(errors[0], exact);
 }

@@ -97,7 +97,9 @@ async function compressScaled(
   };
   // Every error of a node stands in a block and in its transpose.
   const verified = normSquared > 0 ? Math.sqrt((2 * nodes.reduce((sum, ν) => sum + skeletons.missed[ν], 0)) / normSquared) : 0;
-  const seen = Math.max(verified, await columnsError(scaledSource(source, 1 / factor), data, seed, control));
+  const unmeasured = new HierarchicalMatrix(data, layout.elements, {} as CompressionReport, control.team);
+  const compared = columnsError(scaledSource(source, 1 / factor), unmeasured, seed, control).finally(() => { unmeasured.release(); });
+  const seen = Math.max(verified, await compared);
   // Norms are within range, so that only an entry makes it NaN.
   if (Number.isNaN(seen)) throw new NonFiniteError('An entry of the matrix is not finite, in a block that no row was sampled from: mend the source.');
   const met = seen <= allowedError(resolved.tolerance, resolved.dtype, source.size);

@@ -94,7 +94,7 @@ export const sumColumns = phaseKernel<
 /** What K̃·v is computed in: `values`, size × vectors of a batch, over shared memory. */
 export interface VectorsToCompare {
   readonly values: Float64Array;
-  readonly evaluate: (batch: ColumnVectors) => void | Promise<void>;
+  readonly evaluate: (batch: ColumnVectors) => void;
 }
 
 /**
@@ -176,7 +176,7 @@ export async function columnNorms(
         coefficients: vectors.coefficients.slice(first * group, end * group),
         size: group,
       };
-      for (const { evaluate } of approximations) await evaluate(batch);
+      for (const { evaluate } of approximations) evaluate(batch);
       await team.run(
         phase,
         sumColumns,
