@@ -2,7 +2,7 @@
  * The whole runs that are measured, and the reference's figures for those it was measured on.
  * Reference: GOFMM (C++, SC17, the bug in its splitter fixed), 2 threads, OpenBLAS, a 2-core AVX-512 machine whose dgemm reaches about 100 GFLOP/s; medians of 3.
  */
-import type { CompressOptions } from '../src/hierarchical/options.js';
+import type { CompressOptions } from '../src/hierarchical/from-entries/options.js';
 
 export interface BenchCase {
   readonly name: string;

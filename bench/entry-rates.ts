@@ -2,8 +2,8 @@
  * What entries of a Gauss–Newton Hessian cost and how good sampled ones are: GFLOP/s of blocks against the thread's own dgemm, errors of estimates against their bound.
  */
 import { RandomStream } from '../src/core/random.js';
-import { gaussNewtonSource } from '../src/curvature/gauss-newton-source.js';
-import { sampledGaussNewtonSource } from '../src/curvature/sampled-entries.js';
+import { gaussNewtonSource } from '../src/curvature/entries/gauss-newton-source.js';
+import { sampledGaussNewtonSource } from '../src/curvature/entries/sampled-source.js';
 import type { Blas } from '../src/dense/blas.js';
 import { zeros } from '../src/dense/matrix.js';
 import { median } from '../src/experiment/dgemm-rate.js';

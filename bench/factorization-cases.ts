@@ -2,7 +2,7 @@
  * The factorizations that are measured, and the references' figures.
  * GOFMM as in cases.ts (2 threads, λ = 1); HODLRlib: as published by its authors, 12 threads.
  */
-import type { CompressOptions } from '../src/hierarchical/options.js';
+import type { CompressOptions } from '../src/hierarchical/from-entries/options.js';
 
 export interface FactorizationCase {
   readonly name: string;

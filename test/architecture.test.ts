@@ -28,18 +28,18 @@ const DATASETS_USERS = ['cli'];
 
 /** The folders that may import a package (or a module of Node); a folder includes the folders below it. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  koffi: ['src/dense/openblas'],
+  koffi: ['src/dense/system'],
   'fastest-levenshtein': ['src/core'],
   mathjs: ['src/source'],
   'csv-parse': ['src/io'], fflate: ['src/io'],
   commander: ['src/cli'], 'cli-progress': ['src/cli'], 'cli-table3': ['src/cli'],
-  // dense/openblas: the processor's instructions stand in /proc.
-  'node:fs': ['src/io', 'src/cli', 'src/dense/openblas'], 'node:stream': ['src/io'], 'node:zlib': ['src/io'],
+  // dense/system: the processor's instructions stand in /proc.
+  'node:fs': ['src/io', 'src/cli', 'src/dense/system'], 'node:stream': ['src/io'], 'node:zlib': ['src/io'],
   // source: the module of a source's descriptor is a URL.
   'node:path': ['src/io', 'src/cli', 'src/source'], 'node:url': ['src/source'],
   // io: a thread's number keeps the names of temporary files apart.
   'node:worker_threads': ['src/parallel', 'src/io'],
-  'node:module': ['src/dense/openblas'],
+  'node:module': ['src/dense/system'],
   'node:os': ['src/io', 'src/parallel', 'src/hierarchical'],
 };
 const MOST_LINES = 500;
@@ -140,7 +140,7 @@ describe('the reader of imports', () => {
   });
 
   it('tells_a_violation_and_a_cycle_when_there_is_one', () => {
-    expect(violation({ from: 'src/tree/build.ts', to: 'src/hierarchical/compress.ts' })).toMatch('layer 4 imports layer 5');
+    expect(violation({ from: 'src/tree/build.ts', to: 'src/hierarchical/from-entries/compress.ts' })).toMatch('layer 4 imports layer 5');
     expect(violation({ from: 'src/tree/build.ts', to: 'datasets/k02.ts' })).toMatch('only cli');
     expect(violation({ from: 'src/tree/build.ts', to: 'src/tree/missing.ts' })).toMatch('does not exist');
     expect(violation({ from: 'src/tree/build.ts', to: 'src/core/errors.ts' })).toBeUndefined();

@@ -12,7 +12,7 @@ import ts from 'typescript';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createProgram, type CompressCommandOptions, type Handlers } from '#hmatrix/cli/commands.js';
 import { checkInputOptions } from '#hmatrix/cli/input.js';
-import { resolveOptions } from '#hmatrix/hierarchical/options.js';
+import { resolveOptions } from '#hmatrix/hierarchical/from-entries/options.js';
 import { hmatrix } from './cli/command.js';
 
 const root = resolve(import.meta.dirname, '..');

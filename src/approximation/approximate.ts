@@ -4,9 +4,9 @@
 import { throwIfAborted } from '../core/context.js';
 import { OptionError, ShapeError } from '../core/errors.js';
 import { requireKnownOptions } from '../core/known-options.js';
-import { hessianTree } from '../curvature/hessian-tree.js';
-import { kroneckerHierarchical } from '../curvature/kronecker-hierarchical.js';
-import { SampleOperator } from '../curvature/sample-operator.js';
+import { hessianTree } from '../curvature/trees/hessian-tree.js';
+import { kroneckerHierarchical } from '../curvature/eigenbasis/compress.js';
+import { SampleOperator } from '../curvature/products/sample-operator.js';
 import type { Model } from '../network/model.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';

@@ -4,7 +4,7 @@
 import type { KeysOf } from '../core/known-options.js';
 import type { Model } from '../network/model.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import type { ErrorEstimate } from '../hierarchical/error-interval.js';
+import type { ErrorEstimate } from '../hierarchical/measure/error-interval.js';
 import type { EntrySource } from '../source/entry-source.js';
 import type { ClusterTree } from '../tree/cluster-tree.js';
 import type { OperatorErrorOptions } from './operator-error.js';
@@ -32,7 +32,7 @@ export interface ApproximationOptions {
   readonly model?: Model;
   /** Entries of the same matrix; default: of the model, else none. */
   readonly source?: EntrySource;
-  /** Cluster tree of the hierarchical formats; default: of a network the best of those by structure and by distance (hessian-tree.ts), of other entries one by distance, else the order of the indices. */
+  /** Cluster tree of the hierarchical formats; default: of a network the best of those by structure and by distance (curvature/trees/hessian-tree.ts), of other entries one by distance, else the order of the indices. */
   readonly tree?: ClusterTree;
   /** What hierarchical formats are made from; 'auto' (default): products where predicted flops allow it, they give the more accurate bases (entries-or-products.ts). */
   readonly from?: 'auto' | 'entries' | 'products';

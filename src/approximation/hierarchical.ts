@@ -3,9 +3,9 @@
  * Memory grows like a small power of 1/tolerance, so a few compressions with secant steps in logarithms suffice; the most accurate one that fits is kept.
  */
 import { OptionError } from '../core/errors.js';
-import { compress } from '../hierarchical/compress.js';
-import { compressOperator } from '../hierarchical/compress-operator.js';
-import type { HierarchicalMatrix } from '../hierarchical/matrix.js';
+import { compress } from '../hierarchical/from-entries/compress.js';
+import { compressOperator } from '../hierarchical/from-products/compress.js';
+import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import { availableMemory } from '../io/machine.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';

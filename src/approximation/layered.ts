@@ -2,10 +2,10 @@
  * Approximations of curvature by the layers of its network: K-FAC, EKFAC, the diagonal, blocks on the diagonal. Layer 6.
  * Their memory follows from the network; a budget that is exceeded is said in a note.
  */
-import { blockDiagonal, unitRanges, layerRanges, blockDiagonalBytes } from '../curvature/block-diagonal.js';
-import { ekfac } from '../curvature/ekfac.js';
-import { kfac } from '../curvature/kfac.js';
-import { kroneckerBasis } from '../curvature/kronecker-basis.js';
+import { blockDiagonal, unitRanges, layerRanges, blockDiagonalBytes } from '../source/block-diagonal.js';
+import { ekfac } from '../curvature/kronecker/ekfac.js';
+import { kfac } from '../curvature/kronecker/kfac.js';
+import { kroneckerBasis } from '../curvature/kronecker/basis.js';
 import type { Blas } from '../dense/blas.js';
 import type { Model } from '../network/model.js';
 import { diagonalOperator } from '../operator/diagonal-operator.js';

@@ -1,7 +1,7 @@
 /**
  * The relative error ε_F = ‖A − Ã‖_F/‖A‖_F of any operator that stands for another, or for a matrix seen through its entries. Layer 6.
  * All columns up to N = 20,000: exact but for rounding. Beyond, a seeded sample and a 95 % interval: of columns where
- * A is seen through its entries (hierarchical/error-estimate.ts), else of random vectors of signs, E‖(A − Ã)v‖² = ‖A
+ * A is seen through its entries (hierarchical/measure/error-estimate.ts), else of random vectors of signs, E‖(A − Ã)v‖² = ‖A
  * − Ã‖_F² (M. Hutchinson, Commun. Stat. Simul. Comput. 19, 1990), which no heavy column escapes.
  * Of an approximation U diag(λ) Uᵀ of high rank, all columns cost N·4Nr flops; the same number is, from r products with A,
  *   ‖A − UΛUᵀ‖_F² = ‖A‖_F² − 2 Σ_i λ_i u_iᵀAu_i + ‖UΛUᵀ‖_F²,
@@ -14,8 +14,8 @@ import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { view, zeros } from '../dense/matrix.js';
 import { norm } from '../dense/norm.js';
-import { estimateErrors, requireColumns } from '../hierarchical/error-estimate.js';
-import { exactError, sampledError, type ErrorEstimate } from '../hierarchical/error-interval.js';
+import { estimateErrors, requireColumns } from '../hierarchical/measure/error-estimate.js';
+import { exactError, sampledError, type ErrorEstimate } from '../hierarchical/measure/error-interval.js';
 import { NORMAL_QUANTILE } from '../krylov/sample-interval.js';
 import { LowRankOperator } from '../lowrank/low-rank-operator.js';
 import type { LinearOperator } from '../operator/linear-operator.js';

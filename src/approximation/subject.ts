@@ -2,8 +2,8 @@
  * A symmetric matrix with what is known of it: products, entries, the network behind it. Layer 6.
  */
 import { ShapeError } from '../core/errors.js';
-import { gaussNewtonSource } from '../curvature/gauss-newton-source.js';
-import { SampleOperator } from '../curvature/sample-operator.js';
+import { gaussNewtonSource } from '../curvature/entries/gauss-newton-source.js';
+import { SampleOperator } from '../curvature/products/sample-operator.js';
 import type { Model } from '../network/model.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';

@@ -1,9 +1,9 @@
 /**
  * hmatrix compress. Layer 8.
  */
-import type { CompressOptions } from '../hierarchical/options.js';
-import { resolveOptions } from '../hierarchical/options.js';
-import { toleranceAdvice } from '../hierarchical/tolerance-advice.js';
+import type { CompressOptions } from '../hierarchical/from-entries/options.js';
+import { resolveOptions } from '../hierarchical/from-entries/options.js';
+import { toleranceAdvice } from '../hierarchical/matrix/tolerance-advice.js';
 import type { CompressionRecord } from '../experiment/record.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { CompressCommandOptions, RunOptions } from './commands.js';
@@ -35,7 +35,7 @@ export async function runAndSave({ source, input }: OpenInput, options: RunOptio
   const { matrix, record } = await runCompression({ source, input, options: compressOptions(options), vectors: options.vectors }, control);
   try {
     if (options.out !== undefined) {
-      const { saveMatrix } = await import('../hierarchical/file.js');
+      const { saveMatrix } = await import('../hierarchical/matrix/file.js');
       await saveMatrix(options.out, matrix, control);
     }
     if (options.record !== undefined) {

@@ -1,7 +1,7 @@
 /**
  * hmatrix info: what a saved matrix is. Layer 8.
  */
-import { describeMatrixFile } from '../hierarchical/file.js';
+import { describeMatrixFile } from '../hierarchical/matrix/file.js';
 import type { CommonOptions } from './commands.js';
 import { grouped, inBytes, inPercent, inSeconds } from './numbers.js';
 import { exitStatus, interruptSignal } from './outcome.js';

@@ -6,7 +6,7 @@ import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import { view, type Matrix } from '../dense/matrix.js';
 import { frobeniusNorm } from '../dense/norm.js';
 import { randomVectors } from '../experiment/compression-run.js';
-import { loadMatrix } from '../hierarchical/file.js';
+import { loadMatrix } from '../hierarchical/matrix/file.js';
 import { peakMemory } from '../io/machine.js';
 import { readNpyOrdered, writeNpy, writeNpyMatrix } from '../io/npy.js';
 import type { TeamControl } from '../parallel/team-control.js';

@@ -6,7 +6,7 @@ import { throwIfAborted } from '../core/context.js';
 import { HmatrixError, NotPositiveDefiniteError } from '../core/errors.js';
 import type { SolveRecord, SolveSetup } from '../experiment/solve-run.js';
 import type { TrainingSetup } from '../experiment/table-run.js';
-import { resolveOptions, type CompressOptions } from '../hierarchical/options.js';
+import { resolveOptions, type CompressOptions } from '../hierarchical/from-entries/options.js';
 import { TABLE_OPTIONS } from '../io/csv-format.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { NETWORK_DEFAULTS, type NetworkOptions, type SolveCommandOptions } from './commands.js';

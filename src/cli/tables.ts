@@ -3,7 +3,7 @@
  */
 import Table from 'cli-table3';
 import type { CompressionRecord, InputDescription } from '../experiment/record.js';
-import type { LevelRanks } from '../hierarchical/ranks.js';
+import type { LevelRanks } from '../hierarchical/matrix/ranks.js';
 import { quoted } from '../io/csv-cell.js';
 import type { CsvReading } from '../io/csv-format.js';
 import { grouped, inBytes, inPercent, inPowers, inSeconds } from './numbers.js';

@@ -4,9 +4,9 @@
 import { LibraryError } from '../core/errors.js';
 import { warn } from '../core/warning.js';
 import type { Blas } from './blas.js';
-import { nativeModuleFailure } from './openblas/library.js';
-import { openOpenblas, trySystemLibraries } from './openblas/open.js';
-import type { SearchOutcome } from './openblas/open.js';
+import { nativeModuleFailure } from './system/library.js';
+import { openOpenblas, trySystemLibraries } from './system/open.js';
+import type { SearchOutcome } from './system/open.js';
 import { createPortableBlas } from './portable/portable-blas.js';
 
 export type { SearchOutcome };

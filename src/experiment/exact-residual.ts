@@ -5,7 +5,7 @@
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { block, copyInto, view, type Matrix } from '../dense/matrix.js';
-import { sampleWithoutReplacement } from '../hierarchical/error-estimate.js';
+import { sampleWithoutReplacement } from '../hierarchical/measure/error-estimate.js';
 import { sampleInterval } from '../krylov/sample-interval.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { independentTasks } from '../parallel/task-graph.js';

@@ -4,7 +4,7 @@
 import { OptionError } from '../core/errors.js';
 import type { ActivationName } from '../network/activation.js';
 import type { LossName } from '../network/loss-name.js';
-import { PRECONDITIONERS, type PreconditionerName, type PreconditionerOptions } from '../solve/preconditioner.js';
+import { PRECONDITIONERS, type PreconditionerName, type PreconditionerOptions } from '../solve/preconditioners/preconditioner.js';
 
 /** The published table, and what stands for its COV. */
 export const PRINTED_MATRICES: readonly string[] = ['COV', 'K02', 'K13', 'K15'];

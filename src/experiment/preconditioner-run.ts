@@ -3,12 +3,12 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
-import { gaussNewton } from '../curvature/gauss-newton.js';
-import { gaussNewtonSource } from '../curvature/gauss-newton-source.js';
+import { gaussNewton } from '../curvature/products/gauss-newton.js';
+import { gaussNewtonSource } from '../curvature/entries/gauss-newton-source.js';
 import { peakMemory } from '../io/machine.js';
 import { extremeEigenvalues } from '../krylov/lanczos.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import type { Subject } from '../solve/preconditioner.js';
+import type { Subject } from '../solve/preconditioners/preconditioner.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { randomVectors } from './compression-run.js';
 import { measureDgemm } from './dgemm-rate.js';

@@ -4,10 +4,10 @@
  */
 import type { RunControl } from '../core/context.js';
 import { version } from '../core/version.js';
-import type { Decision, ErrorEstimate } from '../hierarchical/error-interval.js';
-import type { CompressionReport } from '../hierarchical/matrix.js';
-import type { MemoryUse } from '../hierarchical/memory.js';
-import type { LevelRanks } from '../hierarchical/ranks.js';
+import type { Decision, ErrorEstimate } from '../hierarchical/measure/error-interval.js';
+import type { CompressionReport } from '../hierarchical/matrix/hierarchical-matrix.js';
+import type { MemoryUse } from '../hierarchical/matrix/memory.js';
+import type { LevelRanks } from '../hierarchical/matrix/ranks.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import type { CsvReading } from '../io/csv-format.js';
 import { describeMachine, type MachineDescription } from '../io/machine.js';

@@ -2,12 +2,12 @@
  * One run: a system is solved, and recorded. Layer 7. The command runs this.
  */
 import type { Matrix } from '../dense/matrix.js';
-import { gaussNewton } from '../curvature/gauss-newton.js';
-import { compress } from '../hierarchical/compress.js';
-import type { CompressOptions } from '../hierarchical/options.js';
+import { gaussNewton } from '../curvature/products/gauss-newton.js';
+import { compress } from '../hierarchical/from-entries/compress.js';
+import type { CompressOptions } from '../hierarchical/from-entries/options.js';
 import { peakMemory } from '../io/machine.js';
 import type { Model } from '../network/model.js';
-import { decide, type Decision } from '../hierarchical/error-interval.js';
+import { decide, type Decision } from '../hierarchical/measure/error-interval.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { entryOperator } from '../source/entry-operator.js';

@@ -1,7 +1,7 @@
 /**
  * The record of a table: approximations of one Gauss–Newton Hessian at two budgets of memory. Layer 7.
  */
-import type { ErrorEstimate } from '../hierarchical/error-interval.js';
+import type { ErrorEstimate } from '../hierarchical/measure/error-interval.js';
 import type { MachineDescription } from '../io/machine.js';
 import type { Versions } from './record.js';
 

@@ -3,7 +3,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
-import { processorFlags } from '../dense/openblas/processor.js';
+import { processorFlags } from '../dense/system/processor.js';
 
 export interface MachineDescription {
   /** Node's names: 'linux', 'darwin', 'win32'; 'x64', 'arm64'. */

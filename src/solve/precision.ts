@@ -1,11 +1,11 @@
 /**
  * What the precision of a matrix, of its products and of x allow a solve. Layer 6.
  */
-import { SampleOperator } from '../curvature/sample-operator.js';
+import { SampleOperator } from '../curvature/products/sample-operator.js';
 import type { Matrix, Precision } from '../dense/matrix.js';
-import { HierarchicalMatrix } from '../hierarchical/matrix.js';
+import { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import type { Subject } from './preconditioner.js';
+import type { Subject } from './preconditioners/preconditioner.js';
 
 const DOUBLE_TOLERANCE = 1e-8;
 /** Some times the rounding of products in float32. */

@@ -7,7 +7,7 @@ import type { KeysOf } from '../core/known-options.js';
 import { warn } from '../core/warning.js';
 import { isGaussNewton, subjectOf } from '../approximation/subject.js';
 import { checkView, copyInto, zeros, type Matrix, type Precision } from '../dense/matrix.js';
-import { HierarchicalMatrix } from '../hierarchical/matrix.js';
+import { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import { blockConjugateGradientSolver, type BlockSolution } from '../krylov/block-conjugate-gradients.js';
 import { conjugateGradientSolver } from '../krylov/conjugate-gradients.js';
 import { extremeEigenvalues } from '../krylov/lanczos.js';
@@ -18,8 +18,8 @@ import type { LinearOperator } from '../operator/linear-operator.js';
 import { shifted } from '../operator/shifted.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
-import { choosePreconditioner, type Choice } from './choose.js';
-import { makePreconditioner } from './make-preconditioner.js';
+import { choosePreconditioner, type Choice } from './candidates.js';
+import { makePreconditioner } from './preconditioners/make.js';
 import {
   allowedResidual,
   roundedResidual,
@@ -31,8 +31,8 @@ import {
   storedPrecision,
   WORTH_A_WARNING,
 } from './precision.js';
-import { PRECONDITIONERS, type Preconditioner, type PreconditionerName, type PreconditionerOptions, type Subject } from './preconditioner.js';
-import { requireShift } from './shifted-preconditioner.js';
+import { PRECONDITIONERS, type Preconditioner, type PreconditionerName, type PreconditionerOptions, type Subject } from './preconditioners/preconditioner.js';
+import { requireShift } from './preconditioners/shifted-frame.js';
 import { LIBRARY_ADVICE, tellShortfall, type Shortfall } from './shortfall.js';
 
 export interface SolveOptions {
@@ -40,7 +40,7 @@ export interface SolveOptions {
   readonly shift?: number;
   /** λ/‖A‖₂ instead, ‖A‖₂ by Lanczos to some digits. Not with `shift`. */
   readonly shiftRelative?: number;
-  /** By name; or a ready one, symmetric positive definite, of whatever was thought to fit; default 'auto' (choose.ts). */
+  /** By name; or a ready one, symmetric positive definite, of whatever was thought to fit; default 'auto' (candidates.ts). */
   readonly preconditioner?: PreconditionerName | 'auto' | Preconditioner | LinearOperator;
   /** Of the preconditioner that is made by name. Its seed and memoryLimit are those below. */
   readonly making?: Omit<PreconditionerOptions, 'seed' | 'memoryLimit'>;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { squaredNorm, view, zeros } from '#hmatrix/dense/matrix.js';
 import { randomVectors } from '#hmatrix/experiment/compression-run.js';
-import { loadMatrix } from '#hmatrix/hierarchical/file.js';
+import { loadMatrix } from '#hmatrix/hierarchical/matrix/file.js';
 import { readNpy, readNpyMatrix, writeNpy, writeNpyMatrix } from '#hmatrix/io/npy.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { temporaryFolder } from '../io/temporary-folder.js';

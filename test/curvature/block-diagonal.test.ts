@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MemoryError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
-import { blockDiagonal, blockDiagonalBytes, layerRanges, unitRanges } from '#hmatrix/curvature/block-diagonal.js';
-import { gaussNewtonSource } from '#hmatrix/curvature/gauss-newton-source.js';
+import { blockDiagonal, blockDiagonalBytes, layerRanges, unitRanges } from '#hmatrix/source/block-diagonal.js';
+import { gaussNewtonSource } from '#hmatrix/curvature/entries/gauss-newton-source.js';
 import { get, squaredNorm, zeros, type Matrix, type Precision } from '#hmatrix/dense/matrix.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { Team } from '#hmatrix/parallel/team.js';

@@ -1,10 +1,10 @@
 /** Gauss–Newton Hessians as hierarchical matrices by one call. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OptionError, ShapeError } from '#hmatrix/core/errors.js';
-import { compressHessian, type CompressHessianOptions } from '#hmatrix/curvature/compress-hessian.js';
-import { gaussNewtonSource, type GaussNewtonSource } from '#hmatrix/curvature/gauss-newton-source.js';
-import { hessianTree } from '#hmatrix/curvature/hessian-tree.js';
-import { sharesZeros } from '#hmatrix/hierarchical/data.js';
+import { compressHessian, type CompressHessianOptions } from '#hmatrix/curvature/trees/compress-hessian.js';
+import { gaussNewtonSource, type GaussNewtonSource } from '#hmatrix/curvature/entries/gauss-newton-source.js';
+import { hessianTree } from '#hmatrix/curvature/trees/hessian-tree.js';
+import { sharesZeros } from '#hmatrix/hierarchical/matrix/data.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { smallModel } from '../network/models.js';

@@ -3,9 +3,9 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
-import { blockDiagonal, blockDiagonalBytes, layerRanges, unitRanges } from '#hmatrix/curvature/block-diagonal.js';
-import { curvatureDiagonal } from '#hmatrix/curvature/diagonal.js';
-import { gaussNewtonSource } from '#hmatrix/curvature/gauss-newton-source.js';
+import { blockDiagonal, blockDiagonalBytes, layerRanges, unitRanges } from '#hmatrix/source/block-diagonal.js';
+import { curvatureDiagonal } from '#hmatrix/curvature/kronecker/curvature-diagonal.js';
+import { gaussNewtonSource } from '#hmatrix/curvature/entries/gauss-newton-source.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { apply } from '#hmatrix/operator/apply.js';

@@ -1,7 +1,7 @@
 /** The dual form against the primal one: norm, spectrum, solutions, products with the Jacobian. */
 import { describe, expect, it } from 'vitest';
 import { MemoryError, NotPositiveDefiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
-import { dualForm } from '#hmatrix/curvature/dual.js';
+import { dualForm } from '#hmatrix/curvature/entries/dual-form.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { squaredNorm, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { randomMatrix, relativeError } from '../support.js';

@@ -2,8 +2,8 @@
  * EKFAC: its eigenvalues against the dense Gauss–Newton blocks in its basis, its order against K-FAC, sampled variant, memory.
  */
 import { describe, expect, it } from 'vitest';
-import { ekfac, type EigenvalueCorrected } from '#hmatrix/curvature/ekfac.js';
-import { kfac } from '#hmatrix/curvature/kfac.js';
+import { ekfac, type EigenvalueCorrected } from '#hmatrix/curvature/kronecker/ekfac.js';
+import { kfac } from '#hmatrix/curvature/kronecker/kfac.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { relativeError } from '../support.js';

@@ -3,10 +3,10 @@
  */
 import { describe, expect, it } from 'vitest';
 import { OptionError } from '#hmatrix/core/errors.js';
-import { empiricalFisher, monteCarloFisher } from '#hmatrix/curvature/fisher.js';
-import { modelProbabilities } from '#hmatrix/curvature/output-hessian.js';
-import { sampleOutputErrors } from '#hmatrix/curvature/sampled-errors.js';
-import { samplingVarianceFactors } from '#hmatrix/curvature/sampling-variance.js';
+import { empiricalFisher, monteCarloFisher } from '#hmatrix/curvature/products/fisher.js';
+import { modelProbabilities } from '#hmatrix/network/output-hessian.js';
+import { sampleOutputErrors } from '#hmatrix/network/sampled-errors.js';
+import { samplingVarianceFactors } from '#hmatrix/network/sampling-variance.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { LOSSES } from '#hmatrix/network/loss.js';

@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
-import { ENTRY_STRATEGIES, type EntryStrategy } from '#hmatrix/curvature/entry-blocks.js';
-import * as module from '#hmatrix/curvature/gauss-newton-source.js';
-import * as sampledModule from '#hmatrix/curvature/sampled-entries.js';
+import { ENTRY_STRATEGIES, type EntryStrategy } from '#hmatrix/curvature/entries/entry-blocks.js';
+import * as module from '#hmatrix/curvature/entries/gauss-newton-source.js';
+import * as sampledModule from '#hmatrix/curvature/entries/sampled-source.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import type { LossName } from '#hmatrix/network/loss.js';

@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
-import { gaussNewton } from '#hmatrix/curvature/gauss-newton.js';
+import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { block, copyInto, view, zeros } from '#hmatrix/dense/matrix.js';
 import type { DataSet } from '#hmatrix/network/data-set.js';

@@ -1,12 +1,12 @@
 /** Cluster trees for Hessians: what each promises, the effect of the order, and what `auto` picks. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AbortedError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
-import { gaussNewton } from '#hmatrix/curvature/gauss-newton.js';
-import { gaussNewtonSource, type GaussNewtonSource } from '#hmatrix/curvature/gauss-newton-source.js';
-import { HESSIAN_DISTANCES, hessianTree, type HessianDistance } from '#hmatrix/curvature/hessian-tree.js';
-import { compress } from '#hmatrix/hierarchical/compress.js';
-import { compressOperator } from '#hmatrix/hierarchical/compress-operator.js';
-import { estimateTreeErrors } from '#hmatrix/hierarchical/tree-error.js';
+import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
+import { gaussNewtonSource, type GaussNewtonSource } from '#hmatrix/curvature/entries/gauss-newton-source.js';
+import { HESSIAN_DISTANCES, hessianTree, type HessianDistance } from '#hmatrix/curvature/trees/hessian-tree.js';
+import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
+import { compressOperator } from '#hmatrix/hierarchical/from-products/compress.js';
+import { estimateTreeErrors } from '#hmatrix/hierarchical/measure/tree-error.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { mostInLeaf, type ClusterTree } from '#hmatrix/tree/cluster-tree.js';

@@ -3,8 +3,8 @@
  */
 import { describe, expect, it } from 'vitest';
 import { NonFiniteError, OptionError } from '#hmatrix/core/errors.js';
-import { gaussNewton } from '#hmatrix/curvature/gauss-newton.js';
-import { hessian } from '#hmatrix/curvature/hessian.js';
+import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
+import { hessian } from '#hmatrix/curvature/products/hessian.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { copyInto, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { memoryDataSet } from '#hmatrix/network/data-set.js';

@@ -3,8 +3,8 @@
  */
 import { describe, expect, it } from 'vitest';
 import { NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
-import { kfac, type KroneckerFactored } from '#hmatrix/curvature/kfac.js';
-import { planErrorGrams } from '#hmatrix/curvature/error-gram-plan.js';
+import { kfac, type KroneckerFactored } from '#hmatrix/curvature/kronecker/kfac.js';
+import { planErrorGrams } from '#hmatrix/curvature/kronecker/layer-gram-plan.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { block, view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { memoryDataSet } from '#hmatrix/network/data-set.js';

@@ -4,10 +4,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MemoryError, NonFiniteError, OptionError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
-import { kroneckerHierarchical, type KroneckerHierarchicalOptions } from '#hmatrix/curvature/kronecker-hierarchical.js';
-import type { KroneckerHierarchicalMatrix } from '#hmatrix/curvature/kronecker-hierarchical-matrix.js';
+import { kroneckerHierarchical, type KroneckerHierarchicalOptions } from '#hmatrix/curvature/eigenbasis/compress.js';
+import type { KroneckerHierarchicalMatrix } from '#hmatrix/curvature/eigenbasis/matrix.js';
 import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
-import { checkHierarchicalData } from '#hmatrix/hierarchical/check-data.js';
+import { checkHierarchicalData } from '#hmatrix/hierarchical/matrix/check-data.js';
 import type { LossName } from '#hmatrix/network/loss.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { apply } from '#hmatrix/operator/apply.js';

@@ -3,11 +3,11 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
-import { factorKronecker } from '#hmatrix/curvature/kronecker-factorization.js';
-import { kroneckerHierarchical } from '#hmatrix/curvature/kronecker-hierarchical.js';
-import type { KroneckerHierarchicalMatrix } from '#hmatrix/curvature/kronecker-hierarchical-matrix.js';
+import { factorKronecker } from '#hmatrix/curvature/eigenbasis/factorization.js';
+import { kroneckerHierarchical } from '#hmatrix/curvature/eigenbasis/compress.js';
+import type { KroneckerHierarchicalMatrix } from '#hmatrix/curvature/eigenbasis/matrix.js';
 import { copyInto, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
-import { checkHierarchicalData } from '#hmatrix/hierarchical/check-data.js';
+import { checkHierarchicalData } from '#hmatrix/hierarchical/matrix/check-data.js';
 import { conjugateGradients } from '#hmatrix/krylov/conjugate-gradients.js';
 import { apply } from '#hmatrix/operator/apply.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';

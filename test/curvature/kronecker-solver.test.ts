@@ -3,8 +3,8 @@
  */
 import { describe, expect, it } from 'vitest';
 import { NotPositiveDefiniteError, OptionError } from '#hmatrix/core/errors.js';
-import { ekfac } from '#hmatrix/curvature/ekfac.js';
-import { kfac } from '#hmatrix/curvature/kfac.js';
+import { ekfac } from '#hmatrix/curvature/kronecker/ekfac.js';
+import { kfac } from '#hmatrix/curvature/kronecker/kfac.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { apply } from '#hmatrix/operator/apply.js';

@@ -1,16 +1,16 @@
 /** Every curvature operator and every damped inverse, of models of either precision, takes vectors of either precision. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { blockDiagonal, layerRanges } from '#hmatrix/curvature/block-diagonal.js';
-import { curvatureDiagonal } from '#hmatrix/curvature/diagonal.js';
-import { dualForm } from '#hmatrix/curvature/dual.js';
-import { ekfac } from '#hmatrix/curvature/ekfac.js';
-import { empiricalFisher, monteCarloFisher } from '#hmatrix/curvature/fisher.js';
-import { gaussNewton } from '#hmatrix/curvature/gauss-newton.js';
-import { gaussNewtonSource } from '#hmatrix/curvature/gauss-newton-source.js';
-import { hessian } from '#hmatrix/curvature/hessian.js';
-import { kfac } from '#hmatrix/curvature/kfac.js';
-import { factorKronecker } from '#hmatrix/curvature/kronecker-factorization.js';
-import { kroneckerHierarchical } from '#hmatrix/curvature/kronecker-hierarchical.js';
+import { blockDiagonal, layerRanges } from '#hmatrix/source/block-diagonal.js';
+import { curvatureDiagonal } from '#hmatrix/curvature/kronecker/curvature-diagonal.js';
+import { dualForm } from '#hmatrix/curvature/entries/dual-form.js';
+import { ekfac } from '#hmatrix/curvature/kronecker/ekfac.js';
+import { empiricalFisher, monteCarloFisher } from '#hmatrix/curvature/products/fisher.js';
+import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
+import { gaussNewtonSource } from '#hmatrix/curvature/entries/gauss-newton-source.js';
+import { hessian } from '#hmatrix/curvature/products/hessian.js';
+import { kfac } from '#hmatrix/curvature/kronecker/kfac.js';
+import { factorKronecker } from '#hmatrix/curvature/eigenbasis/factorization.js';
+import { kroneckerHierarchical } from '#hmatrix/curvature/eigenbasis/compress.js';
 import { copyInto, view, zeros, type Matrix, type Precision } from '#hmatrix/dense/matrix.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import type { Model } from '#hmatrix/network/model.js';

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
-import { gaussNewtonSource } from '#hmatrix/curvature/gauss-newton-source.js';
-import * as module from '#hmatrix/curvature/sampled-entries.js';
+import { gaussNewtonSource } from '#hmatrix/curvature/entries/gauss-newton-source.js';
+import * as module from '#hmatrix/curvature/entries/sampled-source.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { zeros } from '#hmatrix/dense/matrix.js';
 import type { Model } from '#hmatrix/network/model.js';

@@ -1,7 +1,7 @@
 /** Networks that are certain of their outputs: Gauss–Newton matrices of any size down to 1e-300 stay symmetric and positive semidefinite relative to themselves. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { dualForm } from '#hmatrix/curvature/dual.js';
-import { gaussNewton } from '#hmatrix/curvature/gauss-newton.js';
+import { dualForm } from '#hmatrix/curvature/entries/dual-form.js';
+import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import { zeros, view, type Matrix, type Precision } from '#hmatrix/dense/matrix.js';
 import { nystrom } from '#hmatrix/lowrank/nystrom.js';
 import { applyLossFactor, applyLossHessian } from '#hmatrix/network/loss.js';

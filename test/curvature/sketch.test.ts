@@ -1,7 +1,7 @@
 /** Sketched embeddings: inner products of points are entries of the Gauss–Newton Hessian, with the variance of a Johnson–Lindenstrauss sketch. */
 import { describe, expect, it } from 'vitest';
 import { AbortedError, OptionError } from '#hmatrix/core/errors.js';
-import { sketchEmbedding } from '#hmatrix/curvature/sketch.js';
+import { sketchEmbedding } from '#hmatrix/curvature/trees/sketch-embedding.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { LOSSES, type LossName } from '#hmatrix/network/loss.js';
 import type { Points } from '#hmatrix/source/entry-source.js';

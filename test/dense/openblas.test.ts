@@ -7,11 +7,11 @@ import { LibraryError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
 import { view } from '#hmatrix/dense/matrix.js';
-import { FortranArguments } from '#hmatrix/dense/openblas/fortran-arguments.js';
-import { NativeLibrary } from '#hmatrix/dense/openblas/library.js';
-import type { NativeFunction, NativeType } from '#hmatrix/dense/openblas/library.js';
-import { openOpenblas, trySystemLibraries } from '#hmatrix/dense/openblas/open.js';
-import { SystemBlas } from '#hmatrix/dense/openblas/system-blas.js';
+import { FortranArguments } from '#hmatrix/dense/system/fortran-arguments.js';
+import { NativeLibrary } from '#hmatrix/dense/system/library.js';
+import type { NativeFunction, NativeType } from '#hmatrix/dense/system/library.js';
+import { openOpenblas, trySystemLibraries } from '#hmatrix/dense/system/open.js';
+import { SystemBlas } from '#hmatrix/dense/system/system-blas.js';
 import { describeBlas } from './conformance.js';
 
 /** HMATRIX_BLAS, where it names a library, chooses the one under test; otherwise the first that the search finds. */

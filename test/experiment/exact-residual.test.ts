@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { exactResidual } from '#hmatrix/experiment/exact-residual.js';
-import { compress } from '#hmatrix/hierarchical/compress.js';
+import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { solve } from '#hmatrix/solve/solve.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';

@@ -1,9 +1,9 @@
 /** Certificates of definiteness against dense eigenvalues. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { copyInto, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
-import { compress } from '#hmatrix/hierarchical/compress.js';
-import { certifyDefiniteness } from '#hmatrix/hierarchical/definiteness.js';
-import { factor } from '#hmatrix/hierarchical/factor.js';
+import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
+import { certifyDefiniteness } from '#hmatrix/hierarchical/factor/definiteness.js';
+import { factor } from '#hmatrix/hierarchical/factor/factor.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { denseOf, gaussianSource } from '../support.js';

@@ -1,9 +1,9 @@
 /** Factorizations where the answer is known: matrices whose ranks suffice, closed forms; and what they allocate. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { zeros, type Matrix } from '#hmatrix/dense/matrix.js';
-import { compress } from '#hmatrix/hierarchical/compress.js';
-import { factor } from '#hmatrix/hierarchical/factor.js';
-import type { CompressOptions, HierarchicalFormat } from '#hmatrix/hierarchical/options.js';
+import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
+import { factor } from '#hmatrix/hierarchical/factor/factor.js';
+import type { CompressOptions, HierarchicalFormat } from '#hmatrix/hierarchical/from-entries/options.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { gaussianSource, randomMatrix, relativeError } from '../support.js';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { zeros, view, type Matrix } from '#hmatrix/dense/matrix.js';
-import { compress } from '#hmatrix/hierarchical/compress.js';
-import { factor } from '#hmatrix/hierarchical/factor.js';
-import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix.js';
-import type { CompressOptions, HierarchicalFormat } from '#hmatrix/hierarchical/options.js';
+import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
+import { factor } from '#hmatrix/hierarchical/factor/factor.js';
+import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
+import type { CompressOptions, HierarchicalFormat } from '#hmatrix/hierarchical/from-entries/options.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';

@@ -1,7 +1,7 @@
 /** Dense references for factorizations: LAPACK on K̃ + λI. */
 import type { Blas } from '#hmatrix/dense/blas.js';
 import { copyInto, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
-import { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix.js';
+import { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
 import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 

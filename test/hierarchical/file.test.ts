@@ -7,10 +7,10 @@ import { AbortedError, FileAccessError, FileFormatError } from '#hmatrix/core/er
 import { RandomStream } from '#hmatrix/core/random.js';
 import { zeros } from '#hmatrix/dense/matrix.js';
 import { normalPoints } from '#datasets/points.js';
-import { compress } from '#hmatrix/hierarchical/compress.js';
-import { describeMatrixFile, loadMatrix, saveMatrix } from '#hmatrix/hierarchical/file.js';
-import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix.js';
-import type { CompressOptions } from '#hmatrix/hierarchical/options.js';
+import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
+import { describeMatrixFile, loadMatrix, saveMatrix } from '#hmatrix/hierarchical/matrix/file.js';
+import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
+import type { CompressOptions } from '#hmatrix/hierarchical/from-entries/options.js';
 import { readContainer, writeContainer, type ContainerArray, type JsonObject } from '#hmatrix/io/container.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';

@@ -4,8 +4,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { zeros, type Matrix, type Precision } from '#hmatrix/dense/matrix.js';
-import { compress } from '#hmatrix/hierarchical/compress.js';
-import type { CompressOptions } from '#hmatrix/hierarchical/options.js';
+import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
+import type { CompressOptions } from '#hmatrix/hierarchical/from-entries/options.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { relativeError } from '../support.js';

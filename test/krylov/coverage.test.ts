@@ -4,8 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
-import { compress } from '#hmatrix/hierarchical/compress.js';
-import { factor } from '#hmatrix/hierarchical/factor.js';
+import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
+import { factor } from '#hmatrix/hierarchical/factor/factor.js';
 import { spectralDensity } from '#hmatrix/krylov/spectral-density.js';
 import { logDeterminant, stochasticLanczosQuadrature } from '#hmatrix/krylov/stochastic-lanczos-quadrature.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';

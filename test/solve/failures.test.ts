@@ -1,10 +1,10 @@
 /** Systems that a solve cannot solve, or hardly: small networks, singular and slightly indefinite matrices, entries of any size, what rounding leaves, float32. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { setTimeout as wait } from 'node:timers/promises';
-import { gaussNewton } from '#hmatrix/curvature/gauss-newton.js';
+import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import { squaredNorm, view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
-import { compress } from '#hmatrix/hierarchical/compress.js';
-import { factor } from '#hmatrix/hierarchical/factor.js';
+import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
+import { factor } from '#hmatrix/hierarchical/factor/factor.js';
 import { LOSSES } from '#hmatrix/network/loss.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';

@@ -1,14 +1,14 @@
 /** solve: residuals that are true, one and many right-hand sides, hierarchical matrices of every format, outcomes and errors, the same bits on every team. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AbortedError, NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
-import { gaussNewton } from '#hmatrix/curvature/gauss-newton.js';
+import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import { block, view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
-import { compress } from '#hmatrix/hierarchical/compress.js';
+import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import { Team } from '#hmatrix/parallel/team.js';
-import { makePreconditioner } from '#hmatrix/solve/make-preconditioner.js';
-import type { PreconditionerName } from '#hmatrix/solve/preconditioner.js';
+import { makePreconditioner } from '#hmatrix/solve/preconditioners/make.js';
+import type { PreconditionerName } from '#hmatrix/solve/preconditioners/preconditioner.js';
 import { solve, type SolveOptions } from '#hmatrix/solve/solve.js';
 import { entryOperator } from '#hmatrix/source/entry-operator.js';
 import { gaussianSource, randomMatrix, relativeError } from '../support.js';

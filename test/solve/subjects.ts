@@ -1,12 +1,12 @@
 /** Matrices that solves are tested on: a kernel seen through entries, and the Gauss–Newton matrix of a small network; dense copies of both. */
 import { subjectOf } from '#hmatrix/approximation/subject.js';
-import { gaussNewton } from '#hmatrix/curvature/gauss-newton.js';
+import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import type { Blas } from '#hmatrix/dense/blas.js';
 import { copyInto, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import type { Team } from '#hmatrix/parallel/team.js';
-import type { PreconditionerName, PreconditionerOptions, Subject } from '#hmatrix/solve/preconditioner.js';
+import type { PreconditionerName, PreconditionerOptions, Subject } from '#hmatrix/solve/preconditioners/preconditioner.js';
 import { digitModel } from '../curvature/autoencoder.js';
 import { denseOf as denseOfSource, gaussianSource } from '../support.js';
 

@@ -1,0 +1,217 @@
+/**
+ * Gauss–Newton Hessians as hierarchical matrices in the Kronecker eigenbasis. Layer 5.
+ *
+ *   G ≈ Q·H̃·Qᵀ + complement,   Q = blockdiag_ℓ(U_Γℓ ⊗ U_Aℓ)
+ *
+ * K-FAC (J. Martens, R. Grosse, ICML 2015, arXiv 1503.05671) says that a layer's block is nearly A ⊗ Γ, so in the eigenvectors of A and Γ it is nearly diagonal, and EKFAC keeps that
+ * diagonal. What they drop (all that couples layers, and the rest of each block) is there too, but gathered in few places: H's entries are large where both directions of
+ * the inputs have large eigenvalues. So H̃ keeps leaves' diagonal blocks and the off-diagonal blocks of largest norm, dense, in a hierarchical matrix whose far blocks have rank zero:
+ * near blocks are chosen by norm instead of by neighbours (C. Chen et al., SIMAX 42(1), 2021, arXiv 1910.12184, compress in the weights' own coordinates).
+ * The norm of everything left out is known, so the error is exact.
+ */
+import { throwIfAborted } from '../../core/context.js';
+import { MemoryError, NonFiniteError, OptionError } from '../../core/errors.js';
+import type { KeysOf } from '../../core/known-options.js';
+import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
+import { squaredNorm } from '../../dense/matrix.js';
+import { assemble } from '../../hierarchical/from-entries/evaluate-blocks.js';
+import { layOut, type Layout } from '../../hierarchical/matrix/layout.js';
+import { HierarchicalMatrix } from '../../hierarchical/matrix/hierarchical-matrix.js';
+import { memoryUse } from '../../hierarchical/matrix/memory.js';
+import { allowedError } from '../../hierarchical/matrix/tolerance-limits.js';
+import { availableMemory } from '../../io/machine.js';
+import { checkModel, type Model } from '../../network/model.js';
+import { runOnce } from '../../parallel/run-once.js';
+import { independentTasks } from '../../parallel/task-graph.js';
+import type { TeamControl } from '../../parallel/team-control.js';
+import { mostInLeaf } from '../../tree/cluster-tree.js';
+import type { InteractionLists } from '../../tree/interaction-lists.js';
+import { KroneckerHierarchicalMatrix } from './matrix.js';
+import { cellTraces, principalPlan } from './principal-choice.js';
+import { fillRotatedBlocks } from './fill-blocks.js';
+import { makeCells, type Cells } from './cells.js';
+import { BlockChooser, type Choice, type Goal } from './choice.js';
+import { cellEnergies, tablesOf, type RotatedTables } from './energies.js';
+import { basisCost, blockLists, keptBasis, rotatedTree, usedVectors, type RotatedTree, type UsedVectors } from './layout.js';
+import { rotatedModelBytes, rotateModel, type RotatedModel } from './model.js';
+
+export interface KroneckerHierarchicalOptions {
+  /** Bytes that may be held for the product, all arrays counted, as a share of 8N². Either this or a tolerance. */
+  readonly share?: number;
+  /** ‖G − G̃‖_F/‖G‖_F to reach with as few bytes as possible. Default 1e-3, where no share is given. */
+  readonly tolerance?: number;
+  /** Indices in a leaf, about. Default 32. */
+  readonly leafSize?: number;
+  /**
+   * 'positive-definite': G̃ ≽ 0 by construction, from principal submatrices of the rotated Hessian alone (principal-choice.ts says which, and within what interval the eigenvalues of
+   * (G̃ + λI)⁻¹(G + λI) lie); no pass over all entries is made, and the error is not known. With a share, by default
+   * 0.02 or, of small networks, twice what the basis takes; the form that `factorKronecker` factors.
+   */
+  readonly preserve?: 'positive-definite';
+  /** Bytes that the compression may use; default: what the system says is free. */
+  readonly memoryLimit?: number;
+}
+export const KRONECKER_HIERARCHICAL_KEYS: KeysOf<KroneckerHierarchicalOptions> = {
+  share: true, tolerance: true, leafSize: true, preserve: true, memoryLimit: true,
+};
+
+/** Most cells: their energies take 8 bytes a pair. */
+const MOST_CELLS = 6000;
+/** Most cells that are chosen by their diagonal entries, and the share of memory they get by default. */
+const MOST_PRINCIPAL_CELLS = 200_000;
+const PRINCIPAL_SHARE = 0.02;
+
+/**
+ * G of the model, N × N, at a given share of the dense matrix's memory or to a given error. Cost: about n·N_H² flops for N_H rotated indices (N_H = N at most; under squared errors of
+ * linear outputs the last layer has min(outputs, inputs)·width of them), a quarter to a half of that by symmetry, as GEMM; in memory the rotated activations and errors
+ * (rotatedModelBytes) and 8·(cells)². In float64; deterministic, the same bits for any team. Throws OptionError (also for a share that not even the
+ * basis fits in, with the least that would do), ShapeError, NonFiniteError, MemoryError, AbortedError, WorkerError.
+ */
+export async function kroneckerHierarchical(model: Model, options: KroneckerHierarchicalOptions, control: TeamControl): Promise<KroneckerHierarchicalMatrix> {
+  checkModel(model);
+  const resolved = resolve(options);
+  throwIfAborted(control.signal);
+  if (resolved.preserve) return positiveSemidefinite(model, resolved, control);
+  const { share, tolerance, leafSize, memoryLimit } = resolved;
+  const start = performance.now();
+  const { team } = control;
+  const rotated = rotateModel(model, team.blas, memoryLimit);
+  throwIfAborted(control.signal);
+  const measured = performance.now();
+  const tables = tablesOf(rotated);
+  const indices = rotated.layers.reduce((sum, { directions, units }) => sum + directions * units, 0);
+  const cells = makeCells(rotated.layers, Math.max(leafSize / 2, indices / MOST_CELLS));
+  requireMemory(rotatedModelBytes(model) + 8 * cells.count ** 2, memoryLimit);
+  const energies = await cellEnergies(tables, cells, control);
+  let energy = rotated.complement === null ? 0 : squaredNorm(rotated.complement.inputGram) * rotated.complement.outputs;
+  for (const e of energies) energy += e;
+  if (!Number.isFinite(energy)) throw new NonFiniteError(`The squared norm of this Gauss–Newton Hessian overflows (${energy}): the parameters or the data are too large; scale them.`, { energy });
+  const chosen = performance.now();
+  const size = model.network.parameters;
+  const plan = planWithin(rotated, cells, energies, leafSize, size, share === undefined ? { kind: 'energy', energy: tolerance ** 2 * energy } : { kind: 'bytes', bytes: share * 8 * size ** 2 });
+  const filled = performance.now();
+  if (plan !== null) requireMemory(rotatedModelBytes(model) + 8 * cells.count ** 2 + 8 * plan.layout.elements.total, memoryLimit);
+  const core = plan === null ? null : await fillCore(tables, plan, tolerance, Math.sqrt(energy), start, control);
+  const end = performance.now();
+  const tree = plan?.layout.tree;
+  const error = energy > 0 ? Math.sqrt((plan?.choice.dropped ?? 0) / energy) : 0;
+  return new KroneckerHierarchicalMatrix(keptBasis(rotated, plan?.used ?? usedVectors(rotated, cells, new Uint8Array(cells.count))), core, size, {
+    size, rotatedSize: indices, keptSize: tree === undefined ? 0 : tree.size - tree.begin[0], leaves: tree === undefined ? 0 : 2 ** tree.depth, leafSize: tree === undefined ? 0 : mostInLeaf(tree), blocks: plan?.choice.blocks.length ?? 0,
+    norm: Math.sqrt(energy), error, ...(share === undefined ? { met: error <= allowedError(tolerance, 'f64', size) } : {}),
+    seconds: { rotate: (measured - start) / 1000, energies: (chosen - measured) / 1000, choose: (filled - chosen) / 1000, fill: (end - filled) / 1000, total: (end - start) / 1000 },
+  }, team);
+}
+
+/** G̃ from principal submatrices of H; all of the basis is kept. */
+async function positiveSemidefinite(model: Model, { share, leafSize, memoryLimit }: Resolved, control: TeamControl): Promise<KroneckerHierarchicalMatrix> {
+  const start = performance.now();
+  const { team } = control;
+  const rotated = rotateModel(model, team.blas, memoryLimit);
+  throwIfAborted(control.signal);
+  const measured = performance.now();
+  const tables = tablesOf(rotated);
+  const size = model.network.parameters;
+  const indices = rotated.layers.reduce((sum, { directions, units }) => sum + directions * units, 0);
+  const cells = makeCells(rotated.layers, Math.max(1, indices / MOST_PRINCIPAL_CELLS));
+  const traces = cellTraces(tables, cells);
+  if (!traces.every(Number.isFinite)) throw new NonFiniteError('The diagonal of this Gauss–Newton Hessian overflows: the parameters or the data are too large; scale them.');
+  const used = usedVectors(rotated, cells, new Uint8Array(cells.count).fill(1));
+  const fixed = basisCost(rotated, used).bytes + (rotated.complement?.inputGram.data.byteLength ?? 0);
+  const dense = 8 * size ** 2;
+  // The basis of a small network alone is more than the usual share: it does not pay off in memory, and still makes a
+  // preconditioner.
+  const most = share === undefined ? Math.max(PRINCIPAL_SHARE * dense, 2 * fixed) : share * dense;
+  const plan = principalPlan(rotated, cells, traces, used, leafSize, most - fixed);
+  const bytes = fixed + (plan?.bytes ?? 0);
+  if (share !== undefined && bytes > most)
+    throw new OptionError(
+      `A share of ${share} cannot hold even the basis and the diagonal blocks; the least share here is ${bytes / dense}.`,
+      { least: bytes / dense },
+    );
+  if (plan !== null) requireMemory(rotatedModelBytes(model) + 8 * plan.layout.elements.total, memoryLimit);
+  const chosen = performance.now();
+  const core = plan === null ? null : await fillCore(tables, plan, 0, Number.NaN, start, control);
+  const end = performance.now();
+  const tree = plan?.layout.tree;
+  return new KroneckerHierarchicalMatrix(keptBasis(rotated, used), core, size, {
+    size, rotatedSize: indices, keptSize: tree === undefined ? 0 : tree.size - tree.begin[0], leaves: tree === undefined ? 0 : 2 ** tree.depth, leafSize: tree === undefined ? 0 : mostInLeaf(tree), blocks: plan?.blocks ?? 0,
+    norm: Number.NaN, error: Number.NaN, principal: { size: plan?.principal ?? 0, traceOutside: plan?.traceOutside ?? 0 },
+    seconds: { rotate: (measured - start) / 1000, energies: 0, choose: (chosen - measured) / 1000, fill: (end - chosen) / 1000, total: (end - start) / 1000 },
+  }, team);
+}
+
+/** The hierarchical matrix over the rotated indices with the blocks that were laid out. */
+async function fillCore(tables: RotatedTables, { layout, lists, tree: { layerAt, directionAt, unitAt } }: Pick<Plan, 'layout' | 'lists' | 'tree'>, tolerance: number, norm: number, start: number, control: TeamControl): Promise<HierarchicalMatrix> {
+  const { team } = control;
+  const began = performance.now();
+  const values = sharedFloat64(layout.elements.total);
+  await runOnce('fill blocks', fillRotatedBlocks, { tables, tree: layout.tree, lists, offsets: layout.offsets, values, layerAt, directionAt, unitAt }, independentTasks(2 ** layout.tree.depth), control);
+  return new HierarchicalMatrix(assemble(layout, lists, values, 'fmm'), layout.elements, {
+    size: layout.tree.size, format: 'fmm', leafSize: mostInLeaf(layout.tree), maxRank: 0, tolerance, neighbors: 0, budget: lists.budgetUsed, budgetUsed: lists.budgetUsed, distance: 'kronecker', dtype: 'f64', seed: 0,
+    workers: team.workers, blas: team.blas.description, recall: 1, resampled: 0, missed: 0, norm, met: true, seen: 0, limits: [],
+    seconds: { neighbors: 0, tree: 0, skeletonization: 0, fill: (performance.now() - began) / 1000, compress: (performance.now() - start) / 1000 },
+  }, team);
+}
+
+interface Resolved { readonly share: number | undefined; readonly tolerance: number; readonly leafSize: number; readonly memoryLimit: number; readonly preserve: boolean }
+
+function resolve(options: KroneckerHierarchicalOptions): Resolved {
+  const { share, tolerance = 1e-3, leafSize = 32, memoryLimit = availableMemory(), preserve } = options;
+  if (preserve !== undefined && preserve !== 'positive-definite') throw new OptionError(`preserve must be 'positive-definite', not "${String(preserve)}".`, { preserve });
+  if (preserve !== undefined && options.tolerance !== undefined) throw new OptionError('With preserve goes a share: the error of principal submatrices is not known before it is measured.', { tolerance });
+  if (share !== undefined && options.tolerance !== undefined) throw new OptionError('Give a share of the memory or a tolerance, not both.', { share, tolerance });
+  if (share !== undefined && !(share > 0)) throw new OptionError(`share must be a number above 0: the bytes to hold, over those of the dense matrix; not ${share}.`, { share });
+  if (!(tolerance >= 0 && tolerance < 1)) throw new OptionError(`tolerance must lie in [0, 1), not ${tolerance}.`, { tolerance });
+  if (!Number.isInteger(leafSize) || leafSize < 1 || leafSize > 4096) throw new OptionError(`leafSize must be a whole number from 1 to 4096, not ${leafSize}.`, { leafSize });
+  if (!(memoryLimit > 0)) throw new OptionError(`memoryLimit must be a positive number of bytes, not ${memoryLimit}.`, { memoryLimit });
+  return { share, tolerance, leafSize, memoryLimit, preserve: preserve !== undefined };
+}
+
+function requireMemory(needed: number, limit: number): void {
+  if (needed <= limit) return;
+  throw new MemoryError(`The compression needs up to ${Math.ceil(needed / 2 ** 20)} MB; memoryLimit is ${Math.ceil(limit / 2 ** 20)} MB. Raise it, take fewer samples or a smaller share, or choose larger leaves.`, { needed, limit });
+}
+
+interface Plan {
+  readonly choice: Choice;
+  readonly used: readonly UsedVectors[];
+  readonly tree: RotatedTree;
+  readonly lists: InteractionLists;
+  readonly layout: Layout;
+  readonly bytes: number;
+}
+
+/** A choice that keeps to the goal with the bytes it really takes; null where H has no indices. Throws OptionError where none does. */
+function planWithin(rotated: RotatedModel, cells: Cells, energies: Float64Array, leafSize: number, size: number, goal: Goal): Plan | null {
+  const { complement } = rotated;
+  const fixed = complement === null ? 0 : complement.inputGram.data.byteLength;
+  const dense = 8 * size ** 2;
+  const tooSmall = (least: number): never => {
+    throw new OptionError(`A share of ${(goal as { bytes: number }).bytes / dense} cannot hold even the basis and the diagonal blocks; the least share here is ${least / dense}.`, { least: least / dense });
+  };
+  if (cells.count === 0) {
+    const least = fixed + basisCost(rotated, usedVectors(rotated, cells, new Uint8Array(0))).bytes;
+    if (goal.kind === 'bytes' && least > goal.bytes) tooSmall(least);
+    return null;
+  }
+  const chooser = new BlockChooser(cells, energies, { fixed, basis: (kept) => basisCost(rotated, usedVectors(rotated, cells, kept)) }, leafSize);
+  let target = goal;
+  for (let attempt = 0; ; attempt++) {
+    const { choice, met } = chooser.choose(target);
+    const plan = planOf(rotated, cells, choice, fixed);
+    if (goal.kind === 'energy' || plan.bytes <= goal.bytes) return plan;
+    if (!met) return tooSmall(plan.bytes);
+    // A smaller target may lead to another choice, whose far lists are longer: reductions grow from attempt to attempt.
+    target = { kind: 'bytes', bytes: (target as { bytes: number }).bytes - (1 + attempt) * (plan.bytes - goal.bytes) };
+  }
+}
+
+function planOf(rotated: RotatedModel, cells: Cells, choice: Choice, fixed: number): Plan {
+  const used = usedVectors(rotated, cells, choice.kept);
+  const tree = rotatedTree(rotated, cells, choice, used);
+  const lists = blockLists(tree.tree, choice);
+  const nodes = tree.tree.begin.length;
+  const layout = layOut(tree.tree, lists, { maxRank: 0, ranks: sharedInt32(nodes), choice: sharedInt32(0), skeletons: sharedInt32(0) }, true);
+  const data = assemble(layout, lists, new Float64Array(0), 'fmm');
+  return { choice, used, tree, lists, layout, bytes: fixed + basisCost(rotated, used).bytes + memoryUse(data, layout.elements).bytes };
+}

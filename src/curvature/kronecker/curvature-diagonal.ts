@@ -1,0 +1,83 @@
+/**
+ * The diagonal of the Gauss–Newton matrix from the data itself, read once, batch by batch. Layer 5.
+ * diag(ℓ, p, q) = (1/n) Σ_i ā_{ℓ−1,i}(q)² ‖Δ_{ℓ,i}(:, p)‖² with Δ_ℓ the backpropagated columns of S (Q = S Sᵀ): one GEMM a layer of the squared
+ * inputs with the squared norms of the units' errors, which come from layer-gram-walk.ts in the form that is cheapest at each layer.
+ */
+import type { KeysOf } from '../../core/known-options.js';
+import type { Blas } from '../../dense/blas.js';
+import type { Matrix } from '../../dense/matrix.js';
+import { layerWeights } from '../../network/network.js';
+import type { Model } from '../../network/model.js';
+import { diagonalOperator } from '../../operator/diagonal-operator.js';
+import type { LinearOperator } from '../../operator/linear-operator.js';
+import { walkErrorGrams } from './layer-gram-walk.js';
+import { columnsOf, diagonalSquares, type DenseGrams } from './layer-grams.js';
+import { eachPass, openWalk } from './factors.js';
+
+export interface DiagonalOptions {
+  readonly blas: Blas;
+  /** Samples read at a time. Default: up to 1024, fewer for wide networks. */
+  readonly batchSize?: number;
+}
+export const DIAGONAL_KEYS: KeysOf<DiagonalOptions> = { blas: true, batchSize: true };
+
+export interface CurvatureDiagonal extends LinearOperator {
+  /** diag G, N numbers. */
+  readonly values: Float64Array;
+  readonly bytes: number;
+}
+
+/**
+ * diag(G) as an operator, exact up to rounding of about n·eps of each entry: all terms are nonnegative. In double precision whatever the model's;
+ * N numbers, and the memory of a batch while it is made: n is not limited. ≈ 2nN flops after the errors' norms, which for squared errors of linear outputs cost
+ * little and else up to 2nrN. Throws ShapeError, OptionError, NonFiniteError.
+ */
+export function curvatureDiagonal(model: Model, { blas, batchSize }: DiagonalOptions): CurvatureDiagonal {
+  const walk = openWalk(model, { blas, ...(batchSize === undefined ? {} : { batchSize }) });
+  const { network } = model;
+  const { grams, scratch, inputWeight } = walk;
+  const values = new Float64Array(network.parameters);
+  eachPass(walk, (pass, firstSample) => {
+    walkErrorGrams(grams, pass, firstSample, (ℓ, errors, first, count) => {
+      const layer = network.layers[ℓ];
+      const { width, outputs } = layer;
+      const norms = scratch.matrix('unit norms', outputs, count);
+      if (errors.form === 'uniform' || errors.form === 'diagonal') diagonalSquares(errors, norms);
+      else denseDiagonals(errors, norms);
+      const a = columnsOf(pass.inputs[ℓ], first, count);
+      const squares = scratch.matrix('squared inputs', width, count);
+      for (let k = 0; k < width * count; k++) squares.data[k] = a.data[a.offset + k] ** 2;
+      blas.gemm('N', 'T', inputWeight, squares, norms, 1, layerWeights(layer, values));
+    }, blas, scratch);
+  });
+  return { ...diagonalOperator(values), values, bytes: values.byteLength };
+}
+
+/** norms (d × count, contiguous from 0) ← diag M_i. */
+function denseDiagonals(grams: DenseGrams, norms: Matrix): void {
+  const { data: out, rows: d, cols: count } = norms;
+  switch (grams.form) {
+    case 'softmax': {
+      // φ′²p(1 − p): roots = φ′√p.
+      const { roots, softmax: { complements } } = grams;
+      for (let k = 0; k < d * count; k++) out[k] = roots.data[roots.offset + k] ** 2 * complements.data[complements.offset + k];
+      return;
+    }
+    case 'shared': {
+      const { gram, slopes } = grams;
+      for (let i = 0, k = 0; i < count; i++) for (let p = 0; p < d; p++, k++) out[k] = gram.data[gram.offset + p * (gram.ld + 1)] * (slopes === null ? 1 : slopes.data[slopes.offset + k] ** 2);
+      return;
+    }
+    case 'columns': {
+      const { columns, each } = grams;
+      out.fill(0, 0, d * count);
+      for (let j = 0, k = columns.offset; j < count * each; j++) {
+        const to = Math.floor(j / each) * d;
+        for (let p = to; p < to + d; p++, k++) out[p] += columns.data[k] ** 2;
+      }
+      return;
+    }
+    case 'grams':
+      for (let i = 0, k = 0; i < count; i++) for (let p = 0; p < d; p++, k++) out[k] = grams.grams.data[grams.grams.offset + k * d + p];
+  }
+}

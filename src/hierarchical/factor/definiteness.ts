@@ -1,0 +1,56 @@
+/**
+ * Is a compressed matrix positive definite, and if not, which shift makes it so? Layer 5.
+ */
+import { NotPositiveDefiniteError } from '../../core/errors.js';
+import type { KeysOf } from '../../core/known-options.js';
+import { extremeEigenvalues, type RitzValue } from '../../krylov/lanczos.js';
+import type { TeamControl } from '../../parallel/team-control.js';
+import { factor, isFactorable } from './factor.js';
+import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
+
+/** Units of rounding of ‖K̃‖ below which an eigenvalue counts as zero: the search for a shift begins at 64. */
+const ROUNDING = 1024;
+
+export interface DefinitenessOptions {
+  /** Relative tolerance of λ_min by Lanczos, and most products for it. Defaults 1e-4 and 200. */
+  readonly tolerance?: number;
+  readonly maxIterations?: number;
+  readonly seed?: number;
+}
+export const DEFINITENESS_KEYS: KeysOf<DefinitenessOptions> = { tolerance: true, maxIterations: true, seed: true };
+
+export interface DefinitenessCertificate {
+  /**
+   * λ_min(K̃) by Lanczos: a Rayleigh quotient, so λ_min ≤ value for certain, and some eigenvalue lies within the bound of it; that it is the smallest is likely (the start is random), not certain.
+   */
+  readonly smallest: RitzValue;
+  /**
+   * positive: K̃ less a shift of the size of rounding (1024·eps·‖K̃‖) has a Cholesky factorization, which proves λ_min > 0. indefinite: a Rayleigh quotient is negative beyond rounding, or factorizations break down up to a
+   * shift beyond it. semidefinite: Cholesky works at 0 or at a shift of the size of rounding, and λ_min is zero as far as can be told: at 0 rounding alone decides whether it breaks down.
+   * undecided: the format has no direct factorization ('fmm'), and no negative Rayleigh quotient was found.
+   */
+  readonly definite: 'positive' | 'semidefinite' | 'indefinite' | 'undecided';
+  /** λ ≥ 0 that makes K̃ + λI positive definite: 0 where it is already; proved by a factorization where `proved`, else −(value − bound). Undefined where none was found. */
+  readonly suggestedShift: number | undefined;
+  readonly proved: boolean;
+}
+
+/** Looks for λ_min(K̃) and for the smallest shift. Cost: `maxIterations` products, and for 'hss' and 'hodlr' a factorization, some thirty where K̃ is indefinite. Throws OptionError, MemoryError, AbortedError. */
+export async function certifyDefiniteness(matrix: HierarchicalMatrix, { tolerance = 1e-4, maxIterations = 200, seed = 0 }: DefinitenessOptions, control: TeamControl): Promise<DefinitenessCertificate> {
+  const { smallest, largest } = await extremeEigenvalues(matrix, { blas: control.team.blas, tolerance, maxIterations, seed }, control);
+  const rounding = ROUNDING * (matrix.data.dtype === 'f64' ? 2 ** -52 : 2 ** -23) * Math.max(Math.abs(smallest.value), Math.abs(largest.value));
+  if (matrix.data.format === 'fmm') {
+    return { smallest, definite: smallest.value < -rounding ? 'indefinite' : 'undecided', suggestedShift: Math.max(0, smallest.bound - smallest.value), proved: false };
+  }
+  try {
+    (await factor(matrix, { shift: 0 }, control)).release();
+    const positive = smallest.value > rounding && (await isFactorable(matrix, -rounding, control));
+    return { smallest, definite: positive ? 'positive' : 'semidefinite', suggestedShift: 0, proved: true };
+  } catch (error) {
+    if (!(error instanceof NotPositiveDefiniteError)) throw error;
+    const shift = error.data['suggestedShift'];
+    const suggestedShift = typeof shift === 'number' ? shift : undefined;
+    const indefinite = smallest.value < -rounding || suggestedShift === undefined || suggestedShift > rounding;
+    return { smallest, definite: indefinite ? 'indefinite' : 'semidefinite', suggestedShift, proved: suggestedShift !== undefined };
+  }
+}

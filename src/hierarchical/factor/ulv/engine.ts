@@ -1,0 +1,116 @@
+/**
+ * The ULV factorization of an HSS matrix as a factorization engine. Layer 5.
+ */
+import { firstOfLevel, leftChild, levelOf } from '../../../core/indices.js';
+import { sharedFloat32, sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
+import type { FloatArray, Precision } from '../../../dense/matrix.js';
+import type { PhaseKernel } from '../../../parallel/kernel.js';
+import { runOnce } from '../../../parallel/run-once.js';
+import { taskGraph, upwardTasks } from '../../../parallel/task-graph.js';
+import type { TeamControl } from '../../../parallel/team-control.js';
+import { isolatedOf } from '../../../tree/cluster-tree.js';
+import { firstLeaf, nodesOf, type HierarchicalData } from '../../matrix/data.js';
+import type { Breakdown, FactorEngine, Inertia } from '../engine.js';
+import type { PassArguments, PassVectors } from '../pass.js';
+import { taskNodes } from '../tree.js';
+import { eliminate, type UlvFactors } from './eliminate.js';
+import { invertSelected } from './inverse.js';
+import { ulvPassTask, type UlvPassState } from './pass.js';
+import { basisIn, planUlv } from './plan.js';
+
+const allocate = (precision: Precision, length: number): FloatArray => (precision === 'f64' ? sharedFloat64(length) : sharedFloat32(length));
+
+/** Bytes that factoring allocates. Throws OptionError where the matrix is not HSS. */
+export function ulvFactorBytes(data: HierarchicalData, precision: Precision): number {
+  const { factorLength, slotLength } = planUlv(data, precision);
+  return (precision === 'f64' ? 8 : 4) * (factorLength + slotLength);
+}
+
+export class UlvEngine implements FactorEngine {
+  readonly precision: Precision;
+  readonly indefinite: boolean;
+  readonly bytes: number;
+  readonly passTask = ulvPassTask as PhaseKernel<never, PassArguments>;
+  readonly #factors: UlvFactors;
+  /** Schur complements, kept from the second factorization on: fresh memory costs as much as a fifth of it. */
+  #schur: FloatArray | undefined;
+  #factored = false;
+
+  /** Throws OptionError where the matrix is not HSS. */
+  constructor(data: HierarchicalData, precision: Precision, indefinite: boolean) {
+    const plan = planUlv(data, precision);
+    const { basis, basisBegin, copied } = basisIn(data, precision, (length) => allocate(precision, length));
+    const nodes = nodesOf(data.tree);
+    this.precision = precision;
+    this.indefinite = indefinite;
+    this.#factors = {
+      data, plan, basis, basisBegin, factors: allocate(precision, plan.factorLength), signs: allocate(precision, indefinite ? data.tree.size : 0),
+      logs: sharedFloat64(nodes), status: sharedInt32(nodes), shift: sharedFloat64(1),
+    };
+    const { factors, signs, logs, status } = this.#factors;
+    const arrays = [factors, signs, logs, status, plan.begin, plan.factorBegin, plan.slotBegin, plan.pairOf, ...(copied ? [basis, basisBegin] : [])];
+    this.bytes = arrays.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  }
+
+  get logdet(): number {
+    const { logs, shift, data: { tree } } = this.#factors;
+    const isolated = isolatedOf(tree);
+    return logs.reduce((sum, log) => sum + log, isolated > 0 ? isolated * Math.log(Math.abs(shift[0])) : 0);
+  }
+
+  get inertia(): Inertia {
+    const { signs, shift, data: { tree } } = this.#factors;
+    const isolated = isolatedOf(tree);
+    let negative = shift[0] < 0 ? isolated : 0;
+    for (let i = isolated; i < signs.length; i++) if (signs[i] < 0) negative++;
+    return { positive: tree.size - negative, negative };
+  }
+
+  async refactor(shift: number, control: TeamControl): Promise<Breakdown | undefined> {
+    const { data: { tree }, plan, status } = this.#factors;
+    const isolated = isolatedOf(tree);
+    this.#factors.shift[0] = shift;
+    if (isolated > 0 && (shift === 0 || (shift < 0 && !this.indefinite))) return { node: 0, level: 0, pivot: 0, index: tree.order[0] };
+    const schur = this.#schur ?? allocate(this.precision, plan.slotLength);
+    // Who factors twice will do so again.
+    if (this.#factored) this.#schur = schur;
+    this.#factored = true;
+    await runOnce('factor', eliminate, { ...this.#factors, schur }, upwardTasks(taskNodes(tree)), control);
+    // The deepest, leftmost failure: which nodes fail does not depend on the team.
+    for (let level = tree.depth; level >= 0; level--) {
+      for (let ν = firstOfLevel(level); ν < firstOfLevel(level + 1); ν++) if (status[ν] > 0) return this.#breakdown(ν);
+    }
+    return undefined;
+  }
+
+  passState(vectors: PassVectors): UlvPassState {
+    const skeletons = allocate(this.precision, vectors.width * this.#factors.data.skeletons.indices.length);
+    return { ...this.#factors, ...vectors, skeletons };
+  }
+
+  async diagonalOfInverse(control: TeamControl): Promise<Float64Array> {
+    const { data: { tree }, plan, shift } = this.#factors;
+    const out = sharedFloat64(tree.size);
+    for (let position = 0; position < isolatedOf(tree); position++) out[tree.order[position]] = 1 / shift[0];
+    const nodes = taskNodes(tree);
+    const edges: number[] = [];
+    for (let ν = 1; ν < nodes; ν++) edges.push((ν - 1) >> 1, ν);
+    const state = { ...this.#factors, inverse: allocate(this.precision, plan.slotLength), out };
+    await runOnce('selected inversion', invertSelected, state, taskGraph(nodes, edges), control);
+    return out;
+  }
+
+  #breakdown(ν: number): Breakdown {
+    const { data: { tree, skeletons: { begin, indices, picked } }, status } = this.#factors;
+    const pivot = status[ν];
+    let index: number;
+    if (ν >= firstLeaf(tree)) {
+      index = tree.order[tree.begin[ν] + begin[ν + 1] - begin[ν] + pivot - 1];
+    } else {
+      const l = leftChild(ν);
+      const left = begin[l + 1] - begin[l] - picked[l];
+      index = pivot <= left ? indices[begin[l] + picked[l] + pivot - 1] : indices[begin[l + 1] + picked[l + 1] + pivot - 1 - left];
+    }
+    return { node: ν, level: levelOf(ν), pivot, index };
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * ULV factorization of an HSS matrix: what is eliminated where, and where its factors stand. Layer 5.
+ * Depends on ranks alone: made once, kept for every shift.
+ */
+import { leftChild, levelOf, rightChild } from '../../../core/indices.js';
+import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
+import type { Precision } from '../../../dense/matrix.js';
+import { isolatedOf, type ClusterTree } from '../../../tree/cluster-tree.js';
+import { firstLeaf, leavesOf, nodesOf, type HierarchicalData } from '../../matrix/data.js';
+import { siblingPairs } from '../tree.js';
+import { basisRows } from '../../matrix/layout.js';
+
+export interface UlvPlan {
+  readonly precision: Precision;
+  /**
+   * Node ν eliminates variables begin[ν] … begin[ν + 1]: its redundant candidates (at a leaf, indices; at an inner node, its children's skeletons, the left one's first;
+   * at the root all). Every index is eliminated once; the first variables are the isolated indices.
+   */
+  readonly begin: Int32Array;
+  /** L (R × R, R = variables eliminated at ν), then V (R × rank), from factorBegin[ν]. */
+  readonly factorBegin: Float64Array;
+  readonly factorLength: number;
+  /** Schur complements: node ν's stands in the slot of its leftmost leaf, from which its parent's then replaces it. */
+  readonly slotBegin: Float64Array;
+  readonly slotLength: number;
+  /** Far pair of a left child and its sibling. */
+  readonly pairOf: Int32Array;
+  /** Largest R and rank of a node, for scratch. */
+  readonly mostEliminated: number;
+  readonly mostRank: number;
+  /** Flops of one factorization by Cholesky. */
+  readonly flops: number;
+}
+
+/** Number of the leaf furthest left below node ν. */
+export const leftmostLeaf = ({ depth }: ClusterTree, ν: number): number => (ν + 1) * 2 ** (depth - levelOf(ν)) - 2 ** depth;
+
+/** Throws OptionError where the matrix is not HSS: near blocks off the diagonal, or far pairs other than siblings. */
+export function planUlv(data: HierarchicalData, precision: Precision): UlvPlan {
+  const { tree, skeletons } = data;
+  const pairOf = siblingPairs(data);
+  const nodes = nodesOf(tree);
+  const leaf0 = firstLeaf(tree);
+  const rank = (ν: number): number => skeletons.begin[ν + 1] - skeletons.begin[ν];
+  const begin = sharedInt32(nodes + 1);
+  const factorBegin = sharedFloat64(nodes);
+  const slots = new Float64Array(leavesOf(tree));
+  begin[0] = isolatedOf(tree);
+  let mostEliminated = 0;
+  let mostRank = 0;
+  let flops = 0;
+  for (let ν = 0; ν < nodes; ν++) {
+    const candidates = ν < leaf0 ? rank(leftChild(ν)) + rank(rightChild(ν)) : tree.end[ν] - tree.begin[ν];
+    const k = rank(ν);
+    const r = candidates - k;
+    begin[ν + 1] = begin[ν] + r;
+    mostEliminated = Math.max(mostEliminated, r);
+    mostRank = Math.max(mostRank, k);
+    flops += r ** 3 / 3 + 4 * r * r * k + 3 * r * k * k - r * r * k;
+    const leaf = leftmostLeaf(tree, ν);
+    slots[leaf] = Math.max(slots[leaf], k * k);
+  }
+  // Leaves first, then level by level: the order of the upward pass.
+  let factorLength = 0;
+  for (let level = tree.depth; level >= 0; level--) {
+    for (let ν = 2 ** level - 1; ν < 2 ** (level + 1) - 1; ν++) {
+      const r = begin[ν + 1] - begin[ν];
+      factorBegin[ν] = factorLength;
+      factorLength += r * (r + rank(ν));
+    }
+  }
+  const slotBegin = sharedFloat64(slots.length);
+  let slotLength = 0;
+  slots.forEach((length, leaf) => {
+    slotBegin[leaf] = slotLength;
+    slotLength += length;
+  });
+  return { precision, begin, factorBegin, factorLength, slotBegin, slotLength, pairOf, mostEliminated, mostRank, flops };
+}
+
+/** The stored interpolations in the factor's precision: the matrix's own where they agree, else a copy. */
+export function basisIn(data: HierarchicalData, precision: Precision, allocate: (length: number) => Float64Array | Float32Array): { basis: Float64Array | Float32Array; basisBegin: Float64Array; copied: boolean } {
+  const { tree, skeletons, offsets, values } = data;
+  if (data.dtype === precision) return { basis: values, basisBegin: offsets.basis, copied: false };
+  const nodes = nodesOf(tree);
+  const length = (ν: number): number => basisRows(tree, skeletons, true, ν) * (skeletons.begin[ν + 1] - skeletons.begin[ν]);
+  const basisBegin = sharedFloat64(nodes);
+  let total = 0;
+  for (let ν = 0; ν < nodes; ν++) {
+    basisBegin[ν] = total;
+    total += length(ν);
+  }
+  const basis = allocate(total);
+  for (let ν = 0; ν < nodes; ν++) basis.set(values.subarray(offsets.basis[ν], offsets.basis[ν] + length(ν)), basisBegin[ν]);
+  return { basis, basisBegin, copied: true };
+}

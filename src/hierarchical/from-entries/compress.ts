@@ -1,0 +1,201 @@
+/**
+ * From a matrix source to a hierarchical matrix: neighbours, tree, lists, skeletons, blocks. Layer 5.
+ */
+import { throwIfAborted } from '../../core/context.js';
+import { NonFiniteError, ShapeError } from '../../core/errors.js';
+import { leftChild, parentOf, rightChild } from '../../core/indices.js';
+import { sharedFloat32, sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
+import { availableMemory } from '../../io/machine.js';
+import type { PhaseKernel } from '../../parallel/kernel.js';
+import { independentTasks, upwardTasks, type TaskGraph } from '../../parallel/task-graph.js';
+import type { TeamControl } from '../../parallel/team-control.js';
+import type { EntrySource } from '../../source/entry-source.js';
+import { sourceState } from '../../source/share-source.js';
+import { scaledSource, unitFactor } from '../../source/unit-source.js';
+import { validateSource } from '../../source/validate.js';
+import { buildClusterTree } from '../../tree/build.js';
+import type { ClusterTree } from '../../tree/cluster-tree.js';
+import type { InteractionLists } from '../../tree/interaction-lists.js';
+import { interactionLists } from '../../tree/lists.js';
+import { findNeighbors, type Neighbors } from '../../tree/neighbors.js';
+import { checkTree } from '../matrix/check-data.js';
+import { columnsError } from '../measure/columns-error.js';
+import { firstLeaf, leavesOf, nodesOf } from '../matrix/data.js';
+import { assemble, fillBlock, fillTasks, type FillState } from './evaluate-blocks.js';
+import { layOut, type Layout } from '../matrix/layout.js';
+import { HierarchicalMatrix, type CompressionReport } from '../matrix/hierarchical-matrix.js';
+import { estimateCompression, interpolationLimit, requireMemory } from '../matrix/memory.js';
+import { estimateNorm } from '../measure/norm-estimate.js';
+import { resolveOptions, type CompressOptions, type ResolvedOptions } from './options.js';
+import { basisLevels, skeletonizeNode, type SkeletonState } from './skeletonize.js';
+import { allowedError, isRounding, limitsOfMatrix, limitsOfNodes } from '../matrix/tolerance-limits.js';
+import { findZeroCoupling } from './zero-couplings.js';
+
+/**
+ * Compresses a symmetric positive semidefinite matrix seen through its entries:
+ *
+ *   K̃ = blockdiag(K_αα) + near blocks + Σ over far pairs of P_αᵀ K(α̃, β̃) P_β and its transpose,
+ *
+ * N × N, with ‖K − K̃‖_F ≤ tolerance·‖K‖_F as far as `maxRank` allows: `report.met` says whether it was met, as far as was seen, and `report.limits` what was hit
+ * (measure it: `HierarchicalMatrix.estimateError`).
+ * Cost: O(N log N) entries and flops for fixed rank. The same seed gives the same bits for any number of workers.
+ * Throws OptionError, the errors of `validateSource`, MemoryError (before allocating), AbortedError, WorkerError.
+ * Source: C. Yu, J. Levitt, S. Reiz, G. Biros, SC17, arXiv 1707.00164; the departures are stated in skeletonize.ts and lists.ts.
+ */
+export async function compress(source: EntrySource, options: CompressOptions, control: TeamControl): Promise<HierarchicalMatrix> {
+  const resolved = resolveOptions(options);
+  const start = performance.now();
+  throwIfAborted(control.signal);
+  const entries = validateSource(source, resolved.seed);
+  // What is decided by squares is decided on a matrix whose squares stay in range; what is stored is K's own.
+  const factor = unitFactor(entries.reduce((most, d) => Math.max(most, d), 0));
+  const diagonal = factor === 1 ? entries : entries.map((d) => factor * d);
+  return compressScaled(scaledSource(source, factor), diagonal, factor, resolved, start, control);
+}
+
+/** K̃ from factor·K, `source`, and its diagonal. */
+async function compressScaled(
+  source: EntrySource, diagonal: Float64Array, factor: number, resolved: ResolvedOptions, start: number, control: TeamControl,
+): Promise<HierarchicalMatrix> {
+  const { distance, seed } = resolved;
+
+  const searched = performance.now();
+  const neighbors = await findNeighbors(source, distance, { neighbors: resolved.neighbors, seed }, control);
+  const grown = performance.now();
+  if (resolved.tree !== undefined) requireTree(resolved.tree, source.size);
+  const tree = resolved.tree ?? await buildClusterTree(source, distance, { leafSize: resolved.leafSize, seed }, control);
+  const lists = interactionLists(tree, neighbors, { budget: resolved.budget });
+  const listed = performance.now();
+  const needed = neededBases(tree, lists);
+  requireMemory(estimateCompression(tree, lists, needed, resolved, control.team.workers), resolved.memoryLimit ?? availableMemory());
+
+  const normSquared = await estimateNorm(source, diagonal, seed, control);
+  const skeletons = await skeletonize(source, resolved, tree, lists, neighbors, needed, normSquared, control);
+  const skeletonized = performance.now();
+  const nested = resolved.format !== 'hodlr';
+  const zero = await findZeros(source, lists, skeletons, control);
+  const layout = layOut(tree, lists, skeletons, nested, zero);
+  const data = await fill(source, resolved, tree, lists, layout, skeletons, zero, 1 / factor, control);
+  const filled = performance.now();
+
+  const share = (ν: number): number => skeletons.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]);
+  const nodes = Array.from({ length: nodesOf(tree) }, (_, ν) => ν);
+  const missed = nodes.filter((ν) => skeletons.missed[ν] > share(ν));
+  const draft: Omit<CompressionReport, 'met' | 'seen' | 'limits'> = {
+    size: source.size, format: resolved.format, leafSize: resolved.leafSize, maxRank: resolved.maxRank, tolerance: resolved.tolerance,
+    neighbors: neighbors.count, budget: resolved.budget, budgetUsed: lists.budgetUsed, distance: resolved.tree === undefined ? distance : 'given', dtype: resolved.dtype, seed,
+    workers: sourceState(source).solo ? 1 : control.team.workers, blas: control.team.blas.description,
+    recall: neighbors.recall,
+    seconds: {
+      neighbors: (grown - searched) / 1000, tree: (listed - grown) / 1000, skeletonization: (skeletonized - listed) / 1000,
+      fill: (filled - skeletonized) / 1000, compress: (filled - start) / 1000,
+    },
+    resampled: nodes.filter((ν) => skeletons.attempts[ν] > 1).length,
+    missed: missed.length,
+    norm: Math.sqrt(normSquared) / factor,
+    ...(resolved.preserve ? { preserve: 'positive-definite' as const } : {}),
+  };
+  // Every error of a node stands in a block and in its transpose.
+  const verified = normSquared > 0 ? Math.sqrt((2 * nodes.reduce((sum, ν) => sum + skeletons.missed[ν], 0)) / normSquared) : 0;
+  const unmeasured = new HierarchicalMatrix(data, layout.elements, {} as CompressionReport, control.team);
+  const compared = columnsError(scaledSource(source, 1 / factor), unmeasured, seed, control).finally(() => { unmeasured.release(); });
+  const seen = Math.max(verified, await compared);
+  // Norms are within range, so that only an entry makes it NaN.
+  if (Number.isNaN(seen)) throw new NonFiniteError('An entry of the matrix is not finite, in a block that no row was sampled from: mend the source.');
+  const met = seen <= allowedError(resolved.tolerance, resolved.dtype, source.size);
+  const limits = met ? [] : [
+    ...limitsOfNodes(missed.map((node) => ({ node, rank: skeletons.ranks[node] })), resolved.maxRank, resolved.preserve ? 'preserve' : 'rows'), ...limitsOfMatrix(draft),
+  ];
+  // What columns show and nodes do not, the sampled rows did not show; or it is rounding.
+  if (!met && limits.length === 0) limits.push({ limit: isRounding(seen, resolved.dtype) ? 'dtype' : 'rows' });
+  const report: CompressionReport = { ...draft, met, seen, limits, seconds: { ...draft.seconds, compress: (performance.now() - start) / 1000 } };
+  return new HierarchicalMatrix(data, layout.elements, report, control.team);
+}
+
+/** Throws ShapeError unless the caller's tree is a cluster tree over the source's indices. */
+function requireTree(tree: ClusterTree, size: number): void {
+  checkTree(tree, (what) => { throw new ShapeError(`The tree given is no cluster tree: ${what}.`, { size }); });
+  if (tree.size !== size) throw new ShapeError(`The tree has ${tree.size} indices, the source ${size}.`, { tree: tree.size, size });
+}
+
+/** 1 for every node that stands in a far pair or below one that does: those need a basis. */
+function neededBases(tree: ClusterTree, lists: InteractionLists): Int32Array {
+  const needed = sharedInt32(nodesOf(tree));
+  for (const ν of lists.far) needed[ν] = 1;
+  for (let ν = 1; ν < needed.length; ν++) needed[ν] |= needed[parentOf(ν)];
+  return needed;
+}
+
+async function skeletonize(
+  source: EntrySource, options: ResolvedOptions, tree: ClusterTree, lists: InteractionLists, neighbors: Neighbors, needed: Int32Array, normSquared: number, control: TeamControl,
+): Promise<SkeletonState> {
+  const nodes = nodesOf(tree);
+  const { maxRank, leafSize, seed, tolerance } = options;
+  const { handle, modules, solo } = sourceState(source);
+  const slotBegin = sharedFloat64(nodes);
+  let slots = 0;
+  for (let ν = 0; ν < nodes; ν++) {
+    slotBegin[ν] = slots;
+    const size = tree.end[ν] - tree.begin[ν];
+    if (needed[ν] !== 0) slots += interpolationLimit(ν >= firstLeaf(tree) ? size : candidates(tree, ν, maxRank), maxRank);
+  }
+  const state: SkeletonState = {
+    source: handle, tree, leafOf: leafNumbers(tree), neighbors: neighbors.indices, neighborCount: neighbors.count, nearBegin: lists.nearBegin, near: lists.near,
+    maxRank, leafSize, seed, needed, preserve: options.preserve ? options.dtype : undefined,
+    thresholdPerIndex: (tolerance * tolerance * normSquared) / (2 * basisLevels(needed) * tree.size),
+    ranks: sharedInt32(nodes), choice: sharedInt32(nodes * maxRank), skeletons: sharedInt32(nodes * maxRank), amplification: sharedFloat64(nodes * maxRank),
+    slotBegin, slots: sharedFloat64(slots), missed: sharedFloat64(nodes), attempts: sharedInt32(nodes),
+  };
+  await runOnce('skeletonize', skeletonizeNode, state, { modules, solo }, upwardTasks(nodes), control);
+  return state;
+}
+
+/** 1 for each far pair whose coupling is zero. */
+async function findZeros(source: EntrySource, { far }: InteractionLists, { maxRank, ranks, skeletons }: SkeletonState, control: TeamControl): Promise<Int32Array> {
+  const { handle, modules, solo } = sourceState(source);
+  const zero = sharedInt32(far.length / 2);
+  await runOnce('find zeros', findZeroCoupling, { source: handle, far, maxRank, ranks, skeletons, zero }, { modules, solo }, independentTasks(zero.length), control);
+  return zero;
+}
+
+/** One phase over a state of its own, which the team lets go of afterwards. */
+async function runOnce<S>(phase: string, kernel: PhaseKernel<S>, state: S, sharing: { readonly modules: readonly string[]; readonly solo: boolean }, graph: TaskGraph, control: TeamControl): Promise<void> {
+  const shared = await control.team.share(state, sharing);
+  try {
+    await control.team.run(phase, kernel, shared, graph, undefined, control);
+  } finally {
+    control.team.release(shared);
+  }
+}
+
+/** Most candidate columns of an inner node: its children's skeletons. */
+function candidates(tree: ClusterTree, ν: number, maxRank: number): number {
+  return [leftChild(ν), rightChild(ν)].reduce((sum, child) => sum + Math.min(maxRank, tree.end[child] - tree.begin[child]), 0);
+}
+
+/** The leaf number of each index; 2^depth for isolated indices. */
+function leafNumbers(tree: ClusterTree): Int32Array {
+  const leafOf = sharedInt32(tree.size).fill(leavesOf(tree));
+  for (let leaf = 0; leaf < leavesOf(tree); leaf++) {
+    const ν = firstLeaf(tree) + leaf;
+    for (let p = tree.begin[ν]; p < tree.end[ν]; p++) leafOf[tree.order[p]] = leaf;
+  }
+  return leafOf;
+}
+
+async function fill(
+  source: EntrySource, options: ResolvedOptions, tree: ClusterTree, lists: InteractionLists, layout: Layout,
+  found: SkeletonState, zero: Int32Array, factor: number, control: TeamControl,
+): Promise<HierarchicalMatrix['data']> {
+  const nested = options.format !== 'hodlr';
+  const values = options.dtype === 'f64' ? sharedFloat64(layout.elements.total) : sharedFloat32(layout.elements.total);
+  const { modules, solo } = sourceState(source);
+  const tasks = fillTasks(layout, lists, nested, zero);
+  const state: FillState = {
+    source: found.source, tree: layout.tree, sampledTree: tree, lists, skeletons: layout.skeletons, offsets: layout.offsets, values, pivotOf: layout.pivotOf, nested,
+    maxRank: options.maxRank, leafSize: options.leafSize, seed: options.seed, attempts: found.attempts, slotBegin: found.slotBegin, slots: found.slots,
+    leafOf: found.leafOf, neighbors: found.neighbors, neighborCount: found.neighborCount, nearBegin: lists.nearBegin, near: lists.near, tasks, factor,
+  };
+  await runOnce('evaluate blocks', fillBlock, state, { modules, solo }, independentTasks(tasks.length / 3), control);
+  return assemble(layout, lists, values, options.format);
+}

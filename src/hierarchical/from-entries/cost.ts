@@ -1,0 +1,39 @@
+/**
+ * What a compression from entries will cost, before it is done: beside hierarchical/from-products/cost.ts, for callers that choose between entries and products. Layer 5.
+ */
+import type { ClusterTree } from '../../tree/cluster-tree.js';
+import { firstLeaf, nodesOf } from '../matrix/data.js';
+import { firstSample, FRESH_ROWS } from './skeletonize.js';
+
+export interface EntriesCost {
+  /** Entries that are evaluated, and blocks that they are asked in. */
+  readonly entries: number;
+  readonly blocks: number;
+  /** Flops besides the entries': Gram matrices of samples and their factorization. */
+  readonly flops: number;
+}
+
+/** Predicts `compress` on this tree with nested bases, no neighbours, every node at its maximal rank, and none resampled. */
+export function entriesCost(tree: ClusterTree, maxRank: number): EntriesCost {
+  const all = tree.end[0] - tree.begin[0];
+  let entries = 0;
+  let blocks = 0;
+  let flops = 0;
+  for (let ν = 0; ν < nodesOf(tree); ν++) {
+    const size = tree.end[ν] - tree.begin[ν];
+    const leaf = ν >= firstLeaf(tree);
+    if (leaf) {
+      entries += size * size;
+      blocks++;
+    }
+    if (ν === 0) continue;
+    const rank = Math.min(maxRank, size);
+    const columns = leaf ? size : Math.min(2 * maxRank, size);
+    const rows = Math.min(firstSample(columns), all - size);
+    // The sample, fresh rows, and half of the coupling with the sibling.
+    entries += (rows + FRESH_ROWS) * columns + (rank * rank) / 2;
+    blocks += 2.5;
+    flops += rows * columns * columns + 2 * columns * rank * rank + 2 * FRESH_ROWS * rank * columns;
+  }
+  return { entries, blocks, flops };
+}

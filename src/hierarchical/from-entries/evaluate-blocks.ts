@@ -1,0 +1,137 @@
+/**
+ * Evaluating and packing the blocks of a hierarchical matrix, one task per block (or panel of a large one). Layer 5.
+ */
+import { levelOf } from '../../core/indices.js';
+import { sharedInt32 } from '../../core/shared-array.js';
+import { copyInto, view, type FloatArray } from '../../dense/matrix.js';
+import { phaseKernel, type WorkerContext } from '../../parallel/kernel.js';
+import type { EntrySource } from '../../source/entry-source.js';
+import { openHandle, type SourceHandle } from '../../source/share-source.js';
+import type { InteractionLists } from '../../tree/interaction-lists.js';
+import { BasisFit, FIT_PANEL, type BasisFitState } from './basis-fit.js';
+import { diagonalOrder, firstLeaf, leavesOf, nodesOf, type HierarchicalData } from '../matrix/data.js';
+import { requireFiniteValues } from '../matrix/finite-values.js';
+import { basisRows, type Layout } from '../matrix/layout.js';
+
+export interface FillState extends BasisFitState {
+  readonly source: SourceHandle;
+  readonly lists: InteractionLists;
+  readonly pivotOf: Int32Array;
+  readonly nested: boolean;
+  readonly slotBegin: Float64Array;
+  readonly slots: Float64Array;
+  /** What is stored is this times the source's entries: a power of two. */
+  readonly factor: number;
+  /** Three words a task: kind, and two numbers that say which block. */
+  readonly tasks: Int32Array;
+}
+
+const PACK = 0;
+const FIT = 1;
+const COUPLING = 2;
+const NEAR = 3;
+const DIAGONAL = 4;
+
+/** The tasks that fill everything laid out, but for couplings that are zero: new memory holds zeros. */
+export function fillTasks(layout: Layout, lists: InteractionLists, nested: boolean, zero: Int32Array): Int32Array {
+  const tasks: number[] = [];
+  const { tree, skeletons } = layout;
+  const leaves = leavesOf(tree);
+  for (let ν = nodesOf(tree) - 1; ν > 0; ν--) {
+    if (skeletons.begin[ν + 1] === skeletons.begin[ν]) continue;
+    if (nested || ν >= firstLeaf(tree)) tasks.push(PACK, ν, 0);
+    else for (let p = tree.begin[ν]; p < tree.end[ν]; p += FIT_PANEL) tasks.push(FIT, ν, p);
+  }
+  for (let f = 0; f < lists.far.length / 2; f++) if (zero[f] === 0) tasks.push(COUPLING, f, 0);
+  for (let α = 0; α < leaves; α++) for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++) if (lists.near[e] > α) tasks.push(NEAR, α, e);
+  for (let leaf = 0; leaf < leaves; leaf++) tasks.push(DIAGONAL, leaf, 0);
+  const shared = sharedInt32(tasks.length);
+  shared.set(tasks);
+  return shared;
+}
+
+class BlockFiller {
+  readonly #state: FillState;
+  readonly #source: EntrySource;
+  readonly #context: WorkerContext;
+  readonly #direct: boolean;
+  readonly #scratch: Float64Array;
+  #fit: BasisFit | undefined;
+
+  constructor(state: FillState, context: WorkerContext) {
+    this.#state = state;
+    this.#context = context;
+    this.#source = openHandle(state.source, context);
+    this.#direct = state.values instanceof Float64Array;
+    const order = Math.max(state.leafSize, state.maxRank);
+    this.#scratch = new Float64Array(order * order);
+  }
+
+  run(kind: number, a: number, b: number): void {
+    const { tree, lists, skeletons, offsets } = this.#state;
+    const leaf0 = firstLeaf(tree);
+    const skeleton = (ν: number): Int32Array => skeletons.indices.subarray(skeletons.begin[ν], skeletons.begin[ν + 1]);
+    const members = (ν: number): Int32Array => tree.order.subarray(tree.begin[ν], tree.end[ν]);
+    if (kind === PACK) this.#pack(a);
+    else if (kind === FIT) this.#fitPanel(a, b);
+    else if (kind === COUPLING) this.#evaluate(skeleton(lists.far[2 * a]), skeleton(lists.far[2 * a + 1]), offsets.coupling[a]);
+    else if (kind === NEAR) this.#evaluate(members(leaf0 + a), members(leaf0 + lists.near[b]), offsets.near[b]);
+    else this.#fillDiagonal(a, members(leaf0 + a));
+  }
+
+  /** values[offset …] ← factor·K(I, J), rounded if they are float32. */
+  #evaluate(rows: Int32Array, cols: Int32Array, offset: number): void {
+    const { values, factor } = this.#state;
+    const out = view(values, offset, rows.length, cols.length);
+    const exact = this.#direct ? out : view(this.#scratch, 0, rows.length, cols.length);
+    const m = rows.length;
+    this.#source.entries(rows, cols, exact);
+    if (factor !== 1) for (let i = exact.offset; i < exact.offset + m * cols.length; i++) exact.data[i] *= factor;
+    if (!this.#direct) copyInto(out, exact);
+    requireFiniteValues(values, offset, m * cols.length, () => 'block to be stored', (i) => `entry (${rows[i % m]}, ${cols[Math.floor(i / m)]})`);
+  }
+
+  /** Tᵀ from its slot, columns from pivot order to apply order. */
+  #pack(ν: number): void {
+    const { tree, skeletons, nested, offsets, values, pivotOf, slotBegin, slots } = this.#state;
+    const first = skeletons.begin[ν];
+    const rank = skeletons.begin[ν + 1] - first;
+    const rows = basisRows(tree, skeletons, nested, ν);
+    for (let j = 0; j < rank; j++) {
+      const from = slotBegin[ν] + pivotOf[first + j] * rows;
+      values.set(slots.subarray(from, from + rows), offsets.basis[ν] + j * rows);
+    }
+    requireFiniteValues(values, offsets.basis[ν], rows * rank, () => `basis of node ${ν} (level ${levelOf(ν)})`);
+  }
+
+  #fillDiagonal(leaf: number, members: Int32Array): void {
+    const { tree, offsets, values, factor } = this.#state;
+    const pair = leaf >> 1;
+    const m = diagonalOrder(tree, pair);
+    const n = members.length;
+    this.#source.entries(members, members, view(this.#scratch, 0, n, n));
+    const upper = (leaf & 1) === 1;
+    const begin = offsets.diagonal[pair] + (upper ? m : 0);
+    for (let j = 0; j < n; j++) {
+      const [first, end] = upper ? [0, j + 1] : [j, n];
+      for (let i = first; i < end; i++) values[begin + i + j * m] = factor * this.#scratch[i + j * n];
+      requireFiniteValues(values, begin + first + j * m, end - first, () => 'block to be stored', (i) => `entry (${members[first + i]}, ${members[j]})`);
+    }
+  }
+
+  #fitPanel(ν: number, position: number): void {
+    this.#fit ??= new BasisFit(this.#state, this.#source, this.#context.blas);
+    this.#fit.run(ν, position);
+  }
+}
+
+/** Runs task t of the list: one block. */
+export const fillBlock = phaseKernel<FillState>(import.meta.url, 'fillBlock', (state, context) => {
+  const filler = new BlockFiller(state, context);
+  return (task) => filler.run(state.tasks[3 * task], state.tasks[3 * task + 1], state.tasks[3 * task + 2]);
+});
+
+/** The matrix a filled layout makes. */
+export function assemble(layout: Layout, lists: InteractionLists, values: FloatArray, format: HierarchicalData['format']): HierarchicalData {
+  return { format, dtype: values instanceof Float64Array ? 'f64' : 'f32', tree: layout.tree, lists, skeletons: layout.skeletons, offsets: layout.offsets, values };
+}

@@ -1,0 +1,216 @@
+/**
+ * The hierarchical matrix: what `compress` returns. Layer 5.
+ */
+import { OptionError, ShapeError } from '../../core/errors.js';
+import { sharedFloat64 } from '../../core/shared-array.js';
+import { asVectors, checkView, copyInto, transposeHint, view, zeros, type Matrix, type Vectors } from '../../dense/matrix.js';
+import type { LinearOperator } from '../../operator/linear-operator.js';
+import { trustClass } from '../../operator/self-check.js';
+import type { TaskGraph } from '../../parallel/task-graph.js';
+import type { Shared, Team } from '../../parallel/team.js';
+import { requireControl, type RunControl } from '../../core/context.js';
+import { requireKnownOptions } from '../../core/known-options.js';
+import { requireSource, type EntrySource } from '../../source/entry-source.js';
+import { applyGraph, applyState, applyTask, CHUNK, type ApplyState } from './apply.js';
+import { diagonalOrder, firstLeaf, leavesOf, type HierarchicalData } from './data.js';
+import { ERROR_KEYS, estimateError, type ErrorOptions } from '../measure/error-estimate.js';
+import type { ErrorEstimate } from '../measure/error-interval.js';
+import type { Layout } from './layout.js';
+import { memoryUse, type MemoryUse } from './memory.js';
+import type { ProductsReport } from './products-report.js';
+import { ranksByLevel, type LevelRanks } from './ranks.js';
+import type { ToleranceLimit } from './tolerance-limits.js';
+
+/** What a compression did and took; kept with the matrix and its file. */
+export interface CompressionReport {
+  readonly size: number;
+  readonly format: string;
+  readonly leafSize: number;
+  readonly maxRank: number;
+  readonly tolerance: number;
+  readonly neighbors: number;
+  readonly budget: number;
+  /** Share of the matrix that near blocks hold. */
+  readonly budgetUsed: number;
+  readonly distance: string;
+  readonly dtype: string;
+  readonly seed: number;
+  readonly workers: number;
+  readonly blas: string;
+  /** Recall of the neighbours on a sample, and iterations of the search. */
+  readonly recall: number;
+  readonly seconds: { readonly neighbors: number; readonly tree: number; readonly skeletonization: number; readonly fill: number; readonly compress: number };
+  /** Nodes that were resampled, and nodes whose fresh rows still missed their share of the tolerance. */
+  readonly resampled: number;
+  readonly missed: number;
+  /** Estimate of ‖K‖_F from the sample that scaled the tolerance. */
+  readonly norm: number;
+  /**
+   * Whether the asked tolerance was met, as far as the compression saw: the verified errors of all nodes together, and some columns of K̃ compared with those of K (hierarchical/from-entries/compress.ts); from products, random
+   * vectors that nothing was fitted to. Undefined in files that were written before it was recorded.
+   */
+  readonly met: boolean | undefined;
+  /** The largest of these relative errors. An estimate; `estimateError` measures. NaN where `met` is undefined. */
+  readonly seen: number;
+  /** What kept K̃ from the tolerance; empty where it was met (tolerance-limits.ts). */
+  readonly limits: readonly ToleranceLimit[];
+  /** There where K̃ is positive semidefinite by construction (hierarchical/from-entries/definite-interpolation.ts). */
+  readonly preserve?: 'positive-definite';
+  /** There where the matrix was compressed from products alone (hierarchical/from-products/compress.ts): then there were no neighbours and no distance, and the tree was given. */
+  readonly products?: ProductsReport;
+}
+
+/** Most products have few vectors: their workspace is a quarter of the widest. */
+const workspaceWidth = (vectors: number): number => (vectors <= CHUNK / 4 ? CHUNK / 4 : CHUNK);
+
+/** What workers hold for matrices that nobody holds any more is let go of; `release` does it at once. */
+const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
+
+/** Symmetric K̃ ≈ K over a team; products in O(N log N) or less. Nothing in it changes after it is made. */
+export class HierarchicalMatrix implements LinearOperator {
+  readonly rows: number;
+  readonly cols: number;
+  readonly symmetric = true;
+  readonly data: HierarchicalData;
+  readonly elements: Layout['elements'];
+  readonly report: CompressionReport;
+  readonly #team: Team;
+  #product: { shared: Shared<ApplyState>; graph: TaskGraph } | undefined;
+  #staging: { x: Float64Array; out: Float64Array } | undefined;
+  #released = false;
+
+  constructor(data: HierarchicalData, elements: Layout['elements'], report: CompressionReport, team: Team) {
+    this.rows = data.tree.size;
+    this.cols = data.tree.size;
+    this.data = data;
+    this.elements = elements;
+    this.report = report;
+    this.#team = team;
+  }
+
+  get size(): number { return this.rows; }
+
+  /**
+   * Y = K̃·X for X of size N × p; returns `out` or a new matrix of X's precision. Cost ≈ 2p·(stored elements of diagonal, basis, near and coupling, each
+   * but the diagonal used twice) flops. An array of N numbers is one vector. Throws ShapeError where the sizes do not fit.
+   */
+  apply(vectors: Vectors, out?: Matrix): Matrix {
+    const x = asVectors(vectors, 'x');
+    if (x.rows !== this.cols) throw new ShapeError(`x has ${x.rows} rows; this matrix is ${this.rows} × ${this.cols}.${transposeHint(x, this.cols)}`, { rows: x.rows, expected: this.cols });
+    const y = out ?? zeros(this.rows, x.cols, x.data instanceof Float64Array ? 'f64' : 'f32');
+    checkView(y, 'out');
+    if (y.rows !== this.rows || y.cols !== x.cols) throw new ShapeError(`out is ${y.rows} × ${y.cols}; the product is ${this.rows} × ${x.cols}.`, { rows: y.rows, cols: y.cols });
+    this.applyUnchecked(y, x, 1, 0);
+    return y;
+  }
+
+  /** out ← α·K̃·X + β·out, shapes taken on trust. */
+  applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
+    const { shared, graph } = this.#prepare(x.cols);
+    for (let first = 0; first < x.cols; first += CHUNK) {
+      const p = Math.min(CHUNK, x.cols - first);
+      const xs = this.#sharedInput(view(x.data, x.offset + first * x.ld, x.rows, p, x.ld));
+      const target = view(out.data, out.offset + first * out.ld, out.rows, p, out.ld);
+      const direct = out.data.buffer instanceof SharedArrayBuffer && out.data.buffer !== x.data.buffer;
+      const ys = direct ? target : view(this.#stage(p).out, 0, this.rows, p);
+      if (!direct && beta !== 0) copyInto(ys, target);
+      this.#team.runSync(applyTask, shared, graph, { x: xs, out: ys, alpha, beta });
+      if (!direct) copyInto(target, ys);
+    }
+  }
+
+  /** All N² entries; for small matrices and tests. */
+  toDense(): Matrix {
+    const n = this.rows;
+    const identity = zeros(n, Math.min(CHUNK, n));
+    const dense = zeros(n, n);
+    for (let first = 0; first < n; first += CHUNK) {
+      const p = Math.min(CHUNK, n - first);
+      for (let j = 0; j < p; j++) identity.data[first + j + j * n] = 1;
+      this.applyUnchecked(view(dense.data, first * n, n, p), view(identity.data, 0, n, p), 1, 0);
+      for (let j = 0; j < p; j++) identity.data[first + j + j * n] = 0;
+    }
+    return dense;
+  }
+
+  /** K̃(i, i), which is K(i, i) where K was seen through its entries: leaves are stored as they are. */
+  diagonal(): Float64Array {
+    const { tree, offsets, values } = this.data;
+    const out = new Float64Array(this.rows);
+    for (let leaf = 0; leaf < leavesOf(tree); leaf++) {
+      const ν = firstLeaf(tree) + leaf;
+      const m = diagonalOrder(tree, leaf >> 1);
+      let at = offsets.diagonal[leaf >> 1] + ((leaf & 1) === 1 ? m : 0);
+      for (let p = tree.begin[ν]; p < tree.end[ν]; p++, at += m + 1) out[tree.order[p]] = values[at];
+    }
+    return out;
+  }
+
+  memory(): MemoryUse { return memoryUse(this.data, this.elements); }
+
+  /** Ranks by level, the root's level first; levels without bases are left out. */
+  ranks(): LevelRanks[] {
+    return ranksByLevel(this.data.skeletons.begin);
+  }
+
+  /** Flops of a product with p vectors: 2p for each stored element each time it is used. */
+  flops(p: number): number {
+    const { basis, coupling, near } = this.elements;
+    const { tree } = this.data;
+    let diagonal = 0;
+    for (let ν = firstLeaf(tree); ν < tree.begin.length; ν++) diagonal += (tree.end[ν] - tree.begin[ν]) ** 2;
+    return 2 * p * (diagonal + 2 * (basis + coupling + near));
+  }
+
+  /** Compares K̃ with the source it came from (hierarchical/measure/error-estimate.ts). */
+  async estimateError(source: EntrySource, options: ErrorOptions = {}, control: RunControl = {}): Promise<ErrorEstimate> {
+    requireSource(source, 'estimateError');
+    requireKnownOptions(options, ERROR_KEYS, 'estimateError');
+    requireControl(control, 'estimateError');
+    if (source.size !== this.size) throw new ShapeError(`The source has ${source.size} rows, the matrix ${this.size}.`, { source: source.size, size: this.size });
+    return estimateError(source, this, options, { ...control, team: this.#team });
+  }
+
+  /** Frees what the workers hold of it; the matrix cannot multiply any more. */
+  release(): void {
+    this.#released = true;
+    this.#letGo();
+    this.#staging = undefined;
+  }
+
+  #prepare(vectors: number): { shared: Shared<ApplyState>; graph: TaskGraph } {
+    if (this.#released) throw new OptionError('The matrix was released.');
+    const width = workspaceWidth(vectors);
+    if (this.#product !== undefined && this.#product.shared.state.width >= width) return this.#product;
+    const { data } = this;
+    const state = applyState(data, width);
+    const graph = this.#product?.graph ?? applyGraph(data);
+    this.#letGo();
+    const team = this.#team;
+    const shared = team.shareNow(state);
+    abandoned.register(this, () => team.release(shared), this);
+    this.#product = { shared, graph };
+    return this.#product;
+  }
+
+  #letGo(): void {
+    if (this.#product !== undefined) this.#team.release(this.#product.shared);
+    abandoned.unregister(this);
+    this.#product = undefined;
+  }
+
+  #stage(vectors: number): { x: Float64Array; out: Float64Array } {
+    const length = this.rows * workspaceWidth(vectors);
+    if (this.#staging === undefined || this.#staging.x.length < length) this.#staging = { x: sharedFloat64(length), out: sharedFloat64(length) };
+    return this.#staging;
+  }
+
+  /** The columns themselves if workers can see them, else a copy that they can. */
+  #sharedInput(x: Matrix): Matrix {
+    if (x.data.buffer instanceof SharedArrayBuffer) return x;
+    const copy = view(this.#stage(x.cols).x, 0, x.rows, x.cols);
+    copyInto(copy, x);
+    return copy;
+  }
+}
+trustClass(HierarchicalMatrix);

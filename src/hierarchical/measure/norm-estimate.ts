@@ -1,0 +1,47 @@
+/**
+ * ‖K‖_F before anything is compressed: what relative tolerances and errors are relative to. Layer 5.
+ */
+import { RandomStream } from '../../core/random.js';
+import type { TeamControl } from '../../parallel/team-control.js';
+import type { EntrySource } from '../../source/entry-source.js';
+import { columnNorms, unitVectors } from './sampled-columns.js';
+
+const NORM_COLUMNS = 32;
+const NORM_STREAM = 0x4042;
+/**
+ * ‖K‖_F² of a positive semidefinite K: the diagonal exactly, the rest from 32 columns (all where there are no more), column j drawn with probability K_jj/trace K, one from each of 32
+ * equal shares of the trace. Entries must be of a size whose squares stay within the range (source/unit-source.ts).
+ * Since ‖K e_j‖² ≤ ‖K‖₂·K_jj no column weighs more than ‖K‖₂·trace K, however unlike the columns are.
+ */
+export async function estimateNorm(source: EntrySource, diagonal: Float64Array, seed: number, control: TeamControl): Promise<number> {
+  const { size } = source;
+  const squares = diagonal.reduce((sum, d) => sum + d * d, 0);
+  const trace = diagonal.reduce((sum, d) => sum + Math.max(0, d), 0);
+  if (trace === 0) return squares;
+  const every = size <= NORM_COLUMNS;
+  const columns = every ? Int32Array.from({ length: size }, (_, j) => j) : columnsByDiagonal(diagonal, trace, new RandomStream(seed, NORM_STREAM));
+  const phase = 'estimate norm';
+  const { exact } = await columnNorms(source, unitVectors(columns), columns.length, [], { phase }, control);
+  let outside = 0;
+  columns.forEach((j, q) => {
+    const weight = every ? 1 : trace / (NORM_COLUMNS * diagonal[j]);
+    outside += Math.max(0, exact[q] ** 2 - diagonal[j] * diagonal[j]) * weight;
+  });
+  return squares + outside;
+}
+
+/** Ascending; a column that holds more than a share of the trace may stand there more than once. */
+function columnsByDiagonal(diagonal: Float64Array, trace: number, random: RandomStream): Int32Array {
+  const columns = new Int32Array(NORM_COLUMNS);
+  let j = 0;
+  let below = 0;
+  let last = diagonal.length - 1;
+  while (!(diagonal[last] > 0)) last--;
+  for (let t = 0; t < NORM_COLUMNS; t++) {
+    const place = ((t + random.uniform()) / NORM_COLUMNS) * trace;
+    // Rounding of the sum may leave the last place beyond it.
+    while (j < last && !(below + Math.max(0, diagonal[j]) > place)) below += Math.max(0, diagonal[j++]);
+    columns[t] = j;
+  }
+  return columns;
+}

@@ -1,0 +1,204 @@
+/**
+ * Columns of K, or signed sums of a few of them, against those of its approximations: the measure behind every error
+ * this library states. Layer 5. Norms, not their squares, are summed up, so that neither entries of 1e-200 nor of
+ * 1e160 leave the range.
+ */
+import { throwIfAborted } from '../../core/context.js';
+import { sharedFloat64 } from '../../core/shared-array.js';
+import { view, type Matrix } from '../../dense/matrix.js';
+import { norm } from '../../dense/norm.js';
+import type { LinearOperator } from '../../operator/linear-operator.js';
+import { phaseKernel } from '../../parallel/kernel.js';
+import { independentTasks } from '../../parallel/task-graph.js';
+import type { TeamControl } from '../../parallel/team-control.js';
+import type { EntrySource } from '../../source/entry-source.js';
+import { openHandle, sourceState, type SourceHandle } from '../../source/share-source.js';
+
+/** Rows evaluated at a time. */
+const PANEL = 512;
+
+/**
+ * Vectors v_g = Σ_t c_t e_{j_t} of `size` columns each, those of vector g from g·size on; an index may stand there
+ * more than once.
+ */
+export interface ColumnVectors {
+  readonly columns: Int32Array;
+  readonly coefficients: Float64Array;
+  readonly size: number;
+}
+
+/** The unit vectors of columns. */
+export const unitVectors = (columns: Int32Array): ColumnVectors => ({
+  columns,
+  coefficients: new Float64Array(columns.length).fill(1),
+  size: 1,
+});
+
+interface ColumnState {
+  readonly source: SourceHandle;
+  readonly size: number;
+  /** Most vectors of a batch, and the columns of each. */
+  readonly width: number;
+  readonly group: number;
+  /** K̃·v of each vector of the batch, size × vectors, of each approximation. */
+  readonly approximations: readonly Float64Array[];
+  /**
+   * Norms of a batch, panel by panel: of each vector those of its columns of K, then those of (K − K̃)v; put together
+   * in panel order.
+   */
+  readonly partial: Float64Array;
+  /** Σ_v (unit·(K − K̃)v)_i² for each row i, of each approximation: added to. Empty where they are not wanted. */
+  readonly rows: readonly Float64Array[];
+  readonly unit: number;
+}
+
+/** Norms of K(panel, columns) and of (K − K̃)v(panel). */
+export const sumColumns = phaseKernel<
+  ColumnState,
+  { readonly columns: Int32Array; readonly coefficients: Float64Array }
+>(import.meta.url, 'sumColumns', (state, context) => {
+  const source = openHandle(state.source, context);
+  const { size, width, group, approximations, partial, rows: rowSums, unit } = state;
+  const scratch = new Float64Array(PANEL * width * group);
+  const image = new Float64Array(PANEL);
+  const difference = new Float64Array(PANEL);
+  const rows = new Int32Array(PANEL);
+  const norms = group + approximations.length;
+  return (panel, { columns, coefficients }) => {
+    const vectors = columns.length / group;
+    const first = panel * PANEL;
+    const count = Math.min(PANEL, size - first);
+    for (let i = 0; i < count; i++) rows[i] = first + i;
+    source.entries(rows.subarray(0, count), columns, view(scratch, 0, count, columns.length));
+    for (let g = 0; g < vectors; g++) {
+      const at = norms * (panel * vectors + g);
+      image.fill(0, 0, count);
+      for (let t = 0; t < group; t++) {
+        const from = (g * group + t) * count;
+        const c = coefficients[g * group + t];
+        partial[at + t] = norm(view(scratch, from, count, 1));
+        for (let i = 0; i < count; i++) image[i] += c * scratch[from + i];
+      }
+      for (let k = 0; k < approximations.length; k++) {
+        const values = approximations[k];
+        for (let i = 0, p = first + g * size; i < count; i++, p++) difference[i] = image[i] - values[p];
+        partial[at + group + k] = norm(view(difference, 0, count, 1));
+        if (rowSums.length === 0) continue;
+        const sums = rowSums[k];
+        for (let i = 0; i < count; i++) sums[first + i] += (unit * difference[i]) ** 2;
+      }
+    }
+  };
+});
+
+/** What K̃·v is computed in: `values`, size × vectors of a batch, over shared memory. */
+export interface VectorsToCompare {
+  readonly values: Float64Array;
+  readonly evaluate: (batch: ColumnVectors) => void;
+}
+
+/**
+ * Products of an operator with batches of at most `width` such vectors. `units` (rows × width, zero before and after)
+ * may serve several operators.
+ */
+export function comparing(operator: LinearOperator, units: Matrix): VectorsToCompare {
+  const { data, rows } = units;
+  const values = sharedFloat64(rows * units.cols);
+  return {
+    values,
+    evaluate: ({ columns, coefficients, size }) => {
+      const vectors = columns.length / size;
+      columns.forEach((j, t) => {
+        data[j + Math.floor(t / size) * rows] += coefficients[t];
+      });
+      operator.applyUnchecked(view(values, 0, rows, vectors), view(data, 0, rows, vectors), 1, 0);
+      columns.forEach((j, t) => {
+        data[j + Math.floor(t / size) * rows] = 0;
+      });
+    },
+  };
+}
+
+export interface ColumnNorms {
+  /** ‖K e_j‖ for each column of the vectors, in their order. */
+  readonly exact: Float64Array;
+  /** ‖(K − K̃)v‖ for each vector, of each approximation. */
+  readonly errors: readonly Float64Array[];
+}
+
+/**
+ * The norms of columns and of differences, `width` vectors at a time; K is evaluated once for all approximations.
+ * With `rows`, squares of the differences' entries times `unit` are added to them, of each approximation (shared
+ * arrays). Throws AbortedError and what the source throws.
+ */
+export async function columnNorms(
+  source: EntrySource,
+  vectors: ColumnVectors,
+  width: number,
+  approximations: readonly VectorsToCompare[],
+  {
+    rows = [],
+    unit = 1,
+    phase,
+  }: { readonly rows?: readonly Float64Array[]; readonly unit?: number; readonly phase: string },
+  control: TeamControl,
+): Promise<ColumnNorms> {
+  const { team } = control;
+  const { size: group } = vectors;
+  const count = vectors.columns.length / group;
+  const panels = Math.ceil(source.size / PANEL);
+  const graph = independentTasks(panels);
+  const { handle, modules, solo } = sourceState(source);
+  const norms = group + approximations.length;
+  const partial = sharedFloat64(norms * panels * width);
+  const exact = new Float64Array(vectors.columns.length);
+  const errors = approximations.map(() => new Float64Array(count));
+  // Shared once for all batches: every worker opens the source once.
+  const shared = await team.share<ColumnState>(
+    {
+      source: handle,
+      size: source.size,
+      width,
+      group,
+      approximations: approximations.map(({ values }) => values),
+      partial,
+      rows,
+      unit,
+    },
+    { modules, solo },
+  );
+  try {
+    for (let first = 0; first < count; first += width) {
+      throwIfAborted(control.signal);
+      const end = Math.min(count, first + width);
+      const batch: ColumnVectors = {
+        columns: vectors.columns.slice(first * group, end * group),
+        coefficients: vectors.coefficients.slice(first * group, end * group),
+        size: group,
+      };
+      for (const { evaluate } of approximations) evaluate(batch);
+      await team.run(
+        phase,
+        sumColumns,
+        shared,
+        graph,
+        { columns: batch.columns, coefficients: batch.coefficients },
+        { signal: control.signal },
+      );
+      const pieces = new Float64Array(panels);
+      const together = (at: number): number => {
+        for (let panel = 0; panel < panels; panel++) pieces[panel] = partial[norms * panel * (end - first) + at];
+        return norm(view(pieces, 0, panels, 1));
+      };
+      for (let g = first; g < end; g++) {
+        const at = norms * (g - first);
+        for (let t = 0; t < group; t++) exact[g * group + t] = together(at + t);
+        for (let k = 0; k < approximations.length; k++) errors[k][g] = together(at + group + k);
+      }
+      control.onProgress?.({ phase, done: end, total: count });
+    }
+  } finally {
+    team.release(shared);
+  }
+  return { exact, errors };
+}

@@ -1,0 +1,70 @@
+/**
+ * The inverse of blocks on the diagonal as a preconditioner: leaves of a tree, layers or units of a network. Layer 6.
+ */
+import { OptionError } from '../../core/errors.js';
+import { sharedInt32 } from '../../core/shared-array.js';
+import { blockDiagonalBytes, layerRanges, unitRanges } from '../../source/block-diagonal.js';
+import { availableMemory } from '../../io/machine.js';
+import type { Model } from '../../network/model.js';
+import type { TeamControl } from '../../parallel/team-control.js';
+import type { EntrySource } from '../../source/entry-source.js';
+import { buildClusterTree } from '../../tree/build.js';
+import type { ClusterTree } from '../../tree/cluster-tree.js';
+import { evaluateBlocks, invertBlocks, layOutBlocks, type Blocks } from './block-inverse.js';
+import type { Preconditioner, PreconditionerOptions, Subject } from './preconditioner.js';
+import { preconditionerAt } from './shifted-frame.js';
+
+const LEAF_SIZE = 256;
+/** Layers are the blocks where they take at most this share of the memory, and no more than so many bytes: their factorization takes Σ m³/3 flops. */
+const LAYERS_SHARE = 1 / 4;
+const LAYERS_BYTES = 2 ** 30;
+
+/**
+ * M = blockdiag(K(I_k, I_k) + λI)⁻¹. The blocks are the leaves of `options.tree`; else of a network its layers, or its units where layers are too large; else the leaves of a tree by distance,
+ * of at most `options.leafSize` (default 256) indices. Cost: Σ m_k² entries and Σ m_k³/3 flops. Throws OptionError without entries, MemoryError, NotPositiveDefiniteError, AbortedError.
+ */
+export async function blockJacobi({ source, model }: Subject, shift: number, options: PreconditionerOptions, control: TeamControl): Promise<Preconditioner> {
+  if (source === undefined) throw new OptionError("Preconditioner 'block-jacobi' needs entries of the matrix, and this operator has products alone: pass a source, or choose 'nystrom'.", { option: 'preconditioner', name: 'block-jacobi' });
+  const began = performance.now();
+  const { of, blocks } = await blocksOf(source, model, options, control);
+  const values = await evaluateBlocks(source, blocks, options.memoryLimit, control);
+  const compress = (performance.now() - began) / 1000;
+  return preconditionerAt({
+    name: 'block-jacobi', details: { blocks: blocks.ranges.length - 1, of }, compress,
+    invert: async (λ) => {
+      const operator = await invertBlocks(blocks, values, λ, control);
+      return { operator, bytes: operator.bytes, release: () => { operator.release(); } };
+    },
+  }, shift);
+}
+
+async function blocksOf(source: EntrySource, model: Model | undefined, options: PreconditionerOptions, control: TeamControl): Promise<{ of: string; blocks: Blocks }> {
+  const { tree, leafSize = LEAF_SIZE, seed = 0, memoryLimit = availableMemory() } = options;
+  if (tree === undefined && model !== undefined) {
+    const layers = layerRanges(model.network);
+    const whole = blockDiagonalBytes(layers) <= Math.min(LAYERS_BYTES, LAYERS_SHARE * memoryLimit);
+    return { of: whole ? 'layers' : 'units', blocks: layOutBlocks(numbered(source.size), shared(whole ? layers : unitRanges(model.network))) };
+  }
+  const given = tree ?? await buildClusterTree(source, 'auto', { leafSize: Math.max(2, leafSize), seed }, control);
+  return { of: 'leaves', blocks: layOutBlocks(given.order, leafRanges(given)) };
+}
+
+/** Each isolated index by itself, then the leaves. */
+function leafRanges({ depth, begin, end }: ClusterTree): Int32Array {
+  const ends: number[] = [0];
+  for (let i = 1; i <= begin[0]; i++) ends.push(i);
+  for (let ν = 2 ** depth - 1; ν < begin.length; ν++) ends.push(end[ν]);
+  return shared(Int32Array.from(ends));
+}
+
+function shared(values: Int32Array): Int32Array {
+  const copy = sharedInt32(values.length);
+  copy.set(values);
+  return copy;
+}
+
+function numbered(size: number): Int32Array {
+  const order = sharedInt32(size);
+  for (let i = 0; i < size; i++) order[i] = i;
+  return order;
+}
