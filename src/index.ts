@@ -1,5 +1,5 @@
 /**
- * The public names of hmatrix. Layer 8.
+ * The public names of hmatrix.
  * Functions that need workers take a team in their last argument, and share one (`closeDefaultTeam`) where none is given. Numbers may be handed over in arrays of any type,
  * options hold known keys alone, and an operator of the caller's is looked at once (operator/self-check.ts).
  */
@@ -229,7 +229,7 @@ export { readLabels, type ReadLabelsOptions } from './io/labels.js';
 
 export { APPROXIMATION_METHODS, type Approximation, type ApproximationMethod, type ApproximationOptions, type Budget } from './approximation/approximation.js';
 export type { ExactMatrix, OperatorErrorOptions } from './approximation/operator-error.js';
-export { layerRanges, unitRanges, type BlockDiagonalOperator } from './source/block-diagonal.js';
+export { type BlockDiagonalOperator } from './source/block-diagonal.js';
 export { HESSIAN_DISTANCES, type HessianDistance } from './curvature/trees/hessian-tree.js';
 export type { CompressedHessian, CompressHessianOptions } from './curvature/trees/compress-hessian.js';
 export type { CurvatureDiagonal } from './curvature/kronecker/curvature-diagonal.js';
@@ -273,11 +273,10 @@ export { saveMatrix, describeMatrixFile, type MatrixFileSummary } from './hierar
 export { HierarchicalMatrix, type CompressionReport } from './hierarchical/matrix/hierarchical-matrix.js';
 export { toleranceAdvice } from './hierarchical/matrix/tolerance-advice.js';
 export type { ToleranceLimit, ToleranceLimitKind } from './hierarchical/matrix/tolerance-limits.js';
-export type { LevelRanks } from './hierarchical/matrix/ranks.js';
-export type { CompressOptions, HierarchicalFormat } from './hierarchical/from-entries/options.js';
+export type { CompressOptions } from './hierarchical/from-entries/options.js';
 export type { ErrorOptions } from './hierarchical/measure/error-estimate.js';
 export { decide, type Decision, type ErrorEstimate } from './hierarchical/measure/error-interval.js';
-export type { MemoryUse } from './hierarchical/matrix/memory.js';
+export type { MemoryUse, LevelRanks } from './hierarchical/matrix/memory.js';
 export type { LinearOperator } from './operator/linear-operator.js';
 
 export type { EntrySource, GivenPoints, Points, SourceContext, SourceDescriptor } from './source/entry-source.js';
@@ -305,3 +304,5 @@ export { RandomStream } from './core/random.js';
 export type { AbortSignalLike, Progress, RunControl } from './core/context.js';
 export { version } from './core/version.js';
 export * from './core/errors.js';
+export type { HierarchicalFormat } from './hierarchical/matrix/format.js';
+export { layerRanges, unitRanges } from './network/ranges.js';

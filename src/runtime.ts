@@ -1,5 +1,5 @@
 /**
- * The one place that picks backend and team. Layer 8.
+ * The one place that picks backend and team.
  * Whoever passes no team of their own shares one, opened when it is first needed.
  */
 import { openBlas } from './dense/backend.js';

@@ -1,5 +1,5 @@
 /**
- * The layers of the sources: who may import whom, which package is used where, no cycles, no long files.
+ * The layers and rooms of the sources: who may import whom, which package is used where, no cycles, no long files.
  * Imports are read from the syntax tree: import and export declarations (type-only ones too), import(), import types, require().
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -26,15 +26,15 @@ const DATASETS_LAYER = 3;
 /** Parts of src that may import from datasets. */
 const DATASETS_USERS = ['cli'];
 
-/** The folders that may import a package (or a module of Node); a folder includes the folders below it. */
+/** The folders and files that may import a package (or a module of Node); a folder includes the folders below it. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   koffi: ['src/dense/system'],
   'fastest-levenshtein': ['src/core'],
   mathjs: ['src/source'],
   'csv-parse': ['src/io'], fflate: ['src/io'],
   commander: ['src/cli'], 'cli-progress': ['src/cli'], 'cli-table3': ['src/cli'],
-  // dense/system: the processor's instructions stand in /proc.
-  'node:fs': ['src/io', 'src/cli', 'src/dense/system'], 'node:stream': ['src/io'], 'node:zlib': ['src/io'],
+  // dense: the processor's instructions stand in /proc.
+  'node:fs': ['src/io', 'src/cli', 'src/dense/processor.ts'], 'node:stream': ['src/io'], 'node:zlib': ['src/io'],
   // source: the module of a source's descriptor is a URL.
   'node:path': ['src/io', 'src/cli', 'src/source'], 'node:url': ['src/source'],
   // io: a thread's number keeps the names of temporary files apart.
@@ -42,6 +42,10 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'node:module': ['src/dense/system'],
   'node:os': ['src/io', 'src/parallel', 'src/hierarchical'],
 };
+/** Rooms that only the folder they stand in uses. */
+const PRIVATE_ROOMS = [
+  'src/dense/portable', 'src/dense/system', 'src/hierarchical/factor/ulv', 'src/hierarchical/factor/hodlr', 'src/hierarchical/from-products/hss', 'src/hierarchical/from-products/hodlr',
+];
 const MOST_LINES = 500;
 
 interface Import { readonly from: string; readonly specifier: string; readonly typeOnly: boolean }
@@ -168,11 +172,27 @@ describe('the architecture', () => {
     expect(findCycle(graph(between.filter(([from, to]) => from !== to)))).toBeUndefined();
   });
 
+  it('has_no_cycles_of_rooms_within_a_folder', () => {
+    const folders = new Set(sources.map((path) => dirname(path)));
+    for (const folder of [...folders].filter((path) => path !== 'src')) {
+      const room = (path: string): string | undefined => (path.startsWith(`${folder}/`) ? /^([^/]+)\//.exec(path.slice(folder.length + 1))?.[1] : undefined);
+      const between = inner.map(({ from, to }) => [room(from), room(to)] as const)
+        .filter((pair): pair is readonly [string, string] => pair[0] !== undefined && pair[1] !== undefined && pair[0] !== pair[1]);
+      expect(findCycle(graph(between)), folder).toBeUndefined();
+    }
+  });
+
+  it('keeps_private_rooms_to_the_folder_they_stand_in', () => {
+    expect(PRIVATE_ROOMS.filter((room) => !sources.some((path) => path.startsWith(`${room}/`)))).toEqual([]);
+    const trespassing = PRIVATE_ROOMS.flatMap((room) => inner.filter(({ from, to }) => to.startsWith(`${room}/`) && !from.startsWith(`${dirname(room)}/`)).map(({ from, to }) => `${from} imports ${to}`));
+    expect(trespassing).toEqual([]);
+  });
+
   it('uses_each_package_only_where_it_belongs', () => {
     const misplaced = imports.filter(({ specifier }) => !isRelative(specifier)).flatMap(({ from, specifier }) => {
       const folders = PACKAGES[packageOf(specifier)];
       if (folders === undefined) return [`${from} imports ${specifier}, which has no place yet`];
-      return folders.some((folder) => from.startsWith(`${folder}/`)) ? [] : [`${from} imports ${specifier}, which belongs to ${folders.join(', ')}`];
+      return folders.some((folder) => from === folder || from.startsWith(`${folder}/`)) ? [] : [`${from} imports ${specifier}, which belongs to ${folders.join(', ')}`];
     });
     expect(misplaced).toEqual([]);
   });
@@ -202,10 +222,8 @@ describe('the files', () => {
     expect(all.filter((path) => marks.test(read(path)))).toEqual([]);
   });
 
-  it('begin_with_a_header_and_name_their_layer_in_src', () => {
+  it('begin_with_a_header', () => {
     const header = (path: string): string => /^(?:#![^\n]*\n)?\s*(\/\*\*[\s\S]*?\*\/|\/\*\*.*\*\/)/.exec(read(path))?.[1] ?? '';
     expect(all.filter((path) => !path.startsWith('test/') && header(path) === '')).toEqual([]);
-    const unlayered = sources.filter((path) => !path.includes('/assembly/') && !path.endsWith('.d.ts') && header(path).match(/Layer (\d)/)?.[1] !== String(layerOf(path)));
-    expect(unlayered).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 /**
- * One call for every way to approximate a symmetric matrix within a budget of memory. Layer 6.
+ * One call for every way to approximate a symmetric matrix within a budget of memory.
  */
 import { throwIfAborted } from '../core/context.js';
 import { OptionError, ShapeError } from '../core/errors.js';

@@ -1,5 +1,5 @@
 /**
- * What every approximation of a symmetric matrix is asked for, and what it answers: one interface for all methods, so that they can be compared. Layer 6.
+ * What every approximation of a symmetric matrix is asked for, and what it answers: one interface for all methods, so that they can be compared.
  */
 import type { KeysOf } from '../core/known-options.js';
 import type { Model } from '../network/model.js';

@@ -1,5 +1,5 @@
 /**
- * Budgets of approximations: bytes of what is stored, as a share of the dense matrix. Layer 6.
+ * Budgets of approximations: bytes of what is stored, as a share of the dense matrix.
  */
 import { OptionError } from '../core/errors.js';
 import type { Budget } from './approximation.js';

@@ -1,5 +1,5 @@
 /**
- * Whether a hierarchical matrix is better made from entries or from products, by predicted flops. Layer 6.
+ * Whether a hierarchical matrix is better made from entries or from products, by predicted flops.
  * At equal memory, bases from products are the more accurate ones (they see the whole block row, sampled rows see some of it): with HODLR, matrices are about half as large. So products
  * are taken unless they cost much more.
  */

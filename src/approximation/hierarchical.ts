@@ -1,5 +1,5 @@
 /**
- * Hierarchical matrices within a budget of memory: the tolerance that fills it is searched. Layer 6.
+ * Hierarchical matrices within a budget of memory: the tolerance that fills it is searched.
  * Memory grows like a small power of 1/tolerance, so a few compressions with secant steps in logarithms suffice; the most accurate one that fits is kept.
  */
 import { OptionError } from '../core/errors.js';

@@ -1,8 +1,8 @@
 /**
- * Approximations of curvature by the layers of its network: K-FAC, EKFAC, the diagonal, blocks on the diagonal. Layer 6.
+ * Approximations of curvature by the layers of its network: K-FAC, EKFAC, the diagonal, blocks on the diagonal.
  * Their memory follows from the network; a budget that is exceeded is said in a note.
  */
-import { blockDiagonal, unitRanges, layerRanges, blockDiagonalBytes } from '../source/block-diagonal.js';
+import { blockDiagonal, blockDiagonalBytes } from '../source/block-diagonal.js';
 import { ekfac } from '../curvature/kronecker/ekfac.js';
 import { kfac } from '../curvature/kronecker/kfac.js';
 import { kroneckerBasis } from '../curvature/kronecker/basis.js';
@@ -13,6 +13,7 @@ import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
 import type { Approximated, Budget, EigenvalueEstimate } from './approximation.js';
 import { bytesOfBudget } from './budget.js';
+import { unitRanges, layerRanges } from '../network/ranges.js';
 
 /** Draws of labels for each sample of the Monte Carlo variant. */
 const DRAWS = 1;

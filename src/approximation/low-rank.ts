@@ -1,5 +1,5 @@
 /**
- * Approximations of low rank within a budget: randomized SVD and Nyström. Layer 6.
+ * Approximations of low rank within a budget: randomized SVD and Nyström.
  */
 import { nystrom } from '../lowrank/nystrom.js';
 import { randomizedSvd } from '../lowrank/randomized-svd.js';

@@ -1,5 +1,5 @@
 /**
- * The relative error ε_F = ‖A − Ã‖_F/‖A‖_F of any operator that stands for another, or for a matrix seen through its entries. Layer 6.
+ * The relative error ε_F = ‖A − Ã‖_F/‖A‖_F of any operator that stands for another, or for a matrix seen through its entries.
  * All columns up to N = 20,000: exact but for rounding. Beyond, a seeded sample and a 95 % interval: of columns where
  * A is seen through its entries (hierarchical/measure/error-estimate.ts), else of random vectors of signs, E‖(A − Ã)v‖² = ‖A
  * − Ã‖_F² (M. Hutchinson, Commun. Stat. Simul. Comput. 19, 1990), which no heavy column escapes.

@@ -1,5 +1,5 @@
 /**
- * A symmetric matrix with what is known of it: products, entries, the network behind it. Layer 6.
+ * A symmetric matrix with what is known of it: products, entries, the network behind it.
  */
 import { ShapeError } from '../core/errors.js';
 import { gaussNewtonSource } from '../curvature/entries/gauss-newton-source.js';

@@ -1,5 +1,5 @@
 /**
- * The commands and their options, without what they do: handlers are loaded when a command runs. Layer 8.
+ * The commands and their options, without what they do: handlers are loaded when a command runs.
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../core/version.js';

@@ -1,5 +1,5 @@
 /**
- * hmatrix compress. Layer 8.
+ * hmatrix compress.
  */
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
 import { resolveOptions } from '../hierarchical/from-entries/options.js';

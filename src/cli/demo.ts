@@ -1,5 +1,5 @@
 /**
- * hmatrix demo: the main job, on a network that takes about a minute. Layer 8.
+ * hmatrix demo: the main job, on a network that takes about a minute.
  */
 import type { TableRecord } from '../experiment/table-record.js';
 import type { TableOptions } from './commands.js';

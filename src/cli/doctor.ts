@@ -1,5 +1,5 @@
 /**
- * hmatrix doctor: what is found on this machine, and what is used of it. Layer 8.
+ * hmatrix doctor: what is found on this machine, and what is used of it.
  */
 import { version } from '../core/version.js';
 import { describeSearch } from '../dense/backend.js';

@@ -1,5 +1,5 @@
 /**
- * hmatrix info: what a saved matrix is. Layer 8.
+ * hmatrix info: what a saved matrix is.
  */
 import { describeMatrixFile } from '../hierarchical/matrix/file.js';
 import type { CommonOptions } from './commands.js';

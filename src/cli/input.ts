@@ -1,5 +1,5 @@
 /**
- * From the command's options to a matrix source: a stored matrix, a kernel over points, a named test matrix. Layer 8.
+ * From the command's options to a matrix source: a stored matrix, a kernel over points, a named test matrix.
  */
 import { basename } from 'node:path';
 import type { RunControl } from '../core/context.js';

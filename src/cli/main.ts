@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The hmatrix command. Layer 8.
+ * The hmatrix command.
  * Exit status: 0 done, 1 the run failed or was interrupted, 2 wrong usage, 3 done but the asked tolerance was missed.
  */
 import { WARNING_TYPE } from '../core/warning.js';

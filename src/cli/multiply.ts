@@ -1,5 +1,5 @@
 /**
- * hmatrix multiply: products with a saved matrix. Layer 8.
+ * hmatrix multiply: products with a saved matrix.
  */
 import { NonFiniteError, ShapeError } from '../core/errors.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';

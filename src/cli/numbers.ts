@@ -1,5 +1,5 @@
 /**
- * Numbers for people. Layer 8.
+ * Numbers for people.
  */
 
 export const grouped = (value: number): string => value.toLocaleString('en-US', { maximumFractionDigits: 0 });

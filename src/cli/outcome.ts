@@ -1,5 +1,5 @@
 /**
- * How the command ends: exit statuses, what errors mean, signals. Layer 8.
+ * How the command ends: exit statuses, what errors mean, signals.
  */
 import { CommanderError } from 'commander';
 import { inCode, type OptionAdvice } from '../core/advice.js';

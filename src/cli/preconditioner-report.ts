@@ -1,5 +1,5 @@
 /**
- * The tables of preconditioners for people, made from their record alone. Layer 8.
+ * The tables of preconditioners for people, made from their record alone.
  */
 import type { MatrixSweep, NetworkSweep, PreconditionerRecord, SolveRow, SolveSweep } from '../experiment/preconditioner-record.js';
 import { grouped, inBytes, inPercent, inPowers, inSeconds } from './numbers.js';

@@ -1,5 +1,5 @@
 /**
- * hmatrix table --preconditioners: the published table of preconditioners, a sweep over shifts, and Gauss–Newton matrices. Layer 8.
+ * hmatrix table --preconditioners: the published table of preconditioners, a sweep over shifts, and Gauss–Newton matrices.
  */
 import type { PreconditionerRecord } from '../experiment/preconditioner-record.js';
 import type { MatrixCase, NetworkSetup, PreconditionerSetup } from '../experiment/preconditioner-run.js';

@@ -1,5 +1,5 @@
 /**
- * The progress bar: on standard error, on a terminal only. Layer 8.
+ * The progress bar: on standard error, on a terminal only.
  */
 import type { SingleBar } from 'cli-progress';
 import type { Progress } from '../core/context.js';

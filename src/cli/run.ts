@@ -1,5 +1,5 @@
 /**
- * What all commands that compute share: interruption, progress, a team, and their end. Layer 8.
+ * What all commands that compute share: interruption, progress, a team, and their end.
  */
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';

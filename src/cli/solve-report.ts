@@ -1,5 +1,5 @@
 /**
- * A solve for people, made from its record alone. Layer 8.
+ * A solve for people, made from its record alone.
  */
 import type { SolveRecord } from '../experiment/solve-run.js';
 import { inBytes, inPowers, inSeconds } from './numbers.js';

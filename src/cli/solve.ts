@@ -1,5 +1,5 @@
 /**
- * hmatrix solve. Layer 8.
+ * hmatrix solve.
  */
 import { basename } from 'node:path';
 import { throwIfAborted } from '../core/context.js';

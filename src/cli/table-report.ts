@@ -1,5 +1,5 @@
 /**
- * The table of approximations for people, made from its record alone. Layer 8.
+ * The table of approximations for people, made from its record alone.
  */
 import type { TableRecord, TableRow } from '../experiment/table-record.js';
 import { grouped, inBytes, inPercent, inPowers, inSeconds } from './numbers.js';

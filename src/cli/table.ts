@@ -1,5 +1,5 @@
 /**
- * hmatrix table: approximations of a Gauss–Newton Hessian at equal memory. Layer 8.
+ * hmatrix table: approximations of a Gauss–Newton Hessian at equal memory.
  */
 import { basename } from 'node:path';
 import type { LabeledImages } from '../experiment/network-data.js';

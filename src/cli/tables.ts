@@ -1,12 +1,12 @@
 /**
- * Tables of a run, made from its record alone. Layer 8.
+ * Tables of a run, made from its record alone.
  */
 import Table from 'cli-table3';
 import type { CompressionRecord, InputDescription } from '../experiment/record.js';
-import type { LevelRanks } from '../hierarchical/matrix/ranks.js';
 import { quoted } from '../io/csv-cell.js';
 import type { CsvReading } from '../io/csv-format.js';
 import { grouped, inBytes, inPercent, inPowers, inSeconds } from './numbers.js';
+import type { LevelRanks } from '../hierarchical/matrix/memory.js';
 
 /** A table with its first column flush left and the others flush right; no colours, so that it may go to a file. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -1,5 +1,5 @@
 /**
- * The one way from the command to standard output and standard error. Layer 8.
+ * The one way from the command to standard output and standard error.
  * File names, names within files and cells reach messages as they are, and a terminal obeys control characters: they are shown instead.
  */
 import { accessError } from '../io/input-file.js';

@@ -1,5 +1,5 @@
 /**
- * Reading the command's arguments: numbers and names, with messages that say what is allowed. Layer 8.
+ * Reading the command's arguments: numbers and names, with messages that say what is allowed.
  */
 import { InvalidArgumentError } from 'commander';
 

@@ -1,6 +1,6 @@
 /**
  * Options that would help, named in an error so that each reader finds them: in code as options, on the command line as
- * flags. Layer 0.
+ * flags.
  * A message holds `inCode(advice)`, the error's `data.advice` the list of them; the command puts its flags in their
  * place (cli/outcome.ts).
  */

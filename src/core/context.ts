@@ -1,5 +1,5 @@
 /**
- * What callers of long-running functions pass along: progress and abort. Layer 0.
+ * What callers of long-running functions pass along: progress and abort.
  */
 import { describe } from './kind.js';
 import { requireKnownOptions, type KeysOf } from './known-options.js';

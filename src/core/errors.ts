@@ -1,6 +1,6 @@
 /**
  * Typed errors: every failure a caller may want to tell apart has its own class and carries its numbers.
- * Layer 0. A message names what was wrong and what to do about it.
+ * A message names what was wrong and what to do about it.
  */
 
 /** 'non-finite' → 'NonFiniteError'. From the code, because minifiers rename classes. */

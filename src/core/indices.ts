@@ -1,5 +1,5 @@
 /**
- * Index types. Layer 0.
+ * Index types.
  * An *index* numbers a row of the caller's matrix; a *position* numbers a row in tree order: order[position] = index.
  */
 

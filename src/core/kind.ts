@@ -1,5 +1,5 @@
 /**
- * What a value is, for errors that name what was given. Layer 0.
+ * What a value is, for errors that name what was given.
  * Told by members, so that this layer knows no class of a higher one; copies of the library in one process
  * recognise each other's objects.
  */

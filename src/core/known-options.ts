@@ -1,5 +1,5 @@
 /**
- * Option objects hold known keys only: a misspelt option must not pass as one that was left out. Layer 0.
+ * Option objects hold known keys only: a misspelt option must not pass as one that was left out.
  */
 import { closest, distance } from 'fastest-levenshtein';
 import { OptionError } from './errors.js';

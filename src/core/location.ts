@@ -1,5 +1,5 @@
 /**
- * Where this code lies, and whether a bundler has put it there. Layer 0.
+ * Where this code lies, and whether a bundler has put it there.
  */
 
 /**

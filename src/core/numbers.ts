@@ -1,5 +1,5 @@
 /**
- * Numbers as callers hand them over: typed arrays, or what JSON.parse gives. Layer 0.
+ * Numbers as callers hand them over: typed arrays, or what JSON.parse gives.
  */
 import { ShapeError } from './errors.js';
 import { describe } from './kind.js';

@@ -1,5 +1,5 @@
 /**
- * Seeded random streams. Layer 0.
+ * Seeded random streams.
  * One stream per (seed, purpose, node): results never depend on which worker draws.
  * Generator: xoshiro128** 1.1 (D. Blackman, S. Vigna, "Scrambled linear pseudorandom number generators", ACM TOMS 47(4), 2021),
  * its state filled from the seed by the 32-bit finalizer of MurmurHash3 (A. Appleby).

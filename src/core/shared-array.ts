@@ -1,5 +1,5 @@
 /**
- * Typed arrays over SharedArrayBuffer: the only memory that workers see. Layer 0.
+ * Typed arrays over SharedArrayBuffer: the only memory that workers see.
  * Shared buffers are committed lazily by the operating system, so a generous one costs only what is touched.
  */
 import { MemoryError, ShapeError } from './errors.js';

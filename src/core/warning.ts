@@ -1,5 +1,5 @@
 /**
- * Warnings: what a caller should know although there is a result. Layer 0.
+ * Warnings: what a caller should know although there is a result.
  */
 import type { RunControl } from './context.js';
 

@@ -1,5 +1,5 @@
 /**
- * Which dense backend: a system library where there is one, the portable backend otherwise or by choice. Layer 1.
+ * Which dense backend: a system library where there is one, the portable backend otherwise or by choice.
  */
 import { LibraryError } from '../core/errors.js';
 import { warn } from '../core/warning.js';

@@ -1,5 +1,5 @@
 /**
- * The dense contract: the BLAS and LAPACK routines the library stands on, over column-major views. Layer 1.
+ * The dense contract: the BLAS and LAPACK routines the library stands on, over column-major views.
  * Implementations: `openblas/` (a system library through FFI) and `portable/` (WebAssembly and TypeScript, always there).
  * Names, arguments and meanings are those of the reference BLAS and LAPACK (netlib.org); the precision is that of the views,
  * which must all agree. Every routine checks its views' bounds and shapes and throws ShapeError; `info > 0` is returned, not thrown.

@@ -1,5 +1,5 @@
 /**
- * Interpolative decomposition by column-pivoted QR, all of its work in level-3 BLAS. Layer 1.
+ * Interpolative decomposition by column-pivoted QR, all of its work in level-3 BLAS.
  *
  *   A ≈ A(:, S)·[I T]   up to the order of columns, |S| = k: skeleton columns S, interpolation T (k × r, r = n − k).
  *

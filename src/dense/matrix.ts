@@ -1,5 +1,5 @@
 /**
- * Column-major matrix views. Layer 1.
+ * Column-major matrix views.
  */
 import { ShapeError } from '../core/errors.js';
 import { describe, kindOf } from '../core/kind.js';
@@ -121,3 +121,5 @@ export function squaredNorm(a: Matrix): number {
   }
   return sum;
 }
+
+export const PRECISIONS: readonly string[] = ['f64', 'f32'];

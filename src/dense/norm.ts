@@ -1,5 +1,5 @@
 /**
- * The Euclidean norm of a vector. Layer 1.
+ * The Euclidean norm of a vector.
  */
 import { view, type Matrix } from './matrix.js';
 

@@ -1,5 +1,5 @@
 /**
- * What every routine of the dense contract checks before it touches memory: bounds, precision and shapes. Layer 1.
+ * What every routine of the dense contract checks before it touches memory: bounds, precision and shapes.
  * Shared by all backends, so that a misuse is the same ShapeError everywhere. The checks are plain comparisons and allocate nothing
  * unless they fail.
  */

@@ -1,5 +1,5 @@
 /**
- * Substitution with lower triangles for many right-hand sides, mostly by products. Layer 1.
+ * Substitution with lower triangles for many right-hand sides, mostly by products.
  * Libraries' own trsm reaches a third of the rate of gemm at the sizes of a tree's nodes. Fixed block boundaries: the same bits wherever it runs.
  */
 import type { Blas } from './blas.js';

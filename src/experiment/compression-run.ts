@@ -1,5 +1,5 @@
 /**
- * One run: compress, multiply, measure the error, and record it. Layer 7. The command and the benchmarks both run this.
+ * One run: compress, multiply, measure the error, and record it. The command and the benchmarks both run this.
  */
 import { throwIfAborted } from '../core/context.js';
 import { OptionError } from '../core/errors.js';

@@ -1,5 +1,5 @@
 /**
- * The machine's own rate of dense products: what "share of dgemm" is a share of. Layer 7.
+ * The machine's own rate of dense products: what "share of dgemm" is a share of.
  * Every worker squares a float64 matrix of its own, all at the same time, as they would in a product: cores share caches, power and clock.
  */
 import type { RunControl } from '../core/context.js';

@@ -1,5 +1,5 @@
 /**
- * ‖b − (K + λI)x‖/‖b‖ for an x that was found with something else than K itself, by K's own products or entries. Layer 7.
+ * ‖b − (K + λI)x‖/‖b‖ for an x that was found with something else than K itself, by K's own products or entries.
  * From products: exact. From entries: all rows up to N = 20,000, N² entries; beyond, a seeded sample of rows without replacement, with a 95 % interval of the mean of their squares.
  */
 import { RandomStream } from '../core/random.js';

@@ -1,5 +1,5 @@
 /**
- * Progress that says which part of a run it belongs to. Layer 7.
+ * Progress that says which part of a run it belongs to.
  */
 import type { TeamControl } from '../parallel/team-control.js';
 

@@ -1,5 +1,5 @@
 /**
- * Images and labels as the data of a network: an autoencoder's targets are its inputs, a classifier's are unit vectors. Layer 7.
+ * Images and labels as the data of a network: an autoencoder's targets are its inputs, a classifier's are unit vectors.
  */
 import type { RunControl } from '../core/context.js';
 import { OptionError, ShapeError } from '../core/errors.js';

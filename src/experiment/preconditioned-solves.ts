@@ -1,5 +1,5 @@
 /**
- * Solves with one matrix and one preconditioner at several shifts, measured. Layer 7.
+ * Solves with one matrix and one preconditioner at several shifts, measured.
  */
 import { throwIfAborted } from '../core/context.js';
 import { AbortedError, FactorizationError, MemoryError, NotPositiveDefiniteError, OptionError } from '../core/errors.js';

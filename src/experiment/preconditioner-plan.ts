@@ -1,5 +1,5 @@
 /**
- * What a table of preconditioners compares, where nothing else is asked for. Layer 7.
+ * What a table of preconditioners compares, where nothing else is asked for.
  */
 import { OptionError } from '../core/errors.js';
 import type { ActivationName } from '../network/activation.js';

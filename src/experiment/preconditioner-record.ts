@@ -1,5 +1,5 @@
 /**
- * The record of a table of preconditioners: the published table as it is printed, an honest sweep over shifts, and Gauss–Newton matrices. Layer 7.
+ * The record of a table of preconditioners: the published table as it is printed, an honest sweep over shifts, and Gauss–Newton matrices.
  */
 import type { Solution } from '../krylov/solution.js';
 import type { MachineDescription } from '../io/machine.js';

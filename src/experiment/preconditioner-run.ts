@@ -1,5 +1,5 @@
 /**
- * The table of preconditioners: the published one as it is printed, an honest sweep over shifts (true residuals, random right-hand sides), and Gauss–Newton matrices of networks. Layer 7.
+ * The table of preconditioners: the published one as it is printed, an honest sweep over shifts (true residuals, random right-hand sides), and Gauss–Newton matrices of networks.
  */
 import { throwIfAborted } from '../core/context.js';
 import { OptionError } from '../core/errors.js';

@@ -1,5 +1,5 @@
 /**
- * The published table of preconditioners, in its own terms. Layer 7.
+ * The published table of preconditioners, in its own terms.
  * S. Reiz and others, slides on hierarchical matrices (after C. Yu, S. Reiz, G. Biros, *Distributed O(N) linear solver for dense symmetric hierarchical semi-separable matrices*, MCSoC 2019): (K̃ + λI) x = 0 with λ = 1 on
  * ‖K‖₂ = 1, so that the condition number is at most 2, from a random x₀, until ‖r‖ < 10⁻³‖x₀‖. Here as A e = A x₀ from e = 0, whose residuals are the same. The first step is not counted there: with that,
  * standard normal x₀ gives the published 1, 1 and 3 iterations of K02, K13 and K15 without a preconditioner at N = 65,536, 16,384 and 65,536 (‖r‖/‖x₀‖ of 3e-4 and 9e-4 for K02 and K15, where 4e-4 and 8e-4 are

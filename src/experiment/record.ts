@@ -1,13 +1,12 @@
 /**
- * The record of a run: one JSON object with what went in, what came out, and what it was measured on. Layer 7.
+ * The record of a run: one JSON object with what went in, what came out, and what it was measured on.
  * Reports, tables and benchmarks are made from records alone. A record holds no names of hosts, users or folders.
  */
 import type { RunControl } from '../core/context.js';
 import { version } from '../core/version.js';
 import type { Decision, ErrorEstimate } from '../hierarchical/measure/error-interval.js';
 import type { CompressionReport } from '../hierarchical/matrix/hierarchical-matrix.js';
-import type { MemoryUse } from '../hierarchical/matrix/memory.js';
-import type { LevelRanks } from '../hierarchical/matrix/ranks.js';
+import type { MemoryUse, LevelRanks } from '../hierarchical/matrix/memory.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import type { CsvReading } from '../io/csv-format.js';
 import { describeMachine, type MachineDescription } from '../io/machine.js';

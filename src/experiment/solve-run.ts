@@ -1,5 +1,5 @@
 /**
- * One run: a system is solved, and recorded. Layer 7. The command runs this.
+ * One run: a system is solved, and recorded. The command runs this.
  */
 import type { Matrix } from '../dense/matrix.js';
 import { gaussNewton } from '../curvature/products/gauss-newton.js';

@@ -1,5 +1,5 @@
 /**
- * Which approximations a table compares, and at which budgets. Layer 7.
+ * Which approximations a table compares, and at which budgets.
  */
 import { OptionError } from '../core/errors.js';
 import { APPROXIMATION_METHODS, type ApproximationMethod } from '../approximation/approximation.js';

@@ -1,5 +1,5 @@
 /**
- * The record of a table: approximations of one Gauss–Newton Hessian at two budgets of memory. Layer 7.
+ * The record of a table: approximations of one Gauss–Newton Hessian at two budgets of memory.
  */
 import type { ErrorEstimate } from '../hierarchical/measure/error-interval.js';
 import type { MachineDescription } from '../io/machine.js';

@@ -1,5 +1,5 @@
 /**
- * The table: a network is trained, its Gauss–Newton Hessian approximated by every method at two budgets of memory, and each approximation measured. Layer 7.
+ * The table: a network is trained, its Gauss–Newton Hessian approximated by every method at two budgets of memory, and each approximation measured.
  */
 import { throwIfAborted } from '../core/context.js';
 import { MemoryError, OptionError } from '../core/errors.js';

@@ -1,5 +1,5 @@
 /**
- * Writing a file whole or not at all. Layer 1.
+ * Writing a file whole or not at all.
  * Bytes go to a temporary name in the target's own folder (a rename across file systems is not atomic), are synchronised to the device,
  * and the name is switched at the end: a reader sees the old file or the new one, never part of one. On failure and on abort the
  * temporary file is removed and the old file stands untouched.

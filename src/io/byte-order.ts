@@ -1,5 +1,5 @@
 /**
- * The order in which a number's bytes stand. Layer 1.
+ * The order in which a number's bytes stand.
  */
 import { endianness } from 'node:os';
 

@@ -1,5 +1,5 @@
 /**
- * What readers of arrays read from. Layer 1.
+ * What readers of arrays read from.
  * In a file of its own, because public types name it: those of files (input-file.ts) name Node's.
  */
 import type { RunControl } from '../core/context.js';

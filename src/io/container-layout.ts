@@ -1,5 +1,5 @@
 /**
- * The layout of the container file in which hierarchical matrices are kept: what stands where. Layer 1.
+ * The layout of the container file in which hierarchical matrices are kept: what stands where.
  *
  *   preamble, 64 bytes  magic (8) · version u32 · JSON length u32 · JSON CRC-32 u32 · 0 u32 · file length u64 · zeros · CRC-32 of the first 60 bytes u32
  *   JSON                { header: the writer's own object, sections: [{ name, type, length, offset, crc32 }] }

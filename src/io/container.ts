@@ -1,5 +1,5 @@
 /**
- * The container file in which hierarchical matrices are kept: a JSON header and named arrays, with checksums. Layer 1.
+ * The container file in which hierarchical matrices are kept: a JSON header and named arrays, with checksums.
  * Sections are read straight into shared memory of their own and are aligned to 64 bytes, so a file may also be mapped or sent as it is.
  * Its layout: container-layout.ts. Its checksums: CRC-32 of every part, computed on the chunk that is in cache for reading or writing anyway.
  */

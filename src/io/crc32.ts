@@ -1,5 +1,5 @@
 /**
- * CRC-32 (ISO-HDLC, the one of gzip and PNG: reflected polynomial 0xEDB88320). Layer 1.
+ * CRC-32 (ISO-HDLC, the one of gzip and PNG: reflected polynomial 0xEDB88320).
  * Node has it natively since 20.15; on an older one the tables below do the same, eight bytes at a time
  * (M. Kounavis, F. Berry, "Novel table lookup-based algorithms for high-performance CRC generation", IEEE Trans. Computers 57(11), 2008).
  */

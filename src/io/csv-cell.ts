@@ -1,5 +1,5 @@
 /**
- * Cells of tables: what is a number, what is missing, and what other notations of numbers there are. Layer 1.
+ * Cells of tables: what is a number, what is missing, and what other notations of numbers there are.
  * A number is written as programs write it: sign, digits, a point (or the comma that `decimal` says), an exponent after
  * e, E, or Fortran's d, D. Anything else that begins like a number is refused with the name of its notation, never
  * taken for text.

@@ -1,5 +1,5 @@
 /**
- * What separates the cells of a table, found from its first rows where nobody says it. Layer 1.
+ * What separates the cells of a table, found from its first rows where nobody says it.
  * Of comma, semicolon and tab the one that cuts each of the first rows into equally many cells, more than one; of
  * several, the one that leaves fewest cells that are no numbers in any notation ("1,5;2,5" are two numbers with decimal
  * commas, not a number and two pieces of text). A file without any of them has one column.

@@ -1,5 +1,5 @@
 /**
- * How a table is to be read, and how it was read. Layer 1.
+ * How a table is to be read, and how it was read.
  */
 import type { DecimalMark } from './csv-cell.js';
 

@@ -1,5 +1,5 @@
 /**
- * Tables of numbers in CSV (RFC 4180, by the csv-parse package). Layer 1.
+ * Tables of numbers in CSV (RFC 4180, by the csv-parse package).
  * A cell that is not a finite number ends the reading with its line and column: nothing becomes 0. What a file does not
  * say of itself, what separates the cells and whether the first row names the columns, is found by rules that take no
  * number for a name, and is said in the result.

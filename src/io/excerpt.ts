@@ -1,5 +1,5 @@
 /**
- * What messages quote of a file: the beginning of it. Layer 1.
+ * What messages quote of a file: the beginning of it.
  */
 
 const MOST = 200;

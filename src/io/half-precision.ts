@@ -1,5 +1,5 @@
 /**
- * Sixteen-bit floats widened to float32: every one of them is a float32, so nothing is rounded. Layer 1.
+ * Sixteen-bit floats widened to float32: every one of them is a float32, so nothing is rounded.
  * Source: IEEE 754-2008 binary16 (1 sign, 5 exponent, 10 fraction bits); bfloat16 is the upper half of a binary32.
  */
 

@@ -1,5 +1,5 @@
 /**
- * The IDX format of the MNIST files, plain or compressed by gzip. Layer 1.
+ * The IDX format of the MNIST files, plain or compressed by gzip.
  * Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits": two zero bytes, a type byte, the rank, the sizes
  * (32 bits each, big-endian), the elements (big-endian, last index fastest).
  * Whether a file is compressed is seen from its first bytes, not from its name.

@@ -1,5 +1,5 @@
 /**
- * A file open for reading at positions, in chunks. Layer 1.
+ * A file open for reading at positions, in chunks.
  * Chunks bound what one system call moves (which also has a limit of 2³¹ − 1 bytes), let the event loop and an AbortSignal through,
  * and let the target be shared memory of any size: nothing is read twice or copied.
  */

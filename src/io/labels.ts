@@ -1,5 +1,5 @@
 /**
- * Class labels from IDX files, as MNIST's come ("t10k-labels-idx1-ubyte.gz"). Layer 1.
+ * Class labels from IDX files, as MNIST's come ("t10k-labels-idx1-ubyte.gz").
  */
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError } from '../core/errors.js';

@@ -1,9 +1,9 @@
 /**
- * What a measurement needs to say of the machine it was taken on: kinds and sizes, no names of hosts, users or folders. Layer 1.
+ * What a measurement needs to say of the machine it was taken on: kinds and sizes, no names of hosts, users or folders.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
-import { processorFlags } from '../dense/system/processor.js';
+import { processorFlags } from '../dense/processor.js';
 
 export interface MachineDescription {
   /** Node's names: 'linux', 'darwin', 'win32'; 'x64', 'arm64'. */

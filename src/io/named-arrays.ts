@@ -1,5 +1,5 @@
 /**
- * Files of named arrays, .npz or safetensors, behind one face. Layer 1.
+ * Files of named arrays, .npz or safetensors, behind one face.
  * Which of the two a file is, its first bytes tell; its name only where they do not, so that the right reader says what is wrong.
  */
 import type { RunControl } from '../core/context.js';

@@ -1,5 +1,5 @@
 /**
- * The header of NumPy's .npy format, versions 1.0, 2.0 and 3.0. Layer 1.
+ * The header of NumPy's .npy format, versions 1.0, 2.0 and 3.0.
  * Source: NumPy Enhancement Proposal 1 and the format's description in numpy.lib.format: magic "\x93NUMPY", two version bytes, the header's
  * length (2 bytes in 1.0, 4 from 2.0 on, little-endian), then a Python dictionary literal {'descr', 'fortran_order', 'shape'}.
  */

@@ -1,5 +1,5 @@
 /**
- * The types of elements in NumPy's files: numbers, and records of numbers. Layer 1.
+ * The types of elements in NumPy's files: numbers, and records of numbers.
  * Source: numpy.lib.format (dtype_to_descr): a string such as '<f8', or for records a list of (name, type) where padding is a field '' of type '|V4'
  * and a name may be a pair (title, name).
  */

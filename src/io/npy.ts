@@ -1,5 +1,5 @@
 /**
- * NumPy's .npy files. Layer 1.
+ * NumPy's .npy files.
  * Elements land straight in shared memory, chunk by chunk: a file of float64 or float32 in this machine's byte order is never held twice.
  * Records (structured arrays) of numbers become a matrix, a column for each field. Source: numpy.lib.format (see npy-header.ts, npy-type.ts).
  */

@@ -1,5 +1,5 @@
 /**
- * NumPy's .npz archives: a zip of .npy files, one for each array. Layer 1.
+ * NumPy's .npz archives: a zip of .npy files, one for each array.
  * Source: numpy.savez and savez_compressed (numpy.lib.format); member "a.npy" is array "a". Reading goes through zip-directory.ts, which
  * checks every checksum; fflate writes. Equal arrays make equal files: members bear the earliest date that the zip format knows.
  */

@@ -1,5 +1,5 @@
 /**
- * Points from a file, whatever its kind: .npy, CSV, IDX images. Layer 1.
+ * Points from a file, whatever its kind: .npy, CSV, IDX images.
  */
 import { inCode } from '../core/advice.js';
 import type { RunControl } from '../core/context.js';

@@ -1,5 +1,5 @@
 /**
- * The safetensors format, in which PyTorch and JAX users pass weights. Layer 1.
+ * The safetensors format, in which PyTorch and JAX users pass weights.
  * Source and rules: safetensors-header.ts. F64 and F32 are read straight into shared memory; F16 and BF16 become float32, which holds each of them.
  */
 import type { RunControl } from '../core/context.js';

@@ -1,5 +1,5 @@
 /**
- * How many elements the shapes have that files announce. Layer 1.
+ * How many elements the shapes have that files announce.
  */
 
 /** The product of the sizes; 0 where one is 0, also beside others whose product is beyond all numbers (0 × ∞ is NaN). 1 of (). */

@@ -1,5 +1,5 @@
 /**
- * The directory at the end of a zip archive, and the bytes of a member, checked. Layer 1.
+ * The directory at the end of a zip archive, and the bytes of a member, checked.
  * Source: PKWARE, "APPNOTE.TXT – .ZIP File Format Specification" 6.3, §4.3 (records), §4.5.3 (ZIP64); RFC 1951 (deflate).
  * Read here rather than by fflate, which tells no checksums: a member that was damaged in a file must not pass for one that was not.
  * Members are found through the directory, so one may be read without the others; archives in several parts, encrypted members and

@@ -1,5 +1,5 @@
 /**
- * Block conjugate gradients: many right-hand sides that share their search directions. Layer 3.
+ * Block conjugate gradients: many right-hand sides that share their search directions.
  * The method and its papers: block-directions.ts. Here: groups of columns, tolerances and restarts for each column, outcomes.
  *
  * Columns that have converged leave the block; zero, equal or dependent right-hand sides cost no directions of their own.

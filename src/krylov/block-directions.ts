@@ -1,5 +1,5 @@
 /**
- * The search directions of block conjugate gradients: a block P of independent vectors, A-orthogonal to all that came before it. Layer 3.
+ * The search directions of block conjugate gradients: a block P of independent vectors, A-orthogonal to all that came before it.
  * D. O'Leary, *The block conjugate gradient algorithm and related methods*, Linear Algebra Appl. 29, 1980, with the directions of H. Ji, Y. Li, *A breakdown-free block
  * conjugate gradient method*, BIT 57(2), 2017: only independent columns of Z − P(PᵀAP)⁻¹(AP)ᵀZ enter the next P, so that PᵀAP never becomes singular.
  *

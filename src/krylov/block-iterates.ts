@@ -1,5 +1,5 @@
 /**
- * The iterates of block conjugate gradients. Layer 3.
+ * The iterates of block conjugate gradients.
  */
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';

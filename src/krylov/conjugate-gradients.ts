@@ -1,5 +1,5 @@
 /**
- * Preconditioned conjugate gradients for symmetric positive definite systems. Layer 3.
+ * Preconditioned conjugate gradients for symmetric positive definite systems.
  * M. Hestenes, E. Stiefel, J. Res. Nat. Bur. Standards 49(6), 1952; preconditioned as in Y. Saad, *Iterative Methods for Sparse Linear Systems*, 2nd ed., SIAM 2003, algorithm 9.1.
  *
  *   z = M r,  p ← z + β p,  β = r₊ᵀz₊/rᵀz,  q = A p,  α = rᵀz/pᵀq,  x ← x + α p,  r ← r − α q

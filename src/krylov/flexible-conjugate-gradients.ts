@@ -1,5 +1,5 @@
 /**
- * Conjugate gradients with a preconditioner that may change from step to step, or be slightly unsymmetric: an inner iteration, a rounded or truncated solver. Layer 3.
+ * Conjugate gradients with a preconditioner that may change from step to step, or be slightly unsymmetric: an inner iteration, a rounded or truncated solver.
  * Y. Notay, *Flexible conjugate gradients*, SIAM J. Sci. Comput. 22(4), 2000: each new direction is made A-orthogonal to the last m explicitly,
  *
  *   p = z − Σ_i p_i (q_iᵀz)/(p_iᵀq_i),   q = A p,   α = pᵀr/pᵀq,   z = M_k(r)

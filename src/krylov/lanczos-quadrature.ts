@@ -1,5 +1,5 @@
 /**
- * Gauss quadratures of the spectral measure of a symmetric operator, from random probes. Layer 3.
+ * Gauss quadratures of the spectral measure of a symmetric operator, from random probes.
  *
  *   (1/N) vᵀf(A)v = ∫ f dμ_v ≈ Σ_k τ_k² f(θ_k),   T_m = tridiag(β, α, β) after m Lanczos steps from v/√N,  T_m y_k = θ_k y_k,  τ_k = first entry of y_k
  *

@@ -1,5 +1,5 @@
 /**
- * Extreme eigenvalues of a symmetric operator by the Lanczos method. Layer 3.
+ * Extreme eigenvalues of a symmetric operator by the Lanczos method.
  *
  *   A V_m = V_m T_m + β_m v_{m+1} e_mᵀ,    T_m s = θ s,    ‖A y − θ y‖ = β_m |s_m|  for  y = V_m s
  *

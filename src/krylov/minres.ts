@@ -1,5 +1,5 @@
 /**
- * MINRES: minimal residuals for symmetric systems that may be indefinite or singular. Layer 3.
+ * MINRES: minimal residuals for symmetric systems that may be indefinite or singular.
  * C. Paige, M. Saunders, *Solution of sparse indefinite systems of linear equations*, SIAM J. Numer. Anal. 12(4), 1975; with a symmetric positive definite
  * preconditioner M ≈ |A|⁻¹ as in H. Elman, D. Silvester, A. Wathen, *Finite Elements and Fast Iterative Solvers*, 2nd ed., Oxford 2014, algorithm 4.1.
  *

@@ -1,5 +1,5 @@
 /**
- * The size of an operator from a few products, for the level of rounding. Layer 3.
+ * The size of an operator from a few products, for the level of rounding.
  */
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';

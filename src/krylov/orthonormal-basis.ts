@@ -1,5 +1,5 @@
 /**
- * An orthonormal basis that grows by one vector at a time. Layer 3.
+ * An orthonormal basis that grows by one vector at a time.
  * Classical Gram–Schmidt by gemv, repeated while a pass still shortens the vector: one repetition suffices unless the vector lies in the space already
  * (B. Parlett, *The Symmetric Eigenvalue Problem*, SIAM 1998, section 6.9, "twice is enough"). Columns are kept in float64.
  */

@@ -1,5 +1,5 @@
 /**
- * Which columns of a block are independent, from their Gram matrix. Layer 3.
+ * Which columns of a block are independent, from their Gram matrix.
  * Cholesky with diagonal pivoting (N. Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., SIAM 2002, section 10.3), for small matrices.
  */
 import type { Matrix } from '../dense/matrix.js';

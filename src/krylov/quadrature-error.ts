@@ -1,5 +1,5 @@
 /**
- * How far a Gauss quadrature of so many Lanczos steps may be from the integral, told from fewer steps. Layer 3.
+ * How far a Gauss quadrature of so many Lanczos steps may be from the integral, told from fewer steps.
  * With I_½, I_¾ and I the rules of half, three quarters and all of the steps, the changes c₁ = |I_¾ − I_½| and c₂ =
  * |I − I_¾| fall at least geometrically once the rule converges (as ρ^steps, ρ < 1: Ubaru, Chen, Saad 2017, theorem
  * 4.1); what is left is then c₂·q/(1 − q), q = c₂/c₁. Where q ≥ 1 nothing tells that it converges, and the error is

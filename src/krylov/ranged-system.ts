@@ -1,5 +1,5 @@
 /**
- * A system whose operator may be of any size, in a range where squares neither vanish nor overflow. Layer 3.
+ * A system whose operator may be of any size, in a range where squares neither vanish nor overflow.
  * For σ a power of two, (σA) y = b has the solution y = x/σ; a preconditioner may be of any size anyway, and is μM. No bits change.
  */
 import type { LinearOperator } from '../operator/linear-operator.js';

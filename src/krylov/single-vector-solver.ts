@@ -1,5 +1,5 @@
 /**
- * The frame of a Krylov solver for one right-hand side: checks, scaling, tolerances, restarts from the true residual, history, abort, progress. Layer 3.
+ * The frame of a Krylov solver for one right-hand side: checks, scaling, tolerances, restarts from the true residual, history, abort, progress.
  * A method is a recurrence that steps x and r; what it keeps lies beside x and r in shared memory, so that operators on a team take it without a copy.
  *
  * Restarts: the residual that a recurrence carries drifts away from b − Ax by about eps·Σ‖A‖‖αp‖ (A. Greenbaum, SIAM J. Matrix Anal. Appl. 18(3), 1997).

@@ -1,5 +1,5 @@
 /**
- * What the Krylov solvers take and what they give back: tolerances, outcomes as data, the interface of a solver with its workspace. Layer 3.
+ * What the Krylov solvers take and what they give back: tolerances, outcomes as data, the interface of a solver with its workspace.
  */
 import type { RunControl } from '../core/context.js';
 import type { KeysOf } from '../core/known-options.js';

@@ -1,5 +1,5 @@
 /**
- * What the Krylov solvers check before they start. Layer 3.
+ * What the Krylov solvers check before they start.
  */
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';

@@ -1,5 +1,5 @@
 /**
- * The spectral density of a symmetric operator, from products alone. Layer 3.
+ * The spectral density of a symmetric operator, from products alone.
  * L. Lin, Y. Saad, C. Yang, *Approximating spectral densities of large matrices*, SIAM Review 58(1), 2016, section 3.2.2 (Lanczos), with the probes and quadratures of
  * S. Ubaru, J. Chen, Y. Saad, SIAM J. Matrix Anal. Appl. 38(4), 2017.
  *

@@ -1,5 +1,5 @@
 /**
- * When an iteration gets no further: the one rule of all Krylov solvers, for one right-hand side and for many. Layer 3.
+ * When an iteration gets no further: the one rule of all Krylov solvers, for one right-hand side and for many.
  *
  * A cycle is what runs from one true residual to the next. It ends where the estimated residual meets its target, and
  * also where it no longer falls: where for `PATIENCE` steps it has not halved and stands at the level of rounding,

@@ -1,5 +1,5 @@
 /**
- * Traces of functions of a symmetric operator, log det above all, from products alone. Layer 3.
+ * Traces of functions of a symmetric operator, log det above all, from products alone.
  * S. Ubaru, J. Chen, Y. Saad, *Fast estimation of tr(f(A)) via stochastic Lanczos quadrature*, SIAM J. Matrix Anal. Appl. 38(4), 2017.
  *
  *   tr f(A) ≈ (N/p) Σ_l Σ_k w_k⁽ˡ⁾ f(θ_k⁽ˡ⁾)    over p probes of entries ±1

@@ -1,5 +1,5 @@
 /**
- * Running the steps of a solver to their end: at once, or in turns with the event loop. Layer 3.
+ * Running the steps of a solver to their end: at once, or in turns with the event loop.
  */
 
 /** Milliseconds after which a solve in turns lets others in. */

@@ -1,5 +1,5 @@
 /**
- * A symmetric matrix of low rank by its eigenvectors: U·diag(s)·Uᵀ. Layer 3.
+ * A symmetric matrix of low rank by its eigenvectors: U·diag(s)·Uᵀ.
  */
 import { NonFiniteError, ShapeError } from '../core/errors.js';
 import { asFloat64 } from '../core/numbers.js';

@@ -1,5 +1,5 @@
 /**
- * Nyström approximation of a positive semidefinite operator from one product with each vector. Layer 3.
+ * Nyström approximation of a positive semidefinite operator from one product with each vector.
  * Z. Frangella, J. Tropp, M. Udell, *Randomized Nyström preconditioning*, SIAM J. Matrix Anal. Appl. 44(2), 2023, algorithm 2.1, which is the stabilised form of
  * J. Tropp, A. Yurtsever, M. Udell, V. Cevher, *Fixed-rank approximation of a positive-semidefinite matrix from streaming data*, NIPS 2017, algorithm 3:
  *

@@ -1,5 +1,5 @@
 /**
- * QR of a tall panel in place: Y = Q·R. Layer 3.
+ * QR of a tall panel in place: Y = Q·R.
  * Cholesky QR, repeated until the Gram matrix it starts from is near I (Y. Yamamoto, Y. Nakatsukasa, Y. Yanagisawa, T. Fukaya, ETNA 44, 2015), with a shift
  * where the Gram matrix is not numerically positive definite (T. Fukaya, R. Kannan, Y. Nakatsukasa, Y. Yamamoto, Y. Yanagisawa, *Shifted Cholesky QR for computing
  * the QR factorization of ill-conditioned matrices*, SIAM J. Sci. Comput. 42(1), 2020). Departures from it: columns are scaled to length 1 before each pass,

@@ -1,5 +1,5 @@
 /**
- * Products of tall-and-skinny panels, on the calling thread or shared out over a team. Layer 3.
+ * Products of tall-and-skinny panels, on the calling thread or shared out over a team.
  * Operands over shared memory go to the team where the work is worth a fork–join; the tasks, and so the bits, are the same either way.
  */
 import { sharedFloat32, sharedFloat64, sharedInt32 } from '../core/shared-array.js';

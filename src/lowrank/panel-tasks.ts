@@ -1,5 +1,5 @@
 /**
- * The tasks of tall-and-skinny products: N × k panels cut at boundaries that depend on their shapes alone. Layer 3.
+ * The tasks of tall-and-skinny products: N × k panels cut at boundaries that depend on their shapes alone.
  * So a result has the same bits whoever does the tasks, and however many share them.
  */
 import { RandomStream } from '../core/random.js';

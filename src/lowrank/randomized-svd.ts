@@ -1,5 +1,5 @@
 /**
- * Randomized singular value decomposition of a symmetric operator. Layer 3.
+ * Randomized singular value decomposition of a symmetric operator.
  * N. Halko, P.-G. Martinsson, J. Tropp, *Finding structure with randomness*, SIAM Review 53(2), 2011, arXiv 0909.4061: algorithms 4.4 (range by power passes
  * with orthonormalisation) and 5.3 (symmetric: eigenvalues of the projection; of a symmetric matrix, the singular values are their sizes):
  *

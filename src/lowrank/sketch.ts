@@ -1,5 +1,5 @@
 /**
- * What the randomized decompositions share: options, memory, and products with a panel block by block. Layer 3.
+ * What the randomized decompositions share: options, memory, and products with a panel block by block.
  */
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../core/errors.js';

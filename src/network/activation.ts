@@ -1,12 +1,12 @@
 /**
- * Activations φ with their first and second derivatives, elementwise, each from one exponential. Layer 3.
+ * Activations φ with their first and second derivatives, elementwise, each from one exponential.
  * Entries go in double precision through small arrays that stay in cache, where the exponential is vectorised; results are rounded to the arrays' precision, and
  * an entry's bits do not depend on where it stands. Slopes keep their relative accuracy where a unit saturates: they come from e^{−|z|}, never as 1 − (almost 1).
  * GELU is the exact one, z·Φ(z) (D. Hendrycks, K. Gimpel, arXiv 1606.08415), not its tanh approximation; Φ by ./erf.ts.
  * Errors measured against 60 digits, in units of 2⁻⁵²: at most 4 relative for tanh, sigmoid, softplus and their derivatives (sigmoid″ near its zero at 0: 1 absolute);
  * GELU at most 1 + |z| absolute, its derivatives 1, all of them 1 + z²/2 relative in the tail z < −3 where Φ vanishes.
  */
-import { expInPlace } from '../dense/portable/elementwise.js';
+import { expInPlace } from '../dense/elementwise.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { erfOverArgument, scaledErfc } from './erf.js';
 

@@ -1,5 +1,5 @@
 /**
- * The backward pass over a batch, one GEMM a layer: D_L = φ′(Z_L)∘E, D_{ℓ−1} = (W_ℓᵀ D_ℓ)∘φ′(Z_{ℓ−1}). Layer 3.
+ * The backward pass over a batch, one GEMM a layer: D_L = φ′(Z_L)∘E, D_{ℓ−1} = (W_ℓᵀ D_ℓ)∘φ′(Z_{ℓ−1}).
  * The gradient of sample i in layer ℓ is the rank-one matrix ā_{ℓ−1,i} d_{ℓ,i}ᵀ, so sums over samples are GEMMs over the batch.
  */
 import { ShapeError } from '../core/errors.js';

@@ -1,5 +1,5 @@
 /**
- * Samples and targets, read batch by batch so that the number of samples is not limited by memory. Layer 3.
+ * Samples and targets, read batch by batch so that the number of samples is not limited by memory.
  */
 import { OptionError, ShapeError } from '../core/errors.js';
 import { describe } from '../core/kind.js';

@@ -1,5 +1,5 @@
 /**
- * The forward pass over a batch: Z_ℓ = W̄_ℓ Ā_{ℓ−1} by one GEMM a layer, A_ℓ = φ_ℓ(Z_ℓ) in place, with the slopes that products with J and Jᵀ need. Layer 3.
+ * The forward pass over a batch: Z_ℓ = W̄_ℓ Ā_{ℓ−1} by one GEMM a layer, A_ℓ = φ_ℓ(Z_ℓ) in place, with the slopes that products with J and Jᵀ need.
  * Z_ℓ is formed where Ā_ℓ will stand, so a pass holds each activation once.
  */
 import { NonFiniteError, ShapeError } from '../core/errors.js';

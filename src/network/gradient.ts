@@ -1,5 +1,5 @@
 /**
- * Loss and gradient of a model over all its data, streamed in batches. Layer 3.
+ * Loss and gradient of a model over all its data, streamed in batches.
  */
 import { throwIfAborted, type AbortSignalLike } from '../core/context.js';
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';

@@ -1,5 +1,5 @@
 /**
- * Seeded initial parameters: weights by layer, biases zero. Layer 3.
+ * Seeded initial parameters: weights by layer, biases zero.
  */
 import { OptionError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';

@@ -1,5 +1,5 @@
 /**
- * Dense layers found by the names of their arrays. Layer 3.
+ * Dense layers found by the names of their arrays.
  * PyTorch: "0.weight" (out, in), "0.bias" (out), under any prefix; Flax: "params/Dense_0/kernel" (in, out), "params/Dense_0/bias". Dots and slashes separate.
  */
 import { FileFormatError, OptionError } from '../core/errors.js';

@@ -1,5 +1,5 @@
 /**
- * The Hessian Q of the loss with respect to the outputs, and its factor S, Q = S·Sᵀ, for every sample of a batch. Layer 3. Formulas: ./loss-name.ts.
+ * The Hessian Q of the loss with respect to the outputs, and its factor S, Q = S·Sᵀ, for every sample of a batch. Formulas: ./loss-name.ts.
  * What Q needs of the outputs (softmax probabilities, or Bernoulli variances) is computed once in `outputCurvature`, for any number of products.
  *
  * Softmax: Q·1 = 0 and Sᵀ·1 = 0, so where a class m is all but certain both act on u = x − x_m·1, and the terms of m drop out of every sum. Where p_m = 1 but for rounding, Q is as small as the other

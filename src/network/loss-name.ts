@@ -1,5 +1,5 @@
 /**
- * The losses by name. Layer 3. Per sample, with f the network's outputs, p = softmax(f), σ the logistic function:
+ * The losses by name. Per sample, with f the network's outputs, p = softmax(f), σ the logistic function:
  *   mse            ½‖f − y‖²,                      gradient f − y,     Q = I,               S = I
  *   squared-error  ‖f − y‖²,                       gradient 2(f − y),  Q = 2I,              S = √2·I
  *   mean-squared   (1/r)‖f − y‖², f ∈ ℝʳ,           gradient 2(f − y)/r, Q = (2/r)I,         S = √(2/r)·I

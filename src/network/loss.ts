@@ -1,5 +1,5 @@
 /**
- * Losses over a batch: values, gradients with respect to the outputs, and what targets they take. Layer 3. Formulas: ./loss-name.ts.
+ * Losses over a batch: values, gradients with respect to the outputs, and what targets they take. Formulas: ./loss-name.ts.
  */
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import type { Matrix } from '../dense/matrix.js';

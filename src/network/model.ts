@@ -1,5 +1,5 @@
 /**
- * A network at given parameters with its loss and data: what training, curvature and experiments pass around. Layer 3.
+ * A network at given parameters with its loss and data: what training, curvature and experiments pass around.
  */
 import { OptionError, ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';

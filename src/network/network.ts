@@ -1,5 +1,5 @@
 /**
- * Multilayer perceptrons: widths, activations, biases, and where each weight stands in the parameter vector. Layer 3.
+ * Multilayer perceptrons: widths, activations, biases, and where each weight stands in the parameter vector.
  * Notation of C. Chen, S. Reiz, C. Yu, H.-J. Bungartz, G. Biros, SIMAX 42(1), 2021, arXiv 1910.12184:
  * z_ℓ = W̄_ℓ ā_{ℓ−1}, a_ℓ = φ_ℓ(z_ℓ), ā = [a; 1] and W̄ = [W b] where the layer has a bias.
  */

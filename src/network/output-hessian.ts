@@ -1,5 +1,5 @@
 /**
- * The Hessian of the loss at the last layer's z_L, sample by sample: D_i Q_i D_i with D_i = diag φ′_L(z_{L,i}). Layer 3.
+ * The Hessian of the loss at the last layer's z_L, sample by sample: D_i Q_i D_i with D_i = diag φ′_L(z_{L,i}).
  * For every loss here Q_i is a diagonal, or a diagonal less one outer product: q·I of the squared losses, bce diag(σ(1 − σ)),
  * cross-entropy diag(p) − ppᵀ. Nothing of size r × r is formed per sample.
  */

@@ -1,5 +1,5 @@
 /**
- * Samples in a random order, gathered into batches. Layer 3.
+ * Samples in a random order, gathered into batches.
  * Data that fits into the memory bound is read once and shuffled whole. Larger data is read in contiguous chunks: the chunks come in random order, and so do the
  * samples within a chunk. The order of an epoch depends on seed and epoch alone.
  */

@@ -1,5 +1,5 @@
 /**
- * Errors at the outputs for labels drawn from the model itself: their mean outer product is the loss's Hessian Q_i. Layer 3.
+ * Errors at the outputs for labels drawn from the model itself: their mean outer product is the loss's Hessian Q_i.
  * The model of a loss is p(y | f) ∝ exp(−loss(f, y)): N(f, I/q) for a squared loss (q/2)‖f − y‖², a categorical distribution for the
  * cross-entropy, independent Bernoulli variables for bce. Then E[gᵢgᵢᵀ] = Q_i for the gradient g at f (J. Martens, "New insights and
  * perspectives on the natural gradient method", JMLR 21, 2020, §5).

@@ -1,5 +1,5 @@
 /**
- * How far a Monte Carlo Fisher strays: a bound on the variance of its entries. Layer 3.
+ * How far a Monte Carlo Fisher strays: a bound on the variance of its entries.
  * A draw of sample i is g = J_iᵀe with e = ∂loss/∂f at a label drawn from the model (sampled-errors.ts), E e = 0, E[e eᵀ] = Q_i, so
  * E[g gᵀ] = G_i = J_iᵀQ_iJ_i. With u = J_i(:, a) and v = J_i(:, b), Var(g_a g_b) = E[(uᵀe)²(vᵀe)²] − (G_i)_ab² ≤ κ_i (G_i)_aa (G_i)_bb, where κ_i is
  *   2                            for squared errors: e is normal, and by Isserlis' theorem the variance is (G_i)_aa (G_i)_bb + (G_i)_ab²;

@@ -1,5 +1,5 @@
 /**
- * Training by Adam (D. Kingma, J. Ba, ICLR 2015, algorithm 1), so that Hessians can be taken at trained parameters. Layer 3.
+ * Training by Adam (D. Kingma, J. Ba, ICLR 2015, algorithm 1), so that Hessians can be taken at trained parameters.
  * The samples' order comes from seeded streams, one per epoch: equal seeds, data and options give equal bits.
  */
 import { throwIfAborted, type RunControl } from '../core/context.js';

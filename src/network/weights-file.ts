@@ -1,5 +1,5 @@
 /**
- * Weights of multilayer perceptrons from files of PyTorch and JAX users, and back. Layer 3.
+ * Weights of multilayer perceptrons from files of PyTorch and JAX users, and back.
  * Such files (.npz, safetensors) hold arrays and names, no activations and no losses: the caller must know those. Names: layer-names.ts.
  */
 import type { RunControl } from '../core/context.js';

@@ -1,5 +1,5 @@
 /**
- * The checked product with any operator. Layer 2.
+ * The checked product with any operator.
  */
 import { ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';

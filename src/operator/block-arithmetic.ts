@@ -1,5 +1,5 @@
 /**
- * Elementwise arithmetic on blocks of vectors, for the operators. Layer 2.
+ * Elementwise arithmetic on blocks of vectors, for the operators.
  * Plain loops over typed arrays: each is bound by memory. Shapes are taken on trust; the precisions of the operands may differ.
  */
 import { copyInto, fill, type Matrix } from '../dense/matrix.js';

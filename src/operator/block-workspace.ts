@@ -1,5 +1,5 @@
 /**
- * The workspace of an operator: a block of vectors that is kept between products. Layer 2.
+ * The workspace of an operator: a block of vectors that is kept between products.
  * It lies over shared memory, so that operators on a team take it without a copy, and holds at most `CHUNK` vectors: products with more are
  * done in chunks of columns. It grows with the widest product so far; a second product of the same width allocates nothing.
  */

@@ -1,5 +1,5 @@
 /**
- * What the algebra of operators checks once, when an operator is made. Layer 2.
+ * What the algebra of operators checks once, when an operator is made.
  */
 import { NonFiniteError, ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';

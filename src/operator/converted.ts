@@ -1,5 +1,5 @@
 /**
- * An operator of one precision for vectors of either. Layer 2.
+ * An operator of one precision for vectors of either.
  */
 import { OptionError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';

@@ -1,5 +1,5 @@
 /**
- * A stored matrix as an operator. Layer 2.
+ * A stored matrix as an operator.
  */
 import { ShapeError } from '../core/errors.js';
 import type { Blas } from '../dense/blas.js';

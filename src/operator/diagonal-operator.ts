@@ -1,5 +1,5 @@
 /**
- * diag(d). Layer 2.
+ * diag(d).
  */
 import { NonFiniteError } from '../core/errors.js';
 import { asFloats } from '../core/numbers.js';

@@ -1,5 +1,5 @@
 /**
- * I. Layer 2.
+ * I.
  */
 import { ShapeError } from '../core/errors.js';
 import { combine } from './block-arithmetic.js';

@@ -1,5 +1,5 @@
 /**
- * The contract of everything that multiplies. Layer 2.
+ * The contract of everything that multiplies.
  */
 import type { Matrix } from '../dense/matrix.js';
 

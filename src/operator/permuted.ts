@@ -1,5 +1,5 @@
 /**
- * PᵀAP. Layer 2.
+ * PᵀAP.
  */
 import { OptionError, ShapeError } from '../core/errors.js';
 import { asIndices } from '../core/numbers.js';

@@ -1,5 +1,5 @@
 /**
- * c·A. Layer 2.
+ * c·A.
  */
 import { requireRole } from '../core/kind.js';
 import { requireFinite } from './checks.js';

@@ -1,5 +1,5 @@
 /**
- * A look at an operator that the caller wrote: does it keep the contract (linear-operator.ts)? Layer 2.
+ * A look at an operator that the caller wrote: does it keep the contract (linear-operator.ts)?
  * Two products with two random vectors, once for each operator; the library's own are taken on trust.
  *
  *   Y = A·X by (α, β) = (1, 0) in blocks of their own;   Z = 2·A·X − W by (2, −1) in views with offset and gaps;

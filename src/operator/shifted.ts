@@ -1,5 +1,5 @@
 /**
- * A + λI. Layer 2.
+ * A + λI.
  */
 import { addScaled } from './block-arithmetic.js';
 import { requireFinite, requireSquare } from './checks.js';

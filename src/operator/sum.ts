@@ -1,5 +1,5 @@
 /**
- * A + B + … Layer 2.
+ * A + B + …
  */
 import { OptionError, ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';

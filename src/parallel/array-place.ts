@@ -1,5 +1,5 @@
 /**
- * Typed arrays over shared memory, as messages carry them. Layer 1.
+ * Typed arrays over shared memory, as messages carry them.
  * Structured clone (V8 in Node 20 and 22) writes a typed array's byte offset and length with 32 bits each: an array
  * that begins or is longer than 2³² bytes arrives with both modulo 2³², and nobody says so. A SharedArrayBuffer and
  * numbers arrive whole: so those are sent, and the array is made on the other side. Messages without such an array,

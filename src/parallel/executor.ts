@@ -1,5 +1,5 @@
 /**
- * One thread's side of a team: the states it holds, the kernels bound to them. Layer 1.
+ * One thread's side of a team: the states it holds, the kernels bound to them.
  */
 import { OptionError, WorkerError } from '../core/errors.js';
 import { BUNDLED, CODE_LOCATION } from '../core/location.js';

@@ -1,5 +1,5 @@
 /**
- * Phase kernels: the functions a team runs, written once and synchronously. Layer 1.
+ * Phase kernels: the functions a team runs, written once and synchronously.
  * A kernel is found by name in the module that defines it, so the main thread and every worker run the same code; what it works on
  * is a structured-cloneable state whose large arrays lie over SharedArrayBuffer.
  */

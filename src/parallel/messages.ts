@@ -1,5 +1,5 @@
 /**
- * What the main thread sends its workers, and what comes back. Layer 1.
+ * What the main thread sends its workers, and what comes back.
  */
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import * as errors from '../core/errors.js';

@@ -1,5 +1,5 @@
 /**
- * A word about teams of far more workers than cores. Layer 1.
+ * A word about teams of far more workers than cores.
  */
 import { availableParallelism } from 'node:os';
 import { warn } from '../core/warning.js';

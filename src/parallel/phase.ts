@@ -1,5 +1,5 @@
 /**
- * One run of a task graph, advanced step by step by whoever needs it finished. Layer 1.
+ * One run of a task graph, advanced step by step by whoever needs it finished.
  * The function that started it may be waiting for its turn of the event loop while another one, synchronous, needs the
  * team: that one takes the remaining steps, and the first finds its phase ended.
  */

@@ -1,5 +1,5 @@
 /**
- * One phase over a state of its own. Layer 1.
+ * One phase over a state of its own.
  */
 import type { PhaseKernel } from './kernel.js';
 import type { TaskGraph } from './task-graph.js';

@@ -1,5 +1,5 @@
 /**
- * The walk of a task graph by one worker: claim, run, release successors. Layer 1.
+ * The walk of a task graph by one worker: claim, run, release successors.
  */
 import type { TaskGraph } from './task-graph.js';
 

@@ -1,5 +1,5 @@
 /**
- * Task graphs: what may run when, flat and shared. Layer 1.
+ * Task graphs: what may run when, flat and shared.
  * A task becomes ready when all its predecessors are done; ready tasks stand in a queue with one slot per task, so a claimed slot
  * is always filled eventually and no task can be lost. Which worker runs a task never matters to the result.
  */

@@ -1,5 +1,5 @@
 /**
- * What long-running functions take from their caller: the team that works, progress and abort. Layer 1.
+ * What long-running functions take from their caller: the team that works, progress and abort.
  */
 import type { RunControl } from '../core/context.js';
 import type { Team } from './team.js';

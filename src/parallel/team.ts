@@ -1,5 +1,5 @@
 /**
- * The team: n workers over shared memory, the calling thread being worker 0. Layer 1.
+ * The team: n workers over shared memory, the calling thread being worker 0.
  * The others are plain threads (threads.ts); a phase is a fork–join over a task graph (architecture, section 3).
  */
 import { availableParallelism } from 'node:os';

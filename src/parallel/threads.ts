@@ -1,5 +1,5 @@
 /**
- * The threads of a team: started together, each ready before the team is. Layer 1.
+ * The threads of a team: started together, each ready before the team is.
  * They run worker.js, or in a bundle, which has no such file, the source that the library brings along for it.
  */
 import { Worker } from 'node:worker_threads';

@@ -1,5 +1,5 @@
 /**
- * A worker: wait for messages, run its share of each phase, until told to stop. Layer 1.
+ * A worker: wait for messages, run its share of each phase, until told to stop.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { openBlas } from '../dense/backend.js';

@@ -1,6 +1,6 @@
 /**
  * What the public functions see to before they hand on their arguments: a team, a dense backend, known options, numbers in
- * arrays of any type. Layer 8.
+ * arrays of any type.
  */
 import { requireControl, type RunControl } from '../core/context.js';
 import { OptionError } from '../core/errors.js';

@@ -1,5 +1,5 @@
 /**
- * The public functions about networks: loss, training, curvature through products, entries, factors and trees. Layer 8.
+ * The public functions about networks: loss, training, curvature through products, entries, factors and trees.
  */
 import type { RunControl } from '../core/context.js';
 import type { KeysOf } from '../core/known-options.js';

@@ -1,5 +1,5 @@
 /**
- * The public functions that need products of an operator alone: low rank, eigenvalues, Krylov solvers, traces and densities. Layer 8.
+ * The public functions that need products of an operator alone: low rank, eigenvalues, Krylov solvers, traces and densities.
  */
 import type { RunControl } from '../core/context.js';
 import { requireRole } from '../core/kind.js';

@@ -1,5 +1,5 @@
 /**
- * Which preconditioner takes the fewest flops, as far as a few products tell. Layer 6.
+ * Which preconditioner takes the fewest flops, as far as a few products tell.
  * Measured: the spectrum (spectrum.ts), ranks of a sampled block (predict.ts), and the time of products whose flops nobody knows, counted at the rate of gemm. Assumed: the error of K-FAC, which
  * only K-FAC itself would tell.
  */

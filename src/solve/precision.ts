@@ -1,5 +1,5 @@
 /**
- * What the precision of a matrix, of its products and of x allow a solve. Layer 6.
+ * What the precision of a matrix, of its products and of x allow a solve.
  */
 import { SampleOperator } from '../curvature/products/sample-operator.js';
 import type { Matrix, Precision } from '../dense/matrix.js';

@@ -1,5 +1,5 @@
 /**
- * What products, entries and compressions cost in flops, known or timed: for the choice of a preconditioner. Layer 6.
+ * What products, entries and compressions cost in flops, known or timed: for the choice of a preconditioner.
  */
 import { RandomStream } from '../core/random.js';
 import { structuralTree } from '../curvature/trees/structural-tree.js';

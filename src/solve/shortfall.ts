@@ -1,5 +1,5 @@
 /**
- * Why a solve missed its tolerance, and what to do. Layer 6.
+ * Why a solve missed its tolerance, and what to do.
  * The facts and the words are kept apart: the library names its options, the command its flags.
  */
 import type { Solution } from '../krylov/solution.js';

@@ -1,5 +1,5 @@
 /**
- * One call that solves (A + λI) X = B: a preconditioner, conjugate gradients, and what came of it. Layer 6.
+ * One call that solves (A + λI) X = B: a preconditioner, conjugate gradients, and what came of it.
  */
 import { throwIfAborted } from '../core/context.js';
 import { FactorizationError, MemoryError, NonFiniteError, NotPositiveDefiniteError, OptionError, ShapeError } from '../core/errors.js';

@@ -1,5 +1,5 @@
 /**
- * The spectrum of an operator from a few products, and the iterations of conjugate gradients that it predicts. Layer 6.
+ * The spectrum of an operator from a few products, and the iterations of conjugate gradients that it predicts.
  */
 import { NonFiniteError } from '../core/errors.js';
 import type { RunControl } from '../core/context.js';

@@ -1,5 +1,5 @@
 /**
- * Blocks on the diagonal of a matrix, stored as they are: of the layers of a network, of its units, or of any ranges of indices. Layer 3.
+ * Blocks on the diagonal of a matrix, stored as they are: of the layers of a network, of its units, or of any ranges of indices.
  * B = blockdiag(K(R_1, R_1), K(R_2, R_2), …): of all matrices with that pattern the nearest to K in the Frobenius norm, and positive semidefinite where K is.
  */
 import { MemoryError, OptionError, ShapeError } from '../core/errors.js';
@@ -8,7 +8,6 @@ import { asIndices } from '../core/numbers.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { block, view, type Matrix } from '../dense/matrix.js';
 import { availableMemory } from '../io/machine.js';
-import type { Network } from '../network/network.js';
 import { StagedVectors } from '../operator/block-workspace.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { trustClass } from '../operator/self-check.js';
@@ -18,22 +17,13 @@ import type { Shared, Team } from '../parallel/team.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from './entry-source.js';
 import { openHandle, sourceState, type SourceHandle } from './share-source.js';
+import type { Ranges } from '../network/ranges.js';
 
 export interface BlockDiagonalOptions {
   /** Bytes that the blocks may take; default: what is available. */
   readonly memoryLimit?: number;
 }
 export const BLOCK_DIAGONAL_KEYS: KeysOf<BlockDiagonalOptions> = { memoryLimit: true };
-
-/** Where ranges begin, and last where they end: 0 = ranges[0] < ranges[1] < … = N. */
-export type Ranges = Int32Array;
-
-/** One range for each layer. */
-export const layerRanges = ({ layers, parameters }: Network): Ranges => Int32Array.from([...layers.map(({ offset }) => offset), parameters]);
-
-/** One range for each unit: its weights and its bias. */
-export const unitRanges = ({ layers, parameters }: Network): Ranges =>
-  Int32Array.from([...layers.flatMap(({ offset, width, outputs }) => Array.from({ length: outputs }, (_, p) => offset + p * width)), parameters]);
 
 /** Bytes of the blocks and of the ranges. */
 export function blockDiagonalBytes(ranges: Ranges): number {

@@ -1,5 +1,5 @@
 /**
- * Checks of a stored matrix, every entry of it: finite, symmetric, and none larger than a positive semidefinite matrix can have. Layer 3.
+ * Checks of a stored matrix, every entry of it: finite, symmetric, and none larger than a positive semidefinite matrix can have.
  */
 import { AsymmetryError, NotPositiveDefiniteError } from '../core/errors.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';

@@ -1,5 +1,5 @@
 /**
- * A stored symmetric matrix as a source of entries. Layer 3.
+ * A stored symmetric matrix as a source of entries.
  * The caller's array is used as it is (float32 entries are widened when read) and must not change while the source lives;
  * it is copied to shared memory when workers first ask for it, unless it lies there already.
  */

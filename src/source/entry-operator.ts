@@ -1,5 +1,5 @@
 /**
- * Products with a matrix that is seen through its entries. Layer 3.
+ * Products with a matrix that is seen through its entries.
  * Rows are evaluated in panels, shared by the team, and multiplied by gemm: N² entries a product, whatever the number of vectors up to 256. Where the dense matrix fits a budget of memory it is
  * evaluated once and kept instead. Sums run in the same order for every team.
  */

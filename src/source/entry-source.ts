@@ -1,5 +1,5 @@
 /**
- * A symmetric matrix seen through its entries: the one thing `compress` asks for. Layer 3.
+ * A symmetric matrix seen through its entries: the one thing `compress` asks for.
  */
 import { ShapeError } from '../core/errors.js';
 import type { Indices } from '../core/indices.js';

@@ -1,5 +1,5 @@
 /**
- * Kernels from a user's expression in r, such as "exp(-r^2/2)". Layer 3.
+ * Kernels from a user's expression in r, such as "exp(-r^2/2)".
  * mathjs parses; the syntax tree is translated once into a kernel program (kernel-program.ts), constants folded and r^2 read from
  * the squared distance without a square root. mathjs is loaded only here, when an expression is used.
  */

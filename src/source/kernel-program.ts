@@ -1,5 +1,5 @@
 /**
- * Kernel programs: a user's function of r as a short list of operations on a stack of blocks. Layer 3.
+ * Kernel programs: a user's function of r as a short list of operations on a stack of blocks.
  * A program is plain data, so workers receive it without the parser that made it; each operation is one loop over a block that
  * stays in the first-level cache, so nothing is interpreted per entry and no code is generated at run time.
  */

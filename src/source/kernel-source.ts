@@ -1,5 +1,5 @@
 /**
- * Kernel matrices over points: K_ij = k(x_i, x_j) + ridge·δ_ij, entries by blocks. Layer 3.
+ * Kernel matrices over points: K_ij = k(x_i, x_j) + ridge·δ_ij, entries by blocks.
  *
  * Distances. In up to 16 dimensions ‖x − y‖² is summed from direct differences (faster there than gemm, and without cancellation); above, from ‖x‖² + ‖y‖² − 2x·y with the inner
  * products by gemm, the points centred first where that at least halves their mean squared norm. Where what is left of that sum is
@@ -17,7 +17,7 @@ import { asIndices } from '../core/numbers.js';
 import { sharedFloat64, toShared } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { view, type Matrix } from '../dense/matrix.js';
-import { squaredDistances } from '../dense/portable/distances.js';
+import { squaredDistances } from '../dense/distances.js';
 import { builtIn } from '../parallel/built-in.js';
 import type { EntrySource, GivenPoints, Points, SourceContext, SourceDescriptor } from './entry-source.js';
 import { kernelFromDefinition, type Kernel, type KernelDefinition } from './kernels.js';

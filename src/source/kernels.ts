@@ -1,5 +1,5 @@
 /**
- * Kernel functions: what turns squared distances, inner products or cosines into entries. Layer 3.
+ * Kernel functions: what turns squared distances, inner products or cosines into entries.
  * A kernel is an object that works in place on a block of arguments; which argument it wants is a property of it, never a flag in a loop.
  * Definitions and names: C. E. Rasmussen, C. K. I. Williams, Gaussian Processes for Machine Learning, MIT Press, 2006, §4.2
  * (there the bandwidth h is the length scale ℓ).

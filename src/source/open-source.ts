@@ -1,5 +1,5 @@
 /**
- * Workers' copies of a source, from its descriptor. Layer 3.
+ * Workers' copies of a source, from its descriptor.
  */
 import { OptionError } from '../core/errors.js';
 import type { EntrySource, SourceContext, SourceDescriptor, SourceFactory } from './entry-source.js';

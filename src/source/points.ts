@@ -1,5 +1,5 @@
 /**
- * Sets of points: their checks, and the bandwidth that fits their scale. Layer 3.
+ * Sets of points: their checks, and the bandwidth that fits their scale.
  */
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';

@@ -1,5 +1,5 @@
 /**
- * How a source travels with a team's state: as its descriptor where it has one, else as itself on the calling thread alone. Layer 3.
+ * How a source travels with a team's state: as its descriptor where it has one, else as itself on the calling thread alone.
  * The one place that knows the difference: a state holds a `SourceHandle`, kernels open it in `bind`.
  */
 import { isAbsolute } from 'node:path';

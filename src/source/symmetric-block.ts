@@ -1,5 +1,5 @@
 /**
- * Blocks whose transposes have the same bits. Layer 3.
+ * Blocks whose transposes have the same bits.
  * A matrix product may round an entry differently in a block and in its transpose. Where the lexicographically smaller list of
  * indices is always taken as the rows, and a block on the diagonal is mirrored, K(I, J) and K(J, I)ᵀ are one computation.
  */

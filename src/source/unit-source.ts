@@ -1,5 +1,5 @@
 /**
- * A source scaled so that its largest diagonal entry is about 1. Layer 3.
+ * A source scaled so that its largest diagonal entry is about 1.
  * Sums of squares leave the range of float64 where entries are below 1e-154 or beyond 1e154; scaled by a power of two
  * nothing is rounded.
  */

@@ -1,5 +1,5 @@
 /**
- * Checks of a source before it is compressed: what a sample of its entries can show. Layer 3.
+ * Checks of a source before it is compressed: what a sample of its entries can show.
  */
 import { AsymmetryError, HmatrixError, NonFiniteError, NotPositiveDefiniteError, ShapeError } from '../core/errors.js';
 import { RandomStream } from '../core/random.js';

@@ -1,5 +1,5 @@
 /**
- * Building the cluster tree: level by level near the root, subtree by subtree below. Layer 4.
+ * Building the cluster tree: level by level near the root, subtree by subtree below.
  */
 import { throwIfAborted } from '../core/context.js';
 import { OptionError } from '../core/errors.js';

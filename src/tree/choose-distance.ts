@@ -1,5 +1,5 @@
 /**
- * Choosing a distance: from its name and a source to data that a team can share, and from that data to the distance. Layer 4.
+ * Choosing a distance: from its name and a source to data that a team can share, and from that data to the distance.
  */
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import { RandomStream } from '../core/random.js';

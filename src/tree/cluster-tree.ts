@@ -1,5 +1,5 @@
 /**
- * The cluster tree's data: a complete binary tree over the indices, flat and shared. Layer 4.
+ * The cluster tree's data: a complete binary tree over the indices, flat and shared.
  */
 import { requireRole } from '../core/kind.js';
 import { asIndices } from '../core/numbers.js';
@@ -44,3 +44,7 @@ export function mostInLeaf({ depth, begin, end }: ClusterTree): number {
   for (let ν = 2 ** depth - 1; ν < begin.length; ν++) most = Math.max(most, end[ν] - begin[ν]);
   return most;
 }
+
+export const leavesOf = (tree: ClusterTree): number => 2 ** tree.depth;
+export const nodesOf = (tree: ClusterTree): number => 2 ** (tree.depth + 1) - 1;
+export const firstLeaf = (tree: ClusterTree): number => 2 ** tree.depth - 1;

@@ -1,5 +1,5 @@
 /**
- * A cluster tree over an order that is given: where to cut it. Layer 4.
+ * A cluster tree over an order that is given: where to cut it.
  * Where the order has borders of its own (layers, units, directions), nodes are cut there, so that a block belongs to few of them.
  */
 import { firstOfLevel, leftChild, levelOf, rightChild } from '../core/indices.js';

@@ -1,5 +1,5 @@
 /**
- * Distances between the indices of a symmetric matrix, chosen by name. Layer 4.
+ * Distances between the indices of a symmetric matrix, chosen by name.
  * A positive semidefinite K has vectors φ_i with K_ij = ⟨φ_i, φ_j⟩, so entries alone give distances (C. Yu, J. Levitt, S. Reiz,
  * G. Biros, "Geometry-oblivious FMM for compressing dense SPD matrices", SC17, arXiv 1707.00164):
  *   geometric  ‖x_i − x_j‖                    where the source has points

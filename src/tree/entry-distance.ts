@@ -1,5 +1,5 @@
 /**
- * Gram and angle distances: from entries and the diagonal alone. Layer 4.
+ * Gram and angle distances: from entries and the diagonal alone.
  * Both are a function of K_ij, K_ii, K_jj, so a block of distances is a block of entries and one pass over it.
  */
 import type { Indices } from '../core/indices.js';

@@ -1,5 +1,5 @@
 /**
- * The far list: the fewest blocks that cover everything the near blocks leave over. Layer 4.
+ * The far list: the fewest blocks that cover everything the near blocks leave over.
  *
  * Siblings split the off-diagonal part of their parent's block. A pair of nodes (α, β) with no near pair of leaves below it is one far
  * block; else α or β is split, so that pairs may join nodes of different levels. With f(α, β) the fewest blocks,

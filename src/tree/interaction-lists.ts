@@ -1,5 +1,5 @@
 /**
- * Near and far lists: which blocks are stored dense and which through skeletons. Layer 4.
+ * Near and far lists: which blocks are stored dense and which through skeletons.
  */
 
 /**

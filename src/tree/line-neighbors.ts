@@ -1,5 +1,5 @@
 /**
- * Neighbours of indices that stand on a line: the lexicographic and the random distance need no search. Layer 4.
+ * Neighbours of indices that stand on a line: the lexicographic and the random distance need no search.
  */
 
 /** The κ indices whose places are nearest to each index's own, nearest first, ties to the smaller index; lists as in `Neighbors`. */

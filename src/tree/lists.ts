@@ -1,5 +1,5 @@
 /**
- * Interaction lists from a cluster tree and neighbours. Layer 4.
+ * Interaction lists from a cluster tree and neighbours.
  */
 import { OptionError } from '../core/errors.js';
 import { firstOfLevel } from '../core/indices.js';

@@ -1,5 +1,5 @@
 /**
- * Near leaves by votes of the neighbours, within a budget. Layer 4.
+ * Near leaves by votes of the neighbours, within a budget.
  * A neighbour of an index of leaf α that lies in leaf β is a vote for the pair {α, β}, whichever way round (SC17, arXiv 1707.00164, section 2.2). There the budget
  * limits one side and symmetrising overshoots it; here pairs are taken, most votes first, as long as both rows stay within it.
  */

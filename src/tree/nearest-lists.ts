@@ -1,5 +1,5 @@
 /**
- * Lists of the κ nearest so far, one per row: heaps over two flat shared arrays, farthest on top. Layer 4.
+ * Lists of the κ nearest so far, one per row: heaps over two flat shared arrays, farthest on top.
  * A candidate that is not nearer than the top costs its caller one comparison.
  */
 

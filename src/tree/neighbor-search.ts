@@ -1,5 +1,5 @@
 /**
- * The phases of the neighbour search. Layer 4.
+ * The phases of the neighbour search.
  * Projection trees: a node is cut at the median of δ(·, p) − δ(·, q), p and q two of its members, drawn at random; leaves are searched exhaustively, by panels
  * of a matrix of distances. Every pair of a leaf is evaluated once and offered to both its members.
  */

@@ -1,5 +1,5 @@
 /**
- * κ nearest neighbours of every index, approximately, with a measured recall. Layer 4.
+ * κ nearest neighbours of every index, approximately, with a measured recall.
  * Randomized projection trees, one after the other, until the recall on a sample of rows exceeds its target (the scheme of SC17,
  * arXiv 1707.00164, section 2.2, with leaves searched by blocks and lists kept by partial selection); exhaustively where that is no dearer.
  */

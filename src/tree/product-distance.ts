@@ -1,5 +1,5 @@
 /**
- * Squared Euclidean distances between points of many dimensions, by matrix products. Layer 4.
+ * Squared Euclidean distances between points of many dimensions, by matrix products.
  * ‖x − y‖² = ‖x‖² + ‖y‖² − 2xᵀy, the points moved by their mean where that makes them shorter; absolute error ≤ about d·eps·(‖x‖² + ‖y‖²).
  */
 import type { Indices } from '../core/indices.js';

@@ -1,5 +1,5 @@
 /**
- * Splitting a cluster at the exact median of a value per member: what cluster tree and projection trees have in common. Layer 4.
+ * Splitting a cluster at the exact median of a value per member: what cluster tree and projection trees have in common.
  */
 import { NonFiniteError, ShapeError } from '../core/errors.js';
 import { firstOfLevel, leftChild, rightChild, type NodeId } from '../core/indices.js';

@@ -1,5 +1,5 @@
 /**
- * The two-centroid split of the cluster tree, node by node. Layer 4.
+ * The two-centroid split of the cluster tree, node by node.
  * Found on a seeded sample of the members: p is the one farthest from the sample's centroid, q the one farthest from p, and the sample is halved at the median of
  * δ(·, p) − δ(·, q). Then, some times over, the two halves' centroids take the place of p and q and the sample is halved anew: Lloyd's iteration for two
  * clusters of equal size (S. Lloyd, IEEE Trans. Inf. Theory 28(2), 1982), in feature space where the distance comes from entries. The whole

@@ -2,13 +2,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MemoryError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
-import { blockDiagonal, blockDiagonalBytes, layerRanges, unitRanges } from '#hmatrix/source/block-diagonal.js';
+import { blockDiagonal, blockDiagonalBytes } from '#hmatrix/source/block-diagonal.js';
 import { gaussNewtonSource } from '#hmatrix/curvature/entries/gauss-newton-source.js';
 import { get, squaredNorm, zeros, type Matrix, type Precision } from '#hmatrix/dense/matrix.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
 import { smallModel } from '../network/models.js';
+import { layerRanges, unitRanges } from '#hmatrix/network/ranges.js';
 
 let team: Team;
 let model: Model;

@@ -3,7 +3,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
-import { blockDiagonal, blockDiagonalBytes, layerRanges, unitRanges } from '#hmatrix/source/block-diagonal.js';
+import { blockDiagonal, blockDiagonalBytes } from '#hmatrix/source/block-diagonal.js';
 import { curvatureDiagonal } from '#hmatrix/curvature/kronecker/curvature-diagonal.js';
 import { gaussNewtonSource } from '#hmatrix/curvature/entries/gauss-newton-source.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
@@ -13,6 +13,7 @@ import { Team } from '#hmatrix/parallel/team.js';
 import { randomMatrix, relativeError } from '../support.js';
 import { denseGaussNewton, randomModel, smallModels } from './brute-force.js';
 import { denseOperator, forgetful } from './operators.js';
+import { layerRanges, unitRanges } from '#hmatrix/network/ranges.js';
 
 const blas = openBlas();
 const eps = 2 ** -52;

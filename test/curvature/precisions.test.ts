@@ -1,6 +1,6 @@
 /** Every curvature operator and every damped inverse, of models of either precision, takes vectors of either precision. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { blockDiagonal, layerRanges } from '#hmatrix/source/block-diagonal.js';
+import { blockDiagonal } from '#hmatrix/source/block-diagonal.js';
 import { curvatureDiagonal } from '#hmatrix/curvature/kronecker/curvature-diagonal.js';
 import { dualForm } from '#hmatrix/curvature/entries/dual-form.js';
 import { ekfac } from '#hmatrix/curvature/kronecker/ekfac.js';
@@ -17,6 +17,7 @@ import type { Model } from '#hmatrix/network/model.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { randomMatrix, relativeError } from '../support.js';
 import { randomModel } from './brute-force.js';
+import { layerRanges } from '#hmatrix/network/ranges.js';
 
 let team: Team;
 beforeAll(async () => { team = await Team.open({ workers: 2 }); });

@@ -4,7 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { betterCore, coreName, loadLibrary } from '#hmatrix/dense/system/core-type.js';
-import { processorFlags } from '#hmatrix/dense/system/processor.js';
+import { processorFlags } from '#hmatrix/dense/processor.js';
 
 const avx2 = new Set(['sse2', 'avx', 'avx2', 'fma']);
 const avx512 = new Set([...avx2, 'avx512f', 'avx512bw', 'avx512dq', 'avx512vl']);

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { view, zeros } from '#hmatrix/dense/matrix.js';
-import { squaredDistances } from '#hmatrix/dense/portable/distances.js';
+import { squaredDistances } from '#hmatrix/dense/distances.js';
 
 const count = 1500;
 const eps = Number.EPSILON;

@@ -9,7 +9,7 @@ import { ShapeError } from '#hmatrix/core/errors.js';
 import type { Side, Transpose, Triangle } from '#hmatrix/dense/blas.js';
 import { block, copyInto, get, view, zeros } from '#hmatrix/dense/matrix.js';
 import type { Matrix } from '#hmatrix/dense/matrix.js';
-import { expInPlace } from '#hmatrix/dense/portable/elementwise.js';
+import { expInPlace } from '#hmatrix/dense/elementwise.js';
 import { createPortableBlas } from '#hmatrix/dense/portable/portable-blas.js';
 import { describeBlas } from './conformance.js';
 import {

@@ -4,13 +4,14 @@ import { zeros } from '#hmatrix/dense/matrix.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { factor, type FactorOptions } from '#hmatrix/hierarchical/factor/factor.js';
 import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
-import type { CompressOptions, HierarchicalFormat } from '#hmatrix/hierarchical/from-entries/options.js';
+import type { CompressOptions } from '#hmatrix/hierarchical/from-entries/options.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { laplace } from '#hmatrix/source/kernels.js';
 import { gaussianSource, normalPoints, randomMatrix } from '../support.js';
 import { norm, reference, residual } from './factored.js';
+import type { HierarchicalFormat } from '#hmatrix/hierarchical/matrix/format.js';
 
 const FORMATS: readonly HierarchicalFormat[] = ['hss', 'hodlr'];
 const small: CompressOptions = { leafSize: 32, maxRank: 8, tolerance: 1e-6, neighbors: 32, seed: 3 };

@@ -3,12 +3,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { factor } from '#hmatrix/hierarchical/factor/factor.js';
-import type { CompressOptions, HierarchicalFormat } from '#hmatrix/hierarchical/from-entries/options.js';
+import type { CompressOptions } from '#hmatrix/hierarchical/from-entries/options.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { gaussianSource, randomMatrix, relativeError } from '../support.js';
 import { denseReference, residual } from './factored.js';
 import { randomHss, randomSizes, treeOfLeaves } from './trees.js';
+import type { HierarchicalFormat } from '#hmatrix/hierarchical/matrix/format.js';
 
 const FORMATS: readonly HierarchicalFormat[] = ['hss', 'hodlr'];
 const exact: CompressOptions = { leafSize: 32, maxRank: 40, tolerance: 1e-14, neighbors: 32, seed: 3 };

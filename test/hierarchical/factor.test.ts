@@ -3,7 +3,7 @@ import { zeros, view, type Matrix } from '#hmatrix/dense/matrix.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { factor } from '#hmatrix/hierarchical/factor/factor.js';
 import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
-import type { CompressOptions, HierarchicalFormat } from '#hmatrix/hierarchical/from-entries/options.js';
+import type { CompressOptions } from '#hmatrix/hierarchical/from-entries/options.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
@@ -12,6 +12,7 @@ import type { ClusterTree } from '#hmatrix/tree/cluster-tree.js';
 import { gaussianSource, normalPoints, randomMatrix, relativeError } from '../support.js';
 import { builtShifted, denseShifted, identity, outer, reference, residual } from './factored.js';
 import { randomHss, randomSizes, treeOfLeaves } from './trees.js';
+import type { HierarchicalFormat } from '#hmatrix/hierarchical/matrix/format.js';
 
 const FORMATS: readonly HierarchicalFormat[] = ['hss', 'hodlr'];
 const small: CompressOptions = { leafSize: 32, maxRank: 32, tolerance: 1e-6, neighbors: 32, seed: 3 };

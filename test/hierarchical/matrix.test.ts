@@ -4,13 +4,14 @@ import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
 import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
-import type { CompressOptions, HierarchicalFormat } from '#hmatrix/hierarchical/from-entries/options.js';
+import type { CompressOptions } from '#hmatrix/hierarchical/from-entries/options.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { gaussian, laplace } from '#hmatrix/source/kernels.js';
 import { denseOf, gaussianSource, hidden, normalPoints, randomMatrix, relativeError } from '../support.js';
+import type { HierarchicalFormat } from '#hmatrix/hierarchical/matrix/format.js';
 
 const FORMATS: readonly HierarchicalFormat[] = ['hodlr', 'hss', 'fmm'];
 const small: CompressOptions = { leafSize: 48, maxRank: 48, tolerance: 1e-4, neighbors: 32, seed: 3 };

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { sharedInt32 } from '#hmatrix/core/shared-array.js';
-import { firstLeaf, leavesOf } from '#hmatrix/hierarchical/matrix/data.js';
 import { RowSampler, type RowSamplerState } from '#hmatrix/hierarchical/from-entries/row-sampler.js';
-import type { ClusterTree } from '#hmatrix/tree/cluster-tree.js';
+import { type ClusterTree, firstLeaf, leavesOf } from '#hmatrix/tree/cluster-tree.js';
 import { randomSizes, treeOfLeaves } from './trees.js';
 
 const ISOLATED = 13;

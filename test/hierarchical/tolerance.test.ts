@@ -12,7 +12,6 @@ import { kroneckerHierarchical } from '#hmatrix/curvature/eigenbasis/compress.js
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { compressOperator } from '#hmatrix/hierarchical/from-products/compress.js';
 import { loadMatrix, saveMatrix } from '#hmatrix/hierarchical/matrix/file.js';
-import type { HierarchicalFormat } from '#hmatrix/hierarchical/from-entries/options.js';
 import { toleranceAdvice, type AdvisedReport } from '#hmatrix/hierarchical/matrix/tolerance-advice.js';
 import { readContainer, writeContainer, type JsonObject } from '#hmatrix/io/container.js';
 import { Team } from '#hmatrix/parallel/team.js';
@@ -21,6 +20,7 @@ import { buildClusterTree } from '#hmatrix/tree/build.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { smallModel } from '../network/models.js';
 import { denseOf, gaussianSource, relativeError } from '../support.js';
+import type { HierarchicalFormat } from '#hmatrix/hierarchical/matrix/format.js';
 
 const folder = temporaryFolder();
 let team: Team;

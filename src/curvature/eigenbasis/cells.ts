@@ -1,5 +1,5 @@
 /**
- * Cells: the atoms that leaves over a rotated Hessian are made of. Layer 5.
+ * Cells: the atoms that leaves over a rotated Hessian are made of.
  * Indices (ℓ, q, p) stand direction by direction, by falling eigenvalue, and in a direction unit by unit. A cell is a part of one direction's units, or a few whole
  * directions where there are few units; it never crosses layers.
  */

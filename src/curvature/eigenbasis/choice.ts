@@ -1,5 +1,5 @@
 /**
- * Which part of a rotated Gauss–Newton Hessian is worth its memory: cells to keep, and blocks of leaves. Layer 5.
+ * Which part of a rotated Gauss–Newton Hessian is worth its memory: cells to keep, and blocks of leaves.
  * The error of leaving a block out is its norm, which is known (energies.ts), so the best blocks are those with the most energy for a byte. Cells at whose rows there is
  * little are left out altogether: their diagonal blocks and the basis vectors that only they use then cost nothing. How many is found by trying.
  */

@@ -1,5 +1,5 @@
 /**
- * Gauss–Newton Hessians as hierarchical matrices in the Kronecker eigenbasis. Layer 5.
+ * Gauss–Newton Hessians as hierarchical matrices in the Kronecker eigenbasis.
  *
  *   G ≈ Q·H̃·Qᵀ + complement,   Q = blockdiag_ℓ(U_Γℓ ⊗ U_Aℓ)
  *
@@ -14,8 +14,7 @@ import { MemoryError, NonFiniteError, OptionError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import { squaredNorm } from '../../dense/matrix.js';
-import { assemble } from '../../hierarchical/from-entries/evaluate-blocks.js';
-import { layOut, type Layout } from '../../hierarchical/matrix/layout.js';
+import { layOut, type Layout, assemble } from '../../hierarchical/matrix/layout.js';
 import { HierarchicalMatrix } from '../../hierarchical/matrix/hierarchical-matrix.js';
 import { memoryUse } from '../../hierarchical/matrix/memory.js';
 import { allowedError } from '../../hierarchical/matrix/tolerance-limits.js';

@@ -1,12 +1,13 @@
 /**
- * The diagonal of G̃ = Q·H·Qᵀ + complement. Layer 5.
+ * The diagonal of G̃ = Q·H·Qᵀ + complement.
  * Of layer ℓ and output p₀ it is the diagonal of U_A·M·U_Aᵀ with M(q, q′) = Σ_{p,p′} U_Γ(p₀,p)·U_Γ(p₀,p′)·H[(q,p),(q′,p′)]: one pass over the layer's stored blocks and one
  * GEMM for each output. With an identity for U_Γ only p = p′ = p₀ counts.
  */
 import type { Blas } from '../../dense/blas.js';
 import { zeros, type Matrix } from '../../dense/matrix.js';
-import { diagonalOrder, firstLeaf, leavesOf, type HierarchicalData } from '../../hierarchical/matrix/data.js';
+import { diagonalOrder, type HierarchicalData } from '../../hierarchical/matrix/data.js';
 import type { BasisLayer } from './rotation.js';
+import { firstLeaf, leavesOf } from '../../tree/cluster-tree.js';
 
 /** Adds diag(Q·H·Qᵀ) and the complement's diagonal to out (N numbers). outputs·(stored entries of a layer) + 2·width·directions² flops an output. */
 export function addRotatedDiagonal(layers: readonly BasisLayer[], core: HierarchicalData | null, out: Float64Array, blas: Blas): void {

@@ -1,5 +1,5 @@
 /**
- * Factored hierarchical matrices in the Kronecker eigenbasis: (G̃ + λI)⁻¹ as an operator. Layer 5.
+ * Factored hierarchical matrices in the Kronecker eigenbasis: (G̃ + λI)⁻¹ as an operator.
  *
  * With G̃ = Q·H̃·Qᵀ + c·A ⊗ (I − U₁U₁ᵀ) (the complement, on the last layer) and QᵀQ = I,
  *

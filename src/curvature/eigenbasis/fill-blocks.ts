@@ -1,13 +1,13 @@
 /**
- * The chosen blocks of a rotated Gauss–Newton Hessian, evaluated into a hierarchical matrix. Layer 5.
+ * The chosen blocks of a rotated Gauss–Newton Hessian, evaluated into a hierarchical matrix.
  * A task is a leaf β of columns: for each unit p of a layer, the rows that chosen leaves have there are multiplied with diag m(p, p′)·x_{q′}, (q′, p′) ∈ β: 2n flops a stored entry.
  * Units that want the same directions share a GEMM. Blocks stand above the diagonal, so a task writes what no other does.
  */
 import type { Blas } from '../../dense/blas.js';
 import { view, zeros, type Matrix } from '../../dense/matrix.js';
-import { diagonalOrder, firstLeaf, type BlockOffsets } from '../../hierarchical/matrix/data.js';
+import { diagonalOrder, type BlockOffsets } from '../../hierarchical/matrix/data.js';
 import { phaseKernel } from '../../parallel/kernel.js';
-import type { ClusterTree } from '../../tree/cluster-tree.js';
+import { type ClusterTree, firstLeaf } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { gramOffset, gramsOf, type RotatedTables } from './energies.js';
 

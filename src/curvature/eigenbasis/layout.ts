@@ -1,5 +1,5 @@
 /**
- * From a choice of cells and blocks to the basis that is kept, and the tree and lists of a hierarchical matrix over it. Layer 5.
+ * From a choice of cells and blocks to the basis that is kept, and the tree and lists of a hierarchical matrix over it.
  */
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import { view, type Matrix } from '../../dense/matrix.js';

@@ -1,5 +1,5 @@
 /**
- * A hierarchical matrix in the Kronecker eigenbasis: G̃ = Q·H·Qᵀ + complement. Layer 5.
+ * A hierarchical matrix in the Kronecker eigenbasis: G̃ = Q·H·Qᵀ + complement.
  */
 import type { Matrix } from '../../dense/matrix.js';
 import type { HierarchicalMatrix } from '../../hierarchical/matrix/hierarchical-matrix.js';

@@ -1,5 +1,5 @@
 /**
- * A Gauss–Newton Hessian in the Kronecker eigenbasis of its layers: what its entries there are made of. Layer 5.
+ * A Gauss–Newton Hessian in the Kronecker eigenbasis of its layers: what its entries there are made of.
  *
  *   G = Q·H·Qᵀ + complement,  Q = blockdiag_ℓ(U_Γℓ ⊗ U_Aℓ),  A_{ℓ−1} = (1/n) Σ āāᵀ = U_A s_A U_Aᵀ,  Γ_ℓ = (1/n) Σ ΔᵀΔ = U_Γ s_Γ U_Γᵀ
  *   H[(ℓ,q,p), (ℓ′,q′,p′)] = Σ_i X_ℓ(i,q)·X_ℓ′(i,q′)·m_i(p,p′),  X_ℓ = Ā_{ℓ−1}U_A,  m_i(p,p′) = (1/n) Σ_k D′_ℓ(i,k,p)·D′_ℓ′(i,k,p′),  D′_ℓ = Δ_ℓU_Γ

@@ -1,16 +1,16 @@
 /**
  * A principal submatrix and diagonal blocks (principal-choice.ts), stored as near blocks, in the nested form that factorizations take: siblings below the root of S
- * are coupled at full rank, everything else has rank zero. The same numbers, in other places. Layer 5.
+ * are coupled at full rank, everything else has rank zero. The same numbers, in other places.
  */
 import { OptionError } from '../../core/errors.js';
 import { firstOfLevel, levelOf } from '../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
-import { firstLeaf, leavesOf, type HierarchicalData } from '../../hierarchical/matrix/data.js';
-import { assemble } from '../../hierarchical/from-entries/evaluate-blocks.js';
-import { layOut } from '../../hierarchical/matrix/layout.js';
+import { type HierarchicalData } from '../../hierarchical/matrix/data.js';
+import { layOut, assemble } from '../../hierarchical/matrix/layout.js';
 import { HierarchicalMatrix } from '../../hierarchical/matrix/hierarchical-matrix.js';
 import type { Team } from '../../parallel/team.js';
 import { blockLists } from './layout.js';
+import { firstLeaf, leavesOf } from '../../tree/cluster-tree.js';
 
 /** Throws OptionError where the near blocks are others than all those of the first leaves below one node. */
 export function nestedCore(core: HierarchicalMatrix, team: Team): HierarchicalMatrix {

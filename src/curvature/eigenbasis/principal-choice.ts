@@ -1,5 +1,5 @@
 /**
- * The part of a rotated Gauss–Newton Hessian that keeps it positive semidefinite: a principal submatrix, and small diagonal blocks of the rest. Layer 5.
+ * The part of a rotated Gauss–Newton Hessian that keeps it positive semidefinite: a principal submatrix, and small diagonal blocks of the rest.
  *
  *   H̃ = H_SS ⊕ blockdiag(H_ββ),   S: the indices with the largest diagonal entries,  β: leaves of all the others.
  *
@@ -11,8 +11,7 @@
  * fast (K-FAC's eigenvalues are about its entries), and μ with it: this is what makes so plain a choice a good one.
  */
 import { sharedInt32 } from '../../core/shared-array.js';
-import { assemble } from '../../hierarchical/from-entries/evaluate-blocks.js';
-import { layOut, type Layout } from '../../hierarchical/matrix/layout.js';
+import { layOut, type Layout, assemble } from '../../hierarchical/matrix/layout.js';
 import { memoryUse } from '../../hierarchical/matrix/memory.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';

@@ -1,5 +1,5 @@
 /**
- * Products Q·H·Qᵀ + complement in a Kronecker basis, H any operator over the rotated indices, with the workspace that they keep. Layer 5.
+ * Products Q·H·Qᵀ + complement in a Kronecker basis, H any operator over the rotated indices, with the workspace that they keep.
  */
 import { OptionError } from '../../core/errors.js';
 import { sharedFloat64 } from '../../core/shared-array.js';

@@ -1,5 +1,5 @@
 /**
- * Into a Kronecker basis and back: x ↦ Qᵀx and z ↦ Q·z + complement, layer by layer and vector by vector on a team. Layer 5.
+ * Into a Kronecker basis and back: x ↦ Qᵀx and z ↦ Q·z + complement, layer by layer and vector by vector on a team.
  * With the part V (width × outputs) of a vector that belongs to a layer: Qᵀv is U_Aᵀ·V·U_Γ, Q·z is U_A·Z·U_Γᵀ, and the complement c·A·V·(I − U_ΓU_Γᵀ). Every
  * (vector, layer) is a task of the same products, so all team sizes give the same bits.
  */

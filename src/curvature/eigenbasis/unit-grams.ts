@@ -1,5 +1,5 @@
 /**
- * Gram vectors of rotated units: m(p, p′) ∈ ℝⁿ with m_i = (1/n) Σ_k D′_ℓ(i,k,p)·D′_ℓ′(i,k,p′), for a pair of layers. Layer 5.
+ * Gram vectors of rotated units: m(p, p′) ∈ ℝⁿ with m_i = (1/n) Σ_k D′_ℓ(i,k,p)·D′_ℓ′(i,k,p′), for a pair of layers.
  * They are formed sample by sample, one small GEMM each, and stored unit pair by unit pair, as tiles of the rotated Hessian read them.
  */
 import { sharedFloat64 } from '../../core/shared-array.js';

@@ -1,5 +1,5 @@
 /**
- * Diagonals: G((ℓ,p,q), (ℓ,p,q)) = (1/n) Σ_i ā_i(q)² ‖Δ_{ℓ,i}(:, p)‖², one GEMM a layer; and the block A of a last layer under squared errors. Layer 5.
+ * Diagonals: G((ℓ,p,q), (ℓ,p,q)) = (1/n) Σ_i ā_i(q)² ‖Δ_{ℓ,i}(:, p)‖², one GEMM a layer; and the block A of a last layer under squared errors.
  */
 import type { Blas } from '../../dense/blas.js';
 import { view } from '../../dense/matrix.js';

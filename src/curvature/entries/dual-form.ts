@@ -1,5 +1,5 @@
 /**
- * The dual (neural tangent kernel) form of a Gauss–Newton Hessian: G = ĴᵀĴ with Ĵ of n·r rows S_iᵀJ_i/√n, T = ĴĴᵀ. Layer 5.
+ * The dual (neural tangent kernel) form of a Gauss–Newton Hessian: G = ĴᵀĴ with Ĵ of n·r rows S_iᵀJ_i/√n, T = ĴĴᵀ.
  * A. Jacot, F. Gabriel, C. Hongler, "Neural tangent kernel", NeurIPS 2018, arXiv 1806.07572, with the loss's factor Q_i = S_iS_iᵀ. T has G's nonzero eigenvalues and
  * Frobenius norm, and solves exactly: for n·r up to a few thousand this is the reference for everything else, and the right solver for small batches.
  */

@@ -1,5 +1,5 @@
 /**
- * Blocks of a Gauss–Newton Hessian over one batch of samples: Σ_i ā_i(q) ā_i(q′) m_i(u, u′). Layer 5.
+ * Blocks of a Gauss–Newton Hessian over one batch of samples: Σ_i ā_i(q) ā_i(q′) m_i(u, u′).
  * After C. Chen, S. Reiz, C. Yu, H.-J. Bungartz, G. Biros, arXiv 1910.12184, whose factor r (outputs) never appears here. Per pair of layers, by predicted time:
  *   products      where m is a sum of κ(p, p′)·x_p∘y_p′: Σ κ ∘ (X·Yᵀ), X's rows ā(q)∘x_p, one GEMM of n columns a term, whatever the order of the weights;
  *   scaled rows   for each unit p′ of the columns: rows ā(q)∘m(p, p′), one GEMM with the inputs of p′'s weights;

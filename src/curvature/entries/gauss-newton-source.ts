@@ -1,5 +1,5 @@
 /**
- * The Gauss–Newton Hessian G = (1/n) Σ_i J_iᵀQ_iJ_i of a network as a source of entries. Layer 5.
+ * The Gauss–Newton Hessian G = (1/n) Σ_i J_iᵀQ_iJ_i of a network as a source of entries.
  * C. Chen, S. Reiz, C. Yu, H.-J. Bungartz, G. Biros, "Fast evaluation and approximation of the Gauss–Newton Hessian matrix for the multilayer
  * perceptron", SIAM J. Matrix Anal. Appl. 42(1), 2021, arXiv 1910.12184. Where it departs from them: no r × d_ℓ matrices per sample (unit-gram-plan.ts),
  * and entries of whole blocks by GEMM (entry-blocks.ts).

@@ -1,5 +1,5 @@
 /**
- * Estimated entries of the Gauss–Newton Hessian, by importance sampling over the data points. Layer 5.
+ * Estimated entries of the Gauss–Newton Hessian, by importance sampling over the data points.
  * C. Chen, S. Reiz, C. Yu, H.-J. Bungartz, G. Biros, arXiv 1910.12184, §3.2: with w_i = |ā_i(q)|‖Δ_{ℓ,i}(:, p)‖·|ā_i(q′)|‖Δ_{ℓ′,i}(:, p′)‖ and g_i the summand of
  * G_ab = (1/n) Σ_i g_i, draw c samples with P_i = w_i/Σw and take the mean of g_i/(n P_i). Unbiased; since |g_i| ≤ w_i each draw is at most (Σw)/n ≤
  * √(G_aa G_bb) in magnitude, so the root mean square error is at most √(G_aa G_bb)/√c. Diagonal entries have no variance and are exact.

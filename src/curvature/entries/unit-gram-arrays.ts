@@ -1,5 +1,5 @@
 /**
- * Per-sample quantities of a model, as entries of its Gauss–Newton Hessian read them: n-vectors, one after the other. Layer 5.
+ * Per-sample quantities of a model, as entries of its Gauss–Newton Hessian read them: n-vectors, one after the other.
  * All in float64: a float32 model is widened first. Everything lies over SharedArrayBuffer, so that workers read what one thread has computed.
  */
 import { sharedFloat64 } from '../../core/shared-array.js';

@@ -1,5 +1,5 @@
 /**
- * Gram vectors m(u, u′) ∈ ℝⁿ of two units, read or made from what is stored, and the products they are sums of. Layer 5.
+ * Gram vectors m(u, u′) ∈ ℝⁿ of two units, read or made from what is stored, and the products they are sums of.
  */
 import type { GramArrays } from './unit-gram-arrays.js';
 import { pairIndex, type PairForm } from './unit-gram-plan.js';

@@ -1,5 +1,5 @@
 /**
- * Lists of weights taken apart: θ's order is layer, output unit, input, so sorting indices groups weights by unit. Layer 5.
+ * Lists of weights taken apart: θ's order is layer, output unit, input, so sorting indices groups weights by unit.
  */
 import type { Indices } from '../../core/indices.js';
 import { ShapeError } from '../../core/errors.js';

@@ -1,5 +1,5 @@
 /**
- * Eigenbases of Kronecker factors and the operators that are diagonal in them. Layer 5.
+ * Eigenbases of Kronecker factors and the operators that are diagonal in them.
  * A = U_A diag(s_A) U_Aᵀ, Γ = U_Γ diag(s_Γ) U_Γᵀ; a block with eigenvalues D (width × outputs) maps V to U_A [(U_Aᵀ V U_Γ) ∘ D] U_Γᵀ.
  */
 import { FactorizationError, NotPositiveDefiniteError, OptionError } from '../../core/errors.js';

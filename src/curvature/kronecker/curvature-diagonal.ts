@@ -1,5 +1,5 @@
 /**
- * The diagonal of the Gauss–Newton matrix from the data itself, read once, batch by batch. Layer 5.
+ * The diagonal of the Gauss–Newton matrix from the data itself, read once, batch by batch.
  * diag(ℓ, p, q) = (1/n) Σ_i ā_{ℓ−1,i}(q)² ‖Δ_{ℓ,i}(:, p)‖² with Δ_ℓ the backpropagated columns of S (Q = S Sᵀ): one GEMM a layer of the squared
  * inputs with the squared norms of the units' errors, which come from layer-gram-walk.ts in the form that is cheapest at each layer.
  */

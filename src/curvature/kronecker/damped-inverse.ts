@@ -1,5 +1,5 @@
 /**
- * Damped inverses of Kronecker-factored matrices. Layer 5.
+ * Damped inverses of Kronecker-factored matrices.
  * Exact: (A ⊗ Γ + λI)⁻¹ V = U_A [(U_Aᵀ V U_Γ) ⊘ (s_A s_Γᵀ + λ)] U_Γᵀ. Factored Tikhonov (J. Martens, R. Grosse, arXiv 1503.05671, §6.3):
  * (A + πγI)⁻¹ V (Γ + (γ/π)I)⁻¹ by Cholesky factors.
  */

@@ -1,5 +1,5 @@
 /**
- * EKFAC: K-FAC's eigenbasis with the eigenvalues that fit the Gauss–Newton Hessian best in it. Layer 5.
+ * EKFAC: K-FAC's eigenbasis with the eigenvalues that fit the Gauss–Newton Hessian best in it.
  * T. George, C. Laurent, X. Bouthillier, N. Ballas, P. Vincent, "Fast approximate natural gradient descent in a Kronecker-factored eigenbasis",
  * NeurIPS 2018, arXiv 1806.03884; here with the exact errors of all outputs in place of sampled gradients, unless these are asked for.
  */

@@ -1,5 +1,5 @@
 /**
- * Kronecker factors of the Gauss–Newton Hessian's diagonal blocks, summed over the data in double precision. Layer 5.
+ * Kronecker factors of the Gauss–Newton Hessian's diagonal blocks, summed over the data in double precision.
  *   A_{ℓ−1} = (1/n) Σ_i ā_{ℓ−1,i} ā_{ℓ−1,i}ᵀ    and    Γ_ℓ = (1/n) Σ_i Δ_{ℓ,i}ᵀ Δ_{ℓ,i}
  * (J. Martens, R. Grosse, ICML 2015, arXiv 1503.05671; with exact errors after F. Dangel, S. Harmeling, P. Hennig, AISTATS 2020,
  * arXiv 1902.01813). The one is a syrk a batch; the other comes from `layer-gram-walk.ts`.

@@ -1,5 +1,5 @@
 /**
- * K-FAC: the Gauss–Newton Hessian as a block diagonal of Kronecker products, one for each layer. Layer 5.
+ * K-FAC: the Gauss–Newton Hessian as a block diagonal of Kronecker products, one for each layer.
  * J. Martens, R. Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature", ICML 2015, arXiv 1503.05671.
  * It drops the blocks between layers and takes inputs and errors for independent; the last layer's block is exact where Q_i is the same for all
  * samples and the output is linear (the squared losses), and so is a network of that one layer.

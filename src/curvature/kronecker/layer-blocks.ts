@@ -1,5 +1,5 @@
 /**
- * Operators that are block diagonal by layers, each block a map of W̄ᵀ-shaped matrices (width × outputs). Layer 5.
+ * Operators that are block diagonal by layers, each block a map of W̄ᵀ-shaped matrices (width × outputs).
  */
 import type { Blas } from '../../dense/blas.js';
 import { block, copyInto, view, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';

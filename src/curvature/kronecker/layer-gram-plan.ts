@@ -1,5 +1,5 @@
 /**
- * Which form the errors' Gram matrices take at each layer, decided once for a network by counting flops. Layer 5.
+ * Which form the errors' Gram matrices take at each layer, decided once for a network by counting flops.
  * While Q_i is the same multiple of I and the layers above are linear, one factor serves all samples; it is kept at d columns or fewer by QR.
  * Past the first nonlinearity each sample has its own: as c columns (2c·d₊·d flops to pass from d₊ to d units, c·d² to sum) or, past a
  * bottleneck narrower than c, as the Gram matrix itself (2d₊²·d + 2d₊·d²).

@@ -1,5 +1,5 @@
 /**
- * The errors' Gram matrices of one batch, from the last layer down to the first. Layer 5.
+ * The errors' Gram matrices of one batch, from the last layer down to the first.
  * Notation and forms: `layer-grams.ts`; the choice between them: `layer-gram-plan.ts`.
  */
 import type { Blas } from '../../dense/blas.js';

@@ -1,5 +1,5 @@
 /**
- * Gram matrices M_i = Δ_iᵀΔ_i of the backpropagated errors of each sample at one layer, in the form that is cheapest there. Layer 5.
+ * Gram matrices M_i = Δ_iᵀΔ_i of the backpropagated errors of each sample at one layer, in the form that is cheapest there.
  * Δ_{L,i} = S_iᵀ D_{L,i} and Δ_{ℓ−1,i} = Δ_{ℓ,i} W_ℓ D_{ℓ−1,i} with Q_i = S_i S_iᵀ and D_{ℓ,i} = diag φ′(z_{ℓ,i}), so M_i is d_ℓ × d_ℓ:
  * the Hessian of sample i's loss with respect to z_ℓ, Gauss–Newton for what lies above it (J. Martens, R. Grosse, ICML 2015, arXiv 1503.05671).
  * What K-FAC and its corrected eigenvalues need of it is here: the sum over samples, and the squares along given directions.

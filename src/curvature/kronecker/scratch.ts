@@ -1,5 +1,5 @@
 /**
- * Work arrays that are kept between batches. Layer 5.
+ * Work arrays that are kept between batches.
  */
 import { view, type Matrix } from '../../dense/matrix.js';
 

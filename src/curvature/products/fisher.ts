@@ -1,5 +1,5 @@
 /**
- * Fisher matrices from gradients, through products. Layer 5.
+ * Fisher matrices from gradients, through products.
  * The exact Fisher matrix of these losses is the Gauss–Newton matrix (gauss-newton.ts): there is no operator of its own for it.
  */
 import { OptionError } from '../../core/errors.js';

@@ -1,5 +1,5 @@
 /**
- * The Gauss–Newton matrix of a model through products. Layer 5.
+ * The Gauss–Newton matrix of a model through products.
  */
 import type { Model } from '../../network/model.js';
 import { SampleOperator, type CurvatureOptions } from './sample-operator.js';

@@ -1,5 +1,5 @@
 /**
- * Sums over samples of g_i (g_iᵀv) for g vectors at once, the gradients g_i never formed. Layer 5.
+ * Sums over samples of g_i (g_iᵀv) for g vectors at once, the gradients g_i never formed.
  * Layer ℓ's part of g_i is ā_i δ_iᵀ, so c_i = g_iᵀv = Σ_ℓ δ_iᵀ V_ℓ ā_i and the sum's part is Ā diag(c) Δᵀ: two GEMMs a layer, 4nN flops a vector, and small ones a sample.
  */
 import type { Blas } from '../../dense/blas.js';

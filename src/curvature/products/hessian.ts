@@ -1,5 +1,5 @@
 /**
- * The Hessian of a model's mean loss through products. Layer 5.
+ * The Hessian of a model's mean loss through products.
  */
 import type { Model } from '../../network/model.js';
 import { SampleOperator, type CurvatureOptions } from './sample-operator.js';

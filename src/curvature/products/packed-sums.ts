@@ -1,5 +1,5 @@
 /**
- * What one task of a product works on: packed vectors, sums over samples, and where each layer stands in them. Layer 5.
+ * What one task of a product works on: packed vectors, sums over samples, and where each layer stands in them.
  * Vectors are packed layer by layer: layer ℓ's part is width × (outputs·g), vector after vector, the columns of a vector its units' weights. So V_ℓ Ā for
  * all g vectors is one GEMM, and Ā Dᵀ for all of them comes out in the same layout. Sums have the same layout, but where the last layer is
  * reduced, it has inputs instead of outputs columns (Σ RA Āᵀ), and a part of its own for what remains direct.

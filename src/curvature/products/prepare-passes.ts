@@ -1,5 +1,5 @@
 /**
- * The passes of a batch, computed by ranges of samples straight into the shared state. Layer 5.
+ * The passes of a batch, computed by ranges of samples straight into the shared state.
  */
 import { NonFiniteError } from '../../core/errors.js';
 import type { Blas } from '../../dense/blas.js';

@@ -1,5 +1,5 @@
 /**
- * The R-forward pass and its way back: sums over samples of J_iᵀQ_iJ_i·v (Gauss–Newton) and of ∇²loss_i·v (Hessian), for g vectors at once. Layer 5.
+ * The R-forward pass and its way back: sums over samples of J_iᵀQ_iJ_i·v (Gauss–Newton) and of ∇²loss_i·v (Hessian), for g vectors at once.
  *
  *   RZ_ℓ = W_ℓ RA_{ℓ−1} + V_ℓ Ā_{ℓ−1},  RA_ℓ = φ′(Z_ℓ)∘RZ_ℓ,  RA_0 = 0
  *   D_L  = φ′(Z_L)∘(Q RA_L)                                    [+ φ″(Z_L)∘∇loss∘RZ_L]

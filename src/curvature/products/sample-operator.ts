@@ -1,5 +1,5 @@
 /**
- * The operator behind Gauss–Newton, Hessian and Fisher matrices: A = (1/n) Σ_i A_i over the samples of a model, seen through products. Layer 5.
+ * The operator behind Gauss–Newton, Hessian and Fisher matrices: A = (1/n) Σ_i A_i over the samples of a model, seen through products.
  * Where the passes of all samples fit the memory limit they are made once and kept; else each product reads the data batch by batch,
  * makes the batch's passes and adds its part, for all vectors at a time.
  */

@@ -1,5 +1,5 @@
 /**
- * What curvature products keep per sample: the passes of a batch, over shared memory, so that every worker of a team multiplies with the same ones. Layer 5.
+ * What curvature products keep per sample: the passes of a batch, over shared memory, so that every worker of a team multiplies with the same ones.
  *
  * For layer ℓ and a batch of n_b samples, one a column:
  *   inputs      Ā_{ℓ−1}                                     width × n_b

@@ -1,5 +1,5 @@
 /**
- * Products out ← α·A·X + β·out with a sum A over samples, split into tasks of a team. Layer 5.
+ * Products out ← α·A·X + β·out with a sum A over samples, split into tasks of a team.
  * Wide blocks are split by vectors: a task packs its vectors, sums over all samples in its own memory and writes its columns of the result. Blocks too
  * narrow for that are split by samples as well: each task leaves its sums in shared memory, and one task for each group of vectors adds them in order.
  * The split depends on the sizes alone, so every team gives the same bits.

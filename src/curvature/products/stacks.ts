@@ -1,5 +1,5 @@
 /**
- * Elementwise products of stacked vectors with what is kept per sample. Layer 5.
+ * Elementwise products of stacked vectors with what is kept per sample.
  * A stack holds, for sample after sample, `vectors` columns of `rows` numbers: as a matrix it is (rows·vectors) × samples, and at the same time
  * rows × (vectors·samples), so one GEMM serves all vectors on either side of it.
  */

@@ -1,5 +1,5 @@
 /**
- * The Gauss–Newton Hessian of a model as a hierarchical matrix: source, tree and way of compression by one call. Layer 5.
+ * The Gauss–Newton Hessian of a model as a hierarchical matrix: source, tree and way of compression by one call.
  */
 import { OptionError, ShapeError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';

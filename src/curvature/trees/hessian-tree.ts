@@ -1,5 +1,5 @@
 /**
- * Cluster trees for Hessians of networks, and the choice among them. Layer 5.
+ * Cluster trees for Hessians of networks, and the choice among them.
  * C. Chen, S. Reiz, C. Yu, H.-J. Bungartz, G. Biros, SIAM J. Matrix Anal. Appl. 42(1), 2021 (arXiv 1910.12184): the order of the weights decides the accuracy. Here is every order by
  * one name, and `auto`, which measures instead of guessing.
  */

@@ -1,5 +1,5 @@
 /**
- * A point for each weight of a network such that distances are those of its Gauss–Newton Hessian: rows of a random sketch of the Jacobian. Layer 5.
+ * A point for each weight of a network such that distances are those of its Gauss–Newton Hessian: rows of a random sketch of the Jacobian.
  * G = ĴᵀĴ with Ĵ of n·r rows; for a k × n·r matrix R of random signs, the columns of R·Ĵ/√k are points x_a ∈ ℝᵏ with E⟨x_a, x_b⟩ = G_ab and
  * Var⟨x_a, x_b⟩ ≤ (G_aa G_bb + G_ab²)/k (W. B. Johnson, J. Lindenstrauss, 1984; signs: D. Achlioptas, J. Comput. Syst. Sci. 66(4), 2003).
  * One row is one product with Jᵀ: the gradient for the output errors S_iξ_i, ξ_i the signs of sample i.

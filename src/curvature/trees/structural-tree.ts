@@ -1,5 +1,5 @@
 /**
- * The structural tree of a network's weights: layer → output unit → inputs. Layer 5.
+ * The structural tree of a network's weights: layer → output unit → inputs.
  * Entries of a Gauss–Newton Hessian factor, per sample, into activations (by input) and errors (by output unit): all weights of a unit stand together, the units of a
  * layer by the likeness of their errors, the inputs of a unit by that of their activations. C. Chen et al., SIMAX 42(1), 2021 (arXiv 1910.12184) find that the order
  * decides the accuracy; they use the Gram distance, which has to discover what a network says of itself.

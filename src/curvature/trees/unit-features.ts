@@ -1,5 +1,5 @@
 /**
- * Where a network's units lie: points whose distances are those of their errors and of their activations. Layer 5.
+ * Where a network's units lie: points whose distances are those of their errors and of their activations.
  * Johnson–Lindenstrauss sketches over the samples: input q of layer ℓ is at n^{−1/2}(Ā_{ℓ−1} Ω)(q, :), output unit p at n^{−1/2}(D_ℓ Ω)(p, :), Ω n × k with independent normal entries
  * of variance 1/k and D_ℓ the errors backpropagated from S_i ξ_i, ξ_i random signs, so that E⟨point(p), point(p′)⟩ = (1/n) Σ_i ⟨Δ_i(:, p), Δ_i(:, p′)⟩.
  */

@@ -1,5 +1,5 @@
 /**
- * potrf on callers' matrices. Layer 1.
+ * potrf on callers' matrices.
  * Up to EDGE in the arena; a larger matrix by recursion on trsm and syrk.
  */
 import type { Triangle } from '../blas.js';

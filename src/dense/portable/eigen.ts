@@ -1,5 +1,5 @@
 /**
- * syevd on callers' matrices: symmetric eigenproblem by Householder tridiagonalization and implicit QL, in float64. Layer 1.
+ * syevd on callers' matrices: symmetric eigenproblem by Householder tridiagonalization and implicit QL, in float64.
  * |λ̃ − λ| and ‖A·v − λ·v‖ are of the order n·eps·‖A‖₂ (B. Parlett, "The Symmetric Eigenvalue Problem", SIAM 1998, ch. 8).
  */
 import type { Triangle } from '../blas.js';

@@ -1,5 +1,5 @@
 /**
- * gemm and syrk on callers' matrices. Layer 1.
+ * gemm and syrk on callers' matrices.
  * Tiles of C of at most EDGE × EDGE are staged in the arena with the tiles of A and B they need, which bounds the memory whatever the sizes;
  * the product itself is the packed kernel of `assembly/gemm.ts`.
  */

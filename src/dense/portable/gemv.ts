@@ -1,5 +1,5 @@
 /**
- * gemv and symv on callers' matrices. Layer 1.
+ * gemv and symv on callers' matrices.
  * Memory-bound: A goes through the arena in strips that stay in the cache between the copy and the product.
  */
 import type { Transpose, Triangle } from '../blas.js';

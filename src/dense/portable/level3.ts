@@ -1,5 +1,5 @@
 /**
- * symm, trsm and trmm on callers' matrices. Layer 1.
+ * symm, trsm and trmm on callers' matrices.
  * A symmetric or triangular A of order up to EDGE is staged whole and meets B strip by strip; a larger one is split in two, and all but its
  * two diagonal blocks is gemm (E. Elmroth, F. Gustavson, I. Jonsson, B. Kågström, SIAM Review 46(1), 2004).
  */

@@ -1,5 +1,5 @@
 /**
- * The dense contract without a native library: WebAssembly SIMD kernels, blocked and staged from TypeScript. Layer 1.
+ * The dense contract without a native library: WebAssembly SIMD kernels, blocked and staged from TypeScript.
  * Runs wherever WebAssembly with 128-bit SIMD does (Node ≥ 16.4). Deterministic: the same operands give the same bits, on any thread and machine.
  */
 import type { Blas } from '../blas.js';

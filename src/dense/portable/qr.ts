@@ -1,5 +1,5 @@
 /**
- * geqrf, ormqr and geqp3 on callers' matrices. Layer 1.
+ * geqrf, ormqr and geqp3 on callers' matrices.
  * The pivoted QR reads its whole trailing matrix at every column, so it works on a copy in the arena, of whatever size. The plain one and the
  * products with Q are staged in panels of reflectors against strips of the other matrix, which bounds the memory.
  */

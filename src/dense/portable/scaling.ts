@@ -1,5 +1,5 @@
 /**
- * Scaling of matrices whose entries would overflow or vanish when squared. Layer 1.
+ * Scaling of matrices whose entries would overflow or vanish when squared.
  */
 import type { Triangle } from '../blas.js';
 import type { Matrix } from '../matrix.js';

@@ -1,5 +1,5 @@
 /**
- * gesdd on callers' matrices: thin singular value decomposition by pivoted QR and one-sided Jacobi, in float64. Layer 1.
+ * gesdd on callers' matrices: thin singular value decomposition by pivoted QR and one-sided Jacobi, in float64.
  * Z. Drmač, K. Veselić, "New fast and accurate Jacobi SVD algorithm I, II", SIAM J. Matrix Anal. Appl. 29(4), 2008: with A·P = Q·R, the columns
  * of Rᵀ are rotated until they are orthogonal, Rᵀ·J = W·Σ, so that A = (Q·J)·Σ·(P·W)ᵀ. Departure: J is accumulated, not solved for.
  */

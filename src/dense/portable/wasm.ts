@@ -1,5 +1,5 @@
 /**
- * The WebAssembly kernels of this thread, and the memory they work in. Layer 1.
+ * The WebAssembly kernels of this thread, and the memory they work in.
  * Callers' matrices lie outside the linear memory, so every routine copies its operands into the arena, computes there and copies results
  * back (`staging.ts`). The arena grows to what a call needs; one that has grown beyond KEEP_BYTES is given back afterwards.
  */

@@ -1,5 +1,5 @@
 /**
- * The BLAS routines of one library in one precision, under the signatures of CBLAS. Layer 1.
+ * The BLAS routines of one library in one precision, under the signatures of CBLAS.
  * CBLAS takes scalars by value and is bound where the library has it; otherwise the Fortran routines are wrapped.
  * Addresses are numbers; matrices are column-major always.
  */

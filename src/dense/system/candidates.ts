@@ -1,5 +1,5 @@
 /**
- * Which system libraries are looked for, in which order. Layer 1.
+ * Which system libraries are looked for, in which order.
  * OpenBLAS, Intel MKL, BLIS with LAPACK, Accelerate (macOS), then whatever stands behind the generic names libblas and liblapack;
  * the first that opens and passes its check is taken. Names without a path are left to the system's own search.
  */

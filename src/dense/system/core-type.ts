@@ -1,11 +1,11 @@
 /**
- * OpenBLAS on a processor that it does not know. Layer 1.
+ * OpenBLAS on a processor that it does not know.
  * It chooses its kernels by the processor's model; one that appeared after the release gets kernels of 2004, three to five times slower than those its
  * instructions allow. OPENBLAS_CORETYPE names others, and is read when the library is loaded: it is loaded again with the kernels of the widest vectors that the processor has.
  * Not where the user set the variable, nor on libraries that are not OpenBLAS or that name no core.
  */
 import { NativeLibrary } from './library.js';
-import { processorFlags } from './processor.js';
+import { processorFlags } from '../processor.js';
 import { withEnvironment, withoutThreadsAtLoad } from './vendor.js';
 
 const VARIABLE = 'OPENBLAS_CORETYPE';

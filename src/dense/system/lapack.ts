@@ -1,5 +1,5 @@
 /**
- * The LAPACK routines of the dense contract over a library's Fortran symbols. Layer 1.
+ * The LAPACK routines of the dense contract over a library's Fortran symbols.
  * Reference: E. Anderson et al., LAPACK Users' Guide, 3rd ed. Workspaces belong to the instance, grow on demand and are sized by the
  * routine's own query, so that each library gets the block size it wants. Short vectors (tau, s, w, pivots) go through them too.
  */

@@ -1,5 +1,5 @@
 /**
- * Native libraries and their symbols, through koffi. Layer 1.
+ * Native libraries and their symbols, through koffi.
  * koffi itself is loaded on first use: on a platform without its native module the rest of the library still works.
  */
 import { createRequire } from 'node:module';

@@ -1,5 +1,5 @@
 /**
- * Opening a system BLAS: search, check, one thread. Layer 1.
+ * Opening a system BLAS: search, check, one thread.
  */
 import { LibraryError } from '../../core/errors.js';
 import type { Blas } from '../blas.js';

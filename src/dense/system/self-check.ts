@@ -1,5 +1,5 @@
 /**
- * Is this library what it claims to be? Layer 1.
+ * Is this library what it claims to be?
  * Told apart before the first real use: integers of 64 bits (ILP64), a BLAS that computes something else, a LAPACK of another kind.
  * The probe for the integer width follows the idea of libblastrampoline (JuliaLinearAlgebra): an integer whose low half is a valid
  * count while the whole 64 bits are a negative number.

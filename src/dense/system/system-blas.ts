@@ -1,5 +1,5 @@
 /**
- * The dense contract over a system library. Layer 1.
+ * The dense contract over a system library.
  * Every routine checks its views, then hands numeric addresses and sizes to native code; nothing is copied, shared memory included.
  * Products over an empty inner dimension are completed here, for reference BLAS leaves y alone where the equation asks for β·y.
  */

@@ -1,5 +1,5 @@
 /**
- * What differs from vendor to vendor: the name to show, and how to keep a library's own threads out of the way. Layer 1.
+ * What differs from vendor to vendor: the name to show, and how to keep a library's own threads out of the way.
  * Parallelism belongs to the team of workers; a library that starts threads of its own under each worker would only fight them.
  */
 import { arrayAddress } from './library.js';

@@ -1,5 +1,5 @@
 /**
- * Memory for native routines that belongs to one backend instance, grown on demand. Layer 1.
+ * Memory for native routines that belongs to one backend instance, grown on demand.
  */
 import { arrayAddress } from './library.js';
 

@@ -1,5 +1,5 @@
 /**
- * What is said where a factorization breaks down: where, and the smallest shift that works. Layer 5.
+ * What is said where a factorization breaks down: where, and the smallest shift that works.
  */
 import { FactorizationError, NotPositiveDefiniteError, type HmatrixError } from '../../core/errors.js';
 import { extremeEigenvalues } from '../../krylov/lanczos.js';

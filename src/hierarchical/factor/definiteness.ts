@@ -1,5 +1,5 @@
 /**
- * Is a compressed matrix positive definite, and if not, which shift makes it so? Layer 5.
+ * Is a compressed matrix positive definite, and if not, which shift makes it so?
  */
 import { NotPositiveDefiniteError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';

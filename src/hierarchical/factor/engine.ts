@@ -1,5 +1,5 @@
 /**
- * What a format's factorization provides; `Factorization` (factorization.ts) is the same for all. Layer 5.
+ * What a format's factorization provides; `Factorization` (factorization.ts) is the same for all.
  */
 import type { Precision } from '../../dense/matrix.js';
 import type { PhaseKernel } from '../../parallel/kernel.js';

@@ -1,10 +1,10 @@
 /**
- * Factoring a hierarchical matrix. Layer 5.
+ * Factoring a hierarchical matrix.
  */
 import { throwIfAborted } from '../../core/context.js';
 import { MemoryError, OptionError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
-import type { Precision } from '../../dense/matrix.js';
+import { type Precision, PRECISIONS } from '../../dense/matrix.js';
 import { availableMemory } from '../../io/machine.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { breakdownError } from './breakdown.js';
@@ -12,7 +12,6 @@ import type { FactorEngine } from './engine.js';
 import { checkShift, Factorization } from './factorization.js';
 import { HodlrEngine, hodlrFactorBytes } from './hodlr/engine.js';
 import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
-import { PRECISIONS } from '../from-entries/options.js';
 import { UlvEngine, ulvFactorBytes } from './ulv/engine.js';
 
 export interface FactorOptions {

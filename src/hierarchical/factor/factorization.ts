@@ -1,5 +1,5 @@
 /**
- * A factorized hierarchical matrix: what `factor` returns. Layer 5.
+ * A factorized hierarchical matrix: what `factor` returns.
  */
 import { NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
 import { RandomStream } from '../../core/random.js';

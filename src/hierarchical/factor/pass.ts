@@ -1,5 +1,5 @@
 /**
- * Passes of a factorization over blocks of vectors: into tree order, upward, downward, back. Layer 5.
+ * Passes of a factorization over blocks of vectors: into tree order, upward, downward, back.
  *
  * With K̃ + λI = F·Fᵀ, a solve is an upward pass (F⁻¹) and a downward one (F⁻ᵀ); F itself and F⁻ᵀ alone are downward passes. Vectors stand transposed inside
  * (p × N, the p values of an index contiguous), as in hierarchical/matrix/apply.ts. A task writes only its nodes' values and sums in a fixed order: every team size gives the same bits.

@@ -1,12 +1,12 @@
 /**
- * What every factorization needs of the tree: sibling pairs and their couplings, and subtrees as tasks. Layer 5.
+ * What every factorization needs of the tree: sibling pairs and their couplings, and subtrees as tasks.
  */
 import { OptionError } from '../../core/errors.js';
 import { leftChild, rightChild } from '../../core/indices.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
-import type { ClusterTree } from '../../tree/cluster-tree.js';
-import { diagonalOrder, firstLeaf, leavesOf, nodesOf, type HierarchicalData } from '../matrix/data.js';
+import { type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
+import { diagonalOrder, type HierarchicalData } from '../matrix/data.js';
 
 /** Subtrees rooted at this level are one task each: enough of them for many workers, few enough that a small node's task costs more than its hand-over. */
 const SUBTREE_LEVEL = 6;

@@ -1,5 +1,5 @@
 /**
- * HODLR's bases: the interpolation of all indices of an inner node from its skeleton, by least squares. Layer 5.
+ * HODLR's bases: the interpolation of all indices of an inner node from its skeleton, by least squares.
  *
  *   T = argmin ‖W·(K(R, ν) − K(R, S)·T)‖_F,   T(:, S) = I,
  *

@@ -1,5 +1,5 @@
 /**
- * From a matrix source to a hierarchical matrix: neighbours, tree, lists, skeletons, blocks. Layer 5.
+ * From a matrix source to a hierarchical matrix: neighbours, tree, lists, skeletons, blocks.
  */
 import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError, ShapeError } from '../../core/errors.js';
@@ -14,22 +14,22 @@ import { sourceState } from '../../source/share-source.js';
 import { scaledSource, unitFactor } from '../../source/unit-source.js';
 import { validateSource } from '../../source/validate.js';
 import { buildClusterTree } from '../../tree/build.js';
-import type { ClusterTree } from '../../tree/cluster-tree.js';
+import { type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { interactionLists } from '../../tree/lists.js';
 import { findNeighbors, type Neighbors } from '../../tree/neighbors.js';
 import { checkTree } from '../matrix/check-data.js';
 import { columnsError } from '../measure/columns-error.js';
-import { firstLeaf, leavesOf, nodesOf } from '../matrix/data.js';
-import { assemble, fillBlock, fillTasks, type FillState } from './evaluate-blocks.js';
-import { layOut, type Layout } from '../matrix/layout.js';
+import { fillBlock, fillTasks, type FillState } from './evaluate-blocks.js';
+import { layOut, type Layout, assemble } from '../matrix/layout.js';
 import { HierarchicalMatrix, type CompressionReport } from '../matrix/hierarchical-matrix.js';
-import { estimateCompression, interpolationLimit, requireMemory } from '../matrix/memory.js';
+import { requireMemory } from '../matrix/memory.js';
 import { estimateNorm } from '../measure/norm-estimate.js';
 import { resolveOptions, type CompressOptions, type ResolvedOptions } from './options.js';
 import { basisLevels, skeletonizeNode, type SkeletonState } from './skeletonize.js';
 import { allowedError, isRounding, limitsOfMatrix, limitsOfNodes } from '../matrix/tolerance-limits.js';
 import { findZeroCoupling } from './zero-couplings.js';
+import { estimateCompression, interpolationLimit } from './cost.js';
 
 /**
  * Compresses a symmetric positive semidefinite matrix seen through its entries:

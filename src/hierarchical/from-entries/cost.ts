@@ -1,9 +1,11 @@
 /**
- * What a compression from entries will cost, before it is done: beside hierarchical/from-products/cost.ts, for callers that choose between entries and products. Layer 5.
+ * What a compression from entries will cost, before it is done: beside hierarchical/from-products/cost.ts, for callers that choose between entries and products.
  */
-import type { ClusterTree } from '../../tree/cluster-tree.js';
-import { firstLeaf, nodesOf } from '../matrix/data.js';
-import { firstSample, FRESH_ROWS } from './skeletonize.js';
+import { type ClusterTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
+import { firstSample, FRESH_ROWS, candidateLimit, rowLimit } from './skeletonize.js';
+import { availableParallelism } from 'node:os';
+import type { InteractionLists } from '../../tree/interaction-lists.js';
+import type { ResolvedOptions } from './options.js';
 
 export interface EntriesCost {
   /** Entries that are evaluated, and blocks that they are asked in. */
@@ -36,4 +38,32 @@ export function entriesCost(tree: ClusterTree, maxRank: number): EntriesCost {
     flops += rows * columns * columns + 2 * columns * rank * rank + 2 * FRESH_ROWS * rank * columns;
   }
   return { entries, blocks, flops };
+}
+
+/** Most elements of interpolations Tᵀ (redundant × rank) of node with at most `columns` candidates. */
+export function interpolationLimit(columns: number, maxRank: number): number {
+  const k = Math.min(maxRank, columns >> 1);
+  return k * (columns - k);
+}
+/** Upper bound, in bytes, of what compressing will allocate: every node at its maximal rank. */
+export function estimateCompression(tree: ClusterTree, lists: InteractionLists, needed: Int32Array, options: ResolvedOptions, workers = availableParallelism()): number {
+  const { maxRank, leafSize, format, dtype } = options;
+  const nodes = nodesOf(tree);
+  const nested = format !== 'hodlr';
+  let slots = 0;
+  let basis = 0;
+  for (let ν = 1; ν < nodes; ν++) {
+    if (needed[ν] === 0) continue;
+    const size = tree.end[ν] - tree.begin[ν];
+    const inner = 2 * ν + 1 < nodes;
+    const slot = interpolationLimit(inner ? 2 * Math.min(maxRank, size) : size, maxRank);
+    slots += slot;
+    basis += inner && !nested ? size * Math.min(maxRank, size) : slot;
+  }
+  const coupling = (lists.far.length / 2) * maxRank * maxRank;
+  const near = ((lists.near.length - (lists.nearBegin.length - 1)) / 2) * leafSize * leafSize;
+  const diagonal = (tree.size * (leafSize + 1)) / 2;
+  const scratch = workers * rowLimit(leafSize, maxRank, tree.size) * candidateLimit(leafSize, maxRank) * 2;
+  const width = dtype === 'f64' ? 8 : 4;
+  return 8 * (slots + scratch) + width * (basis + coupling + near + diagonal) + 4 * options.neighbors * tree.size;
 }

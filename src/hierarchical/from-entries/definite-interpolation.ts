@@ -1,5 +1,5 @@
 /**
- * Interpolation that keeps a matrix positive semidefinite: scale and compress. Layer 5.
+ * Interpolation that keeps a matrix positive semidefinite: scale and compress.
  *
  * A node with skeleton S and redundant candidates R, and its own block factored with S first,
  *

@@ -1,17 +1,18 @@
 /**
- * Evaluating and packing the blocks of a hierarchical matrix, one task per block (or panel of a large one). Layer 5.
+ * Evaluating and packing the blocks of a hierarchical matrix, one task per block (or panel of a large one).
  */
 import { levelOf } from '../../core/indices.js';
 import { sharedInt32 } from '../../core/shared-array.js';
-import { copyInto, view, type FloatArray } from '../../dense/matrix.js';
+import { copyInto, view } from '../../dense/matrix.js';
 import { phaseKernel, type WorkerContext } from '../../parallel/kernel.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { openHandle, type SourceHandle } from '../../source/share-source.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { BasisFit, FIT_PANEL, type BasisFitState } from './basis-fit.js';
-import { diagonalOrder, firstLeaf, leavesOf, nodesOf, type HierarchicalData } from '../matrix/data.js';
+import { diagonalOrder } from '../matrix/data.js';
 import { requireFiniteValues } from '../matrix/finite-values.js';
 import { basisRows, type Layout } from '../matrix/layout.js';
+import { firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
 
 export interface FillState extends BasisFitState {
   readonly source: SourceHandle;
@@ -130,8 +131,3 @@ export const fillBlock = phaseKernel<FillState>(import.meta.url, 'fillBlock', (s
   const filler = new BlockFiller(state, context);
   return (task) => filler.run(state.tasks[3 * task], state.tasks[3 * task + 1], state.tasks[3 * task + 2]);
 });
-
-/** The matrix a filled layout makes. */
-export function assemble(layout: Layout, lists: InteractionLists, values: FloatArray, format: HierarchicalData['format']): HierarchicalData {
-  return { format, dtype: values instanceof Float64Array ? 'f64' : 'f32', tree: layout.tree, lists, skeletons: layout.skeletons, offsets: layout.offsets, values };
-}

@@ -1,18 +1,12 @@
 /**
- * Options of a compression, named as the field names them. Layer 5.
+ * Options of a compression, named as the field names them.
  */
 import { OptionError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
-import type { Precision } from '../../dense/matrix.js';
+import { type Precision, PRECISIONS } from '../../dense/matrix.js';
 import { mostInLeaf, type ClusterTree } from '../../tree/cluster-tree.js';
 import type { DistanceName } from '../../tree/distance.js';
-
-/**
- * - `hodlr`: every sibling block has a basis of its own (hierarchically off-diagonal low rank);
- * - `hss`: bases are nested, a parent's built from its children's skeletons (hierarchically semiseparable);
- * - `fmm`: nested bases, and the blocks of near leaves stored dense as a sparse correction, within the budget.
- */
-export type HierarchicalFormat = 'hodlr' | 'hss' | 'fmm';
+import { FORMATS, type HierarchicalFormat } from '../matrix/format.js';
 
 export interface CompressOptions {
   /** Default 'hss'; 'fmm' where a budget is given. */
@@ -48,9 +42,6 @@ export interface ResolvedOptions extends Required<Omit<CompressOptions, 'memoryL
  readonly memoryLimit: number | undefined;
   readonly tree: ClusterTree | undefined;
 }
-
-export const FORMATS: readonly string[] = ['hodlr', 'hss', 'fmm'];
-export const PRECISIONS: readonly string[] = ['f64', 'f32'];
 
 function wholeNumber(name: string, value: number, least: number, most: number): number {
   if (!Number.isInteger(value) || value < least || value > most) throw new OptionError(`${name} must be a whole number from ${least} to ${most}, not ${value}.`, { option: name, value });

@@ -1,5 +1,5 @@
 /**
- * Which rows a node's skeleton is found from: neighbour-based importance sampling. Layer 5.
+ * Which rows a node's skeleton is found from: neighbour-based importance sampling.
  * After C. Yu, J. Levitt, S. Reiz, G. Biros, *Geometry-oblivious FMM for compressing dense SPD matrices*, SC17: neighbours outside the node
  * first. Here they are ranked by votes, mixed with uniform rows, and the uniform rows carry the weight √(outside/drawn), so that ‖W·A‖_F² estimates
  * the energy of the whole block row and the decomposition minimises that, not the energy of the sample. Uniform rows are stratified: one from each of equal stretches of the
@@ -7,8 +7,7 @@
  * row's energy, was measured on Gauss–Newton Hessians and is far worse: the rows with large diagonal entries are much alike, and mostly uncoupled from the node.
  */
 import type { RandomStream } from '../../core/random.js';
-import { isolatedOf, type ClusterTree } from '../../tree/cluster-tree.js';
-import { firstLeaf, leavesOf } from '../matrix/data.js';
+import { isolatedOf, type ClusterTree, firstLeaf, leavesOf } from '../../tree/cluster-tree.js';
 
 export interface RowSamplerState {
   readonly tree: ClusterTree;

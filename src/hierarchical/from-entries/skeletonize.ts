@@ -1,5 +1,5 @@
 /**
- * Skeletonization, one task per node, children before parents. Layer 5.
+ * Skeletonization, one task per node, children before parents.
  *
  * For node ν with candidate columns C (a leaf's indices; a parent's: its children's skeletons) and sampled rows R outside it,
  *   W·K(R, C)·D ≈ W·K(R, S)·[I T]·D,  S ⊂ C,
@@ -17,10 +17,10 @@ import { block, squaredNorm, view, type Precision } from '../../dense/matrix.js'
 import { phaseKernel, type WorkerContext } from '../../parallel/kernel.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { openHandle, type SourceHandle } from '../../source/share-source.js';
-import { firstLeaf } from '../matrix/data.js';
 import { RowSampler, type RowSamplerState } from './row-sampler.js';
 import { ScaledInterpolation } from './definite-interpolation.js';
 import { NEAR_LIMIT } from '../matrix/tolerance-limits.js';
+import { firstLeaf } from '../../tree/cluster-tree.js';
 
 export interface SkeletonState extends RowSamplerState {
   readonly source: SourceHandle;

@@ -1,5 +1,5 @@
 /**
- * Far pairs whose coupling is exactly zero: found before the layout, so that they take no memory. Layer 5.
+ * Far pairs whose coupling is exactly zero: found before the layout, so that they take no memory.
  * Exact zeros are a matter of structure: weights of different units in a network's last layer, say, under squared errors.
  */
 import { view } from '../../dense/matrix.js';

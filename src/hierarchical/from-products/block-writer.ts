@@ -1,12 +1,12 @@
 /**
- * Computed blocks into a layout's place and order. Layer 5.
+ * Computed blocks into a layout's place and order.
  * Compression from entries evaluates blocks where they belong (hierarchical/from-entries/evaluate-blocks.ts); compression from products has computed them in the tree's order and the order of pivots.
  */
 import { levelOf } from '../../core/indices.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import type { FloatArray, Matrix } from '../../dense/matrix.js';
-import type { ClusterTree } from '../../tree/cluster-tree.js';
-import { diagonalOrder, firstLeaf, type BlockOffsets, type Skeletons } from '../matrix/data.js';
+import { type ClusterTree, firstLeaf } from '../../tree/cluster-tree.js';
+import { diagonalOrder, type BlockOffsets, type Skeletons } from '../matrix/data.js';
 import { requireFiniteValues } from '../matrix/finite-values.js';
 import type { Layout } from '../matrix/layout.js';
 

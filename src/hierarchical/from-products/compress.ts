@@ -1,5 +1,5 @@
 /**
- * From products alone to a hierarchical matrix: for operators without entries, or whose products are cheaper. Layer 5.
+ * From products alone to a hierarchical matrix: for operators without entries, or whose products are cheaper.
  */
 import { throwIfAborted } from '../../core/context.js';
 import { AsymmetryError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
@@ -19,8 +19,7 @@ import { drawSample, hssFromSample, type Sample } from './hss/sample.js';
 import { checkTree } from '../matrix/check-data.js';
 import { compressionCost, MEASURED_VECTORS, resolveProductsOptions, type CompressionCost, type ProductsOptions, type ResolvedProductsOptions } from './cost.js';
 import { decide, exactError, sampledError, type ErrorEstimate } from '../measure/error-interval.js';
-import { assemble } from '../from-entries/evaluate-blocks.js';
-import type { Layout } from '../matrix/layout.js';
+import { type Layout, assemble } from '../matrix/layout.js';
 import { hssSpectra } from './hss/spectra.js';
 import { HierarchicalMatrix, type CompressionReport } from '../matrix/hierarchical-matrix.js';
 import { requireMemory } from '../matrix/memory.js';

@@ -1,14 +1,11 @@
 /**
- * What a compression from products will cost, before it is done: for its own plan, and for callers that choose between entries and products. Layer 5.
+ * What a compression from products will cost, before it is done: for its own plan, and for callers that choose between entries and products.
  */
 import { OptionError } from '../../core/errors.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
-import type { Precision } from '../../dense/matrix.js';
-import { asTree, mostInLeaf, type ClusterTree, type GivenTree } from '../../tree/cluster-tree.js';
-import { firstLeaf, nodesOf } from '../matrix/data.js';
+import { type Precision, PRECISIONS } from '../../dense/matrix.js';
+import { asTree, mostInLeaf, type ClusterTree, type GivenTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import { productWidth } from './ordered-products.js';
-import { PRECISIONS } from '../from-entries/options.js';
-
 export type ProductsFormat = 'hss' | 'hodlr';
 
 export interface ProductsOptions {

@@ -1,5 +1,5 @@
 /**
- * Products with an operator, in the order of a tree. Layer 5.
+ * Products with an operator, in the order of a tree.
  * Columns go to the operator in the caller's order, in blocks wide enough for its level-3 work and narrow enough for memory, and come back in tree order.
  */
 import { throwIfAborted } from '../../core/context.js';

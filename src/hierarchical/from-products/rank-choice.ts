@@ -1,5 +1,5 @@
 /**
- * The ranks of a level from the singular values of its nodes: what may be dropped is dropped where it saves most. Layer 5.
+ * The ranks of a level from the singular values of its nodes: what may be dropped is dropped where it saves most.
  *
  * A node's squared singular value v_j is what its j-th basis vector adds to the approximation. One threshold for all nodes of a level, the largest with
  *   Σ_{v_j < threshold} weight·v_j ≤ budget,

@@ -1,5 +1,5 @@
 /**
- * Row interpolation of a basis: V = P·V(S, :) with an identity in the rows S of P. Layer 5.
+ * Row interpolation of a basis: V = P·V(S, :) with an identity in the rows S of P.
  * S are the pivots of QR with column pivoting on Vᵀ (H. Cheng, Z. Gimbutas, P.-G. Martinsson, V. Rokhlin, SIAM J. Sci. Comput. 26(4), 2005); V has full column rank, so
  * nothing is cut off, and P's entries stay moderate.
  */

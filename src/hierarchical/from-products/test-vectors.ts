@@ -1,5 +1,5 @@
 /**
- * Random test matrices, a leaf's rows and a column at a time. Layer 5.
+ * Random test matrices, a leaf's rows and a column at a time.
  * Each piece has a stream of its own, so it can be drawn where it is needed, and again, without being kept. Entries are ±1 with equal chances: they find ranges as normal numbers do
  * (N. Halko, P.-G. Martinsson, J. Tropp, SIAM Review 53(2), 2011, section 4.6), estimate ‖A‖_F² = E‖Ax‖² with less variance, are the same in float32, and cost a bit each.
  */

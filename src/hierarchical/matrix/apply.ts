@@ -1,5 +1,5 @@
 /**
- * Products with a hierarchical matrix: upward, coupling, downward and near passes as one task graph. Layer 5.
+ * Products with a hierarchical matrix: upward, coupling, downward and near passes as one task graph.
  *
  *   upward      w̃_ν = P_ν w            (leaf),  P_ν [w̃_l; w̃_r]  (inner node)
  *   coupling    ũ_α = Σ_{β ∈ Far(α)} K_{α̃β̃} w̃_β
@@ -16,8 +16,8 @@ import type { Blas } from '../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { phaseKernel } from '../../parallel/kernel.js';
 import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
-import { isolatedOf } from '../../tree/cluster-tree.js';
-import { diagonalOrder, firstLeaf, nodesOf, sharesZeros, type HierarchicalData } from './data.js';
+import { isolatedOf, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
+import { diagonalOrder, sharesZeros, type HierarchicalData } from './data.js';
 import { gatherColumns, multiplyRows, PANEL, passNumbers, scatterColumns, transposeIn, transposeOut } from './transposed-vectors.js';
 
 /** Vectors multiplied at a time: gemm packs the stored blocks once a chunk, and by 256 columns that costs little; the workspace grows with it. */

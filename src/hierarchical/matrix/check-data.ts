@@ -1,11 +1,11 @@
 /**
- * Is this a hierarchical matrix? The check of arrays that come from outside, before anything is multiplied with them. Layer 5.
+ * Is this a hierarchical matrix? The check of arrays that come from outside, before anything is multiplied with them.
  * What `data.ts` promises is verified part by part, in O(stored skeletons + leaves + blocks) and one pass over the values: afterwards every
  * view that a product makes lies inside its array, and every pair of indices is covered once.
  */
 import { leftChild, rightChild } from '../../core/indices.js';
-import type { ClusterTree } from '../../tree/cluster-tree.js';
-import { diagonalOrder, firstLeaf, leavesOf, nodesOf, sharesZeros, type HierarchicalData } from './data.js';
+import { type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
+import { diagonalOrder, sharesZeros, type HierarchicalData } from './data.js';
 import { basisRows } from './layout.js';
 import type { Layout } from './layout.js';
 

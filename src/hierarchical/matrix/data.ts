@@ -1,14 +1,14 @@
 /**
- * What a hierarchical matrix is made of: flat shared arrays, the same for workers, files and (later) devices. Layer 5.
+ * What a hierarchical matrix is made of: flat shared arrays, the same for workers, files and (later) devices.
  *
  * Conventions. Vectors stand transposed inside (p × n: the p values of an index are contiguous), so every block multiplies from the right.
  * The skeletons of a node are numbered in *apply order*: first those its parent picked up, then the others; the indices of a leaf likewise, so that
  * identity parts are prefixes and redundant parts are contiguous.
  */
 import type { Precision } from '../../dense/matrix.js';
-import type { ClusterTree } from '../../tree/cluster-tree.js';
+import { type ClusterTree, firstLeaf } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
-import type { HierarchicalFormat } from '../from-entries/options.js';
+import type { HierarchicalFormat } from './format.js';
 
 export interface Skeletons {
   /** Rank of node ν: begin[ν + 1] − begin[ν]; nodes without a basis (the root, and whatever no far pair needs) have none. */
@@ -51,9 +51,6 @@ export interface HierarchicalData {
   readonly values: Float64Array | Float32Array;
 }
 
-export const leavesOf = (tree: ClusterTree): number => 2 ** tree.depth;
-export const nodesOf = (tree: ClusterTree): number => 2 ** (tree.depth + 1) - 1;
-export const firstLeaf = (tree: ClusterTree): number => 2 ** tree.depth - 1;
 /** Order of the rectangle that the diagonal blocks of leaves 2q and 2q + 1 share. */
 export function diagonalOrder(tree: ClusterTree, pair: number): number {
   const a = firstLeaf(tree) + 2 * pair;

@@ -1,5 +1,5 @@
 /**
- * A hierarchical matrix in a file: its flat arrays as they are, and a header with its report. Layer 5.
+ * A hierarchical matrix in a file: its flat arrays as they are, and a header with its report.
  * The arrays are the sections of a container (io/container.ts), which guards them by checksums; reading checks that they fit together.
  */
 import { FileFormatError, MemoryError } from '../../core/errors.js';
@@ -12,8 +12,9 @@ import { checkHierarchicalData } from './check-data.js';
 import type { HierarchicalData } from './data.js';
 import type { Layout } from './layout.js';
 import { HierarchicalMatrix, type CompressionReport } from './hierarchical-matrix.js';
-import { FORMATS, PRECISIONS } from '../from-entries/options.js';
-import { ranksByLevel, type LevelRanks } from './ranks.js';
+import { PRECISIONS } from '../../dense/matrix.js';
+import { ranksByLevel, type LevelRanks } from './memory.js';
+import { FORMATS } from './format.js';
 
 const CONTENT = 'hierarchical matrix';
 

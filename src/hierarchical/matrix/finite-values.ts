@@ -1,5 +1,5 @@
 /**
- * Nothing is stored that is not a finite number. Layer 5.
+ * Nothing is stored that is not a finite number.
  */
 import { NonFiniteError } from '../../core/errors.js';
 import type { FloatArray } from '../../dense/matrix.js';

@@ -1,5 +1,5 @@
 /**
- * The hierarchical matrix: what `compress` returns. Layer 5.
+ * The hierarchical matrix: what `compress` returns.
  */
 import { OptionError, ShapeError } from '../../core/errors.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
@@ -12,14 +12,14 @@ import { requireControl, type RunControl } from '../../core/context.js';
 import { requireKnownOptions } from '../../core/known-options.js';
 import { requireSource, type EntrySource } from '../../source/entry-source.js';
 import { applyGraph, applyState, applyTask, CHUNK, type ApplyState } from './apply.js';
-import { diagonalOrder, firstLeaf, leavesOf, type HierarchicalData } from './data.js';
+import { diagonalOrder, type HierarchicalData } from './data.js';
 import { ERROR_KEYS, estimateError, type ErrorOptions } from '../measure/error-estimate.js';
 import type { ErrorEstimate } from '../measure/error-interval.js';
 import type { Layout } from './layout.js';
-import { memoryUse, type MemoryUse } from './memory.js';
+import { memoryUse, type MemoryUse, ranksByLevel, type LevelRanks } from './memory.js';
 import type { ProductsReport } from './products-report.js';
-import { ranksByLevel, type LevelRanks } from './ranks.js';
 import type { ToleranceLimit } from './tolerance-limits.js';
+import { firstLeaf, leavesOf } from '../../tree/cluster-tree.js';
 
 /** What a compression did and took; kept with the matrix and its file. */
 export interface CompressionReport {

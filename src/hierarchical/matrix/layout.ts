@@ -1,12 +1,13 @@
 /**
- * From ranks to addresses: the apply order of indices and skeletons, and where every block begins. Layer 5.
+ * From ranks to addresses: the apply order of indices and skeletons, and where every block begins.
  * Serial and cheap, O(number of skeletons): it decides the order of memory, so it must not depend on who computed what.
  */
 import { leftChild, rightChild } from '../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
-import { isolatedOf, type ClusterTree } from '../../tree/cluster-tree.js';
+import { isolatedOf, type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
-import { diagonalOrder, firstLeaf, leavesOf, nodesOf, type BlockOffsets, type Skeletons } from './data.js';
+import { diagonalOrder, type BlockOffsets, type Skeletons, type HierarchicalData } from './data.js';
+import type { FloatArray } from '../../dense/matrix.js';
 
 /** What skeletonization found, in pivot order (hierarchical/from-entries/skeletonize.ts). */
 export interface FoundSkeletons {
@@ -153,4 +154,9 @@ export function layOut(tree: ClusterTree, lists: InteractionLists, found: FoundS
     pivotOf,
     elements: { total: next, basis: basisElements, coupling: couplingElements, near: nearElements, diagonal: diagonalElements },
   };
+}
+
+/** The matrix a filled layout makes. */
+export function assemble(layout: Layout, lists: InteractionLists, values: FloatArray, format: HierarchicalData['format']): HierarchicalData {
+  return { format, dtype: values instanceof Float64Array ? 'f64' : 'f32', tree: layout.tree, lists, skeletons: layout.skeletons, offsets: layout.offsets, values };
 }

@@ -1,5 +1,5 @@
 /**
- * What a compression from products alone did and measured. Layer 5.
+ * What a compression from products alone did and measured.
  */
 import type { ErrorEstimate } from '../measure/error-interval.js';
 

@@ -1,5 +1,5 @@
 /**
- * A missed tolerance in words: what was hit, and what can be done about it. Layer 5.
+ * A missed tolerance in words: what was hit, and what can be done about it.
  */
 import type { RunControl } from '../../core/context.js';
 import { warn } from '../../core/warning.js';

@@ -1,5 +1,5 @@
 /**
- * What keeps a compression from its tolerance: part of its report. Layer 5.
+ * What keeps a compression from its tolerance: part of its report.
  */
 import { levelOf } from '../../core/indices.js';
 

@@ -1,5 +1,5 @@
 /**
- * Blocks of vectors as products and solves hold them inside: transposed, p × N, the p values of an index contiguous. Layer 5.
+ * Blocks of vectors as products and solves hold them inside: transposed, p × N, the p values of an index contiguous.
  */
 import type { Blas } from '../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';

@@ -1,5 +1,5 @@
 /**
- * A compression's error on a few whole columns, before the matrix is handed over. Layer 5.
+ * A compression's error on a few whole columns, before the matrix is handed over.
  * Nodes are verified on rows drawn as evenly as those that skeletons are found from: both may pass by what stands in few rows, as in sparse matrices; whole columns do not. A sample of
  * columns may miss an error in a few columns alone.
  */

@@ -1,5 +1,5 @@
 /**
- * The measured error of approximations, from entries. Layer 5.
+ * The measured error of approximations, from entries.
  *
  *   ε_F = ‖K − K̃‖_F/‖K‖_F
  *

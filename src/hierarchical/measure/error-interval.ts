@@ -1,5 +1,5 @@
 /**
- * From norms of sampled errors to a relative error with its interval. Layer 5.
+ * From norms of sampled errors to a relative error with its interval.
  *
  *   ε_F² = ‖K − K̃‖_F²/‖K‖_F² = E‖(K − K̃)v‖²/E‖Kv‖²   for random vectors v with E vvᵀ = I
  *

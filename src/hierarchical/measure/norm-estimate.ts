@@ -1,5 +1,5 @@
 /**
- * ‖K‖_F before anything is compressed: what relative tolerances and errors are relative to. Layer 5.
+ * ‖K‖_F before anything is compressed: what relative tolerances and errors are relative to.
  */
 import { RandomStream } from '../../core/random.js';
 import type { TeamControl } from '../../parallel/team-control.js';

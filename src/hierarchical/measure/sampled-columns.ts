@@ -1,6 +1,6 @@
 /**
  * Columns of K, or signed sums of a few of them, against those of its approximations: the measure behind every error
- * this library states. Layer 5. Norms, not their squares, are summed up, so that neither entries of 1e-200 nor of
+ * this library states. Norms, not their squares, are summed up, so that neither entries of 1e-200 nor of
  * 1e160 leave the range.
  */
 import { throwIfAborted } from '../../core/context.js';

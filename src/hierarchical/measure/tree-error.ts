@@ -1,5 +1,5 @@
 /**
- * How good a cluster tree is for a matrix, from a sample of its entries: before anything is compressed. Layer 5.
+ * How good a cluster tree is for a matrix, from a sample of its entries: before anything is compressed.
  * With nested bases of rank s, ‖K − K̃‖_F² ≤ 2·Σ_ν τ_ν² over the nodes below the root, τ_ν² the energy of K(outside ν, ν) beyond rank s: each node errs through its rows and its columns.
  * √(2·Σ_ν τ_ν²)/‖K‖_F stands for the error of an HSS matrix of that rank, and compares trees; the sums over a level come from a few of its nodes, and τ_ν from a sampled block of K(outside ν, ν). Its rows are drawn by energy, which products with random signs on
  * its columns show: couplings may be strong and sparse (an output's weights with those of the same output alone), and of even rows hardly any would tell of them.

@@ -1,5 +1,5 @@
 /**
- * The inverse of blocks on the diagonal of a matrix, each by Cholesky, over a team. Layer 6.
+ * The inverse of blocks on the diagonal of a matrix, each by Cholesky, over a team.
  *
  *   M = P blockdiag((K(I_k, I_k) + λI)⁻¹) Pᵀ,  I_k = order[ranges[k] … ranges[k + 1])
  */

@@ -1,9 +1,9 @@
 /**
- * The inverse of blocks on the diagonal as a preconditioner: leaves of a tree, layers or units of a network. Layer 6.
+ * The inverse of blocks on the diagonal as a preconditioner: leaves of a tree, layers or units of a network.
  */
 import { OptionError } from '../../core/errors.js';
 import { sharedInt32 } from '../../core/shared-array.js';
-import { blockDiagonalBytes, layerRanges, unitRanges } from '../../source/block-diagonal.js';
+import { blockDiagonalBytes } from '../../source/block-diagonal.js';
 import { availableMemory } from '../../io/machine.js';
 import type { Model } from '../../network/model.js';
 import type { TeamControl } from '../../parallel/team-control.js';
@@ -13,6 +13,7 @@ import type { ClusterTree } from '../../tree/cluster-tree.js';
 import { evaluateBlocks, invertBlocks, layOutBlocks, type Blocks } from './block-inverse.js';
 import type { Preconditioner, PreconditionerOptions, Subject } from './preconditioner.js';
 import { preconditionerAt } from './shifted-frame.js';
+import { layerRanges, unitRanges } from '../../network/ranges.js';
 
 const LEAF_SIZE = 256;
 /** Layers are the blocks where they take at most this share of the memory, and no more than so many bytes: their factorization takes Σ m³/3 flops. */

@@ -1,5 +1,5 @@
 /**
- * The dual form of a Gauss–Newton matrix as a preconditioner: the inverse itself. Layer 6.
+ * The dual form of a Gauss–Newton matrix as a preconditioner: the inverse itself.
  */
 import { OptionError } from '../../core/errors.js';
 import { dualForm } from '../../curvature/entries/dual-form.js';

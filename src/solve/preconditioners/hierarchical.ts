@@ -1,5 +1,5 @@
 /**
- * A factored hierarchical matrix as a preconditioner. Layer 6.
+ * A factored hierarchical matrix as a preconditioner.
  */
 import { NotPositiveDefiniteError } from '../../core/errors.js';
 import { isGaussNewton } from '../../approximation/subject.js';

@@ -1,5 +1,5 @@
 /**
- * The inverse of the diagonal as a preconditioner. Layer 6.
+ * The inverse of the diagonal as a preconditioner.
  */
 import { NotPositiveDefiniteError, OptionError } from '../../core/errors.js';
 import { curvatureDiagonal } from '../../curvature/kronecker/curvature-diagonal.js';

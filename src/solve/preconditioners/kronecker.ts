@@ -1,5 +1,5 @@
 /**
- * K-FAC and EKFAC as preconditioners: their damped inverses. Layer 6.
+ * K-FAC and EKFAC as preconditioners: their damped inverses.
  */
 import { ekfac } from '../../curvature/kronecker/ekfac.js';
 import { kfac } from '../../curvature/kronecker/kfac.js';

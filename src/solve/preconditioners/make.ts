@@ -1,5 +1,5 @@
 /**
- * Any of the preconditioners by its name. Layer 6.
+ * Any of the preconditioners by its name.
  */
 import { throwIfAborted } from '../../core/context.js';
 import { OptionError } from '../../core/errors.js';

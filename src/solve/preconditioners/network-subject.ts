@@ -1,5 +1,5 @@
 /**
- * What preconditioners of networks need of their subject. Layer 6.
+ * What preconditioners of networks need of their subject.
  */
 import { OptionError } from '../../core/errors.js';
 import type { Model } from '../../network/model.js';

@@ -1,5 +1,5 @@
 /**
- * Nyström's preconditioner. Layer 6.
+ * Nyström's preconditioner.
  * Z. Frangella, J. Tropp, M. Udell, *Randomized Nyström preconditioning*, SIAM J. Matrix Anal. Appl. 44(2), 2023, equation (1.3) for P⁻¹:
  *
  *   M x = x + U[((λ_r + λ)/(Λ + λ) − 1) ∘ Uᵀx]

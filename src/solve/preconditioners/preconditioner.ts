@@ -1,5 +1,5 @@
 /**
- * What a preconditioner of (A + λI) x = b is asked for, and what it answers: one interface for all of them, so that they can be compared. Layer 6.
+ * What a preconditioner of (A + λI) x = b is asked for, and what it answers: one interface for all of them, so that they can be compared.
  */
 import type { KeysOf } from '../../core/known-options.js';
 import type { Factorization } from '../../hierarchical/factor/factorization.js';

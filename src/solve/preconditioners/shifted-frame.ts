@@ -1,5 +1,5 @@
 /**
- * What all preconditioners have in common: a matrix that is kept, and an inverse made of it for each shift. Layer 6.
+ * What all preconditioners have in common: a matrix that is kept, and an inverse made of it for each shift.
  */
 import { OptionError } from '../../core/errors.js';
 import type { Factorization } from '../../hierarchical/factor/factorization.js';

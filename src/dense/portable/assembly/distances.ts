@@ -1,5 +1,5 @@
 /**
- * Squared distances by direct differences, eight points at a time. Layer 1, compiled to WebAssembly.
+ * Squared distances by direct differences, eight points at a time. Compiled to WebAssembly.
  * Every distance is summed over the coordinates in their order, whatever lane it falls into: its bits depend on its two points alone.
  */
 

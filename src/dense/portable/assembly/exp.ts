@@ -1,5 +1,5 @@
 /**
- * The exponential, eight numbers at a time. Layer 1, compiled to WebAssembly.
+ * The exponential, eight numbers at a time. Compiled to WebAssembly.
  * exp(x) = 2ᵏ·exp(r), r = x − k·ln 2 with ln 2 in two parts (W. Cody, W. Waite, "Software Manual for the Elementary Functions", 1980),
  * exp(r) = 1 + r + r²·q(r) on |r| ≤ ln 2/2, q the near-minimax polynomial of degree 9 from Chebyshev interpolation (relative error 1.6e-17).
  * 2ᵏ is applied in two halves, so that results underflow gradually and overflow only beyond the largest number.

@@ -1,5 +1,5 @@
 /**
- * Matrix product over the linear memory: packed panels, register tiles. Layer 1, compiled to WebAssembly.
+ * Matrix product over the linear memory: packed panels, register tiles. Compiled to WebAssembly.
  * After Goto & van de Geijn (ACM TOMS 34(3), 2008) and BLIS (F. Van Zee, R. van de Geijn, ACM TOMS 41(3), 2015). Departure: one source for
  * both precisions, and a mask, by which a triangle of C (syrk) costs the tiles it touches and no more.
  * The order of the sums depends on the shape alone, so the same operands always give the same bits.

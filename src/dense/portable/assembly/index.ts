@@ -1,6 +1,6 @@
 /**
  * What the module exports: every routine in float64 (…64) and float32 (…32), pointers in bytes, leading dimensions in elements.
- * `../wasm.ts` holds the same list as a TypeScript interface. Layer 1, compiled to WebAssembly by scripts/build-wasm.mjs.
+ * `../wasm.ts` holds the same list as a TypeScript interface. Compiled to WebAssembly by scripts/build-wasm.mjs.
  */
 export { arenaStart } from './layout';
 export { squaredDistances } from './distances';

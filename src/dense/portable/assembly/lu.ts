@@ -1,5 +1,5 @@
 /**
- * LU with partial pivoting in the linear memory. Layer 1, compiled to WebAssembly.
+ * LU with partial pivoting in the linear memory. Compiled to WebAssembly.
  * S. Toledo, "Locality of reference in LU decomposition with partial pivoting", SIAM J. Matrix Anal. Appl. 18(4), 1997: recursion on columns.
  */
 import { ALL, gemm } from './gemm';

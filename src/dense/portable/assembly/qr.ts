@@ -1,5 +1,5 @@
 /**
- * Householder QR in the linear memory: panels, block reflectors. Layer 1, compiled to WebAssembly.
+ * Householder QR in the linear memory: panels, block reflectors. Compiled to WebAssembly.
  * R. Schreiber, C. Van Loan, "A storage-efficient WY representation for products of Householder transformations", SISC 10(1), 1989.
  * Departure: a panel's vectors are written out with their ones and zeros, so that applying a block is three gemms.
  */

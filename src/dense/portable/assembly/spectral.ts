@@ -1,5 +1,5 @@
 /**
- * Singular values and eigenvalues in the linear memory, float64. Layer 1, compiled to WebAssembly.
+ * Singular values and eigenvalues in the linear memory, float64. Compiled to WebAssembly.
  * Singular values: one-sided Jacobi on the triangle of a pivoted QR (Z. Drmač, K. Veselić, "New fast and accurate Jacobi SVD algorithm I, II",
  * SIAM J. Matrix Anal. Appl. 29(4), 2008). Eigenvalues: Householder tridiagonalization and implicit QL with Wilkinson's shift
  * (B. Parlett, "The Symmetric Eigenvalue Problem", SIAM 1998, ch. 7–8); the rotations of a sweep are applied to the vectors together.

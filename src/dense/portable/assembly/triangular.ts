@@ -1,5 +1,5 @@
 /**
- * Triangles in the linear memory: solve, multiply, Cholesky. Layer 1, compiled to WebAssembly.
+ * Triangles in the linear memory: solve, multiply, Cholesky. Compiled to WebAssembly.
  * Recursion down to small triangles, all else by gemm (E. Elmroth, F. Gustavson, I. Jonsson, B. Kågström, "Recursive blocked algorithms and
  * hybrid data structures for dense matrix library software", SIAM Review 46(1), 2004). Every small triangle is brought to one form,
  * B·U with U upper and applied from the right, whose loops run down the columns of B; a triangle on the left works on Bᵀ, strip by strip.

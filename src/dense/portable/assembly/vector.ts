@@ -1,5 +1,5 @@
 /**
- * Vectors in the linear memory: dot products, updates, norms, matrix–vector products. Layer 1, compiled to WebAssembly.
+ * Vectors in the linear memory: dot products, updates, norms, matrix–vector products. Compiled to WebAssembly.
  * Lanes and unrolling are fixed, so a sum's order depends on its length alone.
  */
 

@@ -1,5 +1,5 @@
 /**
- * The recursive factorization of a HODLR matrix as a factorization engine. Layer 5.
+ * The recursive factorization of a HODLR matrix as a factorization engine.
  */
 import { firstOfLevel, leftChild, levelOf } from '../../../core/indices.js';
 import { sharedFloat32, sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
@@ -8,8 +8,8 @@ import type { PhaseKernel } from '../../../parallel/kernel.js';
 import { runOnce } from '../../../parallel/run-once.js';
 import { independentTasks, upwardTasks } from '../../../parallel/task-graph.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
-import { isolatedOf } from '../../../tree/cluster-tree.js';
-import { firstLeaf, nodesOf, type HierarchicalData } from '../../matrix/data.js';
+import { isolatedOf, firstLeaf, nodesOf } from '../../../tree/cluster-tree.js';
+import { type HierarchicalData } from '../../matrix/data.js';
 import type { Breakdown, FactorEngine, Inertia } from '../engine.js';
 import type { PassArguments, PassVectors } from '../pass.js';
 import { taskNodes } from '../tree.js';

@@ -1,5 +1,5 @@
 /**
- * Symmetric recursive factorization of a HODLR matrix plus λI, node by node upwards. Layer 5.
+ * Symmetric recursive factorization of a HODLR matrix plus λI, node by node upwards.
  *
  * With A_l = F_l·F_lᵀ, A_r = F_r·F_rᵀ of the children, U their bases and B = G_l·G_rᵀ the coupling (split.ts),
  *
@@ -15,10 +15,11 @@ import type { Blas } from '../../../dense/blas.js';
 import { block, copyInto, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { SUBSTITUTION_SCRATCH, substituteLeft } from '../../../dense/substitution.js';
 import { phaseKernel } from '../../../parallel/kernel.js';
-import { firstLeaf, type HierarchicalData } from '../../matrix/data.js';
+import { type HierarchicalData } from '../../matrix/data.js';
 import { copyTriangle, leafNumbers, part, walkUp } from '../tree.js';
 import { coupled, type HodlrPlan } from './plan.js';
 import { splitOf } from './split.js';
+import { firstLeaf } from '../../../tree/cluster-tree.js';
 
 /** What stays with the factorization, all shared. */
 export interface HodlrFactors {

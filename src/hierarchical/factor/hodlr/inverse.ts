@@ -1,5 +1,5 @@
 /**
- * The diagonal of the inverse from a HODLR factorization, exactly. Layer 5.
+ * The diagonal of the inverse from a HODLR factorization, exactly.
  *
  * (I + Q·[0 X; Xᵀ 0]·Qᵀ)⁻¹ = I + Q·N·Qᵀ with diagonal blocks N_ll = X·C⁻ᵀ·C⁻¹·Xᵀ, N_rr = Xᵀ·X + Xᵀ·N_ll·X, so that
  *
@@ -11,9 +11,9 @@ import { leftChild, parentOf } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { block, copyInto, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { phaseKernel } from '../../../parallel/kernel.js';
-import { firstLeaf } from '../../matrix/data.js';
 import { basisRowsOf, cornerOf, leafFactorOf, type HodlrFactors } from './factor.js';
 import { coupled } from './plan.js';
+import { firstLeaf } from '../../../tree/cluster-tree.js';
 
 /** `out`: the diagonal in the caller's order, zero before the first level. */
 export interface HodlrInverseState extends HodlrFactors { readonly out: Float64Array }

@@ -1,5 +1,5 @@
 /**
- * Passes with the factors of a HODLR factorization (factor.ts). Layer 5.
+ * Passes with the factors of a HODLR factorization (factor.ts).
  *
  *   upward, F⁻¹      leaf: x ← L⁻¹·x;   then   w = C⁻¹·(t_r − Xᵀ·t_l) − t_r,  x_r += Q_r·w,   t = Qᵀ·x
  *   downward, F⁻ᵀ    s = C⁻ᵀ·t_r,  x_r += Q_r·(s − t_r),  x_l −= Q_l·X·s;   then leaf: x ← L⁻ᵀ·x
@@ -11,8 +11,7 @@ import { leftChild, parentOf } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { phaseKernel } from '../../../parallel/kernel.js';
-import { isolatedOf } from '../../../tree/cluster-tree.js';
-import { firstLeaf } from '../../matrix/data.js';
+import { isolatedOf, firstLeaf } from '../../../tree/cluster-tree.js';
 import { passBody, passIsolated, substituteRows, type NodePass, type PassArguments, type PassKind, type PassVectors } from '../pass.js';
 import { gatherColumns, multiplyRows, scatterColumns } from '../../matrix/transposed-vectors.js';
 import { basisRowsOf, cornerOf, leafFactorOf, type HodlrFactors } from './factor.js';

@@ -1,12 +1,13 @@
 /**
- * Recursive factorization of a HODLR matrix: where its factors stand. Layer 5.
+ * Recursive factorization of a HODLR matrix: where its factors stand.
  * Depends on ranks alone: made once, kept for every shift.
  */
 import { leftChild, parentOf } from '../../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
 import type { Precision } from '../../../dense/matrix.js';
-import { firstLeaf, nodesOf, type HierarchicalData } from '../../matrix/data.js';
+import { type HierarchicalData } from '../../matrix/data.js';
 import { siblingPairs } from '../tree.js';
+import { firstLeaf, nodesOf } from '../../../tree/cluster-tree.js';
 
 export interface HodlrPlan {
   readonly precision: Precision;

@@ -1,5 +1,5 @@
 /**
- * Couplings split evenly between siblings before a HODLR factorization: B = G_l·G_rᵀ. Layer 5.
+ * Couplings split evenly between siblings before a HODLR factorization: B = G_l·G_rᵀ.
  *
  *   B·P = Q·R (column pivoting),  D = |diag R|,   G_l = Q·D^½,   G_rᵀ = D^−½·R·Pᵀ.
  *

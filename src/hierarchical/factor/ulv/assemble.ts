@@ -1,5 +1,5 @@
 /**
- * The block that a node eliminates from: a leaf's diagonal block plus λI, or its children's Schur complements and their coupling. Layer 5.
+ * The block that a node eliminates from: a leaf's diagonal block plus λI, or its children's Schur complements and their coupling.
  *
  *   D = [D_SS ·; D_RS D_RR],  S: the node's skeleton in apply order, R: its redundant candidates, in the order of its stored interpolation.
  *
@@ -7,9 +7,10 @@
  */
 import { leftChild } from '../../../core/indices.js';
 import type { FloatArray, Matrix } from '../../../dense/matrix.js';
-import { firstLeaf, type HierarchicalData } from '../../matrix/data.js';
+import { type HierarchicalData } from '../../matrix/data.js';
 import { copyRun, copyTriangle, leafNumbers, part, transposeBlock } from '../tree.js';
 import { leftmostLeaf, type UlvPlan } from './plan.js';
+import { firstLeaf } from '../../../tree/cluster-tree.js';
 
 /** D_SS (rank × rank), D_RS (R × rank) and D_RR (R × R). */
 export interface LocalBlock { readonly ss: Matrix; readonly rs: Matrix; readonly rr: Matrix }

@@ -1,5 +1,5 @@
 /**
- * Symmetric ULV factorization of an HSS matrix plus λI, node by node upwards. Layer 5.
+ * Symmetric ULV factorization of an HSS matrix plus λI, node by node upwards.
  *
  * A node's rows outside itself are U·(…), U = [I; Tᵀ] (skeleton S, redundant R). Adding −Tᵀ times the skeleton's rows to the redundant ones, and likewise the columns,
  * uncouples the redundant variables from everything outside:
@@ -21,10 +21,11 @@ import type { Blas } from '../../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { SUBSTITUTION_SCRATCH, substituteLeft } from '../../../dense/substitution.js';
 import { phaseKernel } from '../../../parallel/kernel.js';
-import { firstLeaf, type HierarchicalData } from '../../matrix/data.js';
+import { type HierarchicalData } from '../../matrix/data.js';
 import { part, walkUp } from '../tree.js';
 import { assembleLocal } from './assemble.js';
 import { leftmostLeaf, type UlvPlan } from './plan.js';
+import { firstLeaf } from '../../../tree/cluster-tree.js';
 
 /** What stays with the factorization, all shared. */
 export interface UlvFactors {

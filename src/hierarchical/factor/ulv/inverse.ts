@@ -1,5 +1,5 @@
 /**
- * The diagonal of the inverse from a ULV factorization, exactly: selected inversion down the tree. Layer 5.
+ * The diagonal of the inverse from a ULV factorization, exactly: selected inversion down the tree.
  *
  * Y: the block of the inverse of the parent's reduced matrix that belongs to the node's skeleton. With W = L⁻ᵀ·V, the inverse's block of the node's candidates is
  *
@@ -12,10 +12,10 @@ import { leftChild } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { copyInto, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { phaseKernel } from '../../../parallel/kernel.js';
-import { firstLeaf } from '../../matrix/data.js';
 import { transposeBlock, walkDown } from '../tree.js';
 import type { UlvFactors } from './eliminate.js';
 import { leftmostLeaf } from './plan.js';
+import { firstLeaf } from '../../../tree/cluster-tree.js';
 
 /** `inverse`: Y of each node, rank × rank, in the slots of the Schur complements; `out`: the diagonal in the caller's order. */
 export interface UlvInverseState extends UlvFactors { readonly inverse: FloatArray; readonly out: Float64Array }

@@ -1,5 +1,5 @@
 /**
- * Passes with the factors of a ULV factorization (eliminate.ts). Layer 5.
+ * Passes with the factors of a ULV factorization (eliminate.ts).
  *
  *   upward, F⁻¹      z_R = L⁻¹·(b_R − Tᵀ·b_S),  b_S ← b_S − Vᵀ·z_R           the parent goes on with b_S
  *   downward, F⁻ᵀ    x_R = L⁻ᵀ·(z_R − V·x_S),   x_S ← x_S − T·x_R            x_S from the parent
@@ -11,8 +11,7 @@ import { leftChild } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { phaseKernel } from '../../../parallel/kernel.js';
-import { isolatedOf } from '../../../tree/cluster-tree.js';
-import { firstLeaf } from '../../matrix/data.js';
+import { isolatedOf, firstLeaf } from '../../../tree/cluster-tree.js';
 import { passBody, passIsolated, substituteRows, type NodePass, type PassArguments, type PassKind, type PassVectors } from '../pass.js';
 import { gatherColumns, multiplyRows, scatterColumns } from '../../matrix/transposed-vectors.js';
 import type { UlvFactors } from './eliminate.js';

@@ -1,12 +1,12 @@
 /**
- * ULV factorization of an HSS matrix: what is eliminated where, and where its factors stand. Layer 5.
+ * ULV factorization of an HSS matrix: what is eliminated where, and where its factors stand.
  * Depends on ranks alone: made once, kept for every shift.
  */
 import { leftChild, levelOf, rightChild } from '../../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
 import type { Precision } from '../../../dense/matrix.js';
-import { isolatedOf, type ClusterTree } from '../../../tree/cluster-tree.js';
-import { firstLeaf, leavesOf, nodesOf, type HierarchicalData } from '../../matrix/data.js';
+import { isolatedOf, type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../../tree/cluster-tree.js';
+import { type HierarchicalData } from '../../matrix/data.js';
 import { siblingPairs } from '../tree.js';
 import { basisRows } from '../../matrix/layout.js';
 

@@ -1,5 +1,5 @@
 /**
- * Black-box HODLR compression by peeling. Layer 5.
+ * Black-box HODLR compression by peeling.
  * Level by level from the root, for all pairs of siblings (α, β) at once: A times random blocks on the right siblings gives, the levels above peeled off, samples of K(α, β); A times
  * their orthonormal bases U_α gives K(β, α)·U_α, whose singular value decomposition makes both bases and the ranks. In the end A times unit blocks gives the diagonal blocks.
  * Sources: L. Lin, J. Lu, L. Ying, *Fast construction of hierarchical matrix representation from matrix–vector multiplication*, J. Comput. Phys. 230(10), 2011; P.-G. Martinsson,
@@ -12,10 +12,9 @@ import { independentTasks, type TaskGraph } from '../../../parallel/task-graph.j
 import type { PhaseKernel } from '../../../parallel/kernel.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
 import type { Shared } from '../../../parallel/team.js';
-import { mostInLeaf, type ClusterTree } from '../../../tree/cluster-tree.js';
+import { mostInLeaf, type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../../tree/interaction-lists.js';
 import { peelingWidths, type ResolvedProductsOptions } from '../cost.js';
-import { firstLeaf, leavesOf, nodesOf } from '../../matrix/data.js';
 import type { Layout } from '../../matrix/layout.js';
 import { drawRight, drawUnits, factorPair, factorShape, formBases, orthonormalize, project, subtract, type PeeledLevel, type PeelingState } from './peeling-steps.js';
 import { chooseRanks, type LevelSpectra } from '../rank-choice.js';

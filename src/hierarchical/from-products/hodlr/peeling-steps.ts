@@ -1,5 +1,5 @@
 /**
- * The steps of peeling, one task per node, pair of siblings or leaf. Layer 5.
+ * The steps of peeling, one task per node, pair of siblings or leaf.
  * All vectors are N × width blocks in tree order. What the levels above hold is known, and subtracted from every product ("peeled off"); what is left in the rows of one
  * sibling comes from the other alone.
  */
@@ -8,8 +8,7 @@ import { RandomStream } from '../../../core/random.js';
 import type { Blas } from '../../../dense/blas.js';
 import { block, copyInto, fill, squaredNorm, view, type Matrix } from '../../../dense/matrix.js';
 import { phaseKernel } from '../../../parallel/kernel.js';
-import type { ClusterTree } from '../../../tree/cluster-tree.js';
-import { firstLeaf } from '../../matrix/data.js';
+import { type ClusterTree, firstLeaf } from '../../../tree/cluster-tree.js';
 import { drawTestVector } from '../test-vectors.js';
 
 /** A compressed level: K(α, β) ≈ U_α·diag(scales)·U_βᵀ for its pairs of siblings; U has orthonormal columns, the scales descend. */

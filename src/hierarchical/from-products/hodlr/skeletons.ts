@@ -1,5 +1,5 @@
 /**
- * From bases of sibling blocks to skeletons: a HODLR matrix in the form that hierarchical matrices are stored in. Layer 5.
+ * From bases of sibling blocks to skeletons: a HODLR matrix in the form that hierarchical matrices are stored in.
  * U_ν = P_ν·C_ν with an identity in the skeleton's rows of P_ν; the coupling of siblings is C_α·diag(scales)·C_βᵀ.
  */
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
@@ -9,10 +9,9 @@ import { phaseKernel } from '../../../parallel/kernel.js';
 import { runOnce } from '../../../parallel/run-once.js';
 import { independentTasks } from '../../../parallel/task-graph.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
-import type { ClusterTree } from '../../../tree/cluster-tree.js';
+import { type ClusterTree, firstLeaf, nodesOf } from '../../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../../tree/interaction-lists.js';
 import { BlockWriter, redundantRows, writerState, type WriterState } from '../block-writer.js';
-import { firstLeaf, nodesOf } from '../../matrix/data.js';
 import { layOut, type Layout } from '../../matrix/layout.js';
 import type { PeeledLevel, PeelingState } from './peeling-steps.js';
 import { mostOf, RowInterpolation } from '../row-interpolation.js';

@@ -1,5 +1,5 @@
 /**
- * An HSS matrix in generator form: orthonormal bases and what they leave of the diagonal blocks, level by level. Layer 5.
+ * An HSS matrix in generator form: orthonormal bases and what they leave of the diagonal blocks, level by level.
  *
  *   A_ℓ = blockdiag(D_ν) + blockdiag(U_ν)·A_{ℓ−1}·blockdiag(U_ν)ᵀ,  ν on level ℓ;  A_depth = A, A_0 = D_root
  *

@@ -1,5 +1,5 @@
 /**
- * The two steps of black-box HSS compression at a node: its basis from the sample, and the sample of its parent. Layer 5.
+ * The two steps of black-box HSS compression at a node: its basis from the sample, and the sample of its parent.
  *
  * For a node with q rows, test matrix Ω (q × s) and sample Y = A_ℓ(node, :)·Ω_all (q × s), both kept transposed:
  *   Ωᵀ = Q·R;  Z = the last s − q columns of Q, so Ω·Z = 0: *block nullification* leaves Y·Z = (what lies outside the diagonal block)·(a random matrix);

@@ -1,5 +1,5 @@
 /**
- * Black-box HSS compression: every basis and diagonal block from one sample Y = A·Ω. Layer 5.
+ * Black-box HSS compression: every basis and diagonal block from one sample Y = A·Ω.
  * Leaves first, then level by level to the root (sample-level.ts); between the two steps of a level its ranks are chosen together (hierarchical/from-products/rank-choice.ts). Departs from the source in finding larger
  * bases than are asked for, which the whole matrix is then truncated from (skeletons.ts): at ranks that are cut off this halves the error of a sample, and more.
  * Source: J. Levitt, P.-G. Martinsson, *Linear-complexity black-box randomized compression of rank-structured matrices*, arXiv 2205.02990, for symmetric A.
@@ -9,9 +9,8 @@ import { view, type Precision } from '../../../dense/matrix.js';
 import { runOnce } from '../../../parallel/run-once.js';
 import { independentTasks } from '../../../parallel/task-graph.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
-import { isolatedOf, type ClusterTree } from '../../../tree/cluster-tree.js';
+import { isolatedOf, type ClusterTree, firstLeaf, leavesOf } from '../../../tree/cluster-tree.js';
 import { foundRank } from '../cost.js';
-import { firstLeaf, leavesOf } from '../../matrix/data.js';
 import { makeLevel, rowsAbove, type GeneratorLevel } from './generators.js';
 import { productWidth, type OrderedProducts } from '../ordered-products.js';
 import { chooseRanks } from '../rank-choice.js';

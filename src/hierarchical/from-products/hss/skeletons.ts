@@ -1,5 +1,5 @@
 /**
- * From an HSS matrix in generator form to skeletons, its ranks lowered to what the tolerance and the maximal rank ask. Layer 5.
+ * From an HSS matrix in generator form to skeletons, its ranks lowered to what the tolerance and the maximal rank ask.
  *
  * Upwards, with P_ν the leading singular vectors of the node's block row (spectra.ts) and Z_ν = (new basis)ᵀ·(old basis):
  *   leaf   Q = U·P,  Z = Pᵀ;      inner node   Q·R = blockdiag(Z_l, Z_r)·U·P,  Z = Qᵀ·blockdiag(Z_l, Z_r)·U;
@@ -16,11 +16,11 @@ import { independentTasks, upwardTasks } from '../../../parallel/task-graph.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
 import type { InteractionLists } from '../../../tree/interaction-lists.js';
 import { BlockWriter, redundantRows, writerState, type WriterState } from '../block-writer.js';
-import { firstLeaf, nodesOf } from '../../matrix/data.js';
 import { couplingOf, extentOf, nodeOf, rotationOf, type HssSpectra } from './spectra.js';
 import { layOut, type Layout } from '../../matrix/layout.js';
 import { chooseRanks, type RankChoice } from '../rank-choice.js';
 import { RowInterpolation } from '../row-interpolation.js';
+import { firstLeaf, nodesOf } from '../../../tree/cluster-tree.js';
 
 interface NestedState {
   readonly spectra: HssSpectra;

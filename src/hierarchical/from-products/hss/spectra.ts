@@ -1,5 +1,5 @@
 /**
- * What an HSS matrix in generator form holds between its nodes: couplings, whole diagonal blocks, and the singular values of every off-diagonal block row. Layer 5.
+ * What an HSS matrix in generator form holds between its nodes: couplings, whole diagonal blocks, and the singular values of every off-diagonal block row.
  *
  * Downwards, D_ν + U_ν·M_ν·U_νᵀ = [M_l B; Bᵀ M_r] gives the coupling B of the children of ν, in their bases, and what is passed on to them; at a leaf it is the whole diagonal block.
  * Bases are orthonormal, so the block row of l outside its own columns has the singular values of the small matrix
@@ -16,8 +16,7 @@ import { phaseKernel } from '../../../parallel/kernel.js';
 import { runOnce } from '../../../parallel/run-once.js';
 import { taskGraph } from '../../../parallel/task-graph.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
-import type { ClusterTree } from '../../../tree/cluster-tree.js';
-import { firstLeaf, nodesOf } from '../../matrix/data.js';
+import { type ClusterTree, firstLeaf, nodesOf } from '../../../tree/cluster-tree.js';
 import { mostRows, type GeneratorLevel } from './generators.js';
 
 export interface HssSpectra {

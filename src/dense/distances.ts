@@ -1,9 +1,9 @@
 /**
- * Squared Euclidean distances by direct differences, vectorised. Layer 1; independent of the choice of BLAS.
+ * Squared Euclidean distances by direct differences, vectorised. Independent of the choice of BLAS.
  */
-import type { Indices } from '../../core/indices.js';
-import type { Matrix } from '../matrix.js';
-import { openKernels } from './wasm.js';
+import type { Indices } from '../core/indices.js';
+import type { Matrix } from './matrix.js';
+import { openKernels } from './portable/wasm.js';
 
 /** Rows, and entries, of the blocks that go through the arena: x, y and the distances stay in the second-level cache. */
 const rowsAtOnce = 1024;

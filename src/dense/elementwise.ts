@@ -1,8 +1,8 @@
 /**
- * Elementwise functions over typed arrays, vectorised. Layer 1; independent of the choice of BLAS.
+ * Elementwise functions over typed arrays, vectorised. Independent of the choice of BLAS.
  */
-import { ShapeError } from '../../core/errors.js';
-import { openKernels } from './wasm.js';
+import { ShapeError } from '../core/errors.js';
+import { openKernels } from './portable/wasm.js';
 
 /** Numbers that go through the arena at a time: 32 KiB, which stay in the first-level cache. */
 const CHUNK = 4096;

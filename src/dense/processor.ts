@@ -1,5 +1,5 @@
 /**
- * What the processor can do, as the system tells it. Layer 1.
+ * What the processor can do, as the system tells it.
  */
 import { readFileSync } from 'node:fs';
 
