@@ -9,7 +9,8 @@ export default tseslint.config(
       'no-console': 'error',
       'prefer-const': 'error',
       '@typescript-eslint/consistent-type-imports': 'error',
-      // Numerical kernels index typed arrays they have bounds-checked once; a non-null assertion there is a statement, not a hazard.
+      // Numerical kernels index typed arrays they have bounds-checked once; a non-null assertion there is a statement,
+      // not a hazard.
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       // A phase kernel without arguments states so by `void`.

@@ -1,8 +1,8 @@
 /**
- * Dense routines through the contract at the sizes of leaves and skeletons: GFLOP/s of the system library and of the portable backend, and
- * gemm once more called directly through koffi with precomputed addresses, which is the most the contract can reach.
- * One thread. Medians of the samples of the `benchmark` package, over rounds in which the competitors take turns.
- * Run: node dist/bench/blas.js [seconds per measurement, default 0.3]
+ * Dense routines through the contract at the sizes of leaves and skeletons: GFLOP/s of the system library and of the
+ * portable backend, and gemm once more called directly through koffi with precomputed addresses, which is the most the
+ * contract can reach. One thread. Medians of the samples of the `benchmark` package, over rounds in which the
+ * competitors take turns. Run: node dist/bench/blas.js [seconds per measurement, default 0.3]
  */
 import { pathToFileURL } from 'node:url';
 import Benchmark from 'benchmark';
@@ -19,13 +19,30 @@ const SIZES = [64, 128, 256, 512];
 const ROUNDS = 5;
 
 /** One routine at one size: what to run, and the floating-point operations it is credited with. */
-interface Task { readonly flops: number; run(blas: Blas): void }
+interface Task {
+  readonly flops: number;
+  run(blas: Blas): void;
+}
 
-interface Operands { readonly a: Matrix; readonly b: Matrix; readonly c: Matrix; readonly spd: Matrix; readonly triangle: Matrix; readonly work: Matrix; readonly x: Matrix; readonly y: Matrix; readonly vector: FloatArray; readonly pivots: Int32Array }
+interface Operands {
+  readonly a: Matrix;
+  readonly b: Matrix;
+  readonly c: Matrix;
+  readonly spd: Matrix;
+  readonly triangle: Matrix;
+  readonly work: Matrix;
+  readonly x: Matrix;
+  readonly y: Matrix;
+  readonly vector: FloatArray;
+  readonly pivots: Int32Array;
+}
 
 function operands(n: number, precision: Precision): Operands {
   const random = new RandomStream(n);
-  const array = (length: number): FloatArray => (precision === 'f64' ? new Float64Array(new SharedArrayBuffer(8 * length)) : new Float32Array(new SharedArrayBuffer(4 * length)));
+  const array = (length: number): FloatArray =>
+    precision === 'f64'
+      ? new Float64Array(new SharedArrayBuffer(8 * length))
+      : new Float32Array(new SharedArrayBuffer(4 * length));
   const square = (value: (i: number, j: number) => number): Matrix => {
     const data = array(n * n);
     for (let j = 0; j < n; j++) for (let i = 0; i < n; i++) data[i + j * n] = value(i, j);
@@ -34,11 +51,17 @@ function operands(n: number, precision: Precision): Operands {
   const normal = (): number => random.normal();
   const column = (): Matrix => view(array(n).fill(0.5), 0, n, 1);
   return {
-    a: square(normal), b: square(normal), c: square(normal), work: square(normal),
+    a: square(normal),
+    b: square(normal),
+    c: square(normal),
+    work: square(normal),
     // Diagonally dominant, so that factors exist and solutions stay of size one.
     spd: square((i, j) => (i === j ? n + 1 : Math.cos(i - j))),
     triangle: square((i, j) => (i === j ? 2 : normal() / n)),
-    x: column(), y: column(), vector: array(n), pivots: new Int32Array(n),
+    x: column(),
+    y: column(),
+    vector: array(n),
+    pivots: new Int32Array(n),
   };
 }
 
@@ -66,25 +89,57 @@ function tasks(n: number, o: Operands): Record<string, Task> {
   };
 }
 
-interface Row { readonly routine: string; readonly precision: Precision; readonly size: number; readonly via: string; readonly microseconds: number; readonly gflops: number }
+interface Row {
+  readonly routine: string;
+  readonly precision: Precision;
+  readonly size: number;
+  readonly via: string;
+  readonly microseconds: number;
+  readonly gflops: number;
+}
 
 /** gemm of the library itself, addresses computed beforehand. */
 function directGemm(library: string, n: number, precision: Precision, o: Operands): () => void {
   const scalar = precision === 'f64' ? 'double' : 'float';
   const name = precision === 'f64' ? 'cblas_dgemm' : 'cblas_sgemm';
-  const gemm = koffi.load(library).func(name, 'void', ['int', 'int', 'int', 'int', 'int', 'int', scalar, 'int64', 'int', 'int64', 'int', scalar, 'int64', 'int']);
+  const gemm = koffi
+    .load(library)
+    .func(name, 'void', [
+      'int',
+      'int',
+      'int',
+      'int',
+      'int',
+      'int',
+      scalar,
+      'int64',
+      'int',
+      'int64',
+      'int',
+      scalar,
+      'int64',
+      'int',
+    ]);
   const [a, b, c] = [o.a, o.b, o.c].map((matrix) => Number(koffi.address(matrix.data)));
   return () => {
     gemm(102, 111, 111, n, n, n, 1, a, n, b, n, 0, c, n);
   };
 }
 
-/** Median seconds per call of each competitor; they take turns, so that a change of the machine's pace meets all of them. */
+/**
+ * Median seconds per call of each competitor; they take turns, so that a change of the machine's pace meets all of
+ * them.
+ */
 function measure(competitors: ReadonlyMap<string, () => void>, seconds: number): Map<string, number> {
   const samples = new Map<string, number[]>();
   for (let round = 0; round < ROUNDS; round++) {
     for (const [name, run] of competitors) {
-      const benchmark = new Benchmark(name, run, { maxTime: seconds / ROUNDS, minSamples: 3, minTime: 0.01, initCount: 1 });
+      const benchmark = new Benchmark(name, run, {
+        maxTime: seconds / ROUNDS,
+        minSamples: 3,
+        minTime: 0.01,
+        initCount: 1,
+      });
       benchmark.run({ async: false });
       // The declared type of `error` hides that it is absent after success.
       const failure = benchmark.error as Error | undefined;
@@ -96,8 +151,8 @@ function measure(competitors: ReadonlyMap<string, () => void>, seconds: number):
 }
 
 /**
- * Rate of `run` as a share of the rate of `reference`: the median over pairs of short batches run one right after the other, so that
- * whatever else the machine does weighs on both alike.
+ * Rate of `run` as a share of the rate of `reference`: the median over pairs of short batches run one right after the
+ * other, so that whatever else the machine does weighs on both alike.
  */
 function shareOf(run: () => void, reference: () => void): number {
   const batch = (task: () => void, count: number): number => {
@@ -116,7 +171,10 @@ function shareOf(run: () => void, reference: () => void): number {
   return median(shares);
 }
 
-/** The files that HMATRIX_BLAS names, else those of the first usable candidate; undefined for the portable backend alone. */
+/**
+ * The files that HMATRIX_BLAS names, else those of the first usable candidate; undefined for the portable backend
+ * alone.
+ */
 function systemLibraries(): readonly string[] | undefined {
   const chosen = process.env['HMATRIX_BLAS'] ?? '';
   if (chosen === 'portable') return undefined;
@@ -138,7 +196,9 @@ export function measureBlas(seconds: number, write: boolean): void {
       const o = operands(size, precision);
       for (const [routine, task] of Object.entries(tasks(size, o))) {
         if (precision === 'f32' && !['gemm', 'potrf', 'geqp3'].includes(routine)) continue;
-        const competitors = new Map<string, () => void>([...backends].map(([name, blas]) => [name, () => task.run(blas)]));
+        const competitors = new Map<string, () => void>(
+          [...backends].map(([name, blas]) => [name, () => task.run(blas)]),
+        );
         const contract = competitors.get('system');
         if (routine === 'gemm' && libraries !== undefined && contract !== undefined) {
           const direct = directGemm(libraries[0], size, precision, o);
@@ -146,9 +206,19 @@ export function measureBlas(seconds: number, write: boolean): void {
           share.push({ precision, size, contractOverDirect: rounded(shareOf(contract, direct)) });
         }
         for (const [via, time] of measure(competitors, seconds)) {
-          const row = { routine, precision, size, via, microseconds: rounded(1e6 * time), gflops: rounded((1e-9 * task.flops) / time) };
+          const row = {
+            routine,
+            precision,
+            size,
+            via,
+            microseconds: rounded(1e6 * time),
+            gflops: rounded((1e-9 * task.flops) / time),
+          };
           rows.push(row);
-          console.log(`${precision} ${routine.padEnd(8)} ${String(size).padStart(4)} ${via.padEnd(9)} ${row.gflops.toFixed(2).padStart(8)} GFLOP/s ${row.microseconds.toFixed(2).padStart(10)} µs`);
+          console.log(
+            `${precision} ${routine.padEnd(8)} ${String(size).padStart(4)} ${via.padEnd(9)} ` +
+              `${row.gflops.toFixed(2).padStart(8)} GFLOP/s ${row.microseconds.toFixed(2).padStart(10)} µs`,
+          );
         }
       }
     }
@@ -159,7 +229,10 @@ export function measureBlas(seconds: number, write: boolean): void {
     gemmShareOfDirect: share,
     rows,
   };
-  console.log(`gemm through the contract, as a share of the direct call: ${share.map((entry) => `${entry.precision} ${entry.size}: ${(100 * entry.contractOverDirect).toFixed(1)} %`).join(', ')}`);
+  console.log(
+    'gemm through the contract, as a share of the direct call: ' +
+      `${share.map((entry) => `${entry.precision} ${entry.size}: ${(100 * entry.contractOverDirect).toFixed(1)} %`).join(', ')}`,
+  );
   if (write) console.log(writeRecord('blas', record));
 }
 

@@ -1,5 +1,6 @@
 /**
- * What entries of a Gauss–Newton Hessian cost and how good sampled ones are: GFLOP/s of blocks against the thread's own dgemm, errors of estimates against their bound.
+ * What entries of a Gauss–Newton Hessian cost and how good sampled ones are: GFLOP/s of blocks against the thread's own
+ * dgemm, errors of estimates against their bound.
  */
 import { RandomStream } from '../src/core/random.js';
 import { gaussNewtonSource } from '../src/curvature/entries/gauss-newton-source.js';
@@ -60,15 +61,35 @@ export function entryRates(model: Model, blas: Blas): EntryRates {
   random.fillNormal(b.data);
   const gflops = (rows: Int32Array, cols: Int32Array): number => {
     const out = zeros(rows.length, cols.length);
-    return (rate(() => { source.entries(rows, cols, out); }) * 2 * n * rows.length * cols.length) / 1e9;
+    return (
+      (rate(() => {
+        source.entries(rows, cols, out);
+      }) *
+        2 *
+        n *
+        rows.length *
+        cols.length) /
+      1e9
+    );
   };
   const { layers } = model.network;
-  const unit = (ℓ: number, p: number): Int32Array => range(layers[ℓ].offset + Math.min(p, layers[ℓ].outputs - 1) * layers[ℓ].width, layers[ℓ].width);
+  const unit = (ℓ: number, p: number): Int32Array =>
+    range(layers[ℓ].offset + Math.min(p, layers[ℓ].outputs - 1) * layers[ℓ].width, layers[ℓ].width);
   const tiles: Record<string, number> = {};
-  layers.forEach((_, ℓ) => { for (let k = ℓ; k < layers.length; k++) tiles[`${ℓ + 1},${k + 1}`] = rounded(gflops(unit(ℓ, 0), unit(k, 1))); });
+  layers.forEach((_, ℓ) => {
+    for (let k = ℓ; k < layers.length; k++) tiles[`${ℓ + 1},${k + 1}`] = rounded(gflops(unit(ℓ, 0), unit(k, 1)));
+  });
   return {
-    dgemm: rounded((rate(() => { blas.gemm('N', 'N', 1, a, b, 0, c); }) * 2 * 512 ** 3) / 1e9),
-    arbitrary: rounded(gflops(anywhere(300), anywhere(64))), tiles,
+    dgemm: rounded(
+      (rate(() => {
+        blas.gemm('N', 'N', 1, a, b, 0, c);
+      }) *
+        2 *
+        512 ** 3) /
+        1e9,
+    ),
+    arbitrary: rounded(gflops(anywhere(300), anywhere(64))),
+    tiles,
   };
 }
 
@@ -91,7 +112,11 @@ export function sampledErrors(model: Model, blas: Blas): SampledErrors {
   }
   errors.sort((x, y) => x - y);
   return {
-    bound: EPSILON, draws: Math.ceil(1 / EPSILON ** 2), entries: SAMPLED,
-    rootMeanSquare: rounded(Math.sqrt(errors.reduce((sum, error) => sum + error * error, 0) / SAMPLED)), largest: rounded(errors[SAMPLED - 1]), errors: errors.map(rounded),
+    bound: EPSILON,
+    draws: Math.ceil(1 / EPSILON ** 2),
+    entries: SAMPLED,
+    rootMeanSquare: rounded(Math.sqrt(errors.reduce((sum, error) => sum + error * error, 0) / SAMPLED)),
+    largest: rounded(errors[SAMPLED - 1]),
+    errors: errors.map(rounded),
   };
 }

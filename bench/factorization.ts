@@ -1,6 +1,8 @@
 /**
- * One factorization in a process of its own: `node dist/bench/factorization.js NAME REPEATS` prints one JSON line. Times are medians of REPEATS runs after one that warms up;
- * `first` is that one, with code not yet compiled. The dgemm rate is that of the same process, the mean of before and after.
+ * One factorization in a process of its own: `node dist/bench/factorization.js NAME REPEATS` prints one JSON line.
+ * Times are medians of REPEATS runs after one that warms up;
+ * `first` is that one, with code not yet compiled. The dgemm rate is that of the same process, the mean of before and
+ * after.
  */
 import { normalPoints, uniformPoints } from '../datasets/points.js';
 import { RandomStream } from '../src/core/random.js';
@@ -25,7 +27,14 @@ export interface FactorizationResult extends Omit<FactorizationCase, 'dense'> {
   readonly repeats: number;
   readonly ranks: { readonly max: number; readonly mean: number };
   /** Anew, again for another shift, and solves with `vectors` right-hand sides and with one. */
-  readonly seconds: { readonly compress: number; readonly factor: number; readonly first: number; readonly refactor: number; readonly solve: number; readonly solveOne: number };
+  readonly seconds: {
+    readonly compress: number;
+    readonly factor: number;
+    readonly first: number;
+    readonly refactor: number;
+    readonly solve: number;
+    readonly solveOne: number;
+  };
   /** Of one factorization, where it is counted (HSS), and the rates. */
   readonly gflop: number | null;
   readonly gflops: { readonly factor: number | null; readonly dgemm: number };
@@ -33,7 +42,10 @@ export interface FactorizationResult extends Omit<FactorizationCase, 'dense'> {
   /** ‖(K̃ + λI)x − b‖/‖b‖ after one solve, and the condition number of K̃ + λI (estimated). */
   readonly residual: number;
   readonly condition: number;
-  /** log det(K̃ + λI); relative difference from LAPACK's Cholesky factorization of the dense K̃ + λI, where that was made. */
+  /**
+   * log det(K̃ + λI); relative difference from LAPACK's Cholesky factorization of the dense K̃ + λI, where that was
+   * made.
+   */
   readonly logdet: number;
   readonly logdetError: number | null;
 }
@@ -78,14 +90,23 @@ async function timed(count: number, act: () => unknown): Promise<{ first: number
 
 const [name, repeatsGiven] = process.argv.slice(2);
 const chosen = FACTORIZATION_CASES.find((one) => one.name === name);
-if (chosen === undefined) throw new Error(`No factorization is called ${name}; there are ${FACTORIZATION_CASES.map((one) => one.name).join(', ')}.`);
+if (chosen === undefined)
+  throw new Error(
+    `No factorization is called ${name}; there are ${FACTORIZATION_CASES.map((one) => one.name).join(', ')}.`,
+  );
 const repeats = Number(repeatsGiven);
 const { dense = false, ...described } = chosen;
 const { size, shift, vectors, options } = chosen;
 const team = await Team.open({});
 const control = { team };
 let matrix!: HierarchicalMatrix;
-const compression = await timed(0, async () => { matrix = await compress(kernelSource(pointsOf(chosen), gaussian(chosen.bandwidth), { blas: team.blas }), { ...options, seed: 0 }, control); });
+const compression = await timed(0, async () => {
+  matrix = await compress(
+    kernelSource(pointsOf(chosen), gaussian(chosen.bandwidth), { blas: team.blas }),
+    { ...options, seed: 0 },
+    control,
+  );
+});
 const before = await measureDgemm(team);
 let factorization = await factor(matrix, { shift }, control);
 const anew = await timed(repeats, async () => {
@@ -106,12 +127,29 @@ const expected = dense ? denseLogdet(matrix, shift, team) : undefined;
 const gflop = options.format === 'hss' ? planUlv(matrix.data, 'f64').flops / 1e9 : undefined;
 const levels = matrix.ranks().filter(({ max }) => max > 0);
 const result: FactorizationResult = {
-  ...described, workers: team.workers, blas: team.blas.description, repeats,
-  ranks: { max: Math.max(0, ...levels.map(({ max }) => max)), mean: rounded(levels.reduce((sum, { mean }) => sum + mean, 0) / Math.max(1, levels.length)) },
-  seconds: { compress: rounded(compression.first), factor: rounded(anew.median), first: rounded(anew.first), refactor: rounded(again.median), solve: rounded(solve.median), solveOne: rounded(solveOne.median) },
-  gflop: gflop === undefined ? null : rounded(gflop), gflops: { factor: gflop === undefined ? null : rounded(gflop / anew.median), dgemm: rounded((before + after) / 2) },
+  ...described,
+  workers: team.workers,
+  blas: team.blas.description,
+  repeats,
+  ranks: {
+    max: Math.max(0, ...levels.map(({ max }) => max)),
+    mean: rounded(levels.reduce((sum, { mean }) => sum + mean, 0) / Math.max(1, levels.length)),
+  },
+  seconds: {
+    compress: rounded(compression.first),
+    factor: rounded(anew.median),
+    first: rounded(anew.first),
+    refactor: rounded(again.median),
+    solve: rounded(solve.median),
+    solveOne: rounded(solveOne.median),
+  },
+  gflop: gflop === undefined ? null : rounded(gflop),
+  gflops: { factor: gflop === undefined ? null : rounded(gflop / anew.median), dgemm: rounded((before + after) / 2) },
   memory: { matrixBytes: matrix.memory().bytes, factorBytes: factorization.bytes, peakBytes: peakMemory() },
-  residual: rounded(residual(matrix, shift, x, b)), condition: rounded(condition), logdet, logdetError: expected === undefined ? null : rounded(Math.abs(logdet / expected - 1)),
+  residual: rounded(residual(matrix, shift, x, b)),
+  condition: rounded(condition),
+  logdet,
+  logdetError: expected === undefined ? null : rounded(Math.abs(logdet / expected - 1)),
 };
 console.log(JSON.stringify(result));
 await team.close();

@@ -1,5 +1,6 @@
 /**
- * Benchmark records: JSON in bench/results, with what a reader needs to judge the numbers and nothing that names a machine.
+ * Benchmark records: JSON in bench/results, with what a reader needs to judge the numbers and nothing that names a
+ * machine.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -15,7 +16,11 @@ export function writeRecord(name: string, content: Readonly<Record<string, unkno
   const path = fileURLToPath(new URL(`../../bench/results/${name}.json`, import.meta.url));
   mkdirSync(dirname(path), { recursive: true });
   // One line for each object that holds only numbers and strings: a row of a table stays a row.
-  const text = JSON.stringify({ name, machine: describeMachine(), node: process.versions.node, ...content }, null, 1).replace(/\{[^{}[\]]*\}/g, (object) => object.replace(/\s*\n\s*/g, ' '));
+  const text = JSON.stringify(
+    { name, machine: describeMachine(), node: process.versions.node, ...content },
+    null,
+    1,
+  ).replace(/\{[^{}[\]]*\}/g, (object) => object.replace(/\s*\n\s*/g, ' '));
   writeFileSync(path, `${text}\n`);
   return path;
 }

@@ -44,9 +44,14 @@ function orRefuse<T>(compute: () => T): T {
 }
 
 const OPTIONS = {
-  only: { type: 'string' }, write: { type: 'boolean', default: false }, images: { type: 'string' },
-  labels: { type: 'string' }, repeats: { type: 'string', default: '3' },
-  samples: { type: 'string' }, epochs: { type: 'string' }, size: { type: 'string' },
+  only: { type: 'string' },
+  write: { type: 'boolean', default: false },
+  images: { type: 'string' },
+  labels: { type: 'string' },
+  repeats: { type: 'string', default: '3' },
+  samples: { type: 'string' },
+  epochs: { type: 'string' },
+  size: { type: 'string' },
 } as const;
 const { values: args } = orRefuse(() => parseArgs({ options: OPTIONS }));
 const lessThanWhole = (['samples', 'epochs', 'size'] as const).filter((option) => args[option] !== undefined);
@@ -55,9 +60,21 @@ if (args.write && lessThanWhole.length > 0) {
 }
 
 function records(name: string, repeats: number): CompressionRecord[] {
-  const child = spawnSync(process.execPath, [fileURLToPath(new URL('./compression.js', import.meta.url)), name, String(repeats), ...(args.images === undefined ? [] : [args.images])], { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  const child = spawnSync(
+    process.execPath,
+    [
+      fileURLToPath(new URL('./compression.js', import.meta.url)),
+      name,
+      String(repeats),
+      ...(args.images === undefined ? [] : [args.images]),
+    ],
+    { encoding: 'utf8', maxBuffer: 2 ** 26 },
+  );
   if (child.status !== 0) throw new Error(`${name} failed:\n${child.stderr}`);
-  return child.stdout.trim().split('\n').map((line) => JSON.parse(line) as CompressionRecord);
+  return child.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as CompressionRecord);
 }
 
 function measure(name: string, repeats: number): CaseResult {
@@ -66,16 +83,38 @@ function measure(name: string, repeats: number): CaseResult {
   const warm = repeats > 0 ? records(name, repeats + 1).slice(1) : [cold];
   const of = (value: (record: CompressionRecord) => number): number => rounded(median(warm.map(value)));
   return {
-    name, input: cold.input, options: cold.options, vectors: cold.vectors, seed: cold.seed, workers: cold.workers, blas: cold.blas, repeats: warm.length,
+    name,
+    input: cold.input,
+    options: cold.options,
+    vectors: cold.vectors,
+    seed: cold.seed,
+    workers: cold.workers,
+    blas: cold.blas,
+    repeats: warm.length,
     seconds: {
-      neighbors: of((r) => r.seconds.neighbors), tree: of((r) => r.seconds.tree), skeletonization: of((r) => r.seconds.skeletonization), fill: of((r) => r.seconds.fill),
-      compress: of((r) => r.seconds.compress), apply: of((r) => r.seconds.apply),
+      neighbors: of((r) => r.seconds.neighbors),
+      tree: of((r) => r.seconds.tree),
+      skeletonization: of((r) => r.seconds.skeletonization),
+      fill: of((r) => r.seconds.fill),
+      compress: of((r) => r.seconds.compress),
+      apply: of((r) => r.seconds.apply),
     },
-    coldSeconds: { neighbors: rounded(cold.seconds.neighbors), skeletonization: rounded(cold.seconds.skeletonization), compress: rounded(cold.seconds.compress) },
+    coldSeconds: {
+      neighbors: rounded(cold.seconds.neighbors),
+      skeletonization: rounded(cold.seconds.skeletonization),
+      compress: rounded(cold.seconds.compress),
+    },
     gflops: { apply: of((r) => r.gflops.apply), dgemm: of((r) => r.gflops.dgemm) },
-    error: { relative: rounded(cold.error.relative), low: rounded(cold.error.low), high: rounded(cold.error.high), exact: cold.error.exact },
+    error: {
+      relative: rounded(cold.error.relative),
+      low: rounded(cold.error.low),
+      high: rounded(cold.error.high),
+      exact: cold.error.exact,
+    },
     memory: { bytes: cold.memory.bytes, share: rounded(cold.memory.share), peakBytes: cold.memory.peakBytes },
-    ranks: cold.ranks.map(({ level, max, mean }) => ({ level, max, mean: rounded(mean) })), recall: rounded(cold.neighborRecall), budgetUsed: rounded(cold.budgetUsed),
+    ranks: cold.ranks.map(({ level, max, mean }) => ({ level, max, mean: rounded(mean) })),
+    recall: rounded(cold.neighborRecall),
+    budgetUsed: rounded(cold.budgetUsed),
   };
 }
 
@@ -83,7 +122,9 @@ const pathOf = (name: string): string => fileURLToPath(new URL(`../../bench/resu
 
 /** What was measured before, by name. */
 function earlier<R extends { readonly name: string }>(name: string): Map<string, R> {
-  const results = existsSync(pathOf(name)) ? (JSON.parse(readFileSync(pathOf(name), 'utf8')) as { results: R[] }).results : [];
+  const results = existsSync(pathOf(name))
+    ? (JSON.parse(readFileSync(pathOf(name), 'utf8')) as { results: R[] }).results
+    : [];
   return new Map(results.map((result) => [result.name, result]));
 }
 
@@ -101,27 +142,71 @@ for (const { name, input } of compressions) {
   // A quarter of a million rows are run once.
   const result = measure(name, input.size > 100_000 ? 0 : Number(args.repeats));
   results.set(name, result);
-  console.log(name, JSON.stringify(result.seconds), 'error', result.error.relative, 'peak MB', Math.round(result.memory.peakBytes / 1e6), 'GFLOP/s', result.gflops.apply, 'of', result.gflops.dgemm);
-  keep('compression', CASES.flatMap((c) => results.get(c.name) ?? []));
+  console.log(
+    name,
+    JSON.stringify(result.seconds),
+    'error',
+    result.error.relative,
+    'peak MB',
+    Math.round(result.memory.peakBytes / 1e6),
+    'GFLOP/s',
+    result.gflops.apply,
+    'of',
+    result.gflops.dgemm,
+  );
+  keep(
+    'compression',
+    CASES.flatMap((c) => results.get(c.name) ?? []),
+  );
 }
 if (args.write && compressions.length > 0) writeTable([...results.values()]);
 
 const factorizations = FACTORIZATION_CASES.filter(isChosen);
 const factored = earlier<FactorizationResult>('factorization');
 for (const { name } of factorizations) {
-  const child = spawnSync(process.execPath, [fileURLToPath(new URL('./factorization.js', import.meta.url)), name, args.repeats], { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  const child = spawnSync(
+    process.execPath,
+    [fileURLToPath(new URL('./factorization.js', import.meta.url)), name, args.repeats],
+    { encoding: 'utf8', maxBuffer: 2 ** 26 },
+  );
   if (child.status !== 0) throw new Error(`${name} failed:\n${child.stderr}`);
   const result = JSON.parse(child.stdout) as FactorizationResult;
   factored.set(name, result);
-  console.log(name, JSON.stringify(result.seconds), 'GFLOP/s', result.gflops.factor, 'of', result.gflops.dgemm, 'residual', result.residual, 'condition', result.condition, 'logdet', result.logdetError);
-  keep('factorization', FACTORIZATION_CASES.flatMap((one) => factored.get(one.name) ?? []));
+  console.log(
+    name,
+    JSON.stringify(result.seconds),
+    'GFLOP/s',
+    result.gflops.factor,
+    'of',
+    result.gflops.dgemm,
+    'residual',
+    result.residual,
+    'condition',
+    result.condition,
+    'logdet',
+    result.logdetError,
+  );
+  keep(
+    'factorization',
+    FACTORIZATION_CASES.flatMap((one) => factored.get(one.name) ?? []),
+  );
 }
 if (args.write && factorizations.length > 0) writeFactorizationTable([...factored.values()]);
 
 /** The table of one network, with rates of entries. */
 function hessian(name: string): HessianResult {
   const files = args.images === undefined ? [] : [args.images, ...(args.labels === undefined ? [] : [args.labels])];
-  const child = spawnSync(process.execPath, [fileURLToPath(new URL('./hessian.js', import.meta.url)), name, args.samples ?? '1000', args.epochs ?? '5', ...files], { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  const child = spawnSync(
+    process.execPath,
+    [
+      fileURLToPath(new URL('./hessian.js', import.meta.url)),
+      name,
+      args.samples ?? '1000',
+      args.epochs ?? '5',
+      ...files,
+    ],
+    { encoding: 'utf8', maxBuffer: 2 ** 26 },
+  );
   if (child.status !== 0) throw new Error(`${name} failed:\n${child.stderr}`);
   return JSON.parse(child.stdout) as HessianResult;
 }
@@ -132,23 +217,68 @@ for (const { name } of networks) {
   const result = hessian(name);
   tables.set(name, result);
   const { rows, memory, seconds } = result.table;
-  console.log(name, rows.map(({ method, share, error, seconds: { build } }) => `${method} ${(100 * share).toPrecision(3)} %: ${error.relative.toExponential(1)} (${build.toPrecision(2)} s)`).join(', '), 'peak MB', Math.round(memory.peakBytes / 1e6), 'in', Math.round(seconds.total), 's');
-  console.log('  entries, GFLOP/s', JSON.stringify(result.entryGflops), 'sampled', result.sampledEntries.rootMeanSquare, 'of', result.sampledEntries.bound);
-  keep('hessian', HESSIAN_CASES.flatMap((c) => tables.get(c.name) ?? []));
+  console.log(
+    name,
+    rows
+      .map(
+        ({ method, share, error, seconds: { build } }) =>
+          `${method} ${(100 * share).toPrecision(3)} %: ${error.relative.toExponential(1)} (${build.toPrecision(2)} s)`,
+      )
+      .join(', '),
+    'peak MB',
+    Math.round(memory.peakBytes / 1e6),
+    'in',
+    Math.round(seconds.total),
+    's',
+  );
+  console.log(
+    '  entries, GFLOP/s',
+    JSON.stringify(result.entryGflops),
+    'sampled',
+    result.sampledEntries.rootMeanSquare,
+    'of',
+    result.sampledEntries.bound,
+  );
+  keep(
+    'hessian',
+    HESSIAN_CASES.flatMap((c) => tables.get(c.name) ?? []),
+  );
 }
 if (args.write && networks.length > 0) writeHessianTables(HESSIAN_CASES.flatMap((c) => tables.get(c.name) ?? []));
 
 const compared = PRECONDITIONER_CASES.filter(isChosen);
 const preconditioners = args.write
-  ? earlier<PreconditionerResult>('preconditioners') : new Map<string, PreconditionerResult>();
+  ? earlier<PreconditionerResult>('preconditioners')
+  : new Map<string, PreconditionerResult>();
 for (const { name } of compared) {
   const files = args.images === undefined ? [] : [args.images, ...(args.labels === undefined ? [] : [args.labels])];
-  const child = spawnSync(process.execPath, [fileURLToPath(new URL('./preconditioners.js', import.meta.url)), name, args.size ?? '0', args.samples ?? '0', args.epochs ?? '5', ...files], { encoding: 'utf8', maxBuffer: 2 ** 26 });
+  const child = spawnSync(
+    process.execPath,
+    [
+      fileURLToPath(new URL('./preconditioners.js', import.meta.url)),
+      name,
+      args.size ?? '0',
+      args.samples ?? '0',
+      args.epochs ?? '5',
+      ...files,
+    ],
+    { encoding: 'utf8', maxBuffer: 2 ** 26 },
+  );
   if (child.status !== 0) throw new Error(`${name} failed:\n${child.stderr}`);
   const result = JSON.parse(child.stdout) as PreconditionerResult;
   preconditioners.set(name, result);
-  console.log(name, 'peak MB', Math.round(result.record.memory.peakBytes / 1e6), 'in', Math.round(result.record.seconds.total), 's');
-  keep('preconditioners', PRECONDITIONER_CASES.flatMap((one) => preconditioners.get(one.name) ?? []));
+  console.log(
+    name,
+    'peak MB',
+    Math.round(result.record.memory.peakBytes / 1e6),
+    'in',
+    Math.round(result.record.seconds.total),
+    's',
+  );
+  keep(
+    'preconditioners',
+    PRECONDITIONER_CASES.flatMap((one) => preconditioners.get(one.name) ?? []),
+  );
 }
 if (compared.length > 0) {
   const all = PRECONDITIONER_CASES.flatMap((one) => preconditioners.get(one.name) ?? []);
@@ -166,6 +296,20 @@ for (const { name } of covered) {
   const result = JSON.parse(child.stdout) as CoverageResult;
   coverage.set(name, result);
   const { truth, below, above, halfWidth } = result;
-  console.log(name.padEnd(64), `${(100 * result.coverage).toFixed(1)} %`, 'truth', truth, 'missed below', below, 'above', above, '±', `${(100 * halfWidth).toPrecision(2)} %`);
-  keep('coverage', COVERAGE_CASES.flatMap((one) => coverage.get(one.name) ?? []));
+  console.log(
+    name.padEnd(64),
+    `${(100 * result.coverage).toFixed(1)} %`,
+    'truth',
+    truth,
+    'missed below',
+    below,
+    'above',
+    above,
+    '±',
+    `${(100 * halfWidth).toPrecision(2)} %`,
+  );
+  keep(
+    'coverage',
+    COVERAGE_CASES.flatMap((one) => coverage.get(one.name) ?? []),
+  );
 }

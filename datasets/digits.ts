@@ -1,9 +1,10 @@
 /**
  * Images like the handwritten digits of MNIST, made from nothing but a seed: 28 × 28 grey values. Data sets.
- * Stands in for MNIST where it cannot be had: as there, a digit fills a box of 20 × 20 pixels about its centre of mass, ink is 1, ground 0, edges
- * are smooth, values are whole multiples of 1/255. A digit is one of its pen-stroke forms (digit-glyphs.ts), its points moved a little, bent by a random quadratic
- * map, slanted, turned, squeezed, drawn as Catmull–Rom curves (E. Catmull, R. Rom, 1974) by a round pen whose width varies along the stroke.
- * Image i depends on (seed, i) only, so fewer images are the first of more.
+ * Stands in for MNIST where it cannot be had: as there, a digit fills a box of 20 × 20 pixels about its centre of mass,
+ * ink is 1, ground 0, edges are smooth, values are whole multiples of 1/255. A digit is one of its pen-stroke forms
+ * (digit-glyphs.ts), its points moved a little, bent by a random quadratic map, slanted, turned, squeezed, drawn as
+ * Catmull–Rom curves (E. Catmull, R. Rom, 1974) by a round pen whose width varies along the stroke. Image i depends on
+ * (seed, i) only, so fewer images are the first of more.
  */
 import { ShapeError } from '../src/core/errors.js';
 import { RandomStream } from '../src/core/random.js';
@@ -99,7 +100,10 @@ class Pen {
     this.#vertices = n;
   }
 
-  /** Scales the strokes into the box and moves their centre of mass to the image's centre (as far as the border lets it). */
+  /**
+   * Scales the strokes into the box and moves their centre of mass to the image's centre (as far as the border lets
+   * it).
+   */
   #fit(): void {
     const n = this.#vertices;
     let left = Infinity;
@@ -126,7 +130,8 @@ class Pen {
     const scale = (boxSide - 2.5) / Math.max(right - left, bottom - top);
     const centre = (digitSide - 1) / 2;
     const margin = 1.5;
-    const shift = (m: number, low: number, high: number): number => Math.min(Math.max(centre - scale * m, margin - scale * low), digitSide - 1 - margin - scale * high);
+    const shift = (m: number, low: number, high: number): number =>
+      Math.min(Math.max(centre - scale * m, margin - scale * low), digitSide - 1 - margin - scale * high);
     const dx = shift(mx / mass, left, right);
     const dy = shift(my / mass, top, bottom);
     for (let v = 0; v < n; v++) {
@@ -135,7 +140,9 @@ class Pen {
     }
   }
 
-  /** Distance to the strokes, pixel by pixel within the pen's reach, turned into grey by a smooth ramp of width `blur`. */
+  /**
+   * Distance to the strokes, pixel by pixel within the pen's reach, turned into grey by a smooth ramp of width `blur`.
+   */
   #ink(out: Float64Array, at: number, blur: number): void {
     const depth = this.#depth;
     depth.fill(-Infinity);
@@ -179,9 +186,13 @@ function pickForm(forms: readonly Glyph[], random: RandomStream): Glyph {
   return forms[0];
 }
 
-/** `count` images of digits drawn at random, and which digits they are; the images over shared memory. Equal seeds give equal images. */
+/**
+ * `count` images of digits drawn at random, and which digits they are; the images over shared memory. Equal seeds give
+ * equal images.
+ */
 export function digitImages(count: number, seed: number): DigitImages {
-  if (!Number.isSafeInteger(count) || count < 1) throw new ShapeError(`digitImages: count must be a whole number of at least 1, not ${count}.`, { count });
+  if (!Number.isSafeInteger(count) || count < 1)
+    throw new ShapeError(`digitImages: count must be a whole number of at least 1, not ${count}.`, { count });
   const coordinates = sharedFloat64(count * pixels);
   const labels = new Int32Array(count);
   const pen = new Pen();

@@ -1,9 +1,11 @@
 /**
  * Five-point operators on an n × n grid, and exact solves with them. Test data.
- * Index i = f + n·s: f runs along a grid line, s numbers the lines. In blocks of lines J is tridiagonal, its off-diagonal blocks diagonal:
- * block LU (G. H. Golub, C. F. Van Loan, Matrix Computations, 4th ed., 2013, §4.5.1), the inverses of the pivots' Schur complements stored, so that a solve is 2n products
- * with n × n matrices: O(n³) a vector, at the speed of gemm for blocks of vectors. Pivoting stays within a line; elements grow up to 10⁴-fold for K13, which one step of
- * iterative refinement repairs (N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., 2002, ch. 12 and 13): the solves below always take it.
+ * Index i = f + n·s: f runs along a grid line, s numbers the lines. In blocks of lines J is tridiagonal, its
+ * off-diagonal blocks diagonal: block LU (G. H. Golub, C. F. Van Loan, Matrix Computations, 4th ed., 2013, §4.5.1), the
+ * inverses of the pivots' Schur complements stored, so that a solve is 2n products with n × n matrices: O(n³) a vector,
+ * at the speed of gemm for blocks of vectors. Pivoting stays within a line; elements grow up to 10⁴-fold for K13, which
+ * one step of iterative refinement repairs (N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed.,
+ * 2002, ch. 12 and 13): the solves below always take it.
  */
 import { FactorizationError } from '../src/core/errors.js';
 import { RandomStream } from '../src/core/random.js';
@@ -37,7 +39,8 @@ export function multiplyFivePoint(j: FivePointOperator, trans: Transpose, x: Mat
   const size = n * n;
   // The transpose has upper_{i−1} where J has lower_i, and so on.
   const shift = trans === 'N' ? 0 : 1;
-  const [lower, upper, lowerLine, upperLine] = trans === 'N' ? [j.lower, j.upper, j.lowerLine, j.upperLine] : [j.upper, j.lower, j.upperLine, j.lowerLine];
+  const [lower, upper, lowerLine, upperLine] =
+    trans === 'N' ? [j.lower, j.upper, j.lowerLine, j.upperLine] : [j.upper, j.lower, j.upperLine, j.lowerLine];
   for (let k = 0; k < x.cols; k++) {
     const u = x.data;
     const p = x.offset + k * x.ld;
@@ -53,7 +56,10 @@ export function multiplyFivePoint(j: FivePointOperator, trans: Transpose, x: Mat
   }
 }
 
-/** Factors J; throws FactorizationError where a Schur complement is singular or a solve with refinement is not backward stable. O(n⁴). */
+/**
+ * Factors J; throws FactorizationError where a Schur complement is singular or a solve with refinement is not backward
+ * stable. O(n⁴).
+ */
 export function factorFivePoint(j: FivePointOperator, blas: Blas): FivePointFactors {
   const { n } = j;
   const inverses = sharedFloat64(n ** 3);
@@ -71,18 +77,27 @@ export function factorFivePoint(j: FivePointOperator, blas: Blas): FivePointFact
       const previous = (s - 1) * n * n;
       for (let g = 0; g < n; g++) {
         const right = j.upperLine[base - n + g];
-        for (let f = 0; f < n; f++) schur.data[f + g * n] -= j.lowerLine[base + f] * inverses[previous + f + g * n] * right;
+        for (let f = 0; f < n; f++)
+          schur.data[f + g * n] -= j.lowerLine[base + f] * inverses[previous + f + g * n] * right;
       }
     }
     const info = blas.getrf(schur, pivots);
-    if (info !== 0) throw new FactorizationError(`The five-point operator is singular on grid line ${s} (getrf: info = ${info}).`, { routine: 'getrf', info, line: s });
+    if (info !== 0)
+      throw new FactorizationError(`The five-point operator is singular on grid line ${s} (getrf: info = ${info}).`, {
+        routine: 'getrf',
+        info,
+        line: s,
+      });
     const inverse = view(inverses, s * n * n, n, n);
     for (let f = 0; f < n; f++) inverse.data[inverse.offset + f * (n + 1)] = 1;
     blas.getrs('N', schur, pivots, inverse);
   }
   const factors = { operator: j, inverses };
   const error = new FivePointSolver(factors, blas).backwardError();
-  if (!(error < 1e-14)) throw new FactorizationError(`Solves with the five-point operator are not backward stable: error ${error}.`, { backwardError: error });
+  if (!(error < 1e-14))
+    throw new FactorizationError(`Solves with the five-point operator are not backward stable: error ${error}.`, {
+      backwardError: error,
+    });
   return factors;
 }
 
@@ -132,7 +147,12 @@ export class FivePointSolver {
     let norm = 0;
     let largest = 0;
     for (let i = 0; i < size; i++) {
-      const row = Math.abs(operator.diagonal[i]) + Math.abs(operator.lower[i]) + Math.abs(operator.upper[i]) + Math.abs(operator.lowerLine[i]) + Math.abs(operator.upperLine[i]);
+      const row =
+        Math.abs(operator.diagonal[i]) +
+        Math.abs(operator.lower[i]) +
+        Math.abs(operator.upper[i]) +
+        Math.abs(operator.lowerLine[i]) +
+        Math.abs(operator.upperLine[i]);
       residual = Math.max(residual, Math.abs(b.data[i] - product.data[i]));
       norm = Math.max(norm, row);
       largest = Math.max(largest, Math.abs(x.data[i]));
@@ -146,7 +166,8 @@ export class FivePointSolver {
     const inverse = (s: number): Matrix => view(inverses, s * n * n, n, n);
     const line = (s: number): Matrix => block(b, s * n, 0, n, b.cols);
     const work = view(this.#line, 0, n, b.cols);
-    // Jᵀ is block tridiagonal with the transposed Schur complements; its lower coupling of line s is J's upper one of line s − 1.
+    // Jᵀ is block tridiagonal with the transposed Schur complements; its lower coupling of line s is J's upper one of
+    // line s − 1.
     const lower = trans === 'N' ? operator.lowerLine : operator.upperLine;
     const upper = trans === 'N' ? operator.upperLine : operator.lowerLine;
     const shift = trans === 'N' ? 0 : n;

@@ -11,7 +11,11 @@ export function gridSide(size: number, smallest: number): number {
   const n = Math.floor(Math.sqrt(size));
   if (Number.isInteger(size) && n * n === size && n >= smallest) return n;
   const below = Number.isFinite(size) ? Math.max(smallest, n) : smallest;
-  throw new OptionError(`The size must be a perfect square n² with n ≥ ${smallest}, not ${size}; the nearest are ${below * below} and ${(below + 1) ** 2}.`, { size, nearest: [below * below, (below + 1) ** 2] });
+  throw new OptionError(
+    `The size must be a perfect square n² with n ≥ ${smallest}, not ${size}; the nearest are ${below * below} ` +
+      `and ${(below + 1) ** 2}.`,
+    { size, nearest: [below * below, (below + 1) ** 2] },
+  );
 }
 
 /** Point i of the tensor grid `ticks` × `ticks`: (ticks[i mod n], ticks[⌊i/n⌋]). */
@@ -26,7 +30,14 @@ export function gridPoints(ticks: Float64Array): Points {
 }
 
 /** out ← α·result + β·out, columns first … first + count of out; result is contiguous. With β = 0, out is not read. */
-export function combine(out: Matrix, first: number, count: number, alpha: number, result: Float64Array, beta: number): void {
+export function combine(
+  out: Matrix,
+  first: number,
+  count: number,
+  alpha: number,
+  result: Float64Array,
+  beta: number,
+): void {
   const y: FloatArray = out.data;
   for (let j = 0; j < count; j++) {
     const q = out.offset + (first + j) * out.ld;

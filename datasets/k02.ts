@@ -1,10 +1,12 @@
 /**
  * K02: the inverse squared 2-D Poisson operator. Test data.
- * K = J⁻² with J the 5-point Poisson operator on an n × n grid with Dirichlet boundary, N = n², scaled to ‖K‖₂ = 1; after the SC17 artifact of GOFMM
- * (C. D. Yu, J. Levitt, S. Reiz, G. Biros, Geometry-oblivious FMM for compressing dense SPD matrices, SC17, arXiv 1707.00164).
+ * K = J⁻² with J the 5-point Poisson operator on an n × n grid with Dirichlet boundary, N = n², scaled to ‖K‖₂ = 1;
+ * after the SC17 artifact of GOFMM (C. D. Yu, J. Levitt, S. Reiz, G. Biros, Geometry-oblivious FMM for compressing
+ * dense SPD matrices, SC17, arXiv 1707.00164).
  *
- * J's eigenvectors are the products of sines, its eigenvalues (up to a factor) ν_j + ν_k, ν_j = 4 sin²(πj/(2(n+1))). With μ_jk = ((ν_j + ν_k)/(2ν_1))⁻²
- * (largest: μ_11 = 1, so ‖K‖₂ = 1 by construction) and T(u, v) = (n+1)⁻² Σ_jk μ_jk cos(πju/(n+1)) cos(πkv/(n+1)), for grid points (a, b), (c, d), 1 ≤ a, b, c, d ≤ n:
+ * J's eigenvectors are the products of sines, its eigenvalues (up to a factor) ν_j + ν_k, ν_j = 4 sin²(πj/(2(n+1))).
+ * With μ_jk = ((ν_j + ν_k)/(2ν_1))⁻² (largest: μ_11 = 1, so ‖K‖₂ = 1 by construction) and T(u, v) = (n+1)⁻² Σ_jk μ_jk
+ * cos(πju/(n+1)) cos(πkv/(n+1)), for grid points (a, b), (c, d), 1 ≤ a, b, c, d ≤ n:
  *     K = T(a−c, b−d) − T(a+c, b−d) − T(a−c, b+d) + T(a+c, b+d),
  * four look-ups an entry, in a table of (3n + 1)² numbers. Products by two sine transforms, as matrix products.
  */
@@ -16,7 +18,11 @@ import type { LinearOperator } from '../src/operator/linear-operator.js';
 import type { EntrySource, Points, SourceContext, SourceDescriptor } from '../src/source/entry-source.js';
 import { columnsAtOnce, combine, gridPoints, gridSide } from './grid.js';
 
-interface K02Data { readonly n: number; readonly table: Float64Array; readonly points: Points }
+interface K02Data {
+  readonly n: number;
+  readonly table: Float64Array;
+  readonly points: Points;
+}
 
 /** K02 of size N = n², n ≥ 2. Its condition number is (ν_n/ν_1)² ≈ (2(n+1)/π)⁴: 2.9e6 for N = 4,096. */
 export function k02(size: number, context: SourceContext): K02 {
@@ -38,14 +44,18 @@ function spectrum(n: number): Float64Array {
   return μ;
 }
 
-/** T(u, v) is at (u + n) + (v + n)·width, −n ≤ u, v ≤ 2n: every sum and difference of grid coordinates, without folding. */
+/**
+ * T(u, v) is at (u + n) + (v + n)·width, −n ≤ u, v ≤ 2n: every sum and difference of grid coordinates, without folding.
+ */
 const widthOf = (n: number): number => 3 * n + 1;
 
 function tableOf(n: number, blas: Blas): Float64Array {
   const side = n + 2;
   const cosines = zeros(side, n);
   // cos(πju/(n+1)) from its argument reduced to a period: no loss for large j·u.
-  for (let j = 0; j < n; j++) for (let u = 0; u < side; u++) cosines.data[u + j * side] = Math.cos((Math.PI * (((j + 1) * u) % (2 * (n + 1)))) / (n + 1));
+  for (let j = 0; j < n; j++)
+    for (let u = 0; u < side; u++)
+      cosines.data[u + j * side] = Math.cos((Math.PI * (((j + 1) * u) % (2 * (n + 1)))) / (n + 1));
   const half = zeros(side, n);
   blas.gemm('N', 'N', 1, cosines, view(spectrum(n), 0, n, n), 0, half);
   // 0 ≤ u, v ≤ n + 1; the rest follows, T being even and 2(n+1)-periodic.
@@ -54,7 +64,8 @@ function tableOf(n: number, blas: Blas): Float64Array {
   const fold = (u: number): number => n + 1 - Math.abs(Math.abs(u) - (n + 1));
   const width = widthOf(n);
   const table = sharedFloat64(width * width);
-  for (let v = -n; v <= 2 * n; v++) for (let u = -n; u <= 2 * n; u++) table[u + n + (v + n) * width] = quarter.data[fold(u) + fold(v) * side];
+  for (let v = -n; v <= 2 * n; v++)
+    for (let u = -n; u <= 2 * n; u++) table[u + n + (v + n) * width] = quarter.data[fold(u) + fold(v) * side];
   return table;
 }
 
@@ -100,7 +111,8 @@ export class K02 implements EntrySource {
       const farFar = (n + c + (n + d) * width) | 0;
       for (let i = 0; i < m; i++) {
         const p = base[i];
-        y[q + i] = table[(p + nearNear) | 0] - table[(p + farNear) | 0] - (table[(p + nearFar) | 0] - table[(p + farFar) | 0]);
+        y[q + i] =
+          table[(p + nearNear) | 0] - table[(p + farNear) | 0] - (table[(p + nearFar) | 0] - table[(p + farFar) | 0]);
       }
     }
   }
@@ -134,11 +146,15 @@ function productsOfK02(n: number, blas: Blas): LinearOperator {
     μ = spectrum(n);
     sines = zeros(n, n);
     const scale = Math.sqrt(2 / (n + 1));
-    for (let k = 0; k < n; k++) for (let j = 0; j < n; j++) sines.data[j + k * n] = scale * Math.sin((Math.PI * (((j + 1) * (k + 1)) % (2 * (n + 1)))) / (n + 1));
+    for (let k = 0; k < n; k++)
+      for (let j = 0; j < n; j++)
+        sines.data[j + k * n] = scale * Math.sin((Math.PI * (((j + 1) * (k + 1)) % (2 * (n + 1)))) / (n + 1));
     return sines;
   };
   return {
-    rows: size, cols: size, symmetric: true,
+    rows: size,
+    cols: size,
+    symmetric: true,
     applyUnchecked(out, x, alpha, beta) {
       const step = columnsAtOnce(size);
       for (let first = 0; first < x.cols; first += step) {
@@ -147,7 +163,8 @@ function productsOfK02(n: number, blas: Blas): LinearOperator {
         copyInto(view(a, 0, size, count), view(x.data, x.offset + first * x.ld, size, count, x.ld));
         for (let pass = 0; pass < 2; pass++) {
           blas.gemm('N', 'N', 1, s, view(a, 0, n, n * count), 0, view(b, 0, n, n * count));
-          for (let k = 0; k < count; k++) blas.gemm('N', 'N', 1, view(b, k * size, n, n), s, 0, view(a, k * size, n, n));
+          for (let k = 0; k < count; k++)
+            blas.gemm('N', 'N', 1, view(b, k * size, n, n), s, 0, view(a, k * size, n, n));
           if (pass === 0) for (let k = 0; k < count; k++) for (let i = 0; i < size; i++) a[k * size + i] *= μ[i];
         }
         combine(out, first, count, alpha, a, beta);

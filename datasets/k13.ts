@@ -1,12 +1,15 @@
 /**
  * K13: the inverse squared operator of 2-D advection and diffusion with variable coefficients. Test data.
- * K = J⁻ᵀJ⁻¹ on an n × n grid, N = n², scaled to ‖K‖₂ = 1; after the SC17 artifact of GOFMM (arXiv 1707.00164), whose conventions are kept:
+ * K = J⁻ᵀJ⁻¹ on an n × n grid, N = n², scaled to ‖K‖₂ = 1; after the SC17 artifact of GOFMM (arXiv 1707.00164), whose
+ * conventions are kept:
  *     J = D_x a D_xᵀ + D_y a D_yᵀ + 10³[(D_x − D_xᵀ) v_x + (D_y − D_yᵀ) v_y],
- * D the backward difference times n, D_x = I ⊗ D along the fast index and D_y = D ⊗ I along the slow one, v_x = cos(6πx + 6πy), v_y = sin(20πx + 6πy) with
- * y = t[i mod n], x = t[⌊i/n⌋], t_k = k/(n − 1); a = 1, but 10⁻⁴ on n/2 random horizontal and n/2 random vertical lines (drawn with repetition, off the boundary).
+ * D the backward difference times n, D_x = I ⊗ D along the fast index and D_y = D ⊗ I along the slow one, v_x = cos(6πx
+ * + 6πy), v_y = sin(20πx + 6πy) with y = t[i mod n], x = t[⌊i/n⌋], t_k = k/(n − 1); a = 1, but 10⁻⁴ on n/2 random
+ * horizontal and n/2 random vertical lines (drawn with repetition, off the boundary).
  *
- * Entries are inner products of columns of J⁻¹: K_IJ = (J⁻¹E_I)ᵀ(J⁻¹E_J). Columns are solved for in fixed groups, so that their bits do not depend on what was
- * asked before, and kept in a cache of bounded size: up to N ≈ 5,000 all of J⁻¹ fits, beyond that scattered indices cost a group of solves each.
+ * Entries are inner products of columns of J⁻¹: K_IJ = (J⁻¹E_I)ᵀ(J⁻¹E_J). Columns are solved for in fixed groups, so
+ * that their bits do not depend on what was asked before, and kept in a cache of bounded size: up to N ≈ 5,000 all of
+ * J⁻¹ fits, beyond that scattered indices cost a group of solves each.
  */
 import type { Indices } from '../src/core/indices.js';
 import { RandomStream } from '../src/core/random.js';
@@ -68,7 +71,8 @@ export function advectionDiffusion(n: number, ticks: Float64Array, seed: number)
   for (let s = 0; s < n; s++) {
     for (let f = 0; f < n; f++) {
       const i = f + s * n;
-      // D a Dᵀ has a_i + a_{i−1} on its diagonal, −a_{i−1} beside it (times n²); (D − Dᵀ)v takes n(v u)_{i+1} − n(v u)_{i−1}.
+      // D a Dᵀ has a_i + a_{i−1} on its diagonal, −a_{i−1} beside it (times n²); (D − Dᵀ)v takes n(v u)_{i+1} − n(v
+      // u)_{i−1}.
       diagonal[i] = diffusion * 2 * a[i];
       if (f > 0) {
         diagonal[i] += diffusion * a[i - 1];
@@ -96,7 +100,9 @@ export class K13 implements EntrySource {
   /** Groups of columns of J⁻¹, the least recently used first. */
   readonly #groups = new Map<number, Float64Array>();
   readonly #groupsKept: number;
-  readonly #blocks = new SymmetricBlocks((rows, cols, out) => { this.#block(rows, cols, out); });
+  readonly #blocks = new SymmetricBlocks((rows, cols, out) => {
+    this.#block(rows, cols, out);
+  });
   #left: Float64Array = new Float64Array(0);
   #right: Float64Array = new Float64Array(0);
 
@@ -134,7 +140,15 @@ export class K13 implements EntrySource {
       for (let i = 0; i < rows.length; i += tile) {
         const m = Math.min(tile, rows.length - i);
         this.#left = this.#gather(rows, i, m, this.#left);
-        this.#blas.gemm('T', 'N', this.#scale, view(this.#left, 0, this.size, m), view(this.#right, 0, this.size, n), 0, view(out.data, out.offset + i + j * out.ld, m, n, out.ld));
+        this.#blas.gemm(
+          'T',
+          'N',
+          this.#scale,
+          view(this.#left, 0, this.size, m),
+          view(this.#right, 0, this.size, n),
+          0,
+          view(out.data, out.offset + i + j * out.ld, m, n, out.ld),
+        );
       }
     }
   }
@@ -180,7 +194,9 @@ function productsOfK13(factors: FivePointFactors, scale: number, blas: Blas): Li
   const solver = new FivePointSolver(factors, blas);
   let work: Float64Array = new Float64Array(0);
   return {
-    rows: size, cols: size, symmetric: true,
+    rows: size,
+    cols: size,
+    symmetric: true,
     applyUnchecked(out, x, alpha, beta) {
       const step = columnsAtOnce(size);
       for (let first = 0; first < x.cols; first += step) {

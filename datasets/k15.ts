@@ -1,10 +1,13 @@
 /**
  * K15: a squared advection–diffusion–reaction operator, discretised by spectral differences. Test data.
- * K = JᵀJ/‖J‖₂², J = I − 10⁻⁷Δ + v·∇ on the torus [−π, π)², v = (sin²(16 y), cos²(2 x)), an n × n grid, N = n²; after the SC17 artifact of GOFMM (arXiv 1707.00164).
- * Index i is the point x = t[⌊i/n⌋], y = t[i mod n], t_k = −π + 2πk/n (meshgrid's order, as there).
+ * K = JᵀJ/‖J‖₂², J = I − 10⁻⁷Δ + v·∇ on the torus [−π, π)², v = (sin²(16 y), cos²(2 x)), an n × n grid, N = n²; after
+ * the SC17 artifact of GOFMM (arXiv 1707.00164). Index i is the point x = t[⌊i/n⌋], y = t[i mod n], t_k = −π + 2πk/n
+ * (meshgrid's order, as there).
  *
- * Differentiation matrices: L. N. Trefethen, Spectral Methods in MATLAB, SIAM, 2000, ch. 3; the first derivative of the highest mode of an even grid is 0, so that D₁ is skew.
- * J couples only points on a common grid line, along each line by a circulant matrix. So K off the cross of a point (both coordinates differ) is two products, with p = (x, y), p′ = (x′, y′):
+ * Differentiation matrices: L. N. Trefethen, Spectral Methods in MATLAB, SIAM, 2000, ch. 3; the first derivative of the
+ * highest mode of an even grid is 0, so that D₁ is skew. J couples only points on a common grid line, along each line
+ * by a circulant matrix. So K off the cross of a point (both coordinates differ) is two products, with p = (x, y), p′ =
+ * (x′, y′):
  *     K = J[(x,y′), p]·J[(x,y′), p′] + J[(x′,y), p]·J[(x′,y), p′],
  * and on it an entry of the circulant AᵀA of the line, which is tabulated: every entry costs O(1).
  */
@@ -48,7 +51,13 @@ export function k15(size: number, context: SourceContext): K15 {
   }
   const unscaled = { n, scale: 1, first, second, velocityX, velocityY };
   const scale = 1 / largestEigenvalue(productsOfK15(unscaled, context.blas), context.blas);
-  const data: K15Data = { ...unscaled, scale, alongX: lineProducts(n, scale, first, second, velocityX), alongY: lineProducts(n, scale, first, second, velocityY), points: meshgridPoints(ticks) };
+  const data: K15Data = {
+    ...unscaled,
+    scale,
+    alongX: lineProducts(n, scale, first, second, velocityX),
+    alongY: lineProducts(n, scale, first, second, velocityY),
+    points: meshgridPoints(ticks),
+  };
   return new K15(data, context);
 }
 
@@ -89,7 +98,13 @@ function differences(n: number): { first: Float64Array; second: Float64Array } {
 }
 
 /** scale·(AᵀA)(δ) for each line: A is circulant with first column −ν·D₂ + v·D₁, its centre that of J. */
-function lineProducts(n: number, scale: number, first: Float64Array, second: Float64Array, velocity: Float64Array): Float64Array {
+function lineProducts(
+  n: number,
+  scale: number,
+  first: Float64Array,
+  second: Float64Array,
+  velocity: Float64Array,
+): Float64Array {
   const table = sharedFloat64(n * n);
   const a = new Float64Array(n);
   for (let line = 0; line < n; line++) {
@@ -158,7 +173,8 @@ export class K15 implements EntrySource {
           const sy = diffusion * second[dy];
           const fx = first[dx];
           const fy = first[dy];
-          // J[(xi, yj), p_i]·J[(xi, yj), p_j]: from yi to yj on the line xi, from xj to xi on the line yj; then the other corner.
+          // J[(xi, yj), p_i]·J[(xi, yj), p_j]: from yi to yj on the line xi, from xj to xi on the line yj; then the
+          // other corner.
           const one = (-sy - velocityY[xi] * fy) * (vxOfCol * fx - sx);
           const two = (-sx - velocityX[yi] * fx) * (vyOfCol * fy - sy);
           target[q + i] = scale * (one + two);
@@ -181,21 +197,27 @@ export class K15 implements EntrySource {
 }
 
 /** Products with scale·JᵀJ: differences along both directions as matrix products, O(n³) a vector. */
-function productsOfK15(data: Pick<K15Data, 'n' | 'scale' | 'first' | 'second' | 'velocityX' | 'velocityY'>, blas: Blas): LinearOperator {
+function productsOfK15(
+  data: Pick<K15Data, 'n' | 'scale' | 'first' | 'second' | 'velocityX' | 'velocityY'>,
+  blas: Blas,
+): LinearOperator {
   const { n, scale, velocityX, velocityY } = data;
   const size = n * n;
   let first: Matrix | undefined;
   let second: Matrix = zeros(0, 0);
   let work: Float64Array[] = [];
   const prepare = (count: number): Matrix => {
-    if (work.length === 0 || work[0].length < size * count) work = Array.from({ length: 4 }, () => new Float64Array(size * count));
+    if (work.length === 0 || work[0].length < size * count)
+      work = Array.from({ length: 4 }, () => new Float64Array(size * count));
     if (first !== undefined) return first;
     second = circulant(data.second);
     first = circulant(data.first);
     return first;
   };
   return {
-    rows: size, cols: size, symmetric: true,
+    rows: size,
+    cols: size,
+    symmetric: true,
     applyUnchecked(out, x, alpha, beta) {
       const step = columnsAtOnce(size);
       for (let begin = 0; begin < x.cols; begin += step) {
@@ -215,7 +237,8 @@ function productsOfK15(data: Pick<K15Data, 'n' | 'scale' | 'first' | 'second' | 
         diffuse(u, w);
         blas.gemm('N', 'N', 1, d1, all(u), 0, all(p));
         for (let k = 0; k < count; k++) blas.gemm('N', 'T', 1, one(u, k), d1, 0, one(r, k));
-        for (let i = 0, line = 0; line < n * count; line++) for (let y = 0; y < n; y++, i++) w[i] += velocityX[y] * r[i] + velocityY[line % n] * p[i];
+        for (let i = 0, line = 0; line < n * count; line++)
+          for (let y = 0; y < n; y++, i++) w[i] += velocityX[y] * r[i] + velocityY[line % n] * p[i];
         // u = Jᵀ w: velocities first, then the transposed derivatives.
         for (let i = 0, line = 0; line < n * count; line++) {
           for (let y = 0; y < n; y++, i++) {

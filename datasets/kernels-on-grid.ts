@@ -1,8 +1,11 @@
 /**
- * Covariance kernels on an n × n grid in the unit square: EXP, exp(−r/h), and MATERN, (1 + √3 r/h) exp(−√3 r/h), N = n². Test data.
- * K depends on differences of grid coordinates alone and is even in both, so it is a part of a circulant matrix of period 2n in each direction (C. R. Dietrich, G. N. Newsam, SIAM J. Sci. Comput. 18(4), 1997),
- * whose eigenvalues λ_jk are even in j and k. With B = [cos(πja/n), j = 0 … n | sin(πja/n), j = 1 … n − 1] (n × 2n), weights of evenness w and Λ = w_j w_k λ_jk/(2n)²:
- *     K x = B (Λ ∘ (Bᵀ X B)) Bᵀ,  x as an n × n matrix X: four matrix products, 24n³ flops a vector, exact whether or not Λ ≥ 0.
+ * Covariance kernels on an n × n grid in the unit square: EXP, exp(−r/h), and MATERN, (1 + √3 r/h) exp(−√3 r/h), N =
+ * n². Test data. K depends on differences of grid coordinates alone and is even in both, so it is a part of a circulant
+ * matrix of period 2n in each direction (C. R. Dietrich, G. N. Newsam, SIAM J. Sci. Comput. 18(4), 1997), whose
+ * eigenvalues λ_jk are even in j and k. With B = [cos(πja/n), j = 0 … n | sin(πja/n), j = 1 … n − 1] (n × 2n), weights
+ * of evenness w and Λ = w_j w_k λ_jk/(2n)²:
+ *     K x = B (Λ ∘ (Bᵀ X B)) Bᵀ,  x as an n × n matrix X: four matrix products, 24n³ flops a vector, exact whether or
+ *     not Λ ≥ 0.
  */
 import type { Blas } from '../src/dense/blas.js';
 import { view, zeros, type Matrix } from '../src/dense/matrix.js';
@@ -16,10 +19,12 @@ import { scaledKernel } from './scaled-kernel.js';
 const lengthScale = 0.2;
 
 /** EXP of size N = n², n ≥ 2; ‖K‖₂ = 1 to 1e-8. Throws OptionError. */
-export const exponentialOnGrid = (size: number, context: SourceContext): EntrySource => onGrid(size, { family: 'laplace', bandwidth: lengthScale }, context);
+export const exponentialOnGrid = (size: number, context: SourceContext): EntrySource =>
+  onGrid(size, { family: 'laplace', bandwidth: lengthScale }, context);
 
 /** MATERN (ν = 3/2) of size N = n², n ≥ 2; ‖K‖₂ = 1 to 1e-8. Throws OptionError. */
-export const maternOnGrid = (size: number, context: SourceContext): EntrySource => onGrid(size, { family: 'matern32', bandwidth: lengthScale }, context);
+export const maternOnGrid = (size: number, context: SourceContext): EntrySource =>
+  onGrid(size, { family: 'matern32', bandwidth: lengthScale }, context);
 
 function onGrid(size: number, kernel: KernelDefinition, context: SourceContext): EntrySource {
   const n = gridSide(size, 2);
@@ -38,7 +43,8 @@ function spectrum(n: number, definition: KernelDefinition, blas: Blas): Float64A
   kernelFromDefinition(definition).evaluate(table.data as Float64Array, 0, side * side);
   const even = (k: number): number => (k === 0 || k === n ? 1 : 2);
   const cosines = zeros(side, side);
-  for (let u = 0; u < side; u++) for (let j = 0; j < side; j++) cosines.data[j + u * side] = even(u) * Math.cos(angle(j * u, n));
+  for (let u = 0; u < side; u++)
+    for (let j = 0; j < side; j++) cosines.data[j + u * side] = even(u) * Math.cos(angle(j * u, n));
   const half = zeros(side, side);
   blas.gemm('N', 'N', 1, cosines, table, 0, half);
   const values = zeros(side, side);
@@ -47,13 +53,17 @@ function spectrum(n: number, definition: KernelDefinition, blas: Blas): Float64A
   // Columns 0 … n of B are cosines of j, columns n + 1 … 2n − 1 sines of j = 1 … n − 1.
   const frequency = (p: number): number => (p <= n ? p : p - n);
   const Λ = new Float64Array(m * m);
-  for (let q = 0; q < m; q++) for (let p = 0; p < m; p++) Λ[p + q * m] = even(frequency(p)) * even(frequency(q)) * values.data[frequency(p) + frequency(q) * side];
+  for (let q = 0; q < m; q++)
+    for (let p = 0; p < m; p++)
+      Λ[p + q * m] = even(frequency(p)) * even(frequency(q)) * values.data[frequency(p) + frequency(q) * side];
   return Λ;
 }
 
 function waves(n: number): Matrix {
   const b = zeros(n, 2 * n);
-  for (let p = 0; p < 2 * n; p++) for (let a = 0; a < n; a++) b.data[a + p * n] = p <= n ? Math.cos(angle(p * a, n)) : Math.sin(angle((p - n) * a, n));
+  for (let p = 0; p < 2 * n; p++)
+    for (let a = 0; a < n; a++)
+      b.data[a + p * n] = p <= n ? Math.cos(angle(p * a, n)) : Math.sin(angle((p - n) * a, n));
   return b;
 }
 
@@ -66,7 +76,9 @@ function circulantProducts(n: number, definition: KernelDefinition, scale: numbe
   let x = new Float64Array(0);
   let half = new Float64Array(0);
   return {
-    rows: size, cols: size, symmetric: true,
+    rows: size,
+    cols: size,
+    symmetric: true,
     applyUnchecked(out, given, alpha, beta) {
       const step = columnsAtOnce(2 * size);
       for (let first = 0; first < given.cols; first += step) {

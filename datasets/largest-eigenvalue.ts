@@ -1,6 +1,6 @@
 /**
- * The largest eigenvalue of a symmetric positive semidefinite operator, by which the test matrices are scaled. Test data.
- * Lanczos with full reorthogonalisation: G. H. Golub, C. F. Van Loan, Matrix Computations, 4th ed., 2013, §10.3.
+ * The largest eigenvalue of a symmetric positive semidefinite operator, by which the test matrices are scaled. Test
+ * data. Lanczos with full reorthogonalisation: G. H. Golub, C. F. Van Loan, Matrix Computations, 4th ed., 2013, §10.3.
  */
 import { FactorizationError } from '../src/core/errors.js';
 import { RandomStream } from '../src/core/random.js';
@@ -8,7 +8,10 @@ import type { Blas } from '../src/dense/blas.js';
 import { view, zeros } from '../src/dense/matrix.js';
 import type { LinearOperator } from '../src/operator/linear-operator.js';
 
-/** λ_max to a relative residual of `tolerance`; its relative error is at most that, and usually about the residual's square over the relative gap. */
+/**
+ * λ_max to a relative residual of `tolerance`; its relative error is at most that, and usually about the residual's
+ * square over the relative gap.
+ */
 export function largestEigenvalue(operator: LinearOperator, blas: Blas, tolerance = 1e-8, limit = 400): number {
   const n = operator.rows;
   const steps = Math.min(limit, n);
@@ -50,7 +53,9 @@ function normalise(w: Float64Array, to: Float64Array, offset: number, n: number)
   return norm;
 }
 
-/** The largest eigenvalue of the k × k tridiagonal matrix (α; β), and the size of its unit eigenvector's last component. */
+/**
+ * The largest eigenvalue of the k × k tridiagonal matrix (α; β), and the size of its unit eigenvector's last component.
+ */
 function topOfTridiagonal(α: Float64Array, β: Float64Array, k: number, blas: Blas): { value: number; last: number } {
   const t = zeros(k, k);
   for (let i = 0; i < k; i++) {
@@ -59,6 +64,10 @@ function topOfTridiagonal(α: Float64Array, β: Float64Array, k: number, blas: B
   }
   const values = new Float64Array(k);
   const info = blas.syevd(true, 'L', t, values);
-  if (info !== 0) throw new FactorizationError(`The tridiagonal eigenproblem failed (syevd: info = ${info}).`, { routine: 'syevd', info });
+  if (info !== 0)
+    throw new FactorizationError(`The tridiagonal eigenproblem failed (syevd: info = ${info}).`, {
+      routine: 'syevd',
+      info,
+    });
   return { value: values[k - 1], last: Math.abs(t.data[k * k - 1]) };
 }

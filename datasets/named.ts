@@ -18,21 +18,39 @@ const covertypeBandwidth = 3;
 /** Exact products with COV store it: 2.1 GB. */
 const largestCovertype = 16_384;
 
-/** The test matrix `name` (any case) of size N: a square n² but for COV. Throws OptionError for an unknown name or a size that there is not. */
+/**
+ * The test matrix `name` (any case) of size N: a square n² but for COV. Throws OptionError for an unknown name or a
+ * size that there is not.
+ */
 export function named(name: string, size: number, context: SourceContext): EntrySource {
   switch (name.toUpperCase()) {
-    case 'K02': return k02(size, context);
-    case 'K13': return k13(size, context);
-    case 'K15': return k15(size, context);
-    case 'COV': return covertype(size, context);
-    case 'EXP': return exponentialOnGrid(size, context);
-    case 'MATERN': return maternOnGrid(size, context);
-    default: throw new OptionError(`There is no test matrix "${name}"; there are ${namedMatrices.join(', ')}.`, { name });
+    case 'K02':
+      return k02(size, context);
+    case 'K13':
+      return k13(size, context);
+    case 'K15':
+      return k15(size, context);
+    case 'COV':
+      return covertype(size, context);
+    case 'EXP':
+      return exponentialOnGrid(size, context);
+    case 'MATERN':
+      return maternOnGrid(size, context);
+    default:
+      throw new OptionError(`There is no test matrix "${name}"; there are ${namedMatrices.join(', ')}.`, { name });
   }
 }
 
 /** COV: a Gaussian kernel over the first `size` generated covertype points of seed 0, nothing added to the diagonal. */
 function covertype(size: number, context: SourceContext): EntrySource {
-  if (!Number.isSafeInteger(size) || size < 1 || size > largestCovertype) throw new OptionError(`COV has a size from 1 to ${largestCovertype}, not ${size}: its exact products store it.`, { size });
-  return scaledKernel(covertypePoints(size, 0), { family: 'gaussian', bandwidth: covertypeBandwidth }, storedProducts, context);
+  if (!Number.isSafeInteger(size) || size < 1 || size > largestCovertype)
+    throw new OptionError(`COV has a size from 1 to ${largestCovertype}, not ${size}: its exact products store it.`, {
+      size,
+    });
+  return scaledKernel(
+    covertypePoints(size, 0),
+    { family: 'gaussian', bandwidth: covertypeBandwidth },
+    storedProducts,
+    context,
+  );
 }

@@ -12,13 +12,20 @@ const normalPurpose = 0x6e6f726d;
 const uniformPurpose = 0x756e6966;
 
 function checkSizes(name: string, count: number, dimension: number): void {
-  for (const [what, n] of [['count', count], ['dimension', dimension]] as const) {
-    if (!Number.isSafeInteger(n) || n < 1) throw new ShapeError(`${name}: ${what} must be a whole number of at least 1, not ${n}.`, { [what]: n });
+  for (const [what, n] of [
+    ['count', count],
+    ['dimension', dimension],
+  ] as const) {
+    if (!Number.isSafeInteger(n) || n < 1)
+      throw new ShapeError(`${name}: ${what} must be a whole number of at least 1, not ${n}.`, { [what]: n });
   }
   requireBytes(8 * count * dimension, availableMemory(), `${name}: ${count} points in ${dimension} dimensions`);
 }
 
-/** `count` points in ℝ^`dimension`, coordinates independent N(0, 1); over shared memory. The first n of more points are the n points. */
+/**
+ * `count` points in ℝ^`dimension`, coordinates independent N(0, 1); over shared memory. The first n of more points are
+ * the n points.
+ */
 export function normalPoints(count: number, dimension: number, seed: number): Points {
   checkSizes('normalPoints', count, dimension);
   const coordinates = sharedFloat64(count * dimension);
@@ -26,7 +33,10 @@ export function normalPoints(count: number, dimension: number, seed: number): Po
   return { dimension, count, coordinates };
 }
 
-/** `count` points in ℝ^`dimension`, coordinates independent and uniform in [0, 1); over shared memory. The first n of more points are the n points. */
+/**
+ * `count` points in ℝ^`dimension`, coordinates independent and uniform in [0, 1); over shared memory. The first n of
+ * more points are the n points.
+ */
 export function uniformPoints(count: number, dimension: number, seed: number): Points {
   checkSizes('uniformPoints', count, dimension);
   const coordinates = sharedFloat64(count * dimension);

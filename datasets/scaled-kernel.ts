@@ -1,6 +1,7 @@
 /**
  * Kernel matrices scaled to ‖K‖₂ = 1, as the other test matrices are. Test data.
- * K = k(x_i, x_j)/‖k‖₂ over given points, nothing added to the diagonal; exact products are the caller's, for they decide what the norm costs.
+ * K = k(x_i, x_j)/‖k‖₂ over given points, nothing added to the diagonal; exact products are the caller's, for they
+ * decide what the norm costs.
  */
 import type { Indices } from '../src/core/indices.js';
 import { view, zeros, type Matrix } from '../src/dense/matrix.js';
@@ -14,14 +15,30 @@ import { largestEigenvalue } from './largest-eigenvalue.js';
 /** Exact products with scale·K. */
 export type ProductsOf = (source: EntrySource, scale: number, context: SourceContext) => LinearOperator;
 
-interface ScaledKernelData { readonly points: Points; readonly kernel: KernelDefinition; readonly scale: number }
+interface ScaledKernelData {
+  readonly points: Points;
+  readonly kernel: KernelDefinition;
+  readonly scale: number;
+}
 
 /** The kernel matrix over `points`, ‖K‖₂ = 1 to 1e-8 (Lanczos on `products`). Throws what `kernelSource` throws. */
-export function scaledKernel(points: Points, kernel: KernelDefinition, products: ProductsOf, context: SourceContext): EntrySource {
+export function scaledKernel(
+  points: Points,
+  kernel: KernelDefinition,
+  products: ProductsOf,
+  context: SourceContext,
+): EntrySource {
   const source = kernelSource(points, kernelFromDefinition(kernel), context);
   const unscaled = products(source, 1, context);
   const scale = 1 / largestEigenvalue(unscaled, context.blas);
-  return new ScaledKernel({ points, kernel, scale }, context, { rows: points.count, cols: points.count, symmetric: true, applyUnchecked: (out, x, alpha, beta) => { unscaled.applyUnchecked(out, x, alpha * scale, beta); } });
+  return new ScaledKernel({ points, kernel, scale }, context, {
+    rows: points.count,
+    cols: points.count,
+    symmetric: true,
+    applyUnchecked: (out, x, alpha, beta) => {
+      unscaled.applyUnchecked(out, x, alpha * scale, beta);
+    },
+  });
 }
 
 /** A worker's copy, from the descriptor's data: entries alone. */
@@ -49,7 +66,8 @@ export class ScaledKernel implements EntrySource {
   entries(rows: Indices, cols: Indices, out: Matrix): void {
     this.#source.entries(rows, cols, out);
     const data = out.data as Float64Array;
-    for (let j = 0; j < out.cols; j++) for (let p = out.offset + j * out.ld, end = p + out.rows; p < end; p++) data[p] *= this.#scale;
+    for (let j = 0; j < out.cols; j++)
+      for (let p = out.offset + j * out.ld, end = p + out.rows; p < end; p++) data[p] *= this.#scale;
   }
 
   diagonal(out: Float64Array): void {
@@ -75,7 +93,9 @@ export const storedProducts: ProductsOf = (source, scale, { blas }) => {
     return denseOperator(matrix, true, blas);
   };
   return {
-    rows: size, cols: size, symmetric: true,
+    rows: size,
+    cols: size,
+    symmetric: true,
     applyUnchecked: (out, x, alpha, beta) => {
       stored ??= evaluate();
       stored.applyUnchecked(out, x, alpha * scale, beta);

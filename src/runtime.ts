@@ -10,9 +10,9 @@ let shared: Promise<Team> | undefined;
 let blas: Blas | undefined;
 
 /**
- * A team of workers for `compress` and products. Default: a worker per core that the process may use, on the first system BLAS that works, else on the
- * portable backend; the environment variable HMATRIX_BLAS overrides the choice. Close it with `team.close()`.
- * Throws OptionError, LibraryError.
+ * A team of workers for `compress` and products. Default: a worker per core that the process may use, on the first
+ * system BLAS that works, else on the portable backend; the environment variable HMATRIX_BLAS overrides the choice.
+ * Close it with `team.close()`. Throws OptionError, LibraryError.
  */
 export function openTeam(options: TeamOptions = {}): Promise<Team> {
   return Team.open(options);
@@ -24,7 +24,9 @@ export function defaultTeam(): Promise<Team> {
     const opening = openTeam();
     shared = opening;
     // A team that cannot be opened may be possible later, with another HMATRIX_BLAS.
-    opening.catch(() => { if (shared === opening) shared = undefined; });
+    opening.catch(() => {
+      if (shared === opening) shared = undefined;
+    });
   }
   return shared;
 }

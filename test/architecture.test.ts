@@ -1,6 +1,7 @@
 /**
  * The layers and rooms of the sources: who may import whom, which package is used where, no cycles, no long files.
- * Imports are read from the syntax tree: import and export declarations (type-only ones too), import(), import types, require().
+ * Imports are read from the syntax tree: import and export declarations (type-only ones too), import(), import types,
+ * require().
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix, relative, resolve } from 'node:path';
@@ -12,14 +13,24 @@ const root = resolve(import.meta.dirname, '..');
 /** Layer of each part of src; a part may import from its own layer and from lower ones. */
 const LAYERS: Readonly<Record<string, number>> = {
   core: 0,
-  dense: 1, parallel: 1, io: 1,
+  dense: 1,
+  parallel: 1,
+  io: 1,
   operator: 2,
-  source: 3, network: 3, krylov: 3, lowrank: 3,
+  source: 3,
+  network: 3,
+  krylov: 3,
+  lowrank: 3,
   tree: 4,
-  hierarchical: 5, curvature: 5,
-  approximation: 6, solve: 6,
+  hierarchical: 5,
+  curvature: 5,
+  approximation: 6,
+  solve: 6,
   experiment: 7,
-  cli: 8, public: 8, 'index.ts': 8, 'runtime.ts': 8,
+  cli: 8,
+  public: 8,
+  'index.ts': 8,
+  'runtime.ts': 8,
 };
 /** What the generators of datasets may use of src. */
 const DATASETS_LAYER = 3;
@@ -31,12 +42,18 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   koffi: ['src/dense/system'],
   'fastest-levenshtein': ['src/core'],
   mathjs: ['src/source'],
-  'csv-parse': ['src/io'], fflate: ['src/io'],
-  commander: ['src/cli'], 'cli-progress': ['src/cli'], 'cli-table3': ['src/cli'],
+  'csv-parse': ['src/io'],
+  fflate: ['src/io'],
+  commander: ['src/cli'],
+  'cli-progress': ['src/cli'],
+  'cli-table3': ['src/cli'],
   // dense: the processor's instructions stand in /proc.
-  'node:fs': ['src/io', 'src/cli', 'src/dense/processor.ts'], 'node:stream': ['src/io'], 'node:zlib': ['src/io'],
+  'node:fs': ['src/io', 'src/cli', 'src/dense/processor.ts'],
+  'node:stream': ['src/io'],
+  'node:zlib': ['src/io'],
   // source: the module of a source's descriptor is a URL.
-  'node:path': ['src/io', 'src/cli', 'src/source'], 'node:url': ['src/source'],
+  'node:path': ['src/io', 'src/cli', 'src/source'],
+  'node:url': ['src/source'],
   // io: a thread's number keeps the names of temporary files apart.
   'node:worker_threads': ['src/parallel', 'src/io'],
   'node:module': ['src/dense/system'],
@@ -44,13 +61,23 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 };
 /** Rooms that only the folder they stand in uses. */
 const PRIVATE_ROOMS = [
-  'src/dense/portable', 'src/dense/system', 'src/hierarchical/factor/ulv', 'src/hierarchical/factor/hodlr', 'src/hierarchical/from-products/hss', 'src/hierarchical/from-products/hodlr',
+  'src/dense/portable',
+  'src/dense/system',
+  'src/hierarchical/factor/ulv',
+  'src/hierarchical/factor/hodlr',
+  'src/hierarchical/from-products/hss',
+  'src/hierarchical/from-products/hodlr',
 ];
 const MOST_LINES = 500;
 
-interface Import { readonly from: string; readonly specifier: string; readonly typeOnly: boolean }
+interface Import {
+  readonly from: string;
+  readonly specifier: string;
+  readonly typeOnly: boolean;
+}
 
-const parse = (path: string, text: string): ts.SourceFile => ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true, ts.ScriptKind.TS);
+const parse = (path: string, text: string): ts.SourceFile =>
+  ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true, ts.ScriptKind.TS);
 
 /** Every specifier that a file names, in whatever form. */
 function importsOf(from: string, text: string): Import[] {
@@ -62,7 +89,11 @@ function importsOf(from: string, text: string): Import[] {
     if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, node.importClause?.isTypeOnly === true);
     else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly);
     else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true);
-    else if (ts.isCallExpression(node) && (node.expression.kind === ts.SyntaxKind.ImportKeyword || (ts.isIdentifier(node.expression) && node.expression.text === 'require'))) {
+    else if (
+      ts.isCallExpression(node) &&
+      (node.expression.kind === ts.SyntaxKind.ImportKeyword ||
+        (ts.isIdentifier(node.expression) && node.expression.text === 'require'))
+    ) {
       add(node.arguments[0], false);
     }
     ts.forEachChild(node, visit);
@@ -71,34 +102,45 @@ function importsOf(from: string, text: string): Import[] {
   return found;
 }
 
-const filesUnder = (folder: string): string[] => readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-  .map((name) => posix.join(folder, name.replaceAll('\\', '/')))
-  .filter((path) => /\.(ts|mts|js|mjs)$/.test(path)).sort();
+const filesUnder = (folder: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .map((name) => posix.join(folder, name.replaceAll('\\', '/')))
+    .filter((path) => /\.(ts|mts|js|mjs)$/.test(path))
+    .sort();
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 /** What a relative specifier names, from the project's root: a source file, or the path itself where there is none. */
 function resolveImport({ from, specifier }: Import): string {
   const path = relative(root, resolve(root, dirname(from), specifier)).replaceAll('\\', '/');
   // AssemblyScript leaves the ending out; the WebAssembly module is generated, and declared beside its sources.
-  return [path.replace(/\.js$/, '.ts'), path.replace(/\.js$/, '.d.ts'), `${path}.ts`, path].find((candidate) => existsSync(join(root, candidate))) ?? path;
+  return (
+    [path.replace(/\.js$/, '.ts'), path.replace(/\.js$/, '.d.ts'), `${path}.ts`, path].find((candidate) =>
+      existsSync(join(root, candidate)),
+    ) ?? path
+  );
 }
 
 const isRelative = (specifier: string): boolean => specifier.startsWith('.');
-const packageOf = (specifier: string): string => (specifier.startsWith('@') ? specifier.split('/').slice(0, 2).join('/') : specifier.split('/')[0]);
+const packageOf = (specifier: string): string =>
+  specifier.startsWith('@') ? specifier.split('/').slice(0, 2).join('/') : specifier.split('/')[0];
 const partOf = (path: string): string => path.split('/')[1];
-const layerOf = (path: string): number | undefined => (path.startsWith('datasets/') ? DATASETS_LAYER : LAYERS[partOf(path)]);
+const layerOf = (path: string): number | undefined =>
+  path.startsWith('datasets/') ? DATASETS_LAYER : LAYERS[partOf(path)];
 
 const sources = filesUnder('src');
 const datasets = filesUnder('datasets');
 const imports = [...sources, ...datasets].flatMap((path) => importsOf(path, read(path)));
-const inner = imports.filter(({ specifier }) => isRelative(specifier)).map((one) => ({ ...one, to: resolveImport(one) }));
+const inner = imports
+  .filter(({ specifier }) => isRelative(specifier))
+  .map((one) => ({ ...one, to: resolveImport(one) }));
 
 /** What is wrong with an import, or nothing. */
 function violation({ from, to }: { readonly from: string; readonly to: string }): string | undefined {
   const what = `${from} imports ${to}`;
   if (!/^(src|datasets)\//.test(to)) return `${what}, which is not part of the library`;
   if (!existsSync(join(root, to))) return `${what}, which does not exist`;
-  if (to.startsWith('datasets/') && from.startsWith('src/') && !DATASETS_USERS.includes(partOf(from))) return `${what}: only ${DATASETS_USERS.join(', ')} may use data sets`;
+  if (to.startsWith('datasets/') && from.startsWith('src/') && !DATASETS_USERS.includes(partOf(from)))
+    return `${what}: only ${DATASETS_USERS.join(', ')} may use data sets`;
   const own = layerOf(from);
   const other = layerOf(to);
   if (own === undefined || other === undefined) return `${what}: ${own === undefined ? from : to} stands in no layer`;
@@ -137,19 +179,47 @@ function graph(pairs: Iterable<readonly [string, string]>): Map<string, Set<stri
 
 describe('the reader of imports', () => {
   it('sees_every_form_of_import', () => {
-    const text = "import a from './a.js'; import type { B } from './b.js'; export { c } from './c.js'; export type * from './d.js'; type E = import('./e.js').E; const f = await import('./f.js'); const g = require('g'); import './h.js';";
+    const text =
+      "import a from './a.js'; import type { B } from './b.js'; export { c } from './c.js'; export type * from " +
+      "'./d.js'; type E = import('./e.js').E; const f = await import('./f.js'); const g = require('g'); import " +
+      "'./h.js';";
     expect(importsOf('x.ts', text).map(({ specifier, typeOnly }) => [specifier, typeOnly])).toEqual([
-      ['./a.js', false], ['./b.js', true], ['./c.js', false], ['./d.js', true], ['./e.js', true], ['./f.js', false], ['g', false], ['./h.js', false],
+      ['./a.js', false],
+      ['./b.js', true],
+      ['./c.js', false],
+      ['./d.js', true],
+      ['./e.js', true],
+      ['./f.js', false],
+      ['g', false],
+      ['./h.js', false],
     ]);
   });
 
   it('tells_a_violation_and_a_cycle_when_there_is_one', () => {
-    expect(violation({ from: 'src/tree/build.ts', to: 'src/hierarchical/from-entries/compress.ts' })).toMatch('layer 4 imports layer 5');
+    expect(violation({ from: 'src/tree/build.ts', to: 'src/hierarchical/from-entries/compress.ts' })).toMatch(
+      'layer 4 imports layer 5',
+    );
     expect(violation({ from: 'src/tree/build.ts', to: 'datasets/k02.ts' })).toMatch('only cli');
     expect(violation({ from: 'src/tree/build.ts', to: 'src/tree/missing.ts' })).toMatch('does not exist');
     expect(violation({ from: 'src/tree/build.ts', to: 'src/core/errors.ts' })).toBeUndefined();
-    expect(findCycle(graph([['a', 'b'], ['b', 'c'], ['c', 'b']]))).toEqual(['b', 'c', 'b']);
-    expect(findCycle(graph([['a', 'b'], ['a', 'c'], ['b', 'c']]))).toBeUndefined();
+    expect(
+      findCycle(
+        graph([
+          ['a', 'b'],
+          ['b', 'c'],
+          ['c', 'b'],
+        ]),
+      ),
+    ).toEqual(['b', 'c', 'b']);
+    expect(
+      findCycle(
+        graph([
+          ['a', 'b'],
+          ['a', 'c'],
+          ['b', 'c'],
+        ]),
+      ),
+    ).toBeUndefined();
   });
 });
 
@@ -168,44 +238,66 @@ describe('the architecture', () => {
   });
 
   it('has_no_cycles_of_folders_within_a_layer', () => {
-    const between = inner.filter(({ from, to }) => from.startsWith('src/') && to.startsWith('src/')).map(({ from, to }) => [partOf(from), partOf(to)] as const);
+    const between = inner
+      .filter(({ from, to }) => from.startsWith('src/') && to.startsWith('src/'))
+      .map(({ from, to }) => [partOf(from), partOf(to)] as const);
     expect(findCycle(graph(between.filter(([from, to]) => from !== to)))).toBeUndefined();
   });
 
   it('has_no_cycles_of_rooms_within_a_folder', () => {
     const folders = new Set(sources.map((path) => dirname(path)));
     for (const folder of [...folders].filter((path) => path !== 'src')) {
-      const room = (path: string): string | undefined => (path.startsWith(`${folder}/`) ? /^([^/]+)\//.exec(path.slice(folder.length + 1))?.[1] : undefined);
-      const between = inner.map(({ from, to }) => [room(from), room(to)] as const)
-        .filter((pair): pair is readonly [string, string] => pair[0] !== undefined && pair[1] !== undefined && pair[0] !== pair[1]);
+      const room = (path: string): string | undefined =>
+        path.startsWith(`${folder}/`) ? /^([^/]+)\//.exec(path.slice(folder.length + 1))?.[1] : undefined;
+      const between = inner
+        .map(({ from, to }) => [room(from), room(to)] as const)
+        .filter(
+          (pair): pair is readonly [string, string] =>
+            pair[0] !== undefined && pair[1] !== undefined && pair[0] !== pair[1],
+        );
       expect(findCycle(graph(between)), folder).toBeUndefined();
     }
   });
 
   it('keeps_private_rooms_to_the_folder_they_stand_in', () => {
     expect(PRIVATE_ROOMS.filter((room) => !sources.some((path) => path.startsWith(`${room}/`)))).toEqual([]);
-    const trespassing = PRIVATE_ROOMS.flatMap((room) => inner.filter(({ from, to }) => to.startsWith(`${room}/`) && !from.startsWith(`${dirname(room)}/`)).map(({ from, to }) => `${from} imports ${to}`));
+    const trespassing = PRIVATE_ROOMS.flatMap((room) =>
+      inner
+        .filter(({ from, to }) => to.startsWith(`${room}/`) && !from.startsWith(`${dirname(room)}/`))
+        .map(({ from, to }) => `${from} imports ${to}`),
+    );
     expect(trespassing).toEqual([]);
   });
 
   it('uses_each_package_only_where_it_belongs', () => {
-    const misplaced = imports.filter(({ specifier }) => !isRelative(specifier)).flatMap(({ from, specifier }) => {
-      const folders = PACKAGES[packageOf(specifier)];
-      if (folders === undefined) return [`${from} imports ${specifier}, which has no place yet`];
-      return folders.some((folder) => from === folder || from.startsWith(`${folder}/`)) ? [] : [`${from} imports ${specifier}, which belongs to ${folders.join(', ')}`];
-    });
+    const misplaced = imports
+      .filter(({ specifier }) => !isRelative(specifier))
+      .flatMap(({ from, specifier }) => {
+        const folders = PACKAGES[packageOf(specifier)];
+        if (folders === undefined) return [`${from} imports ${specifier}, which has no place yet`];
+        return folders.some((folder) => from === folder || from.startsWith(`${folder}/`))
+          ? []
+          : [`${from} imports ${specifier}, which belongs to ${folders.join(', ')}`];
+      });
     expect(misplaced).toEqual([]);
   });
 
   it('depends_on_the_packages_it_imports_and_on_no_others', () => {
     const { dependencies } = JSON.parse(read('package.json')) as { dependencies: Record<string, string> };
-    const used = new Set(imports.map(({ specifier }) => specifier).filter((specifier) => !isRelative(specifier) && !specifier.startsWith('node:')).map(packageOf));
+    const used = new Set(
+      imports
+        .map(({ specifier }) => specifier)
+        .filter((specifier) => !isRelative(specifier) && !specifier.startsWith('node:'))
+        .map(packageOf),
+    );
     expect([...used].sort()).toEqual(Object.keys(dependencies).sort());
   });
 
   it('keeps_the_kernels_compiled_to_WebAssembly_apart', () => {
     const assembly = 'src/dense/portable/assembly/';
-    const crossing = inner.filter(({ from, to }) => from.startsWith(assembly) !== to.startsWith(assembly)).map(({ from, to }) => `${from} imports ${to}`);
+    const crossing = inner
+      .filter(({ from, to }) => from.startsWith(assembly) !== to.startsWith(assembly))
+      .map(({ from, to }) => `${from} imports ${to}`);
     expect(crossing).toEqual([]);
   });
 });
@@ -223,7 +315,8 @@ describe('the files', () => {
   });
 
   it('begin_with_a_header', () => {
-    const header = (path: string): string => /^(?:#![^\n]*\n)?\s*(\/\*\*[\s\S]*?\*\/|\/\*\*.*\*\/)/.exec(read(path))?.[1] ?? '';
+    const header = (path: string): string =>
+      /^(?:#![^\n]*\n)?\s*(\/\*\*[\s\S]*?\*\/|\/\*\*.*\*\/)/.exec(read(path))?.[1] ?? '';
     expect(all.filter((path) => !path.startsWith('test/') && header(path) === '')).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 /**
- * The documentation holds: TypeScript examples compile and print what they say, commands run, options and scripts that are named exist.
- * Fences: ```ts is compiled and run, each block by itself; ```sh: lines that begin with `hmatrix` are run, in order, in one folder for each page;
+ * The documentation holds: TypeScript examples compile and print what they say, commands run, options and scripts that
+ * are named exist. Fences: ```ts is compiled and run, each block by itself; ```sh: lines that begin with `hmatrix` are
+ * run, in order, in one folder for each page;
  * ```sh no-run and fences without a language: such lines are parsed only, because they name files that are not here.
  */
 import { spawn } from 'node:child_process';
@@ -18,12 +19,26 @@ import { hmatrix } from './cli/command.js';
 const root = resolve(import.meta.dirname, '..');
 const index = join(root, 'dist/src/index.js');
 const folder = mkdtempSync(join(tmpdir(), 'hmatrix-docs-'));
-afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
 
-const pages = ['README.md', 'datasets/README.md', ...readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)];
+const pages = [
+  'README.md',
+  'datasets/README.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
 const read = (page: string): string => readFileSync(join(root, page), 'utf8');
 
-interface Fence { readonly page: string; readonly line: number; readonly language: string; readonly mode: string; readonly text: string }
+interface Fence {
+  readonly page: string;
+  readonly line: number;
+  readonly language: string;
+  readonly mode: string;
+  readonly text: string;
+}
 
 function fencesOf(page: string): Fence[] {
   const fences: Fence[] = [];
@@ -33,45 +48,79 @@ function fencesOf(page: string): Fence[] {
     if (opening === null) continue;
     const end = lines.indexOf('```', at + 1);
     if (end < 0) throw new Error(`${page}:${at + 1}: the fence is not closed.`);
-    fences.push({ page, line: at + 1, language: opening[1], mode: opening[2].trim(), text: lines.slice(at + 1, end).join('\n') });
+    fences.push({
+      page,
+      line: at + 1,
+      language: opening[1],
+      mode: opening[2].trim(),
+      text: lines.slice(at + 1, end).join('\n'),
+    });
     at = end;
   }
   return fences;
 }
 
 /** A command line's words: quotes as in a shell, nothing expanded. */
-const wordsOf = (line: string): string[] => [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, double, single, plain]) => double ?? single ?? plain);
+const wordsOf = (line: string): string[] =>
+  [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, double, single, plain]) => double ?? single ?? plain);
 
 const fences = pages.flatMap(fencesOf);
 const scripts = fences.filter(({ language }) => language === 'ts');
-const commands = fences.filter(({ language }) => language === 'sh' || language === '').flatMap(({ page, line, language, mode, text }) =>
-  text.split('\n').flatMap((command, k) => {
-    const words = wordsOf(command);
-    // `npm run demo -- OPTIONS` is `hmatrix demo OPTIONS`.
-    const args = words[0] === 'hmatrix' ? words.slice(1) : words.slice(0, 4).join(' ') === 'npm run demo --' ? ['demo', ...words.slice(4)] : undefined;
-    return args === undefined ? [] : [{ page, command, args, at: `${page}:${line + k + 1}`, run: language === 'sh' && mode === '' }];
-  }));
+const commands = fences
+  .filter(({ language }) => language === 'sh' || language === '')
+  .flatMap(({ page, line, language, mode, text }) =>
+    text.split('\n').flatMap((command, k) => {
+      const words = wordsOf(command);
+      // `npm run demo -- OPTIONS` is `hmatrix demo OPTIONS`.
+      const args =
+        words[0] === 'hmatrix'
+          ? words.slice(1)
+          : words.slice(0, 4).join(' ') === 'npm run demo --'
+            ? ['demo', ...words.slice(4)]
+            : undefined;
+      return args === undefined
+        ? []
+        : [{ page, command, args, at: `${page}:${line + k + 1}`, run: language === 'sh' && mode === '' }];
+    }),
+  );
 
 function run(file: string): Promise<{ status: number | null; stdout: string; stderr: string }> {
   return new Promise((done, fail) => {
     const child = spawn(process.execPath, [file], { cwd: dirname(file), stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
     let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => { stdout += text; });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => { stderr += text; });
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
     child.on('error', fail);
-    child.on('close', (status) => { done({ status, stdout, stderr }); });
+    child.on('close', (status) => {
+      done({ status, stdout, stderr });
+    });
   });
 }
 
 /** Parses a command line as the command itself does; returns what its handler would get. */
 async function parse(args: readonly string[]): Promise<{ name: string; options: unknown }> {
   let seen: { name: string; options: unknown } | undefined;
-  const take = (name: string) => (...given: unknown[]): Promise<number> => {
-    seen = { name, options: given.at(-1) };
-    return Promise.resolve(0);
+  const take =
+    (name: string) =>
+    (...given: unknown[]): Promise<number> => {
+      seen = { name, options: given.at(-1) };
+      return Promise.resolve(0);
+    };
+  const handlers: Handlers = {
+    compress: take('compress'),
+    multiply: take('multiply'),
+    info: take('info'),
+    doctor: take('doctor'),
+    table: take('table'),
+    preconditioners: take('table'),
+    solve: take('solve'),
+    demo: take('demo'),
   };
-  const handlers: Handlers = { compress: take('compress'), multiply: take('multiply'), info: take('info'), doctor: take('doctor'), table: take('table'), preconditioners: take('table'), solve: take('solve'), demo: take('demo') };
   const program = createProgram(handlers, () => undefined);
   for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: () => undefined });
   await program.parseAsync([...args], { from: 'user' });
@@ -90,27 +139,48 @@ describe('the TypeScript examples', () => {
     return file;
   });
 
-  it('are_there', () => { expect(scripts.length).toBeGreaterThan(0); });
+  it('are_there', () => {
+    expect(scripts.length).toBeGreaterThan(0);
+  });
 
   it('compile_under_strict_rules', () => {
     const program = ts.createProgram(files, {
-      strict: true, exactOptionalPropertyTypes: true, noEmit: true, target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, moduleDetection: ts.ModuleDetectionKind.Force,
-      moduleResolution: ts.ModuleResolutionKind.Bundler, skipLibCheck: true, paths: { hmatrix: [index.replace(/\.js$/, '.d.ts')] }, types: ['node'], typeRoots: [join(root, 'node_modules/@types')],
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noEmit: true,
+      target: ts.ScriptTarget.ES2022,
+      module: ts.ModuleKind.ESNext,
+      moduleDetection: ts.ModuleDetectionKind.Force,
+      moduleResolution: ts.ModuleResolutionKind.Bundler,
+      skipLibCheck: true,
+      paths: { hmatrix: [index.replace(/\.js$/, '.d.ts')] },
+      types: ['node'],
+      typeRoots: [join(root, 'node_modules/@types')],
     });
-    const problems = ts.getPreEmitDiagnostics(program).map(({ file, messageText }) => `${file?.fileName ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`);
+    const problems = ts
+      .getPreEmitDiagnostics(program)
+      .map(({ file, messageText }) => `${file?.fileName ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`);
     expect(problems).toEqual([]);
   });
 
-  it.each(scripts.map(({ page, line, text }, k) => ({ at: `${page}:${line}`, text, k })))('run_and_print_what_they_say: $at', async ({ text, k }) => {
-    const { outputText } = ts.transpileModule(text, { compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, verbatimModuleSyntax: true } });
-    const file = join(folder, `example-${k}.mjs`);
-    writeFileSync(file, outputText.replaceAll(/from (['"])hmatrix\1/g, `from ${JSON.stringify(pathToFileURL(index).href)}`));
-    const { status, stdout, stderr } = await run(file);
-    expect(stderr).toBe('');
-    expect(status).toBe(0);
-    const said = [...text.matchAll(/\/\/ → (.*)$/gm)].map(([, output]) => output.trim());
-    expect(stdout.split('\n').slice(0, -1)).toEqual(said);
-  });
+  it.each(scripts.map(({ page, line, text }, k) => ({ at: `${page}:${line}`, text, k })))(
+    'run_and_print_what_they_say: $at',
+    async ({ text, k }) => {
+      const { outputText } = ts.transpileModule(text, {
+        compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, verbatimModuleSyntax: true },
+      });
+      const file = join(folder, `example-${k}.mjs`);
+      writeFileSync(
+        file,
+        outputText.replaceAll(/from (['"])hmatrix\1/g, `from ${JSON.stringify(pathToFileURL(index).href)}`),
+      );
+      const { status, stdout, stderr } = await run(file);
+      expect(stderr).toBe('');
+      expect(status).toBe(0);
+      const said = [...text.matchAll(/\/\/ → (.*)$/gm)].map(([, output]) => output.trim());
+      expect(stdout.split('\n').slice(0, -1)).toEqual(said);
+    },
+  );
 });
 
 describe('the commands', () => {
@@ -123,16 +193,19 @@ describe('the commands', () => {
     await expect(parse(['compress', '--named', 'K02', '--no-such-option'])).rejects.toThrow('unknown option');
   });
 
-  it.each([...new Set(commands.filter((command) => command.run).map(({ page }) => page))])('run_in_order: %s', async (page) => {
-    const cwd = mkdtempSync(join(folder, 'commands-'));
-    for (const { command, args } of commands.filter((one) => one.run && one.page === page)) {
-      const { status, stdout, stderr } = await hmatrix(args, { cwd });
-      expect({ command, status, stderr }).toEqual({ command, status: 0, stderr: '' });
-      if (args.includes('--json')) expect(JSON.parse(stdout)).toBeTypeOf('object');
-      else if (args.includes('--quiet')) expect(stdout).toBe('');
-      else expect(stdout).not.toBe('');
-    }
-  });
+  it.each([...new Set(commands.filter((command) => command.run).map(({ page }) => page))])(
+    'run_in_order: %s',
+    async (page) => {
+      const cwd = mkdtempSync(join(folder, 'commands-'));
+      for (const { command, args } of commands.filter((one) => one.run && one.page === page)) {
+        const { status, stdout, stderr } = await hmatrix(args, { cwd });
+        expect({ command, status, stderr }).toEqual({ command, status: 0, stderr: '' });
+        if (args.includes('--json')) expect(JSON.parse(stdout)).toBeTypeOf('object');
+        else if (args.includes('--quiet')) expect(stdout).toBe('');
+        else expect(stdout).not.toBe('');
+      }
+    },
+  );
 });
 
 describe('README.md', () => {
@@ -141,12 +214,24 @@ describe('README.md', () => {
     const lines = text.split('\n');
     const first = lines.indexOf(header) + 2;
     expect(first).toBeGreaterThan(1);
-    return lines.slice(first, lines.findIndex((line, k) => k >= first && !line.startsWith('|'))).map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim()));
+    return lines
+      .slice(
+        first,
+        lines.findIndex((line, k) => k >= first && !line.startsWith('|')),
+      )
+      .map((line) =>
+        line
+          .split('|')
+          .slice(1, -1)
+          .map((cell) => cell.trim()),
+      );
   };
   const coded = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name);
 
   it('begins_with_the_two_commands', () => {
-    const setup = fences.filter(({ page, mode }) => page === 'README.md' && mode === 'setup').map(({ text: command }) => command);
+    const setup = fences
+      .filter(({ page, mode }) => page === 'README.md' && mode === 'setup')
+      .map(({ text: command }) => command);
     expect(setup).toEqual(['npm ci && npm run demo', 'npm ci && npm test']);
   });
 
@@ -161,7 +246,11 @@ describe('README.md', () => {
       if (command === '–') continue;
       expect(help.stdout).toMatch(new RegExp(`${flag} <`));
       const first = coded(fallback)[0] ?? fallback;
-      if (typeof value === 'number' && /^[\d.e-]+$/.test(first)) expect({ flag, value: Number(first) }).toEqual({ flag, value: flag === '--budget' ? resolveOptions({ format: 'fmm' }).budget : value });
+      if (typeof value === 'number' && /^[\d.e-]+$/.test(first))
+        expect({ flag, value: Number(first) }).toEqual({
+          flag,
+          value: flag === '--budget' ? resolveOptions({ format: 'fmm' }).budget : value,
+        });
       if (typeof value === 'string') expect({ flag, value: first }).toEqual({ flag, value });
     }
   });
@@ -174,7 +263,18 @@ describe('README.md', () => {
   });
 
   it('names_the_keys_that_json_output_has', async () => {
-    const { stdout } = await hmatrix(['compress', '--points', 'normal:300,2', '--bandwidth', '2', '--leaf-size', '64', '--tolerance', '1e-2', '--json']);
+    const { stdout } = await hmatrix([
+      'compress',
+      '--points',
+      'normal:300,2',
+      '--bandwidth',
+      '2',
+      '--leaf-size',
+      '64',
+      '--tolerance',
+      '1e-2',
+      '--json',
+    ]);
     const record = JSON.parse(stdout) as Record<string, Record<string, unknown>>;
     for (const [keys, holds] of rows('| key | holds |')) {
       const names = coded(keys);
@@ -193,7 +293,9 @@ describe('README.md', () => {
 describe('every page', () => {
   it.each(pages)('names_scripts_that_there_are: %s', (page) => {
     const { scripts: known } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-    const named = [...read(page).matchAll(/\bnpm (?:run (?:--silent )?([\w:]+)|(test)\b)/g)].map(([, script, test]) => script ?? test);
+    const named = [...read(page).matchAll(/\bnpm (?:run (?:--silent )?([\w:]+)|(test)\b)/g)].map(
+      ([, script, test]) => script ?? test,
+    );
     expect(named.filter((name) => !(name in known))).toEqual([]);
   });
 

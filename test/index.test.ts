@@ -23,10 +23,19 @@ describe('the public interface', () => {
   it('compresses_multiplies_saves_and_loads_without_a_team_of_the_callers', async () => {
     const source = hmatrix.kernelSource(points, hmatrix.gaussian(hmatrix.medianBandwidth(points, 0)));
     const phases = new Set<string>();
-    const matrix = await hmatrix.compress(source, { leafSize: 64, tolerance: 1e-6 }, { onProgress: ({ phase }) => { phases.add(phase); } });
+    const matrix = await hmatrix.compress(
+      source,
+      { leafSize: 64, tolerance: 1e-6 },
+      {
+        onProgress: ({ phase }) => {
+          phases.add(phase);
+        },
+      },
+    );
     expect(matrix).toBeInstanceOf(hmatrix.HierarchicalMatrix);
     expect(phases).toContain('skeletonize');
-    // Three times the tolerance: what maxRank and the sampled rows leave of it, for a kernel whose ranks are far below the limit.
+    // Three times the tolerance: what maxRank and the sampled rows leave of it, for a kernel whose ranks are far below
+    // the limit.
     expect((await matrix.estimateError(source)).relative).toBeLessThanOrEqual(3e-6);
     const path = join(folder, 'matrix.hm');
     await hmatrix.saveMatrix(path, matrix);
@@ -64,15 +73,23 @@ describe('the public interface', () => {
       const matrix = await compress(denseSource(matrixOver(Float64Array.of(2, 1, 1, 2), 2, 2)));
       console.log(matrix.size);`;
     // A process that never ends is killed, and its promise rejects.
-    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], { timeout: 60_000 });
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
+      timeout: 60_000,
+    });
     expect(stdout.trim()).toBe('2');
   });
 
   it('finds_neighbours_and_trees', async () => {
     const source = hmatrix.kernelSource(points, hmatrix.gaussian(1));
-    const { indices, count: found } = await hmatrix.findNeighbors(source, 'geometric', { neighbors: 4, targetRecall: 1 });
-    const distance = (i: number, j: number): number => Math.hypot(coordinates[2 * i] - coordinates[2 * j], coordinates[2 * i + 1] - coordinates[2 * j + 1]);
-    const nearest = Array.from({ length: count - 1 }, (_, k) => k + 1).sort((a, b) => distance(0, a) - distance(0, b)).slice(0, 4);
+    const { indices, count: found } = await hmatrix.findNeighbors(source, 'geometric', {
+      neighbors: 4,
+      targetRecall: 1,
+    });
+    const distance = (i: number, j: number): number =>
+      Math.hypot(coordinates[2 * i] - coordinates[2 * j], coordinates[2 * i + 1] - coordinates[2 * j + 1]);
+    const nearest = Array.from({ length: count - 1 }, (_, k) => k + 1)
+      .sort((a, b) => distance(0, a) - distance(0, b))
+      .slice(0, 4);
     expect(Array.from(indices.subarray(0, found))).toEqual(nearest);
     const tree = await hmatrix.buildClusterTree(source, 'geometric', { leafSize: 64 });
     expect(Array.from(tree.order).sort((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, i) => i));
@@ -80,7 +97,9 @@ describe('the public interface', () => {
 
   it('stops_when_aborted_and_refuses_misuse_with_typed_errors', async () => {
     const source = hmatrix.kernelSource(points, hmatrix.gaussian(1));
-    await expect(hmatrix.compress(source, {}, { signal: AbortSignal.abort() })).rejects.toBeInstanceOf(hmatrix.AbortedError);
+    await expect(hmatrix.compress(source, {}, { signal: AbortSignal.abort() })).rejects.toBeInstanceOf(
+      hmatrix.AbortedError,
+    );
     await expect(hmatrix.compress(source, { tolerance: Number.NaN })).rejects.toBeInstanceOf(hmatrix.OptionError);
     expect(() => hmatrix.kernelSource(points, hmatrix.gaussian(1), { ridge: -1 })).toThrow(hmatrix.OptionError);
     expect(() => hmatrix.denseSource(hmatrix.zeros(2, 3))).toThrow(hmatrix.ShapeError);

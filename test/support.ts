@@ -16,8 +16,13 @@ export function normalPoints(count: number, dimension: number, seed: number): Po
 }
 
 /** Gaussian kernel matrix of standard normal points. */
-export const gaussianSource = (count: number, dimension: number, bandwidth: number, blas: Blas, seed = 7): EntrySource =>
-  kernelSource(normalPoints(count, dimension, seed), gaussian(bandwidth), { blas });
+export const gaussianSource = (
+  count: number,
+  dimension: number,
+  bandwidth: number,
+  blas: Blas,
+  seed = 7,
+): EntrySource => kernelSource(normalPoints(count, dimension, seed), gaussian(bandwidth), { blas });
 
 /** The same matrix without its points: only entries, as a source whose geometry is hidden, its rows shuffled. */
 export function hidden(points: Points, blas: Blas, bandwidth: number, seed: number): EntrySource {
@@ -25,10 +30,17 @@ export function hidden(points: Points, blas: Blas, bandwidth: number, seed: numb
   new RandomStream(seed).shuffle(order);
   const { dimension } = points;
   const coordinates = sharedFloat64(points.count * dimension);
-  order.forEach((from, to) => { for (let k = 0; k < dimension; k++) coordinates[to * dimension + k] = points.coordinates[from * dimension + k]; });
+  order.forEach((from, to) => {
+    for (let k = 0; k < dimension; k++) coordinates[to * dimension + k] = points.coordinates[from * dimension + k];
+  });
   const source = kernelSource({ ...points, coordinates }, gaussian(bandwidth), { blas });
   const { size, descriptor } = source;
-  return { size, entries: (rows, cols, out) => source.entries(rows, cols, out), diagonal: (out) => source.diagonal(out), descriptor: descriptor! };
+  return {
+    size,
+    entries: (rows, cols, out) => source.entries(rows, cols, out),
+    diagonal: (out) => source.diagonal(out),
+    descriptor: descriptor!,
+  };
 }
 
 export const allIndices = (n: number): Int32Array => Int32Array.from({ length: n }, (_, i) => i);

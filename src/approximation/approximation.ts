@@ -1,5 +1,6 @@
 /**
- * What every approximation of a symmetric matrix is asked for, and what it answers: one interface for all methods, so that they can be compared.
+ * What every approximation of a symmetric matrix is asked for, and what it answers: one interface for all methods, so
+ * that they can be compared.
  */
 import type { KeysOf } from '../core/known-options.js';
 import type { Model } from '../network/model.js';
@@ -10,21 +11,37 @@ import type { ClusterTree } from '../tree/cluster-tree.js';
 import type { OperatorErrorOptions } from './operator-error.js';
 
 /**
- * - `hm`: the hierarchical matrix that suits the operator: of curvature in the Kronecker eigenbasis where there is a model, else `hss`;
+ * - `hm`: the hierarchical matrix that suits the operator: of curvature in the Kronecker eigenbasis where there is a
+ *   model, else `hss`;
  * - `rsvd`, `nystrom`: low rank by random sketches;
  * - `kfac`, `kfac-mc`, `ekfac`: Kronecker factors of the layers' blocks, exact or from one draw of labels a sample;
  * - `diagonal`, `block-diagonal`: entries as they are;
  * - `hss`, `hodlr`, `fmm`: hierarchical matrices in the coordinates of the matrix.
  */
-export type ApproximationMethod = 'hm' | 'rsvd' | 'nystrom' | 'kfac' | 'kfac-mc' | 'ekfac' | 'diagonal' | 'block-diagonal' | 'hss' | 'hodlr' | 'fmm';
+export type ApproximationMethod =
+  'hm' | 'rsvd' | 'nystrom' | 'kfac' | 'kfac-mc' | 'ekfac' | 'diagonal' | 'block-diagonal' | 'hss' | 'hodlr' | 'fmm';
 
-export const APPROXIMATION_METHODS: readonly ApproximationMethod[] = ['hm', 'rsvd', 'nystrom', 'kfac', 'kfac-mc', 'ekfac', 'diagonal', 'block-diagonal', 'hss', 'hodlr', 'fmm'];
+export const APPROXIMATION_METHODS: readonly ApproximationMethod[] = [
+  'hm',
+  'rsvd',
+  'nystrom',
+  'kfac',
+  'kfac-mc',
+  'ekfac',
+  'diagonal',
+  'block-diagonal',
+  'hss',
+  'hodlr',
+  'fmm',
+];
 
 /** Methods whose memory the matrix decides, not the budget. */
 export const FIXED_METHODS: readonly ApproximationMethod[] = ['kfac', 'kfac-mc', 'ekfac', 'diagonal', 'block-diagonal'];
 
 /** What may be stored: a share of the 8N² bytes of the dense matrix in float64, 0 < share ≤ 1. */
-export interface Budget { readonly share: number }
+export interface Budget {
+  readonly share: number;
+}
 export const BUDGET_KEYS: KeysOf<Budget> = { share: true };
 
 export interface ApproximationOptions {
@@ -32,9 +49,15 @@ export interface ApproximationOptions {
   readonly model?: Model;
   /** Entries of the same matrix; default: of the model, else none. */
   readonly source?: EntrySource;
-  /** Cluster tree of the hierarchical formats; default: of a network the best of those by structure and by distance (curvature/trees/hessian-tree.ts), of other entries one by distance, else the order of the indices. */
+  /**
+   * Cluster tree of the hierarchical formats; default: of a network the best of those by structure and by distance
+   * (curvature/trees/hessian-tree.ts), of other entries one by distance, else the order of the indices.
+   */
   readonly tree?: ClusterTree;
-  /** What hierarchical formats are made from; 'auto' (default): products where predicted flops allow it, they give the more accurate bases (entries-or-products.ts). */
+  /**
+   * What hierarchical formats are made from; 'auto' (default): products where predicted flops allow it, they give the
+   * more accurate bases (entries-or-products.ts).
+   */
   readonly from?: 'auto' | 'entries' | 'products';
   /** Of everything random. Default 0. */
   readonly seed?: number;
@@ -46,12 +69,21 @@ export interface ApproximationOptions {
   readonly memoryLimit?: number;
 }
 export const APPROXIMATION_KEYS: KeysOf<ApproximationOptions> = {
-  model: true, source: true, tree: true, from: true, seed: true, powerPasses: true, leafSize: true,
+  model: true,
+  source: true,
+  tree: true,
+  from: true,
+  seed: true,
+  powerPasses: true,
+  leafSize: true,
   memoryLimit: true,
 };
 
 /** An eigenvalue lies within the bound of the value. */
-export interface EigenvalueEstimate { readonly value: number; readonly bound: number }
+export interface EigenvalueEstimate {
+  readonly value: number;
+  readonly bound: number;
+}
 
 export interface Approximation {
   readonly method: ApproximationMethod;
@@ -71,7 +103,9 @@ export interface Approximation {
   readonly smallestEigenvalue?: EigenvalueEstimate;
   /** ‖A − Ã‖_F/‖A‖_F where the construction knows it, exactly but for rounding. */
   readonly knownError?: number;
-  /** Measures ‖A − Ã‖_F/‖A‖_F against the operator, or against its entries where they are cheaper (operator-error.ts). */
+  /**
+   * Measures ‖A − Ã‖_F/‖A‖_F against the operator, or against its entries where they are cheaper (operator-error.ts).
+   */
   error(options?: OperatorErrorOptions): Promise<ErrorEstimate>;
   /** Frees what workers hold of it; it cannot multiply any more. */
   release(): void;

@@ -1,6 +1,7 @@
 /**
  * Hierarchical matrices within a budget of memory: the tolerance that fills it is searched.
- * Memory grows like a small power of 1/tolerance, so a few compressions with secant steps in logarithms suffice; the most accurate one that fits is kept.
+ * Memory grows like a small power of 1/tolerance, so a few compressions with secant steps in logarithms suffice; the
+ * most accurate one that fits is kept.
  */
 import { OptionError } from '../core/errors.js';
 import { compress } from '../hierarchical/from-entries/compress.js';
@@ -57,33 +58,75 @@ function maxRankFor({ share }: Budget, size: number, leafSize: number, memory: n
   return Math.max(16, Math.min(wanted, affordable, 2048, size));
 }
 
-/** Products are paid for by the largest rank: what a row of the budget can hold, HODLR's twice over, because its levels differ. */
+/**
+ * Products are paid for by the largest rank: what a row of the budget can hold, HODLR's twice over, because its levels
+ * differ.
+ */
 function sampledRankFor({ share }: Budget, size: number, method: HierarchicalMethod, depth: number): number {
   const numbers = share * size;
   return Math.max(16, Math.min(1024, Math.ceil(method === 'hodlr' ? (2 * numbers) / Math.max(1, depth) : numbers)));
 }
 
-interface Attempt { readonly tolerance: number; readonly bytes: number }
+interface Attempt {
+  readonly tolerance: number;
+  readonly bytes: number;
+}
 
-/** The format's most accurate matrix that fits. Throws OptionError naming the least share, and what the compressions throw. */
-export async function approximateHierarchical(input: HierarchicalInput, method: HierarchicalMethod, budget: Budget, control: TeamControl): Promise<Approximated> {
+/**
+ * The format's most accurate matrix that fits. Throws OptionError naming the least share, and what the compressions
+ * throw.
+ */
+export async function approximateHierarchical(
+  input: HierarchicalInput,
+  method: HierarchicalMethod,
+  budget: Budget,
+  control: TeamControl,
+): Promise<Approximated> {
   const { operator, source, seed, memoryLimit } = input;
   const size = operator.rows;
   const most = bytesOfBudget(budget, size);
-  if (method === 'fmm' && source === undefined) throw new OptionError("Format 'fmm' needs entries for its near blocks: pass a source, or choose hss or hodlr.", { option: 'method', method });
-  if (input.from === 'entries' && source === undefined) throw new OptionError("A hierarchical matrix from entries needs entries: pass a source, or from: 'products'.", { option: 'from' });
-  const tree = input.tree ?? (source === undefined || input.from === 'products' ? await lexicographicTree(size, input.leafSize, control) : undefined);
+  if (method === 'fmm' && source === undefined)
+    throw new OptionError("Format 'fmm' needs entries for its near blocks: pass a source, or choose hss or hodlr.", {
+      option: 'method',
+      method,
+    });
+  if (input.from === 'entries' && source === undefined)
+    throw new OptionError("A hierarchical matrix from entries needs entries: pass a source, or from: 'products'.", {
+      option: 'from',
+    });
+  const tree =
+    input.tree ??
+    (source === undefined || input.from === 'products'
+      ? await lexicographicTree(size, input.leafSize, control)
+      : undefined);
   const leafSize = tree === undefined ? input.leafSize : mostInLeaf(tree);
   const maxRank = maxRankFor(budget, size, leafSize, memoryLimit ?? availableMemory());
   // A row of the budget holds about twice the rank.
   const rank = Math.min(maxRank, Math.ceil((budget.share * size) / 2));
   const sampledRank = Math.min(maxRank, sampledRankFor(budget, size, method, tree?.depth ?? 1));
-  const byProducts = method !== 'fmm' && tree !== undefined
-    && (source === undefined || input.from === 'products' || (input.from === 'auto' && preferProducts(tree, method, { entries: rank, products: sampledRank }, input.costs)));
+  const byProducts =
+    method !== 'fmm' &&
+    tree !== undefined &&
+    (source === undefined ||
+      input.from === 'products' ||
+      (input.from === 'auto' && preferProducts(tree, method, { entries: rank, products: sampledRank }, input.costs)));
   const limit = memoryLimit === undefined ? {} : { memoryLimit };
-  const make = (tolerance: number): Promise<HierarchicalMatrix> => byProducts
-    ? compressOperator(operator, tree, { format: method, maxRank: sampledRank, tolerance, seed, ...limit }, control)
-    : compress(source!, { format: method, maxRank, tolerance, seed, ...limit, ...(tree === undefined ? { leafSize } : { tree }), ...(method === 'fmm' ? { budget: budget.share / 3 } : {}) }, control);
+  const make = (tolerance: number): Promise<HierarchicalMatrix> =>
+    byProducts
+      ? compressOperator(operator, tree, { format: method, maxRank: sampledRank, tolerance, seed, ...limit }, control)
+      : compress(
+          source!,
+          {
+            format: method,
+            maxRank,
+            tolerance,
+            seed,
+            ...limit,
+            ...(tree === undefined ? { leafSize } : { tree }),
+            ...(method === 'fmm' ? { budget: budget.share / 3 } : {}),
+          },
+          control,
+        );
 
   let best: HierarchicalMatrix | undefined;
   const attempts: Attempt[] = [];
@@ -105,20 +148,39 @@ export async function approximateHierarchical(input: HierarchicalInput, method: 
   }
   if (best === undefined) {
     const least = Math.min(...attempts.map(({ bytes }) => bytes)) / denseBytes(size);
-    throw new OptionError(`No ${method} matrix with leaves of ${leafSize} fits a share of ${percent(budget.share)}: the smallest found takes ${percent(least)}. Raise the share, or choose smaller leaves.`, { option: 'share', share: budget.share, least });
+    throw new OptionError(
+      `No ${method} matrix with leaves of ${leafSize} fits a share of ${percent(budget.share)}: the smallest ` +
+        `found takes ${percent(least)}. Raise the share, or choose smaller leaves.`,
+      { option: 'share', share: budget.share, least },
+    );
   }
   const { report } = best;
   const kept = best;
   return {
-    operator: kept, bytes: kept.memory().bytes, release: () => { kept.release(); },
-    details: { leafSize, tolerance: report.tolerance, rank: Math.max(0, ...kept.ranks().map(({ max }) => max)), from: report.products === undefined ? 'entries' : 'products', compressions: attempts.length },
+    operator: kept,
+    bytes: kept.memory().bytes,
+    release: () => {
+      kept.release();
+    },
+    details: {
+      leafSize,
+      tolerance: report.tolerance,
+      rank: Math.max(0, ...kept.ranks().map(({ max }) => max)),
+      from: report.products === undefined ? 'entries' : 'products',
+      compressions: attempts.length,
+    },
   };
 }
 
-/** A secant step for log bytes over log tolerance towards a budget nearly full; undefined where the tolerance makes no difference any more. */
+/**
+ * A secant step for log bytes over log tolerance towards a budget nearly full; undefined where the tolerance makes no
+ * difference any more.
+ */
 export function nextTolerance(attempts: readonly Attempt[], most: number): number | undefined {
   const aim = Math.log(0.95 * most);
-  const points = attempts.map(({ tolerance, bytes }) => ({ x: Math.log(tolerance), y: Math.log(bytes) })).sort((a, b) => a.x - b.x);
+  const points = attempts
+    .map(({ tolerance, bytes }) => ({ x: Math.log(tolerance), y: Math.log(bytes) }))
+    .sort((a, b) => a.x - b.x);
   const below = points.filter(({ y }) => y <= aim)[0];
   const above = points.filter(({ y }) => y > aim).at(-1);
   let x: number;
@@ -129,7 +191,8 @@ export function nextTolerance(attempts: readonly Attempt[], most: number): numbe
   } else {
     const known = (below ?? above)!;
     const other = points.length > 1 ? points[below === undefined ? points.length - 2 : 1] : undefined;
-    const slope = other === undefined ? -POWER : Math.min(-0.1, Math.max(-1.5, (other.y - known.y) / (other.x - known.x)));
+    const slope =
+      other === undefined ? -POWER : Math.min(-0.1, Math.max(-1.5, (other.y - known.y) / (other.x - known.x)));
     x = known.x + (aim - known.y) / slope;
   }
   const next = Math.min(MOST_TOLERANCE, Math.max(LEAST_TOLERANCE, Math.exp(x)));
@@ -138,6 +201,12 @@ export function nextTolerance(attempts: readonly Attempt[], most: number): numbe
 
 /** Indices in the order of the matrix, halved. */
 export function lexicographicTree(size: number, leafSize: number, control: TeamControl): Promise<ClusterTree> {
-  const indices: EntrySource = { size, entries: () => undefined, diagonal: (out) => { out.fill(1); } };
+  const indices: EntrySource = {
+    size,
+    entries: () => undefined,
+    diagonal: (out) => {
+      out.fill(1);
+    },
+  };
   return buildClusterTree(indices, 'lexicographic', { leafSize }, control);
 }

@@ -19,34 +19,66 @@ import { unitRanges, layerRanges } from '../network/ranges.js';
 const DRAWS = 1;
 
 /** K-FAC by exact errors of all outputs, or by those of one label a sample drawn from the model. */
-export function approximateKfac(model: Model, variant: 'exact' | 'monte-carlo', seed: number, blas: Blas): Approximated {
+export function approximateKfac(
+  model: Model,
+  variant: 'exact' | 'monte-carlo',
+  seed: number,
+  blas: Blas,
+): Approximated {
   const operator = kfac(model, { variant, samples: DRAWS, seed, blas });
   return {
-    operator, bytes: operator.bytes, details: variant === 'exact' ? { variant } : { variant, draws: DRAWS },
-    smallestEigenvalue: leastOf(operator.layers.map((layer) => {
-      const { input, output } = kroneckerBasis(layer, blas);
-      return leastNumber(input.values) * leastNumber(output.values);
-    })),
+    operator,
+    bytes: operator.bytes,
+    details: variant === 'exact' ? { variant } : { variant, draws: DRAWS },
+    smallestEigenvalue: leastOf(
+      operator.layers.map((layer) => {
+        const { input, output } = kroneckerBasis(layer, blas);
+        return leastNumber(input.values) * leastNumber(output.values);
+      }),
+    ),
   };
 }
 
 export function approximateEkfac(model: Model, blas: Blas): Approximated {
   const operator = ekfac(model, { blas });
-  return { operator, bytes: operator.bytes, smallestEigenvalue: leastOf(operator.layers.map(({ eigenvalues }) => leastNumber(eigenvalues.data))) };
+  return {
+    operator,
+    bytes: operator.bytes,
+    smallestEigenvalue: leastOf(operator.layers.map(({ eigenvalues }) => leastNumber(eigenvalues.data))),
+  };
 }
 
 export function approximateDiagonal(source: Pick<EntrySource, 'size' | 'diagonal'>): Approximated {
   const values = new Float64Array(source.size);
   source.diagonal(values);
-  return { operator: diagonalOperator(values), bytes: values.byteLength, smallestEigenvalue: leastOf([leastNumber(values)]) };
+  return {
+    operator: diagonalOperator(values),
+    bytes: values.byteLength,
+    smallestEigenvalue: leastOf([leastNumber(values)]),
+  };
 }
 
-/** The blocks of layers where they fit the budget, else those of the single units: all weights of a unit against each other. */
-export async function approximateBlockDiagonal(model: Model, source: EntrySource, budget: Budget, control: TeamControl): Promise<Approximated> {
+/**
+ * The blocks of layers where they fit the budget, else those of the single units: all weights of a unit against each
+ * other.
+ */
+export async function approximateBlockDiagonal(
+  model: Model,
+  source: EntrySource,
+  budget: Budget,
+  control: TeamControl,
+): Promise<Approximated> {
   const layers = layerRanges(model.network);
   const whole = blockDiagonalBytes(layers) <= bytesOfBudget(budget, source.size);
   const operator = await blockDiagonal(source, whole ? layers : unitRanges(model.network), control);
-  return { operator, bytes: operator.bytes, details: { blocks: whole ? 'layers' : 'units' }, release: () => { operator.release(); } };
+  return {
+    operator,
+    bytes: operator.bytes,
+    details: { blocks: whole ? 'layers' : 'units' },
+    release: () => {
+      operator.release();
+    },
+  };
 }
 
 function leastNumber(values: ArrayLike<number>): number {

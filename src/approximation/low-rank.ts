@@ -11,7 +11,11 @@ import { rankWithin } from './budget.js';
 
 /** U diag(s) Uᵀ of the largest rank that fits. Throws OptionError, and what `randomizedSvd` and `nystrom` throw. */
 export async function approximateLowRank(
-  operator: LinearOperator, method: 'rsvd' | 'nystrom', budget: Budget, { seed = 0, powerPasses = 1, memoryLimit }: ApproximationOptions, control: TeamControl,
+  operator: LinearOperator,
+  method: 'rsvd' | 'nystrom',
+  budget: Budget,
+  { seed = 0, powerPasses = 1, memoryLimit }: ApproximationOptions,
+  control: TeamControl,
 ): Promise<Approximated> {
   const rank = rankWithin(budget, operator.rows);
   const sketch = { blas: control.team.blas, rank, seed, ...(memoryLimit === undefined ? {} : { memoryLimit }) };
@@ -25,6 +29,9 @@ export async function approximateLowRank(
 
 /** With orthonormal U of fewer than N columns, the eigenvalues are s and zero. */
 function describe(operator: LowRankOperator, details: Readonly<Record<string, number>>): Approximated {
-  const smallest = operator.values.reduce((least, value) => Math.min(least, value), operator.rank < operator.rows ? 0 : Number.POSITIVE_INFINITY);
+  const smallest = operator.values.reduce(
+    (least, value) => Math.min(least, value),
+    operator.rank < operator.rows ? 0 : Number.POSITIVE_INFINITY,
+  );
   return { operator, bytes: operator.bytes, details, smallestEigenvalue: { value: smallest, bound: 0 } };
 }

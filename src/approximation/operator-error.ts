@@ -1,11 +1,13 @@
 /**
- * The relative error ε_F = ‖A − Ã‖_F/‖A‖_F of any operator that stands for another, or for a matrix seen through its entries.
- * All columns up to N = 20,000: exact but for rounding. Beyond, a seeded sample and a 95 % interval: of columns where
- * A is seen through its entries (hierarchical/measure/error-estimate.ts), else of random vectors of signs, E‖(A − Ã)v‖² = ‖A
- * − Ã‖_F² (M. Hutchinson, Commun. Stat. Simul. Comput. 19, 1990), which no heavy column escapes.
- * Of an approximation U diag(λ) Uᵀ of high rank, all columns cost N·4Nr flops; the same number is, from r products with A,
+ * The relative error ε_F = ‖A − Ã‖_F/‖A‖_F of any operator that stands for another, or for a matrix seen through its
+ * entries. All columns up to N = 20,000: exact but for rounding. Beyond, a seeded sample and a 95 % interval: of
+ * columns where A is seen through its entries (hierarchical/measure/error-estimate.ts), else of random vectors of
+ * signs, E‖(A − Ã)v‖² = ‖A − Ã‖_F² (M. Hutchinson, Commun. Stat. Simul. Comput. 19, 1990), which no heavy column
+ * escapes. Of an approximation U diag(λ) Uᵀ of high rank, all columns cost N·4Nr flops; the same number is, from r
+ * products with A,
  *   ‖A − UΛUᵀ‖_F² = ‖A‖_F² − 2 Σ_i λ_i u_iᵀAu_i + ‖UΛUᵀ‖_F²,
- * as long as the differences do not cancel: below 3e-6 columns are compared after all, 500 of them where there are more.
+ * as long as the differences do not cancel: below 3e-6 columns are compared after all, 500 of them where there are
+ * more.
  */
 import { throwIfAborted } from '../core/context.js';
 import { ShapeError } from '../core/errors.js';
@@ -59,7 +61,10 @@ export async function operatorError(
   return (await operatorErrors(exact, [approximation], options, control))[0];
 }
 
-/** ε_F of several approximations; each exact column is computed once. Cost: |columns| exact columns, and as many products with every approximation. */
+/**
+ * ε_F of several approximations; each exact column is computed once. Cost: |columns| exact columns, and as many
+ * products with every approximation.
+ */
 export async function operatorErrors(
   exact: ExactMatrix,
   approximations: readonly LinearOperator[],

@@ -15,9 +15,24 @@ import { asFlag, UsageError } from './usage.js';
 
 /** The library's options among the command's. */
 export function compressOptions(options: RunOptions): CompressOptions {
-  const { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype, preserve, seed, memoryLimit } = options;
-  const given = { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype, preserve, seed, memoryLimit };
-  const compress = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as CompressOptions;
+  const { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype, preserve, seed, memoryLimit } =
+    options;
+  const given = {
+    format,
+    leafSize,
+    maxRank,
+    tolerance,
+    neighbors,
+    budget,
+    distance,
+    dtype,
+    preserve,
+    seed,
+    memoryLimit,
+  };
+  const compress = Object.fromEntries(
+    Object.entries(given).filter(([, value]) => value !== undefined),
+  ) as CompressOptions;
   resolveOptions(compress);
   return compress;
 }
@@ -30,9 +45,16 @@ export async function prepareRun(options: RunOptions): Promise<void> {
 }
 
 /** Compresses, multiplies, measures; saves and records where asked. */
-export async function runAndSave({ source, input }: OpenInput, options: RunOptions, control: TeamControl): Promise<CompressionRecord> {
+export async function runAndSave(
+  { source, input }: OpenInput,
+  options: RunOptions,
+  control: TeamControl,
+): Promise<CompressionRecord> {
   const { runCompression } = await import('../experiment/compression-run.js');
-  const { matrix, record } = await runCompression({ source, input, options: compressOptions(options), vectors: options.vectors }, control);
+  const { matrix, record } = await runCompression(
+    { source, input, options: compressOptions(options), vectors: options.vectors },
+    control,
+  );
   try {
     if (options.out !== undefined) {
       const { saveMatrix } = await import('../hierarchical/matrix/file.js');
@@ -48,15 +70,30 @@ export async function runAndSave({ source, input }: OpenInput, options: RunOptio
   return record;
 }
 
-/** The exit status of a run that is done, and a word on standard error where the tolerance was missed, or where the sample leaves it undecided. */
-export function statusOf({ error, options, input, limits }: Pick<CompressionRecord, 'error' | 'options' | 'input' | 'limits'>): number {
+/**
+ * The exit status of a run that is done, and a word on standard error where the tolerance was missed, or where the
+ * sample leaves it undecided.
+ */
+export function statusOf({
+  error,
+  options,
+  input,
+  limits,
+}: Pick<CompressionRecord, 'error' | 'options' | 'input' | 'limits'>): number {
   if (error.decision === 'met') return exitStatus.done;
   if (error.decision === 'undecided') {
     const { relative, low, high, columns, tolerance } = error;
-    say(`undecided whether the asked tolerance was met: relative error ${relative.toPrecision(4)}, asked ${tolerance}, which lies in the 95 % interval ${low.toPrecision(4)} … ${high.toPrecision(4)} from ${columns} columns.`);
+    say(
+      `undecided whether the asked tolerance was met: relative error ${relative.toPrecision(4)}, asked ` +
+        `${tolerance}, which lies in the 95 % interval ${low.toPrecision(4)} … ${high.toPrecision(4)} from ` +
+        `${columns} columns.`,
+    );
     return exitStatus.toleranceMissed;
   }
-  say(`the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, asked ${error.tolerance}. ${toleranceAdvice({ ...options, size: input.size, limits }, asFlag)}`);
+  say(
+    `the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, asked ${error.tolerance}. ` +
+      `${toleranceAdvice({ ...options, size: input.size, limits }, asFlag)}`,
+  );
   return exitStatus.toleranceMissed;
 }
 
@@ -66,7 +103,9 @@ export async function compress(options: CompressCommandOptions): Promise<number>
   return withTeam(options, async (control) => {
     const opened = await openInput(options, options.seed, control.team.blas, control);
     if (options.distance === 'geometric' && opened.source.points === undefined) {
-      throw new UsageError("--distance geometric needs points, and the input has none: choose gram or angle, which use entries alone.");
+      throw new UsageError(
+        '--distance geometric needs points, and the input has none: choose gram or angle, which use entries alone.',
+      );
     }
     const record = await runAndSave(opened, options, control);
     return { record, portable: control.team.blas.kind === 'portable' };

@@ -11,18 +11,34 @@ import { print } from './terminal.js';
 /** What was found, in one sentence of measured numbers. */
 export function verdict({ rows, size }: Pick<TableRecord, 'rows' | 'size'>): string {
   const dense = 8 * size ** 2;
-  const figures = rows.filter(({ method }) => /-high$|^EKFAC$/.test(method)).map(({ method, share, error }) => `${method} ${inPowers(error.relative)} at ${inPercent(share)}`);
-  const best = rows.reduce<TableRecord['rows'][number] | undefined>((least, row) => (least === undefined || row.error.relative < least.error.relative ? row : least), undefined);
+  const figures = rows
+    .filter(({ method }) => /-high$|^EKFAC$/.test(method))
+    .map(({ method, share, error }) => `${method} ${inPowers(error.relative)} at ${inPercent(share)}`);
+  const best = rows.reduce<TableRecord['rows'][number] | undefined>(
+    (least, row) => (least === undefined || row.error.relative < least.error.relative ? row : least),
+    undefined,
+  );
   if (best === undefined) return 'No method fitted its budget: raise --low and --high.';
-  return `Of the ${grouped(size)} × ${grouped(size)} Gauss–Newton Hessian, which stored densely takes ${inBytes(dense)}, ${best.method} keeps the most: ${inBytes(best.bytes)} with a relative error of ${inPowers(best.error.relative)} (${figures.join('; ')}).`;
+  return (
+    `Of the ${grouped(size)} × ${grouped(size)} Gauss–Newton Hessian, which stored densely takes ` +
+    `${inBytes(dense)}, ${best.method} keeps the most: ${inBytes(best.bytes)} with a relative error of ` +
+    `${inPowers(best.error.relative)} (${figures.join('; ')}).`
+  );
 }
 
 export async function demo(options: TableOptions): Promise<number> {
   const talk = options.json !== true && options.quiet !== true;
   const record = await tableOf(options, ({ widths, samples, epochs }) => {
     if (!talk) return;
-    print(`A network of ${widths.join('-')} units sees ${grouped(samples)} images of digits (${options.images === undefined ? 'generated; --images FILE takes real ones' : options.images}), ${epochs} epochs of training.`);
-    print('G = (1/n) Σ_i J_iᵀ Q_i J_i, its Gauss–Newton Hessian, is then approximated at equal memory, and every approximation compared with G itself.');
+    print(
+      `A network of ${widths.join('-')} units sees ${grouped(samples)} images of digits ` +
+        `(${options.images === undefined ? 'generated; --images FILE takes real ones' : options.images}), ` +
+        `${epochs} epochs of training.`,
+    );
+    print(
+      'G = (1/n) Σ_i J_iᵀ Q_i J_i, its Gauss–Newton Hessian, is then approximated at equal memory, and every ' +
+        'approximation compared with G itself.',
+    );
   });
   if (talk) print(verdict(record));
   return exitStatus.done;

@@ -13,19 +13,57 @@ import { table } from './tables.js';
 import { print, printJson } from './terminal.js';
 
 /** A module whose one function returns i8x16.splat(0): valid only where 128-bit SIMD is. */
-const simdModule = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11);
+const simdModule = Uint8Array.of(
+  0,
+  97,
+  115,
+  109,
+  1,
+  0,
+  0,
+  0,
+  1,
+  5,
+  1,
+  96,
+  0,
+  1,
+  123,
+  3,
+  2,
+  1,
+  0,
+  10,
+  8,
+  1,
+  6,
+  0,
+  65,
+  0,
+  253,
+  15,
+  11,
+);
 
 /** Node has it; the types of the browser's library, which declare it, are not ours. */
-const webAssembly = (globalThis as unknown as { readonly WebAssembly: { validate(bytes: Uint8Array): boolean } }).WebAssembly;
+const webAssembly = (globalThis as unknown as { readonly WebAssembly: { validate(bytes: Uint8Array): boolean } })
+  .WebAssembly;
 
 export async function doctor(options: CommonOptions): Promise<number> {
   const found = await withTeam({ ...options, quiet: true }, async (control) => {
     const { team } = control;
     return {
-      hmatrix: version, node: process.versions.node, machine: describeMachine(),
+      hmatrix: version,
+      node: process.versions.node,
+      machine: describeMachine(),
       memory: { totalBytes: describeMachine().memoryBytes, availableBytes: availableMemory() },
       workers: team.workers,
-      blas: { kind: team.blas.kind, description: team.blas.description, dgemmGflops: await measureDgemm(team, control), choice: options.blas ?? process.env['HMATRIX_BLAS'] ?? null },
+      blas: {
+        kind: team.blas.kind,
+        description: team.blas.description,
+        dgemmGflops: await measureDgemm(team, control),
+        choice: options.blas ?? process.env['HMATRIX_BLAS'] ?? null,
+      },
       search: describeSearch(),
       wasm: { simd: webAssembly.validate(simdModule) },
       gpu: { drivers: gpuDrivers(), used: false },
@@ -37,14 +75,36 @@ export async function doctor(options: CommonOptions): Promise<number> {
   }
   const { machine, memory, workers, blas, search, wasm, gpu } = found;
   print(`hmatrix ${found.hmatrix}, Node ${found.node}, ${machine.platform} ${machine.architecture}`);
-  print(`processor: ${machine.processor} (${machine.vectors}), ${machine.cores} core${machine.cores === 1 ? '' : 's'} to use, ${workers} worker${workers === 1 ? '' : 's'}`);
+  print(
+    `processor: ${machine.processor} (${machine.vectors}), ${machine.cores} ` +
+      `core${machine.cores === 1 ? '' : 's'} to use, ${workers} worker${workers === 1 ? '' : 's'}`,
+  );
   print(`memory: ${inBytes(memory.availableBytes)} available of ${inBytes(memory.totalBytes)}`);
-  print(`BLAS: ${blas.description}, ${blas.dgemmGflops.toPrecision(3)} GFLOP/s with ${workers} worker${workers === 1 ? '' : 's'}${blas.choice === null ? '' : ` (chosen: ${blas.choice})`}`);
-  if (blas.kind === 'portable') print('  the built-in backend is in use; a system BLAS is several times faster: apt-get install libopenblas0-pthread, dnf install openblas-threads, brew install openblas');
+  print(
+    `BLAS: ${blas.description}, ${blas.dgemmGflops.toPrecision(3)} GFLOP/s with ${workers} ` +
+      `worker${workers === 1 ? '' : 's'}${blas.choice === null ? '' : ` (chosen: ${blas.choice})`}`,
+  );
+  if (blas.kind === 'portable')
+    print(
+      '  the built-in backend is in use; a system BLAS is several times faster: apt-get install ' +
+        'libopenblas0-pthread, dnf install openblas-threads, brew install openblas',
+    );
   print('searched, in this order (HMATRIX_BLAS or --blas overrides it):');
-  print(table(['family', 'libraries', 'outcome'], search.map(({ candidate, libraries, usable, description, reason }) => [candidate, libraries.join(' + '), usable ? (description ?? 'usable') : brief(reason)])));
+  print(
+    table(
+      ['family', 'libraries', 'outcome'],
+      search.map(({ candidate, libraries, usable, description, reason }) => [
+        candidate,
+        libraries.join(' + '),
+        usable ? (description ?? 'usable') : brief(reason),
+      ]),
+    ),
+  );
   print(`WebAssembly SIMD (for the portable backend): ${wasm.simd ? 'yes' : 'NO: the portable backend cannot run'}`);
-  print(`GPU: ${gpu.drivers.length === 0 ? 'no driver found' : `driver found (${gpu.drivers.join(', ')})`}; not used by this version`);
+  print(
+    `GPU: ${gpu.drivers.length === 0 ? 'no driver found' : `driver found (${gpu.drivers.join(', ')})`}; not used ` +
+      'by this version',
+  );
   return exitStatus.done;
 }
 

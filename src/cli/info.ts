@@ -18,9 +18,26 @@ export async function info(file: string, options: CommonOptions): Promise<number
     }
     const { report, ranks, memory, size, depth, fileBytes } = summary;
     const { seconds } = report;
-    print(`${grouped(size)} × ${grouped(size)}, ${2 ** depth} leaves, file of ${inBytes(fileBytes)}${summary.budgetUsed > 0 ? `, near blocks hold ${inPercent(summary.budgetUsed)} of the matrix` : ''}`);
-    print(optionsLine({ options: { ...report, format: summary.format, dtype: summary.dtype }, seed: report.seed, workers: report.workers }));
-    print(table(['compressed in', 'seconds'], (['neighbors', 'tree', 'skeletonization', 'fill', 'compress'] as const).map((phase) => [phase, inSeconds(seconds[phase])])));
+    print(
+      `${grouped(size)} × ${grouped(size)}, ${2 ** depth} leaves, file of ` +
+        `${inBytes(fileBytes)}${summary.budgetUsed > 0 ? `, near blocks hold ${inPercent(summary.budgetUsed)} of the matrix` : ''}`,
+    );
+    print(
+      optionsLine({
+        options: { ...report, format: summary.format, dtype: summary.dtype },
+        seed: report.seed,
+        workers: report.workers,
+      }),
+    );
+    print(
+      table(
+        ['compressed in', 'seconds'],
+        (['neighbors', 'tree', 'skeletonization', 'fill', 'compress'] as const).map((phase) => [
+          phase,
+          inSeconds(seconds[phase]),
+        ]),
+      ),
+    );
     if (ranks.length > 0) print(rankTable(ranks));
     print(memoryTable(memory));
     print(`BLAS: ${report.blas}`);

@@ -23,7 +23,10 @@ export interface InputOptions extends CsvFormat {
   readonly limit?: number;
 }
 
-export interface OpenInput { readonly source: EntrySource; readonly input: InputDescription }
+export interface OpenInput {
+  readonly source: EntrySource;
+  readonly input: InputDescription;
+}
 
 /** Which options belong to which kind of input. */
 const belonging: Readonly<Record<'matrix' | 'points' | 'named', readonly (keyof InputOptions)[]>> = {
@@ -35,7 +38,11 @@ const belonging: Readonly<Record<'matrix' | 'points' | 'named', readonly (keyof 
 /** Exactly one input, with no options of another kind; to be called before anything is opened. Throws UsageError. */
 export function checkInputOptions(options: InputOptions): 'matrix' | 'points' | 'named' {
   const kinds = (['matrix', 'points', 'named'] as const).filter((kind) => options[kind] !== undefined);
-  if (kinds.length !== 1) throw new UsageError(`Give one of --matrix FILE, --points FILE and --named NAME${kinds.length > 1 ? `, not ${kinds.map((kind) => `--${kind}`).join(' and ')}` : ''}.`);
+  if (kinds.length !== 1)
+    throw new UsageError(
+      'Give one of --matrix FILE, --points FILE and --named ' +
+        `NAME${kinds.length > 1 ? `, not ${kinds.map((kind) => `--${kind}`).join(' and ')}` : ''}.`,
+    );
   const [kind] = kinds;
   for (const [owner, names] of Object.entries(belonging)) {
     const misplaced = owner === kind ? undefined : names.find((name) => options[name] !== undefined);
@@ -53,7 +60,12 @@ export function checkInputOptions(options: InputOptions): 'matrix' | 'points' | 
 }
 
 /** Opens the input. Throws UsageError, OptionError (wrong usage), or the errors of files and sources. */
-export async function openInput(options: InputOptions, seed: number, blas: Blas, control: RunControl): Promise<OpenInput> {
+export async function openInput(
+  options: InputOptions,
+  seed: number,
+  blas: Blas,
+  control: RunControl,
+): Promise<OpenInput> {
   const kind = checkInputOptions(options);
   if (kind === 'named') {
     const { named } = await import('../../datasets/named.js');
@@ -78,7 +90,11 @@ async function openMatrix(path: string, control: RunControl): Promise<OpenInput>
   const { readNpyMatrix } = await import('../io/npy.js');
   const { denseSource } = await import('../source/dense-source.js');
   const matrix = await readNpyMatrix(path, control);
-  if (matrix.rows !== matrix.cols) throw new FileFormatError(`${path}: the matrix is ${matrix.rows} × ${matrix.cols}; a square symmetric one is needed.`, { path, rows: matrix.rows, cols: matrix.cols });
+  if (matrix.rows !== matrix.cols)
+    throw new FileFormatError(
+      `${path}: the matrix is ${matrix.rows} × ${matrix.cols}; a square symmetric one is needed.`,
+      { path, rows: matrix.rows, cols: matrix.cols },
+    );
   const source = denseSource(matrix);
   return { source, input: { kind: 'matrix', name: basename(path), size: source.size } };
 }
@@ -88,11 +104,18 @@ function generator(text: string): { name: 'normal' | 'uniform'; count: number; d
   const [, name, rest] = /^(normal|uniform):(.*)$/.exec(text) ?? [];
   if (name === undefined) return undefined;
   const [, count, dimension] = /^(\d{1,10}),(\d{1,7})$/.exec(rest) ?? [];
-  if (!(Number(count) >= 1 && Number(dimension) >= 1)) throw new UsageError(`--points ${text}: after "${name}:" must come the number of points and their dimension, such as ${name}:4096,6.`);
+  if (!(Number(count) >= 1 && Number(dimension) >= 1))
+    throw new UsageError(
+      `--points ${text}: after "${name}:" must come the number of points and their dimension, such as ${name}:4096,6.`,
+    );
   return { name: name as 'normal' | 'uniform', count: Number(count), dimension: Number(dimension) };
 }
 
-interface NamedPoints { readonly points: Points; readonly name: string; readonly table?: CsvReading | undefined }
+interface NamedPoints {
+  readonly points: Points;
+  readonly name: string;
+  readonly table?: CsvReading | undefined;
+}
 
 /** Points from a generator or a file, and what to call them. */
 async function openPoints(options: InputOptions, seed: number, control: RunControl): Promise<NamedPoints> {
@@ -101,11 +124,23 @@ async function openPoints(options: InputOptions, seed: number, control: RunContr
   if (random !== undefined) {
     const { normalPoints, uniformPoints } = await import('../../datasets/points.js');
     const count = Math.min(random.count, limit ?? random.count);
-    return { points: (random.name === 'normal' ? normalPoints : uniformPoints)(count, random.dimension, seed), name: `${random.name}, ${random.dimension} dimensions` };
+    return {
+      points: (random.name === 'normal' ? normalPoints : uniformPoints)(count, random.dimension, seed),
+      name: `${random.name}, ${random.dimension} dimensions`,
+    };
   }
   const { readPoints } = await import('../io/points.js');
   const { signal, onProgress } = control;
-  const points = await readPoints(text, { signal, onProgress, limit, columns, header, delimiter, decimal, incompleteRows });
+  const points = await readPoints(text, {
+    signal,
+    onProgress,
+    limit,
+    columns,
+    header,
+    delimiter,
+    decimal,
+    incompleteRows,
+  });
   return { points, table: points.table, name: basename(text) };
 }
 
@@ -115,8 +150,13 @@ async function openKernel(named: NamedPoints, options: InputOptions, seed: numbe
   const { kernelSource } = await import('../source/kernel-source.js');
   const { medianBandwidth } = await import('../source/points.js');
   const text = (options.kernel ?? 'gaussian').trim();
-  const needsBandwidth = text !== 'cosine' && (await isFamily(text) || /\bh\b/.test(text) || options.bandwidth !== undefined);
-  const h = !needsBandwidth ? undefined : typeof options.bandwidth === 'number' ? options.bandwidth : medianBandwidth(points, seed);
+  const needsBandwidth =
+    text !== 'cosine' && ((await isFamily(text)) || /\bh\b/.test(text) || options.bandwidth !== undefined);
+  const h = !needsBandwidth
+    ? undefined
+    : typeof options.bandwidth === 'number'
+      ? options.bandwidth
+      : medianBandwidth(points, seed);
   const kernel = await openNamedOrExpression(text, h, options.degree);
   const source = kernelSource(points, kernel, { blas, ridge: options.ridge ?? 0 });
   const { count: size, dimension } = points;
@@ -135,7 +175,11 @@ async function openNamedOrExpression(text: string, h: number | undefined, degree
   if (degree !== undefined && family !== 'polynomial') throw new UsageError('--degree goes with --kernel polynomial.');
   if (family !== undefined) return kernelOfFamily(family, h ?? 1, degree);
   // A lone word is a misspelt name rather than an expression.
-  if (text === '' || /^(?!r$)[A-Za-z]\w*$/.test(text)) throw new UsageError(`--kernel ${JSON.stringify(text)}: there are ${kernelFamilies.join(', ')}, or an expression in r such as "exp(-r^2/2)".`);
+  if (text === '' || /^(?!r$)[A-Za-z]\w*$/.test(text))
+    throw new UsageError(
+      `--kernel ${JSON.stringify(text)}: there are ${kernelFamilies.join(', ')}, or an expression in r such as ` +
+        '"exp(-r^2/2)".',
+    );
   const { expressionKernel } = await import('../source/expression-kernel.js');
   return expressionKernel(text, h);
 }

@@ -20,14 +20,19 @@ const handlers: Handlers = {
   demo: async (options) => (await import('./demo.js')).demo(options),
 };
 
-// Warnings of the library are sentences for the user; Node's own line has a process number and a hint about --trace-warnings.
+// Warnings of the library are sentences for the user; Node's own line has a process number and a hint about
+// --trace-warnings.
 process.removeAllListeners('warning');
-process.on('warning', (warning) => { say(`${warning.name === WARNING_TYPE ? 'warning' : warning.name}: ${warning.message}`); });
+process.on('warning', (warning) => {
+  say(`${warning.name === WARNING_TYPE ? 'warning' : warning.name}: ${warning.message}`);
+});
 
 watchOutput(exitStatus.failed);
 
 try {
-  await createProgram(handlers, (status) => { process.exitCode = status; }).parseAsync();
+  await createProgram(handlers, (status) => {
+    process.exitCode = status;
+  }).parseAsync();
 } catch (error) {
   process.exitCode = reportFailure(error);
 }

@@ -28,18 +28,28 @@ function inFlags(message: string, advice: readonly OptionAdvice[]): string {
 
 /** `text` with flags in place of the library's options `names`: maxRank → --max-rank, "dtype 'f32'" → "--dtype f32". */
 export function withFlags(text: string, names: readonly string[]): string {
-  return names.reduce((said, name) => said.replace(
-    new RegExp(`\\b${name}(?:(?:: | )'([^']*)')?(?!\\w)`, 'g'), (_all, value?: string) => asFlag(name, value),
-  ), text);
+  return names.reduce(
+    (said, name) =>
+      said.replace(new RegExp(`\\b${name}(?:(?:: | )'([^']*)')?(?!\\w)`, 'g'), (_all, value?: string) =>
+        asFlag(name, value),
+      ),
+    text,
+  );
 }
 
 /**
- * An error's message in the command's words: the library's options it names (`data.options`, `data.advice`) as flags, and
- * without what only a program can do (`data.libraryOnly`, a part of the message).
+ * An error's message in the command's words: the library's options it names (`data.options`, `data.advice`) as flags,
+ * and without what only a program can do (`data.libraryOnly`, a part of the message).
  */
 function messageWithFlags({ message, data }: HmatrixError): string {
-  const { options = [], advice = [], libraryOnly = '' } = data as {
-    options?: readonly string[]; advice?: readonly OptionAdvice[]; libraryOnly?: string;
+  const {
+    options = [],
+    advice = [],
+    libraryOnly = '',
+  } = data as {
+    options?: readonly string[];
+    advice?: readonly OptionAdvice[];
+    libraryOnly?: string;
   };
   return inFlags(withFlags(message.replace(libraryOnly, ''), options), advice);
 }
@@ -53,7 +63,8 @@ export function reportFailure(thrown: unknown): number {
     say('interrupted; nothing was written.');
     return exitStatus.failed;
   }
-  const message = error instanceof HmatrixError ? messageWithFlags(error) : error instanceof Error ? error.message : String(error);
+  const message =
+    error instanceof HmatrixError ? messageWithFlags(error) : error instanceof Error ? error.message : String(error);
   if (error instanceof UsageError) {
     say(`${message} (see hmatrix help)`);
     return exitStatus.usage;
@@ -70,8 +81,8 @@ export function reportFailure(thrown: unknown): number {
 }
 
 /**
- * A signal that fires on the first Ctrl-C (or SIGTERM): the run then stops at its next step and leaves nothing half-written. The second one
- * ends the process at once. `dispose` takes the handlers away.
+ * A signal that fires on the first Ctrl-C (or SIGTERM): the run then stops at its next step and leaves nothing
+ * half-written. The second one ends the process at once. `dispose` takes the handlers away.
  */
 export function interruptSignal(): { readonly signal: AbortSignal; readonly dispose: () => void } {
   const controller = new AbortController();

@@ -1,5 +1,6 @@
 /**
- * hmatrix table --preconditioners: the published table of preconditioners, a sweep over shifts, and Gauss–Newton matrices.
+ * hmatrix table --preconditioners: the published table of preconditioners, a sweep over shifts, and Gauss–Newton
+ * matrices.
  */
 import type { PreconditionerRecord } from '../experiment/preconditioner-record.js';
 import type { MatrixCase, NetworkSetup, PreconditionerSetup } from '../experiment/preconditioner-run.js';
@@ -21,36 +22,70 @@ const FOREIGN = ['low', 'high', 'weights', 'vectors'] as const;
 
 /** What can be found wrong before anything is opened. Throws UsageError, OptionError. */
 async function check(options: PreconditionerTableOptions): Promise<readonly string[]> {
-  const { DEFAULT_PRECONDITIONERS, PRECONDITIONER_CHOICES, planPreconditioners } = await import('../experiment/preconditioner-plan.js');
+  const { DEFAULT_PRECONDITIONERS, PRECONDITIONER_CHOICES, planPreconditioners } =
+    await import('../experiment/preconditioner-plan.js');
   const misplaced = FOREIGN.find((name) => options[name] !== undefined);
   if (misplaced !== undefined) throw new UsageError(`--${misplaced} goes without --preconditioners.`);
-  if (options.labels !== undefined && options.images === undefined) throw new UsageError('--labels goes with --images: the generated digits have their own labels.');
+  if (options.labels !== undefined && options.images === undefined)
+    throw new UsageError('--labels goes with --images: the generated digits have their own labels.');
   if (options.network === undefined) {
     const named = (['activation', 'loss', 'bias'] as const).find((name) => options[name] !== undefined);
     if (named !== undefined) throw new UsageError(`--${named} goes with --network: the usual networks have their own.`);
   }
   const { methods = DEFAULT_PRECONDITIONERS } = options;
-  const wanted = methods.length === 1 && methods[0] === 'all' ? PRECONDITIONER_CHOICES.map((name) => name.replace('RANK', '256')) : methods;
+  const wanted =
+    methods.length === 1 && methods[0] === 'all'
+      ? PRECONDITIONER_CHOICES.map((name) => name.replace('RANK', '256'))
+      : methods;
   planPreconditioners(wanted);
   return wanted;
 }
 
-/** The network of the options, else the usual ones, each with its data; with images but no labels, those that need none. */
+/**
+ * The network of the options, else the usual ones, each with its data; with images but no labels, those that need none.
+ */
 async function openNetworks(options: PreconditionerTableOptions, control: TeamControl): Promise<NetworkSetup[]> {
   const { NETWORKS } = await import('../experiment/preconditioner-plan.js');
-  const { network, activation = ['tanh'], loss = 'mse', bias = false, samples, epochs = EPOCHS, batchSize = BATCH_SIZE, learningRate = LEARNING_RATE, images, labels, seed = 0 } = options;
-  const cases = network === undefined
-    ? NETWORKS.filter((one) => images === undefined || labels !== undefined || one.loss !== 'cross-entropy').map((one) => ({ ...one, samples: samples ?? one.samples }))
-    : [{ widths: network, activation: activation.length === 1 ? activation[0] : activation, loss, bias, samples: samples ?? NETWORKS[0].samples }];
+  const {
+    network,
+    activation = ['tanh'],
+    loss = 'mse',
+    bias = false,
+    samples,
+    epochs = EPOCHS,
+    batchSize = BATCH_SIZE,
+    learningRate = LEARNING_RATE,
+    images,
+    labels,
+    seed = 0,
+  } = options;
+  const cases =
+    network === undefined
+      ? NETWORKS.filter((one) => images === undefined || labels !== undefined || one.loss !== 'cross-entropy').map(
+          (one) => ({ ...one, samples: samples ?? one.samples }),
+        )
+      : [
+          {
+            widths: network,
+            activation: activation.length === 1 ? activation[0] : activation,
+            loss,
+            bias,
+            samples: samples ?? NETWORKS[0].samples,
+          },
+        ];
   const most = Math.max(...cases.map((one) => one.samples));
   const data = await openData({ images, labels, samples: most, seed }, control);
   return cases.map((one) => ({ ...one, data, epochs, batchSize, learningRate }));
 }
 
 /** Which matrices: those of the options at the asked size. */
-async function matricesOf({ matrices, size = SIZE }: PreconditionerTableOptions): Promise<Pick<PreconditionerSetup, 'printed' | 'swept'>> {
+async function matricesOf({
+  matrices,
+  size = SIZE,
+}: PreconditionerTableOptions): Promise<Pick<PreconditionerSetup, 'printed' | 'swept'>> {
   const { PRINTED_MATRICES, SWEPT_MATRICES } = await import('../experiment/preconditioner-plan.js');
-  const chosen = (names: readonly string[]): MatrixCase[] => names.filter((name) => matrices === undefined || matrices.includes(name)).map((name) => ({ name, size }));
+  const chosen = (names: readonly string[]): MatrixCase[] =>
+    names.filter((name) => matrices === undefined || matrices.includes(name)).map((name) => ({ name, size }));
   return { printed: chosen(PRINTED_MATRICES), swept: chosen(SWEPT_MATRICES) };
 }
 
@@ -64,7 +99,10 @@ export async function preconditioners(options: PreconditionerTableOptions): Prom
     const { runPreconditioners } = await import('../experiment/preconditioner-run.js');
     const { blas } = control.team;
     const networks = await openNetworks(options, control);
-    const done: PreconditionerRecord = await runPreconditioners({ open: ({ name, size }) => named(name, size, { blas }), ...matrices, networks, methods, seed, memoryLimit }, control);
+    const done: PreconditionerRecord = await runPreconditioners(
+      { open: ({ name, size }) => named(name, size, { blas }), ...matrices, networks, methods, seed, memoryLimit },
+      control,
+    );
     if (options.record !== undefined) {
       const { writeRecord } = await import('../experiment/record.js');
       await writeRecord(options.record, done, { signal: control.signal });

@@ -15,11 +15,19 @@ export interface ProgressDisplay {
 export async function openProgress(wanted: boolean): Promise<ProgressDisplay> {
   if (!wanted || !process.stderr.isTTY) return { onProgress: undefined, stop: () => undefined };
   const { default: cliProgress } = await import('cli-progress');
-  const bar: SingleBar = new cliProgress.SingleBar({
-    format: '{phase} {bar} {percentage} %', stream: process.stderr, hideCursor: true, clearOnComplete: true, barsize: 30,
-    // A library that computes for tens of milliseconds at a time draws when it reports, not by a timer.
-    noTTYOutput: false, fps: 20,
-  }, cliProgress.Presets.shades_classic);
+  const bar: SingleBar = new cliProgress.SingleBar(
+    {
+      format: '{phase} {bar} {percentage} %',
+      stream: process.stderr,
+      hideCursor: true,
+      clearOnComplete: true,
+      barsize: 30,
+      // A library that computes for tens of milliseconds at a time draws when it reports, not by a timer.
+      noTTYOutput: false,
+      fps: 20,
+    },
+    cliProgress.Presets.shades_classic,
+  );
   let running: string | undefined;
   return {
     onProgress: ({ phase, done, total, warning }) => {

@@ -11,7 +11,10 @@ import type { CommonOptions } from './commands.js';
 import { interruptSignal } from './outcome.js';
 import { openProgress } from './progress.js';
 
-/** Runs `work` with a team, a progress bar where one is wanted, and a signal that Ctrl-C fires; cleans up whatever happens. */
+/**
+ * Runs `work` with a team, a progress bar where one is wanted, and a signal that Ctrl-C fires; cleans up whatever
+ * happens.
+ */
 export async function withTeam<T>(options: CommonOptions, work: (control: TeamControl) => Promise<T>): Promise<T> {
   const { signal, dispose } = interruptSignal();
   const progress = await openProgress(options.json !== true && options.quiet !== true);
@@ -30,8 +33,17 @@ export async function withTeam<T>(options: CommonOptions, work: (control: TeamCo
 /** Throws FileAccessError where `path` cannot become a file: better known before a long run than after it. */
 export async function requireWritable(path: string | undefined): Promise<void> {
   if (path === undefined) return;
-  const refuse = (why: string): never => { throw new FileAccessError(`Cannot write ${path}: ${why}.`, { path }); };
+  const refuse = (why: string): never => {
+    throw new FileAccessError(`Cannot write ${path}: ${why}.`, { path });
+  };
   const found = await stat(path).catch(() => undefined);
-  if (found !== undefined && !found.isFile()) refuse(`it is ${found.isDirectory() ? 'a folder' : 'not a regular file'}; give the name of a file`);
-  await access(dirname(path), constants.W_OK).catch((error: NodeJS.ErrnoException) => refuse(error.code === 'ENOENT' ? 'its folder does not exist' : `its folder cannot be written to (${error.code ?? error.message})`));
+  if (found !== undefined && !found.isFile())
+    refuse(`it is ${found.isDirectory() ? 'a folder' : 'not a regular file'}; give the name of a file`);
+  await access(dirname(path), constants.W_OK).catch((error: NodeJS.ErrnoException) =>
+    refuse(
+      error.code === 'ENOENT'
+        ? 'its folder does not exist'
+        : `its folder cannot be written to (${error.code ?? error.message})`,
+    ),
+  );
 }

@@ -6,19 +6,45 @@ import { inBytes, inPowers, inSeconds } from './numbers.js';
 import { inputLine, table } from './tables.js';
 
 export function solveReport(record: SolveRecord, portable: boolean): string {
-  const { shift, norm, preconditioner, outcome, iterations, products, seconds, memory, vectors, seed, workers, matrix } = record;
-  const details = Object.entries(preconditioner.details).map(([name, value]) => `${name} ${value}`).join(', ');
-  const relative = norm === null ? '' : ` = ${(norm === 0 ? 0 : shift / norm).toPrecision(3)}·‖A‖, ‖A‖ = ${norm.toPrecision(4)}`;
+  const {
+    shift,
+    norm,
+    preconditioner,
+    outcome,
+    iterations,
+    products,
+    seconds,
+    memory,
+    vectors,
+    seed,
+    workers,
+    matrix,
+  } = record;
+  const details = Object.entries(preconditioner.details)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ');
+  const relative =
+    norm === null ? '' : ` = ${(norm === 0 ? 0 : shift / norm).toPrecision(3)}·‖A‖, ‖A‖ = ${norm.toPrecision(4)}`;
   const system = matrix === 'exact' ? '(A + λI) x = b' : `(Ã + λI) x = b, Ã the matrix compressed as ${matrix}`;
   return [
     inputLine(record.input),
-    `${system}: λ = ${shift.toPrecision(4)}${relative}; ${vectors} right-hand side${vectors === 1 ? '' : 's'}, seed ${seed}, ${workers} worker${workers === 1 ? '' : 's'}`,
+    `${system}: λ = ${shift.toPrecision(4)}${relative}; ${vectors} right-hand side${vectors === 1 ? '' : 's'}, ` +
+      `seed ${seed}, ${workers} worker${workers === 1 ? '' : 's'}`,
     `preconditioner ${preconditioner.name}${details === '' ? '' : ` (${details})`}. ${record.reason}`,
-    `${outcome} after ${iterations} iteration${iterations === 1 ? '' : 's'} (${products} products): ${residuals(record)}`,
-    table(['phase', 'seconds'], [
-      ['operator', inSeconds(seconds.operator)], ['choosing', inSeconds(seconds.choose)], ['compression', inSeconds(seconds.compress)], ['factorization', inSeconds(seconds.factor)], ['solve', inSeconds(seconds.solve)],
-    ]),
-    `memory: preconditioner ${inBytes(memory.preconditioner)}, vectors ${inBytes(memory.workspace)}, the process at its peak ${inBytes(memory.peakBytes)}`,
+    `${outcome} after ${iterations} iteration${iterations === 1 ? '' : 's'} (${products} products): ` +
+      `${residuals(record)}`,
+    table(
+      ['phase', 'seconds'],
+      [
+        ['operator', inSeconds(seconds.operator)],
+        ['choosing', inSeconds(seconds.choose)],
+        ['compression', inSeconds(seconds.compress)],
+        ['factorization', inSeconds(seconds.factor)],
+        ['solve', inSeconds(seconds.solve)],
+      ],
+    ),
+    `memory: preconditioner ${inBytes(memory.preconditioner)}, vectors ${inBytes(memory.workspace)}, the process ` +
+      `at its peak ${inBytes(memory.peakBytes)}`,
     `BLAS: ${record.blas}`,
     ...(portable ? ['No system BLAS is in use: see hmatrix doctor.'] : []),
   ].join('\n');
@@ -38,8 +64,17 @@ function residuals({
   input,
 }: SolveRecord): string {
   const of = vectors === 1 ? '' : ` of ${vectors} right-hand sides, the largest`;
-  const asked = `${toleranceFrom === 'float32' ? `float32 allows: ${inPowers(tolerance)}` : `asked: ${tolerance}`}, ${decision === 'missed' ? 'MISSED' : decision}`;
+  const asked =
+    `${toleranceFrom === 'float32' ? `float32 allows: ${inPowers(tolerance)}` : `asked: ${tolerance}`}, ` +
+    `${decision === 'missed' ? 'MISSED' : decision}`;
   if (compressedResidual === null) return `true relative residual${of} = ${inPowers(residual)}; ${asked}`;
-  const rows = residualRows === input.size ? '' : `, from ${residualRows} rows, 95 % interval ${inPowers(residualLow)} to ${residualHigh === null ? '∞' : inPowers(residualHigh)}`;
-  return `relative residual${of} with the compressed Ã = ${inPowers(compressedResidual)}, with the matrix A itself = ${inPowers(residual)}${rows}; ${asked}`;
+  const rows =
+    residualRows === input.size
+      ? ''
+      : `, from ${residualRows} rows, 95 % interval ${inPowers(residualLow)} to ` +
+        `${residualHigh === null ? '∞' : inPowers(residualHigh)}`;
+  return (
+    `relative residual${of} with the compressed Ã = ${inPowers(compressedResidual)}, with the matrix A itself = ` +
+    `${inPowers(residual)}${rows}; ${asked}`
+  );
 }

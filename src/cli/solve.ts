@@ -18,80 +18,172 @@ import { EPOCHS, openData } from './table.js';
 import { print, printJson, say } from './terminal.js';
 import { asFlag as flag, UsageError } from './usage.js';
 
-const NETWORK_ONLY = ['activation', 'loss', 'bias', 'samples', 'epochs', 'learningRate', 'batchSize', 'images', 'labels', 'weights'] as const satisfies readonly (keyof NetworkOptions)[];
+const NETWORK_ONLY = [
+  'activation',
+  'loss',
+  'bias',
+  'samples',
+  'epochs',
+  'learningRate',
+  'batchSize',
+  'images',
+  'labels',
+  'weights',
+] as const satisfies readonly (keyof NetworkOptions)[];
 const FORMAT_ONLY = ['neighbors', 'budget', 'distance', 'dtype'] as const;
 const INPUT_ONLY = [
-  'matrix', 'points', 'named', 'kernel', 'bandwidth', 'degree', 'ridge', 'limit', 'size', ...TABLE_OPTIONS,
+  'matrix',
+  'points',
+  'named',
+  'kernel',
+  'bandwidth',
+  'degree',
+  'ridge',
+  'limit',
+  'size',
+  ...TABLE_OPTIONS,
 ] as const satisfies readonly (keyof InputOptions)[];
 
 /** What can be found wrong before anything is opened. Throws UsageError, OptionError. */
 function checkOptions(options: SolveCommandOptions): void {
-  const given = <K extends keyof SolveCommandOptions>(names: readonly K[]): K | undefined => names.find((name) => options[name] !== undefined);
+  const given = <K extends keyof SolveCommandOptions>(names: readonly K[]): K | undefined =>
+    names.find((name) => options[name] !== undefined);
   if (options.network === undefined) {
     const other = given(NETWORK_ONLY);
     if (other !== undefined) throw new UsageError(`${flag(other)} goes with --network.`);
-    if (given(['matrix', 'points', 'named']) === undefined) throw new UsageError('Give one of --matrix FILE, --points FILE, --named NAME and --network WIDTHS.');
+    if (given(['matrix', 'points', 'named']) === undefined)
+      throw new UsageError('Give one of --matrix FILE, --points FILE, --named NAME and --network WIDTHS.');
     checkInputOptions(options);
   } else {
     const other = given(INPUT_ONLY);
     if (other !== undefined) throw new UsageError(`${flag(other)} does not go with --network.`);
-    if (options.labels !== undefined && options.images === undefined) throw new UsageError('--labels goes with --images: the generated digits have their own labels.');
-    if (options.format !== undefined) throw new UsageError('--format solves with a compressed matrix of entries, and does not go with --network.');
+    if (options.labels !== undefined && options.images === undefined)
+      throw new UsageError('--labels goes with --images: the generated digits have their own labels.');
+    if (options.format !== undefined)
+      throw new UsageError('--format solves with a compressed matrix of entries, and does not go with --network.');
   }
-  if (options.shift !== undefined && options.shiftRelative !== undefined) throw new UsageError('Give --shift or --shift-relative, not both.');
+  if (options.shift !== undefined && options.shiftRelative !== undefined)
+    throw new UsageError('Give --shift or --shift-relative, not both.');
   const misplaced = options.format === undefined ? given(FORMAT_ONLY) : undefined;
-  if (misplaced !== undefined) throw new UsageError(`${flag(misplaced)} goes with --format: it is about the compressed matrix that is solved with.`);
+  if (misplaced !== undefined)
+    throw new UsageError(
+      `${flag(misplaced)} goes with --format: it is about the compressed matrix that is solved with.`,
+    );
   if (options.keepFailed === true && options.out === undefined) throw new UsageError('--keep-failed goes with --out.');
   const { preconditioner } = options;
-  if (options.network === undefined && ['kfac', 'ekfac', 'dual'].includes(preconditioner)) throw new UsageError(`--preconditioner ${preconditioner} needs --network.`);
-  if (options.rank !== undefined && !['nystrom', 'auto'].includes(preconditioner)) throw new UsageError('--rank goes with --preconditioner nystrom.');
+  if (options.network === undefined && ['kfac', 'ekfac', 'dual'].includes(preconditioner))
+    throw new UsageError(`--preconditioner ${preconditioner} needs --network.`);
+  if (options.rank !== undefined && !['nystrom', 'auto'].includes(preconditioner))
+    throw new UsageError('--rank goes with --preconditioner nystrom.');
   resolveOptions(compressOptions(options));
 }
 
 /** How hierarchical matrices are made: the one solved with, where there is a format, and preconditioners. */
-function compressOptions({ format, leafSize, maxRank, neighbors, budget, distance, dtype, seed, memoryLimit, compressTolerance: tolerance }: SolveCommandOptions): CompressOptions {
+function compressOptions({
+  format,
+  leafSize,
+  maxRank,
+  neighbors,
+  budget,
+  distance,
+  dtype,
+  seed,
+  memoryLimit,
+  compressTolerance: tolerance,
+}: SolveCommandOptions): CompressOptions {
   const given = { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype, seed, memoryLimit };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as CompressOptions;
 }
 
 /** The matrix: entries, or a trained network. */
-async function openSystem(options: SolveCommandOptions, control: TeamControl): Promise<Pick<SolveSetup, 'input' | 'source' | 'model'>> {
+async function openSystem(
+  options: SolveCommandOptions,
+  control: TeamControl,
+): Promise<Pick<SolveSetup, 'input' | 'source' | 'model'>> {
   const { seed, network: widths } = options;
   if (widths === undefined) {
     const opened = await openInput(options, seed, control.team.blas, control);
-    if (options.distance === 'geometric' && opened.source.points === undefined) throw new UsageError('--distance geometric needs points, and the input has none: choose gram or angle, which use entries alone.');
+    if (options.distance === 'geometric' && opened.source.points === undefined)
+      throw new UsageError(
+        '--distance geometric needs points, and the input has none: choose gram or angle, which use entries alone.',
+      );
     return opened;
   }
   const { trainedModel } = await import('../experiment/table-run.js');
   const { weights, images, labels } = options;
-  const { activation = NETWORK_DEFAULTS.activation, loss = NETWORK_DEFAULTS.loss, bias = NETWORK_DEFAULTS.bias, samples = NETWORK_DEFAULTS.samples } = options;
+  const {
+    activation = NETWORK_DEFAULTS.activation,
+    loss = NETWORK_DEFAULTS.loss,
+    bias = NETWORK_DEFAULTS.bias,
+    samples = NETWORK_DEFAULTS.samples,
+  } = options;
   const { learningRate = NETWORK_DEFAULTS.learningRate, batchSize = NETWORK_DEFAULTS.batchSize } = options;
-  const data = await openData({ samples, seed, ...(images === undefined ? {} : { images }), ...(labels === undefined ? {} : { labels }) }, control);
+  const data = await openData(
+    { samples, seed, ...(images === undefined ? {} : { images }), ...(labels === undefined ? {} : { labels }) },
+    control,
+  );
   const setup: TrainingSetup = {
-    widths, activation: activation.length === 1 ? activation[0] : activation, loss, bias, data, samples, learningRate, batchSize, seed,
-    epochs: options.epochs ?? (weights === undefined ? EPOCHS : 0), weights: weights === undefined ? undefined : { path: weights, name: basename(weights) },
+    widths,
+    activation: activation.length === 1 ? activation[0] : activation,
+    loss,
+    bias,
+    data,
+    samples,
+    learningRate,
+    batchSize,
+    seed,
+    epochs: options.epochs ?? (weights === undefined ? EPOCHS : 0),
+    weights: weights === undefined ? undefined : { path: weights, name: basename(weights) },
   };
   const { model } = await trainedModel(setup, control);
-  return { model, input: { kind: 'network', name: `${widths.join('-')} (${activation.join(',')}, ${loss}${bias ? ', biases' : ''}), n = ${samples} of ${data.name}`, size: model.network.parameters } };
+  return {
+    model,
+    input: {
+      kind: 'network',
+      name:
+        `${widths.join('-')} (${activation.join(',')}, ${loss}${bias ? ', biases' : ''}), n = ${samples} of ` +
+        `${data.name}`,
+      size: model.network.parameters,
+    },
+  };
 }
 
 /** `seen` is called with the right-hand sides once they are there. */
 function setupOf(
-  options: SolveCommandOptions, opened: Pick<SolveSetup, 'input' | 'source' | 'model'>, seen: (b: OpenVectors) => void,
+  options: SolveCommandOptions,
+  opened: Pick<SolveSetup, 'input' | 'source' | 'model'>,
+  seen: (b: OpenVectors) => void,
   control: TeamControl,
 ): SolveSetup {
-  const { preconditioner, shift, shiftRelative, tolerance, maxIterations, rhs, vectors, seed, memoryLimit, leafSize, maxRank, rank, compressTolerance } = options;
+  const {
+    preconditioner,
+    shift,
+    shiftRelative,
+    tolerance,
+    maxIterations,
+    rhs,
+    vectors,
+    seed,
+    memoryLimit,
+    leafSize,
+    maxRank,
+    rank,
+    compressTolerance,
+  } = options;
   const making = { leafSize, maxRank, rank, tolerance: compressTolerance };
   const given = { shift, shiftRelative, tolerance, maxIterations, memoryLimit };
-  const present = (values: object): object => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+  const present = (values: object): object =>
+    Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
   return {
-    ...opened, ...(options.format === undefined ? {} : { compress: compressOptions(options) }),
+    ...opened,
+    ...(options.format === undefined ? {} : { compress: compressOptions(options) }),
     rightHandSides: async (size) => {
       const b = await openVectors({ x: rhs, vectors, seed }, size, control);
       seen(b);
       return b.vectors;
     },
-    advice: ADVICE, options: { preconditioner, seed, making: present(making), ...present(given) },
+    advice: ADVICE,
+    options: { preconditioner, seed, making: present(making), ...present(given) },
   };
 }
 
@@ -121,7 +213,11 @@ async function namingFlags<T>(work: () => Promise<T>): Promise<T> {
     if (error instanceof NotPositiveDefiniteError && 'suggestedShift' in error.data) {
       const { suggestedShift, shift, node } = error.data;
       const works = typeof suggestedShift === 'number' ? `--shift ${suggestedShift} works` : 'give a larger --shift';
-      throw new NotPositiveDefiniteError(`The compressed matrix plus λ = ${String(shift)} is not positive definite (elimination broke down at node ${String(node)}): ${works}; or give a smaller --compress-tolerance, or another --preconditioner.`, error.data);
+      throw new NotPositiveDefiniteError(
+        `The compressed matrix plus λ = ${String(shift)} is not positive definite (elimination broke down at ` +
+          `node ${String(node)}): ${works}; or give a smaller --compress-tolerance, or another --preconditioner.`,
+        error.data,
+      );
     }
     error.message = inFlags(error.message);
     throw error;
@@ -131,13 +227,17 @@ async function namingFlags<T>(work: () => Promise<T>): Promise<T> {
 /** The exit status of a run that is done, and on standard error why the tolerance was not met. */
 function statusOf({ decision, outcome, reason, residual, tolerance }: SolveRecord): number {
   if (decision === 'met') return exitStatus.done;
-  const found = decision === 'missed' ? `the asked tolerance was missed (${outcome})` : `whether the asked tolerance is met is undecided (${outcome})`;
+  const found =
+    decision === 'missed'
+      ? `the asked tolerance was missed (${outcome})`
+      : `whether the asked tolerance is met is undecided (${outcome})`;
   say(`${found}: residual ${residual.toPrecision(4)}, asked ${tolerance}. ${reason}`);
   return exitStatus.toleranceMissed;
 }
 
 /** Whether the solution goes to its file: what missed its tolerance only where that was asked for. */
-const writes = ({ keepFailed }: SolveCommandOptions, { decision }: SolveRecord): boolean => decision !== 'missed' || keepFailed === true;
+const writes = ({ keepFailed }: SolveCommandOptions, { decision }: SolveRecord): boolean =>
+  decision !== 'missed' || keepFailed === true;
 
 export async function solve(options: SolveCommandOptions): Promise<number> {
   checkOptions(options);
@@ -147,7 +247,14 @@ export async function solve(options: SolveCommandOptions): Promise<number> {
     const { runSolve } = await import('../experiment/solve-run.js');
     let flat = false;
     const done = await namingFlags(async () => {
-      const setup = setupOf(options, await openSystem(options, control), (b) => { flat = b.flat; }, control);
+      const setup = setupOf(
+        options,
+        await openSystem(options, control),
+        (b) => {
+          flat = b.flat;
+        },
+        control,
+      );
       return runSolve(setup, control);
     });
     throwIfAborted(control.signal);
@@ -166,6 +273,7 @@ export async function solve(options: SolveCommandOptions): Promise<number> {
     if (options.out !== undefined && writes(options, record)) print(`X written to ${options.out}`);
   }
   const status = statusOf(record);
-  if (options.out !== undefined && !writes(options, record)) say(`${options.out} was not written, because the tolerance was missed: --keep-failed writes it all the same.`);
+  if (options.out !== undefined && !writes(options, record))
+    say(`${options.out} was not written, because the tolerance was missed: --keep-failed writes it all the same.`);
   return status;
 }

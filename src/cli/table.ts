@@ -17,33 +17,78 @@ import { UsageError } from './usage.js';
 export const EPOCHS = 5;
 
 /** Images and labels of the options; without a file the first generated digits. Throws as readLabeledImages does. */
-export async function openData({ images, labels, samples, seed }: { readonly images?: string | undefined; readonly labels?: string | undefined; readonly samples: number; readonly seed: number }, control: TeamControl): Promise<LabeledImages & { readonly name: string }> {
+export async function openData(
+  {
+    images,
+    labels,
+    samples,
+    seed,
+  }: {
+    readonly images?: string | undefined;
+    readonly labels?: string | undefined;
+    readonly samples: number;
+    readonly seed: number;
+  },
+  control: TeamControl,
+): Promise<LabeledImages & { readonly name: string }> {
   if (images === undefined) {
     const { digitImages } = await import('../../datasets/digits.js');
     const digits = digitImages(samples, seed);
     return { images: digits.images, labels: digits.labels, name: 'generated digits' };
   }
   const { readLabeledImages } = await import('../experiment/network-data.js');
-  return { ...await readLabeledImages(images, labels, samples, control), name: basename(images) };
+  return { ...(await readLabeledImages(images, labels, samples, control)), name: basename(images) };
 }
 
 /** The run's setup, without its data. */
 function setupOf(options: TableOptions): Omit<TableSetup, 'data'> {
-  const { network, activation, loss, bias, samples, epochs, learningRate, batchSize, weights, low, high, methods, vectors, seed, memoryLimit } = options;
+  const {
+    network,
+    activation,
+    loss,
+    bias,
+    samples,
+    epochs,
+    learningRate,
+    batchSize,
+    weights,
+    low,
+    high,
+    methods,
+    vectors,
+    seed,
+    memoryLimit,
+  } = options;
   return {
-    widths: network, activation: activation.length === 1 ? activation[0] : activation, loss, bias, samples,
-    epochs: epochs ?? (weights === undefined ? EPOCHS : 0), batchSize, learningRate, weights: weights === undefined ? undefined : { path: weights, name: basename(weights) },
-    low, high, methods: methods.length === 1 && methods[0] === 'all' ? TABLE_METHODS : methods, vectors, seed, memoryLimit,
+    widths: network,
+    activation: activation.length === 1 ? activation[0] : activation,
+    loss,
+    bias,
+    samples,
+    epochs: epochs ?? (weights === undefined ? EPOCHS : 0),
+    batchSize,
+    learningRate,
+    weights: weights === undefined ? undefined : { path: weights, name: basename(weights) },
+    low,
+    high,
+    methods: methods.length === 1 && methods[0] === 'all' ? TABLE_METHODS : methods,
+    vectors,
+    seed,
+    memoryLimit,
   };
 }
 
 /** Runs the table and prints it; `announce` is called when the run begins. */
-export async function tableOf(options: TableOptions, announce?: (setup: Omit<TableSetup, 'data'>) => void): Promise<TableRecord> {
+export async function tableOf(
+  options: TableOptions,
+  announce?: (setup: Omit<TableSetup, 'data'>) => void,
+): Promise<TableRecord> {
   const { checkTable, runTable } = await import('../experiment/table-run.js');
   const setup = setupOf(options);
   const misplaced = (['size', 'matrices'] as const).find((name) => options[name] !== undefined);
   if (misplaced !== undefined) throw new UsageError(`--${misplaced} goes with --preconditioners.`);
-  if (options.labels !== undefined && options.images === undefined) throw new UsageError('--labels goes with --images: the generated digits have their own labels.');
+  if (options.labels !== undefined && options.images === undefined)
+    throw new UsageError('--labels goes with --images: the generated digits have their own labels.');
   checkTable(setup);
   await requireWritable(options.record);
   const { record, portable } = await withTeam(options, async (control) => {

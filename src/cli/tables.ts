@@ -10,7 +10,11 @@ import type { LevelRanks } from '../hierarchical/matrix/memory.js';
 
 /** A table with its first column flush left and the others flush right; no colours, so that it may go to a file. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const built = new Table({ head: [...head], colAligns: head.map((_, k) => (k === 0 ? 'left' : 'right')), style: { head: [], border: [], compact: true } });
+  const built = new Table({
+    head: [...head],
+    colAligns: head.map((_, k) => (k === 0 ? 'left' : 'right')),
+    style: { head: [], border: [], compact: true },
+  });
   for (const row of rows) built.push([...row]);
   return built.toString();
 }
@@ -18,7 +22,10 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 /** Which columns of a table are the coordinates, and how they were found. */
 function tableLine({ columns, names, header, delimiter, decimal, skippedRows }: CsvReading): string {
   const most = 12;
-  const shown = columns.slice(0, most).map((k, at) => (header ? quoted(names[at]) : String(k))).join(', ');
+  const shown = columns
+    .slice(0, most)
+    .map((k, at) => (header ? quoted(names[at]) : String(k)))
+    .join(', ');
   const more = columns.length > most ? ` and ${columns.length - most} more` : '';
   const taken = `${columns.length === 1 ? 'column' : 'columns'} ${shown}${more}`;
   const named = header ? 'named by the first row' : 'by number from 0: the first row holds no names';
@@ -40,38 +47,73 @@ export function inputLine(input: InputDescription): string {
   return input.table === undefined ? line : `${line}\n${tableLine(input.table)}`;
 }
 
-export function optionsLine({ options, seed, workers }: Pick<CompressionRecord, 'options' | 'seed' | 'workers'>): string {
+export function optionsLine({
+  options,
+  seed,
+  workers,
+}: Pick<CompressionRecord, 'options' | 'seed' | 'workers'>): string {
   const { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype } = options;
-  return `${format}, leaf size ${leafSize}, rank ≤ ${maxRank}, tolerance ${tolerance}, ${neighbors} neighbours${budget > 0 ? `, budget ${inPercent(budget)}` : ''}, distance ${distance}, ${dtype}, seed ${seed}, ${workers} worker${workers === 1 ? '' : 's'}`;
+  return (
+    `${format}, leaf size ${leafSize}, rank ≤ ${maxRank}, tolerance ${tolerance}, ${neighbors} ` +
+    `neighbours${budget > 0 ? `, budget ${inPercent(budget)}` : ''}, distance ${distance}, ${dtype}, seed ${seed}, ` +
+    `${workers} worker${workers === 1 ? '' : 's'}`
+  );
 }
 
 export function phaseTable({ seconds, gflops, vectors }: CompressionRecord): string {
   const plain = (name: string, value: number): string[] => [name, inSeconds(value), '', ''];
-  return table(['phase', 'seconds', 'GFLOP/s', 'of dgemm'], [
-    plain('neighbours', seconds.neighbors),
-    plain('cluster tree, lists', seconds.tree),
-    plain('skeletonization', seconds.skeletonization),
-    plain('evaluating blocks', seconds.fill),
-    plain('compression in all', seconds.compress),
-    [`product with ${vectors} vector${vectors === 1 ? '' : 's'}`, inSeconds(seconds.apply), gflops.apply.toPrecision(3), inPercent(gflops.apply / gflops.dgemm)],
-  ]);
+  return table(
+    ['phase', 'seconds', 'GFLOP/s', 'of dgemm'],
+    [
+      plain('neighbours', seconds.neighbors),
+      plain('cluster tree, lists', seconds.tree),
+      plain('skeletonization', seconds.skeletonization),
+      plain('evaluating blocks', seconds.fill),
+      plain('compression in all', seconds.compress),
+      [
+        `product with ${vectors} vector${vectors === 1 ? '' : 's'}`,
+        inSeconds(seconds.apply),
+        gflops.apply.toPrecision(3),
+        inPercent(gflops.apply / gflops.dgemm),
+      ],
+    ],
+  );
 }
 
 export function rankTable(ranks: readonly LevelRanks[]): string {
-  return table(['level', 'nodes', 'largest rank', 'mean rank'], ranks.map(({ level, nodes, max, mean }) => [String(level), String(nodes), String(max), mean.toFixed(1)]));
+  return table(
+    ['level', 'nodes', 'largest rank', 'mean rank'],
+    ranks.map(({ level, nodes, max, mean }) => [String(level), String(nodes), String(max), mean.toFixed(1)]),
+  );
 }
 
-const parts = [['basis', 'interpolation'], ['coupling', 'coupling blocks'], ['near', 'near blocks'], ['diagonal', 'diagonal blocks'], ['structure', 'orders and lists']] as const;
+const parts = [
+  ['basis', 'interpolation'],
+  ['coupling', 'coupling blocks'],
+  ['near', 'near blocks'],
+  ['diagonal', 'diagonal blocks'],
+  ['structure', 'orders and lists'],
+] as const;
 
-export function memoryTable(memory: { readonly bytes: number; readonly share: number } & Readonly<Record<(typeof parts)[number][0], number>>): string {
+export function memoryTable(
+  memory: { readonly bytes: number; readonly share: number } & Readonly<Record<(typeof parts)[number][0], number>>,
+): string {
   const dense = memory.bytes / memory.share;
   const row = (name: string, bytes: number): string[] => [name, inBytes(bytes), inPercent(bytes / dense)];
-  return table(['memory', 'bytes', 'of dense'], [...parts.filter(([part]) => memory[part] > 0).map(([part, name]) => row(name, memory[part])), row('in all', memory.bytes)]);
+  return table(
+    ['memory', 'bytes', 'of dense'],
+    [
+      ...parts.filter(([part]) => memory[part] > 0).map(([part, name]) => row(name, memory[part])),
+      row('in all', memory.bytes),
+    ],
+  );
 }
 
 export function errorLine({ error }: Pick<CompressionRecord, 'error'>): string {
   const { relative, low, high, exact, columns, tolerance, decision } = error;
-  const how = exact ? 'all columns compared' : `95 % interval ${inPowers(low)} … ${inPowers(high)} from ${columns} columns`;
+  const how = exact
+    ? 'all columns compared'
+    : `95 % interval ${inPowers(low)} … ${inPowers(high)} from ${columns} columns`;
   const word = decision === 'missed' ? 'MISSED' : decision;
   return `relative error ‖K − K̃‖/‖K‖ (Frobenius) = ${inPowers(relative)} (${how}); asked: ${tolerance}, ${word}`;
 }
@@ -79,7 +121,11 @@ export function errorLine({ error }: Pick<CompressionRecord, 'error'>): string {
 /** Which BLAS, how fast, and how to get a faster one where it is ours. */
 export function blasLines(blas: string, dgemm: number, portable: boolean): string[] {
   const lines = [`BLAS: ${blas}, dgemm ${dgemm.toPrecision(3)} GFLOP/s with all workers`];
-  if (portable) lines.push('No system BLAS is in use. A fast one multiplies the speed: apt-get install libopenblas0-pthread, brew install openblas, or see hmatrix doctor.');
+  if (portable)
+    lines.push(
+      'No system BLAS is in use. A fast one multiplies the speed: apt-get install libopenblas0-pthread, brew ' +
+        'install openblas, or see hmatrix doctor.',
+    );
   return lines;
 }
 
@@ -93,7 +139,8 @@ export function runReport(record: CompressionRecord, portable: boolean): string 
     ...(record.ranks.length > 0 ? [rankTable(record.ranks)] : []),
     memoryTable({ ...memory.parts, bytes: memory.bytes, share: memory.share }),
     errorLine(record),
-    `memory of the process at its peak: ${inBytes(memory.peakBytes)} (${inBytes(memory.wholePeakBytes)} with the measurement of the error)`,
+    `memory of the process at its peak: ${inBytes(memory.peakBytes)} (${inBytes(memory.wholePeakBytes)} with the ` +
+      'measurement of the error)',
     ...blasLines(record.blas, record.gflops.dgemm, portable),
   ].join('\n');
 }

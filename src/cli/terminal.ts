@@ -1,18 +1,22 @@
 /**
  * The one way from the command to standard output and standard error.
- * File names, names within files and cells reach messages as they are, and a terminal obeys control characters: they are shown instead.
+ * File names, names within files and cells reach messages as they are, and a terminal obeys control characters: they
+ * are shown instead.
  */
 import { accessError } from '../io/input-file.js';
 
 /**
- * What a terminal would obey and not show: control characters but for tab and line feed (C0, DEL, C1), and the marks that reorder text
- * (Unicode Technical Report 36, §3.6).
+ * What a terminal would obey and not show: control characters but for tab and line feed (C0, DEL, C1), and the marks
+ * that reorder text (Unicode Technical Report 36, §3.6).
  */
 const OBEYED = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 const escaped = (mark: string): string => `\\u${mark.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
-/** `text` with every character that a terminal would obey written as \u001b; in JSON, where such characters stand in strings only, the same text. */
+/**
+ * `text` with every character that a terminal would obey written as \u001b; in JSON, where such characters stand in
+ * strings only, the same text.
+ */
 export const visible = (text: string): string => text.replace(OBEYED, escaped);
 
 /** ENOSPC and the like as a FileAccessError. */
@@ -42,11 +46,14 @@ export function printError(text: string): void {
 }
 
 /** A message on standard error, under the command's name. */
-export const say = (message: string): void => { printError(`hmatrix: ${message}`); };
+export const say = (message: string): void => {
+  printError(`hmatrix: ${message}`);
+};
 
 /**
- * To be called once, before anything is written. Whoever reads our output may stop reading (head, less): that is no failure. Any other failure
- * of standard output is said, and ends the process with `failed`; failures of standard error are let be.
+ * To be called once, before anything is written. Whoever reads our output may stop reading (head, less): that is no
+ * failure. Any other failure of standard output is said, and ends the process with `failed`; failures of standard error
+ * are let be.
  */
 export function watchOutput(failed: number): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -37,19 +37,28 @@ const suffixes: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1
 export function byteCount(text: string): number {
   const [, digits, suffix] = /^(\d+\.?\d*|\.\d+)([kmgt]?)b?$/i.exec(text.trim()) ?? [];
   const value = digits === undefined ? Number.NaN : Math.round(Number(digits) * suffixes[suffix.toLowerCase()]);
-  if (!(value >= 1 && Number.isSafeInteger(value))) throw new InvalidArgumentError('It must be a positive number of bytes, such as 500000000, 500M or 1.5G.');
+  if (!(value >= 1 && Number.isSafeInteger(value)))
+    throw new InvalidArgumentError('It must be a positive number of bytes, such as 500000000, 500M or 1.5G.');
   return value;
 }
 
 /** 'median', or a bandwidth as a number. */
 export function bandwidth(text: string): number | 'median' {
-  return text === 'median' ? text : finiteNumber("a positive number or 'median' (the median distance of the points)", (h) => h > 0)(text);
+  return text === 'median'
+    ? text
+    : finiteNumber("a positive number or 'median' (the median distance of the points)", (h) => h > 0)(text);
 }
 
 /** Units per layer: 784-10-784. */
 export function widths(text: string): number[] {
-  const parts = text.trim().split('-').map((part) => (/^\d{1,9}$/.test(part) ? Number(part) : Number.NaN));
-  if (parts.length < 2 || parts.some((width) => !(width >= 1))) throw new InvalidArgumentError('It must be the units of each layer, at least 1 each and at least two layers, such as 784-10-784.');
+  const parts = text
+    .trim()
+    .split('-')
+    .map((part) => (/^\d{1,9}$/.test(part) ? Number(part) : Number.NaN));
+  if (parts.length < 2 || parts.some((width) => !(width >= 1)))
+    throw new InvalidArgumentError(
+      'It must be the units of each layer, at least 1 each and at least two layers, such as 784-10-784.',
+    );
   return parts;
 }
 
@@ -87,9 +96,13 @@ export function header(text: string): boolean | undefined {
 
 /** A parser of names with commas between, each one of `choices`. */
 export function oneOfEach<T extends string>(noun: string, choices: readonly T[]): (text: string) => T[] {
-  return (text) => text.split(',').map((part) => {
-    const choice = choices.find((name) => name === part.trim().toLowerCase());
-    if (choice === undefined) throw new InvalidArgumentError(`There is no ${noun} ${JSON.stringify(part.trim())}; there are ${choices.join(', ')}.`);
-    return choice;
-  });
+  return (text) =>
+    text.split(',').map((part) => {
+      const choice = choices.find((name) => name === part.trim().toLowerCase());
+      if (choice === undefined)
+        throw new InvalidArgumentError(
+          `There is no ${noun} ${JSON.stringify(part.trim())}; there are ${choices.join(', ')}.`,
+        );
+      return choice;
+    });
 }

@@ -18,19 +18,24 @@ export interface Progress {
  * What is needed of an `AbortSignal`: Node's is one. Declared here so that the library's types need no others, neither
  * Node's nor the DOM's.
  */
-export interface AbortSignalLike { readonly aborted: boolean; readonly reason?: unknown }
+export interface AbortSignalLike {
+  readonly aborted: boolean;
+  readonly reason?: unknown;
+}
 
 export interface RunControl {
   readonly signal?: AbortSignalLike | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 export const CONTROL_KEYS: KeysOf<RunControl & { readonly team?: unknown }> = {
-  signal: true, onProgress: true, team: true,
+  signal: true,
+  onProgress: true,
+  team: true,
 };
 
 /**
- * Throws OptionError unless `control` holds an AbortSignal, a progress callback, a team (which functions without workers
- * leave alone), what `more` names, and nothing else.
+ * Throws OptionError unless `control` holds an AbortSignal, a progress callback, a team (which functions without
+ * workers leave alone), what `more` names, and nothing else.
  */
 export function requireControl(control: RunControl, of: string, more: Readonly<Record<string, true>> = {}): void {
   requireKnownOptions(control, { ...CONTROL_KEYS, ...more }, of);
@@ -45,5 +50,6 @@ export function requireControl(control: RunControl, of: string, more: Readonly<R
 
 /** Throws AbortedError if the signal has fired. */
 export function throwIfAborted(signal: AbortSignalLike | undefined): void {
-  if (signal?.aborted) throw new AbortedError(signal.reason instanceof Error ? `Aborted: ${signal.reason.message}` : undefined);
+  if (signal?.aborted)
+    throw new AbortedError(signal.reason instanceof Error ? `Aborted: ${signal.reason.message}` : undefined);
 }

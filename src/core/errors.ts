@@ -21,17 +21,23 @@ export class HmatrixError extends Error {
 
 /** Sizes that do not fit together, or a size out of range. */
 export class ShapeError extends HmatrixError {
-  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('shape', message, data); }
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) {
+    super('shape', message, data);
+  }
 }
 
 /** An option outside its domain (negative tolerance, unknown format, …). */
 export class OptionError extends HmatrixError {
-  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('option', message, data); }
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) {
+    super('option', message, data);
+  }
 }
 
 /** A value that is NaN or infinite where a finite one is needed. */
 export class NonFiniteError extends HmatrixError {
-  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('non-finite', message, data); }
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) {
+    super('non-finite', message, data);
+  }
 }
 
 /** A matrix that was promised symmetric and is not; `data` holds row, column and both entries. */
@@ -44,32 +50,47 @@ export class AsymmetryError extends HmatrixError {
 
 /** A matrix that cannot be positive (semi-)definite; `data` holds where it shows. */
 export class NotPositiveDefiniteError extends HmatrixError {
-  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('not-positive-definite', message, data); }
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) {
+    super('not-positive-definite', message, data);
+  }
 }
 
 /** A LAPACK routine that did not succeed (info ≠ 0); `data` holds routine and info. */
 export class FactorizationError extends HmatrixError {
-  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('factorization', message, data); }
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) {
+    super('factorization', message, data);
+  }
 }
 
 /** More memory would be needed than there is; estimated before anything is allocated. */
 export class MemoryError extends HmatrixError {
-  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('memory', message, data); }
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) {
+    super('memory', message, data);
+  }
 }
 
 /** A file that cannot be read as what it should be: truncated, foreign, damaged, of another version. */
 export class FileFormatError extends HmatrixError {
-  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('file-format', message, data); }
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) {
+    super('file-format', message, data);
+  }
 }
 
-/** A file that cannot be opened, read, written or replaced; `data` holds path and the system's code (ENOENT, EACCES, ENOSPC, …). */
+/**
+ * A file that cannot be opened, read, written or replaced; `data` holds path and the system's code (ENOENT, EACCES,
+ * ENOSPC, …).
+ */
 export class FileAccessError extends HmatrixError {
-  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('file-access', message, data); }
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) {
+    super('file-access', message, data);
+  }
 }
 
 /** A native library that is missing, lacks a symbol or is not what it claims to be. */
 export class LibraryError extends HmatrixError {
-  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) { super('library', message, data); }
+  constructor(message: string, data: Readonly<Record<string, unknown>> = {}) {
+    super('library', message, data);
+  }
 }
 
 /** A worker of the team threw, or died; `data` holds worker and, where known, the original error's code and message. */
@@ -88,5 +109,7 @@ export class ClosedError extends WorkerError {
 
 /** The caller's AbortSignal fired. */
 export class AbortedError extends HmatrixError {
-  constructor(message = 'The operation was aborted.', data: Readonly<Record<string, unknown>> = {}) { super('aborted', message, data); }
+  constructor(message = 'The operation was aborted.', data: Readonly<Record<string, unknown>> = {}) {
+    super('aborted', message, data);
+  }
 }

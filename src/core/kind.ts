@@ -6,10 +6,28 @@
 import { OptionError } from './errors.js';
 
 export type Kind =
-  | 'operator' | 'curvature operator' | 'hierarchical matrix' | 'Kronecker matrix' | 'factorization'
-  | 'source' | 'points' | 'matrix' | 'ml-matrix' | 'numbers' | 'kernel' | 'tree' | 'team'
-  | 'model' | 'network' | 'data set'
-  | 'result' | 'function' | 'promise' | 'text' | 'object' | 'other';
+  | 'operator'
+  | 'curvature operator'
+  | 'hierarchical matrix'
+  | 'Kronecker matrix'
+  | 'factorization'
+  | 'source'
+  | 'points'
+  | 'matrix'
+  | 'ml-matrix'
+  | 'numbers'
+  | 'kernel'
+  | 'tree'
+  | 'team'
+  | 'model'
+  | 'network'
+  | 'data set'
+  | 'result'
+  | 'function'
+  | 'promise'
+  | 'text'
+  | 'object'
+  | 'other';
 
 type Members = Readonly<Record<string, unknown>>;
 
@@ -50,7 +68,9 @@ export function kindOf(value: unknown): Kind {
 
 /** The member of a result that is an operator. */
 function memberOperator(o: Members): 'operator' | 'matrix' | undefined {
-  return (['operator', 'matrix'] as const).find((name) => isFunction((o[name] as Members | undefined)?.['applyUnchecked']));
+  return (['operator', 'matrix'] as const).find((name) =>
+    isFunction((o[name] as Members | undefined)?.['applyUnchecked']),
+  );
 }
 
 const article = (noun: string): string => `${/^[aeio]/i.test(noun) ? 'an' : 'a'} ${noun}`;
@@ -73,30 +93,54 @@ export function describe(value: unknown): string {
     case 'other':
       if (value === null || value === undefined || typeof value === 'number') return String(value);
       return `the ${typeof value} ${String(value)}`;
-    case 'text': return `the text ${JSON.stringify(shortened(value as string))}`;
+    case 'text':
+      return `the text ${JSON.stringify(shortened(value as string))}`;
     case 'numbers': {
       const length = (value as ArrayLike<unknown>).length;
       if (!Array.isArray(value)) return `${article((value as object).constructor.name)} of ${length} numbers`;
       return Array.isArray(value[0]) ? `an array of ${length} arrays` : `an array of ${length}`;
     }
-    case 'curvature operator': return `a curvature operator (${String(o['kind'])}) ${shape()}`;
-    case 'operator': case 'hierarchical matrix': case 'factorization': case 'matrix':
+    case 'curvature operator':
+      return `a curvature operator (${String(o['kind'])}) ${shape()}`;
+    case 'operator':
+    case 'hierarchical matrix':
+    case 'factorization':
+    case 'matrix':
       return `${article(kind)} ${shape()}`;
-    case 'Kronecker matrix': return `a hierarchical matrix in the Kronecker eigenbasis ${shape()}`;
-    case 'ml-matrix': return `an ml-matrix Matrix ${shape()}`;
-    case 'source': return `a source of entries (${String(o['size'])} rows)`;
-    case 'points': return 'points';
-    case 'tree': return 'a cluster tree';
-    case 'result': return `${describeObject(o)}, whose .${memberOperator(o)!} is an operator`;
-    case 'object': return describeObject(o);
-    default: return article(kind);
+    case 'Kronecker matrix':
+      return `a hierarchical matrix in the Kronecker eigenbasis ${shape()}`;
+    case 'ml-matrix':
+      return `an ml-matrix Matrix ${shape()}`;
+    case 'source':
+      return `a source of entries (${String(o['size'])} rows)`;
+    case 'points':
+      return 'points';
+    case 'tree':
+      return 'a cluster tree';
+    case 'result':
+      return `${describeObject(o)}, whose .${memberOperator(o)!} is an operator`;
+    case 'object':
+      return describeObject(o);
+    default:
+      return article(kind);
   }
 }
 
 /** What an argument is to be. */
 export type Role =
-  | 'operator' | 'source' | 'hierarchical matrix' | 'Kronecker matrix' | 'kernel' | 'points' | 'model' | 'network'
-  | 'data set' | 'tree' | 'team' | 'path' | 'function';
+  | 'operator'
+  | 'source'
+  | 'hierarchical matrix'
+  | 'Kronecker matrix'
+  | 'kernel'
+  | 'points'
+  | 'model'
+  | 'network'
+  | 'data set'
+  | 'tree'
+  | 'team'
+  | 'path'
+  | 'function';
 
 /** How a role is called, the kinds that can play it, and for others the call that leads there. */
 interface Part {
@@ -128,9 +172,11 @@ const ROLES: Readonly<Record<Role, Part>> = {
     name: 'a source of entries (size, entries, diagonal)',
     kinds: ['source'],
     instead: {
-      operator: 'an operator has products, no entries: compressOperator(operator, tree, options) compresses it from those',
-      'curvature operator': "gaussNewtonSource(model) gives the entries of a network's matrix, "
-        + 'compressHessian(model) compresses it, compressOperator(operator, tree, options) does from products alone',
+      operator:
+        'an operator has products, no entries: compressOperator(operator, tree, options) compresses it from those',
+      'curvature operator':
+        "gaussNewtonSource(model) gives the entries of a network's matrix, " +
+        'compressHessian(model) compresses it, compressOperator(operator, tree, options) does from products alone',
       'hierarchical matrix': COMPRESSED,
       'Kronecker matrix': COMPRESSED,
       factorization: 'it is an inverse, without entries',
@@ -146,8 +192,9 @@ const ROLES: Readonly<Record<Role, Part>> = {
     kinds: ['hierarchical matrix'],
     instead: {
       operator: 'compress it first: compressOperator(operator, tree, options)',
-      'curvature operator': 'compress it first, by compressHessian(model) or compressOperator(operator, tree, options); '
-        + 'solve(operator, b, { shift }) needs no factorization of yours',
+      'curvature operator':
+        'compress it first, by compressHessian(model) or compressOperator(operator, tree, options); ' +
+        'solve(operator, b, { shift }) needs no factorization of yours',
       'Kronecker matrix': 'factorKronecker(matrix, { shift }) is its factorization',
       factorization: 'it is factored already',
       source: 'compress(source) makes one',
@@ -171,8 +218,9 @@ const ROLES: Readonly<Record<Role, Part>> = {
     name: 'a kernel: gaussian(h), matern32(h), expressionKernel(text), …',
     kinds: ['kernel'],
     instead: {
-      function: 'call it where it makes one (gaussian(0.5)); a function of r of your own goes in as text, '
-        + "expressionKernel('exp(-r)'), or as { name, argument, evaluate }, which works in place on a block of arguments",
+      function:
+        'call it where it makes one (gaussian(0.5)); a function of r of your own goes in as text, ' +
+        "expressionKernel('exp(-r)'), or as { name, argument, evaluate }, which works in place on a block of arguments",
       text: 'kernelOfFamily(name, bandwidth) makes one of a name, expressionKernel(text) of an expression in r',
     },
   },

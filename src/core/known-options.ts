@@ -7,16 +7,21 @@ import { OptionError } from './errors.js';
 /** Every key of an options type, once: the compiler refuses a list that lacks one or has one too many. */
 export type KeysOf<T> = Readonly<Record<keyof T, true>>;
 
-/** The name that `given` most likely stands for, or undefined where none is near: at most a third of its letters differ. */
+/**
+ * The name that `given` most likely stands for, or undefined where none is near: at most a third of its letters differ.
+ */
 export function nearestName(given: string, names: readonly string[]): string | undefined {
   const plain = (text: string): string => text.replace(/[-_]/g, '').toLowerCase();
   if (names.length === 0) return undefined;
   const near = closest(plain(given), names.map(plain));
-  return distance(plain(given), near) <= Math.max(1, Math.floor(given.length / 3)) ? names.find((name) => plain(name) === near) : undefined;
+  return distance(plain(given), near) <= Math.max(1, Math.floor(given.length / 3))
+    ? names.find((name) => plain(name) === near)
+    : undefined;
 }
 
 /**
- * Throws OptionError unless `options` is an object whose keys are all among `keys`; the message names the nearest right one.
+ * Throws OptionError unless `options` is an object whose keys are all among `keys`; the message names the nearest right
+ * one.
  * `of` is the function that takes them, as its caller writes it.
  */
 export function requireKnownOptions<T>(options: T, keys: KeysOf<T>, of: string): void {
@@ -28,7 +33,12 @@ export function requireKnownOptions<T>(options: T, keys: KeysOf<T>, of: string):
   for (const key of Object.keys(options)) {
     if (Object.hasOwn(keys, key)) continue;
     const near = nearestName(key, names);
-    const hint = near === undefined ? (names.length === 0 ? 'it takes none' : `there are ${names.join(', ')}`) : `did you mean "${near}"?`;
+    const hint =
+      near === undefined
+        ? names.length === 0
+          ? 'it takes none'
+          : `there are ${names.join(', ')}`
+        : `did you mean "${near}"?`;
     throw new OptionError(`${of} has no option "${key}": ${hint}`, { option: key, of, nearest: near });
   }
 }

@@ -15,7 +15,10 @@ function requireArray(values: unknown, name: string, of: string): void {
 
 /** Every entry that is a number, into `out`. */
 function copyNumbers<A extends Float64Array | Int32Array>(
-  values: ArrayLike<number>, out: A, name: string, whole: boolean,
+  values: ArrayLike<number>,
+  out: A,
+  name: string,
+  whole: boolean,
 ): A {
   for (let i = 0; i < out.length; i++) {
     const value: unknown = values[i];
@@ -31,9 +34,9 @@ function copyNumbers<A extends Float64Array | Int32Array>(
 }
 
 /**
- * `values` as floating-point numbers: a Float64Array or Float32Array is returned as it is, any other array-like of numbers (a plain array, an Int32Array, …)
- * becomes a new Float64Array. NaN and infinities pass: who needs finite numbers checks that. Throws ShapeError, which names `name` and the first entry
- * that is no number.
+ * `values` as floating-point numbers: a Float64Array or Float32Array is returned as it is, any other array-like of
+ * numbers (a plain array, an Int32Array, …) becomes a new Float64Array. NaN and infinities pass: who needs finite
+ * numbers checks that. Throws ShapeError, which names `name` and the first entry that is no number.
  */
 export function asFloats(values: ArrayLike<number>, name: string): Float64Array | Float32Array {
   return values instanceof Float32Array ? values : asFloat64(values, name);

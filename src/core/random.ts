@@ -1,8 +1,8 @@
 /**
  * Seeded random streams.
  * One stream per (seed, purpose, node): results never depend on which worker draws.
- * Generator: xoshiro128** 1.1 (D. Blackman, S. Vigna, "Scrambled linear pseudorandom number generators", ACM TOMS 47(4), 2021),
- * its state filled from the seed by the 32-bit finalizer of MurmurHash3 (A. Appleby).
+ * Generator: xoshiro128** 1.1 (D. Blackman, S. Vigna, "Scrambled linear pseudorandom number generators", ACM TOMS
+ * 47(4), 2021), its state filled from the seed by the 32-bit finalizer of MurmurHash3 (A. Appleby).
  */
 
 const mix = (h: number): number => {
@@ -18,7 +18,9 @@ export class RandomStream {
   #d: number;
   #spare = Number.NaN;
 
-  /** The stream of `seed` for one purpose: equal (seed, keys…) give equal streams, different ones independent streams. */
+  /**
+   * The stream of `seed` for one purpose: equal (seed, keys…) give equal streams, different ones independent streams.
+   */
   constructor(seed: number, ...keys: number[]) {
     let h = mix((seed >>> 0) ^ mix(Math.floor(seed / 4294967296) >>> 0));
     for (const key of keys) h = mix(h ^ mix((key >>> 0) + 0x9e3779b9));

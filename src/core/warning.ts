@@ -6,7 +6,10 @@ import type { RunControl } from './context.js';
 /** The type of the process's warnings that come from this library; `code` says which kind. */
 export const WARNING_TYPE = 'HmatrixWarning';
 
-/** Says `message` once on the caller's progress callback (`Progress.warning`) and as a warning of the process (`process.on('warning', …)`). */
+/**
+ * Says `message` once on the caller's progress callback (`Progress.warning`) and as a warning of the process
+ * (`process.on('warning', …)`).
+ */
 export function warn(code: string, message: string, control: RunControl = {}): void {
   control.onProgress?.({ phase: 'warning', done: 0, total: 0, warning: message });
   process.emitWarning(message, { type: WARNING_TYPE, code });

@@ -1,8 +1,9 @@
 /**
  * The dense contract: the BLAS and LAPACK routines the library stands on, over column-major views.
- * Implementations: `openblas/` (a system library through FFI) and `portable/` (WebAssembly and TypeScript, always there).
- * Names, arguments and meanings are those of the reference BLAS and LAPACK (netlib.org); the precision is that of the views,
- * which must all agree. Every routine checks its views' bounds and shapes and throws ShapeError; `info > 0` is returned, not thrown.
+ * Implementations: `openblas/` (a system library through FFI) and `portable/` (WebAssembly and TypeScript, always
+ * there). Names, arguments and meanings are those of the reference BLAS and LAPACK (netlib.org); the precision is that
+ * of the views, which must all agree. Every routine checks its views' bounds and shapes and throws ShapeError; `info >
+ * 0` is returned, not thrown.
  */
 import type { Matrix, FloatArray } from './matrix.js';
 
@@ -32,17 +33,29 @@ export interface Blas {
   /** B ← α·op(A)·B (side L) or α·B·op(A) (side R); A triangular. */
   trmm(side: Side, uplo: Triangle, transA: Transpose, diag: UnitDiagonal, alpha: number, a: Matrix, b: Matrix): void;
 
-  /** Cholesky factor in place of the `uplo` triangle. Returns info: 0, or the order of the minor that is not positive definite. */
+  /**
+   * Cholesky factor in place of the `uplo` triangle. Returns info: 0, or the order of the minor that is not positive
+   * definite.
+   */
   potrf(uplo: Triangle, a: Matrix): number;
   /** QR in place: R in the upper triangle, Householder vectors below, scalars in tau (length min(m, n)). */
   geqrf(a: Matrix, tau: FloatArray): void;
   /** C ← op(Q)·C (side L) or C·op(Q) (side R), Q from geqrf or geqp3. */
   ormqr(side: Side, trans: Transpose, a: Matrix, tau: FloatArray, c: Matrix): void;
-  /** Column-pivoted QR in place, A·P = Q·R; on exit pivots[j] (0-based) is the column of A that stands at j. All columns are free. */
+  /**
+   * Column-pivoted QR in place, A·P = Q·R; on exit pivots[j] (0-based) is the column of A that stands at j. All columns
+   * are free.
+   */
   geqp3(a: Matrix, pivots: Int32Array, tau: FloatArray): void;
-  /** Thin SVD A = U·diag(s)·Vᵀ: u is m × k, vt is k × n, k = min(m, n), s descending; A is destroyed. Pass null for both u and vt for values only. Returns info. */
+  /**
+   * Thin SVD A = U·diag(s)·Vᵀ: u is m × k, vt is k × n, k = min(m, n), s descending; A is destroyed. Pass null for both
+   * u and vt for values only. Returns info.
+   */
   gesdd(a: Matrix, s: FloatArray, u: Matrix | null, vt: Matrix | null): number;
-  /** Symmetric eigenproblem: values ascending in w; with `vectors`, A is overwritten by them, else destroyed. Returns info. */
+  /**
+   * Symmetric eigenproblem: values ascending in w; with `vectors`, A is overwritten by them, else destroyed. Returns
+   * info.
+   */
   syevd(vectors: boolean, uplo: Triangle, a: Matrix, w: FloatArray): number;
   /** LU with partial pivoting in place; pivots are 0-based row interchanges. Returns info: k > 0 if U(k,k) = 0. */
   getrf(a: Matrix, pivots: Int32Array): number;

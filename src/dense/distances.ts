@@ -5,18 +5,27 @@ import type { Indices } from '../core/indices.js';
 import type { Matrix } from './matrix.js';
 import { openKernels } from './portable/wasm.js';
 
-/** Rows, and entries, of the blocks that go through the arena: x, y and the distances stay in the second-level cache. */
+/**
+ * Rows, and entries, of the blocks that go through the arena: x, y and the distances stay in the second-level cache.
+ */
 const rowsAtOnce = 1024;
 const entriesAtOnce = 8192;
 /** From this many numbers on, copying a run by TypedArray.set is faster than a loop. */
 const shortestRun = 32;
 
 /**
- * out(a, b) ← ‖x_rows[a] − x_cols[b]‖² for points x of that dimension, one after the other in `coordinates`; out is rows.length × cols.length over float64.
- * Never negative, exactly 0 between equal points, relative error at most (dimension + 2)·eps; bits depend on the two points alone and not on which is the row.
- * Not checked. Cost about 0.3 ns a coordinate and entry on a core of 2.4 GHz. Method: `assembly/distances.ts`.
+ * out(a, b) ← ‖x_rows[a] − x_cols[b]‖² for points x of that dimension, one after the other in `coordinates`; out is
+ * rows.length × cols.length over float64. Never negative, exactly 0 between equal points, relative error at most
+ * (dimension + 2)·eps; bits depend on the two points alone and not on which is the row. Not checked. Cost about 0.3 ns
+ * a coordinate and entry on a core of 2.4 GHz. Method: `assembly/distances.ts`.
  */
-export function squaredDistances(coordinates: Float64Array, dimension: number, rows: Indices, cols: Indices, out: Matrix): void {
+export function squaredDistances(
+  coordinates: Float64Array,
+  dimension: number,
+  rows: Indices,
+  cols: Indices,
+  out: Matrix,
+): void {
   const d = dimension;
   const kernels = openKernels();
   const target = out.data as Float64Array;
@@ -30,11 +39,13 @@ export function squaredDistances(coordinates: Float64Array, dimension: number, r
     const yAt = kernels.take(8 * most * d);
     const cAt = kernels.take(8 * padded * most);
     const heap = kernels.heap64;
-    for (let a = 0; a < m; a++) for (let k = 0, p = rows[first + a] * d, q = xAt / 8 + a; k < d; k++, q += padded) heap[q] = coordinates[p + k];
+    for (let a = 0; a < m; a++)
+      for (let k = 0, p = rows[first + a] * d, q = xAt / 8 + a; k < d; k++, q += padded) heap[q] = coordinates[p + k];
     for (let a = m; a < padded; a++) for (let k = 0, q = xAt / 8 + a; k < d; k++, q += padded) heap[q] = 0;
     for (let col = 0; col < cols.length; col += most) {
       const n = Math.min(most, cols.length - col);
-      for (let b = 0, q = yAt / 8; b < n; b++) for (let p = cols[col + b] * d, end = p + d; p < end; p++) heap[q++] = coordinates[p];
+      for (let b = 0, q = yAt / 8; b < n; b++)
+        for (let p = cols[col + b] * d, end = p + d; p < end; p++) heap[q++] = coordinates[p];
       kernels.exports.squaredDistances(padded, n, d, xAt, yAt, cAt);
       const c = cAt / 8;
       const to = out.offset + first + col * out.ld;

@@ -8,13 +8,24 @@ import { openKernels } from './portable/wasm.js';
 const CHUNK = 4096;
 
 /**
- * x[i] ← exp(x[i]) for i in [offset, offset + length). Error below 1 ulp (0.98 measured on 60,000 arguments over [−745, 709]), subnormal
- * results included; +∞ above 709.78, 0 below −745.14, NaN for NaN. The same number gives the same bits wherever it stands.
- * Cost about 3 ns an element at 2.4 GHz, a third of Math.exp. Throws ShapeError if the range leaves the array. Method: `assembly/exp.ts`.
+ * x[i] ← exp(x[i]) for i in [offset, offset + length). Error below 1 ulp (0.98 measured on 60,000 arguments over [−745,
+ * 709]), subnormal results included; +∞ above 709.78, 0 below −745.14, NaN for NaN. The same number gives the same bits
+ * wherever it stands. Cost about 3 ns an element at 2.4 GHz, a third of Math.exp. Throws ShapeError if the range leaves
+ * the array. Method: `assembly/exp.ts`.
  */
 export function expInPlace(x: Float64Array, offset = 0, length: number = x.length - offset): void {
-  if (!Number.isInteger(offset) || !Number.isInteger(length) || offset < 0 || length < 0 || offset + length > x.length) {
-    throw new ShapeError(`expInPlace: [${offset}, ${offset} + ${length}) is not a range of an array of ${x.length}.`, { offset, length, size: x.length });
+  if (
+    !Number.isInteger(offset) ||
+    !Number.isInteger(length) ||
+    offset < 0 ||
+    length < 0 ||
+    offset + length > x.length
+  ) {
+    throw new ShapeError(`expInPlace: [${offset}, ${offset} + ${length}) is not a range of an array of ${x.length}.`, {
+      offset,
+      length,
+      size: x.length,
+    });
   }
   const kernels = openKernels();
   kernels.begin(8 * CHUNK + 128);

@@ -3,22 +3,29 @@
  *
  *   A ≈ A(:, S)·[I T]   up to the order of columns, |S| = k: skeleton columns S, interpolation T (k × r, r = n − k).
  *
- * The pivots of QR with column pivoting are those of Cholesky with diagonal pivoting on the Gram matrix AᵀA (N. Higham, *Accuracy and
- * Stability of Numerical Algorithms*, 2nd ed., section 10.3), where the remaining diagonal holds the squared norms of the residual columns. The Gram matrix costs one
- * syrk and forgets what lies below √eps; so a pass stops at PASS_DEPTH below where it began, the residual A − A(:, S)·T is formed
- * exactly, and the next pass goes on with it. ID: H. Cheng, Z. Gimbutas, P.-G. Martinsson, V. Rokhlin, SIAM J. Sci. Comput. 26(4), 2005.
+ * The pivots of QR with column pivoting are those of Cholesky with diagonal pivoting on the Gram matrix AᵀA (N. Higham,
+ * *Accuracy and Stability of Numerical Algorithms*, 2nd ed., section 10.3), where the remaining diagonal holds the
+ * squared norms of the residual columns. The Gram matrix costs one syrk and forgets what lies below √eps; so a pass
+ * stops at PASS_DEPTH below where it began, the residual A − A(:, S)·T is formed exactly, and the next pass goes on
+ * with it. ID: H. Cheng, Z. Gimbutas, P.-G. Martinsson, V. Rokhlin, SIAM J. Sci. Comput. 26(4), 2005.
  */
 import type { Blas } from './blas.js';
 import { block, view, type Matrix } from './matrix.js';
 
-/** A pass ends when the largest squared residual column has fallen by this factor: the Gram matrix still holds four digits of it. */
+/**
+ * A pass ends when the largest squared residual column has fallen by this factor: the Gram matrix still holds four
+ * digits of it.
+ */
 const PASS_DEPTH = 1e-11;
 /** Residuals below this share of ‖A‖_F are rounding errors. */
 const ROUNDING = 16 * Number.EPSILON;
 /** Columns eliminated between two updates of the Gram matrix. */
 const PANEL = 48;
 
-/** Weights that stand for W·A·D: rows from `split` on count `rowWeight` times, column j `columnScale[j]` times; A itself is left as it is unless a second pass needs W·A·D formed. */
+/**
+ * Weights that stand for W·A·D: rows from `split` on count `rowWeight` times, column j `columnScale[j]` times; A itself
+ * is left as it is unless a second pass needs W·A·D formed.
+ */
 export interface SampleWeights {
   readonly split: number;
   readonly rowWeight: number;
@@ -73,7 +80,10 @@ export class InterpolativeDecomposition {
     this.#active = new Int32Array(cols);
   }
 
-  /** Tᵀ as an r × k view, its rows in the order of the redundant columns, its columns in pivot order. Valid until the next call. */
+  /**
+   * Tᵀ as an r × k view, its rows in the order of the redundant columns, its columns in pivot order. Valid until the
+   * next call.
+   */
   get interpolation(): Matrix {
     return view(this.#interpolation, 0, this.#cols - this.rank, this.rank);
   }
@@ -102,7 +112,10 @@ export class InterpolativeDecomposition {
     }
   }
 
-  /** Diagonal-pivoted Cholesky of EᵀE; fills #factor (n × found, rows in E's column order), #pivots and #chosen; returns how many pivots. */
+  /**
+   * Diagonal-pivoted Cholesky of EᵀE; fills #factor (n × found, rows in E's column order), #pivots and #chosen; returns
+   * how many pivots.
+   */
   #pass(e: Matrix, limit: number, weights: SampleWeights | undefined): number {
     const blas = this.#blas;
     const n = e.cols;
@@ -123,7 +136,10 @@ export class InterpolativeDecomposition {
       diagonal[j] = d;
       chosen[j] = 0;
       total += d;
-      if (d > largest) { largest = d; pivot = j; }
+      if (d > largest) {
+        largest = d;
+        pivot = j;
+      }
     }
     // Below a few units of rounding of A there is only noise to pick from.
     if (this.rank === 0) this.#target = Math.max(this.#target, ROUNDING * ROUNDING * total);
@@ -149,14 +165,20 @@ export class InterpolativeDecomposition {
       let next = -1;
       let nextLargest = 0;
       for (let i = 0, p = k * n; i < n; i++, p++) {
-        if (chosen[i] !== 0) { factor[p] = i === pivot ? root : 0; continue; }
+        if (chosen[i] !== 0) {
+          factor[p] = i === pivot ? root : 0;
+          continue;
+        }
         const l = column[i] * scale;
         factor[p] = l;
         const d = diagonal[i] - l * l;
         diagonal[i] = d;
         if (d > 0) {
           total += d;
-          if (d > nextLargest) { nextLargest = d; next = i; }
+          if (d > nextLargest) {
+            nextLargest = d;
+            next = i;
+          }
         }
       }
       k++;
@@ -177,7 +199,8 @@ export class InterpolativeDecomposition {
     const gram = view(this.#gram, 0, n, n);
     this.#blas.syrk('L', 'T', 1, block(a, 0, 0, split, n), 0, gram);
     this.#blas.syrk('L', 'T', rowWeight * rowWeight, block(a, split, 0, a.rows - split, n), 1, gram);
-    for (let j = 0; j < n; j++) for (let i = j, p = j + j * n; i < n; i++, p++) this.#gram[p] *= columnScale[i] * columnScale[j];
+    for (let j = 0; j < n; j++)
+      for (let i = j, p = j + j * n; i < n; i++, p++) this.#gram[p] *= columnScale[i] * columnScale[j];
   }
 
   /** #work ← Y = T₂ᵀ = L_R·L_S⁻¹ of a pass, #corner ← L_S. */
@@ -198,8 +221,9 @@ export class InterpolativeDecomposition {
   }
 
   /**
-   * E_R ← E_R − E_S·T₂, compacted to the leading columns of E. T₂ comes from a Gram matrix, so part of that residual lies in the span of E_S and no new
-   * column is needed for it: one step of refinement, ΔT₂ᵀ = (E_Rᵀ·E_S)·(L_S·L_Sᵀ)⁻¹, takes it out.
+   * E_R ← E_R − E_S·T₂, compacted to the leading columns of E. T₂ comes from a Gram matrix, so part of that residual
+   * lies in the span of E_S and no new column is needed for it: one step of refinement, ΔT₂ᵀ = (E_Rᵀ·E_S)·(L_S·L_Sᵀ)⁻¹,
+   * takes it out.
    */
   #formResidual(e: Matrix, found: number): Matrix {
     const blas = this.#blas;
@@ -229,7 +253,8 @@ export class InterpolativeDecomposition {
   }
 
   /**
-   * Adds a pass's pivots to the skeleton: with X = Tᵀ before (rows S₂ and the rest R) and Y = T₂ᵀ of this pass, the new Tᵀ is [X_R − Y·X_S₂, Y].
+   * Adds a pass's pivots to the skeleton: with X = Tᵀ before (rows S₂ and the rest R) and Y = T₂ᵀ of this pass, the new
+   * Tᵀ is [X_R − Y·X_S₂, Y].
    */
   #compose(n: number, found: number): void {
     const before = this.rank;
@@ -246,7 +271,8 @@ export class InterpolativeDecomposition {
       for (let i = 0; i < found; i++) xs[i + q * found] = x[from + pivots[i]];
       for (let i = 0, p = q * rest; i < n; i++) if (chosen[i] === 0) x[p++] = x[from + i];
     }
-    if (before > 0 && rest > 0) this.#blas.gemm('N', 'N', -1, y, view(xs, 0, found, before), 1, view(x, 0, rest, before));
+    if (before > 0 && rest > 0)
+      this.#blas.gemm('N', 'N', -1, y, view(xs, 0, found, before), 1, view(x, 0, rest, before));
     x.set(this.#work.subarray(0, rest * found), rest * before);
     // The order of columns: earlier skeleton, this pass's pivots, the rest ascending.
     const active = this.#active;

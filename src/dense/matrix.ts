@@ -23,11 +23,15 @@ export function view(data: FloatArray, offset: number, rows: number, cols: numbe
 }
 
 /**
- * A view, checked against the array it lies in: entry (i, j) is data[offset + i + j·ld]. Numbers in another array than a
- * Float64Array or Float32Array are copied to a Float64Array. Throws ShapeError.
+ * A view, checked against the array it lies in: entry (i, j) is data[offset + i + j·ld]. Numbers in another array than
+ * a Float64Array or Float32Array are copied to a Float64Array. Throws ShapeError.
  */
 export function matrixOver(
-  data: ArrayLike<number>, rows: number, cols: number, offset = 0, ld: number = Math.max(1, rows),
+  data: ArrayLike<number>,
+  rows: number,
+  cols: number,
+  offset = 0,
+  ld: number = Math.max(1, rows),
 ): Matrix {
   const a = { data: asFloats(data, 'data'), offset, rows, cols, ld };
   checkView(a, 'matrix');
@@ -60,7 +64,7 @@ export function asVectors(x: Vectors, name: string): Matrix {
 
 /** For messages about vectors with the wrong number of rows: says so where they would fit transposed. */
 export const transposeHint = ({ cols }: Matrix, expected: number): string =>
-  (cols === expected ? ' It has as many columns: vectors are columns, transpose it.' : '');
+  cols === expected ? ' It has as many columns: vectors are columns, transpose it.' : '';
 
 /** Whether there are floating-point numbers behind it; for values of any kind. */
 function overFloats(a: Matrix | null | undefined): boolean {
@@ -68,19 +72,41 @@ function overFloats(a: Matrix | null | undefined): boolean {
   return data instanceof Float64Array || data instanceof Float32Array;
 }
 
-/** Throws ShapeError unless it is a view over a Float64Array or Float32Array, every entry of which lies inside its array. */
+/**
+ * Throws ShapeError unless it is a view over a Float64Array or Float32Array, every entry of which lies inside its
+ * array.
+ */
 export function checkView(a: Matrix, name: string): void {
   if (!overFloats(a)) {
     const given = kindOf(a) === 'matrix' ? `one over ${describe(a.data)}` : describe(a);
-    throw new ShapeError(`${name} must be a matrix over a Float64Array or Float32Array, as matrixOver(data, rows, cols) and `
-      + `zeros(rows, cols) make it, not ${given}.`, { name });
+    throw new ShapeError(
+      `${name} must be a matrix over a Float64Array or Float32Array, as matrixOver(data, rows, cols) and ` +
+        `zeros(rows, cols) make it, not ${given}.`,
+      { name },
+    );
   }
   const { rows, cols, ld, offset } = a;
-  if (!Number.isInteger(rows) || !Number.isInteger(cols) || !Number.isInteger(ld) || !Number.isInteger(offset) || rows < 0 || cols < 0 || offset < 0 || ld < Math.max(1, rows)) {
-    throw new ShapeError(`${name}: not a view: rows ${rows}, cols ${cols}, ld ${ld}, offset ${offset} (whole numbers, ld ≥ max(1, rows)).`, { rows, cols, ld, offset });
+  if (
+    !Number.isInteger(rows) ||
+    !Number.isInteger(cols) ||
+    !Number.isInteger(ld) ||
+    !Number.isInteger(offset) ||
+    rows < 0 ||
+    cols < 0 ||
+    offset < 0 ||
+    ld < Math.max(1, rows)
+  ) {
+    throw new ShapeError(
+      `${name}: not a view: rows ${rows}, cols ${cols}, ld ${ld}, offset ${offset} (whole numbers, ld ≥ max(1, rows)).`,
+      { rows, cols, ld, offset },
+    );
   }
   if (rows > 0 && cols > 0 && offset + (cols - 1) * ld + rows > a.data.length) {
-    throw new ShapeError(`${name}: ${rows} × ${cols} with ld ${ld} at offset ${offset} reaches past the end of an array of ${a.data.length}.`, { rows, cols, ld, offset, length: a.data.length });
+    throw new ShapeError(
+      `${name}: ${rows} × ${cols} with ld ${ld} at offset ${offset} reaches past the end of an array of ` +
+        `${a.data.length}.`,
+      { rows, cols, ld, offset, length: a.data.length },
+    );
   }
 }
 

@@ -1,26 +1,44 @@
 /**
  * What every routine of the dense contract checks before it touches memory: bounds, precision and shapes.
- * Shared by all backends, so that a misuse is the same ShapeError everywhere. The checks are plain comparisons and allocate nothing
- * unless they fail.
+ * Shared by all backends, so that a misuse is the same ShapeError everywhere. The checks are plain comparisons and
+ * allocate nothing unless they fail.
  */
 import { ShapeError } from '../core/errors.js';
 import type { Side, Transpose } from './blas.js';
 import { checkView } from './matrix.js';
 import type { FloatArray, Matrix } from './matrix.js';
 
-/** Throws ShapeError unless all entries of the view lie inside its array and its sizes fit the 32-bit integers of BLAS. */
+/**
+ * Throws ShapeError unless all entries of the view lie inside its array and its sizes fit the 32-bit integers of BLAS.
+ */
 export function requireView(a: Matrix, name: string): void {
   const { rows, cols, ld, offset } = a;
-  if ((rows | 0) === rows && (cols | 0) === cols && (ld | 0) === ld && rows >= 0 && cols >= 0 && ld >= rows && ld >= 1 && offset >= 0 && Math.floor(offset) === offset) {
+  if (
+    (rows | 0) === rows &&
+    (cols | 0) === cols &&
+    (ld | 0) === ld &&
+    rows >= 0 &&
+    cols >= 0 &&
+    ld >= rows &&
+    ld >= 1 &&
+    offset >= 0 &&
+    Math.floor(offset) === offset
+  ) {
     if (rows === 0 || cols === 0 || offset + (cols - 1) * ld + rows <= a.data.length) return;
   }
   checkView(a, name);
-  throw new ShapeError(`${name}: ${rows} × ${cols} with ld ${ld} is beyond the 32-bit sizes of BLAS; split the matrix.`, { rows, cols, ld, offset });
+  throw new ShapeError(
+    `${name}: ${rows} × ${cols} with ld ${ld} is beyond the 32-bit sizes of BLAS; split the matrix.`,
+    { rows, cols, ld, offset },
+  );
 }
 
 function requirePrecision(x: FloatArray, double: boolean, name: string): void {
   if (double ? x instanceof Float64Array : x instanceof Float32Array) return;
-  throw new ShapeError(`${name}: all operands must be ${double ? 'Float64Array' : 'Float32Array'} as the first one is, this one is ${kindOf(x)}; convert one side.`);
+  throw new ShapeError(
+    `${name}: all operands must be ${double ? 'Float64Array' : 'Float32Array'} as the first one is, this one is ` +
+      `${kindOf(x)}; convert one side.`,
+  );
 }
 
 const kindOf = (x: unknown): string => (typeof x === 'object' && x !== null ? x.constructor.name : typeof x);
@@ -28,15 +46,25 @@ const kindOf = (x: unknown): string => (typeof x === 'object' && x !== null ? x.
 const shapeOf = (a: Matrix): string => `${a.rows} × ${a.cols}`;
 
 function requireSquare(a: Matrix, name: string): void {
-  if (a.rows !== a.cols) throw new ShapeError(`${name} must be square, it is ${shapeOf(a)}.`, { rows: a.rows, cols: a.cols });
+  if (a.rows !== a.cols)
+    throw new ShapeError(`${name} must be square, it is ${shapeOf(a)}.`, { rows: a.rows, cols: a.cols });
 }
 
 function requireShape(a: Matrix, rows: number, cols: number, name: string): void {
-  if (a.rows !== rows || a.cols !== cols) throw new ShapeError(`${name} must be ${rows} × ${cols}, it is ${shapeOf(a)}.`, { rows: a.rows, cols: a.cols, expected: [rows, cols] });
+  if (a.rows !== rows || a.cols !== cols)
+    throw new ShapeError(`${name} must be ${rows} × ${cols}, it is ${shapeOf(a)}.`, {
+      rows: a.rows,
+      cols: a.cols,
+      expected: [rows, cols],
+    });
 }
 
 function requireLength(x: { readonly length: number }, length: number, name: string): void {
-  if (x.length < length) throw new ShapeError(`${name} must hold at least ${length} elements, it holds ${x.length}.`, { length: x.length, expected: length });
+  if (x.length < length)
+    throw new ShapeError(`${name} must hold at least ${length} elements, it holds ${x.length}.`, {
+      length: x.length,
+      expected: length,
+    });
 }
 
 /** C (m × n) against op(A) (m × k) and op(B) (k × n). */
@@ -49,8 +77,16 @@ export function checkGemm(transA: Transpose, transB: Transpose, a: Matrix, b: Ma
   requirePrecision(b.data, double, 'gemm: B');
   requirePrecision(c.data, double, 'gemm: C');
   const inner = transA === 'T' ? a.rows : a.cols;
-  if ((transB === 'T' ? b.cols : b.rows) !== inner || (transA === 'T' ? a.cols : a.rows) !== c.rows || (transB === 'T' ? b.rows : b.cols) !== c.cols) {
-    throw new ShapeError(`gemm: C (${shapeOf(c)}) is not the shape of op(A)·op(B) with A ${shapeOf(a)}${transA === 'T' ? ' transposed' : ''} and B ${shapeOf(b)}${transB === 'T' ? ' transposed' : ''}.`);
+  if (
+    (transB === 'T' ? b.cols : b.rows) !== inner ||
+    (transA === 'T' ? a.cols : a.rows) !== c.rows ||
+    (transB === 'T' ? b.rows : b.cols) !== c.cols
+  ) {
+    throw new ShapeError(
+      `gemm: C (${shapeOf(c)}) is not the shape of op(A)·op(B) with A ` +
+        `${shapeOf(a)}${transA === 'T' ? ' transposed' : ''} and B ` +
+        `${shapeOf(b)}${transB === 'T' ? ' transposed' : ''}.`,
+    );
   }
 }
 
@@ -142,7 +178,10 @@ export function checkOrmqr(side: Side, a: Matrix, tau: FloatArray, c: Matrix): v
   requirePrecision(c.data, double, 'ormqr: C');
   requireLength(tau, Math.min(a.rows, a.cols), 'ormqr: tau');
   if ((side === 'R' ? c.cols : c.rows) !== a.rows) {
-    throw new ShapeError(`ormqr: Q of order ${a.rows} does not fit C (${shapeOf(c)}) on the ${side === 'R' ? 'right' : 'left'}.`, { order: a.rows, rows: c.rows, cols: c.cols });
+    throw new ShapeError(
+      `ormqr: Q of order ${a.rows} does not fit C (${shapeOf(c)}) on the ${side === 'R' ? 'right' : 'left'}.`,
+      { order: a.rows, rows: c.rows, cols: c.cols },
+    );
   }
 }
 
@@ -188,10 +227,18 @@ export function checkGetrs(a: Matrix, pivots: Int32Array, b: Matrix): void {
   requireView(b, 'getrs: B');
   requirePrecision(b.data, requireFloats(a, 'getrs: A'), 'getrs: B');
   requireSquare(a, 'getrs: A');
-  if (b.rows !== a.rows) throw new ShapeError(`getrs: B (${shapeOf(b)}) must have the ${a.rows} rows of A.`, { rows: b.rows, expected: a.rows });
+  if (b.rows !== a.rows)
+    throw new ShapeError(`getrs: B (${shapeOf(b)}) must have the ${a.rows} rows of A.`, {
+      rows: b.rows,
+      expected: a.rows,
+    });
   requireLength(pivots, a.rows, 'getrs: pivots');
   for (let i = 0; i < a.rows; i++) {
-    if (!(pivots[i] >= 0 && pivots[i] < a.rows)) throw new ShapeError(`getrs: pivots[${i}] = ${pivots[i]} names no row of a matrix of order ${a.rows}; pass what getrf returned.`, { index: i, pivot: pivots[i] });
+    if (!(pivots[i] >= 0 && pivots[i] < a.rows))
+      throw new ShapeError(
+        `getrs: pivots[${i}] = ${pivots[i]} names no row of a matrix of order ${a.rows}; pass what getrf returned.`,
+        { index: i, pivot: pivots[i] },
+      );
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * Substitution with lower triangles for many right-hand sides, mostly by products.
- * Libraries' own trsm reaches a third of the rate of gemm at the sizes of a tree's nodes. Fixed block boundaries: the same bits wherever it runs.
+ * Libraries' own trsm reaches a third of the rate of gemm at the sizes of a tree's nodes. Fixed block boundaries: the
+ * same bits wherever it runs.
  */
 import type { Blas } from './blas.js';
 import { block, view, type FloatArray, type Matrix } from './matrix.js';

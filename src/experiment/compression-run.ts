@@ -28,20 +28,32 @@ export interface CompressionSetup {
   readonly errorColumns?: number;
 }
 
-export interface CompressionRun { readonly matrix: HierarchicalMatrix; readonly record: CompressionRecord }
+export interface CompressionRun {
+  readonly matrix: HierarchicalMatrix;
+  readonly record: CompressionRecord;
+}
 
 const VECTOR_STREAM = 0x76656373;
 const TIME_LIMIT_SECONDS = 2;
 
-/** An N × p block of standard normal numbers, over shared memory; column j depends on seed and j alone, so fewer are the first of more. */
+/**
+ * An N × p block of standard normal numbers, over shared memory; column j depends on seed and j alone, so fewer are the
+ * first of more.
+ */
 export function randomVectors(size: number, vectors: number, seed: number, precision: Precision = 'f64'): Matrix {
   const data = precision === 'f64' ? sharedFloat64(size * vectors) : sharedFloat32(size * vectors);
-  for (let j = 0; j < vectors; j++) new RandomStream(seed, VECTOR_STREAM, j).fillNormal(data.subarray(j * size, (j + 1) * size));
+  for (let j = 0; j < vectors; j++)
+    new RandomStream(seed, VECTOR_STREAM, j).fillNormal(data.subarray(j * size, (j + 1) * size));
   return view(data, 0, size, vectors);
 }
 
 /** The median time of a product with `vectors` seeded vectors, after one that is not counted. */
-async function timeProducts(matrix: HierarchicalMatrix, vectors: number, limit: number, control: TeamControl): Promise<{ seconds: number; products: number }> {
+async function timeProducts(
+  matrix: HierarchicalMatrix,
+  vectors: number,
+  limit: number,
+  control: TeamControl,
+): Promise<{ seconds: number; products: number }> {
   const { dtype, seed } = matrix.report;
   const x = randomVectors(matrix.size, vectors, seed, dtype as Precision);
   const length = matrix.size * vectors;
@@ -63,14 +75,18 @@ async function timeProducts(matrix: HierarchicalMatrix, vectors: number, limit: 
 }
 
 /**
- * Compresses, multiplies with seeded normal vectors, measures the error and the machine's dgemm rate. The matrix is the caller's to release.
- * Throws what `compress` throws.
+ * Compresses, multiplies with seeded normal vectors, measures the error and the machine's dgemm rate. The matrix is the
+ * caller's to release. Throws what `compress` throws.
  */
 export async function runCompression(setup: CompressionSetup, control: TeamControl): Promise<CompressionRun> {
   const { source, input, options } = setup;
   const { vectors = 64, products: limit = 7 } = setup;
-  for (const [name, value] of [['vectors', vectors], ['products', limit]] as const) {
-    if (!Number.isInteger(value) || value < 1) throw new OptionError(`${name} must be a whole number of at least 1, not ${value}.`, { option: name, value });
+  for (const [name, value] of [
+    ['vectors', vectors],
+    ['products', limit],
+  ] as const) {
+    if (!Number.isInteger(value) || value < 1)
+      throw new OptionError(`${name} must be a whole number of at least 1, not ${value}.`, { option: name, value });
   }
   const matrix = await compress(source, options, control);
   try {
@@ -87,16 +103,34 @@ export async function runCompression(setup: CompressionSetup, control: TeamContr
     const { bytes, share, ...parts } = matrix.memory();
     const { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype, preserve } = report;
     const record: CompressionRecord = {
-      record: 'compression', input,
-      options: { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype, ...(preserve === undefined ? {} : { preserve }) },
-      seed: report.seed, workers: report.workers, vectors,
-      seconds: { ...report.seconds, apply, error }, products,
+      record: 'compression',
+      input,
+      options: {
+        format,
+        leafSize,
+        maxRank,
+        tolerance,
+        neighbors,
+        budget,
+        distance,
+        dtype,
+        ...(preserve === undefined ? {} : { preserve }),
+      },
+      seed: report.seed,
+      workers: report.workers,
+      vectors,
+      seconds: { ...report.seconds, apply, error },
+      products,
       gflops: { apply: matrix.flops(vectors) / apply / 1e9, dgemm },
       error: { ...estimate, tolerance, met: decision === 'met', decision },
       memory: { bytes, share, peakBytes, wholePeakBytes: peakMemory(), parts },
-      ranks: matrix.ranks(), neighborRecall: report.recall, budgetUsed: report.budgetUsed,
-      nodes: { resampled: report.resampled, missed: report.missed }, limits: report.limits,
-      blas: report.blas, ...circumstances(),
+      ranks: matrix.ranks(),
+      neighborRecall: report.recall,
+      budgetUsed: report.budgetUsed,
+      nodes: { resampled: report.resampled, missed: report.missed },
+      limits: report.limits,
+      blas: report.blas,
+      ...circumstances(),
     };
     return { matrix, record };
   } catch (error) {

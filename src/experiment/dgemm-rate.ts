@@ -1,6 +1,7 @@
 /**
  * The machine's own rate of dense products: what "share of dgemm" is a share of.
- * Every worker squares a float64 matrix of its own, all at the same time, as they would in a product: cores share caches, power and clock.
+ * Every worker squares a float64 matrix of its own, all at the same time, as they would in a product: cores share
+ * caches, power and clock.
  */
 import type { RunControl } from '../core/context.js';
 import { RandomStream } from '../core/random.js';
@@ -26,37 +27,53 @@ export interface DgemmState {
 }
 
 /** Task t: waits until every worker has one, then multiplies for the given time. */
-export const multiplySquares = phaseKernel<DgemmState, { readonly round: number }>(import.meta.url, 'multiplySquares', ({ seconds, arrived, rates }, { blas, workers }) => {
-  const a = zeros(ORDER, ORDER);
-  const c = zeros(ORDER, ORDER);
-  new RandomStream(0, 0x6467656d).fillNormal(a.data);
-  const multiply = (): void => { blas.gemm('N', 'N', 1, a, a, 0, c); };
-  multiply();
-  return (task, { round }) => {
-    // Tasks are claimed one by one: with a barrier, no worker can take two.
-    Atomics.add(arrived, round, 1);
-    const patience = performance.now() + PATIENCE_MILLISECONDS;
-    while (Atomics.load(arrived, round) < workers && performance.now() < patience);
-    const start = performance.now();
-    let count = 0;
-    let elapsed = 0;
-    do {
-      multiply();
-      count++;
-      elapsed = (performance.now() - start) / 1000;
-    } while (elapsed < seconds);
-    rates[task] = count / elapsed;
-  };
-});
+export const multiplySquares = phaseKernel<DgemmState, { readonly round: number }>(
+  import.meta.url,
+  'multiplySquares',
+  ({ seconds, arrived, rates }, { blas, workers }) => {
+    const a = zeros(ORDER, ORDER);
+    const c = zeros(ORDER, ORDER);
+    new RandomStream(0, 0x6467656d).fillNormal(a.data);
+    const multiply = (): void => {
+      blas.gemm('N', 'N', 1, a, a, 0, c);
+    };
+    multiply();
+    return (task, { round }) => {
+      // Tasks are claimed one by one: with a barrier, no worker can take two.
+      Atomics.add(arrived, round, 1);
+      const patience = performance.now() + PATIENCE_MILLISECONDS;
+      while (Atomics.load(arrived, round) < workers && performance.now() < patience);
+      const start = performance.now();
+      let count = 0;
+      let elapsed = 0;
+      do {
+        multiply();
+        count++;
+        elapsed = (performance.now() - start) / 1000;
+      } while (elapsed < seconds);
+      rates[task] = count / elapsed;
+    };
+  },
+);
 
-/** GFLOP/s of float64 gemm (n = 512, 2n³ flops each) with all workers of the team at once; the median of three rounds of 0.12 s. */
+/**
+ * GFLOP/s of float64 gemm (n = 512, 2n³ flops each) with all workers of the team at once; the median of three rounds of
+ * 0.12 s.
+ */
 export async function measureDgemm(team: Team, control: RunControl = {}): Promise<number> {
   const state: DgemmState = { seconds: SECONDS, arrived: sharedInt32(ROUNDS), rates: sharedFloat64(team.workers) };
   const shared = await team.share(state);
   const totals: number[] = [];
   try {
     for (let round = 0; round < ROUNDS; round++) {
-      await team.run('measure dgemm', multiplySquares, shared, independentTasks(team.workers), { round }, { signal: control.signal });
+      await team.run(
+        'measure dgemm',
+        multiplySquares,
+        shared,
+        independentTasks(team.workers),
+        { round },
+        { signal: control.signal },
+      );
       totals.push(state.rates.reduce((sum, rate) => sum + rate, 0));
       control.onProgress?.({ phase: 'measure dgemm', done: round + 1, total: ROUNDS });
     }

@@ -1,6 +1,7 @@
 /**
  * ‖b − (K + λI)x‖/‖b‖ for an x that was found with something else than K itself, by K's own products or entries.
- * From products: exact. From entries: all rows up to N = 20,000, N² entries; beyond, a seeded sample of rows without replacement, with a 95 % interval of the mean of their squares.
+ * From products: exact. From entries: all rows up to N = 20,000, N² entries; beyond, a seeded sample of rows without
+ * replacement, with a 95 % interval of the mean of their squares.
  */
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
@@ -17,7 +18,10 @@ import { openHandle, sourceState, type SourceHandle } from '../source/share-sour
 export interface ExactResidual {
   /** Of each right-hand side; estimates where not all rows were looked at. */
   readonly residuals: Float64Array;
-  /** The 95 % interval of each; where all rows were looked at, the residual itself. `high` is infinite where a sample saw no residual at all. */
+  /**
+   * The 95 % interval of each; where all rows were looked at, the residual itself. `high` is infinite where a sample
+   * saw no residual at all.
+   */
   readonly low: Float64Array;
   readonly high: Float64Array;
   /** Rows looked at, of N. */
@@ -40,7 +44,14 @@ const STREAM = 0x72657369;
 const PANEL = 64;
 const COLUMNS = 1024;
 
-interface RowState { readonly source: SourceHandle; readonly size: number; readonly rows: Int32Array; readonly x: Float64Array; readonly products: Float64Array; readonly vectors: number }
+interface RowState {
+  readonly source: SourceHandle;
+  readonly size: number;
+  readonly rows: Int32Array;
+  readonly x: Float64Array;
+  readonly products: Float64Array;
+  readonly vectors: number;
+}
 
 /** K(rows, :)·x for a panel of rows. */
 export const multiplyRows = phaseKernel<RowState>(import.meta.url, 'multiplyRows', (state, context) => {
@@ -56,19 +67,44 @@ export const multiplyRows = phaseKernel<RowState>(import.meta.url, 'multiplyRows
     for (let from = 0; from < size; from += COLUMNS) {
       const width = Math.min(COLUMNS, size - from);
       const entries = view(scratch, 0, count, width);
-      source.entries(rows.subarray(first, first + count), Int32Array.from({ length: width }, (_, j) => from + j), entries);
-      blas.gemm('N', 'N', 1, entries, block(right, from, 0, width, vectors), from === 0 ? 0 : 1, block(out, first, 0, count, vectors));
+      source.entries(
+        rows.subarray(first, first + count),
+        Int32Array.from({ length: width }, (_, j) => from + j),
+        entries,
+      );
+      blas.gemm(
+        'N',
+        'N',
+        1,
+        entries,
+        block(right, from, 0, width, vectors),
+        from === 0 ? 0 : 1,
+        block(out, first, 0, count, vectors),
+      );
     }
   };
 });
 
-/** See above; b and x are N × p, of either precision. The same seed gives the same rows, and any team the same bits. Throws AbortedError, and what the source throws. */
-export async function exactResidual(source: EntrySource, shift: number, b: Matrix, x: Matrix, { seed = 0, exactSize = EXACT_SIZE, sampleRows }: ResidualOptions, control: TeamControl): Promise<ExactResidual> {
+/**
+ * See above; b and x are N × p, of either precision. The same seed gives the same rows, and any team the same bits.
+ * Throws AbortedError, and what the source throws.
+ */
+export async function exactResidual(
+  source: EntrySource,
+  shift: number,
+  b: Matrix,
+  x: Matrix,
+  { seed = 0, exactSize = EXACT_SIZE, sampleRows }: ResidualOptions,
+  control: TeamControl,
+): Promise<ExactResidual> {
   const { size } = source;
   const vectors = b.cols;
   const wide = view(sharedFloat64(size * vectors), 0, size, vectors);
   copyInto(wide, x);
-  const wanted = source.operator !== undefined || size <= exactSize ? size : sampleRows ?? Math.max(LEAST_ROWS, Math.floor(SAMPLE_ENTRIES / size));
+  const wanted =
+    source.operator !== undefined || size <= exactSize
+      ? size
+      : (sampleRows ?? Math.max(LEAST_ROWS, Math.floor(SAMPLE_ENTRIES / size)));
   const chosen = sampleWithoutReplacement(size, wanted, new RandomStream(seed, STREAM));
   const rows = sharedInt32(chosen.length);
   rows.set(chosen);
@@ -77,9 +113,19 @@ export async function exactResidual(source: EntrySource, shift: number, b: Matri
   else {
     const { handle, modules, solo } = sourceState(source);
     const { team } = control;
-    const shared = await team.share<RowState>({ source: handle, size, rows, x: wide.data as Float64Array, products, vectors }, { modules, solo });
+    const shared = await team.share<RowState>(
+      { source: handle, size, rows, x: wide.data as Float64Array, products, vectors },
+      { modules, solo },
+    );
     try {
-      await team.run('exact residual', multiplyRows, shared, independentTasks(Math.ceil(rows.length / PANEL)), undefined, control);
+      await team.run(
+        'exact residual',
+        multiplyRows,
+        shared,
+        independentTasks(Math.ceil(rows.length / PANEL)),
+        undefined,
+        control,
+      );
     } finally {
       team.release(shared);
     }
@@ -88,7 +134,7 @@ export async function exactResidual(source: EntrySource, shift: number, b: Matri
   for (let j = 0; j < vectors; j++) {
     const length = columnLength(b, j);
     const squares = Float64Array.from(rows, (i, k) => {
-      const rest = b.data[b.offset + i + j * b.ld] - products[k + j * rows.length] - shift * (wide.data[i + j * size]);
+      const rest = b.data[b.offset + i + j * b.ld] - products[k + j * rows.length] - shift * wide.data[i + j * size];
       return length > 0 ? (rest / length) ** 2 : 0;
     });
     if (rows.length === size) {

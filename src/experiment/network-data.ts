@@ -24,7 +24,10 @@ export interface LabeledImages {
  * Throws ShapeError unless the files hold equally many, whatever the limit, and what readPoints and readLabels throw.
  */
 export async function readLabeledImages(
-  images: string, labels: string | undefined, limit: number, control: RunControl = {},
+  images: string,
+  labels: string | undefined,
+  limit: number,
+  control: RunControl = {},
 ): Promise<LabeledImages> {
   const points = await readPoints(images, { ...control, limit });
   if (labels === undefined) return { images: points };
@@ -34,7 +37,8 @@ export async function readLabeledImages(
   if (all.length !== total) {
     const what = `${images} holds ${total} images, ${labels} ${all.length} labels`;
     throw new ShapeError(`${what}: there must be as many of both. Are they of one set (train or t10k)?`, {
-      images: total, labels: all.length,
+      images: total,
+      labels: all.length,
     });
   }
   return { images: points, labels: all.subarray(0, limit) };
@@ -51,7 +55,8 @@ export function halvedImages({ count, coordinates }: Points): Points {
     for (let i = 0; i < HALF; i++) {
       for (let j = 0; j < HALF; j++) {
         const at = SIDE * SIDE * k + 2 * i * SIDE + 2 * j;
-        halved[to++] = (coordinates[at] + coordinates[at + 1] + coordinates[at + SIDE] + coordinates[at + SIDE + 1]) / 4;
+        halved[to++] =
+          (coordinates[at] + coordinates[at + 1] + coordinates[at + SIDE] + coordinates[at + SIDE + 1]) / 4;
       }
     }
   }
@@ -59,25 +64,51 @@ export function halvedImages({ count, coordinates }: Points): Points {
 }
 
 /** Whether the network gives back what it takes: a loss on classes makes even a square one a classifier. */
-export const isAutoencoder = ({ inputs, outputs }: Pick<Network, 'inputs' | 'outputs'>, loss: LossName): boolean => inputs === outputs && loss !== 'cross-entropy';
+export const isAutoencoder = ({ inputs, outputs }: Pick<Network, 'inputs' | 'outputs'>, loss: LossName): boolean =>
+  inputs === outputs && loss !== 'cross-entropy';
 
 /**
  * The first `samples` images as a data set in memory. Networks of 196 inputs see 28 × 28 images halved.
  * Throws OptionError (too few images, labels out of range or missing), ShapeError (images of another size, more or
  * fewer labels than images).
  */
-export function networkData(network: Network, loss: LossName, { images, labels }: LabeledImages, samples: number): DataSet {
-  if (images.count < samples) throw new OptionError(`There are ${images.count} images; ${samples} samples are asked for.`, { option: 'samples', images: images.count, samples });
+export function networkData(
+  network: Network,
+  loss: LossName,
+  { images, labels }: LabeledImages,
+  samples: number,
+): DataSet {
+  if (images.count < samples)
+    throw new OptionError(`There are ${images.count} images; ${samples} samples are asked for.`, {
+      option: 'samples',
+      images: images.count,
+      samples,
+    });
   if (labels !== undefined && labels.length !== images.count) {
     const counts = { images: images.count, labels: labels.length };
     throw new ShapeError(`There are ${counts.images} images and ${counts.labels} labels: as many are needed.`, counts);
   }
   const fitting = network.inputs === HALF * HALF && images.dimension === SIDE * SIDE ? halvedImages(images) : images;
   if (fitting.dimension !== network.inputs) {
-    throw new ShapeError(`The network takes ${network.inputs} inputs, the images have ${images.dimension} pixels: its first width must be ${images.dimension}${images.dimension === SIDE * SIDE ? `, or ${HALF * HALF} for halved images` : ''}.`, { network: network.inputs, images: images.dimension });
+    throw new ShapeError(
+      `The network takes ${network.inputs} inputs, the images have ${images.dimension} pixels: its first width ` +
+        'must be ' +
+        `${images.dimension}${images.dimension === SIDE * SIDE ? `, or ${HALF * HALF} for halved images` : ''}.`,
+      { network: network.inputs, images: images.dimension },
+    );
   }
-  const inputs: Matrix = view(fitting.coordinates.subarray(0, samples * fitting.dimension), 0, fitting.dimension, samples);
+  const inputs: Matrix = view(
+    fitting.coordinates.subarray(0, samples * fitting.dimension),
+    0,
+    fitting.dimension,
+    samples,
+  );
   if (isAutoencoder(network, loss)) return memoryDataSet(inputs, inputs, { samples: 'columns' });
-  if (labels === undefined) throw new OptionError(`A network of ${network.outputs} outputs with the loss ${loss} is a classifier and needs labels: pass a file of them, or use the generated digits.`, { option: 'labels' });
+  if (labels === undefined)
+    throw new OptionError(
+      `A network of ${network.outputs} outputs with the loss ${loss} is a classifier and needs labels: pass a ` +
+        'file of them, or use the generated digits.',
+      { option: 'labels' },
+    );
   return memoryDataSet(inputs, labelTargets(labels.subarray(0, samples), network.outputs), { samples: 'columns' });
 }

@@ -2,7 +2,13 @@
  * Solves with one matrix and one preconditioner at several shifts, measured.
  */
 import { throwIfAborted } from '../core/context.js';
-import { AbortedError, FactorizationError, MemoryError, NotPositiveDefiniteError, OptionError } from '../core/errors.js';
+import {
+  AbortedError,
+  FactorizationError,
+  MemoryError,
+  NotPositiveDefiniteError,
+  OptionError,
+} from '../core/errors.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { view, zeros, type Matrix } from '../dense/matrix.js';
 import { denseBytes } from '../approximation/budget.js';
@@ -49,10 +55,21 @@ export async function productSeconds(operator: LinearOperator, seed: number, con
 }
 
 /** Errors that say of a preconditioner that it cannot be had: a row of the table, not the end of it. */
-const isAbout = (error: unknown): error is Error => error instanceof NotPositiveDefiniteError || error instanceof MemoryError || error instanceof OptionError || error instanceof FactorizationError;
+const isAbout = (error: unknown): error is Error =>
+  error instanceof NotPositiveDefiniteError ||
+  error instanceof MemoryError ||
+  error instanceof OptionError ||
+  error instanceof FactorizationError;
 
-/** A row for each shift; the preconditioner is made once. Deterministic but for the times. Throws AbortedError, and what is no fault of the preconditioner. */
-export async function measureSolves({ label, name, options }: PlannedPreconditioner, setup: SolveSetup, control: TeamControl): Promise<SolveRow[]> {
+/**
+ * A row for each shift; the preconditioner is made once. Deterministic but for the times. Throws AbortedError, and what
+ * is no fault of the preconditioner.
+ */
+export async function measureSolves(
+  { label, name, options }: PlannedPreconditioner,
+  setup: SolveSetup,
+  control: TeamControl,
+): Promise<SolveRow[]> {
   const { subject, norm, relativeShifts, seed, memoryLimit } = setup;
   const { operator } = subject;
   const known = named(label, control);
@@ -64,14 +81,33 @@ export async function measureSolves({ label, name, options }: PlannedPreconditio
       const head = { preconditioner: label, relativeShift, shift };
       let made: Preconditioner;
       try {
-        made = kept === undefined ? await makePreconditioner(subject, name, shift, { ...options, seed, ...(memoryLimit === undefined ? {} : { memoryLimit }) }, known) : await kept.reshift(shift);
+        made =
+          kept === undefined
+            ? await makePreconditioner(
+                subject,
+                name,
+                shift,
+                { ...options, seed, ...(memoryLimit === undefined ? {} : { memoryLimit }) },
+                known,
+              )
+            : await kept.reshift(shift);
       } catch (error) {
         if (!isAbout(error)) throw error;
-        rows.push({ ...head, iterations: 0, outcome: 'unavailable', residual: null, seconds: { compress: 0, factor: 0, solve: 0, total: 0 }, bytes: 0, share: 0, details: {}, note: error.message });
+        rows.push({
+          ...head,
+          iterations: 0,
+          outcome: 'unavailable',
+          residual: null,
+          seconds: { compress: 0, factor: 0, solve: 0, total: 0 },
+          bytes: 0,
+          share: 0,
+          details: {},
+          note: error.message,
+        });
         continue;
       }
       try {
-        rows.push({ ...head, ...await solveOnce(shifted(operator, shift), made, setup, known) });
+        rows.push({ ...head, ...(await solveOnce(shifted(operator, shift), made, setup, known)) });
       } finally {
         kept?.release();
         kept = made;
@@ -83,15 +119,31 @@ export async function measureSolves({ label, name, options }: PlannedPreconditio
   return rows;
 }
 
-async function solveOnce(system: LinearOperator, { operator: preconditioner, seconds: { compress, factor }, bytes, details, note }: Preconditioner, setup: SolveSetup, control: TeamControl): Promise<Omit<SolveRow, 'preconditioner' | 'relativeShift' | 'shift'>> {
+async function solveOnce(
+  system: LinearOperator,
+  { operator: preconditioner, seconds: { compress, factor }, bytes, details, note }: Preconditioner,
+  setup: SolveSetup,
+  control: TeamControl,
+): Promise<Omit<SolveRow, 'preconditioner' | 'relativeShift' | 'shift'>> {
   const { rightHandSide, tolerance, maxIterations } = setup;
   const began = performance.now();
   const solver = conjugateGradientSolver(system, preconditioner === undefined ? {} : { preconditioner });
-  const { outcome, iterations, residual } = await solver.solveAsync(rightHandSide, zeros(system.rows, 1), { relativeTolerance: tolerance, maxIterations, signal: control.signal, onProgress: control.onProgress });
+  const { outcome, iterations, residual } = await solver.solveAsync(rightHandSide, zeros(system.rows, 1), {
+    relativeTolerance: tolerance,
+    maxIterations,
+    signal: control.signal,
+    onProgress: control.onProgress,
+  });
   const solve = (performance.now() - began) / 1000;
   if (outcome === 'aborted') throw new AbortedError();
   return {
-    iterations, outcome, residual: Number.isFinite(residual) ? residual : null, seconds: { compress, factor, solve, total: compress + factor + solve }, bytes, share: bytes / denseBytes(system.rows), details,
+    iterations,
+    outcome,
+    residual: Number.isFinite(residual) ? residual : null,
+    seconds: { compress, factor, solve, total: compress + factor + solve },
+    bytes,
+    share: bytes / denseBytes(system.rows),
+    details,
     ...(note === undefined ? {} : { note }),
   };
 }

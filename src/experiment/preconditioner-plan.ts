@@ -4,7 +4,11 @@
 import { OptionError } from '../core/errors.js';
 import type { ActivationName } from '../network/activation.js';
 import type { LossName } from '../network/loss-name.js';
-import { PRECONDITIONERS, type PreconditionerName, type PreconditionerOptions } from '../solve/preconditioners/preconditioner.js';
+import {
+  PRECONDITIONERS,
+  type PreconditionerName,
+  type PreconditionerOptions,
+} from '../solve/preconditioners/preconditioner.js';
 
 /** The published table, and what stands for its COV. */
 export const PRINTED_MATRICES: readonly string[] = ['COV', 'K02', 'K13', 'K15'];
@@ -33,11 +37,25 @@ export const NETWORKS: readonly NetworkCase[] = [
   { widths: [784, 20, 20, 10], activation: 'relu', loss: 'cross-entropy', samples: 1000 },
 ];
 
-export const DEFAULT_PRECONDITIONERS: readonly string[] = ['none', 'jacobi', 'kfac', 'nystrom-64', 'nystrom-256', 'hodlr', 'hss'];
+export const DEFAULT_PRECONDITIONERS: readonly string[] = [
+  'none',
+  'jacobi',
+  'kfac',
+  'nystrom-64',
+  'nystrom-256',
+  'hodlr',
+  'hss',
+];
 /** What messages and help offer. */
-export const PRECONDITIONER_CHOICES: readonly string[] = PRECONDITIONERS.map((name) => (name === 'nystrom' ? 'nystrom-RANK' : name));
+export const PRECONDITIONER_CHOICES: readonly string[] = PRECONDITIONERS.map((name) =>
+  name === 'nystrom' ? 'nystrom-RANK' : name,
+);
 
-export interface PlannedPreconditioner { readonly label: string; readonly name: PreconditionerName; readonly options: PreconditionerOptions }
+export interface PlannedPreconditioner {
+  readonly label: string;
+  readonly name: PreconditionerName;
+  readonly options: PreconditionerOptions;
+}
 
 /** Hierarchical matrices of networks: two to four per cent of the dense memory. */
 const NETWORK_OPTIONS: Readonly<Partial<Record<PreconditionerName, PreconditionerOptions>>> = {
@@ -47,12 +65,19 @@ const NETWORK_OPTIONS: Readonly<Partial<Record<PreconditionerName, Preconditione
 
 /** The preconditioners of these names, `nystrom-64` being that of rank 64. Throws OptionError. */
 export function planPreconditioners(names: readonly string[]): PlannedPreconditioner[] {
-  if (names.length === 0) throw new OptionError(`No preconditioners are named: choose of ${PRECONDITIONER_CHOICES.join(', ')}.`, { option: 'methods' });
+  if (names.length === 0)
+    throw new OptionError(`No preconditioners are named: choose of ${PRECONDITIONER_CHOICES.join(', ')}.`, {
+      option: 'methods',
+    });
   return [...new Set(names)].map((label) => {
     const [, rank] = /^nystrom-([1-9]\d{0,5})$/.exec(label) ?? [];
     const name = PRECONDITIONERS.find((one) => one === (rank === undefined ? label : 'nystrom'));
-    if (name === undefined) throw new OptionError(`There is no preconditioner "${label}"; there are ${PRECONDITIONER_CHOICES.join(', ')}.`, { option: 'methods', method: label });
-    return { label, name, options: rank === undefined ? NETWORK_OPTIONS[name] ?? {} : { rank: Number(rank) } };
+    if (name === undefined)
+      throw new OptionError(`There is no preconditioner "${label}"; there are ${PRECONDITIONER_CHOICES.join(', ')}.`, {
+        option: 'methods',
+        method: label,
+      });
+    return { label, name, options: rank === undefined ? (NETWORK_OPTIONS[name] ?? {}) : { rank: Number(rank) } };
   });
 }
 
@@ -64,7 +89,8 @@ const SWEEP_OPTIONS: Readonly<Record<string, PreconditionerOptions>> = {
   COV: { leafSize: 256, maxRank: 512, tolerance: 1e-6 },
 };
 
-export const sweepOptions = (matrix: string): PreconditionerOptions => SWEEP_OPTIONS[matrix] ?? { leafSize: 256, maxRank: 256, tolerance: 1e-6 };
+export const sweepOptions = (matrix: string): PreconditionerOptions =>
+  SWEEP_OPTIONS[matrix] ?? { leafSize: 256, maxRank: 256, tolerance: 1e-6 };
 
 /** Leaves of the published table's matrices: so small that a row's share of near blocks holds at least one. */
 export function printedLeafSize(size: number): number {

@@ -1,5 +1,6 @@
 /**
- * The record of a table of preconditioners: the published table as it is printed, an honest sweep over shifts, and Gauss–Newton matrices.
+ * The record of a table of preconditioners: the published table as it is printed, an honest sweep over shifts, and
+ * Gauss–Newton matrices.
  */
 import type { Solution } from '../krylov/solution.js';
 import type { MachineDescription } from '../io/machine.js';
@@ -39,7 +40,12 @@ export interface SolveRow {
   /** ‖b − (A + λI)x‖/‖b‖, by a product; null where there is no x. */
   readonly residual: number | null;
   /** compress: once for all shifts; total: of all three, as if there were this shift alone. */
-  readonly seconds: { readonly compress: number; readonly factor: number; readonly solve: number; readonly total: number };
+  readonly seconds: {
+    readonly compress: number;
+    readonly factor: number;
+    readonly solve: number;
+    readonly total: number;
+  };
   /** Of the preconditioner; share of the dense matrix. */
   readonly bytes: number;
   readonly share: number;
@@ -56,7 +62,10 @@ export interface SolveSweep {
   readonly rows: readonly SolveRow[];
 }
 
-export interface MatrixSweep extends SolveSweep { readonly matrix: string; readonly size: number }
+export interface MatrixSweep extends SolveSweep {
+  readonly matrix: string;
+  readonly size: number;
+}
 
 export interface NetworkSweep extends SolveSweep {
   /** Units per layer, '784-10-784'. */

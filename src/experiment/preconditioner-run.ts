@@ -1,5 +1,6 @@
 /**
- * The table of preconditioners: the published one as it is printed, an honest sweep over shifts (true residuals, random right-hand sides), and Gauss–Newton matrices of networks.
+ * The table of preconditioners: the published one as it is printed, an honest sweep over shifts (true residuals, random
+ * right-hand sides), and Gauss–Newton matrices of networks.
  */
 import { throwIfAborted } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
@@ -15,14 +16,27 @@ import { measureDgemm } from './dgemm-rate.js';
 import { named } from './named-progress.js';
 import type { LabeledImages } from './network-data.js';
 import { measureSolves, productSeconds, type SolveSetup } from './preconditioned-solves.js';
-import { NETWORK_SHIFTS, NETWORK_TOLERANCE, planPreconditioners, PRINTED, SHIFTS, SWEEP_TOLERANCE, sweepOptions, type NetworkCase, type PlannedPreconditioner } from './preconditioner-plan.js';
+import {
+  NETWORK_SHIFTS,
+  NETWORK_TOLERANCE,
+  planPreconditioners,
+  PRINTED,
+  SHIFTS,
+  SWEEP_TOLERANCE,
+  sweepOptions,
+  type NetworkCase,
+  type PlannedPreconditioner,
+} from './preconditioner-plan.js';
 import type { MatrixSweep, NetworkSweep, PreconditionerRecord, PrintedRow, SolveRow } from './preconditioner-record.js';
 import { printedRows } from './printed-preconditioners.js';
 import { circumstances } from './record.js';
 import { trainedModel } from './table-run.js';
 
 /** A test matrix with ‖K‖₂ = 1. */
-export interface MatrixCase { readonly name: string; readonly size: number }
+export interface MatrixCase {
+  readonly name: string;
+  readonly size: number;
+}
 
 export interface NetworkSetup extends NetworkCase {
   readonly data: LabeledImages & { readonly name: string };
@@ -52,8 +66,14 @@ const LANCZOS = { maxIterations: 100, tolerance: 1e-4 } as const;
 /** Apart from the vectors that products are timed with. */
 const RIGHT_HAND_SIDE_SEED = 2;
 
-/** Runs the whole table. Deterministic but for the times. Throws OptionError, ShapeError, MemoryError, AbortedError, and what sources, training and compression throw. */
-export async function runPreconditioners(setup: PreconditionerSetup, control: TeamControl): Promise<PreconditionerRecord> {
+/**
+ * Runs the whole table. Deterministic but for the times. Throws OptionError, ShapeError, MemoryError, AbortedError, and
+ * what sources, training and compression throw.
+ */
+export async function runPreconditioners(
+  setup: PreconditionerSetup,
+  control: TeamControl,
+): Promise<PreconditionerRecord> {
   const began = performance.now();
   const { printed, swept, seed } = setup;
   const { team } = control;
@@ -64,43 +84,89 @@ export async function runPreconditioners(setup: PreconditionerSetup, control: Te
     throwIfAborted(control.signal);
     const subject = open(one, setup);
     const known = named(one.name, control);
-    if (has(printed, one)) rows.push(...await printedRows(one.name, subject, seed, known));
+    if (has(printed, one)) rows.push(...(await printedRows(one.name, subject, seed, known)));
     if (has(swept, one)) sweep.push(await sweepMatrix(one, subject, setup, known));
   }
   const networks: NetworkSweep[] = [];
-  for (const network of setup.networks) networks.push(await sweepNetwork(network, methods, setup, named(network.widths.join('-'), control)));
+  for (const network of setup.networks)
+    networks.push(await sweepNetwork(network, methods, setup, named(network.widths.join('-'), control)));
   return {
-    record: 'preconditioners', seed, printed: { shift: PRINTED.shift, tolerance: PRINTED.tolerance, rows }, sweep, networks,
-    gflops: { dgemm: await measureDgemm(team, control) }, seconds: { total: (performance.now() - began) / 1000 },
-    memory: { peakBytes: peakMemory() }, workers: team.workers, blas: team.blas.description, ...circumstances(),
+    record: 'preconditioners',
+    seed,
+    printed: { shift: PRINTED.shift, tolerance: PRINTED.tolerance, rows },
+    sweep,
+    networks,
+    gflops: { dgemm: await measureDgemm(team, control) },
+    seconds: { total: (performance.now() - began) / 1000 },
+    memory: { peakBytes: peakMemory() },
+    workers: team.workers,
+    blas: team.blas.description,
+    ...circumstances(),
   };
 }
 
 const same = (a: MatrixCase, b: MatrixCase): boolean => a.name === b.name && a.size === b.size;
 const has = (some: readonly MatrixCase[], one: MatrixCase): boolean => some.some((other) => same(other, one));
-const distinct = (all: readonly MatrixCase[]): MatrixCase[] => all.filter((one, k) => all.findIndex((other) => same(other, one)) === k);
+const distinct = (all: readonly MatrixCase[]): MatrixCase[] =>
+  all.filter((one, k) => all.findIndex((other) => same(other, one)) === k);
 
 function open(one: MatrixCase, setup: PreconditionerSetup): Subject & { readonly source: EntrySource } {
   const source = setup.open(one);
-  if (source.operator === undefined) throw new OptionError(`${one.name} brings no exact products, and solves are measured with them.`, { matrix: one.name });
+  if (source.operator === undefined)
+    throw new OptionError(`${one.name} brings no exact products, and solves are measured with them.`, {
+      matrix: one.name,
+    });
   return { operator: source.operator, source };
 }
 
-async function sweepMatrix({ name, size }: MatrixCase, subject: Subject, setup: PreconditionerSetup, control: TeamControl): Promise<MatrixSweep> {
+async function sweepMatrix(
+  { name, size }: MatrixCase,
+  subject: Subject,
+  setup: PreconditionerSetup,
+  control: TeamControl,
+): Promise<MatrixSweep> {
   const { seed, memoryLimit, shifts = SHIFTS, maxIterations = MOST_ITERATIONS } = setup;
-  const planned: PlannedPreconditioner[] = [{ label: 'none', name: 'none', options: {} }, { label: 'hss', name: 'hss', options: sweepOptions(name) }];
-  const solves: SolveSetup = { subject, norm: 1, relativeShifts: shifts, rightHandSide: randomVectors(size, 1, seed + RIGHT_HAND_SIDE_SEED), tolerance: SWEEP_TOLERANCE, maxIterations, seed, memoryLimit };
-  return { matrix: name, size, tolerance: SWEEP_TOLERANCE, maxIterations, productSeconds: await productSeconds(subject.operator, seed, control), rows: await allRows(planned, solves, control) };
+  const planned: PlannedPreconditioner[] = [
+    { label: 'none', name: 'none', options: {} },
+    { label: 'hss', name: 'hss', options: sweepOptions(name) },
+  ];
+  const solves: SolveSetup = {
+    subject,
+    norm: 1,
+    relativeShifts: shifts,
+    rightHandSide: randomVectors(size, 1, seed + RIGHT_HAND_SIDE_SEED),
+    tolerance: SWEEP_TOLERANCE,
+    maxIterations,
+    seed,
+    memoryLimit,
+  };
+  return {
+    matrix: name,
+    size,
+    tolerance: SWEEP_TOLERANCE,
+    maxIterations,
+    productSeconds: await productSeconds(subject.operator, seed, control),
+    rows: await allRows(planned, solves, control),
+  };
 }
 
 /** By shift, then in the order of the preconditioners. */
-async function allRows(planned: readonly PlannedPreconditioner[], solves: SolveSetup, control: TeamControl): Promise<SolveRow[]> {
+async function allRows(
+  planned: readonly PlannedPreconditioner[],
+  solves: SolveSetup,
+  control: TeamControl,
+): Promise<SolveRow[]> {
   const byMethod: SolveRow[][] = [];
   for (const one of planned) byMethod.push(await measureSolves(one, solves, control));
   return solves.relativeShifts.flatMap((_, k) => byMethod.map((rows) => rows[k]));
 }
 
-async function sweepNetwork(network: NetworkSetup, methods: readonly PlannedPreconditioner[], setup: PreconditionerSetup, control: TeamControl): Promise<NetworkSweep> {
+async function sweepNetwork(
+  network: NetworkSetup,
+  methods: readonly PlannedPreconditioner[],
+  setup: PreconditionerSetup,
+  control: TeamControl,
+): Promise<NetworkSweep> {
   const { widths, activation, loss, samples, data, bias = false } = network;
   const { seed, memoryLimit, networkShifts = NETWORK_SHIFTS, maxIterations = MOST_ITERATIONS } = setup;
   const { team } = control;
@@ -110,12 +176,28 @@ async function sweepNetwork(network: NetworkSetup, methods: readonly PlannedPrec
     const { largest } = await extremeEigenvalues(operator, { blas: team.blas, seed, ...LANCZOS }, control);
     const size = operator.rows;
     const solves: SolveSetup = {
-      subject: { operator, source: gaussNewtonSource(model, { blas: team.blas, operator }), model }, norm: largest.value, relativeShifts: networkShifts,
-      rightHandSide: randomVectors(size, 1, seed + RIGHT_HAND_SIDE_SEED), tolerance: NETWORK_TOLERANCE, maxIterations, seed, memoryLimit,
+      subject: { operator, source: gaussNewtonSource(model, { blas: team.blas, operator }), model },
+      norm: largest.value,
+      relativeShifts: networkShifts,
+      rightHandSide: randomVectors(size, 1, seed + RIGHT_HAND_SIDE_SEED),
+      tolerance: NETWORK_TOLERANCE,
+      maxIterations,
+      seed,
+      memoryLimit,
     };
     return {
-      network: widths.join('-'), size, activation: typeof activation === 'string' ? activation : activation.join(','), loss, samples, data: data.name, training, lambdaMax: largest.value,
-      tolerance: NETWORK_TOLERANCE, maxIterations, productSeconds: await productSeconds(operator, seed, control), rows: await allRows(methods, solves, control),
+      network: widths.join('-'),
+      size,
+      activation: typeof activation === 'string' ? activation : activation.join(','),
+      loss,
+      samples,
+      data: data.name,
+      training,
+      lambdaMax: largest.value,
+      tolerance: NETWORK_TOLERANCE,
+      maxIterations,
+      productSeconds: await productSeconds(operator, seed, control),
+      rows: await allRows(methods, solves, control),
     };
   } finally {
     operator.release();

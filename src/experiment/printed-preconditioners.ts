@@ -1,9 +1,12 @@
 /**
  * The published table of preconditioners, in its own terms.
- * S. Reiz and others, slides on hierarchical matrices (after C. Yu, S. Reiz, G. Biros, *Distributed O(N) linear solver for dense symmetric hierarchical semi-separable matrices*, MCSoC 2019): (K̃ + λI) x = 0 with λ = 1 on
- * ‖K‖₂ = 1, so that the condition number is at most 2, from a random x₀, until ‖r‖ < 10⁻³‖x₀‖. Here as A e = A x₀ from e = 0, whose residuals are the same. The first step is not counted there: with that,
- * standard normal x₀ gives the published 1, 1 and 3 iterations of K02, K13 and K15 without a preconditioner at N = 65,536, 16,384 and 65,536 (‖r‖/‖x₀‖ of 3e-4 and 9e-4 for K02 and K15, where 4e-4 and 8e-4 are
- * printed), and a direct solve gives 0. Smaller matrices need a step or two more: what is not near 0 of the spectrum is a larger part of them.
+ * S. Reiz and others, slides on hierarchical matrices (after C. Yu, S. Reiz, G. Biros, *Distributed O(N) linear solver
+ * for dense symmetric hierarchical semi-separable matrices*, MCSoC 2019): (K̃ + λI) x = 0 with λ = 1 on ‖K‖₂ = 1, so
+ * that the condition number is at most 2, from a random x₀, until ‖r‖ < 10⁻³‖x₀‖. Here as A e = A x₀ from e = 0, whose
+ * residuals are the same. The first step is not counted there: with that, standard normal x₀ gives the published 1, 1
+ * and 3 iterations of K02, K13 and K15 without a preconditioner at N = 65,536, 16,384 and 65,536 (‖r‖/‖x₀‖ of 3e-4 and
+ * 9e-4 for K02 and K15, where 4e-4 and 8e-4 are printed), and a direct solve gives 0. Smaller matrices need a step or
+ * two more: what is not near 0 of the spectrum is a larger part of them.
  */
 import { AbortedError } from '../core/errors.js';
 import { sharedFloat64 } from '../core/shared-array.js';
@@ -45,8 +48,16 @@ function productError(exact: Matrix, approximation: LinearOperator, w: Matrix): 
   return norm(found) / norm(exact);
 }
 
-/** The three rows of a matrix: HSS alone, HSS with near blocks preconditioned by HSS, and the same without a preconditioner. Throws what `compress` and `factor` throw. */
-export async function printedRows(matrix: string, { source, operator }: Subject & { readonly source: NonNullable<Subject['source']> }, seed: number, control: TeamControl): Promise<PrintedRow[]> {
+/**
+ * The three rows of a matrix: HSS alone, HSS with near blocks preconditioned by HSS, and the same without a
+ * preconditioner. Throws what `compress` and `factor` throw.
+ */
+export async function printedRows(
+  matrix: string,
+  { source, operator }: Subject & { readonly source: NonNullable<Subject['source']> },
+  seed: number,
+  control: TeamControl,
+): Promise<PrintedRow[]> {
   const { size } = source;
   const leafSize = printedLeafSize(size);
   const options = { leafSize, maxRank: Math.min(MAX_RANK, 2 * leafSize), seed };
@@ -62,11 +73,22 @@ export async function printedRows(matrix: string, { source, operator }: Subject 
     const seconds = (performance.now() - began) / 1000;
     corrected = await compress(source, { ...options, format: 'fmm', budget: PRINTED.budget }, control);
     const rows: PrintedRow[] = [];
-    for (const [compressed, budget, preconditioner] of [[plain, 0, inverse], [corrected, PRINTED.budget, inverse], [corrected, PRINTED.budget, undefined]] as const) {
+    for (const [compressed, budget, preconditioner] of [
+      [plain, 0, inverse],
+      [corrected, PRINTED.budget, inverse],
+      [corrected, PRINTED.budget, undefined],
+    ] as const) {
       const solved = await printedSolve(shifted(compressed, PRINTED.shift), start, preconditioner, control);
-      const compressing = compressed.report.seconds.compress + (preconditioner === undefined || compressed === plain ? 0 : plain.report.seconds.compress);
+      const compressing =
+        compressed.report.seconds.compress +
+        (preconditioner === undefined || compressed === plain ? 0 : plain.report.seconds.compress);
       rows.push({
-        matrix, size, budget, preconditioner: preconditioner === undefined ? 'none' : 'hss', matvecError: productError(exact, compressed, w), ...solved,
+        matrix,
+        size,
+        budget,
+        preconditioner: preconditioner === undefined ? 'none' : 'hss',
+        matvecError: productError(exact, compressed, w),
+        ...solved,
         seconds: { compress: compressing, factor: preconditioner === undefined ? 0 : seconds, solve: solved.seconds },
       });
     }
@@ -79,13 +101,31 @@ export async function printedRows(matrix: string, { source, operator }: Subject 
 }
 
 /** Conjugate gradients for `system` by the published table's rule, from a start x₀ (N × 1). */
-export async function printedSolve(system: LinearOperator, start: Matrix, preconditioner: LinearOperator | undefined, control: TeamControl): Promise<Pick<PrintedRow, 'iterations' | 'steps' | 'outcome' | 'solveError'> & { readonly seconds: number }> {
+export async function printedSolve(
+  system: LinearOperator,
+  start: Matrix,
+  preconditioner: LinearOperator | undefined,
+  control: TeamControl,
+): Promise<Pick<PrintedRow, 'iterations' | 'steps' | 'outcome' | 'solveError'> & { readonly seconds: number }> {
   const b = product(system, start);
   const began = performance.now();
   const solver = conjugateGradientSolver(system, preconditioner === undefined ? {} : { preconditioner });
-  const { outcome, iterations: steps, residualNorm } = await solver.solveAsync(b, zeros(system.rows, 1), {
-    relativeTolerance: 0, absoluteTolerance: PRINTED.tolerance * norm(start), signal: control.signal, onProgress: control.onProgress,
+  const {
+    outcome,
+    iterations: steps,
+    residualNorm,
+  } = await solver.solveAsync(b, zeros(system.rows, 1), {
+    relativeTolerance: 0,
+    absoluteTolerance: PRINTED.tolerance * norm(start),
+    signal: control.signal,
+    onProgress: control.onProgress,
   });
   if (outcome === 'aborted') throw new AbortedError();
-  return { iterations: Math.max(0, steps - 1), steps, outcome, solveError: residualNorm / norm(start), seconds: (performance.now() - began) / 1000 };
+  return {
+    iterations: Math.max(0, steps - 1),
+    steps,
+    outcome,
+    solveError: residualNorm / norm(start),
+    seconds: (performance.now() - began) / 1000,
+  };
 }

@@ -24,7 +24,10 @@ export interface InputDescription {
   readonly bandwidth?: number;
 }
 
-export interface Versions { readonly hmatrix: string; readonly node: string }
+export interface Versions {
+  readonly hmatrix: string;
+  readonly node: string;
+}
 
 /** A compression with products and a measured error. Seconds of wall time, GFLOP/s, bytes. */
 export interface CompressionRecord {
@@ -32,24 +35,42 @@ export interface CompressionRecord {
   readonly date: string;
   readonly input: InputDescription;
   /** As resolved: what was not given is at its default. */
-  readonly options: Pick<CompressionReport, 'format' | 'leafSize' | 'maxRank' | 'tolerance' | 'neighbors' | 'budget' | 'distance' | 'dtype' | 'preserve'>;
+  readonly options: Pick<
+    CompressionReport,
+    'format' | 'leafSize' | 'maxRank' | 'tolerance' | 'neighbors' | 'budget' | 'distance' | 'dtype' | 'preserve'
+  >;
   readonly seed: number;
   readonly workers: number;
   readonly vectors: number;
-  /** `apply`: the median of `products` products with all vectors, after one that is not counted; `fill`: evaluating the stored blocks; `compress`: all of it. */
+  /**
+   * `apply`: the median of `products` products with all vectors, after one that is not counted; `fill`: evaluating the
+   * stored blocks; `compress`: all of it.
+   */
   readonly seconds: {
-    readonly neighbors: number; readonly tree: number; readonly skeletonization: number; readonly fill: number; readonly compress: number;
-    readonly apply: number; readonly error: number;
+    readonly neighbors: number;
+    readonly tree: number;
+    readonly skeletonization: number;
+    readonly fill: number;
+    readonly compress: number;
+    readonly apply: number;
+    readonly error: number;
   };
   readonly products: number;
   readonly gflops: { readonly apply: number; readonly dgemm: number };
   /** `decision` says what the interval tells of the tolerance; `met`: it is 'met'. */
   readonly error: ErrorEstimate & { readonly tolerance: number; readonly met: boolean; readonly decision: Decision };
   /**
-   * `share`: of the dense matrix in the same precision; `peakBytes`: the process's largest resident set until the products were done, start-up
-   * included; `wholePeakBytes`: the same at the end, with what measuring dgemm and the error took.
+   * `share`: of the dense matrix in the same precision; `peakBytes`: the process's largest resident set until the
+   * products were done, start-up included; `wholePeakBytes`: the same at the end, with what measuring dgemm and the
+   * error took.
    */
-  readonly memory: { readonly bytes: number; readonly share: number; readonly peakBytes: number; readonly wholePeakBytes: number; readonly parts: Omit<MemoryUse, 'bytes' | 'share'> };
+  readonly memory: {
+    readonly bytes: number;
+    readonly share: number;
+    readonly peakBytes: number;
+    readonly wholePeakBytes: number;
+    readonly parts: Omit<MemoryUse, 'bytes' | 'share'>;
+  };
   readonly ranks: readonly LevelRanks[];
   readonly neighborRecall: number;
   readonly budgetUsed: number;
@@ -64,7 +85,11 @@ export interface CompressionRecord {
 
 /** What every record says of program and machine. */
 export function circumstances(): { date: string; machine: MachineDescription; versions: Versions } {
-  return { date: new Date().toISOString(), machine: describeMachine(), versions: { hmatrix: version, node: process.versions.node } };
+  return {
+    date: new Date().toISOString(),
+    machine: describeMachine(),
+    versions: { hmatrix: version, node: process.versions.node },
+  };
 }
 
 /** Writes a record as JSON, whole or not at all. Throws FileAccessError, AbortedError. */

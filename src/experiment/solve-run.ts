@@ -37,12 +37,15 @@ export interface SolveRecord {
   readonly iterations: number;
   readonly products: number;
   /**
-   * Relative residuals of X as it is handed back, and the largest of them: always those of the matrix that was asked for, by its own products or entries, also where a compressed one was solved
-   * with in its place.
+   * Relative residuals of X as it is handed back, and the largest of them: always those of the matrix that was asked
+   * for, by its own products or entries, also where a compressed one was solved with in its place.
    */
   readonly residual: number;
   readonly residuals: readonly number[];
-  /** How many of the N rows of the residual were looked at, and between which bounds the largest lies with 95 % confidence: both are it where all were. `high` is null where a sample saw none. */
+  /**
+   * How many of the N rows of the residual were looked at, and between which bounds the largest lies with 95 %
+   * confidence: both are it where all were. `high` is null where a sample saw none.
+   */
   readonly residualRows: number;
   readonly residualLow: number;
   readonly residualHigh: number | null;
@@ -59,7 +62,10 @@ export interface SolveRecord {
   /** Whether the decision is 'met'. */
   readonly met: boolean;
   readonly history: readonly number[];
-  /** operator: training is not counted, evaluating the matrix or its passes is; compress: also of the matrix, where it is compressed. */
+  /**
+   * operator: training is not counted, evaluating the matrix or its passes is; compress: also of the matrix, where it
+   * is compressed.
+   */
   readonly seconds: { readonly operator: number } & SolveResult['seconds'];
   readonly memory: SolveResult['memory'] & { readonly peakBytes: number };
   readonly blas: string;
@@ -82,28 +88,60 @@ export interface SolveSetup {
   readonly residual?: ResidualOptions;
 }
 
-const ADVICE: Advice & { readonly compression: string } = { ...LIBRARY_ADVICE, compression: 'compress to a tighter tolerance, or solve with the matrix itself' };
+const ADVICE: Advice & { readonly compression: string } = {
+  ...LIBRARY_ADVICE,
+  compression: 'compress to a tighter tolerance, or solve with the matrix itself',
+};
 
-interface System { readonly operator: LinearOperator; readonly source?: EntrySource; readonly compressing: number; release(): void }
+interface System {
+  readonly operator: LinearOperator;
+  readonly source?: EntrySource;
+  readonly compressing: number;
+  release(): void;
+}
 
 /** The operator that is solved with. Throws what `compress` and `entryOperator` throw. */
 async function systemOf({ source, model, compress: options }: SolveSetup, control: TeamControl): Promise<System> {
   const { team } = control;
   if (source === undefined) {
     const operator = gaussNewton(model!, { blas: team.blas, team });
-    return { operator, compressing: 0, release: () => { operator.release(); } };
+    return {
+      operator,
+      compressing: 0,
+      release: () => {
+        operator.release();
+      },
+    };
   }
   if (options !== undefined) {
     const began = performance.now();
     const operator = await compress(source, options, control);
-    return { operator, source, compressing: (performance.now() - began) / 1000, release: () => { operator.release(); } };
+    return {
+      operator,
+      source,
+      compressing: (performance.now() - began) / 1000,
+      release: () => {
+        operator.release();
+      },
+    };
   }
-  if (source.operator !== undefined) return { operator: source.operator, source, compressing: 0, release: () => undefined };
+  if (source.operator !== undefined)
+    return { operator: source.operator, source, compressing: 0, release: () => undefined };
   const operator = await entryOperator(source, {}, control);
-  return { operator, source, compressing: 0, release: () => { operator.release(); } };
+  return {
+    operator,
+    source,
+    compressing: 0,
+    release: () => {
+      operator.release();
+    },
+  };
 }
 
-/** Solves and records. The same seed gives the same solution on a team of any size for a preconditioner that was named. Throws what `solve` throws. */
+/**
+ * Solves and records. The same seed gives the same solution on a team of any size for a preconditioner that was named.
+ * Throws what `solve` throws.
+ */
 export async function runSolve(setup: SolveSetup, control: TeamControl): Promise<{ x: Matrix; record: SolveRecord }> {
   const { input, options } = setup;
   const began = performance.now();
@@ -117,17 +155,50 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
       { ...options, ...(system.source === undefined ? {} : { source: system.source }) },
       control,
     );
-    const { x, history, seconds, memory, norm, shift, preconditioner, outcome, iterations, products, tolerance, toleranceFrom } =
-      solved;
+    const {
+      x,
+      history,
+      seconds,
+      memory,
+      norm,
+      shift,
+      preconditioner,
+      outcome,
+      iterations,
+      products,
+      tolerance,
+      toleranceFrom,
+    } = solved;
     const { seed = 0 } = options;
-    const checked = setup.compress === undefined || setup.source === undefined || outcome === 'aborted' ? undefined : await exactResidual(setup.source, shift, b, x, { seed, ...setup.residual }, control);
+    const checked =
+      setup.compress === undefined || setup.source === undefined || outcome === 'aborted'
+        ? undefined
+        : await exactResidual(setup.source, shift, b, x, { seed, ...setup.residual }, control);
     const judged = judge(solved, checked);
     const reason = [solved.choice, ...explain(solved, judged, setup.advice ?? ADVICE)].join(' ');
     const record: SolveRecord = {
-      record: 'solve', input, matrix: setup.compress?.format ?? 'exact', seed, workers: control.team.workers, vectors: b.cols, shift, norm: norm ?? null, preconditioner, reason,
-      outcome, iterations, products, ...judged, tolerance, toleranceFrom, met: judged.decision === 'met', history: [...history],
+      record: 'solve',
+      input,
+      matrix: setup.compress?.format ?? 'exact',
+      seed,
+      workers: control.team.workers,
+      vectors: b.cols,
+      shift,
+      norm: norm ?? null,
+      preconditioner,
+      reason,
+      outcome,
+      iterations,
+      products,
+      ...judged,
+      tolerance,
+      toleranceFrom,
+      met: judged.decision === 'met',
+      history: [...history],
       seconds: { operator: made - system.compressing, ...seconds, compress: seconds.compress + system.compressing },
-      memory: { ...memory, peakBytes: peakMemory() }, blas: control.team.blas.description, ...circumstances(),
+      memory: { ...memory, peakBytes: peakMemory() },
+      blas: control.team.blas.description,
+      ...circumstances(),
     };
     return { x, record };
   } finally {
@@ -135,25 +206,55 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
   }
 }
 
-type Judged = Pick<SolveRecord, 'residual' | 'residuals' | 'residualRows' | 'residualLow' | 'residualHigh' | 'compressedResidual' | 'decision'>;
+type Judged = Pick<
+  SolveRecord,
+  'residual' | 'residuals' | 'residualRows' | 'residualLow' | 'residualHigh' | 'compressedResidual' | 'decision'
+>;
 
 /** What the residual against the matrix itself says, if that is not what was iterated on. */
 function judge({ x, outcome, residual, residuals, tolerance }: SolveResult, exact: ExactResidual | undefined): Judged {
   if (exact === undefined) {
-    return { residual, residuals: [...residuals], residualRows: x.rows, residualLow: residual, residualHigh: residual, compressedResidual: null, decision: outcome === 'converged' ? 'met' : 'missed' };
+    return {
+      residual,
+      residuals: [...residuals],
+      residualRows: x.rows,
+      residualLow: residual,
+      residualHigh: residual,
+      compressedResidual: null,
+      decision: outcome === 'converged' ? 'met' : 'missed',
+    };
   }
   const [low, high] = [Math.max(...exact.low), Math.max(...exact.high)];
   return {
-    residual: Math.max(...exact.residuals), residuals: [...exact.residuals], residualRows: exact.rows, residualLow: low, residualHigh: Number.isFinite(high) ? high : null, compressedResidual: residual,
+    residual: Math.max(...exact.residuals),
+    residuals: [...exact.residuals],
+    residualRows: exact.rows,
+    residualLow: low,
+    residualHigh: Number.isFinite(high) ? high : null,
+    compressedResidual: residual,
     decision: decide({ low, high }, tolerance),
   };
 }
 
 /** Why the tolerance was not met: the iteration, the compression, or too few rows to tell. */
-function explain({ shortfall, tolerance, residual: reached }: SolveResult, { residual, residualRows, residualLow, residualHigh, compressedResidual, decision }: Judged, advice: Advice & { readonly compression: string }): string[] {
+function explain(
+  { shortfall, tolerance, residual: reached }: SolveResult,
+  { residual, residualRows, residualLow, residualHigh, compressedResidual, decision }: Judged,
+  advice: Advice & { readonly compression: string },
+): string[] {
   const upper = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
   const iteration = shortfall === undefined ? [] : [upper(tellShortfall(shortfall, advice))];
   if (compressedResidual === null || decision === 'met') return iteration;
-  if (decision === 'undecided') return [...iteration, `From ${residualRows} rows the residual against the matrix itself is ${residual.toExponential(2)}, between ${residualLow.toExponential(2)} and ${residualHigh === null ? '∞' : residualHigh.toExponential(2)} with 95 % confidence; asked ${tolerance}: ${advice.compression}.`];
-  return [...iteration, `The compressed system is solved to ${reached.toExponential(2)}; against the matrix itself the residual is ${residual.toExponential(2)}, asked ${tolerance}: ${advice.compression}.`];
+  if (decision === 'undecided')
+    return [
+      ...iteration,
+      `From ${residualRows} rows the residual against the matrix itself is ${residual.toExponential(2)}, between ` +
+        `${residualLow.toExponential(2)} and ${residualHigh === null ? '∞' : residualHigh.toExponential(2)} with ` +
+        `95 % confidence; asked ${tolerance}: ${advice.compression}.`,
+    ];
+  return [
+    ...iteration,
+    `The compressed system is solved to ${reached.toExponential(2)}; against the matrix itself the residual is ` +
+      `${residual.toExponential(2)}, asked ${tolerance}: ${advice.compression}.`,
+  ];
 }

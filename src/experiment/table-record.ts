@@ -40,10 +40,28 @@ export interface TableRecord {
   /** What the data is: a generator, or a file's own name. */
   readonly data: string;
   /** `loss`: the mean loss at the parameters the Hessian is taken at; `losses`: of each epoch. */
-  readonly training: { readonly weights: string | null; readonly epochs: number; readonly batchSize: number; readonly learningRate: number; readonly seconds: number; readonly losses: readonly number[]; readonly loss: number };
+  readonly training: {
+    readonly weights: string | null;
+    readonly epochs: number;
+    readonly batchSize: number;
+    readonly learningRate: number;
+    readonly seconds: number;
+    readonly losses: readonly number[];
+    readonly loss: number;
+  };
   readonly budgets: { readonly low: number; readonly high: number };
-  /** G itself without a matrix: what is held, the time of a product with as many vectors, and λ_max with its bound. rank(G) ≤ rankBound. */
-  readonly exact: { readonly bytes: number; readonly share: number; readonly seconds: { readonly build: number; readonly apply: number }; readonly lambdaMax: number; readonly lambdaMaxBound: number; readonly rankBound: number };
+  /**
+   * G itself without a matrix: what is held, the time of a product with as many vectors, and λ_max with its bound.
+   * rank(G) ≤ rankBound.
+   */
+  readonly exact: {
+    readonly bytes: number;
+    readonly share: number;
+    readonly seconds: { readonly build: number; readonly apply: number };
+    readonly lambdaMax: number;
+    readonly lambdaMaxBound: number;
+    readonly rankBound: number;
+  };
   readonly rows: readonly TableRow[];
   /** Methods that could not be made within budget or memory, and why. */
   readonly skipped: readonly { readonly method: string; readonly reason: string }[];

@@ -1,5 +1,6 @@
 /**
- * The table: a network is trained, its Gauss–Newton Hessian approximated by every method at two budgets of memory, and each approximation measured.
+ * The table: a network is trained, its Gauss–Newton Hessian approximated by every method at two budgets of memory, and
+ * each approximation measured.
  */
 import { throwIfAborted } from '../core/context.js';
 import { MemoryError, OptionError } from '../core/errors.js';
@@ -56,7 +57,20 @@ export interface TableSetup {
 }
 
 /** What a network is trained from. */
-export type TrainingSetup = Pick<TableSetup, 'widths' | 'activation' | 'loss' | 'bias' | 'data' | 'samples' | 'epochs' | 'batchSize' | 'learningRate' | 'weights' | 'seed'>;
+export type TrainingSetup = Pick<
+  TableSetup,
+  | 'widths'
+  | 'activation'
+  | 'loss'
+  | 'bias'
+  | 'data'
+  | 'samples'
+  | 'epochs'
+  | 'batchSize'
+  | 'learningRate'
+  | 'weights'
+  | 'seed'
+>;
 
 /** Products that are timed at most, after one that is not; no more are begun after so many seconds. */
 const PRODUCTS = 9;
@@ -69,31 +83,65 @@ const WAITING_BYTES = 1.5e9;
 const ROUNDING = 1e-10;
 const ROUNDING_COLUMNS = 500;
 
-interface Waiting { readonly approximation: Approximation; readonly row: Omit<TableRow, 'error'> }
+interface Waiting {
+  readonly approximation: Approximation;
+  readonly row: Omit<TableRow, 'error'>;
+}
 
 /** What can be found wrong before anything is opened or trained. Throws OptionError. */
-export function checkTable(setup: Pick<TableSetup, 'widths' | 'activation' | 'bias' | 'low' | 'high' | 'methods'>): void {
+export function checkTable(
+  setup: Pick<TableSetup, 'widths' | 'activation' | 'bias' | 'low' | 'high' | 'methods'>,
+): void {
   const { widths, activation, bias } = setup;
   const { parameters } = defineNetwork({ widths, activation, bias });
   planTable(setup.methods, tableBudgets(parameters, setup.low, setup.high));
 }
 
-/** Trains, or reads the weights; the model that the Hessian is taken of, and how it came about. Throws what reading and training throw. */
-export async function trainedModel(setup: TrainingSetup, control: TeamControl): Promise<{ model: Model; training: TableRecord['training'] }> {
+/**
+ * Trains, or reads the weights; the model that the Hessian is taken of, and how it came about. Throws what reading and
+ * training throw.
+ */
+export async function trainedModel(
+  setup: TrainingSetup,
+  control: TeamControl,
+): Promise<{ model: Model; training: TableRecord['training'] }> {
   const { widths, activation, bias, loss, samples, epochs, batchSize, learningRate, seed, weights } = setup;
   const { blas } = control.team;
   const network = defineNetwork({ widths, activation, bias });
   const data = networkData(network, loss, setup.data, samples);
-  const initial = weights === undefined ? initialParameters(network, seed) : (await readWeights(weights.path, network, { ...control, precision: 'f64' })).parameters;
+  const initial =
+    weights === undefined
+      ? initialParameters(network, seed)
+      : (await readWeights(weights.path, network, { ...control, precision: 'f64' })).parameters;
   const began = performance.now();
-  const trained = await trainAdam({ network, parameters: initial, loss, data }, { epochs, batchSize, learningRate, seed }, { blas, signal: control.signal, onProgress: control.onProgress });
+  const trained = await trainAdam(
+    { network, parameters: initial, loss, data },
+    { epochs, batchSize, learningRate, seed },
+    { blas, signal: control.signal, onProgress: control.onProgress },
+  );
   const seconds = (performance.now() - began) / 1000;
   const model: Model = { network, parameters: trained.parameters, loss, data };
-  return { model, training: { weights: weights?.name ?? null, epochs, batchSize, learningRate, seconds, losses: trained.losses, loss: meanLoss(model, blas, { signal: control.signal }) } };
+  return {
+    model,
+    training: {
+      weights: weights?.name ?? null,
+      epochs,
+      batchSize,
+      learningRate,
+      seconds,
+      losses: trained.losses,
+      loss: meanLoss(model, blas, { signal: control.signal }),
+    },
+  };
 }
 
 /** The median time of a product with `vectors` seeded vectors. */
-async function timeProduct(operator: LinearOperator, vectors: number, seed: number, control: TeamControl): Promise<number> {
+async function timeProduct(
+  operator: LinearOperator,
+  vectors: number,
+  seed: number,
+  control: TeamControl,
+): Promise<number> {
   const x = randomVectors(operator.rows, vectors, seed);
   const y = view(sharedFloat64(operator.rows * vectors), 0, operator.rows, vectors);
   const times: number[] = [];
@@ -111,20 +159,47 @@ async function timeProduct(operator: LinearOperator, vectors: number, seed: numb
   return median(times);
 }
 
-async function smallestEigenvalue({ operator, smallestEigenvalue: known }: Approximation, seed: number, memoryLimit: number | undefined, control: TeamControl): Promise<EigenvalueEstimate> {
+async function smallestEigenvalue(
+  { operator, smallestEigenvalue: known }: Approximation,
+  seed: number,
+  memoryLimit: number | undefined,
+  control: TeamControl,
+): Promise<EigenvalueEstimate> {
   if (known !== undefined) return known;
-  const { smallest } = await extremeEigenvalues(operator, { blas: control.team.blas, seed, maxIterations: LANCZOS_STEPS, ...(memoryLimit === undefined ? {} : { memoryLimit }) }, control);
+  const { smallest } = await extremeEigenvalues(
+    operator,
+    {
+      blas: control.team.blas,
+      seed,
+      maxIterations: LANCZOS_STEPS,
+      ...(memoryLimit === undefined ? {} : { memoryLimit }),
+    },
+    control,
+  );
   return smallest;
 }
 
 /** One row without its error; undefined with a reason where the method does not fit budget or memory. */
-async function makeRow(planned: PlannedRow, operator: LinearOperator, source: EntrySource, setup: TableSetup, control: TeamControl): Promise<Waiting | string> {
+async function makeRow(
+  planned: PlannedRow,
+  operator: LinearOperator,
+  source: EntrySource,
+  setup: TableSetup,
+  control: TeamControl,
+): Promise<Waiting | string> {
   const { seed, memoryLimit, vectors = 1 } = setup;
   let approximation: Approximation;
   try {
-    approximation = await approximate(operator, planned.method, { share: planned.share }, { source, seed, ...(memoryLimit === undefined ? {} : { memoryLimit }) }, control);
+    approximation = await approximate(
+      operator,
+      planned.method,
+      { share: planned.share },
+      { source, seed, ...(memoryLimit === undefined ? {} : { memoryLimit }) },
+      control,
+    );
   } catch (error) {
-    if (error instanceof MemoryError || (error instanceof OptionError && typeof error.data['least'] === 'number')) return error.message;
+    if (error instanceof MemoryError || (error instanceof OptionError && typeof error.data['least'] === 'number'))
+      return error.message;
     throw error;
   }
   try {
@@ -133,8 +208,15 @@ async function makeRow(planned: PlannedRow, operator: LinearOperator, source: En
     const { value, bound } = await smallestEigenvalue(approximation, seed, memoryLimit, control);
     const { bytes, share, seconds: build, details, note } = approximation;
     const row = {
-      method: planned.name, share, bytes, budget: planned.share, lambdaMin: value, lambdaMinBound: bound,
-      seconds: { build, apply, eigenvalues: (performance.now() - began) / 1000 }, details, ...(note === undefined ? {} : { note }),
+      method: planned.name,
+      share,
+      bytes,
+      budget: planned.share,
+      lambdaMin: value,
+      lambdaMinBound: bound,
+      seconds: { build, apply, eigenvalues: (performance.now() - began) / 1000 },
+      details,
+      ...(note === undefined ? {} : { note }),
     };
     return { approximation, row };
   } catch (error) {
@@ -144,20 +226,47 @@ async function makeRow(planned: PlannedRow, operator: LinearOperator, source: En
 }
 
 /** The errors of approximations that wait, each exact column computed once for all; the approximations are released. */
-async function measureAll(waiting: Waiting[], source: EntrySource, seed: number, control: TeamControl): Promise<TableRow[]> {
+async function measureAll(
+  waiting: Waiting[],
+  source: EntrySource,
+  seed: number,
+  control: TeamControl,
+): Promise<TableRow[]> {
   try {
     const errors = new Map<Waiting, ErrorEstimate>();
     const measure = async (some: readonly Waiting[], options: OperatorErrorOptions): Promise<void> => {
-      const measured = await operatorErrors(source, some.map(({ approximation }) => approximation.operator), { seed, ...options }, control);
-      some.forEach((one, k) => { errors.set(one, measured[k]); });
+      const measured = await operatorErrors(
+        source,
+        some.map(({ approximation }) => approximation.operator),
+        { seed, ...options },
+        control,
+      );
+      some.forEach((one, k) => {
+        errors.set(one, measured[k]);
+      });
     };
-    const knownOf = ({ approximation: { knownError } }: Waiting): number | undefined => (knownError !== undefined && knownError >= ROUNDING ? knownError : undefined);
-    await measure(waiting.filter(({ approximation }) => approximation.knownError === undefined), {});
-    await measure(waiting.filter((one) => one.approximation.knownError !== undefined && knownOf(one) === undefined), { columns: Math.min(source.size, ROUNDING_COLUMNS) });
+    const knownOf = ({ approximation: { knownError } }: Waiting): number | undefined =>
+      knownError !== undefined && knownError >= ROUNDING ? knownError : undefined;
+    await measure(
+      waiting.filter(({ approximation }) => approximation.knownError === undefined),
+      {},
+    );
+    await measure(
+      waiting.filter((one) => one.approximation.knownError !== undefined && knownOf(one) === undefined),
+      { columns: Math.min(source.size, ROUNDING_COLUMNS) },
+    );
     return waiting.map((one) => {
       const known = knownOf(one);
       const { method, share, ...rest } = one.row;
-      return { method, share, error: known === undefined ? errors.get(one)! : { relative: known, low: known, high: known, exact: true, columns: source.size }, ...rest };
+      return {
+        method,
+        share,
+        error:
+          known === undefined
+            ? errors.get(one)!
+            : { relative: known, low: known, high: known, exact: true, columns: source.size },
+        ...rest,
+      };
     });
   } finally {
     for (const { approximation } of waiting) approximation.release();
@@ -166,8 +275,9 @@ async function measureAll(waiting: Waiting[], source: EntrySource, seed: number,
 }
 
 /**
- * Runs the whole table. Deterministic but for the times. Rows whose method does not fit its budget or the memory are left out, and why is said in `skipped`.
- * Throws OptionError, ShapeError, MemoryError (before training, where the high budget cannot fit), AbortedError, and what reading, training and the methods throw.
+ * Runs the whole table. Deterministic but for the times. Rows whose method does not fit its budget or the memory are
+ * left out, and why is said in `skipped`. Throws OptionError, ShapeError, MemoryError (before training, where the high
+ * budget cannot fit), AbortedError, and what reading, training and the methods throw.
  */
 export async function runTable(setup: TableSetup, control: TeamControl): Promise<TableRecord> {
   const began = performance.now();
@@ -188,11 +298,15 @@ export async function runTable(setup: TableSetup, control: TeamControl): Promise
   const waiting: Waiting[] = [];
   try {
     const apply = await timeProduct(operator, vectors, seed, control);
-    const { largest } = await extremeEigenvalues(operator, { blas: team.blas, seed, maxIterations: LANCZOS_STEPS, tolerance: 1e-4 }, control);
+    const { largest } = await extremeEigenvalues(
+      operator,
+      { blas: team.blas, seed, maxIterations: LANCZOS_STEPS, tolerance: 1e-4 },
+      control,
+    );
     const source = gaussNewtonSource(model, { blas: team.blas, operator });
     const flush = async (): Promise<void> => {
       const at = performance.now();
-      rows.push(...await measureAll(waiting, source, seed, control));
+      rows.push(...(await measureAll(waiting, source, seed, control)));
       measuring += (performance.now() - at) / 1000;
     };
     for (const planned of plan) {
@@ -205,15 +319,34 @@ export async function runTable(setup: TableSetup, control: TeamControl): Promise
     await flush();
     const { activation, loss, bias, samples, data, widths } = setup;
     return {
-      record: 'table', network: widths.join('-'), size, seed, activation: typeof activation === 'string' ? activation : activation.join(','), loss, bias, samples, data: data.name, training, budgets,
+      record: 'table',
+      network: widths.join('-'),
+      size,
+      seed,
+      activation: typeof activation === 'string' ? activation : activation.join(','),
+      loss,
+      bias,
+      samples,
+      data: data.name,
+      training,
+      budgets,
       exact: {
-        bytes: operator.bytes, share: operator.bytes / denseBytes(size), seconds: { build: built, apply }, lambdaMax: largest.value, lambdaMaxBound: largest.bound,
+        bytes: operator.bytes,
+        share: operator.bytes / denseBytes(size),
+        seconds: { build: built, apply },
+        lambdaMax: largest.value,
+        lambdaMaxBound: largest.bound,
         rankBound: Math.min(size, samples * model.network.outputs),
       },
-      rows, skipped, vectors,
+      rows,
+      skipped,
+      vectors,
       gflops: { dgemm: await measureDgemm(team, control) },
       seconds: { error: measuring, total: (performance.now() - began) / 1000 },
-      memory: { peakBytes: peakMemory() }, workers: team.workers, blas: team.blas.description, ...circumstances(),
+      memory: { peakBytes: peakMemory() },
+      workers: team.workers,
+      blas: team.blas.description,
+      ...circumstances(),
     };
   } finally {
     for (const { approximation } of waiting) approximation.release();
@@ -226,6 +359,11 @@ function requireRoom(high: number, size: number, memoryLimit: number | undefined
   const needed = 2 * high * denseBytes(size);
   const limit = memoryLimit ?? availableMemory();
   if (needed > limit) {
-    throw new MemoryError(`Approximations of ${(100 * high).toPrecision(3)} % of a ${size} × ${size} matrix need about ${(needed / 1e9).toFixed(1)} GB while they are made, and ${(limit / 1e9).toFixed(1)} GB are available: lower --high, or raise --memory-limit.`, { needed, limit });
+    throw new MemoryError(
+      `Approximations of ${(100 * high).toPrecision(3)} % of a ${size} × ${size} matrix need about ` +
+        `${(needed / 1e9).toFixed(1)} GB while they are made, and ${(limit / 1e9).toFixed(1)} GB are available: ` +
+        'lower --high, or raise --memory-limit.',
+      { needed, limit },
+    );
   }
 }

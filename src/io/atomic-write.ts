@@ -1,8 +1,8 @@
 /**
  * Writing a file whole or not at all.
- * Bytes go to a temporary name in the target's own folder (a rename across file systems is not atomic), are synchronised to the device,
- * and the name is switched at the end: a reader sees the old file or the new one, never part of one. On failure and on abort the
- * temporary file is removed and the old file stands untouched.
+ * Bytes go to a temporary name in the target's own folder (a rename across file systems is not atomic), are
+ * synchronised to the device, and the name is switched at the end: a reader sees the old file or the new one, never
+ * part of one. On failure and on abort the temporary file is removed and the old file stands untouched.
  */
 import { chmod, open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -44,7 +44,11 @@ export class OutputFile {
       const chunk = bytes.subarray(start, Math.min(bytes.length, start + chunkBytes));
       each?.(chunk);
       for (let done = 0; done < chunk.length;) {
-        const { bytesWritten } = await this.#handle.write(chunk, done, chunk.length - done, position + start + done).catch((error: unknown) => { throw accessError(error, 'write', this.#path); });
+        const { bytesWritten } = await this.#handle
+          .write(chunk, done, chunk.length - done, position + start + done)
+          .catch((error: unknown) => {
+            throw accessError(error, 'write', this.#path);
+          });
         done += bytesWritten;
       }
     }
@@ -53,10 +57,16 @@ export class OutputFile {
 
 let serial = 0;
 
-/** Bytes of the target's name that its temporary file's begins with: with what follows they stay below 143, the least limit in use (eCryptfs). */
+/**
+ * Bytes of the target's name that its temporary file's begins with: with what follows they stay below 143, the least
+ * limit in use (eCryptfs).
+ */
 const NAME_BYTES = 64;
 
-/** A name that no other writer uses; it begins as the target's does, so that what a crash leaves behind tells where it came from. */
+/**
+ * A name that no other writer uses; it begins as the target's does, so that what a crash leaves behind tells where it
+ * came from.
+ */
 function temporaryName(name: string): string {
   const cut = new TextDecoder().decode(new TextEncoder().encode(name).subarray(0, NAME_BYTES)).replace(/\ufffd+$/, '');
   return `.${cut}.${process.pid}-${threadId}-${serial++}-${Date.now().toString(36)}.tmp`;
@@ -73,7 +83,12 @@ async function resolveTarget(path: string): Promise<{ target: string; mode: numb
     throw accessError(error, 'write', path);
   }
   // A rename would replace a folder or a device node by a file.
-  if (!found.isFile()) throw new FileAccessError(`Cannot write ${path}: it is ${found.isDirectory() ? 'a folder' : 'not a regular file'}; give the name of a file.`, { path });
+  if (!found.isFile())
+    throw new FileAccessError(
+      `Cannot write ${path}: it is ${found.isDirectory() ? 'a folder' : 'not a regular file'}; give the name of ` +
+        'a file.',
+      { path },
+    );
   return { target, mode: found.mode & 0o777 };
 }
 
@@ -86,9 +101,14 @@ async function syncFolder(folder: string): Promise<void> {
 
 /**
  * Writes `path` through `produce`, whole or not at all.
- * Failure: FileAccessError (no such folder, permission, device full), AbortedError, or whatever `produce` throws; then `path` is as it was.
+ * Failure: FileAccessError (no such folder, permission, device full), AbortedError, or whatever `produce` throws; then
+ * `path` is as it was.
  */
-export async function writeAtomically(path: string, control: RunControl, produce: (file: OutputFile) => Promise<void>): Promise<void> {
+export async function writeAtomically(
+  path: string,
+  control: RunControl,
+  produce: (file: OutputFile) => Promise<void>,
+): Promise<void> {
   requirePath(path);
   throwIfAborted(control.signal);
   const { target, mode } = await resolveTarget(path);

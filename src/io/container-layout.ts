@@ -1,12 +1,13 @@
 /**
  * The layout of the container file in which hierarchical matrices are kept: what stands where.
  *
- *   preamble, 64 bytes  magic (8) · version u32 · JSON length u32 · JSON CRC-32 u32 · 0 u32 · file length u64 · zeros · CRC-32 of the first 60 bytes u32
- *   JSON                { header: the writer's own object, sections: [{ name, type, length, offset, crc32 }] }
- *   sections            arrays, each at a multiple of 64 bytes, gaps filled with zeros
+ *   preamble, 64 bytes  magic (8) · version u32 · JSON length u32 · JSON CRC-32 u32 · 0 u32 · file length u64 · zeros ·
+ *   CRC-32 of the first 60 bytes u32 JSON                { header: the writer's own object, sections: [{ name, type,
+ *   length, offset, crc32 }] } sections            arrays, each at a multiple of 64 bytes, gaps filled with zeros
  *
- * Everything is little-endian. The preamble has this form in every version, so that an older reader can tell a newer file from a damaged one.
- * The magic's first byte is not text, and its line ends show a transfer in text mode, as in PNG.
+ * Everything is little-endian. The preamble has this form in every version, so that an older reader can tell a newer
+ * file from a damaged one. The magic's first byte is not text, and its line ends show a transfer in text mode, as in
+ * PNG.
  */
 import { FileFormatError } from '../core/errors.js';
 import { crc32 } from './crc32.js';
@@ -18,23 +19,38 @@ export const alignment = 64;
 const magic = Uint8Array.of(0x89, 0x48, 0x4d, 0x58, 0x0d, 0x0a, 0x1a, 0x0a);
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
-export interface JsonObject { readonly [key: string]: JsonValue }
+export interface JsonObject {
+  readonly [key: string]: JsonValue;
+}
 
 export type ContainerArray = Float64Array | Float32Array | Int32Array | Uint8Array;
 export type ElementType = 'f64' | 'f32' | 'i32' | 'u8';
 
-export const elementTypes: Record<ElementType, { readonly bytes: number; readonly over: (buffer: SharedArrayBuffer) => ContainerArray }> = {
+export const elementTypes: Record<
+  ElementType,
+  { readonly bytes: number; readonly over: (buffer: SharedArrayBuffer) => ContainerArray }
+> = {
   f64: { bytes: 8, over: (b) => new Float64Array(b) },
   f32: { bytes: 4, over: (b) => new Float32Array(b) },
   i32: { bytes: 4, over: (b) => new Int32Array(b) },
   u8: { bytes: 1, over: (b) => new Uint8Array(b) },
 };
 
-export interface Section { readonly name: string; readonly type: ElementType; readonly length: number; readonly offset: number; readonly crc32: string }
-export interface Directory { readonly header: JsonObject; readonly sections: readonly Section[] }
+export interface Section {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly length: number;
+  readonly offset: number;
+  readonly crc32: string;
+}
+export interface Directory {
+  readonly header: JsonObject;
+  readonly sections: readonly Section[];
+}
 
 export const alignUp = (position: number): number => Math.ceil(position / alignment) * alignment;
-export const sectionBytes = (section: Pick<Section, 'type' | 'length'>): number => section.length * elementTypes[section.type].bytes;
+export const sectionBytes = (section: Pick<Section, 'type' | 'length'>): number =>
+  section.length * elementTypes[section.type].bytes;
 
 export function formatPreamble(json: Uint8Array, fileLength: number): Uint8Array {
   const bytes = new Uint8Array(preambleBytes);
@@ -49,24 +65,54 @@ export function formatPreamble(json: Uint8Array, fileLength: number): Uint8Array
 }
 
 const damaged = (path: string, section: string, what: string, data: Record<string, unknown> = {}): FileFormatError =>
-  new FileFormatError(`${path}: ${section}: ${what}. The file is damaged: fetch it again, or write it anew.`, { path, section, ...data });
+  new FileFormatError(`${path}: ${section}: ${what}. The file is damaged: fetch it again, or write it anew.`, {
+    path,
+    section,
+    ...data,
+  });
 
 /** Reads and checks the 64 bytes (or fewer, if the file is shorter). */
-export function parsePreamble(bytes: Uint8Array, path: string): { jsonLength: number; jsonCrc: number; fileLength: number } {
+export function parsePreamble(
+  bytes: Uint8Array,
+  path: string,
+): { jsonLength: number; jsonCrc: number; fileLength: number } {
   const known = bytes.subarray(0, magic.length);
   if (known.length === 0 || !known.every((byte, i) => byte === magic[i])) {
-    throw new FileFormatError(`${path}: not a hierarchical matrix file: it does not start with its magic bytes. Give a file that this library wrote.`, { path, section: 'preamble' });
+    throw new FileFormatError(
+      `${path}: not a hierarchical matrix file: it does not start with its magic bytes. Give a file that this ` +
+        'library wrote.',
+      { path, section: 'preamble' },
+    );
   }
-  if (bytes.length < preambleBytes) throw new FileFormatError(`${path}: preamble: ${bytes.length} of ${preambleBytes} bytes. The file is truncated: fetch it again, or write it anew.`, { path, section: 'preamble' });
+  if (bytes.length < preambleBytes)
+    throw new FileFormatError(
+      `${path}: preamble: ${bytes.length} of ${preambleBytes} bytes. The file is truncated: fetch it again, or ` +
+        'write it anew.',
+      { path, section: 'preamble' },
+    );
   const fields = new DataView(bytes.buffer, bytes.byteOffset, preambleBytes);
   const version = fields.getUint32(8, true);
   if (crc32(bytes.subarray(0, 60)) !== fields.getUint32(60, true)) {
-    throw damaged(path, 'preamble', `its checksum is wrong${version === containerVersion ? '' : ` (it claims format version ${version}, this library reads up to ${containerVersion})`}`, { version });
+    throw damaged(
+      path,
+      'preamble',
+      'its checksum is ' +
+        `wrong${version === containerVersion ? '' : ` (it claims format version ${version}, this library reads up to ${containerVersion})`}`,
+      { version },
+    );
   }
   if (version > containerVersion || version === 0) {
-    throw new FileFormatError(`${path}: format version ${version}; this library reads up to ${containerVersion}. Update hmatrix, or write the file again with this version.`, { path, section: 'preamble', version, supported: containerVersion });
+    throw new FileFormatError(
+      `${path}: format version ${version}; this library reads up to ${containerVersion}. Update hmatrix, or ` +
+        'write the file again with this version.',
+      { path, section: 'preamble', version, supported: containerVersion },
+    );
   }
-  return { jsonLength: fields.getUint32(12, true), jsonCrc: fields.getUint32(16, true), fileLength: Number(fields.getBigUint64(24, true)) };
+  return {
+    jsonLength: fields.getUint32(12, true),
+    jsonCrc: fields.getUint32(16, true),
+    fileLength: Number(fields.getBigUint64(24, true)),
+  };
 }
 
 /** Reads and checks the JSON part: every section named once, of a known type, aligned, in order, within the file. */
@@ -78,19 +124,33 @@ export function parseDirectory(json: Uint8Array, crc: number, fileLength: number
   } catch (error) {
     throw damaged(path, 'header', `not JSON (${(error as Error).message})`);
   }
-  if (typeof directory?.header !== 'object' || directory.header === null || Array.isArray(directory.header) || !Array.isArray(directory.sections)) {
+  if (
+    typeof directory?.header !== 'object' ||
+    directory.header === null ||
+    Array.isArray(directory.header) ||
+    !Array.isArray(directory.sections)
+  ) {
     throw damaged(path, 'header', 'it must hold an object "header" and a list "sections"');
   }
   let end = preambleBytes + json.length;
   const names = new Set<string>();
   for (const section of directory.sections) {
     const { name, type, length, offset, crc32: sum } = section ?? {};
-    if (typeof name !== 'string' || names.has(name) || !Object.hasOwn(elementTypes, type) || !Number.isSafeInteger(length) || length < 0 || typeof sum !== 'string' || offset !== alignUp(end)) {
+    if (
+      typeof name !== 'string' ||
+      names.has(name) ||
+      !Object.hasOwn(elementTypes, type) ||
+      !Number.isSafeInteger(length) ||
+      length < 0 ||
+      typeof sum !== 'string' ||
+      offset !== alignUp(end)
+    ) {
       throw damaged(path, 'header', `a section is not described as it must be: ${excerptOf(section)}`);
     }
     names.add(name);
     end = offset + sectionBytes(section);
   }
-  if (end !== fileLength) throw damaged(path, 'header', `its sections end at byte ${end}, the file should end at ${fileLength}`);
+  if (end !== fileLength)
+    throw damaged(path, 'header', `its sections end at byte ${end}, the file should end at ${fileLength}`);
   return directory;
 }

@@ -1,7 +1,8 @@
 /**
  * CRC-32 (ISO-HDLC, the one of gzip and PNG: reflected polynomial 0xEDB88320).
  * Node has it natively since 20.15; on an older one the tables below do the same, eight bytes at a time
- * (M. Kounavis, F. Berry, "Novel table lookup-based algorithms for high-performance CRC generation", IEEE Trans. Computers 57(11), 2008).
+ * (M. Kounavis, F. Berry, "Novel table lookup-based algorithms for high-performance CRC generation", IEEE Trans.
+ * Computers 57(11), 2008).
  */
 import * as zlib from 'node:zlib';
 
@@ -28,8 +29,15 @@ export function crc32ByTables(bytes: Uint8Array, seed = 0): number {
   let i = 0;
   for (; i < whole; i += 8) {
     c ^= bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24);
-    c = t[1792 + (c & 255)] ^ t[1536 + ((c >>> 8) & 255)] ^ t[1280 + ((c >>> 16) & 255)] ^ t[1024 + (c >>> 24)]
-      ^ t[768 + bytes[i + 4]] ^ t[512 + bytes[i + 5]] ^ t[256 + bytes[i + 6]] ^ t[bytes[i + 7]];
+    c =
+      t[1792 + (c & 255)] ^
+      t[1536 + ((c >>> 8) & 255)] ^
+      t[1280 + ((c >>> 16) & 255)] ^
+      t[1024 + (c >>> 24)] ^
+      t[768 + bytes[i + 4]] ^
+      t[512 + bytes[i + 5]] ^
+      t[256 + bytes[i + 6]] ^
+      t[bytes[i + 7]];
   }
   for (; i < bytes.length; i++) c = (c >>> 8) ^ t[(c ^ bytes[i]) & 255];
   return ~c >>> 0;

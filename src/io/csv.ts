@@ -173,7 +173,10 @@ class TableBuilder {
     }
     const names = this.#names.slice(0, NAMES_SHOWN).map(shortened);
     throw new OptionError(text, {
-      option: 'columns', column: typeof column === 'string' ? shortened(column) : column, names, advice,
+      option: 'columns',
+      column: typeof column === 'string' ? shortened(column) : column,
+      names,
+      advice,
     });
   }
 

@@ -1,7 +1,7 @@
 /**
  * The IDX format of the MNIST files, plain or compressed by gzip.
- * Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits": two zero bytes, a type byte, the rank, the sizes
- * (32 bits each, big-endian), the elements (big-endian, last index fastest).
+ * Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits": two zero bytes, a type byte, the
+ * rank, the sizes (32 bits each, big-endian), the elements (big-endian, last index fastest).
  * Whether a file is compressed is seen from its first bytes, not from its name.
  */
 import { createGunzip, type Gunzip } from 'node:zlib';
@@ -34,7 +34,8 @@ const elementTypes: Record<number, { bytes: 1 | 2 | 4 | 8; over: (buffer: Shared
 /** True if these first bytes of a file are those of a gzip stream (RFC 1952). */
 export const isGzip = (head: Uint8Array): boolean => head[0] === 0x1f && head[1] === 0x8b;
 /** True if these first bytes of a file may be those of an IDX file. */
-export const isIdx = (head: Uint8Array): boolean => head[0] === 0 && head[1] === 0 && head[2] in elementTypes && head[3] >= 1;
+export const isIdx = (head: Uint8Array): boolean =>
+  head[0] === 0 && head[1] === 0 && head[2] in elementTypes && head[3] >= 1;
 
 /** Takes the file as it streams by: the header first, then the elements into shared memory of just their size. */
 class IdxAssembler {
@@ -66,7 +67,10 @@ class IdxAssembler {
     }
     if (at === chunk.length) return;
     if (chunk.length - at > this.#payload.length - this.#payloadFilled) {
-      this.#fail(`holds more than the ${this.#payload.length} bytes of elements that its shape (${excerpt(this.#shape!.join(', '))}) announces; it is damaged, or not what it claims to be`);
+      this.#fail(
+        `holds more than the ${this.#payload.length} bytes of elements that its shape ` +
+          `(${excerpt(this.#shape!.join(', '))}) announces; it is damaged, or not what it claims to be`,
+      );
     }
     this.#payload.set(at === 0 ? chunk : chunk.subarray(at), this.#payloadFilled);
     this.#payloadFilled += chunk.length - at;
@@ -74,11 +78,19 @@ class IdxAssembler {
 
   finish(): IdxArray {
     if (this.#shape === undefined) {
-      return this.#fail(this.#headerFilled < 4 ? `has ${this.#headerFilled} bytes; an IDX file starts with 4 magic bytes` : `ends within its header: ${this.#headerFilled} of ${this.#header.length} bytes`);
+      return this.#fail(
+        this.#headerFilled < 4
+          ? `has ${this.#headerFilled} bytes; an IDX file starts with 4 magic bytes`
+          : `ends within its header: ${this.#headerFilled} of ${this.#header.length} bytes`,
+      );
     }
     const { bytes, over } = elementTypes[this.#header[2]];
     if (this.#payloadFilled < this.#payload.length) {
-      this.#fail(`ends after ${this.#payloadFilled} bytes of elements; shape (${excerpt(this.#shape.join(', '))}) needs ${this.#payload.length}. It is truncated: fetch it again`, { expected: this.#payload.length, found: this.#payloadFilled });
+      this.#fail(
+        `ends after ${this.#payloadFilled} bytes of elements; shape (${excerpt(this.#shape.join(', '))}) needs ` +
+          `${this.#payload.length}. It is truncated: fetch it again`,
+        { expected: this.#payload.length, found: this.#payloadFilled },
+      );
     }
     const data = over(this.#payload.buffer as SharedArrayBuffer);
     if (bytes > 1) {
@@ -86,7 +98,14 @@ class IdxAssembler {
       const raw = new DataView(this.#payload.buffer);
       const type = this.#header[2];
       for (let i = 0, p = 0; i < data.length; i++, p += bytes) {
-        data[i] = type === 0x0b ? raw.getInt16(p) : type === 0x0c ? raw.getInt32(p) : type === 0x0d ? raw.getFloat32(p) : raw.getFloat64(p);
+        data[i] =
+          type === 0x0b
+            ? raw.getInt16(p)
+            : type === 0x0c
+              ? raw.getInt32(p)
+              : type === 0x0d
+                ? raw.getFloat32(p)
+                : raw.getFloat64(p);
       }
     }
     return { shape: this.#shape, data };
@@ -96,7 +115,10 @@ class IdxAssembler {
     const header = this.#header;
     if (header.length === 4) {
       if (!isIdx(header)) {
-        this.#fail(`does not start as an IDX file does (00 00, a type of 08, 09 or 0b to 0e, a rank of at least 1): found ${hex(header)}. MNIST images start with 00 00 08 03, labels with 00 00 08 01`);
+        this.#fail(
+          'does not start as an IDX file does (00 00, a type of 08, 09 or 0b to 0e, a rank of at least 1): found ' +
+            `${hex(header)}. MNIST images start with 00 00 08 03, labels with 00 00 08 01`,
+        );
       }
       this.#header = new Uint8Array(4 + 4 * header[3]);
       this.#header.set(header);
@@ -108,14 +130,21 @@ class IdxAssembler {
     // Before anything is allocated: deflate cannot shrink by more than 1032 : 1.
     const most = this.#compressed ? 1032 * this.#file.size : this.#file.size - header.length;
     if (bytes > most) {
-      this.#fail(`announces shape (${excerpt(shape.join(', '))}), ${bytes} bytes of elements; the file's ${this.#file.size} bytes cannot hold them. It is truncated or damaged: fetch it again`, { expected: bytes, found: most });
+      this.#fail(
+        `announces shape (${excerpt(shape.join(', '))}), ${bytes} bytes of elements; the file's ` +
+          `${this.#file.size} bytes cannot hold them. It is truncated or damaged: fetch it again`,
+        { expected: bytes, found: most },
+      );
     }
     this.#shape = shape;
     this.#payload = new Uint8Array(sharedBuffer(bytes, this.#file.path));
   }
 
   #fail(what: string, data: Record<string, unknown> = {}): never {
-    throw new FileFormatError(`${this.#file.path}: ${this.#compressed ? 'unpacked, it' : 'it'} ${what}.`, { path: this.#file.path, ...data });
+    throw new FileFormatError(`${this.#file.path}: ${this.#compressed ? 'unpacked, it' : 'it'} ${what}.`, {
+      path: this.#file.path,
+      ...data,
+    });
   }
 }
 
@@ -141,7 +170,12 @@ export async function readIdx(path: string, control: RunControl = {}): Promise<I
       const code = (error as NodeJS.ErrnoException).code ?? '';
       if (code.startsWith('Z_')) {
         const truncated = code === 'Z_BUF_ERROR';
-        throw new FileFormatError(`${path}: the gzip stream ${truncated ? 'ends too soon: the file is truncated' : `is damaged (${(error as Error).message})`}. Fetch it again.`, { path, zlib: code });
+        throw new FileFormatError(
+          `${path}: the gzip stream ` +
+            `${truncated ? 'ends too soon: the file is truncated' : `is damaged (${(error as Error).message})`}. ` +
+            'Fetch it again.',
+          { path, zlib: code },
+        );
       }
       throw error;
     } finally {
@@ -149,7 +183,11 @@ export async function readIdx(path: string, control: RunControl = {}): Promise<I
       gunzip?.destroy();
     }
     if (gunzip && gunzip.bytesWritten < file.size) {
-      throw new FileFormatError(`${path}: ${file.size - gunzip.bytesWritten} bytes follow the end of the gzip stream; the file is damaged. Fetch it again.`, { path, extra: file.size - gunzip.bytesWritten });
+      throw new FileFormatError(
+        `${path}: ${file.size - gunzip.bytesWritten} bytes follow the end of the gzip stream; the file is ` +
+          'damaged. Fetch it again.',
+        { path, extra: file.size - gunzip.bytesWritten },
+      );
     }
     return assembler.finish();
   });

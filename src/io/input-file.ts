@@ -1,7 +1,7 @@
 /**
  * A file open for reading at positions, in chunks.
- * Chunks bound what one system call moves (which also has a limit of 2³¹ − 1 bytes), let the event loop and an AbortSignal through,
- * and let the target be shared memory of any size: nothing is read twice or copied.
+ * Chunks bound what one system call moves (which also has a limit of 2³¹ − 1 bytes), let the event loop and an
+ * AbortSignal through, and let the target be shared memory of any size: nothing is read twice or copied.
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
@@ -17,8 +17,17 @@ export const chunkBytes = 8 * 1024 * 1024;
 /** Throws OptionError where `path` is no text, FileAccessError where it holds what no path can. */
 export function requirePath(path: string): void {
   const given: unknown = path;
-  if (typeof given !== 'string' || given === '') throw new OptionError(`A path must be a text such as 'points.npy', not ${given === '' ? 'an empty one' : given === null ? 'null' : `a value of type ${typeof given}`}.`, { path });
-  if (path.includes('\0')) throw new FileAccessError(`No file can be called ${JSON.stringify(path)}: a path holds no NUL character.`, { path, systemCode: 'EINVAL' });
+  if (typeof given !== 'string' || given === '')
+    throw new OptionError(
+      `A path must be a text such as 'points.npy', not ` +
+        `${given === '' ? 'an empty one' : given === null ? 'null' : `a value of type ${typeof given}`}.`,
+      { path },
+    );
+  if (path.includes('\0'))
+    throw new FileAccessError(`No file can be called ${JSON.stringify(path)}: a path holds no NUL character.`, {
+      path,
+      systemCode: 'EINVAL',
+    });
 }
 
 /** What a file's failing system call means, as a typed error; anything else as it is. */
@@ -26,21 +35,33 @@ export function accessError(error: unknown, action: string, path: string): unkno
   const { code, syscall } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
   if (code === undefined || syscall === undefined) return error;
   const why: Record<string, string> = {
-    ENOENT: 'there is no such file or folder', EACCES: 'permission denied', EPERM: 'operation not permitted', EISDIR: 'it is a folder',
-    ENOSPC: 'no space left on the device', EROFS: 'the file system is read-only', ENOTDIR: 'part of the path is not a folder', EMFILE: 'too many open files',
+    ENOENT: 'there is no such file or folder',
+    EACCES: 'permission denied',
+    EPERM: 'operation not permitted',
+    EISDIR: 'it is a folder',
+    ENOSPC: 'no space left on the device',
+    EROFS: 'the file system is read-only',
+    ENOTDIR: 'part of the path is not a folder',
+    EMFILE: 'too many open files',
     ENAMETOOLONG: 'the name is longer than the file system allows',
   };
-  return new FileAccessError(`Cannot ${action} ${path}: ${why[code] ?? (error as Error).message} (${code}).`, { path, systemCode: code });
+  return new FileAccessError(`Cannot ${action} ${path}: ${why[code] ?? (error as Error).message} (${code}).`, {
+    path,
+    systemCode: code,
+  });
 }
 
-/** Shared memory for what is read. Throws MemoryError, before anything is allocated, where it is more than is available. */
+/**
+ * Shared memory for what is read. Throws MemoryError, before anything is allocated, where it is more than is available.
+ */
 export function sharedBuffer(bytes: number, what: string): SharedArrayBuffer {
   requireBytes(bytes, availableMemory(), what);
   return allocateShared(bytes, what);
 }
 
 /** The bytes a typed array lies on. */
-export const bytesOf = (array: ArrayBufferView): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+export const bytesOf = (array: ArrayBufferView): Uint8Array =>
+  new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
 /** Bytes that lie in memory already. */
 export class MemoryBytes implements ByteSource {
@@ -54,9 +75,15 @@ export class MemoryBytes implements ByteSource {
     this.#bytes = bytes;
   }
 
-  async read(target: Uint8Array, position: number, control: RunControl, each?: (chunk: Uint8Array) => void): Promise<void> {
+  async read(
+    target: Uint8Array,
+    position: number,
+    control: RunControl,
+    each?: (chunk: Uint8Array) => void,
+  ): Promise<void> {
     throwIfAborted(control.signal);
-    if (position + target.length > this.size) throw endsTooSoon(this.path, this.size, position + target.length - this.size);
+    if (position + target.length > this.size)
+      throw endsTooSoon(this.path, this.size, position + target.length - this.size);
     target.set(this.#bytes.subarray(position, position + target.length));
     each?.(target);
     return Promise.resolve();
@@ -68,7 +95,11 @@ export class MemoryBytes implements ByteSource {
 }
 
 const endsTooSoon = (path: string, position: number, missing: number): FileFormatError =>
-  new FileFormatError(`${path}: ended at byte ${position}; ${missing} more were expected. The file is truncated: write or fetch it again.`, { path, position, missing });
+  new FileFormatError(
+    `${path}: ended at byte ${position}; ${missing} more were expected. The file is truncated: write or fetch it ` +
+      'again.',
+    { path, position, missing },
+  );
 
 export class InputFile implements ByteSource {
   readonly path: string;
@@ -82,11 +113,18 @@ export class InputFile implements ByteSource {
   }
 
   /** Fills `target` from `position` on, chunk by chunk; `each` sees every chunk as it arrives. */
-  async read(target: Uint8Array, position: number, control: RunControl, each?: (chunk: Uint8Array) => void): Promise<void> {
+  async read(
+    target: Uint8Array,
+    position: number,
+    control: RunControl,
+    each?: (chunk: Uint8Array) => void,
+  ): Promise<void> {
     for (let done = 0; done < target.length;) {
       throwIfAborted(control.signal);
       const wanted = Math.min(chunkBytes, target.length - done);
-      const { bytesRead } = await this.#handle.read(target, done, wanted, position + done).catch((error: unknown) => { throw accessError(error, 'read', this.path); });
+      const { bytesRead } = await this.#handle.read(target, done, wanted, position + done).catch((error: unknown) => {
+        throw accessError(error, 'read', this.path);
+      });
       if (bytesRead === 0) throw endsTooSoon(this.path, position + done, target.length - done);
       each?.(target.subarray(done, done + bytesRead));
       done += bytesRead;
@@ -107,7 +145,11 @@ export class InputFile implements ByteSource {
 }
 
 /** Opens `path`, passes it to `use`, and closes it whatever happens. */
-export async function withInputFile<T>(path: string, control: RunControl, use: (file: InputFile) => Promise<T>): Promise<T> {
+export async function withInputFile<T>(
+  path: string,
+  control: RunControl,
+  use: (file: InputFile) => Promise<T>,
+): Promise<T> {
   requirePath(path);
   throwIfAborted(control.signal);
   let handle: FileHandle;
@@ -119,7 +161,11 @@ export async function withInputFile<T>(path: string, control: RunControl, use: (
   try {
     const stat = await handle.stat();
     if (!stat.isFile()) {
-      throw new FileAccessError(`Cannot read ${path}: it is ${stat.isDirectory() ? 'a folder' : 'not a regular file'}; a file of known size is needed.`, { path });
+      throw new FileAccessError(
+        `Cannot read ${path}: it is ${stat.isDirectory() ? 'a folder' : 'not a regular file'}; a file of known ` +
+          'size is needed.',
+        { path },
+      );
     }
     return await use(new InputFile(path, stat.size, handle));
   } finally {

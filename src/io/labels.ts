@@ -12,15 +12,21 @@ export interface ReadLabelsOptions extends RunControl {
   /** At most so many, from the file's start. */
   readonly limit?: number | undefined;
 }
-export const READ_LABELS_KEYS: KeysOf<ReadLabelsOptions & { readonly team?: unknown }> = { limit: true, signal: true, onProgress: true, team: true };
+export const READ_LABELS_KEYS: KeysOf<ReadLabelsOptions & { readonly team?: unknown }> = {
+  limit: true,
+  signal: true,
+  onProgress: true,
+  team: true,
+};
 
 /** QMNIST's labels: rows of eight numbers (class, and where the digit comes from), of which the class is the first. */
 const QMNIST_COLUMNS = 8;
 
 /**
- * Reads an IDX file of whole numbers: of rank 1 (magic 00 00 08 01 for bytes; 09, 0b and 0c, wider and signed types, are read too), or QMNIST's of
- * eight 32-bit columns (00 00 0c 02), whose first is the class; plain or compressed by gzip.
- * Throws FileFormatError (images given for labels, real numbers, negative ones, truncated, damaged, foreign), OptionError, FileAccessError, MemoryError, AbortedError.
+ * Reads an IDX file of whole numbers: of rank 1 (magic 00 00 08 01 for bytes; 09, 0b and 0c, wider and signed types,
+ * are read too), or QMNIST's of eight 32-bit columns (00 00 0c 02), whose first is the class; plain or compressed by
+ * gzip. Throws FileFormatError (images given for labels, real numbers, negative ones, truncated, damaged, foreign),
+ * OptionError, FileAccessError, MemoryError, AbortedError.
  */
 export async function readLabels(path: string, options: ReadLabelsOptions = {}): Promise<Int32Array> {
   requireRole(path, 'path', 'readLabels');
@@ -32,15 +38,30 @@ export async function readLabels(path: string, options: ReadLabelsOptions = {}):
   const { shape, data } = await readIdx(path, options);
   const columns = shape.length === 2 && shape[1] === QMNIST_COLUMNS && data instanceof Int32Array ? QMNIST_COLUMNS : 1;
   if (shape.length !== 1 && columns === 1) {
-    const what = shape.length === 2 ? `rows of ${shape[1]} numbers, not labels: of files of rank 2 those of QMNIST are read, eight 32-bit numbers a row (name idx2-int, first bytes 00 00 0c 02)`
-      : `arrays of ${excerpt(shape.slice(1).join(' × '))} (images?), not labels: its rank, the fourth byte, is ${shape.length} instead of 1`;
-    throw new FileFormatError(`${path}: holds ${shape[0]} ${what}. Give the file of labels: its name has idx1, its first bytes are 00 00 08 01.`, { path, shape });
+    const what =
+      shape.length === 2
+        ? `rows of ${shape[1]} numbers, not labels: of files of rank 2 those of QMNIST are read, eight 32-bit ` +
+          'numbers a row (name idx2-int, first bytes 00 00 0c 02)'
+        : `arrays of ${excerpt(shape.slice(1).join(' × '))} (images?), not labels: its rank, the fourth byte, is ` +
+          `${shape.length} instead of 1`;
+    throw new FileFormatError(
+      `${path}: holds ${shape[0]} ${what}. Give the file of labels: its name has idx1, its first bytes are 00 00 ` +
+        '08 01.',
+      { path, shape },
+    );
   }
   if (data instanceof Float32Array || data instanceof Float64Array) {
-    throw new FileFormatError(`${path}: holds real numbers; labels are whole ones. The first bytes of a file of labels are 00 00 08 01.`, { path });
+    throw new FileFormatError(
+      `${path}: holds real numbers; labels are whole ones. The first bytes of a file of labels are 00 00 08 01.`,
+      { path },
+    );
   }
   const labels = Int32Array.from({ length: Math.min(shape[0], limit ?? shape[0]) }, (_, k) => data[k * columns]);
   const negative = labels.findIndex((label) => label < 0);
-  if (negative >= 0) throw new FileFormatError(`${path}: label ${negative} (from 0) is ${labels[negative]}; labels count classes from 0.`, { path, sample: negative, label: labels[negative] });
+  if (negative >= 0)
+    throw new FileFormatError(
+      `${path}: label ${negative} (from 0) is ${labels[negative]}; labels count classes from 0.`,
+      { path, sample: negative, label: labels[negative] },
+    );
   return labels;
 }

@@ -29,8 +29,12 @@ function vectorClass(architecture: string): string {
 
 export function describeMachine(): MachineDescription {
   return {
-    platform: process.platform, architecture: process.arch, processor: cpus()[0]?.model.trim() || 'unknown', vectors: vectorClass(process.arch),
-    cores: availableParallelism(), memoryBytes: totalmem(),
+    platform: process.platform,
+    architecture: process.arch,
+    processor: cpus()[0]?.model.trim() || 'unknown',
+    vectors: vectorClass(process.arch),
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
   };
 }
 
@@ -41,8 +45,8 @@ export const peakMemory = (): number => process.resourceUsage().maxRSS * 1024;
 let addressSpaceLimit: number | undefined;
 
 /**
- * What `ulimit -v` leaves of the address space; Infinity where there is no such limit, or the system does not tell. Read anew each time: what the
- * process has grows.
+ * What `ulimit -v` leaves of the address space; Infinity where there is no such limit, or the system does not tell.
+ * Read anew each time: what the process has grows.
  */
 function addressSpaceLeft(): number {
   if (addressSpaceLimit === undefined) {
@@ -63,17 +67,30 @@ function readText(path: string): string {
   }
 }
 
-/** Bytes the process may still use: what the system has available, what a control group leaves, what a limit on its address space leaves. */
+/**
+ * Bytes the process may still use: what the system has available, what a control group leaves, what a limit on its
+ * address space leaves.
+ */
 export function availableMemory(): number {
   const free = Math.min(freemem(), addressSpaceLeft());
   const constrained = typeof process.constrainedMemory === 'function' ? process.constrainedMemory() : 0;
   // 0 or a huge number: no constraint.
-  return constrained > 0 && constrained < 2 ** 50 ? Math.min(free, Math.max(0, constrained - process.memoryUsage.rss())) : free;
+  return constrained > 0 && constrained < 2 ** 50
+    ? Math.min(free, Math.max(0, constrained - process.memoryUsage.rss()))
+    : free;
 }
 
-/** Makers whose GPU driver is loaded, told from the system's device nodes; finding none proves nothing on systems other than Linux. */
+/**
+ * Makers whose GPU driver is loaded, told from the system's device nodes; finding none proves nothing on systems other
+ * than Linux.
+ */
 export function gpuDrivers(): string[] {
-  const signs = [['nvidia', '/proc/driver/nvidia/version'], ['nvidia', '/dev/nvidiactl'], ['amd', '/dev/kfd'], ['other', '/dev/dri/renderD128']] as const;
+  const signs = [
+    ['nvidia', '/proc/driver/nvidia/version'],
+    ['nvidia', '/dev/nvidiactl'],
+    ['amd', '/dev/kfd'],
+    ['other', '/dev/dri/renderD128'],
+  ] as const;
   const found = new Set<string>(signs.filter(([, path]) => existsSync(path)).map(([maker]) => maker));
   if (found.size > 1) found.delete('other');
   return [...found];

@@ -1,7 +1,7 @@
 /**
  * The types of elements in NumPy's files: numbers, and records of numbers.
- * Source: numpy.lib.format (dtype_to_descr): a string such as '<f8', or for records a list of (name, type) where padding is a field '' of type '|V4'
- * and a name may be a pair (title, name).
+ * Source: numpy.lib.format (dtype_to_descr): a string such as '<f8', or for records a list of (name, type) where
+ * padding is a field '' of type '|V4' and a name may be a pair (title, name).
  */
 import { endianness } from 'node:os';
 import { FileFormatError } from '../core/errors.js';
@@ -35,7 +35,12 @@ export const hostOrder = endianness() === 'LE' ? '<' : '>';
 
 /** Of a record: real tables have some ten fields. */
 const MOST_RECORD_BYTES = 1024 * 1024;
-const SIZES: Readonly<Record<NumberType['kind'], readonly number[]>> = { f: [2, 4, 8], i: [1, 2, 4, 8], u: [1, 2, 4, 8], b: [1] };
+const SIZES: Readonly<Record<NumberType['kind'], readonly number[]>> = {
+  f: [2, 4, 8],
+  i: [1, 2, 4, 8],
+  u: [1, 2, 4, 8],
+  b: [1],
+};
 const READABLE = 'real ones (f8, f4, f2), whole numbers (i1 … i8, u1 … u8) and booleans (b1) can be read';
 
 function numberType(descr: Literal): NumberType | undefined {
@@ -43,11 +48,14 @@ function numberType(descr: Literal): NumberType | undefined {
   if (match === null) return undefined;
   const kind = match[2] as NumberType['kind'];
   const itemBytes = Number(match[3]);
-  return SIZES[kind].includes(itemBytes) ? { kind, itemBytes, swap: itemBytes > 1 && (match[1] === '<' || match[1] === '>') && match[1] !== hostOrder } : undefined;
+  return SIZES[kind].includes(itemBytes)
+    ? { kind, itemBytes, swap: itemBytes > 1 && (match[1] === '<' || match[1] === '>') && match[1] !== hostOrder }
+    : undefined;
 }
 
 /** A field's name: of a pair (title, name) the latter. */
-const fieldName = (name: Literal | undefined): string | undefined => (typeof name === 'string' ? name : Array.isArray(name) && typeof name[1] === 'string' ? name[1] : undefined);
+const fieldName = (name: Literal | undefined): string | undefined =>
+  typeof name === 'string' ? name : Array.isArray(name) && typeof name[1] === 'string' ? name[1] : undefined;
 
 function recordType(descr: readonly Literal[], path: string): RecordType {
   const fields: NpyField[] = [];
@@ -62,13 +70,30 @@ function recordType(descr: readonly Literal[], path: string): RecordType {
       fields.push({ ...type, name, offset });
       offset += type.itemBytes;
     } else {
-      const what = parts.length === 3 ? `an array of shape ${excerptOf(parts[2])}` : Array.isArray(parts[1]) ? 'a record itself' : `of type ${excerptOf(parts[1])}`;
-      throw new FileFormatError(`${path}: records whose field ${JSON.stringify(name ?? k)} is ${what}; records of numbers are read, a column for each field (${READABLE}). Convert first, in NumPy: numpy.lib.recfunctions.structured_to_unstructured(array[['x', 'y']]).`, {
-        path, field: name ?? k, descr: excerptOf(descr),
-      });
+      const what =
+        parts.length === 3
+          ? `an array of shape ${excerptOf(parts[2])}`
+          : Array.isArray(parts[1])
+            ? 'a record itself'
+            : `of type ${excerptOf(parts[1])}`;
+      throw new FileFormatError(
+        `${path}: records whose field ${JSON.stringify(name ?? k)} is ${what}; records of numbers are read, a ` +
+          `column for each field (${READABLE}). Convert first, in NumPy: ` +
+          `numpy.lib.recfunctions.structured_to_unstructured(array[['x', 'y']]).`,
+        {
+          path,
+          field: name ?? k,
+          descr: excerptOf(descr),
+        },
+      );
     }
   }
-  if (fields.length === 0 || offset > MOST_RECORD_BYTES) throw new FileFormatError(`${path}: records of ${fields.length} fields in ${offset} bytes; at least one field and at most ${MOST_RECORD_BYTES} bytes are read.`, { path });
+  if (fields.length === 0 || offset > MOST_RECORD_BYTES)
+    throw new FileFormatError(
+      `${path}: records of ${fields.length} fields in ${offset} bytes; at least one field and at most ` +
+        `${MOST_RECORD_BYTES} bytes are read.`,
+      { path },
+    );
   return { recordBytes: offset, fields };
 }
 
@@ -76,6 +101,10 @@ function recordType(descr: readonly Literal[], path: string): RecordType {
 export function parseDescr(descr: Literal, path: string): NumberType | RecordType {
   if (Array.isArray(descr)) return recordType(descr, path);
   const type = numberType(descr);
-  if (type === undefined) throw new FileFormatError(`${path}: elements of type ${excerptOf(descr)}; ${READABLE}. Convert first, in NumPy: array.astype('float64').`, { path, descr: excerptOf(descr) });
+  if (type === undefined)
+    throw new FileFormatError(
+      `${path}: elements of type ${excerptOf(descr)}; ${READABLE}. Convert first, in NumPy: array.astype('float64').`,
+      { path, descr: excerptOf(descr) },
+    );
   return type;
 }

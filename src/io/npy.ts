@@ -1,7 +1,8 @@
 /**
  * NumPy's .npy files.
- * Elements land straight in shared memory, chunk by chunk: a file of float64 or float32 in this machine's byte order is never held twice.
- * Records (structured arrays) of numbers become a matrix, a column for each field. Source: numpy.lib.format (see npy-header.ts, npy-type.ts).
+ * Elements land straight in shared memory, chunk by chunk: a file of float64 or float32 in this machine's byte order is
+ * never held twice. Records (structured arrays) of numbers become a matrix, a column for each field. Source:
+ * numpy.lib.format (see npy-header.ts, npy-type.ts).
  */
 import { requireControl, type RunControl } from '../core/context.js';
 import { ShapeError } from '../core/errors.js';
@@ -20,7 +21,10 @@ export interface NpyArray {
   readonly shape: readonly number[];
   /** Element (i, j) of (rows, cols) is data[i + j·rows] if true, data[i·cols + j] if not. */
   readonly fortranOrder: boolean;
-  /** Float32Array for f4 and f2 (and records of nothing else), Float64Array for everything else; over a SharedArrayBuffer. */
+  /**
+   * Float32Array for f4 and f2 (and records of nothing else), Float64Array for everything else; over a
+   * SharedArrayBuffer.
+   */
   readonly data: Float64Array | Float32Array;
 }
 
@@ -40,11 +44,14 @@ function convert(raw: Uint8Array, { kind, itemBytes }: NumberType, out: FloatArr
     const single = out instanceof Float32Array ? out.subarray(start, start + n) : new Float32Array(n);
     widenBinary16(new Uint16Array(buffer, byteOffset, n), single);
     if (out instanceof Float64Array) out.set(single, start);
-  } else if (kind === 'f') out.set(itemBytes === 8 ? new Float64Array(buffer, byteOffset, n) : new Float32Array(buffer, byteOffset, n), start);
+  } else if (kind === 'f')
+    out.set(itemBytes === 8 ? new Float64Array(buffer, byteOffset, n) : new Float32Array(buffer, byteOffset, n), start);
   else if (kind === 'b') for (let i = 0; i < n; i++) out[start + i] = raw[i] === 0 ? 0 : 1;
   else if (itemBytes === 1) out.set(kind === 'i' ? new Int8Array(buffer, byteOffset, n) : raw, start);
-  else if (itemBytes === 2) out.set(kind === 'i' ? new Int16Array(buffer, byteOffset, n) : new Uint16Array(buffer, byteOffset, n), start);
-  else if (itemBytes === 4) out.set(kind === 'i' ? new Int32Array(buffer, byteOffset, n) : new Uint32Array(buffer, byteOffset, n), start);
+  else if (itemBytes === 2)
+    out.set(kind === 'i' ? new Int16Array(buffer, byteOffset, n) : new Uint16Array(buffer, byteOffset, n), start);
+  else if (itemBytes === 4)
+    out.set(kind === 'i' ? new Int32Array(buffer, byteOffset, n) : new Uint32Array(buffer, byteOffset, n), start);
   else {
     // Two exact terms and one rounding: the float64 nearest to the 64-bit integer.
     const words = new DataView(buffer, byteOffset, length);
@@ -58,13 +65,24 @@ function convert(raw: Uint8Array, { kind, itemBytes }: NumberType, out: FloatArr
 }
 
 /** out[start … start + count) ← elements `first` … of the file. `staging` is used where they must be converted. */
-async function readElements(file: ByteSource, header: NpyHeader, type: NumberType, first: number, count: number, out: FloatArray, start: number, staging: Staging, control: RunControl): Promise<void> {
+async function readElements(
+  file: ByteSource,
+  header: NpyHeader,
+  type: NumberType,
+  first: number,
+  count: number,
+  out: FloatArray,
+  start: number,
+  staging: Staging,
+  control: RunControl,
+): Promise<void> {
   const { itemBytes, kind, swap } = type;
   const position = header.dataOffset + first * itemBytes;
   if (kind === 'f' && itemBytes === out.BYTES_PER_ELEMENT) {
     const target = bytesOf(out.subarray(start, start + count));
     await file.read(target, position, control);
-    if (swap) for (let at = 0; at < target.length; at += chunkBytes) swapBytes(target.subarray(at, at + chunkBytes), itemBytes);
+    if (swap)
+      for (let at = 0; at < target.length; at += chunkBytes) swapBytes(target.subarray(at, at + chunkBytes), itemBytes);
     return;
   }
   staging.bytes ??= new Uint8Array(Math.min(chunkBytes, header.count * itemBytes));
@@ -78,10 +96,18 @@ async function readElements(file: ByteSource, header: NpyHeader, type: NumberTyp
   }
 }
 
-interface Staging { bytes?: Uint8Array }
+interface Staging {
+  bytes?: Uint8Array;
+}
 
 /** The elements in the order they have in the file. */
-async function readAsStored(file: ByteSource, header: NpyHeader, type: NumberType, precision: Precision | undefined, control: RunControl): Promise<FloatArray> {
+async function readAsStored(
+  file: ByteSource,
+  header: NpyHeader,
+  type: NumberType,
+  precision: Precision | undefined,
+  control: RunControl,
+): Promise<FloatArray> {
   const out = floatArray(header, precision, file.path);
   const step = chunkBytes;
   const staging: Staging = {};
@@ -92,21 +118,35 @@ async function readAsStored(file: ByteSource, header: NpyHeader, type: NumberTyp
   return out;
 }
 
-/** Line l of the file, element k, goes to out[k·lines + l]: the other order, tile by tile, so that no second copy of the file is held. */
-async function readTransposed(file: ByteSource, header: NpyHeader, type: NumberType, lines: number, width: number, precision: Precision | undefined, control: RunControl): Promise<FloatArray> {
+/**
+ * Line l of the file, element k, goes to out[k·lines + l]: the other order, tile by tile, so that no second copy of the
+ * file is held.
+ */
+async function readTransposed(
+  file: ByteSource,
+  header: NpyHeader,
+  type: NumberType,
+  lines: number,
+  width: number,
+  precision: Precision | undefined,
+  control: RunControl,
+): Promise<FloatArray> {
   const out = floatArray(header, precision, file.path);
   const capacity = chunkBytes / 8;
   // At least 16 lines to a tile: then whole cache lines of the result are written at a time.
   const tileLines = Math.min(lines, Math.max(16, Math.floor(capacity / width)));
   const tileWidth = Math.min(width, Math.floor(capacity / tileLines));
-  const tile = out instanceof Float32Array ? new Float32Array(tileLines * tileWidth) : new Float64Array(tileLines * tileWidth);
+  const tile =
+    out instanceof Float32Array ? new Float32Array(tileLines * tileWidth) : new Float64Array(tileLines * tileWidth);
   const staging: Staging = {};
   for (let l0 = 0; l0 < lines; l0 += tileLines) {
     const rows = Math.min(tileLines, lines - l0);
     for (let k0 = 0; k0 < width; k0 += tileWidth) {
       const cols = Math.min(tileWidth, width - k0);
       if (cols === width) await readElements(file, header, type, l0 * width, rows * width, tile, 0, staging, control);
-      else for (let l = 0; l < rows; l++) await readElements(file, header, type, (l0 + l) * width + k0, cols, tile, l * cols, staging, control);
+      else
+        for (let l = 0; l < rows; l++)
+          await readElements(file, header, type, (l0 + l) * width + k0, cols, tile, l * cols, staging, control);
       scatter(tile, rows, cols, out, lines, l0, k0);
     }
     control.onProgress?.({ phase: 'read', done: (l0 + rows) * width, total: header.count });
@@ -115,7 +155,15 @@ async function readTransposed(file: ByteSource, header: NpyHeader, type: NumberT
 }
 
 /** out[(k0 + k)·lines + l0 + l] ← tile[l·cols + k], in blocks that stay in cache. */
-function scatter(tile: FloatArray, rows: number, cols: number, out: FloatArray, lines: number, l0: number, k0: number): void {
+function scatter(
+  tile: FloatArray,
+  rows: number,
+  cols: number,
+  out: FloatArray,
+  lines: number,
+  l0: number,
+  k0: number,
+): void {
   const side = 32;
   for (let lb = 0; lb < rows; lb += side) {
     const le = Math.min(rows, lb + side);
@@ -130,7 +178,14 @@ function scatter(tile: FloatArray, rows: number, cols: number, out: FloatArray, 
 }
 
 /** Field f of record i goes to out[i·d + f] (order C) or out[i + f·n] (order F). */
-async function readRecords(file: ByteSource, header: NpyHeader, { recordBytes, fields }: RecordType, order: 'C' | 'F', precision: Precision | undefined, control: RunControl): Promise<FloatArray> {
+async function readRecords(
+  file: ByteSource,
+  header: NpyHeader,
+  { recordBytes, fields }: RecordType,
+  order: 'C' | 'F',
+  precision: Precision | undefined,
+  control: RunControl,
+): Promise<FloatArray> {
   const out = floatArray(header, precision, file.path);
   const [records, columns] = header.shape;
   const step = Math.min(records, Math.max(1, Math.floor(chunkBytes / recordBytes)));
@@ -143,7 +198,8 @@ async function readRecords(file: ByteSource, header: NpyHeader, { recordBytes, f
     await file.read(raw.subarray(0, n * recordBytes), header.dataOffset + done * recordBytes, control);
     for (const [f, field] of fields.entries()) {
       const { itemBytes, offset } = field;
-      for (let i = 0, to = 0; i < n; i++) for (let p = i * recordBytes + offset, end = p + itemBytes; p < end; p++) packed[to++] = raw[p];
+      for (let i = 0, to = 0; i < n; i++)
+        for (let p = i * recordBytes + offset, end = p + itemBytes; p < end; p++) packed[to++] = raw[p];
       const bytes = packed.subarray(0, n * itemBytes);
       if (field.swap) swapBytes(bytes, itemBytes);
       convert(bytes, field, column, 0);
@@ -155,9 +211,10 @@ async function readRecords(file: ByteSource, header: NpyHeader, { recordBytes, f
 }
 
 /**
- * Reads an .npy file of rank 1 or 2: f8, f4, f2, i1 … i8, u1 … u8, b1, either byte order, C or Fortran order. Whole numbers become float64
- * (beyond 2⁵³ the nearest one). N records of d such fields (a structured array of rank 1) are N rows of d columns.
- * Failure: FileFormatError (foreign, truncated, another type or rank), FileAccessError, MemoryError, AbortedError.
+ * Reads an .npy file of rank 1 or 2: f8, f4, f2, i1 … i8, u1 … u8, b1, either byte order, C or Fortran order. Whole
+ * numbers become float64 (beyond 2⁵³ the nearest one). N records of d such fields (a structured array of rank 1) are N
+ * rows of d columns. Failure: FileFormatError (foreign, truncated, another type or rank), FileAccessError, MemoryError,
+ * AbortedError.
  */
 export async function readNpy(path: string, control: RunControl = {}): Promise<NpyArray> {
   return withInputFile(path, control, (file) => readNpyArray(file, control));
@@ -167,7 +224,10 @@ export async function readNpy(path: string, control: RunControl = {}): Promise<N
 export async function readNpyArray(source: ByteSource, control: RunControl = {}): Promise<NpyArray> {
   const header = await readNpyHeader(source);
   const { shape, fortranOrder, type } = header;
-  const data = 'fields' in type ? await readRecords(source, header, type, 'C', undefined, control) : await readAsStored(source, header, type, undefined, control);
+  const data =
+    'fields' in type
+      ? await readRecords(source, header, type, 'C', undefined, control)
+      : await readAsStored(source, header, type, undefined, control);
   return { shape, fortranOrder, data };
 }
 
@@ -181,22 +241,42 @@ export interface OrderedArray {
 
 /** As readNpy, in the order asked for. `precision` converts on the way. */
 export async function readNpyOrdered(
-  path: string, order: 'C' | 'F', precision?: Precision, control: RunControl = {},
+  path: string,
+  order: 'C' | 'F',
+  precision?: Precision,
+  control: RunControl = {},
 ): Promise<OrderedArray> {
   return withInputFile(path, control, async (file) => {
     const header = await readNpyHeader(file);
     const { type, fortranOrder } = header;
     const [rows, cols = 1] = header.shape;
-    if ('fields' in type) return { shape: header.shape, rows, cols, data: await readRecords(file, header, type, order, precision, control) };
+    if ('fields' in type)
+      return {
+        shape: header.shape,
+        rows,
+        cols,
+        data: await readRecords(file, header, type, order, precision, control),
+      };
     const asStored = fortranOrder === (order === 'F') || rows <= 1 || cols <= 1;
     const data = asStored
       ? await readAsStored(file, header, type, precision, control)
-      : await readTransposed(file, header, type, fortranOrder ? cols : rows, fortranOrder ? rows : cols, precision, control);
+      : await readTransposed(
+          file,
+          header,
+          type,
+          fortranOrder ? cols : rows,
+          fortranOrder ? rows : cols,
+          precision,
+          control,
+        );
     return { shape: header.shape, rows, cols, data };
   });
 }
 
-/** An .npy file as a column-major matrix over shared memory (a row-major file is transposed as it comes in); shape (n) becomes n × 1. Failure: as readNpy. */
+/**
+ * An .npy file as a column-major matrix over shared memory (a row-major file is transposed as it comes in); shape (n)
+ * becomes n × 1. Failure: as readNpy.
+ */
 export async function readNpyMatrix(path: string, control: RunControl = {}): Promise<Matrix> {
   requireRole(path, 'path', 'readNpyMatrix');
   requireControl(control, 'readNpyMatrix');
@@ -205,18 +285,43 @@ export async function readNpyMatrix(path: string, control: RunControl = {}): Pro
 }
 
 /** An array of rank 1 or 2 to be written, in C order unless it says otherwise. */
-export interface NpySource { readonly shape: readonly number[]; readonly data: NpyData; readonly fortranOrder?: boolean }
+export interface NpySource {
+  readonly shape: readonly number[];
+  readonly data: NpyData;
+  readonly fortranOrder?: boolean;
+}
 
-/** The header under which the array's elements are written. Throws ShapeError, saying that `what` wanted it, where shape and elements do not fit. */
+/**
+ * The header under which the array's elements are written. Throws ShapeError, saying that `what` wanted it, where shape
+ * and elements do not fit.
+ */
 export function npyHeaderOf({ shape, data, fortranOrder = false }: NpySource, what: string): Uint8Array {
-  if (shape.length < 1 || shape.length > 2 || !shape.every((n) => Number.isSafeInteger(n) && n >= 0) || shape.reduce((p, n) => p * n, 1) !== data.length) {
-    throw new ShapeError(`${what}: shape (${shape.join(', ')}) does not describe ${data.length} elements in rank 1 or 2.`, { shape, length: data.length });
+  if (
+    shape.length < 1 ||
+    shape.length > 2 ||
+    !shape.every((n) => Number.isSafeInteger(n) && n >= 0) ||
+    shape.reduce((p, n) => p * n, 1) !== data.length
+  ) {
+    throw new ShapeError(
+      `${what}: shape (${shape.join(', ')}) does not describe ${data.length} elements in rank 1 or 2.`,
+      { shape, length: data.length },
+    );
   }
-  const type = data instanceof Float64Array ? 'f8' : data instanceof Float32Array ? 'f4' : data instanceof Int32Array ? 'i4' : 'u1';
+  const type =
+    data instanceof Float64Array
+      ? 'f8'
+      : data instanceof Float32Array
+        ? 'f4'
+        : data instanceof Int32Array
+          ? 'i4'
+          : 'u1';
   return formatNpyHeader(type, fortranOrder, shape);
 }
 
-/** Writes an array of rank 1 or 2 as .npy (format 1.0), whole or not at all. Failure: ShapeError, FileAccessError, AbortedError. */
+/**
+ * Writes an array of rank 1 or 2 as .npy (format 1.0), whole or not at all. Failure: ShapeError, FileAccessError,
+ * AbortedError.
+ */
 export async function writeNpy(path: string, array: NpySource, control: RunControl = {}): Promise<void> {
   const header = npyHeaderOf(array, 'writeNpy');
   await writeAtomically(path, control, async (file) => {
@@ -225,13 +330,20 @@ export async function writeNpy(path: string, array: NpySource, control: RunContr
   });
 }
 
-/** Writes a matrix as .npy in Fortran order, in its own precision (an array of numbers as one column); a view with gaps is packed as it goes out. Failure: as writeNpy. */
+/**
+ * Writes a matrix as .npy in Fortran order, in its own precision (an array of numbers as one column); a view with gaps
+ * is packed as it goes out. Failure: as writeNpy.
+ */
 export async function writeNpyMatrix(path: string, matrix: Vectors, control: RunControl = {}): Promise<void> {
   requireRole(path, 'path', 'writeNpyMatrix');
   requireControl(control, 'writeNpyMatrix');
   const { data, offset, rows, cols, ld } = asVectors(matrix, 'matrix');
   if (ld === rows || cols <= 1) {
-    await writeNpy(path, { shape: [rows, cols], data: data.subarray(offset, offset + rows * cols), fortranOrder: true }, control);
+    await writeNpy(
+      path,
+      { shape: [rows, cols], data: data.subarray(offset, offset + rows * cols), fortranOrder: true },
+      control,
+    );
     return;
   }
   const single = data instanceof Float32Array;
@@ -242,7 +354,8 @@ export async function writeNpyMatrix(path: string, matrix: Vectors, control: Run
     const packed = single ? new Float32Array(rows * columns) : new Float64Array(rows * columns);
     for (let j0 = 0; j0 < cols; j0 += columns) {
       const n = Math.min(columns, cols - j0);
-      for (let j = 0; j < n; j++) packed.set(data.subarray(offset + (j0 + j) * ld, offset + (j0 + j) * ld + rows), j * rows);
+      for (let j = 0; j < n; j++)
+        packed.set(data.subarray(offset + (j0 + j) * ld, offset + (j0 + j) * ld + rows), j * rows);
       await file.append(packed.subarray(0, rows * n));
     }
   });

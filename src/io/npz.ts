@@ -1,7 +1,8 @@
 /**
  * NumPy's .npz archives: a zip of .npy files, one for each array.
- * Source: numpy.savez and savez_compressed (numpy.lib.format); member "a.npy" is array "a". Reading goes through zip-directory.ts, which
- * checks every checksum; fflate writes. Equal arrays make equal files: members bear the earliest date that the zip format knows.
+ * Source: numpy.savez and savez_compressed (numpy.lib.format); member "a.npy" is array "a". Reading goes through
+ * zip-directory.ts, which checks every checksum; fflate writes. Equal arrays make equal files: members bear the
+ * earliest date that the zip format knows.
  */
 import { Zip, ZipDeflate, ZipPassThrough } from 'fflate';
 import { throwIfAborted, type RunControl } from '../core/context.js';
@@ -32,15 +33,24 @@ const suffix = '.npy';
 
 /** name → member; others than arrays (folders, notes) are left out. */
 function arraysIn(entries: readonly ZipEntry[], path: string): Map<string, ZipEntry> {
-  const arrays = new Map(entries.filter(({ name }) => name.endsWith(suffix)).map((entry) => [entry.name.slice(0, -suffix.length), entry]));
+  const arrays = new Map(
+    entries.filter(({ name }) => name.endsWith(suffix)).map((entry) => [entry.name.slice(0, -suffix.length), entry]),
+  );
   if (arrays.size === 0 && entries.length > 0) {
     const pickled = entries.some(({ name }) => name.endsWith('data.pkl'));
-    throw new FileFormatError(`${path}: a zip archive without a single .npy member (the first is "${entries[0].name}")${pickled ? '; PyTorch pickled it, and a pickle can run any program, so it is not read: write it with safetensors.torch.save_file or numpy.savez' : ''}.`, { path, member: entries[0].name });
+    throw new FileFormatError(
+      `${path}: a zip archive without a single .npy member (the first is ` +
+        `"${entries[0].name}")${pickled ? '; PyTorch pickled it, and a pickle can run any program, so it is not read: write it with safetensors.torch.save_file or numpy.savez' : ''}.`,
+      { path, member: entries[0].name },
+    );
   }
   return arrays;
 }
 
-/** Throws MemoryError where the members do not fit into memory: all of them unpacked, and the largest once more, packed and unpacked, while it is read. */
+/**
+ * Throws MemoryError where the members do not fit into memory: all of them unpacked, and the largest once more, packed
+ * and unpacked, while it is read.
+ */
 function requireUnpacked(entries: readonly ZipEntry[], path: string): void {
   const all = entries.reduce((sum, { bytes }) => sum + bytes, 0);
   const largest = entries.reduce((most, { bytes, compressedBytes }) => Math.max(most, bytes + compressedBytes), 0);
@@ -49,22 +59,32 @@ function requireUnpacked(entries: readonly ZipEntry[], path: string): void {
 
 /** The names of the arrays in an .npz file, in its order. Throws FileFormatError, FileAccessError. */
 export async function readNpzNames(path: string, control: RunControl = {}): Promise<string[]> {
-  return withInputFile(path, control, async (file) => [...arraysIn(await readZipDirectory(file, control), path).keys()]);
+  return withInputFile(path, control, async (file) => [
+    ...arraysIn(await readZipDirectory(file, control), path).keys(),
+  ]);
 }
 
 /**
- * Reads an .npz file: arrays of rank 1 or 2, of every type that readNpy takes, stored or deflated; in the archive's order. Progress counts arrays.
- * Throws FileFormatError naming file and member (foreign, truncated, damaged, wrong checksum, another type or rank), OptionError (no such array),
- * FileAccessError, MemoryError, AbortedError.
+ * Reads an .npz file: arrays of rank 1 or 2, of every type that readNpy takes, stored or deflated; in the archive's
+ * order. Progress counts arrays. Throws FileFormatError naming file and member (foreign, truncated, damaged, wrong
+ * checksum, another type or rank), OptionError (no such array), FileAccessError, MemoryError, AbortedError.
  */
 export async function readNpz(path: string, options: ReadNpzOptions = {}): Promise<Map<string, NpyArray>> {
   const { names, signal, onProgress } = options;
   return withInputFile(path, options, async (file) => {
     const members = arraysIn(await readZipDirectory(file, { signal }), path);
     const absent = names?.find((name) => !members.has(name));
-    if (absent !== undefined) throw new OptionError(`${path}: there is no array "${absent}"; there are ${[...members.keys()].map((name) => `"${name}"`).join(', ')}.`, { path, name: absent });
+    if (absent !== undefined)
+      throw new OptionError(
+        `${path}: there is no array "${absent}"; there are ` +
+          `${[...members.keys()].map((name) => `"${name}"`).join(', ')}.`,
+        { path, name: absent },
+      );
     const wanted = [...members].filter(([name]) => names?.includes(name) ?? true);
-    requireUnpacked(wanted.map(([, entry]) => entry), path);
+    requireUnpacked(
+      wanted.map(([, entry]) => entry),
+      path,
+    );
     const arrays = new Map<string, NpyArray>();
     for (const [name, entry] of wanted) {
       const bytes = await readZipEntry(file, entry, { signal });
@@ -79,20 +99,33 @@ function checkNames(arrays: ReadonlyMap<string, NpySource>, headers: ReadonlyMap
   let total = 0;
   for (const [name, { data }] of arrays) {
     const encoded = new TextEncoder().encode(name + suffix).length;
-    if (name === '' || name.includes('\0') || encoded > 65535) throw new OptionError(`"${name}" cannot be the name of an array in an archive: 1 to 65,531 bytes without zeros are needed.`, { name });
+    if (name === '' || name.includes('\0') || encoded > 65535)
+      throw new OptionError(
+        `"${name}" cannot be the name of an array in an archive: 1 to 65,531 bytes without zeros are needed.`,
+        { name },
+      );
     total += headers.get(name)!.length + data.byteLength + 128 + 2 * encoded;
   }
   // Room for what deflate adds to bytes that it cannot shrink is left too.
   if (total * 1.001 > mostBytes || arrays.size >= mostMembers) {
-    throw new OptionError(`An .npz file of ${arrays.size} arrays and ${total} bytes is beyond what is written (4 GiB, 65,534 arrays). Write safetensors, which has no such limits.`, { arrays: arrays.size, bytes: total });
+    throw new OptionError(
+      `An .npz file of ${arrays.size} arrays and ${total} bytes is beyond what is written (4 GiB, 65,534 ` +
+        'arrays). Write safetensors, which has no such limits.',
+      { arrays: arrays.size, bytes: total },
+    );
   }
 }
 
 /**
- * Writes arrays of rank 1 or 2 as .npz, whole or not at all; numpy.load reads it. The arrays must not change meanwhile. Progress counts bytes.
- * Throws ShapeError, OptionError (a name that cannot be one; beyond 4 GiB), FileAccessError, AbortedError; then `path` is as it was.
+ * Writes arrays of rank 1 or 2 as .npz, whole or not at all; numpy.load reads it. The arrays must not change meanwhile.
+ * Progress counts bytes. Throws ShapeError, OptionError (a name that cannot be one; beyond 4 GiB), FileAccessError,
+ * AbortedError; then `path` is as it was.
  */
-export async function writeNpz(path: string, arrays: ReadonlyMap<string, NpySource>, options: WriteNpzOptions = {}): Promise<void> {
+export async function writeNpz(
+  path: string,
+  arrays: ReadonlyMap<string, NpySource>,
+  options: WriteNpzOptions = {},
+): Promise<void> {
   const { compress = false, signal, onProgress } = options;
   const headers = new Map([...arrays].map(([name, array]) => [name, npyHeaderOf(array, `writeNpz, array "${name}"`)]));
   checkNames(arrays, headers);

@@ -20,11 +20,21 @@ export interface ReadPointsOptions extends CsvFormat, RunControl {
   readonly limit?: number | undefined;
 }
 export const READ_POINTS_KEYS: KeysOf<ReadPointsOptions & { readonly team?: unknown }> = {
-  limit: true, columns: true, header: true, delimiter: true, decimal: true, incompleteRows: true,
-  signal: true, onProgress: true, team: true,
+  limit: true,
+  columns: true,
+  header: true,
+  delimiter: true,
+  decimal: true,
+  incompleteRows: true,
+  signal: true,
+  onProgress: true,
+  team: true,
 };
 
-/** N points in ℝᵈ; point i is coordinates[i·d … i·d + d), over a SharedArrayBuffer. Structurally the `Points` of the sources. */
+/**
+ * N points in ℝᵈ; point i is coordinates[i·d … i·d + d), over a SharedArrayBuffer. Structurally the `Points` of the
+ * sources.
+ */
 export interface PointTable {
   readonly dimension: number;
   readonly count: number;
@@ -44,7 +54,10 @@ async function kindOf(path: string, control: RunControl): Promise<Kind> {
   const head = await withInputFile(path, control, (file) => file.head(6));
   if (isGzip(head) || isIdx(head)) return 'idx';
   if (hex(head) === '93 4e 55 4d 50 59') return 'npy';
-  throw new FileFormatError(`${path}: neither .npy, nor .csv or .tsv by name, nor IDX (MNIST, .gz as it comes): it starts with ${hex(head)}.`, { path });
+  throw new FileFormatError(
+    `${path}: neither .npy, nor .csv or .tsv by name, nor IDX (MNIST, .gz as it comes): it starts with ${hex(head)}.`,
+    { path },
+  );
 }
 
 /** The first `limit` of `count`, without a copy. */
@@ -57,7 +70,11 @@ const first = (points: PointTable, limit: number): PointTable =>
 async function idxPoints(path: string, options: ReadPointsOptions): Promise<PointTable> {
   const { shape, data } = await readIdx(path, options);
   if (shape.length < 2) {
-    throw new FileFormatError(`${path}: holds ${shape[0]} single values (labels?), not points. Give the file of images: its name has idx3, its first bytes are 00 00 08 03.`, { path, shape });
+    throw new FileFormatError(
+      `${path}: holds ${shape[0]} single values (labels?), not points. Give the file of images: its name has ` +
+        'idx3, its first bytes are 00 00 08 03.',
+      { path, shape },
+    );
   }
   const count = Math.min(shape[0], options.limit ?? Infinity);
   const dimension = elementCount(shape.slice(1));
@@ -79,8 +96,9 @@ async function npyPoints(path: string, options: ReadPointsOptions): Promise<Poin
 }
 
 /**
- * Reads N points in ℝᵈ: an .npy array of N rows and d columns (or N records of d real fields), a CSV table of N rows, or IDX images (each one point; bytes scaled to [0, 1]).
- * Failure: NonFiniteError with point and coordinate, FileFormatError, OptionError, FileAccessError, MemoryError, AbortedError.
+ * Reads N points in ℝᵈ: an .npy array of N rows and d columns (or N records of d real fields), a CSV table of N rows,
+ * or IDX images (each one point; bytes scaled to [0, 1]). Failure: NonFiniteError with point and coordinate,
+ * FileFormatError, OptionError, FileAccessError, MemoryError, AbortedError.
  */
 export async function readPoints(path: string, options: ReadPointsOptions = {}): Promise<PointTable> {
   requireRole(path, 'path', 'readPoints');
@@ -98,13 +116,25 @@ export async function readPoints(path: string, options: ReadPointsOptions = {}):
       throw new OptionError(text, { option: misplaced, path, advice: [advice] });
     }
   }
-  const points = await (kind === 'npy' ? npyPoints(path, options) : kind === 'csv' ? csvPoints(path, options) : idxPoints(path, options));
+  const points = await (kind === 'npy'
+    ? npyPoints(path, options)
+    : kind === 'csv'
+      ? csvPoints(path, options)
+      : idxPoints(path, options));
   const { dimension, count, coordinates } = points;
-  if (count === 0 || dimension === 0) throw new FileFormatError(`${path}: ${count} points in ${dimension} dimensions: there is nothing in it.`, { path, count, dimension });
+  if (count === 0 || dimension === 0)
+    throw new FileFormatError(`${path}: ${count} points in ${dimension} dimensions: there is nothing in it.`, {
+      path,
+      count,
+      dimension,
+    });
   for (let i = 0; i < coordinates.length; i++) {
     if (!Number.isFinite(coordinates[i])) {
       const row = Math.floor(i / dimension);
-      throw new NonFiniteError(`${path}: row ${row}, column ${i % dimension} (from 0) is ${coordinates[i]}; points need finite coordinates.`, { path, row, column: i % dimension, value: coordinates[i] });
+      throw new NonFiniteError(
+        `${path}: row ${row}, column ${i % dimension} (from 0) is ${coordinates[i]}; points need finite coordinates.`,
+        { path, row, column: i % dimension, value: coordinates[i] },
+      );
     }
   }
   return points;

@@ -1,6 +1,7 @@
 /**
  * The safetensors format, in which PyTorch and JAX users pass weights.
- * Source and rules: safetensors-header.ts. F64 and F32 are read straight into shared memory; F16 and BF16 become float32, which holds each of them.
+ * Source and rules: safetensors-header.ts. F64 and F32 are read straight into shared memory; F16 and BF16 become
+ * float32, which holds each of them.
  */
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError, ShapeError } from '../core/errors.js';
@@ -9,7 +10,13 @@ import { writeAtomically } from './atomic-write.js';
 import { hostIsLittleEndian, swapBytes } from './byte-order.js';
 import { widenBfloat16, widenBinary16 } from './half-precision.js';
 import { bytesOf, chunkBytes, sharedBuffer, withInputFile, type InputFile } from './input-file.js';
-import { metadataKey, mostHeaderBytes, parseSafetensorsHeader, type SafetensorsHeader, type TensorInfo } from './safetensors-header.js';
+import {
+  metadataKey,
+  mostHeaderBytes,
+  parseSafetensorsHeader,
+  type SafetensorsHeader,
+  type TensorInfo,
+} from './safetensors-header.js';
 
 export type { SafetensorsHeader, TensorInfo } from './safetensors-header.js';
 
@@ -24,7 +31,9 @@ type FloatType = 'F64' | 'F32' | 'F16' | 'BF16';
 const isFloatType = (dtype: string): dtype is FloatType => ['F64', 'F32', 'F16', 'BF16'].includes(dtype);
 
 export interface Safetensors {
-  /** By where they stand in the file; Float64Array for F64, Float32Array for F32, F16 and BF16, over SharedArrayBuffers. */
+  /**
+   * By where they stand in the file; Float64Array for F64, Float32Array for F32, F16 and BF16, over SharedArrayBuffers.
+   */
   readonly tensors: ReadonlyMap<string, Tensor & { readonly dtype: FloatType }>;
   readonly metadata: ReadonlyMap<string, string>;
 }
@@ -39,13 +48,21 @@ export interface WriteSafetensorsOptions extends RunControl {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** What a file holds, its elements unread, checked by every rule of the format. Throws FileFormatError, FileAccessError. */
+/**
+ * What a file holds, its elements unread, checked by every rule of the format. Throws FileFormatError, FileAccessError.
+ */
 export async function readSafetensorsHeader(path: string, control: RunControl = {}): Promise<SafetensorsHeader> {
   return withInputFile(path, control, parseSafetensorsHeader);
 }
 
 /** Sixteen-bit elements, widened chunk by chunk. */
-async function readHalves(file: InputFile, { begin, count, dtype }: TensorInfo, data: Float32Array, control: RunControl, each: (chunk: Uint8Array) => void): Promise<void> {
+async function readHalves(
+  file: InputFile,
+  { begin, count, dtype }: TensorInfo,
+  data: Float32Array,
+  control: RunControl,
+  each: (chunk: Uint8Array) => void,
+): Promise<void> {
   const widen = dtype === 'BF16' ? widenBfloat16 : widenBinary16;
   const halves = new Uint16Array(Math.min(count, chunkBytes / 2));
   for (let done = 0; done < count; done += halves.length) {
@@ -58,19 +75,28 @@ async function readHalves(file: InputFile, { begin, count, dtype }: TensorInfo, 
 
 /**
  * Reads a safetensors file: tensors of F64, F32, F16 and BF16, of any rank. Progress counts bytes.
- * Throws FileFormatError (foreign, truncated, against a rule of the format, elements of another type), OptionError (no such tensor),
- * FileAccessError, MemoryError, AbortedError.
+ * Throws FileFormatError (foreign, truncated, against a rule of the format, elements of another type), OptionError (no
+ * such tensor), FileAccessError, MemoryError, AbortedError.
  */
 export async function readSafetensors(path: string, options: ReadSafetensorsOptions = {}): Promise<Safetensors> {
   const { names, onProgress } = options;
   return withInputFile(path, options, async (file) => {
     const { tensors: infos, metadata } = await parseSafetensorsHeader(file);
     const absent = names?.find((name) => !infos.has(name));
-    if (absent !== undefined) throw new OptionError(`${path}: there is no tensor "${absent}"; there are ${[...infos.keys()].map((name) => `"${name}"`).join(', ')}.`, { path, name: absent });
+    if (absent !== undefined)
+      throw new OptionError(
+        `${path}: there is no tensor "${absent}"; there are ` +
+          `${[...infos.keys()].map((name) => `"${name}"`).join(', ')}.`,
+        { path, name: absent },
+      );
     const wanted = [...infos].filter(([name]) => names?.includes(name) ?? true);
     for (const [name, { dtype }] of wanted) {
       if (!isFloatType(dtype)) {
-        throw new FileFormatError(`${path}: tensor "${name}": elements of type ${dtype}; F64, F32, F16 and BF16 can be read. Convert it first, in PyTorch: tensor.float().`, { path, name, dtype });
+        throw new FileFormatError(
+          `${path}: tensor "${name}": elements of type ${dtype}; F64, F32, F16 and BF16 can be read. Convert it ` +
+            'first, in PyTorch: tensor.float().',
+          { path, name, dtype },
+        );
       }
     }
     const total = wanted.reduce((sum, [, { begin, end }]) => sum + end - begin, 0);
@@ -83,10 +109,15 @@ export async function readSafetensors(path: string, options: ReadSafetensorsOpti
     for (const [name, info] of wanted) {
       const dtype = info.dtype as FloatType;
       const what = `${path}: tensor "${name}"`;
-      const data = dtype === 'F64' ? new Float64Array(sharedBuffer(8 * info.count, what)) : new Float32Array(sharedBuffer(4 * info.count, what));
+      const data =
+        dtype === 'F64'
+          ? new Float64Array(sharedBuffer(8 * info.count, what))
+          : new Float32Array(sharedBuffer(4 * info.count, what));
       if (dtype === 'F64' || dtype === 'F32') {
         await file.read(bytesOf(data), info.begin, options, count);
-        if (!hostIsLittleEndian) for (let at = 0; at < data.byteLength; at += chunkBytes) swapBytes(bytesOf(data).subarray(at, at + chunkBytes), data.BYTES_PER_ELEMENT);
+        if (!hostIsLittleEndian)
+          for (let at = 0; at < data.byteLength; at += chunkBytes)
+            swapBytes(bytesOf(data).subarray(at, at + chunkBytes), data.BYTES_PER_ELEMENT);
       } else {
         await readHalves(file, info, data as Float32Array, options, count);
       }
@@ -96,8 +127,13 @@ export async function readSafetensors(path: string, options: ReadSafetensorsOpti
   });
 }
 
-/** The header for tensors one after the other in the order given, padded so that the elements begin at a multiple of 8. */
-function formatHeader(tensors: readonly (readonly [string, Tensor])[], metadata: Readonly<Record<string, string>> | undefined): Uint8Array {
+/**
+ * The header for tensors one after the other in the order given, padded so that the elements begin at a multiple of 8.
+ */
+function formatHeader(
+  tensors: readonly (readonly [string, Tensor])[],
+  metadata: Readonly<Record<string, string>> | undefined,
+): Uint8Array {
   let end = 0;
   const entries = tensors.map(([name, { shape, data }]) => {
     const begin = end;
@@ -108,7 +144,12 @@ function formatHeader(tensors: readonly (readonly [string, Tensor])[], metadata:
   if (metadata !== undefined) entries.unshift(`"${metadataKey}":${JSON.stringify(metadata)}`);
   const text = new TextEncoder().encode(`{${entries.join(',')}}`);
   const length = 8 * Math.ceil(text.length / 8);
-  if (length > mostHeaderBytes) throw new OptionError(`The header of these ${tensors.length} tensors takes ${length} bytes; a safetensors file allows ${mostHeaderBytes}.`, { bytes: length });
+  if (length > mostHeaderBytes)
+    throw new OptionError(
+      `The header of these ${tensors.length} tensors takes ${length} bytes; a safetensors file allows ` +
+        `${mostHeaderBytes}.`,
+      { bytes: length },
+    );
   const bytes = new Uint8Array(8 + length).fill(0x20);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
   bytes.set(text, 8);
@@ -116,20 +157,36 @@ function formatHeader(tensors: readonly (readonly [string, Tensor])[], metadata:
 }
 
 /**
- * Writes tensors as safetensors (Float64Array as F64, Float32Array as F32), whole or not at all; F64 stand first, so that every element is aligned.
- * The arrays must not change meanwhile. Progress counts bytes.
- * Throws ShapeError, OptionError (a name or metadata that cannot be kept), FileAccessError, AbortedError; then `path` is as it was.
+ * Writes tensors as safetensors (Float64Array as F64, Float32Array as F32), whole or not at all; F64 stand first, so
+ * that every element is aligned. The arrays must not change meanwhile. Progress counts bytes.
+ * Throws ShapeError, OptionError (a name or metadata that cannot be kept), FileAccessError, AbortedError; then `path`
+ * is as it was.
  */
-export async function writeSafetensors(path: string, tensors: ReadonlyMap<string, Tensor>, options: WriteSafetensorsOptions = {}): Promise<void> {
+export async function writeSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, Tensor>,
+  options: WriteSafetensorsOptions = {},
+): Promise<void> {
   const { metadata, onProgress } = options;
   for (const [name, { shape, data }] of tensors) {
-    if (name === metadataKey) throw new OptionError(`No tensor of a safetensors file can be called "${metadataKey}".`, { name });
-    if (!shape.every((n) => Number.isSafeInteger(n) && n >= 0) || shape.reduce((product, n) => product * n, 1) !== data.length) {
-      throw new ShapeError(`writeSafetensors, tensor "${name}": shape (${shape.join(', ')}) does not describe ${data.length} elements.`, { name, shape, length: data.length });
+    if (name === metadataKey)
+      throw new OptionError(`No tensor of a safetensors file can be called "${metadataKey}".`, { name });
+    if (
+      !shape.every((n) => Number.isSafeInteger(n) && n >= 0) ||
+      shape.reduce((product, n) => product * n, 1) !== data.length
+    ) {
+      throw new ShapeError(
+        `writeSafetensors, tensor "${name}": shape (${shape.join(', ')}) does not describe ${data.length} elements.`,
+        { name, shape, length: data.length },
+      );
     }
   }
   const misplaced = Object.entries(metadata ?? {}).find(([, value]) => typeof value !== 'string');
-  if (misplaced !== undefined) throw new OptionError(`The metadata of a safetensors file is text: "${misplaced[0]}" is ${JSON.stringify(misplaced[1])}.`, { name: misplaced[0] });
+  if (misplaced !== undefined)
+    throw new OptionError(
+      `The metadata of a safetensors file is text: "${misplaced[0]}" is ${JSON.stringify(misplaced[1])}.`,
+      { name: misplaced[0] },
+    );
 
   const ordered = [...tensors].sort(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
   const header = formatHeader(ordered, metadata);

@@ -1,11 +1,12 @@
 /**
  * The directory at the end of a zip archive, and the bytes of a member, checked.
- * Source: PKWARE, "APPNOTE.TXT – .ZIP File Format Specification" 6.3, §4.3 (records), §4.5.3 (ZIP64); RFC 1951 (deflate).
- * Read here rather than by fflate, which tells no checksums: a member that was damaged in a file must not pass for one that was not.
- * Members are found through the directory, so one may be read without the others; archives in several parts, encrypted members and
- * other ways of compression are refused by name. What the directory says of a member must be what stands before (and, where sizes follow, behind) its
- * bytes: a checksum covers those bytes alone, so that one flipped bit in the directory would make an array another's, or none. Members may not overlap:
- * a few bytes could otherwise unpack any number of times.
+ * Source: PKWARE, "APPNOTE.TXT – .ZIP File Format Specification" 6.3, §4.3 (records), §4.5.3 (ZIP64); RFC 1951
+ * (deflate). Read here rather than by fflate, which tells no checksums: a member that was damaged in a file must not
+ * pass for one that was not. Members are found through the directory, so one may be read without the others; archives
+ * in several parts, encrypted members and other ways of compression are refused by name. What the directory says of a
+ * member must be what stands before (and, where sizes follow, behind) its bytes: a checksum covers those bytes alone,
+ * so that one flipped bit in the directory would make an array another's, or none. Members may not overlap: a few bytes
+ * could otherwise unpack any number of times.
  */
 import { constants, inflateRaw, type InputType, type ZlibOptions } from 'node:zlib';
 import { throwIfAborted, type RunControl } from '../core/context.js';
@@ -29,7 +30,10 @@ export interface ZipEntry {
 }
 
 /** A member as the directory lists it. */
-interface Listed extends Omit<ZipEntry, 'begin'> { readonly flags: number; readonly rawName: Uint8Array }
+interface Listed extends Omit<ZipEntry, 'begin'> {
+  readonly flags: number;
+  readonly rawName: Uint8Array;
+}
 
 const endSignature = 0x06054b50;
 const end64LocatorSignature = 0x07064b50;
@@ -38,7 +42,10 @@ const entrySignature = 0x02014b50;
 const localSignature = 0x04034b50;
 const descriptorSignature = 0x08074b50;
 const localBytes = 30;
-/** Flags that decide how a member is read: encrypted (0, 6, 13), sizes behind the bytes (3), patch (5), name in UTF-8 (11). */
+/**
+ * Flags that decide how a member is read: encrypted (0, 6, 13), sizes behind the bytes (3), patch (5), name in UTF-8
+ * (11).
+ */
 const decisiveFlags = 0x2869;
 const sizesFollow = 0x8;
 const endBytes = 22;
@@ -47,7 +54,10 @@ const mostComment = 65535;
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 const damaged = (path: string, what: string, data: Record<string, unknown> = {}): FileFormatError =>
-  new FileFormatError(`${path}: ${what}. The archive is truncated or damaged: fetch it again, or write it anew.`, { path, ...data });
+  new FileFormatError(`${path}: ${what}. The archive is truncated or damaged: fetch it again, or write it anew.`, {
+    path,
+    ...data,
+  });
 
 /** A 64-bit size; one beyond 2⁵³ cannot be true of any file. */
 function wide(fields: DataView, at: number, path: string): number {
@@ -62,32 +72,51 @@ async function locate(file: InputFile): Promise<{ start: number; length: number;
   const tail = await file.head(endBytes + mostComment, Math.max(0, size - endBytes - mostComment));
   const fields = viewOf(tail);
   let at = tail.length - endBytes;
-  while (at >= 0 && !(fields.getUint32(at, true) === endSignature && at + endBytes + fields.getUint16(at + 20, true) === tail.length)) at--;
+  while (
+    at >= 0 &&
+    !(fields.getUint32(at, true) === endSignature && at + endBytes + fields.getUint16(at + 20, true) === tail.length)
+  )
+    at--;
   if (at < 0) {
     const head = await file.head(4);
-    if (head.length === 4 && viewOf(head).getUint32(0, true) === localSignature) throw damaged(path, 'it starts as a zip archive does, but its directory is not at its end', { size });
-    throw new FileFormatError(`${path}: not a zip archive (.npz is one): it starts with ${hex(head)}, not with 50 4b 03 04, and has no directory at its end.`, { path });
+    if (head.length === 4 && viewOf(head).getUint32(0, true) === localSignature)
+      throw damaged(path, 'it starts as a zip archive does, but its directory is not at its end', { size });
+    throw new FileFormatError(
+      `${path}: not a zip archive (.npz is one): it starts with ${hex(head)}, not with 50 4b 03 04, and has no ` +
+        'directory at its end.',
+      { path },
+    );
   }
   const endAt = size - tail.length + at;
   const part = fields.getUint16(at + 4, true);
   let count = fields.getUint16(at + 10, true);
-  if (count !== fields.getUint16(at + 8, true)) throw damaged(path, `it announces ${fields.getUint16(at + 8, true)} members and ${count}`);
+  if (count !== fields.getUint16(at + 8, true))
+    throw damaged(path, `it announces ${fields.getUint16(at + 8, true)} members and ${count}`);
   let length = fields.getUint32(at + 12, true);
   let start = fields.getUint32(at + 16, true);
   let directoryEnd = endAt;
   if (count === 0xffff || length === 0xffffffff || start === 0xffffffff) {
     const locator = await file.head(20, Math.max(0, endAt - 20));
-    if (locator.length < 20 || viewOf(locator).getUint32(0, true) !== end64LocatorSignature) throw damaged(path, 'its directory is of the ZIP64 kind, and the record that says where it is is missing');
+    if (locator.length < 20 || viewOf(locator).getUint32(0, true) !== end64LocatorSignature)
+      throw damaged(path, 'its directory is of the ZIP64 kind, and the record that says where it is is missing');
     directoryEnd = wide(viewOf(locator), 8, path);
     const record = await file.head(56, directoryEnd);
-    if (record.length < 56 || viewOf(record).getUint32(0, true) !== end64Signature) throw damaged(path, `there is no ZIP64 record at byte ${directoryEnd}, where it should be`);
+    if (record.length < 56 || viewOf(record).getUint32(0, true) !== end64Signature)
+      throw damaged(path, `there is no ZIP64 record at byte ${directoryEnd}, where it should be`);
     count = wide(viewOf(record), 32, path);
     length = wide(viewOf(record), 40, path);
     start = wide(viewOf(record), 48, path);
   } else if (part !== 0) {
-    throw new FileFormatError(`${path}: the last part of an archive in ${part + 1} parts. Join the parts, or write one archive.`, { path, parts: part + 1 });
+    throw new FileFormatError(
+      `${path}: the last part of an archive in ${part + 1} parts. Join the parts, or write one archive.`,
+      { path, parts: part + 1 },
+    );
   }
-  if (start + length !== directoryEnd) throw damaged(path, `its directory should span bytes ${start} to ${start + length}, and ends at ${directoryEnd}`, { start, length });
+  if (start + length !== directoryEnd)
+    throw damaged(path, `its directory should span bytes ${start} to ${start + length}, and ends at ${directoryEnd}`, {
+      start,
+      length,
+    });
   return { start, length, count };
 }
 
@@ -99,7 +128,8 @@ function parseDirectory(bytes: Uint8Array, start: number, count: number, path: s
   const names = new Set<string>();
   let at = 0;
   while (at < length) {
-    if (at + 46 > length || fields.getUint32(at, true) !== entrySignature) throw damaged(path, `its directory is not one at byte ${start + at}`);
+    if (at + 46 > length || fields.getUint32(at, true) !== entrySignature)
+      throw damaged(path, `its directory is not one at byte ${start + at}`);
     const nameLength = fields.getUint16(at + 28, true);
     const extraLength = fields.getUint16(at + 30, true);
     const next = at + 46 + nameLength + extraLength + fields.getUint16(at + 32, true);
@@ -107,22 +137,43 @@ function parseDirectory(bytes: Uint8Array, start: number, count: number, path: s
     const flags = fields.getUint16(at + 8, true);
     const rawName = bytes.subarray(at + 46, at + 46 + nameLength);
     const name = decodeName(rawName, flags);
-    if ((flags & 1) !== 0) throw new FileFormatError(`${path}: member "${name}" is encrypted. Unpack the archive, and write it anew.`, { path, member: name });
+    if ((flags & 1) !== 0)
+      throw new FileFormatError(`${path}: member "${name}" is encrypted. Unpack the archive, and write it anew.`, {
+        path,
+        member: name,
+      });
     if (names.has(name)) throw damaged(path, `member "${name}" is there twice`, { member: name });
     names.add(name);
     const sizes = [fields.getUint32(at + 24, true), fields.getUint32(at + 20, true), fields.getUint32(at + 42, true)];
     readWideSizes(fields, at + 46 + nameLength, extraLength, sizes, path, name);
-    entries.push({ name, rawName, flags, method: fields.getUint16(at + 10, true), crc32: fields.getUint32(at + 16, true), bytes: sizes[0], compressedBytes: sizes[1], offset: sizes[2] });
+    entries.push({
+      name,
+      rawName,
+      flags,
+      method: fields.getUint16(at + 10, true),
+      crc32: fields.getUint32(at + 16, true),
+      bytes: sizes[0],
+      compressedBytes: sizes[1],
+      offset: sizes[2],
+    });
     at = next;
   }
-  if (entries.length !== count) throw damaged(path, `its directory lists ${entries.length} members, ${count} were announced`);
+  if (entries.length !== count)
+    throw damaged(path, `its directory lists ${entries.length} members, ${count} were announced`);
   return entries;
 }
 
-/** Without the flag for UTF-8 a name is in an unnamed code page; its ASCII part, all that arrays are called, reads the same in Latin-1. */
-const decodeName = (bytes: Uint8Array, flags: number): string => new TextDecoder((flags & 0x800) === 0 ? 'latin1' : 'utf-8').decode(bytes);
+/**
+ * Without the flag for UTF-8 a name is in an unnamed code page; its ASCII part, all that arrays are called, reads the
+ * same in Latin-1.
+ */
+const decodeName = (bytes: Uint8Array, flags: number): string =>
+  new TextDecoder((flags & 0x800) === 0 ? 'latin1' : 'utf-8').decode(bytes);
 
-/** The members, in the order of the directory, each as its own header has it. Throws FileFormatError (foreign, truncated, damaged), FileAccessError. */
+/**
+ * The members, in the order of the directory, each as its own header has it. Throws FileFormatError (foreign,
+ * truncated, damaged), FileAccessError.
+ */
 export async function readZipDirectory(file: InputFile, control: RunControl = {}): Promise<ZipEntry[]> {
   const { path } = file;
   const { start, length, count } = await locate(file);
@@ -137,32 +188,43 @@ export async function readZipDirectory(file: InputFile, control: RunControl = {}
   }
   places.sort((a, b) => a.from - b.from);
   for (let k = 1; k < places.length; k++) {
-    if (places[k].from < places[k - 1].to) throw damaged(path, `members "${places[k - 1].name}" and "${places[k].name}" overlap`, { member: places[k].name });
+    if (places[k].from < places[k - 1].to)
+      throw damaged(path, `members "${places[k - 1].name}" and "${places[k].name}" overlap`, {
+        member: places[k].name,
+      });
   }
   return entries;
 }
 
 /**
- * Where the member's bytes begin, and where it ends with what follows them. Throws FileFormatError where its own header, or what follows
- * its bytes, says something else than the directory does.
+ * Where the member's bytes begin, and where it ends with what follows them. Throws FileFormatError where its own
+ * header, or what follows its bytes, says something else than the directory does.
  */
-async function checkLocalHeader(file: InputFile, entry: Listed, limit: number): Promise<{ begin: number; end: number }> {
+async function checkLocalHeader(
+  file: InputFile,
+  entry: Listed,
+  limit: number,
+): Promise<{ begin: number; end: number }> {
   const { name, flags, method, crc32: sum, compressedBytes, bytes, offset, rawName } = entry;
   const path = `${file.path}: member "${name}"`;
   const facts = { path: file.path, member: name };
   const head = await file.head(localBytes, offset);
-  if (head.length < localBytes || viewOf(head).getUint32(0, true) !== localSignature) throw damaged(path, `its header is not at byte ${offset}, where it should be`, facts);
+  if (head.length < localBytes || viewOf(head).getUint32(0, true) !== localSignature)
+    throw damaged(path, `its header is not at byte ${offset}, where it should be`, facts);
   const fields = viewOf(head);
   const nameLength = fields.getUint16(26, true);
   const extraLength = fields.getUint16(28, true);
   const begin = offset + localBytes + nameLength + extraLength;
-  if (begin + compressedBytes > limit) throw damaged(path, `its ${compressedBytes} bytes reach beyond the archive's members`, facts);
+  if (begin + compressedBytes > limit)
+    throw damaged(path, `its ${compressedBytes} bytes reach beyond the archive's members`, facts);
   const nameAndExtra = await file.head(nameLength + extraLength, offset + localBytes);
   const own = nameAndExtra.subarray(0, nameLength);
   if (own.length !== rawName.length || !own.every((byte, k) => byte === rawName[k])) {
     throw damaged(path, `its own header calls it "${decodeName(own, fields.getUint16(6, true))}"`, facts);
   }
-  const differ = (what: string, here: number, listed: number): never => { throw damaged(path, `its own header has ${what} ${here}, the directory has ${listed}`, facts); };
+  const differ = (what: string, here: number, listed: number): never => {
+    throw damaged(path, `its own header has ${what} ${here}, the directory has ${listed}`, facts);
+  };
   const ownFlags = fields.getUint16(6, true);
   if (((ownFlags ^ flags) & decisiveFlags) !== 0) differ('flags', ownFlags, flags);
   if (fields.getUint16(8, true) !== method) differ('method', fields.getUint16(8, true), method);
@@ -176,28 +238,61 @@ async function checkLocalHeader(file: InputFile, entry: Listed, limit: number): 
   if (!agrees(sizes[1], compressedBytes)) differ('a packed size of', sizes[1], compressedBytes);
   if (!agrees(sizes[0], bytes)) differ('a size of', sizes[0], bytes);
   // Deflate cannot shrink by more than 1032 : 1.
-  if ((method === 0 && bytes !== compressedBytes) || (method === 8 && bytes > 1032 * compressedBytes)) throw damaged(path, `${compressedBytes} bytes cannot unpack to the ${bytes} that are announced`, facts);
-  return { begin, end: follow ? await checkDescriptor(file, entry, begin + compressedBytes, limit) : begin + compressedBytes };
+  if ((method === 0 && bytes !== compressedBytes) || (method === 8 && bytes > 1032 * compressedBytes))
+    throw damaged(path, `${compressedBytes} bytes cannot unpack to the ${bytes} that are announced`, facts);
+  return {
+    begin,
+    end: follow ? await checkDescriptor(file, entry, begin + compressedBytes, limit) : begin + compressedBytes,
+  };
 }
 
-/** Where what follows the bytes ends: checksum and sizes, with a signature or without, the sizes of 32 or 64 bits. They must be the directory's. */
-async function checkDescriptor(file: InputFile, { name, crc32: sum, compressedBytes, bytes }: Listed, at: number, limit: number): Promise<number> {
+/**
+ * Where what follows the bytes ends: checksum and sizes, with a signature or without, the sizes of 32 or 64 bits. They
+ * must be the directory's.
+ */
+async function checkDescriptor(
+  file: InputFile,
+  { name, crc32: sum, compressedBytes, bytes }: Listed,
+  at: number,
+  limit: number,
+): Promise<number> {
   const found = await file.head(Math.min(24, limit - at), at);
   const fields = viewOf(found);
   for (const signed of [true, false]) {
     for (const wideSizes of [false, true]) {
       const from = signed ? 4 : 0;
       const length = from + (wideSizes ? 20 : 12);
-      if (length > found.length || (signed && fields.getUint32(0, true) !== descriptorSignature) || fields.getUint32(from, true) !== sum) continue;
-      const sizes = wideSizes ? [fields.getBigUint64(from + 4, true), fields.getBigUint64(from + 12, true)] : [fields.getUint32(from + 4, true), fields.getUint32(from + 8, true)];
+      if (
+        length > found.length ||
+        (signed && fields.getUint32(0, true) !== descriptorSignature) ||
+        fields.getUint32(from, true) !== sum
+      )
+        continue;
+      const sizes = wideSizes
+        ? [fields.getBigUint64(from + 4, true), fields.getBigUint64(from + 12, true)]
+        : [fields.getUint32(from + 4, true), fields.getUint32(from + 8, true)];
       if (Number(sizes[0]) === compressedBytes && Number(sizes[1]) === bytes) return at + length;
     }
   }
-  throw damaged(`${file.path}: member "${name}"`, 'the checksum and sizes that follow its bytes are not those of the directory', { path: file.path, member: name });
+  throw damaged(
+    `${file.path}: member "${name}"`,
+    'the checksum and sizes that follow its bytes are not those of the directory',
+    { path: file.path, member: name },
+  );
 }
 
-/** Those of (size, compressed size, offset) that are 2³² − 1 stand in the extra field 0x0001, 64 bits each, in this order; `sizes` holds the first of them or all. */
-function readWideSizes(fields: DataView, from: number, length: number, sizes: number[], path: string, name: string): void {
+/**
+ * Those of (size, compressed size, offset) that are 2³² − 1 stand in the extra field 0x0001, 64 bits each, in this
+ * order; `sizes` holds the first of them or all.
+ */
+function readWideSizes(
+  fields: DataView,
+  from: number,
+  length: number,
+  sizes: number[],
+  path: string,
+  name: string,
+): void {
   if (!sizes.includes(0xffffffff)) return;
   for (let at = from; at + 4 <= from + length;) {
     const end = at + 4 + fields.getUint16(at + 2, true);
@@ -215,12 +310,13 @@ function readWideSizes(fields: DataView, from: number, length: number, sizes: nu
   }
 }
 
-const inflate = (bytes: InputType, options: ZlibOptions): Promise<Uint8Array> => new Promise((resolve, reject) => {
-  inflateRaw(bytes, options, (error, result) => {
-    if (error) reject(error);
-    else resolve(result);
+const inflate = (bytes: InputType, options: ZlibOptions): Promise<Uint8Array> =>
+  new Promise((resolve, reject) => {
+    inflateRaw(bytes, options, (error, result) => {
+      if (error) reject(error);
+      else resolve(result);
+    });
   });
-});
 
 /**
  * What a member unpacks to, its length and checksum as the directory says.
@@ -230,23 +326,47 @@ export async function readZipEntry(file: InputFile, entry: ZipEntry, control: Ru
   const { name, method, compressedBytes, bytes: size, begin } = entry;
   const path = `${file.path}: member "${name}"`;
   const facts = { path: file.path, member: name };
-  if (method !== 0 && method !== 8) throw new FileFormatError(`${path} is compressed by method ${method}; stored (0) and deflated (8) members can be read. Write it anew, as numpy.savez or savez_compressed do.`, { ...facts, method });
+  if (method !== 0 && method !== 8)
+    throw new FileFormatError(
+      `${path} is compressed by method ${method}; stored (0) and deflated (8) members can be read. Write it ` +
+        'anew, as numpy.savez or savez_compressed do.',
+      { ...facts, method },
+    );
   let packed: Uint8Array;
   try {
     packed = new Uint8Array(compressedBytes);
   } catch {
-    throw new MemoryError(`${path} needs ${compressedBytes} bytes in one piece, more than this process can have.`, { ...facts, bytes: compressedBytes });
+    throw new MemoryError(`${path} needs ${compressedBytes} bytes in one piece, more than this process can have.`, {
+      ...facts,
+      bytes: compressedBytes,
+    });
   }
   await file.read(packed, begin, control);
   throwIfAborted(control.signal);
-  const unpacked = method === 0 ? packed : await inflate(packed, { maxOutputLength: Math.max(1, size), finishFlush: constants.Z_FINISH }).catch((error: unknown) => {
-    const { code = '', message } = error as NodeJS.ErrnoException;
-    if (code === 'ERR_BUFFER_TOO_LARGE') throw damaged(path, `it unpacks to more than the ${size} bytes announced`, facts);
-    if (code.startsWith('Z_MEM') || code === 'ERR_OUT_OF_RANGE') throw new MemoryError(`${path} unpacks to ${size} bytes, more than this process can have.`, { ...facts, bytes: size });
-    throw damaged(path, `its deflate stream is wrong (${message})`, facts);
-  });
-  if (unpacked.length !== size) throw damaged(path, `it unpacks to ${unpacked.length} bytes, ${size} were announced`, facts);
+  const unpacked =
+    method === 0
+      ? packed
+      : await inflate(packed, { maxOutputLength: Math.max(1, size), finishFlush: constants.Z_FINISH }).catch(
+          (error: unknown) => {
+            const { code = '', message } = error as NodeJS.ErrnoException;
+            if (code === 'ERR_BUFFER_TOO_LARGE')
+              throw damaged(path, `it unpacks to more than the ${size} bytes announced`, facts);
+            if (code.startsWith('Z_MEM') || code === 'ERR_OUT_OF_RANGE')
+              throw new MemoryError(`${path} unpacks to ${size} bytes, more than this process can have.`, {
+                ...facts,
+                bytes: size,
+              });
+            throw damaged(path, `its deflate stream is wrong (${message})`, facts);
+          },
+        );
+  if (unpacked.length !== size)
+    throw damaged(path, `it unpacks to ${unpacked.length} bytes, ${size} were announced`, facts);
   const found = crc32(unpacked);
-  if (found !== entry.crc32) throw damaged(path, `its CRC-32 is ${found.toString(16).padStart(8, '0')}, ${entry.crc32.toString(16).padStart(8, '0')} is expected`, facts);
+  if (found !== entry.crc32)
+    throw damaged(
+      path,
+      `its CRC-32 is ${found.toString(16).padStart(8, '0')}, ${entry.crc32.toString(16).padStart(8, '0')} is expected`,
+      facts,
+    );
   return unpacked;
 }

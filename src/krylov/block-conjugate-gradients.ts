@@ -1,8 +1,10 @@
 /**
  * Block conjugate gradients: many right-hand sides that share their search directions.
- * The method and its papers: block-directions.ts. Here: groups of columns, tolerances and restarts for each column, outcomes.
+ * The method and its papers: block-directions.ts. Here: groups of columns, tolerances and restarts for each column,
+ * outcomes.
  *
- * Columns that have converged leave the block; zero, equal or dependent right-hand sides cost no directions of their own.
+ * Columns that have converged leave the block; zero, equal or dependent right-hand sides cost no directions of their
+ * own.
  */
 import { OptionError } from '../core/errors.js';
 import type { KeysOf } from '../core/known-options.js';
@@ -15,7 +17,17 @@ import { normFromBelow, NORM_PRODUCTS } from './operator-norm.js';
 import { RangedSystem } from './ranged-system.js';
 import type { CheckedControl, PlainOutcome, SolveControl, SolverOptions } from './solution.js';
 import {
-  checkControl, checkPreconditioner, checkSystem, checkVectors, controlOf, curvatureRounding, largestEntry, LEAST_RELATIVE_TARGET, resolveTolerances, safeScale, type ResolvedTolerances,
+  checkControl,
+  checkPreconditioner,
+  checkSystem,
+  checkVectors,
+  controlOf,
+  curvatureRounding,
+  largestEntry,
+  LEAST_RELATIVE_TARGET,
+  resolveTolerances,
+  safeScale,
+  type ResolvedTolerances,
 } from './solver-checks.js';
 import { ROUNDING_LEVELS, Stagnation, WORTH_KEEPING } from './stagnation.js';
 import { dot, scaleBy } from './vector.js';
@@ -23,12 +35,21 @@ import { runAtOnce, runInTurns } from './turns.js';
 
 export interface BlockOptions extends SolverOptions {
   readonly blas: Blas;
-  /** Right-hand sides solved together (k); more are solved in groups, one after another; default 32. A step costs some 14N k² flops besides the products. */
+  /**
+   * Right-hand sides solved together (k); more are solved in groups, one after another; default 32. A step costs some
+   * 14N k² flops besides the products.
+   */
   readonly blockSize?: number;
 }
 export const BLOCK_KEYS: KeysOf<BlockOptions> = {
-  relativeTolerance: true, absoluteTolerance: true, maxIterations: true, maxRestarts: true, roundoff: true, preconditioner: true,
-  blas: true, blockSize: true,
+  relativeTolerance: true,
+  absoluteTolerance: true,
+  maxIterations: true,
+  maxRestarts: true,
+  roundoff: true,
+  preconditioner: true,
+  blas: true,
+  blockSize: true,
 };
 
 interface BlockNumbers {
@@ -50,23 +71,26 @@ interface BlockNumbers {
   readonly unrounded: number;
   /** The step of its group at which each column met the tolerance, or the last. */
   readonly columnIterations: Int32Array;
-  /** The largest estimated relative residual of the group at its start and after each of its steps; groups one after another. */
+  /**
+   * The largest estimated relative residual of the group at its start and after each of its steps; groups one after
+   * another.
+   */
   readonly history: Float64Array;
 }
 
 export type BlockSolution =
-  | BlockNumbers & { readonly outcome: Exclude<PlainOutcome, 'leastSquares'> }
-  | BlockNumbers & {
-    /**
-     * PᵀAP is not positive definite, or zero to rounding; all is as of a Solution, but the direction may be of either
-     * sign.
-     */
-    readonly outcome: 'indefinite' | 'singular';
-    readonly curvature: number;
-    readonly curvatureBound: number;
-    readonly direction: Matrix;
-  }
-  | BlockNumbers & { readonly outcome: 'indefinitePreconditioner'; readonly preconditionerCurvature: number };
+  | (BlockNumbers & { readonly outcome: Exclude<PlainOutcome, 'leastSquares'> })
+  | (BlockNumbers & {
+      /**
+       * PᵀAP is not positive definite, or zero to rounding; all is as of a Solution, but the direction may be of either
+       * sign.
+       */
+      readonly outcome: 'indefinite' | 'singular';
+      readonly curvature: number;
+      readonly curvatureBound: number;
+      readonly direction: Matrix;
+    })
+  | (BlockNumbers & { readonly outcome: 'indefinitePreconditioner'; readonly preconditionerCurvature: number });
 
 export interface BlockSolver {
   readonly size: number;
@@ -90,9 +114,16 @@ type Halt =
   | { readonly outcome: 'indefinitePreconditioner'; readonly preconditionerCurvature: number };
 
 interface Run {
-  readonly b: Matrix; readonly out: Matrix; readonly control: CheckedControl; readonly tolerances: ResolvedTolerances;
-  readonly residuals: Float64Array; readonly columnIterations: Int32Array; readonly history: number[];
-  iterations: number; products: number; restarts: number;
+  readonly b: Matrix;
+  readonly out: Matrix;
+  readonly control: CheckedControl;
+  readonly tolerances: ResolvedTolerances;
+  readonly residuals: Float64Array;
+  readonly columnIterations: Int32Array;
+  readonly history: number[];
+  iterations: number;
+  products: number;
+  restarts: number;
   /** What ends the whole solve. */
   halt: Halt | undefined;
   /** What some column fell short by. */
@@ -123,7 +154,14 @@ class BlockConjugateGradients implements BlockSolver {
     this.#blockSize = options.blockSize ?? BLOCK_SIZE;
   }
 
-  get workspaceBytes(): number { return 8 * this.size * (this.#workspace?.capacity ?? 0) * (3 + (this.#workspace?.start === undefined ? 0 : 1) + DIRECTION_BLOCKS); }
+  get workspaceBytes(): number {
+    return (
+      8 *
+      this.size *
+      (this.#workspace?.capacity ?? 0) *
+      (3 + (this.#workspace?.start === undefined ? 0 : 1) + DIRECTION_BLOCKS)
+    );
+  }
 
   solve(b: Vectors, x: Matrix, control: SolveControl = {}): BlockSolution {
     return runAtOnce(this.#guarded(this.#checked(b, x, control)));
@@ -143,11 +181,24 @@ class BlockConjugateGradients implements BlockSolver {
       largestEntry(b, j, 'b');
       if (control.guess !== undefined) largestEntry(control.guess, j, 'guess');
     }
-    if (this.#busy) throw new OptionError('This solver is at work on other right-hand sides: wait for it, or make a second solver.');
+    if (this.#busy)
+      throw new OptionError('This solver is at work on other right-hand sides: wait for it, or make a second solver.');
     this.#busy = true;
     return {
-      b, out: x, control, tolerances, residuals: new Float64Array(b.cols), columnIterations: new Int32Array(b.cols), history: [],
-      iterations: 0, products: 0, restarts: 0, halt: undefined, short: undefined, unmet: 0, unrounded: 0,
+      b,
+      out: x,
+      control,
+      tolerances,
+      residuals: new Float64Array(b.cols),
+      columnIterations: new Int32Array(b.cols),
+      history: [],
+      iterations: 0,
+      products: 0,
+      restarts: 0,
+      halt: undefined,
+      short: undefined,
+      unmet: 0,
+      unrounded: 0,
     };
   }
 
@@ -166,12 +217,25 @@ class BlockConjugateGradients implements BlockSolver {
     const { out, iterations, products, restarts, residuals, columnIterations, history, halt, short, unmet } = run;
     let residual = 0;
     for (const value of residuals) residual = Math.max(residual, value);
-    const numbers: BlockNumbers = { x: out, iterations, products, restarts, residual, unrounded: run.unrounded, residuals, columnIterations, history: Float64Array.from(history) };
+    const numbers: BlockNumbers = {
+      x: out,
+      iterations,
+      products,
+      restarts,
+      residual,
+      unrounded: run.unrounded,
+      residuals,
+      columnIterations,
+      history: Float64Array.from(history),
+    };
     if (unmet === 0) return { ...numbers, outcome: 'converged' };
     return halt === undefined ? { ...numbers, outcome: short ?? 'stagnated' } : { ...numbers, ...halt };
   }
 
-  /** Loads columns first … first + count − 1 with their scales, starts and targets; returns whether any start is not zero. */
+  /**
+   * Loads columns first … first + count − 1 with their scales, starts and targets; returns whether any start is not
+   * zero.
+   */
   #load({ b, control, tolerances }: Run, work: BlockIterates, first: number, count: number): boolean {
     const { size } = this;
     const { r } = work;
@@ -384,7 +448,10 @@ class BlockConjugateGradients implements BlockSolver {
     return worst;
   }
 
-  /** Moves columns that meet their tolerance (or are below `least` of their right-hand side) behind the others; returns how many are left in front. */
+  /**
+   * Moves columns that meet their tolerance (or are below `least` of their right-hand side) behind the others; returns
+   * how many are left in front.
+   */
   #park(work: BlockIterates, active: number, least: number): number {
     let left = active;
     for (let j = active - 1; j >= 0; j--) {
@@ -393,7 +460,10 @@ class BlockConjugateGradients implements BlockSolver {
     return left;
   }
 
-  /** Of the first `cycle` places, with true residuals: those that have not met the tolerance and can go on are moved to the front, and counted. */
+  /**
+   * Of the first `cycle` places, with true residuals: those that have not met the tolerance and can go on are moved to
+   * the front, and counted.
+   */
   #missing(run: Run, work: BlockIterates, cycle: number, limited: boolean, stagnation: Stagnation): number {
     let left = this.#park(work, cycle, 0);
     if (run.halt !== undefined || limited) return left;
@@ -419,11 +489,21 @@ class BlockConjugateGradients implements BlockSolver {
       for (let j = 0; j < active; j++) work.energies[j] = work.norms[j] ** 2;
     } else {
       preconditioner.applyUnchecked(z, r, 1, 0);
-      this.#system.settlePreconditioner(r.data.subarray(0, size * active) as Float64Array, z.data.subarray(0, size * active) as Float64Array);
+      this.#system.settlePreconditioner(
+        r.data.subarray(0, size * active) as Float64Array,
+        z.data.subarray(0, size * active) as Float64Array,
+      );
       for (let j = 0; j < active; j++) {
-        const rz = dot(work.r.data.subarray(j * size, (j + 1) * size) as Float64Array, z.data.subarray(j * size, (j + 1) * size) as Float64Array);
+        const rz = dot(
+          work.r.data.subarray(j * size, (j + 1) * size) as Float64Array,
+          z.data.subarray(j * size, (j + 1) * size) as Float64Array,
+        );
         if (!Number.isFinite(rz)) return { outcome: 'nonFinite' };
-        if (rz <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: this.#system.curvatureOf(rz / work.norms[j] ** 2) };
+        if (rz <= 0)
+          return {
+            outcome: 'indefinitePreconditioner',
+            preconditionerCurvature: this.#system.curvatureOf(rz / work.norms[j] ** 2),
+          };
         work.energies[j] = rz;
       }
     }
@@ -461,21 +541,28 @@ class BlockConjugateGradients implements BlockSolver {
 }
 
 /**
- * A solver for A X = B, A symmetric positive definite, B of N × k. The error of each column, in the norm of A, is least over the directions of all columns: the steps needed
- * fall with k as if the k outermost eigenvalues were gone (O'Leary 1980, theorem 5), and each is one product with a
- * block. The workspace (8N k numbers in float64, k at most the
- * block size) grows to the widest group and then serves every solve. Operators of float32: wrap them by `converted`. Throws ShapeError, OptionError.
+ * A solver for A X = B, A symmetric positive definite, B of N × k. The error of each column, in the norm of A, is least
+ * over the directions of all columns: the steps needed fall with k as if the k outermost eigenvalues were gone (O'Leary
+ * 1980, theorem 5), and each is one product with a block. The workspace (8N k numbers in float64, k at most the
+ * block size) grows to the widest group and then serves every solve. Operators of float32: wrap them by `converted`.
+ * Throws ShapeError, OptionError.
  */
 export function blockConjugateGradientSolver(operator: LinearOperator, options: BlockOptions): BlockSolver {
   const size = checkSystem(operator, 'blockConjugateGradients');
   checkPreconditioner(options.preconditioner, size, 'blockConjugateGradients', true);
   const { blockSize = BLOCK_SIZE } = options;
-  if (!Number.isInteger(blockSize) || blockSize < 1) throw new OptionError(`blockSize must be a whole number ≥ 1, not ${blockSize}.`, { blockSize });
+  if (!Number.isInteger(blockSize) || blockSize < 1)
+    throw new OptionError(`blockSize must be a whole number ≥ 1, not ${blockSize}.`, { blockSize });
   resolveTolerances(size, options);
   return new BlockConjugateGradients(operator, options);
 }
 
 /** One solve with a workspace of its own. */
-export function blockConjugateGradients(operator: LinearOperator, b: Matrix, x: Matrix, options: BlockOptions & SolveControl): BlockSolution {
+export function blockConjugateGradients(
+  operator: LinearOperator,
+  b: Matrix,
+  x: Matrix,
+  options: BlockOptions & SolveControl,
+): BlockSolution {
   return blockConjugateGradientSolver(operator, options).solve(b, x, controlOf(options));
 }

@@ -1,11 +1,14 @@
 /**
- * The search directions of block conjugate gradients: a block P of independent vectors, A-orthogonal to all that came before it.
- * D. O'Leary, *The block conjugate gradient algorithm and related methods*, Linear Algebra Appl. 29, 1980, with the directions of H. Ji, Y. Li, *A breakdown-free block
- * conjugate gradient method*, BIT 57(2), 2017: only independent columns of Z − P(PᵀAP)⁻¹(AP)ᵀZ enter the next P, so that PᵀAP never becomes singular.
+ * The search directions of block conjugate gradients: a block P of independent vectors, A-orthogonal to all that came
+ * before it. D. O'Leary, *The block conjugate gradient algorithm and related methods*, Linear Algebra Appl. 29, 1980,
+ * with the directions of H. Ji, Y. Li, *A breakdown-free block conjugate gradient method*, BIT 57(2), 2017: only
+ * independent columns of Z − P(PᵀAP)⁻¹(AP)ᵀZ enter the next P, so that PᵀAP never becomes singular.
  *
- * Where the block shrinks, because a right-hand side has converged or its residual depends on others, the short recurrence would lose conjugacy: with QᵀR relations
- * Q α = R − R₊ and RᵀM R₊ = 0 over the columns that stay, AP is orthogonal to later Z but for the directions of null(αᵀ). These are kept, A-orthonormal, and
- * projected out ever after (in the spirit of A. Nikishin, A. Yeremin, SIAM J. Matrix Anal. Appl. 16(4), 1995): one vector for each column that left.
+ * Where the block shrinks, because a right-hand side has converged or its residual depends on others, the short
+ * recurrence would lose conjugacy: with QᵀR relations Q α = R − R₊ and RᵀM R₊ = 0 over the columns that stay, AP is
+ * orthogonal to later Z but for the directions of null(αᵀ). These are kept, A-orthonormal, and projected out ever after
+ * (in the spirit of A. Nikishin, A. Yeremin, SIAM J. Matrix Anal. Appl. 16(4), 1995): one vector for each column that
+ * left.
  */
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
@@ -14,7 +17,10 @@ import { pivotedCholesky } from './pivoted-cholesky.js';
 import type { RangedSystem } from './ranged-system.js';
 import { dot } from './vector.js';
 
-/** Squared distance of a unit column from those before it, below which it counts as dependent: Gram matrices tell no less than about the root of eps. */
+/**
+ * Squared distance of a unit column from those before it, below which it counts as dependent: Gram matrices tell no
+ * less than about the root of eps.
+ */
 const LEAST_DISTANCE = 1e-10;
 /** A pivot of α below this share of the first: that direction is kept. */
 const LEAST_PIVOT = 1e-8;
@@ -95,10 +101,14 @@ export class BlockDirections {
   }
 
   /** Directions in the block now. */
-  get rank(): number { return this.#rank; }
+  get rank(): number {
+    return this.#rank;
+  }
 
   /** Directions of earlier blocks that are projected out. */
-  get kept(): number { return this.#keptCount; }
+  get kept(): number {
+    return this.#keptCount;
+  }
 
   /** Forgets all directions; of another system (`fresh`) the steps too. */
   clear(fresh = false): void {
@@ -109,11 +119,17 @@ export class BlockDirections {
   }
 
   /** Room for two vectors between cycles. */
-  spare(): [Matrix, Matrix] { return [this.#columns(this.z, 1), this.#columns(this.#q, 1)]; }
+  spare(): [Matrix, Matrix] {
+    return [this.#columns(this.z, 1), this.#columns(this.#q, 1)];
+  }
 
-  #columns(a: Matrix, count: number): Matrix { return block(a, 0, 0, a.rows, count); }
+  #columns(a: Matrix, count: number): Matrix {
+    return block(a, 0, 0, a.rows, count);
+  }
 
-  #square(k: number, rows: number, cols: number): Matrix { return view(this.#small[k].data, 0, rows, cols); }
+  #square(k: number, rows: number, cols: number): Matrix {
+    return view(this.#small[k].data, 0, rows, cols);
+  }
 
   /** Columns i and j of the residuals have changed places. */
   swap(i: number, j: number): void {
@@ -126,7 +142,10 @@ export class BlockDirections {
     }
   }
 
-  /** Makes the next block from the first `count` columns of z, and multiplies it; the products counted are the returned rank. z is destroyed. */
+  /**
+   * Makes the next block from the first `count` columns of z, and multiplies it; the products counted are the returned
+   * rank. z is destroyed.
+   */
   extend(system: RangedSystem, count: number): BlockCurvature {
     this.#project(count);
     const before = this.#values;
@@ -226,8 +245,8 @@ export class BlockDirections {
   }
 
   /**
-   * Keeps what conjugacy needs of a block that is followed by a smaller one: W = P G⁻¹ N for N = null(αᵀ) over the columns that enter next, A-orthonormalised
-   * through Y = L⁻¹N: W = P L⁻ᵀ Y (YᵀY)^{-½}.
+   * Keeps what conjugacy needs of a block that is followed by a smaller one: W = P G⁻¹ N for N = null(αᵀ) over the
+   * columns that enter next, A-orthonormalised through Y = L⁻¹N: W = P L⁻ᵀ Y (YᵀY)^{-½}.
    */
   #retain(next: number): void {
     const blas = this.#blas;
@@ -260,7 +279,14 @@ export class BlockDirections {
       const place = this.#keptNext;
       const coefficients = view(y.data, j * rank, rank, 1);
       blas.gemv('N', 1, this.#columns(this.#p, rank), coefficients, 0, block(this.#kept, 0, place, this.#size, 1));
-      blas.gemv('N', 1, this.#columns(this.#q, rank), coefficients, 0, block(this.#keptImages, 0, place, this.#size, 1));
+      blas.gemv(
+        'N',
+        1,
+        this.#columns(this.#q, rank),
+        coefficients,
+        0,
+        block(this.#keptImages, 0, place, this.#size, 1),
+      );
       this.#keptCount = Math.max(this.#keptCount, place + 1);
       this.#keptNext = (place + 1) % this.#capacity;
     }

@@ -1,6 +1,7 @@
 /**
  * Preconditioned conjugate gradients for symmetric positive definite systems.
- * M. Hestenes, E. Stiefel, J. Res. Nat. Bur. Standards 49(6), 1952; preconditioned as in Y. Saad, *Iterative Methods for Sparse Linear Systems*, 2nd ed., SIAM 2003, algorithm 9.1.
+ * M. Hestenes, E. Stiefel, J. Res. Nat. Bur. Standards 49(6), 1952; preconditioned as in Y. Saad, *Iterative Methods
+ * for Sparse Linear Systems*, 2nd ed., SIAM 2003, algorithm 9.1.
  *
  *   z = M r,  p ← z + β p,  β = r₊ᵀz₊/rᵀz,  q = A p,  α = rᵀz/pᵀq,  x ← x + α p,  r ← r − α q
  */
@@ -21,7 +22,10 @@ import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solu
 import { checkPreconditioner, checkSystem, controlOf } from './solver-checks.js';
 import { advance, dot, multiplyAdd } from './vector.js';
 
-/** A symmetric preconditioner in float32 differs from its transpose by some 1e-7; from here on plain CG loses its short recurrence. */
+/**
+ * A symmetric preconditioner in float32 differs from its transpose by some 1e-7; from here on plain CG loses its short
+ * recurrence.
+ */
 const MOST_ASYMMETRY = 1e-3;
 
 /** A curvature below this share of the largest there was is rounding: MA is singular to working precision. */
@@ -36,7 +40,9 @@ export class CurvatureWatch {
   /** Largest pᵀAp/pᵀM⁻¹p of a solve. */
   #largest = 0;
 
-  clear(): void { this.#largest = 0; }
+  clear(): void {
+    this.#largest = 0;
+  }
 
   /** Whether p of this squared norm can be stepped along. */
   allows(pq: number, squared: number): boolean {
@@ -106,7 +112,11 @@ class ConjugateGradients implements Recurrence {
       rz = dot(r.data, z.data);
     }
     if (!Number.isFinite(rz)) return NON_FINITE;
-    if (rz <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: this.#system.curvatureOf(rz / (this.residualNorm * this.residualNorm)) };
+    if (rz <= 0)
+      return {
+        outcome: 'indefinitePreconditioner',
+        preconditionerCurvature: this.#system.curvatureOf(rz / (this.residualNorm * this.residualNorm)),
+      };
     if (this.#steps === 1 && preconditioner !== undefined) {
       const asymmetry = this.#asymmetry(rz);
       if (asymmetry > MOST_ASYMMETRY) return { outcome: 'asymmetricPreconditioner', asymmetry };
@@ -132,13 +142,17 @@ class ConjugateGradients implements Recurrence {
     return undefined;
   }
 
-  /** |r₀ᵀM r₁ − r₁ᵀM r₀| over √(r₀ᵀMr₀ · r₁ᵀMr₁) at the second step, where q still holds A p₀ = (r₀ − r₁)/α; less what rounding may have added. */
+  /**
+   * |r₀ᵀM r₁ − r₁ᵀM r₀| over √(r₀ᵀMr₀ · r₁ᵀMr₁) at the second step, where q still holds A p₀ = (r₀ − r₁)/α; less what
+   * rounding may have added.
+   */
   #asymmetry(rz: number): number {
     const z = this.#z.data;
     const q = this.#q.data;
     const product = this.#alpha * dot(z, q);
     const difference = Math.abs(product + rz - this.#crossing);
-    const rounding = 4 * Math.sqrt(z.length) * Number.EPSILON * (Math.abs(this.#alpha) * Math.sqrt(dot(z, z) * dot(q, q)) + rz);
+    const rounding =
+      4 * Math.sqrt(z.length) * Number.EPSILON * (Math.abs(this.#alpha) * Math.sqrt(dot(z, z) * dot(q, q)) + rz);
     return Math.max(0, difference - rounding) / Math.sqrt(rz * this.#rz);
   }
 }
@@ -146,9 +160,10 @@ class ConjugateGradients implements Recurrence {
 /**
  * A solver for A x = b, A symmetric positive definite, N × N, by preconditioned conjugate gradients; its workspace (6
  * vectors of N numbers, 7 with a
- * preconditioner, float64) serves every solve. A step takes a product with A, one with M and some 10N flops. Without rounding, the error in the norm of A after k steps is at most 2((√κ − 1)/(√κ + 1))ᵏ of the
- * first one's, κ = cond(MA), and zero after as many steps as MA has different eigenvalues (Saad 2003, section 6.11.3). Operators of float32: wrap them by `converted`.
- * Throws ShapeError, OptionError.
+ * preconditioner, float64) serves every solve. A step takes a product with A, one with M and some 10N flops. Without
+ * rounding, the error in the norm of A after k steps is at most 2((√κ − 1)/(√κ + 1))ᵏ of the first one's, κ = cond(MA),
+ * and zero after as many steps as MA has different eigenvalues (Saad 2003, section 6.11.3). Operators of float32: wrap
+ * them by `converted`. Throws ShapeError, OptionError.
  */
 export function conjugateGradientSolver(operator: LinearOperator, options: SolverOptions = {}): LinearSolver {
   const size = checkSystem(operator, 'conjugateGradients');
@@ -159,6 +174,11 @@ export function conjugateGradientSolver(operator: LinearOperator, options: Solve
 }
 
 /** One solve with a workspace of its own: `conjugateGradientSolver(operator, options).solve(b, x, options)`. */
-export function conjugateGradients(operator: LinearOperator, b: Vectors, x: Matrix, options: SolverOptions & SolveControl = {}): Solution {
+export function conjugateGradients(
+  operator: LinearOperator,
+  b: Vectors,
+  x: Matrix,
+  options: SolverOptions & SolveControl = {},
+): Solution {
   return conjugateGradientSolver(operator, options).solve(b, x, controlOf(options));
 }

@@ -1,6 +1,7 @@
 /**
- * Conjugate gradients with a preconditioner that may change from step to step, or be slightly unsymmetric: an inner iteration, a rounded or truncated solver.
- * Y. Notay, *Flexible conjugate gradients*, SIAM J. Sci. Comput. 22(4), 2000: each new direction is made A-orthogonal to the last m explicitly,
+ * Conjugate gradients with a preconditioner that may change from step to step, or be slightly unsymmetric: an inner
+ * iteration, a rounded or truncated solver. Y. Notay, *Flexible conjugate gradients*, SIAM J. Sci. Comput. 22(4), 2000:
+ * each new direction is made A-orthogonal to the last m explicitly,
  *
  *   p = z − Σ_i p_i (q_iᵀz)/(p_iᵀq_i),   q = A p,   α = pᵀr/pᵀq,   z = M_k(r)
  *
@@ -34,8 +35,14 @@ export interface FlexibleOptions extends SolverOptions {
   readonly directions?: number;
 }
 export const FLEXIBLE_KEYS: KeysOf<FlexibleOptions> = {
-  relativeTolerance: true, absoluteTolerance: true, maxIterations: true, maxRestarts: true, roundoff: true, preconditioner: true,
-  blas: true, directions: true,
+  relativeTolerance: true,
+  absoluteTolerance: true,
+  maxIterations: true,
+  maxRestarts: true,
+  roundoff: true,
+  preconditioner: true,
+  blas: true,
+  directions: true,
 };
 
 const DIRECTIONS = 8;
@@ -106,7 +113,8 @@ class FlexibleConjugateGradients implements Recurrence {
       rz = dot(r.data, z.data);
     }
     if (!Number.isFinite(rz)) return NON_FINITE;
-    if (rz <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: this.#system.curvatureOf(rz / squared) };
+    if (rz <= 0)
+      return { outcome: 'indefinitePreconditioner', preconditionerCurvature: this.#system.curvatureOf(rz / squared) };
     p.data.set(z.data);
     // Once the ring is full, all its columns but the current one are the window: two runs of columns around it.
     this.#removeWindow(p, z, 0, current, size);
@@ -138,22 +146,28 @@ class FlexibleConjugateGradients implements Recurrence {
 }
 
 /**
- * A solver for A x = b, A symmetric positive definite, where M r need not be the same linear map at each step; rᵀM(r) > 0 is all it needs.
- * Memory: 2m + 7 vectors of N numbers; a step takes a product with A, one with M and 8mN flops. With a fixed symmetric
- * M it takes the steps of conjugate gradients.
+ * A solver for A x = b, A symmetric positive definite, where M r need not be the same linear map at each step; rᵀM(r) >
+ * 0 is all it needs. Memory: 2m + 7 vectors of N numbers; a step takes a product with A, one with M and 8mN flops. With
+ * a fixed symmetric M it takes the steps of conjugate gradients.
  * Throws ShapeError, OptionError.
  */
 export function flexibleConjugateGradientSolver(operator: LinearOperator, options: FlexibleOptions): LinearSolver {
   const size = checkSystem(operator, 'flexibleConjugateGradients');
   checkPreconditioner(options.preconditioner, size, 'flexibleConjugateGradients', false);
   const { directions = DIRECTIONS } = options;
-  if (!Number.isInteger(directions) || directions < 1) throw new OptionError(`directions must be a whole number ≥ 1, not ${directions}.`, { directions });
+  if (!Number.isInteger(directions) || directions < 1)
+    throw new OptionError(`directions must be a whole number ≥ 1, not ${directions}.`, { directions });
   const iterate: Iterate = { x: vector(size), r: vector(size) };
   const system = new RangedSystem(operator, options.preconditioner);
   return singleVectorSolver(system, iterate, new FlexibleConjugateGradients(system, options, iterate), options);
 }
 
 /** One solve with a workspace of its own. */
-export function flexibleConjugateGradients(operator: LinearOperator, b: Matrix, x: Matrix, options: FlexibleOptions & SolveControl): Solution {
+export function flexibleConjugateGradients(
+  operator: LinearOperator,
+  b: Matrix,
+  x: Matrix,
+  options: FlexibleOptions & SolveControl,
+): Solution {
   return flexibleConjugateGradientSolver(operator, options).solve(b, x, controlOf(options));
 }

@@ -1,16 +1,17 @@
 /**
  * Gauss quadratures of the spectral measure of a symmetric operator, from random probes.
  *
- *   (1/N) vᵀf(A)v = ∫ f dμ_v ≈ Σ_k τ_k² f(θ_k),   T_m = tridiag(β, α, β) after m Lanczos steps from v/√N,  T_m y_k = θ_k y_k,  τ_k = first entry of y_k
+ *   (1/N) vᵀf(A)v = ∫ f dμ_v ≈ Σ_k τ_k² f(θ_k),   T_m = tridiag(β, α, β) after m Lanczos steps from v/√N,  T_m y_k =
+ *   θ_k y_k,  τ_k = first entry of y_k
  *
- * (G. Golub, G. Meurant, *Matrices, Moments and Quadrature with Applications*, Princeton 2010, chapter 6), exact for polynomials of degree 2m − 1. Several probes
- * run side by side, each with its own recurrence, so that products are with blocks. A three-term recurrence alone is
- * right in the end, its measure's nodes only spreading to close copies that share their weight (A. Greenbaum, Linear
- * Algebra Appl. 113, 1989), but the copies delay it: of a Gaussian kernel matrix with condition 10⁸ log det comes
- * within 1e-6 in 100 steps with full reorthogonalisation, and in 300 without only within 1e-2. So vectors are kept
- * and orthogonalised against where memory allows. With a factorization M = FFᵀ the operator is F⁻¹AF⁻ᵀ, by the
- * Lanczos method for M⁻¹A in the inner product of M: uₖ = F⁻ᵀqₖ, and sₖ = M·uₖ beside it, so that each step takes one
- * product with A and one solve with M.
+ * (G. Golub, G. Meurant, *Matrices, Moments and Quadrature with Applications*, Princeton 2010, chapter 6), exact for
+ * polynomials of degree 2m − 1. Several probes run side by side, each with its own recurrence, so that products are
+ * with blocks. A three-term recurrence alone is right in the end, its measure's nodes only spreading to close copies
+ * that share their weight (A. Greenbaum, Linear Algebra Appl. 113, 1989), but the copies delay it: of a Gaussian kernel
+ * matrix with condition 10⁸ log det comes within 1e-6 in 100 steps with full reorthogonalisation, and in 300 without
+ * only within 1e-2. So vectors are kept and orthogonalised against where memory allows. With a factorization M = FFᵀ
+ * the operator is F⁻¹AF⁻ᵀ, by the Lanczos method for M⁻¹A in the inner product of M: uₖ = F⁻ᵀqₖ, and sₖ = M·uₖ beside
+ * it, so that each step takes one product with A and one solve with M.
  */
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { FactorizationError, OptionError, ShapeError } from '../core/errors.js';
@@ -37,10 +38,17 @@ export interface ProbeOptions {
   readonly blockSize?: number;
 }
 export const PROBE_KEYS: KeysOf<ProbeOptions> = {
-  blas: true, seed: true, probes: true, degree: true, blockSize: true,
+  blas: true,
+  seed: true,
+  probes: true,
+  degree: true,
+  blockSize: true,
 };
 
-/** T_m of a probe: m diagonal entries; the m entries beside them, of which the last couples to the step that was not taken (0 where the space is invariant). */
+/**
+ * T_m of a probe: m diagonal entries; the m entries beside them, of which the last couples to the step that was not
+ * taken (0 where the space is invariant).
+ */
 export interface Tridiagonal {
   readonly diagonal: Float64Array;
   readonly beside: Float64Array;
@@ -292,8 +300,9 @@ export function gaussQuadrature(t: Tridiagonal, blas: Blas, degree: number = t.d
 }
 
 /**
- * The Gauss–Radau quadrature with a node at `node`, outside the interval of the spectrum or at its end: one node more than steps. Where the space is invariant it is Gauss's.
- * (G. Golub, *Some modified matrix eigenvalue problems*, SIAM Review 15(2), 1973: the new diagonal entry is node + δ_m with (T − node·I) δ = β_m² e_m.)
+ * The Gauss–Radau quadrature with a node at `node`, outside the interval of the spectrum or at its end: one node more
+ * than steps. Where the space is invariant it is Gauss's. (G. Golub, *Some modified matrix eigenvalue problems*, SIAM
+ * Review 15(2), 1973: the new diagonal entry is node + δ_m with (T − node·I) δ = β_m² e_m.)
  */
 export function radauQuadrature(t: Tridiagonal, blas: Blas, node: number): Quadrature {
   const { diagonal, beside } = t;

@@ -3,9 +3,10 @@
  *
  *   A V_m = V_m T_m + β_m v_{m+1} e_mᵀ,    T_m s = θ s,    ‖A y − θ y‖ = β_m |s_m|  for  y = V_m s
  *
- * with full reorthogonalisation (B. Parlett, *The Symmetric Eigenvalue Problem*, SIAM 1998, chapter 13) and thick restarts when the basis is full
- * (K. Wu, H. Simon, SIAM J. Matrix Anal. Appl. 22(2), 2000): the outermost Ritz vectors of both ends stay, T becomes an arrow and goes on from there.
- * Where the space is invariant, β is set to zero and a new random direction orthogonal to it is taken.
+ * with full reorthogonalisation (B. Parlett, *The Symmetric Eigenvalue Problem*, SIAM 1998, chapter 13) and thick
+ * restarts when the basis is full (K. Wu, H. Simon, SIAM J. Matrix Anal. Appl. 22(2), 2000): the outermost Ritz vectors
+ * of both ends stay, T becomes an arrow and goes on from there. Where the space is invariant, β is set to zero and a
+ * new random direction orthogonal to it is taken.
  */
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { FactorizationError, MemoryError, OptionError, ShapeError } from '../core/errors.js';
@@ -32,22 +33,35 @@ export interface LanczosOptions {
   readonly memoryLimit?: number;
 }
 export const LANCZOS_KEYS: KeysOf<LanczosOptions> = {
-  blas: true, seed: true, tolerance: true, maxIterations: true, basisSize: true, memoryLimit: true,
+  blas: true,
+  seed: true,
+  tolerance: true,
+  maxIterations: true,
+  basisSize: true,
+  memoryLimit: true,
 };
 
-/** θ = yᵀAy of a unit vector y, and ‖Ay − θy‖: some eigenvalue lies within the bound of the value (Parlett, theorem 4.5.1). */
-export interface RitzValue { readonly value: number; readonly bound: number }
+/**
+ * θ = yᵀAy of a unit vector y, and ‖Ay − θy‖: some eigenvalue lies within the bound of the value (Parlett, theorem
+ * 4.5.1).
+ */
+export interface RitzValue {
+  readonly value: number;
+  readonly bound: number;
+}
 
 export interface ExtremeEigenvalues {
   /**
-   * converged: both bounds met the tolerance, and products with the Ritz vectors confirm them. maxIterations: the values and their bounds so far.
-   * inaccurate: the products do not fit a symmetric matrix to the tolerance (an operator that is not symmetric, or rounded more coarsely); the bounds
-   * are the true residuals. nonFinite: a product was NaN or infinite; values are NaN.
+   * converged: both bounds met the tolerance, and products with the Ritz vectors confirm them. maxIterations: the
+   * values and their bounds so far. inaccurate: the products do not fit a symmetric matrix to the tolerance (an
+   * operator that is not symmetric, or rounded more coarsely); the bounds are the true residuals. nonFinite: a product
+   * was NaN or infinite; values are NaN.
    */
   readonly outcome: 'converged' | 'maxIterations' | 'inaccurate' | 'nonFinite';
   /**
-   * Never below λ_min but for rounding. The bound is the distance to an eigenvalue, from a random start almost surely the outermost one that stands
-   * apart; within a cluster closer than the tolerance, λ_min may lie further off by the cluster's width.
+   * Never below λ_min but for rounding. The bound is the distance to an eigenvalue, from a random start almost surely
+   * the outermost one that stands apart; within a cluster closer than the tolerance, λ_min may lie further off by the
+   * cluster's width.
    */
   readonly smallest: RitzValue;
   /** Never above λ_max but for rounding. */
@@ -65,31 +79,54 @@ const CHECK_EVERY = 8;
 const MOST_KEPT = 200;
 const STREAM = 0x1a2c05;
 
-interface Resolved { readonly blas: Blas; readonly seed: number; readonly tolerance: number; readonly maxIterations: number; readonly basisSize: number }
+interface Resolved {
+  readonly blas: Blas;
+  readonly seed: number;
+  readonly tolerance: number;
+  readonly maxIterations: number;
+  readonly basisSize: number;
+}
 
 function resolve(operator: LinearOperator, options: LanczosOptions): Resolved {
   const { rows, cols, symmetric } = operator;
-  if (rows !== cols || rows === 0) throw new ShapeError(`Eigenvalues need a square operator with at least one row, this one is ${rows} × ${cols}.`, { rows, cols });
+  if (rows !== cols || rows === 0)
+    throw new ShapeError(`Eigenvalues need a square operator with at least one row, this one is ${rows} × ${cols}.`, {
+      rows,
+      cols,
+    });
   if (!symmetric) throw new OptionError('The Lanczos method needs a symmetric operator; this one says that it is not.');
   const { blas, seed = 0, tolerance = 1e-6, maxIterations = 200 } = options;
-  if (!(tolerance > 0 && tolerance < 1)) throw new OptionError(`tolerance must lie between 0 and 1, not ${tolerance}.`, { tolerance });
-  if (!Number.isInteger(maxIterations) || maxIterations < 1) throw new OptionError(`maxIterations must be a whole number ≥ 1, not ${maxIterations}.`, { maxIterations });
+  if (!(tolerance > 0 && tolerance < 1))
+    throw new OptionError(`tolerance must lie between 0 and 1, not ${tolerance}.`, { tolerance });
+  if (!Number.isInteger(maxIterations) || maxIterations < 1)
+    throw new OptionError(`maxIterations must be a whole number ≥ 1, not ${maxIterations}.`, { maxIterations });
   const wanted = options.basisSize ?? Math.min(maxIterations, MOST_KEPT);
-  if (!Number.isInteger(wanted) || (wanted < 12 && options.basisSize !== undefined)) throw new OptionError(`basisSize must be a whole number ≥ 12, not ${wanted}.`, { basisSize: wanted });
+  if (!Number.isInteger(wanted) || (wanted < 12 && options.basisSize !== undefined))
+    throw new OptionError(`basisSize must be a whole number ≥ 12, not ${wanted}.`, { basisSize: wanted });
   const basisSize = Math.min(rows, Math.max(12, wanted));
   const bytes = 8 * rows * (basisSize + 1 + 4);
   const limit = options.memoryLimit ?? availableMemory();
-  if (bytes > limit) throw new MemoryError(`A Lanczos basis of ${basisSize} vectors of ${rows} numbers needs ${(bytes / 1e9).toFixed(2)} GB, and ${(limit / 1e9).toFixed(2)} GB are available: lower basisSize, or raise memoryLimit.`, { bytes, limit });
+  if (bytes > limit)
+    throw new MemoryError(
+      `A Lanczos basis of ${basisSize} vectors of ${rows} numbers needs ${(bytes / 1e9).toFixed(2)} GB, and ` +
+        `${(limit / 1e9).toFixed(2)} GB are available: lower basisSize, or raise memoryLimit.`,
+      { bytes, limit },
+    );
   return { blas, seed, tolerance, maxIterations, basisSize };
 }
 
 /**
- * The smallest and the largest eigenvalue of a symmetric N × N operator, with error bounds that were verified by products.
- * Cost: `iterations` products and 4N·j to 8N·j flops in step j; memory N·(basisSize + 5) numbers. The eigenvalues are found to about tolerance·‖A‖, which need not
- * tell a tiny λ_min from zero: its sign is settled where |value| > bound. N ≤ 64 is decomposed densely.
- * The same seed gives the same bits. Throws ShapeError, OptionError, MemoryError, AbortedError.
+ * The smallest and the largest eigenvalue of a symmetric N × N operator, with error bounds that were verified by
+ * products. Cost: `iterations` products and 4N·j to 8N·j flops in step j; memory N·(basisSize + 5) numbers. The
+ * eigenvalues are found to about tolerance·‖A‖, which need not tell a tiny λ_min from zero: its sign is settled where
+ * |value| > bound. N ≤ 64 is decomposed densely. The same seed gives the same bits. Throws ShapeError, OptionError,
+ * MemoryError, AbortedError.
  */
-export async function extremeEigenvalues(operator: LinearOperator, options: LanczosOptions, control: RunControl = {}): Promise<ExtremeEigenvalues> {
+export async function extremeEigenvalues(
+  operator: LinearOperator,
+  options: LanczosOptions,
+  control: RunControl = {},
+): Promise<ExtremeEigenvalues> {
   const resolved = resolve(operator, options);
   throwIfAborted(control.signal);
   if (operator.rows <= DENSE_SIZE) return denseEigenvalues(operator, resolved);
@@ -98,7 +135,11 @@ export async function extremeEigenvalues(operator: LinearOperator, options: Lanc
 
 function symmetricEigen(blas: Blas, a: Matrix, values: Float64Array): void {
   const info = blas.syevd(true, 'L', a, values);
-  if (info !== 0) throw new FactorizationError(`syevd did not converge on a projected matrix of size ${a.rows} (info ${info}).`, { routine: 'syevd', info });
+  if (info !== 0)
+    throw new FactorizationError(`syevd did not converge on a projected matrix of size ${a.rows} (info ${info}).`, {
+      routine: 'syevd',
+      info,
+    });
 }
 
 const nothing = (size: number, iterations: number, restarts: number): ExtremeEigenvalues => {
@@ -107,7 +148,14 @@ const nothing = (size: number, iterations: number, restarts: number): ExtremeEig
 };
 
 /** Residuals of the two Ritz vectors by a product with both; decides between converged and inaccurate. */
-function verified(operator: LinearOperator, vectors: Matrix, outcome: 'converged' | 'maxIterations', tolerance: number, iterations: number, restarts: number): ExtremeEigenvalues {
+function verified(
+  operator: LinearOperator,
+  vectors: Matrix,
+  outcome: 'converged' | 'maxIterations',
+  tolerance: number,
+  iterations: number,
+  restarts: number,
+): ExtremeEigenvalues {
   const size = operator.rows;
   const images = view(sharedFloat64(2 * size), 0, size, 2);
   for (let j = 0; j < 2; j++) {
@@ -124,12 +172,20 @@ function verified(operator: LinearOperator, vectors: Matrix, outcome: 'converged
     return { value, bound: norm(z) };
   });
   const [smallest, largest] = pairs;
-  if (!pairs.every(({ value, bound }) => Number.isFinite(value) && Number.isFinite(bound))) return nothing(size, iterations, restarts);
+  if (!pairs.every(({ value, bound }) => Number.isFinite(value) && Number.isFinite(bound)))
+    return nothing(size, iterations, restarts);
   const scale = Math.max(Math.abs(smallest.value), Math.abs(largest.value));
   // Rounding of the products and of the basis is not the method's to remove.
   const allowed = (2 * tolerance + 4 * size * Number.EPSILON) * scale;
   const confirmed = Math.max(smallest.bound, largest.bound) <= allowed;
-  return { outcome: outcome === 'converged' && !confirmed ? 'inaccurate' : outcome, smallest, largest, iterations, restarts, vectors };
+  return {
+    outcome: outcome === 'converged' && !confirmed ? 'inaccurate' : outcome,
+    smallest,
+    largest,
+    iterations,
+    restarts,
+    vectors,
+  };
 }
 
 function denseEigenvalues(operator: LinearOperator, { blas, tolerance }: Resolved): ExtremeEigenvalues {
@@ -195,7 +251,15 @@ class Lanczos {
       if (!full && !last && this.#iterations % CHECK_EVERY !== 0) continue;
       // An invariant space says nothing of what lies outside it until a fresh direction has been tried.
       const settled = this.#solve() <= tolerance * this.#scale() && (this.#beta > 0 || last);
-      if (settled || last) return verified(this.#operator, this.#ritzVectors(), settled ? 'converged' : 'maxIterations', tolerance, this.#iterations, this.#restarts);
+      if (settled || last)
+        return verified(
+          this.#operator,
+          this.#ritzVectors(),
+          settled ? 'converged' : 'maxIterations',
+          tolerance,
+          this.#iterations,
+          this.#restarts,
+        );
       if (full) this.#restart();
       await new Promise(setImmediate);
       throwIfAborted(control.signal);
@@ -261,7 +325,9 @@ class Lanczos {
     return vectors;
   }
 
-  /** Keeps the outermost Ritz vectors of both ends; T = diag(θ) with the couplings β s_m in the row of the next vector. */
+  /**
+   * Keeps the outermost Ritz vectors of both ends; T = diag(θ) with the couplings β s_m in the row of the next vector.
+   */
   #restart(): void {
     const m = this.#used;
     const end = Math.max(2, Math.floor(m / 5));

@@ -1,10 +1,12 @@
 /**
  * MINRES: minimal residuals for symmetric systems that may be indefinite or singular.
- * C. Paige, M. Saunders, *Solution of sparse indefinite systems of linear equations*, SIAM J. Numer. Anal. 12(4), 1975; with a symmetric positive definite
- * preconditioner M ≈ |A|⁻¹ as in H. Elman, D. Silvester, A. Wathen, *Finite Elements and Fast Iterative Solvers*, 2nd ed., Oxford 2014, algorithm 4.1.
+ * C. Paige, M. Saunders, *Solution of sparse indefinite systems of linear equations*, SIAM J. Numer. Anal. 12(4), 1975;
+ * with a symmetric positive definite preconditioner M ≈ |A|⁻¹ as in H. Elman, D. Silvester, A. Wathen, *Finite Elements
+ * and Fast Iterative Solvers*, 2nd ed., Oxford 2014, algorithm 4.1.
  *
- * Lanczos vectors v_k = M⁻¹z_k with v_jᵀz_k = δ_jk, T_k their tridiagonal matrix, T_k = Q_kᵀR_k by plane rotations (c_k, s_k); η_k = −s_k η_{k−1} is the residual's
- * length in the norm of M, and ‖r‖₂ follows from r_k = s_k² r_{k−1} + c_k η_k v_{k+1} (the identity of S.-C. Choi, C. Paige, M. Saunders, SIAM J. Sci. Comput. 33(4), 2011, equation 3.5).
+ * Lanczos vectors v_k = M⁻¹z_k with v_jᵀz_k = δ_jk, T_k their tridiagonal matrix, T_k = Q_kᵀR_k by plane rotations
+ * (c_k, s_k); η_k = −s_k η_{k−1} is the residual's length in the norm of M, and ‖r‖₂ follows from r_k = s_k² r_{k−1} +
+ * c_k η_k v_{k+1} (the identity of S.-C. Choi, C. Paige, M. Saunders, SIAM J. Sci. Comput. 33(4), 2011, equation 3.5).
  */
 import type { Matrix, Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
@@ -26,8 +28,9 @@ import { addMultiple, dot, scaleBy } from './vector.js';
 /** ‖A r‖ below this share of ‖A‖‖r‖: r lies in the null space. */
 const NULL_SHARE = 1e-13;
 /**
- * Below this share it may: rounding lets ‖A r‖ of an inconsistent system fall to some √eps‖A‖‖r‖, then x grows along the null space (Choi, Paige, Saunders 2011). A
- * system that is but ill-conditioned passes through such a plateau, too, and leaves it again. So x is kept there, and taken back unless the residual falls in as many steps again.
+ * Below this share it may: rounding lets ‖A r‖ of an inconsistent system fall to some √eps‖A‖‖r‖, then x grows along
+ * the null space (Choi, Paige, Saunders 2011). A system that is but ill-conditioned passes through such a plateau, too,
+ * and leaves it again. So x is kept there, and taken back unless the residual falls in as many steps again.
  */
 const SUSPECT_SHARE = 1e-6;
 const LEAST_PATIENCE = 20;
@@ -101,7 +104,11 @@ class MinimalResiduals implements Recurrence {
     this.#failure = undefined;
     const squared = this.#precondition(this.#z, this.#v);
     if (!Number.isFinite(squared)) this.#failure = NON_FINITE;
-    else if (squared <= 0) this.#failure = { outcome: 'indefinitePreconditioner', preconditionerCurvature: this.#system.curvatureOf(squared / (residualNorm * residualNorm)) };
+    else if (squared <= 0)
+      this.#failure = {
+        outcome: 'indefinitePreconditioner',
+        preconditionerCurvature: this.#system.curvatureOf(squared / (residualNorm * residualNorm)),
+      };
     this.#gamma = this.#eta = Math.sqrt(squared);
     this.#normalize(this.#v, this.#z, this.#gamma);
   }
@@ -129,13 +136,18 @@ class MinimalResiduals implements Recurrence {
     const { x } = this.#iterate;
     const plateau = this.#plateau.data;
     if (this.#plateauShare < 1 && Math.sqrt(dot(x.data, x.data)) * this.#norm > this.#start / LEAST_SINGULAR) {
-      // No solution of a matrix that is regular to working precision is so long: A is singular, and x has left along its null space.
+      // No solution of a matrix that is regular to working precision is so long: A is singular, and x has left along
+      // its null space.
       x.data.set(plateau);
       return true;
     }
     if (this.residualNorm < 0.9 * this.#plateauResidual) this.#plateauShare = 1;
     // A longer x with the same residual is on its way along the null space.
-    if (share < SUSPECT_SHARE && share < this.#plateauShare && (this.#plateauShare === 1 || dot(x.data, x.data) <= 4 * dot(plateau, plateau))) {
+    if (
+      share < SUSPECT_SHARE &&
+      share < this.#plateauShare &&
+      (this.#plateauShare === 1 || dot(x.data, x.data) <= 4 * dot(plateau, plateau))
+    ) {
       plateau.set(x.data);
       this.#plateauShare = share;
       this.#plateauResidual = this.residualNorm;
@@ -150,7 +162,8 @@ class MinimalResiduals implements Recurrence {
   }
 
   finish(): void {
-    if (this.#plateauShare < 1 && this.residualNorm >= 0.9 * this.#plateauResidual) this.#iterate.x.data.set(this.#plateau.data);
+    if (this.#plateauShare < 1 && this.residualNorm >= 0.9 * this.#plateauResidual)
+      this.#iterate.x.data.set(this.#plateau.data);
   }
 
   step(): Stop | undefined {
@@ -176,7 +189,11 @@ class MinimalResiduals implements Recurrence {
     if (!Number.isFinite(squared) || !Number.isFinite(length)) return NON_FINITE;
     // What is left of A z is rounding: the space is invariant.
     const invariant = length <= 16 * size * Number.EPSILON ** 2 * image;
-    if (!invariant && squared <= 0) return { outcome: 'indefinitePreconditioner', preconditionerCurvature: this.#system.curvatureOf(squared / length) };
+    if (!invariant && squared <= 0)
+      return {
+        outcome: 'indefinitePreconditioner',
+        preconditionerCurvature: this.#system.curvatureOf(squared / length),
+      };
     const gamma = invariant ? 0 : Math.sqrt(squared);
 
     // The rotations before this one, applied to the new column of T; then its own.
@@ -223,10 +240,11 @@ class MinimalResiduals implements Recurrence {
 }
 
 /**
- * A solver for A x = b, A symmetric, of any inertia; M symmetric positive definite. The residual's norm (that of M, where there is a preconditioner) never grows. For a singular A
- * and b in its range it converges to a solution (from a zero guess without preconditioner to that of least norm); else it ends with 'leastSquares' at an x that minimises the residual, to about √eps.
- * Memory: 10 vectors of N numbers, 12 with a preconditioner; a step takes a product with A, one with M and some 20N
- * flops. Throws ShapeError, OptionError.
+ * A solver for A x = b, A symmetric, of any inertia; M symmetric positive definite. The residual's norm (that of M,
+ * where there is a preconditioner) never grows. For a singular A and b in its range it converges to a solution (from a
+ * zero guess without preconditioner to that of least norm); else it ends with 'leastSquares' at an x that minimises the
+ * residual, to about √eps. Memory: 10 vectors of N numbers, 12 with a preconditioner; a step takes a product with A,
+ * one with M and some 20N flops. Throws ShapeError, OptionError.
  */
 export function minresSolver(operator: LinearOperator, options: SolverOptions = {}): LinearSolver {
   const size = checkSystem(operator, 'minres');
@@ -237,6 +255,11 @@ export function minresSolver(operator: LinearOperator, options: SolverOptions = 
 }
 
 /** One solve with a workspace of its own. */
-export function minres(operator: LinearOperator, b: Vectors, x: Matrix, options: SolverOptions & SolveControl = {}): Solution {
+export function minres(
+  operator: LinearOperator,
+  b: Vectors,
+  x: Matrix,
+  options: SolverOptions & SolveControl = {},
+): Solution {
   return minresSolver(operator, options).solve(b, x, controlOf(options));
 }

@@ -1,7 +1,8 @@
 /**
  * An orthonormal basis that grows by one vector at a time.
- * Classical Gram–Schmidt by gemv, repeated while a pass still shortens the vector: one repetition suffices unless the vector lies in the space already
- * (B. Parlett, *The Symmetric Eigenvalue Problem*, SIAM 1998, section 6.9, "twice is enough"). Columns are kept in float64.
+ * Classical Gram–Schmidt by gemv, repeated while a pass still shortens the vector: one repetition suffices unless the
+ * vector lies in the space already (B. Parlett, *The Symmetric Eigenvalue Problem*, SIAM 1998, section 6.9, "twice is
+ * enough"). Columns are kept in float64.
  */
 import type { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
@@ -37,11 +38,17 @@ export class OrthonormalBasis {
     this.#pass = zeros(capacity, 1);
   }
 
-  column(j: number): Matrix { return block(this.#columns, 0, j, this.rows, 1); }
+  column(j: number): Matrix {
+    return block(this.#columns, 0, j, this.rows, 1);
+  }
 
-  columns(first: number, count: number): Matrix { return block(this.#columns, 0, first, this.rows, count); }
+  columns(first: number, count: number): Matrix {
+    return block(this.#columns, 0, first, this.rows, count);
+  }
 
-  /** w ← w − V Vᵀw for columns first … first + count − 1, once; the coefficients Vᵀw are left in the returned column. */
+  /**
+   * w ← w − V Vᵀw for columns first … first + count − 1, once; the coefficients Vᵀw are left in the returned column.
+   */
   project(w: Matrix, first: number, count: number): Matrix {
     const v = this.columns(first, count);
     const h = view(this.#pass.data, 0, count, 1);
@@ -50,7 +57,10 @@ export class OrthonormalBasis {
     return h;
   }
 
-  /** Makes w orthogonal to the first `count` columns to working precision; returns what is left of its length, and the coefficient of the last of them. */
+  /**
+   * Makes w orthogonal to the first `count` columns to working precision; returns what is left of its length, and the
+   * coefficient of the last of them.
+   */
   orthogonalize(w: Matrix, count: number): { readonly length: number; readonly last: number } {
     let before = norm(w);
     let last = 0;
@@ -72,7 +82,8 @@ export class OrthonormalBasis {
       random.fillNormal(values);
       divide(w, norm(w));
       const { length } = count === 0 ? { length: 1 } : this.orthogonalize(w, count);
-      // In a nearly full space little of a random vector is left over; what is left is still orthogonal, unless it is rounding alone.
+      // In a nearly full space little of a random vector is left over; what is left is still orthogonal, unless it is
+      // rounding alone.
       if (length > this.rows * Number.EPSILON) {
         divide(w, norm(w));
         if (count > 0) divide(w, this.orthogonalize(w, count).length);
@@ -81,7 +92,10 @@ export class OrthonormalBasis {
     }
   }
 
-  /** The first columns ← (first `used` columns)·S in place; S is used × kept with kept ≤ used. Column `next` is moved behind them. */
+  /**
+   * The first columns ← (first `used` columns)·S in place; S is used × kept with kept ≤ used. Column `next` is moved
+   * behind them.
+   */
   rotate(s: Matrix, used: number, next: number): void {
     this.#rotated ??= { source: zeros(ROWS, this.capacity), result: zeros(ROWS, this.capacity) };
     for (let row = 0; row < this.rows; row += ROWS) {

@@ -1,12 +1,14 @@
 /**
  * Which columns of a block are independent, from their Gram matrix.
- * Cholesky with diagonal pivoting (N. Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., SIAM 2002, section 10.3), for small matrices.
+ * Cholesky with diagonal pivoting (N. Higham, *Accuracy and Stability of Numerical Algorithms*, 2nd ed., SIAM 2002,
+ * section 10.3), for small matrices.
  */
 import type { Matrix } from '../dense/matrix.js';
 
 /**
- * G(π, π) = L Lᵀ for the leading `rank` pivots π; stops where what is left of every diagonal entry is below `least`. Both triangles of G (n × n) are read, and
- * it is destroyed: its first rank × rank lower triangle, in the order of the pivots, becomes L. Returns the rank; `order` holds the pivots, then the other columns.
+ * G(π, π) = L Lᵀ for the leading `rank` pivots π; stops where what is left of every diagonal entry is below `least`.
+ * Both triangles of G (n × n) are read, and it is destroyed: its first rank × rank lower triangle, in the order of the
+ * pivots, becomes L. Returns the rank; `order` holds the pivots, then the other columns.
  */
 export function pivotedCholesky(g: Matrix, order: Int32Array, least: number): number {
   const { data, offset, ld, rows: n } = g;

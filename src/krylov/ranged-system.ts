@@ -1,6 +1,7 @@
 /**
  * A system whose operator may be of any size, in a range where squares neither vanish nor overflow.
- * For σ a power of two, (σA) y = b has the solution y = x/σ; a preconditioner may be of any size anyway, and is μM. No bits change.
+ * For σ a power of two, (σA) y = b has the solution y = x/σ; a preconditioner may be of any size anyway, and is μM. No
+ * bits change.
  */
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { largestOf } from './operator-norm.js';
@@ -36,7 +37,9 @@ export class RangedSystem {
   }
 
   /** σ: 1 unless the first product said otherwise. */
-  get factor(): number { return this.#sigma ?? 1; }
+  get factor(): number {
+    return this.#sigma ?? 1;
+  }
 
   /** rᵀMr/rᵀr, from that of μM. */
   curvatureOf(scaled: number): number {

@@ -5,7 +5,8 @@
  * of the longer tail is moved out by the term of N. Johnson (J. Am. Stat. Assoc. 73, 1978), half as much again
  * because few samples show too little of the skewness; and the mean of numbers of one sign, whose logarithm is nearer
  * to normal, is at most value·exp(half/value) in size. That holds in 92 % and 95 %.
- * Student's t quantile by the expansion of R. Fisher and E. Cornish (M. Abramowitz, I. Stegun, *Handbook of Mathematical Functions*, 1964, formula 26.7.5), within
+ * Student's t quantile by the expansion of R. Fisher and E. Cornish (M. Abramowitz, I. Stegun, *Handbook of
+ * Mathematical Functions*, 1964, formula 26.7.5), within
  * 1 % from 3 degrees of freedom on; tabulated below.
  */
 import { view } from '../dense/matrix.js';

@@ -1,12 +1,13 @@
 /**
- * The frame of a Krylov solver for one right-hand side: checks, scaling, tolerances, restarts from the true residual, history, abort, progress.
- * A method is a recurrence that steps x and r; what it keeps lies beside x and r in shared memory, so that operators on a team take it without a copy.
+ * The frame of a Krylov solver for one right-hand side: checks, scaling, tolerances, restarts from the true residual,
+ * history, abort, progress. A method is a recurrence that steps x and r; what it keeps lies beside x and r in shared
+ * memory, so that operators on a team take it without a copy.
  *
- * Restarts: the residual that a recurrence carries drifts away from b − Ax by about eps·Σ‖A‖‖αp‖ (A. Greenbaum, SIAM J. Matrix Anal. Appl. 18(3), 1997).
- * So convergence is claimed of the recomputed residual alone, and where that misses, the method starts again from it ("residual replacement",
- * H. van der Vorst, Q. Ye, SIAM J. Sci. Comput. 22(3), 2000, in its simplest form); when it gives up, stagnation.ts
- * says. Where it ends short of the tolerance, x may be put back to the best one there was, and is never worse than at
- * the start.
+ * Restarts: the residual that a recurrence carries drifts away from b − Ax by about eps·Σ‖A‖‖αp‖ (A. Greenbaum, SIAM J.
+ * Matrix Anal. Appl. 18(3), 1997). So convergence is claimed of the recomputed residual alone, and where that misses,
+ * the method starts again from it ("residual replacement", H. van der Vorst, Q. Ye, SIAM J. Sci. Comput. 22(3), 2000,
+ * in its simplest form); when it gives up, stagnation.ts says. Where it ends short of the tolerance, x may be put back
+ * to the best one there was, and is never worse than at the start.
  */
 import { OptionError } from '../core/errors.js';
 import { sharedFloat64 } from '../core/shared-array.js';
@@ -14,13 +15,25 @@ import { asVectors, view, type Matrix, type Vectors } from '../dense/matrix.js';
 import { normFromBelow, NORM_PRODUCTS } from './operator-norm.js';
 import type { RangedSystem } from './ranged-system.js';
 import type { CheckedControl, LinearSolver, PlainOutcome, Solution, SolveControl, Tolerances } from './solution.js';
-import { checkControl, checkVectors, curvatureRounding, largestEntry, LEAST_RELATIVE_TARGET, resolveTolerances, safeScale, type ResolvedTolerances } from './solver-checks.js';
+import {
+  checkControl,
+  checkVectors,
+  curvatureRounding,
+  largestEntry,
+  LEAST_RELATIVE_TARGET,
+  resolveTolerances,
+  safeScale,
+  type ResolvedTolerances,
+} from './solver-checks.js';
 import { ROUNDING_LEVELS, Stagnation, WORTH_KEEPING } from './stagnation.js';
 import { dot, scaleBy } from './vector.js';
 import { runAtOnce, runInTurns } from './turns.js';
 
 /** Vectors of a solver, contiguous and whole: `data` is what loops take, `matrix` what operators take. */
-export interface Vector { readonly data: Float64Array; readonly matrix: Matrix }
+export interface Vector {
+  readonly data: Float64Array;
+  readonly matrix: Matrix;
+}
 
 export function vector(size: number): Vector {
   const data = sharedFloat64(size);
@@ -28,7 +41,10 @@ export function vector(size: number): Vector {
 }
 
 /** The iterate and its residual, which frame and recurrence share. */
-export interface Iterate { readonly x: Vector; readonly r: Vector }
+export interface Iterate {
+  readonly x: Vector;
+  readonly r: Vector;
+}
 
 /** Why a recurrence cannot go on. */
 export type Stop =
@@ -71,7 +87,12 @@ type End =
       readonly direction: Matrix;
     };
 
-interface Run { readonly b: Matrix; readonly x: Matrix; readonly control: CheckedControl; readonly tolerances: ResolvedTolerances }
+interface Run {
+  readonly b: Matrix;
+  readonly x: Matrix;
+  readonly control: CheckedControl;
+  readonly tolerances: ResolvedTolerances;
+}
 
 class SingleVectorSolver implements LinearSolver {
   readonly size: number;

@@ -1,5 +1,6 @@
 /**
- * What the Krylov solvers take and what they give back: tolerances, outcomes as data, the interface of a solver with its workspace.
+ * What the Krylov solvers take and what they give back: tolerances, outcomes as data, the interface of a solver with
+ * its workspace.
  */
 import type { RunControl } from '../core/context.js';
 import type { KeysOf } from '../core/known-options.js';
@@ -14,8 +15,8 @@ export interface Tolerances {
   /** Most iterations, over all restarts; default 10·N, at most 10,000. */
   readonly maxIterations?: number;
   /**
-   * Where the recurrence of the residual has met the tolerance and the true residual has not, the method goes on from the true one, at most so often,
-   * and only while that at least halves it; default 20.
+   * Where the recurrence of the residual has met the tolerance and the true residual has not, the method goes on from
+   * the true one, at most so often, and only while that at least halves it; default 20.
    */
   readonly maxRestarts?: number;
   /**
@@ -30,7 +31,12 @@ export interface SolverOptions extends Tolerances {
   readonly preconditioner?: LinearOperator;
 }
 export const SOLVER_KEYS: KeysOf<SolverOptions> = {
-  relativeTolerance: true, absoluteTolerance: true, maxIterations: true, maxRestarts: true, roundoff: true, preconditioner: true,
+  relativeTolerance: true,
+  absoluteTolerance: true,
+  maxIterations: true,
+  maxRestarts: true,
+  roundoff: true,
+  preconditioner: true,
 };
 
 /** What may differ from one solve to the next; tolerances replace those of the solver. */
@@ -47,12 +53,23 @@ export interface SolveControl extends RunControl, Tolerances {
   readonly onIteration?: (iteration: number, residual: number) => void;
 }
 export const SOLVE_CONTROL_KEYS: KeysOf<SolveControl & { readonly team?: unknown }> = {
-  relativeTolerance: true, absoluteTolerance: true, maxIterations: true, maxRestarts: true, roundoff: true, guess: true, keep: true,
-  onIteration: true, signal: true, onProgress: true, team: true,
+  relativeTolerance: true,
+  absoluteTolerance: true,
+  maxIterations: true,
+  maxRestarts: true,
+  roundoff: true,
+  guess: true,
+  keep: true,
+  onIteration: true,
+  signal: true,
+  onProgress: true,
+  team: true,
 };
 
 /** The control of a solve whose guess has been checked. */
-export interface CheckedControl extends SolveControl { readonly guess?: Matrix }
+export interface CheckedControl extends SolveControl {
+  readonly guess?: Matrix;
+}
 
 interface Numbers {
   /** The solution, or the last iterate: the matrix that was passed in. */
@@ -83,53 +100,61 @@ interface Numbers {
  * stagnated: the true residual no longer falls (stagnation.ts), or x in float32 cannot hold what was found: the
  * tolerance lies below what rounding (about eps·‖A‖‖x‖) or the operator's own inaccuracy allow. x is the iterate of
  * least residual, within a quarter.
- * leastSquares (MINRES alone): ‖A(b − Ax)‖ vanishes though b − Ax does not: A is singular, b has a part outside its range, x minimises the residual.
+ * leastSquares (MINRES alone): ‖A(b − Ax)‖ vanishes though b − Ax does not: A is singular, b has a part outside its
+ * range, x minimises the residual.
  */
 export type PlainOutcome = 'converged' | 'maxIterations' | 'stagnated' | 'nonFinite' | 'aborted' | 'leastSquares';
 
 export type Solution =
-  | Numbers & { readonly outcome: PlainOutcome }
-  | Numbers & {
-    /**
-     * indefinite: a direction p with pᵀAp < 0 beyond rounding: A is not positive definite. x is the iterate before that
-     * direction (the guess, if it is the first), or the best with `keep`. singular: pᵀAp is zero to rounding, so A is
-     * singular, or as good as, and what is left of b lies outside its range: x is the iterate of least residual, within
-     * a quarter.
-     */
-    readonly outcome: 'indefinite' | 'singular';
-    /** pᵀAp/pᵀp. */
-    readonly curvature: number;
-    /**
-     * Rounding of the curvature, by an estimate of ‖A‖ from a few products: |curvature| is above it where A is
-     * indefinite.
-     */
-    readonly curvatureBound: number;
-    /** p, of descent (pᵀ(b − Ax) > 0), of any length; N × 1 in the solver's workspace: valid until its next solve. */
-    readonly direction: Matrix;
-  }
-  | Numbers & {
-    /** rᵀMr ≤ 0: the preconditioner is not positive definite. */
-    readonly outcome: 'indefinitePreconditioner';
-    /** rᵀMr/rᵀr. */
-    readonly preconditionerCurvature: number;
-  }
-  | Numbers & {
-    /** r₀ᵀMr₁ and r₁ᵀMr₀ differ by more than rounding explains: flexibleConjugateGradients takes such a preconditioner. */
-    readonly outcome: 'asymmetricPreconditioner';
-    /** |r₀ᵀMr₁ − r₁ᵀMr₀| over √(r₀ᵀMr₀ · r₁ᵀMr₁). */
-    readonly asymmetry: number;
-  };
+  | (Numbers & { readonly outcome: PlainOutcome })
+  | (Numbers & {
+      /**
+       * indefinite: a direction p with pᵀAp < 0 beyond rounding: A is not positive definite. x is the iterate before
+       * that direction (the guess, if it is the first), or the best with `keep`. singular: pᵀAp is zero to rounding, so
+       * A is singular, or as good as, and what is left of b lies outside its range: x is the iterate of least residual,
+       * within a quarter.
+       */
+      readonly outcome: 'indefinite' | 'singular';
+      /** pᵀAp/pᵀp. */
+      readonly curvature: number;
+      /**
+       * Rounding of the curvature, by an estimate of ‖A‖ from a few products: |curvature| is above it where A is
+       * indefinite.
+       */
+      readonly curvatureBound: number;
+      /** p, of descent (pᵀ(b − Ax) > 0), of any length; N × 1 in the solver's workspace: valid until its next solve. */
+      readonly direction: Matrix;
+    })
+  | (Numbers & {
+      /** rᵀMr ≤ 0: the preconditioner is not positive definite. */
+      readonly outcome: 'indefinitePreconditioner';
+      /** rᵀMr/rᵀr. */
+      readonly preconditionerCurvature: number;
+    })
+  | (Numbers & {
+      /**
+       * r₀ᵀMr₁ and r₁ᵀMr₀ differ by more than rounding explains: flexibleConjugateGradients takes such a
+       * preconditioner.
+       */
+      readonly outcome: 'asymmetricPreconditioner';
+      /** |r₀ᵀMr₁ − r₁ᵀMr₀| over √(r₀ᵀMr₀ · r₁ᵀMr₁). */
+      readonly asymmetry: number;
+    });
 
 export interface LinearSolver {
   readonly size: number;
   /** Bytes of vectors that the solver keeps. */
   readonly workspaceBytes: number;
   /**
-   * x ← an approximation of A⁻¹b; b and x are N × 1, of either precision, and may share memory; b may be an array of N numbers. Synchronous: abort is seen between iterations, where
-   * something called from within (a product, a callback) fires the signal. From the second solve on nothing of size N is allocated.
-   * Throws ShapeError, OptionError, and NonFiniteError for a right-hand side or guess that is NaN or infinite.
+   * x ← an approximation of A⁻¹b; b and x are N × 1, of either precision, and may share memory; b may be an array of N
+   * numbers. Synchronous: abort is seen between iterations, where something called from within (a product, a callback)
+   * fires the signal. From the second solve on nothing of size N is allocated. Throws ShapeError, OptionError, and
+   * NonFiniteError for a right-hand side or guess that is NaN or infinite.
    */
   solve(b: Vectors, x: Matrix, control?: SolveControl): Solution;
-  /** The same iterations with the same bits; the event loop gets its turn at least every 50 ms or iteration, so that timers and signals work. One solve at a time. */
+  /**
+   * The same iterations with the same bits; the event loop gets its turn at least every 50 ms or iteration, so that
+   * timers and signals work. One solve at a time.
+   */
   solveAsync(b: Vectors, x: Matrix, control?: SolveControl): Promise<Solution>;
 }

@@ -15,15 +15,22 @@ export const DEFAULT_RELATIVE_TOLERANCE = 1e-8;
 const MOST_ITERATIONS = 10_000;
 const MOST_RESTARTS = 20;
 
-/** Recurrences below this share of ‖b‖ say nothing any more; squares of such numbers are still far from the end of the range. */
+/**
+ * Recurrences below this share of ‖b‖ say nothing any more; squares of such numbers are still far from the end of the
+ * range.
+ */
 export const LEAST_RELATIVE_TARGET = 2 ** -60;
 
 function nonNegative(value: number, what: string, below = Number.POSITIVE_INFINITY): void {
-  if (!(value >= 0 && value < below)) throw new OptionError(`${what} must be a number ≥ 0${below < Infinity ? ` and < ${below}` : ''}, not ${value}.`, { [what]: value });
+  if (!(value >= 0 && value < below))
+    throw new OptionError(`${what} must be a number ≥ 0${below < Infinity ? ` and < ${below}` : ''}, not ${value}.`, {
+      [what]: value,
+    });
 }
 
 function whole(value: number, what: string): void {
-  if (!Number.isInteger(value) || value < 0) throw new OptionError(`${what} must be a whole number ≥ 0, not ${value}.`, { [what]: value });
+  if (!Number.isInteger(value) || value < 0)
+    throw new OptionError(`${what} must be a whole number ≥ 0, not ${value}.`, { [what]: value });
 }
 
 /** The call's tolerances before the solver's, before the defaults. Throws OptionError. */
@@ -49,21 +56,47 @@ export function checkSystem(operator: LinearOperator, method: string): number {
   return size;
 }
 
-/** Throws ShapeError, and OptionError where a symmetric preconditioner is needed and this one is none by its own account. */
-export function checkPreconditioner(preconditioner: LinearOperator | undefined, size: number, method: string, symmetric: boolean): void {
+/**
+ * Throws ShapeError, and OptionError where a symmetric preconditioner is needed and this one is none by its own
+ * account.
+ */
+export function checkPreconditioner(
+  preconditioner: LinearOperator | undefined,
+  size: number,
+  method: string,
+  symmetric: boolean,
+): void {
   if (preconditioner === undefined) return;
   requireRole(preconditioner, 'operator', `preconditioner of ${method}`);
   const { rows, cols } = preconditioner;
-  if (rows !== size || cols !== size) throw new ShapeError(`The preconditioner is ${rows} × ${cols}, the operator ${size} × ${size}.`, { rows, cols, size });
-  if (symmetric && !preconditioner.symmetric) throw new OptionError(`${method} needs a symmetric positive definite preconditioner; this one says that it is not symmetric: use flexibleConjugateGradients.`);
+  if (rows !== size || cols !== size)
+    throw new ShapeError(`The preconditioner is ${rows} × ${cols}, the operator ${size} × ${size}.`, {
+      rows,
+      cols,
+      size,
+    });
+  if (symmetric && !preconditioner.symmetric)
+    throw new OptionError(
+      `${method} needs a symmetric positive definite preconditioner; this one says that it is not symmetric: use ` +
+        'flexibleConjugateGradients.',
+    );
 }
 
 /** Throws ShapeError unless `a` is a view of size × cols. */
 export function checkVectors(a: Matrix, name: string, size: number, cols: number): void {
   checkView(a, name);
   if (a.rows !== size || a.cols !== cols) {
-    const hint = a.rows !== size && a.cols === size ? transposeHint(a, size) : cols === 1 && a.cols > 1 ? ' For several right-hand sides there is blockConjugateGradients.' : '';
-    throw new ShapeError(`${name} is ${a.rows} × ${a.cols}, and ${size} × ${cols} is needed.${hint}`, { rows: a.rows, cols: a.cols, expected: [size, cols] });
+    const hint =
+      a.rows !== size && a.cols === size
+        ? transposeHint(a, size)
+        : cols === 1 && a.cols > 1
+          ? ' For several right-hand sides there is blockConjugateGradients.'
+          : '';
+    throw new ShapeError(`${name} is ${a.rows} × ${a.cols}, and ${size} × ${cols} is needed.${hint}`, {
+      rows: a.rows,
+      cols: a.cols,
+      expected: [size, cols],
+    });
   }
 }
 
@@ -89,7 +122,11 @@ export function largestEntry(a: Matrix, j: number, name: string): number {
   let largest = 0;
   for (let i = 0; i < a.rows; i++) {
     const size = Math.abs(data[first + i]);
-    if (!(size < Number.POSITIVE_INFINITY)) throw new NonFiniteError(`${name} holds ${data[first + i]} in row ${i}, column ${j}: a finite right-hand side and start are needed.`, { row: i, column: j, value: data[first + i] });
+    if (!(size < Number.POSITIVE_INFINITY))
+      throw new NonFiniteError(
+        `${name} holds ${data[first + i]} in row ${i}, column ${j}: a finite right-hand side and start are needed.`,
+        { row: i, column: j, value: data[first + i] },
+      );
     if (size > largest) largest = size;
   }
   return largest;
@@ -99,7 +136,10 @@ export function largestEntry(a: Matrix, j: number, name: string): number {
 export const curvatureRounding = (size: number, roundoff: number): number =>
   Math.max(size * Number.EPSILON, 16 * roundoff);
 
-/** A power of two that brings the number close to one where its square would leave the range; else 1, so that no bits change. */
+/**
+ * A power of two that brings the number close to one where its square would leave the range; else 1, so that no bits
+ * change.
+ */
 export function safeScale(largest: number): number {
   if (largest === 0 || (largest > 1e-100 && largest < 1e100)) return 1;
   return 2 ** -Math.max(-1000, Math.min(1000, Math.round(Math.log2(largest))));

@@ -1,7 +1,8 @@
 /**
  * The spectral density of a symmetric operator, from products alone.
- * L. Lin, Y. Saad, C. Yang, *Approximating spectral densities of large matrices*, SIAM Review 58(1), 2016, section 3.2.2 (Lanczos), with the probes and quadratures of
- * S. Ubaru, J. Chen, Y. Saad, SIAM J. Matrix Anal. Appl. 38(4), 2017.
+ * L. Lin, Y. Saad, C. Yang, *Approximating spectral densities of large matrices*, SIAM Review 58(1), 2016, section
+ * 3.2.2 (Lanczos), with the probes and quadratures of S. Ubaru, J. Chen, Y. Saad, SIAM J. Matrix Anal. Appl. 38(4),
+ * 2017.
  *
  *   φ_σ(t) = (1/N) Σ_i g_σ(t − λ_i) ≈ (1/p) Σ_l Σ_k w_k⁽ˡ⁾ g_σ(t − θ_k⁽ˡ⁾),    g_σ the normal density of width σ
  *
@@ -19,17 +20,30 @@ import { quadratureError, quadratureSteps, type QuadratureSteps } from './quadra
 import { sampleInterval } from './sample-interval.js';
 
 /** Equally spaced values. */
-export interface Grid { readonly from?: number; readonly to?: number; readonly count?: number }
+export interface Grid {
+  readonly from?: number;
+  readonly to?: number;
+  readonly count?: number;
+}
 export const GRID_KEYS: KeysOf<Grid> = { from: true, to: true, count: true };
 
 export interface DensityOptions extends ProbeOptions {
-  /** Where the density is wanted: count equally spaced values; default 200 from the smallest node − 4σ to the largest + 4σ. */
+  /**
+   * Where the density is wanted: count equally spaced values; default 200 from the smallest node − 4σ to the largest +
+   * 4σ.
+   */
   readonly grid?: Grid;
   /** σ, in units of the eigenvalues; default a fiftieth of the interval of the nodes. */
   readonly width?: number;
 }
 export const DENSITY_KEYS: KeysOf<DensityOptions> = {
-  blas: true, seed: true, probes: true, degree: true, blockSize: true, grid: true, width: true,
+  blas: true,
+  seed: true,
+  probes: true,
+  degree: true,
+  blockSize: true,
+  grid: true,
+  width: true,
 };
 
 /** A curve over the grid with its pointwise 95 % confidence interval. */
@@ -100,10 +114,10 @@ function cumulativeCurve(grid: Float64Array, probes: readonly QuadratureSteps[])
 }
 
 /**
- * The density of the eigenvalues of a symmetric N × N operator, smoothed over `width`, and their cumulative distribution. Cost: probes × degree products, in blocks.
- * The intervals are pointwise; features narrower than about the spectrum's interval over `degree` (default 100) need
- * more steps, and the density's interval is wide where they are missing. The same seed gives the same bits.
- * Throws ShapeError, OptionError, AbortedError.
+ * The density of the eigenvalues of a symmetric N × N operator, smoothed over `width`, and their cumulative
+ * distribution. Cost: probes × degree products, in blocks. The intervals are pointwise; features narrower than about
+ * the spectrum's interval over `degree` (default 100) need more steps, and the density's interval is wide where they
+ * are missing. The same seed gives the same bits. Throws ShapeError, OptionError, AbortedError.
  */
 export async function spectralDensity(
   operator: LinearOperator,

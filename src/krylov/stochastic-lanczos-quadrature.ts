@@ -1,6 +1,7 @@
 /**
  * Traces of functions of a symmetric operator, log det above all, from products alone.
- * S. Ubaru, J. Chen, Y. Saad, *Fast estimation of tr(f(A)) via stochastic Lanczos quadrature*, SIAM J. Matrix Anal. Appl. 38(4), 2017.
+ * S. Ubaru, J. Chen, Y. Saad, *Fast estimation of tr(f(A)) via stochastic Lanczos quadrature*, SIAM J. Matrix Anal.
+ * Appl. 38(4), 2017.
  *
  *   tr f(A) ≈ (N/p) Σ_l Σ_k w_k⁽ˡ⁾ f(θ_k⁽ˡ⁾)    over p probes of entries ±1
  *
@@ -63,7 +64,13 @@ export interface LogDeterminantOptions extends ProbeOptions {
   readonly factorization?: FactoredMatrix;
 }
 export const LOG_DETERMINANT_KEYS: KeysOf<LogDeterminantOptions> = {
-  blas: true, seed: true, probes: true, degree: true, blockSize: true, lowerBound: true, factorization: true,
+  blas: true,
+  seed: true,
+  probes: true,
+  degree: true,
+  blockSize: true,
+  lowerBound: true,
+  factorization: true,
 };
 
 export type LogDeterminant =

@@ -1,6 +1,7 @@
 /**
  * Elementwise loops and inner products of the Krylov solvers, over whole contiguous arrays of equal length.
- * Sums run in four interleaved parts, always in the same order: the same bits on every machine, for every backend and team, and no chain of additions to wait for.
+ * Sums run in four interleaved parts, always in the same order: the same bits on every machine, for every backend and
+ * team, and no chain of additions to wait for.
  */
 
 /** aᵀb. */

@@ -15,9 +15,10 @@ import { PanelAlgebra } from './panel-algebra.js';
 const isShared = (a: Matrix): boolean => a.data.buffer instanceof SharedArrayBuffer;
 
 /**
- * A = U·diag(s)·Uᵀ with U of size N × r and s of length r; 4Nr flops a vector. U's precision is that of the vectors (others: `converted`).
- * An array over shared memory that U fills is kept as it is, others are copied. With a team, its workers share each product; the bits are the same.
- * Workspaces of (r + 2N) × at most 256 vectors, kept between products; those of N vectors only where a team works and vectors are not over shared memory.
+ * A = U·diag(s)·Uᵀ with U of size N × r and s of length r; 4Nr flops a vector. U's precision is that of the vectors
+ * (others: `converted`). An array over shared memory that U fills is kept as it is, others are copied. With a team, its
+ * workers share each product; the bits are the same. Workspaces of (r + 2N) × at most 256 vectors, kept between
+ * products; those of N vectors only where a team works and vectors are not over shared memory.
  */
 export class LowRankOperator implements LinearOperator {
   readonly rows: number;
@@ -37,25 +38,40 @@ export class LowRankOperator implements LinearOperator {
     const vectors = asVectors(givenVectors, 'vectors');
     const values = asFloat64(givenValues, 'values');
     const { rows, cols } = vectors;
-    if (values.length !== cols) throw new ShapeError(`There are ${values.length} values for ${cols} vectors.`, { values: values.length, vectors: cols });
-    values.forEach((value, i) => { if (!Number.isFinite(value)) throw new NonFiniteError(`Value ${i} is ${value}.`, { index: i, value }); });
+    if (values.length !== cols)
+      throw new ShapeError(`There are ${values.length} values for ${cols} vectors.`, {
+        values: values.length,
+        vectors: cols,
+      });
+    values.forEach((value, i) => {
+      if (!Number.isFinite(value)) throw new NonFiniteError(`Value ${i} is ${value}.`, { index: i, value });
+    });
     this.rows = rows;
     this.cols = rows;
     this.values = values;
-    this.vectors = isShared(vectors) && vectors.offset === 0 && vectors.data.length === rows * cols ? vectors : tight(vectors);
+    this.vectors =
+      isShared(vectors) && vectors.offset === 0 && vectors.data.length === rows * cols ? vectors : tight(vectors);
     this.#algebra = new PanelAlgebra(blas, team);
   }
 
-  get rank(): number { return this.values.length; }
+  get rank(): number {
+    return this.values.length;
+  }
 
   /** Bytes of the two arrays: N·r numbers in U's precision and r of float64. */
-  get bytes(): number { return this.vectors.data.byteLength + this.values.byteLength; }
+  get bytes(): number {
+    return this.vectors.data.byteLength + this.values.byteLength;
+  }
 
   /** ‖A‖_F² = Σ s², where the columns of U are orthonormal. */
-  get squaredNorm(): number { return this.values.reduce((sum, value) => sum + value * value, 0); }
+  get squaredNorm(): number {
+    return this.values.reduce((sum, value) => sum + value * value, 0);
+  }
 
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
-    byChunks(out, x, (y, z) => { this.#multiply(y, z, alpha, beta); });
+    byChunks(out, x, (y, z) => {
+      this.#multiply(y, z, alpha, beta);
+    });
   }
 
   #multiply(out: Matrix, x: Matrix, alpha: number, beta: number): void {

@@ -1,12 +1,15 @@
 /**
  * Nyström approximation of a positive semidefinite operator from one product with each vector.
- * Z. Frangella, J. Tropp, M. Udell, *Randomized Nyström preconditioning*, SIAM J. Matrix Anal. Appl. 44(2), 2023, algorithm 2.1, which is the stabilised form of
- * J. Tropp, A. Yurtsever, M. Udell, V. Cevher, *Fixed-rank approximation of a positive-semidefinite matrix from streaming data*, NIPS 2017, algorithm 3:
+ * Z. Frangella, J. Tropp, M. Udell, *Randomized Nyström preconditioning*, SIAM J. Matrix Anal. Appl. 44(2), 2023,
+ * algorithm 2.1, which is the stabilised form of J. Tropp, A. Yurtsever, M. Udell, V. Cevher, *Fixed-rank approximation
+ * of a positive-semidefinite matrix from streaming data*, NIPS 2017, algorithm 3:
  *
- *   Ω orthonormal,  Y = GΩ,  ν = √N·eps·‖Y‖_F,  Y_ν = Y + νΩ,  CᵀC = ΩᵀY_ν,  Y_ν C⁻¹ = U diag(σ) Vᵀ,  λ = max(σ² − ν, 0)
+ *   Ω orthonormal,  Y = GΩ,  ν = √N·eps·‖Y‖_F,  Y_ν = Y + νΩ,  CᵀC = ΩᵀY_ν,  Y_ν C⁻¹ = U diag(σ) Vᵀ,  λ = max(σ² − ν,
+ *   0)
  *
- * so that Ĝ = U diag(λ) Uᵀ satisfies 0 ≼ Ĝ ≼ G up to rounding and ν, before and after truncation. Departures: ‖Y‖_F stands for ‖Y‖₂; the SVD is by
- * QR and the eigenvalues of RRᵀ, whose error eps·σ₁² lies below ν; where ΩᵀY_ν is not numerically positive definite, ν grows tenfold up to 1e-6·‖Y‖_F.
+ * so that Ĝ = U diag(λ) Uᵀ satisfies 0 ≼ Ĝ ≼ G up to rounding and ν, before and after truncation. Departures: ‖Y‖_F
+ * stands for ‖Y‖₂; the SVD is by QR and the eigenvalues of RRᵀ, whose error eps·σ₁² lies below ν; where ΩᵀY_ν is not
+ * numerically positive definite, ν grows tenfold up to 1e-6·‖Y‖_F.
  */
 import { FactorizationError, NonFiniteError, NotPositiveDefiniteError } from '../core/errors.js';
 import { addScaled } from '../operator/block-arithmetic.js';
@@ -18,12 +21,24 @@ import { scaled } from '../operator/scaled.js';
 import { LowRankOperator } from './low-rank-operator.js';
 import { orthonormalize } from './orthonormalize.js';
 import { PanelAlgebra } from './panel-algebra.js';
-import { multiplyBlocks, pause, requireNumbers, resolveSketch, sharedPanel, symmetrize, type LowRankControl, type SketchOptions } from './sketch.js';
+import {
+  multiplyBlocks,
+  pause,
+  requireNumbers,
+  resolveSketch,
+  sharedPanel,
+  symmetrize,
+  type LowRankControl,
+  type SketchOptions,
+} from './sketch.js';
 
 export interface Nystrom {
   /** U diag(λ) Uᵀ with UᵀU = I, λ ≥ 0 descending. */
   readonly operator: LowRankOperator;
-  /** ν as it was used: Ĝ is accurate to about this absolutely. Much more than √N·eps·‖G‖ tells of a G that is rounded coarsely, or barely indefinite. */
+  /**
+   * ν as it was used: Ĝ is accurate to about this absolutely. Much more than √N·eps·‖G‖ tells of a G that is rounded
+   * coarsely, or barely indefinite.
+   */
   readonly shift: number;
   /** Columns of the sketch. */
   readonly columns: number;
@@ -36,23 +51,46 @@ const STREAM = 0x4e59;
 const LARGEST_SHIFT = 1e-6;
 
 /**
- * A rank-r positive semidefinite approximation Ĝ of a positive semidefinite N × N operator, from rank + oversampling products and one pass.
- * E‖G − Ĝ‖_* ≤ (1 + r/(p − 1))·Σ_{j>r} λ_j(G) with oversampling p ≥ 2, before truncation.
- * Cost besides the products: about 14Nk² flops; memory 8(N(2k + r) + 6k²) bytes, estimated before it is allocated. The same seed gives the same bits, with a team of any size or without.
- * Entries may be of any size: where squares of the sketch leave the range, a multiple by a power of two is approximated, from as many products again.
- * Throws NotPositiveDefiniteError where the operator shows to be indefinite; ShapeError, OptionError, MemoryError, NonFiniteError, AbortedError.
+ * A rank-r positive semidefinite approximation Ĝ of a positive semidefinite N × N operator, from rank + oversampling
+ * products and one pass. E‖G − Ĝ‖_* ≤ (1 + r/(p − 1))·Σ_{j>r} λ_j(G) with oversampling p ≥ 2, before truncation.
+ * Cost besides the products: about 14Nk² flops; memory 8(N(2k + r) + 6k²) bytes, estimated before it is allocated. The
+ * same seed gives the same bits, with a team of any size or without. Entries may be of any size: where squares of the
+ * sketch leave the range, a multiple by a power of two is approximated, from as many products again. Throws
+ * NotPositiveDefiniteError where the operator shows to be indefinite; ShapeError, OptionError, MemoryError,
+ * NonFiniteError, AbortedError.
  */
-export async function nystrom(operator: LinearOperator, options: SketchOptions, control: LowRankControl = {}): Promise<Nystrom> {
+export async function nystrom(
+  operator: LinearOperator,
+  options: SketchOptions,
+  control: LowRankControl = {},
+): Promise<Nystrom> {
   const found = await sketched(operator, options, control, false);
   if (found !== undefined) return found;
   const factor = safeScale(normFromBelow(operator));
-  const { operator: { vectors, values }, shift, columns, products } = (await sketched(scaled(operator, factor), options, control, true))!;
-  const unscaled = new LowRankOperator(vectors, values.map((value) => value / factor), options.blas, control.team);
+  const {
+    operator: { vectors, values },
+    shift,
+    columns,
+    products,
+  } = (await sketched(scaled(operator, factor), options, control, true))!;
+  const unscaled = new LowRankOperator(
+    vectors,
+    values.map((value) => value / factor),
+    options.blas,
+    control.team,
+  );
   return { operator: unscaled, shift: shift / factor, columns, products: 2 * products + NORM_PRODUCTS };
 }
 
-/** The approximation; undefined where ‖Y‖_F² has left the range, or is near its ends, unless that is to be `tolerated`. */
-async function sketched(operator: LinearOperator, options: SketchOptions, control: LowRankControl, tolerated: boolean): Promise<Nystrom | undefined> {
+/**
+ * The approximation; undefined where ‖Y‖_F² has left the range, or is near its ends, unless that is to be `tolerated`.
+ */
+async function sketched(
+  operator: LinearOperator,
+  options: SketchOptions,
+  control: LowRankControl,
+  tolerated: boolean,
+): Promise<Nystrom | undefined> {
   const resolved = resolveSketch(operator, options);
   const { blas, size, rank, columns, seed } = resolved;
   requireNumbers(size * (2 * columns + rank) + 6 * columns * columns, resolved);
@@ -61,12 +99,19 @@ async function sketched(operator: LinearOperator, options: SketchOptions, contro
   const y = sharedPanel(size, columns);
   algebra.fillNormal(omega, seed, STREAM, 0);
   orthonormalize(omega, algebra);
-  const squared = await multiplyBlocks(operator, columns, 'sketch', control, (first, count) => ({ x: block(omega, 0, first, size, count), out: block(y, 0, first, size, count) })).catch((error: unknown) => {
+  const squared = await multiplyBlocks(operator, columns, 'sketch', control, (first, count) => ({
+    x: block(omega, 0, first, size, count),
+    out: block(y, 0, first, size, count),
+  })).catch((error: unknown) => {
     if (error instanceof NonFiniteError) return undefined;
     throw error;
   });
   const products = columns;
-  if (!tolerated && (squared === undefined || safeScale(Math.sqrt(squared)) !== 1 || (squared === 0 && normFromBelow(operator) > 0))) return undefined;
+  if (
+    !tolerated &&
+    (squared === undefined || safeScale(Math.sqrt(squared)) !== 1 || (squared === 0 && normFromBelow(operator) > 0))
+  )
+    return undefined;
   if (squared === undefined) throw new NonFiniteError('A product of the operator is NaN or infinite.', {});
   if (squared === 0) {
     // G vanishes on a random space: it is zero, and any basis does.
@@ -96,7 +141,12 @@ async function sketched(operator: LinearOperator, options: SketchOptions, contro
 }
 
 /** The upper factor of core + νI with the smallest ν of a growing sequence. */
-function shiftedCholesky(core: Matrix, size: number, norm: number, { blas }: PanelAlgebra): { shift: number; factor: Matrix } {
+function shiftedCholesky(
+  core: Matrix,
+  size: number,
+  norm: number,
+  { blas }: PanelAlgebra,
+): { shift: number; factor: Matrix } {
   const k = core.cols;
   const factor = sharedPanel(k, k);
   for (let shift = Math.sqrt(size) * Number.EPSILON * norm; ; shift *= 10) {
@@ -105,19 +155,33 @@ function shiftedCholesky(core: Matrix, size: number, norm: number, { blas }: Pan
     const info = blas.potrf('U', factor);
     if (info === 0) return { shift, factor };
     if (10 * shift > LARGEST_SHIFT * norm) {
-      throw new NotPositiveDefiniteError(`The Nyström approximation needs a positive semidefinite operator; on a random space of ${k} vectors this one is indefinite beyond ${LARGEST_SHIFT} of its norm (minor ${info}): use randomizedSvd, or shift the operator.`, { minor: info, columns: k, shift });
+      throw new NotPositiveDefiniteError(
+        `The Nyström approximation needs a positive semidefinite operator; on a random space of ${k} vectors ` +
+          `this one is indefinite beyond ${LARGEST_SHIFT} of its norm (minor ${info}): use randomizedSvd, or shift ` +
+          'the operator.',
+        { minor: info, columns: k, shift },
+      );
     }
   }
 }
 
 /** λ = max(σ² − ν, 0) and left singular vectors of a k × k triangular matrix, the `count` largest, descending. */
-function leftSingularPairs(r: Matrix, count: number, shift: number, { blas }: PanelAlgebra): { values: Float64Array; selection: Matrix } {
+function leftSingularPairs(
+  r: Matrix,
+  count: number,
+  shift: number,
+  { blas }: PanelAlgebra,
+): { values: Float64Array; selection: Matrix } {
   const k = r.cols;
   const outer = zeros(k, k);
   blas.syrk('L', 'N', 1, r, 0, outer);
   const squares = new Float64Array(k);
   const info = blas.syevd(true, 'L', outer, squares);
-  if (info !== 0) throw new FactorizationError(`syevd did not converge on the projected matrix of size ${k} (info ${info}).`, { routine: 'syevd', info });
+  if (info !== 0)
+    throw new FactorizationError(`syevd did not converge on the projected matrix of size ${k} (info ${info}).`, {
+      routine: 'syevd',
+      info,
+    });
   const values = new Float64Array(count);
   const selection = sharedPanel(k, count);
   for (let j = 0; j < count; j++) {

@@ -1,10 +1,12 @@
 /**
  * QR of a tall panel in place: Y = Q·R.
- * Cholesky QR, repeated until the Gram matrix it starts from is near I (Y. Yamamoto, Y. Nakatsukasa, Y. Yanagisawa, T. Fukaya, ETNA 44, 2015), with a shift
- * where the Gram matrix is not numerically positive definite (T. Fukaya, R. Kannan, Y. Nakatsukasa, Y. Yamamoto, Y. Yanagisawa, *Shifted Cholesky QR for computing
- * the QR factorization of ill-conditioned matrices*, SIAM J. Sci. Comput. 42(1), 2020). Departures from it: columns are scaled to length 1 before each pass,
- * and the shift is √N·k·eps and grows only on failure. All of it is gemm and trsm on N × k, which a team shares; Householder QR takes over
- * where columns are zero or passes don't end, as with ranks so deficient that rounding leaves no k directions.
+ * Cholesky QR, repeated until the Gram matrix it starts from is near I (Y. Yamamoto, Y. Nakatsukasa, Y. Yanagisawa, T.
+ * Fukaya, ETNA 44, 2015), with a shift where the Gram matrix is not numerically positive definite (T. Fukaya, R.
+ * Kannan, Y. Nakatsukasa, Y. Yamamoto, Y. Yanagisawa, *Shifted Cholesky QR for computing the QR factorization of
+ * ill-conditioned matrices*, SIAM J. Sci. Comput. 42(1), 2020). Departures from it: columns are scaled to length 1
+ * before each pass, and the shift is √N·k·eps and grows only on failure. All of it is gemm and trsm on N × k, which a
+ * team shares; Householder QR takes over where columns are zero or passes don't end, as with ranks so deficient that
+ * rounding leaves no k directions.
  */
 import { NonFiniteError } from '../core/errors.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
@@ -16,12 +18,14 @@ const MOST_SHIFTS = 6;
 /** A pass that starts with ‖YᵀY − I‖_F at most this ends orthonormal to a small multiple of eps. */
 const NEAR = 0.5;
 
-const sharedZeros = (rows: number, cols: number, double: boolean): Matrix => view(double ? sharedFloat64(rows * cols) : sharedFloat32(rows * cols), 0, rows, cols);
+const sharedZeros = (rows: number, cols: number, double: boolean): Matrix =>
+  view(double ? sharedFloat64(rows * cols) : sharedFloat32(rows * cols), 0, rows, cols);
 
 /**
- * Y (N × k, N ≥ k) ← Q with QᵀQ = I to O(√N·eps) whatever the condition or rank of Y, whose range Q's contains to working precision; k × k `r` ← R, upper triangular, if given.
- * Usually 4Nk² flops, 2Nk² more for each further pass on an ill-conditioned panel; Householder QR needs a second panel. Returns which of the two it was.
- * Throws NonFiniteError.
+ * Y (N × k, N ≥ k) ← Q with QᵀQ = I to O(√N·eps) whatever the condition or rank of Y, whose range Q's contains to
+ * working precision; k × k `r` ← R, upper triangular, if given. Usually 4Nk² flops, 2Nk² more for each further pass on
+ * an ill-conditioned panel; Householder QR needs a second panel. Returns which of the two it was. Throws
+ * NonFiniteError.
  */
 export function orthonormalize(y: Matrix, algebra: PanelAlgebra, r?: Matrix): 'cholesky' | 'householder' {
   const k = y.cols;
@@ -38,7 +42,8 @@ export function orthonormalize(y: Matrix, algebra: PanelAlgebra, r?: Matrix): 'c
     const shifted = choleskyOf(gram, factor, y.rows, algebra);
     if (shifted === undefined) break;
     // R of this pass: the factor of the scaled matrix with the lengths put back.
-    for (let j = 0; j < k; j++) for (let i = 0; i < k; i++) factor.data[i + j * k] = i <= j ? factor.data[i + j * k] * lengths[j] : 0;
+    for (let j = 0; j < k; j++)
+      for (let i = 0; i < k; i++) factor.data[i + j * k] = i <= j ? factor.data[i + j * k] * lengths[j] : 0;
     algebra.solveRight(y, factor, 'U');
     if (r !== undefined) algebra.blas.trmm('L', 'U', 'N', 'N', 1, factor, r);
     if (near && !shifted) return 'cholesky';
@@ -52,7 +57,10 @@ function setIdentity(a: Matrix): void {
   for (let i = 0; i < a.rows; i++) a.data[a.offset + i * (a.ld + 1)] = 1;
 }
 
-/** Scales a Gram matrix to a unit diagonal, the columns' lengths aside; false if a column is zero, or so short that its square is not normal. */
+/**
+ * Scales a Gram matrix to a unit diagonal, the columns' lengths aside; false if a column is zero, or so short that its
+ * square is not normal.
+ */
 function unitDiagonal(gram: Matrix, lengths: Float64Array): boolean {
   const k = gram.cols;
   const { data } = gram;
@@ -60,7 +68,11 @@ function unitDiagonal(gram: Matrix, lengths: Float64Array): boolean {
   let usable = true;
   for (let j = 0; j < k; j++) {
     const square = data[j * (k + 1)];
-    if (!Number.isFinite(square)) throw new NonFiniteError(`Column ${j} of the panel holds NaN or infinite values, or values whose squares overflow; scale the operator.`, { column: j });
+    if (!Number.isFinite(square))
+      throw new NonFiniteError(
+        `Column ${j} of the panel holds NaN or infinite values, or values whose squares overflow; scale the operator.`,
+        { column: j },
+      );
     if (!(square > smallest)) usable = false;
     lengths[j] = Math.sqrt(square);
   }
@@ -72,11 +84,15 @@ function unitDiagonal(gram: Matrix, lengths: Float64Array): boolean {
 /** ‖C − I‖_F. */
 function departure(c: Matrix): number {
   let sum = 0;
-  for (let j = 0; j < c.cols; j++) for (let i = 0; i < c.rows; i++) sum += (c.data[i + j * c.rows] - (i === j ? 1 : 0)) ** 2;
+  for (let j = 0; j < c.cols; j++)
+    for (let i = 0; i < c.rows; i++) sum += (c.data[i + j * c.rows] - (i === j ? 1 : 0)) ** 2;
   return Math.sqrt(sum);
 }
 
-/** Upper Cholesky factor of a Gram matrix of unit diagonal: whether it took a shift, or undefined where no small one helps. */
+/**
+ * Upper Cholesky factor of a Gram matrix of unit diagonal: whether it took a shift, or undefined where no small one
+ * helps.
+ */
 function choleskyOf(gram: Matrix, factor: Matrix, rows: number, { blas }: PanelAlgebra): boolean | undefined {
   const k = gram.cols;
   const eps = gram.data instanceof Float64Array ? 2 ** -52 : 2 ** -23;

@@ -1,6 +1,7 @@
 /**
  * Products of tall-and-skinny panels, on the calling thread or shared out over a team.
- * Operands over shared memory go to the team where the work is worth a fork–join; the tasks, and so the bits, are the same either way.
+ * Operands over shared memory go to the team where the work is worth a fork–join; the tasks, and so the bits, are the
+ * same either way.
  */
 import { sharedFloat32, sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import type { Blas, Triangle } from '../dense/blas.js';
@@ -10,7 +11,17 @@ import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { Shared, Team } from '../parallel/team.js';
 import { addScaled } from '../operator/block-arithmetic.js';
 import {
-  crossPhase, crossTask, multiplyPhase, multiplyTask, normalPhase, normalTask, PANEL_ROWS, solvePhase, solveTask, TILE, type CrossArguments,
+  crossPhase,
+  crossTask,
+  multiplyPhase,
+  multiplyTask,
+  normalPhase,
+  normalTask,
+  PANEL_ROWS,
+  solvePhase,
+  solveTask,
+  TILE,
+  type CrossArguments,
 } from './panel-tasks.js';
 
 /** Below this many flops a fork–join (some 15 µs, and messages) costs more than it saves. */
@@ -23,7 +34,8 @@ const held = new WeakMap<Team, Shared<null>>();
 
 const isShared = (a: Matrix): boolean => a.data.buffer instanceof SharedArrayBuffer;
 
-const sharedLike = (length: number, like: FloatArray): FloatArray => (like instanceof Float64Array ? sharedFloat64(length) : sharedFloat32(length));
+const sharedLike = (length: number, like: FloatArray): FloatArray =>
+  like instanceof Float64Array ? sharedFloat64(length) : sharedFloat32(length);
 
 /** Panels of one precision; shapes are taken on trust, and operands of one call never overlap. */
 export class PanelAlgebra {
@@ -39,29 +51,41 @@ export class PanelAlgebra {
   }
 
   /** C ← AᵀB (A is N × k, B N × p, C k × p). */
-  cross(a: Matrix, b: Matrix, c: Matrix): void { this.#cross(a, b, c, false); }
+  cross(a: Matrix, b: Matrix, c: Matrix): void {
+    this.#cross(a, b, c, false);
+  }
 
   /** C ← AᵀA, both triangles. */
   gram(a: Matrix, c: Matrix): void {
     this.#cross(a, a, c, true);
-    for (let j = 0; j < c.cols; j++) for (let i = j + 1; i < c.rows; i++) c.data[c.offset + j + i * c.ld] = c.data[c.offset + i + j * c.ld];
+    for (let j = 0; j < c.cols; j++)
+      for (let i = j + 1; i < c.rows; i++) c.data[c.offset + j + i * c.ld] = c.data[c.offset + i + j * c.ld];
   }
 
   /** C ← α·A·B + β·C (A is N × k, B k × p, C N × p). */
   multiply(alpha: number, a: Matrix, b: Matrix, beta: number, c: Matrix): void {
     const args = { a, b, c, alpha, beta };
-    this.#run(multiplyPhase, multiplyTask, Math.ceil(c.rows / PANEL_ROWS), args, 2 * a.rows * a.cols * b.cols, [a, b, c]);
+    this.#run(multiplyPhase, multiplyTask, Math.ceil(c.rows / PANEL_ROWS), args, 2 * a.rows * a.cols * b.cols, [
+      a,
+      b,
+      c,
+    ]);
   }
 
   /** Y ← Y·R⁻¹ for a triangular k × k matrix R. */
   solveRight(y: Matrix, r: Matrix, triangle: Triangle): void {
-    this.#run(solvePhase, solveTask, Math.ceil(y.rows / PANEL_ROWS), { y, r, triangle }, y.rows * y.cols * y.cols, [y, r]);
+    this.#run(solvePhase, solveTask, Math.ceil(y.rows / PANEL_ROWS), { y, r, triangle }, y.rows * y.cols * y.cols, [
+      y,
+      r,
+    ]);
   }
 
   /** Standard normal numbers, column j from the stream (seed, stream, firstColumn + j). */
   fillNormal(panel: Matrix, seed: number, stream: number, firstColumn: number): void {
     // A normal number takes as long as some fifty flops.
-    this.#run(normalPhase, normalTask, panel.cols, { panel, seed, stream, firstColumn }, 50 * panel.rows * panel.cols, [panel]);
+    this.#run(normalPhase, normalTask, panel.cols, { panel, seed, stream, firstColumn }, 50 * panel.rows * panel.cols, [
+      panel,
+    ]);
   }
 
   #cross(a: Matrix, b: Matrix, c: Matrix, symmetric: boolean): void {
@@ -102,7 +126,14 @@ export class PanelAlgebra {
     return view(data, 0, rows, cols);
   }
 
-  #run<A>(phase: PhaseKernel<null, A>, body: (blas: Blas, task: number, args: A) => void, tasks: number, args: A, flops: number, operands: readonly Matrix[]): void {
+  #run<A>(
+    phase: PhaseKernel<null, A>,
+    body: (blas: Blas, task: number, args: A) => void,
+    tasks: number,
+    args: A,
+    flops: number,
+    operands: readonly Matrix[],
+  ): void {
     const { team } = this;
     if (team === undefined || tasks < 2 || flops < WORTH_SHARING || !operands.every(isShared)) {
       for (let task = 0; task < tasks; task++) body(this.blas, task, args);

@@ -7,7 +7,10 @@ import type { Blas, Triangle } from '../dense/blas.js';
 import { block, view, type Matrix } from '../dense/matrix.js';
 import { phaseKernel } from '../parallel/kernel.js';
 
-/** Rows of a task of `multiply` and `solve`: with k up to 2,000 columns it is large enough for gemm, and small enough to share out. */
+/**
+ * Rows of a task of `multiply` and `solve`: with k up to 2,000 columns it is large enough for gemm, and small enough to
+ * share out.
+ */
 export const PANEL_ROWS = 2048;
 /** Columns of a tile of AᵀB. */
 export const TILE = 128;
@@ -43,7 +46,13 @@ export function crossTask(blas: Blas, task: number, { a, b, partial, chunkRows, 
 }
 
 /** C ← α·A·B + β·C. */
-export interface MultiplyArguments { readonly a: Matrix; readonly b: Matrix; readonly c: Matrix; readonly alpha: number; readonly beta: number }
+export interface MultiplyArguments {
+  readonly a: Matrix;
+  readonly b: Matrix;
+  readonly c: Matrix;
+  readonly alpha: number;
+  readonly beta: number;
+}
 
 export function multiplyTask(blas: Blas, task: number, { a, b, c, alpha, beta }: MultiplyArguments): void {
   if (b.cols === 1) blas.gemv('N', alpha, rowsOf(a, task), columnOf(b), beta, columnOf(rowsOf(c, task)));
@@ -51,21 +60,58 @@ export function multiplyTask(blas: Blas, task: number, { a, b, c, alpha, beta }:
 }
 
 /** Y ← Y·R⁻¹. */
-export interface SolveArguments { readonly y: Matrix; readonly r: Matrix; readonly triangle: Triangle }
+export interface SolveArguments {
+  readonly y: Matrix;
+  readonly r: Matrix;
+  readonly triangle: Triangle;
+}
 
 export function solveTask(blas: Blas, task: number, { y, r, triangle }: SolveArguments): void {
   blas.trsm('R', triangle, 'N', 'N', 1, r, rowsOf(y, task));
 }
 
 /** Column j of the panel ← standard normal numbers of the stream (seed, stream, firstColumn + j). */
-export interface NormalArguments { readonly panel: Matrix; readonly seed: number; readonly stream: number; readonly firstColumn: number }
+export interface NormalArguments {
+  readonly panel: Matrix;
+  readonly seed: number;
+  readonly stream: number;
+  readonly firstColumn: number;
+}
 
 export function normalTask(_: Blas, task: number, { panel, seed, stream, firstColumn }: NormalArguments): void {
   const begin = panel.offset + task * panel.ld;
   new RandomStream(seed, stream, firstColumn + task).fillNormal(panel.data.subarray(begin, begin + panel.rows));
 }
 
-export const crossPhase = phaseKernel<null, CrossArguments>(import.meta.url, 'crossPhase', (_, { blas }) => (task, args) => { crossTask(blas, task, args); });
-export const multiplyPhase = phaseKernel<null, MultiplyArguments>(import.meta.url, 'multiplyPhase', (_, { blas }) => (task, args) => { multiplyTask(blas, task, args); });
-export const solvePhase = phaseKernel<null, SolveArguments>(import.meta.url, 'solvePhase', (_, { blas }) => (task, args) => { solveTask(blas, task, args); });
-export const normalPhase = phaseKernel<null, NormalArguments>(import.meta.url, 'normalPhase', (_, { blas }) => (task, args) => { normalTask(blas, task, args); });
+export const crossPhase = phaseKernel<null, CrossArguments>(
+  import.meta.url,
+  'crossPhase',
+  (_, { blas }) =>
+    (task, args) => {
+      crossTask(blas, task, args);
+    },
+);
+export const multiplyPhase = phaseKernel<null, MultiplyArguments>(
+  import.meta.url,
+  'multiplyPhase',
+  (_, { blas }) =>
+    (task, args) => {
+      multiplyTask(blas, task, args);
+    },
+);
+export const solvePhase = phaseKernel<null, SolveArguments>(
+  import.meta.url,
+  'solvePhase',
+  (_, { blas }) =>
+    (task, args) => {
+      solveTask(blas, task, args);
+    },
+);
+export const normalPhase = phaseKernel<null, NormalArguments>(
+  import.meta.url,
+  'normalPhase',
+  (_, { blas }) =>
+    (task, args) => {
+      normalTask(blas, task, args);
+    },
+);

@@ -1,11 +1,13 @@
 /**
  * Randomized singular value decomposition of a symmetric operator.
- * N. Halko, P.-G. Martinsson, J. Tropp, *Finding structure with randomness*, SIAM Review 53(2), 2011, arXiv 0909.4061: algorithms 4.4 (range by power passes
- * with orthonormalisation) and 5.3 (symmetric: eigenvalues of the projection; of a symmetric matrix, the singular values are their sizes):
+ * N. Halko, P.-G. Martinsson, J. Tropp, *Finding structure with randomness*, SIAM Review 53(2), 2011, arXiv 0909.4061:
+ * algorithms 4.4 (range by power passes with orthonormalisation) and 5.3 (symmetric: eigenvalues of the projection; of
+ * a symmetric matrix, the singular values are their sizes):
  *
  *   Y = GΩ,  Q = orth(Y),  q times Q = orth(GQ),  B = QᵀGQ = WΛWᵀ,  G ≈ U diag(λ) Uᵀ with U = Q·W(:, r largest |λ|)
  *
- * QBQᵀ is the orthogonal projection of G on {QXQᵀ}, so ‖G − QBQᵀ‖_F² = ‖G‖_F² − ‖B‖_F² exactly; U diag(λ) Uᵀ likewise on {U X Uᵀ, X diagonal}.
+ * QBQᵀ is the orthogonal projection of G on {QXQᵀ}, so ‖G − QBQᵀ‖_F² = ‖G‖_F² − ‖B‖_F² exactly; U diag(λ) Uᵀ likewise
+ * on {U X Uᵀ, X diagonal}.
  */
 import { FactorizationError, OptionError } from '../core/errors.js';
 import type { KeysOf } from '../core/known-options.js';
@@ -14,14 +16,29 @@ import type { LinearOperator } from '../operator/linear-operator.js';
 import { LowRankOperator } from './low-rank-operator.js';
 import { orthonormalize } from './orthonormalize.js';
 import { PanelAlgebra } from './panel-algebra.js';
-import { blockWidth, multiplyBlocks, pause, requireNumbers, resolveSketch, sharedPanel, symmetrize, type LowRankControl, type SketchOptions } from './sketch.js';
+import {
+  blockWidth,
+  multiplyBlocks,
+  pause,
+  requireNumbers,
+  resolveSketch,
+  sharedPanel,
+  symmetrize,
+  type LowRankControl,
+  type SketchOptions,
+} from './sketch.js';
 
 export interface RandomizedSvdOptions extends SketchOptions {
   /** Power passes q, each one more product with every vector; default 1. */
   readonly powerPasses?: number;
 }
 export const RANDOMIZED_SVD_KEYS: KeysOf<RandomizedSvdOptions> = {
-  blas: true, rank: true, oversampling: true, seed: true, memoryLimit: true, powerPasses: true,
+  blas: true,
+  rank: true,
+  oversampling: true,
+  seed: true,
+  memoryLimit: true,
+  powerPasses: true,
 };
 
 export interface RandomizedSvd {
@@ -40,21 +57,29 @@ export interface RandomizedSvd {
 const STREAM = 0x5bd0;
 
 /**
- * ε_F = ‖G − G̃‖_F/‖G‖_F of an orthogonal projection from ‖G̃‖_F² and ‖G‖_F² (exact or a good estimate). The difference cancels: errors below √eps ≈ 1.5e-8 relative
- * to ‖G‖_F, or below the square root of the estimate's relative error, are not resolved, and a negative difference counts as 0.
+ * ε_F = ‖G − G̃‖_F/‖G‖_F of an orthogonal projection from ‖G̃‖_F² and ‖G‖_F² (exact or a good estimate). The difference
+ * cancels: errors below √eps ≈ 1.5e-8 relative to ‖G‖_F, or below the square root of the estimate's relative error, are
+ * not resolved, and a negative difference counts as 0.
  */
-export const projectionError = (capturedSquared: number, normSquared: number): number => (normSquared > 0 ? Math.sqrt(Math.max(0, 1 - capturedSquared / normSquared)) : 0);
+export const projectionError = (capturedSquared: number, normSquared: number): number =>
+  normSquared > 0 ? Math.sqrt(Math.max(0, 1 - capturedSquared / normSquared)) : 0;
 
 /**
- * A rank-r approximation U diag(λ) Uᵀ of a symmetric N × N operator, definite or not, nearly the best one in the Frobenius norm.
- * Cost: (q + 2)(r + oversampling) products and about (4q + 8)Nk² flops; memory 8(N(k + r + min(k, 256)) + 6k²) bytes, estimated before it is allocated.
- * The same seed gives the same bits, with a team of any size or without. Throws ShapeError, OptionError, MemoryError, NonFiniteError, AbortedError.
+ * A rank-r approximation U diag(λ) Uᵀ of a symmetric N × N operator, definite or not, nearly the best one in the
+ * Frobenius norm. Cost: (q + 2)(r + oversampling) products and about (4q + 8)Nk² flops; memory 8(N(k + r + min(k, 256))
+ * + 6k²) bytes, estimated before it is allocated. The same seed gives the same bits, with a team of any size or
+ * without. Throws ShapeError, OptionError, MemoryError, NonFiniteError, AbortedError.
  */
-export async function randomizedSvd(operator: LinearOperator, options: RandomizedSvdOptions, control: LowRankControl = {}): Promise<RandomizedSvd> {
+export async function randomizedSvd(
+  operator: LinearOperator,
+  options: RandomizedSvdOptions,
+  control: LowRankControl = {},
+): Promise<RandomizedSvd> {
   const resolved = resolveSketch(operator, options);
   const { blas, size, rank, columns, seed } = resolved;
   const { powerPasses = 1 } = options;
-  if (!Number.isInteger(powerPasses) || powerPasses < 0) throw new OptionError(`powerPasses must be a whole number ≥ 0, not ${powerPasses}.`, { powerPasses });
+  if (!Number.isInteger(powerPasses) || powerPasses < 0)
+    throw new OptionError(`powerPasses must be a whole number ≥ 0, not ${powerPasses}.`, { powerPasses });
   const width = blockWidth(columns);
   requireNumbers(size * (columns + rank + width) + 6 * columns * columns, resolved);
   const algebra = new PanelAlgebra(blas, control.team);
@@ -74,11 +99,29 @@ export async function randomizedSvd(operator: LinearOperator, options: Randomize
   await orthonormalizePanel();
   for (let pass = 0; pass < powerPasses; pass++) {
     // Each block of GQ depends on its own columns of Q alone, so it can take their place.
-    await multiplyBlocks(operator, columns, `power pass ${pass + 1}`, control, (first, count) => ({ x: part(first, count), out: beside(count) }), (out, first) => { copyInto(part(first, out.cols), out); });
+    await multiplyBlocks(
+      operator,
+      columns,
+      `power pass ${pass + 1}`,
+      control,
+      (first, count) => ({ x: part(first, count), out: beside(count) }),
+      (out, first) => {
+        copyInto(part(first, out.cols), out);
+      },
+    );
     await orthonormalizePanel();
   }
   const b = sharedPanel(columns, columns);
-  await multiplyBlocks(operator, columns, 'project', control, (first, count) => ({ x: part(first, count), out: beside(count) }), (out, first) => { algebra.cross(panel, out, block(b, 0, first, columns, out.cols)); });
+  await multiplyBlocks(
+    operator,
+    columns,
+    'project',
+    control,
+    (first, count) => ({ x: part(first, count), out: beside(count) }),
+    (out, first) => {
+      algebra.cross(panel, out, block(b, 0, first, columns, out.cols));
+    },
+  );
   symmetrize(b);
   const capturedSquared = squaredNorm(b);
   const { values, selection } = largestEigenpairs(b, rank, algebra);
@@ -86,17 +129,28 @@ export async function randomizedSvd(operator: LinearOperator, options: Randomize
   algebra.multiply(1, panel, selection, 0, vectors);
   await pause(control, 'project', columns, columns);
   return {
-    operator: new LowRankOperator(vectors, values, blas, control.team), capturedSquared,
-    keptSquared: values.reduce((sum, value) => sum + value * value, 0), columns, products: (powerPasses + 2) * columns,
+    operator: new LowRankOperator(vectors, values, blas, control.team),
+    capturedSquared,
+    keptSquared: values.reduce((sum, value) => sum + value * value, 0),
+    columns,
+    products: (powerPasses + 2) * columns,
   };
 }
 
 /** The `count` eigenpairs of largest |λ| of a symmetric matrix, which is overwritten; |λ| descending. */
-function largestEigenpairs(b: Matrix, count: number, { blas }: PanelAlgebra): { values: Float64Array; selection: Matrix } {
+function largestEigenpairs(
+  b: Matrix,
+  count: number,
+  { blas }: PanelAlgebra,
+): { values: Float64Array; selection: Matrix } {
   const k = b.cols;
   const all = new Float64Array(k);
   const info = blas.syevd(true, 'L', b, all);
-  if (info !== 0) throw new FactorizationError(`syevd did not converge on the projected matrix of size ${k} (info ${info}).`, { routine: 'syevd', info });
+  if (info !== 0)
+    throw new FactorizationError(`syevd did not converge on the projected matrix of size ${k} (info ${info}).`, {
+      routine: 'syevd',
+      info,
+    });
   const values = new Float64Array(count);
   const selection = sharedPanel(k, count);
   // Values ascend, so the largest sizes are at the two ends.

@@ -13,7 +13,9 @@ import type { LinearOperator } from '../operator/linear-operator.js';
 import type { Team } from '../parallel/team.js';
 
 /** Progress, abort, and a team that shares the work on panels, if there is one. */
-export interface LowRankControl extends RunControl { readonly team?: Team | undefined }
+export interface LowRankControl extends RunControl {
+  readonly team?: Team | undefined;
+}
 
 export interface SketchOptions {
   readonly blas: Blas;
@@ -26,19 +28,37 @@ export interface SketchOptions {
   readonly memoryLimit?: number;
 }
 export const SKETCH_KEYS: KeysOf<SketchOptions> = {
-  blas: true, rank: true, oversampling: true, seed: true, memoryLimit: true,
+  blas: true,
+  rank: true,
+  oversampling: true,
+  seed: true,
+  memoryLimit: true,
 };
 
-export interface ResolvedSketch { readonly blas: Blas; readonly size: number; readonly rank: number; readonly columns: number; readonly seed: number; readonly memoryLimit: number }
+export interface ResolvedSketch {
+  readonly blas: Blas;
+  readonly size: number;
+  readonly rank: number;
+  readonly columns: number;
+  readonly seed: number;
+  readonly memoryLimit: number;
+}
 
 /** Throws ShapeError, OptionError. */
 export function resolveSketch(operator: LinearOperator, options: SketchOptions): ResolvedSketch {
   const { rows, cols, symmetric } = operator;
-  if (rows !== cols || rows === 0) throw new ShapeError(`A decomposition U diag(s) Uᵀ needs a square operator with at least one row, this one is ${rows} × ${cols}.`, { rows, cols });
-  if (!symmetric) throw new OptionError('A decomposition U diag(s) Uᵀ needs a symmetric operator; this one says that it is not.');
+  if (rows !== cols || rows === 0)
+    throw new ShapeError(
+      `A decomposition U diag(s) Uᵀ needs a square operator with at least one row, this one is ${rows} × ${cols}.`,
+      { rows, cols },
+    );
+  if (!symmetric)
+    throw new OptionError('A decomposition U diag(s) Uᵀ needs a symmetric operator; this one says that it is not.');
   const { blas, rank, oversampling = 10, seed = 0, memoryLimit = availableMemory() } = options;
-  if (!Number.isInteger(rank) || rank < 1 || rank > rows) throw new OptionError(`rank must be a whole number from 1 to ${rows}, not ${rank}.`, { rank, size: rows });
-  if (!Number.isInteger(oversampling) || oversampling < 0) throw new OptionError(`oversampling must be a whole number ≥ 0, not ${oversampling}.`, { oversampling });
+  if (!Number.isInteger(rank) || rank < 1 || rank > rows)
+    throw new OptionError(`rank must be a whole number from 1 to ${rows}, not ${rank}.`, { rank, size: rows });
+  if (!Number.isInteger(oversampling) || oversampling < 0)
+    throw new OptionError(`oversampling must be a whole number ≥ 0, not ${oversampling}.`, { oversampling });
   return { blas, size: rows, rank, columns: Math.min(rows, rank + oversampling), seed, memoryLimit };
 }
 
@@ -47,7 +67,11 @@ export function requireNumbers(numbers: number, { rank, size, memoryLimit }: Res
   const bytes = 8 * numbers;
   if (bytes <= memoryLimit) return;
   const gigabytes = (value: number): string => `${(value / 1e9).toFixed(2)} GB`;
-  throw new MemoryError(`Rank ${rank} of a matrix of size ${size} may need up to ${gigabytes(bytes)}, and ${gigabytes(memoryLimit)} are available: lower the rank, or raise memoryLimit.`, { bytes, limit: memoryLimit });
+  throw new MemoryError(
+    `Rank ${rank} of a matrix of size ${size} may need up to ${gigabytes(bytes)}, and ${gigabytes(memoryLimit)} ` +
+      'are available: lower the rank, or raise memoryLimit.',
+    { bytes, limit: memoryLimit },
+  );
 }
 
 export const sharedPanel = (rows: number, cols: number): Matrix => view(sharedFloat64(rows * cols), 0, rows, cols);
@@ -62,10 +86,17 @@ export async function pause(control: RunControl, phase: string, done: number, to
   throwIfAborted(control.signal);
 }
 
-/** For each block of columns: out ← G·x for x and out that `operands` gives, then `use`. Returns ‖G·X‖_F². Throws NonFiniteError, AbortedError. */
+/**
+ * For each block of columns: out ← G·x for x and out that `operands` gives, then `use`. Returns ‖G·X‖_F². Throws
+ * NonFiniteError, AbortedError.
+ */
 export async function multiplyBlocks(
-  operator: LinearOperator, columns: number, phase: string, control: RunControl,
-  operands: (first: number, count: number) => { readonly x: Matrix; readonly out: Matrix }, use: (out: Matrix, first: number) => void = () => undefined,
+  operator: LinearOperator,
+  columns: number,
+  phase: string,
+  control: RunControl,
+  operands: (first: number, count: number) => { readonly x: Matrix; readonly out: Matrix },
+  use: (out: Matrix, first: number) => void = () => undefined,
 ): Promise<number> {
   const width = blockWidth(columns);
   let total = 0;
@@ -76,7 +107,10 @@ export async function multiplyBlocks(
     operator.applyUnchecked(out, x, 1, 0);
     for (let j = 0; j < count; j++) {
       const square = squaredNorm(block(out, 0, j, out.rows, 1));
-      if (!Number.isFinite(square)) throw new NonFiniteError('A product of the operator is NaN or infinite, or its square overflows.', { column: first + j });
+      if (!Number.isFinite(square))
+        throw new NonFiniteError('A product of the operator is NaN or infinite, or its square overflows.', {
+          column: first + j,
+        });
       total += square;
     }
     use(out, first);

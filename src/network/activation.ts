@@ -1,10 +1,12 @@
 /**
  * Activations φ with their first and second derivatives, elementwise, each from one exponential.
- * Entries go in double precision through small arrays that stay in cache, where the exponential is vectorised; results are rounded to the arrays' precision, and
- * an entry's bits do not depend on where it stands. Slopes keep their relative accuracy where a unit saturates: they come from e^{−|z|}, never as 1 − (almost 1).
- * GELU is the exact one, z·Φ(z) (D. Hendrycks, K. Gimpel, arXiv 1606.08415), not its tanh approximation; Φ by ./erf.ts.
- * Errors measured against 60 digits, in units of 2⁻⁵²: at most 4 relative for tanh, sigmoid, softplus and their derivatives (sigmoid″ near its zero at 0: 1 absolute);
- * GELU at most 1 + |z| absolute, its derivatives 1, all of them 1 + z²/2 relative in the tail z < −3 where Φ vanishes.
+ * Entries go in double precision through small arrays that stay in cache, where the exponential is vectorised; results
+ * are rounded to the arrays' precision, and an entry's bits do not depend on where it stands. Slopes keep their
+ * relative accuracy where a unit saturates: they come from e^{−|z|}, never as 1 − (almost 1). GELU is the exact one,
+ * z·Φ(z) (D. Hendrycks, K. Gimpel, arXiv 1606.08415), not its tanh approximation; Φ by ./erf.ts. Errors measured
+ * against 60 digits, in units of 2⁻⁵²: at most 4 relative for tanh, sigmoid, softplus and their derivatives (sigmoid″
+ * near its zero at 0: 1 absolute); GELU at most 1 + |z| absolute, its derivatives 1, all of them 1 + z²/2 relative in
+ * the tail z < −3 where Φ vanishes.
  */
 import { expInPlace } from '../dense/elementwise.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
@@ -20,12 +22,20 @@ const exponentials = new Float64Array(CHUNK);
 const values = new Float64Array(CHUNK);
 
 /**
- * One activation on x[0 … n): `exponent` writes the arguments of the exponential, `evaluate` reads x and the exponentials e, writes φ(x) to y and,
- * where asked, φ′ and φ″ from position `at` on.
+ * One activation on x[0 … n): `exponent` writes the arguments of the exponential, `evaluate` reads x and the
+ * exponentials e, writes φ(x) to y and, where asked, φ′ and φ″ from position `at` on.
  */
 interface Kernel {
   readonly exponent: ((n: number, x: Float64Array, e: Float64Array) => void) | null;
-  readonly evaluate: (n: number, x: Float64Array, e: Float64Array, y: Float64Array, slope: FloatArray | null, curvature: FloatArray | null, at: number) => void;
+  readonly evaluate: (
+    n: number,
+    x: Float64Array,
+    e: Float64Array,
+    y: Float64Array,
+    slope: FloatArray | null,
+    curvature: FloatArray | null,
+    at: number,
+  ) => void;
 }
 
 const minusMagnitude = (n: number, x: Float64Array, e: Float64Array): void => {
@@ -33,8 +43,9 @@ const minusMagnitude = (n: number, x: Float64Array, e: Float64Array): void => {
 };
 
 /**
- * tanh = (1 − e)/(1 + e), tanh′ = 4e/(1 + e)² with e = e^{−2|z|}; for |z| < 1/2, where 1 − e cancels, the rational approximation of
- * W. Cody, W. Waite, "Software Manual for the Elementary Functions", 1980, ch. 13. tanh″ = −2·tanh·tanh′.
+ * tanh = (1 − e)/(1 + e), tanh′ = 4e/(1 + e)² with e = e^{−2|z|}; for |z| < 1/2, where 1 − e cancels, the rational
+ * approximation of W. Cody, W. Waite, "Software Manual for the Elementary Functions", 1980, ch. 13. tanh″ =
+ * −2·tanh·tanh′.
  */
 const tanh: Kernel = {
   exponent: (n, x, e) => {
@@ -150,8 +161,17 @@ function copyRun(x: FloatArray, from: number, y: FloatArray, to: number, count: 
   else for (let i = 0; i < count; i++) y[to + i] = x[from + i];
 }
 
-/** a ← φ(z) on views of equal shape; φ′ and φ″ into contiguous arrays from position 0. Runs of whole columns, or parts of long ones, at a time. */
-function activateView(name: ActivationName, z: Matrix, a: Matrix, slope: FloatArray | null, curvature: FloatArray | null): void {
+/**
+ * a ← φ(z) on views of equal shape; φ′ and φ″ into contiguous arrays from position 0. Runs of whole columns, or parts
+ * of long ones, at a time.
+ */
+function activateView(
+  name: ActivationName,
+  z: Matrix,
+  a: Matrix,
+  slope: FloatArray | null,
+  curvature: FloatArray | null,
+): void {
   const { exponent, evaluate } = KERNELS[name];
   const contiguous = z.ld === z.rows && a.ld === a.rows;
   const rows = contiguous ? z.rows * z.cols : z.rows;
@@ -175,12 +195,23 @@ function activateView(name: ActivationName, z: Matrix, a: Matrix, slope: FloatAr
 }
 
 /** a ← φ(z), slope ← φ′(z), curvature ← φ″(z), elementwise on arrays of equal length; a may be z itself. */
-export function activate(name: ActivationName, z: FloatArray, a: FloatArray, slope: FloatArray | null, curvature: FloatArray | null): void {
+export function activate(
+  name: ActivationName,
+  z: FloatArray,
+  a: FloatArray,
+  slope: FloatArray | null,
+  curvature: FloatArray | null,
+): void {
   activateView(name, view(z, 0, z.length, 1), view(a, 0, a.length, 1), slope, curvature);
 }
 
 /** In place on a view: Z ← φ(Z), with φ′(Z) and φ″(Z), where asked, into contiguous arrays of rows·cols entries. */
-export function activateInPlace(name: ActivationName, z: Matrix, slope: FloatArray | null, curvature: FloatArray | null): void {
+export function activateInPlace(
+  name: ActivationName,
+  z: Matrix,
+  slope: FloatArray | null,
+  curvature: FloatArray | null,
+): void {
   if (name === 'linear' && slope === null && curvature === null) return;
   activateView(name, z, z, slope, curvature);
 }

@@ -17,7 +17,9 @@ export interface DataSet {
   readonly samples: number;
   readonly inputs: number;
   readonly outputs: number;
-  /** Samples first … first + count − 1; the same ones each time it is asked. The views may be reused by the next call. */
+  /**
+   * Samples first … first + count − 1; the same ones each time it is asked. The views may be reused by the next call.
+   */
   batch(first: number, count: number): Batch;
 }
 
@@ -25,7 +27,8 @@ export interface DataSet {
 export function batchOf(data: DataSet, first: number, count: number): Batch {
   const { inputs, targets } = data.batch(first, count);
   for (const [name, { rows, cols }, units] of [
-    ['inputs', inputs, data.inputs], ['targets', targets, data.outputs],
+    ['inputs', inputs, data.inputs],
+    ['targets', targets, data.outputs],
   ] as const) {
     if (rows === units && cols === count) continue;
     const what = `batch(${first}, ${count}) of the data set gives ${name} of ${rows} × ${cols}`;
@@ -45,12 +48,10 @@ const MEMORY_DATA_SET_KEYS: KeysOf<MemoryDataSetOptions> = { samples: true };
 
 /**
  * A data set that lies in memory: inputs × samples and outputs × samples, one sample a column. An autoencoder's targets
- * are its inputs. The matrices are not copied where their samples are columns. Throws ShapeError (numbers of samples that
- * differ, square matrices without `samples`), OptionError.
+ * are its inputs. The matrices are not copied where their samples are columns. Throws ShapeError (numbers of samples
+ * that differ, square matrices without `samples`), OptionError.
  */
-export function memoryDataSet(
-  givenInputs: Matrix, givenTargets: Matrix, options: MemoryDataSetOptions = {},
-): DataSet {
+export function memoryDataSet(givenInputs: Matrix, givenTargets: Matrix, options: MemoryDataSetOptions = {}): DataSet {
   requireKnownOptions(options, MEMORY_DATA_SET_KEYS, 'memoryDataSet');
   const { samples } = options;
   if (samples !== undefined && samples !== 'columns' && samples !== 'rows') {
@@ -63,20 +64,31 @@ export function memoryDataSet(
   const inputs = order(givenInputs, 'inputs');
   const targets = givenTargets === givenInputs ? inputs : order(givenTargets, 'targets');
   if (inputs.cols !== targets.cols) {
-    const turned = inputs.rows !== targets.rows || samples !== undefined ? ''
-      : ` They have as many rows, ${inputs.rows}: if those are the samples, pass { samples: 'rows' }, which transposes.`;
+    const turned =
+      inputs.rows !== targets.rows || samples !== undefined
+        ? ''
+        : ` They have as many rows, ${inputs.rows}: if those are the samples, pass { samples: 'rows' }, which ` +
+          'transposes.';
     const counts = { inputs: inputs.cols, targets: targets.cols };
     throw new ShapeError(`${inputs.cols} samples of inputs, ${targets.cols} of targets.${turned}`, counts);
   }
   if (inputs.cols === 0) throw new ShapeError('The data set is empty.', {});
   const n = inputs.cols;
   if (samples === undefined && n > 1 && inputs.rows === n && targets.rows === n) {
-    throw new ShapeError(`Inputs and targets are both ${n} × ${n}: whether samples are columns or rows cannot be told. `
-      + "Pass { samples: 'columns' } (column j is sample j) or { samples: 'rows' }.", { rows: n });
+    throw new ShapeError(
+      `Inputs and targets are both ${n} × ${n}: whether samples are columns or rows cannot be told. ` +
+        "Pass { samples: 'columns' } (column j is sample j) or { samples: 'rows' }.",
+      { rows: n },
+    );
   }
   return {
-    samples: inputs.cols, inputs: inputs.rows, outputs: targets.rows,
-    batch: (first, count) => ({ inputs: block(inputs, 0, first, inputs.rows, count), targets: block(targets, 0, first, targets.rows, count) }),
+    samples: inputs.cols,
+    inputs: inputs.rows,
+    outputs: targets.rows,
+    batch: (first, count) => ({
+      inputs: block(inputs, 0, first, inputs.rows, count),
+      targets: block(targets, 0, first, targets.rows, count),
+    }),
   };
 }
 
@@ -97,7 +109,10 @@ function transposed(a: Matrix): Matrix {
   return out;
 }
 
-/** Unit vectors for class labels: column i is e_{labels[i]} ∈ ℝ^classes. Throws OptionError for a label outside 0 … classes − 1. */
+/**
+ * Unit vectors for class labels: column i is e_{labels[i]} ∈ ℝ^classes. Throws OptionError for a label outside 0 …
+ * classes − 1.
+ */
 export function labelTargets(labels: ArrayLike<number>, classes: number, precision: Precision = 'f64'): Matrix {
   if (typeof labels !== 'object' || labels === null || typeof labels.length !== 'number') {
     throw new OptionError(`Labels are an array of whole numbers, not ${describe(labels)}.`);
@@ -106,7 +121,11 @@ export function labelTargets(labels: ArrayLike<number>, classes: number, precisi
   for (let i = 0; i < labels.length; i++) {
     const label = labels[i];
     if (!Number.isInteger(label) || label < 0 || label >= classes) {
-      throw new OptionError(`Label ${typeof label === 'number' ? label : describe(label)} of sample ${i} is out of range: the network has ${classes} outputs, so labels run from 0 to ${classes - 1}.`, { sample: i, label, classes });
+      throw new OptionError(
+        `Label ${typeof label === 'number' ? label : describe(label)} of sample ${i} is out of range: the ` +
+          `network has ${classes} outputs, so labels run from 0 to ${classes - 1}.`,
+        { sample: i, label, classes },
+      );
     }
     targets.data[i * classes + label] = 1;
   }

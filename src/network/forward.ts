@@ -1,6 +1,6 @@
 /**
- * The forward pass over a batch: Z_ℓ = W̄_ℓ Ā_{ℓ−1} by one GEMM a layer, A_ℓ = φ_ℓ(Z_ℓ) in place, with the slopes that products with J and Jᵀ need.
- * Z_ℓ is formed where Ā_ℓ will stand, so a pass holds each activation once.
+ * The forward pass over a batch: Z_ℓ = W̄_ℓ Ā_{ℓ−1} by one GEMM a layer, A_ℓ = φ_ℓ(Z_ℓ) in place, with the slopes that
+ * products with J and Jᵀ need. Z_ℓ is formed where Ā_ℓ will stand, so a pass holds each activation once.
  */
 import { NonFiniteError, ShapeError } from '../core/errors.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
@@ -12,7 +12,10 @@ import { checkParameters, layerWeights, type Network } from './network.js';
 export interface ForwardPass {
   /** Samples of the batch. */
   readonly count: number;
-  /** Ā_{ℓ−1}, layer.width × count: the layer's inputs, with a last row of ones where it has a bias. inputs[0] is a copy of the data. */
+  /**
+   * Ā_{ℓ−1}, layer.width × count: the layer's inputs, with a last row of ones where it has a bias. inputs[0] is a copy
+   * of the data.
+   */
   readonly inputs: readonly Matrix[];
   /** φ′(Z_ℓ), outputs × count, contiguous; null where the activation is linear (all ones). */
   readonly slopes: readonly (Matrix | null)[];
@@ -32,9 +35,20 @@ export interface ForwardOptions {
 }
 
 /** The arrays of a pass over `count` samples, not yet filled (rows of ones are set). */
-function allocate(network: Network, count: number, single: boolean, { curvatures = false, shared = false }: ForwardOptions): ForwardPass {
+function allocate(
+  network: Network,
+  count: number,
+  single: boolean,
+  { curvatures = false, shared = false }: ForwardOptions,
+): ForwardPass {
   const array = (length: number): FloatArray =>
-    single ? (shared ? sharedFloat32(length) : new Float32Array(length)) : shared ? sharedFloat64(length) : new Float64Array(length);
+    single
+      ? shared
+        ? sharedFloat32(length)
+        : new Float32Array(length)
+      : shared
+        ? sharedFloat64(length)
+        : new Float64Array(length);
   const matrix = (rows: number): Matrix => view(array(rows * count), 0, rows, count);
   const inputs = network.layers.map((layer) => {
     const a = matrix(layer.width);
@@ -42,16 +56,19 @@ function allocate(network: Network, count: number, single: boolean, { curvatures
     return a;
   });
   return {
-    count, inputs,
+    count,
+    inputs,
     slopes: network.layers.map(({ activation, outputs }) => (hasUnitSlope(activation) ? null : matrix(outputs))),
-    curvatures: curvatures ? network.layers.map(({ activation, outputs }) => (hasZeroCurvature(activation) ? null : matrix(outputs))) : null,
+    curvatures: curvatures
+      ? network.layers.map(({ activation, outputs }) => (hasZeroCurvature(activation) ? null : matrix(outputs)))
+      : null,
     output: matrix(network.outputs),
   };
 }
 
 /**
- * Throws NonFiniteError for the first entry of Z_ℓ (ℓ = 0: the data) that is NaN or infinite. Every φ is finite where z is. Column sums by BLAS show it:
- * terms that are not finite make a sum that is not.
+ * Throws NonFiniteError for the first entry of Z_ℓ (ℓ = 0: the data) that is NaN or infinite. Every φ is finite where z
+ * is. Column sums by BLAS show it: terms that are not finite make a sum that is not.
  */
 function checkFinite(z: Matrix, layer: number, ones: Matrix, sums: Matrix, blas: Blas): void {
   const { data, rows, cols, offset, ld } = z;
@@ -61,29 +78,50 @@ function checkFinite(z: Matrix, layer: number, ones: Matrix, sums: Matrix, blas:
     for (let unit = 0; unit < rows; unit++) {
       const value = data[offset + unit + sample * ld];
       if (Number.isFinite(value)) continue;
-      const what = layer === 0 ? `Input ${unit} of sample ${sample} of the batch is ${value}: inputs are finite numbers.`
-        : `Layer ${layer}, unit ${unit}, sample ${sample} of the batch: the activation is not finite (its argument is ${value}). The parameters are not finite, or have grown too large.`;
+      const what =
+        layer === 0
+          ? `Input ${unit} of sample ${sample} of the batch is ${value}: inputs are finite numbers.`
+          : `Layer ${layer}, unit ${unit}, sample ${sample} of the batch: the activation is not finite (its ` +
+            `argument is ${value}). The parameters are not finite, or have grown too large.`;
       throw new NonFiniteError(what, { layer, unit, sample, value });
     }
   }
 }
 
 /**
- * The pass of `inputs` (network.inputs × count, one sample a column) through the network; the precision is that of the parameters, data of the other
- * is converted.
+ * The pass of `inputs` (network.inputs × count, one sample a column) through the network; the precision is that of the
+ * parameters, data of the other is converted.
  * 2nN flops. Throws ShapeError, and NonFiniteError naming layer (0: the inputs, else 1 … L), unit and sample.
  */
-export function forward(network: Network, parameters: FloatArray, inputs: Matrix, blas: Blas, options: ForwardOptions = {}): ForwardPass {
+export function forward(
+  network: Network,
+  parameters: FloatArray,
+  inputs: Matrix,
+  blas: Blas,
+  options: ForwardOptions = {},
+): ForwardPass {
   checkParameters(network, parameters);
   checkView(inputs, 'inputs');
-  if (inputs.rows !== network.inputs) throw new ShapeError(`The network takes ${network.inputs} inputs, the batch has ${inputs.rows}.`, { network: network.inputs, batch: inputs.rows });
+  if (inputs.rows !== network.inputs)
+    throw new ShapeError(`The network takes ${network.inputs} inputs, the batch has ${inputs.rows}.`, {
+      network: network.inputs,
+      batch: inputs.rows,
+    });
   if (inputs.cols === 0) throw new ShapeError('The batch is empty.', {});
   const pass = options.reuse ?? allocate(network, inputs.cols, parameters instanceof Float32Array, options);
-  if (pass.count !== inputs.cols) throw new ShapeError(`The pass to reuse holds ${pass.count} samples, the batch ${inputs.cols}.`, { pass: pass.count, batch: inputs.cols });
+  if (pass.count !== inputs.cols)
+    throw new ShapeError(`The pass to reuse holds ${pass.count} samples, the batch ${inputs.cols}.`, {
+      pass: pass.count,
+      batch: inputs.cols,
+    });
   const data = block(pass.inputs[0], 0, 0, network.inputs, pass.count);
   copyInto(data, inputs);
   const single = parameters instanceof Float32Array;
-  const ones = zeros(Math.max(network.inputs, ...network.layers.map(({ outputs }) => outputs)), 1, single ? 'f32' : 'f64');
+  const ones = zeros(
+    Math.max(network.inputs, ...network.layers.map(({ outputs }) => outputs)),
+    1,
+    single ? 'f32' : 'f64',
+  );
   ones.data.fill(1);
   const sums = zeros(pass.count, 1, single ? 'f32' : 'f64');
   checkFinite(data, 0, ones, sums, blas);

@@ -20,10 +20,19 @@ export interface BatchOptions {
 }
 export const BATCH_KEYS: KeysOf<BatchOptions> = { batchSize: true, signal: true };
 
-/** Calls `visit` with each batch's forward pass, targets and number of the first sample; it returns the batch's loss. The result is the mean loss. */
-function overBatches(model: Model, blas: Blas, { batchSize = 1024, signal }: BatchOptions, visit: (pass: ForwardPass, targets: Matrix, first: number) => number): number {
+/**
+ * Calls `visit` with each batch's forward pass, targets and number of the first sample; it returns the batch's loss.
+ * The result is the mean loss.
+ */
+function overBatches(
+  model: Model,
+  blas: Blas,
+  { batchSize = 1024, signal }: BatchOptions,
+  visit: (pass: ForwardPass, targets: Matrix, first: number) => number,
+): number {
   checkModel(model);
-  if (!Number.isSafeInteger(batchSize) || batchSize < 1) throw new OptionError(`batchSize is ${batchSize}: it is a whole number of at least 1.`, { batchSize });
+  if (!Number.isSafeInteger(batchSize) || batchSize < 1)
+    throw new OptionError(`batchSize is ${batchSize}: it is a whole number of at least 1.`, { batchSize });
   const { network, parameters, data, loss } = model;
   const restricted = loss === 'cross-entropy' || loss === 'bce';
   let pass: ForwardPass | undefined;
@@ -37,7 +46,11 @@ function overBatches(model: Model, blas: Blas, { batchSize = 1024, signal }: Bat
     const batchLoss = visit(pass, targets, first);
     if (!Number.isFinite(batchLoss)) {
       checkTargets(loss, targets, first);
-      throw new NonFiniteError(`The loss of samples ${first} to ${first + count - 1} overflows: targets or outputs are too large for its square.`, { first, count });
+      throw new NonFiniteError(
+        `The loss of samples ${first} to ${first + count - 1} overflows: targets or outputs are too large for ` +
+          'its square.',
+        { first, count },
+      );
     }
     sum += batchLoss;
   }
@@ -50,14 +63,26 @@ export function meanLoss(model: Model, blas: Blas, options: BatchOptions = {}): 
 }
 
 /** f(θ) and ∇f(θ) = (1/n) Σ_i J_iᵀ ∇loss_i, laid out like θ and of its precision. 6nN flops. Throws as `meanLoss`. */
-export function lossAndGradient(model: Model, blas: Blas, options: BatchOptions = {}): { loss: number; gradient: FloatArray } {
+export function lossAndGradient(
+  model: Model,
+  blas: Blas,
+  options: BatchOptions = {},
+): { loss: number; gradient: FloatArray } {
   const { network, parameters, data } = model;
-  const gradient = parameters instanceof Float32Array ? new Float32Array(network.parameters) : new Float64Array(network.parameters);
+  const gradient =
+    parameters instanceof Float32Array ? new Float32Array(network.parameters) : new Float64Array(network.parameters);
   let errors: Matrix[] | undefined;
   const loss = overBatches(model, blas, options, (pass, targets) => {
     // The output is not needed again: its gradient takes its place.
     const sum = lossGradient(model.loss, pass.output, targets, pass.output);
-    errors = backpropagate(network, parameters, pass, pass.output, blas, errors?.[0].cols === pass.count ? errors : undefined);
+    errors = backpropagate(
+      network,
+      parameters,
+      pass,
+      pass.output,
+      blas,
+      errors?.[0].cols === pass.count ? errors : undefined,
+    );
     accumulateGradient(network, pass, errors, 1 / data.samples, gradient, blas);
     return sum;
   });
@@ -65,7 +90,8 @@ export function lossAndGradient(model: Model, blas: Blas, options: BatchOptions 
 }
 
 /**
- * ‖∇loss_i‖² for each sample, without forming the gradients: Σ_ℓ ‖ā_{ℓ−1,i}‖²·‖d_{ℓ,i}‖² (I. Goodfellow, arXiv 1510.01799). 4nN flops. Throws as `meanLoss`.
+ * ‖∇loss_i‖² for each sample, without forming the gradients: Σ_ℓ ‖ā_{ℓ−1,i}‖²·‖d_{ℓ,i}‖² (I. Goodfellow, arXiv
+ * 1510.01799). 4nN flops. Throws as `meanLoss`.
  */
 export function squaredGradientNorms(model: Model, blas: Blas, options: BatchOptions = {}): Float64Array {
   const { network, parameters, data } = model;
@@ -74,7 +100,8 @@ export function squaredGradientNorms(model: Model, blas: Blas, options: BatchOpt
     const sum = lossGradient(model.loss, pass.output, targets, pass.output);
     const errors = backpropagate(network, parameters, pass, pass.output, blas);
     for (let ℓ = 0; ℓ < network.layers.length; ℓ++) {
-      for (let i = 0; i < pass.count; i++) norms[first + i] += columnSquare(pass.inputs[ℓ], i) * columnSquare(errors[ℓ], i);
+      for (let i = 0; i < pass.count; i++)
+        norms[first + i] += columnSquare(pass.inputs[ℓ], i) * columnSquare(errors[ℓ], i);
     }
     return sum;
   });
@@ -82,12 +109,15 @@ export function squaredGradientNorms(model: Model, blas: Blas, options: BatchOpt
 }
 
 /**
- * Column i of out (N × count) ← the gradient of sample i of the batch, laid out like θ, from its pass and errors. Meant for few samples: it holds N·count numbers.
- * Throws ShapeError.
+ * Column i of out (N × count) ← the gradient of sample i of the batch, laid out like θ, from its pass and errors. Meant
+ * for few samples: it holds N·count numbers. Throws ShapeError.
  */
 export function perSampleGradients(network: Network, pass: ForwardPass, errors: readonly Matrix[], out: Matrix): void {
   if (out.rows !== network.parameters || out.cols !== pass.count) {
-    throw new ShapeError(`Gradients of ${pass.count} samples are ${network.parameters} × ${pass.count}; out is ${out.rows} × ${out.cols}.`, { expected: [network.parameters, pass.count], out: [out.rows, out.cols] });
+    throw new ShapeError(
+      `Gradients of ${pass.count} samples are ${network.parameters} × ${pass.count}; out is ${out.rows} × ${out.cols}.`,
+      { expected: [network.parameters, pass.count], out: [out.rows, out.cols] },
+    );
   }
   for (let i = 0; i < pass.count; i++) {
     network.layers.forEach(({ width, outputs, offset }, ℓ) => {

@@ -22,7 +22,8 @@ const INITIAL_KEYS: KeysOf<InitialOptions> = { scheme: true, precision: true };
 /** Keeps the streams of layers apart from those of other purposes with the same seed. */
 const PURPOSE = 0x696e6974;
 
-const usual = (activation: ActivationName): InitialScheme => (activation === 'relu' || activation === 'softplus' || activation === 'gelu' ? 'he' : 'glorot');
+const usual = (activation: ActivationName): InitialScheme =>
+  activation === 'relu' || activation === 'softplus' || activation === 'gelu' ? 'he' : 'glorot';
 
 /**
  * θ for a seed; each layer draws from its own stream. With n inputs and m outputs of a layer:
@@ -35,15 +36,19 @@ export function initialParameters(network: Network, seed: number, options: Initi
   requireRole(network, 'network', 'initialParameters');
   requireKnownOptions(options, INITIAL_KEYS, 'initialParameters');
   if (!Number.isSafeInteger(seed)) throw new OptionError(`The seed is ${seed}: it is a whole number.`, { seed });
-  const parameters = options.precision === 'f32' ? new Float32Array(network.parameters) : new Float64Array(network.parameters);
+  const parameters =
+    options.precision === 'f32' ? new Float32Array(network.parameters) : new Float64Array(network.parameters);
   network.layers.forEach(({ inputs, outputs, width, offset, activation }, ℓ) => {
     const random = new RandomStream(seed, PURPOSE, ℓ);
     const scheme = options.scheme ?? usual(activation);
-    if (scheme !== 'glorot' && scheme !== 'he' && scheme !== 'lecun') throw new OptionError(`Unknown initialisation "${String(scheme)}": choose glorot, he, lecun.`, { scheme });
-    const scale = scheme === 'glorot' ? Math.sqrt(6 / (inputs + outputs)) : Math.sqrt((scheme === 'he' ? 2 : 1) / inputs);
+    if (scheme !== 'glorot' && scheme !== 'he' && scheme !== 'lecun')
+      throw new OptionError(`Unknown initialisation "${String(scheme)}": choose glorot, he, lecun.`, { scheme });
+    const scale =
+      scheme === 'glorot' ? Math.sqrt(6 / (inputs + outputs)) : Math.sqrt((scheme === 'he' ? 2 : 1) / inputs);
     for (let p = 0; p < outputs; p++) {
       const at = offset + p * width;
-      for (let q = at; q < at + inputs; q++) parameters[q] = scale * (scheme === 'glorot' ? 2 * random.uniform() - 1 : random.normal());
+      for (let q = at; q < at + inputs; q++)
+        parameters[q] = scale * (scheme === 'glorot' ? 2 * random.uniform() - 1 : random.normal());
     }
   });
   return parameters;

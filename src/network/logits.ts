@@ -8,11 +8,17 @@ import type { FloatArray, Matrix } from '../dense/matrix.js';
 /** Entries at a time, where columns are shorter than that. */
 const CHUNK = 2048;
 
-/** Called with columns [first, first + count) of f: their arguments of the exponential and the exponentials, contiguous. */
+/**
+ * Called with columns [first, first + count) of f: their arguments of the exponential and the exponentials, contiguous.
+ */
 type Visit = (first: number, count: number, x: Float64Array, e: Float64Array) => void;
 
 /** Runs of columns of f with x = the arguments that `exponent` writes, and e = exp(x). */
-function byColumns(f: Matrix, exponent: (f: FloatArray, at: number, rows: number, x: Float64Array, to: number) => void, visit: Visit): void {
+function byColumns(
+  f: Matrix,
+  exponent: (f: FloatArray, at: number, rows: number, x: Float64Array, to: number) => void,
+  visit: Visit,
+): void {
   const { rows, cols } = f;
   const columns = Math.max(1, Math.floor(CHUNK / Math.max(1, rows)));
   const x = new Float64Array(Math.min(columns, cols) * rows);

@@ -1,9 +1,11 @@
 /**
- * The Hessian Q of the loss with respect to the outputs, and its factor S, Q = S·Sᵀ, for every sample of a batch. Formulas: ./loss-name.ts.
- * What Q needs of the outputs (softmax probabilities, or Bernoulli variances) is computed once in `outputCurvature`, for any number of products.
+ * The Hessian Q of the loss with respect to the outputs, and its factor S, Q = S·Sᵀ, for every sample of a batch.
+ * Formulas: ./loss-name.ts. What Q needs of the outputs (softmax probabilities, or Bernoulli variances) is computed
+ * once in `outputCurvature`, for any number of products.
  *
- * Softmax: Q·1 = 0 and Sᵀ·1 = 0, so where a class m is all but certain both act on u = x − x_m·1, and the terms of m drop out of every sum. Where p_m = 1 but for rounding, Q is as small as the other
- * probabilities are (down to 1e-308), and diag(p)x − p(pᵀx) would leave nothing but rounding of p_m, which is neither symmetric nor positive.
+ * Softmax: Q·1 = 0 and Sᵀ·1 = 0, so where a class m is all but certain both act on u = x − x_m·1, and the terms of m
+ * drop out of every sum. Where p_m = 1 but for rounding, Q is as small as the other probabilities are (down to 1e-308),
+ * and diag(p)x − p(pᵀx) would leave nothing but rounding of p_m, which is neither symmetric nor positive.
  */
 import { OptionError, ShapeError } from '../core/errors.js';
 import { view, type Matrix } from '../dense/matrix.js';
@@ -16,7 +18,13 @@ const CERTAIN = 1 - 2 ** -10;
 /** Q_i of each sample: scale·I; diag(w_i); or diag(w_i) − w_i w_iᵀ. */
 export type OutputCurvature =
   | { readonly kind: 'scaled-identity'; readonly rows: number; readonly count: number; readonly scale: number }
-  | { readonly kind: 'diagonal' | 'softmax'; readonly rows: number; readonly count: number; /** r × count, contiguous, in float64: probabilities may lie below the range of float32. */ readonly weights: Matrix };
+  | {
+      readonly kind: 'diagonal' | 'softmax';
+      readonly rows: number;
+      readonly count: number;
+      /** r × count, contiguous, in float64: probabilities may lie below the range of float32. */
+      readonly weights: Matrix;
+    };
 
 /** The Hessians of the loss at these outputs (r × count); a copy. Throws OptionError for an unknown loss. */
 export function outputCurvature(loss: LossName, output: Matrix): OutputCurvature {
@@ -34,7 +42,8 @@ export function outputCurvature(loss: LossName, output: Matrix): OutputCurvature
     });
     return { kind: 'diagonal', rows, count, weights };
   }
-  if (loss !== 'cross-entropy') throw new OptionError(`Unknown loss "${String(loss)}": choose ${LOSSES.join(', ')}.`, { loss });
+  if (loss !== 'cross-entropy')
+    throw new OptionError(`Unknown loss "${String(loss)}": choose ${LOSSES.join(', ')}.`, { loss });
   softmaxColumns(output, (first, columns, _x, e) => {
     for (let c = 0; c < columns; c++) {
       let sum = 0;
@@ -50,9 +59,17 @@ export function outputCurvature(loss: LossName, output: Matrix): OutputCurvature
 function blocksOf({ rows, count }: OutputCurvature, x: Matrix, out: Matrix): number {
   const blocks = x.cols / Math.max(1, count);
   if (x.rows !== rows || !Number.isInteger(blocks)) {
-    throw new ShapeError(`The Hessian of the loss acts on blocks of ${rows} × ${count} side by side; the argument is ${x.rows} × ${x.cols}.`, { outputs: [rows, count], argument: [x.rows, x.cols] });
+    throw new ShapeError(
+      `The Hessian of the loss acts on blocks of ${rows} × ${count} side by side; the argument is ${x.rows} × ` +
+        `${x.cols}.`,
+      { outputs: [rows, count], argument: [x.rows, x.cols] },
+    );
   }
-  if (out.rows !== x.rows || out.cols !== x.cols) throw new ShapeError(`The result is ${out.rows} × ${out.cols}, the argument ${x.rows} × ${x.cols}.`, { argument: [x.rows, x.cols], result: [out.rows, out.cols] });
+  if (out.rows !== x.rows || out.cols !== x.cols)
+    throw new ShapeError(`The result is ${out.rows} × ${out.cols}, the argument ${x.rows} × ${x.cols}.`, {
+      argument: [x.rows, x.cols],
+      result: [out.rows, out.cols],
+    });
   return blocks;
 }
 
@@ -66,7 +83,14 @@ function scaleInto(scale: number, x: Matrix, out: Matrix): void {
 }
 
 /** out ← diag(factors) x for the columns of one sample. */
-function scaleSample(sample: number, count: number, blocks: number, factors: Float64Array, x: Matrix, out: Matrix): void {
+function scaleSample(
+  sample: number,
+  count: number,
+  blocks: number,
+  factors: Float64Array,
+  x: Matrix,
+  out: Matrix,
+): void {
   for (let b = 0; b < blocks; b++) {
     const from = x.offset + (b * count + sample) * x.ld;
     const to = out.offset + (b * count + sample) * out.ld;
@@ -78,7 +102,15 @@ function scaleSample(sample: number, count: number, blocks: number, factors: Flo
 const certain = (p: Float64Array): number => p.findIndex((value) => value > CERTAIN);
 
 /** out ← factors ∘ (x − pᵀx·1): Q x with factors p, Sᵀx with √p. */
-function centreSample(sample: number, count: number, blocks: number, p: Float64Array, factors: Float64Array, x: Matrix, out: Matrix): void {
+function centreSample(
+  sample: number,
+  count: number,
+  blocks: number,
+  p: Float64Array,
+  factors: Float64Array,
+  x: Matrix,
+  out: Matrix,
+): void {
   const m = certain(p);
   const v = x.data;
   const w = out.data;
@@ -93,7 +125,15 @@ function centreSample(sample: number, count: number, blocks: number, p: Float64A
 }
 
 /** out ← √p ∘ x − p(√pᵀx) = S x; at m, √p_m(1 − p_m)x_m − p_m t with t the sum over all others. */
-function factorSample(sample: number, count: number, blocks: number, p: Float64Array, roots: Float64Array, x: Matrix, out: Matrix): void {
+function factorSample(
+  sample: number,
+  count: number,
+  blocks: number,
+  p: Float64Array,
+  roots: Float64Array,
+  x: Matrix,
+  out: Matrix,
+): void {
   const m = certain(p);
   let others = 0;
   for (let k = 0; k < p.length; k++) if (k !== m) others += p[k];
@@ -106,13 +146,14 @@ function factorSample(sample: number, count: number, blocks: number, p: Float64A
     let rest = 0;
     for (let k = 0; k < p.length; k++) if (k !== m) rest += roots[k] * v[from + k];
     const all = m < 0 ? rest : rest + roots[m] * own;
-    for (let k = 0; k < p.length; k++) w[to + k] = k === m ? roots[m] * others * own - p[m] * rest : roots[k] * v[from + k] - p[k] * all;
+    for (let k = 0; k < p.length; k++)
+      w[to + k] = k === m ? roots[m] * others * own - p[m] * rest : roots[k] * v[from + k] - p[k] * all;
   }
 }
 
 /**
- * out_i ← Q_i·x_i for each sample: x and out are r × (count·k), k blocks of count columns, column i of a block belonging to sample i.
- * out may be x. Throws ShapeError.
+ * out_i ← Q_i·x_i for each sample: x and out are r × (count·k), k blocks of count columns, column i of a block
+ * belonging to sample i. out may be x. Throws ShapeError.
  */
 export function applyCurvature(curvature: OutputCurvature, x: Matrix, out: Matrix): void {
   const blocks = blocksOf(curvature, x, out);
@@ -129,7 +170,9 @@ export function applyCurvature(curvature: OutputCurvature, x: Matrix, out: Matri
   }
 }
 
-/** out_i ← S_i·x_i (trans N) or S_iᵀ·x_i (trans T), Q_i = S_i·S_iᵀ; shapes as in `applyCurvature`. Throws ShapeError. */
+/**
+ * out_i ← S_i·x_i (trans N) or S_iᵀ·x_i (trans T), Q_i = S_i·S_iᵀ; shapes as in `applyCurvature`. Throws ShapeError.
+ */
 export function applyCurvatureFactor(curvature: OutputCurvature, trans: 'N' | 'T', x: Matrix, out: Matrix): void {
   const blocks = blocksOf(curvature, x, out);
   if (curvature.kind === 'scaled-identity') {

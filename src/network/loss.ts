@@ -1,5 +1,6 @@
 /**
- * Losses over a batch: values, gradients with respect to the outputs, and what targets they take. Formulas: ./loss-name.ts.
+ * Losses over a batch: values, gradients with respect to the outputs, and what targets they take. Formulas:
+ * ./loss-name.ts.
  */
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import type { Matrix } from '../dense/matrix.js';
@@ -9,12 +10,18 @@ import { LOSSES, squaredScale, type LossName } from './loss-name.js';
 export { LOSSES, squaredScale, type LossName } from './loss-name.js';
 export { applyLossFactor, applyLossHessian } from './loss-hessian.js';
 
-/** How far the targets of the cross-entropy may be from summing to one: single-precision targets of a few thousand classes pass. */
+/**
+ * How far the targets of the cross-entropy may be from summing to one: single-precision targets of a few thousand
+ * classes pass.
+ */
 const SUM_TOLERANCE = 1e-4;
 
 function checkSameShape(output: Matrix, other: Matrix, what: string): void {
   if (output.rows !== other.rows || output.cols !== other.cols) {
-    throw new ShapeError(`${what} is ${other.rows} × ${other.cols}; the network's outputs are ${output.rows} × ${output.cols}.`, { outputs: [output.rows, output.cols], other: [other.rows, other.cols] });
+    throw new ShapeError(
+      `${what} is ${other.rows} × ${other.cols}; the network's outputs are ${output.rows} × ${output.cols}.`,
+      { outputs: [output.rows, output.cols], other: [other.rows, other.cols] },
+    );
   }
 }
 
@@ -70,11 +77,17 @@ function crossEntropy(output: Matrix, targets: Matrix, out: Matrix | null): numb
   return total;
 }
 
-/** Below it log(1 + e) is summed by its series, whose seventh term is below ε/7 of the first; from it on by products of 1 + e, one logarithm for many. */
+/**
+ * Below it log(1 + e) is summed by its series, whose seventh term is below ε/7 of the first; from it on by products of
+ * 1 + e, one logarithm for many.
+ */
 const SERIES = 2 ** -8;
 const MOST = 2 ** 1000;
 
-/** Σ_k log(1 + e^f) − yf over the batch, as (1 − y)f for f > 0 and −yf below, both plus log(1 + e^{−|f|}): nothing cancels. */
+/**
+ * Σ_k log(1 + e^f) − yf over the batch, as (1 − y)f for f > 0 and −yf below, both plus log(1 + e^{−|f|}): nothing
+ * cancels.
+ */
 function binaryCrossEntropy(output: Matrix, targets: Matrix, out: Matrix | null): number {
   const r = output.rows;
   const f = output.data;
@@ -117,10 +130,16 @@ function evaluate(loss: LossName, output: Matrix, targets: Matrix, out: Matrix |
   checkSameShape(output, targets, 'The matrix of targets');
   if (out !== null) checkSameShape(output, out, 'The gradient of the loss');
   switch (loss) {
-    case 'mse': case 'squared-error': case 'mean-squared': return squares(output, targets, squaredScale(loss, output.rows)!, out);
-    case 'cross-entropy': return crossEntropy(output, targets, out);
-    case 'bce': return binaryCrossEntropy(output, targets, out);
-    default: throw new OptionError(`Unknown loss "${String(loss)}": choose ${LOSSES.join(', ')}.`, { loss });
+    case 'mse':
+    case 'squared-error':
+    case 'mean-squared':
+      return squares(output, targets, squaredScale(loss, output.rows)!, out);
+    case 'cross-entropy':
+      return crossEntropy(output, targets, out);
+    case 'bce':
+      return binaryCrossEntropy(output, targets, out);
+    default:
+      throw new OptionError(`Unknown loss "${String(loss)}": choose ${LOSSES.join(', ')}.`, { loss });
   }
 }
 
@@ -130,16 +149,17 @@ export function lossSum(loss: LossName, output: Matrix, targets: Matrix): number
 }
 
 /**
- * out ← the gradient of each sample's loss with respect to its outputs, r × count, not divided by n; out may be `output` itself. Returns the sum of the losses,
- * which comes with it. Throws ShapeError.
+ * out ← the gradient of each sample's loss with respect to its outputs, r × count, not divided by n; out may be
+ * `output` itself. Returns the sum of the losses, which comes with it. Throws ShapeError.
  */
 export function lossGradient(loss: LossName, output: Matrix, targets: Matrix, out: Matrix): number {
   return evaluate(loss, output, targets, out);
 }
 
 /**
- * Throws NonFiniteError for a target that is NaN or infinite, and OptionError for one that the loss cannot take: negative or not summing to
- * one within 1e-4 for the cross-entropy, outside [0, 1] for bce. `first` is the number of the first column's sample, for the message.
+ * Throws NonFiniteError for a target that is NaN or infinite, and OptionError for one that the loss cannot take:
+ * negative or not summing to one within 1e-4 for the cross-entropy, outside [0, 1] for bce. `first` is the number of
+ * the first column's sample, for the message.
  */
 export function checkTargets(loss: LossName, targets: Matrix, first: number): void {
   const { data: y, rows, cols } = targets;
@@ -153,7 +173,11 @@ export function checkTargets(loss: LossName, targets: Matrix, first: number): vo
     if (zero !== 0) {
       let k = 0;
       while (Number.isFinite(y[at + k])) k++;
-      throw new NonFiniteError(`Target ${k} of sample ${sample} is ${y[at + k]}: targets are finite numbers.`, { sample, output: k, value: y[at + k] });
+      throw new NonFiniteError(`Target ${k} of sample ${sample} is ${y[at + k]}: targets are finite numbers.`, {
+        sample,
+        output: k,
+        value: y[at + k],
+      });
     }
     if (!restricted) continue;
     let sum = 0;
@@ -166,11 +190,22 @@ export function checkTargets(loss: LossName, targets: Matrix, first: number): vo
     if (outside > 0) {
       let k = 0;
       while (y[at + k] >= 0 && y[at + k] <= largest) k++;
-      const takes = loss === 'bce' ? 'bce takes targets from 0 to 1' : 'the cross-entropy takes probabilities, or labels by labelTargets';
-      throw new OptionError(`Target ${k} of sample ${sample} is ${y[at + k]}: ${takes}.`, { sample, output: k, value: y[at + k] });
+      const takes =
+        loss === 'bce'
+          ? 'bce takes targets from 0 to 1'
+          : 'the cross-entropy takes probabilities, or labels by labelTargets';
+      throw new OptionError(`Target ${k} of sample ${sample} is ${y[at + k]}: ${takes}.`, {
+        sample,
+        output: k,
+        value: y[at + k],
+      });
     }
     if (loss === 'cross-entropy' && Math.abs(sum - 1) > SUM_TOLERANCE) {
-      throw new OptionError(`The targets of sample ${sample} sum to ${sum}: the cross-entropy takes probabilities that sum to one, or labels by labelTargets.`, { sample, sum });
+      throw new OptionError(
+        `The targets of sample ${sample} sum to ${sum}: the cross-entropy takes probabilities that sum to one, ` +
+          'or labels by labelTargets.',
+        { sample, sum },
+      );
     }
   }
 }

@@ -32,7 +32,9 @@ export function asModel(model: GivenModel, of: string): Model {
   return parameters === model.parameters ? (model as Model) : { ...model, parameters };
 }
 
-/** Throws ShapeError where network, parameters and data do not fit each other, OptionError for another thing or loss. */
+/**
+ * Throws ShapeError where network, parameters and data do not fit each other, OptionError for another thing or loss.
+ */
 export function checkModel(model: GivenModel): void {
   const { network, parameters, data, loss } = asModel(model, 'checkModel');
   if (!LOSSES.includes(loss)) {
@@ -40,10 +42,21 @@ export function checkModel(model: GivenModel): void {
   }
   checkParameters(network, parameters);
   if (data.inputs !== network.inputs && data.samples === network.inputs) {
-    throw new ShapeError(`The network takes ${network.inputs} inputs, and the data has ${data.inputs} for each of `
-      + `${data.samples} samples: samples are columns, transpose the inputs (memoryDataSet(inputs, targets, { samples: 'rows' })).`,
-    { network: network.inputs, data: data.inputs, samples: data.samples });
+    throw new ShapeError(
+      `The network takes ${network.inputs} inputs, and the data has ${data.inputs} for each of ` +
+        `${data.samples} samples: samples are columns, transpose the inputs (memoryDataSet(inputs, targets, { ` +
+        `samples: 'rows' })).`,
+      { network: network.inputs, data: data.inputs, samples: data.samples },
+    );
   }
-  if (data.inputs !== network.inputs) throw new ShapeError(`The network takes ${network.inputs} inputs, the data has ${data.inputs}.`, { network: network.inputs, data: data.inputs });
-  if (data.outputs !== network.outputs) throw new ShapeError(`The network has ${network.outputs} outputs, the targets ${data.outputs}.`, { network: network.outputs, data: data.outputs });
+  if (data.inputs !== network.inputs)
+    throw new ShapeError(`The network takes ${network.inputs} inputs, the data has ${data.inputs}.`, {
+      network: network.inputs,
+      data: data.inputs,
+    });
+  if (data.outputs !== network.outputs)
+    throw new ShapeError(`The network has ${network.outputs} outputs, the targets ${data.outputs}.`, {
+      network: network.outputs,
+      data: data.outputs,
+    });
 }

@@ -21,8 +21,9 @@ export interface Layer {
 }
 
 /**
- * θ ∈ ℝᴺ holds the layers one after the other, within a layer the output units one after the other, and of a unit its weights by input, then
- * its bias: W̄_ℓᵀ, width × outputs, column-major (without biases, the row-major (outputs, inputs) of other libraries).
+ * θ ∈ ℝᴺ holds the layers one after the other, within a layer the output units one after the other, and of a unit its
+ * weights by input, then its bias: W̄_ℓᵀ, width × outputs, column-major (without biases, the row-major (outputs,
+ * inputs) of other libraries).
  */
 export interface Network {
   readonly layers: readonly Layer[];
@@ -43,31 +44,63 @@ export interface NetworkOptions {
   readonly bias?: boolean | readonly boolean[];
 }
 export const NETWORK_KEYS: KeysOf<NetworkOptions> = {
-  widths: true, activation: true, outputActivation: true, bias: true,
+  widths: true,
+  activation: true,
+  outputActivation: true,
+  bias: true,
 };
 
-/** Throws OptionError for an empty layer, an unknown activation, or as many activations or biases as there are not layers. */
+/**
+ * Throws OptionError for an empty layer, an unknown activation, or as many activations or biases as there are not
+ * layers.
+ */
 export function defineNetwork(options: NetworkOptions): Network {
   requireKnownOptions(options, NETWORK_KEYS, 'defineNetwork');
   const { activation = 'tanh', outputActivation = 'linear', bias = true } = options;
   if (!Array.isArray(options.widths) && !ArrayBuffer.isView(options.widths)) {
     const wanted = 'an array of whole numbers, input first ([784, 10, 784])';
-    throw new OptionError(`The widths of a network are ${wanted}, not ${describe(options.widths)}.`, { option: 'widths' });
+    throw new OptionError(`The widths of a network are ${wanted}, not ${describe(options.widths)}.`, {
+      option: 'widths',
+    });
   }
   const widths = Array.from(options.widths);
-  if (widths.length < 2) throw new OptionError(`A network has an input and at least one layer; ${widths.length} width${widths.length === 1 ? ' was' : 's were'} given.`, { widths });
+  if (widths.length < 2)
+    throw new OptionError(
+      `A network has an input and at least one layer; ${widths.length} ` +
+        `width${widths.length === 1 ? ' was' : 's were'} given.`,
+      { widths },
+    );
   widths.forEach((width, ℓ) => {
-    if (!Number.isSafeInteger(width) || width < 1) throw new OptionError(`Layer ${ℓ} of the network has ${width} units: a width is a whole number of at least 1.`, { layer: ℓ, width });
+    if (!Number.isSafeInteger(width) || width < 1)
+      throw new OptionError(`Layer ${ℓ} of the network has ${width} units: a width is a whole number of at least 1.`, {
+        layer: ℓ,
+        width,
+      });
   });
   const count = widths.length - 1;
-  const names = typeof activation === 'string' ? Array.from({ length: count }, (_, ℓ) => (ℓ === count - 1 ? outputActivation : activation)) : activation;
-  if (names.length !== count) throw new OptionError(`${names.length} activations for ${count} layers: give one for each layer, the last included.`, { activations: names.length, layers: count });
+  const names =
+    typeof activation === 'string'
+      ? Array.from({ length: count }, (_, ℓ) => (ℓ === count - 1 ? outputActivation : activation))
+      : activation;
+  if (names.length !== count)
+    throw new OptionError(
+      `${names.length} activations for ${count} layers: give one for each layer, the last included.`,
+      { activations: names.length, layers: count },
+    );
   const biases = typeof bias === 'boolean' ? names.map(() => bias) : bias;
-  if (biases.length !== count) throw new OptionError(`Biases for ${biases.length} of ${count} layers are told: give true or false for each layer, the last included.`, { biases: biases.length, layers: count });
+  if (biases.length !== count)
+    throw new OptionError(
+      `Biases for ${biases.length} of ${count} layers are told: give true or false for each layer, the last included.`,
+      { biases: biases.length, layers: count },
+    );
   const layers: Layer[] = [];
   let offset = 0;
   names.forEach((name, ℓ) => {
-    if (!ACTIVATIONS.includes(name)) throw new OptionError(`Unknown activation "${name}": choose ${ACTIVATIONS.join(', ')}.`, { layer: ℓ, activation: name });
+    if (!ACTIVATIONS.includes(name))
+      throw new OptionError(`Unknown activation "${name}": choose ${ACTIVATIONS.join(', ')}.`, {
+        layer: ℓ,
+        activation: name,
+      });
     const width = widths[ℓ] + (biases[ℓ] ? 1 : 0);
     layers.push({ inputs: widths[ℓ], outputs: widths[ℓ + 1], activation: name, bias: biases[ℓ], width, offset });
     offset += width * widths[ℓ + 1];
@@ -81,7 +114,9 @@ export function defineNetwork(options: NetworkOptions): Network {
  */
 export function layerWeights({ offset, width, outputs }: Layer, parameters: FloatArray, at = 0): Matrix {
   if (!(parameters instanceof Float64Array || parameters instanceof Float32Array)) {
-    throw new ShapeError(`A layer's weights are a view of a Float64Array or Float32Array, not of ${describe(parameters)}.`);
+    throw new ShapeError(
+      `A layer's weights are a view of a Float64Array or Float32Array, not of ${describe(parameters)}.`,
+    );
   }
   return view(parameters, at + offset, width, outputs);
 }
@@ -89,6 +124,9 @@ export function layerWeights({ offset, width, outputs }: Layer, parameters: Floa
 /** Throws ShapeError unless `parameters` holds one number for each of the network's N parameters. */
 export function checkParameters(network: Network, parameters: FloatArray): void {
   if (parameters.length !== network.parameters) {
-    throw new ShapeError(`The network has ${network.parameters} parameters, the vector ${parameters.length}.`, { expected: network.parameters, length: parameters.length });
+    throw new ShapeError(`The network has ${network.parameters} parameters, the vector ${parameters.length}.`, {
+      expected: network.parameters,
+      length: parameters.length,
+    });
   }
 }

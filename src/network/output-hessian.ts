@@ -1,14 +1,17 @@
 /**
  * The Hessian of the loss at the last layer's z_L, sample by sample: D_i Q_i D_i with D_i = diag φ′_L(z_{L,i}).
- * For every loss here Q_i is a diagonal, or a diagonal less one outer product: q·I of the squared losses, bce diag(σ(1 − σ)),
- * cross-entropy diag(p) − ppᵀ. Nothing of size r × r is formed per sample.
+ * For every loss here Q_i is a diagonal, or a diagonal less one outer product: q·I of the squared losses, bce diag(σ(1
+ * − σ)), cross-entropy diag(p) − ppᵀ. Nothing of size r × r is formed per sample.
  */
 import { view, zeros, type Matrix } from '../dense/matrix.js';
 import type { ForwardPass } from './forward.js';
 import { lossGradient, type LossName } from './loss.js';
 import { outputCurvature } from './loss-hessian.js';
 
-/** D_i Q_i D_i = diag(roots_i²) − outer_i·outer_iᵀ, the second term only for the cross-entropy; column i belongs to sample i. */
+/**
+ * D_i Q_i D_i = diag(roots_i²) − outer_i·outer_iᵀ, the second term only for the cross-entropy; column i belongs to
+ * sample i.
+ */
 export interface OutputHessian {
   /** φ′(z_L) ∘ √q with q of a squared loss, σ(1 − σ) or p: r × count. */
   readonly roots: Matrix;
@@ -48,7 +51,11 @@ export function outputHessian(loss: LossName, { output, slopes }: ForwardPass): 
   let softmax: SoftmaxPart | null = null;
   if (curvature.kind === 'softmax') {
     const p = curvature.weights.data;
-    softmax = { roots: matrix(roots.slice()), complements: matrix(complementsOf(p, r, count)), outer: matrix(Float64Array.from(p)) };
+    softmax = {
+      roots: matrix(roots.slice()),
+      complements: matrix(complementsOf(p, r, count)),
+      outer: matrix(Float64Array.from(p)),
+    };
     if (slope !== null) scaleBy(softmax.outer.data, slope);
   }
   if (slope !== null) scaleBy(roots, slope);

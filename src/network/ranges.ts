@@ -6,7 +6,11 @@ import type { Network } from './network.js';
 /** Where ranges begin, and last where they end: 0 = ranges[0] < ranges[1] < … = N. */
 export type Ranges = Int32Array;
 /** One range for each layer. */
-export const layerRanges = ({ layers, parameters }: Network): Ranges => Int32Array.from([...layers.map(({ offset }) => offset), parameters]);
+export const layerRanges = ({ layers, parameters }: Network): Ranges =>
+  Int32Array.from([...layers.map(({ offset }) => offset), parameters]);
 /** One range for each unit: its weights and its bias. */
 export const unitRanges = ({ layers, parameters }: Network): Ranges =>
-  Int32Array.from([...layers.flatMap(({ offset, width, outputs }) => Array.from({ length: outputs }, (_, p) => offset + p * width)), parameters]);
+  Int32Array.from([
+    ...layers.flatMap(({ offset, width, outputs }) => Array.from({ length: outputs }, (_, p) => offset + p * width)),
+    parameters,
+  ]);

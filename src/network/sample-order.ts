@@ -1,7 +1,8 @@
 /**
  * Samples in a random order, gathered into batches.
- * Data that fits into the memory bound is read once and shuffled whole. Larger data is read in contiguous chunks: the chunks come in random order, and so do the
- * samples within a chunk. The order of an epoch depends on seed and epoch alone.
+ * Data that fits into the memory bound is read once and shuffled whole. Larger data is read in contiguous chunks: the
+ * chunks come in random order, and so do the samples within a chunk. The order of an epoch depends on seed and epoch
+ * alone.
  */
 import { NonFiniteError } from '../core/errors.js';
 import { RandomStream } from '../core/random.js';
@@ -19,7 +20,8 @@ export interface SampleOrderOptions {
 /** Keeps these streams apart from those of other purposes with the same seed. */
 const PURPOSE = 0x6f726472;
 
-const arrayLike = (data: FloatArray, length: number): FloatArray => (data instanceof Float32Array ? new Float32Array(length) : new Float64Array(length));
+const arrayLike = (data: FloatArray, length: number): FloatArray =>
+  data instanceof Float32Array ? new Float32Array(length) : new Float64Array(length);
 
 /** out(:, j) ← a(:, order[first + j]). */
 function gather(a: Matrix, order: Int32Array, first: number, out: Matrix): void {
@@ -49,7 +51,10 @@ export class SampleOrder {
     // Counted in doubles: how the data set stores them is its own matter.
     const bytes = 8 * (data.inputs + data.outputs);
     // Whole batches to a chunk, so that only the last one ends in a smaller batch.
-    this.#chunk = bytes * data.samples <= shuffleBytes ? data.samples : Math.min(data.samples, batchSize * Math.max(1, Math.floor(shuffleBytes / (bytes * batchSize))));
+    this.#chunk =
+      bytes * data.samples <= shuffleBytes
+        ? data.samples
+        : Math.min(data.samples, batchSize * Math.max(1, Math.floor(shuffleBytes / (bytes * batchSize))));
     this.#chunks = Math.ceil(data.samples / this.#chunk);
     this.#checked = new Uint8Array(this.#chunks);
     this.#data = data;
@@ -58,7 +63,10 @@ export class SampleOrder {
     this.batches = Math.ceil(data.samples / batchSize);
   }
 
-  /** The batches of one epoch; a batch is valid until the next one is taken. Throws NonFiniteError and OptionError for data the loss cannot take. */
+  /**
+   * The batches of one epoch; a batch is valid until the next one is taken. Throws NonFiniteError and OptionError for
+   * data the loss cannot take.
+   */
   *epoch(epoch: number): Generator<Batch, void, undefined> {
     const { batchSize, seed } = this.#options;
     const random = new RandomStream(seed, PURPOSE, epoch);
@@ -68,12 +76,18 @@ export class SampleOrder {
     let buffers: { inputs: FloatArray; targets: FloatArray } | undefined;
     for (const c of chunks) {
       const { inputs, targets } = this.#read(c);
-      buffers ??= { inputs: arrayLike(inputs.data, inputs.rows * width), targets: arrayLike(targets.data, targets.rows * width) };
+      buffers ??= {
+        inputs: arrayLike(inputs.data, inputs.rows * width),
+        targets: arrayLike(targets.data, targets.rows * width),
+      };
       const order = Int32Array.from({ length: inputs.cols }, (_, i) => i);
       random.shuffle(order);
       for (let first = 0; first < inputs.cols; first += batchSize) {
         const count = Math.min(batchSize, inputs.cols - first);
-        const batch = { inputs: view(buffers.inputs, 0, inputs.rows, count), targets: view(buffers.targets, 0, targets.rows, count) };
+        const batch = {
+          inputs: view(buffers.inputs, 0, inputs.rows, count),
+          targets: view(buffers.targets, 0, targets.rows, count),
+        };
         gather(inputs, order, first, batch.inputs);
         gather(targets, order, first, batch.targets);
         yield batch;
@@ -103,7 +117,13 @@ function checkInputs({ data, rows, cols, offset, ld }: Matrix, first: number): v
     if (sum === 0) continue;
     for (let i = 0; i < rows; i++) {
       const value = data[at + i];
-      if (!Number.isFinite(value)) throw new NonFiniteError(`Input ${i} of sample ${first + j} is ${value}: inputs are finite numbers.`, { layer: 0, unit: i, sample: first + j, value });
+      if (!Number.isFinite(value))
+        throw new NonFiniteError(`Input ${i} of sample ${first + j} is ${value}: inputs are finite numbers.`, {
+          layer: 0,
+          unit: i,
+          sample: first + j,
+          value,
+        });
     }
   }
 }

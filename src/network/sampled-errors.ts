@@ -1,8 +1,8 @@
 /**
  * Errors at the outputs for labels drawn from the model itself: their mean outer product is the loss's Hessian Q_i.
- * The model of a loss is p(y | f) ∝ exp(−loss(f, y)): N(f, I/q) for a squared loss (q/2)‖f − y‖², a categorical distribution for the
- * cross-entropy, independent Bernoulli variables for bce. Then E[gᵢgᵢᵀ] = Q_i for the gradient g at f (J. Martens, "New insights and
- * perspectives on the natural gradient method", JMLR 21, 2020, §5).
+ * The model of a loss is p(y | f) ∝ exp(−loss(f, y)): N(f, I/q) for a squared loss (q/2)‖f − y‖², a categorical
+ * distribution for the cross-entropy, independent Bernoulli variables for bce. Then E[gᵢgᵢᵀ] = Q_i for the gradient g
+ * at f (J. Martens, "New insights and perspectives on the natural gradient method", JMLR 21, 2020, §5).
  */
 import { RandomStream } from '../core/random.js';
 import type { Matrix } from '../dense/matrix.js';
@@ -13,10 +13,18 @@ import { modelProbabilities } from './output-hessian.js';
 const PURPOSE = 0x6c61626c;
 
 /**
- * out (r × count·draws, the draws of a sample side by side) ← ∂loss/∂f at labels y ~ p(y | f_i). `first` is the number of the first column's
- * sample: the draws of a sample depend on the seed and on that number alone, not on the batch it comes in.
+ * out (r × count·draws, the draws of a sample side by side) ← ∂loss/∂f at labels y ~ p(y | f_i). `first` is the number
+ * of the first column's sample: the draws of a sample depend on the seed and on that number alone, not on the batch it
+ * comes in.
  */
-export function sampleOutputErrors(loss: LossName, output: Matrix, draws: number, seed: number, first: number, out: Matrix): void {
+export function sampleOutputErrors(
+  loss: LossName,
+  output: Matrix,
+  draws: number,
+  seed: number,
+  first: number,
+  out: Matrix,
+): void {
   const { rows: r, cols: count } = output;
   const g = out.data;
   const mean = loss === 'cross-entropy' || loss === 'bce' ? modelProbabilities(loss, output).data : null;

@@ -29,12 +29,22 @@ export interface AdamOptions {
   readonly beta2?: number;
   /** Default 1e-8. */
   readonly epsilon?: number;
-  /** Data up to this many bytes is shuffled whole; beyond it, by chunks of at most this size (see SampleOrder). Default 2 GiB. */
+  /**
+   * Data up to this many bytes is shuffled whole; beyond it, by chunks of at most this size (see SampleOrder). Default
+   * 2 GiB.
+   */
   readonly shuffleBytes?: number;
 }
 export const ADAM_KEYS: KeysOf<AdamOptions> = {
-  epochs: true, batchSize: true, learningRate: true, seed: true, decay: true, beta1: true, beta2: true,
-  epsilon: true, shuffleBytes: true,
+  epochs: true,
+  batchSize: true,
+  learningRate: true,
+  seed: true,
+  decay: true,
+  beta1: true,
+  beta2: true,
+  epsilon: true,
+  shuffleBytes: true,
 };
 
 export interface Training {
@@ -46,7 +56,9 @@ export interface Training {
 
 function checkOptions(options: AdamOptions): Required<AdamOptions> {
   const all = { decay: 1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, shuffleBytes: 2 ** 31, ...options };
-  const refuse = (name: keyof AdamOptions, domain: string): never => { throw new OptionError(`${name} is ${all[name]}: it is ${domain}.`, { [name]: all[name] }); };
+  const refuse = (name: keyof AdamOptions, domain: string): never => {
+    throw new OptionError(`${name} is ${all[name]}: it is ${domain}.`, { [name]: all[name] });
+  };
   if (!Number.isSafeInteger(all.epochs) || all.epochs < 0) refuse('epochs', 'a whole number of at least 0');
   if (!Number.isSafeInteger(all.batchSize) || all.batchSize < 1) refuse('batchSize', 'a whole number of at least 1');
   if (!(all.learningRate > 0 && all.learningRate < Infinity)) refuse('learningRate', 'a positive number');
@@ -59,8 +71,20 @@ function checkOptions(options: AdamOptions): Required<AdamOptions> {
   return all;
 }
 
-/** One step of Adam's moments and parameters, biases of the moments corrected; the correction is folded into step and epsilon. */
-function adamStep(θ: FloatArray, g: FloatArray, m: FloatArray, v: FloatArray, beta1: number, beta2: number, step: number, epsilon: number): void {
+/**
+ * One step of Adam's moments and parameters, biases of the moments corrected; the correction is folded into step and
+ * epsilon.
+ */
+function adamStep(
+  θ: FloatArray,
+  g: FloatArray,
+  m: FloatArray,
+  v: FloatArray,
+  beta1: number,
+  beta2: number,
+  step: number,
+  epsilon: number,
+): void {
   for (let i = 0; i < θ.length; i++) {
     const d = g[i];
     const first = beta1 * m[i] + (1 - beta1) * d;
@@ -81,10 +105,15 @@ const finite = (θ: FloatArray): boolean => {
 const BREATH = 25;
 
 /**
- * Minimises the mean loss from `model.parameters`, which stay as they are. Progress: phase 'train', one unit per step. 6nN flops an epoch.
- * Throws OptionError, ShapeError, AbortedError; NonFiniteError for data that is not finite, and, naming epoch and step, where the loss diverges.
+ * Minimises the mean loss from `model.parameters`, which stay as they are. Progress: phase 'train', one unit per step.
+ * 6nN flops an epoch. Throws OptionError, ShapeError, AbortedError; NonFiniteError for data that is not finite, and,
+ * naming epoch and step, where the loss diverges.
  */
-export async function trainAdam(model: Model, options: AdamOptions, control: RunControl & { readonly blas: Blas }): Promise<Training> {
+export async function trainAdam(
+  model: Model,
+  options: AdamOptions,
+  control: RunControl & { readonly blas: Blas },
+): Promise<Training> {
   checkModel(model);
   const { epochs, batchSize, learningRate, seed, decay, beta1, beta2, epsilon, shuffleBytes } = checkOptions(options);
   const { network, loss, data } = model;
@@ -103,7 +132,8 @@ export async function trainAdam(model: Model, options: AdamOptions, control: Run
   let breathed = performance.now();
   const diverged = (epoch: number, step: number, cause?: NonFiniteError): NonFiniteError => {
     const error = new NonFiniteError(
-      `Training diverged in epoch ${epoch + 1}, step ${step + 1} (${steps + 1} in all): ${cause?.message ?? 'the loss is not finite.'} Lower the learning rate (${learningRate}).`,
+      `Training diverged in epoch ${epoch + 1}, step ${step + 1} (${steps + 1} in all): ` +
+        `${cause?.message ?? 'the loss is not finite.'} Lower the learning rate (${learningRate}).`,
       { ...cause?.data, epoch, step },
     );
     if (cause !== undefined) error.cause = cause;

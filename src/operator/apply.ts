@@ -6,7 +6,10 @@ import { requireRole } from '../core/kind.js';
 import { asVectors, checkView, transposeHint, zeros, type Matrix, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from './linear-operator.js';
 
-/** Whether two views share an element. Views of one array with equal leading dimensions may interleave without sharing any. */
+/**
+ * Whether two views share an element. Views of one array with equal leading dimensions may interleave without sharing
+ * any.
+ */
 function overlap(a: Matrix, b: Matrix): boolean {
   if (a.data.buffer !== b.data.buffer || a.rows === 0 || a.cols === 0 || b.rows === 0 || b.cols === 0) return false;
   const width = a.data.BYTES_PER_ELEMENT;
@@ -20,19 +23,30 @@ function overlap(a: Matrix, b: Matrix): boolean {
 }
 
 /**
- * Y = A·X for X of size A.cols × p in column-major storage, or one vector as an array; returns `out` or a new matrix in X's precision.
- * Cost and error are the operator's. Throws ShapeError where sizes or precisions do not fit, or where x and out share memory.
+ * Y = A·X for X of size A.cols × p in column-major storage, or one vector as an array; returns `out` or a new matrix in
+ * X's precision. Cost and error are the operator's. Throws ShapeError where sizes or precisions do not fit, or where x
+ * and out share memory.
  */
 export function apply(operator: LinearOperator, vectors: Vectors, out?: Matrix): Matrix {
   if (typeof operator?.applyUnchecked !== 'function') requireRole(operator, 'operator', 'applyOperator');
   const x = asVectors(vectors, 'x');
   const { rows, cols } = operator;
-  if (x.rows !== cols) throw new ShapeError(`x has ${x.rows} rows; the operator is ${rows} × ${cols}.${transposeHint(x, cols)}`, { rows: x.rows, expected: cols });
+  if (x.rows !== cols)
+    throw new ShapeError(`x has ${x.rows} rows; the operator is ${rows} × ${cols}.${transposeHint(x, cols)}`, {
+      rows: x.rows,
+      expected: cols,
+    });
   const y = out ?? zeros(rows, x.cols, x.data instanceof Float64Array ? 'f64' : 'f32');
   if (out !== undefined) {
     checkView(out, 'out');
-    if (out.rows !== rows || out.cols !== x.cols) throw new ShapeError(`out is ${out.rows} × ${out.cols}; the product is ${rows} × ${x.cols}.`, { rows: out.rows, cols: out.cols, expected: [rows, x.cols] });
-    if (out.data.BYTES_PER_ELEMENT !== x.data.BYTES_PER_ELEMENT) throw new ShapeError('x and out are of different precisions: both must be float64 or both float32.');
+    if (out.rows !== rows || out.cols !== x.cols)
+      throw new ShapeError(`out is ${out.rows} × ${out.cols}; the product is ${rows} × ${x.cols}.`, {
+        rows: out.rows,
+        cols: out.cols,
+        expected: [rows, x.cols],
+      });
+    if (out.data.BYTES_PER_ELEMENT !== x.data.BYTES_PER_ELEMENT)
+      throw new ShapeError('x and out are of different precisions: both must be float64 or both float32.');
     if (overlap(out, x)) throw new ShapeError('x and out share memory: a product needs an out of its own.');
   }
   if (x.cols > 0 && rows > 0) operator.applyUnchecked(y, x, 1, 0);

@@ -1,6 +1,7 @@
 /**
  * Elementwise arithmetic on blocks of vectors, for the operators.
- * Plain loops over typed arrays: each is bound by memory. Shapes are taken on trust; the precisions of the operands may differ.
+ * Plain loops over typed arrays: each is bound by memory. Shapes are taken on trust; the precisions of the operands may
+ * differ.
  */
 import { copyInto, fill, type Matrix } from '../dense/matrix.js';
 

@@ -1,7 +1,8 @@
 /**
  * The workspace of an operator: a block of vectors that is kept between products.
- * It lies over shared memory, so that operators on a team take it without a copy, and holds at most `CHUNK` vectors: products with more are
- * done in chunks of columns. It grows with the widest product so far; a second product of the same width allocates nothing.
+ * It lies over shared memory, so that operators on a team take it without a copy, and holds at most `CHUNK` vectors:
+ * products with more are done in chunks of columns. It grows with the widest product so far; a second product of the
+ * same width allocates nothing.
  */
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import { block, copyInto, view, type FloatArray, type Matrix } from '../dense/matrix.js';
@@ -39,7 +40,10 @@ export function byChunks(out: Matrix, x: Matrix, multiply: (out: Matrix, x: Matr
 
 const DOUBLE = new Float64Array(0);
 
-/** Vectors of an operator whose tasks read and write float64 over shared memory: themselves where they lie there, else copies in a workspace that is kept. */
+/**
+ * Vectors of an operator whose tasks read and write float64 over shared memory: themselves where they lie there, else
+ * copies in a workspace that is kept.
+ */
 export class StagedVectors {
   readonly #input = new BlockWorkspace();
   readonly #output = new BlockWorkspace();
@@ -58,5 +62,7 @@ export class StagedVectors {
 }
 
 function staged(a: Matrix, workspace: BlockWorkspace): Matrix {
-  return a.data instanceof Float64Array && a.data.buffer instanceof SharedArrayBuffer ? a : workspace.take(a.rows, a.cols, DOUBLE);
+  return a.data instanceof Float64Array && a.data.buffer instanceof SharedArrayBuffer
+    ? a
+    : workspace.take(a.rows, a.cols, DOUBLE);
 }

@@ -9,7 +9,8 @@ import type { LinearOperator } from './linear-operator.js';
 export function requireSquare(operator: LinearOperator, what: string): number {
   requireRole(operator, 'operator', what);
   const { rows, cols } = operator;
-  if (rows !== cols) throw new ShapeError(`${what} needs a square operator, this one is ${rows} × ${cols}.`, { rows, cols });
+  if (rows !== cols)
+    throw new ShapeError(`${what} needs a square operator, this one is ${rows} × ${cols}.`, { rows, cols });
   return rows;
 }
 

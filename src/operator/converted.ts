@@ -13,29 +13,36 @@ const LIKE = { f64: new Float64Array(0), f32: new Float32Array(0) } as const;
 const precisionOf = (a: Matrix): Precision => (a.data instanceof Float64Array ? 'f64' : 'f32');
 
 /**
- * A for vectors in either precision, where A takes only vectors of `precision`: others are copied there and back. A float32 operator rounds each product
- * to 2⁻²⁴ relative to its size, so float64 solvers over it can't reach further. Two workspaces of at most 256 vectors, kept between products.
+ * A for vectors in either precision, where A takes only vectors of `precision`: others are copied there and back. A
+ * float32 operator rounds each product to 2⁻²⁴ relative to its size, so float64 solvers over it can't reach further.
+ * Two workspaces of at most 256 vectors, kept between products.
  */
 export function converted(operator: LinearOperator, precision: Precision): LinearOperator {
   requireRole(operator, 'operator', 'convertedOperator');
-  if (!Object.hasOwn(LIKE, precision)) throw new OptionError(`precision must be f64 or f32, not "${String(precision)}".`);
+  if (!Object.hasOwn(LIKE, precision))
+    throw new OptionError(`precision must be f64 or f32, not "${String(precision)}".`);
   const { rows, cols, symmetric } = operator;
   const input = new BlockWorkspace();
   const output = new BlockWorkspace();
-  return derived({
-    rows, cols, symmetric,
-    applyUnchecked: (out, x, alpha, beta) => {
-      if (precisionOf(x) === precision && precisionOf(out) === precision) {
-        operator.applyUnchecked(out, x, alpha, beta);
-        return;
-      }
-      byChunks(out, x, (y, z) => {
-        const before = input.take(cols, z.cols, LIKE[precision]);
-        const after = output.take(rows, z.cols, LIKE[precision]);
-        copyInto(before, z);
-        operator.applyUnchecked(after, before, 1, 0);
-        combine(y, alpha, after, beta);
-      });
+  return derived(
+    {
+      rows,
+      cols,
+      symmetric,
+      applyUnchecked: (out, x, alpha, beta) => {
+        if (precisionOf(x) === precision && precisionOf(out) === precision) {
+          operator.applyUnchecked(out, x, alpha, beta);
+          return;
+        }
+        byChunks(out, x, (y, z) => {
+          const before = input.take(cols, z.cols, LIKE[precision]);
+          const after = output.take(rows, z.cols, LIKE[precision]);
+          copyInto(before, z);
+          operator.applyUnchecked(after, before, 1, 0);
+          combine(y, alpha, after, beta);
+        });
+      },
     },
-  }, operator);
+    operator,
+  );
 }

@@ -11,15 +11,19 @@ import { derived } from './self-check.js';
 const column = (a: Matrix): Matrix => view(a.data, a.offset, a.rows, 1);
 
 /**
- * The matrix itself, not a copy (numbers in a plain array are copied): 2·rows·cols flops a vector by gemm, or gemv for a single one. Where `symmetric`, only the lower triangle is read (symm, symv).
- * Vectors are of the matrix's precision (others: `converted`). No workspace. Throws ShapeError.
+ * The matrix itself, not a copy (numbers in a plain array are copied): 2·rows·cols flops a vector by gemm, or gemv for
+ * a single one. Where `symmetric`, only the lower triangle is read (symm, symv). Vectors are of the matrix's precision
+ * (others: `converted`). No workspace. Throws ShapeError.
  */
 export function denseOperator(given: Matrix, symmetric: boolean, blas: Blas): LinearOperator {
   const matrix = asVectors(given, 'matrix');
   const { rows, cols } = matrix;
-  if (symmetric && rows !== cols) throw new ShapeError(`A symmetric matrix is square, this one is ${rows} × ${cols}.`, { rows, cols });
+  if (symmetric && rows !== cols)
+    throw new ShapeError(`A symmetric matrix is square, this one is ${rows} × ${cols}.`, { rows, cols });
   return derived({
-    rows, cols, symmetric,
+    rows,
+    cols,
+    symmetric,
     applyUnchecked: (out, x, alpha, beta) => {
       if (x.cols === 1) {
         if (symmetric) blas.symv('L', alpha, matrix, column(x), beta, column(out));

@@ -8,15 +8,21 @@ import type { LinearOperator } from './linear-operator.js';
 import { derived } from './self-check.js';
 
 /**
- * diag(d) in place over the array given, or a copy where that is no Float64Array or Float32Array; vectors in either precision.
- * One pass over the vectors; no workspace. Throws ShapeError, NonFiniteError.
+ * diag(d) in place over the array given, or a copy where that is no Float64Array or Float32Array; vectors in either
+ * precision. One pass over the vectors; no workspace. Throws ShapeError, NonFiniteError.
  */
 export function diagonalOperator(diagonal: ArrayLike<number>): LinearOperator {
   const values = asFloats(diagonal, 'diagonal');
   const size = values.length;
-  for (let i = 0; i < size; i++) if (!Number.isFinite(values[i])) throw new NonFiniteError(`Diagonal entry ${i} is ${values[i]}.`, { index: i, value: values[i] });
+  for (let i = 0; i < size; i++)
+    if (!Number.isFinite(values[i]))
+      throw new NonFiniteError(`Diagonal entry ${i} is ${values[i]}.`, { index: i, value: values[i] });
   return derived({
-    rows: size, cols: size, symmetric: true,
-    applyUnchecked: (out, x, alpha, beta) => { combineRows(out, alpha, values, x, beta); },
+    rows: size,
+    cols: size,
+    symmetric: true,
+    applyUnchecked: (out, x, alpha, beta) => {
+      combineRows(out, alpha, values, x, beta);
+    },
   });
 }

@@ -8,9 +8,14 @@ import { derived } from './self-check.js';
 
 /** The identity of a size. One pass over the vectors; no workspace. Throws ShapeError. */
 export function identityOperator(size: number): LinearOperator {
-  if (!Number.isInteger(size) || size < 0) throw new ShapeError(`The size of an identity must be a whole number ≥ 0, not ${size}.`, { size });
+  if (!Number.isInteger(size) || size < 0)
+    throw new ShapeError(`The size of an identity must be a whole number ≥ 0, not ${size}.`, { size });
   return derived({
-    rows: size, cols: size, symmetric: true,
-    applyUnchecked: (out, x, alpha, beta) => { combine(out, alpha, x, beta); },
+    rows: size,
+    cols: size,
+    symmetric: true,
+    applyUnchecked: (out, x, alpha, beta) => {
+      combine(out, alpha, x, beta);
+    },
   });
 }

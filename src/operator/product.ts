@@ -9,8 +9,9 @@ import type { LinearOperator } from './linear-operator.js';
 import { derived } from './self-check.js';
 
 /**
- * The product of operators, the last one multiplied first. Symmetric where it reads the same from both ends and every factor is symmetric (A·B·A, A·A).
- * Two workspaces of the largest inner size × at most 256 vectors, kept between products. Throws OptionError without factors, ShapeError.
+ * The product of operators, the last one multiplied first. Symmetric where it reads the same from both ends and every
+ * factor is symmetric (A·B·A, A·A). Two workspaces of the largest inner size × at most 256 vectors, kept between
+ * products. Throws OptionError without factors, ShapeError.
  */
 export function product(...factors: readonly LinearOperator[]): LinearOperator {
   if (factors.length === 0) throw new OptionError('A product needs at least one operator.');
@@ -19,7 +20,12 @@ export function product(...factors: readonly LinearOperator[]): LinearOperator {
   const last = kept.length - 1;
   for (let i = 0; i < last; i++) {
     const [a, b] = [kept[i], kept[i + 1]];
-    if (a.cols !== b.rows) throw new ShapeError(`Factors ${i + 1} (${a.rows} × ${a.cols}) and ${i + 2} (${b.rows} × ${b.cols}) of the product do not fit together.`, { factor: i, cols: a.cols, rows: b.rows });
+    if (a.cols !== b.rows)
+      throw new ShapeError(
+        `Factors ${i + 1} (${a.rows} × ${a.cols}) and ${i + 2} (${b.rows} × ${b.cols}) of the product do not fit ` +
+          'together.',
+        { factor: i, cols: a.cols, rows: b.rows },
+      );
   }
   const workspaces = [new BlockWorkspace(), new BlockWorkspace()] as const;
   const multiply = (out: Matrix, x: Matrix, alpha: number, beta: number): void => {
@@ -31,12 +37,19 @@ export function product(...factors: readonly LinearOperator[]): LinearOperator {
     }
     kept[0].applyUnchecked(out, input, alpha, beta);
   };
-  return derived({
-    rows: kept[0].rows, cols: kept[last].cols,
-    symmetric: kept.every((factor, i) => factor.symmetric && factor === kept[last - i]),
-    applyUnchecked: (out, x, alpha, beta) => {
-      if (last === 0) multiply(out, x, alpha, beta);
-      else byChunks(out, x, (y, z) => { multiply(y, z, alpha, beta); });
+  return derived(
+    {
+      rows: kept[0].rows,
+      cols: kept[last].cols,
+      symmetric: kept.every((factor, i) => factor.symmetric && factor === kept[last - i]),
+      applyUnchecked: (out, x, alpha, beta) => {
+        if (last === 0) multiply(out, x, alpha, beta);
+        else
+          byChunks(out, x, (y, z) => {
+            multiply(y, z, alpha, beta);
+          });
+      },
     },
-  }, ...kept);
+    ...kept,
+  );
 }

@@ -11,8 +11,15 @@ export function scaled(operator: LinearOperator, factor: number): LinearOperator
   requireRole(operator, 'operator', 'scaledOperator');
   requireFinite(factor, 'The factor');
   const { rows, cols, symmetric } = operator;
-  return derived({
-    rows, cols, symmetric,
-    applyUnchecked: (out, x, alpha, beta) => { operator.applyUnchecked(out, x, alpha * factor, beta); },
-  }, operator);
+  return derived(
+    {
+      rows,
+      cols,
+      symmetric,
+      applyUnchecked: (out, x, alpha, beta) => {
+        operator.applyUnchecked(out, x, alpha * factor, beta);
+      },
+    },
+    operator,
+  );
 }

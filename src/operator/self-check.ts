@@ -25,7 +25,9 @@ const verified = new WeakSet<LinearOperator>();
 const ownClasses = new WeakSet<object>();
 
 /** Takes every operator of a class of the library on trust (not those of classes derived from it). */
-export function trustClass(type: abstract new (...args: never[]) => LinearOperator): void { ownClasses.add(type); }
+export function trustClass(type: abstract new (...args: never[]) => LinearOperator): void {
+  ownClasses.add(type);
+}
 
 const isTrusted = (operator: LinearOperator): boolean => verified.has(operator) || ownClasses.has(operator.constructor);
 
@@ -37,9 +39,10 @@ export function derived<O extends LinearOperator>(operator: O, ...parts: readonl
 
 /**
  * Throws unless `operator` is a linear operator that computes out ← α·A·X + β·out, for views with offsets and gaps and
- * several vectors at a time, as far as two products with random vectors of `precision` show: OptionError, which names what
- * it ignores; AsymmetryError where it says that it is symmetric and is far from it; ShapeError for sizes that are no whole
- * numbers. Products that are NaN or infinite are for the method to tell. A second call for the same operator costs nothing.
+ * several vectors at a time, as far as two products with random vectors of `precision` show: OptionError, which names
+ * what it ignores; AsymmetryError where it says that it is symmetric and is far from it; ShapeError for sizes that are
+ * no whole numbers. Products that are NaN or infinite are for the method to tell. A second call for the same operator
+ * costs nothing.
  */
 export function requireOperator(operator: LinearOperator, of: string, precision: Precision = 'f64'): void {
   requireRole(operator, 'operator', of);
@@ -51,7 +54,10 @@ export function requireOperator(operator: LinearOperator, of: string, precision:
     throw new ShapeError(`${subject} has ${sizes}: both must be whole numbers ≥ 0.`, { rows, cols });
   }
   if (typeof symmetric !== 'boolean') {
-    throw new OptionError(`${subject} must say whether it is symmetric: symmetric is ${String(symmetric)}, not true or false.`, { of });
+    throw new OptionError(
+      `${subject} must say whether it is symmetric: symmetric is ${String(symmetric)}, not true or false.`,
+      { of },
+    );
   }
   if (rows === 0 || cols === 0) return;
   const random = new RandomStream(0, STREAM);
@@ -79,9 +85,11 @@ export function requireOperator(operator: LinearOperator, of: string, precision:
   verified.add(operator);
 }
 
-const numbers = (length: number, precision: Precision): FloatArray => (precision === 'f64' ? sharedFloat64(length) : sharedFloat32(length));
+const numbers = (length: number, precision: Precision): FloatArray =>
+  precision === 'f64' ? sharedFloat64(length) : sharedFloat32(length);
 
-const tight = (rows: number, precision: Precision): Matrix => view(numbers(VECTORS * rows, precision), 0, rows, VECTORS);
+const tight = (rows: number, precision: Precision): Matrix =>
+  view(numbers(VECTORS * rows, precision), 0, rows, VECTORS);
 
 /** A view with an offset and a gap between its columns, over numbers that are none. */
 function gapped(rows: number, precision: Precision): Matrix {
@@ -117,7 +125,12 @@ function misses(z: Matrix, y: Matrix, w: Matrix, alpha: number, beta: number): b
 }
 
 /** X, Y = A·X, W, and Z, which should be 2Y − W. */
-interface Products { readonly x: Matrix; readonly y: Matrix; readonly w: Matrix; readonly z: Matrix }
+interface Products {
+  readonly x: Matrix;
+  readonly y: Matrix;
+  readonly w: Matrix;
+  readonly z: Matrix;
+}
 
 /** What the operator seems to do instead. */
 function explain(operator: LinearOperator, { x, y, w, z }: Products, precision: Precision): string {
@@ -128,7 +141,8 @@ function explain(operator: LinearOperator, { x, y, w, z }: Products, precision: 
   const again = tight(w.rows, precision);
   copyInto(again, w);
   operator.applyUnchecked(again, x, 2, -1);
-  if (!misses(again, y, w, 2, -1)) return 'it ignores offset or ld of a view, whose entry (i, j) is data[offset + i + j·ld]';
+  if (!misses(again, y, w, 2, -1))
+    return 'it ignores offset or ld of a view, whose entry (i, j) is data[offset + i + j·ld]';
   return 'with (α, β) = (2, −1) the result is not 2·A·X − out for the A·X that it gives with (1, 0)';
 }
 
@@ -144,6 +158,9 @@ function requireSymmetry(x: Matrix, y: Matrix, subject: string): void {
   if (Math.abs(first - second) > ASYMMETRY * norm) {
     const sides = `xᵀ(A·y) = ${first} and yᵀ(A·x) = ${second} for two random vectors`;
     const size = `where ‖A‖_F is about ${(norm / Math.sqrt(VECTORS)).toPrecision(3)}`;
-    throw new AsymmetryError(`${subject} says that it is symmetric and is not: ${sides}, ${size}.`, { value: first, transposed: second });
+    throw new AsymmetryError(`${subject} says that it is symmetric and is not: ${sides}, ${size}.`, {
+      value: first,
+      transposed: second,
+    });
   }
 }

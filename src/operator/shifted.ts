@@ -6,15 +6,23 @@ import { requireFinite, requireSquare } from './checks.js';
 import type { LinearOperator } from './linear-operator.js';
 import { derived } from './self-check.js';
 
-/** A + λI for a square A and a finite λ. One pass over the vectors besides the product with A; no workspace. Throws ShapeError, NonFiniteError. */
+/**
+ * A + λI for a square A and a finite λ. One pass over the vectors besides the product with A; no workspace. Throws
+ * ShapeError, NonFiniteError.
+ */
 export function shifted(operator: LinearOperator, shift: number): LinearOperator {
   const size = requireSquare(operator, 'A + λI');
   requireFinite(shift, 'The shift');
-  return derived({
-    rows: size, cols: size, symmetric: operator.symmetric,
-    applyUnchecked: (out, x, alpha, beta) => {
-      operator.applyUnchecked(out, x, alpha, beta);
-      if (shift !== 0) addScaled(out, alpha * shift, x);
+  return derived(
+    {
+      rows: size,
+      cols: size,
+      symmetric: operator.symmetric,
+      applyUnchecked: (out, x, alpha, beta) => {
+        operator.applyUnchecked(out, x, alpha, beta);
+        if (shift !== 0) addScaled(out, alpha * shift, x);
+      },
     },
-  }, operator);
+    operator,
+  );
 }

@@ -6,17 +6,34 @@ import { requireRole } from '../core/kind.js';
 import type { LinearOperator } from './linear-operator.js';
 import { derived } from './self-check.js';
 
-/** The sum of operators of one shape, symmetric where all of them are. Terms are added in the order given; no workspace. Throws OptionError without terms, ShapeError. */
+/**
+ * The sum of operators of one shape, symmetric where all of them are. Terms are added in the order given; no workspace.
+ * Throws OptionError without terms, ShapeError.
+ */
 export function sum(...terms: readonly LinearOperator[]): LinearOperator {
   if (terms.length === 0) throw new OptionError('A sum needs at least one operator.');
   for (const term of terms) requireRole(term, 'operator', 'sumOperator');
   const { rows, cols } = terms[0];
   terms.forEach((term, i) => {
-    if (term.rows !== rows || term.cols !== cols) throw new ShapeError(`Term ${i + 1} of the sum is ${term.rows} × ${term.cols}, the first is ${rows} × ${cols}.`, { term: i, rows: term.rows, cols: term.cols });
+    if (term.rows !== rows || term.cols !== cols)
+      throw new ShapeError(`Term ${i + 1} of the sum is ${term.rows} × ${term.cols}, the first is ${rows} × ${cols}.`, {
+        term: i,
+        rows: term.rows,
+        cols: term.cols,
+      });
   });
   const kept = [...terms];
-  return derived({
-    rows, cols, symmetric: kept.every((term) => term.symmetric),
-    applyUnchecked: (out, x, alpha, beta) => { kept.forEach((term, i) => { term.applyUnchecked(out, x, alpha, i === 0 ? beta : 1); }); },
-  }, ...kept);
+  return derived(
+    {
+      rows,
+      cols,
+      symmetric: kept.every((term) => term.symmetric),
+      applyUnchecked: (out, x, alpha, beta) => {
+        kept.forEach((term, i) => {
+          term.applyUnchecked(out, x, alpha, i === 0 ? beta : 1);
+        });
+      },
+    },
+    ...kept,
+  );
 }

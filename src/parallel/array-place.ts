@@ -8,8 +8,18 @@
 import { MemoryError } from '../core/errors.js';
 
 const KINDS = {
-  Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array,
-  BigInt64Array, BigUint64Array, Float32Array, Float64Array, DataView,
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  BigInt64Array,
+  BigUint64Array,
+  Float32Array,
+  Float64Array,
+  DataView,
 } as const;
 
 type ArrayConstructor = new (buffer: SharedArrayBuffer, byteOffset: number, length: number) => ArrayBufferView;
@@ -41,7 +51,10 @@ const isPlace = (value: object): value is ArrayPlace => KIND in value;
 function requireCopyable({ byteLength }: ArrayBuffer): void {
   if (byteLength > MOST) {
     const most = `and ${MOST} bytes are the most that can be: put it over a SharedArrayBuffer, which is not copied.`;
-    throw new MemoryError(`An array of ${byteLength} bytes is to be copied to every worker, ${most}`, { bytes: byteLength, limit: MOST });
+    throw new MemoryError(`An array of ${byteLength} bytes is to be copied to every worker, ${most}`, {
+      bytes: byteLength,
+      limit: MOST,
+    });
   }
 }
 
@@ -50,7 +63,9 @@ const isRecord = (value: object): value is Record<string, unknown> =>
   Object.prototype.toString.call(value) === '[object Object]';
 
 /** What is sent for a value that holds arrays which structured clone would misplace. */
-interface Placed { readonly placed: unknown }
+interface Placed {
+  readonly placed: unknown;
+}
 
 /**
  * What to send for a message: itself; or, where a typed array over a SharedArrayBuffer that structured clone would
@@ -97,7 +112,9 @@ function holdsFar(value: object, depth: number): boolean {
     // What maps and sets hold stands in no property.
     if (value instanceof Map || value instanceof Set) return holdsFar([...value] as unknown[], depth + 1);
     if (Array.isArray(value)) {
-      return (value as unknown[]).some((item) => typeof item === 'object' && item !== null && holdsFar(item, depth + 1));
+      return (value as unknown[]).some(
+        (item) => typeof item === 'object' && item !== null && holdsFar(item, depth + 1),
+      );
     }
   }
   for (const key in value) {
@@ -120,19 +137,19 @@ function replaced(value: object, known: Map<object, object>): object {
     requireCopyable(value);
   } else if (Array.isArray(value)) {
     const items: unknown[] = [];
-    known.set(value, copy = items);
+    known.set(value, (copy = items));
     for (const item of value as unknown[]) items.push(inner(item));
   } else if (value instanceof Map) {
     const map = new Map<unknown, unknown>();
-    known.set(value, copy = map);
+    known.set(value, (copy = map));
     for (const [key, item] of value) map.set(inner(key), inner(item));
   } else if (value instanceof Set) {
     const set = new Set<unknown>();
-    known.set(value, copy = set);
+    known.set(value, (copy = set));
     for (const item of value) set.add(inner(item));
   } else if (isRecord(value)) {
     const record: Record<string, unknown> = {};
-    known.set(value, copy = record);
+    known.set(value, (copy = record));
     for (const key of Object.keys(value)) record[key] = inner(value[key]);
   }
   return copy;

@@ -23,26 +23,33 @@ export class Executor {
     const modules = (url: string): Readonly<Record<string, unknown>> => {
       if (url === BUILT_IN) return builtInFunctions();
       const loaded = this.#modules.get(url);
-      if (loaded === undefined) throw new WorkerError(`The module ${url} was not named when the state that needs it was shared.`, { url });
+      if (loaded === undefined)
+        throw new WorkerError(`The module ${url} was not named when the state that needs it was shared.`, { url });
       return loaded;
     };
     this.context = { blas, worker, workers, modules };
   }
 
   /**
-   * Imports the modules that are not here yet. Throws OptionError for a module in the library's own bundle, WorkerError where
-   * an import fails.
+   * Imports the modules that are not here yet. Throws OptionError for a module in the library's own bundle, WorkerError
+   * where an import fails.
    */
   async load(modules: readonly string[]): Promise<void> {
     for (const url of modules) {
       if (url === BUILT_IN || this.#modules.has(url)) continue;
       if (BUNDLED && url === CODE_LOCATION) {
         // Its import would run the whole program once more, in every worker, and wait for itself on the calling thread.
-        throw new OptionError(`A source's descriptor names the bundle itself, ${url}, as its module: put the source's function `
-          + 'into a file of its own, which is not bundled with the program, and give that file\'s URL.', { module: url });
+        throw new OptionError(
+          `A source's descriptor names the bundle itself, ${url}, as its module: put the source's function ` +
+            "into a file of its own, which is not bundled with the program, and give that file's URL.",
+          { module: url },
+        );
       }
       const exports = await import(url).catch((error: unknown) => {
-        throw new WorkerError(`The module ${url} cannot be imported: ${error instanceof Error ? error.message : String(error)}.`, { url });
+        throw new WorkerError(
+          `The module ${url} cannot be imported: ${error instanceof Error ? error.message : String(error)}.`,
+          { url },
+        );
       });
       this.#modules.set(url, exports as Record<string, unknown>);
     }
@@ -60,7 +67,8 @@ export class Executor {
   /** The kernel's task function over a held state, bound on first use. */
   body(id: number, kernel: PhaseKernel<never, never>): TaskBody<unknown> {
     const held = this.#held.get(id);
-    if (held === undefined) throw new WorkerError(`State ${id} was released before a phase that needs it.`, { state: id });
+    if (held === undefined)
+      throw new WorkerError(`State ${id} was released before a phase that needs it.`, { state: id });
     if (held.failure !== undefined) throw held.failure.value;
     const key = `${kernel.module}#${kernel.name}`;
     let body = held.bodies.get(key);

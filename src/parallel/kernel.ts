@@ -1,7 +1,7 @@
 /**
  * Phase kernels: the functions a team runs, written once and synchronously.
- * A kernel is found by name in the module that defines it, so the main thread and every worker run the same code; what it works on
- * is a structured-cloneable state whose large arrays lie over SharedArrayBuffer.
+ * A kernel is found by name in the module that defines it, so the main thread and every worker run the same code; what
+ * it works on is a structured-cloneable state whose large arrays lie over SharedArrayBuffer.
  */
 import type { Blas } from '../dense/blas.js';
 import { builtIn } from './built-in.js';
@@ -30,6 +30,10 @@ export interface PhaseKernel<S, A = undefined> {
  * Defines a kernel; `name` must be the name it is exported under, unique in the library, `module` the defining module's
  * import.meta.url.
  */
-export function phaseKernel<S, A = undefined>(module: string, name: string, bind: PhaseKernel<S, A>['bind']): PhaseKernel<S, A> {
+export function phaseKernel<S, A = undefined>(
+  module: string,
+  name: string,
+  bind: PhaseKernel<S, A>['bind'],
+): PhaseKernel<S, A> {
   return { ...builtIn(module, name, { module, name, bind }), bind };
 }

@@ -8,18 +8,33 @@ import { fromSent, requireCopies, toSend } from './array-place.js';
 import type { TaskGraph } from './task-graph.js';
 
 /** Starts a worker's long-running task; `blas` is the choice the team was opened with. */
-export interface WorkerStart { readonly worker: number; readonly workers: number; readonly control: Int32Array; readonly port: MessagePort; readonly blas: string | undefined }
+export interface WorkerStart {
+  readonly worker: number;
+  readonly workers: number;
+  readonly control: Int32Array;
+  readonly port: MessagePort;
+  readonly blas: string | undefined;
+}
 
 export type Message =
   | { readonly type: 'share'; readonly id: number; readonly state: unknown; readonly modules: readonly string[] }
   | { readonly type: 'release'; readonly id: number }
   | { readonly type: 'forget'; readonly graphId: number }
-  | { readonly type: 'run'; readonly state: number; readonly module: string; readonly name: string; readonly graphId: number; readonly graph: TaskGraph | null; readonly args: unknown }
+  | {
+      readonly type: 'run';
+      readonly state: number;
+      readonly module: string;
+      readonly name: string;
+      readonly graphId: number;
+      readonly graph: TaskGraph | null;
+      readonly args: unknown;
+    }
   | { readonly type: 'stop' };
 
 /**
- * Sends a message to every port, or to none, wherever in shared memory its arrays lie (array-place.ts). Throws OptionError where it holds what no thread can hand to
- * another (a function), MemoryError where an array that must be copied is too large.
+ * Sends a message to every port, or to none, wherever in shared memory its arrays lie (array-place.ts). Throws
+ * OptionError where it holds what no thread can hand to another (a function), MemoryError where an array that must be
+ * copied is too large.
  */
 export function send(ports: readonly MessagePort[], message: Message): void {
   const sent = toSend(message);
@@ -28,7 +43,11 @@ export function send(ports: readonly MessagePort[], message: Message): void {
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'DataCloneError') throw error;
     requireCopies(message);
-    throw new errors.OptionError(`What a phase works on cannot be handed to the workers: ${error.message} Functions and objects of native code stay on their thread.`, { message: error.message });
+    throw new errors.OptionError(
+      `What a phase works on cannot be handed to the workers: ${error.message} Functions and objects of native ` +
+        'code stay on their thread.',
+      { message: error.message },
+    );
   }
 }
 
@@ -38,24 +57,52 @@ export function receive(port: MessagePort): Message {
 }
 
 /** Something that was thrown, which may be anything: `undefined` too. */
-export interface Thrown { readonly value: unknown }
+export interface Thrown {
+  readonly value: unknown;
+}
 
-/** What was thrown, as data. Typed errors of this library survive the trip with their class, and what is no error as it is, where it can be copied. */
+/**
+ * What was thrown, as data. Typed errors of this library survive the trip with their class, and what is no error as it
+ * is, where it can be copied.
+ */
 export type FailureReport =
-  | { readonly kind: 'error'; readonly name: string; readonly message: string; readonly stack: string | undefined; readonly code: string | undefined; readonly data: Readonly<Record<string, unknown>> }
+  | {
+      readonly kind: 'error';
+      readonly name: string;
+      readonly message: string;
+      readonly stack: string | undefined;
+      readonly code: string | undefined;
+      readonly data: Readonly<Record<string, unknown>>;
+    }
   | { readonly kind: 'value'; readonly value: unknown };
 
 /**
  * By name, not by class: a source's module may have the library's errors from another copy of it, as beside a bundle.
  */
 const isTyped = (error: unknown): error is errors.HmatrixError =>
-  error instanceof errors.HmatrixError
-  || (error instanceof Error && error.name in errors && 'code' in error && 'data' in error);
+  error instanceof errors.HmatrixError ||
+  (error instanceof Error && error.name in errors && 'code' in error && 'data' in error);
 
 function reportOf(value: unknown): FailureReport {
   const thrown = asMemoryError(value);
-  if (isTyped(thrown)) return { kind: 'error', name: thrown.name, message: thrown.message, stack: thrown.stack, code: thrown.code, data: thrown.data };
-  if (thrown instanceof Error) return { kind: 'error', name: String(thrown.name), message: String(thrown.message), stack: thrown.stack, code: undefined, data: {} };
+  if (isTyped(thrown))
+    return {
+      kind: 'error',
+      name: thrown.name,
+      message: thrown.message,
+      stack: thrown.stack,
+      code: thrown.code,
+      data: thrown.data,
+    };
+  if (thrown instanceof Error)
+    return {
+      kind: 'error',
+      name: String(thrown.name),
+      message: String(thrown.message),
+      stack: thrown.stack,
+      code: undefined,
+      data: {},
+    };
   return { kind: 'value', value: thrown };
 }
 
@@ -65,16 +112,34 @@ export function sendFailure(port: MessagePort, thrown: unknown): void {
   try {
     port.postMessage(report);
   } catch {
-    port.postMessage(report.kind === 'error' ? { ...report, data: {} } : reportOf(new Error(`what was thrown, of type ${typeof thrown}, cannot be copied to another thread`)));
+    port.postMessage(
+      report.kind === 'error'
+        ? { ...report, data: {} }
+        : reportOf(new Error(`what was thrown, of type ${typeof thrown}, cannot be copied to another thread`)),
+    );
   }
 }
 
-/** What the caller is to see: an error of its own class where it is one of ours, else a WorkerError that quotes it; anything else as it was thrown. */
+/**
+ * What the caller is to see: an error of its own class where it is one of ours, else a WorkerError that quotes it;
+ * anything else as it was thrown.
+ */
 export function revive(report: FailureReport, worker: number): Thrown {
   if (report.kind === 'value') return { value: report.value };
   const constructor = (errors as Record<string, unknown>)[report.name];
   if (report.code !== undefined && typeof constructor === 'function' && report.name !== 'HmatrixError') {
-    return { value: new (constructor as new (message: string, data: object) => errors.HmatrixError)(report.message, { ...report.data, worker }) };
+    return {
+      value: new (constructor as new (message: string, data: object) => errors.HmatrixError)(report.message, {
+        ...report.data,
+        worker,
+      }),
+    };
   }
-  return { value: new errors.WorkerError(`Worker ${worker} failed: ${report.name}: ${report.message}`, { worker, name: report.name, stack: report.stack }) };
+  return {
+    value: new errors.WorkerError(`Worker ${worker} failed: ${report.name}: ${report.message}`, {
+      worker,
+      name: report.name,
+      stack: report.stack,
+    }),
+  };
 }

@@ -15,6 +15,8 @@ export function warnOfWorkers(workers: number, cores = availableParallelism()): 
   if (workers <= MOST_PER_CORE * cores || warned.has(workers)) return;
   warned.add(workers);
   const team = `A team of ${workers} workers on ${cores} core${cores === 1 ? '' : 's'}`;
-  const why = 'each is a thread with memory of its own, they wait for each other, and more than there are cores make nothing faster';
+  const why =
+    'each is a thread with memory of its own, they wait for each other, and more than there are cores make ' +
+    'nothing faster';
   warn('workers', `${team}: ${why}.`);
 }

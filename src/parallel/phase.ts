@@ -17,7 +17,9 @@ export class Phase {
     this.#steps = steps;
   }
 
-  get ended(): boolean { return this.#ended; }
+  get ended(): boolean {
+    return this.#ended;
+  }
 
   /** The next value of the steps; 0 once it has ended. What they throw ends the phase and is kept for `conclude`. */
   advance(): number {
@@ -42,13 +44,17 @@ export class Phase {
   requireBetweenTasks(): void {
     if (!this.#stepping) return;
     this.#interrupted = true;
-    const what = 'A task of a running phase (the entries of a source on the calling thread, say) started a product or another phase';
+    const what =
+      'A task of a running phase (the entries of a source on the calling thread, say) started a product or ' +
+      'another phase';
     const remedy = 'Give the source what it multiplies with on a team of its own: openTeam({ workers: 1 }).';
     throw new WorkerError(`${what} on the team that runs it. ${remedy}`);
   }
 
   /** Whether one of its tasks tried to start another phase. */
-  get interrupted(): boolean { return this.#interrupted; }
+  get interrupted(): boolean {
+    return this.#interrupted;
+  }
 
   /** Throws what the phase failed with, for the one who started it. */
   conclude(): void {

@@ -26,8 +26,8 @@ export function signalEvent(control: Int32Array): void {
 }
 
 /**
- * Runs tasks until none is left or the run has failed. Yields TASK_DONE after a task, and the value of control[EVENT] to sleep on
- * whenever nothing is ready; the driver decides how to sleep.
+ * Runs tasks until none is left or the run has failed. Yields TASK_DONE after a task, and the value of control[EVENT]
+ * to sleep on whenever nothing is ready; the driver decides how to sleep.
  */
 export function* drain(control: Int32Array, graph: TaskGraph, body: (task: number) => void): Generator<number, void> {
   const { count, independent, queue, remaining, successorBegin, successors } = graph;

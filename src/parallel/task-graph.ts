@@ -1,7 +1,8 @@
 /**
  * Task graphs: what may run when, flat and shared.
- * A task becomes ready when all its predecessors are done; ready tasks stand in a queue with one slot per task, so a claimed slot
- * is always filled eventually and no task can be lost. Which worker runs a task never matters to the result.
+ * A task becomes ready when all its predecessors are done; ready tasks stand in a queue with one slot per task, so a
+ * claimed slot is always filled eventually and no task can be lost. Which worker runs a task never matters to the
+ * result.
  */
 import { OptionError } from '../core/errors.js';
 import { sharedInt32 } from '../core/shared-array.js';
@@ -15,7 +16,10 @@ export interface TaskGraph {
   /** Successors of task t: successors[successorBegin[t] … successorBegin[t + 1]). */
   readonly successorBegin: Int32Array;
   readonly successors: Int32Array;
-  /** Predecessors still running, per task, and the queue of ready tasks (task + 1; 0 is an empty slot): reset for each run. */
+  /**
+   * Predecessors still running, per task, and the queue of ready tasks (task + 1; 0 is an empty slot): reset for each
+   * run.
+   */
   readonly remaining: Int32Array;
   readonly queue: Int32Array;
 }
@@ -24,7 +28,15 @@ const NONE = sharedInt32(0);
 
 /** `count` tasks without order among them. */
 export function independentTasks(count: number): TaskGraph {
-  return { count, independent: true, predecessors: NONE, successorBegin: NONE, successors: NONE, remaining: NONE, queue: NONE };
+  return {
+    count,
+    independent: true,
+    predecessors: NONE,
+    successorBegin: NONE,
+    successors: NONE,
+    remaining: NONE,
+    queue: NONE,
+  };
 }
 
 /** `count` tasks; edges[2e] must be done before edges[2e + 1] starts. Throws OptionError on a cycle. */
@@ -39,7 +51,15 @@ export function taskGraph(count: number, edges: ArrayLike<number>): TaskGraph {
   for (let t = 0; t < count; t++) successorBegin[t + 1] += successorBegin[t];
   const next = successorBegin.slice(0, count);
   for (let e = 0; e < edges.length; e += 2) successors[next[edges[e]]++] = edges[e + 1];
-  const graph: TaskGraph = { count, independent: false, predecessors, successorBegin, successors, remaining: sharedInt32(count), queue: sharedInt32(count) };
+  const graph: TaskGraph = {
+    count,
+    independent: false,
+    predecessors,
+    successorBegin,
+    successors,
+    remaining: sharedInt32(count),
+    queue: sharedInt32(count),
+  };
   // Walk it once: a cycle would make a team wait forever.
   let tail = resetRun(graph);
   for (let head = 0; head < tail; head++) {
@@ -48,7 +68,11 @@ export function taskGraph(count: number, edges: ArrayLike<number>): TaskGraph {
       if (--graph.remaining[successors[s]] === 0) graph.queue[tail++] = successors[s] + 1;
     }
   }
-  if (tail !== count) throw new OptionError(`The task graph has a cycle: only ${tail} of ${count} tasks can ever start.`, { count, reachable: tail });
+  if (tail !== count)
+    throw new OptionError(`The task graph has a cycle: only ${tail} of ${count} tasks can ever start.`, {
+      count,
+      reachable: tail,
+    });
   return graph;
 }
 

@@ -15,16 +15,34 @@ import type { PhaseKernel } from './kernel.js';
 import { revive, send, type FailureReport, type Message, type Thrown, type WorkerStart } from './messages.js';
 import { warnOfWorkers } from './oversubscription.js';
 import { Phase } from './phase.js';
-import { CONTROL_WORDS, DONE, drain, EVENT, FAILED, FINISHED, GENERATION, HEAD, signalEvent, TAIL, TASK_DONE } from './schedule.js';
+import {
+  CONTROL_WORDS,
+  DONE,
+  drain,
+  EVENT,
+  FAILED,
+  FINISHED,
+  GENERATION,
+  HEAD,
+  signalEvent,
+  TAIL,
+  TASK_DONE,
+} from './schedule.js';
 import { resetRun, type TaskGraph } from './task-graph.js';
 import { startThreads } from './threads.js';
 
 export interface TeamOptions {
-  /** Workers, the calling thread included, at most 1024; default: the cores the process may use. More than four times as many bring a warning of the process, once. */
+  /**
+   * Workers, the calling thread included, at most 1024; default: the cores the process may use. More than four times as
+   * many bring a warning of the process, once.
+   */
   readonly workers?: number;
   /** Dense backend (see `openBlas`): 'portable', a library's path or name, or undefined for the first found. */
   readonly blas?: string;
-  /** A synchronous phase in which nothing happens for this long has lost a worker to an endless task; default 60. A worker whose thread has ended is noticed at once. */
+  /**
+   * A synchronous phase in which nothing happens for this long has lost a worker to an endless task; default 60. A
+   * worker whose thread has ended is noticed at once.
+   */
   readonly stallSeconds?: number;
 }
 export const TEAM_KEYS: KeysOf<TeamOptions> = { workers: true, blas: true, stallSeconds: true };
@@ -48,8 +66,9 @@ const LIVENESS_MILLISECONDS = 20;
 const CLOSING_MILLISECONDS = 5000;
 
 /**
- * Whether a thread has ended, known at once: its 'exit' event comes only when the calling thread serves its event loop. Node gives −1 ms of idle time for a thread that has ended, if it was asked
- * once before, while the thread's own event loop ran: `open` does.
+ * Whether a thread has ended, known at once: its 'exit' event comes only when the calling thread serves its event loop.
+ * Node gives −1 ms of idle time for a thread that has ended, if it was asked once before, while the thread's own event
+ * loop ran: `open` does.
  */
 const hasEnded = (thread: Worker): boolean => thread.performance.eventLoopUtilization().idle < 0;
 
@@ -72,21 +91,33 @@ export class Team {
   /** Resolves when the asynchronous phase before has left: phases of one team run one after the other. */
   #turnstile: Promise<void> = Promise.resolve();
 
-  private constructor(workers: number, blas: Blas, threads: readonly Worker[], ports: readonly MessagePort[], control: Int32Array, stallSeconds: number) {
+  private constructor(
+    workers: number,
+    blas: Blas,
+    threads: readonly Worker[],
+    ports: readonly MessagePort[],
+    control: Int32Array,
+    stallSeconds: number,
+  ) {
     this.workers = workers;
     this.#threads = threads;
     this.#ports = ports;
     this.#control = control;
     this.#stallMilliseconds = 1000 * stallSeconds;
     this.#executor = new Executor(blas, 0, workers);
-    this.#graphs = new FinalizationRegistry((graphId) => { if (this.#closing === undefined) this.#post({ type: 'forget', graphId }); });
+    this.#graphs = new FinalizationRegistry((graphId) => {
+      if (this.#closing === undefined) this.#post({ type: 'forget', graphId });
+    });
   }
 
-  /** Starts a team; resolves when every worker is ready. Throws LibraryError where the chosen backend cannot be opened. */
+  /**
+   * Starts a team; resolves when every worker is ready. Throws LibraryError where the chosen backend cannot be opened.
+   */
   static async open(options: TeamOptions = {}): Promise<Team> {
     requireKnownOptions(options, TEAM_KEYS, 'openTeam');
     const workers = options.workers ?? availableParallelism();
-    if (!Number.isInteger(workers) || workers < 1 || workers > 1024) throw new OptionError(`workers must be a whole number from 1 to 1024, not ${workers}.`, { workers });
+    if (!Number.isInteger(workers) || workers < 1 || workers > 1024)
+      throw new OptionError(`workers must be a whole number from 1 to 1024, not ${workers}.`, { workers });
     warnOfWorkers(workers);
     const blas = openBlas(options.blas);
     const control = sharedInt32(CONTROL_WORDS);
@@ -108,19 +139,28 @@ export class Team {
     threads.forEach((thread, index) => {
       if (hasEnded(thread)) team.#lose(index + 1, new Error('its thread has ended'));
       thread.unref();
-      thread.once('error', (error) => { team.#lose(index + 1, error); });
-      thread.once('exit', (code) => { team.#lose(index + 1, new Error(`it exited with code ${code}`)); });
+      thread.once('error', (error) => {
+        team.#lose(index + 1, error);
+      });
+      thread.once('exit', (code) => {
+        team.#lose(index + 1, new Error(`it exited with code ${code}`));
+      });
     });
     return team;
   }
 
-  get blas(): Blas { return this.#executor.context.blas; }
+  get blas(): Blas {
+    return this.#executor.context.blas;
+  }
 
   /**
    * Hands a state to every worker, after loading the modules it names. With `solo`, only the calling thread holds it.
    * The state must be structured-cloneable (but for solo) and must not change afterwards except through shared memory.
    */
-  async share<S>(state: S, options: { readonly modules?: readonly string[]; readonly solo?: boolean } = {}): Promise<Shared<S>> {
+  async share<S>(
+    state: S,
+    options: { readonly modules?: readonly string[]; readonly solo?: boolean } = {},
+  ): Promise<Shared<S>> {
     const modules = options.modules ?? [];
     await this.#executor.load(modules);
     return this.#hold(state, modules, options.solo ?? false);
@@ -134,18 +174,29 @@ export class Team {
   /** Lets go of a state, so that its memory can be freed; nothing happens on a closed team. */
   release(shared: Shared<unknown>): void {
     this.#executor.release(shared.id);
-    if (!shared.solo && this.#closing === undefined && this.#lost === undefined) this.#post({ type: 'release', id: shared.id });
+    if (!shared.solo && this.#closing === undefined && this.#lost === undefined)
+      this.#post({ type: 'release', id: shared.id });
   }
 
   /**
-   * Runs every task of the graph and returns when all are done. Between tasks the calling thread serves its event loop, reports
-   * progress and honours the signal. Phases that are started while one runs wait for its end; `runSync` does not wait, and then takes the remaining tasks itself.
-   * Rejects with what the first failing task threw, AbortedError, ClosedError where the team is closed, or WorkerError where a worker died.
+   * Runs every task of the graph and returns when all are done. Between tasks the calling thread serves its event loop,
+   * reports progress and honours the signal. Phases that are started while one runs wait for its end; `runSync` does
+   * not wait, and then takes the remaining tasks itself. Rejects with what the first failing task threw, AbortedError,
+   * ClosedError where the team is closed, or WorkerError where a worker died.
    */
-  async run<S, A = undefined>(phase: string, kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A, control: RunControl = {}): Promise<void> {
+  async run<S, A = undefined>(
+    phase: string,
+    kernel: PhaseKernel<S, A>,
+    shared: Shared<S>,
+    graph: TaskGraph,
+    args: A,
+    control: RunControl = {},
+  ): Promise<void> {
     const before = this.#turnstile;
     let leave = (): void => undefined;
-    this.#turnstile = new Promise((resolve) => { leave = resolve; });
+    this.#turnstile = new Promise((resolve) => {
+      leave = resolve;
+    });
     try {
       await before;
       throwIfAborted(control.signal);
@@ -155,11 +206,23 @@ export class Team {
     }
   }
 
-  async #runAlone<S, A>(name: string, kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A, control: RunControl): Promise<void> {
+  async #runAlone<S, A>(
+    name: string,
+    kernel: PhaseKernel<S, A>,
+    shared: Shared<S>,
+    graph: TaskGraph,
+    args: A,
+    control: RunControl,
+  ): Promise<void> {
     const words = this.#control;
     const phase = this.#begin(kernel, shared, graph, args);
     // Once the phase has ended the words are those of the next.
-    const report = (): void => control.onProgress?.({ phase: name, done: phase.ended ? graph.count : Math.min(Atomics.load(words, DONE), graph.count), total: graph.count });
+    const report = (): void =>
+      control.onProgress?.({
+        phase: name,
+        done: phase.ended ? graph.count : Math.min(Atomics.load(words, DONE), graph.count),
+        total: graph.count,
+      });
     let served = performance.now();
     const turn = async (): Promise<void> => {
       if (performance.now() - served < EVENT_LOOP_MILLISECONDS) return;
@@ -187,8 +250,9 @@ export class Team {
   }
 
   /**
-   * As `run`, without serving the event loop: for the products of iterative solvers. Where an asynchronous phase is under way (its function waits for a turn of the event loop), that one is
-   * finished first, here and now: its outcome goes to the one who started it. Throws WorkerError where a task of the running phase itself calls it.
+   * As `run`, without serving the event loop: for the products of iterative solvers. Where an asynchronous phase is
+   * under way (its function waits for a turn of the event loop), that one is finished first, here and now: its outcome
+   * goes to the one who started it. Throws WorkerError where a task of the running phase itself calls it.
    */
   runSync<S, A = undefined>(kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A): void {
     const phase = this.#begin(kernel, shared, graph, args);
@@ -196,7 +260,10 @@ export class Team {
     phase.conclude();
   }
 
-  /** Ends the workers: a phase that runs or waits ends with ClosedError, as soon as the tasks that were begun have ended. Results already computed stay valid on the calling thread; further phases throw. */
+  /**
+   * Ends the workers: a phase that runs or waits ends with ClosedError, as soon as the tasks that were begun have
+   * ended. Results already computed stay valid on the calling thread; further phases throw.
+   */
   close(): Promise<void> {
     return (this.#closing ??= Promise.resolve().then(() => this.#end()));
   }
@@ -205,7 +272,12 @@ export class Team {
     if (this.#current !== undefined) {
       this.#stop(CLOSED);
       let timer: NodeJS.Timeout | undefined;
-      await Promise.race([this.#turnstile, new Promise((resolve) => { timer = setTimeout(resolve, CLOSING_MILLISECONDS); })]);
+      await Promise.race([
+        this.#turnstile,
+        new Promise((resolve) => {
+          timer = setTimeout(resolve, CLOSING_MILLISECONDS);
+        }),
+      ]);
       clearTimeout(timer);
     }
     if (this.#lost === undefined) this.#post({ type: 'stop' });
@@ -222,7 +294,11 @@ export class Team {
       before.requireBetweenTasks();
       this.#finish(before, Number.POSITIVE_INFINITY);
       // Such a task's call may have written into the workspace of the operator that this phase is about to use.
-      if (before.interrupted) throw new WorkerError('While this phase waited, a task of the phase before called for another one on the same team (see the error of the function that started it): repeat the call.');
+      if (before.interrupted)
+        throw new WorkerError(
+          'While this phase waited, a task of the phase before called for another one on the same team (see the ' +
+            'error of the function that started it): repeat the call.',
+        );
       this.#check();
     }
     const phase = new Phase(this.#steps(kernel, shared, graph, args));
@@ -230,7 +306,10 @@ export class Team {
     return phase;
   }
 
-  /** Takes the remaining steps of a phase at once. Workers in which nothing happens for `stall` milliseconds are given up. */
+  /**
+   * Takes the remaining steps of a phase at once. Workers in which nothing happens for `stall` milliseconds are given
+   * up.
+   */
   #finish(phase: Phase, stall: number): void {
     const words = this.#control;
     let event = 0;
@@ -276,11 +355,17 @@ export class Team {
   #lose(worker: number, error: unknown): void {
     if (this.#closing !== undefined) return;
     const message = error instanceof Error ? error.message : String(error);
-    this.#lost ??= new WorkerError(`${worker > 0 ? `Worker ${worker}` : 'A worker'} died (${message}): the team is unusable, open another one.`, { worker, message });
+    this.#lost ??= new WorkerError(
+      `${worker > 0 ? `Worker ${worker}` : 'A worker'} died (${message}): the team is unusable, open another one.`,
+      { worker, message },
+    );
     this.#stop(MAIN_FAILED);
   }
 
-  /** The fork–join itself; yields what `drain` yields, then an event value to sleep on until every worker has left the graph. */
+  /**
+   * The fork–join itself; yields what `drain` yields, then an event value to sleep on until every worker has left the
+   * graph.
+   */
   *#steps<S, A>(kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A): Generator<number, void> {
     const control = this.#control;
     const helpers = shared.solo ? 0 : this.#ports.length;
@@ -313,13 +398,22 @@ export class Team {
     if (this.#lost !== undefined) throw this.#lost;
     if (failed === ABORTED) throw new AbortedError();
     if (failed === CLOSED) throw new ClosedError('The team was closed while a phase ran on it.');
-    if (failed > 0) throw reported === undefined ? new WorkerError('A worker failed without a report.') : reported.value;
+    if (failed > 0)
+      throw reported === undefined ? new WorkerError('A worker failed without a report.') : reported.value;
   }
 
   #postRun<S, A>(kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A): void {
     const known = this.#graphIds.get(graph);
     const graphId = known ?? this.#nextId++;
-    this.#post({ type: 'run', state: shared.id, module: kernel.module, name: kernel.name, graphId, graph: known === undefined ? graph : null, args });
+    this.#post({
+      type: 'run',
+      state: shared.id,
+      module: kernel.module,
+      name: kernel.name,
+      graphId,
+      graph: known === undefined ? graph : null,
+      args,
+    });
     if (known !== undefined) return;
     this.#graphIds.set(graph, graphId);
     this.#graphs.register(graph, graphId);

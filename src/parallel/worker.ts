@@ -28,7 +28,11 @@ function work(start: WorkerStart): void {
   // After the message has left.
   setImmediate(() => {
     // Out of the promise, so that it ends the thread and is reported as the thread's error.
-    serve(start, executor).catch((error: unknown) => { setImmediate(() => { throw error; }); });
+    serve(start, executor).catch((error: unknown) => {
+      setImmediate(() => {
+        throw error;
+      });
+    });
   });
 }
 
@@ -56,7 +60,10 @@ async function serve({ control, port, worker }: WorkerStart, executor: Executor)
       executor.release(message.id);
     } else if (message.type === 'share') {
       const loading = executor.load(message.modules);
-      const failure = await loading.then(() => undefined, (value: unknown): Thrown => ({ value }));
+      const failure = await loading.then(
+        () => undefined,
+        (value: unknown): Thrown => ({ value }),
+      );
       executor.hold(message.id, message.state, failure);
     } else if (message.type === 'forget') {
       graphs.delete(message.graphId);

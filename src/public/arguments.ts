@@ -1,6 +1,6 @@
 /**
- * What the public functions see to before they hand on their arguments: a team, a dense backend, known options, numbers in
- * arrays of any type.
+ * What the public functions see to before they hand on their arguments: a team, a dense backend, known options, numbers
+ * in arrays of any type.
  */
 import { requireControl, type RunControl } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
@@ -14,8 +14,12 @@ import { defaultBlas, defaultTeam } from '../runtime.js';
 import { requireSource, type EntrySource } from '../source/entry-source.js';
 import { asTree, type ClusterTree, type GivenTree } from '../tree/cluster-tree.js';
 
-/** What long-running functions take last: the team that works, an AbortSignal, a progress callback. All may be left out. */
-export interface Control extends RunControl { readonly team?: Team | undefined }
+/**
+ * What long-running functions take last: the team that works, an AbortSignal, a progress callback. All may be left out.
+ */
+export interface Control extends RunControl {
+  readonly team?: Team | undefined;
+}
 
 /** The control with the team that works, the shared one where the caller brings none. Throws OptionError. */
 export async function onTeam(control: Control, of: string): Promise<TeamControl> {
@@ -41,13 +45,17 @@ export function known<T>(options: T, keys: KeysOf<T>, of: string): T {
 /** Options with a dense backend, which may be left out. */
 export type BlasOptional<T> = Omit<T, 'blas'> & { readonly blas?: Blas };
 
-/** The options, with the calling thread's backend where they name none. Throws OptionError for a key of none of theirs. */
+/**
+ * The options, with the calling thread's backend where they name none. Throws OptionError for a key of none of theirs.
+ */
 export function withBlas<T extends { readonly blas: Blas }>(options: BlasOptional<T>, keys: KeysOf<T>, of: string): T {
   requireKnownOptions(options, keys as KeysOf<BlasOptional<T>>, of);
   const { blas, team } = options as { readonly blas?: Blas; readonly team?: unknown };
   if (team !== undefined) requireRole(team, 'team', `The option team of ${of}`);
   if (blas !== undefined && typeof blas?.gemm !== 'function') {
-    throw new OptionError(`The option blas of ${of} is a dense backend, as openBlas(name) opens it, not ${describe(blas)}.`);
+    throw new OptionError(
+      `The option blas of ${of} is a dense backend, as openBlas(name) opens it, not ${describe(blas)}.`,
+    );
   }
   return { ...options, blas: blas ?? defaultBlas() } as T;
 }
@@ -60,13 +68,13 @@ interface Described {
 }
 
 /** The same as callers hand it over. */
-export type Given<T> = Omit<T, 'model' | 'tree'>
-  & ('model' extends keyof T ? { readonly model?: GivenModel | undefined } : unknown)
-  & ('tree' extends keyof T ? { readonly tree?: GivenTree | undefined } : unknown);
+export type Given<T> = Omit<T, 'model' | 'tree'> &
+  ('model' extends keyof T ? { readonly model?: GivenModel | undefined } : unknown) &
+  ('tree' extends keyof T ? { readonly tree?: GivenTree | undefined } : unknown);
 
 /**
- * The options with their model's parameters and their tree's nodes as typed arrays. Throws OptionError for what is no model,
- * tree or source, ShapeError.
+ * The options with their model's parameters and their tree's nodes as typed arrays. Throws OptionError for what is no
+ * model, tree or source, ShapeError.
  */
 export function described<T extends Described>(options: Given<T>, of: string): T {
   const { source, model, tree } = options as { source?: EntrySource; model?: GivenModel; tree?: GivenTree };

@@ -19,7 +19,10 @@ const SLACK = 4;
 
 export const precisionOf = ({ data }: Matrix): Precision => (data instanceof Float64Array ? 'f64' : 'f32');
 
-/** The precision that products with the operator are computed in, as far as it tells: a network's parameters', a hierarchical matrix's numbers', or what it says of itself. */
+/**
+ * The precision that products with the operator are computed in, as far as it tells: a network's parameters', a
+ * hierarchical matrix's numbers', or what it says of itself.
+ */
 export function productPrecision(operator: LinearOperator): Precision {
   if (operator instanceof SampleOperator) return operator.model.parameters instanceof Float32Array ? 'f32' : 'f64';
   if (operator instanceof HierarchicalMatrix) return operator.data.dtype;
@@ -28,20 +31,31 @@ export function productPrecision(operator: LinearOperator): Precision {
 
 /** The precision that the matrix's own numbers were rounded to, as far as it is known. */
 export function storedPrecision({ operator, source }: Subject): Precision {
-  return productPrecision(operator) === 'f32' || (source !== undefined && 'precision' in source && source.precision === 'f32') ? 'f32' : 'f64';
+  return productPrecision(operator) === 'f32' ||
+    (source !== undefined && 'precision' in source && source.precision === 'f32')
+    ? 'f32'
+    : 'f64';
 }
 
-/** The tolerance where none is asked for; what float32 allows a worse conditioned system is found by `allowedResidual`. */
-export const defaultTolerance = (products: Precision): number => (products === 'f32' ? SINGLE_TOLERANCE : DOUBLE_TOLERANCE);
+/**
+ * The tolerance where none is asked for; what float32 allows a worse conditioned system is found by `allowedResidual`.
+ */
+export const defaultTolerance = (products: Precision): number =>
+  products === 'f32' ? SINGLE_TOLERANCE : DOUBLE_TOLERANCE;
 
 /** The relative residual that products in this precision allow at ‖A‖‖x‖/‖b‖ = `condition`, about. */
 export const allowedResidual = (products: Precision, condition: number): number =>
   SLACK * ROUNDOFF[products] * condition;
 
-/** The relative residual that x may have because it was rounded to float32, by at most 2⁻²⁴; ‖A‖ is known to a factor. */
+/**
+ * The relative residual that x may have because it was rounded to float32, by at most 2⁻²⁴; ‖A‖ is known to a factor.
+ */
 export const roundedResidual = (condition: number): number => 2 ** -23 * condition;
 
-/** max_j ‖A‖‖x_j‖/‖b_j‖ over the columns: how much more than b the terms of Ax are, so what a relative error of A or of x weighs. */
+/**
+ * max_j ‖A‖‖x_j‖/‖b_j‖ over the columns: how much more than b the terms of Ax are, so what a relative error of A or of
+ * x weighs.
+ */
 export function conditions(norm: number, b: Matrix, x: Matrix): Float64Array {
   return Float64Array.from({ length: b.cols }, (_, j) => {
     const length = columnLength(b, j);

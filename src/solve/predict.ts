@@ -35,7 +35,10 @@ export function gemmRate(blas: Blas): number {
   return (2 * ORDER ** 3) / ((performance.now() - began) / 1000);
 }
 
-/** Flops of a product with one vector, where the operator's kind tells: 8nN of a network (arXiv 1910.12184), those stored of a hierarchical matrix, 2N² of a dense one that is kept. */
+/**
+ * Flops of a product with one vector, where the operator's kind tells: 8nN of a network (arXiv 1910.12184), those
+ * stored of a hierarchical matrix, 2N² of a dense one that is kept.
+ */
 export function knownProductFlops(operator: LinearOperator): number | undefined {
   if (operator instanceof SampleOperator) return 8 * operator.samples * operator.rows;
   if (operator instanceof HierarchicalMatrix) return operator.flops(1);
@@ -54,28 +57,45 @@ export interface HierarchicalPrediction {
 }
 
 /**
- * An HSS matrix of the subject's entries: its rank from the singular values of a sampled block between the root's children, its cost from the tree. Throws what the source and `buildClusterTree` throw.
+ * An HSS matrix of the subject's entries: its rank from the singular values of a sampled block between the root's
+ * children, its cost from the tree. Throws what the source and `buildClusterTree` throw.
  */
-export async function predictHierarchical({ operator, source, model }: Subject, norm: number, rate: number, options: PreconditionerOptions, control: TeamControl): Promise<HierarchicalPrediction | undefined> {
+export async function predictHierarchical(
+  { operator, source, model }: Subject,
+  norm: number,
+  rate: number,
+  options: PreconditionerOptions,
+  control: TeamControl,
+): Promise<HierarchicalPrediction | undefined> {
   if (source === undefined) return undefined;
   const { leafSize = model === undefined ? LEAF_SIZE : LEAF_SIZE / 2, seed = 0, tolerance = 1e-2 } = options;
   const { blas, workers } = control.team;
   const leaf = Math.max(2, Math.min(leafSize, operator.rows));
-  const tree = options.tree ?? (model !== undefined ? await structuralTree(model, source, { leafSize: leaf, seed }, control) : await buildClusterTree(source, 'auto', { leafSize: leaf, seed }, control));
+  const tree =
+    options.tree ??
+    (model !== undefined
+      ? await structuralTree(model, source, { leafSize: leaf, seed }, control)
+      : await buildClusterTree(source, 'auto', { leafSize: leaf, seed }, control));
   const most = options.maxRank ?? mostInLeaf(tree);
-  if (tree.depth === 0) return { rank: 0, error: 0, compress: source.size ** 2, factor: source.size ** 3 / 3, apply: 2 * source.size ** 2 };
+  if (tree.depth === 0)
+    return { rank: 0, error: 0, compress: source.size ** 2, factor: source.size ** 3 / 3, apply: 2 * source.size ** 2 };
   const random = new RandomStream(seed, STREAM);
-  const draw = (ν: number): Int32Array => sampleWithoutReplacement(tree.end[ν] - tree.begin[ν], SAMPLE, random).map((i) => tree.order[tree.begin[ν] + i]);
+  const draw = (ν: number): Int32Array =>
+    sampleWithoutReplacement(tree.end[ν] - tree.begin[ν], SAMPLE, random).map((i) => tree.order[tree.begin[ν] + i]);
   const [rows, cols] = [draw(1), draw(2)];
   const k = Math.min(rows.length, cols.length);
   const sampled = view(new Float64Array(rows.length * cols.length), 0, rows.length, cols.length);
   const began = performance.now();
   source.entries(rows, cols, sampled);
-  const timed = (((performance.now() - began) / 1000) * rate * (sourceState(source).solo ? workers : 1)) / (rows.length * cols.length);
+  const timed =
+    (((performance.now() - began) / 1000) * rate * (sourceState(source).solo ? workers : 1)) /
+    (rows.length * cols.length);
   const singular = new Float64Array(k);
   blas.gesdd(sampled, singular, null, null);
   // Singular values of an even sample of a block are smaller by the root of its share.
-  const whole = Math.sqrt(((tree.end[1] - tree.begin[1]) / rows.length) * ((tree.end[2] - tree.begin[2]) / cols.length));
+  const whole = Math.sqrt(
+    ((tree.end[1] - tree.begin[1]) / rows.length) * ((tree.end[2] - tree.begin[2]) / cols.length),
+  );
   const found = singular.findIndex((σ) => whole * σ <= tolerance * norm);
   const told = found >= 0 && found <= most;
   const rank = told ? Math.max(1, found) : most;
@@ -85,8 +105,10 @@ export async function predictHierarchical({ operator, source, model }: Subject, 
   const m = mostInLeaf(tree);
   const leaves = 2 ** tree.depth;
   return {
-    rank, error: beyond * Math.sqrt(tree.depth), compress: entries * perEntry + flops,
-    factor: leaves * (m ** 3 + 2 * m * m * rank) + leaves * 4 * (2 * rank) ** 3 / 3,
+    rank,
+    error: beyond * Math.sqrt(tree.depth),
+    compress: entries * perEntry + flops,
+    factor: leaves * (m ** 3 + 2 * m * m * rank) + (leaves * 4 * (2 * rank) ** 3) / 3,
     apply: leaves * (2 * m * m + 4 * m * rank + 16 * rank * rank),
   };
 }

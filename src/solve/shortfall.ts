@@ -41,32 +41,65 @@ export const LIBRARY_ADVICE: Advice = {
 const EXPLAINED = 16;
 
 /** One or two sentences. */
-export function tellShortfall({ outcome, iterations, residual, tolerance, curvature, rounding }: Shortfall, advice: Advice): string {
+export function tellShortfall(
+  { outcome, iterations, residual, tolerance, curvature, rounding }: Shortfall,
+  advice: Advice,
+): string {
   const reached = `the true residual is ${residual.toExponential(2)}, asked ${tolerance}`;
   const steps = `${iterations} iteration${iterations === 1 ? '' : 's'}`;
   switch (outcome) {
-    case 'maxIterations': return `After ${steps} ${reached}: ${advice.iterations}.`;
-    case 'stagnated': return `The residual no longer falls after ${steps}; ${reached}: ${stagnation(residual, rounding, advice)}.`;
-    case 'indefinite': return `A + λI is not positive definite: a direction p has pᵀ(A + λI)p/pᵀp = ${(curvature ?? Number.NaN).toExponential(2)}; ${reached}: ${advice.indefinite}.`;
-    case 'singular': return `A + λI is singular to working precision (a direction p has pᵀ(A + λI)p/pᵀp = ${(curvature ?? Number.NaN).toExponential(2)}, which is rounding), and b has a part outside its range; ${reached}: ${advice.singular}.`;
-    case 'indefinitePreconditioner': return `The preconditioner is not positive definite; ${reached}: ${advice.preconditioner}.`;
-    case 'asymmetricPreconditioner': return `The preconditioner is not symmetric to working precision (is it of float32?); ${reached}: ${advice.preconditioner}.`;
-    case 'nonFinite': return `A product was NaN or infinite after ${steps}; ${reached}.`;
-    case 'aborted': return `Interrupted after ${steps}; ${reached}.`;
-    case 'leastSquares': return `A + λI is singular, and x minimises the residual; ${reached}.`;
+    case 'maxIterations':
+      return `After ${steps} ${reached}: ${advice.iterations}.`;
+    case 'stagnated':
+      return `The residual no longer falls after ${steps}; ${reached}: ${stagnation(residual, rounding, advice)}.`;
+    case 'indefinite':
+      return (
+        'A + λI is not positive definite: a direction p has pᵀ(A + λI)p/pᵀp = ' +
+        `${(curvature ?? Number.NaN).toExponential(2)}; ${reached}: ${advice.indefinite}.`
+      );
+    case 'singular':
+      return (
+        'A + λI is singular to working precision (a direction p has pᵀ(A + λI)p/pᵀp = ' +
+        `${(curvature ?? Number.NaN).toExponential(2)}, which is rounding), and b has a part outside its range; ` +
+        `${reached}: ${advice.singular}.`
+      );
+    case 'indefinitePreconditioner':
+      return `The preconditioner is not positive definite; ${reached}: ${advice.preconditioner}.`;
+    case 'asymmetricPreconditioner':
+      return (
+        `The preconditioner is not symmetric to working precision (is it of float32?); ${reached}: ` +
+        `${advice.preconditioner}.`
+      );
+    case 'nonFinite':
+      return `A product was NaN or infinite after ${steps}; ${reached}.`;
+    case 'aborted':
+      return `Interrupted after ${steps}; ${reached}.`;
+    case 'leastSquares':
+      return `A + λI is singular, and x minimises the residual; ${reached}.`;
   }
 }
 
-function stagnation(residual: number, rounding: Shortfall['rounding'], { shift, doubleSolution, doubleProducts }: Advice): string {
+function stagnation(
+  residual: number,
+  rounding: Shortfall['rounding'],
+  { shift, doubleSolution, doubleProducts }: Advice,
+): string {
   if (rounding === undefined) return `that lies below what rounding allows: ${shift}`;
   const { of, condition, level } = rounding;
   const at = `at ‖A + λI‖‖x‖/‖b‖ = ${condition.toPrecision(2)}`;
   if (!(residual <= EXPLAINED * level)) {
-    return `which rounding does not explain (about ${level.toExponential(0)}): A + λI is too ill-conditioned for this preconditioner, not quite positive definite, or its products are less accurate than ${of === 'products' ? 'float32' : 'float64'}; ${shift}, or a better preconditioner`;
+    return (
+      `which rounding does not explain (about ${level.toExponential(0)}): A + λI is too ill-conditioned for this ` +
+      'preconditioner, not quite positive definite, or its products are less accurate than ' +
+      `${of === 'products' ? 'float32' : 'float64'}; ${shift}, or a better preconditioner`
+    );
   }
   switch (of) {
-    case 'x': return `x is of float32, which holds a residual of about ${level.toExponential(0)} ${at}: ${doubleSolution}`;
-    case 'products': return `products with A are of float32, which allows about ${level.toExponential(0)} ${at}: ${doubleProducts}`;
-    case 'float64': return `that lies below what rounding in float64 allows, about ${level.toExponential(0)} ${at}: ${shift}`;
+    case 'x':
+      return `x is of float32, which holds a residual of about ${level.toExponential(0)} ${at}: ${doubleSolution}`;
+    case 'products':
+      return `products with A are of float32, which allows about ${level.toExponential(0)} ${at}: ${doubleProducts}`;
+    case 'float64':
+      return `that lies below what rounding in float64 allows, about ${level.toExponential(0)} ${at}: ${shift}`;
   }
 }

@@ -1,6 +1,7 @@
 /**
- * Blocks on the diagonal of a matrix, stored as they are: of the layers of a network, of its units, or of any ranges of indices.
- * B = blockdiag(K(R_1, R_1), K(R_2, R_2), …): of all matrices with that pattern the nearest to K in the Frobenius norm, and positive semidefinite where K is.
+ * Blocks on the diagonal of a matrix, stored as they are: of the layers of a network, of its units, or of any ranges of
+ * indices. B = blockdiag(K(R_1, R_1), K(R_2, R_2), …): of all matrices with that pattern the nearest to K in the
+ * Frobenius norm, and positive semidefinite where K is.
  */
 import { MemoryError, OptionError, ShapeError } from '../core/errors.js';
 import type { KeysOf } from '../core/known-options.js';
@@ -35,14 +36,29 @@ export function blockDiagonalBytes(ranges: Ranges): number {
 /** Rows of a block that are filled, or multiplied, as one task. */
 const PANEL = 512;
 
-interface FillState { readonly source: SourceHandle; readonly ranges: Ranges; readonly values: Float64Array; readonly tasks: Int32Array }
-interface ProductState { readonly ranges: Ranges; readonly values: Float64Array; readonly tasks: Int32Array }
-interface ProductArguments { readonly x: Matrix; readonly out: Matrix; readonly alpha: number; readonly beta: number }
+interface FillState {
+  readonly source: SourceHandle;
+  readonly ranges: Ranges;
+  readonly values: Float64Array;
+  readonly tasks: Int32Array;
+}
+interface ProductState {
+  readonly ranges: Ranges;
+  readonly values: Float64Array;
+  readonly tasks: Int32Array;
+}
+interface ProductArguments {
+  readonly x: Matrix;
+  readonly out: Matrix;
+  readonly alpha: number;
+  readonly beta: number;
+}
 
 /** Range and first row, for each task. */
 function panelsOf(ranges: Ranges): Int32Array {
   const tasks: number[] = [];
-  for (let k = 0; k + 1 < ranges.length; k++) for (let first = ranges[k]; first < ranges[k + 1]; first += PANEL) tasks.push(k, first);
+  for (let k = 0; k + 1 < ranges.length; k++)
+    for (let first = ranges[k]; first < ranges[k + 1]; first += PANEL) tasks.push(k, first);
   const shared = sharedInt32(tasks.length);
   shared.set(tasks);
   return shared;
@@ -71,16 +87,28 @@ export const fillPanel = phaseKernel<FillState>(import.meta.url, 'fillPanel', (s
 });
 
 /** Rows of the product with one panel: blocks are symmetric, so its rows are the transposed columns. */
-export const multiplyPanel = phaseKernel<ProductState, ProductArguments>(import.meta.url, 'multiplyPanel', ({ ranges, values, tasks }, { blas }) => {
-  const offsets = offsetsOf(ranges);
-  return (task, { x, out, alpha, beta }) => {
-    const [k, first] = [tasks[2 * task], tasks[2 * task + 1]];
-    const m = ranges[k + 1] - ranges[k];
-    const count = Math.min(PANEL, ranges[k + 1] - first);
-    const columns = view(values, offsets[k] + (first - ranges[k]) * m, m, count);
-    blas.gemm('T', 'N', alpha, columns, block(x, ranges[k], 0, m, x.cols), beta, block(out, first, 0, count, out.cols));
-  };
-});
+export const multiplyPanel = phaseKernel<ProductState, ProductArguments>(
+  import.meta.url,
+  'multiplyPanel',
+  ({ ranges, values, tasks }, { blas }) => {
+    const offsets = offsetsOf(ranges);
+    return (task, { x, out, alpha, beta }) => {
+      const [k, first] = [tasks[2 * task], tasks[2 * task + 1]];
+      const m = ranges[k + 1] - ranges[k];
+      const count = Math.min(PANEL, ranges[k + 1] - first);
+      const columns = view(values, offsets[k] + (first - ranges[k]) * m, m, count);
+      blas.gemm(
+        'T',
+        'N',
+        alpha,
+        columns,
+        block(x, ranges[k], 0, m, x.cols),
+        beta,
+        block(out, first, 0, count, out.cols),
+      );
+    };
+  },
+);
 
 const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
 
@@ -110,11 +138,15 @@ export class BlockDiagonalOperator implements LinearOperator {
     abandoned.register(this, () => team.release(shared), this);
   }
 
-  get bytes(): number { return this.values.byteLength + this.ranges.byteLength; }
+  get bytes(): number {
+    return this.values.byteLength + this.ranges.byteLength;
+  }
 
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
     if (this.#released) throw new OptionError('The operator was released.');
-    this.#vectors.run(out, x, beta, (output, input) => this.#team.runSync(multiplyPanel, this.#shared, this.#graph, { x: input, out: output, alpha, beta }));
+    this.#vectors.run(out, x, beta, (output, input) =>
+      this.#team.runSync(multiplyPanel, this.#shared, this.#graph, { x: input, out: output, alpha, beta }),
+    );
   }
 
   release(): void {
@@ -127,18 +159,37 @@ export class BlockDiagonalOperator implements LinearOperator {
 trustClass(BlockDiagonalOperator);
 
 /**
- * The blocks of a symmetric matrix on the diagonal, Σ m_k² entries for ranges of m_k indices, in float64; products are 2Σ m_k² flops a vector, shared by the team.
- * Throws ShapeError (ranges that do not run from 0 to N), MemoryError (before allocating), AbortedError, and what the source throws.
+ * The blocks of a symmetric matrix on the diagonal, Σ m_k² entries for ranges of m_k indices, in float64; products are
+ * 2Σ m_k² flops a vector, shared by the team. Throws ShapeError (ranges that do not run from 0 to N), MemoryError
+ * (before allocating), AbortedError, and what the source throws.
  */
-export async function blockDiagonal(source: EntrySource, given: ArrayLike<number>, control: TeamControl, options: BlockDiagonalOptions = {}): Promise<BlockDiagonalOperator> {
+export async function blockDiagonal(
+  source: EntrySource,
+  given: ArrayLike<number>,
+  control: TeamControl,
+  options: BlockDiagonalOptions = {},
+): Promise<BlockDiagonalOperator> {
   const ranges: Ranges = asIndices(given, 'ranges');
   const last = ranges.length - 1;
-  if (last < 1 || ranges[0] !== 0 || ranges[last] !== source.size || ranges.some((begin, k) => k > 0 && begin <= ranges[k - 1])) {
-    throw new ShapeError(`The ranges of blocks must ascend from 0 to ${source.size}.`, { size: source.size, ranges: Array.from(ranges.subarray(0, 8)) });
+  if (
+    last < 1 ||
+    ranges[0] !== 0 ||
+    ranges[last] !== source.size ||
+    ranges.some((begin, k) => k > 0 && begin <= ranges[k - 1])
+  ) {
+    throw new ShapeError(`The ranges of blocks must ascend from 0 to ${source.size}.`, {
+      size: source.size,
+      ranges: Array.from(ranges.subarray(0, 8)),
+    });
   }
   const bytes = blockDiagonalBytes(ranges);
   const limit = options.memoryLimit ?? availableMemory();
-  if (bytes > limit) throw new MemoryError(`The blocks take ${(bytes / 1e9).toFixed(2)} GB, and ${(limit / 1e9).toFixed(2)} GB are available: choose smaller blocks.`, { bytes, limit });
+  if (bytes > limit)
+    throw new MemoryError(
+      `The blocks take ${(bytes / 1e9).toFixed(2)} GB, and ${(limit / 1e9).toFixed(2)} GB are available: choose ` +
+        'smaller blocks.',
+      { bytes, limit },
+    );
   const values = sharedFloat64((bytes - ranges.byteLength) / 8);
   const tasks = panelsOf(ranges);
   const { handle, modules, solo } = sourceState(source);

@@ -1,5 +1,6 @@
 /**
- * Checks of a stored matrix, every entry of it: finite, symmetric, and none larger than a positive semidefinite matrix can have.
+ * Checks of a stored matrix, every entry of it: finite, symmetric, and none larger than a positive semidefinite matrix
+ * can have.
  */
 import { AsymmetryError, NotPositiveDefiniteError } from '../core/errors.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';
@@ -11,8 +12,9 @@ const TILE = 64;
 const asymmetryTolerance = (data: FloatArray): number => (data instanceof Float32Array ? 1e-5 : 1e-8);
 
 /**
- * Whether all pairs K_ij, K_ji of a square matrix agree to the bit. Throws for the first pair in the order of tiles: NonFiniteError; AsymmetryError where they differ by more than 1e-8 (float32: 1e-5) of
- * max(|K_ij|, |K_ji|, √(K_ii K_jj)); NotPositiveDefiniteError where K_ii < 0, or |K_ij| > √(K_ii K_jj) beyond rounding. Reads the matrix once.
+ * Whether all pairs K_ij, K_ji of a square matrix agree to the bit. Throws for the first pair in the order of tiles:
+ * NonFiniteError; AsymmetryError where they differ by more than 1e-8 (float32: 1e-5) of max(|K_ij|, |K_ji|, √(K_ii
+ * K_jj)); NotPositiveDefiniteError where K_ii < 0, or |K_ij| > √(K_ii K_jj) beyond rounding. Reads the matrix once.
  */
 export function checkStored(a: Matrix): boolean {
   const { data, offset, rows: n, ld } = a;
@@ -21,7 +23,12 @@ export function checkStored(a: Matrix): boolean {
   for (let i = 0; i < n; i++) {
     const value = data[offset + i * (ld + 1)];
     if (!Number.isFinite(value)) throw nonFiniteEntry(i, i, value);
-    if (value < 0) throw new NotPositiveDefiniteError(`Diagonal entry (${i}, ${i}) is ${value}: a positive semidefinite matrix has none below 0. Is it a covariance, kernel or Hessian matrix, and is its sign right?`, { row: i, column: i, value });
+    if (value < 0)
+      throw new NotPositiveDefiniteError(
+        `Diagonal entry (${i}, ${i}) is ${value}: a positive semidefinite matrix has none below 0. Is it a ` +
+          'covariance, kernel or Hessian matrix, and is its sign right?',
+        { row: i, column: i, value },
+      );
     largest = Math.max(largest, value);
     roots[i] = Math.sqrt(value);
   }
@@ -33,7 +40,11 @@ export function checkStored(a: Matrix): boolean {
       const end = Math.min(i0 + TILE, n);
       for (let j = j0; j < Math.min(j0 + TILE, n); j++) {
         const rj = roots[j] * (1 + relative);
-        for (let i = Math.max(i0, j + 1), p = offset + i + j * ld, q = offset + j + i * ld; i < end; i++, p++, q += ld) {
+        for (
+          let i = Math.max(i0, j + 1), p = offset + i + j * ld, q = offset + j + i * ld;
+          i < end;
+          i++, p++, q += ld
+        ) {
           const lower = data[p];
           const upper = data[q];
           // Neither holds for NaN; infinities are beyond every bound.
@@ -47,13 +58,26 @@ export function checkStored(a: Matrix): boolean {
 }
 
 /** Throws for K_ij = lower, K_ji = upper, i > j, unless they pass; returns whether they are the same. */
-function checkPair(data: FloatArray, i: number, j: number, lower: number, upper: number, roots: Float64Array, relative: number, slack: number): boolean {
+function checkPair(
+  data: FloatArray,
+  i: number,
+  j: number,
+  lower: number,
+  upper: number,
+  roots: Float64Array,
+  relative: number,
+  slack: number,
+): boolean {
   if (!Number.isFinite(lower)) throw nonFiniteEntry(i, j, lower);
   if (!Number.isFinite(upper)) throw nonFiniteEntry(j, i, upper);
   const bound = roots[i] * roots[j];
   const tolerance = asymmetryTolerance(data);
   if (Math.abs(lower - upper) > tolerance * Math.max(Math.abs(lower), Math.abs(upper), bound)) {
-    throw new AsymmetryError(`The matrix is not symmetric: entry (${i}, ${j}) is ${lower}, entry (${j}, ${i}) is ${upper}. Symmetrise it first, if (K + Kᵀ)/2 is what is meant.`, { row: i, column: j, value: lower, transposed: upper, tolerance });
+    throw new AsymmetryError(
+      `The matrix is not symmetric: entry (${i}, ${j}) is ${lower}, entry (${j}, ${i}) is ${upper}. Symmetrise ` +
+        'it first, if (K + Kᵀ)/2 is what is meant.',
+      { row: i, column: j, value: lower, transposed: upper, tolerance },
+    );
   }
   // The lower triangle is what is read.
   if (Math.abs(lower) > bound * (1 + relative) + slack) throw entryTooLarge(i, j, lower, bound);

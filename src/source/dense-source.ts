@@ -1,7 +1,7 @@
 /**
  * A stored symmetric matrix as a source of entries.
- * The caller's array is used as it is (float32 entries are widened when read) and must not change while the source lives;
- * it is copied to shared memory when workers first ask for it, unless it lies there already.
+ * The caller's array is used as it is (float32 entries are widened when read) and must not change while the source
+ * lives; it is copied to shared memory when workers first ask for it, unless it lies there already.
  */
 import { ShapeError } from '../core/errors.js';
 import type { Indices } from '../core/indices.js';
@@ -10,7 +10,16 @@ import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { asFloats, asIndices } from '../core/numbers.js';
 import { allocateShared } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
-import { asVectors, copyInto, matrixOver, view, type FloatArray, type Matrix, type Precision, type Vectors } from '../dense/matrix.js';
+import {
+  asVectors,
+  copyInto,
+  matrixOver,
+  view,
+  type FloatArray,
+  type Matrix,
+  type Precision,
+  type Vectors,
+} from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { derived } from '../operator/self-check.js';
 import { builtIn } from '../parallel/built-in.js';
@@ -18,7 +27,11 @@ import { checkStored } from './check-stored.js';
 import type { EntrySource, SourceContext, SourceDescriptor } from './entry-source.js';
 
 /** The part of ml-matrix's Matrix that is read here. */
-export interface MatrixLike { readonly rows: number; readonly columns: number; get(row: number, column: number): number }
+export interface MatrixLike {
+  readonly rows: number;
+  readonly columns: number;
+  get(row: number, column: number): number;
+}
 
 export interface DenseSourceOptions {
   /** With it, a float64 source also offers exact products (`operator`). */
@@ -26,19 +39,27 @@ export interface DenseSourceOptions {
 }
 export const DENSE_SOURCE_KEYS: KeysOf<DenseSourceOptions> = { blas: true };
 
-interface DenseData { readonly matrix: Matrix; readonly exact: boolean }
+interface DenseData {
+  readonly matrix: Matrix;
+  readonly exact: boolean;
+}
 
 /**
  * The source of a stored matrix: a flat column-major array of N² numbers, a square view, or ml-matrix's Matrix.
  * A Float64Array or Float32Array is used as it is, other arrays of numbers are copied.
- * It is checked whole (check-stored.ts), once: square (ShapeError), every entry finite (NonFiniteError), symmetric to 1e-8 (float32: 1e-5) (AsymmetryError), K_ii ≥ 0 and |K_ij| ≤ √(K_ii K_jj)
- * (NotPositiveDefiniteError); the error names the entries. Entries that differ within that tolerance are read from the lower triangle, so the source is symmetric to the bit.
- * Cost: one pass over the matrix, a few tenths of a second for N = 10,000.
+ * It is checked whole (check-stored.ts), once: square (ShapeError), every entry finite (NonFiniteError), symmetric to
+ * 1e-8 (float32: 1e-5) (AsymmetryError), K_ii ≥ 0 and |K_ij| ≤ √(K_ii K_jj) (NotPositiveDefiniteError); the error names
+ * the entries. Entries that differ within that tolerance are read from the lower triangle, so the source is symmetric
+ * to the bit. Cost: one pass over the matrix, a few tenths of a second for N = 10,000.
  */
 export function denseSource(input: Vectors | MatrixLike, options: DenseSourceOptions = {}): EntrySource {
   requireKnownOptions(options, DENSE_SOURCE_KEYS, 'denseSource');
   const matrix = asMatrix(input);
-  if (matrix.rows !== matrix.cols || matrix.rows < 1) throw new ShapeError(`The matrix must be square and not empty; it is ${matrix.rows} × ${matrix.cols}.`, { rows: matrix.rows, cols: matrix.cols });
+  if (matrix.rows !== matrix.cols || matrix.rows < 1)
+    throw new ShapeError(`The matrix must be square and not empty; it is ${matrix.rows} × ${matrix.cols}.`, {
+      rows: matrix.rows,
+      cols: matrix.cols,
+    });
   return new DenseSource(matrix, checkStored(matrix), options.blas);
 }
 
@@ -61,12 +82,21 @@ export class DenseSource implements EntrySource {
     this.#matrix = matrix;
     this.#exact = exact;
     if (blas !== undefined && matrix.data instanceof Float64Array) {
-      this.operator = derived({ rows: matrix.rows, cols: matrix.rows, symmetric: true, applyUnchecked: (out, x, alpha, beta) => { blas.symm('L', 'L', alpha, this.#matrix, x, beta, out); } });
+      this.operator = derived({
+        rows: matrix.rows,
+        cols: matrix.rows,
+        symmetric: true,
+        applyUnchecked: (out, x, alpha, beta) => {
+          blas.symm('L', 'L', alpha, this.#matrix, x, beta, out);
+        },
+      });
     }
   }
 
   /** Of the stored numbers. */
-  get precision(): Precision { return this.#matrix.data instanceof Float64Array ? 'f64' : 'f32'; }
+  get precision(): Precision {
+    return this.#matrix.data instanceof Float64Array ? 'f64' : 'f32';
+  }
 
   get descriptor(): SourceDescriptor {
     this.#matrix = shared(this.#matrix);
@@ -124,7 +154,10 @@ function asMatrix(input: Vectors | MatrixLike): Matrix {
   if (Array.isArray(input) || ArrayBuffer.isView(input)) {
     const numbers = asFloats(input as ArrayLike<number>, 'matrix');
     const n = Math.round(Math.sqrt(numbers.length));
-    if (n * n !== numbers.length) throw new ShapeError(`An array of ${numbers.length} numbers is not a square matrix: ${n}² = ${n * n}.`, { length: numbers.length });
+    if (n * n !== numbers.length)
+      throw new ShapeError(`An array of ${numbers.length} numbers is not a square matrix: ${n}² = ${n * n}.`, {
+        length: numbers.length,
+      });
     return matrixOver(numbers, n, n);
   }
   if (kindOf(input) === 'ml-matrix') return copyOf(input as MatrixLike);
@@ -135,7 +168,11 @@ function asMatrix(input: Vectors | MatrixLike): Matrix {
 /** Over shared memory, as workers need it. */
 function copyOf(input: MatrixLike): Matrix {
   const { rows, columns } = input;
-  const matrix = matrixOver(new Float64Array(allocateShared(8 * rows * columns, 'A copy of the matrix')), rows, columns);
+  const matrix = matrixOver(
+    new Float64Array(allocateShared(8 * rows * columns, 'A copy of the matrix')),
+    rows,
+    columns,
+  );
   for (let j = 0; j < columns; j++) for (let i = 0; i < rows; i++) matrix.data[i + j * rows] = input.get(i, j);
   return matrix;
 }
@@ -144,7 +181,12 @@ function copyOf(input: MatrixLike): Matrix {
 function shared(a: Matrix): Matrix {
   if (a.data.buffer instanceof SharedArrayBuffer) return a;
   const buffer = allocateShared(a.data.BYTES_PER_ELEMENT * a.rows * a.cols, 'A copy of the matrix that workers see');
-  const copy = view(a.data instanceof Float64Array ? new Float64Array(buffer) : new Float32Array(buffer), 0, a.rows, a.cols);
+  const copy = view(
+    a.data instanceof Float64Array ? new Float64Array(buffer) : new Float32Array(buffer),
+    0,
+    a.rows,
+    a.cols,
+  );
   copyInto(copy, a);
   return copy;
 }

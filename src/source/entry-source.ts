@@ -8,13 +8,21 @@ import type { Blas } from '../dense/blas.js';
 import type { Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 
-/** N points in ℝᵈ; point i is coordinates[i·d … i·d + d) (a d × N column-major matrix). Functions that take points take coordinates in any array of numbers (`GivenPoints`). */
-export interface Points { readonly dimension: number; readonly count: number; readonly coordinates: Float64Array }
+/**
+ * N points in ℝᵈ; point i is coordinates[i·d … i·d + d) (a d × N column-major matrix). Functions that take points take
+ * coordinates in any array of numbers (`GivenPoints`).
+ */
+export interface Points {
+  readonly dimension: number;
+  readonly count: number;
+  readonly coordinates: Float64Array;
+}
 export type GivenPoints = Omit<Points, 'coordinates'> & { readonly coordinates: ArrayLike<number> };
 
 /**
- * How a worker builds its own copy of a source: it imports `module` (a URL or an absolute path: `import.meta.url`, `new URL('./mine.mjs', import.meta.url).href`), calls its export `name` with `data`
- * (structured-cloneable, its large arrays over SharedArrayBuffer) and a context, and gets an EntrySource.
+ * How a worker builds its own copy of a source: it imports `module` (a URL or an absolute path: `import.meta.url`, `new
+ * URL('./mine.mjs', import.meta.url).href`), calls its export `name` with `data` (structured-cloneable, its large
+ * arrays over SharedArrayBuffer) and a context, and gets an EntrySource.
  */
 export interface SourceDescriptor {
   readonly module: string;
@@ -23,10 +31,14 @@ export interface SourceDescriptor {
   /** Every entry is multiplied by it. Default 1; set by the library (unit-source.ts). */
   readonly factor?: number;
 }
-export interface SourceContext { readonly blas: Blas }
+export interface SourceContext {
+  readonly blas: Blas;
+}
 export type SourceFactory = (data: never, context: SourceContext) => EntrySource;
 
-/** A symmetric matrix seen through its entries. Must be pure: the same (I, J) always give the same bits, on any worker. */
+/**
+ * A symmetric matrix seen through its entries. Must be pure: the same (I, J) always give the same bits, on any worker.
+ */
 export interface EntrySource {
   readonly size: number;
   /** out(a, b) ← K(rows[a], cols[b]); out is rows.length × cols.length over a Float64Array. */
@@ -49,5 +61,7 @@ export function requireSource(source: EntrySource, of: string): void {
   requireRole(source, 'source', of);
   const { points } = source;
   if (points === undefined || points.coordinates instanceof Float64Array) return;
-  throw new ShapeError(`source.points.coordinates must be a Float64Array, not ${describe(points.coordinates)}.`, { of });
+  throw new ShapeError(`source.points.coordinates must be a Float64Array, not ${describe(points.coordinates)}.`, {
+    of,
+  });
 }

@@ -4,8 +4,9 @@
 import { expInPlace } from '../dense/elementwise.js';
 
 /**
- * x[offset … offset + length) ← exp(x[…]), vectorised: a third of Math.exp's time on long blocks. Short blocks go the same way, although a loop would be
- * faster below some ten numbers: an entry's bits must not depend on the block it is asked in.
+ * x[offset … offset + length) ← exp(x[…]), vectorised: a third of Math.exp's time on long blocks. Short blocks go the
+ * same way, although a loop would be faster below some ten numbers: an entry's bits must not depend on the block it is
+ * asked in.
  */
 export function exponential(x: Float64Array, offset: number, length: number): void {
   expInPlace(x, offset, length);

@@ -1,7 +1,7 @@
 /**
  * Kernels from a user's expression in r, such as "exp(-r^2/2)".
- * mathjs parses; the syntax tree is translated once into a kernel program (kernel-program.ts), constants folded and r^2 read from
- * the squared distance without a square root. mathjs is loaded only here, when an expression is used.
+ * mathjs parses; the syntax tree is translated once into a kernel program (kernel-program.ts), constants folded and r^2
+ * read from the squared distance without a square root. mathjs is loaded only here, when an expression is used.
  */
 import type { MathNode } from 'mathjs';
 import { OptionError } from '../core/errors.js';
@@ -9,7 +9,10 @@ import { excerpt } from '../io/excerpt.js';
 import { binaryOperations, unaryOperations, type Instruction, type KernelProgram } from './kernel-program.js';
 import { programKernel, requireBandwidth, type Kernel } from './kernels.js';
 
-/** A translated part: a number, or code that leaves one value on the stack. Code has one owner, which goes on writing at its end. */
+/**
+ * A translated part: a number, or code that leaves one value on the stack. Code has one owner, which goes on writing at
+ * its end.
+ */
 type Part = number | Instruction[];
 
 /** Characters of an expression: a kernel that takes more is an entry source of its own. */
@@ -31,12 +34,38 @@ interface Syntax {
 }
 
 const constants: Readonly<Record<string, number>> = { pi: Math.PI, e: Math.E, tau: 2 * Math.PI };
-const functions = ['exp', 'sqrt', 'abs', 'sign', 'cbrt', 'square', 'cube', 'log', 'log2', 'log10', 'log1p', 'expm1', 'sin', 'cos', 'tan', 'asin', 'acos', 'atan', 'sinh', 'cosh', 'tanh', 'floor', 'ceil'];
+const functions = [
+  'exp',
+  'sqrt',
+  'abs',
+  'sign',
+  'cbrt',
+  'square',
+  'cube',
+  'log',
+  'log2',
+  'log10',
+  'log1p',
+  'expm1',
+  'sin',
+  'cos',
+  'tan',
+  'asin',
+  'acos',
+  'atan',
+  'sinh',
+  'cosh',
+  'tanh',
+  'floor',
+  'ceil',
+];
 
 const instruction = (operation: string, value = 0): Instruction => ({ operation, value });
 const code = (part: Part): Instruction[] => (typeof part === 'number' ? [instruction('constant', part)] : part);
 
-/** Runs an operation on constants by the loops the program itself uses, so that folding never changes a value's meaning. */
+/**
+ * Runs an operation on constants by the loops the program itself uses, so that folding never changes a value's meaning.
+ */
 function foldUnary(operation: string, x: number, value = 0): number {
   const cell = Float64Array.of(x);
   unaryOperations[operation](cell, 1, value);
@@ -59,15 +88,24 @@ function joined(operation: string, x: Part, ...others: readonly Part[]): Part {
 
 function powerOf(x: Part, exponent: number): Part {
   switch (exponent) {
-    case 1: return x;
-    case 2: return unary('square', x);
-    case 3: return unary('cube', x);
-    case 4: return unary('fourthPower', x);
-    case 0.5: return unary('sqrt', x);
-    case -1: return unary('reciprocal', x, 1);
-    case -2: return unary('reciprocal', unary('square', x), 1);
-    case -0.5: return unary('reciprocal', unary('sqrt', x), 1);
-    default: return unary('power', x, exponent);
+    case 1:
+      return x;
+    case 2:
+      return unary('square', x);
+    case 3:
+      return unary('cube', x);
+    case 4:
+      return unary('fourthPower', x);
+    case 0.5:
+      return unary('sqrt', x);
+    case -1:
+      return unary('reciprocal', x, 1);
+    case -2:
+      return unary('reciprocal', unary('square', x), 1);
+    case -0.5:
+      return unary('reciprocal', unary('sqrt', x), 1);
+    default:
+      return unary('power', x, exponent);
   }
 }
 
@@ -104,30 +142,54 @@ class Translator {
   }
 
   fail(reason: string): never {
-    throw new OptionError(`The kernel expression "${excerpt(this.#text)}" ${reason}.`, { option: 'kernel', expression: this.#text });
+    throw new OptionError(`The kernel expression "${excerpt(this.#text)}" ${reason}.`, {
+      option: 'kernel',
+      expression: this.#text,
+    });
   }
 
   translate(node: Syntax): Part {
-    if (++this.#depth > MOST_DEPTH) this.fail(`is nested too deeply: at most ${MOST_DEPTH} parts within each other are read`);
-    // a + b − c …, however long, is a chain of nodes each of which is the first argument of the next: walked, not descended.
+    if (++this.#depth > MOST_DEPTH)
+      this.fail(`is nested too deeply: at most ${MOST_DEPTH} parts within each other are read`);
+    // a + b − c …, however long, is a chain of nodes each of which is the first argument of the next: walked, not
+    // descended.
     const chain: Syntax[] = [];
     let first = node;
-    for (; first.type === 'OperatorNode' && first.fn !== 'pow' && Object.hasOwn(binaryOperations, first.fn as string); first = first.args![0]) chain.push(first);
+    for (
+      ;
+      first.type === 'OperatorNode' && first.fn !== 'pow' && Object.hasOwn(binaryOperations, first.fn as string);
+      first = first.args![0]
+    )
+      chain.push(first);
     let part = chain.length === 0 ? this.#one(node) : this.translate(first);
-    for (const { fn, args } of chain.reverse()) for (const arg of args!.slice(1)) part = binary(fn as string, part, this.translate(arg));
+    for (const { fn, args } of chain.reverse())
+      for (const arg of args!.slice(1)) part = binary(fn as string, part, this.translate(arg));
     this.#depth--;
     return part;
   }
 
   #one(node: Syntax): Part {
     switch (node.type) {
-      case 'ParenthesisNode': return this.translate(node.content!);
-      case 'ConstantNode': return typeof node.value === 'number' ? node.value : typeof node.value === 'boolean' ? Number(node.value) : this.fail(`holds ${JSON.stringify(node.value)}, which is not a number`);
-      case 'SymbolNode': return this.#symbol(node.name!);
-      case 'OperatorNode': return this.#operator(node.fn as string, node.args!);
-      case 'FunctionNode': return this.#call(node.fn as Syntax, node.args!);
-      case 'ConditionalNode': return this.#select(node);
-      default: return this.fail(`holds what a function of r cannot be made of (${node.type.replace(/Node$/, '').toLowerCase()})`);
+      case 'ParenthesisNode':
+        return this.translate(node.content!);
+      case 'ConstantNode':
+        return typeof node.value === 'number'
+          ? node.value
+          : typeof node.value === 'boolean'
+            ? Number(node.value)
+            : this.fail(`holds ${JSON.stringify(node.value)}, which is not a number`);
+      case 'SymbolNode':
+        return this.#symbol(node.name!);
+      case 'OperatorNode':
+        return this.#operator(node.fn as string, node.args!);
+      case 'FunctionNode':
+        return this.#call(node.fn as Syntax, node.args!);
+      case 'ConditionalNode':
+        return this.#select(node);
+      default:
+        return this.fail(
+          `holds what a function of r cannot be made of (${node.type.replace(/Node$/, '').toLowerCase()})`,
+        );
     }
   }
 
@@ -144,7 +206,8 @@ class Translator {
     if (name === 'pow') {
       const exponent = this.translate(args[1]);
       // r^2, r^4, …: powers of the squared distance, which is at hand without a square root.
-      if (isR(args[0]) && typeof exponent === 'number' && exponent !== 0 && exponent % 2 === 0) return powerOf([instruction('squaredR')], exponent / 2);
+      if (isR(args[0]) && typeof exponent === 'number' && exponent !== 0 && exponent % 2 === 0)
+        return powerOf([instruction('squaredR')], exponent / 2);
       return binary('pow', this.translate(args[0]), exponent);
     }
     return this.fail(`uses an operator that is not supported, ${name}`);
@@ -161,7 +224,8 @@ class Translator {
       if (args.length !== 2) this.fail(`calls pow with ${args.length} arguments instead of two`);
       return this.#operator('pow', args);
     }
-    if (!functions.includes(name)) this.fail(`calls an unknown function, ${name}: there are ${[...functions, 'pow', 'min', 'max'].join(', ')}`);
+    if (!functions.includes(name))
+      this.fail(`calls an unknown function, ${name}: there are ${[...functions, 'pow', 'min', 'max'].join(', ')}`);
     if (args.length !== 1) this.fail(`calls ${name} with ${args.length} arguments instead of one`);
     if (name === 'square') return this.#power(args[0], 2);
     if (name === 'cube') return this.#power(args[0], 3);
@@ -181,13 +245,15 @@ class Translator {
   }
 }
 
-const isR = (node: Syntax): boolean => (node.type === 'SymbolNode' && node.name === 'r') || (node.type === 'ParenthesisNode' && isR(node.content!));
+const isR = (node: Syntax): boolean =>
+  (node.type === 'SymbolNode' && node.name === 'r') || (node.type === 'ParenthesisNode' && isR(node.content!));
 
 function parsed(parse: (text: string) => MathNode, text: string, translator: Translator): Syntax {
   try {
     return parse(text) as unknown as Syntax;
   } catch (error) {
-    if (error instanceof RangeError) return translator.fail(`is nested too deeply: at most ${MOST_DEPTH} parts within each other are read`);
+    if (error instanceof RangeError)
+      return translator.fail(`is nested too deeply: at most ${MOST_DEPTH} parts within each other are read`);
     return translator.fail(`does not parse: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
@@ -195,18 +261,24 @@ function parsed(parse: (text: string) => MathNode, text: string, translator: Tra
 /**
  * The kernel k(r) of an expression in the distance r, in mathjs's syntax; h in it is the bandwidth, if one is given.
  * Numbers, + − * / ^, comparisons, c ? a : b, and the usual functions of one number may be used.
- * Throws OptionError where it does not parse, is longer than 10,000 characters or nested beyond 200 parts, uses unknown names, or is not finite at r = 0 (the diagonal).
+ * Throws OptionError where it does not parse, is longer than 10,000 characters or nested beyond 200 parts, uses unknown
+ * names, or is not finite at r = 0 (the diagonal).
  */
 export async function expressionKernel(text: string, bandwidth?: number): Promise<Kernel> {
   if (bandwidth !== undefined) requireBandwidth(bandwidth);
   const translator = new Translator(text, bandwidth);
-  if (text.length > MOST_CHARACTERS) translator.fail(`has ${text.length} characters; at most ${MOST_CHARACTERS} are read. Compute the entries in a source of your own`);
+  if (text.length > MOST_CHARACTERS)
+    translator.fail(
+      `has ${text.length} characters; at most ${MOST_CHARACTERS} are read. Compute the entries in a source of your own`,
+    );
   const { parse } = await import('mathjs/number');
   const program: KernelProgram = { text, instructions: code(translator.translate(parsed(parse, text, translator))) };
   const kernel = programKernel(program);
   const atZero = new Float64Array(1);
   kernel.evaluate(atZero, 0, 1);
-  if (!Number.isFinite(atZero[0])) translator.fail(`is ${atZero[0]} at r = 0, where the diagonal lies; a kernel must be finite there`);
-  if (atZero[0] < 0) translator.fail(`is negative at r = 0 (${atZero[0]}), so its matrix cannot be positive semidefinite`);
+  if (!Number.isFinite(atZero[0]))
+    translator.fail(`is ${atZero[0]} at r = 0, where the diagonal lies; a kernel must be finite there`);
+  if (atZero[0] < 0)
+    translator.fail(`is negative at r = 0 (${atZero[0]}), so its matrix cannot be positive semidefinite`);
   return kernel;
 }

@@ -1,13 +1,15 @@
 /**
  * Kernel matrices over points: K_ij = k(x_i, x_j) + ridge·δ_ij, entries by blocks.
  *
- * Distances. In up to 16 dimensions ‖x − y‖² is summed from direct differences (faster there than gemm, and without cancellation); above, from ‖x‖² + ‖y‖² − 2x·y with the inner
- * products by gemm, the points centred first where that at least halves their mean squared norm. Where what is left of that sum is
- * below 2⁻²⁰ of what went in, cancellation would leave fewer than about 30 bits, and the distance is recomputed from differences. So a squared
- * distance is never negative, is exactly 0 between equal points, and has a relative error of at most about d·eps·2²⁰ anywhere.
+ * Distances. In up to 16 dimensions ‖x − y‖² is summed from direct differences (faster there than gemm, and without
+ * cancellation); above, from ‖x‖² + ‖y‖² − 2x·y with the inner products by gemm, the points centred first where that at
+ * least halves their mean squared norm. Where what is left of that sum is below 2⁻²⁰ of what went in, cancellation
+ * would leave fewer than about 30 bits, and the distance is recomputed from differences. So a squared distance is never
+ * negative, is exactly 0 between equal points, and has a relative error of at most about d·eps·2²⁰ anywhere.
  *
- * Bits. By direct differences an entry's bits depend on its two points alone, and K(i, j) = K(j, i) bit for bit. By gemm they may
- * depend, within rounding, on the block they are asked in; a block and its transpose are always the same bits (symmetric-block.ts).
+ * Bits. By direct differences an entry's bits depend on its two points alone, and K(i, j) = K(j, i) bit for bit. By
+ * gemm they may depend, within rounding, on the block they are asked in; a block and its transpose are always the same
+ * bits (symmetric-block.ts).
  */
 import { NonFiniteError, OptionError } from '../core/errors.js';
 import type { Indices } from '../core/indices.js';
@@ -40,21 +42,30 @@ interface Prepared {
   readonly ridge: number;
 }
 
-interface KernelData extends Prepared { readonly definition: KernelDefinition }
+interface KernelData extends Prepared {
+  readonly definition: KernelDefinition;
+}
 
 /** Below this share of ‖x‖² + ‖y‖² a squared distance by gemm has lost too many digits. */
 const cancellation = 2 ** -20;
 /** Largest side of the blocks gemm is asked for: bounds the gathered copies. */
 const tile = 1024;
-/** Up to here differences beat gemm: 4.0 against 4.4 ns an entry at d = 16, 5.3 against 4.5 at d = 20 (OpenBLAS, one core). */
+/**
+ * Up to here differences beat gemm: 4.0 against 4.4 ns an entry at d = 16, 5.3 against 4.5 at d = 20 (OpenBLAS, one
+ * core).
+ */
 const largestDirectDimension = 16;
 
-/** K over the points by `kernel`. The coordinates are copied only if they do not lie in shared memory. Throws ShapeError, NonFiniteError, OptionError. */
+/**
+ * K over the points by `kernel`. The coordinates are copied only if they do not lie in shared memory. Throws
+ * ShapeError, NonFiniteError, OptionError.
+ */
 export function kernelSource(given: GivenPoints, kernel: Kernel, options: KernelSourceOptions): EntrySource {
   const points = asPoints(given);
   requireRole(kernel, 'kernel', 'kernelSource');
   const ridge = options.ridge ?? 0;
-  if (!(Number.isFinite(ridge) && ridge >= 0)) throw new OptionError(`The ridge must be a number ≥ 0, not ${ridge}.`, { ridge });
+  if (!(Number.isFinite(ridge) && ridge >= 0))
+    throw new OptionError(`The ridge must be a number ≥ 0, not ${ridge}.`, { ridge });
   const prepared = prepare(points, kernel, ridge);
   if (kernel.argument === 'innerProduct') requireFinite(kernel, prepared.norms);
   return new KernelSource(prepared, kernel, options.blas);
@@ -67,7 +78,11 @@ function requireFinite(kernel: Kernel, norms: Float64Array): void {
   const value = norms.slice(point, point + 1);
   kernel.evaluate(value, 0, 1);
   if (Number.isFinite(value[0])) return;
-  throw new OptionError(`The kernel ${kernel.name} is ${value[0]} at point ${point}, whose squared norm is ${norms[point]}: raise the bandwidth, lower the degree, or scale the points.`, { kernel: kernel.name, point });
+  throw new OptionError(
+    `The kernel ${kernel.name} is ${value[0]} at point ${point}, whose squared norm is ${norms[point]}: raise ` +
+      'the bandwidth, lower the degree, or scale the points.',
+    { kernel: kernel.name, point },
+  );
 }
 
 /** A worker's copy, from the descriptor's data. */
@@ -87,7 +102,9 @@ export class KernelSource implements EntrySource {
   readonly #ridge: number;
   readonly #blas: Blas;
   readonly #direct: boolean;
-  readonly #byProducts = new SymmetricBlocks((rows, cols, out) => { this.#canonicalBlock(rows, cols, out); });
+  readonly #byProducts = new SymmetricBlocks((rows, cols, out) => {
+    this.#canonicalBlock(rows, cols, out);
+  });
   /** Gathered points of the rows and of the columns, and the rows' squared norms; grown as needed. */
   #left: Float64Array = new Float64Array(0);
   #right: Float64Array = new Float64Array(0);
@@ -155,7 +172,14 @@ export class KernelSource implements EntrySource {
   }
 
   /** out ← ‖x‖² + ‖y‖² + out, where out holds −2x·y; recomputed from differences where that cancels. */
-  #distancesFromProducts(rows: Indices, first: number, count: number, col: number, out: Float64Array, begin: number): void {
+  #distancesFromProducts(
+    rows: Indices,
+    first: number,
+    count: number,
+    col: number,
+    out: Float64Array,
+    begin: number,
+  ): void {
     const rowNorms = this.#rowNorms;
     const normOfCol = this.#norms[col];
     let cancelled = 0;
@@ -184,7 +208,8 @@ function prepare(given: Points, kernel: Kernel, ridge: number): Prepared {
   const points: Points = { dimension: d, count, coordinates: toShared(given.coordinates) };
   if (kernel.argument === 'cosine') return { points, ...unitPoints(points), ridge };
   const norms = squaredNorms(points.coordinates, d, count);
-  if (kernel.argument === 'innerProduct' || d <= largestDirectDimension) return { points, operand: points.coordinates, norms, ridge };
+  if (kernel.argument === 'innerProduct' || d <= largestDirectDimension)
+    return { points, operand: points.coordinates, norms, ridge };
   const mean = new Float64Array(d);
   for (let i = 0; i < count; i++) for (let k = 0; k < d; k++) mean[k] += points.coordinates[i * d + k];
   let meanSquared = 0;
@@ -197,7 +222,8 @@ function prepare(given: Points, kernel: Kernel, ridge: number): Prepared {
   // Σ‖x − mean‖² = Σ‖x‖² − count·‖mean‖²: a second copy of the points must be worth it.
   if (meanSquared * count < 0.5 * sum) return { points, operand: points.coordinates, norms, ridge };
   const operand = sharedFloat64(d * count);
-  for (let i = 0; i < count; i++) for (let k = 0; k < d; k++) operand[i * d + k] = points.coordinates[i * d + k] - mean[k];
+  for (let i = 0; i < count; i++)
+    for (let k = 0; k < d; k++) operand[i * d + k] = points.coordinates[i * d + k] - mean[k];
   return { points, operand, norms: squaredNorms(operand, d, count), ridge };
 }
 
@@ -209,7 +235,11 @@ function unitPoints(points: Points): { operand: Float64Array; norms: Float64Arra
     // Scaled by the largest coordinate first: neither overflow nor underflow of the squares.
     let largest = 0;
     for (let k = i * d; k < (i + 1) * d; k++) largest = Math.max(largest, Math.abs(coordinates[k]));
-    if (largest === 0) throw new NonFiniteError(`Point ${i} is zero: it has no direction, and its cosine with others is not a number. Remove it.`, { point: i });
+    if (largest === 0)
+      throw new NonFiniteError(
+        `Point ${i} is zero: it has no direction, and its cosine with others is not a number. Remove it.`,
+        { point: i },
+      );
     let sum = 0;
     for (let k = i * d; k < (i + 1) * d; k++) sum += (coordinates[k] / largest) ** 2;
     const norm = Math.sqrt(sum);
@@ -224,22 +254,42 @@ function squaredNorms(x: Float64Array, d: number, count: number): Float64Array {
     let sum = 0;
     for (let k = i * d; k < (i + 1) * d; k++) sum += x[k] * x[k];
     // Two points this long may be twice as far from each other.
-    if (!Number.isFinite(4 * sum)) throw new NonFiniteError(`Point ${i} is so large that squared distances from it are not finite; scale the points.`, { point: i });
+    if (!Number.isFinite(4 * sum))
+      throw new NonFiniteError(
+        `Point ${i} is so large that squared distances from it are not finite; scale the points.`,
+        { point: i },
+      );
     norms[i] = sum;
   }
   return norms;
 }
 
-const ensure = (array: Float64Array, length: number): Float64Array => (array.length >= length ? array : new Float64Array(Math.max(length, 2 * array.length)));
+const ensure = (array: Float64Array, length: number): Float64Array =>
+  array.length >= length ? array : new Float64Array(Math.max(length, 2 * array.length));
 
 /** The points indices[first … first + count), one after the other, into `out` or a larger array. */
-function gather(x: Float64Array, d: number, indices: Indices, first: number, count: number, out: Float64Array): Float64Array {
+function gather(
+  x: Float64Array,
+  d: number,
+  indices: Indices,
+  first: number,
+  count: number,
+  out: Float64Array,
+): Float64Array {
   const target = ensure(out, d * count);
-  for (let a = 0, q = 0; a < count; a++) for (let p = indices[first + a] * d, end = p + d; p < end; p++) target[q++] = x[p];
+  for (let a = 0, q = 0; a < count; a++)
+    for (let p = indices[first + a] * d, end = p + d; p < end; p++) target[q++] = x[p];
   return target;
 }
 
-function addWhereEqual(rows: Indices, cols: Indices, out: Float64Array, offset: number, ld: number, value: number): void {
+function addWhereEqual(
+  rows: Indices,
+  cols: Indices,
+  out: Float64Array,
+  offset: number,
+  ld: number,
+  value: number,
+): void {
   for (let b = 0; b < cols.length; b++) {
     const col = cols[b];
     for (let a = 0; a < rows.length; a++) if (rows[a] === col) out[offset + a + b * ld] += value;

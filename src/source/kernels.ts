@@ -1,8 +1,8 @@
 /**
  * Kernel functions: what turns squared distances, inner products or cosines into entries.
- * A kernel is an object that works in place on a block of arguments; which argument it wants is a property of it, never a flag in a loop.
- * Definitions and names: C. E. Rasmussen, C. K. I. Williams, Gaussian Processes for Machine Learning, MIT Press, 2006, §4.2
- * (there the bandwidth h is the length scale ℓ).
+ * A kernel is an object that works in place on a block of arguments; which argument it wants is a property of it, never
+ * a flag in a loop. Definitions and names: C. E. Rasmussen, C. K. I. Williams, Gaussian Processes for Machine Learning,
+ * MIT Press, 2006, §4.2 (there the bandwidth h is the length scale ℓ).
  */
 import { OptionError } from '../core/errors.js';
 import { exponential } from './exponential.js';
@@ -38,13 +38,18 @@ export type KernelFamily = (typeof kernelFamilies)[number];
 const LEAST_NORMAL = 2 ** -1022;
 
 /**
- * Throws OptionError unless h is a positive number whose square is one of full precision (1.5e-154 ≤ h ≤ 1.3e154): points come as squared distances,
- * in which nothing shorter or longer can be told.
+ * Throws OptionError unless h is a positive number whose square is one of full precision (1.5e-154 ≤ h ≤ 1.3e154):
+ * points come as squared distances, in which nothing shorter or longer can be told.
  */
 export function requireBandwidth(h: number): void {
-  if (!(Number.isFinite(h) && h > 0)) throw new OptionError(`The bandwidth must be a positive number, not ${h}.`, { option: 'bandwidth', bandwidth: h });
+  if (!(Number.isFinite(h) && h > 0))
+    throw new OptionError(`The bandwidth must be a positive number, not ${h}.`, { option: 'bandwidth', bandwidth: h });
   if (!(h * h >= LEAST_NORMAL && Number.isFinite(h * h))) {
-    throw new OptionError(`The bandwidth ${h} is too ${h < 1 ? 'small' : 'large'}: its square ${h < 1 ? 'underflows' : 'overflows'}. Give one from 1.5e-154 to 1.3e154, and scale the points as well.`, { option: 'bandwidth', bandwidth: h });
+    throw new OptionError(
+      `The bandwidth ${h} is too ${h < 1 ? 'small' : 'large'}: its square ${h < 1 ? 'underflows' : 'overflows'}. ` +
+        'Give one from 1.5e-154 to 1.3e154, and scale the points as well.',
+      { option: 'bandwidth', bandwidth: h },
+    );
   }
 }
 
@@ -53,7 +58,9 @@ export function gaussian(h: number): Kernel {
   requireBandwidth(h);
   const factor = -0.5 / (h * h);
   return {
-    name: `gaussian, h = ${h}`, argument: 'squaredDistance', definition: { family: 'gaussian', bandwidth: h },
+    name: `gaussian, h = ${h}`,
+    argument: 'squaredDistance',
+    definition: { family: 'gaussian', bandwidth: h },
     evaluate(values, offset, length) {
       for (let i = offset; i < offset + length; i++) values[i] *= factor;
       exponential(values, offset, length);
@@ -66,7 +73,9 @@ export function laplace(h: number): Kernel {
   requireBandwidth(h);
   const factor = -1 / h;
   return {
-    name: `laplace, h = ${h}`, argument: 'squaredDistance', definition: { family: 'laplace', bandwidth: h },
+    name: `laplace, h = ${h}`,
+    argument: 'squaredDistance',
+    definition: { family: 'laplace', bandwidth: h },
     evaluate(values, offset, length) {
       for (let i = offset; i < offset + length; i++) values[i] = factor * Math.sqrt(values[i]);
       exponential(values, offset, length);
@@ -83,7 +92,9 @@ export function matern32(h: number): Kernel {
   const factor = Math.sqrt(3) / h;
   const power = new Float64Array(chunk);
   return {
-    name: `matern32, h = ${h}`, argument: 'squaredDistance', definition: { family: 'matern32', bandwidth: h },
+    name: `matern32, h = ${h}`,
+    argument: 'squaredDistance',
+    definition: { family: 'matern32', bandwidth: h },
     evaluate(values, offset, length) {
       for (let begin = offset; begin < offset + length; begin += chunk) {
         const count = Math.min(chunk, offset + length - begin);
@@ -108,7 +119,9 @@ export function matern52(h: number): Kernel {
   const factor = Math.sqrt(5) / h;
   const power = new Float64Array(chunk);
   return {
-    name: `matern52, h = ${h}`, argument: 'squaredDistance', definition: { family: 'matern52', bandwidth: h },
+    name: `matern52, h = ${h}`,
+    argument: 'squaredDistance',
+    definition: { family: 'matern52', bandwidth: h },
     evaluate(values, offset, length) {
       for (let begin = offset; begin < offset + length; begin += chunk) {
         const count = Math.min(chunk, offset + length - begin);
@@ -129,7 +142,9 @@ export function inverseMultiquadric(h: number): Kernel {
   requireBandwidth(h);
   const factor = 1 / (h * h);
   return {
-    name: `imq, h = ${h}`, argument: 'squaredDistance', definition: { family: 'imq', bandwidth: h },
+    name: `imq, h = ${h}`,
+    argument: 'squaredDistance',
+    definition: { family: 'imq', bandwidth: h },
     evaluate(values, offset, length) {
       for (let i = offset; i < offset + length; i++) values[i] = 1 / Math.sqrt(1 + factor * values[i]);
     },
@@ -139,10 +154,16 @@ export function inverseMultiquadric(h: number): Kernel {
 /** k = (x·y/h² + 1)^p, p a positive whole number. */
 export function polynomial(h: number, degree = 2): Kernel {
   requireBandwidth(h);
-  if (!Number.isInteger(degree) || degree < 1 || degree > 64) throw new OptionError(`The polynomial kernel's degree must be a whole number from 1 to 64, not ${degree}.`, { option: 'degree', degree });
+  if (!Number.isInteger(degree) || degree < 1 || degree > 64)
+    throw new OptionError(`The polynomial kernel's degree must be a whole number from 1 to 64, not ${degree}.`, {
+      option: 'degree',
+      degree,
+    });
   const factor = 1 / (h * h);
   return {
-    name: `polynomial, h = ${h}, degree ${degree}`, argument: 'innerProduct', definition: { family: 'polynomial', bandwidth: h, degree },
+    name: `polynomial, h = ${h}, degree ${degree}`,
+    argument: 'innerProduct',
+    definition: { family: 'polynomial', bandwidth: h, degree },
     evaluate(values, offset, length) {
       for (let i = offset; i < offset + length; i++) {
         const base = factor * values[i] + 1;
@@ -156,7 +177,14 @@ export function polynomial(h: number, degree = 2): Kernel {
 
 /** k = x·y/(‖x‖‖y‖). */
 export function cosine(): Kernel {
-  return { name: 'cosine', argument: 'cosine', definition: { family: 'cosine' }, evaluate() { /* the argument is the value */ } };
+  return {
+    name: 'cosine',
+    argument: 'cosine',
+    definition: { family: 'cosine' },
+    evaluate() {
+      /* the argument is the value */
+    },
+  };
 }
 
 /** A kernel given by a program over r (made from a user's expression by `expressionKernel`). */
@@ -168,14 +196,22 @@ export function programKernel(program: KernelProgram): Kernel {
 /** The kernel a definition describes. */
 export function kernelFromDefinition(definition: KernelDefinition): Kernel {
   switch (definition.family) {
-    case 'gaussian': return gaussian(definition.bandwidth);
-    case 'laplace': return laplace(definition.bandwidth);
-    case 'matern32': return matern32(definition.bandwidth);
-    case 'matern52': return matern52(definition.bandwidth);
-    case 'imq': return inverseMultiquadric(definition.bandwidth);
-    case 'polynomial': return polynomial(definition.bandwidth, definition.degree);
-    case 'cosine': return cosine();
-    case 'expression': return programKernel(definition.program);
+    case 'gaussian':
+      return gaussian(definition.bandwidth);
+    case 'laplace':
+      return laplace(definition.bandwidth);
+    case 'matern32':
+      return matern32(definition.bandwidth);
+    case 'matern52':
+      return matern52(definition.bandwidth);
+    case 'imq':
+      return inverseMultiquadric(definition.bandwidth);
+    case 'polynomial':
+      return polynomial(definition.bandwidth, definition.degree);
+    case 'cosine':
+      return cosine();
+    case 'expression':
+      return programKernel(definition.program);
   }
 }
 

@@ -1,7 +1,8 @@
 /**
  * Blocks whose transposes have the same bits.
- * A matrix product may round an entry differently in a block and in its transpose. Where the lexicographically smaller list of
- * indices is always taken as the rows, and a block on the diagonal is mirrored, K(I, J) and K(J, I)ᵀ are one computation.
+ * A matrix product may round an entry differently in a block and in its transpose. Where the lexicographically smaller
+ * list of indices is always taken as the rows, and a block on the diagonal is mirrored, K(I, J) and K(J, I)ᵀ are one
+ * computation.
  */
 import type { Indices } from '../core/indices.js';
 import { view, type Matrix } from '../dense/matrix.js';
@@ -50,6 +51,7 @@ function transpose(a: Matrix, out: Matrix): void {
   const y = out.data as Float64Array;
   for (let first = 0; first < a.rows; first += 16) {
     const last = Math.min(a.rows, first + 16);
-    for (let j = 0; j < a.cols; j++) for (let i = first; i < last; i++) y[out.offset + j + i * out.ld] = x[a.offset + i + j * a.ld];
+    for (let j = 0; j < a.cols; j++)
+      for (let i = first; i < last; i++) y[out.offset + j + i * out.ld] = x[a.offset + i + j * a.ld];
   }
 }

@@ -7,29 +7,46 @@ import { view } from '../dense/matrix.js';
 import type { EntrySource } from './entry-source.js';
 
 const sampleSize = 48;
-/** Rounding that is allowed for, relative to √(K_ii K_jj): above what float32 entries and sums over thousands of terms leave. */
+/**
+ * Rounding that is allowed for, relative to √(K_ii K_jj): above what float32 entries and sums over thousands of terms
+ * leave.
+ */
 export const ENTRY_TOLERANCE = 1e-6;
 /** The same relative to the largest diagonal entry, for pairs whose own diagonal is (nearly) zero. */
 export const ENTRY_FLOOR = 1e-10;
 
 /** The error for an entry that is not finite. */
 export const nonFiniteEntry = (row: number, column: number, value: number): NonFiniteError =>
-  new NonFiniteError(`Entry (${row}, ${column}) is ${value}; every entry must be a finite number.`, { row, column, value });
+  new NonFiniteError(`Entry (${row}, ${column}) is ${value}; every entry must be a finite number.`, {
+    row,
+    column,
+    value,
+  });
 
 /** The error for an entry that no positive semidefinite matrix with this diagonal has; `bound` is √(K_ii K_jj). */
 export const entryTooLarge = (row: number, column: number, value: number, bound: number): NotPositiveDefiniteError =>
-  new NotPositiveDefiniteError(`Entry (${row}, ${column}) is ${value}, larger than √(K(${row},${row})·K(${column},${column})) = ${bound}: the matrix is not positive semidefinite. Add to its diagonal (a ridge), or choose another kernel.`, { row, column, value, bound });
+  new NotPositiveDefiniteError(
+    `Entry (${row}, ${column}) is ${value}, larger than √(K(${row},${row})·K(${column},${column})) = ${bound}: ` +
+      'the matrix is not positive semidefinite. Add to its diagonal (a ridge), or choose another kernel.',
+    { row, column, value, bound },
+  );
 
 /**
- * Throws unless, as far as up to 48 × 48 entries and the diagonal show it, the source is a symmetric positive semidefinite matrix: size a whole number ≥ 1
- * (ShapeError), finite (NonFiniteError), K_ij = K_ji to 1e-6·√(K_ii K_jj) (AsymmetryError), K_ii ≥ 0 and K_ij² ≤ K_ii K_jj (NotPositiveDefiniteError),
- * diagonal() and entries() telling the same. Pass the diagonal where it is known already. That a source is pure cannot be checked.
- * Returns the diagonal. Cost: three blocks of entries and one diagonal.
+ * Throws unless, as far as up to 48 × 48 entries and the diagonal show it, the source is a symmetric positive
+ * semidefinite matrix: size a whole number ≥ 1 (ShapeError), finite (NonFiniteError), K_ij = K_ji to 1e-6·√(K_ii K_jj)
+ * (AsymmetryError), K_ii ≥ 0 and K_ij² ≤ K_ii K_jj (NotPositiveDefiniteError), diagonal() and entries() telling the
+ * same. Pass the diagonal where it is known already. That a source is pure cannot be checked. Returns the diagonal.
+ * Cost: three blocks of entries and one diagonal.
  */
 export function validateSource(source: EntrySource, seed: number, diagonal?: Float64Array): Float64Array {
   const { size } = source;
-  if (!Number.isInteger(size) || size < 1 || size > 0x7fffffff) throw new ShapeError(`The source's size must be a whole number from 1 to 2³¹ − 1, not ${size}.`, { size });
-  if (source.points !== undefined && source.points.count !== size) throw new ShapeError(`The source has ${size} rows but ${source.points.count} points.`, { size, points: source.points.count });
+  if (!Number.isInteger(size) || size < 1 || size > 0x7fffffff)
+    throw new ShapeError(`The source's size must be a whole number from 1 to 2³¹ − 1, not ${size}.`, { size });
+  if (source.points !== undefined && source.points.count !== size)
+    throw new ShapeError(`The source has ${size} rows but ${source.points.count} points.`, {
+      size,
+      points: source.points.count,
+    });
   const diag = diagonal ?? new Float64Array(size);
   if (diagonal === undefined) source.diagonal(diag);
   const largest = checkDiagonal(diag, size);
@@ -45,16 +62,31 @@ export function validateSource(source: EntrySource, seed: number, diagonal?: Flo
 function checkDiagonal(diag: Float64Array, size: number): number {
   let largest = 0;
   for (let i = 0; i < size; i++) {
-    if (!Number.isFinite(diag[i])) throw new NonFiniteError(`Diagonal entry ${i} is ${diag[i]}; every entry must be a finite number.`, { row: i, column: i, value: diag[i] });
+    if (!Number.isFinite(diag[i]))
+      throw new NonFiniteError(`Diagonal entry ${i} is ${diag[i]}; every entry must be a finite number.`, {
+        row: i,
+        column: i,
+        value: diag[i],
+      });
     largest = Math.max(largest, Math.abs(diag[i]));
   }
   for (let i = 0; i < size; i++) {
-    if (diag[i] < -ENTRY_FLOOR * largest) throw new NotPositiveDefiniteError(`Diagonal entry ${i} is ${diag[i]}: a positive semidefinite matrix has none below 0.`, { row: i, column: i, value: diag[i] });
+    if (diag[i] < -ENTRY_FLOOR * largest)
+      throw new NotPositiveDefiniteError(
+        `Diagonal entry ${i} is ${diag[i]}: a positive semidefinite matrix has none below 0.`,
+        { row: i, column: i, value: diag[i] },
+      );
   }
   return largest;
 }
 
-function checkBlock(source: EntrySource, rows: Int32Array, cols: Int32Array, diag: Float64Array, largest: number): void {
+function checkBlock(
+  source: EntrySource,
+  rows: Int32Array,
+  cols: Int32Array,
+  diag: Float64Array,
+  largest: number,
+): void {
   const m = rows.length;
   const n = cols.length;
   const block = new Float64Array(m * n);
@@ -72,10 +104,18 @@ function checkBlock(source: EntrySource, rows: Int32Array, cols: Int32Array, dia
       const bound = Math.sqrt(Math.max(diag[row], 0)) * Math.sqrt(Math.max(diag[column], 0));
       const slack = ENTRY_TOLERANCE * bound + ENTRY_FLOOR * largest;
       if (!(Math.abs(value - other) <= slack)) {
-        throw new AsymmetryError(`The matrix is not symmetric: entry (${row}, ${column}) is ${value}, entry (${column}, ${row}) is ${other}.`, { row, column, value, transposed: other });
+        throw new AsymmetryError(
+          `The matrix is not symmetric: entry (${row}, ${column}) is ${value}, entry (${column}, ${row}) is ${other}.`,
+          { row, column, value, transposed: other },
+        );
       }
       if (row === column && Math.abs(value - diag[row]) > slack) {
-        throw new HmatrixError('inconsistent-source', `The source contradicts itself: entries() gives ${value} for (${row}, ${row}), diagonal() gives ${diag[row]}.`, { row, column, value, diagonal: diag[row] });
+        throw new HmatrixError(
+          'inconsistent-source',
+          `The source contradicts itself: entries() gives ${value} for (${row}, ${row}), diagonal() gives ` +
+            `${diag[row]}.`,
+          { row, column, value, diagonal: diag[row] },
+        );
       }
       if (Math.abs(value) > bound + slack) throw entryTooLarge(row, column, value, bound);
     }

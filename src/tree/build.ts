@@ -13,7 +13,15 @@ import { chooseDistance } from './choose-distance.js';
 import type { ClusterTree } from './cluster-tree.js';
 import type { DistanceName } from './distance.js';
 import { chunksPerNode, halvedRanges, subtreeLevel } from './split.js';
-import { CENTROID_MEMBERS, chooseCentroids, cutNode, projectChunk, splitSubtree, type LevelArgs, type SplitState } from './two-centroids.js';
+import {
+  CENTROID_MEMBERS,
+  chooseCentroids,
+  cutNode,
+  projectChunk,
+  splitSubtree,
+  type LevelArgs,
+  type SplitState,
+} from './two-centroids.js';
 
 export interface ClusterTreeOptions {
   /** Most indices a leaf may hold, at least 2. */
@@ -23,15 +31,22 @@ export interface ClusterTreeOptions {
 export const CLUSTER_TREE_KEYS: KeysOf<ClusterTreeOptions> = { leafSize: true, seed: true };
 
 /**
- * Orders the source's indices into a complete binary tree of depth ⌈log₂(N / leafSize)⌉ (0 where N ≤ leafSize): every node is cut at the
- * exact median by the distances to two far-apart centroids (two-centroids.ts), the left child taking ⌈n/2⌉ of its n indices, whatever the distances are.
- * `lexicographic` gives the identity, `random` a seeded shuffle. Indices with a zero on the diagonal, whose rows a positive semidefinite matrix cannot fill, are isolated in
- * front (unless all are). Cost O(N log N) distances; the same tree for any team.
- * Throws OptionError, NonFiniteError where a distance is not a number, AbortedError.
+ * Orders the source's indices into a complete binary tree of depth ⌈log₂(N / leafSize)⌉ (0 where N ≤ leafSize): every
+ * node is cut at the exact median by the distances to two far-apart centroids (two-centroids.ts), the left child taking
+ * ⌈n/2⌉ of its n indices, whatever the distances are.
+ * `lexicographic` gives the identity, `random` a seeded shuffle. Indices with a zero on the diagonal, whose rows a
+ * positive semidefinite matrix cannot fill, are isolated in front (unless all are). Cost O(N log N) distances; the same
+ * tree for any team. Throws OptionError, NonFiniteError where a distance is not a number, AbortedError.
  */
-export async function buildClusterTree(source: EntrySource, distance: DistanceName, options: ClusterTreeOptions, control: TeamControl): Promise<ClusterTree> {
+export async function buildClusterTree(
+  source: EntrySource,
+  distance: DistanceName,
+  options: ClusterTreeOptions,
+  control: TeamControl,
+): Promise<ClusterTree> {
   const { leafSize, seed = 0 } = options;
-  if (!Number.isInteger(leafSize) || leafSize < 2) throw new OptionError(`leafSize must be a whole number of at least 2, not ${leafSize}.`, { leafSize });
+  if (!Number.isInteger(leafSize) || leafSize < 2)
+    throw new OptionError(`leafSize must be a whole number of at least 2, not ${leafSize}.`, { leafSize });
   throwIfAborted(control.signal);
   const { size, state: data, modules, solo } = chooseDistance(distance, source, seed);
   const order = sharedInt32(size);
@@ -44,7 +59,13 @@ export async function buildClusterTree(source: EntrySource, distance: DistanceNa
   const top = subtreeLevel(ranges);
   const widest = 2 ** Math.max(0, top - 1);
   const state: SplitState = {
-    distance: data, ranges, order, values: sharedFloat64(size), centroids: sharedInt32(2 * widest * CENTROID_MEMBERS), counts: sharedInt32(2 * widest), seed,
+    distance: data,
+    ranges,
+    order,
+    values: sharedFloat64(size),
+    centroids: sharedInt32(2 * widest * CENTROID_MEMBERS),
+    counts: sharedInt32(2 * widest),
+    seed,
   };
   const { team } = control;
   const shared = await team.share(state, { modules, solo });
@@ -57,7 +78,10 @@ export async function buildClusterTree(source: EntrySource, distance: DistanceNa
   return tree;
 }
 
-/** Moves the indices whose diagonal entry is zero to the front, the order kept otherwise; returns how many, 0 where all are zero. */
+/**
+ * Moves the indices whose diagonal entry is zero to the front, the order kept otherwise; returns how many, 0 where all
+ * are zero.
+ */
 export function isolateZeros(order: Int32Array, source: Pick<EntrySource, 'size' | 'diagonal'>): number {
   const diagonal = new Float64Array(source.size);
   source.diagonal(diagonal);

@@ -33,15 +33,23 @@ export interface ChosenDistance {
 const largestDirectDimension = 16;
 const RANDOM_PLACES = 0x91ace;
 
-/** Looks a distance up by name and readies its data. Throws OptionError for an unknown name or for `geometric` without points. */
+/**
+ * Looks a distance up by name and readies its data. Throws OptionError for an unknown name or for `geometric` without
+ * points.
+ */
 export function chooseDistance(name: DistanceName, source: EntrySource, seed: number): ChosenDistance {
   const { size, points } = source;
-  if (!Number.isInteger(size) || size < 1) throw new ShapeError(`A source must have at least one row; this one has size ${size}.`, { size });
+  if (!Number.isInteger(size) || size < 1)
+    throw new ShapeError(`A source must have at least one row; this one has size ${size}.`, { size });
   const chosen = name === 'auto' ? (points === undefined ? 'angle' : 'geometric') : name;
   const choose = (state: DistanceState): ChosenDistance => ({ name: chosen, size, state, modules: [], solo: false });
   switch (chosen) {
     case 'geometric':
-      if (points === undefined) throw new OptionError("The distance 'geometric' needs a source with points: choose 'gram' or 'angle', which use entries alone.", { distance: name });
+      if (points === undefined)
+        throw new OptionError(
+          "The distance 'geometric' needs a source with points: choose 'gram' or 'angle', which use entries alone.",
+          { distance: name },
+        );
       return choose(pointDistance(points, size));
     case 'gram':
     case 'angle': {
@@ -56,7 +64,9 @@ export function chooseDistance(name: DistanceName, source: EntrySource, seed: nu
       return choose({ kind: 'line', place });
     }
     default:
-      throw new OptionError(`Unknown distance '${String(name)}': choose one of ${DISTANCES.join(', ')}.`, { distance: name });
+      throw new OptionError(`Unknown distance '${String(name)}': choose one of ${DISTANCES.join(', ')}.`, {
+        distance: name,
+      });
   }
 }
 
@@ -69,15 +79,25 @@ export function openDistance(state: Exclude<DistanceState, { kind: 'line' }>, co
 
 function pointDistance(given: Points, size: number): DistanceState {
   const { dimension, coordinates } = asPoints(given);
-  if (given.count !== size) throw new ShapeError(`A source of size ${size} has ${given.count} points; there must be one for each index.`, { size, count: given.count });
+  if (given.count !== size)
+    throw new ShapeError(`A source of size ${size} has ${given.count} points; there must be one for each index.`, {
+      size,
+      count: given.count,
+    });
   const points: Points = { dimension, count: size, coordinates: toShared(coordinates) };
-  return points.dimension <= largestDirectDimension ? { kind: 'direct', points } : { kind: 'products', centred: centredPoints(points) };
+  return points.dimension <= largestDirectDimension
+    ? { kind: 'direct', points }
+    : { kind: 'products', centred: centredPoints(points) };
 }
 
 function sharedDiagonal(source: EntrySource): Float64Array {
   const diagonal = sharedFloat64(source.size);
   source.diagonal(diagonal);
   const bad = diagonal.findIndex((d) => !Number.isFinite(d));
-  if (bad >= 0) throw new NonFiniteError(`The diagonal entry ${bad} of the source is ${diagonal[bad]}: distances need finite entries.`, { index: bad, value: diagonal[bad] });
+  if (bad >= 0)
+    throw new NonFiniteError(
+      `The diagonal entry ${bad} of the source is ${diagonal[bad]}: distances need finite entries.`,
+      { index: bad, value: diagonal[bad] },
+    );
   return diagonal;
 }

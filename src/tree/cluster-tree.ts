@@ -5,9 +5,10 @@ import { requireRole } from '../core/kind.js';
 import { asIndices } from '../core/numbers.js';
 
 /**
- * Nodes are heap-numbered (core/indices.ts). All 2^depth leaves stand at level `depth`; node ν holds positions begin[ν] ≤ p < end[ν], at least one, and its
- * children split them; order[p] is the index at position p. Sizes of a level may differ: those of `buildClusterTree` differ by at most one.
- * The first begin[0] positions belong to no node: their indices are isolated, rows and columns of zeros.
+ * Nodes are heap-numbered (core/indices.ts). All 2^depth leaves stand at level `depth`; node ν holds positions begin[ν]
+ * ≤ p < end[ν], at least one, and its children split them; order[p] is the index at position p. Sizes of a level may
+ * differ: those of `buildClusterTree` differ by at most one. The first begin[0] positions belong to no node: their
+ * indices are isolated, rows and columns of zeros.
  */
 export interface ClusterTree {
   readonly size: number;
@@ -23,8 +24,8 @@ export type GivenTree = {
 };
 
 /**
- * The tree, with its arrays as Int32Arrays. Throws OptionError for what is no tree, ShapeError for an entry that is no whole
- * number; that the nodes fit together is for who uses it to check.
+ * The tree, with its arrays as Int32Arrays. Throws OptionError for what is no tree, ShapeError for an entry that is no
+ * whole number; that the nodes fit together is for who uses it to check.
  */
 export function asTree(tree: GivenTree, of: string): ClusterTree {
   requireRole(tree, 'tree', of);

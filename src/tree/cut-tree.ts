@@ -1,6 +1,7 @@
 /**
  * A cluster tree over an order that is given: where to cut it.
- * Where the order has borders of its own (layers, units, directions), nodes are cut there, so that a block belongs to few of them.
+ * Where the order has borders of its own (layers, units, directions), nodes are cut there, so that a block belongs to
+ * few of them.
  */
 import { firstOfLevel, leftChild, levelOf, rightChild } from '../core/indices.js';
 import { sharedInt32 } from '../core/shared-array.js';
@@ -10,9 +11,10 @@ import type { ClusterTree } from './cluster-tree.js';
 const WINDOW = 1 / 3;
 
 /**
- * The complete tree of `depth` levels below the root over `order`, its first `isolated` positions in no node. borders[p] is the strength of the border before position p,
- * 0 for none: each node is cut at the strongest border between a third and two thirds of it, of these at the one nearest to the middle, else in the middle. Every leaf
- * holds an index at least: order.length − isolated ≥ 2^depth.
+ * The complete tree of `depth` levels below the root over `order`, its first `isolated` positions in no node.
+ * borders[p] is the strength of the border before position p,
+ * 0 for none: each node is cut at the strongest border between a third and two thirds of it, of these at the one
+ * nearest to the middle, else in the middle. Every leaf holds an index at least: order.length − isolated ≥ 2^depth.
  */
 export function cutTree(order: Int32Array, isolated: number, depth: number, borders: Uint8Array): ClusterTree {
   const size = order.length;

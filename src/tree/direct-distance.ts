@@ -31,7 +31,13 @@ export class DirectDistance implements Distance {
   }
 
   between(firstRow: number, firstCol: number, out: Matrix): void {
-    squaredDistances(this.#coordinates, this.#dimension, this.#rows.subarray(firstRow, firstRow + out.rows), this.#cols.subarray(firstCol, firstCol + out.cols), out);
+    squaredDistances(
+      this.#coordinates,
+      this.#dimension,
+      this.#rows.subarray(firstRow, firstRow + out.rows),
+      this.#cols.subarray(firstCol, firstCol + out.cols),
+      out,
+    );
   }
 
   toTwo(p: number, q: number, indices: Indices, out: Float64Array, at: number): void {
@@ -59,7 +65,8 @@ export class DirectDistance implements Distance {
     const x = this.#coordinates;
     const mean = this.#middle;
     mean.fill(0);
-    for (let s = 0; s < sample.length; s++) for (let c = 0, r = sample[s] * d; c < d; c++) mean[c] += x[r + c] / sample.length;
+    for (let s = 0; s < sample.length; s++)
+      for (let c = 0, r = sample[s] * d; c < d; c++) mean[c] += x[r + c] / sample.length;
     for (let a = 0; a < indices.length; a++) {
       const r = indices[a] * d;
       let sum = 0;

@@ -7,7 +7,9 @@ import { view, type Matrix } from '../dense/matrix.js';
 import type { EntrySource } from '../source/entry-source.js';
 import type { Distance } from './distance.js';
 
-/** Members whose mean distance stands for the distance from the centroid: each costs an entry per member of the cluster. */
+/**
+ * Members whose mean distance stands for the distance from the centroid: each costs an entry per member of the cluster.
+ */
 const SAMPLE = 64;
 /** Members whose block of distances to a sample is formed at a time: it stays in the second-level cache. */
 const PANEL = 256;
@@ -15,7 +17,14 @@ const PANEL = 256;
 export const APART = 2;
 
 /** In place: K(rows[a], cols[b]) → δ; `weights` as prepared by the constructor below. */
-type Transform = (weights: Float64Array, rows: Indices, firstRow: number, cols: Indices, firstCol: number, out: Matrix) => void;
+type Transform = (
+  weights: Float64Array,
+  rows: Indices,
+  firstRow: number,
+  cols: Indices,
+  firstCol: number,
+  out: Matrix,
+) => void;
 
 /** δ = K_ii + K_jj − 2K_ij; weights are the diagonal. */
 const gram: Transform = (weights, rows, firstRow, cols, firstCol, out) => {
@@ -27,7 +36,10 @@ const gram: Transform = (weights, rows, firstRow, cols, firstCol, out) => {
   }
 };
 
-/** δ = 1 − |K_ij|/√(K_ii K_jj): monotone in the angle, and means of it tell clusters apart better than means of its square do; weights are 1/√K_ii, or 0 where K_ii ≤ 0. */
+/**
+ * δ = 1 − |K_ij|/√(K_ii K_jj): monotone in the angle, and means of it tell clusters apart better than means of its
+ * square do; weights are 1/√K_ii, or 0 where K_ii ≤ 0.
+ */
 const angle: Transform = (weights, rows, firstRow, cols, firstCol, out) => {
   const { data, rows: m, cols: n } = out;
   for (let b = 0; b < n; b++) {
@@ -35,7 +47,8 @@ const angle: Transform = (weights, rows, firstRow, cols, firstCol, out) => {
     const column = out.offset + b * out.ld;
     for (let a = 0; a < m; a++) {
       const weight = weights[rows[firstRow + a]];
-      data[column + a] = weight > 0 && own > 0 ? 1 - Math.abs(data[column + a] * weight * own) : weight === own ? 0 : APART;
+      data[column + a] =
+        weight > 0 && own > 0 ? 1 - Math.abs(data[column + a] * weight * own) : weight === own ? 0 : APART;
     }
   }
 };
@@ -62,7 +75,11 @@ export class EntryDistance implements Distance {
   }
 
   between(firstRow: number, firstCol: number, out: Matrix): void {
-    this.#source.entries(this.#rows.subarray(firstRow, firstRow + out.rows), this.#cols.subarray(firstCol, firstCol + out.cols), out);
+    this.#source.entries(
+      this.#rows.subarray(firstRow, firstRow + out.rows),
+      this.#cols.subarray(firstCol, firstCol + out.cols),
+      out,
+    );
     this.#transform(this.#weights, this.#rows, firstRow, this.#cols, firstCol, out);
   }
 
@@ -80,7 +97,8 @@ export class EntryDistance implements Distance {
     for (let from = 0; from < indices.length; from += PANEL) {
       const rows = indices.subarray(from, from + PANEL);
       const block = this.#block(rows, sample);
-      for (let s = 0, p = 0; s < sample.length; s++) for (let a = at + from; a < at + from + rows.length; a++) out[a] += scale * block[p++];
+      for (let s = 0, p = 0; s < sample.length; s++)
+        for (let a = at + from; a < at + from + rows.length; a++) out[a] += scale * block[p++];
     }
   }
 

@@ -1,13 +1,15 @@
 /**
  * The far list: the fewest blocks that cover everything the near blocks leave over.
  *
- * Siblings split the off-diagonal part of their parent's block. A pair of nodes (α, β) with no near pair of leaves below it is one far
- * block; else α or β is split, so that pairs may join nodes of different levels. With f(α, β) the fewest blocks,
+ * Siblings split the off-diagonal part of their parent's block. A pair of nodes (α, β) with no near pair of leaves
+ * below it is one far block; else α or β is split, so that pairs may join nodes of different levels. With f(α, β) the
+ * fewest blocks,
  *   f = 1                                             if nothing below is near,
  *   f = 0                                             if both are leaves (and near),
  *   f = min{ f(α_l, β) + f(α_r, β), f(α, β_l) + f(α, β_r) }   otherwise, over the nodes that can be split,
- * tabulated for all pairs below (α, β) from the leaves up: 4 S² numbers for subtrees of S leaves. Beyond 2,048 leaves the tables would outgrow memory and time: there
- * pairs are first split on both sides down to subtrees of 64 leaves, and the cover is the smallest below those. Never more blocks than by splitting both sides always.
+ * tabulated for all pairs below (α, β) from the leaves up: 4 S² numbers for subtrees of S leaves. Beyond 2,048 leaves
+ * the tables would outgrow memory and time: there pairs are first split on both sides down to subtrees of 64 leaves,
+ * and the cover is the smallest below those. Never more blocks than by splitting both sides always.
  */
 import { firstOfLevel, leftChild, levelOf, rightChild, type NodeId } from '../core/indices.js';
 import { sharedInt32 } from '../core/shared-array.js';
@@ -113,12 +115,19 @@ class Cover {
         for (let j = inner - 1; j >= 0; j--) table[row + j] = joined(table[row + 2 * j + 1], table[row + 2 * j + 2]);
       } else {
         for (let j = width - 1; j >= inner; j--) table[row + j] = joined(table[left + j], table[right + j]);
-        for (let j = inner - 1; j >= 0; j--) table[row + j] = Math.min(joined(table[left + j], table[right + j]), joined(table[row + 2 * j + 1], table[row + 2 * j + 2]));
+        for (let j = inner - 1; j >= 0; j--)
+          table[row + j] = Math.min(
+            joined(table[left + j], table[right + j]),
+            joined(table[row + 2 * j + 1], table[row + 2 * j + 2]),
+          );
       }
     }
   }
 
-  /** Emits the cover of the local pair (i, j) that the table stands for; where either node may be split, the larger one is, else β. */
+  /**
+   * Emits the cover of the local pair (i, j) that the table stands for; where either node may be split, the larger one
+   * is, else β.
+   */
   #follow(α: NodeId, β: NodeId, i: number, j: number, height: number): void {
     const width = 2 ** (height + 1) - 1;
     const inner = 2 ** height - 1;
@@ -127,8 +136,10 @@ class Cover {
     if ((value & 1) === 0) {
       this.#emit(globalNode(α, i), globalNode(β, j));
     } else if (i < inner || j < inner) {
-      const first = i < inner ? joined(table[(2 * i + 1) * width + j], table[(2 * i + 2) * width + j]) : Number.POSITIVE_INFINITY;
-      const second = j < inner ? joined(table[i * width + 2 * j + 1], table[i * width + 2 * j + 2]) : Number.POSITIVE_INFINITY;
+      const first =
+        i < inner ? joined(table[(2 * i + 1) * width + j], table[(2 * i + 2) * width + j]) : Number.POSITIVE_INFINITY;
+      const second =
+        j < inner ? joined(table[i * width + 2 * j + 1], table[i * width + 2 * j + 2]) : Number.POSITIVE_INFINITY;
       if (first < second || (first === second && levelOf(i) < levelOf(j))) {
         this.#follow(α, β, 2 * i + 1, j, height);
         this.#follow(α, β, 2 * i + 2, j, height);

@@ -2,7 +2,10 @@
  * Neighbours of indices that stand on a line: the lexicographic and the random distance need no search.
  */
 
-/** The κ indices whose places are nearest to each index's own, nearest first, ties to the smaller index; lists as in `Neighbors`. */
+/**
+ * The κ indices whose places are nearest to each index's own, nearest first, ties to the smaller index; lists as in
+ * `Neighbors`.
+ */
 export function neighborsOnLine(place: Int32Array, count: number, indices: Int32Array, distances: Float64Array): void {
   const size = place.length;
   const at = new Int32Array(size);

@@ -10,25 +10,39 @@ import { nearLeaves } from './near-leaves.js';
 import type { Neighbors } from './neighbors.js';
 
 export interface InteractionOptions {
-  /** Share of a row's leaves that may be near besides the leaf itself, in [0, 1]: at most ⌊budget · leaves⌋, held by every row. */
+  /**
+   * Share of a row's leaves that may be near besides the leaf itself, in [0, 1]: at most ⌊budget · leaves⌋, held by
+   * every row.
+   */
   readonly budget: number;
 }
 
 /**
- * Near and far lists. With budget 0, or one below 1/leaves, near is the diagonal and far the pairs of siblings (HSS, HODLR). Else near pairs are those with the most
- * votes of neighbours that leave both rows within the budget, and far is the smallest cover of the rest by pairs of nodes (far-cover.ts).
- * What the near blocks use is reported in `budgetUsed`. Cost O(κN + leaves²) up to 2,048 leaves.
+ * Near and far lists. With budget 0, or one below 1/leaves, near is the diagonal and far the pairs of siblings (HSS,
+ * HODLR). Else near pairs are those with the most votes of neighbours that leave both rows within the budget, and far
+ * is the smallest cover of the rest by pairs of nodes (far-cover.ts). What the near blocks use is reported in
+ * `budgetUsed`. Cost O(κN + leaves²) up to 2,048 leaves.
  */
-export function interactionLists(tree: ClusterTree, neighbors: Pick<Neighbors, 'count' | 'indices'>, options: InteractionOptions): InteractionLists {
+export function interactionLists(
+  tree: ClusterTree,
+  neighbors: Pick<Neighbors, 'count' | 'indices'>,
+  options: InteractionOptions,
+): InteractionLists {
   const { budget } = options;
-  if (!(budget >= 0 && budget <= 1)) throw new OptionError(`budget must be in [0, 1], the share of a row that may be stored dense, not ${budget}.`, { budget });
+  if (!(budget >= 0 && budget <= 1))
+    throw new OptionError(`budget must be in [0, 1], the share of a row that may be stored dense, not ${budget}.`, {
+      budget,
+    });
   // 0.3 · 10 is 3 also where rounding makes it a little less.
   const most = Math.floor(budget * 2 ** tree.depth * (1 + 4 * Number.EPSILON));
   const near = nearLeaves(tree, neighbors, most);
   return { ...near, far: farCover(tree.depth, near), budgetUsed: shareOfNear(tree, near) };
 }
 
-function shareOfNear({ size, depth, begin, end }: ClusterTree, { nearBegin, near }: { nearBegin: Int32Array; near: Int32Array }): number {
+function shareOfNear(
+  { size, depth, begin, end }: ClusterTree,
+  { nearBegin, near }: { nearBegin: Int32Array; near: Int32Array },
+): number {
   const first = firstOfLevel(depth);
   let entries = 0;
   for (let α = 0; α < 2 ** depth; α++) {

@@ -1,7 +1,8 @@
 /**
  * Near leaves by votes of the neighbours, within a budget.
- * A neighbour of an index of leaf α that lies in leaf β is a vote for the pair {α, β}, whichever way round (SC17, arXiv 1707.00164, section 2.2). There the budget
- * limits one side and symmetrising overshoots it; here pairs are taken, most votes first, as long as both rows stay within it.
+ * A neighbour of an index of leaf α that lies in leaf β is a vote for the pair {α, β}, whichever way round (SC17, arXiv
+ * 1707.00164, section 2.2). There the budget limits one side and symmetrising overshoots it; here pairs are taken, most
+ * votes first, as long as both rows stay within it.
  */
 import { ShapeError } from '../core/errors.js';
 import { firstOfLevel } from '../core/indices.js';
@@ -10,13 +11,24 @@ import type { ClusterTree } from './cluster-tree.js';
 import type { Neighbors } from './neighbors.js';
 
 /** Near leaves in CSR form, as in `InteractionLists`. */
-export interface NearLeaves { readonly nearBegin: Int32Array; readonly near: Int32Array }
+export interface NearLeaves {
+  readonly nearBegin: Int32Array;
+  readonly near: Int32Array;
+}
 
 /** Rows of sparse counts: columns[begin[r] … begin[r + 1]) ascending, and their counts. */
-interface SparseCounts { readonly begin: Int32Array; readonly columns: Int32Array; readonly counts: Int32Array }
+interface SparseCounts {
+  readonly begin: Int32Array;
+  readonly columns: Int32Array;
+  readonly counts: Int32Array;
+}
 
 /** Near leaves with at most `most` leaves a row, the leaf itself not counted but always listed. */
-export function nearLeaves(tree: ClusterTree, neighbors: Pick<Neighbors, 'count' | 'indices'>, most: number): NearLeaves {
+export function nearLeaves(
+  tree: ClusterTree,
+  neighbors: Pick<Neighbors, 'count' | 'indices'>,
+  most: number,
+): NearLeaves {
   const leaves = 2 ** tree.depth;
   const partners: number[][] = Array.from({ length: leaves }, (_, leaf) => [leaf]);
   if (most > 0) {
@@ -40,12 +52,18 @@ export function nearLeaves(tree: ClusterTree, neighbors: Pick<Neighbors, 'count'
 /** Votes of each leaf's indices for other leaves. */
 function countVotes(tree: ClusterTree, { count, indices }: Pick<Neighbors, 'count' | 'indices'>): SparseCounts {
   const { size, depth, order, begin, end } = tree;
-  if (indices.length !== size * count) throw new ShapeError(`The tree has ${size} indices, the neighbour lists ${indices.length} entries of ${count} a row: they belong to different matrices.`, { size, count, length: indices.length });
+  if (indices.length !== size * count)
+    throw new ShapeError(
+      `The tree has ${size} indices, the neighbour lists ${indices.length} entries of ${count} a row: they ` +
+        'belong to different matrices.',
+      { size, count, length: indices.length },
+    );
   const leaves = 2 ** depth;
   const first = firstOfLevel(depth);
   // Isolated indices lie in no leaf.
   const leafOf = new Int32Array(size).fill(-1);
-  for (let leaf = 0; leaf < leaves; leaf++) for (let p = begin[first + leaf]; p < end[first + leaf]; p++) leafOf[order[p]] = leaf;
+  for (let leaf = 0; leaf < leaves; leaf++)
+    for (let p = begin[first + leaf]; p < end[first + leaf]; p++) leafOf[order[p]] = leaf;
   return collect(leaves, (leaf, add) => {
     for (let p = begin[first + leaf]; p < end[first + leaf]; p++) {
       for (let k = order[p] * count; k < (order[p] + 1) * count; k++) {
@@ -56,7 +74,9 @@ function countVotes(tree: ClusterTree, { count, indices }: Pick<Neighbors, 'coun
   });
 }
 
-/** Pairs α < β with votes from either side, in order (α, β), and their ranking: most votes first, ties in that order. */
+/**
+ * Pairs α < β with votes from either side, in order (α, β), and their ranking: most votes first, ties in that order.
+ */
 function rankedPairs(votes: SparseCounts): { pairs: Int32Array; order: Int32Array } {
   const leaves = votes.begin.length - 1;
   const back = transposed(votes);
@@ -85,7 +105,10 @@ function rankedPairs(votes: SparseCounts): { pairs: Int32Array; order: Int32Arra
 }
 
 /** Sparse rows from a function that adds counts to the columns of a row. */
-function collect(rows: number, addTo: (row: number, add: (column: number, count: number) => void) => void): SparseCounts {
+function collect(
+  rows: number,
+  addTo: (row: number, add: (column: number, count: number) => void) => void,
+): SparseCounts {
   const begin = new Int32Array(rows + 1);
   const columns: number[] = [];
   const counts: number[] = [];
@@ -111,7 +134,11 @@ function collect(rows: number, addTo: (row: number, add: (column: number, count:
 
 function transposed({ begin, columns, counts }: SparseCounts): SparseCounts {
   const rows = begin.length - 1;
-  const turned: SparseCounts = { begin: new Int32Array(rows + 1), columns: new Int32Array(columns.length), counts: new Int32Array(columns.length) };
+  const turned: SparseCounts = {
+    begin: new Int32Array(rows + 1),
+    columns: new Int32Array(columns.length),
+    counts: new Int32Array(columns.length),
+  };
   for (const column of columns) turned.begin[column + 1]++;
   for (let r = 0; r < rows; r++) turned.begin[r + 1] += turned.begin[r];
   const next = turned.begin.slice(0, rows);

@@ -32,7 +32,10 @@ export class NearestLists {
     return this.distances[row * this.capacity];
   }
 
-  /** Takes a candidate that is not listed yet, if it is nearer than the row's farthest (ties: smaller index); returns the row's new farthest distance. */
+  /**
+   * Takes a candidate that is not listed yet, if it is nearer than the row's farthest (ties: smaller index); returns
+   * the row's new farthest distance.
+   */
   offer(row: number, index: number, distance: number): number {
     const { capacity, indices, distances } = this;
     const top = row * capacity;
@@ -62,7 +65,11 @@ export class NearestLists {
     for (;;) {
       let child = 2 * hole + 1;
       if (child >= count) break;
-      if (child + 1 < count && after(distances[top + child + 1], indices[top + child + 1], distances[top + child], indices[top + child])) child++;
+      if (
+        child + 1 < count &&
+        after(distances[top + child + 1], indices[top + child + 1], distances[top + child], indices[top + child])
+      )
+        child++;
       if (!after(distances[top + child], indices[top + child], distance, index)) break;
       distances[top + hole] = distances[top + child];
       indices[top + hole] = indices[top + child];

@@ -1,7 +1,8 @@
 /**
  * The phases of the neighbour search.
- * Projection trees: a node is cut at the median of δ(·, p) − δ(·, q), p and q two of its members, drawn at random; leaves are searched exhaustively, by panels
- * of a matrix of distances. Every pair of a leaf is evaluated once and offered to both its members.
+ * Projection trees: a node is cut at the median of δ(·, p) − δ(·, q), p and q two of its members, drawn at random;
+ * leaves are searched exhaustively, by panels of a matrix of distances. Every pair of a leaf is evaluated once and
+ * offered to both its members.
  */
 import { firstOfLevel, type NodeId } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
@@ -28,7 +29,9 @@ export interface SearchState {
   readonly seed: number;
 }
 
-export interface TreeArgs extends LevelArgs { readonly iteration: number }
+export interface TreeArgs extends LevelArgs {
+  readonly iteration: number;
+}
 
 /** Columns of a panel: it stays in the second-level cache. */
 const PANEL = 128;
@@ -70,7 +73,11 @@ class Searcher {
 
   /** Two random members of a node, far apart: p at random, q the farthest from it of a few. */
   poles(iteration: number, node: NodeId): readonly [number, number] {
-    const { order, ranges: { begin, end }, seed } = this.#state;
+    const {
+      order,
+      ranges: { begin, end },
+      seed,
+    } = this.#state;
     const random = new RandomStream(seed, POLES, iteration, node);
     const size = end[node] - begin[node];
     const candidates = this.#candidates;
@@ -150,8 +157,19 @@ class Searcher {
     return limits;
   }
 
-  /** Block (a, b) is the distance of rows[firstRow + a] and cols[firstCol + b]; where both are the same set, only pairs below the diagonal count. */
-  #offerPanel(block: Matrix, rows: Int32Array, rowLimits: Float64Array, firstRow: number, cols: Int32Array, colLimits: Float64Array, firstCol: number): void {
+  /**
+   * Block (a, b) is the distance of rows[firstRow + a] and cols[firstCol + b]; where both are the same set, only pairs
+   * below the diagonal count.
+   */
+  #offerPanel(
+    block: Matrix,
+    rows: Int32Array,
+    rowLimits: Float64Array,
+    firstRow: number,
+    cols: Int32Array,
+    colLimits: Float64Array,
+    firstCol: number,
+  ): void {
     const data = this.#panel;
     const { rows: m, cols: n, ld } = block;
     const same = rows === cols;
@@ -171,39 +189,57 @@ class Searcher {
 }
 
 /** Per chunk of a large node: δ(·, p) − δ(·, q). */
-export const projectRandomly = phaseKernel<SearchState, TreeArgs>(import.meta.url, 'projectRandomly', (state, context) => {
-  const searcher = new Searcher(state, context);
-  return (task, { iteration, level, perNode }) => {
-    const { node, from, to } = chunkOf(state.ranges, level, perNode, task);
-    searcher.project(iteration, node, from, to);
-  };
-});
+export const projectRandomly = phaseKernel<SearchState, TreeArgs>(
+  import.meta.url,
+  'projectRandomly',
+  (state, context) => {
+    const searcher = new Searcher(state, context);
+    return (task, { iteration, level, perNode }) => {
+      const { node, from, to } = chunkOf(state.ranges, level, perNode, task);
+      searcher.project(iteration, node, from, to);
+    };
+  },
+);
 
 /** Per subtree: its projection tree, and the search of its leaves. */
-export const searchSubtree = phaseKernel<SearchState, Omit<TreeArgs, 'perNode'>>(import.meta.url, 'searchSubtree', (state, context) => {
-  const searcher = new Searcher(state, context);
-  const { ranges: { begin, end, depth }, order, values } = state;
-  return (task, { iteration, level }) => {
-    visitInner(firstOfLevel(level) + task, level, depth, (ν) => {
-      searcher.project(iteration, ν, begin[ν], end[ν]);
-      splitAtMedian(order, values, begin[ν], end[ν]);
-    });
-    const leaves = 2 ** (depth - level);
-    const first = firstOfLevel(depth) + task * leaves;
-    for (let leaf = first; leaf < first + leaves; leaf++) searcher.searchAmong(order.subarray(begin[leaf], end[leaf]), iteration > 1);
-  };
-});
+export const searchSubtree = phaseKernel<SearchState, Omit<TreeArgs, 'perNode'>>(
+  import.meta.url,
+  'searchSubtree',
+  (state, context) => {
+    const searcher = new Searcher(state, context);
+    const {
+      ranges: { begin, end, depth },
+      order,
+      values,
+    } = state;
+    return (task, { iteration, level }) => {
+      visitInner(firstOfLevel(level) + task, level, depth, (ν) => {
+        searcher.project(iteration, ν, begin[ν], end[ν]);
+        splitAtMedian(order, values, begin[ν], end[ν]);
+      });
+      const leaves = 2 ** (depth - level);
+      const first = firstOfLevel(depth) + task * leaves;
+      for (let leaf = first; leaf < first + leaves; leaf++)
+        searcher.searchAmong(order.subarray(begin[leaf], end[leaf]), iteration > 1);
+    };
+  },
+);
 
 /** Per pair of tiles of the index range, 2 numbers a task: everything against everything, into empty lists. */
-export const searchTiles = phaseKernel<SearchState, { readonly pairs: Int32Array }>(import.meta.url, 'searchTiles', (state, context) => {
-  const searcher = new Searcher(state, context);
-  const tile = (t: number): Int32Array => Int32Array.from({ length: Math.min(TILE, state.size - t * TILE) }, (_, a) => t * TILE + a);
-  return (task, { pairs }) => {
-    const rows = tile(pairs[2 * task]);
-    if (pairs[2 * task] === pairs[2 * task + 1]) searcher.searchAmong(rows, false);
-    else searcher.searchBetween(rows, tile(pairs[2 * task + 1]));
-  };
-});
+export const searchTiles = phaseKernel<SearchState, { readonly pairs: Int32Array }>(
+  import.meta.url,
+  'searchTiles',
+  (state, context) => {
+    const searcher = new Searcher(state, context);
+    const tile = (t: number): Int32Array =>
+      Int32Array.from({ length: Math.min(TILE, state.size - t * TILE) }, (_, a) => t * TILE + a);
+    return (task, { pairs }) => {
+      const rows = tile(pairs[2 * task]);
+      if (pairs[2 * task] === pairs[2 * task + 1]) searcher.searchAmong(rows, false);
+      else searcher.searchBetween(rows, tile(pairs[2 * task + 1]));
+    };
+  },
+);
 
 /** Per few rows of the sample: their exact lists. */
 export const searchSample = phaseKernel<SearchState>(import.meta.url, 'searchSample', (state, context) => {
@@ -225,7 +261,8 @@ export const searchSample = phaseKernel<SearchState>(import.meta.url, 'searchSam
       for (let b = 0; b < cols.length; b++) {
         let limit = exact.farthest(first + b);
         for (let a = 0; a < count; a++) {
-          if (panel[b * count + a] <= limit && from + a !== cols[b]) limit = exact.offer(first + b, from + a, panel[b * count + a]);
+          if (panel[b * count + a] <= limit && from + a !== cols[b])
+            limit = exact.offer(first + b, from + a, panel[b * count + a]);
         }
       }
     }
@@ -237,7 +274,8 @@ export const finishLists = phaseKernel<SearchState>(import.meta.url, 'finishList
   const nearest = new NearestLists(state.nearest);
   const { capacity, distances } = nearest;
   // By angle, sin² from δ = 1 − |cos|.
-  const asNamed = state.distance.kind === 'angle' ? (δ: number): number => (δ === APART ? APART : δ * (2 - δ)) : Math.sqrt;
+  const asNamed =
+    state.distance.kind === 'angle' ? (δ: number): number => (δ === APART ? APART : δ * (2 - δ)) : Math.sqrt;
   return (task) => {
     const from = task * FINISH_ROWS;
     const to = Math.min(state.size, from + FINISH_ROWS);

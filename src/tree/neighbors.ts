@@ -1,7 +1,8 @@
 /**
  * κ nearest neighbours of every index, approximately, with a measured recall.
- * Randomized projection trees, one after the other, until the recall on a sample of rows exceeds its target (the scheme of SC17,
- * arXiv 1707.00164, section 2.2, with leaves searched by blocks and lists kept by partial selection); exhaustively where that is no dearer.
+ * Randomized projection trees, one after the other, until the recall on a sample of rows exceeds its target (the scheme
+ * of SC17, arXiv 1707.00164, section 2.2, with leaves searched by blocks and lists kept by partial selection);
+ * exhaustively where that is no dearer.
  */
 import { throwIfAborted } from '../core/context.js';
 import { NonFiniteError, OptionError } from '../core/errors.js';
@@ -16,7 +17,17 @@ import { chooseDistance } from './choose-distance.js';
 import type { DistanceName } from './distance.js';
 import { neighborsOnLine } from './line-neighbors.js';
 import { NearestLists, type NearestState } from './nearest-lists.js';
-import { FINISH_ROWS, finishLists, projectRandomly, SAMPLE_ROWS, searchSample, searchSubtree, searchTiles, TILE, type SearchState } from './neighbor-search.js';
+import {
+  FINISH_ROWS,
+  finishLists,
+  projectRandomly,
+  SAMPLE_ROWS,
+  searchSample,
+  searchSubtree,
+  searchTiles,
+  TILE,
+  type SearchState,
+} from './neighbor-search.js';
 import { chunksPerNode, halvedRanges, subtreeLevel } from './split.js';
 import { cutNode } from './two-centroids.js';
 
@@ -30,13 +41,19 @@ export interface NeighborOptions {
   readonly maxIterations?: number;
 }
 export const NEIGHBOR_KEYS: KeysOf<NeighborOptions> = {
-  neighbors: true, seed: true, targetRecall: true, maxIterations: true,
+  neighbors: true,
+  seed: true,
+  targetRecall: true,
+  maxIterations: true,
 };
 
 export interface Neighbors {
   /** Neighbours per index: min(κ, N − 1). */
   readonly count: number;
-  /** count × N: the neighbours of i are indices[i·count … (i + 1)·count), nearest first (ties: smaller index first), i itself excluded. */
+  /**
+   * count × N: the neighbours of i are indices[i·count … (i + 1)·count), nearest first (ties: smaller index first), i
+   * itself excluded.
+   */
   readonly indices: Int32Array;
   /** count × N: their distances, as `distance.ts` defines them. */
   readonly distances: Float64Array;
@@ -46,25 +63,42 @@ export interface Neighbors {
   readonly iterations: number;
 }
 
-/** Leaves of projection trees hold at least this many indices, and at least LEAF_PER_NEIGHBOR·κ; less than twice as many. */
+/**
+ * Leaves of projection trees hold at least this many indices, and at least LEAF_PER_NEIGHBOR·κ; less than twice as
+ * many.
+ */
 const LEAF = 256;
 const LEAF_PER_NEIGHBOR = 4;
-/** Up to so many leaves' worth of indices everything is compared with everything: that is exact, and no dearer than as many trees. */
+/**
+ * Up to so many leaves' worth of indices everything is compared with everything: that is exact, and no dearer than as
+ * many trees.
+ */
 const EXHAUSTIVE_LEAVES = 8;
 /** Rows on which the recall is measured: its standard error is below 0.01 at 0.9 and κ = 32. */
 const SAMPLE = 128;
 const SAMPLE_PURPOSE = 0x5a3e;
 
 /**
- * The κ nearest neighbours of every index of `source` by `distance`. Cost: about N·(leaf size)/2 distances a tree (N²/2 where exhaustive) plus N log N for
- * the tree; memory 12·κ·N bytes. The same lists for any team. Where `maxIterations` trees miss the target, the recall says so.
- * Throws OptionError, NonFiniteError where distances are not finite, AbortedError.
+ * The κ nearest neighbours of every index of `source` by `distance`. Cost: about N·(leaf size)/2 distances a tree (N²/2
+ * where exhaustive) plus N log N for the tree; memory 12·κ·N bytes. The same lists for any team. Where `maxIterations`
+ * trees miss the target, the recall says so. Throws OptionError, NonFiniteError where distances are not finite,
+ * AbortedError.
  */
-export async function findNeighbors(source: EntrySource, distance: DistanceName, options: NeighborOptions, control: TeamControl): Promise<Neighbors> {
+export async function findNeighbors(
+  source: EntrySource,
+  distance: DistanceName,
+  options: NeighborOptions,
+  control: TeamControl,
+): Promise<Neighbors> {
   const { neighbors, seed = 0, targetRecall = 0.9, maxIterations = 24 } = options;
-  if (!Number.isInteger(neighbors) || neighbors < 0) throw new OptionError(`neighbors must be a whole number of at least 0, not ${neighbors}.`, { neighbors });
-  if (!(targetRecall > 0 && targetRecall <= 1)) throw new OptionError(`targetRecall must be in (0, 1], not ${targetRecall}.`, { targetRecall });
-  if (!Number.isInteger(maxIterations) || maxIterations < 1) throw new OptionError(`maxIterations must be a whole number of at least 1, not ${maxIterations}.`, { maxIterations });
+  if (!Number.isInteger(neighbors) || neighbors < 0)
+    throw new OptionError(`neighbors must be a whole number of at least 0, not ${neighbors}.`, { neighbors });
+  if (!(targetRecall > 0 && targetRecall <= 1))
+    throw new OptionError(`targetRecall must be in (0, 1], not ${targetRecall}.`, { targetRecall });
+  if (!Number.isInteger(maxIterations) || maxIterations < 1)
+    throw new OptionError(`maxIterations must be a whole number of at least 1, not ${maxIterations}.`, {
+      maxIterations,
+    });
   throwIfAborted(control.signal);
   const { size, state: data, modules, solo } = chooseDistance(distance, source, seed);
   const capacity = Math.min(neighbors, size - 1);
@@ -82,20 +116,34 @@ export async function findNeighbors(source: EntrySource, distance: DistanceName,
   const order = sharedInt32(exhaustive ? 0 : size);
   for (let i = 0; i < order.length; i++) order[i] = i;
   const state: SearchState = {
-    distance: data, size, nearest, ranges: halvedRanges(exhaustive ? 1 : size, depth), order, values: sharedFloat64(order.length),
-    sample: sampleRows(size, rows, seed), exact: emptyLists(capacity, rows), seed,
+    distance: data,
+    size,
+    nearest,
+    ranges: halvedRanges(exhaustive ? 1 : size, depth),
+    order,
+    values: sharedFloat64(order.length),
+    sample: sampleRows(size, rows, seed),
+    exact: emptyLists(capacity, rows),
+    seed,
   };
   const { team } = control;
   const shared = await team.share(state, { modules, solo });
   try {
-    const { recall, iterations } = exhaustive ? { recall: 0, iterations: 0 } : await searchTrees(shared, targetRecall, maxIterations, control);
+    const { recall, iterations } = exhaustive
+      ? { recall: 0, iterations: 0 }
+      : await searchTrees(shared, targetRecall, maxIterations, control);
     const complete = recall < targetRecall && (exhaustive || iterations < maxIterations);
     if (complete) await searchEverything(shared, control);
-    await team.run('neighbors', finishLists, shared, independentTasks(Math.ceil(size / FINISH_ROWS)), undefined, { signal: control.signal });
+    await team.run('neighbors', finishLists, shared, independentTasks(Math.ceil(size / FINISH_ROWS)), undefined, {
+      signal: control.signal,
+    });
     const missing = indices.indexOf(-1);
     if (missing >= 0) {
       const row = Math.floor(missing / capacity);
-      throw new NonFiniteError(`Index ${row} is at no finite distance from ${capacity} others: check the source's entries.`, { index: row });
+      throw new NonFiniteError(
+        `Index ${row} is at no finite distance from ${capacity} others: check the source's entries.`,
+        { index: row },
+      );
     }
     return { count: capacity, indices, distances, recall: complete ? 1 : recall, iterations };
   } finally {
@@ -119,20 +167,42 @@ function sampleRows(size: number, rows: number, seed: number): Int32Array {
   return sample;
 }
 
-/** Projection trees until the target is reached, maxIterations are done, or the exhaustive search is cheaper than what would still be needed. */
-async function searchTrees(shared: Shared<SearchState>, targetRecall: number, maxIterations: number, control: TeamControl): Promise<{ recall: number; iterations: number }> {
+/**
+ * Projection trees until the target is reached, maxIterations are done, or the exhaustive search is cheaper than what
+ * would still be needed.
+ */
+async function searchTrees(
+  shared: Shared<SearchState>,
+  targetRecall: number,
+  maxIterations: number,
+  control: TeamControl,
+): Promise<{ recall: number; iterations: number }> {
   const { team, signal } = control;
   const { state } = shared;
   const { ranges, sample, size } = state;
   const top = subtreeLevel(ranges);
   const subtrees = independentTasks(2 ** top);
   const leaf = size / 2 ** ranges.depth;
-  await team.run('neighbors', searchSample, shared, independentTasks(Math.ceil(sample.length / SAMPLE_ROWS)), undefined, { signal });
+  await team.run(
+    'neighbors',
+    searchSample,
+    shared,
+    independentTasks(Math.ceil(sample.length / SAMPLE_ROWS)),
+    undefined,
+    { signal },
+  );
   let recall = 0;
   for (let iteration = 1; iteration <= maxIterations; iteration++) {
     for (let level = 0; level < top; level++) {
       const perNode = chunksPerNode(ranges, level);
-      await team.run('neighbors', projectRandomly, shared, independentTasks(2 ** level * perNode), { iteration, level, perNode }, { signal });
+      await team.run(
+        'neighbors',
+        projectRandomly,
+        shared,
+        independentTasks(2 ** level * perNode),
+        { iteration, level, perNode },
+        { signal },
+      );
       await team.run('neighbors', cutNode, shared, independentTasks(2 ** level), { level }, { signal });
     }
     await team.run('neighbors', searchSubtree, shared, subtrees, { iteration, level: top }, control);
@@ -142,7 +212,8 @@ async function searchTrees(shared: Shared<SearchState>, targetRecall: number, ma
     if (iteration >= 2) {
       // The share missed shrinks by about the same factor with every tree.
       const factor = (1 - recall) / (1 - before);
-      const needed = factor < 1 ? Math.log((1 - targetRecall) / (1 - recall)) / Math.log(factor) : Number.POSITIVE_INFINITY;
+      const needed =
+        factor < 1 ? Math.log((1 - targetRecall) / (1 - recall)) / Math.log(factor) : Number.POSITIVE_INFINITY;
       if (Math.min(needed, maxIterations - iteration) * leaf > size) return { recall, iterations: iteration };
     }
   }
@@ -158,12 +229,16 @@ function measureRecall({ nearest, exact, sample }: SearchState): number {
     const truth = new Set(exact.indices.subarray(s * capacity, (s + 1) * capacity));
     // Equal up to rounding: blocks of different shapes round differently.
     const limit = exact.distances[s * capacity] * (1 + 1e-9);
-    for (let p = row; p < row + capacity; p++) if (nearest.indices[p] >= 0 && (nearest.distances[p] <= limit || truth.has(nearest.indices[p]))) found++;
+    for (let p = row; p < row + capacity; p++)
+      if (nearest.indices[p] >= 0 && (nearest.distances[p] <= limit || truth.has(nearest.indices[p]))) found++;
   }
   return found / (sample.length * capacity);
 }
 
-/** Every pair of indices, tile by tile. Two tiles that share rows never run at the same time, and always in the same order. */
+/**
+ * Every pair of indices, tile by tile. Two tiles that share rows never run at the same time, and always in the same
+ * order.
+ */
 async function searchEverything(shared: Shared<SearchState>, control: TeamControl): Promise<void> {
   const { nearest, size } = shared.state;
   new NearestLists(nearest).clear(0, size);
@@ -172,7 +247,10 @@ async function searchEverything(shared: Shared<SearchState>, control: TeamContro
   await control.team.run('neighbors', searchTiles, shared, taskGraph(pairs.length / 2, edges), { pairs }, control);
 }
 
-/** All unordered pairs of tiles, a tile with itself first, in rounds of disjoint pairs (circle method); each waits for the last ones of its two tiles. */
+/**
+ * All unordered pairs of tiles, a tile with itself first, in rounds of disjoint pairs (circle method); each waits for
+ * the last ones of its two tiles.
+ */
 function roundRobin(tiles: number): { pairs: Int32Array; edges: number[] } {
   const pairs: number[] = [];
   const edges: number[] = [];

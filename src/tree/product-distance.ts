@@ -1,6 +1,7 @@
 /**
  * Squared Euclidean distances between points of many dimensions, by matrix products.
- * ‖x − y‖² = ‖x‖² + ‖y‖² − 2xᵀy, the points moved by their mean where that makes them shorter; absolute error ≤ about d·eps·(‖x‖² + ‖y‖²).
+ * ‖x − y‖² = ‖x‖² + ‖y‖² − 2xᵀy, the points moved by their mean where that makes them shorter; absolute error ≤ about
+ * d·eps·(‖x‖² + ‖y‖²).
  */
 import type { Indices } from '../core/indices.js';
 import { sharedFloat64 } from '../core/shared-array.js';
@@ -10,7 +11,10 @@ import type { Points } from '../source/entry-source.js';
 import type { Distance } from './distance.js';
 
 /** Points as products take them, and their squared norms. */
-export interface CentredPoints { readonly points: Points; readonly norms: Float64Array }
+export interface CentredPoints {
+  readonly points: Points;
+  readonly norms: Float64Array;
+}
 
 /** Moves points by their mean (into a copy) if that at least halves their mean squared norm. */
 export function centredPoints(given: Points): CentredPoints {
@@ -59,8 +63,11 @@ export class ProductDistance implements Distance {
   load(rows: Indices, cols: Indices): void {
     this.#rows = rows;
     this.#cols = cols;
-    this.#left = this.#inPlace(rows) ?? this.#gather(rows, this.#leftScratch = this.#large(this.#leftScratch, rows));
-    this.#right = cols === rows ? this.#left : (this.#inPlace(cols) ?? this.#gather(cols, this.#rightScratch = this.#large(this.#rightScratch, cols)));
+    this.#left = this.#inPlace(rows) ?? this.#gather(rows, (this.#leftScratch = this.#large(this.#leftScratch, rows)));
+    this.#right =
+      cols === rows
+        ? this.#left
+        : (this.#inPlace(cols) ?? this.#gather(cols, (this.#rightScratch = this.#large(this.#rightScratch, cols))));
   }
 
   between(firstRow: number, firstCol: number, out: Matrix): void {
@@ -70,7 +77,15 @@ export class ProductDistance implements Distance {
     const norms = this.#norms;
     const left = this.#left;
     const right = this.#right;
-    this.#blas.gemm('T', 'N', -2, view(left.data, left.offset + firstRow * d, d, m), view(right.data, right.offset + firstCol * d, d, n), 0, out);
+    this.#blas.gemm(
+      'T',
+      'N',
+      -2,
+      view(left.data, left.offset + firstRow * d, d, m),
+      view(right.data, right.offset + firstCol * d, d, n),
+      0,
+      out,
+    );
     for (let b = 0; b < n; b++) {
       const norm = norms[this.#cols[firstCol + b]];
       const column = out.offset + b * ld;
@@ -93,8 +108,10 @@ export class ProductDistance implements Distance {
     const x = this.#coordinates;
     const weights = this.#weights.fill(0);
     const scale = -2 / sample.length;
-    for (let s = 0; s < sample.length; s++) for (let c = 0, r = sample[s] * d; c < d; c++) weights[c] += scale * x[r + c];
-    for (let a = 0; a < indices.length; a++) out[at + a] = this.#norms[indices[a]] + innerProduct(x, indices[a] * d, weights);
+    for (let s = 0; s < sample.length; s++)
+      for (let c = 0, r = sample[s] * d; c < d; c++) weights[c] += scale * x[r + c];
+    for (let a = 0; a < indices.length; a++)
+      out[at + a] = this.#norms[indices[a]] + innerProduct(x, indices[a] * d, weights);
   }
 
   /** The points where they lie, if the indices are consecutive. */
@@ -110,7 +127,8 @@ export class ProductDistance implements Distance {
 
   #gather(indices: Indices, out: Float64Array): Matrix {
     const d = this.#dimension;
-    for (let a = 0; a < indices.length; a++) out.set(this.#coordinates.subarray(indices[a] * d, (indices[a] + 1) * d), a * d);
+    for (let a = 0; a < indices.length; a++)
+      out.set(this.#coordinates.subarray(indices[a] * d, (indices[a] + 1) * d), a * d);
     return view(out, 0, d, indices.length);
   }
 }

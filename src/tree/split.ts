@@ -5,15 +5,26 @@ import { NonFiniteError, ShapeError } from '../core/errors.js';
 import { firstOfLevel, leftChild, rightChild, type NodeId } from '../core/indices.js';
 import { sharedInt32 } from '../core/shared-array.js';
 
-/** Members a single task looks at: larger clusters are worked on in chunks of about this size, smaller ones as whole subtrees. */
+/**
+ * Members a single task looks at: larger clusters are worked on in chunks of about this size, smaller ones as whole
+ * subtrees.
+ */
 export const CHUNK = 2048;
 
-/** Ranges of positions of a complete binary tree over [begin[0], end[0]): the left child takes ⌈n/2⌉ of a node's n positions, so sizes of a level differ by at most one. */
-export interface Ranges { readonly depth: number; readonly begin: Int32Array; readonly end: Int32Array }
+/**
+ * Ranges of positions of a complete binary tree over [begin[0], end[0]): the left child takes ⌈n/2⌉ of a node's n
+ * positions, so sizes of a level differ by at most one.
+ */
+export interface Ranges {
+  readonly depth: number;
+  readonly begin: Int32Array;
+  readonly end: Int32Array;
+}
 
 /** The ranges over `size` positions from `first` on. */
 export function halvedRanges(size: number, depth: number, first = 0): Ranges {
-  if (depth < 0 || depth > 29 || 2 ** depth > size) throw new ShapeError(`${size} indices cannot be halved ${depth} times.`, { size, depth });
+  if (depth < 0 || depth > 29 || 2 ** depth > size)
+    throw new ShapeError(`${size} indices cannot be halved ${depth} times.`, { size, depth });
   const nodes = 2 ** (depth + 1) - 1;
   const begin = sharedInt32(nodes);
   const end = sharedInt32(nodes);
@@ -45,11 +56,20 @@ export function chunksPerNode({ begin, end }: Ranges, level: number): number {
 }
 
 /** Positions of one chunk of a level: task t is chunk t mod perNode of the level's node ⌊t / perNode⌋. */
-export function chunkOf({ begin, end }: Ranges, level: number, perNode: number, task: number): { readonly node: NodeId; readonly from: number; readonly to: number } {
+export function chunkOf(
+  { begin, end }: Ranges,
+  level: number,
+  perNode: number,
+  task: number,
+): { readonly node: NodeId; readonly from: number; readonly to: number } {
   const node = firstOfLevel(level) + Math.floor(task / perNode);
   const chunk = task % perNode;
   const size = end[node] - begin[node];
-  return { node, from: begin[node] + Math.floor((size * chunk) / perNode), to: begin[node] + Math.floor((size * (chunk + 1)) / perNode) };
+  return {
+    node,
+    from: begin[node] + Math.floor((size * chunk) / perNode),
+    to: begin[node] + Math.floor((size * (chunk + 1)) / perNode),
+  };
 }
 
 /** Every node of the subtree of ν that has children, in preorder (parents first). */
@@ -61,21 +81,33 @@ export function visitInner(node: NodeId, level: number, depth: number, visit: (n
 }
 
 /**
- * Reorders order[begin … end) and the values beside it so that the first ⌈n/2⌉ positions hold the smallest by (value, index): the exact median,
- * ties by index, so equal values still give halves. Expected O(n) (quickselect). Throws NonFiniteError for a value that is not a number.
+ * Reorders order[begin … end) and the values beside it so that the first ⌈n/2⌉ positions hold the smallest by (value,
+ * index): the exact median, ties by index, so equal values still give halves. Expected O(n) (quickselect). Throws
+ * NonFiniteError for a value that is not a number.
  */
 export function splitAtMedian(order: Int32Array, values: Float64Array, begin: number, end: number): void {
   for (let p = begin; p < end; p++) {
-    if (values[p] - values[p] !== 0) throw new NonFiniteError(`A distance from index ${order[p]} is not finite (${values[p]}): check the source's entries.`, { index: order[p], value: values[p] });
+    if (values[p] - values[p] !== 0)
+      throw new NonFiniteError(
+        `A distance from index ${order[p]} is not finite (${values[p]}): check the source's entries.`,
+        { index: order[p], value: values[p] },
+      );
   }
   const target = middleOf(begin, end) - 1;
   let low = begin;
   let high = end - 1;
   let random = 0x2545f491;
   while (low < high) {
-    // Three random places: fixed ones meet arrangements (ascending towards the middle, say) on which they are always extreme.
+    // Three random places: fixed ones meet arrangements (ascending towards the middle, say) on which they are always
+    // extreme.
     const count = high - low + 1;
-    const pivot = medianOfThree(order, values, low + (random = scramble(random)) % count, low + (random = scramble(random)) % count, low + (random = scramble(random)) % count);
+    const pivot = medianOfThree(
+      order,
+      values,
+      low + ((random = scramble(random)) % count),
+      low + ((random = scramble(random)) % count),
+      low + ((random = scramble(random)) % count),
+    );
     const value = values[pivot];
     const index = order[pivot];
     let i = low;
@@ -106,7 +138,8 @@ function scramble(state: number): number {
 }
 
 function medianOfThree(order: Int32Array, values: Float64Array, a: number, b: number, c: number): number {
-  const before = (x: number, y: number): boolean => values[x] < values[y] || (values[x] === values[y] && order[x] < order[y]);
+  const before = (x: number, y: number): boolean =>
+    values[x] < values[y] || (values[x] === values[y] && order[x] < order[y]);
   if (before(a, b)) {
     if (before(b, c)) return b;
     return before(a, c) ? c : a;

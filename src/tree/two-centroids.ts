@@ -1,10 +1,12 @@
 /**
  * The two-centroid split of the cluster tree, node by node.
- * Found on a seeded sample of the members: p is the one farthest from the sample's centroid, q the one farthest from p, and the sample is halved at the median of
- * δ(·, p) − δ(·, q). Then, some times over, the two halves' centroids take the place of p and q and the sample is halved anew: Lloyd's iteration for two
- * clusters of equal size (S. Lloyd, IEEE Trans. Inf. Theory 28(2), 1982), in feature space where the distance comes from entries. The whole
- * cluster is cut last, once, at the exact median of its distances to the two centroids. Ties go to the smaller index. Departs from SC17 (arXiv 1707.00164,
- * section 2.2), which stops at p and q: on K02 with the angle distance the halves' boundaries are shorter and the error of compression is five times smaller.
+ * Found on a seeded sample of the members: p is the one farthest from the sample's centroid, q the one farthest from p,
+ * and the sample is halved at the median of δ(·, p) − δ(·, q). Then, some times over, the two halves' centroids take
+ * the place of p and q and the sample is halved anew: Lloyd's iteration for two clusters of equal size (S. Lloyd, IEEE
+ * Trans. Inf. Theory 28(2), 1982), in feature space where the distance comes from entries. The whole cluster is cut
+ * last, once, at the exact median of its distances to the two centroids. Ties go to the smaller index. Departs from
+ * SC17 (arXiv 1707.00164, section 2.2), which stops at p and q: on K02 with the angle distance the halves' boundaries
+ * are shorter and the error of compression is five times smaller.
  */
 import { firstOfLevel, type NodeId } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
@@ -26,14 +28,20 @@ export interface SplitState {
   readonly order: Int32Array;
   /** One value per position: scratch of the node that is being split. */
   readonly values: Float64Array;
-  /** The members that stand for both centroids of node ν of the level in work: counts[2n], counts[2n + 1] of them, CENTROID_MEMBERS slots each, n the node's number in its level. */
+  /**
+   * The members that stand for both centroids of node ν of the level in work: counts[2n], counts[2n + 1] of them,
+   * CENTROID_MEMBERS slots each, n the node's number in its level.
+   */
   readonly centroids: Int32Array;
   readonly counts: Int32Array;
   readonly seed: number;
 }
 
 /** A level in work. */
-export interface LevelArgs { readonly level: number; readonly perNode: number }
+export interface LevelArgs {
+  readonly level: number;
+  readonly perNode: number;
+}
 
 const STREAM = 0xce47;
 
@@ -117,15 +125,19 @@ class Splitter {
 }
 
 /** Per node: its centroids, for `projectChunk`. */
-export const chooseCentroids = phaseKernel<SplitState, LevelArgs>(import.meta.url, 'chooseCentroids', (state, context) => {
-  const splitter = new Splitter(state, context);
-  return (task, { level }) => {
-    splitter.findCentroids(firstOfLevel(level) + task).forEach((members, side) => {
-      state.centroids.set(members, (2 * task + side) * CENTROID_MEMBERS);
-      state.counts[2 * task + side] = members.length;
-    });
-  };
-});
+export const chooseCentroids = phaseKernel<SplitState, LevelArgs>(
+  import.meta.url,
+  'chooseCentroids',
+  (state, context) => {
+    const splitter = new Splitter(state, context);
+    return (task, { level }) => {
+      splitter.findCentroids(firstOfLevel(level) + task).forEach((members, side) => {
+        state.centroids.set(members, (2 * task + side) * CENTROID_MEMBERS);
+        state.counts[2 * task + side] = members.length;
+      });
+    };
+  },
+);
 
 /** Per chunk: the distance to one centroid less that to the other. */
 export const projectChunk = phaseKernel<SplitState, LevelArgs>(import.meta.url, 'projectChunk', (state, context) => {
@@ -133,26 +145,42 @@ export const projectChunk = phaseKernel<SplitState, LevelArgs>(import.meta.url, 
   return (task, { level, perNode }) => {
     const { node, from, to } = chunkOf(state.ranges, level, perNode, task);
     const slot = 2 * (node - firstOfLevel(level));
-    const members = (side: number): Int32Array => state.centroids.subarray((slot + side) * CENTROID_MEMBERS, (slot + side) * CENTROID_MEMBERS + state.counts[slot + side]);
+    const members = (side: number): Int32Array =>
+      state.centroids.subarray(
+        (slot + side) * CENTROID_MEMBERS,
+        (slot + side) * CENTROID_MEMBERS + state.counts[slot + side],
+      );
     splitter.project(members(0), members(1), from, to);
   };
 });
 
 /** Per node: the cut at the median of the values. */
-export const cutNode = phaseKernel<Pick<SplitState, 'ranges' | 'order' | 'values'>, { readonly level: number }>(import.meta.url, 'cutNode', ({ ranges, order, values }) => (task, { level }) => {
-  const node = firstOfLevel(level) + task;
-  splitAtMedian(order, values, ranges.begin[node], ranges.end[node]);
-});
+export const cutNode = phaseKernel<Pick<SplitState, 'ranges' | 'order' | 'values'>, { readonly level: number }>(
+  import.meta.url,
+  'cutNode',
+  ({ ranges, order, values }) =>
+    (task, { level }) => {
+      const node = firstOfLevel(level) + task;
+      splitAtMedian(order, values, ranges.begin[node], ranges.end[node]);
+    },
+);
 
 /** Per node: all splits of its subtree; leaves end in ascending order of their indices. */
-export const splitSubtree = phaseKernel<SplitState, { readonly level: number }>(import.meta.url, 'splitSubtree', (state, context) => {
-  const splitter = new Splitter(state, context);
-  const { ranges: { begin, end, depth }, order } = state;
-  return (task, { level }) => {
-    const node = firstOfLevel(level) + task;
-    visitInner(node, level, depth, (ν) => splitter.split(ν));
-    const leaves = 2 ** (depth - level);
-    const first = firstOfLevel(depth) + task * leaves;
-    for (let leaf = first; leaf < first + leaves; leaf++) order.subarray(begin[leaf], end[leaf]).sort();
-  };
-});
+export const splitSubtree = phaseKernel<SplitState, { readonly level: number }>(
+  import.meta.url,
+  'splitSubtree',
+  (state, context) => {
+    const splitter = new Splitter(state, context);
+    const {
+      ranges: { begin, end, depth },
+      order,
+    } = state;
+    return (task, { level }) => {
+      const node = firstOfLevel(level) + task;
+      visitInner(node, level, depth, (ν) => splitter.split(ν));
+      const leaves = 2 ** (depth - level);
+      const first = firstOfLevel(depth) + task * leaves;
+      for (let leaf = first; leaf < first + leaves; leaf++) order.subarray(begin[leaf], end[leaf]).sort();
+    };
+  },
+);

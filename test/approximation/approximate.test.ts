@@ -1,7 +1,12 @@
 /** Every method behind one interface: bytes that are those of the arrays, budgets that hold, errors that are true. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { approximate } from '#hmatrix/approximation/approximate.js';
-import { APPROXIMATION_METHODS, FIXED_METHODS, type Approximation, type ApproximationMethod } from '#hmatrix/approximation/approximation.js';
+import {
+  APPROXIMATION_METHODS,
+  FIXED_METHODS,
+  type Approximation,
+  type ApproximationMethod,
+} from '#hmatrix/approximation/approximation.js';
 import { nextTolerance } from '#hmatrix/approximation/hierarchical.js';
 import { OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
@@ -42,7 +47,8 @@ const relativeDistance = (a: Matrix, b: Matrix): number => {
   for (let i = 0; i < a.data.length; i++) difference.data[i] = a.data[i] - b.data[i];
   return Math.sqrt(squaredNorm(difference) / squaredNorm(a));
 };
-const make = (method: ApproximationMethod, share = SHARE, of: LinearOperator = operator): Promise<Approximation> => approximate(of, method, { share }, {}, { team });
+const make = (method: ApproximationMethod, share = SHARE, of: LinearOperator = operator): Promise<Approximation> =>
+  approximate(of, method, { share }, {}, { team });
 
 beforeAll(async () => {
   team = await Team.open({ workers: 2 });
@@ -51,7 +57,8 @@ beforeAll(async () => {
   const random = new RandomStream(3);
   for (let i = 0; i < 80; i++) {
     const [a, b] = [random.normal(), random.normal()];
-    for (let q = 0; q < 30; q++) inputs.data[q + 30 * i] = Math.exp(-((q / 30 - 0.5 - 0.2 * a) ** 2) * 8) + 0.2 * b * Math.cos(q / 5);
+    for (let q = 0; q < 30; q++)
+      inputs.data[q + 30 * i] = Math.exp(-((q / 30 - 0.5 - 0.2 * a) ** 2) * 8) + 0.2 * b * Math.cos(q / 5);
   }
   const network = defineNetwork({ widths: [30, 6, 30], activation: 'tanh', bias: true });
   model = { network, parameters: initialParameters(network, 1), loss: 'mse', data: memoryDataSet(inputs, inputs) };
@@ -64,20 +71,60 @@ afterAll(() => team.close());
 function bytesOf({ method, operator: a }: Approximation): number {
   const arrays = new Set<ArrayBufferView>();
   switch (method) {
-    case 'rsvd': case 'nystrom': { const { vectors, values } = a as LowRankOperator; arrays.add(vectors.data).add(values); break; }
-    case 'kfac': case 'kfac-mc': for (const { input, output } of (a as unknown as KroneckerFactored).layers) arrays.add(input.data).add(output.kind === 'dense' ? output.matrix.data : output.values); break;
-    case 'ekfac': for (const { inputVectors, outputVectors, eigenvalues } of (a as unknown as EigenvalueCorrected).layers) { arrays.add(inputVectors.data).add(eigenvalues.data); if (outputVectors !== null) arrays.add(outputVectors.data); } break;
-    case 'diagonal': return 8 * a.rows;
-    case 'block-diagonal': { const { values, ranges } = a as unknown as BlockDiagonalOperator; arrays.add(values).add(ranges); break; }
+    case 'rsvd':
+    case 'nystrom': {
+      const { vectors, values } = a as LowRankOperator;
+      arrays.add(vectors.data).add(values);
+      break;
+    }
+    case 'kfac':
+    case 'kfac-mc':
+      for (const { input, output } of (a as unknown as KroneckerFactored).layers)
+        arrays.add(input.data).add(output.kind === 'dense' ? output.matrix.data : output.values);
+      break;
+    case 'ekfac':
+      for (const { inputVectors, outputVectors, eigenvalues } of (a as unknown as EigenvalueCorrected).layers) {
+        arrays.add(inputVectors.data).add(eigenvalues.data);
+        if (outputVectors !== null) arrays.add(outputVectors.data);
+      }
+      break;
+    case 'diagonal':
+      return 8 * a.rows;
+    case 'block-diagonal': {
+      const { values, ranges } = a as unknown as BlockDiagonalOperator;
+      arrays.add(values).add(ranges);
+      break;
+    }
     case 'hm': {
       const { layers, core } = a as unknown as KroneckerHierarchicalMatrix;
       let bytes = core?.memory().bytes ?? 0;
-      for (const { inputVectors, outputVectors, complement } of layers) bytes += inputVectors.data.byteLength + (outputVectors?.data.byteLength ?? 0) + (complement?.data.byteLength ?? 0);
+      for (const { inputVectors, outputVectors, complement } of layers)
+        bytes +=
+          inputVectors.data.byteLength + (outputVectors?.data.byteLength ?? 0) + (complement?.data.byteLength ?? 0);
       return bytes;
     }
-    case 'hss': case 'hodlr': case 'fmm': {
+    case 'hss':
+    case 'hodlr':
+    case 'fmm': {
       const { tree, lists, skeletons, offsets, values } = (a as unknown as HierarchicalMatrix).data;
-      for (const array of [tree.order, tree.begin, tree.end, lists.nearBegin, lists.near, lists.far, skeletons.begin, skeletons.indices, skeletons.gather, skeletons.picked, offsets.basis, offsets.coupling, offsets.near, offsets.diagonal, values]) arrays.add(array);
+      for (const array of [
+        tree.order,
+        tree.begin,
+        tree.end,
+        lists.nearBegin,
+        lists.near,
+        lists.far,
+        skeletons.begin,
+        skeletons.indices,
+        skeletons.gather,
+        skeletons.picked,
+        offsets.basis,
+        offsets.coupling,
+        offsets.near,
+        offsets.diagonal,
+        values,
+      ])
+        arrays.add(array);
     }
   }
   return [...arrays].reduce((sum, { byteLength }) => sum + byteLength, 0);
@@ -95,7 +142,8 @@ describe.each(APPROXIMATION_METHODS)('%s', (method) => {
     } else expect(made.note).toBeUndefined();
     const dense = denseOf(made.operator);
     const error = await made.error();
-    // Squares of N² numbers, each to a few eps; small errors of low rank are differences of such sums down to 3e-6, see operator-error.ts.
+    // Squares of N² numbers, each to a few eps; small errors of low rank are differences of such sums down to 3e-6, see
+    // operator-error.ts.
     const truth = relativeDistance(exact, dense);
     const cancelled = method === 'rsvd' || method === 'nystrom' ? (1000 * Number.EPSILON) / 3e-6 : 0;
     expect(error).toMatchObject({ exact: true, columns: n, low: error.relative, high: error.relative });
@@ -109,12 +157,16 @@ describe.each(APPROXIMATION_METHODS)('%s', (method) => {
     const dense = denseOf(made.operator);
     const n = dense.rows;
     const scale = Math.sqrt(squaredNorm(dense));
-    for (let j = 0; j < n; j += 7) for (let i = 0; i < n; i += 5) expect(Math.abs(dense.data[i + j * n] - dense.data[j + i * n])).toBeLessThanOrEqual(1e-13 * scale);
+    for (let j = 0; j < n; j += 7)
+      for (let i = 0; i < n; i += 5)
+        expect(Math.abs(dense.data[i + j * n] - dense.data[j + i * n])).toBeLessThanOrEqual(1e-13 * scale);
     if (made.smallestEigenvalue !== undefined) {
       const values = new Float64Array(n);
       expect(team.blas.syevd(false, 'L', dense, values)).toBe(0);
       // Backward error of syevd: n·eps·‖A‖.
-      expect(Math.abs(values[0] - made.smallestEigenvalue.value)).toBeLessThanOrEqual(n * Number.EPSILON * scale + made.smallestEigenvalue.bound);
+      expect(Math.abs(values[0] - made.smallestEigenvalue.value)).toBeLessThanOrEqual(
+        n * Number.EPSILON * scale + made.smallestEigenvalue.bound,
+      );
     }
     made.release();
   });
@@ -129,11 +181,14 @@ describe('the budget', () => {
     more.release();
   });
 
-  it.each(['hm', 'rsvd', 'nystrom', 'hss', 'hodlr', 'fmm'] as const)('that_holds_nothing_is_refused_with_the_least_share: %s', async (method) => {
-    const refused = await make(method, 1e-4).catch((error: unknown) => error as OptionError);
-    expect(refused).toBeInstanceOf(OptionError);
-    expect((refused as OptionError).data['least']).toBeGreaterThan(1e-4);
-  });
+  it.each(['hm', 'rsvd', 'nystrom', 'hss', 'hodlr', 'fmm'] as const)(
+    'that_holds_nothing_is_refused_with_the_least_share: %s',
+    async (method) => {
+      const refused = await make(method, 1e-4).catch((error: unknown) => error as OptionError);
+      expect(refused).toBeInstanceOf(OptionError);
+      expect((refused as OptionError).data['least']).toBeGreaterThan(1e-4);
+    },
+  );
 
   it.each([0, -1, 1.5, Number.NaN])('of_%s_is_none', async (share) => {
     await expect(make('rsvd', share)).rejects.toThrow(/share of the dense matrix above 0 and at most 1/);
@@ -162,7 +217,9 @@ describe('hierarchical formats', () => {
       expect(made.share).toBeLessThanOrEqual(0.5);
       made.release();
     }
-    await expect(approximate(operator, method, { share: 0.5 }, { from: 'guesses' as 'auto' }, { team })).rejects.toThrow(/from must be auto, entries or products/);
+    await expect(
+      approximate(operator, method, { share: 0.5 }, { from: 'guesses' as 'auto' }, { team }),
+    ).rejects.toThrow(/from must be auto, entries or products/);
   });
 });
 
@@ -177,20 +234,31 @@ describe('operators without a network', () => {
     await expect(make(method, SHARE, plain())).rejects.toThrow(/entries/);
   });
 
-  it.each(['hm', 'hss', 'hodlr', 'rsvd', 'nystrom'] as const)('are_approximated_from_products_by_%s', async (method) => {
-    const made = await make(method, 0.5, plain());
-    expect(Math.abs((await made.error()).relative - relativeDistance(exact, denseOf(made.operator)))).toBeLessThanOrEqual(1e-12 + (1000 * Number.EPSILON) / 3e-6);
-    made.release();
-  });
+  it.each(['hm', 'hss', 'hodlr', 'rsvd', 'nystrom'] as const)(
+    'are_approximated_from_products_by_%s',
+    async (method) => {
+      const made = await make(method, 0.5, plain());
+      expect(
+        Math.abs((await made.error()).relative - relativeDistance(exact, denseOf(made.operator))),
+      ).toBeLessThanOrEqual(1e-12 + (1000 * Number.EPSILON) / 3e-6);
+      made.release();
+    },
+  );
 
   it('have_no_matrix_from_entries', async () => {
-    await expect(approximate(plain(), 'hss', { share: 0.5 }, { from: 'entries' }, { team })).rejects.toThrow(/from entries needs entries/);
+    await expect(approximate(plain(), 'hss', { share: 0.5 }, { from: 'entries' }, { team })).rejects.toThrow(
+      /from entries needs entries/,
+    );
   });
 
   it('that_are_not_square_or_not_symmetric_are_refused', async () => {
     await expect(make('rsvd', SHARE, denseOperator(zeros(3, 2), false, team.blas))).rejects.toBeInstanceOf(ShapeError);
-    await expect(make('rsvd', SHARE, { ...diagonalOperator(new Float64Array(4)), symmetric: false })).rejects.toBeInstanceOf(OptionError);
+    await expect(
+      make('rsvd', SHARE, { ...diagonalOperator(new Float64Array(4)), symmetric: false }),
+    ).rejects.toBeInstanceOf(OptionError);
     await expect(make('cholesky' as ApproximationMethod)).rejects.toThrow(/no method "cholesky"; there are hm, rsvd/);
-    await expect(approximate(diagonalOperator(new Float64Array(4)), 'kfac', { share: 0.5 }, { model }, { team })).rejects.toThrow(/parameters, the operator 4 rows/);
+    await expect(
+      approximate(diagonalOperator(new Float64Array(4)), 'kfac', { share: 0.5 }, { model }, { team }),
+    ).rejects.toThrow(/parameters, the operator 4 rows/);
   });
 });

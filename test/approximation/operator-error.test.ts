@@ -1,4 +1,7 @@
-/** The error of any operator for any matrix: exact where all columns are compared, within its interval where they are sampled. */
+/**
+ * The error of any operator for any matrix: exact where all columns are compared, within its interval where they are
+ * sampled.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { operatorError, operatorErrors } from '#hmatrix/approximation/operator-error.js';
 import { OptionError, ShapeError } from '#hmatrix/core/errors.js';
@@ -68,15 +71,22 @@ describe('all columns', () => {
   });
 
   it('of_several_approximations_are_those_of_each', async () => {
-    const all = [denseOperator(perturbed(0.1), false, team.blas), diagonalOperator(new Float64Array(N)), scaled(denseOperator(exact, true, team.blas), 0.5)];
+    const all = [
+      denseOperator(perturbed(0.1), false, team.blas),
+      diagonalOperator(new Float64Array(N)),
+      scaled(denseOperator(exact, true, team.blas), 0.5),
+    ];
     const together = await operatorErrors(denseSource(exact), all, {}, { team });
-    for (const [k, one] of all.entries()) expect(together[k]).toEqual(await operatorError(denseSource(exact), one, {}, { team }));
+    for (const [k, one] of all.entries())
+      expect(together[k]).toEqual(await operatorError(denseSource(exact), one, {}, { team }));
     expect(together[1].relative).toBe(1);
     expect(Math.abs(together[2].relative - 0.5)).toBeLessThanOrEqual(TOLERANCE);
   });
 
   it('of_the_matrix_itself_are_zero', async () => {
-    expect((await operatorError(denseSource(exact), denseOperator(exact, true, team.blas), {}, { team })).relative).toBe(0);
+    expect(
+      (await operatorError(denseSource(exact), denseOperator(exact, true, team.blas), {}, { team })).relative,
+    ).toBe(0);
     expect(await operatorErrors(denseSource(exact), [], {}, { team })).toEqual([]);
   });
 });
@@ -89,7 +99,13 @@ describe('sampled columns', () => {
     let held = 0;
     const trials = 60;
     for (let seed = 0; seed < trials; seed++) {
-      const { low, high, relative, exact: all, columns } = await operatorError(denseSource(exact), operator, { columns: 40, seed }, { team });
+      const {
+        low,
+        high,
+        relative,
+        exact: all,
+        columns,
+      } = await operatorError(denseSource(exact), operator, { columns: 40, seed }, { team });
       expect([all, columns]).toEqual([false, 40]);
       expect(low <= relative && relative <= high).toBe(true);
       if (low <= wanted && wanted <= high) held++;
@@ -101,8 +117,19 @@ describe('sampled columns', () => {
 
 describe('misuse', () => {
   it('is_refused', async () => {
-    await expect(operatorError(denseSource(exact), diagonalOperator(new Float64Array(3)), {}, { team })).rejects.toBeInstanceOf(ShapeError);
-    await expect(operatorError(denseSource(exact), denseOperator(exact, true, team.blas), { columns: 0 }, { team })).rejects.toBeInstanceOf(OptionError);
-    await expect(operatorError(denseOperator(exact, true, team.blas), denseOperator(exact, true, team.blas), {}, { team, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'aborted' });
+    await expect(
+      operatorError(denseSource(exact), diagonalOperator(new Float64Array(3)), {}, { team }),
+    ).rejects.toBeInstanceOf(ShapeError);
+    await expect(
+      operatorError(denseSource(exact), denseOperator(exact, true, team.blas), { columns: 0 }, { team }),
+    ).rejects.toBeInstanceOf(OptionError);
+    await expect(
+      operatorError(
+        denseOperator(exact, true, team.blas),
+        denseOperator(exact, true, team.blas),
+        {},
+        { team, signal: AbortSignal.abort() },
+      ),
+    ).rejects.toMatchObject({ code: 'aborted' });
   });
 });

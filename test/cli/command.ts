@@ -4,7 +4,11 @@ import { resolve } from 'node:path';
 
 const main = resolve(import.meta.dirname, '../../dist/src/cli/main.js');
 
-export interface Outcome { readonly status: number | null; readonly stdout: string; readonly stderr: string }
+export interface Outcome {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
 
 export interface RunOptions {
   readonly cwd?: string;
@@ -16,7 +20,11 @@ export interface RunOptions {
 /** `hmatrix ...args`; resolves when the process has ended and its output is complete. */
 export function hmatrix(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   return new Promise((done, fail) => {
-    const child = spawn(process.execPath, [main, ...args], { cwd: options.cwd, env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [main, ...args], {
+      cwd: options.cwd,
+      env: { ...process.env, ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -28,6 +36,8 @@ export function hmatrix(args: readonly string[], options: RunOptions = {}): Prom
       options.watch?.(child, stdout, stderr);
     });
     child.on('error', fail);
-    child.on('close', (status) => { done({ status, stdout, stderr }); });
+    child.on('close', (status) => {
+      done({ status, stdout, stderr });
+    });
   });
 }

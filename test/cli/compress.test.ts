@@ -23,18 +23,60 @@ function lineKernel(): ReturnType<typeof zeros> {
 
 describe('compress --json', () => {
   it('prints_one_object_with_the_keys_that_scripts_rely_on', async () => {
-    const { status, stdout, stderr } = await hmatrix(['compress', '--points', 'normal:600,3', '--kernel', 'gaussian', '--bandwidth', '2', '--leaf-size', '64', '--max-rank', '64', '--tolerance', '1e-2', '--neighbors', '16',
-      '--distance', 'gram', '--vectors', '8', '--workers', '2', '--seed', '3', '--json']);
+    const { status, stdout, stderr } = await hmatrix([
+      'compress',
+      '--points',
+      'normal:600,3',
+      '--kernel',
+      'gaussian',
+      '--bandwidth',
+      '2',
+      '--leaf-size',
+      '64',
+      '--max-rank',
+      '64',
+      '--tolerance',
+      '1e-2',
+      '--neighbors',
+      '16',
+      '--distance',
+      'gram',
+      '--vectors',
+      '8',
+      '--workers',
+      '2',
+      '--seed',
+      '3',
+      '--json',
+    ]);
     expect(stderr).toBe('');
     expect(status).toBe(0);
     const result = JSON.parse(stdout) as Record<string, never>;
-    const positive = { neighbors: expect.any(Number), tree: expect.any(Number), skeletonization: expect.any(Number), compress: expect.any(Number), apply: expect.any(Number) };
+    const positive = {
+      neighbors: expect.any(Number),
+      tree: expect.any(Number),
+      skeletonization: expect.any(Number),
+      compress: expect.any(Number),
+      apply: expect.any(Number),
+    };
     expect(result).toMatchObject({
-      seconds: positive, gflops: { apply: expect.any(Number), dgemm: expect.any(Number) },
+      seconds: positive,
+      gflops: { apply: expect.any(Number), dgemm: expect.any(Number) },
       error: { relative: expect.any(Number), low: expect.any(Number), high: expect.any(Number), exact: true },
       memory: { bytes: expect.any(Number), share: expect.any(Number), peakBytes: expect.any(Number) },
-      blas: expect.any(String), workers: 2, seed: 3, vectors: 8,
-      options: { format: 'hss', leafSize: 64, maxRank: 64, tolerance: 0.01, neighbors: 16, distance: 'gram', dtype: 'f64' },
+      blas: expect.any(String),
+      workers: 2,
+      seed: 3,
+      vectors: 8,
+      options: {
+        format: 'hss',
+        leafSize: 64,
+        maxRank: 64,
+        tolerance: 0.01,
+        neighbors: 16,
+        distance: 'gram',
+        dtype: 'f64',
+      },
     });
     for (const level of result['ranks'] as { level: number; max: number; mean: number }[]) {
       expect(level.mean).toBeLessThanOrEqual(level.max);
@@ -45,31 +87,100 @@ describe('compress --json', () => {
 
   it('gives_equal_results_for_equal_seeds_whatever_the_number_of_workers', async () => {
     const run = async (workers: string): Promise<unknown> => {
-      const { stdout } = await hmatrix(['compress', '--points', 'uniform:500,2', '--kernel', 'exp(-r/h)', '--bandwidth', 'median', '--leaf-size', '64', '--tolerance', '1e-2', '--format', 'fmm', '--budget', '0.2', '--workers', workers, '--json']);
-      const { error, ranks, memory, input } = JSON.parse(stdout) as { error: unknown; ranks: unknown; memory: { bytes: number }; input: unknown };
+      const { stdout } = await hmatrix([
+        'compress',
+        '--points',
+        'uniform:500,2',
+        '--kernel',
+        'exp(-r/h)',
+        '--bandwidth',
+        'median',
+        '--leaf-size',
+        '64',
+        '--tolerance',
+        '1e-2',
+        '--format',
+        'fmm',
+        '--budget',
+        '0.2',
+        '--workers',
+        workers,
+        '--json',
+      ]);
+      const { error, ranks, memory, input } = JSON.parse(stdout) as {
+        error: unknown;
+        ranks: unknown;
+        memory: { bytes: number };
+        input: unknown;
+      };
       return { error, ranks, bytes: memory.bytes, input };
     };
     expect(await run('2')).toEqual(await run('1'));
   });
 
-  it.each([['hodlr', 'f64'], ['fmm', 'f32']])('takes_format_%s_in_%s_and_a_test_matrix', async (format, dtype) => {
-    const { status, stdout } = await hmatrix(['compress', '--named', 'k02', '--size', '1024', '--leaf-size', '64', '--tolerance', '1e-1', '--format', format, '--dtype', dtype, '--json']);
+  it.each([
+    ['hodlr', 'f64'],
+    ['fmm', 'f32'],
+  ])('takes_format_%s_in_%s_and_a_test_matrix', async (format, dtype) => {
+    const { status, stdout } = await hmatrix([
+      'compress',
+      '--named',
+      'k02',
+      '--size',
+      '1024',
+      '--leaf-size',
+      '64',
+      '--tolerance',
+      '1e-1',
+      '--format',
+      format,
+      '--dtype',
+      dtype,
+      '--json',
+    ]);
     expect(status).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ input: { kind: 'named', name: 'K02', size: 1024 }, options: { format, dtype } });
+    expect(JSON.parse(stdout)).toMatchObject({
+      input: { kind: 'named', name: 'K02', size: 1024 },
+      options: { format, dtype },
+    });
   });
 });
 
 describe('compress for people', () => {
   it('prints_tables_with_phases_ranks_memory_and_error', async () => {
-    const { status, stdout, stderr } = await hmatrix(['compress', '--points', 'normal:600,3', '--bandwidth', '3', '--leaf-size', '64', '--tolerance', '1e-2'], { env: { HMATRIX_BLAS: 'portable' } });
+    const { status, stdout, stderr } = await hmatrix(
+      ['compress', '--points', 'normal:600,3', '--bandwidth', '3', '--leaf-size', '64', '--tolerance', '1e-2'],
+      { env: { HMATRIX_BLAS: 'portable' } },
+    );
     expect(status).toBe(0);
     // No terminal, no progress bar.
     expect(stderr).toBe('');
-    for (const word of ['neighbours', 'cluster tree', 'skeletonization', 'of dgemm', 'largest rank', 'interpolation', 'of dense', 'relative error', 'portable', 'libopenblas']) expect(stdout).toContain(word);
+    for (const word of [
+      'neighbours',
+      'cluster tree',
+      'skeletonization',
+      'of dgemm',
+      'largest rank',
+      'interpolation',
+      'of dense',
+      'relative error',
+      'portable',
+      'libopenblas',
+    ])
+      expect(stdout).toContain(word);
   });
 
   it('prints_nothing_when_quiet', async () => {
-    const { status, stdout, stderr } = await hmatrix(['compress', '--points', 'normal:300,3', '--bandwidth', '3', '--tolerance', '1e-2', '--quiet']);
+    const { status, stdout, stderr } = await hmatrix([
+      'compress',
+      '--points',
+      'normal:300,3',
+      '--bandwidth',
+      '3',
+      '--tolerance',
+      '1e-2',
+      '--quiet',
+    ]);
     expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: '', stderr: '' });
   });
 });
@@ -79,12 +190,37 @@ describe('a matrix that goes to a file', () => {
     const [k, hm, x, y, record] = ['k.npy', 'k.hm', 'x.npy', 'y.npy', 'record.json'].map((name) => join(folder, name));
     const dense = lineKernel();
     await writeNpyMatrix(k, dense);
-    const compressed = await hmatrix(['compress', '--matrix', k, '--leaf-size', '32', '--tolerance', '1e-6', '--out', hm, '--record', record, '--json']);
-    const result = JSON.parse(compressed.stdout) as { error: { relative: number }; memory: { bytes: number; parts: object }; ranks: unknown };
+    const compressed = await hmatrix([
+      'compress',
+      '--matrix',
+      k,
+      '--leaf-size',
+      '32',
+      '--tolerance',
+      '1e-6',
+      '--out',
+      hm,
+      '--record',
+      record,
+      '--json',
+    ]);
+    const result = JSON.parse(compressed.stdout) as {
+      error: { relative: number };
+      memory: { bytes: number; parts: object };
+      ranks: unknown;
+    };
     expect(JSON.parse(await readFile(record, 'utf8'))).toEqual(result);
 
-    const info = JSON.parse((await hmatrix(['info', hm, '--json'])).stdout) as { size: number; ranks: unknown; memory: { bytes: number } };
-    expect(info).toMatchObject({ size, ranks: result.ranks, memory: { bytes: result.memory.bytes, ...result.memory.parts } });
+    const info = JSON.parse((await hmatrix(['info', hm, '--json'])).stdout) as {
+      size: number;
+      ranks: unknown;
+      memory: { bytes: number };
+    };
+    expect(info).toMatchObject({
+      size,
+      ranks: result.ranks,
+      memory: { bytes: result.memory.bytes, ...result.memory.parts },
+    });
     const people = await hmatrix(['info', hm]);
     expect(people.status).toBe(0);
     expect(people.stdout).toContain('400 × 400');
@@ -103,13 +239,22 @@ describe('a matrix that goes to a file', () => {
       // ‖(K − K̃)X‖_F ≤ ‖K − K̃‖_F·‖X‖_F, and the error was measured exactly.
       const exact = zeros(size, 3);
       team.blas.gemm('N', 'N', 1, dense, vectors, 0, exact);
-      const difference = view(exact.data.map((value, i) => value - product.data[i]), 0, size, 3);
-      expect(Math.sqrt(squaredNorm(difference))).toBeLessThanOrEqual(1.001 * result.error.relative * Math.sqrt(squaredNorm(dense)) * Math.sqrt(squaredNorm(vectors)) + 1e-10);
+      const difference = view(
+        exact.data.map((value, i) => value - product.data[i]),
+        0,
+        size,
+        3,
+      );
+      expect(Math.sqrt(squaredNorm(difference))).toBeLessThanOrEqual(
+        1.001 * result.error.relative * Math.sqrt(squaredNorm(dense)) * Math.sqrt(squaredNorm(vectors)) + 1e-10,
+      );
     } finally {
       await team.close();
     }
 
-    const seeded = JSON.parse((await hmatrix(['multiply', hm, '--x', 'seeded', '--vectors', '3', '--seed', '7', '--json'])).stdout) as { norm: unknown; vectors: number };
+    const seeded = JSON.parse(
+      (await hmatrix(['multiply', hm, '--x', 'seeded', '--vectors', '3', '--seed', '7', '--json'])).stdout,
+    ) as { norm: unknown; vectors: number };
     const given = JSON.parse(multiplied.stdout) as { norm: unknown };
     expect(seeded).toMatchObject({ vectors: 3, norm: given.norm });
     expect((await readdir(folder)).sort()).toEqual(['k.hm', 'k.npy', 'record.json', 'x.npy', 'y.npy']);
@@ -119,7 +264,11 @@ describe('a matrix that goes to a file', () => {
     const [hm, x, y] = ['k.hm', 'v.npy', 'w.npy'].map((name) => join(folder, name));
     const data = Float64Array.from(randomVectors(size, 2, 7).data);
     const columns: number[][] = [];
-    for (const [shape, length] of [[[size], size], [[size, 1], size], [[size, 2], 2 * size]] as const) {
+    for (const [shape, length] of [
+      [[size], size],
+      [[size, 1], size],
+      [[size, 2], 2 * size],
+    ] as const) {
       await writeNpy(x, { shape, data: data.slice(0, length), fortranOrder: true });
       expect((await hmatrix(['multiply', hm, '--x', x, '--out', y, '--quiet'])).status).toBe(0);
       const product = await readNpy(y);

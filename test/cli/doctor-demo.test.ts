@@ -10,11 +10,16 @@ describe('doctor', () => {
     expect(status).toBe(0);
     const found = JSON.parse(stdout) as { search: { usable: boolean }[]; blas: { kind: string; dgemmGflops: number } };
     expect(found).toMatchObject({
-      node: process.versions.node, workers: 1, wasm: { simd: true }, gpu: { used: false, drivers: expect.any(Array) },
-      memory: { totalBytes: expect.any(Number), availableBytes: expect.any(Number) }, blas: { description: expect.any(String), choice: process.env['HMATRIX_BLAS'] ?? null },
+      node: process.versions.node,
+      workers: 1,
+      wasm: { simd: true },
+      gpu: { used: false, drivers: expect.any(Array) },
+      memory: { totalBytes: expect.any(Number), availableBytes: expect.any(Number) },
+      blas: { description: expect.any(String), choice: process.env['HMATRIX_BLAS'] ?? null },
     });
     expect(found.blas.dgemmGflops).toBeGreaterThan(0);
-    if (process.env['HMATRIX_BLAS'] === undefined) expect(found.blas.kind === 'openblas').toBe(found.search.some(({ usable }) => usable));
+    if (process.env['HMATRIX_BLAS'] === undefined)
+      expect(found.blas.kind === 'openblas').toBe(found.search.some(({ usable }) => usable));
   });
 
   it('says_how_to_get_a_fast_library_where_the_portable_backend_is_used', async () => {
@@ -26,7 +31,8 @@ describe('doctor', () => {
 });
 
 describe('demo', () => {
-  const sentence = /^Of the .* Gauss–Newton Hessian, which stored densely takes .* keeps the most: .* with a relative error of .*\.$/;
+  const sentence =
+    /^Of the .* Gauss–Newton Hessian, which stored densely takes .* keeps the most: .* with a relative error of .*\.$/;
   const small = ['--network', '196-4-196', '--samples', '60', '--high', '0.1'];
 
   it('tells_what_it_does_prints_the_table_and_ends_in_one_sentence', async () => {
@@ -34,7 +40,20 @@ describe('demo', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const lines = stdout.trimEnd().split('\n');
     expect(lines[0]).toContain('196-4-196 units sees 60 images');
-    for (const part of ['%K', 'ε_F', 'λ_min', 'HM-low', 'RSVD-high', 'KFAC-high', 'EKFAC', 'Nystrom-low', 'mean loss', 'G itself, without a matrix', 'BLAS']) expect(stdout).toContain(part);
+    for (const part of [
+      '%K',
+      'ε_F',
+      'λ_min',
+      'HM-low',
+      'RSVD-high',
+      'KFAC-high',
+      'EKFAC',
+      'Nystrom-low',
+      'mean loss',
+      'G itself, without a matrix',
+      'BLAS',
+    ])
+      expect(stdout).toContain(part);
     expect(lines.at(-1)).toMatch(sentence);
   });
 
@@ -46,10 +65,13 @@ describe('demo', () => {
 
   const images = resolve(import.meta.dirname, '../../../shared/data/mnist/t10k-images-idx3-ubyte.gz');
   const there = existsSync(images);
-  it.skipIf(!there)(`runs_on_real_images${there ? '' : ' (skipped: the MNIST images are not in the shared data folder)'}`, async () => {
-    const { stdout } = await hmatrix(['demo', ...small, '--images', images]);
-    const lines = stdout.trimEnd().split('\n');
-    expect(lines[0]).toContain('t10k-images-idx3-ubyte.gz');
-    expect(lines.at(-1)).toMatch(sentence);
-  });
+  it.skipIf(!there)(
+    `runs_on_real_images${there ? '' : ' (skipped: the MNIST images are not in the shared data folder)'}`,
+    async () => {
+      const { stdout } = await hmatrix(['demo', ...small, '--images', images]);
+      const lines = stdout.trimEnd().split('\n');
+      expect(lines[0]).toContain('t10k-images-idx3-ubyte.gz');
+      expect(lines.at(-1)).toMatch(sentence);
+    },
+  );
 });

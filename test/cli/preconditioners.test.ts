@@ -17,34 +17,100 @@ const recordOf = async (args: readonly string[]): Promise<PreconditionerRecord> 
 
 describe('the record', () => {
   it('has_the_published_table_the_sweep_and_the_network', async () => {
-    const record = await recordOf([...network, '--matrices', 'k02,exp', '--size', '256', '--methods', 'none,nystrom-16']);
+    const record = await recordOf([
+      ...network,
+      '--matrices',
+      'k02,exp',
+      '--size',
+      '256',
+      '--methods',
+      'none,nystrom-16',
+    ]);
     expect(record).toMatchObject({ record: 'preconditioners', seed: 0, printed: { shift: 1, tolerance: 1e-3 } });
     // EXP is not in the published table.
-    expect(record.printed.rows.map(({ matrix, size, budget, preconditioner }) => [matrix, size, budget, preconditioner])).toEqual([['K02', 256, 0, 'hss'], ['K02', 256, 0.01, 'hss'], ['K02', 256, 0.01, 'none']]);
-    expect(record.sweep.map(({ matrix, size, tolerance, rows }) => [matrix, size, tolerance, rows.length])).toEqual([['K02', 256, 1e-8, 14], ['EXP', 256, 1e-8, 14]]);
+    expect(
+      record.printed.rows.map(({ matrix, size, budget, preconditioner }) => [matrix, size, budget, preconditioner]),
+    ).toEqual([
+      ['K02', 256, 0, 'hss'],
+      ['K02', 256, 0.01, 'hss'],
+      ['K02', 256, 0.01, 'none'],
+    ]);
+    expect(record.sweep.map(({ matrix, size, tolerance, rows }) => [matrix, size, tolerance, rows.length])).toEqual([
+      ['K02', 256, 1e-8, 14],
+      ['EXP', 256, 1e-8, 14],
+    ]);
     expect(record.networks).toHaveLength(1);
-    expect(record.networks[0]).toMatchObject({ network: '196-3-196', size: 1176, samples: 30, activation: 'tanh', loss: 'mse', data: 'generated digits', tolerance: 1e-4 });
-    expect(record.networks[0].rows.map(({ preconditioner }) => preconditioner)).toEqual(Array.from({ length: 4 }, () => ['none', 'nystrom-16']).flat());
-    for (const { outcome, residual, iterations, seconds, share, bytes } of [...record.sweep, ...record.networks].flatMap(({ rows }) => rows)) {
+    expect(record.networks[0]).toMatchObject({
+      network: '196-3-196',
+      size: 1176,
+      samples: 30,
+      activation: 'tanh',
+      loss: 'mse',
+      data: 'generated digits',
+      tolerance: 1e-4,
+    });
+    expect(record.networks[0].rows.map(({ preconditioner }) => preconditioner)).toEqual(
+      Array.from({ length: 4 }, () => ['none', 'nystrom-16']).flat(),
+    );
+    for (const { outcome, residual, iterations, seconds, share, bytes } of [
+      ...record.sweep,
+      ...record.networks,
+    ].flatMap(({ rows }) => rows)) {
       expect(outcome).toBe('converged');
-      expect([residual, iterations, seconds.compress, seconds.factor, seconds.solve, seconds.total, share, bytes].every((value) => Number.isFinite(value) && value! >= 0)).toBe(true);
+      expect(
+        [residual, iterations, seconds.compress, seconds.factor, seconds.solve, seconds.total, share, bytes].every(
+          (value) => Number.isFinite(value) && value! >= 0,
+        ),
+      ).toBe(true);
     }
     expect(JSON.stringify(record)).not.toContain(folder);
   });
 
   it('is_written_where_asked_and_nothing_is_printed_when_quiet', async () => {
     const path = join(folder, 'record.json');
-    const { status, stdout } = await hmatrix(['table', '--preconditioners', ...network, '--matrices', 'none', '--methods', 'none', '--record', path, '--quiet']);
+    const { status, stdout } = await hmatrix([
+      'table',
+      '--preconditioners',
+      ...network,
+      '--matrices',
+      'none',
+      '--methods',
+      'none',
+      '--record',
+      path,
+      '--quiet',
+    ]);
     expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
-    expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ record: 'preconditioners', sweep: [], printed: { rows: [] } });
+    expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({
+      record: 'preconditioners',
+      sweep: [],
+      printed: { rows: [] },
+    });
   });
 });
 
 describe('the tables', () => {
   it('are_printed_for_people', async () => {
-    const { status, stdout } = await hmatrix(['table', '--preconditioners', ...network, '--matrices', 'K02', '--size', '256', '--methods', 'none,jacobi']);
+    const { status, stdout } = await hmatrix([
+      'table',
+      '--preconditioners',
+      ...network,
+      '--matrices',
+      'K02',
+      '--size',
+      '256',
+      '--methods',
+      'none,jacobi',
+    ]);
     expect(status).toBe(0);
-    for (const text of [/As published: λ = 1/, /λ\/‖K‖ .*none, iterations.*HSS, iterations/, /λ\/λ_max .*1e-2.*1e-5.*%K/, /│ jacobi/, /196-3-196 \(tanh, mse\)/]) expect(stdout).toMatch(text);
+    for (const text of [
+      /As published: λ = 1/,
+      /λ\/‖K‖ .*none, iterations.*HSS, iterations/,
+      /λ\/λ_max .*1e-2.*1e-5.*%K/,
+      /│ jacobi/,
+      /196-3-196 \(tanh, mse\)/,
+    ])
+      expect(stdout).toMatch(text);
   });
 });
 
@@ -59,13 +125,21 @@ describe('wrong usage has status 2 and names the option', () => {
     [['--loss', 'mse'], /--loss goes with --network/],
     [['--labels', 'labels'], /--labels goes with --images/],
   ] as [string[], RegExp][])('%j', async (args, named) => {
-    const { status, stdout, stderr } = await hmatrix(['table', '--preconditioners', ...network.slice(args.includes('--loss') ? 2 : 0), ...args]);
+    const { status, stdout, stderr } = await hmatrix([
+      'table',
+      '--preconditioners',
+      ...network.slice(args.includes('--loss') ? 2 : 0),
+      ...args,
+    ]);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
     expect(stderr).toMatch(named);
     expect(stderr).not.toMatch(/\n\s+at /);
   });
 
-  it.each([[['--size', '256'], /--size goes with --preconditioners/], [['--methods', 'jacobi'], /--methods.*"jacobi".*hm, rsvd/]] as [string[], RegExp][])('without_preconditioners: %j', async (args, named) => {
+  it.each([
+    [['--size', '256'], /--size goes with --preconditioners/],
+    [['--methods', 'jacobi'], /--methods.*"jacobi".*hm, rsvd/],
+  ] as [string[], RegExp][])('without_preconditioners: %j', async (args, named) => {
     const { status, stderr } = await hmatrix(['table', ...args]);
     expect(status).toBe(2);
     expect(stderr).toMatch(named);

@@ -1,4 +1,6 @@
-/** Exit statuses: 0 done, 1 the run failed, 2 wrong usage, 3 the asked tolerance was missed; and what is left behind. */
+/**
+ * Exit statuses: 0 done, 1 the run failed, 2 wrong usage, 3 the asked tolerance was missed; and what is left behind.
+ */
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -88,7 +90,10 @@ describe('a run that fails has status 1, a message, and leaves nothing', () => {
     await writeNpyMatrix(matrix, k);
     const hm = join(folder, 'k.hm');
     expect((await hmatrix(['compress', '--matrix', matrix, '--out', hm, '--quiet'])).status).toBe(0);
-    for (const [name, whole] of [['cut.npy', matrix], ['cut.hm', hm]]) {
+    for (const [name, whole] of [
+      ['cut.npy', matrix],
+      ['cut.hm', hm],
+    ]) {
       const bytes = await readFile(whole);
       await writeFile(join(folder, name), bytes.subarray(0, bytes.length - 100));
     }
@@ -126,14 +131,32 @@ describe('a run that fails has status 1, a message, and leaves nothing', () => {
   it('for_a_library_that_is_not_there_and_for_too_little_memory', async () => {
     await fails(['compress', ...points, '--blas', join(folder, 'libnothing.so')], /libnothing\.so/);
     await fails(['doctor'], /libnothing\.so/, { HMATRIX_BLAS: join(folder, 'libnothing.so') });
-    await fails(['compress', ...points, '--memory-limit', '1k', ...out], /available: lower --max-rank, --leaf-size or --budget, use --dtype f32, or raise --memory-limit/);
+    await fails(
+      ['compress', ...points, '--memory-limit', '1k', ...out],
+      /available: lower --max-rank, --leaf-size or --budget, use --dtype f32, or raise --memory-limit/,
+    );
   });
 });
 
 describe('a missed tolerance has status 3', () => {
   it('and_is_done_all_the_same', async () => {
     const hm = join(folder, 'missed.hm');
-    const { status, stdout, stderr } = await hmatrix(['compress', '--points', 'normal:600,6', '--bandwidth', '1', '--leaf-size', '64', '--max-rank', '8', '--tolerance', '1e-6', '--out', hm, '--json']);
+    const { status, stdout, stderr } = await hmatrix([
+      'compress',
+      '--points',
+      'normal:600,6',
+      '--bandwidth',
+      '1',
+      '--leaf-size',
+      '64',
+      '--max-rank',
+      '8',
+      '--tolerance',
+      '1e-6',
+      '--out',
+      hm,
+      '--json',
+    ]);
     expect(status).toBe(3);
     expect(stderr).toMatch(/tolerance was missed: .*Levels 1–\d are at rank 8: --max-rank 32/);
     // Said once: what the library would warn of is what the command has measured.

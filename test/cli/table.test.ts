@@ -34,10 +34,31 @@ const table = async (args: readonly string[]): Promise<TableRecord> => {
 describe('the record', () => {
   it('has_a_row_for_each_method_with_share_error_eigenvalue_and_times', async () => {
     const record = await table(small);
-    expect(record).toMatchObject({ network: '784-4-784', size: 6272, seed: 0, activation: 'tanh', loss: 'mse', bias: false, samples: 60, data: 'generated digits', budgets: { low: 0.005, high: 0.02 }, skipped: [] });
+    expect(record).toMatchObject({
+      network: '784-4-784',
+      size: 6272,
+      seed: 0,
+      activation: 'tanh',
+      loss: 'mse',
+      bias: false,
+      samples: 60,
+      data: 'generated digits',
+      budgets: { low: 0.005, high: 0.02 },
+      skipped: [],
+    });
     expect(record.training.losses).toHaveLength(2);
     expect(record.training.losses[1]).toBeLessThan(record.training.losses[0]);
-    expect(record.rows.map(({ method }) => method)).toEqual(['HM-low', 'HM-high', 'RSVD-low', 'RSVD-high', 'KFAC-low', 'KFAC-high', 'EKFAC', 'Nystrom-low', 'Nystrom-high']);
+    expect(record.rows.map(({ method }) => method)).toEqual([
+      'HM-low',
+      'HM-high',
+      'RSVD-low',
+      'RSVD-high',
+      'KFAC-low',
+      'KFAC-high',
+      'EKFAC',
+      'Nystrom-low',
+      'Nystrom-high',
+    ]);
     const dense = 8 * 6272 ** 2;
     for (const { method, share, bytes, budget, error, lambdaMin, lambdaMinBound, seconds, note } of record.rows) {
       expect(share).toBe(bytes / dense);
@@ -47,7 +68,8 @@ describe('the record', () => {
     }
     const of = Object.fromEntries(record.rows.map((row) => [row.method, row.error.relative]));
     // More memory, more accuracy; and of G of a narrow autoencoder the hierarchical matrix keeps the most.
-    for (const method of ['HM', 'RSVD', 'Nystrom']) expect(of[`${method}-high`]).toBeLessThanOrEqual(of[`${method}-low`]);
+    for (const method of ['HM', 'RSVD', 'Nystrom'])
+      expect(of[`${method}-high`]).toBeLessThanOrEqual(of[`${method}-low`]);
     expect(of['HM-low']).toBeLessThan(Math.min(of['RSVD-low'], of['KFAC-high'], of['EKFAC'], of['Nystrom-low']));
     // Both are the nearest of their kind: EKFAC's diagonal is the best in K-FAC's basis.
     expect(of['EKFAC']).toBeLessThanOrEqual(of['KFAC-high']);
@@ -58,13 +80,35 @@ describe('the record', () => {
   it('is_the_same_for_any_number_of_workers_but_for_times', async () => {
     const args = [...smallest, '--methods', 'hm,rsvd,kfac'];
     const [one, two] = [await table([...args, '--workers', '1']), await table([...args, '--workers', '2'])];
-    const numbers = ({ rows, training, exact }: TableRecord): unknown => [training.losses, exact.lambdaMax, rows.map(({ share, error, lambdaMin }) => [share, error.relative, lambdaMin])];
+    const numbers = ({ rows, training, exact }: TableRecord): unknown => [
+      training.losses,
+      exact.lambdaMax,
+      rows.map(({ share, error, lambdaMin }) => [share, error.relative, lambdaMin]),
+    ];
     expect(numbers(two)).toEqual(numbers(one));
   });
 
   it('holds_any_methods_and_says_what_does_not_fit', async () => {
-    const record = await table(['--network', '196-3-196', '--samples', '40', '--methods', 'HSS, diagonal,block-diagonal,hm', '--low', '0.002', '--high', '0.2']);
-    expect([...record.rows.map(({ method }) => method), ...record.skipped.map(({ method }) => method)].sort()).toEqual(['HM-high', 'HM-low', 'HSS-high', 'HSS-low', 'block-diagonal', 'diagonal']);
+    const record = await table([
+      '--network',
+      '196-3-196',
+      '--samples',
+      '40',
+      '--methods',
+      'HSS, diagonal,block-diagonal,hm',
+      '--low',
+      '0.002',
+      '--high',
+      '0.2',
+    ]);
+    expect([...record.rows.map(({ method }) => method), ...record.skipped.map(({ method }) => method)].sort()).toEqual([
+      'HM-high',
+      'HM-low',
+      'HSS-high',
+      'HSS-low',
+      'block-diagonal',
+      'diagonal',
+    ]);
     for (const { reason } of record.skipped) expect(reason).toMatch(/share/);
     expect(record.skipped.map(({ method }) => method)).toContain('HSS-low');
   });
@@ -73,9 +117,23 @@ describe('the record', () => {
     const network = defineNetwork({ widths: [196, 3, 196], activation: 'sigmoid', bias: true });
     const weights = join(folder, 'weights.npz');
     await writeWeights(weights, network, initialParameters(network, 4));
-    const args = ['--network', '196-3-196', '--activation', 'sigmoid', '--bias', '--samples', '30', '--methods', 'diagonal'];
+    const args = [
+      '--network',
+      '196-3-196',
+      '--activation',
+      'sigmoid',
+      '--bias',
+      '--samples',
+      '30',
+      '--methods',
+      'diagonal',
+    ];
     const record = await table([...args, '--weights', weights]);
-    expect(record).toMatchObject({ size: 196 * 3 + 3 + 3 * 196 + 196, bias: true, training: { weights: 'weights.npz', epochs: 0, losses: [] } });
+    expect(record).toMatchObject({
+      size: 196 * 3 + 3 + 3 * 196 + 196,
+      bias: true,
+      training: { weights: 'weights.npz', epochs: 0, losses: [] },
+    });
     // A file that this seed would have made: the same loss without training.
     expect((await table([...args, '--epochs', '0', '--seed', '4'])).rows).toHaveLength(1);
     const misfit = await hmatrix(['table', '--network', '196-4-196', '--weights', weights]);
@@ -85,7 +143,18 @@ describe('the record', () => {
 
   it('is_written_where_asked_and_nothing_is_printed_when_quiet', async () => {
     const path = join(folder, 'record.json');
-    const { status, stdout } = await hmatrix(['table', '--network', '196-2-196', '--samples', '20', '--methods', 'diagonal', '--record', path, '--quiet']);
+    const { status, stdout } = await hmatrix([
+      'table',
+      '--network',
+      '196-2-196',
+      '--samples',
+      '20',
+      '--methods',
+      'diagonal',
+      '--record',
+      path,
+      '--quiet',
+    ]);
     expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
     expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ record: 'table', network: '196-2-196' });
   });
@@ -100,23 +169,70 @@ describe('the data', () => {
 
   it('may_be_images_and_labels_of_IDX_files', async () => {
     await writeFile(images, gzipSync(idx([50, 28, 28], (k) => (k * 7919) % 256)));
-    await writeFile(labels, idx([50], (k) => k % 10));
-    await writeFile(many, idx([100], (k) => k % 10));
-    await writeFile(few, idx([49], (k) => k % 10));
-    const record = await table(['--network', '784-3-10', '--activation', 'relu', '--loss', 'cross-entropy', '--samples', '50', '--epochs', '1', '--images', images, '--labels', labels, '--methods', 'rsvd']);
-    expect(record).toMatchObject({ data: 'images.gz', loss: 'cross-entropy', activation: 'relu', exact: { rankBound: 500 } });
+    await writeFile(
+      labels,
+      idx([50], (k) => k % 10),
+    );
+    await writeFile(
+      many,
+      idx([100], (k) => k % 10),
+    );
+    await writeFile(
+      few,
+      idx([49], (k) => k % 10),
+    );
+    const record = await table([
+      '--network',
+      '784-3-10',
+      '--activation',
+      'relu',
+      '--loss',
+      'cross-entropy',
+      '--samples',
+      '50',
+      '--epochs',
+      '1',
+      '--images',
+      images,
+      '--labels',
+      labels,
+      '--methods',
+      'rsvd',
+    ]);
+    expect(record).toMatchObject({
+      data: 'images.gz',
+      loss: 'cross-entropy',
+      activation: 'relu',
+      exact: { rankBound: 500 },
+    });
   });
 
   it.each([
-    ['labels_out_of_range', ['--network', '784-3-5', '--loss', 'cross-entropy', '--images', images, '--labels', labels, '--samples', '50'], /Label 5 of sample 5 is out of range.*0 to 4/],
-    ['labels_that_are_missing', ['--network', '784-3-10', '--loss', 'cross-entropy', '--images', images, '--samples', '50'], /--labels.*needs labels/],
+    [
+      'labels_out_of_range',
+      ['--network', '784-3-5', '--loss', 'cross-entropy', '--images', images, '--labels', labels, '--samples', '50'],
+      /Label 5 of sample 5 is out of range.*0 to 4/,
+    ],
+    [
+      'labels_that_are_missing',
+      ['--network', '784-3-10', '--loss', 'cross-entropy', '--images', images, '--samples', '50'],
+      /--labels.*needs labels/,
+    ],
     ['labels_of_no_images', ['--network', '784-3-10', '--labels', labels], /--labels goes with --images/],
-    ['images_given_for_labels', ['--network', '784-3-10', '--loss', 'cross-entropy', '--images', images, '--labels', images, '--samples', '50'], /not labels/],
+    [
+      'images_given_for_labels',
+      ['--network', '784-3-10', '--loss', 'cross-entropy', '--images', images, '--labels', images, '--samples', '50'],
+      /not labels/,
+    ],
     ['labels_given_for_images', ['--network', '784-3-10', '--images', labels, '--samples', '50'], /not points/],
     ['too_few_images', ['--images', images, '--samples', '51'], /50 images; 51 samples/],
     ['more_labels_than_images', [...classifier, ...twenty, '--labels', many], /50 images, .*many 100 labels/],
     ['fewer_labels_than_images', [...twenty, '--labels', few], /50 images, .*few 49 labels/],
-    ['images_of_another_size', ['--network', '100-3-100', '--images', images, '--samples', '50'], /100 inputs.*784 pixels/],
+    [
+      'images_of_another_size',
+      ['--network', '100-3-100', '--images', images, '--samples', '50'],
+      /100 inputs.*784 pixels/,
+    ],
   ] as [string, string[], RegExp][])('is_refused: %s', async (_, args, message) => {
     const { status, stdout, stderr } = await hmatrix(['table', ...args]);
     expect([1, 2]).toContain(status);
@@ -128,7 +244,8 @@ describe('the data', () => {
   it('is_refused_where_a_file_is_damaged', async () => {
     const whole = await readFile(images);
     for (const [name, bytes, message] of [
-      ['cut.gz', whole.subarray(0, whole.length - 200), /cut\.gz.*truncated/], ['foreign', Buffer.from([0, 0, 7, 3, 0, 0, 0, 1]), /foreign.*IDX/],
+      ['cut.gz', whole.subarray(0, whole.length - 200), /cut\.gz.*truncated/],
+      ['foreign', Buffer.from([0, 0, 7, 3, 0, 0, 0, 1]), /foreign.*IDX/],
     ] as const) {
       const path = join(folder, name);
       await writeFile(path, bytes);
@@ -140,11 +257,23 @@ describe('the data', () => {
 
   const mnist = resolve(import.meta.dirname, '../../../shared/data/mnist/t10k-images-idx3-ubyte.gz');
   const there = existsSync(mnist);
-  it.skipIf(!there)(`may_be_MNIST${there ? '' : ' (skipped: the MNIST images are not in the shared data folder)'}`, async () => {
-    const { rows, data } = await table(['--network', '196-4-196', '--samples', '100', '--images', mnist, '--methods', 'hm,kfac']);
-    expect(data).toBe('t10k-images-idx3-ubyte.gz');
-    expect(rows[1].error.relative).toBeLessThan(rows[3].error.relative);
-  });
+  it.skipIf(!there)(
+    `may_be_MNIST${there ? '' : ' (skipped: the MNIST images are not in the shared data folder)'}`,
+    async () => {
+      const { rows, data } = await table([
+        '--network',
+        '196-4-196',
+        '--samples',
+        '100',
+        '--images',
+        mnist,
+        '--methods',
+        'hm,kfac',
+      ]);
+      expect(data).toBe('t10k-images-idx3-ubyte.gz');
+      expect(rows[1].error.relative).toBeLessThan(rows[3].error.relative);
+    },
+  );
 });
 
 describe('wrong usage has status 2 and names the option', () => {
@@ -174,7 +303,17 @@ describe('wrong usage has status 2 and names the option', () => {
     const little = await hmatrix(['table', '--memory-limit', '1M']);
     expect(little.status).toBe(1);
     expect(little.stderr).toMatch(/available.*--high.*--memory-limit/);
-    const diverged = await hmatrix(['table', '--network', '196-3-196', '--activation', 'relu', '--samples', '40', '--learning-rate', '1e200']);
+    const diverged = await hmatrix([
+      'table',
+      '--network',
+      '196-3-196',
+      '--activation',
+      'relu',
+      '--samples',
+      '40',
+      '--learning-rate',
+      '1e200',
+    ]);
     expect(diverged.status).toBe(1);
     expect(diverged.stderr).toMatch(/diverged.*learning rate/);
   });

@@ -11,22 +11,47 @@ import type { Team } from '#hmatrix/parallel/team.js';
 
 const SIDE = 28;
 
-/** p – hidden… – p (tanh, squared errors) or, with `classes`, p – hidden… – 10 (ReLU, cross-entropy), p = (28/pool)² inputs, each the mean of pool × pool pixels. */
-export async function digitModel(hidden: readonly number[], samples: number, team: Team, { classes = false, epochs = 3, bias = false, pool = 2 } = {}): Promise<Model> {
+/**
+ * p – hidden… – p (tanh, squared errors) or, with `classes`, p – hidden… – 10 (ReLU, cross-entropy), p = (28/pool)²
+ * inputs, each the mean of pool × pool pixels.
+ */
+export async function digitModel(
+  hidden: readonly number[],
+  samples: number,
+  team: Team,
+  { classes = false, epochs = 3, bias = false, pool = 2 } = {},
+): Promise<Model> {
   const { images, labels } = digitImages(samples, 1);
   const side = SIDE / pool;
   const inputsOf = side * side;
   const pixels = sharedFloat64(inputsOf * samples);
   for (let i = 0; i < samples; i++) {
     for (let y = 0; y < SIDE; y++) {
-      for (let x = 0; x < SIDE; x++) pixels[i * inputsOf + Math.floor(y / pool) * side + Math.floor(x / pool)] += images.coordinates[i * SIDE * SIDE + y * SIDE + x] / (pool * pool);
+      for (let x = 0; x < SIDE; x++)
+        pixels[i * inputsOf + Math.floor(y / pool) * side + Math.floor(x / pool)] +=
+          images.coordinates[i * SIDE * SIDE + y * SIDE + x] / (pool * pool);
     }
   }
   const inputs = view(pixels, 0, inputsOf, samples);
   const oneHot = sharedFloat64(10 * samples);
-  labels.forEach((label, i) => { oneHot[10 * i + label] = 1; });
-  const network = defineNetwork({ widths: [inputsOf, ...hidden, classes ? 10 : inputsOf], activation: classes ? 'relu' : 'tanh', bias });
-  const model: Model = { network, parameters: initialParameters(network, 0), loss: classes ? 'cross-entropy' : 'mse', data: memoryDataSet(inputs, classes ? view(oneHot, 0, 10, samples) : inputs) };
-  const { parameters } = await trainAdam(model, { epochs, batchSize: 20, learningRate: 1e-3, seed: 0 }, { blas: team.blas });
+  labels.forEach((label, i) => {
+    oneHot[10 * i + label] = 1;
+  });
+  const network = defineNetwork({
+    widths: [inputsOf, ...hidden, classes ? 10 : inputsOf],
+    activation: classes ? 'relu' : 'tanh',
+    bias,
+  });
+  const model: Model = {
+    network,
+    parameters: initialParameters(network, 0),
+    loss: classes ? 'cross-entropy' : 'mse',
+    data: memoryDataSet(inputs, classes ? view(oneHot, 0, 10, samples) : inputs),
+  };
+  const { parameters } = await trainAdam(
+    model,
+    { epochs, batchSize: 20, learningRate: 1e-3, seed: 0 },
+    { blas: team.blas },
+  );
   return { ...model, parameters };
 }

@@ -37,12 +37,15 @@ const normal = (rows: number, cols: number, seed: number, precision: Precision =
 
 describe('the blocks', () => {
   it.each([
-    ['layers', (): Int32Array => layerRanges(model.network)], ['units', (): Int32Array => unitRanges(model.network)], ['any ranges', (): Int32Array => Int32Array.of(0, 1, 7, 600, size)],
+    ['layers', (): Int32Array => layerRanges(model.network)],
+    ['units', (): Int32Array => unitRanges(model.network)],
+    ['any ranges', (): Int32Array => Int32Array.of(0, 1, 7, 600, size)],
   ] as const)('multiply_as_those_of_the_dense_matrix_do: %s', async (_, ranges) => {
     const operator = await blockDiagonal(source, ranges(), { team });
     const wanted = zeros(size, size);
     for (let k = 0; k + 1 < operator.ranges.length; k++) {
-      for (let j = operator.ranges[k]; j < operator.ranges[k + 1]; j++) for (let i = operator.ranges[k]; i < operator.ranges[k + 1]; i++) wanted.data[i + j * size] = get(dense, i, j);
+      for (let j = operator.ranges[k]; j < operator.ranges[k + 1]; j++)
+        for (let i = operator.ranges[k]; i < operator.ranges[k + 1]; i++) wanted.data[i + j * size] = get(dense, i, j);
     }
     const x = normal(size, 5, 1);
     const before = normal(size, 5, 2);
@@ -57,7 +60,9 @@ describe('the blocks', () => {
     expect(operator.bytes).toBe(blockDiagonalBytes(operator.ranges));
     expect(operator.bytes).toBe(operator.values.byteLength + operator.ranges.byteLength);
     operator.release();
-    expect(() => { operator.applyUnchecked(out, x, 1, 0); }).toThrow(OptionError);
+    expect(() => {
+      operator.applyUnchecked(out, x, 1, 0);
+    }).toThrow(OptionError);
   });
 
   it('multiply_float32_vectors_to_their_precision', async () => {
@@ -78,7 +83,11 @@ describe('misuse', () => {
   });
 
   it('is_refused_before_anything_is_allocated', async () => {
-    await expect(blockDiagonal(source, layerRanges(model.network), { team }, { memoryLimit: 1000 })).rejects.toBeInstanceOf(MemoryError);
-    await expect(blockDiagonal(source, layerRanges(model.network), { team, signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'aborted' });
+    await expect(
+      blockDiagonal(source, layerRanges(model.network), { team }, { memoryLimit: 1000 }),
+    ).rejects.toBeInstanceOf(MemoryError);
+    await expect(
+      blockDiagonal(source, layerRanges(model.network), { team, signal: AbortSignal.abort() }),
+    ).rejects.toMatchObject({ code: 'aborted' });
   });
 });

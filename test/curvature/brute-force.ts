@@ -1,6 +1,7 @@
 /**
- * What every curvature operator is tested against: Jacobians of single samples by plain loops over the definition, and dense matrices made of them.
- * Nothing here uses the network's batched passes, BLAS or the curvature code; only φ and its derivatives (activate) and the loss Hessian are taken from the library.
+ * What every curvature operator is tested against: Jacobians of single samples by plain loops over the definition, and
+ * dense matrices made of them. Nothing here uses the network's batched passes, BLAS or the curvature code; only φ and
+ * its derivatives (activate) and the loss Hessian are taken from the library.
  */
 import { RandomStream } from '#hmatrix/core/random.js';
 import { view, zeros, type FloatArray, type Matrix, type Precision } from '#hmatrix/dense/matrix.js';
@@ -11,7 +12,11 @@ import type { Model } from '#hmatrix/network/model.js';
 import { defineNetwork, type Network } from '#hmatrix/network/network.js';
 
 /** ā_{ℓ−1} and φ′(z_ℓ) of each layer, and a_L, for one sample. */
-interface Trace { readonly inputs: Float64Array[]; readonly slopes: Float64Array[]; readonly output: Float64Array }
+interface Trace {
+  readonly inputs: Float64Array[];
+  readonly slopes: Float64Array[];
+  readonly output: Float64Array;
+}
 
 function trace(network: Network, parameters: FloatArray, input: Float64Array): Trace {
   const inputs: Float64Array[] = [];
@@ -22,7 +27,8 @@ function trace(network: Network, parameters: FloatArray, input: Float64Array): T
     extended.set(a);
     if (bias) extended[width - 1] = 1;
     const z = new Float64Array(outputs);
-    for (let p = 0; p < outputs; p++) for (let q = 0; q < width; q++) z[p] += parameters[offset + p * width + q] * extended[q];
+    for (let p = 0; p < outputs; p++)
+      for (let q = 0; q < width; q++) z[p] += parameters[offset + p * width + q] * extended[q];
     const slope = new Float64Array(outputs);
     a = new Float64Array(outputs);
     activate(activation, z, a, slope, null);
@@ -67,7 +73,8 @@ export function bruteForceJacobian(model: Model): Matrix[] {
 export function bruteForceOutputs(model: Model): Matrix {
   const { network, parameters, data } = model;
   const outputs = zeros(network.outputs, data.samples);
-  for (let i = 0; i < data.samples; i++) outputs.data.set(trace(network, parameters, sampleInput(model, i)).output, i * network.outputs);
+  for (let i = 0; i < data.samples; i++)
+    outputs.data.set(trace(network, parameters, sampleInput(model, i)).output, i * network.outputs);
   return outputs;
 }
 
@@ -109,7 +116,9 @@ export function pulledBack(jacobians: readonly Matrix[], errors: Matrix): Matrix
   const r = errors.rows;
   const out = zeros(size, jacobians.length);
   jacobians.forEach(({ data: j }, i) => {
-    for (let a = 0; a < size; a++) for (let k = 0; k < r; k++) out.data[a + i * size] += j[k + a * r] * errors.data[errors.offset + k + i * errors.ld];
+    for (let a = 0; a < size; a++)
+      for (let k = 0; k < r; k++)
+        out.data[a + i * size] += j[k + a * r] * errors.data[errors.offset + k + i * errors.ld];
   });
   return out;
 }
@@ -125,16 +134,26 @@ export function bruteForceGradients(model: Model): Matrix {
 /** (1/n) Σ_i g_i g_iᵀ over the n columns of g. */
 export function meanOuterProduct({ data: g, rows: size, cols: n }: Matrix): Matrix {
   const dense = zeros(size, size);
-  for (let i = 0; i < n; i++) for (let b = 0; b < size; b++) for (let a = 0; a < size; a++) dense.data[a + b * size] += (g[a + i * size] * g[b + i * size]) / n;
+  for (let i = 0; i < n; i++)
+    for (let b = 0; b < size; b++)
+      for (let a = 0; a < size; a++) dense.data[a + b * size] += (g[a + i * size] * g[b + i * size]) / n;
   return dense;
 }
 
 /** Targets that the loss accepts: numbers for squared errors, classes for cross-entropy, zeros and ones for bce. */
-export function randomTargets(loss: LossName, outputs: number, samples: number, random: RandomStream, precision: Precision = 'f64'): Matrix {
+export function randomTargets(
+  loss: LossName,
+  outputs: number,
+  samples: number,
+  random: RandomStream,
+  precision: Precision = 'f64',
+): Matrix {
   const targets = zeros(outputs, samples, precision);
   for (let i = 0; i < samples; i++) {
     if (loss === 'cross-entropy') targets.data[i * outputs + random.integer(outputs)] = 1;
-    else for (let k = 0; k < outputs; k++) targets.data[i * outputs + k] = loss === 'bce' ? random.integer(2) : random.normal();
+    else
+      for (let k = 0; k < outputs; k++)
+        targets.data[i * outputs + k] = loss === 'bce' ? random.integer(2) : random.normal();
   }
   return targets;
 }
@@ -151,35 +170,72 @@ export interface ModelShape {
 }
 
 /** Normal data; weights of variance 1/(inputs of the layer), biases of standard deviation ½. */
-export function randomModel({ widths, activation, outputActivation = 'linear', loss, bias, samples, seed = 1, precision = 'f64' }: ModelShape): Model {
+export function randomModel({
+  widths,
+  activation,
+  outputActivation = 'linear',
+  loss,
+  bias,
+  samples,
+  seed = 1,
+  precision = 'f64',
+}: ModelShape): Model {
   const random = new RandomStream(seed, 77);
   const network = defineNetwork({ widths, activation, outputActivation, bias });
   const parameters = precision === 'f64' ? new Float64Array(network.parameters) : new Float32Array(network.parameters);
   for (const { offset, width, outputs, inputs } of network.layers) {
-    for (let p = 0; p < outputs; p++) for (let q = 0; q < width; q++) parameters[offset + p * width + q] = random.normal() * (q < inputs ? 1 / Math.sqrt(inputs) : 0.5);
+    for (let p = 0; p < outputs; p++)
+      for (let q = 0; q < width; q++)
+        parameters[offset + p * width + q] = random.normal() * (q < inputs ? 1 / Math.sqrt(inputs) : 0.5);
   }
   const inputs = zeros(network.inputs, samples, precision);
   random.fillNormal(inputs.data);
-  return { network, parameters, loss, data: memoryDataSet(inputs, randomTargets(loss, network.outputs, samples, random, precision)) };
+  return {
+    network,
+    parameters,
+    loss,
+    data: memoryDataSet(inputs, randomTargets(loss, network.outputs, samples, random, precision)),
+  };
 }
 
-/** Small models (N < 200): activation × loss × bias with one hidden layer, then deep, mixed, bottleneck, wide-output, non-linear-output and single-layer ones. */
+/**
+ * Small models (N < 200): activation × loss × bias with one hidden layer, then deep, mixed, bottleneck, wide-output,
+ * non-linear-output and single-layer ones.
+ */
 export function smallModels(precision: Precision = 'f64'): { readonly name: string; readonly model: Model }[] {
   const shapes: ModelShape[] = [];
-  for (const activation of ACTIVATIONS) for (const loss of LOSSES) for (const bias of [true, false]) shapes.push({ widths: [4, 5, 3], activation, loss, bias, samples: 7 });
+  for (const activation of ACTIVATIONS)
+    for (const loss of LOSSES)
+      for (const bias of [true, false]) shapes.push({ widths: [4, 5, 3], activation, loss, bias, samples: 7 });
   for (const loss of LOSSES) {
-    shapes.push({ widths: [4, 5, 3, 4, 3], activation: ['tanh', 'gelu', 'sigmoid', 'linear'], loss, bias: true, samples: 9 });
+    shapes.push({
+      widths: [4, 5, 3, 4, 3],
+      activation: ['tanh', 'gelu', 'sigmoid', 'linear'],
+      loss,
+      bias: true,
+      samples: 9,
+    });
     shapes.push({ widths: [6, 2, 9], activation: 'softplus', loss, bias: true, samples: 6 });
     shapes.push({ widths: [7, 4, 2, 4, 7], activation: 'tanh', loss, bias: false, samples: 5 });
     shapes.push({ widths: [3, 4, 6], activation: 'relu', outputActivation: 'tanh', loss, bias: true, samples: 8 });
     shapes.push({ widths: [5, 3], activation: 'linear', loss, bias: true, samples: 4 });
-    shapes.push({ widths: [3, 5, 1], activation: 'gelu', loss: loss === 'cross-entropy' ? 'mse' : loss, bias: true, samples: 6 });
+    shapes.push({
+      widths: [3, 5, 1],
+      activation: 'gelu',
+      loss: loss === 'cross-entropy' ? 'mse' : loss,
+      bias: true,
+      samples: 6,
+    });
   }
-  // Seeds count the shapes: of these no sample has all units of a layer off, where the references of Kronecker factors would divide by zero.
+  // Seeds count the shapes: of these no sample has all units of a layer off, where the references of Kronecker factors
+  // would divide by zero.
   shapes.sort((a, b) => Number(a.loss === 'mean-squared') - Number(b.loss === 'mean-squared'));
   return shapes.map((shape, seed) => {
     const { widths, activation, outputActivation, loss, bias } = shape;
-    const name = `${widths.join('-')} ${typeof activation === 'string' ? activation : activation.join('/')}${outputActivation === undefined ? '' : `→${outputActivation}`} ${loss} ${bias ? 'with' : 'without'} biases`;
+    const name =
+      `${widths.join('-')} ` +
+      `${typeof activation === 'string' ? activation : activation.join('/')}${outputActivation === undefined ? '' : `→${outputActivation}`} ` +
+      `${loss} ${bias ? 'with' : 'without'} biases`;
     return { name, model: randomModel({ ...shape, seed: seed + 1, precision }) };
   });
 }

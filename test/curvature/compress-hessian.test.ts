@@ -19,11 +19,21 @@ describe('compressed Hessians', () => {
     autoencoder = await digitModel([8], 150, team);
     source = gaussNewtonSource(autoencoder, { blas: team.blas });
   }, 60_000);
-  afterAll(async () => { await team.close(); });
+  afterAll(async () => {
+    await team.close();
+  });
 
   it.each(['entries', 'products'] as const)('meet_the_tolerance_from_%s', async (from) => {
     for (const tolerance of from === 'entries' ? [1e-1, 1e-2, 1e-3] : [1e-1, 1e-2]) {
-      const { matrix, from: way, reason } = await compressHessian(autoencoder, { from, tolerance, leafSize: 32, maxRank: from === 'entries' ? 512 : 160, distance: 'structural', source }, { team });
+      const {
+        matrix,
+        from: way,
+        reason,
+      } = await compressHessian(
+        autoencoder,
+        { from, tolerance, leafSize: 32, maxRank: from === 'entries' ? 512 : 160, distance: 'structural', source },
+        { team },
+      );
       expect(way).toBe(from);
       expect(reason).toContain(`From ${from}, as asked`);
       const { relative, exact } = await matrix.estimateError(source);
@@ -34,8 +44,13 @@ describe('compressed Hessians', () => {
   });
 
   it('uncoupled_outputs_take_no_couplings', async () => {
-    // Weights of different outputs are uncoupled under squared errors, and the last layer's half of the tree consists of such pairs above its units.
-    const { matrix, tree } = await compressHessian(autoencoder, { from: 'entries', tolerance: 1e-2, leafSize: 32, maxRank: 64, distance: 'structural', source }, { team });
+    // Weights of different outputs are uncoupled under squared errors, and the last layer's half of the tree consists
+    // of such pairs above its units.
+    const { matrix, tree } = await compressHessian(
+      autoencoder,
+      { from: 'entries', tolerance: 1e-2, leafSize: 32, maxRank: 64, distance: 'structural', source },
+      { team },
+    );
     const zero = sharesZeros(matrix.data);
     const { far } = matrix.data.lists;
     const { offset } = autoencoder.network.layers[1];
@@ -51,7 +66,11 @@ describe('compressed Hessians', () => {
   });
 
   it('auto_takes_the_way_of_fewer_predicted_flops_and_states_both', async () => {
-    const { from, predicted, reason, distance, candidates, matrix } = await compressHessian(autoencoder, { tolerance: 1e-1, leafSize: 32, source }, { team });
+    const { from, predicted, reason, distance, candidates, matrix } = await compressHessian(
+      autoencoder,
+      { tolerance: 1e-1, leafSize: 32, source },
+      { team },
+    );
     const { entries, products } = predicted;
     expect(from).toBe(entries.flops <= products!.flops ? 'entries' : 'products');
     expect(reason).toMatch(/Gflop for \d+ entries and skeletons, .* Gflop for \d+ products and bases/);
@@ -59,7 +78,17 @@ describe('compressed Hessians', () => {
     expect(matrix.report.leafSize).toBeLessThanOrEqual(32);
     expect(matrix.report.maxRank).toBe(32);
     // Entries that are recomputed in each call cost a pass over all data a block.
-    const recomputed: GaussNewtonSource = { size: source.size, form: 'recomputed', bytes: 0, diagonal: (out) => { source.diagonal(out); }, entries: (rows, cols, out) => { source.entries(rows, cols, out); } };
+    const recomputed: GaussNewtonSource = {
+      size: source.size,
+      form: 'recomputed',
+      bytes: 0,
+      diagonal: (out) => {
+        source.diagonal(out);
+      },
+      entries: (rows, cols, out) => {
+        source.entries(rows, cols, out);
+      },
+    };
     const { tree } = await hessianTree(autoencoder, source, { distance: 'structural', leafSize: 32 }, { team });
     const other = await compressHessian(autoencoder, { tolerance: 1e-1, tree, source: recomputed }, { team });
     expect(other.distance).toBe('given');
@@ -69,8 +98,23 @@ describe('compressed Hessians', () => {
 
   it('predicted_entries_bound_those_evaluated', async () => {
     let evaluated = 0;
-    const counted: GaussNewtonSource = { size: source.size, form: source.form, bytes: source.bytes, diagonal: (out) => { source.diagonal(out); }, entries: (rows, cols, out) => { evaluated += rows.length * cols.length; source.entries(rows, cols, out); } };
-    const { predicted, matrix } = await compressHessian(autoencoder, { from: 'entries', tolerance: 0.2, leafSize: 32, maxRank: 32, distance: 'structural', source: counted }, { team });
+    const counted: GaussNewtonSource = {
+      size: source.size,
+      form: source.form,
+      bytes: source.bytes,
+      diagonal: (out) => {
+        source.diagonal(out);
+      },
+      entries: (rows, cols, out) => {
+        evaluated += rows.length * cols.length;
+        source.entries(rows, cols, out);
+      },
+    };
+    const { predicted, matrix } = await compressHessian(
+      autoencoder,
+      { from: 'entries', tolerance: 0.2, leafSize: 32, maxRank: 32, distance: 'structural', source: counted },
+      { team },
+    );
     expect(matrix.report.resampled).toBe(0);
     // Besides those of skeletons and blocks: 32 columns for the norm, four blocks of 48² for validation, corners.
     const others = 32 * source.size + 4 * 48 ** 2 + 16 * matrix.data.lists.far.length;
@@ -79,7 +123,11 @@ describe('compressed Hessians', () => {
   });
 
   it('fmm_comes_from_entries', async () => {
-    const { from, predicted, matrix, reason } = await compressHessian(autoencoder, { format: 'fmm', budget: 0.1, tolerance: 1e-1, leafSize: 32, distance: 'structural', source }, { team });
+    const { from, predicted, matrix, reason } = await compressHessian(
+      autoencoder,
+      { format: 'fmm', budget: 0.1, tolerance: 1e-1, leafSize: 32, distance: 'structural', source },
+      { team },
+    );
     expect(from).toBe('entries');
     expect(predicted.products).toBeUndefined();
     expect(reason).toContain('fmm');
@@ -88,18 +136,29 @@ describe('compressed Hessians', () => {
 
   it.each(['entries', 'products'] as const)('have_the_same_bits_for_any_team: from %s', async (from) => {
     const model = smallModel({ widths: [24, 10, 20], samples: 40 });
-    const values = await Promise.all([1, 2, 3].map(async (workers) => {
-      const own = await Team.open({ workers });
-      const { matrix } = await compressHessian(model, { from, tolerance: 1e-3, leafSize: 16, seed: 3 }, { team: own });
-      const { data } = matrix;
-      await own.close();
-      return [data.values, data.tree.order];
-    }));
+    const values = await Promise.all(
+      [1, 2, 3].map(async (workers) => {
+        const own = await Team.open({ workers });
+        const { matrix } = await compressHessian(
+          model,
+          { from, tolerance: 1e-3, leafSize: 16, seed: 3 },
+          { team: own },
+        );
+        const { data } = matrix;
+        await own.close();
+        return [data.values, data.tree.order];
+      }),
+    );
     for (const other of values.slice(1)) expect(other).toEqual(values[0]);
   });
 
   it('refuse_bad_input', async () => {
-    const make = (options: object): Promise<unknown> => compressHessian(autoencoder, { source, leafSize: 32, distance: 'structural', ...options } as CompressHessianOptions, { team });
+    const make = (options: object): Promise<unknown> =>
+      compressHessian(
+        autoencoder,
+        { source, leafSize: 32, distance: 'structural', ...options } as CompressHessianOptions,
+        { team },
+      );
     await expect(make({ from: 'nowhere' })).rejects.toThrow(OptionError);
     await expect(make({ format: 'fmm', from: 'products' })).rejects.toThrow(OptionError);
     await expect(make({ distance: 'geometric' })).rejects.toThrow(OptionError);

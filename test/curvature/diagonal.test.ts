@@ -18,7 +18,8 @@ import { layerRanges, unitRanges } from '#hmatrix/network/ranges.js';
 const blas = openBlas();
 const eps = 2 ** -52;
 
-const diagonalOf = (a: Matrix): Float64Array => Float64Array.from({ length: a.rows }, (_, i) => a.data[i * (a.rows + 1)]);
+const diagonalOf = (a: Matrix): Float64Array =>
+  Float64Array.from({ length: a.rows }, (_, i) => a.data[i * (a.rows + 1)]);
 
 describe('diagonal', () => {
   it.each(smallModels())('is_that_of_the_dense_matrix: $name', ({ model }) => {
@@ -26,24 +27,40 @@ describe('diagonal', () => {
     const diagonal = curvatureDiagonal(model, { blas });
     const largest = Math.max(...exact);
     expect(diagonal.bytes).toBe(8 * model.network.parameters);
-    // Each entry to its own precision, for nothing cancels; but where the errors come from a Gram matrix passed downwards.
-    diagonal.values.forEach((value, i) => { expect(Math.abs(value - exact[i])).toBeLessThanOrEqual(200 * eps * exact[i] + 50 * eps * largest); });
+    // Each entry to its own precision, for nothing cancels; but where the errors come from a Gram matrix passed
+    // downwards.
+    diagonal.values.forEach((value, i) => {
+      expect(Math.abs(value - exact[i])).toBeLessThanOrEqual(200 * eps * exact[i] + 50 * eps * largest);
+    });
   });
 
-  it.each(smallModels('f32').filter((_, i) => i % 9 === 0))('of_a_single_precision_model_is_computed_in_double: $name', ({ model }) => {
-    const exact = diagonalOf(denseGaussNewton(model));
-    const { values } = curvatureDiagonal(model, { blas });
-    const largest = Math.max(...exact);
-    // The passes read the same numbers; only activations in double precision enter.
-    values.forEach((value, i) => { expect(Math.abs(value - exact[i])).toBeLessThanOrEqual(200 * eps * exact[i] + 50 * eps * largest); });
-  });
+  it.each(smallModels('f32').filter((_, i) => i % 9 === 0))(
+    'of_a_single_precision_model_is_computed_in_double: $name',
+    ({ model }) => {
+      const exact = diagonalOf(denseGaussNewton(model));
+      const { values } = curvatureDiagonal(model, { blas });
+      const largest = Math.max(...exact);
+      // The passes read the same numbers; only activations in double precision enter.
+      values.forEach((value, i) => {
+        expect(Math.abs(value - exact[i])).toBeLessThanOrEqual(200 * eps * exact[i] + 50 * eps * largest);
+      });
+    },
+  );
 
   it('multiplies_and_reads_data_in_any_batches', () => {
-    const model = randomModel({ widths: [6, 5, 4, 7], activation: 'gelu', loss: 'cross-entropy', bias: true, samples: 90 });
+    const model = randomModel({
+      widths: [6, 5, 4, 7],
+      activation: 'gelu',
+      loss: 'cross-entropy',
+      bias: true,
+      samples: 90,
+    });
     const whole = curvatureDiagonal(model, { blas });
     for (const batchSize of [1, 13, 89]) {
       const { values } = curvatureDiagonal({ ...model, data: forgetful(model.data) }, { blas, batchSize });
-      values.forEach((value, i) => { expect(Math.abs(value - whole.values[i])).toBeLessThanOrEqual(500 * eps * whole.values[i]); });
+      values.forEach((value, i) => {
+        expect(Math.abs(value - whole.values[i])).toBeLessThanOrEqual(500 * eps * whole.values[i]);
+      });
     }
     const x = randomMatrix(whole.rows, 3, 2);
     const y = apply(whole, x);
@@ -62,8 +79,12 @@ describe('diagonal', () => {
 
 describe('blocks_on_the_diagonal', () => {
   let teams: Team[];
-  beforeAll(async () => { teams = await Promise.all([1, 2, 3].map((workers) => Team.open({ workers }))); });
-  afterAll(async () => { await Promise.all(teams.map((team) => team.close())); });
+  beforeAll(async () => {
+    teams = await Promise.all([1, 2, 3].map((workers) => Team.open({ workers })));
+  });
+  afterAll(async () => {
+    await Promise.all(teams.map((team) => team.close()));
+  });
 
   it('of_units_and_of_layers_are_those_of_the_dense_matrix', async () => {
     for (const { model } of smallModels().slice(-8)) {
@@ -72,7 +93,9 @@ describe('blocks_on_the_diagonal', () => {
       for (const ranges of [unitRanges(model.network), layerRanges(model.network)]) {
         const expected = zeros(dense.rows, dense.rows);
         for (let k = 0; k + 1 < ranges.length; k++) {
-          for (let b = ranges[k]; b < ranges[k + 1]; b++) for (let a = ranges[k]; a < ranges[k + 1]; a++) expected.data[a + b * dense.rows] = dense.data[a + b * dense.rows];
+          for (let b = ranges[k]; b < ranges[k + 1]; b++)
+            for (let a = ranges[k]; a < ranges[k + 1]; a++)
+              expected.data[a + b * dense.rows] = dense.data[a + b * dense.rows];
         }
         const operator = await blockDiagonal(source, ranges, { team: teams[1] });
         expect(operator.bytes).toBe(blockDiagonalBytes(ranges));
@@ -101,7 +124,14 @@ describe('blocks_on_the_diagonal', () => {
   it('refuse_ranges_that_leave_indices_out_and_more_memory_than_there_may_be', async () => {
     const { model } = smallModels()[0];
     const source = gaussNewtonSource(model, { blas });
-    for (const ranges of [[0, 3], [1, source.size], [0, 4, 4, source.size]]) await expect(blockDiagonal(source, Int32Array.from(ranges), { team: teams[0] })).rejects.toThrow(ShapeError);
-    await expect(blockDiagonal(source, layerRanges(model.network), { team: teams[0] }, { memoryLimit: 100 })).rejects.toThrow(MemoryError);
+    for (const ranges of [
+      [0, 3],
+      [1, source.size],
+      [0, 4, 4, source.size],
+    ])
+      await expect(blockDiagonal(source, Int32Array.from(ranges), { team: teams[0] })).rejects.toThrow(ShapeError);
+    await expect(
+      blockDiagonal(source, layerRanges(model.network), { team: teams[0] }, { memoryLimit: 100 }),
+    ).rejects.toThrow(MemoryError);
   });
 });

@@ -110,12 +110,21 @@ describe('limits and views', () => {
     const outer = randomMatrix(dual.parameters + 7, 4, 8);
     const inner = block(outer, 3, 1, dual.parameters, 2);
     const copy = zeros(dual.parameters, 2);
-    for (let c = 0; c < 2; c++) for (let i = 0; i < dual.parameters; i++) copy.data[i + c * dual.parameters] = outer.data[3 + i + (c + 1) * outer.rows];
+    for (let c = 0; c < 2; c++)
+      for (let i = 0; i < dual.parameters; i++)
+        copy.data[i + c * dual.parameters] = outer.data[3 + i + (c + 1) * outer.rows];
     expect(dual.solve(inner, 0.5).data).toEqual(dual.solve(copy, 0.5).data);
   });
 
   it('float32_models_are_widened', () => {
-    const single = randomModel({ widths: [6, 4, 5], activation: 'tanh', loss: 'cross-entropy', bias: true, samples: 10, precision: 'f32' });
+    const single = randomModel({
+      widths: [6, 4, 5],
+      activation: 'tanh',
+      loss: 'cross-entropy',
+      bias: true,
+      samples: 10,
+      precision: 'f32',
+    });
     const norm = Math.sqrt(squaredNorm(denseGaussNewton(single)));
     expect(Math.abs(dualForm(single, { blas }).frobeniusNorm - norm)).toBeLessThan(500 * eps * norm);
   });

@@ -1,5 +1,6 @@
 /**
- * Fisher matrices: against sums of brute-force gradients, and the Monte Carlo one's mean and variance against what is proved of them.
+ * Fisher matrices: against sums of brute-force gradients, and the Monte Carlo one's mean and variance against what is
+ * proved of them.
  */
 import { describe, expect, it } from 'vitest';
 import { OptionError } from '#hmatrix/core/errors.js';
@@ -14,7 +15,17 @@ import type { Model } from '#hmatrix/network/model.js';
 import { apply } from '#hmatrix/operator/apply.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { randomMatrix, relativeError } from '../support.js';
-import { bruteForceGradients, bruteForceJacobian, bruteForceLossHessians, bruteForceOutputs, denseGaussNewton, meanOuterProduct, pulledBack, randomModel, smallModels } from './brute-force.js';
+import {
+  bruteForceGradients,
+  bruteForceJacobian,
+  bruteForceLossHessians,
+  bruteForceOutputs,
+  denseGaussNewton,
+  meanOuterProduct,
+  pulledBack,
+  randomModel,
+  smallModels,
+} from './brute-force.js';
 import { asymmetry, denseOperator, forgetful } from './operators.js';
 
 const blas = openBlas();
@@ -26,7 +37,12 @@ function sampledFisher(model: Model, draws: number, seed: number): Matrix {
   const errors = zeros(outputs.rows, outputs.cols * draws);
   sampleOutputErrors(model.loss, outputs, draws, seed, 0, errors);
   const jacobians = bruteForceJacobian(model);
-  return meanOuterProduct(pulledBack(jacobians.flatMap((j) => new Array<Matrix>(draws).fill(j)), errors));
+  return meanOuterProduct(
+    pulledBack(
+      jacobians.flatMap((j) => new Array<Matrix>(draws).fill(j)),
+      errors,
+    ),
+  );
 }
 
 describe('fisher_products', () => {
@@ -36,12 +52,15 @@ describe('fisher_products', () => {
     expect(asymmetry(f)).toBeLessThan(100 * eps);
   });
 
-  it.each(smallModels().filter((_, i) => i % 4 === 1))('equal_sums_over_labels_drawn_from_the_model: $name', ({ model }) => {
-    for (const samples of [1, 3]) {
-      const f = denseOperator(monteCarloFisher(model, { blas, samples, seed: 5 }));
-      expect(relativeError(f, sampledFisher(model, samples, 5))).toBeLessThan(300 * eps);
-    }
-  });
+  it.each(smallModels().filter((_, i) => i % 4 === 1))(
+    'equal_sums_over_labels_drawn_from_the_model: $name',
+    ({ model }) => {
+      for (const samples of [1, 3]) {
+        const f = denseOperator(monteCarloFisher(model, { blas, samples, seed: 5 }));
+        expect(relativeError(f, sampledFisher(model, samples, 5))).toBeLessThan(300 * eps);
+      }
+    },
+  );
 
   it.each(smallModels('f32').filter((_, i) => i % 9 === 0))('in_single_precision: $name', ({ model }) => {
     const f = denseOperator(empiricalFisher(model, { blas }));
@@ -49,12 +68,24 @@ describe('fisher_products', () => {
   });
 
   it('do_not_depend_on_batches_vectors_at_a_time_or_team', async () => {
-    const model = randomModel({ widths: [8, 6, 9], activation: 'gelu', loss: 'cross-entropy', bias: true, samples: 500 });
-    for (const make of [empiricalFisher, (m: Model, o: Parameters<typeof empiricalFisher>[1]) => monteCarloFisher(m, { ...o, samples: 2, seed: 3 })]) {
+    const model = randomModel({
+      widths: [8, 6, 9],
+      activation: 'gelu',
+      loss: 'cross-entropy',
+      bias: true,
+      samples: 500,
+    });
+    for (const make of [
+      empiricalFisher,
+      (m: Model, o: Parameters<typeof empiricalFisher>[1]) => monteCarloFisher(m, { ...o, samples: 2, seed: 3 }),
+    ]) {
       const alone = make(model, { blas });
       const x = randomMatrix(alone.cols, 33, 1);
       const expected = apply(alone, x);
-      const streamed = make({ ...model, data: forgetful(model.data) }, { blas, batchSize: 70, memoryLimit: 8 * 40 * 400 });
+      const streamed = make(
+        { ...model, data: forgetful(model.data) },
+        { blas, batchSize: 70, memoryLimit: 8 * 40 * 400 },
+      );
       expect(streamed.kept).toBe(false);
       expect(relativeError(apply(streamed, x), expected)).toBeLessThan(1000 * eps);
       const one = { ...x, cols: 1 };
@@ -75,23 +106,31 @@ describe('fisher_products', () => {
 
   it('refuse_counts_that_are_none', () => {
     const { model } = smallModels()[0];
-    for (const samples of [0, 1.5, Number.NaN]) expect(() => monteCarloFisher(model, { blas, samples })).toThrow(OptionError);
+    for (const samples of [0, 1.5, Number.NaN])
+      expect(() => monteCarloFisher(model, { blas, samples })).toThrow(OptionError);
     expect(() => monteCarloFisher(model, { blas, seed: 0.5 })).toThrow(OptionError);
   });
 });
 
 /** Each outcome of e with its probability, for one sample of a discrete model. */
-function outcomes(loss: 'cross-entropy' | 'bce', p: ArrayLike<number>): { readonly probability: number; readonly error: number[] }[] {
+function outcomes(
+  loss: 'cross-entropy' | 'bce',
+  p: ArrayLike<number>,
+): { readonly probability: number; readonly error: number[] }[] {
   const r = p.length;
   const mean = Array.from(p);
-  if (loss === 'cross-entropy') return mean.map((probability, c) => ({ probability, error: mean.map((q, k) => q - (k === c ? 1 : 0)) }));
+  if (loss === 'cross-entropy')
+    return mean.map((probability, c) => ({ probability, error: mean.map((q, k) => q - (k === c ? 1 : 0)) }));
   return Array.from({ length: 2 ** r }, (_, bits) => ({
     probability: mean.reduce((product, q, k) => product * ((bits >> k) & 1 ? q : 1 - q), 1),
     error: mean.map((q, k) => q - ((bits >> k) & 1)),
   }));
 }
 
-/** Var(F_ab) of one draw for each sample, N × N: by enumeration of the labels, or Isserlis' theorem for normal ones. And its bound. */
+/**
+ * Var(F_ab) of one draw for each sample, N × N: by enumeration of the labels, or Isserlis' theorem for normal ones. And
+ * its bound.
+ */
 function exactVariance(model: Model): { readonly variance: Float64Array; readonly bound: Float64Array } {
   const { loss } = model;
   const outputs = bruteForceOutputs(model);
@@ -106,13 +145,19 @@ function exactVariance(model: Model): { readonly variance: Float64Array; readonl
   for (let i = 0; i < n; i++) {
     const j = jacobians[i].data;
     const g = new Float64Array(size * size);
-    for (let b = 0; b < size; b++) for (let a = 0; a < size; a++) for (let k = 0; k < r; k++) for (let l = 0; l < r; l++) g[a + b * size] += j[k + a * r] * hessians[i].data[k + l * r] * j[l + b * r];
+    for (let b = 0; b < size; b++)
+      for (let a = 0; a < size; a++)
+        for (let k = 0; k < r; k++)
+          for (let l = 0; l < r; l++) g[a + b * size] += j[k + a * r] * hessians[i].data[k + l * r] * j[l + b * r];
     const second = new Float64Array(size * size);
     if (loss === 'cross-entropy' || loss === 'bce') {
       const p = modelProbabilities(loss, { ...outputs, offset: i * r, cols: 1 }).data;
       for (const { probability, error } of outcomes(loss, p)) {
-        const gradient = Float64Array.from({ length: size }, (_, a) => error.reduce((sum, e, k) => sum + e * j[k + a * r], 0));
-        for (let b = 0; b < size; b++) for (let a = 0; a < size; a++) second[a + b * size] += probability * (gradient[a] * gradient[b]) ** 2;
+        const gradient = Float64Array.from({ length: size }, (_, a) =>
+          error.reduce((sum, e, k) => sum + e * j[k + a * r], 0),
+        );
+        for (let b = 0; b < size; b++)
+          for (let a = 0; a < size; a++) second[a + b * size] += probability * (gradient[a] * gradient[b]) ** 2;
       }
     }
     for (let b = 0; b < size; b++) {
@@ -120,7 +165,8 @@ function exactVariance(model: Model): { readonly variance: Float64Array; readonl
         const at = a + b * size;
         const product = g[a * (size + 1)] * g[b * (size + 1)];
         bound[at] += (factors[i] * product) / n ** 2;
-        variance[at] += (loss === 'cross-entropy' || loss === 'bce' ? second[at] - g[at] ** 2 : product + g[at] ** 2) / n ** 2;
+        variance[at] +=
+          (loss === 'cross-entropy' || loss === 'bce' ? second[at] - g[at] ** 2 : product + g[at] ** 2) / n ** 2;
       }
     }
   }
@@ -128,7 +174,10 @@ function exactVariance(model: Model): { readonly variance: Float64Array; readonl
 }
 
 describe('monte_carlo', () => {
-  const models = LOSSES.map((loss) => ({ loss, model: randomModel({ widths: [3, 4, 3], activation: 'tanh', loss, bias: true, samples: 5, seed: 4 }) }));
+  const models = LOSSES.map((loss) => ({
+    loss,
+    model: randomModel({ widths: [3, 4, 3], activation: 'tanh', loss, bias: true, samples: 5, seed: 4 }),
+  }));
 
   it.each(models)('variance_is_below_its_bound_in_every_entry: $loss', ({ model }) => {
     const { variance, bound } = exactVariance(model);

@@ -1,4 +1,7 @@
-/** Entries of Gauss–Newton Hessians against dense ones from brute-force Jacobians: every shape of network, every strategy, every form. */
+/**
+ * Entries of Gauss–Newton Hessians against dense ones from brute-force Jacobians: every shape of network, every
+ * strategy, every form.
+ */
 import { describe, expect, it } from 'vitest';
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
@@ -31,27 +34,42 @@ function entries(source: EntrySource, rows: Int32Array, cols: Int32Array): Matri
   return out;
 }
 
-/** max |K_ab − G_ab| over the block, relative to √(G_aa G_bb) + a little of the largest: what the sums of products round to. */
+/**
+ * max |K_ab − G_ab| over the block, relative to √(G_aa G_bb) + a little of the largest: what the sums of products round
+ * to.
+ */
 function worst(block: Matrix, rows: Int32Array, cols: Int32Array, dense: Matrix): number {
   const diagonal = Float64Array.from({ length: dense.rows }, (_, i) => dense.data[i * (dense.rows + 1)]);
   const largest = diagonal.reduce((a, b) => Math.max(a, b), 0);
   let error = 0;
   for (let b = 0; b < cols.length; b++) {
     for (let a = 0; a < rows.length; a++) {
-      const difference = Math.abs(block.data[block.offset + a + b * block.ld] - dense.data[rows[a] + cols[b] * dense.rows]);
+      const difference = Math.abs(
+        block.data[block.offset + a + b * block.ld] - dense.data[rows[a] + cols[b] * dense.rows],
+      );
       // NaN must fail.
-      error = difference <= Infinity ? Math.max(error, difference / (Math.sqrt(diagonal[rows[a]] * diagonal[cols[b]]) + 1e-3 * largest)) : Infinity;
+      error =
+        difference <= Infinity
+          ? Math.max(error, difference / (Math.sqrt(diagonal[rows[a]] * diagonal[cols[b]]) + 1e-3 * largest))
+          : Infinity;
     }
   }
   return error;
 }
 
-/** Blocks as they are asked for: everything, scattered with repeats, a cluster against scattered rows, inside one unit, one entry, none. */
+/**
+ * Blocks as they are asked for: everything, scattered with repeats, a cluster against scattered rows, inside one unit,
+ * one entry, none.
+ */
 function blocks(size: number): [Int32Array, Int32Array][] {
   const half = size >> 1;
   return [
-    [range(0, size), range(0, size)], [scattered(40, size, 1), scattered(30, size, 2)], [scattered(50, size, 3), range(half, Math.min(9, size - half))],
-    [range(0, Math.min(6, size)), range(Math.max(0, size - 7), Math.min(7, size))], [range(half, 1), range(0, 1)], [range(0, 0), range(0, 3)],
+    [range(0, size), range(0, size)],
+    [scattered(40, size, 1), scattered(30, size, 2)],
+    [scattered(50, size, 3), range(half, Math.min(9, size - half))],
+    [range(0, Math.min(6, size)), range(Math.max(0, size - 7), Math.min(7, size))],
+    [range(half, 1), range(0, 1)],
+    [range(0, 0), range(0, 3)],
   ];
 }
 
@@ -64,13 +82,15 @@ describe.each(smallModels())('$name', ({ model }) => {
   it('entries_are_those_of_the_dense_matrix', () => {
     const source = gaussNewtonSource(model, { blas });
     expect(source.form).toBe('stored');
-    for (const [rows, cols] of blocks(source.size)) expect(worst(entries(source, rows, cols), rows, cols, dense)).toBeLessThan(tolerance);
+    for (const [rows, cols] of blocks(source.size))
+      expect(worst(entries(source, rows, cols), rows, cols, dense)).toBeLessThan(tolerance);
   });
 
   it('every_strategy_gives_them', () => {
     for (const strategy of ENTRY_STRATEGIES) {
       const source = gaussNewtonSource(model, { blas, strategy });
-      for (const [rows, cols] of blocks(source.size)) expect(worst(entries(source, rows, cols), rows, cols, dense), strategy).toBeLessThan(tolerance);
+      for (const [rows, cols] of blocks(source.size))
+        expect(worst(entries(source, rows, cols), rows, cols, dense), strategy).toBeLessThan(tolerance);
     }
   });
 
@@ -79,7 +99,8 @@ describe.each(smallModels())('$name', ({ model }) => {
     const diagonal = new Float64Array(source.size);
     source.diagonal(diagonal);
     const largest = diagonal.reduce((a, b) => Math.max(a, b), 0);
-    for (let a = 0; a < source.size; a++) expect(Math.abs(diagonal[a] - dense.data[a * (source.size + 1)])).toBeLessThan(tolerance * largest);
+    for (let a = 0; a < source.size; a++)
+      expect(Math.abs(diagonal[a] - dense.data[a * (source.size + 1)])).toBeLessThan(tolerance * largest);
     validateSource(source, 1);
   });
 
@@ -98,43 +119,62 @@ describe.each(smallModels())('$name', ({ model }) => {
   });
 });
 
-const deep = (loss: LossName, samples = 30): Model => randomModel({ widths: [12, 16, 3, 14, 11], activation: 'tanh', loss, bias: true, samples, seed: 5 });
+const deep = (loss: LossName, samples = 30): Model =>
+  randomModel({ widths: [12, 16, 3, 14, 11], activation: 'tanh', loss, bias: true, samples, seed: 5 });
 const formOf = (model: Model, memoryLimit: number): string => gaussNewtonSource(model, { blas, memoryLimit }).form;
 
 describe('forms', () => {
-  it.each(['mse', 'mean-squared', 'cross-entropy', 'bce'] as const)('factored_recomputed_and_stored_agree_for_%s', (loss) => {
-    const model = deep(loss);
-    const dense = denseGaussNewton(model);
-    const seen = new Set<string>();
-    for (let memoryLimit = 4e6; memoryLimit > 1e4; memoryLimit *= 0.8) {
-      let source;
-      try {
-        source = gaussNewtonSource(model, { blas, memoryLimit });
-      } catch (error) {
-        expect(error).toBeInstanceOf(MemoryError);
-        break;
+  it.each(['mse', 'mean-squared', 'cross-entropy', 'bce'] as const)(
+    'factored_recomputed_and_stored_agree_for_%s',
+    (loss) => {
+      const model = deep(loss);
+      const dense = denseGaussNewton(model);
+      const seen = new Set<string>();
+      for (let memoryLimit = 4e6; memoryLimit > 1e4; memoryLimit *= 0.8) {
+        let source;
+        try {
+          source = gaussNewtonSource(model, { blas, memoryLimit });
+        } catch (error) {
+          expect(error).toBeInstanceOf(MemoryError);
+          break;
+        }
+        if (seen.has(source.form) && source.form !== 'recomputed') continue;
+        seen.add(source.form);
+        const all = range(0, source.size);
+        expect(worst(entries(source, all, all), all, all, dense), source.form).toBeLessThan(tolerance);
+        expect(source.bytes).toBeLessThanOrEqual(memoryLimit);
       }
-      if (seen.has(source.form) && source.form !== 'recomputed') continue;
-      seen.add(source.form);
-      const all = range(0, source.size);
-      expect(worst(entries(source, all, all), all, all, dense), source.form).toBeLessThan(tolerance);
-      expect(source.bytes).toBeLessThanOrEqual(memoryLimit);
-    }
-    expect([...seen].sort()).toEqual(['factored', 'recomputed', 'stored']);
-  });
+      expect([...seen].sort()).toEqual(['factored', 'recomputed', 'stored']);
+    },
+  );
 
   it.each(ENTRY_STRATEGIES.map((strategy): [EntryStrategy] => [strategy]))('factored_entries_by_%s', (strategy) => {
-    const model = randomModel({ widths: [5, 12, 12, 2], activation: 'sigmoid', loss: 'cross-entropy', bias: true, samples: 20, seed: 6 });
+    const model = randomModel({
+      widths: [5, 12, 12, 2],
+      activation: 'sigmoid',
+      loss: 'cross-entropy',
+      bias: true,
+      samples: 20,
+      seed: 6,
+    });
     const dense = denseGaussNewton(model);
     let limit = 2 ** 22;
     while (formOf(model, limit) === 'stored') limit *= 0.9;
     const source = gaussNewtonSource(model, { blas, memoryLimit: limit, strategy });
     expect(source.form).toBe('factored');
-    for (const [rows, cols] of blocks(source.size)) expect(worst(entries(source, rows, cols), rows, cols, dense)).toBeLessThan(tolerance);
+    for (const [rows, cols] of blocks(source.size))
+      expect(worst(entries(source, rows, cols), rows, cols, dense)).toBeLessThan(tolerance);
   });
 
   it('samples_and_panels_beyond_one_chunk_add_up', () => {
-    const model = randomModel({ widths: [20, 18, 20], activation: 'tanh', loss: 'bce', bias: true, samples: 1100, seed: 8 });
+    const model = randomModel({
+      widths: [20, 18, 20],
+      activation: 'tanh',
+      loss: 'bce',
+      bias: true,
+      samples: 1100,
+      seed: 8,
+    });
     const stored = gaussNewtonSource(model, { blas });
     const all = range(0, stored.size);
     expect(stored.size).toBeGreaterThan(512);
@@ -145,7 +185,9 @@ describe('forms', () => {
     }
     const diagonal = new Float64Array(stored.size);
     stored.diagonal(diagonal);
-    diagonal.forEach((value, a) => { expect(Math.abs(value - reference.data[a * (stored.size + 1)])).toBeLessThan(2000 * eps * value); });
+    diagonal.forEach((value, a) => {
+      expect(Math.abs(value - reference.data[a * (stored.size + 1)])).toBeLessThan(2000 * eps * value);
+    });
   });
 
   it('one_hidden_layer_and_squared_errors_need_the_activations_alone', () => {
@@ -159,7 +201,12 @@ describe('forms', () => {
     let limit = 1e6;
     while (formOf(model, limit) !== 'recomputed') limit *= 0.9;
     expect(() => gaussNewtonSource(model, { blas, memoryLimit: limit, beyondMemory: 'refuse' })).toThrow(MemoryError);
-    const sampled = gaussNewtonSource(model, { blas, memoryLimit: limit, beyondMemory: 'sample', sampling: { error: 0.3 } });
+    const sampled = gaussNewtonSource(model, {
+      blas,
+      memoryLimit: limit,
+      beyondMemory: 'sample',
+      sampling: { error: 0.3 },
+    });
     expect(sampled.form).toBe('sampled');
     expect(() => gaussNewtonSource(model, { blas, memoryLimit: 100 })).toThrow(MemoryError);
     expect(() => gaussNewtonSource(model, { blas, memoryLimit: 100, beyondMemory: 'sample' })).toThrow(MemoryError);
@@ -171,13 +218,19 @@ describe('the source', () => {
     for (const loss of ['mse', 'cross-entropy', 'bce'] as const) {
       const source = gaussNewtonSource(deep(loss), { blas });
       const descriptor = structuredClone(source.descriptor!);
-      const copy = openSource(descriptor, (url) => (url.includes('sampled') ? sampledModule : module) as unknown as Record<string, unknown>, { blas });
+      const copy = openSource(
+        descriptor,
+        (url) => (url.includes('sampled') ? sampledModule : module) as unknown as Record<string, unknown>,
+        { blas },
+      );
       const rows = scattered(60, source.size, 4);
       const cols = range(100, 64);
       const block = entries(source, rows, cols);
       const turned = entries(source, cols, rows);
       expect(entries(copy, rows, cols).data).toEqual(block.data);
-      for (let b = 0; b < cols.length; b++) for (let a = 0; a < rows.length; a++) expect(turned.data[b + a * cols.length]).toBe(block.data[a + b * rows.length]);
+      for (let b = 0; b < cols.length; b++)
+        for (let a = 0; a < rows.length; a++)
+          expect(turned.data[b + a * cols.length]).toBe(block.data[a + b * rows.length]);
     }
   });
 
@@ -188,21 +241,37 @@ describe('the source', () => {
     const block = entries(source, rows, cols);
     const outer = new Float64Array(20 * 11 + 3).fill(7);
     source.entries(rows, cols, view(outer, 3, 13, 11, 20));
-    for (let b = 0; b < 11; b++) for (let a = 0; a < 20; a++) if (3 + a + 20 * b < outer.length) expect(outer[3 + a + 20 * b]).toBe(a < 13 ? block.data[a + 13 * b] : 7);
+    for (let b = 0; b < 11; b++)
+      for (let a = 0; a < 20; a++)
+        if (3 + a + 20 * b < outer.length) expect(outer[3 + a + 20 * b]).toBe(a < 13 ? block.data[a + 13 * b] : 7);
   });
 
   it('weights_of_dead_inputs_have_exactly_zero_rows', () => {
-    const { network, parameters, loss, data } = randomModel({ widths: [6, 5, 6], activation: 'tanh', loss: 'mse', bias: true, samples: 9 });
+    const { network, parameters, loss, data } = randomModel({
+      widths: [6, 5, 6],
+      activation: 'tanh',
+      loss: 'mse',
+      bias: true,
+      samples: 9,
+    });
     const { inputs } = data.batch(0, 9);
     for (let i = 0; i < 9; i++) inputs.data[i * 6 + 2] = 0;
     const source = gaussNewtonSource({ network, parameters, loss, data }, { blas });
     const all = range(0, source.size);
     const dense = entries(source, all, all);
-    for (let p = 0; p < 5; p++) for (let b = 0; b < source.size; b++) expect(dense.data[p * 7 + 2 + b * source.size]).toBe(0);
+    for (let p = 0; p < 5; p++)
+      for (let b = 0; b < source.size; b++) expect(dense.data[p * 7 + 2 + b * source.size]).toBe(0);
   });
 
   it('float32_models_are_widened', () => {
-    const shape = { widths: [7, 6, 5, 7], activation: 'gelu', loss: 'squared-error', bias: true, samples: 12, seed: 3 } as const;
+    const shape = {
+      widths: [7, 6, 5, 7],
+      activation: 'gelu',
+      loss: 'squared-error',
+      bias: true,
+      samples: 12,
+      seed: 3,
+    } as const;
     const single = randomModel({ ...shape, precision: 'f32' });
     const dense = denseGaussNewton(single);
     const source = gaussNewtonSource(single, { blas });
@@ -212,7 +281,12 @@ describe('the source', () => {
 
   it('hands_on_the_operator', () => {
     const model = deep('mse');
-    const operator = { rows: model.network.parameters, cols: model.network.parameters, symmetric: true, applyUnchecked: () => undefined };
+    const operator = {
+      rows: model.network.parameters,
+      cols: model.network.parameters,
+      symmetric: true,
+      applyUnchecked: () => undefined,
+    };
     expect(gaussNewtonSource(model, { blas, operator }).operator).toBe(operator);
     expect(gaussNewtonSource(model, { blas }).operator).toBeUndefined();
   });

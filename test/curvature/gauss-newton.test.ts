@@ -38,7 +38,10 @@ describe('gauss_newton_products', () => {
   });
 
   it('use_the_portable_backend_as_well', () => {
-    for (const { model } of smallModels().slice(-6)) expect(relativeError(denseOperator(gaussNewton(model, { blas: portable })), denseGaussNewton(model))).toBeLessThan(200 * eps);
+    for (const { model } of smallModels().slice(-6))
+      expect(
+        relativeError(denseOperator(gaussNewton(model, { blas: portable })), denseGaussNewton(model)),
+      ).toBeLessThan(200 * eps);
   });
 
   it.each(smallModels('f32').filter((_, i) => i % 5 === 0))('in_single_precision: $name', ({ model }) => {
@@ -52,7 +55,13 @@ describe('gauss_newton_products', () => {
   });
 
   it('take_vectors_of_another_precision_than_the_model', () => {
-    const model = randomModel({ widths: [5, 4, 3], activation: 'tanh', loss: 'cross-entropy', bias: true, samples: 20 });
+    const model = randomModel({
+      widths: [5, 4, 3],
+      activation: 'tanh',
+      loss: 'cross-entropy',
+      bias: true,
+      samples: 20,
+    });
     const operator = gaussNewton(model, { blas });
     const x = randomMatrix(operator.cols, 2, 1);
     const single = zeros(operator.cols, 2, 'f32');
@@ -66,10 +75,25 @@ describe('gauss_newton_products', () => {
 });
 
 describe('blocks_of_vectors', () => {
-  const model = randomModel({ widths: [9, 6, 7, 11], activation: ['tanh', 'gelu', 'sigmoid'], loss: 'cross-entropy', bias: true, samples: 230 });
-  const squared = randomModel({ widths: [9, 6, 7, 15], activation: 'softplus', loss: 'squared-error', bias: true, samples: 230 });
+  const model = randomModel({
+    widths: [9, 6, 7, 11],
+    activation: ['tanh', 'gelu', 'sigmoid'],
+    loss: 'cross-entropy',
+    bias: true,
+    samples: 230,
+  });
+  const squared = randomModel({
+    widths: [9, 6, 7, 15],
+    activation: 'softplus',
+    loss: 'squared-error',
+    bias: true,
+    samples: 230,
+  });
 
-  it.each([['direct', model], ['reduced', squared]] as const)('give_each_vector_its_product: %s', (_, one) => {
+  it.each([
+    ['direct', model],
+    ['reduced', squared],
+  ] as const)('give_each_vector_its_product: %s', (_, one) => {
     const operator = gaussNewton(one, { blas });
     const dense = denseGaussNewton(one);
     const x = randomMatrix(operator.cols, 75, 3);
@@ -83,7 +107,8 @@ describe('blocks_of_vectors', () => {
     const wide = zeros(operator.cols, 300);
     for (let j = 0; j < 300; j++) copyInto(block(wide, 0, j, x.rows, 1), block(x, 0, j % 75, x.rows, 1));
     const y = apply(operator, wide);
-    for (const j of [0, 74, 255, 256, 299]) expect(relativeError(block(y, 0, j, x.rows, 1), block(expected, 0, j % 75, x.rows, 1))).toBeLessThan(2000 * eps);
+    for (const j of [0, 74, 255, 256, 299])
+      expect(relativeError(block(y, 0, j, x.rows, 1), block(expected, 0, j % 75, x.rows, 1))).toBeLessThan(2000 * eps);
   });
 
   it('honour_alpha_beta_and_leading_dimensions', () => {
@@ -100,7 +125,9 @@ describe('blocks_of_vectors', () => {
       for (let i = 0; i < n + 5; i++) {
         const at = i + j * (n + 5);
         const expected = i >= 1 && i <= n ? -1.5 * product.data[i - 1 + j * n] + 0.25 * before[at] : before[at];
-        expect(Math.abs(out.data[at] - expected)).toBeLessThanOrEqual(i >= 1 && i <= n ? 8 * eps * (Math.abs(expected) + Math.abs(before[at]) + 1) : 0);
+        expect(Math.abs(out.data[at] - expected)).toBeLessThanOrEqual(
+          i >= 1 && i <= n ? 8 * eps * (Math.abs(expected) + Math.abs(before[at]) + 1) : 0,
+        );
       }
     }
   });
@@ -145,19 +172,37 @@ describe('data_in_batches', () => {
     const out = zeros(operator.rows, 2);
     out.data.fill(3);
     operator.applyUnchecked(out, x, 2, 5);
-    for (let i = 0; i < out.data.length; i++) expect(Math.abs(out.data[i] - (2 * product.data[i] + 15))).toBeLessThan(100 * eps * 30);
+    for (let i = 0; i < out.data.length; i++)
+      expect(Math.abs(out.data[i] - (2 * product.data[i] + 15))).toBeLessThan(100 * eps * 30);
   });
 });
 
 describe('teams', () => {
   let teams: Team[];
-  beforeAll(async () => { teams = await Promise.all([1, 2, 3].map((workers) => Team.open({ workers }))); });
-  afterAll(async () => { await Promise.all(teams.map((team) => team.close())); });
+  beforeAll(async () => {
+    teams = await Promise.all([1, 2, 3].map((workers) => Team.open({ workers })));
+  });
+  afterAll(async () => {
+    await Promise.all(teams.map((team) => team.close()));
+  });
 
   const models: [string, Model][] = [
-    ['direct', randomModel({ widths: [12, 9, 8], activation: 'sigmoid', outputActivation: 'tanh', loss: 'bce', bias: true, samples: 700 })],
+    [
+      'direct',
+      randomModel({
+        widths: [12, 9, 8],
+        activation: 'sigmoid',
+        outputActivation: 'tanh',
+        loss: 'bce',
+        bias: true,
+        samples: 700,
+      }),
+    ],
     ['reduced', randomModel({ widths: [30, 4, 30], activation: 'tanh', loss: 'mse', bias: false, samples: 700 })],
-    ['softmax', randomModel({ widths: [12, 9, 8], activation: 'relu', loss: 'cross-entropy', bias: true, samples: 700 })],
+    [
+      'softmax',
+      randomModel({ widths: [12, 9, 8], activation: 'relu', loss: 'cross-entropy', bias: true, samples: 700 }),
+    ],
   ];
 
   it.each(models)('of_any_size_give_the_same_bits_as_no_team: %s', (_, model) => {
@@ -179,7 +224,12 @@ describe('teams', () => {
 
   it('work_batch_by_batch_on_vectors_that_are_not_shared', () => {
     const model = models[0][1];
-    const x = view(Float64Array.from(randomMatrix(model.network.parameters, 5, 9).data), 0, model.network.parameters, 5);
+    const x = view(
+      Float64Array.from(randomMatrix(model.network.parameters, 5, 9).data),
+      0,
+      model.network.parameters,
+      5,
+    );
     const options = { blas, batchSize: 300, memoryLimit: 300 * 600 };
     const expected = apply(gaussNewton(model, options), x).data;
     for (const team of teams) {
@@ -196,7 +246,8 @@ describe('teams', () => {
     const model = models[2][1];
     const parameters = model.parameters.slice();
     parameters[3] = Number.NaN;
-    for (const team of teams) expect(() => gaussNewton({ ...model, parameters }, { blas, team })).toThrow(NonFiniteError);
+    for (const team of teams)
+      expect(() => gaussNewton({ ...model, parameters }, { blas, team })).toThrow(NonFiniteError);
   });
 });
 
@@ -218,9 +269,14 @@ describe('what_cannot_be_multiplied_is_refused', () => {
         return { inputs, targets: batch.targets };
       },
     };
-    const make = (batchSize: number, memoryLimit: number) => gaussNewton({ ...model, data }, { blas, batchSize, memoryLimit });
+    const make = (batchSize: number, memoryLimit: number) =>
+      gaussNewton({ ...model, data }, { blas, batchSize, memoryLimit });
     let thrown: unknown;
-    try { make(100, 2 ** 30); } catch (error) { thrown = error; }
+    try {
+      make(100, 2 ** 30);
+    } catch (error) {
+      thrown = error;
+    }
     expect(thrown).toBeInstanceOf(NonFiniteError);
     expect((thrown as NonFiniteError).data).toMatchObject({ sample: 555, unit: 2, layer: 0 });
     const streamed = make(100, 100 * 8 * 20);

@@ -25,33 +25,49 @@ describe('trees for Hessians', () => {
     autoencoder = await digitModel([8], 150, team);
     source = gaussNewtonSource(autoencoder, { blas: team.blas });
   }, 60_000);
-  afterAll(async () => { await team.close(); });
+  afterAll(async () => {
+    await team.close();
+  });
 
-  const treeBy = async (distance: HessianDistance, model = autoencoder, of = source): Promise<ClusterTree> => (await hessianTree(model, of, { distance, leafSize: LEAF }, { team })).tree;
+  const treeBy = async (distance: HessianDistance, model = autoencoder, of = source): Promise<ClusterTree> =>
+    (await hessianTree(model, of, { distance, leafSize: LEAF }, { team })).tree;
   const productsError = async (tree: ClusterTree, model: Model, rank: number): Promise<number> => {
-    const matrix = await compressOperator(gaussNewton(model, { blas: team.blas, team }), tree, { format: 'hss', maxRank: rank, tolerance: 1e-10, seed: 1 }, { team });
+    const matrix = await compressOperator(
+      gaussNewton(model, { blas: team.blas, team }),
+      tree,
+      { format: 'hss', maxRank: rank, tolerance: 1e-10, seed: 1 },
+      { team },
+    );
     return matrix.report.products!.error.relative;
   };
 
-  it.each(HESSIAN_DISTANCES.filter((name) => name !== 'auto'))('are_permutations_with_zero_rows_in_front_and_leaves_within_bounds: %s', async (distance) => {
-    const { tree, chosen, candidates } = await hessianTree(autoencoder, source, { distance, leafSize: LEAF }, { team });
-    expect(chosen).toBe(distance);
-    expect(candidates).toEqual([]);
-    const { size, order, begin, end, depth } = tree;
-    expect(size).toBe(source.size);
-    expect(Int32Array.from(order).sort()).toEqual(Int32Array.from({ length: size }, (_, i) => i));
-    const diagonal = new Float64Array(size);
-    source.diagonal(diagonal);
-    const zeros = diagonal.filter((d) => d === 0).length;
-    expect(zeros).toBeGreaterThan(0);
-    expect(begin[0]).toBe(zeros);
-    for (let p = 0; p < size; p++) expect(diagonal[order[p]] === 0).toBe(p < zeros);
-    expect(mostInLeaf(tree)).toBeLessThanOrEqual(LEAF);
-    for (let ν = 0; ν < 2 ** depth - 1; ν++) {
-      expect([begin[2 * ν + 1], end[2 * ν + 1], end[2 * ν + 2]]).toEqual([begin[ν], begin[2 * ν + 2], end[ν]]);
-    }
-    for (let ν = 0; ν < begin.length; ν++) expect(end[ν]).toBeGreaterThan(begin[ν]);
-  });
+  it.each(HESSIAN_DISTANCES.filter((name) => name !== 'auto'))(
+    'are_permutations_with_zero_rows_in_front_and_leaves_within_bounds: %s',
+    async (distance) => {
+      const { tree, chosen, candidates } = await hessianTree(
+        autoencoder,
+        source,
+        { distance, leafSize: LEAF },
+        { team },
+      );
+      expect(chosen).toBe(distance);
+      expect(candidates).toEqual([]);
+      const { size, order, begin, end, depth } = tree;
+      expect(size).toBe(source.size);
+      expect(Int32Array.from(order).sort()).toEqual(Int32Array.from({ length: size }, (_, i) => i));
+      const diagonal = new Float64Array(size);
+      source.diagonal(diagonal);
+      const zeros = diagonal.filter((d) => d === 0).length;
+      expect(zeros).toBeGreaterThan(0);
+      expect(begin[0]).toBe(zeros);
+      for (let p = 0; p < size; p++) expect(diagonal[order[p]] === 0).toBe(p < zeros);
+      expect(mostInLeaf(tree)).toBeLessThanOrEqual(LEAF);
+      for (let ν = 0; ν < 2 ** depth - 1; ν++) {
+        expect([begin[2 * ν + 1], end[2 * ν + 1], end[2 * ν + 2]]).toEqual([begin[ν], begin[2 * ν + 2], end[ν]]);
+      }
+      for (let ν = 0; ν < begin.length; ν++) expect(end[ν]).toBeGreaterThan(begin[ν]);
+    },
+  );
 
   it('the_structural_tree_keeps_units_together_and_cuts_between_layers', async () => {
     const { order, begin, end } = await treeBy('structural');
@@ -69,7 +85,8 @@ describe('trees for Hessians', () => {
       met.add(unit);
       last = unit;
     }
-    // 8·196 weights of either layer, less those of dead pixels: the border lies in the middle third, so the root is cut there.
+    // 8·196 weights of either layer, less those of dead pixels: the border lies in the middle third, so the root is cut
+    // there.
     for (let p = begin[1]; p < end[1]; p++) expect(order[p]).toBeLessThan(layers[1].offset);
     for (let p = begin[2]; p < end[2]; p++) expect(order[p]).toBeGreaterThanOrEqual(layers[1].offset);
   });
@@ -90,19 +107,27 @@ describe('trees for Hessians', () => {
     const rank = 32;
     const byNeuron = (await hessianTree(model, of, { distance: 'structural', leafSize: 64 }, { team })).tree;
     const columnMajor = (await hessianTree(model, of, { distance: 'column-major', leafSize: 64 }, { team })).tree;
-    expect(10 * (await productsError(byNeuron, model, rank))).toBeLessThan(await productsError(columnMajor, model, rank));
-    const entriesError = async (tree: ClusterTree): Promise<number> => (await (await compress(of, { tree, maxRank: rank, tolerance: 1e-10 }, { team })).estimateError(of)).high;
+    expect(10 * (await productsError(byNeuron, model, rank))).toBeLessThan(
+      await productsError(columnMajor, model, rank),
+    );
+    const entriesError = async (tree: ClusterTree): Promise<number> =>
+      (await (await compress(of, { tree, maxRank: rank, tolerance: 1e-10 }, { team })).estimateError(of)).high;
     expect(10 * (await entriesError(byNeuron))).toBeLessThan(await entriesError(columnMajor));
   });
 
   it('auto_never_picks_a_tree_half_as_bad_again_as_the_best', async () => {
-    const models = [autoencoder, await digitModel([10, 10], 60, team, { classes: true }), await digitModel([8, 4, 8], 60, team, { bias: true })];
+    const models = [
+      autoencoder,
+      await digitModel([10, 10], 60, team, { classes: true }),
+      await digitModel([8, 4, 8], 60, team, { bias: true }),
+    ];
     for (const model of models) {
       const of = gaussNewtonSource(model, { blas: team.blas });
       const { chosen, candidates } = await hessianTree(model, of, { leafSize: LEAF, rank: RANK }, { team });
       expect(candidates.length).toBeGreaterThanOrEqual(2);
       const errors = new Map<string, number>();
-      for (const { distance } of candidates) errors.set(distance, await productsError(await treeBy(distance, model, of), model, RANK));
+      for (const { distance } of candidates)
+        errors.set(distance, await productsError(await treeBy(distance, model, of), model, RANK));
       expect(errors.get(chosen)!, [...errors].join(' ')).toBeLessThanOrEqual(1.5 * Math.min(...errors.values()));
     }
   });
@@ -110,30 +135,50 @@ describe('trees for Hessians', () => {
   it('sampled_errors_are_near_those_of_matrices_of_that_rank', async () => {
     const distances = ['structural', 'angle', 'column-major'] as const;
     const trees = await Promise.all(distances.map((distance) => treeBy(distance)));
-    const estimates = await estimateTreeErrors(source, gaussNewton(autoencoder, { blas: team.blas, team }), trees, { rank: RANK }, { team });
+    const estimates = await estimateTreeErrors(
+      source,
+      gaussNewton(autoencoder, { blas: team.blas, team }),
+      trees,
+      { rank: RANK },
+      { team },
+    );
     for (const [k, tree] of trees.entries()) {
       const ratio = estimates[k] / (await productsError(tree, autoencoder, RANK));
       expect(ratio, `${distances[k]}: ${ratio}`).toBeGreaterThan(1 / 4);
       expect(ratio, `${distances[k]}: ${ratio}`).toBeLessThan(4);
     }
     // A rank that no block exceeds leaves nothing.
-    const [nothing] = await estimateTreeErrors(source, gaussNewton(autoencoder, { blas: team.blas }), [trees[0]], { rank: source.size }, { team });
+    const [nothing] = await estimateTreeErrors(
+      source,
+      gaussNewton(autoencoder, { blas: team.blas }),
+      [trees[0]],
+      { rank: source.size },
+      { team },
+    );
     expect(nothing).toBeLessThan(1e-12);
   });
 
   it('are_the_same_for_any_team', async () => {
     const model = smallModel({ widths: [20, 15, 12], samples: 30 });
-    const trees = await Promise.all([1, 2, 3].map(async (workers) => {
-      const own = await Team.open({ workers });
-      const tree = await hessianTree(model, gaussNewtonSource(model, { blas: own.blas }), { leafSize: 8, seed: 5 }, { team: own });
-      await own.close();
-      return tree;
-    }));
+    const trees = await Promise.all(
+      [1, 2, 3].map(async (workers) => {
+        const own = await Team.open({ workers });
+        const tree = await hessianTree(
+          model,
+          gaussNewtonSource(model, { blas: own.blas }),
+          { leafSize: 8, seed: 5 },
+          { team: own },
+        );
+        await own.close();
+        return tree;
+      }),
+    );
     for (const tree of trees.slice(1)) expect(tree).toEqual(trees[0]);
   });
 
   it('refuse_bad_input', async () => {
-    const make = (options: object, of: GaussNewtonSource = source, signal?: AbortSignal): Promise<unknown> => hessianTree(autoencoder, of, { leafSize: LEAF, ...options } as never, { team, signal });
+    const make = (options: object, of: GaussNewtonSource = source, signal?: AbortSignal): Promise<unknown> =>
+      hessianTree(autoencoder, of, { leafSize: LEAF, ...options } as never, { team, signal });
     await expect(make({ distance: 'nearest' })).rejects.toThrow(OptionError);
     await expect(make({ leafSize: 1 })).rejects.toThrow(OptionError);
     await expect(make({ leafSize: 7.5 })).rejects.toThrow(OptionError);
@@ -142,6 +187,8 @@ describe('trees for Hessians', () => {
     const other = smallModel();
     await expect(make({}, gaussNewtonSource(other, { blas: team.blas }))).rejects.toThrow(ShapeError);
     await expect(make({}, source, AbortSignal.abort())).rejects.toThrow(AbortedError);
-    await expect(estimateTreeErrors(source, gaussNewton(other, { blas: team.blas }), [], { rank: 4 }, { team })).rejects.toThrow(ShapeError);
+    await expect(
+      estimateTreeErrors(source, gaussNewton(other, { blas: team.blas }), [], { rank: 4 }, { team }),
+    ).rejects.toThrow(ShapeError);
   });
 });

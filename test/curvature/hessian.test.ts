@@ -26,12 +26,20 @@ function meanGradient(model: Model): Float64Array {
   return mean;
 }
 
-/** Columns (−g(2h) + 8g(h) − 8g(−h) + g(−2h))/12h. Error: h⁴ times fifth derivatives, and eps·|g|/h; h is small enough that no unit of the models crosses relu's kink. */
+/**
+ * Columns (−g(2h) + 8g(h) − 8g(−h) + g(−2h))/12h. Error: h⁴ times fifth derivatives, and eps·|g|/h; h is small enough
+ * that no unit of the models crosses relu's kink.
+ */
 function differencedHessian(model: Model, h = 1e-4): Matrix {
   const size = model.network.parameters;
   const dense = zeros(size, size);
   for (let b = 0; b < size; b++) {
-    for (const [steps, weight] of [[-2, 1], [-1, -8], [1, 8], [2, -1]]) {
+    for (const [steps, weight] of [
+      [-2, 1],
+      [-1, -8],
+      [1, 8],
+      [2, -1],
+    ]) {
       const parameters = Float64Array.from(model.parameters);
       parameters[b] += steps * h;
       const gradient = meanGradient({ ...model, parameters });
@@ -57,8 +65,20 @@ describe('hessian_products', () => {
 
   it('equal_gauss_newton_where_the_targets_are_the_outputs', () => {
     // All terms that Gauss–Newton drops are multiples of the residuals.
-    const model = randomModel({ widths: [4, 6, 5, 9], activation: ['tanh', 'gelu', 'softplus'], loss: 'mse', bias: true, samples: 12 });
-    const deep = randomModel({ widths: [4, 3, 9], activation: 'sigmoid', loss: 'squared-error', bias: false, samples: 12 });
+    const model = randomModel({
+      widths: [4, 6, 5, 9],
+      activation: ['tanh', 'gelu', 'softplus'],
+      loss: 'mse',
+      bias: true,
+      samples: 12,
+    });
+    const deep = randomModel({
+      widths: [4, 3, 9],
+      activation: 'sigmoid',
+      loss: 'squared-error',
+      bias: false,
+      samples: 12,
+    });
     for (const { network, parameters, loss, data } of [model, deep]) {
       const { inputs } = data.batch(0, 12);
       const outputs = zeros(9, 12);
@@ -69,13 +89,21 @@ describe('hessian_products', () => {
   });
 
   it('give_each_vector_its_product_and_honour_alpha_and_beta', () => {
-    const model = randomModel({ widths: [6, 5, 4, 12], activation: ['gelu', 'tanh', 'sigmoid'], loss: 'cross-entropy', bias: true, samples: 250 });
+    const model = randomModel({
+      widths: [6, 5, 4, 12],
+      activation: ['gelu', 'tanh', 'sigmoid'],
+      loss: 'cross-entropy',
+      bias: true,
+      samples: 250,
+    });
     const operator = hessian(model, { blas });
     const x = randomMatrix(operator.cols, 40, 2);
     const together = apply(operator, x);
     for (const j of [0, 17, 39]) {
       const column = { ...x, offset: j * x.ld, cols: 1 };
-      expect(relativeError(apply(operator, column), { ...together, offset: j * x.rows, cols: 1 })).toBeLessThan(1000 * eps);
+      expect(relativeError(apply(operator, column), { ...together, offset: j * x.rows, cols: 1 })).toBeLessThan(
+        1000 * eps,
+      );
     }
     const out = zeros(operator.rows, 40);
     copyInto(out, together);
@@ -98,7 +126,14 @@ function widened({ data }: Model): Model['data'] {
 
 describe('batches_and_teams', () => {
   const model = randomModel({ widths: [9, 7, 6, 20], activation: 'softplus', loss: 'mse', bias: true, samples: 400 });
-  const nonlinear = randomModel({ widths: [9, 7, 8], activation: 'tanh', outputActivation: 'gelu', loss: 'bce', bias: false, samples: 400 });
+  const nonlinear = randomModel({
+    widths: [9, 7, 8],
+    activation: 'tanh',
+    outputActivation: 'gelu',
+    loss: 'bce',
+    bias: false,
+    samples: 400,
+  });
 
   it('change_rounding_only', () => {
     for (const one of [model, nonlinear]) {

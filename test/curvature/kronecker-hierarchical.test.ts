@@ -16,10 +16,18 @@ import { denseGaussNewton, randomModel, smallModels } from './brute-force.js';
 
 const EPS = Number.EPSILON;
 let team: Team;
-beforeAll(async () => { team = await Team.open({ workers: 2 }); });
-afterAll(async () => { await team.close(); });
+beforeAll(async () => {
+  team = await Team.open({ workers: 2 });
+});
+afterAll(async () => {
+  await team.close();
+});
 
-const build = (model: Model, options: KroneckerHierarchicalOptions, of: Team = team): Promise<KroneckerHierarchicalMatrix> => kroneckerHierarchical(model, options, { team: of });
+const build = (
+  model: Model,
+  options: KroneckerHierarchicalOptions,
+  of: Team = team,
+): Promise<KroneckerHierarchicalMatrix> => kroneckerHierarchical(model, options, { team: of });
 
 function identity(n: number): Matrix {
   const one = zeros(n, n);
@@ -46,7 +54,8 @@ function smoothAutoencoder(widths: readonly number[], loss: LossName = 'mse', sa
     const phases = [random.normal(), random.normal(), random.normal()];
     for (let q = 0; q < inputs.rows; q++) {
       let v = 0;
-      for (let f = 0; f < 8; f++) v += Math.exp(-f) * Math.cos((f * Math.PI * q) / inputs.rows + phases[f % 3] * (f + 1));
+      for (let f = 0; f < 8; f++)
+        v += Math.exp(-f) * Math.cos((f * Math.PI * q) / inputs.rows + phases[f % 3] * (f + 1));
       inputs.data[inputs.offset + q + i * inputs.ld] = v;
     }
   }
@@ -55,18 +64,28 @@ function smoothAutoencoder(widths: readonly number[], loss: LossName = 'mse', sa
 
 describe('with everything kept', () => {
   // Per model: rotations and sums of n terms at rounding level; 100·eps·N covers orders up to 200.
-  it.each(smallModels().map(({ name, model }) => [name, model] as const))('is_the_dense_Hessian: %s', async (_name, model) => {
-    const exact = denseGaussNewton(model);
-    const matrix = await build(model, { tolerance: 0, leafSize: 8 });
-    const size = norm(exact.data);
-    expect(distance(dense(matrix), exact)).toBeLessThanOrEqual(100 * EPS * exact.rows * size);
-    expect(Math.abs(matrix.report.norm - size)).toBeLessThanOrEqual(100 * EPS * exact.rows * size);
-    expect(matrix.error).toBe(0);
-    matrix.release();
-  });
+  it.each(smallModels().map(({ name, model }) => [name, model] as const))(
+    'is_the_dense_Hessian: %s',
+    async (_name, model) => {
+      const exact = denseGaussNewton(model);
+      const matrix = await build(model, { tolerance: 0, leafSize: 8 });
+      const size = norm(exact.data);
+      expect(distance(dense(matrix), exact)).toBeLessThanOrEqual(100 * EPS * exact.rows * size);
+      expect(Math.abs(matrix.report.norm - size)).toBeLessThanOrEqual(100 * EPS * exact.rows * size);
+      expect(matrix.error).toBe(0);
+      matrix.release();
+    },
+  );
 
   it('widens_a_float32_model', async () => {
-    const model = randomModel({ widths: [5, 4, 3], activation: 'tanh', loss: 'mse', bias: true, samples: 9, precision: 'f32' });
+    const model = randomModel({
+      widths: [5, 4, 3],
+      activation: 'tanh',
+      loss: 'mse',
+      bias: true,
+      samples: 9,
+      precision: 'f32',
+    });
     const exact = denseGaussNewton(model);
     const matrix = await build(model, { share: 10, leafSize: 4 });
     expect(distance(dense(matrix), exact)).toBeLessThanOrEqual(100 * EPS * exact.rows * norm(exact.data));
@@ -157,22 +176,38 @@ describe('an approximation', () => {
     const d = dense(matrix);
     const n = d.rows;
     let skew = 0;
-    for (let j = 0; j < n; j++) for (let i = 0; i < j; i++) skew = Math.max(skew, Math.abs(d.data[i + j * n] - d.data[j + i * n]));
+    for (let j = 0; j < n; j++)
+      for (let i = 0; i < j; i++) skew = Math.max(skew, Math.abs(d.data[i + j * n] - d.data[j + i * n]));
     expect(skew).toBeLessThanOrEqual(100 * EPS * size);
   });
 
   it.each(['mse', 'mean-squared', 'bce'] as const)('knows_its_diagonal_under_%s', async (loss) => {
-    const matrix = await build(loss === 'mse' ? model : smoothAutoencoder([12, 4, 6], loss), { share: 0.2, leafSize: 4 });
+    const matrix = await build(loss === 'mse' ? model : smoothAutoencoder([12, 4, 6], loss), {
+      share: 0.2,
+      leafSize: 4,
+    });
     const d = dense(matrix);
     const diagonal = matrix.diagonal();
-    for (let i = 0; i < d.rows; i++) expect(Math.abs(diagonal[i] - d.data[i * (d.rows + 1)])).toBeLessThanOrEqual(100 * EPS * norm(d.data));
+    for (let i = 0; i < d.rows; i++)
+      expect(Math.abs(diagonal[i] - d.data[i * (d.rows + 1)])).toBeLessThanOrEqual(100 * EPS * norm(d.data));
   });
 
   it('counts_the_bytes_of_its_arrays', async () => {
     const matrix = await build(model, { share: 0.1, leafSize: 4 });
     const { tree, lists, skeletons, offsets, values } = matrix.core!.data;
-    const arrays: ArrayBufferView[] = [tree.order, tree.begin, tree.end, lists.nearBegin, lists.near, lists.far, ...Object.values(skeletons) as Int32Array[], ...Object.values(offsets) as Float64Array[], values];
-    for (const layer of matrix.layers) for (const m of [layer.inputVectors, layer.outputVectors, layer.complement]) if (m !== null) arrays.push(m.data);
+    const arrays: ArrayBufferView[] = [
+      tree.order,
+      tree.begin,
+      tree.end,
+      lists.nearBegin,
+      lists.near,
+      lists.far,
+      ...(Object.values(skeletons) as Int32Array[]),
+      ...(Object.values(offsets) as Float64Array[]),
+      values,
+    ];
+    for (const layer of matrix.layers)
+      for (const m of [layer.inputVectors, layer.outputVectors, layer.complement]) if (m !== null) arrays.push(m.data);
     expect(matrix.bytes).toBe(arrays.reduce((sum, { byteLength }) => sum + byteLength, 0));
     const { basis, complement, near, diagonal, structure, bytes } = matrix.memory();
     expect(basis + complement + near + diagonal + structure).toBe(bytes);
@@ -180,7 +215,9 @@ describe('an approximation', () => {
 
   it('has_a_core_that_is_a_valid_hierarchical_matrix', async () => {
     const matrix = await build(model, { share: 0.1, leafSize: 4 });
-    checkHierarchicalData(matrix.core!.data, matrix.core!.elements, (what) => { throw new Error(what); });
+    checkHierarchicalData(matrix.core!.data, matrix.core!.elements, (what) => {
+      throw new Error(what);
+    });
     // Some indices were not worth their memory: they are isolated.
     expect(matrix.report.keptSize).toBeLessThanOrEqual(matrix.core!.rows);
     expect(matrix.report.blocks).toBeGreaterThan(0);
@@ -194,12 +231,15 @@ describe('an approximation', () => {
     const y = apply(matrix, x);
     for (const j of [0, 63, 64, 69]) {
       const single = apply(matrix, view(x.data, j * n, n, 1));
-      expect(distance(single, view(y.data.slice(j * n, (j + 1) * n), 0, n, 1))).toBeLessThanOrEqual(100 * EPS * size * norm(single.data));
+      expect(distance(single, view(y.data.slice(j * n, (j + 1) * n), 0, n, 1))).toBeLessThanOrEqual(
+        100 * EPS * size * norm(single.data),
+      );
     }
     const out = zeros(n, 2);
     out.data.fill(1);
     matrix.applyUnchecked(out, view(x.data, 0, n, 2), -2, 3);
-    for (let i = 0; i < 2 * n; i++) expect(Math.abs(out.data[i] - (3 - 2 * y.data[i]))).toBeLessThanOrEqual(100 * EPS * size * n);
+    for (let i = 0; i < 2 * n; i++)
+      expect(Math.abs(out.data[i] - (3 - 2 * y.data[i]))).toBeLessThanOrEqual(100 * EPS * size * n);
     const rounded = zeros(n, 1, 'f32');
     rounded.data.set(x.data.subarray(0, n));
     expect(apply(matrix, rounded).data).toBeInstanceOf(Float32Array);
@@ -212,7 +252,9 @@ describe('an approximation', () => {
       const matrix = await build(model, { share: 0.15, leafSize: 4 }, other);
       const x = zeros(matrix.rows, 3);
       new RandomStream(4).fillNormal(x.data);
-      results.push(Float64Array.from([matrix.error, matrix.bytes, ...matrix.core!.data.values, ...apply(matrix, x).data]));
+      results.push(
+        Float64Array.from([matrix.error, matrix.bytes, ...matrix.core!.data.values, ...apply(matrix, x).data]),
+      );
       await other.close();
     }
     expect(results[1]).toEqual(results[0]);
@@ -238,7 +280,14 @@ describe('bad input', () => {
     expect((await build(model, { share: 1.01 * least })).share).toBeLessThanOrEqual(1.01 * least);
   });
 
-  it.each([[{ share: 0 }], [{ share: Number.NaN }], [{ tolerance: -1 }], [{ share: 0.1, tolerance: 0.1 }], [{ leafSize: 0 }], [{ memoryLimit: 0 }]])('refuses_the_options_%j', async (options) => {
+  it.each([
+    [{ share: 0 }],
+    [{ share: Number.NaN }],
+    [{ tolerance: -1 }],
+    [{ share: 0.1, tolerance: 0.1 }],
+    [{ leafSize: 0 }],
+    [{ memoryLimit: 0 }],
+  ])('refuses_the_options_%j', async (options) => {
     await expect(build(model, options)).rejects.toBeInstanceOf(OptionError);
   });
 
@@ -261,6 +310,8 @@ describe('bad input', () => {
   it('stops_when_aborted', async () => {
     const abort = new AbortController();
     abort.abort();
-    await expect(kroneckerHierarchical(model, { tolerance: 0.1 }, { team, signal: abort.signal })).rejects.toMatchObject({ code: 'aborted' });
+    await expect(
+      kroneckerHierarchical(model, { tolerance: 0.1 }, { team, signal: abort.signal }),
+    ).rejects.toMatchObject({ code: 'aborted' });
   });
 });

@@ -1,5 +1,6 @@
 /**
- * Kronecker-hierarchical matrices that are positive semidefinite by construction, and their factorization, against dense Gauss–Newton Hessians from the definition.
+ * Kronecker-hierarchical matrices that are positive semidefinite by construction, and their factorization, against
+ * dense Gauss–Newton Hessians from the definition.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
@@ -21,10 +22,15 @@ import { denseGaussNewton, randomModel, smallModels } from './brute-force.js';
 
 const EPS = Number.EPSILON;
 let team: Team;
-beforeAll(async () => { team = await Team.open({ workers: 2 }); });
-afterAll(async () => { await team.close(); });
+beforeAll(async () => {
+  team = await Team.open({ workers: 2 });
+});
+afterAll(async () => {
+  await team.close();
+});
 
-const build = (model: Model, share: number, of = team, leafSize = 4): Promise<KroneckerHierarchicalMatrix> => kroneckerHierarchical(model, { preserve: 'positive-definite', share, leafSize }, { team: of });
+const build = (model: Model, share: number, of = team, leafSize = 4): Promise<KroneckerHierarchicalMatrix> =>
+  kroneckerHierarchical(model, { preserve: 'positive-definite', share, leafSize }, { team: of });
 
 function dense(operator: LinearOperator): Matrix {
   const one = zeros(operator.rows, operator.rows);
@@ -54,84 +60,104 @@ function denseSolve(a: Matrix, shift: number, b: Matrix): Matrix {
 }
 
 describe('positive_semidefinite_by_construction', () => {
-  it.each(smallModels().map(({ name, model }) => [name, model] as const))('is_the_dense_Hessian_where_everything_fits: %s', async (_name, model) => {
-    const exact = denseGaussNewton(model);
-    const matrix = await build(model, 10);
-    expect(relativeError(dense(matrix), exact)).toBeLessThanOrEqual(100 * EPS * exact.rows);
-    expect(matrix.report.principal!.traceOutside).toBe(0);
-    matrix.release();
-  });
+  it.each(smallModels().map(({ name, model }) => [name, model] as const))(
+    'is_the_dense_Hessian_where_everything_fits: %s',
+    async (_name, model) => {
+      const exact = denseGaussNewton(model);
+      const matrix = await build(model, 10);
+      expect(relativeError(dense(matrix), exact)).toBeLessThanOrEqual(100 * EPS * exact.rows);
+      expect(matrix.report.principal!.traceOutside).toBe(0);
+      matrix.release();
+    },
+  );
 
-  it.each([0.05, 0.08, 0.12])('keeps_its_eigenvalues_and_its_pencil_within_the_stated_bounds_at_share_%d', async (share) => {
-    const model = await digitModel([6, 3, 6], 40, team, { pool: 4 });
-    const exact = denseGaussNewton(model);
-    const matrix = await build(model, share);
-    expect(matrix.share).toBeLessThanOrEqual(share);
-    expect(matrix.error).toBeNaN();
-    checkHierarchicalData(matrix.core!.data, matrix.core!.elements, (what) => { throw new Error(what); });
-    const approximation = dense(matrix);
-    const spectrum = eigenvalues(approximation);
-    const largest = spectrum[spectrum.length - 1];
-    expect(spectrum[0]).toBeGreaterThanOrEqual(-100 * EPS * exact.rows * largest);
-    const μ = matrix.report.principal!.traceOutside;
-    expect(μ).toBeGreaterThan(0);
-    for (const λ of [1e-3 * largest, 1e-5 * largest]) {
-      // L⁻¹(G + λI)L⁻ᵀ, LLᵀ = G̃ + λI.
-      const l = approximation;
-      const factor = zeros(l.rows, l.rows);
-      copyInto(factor, l);
-      const pencil = zeros(l.rows, l.rows);
-      copyInto(pencil, exact);
-      for (let i = 0; i < l.rows; i++) {
-        factor.data[i * (l.rows + 1)] += λ;
-        pencil.data[i * (l.rows + 1)] += λ;
+  it.each([0.05, 0.08, 0.12])(
+    'keeps_its_eigenvalues_and_its_pencil_within_the_stated_bounds_at_share_%d',
+    async (share) => {
+      const model = await digitModel([6, 3, 6], 40, team, { pool: 4 });
+      const exact = denseGaussNewton(model);
+      const matrix = await build(model, share);
+      expect(matrix.share).toBeLessThanOrEqual(share);
+      expect(matrix.error).toBeNaN();
+      checkHierarchicalData(matrix.core!.data, matrix.core!.elements, (what) => {
+        throw new Error(what);
+      });
+      const approximation = dense(matrix);
+      const spectrum = eigenvalues(approximation);
+      const largest = spectrum[spectrum.length - 1];
+      expect(spectrum[0]).toBeGreaterThanOrEqual(-100 * EPS * exact.rows * largest);
+      const μ = matrix.report.principal!.traceOutside;
+      expect(μ).toBeGreaterThan(0);
+      for (const λ of [1e-3 * largest, 1e-5 * largest]) {
+        // L⁻¹(G + λI)L⁻ᵀ, LLᵀ = G̃ + λI.
+        const l = approximation;
+        const factor = zeros(l.rows, l.rows);
+        copyInto(factor, l);
+        const pencil = zeros(l.rows, l.rows);
+        copyInto(pencil, exact);
+        for (let i = 0; i < l.rows; i++) {
+          factor.data[i * (l.rows + 1)] += λ;
+          pencil.data[i * (l.rows + 1)] += λ;
+        }
+        expect(team.blas.potrf('L', factor)).toBe(0);
+        team.blas.trsm('L', 'L', 'N', 'N', 1, factor, pencil);
+        team.blas.trsm('R', 'L', 'T', 'N', 1, factor, pencil);
+        const values = eigenvalues(pencil);
+        const slack = 1 + 100 * EPS * l.rows * (largest / λ);
+        expect(values[values.length - 1]).toBeLessThanOrEqual(2 * (1 + μ / λ) * slack);
+        expect(values[0] * slack).toBeGreaterThanOrEqual(1 / (2 + (3 * μ) / λ));
       }
-      expect(team.blas.potrf('L', factor)).toBe(0);
-      team.blas.trsm('L', 'L', 'N', 'N', 1, factor, pencil);
-      team.blas.trsm('R', 'L', 'T', 'N', 1, factor, pencil);
-      const values = eigenvalues(pencil);
-      const slack = 1 + 100 * EPS * l.rows * (largest / λ);
-      expect(values[values.length - 1]).toBeLessThanOrEqual(2 * (1 + μ / λ) * slack);
-      expect(values[0] * slack).toBeGreaterThanOrEqual(1 / (2 + (3 * μ) / λ));
-    }
-  });
+    },
+  );
 
   it('keeps_more_of_the_trace_with_more_memory', async () => {
     const model = await digitModel([6, 3, 6], 40, team, { pool: 4 });
     const outside: number[] = [];
-    for (const share of [0.05, 0.07, 0.1, 0.14]) outside.push((await build(model, share)).report.principal!.traceOutside);
+    for (const share of [0.05, 0.07, 0.1, 0.14])
+      outside.push((await build(model, share)).report.principal!.traceOutside);
     for (let k = 1; k < outside.length; k++) expect(outside[k]).toBeLessThan(outside[k - 1]);
   });
 
   it('refuses_a_tolerance_and_unknown_properties', async () => {
     const model = randomModel({ widths: [6, 4, 5], activation: 'tanh', loss: 'mse', bias: false, samples: 8 });
-    await expect(kroneckerHierarchical(model, { preserve: 'positive-definite', tolerance: 0.1 }, { team })).rejects.toBeInstanceOf(OptionError);
-    await expect(kroneckerHierarchical(model, { preserve: 'symmetric' as 'positive-definite' }, { team })).rejects.toBeInstanceOf(OptionError);
-    await expect(kroneckerHierarchical(model, { preserve: 'positive-definite', share: 1e-4 }, { team })).rejects.toThrow(/least share/);
-    await expect(kroneckerHierarchical(model, { preserve: 'positive-definite', share: 1, memoryLimit: 1000 }, { team })).rejects.toBeInstanceOf(MemoryError);
+    await expect(
+      kroneckerHierarchical(model, { preserve: 'positive-definite', tolerance: 0.1 }, { team }),
+    ).rejects.toBeInstanceOf(OptionError);
+    await expect(
+      kroneckerHierarchical(model, { preserve: 'symmetric' as 'positive-definite' }, { team }),
+    ).rejects.toBeInstanceOf(OptionError);
+    await expect(
+      kroneckerHierarchical(model, { preserve: 'positive-definite', share: 1e-4 }, { team }),
+    ).rejects.toThrow(/least share/);
+    await expect(
+      kroneckerHierarchical(model, { preserve: 'positive-definite', share: 1, memoryLimit: 1000 }, { team }),
+    ).rejects.toBeInstanceOf(MemoryError);
   });
 });
 
 describe('its_factorization', () => {
   const models = smallModels();
 
-  it.each(models.map(({ name, model }) => [name, model] as const))('solves_with_the_matrix_itself: %s', async (_name, model) => {
-    const matrix = await build(model, 10);
-    const approximation = dense(matrix);
-    const spectrum = eigenvalues(approximation);
-    const largest = spectrum[spectrum.length - 1];
-    const b = randomMatrix(matrix.rows, 3, 4);
-    const λ = 1e-3 * (largest > 0 ? largest : 1);
-    const factorization = await factorKronecker(matrix, { shift: λ }, { team });
-    const bound = 1000 * EPS * matrix.rows * (1 + largest / λ);
-    expect(relativeError(factorization.solve(b), denseSolve(approximation, λ, b))).toBeLessThanOrEqual(bound);
-    const logdet = spectrum.reduce((sum, value) => sum + Math.log(Math.max(0, value) + λ), 0);
-    expect(Math.abs(factorization.logdet - logdet)).toBeLessThanOrEqual(bound * matrix.rows);
-    await factorization.refactor(10 * λ);
-    expect(relativeError(factorization.solve(b), denseSolve(approximation, 10 * λ, b))).toBeLessThanOrEqual(bound);
-    factorization.release();
-    matrix.release();
-  });
+  it.each(models.map(({ name, model }) => [name, model] as const))(
+    'solves_with_the_matrix_itself: %s',
+    async (_name, model) => {
+      const matrix = await build(model, 10);
+      const approximation = dense(matrix);
+      const spectrum = eigenvalues(approximation);
+      const largest = spectrum[spectrum.length - 1];
+      const b = randomMatrix(matrix.rows, 3, 4);
+      const λ = 1e-3 * (largest > 0 ? largest : 1);
+      const factorization = await factorKronecker(matrix, { shift: λ }, { team });
+      const bound = 1000 * EPS * matrix.rows * (1 + largest / λ);
+      expect(relativeError(factorization.solve(b), denseSolve(approximation, λ, b))).toBeLessThanOrEqual(bound);
+      const logdet = spectrum.reduce((sum, value) => sum + Math.log(Math.max(0, value) + λ), 0);
+      expect(Math.abs(factorization.logdet - logdet)).toBeLessThanOrEqual(bound * matrix.rows);
+      await factorization.refactor(10 * λ);
+      expect(relativeError(factorization.solve(b), denseSolve(approximation, 10 * λ, b))).toBeLessThanOrEqual(bound);
+      factorization.release();
+      matrix.release();
+    },
+  );
 
   it('solves_in_place_adds_and_allocates_no_vectors_on_the_second_call', async () => {
     const model = await digitModel([6, 3, 6], 40, team, { pool: 4 });
@@ -143,7 +169,9 @@ describe('its_factorization', () => {
     const sum = zeros(b.rows, 1);
     sum.data.fill(1);
     factorization.applyUnchecked(sum, b, 2, 3);
-    expect(relativeError(sum, { ...x, data: Float64Array.from(x.data, (v) => 3 + 2 * v) })).toBeLessThanOrEqual(4 * EPS);
+    expect(relativeError(sum, { ...x, data: Float64Array.from(x.data, (v) => 3 + 2 * v) })).toBeLessThanOrEqual(
+      4 * EPS,
+    );
     const same = zeros(b.rows, 1);
     copyInto(same, b);
     factorization.solve(same, same);
@@ -160,7 +188,10 @@ describe('its_factorization', () => {
     for (const λ of [1e-3 * largest, 1e-5 * largest]) {
       const operator = shifted(denseOperator(exact, true, team.blas), λ);
       const run = (preconditioner?: LinearOperator): number => {
-        const solution = conjugateGradients(operator, b, zeros(b.rows, 1), { relativeTolerance: 1e-6, ...(preconditioner === undefined ? {} : { preconditioner }) });
+        const solution = conjugateGradients(operator, b, zeros(b.rows, 1), {
+          relativeTolerance: 1e-6,
+          ...(preconditioner === undefined ? {} : { preconditioner }),
+        });
         expect(solution.outcome).toBe('converged');
         return solution.iterations;
       };
@@ -196,7 +227,8 @@ describe('its_factorization', () => {
     const plain = await kroneckerHierarchical(model, { tolerance: 0.1 }, { team });
     await expect(factorKronecker(plain, { shift: 1 }, { team })).rejects.toThrow(/preserve/);
     const matrix = await build(model, 10);
-    for (const shift of [0, -1, Number.NaN]) await expect(factorKronecker(matrix, { shift }, { team })).rejects.toBeInstanceOf(OptionError);
+    for (const shift of [0, -1, Number.NaN])
+      await expect(factorKronecker(matrix, { shift }, { team })).rejects.toBeInstanceOf(OptionError);
     const factorization = await factorKronecker(matrix, { shift: 1 }, { team });
     await expect(factorization.refactor(0)).rejects.toBeInstanceOf(OptionError);
     expect(() => factorization.solve(zeros(3, 1))).toThrow(ShapeError);

@@ -18,36 +18,50 @@ export function bruteForceInputs({ network, parameters, data }: Model, i: number
     extended.set(a);
     if (bias) extended[width - 1] = 1;
     const z = new Float64Array(outputs);
-    for (let p = 0; p < outputs; p++) for (let q = 0; q < width; q++) z[p] += parameters[offset + p * width + q] * extended[q];
+    for (let p = 0; p < outputs; p++)
+      for (let q = 0; q < width; q++) z[p] += parameters[offset + p * width + q] * extended[q];
     a = new Float64Array(outputs);
     activate(activation, z, a, null, null);
     return extended;
   });
 }
 
-/** M_i = (∂a_L/∂z_ℓ)ᵀ Q_i (∂a_L/∂z_ℓ) for each layer ℓ (from 0) and sample i: grams[ℓ][i]. The Jacobian of a layer is ∂a_L/∂z_ℓ ⊗ ā_{ℓ−1}. */
+/**
+ * M_i = (∂a_L/∂z_ℓ)ᵀ Q_i (∂a_L/∂z_ℓ) for each layer ℓ (from 0) and sample i: grams[ℓ][i]. The Jacobian of a layer is
+ * ∂a_L/∂z_ℓ ⊗ ā_{ℓ−1}.
+ */
 export function bruteForceGrams(model: Model): Matrix[][] {
   const jacobians = bruteForceJacobian(model);
   const hessians = bruteForceLossHessians(model, bruteForceOutputs(model));
   const r = model.network.outputs;
-  return model.network.layers.map(({ offset, width, outputs }, ℓ) => jacobians.map((jacobian, i) => {
-    const input = bruteForceInputs(model, i)[ℓ];
-    const norm = input.reduce((sum, x) => sum + x * x, 0);
-    const errors = zeros(r, outputs);
-    for (let p = 0; p < outputs; p++) {
-      for (let k = 0; k < r; k++) for (let q = 0; q < width; q++) errors.data[k + p * r] += (jacobian.data[k + (offset + p * width + q) * r] * input[q]) / norm;
-    }
-    const gram = zeros(outputs, outputs);
-    for (let p = 0; p < outputs; p++) {
-      for (let s = 0; s < outputs; s++) {
-        for (let k = 0; k < r; k++) for (let l = 0; l < r; l++) gram.data[p + s * outputs] += errors.data[k + p * r] * hessians[i].data[k + l * r] * errors.data[l + s * r];
+  return model.network.layers.map(({ offset, width, outputs }, ℓ) =>
+    jacobians.map((jacobian, i) => {
+      const input = bruteForceInputs(model, i)[ℓ];
+      const norm = input.reduce((sum, x) => sum + x * x, 0);
+      const errors = zeros(r, outputs);
+      for (let p = 0; p < outputs; p++) {
+        for (let k = 0; k < r; k++)
+          for (let q = 0; q < width; q++)
+            errors.data[k + p * r] += (jacobian.data[k + (offset + p * width + q) * r] * input[q]) / norm;
       }
-    }
-    return gram;
-  }));
+      const gram = zeros(outputs, outputs);
+      for (let p = 0; p < outputs; p++) {
+        for (let s = 0; s < outputs; s++) {
+          for (let k = 0; k < r; k++)
+            for (let l = 0; l < r; l++)
+              gram.data[p + s * outputs] +=
+                errors.data[k + p * r] * hessians[i].data[k + l * r] * errors.data[l + s * r];
+        }
+      }
+      return gram;
+    }),
+  );
 }
 
-export interface ReferenceFactors { readonly input: Matrix; readonly output: Matrix }
+export interface ReferenceFactors {
+  readonly input: Matrix;
+  readonly output: Matrix;
+}
 
 export function bruteForceFactors(model: Model): ReferenceFactors[] {
   const grams = bruteForceGrams(model);
@@ -64,16 +78,22 @@ export function bruteForceFactors(model: Model): ReferenceFactors[] {
   });
 }
 
-/** The block-diagonal matrix whose blocks have entries ((p, q), (s, t)) = input(q, t)·output(p, s) in the order of the parameters. */
+/**
+ * The block-diagonal matrix whose blocks have entries ((p, q), (s, t)) = input(q, t)·output(p, s) in the order of the
+ * parameters.
+ */
 export function kroneckerDense(layers: readonly Layer[], size: number, factors: readonly ReferenceFactors[]): Matrix {
   const dense = zeros(size, size);
   layers.forEach(({ offset, width, outputs }, ℓ) => {
     const { input, output } = factors[ℓ];
-    for (let p = 0; p < outputs; p++) for (let q = 0; q < width; q++) {
-      for (let s = 0; s < outputs; s++) for (let t = 0; t < width; t++) {
-        dense.data[offset + p * width + q + (offset + s * width + t) * size] = input.data[q + t * width] * output.data[p + s * outputs];
+    for (let p = 0; p < outputs; p++)
+      for (let q = 0; q < width; q++) {
+        for (let s = 0; s < outputs; s++)
+          for (let t = 0; t < width; t++) {
+            dense.data[offset + p * width + q + (offset + s * width + t) * size] =
+              input.data[q + t * width] * output.data[p + s * outputs];
+          }
       }
-    }
   });
   return dense;
 }
@@ -86,16 +106,23 @@ export function denseOperator(operator: LinearOperator, precision: Precision = '
 }
 
 /** The part of an N × N matrix that couples the weights of one layer. */
-export function layerBlock(dense: Matrix, { offset, width, outputs }: Pick<Layer, 'offset' | 'width' | 'outputs'>): Matrix {
+export function layerBlock(
+  dense: Matrix,
+  { offset, width, outputs }: Pick<Layer, 'offset' | 'width' | 'outputs'>,
+): Matrix {
   const size = width * outputs;
   const part = zeros(size, size);
-  for (let j = 0; j < size; j++) for (let i = 0; i < size; i++) part.data[i + j * size] = dense.data[dense.offset + offset + i + (offset + j) * dense.ld];
+  for (let j = 0; j < size; j++)
+    for (let i = 0; i < size; i++)
+      part.data[i + j * size] = dense.data[dense.offset + offset + i + (offset + j) * dense.ld];
   return part;
 }
 
 export function frobenius(a: Matrix, b?: Matrix): number {
   let sum = 0;
-  for (let j = 0; j < a.cols; j++) for (let i = 0; i < a.rows; i++) sum += (a.data[a.offset + i + j * a.ld] - (b === undefined ? 0 : b.data[b.offset + i + j * b.ld])) ** 2;
+  for (let j = 0; j < a.cols; j++)
+    for (let i = 0; i < a.rows; i++)
+      sum += (a.data[a.offset + i + j * a.ld] - (b === undefined ? 0 : b.data[b.offset + i + j * b.ld])) ** 2;
   return Math.sqrt(sum);
 }
 

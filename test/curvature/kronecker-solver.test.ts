@@ -12,13 +12,23 @@ import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { randomMatrix } from '../support.js';
 import { randomModel, smallModels } from './brute-force.js';
-import { bruteForceFactors, denseOperator, frobenius, kroneckerDense, type ReferenceFactors } from './kronecker-reference.js';
+import {
+  bruteForceFactors,
+  denseOperator,
+  frobenius,
+  kroneckerDense,
+  type ReferenceFactors,
+} from './kronecker-reference.js';
 
 const blas = openBlas();
 const models = smallModels();
 const someModels = models.filter((_, i) => i % 5 === 0 || i >= models.length - 6);
 
-const trace = (a: Matrix): number => { let sum = 0; for (let k = 0; k < a.rows; k++) sum += a.data[k * (a.rows + 1)]; return sum; };
+const trace = (a: Matrix): number => {
+  let sum = 0;
+  for (let k = 0; k < a.rows; k++) sum += a.data[k * (a.rows + 1)];
+  return sum;
+};
 const shifted = (a: Matrix, shift: number): Matrix => {
   const b = { ...a, data: Float64Array.from(a.data) };
   for (let k = 0; k < a.rows; k++) b.data[k * (a.rows + 1)] += shift;
@@ -37,11 +47,19 @@ function expectInverse(inverse: LinearOperator, matrix: Matrix, condition: numbe
 /** (A + πγI) ⊗ (Γ + γ/π·I), λI where a factor is zero. */
 function tikhonov(model: Model, factors: readonly ReferenceFactors[], damping: number): Matrix {
   const γ = Math.sqrt(damping);
-  return kroneckerDense(model.network.layers, model.network.parameters, factors.map(({ input, output }) => {
-    const π = Math.sqrt((trace(input) / input.rows) / (trace(output) / output.rows));
-    if (!(π > 0 && π < Infinity)) return { input: shifted(zeros(input.rows, input.rows), γ), output: shifted(zeros(output.rows, output.rows), γ) };
-    return { input: shifted(input, π * γ), output: shifted(output, γ / π) };
-  }));
+  return kroneckerDense(
+    model.network.layers,
+    model.network.parameters,
+    factors.map(({ input, output }) => {
+      const π = Math.sqrt(trace(input) / input.rows / (trace(output) / output.rows));
+      if (!(π > 0 && π < Infinity))
+        return {
+          input: shifted(zeros(input.rows, input.rows), γ),
+          output: shifted(zeros(output.rows, output.rows), γ),
+        };
+      return { input: shifted(input, π * γ), output: shifted(output, γ / π) };
+    }),
+  );
 }
 
 describe('the exact damped inverse of K-FAC', () => {
@@ -71,7 +89,8 @@ describe('the exact damped inverse of K-FAC', () => {
     const model = randomModel({ widths: [4, 3], activation: 'linear', loss: 'bce', bias: true, samples: 30 });
     const k = kfac(model, { blas });
     const dense = denseOperator(k);
-    for (const kind of ['exact', 'factored-tikhonov'] as const) expectInverse(k.solver({ damping: 0, kind }), dense, 1e3);
+    for (const kind of ['exact', 'factored-tikhonov'] as const)
+      expectInverse(k.solver({ damping: 0, kind }), dense, 1e3);
   });
 
   it('counts the arrays that a product reads', () => {
@@ -88,7 +107,11 @@ describe('factored Tikhonov damping', () => {
     const factors = bruteForceFactors(model);
     for (const damping of [10, 1e-2, 1e-5]) {
       const matrix = tikhonov(model, factors, damping);
-      expectInverse(kfac(model, { blas }).solver({ damping, kind: 'factored-tikhonov' }), matrix, 1 + frobenius(matrix) / damping);
+      expectInverse(
+        kfac(model, { blas }).solver({ damping, kind: 'factored-tikhonov' }),
+        matrix,
+        1 + frobenius(matrix) / damping,
+      );
     }
   });
 });
@@ -97,7 +120,8 @@ describe('the damped inverse of EKFAC', () => {
   it.each(someModels)('solves with K + λI: $name', ({ model }) => {
     const k = ekfac(model, { blas });
     const dense = denseOperator(k);
-    for (const damping of [10, 1e-2, 1e-5]) expectInverse(k.solver({ damping }), shifted(dense, damping), 1 + frobenius(dense) / damping);
+    for (const damping of [10, 1e-2, 1e-5])
+      expectInverse(k.solver({ damping }), shifted(dense, damping), 1 + frobenius(dense) / damping);
   });
 });
 
@@ -110,26 +134,39 @@ describe('damping at the edges', () => {
   it('treats the zero block of a dead layer as λI', () => {
     const layer = dead.network.layers[0];
     const r = randomMatrix(dead.network.parameters, 2, 5);
-    for (const solver of [kfac(dead, { blas }).solver({ damping: 0.25 }), kfac(dead, { blas }).solver({ damping: 0.25, kind: 'factored-tikhonov' }), ekfac(dead, { blas }).solver({ damping: 0.25 })]) {
+    for (const solver of [
+      kfac(dead, { blas }).solver({ damping: 0.25 }),
+      kfac(dead, { blas }).solver({ damping: 0.25, kind: 'factored-tikhonov' }),
+      ekfac(dead, { blas }).solver({ damping: 0.25 }),
+    ]) {
       const x = apply(solver, r);
-      for (let j = 0; j < 2; j++) for (let i = 0; i < layer.width * layer.outputs; i++) {
-        const at = i + j * r.rows;
-        expect(Math.abs(x.data[at] - 4 * r.data[at])).toBeLessThanOrEqual(64 * Number.EPSILON * 4 * frobenius(r));
-      }
+      for (let j = 0; j < 2; j++)
+        for (let i = 0; i < layer.width * layer.outputs; i++) {
+          const at = i + j * r.rows;
+          expect(Math.abs(x.data[at] - 4 * r.data[at])).toBeLessThanOrEqual(64 * Number.EPSILON * 4 * frobenius(r));
+        }
     }
   });
 
   it('treats a layer whose inputs are all zero as λI', () => {
     const still = randomModel({ widths: [4, 3], activation: 'linear', loss: 'cross-entropy', bias: false, samples: 2 });
-    const zero: Model = { ...still, data: { ...still.data, batch: (_, count) => ({ inputs: zeros(4, count), targets: zeros(3, count) }) } };
+    const zero: Model = {
+      ...still,
+      data: { ...still.data, batch: (_, count) => ({ inputs: zeros(4, count), targets: zeros(3, count) }) },
+    };
     for (const kind of ['exact', 'factored-tikhonov'] as const) {
       const x = apply(kfac(zero, { blas }).solver({ damping: 2, kind }), randomMatrix(12, 1, 1));
-      randomMatrix(12, 1, 1).data.forEach((value, i) => expect(Math.abs(x.data[i] - value / 2)).toBeLessThanOrEqual(64 * Number.EPSILON * 4));
+      randomMatrix(12, 1, 1).data.forEach((value, i) =>
+        expect(Math.abs(x.data[i] - value / 2)).toBeLessThanOrEqual(64 * Number.EPSILON * 4),
+      );
     }
   });
 
   it('says which layer has no inverse without damping', () => {
-    for (const some of [dead, randomModel({ widths: [9, 2], activation: 'linear', loss: 'mse', bias: false, samples: 3 })]) {
+    for (const some of [
+      dead,
+      randomModel({ widths: [9, 2], activation: 'linear', loss: 'mse', bias: false, samples: 3 }),
+    ]) {
       const k = kfac(some, { blas });
       for (const kind of ['exact', 'factored-tikhonov'] as const) {
         expect(() => k.solver({ damping: 0, kind })).toThrow(NotPositiveDefiniteError);
@@ -142,19 +179,30 @@ describe('damping at the edges', () => {
   it('refuses dampings that are none', () => {
     const k = kfac(model, { blas });
     for (const damping of [-1, Number.NaN, Number.POSITIVE_INFINITY]) {
-      for (const kind of ['exact', 'factored-tikhonov'] as const) expect(() => k.solver({ damping, kind })).toThrow(OptionError);
+      for (const kind of ['exact', 'factored-tikhonov'] as const)
+        expect(() => k.solver({ damping, kind })).toThrow(OptionError);
       expect(() => ekfac(model, { blas }).solver({ damping })).toThrow(OptionError);
     }
     expect(() => k.solver({ damping: 1, kind: 'none' as never })).toThrow(/exact or factored-tikhonov/);
   });
 
   it('serves single-precision vectors for a single-precision model', () => {
-    const single = randomModel({ widths: [5, 4, 3], activation: 'tanh', loss: 'cross-entropy', bias: true, samples: 6, precision: 'f32' });
+    const single = randomModel({
+      widths: [5, 4, 3],
+      activation: 'tanh',
+      loss: 'cross-entropy',
+      bias: true,
+      samples: 6,
+      precision: 'f32',
+    });
     const double: Model = { ...single, parameters: Float64Array.from(single.parameters) };
     const r = randomMatrix(single.network.parameters, 2, 5);
     const rounded = { ...r, data: Float32Array.from(r.data) };
     const pairs = [
-      ...(['exact', 'factored-tikhonov'] as const).map((kind) => [kfac(single, { blas }).solver({ damping: 0.5, kind }), kfac(double, { blas }).solver({ damping: 0.5, kind })]),
+      ...(['exact', 'factored-tikhonov'] as const).map((kind) => [
+        kfac(single, { blas }).solver({ damping: 0.5, kind }),
+        kfac(double, { blas }).solver({ damping: 0.5, kind }),
+      ]),
       [ekfac(single, { blas }).solver({ damping: 0.5 }), ekfac(double, { blas }).solver({ damping: 0.5 })],
     ];
     for (const [inverse, reference] of pairs) {

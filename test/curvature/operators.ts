@@ -17,7 +17,8 @@ export function denseOperator(operator: LinearOperator): Matrix {
 /** ‖Aᵀ − A‖_F/‖A‖_F. */
 export function asymmetry(a: Matrix): number {
   const transposed = zeros(a.cols, a.rows);
-  for (let j = 0; j < a.cols; j++) for (let i = 0; i < a.rows; i++) transposed.data[j + i * a.cols] = a.data[i + j * a.rows];
+  for (let j = 0; j < a.cols; j++)
+    for (let i = 0; i < a.rows; i++) transposed.data[j + i * a.cols] = a.data[i + j * a.rows];
   return relativeError(transposed, a);
 }
 

@@ -14,12 +14,31 @@ const { sampledGaussNewtonSource } = module;
 const blas = openBlas();
 
 const models: [string, Model][] = [
-  ['autoencoder', randomModel({ widths: [8, 3, 8], activation: 'tanh', loss: 'mse', bias: true, samples: 60, seed: 1 })],
-  ['deep classifier', randomModel({ widths: [6, 7, 5, 4], activation: 'sigmoid', loss: 'cross-entropy', bias: true, samples: 60, seed: 2 })],
-  ['deep autoencoder', randomModel({ widths: [5, 6, 2, 6, 5], activation: 'gelu', loss: 'bce', bias: false, samples: 60, seed: 3 })],
+  [
+    'autoencoder',
+    randomModel({ widths: [8, 3, 8], activation: 'tanh', loss: 'mse', bias: true, samples: 60, seed: 1 }),
+  ],
+  [
+    'deep classifier',
+    randomModel({
+      widths: [6, 7, 5, 4],
+      activation: 'sigmoid',
+      loss: 'cross-entropy',
+      bias: true,
+      samples: 60,
+      seed: 2,
+    }),
+  ],
+  [
+    'deep autoencoder',
+    randomModel({ widths: [5, 6, 2, 6, 5], activation: 'gelu', loss: 'bce', bias: false, samples: 60, seed: 3 }),
+  ],
 ];
 /** Just enough for inputs, slopes and norms, or for factored Gram vectors too. */
-const limits: [string, (model: Model) => number][] = [['with factors', () => 2 ** 28], ['bare', smallestLimit]];
+const limits: [string, (model: Model) => number][] = [
+  ['with factors', () => 2 ** 28],
+  ['bare', smallestLimit],
+];
 
 function smallestLimit(model: Model): number {
   let limit = 2 ** 26;
@@ -62,7 +81,8 @@ describe.each(models)('%s', (_, model) => {
         if (Math.abs(ratio) > 5) beyond++;
         count++;
       }
-      // The mean of 1000 squares, each of expectation ≤ 1 and (near-normal) variance ≤ 2: five standard deviations are 0.22.
+      // The mean of 1000 squares, each of expectation ≤ 1 and (near-normal) variance ≤ 2: five standard deviations are
+      // 0.22.
       expect(sum / count).toBeLessThan(1.22);
       expect(beyond).toBeLessThanOrEqual(1);
       // It is an estimate, not the entry: the draws differ.
@@ -79,7 +99,9 @@ describe.each(models)('%s', (_, model) => {
         let mean = 0;
         for (let seed = 0; seed < repetitions; seed++) mean += source.entry(a, b, seed) / repetitions;
         // Five standard errors, or rounding on the diagonal.
-        expect(Math.abs(mean - exact(a, b))).toBeLessThanOrEqual((5 * source.bound(a, b)) / Math.sqrt(repetitions) + 1e-13);
+        expect(Math.abs(mean - exact(a, b))).toBeLessThanOrEqual(
+          (5 * source.bound(a, b)) / Math.sqrt(repetitions) + 1e-13,
+        );
       }
     });
   });
@@ -89,7 +111,9 @@ describe.each(models)('%s', (_, model) => {
     const all = Int32Array.from({ length: size }, (_value, i) => i);
     const block = zeros(size, size);
     source.entries(all, all, block);
-    const copy = openSource(structuredClone(source.descriptor), () => module as unknown as Record<string, unknown>, { blas });
+    const copy = openSource(structuredClone(source.descriptor), () => module as unknown as Record<string, unknown>, {
+      blas,
+    });
     const part = zeros(5, size);
     copy.entries(all.subarray(3, 8), all, part);
     const diagonal = new Float64Array(size);
@@ -105,7 +129,14 @@ describe.each(models)('%s', (_, model) => {
 
 it('sampling_by_importance_is_never_worse_than_its_bound_where_one_sample_dominates', () => {
   // One input a million times the others: uniform sampling would miss it most of the time.
-  const model = randomModel({ widths: [4, 3, 4], activation: 'linear', loss: 'mse', bias: false, samples: 500, seed: 6 });
+  const model = randomModel({
+    widths: [4, 3, 4],
+    activation: 'linear',
+    loss: 'mse',
+    bias: false,
+    samples: 500,
+    seed: 6,
+  });
   const { inputs } = model.data.batch(0, 500);
   for (let q = 0; q < 4; q++) inputs.data[123 * 4 + q] *= 1e6;
   const exact = gaussNewtonSource(model, { blas });
@@ -113,7 +144,11 @@ it('sampling_by_importance_is_never_worse_than_its_bound_where_one_sample_domina
   const block = zeros(12, 12);
   const some = Int32Array.from({ length: 12 }, (_, i) => i);
   exact.entries(some, some, block);
-  for (let b = 0; b < 12; b++) for (let a = 0; a < 12; a++) expect(Math.abs(source.entry(a, b) - block.data[a + 12 * b])).toBeLessThan(1e-4 * source.bound(a, b) + 1e-9 * Math.abs(block.data[a + 12 * b]));
+  for (let b = 0; b < 12; b++)
+    for (let a = 0; a < 12; a++)
+      expect(Math.abs(source.entry(a, b) - block.data[a + 12 * b])).toBeLessThan(
+        1e-4 * source.bound(a, b) + 1e-9 * Math.abs(block.data[a + 12 * b]),
+      );
 });
 
 it('bad_input_is_refused', () => {

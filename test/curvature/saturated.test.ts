@@ -1,4 +1,7 @@
-/** Networks that are certain of their outputs: Gauss–Newton matrices of any size down to 1e-300 stay symmetric and positive semidefinite relative to themselves. */
+/**
+ * Networks that are certain of their outputs: Gauss–Newton matrices of any size down to 1e-300 stay symmetric and
+ * positive semidefinite relative to themselves.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dualForm } from '#hmatrix/curvature/entries/dual-form.js';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
@@ -14,11 +17,22 @@ import { asymmetryOf, denseOf, eigenvaluesOf } from '../solve/subjects.js';
 import { randomModel } from './brute-force.js';
 
 let team: Team;
-beforeAll(async () => { team = await Team.open({ workers: 2 }); });
-afterAll(async () => { await team.close(); });
+beforeAll(async () => {
+  team = await Team.open({ workers: 2 });
+});
+afterAll(async () => {
+  await team.close();
+});
 
 function saturated(times: number, precision: Precision): Model {
-  const model = randomModel({ widths: [6, 8, 4], activation: 'softplus', loss: 'cross-entropy', bias: true, samples: 20, precision });
+  const model = randomModel({
+    widths: [6, 8, 4],
+    activation: 'softplus',
+    loss: 'cross-entropy',
+    bias: true,
+    samples: 20,
+    precision,
+  });
   return { ...model, parameters: model.parameters.map((value) => value * times) };
 }
 
@@ -26,7 +40,15 @@ function saturated(times: number, precision: Precision): Model {
 function unit(a: Matrix): { largest: number; matrix: Matrix } {
   let largest = 0;
   for (const value of a.data) largest = Math.max(largest, Math.abs(value));
-  return { largest, matrix: view(Float64Array.from(a.data, (value) => value / largest), 0, a.rows, a.cols) };
+  return {
+    largest,
+    matrix: view(
+      Float64Array.from(a.data, (value) => value / largest),
+      0,
+      a.rows,
+      a.cols,
+    ),
+  };
 }
 
 describe('the Hessian of the cross-entropy', () => {
@@ -50,7 +72,12 @@ describe('the Hessian of the cross-entropy', () => {
         const factor = k === l ? Math.sqrt(p[k]) * rest(k) : -p[k] * Math.sqrt(p[l]);
         const transposed = k === l ? factor : -Math.sqrt(p[k]) * p[l];
         // 2⁻¹⁰ below 1, the difference form is left in peace: it loses ten bits at most.
-        for (const [found, right] of [[q.data[k], entry], [s.data[k], factor], [t.data[k], transposed]]) expect(Math.abs(found - right)).toBeLessThanOrEqual(2 ** -38 * Math.abs(right));
+        for (const [found, right] of [
+          [q.data[k], entry],
+          [s.data[k], factor],
+          [t.data[k], transposed],
+        ])
+          expect(Math.abs(found - right)).toBeLessThanOrEqual(2 ** -38 * Math.abs(right));
       }
     }
   });
@@ -58,32 +85,49 @@ describe('the Hessian of the cross-entropy', () => {
 
 describe.each(['f64', 'f32'] as const)('a saturated network in %s', (precision) => {
   // Probabilities down to 1e-45 for float32, whose own logits allow no less.
-  it.each(precision === 'f64' ? [10, 40, 70, 100] : [10, 40, 60])('with weights times %s is_semidefinite_and_taken_by_Nyström_and_by_solve', async (times) => {
-    const model = saturated(times, precision);
-    const operator = gaussNewton(model, { blas: team.blas, team });
-    const { largest, matrix } = unit(denseOf(operator));
-    expect(largest).toBeGreaterThan(0);
-    const eps = matrix.rows * 8 * (precision === 'f64' ? 2 ** -52 : 2 ** -23);
-    expect(asymmetryOf(matrix)).toBeLessThan(eps);
-    const values = eigenvaluesOf(matrix, team.blas);
-    const norm = values[values.length - 1];
-    expect(values[0]).toBeGreaterThan(-eps * norm);
-    const { operator: approximation } = await nystrom(operator, { blas: team.blas, rank: 10, seed: 0 }, { team });
-    expect(Math.abs(approximation.values[0] / largest / norm - 1)).toBeLessThan(1e-3);
-    const dual = dualForm(model, { blas: team.blas });
-    const top = eigenvaluesOf(unit(dual.matrix).matrix, team.blas).at(-1)! * unit(dual.matrix).largest;
-    expect(Math.abs(top / largest / norm - 1)).toBeLessThan(precision === 'f64' ? 1e-10 : 1e-3);
-    const solved = await solve(operator, randomMatrix(operator.rows, 2, 1), { shift: 1e-2 * norm * largest }, { team });
-    expect(solved.outcome).toBe('converged');
-    operator.release();
-  });
+  it.each(precision === 'f64' ? [10, 40, 70, 100] : [10, 40, 60])(
+    'with weights times %s is_semidefinite_and_taken_by_Nyström_and_by_solve',
+    async (times) => {
+      const model = saturated(times, precision);
+      const operator = gaussNewton(model, { blas: team.blas, team });
+      const { largest, matrix } = unit(denseOf(operator));
+      expect(largest).toBeGreaterThan(0);
+      const eps = matrix.rows * 8 * (precision === 'f64' ? 2 ** -52 : 2 ** -23);
+      expect(asymmetryOf(matrix)).toBeLessThan(eps);
+      const values = eigenvaluesOf(matrix, team.blas);
+      const norm = values[values.length - 1];
+      expect(values[0]).toBeGreaterThan(-eps * norm);
+      const { operator: approximation } = await nystrom(operator, { blas: team.blas, rank: 10, seed: 0 }, { team });
+      expect(Math.abs(approximation.values[0] / largest / norm - 1)).toBeLessThan(1e-3);
+      const dual = dualForm(model, { blas: team.blas });
+      const top = eigenvaluesOf(unit(dual.matrix).matrix, team.blas).at(-1)! * unit(dual.matrix).largest;
+      expect(Math.abs(top / largest / norm - 1)).toBeLessThan(precision === 'f64' ? 1e-10 : 1e-3);
+      const solved = await solve(
+        operator,
+        randomMatrix(operator.rows, 2, 1),
+        { shift: 1e-2 * norm * largest },
+        { team },
+      );
+      expect(solved.outcome).toBe('converged');
+      operator.release();
+    },
+  );
 });
 
 describe('Nyström', () => {
-  it.each([1e-300, 1e-200, 1e-150, 1, 1e150, 1e200, 1e300])('of_a_matrix_times %s is_that_of_the_matrix_times_it', async (scale) => {
-    const at = (factor: number) => nystrom(diagonalOperator(Float64Array.from({ length: 60 }, (_, i) => factor * 2 ** -i)), { blas: team.blas, rank: 12, seed: 3 });
-    const [one, other] = [await at(1), await at(scale)];
-    for (let k = 0; k < 12; k++) expect(Math.abs(other.operator.values[k] / scale - one.operator.values[k])).toBeLessThan(1e-12);
-    expect(other.shift / scale).toBeLessThan(1e-12);
-  });
+  it.each([1e-300, 1e-200, 1e-150, 1, 1e150, 1e200, 1e300])(
+    'of_a_matrix_times %s is_that_of_the_matrix_times_it',
+    async (scale) => {
+      const at = (factor: number) =>
+        nystrom(diagonalOperator(Float64Array.from({ length: 60 }, (_, i) => factor * 2 ** -i)), {
+          blas: team.blas,
+          rank: 12,
+          seed: 3,
+        });
+      const [one, other] = [await at(1), await at(scale)];
+      for (let k = 0; k < 12; k++)
+        expect(Math.abs(other.operator.values[k] / scale - one.operator.values[k])).toBeLessThan(1e-12);
+      expect(other.shift / scale).toBeLessThan(1e-12);
+    },
+  );
 });

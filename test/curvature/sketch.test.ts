@@ -1,4 +1,7 @@
-/** Sketched embeddings: inner products of points are entries of the Gauss–Newton Hessian, with the variance of a Johnson–Lindenstrauss sketch. */
+/**
+ * Sketched embeddings: inner products of points are entries of the Gauss–Newton Hessian, with the variance of a
+ * Johnson–Lindenstrauss sketch.
+ */
 import { describe, expect, it } from 'vitest';
 import { AbortedError, OptionError } from '#hmatrix/core/errors.js';
 import { sketchEmbedding } from '#hmatrix/curvature/trees/sketch-embedding.js';
@@ -9,7 +12,8 @@ import { denseGaussNewton, randomModel } from './brute-force.js';
 
 const blas = openBlas();
 const losses: readonly LossName[] = LOSSES;
-const modelOf = (loss: LossName): ReturnType<typeof randomModel> => randomModel({ widths: [6, 5, 4, 5], activation: 'tanh', loss, bias: true, samples: 40, seed: 11 });
+const modelOf = (loss: LossName): ReturnType<typeof randomModel> =>
+  randomModel({ widths: [6, 5, 4, 5], activation: 'tanh', loss, bias: true, samples: 40, seed: 11 });
 
 const inner = ({ dimension: k, coordinates: x }: Points, a: number, b: number): number => {
   let sum = 0;
@@ -42,8 +46,11 @@ describe.each(losses)('%s', (loss) => {
   }
 
   it('inner_products_are_entries_with_an_error_that_falls_like_one_over_the_root_of_the_dimension', () => {
-    const measured = [32, 128, 512, 2048].map((dimension) => dimension * errors(sketchEmbedding(model, { blas, dimension, seed: 3 })).variance);
-    // At most 1 in the mean; pairs of one sketch are correlated, so a factor is allowed for chance, and none for a wrong rate.
+    const measured = [32, 128, 512, 2048].map(
+      (dimension) => dimension * errors(sketchEmbedding(model, { blas, dimension, seed: 3 })).variance,
+    );
+    // At most 1 in the mean; pairs of one sketch are correlated, so a factor is allowed for chance, and none for a
+    // wrong rate.
     for (const value of measured) {
       expect(value).toBeLessThan(2);
       expect(value).toBeGreaterThan(0.02);
@@ -53,7 +60,8 @@ describe.each(losses)('%s', (loss) => {
   it('is_unbiased', () => {
     let bias = 0;
     const seeds = 60;
-    for (let seed = 0; seed < seeds; seed++) bias += errors(sketchEmbedding(model, { blas, dimension: 8, seed })).bias / seeds;
+    for (let seed = 0; seed < seeds; seed++)
+      bias += errors(sketchEmbedding(model, { blas, dimension: 8, seed })).bias / seeds;
     // 480 rows in all; one row's mean over all pairs varies by less than 1: five standard deviations.
     expect(Math.abs(bias)).toBeLessThan(5 / Math.sqrt(8 * seeds));
   });
@@ -68,7 +76,8 @@ it('does_not_depend_on_the_batches_and_repeats_with_its_seed', () => {
   const batches = sketchEmbedding(model, { blas, dimension: 5, seed: 2, batchSize: 7 });
   const other = sketchEmbedding(model, { blas, dimension: 5, seed: 3 });
   const norm = Math.sqrt(inner({ ...whole, dimension: whole.coordinates.length }, 0, 0));
-  const distance = (points: Points): number => Math.sqrt(points.coordinates.reduce((sum, value, i) => sum + (value - whole.coordinates[i]) ** 2, 0));
+  const distance = (points: Points): number =>
+    Math.sqrt(points.coordinates.reduce((sum, value, i) => sum + (value - whole.coordinates[i]) ** 2, 0));
   expect(distance(batches)).toBeLessThan(100 * Number.EPSILON * norm);
   expect(distance(other)).toBeGreaterThan(0.1 * norm);
 });
@@ -85,9 +94,23 @@ it('weights_of_dead_inputs_lie_at_the_origin', () => {
 });
 
 it('float32_models_are_widened_progress_is_told_and_aborts_are_honoured', () => {
-  const model = randomModel({ widths: [5, 4, 5], activation: 'tanh', loss: 'mse', bias: true, samples: 9, precision: 'f32' });
+  const model = randomModel({
+    widths: [5, 4, 5],
+    activation: 'tanh',
+    loss: 'mse',
+    bias: true,
+    samples: 9,
+    precision: 'f32',
+  });
   let last = 0;
-  const points = sketchEmbedding(model, { blas, dimension: 3, batchSize: 4, onProgress: ({ done, total }) => { last = done / total; } });
+  const points = sketchEmbedding(model, {
+    blas,
+    dimension: 3,
+    batchSize: 4,
+    onProgress: ({ done, total }) => {
+      last = done / total;
+    },
+  });
   expect(points.coordinates.every(Number.isFinite)).toBe(true);
   expect(last).toBe(1);
   expect(() => sketchEmbedding(model, { blas, signal: AbortSignal.abort() })).toThrow(AbortedError);
@@ -95,6 +118,7 @@ it('float32_models_are_widened_progress_is_told_and_aborts_are_honoured', () => 
 
 it('bad_input_is_refused', () => {
   const model = modelOf('mse');
-  for (const dimension of [0, 1.5, -2, 1e6]) expect(() => sketchEmbedding(model, { blas, dimension })).toThrow(OptionError);
+  for (const dimension of [0, 1.5, -2, 1e6])
+    expect(() => sketchEmbedding(model, { blas, dimension })).toThrow(OptionError);
   expect(() => sketchEmbedding(model, { blas, batchSize: 0 })).toThrow(OptionError);
 });

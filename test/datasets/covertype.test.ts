@@ -7,7 +7,8 @@ const count = 20_000;
 
 describe('covertypePoints', () => {
   const { coordinates, dimension } = covertypePoints(count, 0);
-  const column = (k: number): Float64Array => Float64Array.from({ length: count }, (_, i) => coordinates[i * dimension + k]);
+  const column = (k: number): Float64Array =>
+    Float64Array.from({ length: count }, (_, i) => coordinates[i * dimension + k]);
 
   it('has_ten_standardised_columns', () => {
     expect(dimension).toBe(covertypeColumns);
@@ -25,12 +26,17 @@ describe('covertypePoints', () => {
   it('has_one_area_and_one_soil_in_each_row_and_most_of_them_occur', () => {
     for (let i = 0; i < count; i++) {
       const row = coordinates.subarray(i * dimension, (i + 1) * dimension);
-      for (const [from, to] of [[10, 14], [14, 54]]) {
+      for (const [from, to] of [
+        [10, 14],
+        [14, 54],
+      ]) {
         const marks = row.subarray(from, to);
         expect(marks.every((mark) => mark === 0 || mark === 1) && marks.reduce((a, b) => a + b) === 1).toBe(true);
       }
     }
-    const occurring = Array.from({ length: 44 }, (_, k) => column(10 + k).some((mark) => mark === 1)).filter(Boolean).length;
+    const occurring = Array.from({ length: 44 }, (_, k) => column(10 + k).some((mark) => mark === 1)).filter(
+      Boolean,
+    ).length;
     expect(occurring).toBeGreaterThan(36);
   });
 

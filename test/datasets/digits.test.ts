@@ -9,7 +9,9 @@ describe('digit images', () => {
   it('are 28 x 28 whole multiples of 1/255 in [0, 1], in shared memory', () => {
     expect([dimension, count, coordinates.length, labels.length]).toEqual([784, 2000, 784 * 2000, 2000]);
     expect(coordinates.buffer).toBeInstanceOf(SharedArrayBuffer);
-    expect(coordinates.every((grey) => grey >= 0 && grey <= 1 && Math.abs(255 * grey - Math.round(255 * grey)) < 1e-12)).toBe(true);
+    expect(
+      coordinates.every((grey) => grey >= 0 && grey <= 1 && Math.abs(255 * grey - Math.round(255 * grey)) < 1e-12),
+    ).toBe(true);
   });
 
   it('depend on the seed alone; fewer are the first of more', () => {

@@ -1,4 +1,7 @@
-/** Each test matrix against its definition: dense operators written down term by term, inverted by LAPACK; and the anchors known for it. */
+/**
+ * Each test matrix against its definition: dense operators written down term by term, inverted by LAPACK; and the
+ * anchors known for it.
+ */
 import { describe, expect, it } from 'vitest';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { block as part, copyInto, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
@@ -47,14 +50,19 @@ function scaledSquare(trans: 'N' | 'T', a: Matrix): Matrix {
   return out;
 }
 
-const largestDifference = (a: Matrix, b: Matrix): number => (a.data as Float64Array).reduce((worst, value, p) => Math.max(worst, Math.abs(value - b.data[p])), 0);
+const largestDifference = (a: Matrix, b: Matrix): number =>
+  (a.data as Float64Array).reduce((worst, value, p) => Math.max(worst, Math.abs(value - b.data[p])), 0);
 
 /** Singular values of the block of the first half of the rows and the second half of the columns. */
 function offDiagonalSpectrum(source: EntrySource): Float64Array {
   const half = source.size / 2;
   const rows = Int32Array.from({ length: half }, (_, i) => i);
   const out = zeros(half, half);
-  source.entries(rows, rows.map((i) => i + half), out);
+  source.entries(
+    rows,
+    rows.map((i) => i + half),
+    out,
+  );
   const values = new Float64Array(half);
   expect(blas.gesdd(out, values, null, null)).toBe(0);
   return values;
@@ -77,7 +85,9 @@ describe('K02', () => {
       }
     }
     // cond(J) = O(n²), and its inverse is squared.
-    expect(largestDifference(dense(k02(size, { blas })), scaledSquare('N', inverse(j)))).toBeLessThan(8 * n * n * eps * 10);
+    expect(largestDifference(dense(k02(size, { blas })), scaledSquare('N', inverse(j)))).toBeLessThan(
+      8 * n * n * eps * 10,
+    );
   });
 
   it('has_its_known_spectrum', () => {
@@ -85,7 +95,9 @@ describe('K02', () => {
     const values = eigenvalues(dense(k02(n * n, { blas })));
     const ν = Array.from({ length: n }, (_, k) => 4 * Math.sin((Math.PI * (k + 1)) / (2 * (n + 1))) ** 2);
     const exact = ν.flatMap((a) => ν.map((b) => ((2 * ν[0]) / (a + b)) ** 2)).sort((a, b) => a - b);
-    exact.forEach((value, k) => { expect(Math.abs(values[k] - value)).toBeLessThan(20 * n * eps); });
+    exact.forEach((value, k) => {
+      expect(Math.abs(values[k] - value)).toBeLessThan(20 * n * eps);
+    });
   });
 
   it('has_condition_number_2.9e6_at_N_=_4096', () => {
@@ -94,9 +106,15 @@ describe('K02', () => {
     expect((extremes[1] / extremes[0]) ** 2).toBeCloseTo(2.93e6, -4);
     // The smoothest and the roughest sines are its extreme eigenvectors.
     const source = k02(n * n, { blas });
-    for (const [k, eigenvalue] of [[1, 1], [n, (extremes[0] / extremes[1]) ** 2]]) {
+    for (const [k, eigenvalue] of [
+      [1, 1],
+      [n, (extremes[0] / extremes[1]) ** 2],
+    ]) {
       const x = zeros(n * n, 1);
-      for (let i = 0; i < n * n; i++) x.data[i] = Math.sin((Math.PI * k * ((i % n) + 1)) / (n + 1)) * Math.sin((Math.PI * k * (Math.floor(i / n) + 1)) / (n + 1));
+      for (let i = 0; i < n * n; i++)
+        x.data[i] =
+          Math.sin((Math.PI * k * ((i % n) + 1)) / (n + 1)) *
+          Math.sin((Math.PI * k * (Math.floor(i / n) + 1)) / (n + 1));
       const y = zeros(n * n, 1);
       source.operator.applyUnchecked(y, x, 1, 0);
       for (let i = 0; i < n * n; i++) expect(Math.abs(y.data[i] - eigenvalue * x.data[i])).toBeLessThan(n * eps);
@@ -104,7 +122,8 @@ describe('K02', () => {
   });
 
   it('has_off_diagonal_blocks_of_low_rank', () => {
-    // Ranks at 1e-2, 1e-3, 1e-5 of ‖K‖ are 3, 7, 26 at N = 4,096; they grow with the grid's side at the finest tolerance only.
+    // Ranks at 1e-2, 1e-3, 1e-5 of ‖K‖ are 3, 7, 26 at N = 4,096; they grow with the grid's side at the finest
+    // tolerance only.
     const values = offDiagonalSpectrum(k02(1024, { blas }));
     expect([1e-2, 1e-3].map((t) => rank(values, t))).toEqual([3, 7]);
     expect(rank(values, 1e-5)).toBeLessThanOrEqual(26);
@@ -126,11 +145,18 @@ describe('K13', () => {
   }
 
   it('J_without_advection_is_symmetric_and_with_it_is_D_a_Dᵀ_plus_the_flow', () => {
-    // D: backward difference times n. The coefficient a is read off the operator's couplings: upper_i = −n² a_i + 10³ n v_{i+1}.
+    // D: backward difference times n. The coefficient a is read off the operator's couplings: upper_i = −n² a_i + 10³ n
+    // v_{i+1}.
     const vx = (f: number, s: number): number => Math.cos(6 * Math.PI * (ticks[s] + ticks[f]));
     const a = zeros(size, size);
-    for (let s = 0; s < n; s++) for (let f = 0; f < n; f++) a.data[(f + s * n) * (size + 1)] = f + 1 < n ? (1e3 * n * vx(f + 1, s) - operator.upper[f + s * n]) / n ** 2 : 1;
-    for (let i = 0; i < size; i++) expect(Math.min(Math.abs(a.data[i * (size + 1)] - 1), Math.abs(a.data[i * (size + 1)] - 1e-4))).toBeLessThan(1e-10);
+    for (let s = 0; s < n; s++)
+      for (let f = 0; f < n; f++)
+        a.data[(f + s * n) * (size + 1)] =
+          f + 1 < n ? (1e3 * n * vx(f + 1, s) - operator.upper[f + s * n]) / n ** 2 : 1;
+    for (let i = 0; i < size; i++)
+      expect(Math.min(Math.abs(a.data[i * (size + 1)] - 1), Math.abs(a.data[i * (size + 1)] - 1e-4))).toBeLessThan(
+        1e-10,
+      );
     const difference = zeros(n, n);
     for (let i = 0; i < n; i++) {
       difference.data[i * (n + 1)] = n;
@@ -141,7 +167,13 @@ describe('K13', () => {
       for (let i = 0; i < size; i++) {
         for (let j = 0; j < size; j++) {
           const [fi, si, fj, sj] = [i % n, Math.floor(i / n), j % n, Math.floor(j / n)];
-          d.data[i + j * size] = x ? (si === sj ? difference.data[fi + fj * n] : 0) : fi === fj ? difference.data[si + sj * n] : 0;
+          d.data[i + j * size] = x
+            ? si === sj
+              ? difference.data[fi + fj * n]
+              : 0
+            : fi === fj
+              ? difference.data[si + sj * n]
+              : 0;
         }
       }
       return d;
@@ -155,7 +187,8 @@ describe('K13', () => {
       for (let j = 0; j < size; j++) {
         const [f, s] = [j % n, Math.floor(j / n)];
         const v = x ? vx(f, s) : Math.sin(20 * Math.PI * ticks[s] + 6 * Math.PI * ticks[f]);
-        for (let i = 0; i < size; i++) expected.data[i + j * size] += 1e3 * (d.data[i + j * size] - d.data[j + i * size]) * v;
+        for (let i = 0; i < size; i++)
+          expected.data[i + j * size] += 1e3 * (d.data[i + j * size] - d.data[j + i * size]) * v;
       }
     }
     expect(largestDifference(denseOf('N'), expected)).toBeLessThan(1e-9 * n * n);
@@ -163,7 +196,8 @@ describe('K13', () => {
 
   it('transposed_products_are_those_of_the_transpose', () => {
     const [j, t] = [denseOf('N'), denseOf('T')];
-    for (let c = 0; c < size; c++) for (let r = 0; r < size; r++) expect(t.data[r + c * size]).toBe(j.data[c + r * size]);
+    for (let c = 0; c < size; c++)
+      for (let r = 0; r < size; r++) expect(t.data[r + c * size]).toBe(j.data[c + r * size]);
   });
 
   it('solves_leave_residuals_of_rounding_only', () => {
@@ -194,14 +228,18 @@ describe('K13', () => {
 });
 
 describe('K15', () => {
-  /** Periodic differentiation of the trigonometric interpolant, from its Fourier sum: entry (i, j) is the derivative at t_i of the interpolant of δ_j. */
+  /**
+   * Periodic differentiation of the trigonometric interpolant, from its Fourier sum: entry (i, j) is the derivative at
+   * t_i of the interpolant of δ_j.
+   */
   function differentiation(n: number, order: 1 | 2): Matrix {
     const d = zeros(n, n);
     for (let i = 0; i < n; i++) {
       for (let j = 0; j < n; j++) {
         const t = (2 * Math.PI * (i - j)) / n;
         let sum = 0;
-        for (let k = 1; k <= (n - 1) / 2; k++) sum += order === 1 ? -2 * k * Math.sin(k * t) : -2 * k * k * Math.cos(k * t);
+        for (let k = 1; k <= (n - 1) / 2; k++)
+          sum += order === 1 ? -2 * k * Math.sin(k * t) : -2 * k * k * Math.cos(k * t);
         if (n % 2 === 0 && order === 2) sum -= (n / 2) ** 2 * Math.cos((n / 2) * t);
         d.data[i + j * n] = sum / n;
       }
@@ -232,7 +270,8 @@ describe('K15', () => {
   });
 
   it('has_off_diagonal_blocks_of_high_rank', () => {
-    // Of 2,048, ranks 220, 364 and 536 at 1e-2, 1e-3 and 1e-5 for N = 4,096; relative to the block, more on coarser grids.
+    // Of 2,048, ranks 220, 364 and 536 at 1e-2, 1e-3 and 1e-5 for N = 4,096; relative to the block, more on coarser
+    // grids.
     const values = offDiagonalSpectrum(k15(576, { blas }));
     expect(rank(values, 1e-3)).toBeGreaterThan(0.18 * 288);
     expect(rank(values, 1e-5)).toBeGreaterThan(0.26 * 288);

@@ -1,4 +1,7 @@
-/** What all test matrices share: scale, symmetry, agreement of entries, diagonal and exact products, and their copies in workers. */
+/**
+ * What all test matrices share: scale, symmetry, agreement of entries, diagonal and exact products, and their copies in
+ * workers.
+ */
 import { describe, expect, it } from 'vitest';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { OptionError } from '#hmatrix/core/errors.js';
@@ -15,7 +18,14 @@ import type { EntrySource } from '#hmatrix/source/entry-source.js';
 
 const blas = openBlas();
 const eps = Number.EPSILON;
-const modules = (url: string): Record<string, unknown> => (url.includes('k02') ? { ...k02 } : url.includes('k13') ? { ...k13 } : url.includes('k15') ? { ...k15 } : { ...scaledKernel });
+const modules = (url: string): Record<string, unknown> =>
+  url.includes('k02')
+    ? { ...k02 }
+    : url.includes('k13')
+      ? { ...k13 }
+      : url.includes('k15')
+        ? { ...k15 }
+        : { ...scaledKernel };
 
 const every = (n: number): Int32Array => Int32Array.from({ length: n }, (_, i) => i);
 const some = (count: number, size: number, seed: number): Int32Array => {
@@ -39,7 +49,8 @@ function byOperator(source: EntrySource): Matrix {
   return out;
 }
 
-const largestDifference = (a: Matrix, b: Matrix): number => (a.data as Float64Array).reduce((worst, value, p) => Math.max(worst, Math.abs(value - b.data[p])), 0);
+const largestDifference = (a: Matrix, b: Matrix): number =>
+  (a.data as Float64Array).reduce((worst, value, p) => Math.max(worst, Math.abs(value - b.data[p])), 0);
 
 describe.each(namedMatrices)('%s', (name) => {
   // An even and an odd grid, and one with more columns than a group of 64.
@@ -47,12 +58,14 @@ describe.each(namedMatrices)('%s', (name) => {
     const source = named(name, size, { blas });
     expect(source.size).toBe(size);
     const k = block(source, every(size), every(size));
-    // ‖K‖₂ = 1: both ways are backward stable sums of at most N terms; K13's condition number, up to 1e4 for J, enters twice. COV's distances come from sums of 54 squares, by gemm.
+    // ‖K‖₂ = 1: both ways are backward stable sums of at most N terms; K13's condition number, up to 1e4 for J, enters
+    // twice. COV's distances come from sums of 54 squares, by gemm.
     const tolerance = (name === 'K13' ? 1e4 : (name === 'COV' ? 54 : 8) * Math.sqrt(size)) * eps;
     expect(largestDifference(k, byOperator(source))).toBeLessThan(tolerance);
     const diagonal = new Float64Array(size);
     source.diagonal(diagonal);
-    for (let i = 0; i < size; i++) expect(Math.abs(diagonal[i] - k.data[i * (size + 1)])).toBeLessThan(tolerance * diagonal[i]);
+    for (let i = 0; i < size; i++)
+      expect(Math.abs(diagonal[i] - k.data[i * (size + 1)])).toBeLessThan(tolerance * diagonal[i]);
   });
 
   it('has_norm_one_and_is_positive_definite', () => {
@@ -65,10 +78,15 @@ describe.each(namedMatrices)('%s', (name) => {
 
   it('a_block_and_its_transpose_are_the_same_bits', () => {
     const source = named(name, 400, { blas });
-    for (const [rows, cols] of [[some(37, 400, 1), some(53, 400, 2)], [some(40, 400, 3), some(40, 400, 3)], [every(20), some(9, 400, 4)]]) {
+    for (const [rows, cols] of [
+      [some(37, 400, 1), some(53, 400, 2)],
+      [some(40, 400, 3), some(40, 400, 3)],
+      [every(20), some(9, 400, 4)],
+    ]) {
       const k = block(source, rows, cols);
       const t = block(source, cols, rows);
-      for (let b = 0; b < cols.length; b++) for (let a = 0; a < rows.length; a++) expect(k.data[a + b * rows.length]).toBe(t.data[b + a * cols.length]);
+      for (let b = 0; b < cols.length; b++)
+        for (let a = 0; a < rows.length; a++) expect(k.data[a + b * rows.length]).toBe(t.data[b + a * cols.length]);
     }
   });
 
@@ -76,9 +94,15 @@ describe.each(namedMatrices)('%s', (name) => {
     const source = named(name, 225, { blas });
     const descriptor = source.descriptor!;
     const copy = openSource({ ...descriptor, data: structuredClone(descriptor.data) }, modules, { blas });
-    const asked = [[some(37, 225, 1), some(33, 225, 2)], [some(5, 225, 3), some(70, 225, 4)]];
+    const asked = [
+      [some(37, 225, 1), some(33, 225, 2)],
+      [some(5, 225, 3), some(70, 225, 4)],
+    ];
     const first = asked.map(([rows, cols]) => block(source, rows, cols).data);
-    const second = asked.toReversed().map(([rows, cols]) => block(copy, rows, cols).data).toReversed();
+    const second = asked
+      .toReversed()
+      .map(([rows, cols]) => block(copy, rows, cols).data)
+      .toReversed();
     expect(second).toEqual(first);
     const x = zeros(225, 2);
     new RandomStream(5).fillNormal(x.data);
@@ -102,7 +126,9 @@ describe.each(namedMatrices)('%s', (name) => {
     const exact = zeros(size, p);
     blas.gemm('N', 'N', 2, k, x, 0, exact);
     const tolerance = (name === 'K13' ? 1e4 : 100) * size * eps;
-    for (let j = 0; j < p; j++) for (let i = 0; i < size; i++) expect(Math.abs(out.data[2 + i + j * (size + 1)] - (exact.data[i + j * size] - 3))).toBeLessThan(tolerance);
+    for (let j = 0; j < p; j++)
+      for (let i = 0; i < size; i++)
+        expect(Math.abs(out.data[2 + i + j * (size + 1)] - (exact.data[i + j * size] - 3))).toBeLessThan(tolerance);
     // Between the columns, and with β = 0 over what is not a number.
     expect(out.data[2 + size]).toBe(3);
     out.data.fill(Number.NaN);

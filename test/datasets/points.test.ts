@@ -8,7 +8,7 @@ describe.each([
   ['normalPoints', normalPoints, 0, 1, Math.sqrt(2)],
   ['uniformPoints', uniformPoints, 0.5, 1 / 12, Math.sqrt(1 / 80 - 1 / 144)],
 ] as const)('%s', (_, make, mean, variance, spreadOfSquares) => {
-  it('has the distribution\'s mean and variance within six standard errors', () => {
+  it("has the distribution's mean and variance within six standard errors", () => {
     const { coordinates, dimension, count } = make(n / 4, 4, 7);
     expect([dimension, count, coordinates.length]).toEqual([4, n / 4, n]);
     expect(coordinates.buffer).toBeInstanceOf(SharedArrayBuffer);

@@ -51,7 +51,9 @@ describe('choice of a backend', () => {
       try { openBlas('openblas'); } catch (error) { failure = error; }
       console.log(JSON.stringify({ kind: openBlas().kind, name: failure.name, message: failure.message }));`;
     const { HMATRIX_BLAS: _chosen, ...env } = process.env;
-    const result = JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', program], { env, encoding: 'utf8' })) as { kind: string; name: string; message: string };
+    const result = JSON.parse(
+      execFileSync(process.execPath, ['--input-type=module', '-e', program], { env, encoding: 'utf8' }),
+    ) as { kind: string; name: string; message: string };
     expect(result.kind).toBe('portable');
     expect(result.name).toBe('LibraryError');
     expect(result.message).toContain('koffi');

@@ -1,7 +1,8 @@
 /**
  * Conformance suite, second part: the LAPACK routines of the dense contract.
- * Backward errors c·n·eps·‖A‖ (N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., ch. 9, 10, 19), orthogonality c·n·eps,
- * spectra against closed forms (Weyl: a backward error moves no singular value or eigenvalue by more than its norm).
+ * Backward errors c·n·eps·‖A‖ (N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., ch. 9, 10, 19),
+ * orthogonality c·n·eps, spectra against closed forms (Weyl: a backward error moves no singular value or eigenvalue by
+ * more than its norm).
  */
 import { expect, it } from 'vitest';
 import { RandomStream } from '#hmatrix/core/random.js';
@@ -9,8 +10,25 @@ import type { Blas, Side, Transpose, Triangle } from '#hmatrix/dense/blas.js';
 import { get, view } from '#hmatrix/dense/matrix.js';
 import type { FloatArray, Matrix, Precision } from '#hmatrix/dense/matrix.js';
 import {
-  distance, duplicate, epsilonOf, expectAtMost, floats, generate, guarded, identity, inTriangle, norm, op, poisonOpposite, product, randomOrthogonal, randomView,
-  symmetric, toFloat64, transpose, triangular,
+  distance,
+  duplicate,
+  epsilonOf,
+  expectAtMost,
+  floats,
+  generate,
+  guarded,
+  identity,
+  inTriangle,
+  norm,
+  op,
+  poisonOpposite,
+  product,
+  randomOrthogonal,
+  randomView,
+  symmetric,
+  toFloat64,
+  transpose,
+  triangular,
 } from './reference.js';
 
 const TRIANGLES: readonly Triangle[] = ['L', 'U'];
@@ -18,7 +36,23 @@ const TRANSPOSES: readonly Transpose[] = ['N', 'T'];
 const SIDES: readonly Side[] = ['L', 'R'];
 const ORDERS = [0, 1, 2, 3, 5, 8, 31, 64, 100, 145];
 /** m, n: empty, rows and columns alone, tall, wide, square, off every block size. */
-const SHAPES: readonly (readonly [number, number])[] = [[0, 0], [0, 3], [3, 0], [1, 1], [1, 6], [6, 1], [5, 3], [3, 5], [8, 8], [70, 33], [33, 70], [65, 65], [140, 20], [20, 140], [101, 99]];
+const SHAPES: readonly (readonly [number, number])[] = [
+  [0, 0],
+  [0, 3],
+  [3, 0],
+  [1, 1],
+  [1, 6],
+  [6, 1],
+  [5, 3],
+  [3, 5],
+  [8, 8],
+  [70, 33],
+  [33, 70],
+  [65, 65],
+  [140, 20],
+  [20, 140],
+  [101, 99],
+];
 /** The constant of every normwise bound c·n·eps. */
 const C = 8;
 
@@ -37,10 +71,14 @@ type Tolerance = (n: number) => number;
 function withSpectrum(values: readonly number[], random: RandomStream): Matrix {
   const n = values.length;
   const q = randomOrthogonal(n, random);
-  return product(generate(n, n, (i, j) => get(q, i, j) * values[j]), transpose(q));
+  return product(
+    generate(n, n, (i, j) => get(q, i, j) * values[j]),
+    transpose(q),
+  );
 }
 
-const geometric = (n: number, last: number): number[] => Array.from({ length: n }, (_, i) => (n > 1 ? last ** (i / (n - 1)) : 1));
+const geometric = (n: number, last: number): number[] =>
+  Array.from({ length: n }, (_, i) => (n > 1 ? last ** (i / (n - 1)) : 1));
 
 function describeCholesky(precision: Precision, blas: () => Blas, tolerance: Tolerance): void {
   it('potrf_reconstructs_and_leaves_the_other_triangle', () => {
@@ -54,7 +92,10 @@ function describeCholesky(precision: Precision, blas: () => Blas, tolerance: Tol
         const l = triangular(uplo, 'N', a.a);
         const back = uplo === 'L' ? product(l, transpose(l)) : product(transpose(l), l);
         expectAtMost(distance(back, input), tolerance(n) * norm(input), `potrf ${uplo} ${n}: ‖A − LLᵀ‖`);
-        for (let j = 0; j < n; j++) for (let i = 0; i < n; i++) if (!inTriangle(uplo, i, j) && get(a.a, i, j) !== -7) expect.fail(`potrf ${uplo} ${n} wrote to (${i}, ${j})`);
+        for (let j = 0; j < n; j++)
+          for (let i = 0; i < n; i++)
+            if (!inTriangle(uplo, i, j) && get(a.a, i, j) !== -7)
+              expect.fail(`potrf ${uplo} ${n} wrote to (${i}, ${j})`);
         a.expectGuardsIntact();
       }
     }
@@ -65,7 +106,9 @@ function describeCholesky(precision: Precision, blas: () => Blas, tolerance: Tol
       for (const k of new Set([0, 1, n >> 1, n - 1])) {
         if (k >= n) continue;
         for (const uplo of TRIANGLES) {
-          const a = guarded(n, n, precision, (i, j) => (i === j ? (i === k ? -1 : 4) : i + 1 === j || j + 1 === i ? 1 : 0)).a;
+          const a = guarded(n, n, precision, (i, j) =>
+            i === j ? (i === k ? -1 : 4) : i + 1 === j || j + 1 === i ? 1 : 0,
+          ).a;
           expect(blas().potrf(uplo, a), `n = ${n}, ${uplo}`).toBe(k + 1);
         }
       }
@@ -110,8 +153,16 @@ function describeQr(precision: Precision, blas: () => Blas, tolerance: Tolerance
       blas().geqrf(a.a, tau);
       a.expectGuardsIntact();
       const q = fullQ(blas(), a.a, tau, precision);
-      expectAtMost(orthogonalityError(q), tolerance(Math.max(m, n)) * Math.sqrt(Math.max(1, m)), `geqrf ${m} × ${n}: ‖QᵀQ − I‖`);
-      expectAtMost(distance(product(q, triangular('U', 'N', a.a)), input), tolerance(Math.max(m, n)) * norm(input), `geqrf ${m} × ${n}: ‖A − QR‖`);
+      expectAtMost(
+        orthogonalityError(q),
+        tolerance(Math.max(m, n)) * Math.sqrt(Math.max(1, m)),
+        `geqrf ${m} × ${n}: ‖QᵀQ − I‖`,
+      );
+      expectAtMost(
+        distance(product(q, triangular('U', 'N', a.a)), input),
+        tolerance(Math.max(m, n)) * norm(input),
+        `geqrf ${m} × ${n}: ‖A − QR‖`,
+      );
     }
   });
 
@@ -129,7 +180,11 @@ function describeQr(precision: Precision, blas: () => Blas, tolerance: Tolerance
             const c = duplicate(before, precision);
             blas().ormqr(side, trans, a, tau, c.a);
             const expected = side === 'L' ? product(op(trans, q), before) : product(before, op(trans, q));
-            expectAtMost(distance(c.a, expected), 2 * tolerance(Math.max(m, n)) * norm(before), `ormqr ${side}${trans} ${m} × ${n}, width ${width}`);
+            expectAtMost(
+              distance(c.a, expected),
+              2 * tolerance(Math.max(m, n)) * norm(before),
+              `ormqr ${side}${trans} ${m} × ${n}, width ${width}`,
+            );
             c.expectGuardsIntact();
           }
         }
@@ -149,19 +204,35 @@ function describeQr(precision: Precision, blas: () => Blas, tolerance: Tolerance
       const pivots = Int32Array.from({ length: n }, (_, j) => 5 - 3 * j);
       blas().geqp3(a.a, pivots, tau);
       a.expectGuardsIntact();
-      expect(Array.from(pivots).sort((x, y) => x - y), `geqp3 ${m} × ${n}: pivots are a permutation`).toEqual(Array.from({ length: n }, (_, j) => j));
+      expect(
+        Array.from(pivots).sort((x, y) => x - y),
+        `geqp3 ${m} × ${n}: pivots are a permutation`,
+      ).toEqual(Array.from({ length: n }, (_, j) => j));
       const q = fullQ(blas(), a.a, tau, precision);
       const r = triangular('U', 'N', a.a);
       const permuted = generate(m, n, (i, j) => get(input, i, pivots[j]));
-      expectAtMost(orthogonalityError(q), tolerance(Math.max(m, n)) * Math.sqrt(Math.max(1, m)), `geqp3 ${m} × ${n}: ‖QᵀQ − I‖`);
-      expectAtMost(distance(product(q, r), permuted), tolerance(Math.max(m, n)) * norm(input), `geqp3 ${m} × ${n}: ‖AP − QR‖`);
+      expectAtMost(
+        orthogonalityError(q),
+        tolerance(Math.max(m, n)) * Math.sqrt(Math.max(1, m)),
+        `geqp3 ${m} × ${n}: ‖QᵀQ − I‖`,
+      );
+      expectAtMost(
+        distance(product(q, r), permuted),
+        tolerance(Math.max(m, n)) * norm(input),
+        `geqp3 ${m} × ${n}: ‖AP − QR‖`,
+      );
       expectPivotsDominate(r, k, precision, norm(input), `geqp3 ${m} × ${n}`);
     }
   });
 
   it('geqp3_reveals_the_rank', () => {
     const random = new RandomStream(26);
-    for (const [m, n, rank] of [[40, 30, 7], [30, 90, 12], [120, 100, 33], [9, 9, 0]]) {
+    for (const [m, n, rank] of [
+      [40, 30, 7],
+      [30, 90, 12],
+      [120, 100, 33],
+      [9, 9, 0],
+    ]) {
       const left = generate(m, rank, () => random.normal());
       const right = generate(rank, n, () => random.normal());
       const full = product(left, right);
@@ -170,12 +241,20 @@ function describeQr(precision: Precision, blas: () => Blas, tolerance: Tolerance
       const tau = floats(Math.min(m, n), precision);
       blas().geqp3(a, pivots, tau);
       for (let j = 0; j < rank; j++) expect(Math.abs(get(a, j, j))).toBeGreaterThan(1e-3 * Math.abs(get(a, 0, 0)));
-      for (let j = rank; j < Math.min(m, n); j++) expectAtMost(Math.abs(get(a, j, j)), 4 * tolerance(Math.max(m, n)) * norm(full), `geqp3 rank ${rank}: |R(${j}, ${j})|`);
+      for (let j = rank; j < Math.min(m, n); j++)
+        expectAtMost(
+          Math.abs(get(a, j, j)),
+          4 * tolerance(Math.max(m, n)) * norm(full),
+          `geqp3 rank ${rank}: |R(${j}, ${j})|`,
+        );
     }
   });
 }
 
-/** |R(j,j)|² ≥ Σ_{i=j..} R(i,l)² for l > j; norms are downdated, hence known to about √eps only (Drmač, Bujanović, ACM TOMS 35(2), 2008). */
+/**
+ * |R(j,j)|² ≥ Σ_{i=j..} R(i,l)² for l > j; norms are downdated, hence known to about √eps only (Drmač, Bujanović, ACM
+ * TOMS 35(2), 2008).
+ */
 function expectPivotsDominate(r: Matrix, k: number, precision: Precision, scale: number, what: string): void {
   const eps = epsilonOf(precision);
   for (let j = 0; j < k; j++) {
@@ -183,7 +262,11 @@ function expectPivotsDominate(r: Matrix, k: number, precision: Precision, scale:
     for (let l = j + 1; l < r.cols; l++) {
       let sum = 0;
       for (let i = j; i < Math.min(r.rows, l + 1); i++) sum += get(r, i, l) ** 2;
-      expectAtMost(Math.sqrt(sum), pivot * (1 + 30 * Math.sqrt(eps)) + C * r.rows * eps * scale, `${what}: column ${l} against pivot ${j}`);
+      expectAtMost(
+        Math.sqrt(sum),
+        pivot * (1 + 30 * Math.sqrt(eps)) + C * r.rows * eps * scale,
+        `${what}: column ${l} against pivot ${j}`,
+      );
     }
   }
 }
@@ -196,7 +279,10 @@ function describeSpectra(precision: Precision, blas: () => Blas, tolerance: Tole
       const sigma = geometric(k, 1e-4);
       const left = randomOrthogonal(m, random);
       const right = randomOrthogonal(n, random);
-      const exact = product(generate(m, k, (i, j) => get(left, i, j) * sigma[j]), view(transpose(right).data, 0, k, n, Math.max(1, n)));
+      const exact = product(
+        generate(m, k, (i, j) => get(left, i, j) * sigma[j]),
+        view(transpose(right).data, 0, k, n, Math.max(1, n)),
+      );
       const a = guarded(m, n, precision, (i, j) => get(exact, i, j));
       const input = toFloat64(a.a);
       const s = floats(k, precision);
@@ -211,7 +297,10 @@ function describeSpectra(precision: Precision, blas: () => Blas, tolerance: Tole
         if (i > 0) expect(s[i]).toBeLessThanOrEqual(s[i - 1]);
         expect(s[i]).toBeGreaterThanOrEqual(0);
       }
-      const back = product(generate(m, k, (i, j) => get(u.a, i, j) * s[j]), vt.a);
+      const back = product(
+        generate(m, k, (i, j) => get(u.a, i, j) * s[j]),
+        vt.a,
+      );
       expectAtMost(distance(back, input), bound * norm(input), `${what}: ‖A − UΣVᵀ‖`);
       expectAtMost(orthogonalityError(toFloat64(u.a)), bound * Math.sqrt(Math.max(1, k)), `${what}: ‖UᵀU − I‖`);
       expectAtMost(orthogonalityError(transpose(vt.a)), bound * Math.sqrt(Math.max(1, k)), `${what}: ‖VᵀV − I‖`);
@@ -238,7 +327,14 @@ function describeSpectra(precision: Precision, blas: () => Blas, tolerance: Tole
         const what = `syevd ${uplo} ${n}`;
         for (let i = 1; i < n; i++) expect(w[i]).toBeGreaterThanOrEqual(w[i - 1]);
         expectAtMost(orthogonalityError(v), 2 * tolerance(n) * Math.sqrt(Math.max(1, n)), `${what}: ‖VᵀV − I‖`);
-        expectAtMost(distance(product(full, v), generate(n, n, (i, j) => get(v, i, j) * w[j])), 2 * tolerance(n) * norm(full), `${what}: ‖AV − VΛ‖`);
+        expectAtMost(
+          distance(
+            product(full, v),
+            generate(n, n, (i, j) => get(v, i, j) * w[j]),
+          ),
+          2 * tolerance(n) * norm(full),
+          `${what}: ‖AV − VΛ‖`,
+        );
       }
     }
   });
@@ -250,7 +346,12 @@ function describeSpectra(precision: Precision, blas: () => Blas, tolerance: Tole
           const a = guarded(n, n, precision, (i, j) => (i === j ? 2 : Math.abs(i - j) === 1 ? -1 : 0)).a;
           const w = floats(n, precision);
           expect(blas().syevd(vectors, uplo, a, w)).toBe(0);
-          for (let k = 0; k < n; k++) expectAtMost(Math.abs(w[k] - (2 - 2 * Math.cos(((k + 1) * Math.PI) / (n + 1)))), 4 * tolerance(n), `eigenvalue ${k} of ${n}, vectors ${vectors}`);
+          for (let k = 0; k < n; k++)
+            expectAtMost(
+              Math.abs(w[k] - (2 - 2 * Math.cos(((k + 1) * Math.PI) / (n + 1)))),
+              4 * tolerance(n),
+              `eigenvalue ${k} of ${n}, vectors ${vectors}`,
+            );
         }
       }
     }
@@ -275,8 +376,17 @@ function describeLu(precision: Precision, blas: () => Blas, tolerance: Tolerance
         expect(pivots[i]).toBeLessThan(m);
         [rows[i], rows[pivots[i]]] = [rows[pivots[i]], rows[i]];
       }
-      for (let j = 0; j < k; j++) for (let i = j + 1; i < m; i++) expectAtMost(Math.abs(get(l, i, j)), 1 + 4 * epsilonOf(precision), `getrf ${m} × ${n}: |L(${i}, ${j})|`);
-      expectAtMost(distance(product(l, u), generate(m, n, (i, j) => get(input, rows[i], j))), tolerance(Math.max(m, n)) * norm(l) * norm(u), `getrf ${m} × ${n}: ‖PA − LU‖`);
+      for (let j = 0; j < k; j++)
+        for (let i = j + 1; i < m; i++)
+          expectAtMost(Math.abs(get(l, i, j)), 1 + 4 * epsilonOf(precision), `getrf ${m} × ${n}: |L(${i}, ${j})|`);
+      expectAtMost(
+        distance(
+          product(l, u),
+          generate(m, n, (i, j) => get(input, rows[i], j)),
+        ),
+        tolerance(Math.max(m, n)) * norm(l) * norm(u),
+        `getrf ${m} × ${n}: ‖PA − LU‖`,
+      );
     }
   });
 
@@ -305,7 +415,11 @@ function describeLu(precision: Precision, blas: () => Blas, tolerance: Tolerance
           const x = duplicate(b, precision);
           blas().getrs(trans, a, pivots, x.a);
           x.expectGuardsIntact();
-          expectAtMost(distance(product(op(trans, input), x.a), b), tolerance(n) * factorNorms * norm(x.a), `getrs ${trans} ${n}: residual`);
+          expectAtMost(
+            distance(product(op(trans, input), x.a), b),
+            tolerance(n) * factorNorms * norm(x.a),
+            `getrs ${trans} ${n}: residual`,
+          );
         }
       }
       expect(pivots).toEqual(kept);

@@ -1,5 +1,6 @@
 /**
- * Conformance suite, third part: what does not fit together is a ShapeError, and nothing is written before it is thrown.
+ * Conformance suite, third part: what does not fit together is a ShapeError, and nothing is written before it is
+ * thrown.
  */
 import { expect, it } from 'vitest';
 import { ShapeError } from '#hmatrix/core/errors.js';

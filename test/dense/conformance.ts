@@ -1,7 +1,8 @@
 /**
  * The conformance suite of the dense contract (src/dense/blas.ts): every backend must pass it, in both precisions.
  * BLAS results are held to the componentwise bound of the inner product, |fl(xᵀy) − xᵀy| ≤ k·eps·|x|ᵀ|y|
- * (N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., §3.1), factorizations to normwise backward errors c·n·eps.
+ * (N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., §3.1), factorizations to normwise backward
+ * errors c·n·eps.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { RandomStream } from '#hmatrix/core/random.js';
@@ -11,8 +12,27 @@ import type { Matrix, Precision } from '#hmatrix/dense/matrix.js';
 import { describeLapack } from './conformance-lapack.js';
 import { describeShapeErrors } from './conformance-shapes.js';
 import {
-  absolute, combine, distance, duplicate, epsilonOf, expectAtMost, expectEntriesWithin, floats, generate, guarded, inTriangle, norm, op, poison,
-  poisonOpposite, product, randomView, symmetric, toFloat64, transpose, triangular,
+  absolute,
+  combine,
+  distance,
+  duplicate,
+  epsilonOf,
+  expectAtMost,
+  expectEntriesWithin,
+  floats,
+  generate,
+  guarded,
+  inTriangle,
+  norm,
+  op,
+  poison,
+  poisonOpposite,
+  product,
+  randomView,
+  symmetric,
+  toFloat64,
+  transpose,
+  triangular,
 } from './reference.js';
 
 const TRANSPOSES: readonly Transpose[] = ['N', 'T'];
@@ -20,10 +40,30 @@ const SIDES: readonly Side[] = ['L', 'R'];
 const TRIANGLES: readonly Triangle[] = ['L', 'U'];
 const DIAGONALS: readonly UnitDiagonal[] = ['N', 'U'];
 /** (α, β): plain, accumulating, general, scaling only. */
-const SCALARS: readonly (readonly [number, number])[] = [[1, 0], [-1, 1], [0.5, -2], [0, 2]];
+const SCALARS: readonly (readonly [number, number])[] = [
+  [1, 0],
+  [-1, 1],
+  [0.5, -2],
+  [0, 2],
+];
 /** m, n, k: degenerate, tiny, off every block size, one side long. */
 const SHAPES: readonly (readonly [number, number, number])[] = [
-  [0, 3, 2], [3, 0, 2], [3, 2, 0], [1, 1, 1], [1, 7, 5], [7, 1, 5], [2, 3, 1], [4, 4, 4], [5, 6, 7], [8, 8, 8], [17, 9, 33], [31, 33, 65], [64, 64, 64], [67, 130, 5], [3, 129, 70], [101, 97, 103],
+  [0, 3, 2],
+  [3, 0, 2],
+  [3, 2, 0],
+  [1, 1, 1],
+  [1, 7, 5],
+  [7, 1, 5],
+  [2, 3, 1],
+  [4, 4, 4],
+  [5, 6, 7],
+  [8, 8, 8],
+  [17, 9, 33],
+  [31, 33, 65],
+  [64, 64, 64],
+  [67, 130, 5],
+  [3, 129, 70],
+  [101, 97, 103],
 ];
 const ORDERS = [0, 1, 2, 3, 4, 7, 16, 33, 65, 130];
 
@@ -52,7 +92,14 @@ export function describeBlas(name: string, open: () => Blas): void {
 }
 
 /** (c·(k + 4))·eps·(|α||A||B| + |β||C|), entry by entry. */
-function innerProductBound(precision: Precision, k: number, alpha: number, absoluteProduct: Matrix, beta: number, c: Matrix): Matrix {
+function innerProductBound(
+  precision: Precision,
+  k: number,
+  alpha: number,
+  absoluteProduct: Matrix,
+  beta: number,
+  c: Matrix,
+): Matrix {
   const factor = 2 * (k + 4) * epsilonOf(precision);
   return combine(factor * Math.abs(alpha), absoluteProduct, factor * Math.abs(beta), absolute(c));
 }
@@ -73,7 +120,12 @@ function describeProducts(precision: Precision, blas: () => Blas): void {
             if (beta === 0) poison(c.a);
             blas().gemm(transA, transB, alpha, a, b, beta, c.a);
             const what = `gemm ${transA}${transB} ${m} × ${n} × ${k}, α = ${alpha}, β = ${beta}`;
-            expectEntriesWithin(c.a, combine(alpha, ab, beta, before.a), innerProductBound(precision, k, alpha, size, beta, before.a), what);
+            expectEntriesWithin(
+              c.a,
+              combine(alpha, ab, beta, before.a),
+              innerProductBound(precision, k, alpha, size, beta, before.a),
+              what,
+            );
             c.expectGuardsIntact();
           }
         }
@@ -94,7 +146,12 @@ function describeProducts(precision: Precision, blas: () => Blas): void {
           const y = duplicate(before.a, precision);
           if (beta === 0) poison(y.a);
           blas().gemv(trans, alpha, a, x, beta, y.a);
-          expectEntriesWithin(y.a, combine(alpha, product1, beta, before.a), innerProductBound(precision, x.rows, alpha, size, beta, before.a), `gemv ${trans} ${m} × ${n}, α = ${alpha}, β = ${beta}`);
+          expectEntriesWithin(
+            y.a,
+            combine(alpha, product1, beta, before.a),
+            innerProductBound(precision, x.rows, alpha, size, beta, before.a),
+            `gemv ${trans} ${m} × ${n}, α = ${alpha}, β = ${beta}`,
+          );
           y.expectGuardsIntact();
         }
       }
@@ -103,7 +160,17 @@ function describeProducts(precision: Precision, blas: () => Blas): void {
 
   it('symm_reads_one_triangle_and_equals_the_full_product', () => {
     const random = new RandomStream(3);
-    for (const [m, n] of [[0, 2], [2, 0], [1, 1], [3, 5], [8, 4], [33, 17], [65, 66], [7, 130], [130, 3]]) {
+    for (const [m, n] of [
+      [0, 2],
+      [2, 0],
+      [1, 1],
+      [3, 5],
+      [8, 4],
+      [33, 17],
+      [65, 66],
+      [7, 130],
+      [130, 3],
+    ]) {
       for (const side of SIDES) {
         for (const uplo of TRIANGLES) {
           const order = side === 'L' ? m : n;
@@ -118,7 +185,12 @@ function describeProducts(precision: Precision, blas: () => Blas): void {
             const c = duplicate(before.a, precision);
             if (beta === 0) poison(c.a);
             blas().symm(side, uplo, alpha, a, b, beta, c.a);
-            expectEntriesWithin(c.a, combine(alpha, ab, beta, before.a), innerProductBound(precision, order, alpha, size, beta, before.a), `symm ${side}${uplo} ${m} × ${n}, α = ${alpha}, β = ${beta}`);
+            expectEntriesWithin(
+              c.a,
+              combine(alpha, ab, beta, before.a),
+              innerProductBound(precision, order, alpha, size, beta, before.a),
+              `symm ${side}${uplo} ${m} × ${n}, α = ${alpha}, β = ${beta}`,
+            );
             c.expectGuardsIntact();
           }
         }
@@ -140,7 +212,12 @@ function describeProducts(precision: Precision, blas: () => Blas): void {
           if (beta === 0) poison(y.a);
           blas().symv(uplo, alpha, a, x, beta, y.a);
           const bound = innerProductBound(precision, n, alpha, product(absolute(full), absolute(x)), beta, before.a);
-          expectEntriesWithin(y.a, combine(alpha, product(full, x), beta, before.a), bound, `symv ${uplo} ${n}, α = ${alpha}, β = ${beta}`);
+          expectEntriesWithin(
+            y.a,
+            combine(alpha, product(full, x), beta, before.a),
+            bound,
+            `symv ${uplo} ${n}, α = ${alpha}, β = ${beta}`,
+          );
           y.expectGuardsIntact();
         }
       }
@@ -159,10 +236,17 @@ function describeProducts(precision: Precision, blas: () => Blas): void {
           for (const [alpha, beta] of SCALARS) {
             const before = randomView(n, n, precision, random);
             const c = duplicate(before.a, precision);
-            if (beta === 0) for (let j = 0; j < n; j++) for (let i = 0; i < n; i++) if (inTriangle(uplo, i, j)) c.a.data[c.a.offset + i + j * c.a.ld] = Number.NaN;
+            if (beta === 0)
+              for (let j = 0; j < n; j++)
+                for (let i = 0; i < n; i++)
+                  if (inTriangle(uplo, i, j)) c.a.data[c.a.offset + i + j * c.a.ld] = Number.NaN;
             blas().syrk(uplo, trans, alpha, a, beta, c.a);
             const bound = innerProductBound(precision, k, alpha, size, beta, before.a);
-            const expected = generate(n, n, (i, j) => (inTriangle(uplo, i, j) ? alpha * get(gram, i, j) + (beta === 0 ? 0 : beta * get(before.a, i, j)) : get(before.a, i, j)));
+            const expected = generate(n, n, (i, j) =>
+              inTriangle(uplo, i, j)
+                ? alpha * get(gram, i, j) + (beta === 0 ? 0 : beta * get(before.a, i, j))
+                : get(before.a, i, j),
+            );
             const allowed = generate(n, n, (i, j) => (inTriangle(uplo, i, j) ? get(bound, i, j) : 0));
             expectEntriesWithin(c.a, expected, allowed, `syrk ${uplo}${trans} ${n} × ${k}, α = ${alpha}, β = ${beta}`);
             c.expectGuardsIntact();
@@ -176,52 +260,83 @@ function describeProducts(precision: Precision, blas: () => Blas): void {
 /** A triangle with condition number O(1): diagonal in ±[1, 2], the rest N(0, 1)/(4·√order), so that ‖offdiag‖ < 1. */
 function wellConditionedTriangle(order: number, precision: Precision, random: RandomStream): Matrix {
   const scale = 1 / (4 * Math.sqrt(Math.max(1, order)));
-  return guarded(order, order, precision, (i, j) => (i === j ? (random.uniform() < 0.5 ? -1 : 1) * (1 + random.uniform()) : scale * random.normal())).a;
+  return guarded(order, order, precision, (i, j) =>
+    i === j ? (random.uniform() < 0.5 ? -1 : 1) * (1 + random.uniform()) : scale * random.normal(),
+  ).a;
 }
 
 function describeTriangular(precision: Precision, blas: () => Blas): void {
-  const shapes = [[0, 2], [2, 0], [1, 1], [2, 3], [5, 4], [8, 8], [33, 17], [65, 66], [4, 130], [130, 3], [129, 70]];
+  const shapes = [
+    [0, 2],
+    [2, 0],
+    [1, 1],
+    [2, 3],
+    [5, 4],
+    [8, 8],
+    [33, 17],
+    [65, 66],
+    [4, 130],
+    [130, 3],
+    [129, 70],
+  ];
 
   it('trmm_equals_the_triangular_product_and_reads_only_its_triangle', () => {
     const random = new RandomStream(6);
     for (const [m, n] of shapes) {
-      for (const side of SIDES) for (const uplo of TRIANGLES) for (const trans of TRANSPOSES) for (const diag of DIAGONALS) {
-        const order = side === 'L' ? m : n;
-        const a = randomView(order, order, precision, random).a;
-        const t = op(trans, triangular(uplo, diag, a));
-        poisonOpposite(uplo, diag, a);
-        const before = randomView(m, n, precision, random).a;
-        const result = side === 'L' ? product(t, before) : product(before, t);
-        const size = side === 'L' ? product(absolute(t), absolute(before)) : product(absolute(before), absolute(t));
-        for (const alpha of [1, -0.5, 0]) {
-          const b = duplicate(before, precision);
-          blas().trmm(side, uplo, trans, diag, alpha, a, b.a);
-          expectEntriesWithin(b.a, combine(alpha, result, 0, result), innerProductBound(precision, order, alpha, size, 0, result), `trmm ${side}${uplo}${trans}${diag} ${m} × ${n}, α = ${alpha}`);
-          b.expectGuardsIntact();
-        }
-      }
+      for (const side of SIDES)
+        for (const uplo of TRIANGLES)
+          for (const trans of TRANSPOSES)
+            for (const diag of DIAGONALS) {
+              const order = side === 'L' ? m : n;
+              const a = randomView(order, order, precision, random).a;
+              const t = op(trans, triangular(uplo, diag, a));
+              poisonOpposite(uplo, diag, a);
+              const before = randomView(m, n, precision, random).a;
+              const result = side === 'L' ? product(t, before) : product(before, t);
+              const size =
+                side === 'L' ? product(absolute(t), absolute(before)) : product(absolute(before), absolute(t));
+              for (const alpha of [1, -0.5, 0]) {
+                const b = duplicate(before, precision);
+                blas().trmm(side, uplo, trans, diag, alpha, a, b.a);
+                expectEntriesWithin(
+                  b.a,
+                  combine(alpha, result, 0, result),
+                  innerProductBound(precision, order, alpha, size, 0, result),
+                  `trmm ${side}${uplo}${trans}${diag} ${m} × ${n}, α = ${alpha}`,
+                );
+                b.expectGuardsIntact();
+              }
+            }
     }
   });
 
   it('trsm_has_a_small_residual_and_reads_only_its_triangle', () => {
     const random = new RandomStream(7);
     for (const [m, n] of shapes) {
-      for (const side of SIDES) for (const uplo of TRIANGLES) for (const trans of TRANSPOSES) for (const diag of DIAGONALS) {
-        const order = side === 'L' ? m : n;
-        const a = wellConditionedTriangle(order, precision, random);
-        const t = op(trans, triangular(uplo, diag, a));
-        poisonOpposite(uplo, diag, a);
-        const before = randomView(m, n, precision, random).a;
-        for (const alpha of [1, -0.5, 0]) {
-          const x = duplicate(before, precision);
-          blas().trsm(side, uplo, trans, diag, alpha, a, x.a);
-          const tx = side === 'L' ? product(t, x.a) : product(x.a, t);
-          // Normwise backward error n·eps; α·B is rounded once more.
-          const bound = 4 * (order + 2) * epsilonOf(precision) * (norm(t) * norm(x.a) + Math.abs(alpha) * norm(before));
-          expectAtMost(distance(tx, combine(alpha, before, 0, before)), bound, `trsm ${side}${uplo}${trans}${diag} ${m} × ${n}, α = ${alpha}: residual`);
-          x.expectGuardsIntact();
-        }
-      }
+      for (const side of SIDES)
+        for (const uplo of TRIANGLES)
+          for (const trans of TRANSPOSES)
+            for (const diag of DIAGONALS) {
+              const order = side === 'L' ? m : n;
+              const a = wellConditionedTriangle(order, precision, random);
+              const t = op(trans, triangular(uplo, diag, a));
+              poisonOpposite(uplo, diag, a);
+              const before = randomView(m, n, precision, random).a;
+              for (const alpha of [1, -0.5, 0]) {
+                const x = duplicate(before, precision);
+                blas().trsm(side, uplo, trans, diag, alpha, a, x.a);
+                const tx = side === 'L' ? product(t, x.a) : product(x.a, t);
+                // Normwise backward error n·eps; α·B is rounded once more.
+                const bound =
+                  4 * (order + 2) * epsilonOf(precision) * (norm(t) * norm(x.a) + Math.abs(alpha) * norm(before));
+                expectAtMost(
+                  distance(tx, combine(alpha, before, 0, before)),
+                  bound,
+                  `trsm ${side}${uplo}${trans}${diag} ${m} × ${n}, α = ${alpha}: residual`,
+                );
+                x.expectGuardsIntact();
+              }
+            }
     }
   });
 
@@ -229,7 +344,11 @@ function describeTriangular(precision: Precision, blas: () => Blas): void {
     const random = new RandomStream(8);
     const n = 90;
     // Graded diagonal: cond₂ about 10³.
-    const a = guarded(n, n, precision, (i, j) => (i === j ? 10 ** ((-3 * i) / (n - 1)) : (0.1 * random.normal() * 10 ** ((-3 * Math.max(i, j)) / (n - 1))) / Math.sqrt(n))).a;
+    const a = guarded(n, n, precision, (i, j) =>
+      i === j
+        ? 10 ** ((-3 * i) / (n - 1))
+        : (0.1 * random.normal() * 10 ** ((-3 * Math.max(i, j)) / (n - 1))) / Math.sqrt(n),
+    ).a;
     const before = randomView(n, 5, precision, random).a;
     for (const uplo of TRIANGLES) {
       const b = duplicate(before, precision).a;

@@ -20,7 +20,17 @@ describe('the decision', () => {
   });
 
   it('a_core_that_uses_the_processor_is_kept', () => {
-    for (const core of ['Haswell', 'Zen', 'SkylakeX', 'Cooperlake', 'Sapphirerapids', 'Sandybridge', 'armv8', 'neoversen1']) expect(betterCore(core, avx512, undefined)).toBeUndefined();
+    for (const core of [
+      'Haswell',
+      'Zen',
+      'SkylakeX',
+      'Cooperlake',
+      'Sapphirerapids',
+      'Sandybridge',
+      'armv8',
+      'neoversen1',
+    ])
+      expect(betterCore(core, avx512, undefined)).toBeUndefined();
   });
 
   it('the_users_choice_is_never_overridden', () => {
@@ -49,7 +59,12 @@ const library = ((): string | undefined => {
 
 describe.skipIf(library === undefined)('a process', () => {
   /** What a fresh process says of the library, twice and from a worker, and of its environment afterwards. */
-  function described(environment: Record<string, string>): { first: string; second: string; worker: string; left: string | null } {
+  function described(environment: Record<string, string>): {
+    first: string;
+    second: string;
+    worker: string;
+    left: string | null;
+  } {
     const open = new URL('../../dist/src/dense/openblas/open.js', import.meta.url).href;
     const types = new URL('../../dist/src/dense/openblas/core-type.js', import.meta.url).href;
     const libraries = new URL('../../dist/src/dense/openblas/library.js', import.meta.url).href;
@@ -62,7 +77,12 @@ describe.skipIf(library === undefined)('a process', () => {
       const worker = await new Promise((resolve, reject) => new Worker(code, { eval: true }).once('message', resolve).once('error', reject));
       console.log(JSON.stringify({ first, second, worker, left: process.env.OPENBLAS_CORETYPE ?? null }));`;
     const { OPENBLAS_CORETYPE: _, ...inherited } = process.env;
-    return JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', env: { ...inherited, ...environment } })) as ReturnType<typeof described>;
+    return JSON.parse(
+      execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+        encoding: 'utf8',
+        env: { ...inherited, ...environment },
+      }),
+    ) as ReturnType<typeof described>;
   }
 
   it('uses_the_processor_in_every_thread_says_so_and_leaves_the_environment_alone', () => {

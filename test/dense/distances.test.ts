@@ -21,7 +21,18 @@ const some = (n: number, seed: number): Int32Array => {
 describe('squaredDistances', () => {
   it.each([1, 2, 3, 6, 7, 16, 40])('is_the_sum_of_squared_differences_in_dimension_%i', (d) => {
     const x = points(d);
-    for (const [m, n] of [[1, 1], [2, 9], [3, 5], [4, 4], [7, 31], [8, 2], [13, 40], [33, 17], [64, 300], [1100, 11]]) {
+    for (const [m, n] of [
+      [1, 1],
+      [2, 9],
+      [3, 5],
+      [4, 4],
+      [7, 31],
+      [8, 2],
+      [13, 40],
+      [33, 17],
+      [64, 300],
+      [1100, 11],
+    ]) {
       const rows = some(m, m);
       const cols = some(n, n + 100);
       const out = zeros(m, n);
@@ -63,7 +74,9 @@ describe('squaredDistances', () => {
     squaredDistances(x, 3, rows, rows, view(target, 2, 3, 3, 6));
     expect([target[2], target[4], target[9], target[14], target[16]]).toEqual([0, 0, 0, 0, 0]);
     const written = new Set([2, 3, 4, 8, 9, 10, 14, 15, 16]);
-    target.forEach((value, p) => { expect(written.has(p) ? value >= 0 : value === -7).toBe(true); });
+    target.forEach((value, p) => {
+      expect(written.has(p) ? value >= 0 : value === -7).toBe(true);
+    });
     squaredDistances(x, 3, new Int32Array(0), rows, zeros(0, 3));
     squaredDistances(x, 3, rows, new Int32Array(0), zeros(3, 0));
   });

@@ -14,7 +14,8 @@ function residualOf(a: Matrix, id: InterpolativeDecomposition): number {
   const n = a.cols;
   const pick = (from: number, to: number): Matrix => {
     const out = zeros(a.rows, to - from);
-    for (let j = from; j < to; j++) out.data.set(a.data.subarray(id.columns[j] * a.rows, (id.columns[j] + 1) * a.rows) as never, (j - from) * a.rows);
+    for (let j = from; j < to; j++)
+      out.data.set(a.data.subarray(id.columns[j] * a.rows, (id.columns[j] + 1) * a.rows) as never, (j - from) * a.rows);
     return out;
   };
   const rest = pick(k, n);
@@ -25,13 +26,22 @@ function residualOf(a: Matrix, id: InterpolativeDecomposition): number {
 function kernelBlock(m: number, n: number, h: number): Matrix {
   const source = gaussianSource(m + n, 6, h, blas);
   const a = zeros(m, n);
-  source.entries(Int32Array.from({ length: m }, (_, i) => i), Int32Array.from({ length: n }, (_, j) => m + j), a);
+  source.entries(
+    Int32Array.from({ length: m }, (_, i) => i),
+    Int32Array.from({ length: n }, (_, j) => m + j),
+    a,
+  );
   return a;
 }
 
 describe('interpolative decomposition', () => {
   it('meets_its_threshold_and_knows_its_residual', () => {
-    for (const [h, tolerance] of [[2, 1e-2], [4, 1e-4], [8, 1e-7], [8, 1e-11]] as const) {
+    for (const [h, tolerance] of [
+      [2, 1e-2],
+      [4, 1e-4],
+      [8, 1e-7],
+      [8, 1e-11],
+    ] as const) {
       const a = kernelBlock(260, 120, h);
       const norm = Math.sqrt(squaredNorm(a));
       const id = new InterpolativeDecomposition(blas, 120, 120);
@@ -57,16 +67,25 @@ describe('interpolative decomposition', () => {
   });
 
   it('exact_rank_is_found_and_reconstructed', () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 40 }), fc.integer({ min: 0, max: 20 }), fc.integer({ min: 1, max: 1000 }), (m, n, r, seed) => {
-      const rank = Math.min(m, n, r);
-      const a = zeros(m, n);
-      if (rank > 0) blas.gemm('N', 'T', 1, randomMatrix(m, rank, seed), randomMatrix(n, rank, seed + 1), 0, a);
-      const id = new InterpolativeDecomposition(blas, n, n);
-      id.decompose(copy(a), { threshold: 1e-12 * Math.sqrt(squaredNorm(a)), maxRank: n });
-      expect(id.rank).toBe(rank);
-      expect(residualOf(a, id)).toBeLessThanOrEqual(1e-11 * Math.sqrt(squaredNorm(a)));
-      expect([...id.columns.subarray(0, n)].sort((x, y) => x - y)).toEqual(Array.from({ length: n }, (_, i) => i));
-    }), { numRuns: 60 });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 60 }),
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer({ min: 0, max: 20 }),
+        fc.integer({ min: 1, max: 1000 }),
+        (m, n, r, seed) => {
+          const rank = Math.min(m, n, r);
+          const a = zeros(m, n);
+          if (rank > 0) blas.gemm('N', 'T', 1, randomMatrix(m, rank, seed), randomMatrix(n, rank, seed + 1), 0, a);
+          const id = new InterpolativeDecomposition(blas, n, n);
+          id.decompose(copy(a), { threshold: 1e-12 * Math.sqrt(squaredNorm(a)), maxRank: n });
+          expect(id.rank).toBe(rank);
+          expect(residualOf(a, id)).toBeLessThanOrEqual(1e-11 * Math.sqrt(squaredNorm(a)));
+          expect([...id.columns.subarray(0, n)].sort((x, y) => x - y)).toEqual(Array.from({ length: n }, (_, i) => i));
+        },
+      ),
+      { numRuns: 60 },
+    );
   });
 
   it('graded_columns_over_twenty_orders_of_magnitude_keep_their_relative_residual', () => {

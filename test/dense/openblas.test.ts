@@ -36,9 +36,16 @@ class WithoutCblas extends NativeLibrary {
   }
 }
 
-const files = missing === undefined ? (library?.split(',') ?? trySystemLibraries().find((outcome) => outcome.usable)?.libraries) : undefined;
+const files =
+  missing === undefined
+    ? (library?.split(',') ?? trySystemLibraries().find((outcome) => outcome.usable)?.libraries)
+    : undefined;
 const isFamily = files?.length === 1 && /^\w+$/.test(files[0]);
-if (files !== undefined && !isFamily) describeBlas('the system library by its Fortran symbols', () => new SystemBlas(new WithoutCblas(files), new FortranArguments(), 'Fortran symbols'));
+if (files !== undefined && !isFamily)
+  describeBlas(
+    'the system library by its Fortran symbols',
+    () => new SystemBlas(new WithoutCblas(files), new FortranArguments(), 'Fortran symbols'),
+  );
 else it.skip('the system library by its Fortran symbols: no library, or a family is named', () => undefined);
 
 const failureOf = (name: string): LibraryError => {
@@ -92,7 +99,10 @@ describe.skipIf(missing !== undefined)('workers', () => {
     const expected = new Float64Array(n * n);
     const run = (index: number): Promise<void> =>
       new Promise((resolve, reject) => {
-        const worker = new Worker(source, { eval: true, workerData: { inputs, results, n, index, rounds, open, library } });
+        const worker = new Worker(source, {
+          eval: true,
+          workerData: { inputs, results, n, index, rounds, open, library },
+        });
         worker.on('error', reject);
         worker.on('exit', (code) => {
           if (code === 0) resolve();
@@ -100,9 +110,19 @@ describe.skipIf(missing !== undefined)('workers', () => {
         });
       });
     const running = Array.from({ length: workers }, (_, index) => run(index));
-    for (let round = 0; round < rounds; round++) blas.gemm('N', 'T', 1, view(inputs, 0, n, n), view(inputs, n * n, n, n), round === 0 ? 0 : 0.5, view(expected, 0, n, n));
+    for (let round = 0; round < rounds; round++)
+      blas.gemm(
+        'N',
+        'T',
+        1,
+        view(inputs, 0, n, n),
+        view(inputs, n * n, n, n),
+        round === 0 ? 0 : 0.5,
+        view(expected, 0, n, n),
+      );
     await Promise.all(running);
-    for (let index = 0; index < workers; index++) expect(results.subarray(index * n * n, (index + 1) * n * n)).toEqual(expected);
+    for (let index = 0; index < workers; index++)
+      expect(results.subarray(index * n * n, (index + 1) * n * n)).toEqual(expected);
     // The library outlives the workers that had opened it too.
     blas.gemm('N', 'T', 1, view(inputs, 0, n, n), view(inputs, n * n, n, n), 0, view(expected, 0, n, n));
     expect(expected.every(Number.isFinite)).toBe(true);

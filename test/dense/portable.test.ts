@@ -1,7 +1,7 @@
 /**
- * The portable backend: the conformance suite, and what is its own — matrices larger than its staging tiles, hard spectra, the exponential.
- * Large results are checked on random vectors (R. Freivalds, "Probabilistic machines can use less running time", IFIP 1977): a wrong entry
- * shows in the product with a normal vector with probability one.
+ * The portable backend: the conformance suite, and what is its own — matrices larger than its staging tiles, hard
+ * spectra, the exponential. Large results are checked on random vectors (R. Freivalds, "Probabilistic machines can use
+ * less running time", IFIP 1977): a wrong entry shows in the product with a normal vector with probability one.
  */
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '#hmatrix/core/random.js';
@@ -13,8 +13,24 @@ import { expInPlace } from '#hmatrix/dense/elementwise.js';
 import { createPortableBlas } from '#hmatrix/dense/portable/portable-blas.js';
 import { describeBlas } from './conformance.js';
 import {
-  combine, distance, duplicate, epsilonOf, expectAtMost, generate, guarded, identity, inTriangle, norm, op, product, randomOrthogonal, randomView, symmetric, toFloat64,
-  transpose, triangular,
+  combine,
+  distance,
+  duplicate,
+  epsilonOf,
+  expectAtMost,
+  generate,
+  guarded,
+  identity,
+  inTriangle,
+  norm,
+  op,
+  product,
+  randomOrthogonal,
+  randomView,
+  symmetric,
+  toFloat64,
+  transpose,
+  triangular,
 } from './reference.js';
 
 const blas = createPortableBlas();
@@ -38,17 +54,22 @@ describe('matrices larger than a staging tile', () => {
     for (const precision of ['f64', 'f32'] as const) {
       const random = new RandomStream(1);
       const [m, n, k] = [517, 541, 523];
-      for (const transA of TRANSPOSES) for (const transB of TRANSPOSES) {
-        const a = randomView(transA === 'N' ? m : k, transA === 'N' ? k : m, precision, random).a;
-        const b = randomView(transB === 'N' ? k : n, transB === 'N' ? n : k, precision, random).a;
-        const c = randomView(m, n, precision, random);
-        const before = toFloat64(c.a);
-        blas.gemm(transA, transB, -0.5, a, b, 2, c.a);
-        c.expectGuardsIntact();
-        const x = probe(n, random);
-        const expected = combine(-0.5, product(op(transA, a), product(op(transB, b), x)), 2, product(before, x));
-        expectAtMost(distance(product(c.a, x), expected), 2 * k * epsilonOf(precision) * norm(a) * norm(b) * norm(x), `gemm ${transA}${transB} ${precision}`);
-      }
+      for (const transA of TRANSPOSES)
+        for (const transB of TRANSPOSES) {
+          const a = randomView(transA === 'N' ? m : k, transA === 'N' ? k : m, precision, random).a;
+          const b = randomView(transB === 'N' ? k : n, transB === 'N' ? n : k, precision, random).a;
+          const c = randomView(m, n, precision, random);
+          const before = toFloat64(c.a);
+          blas.gemm(transA, transB, -0.5, a, b, 2, c.a);
+          c.expectGuardsIntact();
+          const x = probe(n, random);
+          const expected = combine(-0.5, product(op(transA, a), product(op(transB, b), x)), 2, product(before, x));
+          expectAtMost(
+            distance(product(c.a, x), expected),
+            2 * k * epsilonOf(precision) * norm(a) * norm(b) * norm(x),
+            `gemm ${transA}${transB} ${precision}`,
+          );
+        }
     }
   });
 
@@ -63,8 +84,15 @@ describe('matrices larger than a staging tile', () => {
         c.expectGuardsIntact();
         const x = probe(n, random);
         const left = op(trans, a);
-        expectAtMost(distance(product(symmetric(uplo, c.a), x), product(left, product(transpose(left), x))), 2 * k * eps * norm(a) ** 2 * norm(x), `syrk ${uplo}${trans}`);
-        for (let j = 0; j < n; j++) for (let i = 0; i < n; i++) if (!inTriangle(uplo, i, j) && get(c.a, i, j) !== 7) expect.fail(`syrk ${uplo}${trans} wrote to (${i}, ${j})`);
+        expectAtMost(
+          distance(product(symmetric(uplo, c.a), x), product(left, product(transpose(left), x))),
+          2 * k * eps * norm(a) ** 2 * norm(x),
+          `syrk ${uplo}${trans}`,
+        );
+        for (let j = 0; j < n; j++)
+          for (let i = 0; i < n; i++)
+            if (!inTriangle(uplo, i, j) && get(c.a, i, j) !== 7)
+              expect.fail(`syrk ${uplo}${trans} wrote to (${i}, ${j})`);
       }
       for (const side of SIDES) {
         const a = guarded(n, n, 'f64', (i, j) => (inTriangle(uplo, i, j) ? random.normal() : Number.NaN)).a;
@@ -75,7 +103,11 @@ describe('matrices larger than a staging tile', () => {
         const full = symmetric(uplo, a);
         const x = probe(b.cols, random);
         const expected = side === 'L' ? product(full, product(b, x)) : product(b, product(full, x));
-        expectAtMost(distance(product(c.a, x), expected), 2 * n * eps * norm(full) * norm(b) * norm(x), `symm ${side}${uplo}`);
+        expectAtMost(
+          distance(product(c.a, x), expected),
+          2 * n * eps * norm(full) * norm(b) * norm(x),
+          `symm ${side}${uplo}`,
+        );
       }
     }
   });
@@ -84,17 +116,23 @@ describe('matrices larger than a staging tile', () => {
     const random = new RandomStream(3);
     const n = 549;
     const a = dominant(n, random);
-    for (const side of SIDES) for (const uplo of TRIANGLES) for (const trans of TRANSPOSES) {
-      const b = side === 'L' ? randomView(n, 23, 'f64', random) : randomView(23, n, 'f64', random);
-      const before = toFloat64(b.a);
-      blas.trmm(side, uplo, trans, 'N', 3, a, b.a);
-      const t = op(trans, triangular(uplo, 'N', a));
-      const expected = side === 'L' ? product(t, before) : product(before, t);
-      expectAtMost(distance(b.a, combine(3, expected, 0, expected)), 8 * n * eps * norm(t) * norm(before), `trmm ${side}${uplo}${trans}`);
-      blas.trsm(side, uplo, trans, 'N', 1 / 3, a, b.a);
-      expectAtMost(distance(b.a, before), 8 * n * eps * norm(t) * norm(before), `trsm∘trmm ${side}${uplo}${trans}`);
-      b.expectGuardsIntact();
-    }
+    for (const side of SIDES)
+      for (const uplo of TRIANGLES)
+        for (const trans of TRANSPOSES) {
+          const b = side === 'L' ? randomView(n, 23, 'f64', random) : randomView(23, n, 'f64', random);
+          const before = toFloat64(b.a);
+          blas.trmm(side, uplo, trans, 'N', 3, a, b.a);
+          const t = op(trans, triangular(uplo, 'N', a));
+          const expected = side === 'L' ? product(t, before) : product(before, t);
+          expectAtMost(
+            distance(b.a, combine(3, expected, 0, expected)),
+            8 * n * eps * norm(t) * norm(before),
+            `trmm ${side}${uplo}${trans}`,
+          );
+          blas.trsm(side, uplo, trans, 'N', 1 / 3, a, b.a);
+          expectAtMost(distance(b.a, before), 8 * n * eps * norm(t) * norm(before), `trsm∘trmm ${side}${uplo}${trans}`);
+          b.expectGuardsIntact();
+        }
   });
 
   it('potrf_reconstructs_and_names_a_late_failure', () => {
@@ -107,7 +145,11 @@ describe('matrices larger than a staging tile', () => {
       a.expectGuardsIntact();
       const l = uplo === 'L' ? triangular('L', 'N', a.a) : transpose(triangular('U', 'N', a.a));
       const x = probe(n, random);
-      expectAtMost(distance(product(l, product(transpose(l), x)), product(full, x)), 8 * n * eps * norm(full) * norm(x), `potrf ${uplo}`);
+      expectAtMost(
+        distance(product(l, product(transpose(l), x)), product(full, x)),
+        8 * n * eps * norm(full) * norm(x),
+        `potrf ${uplo}`,
+      );
       const bad = duplicate(full, 'f64').a;
       bad.data[bad.offset + 549 * (bad.ld + 1)] = -1;
       expect(blas.potrf(uplo, bad)).toBe(550);
@@ -116,7 +158,11 @@ describe('matrices larger than a staging tile', () => {
 
   it('getrf_and_getrs_solve', () => {
     const random = new RandomStream(5);
-    for (const [m, n] of [[620, 530], [460, 620], [545, 545]]) {
+    for (const [m, n] of [
+      [620, 530],
+      [460, 620],
+      [545, 545],
+    ]) {
       const a = randomView(m, n, 'f64', random);
       const input = toFloat64(a.a);
       const k = Math.min(m, n);
@@ -127,17 +173,26 @@ describe('matrices larger than a staging tile', () => {
       const u = generate(k, n, (i, j) => (i <= j ? get(a.a, i, j) : 0));
       const x = probe(n, random);
       const expected = product(input, x);
-      for (let i = 0; i < k; i++) for (let j = 0; j < x.cols; j++) {
-        const [p, q] = [i + j * m, pivots[i] + j * m];
-        [expected.data[p], expected.data[q]] = [expected.data[q], expected.data[p]];
-      }
-      expectAtMost(distance(product(l, product(u, x)), expected), 8 * m * eps * norm(l) * norm(u) * norm(x), `getrf ${m} × ${n}`);
+      for (let i = 0; i < k; i++)
+        for (let j = 0; j < x.cols; j++) {
+          const [p, q] = [i + j * m, pivots[i] + j * m];
+          [expected.data[p], expected.data[q]] = [expected.data[q], expected.data[p]];
+        }
+      expectAtMost(
+        distance(product(l, product(u, x)), expected),
+        8 * m * eps * norm(l) * norm(u) * norm(x),
+        `getrf ${m} × ${n}`,
+      );
       if (m === n) {
         for (const trans of TRANSPOSES) {
           const b = probe(n, random);
           const y = duplicate(b, 'f64').a;
           blas.getrs(trans, a.a, pivots, y);
-          expectAtMost(distance(product(op(trans, input), y), b), 8 * n * eps * norm(l) * norm(u) * norm(y), `getrs ${trans}`);
+          expectAtMost(
+            distance(product(op(trans, input), y), b),
+            8 * n * eps * norm(l) * norm(u) * norm(y),
+            `getrs ${trans}`,
+          );
         }
       }
     }
@@ -145,7 +200,10 @@ describe('matrices larger than a staging tile', () => {
 
   it('geqrf_geqp3_and_ormqr_reconstruct', () => {
     const random = new RandomStream(6);
-    for (const [m, n] of [[1010, 550], [530, 1040]]) {
+    for (const [m, n] of [
+      [1010, 550],
+      [530, 1040],
+    ]) {
       for (const pivoted of [false, true]) {
         const a = randomView(m, n, 'f64', random);
         const input = toFloat64(a.a);
@@ -172,7 +230,9 @@ describe('matrices larger than a staging tile', () => {
         expectAtMost(distance(left, transpose(right)), 8 * m * eps * norm(y), 'QᵀY and YᵀQ');
         blas.ormqr('R', 'T', a.a, tau, right);
         expectAtMost(distance(right, transpose(y)), 8 * m * eps * norm(y), 'YᵀQQᵀ');
-        if (pivoted) for (let i = 1; i < k; i++) expectAtMost(Math.abs(get(a.a, i, i)), Math.abs(get(a.a, i - 1, i - 1)) * (1 + 1e-12), `|R(${i}, ${i})|`);
+        if (pivoted)
+          for (let i = 1; i < k; i++)
+            expectAtMost(Math.abs(get(a.a, i, i)), Math.abs(get(a.a, i - 1, i - 1)) * (1 + 1e-12), `|R(${i}, ${i})|`);
       }
     }
   });
@@ -206,14 +266,30 @@ describe('hard spectra', () => {
     const r = triangular('U', 'N', a);
     // Every diagonal entry dominates what is left of the columns behind it.
     for (let k = 0; k < n; k++) {
-      for (let j = k + 1; j < n; j++) expectAtMost(norm(block(r, k, j, n - k, 1)), Math.abs(get(r, k, k)) * (1 + 1e-7) + 8 * n * eps * norm(input), `column ${j} behind pivot ${k}`);
+      for (let j = k + 1; j < n; j++)
+        expectAtMost(
+          norm(block(r, k, j, n - k, 1)),
+          Math.abs(get(r, k, k)) * (1 + 1e-7) + 8 * n * eps * norm(input),
+          `column ${j} behind pivot ${k}`,
+        );
     }
   });
 
   it('svd_of_a_rank_deficient_matrix_has_orthogonal_factors', () => {
     const random = new RandomStream(8);
-    for (const [m, n, rank] of [[40, 30, 7], [30, 40, 0], [50, 50, 49], [20, 1, 0]]) {
-      const a = rank === 0 ? zeros(m, n) : product(generate(m, rank, () => random.normal()), generate(rank, n, () => random.normal()));
+    for (const [m, n, rank] of [
+      [40, 30, 7],
+      [30, 40, 0],
+      [50, 50, 49],
+      [20, 1, 0],
+    ]) {
+      const a =
+        rank === 0
+          ? zeros(m, n)
+          : product(
+              generate(m, rank, () => random.normal()),
+              generate(rank, n, () => random.normal()),
+            );
       const k = Math.min(m, n);
       const input = toFloat64(a);
       const s = new Float64Array(k);
@@ -223,7 +299,17 @@ describe('hard spectra', () => {
       expectAtMost(distance(product(transpose(u), u), identity(k)), 8 * m * eps * Math.sqrt(k), 'UᵀU − I');
       expectAtMost(distance(product(vt, transpose(vt)), identity(k)), 8 * m * eps * Math.sqrt(k), 'VᵀV − I');
       for (let i = rank; i < k; i++) expectAtMost(s[i], 8 * m * eps * norm(input), `σ(${i})`);
-      expectAtMost(distance(product(generate(m, k, (i, j) => get(u, i, j) * s[j]), vt), input), 8 * m * eps * norm(input), 'A − UΣVᵀ');
+      expectAtMost(
+        distance(
+          product(
+            generate(m, k, (i, j) => get(u, i, j) * s[j]),
+            vt,
+          ),
+          input,
+        ),
+        8 * m * eps * norm(input),
+        'A − UΣVᵀ',
+      );
     }
   });
 
@@ -234,14 +320,25 @@ describe('hard spectra', () => {
     const q = randomOrthogonal(n, random);
     const grades = Array.from({ length: n }, (_, i) => 10 ** (-6 * i));
     const s = new Float64Array(n);
-    expect(blas.gesdd(generate(n, n, (i, j) => get(q, i, j) * grades[j]), s, null, null)).toBe(0);
-    for (let i = 0; i < n; i++) expectAtMost(Math.abs(s[i] / grades[i] - 1), 64 * n * eps, `σ(${i}) of order ${grades[i]}`);
+    expect(
+      blas.gesdd(
+        generate(n, n, (i, j) => get(q, i, j) * grades[j]),
+        s,
+        null,
+        null,
+      ),
+    ).toBe(0);
+    for (let i = 0; i < n; i++)
+      expectAtMost(Math.abs(s[i] / grades[i] - 1), 64 * n * eps, `σ(${i}) of order ${grades[i]}`);
   });
 
   it('scale_does_not_matter', () => {
     const random = new RandomStream(10);
     const n = 30;
-    const a = symmetric('L', generate(n, n, () => random.normal()));
+    const a = symmetric(
+      'L',
+      generate(n, n, () => random.normal()),
+    );
     const plain = new Float64Array(n);
     const scaled = new Float64Array(n);
     for (const exponent of [-900, 900]) {
@@ -249,15 +346,21 @@ describe('hard spectra', () => {
       const larger = (): Matrix => combine(factor, a, 0, a);
       blas.gesdd(toFloat64(a), plain, null, null);
       expect(blas.gesdd(larger(), scaled, null, null)).toBe(0);
-      for (let i = 0; i < n; i++) expectAtMost(Math.abs(scaled[i] / factor - plain[i]), 8 * n * eps * plain[0], `σ(${i})·2^${exponent}`);
+      for (let i = 0; i < n; i++)
+        expectAtMost(Math.abs(scaled[i] / factor - plain[i]), 8 * n * eps * plain[0], `σ(${i})·2^${exponent}`);
       blas.syevd(false, 'L', toFloat64(a), plain);
       expect(blas.syevd(true, 'L', larger(), scaled)).toBe(0);
-      for (let i = 0; i < n; i++) expectAtMost(Math.abs(scaled[i] / factor - plain[i]), 8 * n * eps * norm(a), `λ(${i})·2^${exponent}`);
+      for (let i = 0; i < n; i++)
+        expectAtMost(Math.abs(scaled[i] / factor - plain[i]), 8 * n * eps * norm(a), `λ(${i})·2^${exponent}`);
       // Householder vectors of columns whose squares vanish or overflow.
       const tall = generate(n, 2, (i, j) => factor * get(a, i, j));
       const tau = new Float64Array(2);
       blas.geqrf(tall, tau);
-      expectAtMost(Math.abs(Math.abs(tall.data[0] / factor) - norm(block(a, 0, 0, n, 1))), 8 * n * eps * norm(a), `R(0, 0)·2^${exponent}`);
+      expectAtMost(
+        Math.abs(Math.abs(tall.data[0] / factor) - norm(block(a, 0, 0, n, 1))),
+        8 * n * eps * norm(a),
+        `R(0, 0)·2^${exponent}`,
+      );
     }
   });
 
@@ -267,7 +370,14 @@ describe('hard spectra', () => {
       const input = toFloat64(a);
       const w = new Float64Array(n);
       expect(blas.syevd(true, 'U', a, w)).toBe(0);
-      expectAtMost(distance(product(input, a), generate(n, n, (i, j) => get(a, i, j) * w[j])), 8 * n * eps * Math.max(1, norm(input)), 'AV − VΛ');
+      expectAtMost(
+        distance(
+          product(input, a),
+          generate(n, n, (i, j) => get(a, i, j) * w[j]),
+        ),
+        8 * n * eps * Math.max(1, norm(input)),
+        'AV − VΛ',
+      );
       expectAtMost(distance(product(transpose(a), a), identity(n)), 8 * n * eps * Math.sqrt(n), 'VᵀV − I');
     }
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
@@ -282,7 +392,9 @@ describe('hard spectra', () => {
 describe('expInPlace', () => {
   it('is_within_two_ulp_over_the_whole_range', () => {
     const random = new RandomStream(11);
-    const x = Float64Array.from({ length: 20000 }, (_, i) => (i % 2 === 0 ? -745 + 1454 * random.uniform() : random.normal()));
+    const x = Float64Array.from({ length: 20000 }, (_, i) =>
+      i % 2 === 0 ? -745 + 1454 * random.uniform() : random.normal(),
+    );
     const y = x.slice();
     expInPlace(y);
     // Math.exp is itself good to 1 ulp.
@@ -294,12 +406,33 @@ describe('expInPlace', () => {
   });
 
   it('has_the_right_limits', () => {
-    const x = Float64Array.of(0, -0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 709.78, 709.79, 1e300, -745.13, -745.14, -1e300, 5e-324, Math.LN2);
+    const x = Float64Array.of(
+      0,
+      -0,
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+      Number.NEGATIVE_INFINITY,
+      709.78,
+      709.79,
+      1e300,
+      -745.13,
+      -745.14,
+      -1e300,
+      5e-324,
+      Math.LN2,
+    );
     const y = x.slice();
     expInPlace(y);
     expect(Array.from(y.slice(0, 5))).toEqual([1, 1, Number.NaN, Number.POSITIVE_INFINITY, 0]);
     expect(y[5]).toBeGreaterThan(1e308);
-    expect(Array.from(y.slice(6, 12))).toEqual([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 2 ** -1074, 0, 0, 1]);
+    expect(Array.from(y.slice(6, 12))).toEqual([
+      Number.POSITIVE_INFINITY,
+      Number.POSITIVE_INFINITY,
+      2 ** -1074,
+      0,
+      0,
+      1,
+    ]);
     expect(Math.abs(y[12] - 2)).toBeLessThanOrEqual(eps * 2);
   });
 
@@ -308,7 +441,16 @@ describe('expInPlace', () => {
     const x = Float64Array.from({ length: 9000 }, () => 10 * random.normal());
     const whole = x.slice();
     expInPlace(whole);
-    for (const [offset, length] of [[0, 1], [1, 1], [3, 7], [5, 8], [17, 4096], [1, 8999], [4, 4097], [9000, 0]]) {
+    for (const [offset, length] of [
+      [0, 1],
+      [1, 1],
+      [3, 7],
+      [5, 8],
+      [17, 4096],
+      [1, 8999],
+      [4, 4097],
+      [9000, 0],
+    ]) {
       const part = x.slice();
       expInPlace(part, offset, length);
       const expected = x.slice();
@@ -319,7 +461,13 @@ describe('expInPlace', () => {
 
   it('refuses_a_range_outside_the_array', () => {
     const x = new Float64Array(4);
-    for (const [offset, length] of [[0, 5], [3, 2], [-1, 1], [0.5, 1]]) expect(() => expInPlace(x, offset, length)).toThrow(ShapeError);
+    for (const [offset, length] of [
+      [0, 5],
+      [3, 2],
+      [-1, 1],
+      [0.5, 1],
+    ])
+      expect(() => expInPlace(x, offset, length)).toThrow(ShapeError);
     expect(Array.from(view(x, 0, 4, 1).data)).toEqual([0, 0, 0, 0]);
   });
 });

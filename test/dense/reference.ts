@@ -11,18 +11,33 @@ import type { FloatArray, Matrix, Precision } from '#hmatrix/dense/matrix.js';
 /** Unit roundoff times two: the distance from 1 to the next number. */
 export const epsilonOf = (precision: Precision): number => (precision === 'f64' ? 2 ** -52 : 2 ** -23);
 
-/** Stands where no routine may read into a result or write: any sum with it is far off, and it is exact in both precisions. */
+/**
+ * Stands where no routine may read into a result or write: any sum with it is far off, and it is exact in both
+ * precisions.
+ */
 const GUARD = 2 ** 40;
 
-/** A view in the middle of a larger array (offset 3, ld = rows + 2), with guards before, after and between its columns. */
-export interface GuardedView { readonly a: Matrix; expectGuardsIntact(): void }
+/**
+ * A view in the middle of a larger array (offset 3, ld = rows + 2), with guards before, after and between its columns.
+ */
+export interface GuardedView {
+  readonly a: Matrix;
+  expectGuardsIntact(): void;
+}
 
 export function floats(length: number, precision: Precision, shared = false): FloatArray {
-  if (precision === 'f64') return shared ? new Float64Array(new SharedArrayBuffer(8 * length)) : new Float64Array(length);
+  if (precision === 'f64')
+    return shared ? new Float64Array(new SharedArrayBuffer(8 * length)) : new Float64Array(length);
   return shared ? new Float32Array(new SharedArrayBuffer(4 * length)) : new Float32Array(length);
 }
 
-export function guarded(rows: number, cols: number, precision: Precision, value: (i: number, j: number) => number = () => 0, shared = false): GuardedView {
+export function guarded(
+  rows: number,
+  cols: number,
+  precision: Precision,
+  value: (i: number, j: number) => number = () => 0,
+  shared = false,
+): GuardedView {
   const offset = 3;
   const ld = rows + 2;
   const data = floats(offset + ld * cols + 4, precision, shared).fill(GUARD);
@@ -34,17 +49,27 @@ export function guarded(rows: number, cols: number, precision: Precision, value:
       for (let p = 0; p < data.length; p++) {
         const i = (p - offset) % ld;
         if (p >= offset && p < offset + ld * cols && i < rows) continue;
-        if (data[p] !== GUARD) expect.fail(`wrote outside its ${rows} × ${cols} view: element ${p} (row ${i}, column ${Math.floor((p - offset) / ld)})`);
+        if (data[p] !== GUARD)
+          expect.fail(
+            `wrote outside its ${rows} × ${cols} view: element ${p} (row ${i}, column ` +
+              `${Math.floor((p - offset) / ld)})`,
+          );
       }
     },
   };
 }
 
 /** The contents of a guarded view again, in a fresh guarded view. */
-export const duplicate = (a: Matrix, precision: Precision): GuardedView => guarded(a.rows, a.cols, precision, (i, j) => get(a, i, j));
+export const duplicate = (a: Matrix, precision: Precision): GuardedView =>
+  guarded(a.rows, a.cols, precision, (i, j) => get(a, i, j));
 
-export const randomView = (rows: number, cols: number, precision: Precision, random: RandomStream, shared = false): GuardedView =>
-  guarded(rows, cols, precision, () => random.normal(), shared);
+export const randomView = (
+  rows: number,
+  cols: number,
+  precision: Precision,
+  random: RandomStream,
+  shared = false,
+): GuardedView => guarded(rows, cols, precision, () => random.normal(), shared);
 
 /** A contiguous float64 matrix by its entries. */
 export function generate(rows: number, cols: number, value: (i: number, j: number) => number): Matrix {
@@ -58,10 +83,12 @@ export const transpose = (a: Matrix): Matrix => generate(a.cols, a.rows, (i, j) 
 export const op = (trans: Transpose, a: Matrix): Matrix => (trans === 'T' ? transpose(a) : toFloat64(a));
 export const absolute = (a: Matrix): Matrix => generate(a.rows, a.cols, (i, j) => Math.abs(get(a, i, j)));
 export const identity = (n: number): Matrix => generate(n, n, (i, j) => (i === j ? 1 : 0));
-export const combine = (alpha: number, a: Matrix, beta: number, b: Matrix): Matrix => generate(a.rows, a.cols, (i, j) => alpha * get(a, i, j) + (beta === 0 ? 0 : beta * get(b, i, j)));
+export const combine = (alpha: number, a: Matrix, beta: number, b: Matrix): Matrix =>
+  generate(a.rows, a.cols, (i, j) => alpha * get(a, i, j) + (beta === 0 ? 0 : beta * get(b, i, j)));
 export const inTriangle = (uplo: Triangle, i: number, j: number): boolean => (uplo === 'L' ? i >= j : i <= j);
 /** The symmetric matrix whose `uplo` triangle is given. */
-export const symmetric = (uplo: Triangle, a: Matrix): Matrix => generate(a.rows, a.cols, (i, j) => (inTriangle(uplo, i, j) ? get(a, i, j) : get(a, j, i)));
+export const symmetric = (uplo: Triangle, a: Matrix): Matrix =>
+  generate(a.rows, a.cols, (i, j) => (inTriangle(uplo, i, j) ? get(a, i, j) : get(a, j, i)));
 /** The triangular matrix in a's `uplo` triangle (trapezoidal if a is not square). */
 export const triangular = (uplo: Triangle, diag: UnitDiagonal, a: Matrix): Matrix =>
   generate(a.rows, a.cols, (i, j) => (i === j && diag === 'U' ? 1 : inTriangle(uplo, i, j) ? get(a, i, j) : 0));
@@ -92,7 +119,10 @@ export function expectEntriesWithin(actual: Matrix, expected: Matrix, bound: Mat
     for (let i = 0; i < actual.rows; i++) {
       const error = Math.abs(get(actual, i, j) - get(expected, i, j));
       if (!(error <= get(bound, i, j))) {
-        expect.fail(`${what}: entry (${i}, ${j}) is ${get(actual, i, j)}, expected ${get(expected, i, j)}, error ${error} over the bound ${get(bound, i, j)}`);
+        expect.fail(
+          `${what}: entry (${i}, ${j}) is ${get(actual, i, j)}, expected ${get(expected, i, j)}, error ${error} ` +
+            `over the bound ${get(bound, i, j)}`,
+        );
       }
     }
   }
@@ -118,10 +148,14 @@ export function randomOrthogonal(n: number, random: RandomStream): Matrix {
   return q;
 }
 
-/** Overwrites the strict triangle opposite to `uplo` (and, for a unit diagonal, the diagonal): a routine that reads it gives NaN. */
+/**
+ * Overwrites the strict triangle opposite to `uplo` (and, for a unit diagonal, the diagonal): a routine that reads it
+ * gives NaN.
+ */
 export function poisonOpposite(uplo: Triangle, diag: UnitDiagonal, a: Matrix): void {
   for (let j = 0; j < a.cols; j++) {
-    for (let i = 0; i < a.rows; i++) if (!inTriangle(uplo, i, j) || (i === j && diag === 'U')) a.data[a.offset + i + j * a.ld] = Number.NaN;
+    for (let i = 0; i < a.rows; i++)
+      if (!inTriangle(uplo, i, j) || (i === j && diag === 'U')) a.data[a.offset + i + j * a.ld] = Number.NaN;
   }
 }
 

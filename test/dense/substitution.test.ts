@@ -13,7 +13,10 @@ const blas = openBlas();
 function triangle(n: number, precision: Precision): Matrix {
   const l = view(zeros(n + 5, n + 1, precision).data, 2, n, n, n + 3);
   const random = randomMatrix(n, n, 1);
-  for (let j = 0; j < n; j++) for (let i = 0; i < n; i++) l.data[l.offset + i + j * l.ld] = i < j ? Number.NaN : i === j ? 4 + random.data[i + j * n] ** 2 : random.data[i + j * n] / Math.sqrt(n);
+  for (let j = 0; j < n; j++)
+    for (let i = 0; i < n; i++)
+      l.data[l.offset + i + j * l.ld] =
+        i < j ? Number.NaN : i === j ? 4 + random.data[i + j * n] ** 2 : random.data[i + j * n] / Math.sqrt(n);
   return l;
 }
 
@@ -47,7 +50,12 @@ describe.each(['f64', 'f32'] as const)('substitution in %s', (precision) => {
         const x = vectors(n, p, precision);
         const expected = copyOf(x, precision);
         blas.trsm('L', 'L', 'N', 'N', 1, l, expected);
-        substituteLeft(blas, l, x, precision === 'f64' ? new Float64Array(SUBSTITUTION_SCRATCH) : new Float32Array(SUBSTITUTION_SCRATCH));
+        substituteLeft(
+          blas,
+          l,
+          x,
+          precision === 'f64' ? new Float64Array(SUBSTITUTION_SCRATCH) : new Float32Array(SUBSTITUTION_SCRATCH),
+        );
         expect(relativeError(x, expected)).toBeLessThan(rounding);
       }
     }
@@ -59,7 +67,13 @@ describe.each(['f64', 'f32'] as const)('substitution in %s', (precision) => {
     around.data.fill(7);
     const x = block(around, 2, 1, 100, 40);
     for (let j = 0; j < 40; j++) for (let i = 0; i < 100; i++) x.data[x.offset + i + j * x.ld] = 1;
-    substituteLeft(blas, l, x, precision === 'f64' ? new Float64Array(SUBSTITUTION_SCRATCH) : new Float32Array(SUBSTITUTION_SCRATCH));
-    for (let j = 0; j < 42; j++) for (let i = 0; i < 104; i++) if (i < 2 || i >= 102 || j < 1 || j >= 41) expect(around.data[i + 104 * j]).toBe(7);
+    substituteLeft(
+      blas,
+      l,
+      x,
+      precision === 'f64' ? new Float64Array(SUBSTITUTION_SCRATCH) : new Float32Array(SUBSTITUTION_SCRATCH),
+    );
+    for (let j = 0; j < 42; j++)
+      for (let i = 0; i < 104; i++) if (i < 2 || i >= 102 || j < 1 || j >= 41) expect(around.data[i + 104 * j]).toBe(7);
   });
 });

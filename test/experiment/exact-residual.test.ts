@@ -24,7 +24,12 @@ beforeAll(async () => {
   const source = gaussianSource(N, 3, 1, team.blas);
   dense = shiftedDense(denseOf(source), SHIFT);
   b = randomMatrix(N, 2, 1);
-  ({ x } = await solve(await compress(source, { format: 'hss', tolerance: 1e-4, leafSize: 64 }, { team }), b, { shift: SHIFT }, { team }));
+  ({ x } = await solve(
+    await compress(source, { format: 'hss', tolerance: 1e-4, leafSize: 64 }, { team }),
+    b,
+    { shift: SHIFT },
+    { team },
+  ));
 });
 afterAll(async () => {
   await team.close();
@@ -36,7 +41,11 @@ const truth = (j: number, solution = x): number => residualOf(dense, b, solution
 describe('the residual against the matrix itself', () => {
   it('is_that_of_the_dense_matrix_by_entries_and_by_products_for_x_of_either_precision', async () => {
     const single = view(Float32Array.from(x.data), 0, N, 2);
-    for (const source of [gaussianSource(N, 3, 1, team.blas), denseSource(denseOf(gaussianSource(N, 3, 1, team.blas)), { blas: team.blas }), denseSource(denseOf(gaussianSource(N, 3, 1, team.blas)))]) {
+    for (const source of [
+      gaussianSource(N, 3, 1, team.blas),
+      denseSource(denseOf(gaussianSource(N, 3, 1, team.blas)), { blas: team.blas }),
+      denseSource(denseOf(gaussianSource(N, 3, 1, team.blas))),
+    ]) {
       for (const solution of [x, single]) {
         const { residuals, low, high, rows } = await exactResidual(source, SHIFT, b, solution, {}, { team });
         expect(rows).toBe(N);
@@ -55,21 +64,44 @@ describe('the residual against the matrix itself', () => {
     let covered = 0;
     const seeds = 200;
     for (let seed = 0; seed < seeds; seed++) {
-      const { low, high, rows, residuals } = await exactResidual(source, SHIFT, b, x, { seed, exactSize: 100, sampleRows: 80 }, { team: other });
+      const { low, high, rows, residuals } = await exactResidual(
+        source,
+        SHIFT,
+        b,
+        x,
+        { seed, exactSize: 100, sampleRows: 80 },
+        { team: other },
+      );
       expect(rows).toBe(80);
       expect(low[0]).toBeLessThanOrEqual(residuals[0]);
       if (low[0] <= truth(0) && truth(0) <= high[0]) covered++;
     }
     expect(covered / seeds).toBeGreaterThanOrEqual(0.93);
     const options = { seed: 4, exactSize: 100, sampleRows: 80 };
-    expect(await exactResidual(source, SHIFT, b, x, options, { team })).toEqual(await exactResidual(source, SHIFT, b, x, options, { team: other }));
+    expect(await exactResidual(source, SHIFT, b, x, options, { team })).toEqual(
+      await exactResidual(source, SHIFT, b, x, options, { team: other }),
+    );
   });
 
   it('of_a_sample_that_saw_nothing_has_no_upper_end', async () => {
     const sparse = zeros(N, 1);
     sparse.data[3] = 1;
-    const identity = denseSource(view(Float64Array.from({ length: N * N }, (_, k) => (k % (N + 1) === 0 ? 1 : 0)), 0, N, N));
-    const { residuals, high } = await exactResidual(identity, 0, sparse, zeros(N, 1), { seed: 0, exactSize: 10, sampleRows: 10 }, { team });
+    const identity = denseSource(
+      view(
+        Float64Array.from({ length: N * N }, (_, k) => (k % (N + 1) === 0 ? 1 : 0)),
+        0,
+        N,
+        N,
+      ),
+    );
+    const { residuals, high } = await exactResidual(
+      identity,
+      0,
+      sparse,
+      zeros(N, 1),
+      { seed: 0, exactSize: 10, sampleRows: 10 },
+      { team },
+    );
     expect([residuals[0], high[0]]).toEqual([0, Number.POSITIVE_INFINITY]);
   });
 });

@@ -16,7 +16,14 @@ import { temporaryFolder } from '../io/temporary-folder.js';
 
 const folder = temporaryFolder();
 const size = 600;
-const input = { kind: 'points', name: 'normal, 3 dimensions', size, dimension: 3, kernel: 'gaussian, h = 2', bandwidth: 2 };
+const input = {
+  kind: 'points',
+  name: 'normal, 3 dimensions',
+  size,
+  dimension: 3,
+  kernel: 'gaussian, h = 2',
+  bandwidth: 2,
+};
 const options = { leafSize: 64, maxRank: 64, tolerance: 1e-3, seed: 4 };
 let team: Team;
 let source: EntrySource;
@@ -42,7 +49,15 @@ describe('the record of a run', () => {
     expect(record.error).toMatchObject({ ...(await matrix.estimateError(source, { seed: 4 })), tolerance: 1e-3 });
     expect(record.error.met).toBe(record.error.high <= 1e-3);
     expect(record.error.decision).toBe(record.error.met ? 'met' : 'missed');
-    expect(record).toMatchObject({ record: 'compression', input, seed: 4, workers: 2, vectors: 5, blas: team.blas.description, options: { leafSize: 64, maxRank: 64, tolerance: 1e-3, format: 'hss', dtype: 'f64' } });
+    expect(record).toMatchObject({
+      record: 'compression',
+      input,
+      seed: 4,
+      workers: 2,
+      vectors: 5,
+      blas: team.blas.description,
+      options: { leafSize: 64, maxRank: 64, tolerance: 1e-3, format: 'hss', dtype: 'f64' },
+    });
     const { neighbors, tree, skeletonization, fill, compress, apply } = record.seconds;
     expect(compress).toBeGreaterThanOrEqual(neighbors + tree + skeletonization + fill);
     expect(Math.min(neighbors, tree, skeletonization, fill, apply)).toBeGreaterThan(0);
@@ -69,9 +84,20 @@ describe('the record of a run', () => {
     const signal = AbortSignal.abort();
     await expect(runCompression({ source, input, options }, { team, signal })).rejects.toBeInstanceOf(AbortedError);
     const controller = new AbortController();
-    const duringProducts = runCompression({ source, input, options }, { team, signal: controller.signal, onProgress: ({ phase }) => { if (phase === 'apply') controller.abort(); } });
+    const duringProducts = runCompression(
+      { source, input, options },
+      {
+        team,
+        signal: controller.signal,
+        onProgress: ({ phase }) => {
+          if (phase === 'apply') controller.abort();
+        },
+      },
+    );
     await expect(duringProducts).rejects.toBeInstanceOf(AbortedError);
-    await expect(writeRecord(join(folder, 'aborted.json'), run.record, { signal })).rejects.toBeInstanceOf(AbortedError);
+    await expect(writeRecord(join(folder, 'aborted.json'), run.record, { signal })).rejects.toBeInstanceOf(
+      AbortedError,
+    );
     expect(await readdir(folder)).not.toContain('aborted.json');
   });
 });
@@ -80,7 +106,8 @@ describe('what records are made with', () => {
   it('dgemm_is_measured_on_every_worker_at_once', async () => {
     const rate = await measureDgemm(team);
     expect(Number.isFinite(rate)).toBe(true);
-    // Every worker multiplied: a team's rate is a sum of positive ones, and a scalar loop in an interpreter would be below this.
+    // Every worker multiplied: a team's rate is a sum of positive ones, and a scalar loop in an interpreter would be
+    // below this.
     expect(rate).toBeGreaterThan(0.1);
   });
 

@@ -1,12 +1,27 @@
-/** Compression from products alone: exact where the ranks suffice, within its tolerance where they do not, and honest about it. */
+/**
+ * Compression from products alone: exact where the ranks suffice, within its tolerance where they do not, and honest
+ * about it.
+ */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AbortedError, AsymmetryError, MemoryError, NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
+import {
+  AbortedError,
+  AsymmetryError,
+  MemoryError,
+  NonFiniteError,
+  OptionError,
+  ShapeError,
+} from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { compressOperator } from '#hmatrix/hierarchical/from-products/compress.js';
-import { compressionCost, MEASURED_VECTORS, type ProductsFormat, type ProductsOptions } from '#hmatrix/hierarchical/from-products/cost.js';
+import {
+  compressionCost,
+  MEASURED_VECTORS,
+  type ProductsFormat,
+  type ProductsOptions,
+} from '#hmatrix/hierarchical/from-products/cost.js';
 import { loadMatrix, saveMatrix } from '#hmatrix/hierarchical/matrix/file.js';
 import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
@@ -36,8 +51,18 @@ describe('compression from products', () => {
     await single.close();
   });
 
-  const make = (a: Matrix, tree: ClusterTree, options: Partial<ProductsOptions> = {}, on = team): Promise<HierarchicalMatrix> =>
-    compressOperator(denseOperator(a, true, on.blas), tree, { format: 'hss', maxRank: 24, tolerance: 0, seed: 1, ...options }, { team: on });
+  const make = (
+    a: Matrix,
+    tree: ClusterTree,
+    options: Partial<ProductsOptions> = {},
+    on = team,
+  ): Promise<HierarchicalMatrix> =>
+    compressOperator(
+      denseOperator(a, true, on.blas),
+      tree,
+      { format: 'hss', maxRank: 24, tolerance: 0, seed: 1, ...options },
+      { team: on },
+    );
   const error = (matrix: HierarchicalMatrix, a: Matrix): number => relativeError(matrix.toDense(), a);
   const mostRank = (matrix: HierarchicalMatrix): number => Math.max(0, ...matrix.ranks().map(({ max }) => max));
 
@@ -51,15 +76,18 @@ describe('compression from products', () => {
       ['one large leaf among small ones', [90, ...randomSizes(31, 3, 20, 5)]],
       ['two leaves', [260, 300]],
     ];
-    it.each(FORMATS.flatMap((format) => shapes.map(([name, sizes]) => [format, name, sizes] as const)))('random HSS matrices: %s, %s', async (format, _name, sizes) => {
-      const tree = treeOfLeaves(sizes, 8);
-      const a = randomHss(tree, 5, 100, team.blas);
-      const matrix = await make(a, tree, { format, maxRank: 8, oversampling: 16 });
-      expect(error(matrix, a)).toBeLessThan(rounding);
-      // Rounding errors are not taken for rank.
-      expect(mostRank(matrix)).toBeLessThanOrEqual(5);
-      expect(matrix.report.products!.error.relative).toBeLessThan(rounding);
-    });
+    it.each(FORMATS.flatMap((format) => shapes.map(([name, sizes]) => [format, name, sizes] as const)))(
+      'random HSS matrices: %s, %s',
+      async (format, _name, sizes) => {
+        const tree = treeOfLeaves(sizes, 8);
+        const a = randomHss(tree, 5, 100, team.blas);
+        const matrix = await make(a, tree, { format, maxRank: 8, oversampling: 16 });
+        expect(error(matrix, a)).toBeLessThan(rounding);
+        // Rounding errors are not taken for rank.
+        expect(mostRank(matrix)).toBeLessThanOrEqual(5);
+        expect(matrix.report.products!.error.relative).toBeLessThan(rounding);
+      },
+    );
 
     it.each(FORMATS)('low rank plus diagonal: %s', async (format) => {
       const tree = treeOfLeaves(randomSizes(16, 30, 60, 5), 2);
@@ -120,10 +148,19 @@ describe('compression from products', () => {
 
   describe('on kernel matrices', () => {
     const size = 1500;
-    const kernels = [['gaussian', gaussian(0.5)], ['laplace', laplace(1)]] as const;
-    const problem = async (kernel: (typeof kernels)[number][1]): Promise<{ source: ReturnType<typeof kernelSource>; a: Matrix; tree: ClusterTree }> => {
+    const kernels = [
+      ['gaussian', gaussian(0.5)],
+      ['laplace', laplace(1)],
+    ] as const;
+    const problem = async (
+      kernel: (typeof kernels)[number][1],
+    ): Promise<{ source: ReturnType<typeof kernelSource>; a: Matrix; tree: ClusterTree }> => {
       const source = kernelSource(normalPoints(size, 2, 5), kernel, { blas: team.blas });
-      return { source, a: denseOf(source), tree: await buildClusterTree(source, 'geometric', { leafSize: 64, seed: 1 }, { team }) };
+      return {
+        source,
+        a: denseOf(source),
+        tree: await buildClusterTree(source, 'geometric', { leafSize: 64, seed: 1 }, { team }),
+      };
     };
 
     it.each(kernels)('the_tolerance_is_met_where_the_rank_suffices: %s', async (_name, kernel) => {
@@ -163,7 +200,12 @@ describe('compression from products', () => {
       const single32 = zeros(size, size, 'f32');
       single32.data.set(a.data);
       for (const format of FORMATS) {
-        const matrix = await compressOperator(denseOperator(single32, true, team.blas), tree, { format, maxRank: 64, tolerance: 1e-3, seed: 1, productPrecision: 'f32', dtype: 'f32' }, { team });
+        const matrix = await compressOperator(
+          denseOperator(single32, true, team.blas),
+          tree,
+          { format, maxRank: 64, tolerance: 1e-3, seed: 1, productPrecision: 'f32', dtype: 'f32' },
+          { team },
+        );
         expect(matrix.data.dtype).toBe('f32');
         expect(matrix.report.products!.met).toBe(true);
         expect(error(matrix, a)).toBeLessThan(1.4e-3);
@@ -172,7 +214,12 @@ describe('compression from products', () => {
       const v = randomMatrix(size, 7, 3);
       single32.data.set(lowRankPlusDiagonal(v, () => 1, team.blas).data);
       for (const format of FORMATS) {
-        const matrix = await compressOperator(denseOperator(single32, true, team.blas), tree, { format, maxRank: 16, tolerance: 1e-5, seed: 1, productPrecision: 'f32' }, { team });
+        const matrix = await compressOperator(
+          denseOperator(single32, true, team.blas),
+          tree,
+          { format, maxRank: 16, tolerance: 1e-5, seed: 1, productPrecision: 'f32' },
+          { team },
+        );
         expect(mostRank(matrix)).toBe(7);
         expect(matrix.report.products!.error.relative).toBeLessThan(1e-5);
       }
@@ -185,7 +232,12 @@ describe('compression from products', () => {
         expect(compressionCost(tree, options)).toMatchObject({ complete: true, products: size });
         const matrix = await make(a, tree, options);
         const { products, complete, met, error: measured } = matrix.report.products!;
-        expect({ products, complete, met, exact: measured.exact }).toEqual({ products: size, complete: true, met: true, exact: true });
+        expect({ products, complete, met, exact: measured.exact }).toEqual({
+          products: size,
+          complete: true,
+          met: true,
+          exact: true,
+        });
         expect(Math.abs(error(matrix, a) / measured.relative - 1)).toBeLessThan(1e-6);
       }
     });
@@ -194,7 +246,12 @@ describe('compression from products', () => {
   describe('the matrix', () => {
     const tree = treeOfLeaves(randomSizes(16, 10, 60, 6), 7);
     const n = tree.size;
-    const options = (format: ProductsFormat): Partial<ProductsOptions> => ({ format, maxRank: 6, oversampling: 8, tolerance: 1e-3 });
+    const options = (format: ProductsFormat): Partial<ProductsOptions> => ({
+      format,
+      maxRank: 6,
+      oversampling: 8,
+      tolerance: 1e-3,
+    });
     const structured = (): Matrix => {
       const a = randomHss(tree, 9, 50, team.blas);
       for (let i = 0; i < n; i++) a.data[i + i * n] += 3;
@@ -250,8 +307,20 @@ describe('compression from products', () => {
       const a = structured();
       const dense = denseOperator(a, true, team.blas);
       let vectors = 0;
-      const counting: LinearOperator = { ...dense, applyUnchecked: (out, x, alpha, beta) => { vectors += x.cols; dense.applyUnchecked(out, x, alpha, beta); } };
-      const asked: ProductsOptions = { format, maxRank: 4, oversampling: format === 'hss' ? 8 : 2, tolerance: 0, seed: 1 };
+      const counting: LinearOperator = {
+        ...dense,
+        applyUnchecked: (out, x, alpha, beta) => {
+          vectors += x.cols;
+          dense.applyUnchecked(out, x, alpha, beta);
+        },
+      };
+      const asked: ProductsOptions = {
+        format,
+        maxRank: 4,
+        oversampling: format === 'hss' ? 8 : 2,
+        tolerance: 0,
+        seed: 1,
+      };
       const cost = compressionCost(tree, asked);
       const matrix = await compressOperator(counting, tree, asked, { team });
       expect(cost.complete).toBe(false);
@@ -269,14 +338,33 @@ describe('compression from products', () => {
     const tree = treeOfLeaves(randomSizes(8, 30, 60, 6), 7);
     const n = tree.size;
     const asked: ProductsOptions = { format: 'hss', maxRank: 8, tolerance: 1e-3, seed: 1 };
-    const identity: LinearOperator = { rows: n, cols: n, symmetric: true, applyUnchecked: (out, x) => { for (let j = 0; j < x.cols; j++) for (let i = 0; i < n; i++) out.data[out.offset + i + j * out.ld] = x.data[x.offset + i + j * x.ld]; } };
-    const failure = (operator: LinearOperator, options: ProductsOptions = asked, over = tree): Promise<unknown> => compressOperator(operator, over, options, { team }).then(() => undefined, (e: unknown) => e);
+    const identity: LinearOperator = {
+      rows: n,
+      cols: n,
+      symmetric: true,
+      applyUnchecked: (out, x) => {
+        for (let j = 0; j < x.cols; j++)
+          for (let i = 0; i < n; i++) out.data[out.offset + i + j * out.ld] = x.data[x.offset + i + j * x.ld];
+      },
+    };
+    const failure = (operator: LinearOperator, options: ProductsOptions = asked, over = tree): Promise<unknown> =>
+      compressOperator(operator, over, options, { team }).then(
+        () => undefined,
+        (e: unknown) => e,
+      );
 
     it('operators_that_are_not_symmetric', async () => {
       const said = await failure({ ...identity, symmetric: false });
       expect(said).toBeInstanceOf(OptionError);
       expect((said as Error).message).toMatch(/symmetric/);
-      const shift: LinearOperator = { ...identity, applyUnchecked: (out, x) => { for (let j = 0; j < x.cols; j++) for (let i = 0; i < n; i++) out.data[out.offset + i + j * out.ld] = i * x.data[x.offset + ((i + 1) % n) + j * x.ld]; } };
+      const shift: LinearOperator = {
+        ...identity,
+        applyUnchecked: (out, x) => {
+          for (let j = 0; j < x.cols; j++)
+            for (let i = 0; i < n; i++)
+              out.data[out.offset + i + j * out.ld] = i * x.data[x.offset + ((i + 1) % n) + j * x.ld];
+        },
+      };
       expect(await failure(shift)).toBeInstanceOf(AsymmetryError);
       // Where all columns are computed, the entries are named.
       const shown = await failure(shift, { ...asked, maxRank: 400 });
@@ -287,7 +375,13 @@ describe('compression from products', () => {
     it('products_that_are_not_finite', async () => {
       for (const format of FORMATS) {
         let calls = 0;
-        const failing: LinearOperator = { ...identity, applyUnchecked: (out, x, alpha, beta) => { identity.applyUnchecked(out, x, alpha, beta); if (calls++ > 0) out.data[out.offset + 17] = Number.NaN; } };
+        const failing: LinearOperator = {
+          ...identity,
+          applyUnchecked: (out, x, alpha, beta) => {
+            identity.applyUnchecked(out, x, alpha, beta);
+            if (calls++ > 0) out.data[out.offset + 17] = Number.NaN;
+          },
+        };
         const found = await failure(failing, { ...asked, format, oversampling: 2 });
         expect(found).toBeInstanceOf(NonFiniteError);
         expect((found as NonFiniteError).data['row']).toBe(17);
@@ -295,7 +389,13 @@ describe('compression from products', () => {
     });
 
     it('values_beyond_the_range_of_float32', async () => {
-      const large: LinearOperator = { ...identity, applyUnchecked: (out, x) => { for (let j = 0; j < x.cols; j++) for (let i = 0; i < n; i++) out.data[out.offset + i + j * out.ld] = 1e40 * x.data[x.offset + i + j * x.ld]; } };
+      const large: LinearOperator = {
+        ...identity,
+        applyUnchecked: (out, x) => {
+          for (let j = 0; j < x.cols; j++)
+            for (let i = 0; i < n; i++) out.data[out.offset + i + j * out.ld] = 1e40 * x.data[x.offset + i + j * x.ld];
+        },
+      };
       expect(await failure(large, { ...asked, dtype: 'f32' })).toBeInstanceOf(NonFiniteError);
       expect(await failure(large)).toBeUndefined();
     });
@@ -309,15 +409,29 @@ describe('compression from products', () => {
 
     it('options_out_of_their_domain', async () => {
       const wrong: Partial<ProductsOptions>[] = [
-        { format: 'fmm' as never }, { maxRank: 0 }, { maxRank: 2.5 }, { tolerance: -1 }, { tolerance: Number.NaN }, { oversampling: 1 }, { seed: -1 }, { dtype: 'f16' as never },
-        { productPrecision: 'f16' as never }, { memoryLimit: 0 },
+        { format: 'fmm' as never },
+        { maxRank: 0 },
+        { maxRank: 2.5 },
+        { tolerance: -1 },
+        { tolerance: Number.NaN },
+        { oversampling: 1 },
+        { seed: -1 },
+        { dtype: 'f16' as never },
+        { productPrecision: 'f16' as never },
+        { memoryLimit: 0 },
       ];
-      for (const options of wrong) expect(await failure(identity, { ...asked, ...options }), JSON.stringify(options)).toBeInstanceOf(OptionError);
+      for (const options of wrong)
+        expect(await failure(identity, { ...asked, ...options }), JSON.stringify(options)).toBeInstanceOf(OptionError);
     });
 
     it('too_little_memory_before_anything_is_multiplied', async () => {
       let calls = 0;
-      const counting: LinearOperator = { ...identity, applyUnchecked: () => { calls++; } };
+      const counting: LinearOperator = {
+        ...identity,
+        applyUnchecked: () => {
+          calls++;
+        },
+      };
       expect(await failure(counting, { ...asked, memoryLimit: 1e5 })).toBeInstanceOf(MemoryError);
       expect(calls).toBe(0);
     });
@@ -325,10 +439,32 @@ describe('compression from products', () => {
     it('reports_progress_and_honours_an_abort', async () => {
       for (const format of FORMATS) {
         const phases = new Set<string>();
-        await compressOperator(identity, tree, { ...asked, format, oversampling: 2 }, { team, onProgress: ({ phase, done, total }) => { phases.add(phase); expect(done).toBeLessThanOrEqual(total); } });
+        await compressOperator(
+          identity,
+          tree,
+          { ...asked, format, oversampling: 2 },
+          {
+            team,
+            onProgress: ({ phase, done, total }) => {
+              phases.add(phase);
+              expect(done).toBeLessThanOrEqual(total);
+            },
+          },
+        );
         for (const phase of ['products', 'find skeletons', 'store blocks']) expect(phases).toContain(phase);
         const controller = new AbortController();
-        const aborted = compressOperator(identity, tree, { ...asked, format, oversampling: 2 }, { team, signal: controller.signal, onProgress: ({ phase }) => { if (phase === 'products') controller.abort(); } });
+        const aborted = compressOperator(
+          identity,
+          tree,
+          { ...asked, format, oversampling: 2 },
+          {
+            team,
+            signal: controller.signal,
+            onProgress: ({ phase }) => {
+              if (phase === 'products') controller.abort();
+            },
+          },
+        );
         await expect(aborted).rejects.toBeInstanceOf(AbortedError);
       }
     });
@@ -338,7 +474,11 @@ describe('compression from products', () => {
     const tree = treeOfLeaves(randomSizes(16, 30, 50, 6), 7);
     const v = randomMatrix(tree.size, 4, 9);
     const a = lowRankPlusDiagonal(v, () => 5, team.blas);
-    const entries = await compress(denseSource(a), { format: 'hss', maxRank: 8, tolerance: 1e-10, tree, seed: 1 }, { team });
+    const entries = await compress(
+      denseSource(a),
+      { format: 'hss', maxRank: 8, tolerance: 1e-10, tree, seed: 1 },
+      { team },
+    );
     const products = await make(a, tree, { maxRank: 8, tolerance: 1e-10 });
     expect(relativeError(products.toDense(), entries.toDense())).toBeLessThan(1e-9);
     expect(products.report.products).toBeDefined();

@@ -174,12 +174,7 @@ describe('a sample that saw no error', () => {
   });
 
   it.each([0, 1, 2])('is_enlarged_up_to_all_columns_until_a_tolerance_is_decided: seed %i', async (seed) => {
-    const estimate = await estimateError(
-      heavyPair(size),
-      identityOperator(size),
-      { tolerance: 1e-3, seed },
-      { team },
-    );
+    const estimate = await estimateError(heavyPair(size), identityOperator(size), { tolerance: 1e-3, seed }, { team });
     expect(decide(estimate, 1e-3)).toBe('missed');
     expect(estimate.low).toBeLessThanOrEqual(truth * (1 + 1e-12));
     expect(estimate.high).toBeGreaterThanOrEqual(truth * (1 - 1e-12));
@@ -229,7 +224,12 @@ describe('a tolerance', () => {
       const decision = decide(error, tolerance);
       const options = { format: 'hss', leafSize: 64, maxRank: 64, budget: 0, distance: 'gram', dtype: 'f64' };
       const input = { kind: 'points', name: 'points', size: 5000 };
-      return statusOf({ error: { ...error, tolerance, met: decision === 'met', decision }, options, input, limits: [] } as never);
+      return statusOf({
+        error: { ...error, tolerance, met: decision === 'met', decision },
+        options,
+        input,
+        limits: [],
+      } as never);
     };
     expect([status(1e-2), status(1e-3), status(1e-4)]).toEqual([0, 3, 3]);
     write.mockRestore();

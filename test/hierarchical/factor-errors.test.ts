@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AbortedError, FactorizationError, MemoryError, NonFiniteError, NotPositiveDefiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
+import {
+  AbortedError,
+  FactorizationError,
+  MemoryError,
+  NonFiniteError,
+  NotPositiveDefiniteError,
+  OptionError,
+  ShapeError,
+} from '#hmatrix/core/errors.js';
 import { zeros } from '#hmatrix/dense/matrix.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { factor, type FactorOptions } from '#hmatrix/hierarchical/factor/factor.js';
@@ -17,7 +25,11 @@ const FORMATS: readonly HierarchicalFormat[] = ['hss', 'hodlr'];
 const small: CompressOptions = { leafSize: 32, maxRank: 8, tolerance: 1e-6, neighbors: 32, seed: 3 };
 const EPS = Number.EPSILON;
 
-const failureOf = async (promise: Promise<unknown>): Promise<unknown> => promise.then(() => undefined, (error: unknown) => error);
+const failureOf = async (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 
 describe('factorization of what is not positive definite', () => {
   let team: Team;
@@ -25,9 +37,18 @@ describe('factorization of what is not positive definite', () => {
   let crude: Readonly<Record<string, HierarchicalMatrix>>;
   beforeAll(async () => {
     team = await Team.open({ workers: 2 });
-    crude = Object.fromEntries(await Promise.all(FORMATS.map(async (format) => [format, await compress(gaussianSource(600, 4, 1, team.blas), { ...small, format }, { team })] as const)));
+    crude = Object.fromEntries(
+      await Promise.all(
+        FORMATS.map(
+          async (format) =>
+            [format, await compress(gaussianSource(600, 4, 1, team.blas), { ...small, format }, { team })] as const,
+        ),
+      ),
+    );
   });
-  afterAll(async () => { await team.close(); });
+  afterAll(async () => {
+    await team.close();
+  });
 
   it.each(FORMATS)('names_where_and_the_smallest_shift_that_works: %s', async (format) => {
     const matrix = crude[format];
@@ -36,7 +57,10 @@ describe('factorization of what is not positive definite', () => {
     expect(needed).toBeGreaterThan(0);
     const error = await failureOf(factor(matrix, { shift: needed / 2 }, { team }));
     expect(error).toBeInstanceOf(NotPositiveDefiniteError);
-    const { node, level, pivot, index, shift, suggestedShift } = (error as NotPositiveDefiniteError).data as Record<string, number>;
+    const { node, level, pivot, index, shift, suggestedShift } = (error as NotPositiveDefiniteError).data as Record<
+      string,
+      number
+    >;
     expect(level).toBe(Math.floor(Math.log2(node + 1)));
     expect(pivot).toBeGreaterThan(0);
     const members = matrix.data.tree.order.subarray(matrix.data.tree.begin[node], matrix.data.tree.end[node]);
@@ -45,7 +69,9 @@ describe('factorization of what is not positive definite', () => {
     expect(suggestedShift).toBeGreaterThan(needed * (1 - 1e-10));
     expect(suggestedShift).toBeLessThan(needed * 1.06);
     expect((await factor(matrix, { shift: suggestedShift }, { team })).inertia.negative).toBe(0);
-    expect(await failureOf(factor(matrix, { shift: suggestedShift * 0.9, suggestShift: false }, { team }))).toBeInstanceOf(NotPositiveDefiniteError);
+    expect(
+      await failureOf(factor(matrix, { shift: suggestedShift * 0.9, suggestShift: false }, { team })),
+    ).toBeInstanceOf(NotPositiveDefiniteError);
   });
 
   it.each(FORMATS)('the_same_breakdown_is_named_by_every_team: %s', async (format) => {
@@ -53,7 +79,7 @@ describe('factorization of what is not positive definite', () => {
     for (const workers of [1, 3]) {
       const other = await Team.open({ workers });
       const matrix = await compress(gaussianSource(600, 4, 1, other.blas), { ...small, format }, { team: other });
-      errors.push((await failureOf(factor(matrix, {}, { team: other })) as NotPositiveDefiniteError).data);
+      errors.push(((await failureOf(factor(matrix, {}, { team: other }))) as NotPositiveDefiniteError).data);
       await other.close();
     }
     expect(errors[1]).toEqual(errors[0]);
@@ -61,13 +87,13 @@ describe('factorization of what is not positive definite', () => {
 
   it.each(FORMATS)('singular_matrices_are_refused_without_a_shift_and_isolated_rows_say_so: %s', async (format) => {
     const zero = await compress(denseSource(new Float64Array(50 * 50)), { ...small, format, leafSize: 8 }, { team });
-    const error = await failureOf(factor(zero, {}, { team })) as NotPositiveDefiniteError;
+    const error = (await failureOf(factor(zero, {}, { team }))) as NotPositiveDefiniteError;
     expect(error).toBeInstanceOf(NotPositiveDefiniteError);
     expect(error.data['suggestedShift']).toBeGreaterThan(0);
     const values = new Float64Array(60 * 60);
     for (let i = 10; i < 60; i++) values[i * 61] = 1;
     const matrix = await compress(denseSource(values), { ...small, format, leafSize: 8 }, { team });
-    const isolated = await failureOf(factor(matrix, {}, { team })) as NotPositiveDefiniteError;
+    const isolated = (await failureOf(factor(matrix, {}, { team }))) as NotPositiveDefiniteError;
     expect(isolated).toBeInstanceOf(NotPositiveDefiniteError);
     expect(isolated.message).toMatch(/10 isolated indices have rows of zeros/);
     const f = await factor(matrix, { shift: 0.5 }, { team });
@@ -100,17 +126,24 @@ describe('factorization of what is not positive definite', () => {
       const b = randomMatrix(600, 4, 1);
       const x = f.solve(b);
       expect(residual(a, x, b, team.blas)).toBeLessThan(rounding);
-      expect(residual(a, f.solve({ ...b, cols: 1 }), { ...b, cols: 1, data: b.data.subarray(0, 600) }, team.blas)).toBeLessThan(rounding);
+      expect(
+        residual(a, f.solve({ ...b, cols: 1 }), { ...b, cols: 1, data: b.data.subarray(0, 600) }, team.blas),
+      ).toBeLessThan(rounding);
       expect(Math.abs(f.logdet - logdet)).toBeLessThan(rounding * Math.abs(logdet));
       const diagonal = await f.diagonalOfInverse();
       const scale = norm(inverse.data);
-      for (let i = 0; i < 600; i++) expect(Math.abs(diagonal[i] - inverse.data[i * 601])).toBeLessThan(rounding * scale);
+      for (let i = 0; i < 600; i++)
+        expect(Math.abs(diagonal[i] - inverse.data[i * 601])).toBeLessThan(rounding * scale);
       expect(() => f.sample()).toThrow(OptionError);
     }
   });
 
   it('indefinite_factorization_of_a_singular_matrix_is_refused', async () => {
-    const matrix = await compress(denseSource(new Float64Array(50 * 50).fill(1)), { ...small, format: 'hss', leafSize: 8 }, { team });
+    const matrix = await compress(
+      denseSource(new Float64Array(50 * 50).fill(1)),
+      { ...small, format: 'hss', leafSize: 8 },
+      { team },
+    );
     const error = await failureOf(factor(matrix, { indefinite: true }, { team }));
     expect(error).toBeInstanceOf(FactorizationError);
     expect((error as FactorizationError).data['node']).toBeGreaterThanOrEqual(0);
@@ -118,11 +151,23 @@ describe('factorization of what is not positive definite', () => {
 
   describe('bad input', () => {
     let matrix: HierarchicalMatrix;
-    beforeAll(async () => { matrix = await compress(kernelSource(normalPoints(100, 2, 1), laplace(1), { blas: team.blas }), { ...small, maxRank: 32, leafSize: 16 }, { team }); });
+    beforeAll(async () => {
+      matrix = await compress(
+        kernelSource(normalPoints(100, 2, 1), laplace(1), { blas: team.blas }),
+        { ...small, maxRank: 32, leafSize: 16 },
+        { team },
+      );
+    });
 
     it('options_out_of_their_domain', async () => {
-      const wrong: FactorOptions[] = [{ shift: -1 }, { shift: Number.NaN }, { shift: Number.POSITIVE_INFINITY }, { precision: 'f16' as never }];
-      for (const options of wrong) await expect(factor(matrix, options, { team }), JSON.stringify(options)).rejects.toBeInstanceOf(OptionError);
+      const wrong: FactorOptions[] = [
+        { shift: -1 },
+        { shift: Number.NaN },
+        { shift: Number.POSITIVE_INFINITY },
+        { precision: 'f16' as never },
+      ];
+      for (const options of wrong)
+        await expect(factor(matrix, options, { team }), JSON.stringify(options)).rejects.toBeInstanceOf(OptionError);
       const f = await factor(matrix, {}, { team });
       await expect(f.refactor(-1)).rejects.toBeInstanceOf(OptionError);
       // A shift that was refused changed nothing.
@@ -143,7 +188,11 @@ describe('factorization of what is not positive definite', () => {
     });
 
     it('near_blocks_are_refused_with_advice', async () => {
-      const corrected = await compress(gaussianSource(400, 4, 0.8, team.blas), { ...small, format: 'fmm', budget: 0.3 }, { team });
+      const corrected = await compress(
+        gaussianSource(400, 4, 0.8, team.blas),
+        { ...small, format: 'fmm', budget: 0.3 },
+        { team },
+      );
       const error = await failureOf(factor(corrected, { shift: 1 }, { team }));
       expect(error).toBeInstanceOf(OptionError);
       expect((error as OptionError).message).toMatch(/hss.*preconditioned/);

@@ -19,7 +19,12 @@ const EPS = Number.EPSILON;
 async function allocated(act: () => unknown): Promise<number> {
   const { SharedArrayBuffer: Shared, Float64Array: Doubles } = globalThis;
   let bytes = 0;
-  globalThis.SharedArrayBuffer = new Proxy(Shared, { construct: (target, args: [number]) => { bytes += args[0]; return new target(...args); } });
+  globalThis.SharedArrayBuffer = new Proxy(Shared, {
+    construct: (target, args: [number]) => {
+      bytes += args[0];
+      return new target(...args);
+    },
+  });
   globalThis.Float64Array = new Proxy(Doubles, {
     construct: (target, args: [number]) => {
       if (typeof args[0] === 'number') bytes += 8 * args[0];
@@ -37,8 +42,12 @@ async function allocated(act: () => unknown): Promise<number> {
 
 describe.each(FORMATS)('factorization: %s', (format) => {
   let team: Team;
-  beforeAll(async () => { team = await Team.open({ workers: 2 }); });
-  afterAll(async () => { await team.close(); });
+  beforeAll(async () => {
+    team = await Team.open({ workers: 2 });
+  });
+  afterAll(async () => {
+    await team.close();
+  });
 
   it('is_that_of_the_matrix_itself_where_the_ranks_suffice', async () => {
     const tree = treeOfLeaves(randomSizes(8, 30, 60, 5), 6);
@@ -59,7 +68,8 @@ describe.each(FORMATS)('factorization: %s', (format) => {
     expect(residual(a, f.solve(b), b, team.blas)).toBeLessThan(rounding);
     expect(Math.abs(f.logdet - logdet)).toBeLessThan(n * rounding);
     const diagonal = await f.diagonalOfInverse();
-    for (let i = 0; i < n; i++) expect(Math.abs(diagonal[i] - inverse.data[i * (n + 1)])).toBeLessThan(rounding * inverse.data[i * (n + 1)]);
+    for (let i = 0; i < n; i++)
+      expect(Math.abs(diagonal[i] - inverse.data[i * (n + 1)])).toBeLessThan(rounding * inverse.data[i * (n + 1)]);
   });
 
   it('Brownian_motion: det min(i, j)/N is N^−N, and its inverse tridiagonal', async () => {
@@ -72,11 +82,15 @@ describe.each(FORMATS)('factorization: %s', (format) => {
     const rounding = 16 * n * n * EPS;
     expect(Math.abs(f.logdet / (-n * Math.log(n)) - 1)).toBeLessThan(rounding);
     const diagonal = await f.diagonalOfInverse();
-    for (let i = 0; i < n; i++) expect(Math.abs(diagonal[i] / (i === n - 1 ? n : 2 * n) - 1)).toBeLessThan(16 * rounding);
+    for (let i = 0; i < n; i++)
+      expect(Math.abs(diagonal[i] / (i === n - 1 ? n : 2 * n) - 1)).toBeLessThan(16 * rounding);
     const unit = zeros(n, 1);
     unit.data[300] = 1;
     const x = f.solve(unit);
-    for (let i = 0; i < n; i++) expect(Math.abs(x.data[i] - (i === 300 ? 2 * n : Math.abs(i - 300) === 1 ? -n : 0))).toBeLessThan(16 * rounding * n);
+    for (let i = 0; i < n; i++)
+      expect(Math.abs(x.data[i] - (i === 300 ? 2 * n : Math.abs(i - 300) === 1 ? -n : 0))).toBeLessThan(
+        16 * rounding * n,
+      );
   });
 
   it('large_nodes_have_the_same_bits_for_every_team_size', async () => {
@@ -84,9 +98,17 @@ describe.each(FORMATS)('factorization: %s', (format) => {
     for (const workers of [1, 2, 3]) {
       const other = await Team.open({ workers });
       try {
-        const matrix = await compress(gaussianSource(1500, 3, 1, other.blas), { ...exact, format, leafSize: 200, maxRank: 150, tolerance: 1e-9 }, { team: other });
+        const matrix = await compress(
+          gaussianSource(1500, 3, 1, other.blas),
+          { ...exact, format, leafSize: 200, maxRank: 150, tolerance: 1e-9 },
+          { team: other },
+        );
         const f = await factor(matrix, { shift: 0.1 }, { team: other });
-        results.push({ solution: f.solve(randomMatrix(1500, 40, 1)).data, one: f.solve(randomMatrix(1500, 1, 2)).data, logdet: f.logdet });
+        results.push({
+          solution: f.solve(randomMatrix(1500, 40, 1)).data,
+          one: f.solve(randomMatrix(1500, 1, 2)).data,
+          logdet: f.logdet,
+        });
       } finally {
         await other.close();
       }
@@ -96,12 +118,22 @@ describe.each(FORMATS)('factorization: %s', (format) => {
 
   it('from_the_second_time_on_solves_and_refactorizations_allocate_nothing_of_the_size', async () => {
     const n = 4000;
-    const matrix = await compress(gaussianSource(n, 2, 1, team.blas), { ...exact, format, leafSize: 64, maxRank: 32, tolerance: 1e-6 }, { team });
+    const matrix = await compress(
+      gaussianSource(n, 2, 1, team.blas),
+      { ...exact, format, leafSize: 64, maxRank: 32, tolerance: 1e-6 },
+      { team },
+    );
     const f = await factor(matrix, { shift: 1 }, { team });
     await f.refactor(2);
     // Scratch of a node and the tasks; HODLR's nodes are as long as half of the matrix.
     if (format === 'hss') expect(await allocated(() => f.refactor(3))).toBeLessThan(0.1 * f.bytes);
-    const [b, out] = [new Float64Array(3 * n).fill(1), new Float64Array(3 * n)].map((data) => ({ data, offset: 0, rows: n, cols: 3, ld: n }));
+    const [b, out] = [new Float64Array(3 * n).fill(1), new Float64Array(3 * n)].map((data) => ({
+      data,
+      offset: 0,
+      rows: n,
+      cols: 3,
+      ld: n,
+    }));
     expect(await allocated(() => f.solve(b, out))).toBeGreaterThan(8 * n);
     expect(await allocated(() => f.solve(b, out))).toBeLessThan(8 * 64);
   });

@@ -20,11 +20,17 @@ const EPS = Number.EPSILON;
 
 describe('factorization', () => {
   let team: Team;
-  beforeAll(async () => { team = await Team.open({ workers: 2 }); });
-  afterAll(async () => { await team.close(); });
+  beforeAll(async () => {
+    team = await Team.open({ workers: 2 });
+  });
+  afterAll(async () => {
+    await team.close();
+  });
 
-  const smooth = (format: HierarchicalFormat, n = 500): Promise<HierarchicalMatrix> => compress(gaussianSource(n, 2, 0.7, team.blas), { ...small, format, maxRank: 48 }, { team });
-  const rough = (format: HierarchicalFormat, n = 500): Promise<HierarchicalMatrix> => compress(kernelSource(normalPoints(n, 3, 2), laplace(1), { blas: team.blas }), { ...small, format }, { team });
+  const smooth = (format: HierarchicalFormat, n = 500): Promise<HierarchicalMatrix> =>
+    compress(gaussianSource(n, 2, 0.7, team.blas), { ...small, format, maxRank: 48 }, { team });
+  const rough = (format: HierarchicalFormat, n = 500): Promise<HierarchicalMatrix> =>
+    compress(kernelSource(normalPoints(n, 3, 2), laplace(1), { blas: team.blas }), { ...small, format }, { team });
 
   /** Everything a factorization gives, against LAPACK. */
   async function agrees(matrix: HierarchicalMatrix, shift: number): Promise<void> {
@@ -36,7 +42,8 @@ describe('factorization', () => {
     expect(residual(a, f.solve(b), b, team.blas)).toBeLessThan(rounding);
     expect(Math.abs(f.logdet - logdet)).toBeLessThan(rounding * Math.max(1, Math.abs(logdet)));
     const diagonal = await f.diagonalOfInverse();
-    for (let i = 0; i < n; i++) expect(Math.abs(diagonal[i] - inverse.data[i * (n + 1)])).toBeLessThan(rounding * inverse.data[i * (n + 1)]);
+    for (let i = 0; i < n; i++)
+      expect(Math.abs(diagonal[i] - inverse.data[i * (n + 1)])).toBeLessThan(rounding * inverse.data[i * (n + 1)]);
     const square = f.applyFactor(identity(n));
     expect(relativeError(outer(square, square, team.blas), a)).toBeLessThan(64 * Math.sqrt(n) * EPS);
     const root = f.applyInverseFactor(identity(n));
@@ -51,7 +58,11 @@ describe('factorization', () => {
     });
 
     it('one_solve_leaves_a_residual_below_1e-10_at_condition_one_million', async () => {
-      const matrix = await compress(gaussianSource(800, 2, 1, team.blas), { ...small, format, leafSize: 64, maxRank: 128, tolerance: 1e-12 }, { team });
+      const matrix = await compress(
+        gaussianSource(800, 2, 1, team.blas),
+        { ...small, format, leafSize: 64, maxRank: 128, tolerance: 1e-12 },
+        { team },
+      );
       const largest = reference(matrix, 0, team.blas).eigenvalues[799];
       const shift = 1e-6 * largest;
       const { a, condition, logdet } = reference(matrix, shift, team.blas);
@@ -80,7 +91,9 @@ describe('factorization', () => {
       const expected = f.solve(b);
       const y = view(randomMatrix(305, 6, 2).data, 3, 300, 4, 305);
       const sum = zeros(300, 4);
-      for (let j = 0; j < 4; j++) for (let i = 0; i < 300; i++) sum.data[i + 300 * j] = 2 * expected.data[i + 300 * j] - 0.5 * y.data[3 + i + 305 * j];
+      for (let j = 0; j < 4; j++)
+        for (let i = 0; i < 300; i++)
+          sum.data[i + 300 * j] = 2 * expected.data[i + 300 * j] - 0.5 * y.data[3 + i + 305 * j];
       f.applyUnchecked(y, b, 2, -0.5);
       expect(relativeError(y, sum)).toBeLessThan(1e-14);
       const plain = { ...b, data: Float64Array.from(b.data) };
@@ -90,10 +103,17 @@ describe('factorization', () => {
 
     it('is_symmetric_and_positive_definite_as_an_operator', async () => {
       const f = await factor(await smooth(format, 250), { shift: 1e-3 }, { team });
-      expect(f).toMatchObject({ rows: 250, cols: 250, symmetric: true, indefinite: false, inertia: { positive: 250, negative: 0 } });
+      expect(f).toMatchObject({
+        rows: 250,
+        cols: 250,
+        symmetric: true,
+        indefinite: false,
+        inertia: { positive: 250, negative: 0 },
+      });
       const inverse = f.solve(identity(250));
       const transposed = zeros(250, 250);
-      for (let j = 0; j < 250; j++) for (let i = 0; i < 250; i++) transposed.data[i + 250 * j] = inverse.data[j + 250 * i];
+      for (let j = 0; j < 250; j++)
+        for (let i = 0; i < 250; i++) transposed.data[i + 250 * j] = inverse.data[j + 250 * i];
       expect(relativeError(inverse, transposed)).toBeLessThan(1e-12);
       const values = new Float64Array(250);
       expect(team.blas.syevd(false, 'L', inverse, values)).toBe(0);
@@ -119,18 +139,27 @@ describe('factorization', () => {
 
     it('samples_have_the_covariance_asked_for_and_their_seeds', async () => {
       const n = 40;
-      const matrix = await compress(kernelSource(normalPoints(n, 2, 3), laplace(1), { blas: team.blas }), { ...small, format, leafSize: 8, tolerance: 0 }, { team });
+      const matrix = await compress(
+        kernelSource(normalPoints(n, 2, 3), laplace(1), { blas: team.blas }),
+        { ...small, format, leafSize: 8, tolerance: 0 },
+        { team },
+      );
       const f = await factor(matrix, {}, { team });
       const count = 20_000;
       const { a, inverse } = reference(matrix, 0, team.blas);
-      for (const [of, covariance] of [['matrix', a], ['inverse', inverse]] as const) {
+      for (const [of, covariance] of [
+        ['matrix', a],
+        ['inverse', inverse],
+      ] as const) {
         const x = f.sample({ count, seed: 5, of });
         const empirical = outer(x, x, team.blas);
         // Var of an entry: (C_ii·C_jj + C_ij²)/count; seven standard deviations.
         for (let j = 0; j < n; j++) {
           for (let i = 0; i < n; i++) {
             const c = (p: number, q: number): number => covariance.data[p + q * n];
-            expect(Math.abs(empirical.data[i + j * n] / count - c(i, j))).toBeLessThan(7 * Math.sqrt((c(i, i) * c(j, j) + c(i, j) ** 2) / count));
+            expect(Math.abs(empirical.data[i + j * n] / count - c(i, j))).toBeLessThan(
+              7 * Math.sqrt((c(i, i) * c(j, j) + c(i, j) ** 2) / count),
+            );
           }
         }
         expect(relativeError(f.sample({ count: 3, seed: 5, of }), { ...x, cols: 3 })).toBeLessThan(1e-12);
@@ -151,13 +180,31 @@ describe('factorization', () => {
         const values = new Float64Array(n * n);
         for (let j = 0; j < n; j++) for (let i = 0; i < n; i++) values[i + n * j] = entry(i, j);
         const source = denseSource(values);
-        await agrees(await compress(source, { ...small, format, leafSize: 16, tolerance: 1e-10, distance: 'lexicographic' }, { team }), 0.5);
-        await agrees(await compress(source, { ...small, format, leafSize: 2, tolerance: 1e-10, distance: 'lexicographic' }, { team }), 0.5);
+        await agrees(
+          await compress(
+            source,
+            { ...small, format, leafSize: 16, tolerance: 1e-10, distance: 'lexicographic' },
+            { team },
+          ),
+          0.5,
+        );
+        await agrees(
+          await compress(
+            source,
+            { ...small, format, leafSize: 2, tolerance: 1e-10, distance: 'lexicographic' },
+            { team },
+          ),
+          0.5,
+        );
       }
     });
 
     it('zero_matrix_plus_a_shift_is_the_scaled_identity', async () => {
-      const matrix = await compress(denseSource(new Float64Array(60 * 60)), { ...small, format, leafSize: 8 }, { team });
+      const matrix = await compress(
+        denseSource(new Float64Array(60 * 60)),
+        { ...small, format, leafSize: 8 },
+        { team },
+      );
       const f = await factor(matrix, { shift: 4 }, { team });
       const b = randomMatrix(60, 2, 1);
       expect(relativeError(f.solve(b), { ...b, data: b.data.map((x) => x / 4) })).toBeLessThan(4 * EPS);
@@ -175,7 +222,11 @@ describe('factorization', () => {
           for (let i = 0; i < n; i++) if (i !== j) sum += Math.abs(a.data[i + j * n]);
           if (sum > 0) a.data[j * (n + 1)] = sum;
         }
-        const matrix = await compress(denseSource(a), { ...small, format, tree, maxRank: 40, tolerance: 1e-12 }, { team });
+        const matrix = await compress(
+          denseSource(a),
+          { ...small, format, tree, maxRank: 40, tolerance: 1e-12 },
+          { team },
+        );
         expect(relativeError(matrix.toDense(), a)).toBeLessThan(1e-9);
         await agrees(matrix, 1);
         if (isolated === 0) await agrees(matrix, 0);
@@ -183,13 +234,27 @@ describe('factorization', () => {
     });
 
     it('same_bits_for_every_team_size', async () => {
-      const results: { solution: ArrayLike<number>; sample: ArrayLike<number>; diagonal: ArrayLike<number>; logdet: number }[] = [];
+      const results: {
+        solution: ArrayLike<number>;
+        sample: ArrayLike<number>;
+        diagonal: ArrayLike<number>;
+        logdet: number;
+      }[] = [];
       for (const workers of [1, 2, 3, 5]) {
         const other = await Team.open({ workers });
         try {
-          const matrix = await compress(gaussianSource(900, 4, 1, other.blas), { ...small, format, leafSize: 16, maxRank: 16 }, { team: other });
+          const matrix = await compress(
+            gaussianSource(900, 4, 1, other.blas),
+            { ...small, format, leafSize: 16, maxRank: 16 },
+            { team: other },
+          );
           const f = await factor(matrix, { shift: 30 }, { team: other });
-          results.push({ solution: f.solve(randomMatrix(900, 66, 1)).data, sample: f.sample({ count: 2 }).data, diagonal: await f.diagonalOfInverse(), logdet: f.logdet });
+          results.push({
+            solution: f.solve(randomMatrix(900, 66, 1)).data,
+            sample: f.sample({ count: 2 }).data,
+            diagonal: await f.diagonalOfInverse(),
+            logdet: f.logdet,
+          });
         } finally {
           await other.close();
         }
@@ -207,10 +272,14 @@ describe('factorization', () => {
         const exact = await factor(matrix, { shift: 1 }, { team });
         const half = await factor(matrix, { shift: 1, precision: 'f32' }, { team });
         // A matrix stored in float32 multiplies in float32: its dense copy is rounded.
-        expect(residual(a, exact.solve(b), b, team.blas)).toBeLessThan(400 * condition * (matrix === single ? 2 ** -24 : EPS));
+        expect(residual(a, exact.solve(b), b, team.blas)).toBeLessThan(
+          400 * condition * (matrix === single ? 2 ** -24 : EPS),
+        );
         expect(residual(a, half.solve(b), b, team.blas)).toBeLessThan(64 * condition * 2 ** -24);
         expect(half.precision).toBe('f32');
-        expect(half.bytes).toBeLessThan(0.75 * (format === 'hss' && matrix === double ? exact.bytes + double.memory().basis : exact.bytes));
+        expect(half.bytes).toBeLessThan(
+          0.75 * (format === 'hss' && matrix === double ? exact.bytes + double.memory().basis : exact.bytes),
+        );
       }
     });
 
@@ -221,7 +290,12 @@ describe('factorization', () => {
       f.solve(b, out);
       const original = globalThis.SharedArrayBuffer;
       let made = 0;
-      globalThis.SharedArrayBuffer = new Proxy(original, { construct: (target, args: [number]) => { made++; return new target(...args); } });
+      globalThis.SharedArrayBuffer = new Proxy(original, {
+        construct: (target, args: [number]) => {
+          made++;
+          return new target(...args);
+        },
+      });
       try {
         f.solve(b, out);
         expect(made).toBe(0);

@@ -22,10 +22,17 @@ export function denseShifted(matrix: HierarchicalMatrix, shift: number): Matrix 
   return a;
 }
 
-export interface Reference { readonly a: Matrix; readonly inverse: Matrix; readonly logdet: number; readonly condition: number; readonly eigenvalues: Float64Array }
+export interface Reference {
+  readonly a: Matrix;
+  readonly inverse: Matrix;
+  readonly logdet: number;
+  readonly condition: number;
+  readonly eigenvalues: Float64Array;
+}
 
 /** K̃ + λI, or any symmetric matrix, by LAPACK's eigenvalues. */
-export const reference = (matrix: HierarchicalMatrix, shift: number, blas: Blas): Reference => denseReference(denseShifted(matrix, shift), blas);
+export const reference = (matrix: HierarchicalMatrix, shift: number, blas: Blas): Reference =>
+  denseReference(denseShifted(matrix, shift), blas);
 
 export function denseReference(a: Matrix, blas: Blas): Reference {
   const n = a.rows;
@@ -34,14 +41,22 @@ export function denseReference(a: Matrix, blas: Blas): Reference {
   const eigenvalues = new Float64Array(n);
   if (blas.syevd(true, 'L', vectors, eigenvalues) !== 0) throw new Error('syevd did not converge');
   const scaled = zeros(n, n);
-  for (let j = 0; j < n; j++) for (let i = 0; i < n; i++) scaled.data[i + j * n] = vectors.data[i + j * n] / eigenvalues[j];
+  for (let j = 0; j < n; j++)
+    for (let i = 0; i < n; i++) scaled.data[i + j * n] = vectors.data[i + j * n] / eigenvalues[j];
   const inverse = zeros(n, n);
   blas.gemm('N', 'T', 1, scaled, vectors, 0, inverse);
   const sizes = eigenvalues.map(Math.abs);
-  return { a, inverse, logdet: eigenvalues.reduce((sum, w) => sum + Math.log(Math.abs(w)), 0), condition: Math.max(...sizes) / Math.min(...sizes), eigenvalues };
+  return {
+    a,
+    inverse,
+    logdet: eigenvalues.reduce((sum, w) => sum + Math.log(Math.abs(w)), 0),
+    condition: Math.max(...sizes) / Math.min(...sizes),
+    eigenvalues,
+  };
 }
 
-export const norm = (a: ArrayLike<number>): number => Math.sqrt(Array.prototype.reduce.call(a, (sum, x) => (sum as number) + (x as number) ** 2, 0) as number);
+export const norm = (a: ArrayLike<number>): number =>
+  Math.sqrt(Array.prototype.reduce.call(a, (sum, x) => (sum as number) + (x as number) ** 2, 0) as number);
 
 /** ‖A·X − B‖_F/‖B‖_F. */
 export function residual(a: Matrix, x: Matrix, b: Matrix, blas: Blas): number {
@@ -66,7 +81,9 @@ export function builtShifted(matrix: HierarchicalMatrix, shift: number, team: Te
   const { tree, offsets } = data;
   const leaf0 = 2 ** tree.depth - 1;
   for (let ν = leaf0; ν < tree.begin.length; ν++) {
-    const sizes = [ν, ν + 1 - 2 * ((ν - leaf0) & 1)].map((leaf) => (tree.depth === 0 ? tree.end[0] - tree.begin[0] : tree.end[leaf] - tree.begin[leaf]));
+    const sizes = [ν, ν + 1 - 2 * ((ν - leaf0) & 1)].map((leaf) =>
+      tree.depth === 0 ? tree.end[0] - tree.begin[0] : tree.end[leaf] - tree.begin[leaf],
+    );
     const m = Math.max(...sizes);
     const at = offsets.diagonal[(ν - leaf0) >> 1] + (((ν - leaf0) & 1) === 1 ? m : 0);
     for (let i = 0; i < sizes[0]; i++) values[at + i * (m + 1)] += shift;

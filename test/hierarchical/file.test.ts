@@ -1,4 +1,7 @@
-/** Hierarchical matrices in files: what is read back multiplies bit for bit like what was written, and nothing inconsistent is read. */
+/**
+ * Hierarchical matrices in files: what is read back multiplies bit for bit like what was written, and nothing
+ * inconsistent is read.
+ */
 import { truncateSync } from 'node:fs';
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,7 +26,11 @@ let team: Team;
 let single: Team;
 
 const build = (options: CompressOptions): Promise<HierarchicalMatrix> =>
-  compress(kernelSource(normalPoints(size, 3, 5), gaussian(1.5), { blas: team.blas }), { leafSize: 48, maxRank: 48, tolerance: 1e-4, ...options }, { team });
+  compress(
+    kernelSource(normalPoints(size, 3, 5), gaussian(1.5), { blas: team.blas }),
+    { leafSize: 48, maxRank: 48, tolerance: 1e-4, ...options },
+    { team },
+  );
 
 beforeAll(async () => {
   team = await Team.open({ workers: 2 });
@@ -34,11 +41,16 @@ afterAll(async () => {
   await single.close();
 });
 
-const bytes = (array: Float64Array | Float32Array): Buffer => Buffer.from(array.buffer, array.byteOffset, array.byteLength);
+const bytes = (array: Float64Array | Float32Array): Buffer =>
+  Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 
 describe('a saved matrix', () => {
   it.each([
-    [{ format: 'hss' }], [{ format: 'hodlr' }], [{ format: 'fmm', budget: 0.2 }], [{ format: 'hss', dtype: 'f32' }], [{ format: 'hss', leafSize: 700 }],
+    [{ format: 'hss' }],
+    [{ format: 'hodlr' }],
+    [{ format: 'fmm', budget: 0.2 }],
+    [{ format: 'hss', dtype: 'f32' }],
+    [{ format: 'hss', leafSize: 700 }],
   ] as [CompressOptions][])('multiplies_bitwise_like_the_original %o', async (options) => {
     const path = join(folder, 'round-trip.hm');
     const matrix = await build(options);
@@ -71,8 +83,12 @@ describe('a saved matrix', () => {
     const matrix = await build({});
     const before = await readdir(folder);
     const controller = new AbortController();
-    const onProgress = (): void => { controller.abort(); };
-    await expect(saveMatrix(join(folder, 'aborted.hm'), matrix, { signal: controller.signal, onProgress })).rejects.toBeInstanceOf(AbortedError);
+    const onProgress = (): void => {
+      controller.abort();
+    };
+    await expect(
+      saveMatrix(join(folder, 'aborted.hm'), matrix, { signal: controller.signal, onProgress }),
+    ).rejects.toBeInstanceOf(AbortedError);
     expect(await readdir(folder)).toEqual(before);
   });
 });
@@ -81,38 +97,204 @@ describe('a saved matrix', () => {
 type Change = [string, (arrays: Record<string, ContainerArray>, header: Record<string, never>) => void, RegExp];
 
 const changes: Change[] = [
-  ['an order that repeats an index', (a) => { a['tree.order'][7] = a['tree.order'][8]; }, /no permutation/],
-  ['an order with an index that is too large', (a) => { a['tree.order'][0] = size; }, /no permutation/],
-  ['children that leave a gap', (a) => { a['tree.end'][1]--; }, /children of node 0/],
-  ['a root that is too small', (a) => { a['tree.end'][0]--; }, /root/],
-  ['falling ranks', (a) => { a['skeletons.begin'][3] = a['skeletons.begin'][4] + 1; }, /skeletons\.begin falls/],
-  ['a skeleton of another node', (a) => { a['skeletons.indices'][0] = a['tree.order'][a['tree.end'][1]]; }, /no index of the node/],
-  ['a skeleton that no child has', (a) => { a['skeletons.gather'][0] = 10_000; }, /not the skeleton of a child/],
-  ['too many picked', (a) => { a['skeletons.picked'][1] = 10_000; }, /picks 10000/],
-  ['a near list without its own leaf', (a) => { a['lists.near'][0] = 1; }, /near/],
-  ['an asymmetric near list', (a) => { a['lists.nearBegin'][1]++; }, /near/],
-  ['far blocks that cover twice', (a) => { a['lists.far'][0] = 1; a['lists.far'][1] = 2; }, /cover/],
-  ['a far pair of a node and its child', (a) => { a['lists.far'][0] = 1; a['lists.far'][1] = 3; }, /contains the other/],
-  ['a coupling block past the end', (a) => { a['offsets.coupling'][0] = a['values'].length; }, /coupling block 0 .*past/],
-  ['a basis at a fractional place', (a) => { a['offsets.basis'][a['offsets.basis'].length - 1] = 0.5; }, /basis block/],
-  ['a negative offset', (a) => { a['offsets.diagonal'][0] = -1; }, /diagonal block 0/],
-  ['overlapping blocks', (a) => { a['offsets.diagonal'][1] = a['offsets.diagonal'][0]; }, /overlap/],
-  ['a value that is not finite', (a) => { a['values'][5] = Number.NaN; }, /value 5 is NaN/],
-  ['too few ranks', (a) => { a['skeletons.begin'] = a['skeletons.begin'].slice(1); }, /skeletons\.begin has/],
-  ['a missing section', (a) => { Reflect.deleteProperty(a, 'lists.far'); }, /"lists\.far" is missing/],
-  ['a section of another type', (a) => { a['lists.far'] = Float64Array.from(a['lists.far']); }, /"lists\.far" holds f64/],
-  ['values of another precision', (a) => { a['values'] = Float32Array.from(a['values']); }, /"values" holds f32/],
-  ['another size', (_, h) => { Object.assign(h, { size: size + 1 }); }, /its size/],
-  ['an unknown format', (_, h) => { Object.assign(h, { format: 'h2' }); }, /format is "h2"/],
-  ['a depth that cannot be', (_, h) => { Object.assign(h, { depth: 30 }); }, /depth 30/],
-  ['wrong counts of elements', (_, h) => { Object.assign(h, { elements: { total: 1, basis: 1, coupling: 0, near: 0, diagonal: 0 } }); }, /header says/],
-  ['no report', (_, h) => { Reflect.deleteProperty(h, 'report'); }, /report is missing/],
-  ['something else altogether', (_, h) => { Object.assign(h, { content: 'weights' }); }, /container of "weights"/],
+  [
+    'an order that repeats an index',
+    (a) => {
+      a['tree.order'][7] = a['tree.order'][8];
+    },
+    /no permutation/,
+  ],
+  [
+    'an order with an index that is too large',
+    (a) => {
+      a['tree.order'][0] = size;
+    },
+    /no permutation/,
+  ],
+  [
+    'children that leave a gap',
+    (a) => {
+      a['tree.end'][1]--;
+    },
+    /children of node 0/,
+  ],
+  [
+    'a root that is too small',
+    (a) => {
+      a['tree.end'][0]--;
+    },
+    /root/,
+  ],
+  [
+    'falling ranks',
+    (a) => {
+      a['skeletons.begin'][3] = a['skeletons.begin'][4] + 1;
+    },
+    /skeletons\.begin falls/,
+  ],
+  [
+    'a skeleton of another node',
+    (a) => {
+      a['skeletons.indices'][0] = a['tree.order'][a['tree.end'][1]];
+    },
+    /no index of the node/,
+  ],
+  [
+    'a skeleton that no child has',
+    (a) => {
+      a['skeletons.gather'][0] = 10_000;
+    },
+    /not the skeleton of a child/,
+  ],
+  [
+    'too many picked',
+    (a) => {
+      a['skeletons.picked'][1] = 10_000;
+    },
+    /picks 10000/,
+  ],
+  [
+    'a near list without its own leaf',
+    (a) => {
+      a['lists.near'][0] = 1;
+    },
+    /near/,
+  ],
+  [
+    'an asymmetric near list',
+    (a) => {
+      a['lists.nearBegin'][1]++;
+    },
+    /near/,
+  ],
+  [
+    'far blocks that cover twice',
+    (a) => {
+      a['lists.far'][0] = 1;
+      a['lists.far'][1] = 2;
+    },
+    /cover/,
+  ],
+  [
+    'a far pair of a node and its child',
+    (a) => {
+      a['lists.far'][0] = 1;
+      a['lists.far'][1] = 3;
+    },
+    /contains the other/,
+  ],
+  [
+    'a coupling block past the end',
+    (a) => {
+      a['offsets.coupling'][0] = a['values'].length;
+    },
+    /coupling block 0 .*past/,
+  ],
+  [
+    'a basis at a fractional place',
+    (a) => {
+      a['offsets.basis'][a['offsets.basis'].length - 1] = 0.5;
+    },
+    /basis block/,
+  ],
+  [
+    'a negative offset',
+    (a) => {
+      a['offsets.diagonal'][0] = -1;
+    },
+    /diagonal block 0/,
+  ],
+  [
+    'overlapping blocks',
+    (a) => {
+      a['offsets.diagonal'][1] = a['offsets.diagonal'][0];
+    },
+    /overlap/,
+  ],
+  [
+    'a value that is not finite',
+    (a) => {
+      a['values'][5] = Number.NaN;
+    },
+    /value 5 is NaN/,
+  ],
+  [
+    'too few ranks',
+    (a) => {
+      a['skeletons.begin'] = a['skeletons.begin'].slice(1);
+    },
+    /skeletons\.begin has/,
+  ],
+  [
+    'a missing section',
+    (a) => {
+      Reflect.deleteProperty(a, 'lists.far');
+    },
+    /"lists\.far" is missing/,
+  ],
+  [
+    'a section of another type',
+    (a) => {
+      a['lists.far'] = Float64Array.from(a['lists.far']);
+    },
+    /"lists\.far" holds f64/,
+  ],
+  [
+    'values of another precision',
+    (a) => {
+      a['values'] = Float32Array.from(a['values']);
+    },
+    /"values" holds f32/,
+  ],
+  [
+    'another size',
+    (_, h) => {
+      Object.assign(h, { size: size + 1 });
+    },
+    /its size/,
+  ],
+  [
+    'an unknown format',
+    (_, h) => {
+      Object.assign(h, { format: 'h2' });
+    },
+    /format is "h2"/,
+  ],
+  [
+    'a depth that cannot be',
+    (_, h) => {
+      Object.assign(h, { depth: 30 });
+    },
+    /depth 30/,
+  ],
+  [
+    'wrong counts of elements',
+    (_, h) => {
+      Object.assign(h, { elements: { total: 1, basis: 1, coupling: 0, near: 0, diagonal: 0 } });
+    },
+    /header says/,
+  ],
+  [
+    'no report',
+    (_, h) => {
+      Reflect.deleteProperty(h, 'report');
+    },
+    /report is missing/,
+  ],
+  [
+    'something else altogether',
+    (_, h) => {
+      Object.assign(h, { content: 'weights' });
+    },
+    /container of "weights"/,
+  ],
 ];
 
 describe('a file that is not what it should be', () => {
   const path = join(folder, 'good.hm');
-  beforeAll(async () => { await saveMatrix(path, await build({ format: 'fmm', budget: 0.2 })); });
+  beforeAll(async () => {
+    await saveMatrix(path, await build({ format: 'fmm', budget: 0.2 }));
+  });
 
   it.each(changes)('is_refused_for_%s', async (_, change, named) => {
     const { header, arrays } = await readContainer(path);

@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { NonFiniteError, AsymmetryError, NotPositiveDefiniteError, MemoryError, OptionError, ShapeError, AbortedError } from '#hmatrix/core/errors.js';
+import {
+  NonFiniteError,
+  AsymmetryError,
+  NotPositiveDefiniteError,
+  MemoryError,
+  OptionError,
+  ShapeError,
+  AbortedError,
+} from '#hmatrix/core/errors.js';
 import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
 import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
@@ -18,8 +26,12 @@ const small: CompressOptions = { leafSize: 48, maxRank: 48, tolerance: 1e-4, nei
 
 describe('hierarchical matrix', () => {
   let team: Team;
-  beforeAll(async () => { team = await Team.open({ workers: 2 }); });
-  afterAll(async () => { await team.close(); });
+  beforeAll(async () => {
+    team = await Team.open({ workers: 2 });
+  });
+  afterAll(async () => {
+    await team.close();
+  });
 
   const exactError = async (matrix: HierarchicalMatrix, source: EntrySource): Promise<number> => {
     const error = await matrix.estimateError(source);
@@ -57,7 +69,8 @@ describe('hierarchical matrix', () => {
 
   it('geometry_oblivious_order_beats_lexicographic_order_by_a_factor_of_ten', async () => {
     const source = hidden(normalPoints(1024, 2, 9), team.blas, 0.5, 11);
-    const errorBy = async (distance: 'gram' | 'angle' | 'lexicographic'): Promise<number> => exactError(await compress(source, { ...small, distance }, { team }), source);
+    const errorBy = async (distance: 'gram' | 'angle' | 'lexicographic'): Promise<number> =>
+      exactError(await compress(source, { ...small, distance }, { team }), source);
     const lexicographic = await errorBy('lexicographic');
     expect(10 * (await errorBy('angle'))).toBeLessThan(lexicographic);
     expect(10 * (await errorBy('gram'))).toBeLessThan(lexicographic);
@@ -67,7 +80,9 @@ describe('hierarchical matrix', () => {
     const points = normalPoints(800, 2, 5);
     for (const seed of [21, 22, 23]) {
       const shuffled = hidden(points, team.blas, 0.7, seed);
-      expect(await exactError(await compress(shuffled, { ...small, maxRank: 96 }, { team }), shuffled)).toBeLessThan(3e-4);
+      expect(await exactError(await compress(shuffled, { ...small, maxRank: 96 }, { team }), shuffled)).toBeLessThan(
+        3e-4,
+      );
     }
   });
 
@@ -85,7 +100,11 @@ describe('hierarchical matrix', () => {
       for (let j = 0; j < n; j++) for (let i = 0; i < n; i++) values[i + n * j] = entry(i, j);
       const source = denseSource(values);
       for (const distance of ['angle', 'gram'] as const) {
-        const matrix = await compress(source, { leafSize: 16, maxRank: 16, tolerance: 1e-10, format, distance, budget: format === 'fmm' ? 1 : 0 }, { team });
+        const matrix = await compress(
+          source,
+          { leafSize: 16, maxRank: 16, tolerance: 1e-10, format, distance, budget: format === 'fmm' ? 1 : 0 },
+          { team },
+        );
         expect(await exactError(matrix, source), `${name}, ${distance}`).toBeLessThan(1e-9);
       }
     }
@@ -116,7 +135,9 @@ describe('hierarchical matrix', () => {
     const y = view(randomMatrix(305, 6, 2).data, 3, 300, 4, 305);
     const expected = zeros(300, 4);
     const product = matrix.apply(x);
-    for (let j = 0; j < 4; j++) for (let i = 0; i < 300; i++) expected.data[i + 300 * j] = 2 * product.data[i + 300 * j] - 0.5 * y.data[3 + i + 305 * j];
+    for (let j = 0; j < 4; j++)
+      for (let i = 0; i < 300; i++)
+        expected.data[i + 300 * j] = 2 * product.data[i + 300 * j] - 0.5 * y.data[3 + i + 305 * j];
     const before = y.data.slice();
     matrix.applyUnchecked(y, x, 2, -0.5);
     expect(relativeError(y, expected)).toBeLessThan(1e-14);
@@ -161,7 +182,17 @@ describe('hierarchical matrix', () => {
     for (const format of FORMATS) {
       const matrix = await compress(source, { ...small, format }, { team });
       const { data } = matrix;
-      const arrays = [data.tree.order, data.tree.begin, data.tree.end, data.lists.nearBegin, data.lists.near, data.lists.far, ...Object.values(data.skeletons), ...Object.values(data.offsets), data.values];
+      const arrays = [
+        data.tree.order,
+        data.tree.begin,
+        data.tree.end,
+        data.lists.nearBegin,
+        data.lists.near,
+        data.lists.far,
+        ...Object.values(data.skeletons),
+        ...Object.values(data.offsets),
+        data.values,
+      ];
       const memory = matrix.memory();
       expect(memory.bytes).toBe(arrays.reduce((sum, a) => sum + (a as Float64Array).byteLength, 0));
       expect(memory.share).toBeCloseTo(memory.bytes / (8 * 800 * 800), 12);
@@ -183,7 +214,12 @@ describe('hierarchical matrix', () => {
 
   it('source_without_descriptor_is_compressed_by_the_calling_thread_alike', async () => {
     const source = gaussianSource(600, 3, 1, team.blas);
-    const plain: EntrySource = { size: source.size, points: source.points!, entries: (i, j, out) => source.entries(i, j, out), diagonal: (out) => source.diagonal(out) };
+    const plain: EntrySource = {
+      size: source.size,
+      points: source.points!,
+      entries: (i, j, out) => source.entries(i, j, out),
+      diagonal: (out) => source.diagonal(out),
+    };
     const a = await compress(source, small, { team });
     const b = await compress(plain, small, { team });
     expect(b.report.workers).toBe(1);
@@ -196,7 +232,11 @@ describe('hierarchical matrix', () => {
       const other = await Team.open({ workers });
       try {
         const source = gaussianSource(900, 4, 1, other.blas);
-        const matrix = await compress(source, { ...small, format, budget: format === 'fmm' ? 0.15 : 0 }, { team: other });
+        const matrix = await compress(
+          source,
+          { ...small, format, budget: format === 'fmm' ? 0.15 : 0 },
+          { team: other },
+        );
         const product = matrix.apply(randomMatrix(900, 66, 1));
         reference.values ??= matrix.data.values;
         reference.product ??= product;
@@ -215,32 +255,91 @@ describe('hierarchical matrix', () => {
       change(a);
       return a;
     };
-    const rejects = async (make: () => EntrySource, error: new (message: string) => Error, pattern: RegExp): Promise<void> => {
-      const failure = await (async () => compress(make(), { ...small, leafSize: 16 }, { team }))().then(() => undefined, (e: unknown) => e);
+    const rejects = async (
+      make: () => EntrySource,
+      error: new (message: string) => Error,
+      pattern: RegExp,
+    ): Promise<void> => {
+      const failure = await (async () => compress(make(), { ...small, leafSize: 16 }, { team }))().then(
+        () => undefined,
+        (e: unknown) => e,
+      );
       expect(failure).toBeInstanceOf(error);
       expect((failure as Error).message).toMatch(pattern);
     };
 
-    it('names_non_finite_entries', () => rejects(() => denseSource(dense((a) => { a[5 + 100 * 7] = Number.NaN; a[7 + 100 * 5] = Number.NaN; })), NonFiniteError, /NaN/));
-    it('names_asymmetric_entries', () => rejects(() => denseSource(dense((a) => { for (let i = 0; i < 100; i++) for (let j = 0; j < i; j++) a[i + 100 * j] = 0.01; })), AsymmetryError, /symmetric/i));
-    it('names_negative_diagonal_entries', () => rejects(() => denseSource(dense((a) => { a[3 + 300] = -2; })), NotPositiveDefiniteError, /-2/));
+    it('names_non_finite_entries', () =>
+      rejects(
+        () =>
+          denseSource(
+            dense((a) => {
+              a[5 + 100 * 7] = Number.NaN;
+              a[7 + 100 * 5] = Number.NaN;
+            }),
+          ),
+        NonFiniteError,
+        /NaN/,
+      ));
+    it('names_asymmetric_entries', () =>
+      rejects(
+        () =>
+          denseSource(
+            dense((a) => {
+              for (let i = 0; i < 100; i++) for (let j = 0; j < i; j++) a[i + 100 * j] = 0.01;
+            }),
+          ),
+        AsymmetryError,
+        /symmetric/i,
+      ));
+    it('names_negative_diagonal_entries', () =>
+      rejects(
+        () =>
+          denseSource(
+            dense((a) => {
+              a[3 + 300] = -2;
+            }),
+          ),
+        NotPositiveDefiniteError,
+        /-2/,
+      ));
     it('wrong_sizes', () => rejects(() => denseSource(new Float64Array(101)), ShapeError, /101/));
 
     it('options_out_of_their_domain', async () => {
       const source = gaussianSource(50, 2, 1, team.blas);
       const wrong: CompressOptions[] = [
-        { leafSize: 0 }, { leafSize: 2.5 }, { maxRank: 0 }, { tolerance: -1 }, { tolerance: Number.NaN }, { neighbors: 0 }, { budget: -0.1 }, { budget: 0.1, format: 'hss' },
-        { seed: -1 }, { format: 'h2' as never }, { dtype: 'f16' as never }, { distance: 'euclid' as never }, { memoryLimit: 0 },
+        { leafSize: 0 },
+        { leafSize: 2.5 },
+        { maxRank: 0 },
+        { tolerance: -1 },
+        { tolerance: Number.NaN },
+        { neighbors: 0 },
+        { budget: -0.1 },
+        { budget: 0.1, format: 'hss' },
+        { seed: -1 },
+        { format: 'h2' as never },
+        { dtype: 'f16' as never },
+        { distance: 'euclid' as never },
+        { memoryLimit: 0 },
       ];
-      for (const options of wrong) await expect(compress(source, options, { team }), JSON.stringify(options)).rejects.toBeInstanceOf(OptionError);
+      for (const options of wrong)
+        await expect(compress(source, options, { team }), JSON.stringify(options)).rejects.toBeInstanceOf(OptionError);
     });
 
     it('geometric_distance_without_points', async () => {
-      await expect(compress(hidden(normalPoints(200, 2, 1), team.blas, 1, 1), { ...small, distance: 'geometric' }, { team })).rejects.toThrow(/points/);
+      await expect(
+        compress(hidden(normalPoints(200, 2, 1), team.blas, 1, 1), { ...small, distance: 'geometric' }, { team }),
+      ).rejects.toThrow(/points/);
     });
 
     it('too_little_memory_is_refused_before_allocating', async () => {
-      const failure = await compress(gaussianSource(2000, 2, 1, team.blas), { ...small, memoryLimit: 1e6 }, { team }).then(() => undefined, (e: unknown) => e);
+      const failure = await compress(
+        gaussianSource(2000, 2, 1, team.blas),
+        { ...small, memoryLimit: 1e6 },
+        { team },
+      ).then(
+        () => undefined,
+        (e: unknown) => e,
+      );
       expect(failure).toBeInstanceOf(MemoryError);
       expect((failure as MemoryError).data['estimate']).toBeGreaterThan(1e6);
     });
@@ -257,19 +356,48 @@ describe('hierarchical matrix', () => {
     it('an_entry_that_turns_non_finite_late_is_not_stored', async () => {
       const source = kernelSource(normalPoints(300, 2, 1), gaussian(1), { blas: team.blas });
       let calls = 0;
-      const failing: EntrySource = { size: 300, diagonal: (out) => source.diagonal(out), entries: (i, j, out) => { source.entries(i, j, out); if (calls++ > 20) out.data[out.offset] = Number.POSITIVE_INFINITY; } };
-      await expect(compress(failing, { ...small, distance: 'lexicographic' }, { team })).rejects.toBeInstanceOf(NonFiniteError);
+      const failing: EntrySource = {
+        size: 300,
+        diagonal: (out) => source.diagonal(out),
+        entries: (i, j, out) => {
+          source.entries(i, j, out);
+          if (calls++ > 20) out.data[out.offset] = Number.POSITIVE_INFINITY;
+        },
+      };
+      await expect(compress(failing, { ...small, distance: 'lexicographic' }, { team })).rejects.toBeInstanceOf(
+        NonFiniteError,
+      );
     });
   });
 
   it('reports_progress_and_honours_an_abort', async () => {
     const phases = new Set<string>();
     const source = gaussianSource(3000, 5, 1, team.blas);
-    await compress(source, { leafSize: 64, maxRank: 64 }, { team, onProgress: ({ phase, done, total }) => { phases.add(phase); expect(done).toBeLessThanOrEqual(total); } });
+    await compress(
+      source,
+      { leafSize: 64, maxRank: 64 },
+      {
+        team,
+        onProgress: ({ phase, done, total }) => {
+          phases.add(phase);
+          expect(done).toBeLessThanOrEqual(total);
+        },
+      },
+    );
     expect(phases.has('skeletonize')).toBe(true);
     expect(phases.has('evaluate blocks')).toBe(true);
     const controller = new AbortController();
-    const aborted = compress(source, { leafSize: 64, maxRank: 64 }, { team, signal: controller.signal, onProgress: ({ phase }) => { if (phase === 'skeletonize') controller.abort(); } });
+    const aborted = compress(
+      source,
+      { leafSize: 64, maxRank: 64 },
+      {
+        team,
+        signal: controller.signal,
+        onProgress: ({ phase }) => {
+          if (phase === 'skeletonize') controller.abort();
+        },
+      },
+    );
     await expect(aborted).rejects.toBeInstanceOf(AbortedError);
     // The team survives.
     const matrix = await compress(gaussianSource(200, 2, 1, team.blas), small, { team });

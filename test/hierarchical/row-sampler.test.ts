@@ -8,7 +8,11 @@ import { randomSizes, treeOfLeaves } from './trees.js';
 const ISOLATED = 13;
 
 /** A sampler's state over leaves of random sizes; neighbours(i) are i's, `near` the leaves near a leaf. */
-function stateOf(tree: ClusterTree, neighbors: readonly number[][] = [], near: (leaf: number) => number[] = (leaf) => [leaf]): RowSamplerState {
+function stateOf(
+  tree: ClusterTree,
+  neighbors: readonly number[][] = [],
+  near: (leaf: number) => number[] = (leaf) => [leaf],
+): RowSamplerState {
   const leaves = leavesOf(tree);
   const leafOf = sharedInt32(tree.size).fill(leaves);
   for (let leaf = 0; leaf < leaves; leaf++) {
@@ -17,9 +21,18 @@ function stateOf(tree: ClusterTree, neighbors: readonly number[][] = [], near: (
   }
   const lists = Array.from({ length: leaves }, (_, leaf) => near(leaf));
   const nearBegin = sharedInt32(leaves + 1);
-  lists.forEach((list, leaf) => { nearBegin[leaf + 1] = nearBegin[leaf] + list.length; });
+  lists.forEach((list, leaf) => {
+    nearBegin[leaf + 1] = nearBegin[leaf] + list.length;
+  });
   const neighborCount = neighbors[0]?.length ?? 0;
-  return { tree, leafOf, neighbors: Int32Array.from(neighbors.flat()), neighborCount, nearBegin, near: Int32Array.from(lists.flat()) };
+  return {
+    tree,
+    leafOf,
+    neighbors: Int32Array.from(neighbors.flat()),
+    neighborCount,
+    nearBegin,
+    near: Int32Array.from(lists.flat()),
+  };
 }
 
 const rowsOf = (sampler: RowSampler): number[] => [...sampler.rows.subarray(0, sampler.count)];
@@ -27,7 +40,9 @@ const rowsOf = (sampler: RowSampler): number[] => [...sampler.rows.subarray(0, s
 describe('sampled rows of a node', () => {
   const tree = treeOfLeaves(randomSizes(16, 5, 40, 3), 4, ISOLATED);
   const place = new Int32Array(tree.size);
-  tree.order.forEach((i, p) => { place[i] = p; });
+  tree.order.forEach((i, p) => {
+    place[i] = p;
+  });
   const outside = (ν: number): number => tree.size - ISOLATED - (tree.end[ν] - tree.begin[ν]);
 
   it('are_distinct_and_lie_outside_the_node_and_its_near_leaves', () => {
@@ -64,7 +79,8 @@ describe('sampled rows of a node', () => {
     for (const ν of [3, 8, 20]) {
       for (let seed = 0; seed < 20; seed++) {
         sampler.draw(ν, wanted, new RandomStream(seed));
-        // Stretches that lie within a cluster of n rows: at least n/stretch − 2, and no more than n/stretch + 2 touch it.
+        // Stretches that lie within a cluster of n rows: at least n/stretch − 2, and no more than n/stretch + 2 touch
+        // it.
         const stretch = sampler.population / wanted;
         for (let μ = 1; μ < tree.begin.length; μ++) {
           if (tree.begin[μ] < tree.end[ν] && tree.begin[ν] < tree.end[μ]) continue;
@@ -76,7 +92,8 @@ describe('sampled rows of a node', () => {
   });
 
   it('estimate_every_sum_over_the_rows_outside_without_bias', () => {
-    // 4,000 draws of 20 rows: each row is drawn 4,000·20/population times, a binomial number; 5.5 standard deviations for some 300 rows.
+    // 4,000 draws of 20 rows: each row is drawn 4,000·20/population times, a binomial number; 5.5 standard deviations
+    // for some 300 rows.
     const sampler = new RowSampler(stateOf(tree), tree.size);
     const draws = 4000;
     const wanted = 20;
@@ -97,7 +114,13 @@ describe('sampled rows of a node', () => {
     // All have the same four neighbours, of which two lie outside node 1.
     const right = [...tree.order.subarray(tree.begin[2], tree.begin[2] + 2)];
     const left = [...tree.order.subarray(tree.begin[1], tree.begin[1] + 2)];
-    const sampler = new RowSampler(stateOf(tree, Array.from({ length: tree.size }, () => [left[0], right[0], left[1], right[1]])), tree.size);
+    const sampler = new RowSampler(
+      stateOf(
+        tree,
+        Array.from({ length: tree.size }, () => [left[0], right[0], left[1], right[1]]),
+      ),
+      tree.size,
+    );
     sampler.draw(1, 40, new RandomStream(2));
     expect(sampler.certain).toBe(2);
     expect(new Set(rowsOf(sampler).slice(0, 2))).toEqual(new Set(right));

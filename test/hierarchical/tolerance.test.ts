@@ -1,5 +1,6 @@
 /**
- * What a compression says of its tolerance: met or missed, the limit that was hit, and what to do, in the words of the library and of the command.
+ * What a compression says of its tolerance: met or missed, the limit that was hit, and what to do, in the words of the
+ * library and of the command.
  */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -24,8 +25,12 @@ import type { HierarchicalFormat } from '#hmatrix/hierarchical/matrix/format.js'
 
 const folder = temporaryFolder();
 let team: Team;
-beforeAll(async () => { team = await Team.open({ workers: 1 }); });
-afterAll(async () => { await team.close(); });
+beforeAll(async () => {
+  team = await Team.open({ workers: 1 });
+});
+afterAll(async () => {
+  await team.close();
+});
 
 const FORMATS: readonly HierarchicalFormat[] = ['hss', 'hodlr', 'fmm'];
 
@@ -35,11 +40,15 @@ function changed(source: EntrySource, change: (row: number, column: number, valu
     size: source.size,
     entries: (rows, cols, out) => {
       source.entries(rows, cols, out);
-      for (let j = 0; j < out.cols; j++) for (let i = 0; i < out.rows; i++) out.data[out.offset + i + j * out.ld] = change(rows[i], cols[j], out.data[out.offset + i + j * out.ld]);
+      for (let j = 0; j < out.cols; j++)
+        for (let i = 0; i < out.rows; i++)
+          out.data[out.offset + i + j * out.ld] = change(rows[i], cols[j], out.data[out.offset + i + j * out.ld]);
     },
     diagonal: (out) => {
       source.diagonal(out);
-      out.forEach((value, i) => { out[i] = change(i, i, value); });
+      out.forEach((value, i) => {
+        out[i] = change(i, i, value);
+      });
     },
   };
 }
@@ -56,7 +65,8 @@ describe('the report', () => {
           const error = relativeError(matrix.toDense(), denseOf(source));
           const { met, seen, limits } = matrix.report;
           outcomes.add(met);
-          // Up to 1024 indices every column was compared, so that seen ≥ the error; nodes may be stricter than the matrix.
+          // Up to 1024 indices every column was compared, so that seen ≥ the error; nodes may be stricter than the
+          // matrix.
           expect(seen).toBeGreaterThanOrEqual(error * (1 - 1e-9));
           expect(met).toBe(seen <= tolerance);
           if (met === false) expect(limits.length).toBeGreaterThan(0);
@@ -110,7 +120,11 @@ describe('the report', () => {
   });
 
   it('is_kept_in_files_and_files_without_it_are_read', async () => {
-    const matrix = await compress(gaussianSource(300, 2, 0.3, team.blas), { leafSize: 32, maxRank: 4, tolerance: 1e-4 }, { team });
+    const matrix = await compress(
+      gaussianSource(300, 2, 0.3, team.blas),
+      { leafSize: 32, maxRank: 4, tolerance: 1e-4 },
+      { team },
+    );
     expect(matrix.report.met).toBe(false);
     const path = join(folder, 'missed.hm');
     await saveMatrix(path, matrix);
@@ -126,10 +140,19 @@ describe('the report', () => {
       delete report['seen'];
       delete report['limits'];
     });
-    expect((await loadMatrix(path, { team })).report).toMatchObject({ met: undefined, limits: [], seen: Number.NaN, tolerance: 1e-4 });
-    await rewrite((report) => { report['met'] = 'yes'; });
+    expect((await loadMatrix(path, { team })).report).toMatchObject({
+      met: undefined,
+      limits: [],
+      seen: Number.NaN,
+      tolerance: 1e-4,
+    });
+    await rewrite((report) => {
+      report['met'] = 'yes';
+    });
     await expect(loadMatrix(path, { team })).rejects.toThrow(/met is "yes"/);
-    await rewrite((report) => { report['limits'] = [3]; });
+    await rewrite((report) => {
+      report['limits'] = [3];
+    });
     await expect(loadMatrix(path, { team })).rejects.toThrow(/limits/);
   });
 });
@@ -138,11 +161,15 @@ describe('a missed tolerance', () => {
   it('is_said_once_to_the_progress_callback_and_the_process_with_what_was_hit', async () => {
     const open = await openTeam({ workers: 1 });
     const emitted: (Error & { code?: string })[] = [];
-    const listen = (warning: Error): void => { emitted.push(warning); };
+    const listen = (warning: Error): void => {
+      emitted.push(warning);
+    };
     process.on('warning', listen);
     try {
       const said: Progress[] = [];
-      const onProgress = (progress: Progress): void => { if (progress.warning !== undefined) said.push(progress); };
+      const onProgress = (progress: Progress): void => {
+        if (progress.warning !== undefined) said.push(progress);
+      };
       const source = gaussianSource(300, 2, 0.3, open.blas);
       await compressPublic(source, { leafSize: 32, maxRank: 4, tolerance: 1e-4 }, { team: open, onProgress });
       await compressPublic(source, { leafSize: 32, maxRank: 150, tolerance: 1e-2 }, { team: open, onProgress });
@@ -156,14 +183,31 @@ describe('a missed tolerance', () => {
     }
   });
 
-  const report: AdvisedReport = { size: 5000, format: 'hss', leafSize: 64, maxRank: 256, budget: 0, distance: 'angle', dtype: 'f64', limits: [] };
-  const flag = (option: string, value?: string | number): string => `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}${value === undefined ? '' : ` ${value}`}`;
-  const at = (...levels: number[]): AdvisedReport['limits'] => levels.map((level) => ({ limit: 'maxRank', level, rank: 256, nodes: 2 }));
+  const report: AdvisedReport = {
+    size: 5000,
+    format: 'hss',
+    leafSize: 64,
+    maxRank: 256,
+    budget: 0,
+    distance: 'angle',
+    dtype: 'f64',
+    limits: [],
+  };
+  const flag = (option: string, value?: string | number): string =>
+    `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}${value === undefined ? '' : ` ${value}`}`;
+  const at = (...levels: number[]): AdvisedReport['limits'] =>
+    levels.map((level) => ({ limit: 'maxRank', level, rank: 256, nodes: 2 }));
 
   it('is_explained_by_what_was_hit_in_the_names_of_the_library_or_the_command', () => {
-    expect(toleranceAdvice({ ...report, limits: at(1, 2, 3, 5) })).toBe("Levels 1–3 and 5 are at rank 256: maxRank: 1024, or near blocks: format: 'fmm' with budget: 0.03.");
-    expect(toleranceAdvice({ ...report, limits: at(1, 2, 3, 4, 5) }, flag)).toBe('Levels 1–5 are at rank 256: --max-rank 1024, or near blocks: --format fmm with --budget 0.03.');
-    expect(toleranceAdvice({ ...report, size: 300, limits: at(2) }, flag)).toMatch(/^Level 2 is at rank 256: --max-rank 300/);
+    expect(toleranceAdvice({ ...report, limits: at(1, 2, 3, 5) })).toBe(
+      "Levels 1–3 and 5 are at rank 256: maxRank: 1024, or near blocks: format: 'fmm' with budget: 0.03.",
+    );
+    expect(toleranceAdvice({ ...report, limits: at(1, 2, 3, 4, 5) }, flag)).toBe(
+      'Levels 1–5 are at rank 256: --max-rank 1024, or near blocks: --format fmm with --budget 0.03.',
+    );
+    expect(toleranceAdvice({ ...report, size: 300, limits: at(2) }, flag)).toMatch(
+      /^Level 2 is at rank 256: --max-rank 300/,
+    );
   });
 
   it('is_answered_by_no_advice_that_cannot_help', () => {
@@ -174,9 +218,20 @@ describe('a missed tolerance', () => {
     // The budget is set: it is at its limit, or not spoken of.
     const fmm = { ...report, format: 'fmm', budget: 0.1 };
     expect(toleranceAdvice({ ...fmm, limits: at(1) }, flag)).not.toMatch(/budget|fmm/);
-    expect(toleranceAdvice({ ...fmm, limits: [...at(1), { limit: 'budget' }] }, flag)).toMatch(/use all of their budget of 0.1: raise --budget/);
+    expect(toleranceAdvice({ ...fmm, limits: [...at(1), { limit: 'budget' }] }, flag)).toMatch(
+      /use all of their budget of 0.1: raise --budget/,
+    );
     expect(toleranceAdvice({ ...report, dtype: 'f32', limits: [{ limit: 'dtype' }] }, flag)).toContain('--dtype f64');
-    expect(toleranceAdvice({ ...report, preserve: 'positive-definite', limits: [...at(1), { limit: 'preserve', level: 2, rank: 9, nodes: 1 }] }, flag)).not.toContain('fmm');
+    expect(
+      toleranceAdvice(
+        {
+          ...report,
+          preserve: 'positive-definite',
+          limits: [...at(1), { limit: 'preserve', level: 2, rank: 9, nodes: 1 }],
+        },
+        flag,
+      ),
+    ).not.toContain('fmm');
     expect(toleranceAdvice(report, flag)).toBe('No limit was hit: ask for a smaller --tolerance.');
   });
 });
@@ -184,19 +239,34 @@ describe('a missed tolerance', () => {
 describe('numbers that are not finite', () => {
   it.each(FORMATS)('are_refused_by_name_wherever_they_stand: %s', async (format) => {
     const source = gaussianSource(400, 2, 0.3, team.blas);
-    for (const [i, j] of [[17, 350], [399, 398]]) {
+    for (const [i, j] of [
+      [17, 350],
+      [399, 398],
+    ]) {
       for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
-        const one = changed(source, (row, column, value) => ((row === i && column === j) || (row === j && column === i) ? bad : value));
+        const one = changed(source, (row, column, value) =>
+          (row === i && column === j) || (row === j && column === i) ? bad : value,
+        );
         for (const distance of ['lexicographic', 'angle'] as const) {
           await expect(compress(one, { format, leafSize: 32, distance }, { team })).rejects.toThrow(NonFiniteError);
         }
       }
     }
     for (const scale of [1e160, 1e100, 1e-100, 1e-200]) {
-      const matrix = await compress(changed(source, (_i, _j, value) => scale * value), { format, leafSize: 32, maxRank: 200, tolerance: 1e-4 }, { team });
+      const matrix = await compress(
+        changed(source, (_i, _j, value) => scale * value),
+        { format, leafSize: 32, maxRank: 200, tolerance: 1e-4 },
+        { team },
+      );
       expect(matrix.report.met).toBe(true);
     }
-    await expect(compress(changed(source, (_i, _j, value) => 1e60 * value), { format, leafSize: 32, dtype: 'f32' }, { team })).rejects.toThrow(/float32/);
+    await expect(
+      compress(
+        changed(source, (_i, _j, value) => 1e60 * value),
+        { format, leafSize: 32, dtype: 'f32' },
+        { team },
+      ),
+    ).rejects.toThrow(/float32/);
   });
 
   it('are_refused_from_products_too_and_squares_out_of_range_are_not', async () => {
@@ -206,7 +276,14 @@ describe('numbers that are not finite', () => {
     for (const format of ['hss', 'hodlr'] as const) {
       for (const scale of [1e160, 1e-200, Number.NaN]) {
         const options = { format, maxRank: 64, tolerance: 1e-3, seed: 0 } as const;
-        const operator = { rows: 200, cols: 200, symmetric: true, applyUnchecked: (out: typeof dense, x: typeof dense, alpha: number, beta: number) => { team.blas.gemm('N', 'N', scale * alpha, dense, x, beta, out); } };
+        const operator = {
+          rows: 200,
+          cols: 200,
+          symmetric: true,
+          applyUnchecked: (out: typeof dense, x: typeof dense, alpha: number, beta: number) => {
+            team.blas.gemm('N', 'N', scale * alpha, dense, x, beta, out);
+          },
+        };
         const compressed = compressOperator(operator, tree, options, { team });
         if (Number.isNaN(scale)) await expect(compressed).rejects.toThrow(NonFiniteError);
         else expect((await compressed).report.met).toBe(true);

@@ -6,7 +6,10 @@ import type { Blas } from '#hmatrix/dense/blas.js';
 import type { ClusterTree } from '#hmatrix/tree/cluster-tree.js';
 import { randomMatrix } from '../support.js';
 
-/** A complete binary tree with leaves of the given sizes, left to right, over randomly numbered indices; the first `isolated` positions belong to no node. */
+/**
+ * A complete binary tree with leaves of the given sizes, left to right, over randomly numbered indices; the first
+ * `isolated` positions belong to no node.
+ */
 export function treeOfLeaves(sizes: readonly number[], seed: number, isolated = 0): ClusterTree {
   const depth = Math.log2(sizes.length);
   const nodes = 2 * sizes.length - 1;
@@ -41,7 +44,10 @@ export function inCallersOrder(a: Matrix, { order }: ClusterTree): Matrix {
   return out;
 }
 
-/** A symmetric HSS matrix of exact ranks min(rank, size) at most: nested random bases, random couplings, random diagonal blocks. */
+/**
+ * A symmetric HSS matrix of exact ranks min(rank, size) at most: nested random bases, random couplings, random diagonal
+ * blocks.
+ */
 export function randomHss(tree: ClusterTree, rank: number, seed: number, blas: Blas): Matrix {
   const a = zeros(tree.size, tree.size);
   const make = (ν: number): Matrix => {
@@ -49,7 +55,8 @@ export function randomHss(tree: ClusterTree, rank: number, seed: number, blas: B
     const size = tree.end[ν] - at;
     if (2 * ν + 1 >= tree.begin.length) {
       const d = randomMatrix(size, size, seed + 3 * ν);
-      for (let j = 0; j < size; j++) for (let i = 0; i < size; i++) a.data[at + i + (at + j) * a.ld] = d.data[i + j * size] + d.data[j + i * size];
+      for (let j = 0; j < size; j++)
+        for (let i = 0; i < size; i++) a.data[at + i + (at + j) * a.ld] = d.data[i + j * size] + d.data[j + i * size];
       return randomMatrix(size, Math.min(size, rank), seed + 3 * ν + 1);
     }
     const l = make(2 * ν + 1);
@@ -59,7 +66,9 @@ export function randomHss(tree: ClusterTree, rank: number, seed: number, blas: B
     blas.gemm('N', 'N', 1, l, b, 0, half);
     const upper = block(a, at, at + l.rows, l.rows, r.rows);
     blas.gemm('N', 'T', 1, half, r, 0, upper);
-    for (let j = 0; j < r.rows; j++) for (let i = 0; i < l.rows; i++) a.data[at + l.rows + j + (at + i) * a.ld] = upper.data[upper.offset + i + j * upper.ld];
+    for (let j = 0; j < r.rows; j++)
+      for (let i = 0; i < l.rows; i++)
+        a.data[at + l.rows + j + (at + i) * a.ld] = upper.data[upper.offset + i + j * upper.ld];
     const up = randomMatrix(l.cols + r.cols, Math.min(rank, l.cols + r.cols), seed + 3 * ν + 2);
     const basis = zeros(size, up.cols);
     const scale = 1 / Math.sqrt(up.rows);

@@ -18,7 +18,10 @@ const GROUPS = 16;
 const N = GROUP * GROUPS;
 const folder = temporaryFolder();
 
-/** Groups of indices that follow each other; those of unlike parity are uncoupled: so are all pairs of sibling leaves, which yet need bases for the levels above. */
+/**
+ * Groups of indices that follow each other; those of unlike parity are uncoupled: so are all pairs of sibling leaves,
+ * which yet need bases for the levels above.
+ */
 function parityMatrix(): ReturnType<typeof denseSource> {
   const values = sharedFloat64(N * N);
   for (let j = 0; j < N; j++) {
@@ -32,9 +35,18 @@ function parityMatrix(): ReturnType<typeof denseSource> {
 
 describe('couplings that are zero', () => {
   let team: Team;
-  const build = (format: 'hss' | 'hodlr'): Promise<HierarchicalMatrix> => compress(parityMatrix(), { format, distance: 'lexicographic', leafSize: GROUP, maxRank: GROUP, tolerance: 1e-9 }, { team });
-  beforeAll(async () => { team = await Team.open({ workers: 2 }); });
-  afterAll(async () => { await team.close(); });
+  const build = (format: 'hss' | 'hodlr'): Promise<HierarchicalMatrix> =>
+    compress(
+      parityMatrix(),
+      { format, distance: 'lexicographic', leafSize: GROUP, maxRank: GROUP, tolerance: 1e-9 },
+      { team },
+    );
+  beforeAll(async () => {
+    team = await Team.open({ workers: 2 });
+  });
+  afterAll(async () => {
+    await team.close();
+  });
 
   it.each(['hss', 'hodlr'] as const)('share_one_block_and_nothing_else_changes: %s', async (format) => {
     const source = parityMatrix();
@@ -42,14 +54,19 @@ describe('couplings that are zero', () => {
     expect((await matrix.estimateError(source)).relative).toBeLessThan(1e-8);
     const { data, elements } = matrix;
     const rank = (ν: number): number => data.skeletons.begin[ν + 1] - data.skeletons.begin[ν];
-    const sizes = Array.from({ length: data.lists.far.length / 2 }, (_, f) => rank(data.lists.far[2 * f]) * rank(data.lists.far[2 * f + 1]));
+    const sizes = Array.from(
+      { length: data.lists.far.length / 2 },
+      (_, f) => rank(data.lists.far[2 * f]) * rank(data.lists.far[2 * f + 1]),
+    );
     const zero = sharesZeros(data);
     // The eight pairs of sibling leaves, all with bases.
     expect(sizes.filter((size, f) => zero[f] === 1 && size > 0).length).toBe(GROUPS / 2);
     const stored = sizes.reduce((sum, size, f) => sum + (zero[f] === 1 ? 0 : size), 0);
     expect(elements.coupling).toBe(stored + Math.max(...sizes.filter((_, f) => zero[f] === 1)));
     expect(data.values.length).toBe(elements.total);
-    checkHierarchicalData(data, elements, (what) => { throw new Error(what); });
+    checkHierarchicalData(data, elements, (what) => {
+      throw new Error(what);
+    });
     const x = randomMatrix(N, 3, 5);
     const y = matrix.apply(x);
     const exact = randomMatrix(N, 3, 0);
@@ -69,7 +86,9 @@ describe('couplings that are zero', () => {
 
   it('are_refused_where_a_shared_block_is_not_zero_or_others_overlap', async () => {
     const { data, elements } = await build('hss');
-    const refuse = (what: string): never => { throw new FileFormatError(what); };
+    const refuse = (what: string): never => {
+      throw new FileFormatError(what);
+    };
     const zero = sharesZeros(data);
     const values = data.values.slice();
     values[data.offsets.coupling[zero.indexOf(1)]] = 1;
@@ -77,13 +96,16 @@ describe('couplings that are zero', () => {
     const coupling = data.offsets.coupling.slice();
     const [first, second] = [...coupling.keys()].filter((f) => zero[f] === 0);
     coupling[second] = coupling[first];
-    expect(() => checkHierarchicalData({ ...data, offsets: { ...data.offsets, coupling } }, elements, refuse)).toThrow(/overlap/);
+    expect(() => checkHierarchicalData({ ...data, offsets: { ...data.offsets, coupling } }, elements, refuse)).toThrow(
+      /overlap/,
+    );
   });
 
   it('are_none_in_a_kernel_matrix', async () => {
     const points = Array.from({ length: 200 }, (_, i) => Math.sin(7 * i));
     const values = sharedFloat64(200 * 200);
-    for (let j = 0; j < 200; j++) for (let i = 0; i < 200; i++) values[i + 200 * j] = Math.exp(-((points[i] - points[j]) ** 2));
+    for (let j = 0; j < 200; j++)
+      for (let i = 0; i < 200; i++) values[i + 200 * j] = Math.exp(-((points[i] - points[j]) ** 2));
     const { data } = await compress(denseSource(values), { leafSize: 25, tolerance: 1e-6 }, { team });
     expect(sharesZeros(data).every((shares) => shares === 0)).toBe(true);
   });

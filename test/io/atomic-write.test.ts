@@ -1,4 +1,15 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AbortedError, FileAccessError, OptionError } from '#hmatrix/core/errors.js';
@@ -33,7 +44,9 @@ describe('writing whole or not at all', () => {
       await file.writeAt(text('X'), 0);
     });
     expect(readdirSync(folder)).toEqual(['out.bin']);
-    expect(readFileSync(path)).toEqual(Buffer.concat([text('Xbc'), new Uint8Array(5), new Uint8Array(Float64Array.of(1).buffer)]));
+    expect(readFileSync(path)).toEqual(
+      Buffer.concat([text('Xbc'), new Uint8Array(5), new Uint8Array(Float64Array.of(1).buffer)]),
+    );
   });
 
   it('a failure leaves the old file and no debris', async () => {
@@ -55,7 +68,11 @@ describe('writing whole or not at all', () => {
     for (const stopAt of [1, 2, 3]) {
       const controller = new AbortController();
       let chunks = 0;
-      const writing = writeAtomically(path, { signal: controller.signal }, (file) => file.append(large, () => { if (++chunks === stopAt) controller.abort(); }));
+      const writing = writeAtomically(path, { signal: controller.signal }, (file) =>
+        file.append(large, () => {
+          if (++chunks === stopAt) controller.abort();
+        }),
+      );
       await expect(writing).rejects.toThrow(AbortedError);
       expect(chunks).toBe(stopAt);
       expect(readdirSync(folder)).toEqual(['out.bin']);
@@ -66,7 +83,13 @@ describe('writing whole or not at all', () => {
   it('writers of the same name do not mix', async () => {
     const { folder, path } = fresh();
     const letters = ['a', 'b', 'c', 'd'];
-    await Promise.all(letters.map((letter) => writeAtomically(path, {}, async (file) => { for (let k = 0; k < 50; k++) await file.append(text(letter)); })));
+    await Promise.all(
+      letters.map((letter) =>
+        writeAtomically(path, {}, async (file) => {
+          for (let k = 0; k < 50; k++) await file.append(text(letter));
+        }),
+      ),
+    );
     expect(letters.map((letter) => letter.repeat(50))).toContain(readFileSync(path, 'utf8'));
     expect(readdirSync(folder)).toEqual(['out.bin']);
   });
@@ -91,13 +114,20 @@ describe('writing whole or not at all', () => {
       expect(readdirSync(folder)).toEqual([name]);
       unlinkSync(join(folder, name));
     }
-    await expect(writeAtomically(join(folder, 'a'.repeat(256)), {}, () => Promise.resolve())).rejects.toThrow(/longer than the file system allows \(ENAMETOOLONG\)/);
+    await expect(writeAtomically(join(folder, 'a'.repeat(256)), {}, () => Promise.resolve())).rejects.toThrow(
+      /longer than the file system allows \(ENAMETOOLONG\)/,
+    );
     expect(readdirSync(folder)).toEqual([]);
   });
 
   it('what is no path is a typed error, for readers and writers alike', async () => {
     const nul = join(root, 'a\0b.npy');
-    const opened = [(path: string) => writeAtomically(path, {}, () => Promise.resolve()), ...[readNpy, readPoints, readLabels, readIdx, readNpz, readSafetensors, readContainer, readCsv].map((read) => (path: string) => read(path))];
+    const opened = [
+      (path: string) => writeAtomically(path, {}, () => Promise.resolve()),
+      ...[readNpy, readPoints, readLabels, readIdx, readNpz, readSafetensors, readContainer, readCsv].map(
+        (read) => (path: string) => read(path),
+      ),
+    ];
     for (const open of opened) {
       await expect(open(nul)).rejects.toThrow(FileAccessError);
       await expect(open(nul)).rejects.toThrow(/a path holds no NUL character/);
@@ -107,7 +137,9 @@ describe('writing whole or not at all', () => {
 
   it('no such folder, or a folder by that name, is a FileAccessError', async () => {
     const { folder } = fresh();
-    await expect(writeAtomically(join(folder, 'none', 'x'), {}, () => Promise.resolve())).rejects.toThrow(/no such file or folder/);
+    await expect(writeAtomically(join(folder, 'none', 'x'), {}, () => Promise.resolve())).rejects.toThrow(
+      /no such file or folder/,
+    );
     await expect(writeAtomically(folder, {}, () => Promise.resolve())).rejects.toThrow(FileAccessError);
     expect(readdirSync(folder)).toEqual([]);
   });

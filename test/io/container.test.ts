@@ -10,7 +10,12 @@ import { temporaryFolder } from './temporary-folder.js';
 const root = temporaryFolder();
 const file = join(root, 'a.hm');
 
-const arrayOfAnyType = fc.oneof(fc.float64Array({ maxLength: 50 }), fc.float32Array({ maxLength: 50 }), fc.int32Array({ maxLength: 50 }), fc.uint8Array({ maxLength: 50 }));
+const arrayOfAnyType = fc.oneof(
+  fc.float64Array({ maxLength: 50 }),
+  fc.float32Array({ maxLength: 50 }),
+  fc.int32Array({ maxLength: 50 }),
+  fc.uint8Array({ maxLength: 50 }),
+);
 
 async function failure(bytes: Uint8Array): Promise<FileFormatError> {
   writeFileSync(file, bytes);
@@ -21,7 +26,12 @@ async function failure(bytes: Uint8Array): Promise<FileFormatError> {
 }
 
 const header: JsonObject = { format: 'hss', size: 1000, tolerance: 1e-5, levels: [1, 2, 3], nested: { λ: 'é' } };
-const arrays = { order: Int32Array.from({ length: 33 }, (_, k) => k), blocks: Float64Array.from({ length: 40 }, (_, k) => Math.sqrt(k)), empty: new Float32Array(0), flags: Uint8Array.of(1, 0, 255) };
+const arrays = {
+  order: Int32Array.from({ length: 33 }, (_, k) => k),
+  blocks: Float64Array.from({ length: 40 }, (_, k) => Math.sqrt(k)),
+  empty: new Float32Array(0),
+  flags: Uint8Array.of(1, 0, 255),
+};
 
 async function written(): Promise<Buffer> {
   await writeContainer(file, header, arrays);
@@ -30,18 +40,27 @@ async function written(): Promise<Buffer> {
 
 describe('container', () => {
   it('what is written is read back, bit by bit, in shared memory', async () => {
-    await fc.assert(fc.asyncProperty(fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 4 }), fc.dictionary(fc.string(), arrayOfAnyType, { maxKeys: 5 }), async (anyHeader, anyArrays) => {
-      await writeContainer(file, anyHeader as JsonObject, anyArrays);
-      const back = await readContainer(file);
-      expect(JSON.stringify(back.header)).toBe(JSON.stringify(anyHeader));
-      expect(Object.keys(back.arrays)).toEqual(Object.keys(anyArrays));
-      for (const [name, array] of Object.entries(anyArrays)) {
-        const read = back.arrays[name];
-        expect(read.constructor).toBe(array.constructor);
-        expect(read.buffer).toBeInstanceOf(SharedArrayBuffer);
-        expect(Buffer.from(read.buffer).equals(Buffer.from(array.buffer, array.byteOffset, array.byteLength))).toBe(true);
-      }
-    }), { numRuns: 100 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 4 }),
+        fc.dictionary(fc.string(), arrayOfAnyType, { maxKeys: 5 }),
+        async (anyHeader, anyArrays) => {
+          await writeContainer(file, anyHeader as JsonObject, anyArrays);
+          const back = await readContainer(file);
+          expect(JSON.stringify(back.header)).toBe(JSON.stringify(anyHeader));
+          expect(Object.keys(back.arrays)).toEqual(Object.keys(anyArrays));
+          for (const [name, array] of Object.entries(anyArrays)) {
+            const read = back.arrays[name];
+            expect(read.constructor).toBe(array.constructor);
+            expect(read.buffer).toBeInstanceOf(SharedArrayBuffer);
+            expect(Buffer.from(read.buffer).equals(Buffer.from(array.buffer, array.byteOffset, array.byteLength))).toBe(
+              true,
+            );
+          }
+        },
+      ),
+      { numRuns: 100 },
+    );
   });
 
   it('sections are aligned to 64 bytes and little-endian', async () => {
@@ -55,23 +74,38 @@ describe('container', () => {
   it('the summary tells what there is without reading it; single sections can be read', async () => {
     const { length } = await written();
     expect(await readContainerHeader(file)).toEqual({
-      header, bytes: length,
-      sections: [{ name: 'order', type: 'i32', length: 33, bytes: 132 }, { name: 'blocks', type: 'f64', length: 40, bytes: 320 }, { name: 'empty', type: 'f32', length: 0, bytes: 0 }, { name: 'flags', type: 'u8', length: 3, bytes: 3 }],
+      header,
+      bytes: length,
+      sections: [
+        { name: 'order', type: 'i32', length: 33, bytes: 132 },
+        { name: 'blocks', type: 'f64', length: 40, bytes: 320 },
+        { name: 'empty', type: 'f32', length: 0, bytes: 0 },
+        { name: 'flags', type: 'u8', length: 3, bytes: 3 },
+      ],
     });
-    expect(Object.keys((await readContainer(file, { sections: ['flags', 'order'] })).arrays)).toEqual(['order', 'flags']);
+    expect(Object.keys((await readContainer(file, { sections: ['flags', 'order'] })).arrays)).toEqual([
+      'order',
+      'flags',
+    ]);
     await expect(readContainer(file, { sections: ['none'] })).rejects.toThrow(/no section "none".*"order"/);
   });
 
   it('views of larger arrays are written as they are seen', async () => {
     const shared = new Float64Array(new SharedArrayBuffer(800));
-    shared.forEach((_, k) => { shared[k] = k; });
+    shared.forEach((_, k) => {
+      shared[k] = k;
+    });
     await writeContainer(file, {}, { part: shared.subarray(10, 20) });
     expect(Array.from((await readContainer(file)).arrays.part)).toEqual([10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
   });
 
   it('progress counts bytes and ends at the total', async () => {
     const seen: number[] = [];
-    const control = { onProgress: ({ done, total }: { done: number; total: number }): void => { seen.push(done / total); } };
+    const control = {
+      onProgress: ({ done, total }: { done: number; total: number }): void => {
+        seen.push(done / total);
+      },
+    };
     const large = { large: new Float64Array(3_000_000), small: new Int32Array(100) };
     await writeContainer(file, {}, large, control);
     await readContainer(file, control);
@@ -84,7 +118,9 @@ describe('container', () => {
     const folder = join(root, 'refused');
     mkdirSync(folder);
     const path = join(folder, 'x.hm');
-    await expect(writeContainer(path, {}, { a: new Int16Array(3) as unknown as Int32Array })).rejects.toThrow(/"a".*cannot be kept/);
+    await expect(writeContainer(path, {}, { a: new Int16Array(3) as unknown as Int32Array })).rejects.toThrow(
+      /"a".*cannot be kept/,
+    );
     await expect(writeContainer(path, { tolerance: Number.NaN }, {})).rejects.toThrow(/NaN.*"tolerance"/);
     await expect(writeContainer(path, [] as unknown as JsonObject, {})).rejects.toThrow(OptionError);
     expect(readdirSync(folder)).toEqual([]);
@@ -96,12 +132,31 @@ describe('container', () => {
     const path = join(folder, 'x.hm');
     await writeContainer(path, { version: 'old' }, {});
     const controller = new AbortController();
-    await expect(writeContainer(path, {}, { a: new Float64Array(5_000_000) }, { signal: controller.signal, onProgress: () => { controller.abort(); } })).rejects.toThrow(AbortedError);
+    await expect(
+      writeContainer(
+        path,
+        {},
+        { a: new Float64Array(5_000_000) },
+        {
+          signal: controller.signal,
+          onProgress: () => {
+            controller.abort();
+          },
+        },
+      ),
+    ).rejects.toThrow(AbortedError);
     expect(readdirSync(folder)).toEqual(['x.hm']);
     expect((await readContainer(path)).header).toEqual({ version: 'old' });
     await writeContainer(path, {}, { a: new Float64Array(5_000_000) });
     const second = new AbortController();
-    await expect(readContainer(path, { signal: second.signal, onProgress: () => { second.abort(); } })).rejects.toThrow(AbortedError);
+    await expect(
+      readContainer(path, {
+        signal: second.signal,
+        onProgress: () => {
+          second.abort();
+        },
+      }),
+    ).rejects.toThrow(AbortedError);
   });
 });
 
@@ -128,7 +183,8 @@ describe('bad container files', () => {
 
   it('cut anywhere, it is truncated, and the message names the part', async () => {
     const good = await written();
-    for (let length = 8; length < good.length; length += 3) expect((await failure(good.subarray(0, length))).message).toMatch(/truncated/);
+    for (let length = 8; length < good.length; length += 3)
+      expect((await failure(good.subarray(0, length))).message).toMatch(/truncated/);
     expect((await failure(good.subarray(0, 30))).data.section).toBe('preamble');
     expect((await failure(good.subarray(0, 100))).data.section).toBe('header');
     expect((await failure(good.subarray(0, good.length - 1))).message).toMatch(/section "flags" is cut off/);
@@ -148,7 +204,8 @@ describe('bad container files', () => {
   });
 
   it('foreign files', async () => {
-    for (const text of ['', 'x', '{"header":{}}', 'PK\x03\x04'.padEnd(200)]) expect((await failure(Buffer.from(text))).message).toMatch(/not a hierarchical matrix file/);
+    for (const text of ['', 'x', '{"header":{}}', 'PK\x03\x04'.padEnd(200)])
+      expect((await failure(Buffer.from(text))).message).toMatch(/not a hierarchical matrix file/);
   });
 
   it('a newer version says so', async () => {
@@ -177,8 +234,16 @@ describe('bad container files', () => {
       return bytes;
     };
     const cases: unknown[] = [
-      'not json', '[]', 'null', { header: {}, sections: {} }, { header: [], sections: [] }, { header: {}, sections: [null] }, { header: {}, sections: [{ ...section, offset: 192, type: 'f16' }] },
-      { header: {}, sections: [{ ...section, offset: 192, type: 'constructor' }] }, { header: {}, sections: [{ ...section, offset: 0 }] }, { header: {}, sections: [{ ...section, offset: 192, length: -1 }] },
+      'not json',
+      '[]',
+      'null',
+      { header: {}, sections: {} },
+      { header: [], sections: [] },
+      { header: {}, sections: [null] },
+      { header: {}, sections: [{ ...section, offset: 192, type: 'f16' }] },
+      { header: {}, sections: [{ ...section, offset: 192, type: 'constructor' }] },
+      { header: {}, sections: [{ ...section, offset: 0 }] },
+      { header: {}, sections: [{ ...section, offset: 192, length: -1 }] },
       { header: {}, sections: [{ ...section, offset: 192, length: 1e12 }] },
     ];
     for (const directory of cases) {

@@ -11,11 +11,13 @@ describe('CRC-32', () => {
   });
 
   it('tables and platform agree; parts chain', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(200), (bytes, cut) => {
-      const whole = crc32ByTables(bytes);
-      expect(crc32(bytes)).toBe(whole);
-      expect(crc32ByTables(bytes.subarray(cut), crc32ByTables(bytes.subarray(0, cut)))).toBe(whole);
-      expect(crc32(bytes.subarray(cut), crc32(bytes.subarray(0, cut)))).toBe(whole);
-    }));
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(200), (bytes, cut) => {
+        const whole = crc32ByTables(bytes);
+        expect(crc32(bytes)).toBe(whole);
+        expect(crc32ByTables(bytes.subarray(cut), crc32ByTables(bytes.subarray(0, cut)))).toBe(whole);
+        expect(crc32(bytes.subarray(cut), crc32(bytes.subarray(0, cut)))).toBe(whole);
+      }),
+    );
   });
 });

@@ -71,9 +71,7 @@ describe('reading CSV', () => {
   it('a header of numbers must be announced; a header can be denied', async () => {
     expect((await read('1990,1991\n1,2\n')).rows).toBe(2);
     expect(await read('1990,1991\n1,2\n', { header: true })).toMatchObject({ rows: 1, names: ['1990', '1991'] });
-    expect((await failure('a,b\n1,2\n', { header: false })).message).toMatch(
-      /line 1, column 0: "a" is not a number/,
-    );
+    expect((await failure('a,b\n1,2\n', { header: false })).message).toMatch(/line 1, column 0: "a" is not a number/);
     expect((await read(',x\n1,2\n')).names).toEqual(['column 0', 'x']);
   });
 

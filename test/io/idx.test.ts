@@ -23,20 +23,35 @@ async function failure(bytes: Uint8Array): Promise<FileFormatError> {
 
 describe('reading IDX', () => {
   it('bytes of any shape, plain and compressed', async () => {
-    await fc.assert(fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 5 }), { minLength: 1, maxLength: 4 }), fc.boolean(), fc.infiniteStream(fc.integer({ min: 0, max: 255 })), async (shape, compressed, stream) => {
-      const payload = Uint8Array.from({ length: shape.reduce((p, n) => p * n, 1) }, () => stream.next().value as number);
-      const bytes = idxBytes(8, shape, payload);
-      writeFileSync(file, compressed ? gzipSync(bytes) : bytes);
-      const array = await readIdx(file);
-      expect(array.shape).toEqual(shape);
-      expect(array.data).toBeInstanceOf(Uint8Array);
-      expect(array.data.buffer).toBeInstanceOf(SharedArrayBuffer);
-      expect(Array.from(array.data)).toEqual(Array.from(payload));
-    }), { numRuns: 60 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 0, max: 5 }), { minLength: 1, maxLength: 4 }),
+        fc.boolean(),
+        fc.infiniteStream(fc.integer({ min: 0, max: 255 })),
+        async (shape, compressed, stream) => {
+          const payload = Uint8Array.from(
+            { length: shape.reduce((p, n) => p * n, 1) },
+            () => stream.next().value as number,
+          );
+          const bytes = idxBytes(8, shape, payload);
+          writeFileSync(file, compressed ? gzipSync(bytes) : bytes);
+          const array = await readIdx(file);
+          expect(array.shape).toEqual(shape);
+          expect(array.data).toBeInstanceOf(Uint8Array);
+          expect(array.data.buffer).toBeInstanceOf(SharedArrayBuffer);
+          expect(Array.from(array.data)).toEqual(Array.from(payload));
+        },
+      ),
+      { numRuns: 60 },
+    );
   });
 
   it.each([
-    [0x09, Int8Array, [-128, 127, -1]], [0x0b, Int16Array, [-32768, 258, -2]], [0x0c, Int32Array, [-2147483648, 66051, -2]], [0x0d, Float32Array, [1.5, -0.25, Infinity]], [0x0e, Float64Array, [0.1, -1e300, 5e-324]],
+    [0x09, Int8Array, [-128, 127, -1]],
+    [0x0b, Int16Array, [-32768, 258, -2]],
+    [0x0c, Int32Array, [-2147483648, 66051, -2]],
+    [0x0d, Float32Array, [1.5, -0.25, Infinity]],
+    [0x0e, Float64Array, [0.1, -1e300, 5e-324]],
   ] as const)('type %i is big-endian', async (type, constructor, values) => {
     const view = new DataView(new ArrayBuffer(3 * constructor.BYTES_PER_ELEMENT));
     values.forEach((v, k) => {
@@ -55,23 +70,37 @@ describe('reading IDX', () => {
 });
 
 describe('bad IDX files', () => {
-  const good = idxBytes(8, [10, 4, 4], new Uint8Array(160).map((_, k) => (k * 37) & 255));
+  const good = idxBytes(
+    8,
+    [10, 4, 4],
+    new Uint8Array(160).map((_, k) => (k * 37) & 255),
+  );
 
   it('foreign files', async () => {
-    expect((await failure(Buffer.from('\x89PNG and so on', 'latin1'))).message).toMatch(/does not start as an IDX file.*found 89 50 4e 47/);
-    expect((await failure(gzipSync(Buffer.from('a,b\n1,2\n')))).message).toMatch(/unpacked, it does not start as an IDX file/);
+    expect((await failure(Buffer.from('\x89PNG and so on', 'latin1'))).message).toMatch(
+      /does not start as an IDX file.*found 89 50 4e 47/,
+    );
+    expect((await failure(gzipSync(Buffer.from('a,b\n1,2\n')))).message).toMatch(
+      /unpacked, it does not start as an IDX file/,
+    );
     expect((await failure(Buffer.from([0, 0, 0x0a, 3, 0, 0, 0, 0]))).message).toMatch(/00 00 0a 03/);
     expect((await failure(Buffer.from([0, 0, 8, 0]))).message).toMatch(/rank of at least 1/);
   });
 
   it('cut anywhere, plain', async () => {
-    for (let length = 0; length < good.length; length += length < 20 ? 1 : 13) expect((await failure(good.subarray(0, length))).message).toMatch(/IDX file starts with|within its header|cannot hold|ends after/);
+    for (let length = 0; length < good.length; length += length < 20 ? 1 : 13)
+      expect((await failure(good.subarray(0, length))).message).toMatch(
+        /IDX file starts with|within its header|cannot hold|ends after/,
+      );
   });
 
   it('cut anywhere, compressed', async () => {
     const packed = gzipSync(good);
-    for (let length = 2; length < packed.length; length += 5) expect((await failure(packed.subarray(0, length))).message).toMatch(/truncated/);
-    expect((await failure(gzipSync(good.subarray(0, 100)))).message).toMatch(/ends after 84 bytes of elements.*needs 160/);
+    for (let length = 2; length < packed.length; length += 5)
+      expect((await failure(packed.subarray(0, length))).message).toMatch(/truncated/);
+    expect((await failure(gzipSync(good.subarray(0, 100)))).message).toMatch(
+      /ends after 84 bytes of elements.*needs 160/,
+    );
     expect((await failure(gzipSync(good.subarray(0, 9)))).message).toMatch(/ends within its header: 9 of 16/);
   });
 
@@ -79,33 +108,52 @@ describe('bad IDX files', () => {
     const packed = gzipSync(good);
     packed[packed.length - 6] ^= 0x10;
     expect((await failure(packed)).message).toMatch(/gzip stream is damaged/);
-    expect((await failure(Buffer.concat([gzipSync(good), Buffer.alloc(16, 0x55)]))).message).toMatch(/gzip stream is damaged/);
-    expect((await failure(Buffer.concat([gzipSync(good), Buffer.alloc(16)]))).message).toMatch(/16 bytes follow the end of the gzip stream/);
+    expect((await failure(Buffer.concat([gzipSync(good), Buffer.alloc(16, 0x55)]))).message).toMatch(
+      /gzip stream is damaged/,
+    );
+    expect((await failure(Buffer.concat([gzipSync(good), Buffer.alloc(16)]))).message).toMatch(
+      /16 bytes follow the end of the gzip stream/,
+    );
   });
 
   it('extra bytes', async () => {
     expect((await failure(Buffer.concat([good, Buffer.from([7])]))).message).toMatch(/more than the 160 bytes/);
-    expect((await failure(gzipSync(Buffer.concat([good, Buffer.from([7])])))).message).toMatch(/unpacked, it holds more than the 160 bytes/);
+    expect((await failure(gzipSync(Buffer.concat([good, Buffer.from([7])])))).message).toMatch(
+      /unpacked, it holds more than the 160 bytes/,
+    );
   });
 
   it('absurd sizes are refused before memory is asked for', async () => {
-    expect((await failure(idxBytes(0x0e, [0xffffffff, 0xffffffff, 0xffffffff], new Uint8Array(8)))).message).toMatch(/cannot hold them/);
+    expect((await failure(idxBytes(0x0e, [0xffffffff, 0xffffffff, 0xffffffff], new Uint8Array(8)))).message).toMatch(
+      /cannot hold them/,
+    );
     // The product of the others is beyond all numbers, and 0 × ∞ is none.
     for (const at of [0, 100, 199]) {
       const shape = Array.from({ length: 200 }, (_, k) => (k === at ? 0 : 0xffffffff));
-      expect((await failure(idxBytes(0x0e, shape, new Uint8Array(1)))).message).toMatch(/holds more than the 0 bytes of elements/);
+      expect((await failure(idxBytes(0x0e, shape, new Uint8Array(1)))).message).toMatch(
+        /holds more than the 0 bytes of elements/,
+      );
       writeFileSync(file, idxBytes(0x0e, shape, new Uint8Array(0)));
       expect((await readIdx(file)).data).toHaveLength(0);
       await expect(readPoints(file)).rejects.toThrow(FileFormatError);
       await expect(readPoints(file)).rejects.toThrow(/0 points|in 0 dimensions|nothing in it/);
     }
-    expect((await failure(gzipSync(idxBytes(0x08, [0xffffffff, 1000], new Uint8Array(8))))).message).toMatch(/cannot hold them/);
+    expect((await failure(gzipSync(idxBytes(0x08, [0xffffffff, 1000], new Uint8Array(8))))).message).toMatch(
+      /cannot hold them/,
+    );
   });
 
   it('an abort ends the reading', async () => {
     writeFileSync(file, gzipSync(idxBytes(8, [8_000_000], new Uint8Array(8_000_000))));
     const controller = new AbortController();
-    await expect(readIdx(file, { signal: controller.signal, onProgress: () => { controller.abort(); } })).rejects.toThrow(AbortedError);
+    await expect(
+      readIdx(file, {
+        signal: controller.signal,
+        onProgress: () => {
+          controller.abort();
+        },
+      }),
+    ).rejects.toThrow(AbortedError);
   });
 });
 

@@ -23,12 +23,20 @@ async function failure(bytes: Uint8Array): Promise<string> {
 
 describe('labels', () => {
   it('plain and compressed, all or the first of them', async () => {
-    await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 50 }), fc.boolean(), fc.integer({ min: 1, max: 60 }), async (values, compressed, limit) => {
-      const bytes = idxBytes(8, [values.length], values);
-      writeFileSync(file, compressed ? gzipSync(bytes) : bytes);
-      expect(await readLabels(file)).toEqual(Int32Array.from(values));
-      expect(await readLabels(file, { limit })).toEqual(Int32Array.from(values).slice(0, limit));
-    }), { numRuns: 30 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uint8Array({ maxLength: 50 }),
+        fc.boolean(),
+        fc.integer({ min: 1, max: 60 }),
+        async (values, compressed, limit) => {
+          const bytes = idxBytes(8, [values.length], values);
+          writeFileSync(file, compressed ? gzipSync(bytes) : bytes);
+          expect(await readLabels(file)).toEqual(Int32Array.from(values));
+          expect(await readLabels(file, { limit })).toEqual(Int32Array.from(values).slice(0, limit));
+        },
+      ),
+      { numRuns: 30 },
+    );
     await expect(readLabels(file, { limit: 0 })).rejects.toThrow(OptionError);
   });
 
@@ -46,13 +54,17 @@ describe('labels', () => {
       expect(await readLabels(file)).toEqual(Int32Array.of(9, 8, 7));
       expect(await readLabels(file, { limit: 2 })).toEqual(Int32Array.of(9, 8));
     }
-    expect(await failure(idxBytes(0x0c, [6, 4], payload))).toMatch(/holds 6 rows of 4 numbers, not labels.*QMNIST are read, eight 32-bit numbers a row/);
+    expect(await failure(idxBytes(0x0c, [6, 4], payload))).toMatch(
+      /holds 6 rows of 4 numbers, not labels.*QMNIST are read, eight 32-bit numbers a row/,
+    );
     expect(await failure(idxBytes(8, [12, 8], payload))).toMatch(/holds 12 rows of 8 numbers, not labels/);
     expect(await failure(idxBytes(0x0c, [3, 8, 1], payload))).toMatch(/holds 3 arrays of 8 × 1/);
   });
 
   it('what is not a file of labels', async () => {
-    expect(await failure(idxBytes(8, [2, 3, 4], new Uint8Array(24)))).toMatch(/holds 2 arrays of 3 × 4 \(images\?\), not labels.*idx1.*00 00 08 01/);
+    expect(await failure(idxBytes(8, [2, 3, 4], new Uint8Array(24)))).toMatch(
+      /holds 2 arrays of 3 × 4 \(images\?\), not labels.*idx1.*00 00 08 01/,
+    );
     expect(await failure(gzipSync(idxBytes(8, [2, 3], new Uint8Array(6))))).toMatch(/not labels/);
     expect(await failure(idxBytes(0x0d, [1], Uint8Array.of(0x3f, 0x80, 0, 0)))).toMatch(/real numbers/);
     expect(await failure(idxBytes(9, [3], Uint8Array.of(1, 2, 0xff)))).toMatch(/label 2 \(from 0\) is -1/);
@@ -62,8 +74,13 @@ describe('labels', () => {
   });
 
   it('cut anywhere, plain and compressed', async () => {
-    const whole = idxBytes(8, [12], Uint8Array.from({ length: 12 }, (_, k) => k % 10));
-    for (const bytes of [whole, gzipSync(whole)]) for (let length = 0; length < bytes.length; length++) await failure(bytes.subarray(0, length));
+    const whole = idxBytes(
+      8,
+      [12],
+      Uint8Array.from({ length: 12 }, (_, k) => k % 10),
+    );
+    for (const bytes of [whole, gzipSync(whole)])
+      for (let length = 0; length < bytes.length; length++) await failure(bytes.subarray(0, length));
     expect(await failure(gzipSync(whole).subarray(0, 20))).toMatch(/gzip stream ends too soon: the file is truncated/);
   });
 

@@ -1,6 +1,7 @@
 /**
- * Damaged files of every format that is read: flipped, lost, doubled and strange bytes, cut ends, absurd numbers in texts. Reading gives a result of
- * bounded size or a typed error, never a crash or a hang. Everything is made from a seed.
+ * Damaged files of every format that is read: flipped, lost, doubled and strange bytes, cut ends, absurd numbers in
+ * texts. Reading gives a result of bounded size or a typed error, never a crash or a hang. Everything is made from a
+ * seed.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -33,7 +34,22 @@ const MUTANTS = 80;
 /** What a reader may make of a mutated file of some kilobytes: deflate shrinks by 1032 : 1 at most. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
-const strange = ['9', '-1', '99999999999999999999', '1e400', 'NaN', '\0', '"', '[[[[[[[[', '{"', "('", '\u00ff', '\r\n', ',,,,', '4294967295'].map((text) => Buffer.from(text));
+const strange = [
+  '9',
+  '-1',
+  '99999999999999999999',
+  '1e400',
+  'NaN',
+  '\0',
+  '"',
+  '[[[[[[[[',
+  '{"',
+  "('",
+  '\u00ff',
+  '\r\n',
+  ',,,,',
+  '4294967295',
+].map((text) => Buffer.from(text));
 
 /** `bytes` with one to three changes. */
 function mutated(bytes: Uint8Array, random: RandomStream): Buffer {
@@ -45,13 +61,27 @@ function mutated(bytes: Uint8Array, random: RandomStream): Buffer {
     const before = out.subarray(0, at);
     const after = out.subarray(at + length);
     switch (random.integer(7)) {
-      case 0: if (at < out.length) out[at] ^= 1 << random.integer(8); break;
-      case 1: if (at < out.length) out[at] = [0, 1, 127, 128, 255][random.integer(5)]; break;
-      case 2: out = Buffer.concat([before, after]); break;
-      case 3: out = Buffer.concat([before, part, part, after]); break;
-      case 4: out = Buffer.concat([before, strange[random.integer(strange.length)], after]); break;
-      case 5: out = Buffer.concat([before, strange[random.integer(strange.length)], part, after]); break;
-      default: out = Buffer.from(before); break;
+      case 0:
+        if (at < out.length) out[at] ^= 1 << random.integer(8);
+        break;
+      case 1:
+        if (at < out.length) out[at] = [0, 1, 127, 128, 255][random.integer(5)];
+        break;
+      case 2:
+        out = Buffer.concat([before, after]);
+        break;
+      case 3:
+        out = Buffer.concat([before, part, part, after]);
+        break;
+      case 4:
+        out = Buffer.concat([before, strange[random.integer(strange.length)], after]);
+        break;
+      case 5:
+        out = Buffer.concat([before, strange[random.integer(strange.length)], part, after]);
+        break;
+      default:
+        out = Buffer.from(before);
+        break;
     }
   }
   return out;
@@ -61,11 +91,18 @@ function mutated(bytes: Uint8Array, random: RandomStream): Buffer {
 function bytesWithin(value: unknown): number {
   if (ArrayBuffer.isView(value)) return value.byteLength;
   if (value instanceof Map) return [...value.values()].reduce((sum: number, one) => sum + bytesWithin(one), 0);
-  return typeof value === 'object' && value !== null ? Object.values(value).reduce((sum: number, one) => sum + bytesWithin(one), 0) : 0;
+  return typeof value === 'object' && value !== null
+    ? Object.values(value).reduce((sum: number, one) => sum + bytesWithin(one), 0)
+    : 0;
 }
 
 /** Reads mutants of `bytes`. `repair` makes a mutant's checksums right again, for those behind them to be seen. */
-async function survive(name: string, bytes: Uint8Array, readers: readonly ((path: string) => Promise<unknown>)[], repair: (mutant: Buffer) => Buffer = (mutant) => mutant): Promise<void> {
+async function survive(
+  name: string,
+  bytes: Uint8Array,
+  readers: readonly ((path: string) => Promise<unknown>)[],
+  repair: (mutant: Buffer) => Buffer = (mutant) => mutant,
+): Promise<void> {
   const path = join(folder, name);
   writeFileSync(path, bytes);
   for (const read of readers) await read(path);
@@ -84,7 +121,13 @@ async function survive(name: string, bytes: Uint8Array, readers: readonly ((path
 
 const npy = (descr: string, shape: string, payload: Uint8Array): Buffer => {
   const text = `{'descr': ${descr}, 'fortran_order': False, 'shape': ${shape}, }`.padEnd(117) + '\n';
-  return Buffer.concat([Buffer.from([0x93]), Buffer.from('NUMPY\x01\0'), Buffer.from([text.length & 255, text.length >> 8]), Buffer.from(text), payload]);
+  return Buffer.concat([
+    Buffer.from([0x93]),
+    Buffer.from('NUMPY\x01\0'),
+    Buffer.from([text.length & 255, text.length >> 8]),
+    Buffer.from(text),
+    payload,
+  ]);
 };
 const payload = Uint8Array.from({ length: 96 }, (_, k) => (k * 37) & 63);
 const table = `x,y,z\n${Array.from({ length: 12 }, (_, k) => `${k / 7},"${-k}",${k}e-3`).join('\n')}\n`;
@@ -105,7 +148,9 @@ describe('mutated files give a result of bounded size or a typed error', () => {
     ['table.csv', Buffer.from(table), [readCsv, readPoints]],
     ['torch.safetensors', torchSafetensors, [readSafetensors, (path) => readWeights(path)]],
     ['half.safetensors', halfSafetensors, [readSafetensors]],
-  ])('%s', async (name, bytes, readers) => { await survive(name, bytes, readers); });
+  ])('%s', async (name, bytes, readers) => {
+    await survive(name, bytes, readers);
+  });
 });
 
 describe('nested deeper than any stack', () => {
@@ -116,8 +161,16 @@ describe('nested deeper than any stack', () => {
     return Buffer.concat([length, Buffer.from(text)]);
   };
   it.each<[string, Uint8Array, (path: string) => Promise<unknown>]>([
-    ['a shape of safetensors', header(`{"a":{"dtype":"F64","shape":${deep('[')}${deep(']')},"data_offsets":[0,0]}}`), readSafetensors],
-    ['offsets of safetensors', header(`{"a":{"dtype":"F64","shape":[0],"data_offsets":${deep('[')}${deep(']')}}}`), readSafetensors],
+    [
+      'a shape of safetensors',
+      header(`{"a":{"dtype":"F64","shape":${deep('[')}${deep(']')},"data_offsets":[0,0]}}`),
+      readSafetensors,
+    ],
+    [
+      'offsets of safetensors',
+      header(`{"a":{"dtype":"F64","shape":[0],"data_offsets":${deep('[')}${deep(']')}}}`),
+      readSafetensors,
+    ],
     ['metadata of safetensors', header(`{"__metadata__":{"a":${deep('[')}${deep(']')}}}`), readSafetensors],
     ['a header of safetensors', header(`{"a":${deep('[')}`), readSafetensors],
     ['a header of .npy', npy(deep('['), '(1,)', payload), readNpy],
@@ -135,11 +188,17 @@ describe('mutated hierarchical matrices', () => {
   let bytes: Uint8Array;
   beforeAll(async () => {
     team = await Team.open({ workers: 1 });
-    const matrix = await compress(kernelSource(normalPoints(90, 2, 3), gaussian(1), { blas: team.blas }), { leafSize: 24, tolerance: 1e-3, format: 'hss' }, { team });
+    const matrix = await compress(
+      kernelSource(normalPoints(90, 2, 3), gaussian(1), { blas: team.blas }),
+      { leafSize: 24, tolerance: 1e-3, format: 'hss' },
+      { team },
+    );
     await saveMatrix(join(folder, 'k.hm'), matrix);
     bytes = readFileSync(join(folder, 'k.hm'));
   });
-  afterAll(async () => { await team.close(); });
+  afterAll(async () => {
+    await team.close();
+  });
 
   const load = async (path: string): Promise<unknown> => {
     const matrix = await loadMatrix(path, { team });
@@ -148,7 +207,9 @@ describe('mutated hierarchical matrices', () => {
     return { size, memory };
   };
 
-  it('as they are: checksums see it', async () => { await survive('k.hm', bytes, [readContainer, describeMatrixFile, load]); });
+  it('as they are: checksums see it', async () => {
+    await survive('k.hm', bytes, [readContainer, describeMatrixFile, load]);
+  });
 
   /** Checksums and lengths of what the file now holds. */
   const repaired = (mutant: Buffer): Buffer => {
@@ -156,11 +217,18 @@ describe('mutated hierarchical matrices', () => {
     const jsonLength = Math.min(mutant.readUInt32LE(12), mutant.length - 64);
     const json = mutant.subarray(64, 64 + jsonLength);
     try {
-      const { sections } = JSON.parse(json.toString()) as { sections: { offset: number; length: number; type: string; crc32: string }[] };
+      const { sections } = JSON.parse(json.toString()) as {
+        sections: { offset: number; length: number; type: string; crc32: string }[];
+      };
       let text = json.toString();
       for (const { offset, length, type, crc32: sum } of sections) {
         const size = length * { f64: 8, f32: 4, i32: 4, u8: 1 }[type]!;
-        text = text.replace(`"crc32":"${sum}"`, `"crc32":"${crc32(mutant.subarray(offset, offset + size)).toString(16).padStart(8, '0')}"`);
+        text = text.replace(
+          `"crc32":"${sum}"`,
+          `"crc32":"${crc32(mutant.subarray(offset, offset + size))
+            .toString(16)
+            .padStart(8, '0')}"`,
+        );
       }
       json.write(text);
     } catch {
@@ -172,5 +240,7 @@ describe('mutated hierarchical matrices', () => {
     return mutant;
   };
 
-  it('with checksums made right again: what they say is checked', async () => { await survive('k.hm', bytes, [readContainer, describeMatrixFile, load], repaired); });
+  it('with checksums made right again: what they say is checked', async () => {
+    await survive('k.hm', bytes, [readContainer, describeMatrixFile, load], repaired);
+  });
 });

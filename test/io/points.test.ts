@@ -36,11 +36,14 @@ describe('points from files', () => {
   it('of a table the columns that were taken are said', async () => {
     writeFileSync(at('train.csv'), 'x1;x2;y\n1,5;2;nan\n3;4,25;5\n');
     expect(await readPoints(at('train.csv'), { decimal: ',', columns: ['x2', 'x1'] })).toMatchObject({
-      dimension: 2, coordinates: Float64Array.of(2, 1.5, 4.25, 3),
+      dimension: 2,
+      coordinates: Float64Array.of(2, 1.5, 4.25, 3),
       table: { columns: [1, 0], names: ['x2', 'x1'], header: true, delimiter: ';', decimal: ',', skippedRows: 0 },
     });
     expect(await readPoints(at('train.csv'), { decimal: ',', incompleteRows: 'skip' })).toMatchObject({
-      dimension: 3, count: 1, table: { names: ['x1', 'x2', 'y'], skippedRows: 1 },
+      dimension: 3,
+      count: 1,
+      table: { names: ['x1', 'x2', 'y'], skippedRows: 1 },
     });
     expect((await readPoints(at('c.npy'))).table).toBeUndefined();
   });
@@ -52,7 +55,10 @@ describe('points from files', () => {
 
   it('images: one point each, bytes scaled to [0, 1]', async () => {
     const bytes = Buffer.from([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 51, 102, 255]);
-    for (const [name, content] of [['plain-idx3-ubyte', bytes], ['packed-idx3-ubyte.gz', gzipSync(bytes)]] as const) {
+    for (const [name, content] of [
+      ['plain-idx3-ubyte', bytes],
+      ['packed-idx3-ubyte.gz', gzipSync(bytes)],
+    ] as const) {
       writeFileSync(at(name), content);
       const points = await readPoints(at(name));
       expect([points.count, points.dimension]).toEqual([2, 2]);

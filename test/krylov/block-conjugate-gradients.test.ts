@@ -1,10 +1,17 @@
-/** Block conjugate gradients: one vector is conjugate gradients, many share directions, dependent and converged columns leave. */
+/**
+ * Block conjugate gradients: one vector is conjugate gradients, many share directions, dependent and converged columns
+ * leave.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { block, copyInto, view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
-import { blockConjugateGradients, blockConjugateGradientSolver, type BlockSolution } from '#hmatrix/krylov/block-conjugate-gradients.js';
+import {
+  blockConjugateGradients,
+  blockConjugateGradientSolver,
+  type BlockSolution,
+} from '#hmatrix/krylov/block-conjugate-gradients.js';
 import { BlockDirections } from '#hmatrix/krylov/block-directions.js';
 import { conjugateGradients } from '#hmatrix/krylov/conjugate-gradients.js';
 import { pivotedCholesky } from '#hmatrix/krylov/pivoted-cholesky.js';
@@ -12,7 +19,18 @@ import { RangedSystem } from '#hmatrix/krylov/ranged-system.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import { randomMatrix, relativeError } from '../support.js';
-import { allocations, column, counted, denseSolve, filled, geometric, norm2, normals, residualOf, withEigenvalues } from './systems.js';
+import {
+  allocations,
+  column,
+  counted,
+  denseSolve,
+  filled,
+  geometric,
+  norm2,
+  normals,
+  residualOf,
+  withEigenvalues,
+} from './systems.js';
 
 const blas = openBlas();
 const n = 150;
@@ -53,7 +71,10 @@ describe('many right-hand sides', () => {
         expect(solution.columnIterations[j]).toBeLessThanOrEqual(solution.iterations);
       }
       expect(solution.residual).toBe(Math.max(...solution.residuals));
-      const single = conjugateGradients(operator, column(b.data.subarray(0, n)), zeros(n, 1), { ...options, relativeTolerance: 1e-9 });
+      const single = conjugateGradients(operator, column(b.data.subarray(0, n)), zeros(n, 1), {
+        ...options,
+        relativeTolerance: 1e-9,
+      });
       expect(solution.iterations).toBeLessThan(single.iterations / 3);
     }
   });
@@ -72,7 +93,11 @@ describe('many right-hand sides', () => {
     const solution = solver.solve(b, x);
     expect(solution.outcome).toBe('converged');
     let iterations = 0;
-    for (const [first, count] of [[0, 3], [3, 3], [6, 1]]) {
+    for (const [first, count] of [
+      [0, 3],
+      [3, 3],
+      [6, 1],
+    ]) {
       const y = zeros(n, count);
       iterations += blockConjugateGradients(operator, block(b, 0, first, n, count), y, { blas }).iterations;
       expect([...y.data]).toEqual([...x.data.subarray(first * n, (first + count) * n)]);
@@ -82,26 +107,52 @@ describe('many right-hand sides', () => {
   });
 
   it('are_as_random_blocks_have_them', () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 12 }), fc.integer({ min: 0, max: 4 }), fc.integer({ min: 0, max: 1e6 }), (size, cols, rank, digits, seed) => {
-      const a = withEigenvalues(size === 1 ? [1] : geometric(size, 10 ** digits), blas, seed);
-      // Right-hand sides of low rank, dependent up to rounding.
-      const b = zeros(size, cols);
-      blas.gemm('N', 'N', 1, randomMatrix(size, rank, seed + 1), randomMatrix(rank, cols, seed + 2), 0, b);
-      const x = zeros(size, cols);
-      const solution = blockConjugateGradients(denseOperator(a, true, blas), b, x, { blas, relativeTolerance: 1e-9 });
-      expect(solution.outcome).toBe('converged');
-      const exact = denseSolve(a, b, blas);
-      for (let j = 0; j < cols; j++) expect(relativeError(block(x, 0, j, size, 1), block(exact, 0, j, size, 1))).toBeLessThan(2e-9 * 10 ** digits);
-    }), { numRuns: 80, seed: 7 });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 30 }),
+        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 0, max: 4 }),
+        fc.integer({ min: 0, max: 1e6 }),
+        (size, cols, rank, digits, seed) => {
+          const a = withEigenvalues(size === 1 ? [1] : geometric(size, 10 ** digits), blas, seed);
+          // Right-hand sides of low rank, dependent up to rounding.
+          const b = zeros(size, cols);
+          blas.gemm('N', 'N', 1, randomMatrix(size, rank, seed + 1), randomMatrix(rank, cols, seed + 2), 0, b);
+          const x = zeros(size, cols);
+          const solution = blockConjugateGradients(denseOperator(a, true, blas), b, x, {
+            blas,
+            relativeTolerance: 1e-9,
+          });
+          expect(solution.outcome).toBe('converged');
+          const exact = denseSolve(a, b, blas);
+          for (let j = 0; j < cols; j++)
+            expect(relativeError(block(x, 0, j, size, 1), block(exact, 0, j, size, 1))).toBeLessThan(
+              2e-9 * 10 ** digits,
+            );
+        },
+      ),
+      { numRuns: 80, seed: 7 },
+    );
   });
 });
 
 describe('deflation', () => {
   it('equal_opposite_scaled_and_dependent_columns_cost_no_products_of_their_own', () => {
     const two = normals(n, 2, 6);
-    const coefficients = [[1, 0], [0, 1], [1, 0], [-1, 0], [1e-3, 0], [1, 1], [2, -3]];
+    const coefficients = [
+      [1, 0],
+      [0, 1],
+      [1, 0],
+      [-1, 0],
+      [1e-3, 0],
+      [1, 1],
+      [2, -3],
+    ];
     const b = zeros(n, coefficients.length);
-    coefficients.forEach(([s, t], j) => { for (let i = 0; i < n; i++) b.data[i + j * n] = s * two.data[i] + t * two.data[i + n]; });
+    coefficients.forEach(([s, t], j) => {
+      for (let i = 0; i < n; i++) b.data[i + j * n] = s * two.data[i] + t * two.data[i + n];
+    });
     const x = zeros(n, coefficients.length);
     const y = zeros(n, 2);
     const alone = blockConjugateGradients(operator, two, y, { blas, relativeTolerance: 1e-8 });
@@ -109,7 +160,9 @@ describe('deflation', () => {
     expect(solution.outcome).toBe('converged');
     expect(Math.abs(solution.iterations - alone.iterations)).toBeLessThanOrEqual(0.1 * alone.iterations);
     // Two products a step, and one for each column's true residual.
-    expect(solution.products).toBeLessThanOrEqual(2 * solution.iterations + coefficients.length * (1 + solution.restarts));
+    expect(solution.products).toBeLessThanOrEqual(
+      2 * solution.iterations + coefficients.length * (1 + solution.restarts),
+    );
     expect(relativeError(x, denseSolve(A, b, blas))).toBeLessThan(1e-8 * kappa);
   });
 
@@ -124,7 +177,12 @@ describe('deflation', () => {
     expect(solution.columnIterations[3]).toBe(0);
     expect([...x.data.subarray(n, 2 * n)].every((value) => value === 0)).toBe(true);
     const all = counted(operator);
-    expect(blockConjugateGradients(all, zeros(n, 3), zeros(n, 3), { blas })).toMatchObject({ outcome: 'converged', iterations: 0, products: 0, residual: 0 });
+    expect(blockConjugateGradients(all, zeros(n, 3), zeros(n, 3), { blas })).toMatchObject({
+      outcome: 'converged',
+      iterations: 0,
+      products: 0,
+      residual: 0,
+    });
     expect(all.products).toBe(0);
   });
 
@@ -152,7 +210,9 @@ describe('deflation', () => {
     expect(Math.max(a0, a1, a2)).toBeLessThan(last);
     expect(solution.products).toBe(diagonal.vectors);
     expect(diagonal.vectors).toBeLessThan(4 * solution.iterations);
-    const alone = conjugateGradients(diagonalOperator(values), column(b.data.subarray(3 * n)), zeros(n, 1), { relativeTolerance: 1e-10 });
+    const alone = conjugateGradients(diagonalOperator(values), column(b.data.subarray(3 * n)), zeros(n, 1), {
+      relativeTolerance: 1e-10,
+    });
     expect(last).toBeLessThanOrEqual(alone.iterations);
   });
 
@@ -166,13 +226,16 @@ describe('deflation', () => {
     const x = zeros(size, 4);
     const seen: Matrix[] = [];
     const images: Matrix[] = [];
-    const spy = counted({ ...dense, applyUnchecked: (out, p, alpha, beta) => {
-      dense.applyUnchecked(out, p, alpha, beta);
-      seen.push(zeros(size, p.cols));
-      images.push(zeros(size, p.cols));
-      copyInto(seen.at(-1)!, p);
-      copyInto(images.at(-1)!, out);
-    } });
+    const spy = counted({
+      ...dense,
+      applyUnchecked: (out, p, alpha, beta) => {
+        dense.applyUnchecked(out, p, alpha, beta);
+        seen.push(zeros(size, p.cols));
+        images.push(zeros(size, p.cols));
+        copyInto(seen.at(-1)!, p);
+        copyInto(images.at(-1)!, out);
+      },
+    });
     const system = new RangedSystem(spy, undefined);
     for (const active of [4, 4, 3, 3, 2, 2, 2]) {
       const left = block(r, 0, 0, size, active);
@@ -217,16 +280,31 @@ describe('deflation', () => {
 
 describe('outcomes', () => {
   const b = normals(n, 4, 11);
-  const solve = (a: Parameters<typeof blockConjugateGradients>[0], options: Partial<Parameters<typeof blockConjugateGradients>[3]> = {}, x = zeros(n, 4)): BlockSolution => blockConjugateGradients(a, b, x, { blas, ...options });
+  const solve = (
+    a: Parameters<typeof blockConjugateGradients>[0],
+    options: Partial<Parameters<typeof blockConjugateGradients>[3]> = {},
+    x = zeros(n, 4),
+  ): BlockSolution => blockConjugateGradients(a, b, x, { blas, ...options });
 
   it('maxIterations_per_group', () => {
     expect(solve(operator, { maxIterations: 3 })).toMatchObject({ outcome: 'maxIterations', iterations: 3 });
-    expect(solve(operator, { maxIterations: 3, blockSize: 2 })).toMatchObject({ outcome: 'maxIterations', iterations: 6 });
-    expect(solve(operator, { maxIterations: 0 })).toMatchObject({ outcome: 'maxIterations', iterations: 0, residual: 1 });
+    expect(solve(operator, { maxIterations: 3, blockSize: 2 })).toMatchObject({
+      outcome: 'maxIterations',
+      iterations: 6,
+    });
+    expect(solve(operator, { maxIterations: 0 })).toMatchObject({
+      outcome: 'maxIterations',
+      iterations: 0,
+      residual: 1,
+    });
   });
 
   it('indefinite_with_its_direction', () => {
-    const a = withEigenvalues(filled(n, (i) => (i === 7 ? -0.5 : 1 + i / 50)), blas, 3);
+    const a = withEigenvalues(
+      filled(n, (i) => (i === 7 ? -0.5 : 1 + i / 50)),
+      blas,
+      3,
+    );
     const x = zeros(n, 4);
     const solution = solve(denseOperator(a, true, blas), {}, x);
     expect(solution.outcome).toBe('indefinite');
@@ -238,19 +316,42 @@ describe('outcomes', () => {
     const pap = filled(n, (i) => p[i] * ap.data[i]).reduce((sum, value) => sum + value, 0);
     expect(Math.abs(pap / pp - solution.curvature)).toBeLessThan(1e-10);
     expect(solution.curvature).toBeLessThan(-solution.curvatureBound);
-    for (let j = 0; j < 4; j++) expect(Math.abs(solution.residuals[j] - residualOf(a, b, x, blas, j) / norm2(b, j))).toBeLessThan(1e-12);
+    for (let j = 0; j < 4; j++)
+      expect(Math.abs(solution.residuals[j] - residualOf(a, b, x, blas, j) / norm2(b, j))).toBeLessThan(1e-12);
   });
 
   it('nonFinite_aborted_stagnated_and_indefinite_preconditioners', () => {
     const x = zeros(n, 4);
-    expect(solve(counted(operator, (product, out) => { if (product === 3) out.data[out.offset] = Number.NaN; }), {}, x)).toMatchObject({ outcome: 'nonFinite', iterations: 2 });
+    expect(
+      solve(
+        counted(operator, (product, out) => {
+          if (product === 3) out.data[out.offset] = Number.NaN;
+        }),
+        {},
+        x,
+      ),
+    ).toMatchObject({ outcome: 'nonFinite', iterations: 2 });
     expect(x.data.every(Number.isFinite)).toBe(true);
-    expect(solve(operator, { preconditioner: counted(operator, (_, out) => { out.data[out.offset] = Number.NaN; }) }).outcome).toBe('nonFinite');
+    expect(
+      solve(operator, {
+        preconditioner: counted(operator, (_, out) => {
+          out.data[out.offset] = Number.NaN;
+        }),
+      }).outcome,
+    ).toBe('nonFinite');
     const wrong = solve(operator, { preconditioner: diagonalOperator(filled(n, () => -1)) });
     expect(wrong.outcome).toBe('indefinitePreconditioner');
     if (wrong.outcome === 'indefinitePreconditioner') expect(wrong.preconditionerCurvature).toBeCloseTo(-1, 12);
     const controller = new AbortController();
-    expect(solve(operator, { blockSize: 2, signal: controller.signal, onIteration: (k) => { if (k === 5) controller.abort(); } })).toMatchObject({ outcome: 'aborted', iterations: 5, residuals: expect.objectContaining({ 3: 1 }) as unknown });
+    expect(
+      solve(operator, {
+        blockSize: 2,
+        signal: controller.signal,
+        onIteration: (k) => {
+          if (k === 5) controller.abort();
+        },
+      }),
+    ).toMatchObject({ outcome: 'aborted', iterations: 5, residuals: expect.objectContaining({ 3: 1 }) as unknown });
     const below = solve(operator, { relativeTolerance: 1e-17 });
     expect(below.outcome).toBe('stagnated');
     expect(below.residual).toBeLessThan(100 * n * Number.EPSILON * kappa);
@@ -259,7 +360,11 @@ describe('outcomes', () => {
   it('exact_starts_need_no_iteration_and_true_residuals_decide', () => {
     const exact = denseSolve(A, b, blas);
     expect(solve(operator, { guess: exact })).toMatchObject({ outcome: 'converged', iterations: 0, products: 4 });
-    const drifted = solve(counted(operator, (product, out) => { if (product === 9) for (let i = 0; i < n; i++) out.data[out.offset + i] *= 1 + 1e-4 * Math.cos(i); }));
+    const drifted = solve(
+      counted(operator, (product, out) => {
+        if (product === 9) for (let i = 0; i < n; i++) out.data[out.offset + i] *= 1 + 1e-4 * Math.cos(i);
+      }),
+    );
     expect(drifted.outcome).toBe('converged');
     expect(drifted.restarts).toBeGreaterThan(0);
   });
@@ -273,7 +378,11 @@ describe('outcomes', () => {
     const y = zeros(size, 6);
     const first = solver.solve(right, x);
     let second = first;
-    expect(allocations(size, () => { second = solver.solve(right, y); })).toEqual([]);
+    expect(
+      allocations(size, () => {
+        second = solver.solve(right, y);
+      }),
+    ).toEqual([]);
     expect(second).toEqual({ ...first, x: y });
     expect([...y.data]).toEqual([...x.data]);
     expect(solver.workspaceBytes).toBe(8 * size * 4 * 8);
@@ -285,7 +394,11 @@ describe('outcomes', () => {
   });
 
   it('of_no_right_hand_sides_and_of_misuse', () => {
-    expect(blockConjugateGradients(operator, zeros(n, 0), zeros(n, 0), { blas })).toMatchObject({ outcome: 'converged', iterations: 0, residual: 0 });
+    expect(blockConjugateGradients(operator, zeros(n, 0), zeros(n, 0), { blas })).toMatchObject({
+      outcome: 'converged',
+      iterations: 0,
+      residual: 0,
+    });
     expect(() => blockConjugateGradients(operator, zeros(n, 2), zeros(n, 3), { blas })).toThrow(ShapeError);
     expect(() => blockConjugateGradients(operator, zeros(n - 1, 2), zeros(n - 1, 2), { blas })).toThrow(ShapeError);
     expect(() => solve(operator, { guess: zeros(n, 1) })).toThrow(ShapeError);

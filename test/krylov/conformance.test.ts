@@ -1,4 +1,7 @@
-/** What every solver of a single right-hand side promises: dense solutions, tolerances, outcomes one by one, workspaces, the same bits. */
+/**
+ * What every solver of a single right-hand side promises: dense solutions, tolerances, outcomes one by one, workspaces,
+ * the same bits.
+ */
 import { describe, expect, it } from 'vitest';
 import { NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
@@ -11,7 +14,18 @@ import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import { relativeError } from '../support.js';
-import { allocations, column, counted, denseSolve, filled, geometric, norm2, normals, residualOf, withEigenvalues } from './systems.js';
+import {
+  allocations,
+  column,
+  counted,
+  denseSolve,
+  filled,
+  geometric,
+  norm2,
+  normals,
+  residualOf,
+  withEigenvalues,
+} from './systems.js';
 
 const blas = openBlas();
 const n = 120;
@@ -32,7 +46,10 @@ describe.each(solvers)('%s', (name, solverOf) => {
   it('solves_as_LAPACK_does_with_and_without_preconditioner', () => {
     for (const preconditioner of [undefined, jacobi]) {
       const x = zeros(n, 1);
-      const solution = solverOf(operator, { relativeTolerance: 1e-10, ...(preconditioner && { preconditioner }) }).solve(b, x);
+      const solution = solverOf(operator, {
+        relativeTolerance: 1e-10,
+        ...(preconditioner && { preconditioner }),
+      }).solve(b, x);
       expect(solution.outcome).toBe('converged');
       expect(solution.x).toBe(x);
       // ‖x − A⁻¹b‖/‖x‖ ≤ κ·‖r‖/‖b‖.
@@ -46,7 +63,10 @@ describe.each(solvers)('%s', (name, solverOf) => {
     const seen: number[] = [];
     const phases: string[] = [];
     const x = zeros(n, 1);
-    const solution = solverOf(operatorCounted, { preconditioner: jacobi }).solve(b, x, { onIteration: (_, residual) => seen.push(residual), onProgress: ({ phase, done, total }) => phases.push(`${phase} ${done}/${total}`) });
+    const solution = solverOf(operatorCounted, { preconditioner: jacobi }).solve(b, x, {
+      onIteration: (_, residual) => seen.push(residual),
+      onProgress: ({ phase, done, total }) => phases.push(`${phase} ${done}/${total}`),
+    });
     const norm = residualOf(A, b, x, blas);
     expect(Math.abs(solution.residualNorm - norm)).toBeLessThan(1e-13 * norm2(b) * n);
     expect(solution.residual).toBeCloseTo(solution.residualNorm / norm2(b), 14);
@@ -87,7 +107,13 @@ describe.each(solvers)('%s', (name, solverOf) => {
   it('a_zero_right_hand_side_is_solved_by_zero_without_a_product', () => {
     const operatorCounted = counted(operator);
     const x = normals(n, 1, 6);
-    expect(solverOf(operatorCounted).solve(zeros(n, 1), x, { guess: x })).toMatchObject({ outcome: 'converged', iterations: 0, products: 0, residual: 0, residualNorm: 0 });
+    expect(solverOf(operatorCounted).solve(zeros(n, 1), x, { guess: x })).toMatchObject({
+      outcome: 'converged',
+      iterations: 0,
+      products: 0,
+      residual: 0,
+      residualNorm: 0,
+    });
     expect(norm2(x)).toBe(0);
     expect(operatorCounted.products).toBe(0);
   });
@@ -99,7 +125,9 @@ describe.each(solvers)('%s', (name, solverOf) => {
     expect([...x.data]).toEqual([...exact.data]);
     const diagonal = diagonalOperator(filled(n, (i) => i + 1));
     const ones = column(filled(n, () => 1));
-    expect(solverOf(diagonal).solve(column(filled(n, (i) => i + 1)), x, { guess: ones, relativeTolerance: 0 })).toMatchObject({ outcome: 'converged', iterations: 0, residual: 0 });
+    expect(
+      solverOf(diagonal).solve(column(filled(n, (i) => i + 1)), x, { guess: ones, relativeTolerance: 0 }),
+    ).toMatchObject({ outcome: 'converged', iterations: 0, residual: 0 });
   });
 
   it('a_guess_that_is_near_saves_iterations_and_may_be_x_itself', () => {
@@ -142,13 +170,19 @@ describe.each(solvers)('%s', (name, solverOf) => {
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
       for (const at of [1, 7]) {
         const x = zeros(n, 1);
-        const solution = solverOf(counted(operator, (product, out) => { if (product === at) out.data[out.offset + 3] = bad; })).solve(b, x);
+        const solution = solverOf(
+          counted(operator, (product, out) => {
+            if (product === at) out.data[out.offset + 3] = bad;
+          }),
+        ).solve(b, x);
         expect(solution).toMatchObject({ outcome: 'nonFinite', iterations: at - 1 });
         expect(x.data.every(Number.isFinite)).toBe(true);
         expect(Math.abs(solution.residualNorm - residualOf(A, b, x, blas))).toBeLessThan(1e-10 * norm2(b));
       }
     }
-    const hurt = counted(diagonalOperator(filled(n, () => 1)), (_, out) => { out.data[out.offset] = Number.NaN; });
+    const hurt = counted(diagonalOperator(filled(n, () => 1)), (_, out) => {
+      out.data[out.offset] = Number.NaN;
+    });
     expect(solverOf(operator, { preconditioner: hurt }).solve(b, zeros(n, 1)).outcome).toBe('nonFinite');
     expect(solverOf(hurt).solve(b, zeros(n, 1), { guess: b })).toMatchObject({ outcome: 'nonFinite', iterations: 0 });
   });
@@ -156,10 +190,19 @@ describe.each(solvers)('%s', (name, solverOf) => {
   it('abort_is_seen_between_iterations', () => {
     const controller = new AbortController();
     const x = zeros(n, 1);
-    const solution = solverOf(operator).solve(b, x, { signal: controller.signal, onIteration: (iteration) => { if (iteration === 4) controller.abort(); } });
+    const solution = solverOf(operator).solve(b, x, {
+      signal: controller.signal,
+      onIteration: (iteration) => {
+        if (iteration === 4) controller.abort();
+      },
+    });
     expect(solution).toMatchObject({ outcome: 'aborted', iterations: 4 });
     expect(Math.abs(solution.residualNorm - residualOf(A, b, x, blas))).toBeLessThan(1e-12 * norm2(b));
-    expect(solverOf(operator).solve(b, x, { signal: controller.signal })).toMatchObject({ outcome: 'aborted', iterations: 0, residual: 1 });
+    expect(solverOf(operator).solve(b, x, { signal: controller.signal })).toMatchObject({
+      outcome: 'aborted',
+      iterations: 0,
+      residual: 1,
+    });
   });
 
   it('solveAsync_gives_the_same_bits_and_lets_a_timer_abort_it', async () => {
@@ -170,11 +213,18 @@ describe.each(solvers)('%s', (name, solverOf) => {
     expect(await solver.solveAsync(b, y)).toEqual({ ...solution, x: y });
     const controller = new AbortController();
     // Down to stagnation this takes some 300 iterations, of 2 ms and more.
-    const endless = solver.solveAsync(b, y, { relativeTolerance: 0, signal: controller.signal, onIteration: (iteration) => {
-      if (iteration === 2) setTimeout(() => { controller.abort(); }, 0);
-      const until = performance.now() + 2;
-      while (performance.now() < until);
-    } });
+    const endless = solver.solveAsync(b, y, {
+      relativeTolerance: 0,
+      signal: controller.signal,
+      onIteration: (iteration) => {
+        if (iteration === 2)
+          setTimeout(() => {
+            controller.abort();
+          }, 0);
+        const until = performance.now() + 2;
+        while (performance.now() < until);
+      },
+    });
     expect(() => solver.solve(b, x)).toThrow(OptionError);
     expect((await endless).outcome).toBe('aborted');
     expect(solver.solve(b, x).outcome).toBe('converged');
@@ -186,7 +236,10 @@ describe.each(solvers)('%s', (name, solverOf) => {
     expect(solution).toMatchObject({ outcome: 'indefinitePreconditioner', iterations: 0, products: 0 });
     if (solution.outcome === 'indefinitePreconditioner') expect(solution.preconditionerCurvature).toBeCloseTo(-2, 12);
     expect(norm2(x)).toBe(0);
-    const mixed = solverOf(operator, { preconditioner: diagonalOperator(filled(n, (i) => (i < 50 ? -1 : 1))) }).solve(b, x);
+    const mixed = solverOf(operator, { preconditioner: diagonalOperator(filled(n, (i) => (i < 50 ? -1 : 1))) }).solve(
+      b,
+      x,
+    );
     expect(mixed.outcome).toBe('indefinitePreconditioner');
   });
 
@@ -197,18 +250,28 @@ describe.each(solvers)('%s', (name, solverOf) => {
     expect(solution.estimatedResidual).toBeLessThan(1e-17);
     expect(solution.residual).toBeGreaterThan(1e-17);
     expect(solution.residual).toBeLessThan(100 * n * Number.EPSILON * kappa);
-    expect(Math.abs(residualOf(A, b, x, blas) - solution.residualNorm)).toBeLessThan(n * Number.EPSILON * kappa * norm2(b));
+    expect(Math.abs(residualOf(A, b, x, blas) - solution.residualNorm)).toBeLessThan(
+      n * Number.EPSILON * kappa * norm2(b),
+    );
   });
 
   it('goes_on_from_the_true_residual_where_the_recurrence_has_drifted', () => {
     // A product that is wrong once by 1e-4: the recurrence never learns of it.
-    const solver = solverOf(counted(operator, (product, out) => { if (product === 8) for (let i = 0; i < n; i++) out.data[out.offset + i] *= 1 + 1e-4 * Math.cos(i); }));
+    const solver = solverOf(
+      counted(operator, (product, out) => {
+        if (product === 8) for (let i = 0; i < n; i++) out.data[out.offset + i] *= 1 + 1e-4 * Math.cos(i);
+      }),
+    );
     const x = zeros(n, 1);
     const solution = solver.solve(b, x);
     expect(solution.outcome).toBe('converged');
     expect(solution.restarts).toBeGreaterThan(0);
     expect(residualOf(A, b, x, blas)).toBeLessThanOrEqual(1.001e-8 * norm2(b));
-    const once = solverOf(counted(operator, (product, out) => { if (product === 8) out.data[out.offset] *= 1.5; })).solve(b, x, { maxRestarts: 0 });
+    const once = solverOf(
+      counted(operator, (product, out) => {
+        if (product === 8) out.data[out.offset] *= 1.5;
+      }),
+    ).solve(b, x, { maxRestarts: 0 });
     expect(once).toMatchObject({ outcome: 'stagnated', restarts: 0 });
   });
 
@@ -219,11 +282,17 @@ describe.each(solvers)('%s', (name, solverOf) => {
     const x = zeros(size, 1);
     const y = zeros(size, 1);
     let solver: LinearSolver | undefined;
-    const making = allocations(size, () => { solver = solverOf(big, { preconditioner: diagonalOperator(filled(size, (i) => 1 / (1 + (i % 7)))) }); });
+    const making = allocations(size, () => {
+      solver = solverOf(big, { preconditioner: diagonalOperator(filled(size, (i) => 1 / (1 + (i % 7)))) });
+    });
     expect(making.reduce((sum, length) => sum + 8 * length, 0)).toBeGreaterThanOrEqual(solver!.workspaceBytes);
     const first = solver!.solve(right, x);
     let second = first;
-    expect(allocations(size, () => { second = solver!.solve(right, y); })).toEqual([]);
+    expect(
+      allocations(size, () => {
+        second = solver!.solve(right, y);
+      }),
+    ).toEqual([]);
     expect(first.outcome).toBe('converged');
     expect(second).toEqual({ ...first, x: y });
     expect([...y.data]).toEqual([...x.data]);
@@ -231,7 +300,10 @@ describe.each(solvers)('%s', (name, solverOf) => {
 
   it('solves_a_single_equation', () => {
     const x = zeros(1, 1);
-    expect(solverOf(diagonalOperator(Float64Array.of(4))).solve(column([2]), x)).toMatchObject({ outcome: 'converged', iterations: 1 });
+    expect(solverOf(diagonalOperator(Float64Array.of(4))).solve(column([2]), x)).toMatchObject({
+      outcome: 'converged',
+      iterations: 1,
+    });
     expect(x.data[0]).toBe(0.5);
   });
 
@@ -246,7 +318,15 @@ describe.each(solvers)('%s', (name, solverOf) => {
     expect(() => solverOf(denseOperator(zeros(3, 4), false, blas))).toThrow(ShapeError);
     expect(() => solverOf(denseOperator(zeros(4, 4), false, blas))).toThrow(OptionError);
     expect(() => solverOf(operator, { preconditioner: diagonalOperator(filled(n + 1, () => 1)) })).toThrow(ShapeError);
-    for (const bad of [{ relativeTolerance: -1 }, { relativeTolerance: Number.NaN }, { relativeTolerance: 1 }, { absoluteTolerance: -1 }, { maxIterations: 1.5 }, { maxIterations: -1 }, { maxRestarts: -1 }]) {
+    for (const bad of [
+      { relativeTolerance: -1 },
+      { relativeTolerance: Number.NaN },
+      { relativeTolerance: 1 },
+      { absoluteTolerance: -1 },
+      { maxIterations: 1.5 },
+      { maxIterations: -1 },
+      { maxRestarts: -1 },
+    ]) {
       expect(() => solverOf(operator, bad)).toThrow(OptionError);
       expect(() => solverOf(operator).solve(b, x, bad)).toThrow(OptionError);
     }
@@ -259,7 +339,13 @@ describe.each(solvers)('%s', (name, solverOf) => {
     }
     // A solve that threw leaves the solver free.
     const solver = solverOf(operator);
-    expect(() => solver.solve(b, x, { onIteration: () => { throw new Error('from the caller'); } })).toThrow('from the caller');
+    expect(() =>
+      solver.solve(b, x, {
+        onIteration: () => {
+          throw new Error('from the caller');
+        },
+      }),
+    ).toThrow('from the caller');
     expect(solver.solve(b, x).outcome).toBe('converged');
   });
 });

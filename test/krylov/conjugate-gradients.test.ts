@@ -1,4 +1,7 @@
-/** What theory says of conjugate gradients, plain and flexible: iteration counts, bounds, negative curvature, preconditioners that are none. */
+/**
+ * What theory says of conjugate gradients, plain and flexible: iteration counts, bounds, negative curvature,
+ * preconditioners that are none.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { OptionError } from '#hmatrix/core/errors.js';
@@ -21,13 +24,18 @@ function inverse(a: Matrix): LinearOperator {
   copyInto(l, a);
   expect(blas.potrf('L', l)).toBe(0);
   return {
-    rows: a.rows, cols: a.cols, symmetric: true,
+    rows: a.rows,
+    cols: a.cols,
+    symmetric: true,
     applyUnchecked: (out, x, alpha, beta) => {
       const y = zeros(x.rows, x.cols);
       copyInto(y, x);
       blas.trsm('L', 'L', 'N', 'N', 1, l, y);
       blas.trsm('L', 'L', 'T', 'N', 1, l, y);
-      for (let j = 0; j < x.cols; j++) for (let i = 0; i < x.rows; i++) out.data[out.offset + i + j * out.ld] = alpha * y.data[i + j * x.rows] + (beta === 0 ? 0 : beta * out.data[out.offset + i + j * out.ld]);
+      for (let j = 0; j < x.cols; j++)
+        for (let i = 0; i < x.rows; i++)
+          out.data[out.offset + i + j * out.ld] =
+            alpha * y.data[i + j * x.rows] + (beta === 0 ? 0 : beta * out.data[out.offset + i + j * out.ld]);
     },
   };
 }
@@ -36,7 +44,15 @@ describe('iteration counts', () => {
   it('are_at_most_the_number_of_different_eigenvalues', () => {
     const n = 90;
     for (const levels of [[2], [1, 3], [1, 2, 5, 7, 11]]) {
-      const a = denseOperator(withEigenvalues(filled(n, (i) => levels[i % levels.length]), blas, levels.length), true, blas);
+      const a = denseOperator(
+        withEigenvalues(
+          filled(n, (i) => levels[i % levels.length]),
+          blas,
+          levels.length,
+        ),
+        true,
+        blas,
+      );
       const solution = conjugateGradients(a, normals(n, 1, 2), zeros(n, 1), { relativeTolerance: 1e-12 });
       expect(solution).toMatchObject({ outcome: 'converged', iterations: levels.length });
     }
@@ -45,7 +61,10 @@ describe('iteration counts', () => {
   it('are_at_most_the_number_of_eigenvectors_in_the_right_hand_side', () => {
     const n = 60;
     const b = column(filled(n, (i) => (i % 10 === 0 ? 1 : 0)));
-    expect(conjugateGradients(diagonalOperator(filled(n, (i) => i + 1)), b, zeros(n, 1), { relativeTolerance: 1e-12 }).iterations).toBe(6);
+    expect(
+      conjugateGradients(diagonalOperator(filled(n, (i) => i + 1)), b, zeros(n, 1), { relativeTolerance: 1e-12 })
+        .iterations,
+    ).toBe(6);
   });
 
   it('are_one_with_the_inverse_as_preconditioner', () => {
@@ -53,7 +72,10 @@ describe('iteration counts', () => {
     const a = withEigenvalues(geometric(n, 1e5), blas);
     const options = { preconditioner: inverse(a), blas };
     for (const solve of [conjugateGradients, flexibleConjugateGradients]) {
-      expect(solve(denseOperator(a, true, blas), normals(n, 1, 1), zeros(n, 1), options)).toMatchObject({ outcome: 'converged', iterations: 1 });
+      expect(solve(denseOperator(a, true, blas), normals(n, 1, 1), zeros(n, 1), options)).toMatchObject({
+        outcome: 'converged',
+        iterations: 1,
+      });
     }
   });
 
@@ -64,7 +86,12 @@ describe('iteration counts', () => {
     const b = normals(n, 1, 4);
     const plain = conjugateGradients(a, b, zeros(n, 1), { preconditioner, relativeTolerance: 1e-6 });
     for (const directions of [1, 2, 5, 40]) {
-      const flexible = flexibleConjugateGradients(a, b, zeros(n, 1), { preconditioner, relativeTolerance: 1e-6, blas, directions });
+      const flexible = flexibleConjugateGradients(a, b, zeros(n, 1), {
+        preconditioner,
+        relativeTolerance: 1e-6,
+        blas,
+        directions,
+      });
       for (let k = 0; k < 20; k++) expect(Math.abs(flexible.history[k] / plain.history[k] - 1)).toBeLessThan(1e-8);
       // More directions keep more of the conjugacy that rounding costs.
       expect(flexible.iterations).toBeLessThanOrEqual(1.03 * plain.iterations);
@@ -98,16 +125,31 @@ describe('the error in the norm of A', () => {
   });
 
   it('is_as_random_systems_have_it', () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 0, max: 4 }), fc.integer({ min: 0, max: 1e6 }), fc.boolean(), (n, digits, seed, preconditioned) => {
-      const kappa = 10 ** digits;
-      const a = withEigenvalues(n === 1 ? [1] : geometric(n, kappa), blas, seed);
-      const b = normals(n, 1, seed);
-      const options = preconditioned ? { preconditioner: diagonalOperator(filled(n, (i) => 0.5 + new RandomStream(seed, i).uniform())) } : {};
-      const x = zeros(n, 1);
-      const solution = conjugateGradients(denseOperator(a, true, blas), b, x, { ...options, relativeTolerance: 1e-9, maxIterations: 5000 });
-      expect(solution.outcome).toBe('converged');
-      expect(relativeError(x, denseSolve(a, b, blas))).toBeLessThan(2e-9 * kappa);
-    }), { numRuns: 60, seed: 5 });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer({ min: 0, max: 4 }),
+        fc.integer({ min: 0, max: 1e6 }),
+        fc.boolean(),
+        (n, digits, seed, preconditioned) => {
+          const kappa = 10 ** digits;
+          const a = withEigenvalues(n === 1 ? [1] : geometric(n, kappa), blas, seed);
+          const b = normals(n, 1, seed);
+          const options = preconditioned
+            ? { preconditioner: diagonalOperator(filled(n, (i) => 0.5 + new RandomStream(seed, i).uniform())) }
+            : {};
+          const x = zeros(n, 1);
+          const solution = conjugateGradients(denseOperator(a, true, blas), b, x, {
+            ...options,
+            relativeTolerance: 1e-9,
+            maxIterations: 5000,
+          });
+          expect(solution.outcome).toBe('converged');
+          expect(relativeError(x, denseSolve(a, b, blas))).toBeLessThan(2e-9 * kappa);
+        },
+      ),
+      { numRuns: 60, seed: 5 },
+    );
   });
 });
 
@@ -119,8 +161,14 @@ describe('negative curvature', () => {
   const b = normals(n, 1, 8);
 
   it.each([
-    ['conjugateGradients', (x: Matrix, guess?: Matrix) => conjugateGradients(operator, b, x, guess === undefined ? {} : { guess })],
-    ['flexibleConjugateGradients', (x: Matrix, guess?: Matrix) => flexibleConjugateGradients(operator, b, x, { blas, ...(guess && { guess }) })],
+    [
+      'conjugateGradients',
+      (x: Matrix, guess?: Matrix) => conjugateGradients(operator, b, x, guess === undefined ? {} : { guess }),
+    ],
+    [
+      'flexibleConjugateGradients',
+      (x: Matrix, guess?: Matrix) => flexibleConjugateGradients(operator, b, x, { blas, ...(guess && { guess }) }),
+    ],
   ])('of_%s_comes_with_its_direction_and_the_iterate_before', (_, solve) => {
     const x = zeros(n, 1);
     const solution = solve(x);
@@ -129,7 +177,8 @@ describe('negative curvature', () => {
     const { direction: p, curvature, curvatureBound } = solution;
     const ap = zeros(n, 1);
     blas.gemv('N', 1, dense, p, 0, ap);
-    const inner = (u: Matrix, v: Matrix): number => filled(n, (i) => u.data[i] * v.data[i]).reduce((sum, value) => sum + value, 0);
+    const inner = (u: Matrix, v: Matrix): number =>
+      filled(n, (i) => u.data[i] * v.data[i]).reduce((sum, value) => sum + value, 0);
     expect(Math.abs(inner(p, ap) / inner(p, p) - curvature)).toBeLessThan(1e-12 * 6);
     expect(curvature).toBeLessThan(0);
     expect(curvature).toBeGreaterThanOrEqual(-0.3 - 1e-12);
@@ -165,7 +214,9 @@ describe('negative curvature', () => {
     const semi = filled(n, (i) => (i < 10 ? 0 : i));
     const right = column(filled(n, (i) => (i < 10 ? 0 : 1)));
     const x = zeros(n, 1);
-    expect(conjugateGradients(diagonalOperator(semi), right, x, { relativeTolerance: 1e-12 }).outcome).toBe('converged');
+    expect(conjugateGradients(diagonalOperator(semi), right, x, { relativeTolerance: 1e-12 }).outcome).toBe(
+      'converged',
+    );
     expect(x.data[20]).toBeCloseTo(1 / 20, 10);
     expect(x.data[3]).toBe(0);
   });
@@ -194,7 +245,9 @@ describe('a preconditioner', () => {
     expect(solution).toMatchObject({ outcome: 'asymmetricPreconditioner', iterations: 1 });
     if (solution.outcome === 'asymmetricPreconditioner') expect(solution.asymmetry).toBeGreaterThan(0.01);
     expect(flexibleConjugateGradients(a, b, x, { preconditioner: skewed(0.3), blas }).outcome).toBe('converged');
-    expect(() => conjugateGradientSolver(a, { preconditioner: { ...skewed(0.3), symmetric: false } })).toThrow(/flexibleConjugateGradients/);
+    expect(() => conjugateGradientSolver(a, { preconditioner: { ...skewed(0.3), symmetric: false } })).toThrow(
+      /flexibleConjugateGradients/,
+    );
   });
 
   it('that_is_symmetric_up_to_rounding_in_float32_passes', () => {
@@ -206,8 +259,12 @@ describe('a preconditioner', () => {
     const hard = denseOperator(withEigenvalues(geometric(n, 1e4), blas), true, blas);
     const inner = conjugateGradientSolver(hard, { relativeTolerance: 0.1 });
     const preconditioner: LinearOperator = {
-      rows: n, cols: n, symmetric: false,
-      applyUnchecked: (out, r) => { inner.solve(r, out); },
+      rows: n,
+      cols: n,
+      symmetric: false,
+      applyUnchecked: (out, r) => {
+        inner.solve(r, out);
+      },
     };
     const x = zeros(n, 1);
     const outer = flexibleConjugateGradients(hard, b, x, { preconditioner, blas });
@@ -223,6 +280,7 @@ describe('a preconditioner', () => {
   });
 
   it('of_the_flexible_method_has_a_window_of_at_least_one', () => {
-    for (const directions of [0, 1.5, -1]) expect(() => flexibleConjugateGradients(a, b, zeros(n, 1), { blas, directions })).toThrow(OptionError);
+    for (const directions of [0, 1.5, -1])
+      expect(() => flexibleConjugateGradients(a, b, zeros(n, 1), { blas, directions })).toThrow(OptionError);
   });
 });

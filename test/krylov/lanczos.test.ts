@@ -1,4 +1,7 @@
-/** Lanczos against syevd: extreme eigenvalues within their bounds, whatever the spectrum; every outcome occurs where it should. */
+/**
+ * Lanczos against syevd: extreme eigenvalues within their bounds, whatever the spectrum; every outcome occurs where it
+ * should.
+ */
 import { describe, expect, it } from 'vitest';
 import { AbortedError, MemoryError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
@@ -22,7 +25,10 @@ const EPS = Number.EPSILON;
 function withSpectrum(values: ArrayLike<number>): Matrix {
   const n = values.length;
   const q = randomOrthogonal(n, random);
-  return product(generate(n, n, (i, j) => get(q, i, j) * values[j]), transpose(q));
+  return product(
+    generate(n, n, (i, j) => get(q, i, j) * values[j]),
+    transpose(q),
+  );
 }
 
 function syevd(a: Matrix): Float64Array {
@@ -32,7 +38,8 @@ function syevd(a: Matrix): Float64Array {
   return values;
 }
 
-const spectrum = (n: number, value: (i: number) => number): Float64Array => Float64Array.from({ length: n }, (_, i) => value(i));
+const spectrum = (n: number, value: (i: number) => number): Float64Array =>
+  Float64Array.from({ length: n }, (_, i) => value(i));
 
 /** ‖A y − θ y‖ of column j of the vectors, and ‖y‖. */
 function residual(a: Matrix, found: ExtremeEigenvalues, j: number): { residual: number; length: number } {
@@ -73,9 +80,16 @@ describe.each(cases)('the extreme eigenvalues of a matrix %s', (_, values) => {
   it('lie_within_their_bounds_and_bounds_meet_the_tolerance', async () => {
     const found = await extremeEigenvalues(denseOperator(a, true, blas), { blas, tolerance: 1e-8, seed: 3 });
     expect(found.outcome).toBe('converged');
-    for (const [ritz, eigenvalue] of [[found.smallest, low], [found.largest, high]] as const) {
+    for (const [ritz, eigenvalue] of [
+      [found.smallest, low],
+      [found.largest, high],
+    ] as const) {
       // The bound is the distance to some eigenvalue; within a cluster, that need not be the outermost one.
-      expectAtMost(Math.min(...exact.map((other) => Math.abs(ritz.value - other))), ritz.bound + rounding, 'distance to the spectrum');
+      expectAtMost(
+        Math.min(...exact.map((other) => Math.abs(ritz.value - other))),
+        ritz.bound + rounding,
+        'distance to the spectrum',
+      );
       expectAtMost(Math.abs(ritz.value - eigenvalue), 1e-8 * norm + rounding, 'error');
       expectAtMost(ritz.bound, 2e-8 * norm + rounding, 'bound');
     }
@@ -126,7 +140,13 @@ describe('a basis that is smaller than the run', () => {
 
   it('multiplies_as_often_as_it_says_and_twice_more_to_verify', async () => {
     let vectors = 0;
-    const counted: LinearOperator = { ...operator, applyUnchecked: (out, x, alpha, beta) => { vectors += x.cols; operator.applyUnchecked(out, x, alpha, beta); } };
+    const counted: LinearOperator = {
+      ...operator,
+      applyUnchecked: (out, x, alpha, beta) => {
+        vectors += x.cols;
+        operator.applyUnchecked(out, x, alpha, beta);
+      },
+    };
     const found = await extremeEigenvalues(counted, { blas });
     expect(vectors).toBe(found.iterations + 2);
   });
@@ -137,7 +157,10 @@ describe('a result', () => {
   const operator = denseOperator(a, true, blas);
 
   it('has_the_same_bits_for_the_same_seed', async () => {
-    const [one, two] = [await extremeEigenvalues(operator, { blas, seed: 9 }), await extremeEigenvalues(operator, { blas, seed: 9 })];
+    const [one, two] = [
+      await extremeEigenvalues(operator, { blas, seed: 9 }),
+      await extremeEigenvalues(operator, { blas, seed: 9 }),
+    ];
     expect(two).toEqual(one);
     expect((await extremeEigenvalues(operator, { blas, seed: 10 })).vectors.data).not.toEqual(one.vectors.data);
   });
@@ -156,12 +179,23 @@ describe('a result', () => {
     const portable = createPortableBlas();
     const found = await extremeEigenvalues(denseOperator(a, true, portable), { blas: portable, tolerance: 1e-10 });
     const other = await extremeEigenvalues(operator, { blas, tolerance: 1e-10 });
-    expectAtMost(Math.abs(found.smallest.value - other.smallest.value), found.smallest.bound + other.smallest.bound + 1600 * EPS, 'smallest');
+    expectAtMost(
+      Math.abs(found.smallest.value - other.smallest.value),
+      found.smallest.bound + other.smallest.bound + 1600 * EPS,
+      'smallest',
+    );
   });
 
   it('is_called_inaccurate_where_products_do_not_fit_a_symmetric_matrix', async () => {
     const n = 100;
-    const skew: LinearOperator = { ...denseOperator(generate(n, n, (i, j) => get(a, i, j) + (i > j ? 0.3 : -0.3)), false, blas), symmetric: true };
+    const skew: LinearOperator = {
+      ...denseOperator(
+        generate(n, n, (i, j) => get(a, i, j) + (i > j ? 0.3 : -0.3)),
+        false,
+        blas,
+      ),
+      symmetric: true,
+    };
     const found = await extremeEigenvalues(skew, { blas });
     expect(found.outcome).not.toBe('converged');
     expect(Math.max(found.smallest.bound, found.largest.bound)).toBeGreaterThan(1e-3);
@@ -169,7 +203,10 @@ describe('a result', () => {
 
   it('of_a_float32_operator_reaches_float32_and_no_further', async () => {
     const single = { ...a, data: Float32Array.from(a.data) };
-    const found = await extremeEigenvalues(converted(denseOperator(single, true, blas), 'f32'), { blas, tolerance: 1e-4 });
+    const found = await extremeEigenvalues(converted(denseOperator(single, true, blas), 'f32'), {
+      blas,
+      tolerance: 1e-4,
+    });
     expect(found.outcome).toBe('converged');
     const exact = syevd(a);
     expectAtMost(Math.abs(found.largest.value - exact[199]), found.largest.bound + 200 * 2 ** -24, 'largest');
@@ -178,7 +215,12 @@ describe('a result', () => {
 
 describe('an operator that is not finite', () => {
   it.each([[10], [100]])('gives_that_outcome_at_size_%i', async (n) => {
-    const bad: LinearOperator = { ...identityOperator(n), applyUnchecked: (out) => { out.data.fill(Number.NaN, out.offset, out.offset + n); } };
+    const bad: LinearOperator = {
+      ...identityOperator(n),
+      applyUnchecked: (out) => {
+        out.data.fill(Number.NaN, out.offset, out.offset + n);
+      },
+    };
     const found = await extremeEigenvalues(bad, { blas });
     expect(found.outcome).toBe('nonFinite');
     expect(found.smallest).toEqual({ value: Number.NaN, bound: Number.POSITIVE_INFINITY });
@@ -191,17 +233,34 @@ describe('a call that makes no sense', () => {
     await expect(extremeEigenvalues(identityOperator(0), { blas })).rejects.toBeInstanceOf(ShapeError);
     await expect(extremeEigenvalues({ ...operator, cols: 99 }, { blas })).rejects.toBeInstanceOf(ShapeError);
     await expect(extremeEigenvalues({ ...operator, symmetric: false }, { blas })).rejects.toBeInstanceOf(OptionError);
-    for (const options of [{ tolerance: 0 }, { tolerance: Number.NaN }, { maxIterations: 0 }, { maxIterations: 1.5 }, { basisSize: 5 }]) {
+    for (const options of [
+      { tolerance: 0 },
+      { tolerance: Number.NaN },
+      { maxIterations: 0 },
+      { maxIterations: 1.5 },
+      { basisSize: 5 },
+    ]) {
       await expect(extremeEigenvalues(operator, { blas, ...options })).rejects.toBeInstanceOf(OptionError);
     }
     await expect(extremeEigenvalues(operator, { blas, memoryLimit: 1000 })).rejects.toBeInstanceOf(MemoryError);
   });
 
   it('can_be_aborted', async () => {
-    await expect(extremeEigenvalues(identityOperator(100), { blas }, { signal: AbortSignal.abort() })).rejects.toBeInstanceOf(AbortedError);
+    await expect(
+      extremeEigenvalues(identityOperator(100), { blas }, { signal: AbortSignal.abort() }),
+    ).rejects.toBeInstanceOf(AbortedError);
     const controller = new AbortController();
     const slow = diagonalOperator(spectrum(400, (i) => Math.cos(i)));
-    const running = extremeEigenvalues(slow, { blas, tolerance: 1e-14 }, { signal: controller.signal, onProgress: () => { controller.abort(); } });
+    const running = extremeEigenvalues(
+      slow,
+      { blas, tolerance: 1e-14 },
+      {
+        signal: controller.signal,
+        onProgress: () => {
+          controller.abort();
+        },
+      },
+    );
     await expect(running).rejects.toBeInstanceOf(AbortedError);
   });
 });

@@ -13,7 +13,11 @@ const blas = openBlas();
 
 describe('an indefinite system', () => {
   const n = 100;
-  const a = withEigenvalues(filled(n, (i) => (i % 3 === 0 ? -1 : 1) * (1 + i / 10)), blas, 4);
+  const a = withEigenvalues(
+    filled(n, (i) => (i % 3 === 0 ? -1 : 1) * (1 + i / 10)),
+    blas,
+    4,
+  );
   const operator = denseOperator(a, true, blas);
   const b = normals(n, 1, 4);
 
@@ -48,23 +52,49 @@ describe('an indefinite system', () => {
   });
 
   it('takes_as_many_iterations_as_it_has_different_eigenvalues', () => {
-    const few = denseOperator(withEigenvalues(filled(n, (i) => [-2, 1, 3][i % 3]), blas), true, blas);
-    expect(minres(few, b, zeros(n, 1), { relativeTolerance: 1e-12 })).toMatchObject({ outcome: 'converged', iterations: 3 });
+    const few = denseOperator(
+      withEigenvalues(
+        filled(n, (i) => [-2, 1, 3][i % 3]),
+        blas,
+      ),
+      true,
+      blas,
+    );
+    expect(minres(few, b, zeros(n, 1), { relativeTolerance: 1e-12 })).toMatchObject({
+      outcome: 'converged',
+      iterations: 3,
+    });
     // |A|⁻¹ leaves the eigenvalues 1 and −1.
     const diagonal = filled(n, (i) => (i % 2 === 0 ? -1 : 1) * (i + 1));
-    const solution = minres(diagonalOperator(diagonal), b, zeros(n, 1), { preconditioner: diagonalOperator(diagonal.map((value) => 1 / Math.abs(value))), relativeTolerance: 1e-12 });
+    const solution = minres(diagonalOperator(diagonal), b, zeros(n, 1), {
+      preconditioner: diagonalOperator(diagonal.map((value) => 1 / Math.abs(value))),
+      relativeTolerance: 1e-12,
+    });
     expect(solution).toMatchObject({ outcome: 'converged', iterations: 2 });
   });
 
   it('is_as_random_systems_have_it', () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 0, max: 1e6 }), fc.integer({ min: 0, max: 3 }), (size, seed, digits) => {
-      const values = normals(size, 1, seed).data.map((value) => Math.sign(value) * 10 ** (-digits * Math.min(1, Math.abs(value))));
-      const matrix = withEigenvalues(values, blas, seed);
-      const right = normals(size, 1, seed + 1);
-      const x = zeros(size, 1);
-      expect(minres(denseOperator(matrix, true, blas), right, x, { relativeTolerance: 1e-9, maxIterations: 10_000 }).outcome).toBe('converged');
-      expect(relativeError(x, denseSolve(matrix, right, blas))).toBeLessThan(2e-9 * 10 ** digits);
-    }), { numRuns: 60, seed: 6 });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer({ min: 0, max: 1e6 }),
+        fc.integer({ min: 0, max: 3 }),
+        (size, seed, digits) => {
+          const values = normals(size, 1, seed).data.map(
+            (value) => Math.sign(value) * 10 ** (-digits * Math.min(1, Math.abs(value))),
+          );
+          const matrix = withEigenvalues(values, blas, seed);
+          const right = normals(size, 1, seed + 1);
+          const x = zeros(size, 1);
+          expect(
+            minres(denseOperator(matrix, true, blas), right, x, { relativeTolerance: 1e-9, maxIterations: 10_000 })
+              .outcome,
+          ).toBe('converged');
+          expect(relativeError(x, denseSolve(matrix, right, blas))).toBeLessThan(2e-9 * 10 ** digits);
+        },
+      ),
+      { numRuns: 60, seed: 6 },
+    );
   });
 });
 
@@ -117,11 +147,18 @@ describe('a singular system', () => {
   });
 
   it('of_zeros_alone_says_so_at_once', () => {
-    expect(minres(diagonalOperator(new Float64Array(5)), column([1, 2, 3, 4, 5]), zeros(5, 1))).toMatchObject({ outcome: 'leastSquares', iterations: 0, residual: 1 });
+    expect(minres(diagonalOperator(new Float64Array(5)), column([1, 2, 3, 4, 5]), zeros(5, 1))).toMatchObject({
+      outcome: 'leastSquares',
+      iterations: 0,
+      residual: 1,
+    });
   });
 
   it('with_a_right_hand_side_in_the_null_space_says_so_at_once', () => {
     const diagonal = filled(n, (i) => (i < 5 ? 0 : i));
-    expect(minres(diagonalOperator(diagonal), column(filled(n, (i) => (i < 5 ? 1 : 0))), zeros(n, 1))).toMatchObject({ outcome: 'leastSquares', iterations: 0 });
+    expect(minres(diagonalOperator(diagonal), column(filled(n, (i) => (i < 5 ? 1 : 0))), zeros(n, 1))).toMatchObject({
+      outcome: 'leastSquares',
+      iterations: 0,
+    });
   });
 });

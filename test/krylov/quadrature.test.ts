@@ -38,12 +38,18 @@ describe('a quadrature', () => {
         if (k <= 9) expect(Math.abs(integrate(gauss, (x) => x ** k) / moment - 1)).toBeLessThan(1e-11);
         expect(Math.abs(integrate(radau, (x) => x ** k) / moment - 1)).toBeLessThan(1e-11);
       }
-      expect(Math.abs(integrate(gauss, (x) => x ** 10) / (sum(values.map((value) => value ** 10)) / n) - 1)).toBeGreaterThan(1e-9);
+      expect(
+        Math.abs(integrate(gauss, (x) => x ** 10) / (sum(values.map((value) => value ** 10)) / n) - 1),
+      ).toBeGreaterThan(1e-9);
     }
   });
 
   it('ends_at_an_invariant_space_with_the_exact_measure', async () => {
-    const matrices = (await lanczosMatrices(diagonalOperator(filled(30, (i) => [1, 4, 9][i % 3])), { blas, probes: 3 }, {}))!;
+    const matrices = (await lanczosMatrices(
+      diagonalOperator(filled(30, (i) => [1, 4, 9][i % 3])),
+      { blas, probes: 3 },
+      {},
+    ))!;
     for (const t of matrices) {
       expect(t.diagonal.length).toBe(3);
       expect(t.beside[2]).toBe(0);
@@ -86,7 +92,12 @@ describe('log det', () => {
     const truth = sum(geometric(n, 1e4).map(Math.log));
     let before = Number.POSITIVE_INFINITY;
     for (const degree of [5, 10, 20, 40]) {
-      const { lower, upper, quadratureError } = await logDeterminant(diagonal, { blas, probes: 2, degree, lowerBound: 1e-4 });
+      const { lower, upper, quadratureError } = await logDeterminant(diagonal, {
+        blas,
+        probes: 2,
+        degree,
+        lowerBound: 1e-4,
+      });
       expect(lower).toBeLessThanOrEqual(truth * (1 - 1e-12));
       expect(upper).toBeGreaterThanOrEqual(truth * (1 + 1e-12));
       expect(quadratureError).toBeLessThan(before);
@@ -99,7 +110,9 @@ describe('log det', () => {
     const indefinite = await logDeterminant(diagonalOperator(filled(60, (i) => i - 3)), { blas });
     expect(indefinite.outcome).toBe('indefinite');
     if (indefinite.outcome === 'indefinite') expect(indefinite.ritzValue).toBeCloseTo(-3, 8);
-    expect((await logDeterminant(diagonalOperator(filled(60, (i) => i + 1)), { blas, lowerBound: 2 })).outcome).toBe('indefinite');
+    expect((await logDeterminant(diagonalOperator(filled(60, (i) => i + 1)), { blas, lowerBound: 2 })).outcome).toBe(
+      'indefinite',
+    );
   });
 });
 
@@ -109,7 +122,12 @@ describe('a trace', () => {
     const values = geometric(n, 50);
     const operator = denseOperator(withEigenvalues(values, blas, 9), true, blas);
     for (const f of [(x: number) => 1 / x, (x: number) => x, (x: number) => Math.exp(-x)]) {
-      const { lower, upper, value, standardError, samples } = await stochasticLanczosQuadrature(operator, f, { blas, probes: 20, degree: 40, seed: 1 });
+      const { lower, upper, value, standardError, samples } = await stochasticLanczosQuadrature(operator, f, {
+        blas,
+        probes: 20,
+        degree: 40,
+        seed: 1,
+      });
       const exact = sum(values.map(f));
       expect(lower).toBeLessThan(exact);
       expect(upper).toBeGreaterThan(exact);
@@ -131,21 +149,34 @@ describe('a trace', () => {
 
   it('tells_products_that_are_not_finite_reports_progress_and_aborts', async () => {
     const good = diagonalOperator(filled(30, (i) => 1 + i));
-    const bad = counted(good, (product, out) => { if (product === 4) out.data[out.offset] = Number.NaN; });
+    const bad = counted(good, (product, out) => {
+      if (product === 4) out.data[out.offset] = Number.NaN;
+    });
     expect((await stochasticLanczosQuadrature(bad, Math.log, { blas })).outcome).toBe('nonFinite');
     expect((await stochasticLanczosQuadrature(good, () => Number.NaN, { blas })).outcome).toBe('nonFinite');
     const controller = new AbortController();
     const done: number[] = [];
-    await expect(stochasticLanczosQuadrature(good, Math.log, { blas, probes: 4 }, { signal: controller.signal, onProgress: (progress) => {
-      done.push(progress.done);
-      if (done.length === 3) controller.abort();
-    } })).rejects.toThrow(AbortedError);
+    await expect(
+      stochasticLanczosQuadrature(
+        good,
+        Math.log,
+        { blas, probes: 4 },
+        {
+          signal: controller.signal,
+          onProgress: (progress) => {
+            done.push(progress.done);
+            if (done.length === 3) controller.abort();
+          },
+        },
+      ),
+    ).rejects.toThrow(AbortedError);
     expect(done).toEqual([4, 8, 12]);
   });
 
   it('misuse_is_an_error', async () => {
     const good = diagonalOperator(filled(5, (i) => 1 + i));
-    for (const options of [{ probes: 0 }, { degree: 0 }, { blockSize: 1.5 }]) await expect(stochasticLanczosQuadrature(good, Math.log, { blas, ...options })).rejects.toThrow(OptionError);
+    for (const options of [{ probes: 0 }, { degree: 0 }, { blockSize: 1.5 }])
+      await expect(stochasticLanczosQuadrature(good, Math.log, { blas, ...options })).rejects.toThrow(OptionError);
     await expect(logDeterminant(good, { blas, lowerBound: 0 })).rejects.toThrow(OptionError);
     await expect(logDeterminant(denseOperator(zeros(3, 4), false, blas), { blas })).rejects.toThrow(ShapeError);
     await expect(spectralDensity(good, { blas, width: 0 })).rejects.toThrow(OptionError);
@@ -158,7 +189,10 @@ describe('a spectral density', () => {
   it('integrates_to_one_and_finds_the_shares_of_separate_clusters', async () => {
     const n = 300;
     const values = filled(n, (i) => (i < 60 ? 1 : 5) + (i % 20) / 100);
-    const { outcome, grid, density, cumulative } = await spectralDensity(denseOperator(withEigenvalues(values, blas, 4), true, blas), { blas, degree: 40, probes: 20, width: 0.2 });
+    const { outcome, grid, density, cumulative } = await spectralDensity(
+      denseOperator(withEigenvalues(values, blas, 4), true, blas),
+      { blas, degree: 40, probes: 20, width: 0.2 },
+    );
     expect(outcome).toBe('estimated');
     const step = grid[1] - grid[0];
     expect(sum(density.value) * step).toBeCloseTo(1, 3);
@@ -180,11 +214,17 @@ describe('a spectral density', () => {
     const n = 60;
     const values = filled(n, (i) => Math.sin(i));
     const width = 0.3;
-    const { grid, density } = await spectralDensity(diagonalOperator(values), { blas, probes: 3, width, grid: { from: -2, to: 2, count: 41 } });
+    const { grid, density } = await spectralDensity(diagonalOperator(values), {
+      blas,
+      probes: 3,
+      width,
+      grid: { from: -2, to: 2, count: 41 },
+    });
     expect(grid[0]).toBe(-2);
     expect(grid[40]).toBe(2);
     grid.forEach((t, i) => {
-      const exact = sum(values.map((value) => Math.exp(-0.5 * ((t - value) / width) ** 2))) / (n * width * Math.sqrt(2 * Math.PI));
+      const exact =
+        sum(values.map((value) => Math.exp(-0.5 * ((t - value) / width) ** 2))) / (n * width * Math.sqrt(2 * Math.PI));
       expect(Math.abs(density.value[i] - exact)).toBeLessThan(1e-6);
     });
   });
@@ -194,15 +234,27 @@ describe('a spectral density', () => {
     expect(quadratures.every(({ nodes }) => nodes.length === 1 && Math.abs(nodes[0] - 3) < 1e-14)).toBe(true);
     expect(cumulative.value[0]).toBe(0);
     expect(cumulative.value[grid.length - 1]).toBeCloseTo(1, 14);
-    const bad = counted(diagonalOperator(filled(20, () => 3)), (_, out) => { out.data[out.offset] = Number.NaN; });
+    const bad = counted(diagonalOperator(filled(20, () => 3)), (_, out) => {
+      out.data[out.offset] = Number.NaN;
+    });
     expect((await spectralDensity(bad, { blas })).outcome).toBe('nonFinite');
   });
 });
 
 describe('an interval', () => {
   it('uses_the_quantiles_of_Student', () => {
-    const table: [number, number][] = [[1, 12.706], [2, 4.303], [3, 3.182], [4, 2.776], [5, 2.571], [10, 2.228], [29, 2.045], [1000, 1.962]];
-    for (const [freedom, quantile] of table) expect(Math.abs(studentQuantile(freedom) / quantile - 1)).toBeLessThan(freedom === 3 ? 1e-2 : 2e-3);
+    const table: [number, number][] = [
+      [1, 12.706],
+      [2, 4.303],
+      [3, 3.182],
+      [4, 2.776],
+      [5, 2.571],
+      [10, 2.228],
+      [29, 2.045],
+      [1000, 1.962],
+    ];
+    for (const [freedom, quantile] of table)
+      expect(Math.abs(studentQuantile(freedom) / quantile - 1)).toBeLessThan(freedom === 3 ? 1e-2 : 2e-3);
     const { value, standardError, lower, upper } = sampleInterval([-1, 0, 1]);
     expect(value).toBeCloseTo(0, 14);
     expect(standardError).toBeCloseTo(1 / Math.sqrt(3), 14);

@@ -28,9 +28,15 @@ interface Solved {
 }
 type Solve = (operator: LinearOperator, b: Matrix, x: Matrix, options?: SolverOptions & SolveControl) => Solved;
 /** What is the solve's own, without what is the solver's. */
-const controlOf = ({ preconditioner: _preconditioner, ...control }: SolverOptions & SolveControl): SolveControl => control;
+const controlOf = ({ preconditioner: _preconditioner, ...control }: SolverOptions & SolveControl): SolveControl =>
+  control;
 /** What is the solver's own. */
-const optionsOf = ({ keep: _keep, guess: _guess, signal: _signal, ...options }: SolverOptions & SolveControl): SolverOptions => options;
+const optionsOf = ({
+  keep: _keep,
+  guess: _guess,
+  signal: _signal,
+  ...options
+}: SolverOptions & SolveControl): SolverOptions => options;
 const blockOf = (operator: LinearOperator, options: SolverOptions & SolveControl): BlockSolver =>
   blockConjugateGradientSolver(operator, { ...optionsOf(options), blas });
 const single =

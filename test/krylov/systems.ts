@@ -1,11 +1,15 @@
-/** What the Krylov tests share: symmetric matrices of given eigenvalues, dense solutions, counting of products and of allocations. */
+/**
+ * What the Krylov tests share: symmetric matrices of given eigenvalues, dense solutions, counting of products and of
+ * allocations.
+ */
 import { RandomStream } from '#hmatrix/core/random.js';
 import type { Blas } from '#hmatrix/dense/blas.js';
 import { copyInto, view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import { randomMatrix } from '../support.js';
 
-export const filled = (n: number, f: (i: number) => number): Float64Array => Float64Array.from({ length: n }, (_, i) => f(i));
+export const filled = (n: number, f: (i: number) => number): Float64Array =>
+  Float64Array.from({ length: n }, (_, i) => f(i));
 export const column = (values: ArrayLike<number>): Matrix => view(Float64Array.from(values), 0, values.length, 1);
 /** 1 … 1/κ in equal ratios. */
 export const geometric = (n: number, kappa: number): Float64Array => filled(n, (i) => kappa ** (-i / (n - 1)));
@@ -20,7 +24,8 @@ export function withEigenvalues(values: ArrayLike<number>, blas: Blas, seed = 1)
   for (let i = 0; i < n; i++) a.data[i * (n + 1)] = values[i];
   blas.ormqr('L', 'N', q, tau, a);
   blas.ormqr('R', 'T', q, tau, a);
-  for (let j = 0; j < n; j++) for (let i = 0; i < j; i++) a.data[i + j * n] = a.data[j + i * n] = (a.data[i + j * n] + a.data[j + i * n]) / 2;
+  for (let j = 0; j < n; j++)
+    for (let i = 0; i < j; i++) a.data[i + j * n] = a.data[j + i * n] = (a.data[i + j * n] + a.data[j + i * n]) / 2;
   return a;
 }
 
@@ -36,7 +41,8 @@ export function denseSolve(a: Matrix, b: Matrix, blas: Blas): Matrix {
   return x;
 }
 
-export const norm2 = (a: Matrix, j = 0): number => Math.hypot(...filled(a.rows, (i) => a.data[a.offset + i + j * a.ld]));
+export const norm2 = (a: Matrix, j = 0): number =>
+  Math.hypot(...filled(a.rows, (i) => a.data[a.offset + i + j * a.ld]));
 
 /** ‖b − Ax‖ of a column, by the dense matrix. */
 export function residualOf(a: Matrix, b: Matrix, x: Matrix, blas: Blas, j = 0): number {
@@ -57,9 +63,16 @@ export function energyDistance(a: Matrix, x: Matrix, y: Matrix, blas: Blas): num
 }
 
 /** The operator, with its products counted; `change` may alter each of them. */
-export function counted(operator: LinearOperator, change?: (product: number, out: Matrix) => void): LinearOperator & { products: number; vectors: number } {
+export function counted(
+  operator: LinearOperator,
+  change?: (product: number, out: Matrix) => void,
+): LinearOperator & { products: number; vectors: number } {
   return {
-    rows: operator.rows, cols: operator.cols, symmetric: operator.symmetric, products: 0, vectors: 0,
+    rows: operator.rows,
+    cols: operator.cols,
+    symmetric: operator.symmetric,
+    products: 0,
+    vectors: 0,
     applyUnchecked(out, x, alpha, beta) {
       operator.applyUnchecked(out, x, alpha, beta);
       this.products++;
@@ -69,7 +82,10 @@ export function counted(operator: LinearOperator, change?: (product: number, out
   };
 }
 
-/** Runs the work and tells the lengths of all buffers and typed arrays of at least `least` elements that were made meanwhile. */
+/**
+ * Runs the work and tells the lengths of all buffers and typed arrays of at least `least` elements that were made
+ * meanwhile.
+ */
 export function allocations(least: number, work: () => void): number[] {
   const found: number[] = [];
   const names = ['Float64Array', 'Float32Array', 'Int32Array', 'ArrayBuffer', 'SharedArrayBuffer'] as const;
@@ -88,7 +104,9 @@ export function allocations(least: number, work: () => void): number[] {
   try {
     work();
   } finally {
-    names.forEach((name, k) => { scope[name] = originals[k]; });
+    names.forEach((name, k) => {
+      scope[name] = originals[k];
+    });
   }
   return found;
 }

@@ -1,6 +1,16 @@
-/** Randomized SVD and Nyström against dense eigenvalues: exact error identities, exactness at full rank, bounds, the same bits every time. */
+/**
+ * Randomized SVD and Nyström against dense eigenvalues: exact error identities, exactness at full rank, bounds, the
+ * same bits every time.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AbortedError, MemoryError, NonFiniteError, NotPositiveDefiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
+import {
+  AbortedError,
+  MemoryError,
+  NonFiniteError,
+  NotPositiveDefiniteError,
+  OptionError,
+  ShapeError,
+} from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { get, squaredNorm, type Matrix } from '#hmatrix/dense/matrix.js';
@@ -13,7 +23,17 @@ import { identityOperator } from '#hmatrix/operator/identity-operator.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import { scaled } from '#hmatrix/operator/scaled.js';
 import { Team } from '#hmatrix/parallel/team.js';
-import { combine, distance, expectAtMost, generate, identity, norm, product, randomOrthogonal, transpose } from '../dense/reference.js';
+import {
+  combine,
+  distance,
+  expectAtMost,
+  generate,
+  identity,
+  norm,
+  product,
+  randomOrthogonal,
+  transpose,
+} from '../dense/reference.js';
 import { sameBits } from './bits.js';
 
 const blas = openBlas();
@@ -22,14 +42,25 @@ const EPS = Number.EPSILON;
 const n = 120;
 const q = randomOrthogonal(n, random);
 
-const withSpectrum = (value: (i: number) => number): Matrix => product(generate(n, n, (i, j) => get(q, i, j) * value(j)), transpose(q));
+const withSpectrum = (value: (i: number) => number): Matrix =>
+  product(
+    generate(n, n, (i, j) => get(q, i, j) * value(j)),
+    transpose(q),
+  );
 const operatorOf = (a: Matrix): LinearOperator => denseOperator(a, true, blas);
 const dense = (operator: LinearOperator): Matrix => apply(operator, identity(operator.rows));
 
 /** Eigenvalues of a symmetric matrix, ascending. */
 function eigenvalues(a: Matrix): Float64Array {
   const values = new Float64Array(a.rows);
-  expect(blas.syevd(false, 'L', generate(a.rows, a.cols, (i, j) => get(a, i, j)), values)).toBe(0);
+  expect(
+    blas.syevd(
+      false,
+      'L',
+      generate(a.rows, a.cols, (i, j) => get(a, i, j)),
+      values,
+    ),
+  ).toBe(0);
   return values;
 }
 
@@ -40,17 +71,29 @@ const definite = withSpectrum((i) => (i + 1) ** -2);
 const rankFive = withSpectrum((i) => (i < 5 ? 5 - i : 0));
 
 let team: Team;
-beforeAll(async () => { team = await Team.open({ workers: 2 }); });
-afterAll(async () => { await team.close(); });
+beforeAll(async () => {
+  team = await Team.open({ workers: 2 });
+});
+afterAll(async () => {
+  await team.close();
+});
 
 describe('the randomized SVD', () => {
-  it.each([['indefinite', indefinite, 0], ['indefinite', indefinite, 2], ['definite', definite, 1]])('of_an_%s_matrix_has_exactly_the_error_it_says (q = %#)', async (_, g, powerPasses) => {
+  it.each([
+    ['indefinite', indefinite, 0],
+    ['indefinite', indefinite, 2],
+    ['definite', definite, 1],
+  ])('of_an_%s_matrix_has_exactly_the_error_it_says (q = %#)', async (_, g, powerPasses) => {
     const found = await randomizedSvd(operatorOf(g), { blas, rank: 20, oversampling: 6, powerPasses, seed: 4 });
     const { vectors, values } = found.operator;
     expectAtMost(departure(vectors), 100 * n * EPS, 'departure from orthonormality');
     const error = distance(dense(found.operator), g) / norm(g);
     // The identity is exact for the squares; a square root near eps magnifies.
-    expectAtMost(Math.abs(error ** 2 - projectionError(found.keptSquared, squaredNorm(g)) ** 2), 100 * n * EPS, 'identity after truncation');
+    expectAtMost(
+      Math.abs(error ** 2 - projectionError(found.keptSquared, squaredNorm(g)) ** 2),
+      100 * n * EPS,
+      'identity after truncation',
+    );
     expect(found.operator.squaredNorm).toBe(found.keptSquared);
     expectAtMost(found.keptSquared, found.capturedSquared, 'what is kept of what was captured');
     expect([...values].map(Math.abs)).toEqual([...values].map(Math.abs).sort((x, y) => y - x));
@@ -62,9 +105,17 @@ describe('the randomized SVD', () => {
     const all = await randomizedSvd(operatorOf(indefinite), { ...options, rank: 26, oversampling: 0 });
     const cut = await randomizedSvd(operatorOf(indefinite), { ...options, rank: 20, oversampling: 6 });
     expect(all.capturedSquared).toBe(cut.capturedSquared);
-    expectAtMost(Math.abs(all.keptSquared - all.capturedSquared), 100 * n * EPS * all.capturedSquared, 'kept without truncation');
+    expectAtMost(
+      Math.abs(all.keptSquared - all.capturedSquared),
+      100 * n * EPS * all.capturedSquared,
+      'kept without truncation',
+    );
     const error = distance(dense(all.operator), indefinite) / norm(indefinite);
-    expectAtMost(Math.abs(error ** 2 - projectionError(cut.capturedSquared, squaredNorm(indefinite)) ** 2), 100 * n * EPS, 'identity');
+    expectAtMost(
+      Math.abs(error ** 2 - projectionError(cut.capturedSquared, squaredNorm(indefinite)) ** 2),
+      100 * n * EPS,
+      'identity',
+    );
   });
 
   it('is_exact_when_the_rank_suffices', async () => {
@@ -80,9 +131,21 @@ describe('the randomized SVD', () => {
 
   it('comes_near_the_best_approximation_the_nearer_the_more_passes', async () => {
     const g = withSpectrum((i) => 0.97 ** i);
-    const best = Math.sqrt(eigenvalues(g).slice(0, n - 20).reduce((sum, value) => sum + value * value, 0));
+    const best = Math.sqrt(
+      eigenvalues(g)
+        .slice(0, n - 20)
+        .reduce((sum, value) => sum + value * value, 0),
+    );
     const errors: number[] = [];
-    for (const powerPasses of [0, 1, 3]) errors.push(distance(dense((await randomizedSvd(operatorOf(g), { blas, rank: 20, oversampling: 10, powerPasses, seed: 2 })).operator), g));
+    for (const powerPasses of [0, 1, 3])
+      errors.push(
+        distance(
+          dense(
+            (await randomizedSvd(operatorOf(g), { blas, rank: 20, oversampling: 10, powerPasses, seed: 2 })).operator,
+          ),
+          g,
+        ),
+      );
     expect(errors[1]).toBeLessThan(errors[0]);
     expect(errors[2]).toBeLessThan(errors[1]);
     expectAtMost(best * (1 - 1e-12), errors[2], 'nothing is better than the best');
@@ -123,13 +186,22 @@ describe('the Nyström approximation', () => {
 
   it('stays_within_the_bound_of_its_expected_trace_error', async () => {
     const [rank, oversampling] = [10, 10];
-    const trace = (a: Matrix): number => Array.from({ length: n }, (_, i) => get(a, i, i)).reduce((sum, value) => sum + value, 0);
-    const tail = [...eigenvalues(definite)].reverse().slice(rank).reduce((sum, value) => sum + value, 0);
+    const trace = (a: Matrix): number =>
+      Array.from({ length: n }, (_, i) => get(a, i, i)).reduce((sum, value) => sum + value, 0);
+    const tail = [...eigenvalues(definite)]
+      .reverse()
+      .slice(rank)
+      .reduce((sum, value) => sum + value, 0);
     let mean = 0;
     const draws = 20;
     for (let seed = 0; seed < draws; seed++) {
       // Without truncation; G − Ĝ is positive semidefinite, so its trace is its trace norm.
-      const { operator } = await nystrom(operatorOf(definite), { blas, rank: rank + oversampling, oversampling: 0, seed });
+      const { operator } = await nystrom(operatorOf(definite), {
+        blas,
+        rank: rank + oversampling,
+        oversampling: 0,
+        seed,
+      });
       mean += (trace(definite) - operator.values.reduce((sum, value) => sum + value, 0)) / draws;
     }
     expectAtMost(mean, (1 + rank / (oversampling - 1)) * tail, 'mean trace error');
@@ -162,7 +234,10 @@ describe('the Nyström approximation', () => {
   });
 });
 
-describe.each([['randomized SVD', randomizedSvd], ['Nyström approximation', nystrom]] as const)('the %s', (_, decompose) => {
+describe.each([
+  ['randomized SVD', randomizedSvd],
+  ['Nyström approximation', nystrom],
+] as const)('the %s', (_, decompose) => {
   const size = 9000;
   const operator = diagonalOperator(Float64Array.from({ length: size }, (_value, i) => 1 / (1 + i)));
 
@@ -195,13 +270,25 @@ describe.each([['randomized SVD', randomizedSvd], ['Nyström approximation', nys
     await expect(decompose({ ...square, symmetric: false }, { blas, rank: 3 })).rejects.toBeInstanceOf(OptionError);
     await expect(decompose({ ...square, cols: 29 }, { blas, rank: 3 })).rejects.toBeInstanceOf(ShapeError);
     await expect(decompose(identityOperator(0), { blas, rank: 1 })).rejects.toBeInstanceOf(ShapeError);
-    const bad: LinearOperator = { ...square, applyUnchecked: (out) => { out.data.fill(Number.NaN, out.offset, out.offset + 30); } };
+    const bad: LinearOperator = {
+      ...square,
+      applyUnchecked: (out) => {
+        out.data.fill(Number.NaN, out.offset, out.offset + 30);
+      },
+    };
     await expect(decompose(bad, { blas, rank: 3 })).rejects.toBeInstanceOf(NonFiniteError);
   });
 
   it('estimates_its_memory_before_it_allocates', async () => {
     let touched = false;
-    const huge: LinearOperator = { rows: 1e8, cols: 1e8, symmetric: true, applyUnchecked: () => { touched = true; } };
+    const huge: LinearOperator = {
+      rows: 1e8,
+      cols: 1e8,
+      symmetric: true,
+      applyUnchecked: () => {
+        touched = true;
+      },
+    };
     await expect(decompose(huge, { blas, rank: 2000 })).rejects.toThrow(MemoryError);
     await expect(decompose(operator, { blas, rank: 40, memoryLimit: 1e6 })).rejects.toThrow(/lower the rank/);
     expect(touched).toBe(false);
@@ -209,14 +296,27 @@ describe.each([['randomized SVD', randomizedSvd], ['Nyström approximation', nys
 
   it('reports_progress_and_can_be_aborted', async () => {
     const phases: string[] = [];
-    await decompose(operator, { blas, rank: 5 }, { onProgress: ({ phase, done, total }) => { phases.push(phase); expect(done).toBeLessThanOrEqual(total); } });
+    await decompose(
+      operator,
+      { blas, rank: 5 },
+      {
+        onProgress: ({ phase, done, total }) => {
+          phases.push(phase);
+          expect(done).toBeLessThanOrEqual(total);
+        },
+      },
+    );
     expect(new Set(phases).size).toBeGreaterThan(1);
-    await expect(decompose(operator, { blas, rank: 5 }, { signal: AbortSignal.abort() })).rejects.toBeInstanceOf(AbortedError);
+    await expect(decompose(operator, { blas, rank: 5 }, { signal: AbortSignal.abort() })).rejects.toBeInstanceOf(
+      AbortedError,
+    );
   });
 });
 
 describe('the randomized SVD alone', () => {
   it('refuses_a_fractional_number_of_passes', async () => {
-    await expect(randomizedSvd(identityOperator(30), { blas, rank: 3, powerPasses: 0.5 })).rejects.toBeInstanceOf(OptionError);
+    await expect(randomizedSvd(identityOperator(30), { blas, rank: 3, powerPasses: 0.5 })).rejects.toBeInstanceOf(
+      OptionError,
+    );
   });
 });

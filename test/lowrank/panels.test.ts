@@ -1,4 +1,7 @@
-/** Panels: QR to machine precision whatever the condition, products equal to plain ones, low-rank operators against their dense matrices. */
+/**
+ * Panels: QR to machine precision whatever the condition, products equal to plain ones, low-rank operators against
+ * their dense matrices.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NonFiniteError, ShapeError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
@@ -11,7 +14,21 @@ import { PanelAlgebra } from '#hmatrix/lowrank/panel-algebra.js';
 import { sharedPanel } from '#hmatrix/lowrank/sketch.js';
 import { apply } from '#hmatrix/operator/apply.js';
 import { Team } from '#hmatrix/parallel/team.js';
-import { combine, distance, duplicate, epsilonOf, expectAtMost, generate, guarded, identity, norm, product, randomOrthogonal, randomView, transpose } from '../dense/reference.js';
+import {
+  combine,
+  distance,
+  duplicate,
+  epsilonOf,
+  expectAtMost,
+  generate,
+  guarded,
+  identity,
+  norm,
+  product,
+  randomOrthogonal,
+  randomView,
+  transpose,
+} from '../dense/reference.js';
 import { sameBits } from './bits.js';
 
 const blas = openBlas();
@@ -19,8 +36,12 @@ const EPS = Number.EPSILON;
 const random = new RandomStream(5);
 
 let team: Team;
-beforeAll(async () => { team = await Team.open({ workers: 3 }); });
-afterAll(async () => { await team.close(); });
+beforeAll(async () => {
+  team = await Team.open({ workers: 3 });
+});
+afterAll(async () => {
+  await team.close();
+});
 
 function filled(rows: number, cols: number, seed: number): Matrix {
   const a = sharedPanel(rows, cols);
@@ -40,7 +61,12 @@ describe('orthonormalizing a panel', () => {
   const withSingularValues = (s: (j: number) => number): Matrix => {
     const u = filled(rows, k, 1);
     orthonormalize(u, new PanelAlgebra(blas));
-    return copyOf(product(generate(rows, k, (i, j) => get(u, i, j) * s(j)), randomOrthogonal(k, random)));
+    return copyOf(
+      product(
+        generate(rows, k, (i, j) => get(u, i, j) * s(j)),
+        randomOrthogonal(k, random),
+      ),
+    );
   };
   const panels: [string, () => Matrix, 'cholesky' | 'householder' | undefined][] = [
     ['random', () => filled(rows, k, 2), 'cholesky'],
@@ -49,10 +75,18 @@ describe('orthonormalizing a panel', () => {
     ['of condition 1e14', () => withSingularValues((j) => 10 ** ((-14 * j) / (k - 1))), 'cholesky'],
     ['of condition 1e30', () => withSingularValues((j) => 10 ** ((-30 * j) / (k - 1))), undefined],
     ['of rank 3', () => withSingularValues((j) => (j < 3 ? 1 : 0)), undefined],
-    ['with columns of very different lengths', () => copyOf(generate(rows, k, (_, j) => random.normal() * 10 ** (5 * j - 60))), 'cholesky'],
+    [
+      'with columns of very different lengths',
+      () => copyOf(generate(rows, k, (_, j) => random.normal() * 10 ** (5 * j - 60))),
+      'cholesky',
+    ],
     ['with a zero column', () => copyOf(generate(rows, k, (_, j) => (j === 4 ? 0 : random.normal()))), 'householder'],
     ['of zeros', () => sharedPanel(rows, k), 'householder'],
-    ['of two equal columns', () => copyOf(generate(rows, k, (i, j) => Math.sin((i + 1) * (j === 7 ? 3 : j)) + 2)), undefined],
+    [
+      'of two equal columns',
+      () => copyOf(generate(rows, k, (i, j) => Math.sin((i + 1) * (j === 7 ? 3 : j)) + 2)),
+      undefined,
+    ],
     ['of few nonzero rows', () => copyOf(generate(rows, k, (i) => (i < 5 ? random.normal() : 0))), 'householder'],
     ['that is square', () => filled(k, k, 9), 'cholesky'],
     ['of one column', () => filled(rows, 1, 9), 'cholesky'],
@@ -64,12 +98,20 @@ describe('orthonormalizing a panel', () => {
     const r = zeros(y.cols, y.cols);
     const used = orthonormalize(y, new PanelAlgebra(blas), r);
     if (method !== undefined) expect(used).toBe(method);
-    expectAtMost(distance(product(transpose(y), y), identity(y.cols)), 20 * y.cols * Math.sqrt(rows) * EPS, 'departure from orthonormality');
+    expectAtMost(
+      distance(product(transpose(y), y), identity(y.cols)),
+      20 * y.cols * Math.sqrt(rows) * EPS,
+      'departure from orthonormality',
+    );
     // Column by column: scaling a column must not spoil the others.
     const rebuilt = product(y, r);
     for (let j = 0; j < y.cols; j++) {
       const column = (a: Matrix): Matrix => view(a.data, j * a.rows, a.rows, 1);
-      expectAtMost(distance(column(rebuilt), column(original)), 20 * y.cols * Math.sqrt(rows) * EPS * norm(column(original)), `column ${j} of Y − QR`);
+      expectAtMost(
+        distance(column(rebuilt), column(original)),
+        20 * y.cols * Math.sqrt(rows) * EPS * norm(column(original)),
+        `column ${j} of Y − QR`,
+      );
       for (let i = j + 1; i < y.cols; i++) expect(Math.abs(get(r, i, j))).toBe(0);
     }
   });
@@ -84,10 +126,18 @@ describe('orthonormalizing a panel', () => {
   it('works_in_single_precision_and_on_the_portable_backend', () => {
     const single = view(Float32Array.from(filled(rows, k, 4).data), 0, rows, k);
     orthonormalize(single, new PanelAlgebra(blas));
-    expectAtMost(distance(product(transpose(single), single), identity(k)), 20 * k * Math.sqrt(rows) * epsilonOf('f32'), 'departure in float32');
+    expectAtMost(
+      distance(product(transpose(single), single), identity(k)),
+      20 * k * Math.sqrt(rows) * epsilonOf('f32'),
+      'departure in float32',
+    );
     const y = withSingularValues((j) => 10 ** ((-14 * j) / (k - 1)));
     orthonormalize(y, new PanelAlgebra(createPortableBlas()));
-    expectAtMost(distance(product(transpose(y), y), identity(k)), 20 * k * Math.sqrt(rows) * EPS, 'departure on the portable backend');
+    expectAtMost(
+      distance(product(transpose(y), y), identity(k)),
+      20 * k * Math.sqrt(rows) * EPS,
+      'departure on the portable backend',
+    );
   });
 });
 
@@ -98,7 +148,12 @@ describe('products of panels', () => {
   const b = filled(rows, p, 2);
   const small = filled(k, p, 3);
 
-  it.each([[k, p], [k, 1], [7, p], [7, 1]])('are_those_of_plain_loops_for_%i_and_%i_columns', (columns, vectors) => {
+  it.each([
+    [k, p],
+    [k, 1],
+    [7, p],
+    [7, 1],
+  ])('are_those_of_plain_loops_for_%i_and_%i_columns', (columns, vectors) => {
     const algebra = new PanelAlgebra(blas);
     const left = view(a.data, 0, rows, columns);
     const right = view(b.data, 0, rows, vectors);
@@ -110,7 +165,11 @@ describe('products of panels', () => {
     const out = guarded(rows, vectors, 'f64', () => random.normal());
     const before = duplicate(out.a, 'f64').a;
     algebra.multiply(-2, left, factor, 0.5, out.a);
-    expectAtMost(distance(out.a, combine(-2, product(left, factor), 0.5, before)), 4 * columns * EPS * norm(left) * norm(factor) + EPS * norm(before), 'αAB + βC');
+    expectAtMost(
+      distance(out.a, combine(-2, product(left, factor), 0.5, before)),
+      4 * columns * EPS * norm(left) * norm(factor) + EPS * norm(before),
+      'αAB + βC',
+    );
     out.expectGuardsIntact();
     const gram = randomView(columns, columns, 'f64', random);
     algebra.gram(left, gram.a);
@@ -133,7 +192,9 @@ describe('products of panels', () => {
       orthonormalize(solved, algebra);
       return [gram, cross, image, normal, solved].map(({ data }) => data);
     });
-    results[0].forEach((data, i) => { expect(sameBits(results[1][i], data)).toBe(true); });
+    results[0].forEach((data, i) => {
+      expect(sameBits(results[1][i], data)).toBe(true);
+    });
   });
 
   it('draw_columns_that_do_not_depend_on_where_a_block_begins', () => {
@@ -151,12 +212,18 @@ describe('a low-rank operator', () => {
   const [size, rank] = [300, 8];
   const u = filled(size, rank, 6);
   const values = Float64Array.from({ length: rank }, (_, i) => (i % 2 === 0 ? 1 : -2) * (i + 1));
-  const matrix = product(generate(size, rank, (i, j) => get(u, i, j) * values[j]), transpose(u));
+  const matrix = product(
+    generate(size, rank, (i, j) => get(u, i, j) * values[j]),
+    transpose(u),
+  );
   const bound = 8 * size * EPS * norm(u) ** 2 * 16 * 4;
 
   it.each([[1], [5], [300]])('multiplies_%i_vectors_like_its_dense_matrix_with_a_team_or_without', (vectors) => {
     for (const operator of [new LowRankOperator(u, values, blas), new LowRankOperator(u, values, blas, team)]) {
-      for (const [alpha, beta] of [[1, 0], [2, -0.5]]) {
+      for (const [alpha, beta] of [
+        [1, 0],
+        [2, -0.5],
+      ]) {
         const x = randomView(size, vectors, 'f64', random, vectors === 5);
         const out = guarded(size, vectors, 'f64', () => (beta === 0 ? Number.NaN : random.normal()));
         const before = duplicate(out.a, 'f64').a;
@@ -205,6 +272,13 @@ describe('a low-rank operator', () => {
 
   it('refuses_values_that_do_not_fit', () => {
     expect(() => new LowRankOperator(u, values.slice(1), blas)).toThrow(ShapeError);
-    expect(() => new LowRankOperator(u, values.map(() => Number.NaN), blas)).toThrow(NonFiniteError);
+    expect(
+      () =>
+        new LowRankOperator(
+          u,
+          values.map(() => Number.NaN),
+          blas,
+        ),
+    ).toThrow(NonFiniteError);
   });
 });

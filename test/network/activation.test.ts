@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { view } from '#hmatrix/dense/matrix.js';
-import { ACTIVATIONS, activate, activateInPlace, hasUnitSlope, hasZeroCurvature, type ActivationName } from '#hmatrix/network/activation.js';
+import {
+  ACTIVATIONS,
+  activate,
+  activateInPlace,
+  hasUnitSlope,
+  hasZeroCurvature,
+  type ActivationName,
+} from '#hmatrix/network/activation.js';
 import { erfOverArgument, scaledErfc } from '#hmatrix/network/erf.js';
 import { derivative, DIFFERENCE_TOLERANCE, normalMatrix } from './models.js';
 
@@ -16,12 +23,17 @@ const at = (name: ActivationName, x: number): [value: number, slope: number, cur
 
 describe('activations', () => {
   // Away from the kink of the ReLU; on both sides of every branch (0.5 for tanh, 0.663 and 5.66 for GELU).
-  const points = [-9.3, -5.7, -5.6, -3, -1.2, -0.67, -0.65, -0.51, -0.49, -0.1, -0.01, 0.02, 0.3, 0.48, 0.52, 0.66, 0.67, 1, 2.5, 5.65, 5.67, 8];
+  const points = [
+    -9.3, -5.7, -5.6, -3, -1.2, -0.67, -0.65, -0.51, -0.49, -0.1, -0.01, 0.02, 0.3, 0.48, 0.52, 0.66, 0.67, 1, 2.5,
+    5.65, 5.67, 8,
+  ];
 
   it.each(ACTIVATIONS)('%s: slope and curvature are the derivatives of value and slope', (name) => {
     for (const x of points) {
       const h = Math.abs(x) < 0.05 ? 2 ** -12 : 2 ** -10;
-      expect(Math.abs(derivative((t) => at(name, t)[0], x, h) - at(name, x)[1])).toBeLessThan(DIFFERENCE_TOLERANCE * (1 + Math.abs(x)));
+      expect(Math.abs(derivative((t) => at(name, t)[0], x, h) - at(name, x)[1])).toBeLessThan(
+        DIFFERENCE_TOLERANCE * (1 + Math.abs(x)),
+      );
       expect(Math.abs(derivative((t) => at(name, t)[1], x, h) - at(name, x)[2])).toBeLessThan(DIFFERENCE_TOLERANCE);
     }
   });
@@ -63,7 +75,14 @@ describe('activations', () => {
 
   it('GELU is z·Φ(z), not an approximation of it', () => {
     // Φ to 20 digits.
-    for (const [x, Φ] of [[1, 0.84134474606854294859], [-1, 0.15865525393145705141], [0.5, 0.69146246127401310364], [-3, 0.0013498980316300945267], [2, 0.97724986805182079279], [-6, 9.8658764503769814070e-10]] as const) {
+    for (const [x, Φ] of [
+      [1, 0.84134474606854294859],
+      [-1, 0.15865525393145705141],
+      [0.5, 0.69146246127401310364],
+      [-3, 0.0013498980316300945267],
+      [2, 0.97724986805182079279],
+      [-6, 9.865876450376981407e-10],
+    ] as const) {
       expect(Math.abs(at('gelu', x)[0] / (x * Φ) - 1)).toBeLessThan((4 + x * x) * EPS);
       const density = Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
       expect(Math.abs(at('gelu', x)[1] - (Φ + x * density))).toBeLessThan(4 * EPS);
@@ -78,7 +97,9 @@ describe('activations', () => {
     expect(Math.abs(scaledErfc(4) / scaledErfc(4 * (1 + EPS)) - 1)).toBeLessThan(8 * EPS);
     // y√π·e^{y²}erfc(y) = 1 − 1/(2y²) + 3/(4y⁴) − 15/(8y⁶) + …; the next term bounds the rest.
     const t = 1 / (2 * 50 * 50);
-    expect(Math.abs(scaledErfc(50) * 50 * Math.sqrt(Math.PI) - (1 - t + 3 * t * t - 15 * t ** 3))).toBeLessThan(105 * t ** 4 + 8 * EPS);
+    expect(Math.abs(scaledErfc(50) * 50 * Math.sqrt(Math.PI) - (1 - t + 3 * t * t - 15 * t ** 3))).toBeLessThan(
+      105 * t ** 4 + 8 * EPS,
+    );
   });
 
   it('in place, in single precision and in strided views an entry has the same bits', () => {

@@ -2,7 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { block, matrixOver, view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { labelTargets } from '#hmatrix/network/data-set.js';
-import { applyLossFactor, applyLossHessian, checkTargets, LOSSES, lossGradient, lossSum, squaredScale, type LossName } from '#hmatrix/network/loss.js';
+import {
+  applyLossFactor,
+  applyLossHessian,
+  checkTargets,
+  LOSSES,
+  lossGradient,
+  lossSum,
+  squaredScale,
+  type LossName,
+} from '#hmatrix/network/loss.js';
 import { applyCurvature, applyCurvatureFactor, outputCurvature } from '#hmatrix/network/loss-hessian.js';
 import { derivative, DIFFERENCE_TOLERANCE, largestDifference, normalMatrix, targetsFor } from './models.js';
 
@@ -16,7 +25,8 @@ function unitBlocks(): Matrix {
   for (let k = 0; k < R; k++) for (let i = 0; i < COUNT; i++) x.data[k + (k * COUNT + i) * R] = 1;
   return x;
 }
-const entry = (blocks: Matrix, sample: number, j: number, k: number): number => blocks.data[j + (k * COUNT + sample) * R];
+const entry = (blocks: Matrix, sample: number, j: number, k: number): number =>
+  blocks.data[j + (k * COUNT + sample) * R];
 const hessian = (loss: LossName, f: Matrix): Matrix => {
   const q = unitBlocks();
   applyLossHessian(loss, f, q, q);
@@ -70,7 +80,9 @@ describe.each(LOSSES)('%s', (loss) => {
     expect(largestDifference(product.data, q.data)).toBeLessThan(4 * R * EPS);
     const s = unitBlocks();
     applyLossFactor(loss, f, 'N', s, s);
-    for (let i = 0; i < COUNT; i++) for (let k = 0; k < R; k++) for (let j = 0; j < R; j++) expect(entry(s, i, j, k)).toBe(entry(view(transposed, 0, R, COUNT * R), i, k, j));
+    for (let i = 0; i < COUNT; i++)
+      for (let k = 0; k < R; k++)
+        for (let j = 0; j < R; j++) expect(entry(s, i, j, k)).toBe(entry(view(transposed, 0, R, COUNT * R), i, k, j));
   });
 
   it('views, several blocks, results apart or in place, and a curvature kept: the same numbers', () => {
@@ -88,7 +100,9 @@ describe.each(LOSSES)('%s', (loss) => {
     const copy = { ...x, data: wide.data.slice() };
     applyLossHessian(loss, f, copy, copy);
     for (let j = 0; j < 2 * COUNT; j++) {
-      expect(copy.data.slice(copy.offset + j * copy.ld, copy.offset + j * copy.ld + R)).toEqual(out.data.slice(j * R, (j + 1) * R));
+      expect(copy.data.slice(copy.offset + j * copy.ld, copy.offset + j * copy.ld + R)).toEqual(
+        out.data.slice(j * R, (j + 1) * R),
+      );
       expect(copy.data[j * copy.ld]).toBe(wide.data[j * wide.ld]);
     }
     applyCurvatureFactor(kept, 'N', x, again);
@@ -131,8 +145,14 @@ describe('losses', () => {
     const y = labelTargets([2], 4);
     const g = zeros(4, 1);
     const h = zeros(4, 1);
-    const shifted = matrixOver(f.data.map((v) => v + 1024), 4, 1);
-    expect(Math.abs(lossGradient('cross-entropy', f, y, g) - lossGradient('cross-entropy', shifted, y, h))).toBeLessThan(1024 * EPS);
+    const shifted = matrixOver(
+      f.data.map((v) => v + 1024),
+      4,
+      1,
+    );
+    expect(
+      Math.abs(lossGradient('cross-entropy', f, y, g) - lossGradient('cross-entropy', shifted, y, h)),
+    ).toBeLessThan(1024 * EPS);
     expect(largestDifference(g.data, h.data)).toBeLessThan(1024 * EPS);
   });
 
@@ -148,7 +168,10 @@ describe('losses', () => {
     const f = normalMatrix(5000, 2, 3);
     const y = labelTargets([17, 4999], 5000);
     let expected = 0;
-    for (const [i, label] of [[0, 17], [1, 4999]]) {
+    for (const [i, label] of [
+      [0, 17],
+      [1, 4999],
+    ]) {
       let sum = 0;
       for (let k = 0; k < 5000; k++) sum += Math.exp(f.data[k + i * 5000]);
       expected += Math.log(sum) - f.data[label + i * 5000];
@@ -167,7 +190,10 @@ describe('losses', () => {
   });
 
   it('refuse targets they cannot take, naming sample and output', () => {
-    const bad = (loss: LossName, values: number[]): (() => void) => () => checkTargets(loss, matrixOver(Float64Array.from([0.5, 0.5, ...values]), 2, 2), 40);
+    const bad =
+      (loss: LossName, values: number[]): (() => void) =>
+      () =>
+        checkTargets(loss, matrixOver(Float64Array.from([0.5, 0.5, ...values]), 2, 2), 40);
     for (const loss of LOSSES) {
       expect(bad(loss, [0.25, 0.75])).not.toThrow();
       expect(bad(loss, [0.5, Number.NaN])).toThrow(NonFiniteError);
@@ -186,7 +212,11 @@ describe('losses', () => {
     const f = normalMatrix(R, COUNT, 7);
     const y = normalMatrix(R, COUNT, 8);
     const squares = Array.from(f.data).reduce((sum, value, e) => sum + (value - y.data[e]) ** 2, 0);
-    const formulas = { mse: squares / 2 / COUNT, 'squared-error': squares / COUNT, 'mean-squared': squares / (R * COUNT) } as const;
+    const formulas = {
+      mse: squares / 2 / COUNT,
+      'squared-error': squares / COUNT,
+      'mean-squared': squares / (R * COUNT),
+    } as const;
     for (const [loss, expected] of Object.entries(formulas) as [keyof typeof formulas, number][]) {
       expect(Math.abs(lossSum(loss, f, y) / COUNT / expected - 1)).toBeLessThan(R * COUNT * EPS);
       expect(squaredScale(loss, R)).toBe({ mse: 1, 'squared-error': 2, 'mean-squared': 2 / R }[loss]);

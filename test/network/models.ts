@@ -17,7 +17,13 @@ export function normalMatrix(rows: number, cols: number, seed: number, precision
 }
 
 /** Targets that the loss takes, none of them 0 or 1. */
-export function targetsFor(loss: LossName, rows: number, cols: number, seed: number, precision: Precision = 'f64'): Matrix {
+export function targetsFor(
+  loss: LossName,
+  rows: number,
+  cols: number,
+  seed: number,
+  precision: Precision = 'f64',
+): Matrix {
   const y = normalMatrix(rows, cols, seed, precision);
   if (squaredScale(loss, rows) !== null) return y;
   for (let i = 0; i < cols; i++) {
@@ -43,21 +49,40 @@ export interface ModelOptions {
 }
 
 /** Random parameters (biases too), inputs and targets. */
-export function smallModel({ activation = 'tanh', outputActivation = 'linear', loss = 'mse', bias = true, samples = 7, widths = [4, 5, 3], precision = 'f64', seed = 1 }: ModelOptions = {}): Model {
+export function smallModel({
+  activation = 'tanh',
+  outputActivation = 'linear',
+  loss = 'mse',
+  bias = true,
+  samples = 7,
+  widths = [4, 5, 3],
+  precision = 'f64',
+  seed = 1,
+}: ModelOptions = {}): Model {
   const network = defineNetwork({ widths, activation, outputActivation, bias });
   const parameters = initialParameters(network, seed, { scheme: 'lecun' });
   for (const layer of network.layers) {
     const random = new RandomStream(seed, 99, layer.offset);
-    if (bias) for (let p = 0; p < layer.outputs; p++) parameters[layer.offset + (p + 1) * layer.width - 1] = 0.3 * random.normal();
+    if (bias)
+      for (let p = 0; p < layer.outputs; p++)
+        parameters[layer.offset + (p + 1) * layer.width - 1] = 0.3 * random.normal();
   }
   const inputs = normalMatrix(network.inputs, samples, seed + 10, precision);
   const targets = targetsFor(loss, network.outputs, samples, seed + 20, precision);
-  return { network, parameters: precision === 'f32' ? Float32Array.from(parameters) : parameters, loss, data: memoryDataSet(inputs, targets) };
+  return {
+    network,
+    parameters: precision === 'f32' ? Float32Array.from(parameters) : parameters,
+    loss,
+    data: memoryDataSet(inputs, targets),
+  };
 }
 
 /** Step of the fourth-order difference: ε^{1/5} balances h⁴ against ε/h, which leaves about 1e-12 of either. */
 export const STEP = 2 ** -10;
-/** Of such differences of functions of size 1 whose fifth derivatives stay below some hundreds: h⁴/30·100 = 3e-12, ε/h = 2e-13, times thirty. */
+/**
+ * Of such differences of functions of size 1 whose fifth derivatives stay below some hundreds: h⁴/30·100 = 3e-12, ε/h =
+ * 2e-13, times thirty.
+ */
 export const DIFFERENCE_TOLERANCE = 1e-10;
 
 /** f′(x) by the five-point formula. */

@@ -18,7 +18,8 @@ function modelOver(batch: DataSet['batch']): Model {
 
 /** `count` samples from `first` on of inputs and of targets, or other numbers of units. */
 const batch = (first: number, ofInputs: number, ofTargets: number, units = 4, outputs = 2): Batch => ({
-  inputs: block(inputs, 0, first, units, ofInputs), targets: block(targets, 0, first, outputs, ofTargets),
+  inputs: block(inputs, 0, first, units, ofInputs),
+  targets: block(targets, 0, first, outputs, ofTargets),
 });
 
 const WRONG: readonly (readonly [string, DataSet['batch']])[] = [

@@ -30,36 +30,50 @@ function distanceToKink(model: Model): number {
   network.layers.forEach((layer, ℓ) => {
     if (layer.activation !== 'relu') return;
     // The layer's arguments: the outputs of the network cut there, with a linear last layer.
-    const layers = network.layers.slice(0, ℓ + 1).map((l, k) => (k === ℓ ? { ...l, activation: 'linear' as const } : l));
+    const layers = network.layers
+      .slice(0, ℓ + 1)
+      .map((l, k) => (k === ℓ ? { ...l, activation: 'linear' as const } : l));
     const parameters = layer.offset + layer.width * layer.outputs;
     const cut: Network = { layers, inputs: network.inputs, outputs: layer.outputs, parameters };
-    const { output } = forward(cut, model.parameters.slice(0, parameters), model.data.batch(0, model.data.samples).inputs, blas);
+    const { output } = forward(
+      cut,
+      model.parameters.slice(0, parameters),
+      model.data.batch(0, model.data.samples).inputs,
+      blas,
+    );
     for (const z of output.data) least = Math.min(least, Math.abs(z));
   });
   return least;
 }
 
 describe('gradient', () => {
-  const cases = ACTIVATIONS.flatMap((activation) => LOSSES.flatMap((loss) => [true, false].map((bias) => ({ activation, loss, bias }))));
+  const cases = ACTIVATIONS.flatMap((activation) =>
+    LOSSES.flatMap((loss) => [true, false].map((bias) => ({ activation, loss, bias }))),
+  );
 
-  it.each(cases)('$activation, $loss, bias $bias: the derivative of the loss by every parameter', ({ activation, loss, bias }) => {
-    // A seed whose ReLU units stay on their side of the kink under the steps of the difference (inputs of size 3).
-    let seed = 1;
-    let model = smallModel({ activation, loss, bias, seed });
-    while (distanceToKink(model) < 12 * STEP) model = smallModel({ activation, loss, bias, seed: ++seed });
-    const { loss: value, gradient } = lossAndGradient(model, blas);
-    expect(value).toBe(meanLoss(model, blas));
-    for (let k = 0; k < gradient.length; k++) {
-      const slope = derivative((t) => meanLoss(moved(model, k, t), blas), model.parameters[k]);
-      expect(Math.abs(slope - gradient[k])).toBeLessThan(DIFFERENCE_TOLERANCE * (1 + value));
-    }
-  });
+  it.each(cases)(
+    '$activation, $loss, bias $bias: the derivative of the loss by every parameter',
+    ({ activation, loss, bias }) => {
+      // A seed whose ReLU units stay on their side of the kink under the steps of the difference (inputs of size 3).
+      let seed = 1;
+      let model = smallModel({ activation, loss, bias, seed });
+      while (distanceToKink(model) < 12 * STEP) model = smallModel({ activation, loss, bias, seed: ++seed });
+      const { loss: value, gradient } = lossAndGradient(model, blas);
+      expect(value).toBe(meanLoss(model, blas));
+      for (let k = 0; k < gradient.length; k++) {
+        const slope = derivative((t) => meanLoss(moved(model, k, t), blas), model.parameters[k]);
+        expect(Math.abs(slope - gradient[k])).toBeLessThan(DIFFERENCE_TOLERANCE * (1 + value));
+      }
+    },
+  );
 
   it.each(['tanh', 'sigmoid', 'softplus', 'gelu'] as const)('%s in the last layer too', (outputActivation) => {
     const model = smallModel({ outputActivation, loss: 'squared-error', widths: [3, 4, 4, 2] });
     const { gradient, loss } = lossAndGradient(model, blas);
     for (let k = 0; k < gradient.length; k++) {
-      expect(Math.abs(derivative((t) => meanLoss(moved(model, k, t), blas), model.parameters[k]) - gradient[k])).toBeLessThan(DIFFERENCE_TOLERANCE * (1 + loss));
+      expect(
+        Math.abs(derivative((t) => meanLoss(moved(model, k, t), blas), model.parameters[k]) - gradient[k]),
+      ).toBeLessThan(DIFFERENCE_TOLERANCE * (1 + loss));
     }
   });
 
@@ -90,7 +104,9 @@ describe('gradient', () => {
         return { inputs: block(inputs, 0, 0, 4, count), targets: block(targets, 0, 0, 3, count) };
       },
     };
-    expect(lossAndGradient({ ...model, data: streamed }, blas, { batchSize: 6 })).toEqual(lossAndGradient(model, blas, { batchSize: 6 }));
+    expect(lossAndGradient({ ...model, data: streamed }, blas, { batchSize: 6 })).toEqual(
+      lossAndGradient(model, blas, { batchSize: 6 }),
+    );
   });
 
   it('is the mean of the per-sample gradients, whose norms are found without them', () => {
@@ -109,8 +125,13 @@ describe('gradient', () => {
       for (let i = 0; i < 7; i++) {
         const g = each.data.subarray(i * network.parameters, (i + 1) * network.parameters);
         expect(Math.abs(norms[i] / norm(g) ** 2 - 1)).toBeLessThan(64 * EPS);
-        g.forEach((v, k) => { mean[k] += v / 7; });
-        const alone = lossAndGradient({ ...model, data: memoryDataSet(block(inputs, 0, i, 4, 1), block(targets, 0, i, 3, 1)) }, blas);
+        g.forEach((v, k) => {
+          mean[k] += v / 7;
+        });
+        const alone = lossAndGradient(
+          { ...model, data: memoryDataSet(block(inputs, 0, i, 4, 1), block(targets, 0, i, 3, 1)) },
+          blas,
+        );
         expect(largestDifference(alone.gradient, g)).toBeLessThan(64 * EPS * (1 + norm(g)));
       }
       expect(largestDifference(lossAndGradient(model, blas).gradient, mean)).toBeLessThan(64 * EPS * (1 + norm(mean)));
@@ -119,7 +140,14 @@ describe('gradient', () => {
 
   it('single precision agrees with double precision, for every activation', () => {
     for (const activation of ACTIVATIONS) {
-      const model = smallModel({ activation, precision: 'f32', widths: [20, 16, 12, 5], samples: 30, loss: 'cross-entropy', seed: 5 });
+      const model = smallModel({
+        activation,
+        precision: 'f32',
+        widths: [20, 16, 12, 5],
+        samples: 30,
+        loss: 'cross-entropy',
+        seed: 5,
+      });
       const single = lossAndGradient(model, blas);
       const double = lossAndGradient(at(model, Float64Array.from(model.parameters)), blas);
       expect(single.gradient).toBeInstanceOf(Float32Array);
@@ -147,7 +175,9 @@ describe('gradient', () => {
     expect(() => lossAndGradient(model, blas, { signal: AbortSignal.abort() })).toThrow(AbortedError);
     expect(() => lossAndGradient(model, blas, { batchSize: 0 })).toThrow(OptionError);
     expect(() => lossAndGradient(at(model, new Float64Array(3)), blas)).toThrow(ShapeError);
-    expect(() => meanLoss({ ...model, data: memoryDataSet(zeros(4, 2), zeros(2, 2)) }, blas)).toThrow(/3 outputs, the targets 2/);
+    expect(() => meanLoss({ ...model, data: memoryDataSet(zeros(4, 2), zeros(2, 2)) }, blas)).toThrow(
+      /3 outputs, the targets 2/,
+    );
   });
 });
 
@@ -156,7 +186,12 @@ describe('forward pass', () => {
   const activation: ActivationName[] = ['gelu', 'relu', 'tanh'];
 
   /** The same by the definition, unit by unit. */
-  function naive(network: Network, parameters: FloatArray, x: Matrix, i: number): { z: Float64Array[]; a: Float64Array[] } {
+  function naive(
+    network: Network,
+    parameters: FloatArray,
+    x: Matrix,
+    i: number,
+  ): { z: Float64Array[]; a: Float64Array[] } {
     let a = Float64Array.from({ length: x.rows }, (_, k) => x.data[x.offset + k + i * x.ld]);
     const all = { z: [] as Float64Array[], a: [a] };
     for (const layer of network.layers) {
@@ -185,17 +220,24 @@ describe('forward pass', () => {
       network.layers.forEach((layer, ℓ) => {
         const ā = pass.inputs[ℓ];
         expect([ā.rows, ā.cols]).toEqual([layer.width, 4]);
-        expect(largestDifference(ā.data.subarray(i * layer.width, i * layer.width + layer.inputs), a[ℓ])).toBeLessThan(1e3 * EPS);
+        expect(largestDifference(ā.data.subarray(i * layer.width, i * layer.width + layer.inputs), a[ℓ])).toBeLessThan(
+          1e3 * EPS,
+        );
         if (bias) expect(ā.data[(i + 1) * layer.width - 1]).toBe(1);
         const s = new Float64Array(layer.outputs);
         const c = new Float64Array(layer.outputs);
         activate(layer.activation, z[ℓ], s.slice(), s, c);
         const kept = pass.slopes[ℓ]!;
         expect(kept.ld).toBe(kept.rows);
-        expect(largestDifference(kept.data.subarray(i * layer.outputs, (i + 1) * layer.outputs), s)).toBeLessThan(1e3 * EPS);
+        expect(largestDifference(kept.data.subarray(i * layer.outputs, (i + 1) * layer.outputs), s)).toBeLessThan(
+          1e3 * EPS,
+        );
         const curved = pass.curvatures![ℓ];
         if (layer.activation === 'relu') expect(curved).toBeNull();
-        else expect(largestDifference(curved!.data.subarray(i * layer.outputs, (i + 1) * layer.outputs), c)).toBeLessThan(1e3 * EPS);
+        else
+          expect(largestDifference(curved!.data.subarray(i * layer.outputs, (i + 1) * layer.outputs), c)).toBeLessThan(
+            1e3 * EPS,
+          );
       });
       expect(largestDifference(pass.output.data.subarray(i * 3, i * 3 + 3), a[3])).toBeLessThan(1e3 * EPS);
     }
@@ -216,7 +258,8 @@ describe('forward pass', () => {
     const { inputs } = data.batch(0, 7);
     const pass = forward(network, parameters, inputs, blas, { curvatures: true });
     const shared = forward(network, parameters, inputs, blas, { curvatures: true, shared: true });
-    for (const m of [...shared.inputs, shared.output, shared.slopes[0]!, shared.curvatures![0]!]) expect(m.data.buffer).toBeInstanceOf(SharedArrayBuffer);
+    for (const m of [...shared.inputs, shared.output, shared.slopes[0]!, shared.curvatures![0]!])
+      expect(m.data.buffer).toBeInstanceOf(SharedArrayBuffer);
     expect(Array.from(shared.output.data)).toEqual(Array.from(pass.output.data));
     const other = forward(network, parameters, normalMatrix(4, 7, 77), blas, { curvatures: true });
     const reused = forward(network, parameters, inputs, blas, { reuse: other });
@@ -246,7 +289,9 @@ describe('forward pass', () => {
     }
     // Finite parameters that overflow in layer 2.
     const huge = parameters.map(() => 1e200);
-    expect(() => forward(network, huge, view(new Float64Array(12).fill(1), 0, 4, 3), blas)).toThrow(/Layer 2, unit 0, sample 0/);
+    expect(() => forward(network, huge, view(new Float64Array(12).fill(1), 0, 4, 3), blas)).toThrow(
+      /Layer 2, unit 0, sample 0/,
+    );
   });
 
   it('finite numbers whose sum overflows pass', () => {
@@ -270,7 +315,12 @@ describe('forward pass', () => {
 describe('backward pass', () => {
   it('blocks of unit errors give the rows of the Jacobian', () => {
     for (const outputActivation of ['linear', 'sigmoid'] as const) {
-      const { network, parameters, data } = smallModel({ outputActivation, widths: [3, 4, 2], samples: 3, loss: 'bce' });
+      const { network, parameters, data } = smallModel({
+        outputActivation,
+        widths: [3, 4, 2],
+        samples: 3,
+        loss: 'bce',
+      });
       const { inputs } = data.batch(0, 3);
       const pass = forward(network, parameters, inputs, blas);
       const units = zeros(2, 6);
@@ -278,7 +328,12 @@ describe('backward pass', () => {
       const errors = backpropagate(network, parameters, pass, units, blas);
       const rows = zeros(network.parameters, 3);
       for (let k = 0; k < 2; k++) {
-        perSampleGradients(network, pass, errors.map((d) => block(d, 0, 3 * k, d.rows, 3)), rows);
+        perSampleGradients(
+          network,
+          pass,
+          errors.map((d) => block(d, 0, 3 * k, d.rows, 3)),
+          rows,
+        );
         for (let j = 0; j < network.parameters; j++) {
           for (let i = 0; i < 3; i++) {
             const f = (t: number): number => {
@@ -286,7 +341,9 @@ describe('backward pass', () => {
               θ[j] = t;
               return forward(network, θ, inputs, blas).output.data[k + 2 * i];
             };
-            expect(Math.abs(derivative(f, parameters[j]) - rows.data[j + i * network.parameters])).toBeLessThan(DIFFERENCE_TOLERANCE);
+            expect(Math.abs(derivative(f, parameters[j]) - rows.data[j + i * network.parameters])).toBeLessThan(
+              DIFFERENCE_TOLERANCE,
+            );
           }
         }
       }
@@ -305,7 +362,12 @@ describe('backward pass', () => {
     accumulateGradient(network, pass, errors, -7, out, blas);
     accumulateGradient(network, pass, errors, 14, out, blas);
     const { gradient } = lossAndGradient(model, blas);
-    expect(largestDifference(out, gradient.map((g) => 2 + 49 * g))).toBeLessThan(1e3 * EPS * (1 + norm(gradient)));
+    expect(
+      largestDifference(
+        out,
+        gradient.map((g) => 2 + 49 * g),
+      ),
+    ).toBeLessThan(1e3 * EPS * (1 + norm(gradient)));
   });
 
   it('reused arrays hold the same bits; errors that do not fit are refused', () => {
@@ -327,11 +389,17 @@ describe('initial parameters', () => {
   const network = defineNetwork({ widths: [300, 200, 100], activation: 'relu' });
   const weights = (θ: FloatArray, ℓ: number): number[] => {
     const { offset, width, inputs, outputs } = network.layers[ℓ];
-    return Array.from({ length: outputs }, (_, p) => Array.from(θ.subarray(offset + p * width, offset + p * width + inputs))).flat();
+    return Array.from({ length: outputs }, (_, p) =>
+      Array.from(θ.subarray(offset + p * width, offset + p * width + inputs)),
+    ).flat();
   };
 
   it('have the variance of their scheme, zero mean, zero biases', () => {
-    for (const [scheme, variance] of [['glorot', 2 / 500], ['he', 2 / 300], ['lecun', 1 / 300]] as const) {
+    for (const [scheme, variance] of [
+      ['glorot', 2 / 500],
+      ['he', 2 / 300],
+      ['lecun', 1 / 300],
+    ] as const) {
       const θ = initialParameters(network, 4, { scheme });
       const w = weights(θ, 0);
       const mean = w.reduce((s, v) => s + v, 0) / w.length;
@@ -339,7 +407,8 @@ describe('initial parameters', () => {
       // 60,000 draws: the mean within 5 standard errors, the variance within 5·√(2/60,000).
       expect(Math.abs(mean)).toBeLessThan(5 * Math.sqrt(variance / w.length));
       expect(Math.abs(square / variance - 1)).toBeLessThan(5 * Math.sqrt(2 / w.length));
-      for (const layer of network.layers) for (let p = 1; p <= layer.outputs; p++) expect(θ[layer.offset + p * layer.width - 1]).toBe(0);
+      for (const layer of network.layers)
+        for (let p = 1; p <= layer.outputs; p++) expect(θ[layer.offset + p * layer.width - 1]).toBe(0);
     }
   });
 

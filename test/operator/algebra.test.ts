@@ -1,4 +1,7 @@
-/** The algebra of operators against dense matrices: every operator honours out ← α·A·X + β·out, and keeps its workspaces. */
+/**
+ * The algebra of operators against dense matrices: every operator honours out ← α·A·X + β·out, and keeps its
+ * workspaces.
+ */
 import { describe, expect, it } from 'vitest';
 import { NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
@@ -16,7 +19,17 @@ import { product } from '#hmatrix/operator/product.js';
 import { scaled } from '#hmatrix/operator/scaled.js';
 import { shifted } from '#hmatrix/operator/shifted.js';
 import { sum } from '#hmatrix/operator/sum.js';
-import { combine, epsilonOf, expectAtMost, floats, generate, guarded, identity, product as multiply, randomView } from '../dense/reference.js';
+import {
+  combine,
+  epsilonOf,
+  expectAtMost,
+  floats,
+  generate,
+  guarded,
+  identity,
+  product as multiply,
+  randomView,
+} from '../dense/reference.js';
 
 const n = 19;
 const blas = openBlas();
@@ -26,7 +39,8 @@ const symmetric = (size: number): Matrix => {
   const a = dense(size, size);
   return generate(size, size, (i, j) => get(a, i, j) + get(a, j, i));
 };
-const map = (a: Matrix, f: (value: number, i: number, j: number) => number): Matrix => generate(a.rows, a.cols, (i, j) => f(get(a, i, j), i, j));
+const map = (a: Matrix, f: (value: number, i: number, j: number) => number): Matrix =>
+  generate(a.rows, a.cols, (i, j) => f(get(a, i, j), i, j));
 
 const A = symmetric(n);
 const B = symmetric(n);
@@ -61,22 +75,38 @@ const cases: [string, LinearOperator, Matrix, boolean][] = [
   ['shifted by nothing', shifted(a, 0), A, true],
   ['permuted', permuted(a, order), generate(n, n, (i, j) => get(A, order[i], order[j])), true],
   ['converted', converted(a, 'f64'), A, true],
-  ['an expression', shifted(sum(permuted(product(a, a), order), scaled(b, 0.5)), 1),
-    generate(n, n, (i, j) => get(multiply(A, A), order[i], order[j]) + get(B, i, j) / 2 + (i === j ? 1 : 0)), true],
+  [
+    'an expression',
+    shifted(sum(permuted(product(a, a), order), scaled(b, 0.5)), 1),
+    generate(n, n, (i, j) => get(multiply(A, A), order[i], order[j]) + get(B, i, j) / 2 + (i === j ? 1 : 0)),
+    true,
+  ],
 ];
 
 /** max |x − y| over the entries; NaN if any is. */
-const farthest = (x: Matrix, y: Matrix): number => Math.max(...map(x, (value, i, j) => Math.abs(value - get(y, i, j))).data);
+const farthest = (x: Matrix, y: Matrix): number =>
+  Math.max(...map(x, (value, i, j) => Math.abs(value - get(y, i, j))).data);
 
-/** |error| allowed in α·A·x + β·y: n·eps for each of at most four sums of n terms, which may cancel by a factor n, with |α|, |β| and |x| of about 3. */
-const tolerance = (matrix: Matrix, precision: Precision): number => 4 * n * n * 3 * epsilonOf(precision) * Math.max(1, ...matrix.data.map(Math.abs));
+/**
+ * |error| allowed in α·A·x + β·y: n·eps for each of at most four sums of n terms, which may cancel by a factor n, with
+ * |α|, |β| and |x| of about 3.
+ */
+const tolerance = (matrix: Matrix, precision: Precision): number =>
+  4 * n * n * 3 * epsilonOf(precision) * Math.max(1, ...matrix.data.map(Math.abs));
 
 describe.each(cases)('%s', (_, operator, matrix, isSymmetric) => {
   it('has_the_shape_and_the_symmetry_of_its_matrix', () => {
     expect([operator.rows, operator.cols, operator.symmetric]).toEqual([matrix.rows, matrix.cols, isSymmetric]);
   });
 
-  it.each([[1, 1, 0], [1, 3, 0], [1, -2, 1], [5, 1, 0], [5, 0.5, -3], [CHUNK + 3, 2, 0.25]])('multiplies_%i_vectors_with_alpha_%f_and_beta_%f_inside_its_view', (vectors, alpha, beta) => {
+  it.each([
+    [1, 1, 0],
+    [1, 3, 0],
+    [1, -2, 1],
+    [5, 1, 0],
+    [5, 0.5, -3],
+    [CHUNK + 3, 2, 0.25],
+  ])('multiplies_%i_vectors_with_alpha_%f_and_beta_%f_inside_its_view', (vectors, alpha, beta) => {
     const x = randomView(matrix.cols, vectors, 'f64', random);
     // With β = 0, out is not read: not even NaN comes through.
     const out = guarded(matrix.rows, vectors, 'f64', () => (beta === 0 ? Number.NaN : random.normal()));
@@ -155,7 +185,13 @@ describe('a workspace', () => {
     const seen: ArrayBufferLike[][] = [];
     let current: ArrayBufferLike[] = [];
     const inner = identityOperator(n);
-    const operator = make({ ...inner, applyUnchecked: (out, x, alpha, beta) => { current.push(out.data.buffer, x.data.buffer); inner.applyUnchecked(out, x, alpha, beta); } });
+    const operator = make({
+      ...inner,
+      applyUnchecked: (out, x, alpha, beta) => {
+        current.push(out.data.buffer, x.data.buffer);
+        inner.applyUnchecked(out, x, alpha, beta);
+      },
+    });
     const x = dense(n, 6);
     const out = dense(n, 6);
     for (let repeat = 0; repeat < 2; repeat++) {
@@ -164,7 +200,9 @@ describe('a workspace', () => {
       seen.push(current);
     }
     expect(seen[0].length).toBeGreaterThan(0);
-    seen[0].forEach((buffer, i) => { expect(seen[1][i]).toBe(buffer); });
+    seen[0].forEach((buffer, i) => {
+      expect(seen[1][i]).toBe(buffer);
+    });
   });
 });
 
@@ -178,7 +216,11 @@ describe('operators in single precision', () => {
 
   it('multiply_float32_vectors', () => {
     const operator = shifted(sum(permuted(inner, order), scaled(product(inner, inner), 0.1)), 2);
-    const matrix = generate(n, n, (i, j) => get(A, order[i], order[j]) + 0.1 * get(multiply(A, A), i, j) + (i === j ? 2 : 0));
+    const matrix = generate(
+      n,
+      n,
+      (i, j) => get(A, order[i], order[j]) + 0.1 * get(multiply(A, A), i, j) + (i === j ? 2 : 0),
+    );
     const x = dense(n, 3);
     const y = apply(operator, single(x));
     const exact = multiply(matrix, x);
@@ -190,7 +232,14 @@ describe('operators in single precision', () => {
     const out = map(x, () => 1);
     converted(inner, 'f32').applyUnchecked(out, x, 2, -1);
     const exact = multiply(A, x);
-    expectAtMost(farthest(out, map(exact, (value) => 2 * value - 1)), tolerance(A, 'f32'), 'the largest error of an entry');
+    expectAtMost(
+      farthest(
+        out,
+        map(exact, (value) => 2 * value - 1),
+      ),
+      tolerance(A, 'f32'),
+      'the largest error of an entry',
+    );
     expect(() => inner.applyUnchecked(out, x, 1, 0)).toThrow(ShapeError);
   });
 });
@@ -209,7 +258,17 @@ describe('making an operator', () => {
     expect(() => identityOperator(1.5)).toThrow(ShapeError);
     expect(() => permuted(c, order)).toThrow(ShapeError);
     expect(() => permuted(a, order.slice(1))).toThrow(/18 indices, the operator 19 rows/);
-    expect(() => permuted(a, order.map((i) => Math.min(i, n - 2)))).toThrow(/there twice/);
-    expect(() => permuted(a, order.map((i) => i + 1))).toThrow(/out of range/);
+    expect(() =>
+      permuted(
+        a,
+        order.map((i) => Math.min(i, n - 2)),
+      ),
+    ).toThrow(/there twice/);
+    expect(() =>
+      permuted(
+        a,
+        order.map((i) => i + 1),
+      ),
+    ).toThrow(/out of range/);
   });
 });

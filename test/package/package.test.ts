@@ -259,7 +259,8 @@ describe('the types', () => {
   it('take_the_abort_signals_of_the_web', () => {
     writeFiles(project, {
       'signals.mts':
-        "import type { RunControl } from 'hmatrix';\nexport const control: RunControl = { signal: new AbortController().signal };\n",
+        "import type { RunControl } from 'hmatrix';\nexport const control: RunControl = { signal: new " +
+        'AbortController().signal };\n',
     });
     const options = {
       module: ts.ModuleKind.NodeNext,

@@ -155,7 +155,8 @@ export const PROGRAM_BODY = `
 `;
 
 const NODE_IMPORTS =
-  "import { createHash } from 'node:crypto';\nimport { writeFileSync } from 'node:fs';\nimport { pathToFileURL } from 'node:url';\n";
+  "import { createHash } from 'node:crypto';\nimport { writeFileSync } from 'node:fs';\nimport { pathToFileURL } " +
+  "from 'node:url';\n";
 
 const NODE_REQUIRES = NODE_IMPORTS.replace(/import (.*?) from (.*?);/g, 'const $1 = require($2);');
 

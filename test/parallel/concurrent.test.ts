@@ -17,19 +17,41 @@ function hurry(): void {
   vi.spyOn(performance, 'now').mockImplementation(() => now() + (ahead += 60));
 }
 beforeEach(hurry);
-afterEach(() => { vi.restoreAllMocks(); });
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 /** One for each way to work on a team; the others, which are made of these, come in threes and all together. */
 const PAIRED = [
-  'compress', 'compress on the calling thread', 'compressOperator', 'estimateError', 'operatorError', 'factor', 'solve', 'findNeighbors', 'buildClusterTree', 'approximate', 'randomizedSvd',
-  'extremeEigenvalues', 'logDeterminant', 'spectralDensity',
+  'compress',
+  'compress on the calling thread',
+  'compressOperator',
+  'estimateError',
+  'operatorError',
+  'factor',
+  'solve',
+  'findNeighbors',
+  'buildClusterTree',
+  'approximate',
+  'randomizedSvd',
+  'extremeEigenvalues',
+  'logDeterminant',
+  'spectralDensity',
 ];
 
-async function expectSameBits(functions: Record<string, PublicFunction>, alone: ReadonlyMap<string, string>, names: readonly string[]): Promise<void> {
+async function expectSameBits(
+  functions: Record<string, PublicFunction>,
+  alone: ReadonlyMap<string, string>,
+  names: readonly string[],
+): Promise<void> {
   const outcomes = await Promise.allSettled(names.map((name) => functions[name]()));
   outcomes.forEach((outcome, i) => {
     const found = outcome.status === 'fulfilled' ? bitsOf(outcome.value) : String(outcome.reason);
-    if (found !== alone.get(names[i])) throw new Error(`${names[i]}, together with ${names.filter((_, k) => k !== i).join(' and ')}: ${outcome.status === 'fulfilled' ? 'other bits' : found}`);
+    if (found !== alone.get(names[i]))
+      throw new Error(
+        `${names[i]}, together with ${names.filter((_, k) => k !== i).join(' and ')}: ` +
+          `${outcome.status === 'fulfilled' ? 'other bits' : found}`,
+      );
   });
 }
 
@@ -47,12 +69,18 @@ describe('functions at once on a team', () => {
   afterAll(() => team.close());
 
   it('every_pair_gives_the_bits_that_each_gives_alone', async () => {
-    for (let i = 0; i < PAIRED.length; i++) for (let j = i; j < PAIRED.length; j++) await expectSameBits(functions, alone, [PAIRED[i], PAIRED[j]]);
+    for (let i = 0; i < PAIRED.length; i++)
+      for (let j = i; j < PAIRED.length; j++) await expectSameBits(functions, alone, [PAIRED[i], PAIRED[j]]);
   });
 
   it('triples_do_and_all_together_do', async () => {
     const random = new RandomStream(9);
-    for (let repeat = 0; repeat < 30; repeat++) await expectSameBits(functions, alone, Array.from({ length: 3 }, () => names[random.uint32() % names.length]));
+    for (let repeat = 0; repeat < 30; repeat++)
+      await expectSameBits(
+        functions,
+        alone,
+        Array.from({ length: 3 }, () => names[random.uint32() % names.length]),
+      );
     await expectSameBits(functions, alone, names);
     await expectSameBits(functions, alone, [...names].reverse());
   });
@@ -60,7 +88,9 @@ describe('functions at once on a team', () => {
 
 describe('products while a phase runs', () => {
   let team: hmatrix.Team;
-  beforeAll(async () => { team = await hmatrix.openTeam({ workers: 2 }); });
+  beforeAll(async () => {
+    team = await hmatrix.openTeam({ workers: 2 });
+  });
   afterAll(() => team.close());
   const size = 96;
   const source = hmatrix.kernelSource(normalPoints(size, 2, 3), hmatrix.gaussian(1));
@@ -76,7 +106,9 @@ describe('products while a phase runs', () => {
       expect(matrix.apply(x).data).toEqual(expected);
     };
     let done = false;
-    const again = hmatrix.compress(source, options, { team, onProgress: multiply }).finally(() => { done = true; });
+    const again = hmatrix.compress(source, options, { team, onProgress: multiply }).finally(() => {
+      done = true;
+    });
     let meantime = 0;
     while (!done) {
       multiply();
@@ -91,13 +123,18 @@ describe('products while a phase runs', () => {
   it('progress_counts_its_own_phase_up_to_its_end', async () => {
     const matrix = await hmatrix.compress(source, options, { team });
     const seen = new Map<string, number[]>();
-    const compressing = hmatrix.compress(source, options, { team, onProgress: ({ phase, done, total }) => {
-      expect(done).toBeLessThanOrEqual(total);
-      const before = seen.get(phase) ?? [];
-      seen.set(phase, [...before, done / total]);
-    } });
+    const compressing = hmatrix.compress(source, options, {
+      team,
+      onProgress: ({ phase, done, total }) => {
+        expect(done).toBeLessThanOrEqual(total);
+        const before = seen.get(phase) ?? [];
+        seen.set(phase, [...before, done / total]);
+      },
+    });
     let ended = false;
-    const watched = compressing.finally(() => { ended = true; });
+    const watched = compressing.finally(() => {
+      ended = true;
+    });
     while (!ended) {
       matrix.apply(x);
       await new Promise(setImmediate);
@@ -112,19 +149,35 @@ describe('products while a phase runs', () => {
     const expected = matrix.apply(x).data;
     let calls = 0;
     const failing: EntrySource = {
-      size, diagonal: (out) => source.diagonal(out),
-      entries: (rows, cols, out) => { if (++calls > 60) throw new RangeError('source'); source.entries(rows, cols, out); },
+      size,
+      diagonal: (out) => source.diagonal(out),
+      entries: (rows, cols, out) => {
+        if (++calls > 60) throw new RangeError('source');
+        source.entries(rows, cols, out);
+      },
     };
-    const outcome = hmatrix.compress(failing, options, { team }).then(() => 'done', (error: unknown) => error);
+    const outcome = hmatrix.compress(failing, options, { team }).then(
+      () => 'done',
+      (error: unknown) => error,
+    );
     let found: unknown;
-    void outcome.then((value) => { found = value; });
+    void outcome.then((value) => {
+      found = value;
+    });
     while (found === undefined) {
       expect(matrix.apply(x).data).toEqual(expected);
       await new Promise(setImmediate);
     }
     expect(found).toBeInstanceOf(RangeError);
     const controller = new AbortController();
-    const aborted = hmatrix.compress(source, options, { team, signal: controller.signal, onProgress: () => { matrix.apply(x); controller.abort(); } });
+    const aborted = hmatrix.compress(source, options, {
+      team,
+      signal: controller.signal,
+      onProgress: () => {
+        matrix.apply(x);
+        controller.abort();
+      },
+    });
     await expect(aborted).rejects.toBeInstanceOf(AbortedError);
     expect(matrix.apply(x).data).toEqual(expected);
   });
@@ -134,19 +187,27 @@ describe('products while a phase runs', () => {
     const expected = matrix.apply(x).data;
     const unit = hmatrix.zeros(size, 1);
     const nested = (of: hmatrix.HierarchicalMatrix): EntrySource => ({
-      size, diagonal: (out) => source.diagonal(out),
+      size,
+      diagonal: (out) => source.diagonal(out),
       entries: (rows, cols, out) => {
         cols.forEach((col, j) => {
           unit.data.fill(0);
           unit.data[col] = 1;
           const column = of.apply(unit).data;
-          rows.forEach((row, i) => { out.data[out.offset + i + j * out.ld] = column[row]; });
+          rows.forEach((row, i) => {
+            out.data[out.offset + i + j * out.ld] = column[row];
+          });
         });
       },
     });
-    const refused = hmatrix.compress(nested(matrix), options, { team }).then(() => undefined, (error: unknown) => error);
+    const refused = hmatrix.compress(nested(matrix), options, { team }).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
     let found: unknown;
-    void refused.then((value) => { found = value; });
+    void refused.then((value) => {
+      found = value;
+    });
     // A product that meets such a task is refused with it: the task wrote into the matrix's workspace.
     while (found === undefined) {
       try {

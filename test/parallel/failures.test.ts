@@ -19,7 +19,9 @@ interface Kernels {
 const kernels = (await import('./kernels.mjs' as string)) as Kernels;
 const { THINGS } = kernels;
 
-interface Caught { readonly thrown: unknown }
+interface Caught {
+  readonly thrown: unknown;
+}
 const caughtFrom = async (call: () => unknown): Promise<Caught | undefined> => {
   try {
     await call();
@@ -30,14 +32,19 @@ const caughtFrom = async (call: () => unknown): Promise<Caught | undefined> => {
 };
 
 let team: Team | undefined;
-afterEach(async () => { await team?.close(); team = undefined; });
+afterEach(async () => {
+  await team?.close();
+  team = undefined;
+});
 
 /** Both ways to run a phase that throws. */
 function ways(from: 'here' | 'away' | 'both', what: string): (() => unknown)[] {
   const shared = (): Shared<{ turns: Int32Array }> => team!.shareNow({ turns: sharedInt32(2) });
   return [
     () => team!.run('hurl', kernels.hurl, shared(), independentTasks(40), { what, from }),
-    () => { team!.runSync(kernels.hurl, shared(), independentTasks(40), { what, from }); },
+    () => {
+      team!.runSync(kernels.hurl, shared(), independentTasks(40), { what, from });
+    },
   ];
 }
 
@@ -51,7 +58,8 @@ describe('what a task throws', () => {
 
   it('reaches_the_caller_as_a_copy_from_a_worker', async () => {
     team = await Team.open({ workers: 2 });
-    for (const what of Object.keys(THINGS)) for (const way of ways('away', what)) expect(await caughtFrom(way), what).toEqual({ thrown: THINGS[what] });
+    for (const what of Object.keys(THINGS))
+      for (const way of ways('away', what)) expect(await caughtFrom(way), what).toEqual({ thrown: THINGS[what] });
     for (const way of ways('away', 'function')) {
       // A function cannot leave its thread.
       const caught = await caughtFrom(way);
@@ -75,15 +83,23 @@ describe('what a task throws', () => {
     const matrix = await hmatrix.compress(points, { leafSize: 12 }, { team });
     for (const thing of [undefined, null, 'text']) {
       const source: EntrySource = {
-        size: 96, diagonal: (out) => points.diagonal(out), entries: () => { throw thing; },
+        size: 96,
+        diagonal: (out) => points.diagonal(out),
+        entries: () => {
+          throw thing;
+        },
       };
       const calls: Record<string, () => Promise<unknown>> = {
         compress: () => hmatrix.compress(source, { leafSize: 12 }, { team }),
-        'compress in the given order': () => hmatrix.compress(source, { leafSize: 12, distance: 'lexicographic', format: 'hodlr' }, { team }),
+        'compress in the given order': () =>
+          hmatrix.compress(source, { leafSize: 12, distance: 'lexicographic', format: 'hodlr' }, { team }),
         estimateError: () => matrix.estimateError(source),
         operatorError: () => hmatrix.operatorError(source, matrix, {}, { team }),
         entryOperator: () => hmatrix.entryOperator(source, {}, { team }),
-        product: async () => { const operator = await hmatrix.entryOperator(source, { keepBytes: 0 }, { team }); return hmatrix.applyOperator(operator, hmatrix.zeros(96, 1)); },
+        product: async () => {
+          const operator = await hmatrix.entryOperator(source, { keepBytes: 0 }, { team });
+          return hmatrix.applyOperator(operator, hmatrix.zeros(96, 1));
+        },
         blockDiagonal: () => hmatrix.blockDiagonal(source, Int32Array.of(0, 40, 96), {}, { team }),
         findNeighbors: () => hmatrix.findNeighbors(source, 'gram', { neighbors: 4 }, { team }),
         buildClusterTree: () => hmatrix.buildClusterTree(source, 'gram', { leafSize: 12 }, { team }),
@@ -98,7 +114,20 @@ describe('what a task throws', () => {
   it('comes_out_of_a_progress_callback', async () => {
     team = await Team.open({ workers: 2 });
     const source = hmatrix.kernelSource(normalPoints(96, 2, 3), hmatrix.gaussian(1));
-    expect(await caughtFrom(() => hmatrix.compress(source, { leafSize: 12 }, { team: team!, onProgress: () => { throw undefined; } }))).toEqual({ thrown: undefined });
+    expect(
+      await caughtFrom(() =>
+        hmatrix.compress(
+          source,
+          { leafSize: 12 },
+          {
+            team: team!,
+            onProgress: () => {
+              throw undefined;
+            },
+          },
+        ),
+      ),
+    ).toEqual({ thrown: undefined });
   });
 });
 
@@ -111,14 +140,19 @@ describe('a worker whose thread has ended', () => {
 
   it.each(['exit', 'terminated'])('ends_the_synchronous_phases_after_it_at_once: %s', async (how) => {
     const threads: Worker[] = [];
-    const keep = (thread: Worker): void => { threads.push(thread); };
+    const keep = (thread: Worker): void => {
+      threads.push(thread);
+    };
     process.on('worker', keep);
     team = await Team.open({ workers: 3, stallSeconds: 30 });
     process.off('worker', keep);
     const [ending, empty] = [await team.share({ turns: sharedInt32(1) }), await team.share({})];
     team.runSync(kernels.nothing, empty, independentTasks(4), undefined);
     // No turn of the event loop from here on: no event can tell.
-    if (how === 'exit') await caughtFrom(() => { team!.runSync(kernels.end, ending, independentTasks(40), { how }); });
+    if (how === 'exit')
+      await caughtFrom(() => {
+        team!.runSync(kernels.end, ending, independentTasks(40), { how });
+      });
     else void threads[1].terminate();
     for (let phase = 0; phase < 3; phase++) {
       let thrown: unknown;
@@ -129,6 +163,8 @@ describe('a worker whose thread has ended', () => {
       }
       again(thrown);
     }
-    await expect(team.run('nothing', kernels.nothing, empty, independentTasks(4), undefined)).rejects.toBeInstanceOf(WorkerError);
+    await expect(team.run('nothing', kernels.nothing, empty, independentTasks(4), undefined)).rejects.toBeInstanceOf(
+      WorkerError,
+    );
   });
 });

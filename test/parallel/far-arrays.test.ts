@@ -19,13 +19,30 @@ import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { gaussian } from '#hmatrix/source/kernels.js';
 import { denseOf, gaussianSource, normalPoints, randomMatrix } from '../support.js';
 
-interface Kernels { visit: PhaseKernel<unknown, { turns: Int32Array; nested: unknown }>; count: PhaseKernel<{ out: Int32Array; log: Int32Array }, { add: number }>; arraysIn: (value: unknown) => ArrayBufferView[] }
+interface Kernels {
+  visit: PhaseKernel<unknown, { turns: Int32Array; nested: unknown }>;
+  count: PhaseKernel<{ out: Int32Array; log: Int32Array }, { add: number }>;
+  arraysIn: (value: unknown) => ArrayBufferView[];
+}
 const { visit, count, arraysIn } = (await import('./kernels.mjs' as string)) as Kernels;
 
 const GIB = 2 ** 30;
 const BEYOND = 4 * GIB;
 type Kind = new (buffer: SharedArrayBuffer, byteOffset: number, length: number) => ArrayBufferView;
-const KINDS: readonly Kind[] = [Int8Array, Uint8Array, Uint8ClampedArray, Int16Array, Uint16Array, Int32Array, Uint32Array, BigInt64Array, BigUint64Array, Float32Array, Float64Array, DataView];
+const KINDS: readonly Kind[] = [
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  BigInt64Array,
+  BigUint64Array,
+  Float32Array,
+  Float64Array,
+  DataView,
+];
 
 let next = BEYOND;
 const memory = new SharedArrayBuffer(5 * GIB);
@@ -36,7 +53,11 @@ function place(bytes: number): number {
   return at;
 }
 function far<A extends FloatArray | Int32Array>(array: A): A {
-  const copy = new (array.constructor as new (buffer: SharedArrayBuffer, at: number, length: number) => A)(memory, place(array.byteLength), array.length);
+  const copy = new (array.constructor as new (buffer: SharedArrayBuffer, at: number, length: number) => A)(
+    memory,
+    place(array.byteLength),
+    array.length,
+  );
   copy.set(array);
   return copy;
 }
@@ -44,7 +65,9 @@ const bits = (array: FloatArray): Buffer => Buffer.from(array.slice().buffer);
 const farMatrix = (a: Matrix): Matrix => ({ ...a, data: far(a.data) });
 
 let team: Team;
-beforeAll(async () => { team = await Team.open({ workers: 2 }); });
+beforeAll(async () => {
+  team = await Team.open({ workers: 2 });
+});
 afterAll(() => team.close());
 
 describe('shared memory beyond 4 GiB', () => {
@@ -53,16 +76,33 @@ describe('shared memory beyond 4 GiB', () => {
     // One that ends beyond 4 GiB, one that is longer; each over a buffer of its own.
     const across = new Float64Array(new SharedArrayBuffer(5 * GIB), BEYOND - 8, 4);
     const long = new Float64Array(new SharedArrayBuffer(5 * GIB));
-    class Holder { readonly held = short[10](); readonly inner = { deep: [short[5](), [short[9]()]] }; }
-    const state = { list: short.map((make) => make()), map: new Map<unknown, unknown>([['key', { x: short[10]() }], [{ name: 1 }, short[7]()]]), set: new Set([short[0]()]), holder: new Holder(), across };
+    class Holder {
+      readonly held = short[10]();
+      readonly inner = { deep: [short[5](), [short[9]()]] };
+    }
+    const state = {
+      list: short.map((make) => make()),
+      map: new Map<unknown, unknown>([
+        ['key', { x: short[10]() }],
+        [{ name: 1 }, short[7]()],
+      ]),
+      set: new Set([short[0]()]),
+      holder: new Holder(),
+      across,
+    };
     const nested = { x: { data: short[10](), offset: 0 }, list: [long, ...short.map((make) => make())] };
     const arrays = [...arraysIn(state), ...arraysIn(nested)];
     expect(arrays.length).toBe(2 * KINDS.length + 9);
     const bytes = (array: ArrayBufferView): number => array.byteLength;
     arrays.forEach((array, k) => {
-      if (array instanceof DataView) { array.setInt8(0, k); array.setInt8(bytes(array) - 1, k + 1); return; }
+      if (array instanceof DataView) {
+        array.setInt8(0, k);
+        array.setInt8(bytes(array) - 1, k + 1);
+        return;
+      }
       const numbers = array as Float64Array;
-      const value = (x: number): number => (array instanceof BigInt64Array || array instanceof BigUint64Array ? BigInt(x) as unknown as number : x);
+      const value = (x: number): number =>
+        array instanceof BigInt64Array || array instanceof BigUint64Array ? (BigInt(x) as unknown as number) : x;
       numbers[0] = value(k);
       numbers[numbers.length - 1] = value(k + 1);
     });
@@ -70,13 +110,20 @@ describe('shared memory beyond 4 GiB', () => {
     await team.run('visit', visit, await team.share(state), independentTasks(2), { turns, nested });
     turns[0] = 0;
     team.runSync(visit, team.shareNow(state), independentTasks(2), { turns, nested });
-    arrays.forEach((array, k) => { expect(array instanceof DataView ? array.getInt8(1) : Number((array as Float64Array)[1])).toBe(k + 2); });
+    arrays.forEach((array, k) => {
+      expect(array instanceof DataView ? array.getInt8(1) : Number((array as Float64Array)[1])).toBe(k + 2);
+    });
   });
 
   it('task_graphs_may_lie_there', async () => {
     const size = 2000;
     const chains = taskGraph(size, Array.from({ length: size - 2 }, (_, t) => [t, t + 2]).flat());
-    const graph = Object.fromEntries(Object.entries(chains).map(([key, value]) => [key, value instanceof Int32Array ? far(value) : value as unknown])) as unknown as TaskGraph;
+    const graph = Object.fromEntries(
+      Object.entries(chains).map(([key, value]) => [
+        key,
+        value instanceof Int32Array ? far(value) : (value as unknown),
+      ]),
+    ) as unknown as TaskGraph;
     const state = { out: far(sharedInt32(size)), log: far(sharedInt32(size)) };
     const shared = await team.share(state);
     let runs = 0;
@@ -92,15 +139,31 @@ describe('shared memory beyond 4 GiB', () => {
   it('what_stands_twice_in_a_message_stands_twice_on_the_other_side_and_the_message_is_left_alone', () => {
     const array = new Float64Array(memory, place(64), 8);
     const inner = { array };
-    const message: Record<string, unknown> = { inner, again: inner, list: [array], text: 'a', none: null, when: new Date(5) };
+    const message: Record<string, unknown> = {
+      inner,
+      again: inner,
+      list: [array],
+      text: 'a',
+      none: null,
+      when: new Date(5),
+    };
     message.self = message;
-    const got = fromSent(structuredClone(toSend(message))) as typeof message & { list: Float64Array[]; inner: { array: Float64Array } };
+    const got = fromSent(structuredClone(toSend(message))) as typeof message & {
+      list: Float64Array[];
+      inner: { array: Float64Array };
+    };
     expect(message.inner).toBe(inner);
     expect(inner.array).toBe(array);
     expect(got.self).toBe(got);
     expect(got.again).toBe(got.inner);
     expect(got.list[0]).toBe(got.inner.array);
-    expect([got.list[0].byteOffset, got.list[0].length, got.text, got.none, got.when]).toEqual([array.byteOffset, 8, 'a', null, new Date(5)]);
+    expect([got.list[0].byteOffset, got.list[0].length, got.text, got.none, got.when]).toEqual([
+      array.byteOffset,
+      8,
+      'a',
+      null,
+      new Date(5),
+    ]);
     const near = { x: new Float64Array(memory, 8, 4) };
     expect(toSend(near)).toBe(near);
   });
@@ -121,14 +184,22 @@ describe('shared memory beyond 4 GiB', () => {
     const options = { leafSize: 32, tolerance: 1e-4, budget: 0.1 };
     const dense = denseOf(gaussianSource(n, 2, 0.5, team.blas));
     for (const [near, beyond] of [
-      [kernelSource(points, gaussian(0.5), { blas: team.blas }), kernelSource({ ...points, coordinates: far(points.coordinates as Float64Array) }, gaussian(0.5), { blas: team.blas })],
+      [
+        kernelSource(points, gaussian(0.5), { blas: team.blas }),
+        kernelSource({ ...points, coordinates: far(points.coordinates as Float64Array) }, gaussian(0.5), {
+          blas: team.blas,
+        }),
+      ],
       [denseSource(dense), denseSource(farMatrix(dense))],
     ] as const) {
       const expected = await compress(near, options, { team });
       const got = await compress(beyond, options, { team });
       expect(bits(got.data.values).equals(bits(expected.data.values))).toBe(true);
       expect(await got.estimateError(beyond)).toEqual(await expected.estimateError(near));
-      const [exact, also] = [await entryOperator(near, { keepBytes: 0 }, { team }), await entryOperator(beyond, { keepBytes: 0 }, { team })];
+      const [exact, also] = [
+        await entryOperator(near, { keepBytes: 0 }, { team }),
+        await entryOperator(beyond, { keepBytes: 0 }, { team }),
+      ];
       const x = randomMatrix(n, 2, 3);
       const [y, z] = [randomMatrix(n, 2, 4), farMatrix(randomMatrix(n, 2, 4))];
       exact.applyUnchecked(y, x, 1, 0.5);
@@ -137,26 +208,47 @@ describe('shared memory beyond 4 GiB', () => {
     }
   });
 
-  it.each([['hss', 'f64'], ['fmm', 'f64'], ['hodlr', 'f64'], ['hss', 'f32'], ['hodlr', 'f32']] as const)('matrices_whose_numbers_lie_there_multiply_and_solve_to_the_same_bits: %s, %s', async (format, dtype) => {
+  it.each([
+    ['hss', 'f64'],
+    ['fmm', 'f64'],
+    ['hodlr', 'f64'],
+    ['hss', 'f32'],
+    ['hodlr', 'f32'],
+  ] as const)('matrices_whose_numbers_lie_there_multiply_and_solve_to_the_same_bits: %s, %s', async (format, dtype) => {
     const source = gaussianSource(n, 2, 0.5, team.blas);
-    const near = await compress(source, { leafSize: 32, tolerance: 1e-4, format, dtype, ...(format === 'fmm' ? { budget: 0.1 } : {}) }, { team });
+    const near = await compress(
+      source,
+      { leafSize: 32, tolerance: 1e-4, format, dtype, ...(format === 'fmm' ? { budget: 0.1 } : {}) },
+      { team },
+    );
     // An array whose elements are numbered beyond 2³¹ (float32; float64: beyond 2³⁰), and one that begins beyond 4 GiB.
     const { values, offsets } = near.data;
     const shift = dtype === 'f32' ? 2 ** 31 + 16 : 2 ** 30 + 16;
     const Kind = values.constructor as new (buffer: SharedArrayBuffer) => FloatArray;
     const whole = new Kind(new SharedArrayBuffer(10 * GIB));
     whole.set(values, shift);
-    const shifted = Object.fromEntries(Object.entries(offsets).map(([key, begin]) => [key, (begin as Float64Array).map((at) => at + shift)])) as unknown as typeof offsets;
+    const shifted = Object.fromEntries(
+      Object.entries(offsets).map(([key, begin]) => [key, (begin as Float64Array).map((at) => at + shift)]),
+    ) as unknown as typeof offsets;
     const x = randomMatrix(n, 3, 8);
     const expected = near.apply(x);
     const exact = format === 'fmm' ? undefined : await factor(near, { shift: 0.5 }, { team });
-    for (const data of [{ ...near.data, values: whole, offsets: shifted }, { ...near.data, values: far(values) }]) {
+    for (const data of [
+      { ...near.data, values: whole, offsets: shifted },
+      { ...near.data, values: far(values) },
+    ]) {
       const matrix = new HierarchicalMatrix(data, near.elements, near.report, team);
-      expect(bits(matrix.apply(farMatrix(x), farMatrix(randomMatrix(n, 3, 1))).data).equals(bits(expected.data))).toBe(true);
+      expect(bits(matrix.apply(farMatrix(x), farMatrix(randomMatrix(n, 3, 1))).data).equals(bits(expected.data))).toBe(
+        true,
+      );
       expect(matrix.diagonal()).toEqual(near.diagonal());
       if (exact === undefined) continue;
       const factorization = await factor(matrix, { shift: 0.5 }, { team });
-      expect(bits(factorization.solve(farMatrix(x), farMatrix(randomMatrix(n, 3, 1))).data).equals(bits(exact.solve(x).data))).toBe(true);
+      expect(
+        bits(factorization.solve(farMatrix(x), farMatrix(randomMatrix(n, 3, 1))).data).equals(
+          bits(exact.solve(x).data),
+        ),
+      ).toBe(true);
       expect(factorization.logdet).toBe(exact.logdet);
       expect(await factorization.diagonalOfInverse()).toEqual(await exact.diagonalOfInverse());
     }

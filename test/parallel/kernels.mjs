@@ -38,7 +38,8 @@ export const slow = phaseKernel(import.meta.url, 'slow', () => () => {
 export function arraysIn(value, found = []) {
   if (ArrayBuffer.isView(value)) found.push(value);
   else if (value instanceof Map || value instanceof Set) for (const item of value) arraysIn(item, found);
-  else if (typeof value === 'object' && value !== null && !(value instanceof SharedArrayBuffer)) for (const item of Object.values(value)) arraysIn(item, found);
+  else if (typeof value === 'object' && value !== null && !(value instanceof SharedArrayBuffer))
+    for (const item of Object.values(value)) arraysIn(item, found);
   return found;
 }
 
@@ -55,20 +56,30 @@ const write = (array, value) => {
  */
 export const visit = phaseKernel(import.meta.url, 'visit', (state, { worker }) => (t, args) => {
   if (worker === 0) {
-    for (let patience = 0; patience < 250 && Atomics.load(args.turns, 0) === 0; patience++) Atomics.wait(args.turns, 0, 0, 20);
+    for (let patience = 0; patience < 250 && Atomics.load(args.turns, 0) === 0; patience++)
+      Atomics.wait(args.turns, 0, 0, 20);
     return;
   }
   Atomics.store(args.turns, 0, 1);
   Atomics.notify(args.turns, 0);
   [...arraysIn(state), ...arraysIn(args.nested)].forEach((array, k) => {
-    if (first(array) !== k || last(array) !== k + 1) throw new RangeError(`array ${k} begins with ${first(array)} and ends with ${last(array)}`);
+    if (first(array) !== k || last(array) !== k + 1)
+      throw new RangeError(`array ${k} begins with ${first(array)} and ends with ${last(array)}`);
     write(array, k + 2);
   });
 });
 
 /** What tasks throw, by name: `undefined` and other things that are no errors. */
 export const THINGS = {
-  undefined: undefined, null: null, false: false, zero: 0, NaN: Number.NaN, empty: '', text: 'text', object: { code: 7, list: Float64Array.of(1, 2) }, array: [1, 'two'],
+  undefined: undefined,
+  null: null,
+  false: false,
+  zero: 0,
+  NaN: Number.NaN,
+  empty: '',
+  text: 'text',
+  object: { code: 7, list: Float64Array.of(1, 2) },
+  array: [1, 'two'],
 };
 
 /** Throws one of THINGS on the threads named, when each of them has a task; nothing is thrown before. */

@@ -18,7 +18,11 @@ export async function publicFunctions(team?: hmatrix.Team): Promise<Record<strin
   const { compress, factor, solve } = hmatrix;
   const source = hmatrix.kernelSource(normalPoints(size, 2, 3), hmatrix.gaussian(1), { ridge: 0.1 });
   // Entries that only the calling thread can evaluate.
-  const here: EntrySource = { size, entries: (rows, cols, out) => source.entries(rows, cols, out), diagonal: (out) => source.diagonal(out) };
+  const here: EntrySource = {
+    size,
+    entries: (rows, cols, out) => source.entries(rows, cols, out),
+    diagonal: (out) => source.diagonal(out),
+  };
   const options = { leafSize: 12, tolerance: 1e-4 };
   const hss = await compress(source, { ...options, format: 'hss' }, on);
   const hodlr = await compress(source, { ...options, format: 'hodlr' }, on);
@@ -37,35 +41,94 @@ export async function publicFunctions(team?: hmatrix.Team): Promise<Record<strin
   return {
     compress: async (control) => [(await compress(source, options, given(control))).data.values],
     'compress on the calling thread': async (control) => [(await compress(here, options, given(control))).data.values],
-    compressOperator: async (control) => [(await hmatrix.compressOperator(operator, tree, { format: 'hss', maxRank: 8, tolerance: 1e-3, seed: 0 }, given(control))).data.values],
-    operatorError: async (control) => { const { relative } = await hmatrix.operatorError(source, hss, { columns: 40 }, given(control)); return [relative]; },
+    compressOperator: async (control) => [
+      (
+        await hmatrix.compressOperator(
+          operator,
+          tree,
+          { format: 'hss', maxRank: 8, tolerance: 1e-3, seed: 0 },
+          given(control),
+        )
+      ).data.values,
+    ],
+    operatorError: async (control) => {
+      const { relative } = await hmatrix.operatorError(source, hss, { columns: 40 }, given(control));
+      return [relative];
+    },
     estimateError: async (control) => [(await fmm.estimateError(here, { columns: 30 }, control)).relative],
-    factor: async (control) => { const f = await factor(hodlr, { shift: 0.5 }, given(control)); return [f.logdet, f.solve(b).data]; },
+    factor: async (control) => {
+      const f = await factor(hodlr, { shift: 0.5 }, given(control));
+      return [f.logdet, f.solve(b).data];
+    },
     diagonalOfInverse: async (control) => [await factored.diagonalOfInverse(control)],
     conditionEstimate: async (control) => [(await factored.conditionEstimate({}, control)).condition],
-    certifyDefiniteness: async (control) => { const { definite, smallest } = await hmatrix.certifyDefiniteness(hss, {}, given(control)); return [definite, smallest.value]; },
-    solve: async (control) => { const { x, iterations } = await solve(operator, b, { shift: 0.5, source }, given(control)); return [x.data, iterations]; },
+    certifyDefiniteness: async (control) => {
+      const { definite, smallest } = await hmatrix.certifyDefiniteness(hss, {}, given(control));
+      return [definite, smallest.value];
+    },
+    solve: async (control) => {
+      const { x, iterations } = await solve(operator, b, { shift: 0.5, source }, given(control));
+      return [x.data, iterations];
+    },
     'solve with a compressed matrix': async (control) => [(await solve(fmm, b, { shift: 0.5 }, given(control))).x.data],
-    makePreconditioner: async (control) => [hmatrix.applyOperator((await hmatrix.makePreconditioner(operator, 'hss', { shift: 1, source }, given(control))).operator!, b).data],
-    entryOperator: async (control) => [hmatrix.applyOperator(await hmatrix.entryOperator(source, {}, given(control)), b).data],
-    blockDiagonal: async (control) => [hmatrix.applyOperator(await hmatrix.blockDiagonal(source, Int32Array.of(0, 40, 70, size), {}, given(control)), b).data],
-    findNeighbors: async (control) => [(await hmatrix.findNeighbors(source, 'gram', { neighbors: 4 }, given(control))).indices],
-    buildClusterTree: async (control) => [(await hmatrix.buildClusterTree(here, 'angle', { leafSize: 12 }, given(control))).order],
-    approximate: async (control) => { const a = await hmatrix.approximate(operator, 'hodlr', { share: 0.5 }, { source }, given(control)); return [(await a.error()).relative]; },
-    randomizedSvd: async (control) => [(await hmatrix.randomizedSvd(operator, { rank: 6 }, given(control))).operator.values],
+    makePreconditioner: async (control) => [
+      hmatrix.applyOperator(
+        (await hmatrix.makePreconditioner(operator, 'hss', { shift: 1, source }, given(control))).operator!,
+        b,
+      ).data,
+    ],
+    entryOperator: async (control) => [
+      hmatrix.applyOperator(await hmatrix.entryOperator(source, {}, given(control)), b).data,
+    ],
+    blockDiagonal: async (control) => [
+      hmatrix.applyOperator(await hmatrix.blockDiagonal(source, Int32Array.of(0, 40, 70, size), {}, given(control)), b)
+        .data,
+    ],
+    findNeighbors: async (control) => [
+      (await hmatrix.findNeighbors(source, 'gram', { neighbors: 4 }, given(control))).indices,
+    ],
+    buildClusterTree: async (control) => [
+      (await hmatrix.buildClusterTree(here, 'angle', { leafSize: 12 }, given(control))).order,
+    ],
+    approximate: async (control) => {
+      const a = await hmatrix.approximate(operator, 'hodlr', { share: 0.5 }, { source }, given(control));
+      return [(await a.error()).relative];
+    },
+    randomizedSvd: async (control) => [
+      (await hmatrix.randomizedSvd(operator, { rank: 6 }, given(control))).operator.values,
+    ],
     nystrom: async (control) => [(await hmatrix.nystrom(operator, { rank: 6 }, given(control))).operator.values],
     extremeEigenvalues: async (control) => ritz(await hmatrix.extremeEigenvalues(fmm, {}, control)),
     logDeterminant: async (control) => [(await hmatrix.logDeterminant(operator, probes, control)).value],
-    spectralDensity: async (control) => [(await hmatrix.spectralDensity(hss, { ...probes, grid: { count: 20 } }, control)).density.value],
-    stochasticLanczosQuadrature: async (control) => [(await hmatrix.stochasticLanczosQuadrature(curvature, Math.abs, probes, control)).value],
-    'solve with curvature': async (control) => [(await solve(curvature, g, { shift: 1, preconditioner: 'jacobi' }, given(control))).x.data],
-    kroneckerHierarchical: async (control) => { const k = await hmatrix.kroneckerHierarchical(model, { tolerance: 0.2 }, given(control)); return [hmatrix.applyOperator(k, g).data]; },
-    compressHessian: async (control) => [(await hmatrix.compressHessian(model, { leafSize: 8, tolerance: 1e-2 }, given(control))).matrix.data.values],
-    hessianTree: async (control) => [(await hmatrix.hessianTree(model, curvatureSource, { leafSize: 8 }, given(control))).tree.order],
+    spectralDensity: async (control) => [
+      (await hmatrix.spectralDensity(hss, { ...probes, grid: { count: 20 } }, control)).density.value,
+    ],
+    stochasticLanczosQuadrature: async (control) => [
+      (await hmatrix.stochasticLanczosQuadrature(curvature, Math.abs, probes, control)).value,
+    ],
+    'solve with curvature': async (control) => [
+      (await solve(curvature, g, { shift: 1, preconditioner: 'jacobi' }, given(control))).x.data,
+    ],
+    kroneckerHierarchical: async (control) => {
+      const k = await hmatrix.kroneckerHierarchical(model, { tolerance: 0.2 }, given(control));
+      return [hmatrix.applyOperator(k, g).data];
+    },
+    compressHessian: async (control) => [
+      (await hmatrix.compressHessian(model, { leafSize: 8, tolerance: 1e-2 }, given(control))).matrix.data.values,
+    ],
+    hessianTree: async (control) => [
+      (await hmatrix.hessianTree(model, curvatureSource, { leafSize: 8 }, given(control))).tree.order,
+    ],
   };
 }
 
 /** The bytes of an outcome: equal for equal bits. */
 export function bitsOf(outcome: Outcome): string {
-  return outcome.map((part) => (typeof part === 'string' ? part : Buffer.from(Float64Array.from(typeof part === 'number' ? [part] : part).buffer).toString('base64'))).join('|');
+  return outcome
+    .map((part) =>
+      typeof part === 'string'
+        ? part
+        : Buffer.from(Float64Array.from(typeof part === 'number' ? [part] : part).buffer).toString('base64'),
+    )
+    .join('|');
 }

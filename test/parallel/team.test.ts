@@ -19,12 +19,20 @@ const kernels = (await import('./kernels.mjs' as string)) as Kernels;
 
 describe('task graph', () => {
   it('every_order_it_allows_respects_its_edges', () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 30 }), fc.array(fc.tuple(fc.nat(29), fc.nat(29)), { maxLength: 60 }), (n, pairs) => {
-      const edges = pairs.filter(([a, b]) => a < b && b < n).flat();
-      const graph = taskGraph(n, edges);
-      expect(graph.predecessors.reduce((a, b) => a + b, 0)).toBe(edges.length / 2);
-      expect([...graph.queue].map((t) => t - 1).sort((a, b) => a - b)).toEqual(Array.from({ length: n }, (_, i) => i));
-    }));
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 30 }),
+        fc.array(fc.tuple(fc.nat(29), fc.nat(29)), { maxLength: 60 }),
+        (n, pairs) => {
+          const edges = pairs.filter(([a, b]) => a < b && b < n).flat();
+          const graph = taskGraph(n, edges);
+          expect(graph.predecessors.reduce((a, b) => a + b, 0)).toBe(edges.length / 2);
+          expect([...graph.queue].map((t) => t - 1).sort((a, b) => a - b)).toEqual(
+            Array.from({ length: n }, (_, i) => i),
+          );
+        },
+      ),
+    );
   });
 
   it('a_cycle_is_refused', () => {
@@ -34,7 +42,10 @@ describe('task graph', () => {
 
 describe('team', () => {
   let team: Team | undefined;
-  afterEach(async () => { await team?.close(); team = undefined; });
+  afterEach(async () => {
+    await team?.close();
+    team = undefined;
+  });
 
   it.each([1, 2, 4])('runs_every_task_exactly_once: %i workers', async (workers) => {
     team = await Team.open({ workers });
@@ -62,8 +73,15 @@ describe('team', () => {
   it('a_typed_error_in_a_worker_keeps_its_type_and_the_team_survives', async () => {
     team = await Team.open({ workers: 2 });
     const shared = await team.share({ turns: sharedInt32(2) });
-    await expect(team.run('fail', kernels.misbehave, shared, independentTasks(50), { how: 'typed', away: true })).rejects.toBeInstanceOf(NonFiniteError);
-    await expect(team.run('fail', kernels.misbehave, await team.share({ turns: sharedInt32(2) }), independentTasks(50), { how: 'plain', away: true })).rejects.toThrow(/x is not a function/);
+    await expect(
+      team.run('fail', kernels.misbehave, shared, independentTasks(50), { how: 'typed', away: true }),
+    ).rejects.toBeInstanceOf(NonFiniteError);
+    await expect(
+      team.run('fail', kernels.misbehave, await team.share({ turns: sharedInt32(2) }), independentTasks(50), {
+        how: 'plain',
+        away: true,
+      }),
+    ).rejects.toThrow(/x is not a function/);
     const state = { out: sharedInt32(9), log: sharedInt32(9) };
     await team.run('count', kernels.count, await team.share(state), independentTasks(9), { add: 0 });
     expect(state.out.every((x) => x === 1)).toBe(true);
@@ -72,7 +90,9 @@ describe('team', () => {
   it('a_failure_on_the_calling_thread_is_thrown_as_it_is', async () => {
     team = await Team.open({ workers: 1 });
     const shared = await team.share({ turns: sharedInt32(2) });
-    await expect(team.run('fail', kernels.misbehave, shared, independentTasks(5), { how: 'plain', away: false })).rejects.toBeInstanceOf(TypeError);
+    await expect(
+      team.run('fail', kernels.misbehave, shared, independentTasks(5), { how: 'plain', away: false }),
+    ).rejects.toBeInstanceOf(TypeError);
   });
 
   it('a_worker_that_dies_ends_the_run_with_a_typed_error', async () => {
@@ -81,13 +101,17 @@ describe('team', () => {
     const run = team.run('die', kernels.misbehave, shared, independentTasks(20), { how: 'exit', away: true });
     await expect(run).rejects.toBeInstanceOf(WorkerError);
     await new Promise((resolve) => setTimeout(resolve, 200));
-    await expect(team.run('count', kernels.count, shared as never, independentTasks(1), { add: 0 })).rejects.toBeInstanceOf(WorkerError);
+    await expect(
+      team.run('count', kernels.count, shared as never, independentTasks(1), { add: 0 }),
+    ).rejects.toBeInstanceOf(WorkerError);
   }, 60_000);
 
   it('a_synchronous_run_notices_a_lost_worker_by_its_silence', async () => {
     team = await Team.open({ workers: 2, stallSeconds: 2 });
     const shared = await team.share({ turns: sharedInt32(2) });
-    expect(() => team!.runSync(kernels.misbehave, shared, independentTasks(20), { how: 'hang', away: true })).toThrow(WorkerError);
+    expect(() => team!.runSync(kernels.misbehave, shared, independentTasks(20), { how: 'hang', away: true })).toThrow(
+      WorkerError,
+    );
   }, 60_000);
 
   it('abort_and_progress_reach_a_running_phase', async () => {
@@ -97,19 +121,30 @@ describe('team', () => {
     const seen: number[] = [];
     const run = team.run('slow', kernels.slow, shared, independentTasks(2000), undefined, {
       signal: controller.signal,
-      onProgress: ({ phase, done, total }) => { expect(phase).toBe('slow'); expect(total).toBe(2000); seen.push(done); if (seen.length === 3) controller.abort(); },
+      onProgress: ({ phase, done, total }) => {
+        expect(phase).toBe('slow');
+        expect(total).toBe(2000);
+        seen.push(done);
+        if (seen.length === 3) controller.abort();
+      },
     });
     await expect(run).rejects.toBeInstanceOf(AbortedError);
     expect(seen.length).toBeGreaterThanOrEqual(3);
     expect(seen.at(-1)).toBeLessThan(2000);
-    await expect(team.run('slow', kernels.slow, shared, independentTasks(1), undefined, { signal: controller.signal })).rejects.toBeInstanceOf(AbortedError);
+    await expect(
+      team.run('slow', kernels.slow, shared, independentTasks(1), undefined, { signal: controller.signal }),
+    ).rejects.toBeInstanceOf(AbortedError);
     await team.run('slow', kernels.slow, shared, independentTasks(3), undefined);
   });
 
   it('an_error_in_the_progress_callback_ends_the_run', async () => {
     team = await Team.open({ workers: 2 });
     const shared = await team.share({});
-    const run = team.run('slow', kernels.slow, shared, independentTasks(100), undefined, { onProgress: () => { throw new RangeError('callback'); } });
+    const run = team.run('slow', kernels.slow, shared, independentTasks(100), undefined, {
+      onProgress: () => {
+        throw new RangeError('callback');
+      },
+    });
     await expect(run).rejects.toThrow('callback');
     await team.run('slow', kernels.slow, shared, independentTasks(3), undefined);
   });
@@ -118,17 +153,31 @@ describe('team', () => {
     team = await Team.open({ workers: 2 });
     const state = { out: sharedInt32(100), log: sharedInt32(100) };
     const shared = await team.share(state);
-    await Promise.all(Array.from({ length: 10 }, () => team!.run('count', kernels.count, shared, independentTasks(100), { add: 0 })));
+    await Promise.all(
+      Array.from({ length: 10 }, () => team!.run('count', kernels.count, shared, independentTasks(100), { add: 0 })),
+    );
     expect(state.out.every((x) => x === 10)).toBe(true);
   });
 
   it('far_more_workers_than_cores_are_warned_of_once', async () => {
     const said: string[] = [];
-    const listen = (warning: Error & { code?: string }): void => { if (warning.name === WARNING_TYPE) said.push(`${warning.code}: ${warning.message}`); };
+    const listen = (warning: Error & { code?: string }): void => {
+      if (warning.name === WARNING_TYPE) said.push(`${warning.code}: ${warning.message}`);
+    };
     process.on('warning', listen);
-    for (const [workers, cores] of [[8, 2], [500, 2], [500, 2], [64, 16], [65, 16]]) warnOfWorkers(workers, cores);
+    for (const [workers, cores] of [
+      [8, 2],
+      [500, 2],
+      [500, 2],
+      [64, 16],
+      [65, 16],
+    ])
+      warnOfWorkers(workers, cores);
     await new Promise(setImmediate);
-    expect(said.map((message) => /workers: .*team of (\d+) workers on (\d+) cores/.exec(message)?.slice(1))).toEqual([['500', '2'], ['65', '16']]);
+    expect(said.map((message) => /workers: .*team of (\d+) workers on (\d+) cores/.exec(message)?.slice(1))).toEqual([
+      ['500', '2'],
+      ['65', '16'],
+    ]);
     // A team that cannot be opened is warned of before the attempt.
     const workers = Math.min(1024, 4 * availableParallelism() + 1);
     await Team.open({ workers, blas: '/nowhere/libnothing.so' }).catch(() => undefined);

@@ -38,10 +38,17 @@ export interface Fixtures {
 export async function fixtures(): Promise<Fixtures> {
   const team = await hmatrix.openTeam({ workers: 1 });
   const source = hmatrix.kernelSource(POINTS, hmatrix.gaussian(1), { ridge: 0.1 });
-  const data = hmatrix.memoryDataSet(hmatrix.matrixOver(fractions(3 * SAMPLES, 2), 3, SAMPLES), hmatrix.matrixOver(fractions(2 * SAMPLES, 3), 2, SAMPLES));
+  const data = hmatrix.memoryDataSet(
+    hmatrix.matrixOver(fractions(3 * SAMPLES, 2), 3, SAMPLES),
+    hmatrix.matrixOver(fractions(2 * SAMPLES, 3), 2, SAMPLES),
+  );
   const model: hmatrix.Model = { network, parameters: fractions(network.parameters, 4), loss: 'mse', data };
   const matrix = await hmatrix.compress(source, { leafSize: 8, tolerance: 1e-8 }, { team });
   const tree = await hmatrix.buildClusterTree(source, 'geometric', { leafSize: 8 }, { team });
-  const kronecker = await hmatrix.kroneckerHierarchical(model, { preserve: 'positive-definite', share: 0.9, leafSize: 4 }, { team });
+  const kronecker = await hmatrix.kroneckerHierarchical(
+    model,
+    { preserve: 'positive-definite', share: 0.9, leafSize: 4 },
+    { team },
+  );
   return { team, points: POINTS, source, model, matrix, operator: hmatrix.shiftedOperator(matrix, 0), tree, kronecker };
 }

@@ -12,7 +12,9 @@ import { failureOf, fixtures, fractions, network, SIZE, type Fixtures } from './
 const folder = temporaryFolder();
 let f: Fixtures;
 
-beforeAll(async () => { f = await fixtures(); });
+beforeAll(async () => {
+  f = await fixtures();
+});
 afterAll(async () => {
   await f.team.close();
   await hmatrix.closeDefaultTeam();
@@ -20,7 +22,12 @@ afterAll(async () => {
 
 type Apply = hmatrix.LinearOperator['applyUnchecked'];
 /** An operator of the caller's. */
-const mine = (applyUnchecked: Apply, symmetric = true): hmatrix.LinearOperator => ({ rows: SIZE, cols: SIZE, symmetric, applyUnchecked });
+const mine = (applyUnchecked: Apply, symmetric = true): hmatrix.LinearOperator => ({
+  rows: SIZE,
+  cols: SIZE,
+  symmetric,
+  applyUnchecked,
+});
 const products = { format: 'hss', maxRank: 8, tolerance: 1e-6, seed: 0 } as const;
 
 /** The tridiagonal matrix 2, −1 by its contract, and what becomes of it where a part of that is forgotten. */
@@ -35,13 +42,55 @@ const honest = (out: hmatrix.Matrix, x: hmatrix.Matrix, alpha: number, beta: num
 };
 const tight = ({ data, rows, cols }: hmatrix.Matrix): hmatrix.Matrix => ({ data, offset: 0, rows, cols, ld: rows });
 const forgetful: readonly (readonly [string, Apply, RegExp])[] = [
-  ['alpha and beta', (out, x) => { honest(out, x, 1, 0); }, /ignores α and β/],
-  ['beta', (out, x, alpha) => { honest(out, x, alpha, 0); }, /ignores β/],
-  ['alpha', (out, x, _alpha, beta) => { honest(out, x, 1, beta); }, /ignores α, by which/],
-  ['beta, adding', (out, x, alpha, beta) => { honest(out, x, alpha, beta === 0 ? 0 : 1); }, /adds to out without multiplying/],
-  ['offset and ld', (out, x, alpha, beta) => { honest(tight(out), tight(x), alpha, beta); }, /ignores offset or ld/],
-  ['all columns but the first', (out, x, alpha, beta) => { honest({ ...out, cols: 1 }, { ...x, cols: 1 }, alpha, beta); }, /does not compute out ← α·A·X \+ β·out/],
-  ['linearity', (out, x, alpha, beta) => { honest(out, x, alpha * alpha, beta); }, /the result is not 2·A·X − out/],
+  [
+    'alpha and beta',
+    (out, x) => {
+      honest(out, x, 1, 0);
+    },
+    /ignores α and β/,
+  ],
+  [
+    'beta',
+    (out, x, alpha) => {
+      honest(out, x, alpha, 0);
+    },
+    /ignores β/,
+  ],
+  [
+    'alpha',
+    (out, x, _alpha, beta) => {
+      honest(out, x, 1, beta);
+    },
+    /ignores α, by which/,
+  ],
+  [
+    'beta, adding',
+    (out, x, alpha, beta) => {
+      honest(out, x, alpha, beta === 0 ? 0 : 1);
+    },
+    /adds to out without multiplying/,
+  ],
+  [
+    'offset and ld',
+    (out, x, alpha, beta) => {
+      honest(tight(out), tight(x), alpha, beta);
+    },
+    /ignores offset or ld/,
+  ],
+  [
+    'all columns but the first',
+    (out, x, alpha, beta) => {
+      honest({ ...out, cols: 1 }, { ...x, cols: 1 }, alpha, beta);
+    },
+    /does not compute out ← α·A·X \+ β·out/,
+  ],
+  [
+    'linearity',
+    (out, x, alpha, beta) => {
+      honest(out, x, alpha * alpha, beta);
+    },
+    /the result is not 2·A·X − out/,
+  ],
 ];
 
 /** Every public function that takes an operator of the caller's. */
@@ -70,10 +119,16 @@ describe('an operator of the callers', () => {
   it.each(Object.entries(WITH_OPERATOR))('that ignores what its contract says is refused by %s', async (name, call) => {
     for (const [what, apply, message] of forgetful) {
       // What is made of it goes wrong in ways of its own.
-      for (const operator of [mine(apply), hmatrix.shiftedOperator(mine(apply), 0.5), hmatrix.sumOperator(mine(apply), f.operator)]) {
+      for (const operator of [
+        mine(apply),
+        hmatrix.shiftedOperator(mine(apply), 0.5),
+        hmatrix.sumOperator(mine(apply), f.operator),
+      ]) {
         const failure = await failureOf(() => call(operator));
         expect(failure, what).toBeInstanceOf(hmatrix.OptionError);
-        expect((failure as Error).message, what).toMatch(`The operator given to ${name.split(',')[0]} does not compute out ← α·A·X + β·out`);
+        expect((failure as Error).message, what).toMatch(
+          `The operator given to ${name.split(',')[0]} does not compute out ← α·A·X + β·out`,
+        );
       }
       expect(((await failureOf(() => call(mine(apply)))) as Error).message).toMatch(message);
     }
@@ -93,32 +148,61 @@ describe('an operator of the callers', () => {
   });
 
   it('that says it is symmetric and is not is refused, one that says it is not is not multiplied twice', async () => {
-    const lopsided: Apply = (out, x, alpha, beta) => { honest(out, x, alpha, beta, 1.5); };
-    expect(await failureOf(() => hmatrix.solve(mine(lopsided), new Float64Array(SIZE).fill(1)))).toBeInstanceOf(hmatrix.AsymmetryError);
+    const lopsided: Apply = (out, x, alpha, beta) => {
+      honest(out, x, alpha, beta, 1.5);
+    };
+    expect(await failureOf(() => hmatrix.solve(mine(lopsided), new Float64Array(SIZE).fill(1)))).toBeInstanceOf(
+      hmatrix.AsymmetryError,
+    );
     expect(await failureOf(() => hmatrix.operatorError(f.source, mine(lopsided, false)))).toBeUndefined();
   });
 
-  it('in single precision passes where single precision is asked for, and products that are not finite are for the method to tell', async () => {
-    const single: Apply = (out, x, alpha, beta) => {
-      if (!(x.data instanceof Float32Array)) throw new TypeError('float32 alone');
-      honest(out, x, alpha, beta);
-    };
-    expect(await failureOf(() => hmatrix.compressOperator(mine(single), f.tree, { ...products, productPrecision: 'f32' }))).toBeUndefined();
-    const broken = mine((out) => { for (let j = 0; j < out.cols; j++) out.data.fill(Number.NaN, out.offset + j * out.ld, out.offset + j * out.ld + SIZE); });
-    expect((await hmatrix.extremeEigenvalues(broken)).outcome).toBe('nonFinite');
-  });
+  it(
+    'in single precision passes where single precision is asked for, and products that are not finite are for the ' +
+      'method to tell',
+    async () => {
+      const single: Apply = (out, x, alpha, beta) => {
+        if (!(x.data instanceof Float32Array)) throw new TypeError('float32 alone');
+        honest(out, x, alpha, beta);
+      };
+      expect(
+        await failureOf(() => hmatrix.compressOperator(mine(single), f.tree, { ...products, productPrecision: 'f32' })),
+      ).toBeUndefined();
+      const broken = mine((out) => {
+        for (let j = 0; j < out.cols; j++)
+          out.data.fill(Number.NaN, out.offset + j * out.ld, out.offset + j * out.ld + SIZE);
+      });
+      expect((await hmatrix.extremeEigenvalues(broken)).outcome).toBe('nonFinite');
+    },
+  );
 
   it('without sizes or symmetry is named', async () => {
-    for (const [operator, message] of [[{ ...mine(honest), rows: 1.5 }, /has rows 1\.5 and cols 40/], [{ ...mine(honest), symmetric: undefined }, /must say whether it is symmetric/]] as const) {
-      expect(((await failureOf(() => hmatrix.solve(operator as never, new Float64Array(SIZE)))) as Error).message).toMatch(message);
+    for (const [operator, message] of [
+      [{ ...mine(honest), rows: 1.5 }, /has rows 1\.5 and cols 40/],
+      [{ ...mine(honest), symmetric: undefined }, /must say whether it is symmetric/],
+    ] as const) {
+      expect(
+        ((await failureOf(() => hmatrix.solve(operator as never, new Float64Array(SIZE)))) as Error).message,
+      ).toMatch(message);
     }
   });
 
   it('of the library is taken on trust: no product is spent', async () => {
     const before = f.matrix.applyUnchecked.bind(f.matrix);
     let calls = 0;
-    Object.defineProperty(f.matrix, 'applyUnchecked', { configurable: true, value: (...args: Parameters<Apply>) => { calls++; before(...args); } });
-    hmatrix.conjugateGradientSolver(hmatrix.sumOperator(hmatrix.scaledOperator(hmatrix.shiftedOperator(f.matrix, 1), 2), hmatrix.identityOperator(SIZE)));
+    Object.defineProperty(f.matrix, 'applyUnchecked', {
+      configurable: true,
+      value: (...args: Parameters<Apply>) => {
+        calls++;
+        before(...args);
+      },
+    });
+    hmatrix.conjugateGradientSolver(
+      hmatrix.sumOperator(
+        hmatrix.scaledOperator(hmatrix.shiftedOperator(f.matrix, 1), 2),
+        hmatrix.identityOperator(SIZE),
+      ),
+    );
     delete (f.matrix as { applyUnchecked?: unknown }).applyUnchecked;
     expect(calls).toBe(0);
   });
@@ -127,48 +211,169 @@ describe('an operator of the callers', () => {
 describe('a value of another kind', () => {
   const b = new Float64Array(SIZE).fill(1);
   const rows: readonly (readonly [string, () => unknown, RegExp])[] = [
-    ['operator to compress', () => hmatrix.compress(f.operator as never), /compress takes a source of entries.*not an operator \(40 × 40\): .*compressOperator\(operator, tree, options\)/],
-    ['curvature operator to compress', () => hmatrix.compress(hmatrix.gaussNewton(f.model) as never), /not a curvature operator \(gauss-newton\) \(26 × 26\): gaussNewtonSource\(model\).*compressOperator/],
-    ['matrix to compress', () => hmatrix.compress(hmatrix.zeros(3, 3) as never), /not a matrix \(3 × 3\): denseSource\(matrix\)/],
-    ['ml-matrix to compress', () => hmatrix.compress(new MlMatrix([[1]]) as never), /not an ml-matrix Matrix \(1 × 1\): denseSource/],
-    ['rows to compress', () => hmatrix.compress([[1, 0], [0, 1]] as never), /not an array of 2 arrays/],
+    [
+      'operator to compress',
+      () => hmatrix.compress(f.operator as never),
+      /compress takes a source of entries.*not an operator \(40 × 40\): .*compressOperator\(operator, tree, options\)/,
+    ],
+    [
+      'curvature operator to compress',
+      () => hmatrix.compress(hmatrix.gaussNewton(f.model) as never),
+      /not a curvature operator \(gauss-newton\) \(26 × 26\): gaussNewtonSource\(model\).*compressOperator/,
+    ],
+    [
+      'matrix to compress',
+      () => hmatrix.compress(hmatrix.zeros(3, 3) as never),
+      /not a matrix \(3 × 3\): denseSource\(matrix\)/,
+    ],
+    [
+      'ml-matrix to compress',
+      () => hmatrix.compress(new MlMatrix([[1]]) as never),
+      /not an ml-matrix Matrix \(1 × 1\): denseSource/,
+    ],
+    [
+      'rows to compress',
+      () =>
+        hmatrix.compress([
+          [1, 0],
+          [0, 1],
+        ] as never),
+      /not an array of 2 arrays/,
+    ],
     ['model to compress', () => hmatrix.compress(f.model as never), /not a model: gaussNewtonSource\(model\)/],
     ['points to compress', () => hmatrix.compress(f.points as never), /not points: kernelSource\(points, kernel\)/],
     ['compressed matrix to compress', () => hmatrix.compress(f.matrix as never), /it is compressed already/],
-    ['promise to compress', () => hmatrix.compress(Promise.resolve(f.source) as never), /not a promise: await it first/],
+    [
+      'promise to compress',
+      () => hmatrix.compress(Promise.resolve(f.source) as never),
+      /not a promise: await it first/,
+    ],
     ['nothing to compress', () => hmatrix.compress(undefined as never), /not undefined/],
-    ['Gauss–Newton operator to factor', () => hmatrix.factor(hmatrix.gaussNewton(f.model) as never), /factor takes a hierarchical matrix.*not a curvature operator.*compressHessian\(model\)/],
+    [
+      'Gauss–Newton operator to factor',
+      () => hmatrix.factor(hmatrix.gaussNewton(f.model) as never),
+      /factor takes a hierarchical matrix.*not a curvature operator.*compressHessian\(model\)/,
+    ],
     ['source to factor', () => hmatrix.factor(f.source as never), /compress\(source\) makes one/],
-    ['Kronecker matrix to factor', () => hmatrix.factor(f.kronecker as never), /factorKronecker\(matrix, \{ shift \}\)/],
+    [
+      'Kronecker matrix to factor',
+      () => hmatrix.factor(f.kronecker as never),
+      /factorKronecker\(matrix, \{ shift \}\)/,
+    ],
     ['promise to factor', () => hmatrix.factor(hmatrix.compress(f.source) as never), /await it first/],
-    ['matrix to factorKronecker', () => hmatrix.factorKronecker(f.matrix as never, { shift: 1 }), /factor\(matrix, \{ shift \}\)/],
-    ['result to factor', async () => hmatrix.factor(await hmatrix.compressHessian(f.model) as never), /pass its \.matrix/],
-    ['source to solve', () => hmatrix.solve(f.source as never, b), /not a source of entries \(40 rows\): entryOperator\(source\)/],
+    [
+      'matrix to factorKronecker',
+      () => hmatrix.factorKronecker(f.matrix as never, { shift: 1 }),
+      /factor\(matrix, \{ shift \}\)/,
+    ],
+    [
+      'result to factor',
+      async () => hmatrix.factor((await hmatrix.compressHessian(f.model)) as never),
+      /pass its \.matrix/,
+    ],
+    [
+      'source to solve',
+      () => hmatrix.solve(f.source as never, b),
+      /not a source of entries \(40 rows\): entryOperator\(source\)/,
+    ],
     ['model to solve', () => hmatrix.solve(f.model as never, b), /gaussNewton\(model\)/],
     ['matrix to solve', () => hmatrix.solve(hmatrix.zeros(2, 2) as never, b), /denseOperator\(matrix, true\)/],
-    ['approximation to solve', async () => hmatrix.solve(await hmatrix.approximate(f.operator, 'rsvd', { share: 0.5 }) as never, b), /pass its \.operator/],
-    ['function as preconditioner', () => hmatrix.solve(f.operator, b, { preconditioner: ((r: unknown) => r) as never }), /preconditioner of solve takes a linear operator.*not a function/],
+    [
+      'approximation to solve',
+      async () => hmatrix.solve((await hmatrix.approximate(f.operator, 'rsvd', { share: 0.5 })) as never, b),
+      /pass its \.operator/,
+    ],
+    [
+      'function as preconditioner',
+      () => hmatrix.solve(f.operator, b, { preconditioner: ((r: unknown) => r) as never }),
+      /preconditioner of solve takes a linear operator.*not a function/,
+    ],
     ['nested b', () => hmatrix.solve(f.operator, [[1], [2]] as never), /b\[0\] must be a number, not an array: nested/],
     ['rows as b', () => hmatrix.solve(f.operator, hmatrix.zeros(1, SIZE)), /b is 1 × 40/],
-    ['transposed x', () => hmatrix.applyOperator(f.operator, hmatrix.zeros(1, SIZE)), /vectors are columns, transpose it/],
+    [
+      'transposed x',
+      () => hmatrix.applyOperator(f.operator, hmatrix.zeros(1, SIZE)),
+      /vectors are columns, transpose it/,
+    ],
     ['transposed x of a matrix', () => f.matrix.apply(hmatrix.zeros(1, SIZE)), /transpose it/],
     ['ml-matrix as x', () => f.matrix.apply(new MlMatrix([[1]]) as never), /not an ml-matrix Matrix/],
-    ['function as kernel', () => hmatrix.kernelSource(f.points, ((r: number) => Math.exp(-r)) as never), /kernelSource takes a kernel.*not a function: .*expressionKernel/],
+    [
+      'function as kernel',
+      () => hmatrix.kernelSource(f.points, ((r: number) => Math.exp(-r)) as never),
+      /kernelSource takes a kernel.*not a function: .*expressionKernel/,
+    ],
     ['maker of kernels', () => hmatrix.kernelSource(f.points, hmatrix.gaussian as never), /gaussian\(0\.5\)/],
-    ['promise as kernel', () => hmatrix.kernelSource(f.points, hmatrix.expressionKernel('exp(-r)') as never), /not a promise: await it first/],
-    ['text as kernel', () => hmatrix.kernelSource(f.points, 'gaussian' as never), /not the text "gaussian": kernelOfFamily/],
-    ['numbers as points', () => hmatrix.kernelSource(f.points.coordinates as never, hmatrix.gaussian(1)), /takes points.*not a Float64Array of 80 numbers/],
-    ['arguments of saveMatrix in the wrong order', () => hmatrix.saveMatrix(f.matrix as never, join(folder, 'm.hm') as never), /saveMatrix takes a path, not a hierarchical matrix \(40 × 40\): the path comes first: saveMatrix\(path, matrix\)/],
-    ['operator to saveMatrix', () => hmatrix.saveMatrix(join(folder, 'm.hm'), f.operator as never), /takes a hierarchical matrix.*not an operator/],
-    ['arguments of writeNpyMatrix in the wrong order', () => hmatrix.writeNpyMatrix(hmatrix.zeros(1, 1) as never, 'x.npy' as never), /the path comes first: writeNpyMatrix\(path, matrix\)/],
+    [
+      'promise as kernel',
+      () => hmatrix.kernelSource(f.points, hmatrix.expressionKernel('exp(-r)') as never),
+      /not a promise: await it first/,
+    ],
+    [
+      'text as kernel',
+      () => hmatrix.kernelSource(f.points, 'gaussian' as never),
+      /not the text "gaussian": kernelOfFamily/,
+    ],
+    [
+      'numbers as points',
+      () => hmatrix.kernelSource(f.points.coordinates as never, hmatrix.gaussian(1)),
+      /takes points.*not a Float64Array of 80 numbers/,
+    ],
+    [
+      'arguments of saveMatrix in the wrong order',
+      () => hmatrix.saveMatrix(f.matrix as never, join(folder, 'm.hm') as never),
+      /saveMatrix takes a path, not a hierarchical matrix \(40 × 40\): the path comes first: saveMatrix\(path, matrix\)/,
+    ],
+    [
+      'operator to saveMatrix',
+      () => hmatrix.saveMatrix(join(folder, 'm.hm'), f.operator as never),
+      /takes a hierarchical matrix.*not an operator/,
+    ],
+    [
+      'arguments of writeNpyMatrix in the wrong order',
+      () => hmatrix.writeNpyMatrix(hmatrix.zeros(1, 1) as never, 'x.npy' as never),
+      /the path comes first: writeNpyMatrix\(path, matrix\)/,
+    ],
     ['network for a model', () => hmatrix.gaussNewton(network as never), /gaussNewton takes a model.*not a network/],
-    ['model without data', () => hmatrix.gaussNewton({ ...f.model, data: hmatrix.zeros(3, 7) } as never), /takes a data set.*memoryDataSet/],
-    ['result for a tree', async () => hmatrix.compressOperator(f.operator, await hmatrix.hessianTree(f.model, hmatrix.gaussNewtonSource(f.model), { leafSize: 8 }) as never, products), /pass the tree itself: hessianTree returns it as \.tree/],
-    ['operator to estimateError', () => f.matrix.estimateError(f.operator as never), /estimateError takes a source of entries/],
-    ['function of no kind for quadrature', () => hmatrix.stochasticLanczosQuadrature(f.operator, 'log' as never), /takes a function, not the text "log"/],
-    ['promise as a team', () => hmatrix.gaussNewton(f.model, { team: Promise.resolve(f.team) as never }), /option team of gaussNewton takes a team.*not a promise: await it first/],
-    ['name as a backend', () => hmatrix.gaussNewton(f.model, { blas: 'portable' as never }), /option blas of gaussNewton is a dense backend, as openBlas\(name\) opens it, not the text "portable"/],
-    ['widths that are none', () => hmatrix.defineNetwork({ widths: 3 as never }), /array of whole numbers, input first.*not 3/],
+    [
+      'model without data',
+      () => hmatrix.gaussNewton({ ...f.model, data: hmatrix.zeros(3, 7) } as never),
+      /takes a data set.*memoryDataSet/,
+    ],
+    [
+      'result for a tree',
+      async () =>
+        hmatrix.compressOperator(
+          f.operator,
+          (await hmatrix.hessianTree(f.model, hmatrix.gaussNewtonSource(f.model), { leafSize: 8 })) as never,
+          products,
+        ),
+      /pass the tree itself: hessianTree returns it as \.tree/,
+    ],
+    [
+      'operator to estimateError',
+      () => f.matrix.estimateError(f.operator as never),
+      /estimateError takes a source of entries/,
+    ],
+    [
+      'function of no kind for quadrature',
+      () => hmatrix.stochasticLanczosQuadrature(f.operator, 'log' as never),
+      /takes a function, not the text "log"/,
+    ],
+    [
+      'promise as a team',
+      () => hmatrix.gaussNewton(f.model, { team: Promise.resolve(f.team) as never }),
+      /option team of gaussNewton takes a team.*not a promise: await it first/,
+    ],
+    [
+      'name as a backend',
+      () => hmatrix.gaussNewton(f.model, { blas: 'portable' as never }),
+      /option blas of gaussNewton is a dense backend, as openBlas\(name\) opens it, not the text "portable"/,
+    ],
+    [
+      'widths that are none',
+      () => hmatrix.defineNetwork({ widths: 3 as never }),
+      /array of whole numbers, input first.*not 3/,
+    ],
   ];
 
   it.each(rows)('%s', async (_what, call, message) => {
@@ -179,9 +384,30 @@ describe('a value of another kind', () => {
 
   it('is told by its members, whatever it is', () => {
     const kinds: readonly (readonly [unknown, string])[] = [
-      [f.source, 'source'], [f.matrix, 'hierarchical matrix'], [f.kronecker, 'Kronecker matrix'], [f.operator, 'operator'], [hmatrix.gaussNewton(f.model), 'curvature operator'], [f.model, 'model'], [network, 'network'],
-      [f.model.data, 'data set'], [f.tree, 'tree'], [f.team, 'team'], [hmatrix.gaussian(1), 'kernel'], [f.points, 'points'], [hmatrix.zeros(1, 1), 'matrix'], [new MlMatrix([[1]]), 'ml-matrix'],
-      [[1], 'numbers'], [new Float32Array(1), 'numbers'], [new DataView(new ArrayBuffer(8)), 'object'], [new Map(), 'object'], [null, 'other'], [3, 'other'], ['x', 'text'], [Math.abs, 'function'], [Promise.resolve(), 'promise'], [{}, 'object'],
+      [f.source, 'source'],
+      [f.matrix, 'hierarchical matrix'],
+      [f.kronecker, 'Kronecker matrix'],
+      [f.operator, 'operator'],
+      [hmatrix.gaussNewton(f.model), 'curvature operator'],
+      [f.model, 'model'],
+      [network, 'network'],
+      [f.model.data, 'data set'],
+      [f.tree, 'tree'],
+      [f.team, 'team'],
+      [hmatrix.gaussian(1), 'kernel'],
+      [f.points, 'points'],
+      [hmatrix.zeros(1, 1), 'matrix'],
+      [new MlMatrix([[1]]), 'ml-matrix'],
+      [[1], 'numbers'],
+      [new Float32Array(1), 'numbers'],
+      [new DataView(new ArrayBuffer(8)), 'object'],
+      [new Map(), 'object'],
+      [null, 'other'],
+      [3, 'other'],
+      ['x', 'text'],
+      [Math.abs, 'function'],
+      [Promise.resolve(), 'promise'],
+      [{}, 'object'],
     ];
     for (const [value, kind] of kinds) expect(kindOf(value)).toBe(kind);
   });
@@ -191,25 +417,41 @@ describe('samples', () => {
   const [inputs, targets] = [hmatrix.matrixOver(fractions(6, 1), 3, 2), hmatrix.matrixOver(fractions(3, 2), 3, 1)];
 
   it('as_rows_are_told_by_sizes_and_taken_where_it_is_said', () => {
-    expect(() => hmatrix.memoryDataSet(inputs, targets)).toThrow(/2 samples of inputs, 1 of targets\. They have as many rows, 3: if those are the samples, pass \{ samples: 'rows' \}/);
+    expect(() => hmatrix.memoryDataSet(inputs, targets)).toThrow(
+      /2 samples of inputs, 1 of targets\. They have as many rows, 3: if those are the samples, pass \{ samples: 'rows' \}/,
+    );
     const data = hmatrix.memoryDataSet(inputs, targets, { samples: 'rows' });
     expect([data.samples, data.inputs, data.outputs]).toEqual([3, 2, 1]);
     const batch = data.batch(1, 1);
-    expect(Array.from({ length: 2 }, (_, i) => batch.inputs.data[batch.inputs.offset + i])).toEqual([inputs.data[1], inputs.data[4]]);
-    expect(() => hmatrix.memoryDataSet(inputs, hmatrix.zeros(1, 1), { samples: 'rows' })).toThrow(/3 samples of inputs, 1 of targets\.$/);
+    expect(Array.from({ length: 2 }, (_, i) => batch.inputs.data[batch.inputs.offset + i])).toEqual([
+      inputs.data[1],
+      inputs.data[4],
+    ]);
+    expect(() => hmatrix.memoryDataSet(inputs, hmatrix.zeros(1, 1), { samples: 'rows' })).toThrow(
+      /3 samples of inputs, 1 of targets\.$/,
+    );
     expect(() => hmatrix.memoryDataSet(inputs, targets, { samples: 'lines' as never })).toThrow(hmatrix.OptionError);
   });
 
   it('as_rows_are_told_by_the_network', () => {
     // An autoencoder's inputs the wrong way round: 3 × 5, five samples meant as five inputs.
     const images = hmatrix.matrixOver(fractions(15, 3), 3, 5);
-    const model = { network: hmatrix.defineNetwork({ widths: [5, 2, 5] }), parameters: new Float64Array(27), loss: 'mse', data: hmatrix.memoryDataSet(images, images) } as const;
-    expect(() => hmatrix.meanLoss(model)).toThrow(/takes 5 inputs, and the data has 3 for each of 5 samples: samples are columns, transpose the inputs/);
+    const model = {
+      network: hmatrix.defineNetwork({ widths: [5, 2, 5] }),
+      parameters: new Float64Array(27),
+      loss: 'mse',
+      data: hmatrix.memoryDataSet(images, images),
+    } as const;
+    expect(() => hmatrix.meanLoss(model)).toThrow(
+      /takes 5 inputs, and the data has 3 for each of 5 samples: samples are columns, transpose the inputs/,
+    );
   });
 
   it('of_square_matrices_are_to_be_said', () => {
     const square = hmatrix.matrixOver(fractions(9, 4), 3, 3);
-    expect(() => hmatrix.memoryDataSet(square, square)).toThrow(/both 3 × 3: whether samples are columns or rows cannot be told/);
+    expect(() => hmatrix.memoryDataSet(square, square)).toThrow(
+      /both 3 × 3: whether samples are columns or rows cannot be told/,
+    );
     expect(hmatrix.memoryDataSet(square, square, { samples: 'columns' }).batch(0, 3).inputs.data).toBe(square.data);
     const turned = hmatrix.memoryDataSet(square, square, { samples: 'rows' }).batch(0, 3);
     expect(turned.inputs.data[1]).toBe(square.data[3]);
@@ -231,9 +473,16 @@ describe('the module of a descriptor', () => {
   // Characters that mean something in a URL.
   const file = join(folder, 'mine #1 100%.mjs');
   const withModule = (module: unknown, name: unknown = 'open'): hmatrix.EntrySource => ({
-    size: SIZE, descriptor: { module, name, data: { size: SIZE } } as hmatrix.SourceDescriptor,
-    entries: (rows, cols, out) => { for (let b = 0; b < cols.length; b++) for (let a = 0; a < rows.length; a++) out.data[out.offset + a + b * out.ld] = rows[a] === cols[b] ? 2 : Math.exp(-Math.abs(rows[a] - cols[b])); },
-    diagonal: (out) => { out.fill(2); },
+    size: SIZE,
+    descriptor: { module, name, data: { size: SIZE } } as hmatrix.SourceDescriptor,
+    entries: (rows, cols, out) => {
+      for (let b = 0; b < cols.length; b++)
+        for (let a = 0; a < rows.length; a++)
+          out.data[out.offset + a + b * out.ld] = rows[a] === cols[b] ? 2 : Math.exp(-Math.abs(rows[a] - cols[b]));
+    },
+    diagonal: (out) => {
+      out.fill(2);
+    },
   });
 
   it('is_a_URL_or_an_absolute_path', async () => {
@@ -247,8 +496,15 @@ describe('the module of a descriptor', () => {
 
   it('that_would_be_looked_for_beside_this_library_is_refused', async () => {
     for (const [module, message] of [
-      ['./mine.mjs', /by a URL or an absolute path, not the text "\.\/mine\.mjs".*new URL\("\.\/mine\.mjs", import\.meta\.url\)\.href/], ['../mine.mjs', /new URL\("\.\.\/mine\.mjs"/],
-      ['mine', /import\.meta\.resolve/], ['', /URL or an absolute path/], [undefined, /URL or an absolute path, not undefined/], [new URL('file:///mine.mjs'), /not an? URL/],
+      [
+        './mine.mjs',
+        /by a URL or an absolute path, not the text "\.\/mine\.mjs".*new URL\("\.\/mine\.mjs", import\.meta\.url\)\.href/,
+      ],
+      ['../mine.mjs', /new URL\("\.\.\/mine\.mjs"/],
+      ['mine', /import\.meta\.resolve/],
+      ['', /URL or an absolute path/],
+      [undefined, /URL or an absolute path, not undefined/],
+      [new URL('file:///mine.mjs'), /not an? URL/],
     ] as const) {
       const failure = await failureOf(() => hmatrix.compress(withModule(module), {}, { team: f.team }));
       expect(failure).toBeInstanceOf(hmatrix.OptionError);
@@ -258,9 +514,16 @@ describe('the module of a descriptor', () => {
 
   it('that_is_missing_or_lacks_the_export_is_named', async () => {
     await writeFile(file, text);
-    expect(((await failureOf(() => hmatrix.compress(withModule(join(folder, 'none.mjs')), {}, { team: f.team }))) as Error).message).toMatch(/The module file:.*none\.mjs cannot be imported/);
-    expect(((await failureOf(() => hmatrix.compress(withModule(file, 'close'), {}, { team: f.team }))) as Error).message).toMatch(/names close, which file:.* does not export as a function/);
-    expect(((await failureOf(() => hmatrix.compress(withModule(file, null), {}, { team: f.team }))) as Error).message).toMatch(/must name the export that builds a copy, not null/);
+    expect(
+      ((await failureOf(() => hmatrix.compress(withModule(join(folder, 'none.mjs')), {}, { team: f.team }))) as Error)
+        .message,
+    ).toMatch(/The module file:.*none\.mjs cannot be imported/);
+    expect(
+      ((await failureOf(() => hmatrix.compress(withModule(file, 'close'), {}, { team: f.team }))) as Error).message,
+    ).toMatch(/names close, which file:.* does not export as a function/);
+    expect(
+      ((await failureOf(() => hmatrix.compress(withModule(file, null), {}, { team: f.team }))) as Error).message,
+    ).toMatch(/must name the export that builds a copy, not null/);
   });
 });
 

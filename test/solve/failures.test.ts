@@ -1,4 +1,7 @@
-/** Systems that a solve cannot solve, or hardly: small networks, singular and slightly indefinite matrices, entries of any size, what rounding leaves, float32. */
+/**
+ * Systems that a solve cannot solve, or hardly: small networks, singular and slightly indefinite matrices, entries of
+ * any size, what rounding leaves, float32.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { setTimeout as wait } from 'node:timers/promises';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
@@ -21,8 +24,12 @@ import { denseOf, eigenvaluesOf, shiftedDense } from './subjects.js';
 
 const EPS = Number.EPSILON;
 let team: Team;
-beforeAll(async () => { team = await Team.open({ workers: 2 }); });
-afterAll(async () => { await team.close(); });
+beforeAll(async () => {
+  team = await Team.open({ workers: 2 });
+});
+afterAll(async () => {
+  await team.close();
+});
 
 const frobenius = (a: Matrix): number => Math.sqrt(squaredNorm(a));
 
@@ -36,21 +43,39 @@ function expectTrue({ x, residuals, residual }: SolveResult, dense: Matrix, b: M
       continue;
     }
     const rounding = (dense.rows * 8 * EPS * norm * norm2(x, j)) / length;
-    expect(Math.abs(residualOf(dense, b, x, team.blas, j) / length - residuals[j])).toBeLessThanOrEqual(rounding + 8 * EPS);
+    expect(Math.abs(residualOf(dense, b, x, team.blas, j) / length - residuals[j])).toBeLessThanOrEqual(
+      rounding + 8 * EPS,
+    );
   }
   expect(residual).toBe(Math.max(...residuals));
 }
 
 describe('the default solve of a small network', () => {
-  const shapes = [[1, 1], [1, 1, 1], [2, 1, 1], [1, 3], [2, 8, 8, 2], [4, 10, 3], [13, 8, 1], [20, 1, 3], [5, 5, 5, 5]];
+  const shapes = [
+    [1, 1],
+    [1, 1, 1],
+    [2, 1, 1],
+    [1, 3],
+    [2, 8, 8, 2],
+    [4, 10, 3],
+    [13, 8, 1],
+    [20, 1, 3],
+    [5, 5, 5, 5],
+  ];
   const cases = shapes.flatMap((widths, k) => LOSSES.map((loss, j) => ({ widths, loss, bias: (k + j) % 2 === 0 })));
 
   it('solves_for_every_shape_loss_and_shift_as_LAPACK_does', async () => {
     for (const { widths, loss, bias } of cases) {
-      const operator = gaussNewton(randomModel({ widths, activation: 'tanh', loss, bias, samples: 7 }), { blas: team.blas, team });
+      const operator = gaussNewton(randomModel({ widths, activation: 'tanh', loss, bias, samples: 7 }), {
+        blas: team.blas,
+        team,
+      });
       const dense = denseOf(operator);
       const norm = eigenvaluesOf(dense, team.blas)[dense.rows - 1];
-      for (const [relative, cols] of [[1e-6, 30], [1e-2, 1]]) {
+      for (const [relative, cols] of [
+        [1e-6, 30],
+        [1e-2, 1],
+      ]) {
         const shift = relative * Math.max(norm, 1e-3);
         const b = randomMatrix(operator.rows, cols, 3);
         const solved = await solve(operator, b, { shift }, { team });
@@ -66,16 +91,32 @@ describe('the default solve of a small network', () => {
 
   it('with_hss_asked_for_solves_too', async () => {
     for (const widths of shapes) {
-      const operator = gaussNewton(randomModel({ widths, activation: 'tanh', loss: 'mse', bias: true, samples: 7 }), { blas: team.blas, team });
-      const { outcome, preconditioner } = await solve(operator, randomMatrix(operator.rows, 2, 3), { shift: 1e-2, preconditioner: 'hss' }, { team });
+      const operator = gaussNewton(randomModel({ widths, activation: 'tanh', loss: 'mse', bias: true, samples: 7 }), {
+        blas: team.blas,
+        team,
+      });
+      const { outcome, preconditioner } = await solve(
+        operator,
+        randomMatrix(operator.rows, 2, 3),
+        { shift: 1e-2, preconditioner: 'hss' },
+        { team },
+      );
       expect({ outcome, name: preconditioner.name }).toEqual({ outcome: 'converged', name: 'hss' });
       operator.release();
     }
   });
 
   it('passes_over_what_cannot_be_made_and_says_why', async () => {
-    const operator = gaussNewton(randomModel({ widths: [13, 8, 1], activation: 'tanh', loss: 'mse', bias: true, samples: 50 }), { blas: team.blas, team });
-    const { outcome, reason, preconditioner } = await solve(operator, randomMatrix(operator.rows, 200, 3), { shift: 1e-8, making: { share: 1e-9 } }, { team });
+    const operator = gaussNewton(
+      randomModel({ widths: [13, 8, 1], activation: 'tanh', loss: 'mse', bias: true, samples: 50 }),
+      { blas: team.blas, team },
+    );
+    const { outcome, reason, preconditioner } = await solve(
+      operator,
+      randomMatrix(operator.rows, 200, 3),
+      { shift: 1e-8, making: { share: 1e-9 } },
+      { team },
+    );
     expect(outcome).toBe('converged');
     const skipped = /Not (\w+), which cannot be made here: A share of 1e-9 cannot hold/.exec(reason);
     if (/^Chosen hss/.test(reason)) expect(skipped?.[1]).toBe('hss');
@@ -92,34 +133,65 @@ describe('the default solve of a small network', () => {
 
 describe('singular matrices', () => {
   const n = 40;
-  const outer = (v: Float64Array): Matrix => view(filled(n * n, (k) => v[k % n] * v[Math.floor(k / n)]), 0, n, n);
+  const outer = (v: Float64Array): Matrix =>
+    view(
+      filled(n * n, (k) => v[k % n] * v[Math.floor(k / n)]),
+      0,
+      n,
+      n,
+    );
   const kinds: readonly (readonly [string, () => Matrix])[] = [
     ['all ones', () => outer(new Float64Array(n).fill(1))],
     ['rank one', () => outer(filled(n, (i) => 1 + Math.sin(i)))],
-    ['half the rank', () => withEigenvalues(filled(n, (i) => (i < n / 2 ? 1 + i / 4 : 0)), team.blas, 5)],
+    [
+      'half the rank',
+      () =>
+        withEigenvalues(
+          filled(n, (i) => (i < n / 2 ? 1 + i / 4 : 0)),
+          team.blas,
+          5,
+        ),
+    ],
     ['zero', () => zeros(n, n)],
   ];
 
-  it.each(kinds)('%s: consistent_ones_are_solved_and_others_are_told_with_an_x_no_worse_than_zero', async (name, make) => {
-    for (const scale of [1, 1e-200, 1e160]) {
-      const unit = make();
-      const dense = view(unit.data.map((value) => value * scale), 0, n, n);
-      const consistent = zeros(n, 3);
-      team.blas.gemm('N', 'N', 1, unit, randomMatrix(n, 3, 4), 0, consistent);
-      for (const cols of [1, 3]) {
-        for (const preconditioner of ['auto', 'none'] as const) {
-          for (const [b, right] of [[view(consistent.data, 0, n, cols), 'converged'], [randomMatrix(n, cols, 6), 'singular']] as const) {
-            const solved = await solve(denseOperator(dense, true, team.blas), b, { preconditioner }, { team });
-            expect([name, scale, cols, preconditioner, solved.outcome]).toEqual([name, scale, cols, preconditioner, right]);
-            expect(solved.residual).toBeLessThanOrEqual(right === 'converged' ? 1e-8 : 1 + n * EPS);
-            // Dividing by the scale changes no residual, and keeps the squares of this check in range.
-            if (scale === 1) expectTrue(solved, dense, b);
-            if (right === 'singular') expect(solved.reason).toMatch(/singular to working precision/);
+  it.each(kinds)(
+    '%s: consistent_ones_are_solved_and_others_are_told_with_an_x_no_worse_than_zero',
+    async (name, make) => {
+      for (const scale of [1, 1e-200, 1e160]) {
+        const unit = make();
+        const dense = view(
+          unit.data.map((value) => value * scale),
+          0,
+          n,
+          n,
+        );
+        const consistent = zeros(n, 3);
+        team.blas.gemm('N', 'N', 1, unit, randomMatrix(n, 3, 4), 0, consistent);
+        for (const cols of [1, 3]) {
+          for (const preconditioner of ['auto', 'none'] as const) {
+            for (const [b, right] of [
+              [view(consistent.data, 0, n, cols), 'converged'],
+              [randomMatrix(n, cols, 6), 'singular'],
+            ] as const) {
+              const solved = await solve(denseOperator(dense, true, team.blas), b, { preconditioner }, { team });
+              expect([name, scale, cols, preconditioner, solved.outcome]).toEqual([
+                name,
+                scale,
+                cols,
+                preconditioner,
+                right,
+              ]);
+              expect(solved.residual).toBeLessThanOrEqual(right === 'converged' ? 1e-8 : 1 + n * EPS);
+              // Dividing by the scale changes no residual, and keeps the squares of this check in range.
+              if (scale === 1) expectTrue(solved, dense, b);
+              if (right === 'singular') expect(solved.reason).toMatch(/singular to working precision/);
+            }
           }
         }
       }
-    }
-  });
+    },
+  );
 
   it('compressed_and_factored_are_no_different', async () => {
     for (const format of ['hss', 'hodlr'] as const) {
@@ -138,10 +210,19 @@ describe('singular matrices', () => {
   });
 
   it('an_indefinite_matrix_is_told_from_a_singular_one_and_its_x_is_no_worse_than_zero', async () => {
-    const dense = withEigenvalues(filled(n, (i) => (i === 3 ? -1e-6 : 10 ** (-i / 8))), team.blas, 5);
+    const dense = withEigenvalues(
+      filled(n, (i) => (i === 3 ? -1e-6 : 10 ** (-i / 8))),
+      team.blas,
+      5,
+    );
     for (const cols of [1, 3]) {
       const b = randomMatrix(n, cols, 6);
-      const solved = await solve(denseOperator(dense, true, team.blas), b, { preconditioner: 'none', tolerance: 1e-12 }, { team });
+      const solved = await solve(
+        denseOperator(dense, true, team.blas),
+        b,
+        { preconditioner: 'none', tolerance: 1e-12 },
+        { team },
+      );
       expect(solved.outcome).toBe('indefinite');
       expect(solved.residual).toBeLessThanOrEqual(1 + n * EPS);
       expectTrue(solved, dense, b);
@@ -151,13 +232,20 @@ describe('singular matrices', () => {
 
 describe('a tolerance below what rounding allows', () => {
   it('is_noticed_soon_for_one_and_for_many_right_hand_sides_and_the_best_iterate_is_kept', async () => {
-    for (const [dimension, format] of [[1, 'hss'], [2, 'hodlr']] as const) {
+    for (const [dimension, format] of [
+      [1, 'hss'],
+      [2, 'hodlr'],
+    ] as const) {
       const count = 150;
       const { coordinates } = normalPoints(count, dimension, 3);
       const twice = new Float64Array(2 * coordinates.length);
       twice.set(coordinates);
       twice.set(coordinates, coordinates.length);
-      const matrix = await compress(kernelSource({ dimension, count: 2 * count, coordinates: twice }, gaussian(3), { blas: team.blas }), { format, leafSize: 32, tolerance: 1e-8 }, { team });
+      const matrix = await compress(
+        kernelSource({ dimension, count: 2 * count, coordinates: twice }, gaussian(3), { blas: team.blas }),
+        { format, leafSize: 32, tolerance: 1e-8 },
+        { team },
+      );
       const dense = shiftedDense(matrix.toDense(), 1e-6);
       for (const cols of [1, 2, 5]) {
         const b = randomMatrix(2 * count, cols, 3);
@@ -180,12 +268,17 @@ describe('a tolerance below what rounding allows', () => {
     const values = filled(200, (i) => 1 + i);
     const exact = diagonalOperator(values);
     let product = 0;
-    const noisy = { ...exact, applyUnchecked: (out: Matrix, x: Matrix, alpha: number, beta: number) => {
-      product++;
-      const near = zeros(200, x.cols);
-      for (let k = 0; k < x.cols; k++) for (let i = 0; i < 200; i++) near.data[i + k * 200] = x.data[x.offset + i + k * x.ld] * (1 + 1e-5 * Math.sin(i * 7 + product));
-      exact.applyUnchecked(out, near, alpha, beta);
-    } };
+    const noisy = {
+      ...exact,
+      applyUnchecked: (out: Matrix, x: Matrix, alpha: number, beta: number) => {
+        product++;
+        const near = zeros(200, x.cols);
+        for (let k = 0; k < x.cols; k++)
+          for (let i = 0; i < 200; i++)
+            near.data[i + k * 200] = x.data[x.offset + i + k * x.ld] * (1 + 1e-5 * Math.sin(i * 7 + product));
+        exact.applyUnchecked(out, near, alpha, beta);
+      },
+    };
     for (const cols of [1, 4]) {
       const solved = await solve(noisy, randomMatrix(200, cols, 1), { preconditioner: 'none' }, { team });
       expect(solved.outcome).toBe('stagnated');
@@ -203,7 +296,7 @@ describe('float32', () => {
     const dense = denseOfSource(gaussianSource(300, 3, 1, team.blas));
     for (const shift of [1, 1e-3, 1e-6]) {
       const system = shiftedDense(dense, shift);
-      const condition = (eigenvaluesOf(system, team.blas)[299]) / shift;
+      const condition = eigenvaluesOf(system, team.blas)[299] / shift;
       for (const cols of [1, 3]) {
         const b = single(randomMatrix(300, cols, 3));
         for (const preconditioner of ['none', 'nystrom'] as const) {
@@ -218,11 +311,21 @@ describe('float32', () => {
         }
         // With x in float64 the solution has all its digits.
         const out = zeros(300, cols);
-        const wide = await solve(denseOperator(dense, true, team.blas), b, { shift, out, preconditioner: 'nystrom' }, { team });
+        const wide = await solve(
+          denseOperator(dense, true, team.blas),
+          b,
+          { shift, out, preconditioner: 'nystrom' },
+          { team },
+        );
         expect(wide.tolerance).toBe(1e-8);
         expect(wide.outcome).toBe('converged');
         expectTrue(wide, system, b);
-        const asked = await solve(denseOperator(dense, true, team.blas), b, { shift, tolerance: 1e-12, preconditioner: 'nystrom' }, { team });
+        const asked = await solve(
+          denseOperator(dense, true, team.blas),
+          b,
+          { shift, tolerance: 1e-12, preconditioner: 'nystrom' },
+          { team },
+        );
         expect(asked.outcome).toBe('stagnated');
         expect(asked.reason).toMatch(/x is of float32/);
         expectTrue(asked, system, b);
@@ -242,9 +345,17 @@ describe('float32', () => {
           expect(solved.outcome).toBe('converged');
           expect(solved.tolerance).toBeLessThanOrEqual(Math.max(1e-6, 2 ** -20 * (1 + 1 / relative)));
           const system = shiftedDense(dense, relative * norm);
-          for (let j = 0; j < cols; j++) expect(residualOf(system, b, solved.x, team.blas, j) / norm2(b, j)).toBeLessThanOrEqual(2 * solved.tolerance);
+          for (let j = 0; j < cols; j++)
+            expect(residualOf(system, b, solved.x, team.blas, j) / norm2(b, j)).toBeLessThanOrEqual(
+              2 * solved.tolerance,
+            );
         }
-        const asked = await solve(operator, randomMatrix(operator.rows, cols, 3), { shift: relative * norm, tolerance: 1e-12 }, { team });
+        const asked = await solve(
+          operator,
+          randomMatrix(operator.rows, cols, 3),
+          { shift: relative * norm, tolerance: 1e-12 },
+          { team },
+        );
         expect(asked.outcome).toBe('stagnated');
         expect(asked.reason).toMatch(/products with A are of float32/);
         expect(asked.reason).not.toMatch(/condition number/);
@@ -260,10 +371,22 @@ describe('float32', () => {
     const b = randomMatrix(200, 1, 3);
     const said: string[] = [];
     const heard: string[] = [];
-    const hear = (warning: Error): void => { heard.push(warning.message); };
+    const hear = (warning: Error): void => {
+      heard.push(warning.message);
+    };
     process.on('warning', hear);
     for (const shift of [10, 1e-4]) {
-      await solve(operator, b, { shift, source, tolerance: 1e-6 }, { team, onProgress: ({ warning }) => { if (warning !== undefined) said.push(warning); } });
+      await solve(
+        operator,
+        b,
+        { shift, source, tolerance: 1e-6 },
+        {
+          team,
+          onProgress: ({ warning }) => {
+            if (warning !== undefined) said.push(warning);
+          },
+        },
+      );
       expect(said).toHaveLength(shift === 10 ? 0 : 1);
     }
     await wait(0);
@@ -277,9 +400,18 @@ describe('float32', () => {
 describe('factors in float32', () => {
   it('say_what_the_condition_number_costs_where_it_is_three_digits_or_more', async () => {
     for (const format of ['hss', 'hodlr'] as const) {
-      const matrix = await compress(gaussianSource(200, 2, 1, team.blas), { format, leafSize: 32, tolerance: 1e-10 }, { team });
+      const matrix = await compress(
+        gaussianSource(200, 2, 1, team.blas),
+        { format, leafSize: 32, tolerance: 1e-10 },
+        { team },
+      );
       const said: string[] = [];
-      const control = { team, onProgress: ({ warning }: { warning?: string | undefined }) => { if (warning !== undefined) said.push(warning); } };
+      const control = {
+        team,
+        onProgress: ({ warning }: { warning?: string | undefined }) => {
+          if (warning !== undefined) said.push(warning);
+        },
+      };
       const factorization = await factor(matrix, { shift: 50, precision: 'f32' }, control);
       expect(said).toEqual([]);
       await factorization.refactor(1e-3, control);

@@ -1,4 +1,7 @@
-/** Every preconditioner: symmetric positive definite as an operator, the same after another shift, exact where it should be, typed errors where it cannot be made. */
+/**
+ * Every preconditioner: symmetric positive definite as an operator, the same after another shift, exact where it should
+ * be, typed errors where it cannot be made.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AbortedError, MemoryError, NotPositiveDefiniteError, OptionError } from '#hmatrix/core/errors.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
@@ -10,7 +13,18 @@ import { PRECONDITIONERS, type PreconditionerName } from '#hmatrix/solve/precond
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { randomMatrix, relativeError } from '../support.js';
 import { denseSolve } from '../krylov/systems.js';
-import { asymmetryOf, denseOf, eigenvaluesOf, FOR_ENTRIES, FOR_NETWORKS, kernelSubject, networkSubject, shiftedDense, SMALL, type Known } from './subjects.js';
+import {
+  asymmetryOf,
+  denseOf,
+  eigenvaluesOf,
+  FOR_ENTRIES,
+  FOR_NETWORKS,
+  kernelSubject,
+  networkSubject,
+  shiftedDense,
+  SMALL,
+  type Known,
+} from './subjects.js';
 
 const EPS = Number.EPSILON;
 let team: Team;
@@ -22,9 +36,14 @@ beforeAll(async () => {
   kernel = kernelSubject(team);
   network = await networkSubject(team);
 });
-afterAll(async () => { await team.close(); });
+afterAll(async () => {
+  await team.close();
+});
 
-const cases: [string, PreconditionerName][] = [...FOR_ENTRIES.map((name): [string, PreconditionerName] => ['kernel', name]), ...FOR_NETWORKS.map((name): [string, PreconditionerName] => ['network', name])];
+const cases: [string, PreconditionerName][] = [
+  ...FOR_ENTRIES.map((name): [string, PreconditionerName] => ['kernel', name]),
+  ...FOR_NETWORKS.map((name): [string, PreconditionerName] => ['network', name]),
+];
 const of = (which: string): Known => (which === 'kernel' ? kernel : network);
 
 describe.each(cases)('of a %s: %s', (which, name) => {
@@ -89,7 +108,15 @@ describe('exactness', () => {
     block.operator!.applyUnchecked(x, b, 1, 0);
     expect(relativeError(x, denseSolve(shiftedDense(dense, shift), b, team.blas))).toBeLessThan(300 * EPS * 100);
     const values = Float64Array.from({ length: 300 }, (_, i) => i % 7);
-    const source = { size: 300, entries: () => { throw new Error('no entries are needed'); }, diagonal: (out: Float64Array) => { out.set(values); } };
+    const source = {
+      size: 300,
+      entries: () => {
+        throw new Error('no entries are needed');
+      },
+      diagonal: (out: Float64Array) => {
+        out.set(values);
+      },
+    };
     const jacobi = await makePreconditioner({ operator: diagonalOperator(values), source }, 'jacobi', 2, {}, { team });
     jacobi.operator!.applyUnchecked(x, b, 1, 0);
     expect(x.data).toEqual(b.data.map((value, i) => value * (1 / (values[i] + 2))));
@@ -118,20 +145,41 @@ describe('what cannot be made', () => {
     ['jacobi_without_entries', 'jacobi', 1, OptionError, /pass a source/],
     ['blocks_without_entries', 'block-jacobi', 1, OptionError, /pass a source/],
     ['a_name_there_is_not', 'ilu', 1, OptionError, new RegExp(PRECONDITIONERS.join(', '))],
-  ] as [string, PreconditionerName, number, typeof OptionError, RegExp][])('is_refused: %s', async (_, name, shift, type, message) => {
-    const error = await makePreconditioner({ operator: products }, name, shift, {}, { team }).catch((caught: unknown) => caught);
-    expect(error).toBeInstanceOf(type);
-    expect((error as Error).message).toMatch(message);
-  });
+  ] as [string, PreconditionerName, number, typeof OptionError, RegExp][])(
+    'is_refused: %s',
+    async (_, name, shift, type, message) => {
+      const error = await makePreconditioner({ operator: products }, name, shift, {}, { team }).catch(
+        (caught: unknown) => caught,
+      );
+      expect(error).toBeInstanceOf(type);
+      expect((error as Error).message).toMatch(message);
+    },
+  );
 
   it('says_so_where_the_shift_is_too_small', async () => {
-    const zero = { operator: diagonalOperator(new Float64Array(10)), source: { size: 10, entries: (_rows: ArrayLike<number>, _cols: ArrayLike<number>, out: { data: { fill(x: number): unknown } }) => { out.data.fill(0); }, diagonal: (out: Float64Array) => { out.fill(0); } } };
+    const zero = {
+      operator: diagonalOperator(new Float64Array(10)),
+      source: {
+        size: 10,
+        entries: (_rows: ArrayLike<number>, _cols: ArrayLike<number>, out: { data: { fill(x: number): unknown } }) => {
+          out.data.fill(0);
+        },
+        diagonal: (out: Float64Array) => {
+          out.fill(0);
+        },
+      },
+    };
     for (const name of ['jacobi', 'block-jacobi', 'nystrom'] as const) {
-      await expect(makePreconditioner(zero, name, 0, { leafSize: 4 }, { team })).rejects.toThrow(NotPositiveDefiniteError);
+      await expect(makePreconditioner(zero, name, 0, { leafSize: 4 }, { team })).rejects.toThrow(
+        NotPositiveDefiniteError,
+      );
     }
-    for (const name of ['jacobi', 'block-jacobi', 'nystrom'] as const) expect((await makePreconditioner(zero, name, 1, { leafSize: 4 }, { team })).name).toBe(name);
+    for (const name of ['jacobi', 'block-jacobi', 'nystrom'] as const)
+      expect((await makePreconditioner(zero, name, 1, { leafSize: 4 }, { team })).name).toBe(name);
     // The network's blocks are singular: 20 samples.
-    await expect(makePreconditioner(network.subject, 'kfac', 0, {}, { team })).rejects.toThrow(NotPositiveDefiniteError);
+    await expect(makePreconditioner(network.subject, 'kfac', 0, {}, { team })).rejects.toThrow(
+      NotPositiveDefiniteError,
+    );
     await expect(makePreconditioner(network.subject, 'dual', 0, {}, { team })).rejects.toThrow(OptionError);
     const indefinite = { operator: diagonalOperator(Float64Array.from({ length: 40 }, (_, i) => i - 20)) };
     await expect(makePreconditioner(indefinite, 'nystrom', 0, {}, { team })).rejects.toThrow(NotPositiveDefiniteError);
@@ -139,22 +187,38 @@ describe('what cannot be made', () => {
 
   it('the_dual_form_is_of_the_network_alone', async () => {
     const operator = hessian(network.subject.model!, { blas: team.blas });
-    await expect(makePreconditioner({ operator, model: network.subject.model }, 'dual', 1, {}, { team })).rejects.toThrow(/gaussNewton/);
+    await expect(
+      makePreconditioner({ operator, model: network.subject.model }, 'dual', 1, {}, { team }),
+    ).rejects.toThrow(/gaussNewton/);
   });
 
   it('a_loose_compression_at_a_tiny_shift_still_gives_a_positive_definite_one', async () => {
-    const made = await makePreconditioner(kernel.subject, 'hss', 1e-9 * kernel.norm, { leafSize: 32, maxRank: 2, tolerance: 0.5 }, { team });
+    const made = await makePreconditioner(
+      kernel.subject,
+      'hss',
+      1e-9 * kernel.norm,
+      { leafSize: 32, maxRank: 2, tolerance: 0.5 },
+      { team },
+    );
     expect(eigenvaluesOf(denseOf(made.operator!), team.blas)[0]).toBeGreaterThan(0);
   });
 
   it('memory_and_abort_are_seen', async () => {
-    for (const name of ['block-jacobi', 'nystrom', 'hss'] as const) await expect(makePreconditioner(kernel.subject, name, 1, { memoryLimit: 1000 }, { team })).rejects.toThrow(MemoryError);
-    await expect(makePreconditioner(kernel.subject, 'hss', 1, {}, { team, signal: AbortSignal.abort() })).rejects.toThrow(AbortedError);
+    for (const name of ['block-jacobi', 'nystrom', 'hss'] as const)
+      await expect(makePreconditioner(kernel.subject, name, 1, { memoryLimit: 1000 }, { team })).rejects.toThrow(
+        MemoryError,
+      );
+    await expect(
+      makePreconditioner(kernel.subject, 'hss', 1, {}, { team, signal: AbortSignal.abort() }),
+    ).rejects.toThrow(AbortedError);
   });
 
   it('a_dense_source_gives_what_a_kernel_does', async () => {
     const { subject, norm, dense } = kernel;
-    const [a, b] = await Promise.all([makePreconditioner(subject, 'block-jacobi', norm, { leafSize: 300 }, { team }), makePreconditioner({ ...subject, source: denseSource(dense) }, 'block-jacobi', norm, { leafSize: 300 }, { team })]);
+    const [a, b] = await Promise.all([
+      makePreconditioner(subject, 'block-jacobi', norm, { leafSize: 300 }, { team }),
+      makePreconditioner({ ...subject, source: denseSource(dense) }, 'block-jacobi', norm, { leafSize: 300 }, { team }),
+    ]);
     expect(relativeError(denseOf(a.operator!), denseOf(b.operator!))).toBeLessThan(300 * EPS);
   });
 });

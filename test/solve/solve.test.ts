@@ -1,4 +1,7 @@
-/** solve: residuals that are true, one and many right-hand sides, hierarchical matrices of every format, outcomes and errors, the same bits on every team. */
+/**
+ * solve: residuals that are true, one and many right-hand sides, hierarchical matrices of every format, outcomes and
+ * errors, the same bits on every team.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AbortedError, NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
@@ -13,7 +16,15 @@ import { solve, type SolveOptions } from '#hmatrix/solve/solve.js';
 import { entryOperator } from '#hmatrix/source/entry-operator.js';
 import { gaussianSource, randomMatrix, relativeError } from '../support.js';
 import { denseSolve, residualOf, norm2 } from '../krylov/systems.js';
-import { FOR_ENTRIES, FOR_NETWORKS, kernelSubject, networkSubject, shiftedDense, SMALL, type Known } from './subjects.js';
+import {
+  FOR_ENTRIES,
+  FOR_NETWORKS,
+  kernelSubject,
+  networkSubject,
+  shiftedDense,
+  SMALL,
+  type Known,
+} from './subjects.js';
 
 const EPS = Number.EPSILON;
 let team: Team;
@@ -25,37 +36,61 @@ beforeAll(async () => {
   kernel = kernelSubject(team);
   network = await networkSubject(team);
 });
-afterAll(async () => { await team.close(); });
+afterAll(async () => {
+  await team.close();
+});
 
 const { rank: _, ...HIERARCHICAL } = SMALL;
 
 describe('a solve', () => {
-  it.each([...FOR_NETWORKS, 'none', 'auto'] as (PreconditionerName | 'auto')[])('meets_the_tolerance_with: %s', async (preconditioner) => {
-    const { subject, norm, dense } = network;
-    const shift = 1e-2 * norm;
-    for (const columns of [1, 3]) {
-      const b = randomMatrix(dense.rows, columns, 5);
-      const solved = await solve(subject.operator, b, { shift, preconditioner, making: SMALL, tolerance: 1e-9 }, { team });
-      expect(solved.outcome).toBe('converged');
-      expect(solved.residuals).toHaveLength(columns);
-      const a = shiftedDense(dense, shift);
-      for (let j = 0; j < columns; j++) {
-        const residual = residualOf(a, b, solved.x, team.blas, j) / norm2(b, j);
-        expect(residual).toBeLessThan(1e-9 * 1.01 + dense.rows * EPS * 100);
-        expect(Math.abs(residual - solved.residuals[j])).toBeLessThan(dense.rows * EPS * 100);
+  it.each([...FOR_NETWORKS, 'none', 'auto'] as (PreconditionerName | 'auto')[])(
+    'meets_the_tolerance_with: %s',
+    async (preconditioner) => {
+      const { subject, norm, dense } = network;
+      const shift = 1e-2 * norm;
+      for (const columns of [1, 3]) {
+        const b = randomMatrix(dense.rows, columns, 5);
+        const solved = await solve(
+          subject.operator,
+          b,
+          { shift, preconditioner, making: SMALL, tolerance: 1e-9 },
+          { team },
+        );
+        expect(solved.outcome).toBe('converged');
+        expect(solved.residuals).toHaveLength(columns);
+        const a = shiftedDense(dense, shift);
+        for (let j = 0; j < columns; j++) {
+          const residual = residualOf(a, b, solved.x, team.blas, j) / norm2(b, j);
+          expect(residual).toBeLessThan(1e-9 * 1.01 + dense.rows * EPS * 100);
+          expect(Math.abs(residual - solved.residuals[j])).toBeLessThan(dense.rows * EPS * 100);
+        }
+        expect(solved.residual).toBe(Math.max(...solved.residuals));
+        expect(solved.history.length).toBeGreaterThan(0);
+        if (preconditioner !== 'auto') expect(solved.preconditioner.name).toBe(preconditioner);
+        // Twice the condition, twice the error of LAPACK's.
+        expect(relativeError(solved.x, denseSolve(a, b, team.blas))).toBeLessThan(1e-9 * 102);
       }
-      expect(solved.residual).toBe(Math.max(...solved.residuals));
-      expect(solved.history.length).toBeGreaterThan(0);
-      if (preconditioner !== 'auto') expect(solved.preconditioner.name).toBe(preconditioner);
-      // Twice the condition, twice the error of LAPACK's.
-      expect(relativeError(solved.x, denseSolve(a, b, team.blas))).toBeLessThan(1e-9 * 102);
-    }
-  });
+    },
+  );
 
   it('with_the_inverse_for_a_preconditioner_takes_one_or_two_iterations', async () => {
     const exact = { leafSize: 32, maxRank: 300, tolerance: 0 };
-    for (const [{ subject, norm, dense }, preconditioner] of [[kernel, 'hss'], [kernel, 'hodlr'], [network, 'dual']] as const) {
-      const { outcome, iterations } = await solve(subject.operator, randomMatrix(dense.rows, 1, 1), { shift: 1e-3 * norm, preconditioner, making: exact, ...(subject.source === undefined ? {} : { source: subject.source }) }, { team });
+    for (const [{ subject, norm, dense }, preconditioner] of [
+      [kernel, 'hss'],
+      [kernel, 'hodlr'],
+      [network, 'dual'],
+    ] as const) {
+      const { outcome, iterations } = await solve(
+        subject.operator,
+        randomMatrix(dense.rows, 1, 1),
+        {
+          shift: 1e-3 * norm,
+          preconditioner,
+          making: exact,
+          ...(subject.source === undefined ? {} : { source: subject.source }),
+        },
+        { team },
+      );
       expect(outcome).toBe('converged');
       expect(iterations).toBeLessThanOrEqual(2);
     }
@@ -83,7 +118,9 @@ describe('a solve', () => {
     const many = randomMatrix(300, 2, 3);
     const wide = randomMatrix(310, 2, 4);
     await solve(subject.operator, many, { shift, out: block(wide, 5, 0, 300, 2), preconditioner: 'none' }, { team });
-    expect(relativeError(block(wide, 5, 0, 300, 2), denseSolve(shiftedDense(dense, shift), many, team.blas))).toBeLessThan(1e-6);
+    expect(
+      relativeError(block(wide, 5, 0, 300, 2), denseSolve(shiftedDense(dense, shift), many, team.blas)),
+    ).toBeLessThan(1e-6);
   });
 
   it('takes_a_preconditioner_that_is_ready_and_leaves_it_to_the_caller', async () => {
@@ -105,18 +142,33 @@ describe('a solve', () => {
   it('takes_and_gives_float32', async () => {
     const b = randomMatrix(300, 1, 1);
     const single = view(Float32Array.from(b.data), 0, 300, 1);
-    const { x, outcome } = await solve(diagonalOperator(new Float64Array(300).fill(3)), single, { shift: 1, tolerance: 1e-6, preconditioner: 'none' }, { team });
+    const { x, outcome } = await solve(
+      diagonalOperator(new Float64Array(300).fill(3)),
+      single,
+      { shift: 1, tolerance: 1e-6, preconditioner: 'none' },
+      { team },
+    );
     expect(x.data).toBeInstanceOf(Float32Array);
     expect(outcome).toBe('converged');
   });
 });
 
 describe('hierarchical matrices', () => {
-  const made = (format: 'hss' | 'hodlr' | 'fmm', size = 600) => compress(gaussianSource(size, 3, 1, team.blas), { format, leafSize: 64, tolerance: 1e-6, maxRank: 64, ...(format === 'fmm' ? { budget: 0.1 } : {}) }, { team });
+  const made = (format: 'hss' | 'hodlr' | 'fmm', size = 600) =>
+    compress(
+      gaussianSource(size, 3, 1, team.blas),
+      { format, leafSize: 64, tolerance: 1e-6, maxRank: 64, ...(format === 'fmm' ? { budget: 0.1 } : {}) },
+      { team },
+    );
 
   it.each(['hss', 'hodlr'] as const)('%s_is_factored_itself', async (format) => {
     const matrix = await made(format);
-    const { outcome, iterations, preconditioner, reason, residual } = await solve(matrix, randomMatrix(600, 1, 2), { shift: 1, tolerance: 1e-12 }, { team });
+    const { outcome, iterations, preconditioner, reason, residual } = await solve(
+      matrix,
+      randomMatrix(600, 1, 2),
+      { shift: 1, tolerance: 1e-12 },
+      { team },
+    );
     expect({ outcome, name: preconditioner.name }).toEqual({ outcome: 'converged', name: format });
     expect(iterations).toBeLessThanOrEqual(2);
     expect(residual).toBeLessThan(1e-12);
@@ -131,10 +183,20 @@ describe('hierarchical matrices', () => {
     for (const source of [gaussianSource(600, 3, 1, team.blas), undefined]) {
       for (const columns of [1, 4]) {
         const b = randomMatrix(600, columns, 2);
-        const options: SolveOptions = { shift: 1, tolerance: 1e-10, making: HIERARCHICAL, ...(source === undefined ? {} : { source }) };
+        const options: SolveOptions = {
+          shift: 1,
+          tolerance: 1e-10,
+          making: HIERARCHICAL,
+          ...(source === undefined ? {} : { source }),
+        };
         const { outcome, x, preconditioner } = await solve(matrix, b, options, { team });
-        expect({ outcome, name: preconditioner.name, from: preconditioner.details['from'] }).toEqual({ outcome: 'converged', name: 'hss', from: source === undefined ? 'products' : 'entries' });
-        for (let j = 0; j < columns; j++) expect(residualOf(shiftedDense(dense, 1), b, x, team.blas, j) / norm2(b, j)).toBeLessThan(2e-10);
+        expect({ outcome, name: preconditioner.name, from: preconditioner.details['from'] }).toEqual({
+          outcome: 'converged',
+          name: 'hss',
+          from: source === undefined ? 'products' : 'entries',
+        });
+        for (let j = 0; j < columns; j++)
+          expect(residualOf(shiftedDense(dense, 1), b, x, team.blas, j) / norm2(b, j)).toBeLessThan(2e-10);
       }
     }
   });
@@ -143,8 +205,14 @@ describe('hierarchical matrices', () => {
 describe('the choice', () => {
   it('says_what_every_candidate_was_predicted_to_cost', async () => {
     const { subject, norm, dense } = network;
-    const { reason, preconditioner } = await solve(subject.operator, randomMatrix(dense.rows, 1, 1), { shift: 1e-3 * norm }, { team });
-    for (const name of ['none', 'nystrom', 'hss', 'kfac', 'dual']) expect(reason).toMatch(new RegExp(`${name} [\\d.e+]+ Gflop`));
+    const { reason, preconditioner } = await solve(
+      subject.operator,
+      randomMatrix(dense.rows, 1, 1),
+      { shift: 1e-3 * norm },
+      { team },
+    );
+    for (const name of ['none', 'nystrom', 'hss', 'kfac', 'dual'])
+      expect(reason).toMatch(new RegExp(`${name} [\\d.e+]+ Gflop`));
     expect(reason).toMatch(new RegExp(`^Chosen ${preconditioner.name} by predicted cost: ${preconditioner.name} `));
   });
 
@@ -153,13 +221,18 @@ describe('the choice', () => {
     const b = randomMatrix(dense.rows, 1, 1);
     expect((await solve(subject.operator, b, { shift: 10 * norm }, { team })).preconditioner.name).toBe('none');
     const many = randomMatrix(dense.rows, 200, 1);
-    expect((await solve(subject.operator, many, { shift: 1e-6 * norm }, { team })).preconditioner.name).not.toBe('none');
+    expect((await solve(subject.operator, many, { shift: 1e-6 * norm }, { team })).preconditioner.name).not.toBe(
+      'none',
+    );
   });
 
   it('is_the_same_every_time_where_flops_are_known', async () => {
     const { subject, norm, dense } = network;
     const b = randomMatrix(dense.rows, 1, 1);
-    const [one, two] = [await solve(subject.operator, b, { shift: 1e-3 * norm }, { team }), await solve(subject.operator, b, { shift: 1e-3 * norm }, { team })];
+    const [one, two] = [
+      await solve(subject.operator, b, { shift: 1e-3 * norm }, { team }),
+      await solve(subject.operator, b, { shift: 1e-3 * norm }, { team }),
+    ];
     expect(two.reason).toBe(one.reason);
     expect(two.x.data).toEqual(one.x.data);
   });
@@ -173,12 +246,25 @@ describe('outcomes and errors', () => {
     const short = await solve(operator, b, { maxIterations: 2, preconditioner: 'none' }, { team });
     expect(short.outcome).toBe('maxIterations');
     expect(short.reason).toMatch(/After 2 iterations.*asked 1e-8/);
-    const indefinite = await solve(diagonalOperator(Float64Array.from({ length: 20 }, (__, i) => i - 10)), b, { preconditioner: 'none' }, { team });
+    const indefinite = await solve(
+      diagonalOperator(Float64Array.from({ length: 20 }, (__, i) => i - 10)),
+      b,
+      { preconditioner: 'none' },
+      { team },
+    );
     expect(indefinite.outcome).toBe('indefinite');
     expect(indefinite.reason).toMatch(/not positive definite/);
     const controller = new AbortController();
-    const slow = { ...operator, applyUnchecked: (out: Matrix, x: Matrix, alpha: number, beta: number) => { controller.abort(); operator.applyUnchecked(out, x, alpha, beta); } };
-    expect((await solve(slow, b, { preconditioner: 'none' }, { team, signal: controller.signal })).outcome).toBe('aborted');
+    const slow = {
+      ...operator,
+      applyUnchecked: (out: Matrix, x: Matrix, alpha: number, beta: number) => {
+        controller.abort();
+        operator.applyUnchecked(out, x, alpha, beta);
+      },
+    };
+    expect((await solve(slow, b, { preconditioner: 'none' }, { team, signal: controller.signal })).outcome).toBe(
+      'aborted',
+    );
   });
 
   it.each([
@@ -188,7 +274,15 @@ describe('outcomes and errors', () => {
     ['a_tolerance_out_of_range', { tolerance: 1 }, OptionError],
     ['a_preconditioner_there_is_not', { preconditioner: 'ilu' as PreconditionerName }, OptionError],
     ['kfac_without_a_network', { preconditioner: 'kfac' }, OptionError],
-    ['a_source_of_another_size', { get source() { return gaussianSource(21, 2, 1, team.blas); } }, ShapeError],
+    [
+      'a_source_of_another_size',
+      {
+        get source() {
+          return gaussianSource(21, 2, 1, team.blas);
+        },
+      },
+      ShapeError,
+    ],
     ['an_out_of_another_size', { out: zeros(19, 1) }, ShapeError],
     ['a_guess_of_another_size', { guess: zeros(20, 2) }, ShapeError],
   ] as [string, SolveOptions, typeof OptionError][])('is_refused: %s', async (__, options, type) => {
@@ -214,26 +308,43 @@ describe('teams of 1, 2 and 3 workers', () => {
     for (const { data } of found.slice(1)) expect(data).toEqual(found[0].data);
   };
   const teams: Team[] = [];
-  beforeAll(async () => { for (const workers of [1, 2, 3]) teams.push(await Team.open({ workers })); });
-  afterAll(async () => { for (const one of teams) await one.close(); });
+  beforeAll(async () => {
+    for (const workers of [1, 2, 3]) teams.push(await Team.open({ workers }));
+  });
+  afterAll(async () => {
+    for (const one of teams) await one.close();
+  });
 
   it.each(FOR_ENTRIES)('give_the_same_bits_for_entries: %s', async (preconditioner) => {
     await bits(teams, async (one) => {
       const source = gaussianSource(300, 3, 1, one.blas);
       const operator = await entryOperator(source, { keepBytes: 0 }, { team: one });
-      const { x } = await solve(operator, randomMatrix(300, 2, 1), { shift: 1, preconditioner, making: SMALL, source }, { team: one });
+      const { x } = await solve(
+        operator,
+        randomMatrix(300, 2, 1),
+        { shift: 1, preconditioner, making: SMALL, source },
+        { team: one },
+      );
       operator.release();
       return x;
     });
   });
 
-  it.each([...FOR_NETWORKS, 'auto'] as (PreconditionerName | 'auto')[])('give_the_same_bits_for_networks: %s', async (preconditioner) => {
-    const model: Model = network.subject.model!;
-    await bits(teams, async (one) => {
-      const operator = gaussNewton(model, { blas: one.blas, team: one });
-      const { x } = await solve(operator, randomMatrix(operator.rows, 1, 1), { shift: 1e-2 * network.norm, preconditioner, making: SMALL }, { team: one });
-      operator.release();
-      return x;
-    });
-  });
+  it.each([...FOR_NETWORKS, 'auto'] as (PreconditionerName | 'auto')[])(
+    'give_the_same_bits_for_networks: %s',
+    async (preconditioner) => {
+      const model: Model = network.subject.model!;
+      await bits(teams, async (one) => {
+        const operator = gaussNewton(model, { blas: one.blas, team: one });
+        const { x } = await solve(
+          operator,
+          randomMatrix(operator.rows, 1, 1),
+          { shift: 1e-2 * network.norm, preconditioner, making: SMALL },
+          { team: one },
+        );
+        operator.release();
+        return x;
+      });
+    },
+  );
 });

@@ -1,4 +1,7 @@
-/** Matrices that solves are tested on: a kernel seen through entries, and the Gauss–Newton matrix of a small network; dense copies of both. */
+/**
+ * Matrices that solves are tested on: a kernel seen through entries, and the Gauss–Newton matrix of a small network;
+ * dense copies of both.
+ */
 import { subjectOf } from '#hmatrix/approximation/subject.js';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import type { Blas } from '#hmatrix/dense/blas.js';
@@ -6,11 +9,19 @@ import { copyInto, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import type { Team } from '#hmatrix/parallel/team.js';
-import type { PreconditionerName, PreconditionerOptions, Subject } from '#hmatrix/solve/preconditioners/preconditioner.js';
+import type {
+  PreconditionerName,
+  PreconditionerOptions,
+  Subject,
+} from '#hmatrix/solve/preconditioners/preconditioner.js';
 import { digitModel } from '../curvature/autoencoder.js';
 import { denseOf as denseOfSource, gaussianSource } from '../support.js';
 
-export interface Known { readonly subject: Subject; readonly dense: Matrix; readonly norm: number }
+export interface Known {
+  readonly subject: Subject;
+  readonly dense: Matrix;
+  readonly norm: number;
+}
 
 export function denseOf(a: LinearOperator): Matrix {
   const n = a.rows;
@@ -25,7 +36,8 @@ export function denseOf(a: LinearOperator): Matrix {
 export function eigenvaluesOf(a: Matrix, blas: Blas): Float64Array {
   const n = a.rows;
   const copy = zeros(n, n);
-  for (let j = 0; j < n; j++) for (let i = 0; i < n; i++) copy.data[i + j * n] = (a.data[i + j * n] + a.data[j + i * n]) / 2;
+  for (let j = 0; j < n; j++)
+    for (let i = 0; i < n; i++) copy.data[i + j * n] = (a.data[i + j * n] + a.data[j + i * n]) / 2;
   const values = new Float64Array(n);
   if (blas.syevd(false, 'L', copy, values) !== 0) throw new Error('syevd did not converge');
   return values;
@@ -45,7 +57,11 @@ export function asymmetryOf(a: Matrix): number {
   return Math.sqrt(difference / norm);
 }
 
-const known = (subject: Subject, dense: Matrix, blas: Blas): Known => ({ subject, dense, norm: eigenvaluesOf(dense, blas)[dense.rows - 1] });
+const known = (subject: Subject, dense: Matrix, blas: Blas): Known => ({
+  subject,
+  dense,
+  norm: eigenvaluesOf(dense, blas)[dense.rows - 1],
+});
 
 export function kernelSubject(team: Team, size = 300): Known {
   const source = gaussianSource(size, 3, 1, team.blas);

@@ -1,4 +1,7 @@
-/** A stored matrix as a source: it gives back what is stored, refuses what is no symmetric PSD matrix, and travels to workers. */
+/**
+ * A stored matrix as a source: it gives back what is stored, refuses what is no symmetric PSD matrix, and travels to
+ * workers.
+ */
 import { describe, expect, it } from 'vitest';
 import { Matrix as MlMatrix } from 'ml-matrix';
 import { openBlas } from '#hmatrix/dense/backend.js';
@@ -16,7 +19,8 @@ const blas = openBlas();
 function symmetric(n: number, seed = 1): Float64Array {
   const random = new RandomStream(seed);
   const a = new Float64Array(n * n);
-  for (let j = 0; j < n; j++) for (let i = 0; i <= j; i++) a[i + j * n] = a[j + i * n] = random.normal() + (i === j ? 4 * Math.sqrt(n) : 0);
+  for (let j = 0; j < n; j++)
+    for (let i = 0; i <= j; i++) a[i + j * n] = a[j + i * n] = random.normal() + (i === j ? 4 * Math.sqrt(n) : 0);
   return a;
 }
 
@@ -47,7 +51,11 @@ describe('dense source', () => {
     const rows = Int32Array.of(3, 36, 3, 0);
     const cols = Int32Array.of(36, 5);
     const block = denseOf(source, rows, cols);
-    cols.forEach((j, b) => { rows.forEach((i, c) => { expect(block[c + b * 4]).toBe(a[i + j * n]); }); });
+    cols.forEach((j, b) => {
+      rows.forEach((i, c) => {
+        expect(block[c + b * 4]).toBe(a[i + j * n]);
+      });
+    });
     const diagonal = new Float64Array(n);
     source.diagonal(diagonal);
     expect([...diagonal]).toEqual(Array.from({ length: n }, (_, i) => a[i * (n + 1)]));
@@ -59,7 +67,9 @@ describe('dense source', () => {
     const target = new Float64Array(40).fill(-7);
     denseSource(a).entries(Int32Array.of(1, 2), Int32Array.of(4, 5, 6), view(target, 3, 2, 3, 5));
     const written = new Set([3, 4, 8, 9, 13, 14]);
-    target.forEach((value, p) => { if (!written.has(p)) expect(value).toBe(-7); });
+    target.forEach((value, p) => {
+      if (!written.has(p)) expect(value).toBe(-7);
+    });
     expect(target[9]).toBe(a[2 + 5 * n]);
   });
 
@@ -92,7 +102,9 @@ describe('dense source', () => {
       const data = descriptor.data as { matrix: { data: Float64Array } };
       expect(data.matrix.data.buffer).toBeInstanceOf(SharedArrayBuffer);
       expect((source.descriptor!.data as typeof data).matrix.data).toBe(data.matrix.data);
-      const copy = openSource({ ...descriptor, data: structuredClone(descriptor.data) }, () => ({ ...module }), { blas });
+      const copy = openSource({ ...descriptor, data: structuredClone(descriptor.data) }, () => ({ ...module }), {
+        blas,
+      });
       expect(denseOf(copy)).toEqual(denseOf(source));
     }
   });
@@ -132,13 +144,16 @@ describe('dense source', () => {
     expect(() => denseSource({ data: new Float64Array(8), offset: 0, rows: 3, cols: 3, ld: 3 })).toThrow(ShapeError);
   });
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])('a_non_finite_entry_(%s)_is_found_and_named', (bad) => {
-    const n = 30;
-    const a = symmetric(n);
-    a[17 + 4 * n] = bad;
-    expect(() => denseSource(a)).toThrow(NonFiniteError);
-    expect(thrown(() => denseSource(a)).data).toMatchObject({ row: 17, column: 4, value: bad });
-  });
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+    'a_non_finite_entry_(%s)_is_found_and_named',
+    (bad) => {
+      const n = 30;
+      const a = symmetric(n);
+      a[17 + 4 * n] = bad;
+      expect(() => denseSource(a)).toThrow(NonFiniteError);
+      expect(thrown(() => denseSource(a)).data).toMatchObject({ row: 17, column: 4, value: bad });
+    },
+  );
 
   it('asymmetry_is_found_and_named', () => {
     const n = 30;
@@ -155,13 +170,26 @@ describe('dense source', () => {
     const n = 1100;
     const base = symmetric(n);
     for (let i = 0; i < n; i++) base[i * (n + 1)] = 10;
-    for (const [i, j] of [[1, 0], [n - 1, n - 2], [64, 63], [700, 3]]) {
+    for (const [i, j] of [
+      [1, 0],
+      [n - 1, n - 2],
+      [64, 63],
+      [700, 3],
+    ]) {
       for (const a of [base.slice(), Float32Array.from(base)]) {
-        for (const [row, column] of [[i, j], [j, i]]) {
+        for (const [row, column] of [
+          [i, j],
+          [j, i],
+        ]) {
           const before = a[row + column * n];
           a[row + column * n] = before + 1e-2;
           expect(() => denseSource(a)).toThrow(AsymmetryError);
-          expect(thrown(() => denseSource(a)).data).toMatchObject({ row: i, column: j, value: a[i + j * n], transposed: a[j + i * n] });
+          expect(thrown(() => denseSource(a)).data).toMatchObject({
+            row: i,
+            column: j,
+            value: a[i + j * n],
+            transposed: a[j + i * n],
+          });
           a[row + column * n] = Number.NaN;
           expect(() => denseSource(a)).toThrow(NonFiniteError);
           expect(thrown(() => denseSource(a)).data).toMatchObject({ row, column });

@@ -16,15 +16,26 @@ beforeAll(async () => {
   teams = await Promise.all([1, 2, 3].map((workers) => Team.open({ workers })));
   dense = denseOf(gaussianSource(SIZE, 3, 1, teams[0].blas));
 });
-afterAll(async () => { for (const team of teams) await team.close(); });
+afterAll(async () => {
+  for (const team of teams) await team.close();
+});
 
-describe.each([['kept', undefined], ['evaluated each time', 0]] as [string, number | undefined][])('the matrix %s', (_, keepBytes) => {
-  const open = (team: Team) => entryOperator(gaussianSource(SIZE, 3, 1, team.blas), keepBytes === undefined ? {} : { keepBytes }, { team });
+describe.each([
+  ['kept', undefined],
+  ['evaluated each time', 0],
+] as [string, number | undefined][])('the matrix %s', (_, keepBytes) => {
+  const open = (team: Team) =>
+    entryOperator(gaussianSource(SIZE, 3, 1, team.blas), keepBytes === undefined ? {} : { keepBytes }, { team });
 
   it('multiplies_as_the_dense_one_does', async () => {
     const [, team] = teams;
     const operator = await open(team);
-    expect({ rows: operator.rows, symmetric: operator.symmetric, kept: operator.kept, bytes: operator.bytes }).toEqual({ rows: SIZE, symmetric: true, kept: keepBytes === undefined, bytes: keepBytes === undefined ? 8 * SIZE ** 2 : 0 });
+    expect({ rows: operator.rows, symmetric: operator.symmetric, kept: operator.kept, bytes: operator.bytes }).toEqual({
+      rows: SIZE,
+      symmetric: true,
+      kept: keepBytes === undefined,
+      bytes: keepBytes === undefined ? 8 * SIZE ** 2 : 0,
+    });
     const x = randomMatrix(SIZE, 5, 1);
     const expected = randomMatrix(SIZE, 5, 2);
     const shared = randomMatrix(SIZE, 5, 2);
@@ -39,7 +50,9 @@ describe.each([['kept', undefined], ['evaluated each time', 0]] as [string, numb
     operator.applyUnchecked(part, x, 1, 0);
     expect(relativeError(part, expected)).toBeLessThan(SIZE * Number.EPSILON);
     operator.release();
-    expect(() => { operator.applyUnchecked(shared, x, 1, 0); }).toThrow(OptionError);
+    expect(() => {
+      operator.applyUnchecked(shared, x, 1, 0);
+    }).toThrow(OptionError);
   });
 
   it('has_the_same_bits_on_every_team', async () => {

@@ -1,11 +1,23 @@
-/** Kernel matrices against their definition, entry by entry; their symmetry, their accuracy where distances cancel, and what is refused. */
+/**
+ * Kernel matrices against their definition, entry by entry; their symmetry, their accuracy where distances cancel, and
+ * what is refused.
+ */
 import { describe, expect, it } from 'vitest';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { view, zeros } from '#hmatrix/dense/matrix.js';
 import * as module from '#hmatrix/source/kernel-source.js';
-import { cosine, gaussian, laplace, matern32, matern52, inverseMultiquadric, polynomial, type Kernel } from '#hmatrix/source/kernels.js';
+import {
+  cosine,
+  gaussian,
+  laplace,
+  matern32,
+  matern52,
+  inverseMultiquadric,
+  polynomial,
+  type Kernel,
+} from '#hmatrix/source/kernels.js';
 import { expressionKernel } from '#hmatrix/source/expression-kernel.js';
 import { openSource } from '#hmatrix/source/open-source.js';
 import { medianBandwidth } from '#hmatrix/source/points.js';
@@ -35,14 +47,29 @@ const some = (count: number, size: number, seed: number): Int32Array => {
 
 const point = (p: Points, i: number): Float64Array => p.coordinates.subarray(i * p.dimension, (i + 1) * p.dimension);
 const dot = (x: Float64Array, y: Float64Array): number => x.reduce((sum, value, k) => sum + value * y[k], 0);
-const squaredDistance = (x: Float64Array, y: Float64Array): number => x.reduce((sum, value, k) => sum + (value - y[k]) ** 2, 0);
+const squaredDistance = (x: Float64Array, y: Float64Array): number =>
+  x.reduce((sum, value, k) => sum + (value - y[k]) ** 2, 0);
 
 const h = 2;
 const kernels: [string, Kernel, (x: Float64Array, y: Float64Array) => number][] = [
   ['gaussian', gaussian(h), (x, y) => Math.exp(-squaredDistance(x, y) / (2 * h * h))],
   ['laplace', laplace(h), (x, y) => Math.exp(-Math.sqrt(squaredDistance(x, y)) / h)],
-  ['matern32', matern32(h), (x, y) => { const s = Math.sqrt(3 * squaredDistance(x, y)) / h; return (1 + s) * Math.exp(-s); }],
-  ['matern52', matern52(h), (x, y) => { const s = Math.sqrt(5 * squaredDistance(x, y)) / h; return (1 + s + (s * s) / 3) * Math.exp(-s); }],
+  [
+    'matern32',
+    matern32(h),
+    (x, y) => {
+      const s = Math.sqrt(3 * squaredDistance(x, y)) / h;
+      return (1 + s) * Math.exp(-s);
+    },
+  ],
+  [
+    'matern52',
+    matern52(h),
+    (x, y) => {
+      const s = Math.sqrt(5 * squaredDistance(x, y)) / h;
+      return (1 + s + (s * s) / 3) * Math.exp(-s);
+    },
+  ],
   ['imq', inverseMultiquadric(h), (x, y) => 1 / Math.sqrt(1 + squaredDistance(x, y) / (h * h))],
   ['polynomial', polynomial(h, 2), (x, y) => (dot(x, y) / (h * h) + 1) ** 2],
   ['cosine', cosine(), (x, y) => dot(x, y) / Math.sqrt(dot(x, x) * dot(y, y))],
@@ -60,7 +87,8 @@ describe.each(kernels)('%s kernel matrix', (_, kernel, f) => {
     cols.forEach((j, b) => {
       rows.forEach((i, a) => {
         const [x, y] = [point(points, i), point(points, j)];
-        // Rounding of d-term sums, carried through kernels whose derivative in x·y/h² or r² is at most 2·(1 + ‖x‖‖y‖/h²).
+        // Rounding of d-term sums, carried through kernels whose derivative in x·y/h² or r² is at most 2·(1 +
+        // ‖x‖‖y‖/h²).
         const size = 1 + dot(x, x) + dot(y, y);
         expect(Math.abs(k[a + b * 23] - f(x, y))).toBeLessThan(8 * (d + 4) * eps * size * (1 + size));
       });
@@ -69,10 +97,15 @@ describe.each(kernels)('%s kernel matrix', (_, kernel, f) => {
 
   it.each([6, 20])('a_block_and_its_transpose_are_the_same_bits_in_dimension_%i', (d) => {
     const source = kernelSource(normalPoints(d, 300), kernel, { blas, ridge: 0.5 });
-    for (const [rows, cols] of [[some(41, 300, 5), some(37, 300, 6)], [some(64, 300, 7), some(64, 300, 7)], [some(1, 300, 8), some(90, 300, 9)]]) {
+    for (const [rows, cols] of [
+      [some(41, 300, 5), some(37, 300, 6)],
+      [some(64, 300, 7), some(64, 300, 7)],
+      [some(1, 300, 8), some(90, 300, 9)],
+    ]) {
       const k = block(source, rows, cols);
       const t = block(source, cols, rows);
-      for (let b = 0; b < cols.length; b++) for (let a = 0; a < rows.length; a++) expect(k[a + b * rows.length]).toBe(t[b + a * cols.length]);
+      for (let b = 0; b < cols.length; b++)
+        for (let a = 0; a < rows.length; a++) expect(k[a + b * rows.length]).toBe(t[b + a * cols.length]);
     }
   });
 
@@ -82,17 +115,22 @@ describe.each(kernels)('%s kernel matrix', (_, kernel, f) => {
     source.diagonal(diagonal);
     const every = Int32Array.from({ length: 50 }, (_x, i) => i);
     const k = block(source, every, every);
-    every.forEach((i) => { expect(k[i * 51]).toBe(diagonal[i]); });
+    every.forEach((i) => {
+      expect(k[i * 51]).toBe(diagonal[i]);
+    });
     const without = kernelSource(normalPoints(d, 50), kernel, { blas });
     const plain = block(without, every, every);
-    for (let j = 0; j < 50; j++) for (let i = 0; i < 50; i++) expect(k[i + j * 50]).toBe(plain[i + j * 50] + (i === j ? 0.25 : 0));
+    for (let j = 0; j < 50; j++)
+      for (let i = 0; i < 50; i++) expect(k[i + j * 50]).toBe(plain[i + j * 50] + (i === j ? 0.25 : 0));
   });
 
   it('a_worker_copy_from_the_cloned_descriptor_gives_the_same_bits', () => {
     for (const d of [3, 12]) {
       const source = kernelSource(normalPoints(d, 80, 5), kernel, { blas, ridge: 1e-3 });
       const descriptor = source.descriptor!;
-      const copy = openSource({ ...descriptor, data: structuredClone(descriptor.data) }, () => ({ ...module }), { blas });
+      const copy = openSource({ ...descriptor, data: structuredClone(descriptor.data) }, () => ({ ...module }), {
+        blas,
+      });
       const rows = some(30, 80, 1);
       const cols = some(25, 80, 2);
       expect(block(copy, rows, cols)).toEqual(block(source, rows, cols));
@@ -107,7 +145,12 @@ describe('kernel source', () => {
     const rows = some(53, 100, 1);
     const cols = some(31, 100, 2);
     const whole = block(source, rows, cols);
-    for (const [a, b] of [[0, 0], [52, 30], [17, 5]]) expect(block(source, rows.slice(a, a + 1), cols.slice(b, b + 1))[0]).toBe(whole[a + b * 53]);
+    for (const [a, b] of [
+      [0, 0],
+      [52, 30],
+      [17, 5],
+    ])
+      expect(block(source, rows.slice(a, a + 1), cols.slice(b, b + 1))[0]).toBe(whole[a + b * 53]);
   });
 
   it('writes_into_a_view_and_nowhere_else', () => {
@@ -117,7 +160,9 @@ describe('kernel source', () => {
       const target = new Float64Array(40).fill(-7);
       source.entries(Int32Array.of(1, 2), Int32Array.of(4, 2, 6), view(target, 3, 2, 3, 5));
       const written = new Set([3, 4, 8, 9, 13, 14]);
-      target.forEach((value, p) => { if (!written.has(p)) expect(value).toBe(-7); });
+      target.forEach((value, p) => {
+        if (!written.has(p)) expect(value).toBe(-7);
+      });
       expect(target[9]).toBe(2);
     }
   });
@@ -152,7 +197,9 @@ describe('kernel source', () => {
     for (let j = 0; j < 40; j++) {
       for (let i = 0; i < 40; i++) {
         const r = Math.sqrt(squaredDistance(point(points, i), point(points, j)));
-        expect(Math.abs(k[i + j * 40] - Math.exp(-r))).toBeLessThanOrEqual(Math.exp(-r) * r * d * eps * 2 ** 20 + 4 * eps);
+        expect(Math.abs(k[i + j * 40] - Math.exp(-r))).toBeLessThanOrEqual(
+          Math.exp(-r) * r * d * eps * 2 ** 20 + 4 * eps,
+        );
         expect(k[i + j * 40]).toBeLessThanOrEqual(1);
       }
     }
@@ -164,7 +211,8 @@ describe('kernel source', () => {
     for (const d of [2, 30]) {
       for (const [, kernel] of kernels) {
         const k = view(block(kernelSource(normalPoints(d, n), kernel, { blas }), every, every), 0, n, n);
-        // K + εI with ε at rounding level has a Cholesky factor if and only if no eigenvalue of K lies below −ε (to rounding).
+        // K + εI with ε at rounding level has a Cholesky factor if and only if no eigenvalue of K lies below −ε (to
+        // rounding).
         let trace = 0;
         for (let i = 0; i < n; i++) trace += k.data[i * (n + 1)];
         for (let i = 0; i < n; i++) k.data[i * (n + 1)] += 4 * n * eps * trace;
@@ -178,9 +226,15 @@ describe('kernel source', () => {
     points.coordinates[7] = Number.NaN;
     expect(() => kernelSource(points, gaussian(1), { blas })).toThrow(NonFiniteError);
     expect(() => kernelSource(points, gaussian(1), { blas })).toThrow('Point 2 has coordinate 1');
-    expect(() => kernelSource({ dimension: 3, count: 4, coordinates: new Float64Array(11) }, gaussian(1), { blas })).toThrow(ShapeError);
-    expect(() => kernelSource({ dimension: 0, count: 4, coordinates: new Float64Array(0) }, gaussian(1), { blas })).toThrow(ShapeError);
-    expect(() => kernelSource({ dimension: 1, count: 0, coordinates: new Float64Array(0) }, gaussian(1), { blas })).toThrow(ShapeError);
+    expect(() =>
+      kernelSource({ dimension: 3, count: 4, coordinates: new Float64Array(11) }, gaussian(1), { blas }),
+    ).toThrow(ShapeError);
+    expect(() =>
+      kernelSource({ dimension: 0, count: 4, coordinates: new Float64Array(0) }, gaussian(1), { blas }),
+    ).toThrow(ShapeError);
+    expect(() =>
+      kernelSource({ dimension: 1, count: 0, coordinates: new Float64Array(0) }, gaussian(1), { blas }),
+    ).toThrow(ShapeError);
   });
 
   it('a_zero_point_has_no_cosine', () => {
@@ -193,7 +247,9 @@ describe('kernel source', () => {
     const coordinates = Float64Array.of(3e-200, 4e-200, 3e200, 4e200, -4, 3);
     const every = Int32Array.of(0, 1, 2);
     const k = block(kernelSource({ dimension: 2, count: 3, coordinates }, cosine(), { blas }), every, every);
-    [1, 1, 0, 1, 1, 0, 0, 0, 1].forEach((exact, p) => { expect(Math.abs(k[p] - exact)).toBeLessThan(4 * eps); });
+    [1, 1, 0, 1, 1, 0, 0, 0, 1].forEach((exact, p) => {
+      expect(Math.abs(k[p] - exact)).toBeLessThan(4 * eps);
+    });
   });
 
   it.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('ridge_%s_is_refused', (ridge) => {
@@ -202,28 +258,43 @@ describe('kernel source', () => {
 });
 
 describe('extreme points', () => {
-  const at = (...coordinates: number[]): Points => ({ dimension: 1, count: coordinates.length, coordinates: Float64Array.from(coordinates) });
+  const at = (...coordinates: number[]): Points => ({
+    dimension: 1,
+    count: coordinates.length,
+    coordinates: Float64Array.from(coordinates),
+  });
 
   it.each([
-    ['gaussian', (bandwidth: number) => gaussian(bandwidth)], ['laplace', laplace], ['matern32', matern32], ['matern52', matern52], ['imq', inverseMultiquadric], ['polynomial', (bandwidth: number) => polynomial(bandwidth, 5)], ['cosine', () => cosine()],
-  ] as [string, (bandwidth: number) => Kernel][])('%s_of_points_of_any_size_has_finite_entries_or_is_refused', (_, make) => {
-    let refused = 0;
-    for (const scale of [1e-320, 1e-200, 1e-100, 1, 1e60, 1e100, 6e153, 1e154, 1e200, 1e308]) for (const bandwidth of [1.5e-154, 1e-100, 1, 1e100, 1.3e154]) {
-      const points = at(-scale, 0.5 * scale, scale);
-      let source: EntrySource;
-      try {
-        source = kernelSource(points, make(bandwidth), { blas });
-      } catch (error) {
-        expect(error instanceof NonFiniteError || error instanceof OptionError).toBe(true);
-        expect((error as Error).message).toMatch(/scale the points/);
-        refused++;
-        continue;
-      }
-      const all = Int32Array.of(0, 1, 2);
-      for (const value of block(source, all, all)) expect(value, `scale ${scale}, bandwidth ${bandwidth}`).toSatisfy(Number.isFinite);
-    }
-    if (make(1).argument !== 'cosine') expect(refused).toBeGreaterThanOrEqual(15);
-  });
+    ['gaussian', (bandwidth: number) => gaussian(bandwidth)],
+    ['laplace', laplace],
+    ['matern32', matern32],
+    ['matern52', matern52],
+    ['imq', inverseMultiquadric],
+    ['polynomial', (bandwidth: number) => polynomial(bandwidth, 5)],
+    ['cosine', () => cosine()],
+  ] as [string, (bandwidth: number) => Kernel][])(
+    '%s_of_points_of_any_size_has_finite_entries_or_is_refused',
+    (_, make) => {
+      let refused = 0;
+      for (const scale of [1e-320, 1e-200, 1e-100, 1, 1e60, 1e100, 6e153, 1e154, 1e200, 1e308])
+        for (const bandwidth of [1.5e-154, 1e-100, 1, 1e100, 1.3e154]) {
+          const points = at(-scale, 0.5 * scale, scale);
+          let source: EntrySource;
+          try {
+            source = kernelSource(points, make(bandwidth), { blas });
+          } catch (error) {
+            expect(error instanceof NonFiniteError || error instanceof OptionError).toBe(true);
+            expect((error as Error).message).toMatch(/scale the points/);
+            refused++;
+            continue;
+          }
+          const all = Int32Array.of(0, 1, 2);
+          for (const value of block(source, all, all))
+            expect(value, `scale ${scale}, bandwidth ${bandwidth}`).toSatisfy(Number.isFinite);
+        }
+      if (make(1).argument !== 'cosine') expect(refused).toBeGreaterThanOrEqual(15);
+    },
+  );
 
   it('distances_that_overflow_are_refused_although_norms_do_not', () => {
     // ‖x‖² = 1e308, ‖x − y‖² = 4e308.

@@ -2,7 +2,18 @@
 import { describe, expect, it } from 'vitest';
 import { OptionError } from '#hmatrix/core/errors.js';
 import { expressionKernel } from '#hmatrix/source/expression-kernel.js';
-import { cosine, gaussian, inverseMultiquadric, kernelFromDefinition, kernelOfFamily, laplace, matern32, matern52, polynomial, type Kernel } from '#hmatrix/source/kernels.js';
+import {
+  cosine,
+  gaussian,
+  inverseMultiquadric,
+  kernelFromDefinition,
+  kernelOfFamily,
+  laplace,
+  matern32,
+  matern52,
+  polynomial,
+  type Kernel,
+} from '#hmatrix/source/kernels.js';
 
 /** Squared distances from 0 over the whole range that matters, more than one chunk of them. */
 const squared = Float64Array.from({ length: 3000 }, (_, i) => (i * 0.01) ** 2);
@@ -17,7 +28,10 @@ function valuesOf(kernel: Kernel, args = squared): Float64Array {
 
 /** Largest |kernel − f| relative to |f|, over the squared distances. */
 function relativeError(kernel: Kernel, f: (r: number) => number, args = squared): number {
-  return valuesOf(kernel, args).reduce((worst, value, i) => Math.max(worst, Math.abs(value - f(Math.sqrt(args[i]))) / Math.abs(f(Math.sqrt(args[i])))), 0);
+  return valuesOf(kernel, args).reduce(
+    (worst, value, i) => Math.max(worst, Math.abs(value - f(Math.sqrt(args[i]))) / Math.abs(f(Math.sqrt(args[i])))),
+    0,
+  );
 }
 
 const h = 1.7;
@@ -25,7 +39,11 @@ const formulas: [string, Kernel, (r: number) => number][] = [
   ['gaussian', gaussian(h), (r) => Math.exp((-r * r) / (2 * h * h))],
   ['laplace', laplace(h), (r) => Math.exp(-r / h)],
   ['matern32', matern32(h), (r) => (1 + (Math.sqrt(3) * r) / h) * Math.exp((-Math.sqrt(3) * r) / h)],
-  ['matern52', matern52(h), (r) => (1 + (Math.sqrt(5) * r) / h + (5 * r * r) / (3 * h * h)) * Math.exp((-Math.sqrt(5) * r) / h)],
+  [
+    'matern52',
+    matern52(h),
+    (r) => (1 + (Math.sqrt(5) * r) / h + (5 * r * r) / (3 * h * h)) * Math.exp((-Math.sqrt(5) * r) / h),
+  ],
   ['imq', inverseMultiquadric(h), (r) => 1 / Math.sqrt(1 + (r / h) ** 2)],
 ];
 
@@ -58,7 +76,9 @@ describe('kernels of inner products', () => {
       const values = valuesOf(polynomial(h, degree), products);
       products.forEach((t, i) => {
         const exact = (t / (h * h) + 1) ** degree;
-        expect(Math.abs(values[i] - exact)).toBeLessThanOrEqual(8 * degree * Number.EPSILON * Math.max(1, Math.abs(t)) ** degree);
+        expect(Math.abs(values[i] - exact)).toBeLessThanOrEqual(
+          8 * degree * Number.EPSILON * Math.max(1, Math.abs(t)) ** degree,
+        );
       });
       expect(valuesOf(kernelFromDefinition(polynomial(h, degree).definition!), products)).toEqual(values);
     }
@@ -77,33 +97,50 @@ describe('kernels by name', () => {
   });
 
   it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('bandwidth_%s_is_refused', (bad) => {
-    for (const make of [gaussian, laplace, matern32, matern52, inverseMultiquadric, polynomial]) expect(() => make(bad)).toThrow(OptionError);
+    for (const make of [gaussian, laplace, matern32, matern52, inverseMultiquadric, polynomial])
+      expect(() => make(bad)).toThrow(OptionError);
   });
 
   it('any_bandwidth_gives_the_formula_or_an_error_that_names_it', () => {
     const limits: [(bandwidth: number) => Kernel, (s: number) => number][] = [
-      [gaussian, (s) => Math.exp(-(s * s) / 2)], [laplace, (s) => Math.exp(-s)], [inverseMultiquadric, (s) => 1 / Math.sqrt(1 + s * s)],
+      [gaussian, (s) => Math.exp(-(s * s) / 2)],
+      [laplace, (s) => Math.exp(-s)],
+      [inverseMultiquadric, (s) => 1 / Math.sqrt(1 + s * s)],
       [matern32, (s) => (s > 1000 ? 0 : (1 + Math.sqrt(3) * s) * Math.exp(-Math.sqrt(3) * s))],
       [matern52, (s) => (s > 1000 ? 0 : (1 + Math.sqrt(5) * s + (5 * s * s) / 3) * Math.exp(-Math.sqrt(5) * s))],
     ];
-    const exponents = [-323, -320, -308, -200, -160, -155, -154, -153, -100, -30, 0, 30, 100, 153, 154, 155, 160, 200, 300, 308];
-    const lengths = Float64Array.from([0, 5e-324, ...exponents.filter((e) => e > -320).flatMap((e) => [Number(`1e${e}`), Number(`1.7e${e}`)])]);
+    const exponents = [
+      -323, -320, -308, -200, -160, -155, -154, -153, -100, -30, 0, 30, 100, 153, 154, 155, 160, 200, 300, 308,
+    ];
+    const lengths = Float64Array.from([
+      0,
+      5e-324,
+      ...exponents.filter((e) => e > -320).flatMap((e) => [Number(`1e${e}`), Number(`1.7e${e}`)]),
+    ]);
     let refused = 0;
-    for (const exponent of exponents) for (const [make, limit] of limits) {
-      const bandwidth = Number(`1.6e${exponent}`);
-      let kernel: Kernel;
-      try {
-        kernel = make(bandwidth);
-      } catch (error) {
-        expect(error).toBeInstanceOf(OptionError);
-        expect((error as Error).message).toContain(`bandwidth ${bandwidth} is too ${bandwidth < 1 ? 'small' : 'large'}`);
-        expect((error as OptionError).data.option).toBe('bandwidth');
-        refused++;
-        continue;
+    for (const exponent of exponents)
+      for (const [make, limit] of limits) {
+        const bandwidth = Number(`1.6e${exponent}`);
+        let kernel: Kernel;
+        try {
+          kernel = make(bandwidth);
+        } catch (error) {
+          expect(error).toBeInstanceOf(OptionError);
+          expect((error as Error).message).toContain(
+            `bandwidth ${bandwidth} is too ${bandwidth < 1 ? 'small' : 'large'}`,
+          );
+          expect((error as OptionError).data.option).toBe('bandwidth');
+          refused++;
+          continue;
+        }
+        // x·exp(−x) ≤ 1/e: rounding of the argument moves no value by more than some eps.
+        valuesOf(kernel, lengths).forEach((value, i) => {
+          expect(
+            Math.abs(value - limit(Math.sqrt(lengths[i]) / bandwidth)),
+            `${kernel.name}, r² = ${lengths[i]}`,
+          ).toBeLessThanOrEqual(16 * Number.EPSILON);
+        });
       }
-      // x·exp(−x) ≤ 1/e: rounding of the argument moves no value by more than some eps.
-      valuesOf(kernel, lengths).forEach((value, i) => { expect(Math.abs(value - limit(Math.sqrt(lengths[i]) / bandwidth)), `${kernel.name}, r² = ${lengths[i]}`).toBeLessThanOrEqual(16 * Number.EPSILON); });
-    }
     expect(refused).toBe(limits.length * exponents.filter((e) => e < -154 || e >= 154).length);
     for (const bandwidth of [1e-320, 1e300]) {
       expect(() => polynomial(bandwidth)).toThrow(/bandwidth/);
@@ -125,7 +162,10 @@ describe('kernels from expressions', () => {
     ['1/(1+r^4)', (r) => 1 / (1 + r ** 4)],
     ['2^(-r)', (r) => 2 ** -r],
     ['max(1 - r/20, 0)^4*(4*r/20 + 1) + 1e-3', (r) => Math.max(1 - r / 20, 0) ** 4 * ((4 * r) / 20 + 1) + 1e-3],
-    ['r < 5 ? 1.5 - 0.01 r^3 : square(0.2 + e) + 2 pi', (r) => (r < 5 ? 1.5 - 0.01 * r ** 3 : (0.2 + Math.E) ** 2 + 2 * Math.PI)],
+    [
+      'r < 5 ? 1.5 - 0.01 r^3 : square(0.2 + e) + 2 pi',
+      (r) => (r < 5 ? 1.5 - 0.01 * r ** 3 : (0.2 + Math.E) ** 2 + 2 * Math.PI),
+    ],
     ['2 + cos(tau*r) - min(r, 1, 2)/4', (r) => 2 + Math.cos(2 * Math.PI * r) - Math.min(r, 1) / 4],
     ['(1 + r)^1.5 / cbrt(8)', (r) => (1 + r) ** 1.5 / 2],
     ['3', () => 3],
@@ -134,7 +174,8 @@ describe('kernels from expressions', () => {
   ];
   it.each(cases)('%s_means_what_it_says', async (text, f) => {
     const kernel = await expressionKernel(text, h);
-    // Fewer than a dozen operations, the exponent's rounding amplified as above; r^2 is r·r here and the squared distance there.
+    // Fewer than a dozen operations, the exponent's rounding amplified as above; r^2 is r·r here and the squared
+    // distance there.
     expect(relativeError(kernel, f)).toBeLessThan(16 * 500 * Number.EPSILON);
     expect(valuesOf(kernelFromDefinition(structuredClone(kernel.definition!)))).toEqual(valuesOf(kernel));
   });
@@ -146,23 +187,57 @@ describe('kernels from expressions', () => {
   });
 
   it.each([
-    ['exp(-r^2', 'parse'], ['', 'holds'], ['exp(-x^2)', 'unknown symbol, x'], ['foo(r)', 'unknown function, foo'], ['1/r', 'r = 0'], ['log(r)', 'r = 0'], ['-exp(-r)', 'negative at r = 0'],
-    ['[1, r]', 'array'], ['"text"', 'not a number'], ['r = 3', 'assignment'], ['exp(r, 2)', '2 arguments'], ['r; r', 'block'], ['r!', 'operator'], ['f(x) = x', 'function'], ['import("fs")', 'unknown function'],
-    ['foo.exp(-r)', 'calls a part of something'], ['foo["exp"](-r)', 'calls a part of something'], ['r.exp(2)', 'calls a part of something'], ['exp.exp', 'accessor'], ['(exp)(-r)', 'unknown symbol, exp'],
-    ['0 < r < 1', 'relational'], ['exp(-r)[1]', 'accessor'], ["r'", 'operator'], ['r%2', 'operator'], ['r to h', 'operator'], ['{a: r}', 'object'], ['1:3', 'range'],
+    ['exp(-r^2', 'parse'],
+    ['', 'holds'],
+    ['exp(-x^2)', 'unknown symbol, x'],
+    ['foo(r)', 'unknown function, foo'],
+    ['1/r', 'r = 0'],
+    ['log(r)', 'r = 0'],
+    ['-exp(-r)', 'negative at r = 0'],
+    ['[1, r]', 'array'],
+    ['"text"', 'not a number'],
+    ['r = 3', 'assignment'],
+    ['exp(r, 2)', '2 arguments'],
+    ['r; r', 'block'],
+    ['r!', 'operator'],
+    ['f(x) = x', 'function'],
+    ['import("fs")', 'unknown function'],
+    ['foo.exp(-r)', 'calls a part of something'],
+    ['foo["exp"](-r)', 'calls a part of something'],
+    ['r.exp(2)', 'calls a part of something'],
+    ['exp.exp', 'accessor'],
+    ['(exp)(-r)', 'unknown symbol, exp'],
+    ['0 < r < 1', 'relational'],
+    ['exp(-r)[1]', 'accessor'],
+    ["r'", 'operator'],
+    ['r%2', 'operator'],
+    ['r to h', 'operator'],
+    ['{a: r}', 'object'],
+    ['1:3', 'range'],
   ])('%s_is_refused_with_its_reason', async (text, reason) => {
     await expect(expressionKernel(text)).rejects.toThrow(OptionError);
     await expect(expressionKernel(text)).rejects.toThrow(reason);
   });
 
   it('any_length_and_any_depth_is_read_or_refused_at_once', async () => {
-    const at = (text: string): Promise<number> => expressionKernel(text).then((kernel) => valuesOf(kernel, Float64Array.of(0.25))[0]);
+    const at = (text: string): Promise<number> =>
+      expressionKernel(text).then((kernel) => valuesOf(kernel, Float64Array.of(0.25))[0]);
     expect(await at(Array(4000).fill('r').join('+'))).toBe(2000);
     expect(await at(`1${'-r'.repeat(2000)}+1000`)).toBe(1);
     expect(await at(`max(${Array(4000).fill('r').join(',')})`)).toBe(0.5);
     expect(await at(`${'('.repeat(100)}r${')'.repeat(100)}`)).toBe(0.5);
-    const deep = [...[200, 500, 4000].flatMap((n) => [`${'('.repeat(n)}r${')'.repeat(n)}`, `${'-'.repeat(n)}r`, `${'r^'.repeat(n)}r`, `${'r?1:'.repeat(n / 2)}${'-'.repeat(200)}r`, `${'abs('.repeat(n / 4)}${'-'.repeat(200)}r${')'.repeat(n / 4)}`]), '('.repeat(9999)];
-    for (const text of deep) await expect(expressionKernel(text), text.slice(0, 20)).rejects.toThrow(/nested too deeply|does not parse/);
+    const deep = [
+      ...[200, 500, 4000].flatMap((n) => [
+        `${'('.repeat(n)}r${')'.repeat(n)}`,
+        `${'-'.repeat(n)}r`,
+        `${'r^'.repeat(n)}r`,
+        `${'r?1:'.repeat(n / 2)}${'-'.repeat(200)}r`,
+        `${'abs('.repeat(n / 4)}${'-'.repeat(200)}r${')'.repeat(n / 4)}`,
+      ]),
+      '('.repeat(9999),
+    ];
+    for (const text of deep)
+      await expect(expressionKernel(text), text.slice(0, 20)).rejects.toThrow(/nested too deeply|does not parse/);
     for (const text of [Array(20_000).fill('r').join('+'), `min(${Array(50_000).fill('r').join(',')})`]) {
       const error: unknown = await expressionKernel(text).catch((e: unknown) => e);
       expect(error).toBeInstanceOf(OptionError);
@@ -173,6 +248,7 @@ describe('kernels from expressions', () => {
 
   it('h_needs_a_bandwidth', async () => {
     await expect(expressionKernel('exp(-r/h)')).rejects.toThrow('bandwidth h');
-    for (const bad of [-1, 1e-320, 1e300]) await expect(expressionKernel('exp(-r/h)', bad)).rejects.toThrow(OptionError);
+    for (const bad of [-1, 1e-320, 1e300])
+      await expect(expressionKernel('exp(-r/h)', bad)).rejects.toThrow(OptionError);
   });
 });

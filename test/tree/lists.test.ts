@@ -22,7 +22,9 @@ function nearOf(leaves: number, pairs: Iterable<readonly [number, number]>): Nea
     rows[b].add(a);
   }
   const nearBegin = new Int32Array(leaves + 1);
-  rows.forEach((row, leaf) => { nearBegin[leaf + 1] = nearBegin[leaf] + row.size; });
+  rows.forEach((row, leaf) => {
+    nearBegin[leaf + 1] = nearBegin[leaf] + row.size;
+  });
   return { nearBegin, near: Int32Array.from(rows.flatMap((row) => [...row].sort((a, b) => a - b))) };
 }
 
@@ -53,7 +55,8 @@ function coverage(depth: number, { nearBegin, near }: Near, far: Int32Array): In
 /** Blocks of the cover that always splits both sides. */
 function sameLevelBlocks(depth: number, near: Near): number {
   const isNear = new Set<string>();
-  for (let a = 0; a < 2 ** depth; a++) for (let k = near.nearBegin[a]; k < near.nearBegin[a + 1]; k++) isNear.add(`${a} ${near.near[k]}`);
+  for (let a = 0; a < 2 ** depth; a++)
+    for (let k = near.nearBegin[a]; k < near.nearBegin[a + 1]; k++) isNear.add(`${a} ${near.near[k]}`);
   const count = (α: number, β: number): number => {
     if (!leavesBelow(α, depth).some((a) => leavesBelow(β, depth).some((b) => isNear.has(`${a} ${b}`)))) return 1;
     if (levelOf(α) === depth) return 0;
@@ -66,7 +69,10 @@ function sameLevelBlocks(depth: number, near: Near): number {
 
 /** Fewest blocks by trying every way to split. */
 function fewestBlocks(depth: number, near: Near): number {
-  const rows = Array.from({ length: 2 ** depth }, (_, a) => new Set(near.near.subarray(near.nearBegin[a], near.nearBegin[a + 1])));
+  const rows = Array.from(
+    { length: 2 ** depth },
+    (_, a) => new Set(near.near.subarray(near.nearBegin[a], near.nearBegin[a + 1])),
+  );
   const least = (α: number, β: number): number => {
     if (!leavesBelow(α, depth).some((a) => leavesBelow(β, depth).some((b) => rows[a].has(b)))) return 1;
     const ways: number[] = [];
@@ -80,7 +86,11 @@ function fewestBlocks(depth: number, near: Near): number {
 }
 
 /** A tree in index order with random neighbours. */
-const identityTree = (size: number, depth: number): ClusterTree => ({ size, ...halvedRanges(size, depth), order: Int32Array.from({ length: size }, (_, i) => i) });
+const identityTree = (size: number, depth: number): ClusterTree => ({
+  size,
+  ...halvedRanges(size, depth),
+  order: Int32Array.from({ length: size }, (_, i) => i),
+});
 
 const nearPairs = (depth: number): fc.Arbitrary<[number, number][]> => {
   const leaf = fc.integer({ min: 0, max: 2 ** depth - 1 });
@@ -90,19 +100,23 @@ const nearPairs = (depth: number): fc.Arbitrary<[number, number][]> => {
 describe('farCover', () => {
   it('with near covers every ordered pair of leaves exactly once, in no more blocks than same-level splitting', () => {
     const cases = fc.integer({ min: 0, max: 5 }).chain((depth) => nearPairs(depth).map((pairs) => ({ depth, pairs })));
-    fc.assert(fc.property(cases, ({ depth, pairs }) => {
-      const near = nearOf(2 ** depth, pairs);
-      const far = farCover(depth, near);
-      expect(coverage(depth, near, far).every((times) => times === 1)).toBe(true);
-      expect(far.length / 2).toBeLessThanOrEqual(sameLevelBlocks(depth, near));
-    }));
+    fc.assert(
+      fc.property(cases, ({ depth, pairs }) => {
+        const near = nearOf(2 ** depth, pairs);
+        const far = farCover(depth, near);
+        expect(coverage(depth, near, far).every((times) => times === 1)).toBe(true);
+        expect(far.length / 2).toBeLessThanOrEqual(sameLevelBlocks(depth, near));
+      }),
+    );
   });
 
   it('is the smallest cover', () => {
-    fc.assert(fc.property(nearPairs(3), (pairs) => {
-      const near = nearOf(8, pairs);
-      expect(farCover(3, near).length / 2).toBe(fewestBlocks(3, near));
-    }));
+    fc.assert(
+      fc.property(nearPairs(3), (pairs) => {
+        const near = nearOf(8, pairs);
+        expect(farCover(3, near).length / 2).toBe(fewestBlocks(3, near));
+      }),
+    );
   });
 
   it('joins nodes of different levels where that saves blocks', () => {
@@ -142,58 +156,89 @@ describe('interactionLists', () => {
     tree = await buildClusterTree(source, 'auto', { leafSize: 32, seed: 1 }, { team });
     neighbors = await findNeighbors(source, 'auto', { neighbors: 16, seed: 1 }, { team });
   });
-  afterAll(async () => { await team.close(); });
-
-  const rowOf = ({ nearBegin, near }: Near, leaf: number): number[] => [...near.subarray(nearBegin[leaf], nearBegin[leaf + 1])];
-
-  it.each([0, 1e-9, 1 / 64 - 1e-9])('with a budget of %d, below 1/leaves, is the diagonal and the pairs of siblings', (budget) => {
-    const lists = interactionLists(tree, neighbors, { budget });
-    for (let leaf = 0; leaf < 64; leaf++) expect(rowOf(lists, leaf)).toEqual([leaf]);
-    expect(lists.far.length / 2).toBe(63);
-    expect(lists.budgetUsed).toBe(0);
+  afterAll(async () => {
+    await team.close();
   });
 
-  it.each([1 / 64, 0.03, 0.1, 0.5, 1])('holds a budget of %d in every row, symmetric, ascending, everything covered once', (budget) => {
-    const lists = interactionLists(tree, neighbors, { budget });
-    let entries = 0;
-    for (let leaf = 0; leaf < 64; leaf++) {
-      const row = rowOf(lists, leaf);
-      expect(row).toEqual([...new Set(row)].sort((a, b) => a - b));
-      expect(row).toContain(leaf);
-      expect(row.length - 1).toBeLessThanOrEqual(Math.floor(budget * 64));
-      for (const other of row) {
-        expect(rowOf(lists, other)).toContain(leaf);
-        if (other !== leaf) entries += (tree.end[63 + leaf] - tree.begin[63 + leaf]) * (tree.end[63 + other] - tree.begin[63 + other]);
+  const rowOf = ({ nearBegin, near }: Near, leaf: number): number[] => [
+    ...near.subarray(nearBegin[leaf], nearBegin[leaf + 1]),
+  ];
+
+  it.each([0, 1e-9, 1 / 64 - 1e-9])(
+    'with a budget of %d, below 1/leaves, is the diagonal and the pairs of siblings',
+    (budget) => {
+      const lists = interactionLists(tree, neighbors, { budget });
+      for (let leaf = 0; leaf < 64; leaf++) expect(rowOf(lists, leaf)).toEqual([leaf]);
+      expect(lists.far.length / 2).toBe(63);
+      expect(lists.budgetUsed).toBe(0);
+    },
+  );
+
+  it.each([1 / 64, 0.03, 0.1, 0.5, 1])(
+    'holds a budget of %d in every row, symmetric, ascending, everything covered once',
+    (budget) => {
+      const lists = interactionLists(tree, neighbors, { budget });
+      let entries = 0;
+      for (let leaf = 0; leaf < 64; leaf++) {
+        const row = rowOf(lists, leaf);
+        expect(row).toEqual([...new Set(row)].sort((a, b) => a - b));
+        expect(row).toContain(leaf);
+        expect(row.length - 1).toBeLessThanOrEqual(Math.floor(budget * 64));
+        for (const other of row) {
+          expect(rowOf(lists, other)).toContain(leaf);
+          if (other !== leaf)
+            entries += (tree.end[63 + leaf] - tree.begin[63 + leaf]) * (tree.end[63 + other] - tree.begin[63 + other]);
+        }
       }
-    }
-    expect(coverage(6, lists, lists.far).every((times) => times === 1)).toBe(true);
-    expect(lists.budgetUsed).toBeCloseTo(entries / size ** 2, 14);
-    expect(lists.budgetUsed).toBeGreaterThan(0);
-  });
+      expect(coverage(6, lists, lists.far).every((times) => times === 1)).toBe(true);
+      expect(lists.budgetUsed).toBeCloseTo(entries / size ** 2, 14);
+      expect(lists.budgetUsed).toBeGreaterThan(0);
+    },
+  );
 
   it('takes the pairs with the most votes', () => {
     // Leaves of 2 indices; votes between leaves 0–1: 3, 0–2: 2, 1–2: 1, 2–3: 1.
     const small = identityTree(8, 2);
     const indices = Int32Array.from([2, 3, 0, 4, 0, 1, 5, 6]);
     const lists = interactionLists(small, { count: 1, indices }, { budget: 0.25 });
-    expect([0, 1, 2, 3].map((leaf) => rowOf(lists, leaf))).toEqual([[0, 1], [0, 1], [2, 3], [2, 3]]);
+    expect([0, 1, 2, 3].map((leaf) => rowOf(lists, leaf))).toEqual([
+      [0, 1],
+      [0, 1],
+      [2, 3],
+      [2, 3],
+    ]);
     const wider = interactionLists(small, { count: 1, indices }, { budget: 0.5 });
     expect([0, 1, 2, 3].map((leaf) => rowOf(wider, leaf))).toEqual([[0, 1, 2], [0, 1, 2], [0, 1, 2], [3]]);
   });
 
   it('holds its properties for any votes', () => {
-    fc.assert(fc.property(fc.integer({ min: 0, max: 4 }), fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 0, max: 3 }), fc.integer(), (depth, budget, count, salt) => {
-      const n = 3 * 2 ** depth + 1;
-      const indices = Int32Array.from({ length: n * count }, (_, k) => Math.abs(Math.imul(k + 1, 2654435761) ^ salt) % n);
-      const lists = interactionLists(identityTree(n, depth), { count, indices }, { budget });
-      const leaves = 2 ** depth;
-      for (let leaf = 0; leaf < leaves; leaf++) expect(rowOf(lists, leaf).length - 1).toBeLessThanOrEqual(Math.floor(budget * leaves * (1 + 1e-15)));
-      expect(coverage(depth, lists, lists.far).every((times) => times === 1)).toBe(true);
-    }));
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 0, max: 4 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.integer({ min: 0, max: 3 }),
+        fc.integer(),
+        (depth, budget, count, salt) => {
+          const n = 3 * 2 ** depth + 1;
+          const indices = Int32Array.from(
+            { length: n * count },
+            (_, k) => Math.abs(Math.imul(k + 1, 2654435761) ^ salt) % n,
+          );
+          const lists = interactionLists(identityTree(n, depth), { count, indices }, { budget });
+          const leaves = 2 ** depth;
+          for (let leaf = 0; leaf < leaves; leaf++)
+            expect(rowOf(lists, leaf).length - 1).toBeLessThanOrEqual(Math.floor(budget * leaves * (1 + 1e-15)));
+          expect(coverage(depth, lists, lists.far).every((times) => times === 1)).toBe(true);
+        },
+      ),
+    );
   });
 
   it('refuses budgets outside [0, 1] and lists of another matrix', () => {
-    for (const budget of [-0.1, 1.1, Number.NaN]) expect(() => interactionLists(tree, neighbors, { budget })).toThrow(OptionError);
-    expect(() => interactionLists(tree, { count: 3, indices: new Int32Array(12) }, { budget: 0.5 })).toThrow(ShapeError);
+    for (const budget of [-0.1, 1.1, Number.NaN])
+      expect(() => interactionLists(tree, neighbors, { budget })).toThrow(OptionError);
+    expect(() => interactionLists(tree, { count: 3, indices: new Int32Array(12) }, { budget: 0.5 })).toThrow(
+      ShapeError,
+    );
   });
 });

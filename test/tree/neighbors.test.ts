@@ -6,15 +6,34 @@ import { Team } from '#hmatrix/parallel/team.js';
 import type { EntrySource, Points } from '#hmatrix/source/entry-source.js';
 import type { DistanceName } from '#hmatrix/tree/distance.js';
 import { findNeighbors, type Neighbors } from '#hmatrix/tree/neighbors.js';
-import { angleDistance, geometricDistance, gramDistance, gramSource, hiddenKernel, nearestByBruteForce, normalPoints, pointSource, type PairDistance } from './sources.js';
+import {
+  angleDistance,
+  geometricDistance,
+  gramDistance,
+  gramSource,
+  hiddenKernel,
+  nearestByBruteForce,
+  normalPoints,
+  pointSource,
+  type PairDistance,
+} from './sources.js';
 
 let team: Team;
-beforeAll(async () => { team = await Team.open({ workers: 2 }); });
-afterAll(async () => { await team.close(); });
+beforeAll(async () => {
+  team = await Team.open({ workers: 2 });
+});
+afterAll(async () => {
+  await team.close();
+});
 
-const listOf = ({ count, indices }: Neighbors, i: number): number[] => [...indices.subarray(i * count, (i + 1) * count)];
+const listOf = ({ count, indices }: Neighbors, i: number): number[] => [
+  ...indices.subarray(i * count, (i + 1) * count),
+];
 
-/** Every list ascending by (distance, index), without the index itself, without repetitions, with the distances it states. */
+/**
+ * Every list ascending by (distance, index), without the index itself, without repetitions, with the distances it
+ * states.
+ */
 function isWellFormed(found: Neighbors, size: number, distance: PairDistance, tolerance: number): void {
   const { count, indices, distances } = found;
   expect(indices.length).toBe(size * count);
@@ -26,7 +45,10 @@ function isWellFormed(found: Neighbors, size: number, distance: PairDistance, to
       expect(j >= 0 && j < size).toBe(true);
       // Squares are what has an absolute error.
       expect(Math.abs(distances[at] ** 2 - distance(i, j) ** 2)).toBeLessThanOrEqual(tolerance);
-      if (k > 0) expect(distances[at] > distances[at - 1] || (distances[at] === distances[at - 1] && j > indices[at - 1])).toBe(true);
+      if (k > 0)
+        expect(distances[at] > distances[at - 1] || (distances[at] === distances[at - 1] && j > indices[at - 1])).toBe(
+          true,
+        );
     });
   }
 }
@@ -53,13 +75,23 @@ describe('findNeighbors, exhaustively', () => {
 
   it.each([1, 3, 16, 40])('finds the true neighbours of points in %i dimensions', async (dimension) => {
     const points = normalPoints(size, dimension, 1);
-    exact(await findNeighbors(pointSource(points), 'geometric', { neighbors: 12 }, { team }), geometricDistance(points), 1e-14 * dimension * dimension * 100);
+    exact(
+      await findNeighbors(pointSource(points), 'geometric', { neighbors: 12 }, { team }),
+      geometricDistance(points),
+      1e-14 * dimension * dimension * 100,
+    );
   });
 
   it('does so far from the origin, where products would cancel', async () => {
     const points = normalPoints(size, 20, 2);
-    points.coordinates.forEach((x, k) => { points.coordinates[k] = x + 1e6; });
-    exact(await findNeighbors(pointSource(points), 'geometric', { neighbors: 12 }, { team }), geometricDistance(points), 1e-8);
+    points.coordinates.forEach((x, k) => {
+      points.coordinates[k] = x + 1e6;
+    });
+    exact(
+      await findNeighbors(pointSource(points), 'geometric', { neighbors: 12 }, { team }),
+      geometricDistance(points),
+      1e-8,
+    );
   });
 
   it('finds them by gram and by angle, from entries alone', async () => {
@@ -99,8 +131,12 @@ describe('findNeighbors, exhaustively', () => {
     const few = await findNeighbors(pointSource(normalPoints(5, 2, 8)), 'geometric', { neighbors: 32 }, { team });
     expect(few.count).toBe(4);
     for (let i = 0; i < 5; i++) expect(listOf(few, i).sort()).toEqual([0, 1, 2, 3, 4].filter((j) => j !== i));
-    expect(await findNeighbors(pointSource(normalPoints(1, 2, 8)), 'geometric', { neighbors: 3 }, { team })).toMatchObject({ count: 0, recall: 1 });
-    expect(await findNeighbors(pointSource(normalPoints(9, 2, 8)), 'geometric', { neighbors: 0 }, { team })).toMatchObject({ count: 0, recall: 1 });
+    expect(
+      await findNeighbors(pointSource(normalPoints(1, 2, 8)), 'geometric', { neighbors: 3 }, { team }),
+    ).toMatchObject({ count: 0, recall: 1 });
+    expect(
+      await findNeighbors(pointSource(normalPoints(9, 2, 8)), 'geometric', { neighbors: 0 }, { team }),
+    ).toMatchObject({ count: 0, recall: 1 });
   });
 
   it('reads the neighbours of the lexicographic and the random distance off', async () => {
@@ -110,13 +146,20 @@ describe('findNeighbors, exhaustively', () => {
     expect(recallOf(line, 50, (i, j) => Math.abs(i - j), 50)).toBe(1);
     expect(listOf(line, 0)).toEqual([1, 2, 3, 4, 5, 6]);
     const random = await findNeighbors(source, 'random', { neighbors: 6, seed: 2 }, { team });
-    expect([...random.distances.subarray(0, 6)].every((d, k, all) => Number.isInteger(d) && (k === 0 || d >= all[k - 1]))).toBe(true);
+    expect(
+      [...random.distances.subarray(0, 6)].every((d, k, all) => Number.isInteger(d) && (k === 0 || d >= all[k - 1])),
+    ).toBe(true);
     expect(random.indices).not.toEqual(line.indices);
   });
 });
 
 describe('findNeighbors, by projection trees', () => {
-  const tree = async (source: EntrySource, name: DistanceName, distance: PairDistance, tolerance: number): Promise<void> => {
+  const tree = async (
+    source: EntrySource,
+    name: DistanceName,
+    distance: PairDistance,
+    tolerance: number,
+  ): Promise<void> => {
     const found = await findNeighbors(source, name, { neighbors: 16, seed: 1 }, { team });
     expect(found.iterations).toBeGreaterThan(0);
     isWellFormed(found, source.size, distance, tolerance);
@@ -130,7 +173,9 @@ describe('findNeighbors, by projection trees', () => {
     await tree(pointSource(points), 'geometric', geometricDistance(points), 1e-12);
     // In 20 dimensions on a curved surface of 3: trees find their way there too.
     const base = normalPoints(5000, 3, 2).coordinates;
-    const coordinates = sharedFloat64(100_000).map((_, k) => Math.sin((1 + (k % 20) / 10) * base[3 * Math.floor(k / 20) + (k % 3)]));
+    const coordinates = sharedFloat64(100_000).map((_, k) =>
+      Math.sin((1 + (k % 20) / 10) * base[3 * Math.floor(k / 20) + (k % 3)]),
+    );
     const surface: Points = { dimension: 20, count: 5000, coordinates };
     await tree(pointSource(surface), 'geometric', geometricDistance(surface), 1e-12);
   });
@@ -147,7 +192,11 @@ describe('findNeighbors, by projection trees', () => {
     points.coordinates.copyWithin(12_000, 0, 6000);
     const found = await findNeighbors(pointSource(points), 'geometric', { neighbors: 8, seed: 1 }, { team });
     isWellFormed(found, 4500, geometricDistance(points), 1e-13);
-    const complete = Array.from({ length: 4500 }, (_, i) => i).filter((i) => listOf(found, i).slice(0, 2).every((j) => (j - i) % 1500 === 0));
+    const complete = Array.from({ length: 4500 }, (_, i) => i).filter((i) =>
+      listOf(found, i)
+        .slice(0, 2)
+        .every((j) => (j - i) % 1500 === 0),
+    );
     // Copies fall on the same side of every cut, but where they straddle the median.
     expect(complete.length / 4500).toBeGreaterThan(0.99);
   });
@@ -161,7 +210,12 @@ describe('findNeighbors, by projection trees', () => {
 
   it('turns to the exhaustive search where trees lead nowhere', async () => {
     const points = normalPoints(2200, 60, 5);
-    const found = await findNeighbors(pointSource(points), 'geometric', { neighbors: 16, seed: 1, targetRecall: 0.99 }, { team });
+    const found = await findNeighbors(
+      pointSource(points),
+      'geometric',
+      { neighbors: 16, seed: 1, targetRecall: 0.99 },
+      { team },
+    );
     expect(found.recall).toBe(1);
     expect(found.iterations).toBeGreaterThan(1);
     expect(recallOf(found, 2200, geometricDistance(points), 50)).toBe(1);
@@ -169,7 +223,12 @@ describe('findNeighbors, by projection trees', () => {
 
   it('stops at maxIterations and says what it reached', async () => {
     const points = normalPoints(4000, 12, 6);
-    const found = await findNeighbors(pointSource(points), 'geometric', { neighbors: 16, seed: 1, maxIterations: 1 }, { team });
+    const found = await findNeighbors(
+      pointSource(points),
+      'geometric',
+      { neighbors: 16, seed: 1, maxIterations: 1 },
+      { team },
+    );
     expect(found.iterations).toBe(1);
     expect(found.recall).toBeLessThan(0.9);
     expect(Math.abs(recallOf(found, 4000, geometricDistance(points), 100) - found.recall)).toBeLessThan(0.08);
@@ -183,8 +242,18 @@ describe('findNeighbors, by projection trees', () => {
       const other = await Team.open({ workers });
       found.push([
         await findNeighbors(pointSource(points), 'geometric', { neighbors: 16, seed: 1 }, { team: other }),
-        await findNeighbors(pointSource(wide), 'geometric', { neighbors: 16, seed: 1, targetRecall: 1 }, { team: other }),
-        await findNeighbors(hiddenKernel(wide, 5, other.blas), 'angle', { neighbors: 16, seed: 1, maxIterations: 3 }, { team: other }),
+        await findNeighbors(
+          pointSource(wide),
+          'geometric',
+          { neighbors: 16, seed: 1, targetRecall: 1 },
+          { team: other },
+        ),
+        await findNeighbors(
+          hiddenKernel(wide, 5, other.blas),
+          'angle',
+          { neighbors: 16, seed: 1, maxIterations: 3 },
+          { team: other },
+        ),
       ]);
       await other.close();
     }
@@ -195,7 +264,9 @@ describe('findNeighbors, by projection trees', () => {
         expect(others.recall).toBe(lists.recall);
       }
     });
-    expect((await findNeighbors(pointSource(points), 'geometric', { neighbors: 16, seed: 2 }, { team })).indices).not.toEqual(found[0][0].indices);
+    expect(
+      (await findNeighbors(pointSource(points), 'geometric', { neighbors: 16, seed: 2 }, { team })).indices,
+    ).not.toEqual(found[0][0].indices);
   });
 });
 
@@ -208,7 +279,13 @@ describe('findNeighbors and its caller', () => {
 
   it('refuses options outside their domain, by name', async () => {
     const source = pointSource(normalPoints(10, 2, 11));
-    for (const options of [{ neighbors: -1 }, { neighbors: 1.5 }, { neighbors: 2, targetRecall: 0 }, { neighbors: 2, targetRecall: 1.1 }, { neighbors: 2, maxIterations: 0 }]) {
+    for (const options of [
+      { neighbors: -1 },
+      { neighbors: 1.5 },
+      { neighbors: 2, targetRecall: 0 },
+      { neighbors: 2, targetRecall: 1.1 },
+      { neighbors: 2, maxIterations: 0 },
+    ]) {
       await expect(findNeighbors(source, 'auto', options, { team })).rejects.toThrow(OptionError);
     }
   });
@@ -217,8 +294,16 @@ describe('findNeighbors and its caller', () => {
     for (const size of [100, 2500]) {
       const source: EntrySource = {
         size,
-        entries: (rows, cols, out) => { cols.forEach((j, b) => rows.forEach((i, a) => { out.data[out.offset + a + b * out.ld] = i === j ? 1 : i === 5 || j === 5 ? Number.NaN : 0; })); },
-        diagonal: (out) => { out.fill(1); },
+        entries: (rows, cols, out) => {
+          cols.forEach((j, b) =>
+            rows.forEach((i, a) => {
+              out.data[out.offset + a + b * out.ld] = i === j ? 1 : i === 5 || j === 5 ? Number.NaN : 0;
+            }),
+          );
+        },
+        diagonal: (out) => {
+          out.fill(1);
+        },
       };
       await expect(findNeighbors(source, 'angle', { neighbors: 4 }, { team })).rejects.toThrow(NonFiniteError);
     }
@@ -227,10 +312,30 @@ describe('findNeighbors and its caller', () => {
   it('reports progress and honours the signal', async () => {
     const source = pointSource(normalPoints(20_000, 6, 12));
     const seen: number[] = [];
-    await findNeighbors(source, 'auto', { neighbors: 16 }, { team, onProgress: ({ phase, done, total }) => { expect(phase).toBe('neighbors'); seen.push(done / total); } });
+    await findNeighbors(
+      source,
+      'auto',
+      { neighbors: 16 },
+      {
+        team,
+        onProgress: ({ phase, done, total }) => {
+          expect(phase).toBe('neighbors');
+          seen.push(done / total);
+        },
+      },
+    );
     expect(seen[seen.length - 1]).toBe(1);
     const controller = new AbortController();
-    await expect(findNeighbors(source, 'auto', { neighbors: 16 }, { team, signal: controller.signal, onProgress: () => controller.abort() })).rejects.toThrow(AbortedError);
-    await expect(findNeighbors(source, 'auto', { neighbors: 16 }, { team, signal: AbortSignal.abort() })).rejects.toThrow(AbortedError);
+    await expect(
+      findNeighbors(
+        source,
+        'auto',
+        { neighbors: 16 },
+        { team, signal: controller.signal, onProgress: () => controller.abort() },
+      ),
+    ).rejects.toThrow(AbortedError);
+    await expect(
+      findNeighbors(source, 'auto', { neighbors: 16 }, { team, signal: AbortSignal.abort() }),
+    ).rejects.toThrow(AbortedError);
   });
 });

@@ -15,18 +15,37 @@ export function normalPoints(count: number, dimension: number, seed: number): Po
 
 /** A source that has points and no entries to speak of: geometric distances ask for none. */
 export function pointSource(points: Points): EntrySource {
-  const none = (): never => { throw new Error('the geometric distance asked for entries'); };
-  return { size: points.count, points, entries: none, diagonal: (out) => { out.fill(1); } };
+  const none = (): never => {
+    throw new Error('the geometric distance asked for entries');
+  };
+  return {
+    size: points.count,
+    points,
+    entries: none,
+    diagonal: (out) => {
+      out.fill(1);
+    },
+  };
 }
 
 /** A Gaussian kernel matrix whose points are hidden. */
 export function hiddenKernel(points: Points, bandwidth: number, blas: Blas): EntrySource {
   const source = kernelSource(points, gaussian(bandwidth), { blas });
-  return { size: source.size, entries: (i, j, out) => source.entries(i, j, out), diagonal: (out) => source.diagonal(out), descriptor: source.descriptor! };
+  return {
+    size: source.size,
+    entries: (i, j, out) => source.entries(i, j, out),
+    diagonal: (out) => source.diagonal(out),
+    descriptor: source.descriptor!,
+  };
 }
 
 /** K = F Fᵀ with random F (size × rank), rows listed in `zero` set to zero. */
-export function gramSource(size: number, rank: number, seed: number, zero: ReadonlySet<number> = new Set()): EntrySource {
+export function gramSource(
+  size: number,
+  rank: number,
+  seed: number,
+  zero: ReadonlySet<number> = new Set(),
+): EntrySource {
   const { coordinates: f } = normalPoints(size, rank, seed);
   const k = sharedFloat64(size * size);
   for (let j = 0; j < size; j++) {
@@ -75,7 +94,14 @@ export function angleDistance(source: EntrySource): PairDistance {
 }
 
 /** The `count` indices nearest to i, ties to the smaller index, by looking at all. */
-export function nearestByBruteForce(size: number, distance: PairDistance, i: number, count: number): { index: number; distance: number }[] {
-  const others = Array.from({ length: size }, (_, index) => ({ index, distance: distance(i, index) })).filter(({ index }) => index !== i);
+export function nearestByBruteForce(
+  size: number,
+  distance: PairDistance,
+  i: number,
+  count: number,
+): { index: number; distance: number }[] {
+  const others = Array.from({ length: size }, (_, index) => ({ index, distance: distance(i, index) })).filter(
+    ({ index }) => index !== i,
+  );
   return others.sort((a, b) => a.distance - b.distance || a.index - b.index).slice(0, count);
 }

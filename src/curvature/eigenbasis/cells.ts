@@ -1,12 +1,15 @@
 /**
  * Cells: the atoms that leaves over a rotated Hessian are made of.
- * Indices (ℓ, q, p) stand direction by direction, by falling eigenvalue, and in a direction unit by unit. A cell is a part of one direction's units, or a few whole
- * directions where there are few units; it never crosses layers.
+ * Indices (ℓ, q, p) stand direction by direction, by falling eigenvalue, and in a direction unit by unit. A cell is a
+ * part of one direction's units, or a few whole directions where there are few units; it never crosses layers.
  */
 import { sharedInt32 } from '../../core/shared-array.js';
 
 /** What the order of cells depends on. */
-export interface LayerShape { readonly directions: number; readonly units: number }
+export interface LayerShape {
+  readonly directions: number;
+  readonly units: number;
+}
 
 export interface Cells {
   readonly count: number;
@@ -33,7 +36,8 @@ export function makeCells(layers: readonly LayerShape[], cellSize: number): Cell
     const cells = sharedInt32(directions * units);
     for (let p = 0, at = 0; p < units; p++) {
       const place = Math.floor((p * part) / units);
-      for (let q = 0; q < directions; q++) cells[at++] = begin[ℓ] + (part > 1 ? q * part + place : Math.floor(q / together));
+      for (let q = 0; q < directions; q++)
+        cells[at++] = begin[ℓ] + (part > 1 ? q * part + place : Math.floor(q / together));
     }
     parts.push(part);
     group.push(part > 1 ? 1 : together);
@@ -54,11 +58,19 @@ export function layersOfCells({ begin, count }: Cells): Int32Array {
 }
 
 /** Calls `visit` with the direction and unit of each index of a layer's cell, in order. */
-export function eachIndex({ begin, group, parts }: Cells, { directions, units }: LayerShape, layer: number, cell: number, visit: (q: number, p: number) => void): void {
+export function eachIndex(
+  { begin, group, parts }: Cells,
+  { directions, units }: LayerShape,
+  layer: number,
+  cell: number,
+  visit: (q: number, p: number) => void,
+): void {
   const local = cell - begin[layer];
   const part = parts[layer];
   const first = part > 1 ? Math.floor(local / part) : local * group[layer];
   const last = Math.min(first + group[layer], directions);
   const place = part > 1 ? local % part : 0;
-  for (let q = first; q < last; q++) for (let p = Math.ceil((place * units) / part); p < units && Math.floor((p * part) / units) === place; p++) visit(q, p);
+  for (let q = first; q < last; q++)
+    for (let p = Math.ceil((place * units) / part); p < units && Math.floor((p * part) / units) === place; p++)
+      visit(q, p);
 }

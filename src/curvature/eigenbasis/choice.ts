@@ -1,14 +1,18 @@
 /**
  * Which part of a rotated Gauss–Newton Hessian is worth its memory: cells to keep, and blocks of leaves.
- * The error of leaving a block out is its norm, which is known (energies.ts), so the best blocks are those with the most energy for a byte. Cells at whose rows there is
- * little are left out altogether: their diagonal blocks and the basis vectors that only they use then cost nothing. How many is found by trying.
+ * The error of leaving a block out is its norm, which is known (energies.ts), so the best blocks are those with the
+ * most energy for a byte. Cells at whose rows there is little are left out altogether: their diagonal blocks and the
+ * basis vectors that only they use then cost nothing. How many is found by trying.
  */
 import { sharedInt32 } from '../../core/shared-array.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
 import { cutTree } from '../../tree/cut-tree.js';
 import { layersOfCells, type Cells } from './cells.js';
 
-/** Bytes of an index in the tree's order, of a leaf (its nodes, starts of lists and offsets), and of a block off the diagonal besides its values (two entries and offsets, some far pairs). */
+/**
+ * Bytes of an index in the tree's order, of a leaf (its nodes, starts of lists and offsets), and of a block off the
+ * diagonal besides its values (two entries and offsets, some far pairs).
+ */
 const INDEX_BYTES = 4;
 const LEAF_BYTES = 60;
 const BLOCK_BYTES = 24;
@@ -16,7 +20,10 @@ const BLOCK_BYTES = 24;
 export interface Costs {
   /** Bytes of what is stored whatever is chosen. */
   readonly fixed: number;
-  /** Bytes of the basis vectors that the kept cells use, and how many indices these vectors make, the rows of zeros included. */
+  /**
+   * Bytes of the basis vectors that the kept cells use, and how many indices these vectors make, the rows of zeros
+   * included.
+   */
   readonly basis: (kept: Uint8Array) => { readonly bytes: number; readonly indices: number };
 }
 
@@ -36,7 +43,8 @@ export interface Choice {
 }
 
 /** Asked for: at most so many bytes, or at most so much dropped energy. */
-export type Goal = { readonly kind: 'bytes'; readonly bytes: number } | { readonly kind: 'energy'; readonly energy: number };
+export type Goal =
+  { readonly kind: 'bytes'; readonly bytes: number } | { readonly kind: 'energy'; readonly energy: number };
 
 /** Shares of the cells that are tried. */
 const TRIALS = 24;
@@ -127,10 +135,15 @@ export class BlockChooser {
       for (let at = β * count; at < (β + 1) * count; at++) sum += energies[at];
       density[β] = sum / sizes[β];
     }
-    this.#order = Int32Array.from({ length: count }, (_, cell) => cell).sort((a, b) => density[b] - density[a] || a - b);
+    this.#order = Int32Array.from({ length: count }, (_, cell) => cell).sort(
+      (a, b) => density[b] - density[a] || a - b,
+    );
   }
 
-  /** The best choice that meets the goal, or, where none of those tried does, the one nearest to it (most bytes too many, or most energy). */
+  /**
+   * The best choice that meets the goal, or, where none of those tried does, the one nearest to it (most bytes too
+   * many, or most energy).
+   */
   choose(goal: Goal): { choice: Choice; met: boolean } {
     const { count } = this.#cells;
     let best: { plan: LeafPlan; number: number; met: boolean } | undefined;
@@ -140,7 +153,8 @@ export class BlockChooser {
     for (const number of [...trials].sort((a, b) => b - a)) {
       const plan = this.#plan(number);
       const { met, value } = plan.value(goal);
-      if (best === undefined || (met && !best.met) || (met === best.met && value < best.number)) best = { plan, number: value, met };
+      if (best === undefined || (met && !best.met) || (met === best.met && value < best.number))
+        best = { plan, number: value, met };
     }
     return { choice: best!.plan.choice(goal), met: best!.met };
   }
@@ -152,14 +166,26 @@ export class BlockChooser {
     const keptCells = Int32Array.from({ length: count }, (_, cell) => cell).filter((cell) => kept[cell] === 1);
     let indices = 0;
     for (const cell of keptCells) indices += sizes[cell];
-    const depth = Math.max(0, Math.min(Math.round(Math.log2(indices / this.#leafSize)), Math.floor(Math.log2(keepCount))));
+    const depth = Math.max(
+      0,
+      Math.min(Math.round(Math.log2(indices / this.#leafSize)), Math.floor(Math.log2(keepCount))),
+    );
     const borders = new Uint8Array(keepCount);
-    for (let k = 1; k < keepCount; k++) borders[k] = this.#layerOf[keptCells[k]] !== this.#layerOf[keptCells[k - 1]] ? 1 : 0;
+    for (let k = 1; k < keepCount; k++)
+      borders[k] = this.#layerOf[keptCells[k]] !== this.#layerOf[keptCells[k - 1]] ? 1 : 0;
     const order = sharedInt32(keepCount);
     for (let k = 0; k < keepCount; k++) order[k] = k;
     const cellTree = cutTree(order, 0, depth, borders);
     const basis = this.#costs.basis(kept);
-    return new LeafPlan(this.#cells, this.#energies, kept, keptCells, cellTree, this.#costs.fixed + basis.bytes + INDEX_BYTES * basis.indices, this.#bins);
+    return new LeafPlan(
+      this.#cells,
+      this.#energies,
+      kept,
+      keptCells,
+      cellTree,
+      this.#costs.fixed + basis.bytes + INDEX_BYTES * basis.indices,
+      this.#bins,
+    );
   }
 }
 
@@ -177,7 +203,15 @@ class LeafPlan {
   readonly #base: number;
   readonly #bins: Bins;
 
-  constructor(cells: Cells, energies: Float64Array, kept: Uint8Array, keptCells: Int32Array, cellTree: ClusterTree, bytes: number, bins: Bins) {
+  constructor(
+    cells: Cells,
+    energies: Float64Array,
+    kept: Uint8Array,
+    keptCells: Int32Array,
+    cellTree: ClusterTree,
+    bytes: number,
+    bins: Bins,
+  ) {
     this.#bins = bins;
     this.#kept = kept;
     this.#keptCells = keptCells;
@@ -211,25 +245,44 @@ class LeafPlan {
     this.#base = bytes + 8 * diagonal + LEAF_BYTES * leaves;
   }
 
-  /** Where the goal can be met: the dropped energy (goal in bytes) or the bytes (goal in energy); else how far from it the best is. */
+  /**
+   * Where the goal can be met: the dropped energy (goal in bytes) or the bytes (goal in energy); else how far from it
+   * the best is.
+   */
   value(goal: Goal): { met: boolean; value: number } {
     const { bytes, dropped } = this.#sweep(goal, null);
-    if (goal.kind === 'bytes') return bytes <= goal.bytes ? { met: true, value: dropped } : { met: false, value: bytes };
+    if (goal.kind === 'bytes')
+      return bytes <= goal.bytes ? { met: true, value: dropped } : { met: false, value: bytes };
     return dropped <= goal.energy ? { met: true, value: bytes } : { met: false, value: dropped };
   }
 
   choice(goal: Goal): Choice {
     const taken: number[] = [];
     const { bytes, dropped } = this.#sweep(goal, taken);
-    return { kept: this.#kept, cellTree: this.#cellTree, keptCells: this.#keptCells, blocks: Float64Array.from(taken).sort(), bytes, dropped };
+    return {
+      kept: this.#kept,
+      cellTree: this.#cellTree,
+      keptCells: this.#keptCells,
+      blocks: Float64Array.from(taken).sort(),
+      bytes,
+      dropped,
+    };
   }
 
-  /** Takes blocks by falling energy for a byte while the goal in bytes allows, or until the goal in energy is met; blocks of zeros never. */
+  /**
+   * Takes blocks by falling energy for a byte while the goal in bytes allows, or until the goal in energy is met;
+   * blocks of zeros never.
+   */
   #sweep(goal: Goal, taken: number[] | null): { bytes: number; dropped: number } {
     const bins = this.#bins.clear();
-    this.#eachBlock((_key, energy, bytes) => { bins.add(energy / bytes, 2 * energy, bytes); });
+    this.#eachBlock((_key, energy, bytes) => {
+      bins.add(energy / bytes, 2 * energy, bytes);
+    });
     // Whole bins from the top, then of one bin the best blocks.
-    const { bytes: room, energy: allowed } = goal.kind === 'bytes' ? { bytes: goal.bytes - this.#base, energy: -1 } : { bytes: Infinity, energy: goal.energy - this.#lost };
+    const { bytes: room, energy: allowed } =
+      goal.kind === 'bytes'
+        ? { bytes: goal.bytes - this.#base, energy: -1 }
+        : { bytes: Infinity, energy: goal.energy - this.#lost };
     const cut = goal.kind === 'bytes' ? bins.firstBeyondBytes(room) : bins.firstWithinEnergy(allowed);
     let bytes = bins.bytesAbove(cut);
     let dropped = bins.energyUpTo(cut - 1);
@@ -244,7 +297,10 @@ class LeafPlan {
     const rest = new Float64Array(partial.length + 1);
     for (let k = partial.length - 1; k >= 0; k--) rest[k] = rest[k + 1] + 2 * partial[k].energy;
     let count = 0;
-    while (count < partial.length && (goal.kind === 'bytes' ? bytes + partial[count].bytes <= room : dropped + rest[count] > allowed)) {
+    while (
+      count < partial.length &&
+      (goal.kind === 'bytes' ? bytes + partial[count].bytes <= room : dropped + rest[count] > allowed)
+    ) {
       bytes += partial[count].bytes;
       taken?.push(partial[count].key);
       count++;

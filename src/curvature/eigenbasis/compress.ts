@@ -3,11 +3,13 @@
  *
  *   G ≈ Q·H̃·Qᵀ + complement,   Q = blockdiag_ℓ(U_Γℓ ⊗ U_Aℓ)
  *
- * K-FAC (J. Martens, R. Grosse, ICML 2015, arXiv 1503.05671) says that a layer's block is nearly A ⊗ Γ, so in the eigenvectors of A and Γ it is nearly diagonal, and EKFAC keeps that
- * diagonal. What they drop (all that couples layers, and the rest of each block) is there too, but gathered in few places: H's entries are large where both directions of
- * the inputs have large eigenvalues. So H̃ keeps leaves' diagonal blocks and the off-diagonal blocks of largest norm, dense, in a hierarchical matrix whose far blocks have rank zero:
- * near blocks are chosen by norm instead of by neighbours (C. Chen et al., SIMAX 42(1), 2021, arXiv 1910.12184, compress in the weights' own coordinates).
- * The norm of everything left out is known, so the error is exact.
+ * K-FAC (J. Martens, R. Grosse, ICML 2015, arXiv 1503.05671) says that a layer's block is nearly A ⊗ Γ, so in the
+ * eigenvectors of A and Γ it is nearly diagonal, and EKFAC keeps that diagonal. What they drop (all that couples
+ * layers, and the rest of each block) is there too, but gathered in few places: H's entries are large where both
+ * directions of the inputs have large eigenvalues. So H̃ keeps leaves' diagonal blocks and the off-diagonal blocks of
+ * largest norm, dense, in a hierarchical matrix whose far blocks have rank zero: near blocks are chosen by norm instead
+ * of by neighbours (C. Chen et al., SIMAX 42(1), 2021, arXiv 1910.12184, compress in the weights' own coordinates). The
+ * norm of everything left out is known, so the error is exact.
  */
 import { throwIfAborted } from '../../core/context.js';
 import { MemoryError, NonFiniteError, OptionError } from '../../core/errors.js';
@@ -31,7 +33,15 @@ import { fillRotatedBlocks } from './fill-blocks.js';
 import { makeCells, type Cells } from './cells.js';
 import { BlockChooser, type Choice, type Goal } from './choice.js';
 import { cellEnergies, tablesOf, type RotatedTables } from './energies.js';
-import { basisCost, blockLists, keptBasis, rotatedTree, usedVectors, type RotatedTree, type UsedVectors } from './layout.js';
+import {
+  basisCost,
+  blockLists,
+  keptBasis,
+  rotatedTree,
+  usedVectors,
+  type RotatedTree,
+  type UsedVectors,
+} from './layout.js';
 import { rotatedModelBytes, rotateModel, type RotatedModel } from './model.js';
 
 export interface KroneckerHierarchicalOptions {
@@ -42,8 +52,9 @@ export interface KroneckerHierarchicalOptions {
   /** Indices in a leaf, about. Default 32. */
   readonly leafSize?: number;
   /**
-   * 'positive-definite': G̃ ≽ 0 by construction, from principal submatrices of the rotated Hessian alone (principal-choice.ts says which, and within what interval the eigenvalues of
-   * (G̃ + λI)⁻¹(G + λI) lie); no pass over all entries is made, and the error is not known. With a share, by default
+   * 'positive-definite': G̃ ≽ 0 by construction, from principal submatrices of the rotated Hessian alone
+   * (principal-choice.ts says which, and within what interval the eigenvalues of (G̃ + λI)⁻¹(G + λI) lie); no pass over
+   * all entries is made, and the error is not known. With a share, by default
    * 0.02 or, of small networks, twice what the basis takes; the form that `factorKronecker` factors.
    */
   readonly preserve?: 'positive-definite';
@@ -51,7 +62,11 @@ export interface KroneckerHierarchicalOptions {
   readonly memoryLimit?: number;
 }
 export const KRONECKER_HIERARCHICAL_KEYS: KeysOf<KroneckerHierarchicalOptions> = {
-  share: true, tolerance: true, leafSize: true, preserve: true, memoryLimit: true,
+  share: true,
+  tolerance: true,
+  leafSize: true,
+  preserve: true,
+  memoryLimit: true,
 };
 
 /** Most cells: their energies take 8 bytes a pair. */
@@ -61,12 +76,18 @@ const MOST_PRINCIPAL_CELLS = 200_000;
 const PRINCIPAL_SHARE = 0.02;
 
 /**
- * G of the model, N × N, at a given share of the dense matrix's memory or to a given error. Cost: about n·N_H² flops for N_H rotated indices (N_H = N at most; under squared errors of
- * linear outputs the last layer has min(outputs, inputs)·width of them), a quarter to a half of that by symmetry, as GEMM; in memory the rotated activations and errors
- * (rotatedModelBytes) and 8·(cells)². In float64; deterministic, the same bits for any team. Throws OptionError (also for a share that not even the
- * basis fits in, with the least that would do), ShapeError, NonFiniteError, MemoryError, AbortedError, WorkerError.
+ * G of the model, N × N, at a given share of the dense matrix's memory or to a given error. Cost: about n·N_H² flops
+ * for N_H rotated indices (N_H = N at most; under squared errors of linear outputs the last layer has min(outputs,
+ * inputs)·width of them), a quarter to a half of that by symmetry, as GEMM; in memory the rotated activations and
+ * errors (rotatedModelBytes) and 8·(cells)². In float64; deterministic, the same bits for any team. Throws OptionError
+ * (also for a share that not even the basis fits in, with the least that would do), ShapeError, NonFiniteError,
+ * MemoryError, AbortedError, WorkerError.
  */
-export async function kroneckerHierarchical(model: Model, options: KroneckerHierarchicalOptions, control: TeamControl): Promise<KroneckerHierarchicalMatrix> {
+export async function kroneckerHierarchical(
+  model: Model,
+  options: KroneckerHierarchicalOptions,
+  control: TeamControl,
+): Promise<KroneckerHierarchicalMatrix> {
   checkModel(model);
   const resolved = resolve(options);
   throwIfAborted(control.signal);
@@ -84,25 +105,63 @@ export async function kroneckerHierarchical(model: Model, options: KroneckerHier
   const energies = await cellEnergies(tables, cells, control);
   let energy = rotated.complement === null ? 0 : squaredNorm(rotated.complement.inputGram) * rotated.complement.outputs;
   for (const e of energies) energy += e;
-  if (!Number.isFinite(energy)) throw new NonFiniteError(`The squared norm of this Gauss–Newton Hessian overflows (${energy}): the parameters or the data are too large; scale them.`, { energy });
+  if (!Number.isFinite(energy))
+    throw new NonFiniteError(
+      `The squared norm of this Gauss–Newton Hessian overflows (${energy}): the parameters or the data are too ` +
+        'large; scale them.',
+      { energy },
+    );
   const chosen = performance.now();
   const size = model.network.parameters;
-  const plan = planWithin(rotated, cells, energies, leafSize, size, share === undefined ? { kind: 'energy', energy: tolerance ** 2 * energy } : { kind: 'bytes', bytes: share * 8 * size ** 2 });
+  const plan = planWithin(
+    rotated,
+    cells,
+    energies,
+    leafSize,
+    size,
+    share === undefined
+      ? { kind: 'energy', energy: tolerance ** 2 * energy }
+      : { kind: 'bytes', bytes: share * 8 * size ** 2 },
+  );
   const filled = performance.now();
-  if (plan !== null) requireMemory(rotatedModelBytes(model) + 8 * cells.count ** 2 + 8 * plan.layout.elements.total, memoryLimit);
+  if (plan !== null)
+    requireMemory(rotatedModelBytes(model) + 8 * cells.count ** 2 + 8 * plan.layout.elements.total, memoryLimit);
   const core = plan === null ? null : await fillCore(tables, plan, tolerance, Math.sqrt(energy), start, control);
   const end = performance.now();
   const tree = plan?.layout.tree;
   const error = energy > 0 ? Math.sqrt((plan?.choice.dropped ?? 0) / energy) : 0;
-  return new KroneckerHierarchicalMatrix(keptBasis(rotated, plan?.used ?? usedVectors(rotated, cells, new Uint8Array(cells.count))), core, size, {
-    size, rotatedSize: indices, keptSize: tree === undefined ? 0 : tree.size - tree.begin[0], leaves: tree === undefined ? 0 : 2 ** tree.depth, leafSize: tree === undefined ? 0 : mostInLeaf(tree), blocks: plan?.choice.blocks.length ?? 0,
-    norm: Math.sqrt(energy), error, ...(share === undefined ? { met: error <= allowedError(tolerance, 'f64', size) } : {}),
-    seconds: { rotate: (measured - start) / 1000, energies: (chosen - measured) / 1000, choose: (filled - chosen) / 1000, fill: (end - filled) / 1000, total: (end - start) / 1000 },
-  }, team);
+  return new KroneckerHierarchicalMatrix(
+    keptBasis(rotated, plan?.used ?? usedVectors(rotated, cells, new Uint8Array(cells.count))),
+    core,
+    size,
+    {
+      size,
+      rotatedSize: indices,
+      keptSize: tree === undefined ? 0 : tree.size - tree.begin[0],
+      leaves: tree === undefined ? 0 : 2 ** tree.depth,
+      leafSize: tree === undefined ? 0 : mostInLeaf(tree),
+      blocks: plan?.choice.blocks.length ?? 0,
+      norm: Math.sqrt(energy),
+      error,
+      ...(share === undefined ? { met: error <= allowedError(tolerance, 'f64', size) } : {}),
+      seconds: {
+        rotate: (measured - start) / 1000,
+        energies: (chosen - measured) / 1000,
+        choose: (filled - chosen) / 1000,
+        fill: (end - filled) / 1000,
+        total: (end - start) / 1000,
+      },
+    },
+    team,
+  );
 }
 
 /** G̃ from principal submatrices of H; all of the basis is kept. */
-async function positiveSemidefinite(model: Model, { share, leafSize, memoryLimit }: Resolved, control: TeamControl): Promise<KroneckerHierarchicalMatrix> {
+async function positiveSemidefinite(
+  model: Model,
+  { share, leafSize, memoryLimit }: Resolved,
+  control: TeamControl,
+): Promise<KroneckerHierarchicalMatrix> {
   const start = performance.now();
   const { team } = control;
   const rotated = rotateModel(model, team.blas, memoryLimit);
@@ -113,7 +172,10 @@ async function positiveSemidefinite(model: Model, { share, leafSize, memoryLimit
   const indices = rotated.layers.reduce((sum, { directions, units }) => sum + directions * units, 0);
   const cells = makeCells(rotated.layers, Math.max(1, indices / MOST_PRINCIPAL_CELLS));
   const traces = cellTraces(tables, cells);
-  if (!traces.every(Number.isFinite)) throw new NonFiniteError('The diagonal of this Gauss–Newton Hessian overflows: the parameters or the data are too large; scale them.');
+  if (!traces.every(Number.isFinite))
+    throw new NonFiniteError(
+      'The diagonal of this Gauss–Newton Hessian overflows: the parameters or the data are too large; scale them.',
+    );
   const used = usedVectors(rotated, cells, new Uint8Array(cells.count).fill(1));
   const fixed = basisCost(rotated, used).bytes + (rotated.complement?.inputGram.data.byteLength ?? 0);
   const dense = 8 * size ** 2;
@@ -124,7 +186,8 @@ async function positiveSemidefinite(model: Model, { share, leafSize, memoryLimit
   const bytes = fixed + (plan?.bytes ?? 0);
   if (share !== undefined && bytes > most)
     throw new OptionError(
-      `A share of ${share} cannot hold even the basis and the diagonal blocks; the least share here is ${bytes / dense}.`,
+      `A share of ${share} cannot hold even the basis and the diagonal blocks; the least share here is ` +
+        `${bytes / dense}.`,
       { least: bytes / dense },
     );
   if (plan !== null) requireMemory(rotatedModelBytes(model) + 8 * plan.layout.elements.total, memoryLimit);
@@ -132,43 +195,127 @@ async function positiveSemidefinite(model: Model, { share, leafSize, memoryLimit
   const core = plan === null ? null : await fillCore(tables, plan, 0, Number.NaN, start, control);
   const end = performance.now();
   const tree = plan?.layout.tree;
-  return new KroneckerHierarchicalMatrix(keptBasis(rotated, used), core, size, {
-    size, rotatedSize: indices, keptSize: tree === undefined ? 0 : tree.size - tree.begin[0], leaves: tree === undefined ? 0 : 2 ** tree.depth, leafSize: tree === undefined ? 0 : mostInLeaf(tree), blocks: plan?.blocks ?? 0,
-    norm: Number.NaN, error: Number.NaN, principal: { size: plan?.principal ?? 0, traceOutside: plan?.traceOutside ?? 0 },
-    seconds: { rotate: (measured - start) / 1000, energies: 0, choose: (chosen - measured) / 1000, fill: (end - chosen) / 1000, total: (end - start) / 1000 },
-  }, team);
+  return new KroneckerHierarchicalMatrix(
+    keptBasis(rotated, used),
+    core,
+    size,
+    {
+      size,
+      rotatedSize: indices,
+      keptSize: tree === undefined ? 0 : tree.size - tree.begin[0],
+      leaves: tree === undefined ? 0 : 2 ** tree.depth,
+      leafSize: tree === undefined ? 0 : mostInLeaf(tree),
+      blocks: plan?.blocks ?? 0,
+      norm: Number.NaN,
+      error: Number.NaN,
+      principal: { size: plan?.principal ?? 0, traceOutside: plan?.traceOutside ?? 0 },
+      seconds: {
+        rotate: (measured - start) / 1000,
+        energies: 0,
+        choose: (chosen - measured) / 1000,
+        fill: (end - chosen) / 1000,
+        total: (end - start) / 1000,
+      },
+    },
+    team,
+  );
 }
 
 /** The hierarchical matrix over the rotated indices with the blocks that were laid out. */
-async function fillCore(tables: RotatedTables, { layout, lists, tree: { layerAt, directionAt, unitAt } }: Pick<Plan, 'layout' | 'lists' | 'tree'>, tolerance: number, norm: number, start: number, control: TeamControl): Promise<HierarchicalMatrix> {
+async function fillCore(
+  tables: RotatedTables,
+  { layout, lists, tree: { layerAt, directionAt, unitAt } }: Pick<Plan, 'layout' | 'lists' | 'tree'>,
+  tolerance: number,
+  norm: number,
+  start: number,
+  control: TeamControl,
+): Promise<HierarchicalMatrix> {
   const { team } = control;
   const began = performance.now();
   const values = sharedFloat64(layout.elements.total);
-  await runOnce('fill blocks', fillRotatedBlocks, { tables, tree: layout.tree, lists, offsets: layout.offsets, values, layerAt, directionAt, unitAt }, independentTasks(2 ** layout.tree.depth), control);
-  return new HierarchicalMatrix(assemble(layout, lists, values, 'fmm'), layout.elements, {
-    size: layout.tree.size, format: 'fmm', leafSize: mostInLeaf(layout.tree), maxRank: 0, tolerance, neighbors: 0, budget: lists.budgetUsed, budgetUsed: lists.budgetUsed, distance: 'kronecker', dtype: 'f64', seed: 0,
-    workers: team.workers, blas: team.blas.description, recall: 1, resampled: 0, missed: 0, norm, met: true, seen: 0, limits: [],
-    seconds: { neighbors: 0, tree: 0, skeletonization: 0, fill: (performance.now() - began) / 1000, compress: (performance.now() - start) / 1000 },
-  }, team);
+  await runOnce(
+    'fill blocks',
+    fillRotatedBlocks,
+    { tables, tree: layout.tree, lists, offsets: layout.offsets, values, layerAt, directionAt, unitAt },
+    independentTasks(2 ** layout.tree.depth),
+    control,
+  );
+  return new HierarchicalMatrix(
+    assemble(layout, lists, values, 'fmm'),
+    layout.elements,
+    {
+      size: layout.tree.size,
+      format: 'fmm',
+      leafSize: mostInLeaf(layout.tree),
+      maxRank: 0,
+      tolerance,
+      neighbors: 0,
+      budget: lists.budgetUsed,
+      budgetUsed: lists.budgetUsed,
+      distance: 'kronecker',
+      dtype: 'f64',
+      seed: 0,
+      workers: team.workers,
+      blas: team.blas.description,
+      recall: 1,
+      resampled: 0,
+      missed: 0,
+      norm,
+      met: true,
+      seen: 0,
+      limits: [],
+      seconds: {
+        neighbors: 0,
+        tree: 0,
+        skeletonization: 0,
+        fill: (performance.now() - began) / 1000,
+        compress: (performance.now() - start) / 1000,
+      },
+    },
+    team,
+  );
 }
 
-interface Resolved { readonly share: number | undefined; readonly tolerance: number; readonly leafSize: number; readonly memoryLimit: number; readonly preserve: boolean }
+interface Resolved {
+  readonly share: number | undefined;
+  readonly tolerance: number;
+  readonly leafSize: number;
+  readonly memoryLimit: number;
+  readonly preserve: boolean;
+}
 
 function resolve(options: KroneckerHierarchicalOptions): Resolved {
   const { share, tolerance = 1e-3, leafSize = 32, memoryLimit = availableMemory(), preserve } = options;
-  if (preserve !== undefined && preserve !== 'positive-definite') throw new OptionError(`preserve must be 'positive-definite', not "${String(preserve)}".`, { preserve });
-  if (preserve !== undefined && options.tolerance !== undefined) throw new OptionError('With preserve goes a share: the error of principal submatrices is not known before it is measured.', { tolerance });
-  if (share !== undefined && options.tolerance !== undefined) throw new OptionError('Give a share of the memory or a tolerance, not both.', { share, tolerance });
-  if (share !== undefined && !(share > 0)) throw new OptionError(`share must be a number above 0: the bytes to hold, over those of the dense matrix; not ${share}.`, { share });
-  if (!(tolerance >= 0 && tolerance < 1)) throw new OptionError(`tolerance must lie in [0, 1), not ${tolerance}.`, { tolerance });
-  if (!Number.isInteger(leafSize) || leafSize < 1 || leafSize > 4096) throw new OptionError(`leafSize must be a whole number from 1 to 4096, not ${leafSize}.`, { leafSize });
-  if (!(memoryLimit > 0)) throw new OptionError(`memoryLimit must be a positive number of bytes, not ${memoryLimit}.`, { memoryLimit });
+  if (preserve !== undefined && preserve !== 'positive-definite')
+    throw new OptionError(`preserve must be 'positive-definite', not "${String(preserve)}".`, { preserve });
+  if (preserve !== undefined && options.tolerance !== undefined)
+    throw new OptionError(
+      'With preserve goes a share: the error of principal submatrices is not known before it is measured.',
+      { tolerance },
+    );
+  if (share !== undefined && options.tolerance !== undefined)
+    throw new OptionError('Give a share of the memory or a tolerance, not both.', { share, tolerance });
+  if (share !== undefined && !(share > 0))
+    throw new OptionError(
+      `share must be a number above 0: the bytes to hold, over those of the dense matrix; not ${share}.`,
+      { share },
+    );
+  if (!(tolerance >= 0 && tolerance < 1))
+    throw new OptionError(`tolerance must lie in [0, 1), not ${tolerance}.`, { tolerance });
+  if (!Number.isInteger(leafSize) || leafSize < 1 || leafSize > 4096)
+    throw new OptionError(`leafSize must be a whole number from 1 to 4096, not ${leafSize}.`, { leafSize });
+  if (!(memoryLimit > 0))
+    throw new OptionError(`memoryLimit must be a positive number of bytes, not ${memoryLimit}.`, { memoryLimit });
   return { share, tolerance, leafSize, memoryLimit, preserve: preserve !== undefined };
 }
 
 function requireMemory(needed: number, limit: number): void {
   if (needed <= limit) return;
-  throw new MemoryError(`The compression needs up to ${Math.ceil(needed / 2 ** 20)} MB; memoryLimit is ${Math.ceil(limit / 2 ** 20)} MB. Raise it, take fewer samples or a smaller share, or choose larger leaves.`, { needed, limit });
+  throw new MemoryError(
+    `The compression needs up to ${Math.ceil(needed / 2 ** 20)} MB; memoryLimit is ${Math.ceil(limit / 2 ** 20)} ` +
+      'MB. Raise it, take fewer samples or a smaller share, or choose larger leaves.',
+    { needed, limit },
+  );
 }
 
 interface Plan {
@@ -180,20 +327,39 @@ interface Plan {
   readonly bytes: number;
 }
 
-/** A choice that keeps to the goal with the bytes it really takes; null where H has no indices. Throws OptionError where none does. */
-function planWithin(rotated: RotatedModel, cells: Cells, energies: Float64Array, leafSize: number, size: number, goal: Goal): Plan | null {
+/**
+ * A choice that keeps to the goal with the bytes it really takes; null where H has no indices. Throws OptionError where
+ * none does.
+ */
+function planWithin(
+  rotated: RotatedModel,
+  cells: Cells,
+  energies: Float64Array,
+  leafSize: number,
+  size: number,
+  goal: Goal,
+): Plan | null {
   const { complement } = rotated;
   const fixed = complement === null ? 0 : complement.inputGram.data.byteLength;
   const dense = 8 * size ** 2;
   const tooSmall = (least: number): never => {
-    throw new OptionError(`A share of ${(goal as { bytes: number }).bytes / dense} cannot hold even the basis and the diagonal blocks; the least share here is ${least / dense}.`, { least: least / dense });
+    throw new OptionError(
+      `A share of ${(goal as { bytes: number }).bytes / dense} cannot hold even the basis and the diagonal ` +
+        `blocks; the least share here is ${least / dense}.`,
+      { least: least / dense },
+    );
   };
   if (cells.count === 0) {
     const least = fixed + basisCost(rotated, usedVectors(rotated, cells, new Uint8Array(0))).bytes;
     if (goal.kind === 'bytes' && least > goal.bytes) tooSmall(least);
     return null;
   }
-  const chooser = new BlockChooser(cells, energies, { fixed, basis: (kept) => basisCost(rotated, usedVectors(rotated, cells, kept)) }, leafSize);
+  const chooser = new BlockChooser(
+    cells,
+    energies,
+    { fixed, basis: (kept) => basisCost(rotated, usedVectors(rotated, cells, kept)) },
+    leafSize,
+  );
   let target = goal;
   for (let attempt = 0; ; attempt++) {
     const { choice, met } = chooser.choose(target);
@@ -210,7 +376,19 @@ function planOf(rotated: RotatedModel, cells: Cells, choice: Choice, fixed: numb
   const tree = rotatedTree(rotated, cells, choice, used);
   const lists = blockLists(tree.tree, choice);
   const nodes = tree.tree.begin.length;
-  const layout = layOut(tree.tree, lists, { maxRank: 0, ranks: sharedInt32(nodes), choice: sharedInt32(0), skeletons: sharedInt32(0) }, true);
+  const layout = layOut(
+    tree.tree,
+    lists,
+    { maxRank: 0, ranks: sharedInt32(nodes), choice: sharedInt32(0), skeletons: sharedInt32(0) },
+    true,
+  );
   const data = assemble(layout, lists, new Float64Array(0), 'fmm');
-  return { choice, used, tree, lists, layout, bytes: fixed + basisCost(rotated, used).bytes + memoryUse(data, layout.elements).bytes };
+  return {
+    choice,
+    used,
+    tree,
+    lists,
+    layout,
+    bytes: fixed + basisCost(rotated, used).bytes + memoryUse(data, layout.elements).bytes,
+  };
 }

@@ -1,9 +1,11 @@
 /**
  * Energies ‖H_αβ‖_F² of all pairs of cells of a rotated Gauss–Newton Hessian, no entry of which is kept.
  *
- * A *tile* is what one pair of units (p, p′) of layers ℓ, ℓ′ has: X_ℓᵀ·diag m(p, p′)·X_ℓ′, directions × directions′. Tiles of one p and several p′ are one GEMM,
- * 2n flops an entry. Within a layer tiles are symmetric, and those of (p, p′) and (p′, p) are equal: a quarter of them is formed. A task takes the
- * columns of some directions of one layer, so it alone adds to their cells, in a fixed order: same bits for any team.
+ * A *tile* is what one pair of units (p, p′) of layers ℓ, ℓ′ has: X_ℓᵀ·diag m(p, p′)·X_ℓ′, directions × directions′.
+ * Tiles of one p and several p′ are one GEMM,
+ * 2n flops an entry. Within a layer tiles are symmetric, and those of (p, p′) and (p′, p) are equal: a quarter of them
+ * is formed. A task takes the columns of some directions of one layer, so it alone adds to their cells, in a fixed
+ * order: same bits for any team.
  */
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
@@ -25,16 +27,25 @@ export interface RotatedTables {
 }
 
 export function tablesOf({ samples, layers, grams }: RotatedModel): RotatedTables {
-  return { samples, layers: layers.map(({ directions, units, activations }) => ({ directions, units, activations })), grams };
+  return {
+    samples,
+    layers: layers.map(({ directions, units, activations }) => ({ directions, units, activations })),
+    grams,
+  };
 }
 
-/** Where the n-vector m(p, p′) of units of layers ℓ, ℓ′ in any order begins in `gramsOf(…).vectors`, or −1 where it is zero. */
+/**
+ * Where the n-vector m(p, p′) of units of layers ℓ, ℓ′ in any order begins in `gramsOf(…).vectors`, or −1 where it is
+ * zero.
+ */
 export function gramOffset({ samples, grams }: RotatedTables, ℓ: number, p: number, other: number, q: number): number {
-  const number = ℓ <= other ? gramNumber(grams[pairIndex(ℓ, other)], p, q) : gramNumber(grams[pairIndex(other, ℓ)], q, p);
+  const number =
+    ℓ <= other ? gramNumber(grams[pairIndex(ℓ, other)], p, q) : gramNumber(grams[pairIndex(other, ℓ)], q, p);
   return number < 0 ? -1 : number * samples;
 }
 
-export const gramsOf = ({ grams }: RotatedTables, ℓ: number, other: number): Float64Array => grams[pairIndex(Math.min(ℓ, other), Math.max(ℓ, other))].vectors;
+export const gramsOf = ({ grams }: RotatedTables, ℓ: number, other: number): Float64Array =>
+  grams[pairIndex(Math.min(ℓ, other), Math.max(ℓ, other))].vectors;
 
 interface EnergyState {
   readonly tables: RotatedTables;
@@ -76,18 +87,35 @@ class EnergySum {
     for (let p = 0; p < layers[rowLayer].units; p++) {
       for (let begin = same ? p : 0; begin < units; begin += together) {
         present.length = 0;
-        for (let other = begin; other < Math.min(begin + together, units); other++) if (gramOffset(tables, rowLayer, p, columnLayer, other) >= 0) present.push(other);
+        for (let other = begin; other < Math.min(begin + together, units); other++)
+          if (gramOffset(tables, rowLayer, p, columnLayer, other) >= 0) present.push(other);
         if (present.length === 0) continue;
         const columns = present.length * width;
         present.forEach((other, k) => this.#scale(rowLayer, p, columnLayer, other, first, width, k * width * samples));
-        this.#blas.gemm('T', 'N', 1, x, view(this.#scaled.data, 0, samples, columns), 0, view(this.#tiles.data, 0, rows, columns));
+        this.#blas.gemm(
+          'T',
+          'N',
+          1,
+          x,
+          view(this.#scaled.data, 0, samples, columns),
+          0,
+          view(this.#tiles.data, 0, rows, columns),
+        );
         present.forEach((other, k) => this.#add(rowLayer, p, columnLayer, other, first, width, rows, k * width * rows));
       }
     }
   }
 
   /** scaled ← diag m(p, p′)·X_ℓ′(:, first … first + width). */
-  #scale(rowLayer: number, p: number, columnLayer: number, other: number, first: number, width: number, to: number): void {
+  #scale(
+    rowLayer: number,
+    p: number,
+    columnLayer: number,
+    other: number,
+    first: number,
+    width: number,
+    to: number,
+  ): void {
     const { tables } = this.#state;
     const n = tables.samples;
     const m = gramsOf(tables, rowLayer, columnLayer);
@@ -98,8 +126,21 @@ class EnergySum {
   }
 
   /** Adds the squares of the tile of (p, p′), and within a layer those of (p′, p), to their cells. */
-  #add(rowLayer: number, p: number, columnLayer: number, other: number, first: number, width: number, rows: number, from: number): void {
-    const { cells: { count, cellOf }, energies, tables: { layers } } = this.#state;
+  #add(
+    rowLayer: number,
+    p: number,
+    columnLayer: number,
+    other: number,
+    first: number,
+    width: number,
+    rows: number,
+    from: number,
+  ): void {
+    const {
+      cells: { count, cellOf },
+      energies,
+      tables: { layers },
+    } = this.#state;
     const tile = this.#tiles.data;
     const ofRows = cellOf[rowLayer];
     const ofColumns = cellOf[columnLayer];
@@ -131,7 +172,8 @@ function mostColumns({ tasks }: EnergyState): number {
 
 export const addEnergies = phaseKernel<EnergyState>(import.meta.url, 'addEnergies', (state, { blas }) => {
   const sum = new EnergySum(state, blas);
-  return (task) => sum.run(state.tasks[4 * task], state.tasks[4 * task + 1], state.tasks[4 * task + 2], state.tasks[4 * task + 3]);
+  return (task) =>
+    sum.run(state.tasks[4 * task], state.tasks[4 * task + 1], state.tasks[4 * task + 2], state.tasks[4 * task + 3]);
 });
 
 /** The tasks, the most work first. */
@@ -145,7 +187,11 @@ function energyTasks({ layers }: RotatedTables, { group }: Cells): Int32Array {
       const step = group[column] * Math.max(1, Math.round(DIRECTIONS / group[column]));
       for (let first = 0; first < layers[column].directions; first += step) {
         const last = Math.min(first + step, layers[column].directions);
-        tasks.push({ words: [row, column, first, last], work: (last - first) * layers[column].units * layers[row].units * (ℓ === k ? last / 2 : layers[row].directions) });
+        tasks.push({
+          words: [row, column, first, last],
+          work:
+            (last - first) * layers[column].units * layers[row].units * (ℓ === k ? last / 2 : layers[row].directions),
+        });
       }
     }
   }
@@ -155,12 +201,21 @@ function energyTasks({ layers }: RotatedTables, { group }: Cells): Int32Array {
   return shared;
 }
 
-/** ‖H_αβ‖_F² of cells α, β at α + count·β, symmetric to the bit. n·N_H² flops, less what symmetry saves; 8·count² bytes. Throws what `Team.run` throws. */
+/**
+ * ‖H_αβ‖_F² of cells α, β at α + count·β, symmetric to the bit. n·N_H² flops, less what symmetry saves; 8·count² bytes.
+ * Throws what `Team.run` throws.
+ */
 export async function cellEnergies(tables: RotatedTables, cells: Cells, control: TeamControl): Promise<Float64Array> {
   const { count } = cells;
   const energies = sharedFloat64(count * count);
   const tasks = energyTasks(tables, cells);
-  await runOnce('measure blocks', addEnergies, { tables, cells, energies, tasks }, independentTasks(tasks.length / 4), control);
+  await runOnce(
+    'measure blocks',
+    addEnergies,
+    { tables, cells, energies, tasks },
+    independentTasks(tasks.length / 4),
+    control,
+  );
   // What was added of a pair stands above the diagonal within a layer, on either side of it across layers.
   const layerOf = (cell: number): number => cells.begin.findLastIndex((first) => first <= cell);
   for (let β = 0; β < count; β++) {

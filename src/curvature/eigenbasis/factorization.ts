@@ -5,15 +5,25 @@
  *
  *   (G̃ + λI)⁻¹ = I/λ + Q·[(H̃ + λI)⁻¹ − I/λ]·Qᵀ + [(c·A + λI)⁻¹ − I/λ] ⊗ (I − U₁U₁ᵀ),
  *
- * where H̃ + λI is factored by ULV (hierarchical/factor/ulv/eliminate.ts) and c·A by its eigenvectors. Directions that no sample uses are covered by I/λ. Where eigenvalues far above λ are
- * inverted, I/λ cancels: relative accuracy eps·‖G̃‖/λ.
+ * where H̃ + λI is factored by ULV (hierarchical/factor/ulv/eliminate.ts) and c·A by its eigenvectors. Directions that
+ * no sample uses are covered by I/λ. Where eigenvalues far above λ are inverted, I/λ cancels: relative accuracy
+ * eps·‖G̃‖/λ.
  */
 import { requireControl, throwIfAborted, type RunControl } from '../../core/context.js';
 import { FactorizationError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
-import { asVectors, checkView, copyInto, transposeHint, view, zeros, type Matrix, type Vectors } from '../../dense/matrix.js';
+import {
+  asVectors,
+  checkView,
+  copyInto,
+  transposeHint,
+  view,
+  zeros,
+  type Matrix,
+  type Vectors,
+} from '../../dense/matrix.js';
 import { factor } from '../../hierarchical/factor/factor.js';
 import type { Factorization } from '../../hierarchical/factor/factorization.js';
 import { addScaled } from '../../operator/block-arithmetic.js';
@@ -35,23 +45,46 @@ export interface KroneckerFactorOptions {
 export const KRONECKER_FACTOR_KEYS: KeysOf<KroneckerFactorOptions> = { shift: true, memoryLimit: true };
 
 /** c·A = V·diag(a)·Vᵀ of the layer with a complement, and where (c·A + λI)⁻¹ − I/λ goes. */
-interface ComplementInverse { readonly values: Float64Array; readonly vectors: Matrix; readonly inverse: Matrix; readonly outputs: number }
+interface ComplementInverse {
+  readonly values: Float64Array;
+  readonly vectors: Matrix;
+  readonly inverse: Matrix;
+  readonly outputs: number;
+}
 
 /**
- * Factors G̃ + λI of a matrix made with { preserve: 'positive-definite' }; another λ refactors from the leaves, without a pass over the data. About |S|³/3 flops for the principal submatrix
- * of |S| indices and 8·|S|² bytes. The matrix may be released afterwards. Throws OptionError (λ ≤ 0; a matrix made otherwise), NotPositiveDefiniteError where λ is lost in rounding, MemoryError, AbortedError.
+ * Factors G̃ + λI of a matrix made with { preserve: 'positive-definite' }; another λ refactors from the leaves, without
+ * a pass over the data. About |S|³/3 flops for the principal submatrix of |S| indices and 8·|S|² bytes. The matrix may
+ * be released afterwards. Throws OptionError (λ ≤ 0; a matrix made otherwise), NotPositiveDefiniteError where λ is lost
+ * in rounding, MemoryError, AbortedError.
  */
-export async function factorKronecker(matrix: KroneckerHierarchicalMatrix, { shift, memoryLimit }: KroneckerFactorOptions, control: TeamControl): Promise<KroneckerFactorization> {
+export async function factorKronecker(
+  matrix: KroneckerHierarchicalMatrix,
+  { shift, memoryLimit }: KroneckerFactorOptions,
+  control: TeamControl,
+): Promise<KroneckerFactorization> {
   requireShift(shift);
-  if (matrix.report.principal === undefined) throw new OptionError("Only a matrix made with { preserve: 'positive-definite' } has a direct factorization.");
+  if (matrix.report.principal === undefined)
+    throw new OptionError("Only a matrix made with { preserve: 'positive-definite' } has a direct factorization.");
   throwIfAborted(control.signal);
   const { team } = control;
-  const core = matrix.core === null ? null : await factor(nestedCore(matrix.core, team), { shift, suggestShift: false, ...(memoryLimit === undefined ? {} : { memoryLimit }) }, control);
+  const core =
+    matrix.core === null
+      ? null
+      : await factor(
+          nestedCore(matrix.core, team),
+          { shift, suggestShift: false, ...(memoryLimit === undefined ? {} : { memoryLimit }) },
+          control,
+        );
   return new KroneckerFactorization(matrix.layers, core, matrix.size, shift, team);
 }
 
 function requireShift(shift: number): void {
-  if (!(Number.isFinite(shift) && shift > 0)) throw new OptionError(`shift must be a positive number, not ${shift}: a Gauss–Newton matrix is singular.`, { option: 'shift', value: shift });
+  if (!(Number.isFinite(shift) && shift > 0))
+    throw new OptionError(`shift must be a positive number, not ${shift}: a Gauss–Newton matrix is singular.`, {
+      option: 'shift',
+      value: shift,
+    });
 }
 
 /** As a linear operator the inverse: symmetric positive definite. Solves are synchronous and keep their workspace. */
@@ -86,13 +119,21 @@ export class KroneckerFactorization implements LinearOperator {
     this.#invertComplements();
   }
 
-  get size(): number { return this.rows; }
+  get size(): number {
+    return this.rows;
+  }
   /** λ. */
-  get shift(): number { return this.#shift; }
+  get shift(): number {
+    return this.#shift;
+  }
 
   /** Bytes of all that a product reads: factors, basis, complement. */
   get bytes(): number {
-    const ofLayers = this.#layers.reduce((sum, { inputVectors, outputVectors, complement }) => sum + inputVectors.data.byteLength + (outputVectors?.data.byteLength ?? 0) + (complement?.data.byteLength ?? 0), 0);
+    const ofLayers = this.#layers.reduce(
+      (sum, { inputVectors, outputVectors, complement }) =>
+        sum + inputVectors.data.byteLength + (outputVectors?.data.byteLength ?? 0) + (complement?.data.byteLength ?? 0),
+      0,
+    );
     return ofLayers + (this.#core?.bytes ?? 0);
   }
 
@@ -108,15 +149,33 @@ export class KroneckerFactorization implements LinearOperator {
     return sum + rest * Math.log(this.#shift);
   }
 
-  /** X = (G̃ + λI)⁻¹·B for B of N × p, or an array of N numbers; returns `out` or a new matrix of B's precision. Throws ShapeError; NonFiniteError where B holds NaN or ∞; OptionError after `release` or a failed `refactor`. */
+  /**
+   * X = (G̃ + λI)⁻¹·B for B of N × p, or an array of N numbers; returns `out` or a new matrix of B's precision. Throws
+   * ShapeError; NonFiniteError where B holds NaN or ∞; OptionError after `release` or a failed `refactor`.
+   */
   solve(given: Vectors, out?: Matrix): Matrix {
     const b = asVectors(given, 'b');
-    if (b.rows !== this.rows) throw new ShapeError(`b has ${b.rows} rows; the factorization is of order ${this.rows}.${transposeHint(b, this.rows)}`, { rows: b.rows, expected: this.rows });
+    if (b.rows !== this.rows)
+      throw new ShapeError(
+        `b has ${b.rows} rows; the factorization is of order ${this.rows}.${transposeHint(b, this.rows)}`,
+        { rows: b.rows, expected: this.rows },
+      );
     const x = out ?? zeros(b.rows, b.cols, b.data instanceof Float64Array ? 'f64' : 'f32');
     checkView(x, 'out');
-    if (x.rows !== b.rows || x.cols !== b.cols) throw new ShapeError(`out is ${x.rows} × ${x.cols}; the solution is ${b.rows} × ${b.cols}.`, { rows: x.rows, cols: x.cols, expected: [b.rows, b.cols] });
+    if (x.rows !== b.rows || x.cols !== b.cols)
+      throw new ShapeError(`out is ${x.rows} × ${x.cols}; the solution is ${b.rows} × ${b.cols}.`, {
+        rows: x.rows,
+        cols: x.cols,
+        expected: [b.rows, b.cols],
+      });
     for (let j = 0; j < b.cols; j++) {
-      for (let i = 0, at = b.offset + j * b.ld; i < b.rows; i++, at++) if (!Number.isFinite(b.data[at])) throw new NonFiniteError(`b holds ${b.data[at]} in row ${i}, column ${j}.`, { row: i, column: j, value: b.data[at] });
+      for (let i = 0, at = b.offset + j * b.ld; i < b.rows; i++, at++)
+        if (!Number.isFinite(b.data[at]))
+          throw new NonFiniteError(`b holds ${b.data[at]} in row ${i}, column ${j}.`, {
+            row: i,
+            column: j,
+            value: b.data[at],
+          });
     }
     this.applyUnchecked(x, b, 1, 0);
     return x;
@@ -127,7 +186,9 @@ export class KroneckerFactorization implements LinearOperator {
     this.#requireValid();
     const core = this.#core;
     const less: LinearOperator | null = core && {
-      rows: core.rows, cols: core.cols, symmetric: true,
+      rows: core.rows,
+      cols: core.cols,
+      symmetric: true,
       applyUnchecked: (y, z) => {
         core.applyUnchecked(y, z, 1, 0);
         addScaled(y, -1 / this.#shift, z);
@@ -155,7 +216,10 @@ export class KroneckerFactorization implements LinearOperator {
   }
 
   #requireValid(): void {
-    if (!this.#valid) throw new OptionError(`The factorization for shift ${this.#shift} was given up: refactor with another shift.`, { shift: this.#shift });
+    if (!this.#valid)
+      throw new OptionError(`The factorization for shift ${this.#shift} was given up: refactor with another shift.`, {
+        shift: this.#shift,
+      });
   }
 
   /** inverse ← V·diag(1/(a + λ) − 1/λ)·Vᵀ, 1/(a + λ) − 1/λ = −a/(λ(a + λ)). */
@@ -164,7 +228,9 @@ export class KroneckerFactorization implements LinearOperator {
     for (const { values, vectors, inverse } of this.#complements) {
       const n = values.length;
       const scaled = zeros(n, n);
-      for (let j = 0; j < n; j++) for (let i = 0; i < n; i++) scaled.data[i + j * n] = vectors.data[i + j * n] * (-values[j] / (λ * (values[j] + λ)));
+      for (let j = 0; j < n; j++)
+        for (let i = 0; i < n; i++)
+          scaled.data[i + j * n] = vectors.data[i + j * n] * (-values[j] / (λ * (values[j] + λ)));
       this.#blas.gemm('N', 'T', 1, scaled, vectors, 0, inverse);
     }
   }
@@ -177,7 +243,11 @@ function decompose(gram: Matrix, outputs: number, blas: Blas): ComplementInverse
   copyInto(vectors, gram);
   const values = new Float64Array(n);
   const info = blas.syevd(true, 'L', vectors, values);
-  if (info !== 0) throw new FactorizationError(`The eigenvalues of the last layer's inputs were not found (syevd: info ${info}).`, { routine: 'syevd', info });
+  if (info !== 0)
+    throw new FactorizationError(`The eigenvalues of the last layer's inputs were not found (syevd: info ${info}).`, {
+      routine: 'syevd',
+      info,
+    });
   // A is a Gram matrix: what lies below zero is rounding.
   for (let i = 0; i < n; i++) values[i] = Math.max(0, values[i]);
   return { values, vectors, inverse: view(sharedFloat64(n * n), 0, n, n), outputs };

@@ -1,7 +1,8 @@
 /**
  * The chosen blocks of a rotated Gauss–Newton Hessian, evaluated into a hierarchical matrix.
- * A task is a leaf β of columns: for each unit p of a layer, the rows that chosen leaves have there are multiplied with diag m(p, p′)·x_{q′}, (q′, p′) ∈ β: 2n flops a stored entry.
- * Units that want the same directions share a GEMM. Blocks stand above the diagonal, so a task writes what no other does.
+ * A task is a leaf β of columns: for each unit p of a layer, the rows that chosen leaves have there are multiplied with
+ * diag m(p, p′)·x_{q′}, (q′, p′) ∈ β: 2n flops a stored entry. Units that want the same directions share a GEMM. Blocks
+ * stand above the diagonal, so a task writes what no other does.
  */
 import type { Blas } from '../../dense/blas.js';
 import { view, zeros, type Matrix } from '../../dense/matrix.js';
@@ -17,7 +18,9 @@ export interface BlockState {
   readonly lists: InteractionLists;
   readonly offsets: BlockOffsets;
   readonly values: Float64Array;
-  /** Of each position of the tree: layer, direction and unit, in the tables' numbering; isolated positions are not read. */
+  /**
+   * Of each position of the tree: layer, direction and unit, in the tables' numbering; isolated positions are not read.
+   */
   readonly layerAt: Int32Array;
   readonly directionAt: Int32Array;
   readonly unitAt: Int32Array;
@@ -44,7 +47,10 @@ class BlockFiller {
   constructor(state: BlockState, blas: Blas) {
     this.#state = state;
     this.#blas = blas;
-    const { tables: { samples, layers }, tree } = state;
+    const {
+      tables: { samples, layers },
+      tree,
+    } = state;
     let most = 0;
     for (let ν = firstLeaf(tree); ν < tree.end.length; ν++) most = Math.max(most, tree.end[ν] - tree.begin[ν]);
     const directions = Math.max(...layers.map((layer) => layer.directions));
@@ -59,7 +65,9 @@ class BlockFiller {
   }
 
   run(β: number): void {
-    const { tables: { layers } } = this.#state;
+    const {
+      tables: { layers },
+    } = this.#state;
     this.#wantRows(β);
     const { begin, end } = this.#state.tree;
     const leaf = firstLeaf(this.#state.tree) + β;
@@ -103,9 +111,16 @@ class BlockFiller {
     });
   }
 
-  /** Every row of the chosen blocks (α, β), α ≤ β: its position, where its first entry goes and the step to the next. Of the diagonal block only a triangle is kept: target −1 − row. */
+  /**
+   * Every row of the chosen blocks (α, β), α ≤ β: its position, where its first entry goes and the step to the next. Of
+   * the diagonal block only a triangle is kept: target −1 − row.
+   */
   #eachRow(β: number, visit: (position: number, target: number, step: number) => void): void {
-    const { tree, lists: { nearBegin, near }, offsets } = this.#state;
+    const {
+      tree,
+      lists: { nearBegin, near },
+      offsets,
+    } = this.#state;
     const leaf0 = firstLeaf(tree);
     for (let e = nearBegin[β]; e < nearBegin[β + 1] && near[e] <= β; e++) {
       const first = tree.begin[leaf0 + near[e]];
@@ -118,12 +133,24 @@ class BlockFiller {
   #fillUnits(β: number, ℓ: number, p: number, count: number): void {
     const unit = this.#unitBegin[ℓ] + p;
     const rows = this.#counts[unit];
-    const { tables: { samples: n }, tree } = this.#state;
+    const {
+      tables: { samples: n },
+      tree,
+    } = this.#state;
     const leaf = firstLeaf(tree) + β;
     const columns = tree.end[leaf] - tree.begin[leaf];
     for (let k = 0; k < count; k++) this.#scale(tree.begin[leaf], columns, ℓ, p + k, k * columns * n);
-    this.#blas.gemm('T', 'N', 1, this.#rowsOf(ℓ, this.#starts[unit], rows), view(this.#scaled.data, 0, n, columns * count), 0, view(this.#tiles, 0, rows, columns * count));
-    for (let k = 0; k < count; k++) this.#scatter(β, this.#starts[unit + k], view(this.#tiles, k * columns * rows, rows, columns));
+    this.#blas.gemm(
+      'T',
+      'N',
+      1,
+      this.#rowsOf(ℓ, this.#starts[unit], rows),
+      view(this.#scaled.data, 0, n, columns * count),
+      0,
+      view(this.#tiles, 0, rows, columns * count),
+    );
+    for (let k = 0; k < count; k++)
+      this.#scatter(β, this.#starts[unit + k], view(this.#tiles, k * columns * rows, rows, columns));
   }
 
   /** Whether two units want the same directions. */
@@ -165,7 +192,8 @@ class BlockFiller {
     let contiguous = true;
     for (let i = start + 1; i < start + rows; i++) if (directions[i] !== directions[i - 1] + 1) contiguous = false;
     if (contiguous) return view(x, directions[start] * n, n, rows);
-    for (let i = 0; i < rows; i++) this.#gathered.set(x.subarray(directions[start + i] * n, (directions[start + i] + 1) * n), i * n);
+    for (let i = 0; i < rows; i++)
+      this.#gathered.set(x.subarray(directions[start + i] * n, (directions[start + i] + 1) * n), i * n);
     return view(this.#gathered, 0, n, rows);
   }
 
@@ -178,7 +206,8 @@ class BlockFiller {
       const target = this.#targets[start + i];
       if (target >= 0) {
         const step = this.#steps[start + i];
-        for (let c = 0, from = tile.offset + i, to = target; c < tile.cols; c++, from += tile.rows, to += step) values[to] = tile.data[from];
+        for (let c = 0, from = tile.offset + i, to = target; c < tile.cols; c++, from += tile.rows, to += step)
+          values[to] = tile.data[from];
       } else {
         const row = -1 - target;
         const [begin, end] = upper ? [row, tile.cols] : [0, row + 1];

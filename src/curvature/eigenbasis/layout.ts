@@ -12,9 +12,14 @@ import type { RotatedModel } from './model.js';
 import type { BasisLayer } from './rotation.js';
 
 /** Directions and units of each layer that kept cells use, ascending. */
-export interface UsedVectors { readonly directions: Int32Array; readonly units: Int32Array }
+export interface UsedVectors {
+  readonly directions: Int32Array;
+  readonly units: Int32Array;
+}
 
-/** Of a layer with a complement all units are kept: U_Γ makes the complement's projector. So are those of an identity. */
+/**
+ * Of a layer with a complement all units are kept: U_Γ makes the complement's projector. So are those of an identity.
+ */
 export function usedVectors({ layers, complement }: RotatedModel, cells: Cells, kept: Uint8Array): UsedVectors[] {
   return layers.map((layer, ℓ) => {
     const directions = new Uint8Array(layer.directions);
@@ -53,8 +58,14 @@ export function keptBasis({ layers, complement }: RotatedModel, used: readonly U
     const { directions, units } = used[ℓ];
     const gram = complement !== null && ℓ === layers.length - 1 ? pickColumns(complement.inputGram, null) : null;
     const result: BasisLayer = {
-      offset: layer.offset, width: layer.width, outputs: layer.outputs, base,
-      inputVectors: pickColumns(inputVectors, directions), outputVectors: outputVectors && pickColumns(outputVectors, units), units: units.length, complement: gram,
+      offset: layer.offset,
+      width: layer.width,
+      outputs: layer.outputs,
+      base,
+      inputVectors: pickColumns(inputVectors, directions),
+      outputVectors: outputVectors && pickColumns(outputVectors, units),
+      units: units.length,
+      complement: gram,
     };
     base += directions.length * units.length;
     return result;
@@ -80,13 +91,25 @@ export interface RotatedTree {
   readonly unitAt: Int32Array;
 }
 
-/** The choice's leaves, its cells being written out; indices that the basis has and no kept cell holds are isolated in front. */
-export function rotatedTree({ layers }: RotatedModel, cells: Cells, { keptCells, cellTree }: Choice, used: readonly UsedVectors[]): RotatedTree {
+/**
+ * The choice's leaves, its cells being written out; indices that the basis has and no kept cell holds are isolated in
+ * front.
+ */
+export function rotatedTree(
+  { layers }: RotatedModel,
+  cells: Cells,
+  { keptCells, cellTree }: Choice,
+  used: readonly UsedVectors[],
+): RotatedTree {
   const layerOf = layersOfCells(cells);
   const size = used.reduce((sum, { directions, units }) => sum + directions.length * units.length, 0);
   const order = sharedInt32(size);
   const [layerAt, directionAt, unitAt] = [sharedInt32(size), sharedInt32(size), sharedInt32(size)];
-  const place = used.map(({ directions, units }, ℓ) => ({ ofDirection: places(layers[ℓ].directions, directions), ofUnit: places(layers[ℓ].units, units), rows: directions.length }));
+  const place = used.map(({ directions, units }, ℓ) => ({
+    ofDirection: places(layers[ℓ].directions, directions),
+    ofUnit: places(layers[ℓ].units, units),
+    rows: directions.length,
+  }));
   const base: number[] = [0];
   for (const { directions, units } of used) base.push(base[base.length - 1] + directions.length * units.length);
   let kept = 0;
@@ -122,12 +145,17 @@ export function rotatedTree({ layers }: RotatedModel, cells: Cells, { keptCells,
 /** place[i]: number of i among `members`. */
 function places(count: number, members: Int32Array): Int32Array {
   const place = new Int32Array(count).fill(-1);
-  members.forEach((i, k) => { place[i] = k; });
+  members.forEach((i, k) => {
+    place[i] = k;
+  });
   return place;
 }
 
 /** Near lists of the diagonal and the chosen blocks; all other pairs are far (and of rank zero). */
-export function blockLists({ depth, size, begin, end }: ClusterTree, { blocks }: Pick<Choice, 'blocks'>): InteractionLists {
+export function blockLists(
+  { depth, size, begin, end }: ClusterTree,
+  { blocks }: Pick<Choice, 'blocks'>,
+): InteractionLists {
   const leaves = 2 ** depth;
   const nearBegin = sharedInt32(leaves + 1);
   for (let leaf = 0; leaf < leaves; leaf++) nearBegin[leaf + 1] = 1;

@@ -35,19 +35,34 @@ export interface KroneckerHierarchicalReport {
   readonly leafSize: number;
   /** Blocks stored above the diagonal. */
   readonly blocks: number;
-  /** ‖G‖_F, and ‖G − G̃‖_F/‖G‖_F: the energy left out, summed as it was left out, so exact up to rounding. NaN with `preserve`, which does not look at entries off the diagonal before it chooses. */
+  /**
+   * ‖G‖_F, and ‖G − G̃‖_F/‖G‖_F: the energy left out, summed as it was left out, so exact up to rounding. NaN with
+   * `preserve`, which does not look at entries off the diagonal before it chooses.
+   */
   readonly norm: number;
   readonly error: number;
-  /** Whether the asked tolerance was met: blocks are kept until it is. Undefined where a share of the memory was asked for. */
+  /**
+   * Whether the asked tolerance was met: blocks are kept until it is. Undefined where a share of the memory was asked
+   * for.
+   */
   readonly met?: boolean;
-  /** With `preserve` (principal-choice.ts): the indices of S, and the trace of H on all others, a bound of its largest eigenvalue there. */
+  /**
+   * With `preserve` (principal-choice.ts): the indices of S, and the trace of H on all others, a bound of its largest
+   * eigenvalue there.
+   */
   readonly principal?: { readonly size: number; readonly traceOutside: number };
-  readonly seconds: { readonly rotate: number; readonly energies: number; readonly choose: number; readonly fill: number; readonly total: number };
+  readonly seconds: {
+    readonly rotate: number;
+    readonly energies: number;
+    readonly choose: number;
+    readonly fill: number;
+    readonly total: number;
+  };
 }
 
 /**
- * Symmetric N × N, float64; products with float32 vectors are taken in float64. Leaving blocks out does not keep eigenvalues above zero: G̃ may have negative ones, at worst
- * −error·‖G‖_F, but not with `preserve`.
+ * Symmetric N × N, float64; products with float32 vectors are taken in float64. Leaving blocks out does not keep
+ * eigenvalues above zero: G̃ may have negative ones, at worst −error·‖G‖_F, but not with `preserve`.
  */
 export class KroneckerHierarchicalMatrix implements LinearOperator {
   readonly rows: number;
@@ -60,7 +75,13 @@ export class KroneckerHierarchicalMatrix implements LinearOperator {
   readonly #team: Team;
   readonly #product: RotatedProduct;
 
-  constructor(layers: readonly BasisLayer[], core: HierarchicalMatrix | null, size: number, report: KroneckerHierarchicalReport, team: Team) {
+  constructor(
+    layers: readonly BasisLayer[],
+    core: HierarchicalMatrix | null,
+    size: number,
+    report: KroneckerHierarchicalReport,
+    team: Team,
+  ) {
     this.rows = size;
     this.cols = size;
     this.layers = layers;
@@ -70,24 +91,35 @@ export class KroneckerHierarchicalMatrix implements LinearOperator {
     this.#product = new RotatedProduct(layers, size, core?.rows ?? 0, team);
   }
 
-  get size(): number { return this.rows; }
+  get size(): number {
+    return this.rows;
+  }
 
   /** ‖G − G̃‖_F/‖G‖_F, exact up to rounding; NaN with `preserve` (operatorError measures it). */
-  get error(): number { return this.report.error; }
+  get error(): number {
+    return this.report.error;
+  }
 
-  get bytes(): number { return this.memory().bytes; }
+  get bytes(): number {
+    return this.memory().bytes;
+  }
 
-  get share(): number { return this.memory().share; }
+  get share(): number {
+    return this.memory().share;
+  }
 
   /**
-   * out ← α·G̃·X + β·out, shapes taken on trust. A vector costs two products with H's stored numbers (four flops for each off the diagonal) and 4·Σ width·units·(directions + outputs)
-   * flops for the basis.
+   * out ← α·G̃·X + β·out, shapes taken on trust. A vector costs two products with H's stored numbers (four flops for
+   * each off the diagonal) and 4·Σ width·units·(directions + outputs) flops for the basis.
    */
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
     this.#product.applyUnchecked(this.core, out, x, alpha, beta);
   }
 
-  /** G̃(i, i). A pass over the stored blocks and a GEMM for each output unit (diagonal.ts): seconds where a product takes tenths of one. */
+  /**
+   * G̃(i, i). A pass over the stored blocks and a GEMM for each output unit (diagonal.ts): seconds where a product
+   * takes tenths of one.
+   */
   diagonal(): Float64Array {
     const out = new Float64Array(this.rows);
     addRotatedDiagonal(this.layers, this.core?.data ?? null, out, this.#team.blas);

@@ -1,6 +1,7 @@
 /**
- * A principal submatrix and diagonal blocks (principal-choice.ts), stored as near blocks, in the nested form that factorizations take: siblings below the root of S
- * are coupled at full rank, everything else has rank zero. The same numbers, in other places.
+ * A principal submatrix and diagonal blocks (principal-choice.ts), stored as near blocks, in the nested form that
+ * factorizations take: siblings below the root of S are coupled at full rank, everything else has rank zero. The same
+ * numbers, in other places.
  */
 import { OptionError } from '../../core/errors.js';
 import { firstOfLevel, levelOf } from '../../core/indices.js';
@@ -36,8 +37,15 @@ export function nestedCore(core: HierarchicalMatrix, team: Team): HierarchicalMa
   const nested = sharedFloat64(layout.elements.total);
   const length = layout.elements.diagonal;
   nested.set(values.subarray(offsets.diagonal[0], offsets.diagonal[0] + length), layout.offsets.diagonal[0]);
-  for (let f = 0; f < lists.far.length / 2; f++) if (ranks[lists.far[2 * f]] > 0) copyCoupling(data, lists.far[2 * f], lists.far[2 * f + 1], nested, layout.offsets.coupling[f]);
-  return new HierarchicalMatrix(assemble(layout, lists, nested, 'hss'), layout.elements, { ...core.report, format: 'hss', maxRank, budget: 0, budgetUsed: 0 }, team);
+  for (let f = 0; f < lists.far.length / 2; f++)
+    if (ranks[lists.far[2 * f]] > 0)
+      copyCoupling(data, lists.far[2 * f], lists.far[2 * f + 1], nested, layout.offsets.coupling[f]);
+  return new HierarchicalMatrix(
+    assemble(layout, lists, nested, 'hss'),
+    layout.elements,
+    { ...core.report, format: 'hss', maxRank, budget: 0, budgetUsed: 0 },
+    team,
+  );
 }
 
 /** Leaves of S: the first ones, all of which are near each other, while every other leaf is near itself alone. */
@@ -45,14 +53,23 @@ function principalLeaves({ tree, lists: { nearBegin } }: HierarchicalData): numb
   const inside = nearBegin[1];
   for (let leaf = 0; leaf < leavesOf(tree); leaf++) {
     if (nearBegin[leaf + 1] - nearBegin[leaf] !== (leaf < inside ? inside : 1)) {
-      throw new OptionError("This matrix was made without { preserve: 'positive-definite' }: its blocks have no direct factorization.", { leaf });
+      throw new OptionError(
+        "This matrix was made without { preserve: 'positive-definite' }: its blocks have no direct factorization.",
+        { leaf },
+      );
     }
   }
   return inside;
 }
 
 /** The near blocks between the leaves of node l and those of node r, as one block. */
-function copyCoupling({ tree, lists: { nearBegin, near }, offsets, values }: HierarchicalData, l: number, r: number, out: Float64Array, to: number): void {
+function copyCoupling(
+  { tree, lists: { nearBegin, near }, offsets, values }: HierarchicalData,
+  l: number,
+  r: number,
+  out: Float64Array,
+  to: number,
+): void {
   const leaf0 = firstLeaf(tree);
   const below = 2 ** (tree.depth - levelOf(l));
   const leafOf = (ν: number): number => (ν - firstOfLevel(levelOf(ν))) * below;
@@ -65,7 +82,8 @@ function copyCoupling({ tree, lists: { nearBegin, near }, offsets, values }: Hie
       if (β < leafOf(r) || β >= leafOf(r) + below) continue;
       const left = tree.begin[leaf0 + β] - tree.begin[r];
       const width = tree.end[leaf0 + β] - tree.begin[leaf0 + β];
-      for (let j = 0, from = offsets.near[e]; j < width; j++, from += height) out.set(values.subarray(from, from + height), top + (left + j) * rows);
+      for (let j = 0, from = offsets.near[e]; j < width; j++, from += height)
+        out.set(values.subarray(from, from + height), top + (left + j) * rows);
     }
   }
 }

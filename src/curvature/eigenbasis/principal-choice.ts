@@ -1,14 +1,17 @@
 /**
- * The part of a rotated Gauss–Newton Hessian that keeps it positive semidefinite: a principal submatrix, and small diagonal blocks of the rest.
+ * The part of a rotated Gauss–Newton Hessian that keeps it positive semidefinite: a principal submatrix, and small
+ * diagonal blocks of the rest.
  *
  *   H̃ = H_SS ⊕ blockdiag(H_ββ),   S: the indices with the largest diagonal entries,  β: leaves of all the others.
  *
- * Principal submatrices of H ≽ 0 are positive semidefinite, so H̃ is, whatever is left out. With μ = λ_max of H on the indices outside S (at most their trace, which is reported)
+ * Principal submatrices of H ≽ 0 are positive semidefinite, so H̃ is, whatever is left out. With μ = λ_max of H on the
+ * indices outside S (at most their trace, which is reported)
  *
  *   (H + λI) ≼ 2(1 + μ/λ)·(H̃ + λI),   (H̃ + λI) ≼ (2 + 3μ/λ)·(H + λI):
  *
- * the first by xᵀHx ≤ 2sᵀHs + 2rᵀHr ≤ 2sᵀHs + 2μ‖r‖², the second by sᵀHs ≤ 2xᵀHx + 2rᵀHr for x = s + r, s on S. In the Kronecker eigenbasis the diagonal falls
- * fast (K-FAC's eigenvalues are about its entries), and μ with it: this is what makes so plain a choice a good one.
+ * the first by xᵀHx ≤ 2sᵀHs + 2rᵀHr ≤ 2sᵀHs + 2μ‖r‖², the second by sᵀHs ≤ 2xᵀHx + 2rᵀHr for x = s + r, s on S. In the
+ * Kronecker eigenbasis the diagonal falls fast (K-FAC's eigenvalues are about its entries), and μ with it: this is what
+ * makes so plain a choice a good one.
  */
 import { sharedInt32 } from '../../core/shared-array.js';
 import { layOut, type Layout, assemble } from '../../hierarchical/matrix/layout.js';
@@ -55,10 +58,22 @@ export function cellTraces(tables: RotatedTables, cells: Cells): Float64Array {
   return traces;
 }
 
-/** The largest S whose hierarchical matrix takes at most `bytes`; the least there is (S one cell) where none does, and null where H is zero. */
-export function principalPlan(rotated: RotatedModel, cells: Cells, traces: Float64Array, used: readonly UsedVectors[], leafSize: number, bytes: number): PrincipalPlan | null {
+/**
+ * The largest S whose hierarchical matrix takes at most `bytes`; the least there is (S one cell) where none does, and
+ * null where H is zero.
+ */
+export function principalPlan(
+  rotated: RotatedModel,
+  cells: Cells,
+  traces: Float64Array,
+  used: readonly UsedVectors[],
+  leafSize: number,
+  bytes: number,
+): PrincipalPlan | null {
   const density = traces.map((trace, cell) => trace / cells.sizes[cell]);
-  const ranked = Array.from(cells.sizes.keys()).filter((cell) => traces[cell] > 0).sort((a, b) => density[b] - density[a] || a - b);
+  const ranked = Array.from(cells.sizes.keys())
+    .filter((cell) => traces[cell] > 0)
+    .sort((a, b) => density[b] - density[a] || a - b);
   if (ranked.length === 0) return null;
   const planOf = (count: number): PrincipalPlan => principalOf(rotated, cells, traces, used, leafSize, ranked, count);
   let [low, high] = [1, ranked.length];
@@ -75,7 +90,15 @@ export function principalPlan(rotated: RotatedModel, cells: Cells, traces: Float
   return best;
 }
 
-function principalOf(rotated: RotatedModel, cells: Cells, traces: Float64Array, used: readonly UsedVectors[], leafSize: number, ranked: readonly number[], count: number): PrincipalPlan {
+function principalOf(
+  rotated: RotatedModel,
+  cells: Cells,
+  traces: Float64Array,
+  used: readonly UsedVectors[],
+  leafSize: number,
+  ranked: readonly number[],
+  count: number,
+): PrincipalPlan {
   const ascending = (a: number, b: number): number => a - b;
   const inside = ranked.slice(0, count).sort(ascending);
   const outside = ranked.slice(count).sort(ascending);
@@ -95,9 +118,22 @@ function principalOf(rotated: RotatedModel, cells: Cells, traces: Float64Array, 
   const choice: Choice = { kept, cellTree, keptCells, blocks: Float64Array.from(blocks), bytes: 0, dropped: 0 };
   const tree = rotatedTree(rotated, cells, choice, used);
   const lists = blockLists(tree.tree, choice);
-  const layout = layOut(tree.tree, lists, { maxRank: 0, ranks: sharedInt32(tree.tree.begin.length), choice: sharedInt32(0), skeletons: sharedInt32(0) }, true);
+  const layout = layOut(
+    tree.tree,
+    lists,
+    { maxRank: 0, ranks: sharedInt32(tree.tree.begin.length), choice: sharedInt32(0), skeletons: sharedInt32(0) },
+    true,
+  );
   const { bytes } = memoryUse(assemble(layout, lists, new Float64Array(0), 'fmm'), layout.elements);
-  return { tree, lists, layout, bytes, blocks: blocks.length, principal, traceOutside: outside.reduce((sum, cell) => sum + traces[cell], 0) };
+  return {
+    tree,
+    lists,
+    layout,
+    bytes,
+    blocks: blocks.length,
+    principal,
+    traceOutside: outside.reduce((sum, cell) => sum + traces[cell], 0),
+  };
 }
 
 /** The depth at which the leaves outside S, one cell each at least, come nearest to the number wanted from above. */
@@ -110,9 +146,10 @@ function depthFor(leavesInside: number, wanted: number, cellsOutside: number): n
 /** Complete tree over cells: the first leaves share the inner ones evenly, the others the outer ones. */
 function treeOf(inside: number, outside: number, leavesInside: number, depth: number): ClusterTree {
   const leaves = 2 ** depth;
-  const bound = (leaf: number): number => (leaf <= leavesInside
-    ? Math.floor((leaf * inside) / leavesInside)
-    : inside + Math.floor(((leaf - leavesInside) * outside) / (leaves - leavesInside)));
+  const bound = (leaf: number): number =>
+    leaf <= leavesInside
+      ? Math.floor((leaf * inside) / leavesInside)
+      : inside + Math.floor(((leaf - leavesInside) * outside) / (leaves - leavesInside));
   const nodes = 2 * leaves - 1;
   const order = sharedInt32(inside + outside).map((_, k) => k);
   const [begin, end] = [sharedInt32(nodes), sharedInt32(nodes)];

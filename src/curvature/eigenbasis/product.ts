@@ -1,5 +1,6 @@
 /**
- * Products Q·H·Qᵀ + complement in a Kronecker basis, H any operator over the rotated indices, with the workspace that they keep.
+ * Products Q·H·Qᵀ + complement in a Kronecker basis, H any operator over the rotated indices, with the workspace that
+ * they keep.
  */
 import { OptionError } from '../../core/errors.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
@@ -64,8 +65,14 @@ export class RotatedProduct {
     this.#letGo();
     const [size, rotatedSize] = [this.#size, this.#rotatedSize];
     const shared = this.#team.shareNow<RotationState>({
-      layers: this.#layers, size, rotatedSize, width,
-      incoming: sharedFloat64(size * width), rotated: sharedFloat64(rotatedSize * width), multiplied: sharedFloat64(rotatedSize * width), outgoing: sharedFloat64(size * width),
+      layers: this.#layers,
+      size,
+      rotatedSize,
+      width,
+      incoming: sharedFloat64(size * width),
+      rotated: sharedFloat64(rotatedSize * width),
+      multiplied: sharedFloat64(rotatedSize * width),
+      outgoing: sharedFloat64(size * width),
     });
     const team = this.#team;
     abandoned.register(this, () => team.release(shared), this);

@@ -1,7 +1,8 @@
 /**
  * Into a Kronecker basis and back: x ↦ Qᵀx and z ↦ Q·z + complement, layer by layer and vector by vector on a team.
- * With the part V (width × outputs) of a vector that belongs to a layer: Qᵀv is U_Aᵀ·V·U_Γ, Q·z is U_A·Z·U_Γᵀ, and the complement c·A·V·(I − U_ΓU_Γᵀ). Every
- * (vector, layer) is a task of the same products, so all team sizes give the same bits.
+ * With the part V (width × outputs) of a vector that belongs to a layer: Qᵀv is U_Aᵀ·V·U_Γ, Q·z is U_A·Z·U_Γᵀ, and the
+ * complement c·A·V·(I − U_ΓU_Γᵀ). Every (vector, layer) is a task of the same products, so all team sizes give the same
+ * bits.
  */
 import type { Blas } from '../../dense/blas.js';
 import { copyInto, fill, view, type Matrix } from '../../dense/matrix.js';
@@ -53,7 +54,15 @@ class Rotation {
     if (directions === 0 || units === 0) return;
     const { incoming, rotated, size, rotatedSize } = this.#state;
     const v = view(incoming, vector * size + layer.offset, layer.width, layer.outputs);
-    this.#blas.gemm('T', 'N', 1, layer.inputVectors, this.#timesOutput(v, layer, this.#half), 0, view(rotated, vector * rotatedSize + layer.base, directions, units));
+    this.#blas.gemm(
+      'T',
+      'N',
+      1,
+      layer.inputVectors,
+      this.#timesOutput(v, layer, this.#half),
+      0,
+      view(rotated, vector * rotatedSize + layer.base, directions, units),
+    );
   }
 
   back(vector: number, layer: BasisLayer): void {
@@ -63,8 +72,18 @@ class Rotation {
     const out = view(outgoing, vector * size + layer.offset, width, outputs);
     const half = outputVectors === null ? out : view(this.#half, 0, width, units);
     if (inputVectors.cols === 0 || units === 0) fill(half, 0);
-    else this.#blas.gemm('N', 'N', 1, inputVectors, view(multiplied, vector * rotatedSize + layer.base, inputVectors.cols, units), 0, half);
-    if (complement !== null && units > 0) this.#blas.gemm('N', 'N', -1, complement, this.#timesOutput(v, layer, this.#projected), 1, half);
+    else
+      this.#blas.gemm(
+        'N',
+        'N',
+        1,
+        inputVectors,
+        view(multiplied, vector * rotatedSize + layer.base, inputVectors.cols, units),
+        0,
+        half,
+      );
+    if (complement !== null && units > 0)
+      this.#blas.gemm('N', 'N', -1, complement, this.#timesOutput(v, layer, this.#projected), 1, half);
     if (outputVectors !== null) {
       if (units === 0) fill(out, 0);
       else this.#blas.gemm('N', 'T', 1, half, outputVectors, 0, out);

@@ -1,6 +1,7 @@
 /**
  * Gram vectors of rotated units: m(p, p′) ∈ ℝⁿ with m_i = (1/n) Σ_k D′_ℓ(i,k,p)·D′_ℓ′(i,k,p′), for a pair of layers.
- * They are formed sample by sample, one small GEMM each, and stored unit pair by unit pair, as tiles of the rotated Hessian read them.
+ * They are formed sample by sample, one small GEMM each, and stored unit pair by unit pair, as tiles of the rotated
+ * Hessian read them.
  */
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
@@ -27,14 +28,26 @@ export function gramNumber({ form, units }: UnitGrams, p: number, other: number)
 }
 
 /** Errors D′ᵀ, units × n·rows; null for the last layer where Δ_{L,i} is diag(roots_i) in its basis. */
-export interface RotatedErrors { readonly errors: Matrix | null; readonly units: number }
+export interface RotatedErrors {
+  readonly errors: Matrix | null;
+  readonly units: number;
+}
 
 /** Samples whose Gram matrices are transposed together: a cache line of each vector and more. */
 const BATCH = 16;
 
 /** The vectors of two layers; roots: rows × n or one number for all. */
-export function combineUnits(lower: RotatedErrors, upper: RotatedErrors, same: boolean, roots: Matrix | number, n: number, rows: number, blas: Blas): UnitGrams {
-  if (upper.errors === null) return same ? lastGrams(upper.units, roots, n) : gramsWithLast(lower, upper.units, roots, n);
+export function combineUnits(
+  lower: RotatedErrors,
+  upper: RotatedErrors,
+  same: boolean,
+  roots: Matrix | number,
+  n: number,
+  rows: number,
+  blas: Blas,
+): UnitGrams {
+  if (upper.errors === null)
+    return same ? lastGrams(upper.units, roots, n) : gramsWithLast(lower, upper.units, roots, n);
   const a = lower.errors!;
   const b = upper.errors;
   const [u, v] = [lower.units, upper.units];
@@ -43,11 +56,20 @@ export function combineUnits(lower: RotatedErrors, upper: RotatedErrors, same: b
   for (let first = 0; first < n; first += BATCH) {
     const count = Math.min(BATCH, n - first);
     for (let i = 0; i < count; i++) {
-      blas.gemm('N', 'T', 1 / n, view(a.data, (first + i) * u, u, rows, n * u), view(b.data, (first + i) * v, v, rows, n * v), 0, view(grams.data, i * u * v, u, v));
+      blas.gemm(
+        'N',
+        'T',
+        1 / n,
+        view(a.data, (first + i) * u, u, rows, n * u),
+        view(b.data, (first + i) * v, v, rows, n * v),
+        0,
+        view(grams.data, i * u * v, u, v),
+      );
     }
     let to = first;
     for (let q = 0; q < v; q++) {
-      for (let p = 0; p < (same ? q + 1 : u); p++, to += n) for (let i = 0, from = p + q * u; i < count; i++, from += u * v) vectors[to + i] = grams.data[from];
+      for (let p = 0; p < (same ? q + 1 : u); p++, to += n)
+        for (let i = 0, from = p + q * u; i < count; i++, from += u * v) vectors[to + i] = grams.data[from];
     }
   }
   return { form: same ? 'symmetric' : 'full', units: u, vectors };
@@ -56,7 +78,9 @@ export function combineUnits(lower: RotatedErrors, upper: RotatedErrors, same: b
 /** (1/n)·roots(p, i)². */
 function lastGrams(units: number, roots: Matrix | number, n: number): UnitGrams {
   const vectors = sharedFloat64(n * units);
-  for (let p = 0; p < units; p++) for (let i = 0; i < n; i++) vectors[p * n + i] = (typeof roots === 'number' ? roots : roots.data[p + i * units]) ** 2 / n;
+  for (let p = 0; p < units; p++)
+    for (let i = 0; i < n; i++)
+      vectors[p * n + i] = (typeof roots === 'number' ? roots : roots.data[p + i * units]) ** 2 / n;
   return { form: 'diagonal', units, vectors };
 }
 

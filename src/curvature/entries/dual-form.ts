@@ -1,12 +1,29 @@
 /**
  * The dual (neural tangent kernel) form of a Gauss–Newton Hessian: G = ĴᵀĴ with Ĵ of n·r rows S_iᵀJ_i/√n, T = ĴĴᵀ.
- * A. Jacot, F. Gabriel, C. Hongler, "Neural tangent kernel", NeurIPS 2018, arXiv 1806.07572, with the loss's factor Q_i = S_iS_iᵀ. T has G's nonzero eigenvalues and
- * Frobenius norm, and solves exactly: for n·r up to a few thousand this is the reference for everything else, and the right solver for small batches.
+ * A. Jacot, F. Gabriel, C. Hongler, "Neural tangent kernel", NeurIPS 2018, arXiv 1806.07572, with the loss's factor Q_i
+ * = S_iS_iᵀ. T has G's nonzero eigenvalues and Frobenius norm, and solves exactly: for n·r up to a few thousand this is
+ * the reference for everything else, and the right solver for small batches.
  */
-import { FactorizationError, MemoryError, NotPositiveDefiniteError, OptionError, ShapeError } from '../../core/errors.js';
+import {
+  FactorizationError,
+  MemoryError,
+  NotPositiveDefiniteError,
+  OptionError,
+  ShapeError,
+} from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
-import { asVectors, checkView, copyInto, squaredNorm, transposeHint, view, zeros, type Matrix, type Vectors } from '../../dense/matrix.js';
+import {
+  asVectors,
+  checkView,
+  copyInto,
+  squaredNorm,
+  transposeHint,
+  view,
+  zeros,
+  type Matrix,
+  type Vectors,
+} from '../../dense/matrix.js';
 import { backpropagate } from '../../network/backward.js';
 import { batchOf } from '../../network/data-set.js';
 import { forward } from '../../network/forward.js';
@@ -28,9 +45,10 @@ const defaultLimit = 2 ** 31;
 const defaultOrder = 8192;
 
 /**
- * T and Ĵ of a model. T[(i, k), (j, k′)] = (1/n) Σ_ℓ (ā_{ℓ−1,i}·ā_{ℓ−1,j})(Δ_{ℓ,i}(k, :)·Δ_{ℓ,j}(k′, :)), row (i, k) at i·r + k, by two GEMMs a layer; the n·r × N matrix Ĵ is never
- * formed. In float64 (a float32 model is widened). Cost: (nr)²·Σ_ℓ d_ℓ flops, r backward passes, 16(nr)² bytes.
- * Throws OptionError where n·r is beyond `largestOrder`, MemoryError, NonFiniteError, ShapeError.
+ * T and Ĵ of a model. T[(i, k), (j, k′)] = (1/n) Σ_ℓ (ā_{ℓ−1,i}·ā_{ℓ−1,j})(Δ_{ℓ,i}(k, :)·Δ_{ℓ,j}(k′, :)), row (i, k) at
+ * i·r + k, by two GEMMs a layer; the n·r × N matrix Ĵ is never formed. In float64 (a float32 model is widened). Cost:
+ * (nr)²·Σ_ℓ d_ℓ flops, r backward passes, 16(nr)² bytes. Throws OptionError where n·r is beyond `largestOrder`,
+ * MemoryError, NonFiniteError, ShapeError.
  */
 export function dualForm(model: Model, options: DualOptions): DualForm {
   checkModel(model);
@@ -38,13 +56,22 @@ export function dualForm(model: Model, options: DualOptions): DualForm {
   const { blas, memoryLimit = defaultLimit, largestOrder = defaultOrder } = options;
   const order = data.samples * network.outputs;
   if (order > largestOrder) {
-    throw new OptionError(`The dual form of ${data.samples} samples with ${network.outputs} outputs each is a matrix of order ${order}; the limit is ${largestOrder}. Take at most ${Math.floor(largestOrder / network.outputs)} samples, raise largestOrder, or use the Gauss–Newton operator with an iterative solver.`, { order, largestOrder });
+    throw new OptionError(
+      `The dual form of ${data.samples} samples with ${network.outputs} outputs each is a matrix of order ` +
+        `${order}; the limit is ${largestOrder}. Take at most ${Math.floor(largestOrder / network.outputs)} ` +
+        'samples, raise largestOrder, or use the Gauss–Newton operator with an iterative solver.',
+      { order, largestOrder },
+    );
   }
   const units = network.layers.reduce((sum, { outputs }) => sum + outputs, 0);
   const widths = network.layers.reduce((sum, { width }) => sum + width, 0);
   const bytes = 8 * (2 * order ** 2 + order * units + data.samples * (widths + 2 * units) + data.samples ** 2);
   if (bytes > memoryLimit) {
-    throw new MemoryError(`The dual form of order ${order} needs ${Math.ceil(bytes / 2 ** 20)} MB; memoryLimit is ${Math.ceil(memoryLimit / 2 ** 20)} MB. Raise it or take fewer samples.`, { needed: bytes, limit: memoryLimit });
+    throw new MemoryError(
+      `The dual form of order ${order} needs ${Math.ceil(bytes / 2 ** 20)} MB; memoryLimit is ` +
+        `${Math.ceil(memoryLimit / 2 ** 20)} MB. Raise it or take fewer samples.`,
+      { needed: bytes, limit: memoryLimit },
+    );
   }
   return new DualForm(model, blas);
 }
@@ -85,18 +112,27 @@ export class DualForm {
       for (let i = 0; i < n; i++) unit.data[k + i * r] = 1;
       applyLossFactor(loss, pass.output, 'N', unit, error);
       const deltas = backpropagate(network, weights, pass, error, blas);
-      deltas.forEach((delta, ℓ) => { copyInto(view(this.#errors[ℓ].data, k * delta.rows, delta.rows, n, r * delta.rows), delta); });
+      deltas.forEach((delta, ℓ) => {
+        copyInto(view(this.#errors[ℓ].data, k * delta.rows, delta.rows, n, r * delta.rows), delta);
+      });
     }
     this.matrix = this.#form();
   }
 
-  /** Eigenvalues of T in descending order: those of G that are not zero, and zeros. About 4/3·(nr)³ flops. Throws FactorizationError. */
+  /**
+   * Eigenvalues of T in descending order: those of G that are not zero, and zeros. About 4/3·(nr)³ flops. Throws
+   * FactorizationError.
+   */
   eigenvalues(): Float64Array {
     const copy = zeros(this.order, this.order);
     copyInto(copy, this.matrix);
     const values = new Float64Array(this.order);
     const info = this.#blas.syevd(false, 'L', copy, values);
-    if (info !== 0) throw new FactorizationError(`The eigenvalues of the dual form did not converge (syevd, info ${info}).`, { routine: 'syevd', info });
+    if (info !== 0)
+      throw new FactorizationError(`The eigenvalues of the dual form did not converge (syevd, info ${info}).`, {
+        routine: 'syevd',
+        info,
+      });
     return values.reverse();
   }
 
@@ -108,7 +144,9 @@ export class DualForm {
   /** out ← Ĵ·X: X is N × k, out n·r × k, of either precision. 2k(nN + nrΣd) flops. Throws ShapeError. */
   applyJacobian(vectors: Vectors, out: Matrix): void {
     const x = this.#checked(vectors, this.parameters, out, this.order);
-    inDouble(x, out, (wide, product) => { this.#jacobian(wide, product); });
+    inDouble(x, out, (wide, product) => {
+      this.#jacobian(wide, product);
+    });
   }
 
   #jacobian(x: Matrix, out: Matrix): void {
@@ -136,7 +174,9 @@ export class DualForm {
   /** out ← Ĵᵀ·Y: Y is n·r × k, out N × k, of either precision. Throws ShapeError. */
   applyJacobianTransposed(vectors: Vectors, out: Matrix): void {
     const y = this.#checked(vectors, this.order, out, this.parameters);
-    inDouble(y, out, (wide, product) => { this.#jacobianTransposed(wide, product); });
+    inDouble(y, out, (wide, product) => {
+      this.#jacobianTransposed(wide, product);
+    });
   }
 
   #jacobianTransposed(y: Matrix, out: Matrix): void {
@@ -159,14 +199,23 @@ export class DualForm {
   }
 
   /**
-   * The solutions X, in float64, of (G + λI)X = B for N × k right-hand sides of either precision, λ > 0: x = (b − Ĵᵀ(λI + T)⁻¹Ĵb)/λ (Woodbury). Exact to rounding, relative error about eps·(‖G‖ + λ)/λ.
-   * The Cholesky factor of λI + T (⅓(nr)³ flops) is kept for the next call with the same λ. Throws OptionError for λ ≤ 0, ShapeError,
+   * The solutions X, in float64, of (G + λI)X = B for N × k right-hand sides of either precision, λ > 0: x = (b − Ĵᵀ(λI
+   * + T)⁻¹Ĵb)/λ (Woodbury). Exact to rounding, relative error about eps·(‖G‖ + λ)/λ. The Cholesky factor of λI + T
+   * (⅓(nr)³ flops) is kept for the next call with the same λ. Throws OptionError for λ ≤ 0, ShapeError,
    * NotPositiveDefiniteError where λ is lost in the rounding of T.
    */
   solve(given: Vectors, shift: number): Matrix {
-    if (!(shift > 0 && Number.isFinite(shift))) throw new OptionError(`The shift λ must be a number above 0, not ${shift}: G alone is singular where n·r < N.`, { shift });
+    if (!(shift > 0 && Number.isFinite(shift)))
+      throw new OptionError(`The shift λ must be a number above 0, not ${shift}: G alone is singular where n·r < N.`, {
+        shift,
+      });
     const b = asVectors(given, 'right-hand sides');
-    if (b.rows !== this.parameters) throw new ShapeError(`The right-hand sides have ${b.rows} rows, the network ${this.parameters} parameters.${transposeHint(b, this.parameters)}`, { rows: b.rows, parameters: this.parameters });
+    if (b.rows !== this.parameters)
+      throw new ShapeError(
+        `The right-hand sides have ${b.rows} rows, the network ${this.parameters} ` +
+          `parameters.${transposeHint(b, this.parameters)}`,
+        { rows: b.rows, parameters: this.parameters },
+      );
     const cholesky = this.#cholesky(shift);
     const y = zeros(this.order, b.cols);
     this.applyJacobian(b, y);
@@ -175,7 +224,8 @@ export class DualForm {
     const x = zeros(this.parameters, b.cols);
     this.applyJacobianTransposed(y, x);
     for (let c = 0; c < b.cols; c++) {
-      for (let i = 0, at = c * x.rows; i < x.rows; i++) x.data[at + i] = (b.data[b.offset + i + c * b.ld] - x.data[at + i]) / shift;
+      for (let i = 0, at = c * x.rows; i < x.rows; i++)
+        x.data[at + i] = (b.data[b.offset + i + c * b.ld] - x.data[at + i]) / shift;
     }
     return x;
   }
@@ -186,7 +236,12 @@ export class DualForm {
     copyInto(cholesky, this.matrix);
     for (let i = 0; i < this.order; i++) cholesky.data[i * (this.order + 1)] += shift;
     const info = this.#blas.potrf('L', cholesky);
-    if (info > 0) throw new NotPositiveDefiniteError(`λI + T is not positive definite to rounding (pivot ${info}): λ = ${shift} is below the rounding of T. Take a larger λ.`, { pivot: info, shift });
+    if (info > 0)
+      throw new NotPositiveDefiniteError(
+        `λI + T is not positive definite to rounding (pivot ${info}): λ = ${shift} is below the rounding of T. ` +
+          'Take a larger λ.',
+        { pivot: info, shift },
+      );
     this.#factor = { shift, cholesky };
     return cholesky;
   }
@@ -206,7 +261,8 @@ export class DualForm {
         for (let i = j; i < n; i++) {
           const a = gram.data[i + j * n];
           const begin = Math.max(column, i * r) + column * order;
-          for (let at = begin, end = (i + 1) * r + column * order; at < end; at++) matrix.data[at] += a * products.data[at];
+          for (let at = begin, end = (i + 1) * r + column * order; at < end; at++)
+            matrix.data[at] += a * products.data[at];
         }
       }
     });
@@ -223,7 +279,10 @@ export class DualForm {
     const x = asVectors(vectors, 'x');
     checkView(out, 'out');
     if (x.rows !== rows || out.rows !== outRows || x.cols !== out.cols) {
-      throw new ShapeError(`A product of ${outRows} × ${rows} by ${x.rows} × ${x.cols} into ${out.rows} × ${out.cols} does not fit.`, { expected: [rows, outRows], x: [x.rows, x.cols], out: [out.rows, out.cols] });
+      throw new ShapeError(
+        `A product of ${outRows} × ${rows} by ${x.rows} × ${x.cols} into ${out.rows} × ${out.cols} does not fit.`,
+        { expected: [rows, outRows], x: [x.rows, x.cols], out: [out.rows, out.cols] },
+      );
     }
     return x;
   }

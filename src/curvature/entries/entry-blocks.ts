@@ -1,9 +1,10 @@
 /**
  * Blocks of a Gauss–Newton Hessian over one batch of samples: Σ_i ā_i(q) ā_i(q′) m_i(u, u′).
- * After C. Chen, S. Reiz, C. Yu, H.-J. Bungartz, G. Biros, arXiv 1910.12184, whose factor r (outputs) never appears here. Per pair of layers, by predicted time:
- *   products      where m is a sum of κ(p, p′)·x_p∘y_p′: Σ κ ∘ (X·Yᵀ), X's rows ā(q)∘x_p, one GEMM of n columns a term, whatever the order of the weights;
- *   scaled rows   for each unit p′ of the columns: rows ā(q)∘m(p, p′), one GEMM with the inputs of p′'s weights;
- *   scaled columns  the same with rows and columns exchanged;
+ * After C. Chen, S. Reiz, C. Yu, H.-J. Bungartz, G. Biros, arXiv 1910.12184, whose factor r (outputs) never appears
+ * here. Per pair of layers, by predicted time:
+ *   products      where m is a sum of κ(p, p′)·x_p∘y_p′: Σ κ ∘ (X·Yᵀ), X's rows ā(q)∘x_p, one GEMM of n columns a term,
+ *   whatever the order of the weights; scaled rows   for each unit p′ of the columns: rows ā(q)∘m(p, p′), one GEMM with
+ *   the inputs of p′'s weights; scaled columns  the same with rows and columns exchanged;
  *   tiles         each pair of units A_Q·diag(m)·A_Q′ᵀ, the smaller side scaled.
  */
 import type { Blas } from '../../dense/blas.js';
@@ -45,7 +46,10 @@ export class EntryBlocks {
     this.#strategy = strategy;
   }
 
-  /** out += scale·(the block); without that of the last layer with itself where the Hessian of the loss is a multiple of I (see `addUniformBlock`). */
+  /**
+   * out += scale·(the block); without that of the last layer with itself where the Hessian of the loss is a multiple of
+   * I (see `addUniformBlock`).
+   */
   add(rows: WeightList, cols: WeightList, scale: number, out: Matrix): void {
     const { length } = this.#vectors.arrays.network.layers;
     for (let μ = 0; μ < length; μ++) {
@@ -87,10 +91,25 @@ export class EntryBlocks {
     const vectors = unitsR * unitsC * n * this.#vectors.cost(low, high) * elementwise;
     const byRows = vectors + unitsC * r * n * elementwise + c * n * copied + work * slow(c / unitsC) + unitsC * call;
     const byCols = vectors + unitsR * c * n * elementwise + r * n * copied + work * slow(r / unitsR) + unitsR * call;
-    const tiles = vectors + Math.min(unitsC * r, unitsR * c) * n * elementwise + (r + c) * n * copied + work * slow(c / unitsC) * slow(r / unitsR) + unitsR * unitsC * call;
-    const products = terms === null ? Infinity : terms.terms.length * ((r + c) * n * elementwise + work + call) + (terms.delta ? Math.min(unitsR, unitsC) * call : 0);
+    const tiles =
+      vectors +
+      Math.min(unitsC * r, unitsR * c) * n * elementwise +
+      (r + c) * n * copied +
+      work * slow(c / unitsC) * slow(r / unitsR) +
+      unitsR * unitsC * call;
+    const products =
+      terms === null
+        ? Infinity
+        : terms.terms.length * ((r + c) * n * elementwise + work + call) +
+          (terms.delta ? Math.min(unitsR, unitsC) * call : 0);
     const best = Math.min(byRows, byCols, tiles, products);
-    return best === products ? 'products' : best === byRows ? 'scaled rows' : best === byCols ? 'scaled columns' : 'tiles';
+    return best === products
+      ? 'products'
+      : best === byRows
+        ? 'scaled rows'
+        : best === byCols
+          ? 'scaled columns'
+          : 'tiles';
   }
 
   /** Σ over terms of κ ∘ (X·Yᵀ); several terms only where κ = 1 for all of them. */
@@ -111,10 +130,24 @@ export class EntryBlocks {
     const { kappa } = terms[0];
     const rowStep = exchanged ? kappa.upperStep : kappa.lowerStep;
     const colStep = exchanged ? kappa.lowerStep : kappa.upperStep;
-    scatter(c, rows, cols, this.#rowMap, this.#colMap, kappa.data, rowStep, colStep, kappa.data === null ? scale * kappa.constant : scale, out);
+    scatter(
+      c,
+      rows,
+      cols,
+      this.#rowMap,
+      this.#colMap,
+      kappa.data,
+      rowStep,
+      colStep,
+      kappa.data === null ? scale * kappa.constant : scale,
+      out,
+    );
   }
 
-  /** n-vectors ā(q)∘x_p of a panel's weights as columns, and in the side's map which column is whose: without x, weights of equal inputs share one. */
+  /**
+   * n-vectors ā(q)∘x_p of a panel's weights as columns, and in the side's map which column is whose: without x, weights
+   * of equal inputs share one.
+   */
   #operand(panel: WeightPanel, vectors: UnitVectors, at: number, size: number, left: boolean): Matrix {
     const { list, begin, end } = panel;
     const map = left ? this.#rowMap : this.#colMap;
@@ -128,8 +161,16 @@ export class EntryBlocks {
     return view(into, 0, size, end - begin);
   }
 
-  /** The inputs' n-vectors where they lie if most between the first and the last are wanted, else gathered, each once. */
-  #sharedInputs({ list, layer, begin, end }: WeightPanel, map: Int32Array, at: number, size: number, left: boolean): Matrix {
+  /**
+   * The inputs' n-vectors where they lie if most between the first and the last are wanted, else gathered, each once.
+   */
+  #sharedInputs(
+    { list, layer, begin, end }: WeightPanel,
+    map: Int32Array,
+    at: number,
+    size: number,
+    left: boolean,
+  ): Matrix {
     const { count: n } = this.#vectors.arrays;
     const inputs = this.#vectors.arrays.inputs[layer];
     let lowest = list.input[begin];
@@ -146,7 +187,8 @@ export class EntryBlocks {
       return view(inputs, lowest * n + at, size, rank.length, n);
     }
     const into = this.#side(left, size * distinct);
-    for (let q = 0; q < rank.length; q++) if (rank[q] >= 0) copyVector(into, rank[q] * size, inputs, (lowest + q) * n + at, size);
+    for (let q = 0; q < rank.length; q++)
+      if (rank[q] >= 0) copyVector(into, rank[q] * size, inputs, (lowest + q) * n + at, size);
     for (let a = begin; a < end; a++) map[a - begin] = rank[list.input[a] - lowest];
     return view(into, 0, size, distinct);
   }
@@ -169,7 +211,9 @@ export class EntryBlocks {
           this.#blas.gemm('T', 'N', 1, x, this.#gathered(cols, b, k, at, count, false), at > 0 ? 1 : 0, tile);
         }
         for (let j = 0; j < k; j++) {
-          for (let i = 0; i < m; i++) out.data[out.offset + rows.list.position[a + i] + cols.list.position[b + j] * out.ld] += scale * c.data[i + j * m];
+          for (let i = 0; i < m; i++)
+            out.data[out.offset + rows.list.position[a + i] + cols.list.position[b + j] * out.ld] +=
+              scale * c.data[i + j * m];
         }
       }
       if (p <= q) g++;
@@ -191,7 +235,10 @@ export class EntryBlocks {
     scatter(c, rows, cols, this.#rowMap, this.#colMap, null, 0, 0, scale, out);
   }
 
-  /** For each unit of `other`, all of `side` scaled by its Gram vectors with it; `rows` tells which of the two the rows are. */
+  /**
+   * For each unit of `other`, all of `side` scaled by its Gram vectors with it; `rows` tells which of the two the rows
+   * are.
+   */
   #scaleSide(side: WeightPanel, other: WeightPanel, rows: boolean, at: number, size: number, c: Matrix): void {
     const { list, begin, end, groups } = side;
     const { count: n } = this.#vectors.arrays;
@@ -204,7 +251,21 @@ export class EntryBlocks {
       for (let g = 0; g < groups.length - 1; g++) {
         const nonzero = this.#vectors.load(side.layer, list.unit[groups[g]], other.layer, unit, at, size);
         const to = (groups[g] - begin) * size;
-        if (nonzero) scaleInputs(scaled, to, size, list, groups[g], groups[g + 1], inputs, n, at, this.#vectors.data, this.#vectors.offset, 0);
+        if (nonzero)
+          scaleInputs(
+            scaled,
+            to,
+            size,
+            list,
+            groups[g],
+            groups[g + 1],
+            inputs,
+            n,
+            at,
+            this.#vectors.data,
+            this.#vectors.offset,
+            0,
+          );
         else scaled.fill(0, to, (groups[g + 1] - begin) * size);
       }
       const x = view(scaled, 0, size, end - begin);
@@ -224,19 +285,33 @@ export class EntryBlocks {
         const m = rows.groups[g + 1] - a;
         const tile = view(c.data, a - rows.begin + (b - cols.begin) * c.ld, m, k, c.ld);
         if (!this.#vectors.load(rows.layer, rows.list.unit[a], cols.layer, cols.list.unit[b], at, size)) {
-          if (at === 0) for (let j = 0; j < k; j++) tile.data.fill(0, tile.offset + j * c.ld, tile.offset + j * c.ld + m);
+          if (at === 0)
+            for (let j = 0; j < k; j++) tile.data.fill(0, tile.offset + j * c.ld, tile.offset + j * c.ld + m);
           continue;
         }
         const { data, offset } = this.#vectors;
-        const x = m <= k ? this.#scaled(rows, a, m, data, offset, at, size, true) : this.#gathered(rows, a, m, at, size, true);
-        const y = m <= k ? this.#gathered(cols, b, k, at, size, false) : this.#scaled(cols, b, k, data, offset, at, size, false);
+        const x =
+          m <= k ? this.#scaled(rows, a, m, data, offset, at, size, true) : this.#gathered(rows, a, m, at, size, true);
+        const y =
+          m <= k
+            ? this.#gathered(cols, b, k, at, size, false)
+            : this.#scaled(cols, b, k, data, offset, at, size, false);
         this.#blas.gemm('T', 'N', 1, x, y, at > 0 ? 1 : 0, tile);
       }
     }
   }
 
   /** Inputs of `count` weights from number `first` of the list, scaled by one vector. */
-  #scaled({ list, layer }: WeightPanel, first: number, count: number, by: Float64Array, byAt: number, at: number, size: number, left: boolean): Matrix {
+  #scaled(
+    { list, layer }: WeightPanel,
+    first: number,
+    count: number,
+    by: Float64Array,
+    byAt: number,
+    at: number,
+    size: number,
+    left: boolean,
+  ): Matrix {
     const { count: n } = this.#vectors.arrays;
     const inputs = this.#vectors.arrays.inputs[layer];
     const into = this.#side(left, size * count);
@@ -244,8 +319,17 @@ export class EntryBlocks {
     return view(into, 0, size, count);
   }
 
-  /** Inputs of `count` weights from number `first` of the list: where they lie if they follow each other, else copied. */
-  #gathered({ list, layer }: WeightPanel, first: number, count: number, at: number, size: number, left: boolean): Matrix {
+  /**
+   * Inputs of `count` weights from number `first` of the list: where they lie if they follow each other, else copied.
+   */
+  #gathered(
+    { list, layer }: WeightPanel,
+    first: number,
+    count: number,
+    at: number,
+    size: number,
+    left: boolean,
+  ): Matrix {
     const { count: n } = this.#vectors.arrays;
     const inputs = this.#vectors.arrays.inputs[layer];
     let consecutive = true;
@@ -267,8 +351,17 @@ export class EntryBlocks {
   }
 }
 
-/** The block of the last layer with itself for uniform σ = c: G = δ_pp′·A(q, q′), with A = (c/n)·Σ āāᵀ computed once, column-major width × width. */
-export function addUniformBlock(network: GramArrays['network'], a: Float64Array, rows: WeightList, cols: WeightList, out: Matrix): void {
+/**
+ * The block of the last layer with itself for uniform σ = c: G = δ_pp′·A(q, q′), with A = (c/n)·Σ āāᵀ computed once,
+ * column-major width × width.
+ */
+export function addUniformBlock(
+  network: GramArrays['network'],
+  a: Float64Array,
+  rows: WeightList,
+  cols: WeightList,
+  out: Matrix,
+): void {
   const last = network.layers.length - 1;
   const { width } = network.layers[last];
   const begin = rows.layerBegin[last];
@@ -279,18 +372,36 @@ export function addUniformBlock(network: GramArrays['network'], a: Float64Array,
     const column = cols.input[j] * width;
     const to = out.offset + cols.position[j] * out.ld;
     while (first < end && rows.unit[first] < p) first++;
-    for (let i = first; i < end && rows.unit[i] === p; i++) out.data[to + rows.position[i]] += a[column + rows.input[i]];
+    for (let i = first; i < end && rows.unit[i] === p; i++)
+      out.data[to + rows.position[i]] += a[column + rows.input[i]];
   }
 }
 
-/** Samples taken at a time: as equal parts as they can be. `| 0` here and below tells the engine that indices made of it are integers, not doubles. */
+/**
+ * Samples taken at a time: as equal parts as they can be. `| 0` here and below tells the engine that indices made of it
+ * are integers, not doubles.
+ */
 const chunkOf = (n: number): number => Math.ceil(n / Math.ceil(n / largestChunk)) | 0;
 
 /**
- * Inputs ā(q) of weights begin … end − 1 of a list, each times the vector at yAt + yStep·p of its unit p, one after the other into `out`.
- * Eight numbers at a time, so that the engine loads the arrays' addresses and lengths once a round: 1.3 ns a number on 1000 samples, the plain loop 2.5.
+ * Inputs ā(q) of weights begin … end − 1 of a list, each times the vector at yAt + yStep·p of its unit p, one after the
+ * other into `out`. Eight numbers at a time, so that the engine loads the arrays' addresses and lengths once a round:
+ * 1.3 ns a number on 1000 samples, the plain loop 2.5.
  */
-function scaleInputs(out: Float64Array, to: number, size: number, { input, unit }: WeightList, begin: number, end: number, x: Float64Array, n: number, at: number, y: Float64Array, yAt: number, yStep: number): void {
+function scaleInputs(
+  out: Float64Array,
+  to: number,
+  size: number,
+  { input, unit }: WeightList,
+  begin: number,
+  end: number,
+  x: Float64Array,
+  n: number,
+  at: number,
+  y: Float64Array,
+  yAt: number,
+  yStep: number,
+): void {
   for (let a = begin, t = to; a < end; a++) {
     let p = input[a] * n + at;
     let q = yAt + unit[a] * yStep;
@@ -314,7 +425,18 @@ function copyVector(out: Float64Array, to: number, x: Float64Array, from: number
 }
 
 /** out += scale·κ∘C, rows and columns of C to where the caller wants them. */
-function scatter(c: Matrix, rows: WeightPanel, cols: WeightPanel, rowMap: Int32Array, colMap: Int32Array, kappa: Float64Array | null, rowStep: number, colStep: number, scale: number, out: Matrix): void {
+function scatter(
+  c: Matrix,
+  rows: WeightPanel,
+  cols: WeightPanel,
+  rowMap: Int32Array,
+  colMap: Int32Array,
+  kappa: Float64Array | null,
+  rowStep: number,
+  colStep: number,
+  scale: number,
+  out: Matrix,
+): void {
   const x = c.data as Float64Array;
   const y = out.data as Float64Array;
   const count = rows.end - rows.begin;

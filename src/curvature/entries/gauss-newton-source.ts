@@ -1,8 +1,8 @@
 /**
  * The Gauss–Newton Hessian G = (1/n) Σ_i J_iᵀQ_iJ_i of a network as a source of entries.
- * C. Chen, S. Reiz, C. Yu, H.-J. Bungartz, G. Biros, "Fast evaluation and approximation of the Gauss–Newton Hessian matrix for the multilayer
- * perceptron", SIAM J. Matrix Anal. Appl. 42(1), 2021, arXiv 1910.12184. Where it departs from them: no r × d_ℓ matrices per sample (unit-gram-plan.ts),
- * and entries of whole blocks by GEMM (entry-blocks.ts).
+ * C. Chen, S. Reiz, C. Yu, H.-J. Bungartz, G. Biros, "Fast evaluation and approximation of the Gauss–Newton Hessian
+ * matrix for the multilayer perceptron", SIAM J. Matrix Anal. Appl. 42(1), 2021, arXiv 1910.12184. Where it departs
+ * from them: no r × d_ℓ matrices per sample (unit-gram-plan.ts), and entries of whole blocks by GEMM (entry-blocks.ts).
  */
 import { MemoryError, OptionError } from '../../core/errors.js';
 import type { Indices } from '../../core/indices.js';
@@ -26,11 +26,13 @@ import { weightList } from './weight-list.js';
 
 /**
  * What a source holds per sample, n samples in all:
- *   stored      Āᵀ, slopes, and Gram vectors of every pair of units that has no closed form: entries read them where they lie;
- *   factored    as stored, but the Gram vectors of some pairs of layers as factors through the narrowest layer above: less memory, more work an entry;
- *   recomputed  nothing: each call of `entries` runs all data through the network again, batch by batch (2nN flops and more a call, on the calling thread);
- *   sampled     inputs, slopes and norms: entries are estimates (sampled-source.ts).
- * For one hidden layer and squared errors of linear outputs everything has a closed form, and *stored* is the data and the activations alone.
+ *   stored      Āᵀ, slopes, and Gram vectors of every pair of units that has no closed form: entries read them where
+ *   they lie; factored    as stored, but the Gram vectors of some pairs of layers as factors through the narrowest
+ *   layer above: less memory, more work an entry; recomputed  nothing: each call of `entries` runs all data through the
+ *   network again, batch by batch (2nN flops and more a call, on the calling thread); sampled     inputs, slopes and
+ *   norms: entries are estimates (sampled-source.ts).
+ * For one hidden layer and squared errors of linear outputs everything has a closed form, and *stored* is the data and
+ * the activations alone.
  */
 export type GaussNewtonForm = 'stored' | 'factored' | 'recomputed' | 'sampled';
 
@@ -43,7 +45,10 @@ export interface GaussNewtonSource extends EntrySource {
 export interface GaussNewtonSourceOptions extends SourceContext {
   /** Bytes that the precomputation may take. Default 2 GiB. */
   readonly memoryLimit?: number;
-  /** What to do where neither stored nor factored Gram vectors fit: recompute them in each call (default), sample, or throw MemoryError. */
+  /**
+   * What to do where neither stored nor factored Gram vectors fit: recompute them in each call (default), sample, or
+   * throw MemoryError.
+   */
   readonly beyondMemory?: 'recompute' | 'sample' | 'refuse';
   /** Of the estimates, for `beyondMemory: 'sample'`. */
   readonly sampling?: Pick<SampledSourceOptions, 'error' | 'seed'>;
@@ -54,7 +59,12 @@ export interface GaussNewtonSourceOptions extends SourceContext {
 }
 export const SAMPLING_KEYS: KeysOf<Pick<SampledSourceOptions, 'error' | 'seed'>> = { error: true, seed: true };
 export const GAUSS_NEWTON_SOURCE_KEYS: KeysOf<GaussNewtonSourceOptions> = {
-  blas: true, memoryLimit: true, beyondMemory: true, sampling: true, operator: true, strategy: true,
+  blas: true,
+  memoryLimit: true,
+  beyondMemory: true,
+  sampling: true,
+  operator: true,
+  strategy: true,
 };
 
 /** Default of `memoryLimit`. */
@@ -71,10 +81,12 @@ interface StoredData {
 }
 
 /**
- * G as a source: an entry of weights (ℓ, p, q), (ℓ′, p′, q′) is (1/n) Σ_i ā_i(q) ā_i(q′)⟨Δ_{ℓ,i}(:, p), Δ_{ℓ′,i}(:, p′)⟩, in float64 (a float32 model is widened), to a few
- * n·eps of √(G_aa G_bb). Cost of a block: 2n|I||J| flops by GEMM and O(n(|I| + |J|)) more, for each term of a closed form; O(1) an entry in the last
- * layer under squared errors. Rows of weights that no sample uses (G_aa = 0) cost nothing. The data is read once, except in the form *recomputed*.
- * Throws ShapeError, OptionError, NonFiniteError (inputs or activations), MemoryError (see `beyondMemory`; always, if not even one sample fits).
+ * G as a source: an entry of weights (ℓ, p, q), (ℓ′, p′, q′) is (1/n) Σ_i ā_i(q) ā_i(q′)⟨Δ_{ℓ,i}(:, p), Δ_{ℓ′,i}(:,
+ * p′)⟩, in float64 (a float32 model is widened), to a few n·eps of √(G_aa G_bb). Cost of a block: 2n|I||J| flops by
+ * GEMM and O(n(|I| + |J|)) more, for each term of a closed form; O(1) an entry in the last layer under squared errors.
+ * Rows of weights that no sample uses (G_aa = 0) cost nothing. The data is read once, except in the form *recomputed*.
+ * Throws ShapeError, OptionError, NonFiniteError (inputs or activations), MemoryError (see `beyondMemory`; always, if
+ * not even one sample fits).
  */
 export function gaussNewtonSource(model: Model, options: GaussNewtonSourceOptions): GaussNewtonSource {
   checkModel(model);
@@ -83,7 +95,8 @@ export function gaussNewtonSource(model: Model, options: GaussNewtonSourceOption
   checkOptions(memoryLimit, beyondMemory, strategy);
   const tables = planGrams(network, loss, false);
   const compact = planGrams(network, loss, true);
-  const needed = (plan: GramPlan, samples: number): number => 8 * samples * plan.numbers + gramBatch(model, plan).bytes + fixedBytes(network);
+  const needed = (plan: GramPlan, samples: number): number =>
+    8 * samples * plan.numbers + gramBatch(model, plan).bytes + fixedBytes(network);
   for (const plan of [tables, compact]) {
     const bytes = needed(plan, data.samples);
     if (bytes > memoryLimit) continue;
@@ -91,14 +104,30 @@ export function gaussNewtonSource(model: Model, options: GaussNewtonSourceOption
     const sums = emptySums(network);
     addSums(arrays, isUniform(network, loss), blas, 1 / data.samples, sums);
     const form = plan.pairs.some((pair) => pair.kind === 'factored') ? 'factored' : 'stored';
-    return new StoredSource({ arrays, ...sums, form, bytes: bytes - gramBatch(model, plan).bytes, strategy }, { blas }, operator);
+    return new StoredSource(
+      { arrays, ...sums, form, bytes: bytes - gramBatch(model, plan).bytes, strategy },
+      { blas },
+      operator,
+    );
   }
   const refuse = (least: number, what: string): never => {
-    throw new MemoryError(`Entries of this Gauss–Newton Hessian need ${megabytes(least)} MB ${what}; memoryLimit is ${megabytes(memoryLimit)} MB. Raise it, take fewer samples, or pass beyondMemory: 'recompute' or 'sample'.`, { needed: least, limit: memoryLimit });
+    throw new MemoryError(
+      `Entries of this Gauss–Newton Hessian need ${megabytes(least)} MB ${what}; memoryLimit is ` +
+        `${megabytes(memoryLimit)} MB. Raise it, take fewer samples, or pass beyondMemory: 'recompute' or 'sample'.`,
+      { needed: least, limit: memoryLimit },
+    );
   };
   if (beyondMemory === 'refuse') return refuse(needed(compact, data.samples), `for ${data.samples} samples`);
-  if (beyondMemory === 'sample') return sampledGaussNewtonSource(model, { ...options.sampling, blas, memoryLimit, ...(operator === undefined ? {} : { operator }) });
-  const batch = Math.floor((memoryLimit - fixedBytes(network) - gramBatch(model, compact).bytes) / (8 * compact.numbers));
+  if (beyondMemory === 'sample')
+    return sampledGaussNewtonSource(model, {
+      ...options.sampling,
+      blas,
+      memoryLimit,
+      ...(operator === undefined ? {} : { operator }),
+    });
+  const batch = Math.floor(
+    (memoryLimit - fixedBytes(network) - gramBatch(model, compact).bytes) / (8 * compact.numbers),
+  );
   if (batch < 1) return refuse(needed(compact, 1), 'for a single sample');
   return new RecomputedSource(model, compact, Math.min(batch, data.samples), options);
 }
@@ -111,9 +140,16 @@ export function openGaussNewtonSource(data: StoredData, context: SourceContext):
 const WORKERS_COPY = builtIn(import.meta.url, 'openGaussNewtonSource', openGaussNewtonSource);
 
 function checkOptions(memoryLimit: number, beyondMemory: string, strategy: EntryStrategy | undefined): void {
-  if (!(memoryLimit > 0)) throw new OptionError(`memoryLimit must be a number of bytes above 0, not ${memoryLimit}.`, { memoryLimit });
-  if (!['recompute', 'sample', 'refuse'].includes(beyondMemory)) throw new OptionError(`Unknown beyondMemory "${beyondMemory}": choose recompute, sample or refuse.`, { beyondMemory });
-  if (strategy !== undefined && !ENTRY_STRATEGIES.includes(strategy)) throw new OptionError(`Unknown strategy "${String(strategy)}": choose ${ENTRY_STRATEGIES.join(', ')}.`, { strategy });
+  if (!(memoryLimit > 0))
+    throw new OptionError(`memoryLimit must be a number of bytes above 0, not ${memoryLimit}.`, { memoryLimit });
+  if (!['recompute', 'sample', 'refuse'].includes(beyondMemory))
+    throw new OptionError(`Unknown beyondMemory "${beyondMemory}": choose recompute, sample or refuse.`, {
+      beyondMemory,
+    });
+  if (strategy !== undefined && !ENTRY_STRATEGIES.includes(strategy))
+    throw new OptionError(`Unknown strategy "${String(strategy)}": choose ${ENTRY_STRATEGIES.join(', ')}.`, {
+      strategy,
+    });
 }
 
 const megabytes = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
@@ -124,7 +160,10 @@ function fixedBytes({ parameters, layers }: Network): number {
   return 8 * (parameters + width * outputs + inputs ** 2 + width ** 2);
 }
 
-interface Sums { readonly diagonal: Float64Array; readonly lastBlock: Float64Array }
+interface Sums {
+  readonly diagonal: Float64Array;
+  readonly lastBlock: Float64Array;
+}
 
 function emptySums({ parameters, layers }: Network): Sums {
   return { diagonal: sharedFloat64(parameters), lastBlock: sharedFloat64(layers[layers.length - 1].width ** 2) };
@@ -144,7 +183,9 @@ class StoredSource implements GaussNewtonSource {
   readonly #data: StoredData;
   readonly #evaluator: EntryBlocks;
   readonly #uniform: boolean;
-  readonly #symmetric = new SymmetricBlocks((rows, cols, out) => { this.#block(rows, cols, out); });
+  readonly #symmetric = new SymmetricBlocks((rows, cols, out) => {
+    this.#block(rows, cols, out);
+  });
 
   constructor(data: StoredData, { blas }: SourceContext, operator?: LinearOperator) {
     this.size = data.diagonal.length;
@@ -188,7 +229,9 @@ class RecomputedSource implements GaussNewtonSource {
   readonly #strategy: EntryStrategy | undefined;
   readonly #sums: Sums;
   readonly #uniform: boolean;
-  readonly #symmetric = new SymmetricBlocks((rows, cols, out) => { this.#block(rows, cols, out); });
+  readonly #symmetric = new SymmetricBlocks((rows, cols, out) => {
+    this.#block(rows, cols, out);
+  });
 
   constructor(model: Model, plan: GramPlan, batch: number, { blas, operator, strategy }: GaussNewtonSourceOptions) {
     this.size = model.network.parameters;
@@ -200,7 +243,9 @@ class RecomputedSource implements GaussNewtonSource {
     this.#strategy = strategy;
     this.#uniform = isUniform(model.network, model.loss);
     this.#sums = emptySums(model.network);
-    this.#forEachBatch((arrays) => { addSums(arrays, this.#uniform, blas, 1 / model.data.samples, this.#sums); });
+    this.#forEachBatch((arrays) => {
+      addSums(arrays, this.#uniform, blas, 1 / model.data.samples, this.#sums);
+    });
     this.bytes = 8 * (this.#sums.diagonal.length + this.#sums.lastBlock.length);
   }
 
@@ -226,7 +271,9 @@ class RecomputedSource implements GaussNewtonSource {
     const zero = (index: number): boolean => diagonal[index] === 0;
     const left = weightList(network, rows, zero);
     const right = weightList(network, cols, zero);
-    this.#forEachBatch((arrays) => { new EntryBlocks(arrays, this.#uniform, this.#blas, this.#strategy).add(left, right, 1 / data.samples, out); });
+    this.#forEachBatch((arrays) => {
+      new EntryBlocks(arrays, this.#uniform, this.#blas, this.#strategy).add(left, right, 1 / data.samples, out);
+    });
     if (this.#uniform) addUniformBlock(network, lastBlock, left, right, out);
   }
 }

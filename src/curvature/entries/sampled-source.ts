@@ -1,8 +1,9 @@
 /**
  * Estimated entries of the Gauss–Newton Hessian, by importance sampling over the data points.
- * C. Chen, S. Reiz, C. Yu, H.-J. Bungartz, G. Biros, arXiv 1910.12184, §3.2: with w_i = |ā_i(q)|‖Δ_{ℓ,i}(:, p)‖·|ā_i(q′)|‖Δ_{ℓ′,i}(:, p′)‖ and g_i the summand of
- * G_ab = (1/n) Σ_i g_i, draw c samples with P_i = w_i/Σw and take the mean of g_i/(n P_i). Unbiased; since |g_i| ≤ w_i each draw is at most (Σw)/n ≤
- * √(G_aa G_bb) in magnitude, so the root mean square error is at most √(G_aa G_bb)/√c. Diagonal entries have no variance and are exact.
+ * C. Chen, S. Reiz, C. Yu, H.-J. Bungartz, G. Biros, arXiv 1910.12184, §3.2: with w_i = |ā_i(q)|‖Δ_{ℓ,i}(:,
+ * p)‖·|ā_i(q′)|‖Δ_{ℓ′,i}(:, p′)‖ and g_i the summand of G_ab = (1/n) Σ_i g_i, draw c samples with P_i = w_i/Σw and take
+ * the mean of g_i/(n P_i). Unbiased; since |g_i| ≤ w_i each draw is at most (Σw)/n ≤ √(G_aa G_bb) in magnitude, so the
+ * root mean square error is at most √(G_aa G_bb)/√c. Diagonal entries have no variance and are exact.
  */
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
 import type { Indices } from '../../core/indices.js';
@@ -27,12 +28,19 @@ export interface SampledSourceOptions extends SourceContext {
   readonly error?: number;
   /** Of the draws; 0 unless given. */
   readonly seed?: number;
-  /** Bytes that may be held. Default 2 GiB. Factored Gram vectors are stored where they fit; else those of deep pairs of layers are computed at each draw. */
+  /**
+   * Bytes that may be held. Default 2 GiB. Factored Gram vectors are stored where they fit; else those of deep pairs of
+   * layers are computed at each draw.
+   */
   readonly memoryLimit?: number;
   readonly operator?: LinearOperator;
 }
 export const SAMPLED_SOURCE_KEYS: KeysOf<SampledSourceOptions> = {
-  blas: true, error: true, seed: true, memoryLimit: true, operator: true,
+  blas: true,
+  error: true,
+  seed: true,
+  memoryLimit: true,
+  operator: true,
 };
 
 interface SampledData {
@@ -53,28 +61,50 @@ const mostDraws = 2 ** 24;
 const PURPOSE = 0x656e7472;
 
 /**
- * Estimates of all entries, as a pure and symmetric source: the draws of an entry depend on (seed, {a, b}) alone. An entry costs O(n + c·cost of ⟨Δ(:, p), Δ(:, p′)⟩).
- * The estimates of different entries are independent, so a block of them is the exact one plus noise of full rank: a compressed matrix is no more accurate than ε.
- * Throws ShapeError, OptionError, NonFiniteError, MemoryError.
+ * Estimates of all entries, as a pure and symmetric source: the draws of an entry depend on (seed, {a, b}) alone. An
+ * entry costs O(n + c·cost of ⟨Δ(:, p), Δ(:, p′)⟩). The estimates of different entries are independent, so a block of
+ * them is the exact one plus noise of full rank: a compressed matrix is no more accurate than ε. Throws ShapeError,
+ * OptionError, NonFiniteError, MemoryError.
  */
 export function sampledGaussNewtonSource(model: Model, options: SampledSourceOptions): SampledGaussNewtonSource {
   checkModel(model);
   const { blas, error = defaultError, seed = 0, memoryLimit = defaultLimit, operator } = options;
-  if (!(error > 0 && 1 / error ** 2 <= mostDraws)) throw new OptionError(`The error of sampled entries must be from ${1 / Math.sqrt(mostDraws)} (${mostDraws} draws an entry) up, not ${error}.`, { error });
+  if (!(error > 0 && 1 / error ** 2 <= mostDraws))
+    throw new OptionError(
+      `The error of sampled entries must be from ${1 / Math.sqrt(mostDraws)} (${mostDraws} draws an entry) up, ` +
+        `not ${error}.`,
+      { error },
+    );
   const { network, loss, data } = model;
   const compact = planGrams(network, loss, true);
   const units = network.layers.reduce((sum, { outputs }) => sum + outputs, 0);
-  const bare: GramPlan = { pairs: compact.pairs, arrays: [], numbers: compact.arrays.reduce((numbers, array) => numbers - gramNumbers(network, array), compact.numbers) };
+  const bare: GramPlan = {
+    pairs: compact.pairs,
+    arrays: [],
+    numbers: compact.arrays.reduce((numbers, array) => numbers - gramNumbers(network, array), compact.numbers),
+  };
   const fixed = 8 * (2 * network.parameters + network.layers[network.layers.length - 1].width ** 2);
   const bytesOf = (plan: GramPlan): number => 8 * data.samples * (plan.numbers + units) + fixed;
   const plan = bytesOf(compact) + gramBatch(model, compact).bytes <= memoryLimit ? compact : bare;
   const bytes = bytesOf(plan);
   if (bytes + gramBatch(model, compact).bytes > memoryLimit) {
-    throw new MemoryError(`Sampled entries need ${Math.ceil(bytes / 2 ** 20)} MB for the activations of ${data.samples} samples; memoryLimit is ${Math.ceil(memoryLimit / 2 ** 20)} MB. Raise it or take fewer samples.`, { needed: bytes, limit: memoryLimit });
+    throw new MemoryError(
+      `Sampled entries need ${Math.ceil(bytes / 2 ** 20)} MB for the activations of ${data.samples} samples; ` +
+        `memoryLimit is ${Math.ceil(memoryLimit / 2 ** 20)} MB. Raise it or take fewer samples.`,
+      { needed: bytes, limit: memoryLimit },
+    );
   }
   const arrays = gramArrays(model, plan, blas, 0, data.samples);
   const { norms, diagonal } = normsAndDiagonal(model, compact, arrays, blas);
-  const stored: SampledData = { arrays, parameters: toShared(widened(model.parameters)), norms, diagonal, draws: Math.ceil(1 / error ** 2), seed, bytes };
+  const stored: SampledData = {
+    arrays,
+    parameters: toShared(widened(model.parameters)),
+    norms,
+    diagonal,
+    draws: Math.ceil(1 / error ** 2),
+    seed,
+    bytes,
+  };
   return new SampledGaussNewtonSource(stored, { blas }, operator);
 }
 
@@ -86,7 +116,12 @@ export function openSampledSource(data: SampledData, context: SourceContext): En
 const WORKERS_COPY = builtIn(import.meta.url, 'openSampledSource', openSampledSource);
 
 /** Batch by batch, with the Gram vectors of that batch alone where not all are stored. */
-function normsAndDiagonal(model: Model, compact: GramPlan, all: GramArrays, blas: Blas): { norms: Float64Array[]; diagonal: Float64Array } {
+function normsAndDiagonal(
+  model: Model,
+  compact: GramPlan,
+  all: GramArrays,
+  blas: Blas,
+): { norms: Float64Array[]; diagonal: Float64Array } {
   const { network, data } = model;
   const diagonal = sharedFloat64(network.parameters);
   const norms = network.layers.map(({ outputs }) => sharedFloat64(outputs * data.samples));
@@ -99,13 +134,18 @@ function normsAndDiagonal(model: Model, compact: GramPlan, all: GramArrays, blas
     network.layers.forEach(({ outputs }, ℓ) => {
       const squares = new Float64Array(outputs * size);
       squaredUnitNorms(vectors, ℓ, 0, size, squares);
-      for (let p = 0; p < outputs; p++) for (let i = 0; i < size; i++) norms[ℓ][p * data.samples + first + i] = Math.sqrt(squares[p * size + i]);
+      for (let p = 0; p < outputs; p++)
+        for (let i = 0; i < size; i++) norms[ℓ][p * data.samples + first + i] = Math.sqrt(squares[p * size + i]);
     });
   }
   return { norms, diagonal };
 }
 
-interface Weight { readonly layer: number; readonly unit: number; readonly input: number }
+interface Weight {
+  readonly layer: number;
+  readonly unit: number;
+  readonly input: number;
+}
 
 export class SampledGaussNewtonSource implements EntrySource {
   readonly size: number;
@@ -142,16 +182,32 @@ export class SampledGaussNewtonSource implements EntrySource {
     return (Math.sqrt(diagonal[a]) * Math.sqrt(diagonal[b])) / Math.sqrt(this.draws);
   }
 
-  /** The estimate of G_ab; with another seed, an independent one. Throws ShapeError for a weight that does not exist. */
+  /**
+   * The estimate of G_ab; with another seed, an independent one. Throws ShapeError for a weight that does not exist.
+   */
   entry(a: number, b: number, seed: number = this.#data.seed): number {
     const { diagonal, arrays, norms } = this.#data;
     const u = this.#weight(Math.min(a, b));
     const v = this.#weight(Math.max(a, b));
     if (a === b) return diagonal[a];
     const n = arrays.count;
-    const total = accumulate(arrays.inputs[u.layer], u.input * n, norms[u.layer], u.unit * n, arrays.inputs[v.layer], v.input * n, norms[v.layer], v.unit * n, this.#cumulative);
+    const total = accumulate(
+      arrays.inputs[u.layer],
+      u.input * n,
+      norms[u.layer],
+      u.unit * n,
+      arrays.inputs[v.layer],
+      v.input * n,
+      norms[v.layer],
+      v.unit * n,
+      this.#cumulative,
+    );
     if (total === 0) return 0;
-    if (!Number.isFinite(total)) throw new NonFiniteError(`The weights of the data points overflow for entry (${a}, ${b}).`, { row: a, column: b });
+    if (!Number.isFinite(total))
+      throw new NonFiniteError(`The weights of the data points overflow for entry (${a}, ${b}).`, {
+        row: a,
+        column: b,
+      });
     const random = new RandomStream(seed, PURPOSE, Math.min(a, b), Math.max(a, b));
     for (let t = 0; t < this.draws; t++) this.#samples[t] = this.#find(random.uniform() * total);
     const grams = this.#grams(u, v);
@@ -159,7 +215,8 @@ export class SampledGaussNewtonSource implements EntrySource {
     for (let t = 0; t < this.draws; t++) {
       const i = this.#samples[t];
       // g_i/w_i: the signs of the inputs, and the cosine between the two columns of Δ.
-      const sign = Math.sign(arrays.inputs[u.layer][u.input * n + i]) * Math.sign(arrays.inputs[v.layer][v.input * n + i]);
+      const sign =
+        Math.sign(arrays.inputs[u.layer][u.input * n + i]) * Math.sign(arrays.inputs[v.layer][v.input * n + i]);
       sum += (sign * grams[t]) / (norms[u.layer][u.unit * n + i] * norms[v.layer][v.unit * n + i]);
     }
     return (sum / this.draws) * (total / n);
@@ -168,7 +225,8 @@ export class SampledGaussNewtonSource implements EntrySource {
   entries(givenRows: Indices, givenCols: Indices, out: Matrix): void {
     const rows = asIndices(givenRows, 'rows');
     const cols = asIndices(givenCols, 'cols');
-    for (let b = 0; b < cols.length; b++) for (let a = 0; a < rows.length; a++) out.data[out.offset + a + b * out.ld] = this.entry(rows[a], cols[b]);
+    for (let b = 0; b < cols.length; b++)
+      for (let a = 0; a < rows.length; a++) out.data[out.offset + a + b * out.ld] = this.entry(rows[a], cols[b]);
   }
 
   diagonal(out: Float64Array): void {
@@ -177,7 +235,11 @@ export class SampledGaussNewtonSource implements EntrySource {
 
   #weight(index: number): Weight {
     const { layers, parameters } = this.#data.arrays.network;
-    if (!(index >= 0 && index < parameters)) throw new ShapeError(`Weight ${index} does not exist: the network has ${parameters} parameters.`, { index, parameters });
+    if (!(index >= 0 && index < parameters))
+      throw new ShapeError(`Weight ${index} does not exist: the network has ${parameters} parameters.`, {
+        index,
+        parameters,
+      });
     let layer = layers.length - 1;
     while (index < layers[layer].offset) layer--;
     const { offset, width } = layers[layer];
@@ -204,7 +266,8 @@ export class SampledGaussNewtonSource implements EntrySource {
     const { plan } = this.#data.arrays;
     if (plan.arrays.length > 0 || this.#vectors.form(u.layer, v.layer).kind === 'closed') {
       for (let t = 0; t < this.draws; t++) {
-        if (this.#vectors.load(u.layer, u.unit, v.layer, v.unit, this.#samples[t], 1)) grams[t] = this.#vectors.data[this.#vectors.offset];
+        if (this.#vectors.load(u.layer, u.unit, v.layer, v.unit, this.#samples[t], 1))
+          grams[t] = this.#vectors.data[this.#vectors.offset];
       }
       return grams;
     }
@@ -226,7 +289,15 @@ export class SampledGaussNewtonSource implements EntrySource {
       this.#scaleBySlopes(v, ℓ);
       const above = layers[ℓ + 1];
       const next = new Float64Array(draws * above.outputs);
-      this.#blas.gemm('N', 'N', 1, view(v, 0, draws, above.inputs), block(layerWeights(above, parameters), 0, 0, above.inputs, above.outputs), 0, view(next, 0, draws, above.outputs));
+      this.#blas.gemm(
+        'N',
+        'N',
+        1,
+        view(v, 0, draws, above.inputs),
+        block(layerWeights(above, parameters), 0, 0, above.inputs, above.outputs),
+        0,
+        view(next, 0, draws, above.outputs),
+      );
       v = next;
     }
     return v;
@@ -237,7 +308,8 @@ export class SampledGaussNewtonSource implements EntrySource {
     const slope = slopes[ℓ];
     if (slope === null) return;
     const { draws } = this;
-    for (let p = 0, at = 0; p < network.layers[ℓ].outputs; p++) for (let t = 0; t < draws; t++, at++) v[at] *= slope[p * n + this.#samples[t]];
+    for (let p = 0, at = 0; p < network.layers[ℓ].outputs; p++)
+      for (let t = 0; t < draws; t++, at++) v[at] *= slope[p * n + this.#samples[t]];
   }
 
   /** xᵀ(diag σ − ννᵀ)y for each draw. */
@@ -262,7 +334,17 @@ export class SampledGaussNewtonSource implements EntrySource {
 }
 
 /** out[i] ← Σ_{j ≤ i} |x|·norm·|x′|·norm′; returns the total. */
-function accumulate(x: Float64Array, xAt: number, norm: Float64Array, normAt: number, y: Float64Array, yAt: number, other: Float64Array, otherAt: number, out: Float64Array): number {
+function accumulate(
+  x: Float64Array,
+  xAt: number,
+  norm: Float64Array,
+  normAt: number,
+  y: Float64Array,
+  yAt: number,
+  other: Float64Array,
+  otherAt: number,
+  out: Float64Array,
+): number {
   let sum = 0;
   for (let i = 0; i < out.length; i++) {
     sum += Math.abs(x[xAt + i] * norm[normAt + i] * y[yAt + i] * other[otherAt + i]);

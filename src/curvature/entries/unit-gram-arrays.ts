@@ -1,6 +1,7 @@
 /**
  * Per-sample quantities of a model, as entries of its Gauss–Newton Hessian read them: n-vectors, one after the other.
- * All in float64: a float32 model is widened first. Everything lies over SharedArrayBuffer, so that workers read what one thread has computed.
+ * All in float64: a float32 model is widened first. Everything lies over SharedArrayBuffer, so that workers read what
+ * one thread has computed.
  */
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
@@ -30,11 +31,17 @@ export interface GramArrays {
   /** ν: n × r, where it is not zero, and φ′(Z_{L−1})ᵀ ∘ (W_Lᵀν)ᵀ: n × d_{L−1}. */
   readonly nu: Float64Array | null;
   readonly projected: Float64Array | null;
-  /** By `gramKey`: n × d_upper × d_lower, the unit of the upper layer before the lower one's; for upper = lower, columns p ≤ p′ at p + p′(p′ + 1)/2. */
+  /**
+   * By `gramKey`: n × d_upper × d_lower, the unit of the upper layer before the lower one's; for upper = lower, columns
+   * p ≤ p′ at p + p′(p′ + 1)/2.
+   */
   readonly arrays: Readonly<Record<string, Float64Array>>;
 }
 
-/** Scratch of the recursion, in numbers: bounds the samples taken at a time. Fewer than a hundred or so would make the runs that are copied short. */
+/**
+ * Scratch of the recursion, in numbers: bounds the samples taken at a time. Fewer than a hundred or so would make the
+ * runs that are copied short.
+ */
 const scratchNumbers = 2 ** 25;
 /** Samples of a forward pass at a time, at most. */
 const largestBatch = 1024;
@@ -43,12 +50,15 @@ const largestBatch = 1024;
 export function gramBatch({ network, loss, data }: Model, plan: GramPlan): { samples: number; bytes: number } {
   let perSample = 0;
   for (const layer of network.layers) perSample += 2 * (layer.width + layer.outputs);
-  for (const array of gramClosure(network, loss, plan.arrays).values()) perSample += array.lower === array.upper ? network.layers[array.lower].outputs ** 2 : gramNumbers(network, array);
+  for (const array of gramClosure(network, loss, plan.arrays).values())
+    perSample += array.lower === array.upper ? network.layers[array.lower].outputs ** 2 : gramNumbers(network, array);
   const samples = Math.max(1, Math.min(largestBatch, data.samples, Math.floor(scratchNumbers / perSample)));
   return { samples, bytes: 8 * samples * perSample };
 }
 
-/** Samples first … first + count − 1 of the model. Throws NonFiniteError for inputs or activations that are not finite. */
+/**
+ * Samples first … first + count − 1 of the model. Throws NonFiniteError for inputs or activations that are not finite.
+ */
 export function gramArrays(model: Model, plan: GramPlan, blas: Blas, first: number, count: number): GramArrays {
   const { network, loss, data } = model;
   const parameters = widened(model.parameters);
@@ -62,8 +72,15 @@ export function gramArrays(model: Model, plan: GramPlan, blas: Blas, first: numb
   const lastWeights = sharedFloat64(lastLayer.width * lastLayer.outputs);
   lastWeights.set(parameters.subarray(lastLayer.offset, lastLayer.offset + lastWeights.length));
   const result: GramArrays = {
-    network, plan, count, lastWeights, arrays,
-    lastGram: uniform && last > 0 ? weightGram(lastLayer, lastWeights, squaredScale(loss, network.outputs)!, blas) : new Float64Array(0),
+    network,
+    plan,
+    count,
+    lastWeights,
+    arrays,
+    lastGram:
+      uniform && last > 0
+        ? weightGram(lastLayer, lastWeights, squaredScale(loss, network.outputs)!, blas)
+        : new Float64Array(0),
     inputs: network.layers.map((layer) => sharedFloat64(count * layer.width)),
     slopes: hidden.map((layer) => (layer.activation === 'linear' ? null : sharedFloat64(count * layer.outputs))),
     sigma: uniform ? squaredScale(loss, network.outputs)! : sharedFloat64(count * network.outputs),
@@ -88,7 +105,8 @@ export const widened = (x: FloatArray): Float64Array => (x instanceof Float64Arr
 export function widenedMatrix(a: Matrix): Matrix {
   if (a.data instanceof Float64Array) return a;
   const copy = new Float64Array(a.rows * a.cols);
-  for (let j = 0; j < a.cols; j++) copy.set(a.data.subarray(a.offset + j * a.ld, a.offset + j * a.ld + a.rows), j * a.rows);
+  for (let j = 0; j < a.cols; j++)
+    copy.set(a.data.subarray(a.offset + j * a.ld, a.offset + j * a.ld + a.rows), j * a.rows);
   return view(copy, 0, a.rows, a.cols);
 }
 
@@ -108,7 +126,12 @@ function transposeInto(a: Matrix, out: Float64Array, n: number, at: number): voi
     for (let firstCol = 0; firstCol < a.cols; firstCol += 32) {
       const endCol = Math.min(a.cols, firstCol + 32);
       for (let u = firstRow; u < endRow; u++) {
-        for (let i = firstCol, p = a.offset + u + firstCol * a.ld, q = u * n + at + firstCol; i < endCol; i++, p += a.ld, q++) out[q] = x[p];
+        for (
+          let i = firstCol, p = a.offset + u + firstCol * a.ld, q = u * n + at + firstCol;
+          i < endCol;
+          i++, p += a.ld, q++
+        )
+          out[q] = x[p];
       }
     }
   }
@@ -119,8 +142,12 @@ function storePass(to: GramArrays, model: Model, pass: ForwardPass, at: number, 
   const { network } = model;
   const last = network.layers.length - 1;
   const { count: n, sigma, nu, projected } = to;
-  network.layers.forEach((_, ℓ) => { transposeInto(pass.inputs[ℓ], to.inputs[ℓ], n, at); });
-  to.slopes.forEach((slope, ℓ) => { if (slope !== null) transposeInto(pass.slopes[ℓ]!, slope, n, at); });
+  network.layers.forEach((_, ℓ) => {
+    transposeInto(pass.inputs[ℓ], to.inputs[ℓ], n, at);
+  });
+  to.slopes.forEach((slope, ℓ) => {
+    if (slope !== null) transposeInto(pass.slopes[ℓ]!, slope, n, at);
+  });
   if (typeof sigma === 'number') return;
   const { roots, softmax } = outputHessian(model.loss, pass);
   const squares = roots.data.map((x) => x * x);
@@ -133,7 +160,8 @@ function storePass(to: GramArrays, model: Model, pass: ForwardPass, at: number, 
   const out = view(projected, at, pass.count, d, n);
   blas.gemm('N', 'T', 1, view(nu, at, pass.count, outputs, n), view(to.lastWeights, 0, d, outputs, width), 0, out);
   const slope = to.slopes[last - 1];
-  if (slope !== null) for (let p = 0; p < d; p++) for (let i = at + p * n; i < at + p * n + pass.count; i++) projected[i] *= slope[i];
+  if (slope !== null)
+    for (let p = 0; p < d; p++) for (let i = at + p * n; i < at + p * n + pass.count; i++) projected[i] *= slope[i];
 }
 
 /** T and E of one batch of samples, from the last layer down. */
@@ -147,7 +175,8 @@ class GramRecursion {
   constructor(to: GramArrays, parameters: Float64Array, needed: ReadonlyMap<string, GramArray>, blas: Blas) {
     this.#to = to;
     this.#parameters = parameters;
-    // Layers from above; within a layer the tables of two layers before the square one, which is made from the first of them.
+    // Layers from above; within a layer the tables of two layers before the square one, which is made from the first of
+    // them.
     this.#needed = [...needed.values()].sort((a, b) => b.lower - a.lower || b.upper - a.upper);
     this.#blas = blas;
   }
@@ -174,11 +203,18 @@ class GramRecursion {
   /** The first batch is the largest. */
   #values(key: string, length: number): Float64Array {
     let values = this.#scratch.get(key);
-    if (values === undefined) this.#scratch.set(key, values = new Float64Array(length));
+    if (values === undefined) this.#scratch.set(key, (values = new Float64Array(length)));
     return values;
   }
 
-  #compute(array: GramArray, out: Float64Array, above: ReadonlyMap<string, Float64Array>, level: ReadonlyMap<string, Float64Array>, at: number, size: number): void {
+  #compute(
+    array: GramArray,
+    out: Float64Array,
+    above: ReadonlyMap<string, Float64Array>,
+    level: ReadonlyMap<string, Float64Array>,
+    at: number,
+    size: number,
+  ): void {
     const { kind, lower, upper } = array;
     const last = this.#to.network.layers.length - 1;
     const { outputs: d } = this.#to.network.layers[lower];

@@ -5,18 +5,30 @@ import type { GramArrays } from './unit-gram-arrays.js';
 import { pairIndex, type PairForm } from './unit-gram-plan.js';
 
 /** One n-vector for each unit p of a layer: column first + step·p of an n × … array; `data` null for ones. */
-export interface UnitVectors { readonly data: Float64Array | null; readonly first: number; readonly step: number }
+export interface UnitVectors {
+  readonly data: Float64Array | null;
+  readonly first: number;
+  readonly step: number;
+}
 
 /** A part κ(p, p′)·x_p ∘ y_p′ of the Gram vectors of two layers ℓ ≤ k, p in ℓ and p′ in k. */
 export interface GramTerm {
   /** κ(p, p′) = data[p·lowerStep + p′·upperStep], or `constant` where there is no data. */
-  readonly kappa: { readonly data: Float64Array | null; readonly constant: number; readonly lowerStep: number; readonly upperStep: number };
+  readonly kappa: {
+    readonly data: Float64Array | null;
+    readonly constant: number;
+    readonly lowerStep: number;
+    readonly upperStep: number;
+  };
   readonly lower: UnitVectors;
   readonly upper: UnitVectors;
 }
 
 /** A pair of layers as a sum of terms, plus δ_pp′·σ_p if `delta`; null where only tables tell. */
-export interface GramTerms { readonly terms: readonly GramTerm[]; readonly delta: boolean }
+export interface GramTerms {
+  readonly terms: readonly GramTerm[];
+  readonly delta: boolean;
+}
 
 const columns = (data: Float64Array | null): UnitVectors => ({ data, first: 0, step: 1 });
 const factor = (constant: number): GramTerm['kappa'] => ({ data: null, constant, lowerStep: 0, upperStep: 0 });
@@ -51,14 +63,18 @@ export class GramVectors {
     return terms === null ? 0 : 2 * (terms.terms.length + (terms.delta ? 1 : 0));
   }
 
-  /** Samples at … at + size of m(u, u′) for u = (ℓ, p), u′ = (k, q), in either order: `data` from `offset`. False where it is zero for all samples. */
+  /**
+   * Samples at … at + size of m(u, u′) for u = (ℓ, p), u′ = (k, q), in either order: `data` from `offset`. False where
+   * it is zero for all samples.
+   */
   load(ℓ: number, p: number, k: number, q: number, at: number, size: number): boolean {
     if (ℓ > k) return this.load(k, q, ℓ, p, at, size);
     const { network, count: n, arrays } = this.arrays;
     const terms = this.terms(ℓ, k);
     if (terms === null) {
       this.data = arrays[`T${ℓ},${k}`];
-      const column = ℓ !== k ? q + network.layers[k].outputs * p : p <= q ? p + (q * (q + 1)) / 2 : q + (p * (p + 1)) / 2;
+      const column =
+        ℓ !== k ? q + network.layers[k].outputs * p : p <= q ? p + (q * (q + 1)) / 2 : q + (p * (p + 1)) / 2;
       this.offset = column * n + at;
       return true;
     }
@@ -69,7 +85,16 @@ export class GramVectors {
     let zero = true;
     for (const { kappa, lower, upper } of terms.terms) {
       const κ = kappa.data === null ? kappa.constant : kappa.data[p * kappa.lowerStep + q * kappa.upperStep];
-      addProduct(out, κ, lower.data, (lower.first + lower.step * p) * n + at, upper.data, (upper.first + upper.step * q) * n + at, size, zero);
+      addProduct(
+        out,
+        κ,
+        lower.data,
+        (lower.first + lower.step * p) * n + at,
+        upper.data,
+        (upper.first + upper.step * q) * n + at,
+        size,
+        zero,
+      );
       zero = false;
     }
     if (terms.delta && p === q) {
@@ -87,14 +112,25 @@ export class GramVectors {
     const form = this.form(ℓ, k);
     if (form.kind === 'table') return null;
     if (form.kind === 'factored') return this.#factors(ℓ, k, form.through, arrays);
-    if (ℓ === last) return { terms: nu === null ? [] : [{ kappa: factor(-1), lower: columns(nu), upper: columns(nu) }], delta: true };
+    if (ℓ === last)
+      return { terms: nu === null ? [] : [{ kappa: factor(-1), lower: columns(nu), upper: columns(nu) }], delta: true };
     const slope = columns(slopes[last - 1]);
     const d = network.layers[last - 1].outputs;
-    if (k < last) return { terms: [{ kappa: { data: lastGram, constant: 1, lowerStep: 1, upperStep: d }, lower: slope, upper: slope }], delta: false };
+    if (k < last)
+      return {
+        terms: [{ kappa: { data: lastGram, constant: 1, lowerStep: 1, upperStep: d }, lower: slope, upper: slope }],
+        delta: false,
+      };
     const { width } = network.layers[last];
     // W_L(p′, p)·φ′_p·σ_p′, less φ′_p(W_Lᵀν)_p·ν_p′.
     const weights = typeof sigma === 'number' && sigma !== 1 ? lastWeights.map((w) => w * sigma) : lastWeights;
-    const terms: GramTerm[] = [{ kappa: { data: weights, constant: 1, lowerStep: 1, upperStep: width }, lower: slope, upper: columns(typeof sigma === 'number' ? null : sigma) }];
+    const terms: GramTerm[] = [
+      {
+        kappa: { data: weights, constant: 1, lowerStep: 1, upperStep: width },
+        lower: slope,
+        upper: columns(typeof sigma === 'number' ? null : sigma),
+      },
+    ];
     if (nu !== null) terms.push({ kappa: factor(-1), lower: columns(projected), upper: columns(nu) });
     return { terms, delta: false };
   }
@@ -106,7 +142,8 @@ export class GramVectors {
     const left = arrays[`E${ℓ},${b}`];
     const right = arrays[k < b ? `T${k},${b}` : `T${b},${k}`];
     const terms = Array.from({ length: d }, (_, j): GramTerm => ({
-      kappa: factor(1), lower: { data: left, first: j, step: d },
+      kappa: factor(1),
+      lower: { data: left, first: j, step: d },
       upper: k < b ? { data: right, first: j, step: d } : { data: right, first: layers[k].outputs * j, step: 1 },
     }));
     return { terms, delta: false };
@@ -114,7 +151,16 @@ export class GramVectors {
 }
 
 /** out ← κ·x∘y (overwrite) or out + κ·x∘y, x and y ones where null. One loop a case, so that each stays tight. */
-function addProduct(out: Float64Array, κ: number, x: Float64Array | null, xAt: number, y: Float64Array | null, yAt: number, size: number, overwrite: boolean): void {
+function addProduct(
+  out: Float64Array,
+  κ: number,
+  x: Float64Array | null,
+  xAt: number,
+  y: Float64Array | null,
+  yAt: number,
+  size: number,
+  overwrite: boolean,
+): void {
   if (overwrite) out.fill(0, 0, size);
   if (x !== null && y !== null) for (let i = 0; i < size; i++) out[i] += κ * x[xAt + i] * y[yAt + i];
   else if (x !== null) for (let i = 0; i < size; i++) out[i] += κ * x[xAt + i];

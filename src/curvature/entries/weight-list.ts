@@ -5,7 +5,10 @@ import type { Indices } from '../../core/indices.js';
 import { ShapeError } from '../../core/errors.js';
 import type { Network } from '../../network/network.js';
 
-/** Weights in ascending order: weight a stands at `position[a]` of the caller's list and joins input q = `input[a]` to output unit p = `unit[a]`. */
+/**
+ * Weights in ascending order: weight a stands at `position[a]` of the caller's list and joins input q = `input[a]` to
+ * output unit p = `unit[a]`.
+ */
 export interface WeightList {
   readonly count: number;
   readonly position: Int32Array;
@@ -24,14 +27,25 @@ export interface WeightPanel {
   readonly groups: readonly number[];
 }
 
-/** The list without the weights whose `skip` is true (rows known to be zero). Throws ShapeError for an index outside the network. */
-export function weightList({ layers, parameters }: Network, indices: Indices, skip?: (index: number) => boolean): WeightList {
+/**
+ * The list without the weights whose `skip` is true (rows known to be zero). Throws ShapeError for an index outside the
+ * network.
+ */
+export function weightList(
+  { layers, parameters }: Network,
+  indices: Indices,
+  skip?: (index: number) => boolean,
+): WeightList {
   let sorted = true;
   let kept = 0;
   let position = new Int32Array(indices.length);
   for (let a = 0, previous = -1; a < indices.length; a++) {
     const index = indices[a];
-    if (index < 0 || index >= parameters) throw new ShapeError(`Weight ${index} does not exist: the network has ${parameters} parameters.`, { index, parameters });
+    if (index < 0 || index >= parameters)
+      throw new ShapeError(`Weight ${index} does not exist: the network has ${parameters} parameters.`, {
+        index,
+        parameters,
+      });
     if (skip?.(index) === true) continue;
     position[kept++] = a;
     sorted &&= index >= previous;

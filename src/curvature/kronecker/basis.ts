@@ -1,6 +1,7 @@
 /**
  * Eigenbases of Kronecker factors and the operators that are diagonal in them.
- * A = U_A diag(s_A) U_Aᵀ, Γ = U_Γ diag(s_Γ) U_Γᵀ; a block with eigenvalues D (width × outputs) maps V to U_A [(U_Aᵀ V U_Γ) ∘ D] U_Γᵀ.
+ * A = U_A diag(s_A) U_Aᵀ, Γ = U_Γ diag(s_Γ) U_Γᵀ; a block with eigenvalues D (width × outputs) maps V to U_A [(U_Aᵀ V
+ * U_Γ) ∘ D] U_Γᵀ.
  */
 import { FactorizationError, NotPositiveDefiniteError, OptionError } from '../../core/errors.js';
 import type { Blas } from '../../dense/blas.js';
@@ -10,9 +11,15 @@ import type { KroneckerFactors, SymmetricFactor } from './factors.js';
 import { bytesOfArrays, inPrecision, layerBlockOperator, multiplyRight, type LayerBlock } from './layer-blocks.js';
 
 /** Eigenvectors in columns (null: the identity) and eigenvalues, none below zero; double precision. */
-export interface Eigenbasis { readonly vectors: Matrix | null; readonly values: Float64Array }
+export interface Eigenbasis {
+  readonly vectors: Matrix | null;
+  readonly values: Float64Array;
+}
 
-export interface KroneckerBasis { readonly input: Eigenbasis; readonly output: Eigenbasis }
+export interface KroneckerBasis {
+  readonly input: Eigenbasis;
+  readonly output: Eigenbasis;
+}
 
 /** The eigenbases of a layer's factors. Throws FactorizationError. */
 export function kroneckerBasis({ input, output }: KroneckerFactors, blas: Blas): KroneckerBasis {
@@ -26,7 +33,11 @@ function eigenbasis(factor: SymmetricFactor, blas: Blas): Eigenbasis {
   copyInto(vectors, factor.matrix);
   const values = new Float64Array(rows);
   const info = blas.syevd(true, 'L', vectors, values);
-  if (info !== 0) throw new FactorizationError(`The eigenvalues of a Kronecker factor of order ${rows} were not found (syevd: info ${info}).`, { routine: 'syevd', info, order: rows });
+  if (info !== 0)
+    throw new FactorizationError(
+      `The eigenvalues of a Kronecker factor of order ${rows} were not found (syevd: info ${info}).`,
+      { routine: 'syevd', info, order: rows },
+    );
   // The factors are Gram matrices: eigenvalues within the backward error of zero, or below it, are rounding.
   const noise = rows * Number.EPSILON * Math.max(0, values[rows - 1]);
   for (let k = 0; k < rows; k++) if (values[k] <= noise) values[k] = 0;
@@ -44,10 +55,18 @@ export interface EigenBlock extends LayerBlock {
 }
 
 /** The block of `layer` in the given precision, its eigenvalues rounded from double precision. */
-export function eigenBlock({ offset, width, outputs }: LayerBlock, { input, output }: KroneckerBasis, eigenvalues: Matrix, precision: Precision): EigenBlock {
+export function eigenBlock(
+  { offset, width, outputs }: LayerBlock,
+  { input, output }: KroneckerBasis,
+  eigenvalues: Matrix,
+  precision: Precision,
+): EigenBlock {
   return {
-    offset, width, outputs,
-    inputVectors: inPrecision(input.vectors!, precision), outputVectors: output.vectors && inPrecision(output.vectors, precision),
+    offset,
+    width,
+    outputs,
+    inputVectors: inPrecision(input.vectors!, precision),
+    outputVectors: output.vectors && inPrecision(output.vectors, precision),
     eigenvalues: inPrecision(eigenvalues, precision),
   };
 }
@@ -72,7 +91,11 @@ export function eigenOperator(layers: readonly EigenBlock[], precision: Precisio
     blas.gemm('N', 'N', 1, inputVectors, spare, 0, v);
     return v;
   });
-  const arrays = layers.flatMap(({ inputVectors, outputVectors, eigenvalues }) => [inputVectors.data, eigenvalues.data, ...(outputVectors === null ? [] : [outputVectors.data])]);
+  const arrays = layers.flatMap(({ inputVectors, outputVectors, eigenvalues }) => [
+    inputVectors.data,
+    eigenvalues.data,
+    ...(outputVectors === null ? [] : [outputVectors.data]),
+  ]);
   return { ...operator, layers, bytes: bytesOfArrays(arrays) };
 }
 
@@ -86,10 +109,14 @@ function multiplyEntries(v: Matrix, factors: FloatArray): void {
 
 /** Throws OptionError unless the damping is a finite number of at least 0. */
 export function checkDamping(damping: number): void {
-  if (!Number.isFinite(damping) || damping < 0) throw new OptionError(`The damping λ must be a finite number of at least 0, not ${damping}.`, { damping });
+  if (!Number.isFinite(damping) || damping < 0)
+    throw new OptionError(`The damping λ must be a finite number of at least 0, not ${damping}.`, { damping });
 }
 
-/** 1 ⊘ (D + λ). Throws NotPositiveDefiniteError where an eigenvalue plus λ is zero to working precision, or has no finite inverse in `precision`. */
+/**
+ * 1 ⊘ (D + λ). Throws NotPositiveDefiniteError where an eigenvalue plus λ is zero to working precision, or has no
+ * finite inverse in `precision`.
+ */
 export function dampedReciprocals(eigenvalues: Matrix, damping: number, precision: Precision, layer: number): Matrix {
   const inverse = zeros(eigenvalues.rows, eigenvalues.cols, precision);
   const d = eigenvalues.data;
@@ -98,7 +125,11 @@ export function dampedReciprocals(eigenvalues: Matrix, damping: number, precisio
   for (let i = 0; i < inverse.data.length; i++) {
     inverse.data[i] = 1 / (d[i] + damping);
     if (d[i] + damping <= Number.EPSILON * largest || !Number.isFinite(inverse.data[i])) {
-      throw new NotPositiveDefiniteError(`The block of layer ${layer + 1} has eigenvalues from ${d[i]} to ${largest}: with a damping of ${damping} it has no inverse to working precision; use a larger λ.`, { layer, smallest: d[i], largest, damping });
+      throw new NotPositiveDefiniteError(
+        `The block of layer ${layer + 1} has eigenvalues from ${d[i]} to ${largest}: with a damping of ` +
+          `${damping} it has no inverse to working precision; use a larger λ.`,
+        { layer, smallest: d[i], largest, damping },
+      );
     }
   }
   return inverse;

@@ -1,7 +1,8 @@
 /**
  * The diagonal of the Gauss–Newton matrix from the data itself, read once, batch by batch.
- * diag(ℓ, p, q) = (1/n) Σ_i ā_{ℓ−1,i}(q)² ‖Δ_{ℓ,i}(:, p)‖² with Δ_ℓ the backpropagated columns of S (Q = S Sᵀ): one GEMM a layer of the squared
- * inputs with the squared norms of the units' errors, which come from layer-gram-walk.ts in the form that is cheapest at each layer.
+ * diag(ℓ, p, q) = (1/n) Σ_i ā_{ℓ−1,i}(q)² ‖Δ_{ℓ,i}(:, p)‖² with Δ_ℓ the backpropagated columns of S (Q = S Sᵀ): one
+ * GEMM a layer of the squared inputs with the squared norms of the units' errors, which come from layer-gram-walk.ts in
+ * the form that is cheapest at each layer.
  */
 import type { KeysOf } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
@@ -28,9 +29,10 @@ export interface CurvatureDiagonal extends LinearOperator {
 }
 
 /**
- * diag(G) as an operator, exact up to rounding of about n·eps of each entry: all terms are nonnegative. In double precision whatever the model's;
- * N numbers, and the memory of a batch while it is made: n is not limited. ≈ 2nN flops after the errors' norms, which for squared errors of linear outputs cost
- * little and else up to 2nrN. Throws ShapeError, OptionError, NonFiniteError.
+ * diag(G) as an operator, exact up to rounding of about n·eps of each entry: all terms are nonnegative. In double
+ * precision whatever the model's; N numbers, and the memory of a batch while it is made: n is not limited. ≈ 2nN flops
+ * after the errors' norms, which for squared errors of linear outputs cost little and else up to 2nrN. Throws
+ * ShapeError, OptionError, NonFiniteError.
  */
 export function curvatureDiagonal(model: Model, { blas, batchSize }: DiagonalOptions): CurvatureDiagonal {
   const walk = openWalk(model, { blas, ...(batchSize === undefined ? {} : { batchSize }) });
@@ -38,17 +40,24 @@ export function curvatureDiagonal(model: Model, { blas, batchSize }: DiagonalOpt
   const { grams, scratch, inputWeight } = walk;
   const values = new Float64Array(network.parameters);
   eachPass(walk, (pass, firstSample) => {
-    walkErrorGrams(grams, pass, firstSample, (ℓ, errors, first, count) => {
-      const layer = network.layers[ℓ];
-      const { width, outputs } = layer;
-      const norms = scratch.matrix('unit norms', outputs, count);
-      if (errors.form === 'uniform' || errors.form === 'diagonal') diagonalSquares(errors, norms);
-      else denseDiagonals(errors, norms);
-      const a = columnsOf(pass.inputs[ℓ], first, count);
-      const squares = scratch.matrix('squared inputs', width, count);
-      for (let k = 0; k < width * count; k++) squares.data[k] = a.data[a.offset + k] ** 2;
-      blas.gemm('N', 'T', inputWeight, squares, norms, 1, layerWeights(layer, values));
-    }, blas, scratch);
+    walkErrorGrams(
+      grams,
+      pass,
+      firstSample,
+      (ℓ, errors, first, count) => {
+        const layer = network.layers[ℓ];
+        const { width, outputs } = layer;
+        const norms = scratch.matrix('unit norms', outputs, count);
+        if (errors.form === 'uniform' || errors.form === 'diagonal') diagonalSquares(errors, norms);
+        else denseDiagonals(errors, norms);
+        const a = columnsOf(pass.inputs[ℓ], first, count);
+        const squares = scratch.matrix('squared inputs', width, count);
+        for (let k = 0; k < width * count; k++) squares.data[k] = a.data[a.offset + k] ** 2;
+        blas.gemm('N', 'T', inputWeight, squares, norms, 1, layerWeights(layer, values));
+      },
+      blas,
+      scratch,
+    );
   });
   return { ...diagonalOperator(values), values, bytes: values.byteLength };
 }
@@ -59,13 +68,20 @@ function denseDiagonals(grams: DenseGrams, norms: Matrix): void {
   switch (grams.form) {
     case 'softmax': {
       // φ′²p(1 − p): roots = φ′√p.
-      const { roots, softmax: { complements } } = grams;
-      for (let k = 0; k < d * count; k++) out[k] = roots.data[roots.offset + k] ** 2 * complements.data[complements.offset + k];
+      const {
+        roots,
+        softmax: { complements },
+      } = grams;
+      for (let k = 0; k < d * count; k++)
+        out[k] = roots.data[roots.offset + k] ** 2 * complements.data[complements.offset + k];
       return;
     }
     case 'shared': {
       const { gram, slopes } = grams;
-      for (let i = 0, k = 0; i < count; i++) for (let p = 0; p < d; p++, k++) out[k] = gram.data[gram.offset + p * (gram.ld + 1)] * (slopes === null ? 1 : slopes.data[slopes.offset + k] ** 2);
+      for (let i = 0, k = 0; i < count; i++)
+        for (let p = 0; p < d; p++, k++)
+          out[k] =
+            gram.data[gram.offset + p * (gram.ld + 1)] * (slopes === null ? 1 : slopes.data[slopes.offset + k] ** 2);
       return;
     }
     case 'columns': {
@@ -78,6 +94,7 @@ function denseDiagonals(grams: DenseGrams, norms: Matrix): void {
       return;
     }
     case 'grams':
-      for (let i = 0, k = 0; i < count; i++) for (let p = 0; p < d; p++, k++) out[k] = grams.grams.data[grams.grams.offset + k * d + p];
+      for (let i = 0, k = 0; i < count; i++)
+        for (let p = 0; p < d; p++, k++) out[k] = grams.grams.data[grams.grams.offset + k * d + p];
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Damped inverses of Kronecker-factored matrices.
- * Exact: (A ⊗ Γ + λI)⁻¹ V = U_A [(U_Aᵀ V U_Γ) ⊘ (s_A s_Γᵀ + λ)] U_Γᵀ. Factored Tikhonov (J. Martens, R. Grosse, arXiv 1503.05671, §6.3):
- * (A + πγI)⁻¹ V (Γ + (γ/π)I)⁻¹ by Cholesky factors.
+ * Exact: (A ⊗ Γ + λI)⁻¹ V = U_A [(U_Aᵀ V U_Γ) ⊘ (s_A s_Γᵀ + λ)] U_Γᵀ. Factored Tikhonov (J. Martens, R. Grosse, arXiv
+ * 1503.05671, §6.3): (A + πγI)⁻¹ V (Γ + (γ/π)I)⁻¹ by Cholesky factors.
  */
 import { NotPositiveDefiniteError, OptionError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
@@ -34,22 +34,41 @@ function kroneckerEigenvalues({ input, output }: KroneckerBasis): Matrix {
   return eigenvalues;
 }
 
-/** The inverse of blockdiag(A ⊗ Γ) + λI. A layer without activity or without errors has a block of zero, inverted as λI. */
-export function exactDampedInverse(layers: readonly LayerBlock[], bases: readonly KroneckerBasis[], { damping, kind = 'exact' }: DampingOptions, precision: Precision, blas: Blas): DampedInverse {
-  if (kind !== 'exact') throw new OptionError(`Unknown damping "${String(kind)}": choose exact or factored-tikhonov.`, { kind });
+/**
+ * The inverse of blockdiag(A ⊗ Γ) + λI. A layer without activity or without errors has a block of zero, inverted as λI.
+ */
+export function exactDampedInverse(
+  layers: readonly LayerBlock[],
+  bases: readonly KroneckerBasis[],
+  { damping, kind = 'exact' }: DampingOptions,
+  precision: Precision,
+  blas: Blas,
+): DampedInverse {
+  if (kind !== 'exact')
+    throw new OptionError(`Unknown damping "${String(kind)}": choose exact or factored-tikhonov.`, { kind });
   checkDamping(damping);
-  const blocks = layers.map((layer, ℓ) => eigenBlock(layer, bases[ℓ], dampedReciprocals(kroneckerEigenvalues(bases[ℓ]), damping, precision, ℓ), precision));
+  const blocks = layers.map((layer, ℓ) =>
+    eigenBlock(layer, bases[ℓ], dampedReciprocals(kroneckerEigenvalues(bases[ℓ]), damping, precision, ℓ), precision),
+  );
   return { ...eigenOperator(blocks, precision, blas), damping };
 }
 
 /** Lower Cholesky factor of A + πγI, and of Γ + (γ/π)I or its reciprocals where it is diagonal. */
-interface DampedBlock extends LayerBlock { readonly input: Matrix; readonly output: SymmetricFactor }
+interface DampedBlock extends LayerBlock {
+  readonly input: Matrix;
+  readonly output: SymmetricFactor;
+}
 
 /**
- * (A + πγI)⁻¹ ⊗ (Γ + (γ/π)I)⁻¹ for each layer. Where A or Γ is zero, π has no value; the layer's block A ⊗ Γ is zero and is inverted as λI.
- * Throws NotPositiveDefiniteError where a damped factor is singular to working precision.
+ * (A + πγI)⁻¹ ⊗ (Γ + (γ/π)I)⁻¹ for each layer. Where A or Γ is zero, π has no value; the layer's block A ⊗ Γ is zero
+ * and is inverted as λI. Throws NotPositiveDefiniteError where a damped factor is singular to working precision.
  */
-export function factoredDampedInverse(layers: readonly (LayerBlock & KroneckerFactors)[], { damping }: DampingOptions, precision: Precision, blas: Blas): DampedInverse {
+export function factoredDampedInverse(
+  layers: readonly (LayerBlock & KroneckerFactors)[],
+  { damping }: DampingOptions,
+  precision: Precision,
+  blas: Blas,
+): DampedInverse {
   checkDamping(damping);
   const γ = Math.sqrt(damping);
   const blocks = layers.map(({ offset, width, outputs, input, output }, ℓ): DampedBlock => {
@@ -58,8 +77,16 @@ export function factoredDampedInverse(layers: readonly (LayerBlock & KroneckerFa
     const active = inputMean > 0 && outputMean > 0;
     const π = active ? Math.sqrt(inputMean) / Math.sqrt(outputMean) : 1;
     const zero = (order: number): SymmetricFactor => ({ kind: 'diagonal', values: new Float64Array(order) });
-    const damped = active ? dampedCholesky(input, π * γ, precision, ℓ, 'A', blas) : diagonalMatrix(width, Math.sqrt(γ), precision);
-    return { offset, width, outputs, input: damped, output: dampedFactor(active ? output : zero(outputs), γ / π, precision, ℓ, blas) };
+    const damped = active
+      ? dampedCholesky(input, π * γ, precision, ℓ, 'A', blas)
+      : diagonalMatrix(width, Math.sqrt(γ), precision);
+    return {
+      offset,
+      width,
+      outputs,
+      input: damped,
+      output: dampedFactor(active ? output : zero(outputs), γ / π, precision, ℓ, blas),
+    };
   });
   const operator = layerBlockOperator(blocks, precision, ({ input, output, outputs }, v) => {
     blas.trsm('L', 'L', 'N', 'N', 1, input, v);
@@ -75,13 +102,21 @@ export function factoredDampedInverse(layers: readonly (LayerBlock & KroneckerFa
     }
     return v;
   });
-  return { ...operator, damping, bytes: bytesOfArrays(blocks.flatMap(({ input, output }) => [input.data, output.kind === 'dense' ? output.matrix.data : output.values])) };
+  return {
+    ...operator,
+    damping,
+    bytes: bytesOfArrays(
+      blocks.flatMap(({ input, output }) => [input.data, output.kind === 'dense' ? output.matrix.data : output.values]),
+    ),
+  };
 }
 
 function trace(factor: SymmetricFactor): number {
   let sum = 0;
   if (factor.kind === 'diagonal') for (const value of factor.values) sum += value;
-  else for (let k = 0; k < factor.matrix.rows; k++) sum += factor.matrix.data[factor.matrix.offset + k * (factor.matrix.ld + 1)];
+  else
+    for (let k = 0; k < factor.matrix.rows; k++)
+      sum += factor.matrix.data[factor.matrix.offset + k * (factor.matrix.ld + 1)];
   return sum;
 }
 
@@ -93,7 +128,14 @@ function diagonalMatrix(order: number, value: number, precision: Precision): Mat
 }
 
 /** Factored in double precision, so that a damping far below the factor's largest eigenvalue is not lost. */
-function dampedCholesky(factor: Matrix, shift: number, precision: Precision, layer: number, name: string, blas: Blas): Matrix {
+function dampedCholesky(
+  factor: Matrix,
+  shift: number,
+  precision: Precision,
+  layer: number,
+  name: string,
+  blas: Blas,
+): Matrix {
   const { rows } = factor;
   const lower = zeros(rows, rows);
   copyInto(lower, factor);
@@ -102,16 +144,25 @@ function dampedCholesky(factor: Matrix, shift: number, precision: Precision, lay
   const info = blas.potrf('L', lower);
   if (info !== 0) singular(name, layer, shift, info - 1);
   // A pivot within the backward error of its diagonal entry is rounding.
-  for (let k = 0; k < rows; k++) if (lower.data[k * (rows + 1)] ** 2 <= rows * Number.EPSILON * diagonal[k]) singular(name, layer, shift, k);
+  for (let k = 0; k < rows; k++)
+    if (lower.data[k * (rows + 1)] ** 2 <= rows * Number.EPSILON * diagonal[k]) singular(name, layer, shift, k);
   if (precision === 'f64') return lower;
   const rounded = zeros(rows, rows, precision);
   copyInto(rounded, lower);
   return rounded;
 }
 
-function dampedFactor(factor: SymmetricFactor, shift: number, precision: Precision, layer: number, blas: Blas): SymmetricFactor {
-  if (factor.kind === 'dense') return { kind: 'dense', matrix: dampedCholesky(factor.matrix, shift, precision, layer, 'Γ', blas) };
-  const reciprocals: FloatArray = precision === 'f64' ? new Float64Array(factor.values.length) : new Float32Array(factor.values.length);
+function dampedFactor(
+  factor: SymmetricFactor,
+  shift: number,
+  precision: Precision,
+  layer: number,
+  blas: Blas,
+): SymmetricFactor {
+  if (factor.kind === 'dense')
+    return { kind: 'dense', matrix: dampedCholesky(factor.matrix, shift, precision, layer, 'Γ', blas) };
+  const reciprocals: FloatArray =
+    precision === 'f64' ? new Float64Array(factor.values.length) : new Float32Array(factor.values.length);
   factor.values.forEach((value, k) => {
     reciprocals[k] = 1 / (value + shift);
     if (!Number.isFinite(reciprocals[k])) singular('Γ', layer, shift, k);
@@ -120,5 +171,9 @@ function dampedFactor(factor: SymmetricFactor, shift: number, precision: Precisi
 }
 
 function singular(name: string, layer: number, shift: number, pivot: number): never {
-  throw new NotPositiveDefiniteError(`The factor ${name} of layer ${layer + 1}, damped by ${shift}, is singular to working precision (pivot ${pivot}): use a larger λ.`, { layer, factor: name, shift, pivot });
+  throw new NotPositiveDefiniteError(
+    `The factor ${name} of layer ${layer + 1}, damped by ${shift}, is singular to working precision (pivot ` +
+      `${pivot}): use a larger λ.`,
+    { layer, factor: name, shift, pivot },
+  );
 }

@@ -1,20 +1,32 @@
 /**
  * EKFAC: K-FAC's eigenbasis with the eigenvalues that fit the Gauss–Newton Hessian best in it.
- * T. George, C. Laurent, X. Bouthillier, N. Ballas, P. Vincent, "Fast approximate natural gradient descent in a Kronecker-factored eigenbasis",
- * NeurIPS 2018, arXiv 1806.03884; here with the exact errors of all outputs in place of sampled gradients, unless these are asked for.
+ * T. George, C. Laurent, X. Bouthillier, N. Ballas, P. Vincent, "Fast approximate natural gradient descent in a
+ * Kronecker-factored eigenbasis", NeurIPS 2018, arXiv 1806.03884; here with the exact errors of all outputs in place of
+ * sampled gradients, unless these are asked for.
  */
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { zeros, type Matrix, type Precision } from '../../dense/matrix.js';
 import type { Model } from '../../network/model.js';
 import { columnsOf, diagonalSquares, projectSquares } from './layer-grams.js';
 import { walkErrorGrams } from './layer-gram-walk.js';
-import { checkDamping, dampedReciprocals, eigenBlock, eigenOperator, kroneckerBasis, type EigenOperator, type KroneckerBasis } from './basis.js';
+import {
+  checkDamping,
+  dampedReciprocals,
+  eigenBlock,
+  eigenOperator,
+  kroneckerBasis,
+  type EigenOperator,
+  type KroneckerBasis,
+} from './basis.js';
 import { eachPass, openWalk, sumKroneckerFactors, type CurvatureWalk, type KroneckerOptions } from './factors.js';
 import type { DampedInverse, DampingOptions } from './damped-inverse.js';
 
 export interface EigenvalueCorrected extends EigenOperator {
   readonly precision: Precision;
-  /** (K + λI)⁻¹ as an operator. Throws OptionError, and NotPositiveDefiniteError where λ is too small for a singular block. */
+  /**
+   * (K + λI)⁻¹ as an operator. Throws OptionError, and NotPositiveDefiniteError where λ is too small for a singular
+   * block.
+   */
   solver(options: Pick<DampingOptions, 'damping'>): DampedInverse;
 }
 const SOLVER_KEYS: KeysOf<Pick<DampingOptions, 'damping'>> = { damping: true };
@@ -22,9 +34,10 @@ const SOLVER_KEYS: KeysOf<Pick<DampingOptions, 'damping'>> = { damping: true };
 /**
  * EKFAC of the model's Gauss–Newton Hessian: in each layer U_A ⊗ U_Γ from K-FAC's factors and the eigenvalues
  *   s*_qp = (1/n) Σ_i (U_Aᵀ ā_i)_q² · (U_Γᵀ Δ_iᵀΔ_i U_Γ)_pp,
- * the diagonal of the layer's own block of G in that basis, hence the nearest such matrix to it in the Frobenius norm. Positive semi-definite.
- * Two passes over the data, the second with 2·d_ℓ²·c flops a layer and sample more, c ≤ d_ℓ or the draws; with 'monte-carlo' both see the same draws. bytes: width² + outputs² + width·outputs numbers a layer, without
- * outputs² where Γ is diagonal. Throws as `kfac` does, and FactorizationError.
+ * the diagonal of the layer's own block of G in that basis, hence the nearest such matrix to it in the Frobenius norm.
+ * Positive semi-definite. Two passes over the data, the second with 2·d_ℓ²·c flops a layer and sample more, c ≤ d_ℓ or
+ * the draws; with 'monte-carlo' both see the same draws. bytes: width² + outputs² + width·outputs numbers a layer,
+ * without outputs² where Γ is diagonal. Throws as `kfac` does, and FactorizationError.
  */
 export function ekfac(model: Model, options: KroneckerOptions): EigenvalueCorrected {
   const { blas } = options;
@@ -34,12 +47,16 @@ export function ekfac(model: Model, options: KroneckerOptions): EigenvalueCorrec
   const precision: Precision = model.parameters instanceof Float64Array ? 'f64' : 'f32';
   const layers = model.network.layers.map((layer, ℓ) => eigenBlock(layer, bases[ℓ], eigenvalues[ℓ], precision));
   return {
-    ...eigenOperator(layers, precision, blas), precision,
+    ...eigenOperator(layers, precision, blas),
+    precision,
     solver(asked) {
       requireKnownOptions(asked, SOLVER_KEYS, 'solver');
       const { damping } = asked;
       checkDamping(damping);
-      const inverse = layers.map((layer, ℓ) => ({ ...layer, eigenvalues: dampedReciprocals(layer.eigenvalues, damping, precision, ℓ) }));
+      const inverse = layers.map((layer, ℓ) => ({
+        ...layer,
+        eigenvalues: dampedReciprocals(layer.eigenvalues, damping, precision, ℓ),
+      }));
       return { ...eigenOperator(inverse, precision, blas), damping };
     },
   };
@@ -47,7 +64,12 @@ export function ekfac(model: Model, options: KroneckerOptions): EigenvalueCorrec
 
 /** s* of each layer, width × outputs. */
 function sumEigenvalues(walk: CurvatureWalk, bases: readonly KroneckerBasis[]): Matrix[] {
-  const { model: { network }, grams, blas, scratch } = walk;
+  const {
+    model: { network },
+    grams,
+    blas,
+    scratch,
+  } = walk;
   const sums = network.layers.map(({ width, outputs }) => zeros(width, outputs));
   eachPass(walk, (pass, first) => {
     const inputs = pass.inputs.map((input, ℓ) => {
@@ -57,12 +79,19 @@ function sumEigenvalues(walk: CurvatureWalk, bases: readonly KroneckerBasis[]): 
       for (let i = 0; i < input.rows * pass.count; i++) data[i] *= data[i];
       return projected;
     });
-    walkErrorGrams(grams, pass, first, (ℓ, errors, from, count) => {
-      const squares = scratch.matrix('squares', network.layers[ℓ].outputs, count);
-      if (errors.form === 'uniform' || errors.form === 'diagonal') diagonalSquares(errors, squares);
-      else projectSquares(errors, bases[ℓ].output.vectors!, squares, blas, scratch);
-      blas.gemm('N', 'T', walk.outputWeight, columnsOf(inputs[ℓ], from, count), squares, 1, sums[ℓ]);
-    }, blas, scratch);
+    walkErrorGrams(
+      grams,
+      pass,
+      first,
+      (ℓ, errors, from, count) => {
+        const squares = scratch.matrix('squares', network.layers[ℓ].outputs, count);
+        if (errors.form === 'uniform' || errors.form === 'diagonal') diagonalSquares(errors, squares);
+        else projectSquares(errors, bases[ℓ].output.vectors!, squares, blas, scratch);
+        blas.gemm('N', 'T', walk.outputWeight, columnsOf(inputs[ℓ], from, count), squares, 1, sums[ℓ]);
+      },
+      blas,
+      scratch,
+    );
   });
   return sums;
 }

@@ -1,8 +1,8 @@
 /**
  * Kronecker factors of the Gauss–Newton Hessian's diagonal blocks, summed over the data in double precision.
  *   A_{ℓ−1} = (1/n) Σ_i ā_{ℓ−1,i} ā_{ℓ−1,i}ᵀ    and    Γ_ℓ = (1/n) Σ_i Δ_{ℓ,i}ᵀ Δ_{ℓ,i}
- * (J. Martens, R. Grosse, ICML 2015, arXiv 1503.05671; with exact errors after F. Dangel, S. Harmeling, P. Hennig, AISTATS 2020,
- * arXiv 1902.01813). The one is a syrk a batch; the other comes from `layer-gram-walk.ts`.
+ * (J. Martens, R. Grosse, ICML 2015, arXiv 1503.05671; with exact errors after F. Dangel, S. Harmeling, P. Hennig,
+ * AISTATS 2020, arXiv 1902.01813). The one is a syrk a batch; the other comes from `layer-gram-walk.ts`.
  */
 import { NonFiniteError, OptionError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
@@ -17,10 +17,12 @@ import { walkErrorGrams, type ErrorGramModel } from './layer-gram-walk.js';
 import { hasDiagonalHessian } from '../../network/output-hessian.js';
 import { Scratch } from './scratch.js';
 
-/** A symmetric factor, kept as its diagonal where it is a diagonal matrix by construction (Γ_L of all losses but the cross-entropy). */
+/**
+ * A symmetric factor, kept as its diagonal where it is a diagonal matrix by construction (Γ_L of all losses but the
+ * cross-entropy).
+ */
 export type SymmetricFactor =
-  | { readonly kind: 'dense'; readonly matrix: Matrix }
-  | { readonly kind: 'diagonal'; readonly values: Matrix['data'] };
+  { readonly kind: 'dense'; readonly matrix: Matrix } | { readonly kind: 'diagonal'; readonly values: Matrix['data'] };
 
 export interface KroneckerOptions {
   /** 'exact': Q_i itself (type-2); 'monte-carlo': errors at labels drawn from the model. Default 'exact'. */
@@ -34,7 +36,11 @@ export interface KroneckerOptions {
   readonly batchSize?: number;
 }
 export const KRONECKER_KEYS: KeysOf<KroneckerOptions> = {
-  variant: true, samples: true, seed: true, blas: true, batchSize: true,
+  variant: true,
+  samples: true,
+  seed: true,
+  blas: true,
+  batchSize: true,
 };
 
 /** A checked model with what a walk over its data needs. */
@@ -53,9 +59,16 @@ export interface CurvatureWalk {
 const BATCH_NUMBERS = 2 ** 23;
 
 /** Throws ShapeError and OptionError. */
-export function openWalk(model: Model, { variant = 'exact', samples = 1, seed = 0, blas, batchSize }: KroneckerOptions): CurvatureWalk {
+export function openWalk(
+  model: Model,
+  { variant = 'exact', samples = 1, seed = 0, blas, batchSize }: KroneckerOptions,
+): CurvatureWalk {
   checkModel(model);
-  if (variant !== 'exact' && variant !== 'monte-carlo') throw new OptionError(`Unknown variant "${String(variant)}" of the Kronecker factors: choose exact or monte-carlo.`, { variant });
+  if (variant !== 'exact' && variant !== 'monte-carlo')
+    throw new OptionError(
+      `Unknown variant "${String(variant)}" of the Kronecker factors: choose exact or monte-carlo.`,
+      { variant },
+    );
   const draws = variant === 'exact' ? null : checkCount(samples, 'samples: the draws for each data point');
   if (!Number.isSafeInteger(seed)) throw new OptionError(`The seed is a whole number, not ${seed}.`, { seed });
   const { network, loss, data } = model;
@@ -63,20 +76,33 @@ export function openWalk(model: Model, { variant = 'exact', samples = 1, seed = 
   const plan = planErrorGrams(network, parameters, loss, draws, blas);
   const numbers = network.layers.reduce((sum, { width, outputs }) => sum + width + 2 * outputs, 0);
   return {
-    model, blas, scratch: new Scratch(),
+    model,
+    blas,
+    scratch: new Scratch(),
     grams: { network, parameters, loss, plan, sampling: draws === null ? null : { draws, seed } },
-    batchSize: batchSize === undefined ? Math.max(1, Math.min(1024, Math.floor(BATCH_NUMBERS / numbers))) : checkCount(batchSize, 'batchSize: the samples read at a time'),
-    inputWeight: 1 / data.samples, outputWeight: 1 / (data.samples * (draws ?? 1)),
+    batchSize:
+      batchSize === undefined
+        ? Math.max(1, Math.min(1024, Math.floor(BATCH_NUMBERS / numbers)))
+        : checkCount(batchSize, 'batchSize: the samples read at a time'),
+    inputWeight: 1 / data.samples,
+    outputWeight: 1 / (data.samples * (draws ?? 1)),
   };
 }
 
 function checkCount(count: number, what: string): number {
-  if (!Number.isSafeInteger(count) || count < 1) throw new OptionError(`${what} must be a whole number of at least 1, not ${count}.`, { value: count });
+  if (!Number.isSafeInteger(count) || count < 1)
+    throw new OptionError(`${what} must be a whole number of at least 1, not ${count}.`, { value: count });
   return count;
 }
 
-/** Calls `visit` with the forward pass of each batch, in order; the pass is valid until it returns. Throws NonFiniteError. */
-export function eachPass({ model: { network, data }, grams: { parameters }, batchSize, blas }: CurvatureWalk, visit: (pass: ForwardPass, first: number) => void): void {
+/**
+ * Calls `visit` with the forward pass of each batch, in order; the pass is valid until it returns. Throws
+ * NonFiniteError.
+ */
+export function eachPass(
+  { model: { network, data }, grams: { parameters }, batchSize, blas }: CurvatureWalk,
+  visit: (pass: ForwardPass, first: number) => void,
+): void {
   let reuse: ForwardPass | undefined;
   for (let first = 0; first < data.samples; first += batchSize) {
     const count = Math.min(batchSize, data.samples - first);
@@ -86,27 +112,48 @@ export function eachPass({ model: { network, data }, grams: { parameters }, batc
   }
 }
 
-export interface KroneckerFactors { readonly input: Matrix; readonly output: SymmetricFactor }
+export interface KroneckerFactors {
+  readonly input: Matrix;
+  readonly output: SymmetricFactor;
+}
 
-/** A_{ℓ−1} (width × width) and Γ_ℓ (outputs × outputs) of each layer, symmetric in both triangles. Throws NonFiniteError where a sum overflows. */
+/**
+ * A_{ℓ−1} (width × width) and Γ_ℓ (outputs × outputs) of each layer, symmetric in both triangles. Throws NonFiniteError
+ * where a sum overflows.
+ */
 export function sumKroneckerFactors(walk: CurvatureWalk): KroneckerFactors[] {
-  const { model: { network, loss }, grams, blas, scratch } = walk;
+  const {
+    model: { network, loss },
+    grams,
+    blas,
+    scratch,
+  } = walk;
   const last = network.layers.length - 1;
   const diagonal = grams.sampling === null && hasDiagonalHessian(loss);
   const factors = network.layers.map(({ width, outputs }, ℓ): KroneckerFactors => ({
     input: zeros(width, width),
-    output: diagonal && ℓ === last ? { kind: 'diagonal', values: new Float64Array(outputs) } : { kind: 'dense', matrix: zeros(outputs, outputs) },
+    output:
+      diagonal && ℓ === last
+        ? { kind: 'diagonal', values: new Float64Array(outputs) }
+        : { kind: 'dense', matrix: zeros(outputs, outputs) },
   }));
   eachPass(walk, (pass, first) => {
     factors.forEach(({ input }, ℓ) => blas.syrk('L', 'N', 1, pass.inputs[ℓ], 1, input));
-    walkErrorGrams(grams, pass, first, (ℓ, errors, _, count) => {
-      const { output } = factors[ℓ];
-      if (errors.form === 'uniform' || errors.form === 'diagonal') {
-        if (output.kind === 'diagonal') addDiagonal(errors, count, output.values as Float64Array);
-      } else if (output.kind === 'dense') {
-        addGrams(errors, count, output.matrix, blas, scratch);
-      }
-    }, blas, scratch);
+    walkErrorGrams(
+      grams,
+      pass,
+      first,
+      (ℓ, errors, _, count) => {
+        const { output } = factors[ℓ];
+        if (errors.form === 'uniform' || errors.form === 'diagonal') {
+          if (output.kind === 'diagonal') addDiagonal(errors, count, output.values as Float64Array);
+        } else if (output.kind === 'dense') {
+          addGrams(errors, count, output.matrix, blas, scratch);
+        }
+      },
+      blas,
+      scratch,
+    );
   });
   factors.forEach(({ input, output }, ℓ) => {
     finish(input, walk.inputWeight, `inputs of layer ${ℓ + 1}`);
@@ -121,7 +168,12 @@ function finish(factor: Matrix, weight: number, what: string): void {
   for (let i = 0; i < data.length; i++) data[i] *= weight;
   for (let k = 0; k < rows; k++) {
     const value = data[k * (rows + 1)];
-    if (!Number.isFinite(value)) throw new NonFiniteError(`The second moments of the ${what} overflow (${value} at unit ${k}): the parameters or the data are too large; scale them.`, { unit: k, value });
+    if (!Number.isFinite(value))
+      throw new NonFiniteError(
+        `The second moments of the ${what} overflow (${value} at unit ${k}): the parameters or the data are too ` +
+          'large; scale them.',
+        { unit: k, value },
+      );
   }
   mirrorLower(factor);
 }

@@ -1,8 +1,9 @@
 /**
  * K-FAC: the Gauss–Newton Hessian as a block diagonal of Kronecker products, one for each layer.
- * J. Martens, R. Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature", ICML 2015, arXiv 1503.05671.
- * It drops the blocks between layers and takes inputs and errors for independent; the last layer's block is exact where Q_i is the same for all
- * samples and the output is linear (the squared losses), and so is a network of that one layer.
+ * J. Martens, R. Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature", ICML 2015, arXiv
+ * 1503.05671. It drops the blocks between layers and takes inputs and errors for independent; the last layer's block is
+ * exact where Q_i is the same for all samples and the output is linear (the squared losses), and so is a network of
+ * that one layer.
  */
 import { requireKnownOptions } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
@@ -10,9 +11,28 @@ import type { Precision } from '../../dense/matrix.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import type { Model } from '../../network/model.js';
 import { kroneckerBasis, type KroneckerBasis } from './basis.js';
-import { openWalk, sumKroneckerFactors, type KroneckerFactors, type KroneckerOptions, type SymmetricFactor } from './factors.js';
-import { DAMPING_KEYS, exactDampedInverse, factoredDampedInverse, type DampedInverse, type DampingOptions } from './damped-inverse.js';
-import { bytesOfArrays, inPrecision, layerBlockOperator, multiplyRight, scaleColumnsRight, type LayerBlock } from './layer-blocks.js';
+import {
+  openWalk,
+  sumKroneckerFactors,
+  type KroneckerFactors,
+  type KroneckerOptions,
+  type SymmetricFactor,
+} from './factors.js';
+import {
+  DAMPING_KEYS,
+  exactDampedInverse,
+  factoredDampedInverse,
+  type DampedInverse,
+  type DampingOptions,
+} from './damped-inverse.js';
+import {
+  bytesOfArrays,
+  inPrecision,
+  layerBlockOperator,
+  multiplyRight,
+  scaleColumnsRight,
+  type LayerBlock,
+} from './layer-blocks.js';
 
 export { KRONECKER_KEYS, type KroneckerOptions, type SymmetricFactor } from './factors.js';
 export type { DampedInverse, DampingOptions } from './damped-inverse.js';
@@ -31,29 +51,38 @@ export interface KroneckerFactored extends LinearOperator {
   /** Of the factors' arrays: width² + outputs² numbers a layer, width² + outputs where Γ is diagonal. */
   readonly bytes: number;
   /**
-   * (K + λI)⁻¹ as an operator. 'exact' (default) divides in the eigenbases, found on the first call and kept; 'factored-tikhonov' is
-   * (A + πγI)⁻¹ ⊗ (Γ + (γ/π)I)⁻¹ with γ = √λ and π = √[(tr A/dim A)/(tr Γ/dim Γ)] (arXiv 1503.05671, §6.3), a different matrix.
-   * Throws OptionError, and NotPositiveDefiniteError where λ is too small for a singular block.
+   * (K + λI)⁻¹ as an operator. 'exact' (default) divides in the eigenbases, found on the first call and kept;
+   * 'factored-tikhonov' is (A + πγI)⁻¹ ⊗ (Γ + (γ/π)I)⁻¹ with γ = √λ and π = √[(tr A/dim A)/(tr Γ/dim Γ)] (arXiv
+   * 1503.05671, §6.3), a different matrix. Throws OptionError, and NotPositiveDefiniteError where λ is too small for a
+   * singular block.
    */
   solver(options: DampingOptions): DampedInverse;
 }
 
 /**
- * K-FAC of the model's Gauss–Newton Hessian G = (1/n) Σ J_iᵀ Q_i J_i: K = blockdiag(A_{ℓ−1} ⊗ Γ_ℓ), symmetric positive semi-definite, N × N in
- * the order of the parameters. Data is streamed in batches; sums are in double precision, and the factors rounded to the precision of the
- * parameters. The draws of 'monte-carlo' estimate Γ without bias: with m draws, E‖Γ̂ − Γ‖_F² = (1/(m n²)) Σ_i (E‖δ_i‖⁴ − ‖M_i‖_F²) for errors δ_i
- * of second moment M_i, (tr M_i)² + ‖M_i‖_F² in the bracket for the squared losses.
- * Cost: n Σ width² flops for A; for Γ see `layer-gram-plan.ts`. Throws ShapeError, OptionError and NonFiniteError.
+ * K-FAC of the model's Gauss–Newton Hessian G = (1/n) Σ J_iᵀ Q_i J_i: K = blockdiag(A_{ℓ−1} ⊗ Γ_ℓ), symmetric positive
+ * semi-definite, N × N in the order of the parameters. Data is streamed in batches; sums are in double precision, and
+ * the factors rounded to the precision of the parameters. The draws of 'monte-carlo' estimate Γ without bias: with m
+ * draws, E‖Γ̂ − Γ‖_F² = (1/(m n²)) Σ_i (E‖δ_i‖⁴ − ‖M_i‖_F²) for errors δ_i of second moment M_i, (tr M_i)² + ‖M_i‖_F²
+ * in the bracket for the squared losses. Cost: n Σ width² flops for A; for Γ see `layer-gram-plan.ts`. Throws
+ * ShapeError, OptionError and NonFiniteError.
  */
 export function kfac(model: Model, options: KroneckerOptions): KroneckerFactored {
   return kroneckerFactored(model, sumKroneckerFactors(openWalk(model, options)), options.blas);
 }
 
-function kroneckerFactored({ network, parameters }: Model, factors: readonly KroneckerFactors[], blas: Blas): KroneckerFactored {
+function kroneckerFactored(
+  { network, parameters }: Model,
+  factors: readonly KroneckerFactors[],
+  blas: Blas,
+): KroneckerFactored {
   const precision: Precision = parameters instanceof Float64Array ? 'f64' : 'f32';
   const layers = network.layers.map(({ offset, width, outputs }, ℓ): KroneckerBlock => ({
-    offset, width, outputs,
-    input: inPrecision(factors[ℓ].input, precision), output: roundFactor(factors[ℓ].output, precision),
+    offset,
+    width,
+    outputs,
+    input: inPrecision(factors[ℓ].input, precision),
+    output: roundFactor(factors[ℓ].output, precision),
   }));
   const operator = layerBlockOperator(layers, precision, ({ input, output }, v, spare) => {
     blas.gemm('N', 'N', 1, input, v, 0, spare);
@@ -66,13 +95,23 @@ function kroneckerFactored({ network, parameters }: Model, factors: readonly Kro
   });
   let bases: KroneckerBasis[] | undefined;
   return {
-    ...operator, precision, layers,
-    bytes: bytesOfArrays(layers.flatMap(({ input, output }) => [input.data, output.kind === 'dense' ? output.matrix.data : output.values])),
+    ...operator,
+    precision,
+    layers,
+    bytes: bytesOfArrays(
+      layers.flatMap(({ input, output }) => [input.data, output.kind === 'dense' ? output.matrix.data : output.values]),
+    ),
     solver: (damping) => {
       requireKnownOptions(damping, DAMPING_KEYS, 'solver');
       return damping.kind === 'factored-tikhonov'
         ? factoredDampedInverse(layers, damping, precision, blas)
-        : exactDampedInverse(layers, bases ??= layers.map((layer) => kroneckerBasis(layer, blas)), damping, precision, blas);
+        : exactDampedInverse(
+            layers,
+            (bases ??= layers.map((layer) => kroneckerBasis(layer, blas))),
+            damping,
+            precision,
+            blas,
+          );
     },
   };
 }

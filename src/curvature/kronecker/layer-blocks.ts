@@ -15,8 +15,8 @@ export interface LayerBlock {
 }
 
 /**
- * v: width × outputs·k, the matrices V of k vectors side by side; spare: of the same shape. Returns the one of the two that holds the k results;
- * both may be overwritten.
+ * v: width × outputs·k, the matrices V of k vectors side by side; spare: of the same shape. Returns the one of the two
+ * that holds the k results; both may be overwritten.
  */
 export type LayerMap<B extends LayerBlock> = (layer: B, v: Matrix, spare: Matrix) => Matrix;
 
@@ -26,8 +26,15 @@ const WIDE = 512;
 /** A workspace's precision is that of an array; these hold nothing. */
 const LIKE: Readonly<Record<Precision, FloatArray>> = { f64: new Float64Array(0), f32: new Float32Array(0) };
 
-/** The symmetric operator on θ-shaped vectors, of either precision, that maps each layer's matrix by `map`, in `precision`, several vectors at a time. */
-export function layerBlockOperator<B extends LayerBlock>(blocks: readonly B[], precision: Precision, map: LayerMap<B>): LinearOperator {
+/**
+ * The symmetric operator on θ-shaped vectors, of either precision, that maps each layer's matrix by `map`, in
+ * `precision`, several vectors at a time.
+ */
+export function layerBlockOperator<B extends LayerBlock>(
+  blocks: readonly B[],
+  precision: Precision,
+  map: LayerMap<B>,
+): LinearOperator {
   const size = blocks.reduce((sum, { width, outputs }) => sum + width * outputs, 0);
   const workspace = new BlockWorkspace();
   return {
@@ -68,7 +75,8 @@ function isZero(data: FloatArray, length: number): boolean {
 /** out_j ← V_j·op(F) for the matrices V_j of F.rows columns that stand side by side in v. */
 export function multiplyRight(v: Matrix, trans: 'N' | 'T', factor: Matrix, out: Matrix, blas: Blas): void {
   const d = factor.rows;
-  for (let j = 0; j < v.cols; j += d) blas.gemm('N', trans, 1, block(v, 0, j, v.rows, d), factor, 0, block(out, 0, j, v.rows, d));
+  for (let j = 0; j < v.cols; j += d)
+    blas.gemm('N', trans, 1, block(v, 0, j, v.rows, d), factor, 0, block(out, 0, j, v.rows, d));
 }
 
 /** Column q of each V_j in v times scales[q], in place; v contiguous. */
@@ -89,6 +97,6 @@ export function bytesOfArrays(arrays: readonly FloatArray[]): number {
 
 /** An array in the wanted precision: itself, or a rounded copy. */
 export function inPrecision(a: Matrix, precision: Precision): Matrix {
-  if ((a.data instanceof Float64Array) === (precision === 'f64')) return a;
+  if (a.data instanceof Float64Array === (precision === 'f64')) return a;
   return { ...a, data: precision === 'f64' ? Float64Array.from(a.data) : Float32Array.from(a.data) };
 }

@@ -1,8 +1,8 @@
 /**
  * Which form the errors' Gram matrices take at each layer, decided once for a network by counting flops.
- * While Q_i is the same multiple of I and the layers above are linear, one factor serves all samples; it is kept at d columns or fewer by QR.
- * Past the first nonlinearity each sample has its own: as c columns (2c·d₊·d flops to pass from d₊ to d units, c·d² to sum) or, past a
- * bottleneck narrower than c, as the Gram matrix itself (2d₊²·d + 2d₊·d²).
+ * While Q_i is the same multiple of I and the layers above are linear, one factor serves all samples; it is kept at d
+ * columns or fewer by QR. Past the first nonlinearity each sample has its own: as c columns (2c·d₊·d flops to pass from
+ * d₊ to d units, c·d² to sum) or, past a bottleneck narrower than c, as the Gram matrix itself (2d₊²·d + 2d₊·d²).
  */
 import type { Blas } from '../../dense/blas.js';
 import { block, copyInto, zeros, type FloatArray, type Matrix } from '../../dense/matrix.js';
@@ -30,21 +30,34 @@ export interface ErrorGramPlan {
 const SLAB_NUMBERS = 2 ** 21;
 
 /**
- * The plan for exact errors of `loss`, or, with `draws`, for that many sampled error columns a sample. `parameters` in double precision.
+ * The plan for exact errors of `loss`, or, with `draws`, for that many sampled error columns a sample. `parameters` in
+ * double precision.
  */
-export function planErrorGrams(network: Network, parameters: FloatArray, loss: LossName, draws: number | null, blas: Blas): ErrorGramPlan {
+export function planErrorGrams(
+  network: Network,
+  parameters: FloatArray,
+  loss: LossName,
+  draws: number | null,
+  blas: Blas,
+): ErrorGramPlan {
   const { layers } = network;
   const last = layers.length - 1;
   const forms = new Array<GramForm>(layers.length);
   const scale = hasUnitSlope(layers[last].activation) ? squaredScale(loss, layers[last].outputs) : null;
-  forms[last] = draws !== null ? { form: 'columns', each: draws } : scale !== null ? { form: 'uniform', scale } : { form: 'output' };
+  forms[last] =
+    draws !== null
+      ? { form: 'columns', each: draws }
+      : scale !== null
+        ? { form: 'uniform', scale }
+        : { form: 'output' };
   for (let ℓ = last - 1; ℓ >= 0; ℓ--) forms[ℓ] = nextForm(forms[ℓ + 1], layers, ℓ, parameters, blas);
   const most = Math.max(...layers.map((layer, ℓ) => numbersPerSample(forms[ℓ], layer, forms[ℓ - 1])));
   return { forms, slab: Math.max(1, Math.floor(SLAB_NUMBERS / most)) };
 }
 
 /** W_ℓᵀ without the biases, d_{ℓ−1} × d_ℓ, as a view of the parameters. */
-export const transposedWeights = (layer: Layer, parameters: FloatArray): Matrix => block(layerWeights(layer, parameters), 0, 0, layer.inputs, layer.outputs);
+export const transposedWeights = (layer: Layer, parameters: FloatArray): Matrix =>
+  block(layerWeights(layer, parameters), 0, 0, layer.inputs, layer.outputs);
 
 function nextForm(above: GramForm, layers: readonly Layer[], ℓ: number, parameters: FloatArray, blas: Blas): GramForm {
   const layer = layers[ℓ + 1];
@@ -97,11 +110,16 @@ function sharedForm(factor: Matrix, blas: Blas): GramForm {
 
 function numbersPerSample(form: GramForm, { outputs: d }: Layer, below: GramForm | undefined): number {
   switch (form.form) {
-    case 'columns': return d * form.each;
-    case 'grams': return d * d;
+    case 'columns':
+      return d * form.each;
+    case 'grams':
+      return d * d;
     // The layer below takes columns D_i F.
-    case 'shared': return below?.form === 'columns' ? d * form.factor.cols : d;
-    case 'uniform': return d;
-    case 'output': return 5 * d;
+    case 'shared':
+      return below?.form === 'columns' ? d * form.factor.cols : d;
+    case 'uniform':
+      return d;
+    case 'output':
+      return 5 * d;
   }
 }

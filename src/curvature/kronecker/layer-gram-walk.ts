@@ -24,19 +24,46 @@ export interface ErrorGramModel {
   readonly sampling: { readonly draws: number; readonly seed: number } | null;
 }
 
-/** Called with the layer's index, its grams, and which of the batch's samples they are of; the grams are valid until it returns. */
+/**
+ * Called with the layer's index, its grams, and which of the batch's samples they are of; the grams are valid until it
+ * returns.
+ */
 export type ErrorGramVisitor = (layer: number, grams: ErrorGrams, first: number, count: number) => void;
 
-/** Visits the layers of a double-precision pass from last to first, slab by slab of samples; `firstSample` numbers the batch's first sample. */
-export function walkErrorGrams(model: ErrorGramModel, pass: ForwardPass, firstSample: number, visit: ErrorGramVisitor, blas: Blas, scratch: Scratch): void {
+/**
+ * Visits the layers of a double-precision pass from last to first, slab by slab of samples; `firstSample` numbers the
+ * batch's first sample.
+ */
+export function walkErrorGrams(
+  model: ErrorGramModel,
+  pass: ForwardPass,
+  firstSample: number,
+  visit: ErrorGramVisitor,
+  blas: Blas,
+  scratch: Scratch,
+): void {
   const { slab } = model.plan;
   for (let first = 0; first < pass.count; first += slab) {
     const count = Math.min(slab, pass.count - first);
-    walkSlab(model, slice(pass, first, count), firstSample + first, (layer, grams) => visit(layer, grams, first, count), blas, scratch);
+    walkSlab(
+      model,
+      slice(pass, first, count),
+      firstSample + first,
+      (layer, grams) => visit(layer, grams, first, count),
+      blas,
+      scratch,
+    );
   }
 }
 
-function walkSlab(model: ErrorGramModel, pass: ForwardPass, firstSample: number, visit: (layer: number, grams: ErrorGrams) => void, blas: Blas, scratch: Scratch): void {
+function walkSlab(
+  model: ErrorGramModel,
+  pass: ForwardPass,
+  firstSample: number,
+  visit: (layer: number, grams: ErrorGrams) => void,
+  blas: Blas,
+  scratch: Scratch,
+): void {
   const last = model.network.layers.length - 1;
   let grams = outputGrams(model, pass, firstSample, scratch);
   visit(last, grams);
@@ -49,10 +76,21 @@ function walkSlab(model: ErrorGramModel, pass: ForwardPass, firstSample: number,
 function slice(pass: ForwardPass, first: number, count: number): ForwardPass {
   if (count === pass.count) return pass;
   const columns = (a: Matrix): Matrix => columnsOf(a, first, count);
-  return { count, inputs: pass.inputs.map(columns), slopes: pass.slopes.map((slope) => slope && columns(slope)), curvatures: null, output: columns(pass.output) };
+  return {
+    count,
+    inputs: pass.inputs.map(columns),
+    slopes: pass.slopes.map((slope) => slope && columns(slope)),
+    curvatures: null,
+    output: columns(pass.output),
+  };
 }
 
-function outputGrams({ network, loss, plan, sampling }: ErrorGramModel, pass: ForwardPass, firstSample: number, scratch: Scratch): ErrorGrams {
+function outputGrams(
+  { network, loss, plan, sampling }: ErrorGramModel,
+  pass: ForwardPass,
+  firstSample: number,
+  scratch: Scratch,
+): ErrorGrams {
   const last = network.layers.length - 1;
   if (sampling !== null) {
     const { draws, seed } = sampling;
@@ -68,7 +106,14 @@ function outputGrams({ network, loss, plan, sampling }: ErrorGramModel, pass: Fo
 }
 
 /** Layer ℓ's grams from those of layer ℓ + 1 (both counted from 0). */
-function passDown(model: ErrorGramModel, ℓ: number, above: ErrorGrams, pass: ForwardPass, blas: Blas, scratch: Scratch): ErrorGrams {
+function passDown(
+  model: ErrorGramModel,
+  ℓ: number,
+  above: ErrorGrams,
+  pass: ForwardPass,
+  blas: Blas,
+  scratch: Scratch,
+): ErrorGrams {
   const { network, parameters, plan } = model;
   const form = plan.forms[ℓ];
   const slopes = pass.slopes[ℓ];
@@ -92,7 +137,8 @@ function passDown(model: ErrorGramModel, ℓ: number, above: ErrorGrams, pass: F
 /** columns ← WᵀX_i for all samples, X_i any factor of the grams above. */
 function passColumns(above: ErrorGrams, weights: Matrix, columns: Matrix, blas: Blas, scratch: Scratch): void {
   if (above.form === 'columns') blas.gemm('N', 'N', 1, weights, above.columns, 0, columns);
-  else if (above.form === 'shared' && above.slopes !== null) blas.gemm('N', 'N', 1, weights, expandShared(above.factor, above.slopes, scratch), 0, columns);
+  else if (above.form === 'shared' && above.slopes !== null)
+    blas.gemm('N', 'N', 1, weights, expandShared(above.factor, above.slopes, scratch), 0, columns);
   else if (above.form === 'diagonal') scaleColumns(weights, above.roots, columns);
   else if (above.form === 'softmax') {
     // S = diag(√p) − p√pᵀ and D_i before it: column k is √p_k (φ′_k e_k − u), u = φ′∘p.
@@ -132,7 +178,14 @@ function subtractMeans(roots: Matrix, mean: Matrix, columns: Matrix): void {
 }
 
 /** grams_i ← (WᵀX_i)(WᵀX_i)ᵀ, a few samples at a time so that their columns stay in cache. */
-function columnsToGrams(above: ErrorGrams, each: number, weights: Matrix, grams: Matrix, blas: Blas, scratch: Scratch): void {
+function columnsToGrams(
+  above: ErrorGrams,
+  each: number,
+  weights: Matrix,
+  grams: Matrix,
+  blas: Blas,
+  scratch: Scratch,
+): void {
   const d = weights.rows;
   const count = grams.cols / d;
   const few = Math.max(1, Math.min(count, Math.floor(2 ** 17 / (d * each))));
@@ -148,15 +201,24 @@ function columnsToGrams(above: ErrorGrams, each: number, weights: Matrix, grams:
 function samplesOf(grams: ErrorGrams, first: number, count: number): ErrorGrams {
   const part = (a: Matrix): Matrix => columnsOf(a, first, count);
   switch (grams.form) {
-    case 'uniform': return grams;
-    case 'diagonal': return { ...grams, roots: part(grams.roots) };
+    case 'uniform':
+      return grams;
+    case 'diagonal':
+      return { ...grams, roots: part(grams.roots) };
     case 'softmax': {
       const { roots, complements, outer } = grams.softmax;
-      return { ...grams, roots: part(grams.roots), softmax: { roots: part(roots), complements: part(complements), outer: part(outer) } };
+      return {
+        ...grams,
+        roots: part(grams.roots),
+        softmax: { roots: part(roots), complements: part(complements), outer: part(outer) },
+      };
     }
-    case 'shared': return { ...grams, slopes: grams.slopes && part(grams.slopes) };
-    case 'columns': return { ...grams, columns: columnsOf(grams.columns, first * grams.each, count * grams.each) };
-    case 'grams': return { ...grams, grams: columnsOf(grams.grams, first * grams.grams.rows, count * grams.grams.rows) };
+    case 'shared':
+      return { ...grams, slopes: grams.slopes && part(grams.slopes) };
+    case 'columns':
+      return { ...grams, columns: columnsOf(grams.columns, first * grams.each, count * grams.each) };
+    case 'grams':
+      return { ...grams, grams: columnsOf(grams.grams, first * grams.grams.rows, count * grams.grams.rows) };
   }
 }
 

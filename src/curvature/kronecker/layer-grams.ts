@@ -1,8 +1,9 @@
 /**
- * Gram matrices M_i = Δ_iᵀΔ_i of the backpropagated errors of each sample at one layer, in the form that is cheapest there.
- * Δ_{L,i} = S_iᵀ D_{L,i} and Δ_{ℓ−1,i} = Δ_{ℓ,i} W_ℓ D_{ℓ−1,i} with Q_i = S_i S_iᵀ and D_{ℓ,i} = diag φ′(z_{ℓ,i}), so M_i is d_ℓ × d_ℓ:
- * the Hessian of sample i's loss with respect to z_ℓ, Gauss–Newton for what lies above it (J. Martens, R. Grosse, ICML 2015, arXiv 1503.05671).
- * What K-FAC and its corrected eigenvalues need of it is here: the sum over samples, and the squares along given directions.
+ * Gram matrices M_i = Δ_iᵀΔ_i of the backpropagated errors of each sample at one layer, in the form that is cheapest
+ * there. Δ_{L,i} = S_iᵀ D_{L,i} and Δ_{ℓ−1,i} = Δ_{ℓ,i} W_ℓ D_{ℓ−1,i} with Q_i = S_i S_iᵀ and D_{ℓ,i} = diag
+ * φ′(z_{ℓ,i}), so M_i is d_ℓ × d_ℓ: the Hessian of sample i's loss with respect to z_ℓ, Gauss–Newton for what lies
+ * above it (J. Martens, R. Grosse, ICML 2015, arXiv 1503.05671). What K-FAC and its corrected eigenvalues need of it is
+ * here: the sum over samples, and the squares along given directions.
  */
 import type { Blas } from '../../dense/blas.js';
 import { view, type Matrix } from '../../dense/matrix.js';
@@ -51,7 +52,8 @@ export function addGrams(grams: DenseGrams, count: number, out: Matrix, blas: Bl
       // Σ_i D_i (FFᵀ) D_i = FFᵀ ∘ Σ_i φ′_i φ′_iᵀ.
       const products = scratch.matrix('sum', d, d);
       blas.syrk('L', 'N', 1, slopes, 0, products);
-      for (let j = 0; j < d; j++) for (let i = j * (d + 1); i < (j + 1) * d; i++) sum[i] += gram.data[i] * products.data[i];
+      for (let j = 0; j < d; j++)
+        for (let i = j * (d + 1); i < (j + 1) * d; i++) sum[i] += gram.data[i] * products.data[i];
       return;
     }
     case 'columns':
@@ -65,13 +67,20 @@ export function addGrams(grams: DenseGrams, count: number, out: Matrix, blas: Bl
 }
 
 /** Off the diagonal −Σ u uᵀ; on it p(1 − p)φ′², whose difference form would cancel for confident models. */
-function addSoftmax({ complements, outer }: SoftmaxPart, roots: Matrix, out: Matrix, blas: Blas, scratch: Scratch): void {
+function addSoftmax(
+  { complements, outer }: SoftmaxPart,
+  roots: Matrix,
+  out: Matrix,
+  blas: Blas,
+  scratch: Scratch,
+): void {
   const r = out.rows;
   const products = scratch.matrix('sum', r, r);
   blas.syrk('L', 'N', 1, outer, 0, products);
   const sum = out.data;
   for (let j = 0; j < r; j++) for (let i = j * (r + 1) + 1; i < (j + 1) * r; i++) sum[i] -= products.data[i];
-  for (let i = 0, p = 0; i < roots.cols; i++) for (let k = 0; k < r; k++, p++) sum[k * (r + 1)] += roots.data[p] ** 2 * complements.data[p];
+  for (let i = 0, p = 0; i < roots.cols; i++)
+    for (let k = 0; k < r; k++, p++) sum[k * (r + 1)] += roots.data[p] ** 2 * complements.data[p];
 }
 
 /** out[at + k] += Σ_j x_kj². */
@@ -79,7 +88,9 @@ function addSquares({ data, rows, cols, offset }: Matrix, out: Float64Array, at:
   for (let j = 0, p = offset; j < cols; j++) for (let k = 0; k < rows; k++, p++) out[at + k] += data[p] * data[p];
 }
 
-/** squares (d × count, contiguous) ← diag M_i: `projectSquares` along the unit vectors, the eigenvectors of these forms. */
+/**
+ * squares (d × count, contiguous) ← diag M_i: `projectSquares` along the unit vectors, the eigenvectors of these forms.
+ */
 export function diagonalSquares(grams: DiagonalGrams, squares: Matrix): void {
   const { data, offset } = squares;
   const length = squares.rows * squares.cols;
@@ -87,7 +98,10 @@ export function diagonalSquares(grams: DiagonalGrams, squares: Matrix): void {
   else for (let i = 0, from = grams.roots.offset; i < length; i++) data[offset + i] = grams.roots.data[from + i] ** 2;
 }
 
-/** squares (d × count, contiguous) ← diag(Uᵀ M_i U) for each sample i: the squares of its errors along the columns of the orthogonal U = basis. */
+/**
+ * squares (d × count, contiguous) ← diag(Uᵀ M_i U) for each sample i: the squares of its errors along the columns of
+ * the orthogonal U = basis.
+ */
 export function projectSquares(grams: DenseGrams, basis: Matrix, squares: Matrix, blas: Blas, scratch: Scratch): void {
   switch (grams.form) {
     case 'softmax':
@@ -104,8 +118,18 @@ export function projectSquares(grams: DenseGrams, basis: Matrix, squares: Matrix
   }
 }
 
-/** (Uᵀ M_i U)_qq = Σ_k p_k (x_k − x̄)² with x = φ′∘U(:, q) and x̄ = Σ p_k x_k: a variance, which does not cancel in this form. r²·count steps. */
-function projectSoftmax({ roots, outer }: SoftmaxPart, slopedRoots: Matrix, basis: Matrix, squares: Matrix, blas: Blas, scratch: Scratch): void {
+/**
+ * (Uᵀ M_i U)_qq = Σ_k p_k (x_k − x̄)² with x = φ′∘U(:, q) and x̄ = Σ p_k x_k: a variance, which does not cancel in this
+ * form. r²·count steps.
+ */
+function projectSoftmax(
+  { roots, outer }: SoftmaxPart,
+  slopedRoots: Matrix,
+  basis: Matrix,
+  squares: Matrix,
+  blas: Blas,
+  scratch: Scratch,
+): void {
   const { rows: r, cols: count } = squares;
   const means = scratch.matrix('projected', r, count);
   blas.gemm('T', 'N', 1, basis, outer, 0, means);
@@ -127,7 +151,14 @@ function projectSoftmax({ roots, outer }: SoftmaxPart, slopedRoots: Matrix, basi
   }
 }
 
-function projectShared(factor: Matrix, slopes: Matrix | null, basis: Matrix, squares: Matrix, blas: Blas, scratch: Scratch): void {
+function projectShared(
+  factor: Matrix,
+  slopes: Matrix | null,
+  basis: Matrix,
+  squares: Matrix,
+  blas: Blas,
+  scratch: Scratch,
+): void {
   const { rows: d, cols: count } = squares;
   if (slopes === null) {
     projectColumns(factor, factor.cols, basis, columnsOf(squares, 0, 1), blas, scratch);
@@ -138,11 +169,25 @@ function projectShared(factor: Matrix, slopes: Matrix | null, basis: Matrix, squ
   const few = Math.max(1, Math.floor(2 ** 17 / (d * factor.cols)));
   for (let first = 0; first < count; first += few) {
     const some = Math.min(few, count - first);
-    projectColumns(expandShared(factor, columnsOf(slopes, first, some), scratch), factor.cols, basis, columnsOf(squares, first, some), blas, scratch);
+    projectColumns(
+      expandShared(factor, columnsOf(slopes, first, some), scratch),
+      factor.cols,
+      basis,
+      columnsOf(squares, first, some),
+      blas,
+      scratch,
+    );
   }
 }
 
-function projectColumns(columns: Matrix, each: number, basis: Matrix, squares: Matrix, blas: Blas, scratch: Scratch): void {
+function projectColumns(
+  columns: Matrix,
+  each: number,
+  basis: Matrix,
+  squares: Matrix,
+  blas: Blas,
+  scratch: Scratch,
+): void {
   const { rows: d, cols: count } = squares;
   const projected = scratch.matrix('projected', d, columns.cols);
   blas.gemm('T', 'N', 1, basis, columns, 0, projected);
@@ -194,8 +239,10 @@ export function gramsOfColumns(columns: Matrix, each: number, out: Matrix, blas:
 
 /** Copies the lower triangle onto the upper one. */
 export function mirrorLower({ data, offset, rows, ld }: Matrix): void {
-  for (let j = 0; j < rows; j++) for (let i = j + 1; i < rows; i++) data[offset + j + i * ld] = data[offset + i + j * ld];
+  for (let j = 0; j < rows; j++)
+    for (let i = j + 1; i < rows; i++) data[offset + j + i * ld] = data[offset + i + j * ld];
 }
 
 /** A contiguous view of `count` of the columns of a contiguous matrix. */
-export const columnsOf = (a: Matrix, first: number, count: number): Matrix => view(a.data, a.offset + first * a.rows, a.rows, count);
+export const columnsOf = (a: Matrix, first: number, count: number): Matrix =>
+  view(a.data, a.offset + first * a.rows, a.rows, count);

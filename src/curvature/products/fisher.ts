@@ -1,6 +1,7 @@
 /**
  * Fisher matrices from gradients, through products.
- * The exact Fisher matrix of these losses is the Gauss–Newton matrix (gauss-newton.ts): there is no operator of its own for it.
+ * The exact Fisher matrix of these losses is the Gauss–Newton matrix (gauss-newton.ts): there is no operator of its own
+ * for it.
  */
 import { OptionError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
@@ -8,9 +9,10 @@ import type { Model } from '../../network/model.js';
 import { SampleOperator, type CurvatureOptions } from './sample-operator.js';
 
 /**
- * (1/n) Σ_i g_i g_iᵀ with g_i = ∇loss_i at the targets, N × N, positive semi-definite of rank at most n: not an estimate of the Fisher matrix unless the
- * targets are distributed as the model says (F. Kunstner, L. Balles, P. Hennig, NeurIPS 2019, arXiv 1905.12558). ≈ 4nN flops a vector; the gradients are never formed.
- * Memory, precisions and errors as `gaussNewton`; targets are checked.
+ * (1/n) Σ_i g_i g_iᵀ with g_i = ∇loss_i at the targets, N × N, positive semi-definite of rank at most n: not an
+ * estimate of the Fisher matrix unless the targets are distributed as the model says (F. Kunstner, L. Balles, P.
+ * Hennig, NeurIPS 2019, arXiv 1905.12558). ≈ 4nN flops a vector; the gradients are never formed. Memory, precisions and
+ * errors as `gaussNewton`; targets are checked.
  */
 export function empiricalFisher(model: Model, options: CurvatureOptions): SampleOperator {
   return new SampleOperator(model, { kind: 'gradients', draws: 1, seed: null }, options);
@@ -23,18 +25,28 @@ export interface MonteCarloOptions extends CurvatureOptions {
   readonly seed?: number;
 }
 export const MONTE_CARLO_KEYS: KeysOf<MonteCarloOptions> = {
-  batchSize: true, memoryLimit: true, blas: true, team: true, samples: true, seed: true,
+  batchSize: true,
+  memoryLimit: true,
+  blas: true,
+  team: true,
+  samples: true,
+  seed: true,
 };
 
 /**
- * F = (1/(n·s)) Σ_i Σ_t g_it g_itᵀ with gradients at s labels a sample drawn from the model's own distribution (network/sampled-errors.ts): an unbiased estimate of G,
- * the exact Fisher matrix, of rank at most n·s. Entries have Var(F_ab) ≤ (1/(n²s)) Σ_i κ_i (G_i)_aa (G_i)_bb, κ_i from `samplingVarianceFactors`.
- * ≈ 4nN flops a vector. The draws of a sample depend on the seed and on its number alone, so one operator stands for one fixed matrix however data is
+ * F = (1/(n·s)) Σ_i Σ_t g_it g_itᵀ with gradients at s labels a sample drawn from the model's own distribution
+ * (network/sampled-errors.ts): an unbiased estimate of G, the exact Fisher matrix, of rank at most n·s. Entries have
+ * Var(F_ab) ≤ (1/(n²s)) Σ_i κ_i (G_i)_aa (G_i)_bb, κ_i from `samplingVarianceFactors`. ≈ 4nN flops a vector. The draws
+ * of a sample depend on the seed and on its number alone, so one operator stands for one fixed matrix however data is
  * batched. Memory, precisions and errors as `gaussNewton`.
  */
 export function monteCarloFisher(model: Model, options: MonteCarloOptions): SampleOperator {
   const { samples: draws = 1, seed = 0 } = options;
-  if (!Number.isSafeInteger(draws) || draws < 1) throw new OptionError(`samples, the draws for each data point, must be a whole number of at least 1, not ${draws}.`, { samples: draws });
+  if (!Number.isSafeInteger(draws) || draws < 1)
+    throw new OptionError(
+      `samples, the draws for each data point, must be a whole number of at least 1, not ${draws}.`,
+      { samples: draws },
+    );
   if (!Number.isSafeInteger(seed)) throw new OptionError(`seed must be a whole number, not ${seed}.`, { seed });
   return new SampleOperator(model, { kind: 'gradients', draws, seed }, options);
 }

@@ -5,16 +5,18 @@ import type { Model } from '../../network/model.js';
 import { SampleOperator, type CurvatureOptions } from './sample-operator.js';
 
 /**
- * G = (1/n) Σ_i J_iᵀQ_iJ_i, N × N, symmetric positive semi-definite of rank at most n·r: J_i = ∂a_L(x_i)/∂θ (r × N), Q_i the Hessian of the loss
- * with respect to a_L. For the losses here, exponential families in their natural parameters, G is also the exact ("type-2") Fisher matrix.
+ * G = (1/n) Σ_i J_iᵀQ_iJ_i, N × N, symmetric positive semi-definite of rank at most n·r: J_i = ∂a_L(x_i)/∂θ (r × N),
+ * Q_i the Hessian of the loss with respect to a_L. For the losses here, exponential families in their natural
+ * parameters, G is also the exact ("type-2") Fisher matrix.
  *
- * Products by the recurrence of Schraudolph (2002) in r-operator.ts, without forming J: ≈ 8nN flops a vector, less 4 n times the weights of
- * the first layer; for squared errors of linear outputs without ever forming the n·r outputs, which leaves about 4nN where the last layer is the
- * widest. Exact up to rounding of about eps·n·‖G‖. Any number of vectors at once: 32 or more run at the speed of GEMM. X and the result may be of another
- * precision than the model, which decides that of the arithmetic.
- * The passes of all samples are made and kept at once where they fit `memoryLimit`; else they are made again in each product, batch by batch.
- * The parameters must not change while the operator is used (shared ones are not copied).
- * Throws ShapeError, OptionError, MemoryError; NonFiniteError for data or activations that are not finite, at once or in the product that reads them.
+ * Products by the recurrence of Schraudolph (2002) in r-operator.ts, without forming J: ≈ 8nN flops a vector, less 4 n
+ * times the weights of the first layer; for squared errors of linear outputs without ever forming the n·r outputs,
+ * which leaves about 4nN where the last layer is the widest. Exact up to rounding of about eps·n·‖G‖. Any number of
+ * vectors at once: 32 or more run at the speed of GEMM. X and the result may be of another precision than the model,
+ * which decides that of the arithmetic. The passes of all samples are made and kept at once where they fit
+ * `memoryLimit`; else they are made again in each product, batch by batch. The parameters must not change while the
+ * operator is used (shared ones are not copied). Throws ShapeError, OptionError, MemoryError; NonFiniteError for data
+ * or activations that are not finite, at once or in the product that reads them.
  */
 export function gaussNewton(model: Model, options: CurvatureOptions): SampleOperator {
   return new SampleOperator(model, { kind: 'gauss-newton' }, options);

@@ -1,6 +1,7 @@
 /**
  * Sums over samples of g_i (g_iᵀv) for g vectors at once, the gradients g_i never formed.
- * Layer ℓ's part of g_i is ā_i δ_iᵀ, so c_i = g_iᵀv = Σ_ℓ δ_iᵀ V_ℓ ā_i and the sum's part is Ā diag(c) Δᵀ: two GEMMs a layer, 4nN flops a vector, and small ones a sample.
+ * Layer ℓ's part of g_i is ā_i δ_iᵀ, so c_i = g_iᵀv = Σ_ℓ δ_iᵀ V_ℓ ā_i and the sum's part is Ā diag(c) Δᵀ: two GEMMs a
+ * layer, 4nN flops a vector, and small ones a sample.
  */
 import type { Blas } from '../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
@@ -36,11 +37,16 @@ export class GradientProducts {
   }
 
   /** Nothing is shared by the samples of a task. */
-  begin(): void { /* see Recurrence.begin */ }
+  begin(): void {
+    /* see Recurrence.begin */
+  }
 
   /** sums ← sums + the terms of samples first … first + count − 1 of the batch. */
   add(first: number, count: number, packed: FloatArray, g: number, sums: FloatArray): void {
-    const { network: { layers }, layers: stored } = this.#state;
+    const {
+      network: { layers },
+      layers: stored,
+    } = this.#state;
     if (count * g > this.#room) {
       this.#room = count * g;
       this.#stack = this.#array(Math.max(...layers.map((layer) => layer.outputs)) * this.#room);
@@ -51,13 +57,47 @@ export class GradientProducts {
     const each = this.#draws * g;
     layers.forEach((layer, ℓ) => {
       const { width, outputs } = layer;
-      blas.gemm('T', 'N', 1, packedLayer(packed, layer, g), view(stored[ℓ].inputs, first * width, width, count), 0, view(stack, 0, outputs * g, count));
-      for (let i = 0; i < count; i++) blas.gemm('T', 'N', 1, this.#errors(ℓ, first + i), view(stack, i * outputs * g, outputs, g), ℓ === 0 ? 0 : 1, view(this.#inner, i * each, this.#draws, g));
+      blas.gemm(
+        'T',
+        'N',
+        1,
+        packedLayer(packed, layer, g),
+        view(stored[ℓ].inputs, first * width, width, count),
+        0,
+        view(stack, 0, outputs * g, count),
+      );
+      for (let i = 0; i < count; i++)
+        blas.gemm(
+          'T',
+          'N',
+          1,
+          this.#errors(ℓ, first + i),
+          view(stack, i * outputs * g, outputs, g),
+          ℓ === 0 ? 0 : 1,
+          view(this.#inner, i * each, this.#draws, g),
+        );
     });
     layers.forEach((layer, ℓ) => {
       const { width, outputs } = layer;
-      for (let i = 0; i < count; i++) blas.gemm('N', 'N', 1, this.#errors(ℓ, first + i), view(this.#inner, i * each, this.#draws, g), 0, view(stack, i * outputs * g, outputs, g));
-      blas.gemm('N', 'T', 1, view(stored[ℓ].inputs, first * width, width, count), view(stack, 0, outputs * g, count), 1, view(sums, this.#layout.direct[ℓ] * g, width, outputs * g));
+      for (let i = 0; i < count; i++)
+        blas.gemm(
+          'N',
+          'N',
+          1,
+          this.#errors(ℓ, first + i),
+          view(this.#inner, i * each, this.#draws, g),
+          0,
+          view(stack, i * outputs * g, outputs, g),
+        );
+      blas.gemm(
+        'N',
+        'T',
+        1,
+        view(stored[ℓ].inputs, first * width, width, count),
+        view(stack, 0, outputs * g, count),
+        1,
+        view(sums, this.#layout.direct[ℓ] * g, width, outputs * g),
+      );
     });
   }
 

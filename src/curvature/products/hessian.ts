@@ -5,9 +5,10 @@ import type { Model } from '../../network/model.js';
 import { SampleOperator, type CurvatureOptions } from './sample-operator.js';
 
 /**
- * H = ∇²f(θ), f(θ) = (1/n) Σ_i loss(a_L(x_i; θ), y_i), N × N, symmetric, in general indefinite. Products are exact, by Pearlmutter's R-operator (1994):
- * Gauss–Newton's recurrence with the terms in φ″ and in the errors (r-operator.ts), ≈ 12nN flops a vector. relu has φ″ = 0 wherever it exists, and at its kink
- * φ′ = φ″ = 0 are taken: H is then the Hessian of the piecewise smooth f away from the kinks. Memory, precisions and errors as `gaussNewton`, and targets are
+ * H = ∇²f(θ), f(θ) = (1/n) Σ_i loss(a_L(x_i; θ), y_i), N × N, symmetric, in general indefinite. Products are exact, by
+ * Pearlmutter's R-operator (1994): Gauss–Newton's recurrence with the terms in φ″ and in the errors (r-operator.ts), ≈
+ * 12nN flops a vector. relu has φ″ = 0 wherever it exists, and at its kink φ′ = φ″ = 0 are taken: H is then the Hessian
+ * of the piecewise smooth f away from the kinks. Memory, precisions and errors as `gaussNewton`, and targets are
  * checked: NonFiniteError, OptionError where the loss cannot take them.
  */
 export function hessian(model: Model, options: CurvatureOptions): SampleOperator {

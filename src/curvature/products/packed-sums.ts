@@ -1,8 +1,9 @@
 /**
  * What one task of a product works on: packed vectors, sums over samples, and where each layer stands in them.
- * Vectors are packed layer by layer: layer ℓ's part is width × (outputs·g), vector after vector, the columns of a vector its units' weights. So V_ℓ Ā for
- * all g vectors is one GEMM, and Ā Dᵀ for all of them comes out in the same layout. Sums have the same layout, but where the last layer is
- * reduced, it has inputs instead of outputs columns (Σ RA Āᵀ), and a part of its own for what remains direct.
+ * Vectors are packed layer by layer: layer ℓ's part is width × (outputs·g), vector after vector, the columns of a
+ * vector its units' weights. So V_ℓ Ā for all g vectors is one GEMM, and Ā Dᵀ for all of them comes out in the same
+ * layout. Sums have the same layout, but where the last layer is reduced, it has inputs instead of outputs columns (Σ
+ * RA Āᵀ), and a part of its own for what remains direct.
  */
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import type { Layer } from '../../network/network.js';
@@ -35,10 +36,18 @@ export function sumLayout({ network, reduced, sum }: SampleState): SumLayout {
 }
 
 /** Layer's part of packed vectors as width × (outputs·g). */
-export const packedLayer = (packed: FloatArray, { offset, width, outputs }: Layer, g: number): Matrix => view(packed, offset * g, width, outputs * g);
+export const packedLayer = (packed: FloatArray, { offset, width, outputs }: Layer, g: number): Matrix =>
+  view(packed, offset * g, width, outputs * g);
 
 /** Packs columns first … first + g − 1 of x times `scale`, converting its precision. */
-export function packVectors(x: Matrix, first: number, g: number, layers: readonly Layer[], packed: FloatArray, scale: number): void {
+export function packVectors(
+  x: Matrix,
+  first: number,
+  g: number,
+  layers: readonly Layer[],
+  packed: FloatArray,
+  scale: number,
+): void {
   for (const { offset, width, outputs } of layers) {
     const size = width * outputs;
     for (let j = 0; j < g; j++) {
@@ -51,7 +60,15 @@ export function packVectors(x: Matrix, first: number, g: number, layers: readonl
 }
 
 /** out[at …] ← α·sum + β·out[at …] over `length` numbers; out is not read where β = 0. */
-export function blend(out: FloatArray, at: number, sum: FloatArray, from: number, length: number, alpha: number, beta: number): void {
+export function blend(
+  out: FloatArray,
+  at: number,
+  sum: FloatArray,
+  from: number,
+  length: number,
+  alpha: number,
+  beta: number,
+): void {
   if (beta === 0) for (let k = 0; k < length; k++) out[at + k] = alpha * sum[from + k];
   else for (let k = 0; k < length; k++) out[at + k] = alpha * sum[from + k] + beta * out[at + k];
 }

@@ -17,10 +17,19 @@ import type { SampleState } from './sample-state.js';
 /** Samples of a task. Fixed, so that bits do not depend on the team. */
 export const PREPARED_AT_A_TIME = 256;
 
-/** The samples whose passes are asked: `count` of the data set's, the first of them number `first`; their inputs and targets stand in the state. */
-export interface PrepareArguments { readonly first: number; readonly count: number }
+/**
+ * The samples whose passes are asked: `count` of the data set's, the first of them number `first`; their inputs and
+ * targets stand in the state.
+ */
+export interface PrepareArguments {
+  readonly first: number;
+  readonly count: number;
+}
 
-/** Reads samples first … first + count − 1 into the state, `piece` of them at a time. Throws NonFiniteError, OptionError for targets. */
+/**
+ * Reads samples first … first + count − 1 into the state, `piece` of them at a time. Throws NonFiniteError, OptionError
+ * for targets.
+ */
 export function readBatch(state: SampleState, data: DataSet, first: number, count: number, piece: number): void {
   const { network, layers, targets } = state;
   const { width } = network.layers[0];
@@ -42,7 +51,8 @@ function copyColumns(from: Matrix, to: FloatArray, firstColumn: number, ld: numb
 }
 
 /** Columns [first, first + count) of a stored array as a matrix of its own. */
-const columns = (array: FloatArray, rows: number, first: number, count: number): Matrix => view(array.subarray(first * rows, (first + count) * rows), 0, rows, count);
+const columns = (array: FloatArray, rows: number, first: number, count: number): Matrix =>
+  view(array.subarray(first * rows, (first + count) * rows), 0, rows, count);
 
 class Preparation {
   readonly #state: SampleState;
@@ -65,7 +75,9 @@ class Preparation {
     const gradient = sum.kind === 'hessian' ? this.#temporary(network.outputs, count) : null;
     if (gradient !== null) {
       lossGradient(loss, pass.output, columns(this.#state.targets!, network.outputs, at, count), gradient);
-      const errors = this.#errors(pass, at, 0, (out) => { out.data.set(gradient.data); });
+      const errors = this.#errors(pass, at, 0, (out) => {
+        out.data.set(gradient.data);
+      });
       network.layers.forEach((_, ℓ) => {
         const { curvature } = layers[ℓ];
         if (curvature === null) return;
@@ -76,7 +88,15 @@ class Preparation {
         }
         const above = network.layers[ℓ + 1];
         const pulled = this.#temporary(above.inputs, count);
-        this.#blas.gemm('N', 'N', 1, block(layerWeights(above, parameters), 0, 0, above.inputs, above.outputs), errors[ℓ + 1], 0, pulled);
+        this.#blas.gemm(
+          'N',
+          'N',
+          1,
+          block(layerWeights(above, parameters), 0, 0, above.inputs, above.outputs),
+          errors[ℓ + 1],
+          0,
+          pulled,
+        );
         multiplyInto(stored.data, pulled.data);
       });
     }
@@ -85,11 +105,18 @@ class Preparation {
 
   /** Errors of the gradients at the targets, or at labels drawn from the model, draw by draw. */
   #gradients(pass: ForwardPass, at: number, first: number): void {
-    const { network: { outputs: r }, loss, sum, targets } = this.#state;
+    const {
+      network: { outputs: r },
+      loss,
+      sum,
+      targets,
+    } = this.#state;
     const { count } = pass;
     if (sum.kind !== 'gradients') return;
     if (sum.seed === null) {
-      this.#errors(pass, at, 0, (out) => { lossGradient(loss, pass.output, columns(targets!, r, at, count), out); });
+      this.#errors(pass, at, 0, (out) => {
+        lossGradient(loss, pass.output, columns(targets!, r, at, count), out);
+      });
       return;
     }
     const drawn = this.#temporary(r, count * sum.draws);
@@ -113,23 +140,35 @@ class Preparation {
     const { network, parameters, layers, output, sum } = this.#state;
     const count = inputs.cols;
     const curvatures = sum.kind === 'hessian';
-    const place = (array: FloatArray | null | undefined, rows: number): Matrix => (array ? columns(array, rows, at, count) : this.#temporary(rows, count));
+    const place = (array: FloatArray | null | undefined, rows: number): Matrix =>
+      array ? columns(array, rows, at, count) : this.#temporary(rows, count);
     const reuse: ForwardPass = {
       count,
       inputs: network.layers.map(({ width }, ℓ) => columns(layers[ℓ].inputs, width, at, count)),
-      slopes: network.layers.map(({ activation, outputs }, ℓ) => (hasUnitSlope(activation) ? null : place(layers[ℓ].slope, outputs))),
-      curvatures: curvatures ? network.layers.map(({ activation, outputs }, ℓ) => (hasZeroCurvature(activation) ? null : place(layers[ℓ].curvature, outputs))) : null,
+      slopes: network.layers.map(({ activation, outputs }, ℓ) =>
+        hasUnitSlope(activation) ? null : place(layers[ℓ].slope, outputs),
+      ),
+      curvatures: curvatures
+        ? network.layers.map(({ activation, outputs }, ℓ) =>
+            hasZeroCurvature(activation) ? null : place(layers[ℓ].curvature, outputs),
+          )
+        : null,
       output: place(output, network.outputs),
     };
     try {
       return forward(network, parameters, inputs, this.#blas, { curvatures, reuse });
     } catch (error) {
       if (!(error instanceof NonFiniteError) || typeof error.data['sample'] !== 'number') throw error;
-      throw new NonFiniteError(`${error.message} (The batch begins with sample ${first} of the data.)`, { ...error.data, sample: first + error.data['sample'] });
+      throw new NonFiniteError(`${error.message} (The batch begins with sample ${first} of the data.)`, {
+        ...error.data,
+        sample: first + error.data['sample'],
+      });
     }
   }
 
-  /** δ_ℓ of every layer, in the state where it keeps them; `fillOutputErrors` gives the gradients with respect to a_L. */
+  /**
+   * δ_ℓ of every layer, in the state where it keeps them; `fillOutputErrors` gives the gradients with respect to a_L.
+   */
   #errors(pass: ForwardPass, at: number, draw: number, fillOutputErrors: (out: Matrix) => void): Matrix[] {
     const { network, parameters, layers, capacity } = this.#state;
     const { count } = pass;
@@ -139,7 +178,8 @@ class Preparation {
       if (error !== null) reuse[ℓ] = columns(error, network.layers[ℓ].outputs, draw * capacity + at, count);
     });
     // Where the outputs are linear, the errors at z_L are those at a_L.
-    const errors = pass.slopes[last] === null && reuse[last] !== undefined ? reuse[last] : this.#temporary(network.outputs, count);
+    const errors =
+      pass.slopes[last] === null && reuse[last] !== undefined ? reuse[last] : this.#temporary(network.outputs, count);
     fillOutputErrors(errors);
     return backpropagate(network, parameters, pass, errors, this.#blas, reuse);
   }
@@ -158,7 +198,8 @@ class Preparation {
       multiplyInto(w.data, slope.data);
     }
     const curvature = pass.curvatures?.[last];
-    if (curvature !== undefined && curvature !== null && gradient !== null) for (let k = 0; k < w.data.length; k++) w.data[k] += curvature.data[k] * gradient.data[k];
+    if (curvature !== undefined && curvature !== null && gradient !== null)
+      for (let k = 0; k < w.data.length; k++) w.data[k] += curvature.data[k] * gradient.data[k];
   }
 }
 
@@ -167,15 +208,22 @@ function multiplyInto(x: FloatArray, y: FloatArray): void {
 }
 
 /** Passes of the task's range of samples. */
-export const prepareTask = phaseKernel<SampleState, PrepareArguments>(import.meta.url, 'prepareTask', (state, { blas }) => {
-  const preparation = new Preparation(state, blas);
-  return (task, { first, count }) => {
-    const at = task * PREPARED_AT_A_TIME;
-    preparation.run(at, Math.min(PREPARED_AT_A_TIME, count - at), first + at);
-  };
-});
+export const prepareTask = phaseKernel<SampleState, PrepareArguments>(
+  import.meta.url,
+  'prepareTask',
+  (state, { blas }) => {
+    const preparation = new Preparation(state, blas);
+    return (task, { first, count }) => {
+      const at = task * PREPARED_AT_A_TIME;
+      preparation.run(at, Math.min(PREPARED_AT_A_TIME, count - at), first + at);
+    };
+  },
+);
 
-/** The second moment of the last layer's inputs over the batch and the Gram matrix of its weights, where the state wants them. */
+/**
+ * The second moment of the last layer's inputs over the batch and the Gram matrix of its weights, where the state wants
+ * them.
+ */
 export function prepareReduced({ network, parameters, layers, reduced }: SampleState, count: number, blas: Blas): void {
   if (reduced === null) return;
   const layer = network.layers[network.layers.length - 1];

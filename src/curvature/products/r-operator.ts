@@ -1,14 +1,17 @@
 /**
- * The R-forward pass and its way back: sums over samples of J_iᵀQ_iJ_i·v (Gauss–Newton) and of ∇²loss_i·v (Hessian), for g vectors at once.
+ * The R-forward pass and its way back: sums over samples of J_iᵀQ_iJ_i·v (Gauss–Newton) and of ∇²loss_i·v (Hessian),
+ * for g vectors at once.
  *
  *   RZ_ℓ = W_ℓ RA_{ℓ−1} + V_ℓ Ā_{ℓ−1},  RA_ℓ = φ′(Z_ℓ)∘RZ_ℓ,  RA_0 = 0
  *   D_L  = φ′(Z_L)∘(Q RA_L)                                    [+ φ″(Z_L)∘∇loss∘RZ_L]
  *   sum_ℓ += Ā_{ℓ−1} D_ℓᵀ                                       [+ RA_{ℓ−1} δ_ℓᵀ]
  *   D_{ℓ−1} = φ′(Z_{ℓ−1})∘(W_ℓᵀD_ℓ [+ V_ℓᵀδ_ℓ])                 [+ φ″(Z_{ℓ−1})∘(W_ℓᵀδ_ℓ)∘RZ_{ℓ−1}]
  *
- * Without the brackets: the Gauss–Newton product (N. N. Schraudolph, "Fast curvature matrix-vector products for second-order gradient descent", Neural
- * Computation 14(7), 2002), ≈ 8nN flops a vector less the first layer's way in and out. With them: the exact Hessian product (B. A. Pearlmutter, "Fast exact multiplication by the
- * Hessian", Neural Computation 6(1), 1994). Stacks as in stacks.ts: every line is one GEMM for all vectors, but for those in V_ℓᵀδ_ℓ and RA δᵀ, one a vector.
+ * Without the brackets: the Gauss–Newton product (N. N. Schraudolph, "Fast curvature matrix-vector products for
+ * second-order gradient descent", Neural Computation 14(7), 2002), ≈ 8nN flops a vector less the first layer's way in
+ * and out. With them: the exact Hessian product (B. A. Pearlmutter, "Fast exact multiplication by the Hessian", Neural
+ * Computation 6(1), 1994). Stacks as in stacks.ts: every line is one GEMM for all vectors, but for those in V_ℓᵀδ_ℓ and
+ * RA δᵀ, one a vector.
  */
 import type { Blas } from '../../dense/blas.js';
 import { block, view, type FloatArray, type Matrix } from '../../dense/matrix.js';
@@ -47,7 +50,9 @@ export class Recurrence {
     this.#layout = layout;
     this.#full = state.sum.kind === 'hessian';
     this.#last = state.network.layers.length - 1;
-    this.#weights = state.network.layers.map((layer) => block(layerWeights(layer, state.parameters), 0, 0, layer.inputs, layer.outputs));
+    this.#weights = state.network.layers.map((layer) =>
+      block(layerWeights(layer, state.parameters), 0, 0, layer.inputs, layer.outputs),
+    );
     this.#stacks = [this.#array(0), this.#array(0)];
     this.#pulled = this.#array(0);
   }
@@ -56,13 +61,24 @@ export class Recurrence {
     return this.#state.precision === 'f64' ? new Float64Array(length) : new Float32Array(length);
   }
 
-  /** What the samples of a task share: W_LᵀV_L where the last layer is reduced. Call once before `add`, for each packed group. */
+  /**
+   * What the samples of a task share: W_LᵀV_L where the last layer is reduced. Call once before `add`, for each packed
+   * group.
+   */
   begin(packed: FloatArray, g: number): void {
     if (this.#layout.reduced < 0) return;
     const { width, inputs, outputs, offset } = this.#state.network.layers[this.#last];
     if (this.#pulled.length < width * inputs * g) this.#pulled = this.#array(width * inputs * g);
     for (let j = 0; j < g; j++) {
-      this.#blas.gemm('N', 'T', this.#state.scale, view(packed, offset * g + j * width * outputs, width, outputs), this.#weights[this.#last], 0, view(this.#pulled, j * width * inputs, width, inputs));
+      this.#blas.gemm(
+        'N',
+        'T',
+        this.#state.scale,
+        view(packed, offset * g + j * width * outputs, width, outputs),
+        this.#weights[this.#last],
+        0,
+        view(this.#pulled, j * width * inputs, width, inputs),
+      );
     }
   }
 
@@ -89,10 +105,26 @@ export class Recurrence {
       const layer = layers[ℓ];
       if (errors !== null) {
         const d = view(errors, 0, layer.outputs * g, count);
-        this.#blas.gemm('N', 'T', 1, this.#inputs(ℓ, first, count), d, 1, packedSum(sums, this.#layout.direct[ℓ], layer, g));
+        this.#blas.gemm(
+          'N',
+          'T',
+          1,
+          this.#inputs(ℓ, first, count),
+          d,
+          1,
+          packedSum(sums, this.#layout.direct[ℓ], layer, g),
+        );
       } else if (ℓ > 0) {
         const a = view(incoming!, 0, layer.inputs * g, count);
-        this.#blas.gemm('N', 'T', 1, this.#inputs(ℓ, first, count), a, 1, view(sums, this.#layout.reduced * g, layer.width, layer.inputs * g));
+        this.#blas.gemm(
+          'N',
+          'T',
+          1,
+          this.#inputs(ℓ, first, count),
+          a,
+          1,
+          view(sums, this.#layout.reduced * g, layer.width, layer.inputs * g),
+        );
       }
       if (ℓ === 0) break;
       // While the reduced layer is left, `incoming` (RA_{L−1}) may lie in either stack: write to the other one.
@@ -107,10 +139,15 @@ export class Recurrence {
   #makeRoom(columns: number): void {
     if (columns <= this.#room) return;
     const { layers } = this.#state.network;
-    const widths = layers.slice(0, this.#state.reduced === null ? layers.length : this.#last).map((layer) => layer.outputs);
+    const widths = layers
+      .slice(0, this.#state.reduced === null ? layers.length : this.#last)
+      .map((layer) => layer.outputs);
     const widest = Math.max(1, ...widths) * columns;
     this.#stacks = [this.#array(widest), this.#array(widest)];
-    if (this.#full) this.#kept = layers.slice(0, this.#last).map(({ outputs }) => ({ z: this.#array(outputs * columns), a: this.#array(outputs * columns) }));
+    if (this.#full)
+      this.#kept = layers
+        .slice(0, this.#last)
+        .map(({ outputs }) => ({ z: this.#array(outputs * columns), a: this.#array(outputs * columns) }));
     this.#room = columns;
   }
 
@@ -120,10 +157,35 @@ export class Recurrence {
   }
 
   /** z ← V_ℓ Ā_{ℓ−1} + W_ℓ RA_{ℓ−1}. */
-  #forward(ℓ: number, incoming: FloatArray | null, first: number, count: number, packed: FloatArray, g: number, z: FloatArray): void {
+  #forward(
+    ℓ: number,
+    incoming: FloatArray | null,
+    first: number,
+    count: number,
+    packed: FloatArray,
+    g: number,
+    z: FloatArray,
+  ): void {
     const layer = this.#state.network.layers[ℓ];
-    this.#blas.gemm('T', 'N', 1, packedLayer(packed, layer, g), this.#inputs(ℓ, first, count), 0, view(z, 0, layer.outputs * g, count));
-    if (incoming !== null) this.#blas.gemm('T', 'N', 1, this.#weights[ℓ], view(incoming, 0, layer.inputs, g * count), 1, view(z, 0, layer.outputs, g * count));
+    this.#blas.gemm(
+      'T',
+      'N',
+      1,
+      packedLayer(packed, layer, g),
+      this.#inputs(ℓ, first, count),
+      0,
+      view(z, 0, layer.outputs * g, count),
+    );
+    if (incoming !== null)
+      this.#blas.gemm(
+        'T',
+        'N',
+        1,
+        this.#weights[ℓ],
+        view(incoming, 0, layer.inputs, g * count),
+        1,
+        view(z, 0, layer.outputs, g * count),
+      );
   }
 
   /** RA_ℓ from RZ_ℓ, in place but for a Hessian. */
@@ -138,7 +200,13 @@ export class Recurrence {
 
   /** D_L from RZ_L, in place; `spare` is a stack nobody needs. */
   #applyLoss(z: FloatArray, spare: FloatArray, first: number, count: number, g: number): void {
-    const { network: { outputs: r }, loss, weight, scale, output } = this.#state;
+    const {
+      network: { outputs: r },
+      loss,
+      weight,
+      scale,
+      output,
+    } = this.#state;
     const length = r * g * count;
     if (output === null) {
       if (weight !== null) scaleStack(z, z, weight, first * r, r, g, count);
@@ -159,7 +227,15 @@ export class Recurrence {
   }
 
   /** u ← W_ℓᵀD_ℓ, from RA_{ℓ−1} where the layer is reduced. */
-  #backward(ℓ: number, errors: FloatArray | null, incoming: FloatArray | null, first: number, count: number, g: number, u: FloatArray): void {
+  #backward(
+    ℓ: number,
+    errors: FloatArray | null,
+    incoming: FloatArray | null,
+    first: number,
+    count: number,
+    g: number,
+    u: FloatArray,
+  ): void {
     const { width, inputs, outputs } = this.#state.network.layers[ℓ];
     const out = view(u, 0, inputs, g * count);
     if (errors !== null) {
@@ -167,19 +243,59 @@ export class Recurrence {
       return;
     }
     const { reduced, scale } = this.#state;
-    this.#blas.gemm('N', 'N', scale, view(reduced!.gram, 0, inputs, inputs), view(incoming!, 0, inputs, g * count), 0, out);
-    this.#blas.gemm('T', 'N', 1, view(this.#pulled, 0, width, inputs * g), this.#inputs(ℓ, first, count), 1, view(u, 0, inputs * g, count));
+    this.#blas.gemm(
+      'N',
+      'N',
+      scale,
+      view(reduced!.gram, 0, inputs, inputs),
+      view(incoming!, 0, inputs, g * count),
+      0,
+      out,
+    );
+    this.#blas.gemm(
+      'T',
+      'N',
+      1,
+      view(this.#pulled, 0, width, inputs * g),
+      this.#inputs(ℓ, first, count),
+      1,
+      view(u, 0, inputs * g, count),
+    );
   }
 
   /** u ← u + V_ℓᵀδ_ℓ and sum_ℓ ← sum_ℓ + RA_{ℓ−1}δ_ℓᵀ. */
-  #addHessianTerms(ℓ: number, first: number, count: number, packed: FloatArray, g: number, u: FloatArray, sums: FloatArray): void {
+  #addHessianTerms(
+    ℓ: number,
+    first: number,
+    count: number,
+    packed: FloatArray,
+    g: number,
+    u: FloatArray,
+    sums: FloatArray,
+  ): void {
     const { width, inputs, outputs, offset } = this.#state.network.layers[ℓ];
     const δ = view(this.#state.layers[ℓ].error!, first * outputs, outputs, count);
     const { a } = this.#kept[ℓ - 1];
     const size = width * outputs;
     for (let j = 0; j < g; j++) {
-      this.#blas.gemm('N', 'N', 1, view(packed, offset * g + j * size, inputs, outputs, width), δ, 1, view(u, j * inputs, inputs, count, inputs * g));
-      this.#blas.gemm('N', 'T', 1, view(a, j * inputs, inputs, count, inputs * g), δ, 1, view(sums, this.#layout.direct[ℓ] * g + j * size, inputs, outputs, width));
+      this.#blas.gemm(
+        'N',
+        'N',
+        1,
+        view(packed, offset * g + j * size, inputs, outputs, width),
+        δ,
+        1,
+        view(u, j * inputs, inputs, count, inputs * g),
+      );
+      this.#blas.gemm(
+        'N',
+        'T',
+        1,
+        view(a, j * inputs, inputs, count, inputs * g),
+        δ,
+        1,
+        view(sums, this.#layout.direct[ℓ] * g + j * size, inputs, outputs, width),
+      );
     }
   }
 
@@ -193,4 +309,5 @@ export class Recurrence {
 }
 
 /** A layer's part of the sums as width × (outputs·g). */
-const packedSum = (sums: FloatArray, at: number, { width, outputs }: Layer, g: number): Matrix => view(sums, at * g, width, outputs * g);
+const packedSum = (sums: FloatArray, at: number, { width, outputs }: Layer, g: number): Matrix =>
+  view(sums, at * g, width, outputs * g);

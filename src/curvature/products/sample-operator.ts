@@ -1,7 +1,7 @@
 /**
- * The operator behind Gauss–Newton, Hessian and Fisher matrices: A = (1/n) Σ_i A_i over the samples of a model, seen through products.
- * Where the passes of all samples fit the memory limit they are made once and kept; else each product reads the data batch by batch,
- * makes the batch's passes and adds its part, for all vectors at a time.
+ * The operator behind Gauss–Newton, Hessian and Fisher matrices: A = (1/n) Σ_i A_i over the samples of a model, seen
+ * through products. Where the passes of all samples fit the memory limit they are made once and kept; else each product
+ * reads the data batch by batch, makes the batch's passes and adds its part, for all vectors at a time.
  */
 import { OptionError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
@@ -17,8 +17,22 @@ import type { PhaseKernel, TaskBody, WorkerContext } from '../../parallel/kernel
 import { independentTasks, taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import { prepareReduced, prepareTask, PREPARED_AT_A_TIME, readBatch } from './prepare-passes.js';
-import { productEdges, productTask, splitProduct, sumNumbers, type ProductArguments, type Split } from './split-product.js';
-import { allocateState, bytesOf, drawsOf, type CurvatureMemory, type SampleState, type SampleSum } from './sample-state.js';
+import {
+  productEdges,
+  productTask,
+  splitProduct,
+  sumNumbers,
+  type ProductArguments,
+  type Split,
+} from './split-product.js';
+import {
+  allocateState,
+  bytesOf,
+  drawsOf,
+  type CurvatureMemory,
+  type SampleState,
+  type SampleSum,
+} from './sample-state.js';
 
 export interface CurvatureOptions extends CurvatureMemory {
   /** The calling thread's backend: products where there is no team. */
@@ -32,7 +46,10 @@ export const CURVATURE_KEYS: KeysOf<CurvatureOptions> = { batchSize: true, memor
 const READ_AT_A_TIME = 1024;
 /** Numbers of staged vectors: vectors of a slab are a multiple of 64 from 64 to 256. */
 const STAGED_NUMBERS = 2 ** 24;
-/** Where products in float32 are below this share of their vectors, vectors are multiplied as if their largest entry were about LENGTHENED, so that no term falls below the range. */
+/**
+ * Where products in float32 are below this share of their vectors, vectors are multiplied as if their largest entry
+ * were about LENGTHENED, so that no term falls below the range.
+ */
 const TINY = 2 ** -60;
 const LENGTHENED = 2 ** 64;
 const PROBE_STREAM = 0x74696e79;
@@ -97,7 +114,9 @@ export class SampleOperator implements LinearOperator {
   }
 
   /** Whether the passes of all samples are kept; else each product makes them anew. */
-  get kept(): boolean { return this.capacity === this.samples; }
+  get kept(): boolean {
+    return this.capacity === this.samples;
+  }
 
   /** out ← α·A·X + β·out, shapes taken on trust; precisions may differ. */
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
@@ -113,7 +132,10 @@ export class SampleOperator implements LinearOperator {
     }
   }
 
-  /** By a product with one seeded vector: networks whose outputs are all but certain have entries down to 1e-43 and below. */
+  /**
+   * By a product with one seeded vector: networks whose outputs are all but certain have entries down to 1e-43 and
+   * below.
+   */
   #probed(): boolean {
     const x = view(sharedFloat64(this.rows), 0, this.rows, 1);
     const out = view(sharedFloat64(this.rows), 0, this.rows, 1);
@@ -127,13 +149,16 @@ export class SampleOperator implements LinearOperator {
   #scaleFor(x: Matrix): number {
     if (this.#tiny !== true) return 1;
     let largest = 0;
-    for (let j = 0; j < x.cols; j++) for (let i = x.offset + j * x.ld, end = i + x.rows; i < end; i++) largest = Math.max(largest, Math.abs(x.data[i]));
+    for (let j = 0; j < x.cols; j++)
+      for (let i = x.offset + j * x.ld, end = i + x.rows; i < end; i++)
+        largest = Math.max(largest, Math.abs(x.data[i]));
     return largest > 0 && Number.isFinite(largest) ? LENGTHENED / 2 ** Math.round(Math.log2(largest)) : 1;
   }
 
   /** Frees the passes, here and on the team; the operator cannot multiply any more. */
   release(): void {
-    if (this.#team !== undefined && this.#shared !== undefined && this.#state !== undefined) this.#team.release(this.#shared);
+    if (this.#team !== undefined && this.#shared !== undefined && this.#state !== undefined)
+      this.#team.release(this.#shared);
     abandoned.unregister(this);
     this.#state = undefined;
     this.#bodies.clear();
@@ -165,7 +190,11 @@ export class SampleOperator implements LinearOperator {
   #graph(tasks: number, split: Split | null): TaskGraph {
     const key = split === null || split.parts === 1 ? `${tasks}` : `${split.groups} × ${split.parts}`;
     let graph = this.#graphs.get(key);
-    if (graph === undefined) this.#graphs.set(key, graph = split === null || split.parts === 1 ? independentTasks(tasks) : taskGraph(tasks, productEdges(split)));
+    if (graph === undefined)
+      this.#graphs.set(
+        key,
+        (graph = split === null || split.parts === 1 ? independentTasks(tasks) : taskGraph(tasks, productEdges(split))),
+      );
     return graph;
   }
 
@@ -185,14 +214,24 @@ export class SampleOperator implements LinearOperator {
       const vectors = view(x.data, x.offset + first * x.ld, x.rows, p, x.ld);
       const scale = this.#scaleFor(vectors);
       const target = view(out.data, out.offset + first * out.ld, out.rows, p, out.ld);
-      const visible = this.#team === undefined || (out.data.buffer instanceof SharedArrayBuffer);
+      const visible = this.#team === undefined || out.data.buffer instanceof SharedArrayBuffer;
       const ys = visible ? target : this.#staged('out', out.data, p);
       if (!visible && beta !== 0) copyInto(ys, target);
       const args: ProductArguments = {
-        x: this.#visible(vectors), out: ys, alpha: alpha / (this.samples * drawsOf(state.sum)) / scale, beta, scale,
-        samples: count, split, partial: this.#sums(state, split),
+        x: this.#visible(vectors),
+        out: ys,
+        alpha: alpha / (this.samples * drawsOf(state.sum)) / scale,
+        beta,
+        scale,
+        samples: count,
+        split,
+        partial: this.#sums(state, split),
       };
-      this.#run(productTask, this.#graph(split.groups * split.parts + (split.parts > 1 ? split.groups : 0), split), args);
+      this.#run(
+        productTask,
+        this.#graph(split.groups * split.parts + (split.parts > 1 ? split.groups : 0), split),
+        args,
+      );
       if (!visible) copyInto(target, ys);
     }
   }
@@ -201,7 +240,8 @@ export class SampleOperator implements LinearOperator {
   #sums(state: SampleState, { groups, parts, width }: Split): FloatArray | null {
     if (parts === 1) return null;
     const numbers = groups * parts * width * sumNumbers(state);
-    if (this.#partial === null || this.#partial.length < numbers) this.#partial = state.precision === 'f64' ? sharedFloat64(numbers) : sharedFloat32(numbers);
+    if (this.#partial === null || this.#partial.length < numbers)
+      this.#partial = state.precision === 'f64' ? sharedFloat64(numbers) : sharedFloat32(numbers);
     return this.#partial;
   }
 

@@ -1,15 +1,18 @@
 /**
- * What curvature products keep per sample: the passes of a batch, over shared memory, so that every worker of a team multiplies with the same ones.
+ * What curvature products keep per sample: the passes of a batch, over shared memory, so that every worker of a team
+ * multiplies with the same ones.
  *
  * For layer ℓ and a batch of n_b samples, one a column:
  *   inputs      Ā_{ℓ−1}                                     width × n_b
- *   slope       φ′(Z_ℓ)                                     outputs × n_b      Gauss–Newton, Hessian; null where it is one, or folded into `weight`
- *   error       δ_ℓ, the gradient with respect to z_ℓ       outputs × n_b·s    Hessian (from the second layer on), Fisher (s gradients a sample, draw by draw)
- *   curvature   φ″(Z_ℓ)∘(W_{ℓ+1}ᵀ δ_{ℓ+1})                  outputs × n_b      Hessian; null where φ″ vanishes
+ *   slope       φ′(Z_ℓ)                                     outputs × n_b      Gauss–Newton, Hessian; null where it is
+ *   one, or folded into `weight` error       δ_ℓ, the gradient with respect to z_ℓ       outputs × n_b·s    Hessian
+ *   (from the second layer on), Fisher (s gradients a sample, draw by draw) curvature   φ″(Z_ℓ)∘(W_{ℓ+1}ᵀ δ_{ℓ+1})  
+ *               outputs × n_b      Hessian; null where φ″ vanishes
  * and at the outputs
- *   weight      φ′(Z_L)²∘diag Q (+ φ″(Z_L)∘∇loss)           where Q is diagonal: D_L = weight∘RZ_L in one pass; null where it is the number `scale`
- *   output      a_L                                          where Q is not diagonal (cross-entropy), and for gradients at targets
- *   targets     y                                            where gradients are asked
+ *   weight      φ′(Z_L)²∘diag Q (+ φ″(Z_L)∘∇loss)           where Q is diagonal: D_L = weight∘RZ_L in one pass; null
+ *   where it is the number `scale` output      a_L                                          where Q is not diagonal
+ *   (cross-entropy), and for gradients at targets targets     y                                            where
+ *   gradients are asked
  */
 import { MemoryError, OptionError } from '../../core/errors.js';
 import { sharedFloat32, sharedFloat64, toShared } from '../../core/shared-array.js';
@@ -19,7 +22,10 @@ import { squaredScale, type LossName } from '../../network/loss.js';
 import { checkModel, type Model } from '../../network/model.js';
 import type { Network } from '../../network/network.js';
 
-/** Which sum over samples: Gauss–Newton, Hessian, or outer products of gradients (at the targets, or at labels drawn from the model). */
+/**
+ * Which sum over samples: Gauss–Newton, Hessian, or outer products of gradients (at the targets, or at labels drawn
+ * from the model).
+ */
 export type SampleSum =
   | { readonly kind: 'gauss-newton' }
   | { readonly kind: 'hessian' }
@@ -48,23 +54,35 @@ export interface SampleState {
   readonly targets: FloatArray | null;
   /**
    * The last layer without its outputs, where that is cheaper (squared errors of linear outputs, Q = scale·I):
-   * Σ D_L Āᵀ = scale·(W_L Σ RA Āᵀ + V_L Σ ĀĀᵀ) and W_LᵀD_L = scale·(W_LᵀW_L RA + W_LᵀV_L Ā) never form the r × n_b matrix D_L.
-   * moment = Σ ĀĀᵀ of the batch, width × width; gram = W_LᵀW_L, inputs × inputs.
+   * Σ D_L Āᵀ = scale·(W_L Σ RA Āᵀ + V_L Σ ĀĀᵀ) and W_LᵀD_L = scale·(W_LᵀW_L RA + W_LᵀV_L Ā) never form the r × n_b
+   * matrix D_L. moment = Σ ĀĀᵀ of the batch, width × width; gram = W_LᵀW_L, inputs × inputs.
    */
   readonly reduced: { readonly moment: FloatArray; readonly gram: FloatArray } | null;
 }
 
 export interface CurvatureMemory {
-  /** Samples read and passed forward at a time where not all passes are kept; default: as many as the memory limit allows. */
+  /**
+   * Samples read and passed forward at a time where not all passes are kept; default: as many as the memory limit
+   * allows.
+   */
   readonly batchSize?: number;
-  /** Bytes that the passes may take, 1 GiB unless given. Below what all samples need, passes are recomputed batch by batch in each product. */
+  /**
+   * Bytes that the passes may take, 1 GiB unless given. Below what all samples need, passes are recomputed batch by
+   * batch in each product.
+   */
   readonly memoryLimit?: number;
 }
 
 export const drawsOf = (sum: SampleSum): number => (sum.kind === 'gradients' ? sum.draws : 1);
 
 /** Whether Q is a multiple of the identity with respect to z_L. */
-export const hasConstantHessian = ({ network, loss }: { readonly network: Network; readonly loss: LossName }): boolean =>
+export const hasConstantHessian = ({
+  network,
+  loss,
+}: {
+  readonly network: Network;
+  readonly loss: LossName;
+}): boolean =>
   squaredScale(loss, network.outputs) !== null && hasUnitSlope(network.layers[network.layers.length - 1].activation);
 
 /** What a layer keeps, as numbers per sample. */
@@ -87,7 +105,11 @@ function planLayers(model: Model, sum: SampleSum): Plan[] {
   });
 }
 
-interface OutputPlan { readonly weight: boolean; readonly output: boolean; readonly targets: boolean }
+interface OutputPlan {
+  readonly weight: boolean;
+  readonly output: boolean;
+  readonly targets: boolean;
+}
 
 function planOutput(model: Model, sum: SampleSum): OutputPlan {
   const targets = sum.kind === 'hessian' || (sum.kind === 'gradients' && sum.seed === null);
@@ -108,7 +130,10 @@ function numbersPerSample(model: Model, sum: SampleSum): number {
   return numbers;
 }
 
-/** Whether the last layer is cheaper without its outputs, by the flops of a product with one vector over `count` samples. */
+/**
+ * Whether the last layer is cheaper without its outputs, by the flops of a product with one vector over `count`
+ * samples.
+ */
 function isReduced(model: Model, sum: SampleSum, count: number): boolean {
   if (sum.kind === 'gradients' || !hasConstantHessian(model)) return false;
   const { layers } = model.network;
@@ -120,20 +145,36 @@ function isReduced(model: Model, sum: SampleSum, count: number): boolean {
 }
 
 function positiveInteger(value: number, name: string): number {
-  if (!Number.isSafeInteger(value) || value < 1) throw new OptionError(`${name} must be a whole number of at least 1, not ${value}.`, { [name]: value });
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new OptionError(`${name} must be a whole number of at least 1, not ${value}.`, { [name]: value });
   return value;
 }
 
-/** Room for the passes of the model: of all samples where they fit the limit, else of one batch. Throws ShapeError, OptionError, MemoryError. */
-export function allocateState(model: Model, sum: SampleSum, { batchSize, memoryLimit = 2 ** 30 }: CurvatureMemory): SampleState {
+/**
+ * Room for the passes of the model: of all samples where they fit the limit, else of one batch. Throws ShapeError,
+ * OptionError, MemoryError.
+ */
+export function allocateState(
+  model: Model,
+  sum: SampleSum,
+  { batchSize, memoryLimit = 2 ** 30 }: CurvatureMemory,
+): SampleState {
   checkModel(model);
   const { network, loss, data } = model;
-  if (!(memoryLimit > 0)) throw new OptionError(`The memory limit must be a positive number of bytes, not ${memoryLimit}.`, { memoryLimit });
+  if (!(memoryLimit > 0))
+    throw new OptionError(`The memory limit must be a positive number of bytes, not ${memoryLimit}.`, { memoryLimit });
   const single = model.parameters instanceof Float32Array;
   const bytes = numbersPerSample(model, sum) * (single ? 4 : 8);
   const fitting = Math.floor(memoryLimit / bytes);
-  if (fitting < 1) throw new MemoryError(`The passes of one sample take ${bytes} bytes, more than the limit of ${memoryLimit}: raise memoryLimit.`, { bytes, memoryLimit });
-  const capacity = fitting >= data.samples ? data.samples : Math.min(fitting, batchSize === undefined ? fitting : positiveInteger(batchSize, 'batchSize'));
+  if (fitting < 1)
+    throw new MemoryError(
+      `The passes of one sample take ${bytes} bytes, more than the limit of ${memoryLimit}: raise memoryLimit.`,
+      { bytes, memoryLimit },
+    );
+  const capacity =
+    fitting >= data.samples
+      ? data.samples
+      : Math.min(fitting, batchSize === undefined ? fitting : positiveInteger(batchSize, 'batchSize'));
   const array = (numbers: number): FloatArray => (single ? sharedFloat32(numbers) : sharedFloat64(numbers));
   const layers = planLayers(model, sum).map(({ slope, error, curvature }, ℓ): StoredLayer => {
     const { width, outputs, bias } = network.layers[ℓ];
@@ -149,7 +190,13 @@ export function allocateState(model: Model, sum: SampleSum, { batchSize, memoryL
   const last = network.layers[network.layers.length - 1];
   const plan = planOutput(model, sum);
   return {
-    network, parameters: toShared(model.parameters), precision: single ? 'f32' : 'f64', loss, sum, capacity, layers,
+    network,
+    parameters: toShared(model.parameters),
+    precision: single ? 'f32' : 'f64',
+    loss,
+    sum,
+    capacity,
+    layers,
     weight: plan.weight ? array(network.outputs * capacity) : null,
     scale: squaredScale(loss, network.outputs) ?? 1,
     output: plan.output ? array(network.outputs * capacity) : null,
@@ -161,7 +208,9 @@ export function allocateState(model: Model, sum: SampleSum, { batchSize, memoryL
 /** Bytes of the arrays of a state, the parameters included. */
 export function bytesOf(state: SampleState): number {
   let bytes = state.parameters.byteLength;
-  for (const { inputs, slope, error, curvature } of state.layers) for (const array of [inputs, slope, error, curvature]) bytes += array?.byteLength ?? 0;
-  for (const array of [state.weight, state.output, state.targets, state.reduced?.moment, state.reduced?.gram]) bytes += array?.byteLength ?? 0;
+  for (const { inputs, slope, error, curvature } of state.layers)
+    for (const array of [inputs, slope, error, curvature]) bytes += array?.byteLength ?? 0;
+  for (const array of [state.weight, state.output, state.targets, state.reduced?.moment, state.reduced?.gram])
+    bytes += array?.byteLength ?? 0;
   return bytes;
 }

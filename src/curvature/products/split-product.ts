@@ -1,8 +1,9 @@
 /**
  * Products out ← α·A·X + β·out with a sum A over samples, split into tasks of a team.
- * Wide blocks are split by vectors: a task packs its vectors, sums over all samples in its own memory and writes its columns of the result. Blocks too
- * narrow for that are split by samples as well: each task leaves its sums in shared memory, and one task for each group of vectors adds them in order.
- * The split depends on the sizes alone, so every team gives the same bits.
+ * Wide blocks are split by vectors: a task packs its vectors, sums over all samples in its own memory and writes its
+ * columns of the result. Blocks too narrow for that are split by samples as well: each task leaves its sums in shared
+ * memory, and one task for each group of vectors adds them in order. The split depends on the sizes alone, so every
+ * team gives the same bits.
  */
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { block } from '../../dense/matrix.js';
@@ -44,7 +45,8 @@ export function splitProduct(state: SampleState, vectors: number, samples: numbe
   const room = Math.max(1, Math.floor(WORKSPACE / (each * 256)));
   const width = Math.min(vectors, evenly(vectors, Math.min(Math.max(FEWEST, Math.ceil(vectors / TASKS)), MOST, room)));
   const groups = Math.ceil(vectors / width);
-  const parts = 2 * groups >= TASKS ? 1 : Math.max(1, Math.min(Math.ceil(TASKS / groups), Math.floor(samples / SMALLEST_PART)));
+  const parts =
+    2 * groups >= TASKS ? 1 : Math.max(1, Math.min(Math.ceil(TASKS / groups), Math.floor(samples / SMALLEST_PART)));
   const part = Math.ceil(samples / parts);
   const chunk = evenly(part, Math.max(1, Math.min(LARGEST_CHUNK, Math.floor(WORKSPACE / (each * width)))));
   return { width, groups, parts: Math.ceil(samples / part), part, chunk };
@@ -77,7 +79,10 @@ class Product {
     this.#state = state;
     this.#blas = blas;
     this.#layout = sumLayout(state);
-    this.#terms = state.sum.kind === 'gradients' ? new GradientProducts(state, this.#layout, blas) : new Recurrence(state, this.#layout, blas);
+    this.#terms =
+      state.sum.kind === 'gradients'
+        ? new GradientProducts(state, this.#layout, blas)
+        : new Recurrence(state, this.#layout, blas);
     this.#packed = this.#array(0);
     this.#sums = this.#array(0);
     this.#row = this.#array(0);
@@ -89,7 +94,13 @@ class Product {
 
   /** Task (group, part), part fastest: the sums of its samples; with one part, the result of its vectors. */
   accumulate(task: number, args: ProductArguments): void {
-    const { x, scale, samples, split: { width, parts, part, chunk }, partial } = args;
+    const {
+      x,
+      scale,
+      samples,
+      split: { width, parts, part, chunk },
+      partial,
+    } = args;
     const group = Math.floor(task / parts);
     const first = group * width;
     const g = Math.min(width, x.cols - first);
@@ -112,7 +123,12 @@ class Product {
 
   /** Adds a group's sums in the order of their parts, and writes the result of its vectors. */
   reduce(group: number, args: ProductArguments): void {
-    const { x, scale, split: { width, parts }, partial } = args;
+    const {
+      x,
+      scale,
+      split: { width, parts },
+      partial,
+    } = args;
     if (partial === null) return;
     const first = group * width;
     const g = Math.min(width, x.cols - first);
@@ -133,7 +149,10 @@ class Product {
   }
 
   #finish(first: number, g: number, sums: FloatArray, { out, alpha, beta }: ProductArguments): void {
-    const { network: { layers }, reduced } = this.#state;
+    const {
+      network: { layers },
+      reduced,
+    } = this.#state;
     layers.forEach(({ width, outputs, offset }, ℓ) => {
       const size = width * outputs;
       const completed = ℓ === layers.length - 1 && reduced !== null;
@@ -148,7 +167,12 @@ class Product {
 
   /** scale·((Σ Ā RAᵀ) W_Lᵀ + (Σ ĀĀᵀ) V_Lᵀ), plus what was summed directly, for vector j. */
   #completeReduced(j: number, g: number, sums: FloatArray): FloatArray {
-    const { network: { layers }, parameters, reduced, scale } = this.#state;
+    const {
+      network: { layers },
+      parameters,
+      reduced,
+      scale,
+    } = this.#state;
     const ℓ = layers.length - 1;
     const layer = layers[ℓ];
     const { width, inputs, outputs } = layer;
@@ -158,7 +182,15 @@ class Product {
     const vector = packedLayer(this.#packed, layer, g);
     const direct = this.#layout.direct[ℓ];
     if (direct >= 0) this.#row.set(sums.subarray(direct * g + j * size, direct * g + (j + 1) * size));
-    this.#blas.gemm('N', 'N', scale, view(reduced!.moment, 0, width, width), view(vector.data, vector.offset + j * size, width, outputs), direct >= 0 ? 1 : 0, row);
+    this.#blas.gemm(
+      'N',
+      'N',
+      scale,
+      view(reduced!.moment, 0, width, width),
+      view(vector.data, vector.offset + j * size, width, outputs),
+      direct >= 0 ? 1 : 0,
+      row,
+    );
     if (this.#layout.reduced >= 0) {
       const passed = view(sums, this.#layout.reduced * g + j * width * inputs, width, inputs);
       this.#blas.gemm('N', 'N', scale, passed, block(layerWeights(layer, parameters), 0, 0, inputs, outputs), 1, row);
@@ -167,20 +199,29 @@ class Product {
   }
 }
 
-/** Tasks 0 … groups·parts − 1 sum; with several parts, tasks groups·parts … groups·parts + groups − 1 add and write, each after its group's sums. */
-export const productTask = phaseKernel<SampleState, ProductArguments>(import.meta.url, 'productTask', (state, { blas }) => {
-  const product = new Product(state, blas);
-  return (task, args) => {
-    const sums = args.split.groups * args.split.parts;
-    if (task < sums) product.accumulate(task, args);
-    else product.reduce(task - sums, args);
-  };
-});
+/**
+ * Tasks 0 … groups·parts − 1 sum; with several parts, tasks groups·parts … groups·parts + groups − 1 add and write,
+ * each after its group's sums.
+ */
+export const productTask = phaseKernel<SampleState, ProductArguments>(
+  import.meta.url,
+  'productTask',
+  (state, { blas }) => {
+    const product = new Product(state, blas);
+    return (task, args) => {
+      const sums = args.split.groups * args.split.parts;
+      if (task < sums) product.accumulate(task, args);
+      else product.reduce(task - sums, args);
+    };
+  },
+);
 
 /** What must be done before what: edges for `taskGraph`, empty where there is one part. */
 export function productEdges({ groups, parts }: Split): number[] {
   const edges: number[] = [];
-  if (parts > 1) for (let group = 0; group < groups; group++) for (let p = 0; p < parts; p++) edges.push(group * parts + p, groups * parts + group);
+  if (parts > 1)
+    for (let group = 0; group < groups; group++)
+      for (let p = 0; p < parts; p++) edges.push(group * parts + p, groups * parts + group);
   return edges;
 }
 

@@ -1,12 +1,23 @@
 /**
  * Elementwise products of stacked vectors with what is kept per sample.
- * A stack holds, for sample after sample, `vectors` columns of `rows` numbers: as a matrix it is (rows·vectors) × samples, and at the same time
- * rows × (vectors·samples), so one GEMM serves all vectors on either side of it.
+ * A stack holds, for sample after sample, `vectors` columns of `rows` numbers: as a matrix it is (rows·vectors) ×
+ * samples, and at the same time rows × (vectors·samples), so one GEMM serves all vectors on either side of it.
  */
 import type { FloatArray } from '../../dense/matrix.js';
 
-/** out ← x∘s, each sample's column of s (rows × samples, from sAt) repeated for its vectors; out may be x. Stacks begin at 0. */
-export function scaleStack(out: FloatArray, x: FloatArray, s: FloatArray, sAt: number, rows: number, vectors: number, samples: number): void {
+/**
+ * out ← x∘s, each sample's column of s (rows × samples, from sAt) repeated for its vectors; out may be x. Stacks begin
+ * at 0.
+ */
+export function scaleStack(
+  out: FloatArray,
+  x: FloatArray,
+  s: FloatArray,
+  sAt: number,
+  rows: number,
+  vectors: number,
+  samples: number,
+): void {
   let q = 0;
   for (let i = 0; i < samples; i++) {
     const from = sAt + i * rows;
@@ -15,7 +26,15 @@ export function scaleStack(out: FloatArray, x: FloatArray, s: FloatArray, sAt: n
 }
 
 /** out ← out + x∘s, as above. */
-export function addScaledStack(out: FloatArray, x: FloatArray, s: FloatArray, sAt: number, rows: number, vectors: number, samples: number): void {
+export function addScaledStack(
+  out: FloatArray,
+  x: FloatArray,
+  s: FloatArray,
+  sAt: number,
+  rows: number,
+  vectors: number,
+  samples: number,
+): void {
   let q = 0;
   for (let i = 0; i < samples; i++) {
     const from = sAt + i * rows;

@@ -33,9 +33,22 @@ export interface CompressHessianOptions extends Omit<CompressOptions, 'distance'
   readonly source?: GaussNewtonSource;
 }
 export const COMPRESS_HESSIAN_KEYS: KeysOf<CompressHessianOptions> = {
-  format: true, leafSize: true, maxRank: true, tolerance: true, neighbors: true, budget: true, tree: true,
-  seed: true, preserve: true, dtype: true, memoryLimit: true, distance: true, sketchDimension: true, from: true,
-  oversampling: true, source: true,
+  format: true,
+  leafSize: true,
+  maxRank: true,
+  tolerance: true,
+  neighbors: true,
+  budget: true,
+  tree: true,
+  seed: true,
+  preserve: true,
+  dtype: true,
+  memoryLimit: true,
+  distance: true,
+  sketchDimension: true,
+  from: true,
+  oversampling: true,
+  source: true,
 };
 
 /** Flops that each way was predicted to need, every node at its maximal rank. */
@@ -61,66 +74,143 @@ export interface CompressedHessian {
 const LEAF_SIZE = 128;
 
 /**
- * G ≈ K̃ in O(N log N) memory for the Gauss–Newton Hessian G of `model`, N × N, with ‖G − K̃‖_F ≤ tolerance·‖G‖_F as far as maxRank allows. From entries (`compress`) it costs 2n flops an
- * entry and some (3c + 256)·c entries a node of c columns; from products (`compressOperator`) 8nN flops a product and about 3·maxRank products, and at the same tolerance the matrix
- * comes out smaller, its bases being singular vectors, not skeletons. What is in K̃'s error can be measured with `matrix.estimateError(source)`; from products it has been, in `matrix.report.products`.
- * The same seed gives the same bits on a team of any size.
- * Throws OptionError, ShapeError, NonFiniteError, MemoryError, AbortedError, WorkerError.
+ * G ≈ K̃ in O(N log N) memory for the Gauss–Newton Hessian G of `model`, N × N, with ‖G − K̃‖_F ≤ tolerance·‖G‖_F as
+ * far as maxRank allows. From entries (`compress`) it costs 2n flops an entry and some (3c + 256)·c entries a node of c
+ * columns; from products (`compressOperator`) 8nN flops a product and about 3·maxRank products, and at the same
+ * tolerance the matrix comes out smaller, its bases being singular vectors, not skeletons. What is in K̃'s error can be
+ * measured with `matrix.estimateError(source)`; from products it has been, in `matrix.report.products`. The same seed
+ * gives the same bits on a team of any size. Throws OptionError, ShapeError, NonFiniteError, MemoryError, AbortedError,
+ * WorkerError.
  */
-export async function compressHessian(model: Model, options: CompressHessianOptions, control: TeamControl): Promise<CompressedHessian> {
+export async function compressHessian(
+  model: Model,
+  options: CompressHessianOptions,
+  control: TeamControl,
+): Promise<CompressedHessian> {
   checkModel(model);
   const { distance, sketchDimension, from = 'auto', oversampling, source: given, tree: givenTree, ...rest } = options;
-  if (!HESSIAN_WAYS.includes(from)) throw new OptionError(`Unknown from '${String(from)}': choose one of ${HESSIAN_WAYS.join(', ')}.`, { option: 'from', from });
-  if (givenTree !== undefined && distance !== undefined) throw new OptionError(`Give a tree or a distance ('${distance}') that one is built by, not both.`, { option: 'tree', distance });
+  if (!HESSIAN_WAYS.includes(from))
+    throw new OptionError(`Unknown from '${String(from)}': choose one of ${HESSIAN_WAYS.join(', ')}.`, {
+      option: 'from',
+      from,
+    });
+  if (givenTree !== undefined && distance !== undefined)
+    throw new OptionError(`Give a tree or a distance ('${distance}') that one is built by, not both.`, {
+      option: 'tree',
+      distance,
+    });
   const format = rest.format ?? (rest.budget !== undefined && rest.budget > 0 ? 'fmm' : 'hss');
-  if (format === 'fmm' && from === 'products') throw new OptionError("Format 'fmm' stores near blocks, which come from entries: choose from 'entries' or 'auto', or format 'hss' or 'hodlr'.", { option: 'from', format });
+  if (format === 'fmm' && from === 'products')
+    throw new OptionError(
+      "Format 'fmm' stores near blocks, which come from entries: choose from 'entries' or 'auto', or format " +
+        "'hss' or 'hodlr'.",
+      { option: 'from', format },
+    );
   const { parameters } = model.network;
-  if (given !== undefined && given.size !== parameters) throw new ShapeError(`The source has ${given.size} rows, the network ${parameters} parameters.`, { source: given.size, parameters });
+  if (given !== undefined && given.size !== parameters)
+    throw new ShapeError(`The source has ${given.size} rows, the network ${parameters} parameters.`, {
+      source: given.size,
+      parameters,
+    });
 
   const { team } = control;
   const source = given ?? gaussNewtonSource(model, { blas: team.blas });
   const leafSize = rest.leafSize ?? Math.min(LEAF_SIZE, Math.max(2, parameters));
   const maxRank = rest.maxRank ?? leafSize;
   const seed = rest.seed ?? 0;
-  const chosen = givenTree !== undefined
-    ? { tree: givenTree, chosen: 'given' as const, candidates: [] }
-    : await hessianTree(model, source, { leafSize, seed, ...(distance === undefined ? {} : { distance }), ...(sketchDimension === undefined ? {} : { sketchDimension }) }, control);
+  const chosen =
+    givenTree !== undefined
+      ? { tree: givenTree, chosen: 'given' as const, candidates: [] }
+      : await hessianTree(
+          model,
+          source,
+          {
+            leafSize,
+            seed,
+            ...(distance === undefined ? {} : { distance }),
+            ...(sketchDimension === undefined ? {} : { sketchDimension }),
+          },
+          control,
+        );
   const { tree } = chosen;
-  const predicted = predict(model, source, tree, { format, maxRank, ...(oversampling === undefined ? {} : { oversampling }) });
-  const way = from !== 'auto' ? from : predicted.products === undefined || predicted.entries.flops <= predicted.products.flops ? 'entries' : 'products';
-  const matrix = way === 'entries' ? await compress(source, { ...rest, tree, format, maxRank }, control) : await byProducts();
-  return { matrix, tree, distance: chosen.chosen, candidates: chosen.candidates, from: way, predicted, reason: reasonFor(way, from, predicted) };
+  const predicted = predict(model, source, tree, {
+    format,
+    maxRank,
+    ...(oversampling === undefined ? {} : { oversampling }),
+  });
+  const way =
+    from !== 'auto'
+      ? from
+      : predicted.products === undefined || predicted.entries.flops <= predicted.products.flops
+        ? 'entries'
+        : 'products';
+  const matrix =
+    way === 'entries' ? await compress(source, { ...rest, tree, format, maxRank }, control) : await byProducts();
+  return {
+    matrix,
+    tree,
+    distance: chosen.chosen,
+    candidates: chosen.candidates,
+    from: way,
+    predicted,
+    reason: reasonFor(way, from, predicted),
+  };
 
   async function byProducts(): Promise<HierarchicalMatrix> {
     const { tolerance = 1e-5, dtype, memoryLimit } = rest;
     const operator = gaussNewton(model, { blas: team.blas, team });
     try {
-      return await compressOperator(operator, tree, {
-        format: format as 'hss' | 'hodlr', maxRank, tolerance, seed,
-        ...(oversampling === undefined ? {} : { oversampling }), ...(dtype === undefined ? {} : { dtype }), ...(memoryLimit === undefined ? {} : { memoryLimit }),
-      }, control);
+      return await compressOperator(
+        operator,
+        tree,
+        {
+          format: format as 'hss' | 'hodlr',
+          maxRank,
+          tolerance,
+          seed,
+          ...(oversampling === undefined ? {} : { oversampling }),
+          ...(dtype === undefined ? {} : { dtype }),
+          ...(memoryLimit === undefined ? {} : { memoryLimit }),
+        },
+        control,
+      );
     } finally {
       operator.release();
     }
   }
 }
 
-/** Flops of an entry: 2n for each term of the closest closed form; where nothing is stored each block costs a pass over the data. */
-function predict({ network, loss, data }: Model, { form }: GaussNewtonSource, tree: ClusterTree, options: { format: string; maxRank: number; oversampling?: number }): WayPrediction {
+/**
+ * Flops of an entry: 2n for each term of the closest closed form; where nothing is stored each block costs a pass over
+ * the data.
+ */
+function predict(
+  { network, loss, data }: Model,
+  { form }: GaussNewtonSource,
+  tree: ClusterTree,
+  options: { format: string; maxRank: number; oversampling?: number },
+): WayPrediction {
   const n = data.samples;
   const { parameters, layers } = network;
   const { entries, blocks, flops } = entriesCost(tree, options.maxRank);
-  const factored = planGrams(network, loss, true).pairs.map((pair) => (pair.kind === 'factored' ? layers[pair.through].outputs : 1));
+  const factored = planGrams(network, loss, true).pairs.map((pair) =>
+    pair.kind === 'factored' ? layers[pair.through].outputs : 1,
+  );
   const terms = form === 'stored' || form === 'sampled' ? 1 : Math.max(...factored);
   const passes = form === 'recomputed' ? 2 * n * parameters * blocks : 0;
   const ofEntries = { count: Math.round(entries), flops: 2 * n * terms * entries + passes + flops };
   if (options.format === 'fmm') return { entries: ofEntries };
   const cost = compressionCost(tree, { ...options, format: options.format as 'hss' | 'hodlr' });
-  return { entries: ofEntries, products: { count: cost.products, flops: 8 * n * parameters * cost.products + cost.flops } };
+  return {
+    entries: ofEntries,
+    products: { count: cost.products, flops: 8 * n * parameters * cost.products + cost.flops },
+  };
 }
 
 function reasonFor(way: 'entries' | 'products', asked: HessianWay, { entries, products }: WayPrediction): string {
   if (products === undefined) return "From entries: format 'fmm' stores near blocks.";
-  const predicted = `${(entries.flops / 1e9).toPrecision(3)} Gflop for ${entries.count} entries and skeletons, ${(products.flops / 1e9).toPrecision(3)} Gflop for ${products.count} products and bases`;
+  const predicted =
+    `${(entries.flops / 1e9).toPrecision(3)} Gflop for ${entries.count} entries and skeletons, ` +
+    `${(products.flops / 1e9).toPrecision(3)} Gflop for ${products.count} products and bases`;
   return `From ${way}${asked === 'auto' ? '' : ', as asked'}: predicted ${predicted}.`;
 }

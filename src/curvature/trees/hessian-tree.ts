@@ -1,7 +1,8 @@
 /**
  * Cluster trees for Hessians of networks, and the choice among them.
- * C. Chen, S. Reiz, C. Yu, H.-J. Bungartz, G. Biros, SIAM J. Matrix Anal. Appl. 42(1), 2021 (arXiv 1910.12184): the order of the weights decides the accuracy. Here is every order by
- * one name, and `auto`, which measures instead of guessing.
+ * C. Chen, S. Reiz, C. Yu, H.-J. Bungartz, G. Biros, SIAM J. Matrix Anal. Appl. 42(1), 2021 (arXiv 1910.12184): the
+ * order of the weights decides the accuracy. Here is every order by one name, and `auto`, which measures instead of
+ * guessing.
  */
 import { OptionError, ShapeError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
@@ -19,14 +20,23 @@ import { sketchEmbedding } from './sketch-embedding.js';
 import { structuralTree } from './structural-tree.js';
 
 /** Each isolates weights with a zero on the diagonal in front. */
-export const HESSIAN_DISTANCES = ['auto', 'structural', 'sketch', 'gram', 'angle', 'lexicographic', 'column-major', 'random'] as const;
+export const HESSIAN_DISTANCES = [
+  'auto',
+  'structural',
+  'sketch',
+  'gram',
+  'angle',
+  'lexicographic',
+  'column-major',
+  'random',
+] as const;
 /**
  *   structural     layer → output unit → inputs (structural-tree.ts)
  *   sketch         geometric, between the columns of a random sketch of the Jacobian (sketch-embedding.ts)
  *   gram, angle    from entries (tree/distance.ts)
  *   lexicographic  the order of the parameters, halved: by layer and by output unit
- *   column-major   by layer and by input, all output units of an input together, halved: a control, which shows what the order does
- *   random         a seeded shuffle, halved: a control
+ *   column-major   by layer and by input, all output units of an input together, halved: a control, which shows what
+ *   the order does random         a seeded shuffle, halved: a control
  */
 export type HessianDistance = (typeof HESSIAN_DISTANCES)[number];
 
@@ -43,7 +53,11 @@ export interface HessianTreeOptions {
   readonly rank?: number;
 }
 export const HESSIAN_TREE_KEYS: KeysOf<HessianTreeOptions> = {
-  distance: true, leafSize: true, seed: true, sketchDimension: true, rank: true,
+  distance: true,
+  leafSize: true,
+  seed: true,
+  sketchDimension: true,
+  rank: true,
 };
 
 export interface TreeCandidate {
@@ -67,23 +81,45 @@ const ENTRIES_PER_INDEX = 2 * 64;
 const CLEARLY_BETTER = 0.8;
 
 /**
- * A cluster tree over the parameters of `model` for the Hessian whose entries `source` gives (its Gauss–Newton Hessian, or any other of the same size).
- * `auto` builds the trees by structure and by sketch and, where entries are affordable, by Gram distance and angle, estimates for each the error of an HSS matrix at the given rank from
- * sampled blocks K(outside, node) on all levels, and takes the structural one unless another is clearly better. Cost of `auto`: two passes over the data, 4·dimension·nN flops
- * for the sketch, N log N distances a tree, and 8·levels blocks of at most 8s × 4s entries a tree: seconds at N = 78,400, n = 1,000. The same tree for any team.
- * Throws OptionError, ShapeError (a source of another size), NonFiniteError, AbortedError.
+ * A cluster tree over the parameters of `model` for the Hessian whose entries `source` gives (its Gauss–Newton Hessian,
+ * or any other of the same size).
+ * `auto` builds the trees by structure and by sketch and, where entries are affordable, by Gram distance and angle,
+ * estimates for each the error of an HSS matrix at the given rank from sampled blocks K(outside, node) on all levels,
+ * and takes the structural one unless another is clearly better. Cost of `auto`: two passes over the data,
+ * 4·dimension·nN flops for the sketch, N log N distances a tree, and 8·levels blocks of at most 8s × 4s entries a tree:
+ * seconds at N = 78,400, n = 1,000. The same tree for any team. Throws OptionError, ShapeError (a source of another
+ * size), NonFiniteError, AbortedError.
  */
-export async function hessianTree(model: Model, source: EntrySource, options: HessianTreeOptions, control: TeamControl): Promise<HessianTree> {
+export async function hessianTree(
+  model: Model,
+  source: EntrySource,
+  options: HessianTreeOptions,
+  control: TeamControl,
+): Promise<HessianTree> {
   checkModel(model);
   const { distance = 'auto', leafSize, seed = 0, rank = Math.max(1, leafSize >> 1) } = options;
-  if (!HESSIAN_DISTANCES.includes(distance)) throw new OptionError(`Unknown distance '${String(distance)}': choose one of ${HESSIAN_DISTANCES.join(', ')}.`, { option: 'distance', distance });
-  if (!Number.isInteger(leafSize) || leafSize < 2) throw new OptionError(`leafSize must be a whole number of at least 2, not ${leafSize}.`, { option: 'leafSize', leafSize });
+  if (!HESSIAN_DISTANCES.includes(distance))
+    throw new OptionError(`Unknown distance '${String(distance)}': choose one of ${HESSIAN_DISTANCES.join(', ')}.`, {
+      option: 'distance',
+      distance,
+    });
+  if (!Number.isInteger(leafSize) || leafSize < 2)
+    throw new OptionError(`leafSize must be a whole number of at least 2, not ${leafSize}.`, {
+      option: 'leafSize',
+      leafSize,
+    });
   const { parameters } = model.network;
-  if (source.size !== parameters) throw new ShapeError(`The source has ${source.size} rows, the network ${parameters} parameters.`, { source: source.size, parameters });
-  if (distance !== 'auto') return { tree: await treeBy(distance, model, source, options, control), chosen: distance, candidates: [] };
+  if (source.size !== parameters)
+    throw new ShapeError(`The source has ${source.size} rows, the network ${parameters} parameters.`, {
+      source: source.size,
+      parameters,
+    });
+  if (distance !== 'auto')
+    return { tree: await treeBy(distance, model, source, options, control), chosen: distance, candidates: [] };
 
   const names: Exclude<HessianDistance, 'auto'>[] = ['structural', 'sketch'];
-  if (parameters * ENTRIES_PER_INDEX * depthFor(parameters, leafSize) * model.data.samples <= AFFORDABLE) names.push('gram', 'angle');
+  if (parameters * ENTRIES_PER_INDEX * depthFor(parameters, leafSize) * model.data.samples <= AFFORDABLE)
+    names.push('gram', 'angle');
   const trees: ClusterTree[] = [];
   for (const name of names) trees.push(await treeBy(name, model, source, options, control));
   const operator = gaussNewton(model, { blas: control.team.blas, team: control.team });
@@ -99,17 +135,40 @@ export async function hessianTree(model: Model, source: EntrySource, options: He
   return { tree: trees[best], chosen: names[best], candidates };
 }
 
-async function treeBy(distance: Exclude<HessianDistance, 'auto'>, model: Model, source: EntrySource, { leafSize, seed = 0, sketchDimension }: HessianTreeOptions, control: TeamControl): Promise<ClusterTree> {
+async function treeBy(
+  distance: Exclude<HessianDistance, 'auto'>,
+  model: Model,
+  source: EntrySource,
+  { leafSize, seed = 0, sketchDimension }: HessianTreeOptions,
+  control: TeamControl,
+): Promise<ClusterTree> {
   const { team, signal } = control;
   switch (distance) {
-    case 'structural': return structuralTree(model, source, { leafSize, seed }, control);
-    case 'column-major': return columnMajorTree(model.network, source, leafSize);
+    case 'structural':
+      return structuralTree(model, source, { leafSize, seed }, control);
+    case 'column-major':
+      return columnMajorTree(model.network, source, leafSize);
     case 'sketch': {
-      const points = sketchEmbedding(model, { blas: team.blas, seed, signal, ...(sketchDimension === undefined ? {} : { dimension: sketchDimension }) });
-      const embedded: EntrySource = { size: source.size, points, entries: (rows, cols, out) => { source.entries(rows, cols, out); }, diagonal: (out) => { source.diagonal(out); } };
+      const points = sketchEmbedding(model, {
+        blas: team.blas,
+        seed,
+        signal,
+        ...(sketchDimension === undefined ? {} : { dimension: sketchDimension }),
+      });
+      const embedded: EntrySource = {
+        size: source.size,
+        points,
+        entries: (rows, cols, out) => {
+          source.entries(rows, cols, out);
+        },
+        diagonal: (out) => {
+          source.diagonal(out);
+        },
+      };
       return buildClusterTree(embedded, 'geometric', { leafSize, seed }, control);
     }
-    default: return buildClusterTree(source, distance, { leafSize, seed }, control);
+    default:
+      return buildClusterTree(source, distance, { leafSize, seed }, control);
   }
 }
 
@@ -121,5 +180,9 @@ function columnMajorTree({ layers, parameters }: Network, source: EntrySource, l
     for (let q = 0; q < width; q++) for (let p = 0; p < outputs; p++) order[next++] = offset + p * width + q;
   }
   const isolated = isolateZeros(order, source);
-  return { size: parameters, order, ...halvedRanges(parameters - isolated, depthFor(parameters - isolated, leafSize), isolated) };
+  return {
+    size: parameters,
+    order,
+    ...halvedRanges(parameters - isolated, depthFor(parameters - isolated, leafSize), isolated),
+  };
 }

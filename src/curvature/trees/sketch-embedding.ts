@@ -1,8 +1,9 @@
 /**
- * A point for each weight of a network such that distances are those of its Gauss–Newton Hessian: rows of a random sketch of the Jacobian.
- * G = ĴᵀĴ with Ĵ of n·r rows; for a k × n·r matrix R of random signs, the columns of R·Ĵ/√k are points x_a ∈ ℝᵏ with E⟨x_a, x_b⟩ = G_ab and
- * Var⟨x_a, x_b⟩ ≤ (G_aa G_bb + G_ab²)/k (W. B. Johnson, J. Lindenstrauss, 1984; signs: D. Achlioptas, J. Comput. Syst. Sci. 66(4), 2003).
- * One row is one product with Jᵀ: the gradient for the output errors S_iξ_i, ξ_i the signs of sample i.
+ * A point for each weight of a network such that distances are those of its Gauss–Newton Hessian: rows of a random
+ * sketch of the Jacobian. G = ĴᵀĴ with Ĵ of n·r rows; for a k × n·r matrix R of random signs, the columns of R·Ĵ/√k are
+ * points x_a ∈ ℝᵏ with E⟨x_a, x_b⟩ = G_ab and Var⟨x_a, x_b⟩ ≤ (G_aa G_bb + G_ab²)/k (W. B. Johnson, J. Lindenstrauss,
+ * 1984; signs: D. Achlioptas, J. Comput. Syst. Sci. 66(4), 2003). One row is one product with Jᵀ: the gradient for the
+ * output errors S_iξ_i, ξ_i the signs of sample i.
  */
 import { throwIfAborted, type RunControl } from '../../core/context.js';
 import { OptionError } from '../../core/errors.js';
@@ -29,7 +30,13 @@ export interface SketchOptions extends RunControl {
   readonly batchSize?: number;
 }
 export const EMBEDDING_KEYS: KeysOf<SketchOptions & { readonly team?: unknown }> = {
-  blas: true, dimension: true, seed: true, batchSize: true, signal: true, onProgress: true, team: true,
+  blas: true,
+  dimension: true,
+  seed: true,
+  batchSize: true,
+  signal: true,
+  onProgress: true,
+  team: true,
 };
 
 const defaultDimension = 32;
@@ -39,15 +46,21 @@ const largestDimension = 4096;
 const PURPOSE = 0x736b6574;
 
 /**
- * N points of `dimension` coordinates whose inner products estimate G_ab, so that squared distances estimate the Gram distances G_aa + G_bb − 2G_ab. Weights that no sample uses are at the
- * origin. Cost: (4k + 2)nN flops and 16kN bytes, for any number of outputs. In float64 (a float32 model is widened). Throws OptionError, ShapeError, NonFiniteError, AbortedError.
+ * N points of `dimension` coordinates whose inner products estimate G_ab, so that squared distances estimate the Gram
+ * distances G_aa + G_bb − 2G_ab. Weights that no sample uses are at the origin. Cost: (4k + 2)nN flops and 16kN bytes,
+ * for any number of outputs. In float64 (a float32 model is widened). Throws OptionError, ShapeError, NonFiniteError,
+ * AbortedError.
  */
 export function sketchEmbedding(model: Model, options: SketchOptions): Points {
   checkModel(model);
   const { network, loss, data } = model;
   const { blas, dimension: k = defaultDimension, seed = 0, batchSize = defaultBatch, signal, onProgress } = options;
-  if (!Number.isInteger(k) || k < 1 || k > largestDimension) throw new OptionError(`The dimension of a sketch is a whole number from 1 to ${largestDimension}, not ${k}.`, { dimension: k });
-  if (!Number.isInteger(batchSize) || batchSize < 1) throw new OptionError(`batchSize must be a whole number of at least 1, not ${batchSize}.`, { batchSize });
+  if (!Number.isInteger(k) || k < 1 || k > largestDimension)
+    throw new OptionError(`The dimension of a sketch is a whole number from 1 to ${largestDimension}, not ${k}.`, {
+      dimension: k,
+    });
+  if (!Number.isInteger(batchSize) || batchSize < 1)
+    throw new OptionError(`batchSize must be a whole number of at least 1, not ${batchSize}.`, { batchSize });
   const parameters = widened(model.parameters);
   const size = network.parameters;
   const scale = 1 / Math.sqrt(k * data.samples);

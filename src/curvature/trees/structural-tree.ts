@@ -1,8 +1,9 @@
 /**
  * The structural tree of a network's weights: layer → output unit → inputs.
- * Entries of a Gauss–Newton Hessian factor, per sample, into activations (by input) and errors (by output unit): all weights of a unit stand together, the units of a
- * layer by the likeness of their errors, the inputs of a unit by that of their activations. C. Chen et al., SIMAX 42(1), 2021 (arXiv 1910.12184) find that the order
- * decides the accuracy; they use the Gram distance, which has to discover what a network says of itself.
+ * Entries of a Gauss–Newton Hessian factor, per sample, into activations (by input) and errors (by output unit): all
+ * weights of a unit stand together, the units of a layer by the likeness of their errors, the inputs of a unit by that
+ * of their activations. C. Chen et al., SIMAX 42(1), 2021 (arXiv 1910.12184) find that the order decides the accuracy;
+ * they use the Gram distance, which has to discover what a network says of itself.
  */
 import { OptionError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
@@ -23,14 +24,21 @@ export interface StructuralTreeOptions {
 export const STRUCTURAL_TREE_KEYS: KeysOf<StructuralTreeOptions> = { leafSize: true, seed: true };
 
 /**
- * Orders the N weights of `model`: weights that nothing depends on (zeros of `source`'s diagonal) isolated in front, then layer after layer, in a layer its output units and in a
- * unit its inputs, both by two-centroid bisection of their features (unit-features.ts). Nodes are cut where a layer or a unit ends if that is between a third and two thirds of
- * the node, else in the middle; the depth is the least that keeps every leaf within `leafSize`. Two passes over the data. Same tree for any team.
- * Throws OptionError, NonFiniteError, AbortedError.
+ * Orders the N weights of `model`: weights that nothing depends on (zeros of `source`'s diagonal) isolated in front,
+ * then layer after layer, in a layer its output units and in a unit its inputs, both by two-centroid bisection of their
+ * features (unit-features.ts). Nodes are cut where a layer or a unit ends if that is between a third and two thirds of
+ * the node, else in the middle; the depth is the least that keeps every leaf within `leafSize`. Two passes over the
+ * data. Same tree for any team. Throws OptionError, NonFiniteError, AbortedError.
  */
-export async function structuralTree(model: Model, source: Pick<EntrySource, 'size' | 'diagonal'>, options: StructuralTreeOptions, control: TeamControl): Promise<ClusterTree> {
+export async function structuralTree(
+  model: Model,
+  source: Pick<EntrySource, 'size' | 'diagonal'>,
+  options: StructuralTreeOptions,
+  control: TeamControl,
+): Promise<ClusterTree> {
   const { leafSize, seed = 0 } = options;
-  if (!Number.isInteger(leafSize) || leafSize < 1) throw new OptionError(`leafSize must be a whole number of at least 1, not ${leafSize}.`, { leafSize });
+  if (!Number.isInteger(leafSize) || leafSize < 1)
+    throw new OptionError(`leafSize must be a whole number of at least 1, not ${leafSize}.`, { leafSize });
   const { network } = model;
   const features = unitFeatures(model, seed, control.team.blas);
   const order = sharedInt32(network.parameters);
@@ -67,7 +75,14 @@ export async function structuralTree(model: Model, source: Pick<EntrySource, 'si
 async function bisectionOrder(points: Points, seed: number, control: TeamControl): Promise<Int32Array> {
   if (points.count < 3) return Int32Array.from({ length: points.count }, (_, i) => i);
   const source: EntrySource = {
-    size: points.count, points, entries: () => {}, diagonal: (out) => { out.fill(1); },
+    size: points.count,
+    points,
+    entries: () => {},
+    diagonal: (out) => {
+      out.fill(1);
+    },
   };
-  return (await buildClusterTree(source, 'geometric', { leafSize: 2, seed }, { team: control.team, signal: control.signal })).order;
+  return (
+    await buildClusterTree(source, 'geometric', { leafSize: 2, seed }, { team: control.team, signal: control.signal })
+  ).order;
 }

@@ -1,7 +1,8 @@
 /**
  * Where a network's units lie: points whose distances are those of their errors and of their activations.
- * Johnson–Lindenstrauss sketches over the samples: input q of layer ℓ is at n^{−1/2}(Ā_{ℓ−1} Ω)(q, :), output unit p at n^{−1/2}(D_ℓ Ω)(p, :), Ω n × k with independent normal entries
- * of variance 1/k and D_ℓ the errors backpropagated from S_i ξ_i, ξ_i random signs, so that E⟨point(p), point(p′)⟩ = (1/n) Σ_i ⟨Δ_i(:, p), Δ_i(:, p′)⟩.
+ * Johnson–Lindenstrauss sketches over the samples: input q of layer ℓ is at n^{−1/2}(Ā_{ℓ−1} Ω)(q, :), output unit p at
+ * n^{−1/2}(D_ℓ Ω)(p, :), Ω n × k with independent normal entries of variance 1/k and D_ℓ the errors backpropagated from
+ * S_i ξ_i, ξ_i random signs, so that E⟨point(p), point(p′)⟩ = (1/n) Σ_i ⟨Δ_i(:, p), Δ_i(:, p′)⟩.
  */
 import { RandomStream } from '../../core/random.js';
 import type { Blas } from '../../dense/blas.js';
@@ -25,10 +26,16 @@ const DIMENSION = 32;
 const BATCH = 512;
 const STREAM = 0xfea7;
 
-/** Features of every layer; one forward and one backward pass over the data, 2k(width + outputs)·n flops a layer more. Throws NonFiniteError. */
+/**
+ * Features of every layer; one forward and one backward pass over the data, 2k(width + outputs)·n flops a layer more.
+ * Throws NonFiniteError.
+ */
 export function unitFeatures({ network, parameters, loss, data }: Model, seed: number, blas: Blas): LayerFeatures[] {
   const precision = parameters instanceof Float64Array ? 'f64' : 'f32';
-  const sums = network.layers.map(({ width, outputs }) => ({ inputs: zeros(DIMENSION, width, precision), units: zeros(DIMENSION, outputs, precision) }));
+  const sums = network.layers.map(({ width, outputs }) => ({
+    inputs: zeros(DIMENSION, width, precision),
+    units: zeros(DIMENSION, outputs, precision),
+  }));
   for (let first = 0; first < data.samples; first += BATCH) {
     const count = Math.min(BATCH, data.samples - first);
     const pass = forward(network, parameters, batchOf(data, first, count).inputs, blas);

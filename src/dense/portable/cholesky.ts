@@ -9,7 +9,10 @@ import { EDGE, syrk } from './gemm.js';
 import { half, trsm } from './level3.js';
 import { fetchTriangle, openStage, put, reserve, room } from './staging.js';
 
-/** Cholesky factor of the triangle in place, arguments checked. Returns 0 or the order of the minor that is not positive definite. */
+/**
+ * Cholesky factor of the triangle in place, arguments checked. Returns 0 or the order of the minor that is not positive
+ * definite.
+ */
 export function potrf(uplo: Triangle, a: Matrix): number {
   const n = a.rows;
   if (n === 0) return 0;

@@ -1,13 +1,17 @@
 /**
  * syevd on callers' matrices: symmetric eigenproblem by Householder tridiagonalization and implicit QL, in float64.
- * |λ̃ − λ| and ‖A·v − λ·v‖ are of the order n·eps·‖A‖₂ (B. Parlett, "The Symmetric Eigenvalue Problem", SIAM 1998, ch. 8).
+ * |λ̃ − λ| and ‖A·v − λ·v‖ are of the order n·eps·‖A‖₂ (B. Parlett, "The Symmetric Eigenvalue Problem", SIAM 1998, ch.
+ * 8).
  */
 import type { Triangle } from '../blas.js';
 import type { FloatArray, Matrix } from '../matrix.js';
 import { largestMagnitude, powerOfTwoScale } from './scaling.js';
 import { BLOCK, openKernels, releaseOutsized } from './wasm.js';
 
-/** Values ascending in w, vectors in A, arguments checked. Returns 0, or a positive number where QL did not converge or A is not finite. */
+/**
+ * Values ascending in w, vectors in A, arguments checked. Returns 0, or a positive number where QL did not converge or
+ * A is not finite.
+ */
 export function syevd(vectors: boolean, uplo: Triangle, a: Matrix, w: FloatArray): number {
   const n = a.rows;
   if (n === 0) return 0;

@@ -1,7 +1,7 @@
 /**
  * gemm and syrk on callers' matrices.
- * Tiles of C of at most EDGE × EDGE are staged in the arena with the tiles of A and B they need, which bounds the memory whatever the sizes;
- * the product itself is the packed kernel of `assembly/gemm.ts`.
+ * Tiles of C of at most EDGE × EDGE are staged in the arena with the tiles of A and B they need, which bounds the
+ * memory whatever the sizes; the product itself is the packed kernel of `assembly/gemm.ts`.
  */
 import type { Transpose, Triangle } from '../blas.js';
 import { block } from '../matrix.js';
@@ -26,7 +26,15 @@ export function blockOf(trans: Transpose, a: Matrix, row: number, col: number, r
 }
 
 /** C ← α·op(A)·op(B) + β·C, arguments checked. */
-export function gemm(transA: Transpose, transB: Transpose, alpha: number, a: Matrix, b: Matrix, beta: number, c: Matrix): void {
+export function gemm(
+  transA: Transpose,
+  transB: Transpose,
+  alpha: number,
+  a: Matrix,
+  b: Matrix,
+  beta: number,
+  c: Matrix,
+): void {
   const m = c.rows;
   const n = c.cols;
   const k = transA === 'N' ? a.cols : a.rows;
@@ -57,14 +65,31 @@ export function gemm(transA: Transpose, transB: Transpose, alpha: number, a: Mat
         staged = p > 0 || beta === 0 ? blankLike(stage, tile, staged) : put(stage, tile);
         const x = put(stage, left);
         const y = put(stage, right);
-        stage.routines.gemm(transA === 'T' ? 1 : 0, transB === 'T' ? 1 : 0, rows, cols, depth, alpha, x.at, x.ld, y.at, y.ld, p === 0 ? beta : 1, staged.at, staged.ld, ALL);
+        stage.routines.gemm(
+          transA === 'T' ? 1 : 0,
+          transB === 'T' ? 1 : 0,
+          rows,
+          cols,
+          depth,
+          alpha,
+          x.at,
+          x.ld,
+          y.at,
+          y.ld,
+          p === 0 ? beta : 1,
+          staged.at,
+          staged.ld,
+          ALL,
+        );
       }
       fetch(stage, staged!, tile);
     }
   }
 }
 
-/** The place of a tile: again where it was after the arena was emptied around it (it always comes first), or a new one. */
+/**
+ * The place of a tile: again where it was after the arena was emptied around it (it always comes first), or a new one.
+ */
 function blankLike(stage: Stage, tile: Matrix, before: Staged | undefined): Staged {
   if (before === undefined) return blank(stage, tile.rows, tile.cols);
   stage.kernels.take(before.ld * tile.cols * stage.width);
@@ -87,7 +112,16 @@ export function syrk(uplo: Triangle, trans: Transpose, alpha: number, a: Matrix,
     const right = blockOf(trans, a, j, 0, cols, k);
     const first = uplo === 'L' ? j + cols : 0;
     const rows = uplo === 'L' ? n - j - cols : j;
-    if (rows > 0) gemm(trans, trans === 'N' ? 'T' : 'N', alpha, blockOf(trans, a, first, 0, rows, k), right, beta, block(c, first, j, rows, cols));
+    if (rows > 0)
+      gemm(
+        trans,
+        trans === 'N' ? 'T' : 'N',
+        alpha,
+        blockOf(trans, a, first, 0, rows, k),
+        right,
+        beta,
+        block(c, first, j, rows, cols),
+      );
   }
 }
 
@@ -104,7 +138,22 @@ function syrkTile(uplo: Triangle, trans: Transpose, alpha: number, a: Matrix, be
     reserve(stage, room(c) + room(part));
     staged = p > 0 || beta === 0 ? blankLike(stage, c, staged) : put(stage, c);
     const x = put(stage, part);
-    stage.routines.gemm(transA, transA === 1 ? 0 : 1, n, n, depth, alpha, x.at, x.ld, x.at, x.ld, p === 0 ? beta : 1, staged.at, staged.ld, uplo === 'L' ? LOWER : UPPER);
+    stage.routines.gemm(
+      transA,
+      transA === 1 ? 0 : 1,
+      n,
+      n,
+      depth,
+      alpha,
+      x.at,
+      x.ld,
+      x.at,
+      x.ld,
+      p === 0 ? beta : 1,
+      staged.at,
+      staged.ld,
+      uplo === 'L' ? LOWER : UPPER,
+    );
   }
   fetchTriangle(stage, staged!, uplo, c);
 }

@@ -1,7 +1,8 @@
 /**
  * symm, trsm and trmm on callers' matrices.
- * A symmetric or triangular A of order up to EDGE is staged whole and meets B strip by strip; a larger one is split in two, and all but its
- * two diagonal blocks is gemm (E. Elmroth, F. Gustavson, I. Jonsson, B. Kågström, SIAM Review 46(1), 2004).
+ * A symmetric or triangular A of order up to EDGE is staged whole and meets B strip by strip; a larger one is split in
+ * two, and all but its two diagonal blocks is gemm (E. Elmroth, F. Gustavson, I. Jonsson, B. Kågström, SIAM Review
+ * 46(1), 2004).
  */
 import type { Side, Transpose, Triangle, UnitDiagonal } from '../blas.js';
 import { block } from '../matrix.js';
@@ -60,20 +61,45 @@ export function symm(side: Side, uplo: Triangle, alpha: number, a: Matrix, b: Ma
 }
 
 /** B ← α·op(A)⁻¹·B (side L) or α·B·op(A)⁻¹ (side R), arguments checked. */
-export function trsm(side: Side, uplo: Triangle, transA: Transpose, diag: UnitDiagonal, alpha: number, a: Matrix, b: Matrix): void {
+export function trsm(
+  side: Side,
+  uplo: Triangle,
+  transA: Transpose,
+  diag: UnitDiagonal,
+  alpha: number,
+  a: Matrix,
+  b: Matrix,
+): void {
   if (b.rows === 0 || b.cols === 0) return;
   if (alpha === 0) scaleView(b, 0);
   else triangular(false, side === 'L', uplo, transA, diag, alpha, a, b);
 }
 
 /** B ← α·op(A)·B (side L) or α·B·op(A) (side R), arguments checked. */
-export function trmm(side: Side, uplo: Triangle, transA: Transpose, diag: UnitDiagonal, alpha: number, a: Matrix, b: Matrix): void {
+export function trmm(
+  side: Side,
+  uplo: Triangle,
+  transA: Transpose,
+  diag: UnitDiagonal,
+  alpha: number,
+  a: Matrix,
+  b: Matrix,
+): void {
   if (b.rows === 0 || b.cols === 0) return;
   if (alpha === 0) scaleView(b, 0);
   else triangular(true, side === 'L', uplo, transA, diag, alpha, a, b);
 }
 
-function triangular(multiply: boolean, left: boolean, uplo: Triangle, transA: Transpose, diag: UnitDiagonal, alpha: number, a: Matrix, b: Matrix): void {
+function triangular(
+  multiply: boolean,
+  left: boolean,
+  uplo: Triangle,
+  transA: Transpose,
+  diag: UnitDiagonal,
+  alpha: number,
+  a: Matrix,
+  b: Matrix,
+): void {
   const order = a.rows;
   if (order <= EDGE) {
     staged(multiply, left, uplo, transA, diag, alpha, a, b);
@@ -104,12 +130,29 @@ function triangular(multiply: boolean, left: boolean, uplo: Triangle, transA: Tr
 }
 
 /** to ← α·op(off)·from + β·to (left) or α·from·op(off) + β·to (right). */
-function couple(left: boolean, trans: Transpose, alpha: number, off: Matrix, from: Matrix, beta: number, to: Matrix): void {
+function couple(
+  left: boolean,
+  trans: Transpose,
+  alpha: number,
+  off: Matrix,
+  from: Matrix,
+  beta: number,
+  to: Matrix,
+): void {
   if (left) gemm(trans, 'N', alpha, off, from, beta, to);
   else gemm('N', trans, alpha, from, off, beta, to);
 }
 
-function staged(multiply: boolean, left: boolean, uplo: Triangle, transA: Transpose, diag: UnitDiagonal, alpha: number, a: Matrix, b: Matrix): void {
+function staged(
+  multiply: boolean,
+  left: boolean,
+  uplo: Triangle,
+  transA: Transpose,
+  diag: UnitDiagonal,
+  alpha: number,
+  a: Matrix,
+  b: Matrix,
+): void {
   const stage = openStage(b.data);
   const others = left ? b.cols : b.rows;
   const width = share(others);
@@ -121,7 +164,19 @@ function staged(multiply: boolean, left: boolean, uplo: Triangle, transA: Transp
     stage.kernels.rewind(free);
     const to = put(stage, part);
     stage.routines.scale(part.rows, part.cols, alpha, to.at, to.ld, ALL);
-    stage.routines.triangular(multiply ? 1 : 0, left ? 1 : 0, uplo === 'U' ? 1 : 0, transA === 'T' ? 1 : 0, diag === 'U' ? 1 : 0, part.rows, part.cols, triangle.at, triangle.ld, to.at, to.ld);
+    stage.routines.triangular(
+      multiply ? 1 : 0,
+      left ? 1 : 0,
+      uplo === 'U' ? 1 : 0,
+      transA === 'T' ? 1 : 0,
+      diag === 'U' ? 1 : 0,
+      part.rows,
+      part.cols,
+      triangle.at,
+      triangle.ld,
+      to.at,
+      to.ld,
+    );
     fetch(stage, to, part);
   }
 }
@@ -137,4 +192,5 @@ function split(left: boolean, b: Matrix, k1: number): [Matrix, Matrix] {
 }
 
 /** Columns (left) or rows (right) of b from j on. */
-const strip = (left: boolean, b: Matrix, j: number, width: number): Matrix => (left ? block(b, 0, j, b.rows, width) : block(b, j, 0, width, b.cols));
+const strip = (left: boolean, b: Matrix, j: number, width: number): Matrix =>
+  left ? block(b, 0, j, b.rows, width) : block(b, j, 0, width, b.cols);

@@ -1,7 +1,7 @@
 /**
  * getrf and getrs on callers' matrices.
- * Matrices and panels that fit the arena's usual size are factored there; larger ones by recursion on their columns (S. Toledo, "Locality of
- * reference in LU decomposition with partial pivoting", SIAM J. Matrix Anal. Appl. 18(4), 1997).
+ * Matrices and panels that fit the arena's usual size are factored there; larger ones by recursion on their columns (S.
+ * Toledo, "Locality of reference in LU decomposition with partial pivoting", SIAM J. Matrix Anal. Appl. 18(4), 1997).
  */
 import type { Transpose } from '../blas.js';
 import { block } from '../matrix.js';

@@ -1,9 +1,25 @@
 /**
  * The dense contract without a native library: WebAssembly SIMD kernels, blocked and staged from TypeScript.
- * Runs wherever WebAssembly with 128-bit SIMD does (Node ≥ 16.4). Deterministic: the same operands give the same bits, on any thread and machine.
+ * Runs wherever WebAssembly with 128-bit SIMD does (Node ≥ 16.4). Deterministic: the same operands give the same bits,
+ * on any thread and machine.
  */
 import type { Blas } from '../blas.js';
-import { checkGemm, checkGemv, checkGeqp3, checkGeqrf, checkGesdd, checkGetrf, checkGetrs, checkOrmqr, checkPotrf, checkSyevd, checkSymm, checkSymv, checkSyrk, checkTriangular } from '../shapes.js';
+import {
+  checkGemm,
+  checkGemv,
+  checkGeqp3,
+  checkGeqrf,
+  checkGesdd,
+  checkGetrf,
+  checkGetrs,
+  checkOrmqr,
+  checkPotrf,
+  checkSyevd,
+  checkSymm,
+  checkSymv,
+  checkSyrk,
+  checkTriangular,
+} from '../shapes.js';
 import { potrf } from './cholesky.js';
 import { syevd } from './eigen.js';
 import { gemm, syrk } from './gemm.js';
@@ -14,8 +30,8 @@ import { geqp3, geqrf, ormqr } from './qr.js';
 import { gesdd } from './svd.js';
 
 /**
- * The portable backend. All instances on a thread share one WebAssembly memory: a few MiB of staging that grows with the largest matrix given
- * to a decomposition, and is given back above 64 MiB. Operands must not overlap, as in BLAS.
+ * The portable backend. All instances on a thread share one WebAssembly memory: a few MiB of staging that grows with
+ * the largest matrix given to a decomposition, and is given back above 64 MiB. Operands must not overlap, as in BLAS.
  */
 export function createPortableBlas(): Blas {
   return {

@@ -1,7 +1,8 @@
 /**
  * geqrf, ormqr and geqp3 on callers' matrices.
- * The pivoted QR reads its whole trailing matrix at every column, so it works on a copy in the arena, of whatever size. The plain one and the
- * products with Q are staged in panels of reflectors against strips of the other matrix, which bounds the memory.
+ * The pivoted QR reads its whole trailing matrix at every column, so it works on a copy in the arena, of whatever size.
+ * The plain one and the products with Q are staged in panels of reflectors against strips of the other matrix, which
+ * bounds the memory.
  */
 import type { Side, Transpose } from '../blas.js';
 import { block } from '../matrix.js';
@@ -69,7 +70,15 @@ export function ormqr(side: Side, trans: Transpose, a: Matrix, tau: FloatArray, 
 }
 
 /** The product with the `count` reflectors in the columns of v, whose scalars are tau[first …], strip by strip of C. */
-function applyReflectors(side: Side, trans: Transpose, v: Matrix, tau: FloatArray, first: number, count: number, c: Matrix): void {
+function applyReflectors(
+  side: Side,
+  trans: Transpose,
+  v: Matrix,
+  tau: FloatArray,
+  first: number,
+  count: number,
+  c: Matrix,
+): void {
   const left = side === 'L';
   const order = v.rows;
   const others = left ? c.cols : c.rows;
@@ -88,7 +97,19 @@ function applyReflectors(side: Side, trans: Transpose, v: Matrix, tau: FloatArra
     const part = left ? block(c, 0, j, order, here) : block(c, j, 0, here, order);
     kernels.rewind(free);
     const staged = put(stage, part);
-    stage.routines.ormqr(left ? 1 : 0, trans === 'T' ? 1 : 0, part.rows, part.cols, count, reflectors.at, reflectors.ld, scalars, staged.at, staged.ld, work);
+    stage.routines.ormqr(
+      left ? 1 : 0,
+      trans === 'T' ? 1 : 0,
+      part.rows,
+      part.cols,
+      count,
+      reflectors.at,
+      reflectors.ld,
+      scalars,
+      staged.at,
+      staged.ld,
+      work,
+    );
     fetch(stage, staged, part);
   }
 }

@@ -1,7 +1,8 @@
 /**
  * Copies between callers' matrices and the arena.
- * `TypedArray.set` copies memory at 0.2–0.4 ns a number and costs some 70 ns a call, a loop 2 ns a number (Node 20, measured): so a matrix
- * whose columns lie close together goes in at one stroke, gaps and all, and only short columns go by a loop.
+ * `TypedArray.set` copies memory at 0.2–0.4 ns a number and costs some 70 ns a call, a loop 2 ns a number (Node 20,
+ * measured): so a matrix whose columns lie close together goes in at one stroke, gaps and all, and only short columns
+ * go by a loop.
  */
 import type { Triangle } from '../blas.js';
 import type { FloatArray, Matrix } from '../matrix.js';
@@ -27,7 +28,9 @@ export interface Staged {
 /** Opens the arena for operands like `data`. */
 export function openStage(data: FloatArray): Stage {
   const kernels = openKernels();
-  return isDouble(data) ? { kernels, routines: kernels.double, width: 8 } : { kernels, routines: kernels.single, width: 4 };
+  return isDouble(data)
+    ? { kernels, routines: kernels.double, width: 8 }
+    : { kernels, routines: kernels.single, width: 4 };
 }
 
 /** Numbers to count for a staged matrix: with its gaps where those are copied along, and a cache line for alignment. */
@@ -84,7 +87,16 @@ export function fetchTriangle(stage: Stage, staged: Staged, uplo: Triangle, a: M
   }
 }
 
-function copyColumns(to: FloatArray, at: number, ldTo: number, from: FloatArray, first: number, ldFrom: number, rows: number, cols: number): void {
+function copyColumns(
+  to: FloatArray,
+  at: number,
+  ldTo: number,
+  from: FloatArray,
+  first: number,
+  ldFrom: number,
+  rows: number,
+  cols: number,
+): void {
   if (rows >= SHORT) {
     for (let j = 0; j < cols; j++) {
       const p = first + j * ldFrom;
@@ -98,7 +110,16 @@ function copyColumns(to: FloatArray, at: number, ldTo: number, from: FloatArray,
 }
 
 // Twice the same loop: each copy sees one kind of array, and stays fast for it.
-function copyShort64(to: Float64Array, at: number, ldTo: number, from: Float64Array, first: number, ldFrom: number, rows: number, cols: number): void {
+function copyShort64(
+  to: Float64Array,
+  at: number,
+  ldTo: number,
+  from: Float64Array,
+  first: number,
+  ldFrom: number,
+  rows: number,
+  cols: number,
+): void {
   for (let j = 0; j < cols; j++) {
     const p = first + j * ldFrom;
     const q = at + j * ldTo;
@@ -106,7 +127,16 @@ function copyShort64(to: Float64Array, at: number, ldTo: number, from: Float64Ar
   }
 }
 
-function copyShort32(to: Float32Array, at: number, ldTo: number, from: Float32Array, first: number, ldFrom: number, rows: number, cols: number): void {
+function copyShort32(
+  to: Float32Array,
+  at: number,
+  ldTo: number,
+  from: Float32Array,
+  first: number,
+  ldFrom: number,
+  rows: number,
+  cols: number,
+): void {
   for (let j = 0; j < cols; j++) {
     const p = first + j * ldFrom;
     const q = at + j * ldTo;

@@ -1,7 +1,8 @@
 /**
  * gesdd on callers' matrices: thin singular value decomposition by pivoted QR and one-sided Jacobi, in float64.
- * Z. Drmač, K. Veselić, "New fast and accurate Jacobi SVD algorithm I, II", SIAM J. Matrix Anal. Appl. 29(4), 2008: with A·P = Q·R, the columns
- * of Rᵀ are rotated until they are orthogonal, Rᵀ·J = W·Σ, so that A = (Q·J)·Σ·(P·W)ᵀ. Departure: J is accumulated, not solved for.
+ * Z. Drmač, K. Veselić, "New fast and accurate Jacobi SVD algorithm I, II", SIAM J. Matrix Anal. Appl. 29(4), 2008:
+ * with A·P = Q·R, the columns of Rᵀ are rotated until they are orthogonal, Rᵀ·J = W·Σ, so that A = (Q·J)·Σ·(P·W)ᵀ.
+ * Departure: J is accumulated, not solved for.
  */
 import type { FloatArray, Matrix } from '../matrix.js';
 import { pivotedWorkspace } from './qr.js';
@@ -9,7 +10,10 @@ import { BLOCK, openKernels, releaseOutsized } from './wasm.js';
 import type { Kernels } from './wasm.js';
 import { largestMagnitude, powerOfTwoScale } from './scaling.js';
 
-/** Thin SVD, arguments checked; A itself is left as it was. Returns 0, or 1 where it did not converge or A is not finite. */
+/**
+ * Thin SVD, arguments checked; A itself is left as it was. Returns 0, or 1 where it did not converge or A is not
+ * finite.
+ */
 export function gesdd(a: Matrix, s: FloatArray, u: Matrix | null, vt: Matrix | null): number {
   const k = Math.min(a.rows, a.cols);
   if (k === 0) return 0;
@@ -45,7 +49,8 @@ function decompose(a: Matrix, largest: number, s: FloatArray, u: Matrix | null, 
 
   kernels.double.geqp3(m, n, x, m, pivots, tau, workspace);
   heap.fill(0, l / 8, l / 8 + n * n);
-  for (let col = 0; col < n; col++) for (let row = 0; row <= col; row++) heap[l / 8 + col + row * n] = heap[x / 8 + row + col * m];
+  for (let col = 0; col < n; col++)
+    for (let row = 0; row <= col; row++) heap[l / 8 + col + row * n] = heap[x / 8 + row + col * m];
   if (vectors) {
     heap.fill(0, j / 8, j / 8 + n * n);
     for (let i = 0; i < n; i++) heap[j / 8 + i * (n + 1)] = 1;
@@ -72,7 +77,16 @@ function decompose(a: Matrix, largest: number, s: FloatArray, u: Matrix | null, 
 }
 
 /** Q·J with its columns in order: m × n numbers at the returned index of the heap. */
-function leftVectors(kernels: Kernels, m: number, n: number, x: number, tau: number, j: number, order: readonly number[], work: number): number {
+function leftVectors(
+  kernels: Kernels,
+  m: number,
+  n: number,
+  x: number,
+  tau: number,
+  j: number,
+  order: readonly number[],
+  work: number,
+): number {
   const at = kernels.take(8 * m * n);
   const heap = kernels.heap64;
   const first = at / 8;
@@ -85,8 +99,18 @@ function leftVectors(kernels: Kernels, m: number, n: number, x: number, tau: num
   return first;
 }
 
-/** W, the columns of L over their norms, in order; where a norm is zero, W is completed to an orthogonal matrix. It takes the place of J. */
-function rightVectors(kernels: Kernels, n: number, l: number, norms: Float64Array, order: readonly number[], work: number): number {
+/**
+ * W, the columns of L over their norms, in order; where a norm is zero, W is completed to an orthogonal matrix. It
+ * takes the place of J.
+ */
+function rightVectors(
+  kernels: Kernels,
+  n: number,
+  l: number,
+  norms: Float64Array,
+  order: readonly number[],
+  work: number,
+): number {
   const heap = kernels.heap64;
   const at = kernels.take(8 * n * n);
   const first = at / 8;
@@ -121,8 +145,18 @@ function load(a: Matrix, transposed: boolean, scale: number, heap: Float64Array,
   }
 }
 
-/** out ← the matrix at `first` (leading dimension ld) or its transpose; row r of that matrix is row rows[r] of what it stands for. */
-function store(out: Matrix, heap: Float64Array, first: number, ld: number, transposed: boolean, rows: Int32Array | null): void {
+/**
+ * out ← the matrix at `first` (leading dimension ld) or its transpose; row r of that matrix is row rows[r] of what it
+ * stands for.
+ */
+function store(
+  out: Matrix,
+  heap: Float64Array,
+  first: number,
+  ld: number,
+  transposed: boolean,
+  rows: Int32Array | null,
+): void {
   const height = transposed ? out.cols : out.rows;
   const width = transposed ? out.rows : out.cols;
   for (let col = 0; col < width; col++) {

@@ -1,14 +1,18 @@
 /**
  * The WebAssembly kernels of this thread, and the memory they work in.
- * Callers' matrices lie outside the linear memory, so every routine copies its operands into the arena, computes there and copies results
- * back (`staging.ts`). The arena grows to what a call needs; one that has grown beyond KEEP_BYTES is given back afterwards.
+ * Callers' matrices lie outside the linear memory, so every routine copies its operands into the arena, computes there
+ * and copies results back (`staging.ts`). The arena grows to what a call needs; one that has grown beyond KEEP_BYTES is
+ * given back afterwards.
  */
 import { LibraryError, MemoryError } from '../../core/errors.js';
 import type { FloatArray } from '../matrix.js';
 import { kernels as encoded } from './kernels-wasm.js';
 
 // What of the WebAssembly interface is used; TypeScript declares it only together with the DOM.
-interface LinearMemory { readonly buffer: ArrayBuffer; grow(pages: number): number }
+interface LinearMemory {
+  readonly buffer: ArrayBuffer;
+  grow(pages: number): number;
+}
 declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
@@ -21,18 +25,59 @@ export const ALL = 0;
 export const LOWER = 1;
 export const UPPER = 2;
 
-/** The routines of one precision; `assembly/index.ts` documents them. Pointers in bytes, leading dimensions in elements. */
+/**
+ * The routines of one precision; `assembly/index.ts` documents them. Pointers in bytes, leading dimensions in elements.
+ */
 export interface Routines {
-  gemm(transA: Flag, transB: Flag, m: number, n: number, k: number, alpha: number, a: number, lda: number, b: number, ldb: number, beta: number, c: number, ldc: number, mask: number): void;
+  gemm(
+    transA: Flag,
+    transB: Flag,
+    m: number,
+    n: number,
+    k: number,
+    alpha: number,
+    a: number,
+    lda: number,
+    b: number,
+    ldb: number,
+    beta: number,
+    c: number,
+    ldc: number,
+    mask: number,
+  ): void;
   scale(m: number, n: number, beta: number, c: number, ldc: number, mask: number): void;
   mirror(upper: Flag, n: number, a: number, lda: number): void;
   gemvN(m: number, n: number, alpha: number, a: number, lda: number, x: number, y: number): void;
   gemvT(m: number, n: number, alpha: number, a: number, lda: number, x: number, y: number): void;
-  triangular(multiply: Flag, left: Flag, upper: Flag, trans: Flag, unit: Flag, m: number, n: number, a: number, lda: number, b: number, ldb: number): void;
+  triangular(
+    multiply: Flag,
+    left: Flag,
+    upper: Flag,
+    trans: Flag,
+    unit: Flag,
+    m: number,
+    n: number,
+    a: number,
+    lda: number,
+    b: number,
+    ldb: number,
+  ): void;
   potrf(upper: Flag, n: number, a: number, lda: number): number;
   getrf(m: number, n: number, a: number, lda: number, pivots: number): number;
   geqrf(m: number, n: number, a: number, lda: number, tau: number, work: number): void;
-  ormqr(left: Flag, trans: Flag, m: number, n: number, k: number, a: number, lda: number, tau: number, c: number, ldc: number, work: number): void;
+  ormqr(
+    left: Flag,
+    trans: Flag,
+    m: number,
+    n: number,
+    k: number,
+    a: number,
+    lda: number,
+    tau: number,
+    c: number,
+    ldc: number,
+    work: number,
+  ): void;
   geqp3(m: number, n: number, a: number, lda: number, pivots: number, tau: number, work: number): void;
 }
 
@@ -56,7 +101,19 @@ const MOST_BYTES = 2 ** 32 - PAGE;
 export const BLOCK = 32;
 
 function routinesOf(exports: Exports, suffix: '64' | '32'): Routines {
-  const names: (keyof Routines)[] = ['gemm', 'scale', 'mirror', 'gemvN', 'gemvT', 'triangular', 'potrf', 'getrf', 'geqrf', 'ormqr', 'geqp3'];
+  const names: (keyof Routines)[] = [
+    'gemm',
+    'scale',
+    'mirror',
+    'gemvN',
+    'gemvT',
+    'triangular',
+    'potrf',
+    'getrf',
+    'geqrf',
+    'ormqr',
+    'geqp3',
+  ];
   return Object.fromEntries(names.map((name) => [name, exports[`${name}${suffix}`]])) as unknown as Routines;
 }
 
@@ -84,19 +141,29 @@ export class Kernels {
     this.#next = this.start;
   }
 
-  /** Empties the arena and makes room for that many bytes in it; a multiple of 64 for each take() must be counted in. */
+  /**
+   * Empties the arena and makes room for that many bytes in it; a multiple of 64 for each take() must be counted in.
+   */
   begin(bytes: number): void {
     const need = this.start + bytes;
     const have = this.heap64.byteLength;
     if (need > have) {
       if (need > MOST_BYTES) {
-        throw new MemoryError(`The portable dense kernels need ${(bytes / 2 ** 30).toFixed(1)} GiB for this matrix, 32-bit WebAssembly has 4; install OpenBLAS or split the matrix.`, { bytes });
+        throw new MemoryError(
+          `The portable dense kernels need ${(bytes / 2 ** 30).toFixed(1)} GiB for this matrix, 32-bit ` +
+            'WebAssembly has 4; install OpenBLAS or split the matrix.',
+          { bytes },
+        );
       }
       try {
         // In steps, so that a series of growing matrices does not move the memory every time.
-        this.exports.memory.grow(Math.ceil((Math.min(MOST_BYTES, Math.max(need, have + 4 * 1024 * 1024)) - have) / PAGE));
+        this.exports.memory.grow(
+          Math.ceil((Math.min(MOST_BYTES, Math.max(need, have + 4 * 1024 * 1024)) - have) / PAGE),
+        );
       } catch {
-        throw new MemoryError(`WebAssembly memory could not grow by ${((need - have) / 2 ** 20).toFixed(0)} MiB.`, { bytes });
+        throw new MemoryError(`WebAssembly memory could not grow by ${((need - have) / 2 ** 20).toFixed(0)} MiB.`, {
+          bytes,
+        });
       }
       const { buffer } = this.exports.memory;
       this.heap64 = new Float64Array(buffer);
@@ -126,7 +193,10 @@ export class Kernels {
 let compiled: object | undefined;
 let current: Kernels | undefined;
 
-/** This thread's kernels. Throws MemoryError where WebAssembly gets no memory, LibraryError where it cannot run the kernels at all. */
+/**
+ * This thread's kernels. Throws MemoryError where WebAssembly gets no memory, LibraryError where it cannot run the
+ * kernels at all.
+ */
 export function openKernels(): Kernels {
   if (current === undefined) {
     try {
@@ -142,8 +212,15 @@ export function openKernels(): Kernels {
 function openingFailure(error: unknown): MemoryError | LibraryError {
   const { message } = error as Error;
   return error instanceof RangeError
-    ? new MemoryError(`WebAssembly, in which part of every computation runs, gets no memory (${message}). Node reserves some 10 GB of addresses for it on each thread: raise the limit on the address space (ulimit -v), or run Node with --disable-wasm-trap-handler, which needs none of them.`)
-    : new LibraryError(`WebAssembly cannot run the dense kernels here (${message}): they need a processor with SIMD, and a Node that knows it.`);
+    ? new MemoryError(
+        `WebAssembly, in which part of every computation runs, gets no memory (${message}). Node reserves some ` +
+          '10 GB of addresses for it on each thread: raise the limit on the address space (ulimit -v), or run Node ' +
+          'with --disable-wasm-trap-handler, which needs none of them.',
+      )
+    : new LibraryError(
+        `WebAssembly cannot run the dense kernels here (${message}): they need a processor with SIMD, and a Node ` +
+          'that knows it.',
+      );
 }
 
 /** To be called after a routine whose arena grows with the matrix: an outsized arena goes back to the system. */

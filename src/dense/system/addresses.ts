@@ -1,9 +1,10 @@
 /**
  * Addresses of typed arrays.
- * The memory of an ArrayBuffer or SharedArrayBuffer never moves, so its address is asked for once per array over it. Three operand slots
- * remember the arrays of the latest call: they make repeated operands free, and they keep those arrays reachable while native code
- * works on them, whatever the optimizer thinks of the caller's variables. (They hold these arrays until the next call replaces them.)
- * A detached buffer has arrays of length 0, which the bounds checks refuse before an address is asked for.
+ * The memory of an ArrayBuffer or SharedArrayBuffer never moves, so its address is asked for once per array over it.
+ * Three operand slots remember the arrays of the latest call: they make repeated operands free, and they keep those
+ * arrays reachable while native code works on them, whatever the optimizer thinks of the caller's variables. (They hold
+ * these arrays until the next call replaces them.) A detached buffer has arrays of length 0, which the bounds checks
+ * refuse before an address is asked for.
  */
 import type { FloatArray } from '../matrix.js';
 import { arrayAddress } from './library.js';

@@ -1,7 +1,7 @@
 /**
  * Scalars for Fortran, which takes every argument by address: a small fixed block of memory.
- * Integers are 32 bits wide in slots of 64 bits whose upper halves stay 0, so that a library built for 64-bit integers reads the
- * right value too, and can be told by what it writes.
+ * Integers are 32 bits wide in slots of 64 bits whose upper halves stay 0, so that a library built for 64-bit integers
+ * reads the right value too, and can be told by what it writes.
  */
 import { arrayAddress } from './library.js';
 

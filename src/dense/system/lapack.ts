@@ -1,12 +1,22 @@
 /**
  * The LAPACK routines of the dense contract over a library's Fortran symbols.
- * Reference: E. Anderson et al., LAPACK Users' Guide, 3rd ed. Workspaces belong to the instance, grow on demand and are sized by the
- * routine's own query, so that each library gets the block size it wants. Short vectors (tau, s, w, pivots) go through them too.
+ * Reference: E. Anderson et al., LAPACK Users' Guide, 3rd ed. Workspaces belong to the instance, grow on demand and are
+ * sized by the routine's own query, so that each library gets the block size it wants. Short vectors (tau, s, w,
+ * pivots) go through them too.
  */
 import { FactorizationError, NonFiniteError } from '../../core/errors.js';
 import type { Side, Transpose, Triangle } from '../blas.js';
 import type { FloatArray, Matrix } from '../matrix.js';
-import { checkGeqp3, checkGeqrf, checkGesdd, checkGetrf, checkGetrs, checkOrmqr, checkPotrf, checkSyevd } from '../shapes.js';
+import {
+  checkGeqp3,
+  checkGeqrf,
+  checkGesdd,
+  checkGetrf,
+  checkGetrs,
+  checkOrmqr,
+  checkPotrf,
+  checkSyevd,
+} from '../shapes.js';
 import type { ArrayAddresses } from './addresses.js';
 import { HIDDEN_LENGTH, fortranRoutine } from './blas-symbols.js';
 import type { FortranArguments } from './fortran-arguments.js';
@@ -14,7 +24,16 @@ import type { NativeFunction, NativeLibrary } from './library.js';
 import { Workspace } from './workspace.js';
 
 /** Fortran arguments of each routine, and how many of them are characters. */
-const ROUTINES = { potrf: [5, 1], geqrf: [8, 0], ormqr: [13, 2], geqp3: [9, 0], gesdd: [14, 1], syevd: [11, 2], getrf: [6, 0], getrs: [9, 1] } as const;
+const ROUTINES = {
+  potrf: [5, 1],
+  geqrf: [8, 0],
+  ormqr: [13, 2],
+  geqp3: [9, 0],
+  gesdd: [14, 1],
+  syevd: [11, 2],
+  getrf: [6, 0],
+  getrs: [9, 1],
+} as const;
 type LapackSymbols = Record<keyof typeof ROUTINES, NativeFunction>;
 
 function bindLapack(library: NativeLibrary, prefix: 'd' | 's'): LapackSymbols {
@@ -67,7 +86,16 @@ export class Lapack {
     const bytes = a.data.BYTES_PER_ELEMENT;
     const tauAt = this.#vector.reserve(k * bytes);
     const call = (workAt: number, lwork: number): number =>
-      geqrf(p.integer(0, a.rows), p.integer(1, a.cols), address, p.integer(2, a.ld), tauAt, workAt, p.integer(LWORK, lwork), p.integer(INFO, 0));
+      geqrf(
+        p.integer(0, a.rows),
+        p.integer(1, a.cols),
+        address,
+        p.integer(2, a.ld),
+        tauAt,
+        workAt,
+        p.integer(LWORK, lwork),
+        p.integer(INFO, 0),
+      );
     this.#withWork(bytes, call);
     this.#info('geqrf');
     copyOut(this.#vector, tau, k);
@@ -85,7 +113,23 @@ export class Lapack {
     const tauAt = this.#vector.reserve(k * bytes);
     copyIn(this.#vector, tau, k);
     const call = (workAt: number, lwork: number): number =>
-      ormqr(p.letter(side), p.letter(trans), p.integer(0, c.rows), p.integer(1, c.cols), p.integer(2, k), address, p.integer(3, a.ld), tauAt, cAt, p.integer(4, c.ld), workAt, p.integer(LWORK, lwork), p.integer(INFO, 0), one, one);
+      ormqr(
+        p.letter(side),
+        p.letter(trans),
+        p.integer(0, c.rows),
+        p.integer(1, c.cols),
+        p.integer(2, k),
+        address,
+        p.integer(3, a.ld),
+        tauAt,
+        cAt,
+        p.integer(4, c.ld),
+        workAt,
+        p.integer(LWORK, lwork),
+        p.integer(INFO, 0),
+        one,
+        one,
+      );
     this.#withWork(bytes, call);
     this.#info('ormqr');
   }
@@ -107,7 +151,17 @@ export class Lapack {
     // Zero marks a free column.
     this.#integers.int32.fill(0, 0, cols);
     const call = (workAt: number, lwork: number): number =>
-      geqp3(p.integer(0, rows), p.integer(1, cols), address, p.integer(2, a.ld), pivotsAt, tauAt, workAt, p.integer(LWORK, lwork), p.integer(INFO, 0));
+      geqp3(
+        p.integer(0, rows),
+        p.integer(1, cols),
+        address,
+        p.integer(2, a.ld),
+        pivotsAt,
+        tauAt,
+        workAt,
+        p.integer(LWORK, lwork),
+        p.integer(INFO, 0),
+      );
     this.#withWork(bytes, call);
     this.#info('geqp3');
     copyOut(this.#vector, tau, k);
@@ -130,7 +184,23 @@ export class Lapack {
     const uAt = u === null ? sAt : this.#addresses.second(u.data) + bytes * u.offset;
     const vtAt = vt === null ? sAt : this.#addresses.third(vt.data) + bytes * vt.offset;
     const call = (workAt: number, lwork: number): number =>
-      gesdd(p.letter(job), p.integer(0, a.rows), p.integer(1, a.cols), address, p.integer(2, a.ld), sAt, uAt, p.integer(3, u === null ? a.rows : u.ld), vtAt, p.integer(4, vt === null ? a.cols : vt.ld), workAt, p.integer(LWORK, lwork), iworkAt, p.integer(INFO, 0), one);
+      gesdd(
+        p.letter(job),
+        p.integer(0, a.rows),
+        p.integer(1, a.cols),
+        address,
+        p.integer(2, a.ld),
+        sAt,
+        uAt,
+        p.integer(3, u === null ? a.rows : u.ld),
+        vtAt,
+        p.integer(4, vt === null ? a.cols : vt.ld),
+        workAt,
+        p.integer(LWORK, lwork),
+        iworkAt,
+        p.integer(INFO, 0),
+        one,
+      );
     this.#withWork(bytes, call);
     const info = this.#scalars.integerAt(INFO);
     // LAPACK ≥ 3.7 refuses its fourth argument, the matrix itself, if it holds a NaN.
@@ -152,7 +222,21 @@ export class Lapack {
     const iworkAt = this.#integers.reserve(4 * liwork);
     const job = vectors ? 'V' : 'N';
     const call = (workAt: number, lwork: number): number =>
-      syevd(p.letter(job), p.letter(uplo), p.integer(0, n), address, p.integer(1, a.ld), wAt, workAt, p.integer(LWORK, lwork), iworkAt, p.integer(LIWORK, lwork === QUERY ? QUERY : liwork), p.integer(INFO, 0), one, one);
+      syevd(
+        p.letter(job),
+        p.letter(uplo),
+        p.integer(0, n),
+        address,
+        p.integer(1, a.ld),
+        wAt,
+        workAt,
+        p.integer(LWORK, lwork),
+        iworkAt,
+        p.integer(LIWORK, lwork === QUERY ? QUERY : liwork),
+        p.integer(INFO, 0),
+        one,
+        one,
+      );
     this.#withWork(bytes, call);
     copyOut(this.#vector, w, n);
     return this.#info('syevd');
@@ -164,7 +248,14 @@ export class Lapack {
     if (k === 0) return 0;
     const p = this.#scalars;
     const pivotsAt = this.#integers.reserve(4 * k);
-    this.#of(a).getrf(p.integer(0, a.rows), p.integer(1, a.cols), this.#at(a), p.integer(2, a.ld), pivotsAt, p.integer(INFO, 0));
+    this.#of(a).getrf(
+      p.integer(0, a.rows),
+      p.integer(1, a.cols),
+      this.#at(a),
+      p.integer(2, a.ld),
+      pivotsAt,
+      p.integer(INFO, 0),
+    );
     const interchanges = this.#integers.int32;
     for (let i = 0; i < k; i++) pivots[i] = interchanges[i] - 1;
     return this.#info('getrf');
@@ -179,7 +270,18 @@ export class Lapack {
     const interchanges = this.#integers.int32;
     for (let i = 0; i < n; i++) interchanges[i] = pivots[i] + 1;
     const bAt = this.#addresses.second(b.data) + b.data.BYTES_PER_ELEMENT * b.offset;
-    this.#of(a).getrs(p.letter(trans), p.integer(0, n), p.integer(1, b.cols), this.#at(a), p.integer(2, a.ld), pivotsAt, bAt, p.integer(3, b.ld), p.integer(INFO, 0), one);
+    this.#of(a).getrs(
+      p.letter(trans),
+      p.integer(0, n),
+      p.integer(1, b.cols),
+      this.#at(a),
+      p.integer(2, a.ld),
+      pivotsAt,
+      bAt,
+      p.integer(3, b.ld),
+      p.integer(INFO, 0),
+      one,
+    );
     this.#info('getrs');
   }
 
@@ -203,10 +305,17 @@ export class Lapack {
     this.#work.trim();
   }
 
-  /** info of the last call. Negative means an argument that was refused: shapes are checked before, so that is not the caller's doing. */
+  /**
+   * info of the last call. Negative means an argument that was refused: shapes are checked before, so that is not the
+   * caller's doing.
+   */
   #info(routine: string): number {
     const info = this.#scalars.integerAt(INFO);
-    if (info < 0) throw new FactorizationError(`${routine}: the LAPACK library refused argument ${-info} of the Fortran routine.`, { routine, info });
+    if (info < 0)
+      throw new FactorizationError(`${routine}: the LAPACK library refused argument ${-info} of the Fortran routine.`, {
+        routine,
+        info,
+      });
     return info;
   }
 }

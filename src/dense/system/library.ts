@@ -9,7 +9,10 @@ import { BUNDLED, CODE_LOCATION } from '../../core/location.js';
 
 type KoffiModule = typeof Koffi;
 
-/** A native function; addresses are passed as numbers (declared int64, which koffi converts at half the cost of a pointer). */
+/**
+ * A native function; addresses are passed as numbers (declared int64, which koffi converts at half the cost of a
+ * pointer).
+ */
 export type NativeFunction = (...values: (number | string)[]) => number;
 export type NativeType = 'void' | 'int' | 'int64' | 'double' | 'float' | 'const char *';
 
@@ -17,8 +20,9 @@ let koffi: KoffiModule | undefined;
 
 /** Said after every failure, so that it always comes with a way out. */
 export const REMEDY =
-  'Install a BLAS with LAPACK (Debian and Ubuntu: apt-get install libopenblas0-pthread; Fedora: dnf install openblas-threads; macOS: brew install openblas), '
-  + 'name one by HMATRIX_BLAS=/path/to/library, or set HMATRIX_BLAS=portable for the built-in backend.';
+  'Install a BLAS with LAPACK (Debian and Ubuntu: apt-get install libopenblas0-pthread; Fedora: dnf install ' +
+  'openblas-threads; macOS: brew install openblas), ' +
+  'name one by HMATRIX_BLAS=/path/to/library, or set HMATRIX_BLAS=portable for the built-in backend.';
 
 function loadKoffi(): KoffiModule {
   if (koffi !== undefined) return koffi;
@@ -28,8 +32,11 @@ function loadKoffi(): KoffiModule {
   } catch (error) {
     const { platform, arch } = process;
     const remedy = BUNDLED ? 'It cannot be bundled: install koffi beside the bundle, or set' : 'Set';
-    throw new LibraryError(`The native module of koffi, which calls system libraries, cannot be loaded on ${platform}-${arch}: `
-      + `${messageOf(error)}. ${remedy} HMATRIX_BLAS=portable for the built-in backend.`, { platform, arch });
+    throw new LibraryError(
+      `The native module of koffi, which calls system libraries, cannot be loaded on ${platform}-${arch}: ` +
+        `${messageOf(error)}. ${remedy} HMATRIX_BLAS=portable for the built-in backend.`,
+      { platform, arch },
+    );
   }
   return koffi;
 }
@@ -86,7 +93,11 @@ export class NativeLibrary {
   }
 
   /** A Fortran routine under the decorations in use: `name_` (Unix, MinGW), `name` (MKL and others on Windows). */
-  findFortran(name: string, parameters: readonly NativeType[], result: NativeType = 'void'): NativeFunction | undefined {
+  findFortran(
+    name: string,
+    parameters: readonly NativeType[],
+    result: NativeType = 'void',
+  ): NativeFunction | undefined {
     return this.find(`${name}_`, result, parameters) ?? this.find(name, result, parameters);
   }
 
@@ -95,13 +106,20 @@ export class NativeLibrary {
     const found = this.findFortran(name, parameters, result);
     if (found !== undefined) return found;
     const wide = this.find(`${name}_64_`, result, parameters) ?? this.find(`${name}64_`, result, parameters);
-    const reason = wide !== undefined
-      ? 'it is built with 64-bit integers (ILP64), a build with 32-bit integers (LP64) is needed'
-      : 'it is not a BLAS with LAPACK, or LAPACK lies in a library of its own: name both, separated by a comma';
-    throw new LibraryError(`${this.describeNames()} has no symbol "${name}_": ${reason}. ${REMEDY}`, { libraries: this.names, symbol: `${name}_` });
+    const reason =
+      wide !== undefined
+        ? 'it is built with 64-bit integers (ILP64), a build with 32-bit integers (LP64) is needed'
+        : 'it is not a BLAS with LAPACK, or LAPACK lies in a library of its own: name both, separated by a comma';
+    throw new LibraryError(`${this.describeNames()} has no symbol "${name}_": ${reason}. ${REMEDY}`, {
+      libraries: this.names,
+      symbol: `${name}_`,
+    });
   }
 
-  /** Lets go of the libraries, which the system then unloads unless another thread holds them; their functions must not be called any more. */
+  /**
+   * Lets go of the libraries, which the system then unloads unless another thread holds them; their functions must not
+   * be called any more.
+   */
   unload(): void {
     for (const library of this.#libraries) library.unload();
   }

@@ -12,34 +12,59 @@ import { checkIntegerWidth, checkResults } from './self-check.js';
 import { SystemBlas } from './system-blas.js';
 import { describeLibrary, useOneThread } from './vendor.js';
 
-/** `library`: the path or name of a shared library; two separated by a comma where BLAS and LAPACK are apart; or a family (openblas, mkl, blis, accelerate, netlib). */
-export interface OpenblasOptions { readonly library?: string | undefined }
+/**
+ * `library`: the path or name of a shared library; two separated by a comma where BLAS and LAPACK are apart; or a
+ * family (openblas, mkl, blis, accelerate, netlib).
+ */
+export interface OpenblasOptions {
+  readonly library?: string | undefined;
+}
 
 /**
- * The dense contract over a system library. Without `library`, the first of the platform's candidates (candidates.ts) that opens and passes
- * its check. The library's own threads are set to one, for the whole process. One instance per JavaScript thread: instances are not
- * shared, but any number of them, in any number of workers, may compute at the same time.
- * Two workers must not run `ormqr` on the same A at once: LAPACK before 3.10 writes to A and restores it.
- * Throws LibraryError: none found, a named library that cannot be opened, a missing symbol, 64-bit integers, or wrong results.
+ * The dense contract over a system library. Without `library`, the first of the platform's candidates (candidates.ts)
+ * that opens and passes its check. The library's own threads are set to one, for the whole process. One instance per
+ * JavaScript thread: instances are not shared, but any number of them, in any number of workers, may compute at the
+ * same time. Two workers must not run `ormqr` on the same A at once: LAPACK before 3.10 writes to A and restores it.
+ * Throws LibraryError: none found, a named library that cannot be opened, a missing symbol, 64-bit integers, or wrong
+ * results.
  */
 export function openOpenblas(options: OpenblasOptions = {}): Blas {
   const choice = options.library;
   if (choice === undefined) return openFirst(candidatesOf(process.platform), 'No usable BLAS library was found');
   const family = candidatesOf(process.platform).find((candidate) => candidate.name === choice.toLowerCase());
   if (family !== undefined) return openFirst([family], `No usable library of the family "${family.name}" was found`);
-  return openSet(choice.split(',').map((name) => name.trim()).filter((name) => name !== ''));
+  return openSet(
+    choice
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
+  );
 }
 
 /** What became of one candidate of the search; `description` where it is usable, else `reason`. */
-export interface SearchOutcome { readonly candidate: string; readonly libraries: readonly string[]; readonly usable: boolean; readonly description?: string; readonly reason?: string }
+export interface SearchOutcome {
+  readonly candidate: string;
+  readonly libraries: readonly string[];
+  readonly usable: boolean;
+  readonly description?: string;
+  readonly reason?: string;
+}
 
-/** Tries every candidate of the platform, in order; for people (`hmatrix doctor`). Opens all the libraries that are there. */
+/**
+ * Tries every candidate of the platform, in order; for people (`hmatrix doctor`). Opens all the libraries that are
+ * there.
+ */
 export function trySystemLibraries(): SearchOutcome[] {
   const outcomes: SearchOutcome[] = [];
   for (const candidate of candidatesOf(process.platform)) {
     for (const libraries of candidate.sets) {
       try {
-        outcomes.push({ candidate: candidate.name, libraries, usable: true, description: openSet(libraries).description });
+        outcomes.push({
+          candidate: candidate.name,
+          libraries,
+          usable: true,
+          description: openSet(libraries).description,
+        });
       } catch (error) {
         if (!(error instanceof LibraryError)) throw error;
         outcomes.push({ candidate: candidate.name, libraries, usable: false, reason: withoutRemedy(error) });
@@ -74,5 +99,8 @@ function openFirst(candidates: readonly Candidate[], failure: string): Blas {
       }
     }
   }
-  throw new LibraryError(`${failure}:\n${reasons.map((reason) => `  ${reason}`).join('\n')}\n${REMEDY}`, { tried: candidates.flatMap((candidate) => candidate.sets), reasons });
+  throw new LibraryError(`${failure}:\n${reasons.map((reason) => `  ${reason}`).join('\n')}\n${REMEDY}`, {
+    tried: candidates.flatMap((candidate) => candidate.sets),
+    reasons,
+  });
 }

@@ -1,13 +1,34 @@
 /**
  * The dense contract over a system library.
- * Every routine checks its views, then hands numeric addresses and sizes to native code; nothing is copied, shared memory included.
- * Products over an empty inner dimension are completed here, for reference BLAS leaves y alone where the equation asks for β·y.
+ * Every routine checks its views, then hands numeric addresses and sizes to native code; nothing is copied, shared
+ * memory included. Products over an empty inner dimension are completed here, for reference BLAS leaves y alone where
+ * the equation asks for β·y.
  */
 import type { Blas, Side, Transpose, Triangle, UnitDiagonal } from '../blas.js';
 import type { FloatArray, Matrix } from '../matrix.js';
-import { checkGemm, checkGemv, checkSymm, checkSymv, checkSyrk, checkTriangular, scaleTriangle, scaleView } from '../shapes.js';
+import {
+  checkGemm,
+  checkGemv,
+  checkSymm,
+  checkSymv,
+  checkSyrk,
+  checkTriangular,
+  scaleTriangle,
+  scaleView,
+} from '../shapes.js';
 import { ArrayAddresses } from './addresses.js';
-import { COLUMN_MAJOR, LEFT, LOWER, NON_UNIT, NO_TRANSPOSE, RIGHT, TRANSPOSE, UNIT, UPPER, bindBlas } from './blas-symbols.js';
+import {
+  COLUMN_MAJOR,
+  LEFT,
+  LOWER,
+  NON_UNIT,
+  NO_TRANSPOSE,
+  RIGHT,
+  TRANSPOSE,
+  UNIT,
+  UPPER,
+  bindBlas,
+} from './blas-symbols.js';
 import type { BlasSymbols } from './blas-symbols.js';
 import type { FortranArguments } from './fortran-arguments.js';
 import { Lapack } from './lapack.js';
@@ -52,14 +73,55 @@ export class SystemBlas implements Blas {
     const cAt = addresses.third(c.data) + bytes * c.offset;
     // A single column or row of C: gemm would pack all of A or B first, gemv reads it once (2 to 5 times faster).
     if (n === 1) {
-      symbols.gemv(COLUMN_MAJOR, transposeFlag(transA), a.rows, a.cols, alpha, aAt, a.ld, bAt, transB === 'T' ? b.ld : 1, beta, cAt, 1);
+      symbols.gemv(
+        COLUMN_MAJOR,
+        transposeFlag(transA),
+        a.rows,
+        a.cols,
+        alpha,
+        aAt,
+        a.ld,
+        bAt,
+        transB === 'T' ? b.ld : 1,
+        beta,
+        cAt,
+        1,
+      );
       return;
     }
     if (m === 1) {
-      symbols.gemv(COLUMN_MAJOR, transB === 'T' ? NO_TRANSPOSE : TRANSPOSE, b.rows, b.cols, alpha, bAt, b.ld, aAt, transA === 'T' ? 1 : a.ld, beta, cAt, c.ld);
+      symbols.gemv(
+        COLUMN_MAJOR,
+        transB === 'T' ? NO_TRANSPOSE : TRANSPOSE,
+        b.rows,
+        b.cols,
+        alpha,
+        bAt,
+        b.ld,
+        aAt,
+        transA === 'T' ? 1 : a.ld,
+        beta,
+        cAt,
+        c.ld,
+      );
       return;
     }
-    symbols.gemm(COLUMN_MAJOR, transposeFlag(transA), transposeFlag(transB), m, n, k, alpha, aAt, a.ld, bAt, b.ld, beta, cAt, c.ld);
+    symbols.gemm(
+      COLUMN_MAJOR,
+      transposeFlag(transA),
+      transposeFlag(transB),
+      m,
+      n,
+      k,
+      alpha,
+      aAt,
+      a.ld,
+      bAt,
+      b.ld,
+      beta,
+      cAt,
+      c.ld,
+    );
   }
 
   gemv(transA: Transpose, alpha: number, a: Matrix, x: Matrix, beta: number, y: Matrix): void {
@@ -87,7 +149,21 @@ export class SystemBlas implements Blas {
     const aAt = addresses.first(a.data) + bytes * a.offset;
     const bAt = addresses.second(b.data) + bytes * b.offset;
     const cAt = addresses.third(c.data) + bytes * c.offset;
-    symbols.symm(COLUMN_MAJOR, sideFlag(side), triangleFlag(uplo), c.rows, c.cols, alpha, aAt, a.ld, bAt, b.ld, beta, cAt, c.ld);
+    symbols.symm(
+      COLUMN_MAJOR,
+      sideFlag(side),
+      triangleFlag(uplo),
+      c.rows,
+      c.cols,
+      alpha,
+      aAt,
+      a.ld,
+      bAt,
+      b.ld,
+      beta,
+      cAt,
+      c.ld,
+    );
   }
 
   symv(uplo: Triangle, alpha: number, a: Matrix, x: Matrix, beta: number, y: Matrix): void {
@@ -124,7 +200,20 @@ export class SystemBlas implements Blas {
     const bytes = b.data instanceof Float64Array ? 8 : 4;
     const aAt = this.#addresses.first(a.data) + bytes * a.offset;
     const bAt = this.#addresses.second(b.data) + bytes * b.offset;
-    symbols.trsm(COLUMN_MAJOR, sideFlag(side), triangleFlag(uplo), transposeFlag(transA), diagonalFlag(diag), b.rows, b.cols, alpha, aAt, a.ld, bAt, b.ld);
+    symbols.trsm(
+      COLUMN_MAJOR,
+      sideFlag(side),
+      triangleFlag(uplo),
+      transposeFlag(transA),
+      diagonalFlag(diag),
+      b.rows,
+      b.cols,
+      alpha,
+      aAt,
+      a.ld,
+      bAt,
+      b.ld,
+    );
   }
 
   trmm(side: Side, uplo: Triangle, transA: Transpose, diag: UnitDiagonal, alpha: number, a: Matrix, b: Matrix): void {
@@ -134,15 +223,44 @@ export class SystemBlas implements Blas {
     const bytes = b.data instanceof Float64Array ? 8 : 4;
     const aAt = this.#addresses.first(a.data) + bytes * a.offset;
     const bAt = this.#addresses.second(b.data) + bytes * b.offset;
-    symbols.trmm(COLUMN_MAJOR, sideFlag(side), triangleFlag(uplo), transposeFlag(transA), diagonalFlag(diag), b.rows, b.cols, alpha, aAt, a.ld, bAt, b.ld);
+    symbols.trmm(
+      COLUMN_MAJOR,
+      sideFlag(side),
+      triangleFlag(uplo),
+      transposeFlag(transA),
+      diagonalFlag(diag),
+      b.rows,
+      b.cols,
+      alpha,
+      aAt,
+      a.ld,
+      bAt,
+      b.ld,
+    );
   }
 
-  potrf(uplo: Triangle, a: Matrix): number { return this.#lapack.potrf(uplo, a); }
-  geqrf(a: Matrix, tau: FloatArray): void { this.#lapack.geqrf(a, tau); }
-  ormqr(side: Side, trans: Transpose, a: Matrix, tau: FloatArray, c: Matrix): void { this.#lapack.ormqr(side, trans, a, tau, c); }
-  geqp3(a: Matrix, pivots: Int32Array, tau: FloatArray): void { this.#lapack.geqp3(a, pivots, tau); }
-  gesdd(a: Matrix, s: FloatArray, u: Matrix | null, vt: Matrix | null): number { return this.#lapack.gesdd(a, s, u, vt); }
-  syevd(vectors: boolean, uplo: Triangle, a: Matrix, w: FloatArray): number { return this.#lapack.syevd(vectors, uplo, a, w); }
-  getrf(a: Matrix, pivots: Int32Array): number { return this.#lapack.getrf(a, pivots); }
-  getrs(trans: Transpose, a: Matrix, pivots: Int32Array, b: Matrix): void { this.#lapack.getrs(trans, a, pivots, b); }
+  potrf(uplo: Triangle, a: Matrix): number {
+    return this.#lapack.potrf(uplo, a);
+  }
+  geqrf(a: Matrix, tau: FloatArray): void {
+    this.#lapack.geqrf(a, tau);
+  }
+  ormqr(side: Side, trans: Transpose, a: Matrix, tau: FloatArray, c: Matrix): void {
+    this.#lapack.ormqr(side, trans, a, tau, c);
+  }
+  geqp3(a: Matrix, pivots: Int32Array, tau: FloatArray): void {
+    this.#lapack.geqp3(a, pivots, tau);
+  }
+  gesdd(a: Matrix, s: FloatArray, u: Matrix | null, vt: Matrix | null): number {
+    return this.#lapack.gesdd(a, s, u, vt);
+  }
+  syevd(vectors: boolean, uplo: Triangle, a: Matrix, w: FloatArray): number {
+    return this.#lapack.syevd(vectors, uplo, a, w);
+  }
+  getrf(a: Matrix, pivots: Int32Array): number {
+    return this.#lapack.getrf(a, pivots);
+  }
+  getrs(trans: Transpose, a: Matrix, pivots: Int32Array, b: Matrix): void {
+    this.#lapack.getrs(trans, a, pivots, b);
+  }
 }

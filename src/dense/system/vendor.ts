@@ -1,6 +1,7 @@
 /**
  * What differs from vendor to vendor: the name to show, and how to keep a library's own threads out of the way.
- * Parallelism belongs to the team of workers; a library that starts threads of its own under each worker would only fight them.
+ * Parallelism belongs to the team of workers; a library that starts threads of its own under each worker would only
+ * fight them.
  */
 import { arrayAddress } from './library.js';
 import type { NativeLibrary } from './library.js';
@@ -11,7 +12,10 @@ const MKL_THREADING_SEQUENTIAL = 1;
 /** vecLib/thread_api.h. */
 const BLAS_THREADING_SINGLE_THREADED = 1;
 
-/** One thread per call, from this JavaScript thread on: some libraries keep the setting per thread, so every worker sets it. */
+/**
+ * One thread per call, from this JavaScript thread on: some libraries keep the setting per thread, so every worker sets
+ * it.
+ */
 export function useOneThread(library: NativeLibrary): void {
   library.find('MKL_Set_Interface_Layer', 'int', ['int'])?.(MKL_INTERFACE_LP64);
   library.find('MKL_Set_Threading_Layer', 'int', ['int'])?.(MKL_THREADING_SEQUENTIAL);
@@ -33,16 +37,23 @@ export function withEnvironment<T>(name: string, value: string, act: () => T): T
   }
 }
 
-/** Runs `open` while the environment tells OpenBLAS not to start threads at load: on a large machine they cost memory and time. */
+/**
+ * Runs `open` while the environment tells OpenBLAS not to start threads at load: on a large machine they cost memory
+ * and time.
+ */
 export const withoutThreadsAtLoad = <T>(open: () => T): T => withEnvironment('OPENBLAS_NUM_THREADS', '1', open);
 
-/** Vendor, version and processor kernel where the library tells, then the files: "OpenBLAS 0.3.21 (Zen), libopenblas.so.0". */
+/**
+ * Vendor, version and processor kernel where the library tells, then the files: "OpenBLAS 0.3.21 (Zen),
+ * libopenblas.so.0".
+ */
 export function describeLibrary(library: NativeLibrary, core: string | undefined): string {
   return `${vendorOf(library, core)}, ${library.names.join(' + ')}`;
 }
 
 function vendorOf(library: NativeLibrary, core: string | undefined): string {
-  const text = (symbol: string): string | undefined => library.find(symbol, 'const char *', [])?.() as unknown as string | undefined;
+  const text = (symbol: string): string | undefined =>
+    library.find(symbol, 'const char *', [])?.() as unknown as string | undefined;
   const config = text('openblas_get_config');
   if (config !== undefined) {
     const version = /OpenBLAS\s+\S+/.exec(config)?.[0] ?? 'OpenBLAS';

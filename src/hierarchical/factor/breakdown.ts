@@ -18,11 +18,21 @@ const SHARPNESS = 0.05;
 const INDEFINITE = " { indefinite: true } factors indefinite matrices of format 'hss'.";
 
 /**
- * The smallest λ ≥ 0 above `failed` at which K̃ + λI factors, to SHARPNESS or a few hundred units of rounding: from −λ_min(K̃) by Lanczos, verified by factorizations and
- * sharpened by bisection. At most 120 products and 29 factorizations, few in practice. Undefined where none was found.
+ * The smallest λ ≥ 0 above `failed` at which K̃ + λI factors, to SHARPNESS or a few hundred units of rounding: from
+ * −λ_min(K̃) by Lanczos, verified by factorizations and sharpened by bisection. At most 120 products and 29
+ * factorizations, few in practice. Undefined where none was found.
  */
-async function smallestWorkingShift(matrix: HierarchicalMatrix, engine: FactorEngine, failed: number, control: TeamControl): Promise<number | undefined> {
-  const { smallest, largest } = await extremeEigenvalues(matrix, { blas: control.team.blas, tolerance: 1e-6, maxIterations: PRODUCTS }, control);
+async function smallestWorkingShift(
+  matrix: HierarchicalMatrix,
+  engine: FactorEngine,
+  failed: number,
+  control: TeamControl,
+): Promise<number | undefined> {
+  const { smallest, largest } = await extremeEigenvalues(
+    matrix,
+    { blas: control.team.blas, tolerance: 1e-6, maxIterations: PRODUCTS },
+    control,
+  );
   if (!Number.isFinite(smallest.value)) return undefined;
   const norm = Math.max(Math.abs(smallest.value), Math.abs(largest.value));
   // The zero matrix factors with any shift that is not lost in λ's own rounding.
@@ -46,16 +56,33 @@ async function smallestWorkingShift(matrix: HierarchicalMatrix, engine: FactorEn
 }
 
 /** The error to throw. With `suggest`, looks for the shift; the engine's factors are lost. */
-export async function breakdownError(matrix: HierarchicalMatrix, engine: FactorEngine, { node, level, pivot, index }: Breakdown, shift: number, suggest: boolean, control: TeamControl): Promise<HmatrixError> {
+export async function breakdownError(
+  matrix: HierarchicalMatrix,
+  engine: FactorEngine,
+  { node, level, pivot, index }: Breakdown,
+  shift: number,
+  suggest: boolean,
+  control: TeamControl,
+): Promise<HmatrixError> {
   const data = { node, level, pivot, index, shift };
   const isolated = matrix.data.tree.begin[0];
-  const where = pivot === 0
-    ? `${isolated} isolated indices have rows of zeros (the first is ${index})`
-    : `elimination broke down at node ${node}, level ${level}, pivot ${pivot} (index ${index})`;
+  const where =
+    pivot === 0
+      ? `${isolated} isolated indices have rows of zeros (the first is ${index})`
+      : `elimination broke down at node ${node}, level ${level}, pivot ${pivot} (index ${index})`;
   if (engine.indefinite) {
-    return new FactorizationError(`K̃ + λI with λ = ${shift} is singular to working precision, or an indefinite elimination without pivoting between nodes meets a singular block: ${where}. Choose another shift.`, data);
+    return new FactorizationError(
+      `K̃ + λI with λ = ${shift} is singular to working precision, or an indefinite elimination without pivoting ` +
+        `between nodes meets a singular block: ${where}. Choose another shift.`,
+      data,
+    );
   }
   const suggestedShift = suggest ? await smallestWorkingShift(matrix, engine, shift, control) : undefined;
-  const advice = suggestedShift === undefined ? 'Add a larger shift' : `The smallest shift that works is ${suggestedShift}`;
-  return new NotPositiveDefiniteError(`K̃ + λI with λ = ${shift} is not positive definite: ${where}. ${advice}, or compress to a tighter tolerance.${INDEFINITE}`, { ...data, suggestedShift, libraryOnly: INDEFINITE });
+  const advice =
+    suggestedShift === undefined ? 'Add a larger shift' : `The smallest shift that works is ${suggestedShift}`;
+  return new NotPositiveDefiniteError(
+    `K̃ + λI with λ = ${shift} is not positive definite: ${where}. ${advice}, or compress to a tighter ` +
+      `tolerance.${INDEFINITE}`,
+    { ...data, suggestedShift, libraryOnly: INDEFINITE },
+  );
 }

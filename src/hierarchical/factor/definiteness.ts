@@ -21,26 +21,51 @@ export const DEFINITENESS_KEYS: KeysOf<DefinitenessOptions> = { tolerance: true,
 
 export interface DefinitenessCertificate {
   /**
-   * λ_min(K̃) by Lanczos: a Rayleigh quotient, so λ_min ≤ value for certain, and some eigenvalue lies within the bound of it; that it is the smallest is likely (the start is random), not certain.
+   * λ_min(K̃) by Lanczos: a Rayleigh quotient, so λ_min ≤ value for certain, and some eigenvalue lies within the bound
+   * of it; that it is the smallest is likely (the start is random), not certain.
    */
   readonly smallest: RitzValue;
   /**
-   * positive: K̃ less a shift of the size of rounding (1024·eps·‖K̃‖) has a Cholesky factorization, which proves λ_min > 0. indefinite: a Rayleigh quotient is negative beyond rounding, or factorizations break down up to a
-   * shift beyond it. semidefinite: Cholesky works at 0 or at a shift of the size of rounding, and λ_min is zero as far as can be told: at 0 rounding alone decides whether it breaks down.
-   * undecided: the format has no direct factorization ('fmm'), and no negative Rayleigh quotient was found.
+   * positive: K̃ less a shift of the size of rounding (1024·eps·‖K̃‖) has a Cholesky factorization, which proves λ_min
+   * > 0. indefinite: a Rayleigh quotient is negative beyond rounding, or factorizations break down up to a shift beyond
+   * it. semidefinite: Cholesky works at 0 or at a shift of the size of rounding, and λ_min is zero as far as can be
+   * told: at 0 rounding alone decides whether it breaks down. undecided: the format has no direct factorization
+   * ('fmm'), and no negative Rayleigh quotient was found.
    */
   readonly definite: 'positive' | 'semidefinite' | 'indefinite' | 'undecided';
-  /** λ ≥ 0 that makes K̃ + λI positive definite: 0 where it is already; proved by a factorization where `proved`, else −(value − bound). Undefined where none was found. */
+  /**
+   * λ ≥ 0 that makes K̃ + λI positive definite: 0 where it is already; proved by a factorization where `proved`, else
+   * −(value − bound). Undefined where none was found.
+   */
   readonly suggestedShift: number | undefined;
   readonly proved: boolean;
 }
 
-/** Looks for λ_min(K̃) and for the smallest shift. Cost: `maxIterations` products, and for 'hss' and 'hodlr' a factorization, some thirty where K̃ is indefinite. Throws OptionError, MemoryError, AbortedError. */
-export async function certifyDefiniteness(matrix: HierarchicalMatrix, { tolerance = 1e-4, maxIterations = 200, seed = 0 }: DefinitenessOptions, control: TeamControl): Promise<DefinitenessCertificate> {
-  const { smallest, largest } = await extremeEigenvalues(matrix, { blas: control.team.blas, tolerance, maxIterations, seed }, control);
-  const rounding = ROUNDING * (matrix.data.dtype === 'f64' ? 2 ** -52 : 2 ** -23) * Math.max(Math.abs(smallest.value), Math.abs(largest.value));
+/**
+ * Looks for λ_min(K̃) and for the smallest shift. Cost: `maxIterations` products, and for 'hss' and 'hodlr' a
+ * factorization, some thirty where K̃ is indefinite. Throws OptionError, MemoryError, AbortedError.
+ */
+export async function certifyDefiniteness(
+  matrix: HierarchicalMatrix,
+  { tolerance = 1e-4, maxIterations = 200, seed = 0 }: DefinitenessOptions,
+  control: TeamControl,
+): Promise<DefinitenessCertificate> {
+  const { smallest, largest } = await extremeEigenvalues(
+    matrix,
+    { blas: control.team.blas, tolerance, maxIterations, seed },
+    control,
+  );
+  const rounding =
+    ROUNDING *
+    (matrix.data.dtype === 'f64' ? 2 ** -52 : 2 ** -23) *
+    Math.max(Math.abs(smallest.value), Math.abs(largest.value));
   if (matrix.data.format === 'fmm') {
-    return { smallest, definite: smallest.value < -rounding ? 'indefinite' : 'undecided', suggestedShift: Math.max(0, smallest.bound - smallest.value), proved: false };
+    return {
+      smallest,
+      definite: smallest.value < -rounding ? 'indefinite' : 'undecided',
+      suggestedShift: Math.max(0, smallest.bound - smallest.value),
+      proved: false,
+    };
   }
   try {
     (await factor(matrix, { shift: 0 }, control)).release();
@@ -51,6 +76,11 @@ export async function certifyDefiniteness(matrix: HierarchicalMatrix, { toleranc
     const shift = error.data['suggestedShift'];
     const suggestedShift = typeof shift === 'number' ? shift : undefined;
     const indefinite = smallest.value < -rounding || suggestedShift === undefined || suggestedShift > rounding;
-    return { smallest, definite: indefinite ? 'indefinite' : 'semidefinite', suggestedShift, proved: suggestedShift !== undefined };
+    return {
+      smallest,
+      definite: indefinite ? 'indefinite' : 'semidefinite',
+      suggestedShift,
+      proved: suggestedShift !== undefined,
+    };
   }
 }

@@ -6,11 +6,22 @@ import type { PhaseKernel } from '../../parallel/kernel.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { PassArguments, PassVectors } from './pass.js';
 
-/** Where elimination stopped: the i-th variable that `node` eliminates (from 1), index `index` of the caller's numbering. */
-export interface Breakdown { readonly node: number; readonly level: number; readonly pivot: number; readonly index: number }
+/**
+ * Where elimination stopped: the i-th variable that `node` eliminates (from 1), index `index` of the caller's
+ * numbering.
+ */
+export interface Breakdown {
+  readonly node: number;
+  readonly level: number;
+  readonly pivot: number;
+  readonly index: number;
+}
 
 /** Signs of the eigenvalues; a factorization has none that are zero. */
-export interface Inertia { readonly positive: number; readonly negative: number }
+export interface Inertia {
+  readonly positive: number;
+  readonly negative: number;
+}
 
 export interface FactorEngine {
   readonly precision: Precision;

@@ -17,39 +17,77 @@ import { UlvEngine, ulvFactorBytes } from './ulv/engine.js';
 export interface FactorOptions {
   /** λ ≥ 0 of K̃ + λI; any sign with `indefinite`. Default 0. */
   readonly shift?: number;
-  /** L·J·Lᵀ with signs J instead of Cholesky, for format 'hss': two to three times the cost, nothing is pivoted between nodes. Default false. */
+  /**
+   * L·J·Lᵀ with signs J instead of Cholesky, for format 'hss': two to three times the cost, nothing is pivoted between
+   * nodes. Default false.
+   */
   readonly indefinite?: boolean;
-  /** Precision of the factors and of solves. Default 'f64', whatever the matrix's is: a factorization amplifies rounding by the condition number, and 'f32' warns where that costs three digits or more. */
+  /**
+   * Precision of the factors and of solves. Default 'f64', whatever the matrix's is: a factorization amplifies rounding
+   * by the condition number, and 'f32' warns where that costs three digits or more.
+   */
   readonly precision?: Precision;
-  /** Where K̃ + λI is not positive definite: look for the smallest shift that works, at the cost of some factorizations. Default true. */
+  /**
+   * Where K̃ + λI is not positive definite: look for the smallest shift that works, at the cost of some factorizations.
+   * Default true.
+   */
   readonly suggestShift?: boolean;
-  /** Bytes the factorization may use; default: what the system says is free. More is refused before anything is allocated. */
+  /**
+   * Bytes the factorization may use; default: what the system says is free. More is refused before anything is
+   * allocated.
+   */
   readonly memoryLimit?: number;
 }
 export const FACTOR_KEYS: KeysOf<FactorOptions> = {
-  shift: true, indefinite: true, precision: true, suggestShift: true, memoryLimit: true,
+  shift: true,
+  indefinite: true,
+  precision: true,
+  suggestShift: true,
+  memoryLimit: true,
 };
 
 /**
  * Factors K̃ + λI = F·Fᵀ for solves, determinants and samples (factorization.ts).
  *
- * Format 'hss' (and 'fmm' without near blocks): symmetric ULV, O(r²·N) flops and O(r·N) memory (hierarchical/factor/ulv/eliminate.ts); 'hodlr': recursive symmetric factorization,
- * O(r²·N·log² N) and O(r·N·log N) (hierarchical/factor/hodlr/factor.ts). Nothing is compressed again, whatever λ is. The same bits on a team of any size.
- * Throws OptionError (a shift out of its domain; near blocks off the diagonal: factor the HSS of the same source and use it as a preconditioner); NotPositiveDefiniteError with node, level,
- * pivot, index and suggestedShift; FactorizationError where an indefinite one is singular; MemoryError; AbortedError; WorkerError.
+ * Format 'hss' (and 'fmm' without near blocks): symmetric ULV, O(r²·N) flops and O(r·N) memory
+ * (hierarchical/factor/ulv/eliminate.ts); 'hodlr': recursive symmetric factorization, O(r²·N·log² N) and O(r·N·log N)
+ * (hierarchical/factor/hodlr/factor.ts). Nothing is compressed again, whatever λ is. The same bits on a team of any
+ * size. Throws OptionError (a shift out of its domain; near blocks off the diagonal: factor the HSS of the same source
+ * and use it as a preconditioner); NotPositiveDefiniteError with node, level, pivot, index and suggestedShift;
+ * FactorizationError where an indefinite one is singular; MemoryError; AbortedError; WorkerError.
  */
-export async function factor(matrix: HierarchicalMatrix, options: FactorOptions, control: TeamControl): Promise<Factorization> {
+export async function factor(
+  matrix: HierarchicalMatrix,
+  options: FactorOptions,
+  control: TeamControl,
+): Promise<Factorization> {
   const { shift = 0, indefinite = false, precision = 'f64', suggestShift = true, memoryLimit } = options;
   checkShift(shift, indefinite);
-  if (!PRECISIONS.includes(precision)) throw new OptionError(`precision must be f64 or f32, not "${precision}".`, { option: 'precision', value: precision });
+  if (!PRECISIONS.includes(precision))
+    throw new OptionError(`precision must be f64 or f32, not "${precision}".`, {
+      option: 'precision',
+      value: precision,
+    });
   throwIfAborted(control.signal);
   const { data } = matrix;
   const hodlr = data.format === 'hodlr';
-  if (hodlr && indefinite) throw new OptionError("An indefinite factorization needs format 'hss': HODLR's is by Cholesky.", { format: data.format });
+  if (hodlr && indefinite)
+    throw new OptionError("An indefinite factorization needs format 'hss': HODLR's is by Cholesky.", {
+      format: data.format,
+    });
   const bytes = hodlr ? hodlrFactorBytes(data, precision) : ulvFactorBytes(data, precision);
   const limit = memoryLimit ?? availableMemory();
   if (bytes > limit) {
-    throw new MemoryError(`The factorization needs ${(bytes / 1e9).toFixed(2)} GB, and ${(limit / 1e9).toFixed(2)} GB are available: lower the ranks (maxRank), or raise memoryLimit. As { precision: 'f32' } it takes half as much.`, { estimate: bytes, limit, options: ['maxRank', 'memoryLimit'], libraryOnly: " As { precision: 'f32' } it takes half as much." });
+    throw new MemoryError(
+      `The factorization needs ${(bytes / 1e9).toFixed(2)} GB, and ${(limit / 1e9).toFixed(2)} GB are available: ` +
+        `lower the ranks (maxRank), or raise memoryLimit. As { precision: 'f32' } it takes half as much.`,
+      {
+        estimate: bytes,
+        limit,
+        options: ['maxRank', 'memoryLimit'],
+        libraryOnly: " As { precision: 'f32' } it takes half as much.",
+      },
+    );
   }
   const engine: FactorEngine = hodlr ? new HodlrEngine(data, precision) : new UlvEngine(data, precision, indefinite);
   const breakdown = await engine.refactor(shift, control);
@@ -60,11 +98,12 @@ export async function factor(matrix: HierarchicalMatrix, options: FactorOptions,
 }
 
 /**
- * Whether K̃ + shift·I has a Cholesky factorization, for a shift of either sign: its smallest eigenvalue is then above −shift, but
- * for rounding. Of formats that `factor` takes. Throws AbortedError, WorkerError.
+ * Whether K̃ + shift·I has a Cholesky factorization, for a shift of either sign: its smallest eigenvalue is then above
+ * −shift, but for rounding. Of formats that `factor` takes. Throws AbortedError, WorkerError.
  */
 export async function isFactorable(matrix: HierarchicalMatrix, shift: number, control: TeamControl): Promise<boolean> {
   const { data } = matrix;
-  const engine: FactorEngine = data.format === 'hodlr' ? new HodlrEngine(data, 'f64') : new UlvEngine(data, 'f64', false);
+  const engine: FactorEngine =
+    data.format === 'hodlr' ? new HodlrEngine(data, 'f64') : new UlvEngine(data, 'f64', false);
   return (await engine.refactor(shift, control)) === undefined;
 }

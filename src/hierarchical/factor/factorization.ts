@@ -5,7 +5,18 @@ import { NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat32, sharedFloat64 } from '../../core/shared-array.js';
 import { warn } from '../../core/warning.js';
-import { asVectors, checkView, copyInto, squaredNorm, transposeHint, view, zeros, type Matrix, type Precision, type Vectors } from '../../dense/matrix.js';
+import {
+  asVectors,
+  checkView,
+  copyInto,
+  squaredNorm,
+  transposeHint,
+  view,
+  zeros,
+  type Matrix,
+  type Precision,
+  type Vectors,
+} from '../../dense/matrix.js';
 import { extremeEigenvalues, type RitzValue } from '../../krylov/lanczos.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { trustClass } from '../../operator/self-check.js';
@@ -37,8 +48,16 @@ export interface ConditionOptions {
 }
 export const CONDITION_KEYS: KeysOf<ConditionOptions> = { tolerance: true, maxIterations: true, seed: true };
 
-/** Eigenvalues of K̃ + λI of largest and smallest absolute value; `condition` is their quotient, never above the true one but for rounding. */
-export interface ConditionEstimate { readonly condition: number; readonly largest: number; readonly smallest: number; readonly converged: boolean }
+/**
+ * Eigenvalues of K̃ + λI of largest and smallest absolute value; `condition` is their quotient, never above the true
+ * one but for rounding.
+ */
+export interface ConditionEstimate {
+  readonly condition: number;
+  readonly largest: number;
+  readonly smallest: number;
+  readonly converged: boolean;
+}
 
 /** Vectors solved for at a time; most solves have few, and their workspace is a quarter of the widest. */
 const CHUNK = 256;
@@ -52,8 +71,10 @@ const MOST_LOST = 1e3;
 const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
 
 /**
- * K̃ + λI = F·Fᵀ (or F·J·Fᵀ, J = diag(±1), where it was factored as indefinite), over a team. As a linear operator it is the inverse: symmetric, and where nothing is indefinite positive
- * definite to working precision, so that it preconditions. Solves are synchronous and keep their workspace: 2N + (skeletons) numbers per vector, for at most 256 vectors.
+ * K̃ + λI = F·Fᵀ (or F·J·Fᵀ, J = diag(±1), where it was factored as indefinite), over a team. As a linear operator it
+ * is the inverse: symmetric, and where nothing is indefinite positive definite to working precision, so that it
+ * preconditions. Solves are synchronous and keep their workspace: 2N + (skeletons) numbers per vector, for at most 256
+ * vectors.
  */
 export class Factorization implements LinearOperator {
   readonly rows: number;
@@ -78,22 +99,41 @@ export class Factorization implements LinearOperator {
     this.#team = team;
   }
 
-  get size(): number { return this.rows; }
+  get size(): number {
+    return this.rows;
+  }
   /** λ. */
-  get shift(): number { return this.#shift; }
+  get shift(): number {
+    return this.#shift;
+  }
   /** Precision of the factors and of solves. */
-  get precision(): Precision { return this.#engine.precision; }
-  get indefinite(): boolean { return this.#engine.indefinite; }
+  get precision(): Precision {
+    return this.#engine.precision;
+  }
+  get indefinite(): boolean {
+    return this.#engine.indefinite;
+  }
   /** Bytes of the factors; the matrix's own and the workspace of solves are not counted. */
-  get bytes(): number { return this.#engine.bytes; }
+  get bytes(): number {
+    return this.#engine.bytes;
+  }
   /** Numbers of positive and negative eigenvalues of K̃ + λI. */
-  get inertia(): Inertia { return this.#usable().inertia; }
-  /** log |det(K̃ + λI)|, with a relative error of order eps·cond at worst; the sign is (−1)^inertia.negative. O(N), from the factors. */
-  get logdet(): number { return this.#usable().logdet; }
+  get inertia(): Inertia {
+    return this.#usable().inertia;
+  }
+  /**
+   * log |det(K̃ + λI)|, with a relative error of order eps·cond at worst; the sign is (−1)^inertia.negative. O(N), from
+   * the factors.
+   */
+  get logdet(): number {
+    return this.#usable().logdet;
+  }
 
   /**
-   * X = (K̃ + λI)⁻¹·B for B of size N × p, or an array of N numbers; returns `out` or a new matrix of B's precision. `out` may be B. Backward stable: ‖(K̃ + λI)X − B‖ ≲ eps·cond·‖B‖.
-   * Cost: O(r·N) flops a vector (HSS of rank r), O(r·N·log N) (HODLR). Throws ShapeError; NonFiniteError where B holds NaN or ∞; OptionError after `release` or a failed `refactor`.
+   * X = (K̃ + λI)⁻¹·B for B of size N × p, or an array of N numbers; returns `out` or a new matrix of B's precision.
+   * `out` may be B. Backward stable: ‖(K̃ + λI)X − B‖ ≲ eps·cond·‖B‖. Cost: O(r·N) flops a vector (HSS of rank r),
+   * O(r·N·log N) (HODLR). Throws ShapeError; NonFiniteError where B holds NaN or ∞; OptionError after `release` or a
+   * failed `refactor`.
    */
   solve(b: Vectors, out?: Matrix): Matrix {
     return this.#checked('solve', b, out, 'b');
@@ -104,7 +144,10 @@ export class Factorization implements LinearOperator {
     this.#run('solve', out, x, alpha, beta);
   }
 
-  /** F·Z, where F·Fᵀ = K̃ + λI: N × p from N × p. The columns of F have the factorization's own order. Throws as `solve`, and OptionError where the factorization is indefinite. */
+  /**
+   * F·Z, where F·Fᵀ = K̃ + λI: N × p from N × p. The columns of F have the factorization's own order. Throws as
+   * `solve`, and OptionError where the factorization is indefinite.
+   */
   applyFactor(z: Vectors, out?: Matrix): Matrix {
     this.#requireDefinite('F·Z');
     return this.#checked('factor', z, out, 'z');
@@ -117,24 +160,32 @@ export class Factorization implements LinearOperator {
   }
 
   /**
-   * Independent samples, N × count: F·z of N(0, K̃ + λI), or F⁻ᵀ·z of N(0, (K̃ + λI)⁻¹), z standard normal. Column j depends on seed and j alone, but for rounding. Cost: half a solve each.
-   * Throws OptionError.
+   * Independent samples, N × count: F·z of N(0, K̃ + λI), or F⁻ᵀ·z of N(0, (K̃ + λI)⁻¹), z standard normal. Column j
+   * depends on seed and j alone, but for rounding. Cost: half a solve each. Throws OptionError.
    */
   sample(options: SampleOptions = {}): Matrix {
     requireKnownOptions(options, SAMPLE_KEYS, 'sample');
     const { count = 1, seed = 0, of = 'matrix' } = options;
-    if (!Number.isInteger(count) || count < 0) throw new OptionError(`count must be a whole number ≥ 0, not ${count}.`, { option: 'count', value: count });
-    if (!Number.isSafeInteger(seed) || seed < 0) throw new OptionError(`seed must be a whole number from 0 to 2⁵³ − 1, not ${seed}.`, { option: 'seed', value: seed });
+    if (!Number.isInteger(count) || count < 0)
+      throw new OptionError(`count must be a whole number ≥ 0, not ${count}.`, { option: 'count', value: count });
+    if (!Number.isSafeInteger(seed) || seed < 0)
+      throw new OptionError(`seed must be a whole number from 0 to 2⁵³ − 1, not ${seed}.`, {
+        option: 'seed',
+        value: seed,
+      });
     const z = view(sharedFloat64(this.rows * count), 0, this.rows, count);
-    for (let j = 0; j < count; j++) new RandomStream(seed, SAMPLE_STREAM, j).fillNormal((z.data as Float64Array).subarray(j * this.rows, (j + 1) * this.rows));
+    for (let j = 0; j < count; j++)
+      new RandomStream(seed, SAMPLE_STREAM, j).fillNormal(
+        (z.data as Float64Array).subarray(j * this.rows, (j + 1) * this.rows),
+      );
     if (of === 'matrix') return this.applyFactor(z, z);
     if (of === 'inverse') return this.applyInverseFactor(z, z);
     throw new OptionError(`of must be 'matrix' or 'inverse', not "${String(of)}".`, { option: 'of', value: of });
   }
 
   /**
-   * diag((K̃ + λI)⁻¹), exactly but for rounding. HSS: selected inversion, O(r²·N), about two factorizations; HODLR: O(r²·N·log² N), about one.
-   * Throws OptionError, AbortedError.
+   * diag((K̃ + λI)⁻¹), exactly but for rounding. HSS: selected inversion, O(r²·N), about two factorizations; HODLR:
+   * O(r²·N·log² N), about one. Throws OptionError, AbortedError.
    */
   async diagonalOfInverse(control: RunControl = {}): Promise<Float64Array> {
     requireControl(control, 'diagonalOfInverse');
@@ -148,16 +199,23 @@ export class Factorization implements LinearOperator {
     this.#usable();
     const { tolerance = 1e-2, maxIterations = 100, seed = 0 } = asked;
     const options = { blas: this.#team.blas, tolerance, maxIterations, seed };
-    const size = ({ smallest, largest }: { smallest: RitzValue; largest: RitzValue }): number => Math.max(Math.abs(smallest.value), Math.abs(largest.value));
+    const size = ({ smallest, largest }: { smallest: RitzValue; largest: RitzValue }): number =>
+      Math.max(Math.abs(smallest.value), Math.abs(largest.value));
     const direct = await extremeEigenvalues(shifted(this.#matrix, this.#shift), options, control);
     const inverse = await extremeEigenvalues(this, options, control);
     const largest = size(direct);
     const smallest = 1 / size(inverse);
-    return { condition: largest / smallest, largest, smallest, converged: direct.outcome === 'converged' && inverse.outcome === 'converged' };
+    return {
+      condition: largest / smallest,
+      largest,
+      smallest,
+      converged: direct.outcome === 'converged' && inverse.outcome === 'converged',
+    };
   }
 
   /**
-   * Factors again for another λ, in place and without compressing: what depends on ranks alone is kept. Throws as `factor`; the factorization is then unusable until a
+   * Factors again for another λ, in place and without compressing: what depends on ranks alone is kept. Throws as
+   * `factor`; the factorization is then unusable until a
    * `refactor` succeeds.
    */
   async refactor(shift: number, control: RunControl & { readonly suggestShift?: boolean } = {}): Promise<this> {
@@ -169,14 +227,16 @@ export class Factorization implements LinearOperator {
     this.#valid = false;
     this.#shift = shift;
     const breakdown = await this.#engine.refactor(shift, teamControl);
-    if (breakdown !== undefined) throw await breakdownError(this.#matrix, this.#engine, breakdown, shift, suggestShift, teamControl);
+    if (breakdown !== undefined)
+      throw await breakdownError(this.#matrix, this.#engine, breakdown, shift, suggestShift, teamControl);
     this.#valid = true;
     this.warnOfDigits(control);
     return this;
   }
 
   /**
-   * In float32: one solve and one product with a seeded vector tell what the condition number leaves of seven digits; where three or more are lost there is a warning (code 'float32-digits').
+   * In float32: one solve and one product with a seeded vector tell what the condition number leaves of seven digits;
+   * where three or more are lost there is a warning (code 'float32-digits').
    * `factor` and `refactor` call it.
    */
   warnOfDigits(control: RunControl): void {
@@ -188,7 +248,13 @@ export class Factorization implements LinearOperator {
     const residual = Math.sqrt(squaredNorm(rest) / squaredNorm(b));
     if (residual <= MOST_LOST * 2 ** -24) return;
     const lost = Math.min(7, Math.round(Math.log10(residual * 2 ** 24)));
-    warn('float32-digits', `Factored in float32 with λ = ${this.#shift}, solves have a relative residual of about ${residual.toExponential(0)}: the condition number costs about ${lost} of 7 digits. Factor with precision 'f64', or take a larger shift.`, control);
+    warn(
+      'float32-digits',
+      `Factored in float32 with λ = ${this.#shift}, solves have a relative residual of about ` +
+        `${residual.toExponential(0)}: the condition number costs about ${lost} of 7 digits. Factor with precision ` +
+        `'f64', or take a larger shift.`,
+      control,
+    );
   }
 
   /** Frees what the workers hold of it; nothing can be solved any more. The matrix is not touched. */
@@ -200,27 +266,47 @@ export class Factorization implements LinearOperator {
 
   #usable(): FactorEngine {
     if (this.#released) throw new OptionError('The factorization was released.');
-    if (!this.#valid) throw new OptionError(`The factorization for shift ${this.#shift} failed: refactor with another shift.`, { shift: this.#shift });
+    if (!this.#valid)
+      throw new OptionError(`The factorization for shift ${this.#shift} failed: refactor with another shift.`, {
+        shift: this.#shift,
+      });
     return this.#engine;
   }
 
   #requireDefinite(what: string): void {
-    if (this.indefinite) throw new OptionError(`${what} and samples need a positive definite factorization: factor without { indefinite: true }.`);
+    if (this.indefinite)
+      throw new OptionError(
+        `${what} and samples need a positive definite factorization: factor without { indefinite: true }.`,
+      );
   }
 
   #checked(kind: PassKind, vectors: Vectors, out: Matrix | undefined, name: string): Matrix {
     const x = asVectors(vectors, name);
     const n = this.rows;
-    if (x.rows !== n) throw new ShapeError(`${name} has ${x.rows} rows; the factorization is of order ${n}.${transposeHint(x, n)}`, { rows: x.rows, expected: n });
+    if (x.rows !== n)
+      throw new ShapeError(`${name} has ${x.rows} rows; the factorization is of order ${n}.${transposeHint(x, n)}`, {
+        rows: x.rows,
+        expected: n,
+      });
     const y = out ?? zeros(n, x.cols, x.data instanceof Float64Array ? 'f64' : 'f32');
     checkView(y, 'out');
-    if (y.rows !== n || y.cols !== x.cols) throw new ShapeError(`out is ${y.rows} × ${y.cols}; the solution is ${n} × ${x.cols}.`, { rows: y.rows, cols: y.cols, expected: [n, x.cols] });
+    if (y.rows !== n || y.cols !== x.cols)
+      throw new ShapeError(`out is ${y.rows} × ${y.cols}; the solution is ${n} × ${x.cols}.`, {
+        rows: y.rows,
+        cols: y.cols,
+        expected: [n, x.cols],
+      });
     const { data } = x;
     for (let j = 0; j < x.cols; j++) {
       const column = x.offset + j * x.ld;
       for (let i = column; i < column + n; i++) {
         const value = data[i];
-        if (value - value !== 0) throw new NonFiniteError(`${name} holds ${value} in row ${i - column}, column ${j}.`, { row: i - column, column: j, value });
+        if (value - value !== 0)
+          throw new NonFiniteError(`${name} holds ${value} in row ${i - column}, column ${j}.`, {
+            row: i - column,
+            column: j,
+            value,
+          });
       }
     }
     this.#run(kind, y, x, 1, 0);
@@ -246,7 +332,11 @@ export class Factorization implements LinearOperator {
     const width = workspaceWidth(vectors);
     if (this.#pass !== undefined && this.#pass.shared.state.width >= width) return this.#pass;
     const allocate = this.precision === 'f64' ? sharedFloat64 : sharedFloat32;
-    const state = this.#engine.passState({ width, staging: allocate(this.rows * width), ordered: allocate(this.rows * width) });
+    const state = this.#engine.passState({
+      width,
+      staging: allocate(this.rows * width),
+      ordered: allocate(this.rows * width),
+    });
     const graph = this.#pass?.graph ?? passGraph(this.#matrix.data.tree);
     this.#letGo();
     const team = this.#team;
@@ -264,7 +354,8 @@ export class Factorization implements LinearOperator {
 
   #stage(vectors: number): { x: Float64Array; out: Float64Array } {
     const length = this.rows * workspaceWidth(vectors);
-    if (this.#staging === undefined || this.#staging.x.length < length) this.#staging = { x: sharedFloat64(length), out: sharedFloat64(length) };
+    if (this.#staging === undefined || this.#staging.x.length < length)
+      this.#staging = { x: sharedFloat64(length), out: sharedFloat64(length) };
     return this.#staging;
   }
 
@@ -280,6 +371,11 @@ trustClass(Factorization);
 
 /** Throws OptionError for a shift out of its domain. */
 export function checkShift(shift: number, indefinite: boolean): void {
-  if (!Number.isFinite(shift)) throw new OptionError(`shift must be a finite number, not ${shift}.`, { option: 'shift', value: shift });
-  if (shift < 0 && !indefinite) throw new OptionError(`shift must be ≥ 0, not ${shift}: K̃ + λI with λ < 0 is factored with { indefinite: true } only.`, { option: 'shift', value: shift });
+  if (!Number.isFinite(shift))
+    throw new OptionError(`shift must be a finite number, not ${shift}.`, { option: 'shift', value: shift });
+  if (shift < 0 && !indefinite)
+    throw new OptionError(
+      `shift must be ≥ 0, not ${shift}: K̃ + λI with λ < 0 is factored with { indefinite: true } only.`,
+      { option: 'shift', value: shift },
+    );
 }

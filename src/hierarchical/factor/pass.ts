@@ -1,8 +1,10 @@
 /**
  * Passes of a factorization over blocks of vectors: into tree order, upward, downward, back.
  *
- * With K̃ + λI = F·Fᵀ, a solve is an upward pass (F⁻¹) and a downward one (F⁻ᵀ); F itself and F⁻ᵀ alone are downward passes. Vectors stand transposed inside
- * (p × N, the p values of an index contiguous), as in hierarchical/matrix/apply.ts. A task writes only its nodes' values and sums in a fixed order: every team size gives the same bits.
+ * With K̃ + λI = F·Fᵀ, a solve is an upward pass (F⁻¹) and a downward one (F⁻ᵀ); F itself and F⁻ᵀ alone are downward
+ * passes. Vectors stand transposed inside (p × N, the p values of an index contiguous), as in
+ * hierarchical/matrix/apply.ts. A task writes only its nodes' values and sums in a fixed order: every team size gives
+ * the same bits.
  */
 import { parentOf } from '../../core/indices.js';
 import type { Blas } from '../../dense/blas.js';
@@ -56,7 +58,11 @@ export function passGraph(tree: ClusterTree): TaskGraph {
 }
 
 /** Runs tasks of `passGraph`. */
-export function passBody(tree: ClusterTree, { staging, ordered }: PassVectors, pass: NodePass): TaskBody<PassArguments> {
+export function passBody(
+  tree: ClusterTree,
+  { staging, ordered }: PassVectors,
+  pass: NodePass,
+): TaskBody<PassArguments> {
   const { nodes, panelIn, panelOut, began } = passNumbers(taskNodes(tree), tree.size);
   let p = 0;
   let kind: PassKind = 'solve';
@@ -76,11 +82,19 @@ export function passBody(tree: ClusterTree, { staging, ordered }: PassVectors, p
 }
 
 /** The isolated indices' part of a pass: scaled by 1/λ, √λ or 1/√λ. */
-export function passIsolated({ order }: ClusterTree, isolated: number, shift: number, { staging, ordered }: PassVectors, p: number, kind: PassKind): void {
+export function passIsolated(
+  { order }: ClusterTree,
+  isolated: number,
+  shift: number,
+  { staging, ordered }: PassVectors,
+  p: number,
+  kind: PassKind,
+): void {
   const scale = kind === 'solve' ? 1 / shift : kind === 'factor' ? Math.sqrt(shift) : 1 / Math.sqrt(shift);
   for (let position = 0; position < isolated; position++) {
     const to = order[position] * p;
-    for (let q = 0; q < p; q++) staging[to + q] = scale * (kind === 'solve' ? staging[to + q] : ordered[position * p + q]);
+    for (let q = 0; q < p; q++)
+      staging[to + q] = scale * (kind === 'solve' ? staging[to + q] : ordered[position * p + q]);
   }
 }
 

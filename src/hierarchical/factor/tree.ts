@@ -8,7 +8,10 @@ import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
 import { diagonalOrder, type HierarchicalData } from '../matrix/data.js';
 
-/** Subtrees rooted at this level are one task each: enough of them for many workers, few enough that a small node's task costs more than its hand-over. */
+/**
+ * Subtrees rooted at this level are one task each: enough of them for many workers, few enough that a small node's task
+ * costs more than its hand-over.
+ */
 const SUBTREE_LEVEL = 6;
 
 export const subtreeRootLevel = (tree: ClusterTree): number => Math.min(tree.depth, SUBTREE_LEVEL);
@@ -16,7 +19,10 @@ export const subtreeRootLevel = (tree: ClusterTree): number => Math.min(tree.dep
 /** Nodes that are tasks: those of levels 0 … subtreeRootLevel. */
 export const taskNodes = (tree: ClusterTree): number => 2 ** (subtreeRootLevel(tree) + 1) - 1;
 
-/** Calls `act` for the nodes of task `ν`, children before parents: ν alone above the subtree level, else its whole subtree. */
+/**
+ * Calls `act` for the nodes of task `ν`, children before parents: ν alone above the subtree level, else its whole
+ * subtree.
+ */
 export function walkUp(tree: ClusterTree, ν: number, act: (ν: number) => void): void {
   if (ν < (taskNodes(tree) - 1) / 2) act(ν);
   else visitUp(firstLeaf(tree), ν, act);
@@ -45,27 +51,37 @@ function visitDown(leaf0: number, ν: number, act: (ν: number) => void): void {
 }
 
 /**
- * The coupling of a left child and its sibling: pairOf[left] is the number of their far pair. Throws OptionError unless the far pairs are exactly the
- * siblings and no block off the diagonal is near: only such a matrix has a recursive factorization.
+ * The coupling of a left child and its sibling: pairOf[left] is the number of their far pair. Throws OptionError unless
+ * the far pairs are exactly the siblings and no block off the diagonal is near: only such a matrix has a recursive
+ * factorization.
  */
 export function siblingPairs({ tree, lists, format }: HierarchicalData): Int32Array {
   const { near, far } = lists;
   const refuse = (what: string): never => {
-    throw new OptionError(`A matrix of format '${format}' with ${what} has no direct factorization: compress with format 'hss' (or 'hodlr'), factor that, and solve with the matrix at hand by conjugate gradients preconditioned with the factorization.`, { format, near: near.length, far: far.length / 2 });
+    throw new OptionError(
+      `A matrix of format '${format}' with ${what} has no direct factorization: compress with format 'hss' (or ` +
+        `'hodlr'), factor that, and solve with the matrix at hand by conjugate gradients preconditioned with the ` +
+        'factorization.',
+      { format, near: near.length, far: far.length / 2 },
+    );
   };
   if (near.length !== leavesOf(tree)) refuse(`${(near.length - leavesOf(tree)) / 2} near blocks off the diagonal`);
   const nodes = nodesOf(tree);
   const pairOf = sharedInt32(nodes).fill(-1);
   for (let f = 0; f < far.length / 2; f++) {
     const left = far[2 * f];
-    if ((left & 1) === 0 || far[2 * f + 1] !== left + 1 || pairOf[left] >= 0) refuse(`a far pair (${left}, ${far[2 * f + 1]}) that is not a pair of siblings`);
+    if ((left & 1) === 0 || far[2 * f + 1] !== left + 1 || pairOf[left] >= 0)
+      refuse(`a far pair (${left}, ${far[2 * f + 1]}) that is not a pair of siblings`);
     pairOf[left] = f;
   }
   return pairOf;
 }
 
 /** Where the diagonal block of leaf ν stands, and which of its triangles: the other one belongs to the sibling. */
-export function leafDiagonal({ tree, offsets, values }: HierarchicalData, ν: number): { readonly a: Matrix; readonly uplo: 'L' | 'U' } {
+export function leafDiagonal(
+  { tree, offsets, values }: HierarchicalData,
+  ν: number,
+): { readonly a: Matrix; readonly uplo: 'L' | 'U' } {
   const leaf = ν - firstLeaf(tree);
   const m = diagonalOrder(tree, leaf >> 1);
   const n = tree.end[ν] - tree.begin[ν];
@@ -73,11 +89,17 @@ export function leafDiagonal({ tree, offsets, values }: HierarchicalData, ν: nu
   return { a: view(values, offsets.diagonal[leaf >> 1] + (upper ? m : 0), n, n, m), uplo: upper ? 'U' : 'L' };
 }
 
-/** The numbers of a block by themselves, for loops over small whole numbers: places in a large array are no such, and cost several times as much. */
+/**
+ * The numbers of a block by themselves, for loops over small whole numbers: places in a large array are no such, and
+ * cost several times as much.
+ */
 export const part = (data: FloatArray, at: number, length: number): FloatArray => data.subarray(at, at + length);
 
 /** The leaf's diagonal block by itself: numbers, their leading dimension and the triangle. */
-export function leafNumbers(data: HierarchicalData, ν: number): { readonly from: FloatArray; readonly ld: number; readonly uplo: 'L' | 'U' } {
+export function leafNumbers(
+  data: HierarchicalData,
+  ν: number,
+): { readonly from: FloatArray; readonly ld: number; readonly uplo: 'L' | 'U' } {
   const { a, uplo } = leafDiagonal(data, ν);
   // It shares its columns with its sibling's: it ends with its own last number.
   return { from: part(a.data, a.offset, a.rows === 0 ? 0 : (a.rows - 1) * (a.ld + 1) + 1), ld: a.ld, uplo };
@@ -92,7 +114,9 @@ export function copyTriangle(out: FloatArray, n: number, a: FloatArray, at: numb
   else {
     for (let i0 = 0; i0 < n; i0 += TILE) {
       const i1 = Math.min(i0 + TILE, n);
-      for (let j = 0; j < i1; j++) for (let i = Math.max(i0, j), from = at + j + i * ld, to = i + j * n; i < i1; i++, from += ld, to++) out[to] = a[from];
+      for (let j = 0; j < i1; j++)
+        for (let i = Math.max(i0, j), from = at + j + i * ld, to = i + j * n; i < i1; i++, from += ld, to++)
+          out[to] = a[from];
     }
   }
 }
@@ -102,12 +126,23 @@ export function copyRun(out: FloatArray, to: number, a: FloatArray, from: number
 }
 
 /** out ← aᵀ for arrays in column-major order, in tiles; precisions may differ. */
-export function transposeBlock(out: FloatArray, outAt: number, outLd: number, a: FloatArray, at: number, ld: number, rows: number, cols: number): void {
+export function transposeBlock(
+  out: FloatArray,
+  outAt: number,
+  outLd: number,
+  a: FloatArray,
+  at: number,
+  ld: number,
+  rows: number,
+  cols: number,
+): void {
   for (let j0 = 0; j0 < cols; j0 += TILE) {
     const j1 = Math.min(j0 + TILE, cols);
     for (let i0 = 0; i0 < rows; i0 += TILE) {
       const i1 = Math.min(i0 + TILE, rows);
-      for (let j = j0; j < j1; j++) for (let i = i0, from = at + i0 + j * ld, to = outAt + j + i0 * outLd; i < i1; i++, from++, to += outLd) out[to] = a[from];
+      for (let j = j0; j < j1; j++)
+        for (let i = i0, from = at + i0 + j * ld, to = outAt + j + i0 * outLd; i < i1; i++, from++, to += outLd)
+          out[to] = a[from];
     }
   }
 }

@@ -3,8 +3,9 @@
  *
  *   T = argmin ‖W·(K(R, ν) − K(R, S)·T)‖_F,   T(:, S) = I,
  *
- * over the rows R and weights W that the skeleton S was found from: drawn again, and not others, because S is sure to be independent on those alone. Of a sparse matrix other
- * rows may not see a skeleton's column at all. Solved by QR; where the columns, each scaled to 1, are dependent to rounding, by the pseudoinverse instead (G. Golub, C. Van Loan,
+ * over the rows R and weights W that the skeleton S was found from: drawn again, and not others, because S is sure to
+ * be independent on those alone. Of a sparse matrix other rows may not see a skeleton's column at all. Solved by QR;
+ * where the columns, each scaled to 1, are dependent to rounding, by the pseudoinverse instead (G. Golub, C. Van Loan,
  * *Matrix Computations*, 4th ed., section 5.5), which leaves out what the rows do not determine.
  */
 import { NonFiniteError } from '../../core/errors.js';
@@ -53,7 +54,11 @@ export class BasisFit {
   #numberOf = new Map<number, number>();
 
   constructor(state: BasisFitState, source: EntrySource, blas: Blas) {
-    const { leafSize, maxRank, tree: { size } } = state;
+    const {
+      leafSize,
+      maxRank,
+      tree: { size },
+    } = state;
     const most = rowLimit(leafSize, maxRank, size);
     this.#state = state;
     this.#source = source;
@@ -63,7 +68,9 @@ export class BasisFit {
     this.#tau = new Float64Array(maxRank);
     this.#inverse = new Float64Array(maxRank * maxRank);
     // As many columns at a time as a first sample leaves room for.
-    this.#panel = new Float64Array(Math.max(most, Math.min(size, firstSample(candidateLimit(leafSize, maxRank))) * FIT_PANEL));
+    this.#panel = new Float64Array(
+      Math.max(most, Math.min(size, firstSample(candidateLimit(leafSize, maxRank))) * FIT_PANEL),
+    );
     this.#solution = new Float64Array(maxRank * FIT_PANEL);
   }
 
@@ -101,13 +108,23 @@ export class BasisFit {
       for (let j = 0; j < k; j++) values[begin + i + j * n] = own === undefined ? t.data[from + j] : own === j ? 1 : 0;
     }
     for (let j = 0; j < k; j++) {
-      requireFiniteValues(values, begin + j * n, count, () => `basis of node ${ν} (level ${levelOf(ν)})`, (i) => `row of index ${members[i]}`);
+      requireFiniteValues(
+        values,
+        begin + j * n,
+        count,
+        () => `basis of node ${ν} (level ${levelOf(ν)})`,
+        (i) => `row of index ${members[i]}`,
+      );
     }
   }
 
   /** QR of W·K(R, S). */
   #factorize(ν: number): void {
-    const { seed, attempts, skeletons: { begin, indices } } = this.#state;
+    const {
+      seed,
+      attempts,
+      skeletons: { begin, indices },
+    } = this.#state;
     const skeleton = indices.subarray(begin[ν], begin[ν + 1]);
     const rank = (μ: number): number => begin[μ + 1] - begin[μ];
     drawAgain(this.#sampler, ν, rank(leftChild(ν)) + rank(rightChild(ν)), attempts[ν], seed);
@@ -120,7 +137,10 @@ export class BasisFit {
     this.#node = ν;
   }
 
-  /** Where R with its columns scaled to 1 is singular to `rounding`: #inverse ← its pseudoinverse, the scaling undone. Cost O(k³). */
+  /**
+   * Where R with its columns scaled to 1 is singular to `rounding`: #inverse ← its pseudoinverse, the scaling undone.
+   * Cost O(k³).
+   */
   #invertIfDependent(ν: number, r: Matrix, rounding: number): void {
     const k = r.cols;
     const inverse = view(this.#inverse, 0, k, k);
@@ -130,14 +150,20 @@ export class BasisFit {
       const from = r.offset + j * r.ld;
       let most = 0;
       for (let i = 0; i <= j; i++) most = Math.max(most, Math.abs(r.data[from + i]));
-      if (most - most !== 0) throw new NonFiniteError(`The basis of node ${ν} (level ${levelOf(ν)}) cannot be fitted: the matrix has entries that are not finite, or whose squares overflow. Scale it, or mend the entry.`, { node: ν });
+      if (most - most !== 0)
+        throw new NonFiniteError(
+          `The basis of node ${ν} (level ${levelOf(ν)}) cannot be fitted: the matrix has entries that are not ` +
+            'finite, or whose squares overflow. Scale it, or mend the entry.',
+          { node: ν },
+        );
       scale[j] = most > 0 ? most : 1;
       for (let i = 0; i <= j; i++) scaled.data[i + j * k] = r.data[from + i] / scale[j];
     }
     inverse.data.fill(0, 0, k * k);
     for (let j = 0; j < k; j++) inverse.data[j + j * k] = 1;
     this.#blas.trsm('L', 'U', 'N', 'N', 1, scaled, inverse);
-    // Columns of R have norms from 1 to √k: a large entry of the inverse is the reciprocal of a small singular value, nearly.
+    // Columns of R have norms from 1 to √k: a large entry of the inverse is the reciprocal of a small singular value,
+    // nearly.
     let largest = 0;
     for (let i = 0; i < k * k; i++) largest = Math.max(largest, Math.abs(inverse.data[i]));
     this.#dependent = !(largest * rounding < 1);
@@ -146,7 +172,12 @@ export class BasisFit {
     const vt = view(new Float64Array(k * k), 0, k, k);
     const sigma = new Float64Array(k);
     const info = this.#blas.gesdd(scaled, sigma, u, vt);
-    if (info !== 0) throw new NonFiniteError(`The basis of node ${ν} (level ${levelOf(ν)}) cannot be fitted: the singular values of its skeleton's columns do not converge.`, { node: ν, info });
+    if (info !== 0)
+      throw new NonFiniteError(
+        `The basis of node ${ν} (level ${levelOf(ν)}) cannot be fitted: the singular values of its skeleton's ` +
+          'columns do not converge.',
+        { node: ν, info },
+      );
     for (let i = 0; i < k; i++) {
       const reciprocal = sigma[i] > rounding * sigma[0] ? 1 / sigma[i] : 0;
       for (let j = 0; j < k; j++) vt.data[i + j * k] *= reciprocal;

@@ -36,13 +36,18 @@ import { estimateCompression, interpolationLimit } from './cost.js';
  *
  *   K̃ = blockdiag(K_αα) + near blocks + Σ over far pairs of P_αᵀ K(α̃, β̃) P_β and its transpose,
  *
- * N × N, with ‖K − K̃‖_F ≤ tolerance·‖K‖_F as far as `maxRank` allows: `report.met` says whether it was met, as far as was seen, and `report.limits` what was hit
- * (measure it: `HierarchicalMatrix.estimateError`).
+ * N × N, with ‖K − K̃‖_F ≤ tolerance·‖K‖_F as far as `maxRank` allows: `report.met` says whether it was met, as far as
+ * was seen, and `report.limits` what was hit (measure it: `HierarchicalMatrix.estimateError`).
  * Cost: O(N log N) entries and flops for fixed rank. The same seed gives the same bits for any number of workers.
  * Throws OptionError, the errors of `validateSource`, MemoryError (before allocating), AbortedError, WorkerError.
- * Source: C. Yu, J. Levitt, S. Reiz, G. Biros, SC17, arXiv 1707.00164; the departures are stated in skeletonize.ts and lists.ts.
+ * Source: C. Yu, J. Levitt, S. Reiz, G. Biros, SC17, arXiv 1707.00164; the departures are stated in skeletonize.ts and
+ * lists.ts.
  */
-export async function compress(source: EntrySource, options: CompressOptions, control: TeamControl): Promise<HierarchicalMatrix> {
+export async function compress(
+  source: EntrySource,
+  options: CompressOptions,
+  control: TeamControl,
+): Promise<HierarchicalMatrix> {
   const resolved = resolveOptions(options);
   const start = performance.now();
   throwIfAborted(control.signal);
@@ -55,7 +60,12 @@ export async function compress(source: EntrySource, options: CompressOptions, co
 
 /** K̃ from factor·K, `source`, and its diagonal. */
 async function compressScaled(
-  source: EntrySource, diagonal: Float64Array, factor: number, resolved: ResolvedOptions, start: number, control: TeamControl,
+  source: EntrySource,
+  diagonal: Float64Array,
+  factor: number,
+  resolved: ResolvedOptions,
+  start: number,
+  control: TeamControl,
 ): Promise<HierarchicalMatrix> {
   const { distance, seed } = resolved;
 
@@ -63,11 +73,15 @@ async function compressScaled(
   const neighbors = await findNeighbors(source, distance, { neighbors: resolved.neighbors, seed }, control);
   const grown = performance.now();
   if (resolved.tree !== undefined) requireTree(resolved.tree, source.size);
-  const tree = resolved.tree ?? await buildClusterTree(source, distance, { leafSize: resolved.leafSize, seed }, control);
+  const tree =
+    resolved.tree ?? (await buildClusterTree(source, distance, { leafSize: resolved.leafSize, seed }, control));
   const lists = interactionLists(tree, neighbors, { budget: resolved.budget });
   const listed = performance.now();
   const needed = neededBases(tree, lists);
-  requireMemory(estimateCompression(tree, lists, needed, resolved, control.team.workers), resolved.memoryLimit ?? availableMemory());
+  requireMemory(
+    estimateCompression(tree, lists, needed, resolved, control.team.workers),
+    resolved.memoryLimit ?? availableMemory(),
+  );
 
   const normSquared = await estimateNorm(source, diagonal, seed, control);
   const skeletons = await skeletonize(source, resolved, tree, lists, neighbors, needed, normSquared, control);
@@ -82,13 +96,26 @@ async function compressScaled(
   const nodes = Array.from({ length: nodesOf(tree) }, (_, ν) => ν);
   const missed = nodes.filter((ν) => skeletons.missed[ν] > share(ν));
   const draft: Omit<CompressionReport, 'met' | 'seen' | 'limits'> = {
-    size: source.size, format: resolved.format, leafSize: resolved.leafSize, maxRank: resolved.maxRank, tolerance: resolved.tolerance,
-    neighbors: neighbors.count, budget: resolved.budget, budgetUsed: lists.budgetUsed, distance: resolved.tree === undefined ? distance : 'given', dtype: resolved.dtype, seed,
-    workers: sourceState(source).solo ? 1 : control.team.workers, blas: control.team.blas.description,
+    size: source.size,
+    format: resolved.format,
+    leafSize: resolved.leafSize,
+    maxRank: resolved.maxRank,
+    tolerance: resolved.tolerance,
+    neighbors: neighbors.count,
+    budget: resolved.budget,
+    budgetUsed: lists.budgetUsed,
+    distance: resolved.tree === undefined ? distance : 'given',
+    dtype: resolved.dtype,
+    seed,
+    workers: sourceState(source).solo ? 1 : control.team.workers,
+    blas: control.team.blas.description,
     recall: neighbors.recall,
     seconds: {
-      neighbors: (grown - searched) / 1000, tree: (listed - grown) / 1000, skeletonization: (skeletonized - listed) / 1000,
-      fill: (filled - skeletonized) / 1000, compress: (filled - start) / 1000,
+      neighbors: (grown - searched) / 1000,
+      tree: (listed - grown) / 1000,
+      skeletonization: (skeletonized - listed) / 1000,
+      fill: (filled - skeletonized) / 1000,
+      compress: (filled - start) / 1000,
     },
     resampled: nodes.filter((ν) => skeletons.attempts[ν] > 1).length,
     missed: missed.length,
@@ -96,26 +123,48 @@ async function compressScaled(
     ...(resolved.preserve ? { preserve: 'positive-definite' as const } : {}),
   };
   // Every error of a node stands in a block and in its transpose.
-  const verified = normSquared > 0 ? Math.sqrt((2 * nodes.reduce((sum, ν) => sum + skeletons.missed[ν], 0)) / normSquared) : 0;
+  const verified =
+    normSquared > 0 ? Math.sqrt((2 * nodes.reduce((sum, ν) => sum + skeletons.missed[ν], 0)) / normSquared) : 0;
   const unmeasured = new HierarchicalMatrix(data, layout.elements, {} as CompressionReport, control.team);
-  const compared = columnsError(scaledSource(source, 1 / factor), unmeasured, seed, control).finally(() => { unmeasured.release(); });
+  const compared = columnsError(scaledSource(source, 1 / factor), unmeasured, seed, control).finally(() => {
+    unmeasured.release();
+  });
   const seen = Math.max(verified, await compared);
   // Norms are within range, so that only an entry makes it NaN.
-  if (Number.isNaN(seen)) throw new NonFiniteError('An entry of the matrix is not finite, in a block that no row was sampled from: mend the source.');
+  if (Number.isNaN(seen))
+    throw new NonFiniteError(
+      'An entry of the matrix is not finite, in a block that no row was sampled from: mend the source.',
+    );
   const met = seen <= allowedError(resolved.tolerance, resolved.dtype, source.size);
-  const limits = met ? [] : [
-    ...limitsOfNodes(missed.map((node) => ({ node, rank: skeletons.ranks[node] })), resolved.maxRank, resolved.preserve ? 'preserve' : 'rows'), ...limitsOfMatrix(draft),
-  ];
+  const limits = met
+    ? []
+    : [
+        ...limitsOfNodes(
+          missed.map((node) => ({ node, rank: skeletons.ranks[node] })),
+          resolved.maxRank,
+          resolved.preserve ? 'preserve' : 'rows',
+        ),
+        ...limitsOfMatrix(draft),
+      ];
   // What columns show and nodes do not, the sampled rows did not show; or it is rounding.
   if (!met && limits.length === 0) limits.push({ limit: isRounding(seen, resolved.dtype) ? 'dtype' : 'rows' });
-  const report: CompressionReport = { ...draft, met, seen, limits, seconds: { ...draft.seconds, compress: (performance.now() - start) / 1000 } };
+  const report: CompressionReport = {
+    ...draft,
+    met,
+    seen,
+    limits,
+    seconds: { ...draft.seconds, compress: (performance.now() - start) / 1000 },
+  };
   return new HierarchicalMatrix(data, layout.elements, report, control.team);
 }
 
 /** Throws ShapeError unless the caller's tree is a cluster tree over the source's indices. */
 function requireTree(tree: ClusterTree, size: number): void {
-  checkTree(tree, (what) => { throw new ShapeError(`The tree given is no cluster tree: ${what}.`, { size }); });
-  if (tree.size !== size) throw new ShapeError(`The tree has ${tree.size} indices, the source ${size}.`, { tree: tree.size, size });
+  checkTree(tree, (what) => {
+    throw new ShapeError(`The tree given is no cluster tree: ${what}.`, { size });
+  });
+  if (tree.size !== size)
+    throw new ShapeError(`The tree has ${tree.size} indices, the source ${size}.`, { tree: tree.size, size });
 }
 
 /** 1 for every node that stands in a far pair or below one that does: those need a basis. */
@@ -127,7 +176,14 @@ function neededBases(tree: ClusterTree, lists: InteractionLists): Int32Array {
 }
 
 async function skeletonize(
-  source: EntrySource, options: ResolvedOptions, tree: ClusterTree, lists: InteractionLists, neighbors: Neighbors, needed: Int32Array, normSquared: number, control: TeamControl,
+  source: EntrySource,
+  options: ResolvedOptions,
+  tree: ClusterTree,
+  lists: InteractionLists,
+  neighbors: Neighbors,
+  needed: Int32Array,
+  normSquared: number,
+  control: TeamControl,
 ): Promise<SkeletonState> {
   const nodes = nodesOf(tree);
   const { maxRank, leafSize, seed, tolerance } = options;
@@ -137,29 +193,65 @@ async function skeletonize(
   for (let ν = 0; ν < nodes; ν++) {
     slotBegin[ν] = slots;
     const size = tree.end[ν] - tree.begin[ν];
-    if (needed[ν] !== 0) slots += interpolationLimit(ν >= firstLeaf(tree) ? size : candidates(tree, ν, maxRank), maxRank);
+    if (needed[ν] !== 0)
+      slots += interpolationLimit(ν >= firstLeaf(tree) ? size : candidates(tree, ν, maxRank), maxRank);
   }
   const state: SkeletonState = {
-    source: handle, tree, leafOf: leafNumbers(tree), neighbors: neighbors.indices, neighborCount: neighbors.count, nearBegin: lists.nearBegin, near: lists.near,
-    maxRank, leafSize, seed, needed, preserve: options.preserve ? options.dtype : undefined,
+    source: handle,
+    tree,
+    leafOf: leafNumbers(tree),
+    neighbors: neighbors.indices,
+    neighborCount: neighbors.count,
+    nearBegin: lists.nearBegin,
+    near: lists.near,
+    maxRank,
+    leafSize,
+    seed,
+    needed,
+    preserve: options.preserve ? options.dtype : undefined,
     thresholdPerIndex: (tolerance * tolerance * normSquared) / (2 * basisLevels(needed) * tree.size),
-    ranks: sharedInt32(nodes), choice: sharedInt32(nodes * maxRank), skeletons: sharedInt32(nodes * maxRank), amplification: sharedFloat64(nodes * maxRank),
-    slotBegin, slots: sharedFloat64(slots), missed: sharedFloat64(nodes), attempts: sharedInt32(nodes),
+    ranks: sharedInt32(nodes),
+    choice: sharedInt32(nodes * maxRank),
+    skeletons: sharedInt32(nodes * maxRank),
+    amplification: sharedFloat64(nodes * maxRank),
+    slotBegin,
+    slots: sharedFloat64(slots),
+    missed: sharedFloat64(nodes),
+    attempts: sharedInt32(nodes),
   };
   await runOnce('skeletonize', skeletonizeNode, state, { modules, solo }, upwardTasks(nodes), control);
   return state;
 }
 
 /** 1 for each far pair whose coupling is zero. */
-async function findZeros(source: EntrySource, { far }: InteractionLists, { maxRank, ranks, skeletons }: SkeletonState, control: TeamControl): Promise<Int32Array> {
+async function findZeros(
+  source: EntrySource,
+  { far }: InteractionLists,
+  { maxRank, ranks, skeletons }: SkeletonState,
+  control: TeamControl,
+): Promise<Int32Array> {
   const { handle, modules, solo } = sourceState(source);
   const zero = sharedInt32(far.length / 2);
-  await runOnce('find zeros', findZeroCoupling, { source: handle, far, maxRank, ranks, skeletons, zero }, { modules, solo }, independentTasks(zero.length), control);
+  await runOnce(
+    'find zeros',
+    findZeroCoupling,
+    { source: handle, far, maxRank, ranks, skeletons, zero },
+    { modules, solo },
+    independentTasks(zero.length),
+    control,
+  );
   return zero;
 }
 
 /** One phase over a state of its own, which the team lets go of afterwards. */
-async function runOnce<S>(phase: string, kernel: PhaseKernel<S>, state: S, sharing: { readonly modules: readonly string[]; readonly solo: boolean }, graph: TaskGraph, control: TeamControl): Promise<void> {
+async function runOnce<S>(
+  phase: string,
+  kernel: PhaseKernel<S>,
+  state: S,
+  sharing: { readonly modules: readonly string[]; readonly solo: boolean },
+  graph: TaskGraph,
+  control: TeamControl,
+): Promise<void> {
   const shared = await control.team.share(state, sharing);
   try {
     await control.team.run(phase, kernel, shared, graph, undefined, control);
@@ -170,7 +262,10 @@ async function runOnce<S>(phase: string, kernel: PhaseKernel<S>, state: S, shari
 
 /** Most candidate columns of an inner node: its children's skeletons. */
 function candidates(tree: ClusterTree, ν: number, maxRank: number): number {
-  return [leftChild(ν), rightChild(ν)].reduce((sum, child) => sum + Math.min(maxRank, tree.end[child] - tree.begin[child]), 0);
+  return [leftChild(ν), rightChild(ν)].reduce(
+    (sum, child) => sum + Math.min(maxRank, tree.end[child] - tree.begin[child]),
+    0,
+  );
 }
 
 /** The leaf number of each index; 2^depth for isolated indices. */
@@ -184,17 +279,43 @@ function leafNumbers(tree: ClusterTree): Int32Array {
 }
 
 async function fill(
-  source: EntrySource, options: ResolvedOptions, tree: ClusterTree, lists: InteractionLists, layout: Layout,
-  found: SkeletonState, zero: Int32Array, factor: number, control: TeamControl,
+  source: EntrySource,
+  options: ResolvedOptions,
+  tree: ClusterTree,
+  lists: InteractionLists,
+  layout: Layout,
+  found: SkeletonState,
+  zero: Int32Array,
+  factor: number,
+  control: TeamControl,
 ): Promise<HierarchicalMatrix['data']> {
   const nested = options.format !== 'hodlr';
   const values = options.dtype === 'f64' ? sharedFloat64(layout.elements.total) : sharedFloat32(layout.elements.total);
   const { modules, solo } = sourceState(source);
   const tasks = fillTasks(layout, lists, nested, zero);
   const state: FillState = {
-    source: found.source, tree: layout.tree, sampledTree: tree, lists, skeletons: layout.skeletons, offsets: layout.offsets, values, pivotOf: layout.pivotOf, nested,
-    maxRank: options.maxRank, leafSize: options.leafSize, seed: options.seed, attempts: found.attempts, slotBegin: found.slotBegin, slots: found.slots,
-    leafOf: found.leafOf, neighbors: found.neighbors, neighborCount: found.neighborCount, nearBegin: lists.nearBegin, near: lists.near, tasks, factor,
+    source: found.source,
+    tree: layout.tree,
+    sampledTree: tree,
+    lists,
+    skeletons: layout.skeletons,
+    offsets: layout.offsets,
+    values,
+    pivotOf: layout.pivotOf,
+    nested,
+    maxRank: options.maxRank,
+    leafSize: options.leafSize,
+    seed: options.seed,
+    attempts: found.attempts,
+    slotBegin: found.slotBegin,
+    slots: found.slots,
+    leafOf: found.leafOf,
+    neighbors: found.neighbors,
+    neighborCount: found.neighborCount,
+    nearBegin: lists.nearBegin,
+    near: lists.near,
+    tasks,
+    factor,
   };
   await runOnce('evaluate blocks', fillBlock, state, { modules, solo }, independentTasks(tasks.length / 3), control);
   return assemble(layout, lists, values, options.format);

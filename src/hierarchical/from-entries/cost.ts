@@ -1,9 +1,10 @@
 /**
- * What a compression from entries will cost, before it is done: beside hierarchical/from-products/cost.ts, for callers that choose between entries and products.
+ * What a compression from entries will cost, before it is done: beside hierarchical/from-products/cost.ts, for callers
+ * that choose between entries and products.
  */
+import { availableParallelism } from 'node:os';
 import { type ClusterTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import { firstSample, FRESH_ROWS, candidateLimit, rowLimit } from './skeletonize.js';
-import { availableParallelism } from 'node:os';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import type { ResolvedOptions } from './options.js';
 
@@ -15,7 +16,10 @@ export interface EntriesCost {
   readonly flops: number;
 }
 
-/** Predicts `compress` on this tree with nested bases, no neighbours, every node at its maximal rank, and none resampled. */
+/**
+ * Predicts `compress` on this tree with nested bases, no neighbours, every node at its maximal rank, and none
+ * resampled.
+ */
 export function entriesCost(tree: ClusterTree, maxRank: number): EntriesCost {
   const all = tree.end[0] - tree.begin[0];
   let entries = 0;
@@ -46,7 +50,13 @@ export function interpolationLimit(columns: number, maxRank: number): number {
   return k * (columns - k);
 }
 /** Upper bound, in bytes, of what compressing will allocate: every node at its maximal rank. */
-export function estimateCompression(tree: ClusterTree, lists: InteractionLists, needed: Int32Array, options: ResolvedOptions, workers = availableParallelism()): number {
+export function estimateCompression(
+  tree: ClusterTree,
+  lists: InteractionLists,
+  needed: Int32Array,
+  options: ResolvedOptions,
+  workers = availableParallelism(),
+): number {
   const { maxRank, leafSize, format, dtype } = options;
   const nodes = nodesOf(tree);
   const nested = format !== 'hodlr';

@@ -44,7 +44,8 @@ export function fillTasks(layout: Layout, lists: InteractionLists, nested: boole
     else for (let p = tree.begin[ν]; p < tree.end[ν]; p += FIT_PANEL) tasks.push(FIT, ν, p);
   }
   for (let f = 0; f < lists.far.length / 2; f++) if (zero[f] === 0) tasks.push(COUPLING, f, 0);
-  for (let α = 0; α < leaves; α++) for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++) if (lists.near[e] > α) tasks.push(NEAR, α, e);
+  for (let α = 0; α < leaves; α++)
+    for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++) if (lists.near[e] > α) tasks.push(NEAR, α, e);
   for (let leaf = 0; leaf < leaves; leaf++) tasks.push(DIAGONAL, leaf, 0);
   const shared = sharedInt32(tasks.length);
   shared.set(tasks);
@@ -75,7 +76,8 @@ class BlockFiller {
     const members = (ν: number): Int32Array => tree.order.subarray(tree.begin[ν], tree.end[ν]);
     if (kind === PACK) this.#pack(a);
     else if (kind === FIT) this.#fitPanel(a, b);
-    else if (kind === COUPLING) this.#evaluate(skeleton(lists.far[2 * a]), skeleton(lists.far[2 * a + 1]), offsets.coupling[a]);
+    else if (kind === COUPLING)
+      this.#evaluate(skeleton(lists.far[2 * a]), skeleton(lists.far[2 * a + 1]), offsets.coupling[a]);
     else if (kind === NEAR) this.#evaluate(members(leaf0 + a), members(leaf0 + lists.near[b]), offsets.near[b]);
     else this.#fillDiagonal(a, members(leaf0 + a));
   }
@@ -89,7 +91,13 @@ class BlockFiller {
     this.#source.entries(rows, cols, exact);
     if (factor !== 1) for (let i = exact.offset; i < exact.offset + m * cols.length; i++) exact.data[i] *= factor;
     if (!this.#direct) copyInto(out, exact);
-    requireFiniteValues(values, offset, m * cols.length, () => 'block to be stored', (i) => `entry (${rows[i % m]}, ${cols[Math.floor(i / m)]})`);
+    requireFiniteValues(
+      values,
+      offset,
+      m * cols.length,
+      () => 'block to be stored',
+      (i) => `entry (${rows[i % m]}, ${cols[Math.floor(i / m)]})`,
+    );
   }
 
   /** Tᵀ from its slot, columns from pivot order to apply order. */
@@ -116,7 +124,13 @@ class BlockFiller {
     for (let j = 0; j < n; j++) {
       const [first, end] = upper ? [0, j + 1] : [j, n];
       for (let i = first; i < end; i++) values[begin + i + j * m] = factor * this.#scratch[i + j * n];
-      requireFiniteValues(values, begin + first + j * m, end - first, () => 'block to be stored', (i) => `entry (${members[first + i]}, ${members[j]})`);
+      requireFiniteValues(
+        values,
+        begin + first + j * m,
+        end - first,
+        () => 'block to be stored',
+        (i) => `entry (${members[first + i]}, ${members[j]})`,
+      );
     }
   }
 

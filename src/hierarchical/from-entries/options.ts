@@ -22,55 +22,121 @@ export interface CompressOptions {
   /** Share of each row that near blocks may hold (`fmm` only), 0 … 1. Default 0.03 for `fmm`, else 0. */
   readonly budget?: number;
   readonly distance?: DistanceName;
-  /** A tree of the caller's instead of one built by distance; `leafSize` is then what its leaves hold. Neighbours are still searched by `distance`, where it or a budget is given. */
+  /**
+   * A tree of the caller's instead of one built by distance; `leafSize` is then what its leaves hold. Neighbours are
+   * still searched by `distance`, where it or a budget is given.
+   */
   readonly tree?: ClusterTree;
   readonly seed?: number;
-  /** 'positive-definite' (format 'hss'): K̃ ≽ 0 by construction, whatever the tolerance, so that K̃ + λI factors for every λ above rounding (definite-interpolation.ts). */
+  /**
+   * 'positive-definite' (format 'hss'): K̃ ≽ 0 by construction, whatever the tolerance, so that K̃ + λI factors for
+   * every λ above rounding (definite-interpolation.ts).
+   */
   readonly preserve?: 'positive-definite';
   /** Precision of the stored blocks and of products; skeletons are always found in float64. Default 'f64'. */
   readonly dtype?: Precision;
-  /** Bytes the compression may use; default: what the system says is free. More is refused before anything is allocated. */
+  /**
+   * Bytes the compression may use; default: what the system says is free. More is refused before anything is allocated.
+   */
   readonly memoryLimit?: number;
 }
 export const COMPRESS_KEYS: KeysOf<CompressOptions> = {
-  format: true, leafSize: true, maxRank: true, tolerance: true, neighbors: true, budget: true, distance: true,
-  tree: true, seed: true, preserve: true, dtype: true, memoryLimit: true,
+  format: true,
+  leafSize: true,
+  maxRank: true,
+  tolerance: true,
+  neighbors: true,
+  budget: true,
+  distance: true,
+  tree: true,
+  seed: true,
+  preserve: true,
+  dtype: true,
+  memoryLimit: true,
 };
 
 export interface ResolvedOptions extends Required<Omit<CompressOptions, 'memoryLimit' | 'tree' | 'preserve'>> {
   readonly preserve: boolean;
- readonly memoryLimit: number | undefined;
+  readonly memoryLimit: number | undefined;
   readonly tree: ClusterTree | undefined;
 }
 
 function wholeNumber(name: string, value: number, least: number, most: number): number {
-  if (!Number.isInteger(value) || value < least || value > most) throw new OptionError(`${name} must be a whole number from ${least} to ${most}, not ${value}.`, { option: name, value });
+  if (!Number.isInteger(value) || value < least || value > most)
+    throw new OptionError(`${name} must be a whole number from ${least} to ${most}, not ${value}.`, {
+      option: name,
+      value,
+    });
   return value;
 }
 
 /** The options with their defaults; throws OptionError for what is out of its domain. */
 export function resolveOptions(options: CompressOptions): ResolvedOptions {
   const format = options.format ?? (options.budget !== undefined && options.budget > 0 ? 'fmm' : 'hss');
-  if (!FORMATS.includes(format)) throw new OptionError(`format must be one of ${FORMATS.join(', ')}, not "${format}".`, { option: 'format', value: format });
+  if (!FORMATS.includes(format))
+    throw new OptionError(`format must be one of ${FORMATS.join(', ')}, not "${format}".`, {
+      option: 'format',
+      value: format,
+    });
   const { tree } = options;
-  const leafSize = wholeNumber('leafSize', tree === undefined ? options.leafSize ?? 256 : mostInLeaf(tree), tree === undefined ? 2 : 1, 16_384);
+  const leafSize = wholeNumber(
+    'leafSize',
+    tree === undefined ? (options.leafSize ?? 256) : mostInLeaf(tree),
+    tree === undefined ? 2 : 1,
+    16_384,
+  );
   const maxRank = wholeNumber('maxRank', options.maxRank ?? leafSize, 1, 16_384);
   const tolerance = options.tolerance ?? 1e-5;
-  if (!(tolerance >= 0 && tolerance < 1)) throw new OptionError(`tolerance must lie in [0, 1), not ${tolerance}.`, { option: 'tolerance', value: tolerance });
+  if (!(tolerance >= 0 && tolerance < 1))
+    throw new OptionError(`tolerance must lie in [0, 1), not ${tolerance}.`, { option: 'tolerance', value: tolerance });
   const budget = options.budget ?? (format === 'fmm' ? 0.03 : 0);
-  if (!(budget >= 0 && budget <= 1)) throw new OptionError(`budget must lie in [0, 1], not ${budget}.`, { option: 'budget', value: budget });
-  if (budget > 0 && format !== 'fmm') throw new OptionError(`A budget (${budget}) needs format 'fmm': '${format}' has no near blocks off the diagonal.`, { option: 'budget', value: budget, format });
+  if (!(budget >= 0 && budget <= 1))
+    throw new OptionError(`budget must lie in [0, 1], not ${budget}.`, { option: 'budget', value: budget });
+  if (budget > 0 && format !== 'fmm')
+    throw new OptionError(`A budget (${budget}) needs format 'fmm': '${format}' has no near blocks off the diagonal.`, {
+      option: 'budget',
+      value: budget,
+      format,
+    });
   const dtype = options.dtype ?? 'f64';
-  if (!PRECISIONS.includes(dtype)) throw new OptionError(`dtype must be f64 or f32, not "${dtype}".`, { option: 'dtype', value: dtype });
+  if (!PRECISIONS.includes(dtype))
+    throw new OptionError(`dtype must be f64 or f32, not "${dtype}".`, { option: 'dtype', value: dtype });
   const seed = options.seed ?? 0;
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new OptionError(`seed must be a whole number from 0 to 2⁵³ − 1, not ${seed}.`, { option: 'seed', value: seed });
-  if (options.memoryLimit !== undefined && !(options.memoryLimit > 0)) throw new OptionError(`memoryLimit must be a positive number of bytes, not ${options.memoryLimit}.`, { option: 'memoryLimit' });
+  if (!Number.isSafeInteger(seed) || seed < 0)
+    throw new OptionError(`seed must be a whole number from 0 to 2⁵³ − 1, not ${seed}.`, {
+      option: 'seed',
+      value: seed,
+    });
+  if (options.memoryLimit !== undefined && !(options.memoryLimit > 0))
+    throw new OptionError(`memoryLimit must be a positive number of bytes, not ${options.memoryLimit}.`, {
+      option: 'memoryLimit',
+    });
   const { preserve } = options;
-  if (preserve !== undefined && preserve !== 'positive-definite') throw new OptionError(`preserve must be 'positive-definite', not "${String(preserve)}".`, { option: 'preserve', value: preserve });
-  if (preserve !== undefined && format !== 'hss') throw new OptionError(`preserve needs format 'hss', not '${format}': the construction is nested, and near blocks off the diagonal are not part of it.`, { option: 'preserve', format });
+  if (preserve !== undefined && preserve !== 'positive-definite')
+    throw new OptionError(`preserve must be 'positive-definite', not "${String(preserve)}".`, {
+      option: 'preserve',
+      value: preserve,
+    });
+  if (preserve !== undefined && format !== 'hss')
+    throw new OptionError(
+      `preserve needs format 'hss', not '${format}': the construction is nested, and near blocks off the ` +
+        'diagonal are not part of it.',
+      { option: 'preserve', format },
+    );
   return {
-    preserve: preserve !== undefined, format, leafSize, maxRank, tolerance, budget, dtype, seed, tree,
-    neighbors: tree !== undefined && options.distance === undefined && budget === 0 ? 0 : wholeNumber('neighbors', options.neighbors ?? 32, 1, 4096),
+    preserve: preserve !== undefined,
+    format,
+    leafSize,
+    maxRank,
+    tolerance,
+    budget,
+    dtype,
+    seed,
+    tree,
+    neighbors:
+      tree !== undefined && options.distance === undefined && budget === 0
+        ? 0
+        : wholeNumber('neighbors', options.neighbors ?? 32, 1, 4096),
     distance: options.distance ?? 'auto',
     memoryLimit: options.memoryLimit,
   };

@@ -1,10 +1,12 @@
 /**
  * Which rows a node's skeleton is found from: neighbour-based importance sampling.
- * After C. Yu, J. Levitt, S. Reiz, G. Biros, *Geometry-oblivious FMM for compressing dense SPD matrices*, SC17: neighbours outside the node
- * first. Here they are ranked by votes, mixed with uniform rows, and the uniform rows carry the weight √(outside/drawn), so that ‖W·A‖_F² estimates
- * the energy of the whole block row and the decomposition minimises that, not the energy of the sample. Uniform rows are stratified: one from each of equal stretches of the
- * tree's order, so that every cluster outside is seen in proportion to its size (W. Cochran, *Sampling Techniques*, 3rd ed., chapter 5). Drawing in proportion to K_ii instead, which bounds a
- * row's energy, was measured on Gauss–Newton Hessians and is far worse: the rows with large diagonal entries are much alike, and mostly uncoupled from the node.
+ * After C. Yu, J. Levitt, S. Reiz, G. Biros, *Geometry-oblivious FMM for compressing dense SPD matrices*, SC17:
+ * neighbours outside the node first. Here they are ranked by votes, mixed with uniform rows, and the uniform rows carry
+ * the weight √(outside/drawn), so that ‖W·A‖_F² estimates the energy of the whole block row and the decomposition
+ * minimises that, not the energy of the sample. Uniform rows are stratified: one from each of equal stretches of the
+ * tree's order, so that every cluster outside is seen in proportion to its size (W. Cochran, *Sampling Techniques*, 3rd
+ * ed., chapter 5). Drawing in proportion to K_ii instead, which bounds a row's energy, was measured on Gauss–Newton
+ * Hessians and is far worse: the rows with large diagonal entries are much alike, and mostly uncoupled from the node.
  */
 import type { RandomStream } from '../../core/random.js';
 import { isolatedOf, type ClusterTree, firstLeaf, leavesOf } from '../../tree/cluster-tree.js';
@@ -16,7 +18,9 @@ export interface RowSamplerState {
   /** κ neighbours of each index, and κ. */
   readonly neighbors: Int32Array;
   readonly neighborCount: number;
-  /** Near lists (tree/interaction-lists.ts): rows that are near to any leaf of a node never pass through its skeleton. */
+  /**
+   * Near lists (tree/interaction-lists.ts): rows that are near to any leaf of a node never pass through its skeleton.
+   */
   readonly nearBegin: Int32Array;
   readonly near: Int32Array;
 }
@@ -38,7 +42,10 @@ export class RowSampler {
   readonly #excluded: Uint8Array;
   readonly #votes: Int32Array;
   readonly #touched: Int32Array;
-  /** Stretches of positions outside: number k begins at position #from[k], #before[k] positions stand in those before it. */
+  /**
+   * Stretches of positions outside: number k begins at position #from[k], #before[k] positions stand in those before
+   * it.
+   */
   readonly #from: Int32Array;
   readonly #before: Int32Array;
   #stretches = 0;
@@ -100,7 +107,10 @@ export class RowSampler {
     let first = ν;
     let last = ν;
     const leaf0 = firstLeaf(tree);
-    while (first < leaf0) { first = 2 * first + 1; last = 2 * last + 2; }
+    while (first < leaf0) {
+      first = 2 * first + 1;
+      last = 2 * last + 2;
+    }
     let inside = 0;
     for (let leaf = first - leaf0; leaf <= last - leaf0; leaf++) {
       for (let e = nearBegin[leaf]; e < nearBegin[leaf + 1]; e++) {
@@ -165,14 +175,19 @@ export class RowSampler {
   }
 
   /**
-   * Adds one row from each of equal stretches of the rows outside, as positions on a circle that begin at a random one, so that each is as likely as any other. Rows whose vote is −1
-   * are taken already; so many more stretches are made that about `wanted` new rows are found.
+   * Adds one row from each of equal stretches of the rows outside, as positions on a circle that begin at a random one,
+   * so that each is as likely as any other. Rows whose vote is −1 are taken already; so many more stretches are made
+   * that about `wanted` new rows are found.
    */
   #drawUniform(wanted: number, random: RandomStream): void {
     const { population } = this;
     const { order } = this.#state.tree;
     const before = this.#before;
-    const draws = Math.min(population, this.rows.length - this.count, Math.round((wanted * population) / (population - this.count)));
+    const draws = Math.min(
+      population,
+      this.rows.length - this.count,
+      Math.round((wanted * population) / (population - this.count)),
+    );
     const stretch = population / draws;
     const shift = random.uniform() * stretch;
     let k = 0;

@@ -1,13 +1,16 @@
 /**
  * Skeletonization, one task per node, children before parents.
  *
- * For node ν with candidate columns C (a leaf's indices; a parent's: its children's skeletons) and sampled rows R outside it,
+ * For node ν with candidate columns C (a leaf's indices; a parent's: its children's skeletons) and sampled rows R
+ * outside it,
  *   W·K(R, C)·D ≈ W·K(R, S)·[I T]·D,  S ⊂ C,
- * W the sample's weights (row-sampler.ts) and D the amplification d_j = ‖row j of the interpolation below‖₂: an error in a skeleton's row
- * reaches every index interpolated from it. The interpolative decomposition stops at the node's share of the asked tolerance,
+ * W the sample's weights (row-sampler.ts) and D the amplification d_j = ‖row j of the interpolation below‖₂: an error
+ * in a skeleton's row reaches every index interpolated from it. The interpolative decomposition stops at the node's
+ * share of the asked tolerance,
  *   τ_ν² = t²·‖K‖_F²·(n_ν/N)/(2·levels),
- * so that the errors of all nodes, rows and columns, add up to t·‖K‖_F. A node is then verified on fresh uniform rows and decomposed
- * anew from a larger sample where it misses. Departs from GOFMM (SC17) in the weights, the amplification, the threshold and the verification.
+ * so that the errors of all nodes, rows and columns, add up to t·‖K‖_F. A node is then verified on fresh uniform rows
+ * and decomposed anew from a larger sample where it misses. Departs from GOFMM (SC17) in the weights, the
+ * amplification, the threshold and the verification.
  */
 import { NonFiniteError } from '../../core/errors.js';
 import { RandomStream } from '../../core/random.js';
@@ -33,7 +36,10 @@ export interface SkeletonState extends RowSamplerState {
   readonly thresholdPerIndex: number;
   /** 1 where a far pair of the node or of an ancestor needs a basis. */
   readonly needed: Int32Array;
-  /** Results, slot ν: maxRank entries each. `choice` numbers the candidates, `skeletons` are indices, `amplification` their d_j. */
+  /**
+   * Results, slot ν: maxRank entries each. `choice` numbers the candidates, `skeletons` are indices, `amplification`
+   * their d_j.
+   */
   readonly ranks: Int32Array;
   readonly choice: Int32Array;
   readonly skeletons: Int32Array;
@@ -46,7 +52,10 @@ export interface SkeletonState extends RowSamplerState {
   readonly attempts: Int32Array;
 }
 
-/** Rows sampled to begin with: so many per candidate column, and some more that small nodes need; doubled for each new attempt. */
+/**
+ * Rows sampled to begin with: so many per candidate column, and some more that small nodes need; doubled for each new
+ * attempt.
+ */
 const OVERSAMPLING = 3;
 const EXTRA_ROWS = 256;
 export const firstSample = (columns: number): number => Math.ceil(OVERSAMPLING * columns) + EXTRA_ROWS;
@@ -70,7 +79,10 @@ const rowStream = (seed: number, ν: number): RandomStream => new RandomStream(s
 /** Rows that attempt 1, 2, … asks for. */
 const wantedRows = (columns: number, attempt: number): number => 2 ** (attempt - 1) * firstSample(columns);
 
-/** Draws the rows that the skeleton of node ν, of `columns` candidates, was found from at last: `sampler` must have the same tree and room for rowLimit rows. */
+/**
+ * Draws the rows that the skeleton of node ν, of `columns` candidates, was found from at last: `sampler` must have the
+ * same tree and room for rowLimit rows.
+ */
 export function drawAgain(sampler: RowSampler, ν: number, columns: number, attempts: number, seed: number): void {
   const random = rowStream(seed, ν);
   for (let attempt = 1; ; attempt++) {
@@ -106,7 +118,10 @@ class NodeSkeletonizer {
     this.#fresh = new Int32Array(columns);
     this.#sample = new Float64Array(rows * columns);
     this.#check = new Float64Array(CHECKED_ROWS * columns);
-    this.#scaled = state.preserve === undefined ? undefined : new ScaledInterpolation(this.#source, columns, state.maxRank, state.preserve, context.blas);
+    this.#scaled =
+      state.preserve === undefined
+        ? undefined
+        : new ScaledInterpolation(this.#source, columns, state.maxRank, state.preserve, context.blas);
   }
 
   run(ν: number): void {
@@ -133,10 +148,12 @@ class NodeSkeletonizer {
       missed = this.#verify(columns, random);
       if (!Number.isFinite(missed)) throw this.#nonFinite(ν, columns);
       // Near its limit a node has no rank left to spend on more rows.
-      if (attempts === MOST_ATTEMPTS || decomposition.rank >= NEAR_LIMIT * limit || missed <= (ACCEPT * threshold) ** 2) break;
+      if (attempts === MOST_ATTEMPTS || decomposition.rank >= NEAR_LIMIT * limit || missed <= (ACCEPT * threshold) ** 2)
+        break;
     }
     if (this.#scaled !== undefined && this.#interpolateScaled(columns, this.#scaled)) {
-      // Another interpolation than the one that was verified, and a worse fit: all rows that the skeleton was found from are looked at.
+      // Another interpolation than the one that was verified, and a worse fit: all rows that the skeleton was found
+      // from are looked at.
       drawAgain(this.#sampler, ν, columns, attempts, state.seed);
       missed = Math.max(missed, this.#sampledError(columns));
     }
@@ -150,11 +167,23 @@ class NodeSkeletonizer {
     const sample = this.#sampler;
     const column = new Float64Array(sample.count);
     for (let j = 0; j < columns; j++) {
-      this.#source.entries(sample.rows.subarray(0, sample.count), this.#candidates.subarray(j, j + 1), view(column, 0, sample.count, 1));
+      this.#source.entries(
+        sample.rows.subarray(0, sample.count),
+        this.#candidates.subarray(j, j + 1),
+        view(column, 0, sample.count, 1),
+      );
       const i = column.findIndex((value) => !Number.isFinite(value));
-      if (i >= 0) return new NonFiniteError(`Entry (${sample.rows[i]}, ${this.#candidates[j]}) is ${column[i]}; every entry must be a finite number.`, { row: sample.rows[i], column: this.#candidates[j], value: column[i] });
+      if (i >= 0)
+        return new NonFiniteError(
+          `Entry (${sample.rows[i]}, ${this.#candidates[j]}) is ${column[i]}; every entry must be a finite number.`,
+          { row: sample.rows[i], column: this.#candidates[j], value: column[i] },
+        );
     }
-    return new NonFiniteError(`The squares of the entries in the columns of node ${ν} (level ${levelOf(ν)}) overflow: the matrix is too large; scale it.`, { node: ν });
+    return new NonFiniteError(
+      `The squares of the entries in the columns of node ${ν} (level ${levelOf(ν)}) overflow: the matrix is too ` +
+        'large; scale it.',
+      { node: ν },
+    );
   }
 
   /** Candidate columns: their indices and amplifications. Returns how many. */
@@ -218,7 +247,10 @@ class NodeSkeletonizer {
     return sum;
   }
 
-  /** The decomposition's T, which is scaled by D, replaced by that of the node's own block; false where there is nothing to interpolate. */
+  /**
+   * The decomposition's T, which is scaled by D, replaced by that of the node's own block; false where there is nothing
+   * to interpolate.
+   */
   #interpolateScaled(columns: number, scaled: ScaledInterpolation): boolean {
     const { rank: k, columns: order, interpolation: t } = this.#decomposition;
     const redundant = columns - k;
@@ -227,7 +259,8 @@ class NodeSkeletonizer {
     const own = scaled.solve(this.#fresh.subarray(0, k), this.#fresh.subarray(k, columns));
     const d = this.#amplification;
     for (let j = 0; j < k; j++) {
-      for (let i = 0; i < redundant; i++) t.data[t.offset + i + j * t.ld] = (own.data[i + j * redundant] * d[order[k + i]]) / d[order[j]];
+      for (let i = 0; i < redundant; i++)
+        t.data[t.offset + i + j * t.ld] = (own.data[i + j * redundant] * d[order[k + i]]) / d[order[j]];
     }
     return true;
   }

@@ -1,6 +1,7 @@
 /**
  * Computed blocks into a layout's place and order.
- * Compression from entries evaluates blocks where they belong (hierarchical/from-entries/evaluate-blocks.ts); compression from products has computed them in the tree's order and the order of pivots.
+ * Compression from entries evaluates blocks where they belong (hierarchical/from-entries/evaluate-blocks.ts);
+ * compression from products has computed them in the tree's order and the order of pivots.
  */
 import { levelOf } from '../../core/indices.js';
 import { sharedInt32 } from '../../core/shared-array.js';
@@ -42,9 +43,17 @@ export class BlockWriter {
     this.#state = state;
   }
 
-  /** Node ν's stored basis: rows `rows` (numbers of rows of P, in the order they are stored) of its interpolation P, the columns from pivot order to apply order. */
+  /**
+   * Node ν's stored basis: rows `rows` (numbers of rows of P, in the order they are stored) of its interpolation P, the
+   * columns from pivot order to apply order.
+   */
   basis(ν: number, p: Matrix, rows: Int32Array): void {
-    const { skeletons: { begin }, offsets, pivotOf, values } = this.#state;
+    const {
+      skeletons: { begin },
+      offsets,
+      pivotOf,
+      values,
+    } = this.#state;
     const rank = begin[ν + 1] - begin[ν];
     let to = offsets.basis[ν];
     for (let j = 0; j < rank; j++) {
@@ -54,9 +63,15 @@ export class BlockWriter {
     requireFiniteValues(values, offsets.basis[ν], rows.length * rank, () => `basis of node ${ν} (level ${levelOf(ν)})`);
   }
 
-  /** Rows of an inner node's whole basis, or of a leaf's diagonal block: the positions of ν in apply order, as they stood in the tree given, from 0. */
+  /**
+   * Rows of an inner node's whole basis, or of a leaf's diagonal block: the positions of ν in apply order, as they
+   * stood in the tree given, from 0.
+   */
   localPlaces(ν: number): Int32Array {
-    const { tree: { begin, end }, place } = this.#state;
+    const {
+      tree: { begin, end },
+      place,
+    } = this.#state;
     const local = place.slice(begin[ν], end[ν]);
     for (let i = 0; i < local.length; i++) local[i] -= begin[ν];
     return local;
@@ -64,14 +79,25 @@ export class BlockWriter {
 
   /** The coupling block of a left child and its sibling, both sides in pivot order. */
   coupling(left: number, b: Matrix): void {
-    const { skeletons: { begin }, offsets, pairOf, pivotOf, values } = this.#state;
+    const {
+      skeletons: { begin },
+      offsets,
+      pairOf,
+      pivotOf,
+      values,
+    } = this.#state;
     let to = offsets.coupling[pairOf[left]];
     const first = to;
     for (let j = 0; j < b.cols; j++) {
       const from = b.offset + pivotOf[begin[left + 1] + j] * b.ld;
       for (let i = 0; i < b.rows; i++) values[to++] = b.data[from + pivotOf[begin[left] + i]];
     }
-    requireFiniteValues(values, first, to - first, () => `coupling of nodes ${left} and ${left + 1} (level ${levelOf(left)})`);
+    requireFiniteValues(
+      values,
+      first,
+      to - first,
+      () => `coupling of nodes ${left} and ${left + 1} (level ${levelOf(left)})`,
+    );
   }
 
   /** The diagonal block of leaf ν, in the order of the tree given; symmetric. */

@@ -17,7 +17,14 @@ import { interactionLists } from '../../tree/lists.js';
 import { peel, type Multiply } from './hodlr/peel.js';
 import { drawSample, hssFromSample, type Sample } from './hss/sample.js';
 import { checkTree } from '../matrix/check-data.js';
-import { compressionCost, MEASURED_VECTORS, resolveProductsOptions, type CompressionCost, type ProductsOptions, type ResolvedProductsOptions } from './cost.js';
+import {
+  compressionCost,
+  MEASURED_VECTORS,
+  resolveProductsOptions,
+  type CompressionCost,
+  type ProductsOptions,
+  type ResolvedProductsOptions,
+} from './cost.js';
 import { decide, exactError, sampledError, type ErrorEstimate } from '../measure/error-interval.js';
 import { type Layout, assemble } from '../matrix/layout.js';
 import { hssSpectra } from './hss/spectra.js';
@@ -29,10 +36,20 @@ import { drawTestVector } from './test-vectors.js';
 import { allowedError, limitsOfMatrix, limitsOfNodes, type ToleranceLimit } from '../matrix/tolerance-limits.js';
 
 /** x and A·x in tree order: random vectors that no basis was found from, or all columns. */
-interface Reference { readonly x: Matrix; readonly y: Matrix; readonly complete: boolean; readonly norm: number }
+interface Reference {
+  readonly x: Matrix;
+  readonly y: Matrix;
+  readonly complete: boolean;
+  readonly norm: number;
+}
 
 /** What one attempt made. */
-interface Compressed { readonly layout: Layout; readonly values: FloatArray; readonly dropped: number; readonly beyond: number }
+interface Compressed {
+  readonly layout: Layout;
+  readonly values: FloatArray;
+  readonly dropped: number;
+  readonly beyond: number;
+}
 
 /** Random vectors of no node of a tree. */
 const REFERENCE_NODE = -1;
@@ -41,7 +58,9 @@ const ASYMMETRY = { f64: 1e-7, f32: 1e-3 } as const;
 const MOST_ATTEMPTS = 3;
 /** A new attempt aims this much below the tolerance, squared. */
 const MARGIN = 0.8;
-/** An error below this share of the tolerance is worth another attempt, with a budget larger by a factor of 10⁴ at most. */
+/**
+ * An error below this share of the tolerance is worth another attempt, with a budget larger by a factor of 10⁴ at most.
+ */
 const WELL_USED = 0.7;
 const LEAST_RATIO = 1e-2;
 
@@ -50,15 +69,23 @@ const LEAST_RATIO = 1e-2;
  *
  *   K̃ = blockdiag(D_leaf) + Σ over pairs of siblings (α, β) of P_αᵀ B_αβ P_β and its transpose,
  *
- * in the form that `compress` returns, with ‖A − K̃‖_F ≤ tolerance·‖A‖_F as far as `maxRank` allows. `report.products.error` measures it on random vectors that nothing was
- * fitted to, and `report.products.met` says whether it was met. `compressionCost` predicts the products; where they would be N or more, all columns are computed, and the error is exact.
- * The tree may have leaves of any sizes; zero blocks get rank 0. The same seed gives the same bits on a team of any size, as far as the operator's products do. K̃ is symmetric to the
- * last bit; where A is positive definite K̃ need not be, as with any truncation.
- * Cost: O(N·s²) flops (HSS) or O(N·s²·levels²) (HODLR) beside the products.
- * Throws ShapeError (sizes), OptionError (options; an operator that says it is not symmetric), AsymmetryError (one that shows it is not), NonFiniteError, MemoryError (before allocating), AbortedError, WorkerError.
- * Sources: hierarchical/from-products/hss/sample.ts (Levitt, Martinsson), hierarchical/from-products/hodlr/peel.ts (Lin, Lu, Ying; Martinsson).
+ * in the form that `compress` returns, with ‖A − K̃‖_F ≤ tolerance·‖A‖_F as far as `maxRank` allows.
+ * `report.products.error` measures it on random vectors that nothing was fitted to, and `report.products.met` says
+ * whether it was met. `compressionCost` predicts the products; where they would be N or more, all columns are computed,
+ * and the error is exact. The tree may have leaves of any sizes; zero blocks get rank 0. The same seed gives the same
+ * bits on a team of any size, as far as the operator's products do. K̃ is symmetric to the last bit; where A is
+ * positive definite K̃ need not be, as with any truncation. Cost: O(N·s²) flops (HSS) or O(N·s²·levels²) (HODLR) beside
+ * the products. Throws ShapeError (sizes), OptionError (options; an operator that says it is not symmetric),
+ * AsymmetryError (one that shows it is not), NonFiniteError, MemoryError (before allocating), AbortedError,
+ * WorkerError. Sources: hierarchical/from-products/hss/sample.ts (Levitt, Martinsson),
+ * hierarchical/from-products/hodlr/peel.ts (Lin, Lu, Ying; Martinsson).
  */
-export async function compressOperator(operator: LinearOperator, tree: ClusterTree, options: ProductsOptions, control: TeamControl): Promise<HierarchicalMatrix> {
+export async function compressOperator(
+  operator: LinearOperator,
+  tree: ClusterTree,
+  options: ProductsOptions,
+  control: TeamControl,
+): Promise<HierarchicalMatrix> {
   const resolved = resolveProductsOptions(options);
   checkOperator(operator, tree);
   const began = performance.now();
@@ -66,11 +93,27 @@ export async function compressOperator(operator: LinearOperator, tree: ClusterTr
   requireMemory(cost.bytes, resolved.memoryLimit ?? availableMemory());
   throwIfAborted(control.signal);
   const lists = interactionLists(tree, { count: 0, indices: new Int32Array(0) }, { budget: 0 });
-  const products = new OrderedProducts(operator, tree.order, resolved.productPrecision, cost.products, cost.complete ? tree.size : cost.samples, control);
+  const products = new OrderedProducts(
+    operator,
+    tree.order,
+    resolved.productPrecision,
+    cost.products,
+    cost.complete ? tree.size : cost.samples,
+    control,
+  );
   try {
     const reference = await multiplyReference(tree, resolved, cost, products, control);
     requireSymmetry(reference, tree, resolved.productPrecision, control);
-    return await (resolved.format === 'hss' ? nested : peeled)({ tree, lists, options: resolved, cost, products, reference, began, control });
+    return await (resolved.format === 'hss' ? nested : peeled)({
+      tree,
+      lists,
+      options: resolved,
+      cost,
+      products,
+      reference,
+      began,
+      control,
+    });
   } finally {
     products.release();
   }
@@ -99,7 +142,14 @@ async function nested(task: Task): Promise<HierarchicalMatrix> {
   let target = asked;
   let best: HierarchicalMatrix | undefined;
   for (let attempt = 1; ; attempt++) {
-    const { layout, values, dropped, beyond } = await storeNested(spectra, lists, maxRank, target, allocator(options.dtype), control);
+    const { layout, values, dropped, beyond } = await storeNested(
+      spectra,
+      lists,
+      maxRank,
+      target,
+      allocator(options.dtype),
+      control,
+    );
     const matrix = await finish(task, { layout, values, dropped, beyond: beyond + unseen }, attempt);
     if (best === undefined || isBetter(matrix, best)) {
       best?.release();
@@ -108,8 +158,11 @@ async function nested(task: Task): Promise<HierarchicalMatrix> {
       matrix.release();
     }
     const { error, met } = matrix.report.products!;
-    // Again where the tolerance is undercut, or where it is its share that is missed and not the ranks' or the sample's.
-    const another = met ? dropped > 0 && error.relative < WELL_USED * tolerance : error.relative < 1 && beyond + unseen < dropped;
+    // Again where the tolerance is undercut, or where it is its share that is missed and not the ranks' or the
+    // sample's.
+    const another = met
+      ? dropped > 0 && error.relative < WELL_USED * tolerance
+      : error.relative < 1 && beyond + unseen < dropped;
     if (!another || attempt === MOST_ATTEMPTS) return best;
     // Where the tolerance is not met, it is the interval's upper end that has to come down.
     target *= MARGIN * (tolerance / Math.max(met ? error.relative : error.high, tolerance * LEAST_RATIO)) ** 2;
@@ -127,16 +180,25 @@ function isBetter(a: HierarchicalMatrix, b: HierarchicalMatrix): boolean {
 async function peeled(task: Task): Promise<HierarchicalMatrix> {
   const { tree, lists, options, reference, control, products } = task;
   const multiply: Multiply = reference.complete
-    ? async (out, x) => { control.team.blas.gemm('N', 'N', 1, reference.y, x, 0, out); }
+    ? async (out, x) => {
+        control.team.blas.gemm('N', 'N', 1, reference.y, x, 0, out);
+      }
     : (out, x) => products.multiply(out, x);
   const made = await peel(tree, lists, options, reference.norm, multiply, allocator(options.dtype), control);
   return finish(task, made, 1);
 }
 
-const allocator = (dtype: Precision) => (length: number): FloatArray => (dtype === 'f64' ? sharedFloat64(length) : sharedFloat32(length));
+const allocator =
+  (dtype: Precision) =>
+  (length: number): FloatArray =>
+    dtype === 'f64' ? sharedFloat64(length) : sharedFloat32(length);
 
 /** The matrix, measured. */
-async function finish({ tree, lists, options, products, cost, reference, began, control }: Task, { layout, values, beyond }: Compressed, attempts: number): Promise<HierarchicalMatrix> {
+async function finish(
+  { tree, lists, options, products, cost, reference, began, control }: Task,
+  { layout, values, beyond }: Compressed,
+  attempts: number,
+): Promise<HierarchicalMatrix> {
   const { team } = control;
   const { format, maxRank, tolerance, dtype, seed } = options;
   const data = assemble(layout, lists, values, format);
@@ -148,27 +210,62 @@ async function finish({ tree, lists, options, products, cost, reference, began, 
   const seconds = (performance.now() - began) / 1000;
   const met = error.relative <= allowedError(tolerance, dtype, tree.size);
   const report: CompressionReport = {
-    size: tree.size, format, leafSize: mostInLeaf(tree), maxRank, tolerance, neighbors: 0, budget: 0, budgetUsed: 0, distance: 'none', dtype, seed,
-    workers: team.workers, blas: team.blas.description, recall: 1,
+    size: tree.size,
+    format,
+    leafSize: mostInLeaf(tree),
+    maxRank,
+    tolerance,
+    neighbors: 0,
+    budget: 0,
+    budgetUsed: 0,
+    distance: 'none',
+    dtype,
+    seed,
+    workers: team.workers,
+    blas: team.blas.description,
+    recall: 1,
     seconds: { neighbors: 0, tree: 0, skeletonization: seconds - products.seconds, fill: 0, compress: seconds },
-    resampled: 0, missed: 0, norm: reference.norm / products.factor, met, seen: error.relative, limits: met ? [] : limitsOf(layout, options, cost.complete),
+    resampled: 0,
+    missed: 0,
+    norm: reference.norm / products.factor,
+    met,
+    seen: error.relative,
+    limits: met ? [] : limitsOf(layout, options, cost.complete),
     products: {
-      products: products.done, samples: cost.samples, complete: cost.complete, seconds: { operator: products.seconds, compression: seconds - products.seconds },
-      error, met: decide(error, tolerance) === 'met',
-      beyondRank: reference.norm > 0 ? Math.sqrt(beyond) / reference.norm : 0, attempts,
+      products: products.done,
+      samples: cost.samples,
+      complete: cost.complete,
+      seconds: { operator: products.seconds, compression: seconds - products.seconds },
+      error,
+      met: decide(error, tolerance) === 'met',
+      beyondRank: reference.norm > 0 ? Math.sqrt(beyond) / reference.norm : 0,
+      attempts,
     },
   };
   return new HierarchicalMatrix(data, layout.elements, report, team);
 }
 
 /** What kept the matrix from its tolerance: nodes at maxRank, or else the sample. */
-function limitsOf({ skeletons: { begin } }: Layout, { format, maxRank, dtype, tolerance }: ResolvedProductsOptions, complete: boolean): ToleranceLimit[] {
+function limitsOf(
+  { skeletons: { begin } }: Layout,
+  { format, maxRank, dtype, tolerance }: ResolvedProductsOptions,
+  complete: boolean,
+): ToleranceLimit[] {
   const ranks = Array.from({ length: begin.length - 1 }, (_, node) => ({ node, rank: begin[node + 1] - begin[node] }));
-  const limits = [...limitsOfNodes(ranks.filter(({ rank }) => rank === maxRank), maxRank, 'maxRank'), ...limitsOfMatrix({ format, budget: 0, budgetUsed: 0, dtype, tolerance })];
+  const limits = [
+    ...limitsOfNodes(
+      ranks.filter(({ rank }) => rank === maxRank),
+      maxRank,
+      'maxRank',
+    ),
+    ...limitsOfMatrix({ format, budget: 0, budgetUsed: 0, dtype, tolerance }),
+  ];
   return limits.length > 0 || complete ? limits : [{ limit: 'oversampling' }];
 }
 
-/** values ← values/factor, but for the bases, which interpolate. Throws NonFiniteError where that is beyond the range. */
+/**
+ * values ← values/factor, but for the bases, which interpolate. Throws NonFiniteError where that is beyond the range.
+ */
 function scaleBack(values: FloatArray, { elements }: Layout, factor: number): void {
   for (let i = elements.basis; i < elements.total; i++) {
     values[i] /= factor;
@@ -179,13 +276,30 @@ function scaleBack(values: FloatArray, { elements }: Layout, factor: number): vo
 
 function checkOperator(operator: LinearOperator, tree: ClusterTree): void {
   if (operator.rows !== operator.cols || operator.rows !== tree.size) {
-    throw new ShapeError(`The operator is ${operator.rows} × ${operator.cols}, the tree has ${tree.size} indices: they must be of one size.`, { rows: operator.rows, cols: operator.cols, size: tree.size });
+    throw new ShapeError(
+      `The operator is ${operator.rows} × ${operator.cols}, the tree has ${tree.size} indices: they must be of ` +
+        'one size.',
+      { rows: operator.rows, cols: operator.cols, size: tree.size },
+    );
   }
-  if (!operator.symmetric) throw new OptionError('The operator says it is not symmetric: compression from products alone takes A·X for Aᵀ·X, so it needs a symmetric operator.', { option: 'operator' });
-  checkTree(tree, (what) => { throw new ShapeError(`The tree given is no cluster tree: ${what}.`, { size: tree.size }); });
+  if (!operator.symmetric)
+    throw new OptionError(
+      'The operator says it is not symmetric: compression from products alone takes A·X for Aᵀ·X, so it needs a ' +
+        'symmetric operator.',
+      { option: 'operator' },
+    );
+  checkTree(tree, (what) => {
+    throw new ShapeError(`The tree given is no cluster tree: ${what}.`, { size: tree.size });
+  });
 }
 
-async function multiplyReference(tree: ClusterTree, { seed }: ResolvedProductsOptions, { complete }: CompressionCost, products: OrderedProducts, control: TeamControl): Promise<Reference> {
+async function multiplyReference(
+  tree: ClusterTree,
+  { seed }: ResolvedProductsOptions,
+  { complete }: CompressionCost,
+  products: OrderedProducts,
+  control: TeamControl,
+): Promise<Reference> {
   const n = tree.size;
   const columns = complete ? n : MEASURED_VECTORS;
   const x = view(sharedFloat64(n * columns), 0, n, columns);
@@ -206,7 +320,12 @@ async function multiplyReference(tree: ClusterTree, { seed }: ResolvedProductsOp
 }
 
 /** xᵢᵀ(A·xⱼ) = xⱼᵀ(A·xᵢ) for all pairs of the reference's vectors. */
-function requireSymmetry({ x, y, complete, norm }: Reference, tree: ClusterTree, precision: Precision, { team }: TeamControl): void {
+function requireSymmetry(
+  { x, y, complete, norm }: Reference,
+  tree: ClusterTree,
+  precision: Precision,
+  { team }: TeamControl,
+): void {
   const p = x.cols;
   const g = complete ? y : zeros(p, p);
   if (!complete) team.blas.gemm('T', 'N', 1, x, y, 0, g);
@@ -226,7 +345,10 @@ function requireSymmetry({ x, y, complete, norm }: Reference, tree: ClusterTree,
   if (where === undefined) return;
   const [i, j] = where;
   const what = complete ? `entry (${tree.order[i]}, ${tree.order[j]})` : 'xᵀ(A·y) for two random vectors';
-  throw new AsymmetryError(`The operator is not symmetric: ${what} and its transpose differ by ${worst}, where ‖A‖_F is about ${norm}.`, { difference: worst, norm });
+  throw new AsymmetryError(
+    `The operator is not symmetric: ${what} and its transpose differ by ${worst}, where ‖A‖_F is about ${norm}.`,
+    { difference: worst, norm },
+  );
 }
 
 /** ‖A − K̃‖_F/‖A‖_F from the reference. */
@@ -241,7 +363,8 @@ function measure(matrix: HierarchicalMatrix, tree: ClusterTree, { x, y, complete
   const difference = new Float64Array(n);
   for (let first = 0; first < p; first += width) {
     const columns = Math.min(width, p - first);
-    for (let j = 0; j < columns; j++) for (let k = 0; k < n; k++) vectors.data[tree.order[k] + j * n] = x.data[k + (first + j) * n];
+    for (let j = 0; j < columns; j++)
+      for (let k = 0; k < n; k++) vectors.data[tree.order[k] + j * n] = x.data[k + (first + j) * n];
     matrix.applyUnchecked(view(values.data, 0, n, columns), view(vectors.data, 0, n, columns), 1, 0);
     for (let j = 0; j < columns; j++) {
       for (let k = 0; k < n; k++) difference[k] = y.data[k + (first + j) * n] - values.data[tree.order[k] + j * n];

@@ -1,5 +1,6 @@
 /**
- * What a compression from products will cost, before it is done: for its own plan, and for callers that choose between entries and products.
+ * What a compression from products will cost, before it is done: for its own plan, and for callers that choose between
+ * entries and products.
  */
 import { OptionError } from '../../core/errors.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
@@ -15,42 +16,71 @@ export interface ProductsOptions {
   /** Asked relative error ‖A − K̃‖_F/‖A‖_F; what maxRank allows of it is measured. */
   readonly tolerance: number;
   /**
-   * Random vectors beyond those that the ranks need; more of them bring the error at a given rank nearer to the best there is. Default max(64, maxRank) with HSS and
-   * max(24, maxRank/2) with HODLR, where it counts twice a level: then it is within a few tenths of it on matrices whose singular values fall slowly.
+   * Random vectors beyond those that the ranks need; more of them bring the error at a given rank nearer to the best
+   * there is. Default max(64, maxRank) with HSS and max(24, maxRank/2) with HODLR, where it counts twice a level: then
+   * it is within a few tenths of it on matrices whose singular values fall slowly.
    */
   readonly oversampling?: number;
   readonly seed: number;
   /** Precision of the stored blocks and of products with K̃. Default 'f64'. */
   readonly dtype?: Precision;
-  /** Precision of the vectors given to the operator. Default 'f64'; 'f32' halves the time of most operators, and limits the error to some 1e-5. */
+  /**
+   * Precision of the vectors given to the operator. Default 'f64'; 'f32' halves the time of most operators, and limits
+   * the error to some 1e-5.
+   */
   readonly productPrecision?: Precision;
   /** Bytes the compression may use; default: what the system says is free. */
   readonly memoryLimit?: number;
 }
 export const PRODUCTS_KEYS: KeysOf<ProductsOptions> = {
-  format: true, maxRank: true, tolerance: true, oversampling: true, seed: true, dtype: true,
-  productPrecision: true, memoryLimit: true,
+  format: true,
+  maxRank: true,
+  tolerance: true,
+  oversampling: true,
+  seed: true,
+  dtype: true,
+  productPrecision: true,
+  memoryLimit: true,
 };
 
-export interface ResolvedProductsOptions extends Required<Omit<ProductsOptions, 'memoryLimit'>> { readonly memoryLimit: number | undefined }
+export interface ResolvedProductsOptions extends Required<Omit<ProductsOptions, 'memoryLimit'>> {
+  readonly memoryLimit: number | undefined;
+}
 
 /** The options with their defaults; throws OptionError for what is out of its domain. */
 export function resolveProductsOptions(options: ProductsOptions): ResolvedProductsOptions {
   const { format, maxRank, tolerance, seed, memoryLimit, dtype = 'f64', productPrecision = 'f64' } = options;
-  if (format !== 'hss' && format !== 'hodlr') throw new OptionError(`Compression from products makes 'hss' or 'hodlr', not "${String(format)}".`, { option: 'format', value: format });
+  if (format !== 'hss' && format !== 'hodlr')
+    throw new OptionError(`Compression from products makes 'hss' or 'hodlr', not "${String(format)}".`, {
+      option: 'format',
+      value: format,
+    });
   const wholeNumber = (name: string, value: number, least: number, most: number): void => {
-    if (!Number.isInteger(value) || value < least || value > most) throw new OptionError(`${name} must be a whole number from ${least} to ${most}, not ${value}.`, { option: name, value });
+    if (!Number.isInteger(value) || value < least || value > most)
+      throw new OptionError(`${name} must be a whole number from ${least} to ${most}, not ${value}.`, {
+        option: name,
+        value,
+      });
   };
   wholeNumber('maxRank', maxRank, 1, 16_384);
-  const oversampling = options.oversampling ?? (format === 'hss' ? Math.max(64, maxRank) : Math.max(24, Math.ceil(maxRank / 2)));
+  const oversampling =
+    options.oversampling ?? (format === 'hss' ? Math.max(64, maxRank) : Math.max(24, Math.ceil(maxRank / 2)));
   // Ω's blocks must stay well conditioned: E‖Ω⁺‖² is finite from two columns more than rows on.
   wholeNumber('oversampling', oversampling, 2, 65_536);
   wholeNumber('seed', seed, 0, Number.MAX_SAFE_INTEGER);
-  if (!(tolerance >= 0 && tolerance < 1)) throw new OptionError(`tolerance must lie in [0, 1), not ${tolerance}.`, { option: 'tolerance', value: tolerance });
-  for (const [name, value] of [['dtype', dtype], ['productPrecision', productPrecision]] as const) {
-    if (!PRECISIONS.includes(value)) throw new OptionError(`${name} must be f64 or f32, not "${value}".`, { option: name, value });
+  if (!(tolerance >= 0 && tolerance < 1))
+    throw new OptionError(`tolerance must lie in [0, 1), not ${tolerance}.`, { option: 'tolerance', value: tolerance });
+  for (const [name, value] of [
+    ['dtype', dtype],
+    ['productPrecision', productPrecision],
+  ] as const) {
+    if (!PRECISIONS.includes(value))
+      throw new OptionError(`${name} must be f64 or f32, not "${value}".`, { option: name, value });
   }
-  if (memoryLimit !== undefined && !(memoryLimit > 0)) throw new OptionError(`memoryLimit must be a positive number of bytes, not ${memoryLimit}.`, { option: 'memoryLimit' });
+  if (memoryLimit !== undefined && !(memoryLimit > 0))
+    throw new OptionError(`memoryLimit must be a positive number of bytes, not ${memoryLimit}.`, {
+      option: 'memoryLimit',
+    });
   return { format, maxRank, tolerance, oversampling, seed, dtype, productPrecision, memoryLimit };
 }
 
@@ -62,7 +92,10 @@ export interface CompressionCost {
   readonly products: number;
   /** Random vectors of the sample (HSS) or of the widest level (HODLR); N where all columns are computed. */
   readonly samples: number;
-  /** So small a matrix, or such high ranks, that all N columns cost no more products: they are computed, and nothing is random. */
+  /**
+   * So small a matrix, or such high ranks, that all N columns cost no more products: they are computed, and nothing is
+   * random.
+   */
   readonly complete: boolean;
   /** Upper bound of the flops besides the operator's: every node at its maximal rank. */
   readonly flops: number;
@@ -75,21 +108,37 @@ export interface CompressionCost {
  *   HSS    s = max(m, 2·rank) + rank + oversampling products for leaves of at most m indices;
  *   HODLR  2·(rank + oversampling) products a level (fewer where nodes are smaller), and m for the leaves.
  */
-export function compressionCost(given: GivenTree, options: Pick<ProductsOptions, 'format' | 'maxRank' | 'oversampling' | 'dtype' | 'productPrecision'>): CompressionCost {
+export function compressionCost(
+  given: GivenTree,
+  options: Pick<ProductsOptions, 'format' | 'maxRank' | 'oversampling' | 'dtype' | 'productPrecision'>,
+): CompressionCost {
   const tree = asTree(given, 'compressionCost');
   requireKnownOptions(options as ProductsOptions, PRODUCTS_KEYS, 'compressionCost');
   const resolved = resolveProductsOptions({ tolerance: 0, seed: 0, ...options });
   const { format, maxRank, dtype, productPrecision } = resolved;
   const n = tree.size;
-  const sampled = format === 'hss' ? hssSamples(tree, resolved) : peelingWidths(tree, resolved).reduce((sum, width) => sum + 2 * width, 0) + mostInLeaf(tree);
+  const sampled =
+    format === 'hss'
+      ? hssSamples(tree, resolved)
+      : peelingWidths(tree, resolved).reduce((sum, width) => sum + 2 * width, 0) + mostInLeaf(tree);
   const complete = sampled + MEASURED_VECTORS >= n;
   const products = complete ? n : sampled + MEASURED_VECTORS;
-  const samples = complete ? n : format === 'hss' ? sampled : Math.max(mostInLeaf(tree), ...peelingWidths(tree, resolved));
+  const samples = complete
+    ? n
+    : format === 'hss'
+      ? sampled
+      : Math.max(mostInLeaf(tree), ...peelingWidths(tree, resolved));
   const stored = storedElements(tree, format, maxRank);
   const width = productWidth(n, samples);
   const buffers = n * width * (8 + 2 * (productPrecision === 'f64' ? 8 : 4)) + 8 * 2 * n * MEASURED_VECTORS;
   const work = format === 'hss' ? hssWork(tree, samples, maxRank) : peelingWork(tree, resolved, samples);
-  return { products, samples, complete, flops: work.flops, bytes: (dtype === 'f64' ? 8 : 4) * stored + buffers + 8 * work.elements + (complete ? 8 * n * n : 0) };
+  return {
+    products,
+    samples,
+    complete,
+    flops: work.flops,
+    bytes: (dtype === 'f64' ? 8 : 4) * stored + buffers + 8 * work.elements + (complete ? 8 * n * n : 0),
+  };
 }
 
 /** Columns of the one test matrix: more than a node has rows by as many as a basis may need, and the oversampling. */
@@ -102,18 +151,26 @@ function hssSamples(tree: ClusterTree, { maxRank, oversampling }: ResolvedProduc
 const RESERVE = 8;
 
 /**
- * Rank that HSS bases are found with, before they are truncated to `maxRank`: what a basis misses comes back as an error of the diagonal block, q/(s − q) times as large for q rows and s
- * samples, and in every level above. So the sample is used up: two ranks for the rows of the parent, and one and a half for what lies outside.
+ * Rank that HSS bases are found with, before they are truncated to `maxRank`: what a basis misses comes back as an
+ * error of the diagonal block, q/(s − q) times as large for q rows and s samples, and in every level above. So the
+ * sample is used up: two ranks for the rows of the parent, and one and a half for what lies outside.
  */
-export const foundRank = (samples: number, maxRank: number): number => Math.max(maxRank, Math.floor((samples - RESERVE) / 3.5));
+export const foundRank = (samples: number, maxRank: number): number =>
+  Math.max(maxRank, Math.floor((samples - RESERVE) / 3.5));
 
 /** Random vectors of the levels 1 … depth, from the first. */
-export function peelingWidths(tree: ClusterTree, { maxRank, oversampling }: Pick<ResolvedProductsOptions, 'maxRank' | 'oversampling'>): number[] {
+export function peelingWidths(
+  tree: ClusterTree,
+  { maxRank, oversampling }: Pick<ResolvedProductsOptions, 'maxRank' | 'oversampling'>,
+): number[] {
   const widths: number[] = [];
   for (let level = 1; level <= tree.depth; level++) {
     let most = 0;
     for (let ν = 2 ** level - 1; ν < 2 ** (level + 1) - 1; ν += 2) {
-      most = Math.max(most, Math.min(maxRank + oversampling, tree.end[ν] - tree.begin[ν], tree.end[ν + 1] - tree.begin[ν + 1]));
+      most = Math.max(
+        most,
+        Math.min(maxRank + oversampling, tree.end[ν] - tree.begin[ν], tree.end[ν + 1] - tree.begin[ν + 1]),
+      );
     }
     widths.push(most);
   }
@@ -141,14 +198,27 @@ function hssWork(tree: ClusterTree, samples: number, maxRank: number): { flops: 
     const leaf = ν >= firstLeaf(tree);
     const rank = Math.min(found, size);
     const rows = leaf ? size : Math.min(2 * found, size);
-    // QR of Ωᵀ, Qᵀ applied to Yᵀ, QR of Y·Z, its singular values, what is passed up; the singular values of the block row, and the truncation.
-    flops += 2 * samples * rows * rows + 4 * samples * rows * rows + 2 * samples * rows * rows + 22 * rows ** 3 + 6 * samples * rows * rank + 30 * rank ** 3 + 6 * rows * rank * rank;
-    elements += rows * rows + rows * rank + 3 * rank * rank + 2 * samples * rank + Math.min(maxRank, size) * (rows + 2 * rank);
+    // QR of Ωᵀ, Qᵀ applied to Yᵀ, QR of Y·Z, its singular values, what is passed up; the singular values of the block
+    // row, and the truncation.
+    flops +=
+      2 * samples * rows * rows +
+      4 * samples * rows * rows +
+      2 * samples * rows * rows +
+      22 * rows ** 3 +
+      6 * samples * rows * rank +
+      30 * rank ** 3 +
+      6 * rows * rank * rank;
+    elements +=
+      rows * rows + rows * rank + 3 * rank * rank + 2 * samples * rank + Math.min(maxRank, size) * (rows + 2 * rank);
   }
   return { flops, elements };
 }
 
-function peelingWork(tree: ClusterTree, options: ResolvedProductsOptions, samples: number): { flops: number; elements: number } {
+function peelingWork(
+  tree: ClusterTree,
+  options: ResolvedProductsOptions,
+  samples: number,
+): { flops: number; elements: number } {
   const n = tree.size;
   let flops = 0;
   let above = 0;

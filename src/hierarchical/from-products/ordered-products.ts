@@ -1,6 +1,7 @@
 /**
  * Products with an operator, in the order of a tree.
- * Columns go to the operator in the caller's order, in blocks wide enough for its level-3 work and narrow enough for memory, and come back in tree order.
+ * Columns go to the operator in the caller's order, in blocks wide enough for its level-3 work and narrow enough for
+ * memory, and come back in tree order.
  */
 import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError } from '../../core/errors.js';
@@ -22,9 +23,17 @@ export function productWidth(size: number, wanted: number): number {
   return Math.ceil(wanted / Math.max(1, Math.ceil(wanted / most)));
 }
 
-interface PermuteState { readonly order: Int32Array; readonly incoming: FloatArray; readonly outgoing: FloatArray }
+interface PermuteState {
+  readonly order: Int32Array;
+  readonly incoming: FloatArray;
+  readonly outgoing: FloatArray;
+}
 /** Columns of the block, where they stand in tree order, and what products are multiplied by. */
-interface PermuteArguments { readonly tree: Matrix; readonly first: number; readonly factor: number }
+interface PermuteArguments {
+  readonly tree: Matrix;
+  readonly first: number;
+  readonly factor: number;
+}
 
 export class OrderedProducts {
   /** Vectors multiplied so far, and the seconds the operator took for them. */
@@ -41,12 +50,20 @@ export class OrderedProducts {
   #shared: Shared<PermuteState> | undefined;
 
   /** `expected`: how many vectors will be multiplied, for progress; `widest`: most of them in one call. */
-  constructor(operator: LinearOperator, order: Int32Array, precision: Precision, expected: number, widest: number, control: TeamControl) {
+  constructor(
+    operator: LinearOperator,
+    order: Int32Array,
+    precision: Precision,
+    expected: number,
+    widest: number,
+    control: TeamControl,
+  ) {
     this.#operator = operator;
     this.#control = control;
     this.#expected = expected;
     this.#width = productWidth(order.length, widest);
-    const allocate = (): FloatArray => (precision === 'f64' ? sharedFloat64(order.length * this.#width) : sharedFloat32(order.length * this.#width));
+    const allocate = (): FloatArray =>
+      precision === 'f64' ? sharedFloat64(order.length * this.#width) : sharedFloat32(order.length * this.#width);
     this.#state = { order, incoming: allocate(), outgoing: allocate() };
   }
 
@@ -93,23 +110,37 @@ export class OrderedProducts {
 }
 
 /** Column `task` of the block, rounded if the operator takes float32. */
-export const toCallersOrder = phaseKernel<PermuteState, PermuteArguments>(import.meta.url, 'toCallersOrder', ({ order, incoming }) => (column, { tree, first }) => {
-  const from = tree.offset + (first + column) * tree.ld;
-  const to = column * order.length;
-  const { data } = tree;
-  for (let p = 0; p < order.length; p++) incoming[to + order[p]] = data[from + p];
-});
+export const toCallersOrder = phaseKernel<PermuteState, PermuteArguments>(
+  import.meta.url,
+  'toCallersOrder',
+  ({ order, incoming }) =>
+    (column, { tree, first }) => {
+      const from = tree.offset + (first + column) * tree.ld;
+      const to = column * order.length;
+      const { data } = tree;
+      for (let p = 0; p < order.length; p++) incoming[to + order[p]] = data[from + p];
+    },
+);
 
-export const toTreeOrder = phaseKernel<PermuteState, PermuteArguments>(import.meta.url, 'toTreeOrder', (state) => (column, { tree, first, factor }) => {
-  const { order, outgoing } = state;
-  const to = tree.offset + (first + column) * tree.ld;
-  const from = column * order.length;
-  const { data } = tree;
-  for (let p = 0; p < order.length; p++) {
-    const value = outgoing[from + order[p]];
-    if (value - value !== 0) {
-      throw new NonFiniteError(`The operator's product with a random vector is ${value} in row ${order[p]}: it must give finite numbers for finite vectors (in float32, no entry beyond 3.4e38).`, { row: order[p], value });
-    }
-    data[to + p] = factor * value;
-  }
-});
+export const toTreeOrder = phaseKernel<PermuteState, PermuteArguments>(
+  import.meta.url,
+  'toTreeOrder',
+  (state) =>
+    (column, { tree, first, factor }) => {
+      const { order, outgoing } = state;
+      const to = tree.offset + (first + column) * tree.ld;
+      const from = column * order.length;
+      const { data } = tree;
+      for (let p = 0; p < order.length; p++) {
+        const value = outgoing[from + order[p]];
+        if (value - value !== 0) {
+          throw new NonFiniteError(
+            `The operator's product with a random vector is ${value} in row ${order[p]}: it must give finite ` +
+              'numbers for finite vectors (in float32, no entry beyond 3.4e38).',
+            { row: order[p], value },
+          );
+        }
+        data[to + p] = factor * value;
+      }
+    },
+);

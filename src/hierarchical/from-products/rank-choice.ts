@@ -1,7 +1,8 @@
 /**
  * The ranks of a level from the singular values of its nodes: what may be dropped is dropped where it saves most.
  *
- * A node's squared singular value v_j is what its j-th basis vector adds to the approximation. One threshold for all nodes of a level, the largest with
+ * A node's squared singular value v_j is what its j-th basis vector adds to the approximation. One threshold for all
+ * nodes of a level, the largest with
  *   Σ_{v_j < threshold} weight·v_j ≤ budget,
  * keeps fewest basis vectors for the same error; shares by size would spend rank on nodes that hold next to nothing.
  */
@@ -10,7 +11,10 @@ export interface LevelSpectra {
   /** Singular values of node i: sigma[begin[i] … begin[i + 1]), descending. */
   readonly sigma: Float64Array;
   readonly begin: Int32Array;
-  /** Of node i: v = scale[i]·σ²; an error of v in the basis is one of weight[i]·v in the matrix; values σ ≤ floor[i] are rounding errors. */
+  /**
+   * Of node i: v = scale[i]·σ²; an error of v in the basis is one of weight[i]·v in the matrix; values σ ≤ floor[i] are
+   * rounding errors.
+   */
   readonly scale: Float64Array;
   readonly weight: Float64Array;
   readonly floor: Float64Array;
@@ -25,7 +29,11 @@ export interface RankChoice {
 }
 
 /** Fills `ranks`. Cost O(n log n) for n singular values. */
-export function chooseRanks({ sigma, begin, scale, weight, floor, cap }: LevelSpectra, budget: number, ranks: Int32Array): RankChoice {
+export function chooseRanks(
+  { sigma, begin, scale, weight, floor, cap }: LevelSpectra,
+  budget: number,
+  ranks: Int32Array,
+): RankChoice {
   const nodes = ranks.length;
   const values = new Float64Array(sigma.length);
   const weighted = new Float64Array(sigma.length);

@@ -6,9 +6,10 @@
  *   downward    [ũ_l; ũ_r] += P_νᵀ ũ_ν,  u += P_νᵀ ũ_ν  (leaf)
  *   near        u_α += Σ_{β ∈ Near(α)} K_{αβ} w_β
  *
- * (SC17.) P = [I T] is never multiplied out: its identity part is a copy. Vectors stand transposed, p × n, the p values of an index contiguous: then picking,
- * copying and permuting indices moves whole cache lines. The caller's columns are transposed in tiles first, and the result back last.
- * A task writes only its node's values and sums in a fixed order, so every team size gives the same bits.
+ * (SC17.) P = [I T] is never multiplied out: its identity part is a copy. Vectors stand transposed, p × n, the p values
+ * of an index contiguous: then picking, copying and permuting indices moves whole cache lines. The caller's columns are
+ * transposed in tiles first, and the result back last. A task writes only its node's values and sums in a fixed order,
+ * so every team size gives the same bits.
  */
 import { leftChild, parentOf, rightChild } from '../../core/indices.js';
 import { sharedFloat32, sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
@@ -18,16 +19,33 @@ import { phaseKernel } from '../../parallel/kernel.js';
 import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import { isolatedOf, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import { diagonalOrder, sharesZeros, type HierarchicalData } from './data.js';
-import { gatherColumns, multiplyRows, PANEL, passNumbers, scatterColumns, transposeIn, transposeOut } from './transposed-vectors.js';
+import {
+  gatherColumns,
+  multiplyRows,
+  PANEL,
+  passNumbers,
+  scatterColumns,
+  transposeIn,
+  transposeOut,
+} from './transposed-vectors.js';
 
-/** Vectors multiplied at a time: gemm packs the stored blocks once a chunk, and by 256 columns that costs little; the workspace grows with it. */
+/**
+ * Vectors multiplied at a time: gemm packs the stored blocks once a chunk, and by 256 columns that costs little; the
+ * workspace grows with it.
+ */
 export const CHUNK = 256;
 
-/** A matrix and the workspace of its products: each array holds `width` values per index or skeleton, of which a product with p ≤ width vectors uses the first p·(number of indices or skeletons). */
+/**
+ * A matrix and the workspace of its products: each array holds `width` values per index or skeleton, of which a product
+ * with p ≤ width vectors uses the first p·(number of indices or skeletons).
+ */
 export interface ApplyState {
   readonly data: HierarchicalData;
   readonly width: number;
-  /** Far pairs of each node whose coupling is not known to be zero, CSR: pair number f, or −1 − f where the node is the pair's second. */
+  /**
+   * Far pairs of each node whose coupling is not known to be zero, CSR: pair number f, or −1 − f where the node is the
+   * pair's second.
+   */
   readonly farBegin: Int32Array;
   readonly farPairs: Int32Array;
   /** xᵀ and yᵀ, columns in the caller's order and in tree order. */
@@ -49,12 +67,20 @@ export interface ApplyArguments {
 
 /** The state of products with up to `width` vectors. */
 export function applyState(data: HierarchicalData, width: number): ApplyState {
-  const allocate = (rows: number): FloatArray => (data.dtype === 'f64' ? sharedFloat64(rows * width) : sharedFloat32(rows * width));
+  const allocate = (rows: number): FloatArray =>
+    data.dtype === 'f64' ? sharedFloat64(rows * width) : sharedFloat32(rows * width);
   const indices = data.tree.size;
   const skeletons = data.skeletons.indices.length;
   return {
-    data, width, ...farByNode(data),
-    incoming: allocate(indices), outgoing: allocate(indices), input: allocate(indices), output: allocate(indices), up: allocate(skeletons), down: allocate(skeletons),
+    data,
+    width,
+    ...farByNode(data),
+    incoming: allocate(indices),
+    outgoing: allocate(indices),
+    input: allocate(indices),
+    output: allocate(indices),
+    up: allocate(skeletons),
+    down: allocate(skeletons),
   };
 }
 
@@ -76,7 +102,10 @@ function farByNode(data: HierarchicalData): { farBegin: Int32Array; farPairs: In
   return { farBegin, farPairs };
 }
 
-/** Tasks ν (upward) and nodes + ν (coupling and downward; at a leaf also near), and the transpositions around them, with what each must wait for. */
+/**
+ * Tasks ν (upward) and nodes + ν (coupling and downward; at a leaf also near), and the transpositions around them, with
+ * what each must wait for.
+ */
 export function applyGraph(data: HierarchicalData): TaskGraph {
   const { tree, lists } = data;
   const { nodes, panels, panelIn, panelOut, began, ended } = passNumbers(nodesOf(tree), tree.size);
@@ -91,7 +120,8 @@ export function applyGraph(data: HierarchicalData): TaskGraph {
     edges.push(α, nodes + β, β, nodes + α);
   }
   for (let α = 0; α < lists.nearBegin.length - 1; α++) {
-    for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++) edges.push(leaf0 + lists.near[e], nodes + leaf0 + α);
+    for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++)
+      edges.push(leaf0 + lists.near[e], nodes + leaf0 + α);
   }
   return taskGraph(ended + 1, edges);
 }
@@ -117,7 +147,8 @@ class Product {
     if (task < nodes) this.#upward(task, p);
     else if (task < 2 * nodes) this.#downward(task - nodes, p);
     else if (task < panelOut) transposeIn((task - panelIn) * PANEL, args.x, this.#state.incoming);
-    else if (task < began) transposeOut((task - panelOut) * PANEL, args.out, args.alpha, args.beta, this.#state.outgoing);
+    else if (task < began)
+      transposeOut((task - panelOut) * PANEL, args.out, args.alpha, args.beta, this.#state.outgoing);
   }
 
   #upward(ν: number, p: number): void {
@@ -133,14 +164,39 @@ class Product {
       const first = tree.begin[ν];
       const redundant = tree.end[ν] - first - k;
       up.set(input.subarray(first * p, (first + k) * p) as never, begin[ν] * p);
-      if (redundant > 0) multiplyRows(this.#blas, 1, view(input, (first + k) * p, p, redundant), 'N', view(values, offsets.basis[ν], redundant, k), 1, out);
+      if (redundant > 0)
+        multiplyRows(
+          this.#blas,
+          1,
+          view(input, (first + k) * p, p, redundant),
+          'N',
+          view(values, offsets.basis[ν], redundant, k),
+          1,
+          out,
+        );
     } else if (!this.#nested) {
       const n = tree.end[ν] - tree.begin[ν];
-      multiplyRows(this.#blas, 1, view(input, tree.begin[ν] * p, p, n), 'N', view(values, offsets.basis[ν], n, k), 0, out);
+      multiplyRows(
+        this.#blas,
+        1,
+        view(input, tree.begin[ν] * p, p, n),
+        'N',
+        view(values, offsets.basis[ν], n, k),
+        0,
+        out,
+      );
     } else {
       this.#pickUp(ν, k, p);
       this.#eachRedundant(ν, (_child, from, count, row, redundant) => {
-        multiplyRows(this.#blas, 1, view(up, from * p, p, count), 'N', view(values, offsets.basis[ν] + row, count, k, redundant), 1, out);
+        multiplyRows(
+          this.#blas,
+          1,
+          view(up, from * p, p, count),
+          'N',
+          view(values, offsets.basis[ν] + row, count, k, redundant),
+          1,
+          out,
+        );
       });
     }
   }
@@ -157,8 +213,14 @@ class Product {
     }
   }
 
-  /** The redundant skeletons of both children: skeleton numbers from…from + count, rows row…row + count of the node's interpolation. */
-  #eachRedundant(ν: number, act: (child: number, from: number, count: number, row: number, rows: number) => void): void {
+  /**
+   * The redundant skeletons of both children: skeleton numbers from…from + count, rows row…row + count of the node's
+   * interpolation.
+   */
+  #eachRedundant(
+    ν: number,
+    act: (child: number, from: number, count: number, row: number, rows: number) => void,
+  ): void {
     const { begin, picked } = this.#state.data.skeletons;
     const l = leftChild(ν);
     const r = rightChild(ν);
@@ -201,7 +263,15 @@ class Product {
       const other = second ? α : β;
       const coupling = view(data.values, data.offsets.coupling[f], begin[α + 1] - begin[α], begin[β + 1] - begin[β]);
       if (coupling.rows === 0 || coupling.cols === 0) continue;
-      multiplyRows(this.#blas, 1, view(up, begin[other] * p, p, begin[other + 1] - begin[other]), second ? 'N' : 'T', coupling, beta, u);
+      multiplyRows(
+        this.#blas,
+        1,
+        view(up, begin[other] * p, p, begin[other + 1] - begin[other]),
+        second ? 'N' : 'T',
+        coupling,
+        beta,
+        u,
+      );
       beta = 1;
     }
     return beta === 1;
@@ -229,7 +299,15 @@ class Product {
     this.#eachRedundant(parent, (child, _from, rows, row, redundant) => {
       if (child !== ν) return;
       const target = view(u.data, u.offset + picked[ν] * p, p, count);
-      multiplyRows(this.#blas, 1, view(down, begin[parent] * p, p, rank), 'T', view(values, offsets.basis[parent] + row, rows, rank, redundant), 1, target);
+      multiplyRows(
+        this.#blas,
+        1,
+        view(down, begin[parent] * p, p, rank),
+        'T',
+        view(values, offsets.basis[parent] + row, rows, rank, redundant),
+        1,
+        target,
+      );
     });
   }
 
@@ -257,12 +335,24 @@ class Product {
       next = e + 1;
       if (β === α) continue;
       if (β < α) {
-        multiplyRows(blas, 1, view(input, from * p, p, tree.end[other] - from), 'N', view(values, offsets.near[e], tree.end[other] - from, n), 1, y);
+        multiplyRows(
+          blas,
+          1,
+          view(input, from * p, p, tree.end[other] - from),
+          'N',
+          view(values, offsets.near[e], tree.end[other] - from, n),
+          1,
+          y,
+        );
         continue;
       }
       // Blocks of neighbouring leaves stand one after the other: together they are one block.
       let last = other;
-      while (next < lists.nearBegin[α + 1] && lists.near[next] === last - leaf0 + 1 && offsets.near[next] === offsets.near[e] + n * (tree.end[last] - from)) {
+      while (
+        next < lists.nearBegin[α + 1] &&
+        lists.near[next] === last - leaf0 + 1 &&
+        offsets.near[next] === offsets.near[e] + n * (tree.end[last] - from)
+      ) {
         last++;
         next++;
       }
@@ -280,7 +370,16 @@ class Product {
     const from = skeletons.begin[ν] * p;
     const to = first * p;
     for (let q = 0; q < k * p; q++) output[to + q] += down[from + q];
-    if (redundant > 0) multiplyRows(this.#blas, 1, u, 'T', view(values, offsets.basis[ν], redundant, k), 1, view(output, (first + k) * p, p, redundant));
+    if (redundant > 0)
+      multiplyRows(
+        this.#blas,
+        1,
+        u,
+        'T',
+        view(values, offsets.basis[ν], redundant, k),
+        1,
+        view(output, (first + k) * p, p, redundant),
+      );
   }
 
   /** HODLR: y += P_νᵀ ũ_ν of every inner node above the leaf, bottom up. */
@@ -293,25 +392,48 @@ class Product {
       const k = skeletons.begin[ν + 1] - skeletons.begin[ν];
       if (k === 0) continue;
       const basis = view(values, offsets.basis[ν] + first - tree.begin[ν], count, k, tree.end[ν] - tree.begin[ν]);
-      multiplyRows(this.#blas, 1, view(down, skeletons.begin[ν] * p, p, k), 'T', basis, 1, view(output, first * p, p, count));
+      multiplyRows(
+        this.#blas,
+        1,
+        view(down, skeletons.begin[ν] * p, p, k),
+        'T',
+        basis,
+        1,
+        view(output, first * p, p, count),
+      );
     }
   }
 
   /** The leaf's columns of the incoming vectors, in tree order. */
   #gatherInput(ν: number, p: number): void {
-    const { data: { tree: { order, begin, end } }, incoming, input } = this.#state;
+    const {
+      data: {
+        tree: { order, begin, end },
+      },
+      incoming,
+      input,
+    } = this.#state;
     gatherColumns(input, begin[ν] * p, incoming, order, begin[ν], end[ν], p);
   }
 
   /** The leaf's columns of the product, back in the caller's order. */
   #scatterOutput(ν: number, p: number): void {
-    const { data: { tree: { order, begin, end } }, output, outgoing } = this.#state;
+    const {
+      data: {
+        tree: { order, begin, end },
+      },
+      output,
+      outgoing,
+    } = this.#state;
     scatterColumns(outgoing, output, begin[ν] * p, order, begin[ν], end[ν], p);
   }
 
   /** Rows of isolated indices are zero. */
   #clearIsolated(p: number): void {
-    const { data: { tree }, outgoing } = this.#state;
+    const {
+      data: { tree },
+      outgoing,
+    } = this.#state;
     for (let position = 0; position < isolatedOf(tree); position++) {
       const to = tree.order[position] * p;
       outgoing.fill(0, to, to + p);

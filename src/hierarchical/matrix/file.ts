@@ -1,11 +1,19 @@
 /**
  * A hierarchical matrix in a file: its flat arrays as they are, and a header with its report.
- * The arrays are the sections of a container (io/container.ts), which guards them by checksums; reading checks that they fit together.
+ * The arrays are the sections of a container (io/container.ts), which guards them by checksums; reading checks that
+ * they fit together.
  */
 import { FileFormatError, MemoryError } from '../../core/errors.js';
 import { requireControl, type RunControl } from '../../core/context.js';
 import { requireRole } from '../../core/kind.js';
-import { readContainer, readContainerHeader, writeContainer, type ContainerArray, type JsonObject, type JsonValue } from '../../io/container.js';
+import {
+  readContainer,
+  readContainerHeader,
+  writeContainer,
+  type ContainerArray,
+  type JsonObject,
+  type JsonValue,
+} from '../../io/container.js';
 import { availableMemory } from '../../io/machine.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { checkHierarchicalData } from './check-data.js';
@@ -20,10 +28,20 @@ const CONTENT = 'hierarchical matrix';
 
 /** The sections of a file and the type of each. */
 const SECTIONS = {
-  'tree.order': 'i32', 'tree.begin': 'i32', 'tree.end': 'i32',
-  'lists.nearBegin': 'i32', 'lists.near': 'i32', 'lists.far': 'i32',
-  'skeletons.begin': 'i32', 'skeletons.indices': 'i32', 'skeletons.gather': 'i32', 'skeletons.picked': 'i32',
-  'offsets.basis': 'f64', 'offsets.coupling': 'f64', 'offsets.near': 'f64', 'offsets.diagonal': 'f64',
+  'tree.order': 'i32',
+  'tree.begin': 'i32',
+  'tree.end': 'i32',
+  'lists.nearBegin': 'i32',
+  'lists.near': 'i32',
+  'lists.far': 'i32',
+  'skeletons.begin': 'i32',
+  'skeletons.indices': 'i32',
+  'skeletons.gather': 'i32',
+  'skeletons.picked': 'i32',
+  'offsets.basis': 'f64',
+  'offsets.coupling': 'f64',
+  'offsets.near': 'f64',
+  'offsets.diagonal': 'f64',
   values: undefined,
 } as const;
 
@@ -42,7 +60,15 @@ interface FileHeader {
 export interface MatrixFileSummary extends FileHeader {
   readonly ranks: readonly LevelRanks[];
   /** Bytes of each kind of block, of everything else, and of the file. */
-  readonly memory: { readonly basis: number; readonly coupling: number; readonly near: number; readonly diagonal: number; readonly structure: number; readonly bytes: number; readonly share: number };
+  readonly memory: {
+    readonly basis: number;
+    readonly coupling: number;
+    readonly near: number;
+    readonly diagonal: number;
+    readonly structure: number;
+    readonly bytes: number;
+    readonly share: number;
+  };
   readonly fileBytes: number;
 }
 
@@ -56,21 +82,41 @@ export async function saveMatrix(path: string, matrix: HierarchicalMatrix, contr
   requireControl(control, 'saveMatrix');
   const { data, elements, report } = matrix;
   const { format, dtype, tree, lists, skeletons, offsets, values } = data;
-  const header: FileHeader & { content: string } = { content: CONTENT, format, dtype, size: tree.size, depth: tree.depth, budgetUsed: lists.budgetUsed, elements, report };
+  const header: FileHeader & { content: string } = {
+    content: CONTENT,
+    format,
+    dtype,
+    size: tree.size,
+    depth: tree.depth,
+    budgetUsed: lists.budgetUsed,
+    elements,
+    report,
+  };
   const arrays: Record<keyof typeof SECTIONS, ContainerArray> = {
-    'tree.order': tree.order, 'tree.begin': tree.begin, 'tree.end': tree.end,
-    'lists.nearBegin': lists.nearBegin, 'lists.near': lists.near, 'lists.far': lists.far,
-    'skeletons.begin': skeletons.begin, 'skeletons.indices': skeletons.indices, 'skeletons.gather': skeletons.gather, 'skeletons.picked': skeletons.picked,
-    'offsets.basis': offsets.basis, 'offsets.coupling': offsets.coupling, 'offsets.near': offsets.near, 'offsets.diagonal': offsets.diagonal,
+    'tree.order': tree.order,
+    'tree.begin': tree.begin,
+    'tree.end': tree.end,
+    'lists.nearBegin': lists.nearBegin,
+    'lists.near': lists.near,
+    'lists.far': lists.far,
+    'skeletons.begin': skeletons.begin,
+    'skeletons.indices': skeletons.indices,
+    'skeletons.gather': skeletons.gather,
+    'skeletons.picked': skeletons.picked,
+    'offsets.basis': offsets.basis,
+    'offsets.coupling': offsets.coupling,
+    'offsets.near': offsets.near,
+    'offsets.diagonal': offsets.diagonal,
     values,
   };
   await writeContainer(path, header as unknown as JsonObject, arrays, control);
 }
 
 /**
- * Reads a matrix that `saveMatrix` wrote, for `control.team` to multiply with: the products have the same bits as the saved matrix's.
- * Everything is checked before it is used: that the file is whole, and that its arrays make a hierarchical matrix.
- * Throws FileFormatError naming what is wrong, FileAccessError, MemoryError (before reading, where it would not fit), AbortedError.
+ * Reads a matrix that `saveMatrix` wrote, for `control.team` to multiply with: the products have the same bits as the
+ * saved matrix's. Everything is checked before it is used: that the file is whole, and that its arrays make a
+ * hierarchical matrix. Throws FileFormatError naming what is wrong, FileAccessError, MemoryError (before reading, where
+ * it would not fit), AbortedError.
  */
 export async function loadMatrix(path: string, control: TeamControl): Promise<HierarchicalMatrix> {
   const summary = await readContainerHeader(path, control);
@@ -78,20 +124,52 @@ export async function loadMatrix(path: string, control: TeamControl): Promise<Hi
   requireSections(summary.sections, header.dtype, path);
   const available = availableMemory();
   if (summary.bytes > available) {
-    throw new MemoryError(`${path} needs ${(summary.bytes / 1e9).toFixed(2)} GB of memory, and ${(available / 1e9).toFixed(2)} GB are available: free some, or compress to a smaller matrix.`, { path, bytes: summary.bytes, available });
+    throw new MemoryError(
+      `${path} needs ${(summary.bytes / 1e9).toFixed(2)} GB of memory, and ${(available / 1e9).toFixed(2)} GB ` +
+        'are available: free some, or compress to a smaller matrix.',
+      { path, bytes: summary.bytes, available },
+    );
   }
-  const { arrays } = await readContainer(path, { signal: control.signal, onProgress: control.onProgress, sections: Object.keys(SECTIONS) });
+  const { arrays } = await readContainer(path, {
+    signal: control.signal,
+    onProgress: control.onProgress,
+    sections: Object.keys(SECTIONS),
+  });
   const i32 = (name: keyof typeof SECTIONS): Int32Array => arrays[name] as Int32Array;
   const f64 = (name: keyof typeof SECTIONS): Float64Array => arrays[name] as Float64Array;
   const data: HierarchicalData = {
-    format: header.format, dtype: header.dtype,
-    tree: { size: header.size, depth: header.depth, order: i32('tree.order'), begin: i32('tree.begin'), end: i32('tree.end') },
-    lists: { nearBegin: i32('lists.nearBegin'), near: i32('lists.near'), far: i32('lists.far'), budgetUsed: header.budgetUsed },
-    skeletons: { begin: i32('skeletons.begin'), indices: i32('skeletons.indices'), gather: i32('skeletons.gather'), picked: i32('skeletons.picked') },
-    offsets: { basis: f64('offsets.basis'), coupling: f64('offsets.coupling'), near: f64('offsets.near'), diagonal: f64('offsets.diagonal') },
+    format: header.format,
+    dtype: header.dtype,
+    tree: {
+      size: header.size,
+      depth: header.depth,
+      order: i32('tree.order'),
+      begin: i32('tree.begin'),
+      end: i32('tree.end'),
+    },
+    lists: {
+      nearBegin: i32('lists.nearBegin'),
+      near: i32('lists.near'),
+      far: i32('lists.far'),
+      budgetUsed: header.budgetUsed,
+    },
+    skeletons: {
+      begin: i32('skeletons.begin'),
+      indices: i32('skeletons.indices'),
+      gather: i32('skeletons.gather'),
+      picked: i32('skeletons.picked'),
+    },
+    offsets: {
+      basis: f64('offsets.basis'),
+      coupling: f64('offsets.coupling'),
+      near: f64('offsets.near'),
+      diagonal: f64('offsets.diagonal'),
+    },
     values: arrays['values'] as HierarchicalData['values'],
   };
-  checkHierarchicalData(data, header.elements, (what) => { throw inconsistent(path, what); });
+  checkHierarchicalData(data, header.elements, (what) => {
+    throw inconsistent(path, what);
+  });
   return new HierarchicalMatrix(data, header.elements, header.report, control.team);
 }
 
@@ -104,54 +182,113 @@ export async function describeMatrixFile(path: string, control: RunControl = {})
   requireSections(summary.sections, header.dtype, path);
   const { arrays } = await readContainer(path, { signal: control.signal, sections: ['skeletons.begin'] });
   const width = header.dtype === 'f64' ? 8 : 4;
-  const structure = summary.sections.filter(({ name }) => name !== 'values' && name in SECTIONS).reduce((sum, { bytes }) => sum + bytes, 0);
+  const structure = summary.sections
+    .filter(({ name }) => name !== 'values' && name in SECTIONS)
+    .reduce((sum, { bytes }) => sum + bytes, 0);
   const { basis, coupling, near, diagonal, total } = header.elements;
   const bytes = width * total + structure;
   return {
-    ...header, ranks: ranksByLevel(arrays['skeletons.begin'] as Int32Array), fileBytes: summary.bytes,
-    memory: { basis: width * basis, coupling: width * coupling, near: width * near, diagonal: width * diagonal, structure, bytes, share: bytes / (width * header.size * header.size) },
+    ...header,
+    ranks: ranksByLevel(arrays['skeletons.begin'] as Int32Array),
+    fileBytes: summary.bytes,
+    memory: {
+      basis: width * basis,
+      coupling: width * coupling,
+      near: width * near,
+      diagonal: width * diagonal,
+      structure,
+      bytes,
+      share: bytes / (width * header.size * header.size),
+    },
   };
 }
 
 const inconsistent = (path: string, what: string): FileFormatError =>
-  new FileFormatError(`${path}: ${what}. The file does not hold a consistent hierarchical matrix: write it anew.`, { path, what });
+  new FileFormatError(`${path}: ${what}. The file does not hold a consistent hierarchical matrix: write it anew.`, {
+    path,
+    what,
+  });
 
 function parseHeader(header: JsonObject, path: string): FileHeader {
-  const refuse = (what: string): never => { throw inconsistent(path, what); };
-  if (header['content'] !== CONTENT) throw new FileFormatError(`${path}: a container of ${JSON.stringify(header['content'] ?? 'something else')}, not of a ${CONTENT}. Give a file written by saveMatrix or 'hmatrix compress --out'.`, { path });
-  const count = (value: JsonValue | undefined, name: string): number => (Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : refuse(`the header's ${name} is ${JSON.stringify(value)}, not a count`));
+  const refuse = (what: string): never => {
+    throw inconsistent(path, what);
+  };
+  if (header['content'] !== CONTENT)
+    throw new FileFormatError(
+      `${path}: a container of ${JSON.stringify(header['content'] ?? 'something else')}, not of a ${CONTENT}. ` +
+        `Give a file written by saveMatrix or 'hmatrix compress --out'.`,
+      { path },
+    );
+  const count = (value: JsonValue | undefined, name: string): number =>
+    Number.isSafeInteger(value) && (value as number) >= 0
+      ? (value as number)
+      : refuse(`the header's ${name} is ${JSON.stringify(value)}, not a count`);
   const object = (value: JsonValue | undefined, name: string): JsonObject =>
-    typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : refuse(`the header's ${name} is missing`);
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as JsonObject)
+      : refuse(`the header's ${name} is missing`);
   const format = header['format'] as FileHeader['format'];
   const dtype = header['dtype'] as FileHeader['dtype'];
-  if (!FORMATS.includes(format)) refuse(`the header's format is ${JSON.stringify(format)}; there are ${FORMATS.join(', ')}`);
-  if (!PRECISIONS.includes(dtype)) refuse(`the header's dtype is ${JSON.stringify(dtype)}; there are ${PRECISIONS.join(', ')}`);
+  if (!FORMATS.includes(format))
+    refuse(`the header's format is ${JSON.stringify(format)}; there are ${FORMATS.join(', ')}`);
+  if (!PRECISIONS.includes(dtype))
+    refuse(`the header's dtype is ${JSON.stringify(dtype)}; there are ${PRECISIONS.join(', ')}`);
   const elements = object(header['elements'], 'elements');
   const report = object(header['report'], 'report');
-  for (const [name, here] of [['size', header['size']], ['format', format], ['dtype', dtype]] as const) {
-    if (report[name] !== here) refuse(`the report is of another matrix: its ${name} is ${JSON.stringify(report[name])}, the matrix's ${JSON.stringify(here)}`);
+  for (const [name, here] of [
+    ['size', header['size']],
+    ['format', format],
+    ['dtype', dtype],
+  ] as const) {
+    if (report[name] !== here)
+      refuse(
+        `the report is of another matrix: its ${name} is ${JSON.stringify(report[name])}, the matrix's ` +
+          `${JSON.stringify(here)}`,
+      );
   }
   const budgetUsed = header['budgetUsed'];
-  if (typeof budgetUsed !== 'number' || budgetUsed < 0) refuse(`the header's budgetUsed is ${JSON.stringify(budgetUsed)}`);
+  if (typeof budgetUsed !== 'number' || budgetUsed < 0)
+    refuse(`the header's budgetUsed is ${JSON.stringify(budgetUsed)}`);
   object(report['seconds'], 'report.seconds');
   const { met, seen, limits } = report;
-  if (met !== undefined && typeof met !== 'boolean') refuse(`the report's met is ${JSON.stringify(met)}, not true or false`);
-  if (met !== undefined && (!Array.isArray(limits) || limits.some((limit) => typeof (limit as JsonObject | null)?.['limit'] !== 'string'))) refuse("the report's limits are no list of limits");
+  if (met !== undefined && typeof met !== 'boolean')
+    refuse(`the report's met is ${JSON.stringify(met)}, not true or false`);
+  if (
+    met !== undefined &&
+    (!Array.isArray(limits) || limits.some((limit) => typeof (limit as JsonObject | null)?.['limit'] !== 'string'))
+  )
+    refuse("the report's limits are no list of limits");
   return {
-    format, dtype, size: count(header['size'], 'size'), depth: count(header['depth'], 'depth'), budgetUsed: budgetUsed as number,
+    format,
+    dtype,
+    size: count(header['size'], 'size'),
+    depth: count(header['depth'], 'depth'),
+    budgetUsed: budgetUsed as number,
     elements: {
-      total: count(elements['total'], 'elements.total'), basis: count(elements['basis'], 'elements.basis'), coupling: count(elements['coupling'], 'elements.coupling'),
-      near: count(elements['near'], 'elements.near'), diagonal: count(elements['diagonal'], 'elements.diagonal'),
+      total: count(elements['total'], 'elements.total'),
+      basis: count(elements['basis'], 'elements.basis'),
+      coupling: count(elements['coupling'], 'elements.coupling'),
+      near: count(elements['near'], 'elements.near'),
+      diagonal: count(elements['diagonal'], 'elements.diagonal'),
     },
     // Files written before the report said whether the tolerance was met do not know it.
-    report: { ...(report as unknown as CompressionReport), ...(met === undefined ? { met: undefined, limits: [] } : {}), seen: typeof seen === 'number' ? seen : Number.NaN },
+    report: {
+      ...(report as unknown as CompressionReport),
+      ...(met === undefined ? { met: undefined, limits: [] } : {}),
+      seen: typeof seen === 'number' ? seen : Number.NaN,
+    },
   };
 }
 
-function requireSections(sections: readonly { readonly name: string; readonly type: string }[], dtype: string, path: string): void {
+function requireSections(
+  sections: readonly { readonly name: string; readonly type: string }[],
+  dtype: string,
+  path: string,
+): void {
   for (const [name, type] of Object.entries(SECTIONS)) {
     const section = sections.find((candidate) => candidate.name === name);
     if (section === undefined) throw inconsistent(path, `section "${name}" is missing`);
-    if (section.type !== (type ?? dtype)) throw inconsistent(path, `section "${name}" holds ${section.type} where ${type ?? dtype} belongs`);
+    if (section.type !== (type ?? dtype))
+      throw inconsistent(path, `section "${name}" holds ${section.type} where ${type ?? dtype} belongs`);
   }
 }

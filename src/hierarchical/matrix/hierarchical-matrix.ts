@@ -3,7 +3,16 @@
  */
 import { OptionError, ShapeError } from '../../core/errors.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
-import { asVectors, checkView, copyInto, transposeHint, view, zeros, type Matrix, type Vectors } from '../../dense/matrix.js';
+import {
+  asVectors,
+  checkView,
+  copyInto,
+  transposeHint,
+  view,
+  zeros,
+  type Matrix,
+  type Vectors,
+} from '../../dense/matrix.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { trustClass } from '../../operator/self-check.js';
 import type { TaskGraph } from '../../parallel/task-graph.js';
@@ -39,15 +48,22 @@ export interface CompressionReport {
   readonly blas: string;
   /** Recall of the neighbours on a sample, and iterations of the search. */
   readonly recall: number;
-  readonly seconds: { readonly neighbors: number; readonly tree: number; readonly skeletonization: number; readonly fill: number; readonly compress: number };
+  readonly seconds: {
+    readonly neighbors: number;
+    readonly tree: number;
+    readonly skeletonization: number;
+    readonly fill: number;
+    readonly compress: number;
+  };
   /** Nodes that were resampled, and nodes whose fresh rows still missed their share of the tolerance. */
   readonly resampled: number;
   readonly missed: number;
   /** Estimate of ‖K‖_F from the sample that scaled the tolerance. */
   readonly norm: number;
   /**
-   * Whether the asked tolerance was met, as far as the compression saw: the verified errors of all nodes together, and some columns of K̃ compared with those of K (hierarchical/from-entries/compress.ts); from products, random
-   * vectors that nothing was fitted to. Undefined in files that were written before it was recorded.
+   * Whether the asked tolerance was met, as far as the compression saw: the verified errors of all nodes together, and
+   * some columns of K̃ compared with those of K (hierarchical/from-entries/compress.ts); from products, random vectors
+   * that nothing was fitted to. Undefined in files that were written before it was recorded.
    */
   readonly met: boolean | undefined;
   /** The largest of these relative errors. An estimate; `estimateError` measures. NaN where `met` is undefined. */
@@ -56,7 +72,10 @@ export interface CompressionReport {
   readonly limits: readonly ToleranceLimit[];
   /** There where K̃ is positive semidefinite by construction (hierarchical/from-entries/definite-interpolation.ts). */
   readonly preserve?: 'positive-definite';
-  /** There where the matrix was compressed from products alone (hierarchical/from-products/compress.ts): then there were no neighbours and no distance, and the tree was given. */
+  /**
+   * There where the matrix was compressed from products alone (hierarchical/from-products/compress.ts): then there were
+   * no neighbours and no distance, and the tree was given.
+   */
   readonly products?: ProductsReport;
 }
 
@@ -88,18 +107,29 @@ export class HierarchicalMatrix implements LinearOperator {
     this.#team = team;
   }
 
-  get size(): number { return this.rows; }
+  get size(): number {
+    return this.rows;
+  }
 
   /**
-   * Y = K̃·X for X of size N × p; returns `out` or a new matrix of X's precision. Cost ≈ 2p·(stored elements of diagonal, basis, near and coupling, each
-   * but the diagonal used twice) flops. An array of N numbers is one vector. Throws ShapeError where the sizes do not fit.
+   * Y = K̃·X for X of size N × p; returns `out` or a new matrix of X's precision. Cost ≈ 2p·(stored elements of
+   * diagonal, basis, near and coupling, each but the diagonal used twice) flops. An array of N numbers is one vector.
+   * Throws ShapeError where the sizes do not fit.
    */
   apply(vectors: Vectors, out?: Matrix): Matrix {
     const x = asVectors(vectors, 'x');
-    if (x.rows !== this.cols) throw new ShapeError(`x has ${x.rows} rows; this matrix is ${this.rows} × ${this.cols}.${transposeHint(x, this.cols)}`, { rows: x.rows, expected: this.cols });
+    if (x.rows !== this.cols)
+      throw new ShapeError(
+        `x has ${x.rows} rows; this matrix is ${this.rows} × ${this.cols}.${transposeHint(x, this.cols)}`,
+        { rows: x.rows, expected: this.cols },
+      );
     const y = out ?? zeros(this.rows, x.cols, x.data instanceof Float64Array ? 'f64' : 'f32');
     checkView(y, 'out');
-    if (y.rows !== this.rows || y.cols !== x.cols) throw new ShapeError(`out is ${y.rows} × ${y.cols}; the product is ${this.rows} × ${x.cols}.`, { rows: y.rows, cols: y.cols });
+    if (y.rows !== this.rows || y.cols !== x.cols)
+      throw new ShapeError(`out is ${y.rows} × ${y.cols}; the product is ${this.rows} × ${x.cols}.`, {
+        rows: y.rows,
+        cols: y.cols,
+      });
     this.applyUnchecked(y, x, 1, 0);
     return y;
   }
@@ -146,7 +176,9 @@ export class HierarchicalMatrix implements LinearOperator {
     return out;
   }
 
-  memory(): MemoryUse { return memoryUse(this.data, this.elements); }
+  memory(): MemoryUse {
+    return memoryUse(this.data, this.elements);
+  }
 
   /** Ranks by level, the root's level first; levels without bases are left out. */
   ranks(): LevelRanks[] {
@@ -163,11 +195,19 @@ export class HierarchicalMatrix implements LinearOperator {
   }
 
   /** Compares K̃ with the source it came from (hierarchical/measure/error-estimate.ts). */
-  async estimateError(source: EntrySource, options: ErrorOptions = {}, control: RunControl = {}): Promise<ErrorEstimate> {
+  async estimateError(
+    source: EntrySource,
+    options: ErrorOptions = {},
+    control: RunControl = {},
+  ): Promise<ErrorEstimate> {
     requireSource(source, 'estimateError');
     requireKnownOptions(options, ERROR_KEYS, 'estimateError');
     requireControl(control, 'estimateError');
-    if (source.size !== this.size) throw new ShapeError(`The source has ${source.size} rows, the matrix ${this.size}.`, { source: source.size, size: this.size });
+    if (source.size !== this.size)
+      throw new ShapeError(`The source has ${source.size} rows, the matrix ${this.size}.`, {
+        source: source.size,
+        size: this.size,
+      });
     return estimateError(source, this, options, { ...control, team: this.#team });
   }
 
@@ -201,7 +241,8 @@ export class HierarchicalMatrix implements LinearOperator {
 
   #stage(vectors: number): { x: Float64Array; out: Float64Array } {
     const length = this.rows * workspaceWidth(vectors);
-    if (this.#staging === undefined || this.#staging.x.length < length) this.#staging = { x: sharedFloat64(length), out: sharedFloat64(length) };
+    if (this.#staging === undefined || this.#staging.x.length < length)
+      this.#staging = { x: sharedFloat64(length), out: sharedFloat64(length) };
     return this.#staging;
   }
 

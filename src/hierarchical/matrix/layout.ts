@@ -24,11 +24,24 @@ export interface Layout {
   /** pivotOf[begin[ν] + j]: the pivot number of skeleton j (apply order) of node ν. */
   readonly pivotOf: Int32Array;
   /** Elements of all blocks together, and by kind. */
-  readonly elements: { readonly total: number; readonly basis: number; readonly coupling: number; readonly near: number; readonly diagonal: number };
+  readonly elements: {
+    readonly total: number;
+    readonly basis: number;
+    readonly coupling: number;
+    readonly near: number;
+    readonly diagonal: number;
+  };
 }
 
-/** Apply order of the skeletons of every node: a child's picked ones first, in its parent's order. Fills begin, pivotOf, gather, picked. */
-function orderSkeletons(tree: ClusterTree, found: FoundSkeletons, nested: boolean): { skeletons: Skeletons; pivotOf: Int32Array } {
+/**
+ * Apply order of the skeletons of every node: a child's picked ones first, in its parent's order. Fills begin, pivotOf,
+ * gather, picked.
+ */
+function orderSkeletons(
+  tree: ClusterTree,
+  found: FoundSkeletons,
+  nested: boolean,
+): { skeletons: Skeletons; pivotOf: Int32Array } {
   const nodes = nodesOf(tree);
   const { ranks, choice, maxRank } = found;
   const begin = sharedInt32(nodes + 1);
@@ -84,7 +97,9 @@ function orderLeaves(tree: ClusterTree, found: FoundSkeletons, skeletons: Skelet
   return { ...tree, order };
 }
 
-/** Rows of node ν's stored basis: the redundant candidates (nested, or a leaf), or all its indices (HODLR, inner node). */
+/**
+ * Rows of node ν's stored basis: the redundant candidates (nested, or a leaf), or all its indices (HODLR, inner node).
+ */
 export function basisRows(tree: ClusterTree, skeletons: Skeletons, nested: boolean, ν: number): number {
   const { begin } = skeletons;
   const rank = begin[ν + 1] - begin[ν];
@@ -94,8 +109,17 @@ export function basisRows(tree: ClusterTree, skeletons: Skeletons, nested: boole
   return begin[rightChild(ν) + 1] - begin[leftChild(ν)] - rank;
 }
 
-/** Orders and addresses of everything a hierarchical matrix stores; zero[f] = 1 where the coupling of far pair f is known to be zero: all those share one block. */
-export function layOut(tree: ClusterTree, lists: InteractionLists, found: FoundSkeletons, nested: boolean, zero?: Int32Array): Layout {
+/**
+ * Orders and addresses of everything a hierarchical matrix stores; zero[f] = 1 where the coupling of far pair f is
+ * known to be zero: all those share one block.
+ */
+export function layOut(
+  tree: ClusterTree,
+  lists: InteractionLists,
+  found: FoundSkeletons,
+  nested: boolean,
+  zero?: Int32Array,
+): Layout {
   const { skeletons, pivotOf } = orderSkeletons(tree, found, nested);
   const nodes = nodesOf(tree);
   const leaves = leavesOf(tree);
@@ -111,7 +135,8 @@ export function layOut(tree: ClusterTree, lists: InteractionLists, found: FoundS
   const basis = sharedFloat64(nodes);
   // Leaves first, then level by level to the root: the order the upward pass reads them in.
   for (let level = tree.depth; level >= 0; level--) {
-    for (let ν = 2 ** level - 1; ν < 2 ** (level + 1) - 1; ν++) basis[ν] = place(basisRows(tree, skeletons, nested, ν) * (begin[ν + 1] - begin[ν]));
+    for (let ν = 2 ** level - 1; ν < 2 ** (level + 1) - 1; ν++)
+      basis[ν] = place(basisRows(tree, skeletons, nested, ν) * (begin[ν + 1] - begin[ν]));
   }
   const basisElements = next;
   const pairs = lists.far.length / 2;
@@ -129,7 +154,8 @@ export function layOut(tree: ClusterTree, lists: InteractionLists, found: FoundS
   const couplingElements = next - basisElements;
   const near = sharedFloat64(lists.near.length);
   for (let α = 0; α < leaves; α++) {
-    for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++) if (lists.near[e] > α) near[e] = place(sizeOf(α) * sizeOf(lists.near[e]));
+    for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++)
+      if (lists.near[e] > α) near[e] = place(sizeOf(α) * sizeOf(lists.near[e]));
   }
   // The entry (β, α), α < β, points to the block of (α, β).
   const seen = lists.nearBegin.slice(0, leaves);
@@ -152,11 +178,30 @@ export function layOut(tree: ClusterTree, lists: InteractionLists, found: FoundS
     skeletons,
     offsets: { basis, coupling, near, diagonal },
     pivotOf,
-    elements: { total: next, basis: basisElements, coupling: couplingElements, near: nearElements, diagonal: diagonalElements },
+    elements: {
+      total: next,
+      basis: basisElements,
+      coupling: couplingElements,
+      near: nearElements,
+      diagonal: diagonalElements,
+    },
   };
 }
 
 /** The matrix a filled layout makes. */
-export function assemble(layout: Layout, lists: InteractionLists, values: FloatArray, format: HierarchicalData['format']): HierarchicalData {
-  return { format, dtype: values instanceof Float64Array ? 'f64' : 'f32', tree: layout.tree, lists, skeletons: layout.skeletons, offsets: layout.offsets, values };
+export function assemble(
+  layout: Layout,
+  lists: InteractionLists,
+  values: FloatArray,
+  format: HierarchicalData['format'],
+): HierarchicalData {
+  return {
+    format,
+    dtype: values instanceof Float64Array ? 'f64' : 'f32',
+    tree: layout.tree,
+    lists,
+    skeletons: layout.skeletons,
+    offsets: layout.offsets,
+    values,
+  };
 }

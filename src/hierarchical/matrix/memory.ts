@@ -21,12 +21,31 @@ export interface MemoryUse {
 export function memoryUse(data: HierarchicalData, elements: Layout['elements']): MemoryUse {
   const width = data.values.BYTES_PER_ELEMENT;
   const { tree, lists, skeletons, offsets } = data;
-  const structure = [tree.order, tree.begin, tree.end, lists.nearBegin, lists.near, lists.far, skeletons.begin, skeletons.indices, skeletons.gather, skeletons.picked,
-    offsets.basis, offsets.coupling, offsets.near, offsets.diagonal].reduce((sum, array) => sum + array.byteLength, 0);
+  const structure = [
+    tree.order,
+    tree.begin,
+    tree.end,
+    lists.nearBegin,
+    lists.near,
+    lists.far,
+    skeletons.begin,
+    skeletons.indices,
+    skeletons.gather,
+    skeletons.picked,
+    offsets.basis,
+    offsets.coupling,
+    offsets.near,
+    offsets.diagonal,
+  ].reduce((sum, array) => sum + array.byteLength, 0);
   const bytes = width * elements.total + structure;
   return {
-    basis: width * elements.basis, coupling: width * elements.coupling, near: width * elements.near, diagonal: width * elements.diagonal,
-    structure, bytes, share: bytes / (width * tree.size * tree.size),
+    basis: width * elements.basis,
+    coupling: width * elements.coupling,
+    near: width * elements.near,
+    diagonal: width * elements.diagonal,
+    structure,
+    bytes,
+    share: bytes / (width * tree.size * tree.size),
   };
 }
 
@@ -35,14 +54,23 @@ export function requireMemory(estimate: number, limit: number): void {
   if (estimate <= limit) return;
   const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
   throw new MemoryError(
-    `The compression may need up to ${gigabytes(estimate)}, and ${gigabytes(limit)} are available: lower maxRank, leafSize or budget, use dtype 'f32', or raise memoryLimit.`,
+    `The compression may need up to ${gigabytes(estimate)}, and ${gigabytes(limit)} are available: lower ` +
+      `maxRank, leafSize or budget, use dtype 'f32', or raise memoryLimit.`,
     { estimate, limit, options: ['maxRank', 'leafSize', 'budget', 'dtype', 'memoryLimit'] },
   );
 }
 
 /** `nodes` counts all nodes of the level; `mean` is over them. */
-export interface LevelRanks { readonly level: number; readonly max: number; readonly mean: number; readonly nodes: number }
-/** Ranks from the starts of the nodes' skeletons (`Skeletons.begin`), the level nearest the root first; levels without bases are left out. */
+export interface LevelRanks {
+  readonly level: number;
+  readonly max: number;
+  readonly mean: number;
+  readonly nodes: number;
+}
+/**
+ * Ranks from the starts of the nodes' skeletons (`Skeletons.begin`), the level nearest the root first; levels without
+ * bases are left out.
+ */
 export function ranksByLevel(begin: Int32Array): LevelRanks[] {
   const levels: { level: number; max: number; sum: number; nodes: number }[] = [];
   for (let ν = 1; ν < begin.length - 1; ν++) {
@@ -53,5 +81,7 @@ export function ranksByLevel(begin: Int32Array): LevelRanks[] {
     entry.sum += rank;
     entry.nodes++;
   }
-  return levels.filter((entry) => entry.max > 0).map(({ level, max, sum, nodes }) => ({ level, max, mean: sum / nodes, nodes }));
+  return levels
+    .filter((entry) => entry.max > 0)
+    .map(({ level, max, sum, nodes }) => ({ level, max, mean: sum / nodes, nodes }));
 }

@@ -12,11 +12,19 @@ export interface ProductsReport {
   readonly complete: boolean;
   /** Seconds inside the operator, and seconds of everything else. */
   readonly seconds: { readonly operator: number; readonly compression: number };
-  /** ‖A − K̃‖_F/‖A‖_F from fresh random vectors (or exactly, from all columns), and whether it met the asked tolerance. */
+  /**
+   * ‖A − K̃‖_F/‖A‖_F from fresh random vectors (or exactly, from all columns), and whether it met the asked tolerance.
+   */
   readonly error: ErrorEstimate;
   readonly met: boolean;
-  /** What `maxRank` alone cut off, relative to ‖A‖_F, as the samples estimate it: above the tolerance, only a larger maxRank helps. */
+  /**
+   * What `maxRank` alone cut off, relative to ‖A‖_F, as the samples estimate it: above the tolerance, only a larger
+   * maxRank helps.
+   */
   readonly beyondRank: number;
-  /** Truncations of what the one sample gave (HSS) until this one: again, with another budget, where the measured error missed what the ranks allow, or undercut the tolerance. */
+  /**
+   * Truncations of what the one sample gave (HSS) until this one: again, with another budget, where the measured error
+   * missed what the ranks allow, or undercut the tolerance.
+   */
   readonly attempts: number;
 }

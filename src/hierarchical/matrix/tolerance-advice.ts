@@ -9,7 +9,8 @@ import type { ToleranceLimit, ToleranceLimitKind } from './tolerance-limits.js';
 /** How an option and its value are written: `maxRank: 512` by the library, `--max-rank 512` by the command. */
 export type OptionText = (option: string, value?: number | string) => string;
 
-const inLibrary: OptionText = (option, value) => (value === undefined ? option : `${option}: ${typeof value === 'string' ? `'${value}'` : value}`);
+const inLibrary: OptionText = (option, value) =>
+  value === undefined ? option : `${option}: ${typeof value === 'string' ? `'${value}'` : value}`;
 
 const capital = (text: string): string => text[0].toUpperCase() + text.slice(1);
 
@@ -27,9 +28,15 @@ function levelsInWords(levels: readonly number[]): string {
 }
 
 /** What advice is given from: a report, or the part of it that a record keeps. */
-export type AdvisedReport = Pick<CompressionReport, 'size' | 'format' | 'leafSize' | 'maxRank' | 'budget' | 'distance' | 'dtype' | 'limits' | 'preserve'>;
+export type AdvisedReport = Pick<
+  CompressionReport,
+  'size' | 'format' | 'leafSize' | 'maxRank' | 'budget' | 'distance' | 'dtype' | 'limits' | 'preserve'
+>;
 
-/** What was hit and what may help, in sentences for people. Options are written by `option`: in the command by its flags. */
+/**
+ * What was hit and what may help, in sentences for people. Options are written by `option`: in the command by its
+ * flags.
+ */
 export function toleranceAdvice(report: AdvisedReport, option: OptionText = inLibrary): string {
   const { limits, maxRank, leafSize, size, format, budget, dtype } = report;
   if (limits.length === 0) return `No limit was hit: ask for a smaller ${option('tolerance')}.`;
@@ -42,25 +49,51 @@ export function toleranceAdvice(report: AdvisedReport, option: OptionText = inLi
     const levels = ranks.flatMap(({ level }) => (level === undefined ? [] : [level]));
     const more = Math.min(size, 4 * maxRank, 16_384);
     const highest = Math.max(...ranks.map(({ rank = maxRank }) => rank));
-    const at = highest < maxRank ? `near their limit, at rank ${highest} of ${maxRank}` : `at rank ${maxRank}${maxRank === leafSize ? ', the leaf size' : ''}`;
+    const at =
+      highest < maxRank
+        ? `near their limit, at rank ${highest} of ${maxRank}`
+        : `at rank ${maxRank}${maxRank === leafSize ? ', the leaf size' : ''}`;
     const help = more > maxRank ? option('maxRank', more) : `a larger ${option('leafSize')}`;
-    sentences.push(`${capital(levelsInWords(levels))} ${levels.length === 1 ? 'is' : 'are'} ${at}: ${help}${near ? `, or near blocks: ${option('format', 'fmm')} with ${option('budget', 0.03)}` : ''}.`);
+    sentences.push(
+      `${capital(levelsInWords(levels))} ${levels.length === 1 ? 'is' : 'are'} ${at}: ` +
+        `${help}${near ? `, or near blocks: ${option('format', 'fmm')} with ${option('budget', 0.03)}` : ''}.`,
+    );
   }
-  if (of('budget').length > 0) sentences.push(`The near blocks use all of their budget of ${budget}: raise ${option('budget')}.`);
+  if (of('budget').length > 0)
+    sentences.push(`The near blocks use all of their budget of ${budget}: raise ${option('budget')}.`);
   if (of('rows').length > 0) {
     const levels = of('rows').flatMap(({ level }) => (level === undefined ? [] : [level]));
     const where = levels.length === 0 ? '' : ` (${levelsInWords(levels)}, at ranks below the limit)`;
-    sentences.push(`The sampled rows do not show all of the matrix${where}: a larger ${option('leafSize')} samples more of them, and more ${option('neighbors')} find those that matter.`);
+    sentences.push(
+      `The sampled rows do not show all of the matrix${where}: a larger ${option('leafSize')} samples more of ` +
+        `them, and more ${option('neighbors')} find those that matter.`,
+    );
   }
-  if (of('oversampling').length > 0) sentences.push(`The random vectors do not show all of the operator: raise ${option('oversampling')}.`);
-  if (of('preserve').length > 0) sentences.push(`${option('preserve')} costs accuracy at these ranks: ask for a smaller ${option('tolerance')}, or leave it out.`);
-  if (of('dtype').length > 0) sentences.push(`The tolerance lies below the rounding of ${dtype}: ${dtype === 'f32' ? option('dtype', 'f64') : `raise ${option('tolerance')}`}.`);
+  if (of('oversampling').length > 0)
+    sentences.push(`The random vectors do not show all of the operator: raise ${option('oversampling')}.`);
+  if (of('preserve').length > 0)
+    sentences.push(
+      `${option('preserve')} costs accuracy at these ranks: ask for a smaller ${option('tolerance')}, or leave it out.`,
+    );
+  if (of('dtype').length > 0)
+    sentences.push(
+      `The tolerance lies below the rounding of ${dtype}: ` +
+        `${dtype === 'f32' ? option('dtype', 'f64') : `raise ${option('tolerance')}`}.`,
+    );
   return sentences.join(' ');
 }
 
 /** Warns once (core/warning.ts) where the matrix missed the tolerance it was asked for; returns it. */
 export function warnIfMissed(matrix: HierarchicalMatrix, control: RunControl = {}): HierarchicalMatrix {
   const { met, tolerance, seen } = matrix.report;
-  if (met === false) warn('HMATRIX_TOLERANCE', `The asked tolerance was missed: asked ${tolerance}, relative error about ${seen.toPrecision(2)}. ${toleranceAdvice(matrix.report)}`.trimEnd(), control);
+  if (met === false)
+    warn(
+      'HMATRIX_TOLERANCE',
+      (
+        `The asked tolerance was missed: asked ${tolerance}, relative error about ${seen.toPrecision(2)}. ` +
+        `${toleranceAdvice(matrix.report)}`
+      ).trimEnd(),
+      control,
+    );
   return matrix;
 }

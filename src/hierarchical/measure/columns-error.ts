@@ -1,7 +1,7 @@
 /**
  * A compression's error on a few whole columns, before the matrix is handed over.
- * Nodes are verified on rows drawn as evenly as those that skeletons are found from: both may pass by what stands in few rows, as in sparse matrices; whole columns do not. A sample of
- * columns may miss an error in a few columns alone.
+ * Nodes are verified on rows drawn as evenly as those that skeletons are found from: both may pass by what stands in
+ * few rows, as in sparse matrices; whole columns do not. A sample of columns may miss an error in a few columns alone.
  */
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
@@ -21,14 +21,29 @@ const LEAST_COLUMNS = 8;
 const BATCH = 64;
 const STREAM = 0xc01;
 
-/** ‖K − K̃‖_F/‖K‖_F from sampled columns; exact up to N = 1024. NaN where K has an entry there that is not finite. Throws AbortedError and what the source throws. */
-export async function columnsError(source: EntrySource, approximation: LinearOperator, seed: number, control: TeamControl): Promise<number> {
+/**
+ * ‖K − K̃‖_F/‖K‖_F from sampled columns; exact up to N = 1024. NaN where K has an entry there that is not finite.
+ * Throws AbortedError and what the source throws.
+ */
+export async function columnsError(
+  source: EntrySource,
+  approximation: LinearOperator,
+  seed: number,
+  control: TeamControl,
+): Promise<number> {
   const { size } = source;
   const count = size <= ALL_COLUMNS ? size : Math.max(LEAST_COLUMNS, Math.floor(COMPARED_ENTRIES / size));
   const columns = sampleWithoutReplacement(size, count, new RandomStream(seed, STREAM));
   const width = Math.min(BATCH, columns.length);
   const units = view(sharedFloat64(size * width), 0, size, width);
   const compared = [comparing(approximation, units)];
-  const { exact, errors } = await columnNorms(source, unitVectors(columns), width, compared, { phase: 'compare columns' }, control);
+  const { exact, errors } = await columnNorms(
+    source,
+    unitVectors(columns),
+    width,
+    compared,
+    { phase: 'compare columns' },
+    control,
+  );
   return quotientOfNorms(errors[0], exact);
 }

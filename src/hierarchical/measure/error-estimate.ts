@@ -238,8 +238,7 @@ class ErrorSample {
       for (let t = 0; t < group; t++) {
         // Dealt out: the columns of a vector come from all over the order.
         const j = (columns[g * group + t] = drawn[g + t * count]);
-        coefficients[g * group + t] =
-          ((this.#random.uint32() & 1) === 0 ? 1 : -1) / Math.sqrt(group * probability[j]);
+        coefficients[g * group + t] = ((this.#random.uint32() & 1) === 0 ? 1 : -1) / Math.sqrt(group * probability[j]);
       }
     }
     const norms = await compareVectors(
@@ -251,9 +250,7 @@ class ErrorSample {
       this.#control,
     );
     const exact = Float64Array.from({ length: count }, (_, g) =>
-      Math.hypot(
-        ...Array.from({ length: group }, (__, t) => coefficients[g * group + t] * norms.exact[g * group + t]),
-      ),
+      Math.hypot(...Array.from({ length: group }, (__, t) => coefficients[g * group + t] * norms.exact[g * group + t])),
     );
     this.#draws.push({ exact, errors: norms.errors, columns: columns.length });
   }

@@ -69,8 +69,7 @@ export function sampledError(
 ): ErrorEstimate {
   const relative = quotientOfNorms(error, exact);
   const n = exact.length;
-  if (!(relative > 0 && relative < Infinity))
-    return { relative, low: relative, high: relative, exact: false, columns };
+  if (!(relative > 0 && relative < Infinity)) return { relative, low: relative, high: relative, exact: false, columns };
   if (n < 4) return { relative, low: 0, high: Number.POSITIVE_INFINITY, exact: false, columns };
   const e = largestOf(error);
   const k = largestOf(exact);

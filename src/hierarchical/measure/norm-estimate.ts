@@ -9,17 +9,25 @@ import { columnNorms, unitVectors } from './sampled-columns.js';
 const NORM_COLUMNS = 32;
 const NORM_STREAM = 0x4042;
 /**
- * ‖K‖_F² of a positive semidefinite K: the diagonal exactly, the rest from 32 columns (all where there are no more), column j drawn with probability K_jj/trace K, one from each of 32
- * equal shares of the trace. Entries must be of a size whose squares stay within the range (source/unit-source.ts).
- * Since ‖K e_j‖² ≤ ‖K‖₂·K_jj no column weighs more than ‖K‖₂·trace K, however unlike the columns are.
+ * ‖K‖_F² of a positive semidefinite K: the diagonal exactly, the rest from 32 columns (all where there are no more),
+ * column j drawn with probability K_jj/trace K, one from each of 32 equal shares of the trace. Entries must be of a
+ * size whose squares stay within the range (source/unit-source.ts). Since ‖K e_j‖² ≤ ‖K‖₂·K_jj no column weighs more
+ * than ‖K‖₂·trace K, however unlike the columns are.
  */
-export async function estimateNorm(source: EntrySource, diagonal: Float64Array, seed: number, control: TeamControl): Promise<number> {
+export async function estimateNorm(
+  source: EntrySource,
+  diagonal: Float64Array,
+  seed: number,
+  control: TeamControl,
+): Promise<number> {
   const { size } = source;
   const squares = diagonal.reduce((sum, d) => sum + d * d, 0);
   const trace = diagonal.reduce((sum, d) => sum + Math.max(0, d), 0);
   if (trace === 0) return squares;
   const every = size <= NORM_COLUMNS;
-  const columns = every ? Int32Array.from({ length: size }, (_, j) => j) : columnsByDiagonal(diagonal, trace, new RandomStream(seed, NORM_STREAM));
+  const columns = every
+    ? Int32Array.from({ length: size }, (_, j) => j)
+    : columnsByDiagonal(diagonal, trace, new RandomStream(seed, NORM_STREAM));
   const phase = 'estimate norm';
   const { exact } = await columnNorms(source, unitVectors(columns), columns.length, [], { phase }, control);
   let outside = 0;

@@ -1,8 +1,11 @@
 /**
  * How good a cluster tree is for a matrix, from a sample of its entries: before anything is compressed.
- * With nested bases of rank s, ‖K − K̃‖_F² ≤ 2·Σ_ν τ_ν² over the nodes below the root, τ_ν² the energy of K(outside ν, ν) beyond rank s: each node errs through its rows and its columns.
- * √(2·Σ_ν τ_ν²)/‖K‖_F stands for the error of an HSS matrix of that rank, and compares trees; the sums over a level come from a few of its nodes, and τ_ν from a sampled block of K(outside ν, ν). Its rows are drawn by energy, which products with random signs on
- * its columns show: couplings may be strong and sparse (an output's weights with those of the same output alone), and of even rows hardly any would tell of them.
+ * With nested bases of rank s, ‖K − K̃‖_F² ≤ 2·Σ_ν τ_ν² over the nodes below the root, τ_ν² the energy of K(outside ν,
+ * ν) beyond rank s: each node errs through its rows and its columns. √(2·Σ_ν τ_ν²)/‖K‖_F stands for the error of an HSS
+ * matrix of that rank, and compares trees; the sums over a level come from a few of its nodes, and τ_ν from a sampled
+ * block of K(outside ν, ν). Its rows are drawn by energy, which products with random signs on its columns show:
+ * couplings may be strong and sparse (an output's weights with those of the same output alone), and of even rows hardly
+ * any would tell of them.
  */
 import { throwIfAborted } from '../../core/context.js';
 import { OptionError, ShapeError } from '../../core/errors.js';
@@ -32,14 +35,22 @@ export interface TreeErrorOptions {
 }
 
 /** What is drawn of one node: columns, rows outside and their weights, positions of the arrays below. */
-interface Sample { readonly columns: Int32Array; readonly rows: Int32Array; readonly weights: Float64Array; readonly scale: number }
+interface Sample {
+  readonly columns: Int32Array;
+  readonly rows: Int32Array;
+  readonly weights: Float64Array;
+  readonly scale: number;
+}
 
 interface TreeErrorState {
   readonly source: SourceHandle;
   readonly rank: number;
   /** Most columns and rows of a block. */
   readonly most: { readonly columns: number; readonly rows: number };
-  /** Of task t: indices[begin[2t] … begin[2t + 1]) are its columns, those to begin[2t + 2] its rows, with `weights` beside them. */
+  /**
+   * Of task t: indices[begin[2t] … begin[2t + 1]) are its columns, those to begin[2t + 2] its rows, with `weights`
+   * beside them.
+   */
   readonly begin: Int32Array;
   readonly indices: Int32Array;
   readonly weights: Float64Array;
@@ -71,41 +82,61 @@ function stratified(size: number, count: number, random: RandomStream): Int32Arr
 }
 
 /** Energy beyond rank s of a weighted block. */
-export const sampleTail = phaseKernel<TreeErrorState>(import.meta.url, 'sampleTail', ({ source: handle, rank, most, begin, indices, weights, energies }, context) => {
-  const source = openHandle(handle, context);
-  const decomposition = new InterpolativeDecomposition(context.blas, most.columns, rank);
-  const scratch = new Float64Array(most.rows * most.columns);
-  return (task) => {
-    const first = begin[2 * task];
-    const middle = begin[2 * task + 1];
-    const c = middle - first;
-    const r = begin[2 * task + 2] - middle;
-    const a = view(scratch, 0, r, c);
-    source.entries(indices.subarray(middle, middle + r), indices.subarray(first, middle), a);
-    for (let j = 0; j < c; j++) for (let i = 0; i < r; i++) scratch[i + j * r] *= weights[middle + i];
-    decomposition.decompose(a, { threshold: 0, maxRank: rank });
-    // With all rows or columns as skeletons nothing is left but rounding.
-    energies[task] = rank >= Math.min(r, c) ? 0 : decomposition.residual ** 2;
-  };
-});
+export const sampleTail = phaseKernel<TreeErrorState>(
+  import.meta.url,
+  'sampleTail',
+  ({ source: handle, rank, most, begin, indices, weights, energies }, context) => {
+    const source = openHandle(handle, context);
+    const decomposition = new InterpolativeDecomposition(context.blas, most.columns, rank);
+    const scratch = new Float64Array(most.rows * most.columns);
+    return (task) => {
+      const first = begin[2 * task];
+      const middle = begin[2 * task + 1];
+      const c = middle - first;
+      const r = begin[2 * task + 2] - middle;
+      const a = view(scratch, 0, r, c);
+      source.entries(indices.subarray(middle, middle + r), indices.subarray(first, middle), a);
+      for (let j = 0; j < c; j++) for (let i = 0; i < r; i++) scratch[i + j * r] *= weights[middle + i];
+      decomposition.decompose(a, { threshold: 0, maxRank: rank });
+      // With all rows or columns as skeletons nothing is left but rounding.
+      energies[task] = rank >= Math.min(r, c) ? 0 : decomposition.residual ** 2;
+    };
+  },
+);
 
 /**
- * For each tree the estimated relative error ‖K − K̃‖_F/‖K‖_F of an HSS matrix of rank s (see above). Trees that differ by a factor of 2 are told apart; the number itself is right to
- * about that factor. Nodes of more than 4s indices are judged by a part of their columns, which flatters them a little. `operator` is K, or near enough to tell large rows from
- * small ones. Cost: for each tree about nodesPerLevel·depth blocks of at most 8s × 4s entries and twice as many products, and 32 columns of K for the norm. The same numbers for any team
- * (as far as the operator's are). Throws OptionError, ShapeError, AbortedError.
+ * For each tree the estimated relative error ‖K − K̃‖_F/‖K‖_F of an HSS matrix of rank s (see above). Trees that differ
+ * by a factor of 2 are told apart; the number itself is right to about that factor. Nodes of more than 4s indices are
+ * judged by a part of their columns, which flatters them a little. `operator` is K, or near enough to tell large rows
+ * from small ones. Cost: for each tree about nodesPerLevel·depth blocks of at most 8s × 4s entries and twice as many
+ * products, and 32 columns of K for the norm. The same numbers for any team (as far as the operator's are). Throws
+ * OptionError, ShapeError, AbortedError.
  */
 export async function estimateTreeErrors(
-  given: EntrySource, operator: LinearOperator, trees: readonly ClusterTree[], options: TreeErrorOptions, control: TeamControl,
+  given: EntrySource,
+  operator: LinearOperator,
+  trees: readonly ClusterTree[],
+  options: TreeErrorOptions,
+  control: TeamControl,
 ): Promise<number[]> {
   const { rank, seed = 0, nodesPerLevel = NODES_PER_LEVEL } = options;
   const { size } = given;
-  for (const [name, value] of [['rank', rank], ['nodesPerLevel', nodesPerLevel]] as const) {
-    if (!Number.isInteger(value) || value < 1) throw new OptionError(`${name} must be a whole number of at least 1, not ${value}.`, { option: name, value });
+  for (const [name, value] of [
+    ['rank', rank],
+    ['nodesPerLevel', nodesPerLevel],
+  ] as const) {
+    if (!Number.isInteger(value) || value < 1)
+      throw new OptionError(`${name} must be a whole number of at least 1, not ${value}.`, { option: name, value });
   }
-  if (operator.rows !== size || operator.cols !== size) throw new ShapeError(`The operator is ${operator.rows} × ${operator.cols}, the source has ${size} rows.`, { rows: operator.rows, cols: operator.cols, size });
+  if (operator.rows !== size || operator.cols !== size)
+    throw new ShapeError(`The operator is ${operator.rows} × ${operator.cols}, the source has ${size} rows.`, {
+      rows: operator.rows,
+      cols: operator.cols,
+      size,
+    });
   trees.forEach((tree, k) => {
-    if (tree.size !== size) throw new ShapeError(`Tree ${k} has ${tree.size} indices, the source ${size}.`, { tree: tree.size, size });
+    if (tree.size !== size)
+      throw new ShapeError(`Tree ${k} has ${tree.size} indices, the source ${size}.`, { tree: tree.size, size });
   });
   const diagonal = new Float64Array(size);
   given.diagonal(diagonal);
@@ -125,25 +156,38 @@ export async function estimateTreeErrors(
 
   const normSquared = await estimateNorm(source, diagonal, seed, control);
   const sums = new Map<ClusterTree, number>(trees.map((tree) => [tree, 0]));
-  nodes.forEach(({ tree, multiplicity }, t) => { sums.set(tree, sums.get(tree)! + multiplicity * samples[t].scale * energies[t]); });
+  nodes.forEach(({ tree, multiplicity }, t) => {
+    sums.set(tree, sums.get(tree)! + multiplicity * samples[t].scale * energies[t]);
+  });
   return trees.map((tree) => (normSquared > 0 ? Math.sqrt((2 * sums.get(tree)!) / normSquared) : 0));
 }
 
 /** A node that stands for `multiplicity` nodes of its level. */
-interface SampledNode { readonly tree: ClusterTree; readonly node: NodeId; readonly multiplicity: number }
+interface SampledNode {
+  readonly tree: ClusterTree;
+  readonly node: NodeId;
+  readonly multiplicity: number;
+}
 
 function sampledNodes(tree: ClusterTree, perLevel: number, seed: number): SampledNode[] {
   const nodes: SampledNode[] = [];
   for (let level = 1; level <= tree.depth; level++) {
     const all = 2 ** level;
     const count = Math.min(all, perLevel);
-    for (const place of stratified(all, count, new RandomStream(seed, NODE_STREAM, level))) nodes.push({ tree, node: firstOfLevel(level) + place, multiplicity: all / count });
+    for (const place of stratified(all, count, new RandomStream(seed, NODE_STREAM, level)))
+      nodes.push({ tree, node: firstOfLevel(level) + place, multiplicity: all / count });
   }
   return nodes;
 }
 
 /** Columns of each node, and rows outside by their energy in these columns. */
-function drawSamples(operator: LinearOperator, nodes: readonly SampledNode[], most: number, rows: number, seed: number): Sample[] {
+function drawSamples(
+  operator: LinearOperator,
+  nodes: readonly SampledNode[],
+  most: number,
+  rows: number,
+  seed: number,
+): Sample[] {
   const n = operator.rows;
   const x = view(sharedFloat64(n * PROBES * nodes.length), 0, n, PROBES * nodes.length);
   const y = view(sharedFloat64(n * PROBES * nodes.length), 0, n, PROBES * nodes.length);
@@ -151,7 +195,8 @@ function drawSamples(operator: LinearOperator, nodes: readonly SampledNode[], mo
     const random = new RandomStream(seed, STREAM, node);
     const size = end[node] - begin[node];
     const columns = stratified(size, Math.min(most, size), random).map((p) => order[begin[node] + p]);
-    for (let probe = 0; probe < PROBES; probe++) for (const j of columns) x.data[j + (PROBES * k + probe) * n] = (random.uint32() & 1) === 0 ? 1 : -1;
+    for (let probe = 0; probe < PROBES; probe++)
+      for (const j of columns) x.data[j + (PROBES * k + probe) * n] = (random.uint32() & 1) === 0 ? 1 : -1;
     return { random, size, columns };
   });
   operator.applyUnchecked(y, x, 1, 0);
@@ -165,13 +210,23 @@ function drawSamples(operator: LinearOperator, nodes: readonly SampledNode[], mo
   });
 }
 
-/** `count` draws from `outside`, one from each of as many equal shares of the mass Σ_probes y² (and some of it spread evenly); rows drawn once or more, weight² = times/(count·probability). */
-function rowsByEnergy(outside: Int32Array, y: Matrix, firstProbe: number, count: number, random: RandomStream): { rows: Int32Array; weights: Float64Array } {
+/**
+ * `count` draws from `outside`, one from each of as many equal shares of the mass Σ_probes y² (and some of it spread
+ * evenly); rows drawn once or more, weight² = times/(count·probability).
+ */
+function rowsByEnergy(
+  outside: Int32Array,
+  y: Matrix,
+  firstProbe: number,
+  count: number,
+  random: RandomStream,
+): { rows: Int32Array; weights: Float64Array } {
   if (outside.length <= count) return { rows: outside, weights: new Float64Array(outside.length).fill(1) };
   const mass = new Float64Array(outside.length);
   let total = 0;
   for (let i = 0; i < outside.length; i++) {
-    for (let probe = firstProbe; probe < firstProbe + PROBES; probe++) mass[i] += y.data[y.offset + outside[i] + probe * y.ld] ** 2;
+    for (let probe = firstProbe; probe < firstProbe + PROBES; probe++)
+      mass[i] += y.data[y.offset + outside[i] + probe * y.ld] ** 2;
     total += mass[i];
   }
   const even = total > 0 ? EVEN : 1;
@@ -199,7 +254,12 @@ function rowsByEnergy(outside: Int32Array, y: Matrix, firstProbe: number, count:
 }
 
 /** Energies beyond the rank of all samples, on the team. */
-async function tails(source: EntrySource, samples: readonly Sample[], limits: Pick<TreeErrorState, 'rank' | 'most'>, control: TeamControl): Promise<Float64Array> {
+async function tails(
+  source: EntrySource,
+  samples: readonly Sample[],
+  limits: Pick<TreeErrorState, 'rank' | 'most'>,
+  control: TeamControl,
+): Promise<Float64Array> {
   const { handle, modules, solo } = sourceState(source);
   const begin = sharedInt32(2 * samples.length + 1);
   samples.forEach(({ columns, rows }, t) => {

@@ -29,10 +29,27 @@ export interface Blocks {
 const PANEL = 512;
 const WIDTH = 64;
 
-interface FillState extends Blocks { readonly source: SourceHandle; readonly values: Float64Array; readonly panels: Int32Array }
-interface FactorState extends Blocks { readonly values: Float64Array; readonly factors: Float64Array; readonly shift: number; readonly failures: Int32Array }
-interface SolveState extends Blocks { readonly factors: Float64Array; readonly largest: number }
-interface SolveArguments { readonly x: Matrix; readonly out: Matrix; readonly alpha: number; readonly beta: number }
+interface FillState extends Blocks {
+  readonly source: SourceHandle;
+  readonly values: Float64Array;
+  readonly panels: Int32Array;
+}
+interface FactorState extends Blocks {
+  readonly values: Float64Array;
+  readonly factors: Float64Array;
+  readonly shift: number;
+  readonly failures: Int32Array;
+}
+interface SolveState extends Blocks {
+  readonly factors: Float64Array;
+  readonly largest: number;
+}
+interface SolveArguments {
+  readonly x: Matrix;
+  readonly out: Matrix;
+  readonly alpha: number;
+  readonly beta: number;
+}
 
 /** The blocks of these ranges, laid out one after the other. */
 export function layOutBlocks(order: Int32Array, ranges: Int32Array): Blocks {
@@ -50,54 +67,81 @@ export const fillBlockPanel = phaseKernel<FillState>(import.meta.url, 'fillBlock
     const first = panels[2 * task + 1];
     const m = ranges[k + 1] - ranges[k];
     const count = Math.min(PANEL, ranges[k + 1] - first);
-    source.entries(order.subarray(ranges[k], ranges[k + 1]), order.subarray(first, first + count), view(values, offsets[k] + (first - ranges[k]) * m, m, count));
+    source.entries(
+      order.subarray(ranges[k], ranges[k + 1]),
+      order.subarray(first, first + count),
+      view(values, offsets[k] + (first - ranges[k]) * m, m, count),
+    );
   };
 });
 
 /** The lower Cholesky factor of a block plus λI. */
-export const factorBlock = phaseKernel<FactorState>(import.meta.url, 'factorBlock', ({ ranges, offsets, values, factors, shift, failures }, { blas }) => (k) => {
-  const m = ranges[k + 1] - ranges[k];
-  const at = offsets[k];
-  factors.set(values.subarray(at, at + m * m), at);
-  for (let i = 0; i < m; i++) factors[at + i * (m + 1)] += shift;
-  failures[k] = blas.potrf('L', view(factors, at, m, m));
-});
+export const factorBlock = phaseKernel<FactorState>(
+  import.meta.url,
+  'factorBlock',
+  ({ ranges, offsets, values, factors, shift, failures }, { blas }) =>
+    (k) => {
+      const m = ranges[k + 1] - ranges[k];
+      const at = offsets[k];
+      factors.set(values.subarray(at, at + m * m), at);
+      for (let i = 0; i < m; i++) factors[at + i * (m + 1)] += shift;
+      failures[k] = blas.potrf('L', view(factors, at, m, m));
+    },
+);
 
 /** The rows of a block in out ← α·M·x + β·out. */
-export const solveBlock = phaseKernel<SolveState, SolveArguments>(import.meta.url, 'solveBlock', ({ order, ranges, offsets, factors, largest }, { blas }) => {
-  const scratch = new Float64Array(largest * WIDTH);
-  return (k, { x, out, alpha, beta }) => {
-    const begin = ranges[k];
-    const m = ranges[k + 1] - begin;
-    const factor = view(factors, offsets[k], m, m);
-    for (let first = 0; first < x.cols; first += WIDTH) {
-      const rows = view(scratch, 0, m, Math.min(WIDTH, x.cols - first));
-      for (let j = 0, at = 0; j < rows.cols; j++) {
-        const from = x.offset + (first + j) * x.ld;
-        for (let i = 0; i < m; i++) scratch[at++] = x.data[from + order[begin + i]];
-      }
-      blas.trsm('L', 'L', 'N', 'N', alpha, factor, rows);
-      blas.trsm('L', 'L', 'T', 'N', 1, factor, rows);
-      for (let j = 0, at = 0; j < rows.cols; j++) {
-        const to = out.offset + (first + j) * out.ld;
-        for (let i = 0; i < m; i++) {
-          const place = to + order[begin + i];
-          out.data[place] = scratch[at++] + (beta === 0 ? 0 : beta * out.data[place]);
+export const solveBlock = phaseKernel<SolveState, SolveArguments>(
+  import.meta.url,
+  'solveBlock',
+  ({ order, ranges, offsets, factors, largest }, { blas }) => {
+    const scratch = new Float64Array(largest * WIDTH);
+    return (k, { x, out, alpha, beta }) => {
+      const begin = ranges[k];
+      const m = ranges[k + 1] - begin;
+      const factor = view(factors, offsets[k], m, m);
+      for (let first = 0; first < x.cols; first += WIDTH) {
+        const rows = view(scratch, 0, m, Math.min(WIDTH, x.cols - first));
+        for (let j = 0, at = 0; j < rows.cols; j++) {
+          const from = x.offset + (first + j) * x.ld;
+          for (let i = 0; i < m; i++) scratch[at++] = x.data[from + order[begin + i]];
+        }
+        blas.trsm('L', 'L', 'N', 'N', alpha, factor, rows);
+        blas.trsm('L', 'L', 'T', 'N', 1, factor, rows);
+        for (let j = 0, at = 0; j < rows.cols; j++) {
+          const to = out.offset + (first + j) * out.ld;
+          for (let i = 0; i < m; i++) {
+            const place = to + order[begin + i];
+            out.data[place] = scratch[at++] + (beta === 0 ? 0 : beta * out.data[place]);
+          }
         }
       }
-    }
-  };
-});
+    };
+  },
+);
 
-/** K(I_k, I_k) of all blocks, both triangles. Throws MemoryError where they and one factorization do not fit; what the source throws; AbortedError. */
-export async function evaluateBlocks(source: EntrySource, blocks: Blocks, memoryLimit: number | undefined, control: TeamControl): Promise<Float64Array> {
+/**
+ * K(I_k, I_k) of all blocks, both triangles. Throws MemoryError where they and one factorization do not fit; what the
+ * source throws; AbortedError.
+ */
+export async function evaluateBlocks(
+  source: EntrySource,
+  blocks: Blocks,
+  memoryLimit: number | undefined,
+  control: TeamControl,
+): Promise<Float64Array> {
   const { ranges, offsets } = blocks;
   const numbers = offsets[offsets.length - 1];
   const limit = memoryLimit ?? availableMemory();
-  if (16 * numbers > limit) throw new MemoryError(`Diagonal blocks and their factors take ${((16 * numbers) / 1e9).toFixed(2)} GB, and ${(limit / 1e9).toFixed(2)} GB are available: choose smaller leaves.`, { bytes: 16 * numbers, limit });
+  if (16 * numbers > limit)
+    throw new MemoryError(
+      `Diagonal blocks and their factors take ${((16 * numbers) / 1e9).toFixed(2)} GB, and ` +
+        `${(limit / 1e9).toFixed(2)} GB are available: choose smaller leaves.`,
+      { bytes: 16 * numbers, limit },
+    );
   const values = sharedFloat64(numbers);
   const tasks: number[] = [];
-  for (let k = 0; k + 1 < ranges.length; k++) for (let first = ranges[k]; first < ranges[k + 1]; first += PANEL) tasks.push(k, first);
+  for (let k = 0; k + 1 < ranges.length; k++)
+    for (let first = ranges[k]; first < ranges[k + 1]; first += PANEL) tasks.push(k, first);
   const panels = sharedInt32(tasks.length);
   panels.set(tasks);
   const { handle, modules, solo } = sourceState(source);
@@ -112,7 +156,12 @@ export async function evaluateBlocks(source: EntrySource, blocks: Blocks, memory
 }
 
 /** M for a shift. Throws NotPositiveDefiniteError naming the block, AbortedError. */
-export async function invertBlocks(blocks: Blocks, values: Float64Array, shift: number, control: TeamControl): Promise<BlockInverse> {
+export async function invertBlocks(
+  blocks: Blocks,
+  values: Float64Array,
+  shift: number,
+  control: TeamControl,
+): Promise<BlockInverse> {
   const count = blocks.ranges.length - 1;
   const failures = sharedInt32(count);
   const factors = sharedFloat64(values.length);
@@ -125,7 +174,11 @@ export async function invertBlocks(blocks: Blocks, values: Float64Array, shift: 
   }
   const failed = failures.findIndex((info) => info !== 0);
   if (failed >= 0) {
-    throw new NotPositiveDefiniteError(`Diagonal block ${failed} plus λ = ${shift} is not positive definite (minor ${failures[failed]}). Take a larger shift.`, { block: failed, minor: failures[failed], shift });
+    throw new NotPositiveDefiniteError(
+      `Diagonal block ${failed} plus λ = ${shift} is not positive definite (minor ${failures[failed]}). Take a ` +
+        'larger shift.',
+      { block: failed, minor: failures[failed], shift },
+    );
   }
   return new BlockInverse(blocks, factors, team);
 }
@@ -160,7 +213,9 @@ export class BlockInverse implements LinearOperator {
   }
 
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
-    this.#vectors.run(out, x, beta, (output, input) => this.#team.runSync(solveBlock, this.#shared, this.#graph, { x: input, out: output, alpha, beta }));
+    this.#vectors.run(out, x, beta, (output, input) =>
+      this.#team.runSync(solveBlock, this.#shared, this.#graph, { x: input, out: output, alpha, beta }),
+    );
   }
 
   release(): void {

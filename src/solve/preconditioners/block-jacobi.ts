@@ -16,37 +16,71 @@ import { preconditionerAt } from './shifted-frame.js';
 import { layerRanges, unitRanges } from '../../network/ranges.js';
 
 const LEAF_SIZE = 256;
-/** Layers are the blocks where they take at most this share of the memory, and no more than so many bytes: their factorization takes Σ m³/3 flops. */
+/**
+ * Layers are the blocks where they take at most this share of the memory, and no more than so many bytes: their
+ * factorization takes Σ m³/3 flops.
+ */
 const LAYERS_SHARE = 1 / 4;
 const LAYERS_BYTES = 2 ** 30;
 
 /**
- * M = blockdiag(K(I_k, I_k) + λI)⁻¹. The blocks are the leaves of `options.tree`; else of a network its layers, or its units where layers are too large; else the leaves of a tree by distance,
- * of at most `options.leafSize` (default 256) indices. Cost: Σ m_k² entries and Σ m_k³/3 flops. Throws OptionError without entries, MemoryError, NotPositiveDefiniteError, AbortedError.
+ * M = blockdiag(K(I_k, I_k) + λI)⁻¹. The blocks are the leaves of `options.tree`; else of a network its layers, or its
+ * units where layers are too large; else the leaves of a tree by distance, of at most `options.leafSize` (default 256)
+ * indices. Cost: Σ m_k² entries and Σ m_k³/3 flops. Throws OptionError without entries, MemoryError,
+ * NotPositiveDefiniteError, AbortedError.
  */
-export async function blockJacobi({ source, model }: Subject, shift: number, options: PreconditionerOptions, control: TeamControl): Promise<Preconditioner> {
-  if (source === undefined) throw new OptionError("Preconditioner 'block-jacobi' needs entries of the matrix, and this operator has products alone: pass a source, or choose 'nystrom'.", { option: 'preconditioner', name: 'block-jacobi' });
+export async function blockJacobi(
+  { source, model }: Subject,
+  shift: number,
+  options: PreconditionerOptions,
+  control: TeamControl,
+): Promise<Preconditioner> {
+  if (source === undefined)
+    throw new OptionError(
+      "Preconditioner 'block-jacobi' needs entries of the matrix, and this operator has products alone: pass a " +
+        "source, or choose 'nystrom'.",
+      { option: 'preconditioner', name: 'block-jacobi' },
+    );
   const began = performance.now();
   const { of, blocks } = await blocksOf(source, model, options, control);
   const values = await evaluateBlocks(source, blocks, options.memoryLimit, control);
   const compress = (performance.now() - began) / 1000;
-  return preconditionerAt({
-    name: 'block-jacobi', details: { blocks: blocks.ranges.length - 1, of }, compress,
-    invert: async (λ) => {
-      const operator = await invertBlocks(blocks, values, λ, control);
-      return { operator, bytes: operator.bytes, release: () => { operator.release(); } };
+  return preconditionerAt(
+    {
+      name: 'block-jacobi',
+      details: { blocks: blocks.ranges.length - 1, of },
+      compress,
+      invert: async (λ) => {
+        const operator = await invertBlocks(blocks, values, λ, control);
+        return {
+          operator,
+          bytes: operator.bytes,
+          release: () => {
+            operator.release();
+          },
+        };
+      },
     },
-  }, shift);
+    shift,
+  );
 }
 
-async function blocksOf(source: EntrySource, model: Model | undefined, options: PreconditionerOptions, control: TeamControl): Promise<{ of: string; blocks: Blocks }> {
+async function blocksOf(
+  source: EntrySource,
+  model: Model | undefined,
+  options: PreconditionerOptions,
+  control: TeamControl,
+): Promise<{ of: string; blocks: Blocks }> {
   const { tree, leafSize = LEAF_SIZE, seed = 0, memoryLimit = availableMemory() } = options;
   if (tree === undefined && model !== undefined) {
     const layers = layerRanges(model.network);
     const whole = blockDiagonalBytes(layers) <= Math.min(LAYERS_BYTES, LAYERS_SHARE * memoryLimit);
-    return { of: whole ? 'layers' : 'units', blocks: layOutBlocks(numbered(source.size), shared(whole ? layers : unitRanges(model.network))) };
+    return {
+      of: whole ? 'layers' : 'units',
+      blocks: layOutBlocks(numbered(source.size), shared(whole ? layers : unitRanges(model.network))),
+    };
   }
-  const given = tree ?? await buildClusterTree(source, 'auto', { leafSize: Math.max(2, leafSize), seed }, control);
+  const given = tree ?? (await buildClusterTree(source, 'auto', { leafSize: Math.max(2, leafSize), seed }, control));
   return { of: 'leaves', blocks: layOutBlocks(given.order, leafRanges(given)) };
 }
 

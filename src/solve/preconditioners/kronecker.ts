@@ -9,19 +9,29 @@ import type { Preconditioner, Subject } from './preconditioner.js';
 import { preconditionerAt } from './shifted-frame.js';
 
 /**
- * M = (blockdiag(A_{ℓ−1} ⊗ Γ_ℓ) + λI)⁻¹, with EKFAC's eigenvalues for 'ekfac'. Throws OptionError without a network; NotPositiveDefiniteError where λ is too small for a singular block;
- * what `kfac` and `ekfac` throw.
+ * M = (blockdiag(A_{ℓ−1} ⊗ Γ_ℓ) + λI)⁻¹, with EKFAC's eigenvalues for 'ekfac'. Throws OptionError without a network;
+ * NotPositiveDefiniteError where λ is too small for a singular block; what `kfac` and `ekfac` throw.
  */
-export async function kroneckerPreconditioner(subject: Subject, name: 'kfac' | 'ekfac', shift: number, { team: { blas } }: TeamControl): Promise<Preconditioner> {
+export async function kroneckerPreconditioner(
+  subject: Subject,
+  name: 'kfac' | 'ekfac',
+  shift: number,
+  { team: { blas } }: TeamControl,
+): Promise<Preconditioner> {
   const model = modelOf(subject, name);
   const began = performance.now();
   const factored = name === 'kfac' ? kfac(model, { blas }) : ekfac(model, { blas });
   const compress = (performance.now() - began) / 1000;
-  return preconditionerAt({
-    name, details: { layers: factored.layers.length }, compress,
-    invert: (damping) => {
-      const inverse = factored.solver({ damping });
-      return { operator: inverse, bytes: inverse.bytes };
+  return preconditionerAt(
+    {
+      name,
+      details: { layers: factored.layers.length },
+      compress,
+      invert: (damping) => {
+        const inverse = factored.solver({ damping });
+        return { operator: inverse, bytes: inverse.bytes };
+      },
     },
-  }, shift);
+    shift,
+  );
 }

@@ -10,25 +10,50 @@ import { hierarchicalPreconditioner } from './hierarchical.js';
 import { jacobi } from './jacobi.js';
 import { kroneckerPreconditioner } from './kronecker.js';
 import { nystromPreconditioner } from './nystrom.js';
-import { PRECONDITIONERS, type Preconditioner, type PreconditionerName, type PreconditionerOptions, type Subject } from './preconditioner.js';
+import {
+  PRECONDITIONERS,
+  type Preconditioner,
+  type PreconditionerName,
+  type PreconditionerOptions,
+  type Subject,
+} from './preconditioner.js';
 import { preconditionerAt, requireShift } from './shifted-frame.js';
 
 /**
- * M ≈ (A + λI)⁻¹ of the kind `name`, symmetric positive definite (preconditioner.ts); `reshift` makes it for another λ from what is kept.
- * Throws OptionError (λ < 0, no such name, entries or a network that it needs and are not there), NotPositiveDefiniteError where it cannot be made positive definite at this λ, ShapeError,
- * MemoryError, AbortedError.
+ * M ≈ (A + λI)⁻¹ of the kind `name`, symmetric positive definite (preconditioner.ts); `reshift` makes it for another λ
+ * from what is kept. Throws OptionError (λ < 0, no such name, entries or a network that it needs and are not there),
+ * NotPositiveDefiniteError where it cannot be made positive definite at this λ, ShapeError, MemoryError, AbortedError.
  */
-export async function makePreconditioner(subject: Subject, name: PreconditionerName, shift: number, options: PreconditionerOptions, control: TeamControl): Promise<Preconditioner> {
+export async function makePreconditioner(
+  subject: Subject,
+  name: PreconditionerName,
+  shift: number,
+  options: PreconditionerOptions,
+  control: TeamControl,
+): Promise<Preconditioner> {
   requireShift(shift);
-  if (!PRECONDITIONERS.includes(name)) throw new OptionError(`There is no preconditioner "${String(name)}"; there are ${PRECONDITIONERS.join(', ')}.`, { option: 'preconditioner', name });
+  if (!PRECONDITIONERS.includes(name))
+    throw new OptionError(`There is no preconditioner "${String(name)}"; there are ${PRECONDITIONERS.join(', ')}.`, {
+      option: 'preconditioner',
+      name,
+    });
   throwIfAborted(control.signal);
   switch (name) {
-    case 'none': return preconditionerAt({ name, details: {}, compress: 0, invert: () => ({ bytes: 0 }) }, shift);
-    case 'jacobi': return jacobi(subject, shift, control);
-    case 'block-jacobi': return blockJacobi(subject, shift, options, control);
-    case 'kfac': case 'ekfac': return kroneckerPreconditioner(subject, name, shift, control);
-    case 'nystrom': return nystromPreconditioner(subject, shift, options, control);
-    case 'dual': return dualPreconditioner(subject, shift, options, control);
-    case 'hodlr': case 'hss': return hierarchicalPreconditioner(subject, name, shift, options, control);
+    case 'none':
+      return preconditionerAt({ name, details: {}, compress: 0, invert: () => ({ bytes: 0 }) }, shift);
+    case 'jacobi':
+      return jacobi(subject, shift, control);
+    case 'block-jacobi':
+      return blockJacobi(subject, shift, options, control);
+    case 'kfac':
+    case 'ekfac':
+      return kroneckerPreconditioner(subject, name, shift, control);
+    case 'nystrom':
+      return nystromPreconditioner(subject, shift, options, control);
+    case 'dual':
+      return dualPreconditioner(subject, shift, options, control);
+    case 'hodlr':
+    case 'hss':
+      return hierarchicalPreconditioner(subject, name, shift, options, control);
   }
 }

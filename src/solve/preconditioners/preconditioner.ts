@@ -1,5 +1,6 @@
 /**
- * What a preconditioner of (A + λI) x = b is asked for, and what it answers: one interface for all of them, so that they can be compared.
+ * What a preconditioner of (A + λI) x = b is asked for, and what it answers: one interface for all of them, so that
+ * they can be compared.
  */
 import type { KeysOf } from '../../core/known-options.js';
 import type { Factorization } from '../../hierarchical/factor/factorization.js';
@@ -8,15 +9,30 @@ import type { ClusterTree } from '../../tree/cluster-tree.js';
 
 /**
  * - `none`: the identity;
- * - `jacobi`, `block-jacobi`: the inverse of the diagonal, of blocks on it (leaves of the tree; layers of a network where they fit);
+ * - `jacobi`, `block-jacobi`: the inverse of the diagonal, of blocks on it (leaves of the tree; layers of a network
+ *   where they fit);
  * - `kfac`, `ekfac`: damped inverses of Kronecker factors; they need a network;
- * - `nystrom`: low rank by a random sketch, the rest taken for its smallest eigenvalue; up to a factor, which conjugate gradients do not see;
- * - `dual`: the inverse of a network's Gauss–Newton matrix plus λI itself, by the dual form, where n·r is small and λ > 0;
- * - `hodlr`, `hss`: a factored hierarchical matrix: of a network's matrix by `hss` positive definite by construction; else factored at the smallest shift that works, where λ does not, and `note` says so.
+ * - `nystrom`: low rank by a random sketch, the rest taken for its smallest eigenvalue; up to a factor, which conjugate
+ *   gradients do not see;
+ * - `dual`: the inverse of a network's Gauss–Newton matrix plus λI itself, by the dual form, where n·r is small and λ >
+ *   0;
+ * - `hodlr`, `hss`: a factored hierarchical matrix: of a network's matrix by `hss` positive definite by construction;
+ *   else factored at the smallest shift that works, where λ does not, and `note` says so.
  */
-export type PreconditionerName = 'none' | 'jacobi' | 'block-jacobi' | 'kfac' | 'ekfac' | 'nystrom' | 'dual' | 'hodlr' | 'hss';
+export type PreconditionerName =
+  'none' | 'jacobi' | 'block-jacobi' | 'kfac' | 'ekfac' | 'nystrom' | 'dual' | 'hodlr' | 'hss';
 
-export const PRECONDITIONERS: readonly PreconditionerName[] = ['none', 'jacobi', 'block-jacobi', 'kfac', 'ekfac', 'nystrom', 'dual', 'hodlr', 'hss'];
+export const PRECONDITIONERS: readonly PreconditionerName[] = [
+  'none',
+  'jacobi',
+  'block-jacobi',
+  'kfac',
+  'ekfac',
+  'nystrom',
+  'dual',
+  'hodlr',
+  'hss',
+];
 
 export type { Subject } from '../../approximation/subject.js';
 
@@ -38,7 +54,13 @@ export interface PreconditionerOptions {
   readonly memoryLimit?: number;
 }
 export const PRECONDITIONER_KEYS: KeysOf<PreconditionerOptions> = {
-  tolerance: true, leafSize: true, maxRank: true, share: true, tree: true, rank: true, seed: true,
+  tolerance: true,
+  leafSize: true,
+  maxRank: true,
+  share: true,
+  tree: true,
+  rank: true,
+  seed: true,
   memoryLimit: true,
 };
 

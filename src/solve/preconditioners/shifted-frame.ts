@@ -26,7 +26,11 @@ export interface Invertible {
 
 /** Throws OptionError unless λ is a finite number ≥ 0. */
 export function requireShift(shift: number, option = 'shift'): void {
-  if (!Number.isFinite(shift) || shift < 0) throw new OptionError(`${option} must be a finite number ≥ 0, not ${shift}: A + λI is solved where it is positive definite.`, { option, value: shift });
+  if (!Number.isFinite(shift) || shift < 0)
+    throw new OptionError(
+      `${option} must be a finite number ≥ 0, not ${shift}: A + λI is solved where it is positive definite.`,
+      { option, value: shift },
+    );
 }
 
 /** The preconditioner for λ. Throws OptionError, and what `invert` throws. */
@@ -36,10 +40,17 @@ export async function preconditionerAt(kept: Invertible, shift: number): Promise
   const { operator, bytes, note, factorization, release } = await kept.invert(shift);
   const factor = (performance.now() - began) / 1000;
   return {
-    name: kept.name, operator, shift, bytes, seconds: { compress: kept.compress, factor }, details: kept.details,
+    name: kept.name,
+    operator,
+    shift,
+    bytes,
+    seconds: { compress: kept.compress, factor },
+    details: kept.details,
     ...(note === undefined ? {} : { note }),
     ...(factorization === undefined ? {} : { factorization }),
     reshift: (next) => preconditionerAt(kept, next),
-    release: () => { release?.(); },
+    release: () => {
+      release?.();
+    },
   };
 }

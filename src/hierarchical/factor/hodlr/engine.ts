@@ -19,7 +19,8 @@ import { hodlrPassTask, type HodlrPassState } from './pass.js';
 import { planHodlr } from './plan.js';
 import { splitCoupling } from './split.js';
 
-const allocate = (precision: Precision, length: number): FloatArray => (precision === 'f64' ? sharedFloat64(length) : sharedFloat32(length));
+const allocate = (precision: Precision, length: number): FloatArray =>
+  precision === 'f64' ? sharedFloat64(length) : sharedFloat32(length);
 
 /** Bytes that factoring allocates. Throws OptionError where far pairs are not the siblings. */
 export function hodlrFactorBytes(data: HierarchicalData, precision: Precision): number {
@@ -43,15 +44,37 @@ export class HodlrEngine implements FactorEngine {
     const nodes = nodesOf(data.tree);
     this.precision = precision;
     this.#factors = {
-      data, plan, splits: allocate(precision, plan.splitLength), bases: allocate(precision, plan.basisLength), factors: allocate(precision, plan.factorLength),
-      logs: sharedFloat64(nodes), status: sharedInt32(nodes), shift: sharedFloat64(1),
+      data,
+      plan,
+      splits: allocate(precision, plan.splitLength),
+      bases: allocate(precision, plan.basisLength),
+      factors: allocate(precision, plan.factorLength),
+      logs: sharedFloat64(nodes),
+      status: sharedInt32(nodes),
+      shift: sharedFloat64(1),
     };
     const { splits, bases, factors, logs, status } = this.#factors;
-    this.bytes = [splits, bases, factors, logs, status, plan.begin, plan.splitBegin, plan.basisBegin, plan.triangleBegin, plan.factorBegin, plan.pairOf].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    this.bytes = [
+      splits,
+      bases,
+      factors,
+      logs,
+      status,
+      plan.begin,
+      plan.splitBegin,
+      plan.basisBegin,
+      plan.triangleBegin,
+      plan.factorBegin,
+      plan.pairOf,
+    ].reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
   get logdet(): number {
-    const { logs, shift, data: { tree } } = this.#factors;
+    const {
+      logs,
+      shift,
+      data: { tree },
+    } = this.#factors;
     const isolated = isolatedOf(tree);
     return logs.reduce((sum, log) => sum + log, isolated > 0 ? isolated * Math.log(shift[0]) : 0);
   }
@@ -61,7 +84,11 @@ export class HodlrEngine implements FactorEngine {
   }
 
   async refactor(shift: number, control: TeamControl): Promise<Breakdown | undefined> {
-    const { data: { tree }, plan, status } = this.#factors;
+    const {
+      data: { tree },
+      plan,
+      status,
+    } = this.#factors;
     this.#factors.shift[0] = shift;
     if (isolatedOf(tree) > 0 && shift === 0) return { node: 0, level: 0, pivot: 0, index: tree.order[0] };
     if (!this.#split) {
@@ -69,7 +96,13 @@ export class HodlrEngine implements FactorEngine {
       this.#split = true;
     }
     this.#triangles ??= allocate(this.precision, plan.triangleLength);
-    await runOnce('factor', factorHodlr, { ...this.#factors, triangles: this.#triangles }, upwardTasks(taskNodes(tree)), control);
+    await runOnce(
+      'factor',
+      factorHodlr,
+      { ...this.#factors, triangles: this.#triangles },
+      upwardTasks(taskNodes(tree)),
+      control,
+    );
     // The deepest, leftmost failure: which nodes fail does not depend on the team.
     for (let level = tree.depth; level >= 0; level--) {
       for (let ν = firstOfLevel(level); ν < firstOfLevel(level + 1); ν++) if (status[ν] > 0) return this.#breakdown(ν);
@@ -78,18 +111,32 @@ export class HodlrEngine implements FactorEngine {
   }
 
   passState(vectors: PassVectors): HodlrPassState {
-    return { ...this.#factors, ...vectors, projections: allocate(this.precision, vectors.width * this.#factors.plan.begin[nodesOf(this.#factors.data.tree)]) };
+    return {
+      ...this.#factors,
+      ...vectors,
+      projections: allocate(this.precision, vectors.width * this.#factors.plan.begin[nodesOf(this.#factors.data.tree)]),
+    };
   }
 
   async diagonalOfInverse(control: TeamControl): Promise<Float64Array> {
-    const { data: { tree }, shift } = this.#factors;
+    const {
+      data: { tree },
+      shift,
+    } = this.#factors;
     const { team } = control;
     const out = sharedFloat64(tree.size);
     for (let position = 0; position < isolatedOf(tree); position++) out[tree.order[position]] = 1 / shift[0];
     const shared = await team.share({ ...this.#factors, out });
     try {
       for (let level = 0; level <= tree.depth; level++) {
-        await team.run('diagonal of the inverse', addInverseDiagonal, shared, independentTasks(2 ** level), { first: firstOfLevel(level) }, control);
+        await team.run(
+          'diagonal of the inverse',
+          addInverseDiagonal,
+          shared,
+          independentTasks(2 ** level),
+          { first: firstOfLevel(level) },
+          control,
+        );
       }
     } finally {
       team.release(shared);
@@ -97,11 +144,19 @@ export class HodlrEngine implements FactorEngine {
     return out;
   }
 
-  /** At an inner node a pivot is a combination of the right child's basis vectors; its first skeleton stands for them. */
+  /**
+   * At an inner node a pivot is a combination of the right child's basis vectors; its first skeleton stands for them.
+   */
   #breakdown(ν: number): Breakdown {
-    const { data: { tree, skeletons }, status } = this.#factors;
+    const {
+      data: { tree, skeletons },
+      status,
+    } = this.#factors;
     const pivot = status[ν];
-    const index = ν >= firstLeaf(tree) ? tree.order[tree.begin[ν] + pivot - 1] : skeletons.indices[skeletons.begin[leftChild(ν) + 1]];
+    const index =
+      ν >= firstLeaf(tree)
+        ? tree.order[tree.begin[ν] + pivot - 1]
+        : skeletons.indices[skeletons.begin[leftChild(ν) + 1]];
     return { node: ν, level: levelOf(ν), pivot, index };
   }
 }

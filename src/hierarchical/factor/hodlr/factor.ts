@@ -3,12 +3,16 @@
  *
  * With A_l = F_l·F_lᵀ, A_r = F_r·F_rᵀ of the children, U their bases and B = G_l·G_rᵀ the coupling (split.ts),
  *
- *   A_ν = blockdiag(F_l, F_r)·(I + Q·[0 X; Xᵀ 0]·Qᵀ)·blockdiag(F_l, F_r)ᵀ,   F_l⁻¹·U_l·G_l = Q_l·R_l,  F_r⁻¹·U_r·G_r = Q_r·R_r,  X = R_l·R_rᵀ,  Q = blockdiag(Q_l, Q_r),
- *   F_ν = blockdiag(F_l, F_r)·(I + Q·[0 0; Xᵀ C − I]·Qᵀ),   C·Cᵀ = I − Xᵀ·X.
+ *   A_ν = blockdiag(F_l, F_r)·(I + Q·[0 X; Xᵀ 0]·Qᵀ)·blockdiag(F_l, F_r)ᵀ,   F_l⁻¹·U_l·G_l = Q_l·R_l,  F_r⁻¹·U_r·G_r =
+ *   Q_r·R_r,  X = R_l·R_rᵀ,  Q = blockdiag(Q_l, Q_r), F_ν = blockdiag(F_l, F_r)·(I + Q·[0 0; Xᵀ C − I]·Qᵀ),   C·Cᵀ = I
+ *   − Xᵀ·X.
  *
- * A node's factor is applied to its rows of the bases of itself and of all its ancestors as soon as it is known. log det A_ν = log det A_l + log det A_r + 2·Σ log C_ii.
- * Source: S. Ambikasaran, M. O'Neil, K. R. Singh, *Fast symmetric factorization of hierarchical matrices with applications*, arXiv 1405.0223 (after S. Ambikasaran, E. Darve, J. Sci. Comput.
- * 57(3), 2013). Departs from it in the inner factor: block lower triangular, which touches the right child's rows only, instead of symmetric; bases are orthonormalized by Householder QR, and carry the coupling's factors.
+ * A node's factor is applied to its rows of the bases of itself and of all its ancestors as soon as it is known. log
+ * det A_ν = log det A_l + log det A_r + 2·Σ log C_ii. Source: S. Ambikasaran, M. O'Neil, K. R. Singh, *Fast symmetric
+ * factorization of hierarchical matrices with applications*, arXiv 1405.0223 (after S. Ambikasaran, E. Darve, J. Sci.
+ * Comput.
+ * 57(3), 2013). Departs from it in the inner factor: block lower triangular, which touches the right child's rows only,
+ * instead of symmetric; bases are orthonormalized by Householder QR, and carry the coupling's factors.
  */
 import { leftChild, parentOf } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
@@ -37,18 +41,29 @@ export interface HodlrFactors {
   readonly shift: Float64Array;
 }
 
-export interface HodlrFactorState extends HodlrFactors { readonly triangles: FloatArray }
+export interface HodlrFactorState extends HodlrFactors {
+  readonly triangles: FloatArray;
+}
 
 export const SKIPPED = -1;
 
 /** Rows of node `rows` in Q of node ν. */
 export function basisRowsOf({ data: { tree }, plan, bases }: HodlrFactors, ν: number, rows: number): Matrix {
   const n = tree.end[ν] - tree.begin[ν];
-  return view(bases, plan.basisBegin[ν] + tree.begin[rows] - tree.begin[ν], tree.end[rows] - tree.begin[rows], plan.begin[ν + 1] - plan.begin[ν], n);
+  return view(
+    bases,
+    plan.basisBegin[ν] + tree.begin[rows] - tree.begin[ν],
+    tree.end[rows] - tree.begin[rows],
+    plan.begin[ν + 1] - plan.begin[ν],
+    n,
+  );
 }
 
 /** X and C of inner node ν. */
-export function cornerOf({ plan: { begin, factorBegin }, factors }: HodlrFactors, ν: number): { readonly x: Matrix; readonly c: Matrix } {
+export function cornerOf(
+  { plan: { begin, factorBegin }, factors }: HodlrFactors,
+  ν: number,
+): { readonly x: Matrix; readonly c: Matrix } {
   const l = leftChild(ν);
   const k = begin[l + 1] - begin[l];
   return { x: view(factors, factorBegin[ν], k, k), c: view(factors, factorBegin[ν] + k * k, k, k) };
@@ -143,14 +158,29 @@ class Recursion {
     const k = split.rows;
     const redundant = out.rows - k;
     copyInto(block(out, 0, 0, k, out.cols), split);
-    if (redundant > 0) this.#blas.gemm('N', 'N', 1, this.#inPrecision(view(values, offsets.basis[ν], redundant, k)), split, 0, block(out, k, 0, redundant, out.cols));
+    if (redundant > 0)
+      this.#blas.gemm(
+        'N',
+        'N',
+        1,
+        this.#inPrecision(view(values, offsets.basis[ν], redundant, k)),
+        split,
+        0,
+        block(out, k, 0, redundant, out.cols),
+      );
   }
 
   /** Rows of leaf ν in U·G of its ancestor μ. */
   #ancestorRows(μ: number, ν: number, out: Matrix): void {
     const { tree, offsets, values } = this.#state.data;
     const split = splitOf(this.#state, μ);
-    const stored = view(values, offsets.basis[μ] + tree.begin[ν] - tree.begin[μ], out.rows, split.rows, tree.end[μ] - tree.begin[μ]);
+    const stored = view(
+      values,
+      offsets.basis[μ] + tree.begin[ν] - tree.begin[μ],
+      out.rows,
+      split.rows,
+      tree.end[μ] - tree.begin[μ],
+    );
     this.#blas.gemm('N', 'N', 1, this.#inPrecision(stored), split, 0, out);
   }
 
@@ -177,7 +207,8 @@ class Recursion {
     // R_l·R_rᵀ: only the upper triangles are there.
     const triangle = this.#triangle(l);
     x.data.fill(0, x.offset, x.offset + x.rows * x.rows);
-    for (let j = 0; j < x.rows; j++) for (let i = 0; i <= j; i++) x.data[x.offset + i + j * x.rows] = triangle.data[triangle.offset + i + j * x.rows];
+    for (let j = 0; j < x.rows; j++)
+      for (let i = 0; i <= j; i++) x.data[x.offset + i + j * x.rows] = triangle.data[triangle.offset + i + j * x.rows];
     blas.trmm('R', 'U', 'T', 'N', 1, this.#triangle(r), x);
     c.data.fill(0, c.offset, c.offset + c.rows * c.rows);
     for (let i = 0; i < c.rows; i++) c.data[c.offset + i * (c.rows + 1)] = 1;
@@ -235,7 +266,8 @@ class Recursion {
     const tau = this.#tau.subarray(0, k);
     this.#blas.geqrf(a, tau);
     const r = this.#triangle(ν);
-    for (let j = 0; j < k; j++) for (let i = 0; i <= j; i++) r.data[r.offset + i + j * k] = a.data[a.offset + i + j * n];
+    for (let j = 0; j < k; j++)
+      for (let i = 0; i <= j; i++) r.data[r.offset + i + j * k] = a.data[a.offset + i + j * n];
     this.#reserve(n * k);
     const q = view(this.#panel, 0, n, k);
     q.data.fill(0, 0, n * k);

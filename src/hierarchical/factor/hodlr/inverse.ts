@@ -5,7 +5,8 @@
  *
  *   diag(A⁻¹) at a leaf = diag(L⁻ᵀ·L⁻¹) + Σ over the leaf and its ancestors μ of diag(Y_μ·N·Y_μᵀ),   Y_μ = F_μ⁻ᵀ·Q_μ:
  *
- * sums of squares, nothing cancels. Level by level from the root's children, since a level's nodes write different indices. Cost: about a factorization.
+ * sums of squares, nothing cancels. Level by level from the root's children, since a level's nodes write different
+ * indices. Cost: about a factorization.
  */
 import { leftChild, parentOf } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
@@ -16,7 +17,9 @@ import { coupled } from './plan.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
 
 /** `out`: the diagonal in the caller's order, zero before the first level. */
-export interface HodlrInverseState extends HodlrFactors { readonly out: Float64Array }
+export interface HodlrInverseState extends HodlrFactors {
+  readonly out: Float64Array;
+}
 
 class InverseDiagonal {
   readonly #state: HodlrInverseState;
@@ -74,7 +77,8 @@ class InverseDiagonal {
   #solveDown(ν: number, y: Matrix, origin: number): void {
     const { tree } = this.#state.data;
     const blas = this.#blas;
-    const rowsOf = (node: number): Matrix => block(y, tree.begin[node] - origin, 0, tree.end[node] - tree.begin[node], y.cols);
+    const rowsOf = (node: number): Matrix =>
+      block(y, tree.begin[node] - origin, 0, tree.end[node] - tree.begin[node], y.cols);
     if (ν >= this.#leaf0) {
       blas.trsm('L', 'L', 'T', 'N', 1, leafFactorOf(this.#state, ν), rowsOf(ν));
       return;
@@ -113,8 +117,14 @@ class InverseDiagonal {
 
   /** out += squared norms of the rows. */
   #addSquares(ν: number, a: Matrix): void {
-    const { data: { tree: { order, begin } }, out } = this.#state;
-    for (let j = 0; j < a.cols; j++) for (let i = 0; i < a.rows; i++) out[order[begin[ν] + i]] += a.data[a.offset + i + j * a.ld] ** 2;
+    const {
+      data: {
+        tree: { order, begin },
+      },
+      out,
+    } = this.#state;
+    for (let j = 0; j < a.cols; j++)
+      for (let i = 0; i < a.rows; i++) out[order[begin[ν] + i]] += a.data[a.offset + i + j * a.ld] ** 2;
   }
 
   #reserve(length: number): void {
@@ -125,7 +135,11 @@ class InverseDiagonal {
 }
 
 /** Adds what node `first + task` contributes. */
-export const addInverseDiagonal = phaseKernel<HodlrInverseState, { readonly first: number }>(import.meta.url, 'addInverseDiagonal', (state, context) => {
-  const diagonal = new InverseDiagonal(state, context.blas);
-  return (task, { first }) => diagonal.run(first + task);
-});
+export const addInverseDiagonal = phaseKernel<HodlrInverseState, { readonly first: number }>(
+  import.meta.url,
+  'addInverseDiagonal',
+  (state, context) => {
+    const diagonal = new InverseDiagonal(state, context.blas);
+    return (task, { first }) => diagonal.run(first + task);
+  },
+);

@@ -5,20 +5,31 @@
  *   downward, F⁻ᵀ    s = C⁻ᵀ·t_r,  x_r += Q_r·(s − t_r),  x_l −= Q_l·X·s;   then leaf: x ← L⁻ᵀ·x
  *   downward, F      x_r += Q_r·(Xᵀ·t_l + C·t_r − t_r);   then leaf: x ← L·x
  *
- * Vectors stand transposed (p × indices in tree order). A node's own projection, and what is added to its rows, are its own task's work: so the two largest go on side by side.
+ * Vectors stand transposed (p × indices in tree order). A node's own projection, and what is added to its rows, are its
+ * own task's work: so the two largest go on side by side.
  */
 import { leftChild, parentOf } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { phaseKernel } from '../../../parallel/kernel.js';
 import { isolatedOf, firstLeaf } from '../../../tree/cluster-tree.js';
-import { passBody, passIsolated, substituteRows, type NodePass, type PassArguments, type PassKind, type PassVectors } from '../pass.js';
+import {
+  passBody,
+  passIsolated,
+  substituteRows,
+  type NodePass,
+  type PassArguments,
+  type PassKind,
+  type PassVectors,
+} from '../pass.js';
 import { gatherColumns, multiplyRows, scatterColumns } from '../../matrix/transposed-vectors.js';
 import { basisRowsOf, cornerOf, leafFactorOf, type HodlrFactors } from './factor.js';
 import { coupled } from './plan.js';
 
 /** `projections`: width numbers per basis vector. */
-export interface HodlrPassState extends HodlrFactors, PassVectors { readonly projections: FloatArray }
+export interface HodlrPassState extends HodlrFactors, PassVectors {
+  readonly projections: FloatArray;
+}
 
 class HodlrPass implements NodePass {
   readonly #state: HodlrPassState;
@@ -35,12 +46,20 @@ class HodlrPass implements NodePass {
   }
 
   isolated(p: number, kind: PassKind): void {
-    const { data: { tree }, shift } = this.#state;
+    const {
+      data: { tree },
+      shift,
+    } = this.#state;
     passIsolated(tree, isolatedOf(tree), shift[0], this.#state, p, kind);
   }
 
   up(ν: number, p: number): void {
-    const { data: { tree }, plan, staging, ordered } = this.#state;
+    const {
+      data: { tree },
+      plan,
+      staging,
+      ordered,
+    } = this.#state;
     const blas = this.#blas;
     if (ν >= this.#leaf0) {
       gatherColumns(ordered, tree.begin[ν] * p, staging, tree.order, tree.begin[ν], tree.end[ν], p);
@@ -60,7 +79,12 @@ class HodlrPass implements NodePass {
   }
 
   down(ν: number, p: number, kind: PassKind): void {
-    const { data: { tree }, plan, staging, ordered } = this.#state;
+    const {
+      data: { tree },
+      plan,
+      staging,
+      ordered,
+    } = this.#state;
     const blas = this.#blas;
     const left = (ν & 1) === 1;
     if (ν > 0 && coupled(plan, parentOf(ν)) && !(left && kind === 'factor')) {
@@ -108,12 +132,18 @@ class HodlrPass implements NodePass {
   }
 
   #rows(ν: number, p: number): Matrix {
-    const { data: { tree }, ordered } = this.#state;
+    const {
+      data: { tree },
+      ordered,
+    } = this.#state;
     return view(ordered, tree.begin[ν] * p, p, tree.end[ν] - tree.begin[ν]);
   }
 
   #projection(ν: number, p: number): Matrix {
-    const { plan: { begin }, projections } = this.#state;
+    const {
+      plan: { begin },
+      projections,
+    } = this.#state;
     return view(projections, begin[ν] * p, p, begin[ν + 1] - begin[ν]);
   }
 }
@@ -127,4 +157,8 @@ function subtract(out: Matrix, a: Matrix): void {
 }
 
 /** Runs task t of a pass. */
-export const hodlrPassTask = phaseKernel<HodlrPassState, PassArguments>(import.meta.url, 'hodlrPassTask', (state, context) => passBody(state.data.tree, state, new HodlrPass(state, context.blas)));
+export const hodlrPassTask = phaseKernel<HodlrPassState, PassArguments>(
+  import.meta.url,
+  'hodlrPassTask',
+  (state, context) => passBody(state.data.tree, state, new HodlrPass(state, context.blas)),
+);

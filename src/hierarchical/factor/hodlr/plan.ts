@@ -39,7 +39,8 @@ export function planHodlr(data: HierarchicalData, precision: Precision): HodlrPl
   const nodes = nodesOf(tree);
   const leaf0 = firstLeaf(tree);
   const stored = (ν: number): number => skeletons.begin[ν + 1] - skeletons.begin[ν];
-  const rankOf = (ν: number): number => (ν === 0 ? 0 : Math.min(stored(leftChild(parentOf(ν))), stored(leftChild(parentOf(ν)) + 1)));
+  const rankOf = (ν: number): number =>
+    ν === 0 ? 0 : Math.min(stored(leftChild(parentOf(ν))), stored(leftChild(parentOf(ν)) + 1));
   const begin = sharedInt32(nodes + 1);
   const splitBegin = sharedFloat64(nodes);
   const basisBegin = sharedFloat64(nodes);
@@ -66,7 +67,21 @@ export function planHodlr(data: HierarchicalData, precision: Precision): HodlrPl
     triangleLength += k * k;
     factorLength += ν < leaf0 ? 2 * rankOf(leftChild(ν)) ** 2 : n * n;
   }
-  return { precision, begin, splitBegin, basisBegin, triangleBegin, factorBegin, splitLength, basisLength, triangleLength, factorLength, pairOf, mostRank, mostSkeletons };
+  return {
+    precision,
+    begin,
+    splitBegin,
+    basisBegin,
+    triangleBegin,
+    factorBegin,
+    splitLength,
+    basisLength,
+    triangleLength,
+    factorLength,
+    pairOf,
+    mostRank,
+    mostSkeletons,
+  };
 }
 
 /** Whether the children of inner node ν are coupled. */

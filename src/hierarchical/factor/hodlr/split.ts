@@ -3,8 +3,10 @@
  *
  *   B·P = Q·R (column pivoting),  D = |diag R|,   G_l = Q·D^½,   G_rᵀ = D^−½·R·Pᵀ.
  *
- * An interpolation [I; T] times F⁻¹ is as large as 1/√λ_min, and F_l⁻¹·U_l·B·U_rᵀ·F_r⁻ᵀ, of norm below one, would come out of a product that cancels. With the graded factors of B in the
- * bases both sides are of the order of their product: at condition 10⁹ of a smooth kernel a solve's residual falls 400-fold, to that of a dense Cholesky. Depends on no shift: done once.
+ * An interpolation [I; T] times F⁻¹ is as large as 1/√λ_min, and F_l⁻¹·U_l·B·U_rᵀ·F_r⁻ᵀ, of norm below one, would come
+ * out of a product that cancels. With the graded factors of B in the bases both sides are of the order of their
+ * product: at condition 10⁹ of a smooth kernel a solve's residual falls 400-fold, to that of a dense Cholesky. Depends
+ * on no shift: done once.
  */
 import { leftChild } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
@@ -13,11 +15,20 @@ import { phaseKernel } from '../../../parallel/kernel.js';
 import type { HierarchicalData } from '../../matrix/data.js';
 import type { HodlrPlan } from './plan.js';
 
-export interface SplitState { readonly data: HierarchicalData; readonly plan: HodlrPlan; readonly splits: FloatArray }
+export interface SplitState {
+  readonly data: HierarchicalData;
+  readonly plan: HodlrPlan;
+  readonly splits: FloatArray;
+}
 
 /** G of node ν. */
 export function splitOf({ data: { skeletons }, plan, splits }: SplitState, ν: number): Matrix {
-  return view(splits, plan.splitBegin[ν], skeletons.begin[ν + 1] - skeletons.begin[ν], plan.begin[ν + 1] - plan.begin[ν]);
+  return view(
+    splits,
+    plan.splitBegin[ν],
+    skeletons.begin[ν + 1] - skeletons.begin[ν],
+    plan.begin[ν + 1] - plan.begin[ν],
+  );
 }
 
 class Splitter {
@@ -29,7 +40,8 @@ class Splitter {
 
   constructor(state: SplitState, blas: Blas) {
     const { precision, mostSkeletons: k } = state.plan;
-    const allocate = (length: number): FloatArray => (precision === 'f64' ? new Float64Array(length) : new Float32Array(length));
+    const allocate = (length: number): FloatArray =>
+      precision === 'f64' ? new Float64Array(length) : new Float32Array(length);
     this.#state = state;
     this.#blas = blas;
     this.#coupling = allocate(k * k);
@@ -39,7 +51,10 @@ class Splitter {
 
   /** Splits the coupling of the children of inner node ν. */
   run(ν: number): void {
-    const { data: { offsets, values }, plan } = this.#state;
+    const {
+      data: { offsets, values },
+      plan,
+    } = this.#state;
     const blas = this.#blas;
     const l = leftChild(ν);
     const left = splitOf(this.#state, l);

@@ -1,7 +1,9 @@
 /**
- * The block that a node eliminates from: a leaf's diagonal block plus λI, or its children's Schur complements and their coupling.
+ * The block that a node eliminates from: a leaf's diagonal block plus λI, or its children's Schur complements and their
+ * coupling.
  *
- *   D = [D_SS ·; D_RS D_RR],  S: the node's skeleton in apply order, R: its redundant candidates, in the order of its stored interpolation.
+ *   D = [D_SS ·; D_RS D_RR],  S: the node's skeleton in apply order, R: its redundant candidates, in the order of its
+ *   stored interpolation.
  *
  * Of D_SS and D_RR only the lower triangles are written.
  */
@@ -13,9 +15,20 @@ import { leftmostLeaf, type UlvPlan } from './plan.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
 
 /** D_SS (rank × rank), D_RS (R × rank) and D_RR (R × R). */
-export interface LocalBlock { readonly ss: Matrix; readonly rs: Matrix; readonly rr: Matrix }
+export interface LocalBlock {
+  readonly ss: Matrix;
+  readonly rs: Matrix;
+  readonly rr: Matrix;
+}
 
-export function assembleLocal(data: HierarchicalData, plan: UlvPlan, schur: FloatArray, shift: number, ν: number, out: LocalBlock): void {
+export function assembleLocal(
+  data: HierarchicalData,
+  plan: UlvPlan,
+  schur: FloatArray,
+  shift: number,
+  ν: number,
+  out: LocalBlock,
+): void {
   if (ν >= firstLeaf(data.tree)) fromLeaf(data, shift, ν, out);
   else fromChildren(data, plan, schur, ν, out);
 }
@@ -35,8 +48,19 @@ function fromLeaf(data: HierarchicalData, shift: number, ν: number, { ss, rs, r
 
 const whole = ({ data, offset, rows, cols }: Matrix): FloatArray => part(data, offset, rows * cols);
 
-function fromChildren(data: HierarchicalData, plan: UlvPlan, schur: FloatArray, ν: number, { ss, rs, rr }: LocalBlock): void {
-  const { tree, skeletons: { begin, gather, picked }, offsets, values } = data;
+function fromChildren(
+  data: HierarchicalData,
+  plan: UlvPlan,
+  schur: FloatArray,
+  ν: number,
+  { ss, rs, rr }: LocalBlock,
+): void {
+  const {
+    tree,
+    skeletons: { begin, gather, picked },
+    offsets,
+    values,
+  } = data;
   const l = leftChild(ν);
   const r = l + 1;
   const m = begin[l + 1] - begin[l];

@@ -1,20 +1,23 @@
 /**
  * Symmetric ULV factorization of an HSS matrix plus λI, node by node upwards.
  *
- * A node's rows outside itself are U·(…), U = [I; Tᵀ] (skeleton S, redundant R). Adding −Tᵀ times the skeleton's rows to the redundant ones, and likewise the columns,
- * uncouples the redundant variables from everything outside:
+ * A node's rows outside itself are U·(…), U = [I; Tᵀ] (skeleton S, redundant R). Adding −Tᵀ times the skeleton's rows
+ * to the redundant ones, and likewise the columns, uncouples the redundant variables from everything outside:
  *
  *   G = D_RS − Tᵀ·D_SS,   H = D_RR − Tᵀ·D_SR − D_RS·T + Tᵀ·D_SS·T = L·Lᵀ,   V = L⁻¹·G,   D_SS ← D_SS − VᵀV,
  *
- * and D_SS, the Schur complement, is what the parent assembles with its sibling's and their coupling. The step has determinant one, needs no orthogonal basis and no product with
- * couplings: about a fifth of the work of an orthogonal transformation. Vectors [−T; I] span the complement of range(U) and [−T; I]ᵀ[−T; I] ≥ I, so the step amplifies
- * rounding by at most 1 + ‖T‖₂², which interpolation keeps moderate; the Schur complement is the one that an orthogonal basis gives, in the skeleton's coordinates. Measured on kernels and
- * inverses of differential operators, condition 10³ … 10⁹: residuals of solves are 1 to 2.2 times those of LAPACK's Cholesky of the dense matrix.
- * Sources: S. Chandrasekaran, M. Gu, T. Pals, SIAM J. Matrix Anal. Appl. 28(3), 2006 (ULV); J. Xia, S. Chandrasekaran, M. Gu, X. S. Li, Numer. Linear Algebra Appl. 17(6), 2010 (its
- * Cholesky form); F.-H. Rouet, X. S. Li, P. Ghysels, A. Napov, ACM Trans. Math. Softw. 42(4), 2016 (elimination by the interpolation instead of an orthogonal basis).
+ * and D_SS, the Schur complement, is what the parent assembles with its sibling's and their coupling. The step has
+ * determinant one, needs no orthogonal basis and no product with couplings: about a fifth of the work of an orthogonal
+ * transformation. Vectors [−T; I] span the complement of range(U) and [−T; I]ᵀ[−T; I] ≥ I, so the step amplifies
+ * rounding by at most 1 + ‖T‖₂², which interpolation keeps moderate; the Schur complement is the one that an orthogonal
+ * basis gives, in the skeleton's coordinates. Measured on kernels and inverses of differential operators, condition 10³
+ * … 10⁹: residuals of solves are 1 to 2.2 times those of LAPACK's Cholesky of the dense matrix. Sources: S.
+ * Chandrasekaran, M. Gu, T. Pals, SIAM J. Matrix Anal. Appl. 28(3), 2006 (ULV); J. Xia, S. Chandrasekaran, M. Gu, X. S.
+ * Li, Numer. Linear Algebra Appl. 17(6), 2010 (its Cholesky form); F.-H. Rouet, X. S. Li, P. Ghysels, A. Napov, ACM
+ * Trans. Math. Softw. 42(4), 2016 (elimination by the interpolation instead of an orthogonal basis).
  *
- * Indefinite, as an explicit choice: H = Q·Λ·Qᵀ, L = Q·|Λ|^½, J = sign Λ, H = L·J·Lᵀ; V is then J·L⁻¹·G, and L⁻ᵀ = Q·|Λ|^−½ is stored in L's place. Inertia is
- * the sum of the blocks' (Haynsworth), but nothing is pivoted across nodes.
+ * Indefinite, as an explicit choice: H = Q·Λ·Qᵀ, L = Q·|Λ|^½, J = sign Λ, H = L·J·Lᵀ; V is then J·L⁻¹·G, and L⁻ᵀ =
+ * Q·|Λ|^−½ is stored in L's place. Inertia is the sum of the blocks' (Haynsworth), but nothing is pivoted across nodes.
  */
 import { leftChild, rightChild } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
@@ -38,13 +41,18 @@ export interface UlvFactors {
   readonly signs: FloatArray;
   /** log |det H| of each node. */
   readonly logs: Float64Array;
-  /** Per node: 0 factored; i > 0: minor i is not positive definite (indefinite: singular); SKIPPED: a node below it failed. */
+  /**
+   * Per node: 0 factored; i > 0: minor i is not positive definite (indefinite: singular); SKIPPED: a node below it
+   * failed.
+   */
   readonly status: Int32Array;
   /** λ. */
   readonly shift: Float64Array;
 }
 
-export interface UlvFactorState extends UlvFactors { readonly schur: FloatArray }
+export interface UlvFactorState extends UlvFactors {
+  readonly schur: FloatArray;
+}
 
 export const SKIPPED = -1;
 
@@ -60,7 +68,8 @@ class Elimination {
 
   constructor(state: UlvFactorState, blas: Blas) {
     const { precision, mostEliminated: r, mostRank: k } = state.plan;
-    const allocate = (length: number): FloatArray => (precision === 'f64' ? new Float64Array(length) : new Float32Array(length));
+    const allocate = (length: number): FloatArray =>
+      precision === 'f64' ? new Float64Array(length) : new Float32Array(length);
     this.#state = state;
     this.#blas = blas;
     this.#ss = allocate(k * k);
@@ -147,7 +156,8 @@ class Elimination {
     if (v.cols === 0) return 0;
     const scaled = view(this.#product, 0, r, v.cols);
     blas.gemm('T', 'N', 1, h, v, 0, scaled);
-    for (let j = 0; j < v.cols; j++) for (let i = 0; i < r; i++) v.data[v.offset + i + j * r] = signs[plan.begin[ν] + i] * scaled.data[i + j * r];
+    for (let j = 0; j < v.cols; j++)
+      for (let i = 0; i < r; i++) v.data[v.offset + i + j * r] = signs[plan.begin[ν] + i] * scaled.data[i + j * r];
     blas.gemm('T', 'N', -1, scaled, v, 1, ss);
     return 0;
   }
@@ -183,7 +193,8 @@ function subtractSymmetrized(h: Matrix, x: Matrix): void {
     for (let i0 = j0; i0 < n; i0 += TILE) {
       const i1 = Math.min(i0 + TILE, n);
       for (let j = j0; j < j1; j++) {
-        for (let i = Math.max(i0, j), at = i + j * n, across = j + i * n; i < i1; i++, at++, across += n) out[at] -= data[at] + data[across];
+        for (let i = Math.max(i0, j), at = i + j * n, across = j + i * n; i < i1; i++, at++, across += n)
+          out[at] -= data[at] + data[across];
       }
     }
   }

@@ -18,7 +18,8 @@ import { invertSelected } from './inverse.js';
 import { ulvPassTask, type UlvPassState } from './pass.js';
 import { basisIn, planUlv } from './plan.js';
 
-const allocate = (precision: Precision, length: number): FloatArray => (precision === 'f64' ? sharedFloat64(length) : sharedFloat32(length));
+const allocate = (precision: Precision, length: number): FloatArray =>
+  precision === 'f64' ? sharedFloat64(length) : sharedFloat32(length);
 
 /** Bytes that factoring allocates. Throws OptionError where the matrix is not HSS. */
 export function ulvFactorBytes(data: HierarchicalData, precision: Precision): number {
@@ -44,22 +45,47 @@ export class UlvEngine implements FactorEngine {
     this.precision = precision;
     this.indefinite = indefinite;
     this.#factors = {
-      data, plan, basis, basisBegin, factors: allocate(precision, plan.factorLength), signs: allocate(precision, indefinite ? data.tree.size : 0),
-      logs: sharedFloat64(nodes), status: sharedInt32(nodes), shift: sharedFloat64(1),
+      data,
+      plan,
+      basis,
+      basisBegin,
+      factors: allocate(precision, plan.factorLength),
+      signs: allocate(precision, indefinite ? data.tree.size : 0),
+      logs: sharedFloat64(nodes),
+      status: sharedInt32(nodes),
+      shift: sharedFloat64(1),
     };
     const { factors, signs, logs, status } = this.#factors;
-    const arrays = [factors, signs, logs, status, plan.begin, plan.factorBegin, plan.slotBegin, plan.pairOf, ...(copied ? [basis, basisBegin] : [])];
+    const arrays = [
+      factors,
+      signs,
+      logs,
+      status,
+      plan.begin,
+      plan.factorBegin,
+      plan.slotBegin,
+      plan.pairOf,
+      ...(copied ? [basis, basisBegin] : []),
+    ];
     this.bytes = arrays.reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
 
   get logdet(): number {
-    const { logs, shift, data: { tree } } = this.#factors;
+    const {
+      logs,
+      shift,
+      data: { tree },
+    } = this.#factors;
     const isolated = isolatedOf(tree);
     return logs.reduce((sum, log) => sum + log, isolated > 0 ? isolated * Math.log(Math.abs(shift[0])) : 0);
   }
 
   get inertia(): Inertia {
-    const { signs, shift, data: { tree } } = this.#factors;
+    const {
+      signs,
+      shift,
+      data: { tree },
+    } = this.#factors;
     const isolated = isolatedOf(tree);
     let negative = shift[0] < 0 ? isolated : 0;
     for (let i = isolated; i < signs.length; i++) if (signs[i] < 0) negative++;
@@ -67,10 +93,15 @@ export class UlvEngine implements FactorEngine {
   }
 
   async refactor(shift: number, control: TeamControl): Promise<Breakdown | undefined> {
-    const { data: { tree }, plan, status } = this.#factors;
+    const {
+      data: { tree },
+      plan,
+      status,
+    } = this.#factors;
     const isolated = isolatedOf(tree);
     this.#factors.shift[0] = shift;
-    if (isolated > 0 && (shift === 0 || (shift < 0 && !this.indefinite))) return { node: 0, level: 0, pivot: 0, index: tree.order[0] };
+    if (isolated > 0 && (shift === 0 || (shift < 0 && !this.indefinite)))
+      return { node: 0, level: 0, pivot: 0, index: tree.order[0] };
     const schur = this.#schur ?? allocate(this.precision, plan.slotLength);
     // Who factors twice will do so again.
     if (this.#factored) this.#schur = schur;
@@ -89,7 +120,11 @@ export class UlvEngine implements FactorEngine {
   }
 
   async diagonalOfInverse(control: TeamControl): Promise<Float64Array> {
-    const { data: { tree }, plan, shift } = this.#factors;
+    const {
+      data: { tree },
+      plan,
+      shift,
+    } = this.#factors;
     const out = sharedFloat64(tree.size);
     for (let position = 0; position < isolatedOf(tree); position++) out[tree.order[position]] = 1 / shift[0];
     const nodes = taskNodes(tree);
@@ -101,7 +136,13 @@ export class UlvEngine implements FactorEngine {
   }
 
   #breakdown(ν: number): Breakdown {
-    const { data: { tree, skeletons: { begin, indices, picked } }, status } = this.#factors;
+    const {
+      data: {
+        tree,
+        skeletons: { begin, indices, picked },
+      },
+      status,
+    } = this.#factors;
     const pivot = status[ν];
     let index: number;
     if (ν >= firstLeaf(tree)) {
@@ -109,7 +150,10 @@ export class UlvEngine implements FactorEngine {
     } else {
       const l = leftChild(ν);
       const left = begin[l + 1] - begin[l] - picked[l];
-      index = pivot <= left ? indices[begin[l] + picked[l] + pivot - 1] : indices[begin[l + 1] + picked[l + 1] + pivot - 1 - left];
+      index =
+        pivot <= left
+          ? indices[begin[l] + picked[l] + pivot - 1]
+          : indices[begin[l + 1] + picked[l + 1] + pivot - 1 - left];
     }
     return { node: ν, level: levelOf(ν), pivot, index };
   }

@@ -1,12 +1,13 @@
 /**
  * The diagonal of the inverse from a ULV factorization, exactly: selected inversion down the tree.
  *
- * Y: the block of the inverse of the parent's reduced matrix that belongs to the node's skeleton. With W = L⁻ᵀ·V, the inverse's block of the node's candidates is
+ * Y: the block of the inverse of the parent's reduced matrix that belongs to the node's skeleton. With W = L⁻ᵀ·V, the
+ * inverse's block of the node's candidates is
  *
  *   M_RS = −W·Y,  M_RR = W·Y·Wᵀ + H⁻¹,   Z_RR = M_RR,  Z_RS = M_RS − M_RR·Tᵀ,  Z_SS = Y − T·M_RS − Z_SR·Tᵀ,
  *
- * of which each child takes its own part as its Y, and a leaf the diagonal. (The recurrence of K. Takahashi, J. Fagan, M.-S. Chin, 1973, on the tree.)
- * Cost: about twice a factorization.
+ * of which each child takes its own part as its Y, and a leaf the diagonal. (The recurrence of K. Takahashi, J. Fagan,
+ * M.-S. Chin, 1973, on the tree.) Cost: about twice a factorization.
  */
 import { leftChild } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
@@ -17,8 +18,14 @@ import type { UlvFactors } from './eliminate.js';
 import { leftmostLeaf } from './plan.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
 
-/** `inverse`: Y of each node, rank × rank, in the slots of the Schur complements; `out`: the diagonal in the caller's order. */
-export interface UlvInverseState extends UlvFactors { readonly inverse: FloatArray; readonly out: Float64Array }
+/**
+ * `inverse`: Y of each node, rank × rank, in the slots of the Schur complements; `out`: the diagonal in the caller's
+ * order.
+ */
+export interface UlvInverseState extends UlvFactors {
+  readonly inverse: FloatArray;
+  readonly out: Float64Array;
+}
 
 class SelectedInversion {
   readonly #state: UlvInverseState;
@@ -33,7 +40,8 @@ class SelectedInversion {
 
   constructor(state: UlvInverseState, blas: Blas) {
     const { precision, mostEliminated: r, mostRank: k } = state.plan;
-    const allocate = (length: number): FloatArray => (precision === 'f64' ? new Float64Array(length) : new Float32Array(length));
+    const allocate = (length: number): FloatArray =>
+      precision === 'f64' ? new Float64Array(length) : new Float32Array(length);
     this.#state = state;
     this.#blas = blas;
     this.#leaf0 = firstLeaf(state.data.tree);
@@ -46,7 +54,13 @@ class SelectedInversion {
   }
 
   run(ν: number): void {
-    const { data: { tree, skeletons }, plan, basis, basisBegin, inverse } = this.#state;
+    const {
+      data: { tree, skeletons },
+      plan,
+      basis,
+      basisBegin,
+      inverse,
+    } = this.#state;
     const blas = this.#blas;
     const k = skeletons.begin[ν + 1] - skeletons.begin[ν];
     const r = plan.begin[ν + 1] - plan.begin[ν];
@@ -87,7 +101,8 @@ class SelectedInversion {
     const w = view(this.#w, 0, r, k);
     const square = view(this.#square, 0, r, r);
     if (signs.length > 0) {
-      for (let j = 0; j < r; j++) for (let i = 0; i < r; i++) square.data[i + j * r] = signs[plan.begin[ν] + j] * l.data[l.offset + i + j * r];
+      for (let j = 0; j < r; j++)
+        for (let i = 0; i < r; i++) square.data[i + j * r] = signs[plan.begin[ν] + j] * l.data[l.offset + i + j * r];
       blas.gemm('N', 'T', 1, square, l, 0, mrr);
       if (k > 0) blas.gemm('N', 'N', 1, l, v, 0, w);
     } else {
@@ -104,7 +119,10 @@ class SelectedInversion {
   }
 
   #diagonal(ν: number, y: Matrix, t: Matrix, mrs: Matrix, zrs: Matrix, mrr: Matrix): void {
-    const { data: { tree }, out } = this.#state;
+    const {
+      data: { tree },
+      out,
+    } = this.#state;
     const k = y.rows;
     const r = mrr.rows;
     for (let j = 0; j < k; j++) {
@@ -117,7 +135,14 @@ class SelectedInversion {
 
   /** A child's Y: the part of Z over its skeletons, picked ones first. */
   #toChild(ν: number, second: boolean, zss: Matrix, zrs: Matrix, mrr: Matrix): void {
-    const { data: { tree, skeletons: { begin, gather, picked } }, plan, inverse } = this.#state;
+    const {
+      data: {
+        tree,
+        skeletons: { begin, gather, picked },
+      },
+      plan,
+      inverse,
+    } = this.#state;
     const l = leftChild(ν);
     const child = second ? l + 1 : l;
     const first = second ? begin[l + 1] - begin[l] : 0;
@@ -139,7 +164,8 @@ class SelectedInversion {
     }
     const p = picked[child];
     transposeBlock(inverse, slot + p * m, m, inverse, slot + p, m, rest, p);
-    for (let j = 0; j < rest; j++) for (let i = 0; i < rest; i++) inverse[slot + p + i + (p + j) * m] = mrr.data[row + i + (row + j) * r];
+    for (let j = 0; j < rest; j++)
+      for (let i = 0; i < rest; i++) inverse[slot + p + i + (p + j) * m] = mrr.data[row + i + (row + j) * r];
   }
 }
 

@@ -5,19 +5,30 @@
  *   downward, F⁻ᵀ    x_R = L⁻ᵀ·(z_R − V·x_S),   x_S ← x_S − T·x_R            x_S from the parent
  *   downward, F      b_S = y_S + Vᵀ·z_R,        b_R = L·z_R + Tᵀ·b_S         y_S from the parent
  *
- * Vectors stand transposed (p × variables). Indefinite: L⁻ᵀ is stored for L and z_R changes sign between the passes where its pivot is negative.
+ * Vectors stand transposed (p × variables). Indefinite: L⁻ᵀ is stored for L and z_R changes sign between the passes
+ * where its pivot is negative.
  */
 import { leftChild } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { phaseKernel } from '../../../parallel/kernel.js';
 import { isolatedOf, firstLeaf } from '../../../tree/cluster-tree.js';
-import { passBody, passIsolated, substituteRows, type NodePass, type PassArguments, type PassKind, type PassVectors } from '../pass.js';
+import {
+  passBody,
+  passIsolated,
+  substituteRows,
+  type NodePass,
+  type PassArguments,
+  type PassKind,
+  type PassVectors,
+} from '../pass.js';
 import { gatherColumns, multiplyRows, scatterColumns } from '../../matrix/transposed-vectors.js';
 import type { UlvFactors } from './eliminate.js';
 
 /** `ordered` holds the eliminated variables; `skeletons` width numbers per skeleton. */
-export interface UlvPassState extends UlvFactors, PassVectors { readonly skeletons: FloatArray }
+export interface UlvPassState extends UlvFactors, PassVectors {
+  readonly skeletons: FloatArray;
+}
 
 class UlvPass implements NodePass {
   readonly #state: UlvPassState;
@@ -34,12 +45,25 @@ class UlvPass implements NodePass {
   }
 
   isolated(p: number, kind: PassKind): void {
-    const { data: { tree }, shift } = this.#state;
+    const {
+      data: { tree },
+      shift,
+    } = this.#state;
     passIsolated(tree, isolatedOf(tree), shift[0], this.#state, p, kind);
   }
 
   up(ν: number, p: number): void {
-    const { data: { tree, skeletons }, plan, staging, ordered, skeletons: values, basis, basisBegin, factors, signs } = this.#state;
+    const {
+      data: { tree, skeletons },
+      plan,
+      staging,
+      ordered,
+      skeletons: values,
+      basis,
+      basisBegin,
+      factors,
+      signs,
+    } = this.#state;
     const blas = this.#blas;
     const k = skeletons.begin[ν + 1] - skeletons.begin[ν];
     const r = plan.begin[ν + 1] - plan.begin[ν];
@@ -68,7 +92,17 @@ class UlvPass implements NodePass {
   }
 
   down(ν: number, p: number, kind: PassKind): void {
-    const { data: { tree, skeletons }, plan, staging, ordered, skeletons: values, basis, basisBegin, factors, signs } = this.#state;
+    const {
+      data: { tree, skeletons },
+      plan,
+      staging,
+      ordered,
+      skeletons: values,
+      basis,
+      basisBegin,
+      factors,
+      signs,
+    } = this.#state;
     const blas = this.#blas;
     const k = skeletons.begin[ν + 1] - skeletons.begin[ν];
     const r = plan.begin[ν + 1] - plan.begin[ν];
@@ -108,7 +142,14 @@ class UlvPass implements NodePass {
 
   /** A node's values from its children's skeletons: those it picked, and the redundant ones. */
   #collect(ν: number, p: number): void {
-    const { data: { skeletons: { begin, gather, picked } }, plan, ordered, skeletons: values } = this.#state;
+    const {
+      data: {
+        skeletons: { begin, gather, picked },
+      },
+      plan,
+      ordered,
+      skeletons: values,
+    } = this.#state;
     const l = leftChild(ν);
     const r = l + 1;
     for (let j = begin[ν], to = begin[ν] * p; j < begin[ν + 1]; j++) {
@@ -117,11 +158,21 @@ class UlvPass implements NodePass {
     }
     const left = values.subarray((begin[l] + picked[l]) * p, begin[l + 1] * p);
     ordered.set(left as never, plan.begin[ν] * p);
-    ordered.set(values.subarray((begin[r] + picked[r]) * p, begin[r + 1] * p) as never, plan.begin[ν] * p + left.length);
+    ordered.set(
+      values.subarray((begin[r] + picked[r]) * p, begin[r + 1] * p) as never,
+      plan.begin[ν] * p + left.length,
+    );
   }
 
   #distribute(ν: number, p: number): void {
-    const { data: { skeletons: { begin, gather, picked } }, plan, ordered, skeletons: values } = this.#state;
+    const {
+      data: {
+        skeletons: { begin, gather, picked },
+      },
+      plan,
+      ordered,
+      skeletons: values,
+    } = this.#state;
     const l = leftChild(ν);
     const r = l + 1;
     for (let j = begin[ν], from = begin[ν] * p; j < begin[ν + 1]; j++) {
@@ -135,4 +186,6 @@ class UlvPass implements NodePass {
 }
 
 /** Runs task t of a pass. */
-export const ulvPassTask = phaseKernel<UlvPassState, PassArguments>(import.meta.url, 'ulvPassTask', (state, context) => passBody(state.data.tree, state, new UlvPass(state, context.blas)));
+export const ulvPassTask = phaseKernel<UlvPassState, PassArguments>(import.meta.url, 'ulvPassTask', (state, context) =>
+  passBody(state.data.tree, state, new UlvPass(state, context.blas)),
+);

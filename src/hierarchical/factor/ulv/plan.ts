@@ -13,8 +13,9 @@ import { basisRows } from '../../matrix/layout.js';
 export interface UlvPlan {
   readonly precision: Precision;
   /**
-   * Node ν eliminates variables begin[ν] … begin[ν + 1]: its redundant candidates (at a leaf, indices; at an inner node, its children's skeletons, the left one's first;
-   * at the root all). Every index is eliminated once; the first variables are the isolated indices.
+   * Node ν eliminates variables begin[ν] … begin[ν + 1]: its redundant candidates (at a leaf, indices; at an inner
+   * node, its children's skeletons, the left one's first; at the root all). Every index is eliminated once; the first
+   * variables are the isolated indices.
    */
   readonly begin: Int32Array;
   /** L (R × R, R = variables eliminated at ν), then V (R × rank), from factorBegin[ν]. */
@@ -33,7 +34,8 @@ export interface UlvPlan {
 }
 
 /** Number of the leaf furthest left below node ν. */
-export const leftmostLeaf = ({ depth }: ClusterTree, ν: number): number => (ν + 1) * 2 ** (depth - levelOf(ν)) - 2 ** depth;
+export const leftmostLeaf = ({ depth }: ClusterTree, ν: number): number =>
+  (ν + 1) * 2 ** (depth - levelOf(ν)) - 2 ** depth;
 
 /** Throws OptionError where the matrix is not HSS: near blocks off the diagonal, or far pairs other than siblings. */
 export function planUlv(data: HierarchicalData, precision: Precision): UlvPlan {
@@ -75,15 +77,31 @@ export function planUlv(data: HierarchicalData, precision: Precision): UlvPlan {
     slotBegin[leaf] = slotLength;
     slotLength += length;
   });
-  return { precision, begin, factorBegin, factorLength, slotBegin, slotLength, pairOf, mostEliminated, mostRank, flops };
+  return {
+    precision,
+    begin,
+    factorBegin,
+    factorLength,
+    slotBegin,
+    slotLength,
+    pairOf,
+    mostEliminated,
+    mostRank,
+    flops,
+  };
 }
 
 /** The stored interpolations in the factor's precision: the matrix's own where they agree, else a copy. */
-export function basisIn(data: HierarchicalData, precision: Precision, allocate: (length: number) => Float64Array | Float32Array): { basis: Float64Array | Float32Array; basisBegin: Float64Array; copied: boolean } {
+export function basisIn(
+  data: HierarchicalData,
+  precision: Precision,
+  allocate: (length: number) => Float64Array | Float32Array,
+): { basis: Float64Array | Float32Array; basisBegin: Float64Array; copied: boolean } {
   const { tree, skeletons, offsets, values } = data;
   if (data.dtype === precision) return { basis: values, basisBegin: offsets.basis, copied: false };
   const nodes = nodesOf(tree);
-  const length = (ν: number): number => basisRows(tree, skeletons, true, ν) * (skeletons.begin[ν + 1] - skeletons.begin[ν]);
+  const length = (ν: number): number =>
+    basisRows(tree, skeletons, true, ν) * (skeletons.begin[ν + 1] - skeletons.begin[ν]);
   const basisBegin = sharedFloat64(nodes);
   let total = 0;
   for (let ν = 0; ν < nodes; ν++) {
@@ -91,6 +109,7 @@ export function basisIn(data: HierarchicalData, precision: Precision, allocate: 
     total += length(ν);
   }
   const basis = allocate(total);
-  for (let ν = 0; ν < nodes; ν++) basis.set(values.subarray(offsets.basis[ν], offsets.basis[ν] + length(ν)), basisBegin[ν]);
+  for (let ν = 0; ν < nodes; ν++)
+    basis.set(values.subarray(offsets.basis[ν], offsets.basis[ν] + length(ν)), basisBegin[ν]);
   return { basis, basisBegin, copied: true };
 }

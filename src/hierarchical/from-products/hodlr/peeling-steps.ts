@@ -1,7 +1,7 @@
 /**
  * The steps of peeling, one task per node, pair of siblings or leaf.
- * All vectors are N × width blocks in tree order. What the levels above hold is known, and subtracted from every product ("peeled off"); what is left in the rows of one
- * sibling comes from the other alone.
+ * All vectors are N × width blocks in tree order. What the levels above hold is known, and subtracted from every
+ * product ("peeled off"); what is left in the rows of one sibling comes from the other alone.
  */
 import { FactorizationError } from '../../../core/errors.js';
 import { RandomStream } from '../../../core/random.js';
@@ -11,7 +11,10 @@ import { phaseKernel } from '../../../parallel/kernel.js';
 import { type ClusterTree, firstLeaf } from '../../../tree/cluster-tree.js';
 import { drawTestVector } from '../test-vectors.js';
 
-/** A compressed level: K(α, β) ≈ U_α·diag(scales)·U_βᵀ for its pairs of siblings; U has orthonormal columns, the scales descend. */
+/**
+ * A compressed level: K(α, β) ≈ U_α·diag(scales)·U_βᵀ for its pairs of siblings; U has orthonormal columns, the scales
+ * descend.
+ */
 export interface PeeledLevel {
   readonly first: number;
   readonly count: number;
@@ -51,21 +54,42 @@ const SIGNS = 0x516e;
 /** Columns of different levels have different random streams. */
 const LEVEL_STRIDE = 2 ** 20;
 
-const rowsOf = (a: Matrix, tree: ClusterTree, ν: number): Matrix => block(a, tree.begin[ν], 0, tree.end[ν] - tree.begin[ν], a.cols);
+const rowsOf = (a: Matrix, tree: ClusterTree, ν: number): Matrix =>
+  block(a, tree.begin[ν], 0, tree.end[ν] - tree.begin[ν], a.cols);
 
 /** The ancestor of a leaf (a node number) at a level. */
 const ancestorAt = (leaf: number, depth: number, level: number): number => ((leaf + 1) >> (depth - level)) - 1;
 
 /** Leaf `task`: random signs right of each pair, zeros left. */
-export const drawRight = phaseKernel<PeelingState>(import.meta.url, 'drawRight', ({ tree, seed, level, x }) => (task) => {
-  const ν = firstLeaf(tree) + task;
-  const begin = tree.begin[ν];
-  const right = (ancestorAt(ν, tree.depth, level) & 1) === 0;
-  if (!right) fill(rowsOf(x, tree, ν), 0);
-  else for (let c = 0; c < x.cols; c++) drawTestVector('signs', seed, ν, begin, c + LEVEL_STRIDE * level, tree.end[ν] - begin, x.data as Float64Array, x.offset + begin + c * x.ld, 1);
-});
+export const drawRight = phaseKernel<PeelingState>(
+  import.meta.url,
+  'drawRight',
+  ({ tree, seed, level, x }) =>
+    (task) => {
+      const ν = firstLeaf(tree) + task;
+      const begin = tree.begin[ν];
+      const right = (ancestorAt(ν, tree.depth, level) & 1) === 0;
+      if (!right) fill(rowsOf(x, tree, ν), 0);
+      else
+        for (let c = 0; c < x.cols; c++)
+          drawTestVector(
+            'signs',
+            seed,
+            ν,
+            begin,
+            c + LEVEL_STRIDE * level,
+            tree.end[ν] - begin,
+            x.data as Float64Array,
+            x.offset + begin + c * x.ld,
+            1,
+          );
+    },
+);
 
-/** Leaf `task`: the identity with a random sign for each index, so that what the levels above left out adds up incoherently. */
+/**
+ * Leaf `task`: the identity with a random sign for each index, so that what the levels above left out adds up
+ * incoherently.
+ */
 export const drawUnits = phaseKernel<PeelingState>(import.meta.url, 'drawUnits', ({ tree, seed, x }) => (task) => {
   const ν = firstLeaf(tree) + task;
   const own = rowsOf(x, tree, ν);
@@ -75,50 +99,74 @@ export const drawUnits = phaseKernel<PeelingState>(import.meta.url, 'drawUnits',
 });
 
 /** Node `task` + 1, of a level above: diag(scales)·Uᵀ·X. */
-export const project = phaseKernel<PeelingState>(import.meta.url, 'project', ({ tree, above, x, projected, projectedBegin }, { blas }) => (task) => {
-  const ν = task + 1;
-  const { first, ranks, basisBegin, bases, scales, scaleStride } = above[30 - Math.clz32(ν + 1)];
-  const i = ν - first;
-  const rank = ranks[i];
-  if (rank === 0) return;
-  const n = tree.end[ν] - tree.begin[ν];
-  const out = view(projected, projectedBegin[ν] * x.cols, rank, x.cols);
-  blas.gemm('T', 'N', 1, view(bases, basisBegin[i], n, rank), rowsOf(x, tree, ν), 0, out);
-  const scale = (i >> 1) * scaleStride;
-  for (let c = 0, at = out.offset; c < x.cols; c++) for (let j = 0; j < rank; j++) projected[at++] *= scales[scale + j];
-});
+export const project = phaseKernel<PeelingState>(
+  import.meta.url,
+  'project',
+  ({ tree, above, x, projected, projectedBegin }, { blas }) =>
+    (task) => {
+      const ν = task + 1;
+      const { first, ranks, basisBegin, bases, scales, scaleStride } = above[30 - Math.clz32(ν + 1)];
+      const i = ν - first;
+      const rank = ranks[i];
+      if (rank === 0) return;
+      const n = tree.end[ν] - tree.begin[ν];
+      const out = view(projected, projectedBegin[ν] * x.cols, rank, x.cols);
+      blas.gemm('T', 'N', 1, view(bases, basisBegin[i], n, rank), rowsOf(x, tree, ν), 0, out);
+      const scale = (i >> 1) * scaleStride;
+      for (let c = 0, at = out.offset; c < x.cols; c++)
+        for (let j = 0; j < rank; j++) projected[at++] *= scales[scale + j];
+    },
+);
 
-/** Leaf `task`: takes the levels above off Y, where the leaf stands on `side` of the level's pairs (both, for the diagonal blocks). */
+/**
+ * Leaf `task`: takes the levels above off Y, where the leaf stands on `side` of the level's pairs (both, for the
+ * diagonal blocks).
+ */
 export const subtract = phaseKernel<PeelingState, 'left' | 'right' | 'both'>(
-  import.meta.url, 'subtract', ({ tree, level, above, y, projected, projectedBegin, rawNorm }, { blas }) => (task, side) => {
-    const leaf = firstLeaf(tree) + task;
-    if (side !== 'both' && ((ancestorAt(leaf, tree.depth, level) & 1) === 1) !== (side === 'left')) return;
-    const own = rowsOf(y, tree, leaf);
-    rawNorm[task] = squaredNorm(own);
-    for (const { first, ranks, basisBegin, bases } of above) {
-      const ν = ancestorAt(leaf, tree.depth, 31 - Math.clz32(first + 1));
-      const rank = ranks[ν - first];
-      if (rank === 0) continue;
-      const sibling = (ν & 1) === 1 ? ν + 1 : ν - 1;
-      const u = view(bases, basisBegin[ν - first] + tree.begin[leaf] - tree.begin[ν], own.rows, rank, tree.end[ν] - tree.begin[ν]);
-      blas.gemm('N', 'N', -1, u, view(projected, projectedBegin[sibling] * y.cols, rank, y.cols), 1, own);
-    }
-  });
+  import.meta.url,
+  'subtract',
+  ({ tree, level, above, y, projected, projectedBegin, rawNorm }, { blas }) =>
+    (task, side) => {
+      const leaf = firstLeaf(tree) + task;
+      if (side !== 'both' && ((ancestorAt(leaf, tree.depth, level) & 1) === 1) !== (side === 'left')) return;
+      const own = rowsOf(y, tree, leaf);
+      rawNorm[task] = squaredNorm(own);
+      for (const { first, ranks, basisBegin, bases } of above) {
+        const ν = ancestorAt(leaf, tree.depth, 31 - Math.clz32(first + 1));
+        const rank = ranks[ν - first];
+        if (rank === 0) continue;
+        const sibling = (ν & 1) === 1 ? ν + 1 : ν - 1;
+        const u = view(
+          bases,
+          basisBegin[ν - first] + tree.begin[leaf] - tree.begin[ν],
+          own.rows,
+          rank,
+          tree.end[ν] - tree.begin[ν],
+        );
+        blas.gemm('N', 'N', -1, u, view(projected, projectedBegin[sibling] * y.cols, rank, y.cols), 1, own);
+      }
+    },
+);
 
 /** Pair `task`: X ← [orthonormal basis of Y(α, :); 0], each column with a random sign. */
-export const orthonormalize = phaseKernel<PeelingState>(import.meta.url, 'orthonormalize', ({ tree, seed, level, x, y }, { blas }) => (task) => {
-  const α = 2 ** level - 1 + 2 * task;
-  const sample = rowsOf(y, tree, α);
-  const basis = rowsOf(x, tree, α);
-  const k = Math.min(sample.rows, sample.cols);
-  const tau = new Float64Array(k);
-  blas.geqrf(sample, tau);
-  fill(basis, 0);
-  fill(rowsOf(x, tree, α + 1), 0);
-  const signs = new RandomStream(seed, SIGNS, α);
-  for (let j = 0; j < k; j++) basis.data[basis.offset + j + j * basis.ld] = (signs.uint32() & 1) === 0 ? 1 : -1;
-  blas.ormqr('L', 'N', block(sample, 0, 0, sample.rows, k), tau, block(basis, 0, 0, basis.rows, k));
-});
+export const orthonormalize = phaseKernel<PeelingState>(
+  import.meta.url,
+  'orthonormalize',
+  ({ tree, seed, level, x, y }, { blas }) =>
+    (task) => {
+      const α = 2 ** level - 1 + 2 * task;
+      const sample = rowsOf(y, tree, α);
+      const basis = rowsOf(x, tree, α);
+      const k = Math.min(sample.rows, sample.cols);
+      const tau = new Float64Array(k);
+      blas.geqrf(sample, tau);
+      fill(basis, 0);
+      fill(rowsOf(x, tree, α + 1), 0);
+      const signs = new RandomStream(seed, SIGNS, α);
+      for (let j = 0; j < k; j++) basis.data[basis.offset + j + j * basis.ld] = (signs.uint32() & 1) === 0 ? 1 : -1;
+      blas.ormqr('L', 'N', block(sample, 0, 0, sample.rows, k), tau, block(basis, 0, 0, basis.rows, k));
+    },
+);
 
 /** Columns of a pair's W, and how many singular values it has. */
 export function factorShape(tree: ClusterTree, α: number, width: number): { k: number; values: number } {
@@ -147,13 +195,24 @@ class PairFactor {
     const a = view(this.#square, 0, values, k);
     if (w.rows > k) {
       this.#blas.geqrf(w, tau.subarray(task * width, task * width + k));
-      for (let j = 0; j < k; j++) for (let i = 0; i < k; i++) this.#square[i + j * k] = i <= j ? w.data[w.offset + i + j * w.ld] : 0;
+      for (let j = 0; j < k; j++)
+        for (let i = 0; i < k; i++) this.#square[i + j * k] = i <= j ? w.data[w.offset + i + j * w.ld] : 0;
     } else {
       copyInto(a, w);
     }
     const at = task * width * width;
-    const info = this.#blas.gesdd(a, sigma.subarray(task * width, task * width + values), view(left, at, values, values), view(right, at, values, k));
-    if (info !== 0) throw new FactorizationError(`gesdd did not converge on the product of node ${α} (info ${info}).`, { routine: 'gesdd', info, node: α });
+    const info = this.#blas.gesdd(
+      a,
+      sigma.subarray(task * width, task * width + values),
+      view(left, at, values, values),
+      view(right, at, values, k),
+    );
+    if (info !== 0)
+      throw new FactorizationError(`gesdd did not converge on the product of node ${α} (info ${info}).`, {
+        routine: 'gesdd',
+        info,
+        node: α,
+      });
   }
 
   /** U_β = Q·L(:, 1 … r), U_α = (basis of the sample)·R(:, 1 … r). */
@@ -170,9 +229,24 @@ class PairFactor {
     const ofBeta = view(target.bases, target.basisBegin[2 * task + 1], rows, rank);
     fill(ofBeta, 0);
     copyInto(block(ofBeta, 0, 0, values, rank), view(left, at, values, rank));
-    if (rows > k) this.#blas.ormqr('L', 'N', block(rowsOf(y, tree, α + 1), 0, 0, rows, k), tau.subarray(task * width, task * width + k), ofBeta);
+    if (rows > k)
+      this.#blas.ormqr(
+        'L',
+        'N',
+        block(rowsOf(y, tree, α + 1), 0, 0, rows, k),
+        tau.subarray(task * width, task * width + k),
+        ofBeta,
+      );
     const sampled = block(rowsOf(x, tree, α), 0, 0, tree.end[α] - tree.begin[α], k);
-    this.#blas.gemm('N', 'T', 1, sampled, view(right, at, rank, k, values), 0, view(target.bases, target.basisBegin[2 * task], sampled.rows, rank));
+    this.#blas.gemm(
+      'N',
+      'T',
+      1,
+      sampled,
+      view(right, at, rank, k, values),
+      0,
+      view(target.bases, target.basisBegin[2 * task], sampled.rows, rank),
+    );
     for (let j = 0; j < rank; j++) target.scales[task * target.scaleStride + j] = sigma[task * width + j];
   }
 }

@@ -41,23 +41,32 @@ function basisOf({ tree, levels, ranks }: SeparateState, ν: number): Matrix {
   return view(bases, basisBegin[ν - first], sizeOf(tree, ν), ranks[ν]);
 }
 
-const cornerOf = ({ corners, cornerBegin, ranks }: SeparateState, ν: number): Matrix => view(corners, cornerBegin[ν], ranks[ν], ranks[ν]);
+const cornerOf = ({ corners, cornerBegin, ranks }: SeparateState, ν: number): Matrix =>
+  view(corners, cornerBegin[ν], ranks[ν], ranks[ν]);
 
 /** Node `task` + 1: its interpolation and skeleton. */
-export const interpolateSeparate = phaseKernel<SeparateState>(import.meta.url, 'interpolateSeparate', (state, { blas }) => {
-  const { tree, ranks, choice, skeletons, maxRank } = state;
-  const most = mostOf(nodesOf(tree), (ν) => sizeOf(tree, ν), (ν) => ranks[ν]);
-  const interpolation = new RowInterpolation(blas, most.elements, most.rows, most.rank);
-  return (task) => {
-    const ν = task + 1;
-    if (ranks[ν] === 0) return;
-    interpolation.interpolate(basisOf(state, ν), cornerOf(state, ν));
-    for (let j = 0; j < ranks[ν]; j++) {
-      choice[ν * maxRank + j] = interpolation.pivots[j];
-      skeletons[ν * maxRank + j] = tree.order[tree.begin[ν] + interpolation.pivots[j]];
-    }
-  };
-});
+export const interpolateSeparate = phaseKernel<SeparateState>(
+  import.meta.url,
+  'interpolateSeparate',
+  (state, { blas }) => {
+    const { tree, ranks, choice, skeletons, maxRank } = state;
+    const most = mostOf(
+      nodesOf(tree),
+      (ν) => sizeOf(tree, ν),
+      (ν) => ranks[ν],
+    );
+    const interpolation = new RowInterpolation(blas, most.elements, most.rows, most.rank);
+    return (task) => {
+      const ν = task + 1;
+      if (ranks[ν] === 0) return;
+      interpolation.interpolate(basisOf(state, ν), cornerOf(state, ν));
+      for (let j = 0; j < ranks[ν]; j++) {
+        choice[ν * maxRank + j] = interpolation.pivots[j];
+        skeletons[ν * maxRank + j] = tree.order[tree.begin[ν] + interpolation.pivots[j]];
+      }
+    };
+  },
+);
 
 class BlockStorer {
   readonly #state: SeparateState;
@@ -75,7 +84,9 @@ class BlockStorer {
     const leaf = ν >= firstLeaf(tree);
     const rank = ranks[ν];
     if (rank > 0) {
-      const rows = leaf ? redundantRows(sizeOf(tree, ν), choice.subarray(ν * maxRank, ν * maxRank + rank), rank) : this.#writer.localPlaces(ν);
+      const rows = leaf
+        ? redundantRows(sizeOf(tree, ν), choice.subarray(ν * maxRank, ν * maxRank + rank), rank)
+        : this.#writer.localPlaces(ν);
       this.#writer.basis(ν, basisOf(this.#state, ν), rows);
       if ((ν & 1) === 1) this.#coupling(ν);
     }
@@ -123,20 +134,44 @@ export const storeBlocks = phaseKernel<SeparateState>(import.meta.url, 'storeBlo
   return (ν) => storer.run(ν);
 });
 
-/** The stored form of peeled levels, of each node's basis the first ranks[ν] vectors, and of the last product (x, y). */
+/**
+ * The stored form of peeled levels, of each node's basis the first ranks[ν] vectors, and of the last product (x, y).
+ */
 export async function storeSeparate(
-  tree: ClusterTree, lists: InteractionLists, levels: readonly PeeledLevel[], ranks: Int32Array, { x, y }: Pick<PeelingState, 'x' | 'y'>, maxRank: number, allocate: (length: number) => FloatArray, control: TeamControl,
+  tree: ClusterTree,
+  lists: InteractionLists,
+  levels: readonly PeeledLevel[],
+  ranks: Int32Array,
+  { x, y }: Pick<PeelingState, 'x' | 'y'>,
+  maxRank: number,
+  allocate: (length: number) => FloatArray,
+  control: TeamControl,
 ): Promise<{ layout: Layout; values: FloatArray }> {
   const nodes = nodesOf(tree);
   const cornerBegin = sharedFloat64(nodes + 1);
   for (let ν = 0; ν < nodes; ν++) cornerBegin[ν + 1] = cornerBegin[ν] + ranks[ν] * ranks[ν];
   const state: SeparateState = {
-    tree, levels, maxRank, ranks, choice: sharedInt32(nodes * maxRank), skeletons: sharedInt32(nodes * maxRank),
-    cornerBegin, corners: sharedFloat64(cornerBegin[nodes]), units: x, diagonal: y, writer: null,
+    tree,
+    levels,
+    maxRank,
+    ranks,
+    choice: sharedInt32(nodes * maxRank),
+    skeletons: sharedInt32(nodes * maxRank),
+    cornerBegin,
+    corners: sharedFloat64(cornerBegin[nodes]),
+    units: x,
+    diagonal: y,
+    writer: null,
   };
   await runOnce('find skeletons', interpolateSeparate, state, independentTasks(nodes - 1), control);
   const layout = layOut(tree, lists, state, false);
   const values = allocate(layout.elements.total);
-  await runOnce('store blocks', storeBlocks, { ...state, writer: writerState(layout, tree, lists.far, values) }, independentTasks(nodes), control);
+  await runOnce(
+    'store blocks',
+    storeBlocks,
+    { ...state, writer: writerState(layout, tree, lists.far, values) },
+    independentTasks(nodes),
+    control,
+  );
   return { layout, values };
 }

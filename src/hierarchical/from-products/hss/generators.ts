@@ -3,7 +3,8 @@
  *
  *   A_ℓ = blockdiag(D_ν) + blockdiag(U_ν)·A_{ℓ−1}·blockdiag(U_ν)ᵀ,  ν on level ℓ;  A_depth = A, A_0 = D_root
  *
- * (the telescoping factorization of J. Levitt, P.-G. Martinsson, arXiv 2205.02990, section 3). A node's rows are a leaf's indices, or the basis vectors of its children, the left one's first.
+ * (the telescoping factorization of J. Levitt, P.-G. Martinsson, arXiv 2205.02990, section 3). A node's rows are a
+ * leaf's indices, or the basis vectors of its children, the left one's first.
  */
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
 
@@ -35,7 +36,17 @@ export function makeLevel(first: number, rowBegin: Int32Array, capOf: (rows: num
     blockBegin[i + 1] = blockBegin[i] + rows * rows;
     basisBegin[i + 1] = basisBegin[i] + rows * cap[i];
   }
-  return { first, count, rowBegin, blockBegin, blocks: sharedFloat64(blockBegin[count]), basisBegin, bases: sharedFloat64(basisBegin[count]), cap, ranks: sharedInt32(count) };
+  return {
+    first,
+    count,
+    rowBegin,
+    blockBegin,
+    blocks: sharedFloat64(blockBegin[count]),
+    basisBegin,
+    bases: sharedFloat64(basisBegin[count]),
+    cap,
+    ranks: sharedInt32(count),
+  };
 }
 
 /** Rows of the level above: the ranks of its nodes' children. */

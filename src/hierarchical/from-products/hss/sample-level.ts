@@ -2,11 +2,12 @@
  * The two steps of black-box HSS compression at a node: its basis from the sample, and the sample of its parent.
  *
  * For a node with q rows, test matrix Ω (q × s) and sample Y = A_ℓ(node, :)·Ω_all (q × s), both kept transposed:
- *   Ωᵀ = Q·R;  Z = the last s − q columns of Q, so Ω·Z = 0: *block nullification* leaves Y·Z = (what lies outside the diagonal block)·(a random matrix);
- *   U = the leading left singular vectors of Y·Z;  F = Y·Ω⁺ = (Qᵀ·Yᵀ)ᵀ R⁻ᵀ;
- *   D = (I − P)·F·(I − P) + E·Uᵀ + U·Eᵀ,  E = (I − P)·F·U,  P = U·Uᵀ,  the first term symmetrised (an average, as A is symmetric);
- *   upwards: Uᵀ·Ω and Uᵀ·(Y − D·Ω) = Uᵀ·Y − Eᵀ·Ω.
- * J. Levitt, P.-G. Martinsson, arXiv 2205.02990, section 4, for A = Aᵀ; there s is fixed, here the rank of each node follows from the tolerance between the two steps.
+ *   Ωᵀ = Q·R;  Z = the last s − q columns of Q, so Ω·Z = 0: *block nullification* leaves Y·Z = (what lies outside the
+ *   diagonal block)·(a random matrix); U = the leading left singular vectors of Y·Z;  F = Y·Ω⁺ = (Qᵀ·Yᵀ)ᵀ R⁻ᵀ;
+ *   D = (I − P)·F·(I − P) + E·Uᵀ + U·Eᵀ,  E = (I − P)·F·U,  P = U·Uᵀ,  the first term symmetrised (an average, as A is
+ *   symmetric); upwards: Uᵀ·Ω and Uᵀ·(Y − D·Ω) = Uᵀ·Y − Eᵀ·Ω.
+ * J. Levitt, P.-G. Martinsson, arXiv 2205.02990, section 4, for A = Aᵀ; there s is fixed, here the rank of each node
+ * follows from the tolerance between the two steps.
  */
 import { FactorizationError } from '../../../core/errors.js';
 import type { Blas } from '../../../dense/blas.js';
@@ -37,7 +38,10 @@ export interface SampleLevelState {
   readonly upY: Float64Array;
 }
 
-/** The samples of a node, transposed: a leaf's are drawn and gathered, an inner node's are where the level below left them. */
+/**
+ * The samples of a node, transposed: a leaf's are drawn and gathered, an inner node's are where the level below left
+ * them.
+ */
 class NodeSamples {
   omega: Matrix;
   y: Matrix;
@@ -66,7 +70,8 @@ class NodeSamples {
     const begin = tree.begin[ν];
     for (let c = 0; c < samples; c++) {
       drawTestVector(vectors, seed, ν, begin, c, rows, this.#omega, c, samples);
-      for (let r = 0, from = begin + c * tree.size, to = c; r < rows; r++, to += samples) this.#y[to] = leafSample[from + r];
+      for (let r = 0, from = begin + c * tree.size, to = c; r < rows; r++, to += samples)
+        this.#y[to] = leafSample[from + r];
     }
     this.omega = view(this.#omega, 0, samples, rows);
     this.y = view(this.#y, 0, samples, rows);
@@ -133,9 +138,15 @@ class BasisFinder {
     const found = sigma.subarray(level.rowBegin[i], level.rowBegin[i] + k);
     const right = view(this.#right, 0, k, q);
     const info = this.#blas.gesdd(a, found, view(this.#left, 0, k, k), right);
-    if (info !== 0) throw new FactorizationError(`gesdd did not converge on the sample of node ${level.first + i} (info ${info}).`, { routine: 'gesdd', info, node: level.first + i });
+    if (info !== 0)
+      throw new FactorizationError(`gesdd did not converge on the sample of node ${level.first + i} (info ${info}).`, {
+        routine: 'gesdd',
+        info,
+        node: level.first + i,
+      });
     const columns = Math.min(level.cap[i], k);
-    for (let j = 0, to = level.basisBegin[i]; j < columns; j++) for (let r = 0; r < q; r++) level.bases[to++] = this.#right[j + r * k];
+    for (let j = 0, to = level.basisBegin[i]; j < columns; j++)
+      for (let r = 0; r < q; r++) level.bases[to++] = this.#right[j + r * k];
   }
 }
 
@@ -181,7 +192,9 @@ class SamplePasser {
     blas.gemm('N', 'N', -1, omega, e, 1, above);
   }
 
-  /** D in place of Fᵀ; returns E. With G = (F + Fᵀ)·U/2 and H = UᵀG, D = (F + Fᵀ)/2 + X·Uᵀ + U·Xᵀ, X = E − G + U·H/2. */
+  /**
+   * D in place of Fᵀ; returns E. With G = (F + Fᵀ)·U/2 and H = UᵀG, D = (F + Fᵀ)/2 + X·Uᵀ + U·Xᵀ, X = E − G + U·H/2.
+   */
   #splitOff(f: Matrix, u: Matrix): Matrix {
     const blas = this.#blas;
     const { rows: q, cols: r } = u;
@@ -225,7 +238,10 @@ class SamplePasser {
   }
 }
 
-/** Node `task` of the level: the singular values of what lies outside its diagonal block, the leading basis vectors, and F. */
+/**
+ * Node `task` of the level: the singular values of what lies outside its diagonal block, the leading basis vectors, and
+ * F.
+ */
 export const findBasis = phaseKernel<SampleLevelState>(import.meta.url, 'findBasis', (state, context) => {
   const finder = new BasisFinder(state, context.blas);
   return (i) => finder.run(i);
@@ -238,9 +254,22 @@ export const passUp = phaseKernel<SampleLevelState>(import.meta.url, 'passUp', (
 });
 
 /** Draws the test matrix columns first … first + x.cols of leaf `task` into x, N × columns in tree order. */
-export const drawLeaf = phaseKernel<{ readonly tree: ClusterTree; readonly seed: number; readonly vectors: TestVectors }, { readonly x: Matrix; readonly first: number }>(
-  import.meta.url, 'drawLeaf', ({ tree, seed, vectors }) => (leaf, { x, first }) => {
-    const ν = 2 ** tree.depth - 1 + leaf;
-    const begin = tree.begin[ν];
-    for (let c = 0; c < x.cols; c++) drawTestVector(vectors, seed, ν, begin, first + c, tree.end[ν] - begin, x.data as Float64Array, x.offset + begin + c * x.ld, 1);
-  });
+export const drawLeaf = phaseKernel<
+  { readonly tree: ClusterTree; readonly seed: number; readonly vectors: TestVectors },
+  { readonly x: Matrix; readonly first: number }
+>(import.meta.url, 'drawLeaf', ({ tree, seed, vectors }) => (leaf, { x, first }) => {
+  const ν = 2 ** tree.depth - 1 + leaf;
+  const begin = tree.begin[ν];
+  for (let c = 0; c < x.cols; c++)
+    drawTestVector(
+      vectors,
+      seed,
+      ν,
+      begin,
+      first + c,
+      tree.end[ν] - begin,
+      x.data as Float64Array,
+      x.offset + begin + c * x.ld,
+      1,
+    );
+});

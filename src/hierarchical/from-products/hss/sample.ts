@@ -1,8 +1,10 @@
 /**
  * Black-box HSS compression: every basis and diagonal block from one sample Y = A·Ω.
- * Leaves first, then level by level to the root (sample-level.ts); between the two steps of a level its ranks are chosen together (hierarchical/from-products/rank-choice.ts). Departs from the source in finding larger
- * bases than are asked for, which the whole matrix is then truncated from (skeletons.ts): at ranks that are cut off this halves the error of a sample, and more.
- * Source: J. Levitt, P.-G. Martinsson, *Linear-complexity black-box randomized compression of rank-structured matrices*, arXiv 2205.02990, for symmetric A.
+ * Leaves first, then level by level to the root (sample-level.ts); between the two steps of a level its ranks are
+ * chosen together (hierarchical/from-products/rank-choice.ts). Departs from the source in finding larger bases than are
+ * asked for, which the whole matrix is then truncated from (skeletons.ts): at ranks that are cut off this halves the
+ * error of a sample, and more. Source: J. Levitt, P.-G. Martinsson, *Linear-complexity black-box randomized compression
+ * of rank-structured matrices*, arXiv 2205.02990, for symmetric A.
  */
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
 import { view, type Precision } from '../../../dense/matrix.js';
@@ -28,7 +30,14 @@ export interface Sample {
 }
 
 /** Draws Ω and multiplies, block by block. */
-export async function drawSample(tree: ClusterTree, samples: number, seed: number, precision: Precision, products: OrderedProducts, control: TeamControl): Promise<Sample> {
+export async function drawSample(
+  tree: ClusterTree,
+  samples: number,
+  seed: number,
+  precision: Precision,
+  products: OrderedProducts,
+  control: TeamControl,
+): Promise<Sample> {
   const { team } = control;
   const vectors: TestVectors = 'signs';
   const y = sharedFloat64(tree.size * samples);
@@ -60,14 +69,23 @@ export interface HssGenerators {
 const ROUNDING = 8;
 const EPSILON = { f64: 2 ** -53, f32: 2 ** -24 } as const;
 
-/** Part of the budget (of the squared error) that finding the bases may use; lowering the ranks afterwards has the rest. */
+/**
+ * Part of the budget (of the squared error) that finding the bases may use; lowering the ranks afterwards has the rest.
+ */
 const FOUND_SHARE = 1e-2;
 
 /**
- * The generators from a sample. `budget` is the squared Frobenius error allowed in the end; every level gets an equal part of the share that is used here.
- * Cost: O(N·s²) flops for leaves of O(s) indices, most of them in QR. Node by node on the team; the same bits for any number of workers.
+ * The generators from a sample. `budget` is the squared Frobenius error allowed in the end; every level gets an equal
+ * part of the share that is used here. Cost: O(N·s²) flops for leaves of O(s) indices, most of them in QR. Node by node
+ * on the team; the same bits for any number of workers.
  */
-export async function hssFromSample(tree: ClusterTree, sample: Sample, maxRank: number, budget: number, control: TeamControl): Promise<HssGenerators> {
+export async function hssFromSample(
+  tree: ClusterTree,
+  sample: Sample,
+  maxRank: number,
+  budget: number,
+  control: TeamControl,
+): Promise<HssGenerators> {
   const { samples, seed, vectors, precision } = sample;
   const levels: GeneratorLevel[] = [];
   const known = vectors === 'unit';
@@ -82,8 +100,19 @@ export async function hssFromSample(tree: ClusterTree, sample: Sample, maxRank: 
     const level = makeLevel(2 ** depth - 1, rowBegin, (rows) => (depth === 0 ? 0 : Math.min(largest, samples - rows)));
     const { count, cap, ranks } = level;
     const step: SampleLevelState = {
-      tree, level, samples, seed, vectors, leafSample: leaves ? sample.y : null, omega, y,
-      sigma: sharedFloat64(rowBegin[count]), sampleNorm: sharedFloat64(count), upBegin: sharedInt32(count + 1), upOmega: sharedFloat64(0), upY: sharedFloat64(0),
+      tree,
+      level,
+      samples,
+      seed,
+      vectors,
+      leafSample: leaves ? sample.y : null,
+      omega,
+      y,
+      sigma: sharedFloat64(rowBegin[count]),
+      sampleNorm: sharedFloat64(count),
+      upBegin: sharedInt32(count + 1),
+      upOmega: sharedFloat64(0),
+      upY: sharedFloat64(0),
     };
     const tasks = independentTasks(count);
     await runOnce('find bases', findBasis, step, tasks, control);
@@ -91,15 +120,23 @@ export async function hssFromSample(tree: ClusterTree, sample: Sample, maxRank: 
     noise = noise.map((inherited, i) => inherited + step.sampleNorm[i] * unit * unit);
     if (depth > 0) {
       const rows = (i: number): number => rowBegin[i + 1] - rowBegin[i];
-      const perNode = (value: (i: number) => number): Float64Array => Float64Array.from({ length: count }, (_, i) => value(i));
-      const choice = chooseRanks({
-        sigma: step.sigma, begin: rowBegin, cap,
-        // E‖M·Ω·Z‖_F² is ‖M‖_F² times the columns of Z.
-        scale: perNode((i) => (known ? 1 : 1 / (samples - rows(i)))),
-        // Rows and columns; and what the basis misses enters D by way of Ω⁺ as well, q/(s − q) of it, once at this level and once where it is passed on.
-        weight: perNode((i) => (known ? 2 : 2 * (samples / (samples - rows(i))) ** 2)),
-        floor: perNode((i) => ROUNDING * Math.sqrt(noise[i])),
-      }, (FOUND_SHARE * budget) / tree.depth, ranks);
+      const perNode = (value: (i: number) => number): Float64Array =>
+        Float64Array.from({ length: count }, (_, i) => value(i));
+      const choice = chooseRanks(
+        {
+          sigma: step.sigma,
+          begin: rowBegin,
+          cap,
+          // E‖M·Ω·Z‖_F² is ‖M‖_F² times the columns of Z.
+          scale: perNode((i) => (known ? 1 : 1 / (samples - rows(i)))),
+          // Rows and columns; and what the basis misses enters D by way of Ω⁺ as well, q/(s − q) of it, once at this
+          // level and once where it is passed on.
+          weight: perNode((i) => (known ? 2 : 2 * (samples / (samples - rows(i))) ** 2)),
+          floor: perNode((i) => ROUNDING * Math.sqrt(noise[i])),
+        },
+        (FOUND_SHARE * budget) / tree.depth,
+        ranks,
+      );
       beyond += choice.beyond;
     }
     const { upBegin } = step;
@@ -121,6 +158,7 @@ export async function hssFromSample(tree: ClusterTree, sample: Sample, maxRank: 
 
 function leafRows(tree: ClusterTree): Int32Array {
   const rowBegin = sharedInt32(leavesOf(tree) + 1);
-  for (let leaf = 0; leaf < leavesOf(tree); leaf++) rowBegin[leaf + 1] = tree.end[firstLeaf(tree) + leaf] - isolatedOf(tree);
+  for (let leaf = 0; leaf < leavesOf(tree); leaf++)
+    rowBegin[leaf + 1] = tree.end[firstLeaf(tree) + leaf] - isolatedOf(tree);
   return rowBegin;
 }

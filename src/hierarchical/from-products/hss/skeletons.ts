@@ -1,10 +1,12 @@
 /**
  * From an HSS matrix in generator form to skeletons, its ranks lowered to what the tolerance and the maximal rank ask.
  *
- * Upwards, with P_ν the leading singular vectors of the node's block row (spectra.ts) and Z_ν = (new basis)ᵀ·(old basis):
+ * Upwards, with P_ν the leading singular vectors of the node's block row (spectra.ts) and Z_ν = (new basis)ᵀ·(old
+ * basis):
  *   leaf   Q = U·P,  Z = Pᵀ;      inner node   Q·R = blockdiag(Z_l, Z_r)·U·P,  Z = Qᵀ·blockdiag(Z_l, Z_r)·U;
  *   V = Q (leaf), blockdiag(C_l, C_r)·Q (inner)  =  (interpolation with an identity in the skeleton's rows)·C.
- * Couplings become C_l·Z_l·B·Z_rᵀ·C_rᵀ. The conversion is exact but for rounding: C is a part of a matrix with orthonormal columns, and interpolations have moderate entries.
+ * Couplings become C_l·Z_l·B·Z_rᵀ·C_rᵀ. The conversion is exact but for rounding: C is a part of a matrix with
+ * orthonormal columns, and interpolations have moderate entries.
  */
 import { leftChild, rightChild } from '../../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
@@ -41,10 +43,13 @@ interface NestedState {
   readonly writer: WriterState | null;
 }
 
-const cornerOf = ({ ranks, corners, cornerBegin }: NestedState, ν: number): Matrix => view(corners, cornerBegin[ν], ranks[ν], ranks[ν]);
-const projectionOf = ({ spectra, ranks, projections, projectionBegin }: NestedState, ν: number): Matrix => view(projections, projectionBegin[ν], ranks[ν], spectra.ranks[ν]);
+const cornerOf = ({ ranks, corners, cornerBegin }: NestedState, ν: number): Matrix =>
+  view(corners, cornerBegin[ν], ranks[ν], ranks[ν]);
+const projectionOf = ({ spectra, ranks, projections, projectionBegin }: NestedState, ν: number): Matrix =>
+  view(projections, projectionBegin[ν], ranks[ν], spectra.ranks[ν]);
 /** Rows of a node's stored interpolation: its indices, or its children's skeletons. */
-const rowsOf = ({ spectra: { tree }, ranks }: NestedState, ν: number): number => (ν >= firstLeaf(tree) ? tree.end[ν] - tree.begin[ν] : ranks[leftChild(ν)] + ranks[rightChild(ν)]);
+const rowsOf = ({ spectra: { tree }, ranks }: NestedState, ν: number): number =>
+  ν >= firstLeaf(tree) ? tree.end[ν] - tree.begin[ν] : ranks[leftChild(ν)] + ranks[rightChild(ν)];
 
 class Truncation {
   readonly #state: NestedState;
@@ -80,7 +85,11 @@ class Truncation {
     for (let j = 0; j < rank; j++) {
       const row = this.#interpolation.pivots[j];
       choice[ν * maxRank + j] = row;
-      skeletons[ν * maxRank + j] = leaf ? spectra.tree.order[spectra.tree.begin[ν] + row] : row < ranks[l] ? skeletons[l * maxRank + row] : skeletons[(l + 1) * maxRank + row - ranks[l]];
+      skeletons[ν * maxRank + j] = leaf
+        ? spectra.tree.order[spectra.tree.begin[ν] + row]
+        : row < ranks[l]
+          ? skeletons[l * maxRank + row]
+          : skeletons[(l + 1) * maxRank + row - ranks[l]];
     }
   }
 
@@ -89,7 +98,8 @@ class Truncation {
     const kept = block(rotationOf(spectra, ν), 0, 0, spectra.ranks[ν], v.cols);
     this.#blas.gemm('N', 'N', 1, nodeOf(spectra, ν).basis, kept, 0, v);
     const z = projectionOf(this.#state, ν);
-    for (let j = 0; j < kept.rows; j++) for (let i = 0; i < kept.cols; i++) z.data[z.offset + i + j * z.ld] = kept.data[kept.offset + j + i * kept.ld];
+    for (let j = 0; j < kept.rows; j++)
+      for (let i = 0; i < kept.cols; i++) z.data[z.offset + i + j * z.ld] = kept.data[kept.offset + j + i * kept.ld];
   }
 
   #innerBasis(ν: number, v: Matrix): void {
@@ -102,7 +112,15 @@ class Truncation {
     const projected = view(this.#projected, 0, rows, basis.cols);
     this.#eachChild(l, spectra.ranks, (child, first, count) => {
       const to = child === l ? 0 : ranks[l];
-      blas.gemm('N', 'N', 1, projectionOf(state, child), block(basis, first, 0, count, basis.cols), 0, block(projected, to, 0, ranks[child], basis.cols));
+      blas.gemm(
+        'N',
+        'N',
+        1,
+        projectionOf(state, child),
+        block(basis, first, 0, count, basis.cols),
+        0,
+        block(projected, to, 0, ranks[child], basis.cols),
+      );
     });
     const factor = view(this.#factor, 0, rows, rank);
     blas.gemm('N', 'N', 1, projected, block(rotationOf(spectra, ν), 0, 0, basis.cols, rank), 0, factor);
@@ -114,7 +132,15 @@ class Truncation {
     blas.ormqr('L', 'N', factor, tau, q);
     blas.gemm('T', 'N', 1, q, projected, 0, projectionOf(state, ν));
     this.#eachChild(l, ranks, (child, first, count) => {
-      blas.gemm('N', 'N', 1, cornerOf(state, child), block(q, first, 0, count, rank), 0, block(v, first, 0, count, rank));
+      blas.gemm(
+        'N',
+        'N',
+        1,
+        cornerOf(state, child),
+        block(q, first, 0, count, rank),
+        0,
+        block(v, first, 0, count, rank),
+      );
     });
   }
 
@@ -146,7 +172,11 @@ class BlockStorer {
     const rank = ranks[ν];
     if (rank > 0) {
       const rows = rowsOf(this.#state, ν);
-      this.#writer.basis(ν, view(slots, slotBegin[ν], rows, rank), redundantRows(rows, choice.subarray(ν * maxRank, ν * maxRank + rank), rank));
+      this.#writer.basis(
+        ν,
+        view(slots, slotBegin[ν], rows, rank),
+        redundantRows(rows, choice.subarray(ν * maxRank, ν * maxRank + rank), rank),
+      );
       if ((ν & 1) === 1 && ranks[ν + 1] > 0) this.#coupling(ν);
     }
     if (ν >= firstLeaf(spectra.tree)) this.#writer.diagonal(ν, nodeOf(spectra, ν).block);
@@ -188,7 +218,11 @@ export const storeNestedBlocks = phaseKernel<NestedState>(import.meta.url, 'stor
 const ROUNDING = 4 * Number.EPSILON;
 
 /** Ranks of all nodes: one choice a level, each with an equal part of the budget, which covers rows and columns. */
-function truncatedRanks({ tree, ranks: old, sigma, sigmaBegin }: HssSpectra, maxRank: number, budget: number): RankChoice & { ranks: Int32Array } {
+function truncatedRanks(
+  { tree, ranks: old, sigma, sigmaBegin }: HssSpectra,
+  maxRank: number,
+  budget: number,
+): RankChoice & { ranks: Int32Array } {
   const ranks = sharedInt32(nodesOf(tree));
   const floor = ROUNDING * sigma.reduce((most, value) => Math.max(most, value), 0);
   let dropped = 0;
@@ -198,24 +232,39 @@ function truncatedRanks({ tree, ranks: old, sigma, sigmaBegin }: HssSpectra, max
     const count = 2 ** level;
     const chosen = ranks.subarray(first, first + count);
     const constant = (value: number): Float64Array => new Float64Array(count).fill(value);
-    const choice = chooseRanks({
-      sigma, begin: sigmaBegin.subarray(first, first + count + 1), cap: Int32Array.from(old.subarray(first, first + count), (rank) => Math.min(rank, maxRank)),
-      scale: constant(1), weight: constant(2), floor: constant(floor),
-    }, budget / tree.depth, chosen);
+    const choice = chooseRanks(
+      {
+        sigma,
+        begin: sigmaBegin.subarray(first, first + count + 1),
+        cap: Int32Array.from(old.subarray(first, first + count), (rank) => Math.min(rank, maxRank)),
+        scale: constant(1),
+        weight: constant(2),
+        floor: constant(floor),
+      },
+      budget / tree.depth,
+      chosen,
+    );
     dropped += choice.dropped;
     beyond += choice.beyond;
   }
   // A basis lies in what its children keep.
-  for (let ν = firstLeaf(tree) - 1; ν > 0; ν--) ranks[ν] = Math.min(ranks[ν], ranks[leftChild(ν)] + ranks[rightChild(ν)]);
+  for (let ν = firstLeaf(tree) - 1; ν > 0; ν--)
+    ranks[ν] = Math.min(ranks[ν], ranks[leftChild(ν)] + ranks[rightChild(ν)]);
   return { ranks, dropped, beyond };
 }
 
 /**
- * The stored form at ranks of at most `maxRank`, `budget` being the squared error allowed for lowering them; values in the precision of `allocate`'s arrays. The spectra stay as they are.
- * Cost O(N·rank²/leaf size) flops, and what is written.
+ * The stored form at ranks of at most `maxRank`, `budget` being the squared error allowed for lowering them; values in
+ * the precision of `allocate`'s arrays. The spectra stay as they are. Cost O(N·rank²/leaf size) flops, and what is
+ * written.
  */
 export async function storeNested(
-  spectra: HssSpectra, lists: InteractionLists, maxRank: number, budget: number, allocate: (length: number) => FloatArray, control: TeamControl,
+  spectra: HssSpectra,
+  lists: InteractionLists,
+  maxRank: number,
+  budget: number,
+  allocate: (length: number) => FloatArray,
+  control: TeamControl,
 ): Promise<RankChoice & { readonly layout: Layout; readonly values: FloatArray }> {
   const { tree } = spectra;
   const nodes = nodesOf(tree);
@@ -230,13 +279,28 @@ export async function storeNested(
     projectionBegin[ν + 1] = projectionBegin[ν] + ranks[ν] * spectra.ranks[ν];
   }
   const state: NestedState = {
-    spectra, maxRank, ranks, choice: sharedInt32(nodes * maxRank), skeletons: sharedInt32(nodes * maxRank),
-    slotBegin, slots: sharedFloat64(slotBegin[nodes]), cornerBegin, corners: sharedFloat64(cornerBegin[nodes]),
-    projectionBegin, projections: sharedFloat64(projectionBegin[nodes]), writer: null,
+    spectra,
+    maxRank,
+    ranks,
+    choice: sharedInt32(nodes * maxRank),
+    skeletons: sharedInt32(nodes * maxRank),
+    slotBegin,
+    slots: sharedFloat64(slotBegin[nodes]),
+    cornerBegin,
+    corners: sharedFloat64(cornerBegin[nodes]),
+    projectionBegin,
+    projections: sharedFloat64(projectionBegin[nodes]),
+    writer: null,
   };
   await runOnce('find skeletons', truncateNested, state, upwardTasks(nodes), control);
   const layout = layOut(tree, lists, state, true);
   const values = allocate(layout.elements.total);
-  await runOnce('store blocks', storeNestedBlocks, { ...state, writer: writerState(layout, tree, lists.far, values) }, independentTasks(nodes), control);
+  await runOnce(
+    'store blocks',
+    storeNestedBlocks,
+    { ...state, writer: writerState(layout, tree, lists.far, values) },
+    independentTasks(nodes),
+    control,
+  );
   return { layout, values, dropped, beyond };
 }

@@ -1,11 +1,14 @@
 /**
- * What an HSS matrix in generator form holds between its nodes: couplings, whole diagonal blocks, and the singular values of every off-diagonal block row.
+ * What an HSS matrix in generator form holds between its nodes: couplings, whole diagonal blocks, and the singular
+ * values of every off-diagonal block row.
  *
- * Downwards, D_ν + U_ν·M_ν·U_νᵀ = [M_l B; Bᵀ M_r] gives the coupling B of the children of ν, in their bases, and what is passed on to them; at a leaf it is the whole diagonal block.
- * Bases are orthonormal, so the block row of l outside its own columns has the singular values of the small matrix
+ * Downwards, D_ν + U_ν·M_ν·U_νᵀ = [M_l B; Bᵀ M_r] gives the coupling B of the children of ν, in their bases, and what
+ * is passed on to them; at a leaf it is the whole diagonal block. Bases are orthonormal, so the block row of l outside
+ * its own columns has the singular values of the small matrix
  *   X_l = [B, R_l·P_ν·Σ_ν] = P_l·Σ_l·Q_lᵀ,  R_l: the rows of U_ν that belong to l,
- * and the leading columns of P_l are the part of its basis to keep (recompression as of J. Xia, S. Chandrasekaran, M. Gu, X. Li, *Fast algorithms for hierarchically semiseparable
- * matrices*, Numer. Linear Algebra Appl. 17(6), 2010, section 4).
+ * and the leading columns of P_l are the part of its basis to keep (recompression as of J. Xia, S. Chandrasekaran, M.
+ * Gu, X. Li, *Fast algorithms for hierarchically semiseparable matrices*, Numer. Linear Algebra Appl. 17(6), 2010,
+ * section 4).
  */
 import { FactorizationError } from '../../../core/errors.js';
 import { leftChild, parentOf, rightChild } from '../../../core/indices.js';
@@ -37,15 +40,25 @@ export interface HssSpectra {
 }
 
 /** A node's part of its level. */
-export function nodeOf({ levels }: Pick<HssSpectra, 'levels'>, ν: number): { rows: number; rank: number; block: Matrix; basis: Matrix } {
+export function nodeOf(
+  { levels }: Pick<HssSpectra, 'levels'>,
+  ν: number,
+): { rows: number; rank: number; block: Matrix; basis: Matrix } {
   const level = levels[31 - Math.clz32(ν + 1)];
   const i = ν - level.first;
   const rows = level.rowBegin[i + 1] - level.rowBegin[i];
-  return { rows, rank: level.ranks[i], block: view(level.blocks, level.blockBegin[i], rows, rows), basis: view(level.bases, level.basisBegin[i], rows, level.ranks[i]) };
+  return {
+    rows,
+    rank: level.ranks[i],
+    block: view(level.blocks, level.blockBegin[i], rows, rows),
+    basis: view(level.bases, level.basisBegin[i], rows, level.ranks[i]),
+  };
 }
 
-export const couplingOf = ({ ranks, couplings, couplingBegin }: HssSpectra, left: number): Matrix => view(couplings, couplingBegin[left], ranks[left], ranks[left + 1]);
-export const rotationOf = ({ ranks, rotations, cornerBegin }: HssSpectra, ν: number): Matrix => view(rotations, cornerBegin[ν], ranks[ν], ranks[ν]);
+export const couplingOf = ({ ranks, couplings, couplingBegin }: HssSpectra, left: number): Matrix =>
+  view(couplings, couplingBegin[left], ranks[left], ranks[left + 1]);
+export const rotationOf = ({ ranks, rotations, cornerBegin }: HssSpectra, ν: number): Matrix =>
+  view(rotations, cornerBegin[ν], ranks[ν], ranks[ν]);
 
 /** Most rows and largest rank of a node. */
 export function extentOf(levels: readonly GeneratorLevel[]): { rows: number; rank: number } {
@@ -104,25 +117,34 @@ class Folder {
     const above = parent > 0 ? ranks[parent] : 0;
     const outside = view(this.#outside, 0, across + above, rank);
     const b = couplingOf(spectra, isLeft ? ν : sibling);
-    for (let j = 0; j < rank; j++) for (let i = 0; i < across; i++) this.#outside[i + j * outside.ld] = isLeft ? b.data[b.offset + j + i * b.ld] : b.data[b.offset + i + j * b.ld];
+    for (let j = 0; j < rank; j++)
+      for (let i = 0; i < across; i++)
+        this.#outside[i + j * outside.ld] = isLeft ? b.data[b.offset + j + i * b.ld] : b.data[b.offset + i + j * b.ld];
     if (above > 0) {
       const rows = block(nodeOf(spectra, parent).basis, isLeft ? 0 : across, 0, rank, above);
       const scaled = block(outside, across, 0, above, rank);
       blas.gemm('T', 'T', 1, rotationOf(spectra, parent), rows, 0, scaled);
-      for (let j = 0; j < rank; j++) for (let i = 0; i < above; i++) this.#outside[across + i + j * outside.ld] *= sigma[sigmaBegin[parent] + i];
+      for (let j = 0; j < rank; j++)
+        for (let i = 0; i < above; i++) this.#outside[across + i + j * outside.ld] *= sigma[sigmaBegin[parent] + i];
     }
     let a = outside;
     if (outside.rows > rank) {
       blas.geqrf(outside, this.#tau.subarray(0, rank));
       a = view(this.#triangle, 0, rank, rank);
-      for (let j = 0; j < rank; j++) for (let i = 0; i < rank; i++) this.#triangle[i + j * rank] = i <= j ? this.#outside[i + j * outside.ld] : 0;
+      for (let j = 0; j < rank; j++)
+        for (let i = 0; i < rank; i++) this.#triangle[i + j * rank] = i <= j ? this.#outside[i + j * outside.ld] : 0;
     }
     const k = a.rows;
     const p = rotationOf(spectra, ν);
     if (k === 0) return;
     const right = view(this.#right, 0, k, rank);
     const info = blas.gesdd(a, sigma.subarray(sigmaBegin[ν], sigmaBegin[ν] + k), view(this.#product, 0, k, k), right);
-    if (info !== 0) throw new FactorizationError(`gesdd did not converge on the block row of node ${ν} (info ${info}).`, { routine: 'gesdd', info, node: ν });
+    if (info !== 0)
+      throw new FactorizationError(`gesdd did not converge on the block row of node ${ν} (info ${info}).`, {
+        routine: 'gesdd',
+        info,
+        node: ν,
+      });
     for (let j = 0; j < k; j++) for (let i = 0; i < rank; i++) p.data[p.offset + i + j * rank] = this.#right[j + i * k];
   }
 
@@ -163,8 +185,14 @@ export const foldDown = phaseKernel<HssSpectra>(import.meta.url, 'foldDown', (sp
   return (ν) => folder.run(ν);
 });
 
-/** Couplings and spectra of generators, whose leaf blocks become whole. Cost O(N·rank²/leaf size + N·leaf size) flops. */
-export async function hssSpectra(tree: ClusterTree, levels: readonly GeneratorLevel[], control: TeamControl): Promise<HssSpectra> {
+/**
+ * Couplings and spectra of generators, whose leaf blocks become whole. Cost O(N·rank²/leaf size + N·leaf size) flops.
+ */
+export async function hssSpectra(
+  tree: ClusterTree,
+  levels: readonly GeneratorLevel[],
+  control: TeamControl,
+): Promise<HssSpectra> {
   const nodes = nodesOf(tree);
   const ranks = sharedInt32(nodes);
   const sigmaBegin = sharedInt32(nodes + 1);
@@ -180,8 +208,16 @@ export async function hssSpectra(tree: ClusterTree, levels: readonly GeneratorLe
     }
   }
   const spectra: HssSpectra = {
-    tree, levels, ranks, sigmaBegin, sigma: sharedFloat64(sigmaBegin[nodes]), cornerBegin, rotations: sharedFloat64(cornerBegin[nodes]), passed: sharedFloat64(cornerBegin[nodes]),
-    couplingBegin, couplings: sharedFloat64(couplingBegin[nodes]),
+    tree,
+    levels,
+    ranks,
+    sigmaBegin,
+    sigma: sharedFloat64(sigmaBegin[nodes]),
+    cornerBegin,
+    rotations: sharedFloat64(cornerBegin[nodes]),
+    passed: sharedFloat64(cornerBegin[nodes]),
+    couplingBegin,
+    couplings: sharedFloat64(couplingBegin[nodes]),
   };
   const edges: number[] = [];
   for (let ν = 1; ν < nodes; ν++) edges.push(parentOf(ν), ν);
