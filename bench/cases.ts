@@ -20,11 +20,11 @@ export interface BenchCase {
 }
 
 export interface Reference {
-  readonly neighbors?: number;
-  readonly skeletonization?: number;
+  readonly neighbors?: number | undefined;
+  readonly skeletonization?: number | undefined;
   readonly apply: number;
-  readonly error?: number;
-  readonly memoryGigabytes?: number;
+  readonly error?: number | undefined;
+  readonly memoryGigabytes?: number | undefined;
 }
 
 /** What images are called in tables: generated ones, and those of the file that `--images` names. */

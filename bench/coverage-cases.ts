@@ -15,7 +15,7 @@ interface ErrorCase {
   readonly cloud: Cloud;
   readonly format: 'hss' | 'hodlr' | 'fmm';
   /** D K D. */
-  readonly uneven?: boolean;
+  readonly uneven?: boolean | undefined;
 }
 
 interface SpectrumCase {

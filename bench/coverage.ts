@@ -77,7 +77,7 @@ interface Interval {
 function counted(
   name: string,
   truth: number,
-  intervals: readonly (Interval & { readonly truth?: number })[],
+  intervals: readonly (Interval & { readonly truth?: number | undefined })[],
 ): CoverageResult {
   const below = intervals.filter(({ upper, truth: here = truth }) => upper < here).length;
   const above = intervals.filter(({ lower, truth: here = truth }) => lower > here).length;
@@ -154,7 +154,7 @@ async function spectra(one: Extract<CoverageCase, { readonly shift: number }>, t
   );
   const factorization =
     kind === 'log det with a factorization' ? await factor(matrix, { shift: 2 * shift }, { team }) : undefined;
-  const intervals: (Interval & { truth?: number })[] = [];
+  const intervals: (Interval & { truth?: number | undefined })[] = [];
   const sum = (f: (x: number) => number): number => values.reduce((total, value) => total + f(value), 0);
   const width = 1;
   for (let seed = 0; seed < SEEDS; seed++) {
@@ -187,7 +187,7 @@ async function spectra(one: Extract<CoverageCase, { readonly shift: number }>, t
         await logDeterminant(operator, {
           ...options,
           ...(kind === 'log det with a lower bound' ? { lowerBound: shift } : {}),
-          ...(factorization === undefined ? {} : { factorization }),
+          factorization,
         }),
       );
     }

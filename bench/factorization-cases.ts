@@ -16,7 +16,7 @@ export interface FactorizationCase {
   /** Right-hand sides of the timed solve. */
   readonly vectors: number;
   /** Compare with LAPACK's Cholesky factorization of the dense matrix. */
-  readonly dense?: boolean;
+  readonly dense?: boolean | undefined;
 }
 
 export interface FactorizationReference {

@@ -1,8 +1,7 @@
 /**
  * One factorization in a process of its own: `node dist/bench/factorization.js NAME REPEATS` prints one JSON line.
- * Times are medians of REPEATS runs after one that warms up;
- * `first` is that one, with code not yet compiled. The dgemm rate is that of the same process, the mean of before and
- * after.
+ * Times are medians of REPEATS runs after one that warms up; `first` is that one, with code not yet compiled. The dgemm
+ * rate is that of the same process, the mean of before and after.
  */
 import { normalPoints, uniformPoints } from '../datasets/points.js';
 import { RandomStream } from '../src/core/random.js';

@@ -13,8 +13,8 @@ export interface HessianCase {
   readonly activation: ActivationName;
   readonly loss: LossName;
   /** Where the usual shares would be too much to hold. */
-  readonly low?: number;
-  readonly high?: number;
+  readonly low?: number | undefined;
+  readonly high?: number | undefined;
 }
 
 const coder = (hidden: number, activation: ActivationName): HessianCase => ({

@@ -71,9 +71,8 @@ const normalized = (text: string): string => text.replaceAll('*', '').replace(/\
 
 /**
  * The names of the cases that `only` chooses, all without it: those it is the name or the label of, as a table shows
- * it; else those that have it in name or label,
- * or whose label it begins with, as the heading of a network's table does. Throws RangeError, with all names and
- * labels, where it chooses none.
+ * it; else those that have it in name or label, or whose label it begins with, as the heading of a network's table
+ * does. Throws RangeError, with all names and labels, where it chooses none.
  */
 export function choose(only: string | undefined): Set<string> {
   const text = normalized(only ?? '');

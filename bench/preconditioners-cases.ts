@@ -9,9 +9,9 @@ import type { MatrixCase } from '../src/experiment/preconditioner-run.js';
 export interface PreconditionerCase {
   readonly name: string;
   /** A test matrix, in the published table too where that has it; or one of the networks, by its number. */
-  readonly matrix?: MatrixCase;
-  readonly published?: boolean;
-  readonly network?: number;
+  readonly matrix?: MatrixCase | undefined;
+  readonly published?: boolean | undefined;
+  readonly network?: number | undefined;
 }
 
 const matrix = (name: string, size: number, published = true): PreconditionerCase => ({

@@ -49,7 +49,7 @@ export function openScaledKernel(data: ScaledKernelData, context: SourceContext)
 export class ScaledKernel implements EntrySource {
   readonly size: number;
   readonly points: Points;
-  readonly operator?: LinearOperator;
+  readonly operator?: LinearOperator | undefined;
   readonly descriptor: SourceDescriptor;
   readonly #source: EntrySource;
   readonly #scale: number;

@@ -307,10 +307,9 @@ export interface GivenSolveOptions extends Given<Omit<SolveOptions, 'making' | '
  * with the preconditioner named (none, jacobi, block-jacobi, kfac, ekfac, nystrom, dual, hodlr, hss), a given one, or,
  * by default, the one whose predicted cost is least; `reason` says why. λ is `shift`, or `shiftRelative`·‖A‖₂. Matrices
  * of format 'hss' and 'hodlr' are factored themselves, 'fmm' is solved with an HSS as preconditioner. `outcome`,
- * `residual` (true ones) and
- * `history` are data: whether it converged is for the caller to read. Throws ShapeError, OptionError, NonFiniteError,
- * NotPositiveDefiniteError, MemoryError, AbortedError. Sources: Y. Saad, *Iterative Methods for Sparse Linear Systems*,
- * SIAM 2003; of the preconditioners in their files (src/solve).
+ * `residual` (true ones) and `history` are data: whether it converged is for the caller to read. Throws ShapeError,
+ * OptionError, NonFiniteError, NotPositiveDefiniteError, MemoryError, AbortedError. Sources: Y. Saad, *Iterative
+ * Methods for Sparse Linear Systems*, SIAM 2003; of the preconditioners in their files (src/solve).
  *
  * ```js
  * const { x, outcome, residual, reason } = await solve(gaussNewton(model), gradient, { shiftRelative: 1e-3, tolerance:
@@ -338,9 +337,9 @@ export async function solve(
 
 /** The options of `makePreconditioner`. */
 interface MakeOptions extends PreconditionerOptions {
-  readonly shift?: number;
-  readonly source?: EntrySource;
-  readonly model?: Model;
+  readonly shift?: number | undefined;
+  readonly source?: EntrySource | undefined;
+  readonly model?: Model | undefined;
 }
 const MAKE_KEYS: KeysOf<MakeOptions> = { ...PRECONDITIONER_KEYS, shift: true, source: true, model: true };
 
@@ -391,7 +390,7 @@ export async function entryOperator(
 export const denseOperator = (
   matrix: Matrix,
   symmetric: boolean,
-  options: { readonly blas?: Blas } = {},
+  options: { readonly blas?: Blas | undefined } = {},
 ): LinearOperator =>
   denseOperatorOn(matrix, symmetric, withBlas<{ readonly blas: Blas }>(options, { blas: true }, 'denseOperator').blas);
 

@@ -80,8 +80,8 @@ export async function approximate(
     seconds,
     details,
     ...(note === '' ? {} : { note }),
-    ...(made.smallestEigenvalue === undefined ? {} : { smallestEigenvalue: made.smallestEigenvalue }),
-    ...(made.knownError === undefined ? {} : { knownError: made.knownError }),
+    smallestEigenvalue: made.smallestEigenvalue,
+    knownError: made.knownError,
     error: async (how = {}) => {
       requireKnownOptions(how, OPERATOR_ERROR_KEYS, 'error');
       return operatorError(subject.source ?? operator, approximation, how, control);
@@ -133,11 +133,7 @@ async function inKroneckerBasis(
   { leafSize, memoryLimit }: ApproximationOptions,
   control: TeamControl,
 ): Promise<Approximated> {
-  const matrix = await kroneckerHierarchical(
-    model,
-    { share, ...(leafSize === undefined ? {} : { leafSize }), ...(memoryLimit === undefined ? {} : { memoryLimit }) },
-    control,
-  );
+  const matrix = await kroneckerHierarchical(model, { share, leafSize, memoryLimit }, control);
   const { report } = matrix;
   return {
     operator: matrix,

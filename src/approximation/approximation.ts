@@ -46,27 +46,27 @@ export const BUDGET_KEYS: KeysOf<Budget> = { share: true };
 
 export interface ApproximationOptions {
   /** The network behind the operator; default: the operator's own, where it is a Gauss–Newton operator of one. */
-  readonly model?: Model;
+  readonly model?: Model | undefined;
   /** Entries of the same matrix; default: of the model, else none. */
-  readonly source?: EntrySource;
+  readonly source?: EntrySource | undefined;
   /**
    * Cluster tree of the hierarchical formats; default: of a network the best of those by structure and by distance
    * (curvature/trees/hessian-tree.ts), of other entries one by distance, else the order of the indices.
    */
-  readonly tree?: ClusterTree;
+  readonly tree?: ClusterTree | undefined;
   /**
    * What hierarchical formats are made from; 'auto' (default): products where predicted flops allow it, they give the
    * more accurate bases (entries-or-products.ts).
    */
-  readonly from?: 'auto' | 'entries' | 'products';
+  readonly from?: 'auto' | 'entries' | 'products' | undefined;
   /** Of everything random. Default 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Power passes of `rsvd`. Default 1. */
-  readonly powerPasses?: number;
+  readonly powerPasses?: number | undefined;
   /** Largest leaf of the hierarchical formats; default by the budget. */
-  readonly leafSize?: number;
+  readonly leafSize?: number | undefined;
   /** Bytes an approximation may use while it is made; default: what is available. */
-  readonly memoryLimit?: number;
+  readonly memoryLimit?: number | undefined;
 }
 export const APPROXIMATION_KEYS: KeysOf<ApproximationOptions> = {
   model: true,
@@ -98,11 +98,11 @@ export interface Approximation {
   /** What it was made of: rank, tolerance, leaf size, as far as the method has them. */
   readonly details: Readonly<Record<string, number | string>>;
   /** What the reader of a table must know: a budget exceeded, a limit met. */
-  readonly note?: string;
+  readonly note?: string | undefined;
   /** λ_min where the form tells it without products. */
-  readonly smallestEigenvalue?: EigenvalueEstimate;
+  readonly smallestEigenvalue?: EigenvalueEstimate | undefined;
   /** ‖A − Ã‖_F/‖A‖_F where the construction knows it, exactly but for rounding. */
-  readonly knownError?: number;
+  readonly knownError?: number | undefined;
   /**
    * Measures ‖A − Ã‖_F/‖A‖_F against the operator, or against its entries where they are cheaper (operator-error.ts).
    */
@@ -115,9 +115,9 @@ export interface Approximation {
 export interface Approximated {
   readonly operator: LinearOperator;
   readonly bytes: number;
-  readonly details?: Readonly<Record<string, number | string>>;
-  readonly note?: string;
-  readonly smallestEigenvalue?: EigenvalueEstimate;
-  readonly knownError?: number;
+  readonly details?: Readonly<Record<string, number | string>> | undefined;
+  readonly note?: string | undefined;
+  readonly smallestEigenvalue?: EigenvalueEstimate | undefined;
+  readonly knownError?: number | undefined;
   release?(): void;
 }

@@ -18,7 +18,7 @@ export async function approximateLowRank(
   control: TeamControl,
 ): Promise<Approximated> {
   const rank = rankWithin(budget, operator.rows);
-  const sketch = { blas: control.team.blas, rank, seed, ...(memoryLimit === undefined ? {} : { memoryLimit }) };
+  const sketch = { blas: control.team.blas, rank, seed, memoryLimit };
   if (method === 'rsvd') {
     const found = await randomizedSvd(operator, { ...sketch, powerPasses }, control);
     return describe(found.operator, { rank, powerPasses, products: found.products });

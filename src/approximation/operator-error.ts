@@ -32,9 +32,9 @@ export interface OperatorErrorOptions {
    * Columns to compare, or random vectors to multiply with; default: all columns up to N = 20,000 (but for errors of
    * low rank below 3e-6, see above), else 500.
    */
-  readonly columns?: number;
+  readonly columns?: number | undefined;
   /** Of the sample. Default 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 export const OPERATOR_ERROR_KEYS: KeysOf<OperatorErrorOptions> = { columns: true, seed: true };
 

@@ -25,18 +25,18 @@ import {
 
 /** What every command takes. */
 export interface CommonOptions {
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly workers?: number;
-  readonly blas?: string;
+  readonly json?: boolean | undefined;
+  readonly quiet?: boolean | undefined;
+  readonly workers?: number | undefined;
+  readonly blas?: string | undefined;
 }
 
 /** What a run of a compression takes, besides its input. */
 export interface RunOptions extends CommonOptions, Omit<CompressOptions, 'seed'> {
   readonly seed: number;
   readonly vectors: number;
-  readonly out?: string;
-  readonly record?: string;
+  readonly out?: string | undefined;
+  readonly record?: string | undefined;
 }
 
 export type CompressCommandOptions = RunOptions & InputOptions;
@@ -47,22 +47,22 @@ export interface TableOptions extends CommonOptions {
   readonly loss: LossName;
   readonly bias: boolean;
   readonly samples: number;
-  readonly epochs?: number;
+  readonly epochs?: number | undefined;
   readonly learningRate: number;
   readonly batchSize: number;
-  readonly images?: string;
-  readonly labels?: string;
-  readonly weights?: string;
-  readonly low?: number;
-  readonly high?: number;
+  readonly images?: string | undefined;
+  readonly labels?: string | undefined;
+  readonly weights?: string | undefined;
+  readonly low?: number | undefined;
+  readonly high?: number | undefined;
   readonly methods: readonly string[];
   readonly vectors: number;
   readonly seed: number;
-  readonly memoryLimit?: number;
-  readonly record?: string;
-  readonly preconditioners?: boolean;
-  readonly size?: number;
-  readonly matrices?: readonly string[];
+  readonly memoryLimit?: number | undefined;
+  readonly record?: string | undefined;
+  readonly preconditioners?: boolean | undefined;
+  readonly size?: number | undefined;
+  readonly matrices?: readonly string[] | undefined;
 }
 /** The network whose Gauss–Newton matrix is solved with; what is not given is at NETWORK_DEFAULTS. */
 export type NetworkOptions = Partial<
@@ -91,21 +91,21 @@ export interface SolveCommandOptions
       CompressOptions,
       'format' | 'leafSize' | 'maxRank' | 'neighbors' | 'budget' | 'distance' | 'dtype' | 'memoryLimit'
     > {
-  readonly shift?: number;
-  readonly shiftRelative?: number;
+  readonly shift?: number | undefined;
+  readonly shiftRelative?: number | undefined;
   readonly preconditioner: PreconditionerName | 'auto';
   /** Of Nyström. */
-  readonly rank?: number;
+  readonly rank?: number | undefined;
   /** Of the solve. */
-  readonly tolerance?: number;
-  readonly compressTolerance?: number;
-  readonly maxIterations?: number;
+  readonly tolerance?: number | undefined;
+  readonly compressTolerance?: number | undefined;
+  readonly maxIterations?: number | undefined;
   readonly rhs: string;
   readonly vectors: number;
   readonly seed: number;
-  readonly out?: string;
-  readonly keepFailed?: true;
-  readonly record?: string;
+  readonly out?: string | undefined;
+  readonly keepFailed?: true | undefined;
+  readonly record?: string | undefined;
 }
 /** What a table of preconditioners takes: only what was given. */
 export type PreconditionerTableOptions = Partial<TableOptions>;
@@ -113,7 +113,7 @@ export interface MultiplyOptions extends CommonOptions {
   readonly x: string;
   readonly vectors: number;
   readonly seed: number;
-  readonly out?: string;
+  readonly out?: string | undefined;
 }
 
 export interface Handlers {
@@ -308,7 +308,7 @@ function withNetwork(
 
 function withTable(
   command: Command,
-  defaults: { readonly network: readonly number[]; readonly samples: number; readonly high?: number },
+  defaults: { readonly network: readonly number[]; readonly samples: number; readonly high?: number | undefined },
 ): Command {
   const shareOf = (column: string): string =>
     `share of the dense matrix that the ${column} column may store (default: the published ones for 784-10-784, ` +

@@ -12,15 +12,15 @@ import type { Kernel } from '../source/kernels.js';
 import { asFlag, UsageError } from './usage.js';
 
 export interface InputOptions extends CsvFormat {
-  readonly matrix?: string;
-  readonly points?: string;
-  readonly named?: string;
-  readonly kernel?: string;
-  readonly bandwidth?: number | 'median';
-  readonly degree?: number;
-  readonly ridge?: number;
-  readonly size?: number;
-  readonly limit?: number;
+  readonly matrix?: string | undefined;
+  readonly points?: string | undefined;
+  readonly named?: string | undefined;
+  readonly kernel?: string | undefined;
+  readonly bandwidth?: number | 'median' | undefined;
+  readonly degree?: number | undefined;
+  readonly ridge?: number | undefined;
+  readonly size?: number | undefined;
+  readonly limit?: number | undefined;
 }
 
 export interface OpenInput {
@@ -160,7 +160,7 @@ async function openKernel(named: NamedPoints, options: InputOptions, seed: numbe
   const kernel = await openNamedOrExpression(text, h, options.degree);
   const source = kernelSource(points, kernel, { blas, ridge: options.ridge ?? 0 });
   const { count: size, dimension } = points;
-  const given = { ...(table === undefined ? {} : { table }), ...(h === undefined ? {} : { bandwidth: h }) };
+  const given = { table, bandwidth: h };
   return { source, input: { kind: 'points', name, size, dimension, kernel: kernel.name, ...given } };
 }
 

@@ -47,9 +47,9 @@ function messageWithFlags({ message, data }: HmatrixError): string {
     advice = [],
     libraryOnly = '',
   } = data as {
-    options?: readonly string[];
-    advice?: readonly OptionAdvice[];
-    libraryOnly?: string;
+    options?: readonly string[] | undefined;
+    advice?: readonly OptionAdvice[] | undefined;
+    libraryOnly?: string | undefined;
   };
   return inFlags(withFlags(message.replace(libraryOnly, ''), options), advice);
 }

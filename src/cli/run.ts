@@ -21,7 +21,7 @@ export async function withTeam<T>(options: CommonOptions, work: (control: TeamCo
   let team: Team | undefined;
   try {
     const { workers, blas } = options;
-    team = await openTeam({ ...(workers === undefined ? {} : { workers }), ...(blas === undefined ? {} : { blas }) });
+    team = await openTeam({ workers, blas });
     return await work({ team, signal, onProgress: progress.onProgress });
   } finally {
     progress.stop();

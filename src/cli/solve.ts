@@ -118,10 +118,7 @@ async function openSystem(
     samples = NETWORK_DEFAULTS.samples,
   } = options;
   const { learningRate = NETWORK_DEFAULTS.learningRate, batchSize = NETWORK_DEFAULTS.batchSize } = options;
-  const data = await openData(
-    { samples, seed, ...(images === undefined ? {} : { images }), ...(labels === undefined ? {} : { labels }) },
-    control,
-  );
+  const data = await openData({ samples, seed, images, labels }, control);
   const setup: TrainingSetup = {
     widths,
     activation: activation.length === 1 ? activation[0] : activation,

@@ -1,8 +1,7 @@
 /**
  * Options that would help, named in an error so that each reader finds them: in code as options, on the command line as
- * flags.
- * A message holds `inCode(advice)`, the error's `data.advice` the list of them; the command puts its flags in their
- * place (cli/outcome.ts).
+ * flags. A message holds `inCode(advice)`, the error's `data.advice` the list of them; the command puts its flags in
+ * their place (cli/outcome.ts).
  */
 
 /** An option of the function that threw, and the value that would help; without a value the option as such. */

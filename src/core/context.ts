@@ -20,14 +20,14 @@ export interface Progress {
  */
 export interface AbortSignalLike {
   readonly aborted: boolean;
-  readonly reason?: unknown;
+  readonly reason?: unknown | undefined;
 }
 
 export interface RunControl {
   readonly signal?: AbortSignalLike | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
-export const CONTROL_KEYS: KeysOf<RunControl & { readonly team?: unknown }> = {
+export const CONTROL_KEYS: KeysOf<RunControl & { readonly team?: unknown | undefined }> = {
   signal: true,
   onProgress: true,
   team: true,

@@ -8,7 +8,7 @@ export type Indices = Int32Array;
 
 declare const node: unique symbol;
 /** A node of a complete binary tree in heap numbering: root 0, children 2ν + 1 and 2ν + 2. */
-export type NodeId = number & { readonly [node]?: true };
+export type NodeId = number & { readonly [node]?: true | undefined };
 
 export const parentOf = (ν: NodeId): NodeId => (ν - 1) >> 1;
 export const leftChild = (ν: NodeId): NodeId => 2 * ν + 1;

@@ -77,7 +77,7 @@ const article = (noun: string): string => `${/^[aeio]/i.test(noun) ? 'an' : 'a'}
 const shortened = (text: string): string => (text.length > 40 ? `${text.slice(0, 40)}…` : text);
 
 function describeObject(o: Members): string {
-  const name = (o.constructor as { name?: unknown } | undefined)?.name;
+  const name = (o.constructor as { name?: unknown | undefined } | undefined)?.name;
   if (typeof name === 'string' && name !== '' && name !== 'Object') return article(name);
   const keys = Object.keys(o);
   if (keys.length === 0) return 'an object without members';

@@ -7,6 +7,9 @@ import { OptionError } from './errors.js';
 /** Every key of an options type, once: the compiler refuses a list that lacks one or has one too many. */
 export type KeysOf<T> = Readonly<Record<keyof T, true>>;
 
+/** Options after defaults: every one has a value. */
+export type Resolved<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
+
 /**
  * The name that `given` most likely stands for, or undefined where none is near: at most a third of its letters differ.
  */
@@ -21,8 +24,7 @@ export function nearestName(given: string, names: readonly string[]): string | u
 
 /**
  * Throws OptionError unless `options` is an object whose keys are all among `keys`; the message names the nearest right
- * one.
- * `of` is the function that takes them, as its caller writes it.
+ * one. `of` is the function that takes them, as its caller writes it.
  */
 export function requireKnownOptions<T>(options: T, keys: KeysOf<T>, of: string): void {
   if (options === null || typeof options !== 'object' || Array.isArray(options)) {

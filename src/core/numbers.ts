@@ -8,7 +8,8 @@ const NESTED = 'an array: nested arrays are not taken, give one flat array';
 const shown = (value: unknown): string => (Array.isArray(value) ? NESTED : describe(value));
 
 function requireArray(values: unknown, name: string, of: string): void {
-  const length: unknown = typeof values === 'object' ? (values as { length?: unknown } | null)?.length : undefined;
+  const length: unknown =
+    typeof values === 'object' ? (values as { length?: unknown | undefined } | null)?.length : undefined;
   if (Number.isSafeInteger(length) && (length as number) >= 0) return;
   throw new ShapeError(`${name} must be an array of ${of}, not ${shown(values)}.`, { name });
 }

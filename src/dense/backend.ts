@@ -12,12 +12,11 @@ import { createPortableBlas } from './portable/portable-blas.js';
 export type { SearchOutcome };
 
 /**
- * The dense backend named by `choice`, by default the environment variable HMATRIX_BLAS:
- * 'portable', a family (openblas, mkl, blis, accelerate, netlib), or the path or name of a library (two, separated by a
- * comma, where BLAS and LAPACK are apart). A library that is named is used or refused: there is no silent fallback.
- * Without a choice, the first system library that works, else the portable backend: with a warning of the process (code
- * 'portable-backend') where koffi, which calls system libraries,
- * could not be loaded. Throws LibraryError.
+ * The dense backend named by `choice`, by default the environment variable HMATRIX_BLAS: 'portable', a family
+ * (openblas, mkl, blis, accelerate, netlib), or the path or name of a library (two, separated by a comma, where BLAS
+ * and LAPACK are apart). A library that is named is used or refused: there is no silent fallback. Without a choice, the
+ * first system library that works, else the portable backend: with a warning of the process (code 'portable-backend')
+ * where koffi, which calls system libraries, could not be loaded. Throws LibraryError.
  */
 export function openBlas(choice: string | undefined = process.env['HMATRIX_BLAS']): Blas {
   if (choice === 'portable') return createPortableBlas();

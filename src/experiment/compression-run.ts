@@ -21,11 +21,11 @@ export interface CompressionSetup {
   readonly input: InputDescription;
   readonly options: CompressOptions;
   /** Vectors multiplied at once; default 64. */
-  readonly vectors?: number;
+  readonly vectors?: number | undefined;
   /** Products that are timed at most; default 7. No more are begun after two seconds. */
-  readonly products?: number;
+  readonly products?: number | undefined;
   /** Columns the error is measured on; default: as `estimateError` takes them to tell whether the tolerance is met. */
-  readonly errorColumns?: number;
+  readonly errorColumns?: number | undefined;
 }
 
 export interface CompressionRun {
@@ -114,7 +114,7 @@ export async function runCompression(setup: CompressionSetup, control: TeamContr
         budget,
         distance,
         dtype,
-        ...(preserve === undefined ? {} : { preserve }),
+        preserve,
       },
       seed: report.seed,
       workers: report.workers,

@@ -29,11 +29,11 @@ export interface ExactResidual {
 }
 
 export interface ResidualOptions {
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Up to this N all rows are looked at; default 20,000. */
-  readonly exactSize?: number;
+  readonly exactSize?: number | undefined;
   /** Rows of a sample; default: as many as 400 million entries are, at least 256. */
-  readonly sampleRows?: number;
+  readonly sampleRows?: number | undefined;
 }
 
 const EXACT_SIZE = 20_000;

@@ -20,8 +20,8 @@ export interface LabeledImages {
 
 /**
  * The first `limit` images of a file (IDX as MNIST comes, .npy, a table), and their labels where there is a file of
- * them: image i has label i.
- * Throws ShapeError unless the files hold equally many, whatever the limit, and what readPoints and readLabels throw.
+ * them: image i has label i. Throws ShapeError unless the files hold equally many, whatever the limit, and what
+ * readPoints and readLabels throw.
  */
 export async function readLabeledImages(
   images: string,

@@ -83,13 +83,7 @@ export async function measureSolves(
       try {
         made =
           kept === undefined
-            ? await makePreconditioner(
-                subject,
-                name,
-                shift,
-                { ...options, seed, ...(memoryLimit === undefined ? {} : { memoryLimit }) },
-                known,
-              )
+            ? await makePreconditioner(subject, name, shift, { ...options, seed, memoryLimit }, known)
             : await kept.reshift(shift);
       } catch (error) {
         if (!isAbout(error)) throw error;
@@ -144,6 +138,6 @@ async function solveOnce(
     bytes,
     share: bytes / denseBytes(system.rows),
     details,
-    ...(note === undefined ? {} : { note }),
+    note,
   };
 }

@@ -28,7 +28,7 @@ export interface NetworkCase {
   readonly activation: ActivationName | readonly ActivationName[];
   readonly loss: LossName;
   readonly samples: number;
-  readonly bias?: boolean;
+  readonly bias?: boolean | undefined;
 }
 
 /** An autoencoder of images averaged to 14 × 14 and a classifier. */

@@ -50,7 +50,7 @@ export interface SolveRow {
   readonly bytes: number;
   readonly share: number;
   readonly details: Readonly<Record<string, number | string>>;
-  readonly note?: string;
+  readonly note?: string | undefined;
 }
 
 export interface SolveSweep {

@@ -17,11 +17,11 @@ export interface InputDescription {
   /** A generator ("normal, 6 dimensions"), a test matrix ("K02"), or a file's own name without its folder. */
   readonly name: string;
   readonly size: number;
-  readonly dimension?: number;
+  readonly dimension?: number | undefined;
   /** Of points from a table: the columns that were taken, and how the file was read. */
-  readonly table?: CsvReading;
-  readonly kernel?: string;
-  readonly bandwidth?: number;
+  readonly table?: CsvReading | undefined;
+  readonly kernel?: string | undefined;
+  readonly bandwidth?: number | undefined;
 }
 
 export interface Versions {

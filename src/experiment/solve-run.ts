@@ -76,16 +76,16 @@ export interface SolveRecord {
 export interface SolveSetup {
   readonly input: InputDescription;
   /** Entries of the matrix, or the network whose Gauss–Newton matrix it is. */
-  readonly source?: EntrySource;
-  readonly model?: Model;
+  readonly source?: EntrySource | undefined;
+  readonly model?: Model | undefined;
   /** Solve with the compressed matrix instead. */
-  readonly compress?: CompressOptions;
+  readonly compress?: CompressOptions | undefined;
   readonly rightHandSides: (size: number) => Promise<Matrix>;
   readonly options: Omit<SolveOptions, 'source' | 'model' | 'out' | 'guess'>;
   /** What to do about a tolerance that was missed, in the caller's words; default: the library's. */
-  readonly advice?: Advice & { readonly compression: string };
+  readonly advice?: (Advice & { readonly compression: string }) | undefined;
   /** How the residual of a compressed matrix's solution is found. */
-  readonly residual?: ResidualOptions;
+  readonly residual?: ResidualOptions | undefined;
 }
 
 const ADVICE: Advice & { readonly compression: string } = {
@@ -95,7 +95,7 @@ const ADVICE: Advice & { readonly compression: string } = {
 
 interface System {
   readonly operator: LinearOperator;
-  readonly source?: EntrySource;
+  readonly source?: EntrySource | undefined;
   readonly compressing: number;
   release(): void;
 }
@@ -149,12 +149,7 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
   try {
     const made = (performance.now() - began) / 1000;
     const b = await setup.rightHandSides(system.operator.rows);
-    const solved = await solve(
-      system.operator,
-      b,
-      { ...options, ...(system.source === undefined ? {} : { source: system.source }) },
-      control,
-    );
+    const solved = await solve(system.operator, b, { ...options, source: system.source }, control);
     const {
       x,
       history,

@@ -21,7 +21,7 @@ export interface TableRow {
   /** `apply`: the median time of a product with `vectors` vectors; `measure`: what λ_min took. */
   readonly seconds: { readonly build: number; readonly apply: number; readonly eigenvalues: number };
   readonly details: Readonly<Record<string, number | string>>;
-  readonly note?: string;
+  readonly note?: string | undefined;
 }
 
 export interface TableRecord {

@@ -52,7 +52,7 @@ export interface TableSetup {
   readonly methods: readonly string[];
   readonly seed: number;
   /** Vectors that products are timed with. Default 1. */
-  readonly vectors?: number;
+  readonly vectors?: number | undefined;
   readonly memoryLimit?: number | undefined;
 }
 
@@ -172,7 +172,7 @@ async function smallestEigenvalue(
       blas: control.team.blas,
       seed,
       maxIterations: LANCZOS_STEPS,
-      ...(memoryLimit === undefined ? {} : { memoryLimit }),
+      memoryLimit,
     },
     control,
   );
@@ -194,7 +194,7 @@ async function makeRow(
       operator,
       planned.method,
       { share: planned.share },
-      { source, seed, ...(memoryLimit === undefined ? {} : { memoryLimit }) },
+      { source, seed, memoryLimit },
       control,
     );
   } catch (error) {
@@ -216,7 +216,7 @@ async function makeRow(
       lambdaMinBound: bound,
       seconds: { build, apply, eigenvalues: (performance.now() - began) / 1000 },
       details,
-      ...(note === undefined ? {} : { note }),
+      note,
     };
     return { approximation, row };
   } catch (error) {

@@ -113,8 +113,7 @@ function encode(directory: Directory): Uint8Array {
 
 /**
  * Writes `header` and `arrays` to `path`, whole or not at all: a temporary file in the same folder is renamed at the
- * end.
- * `header` must survive JSON (no NaN, no undefined). The arrays must not change meanwhile. Progress counts bytes.
+ * end. `header` must survive JSON (no NaN, no undefined). The arrays must not change meanwhile. Progress counts bytes.
  * Failure: OptionError, FileAccessError, AbortedError; then `path` is as it was.
  */
 export async function writeContainer(

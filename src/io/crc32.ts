@@ -43,7 +43,7 @@ export function crc32ByTables(bytes: Uint8Array, seed = 0): number {
   return ~c >>> 0;
 }
 
-const native = (zlib as { crc32?: (data: Uint8Array, seed?: number) => number }).crc32;
+const native = (zlib as { crc32?: ((data: Uint8Array, seed?: number) => number) | undefined }).crc32;
 
 /** The checksum of `bytes`, continuing from `seed`, the checksum of what came before. */
 export const crc32: (bytes: Uint8Array, seed?: number) => number = native ?? crc32ByTables;

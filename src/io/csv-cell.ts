@@ -58,7 +58,7 @@ const MOST = 1000;
 /** What a cell's notation is called, and what to do about it. */
 export interface Notation {
   readonly what: string;
-  readonly advice?: OptionAdvice;
+  readonly advice?: OptionAdvice | undefined;
 }
 
 const digitGroups = /^[+-]?\d{1,3}(?:([,.' \u00a0\u202f\u2009’])\d{3})(?:\1\d{3})*(?:[.,]\d*)?$/;

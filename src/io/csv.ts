@@ -288,10 +288,9 @@ async function* watched(
 
 /**
  * Reads a table of numbers from CSV; the result says which columns were taken, what they are called, and how cells were
- * told apart.
- * Failure: FileFormatError (text, a foreign notation or nothing where a number is needed, ragged or endless rows,
- * unclosed quotes; with line and column, and the options that help in `data.advice`), NonFiniteError, OptionError (no
- * such column, delimiter …), FileAccessError, AbortedError.
+ * told apart. Failure: FileFormatError (text, a foreign notation or nothing where a number is needed, ragged or endless
+ * rows, unclosed quotes; with line and column, and the options that help in `data.advice`), NonFiniteError, OptionError
+ * (no such column, delimiter …), FileAccessError, AbortedError.
  */
 export async function readCsv(path: string, options: CsvOptions = {}): Promise<CsvTable> {
   checkOptions(options);

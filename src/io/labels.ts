@@ -12,7 +12,7 @@ export interface ReadLabelsOptions extends RunControl {
   /** At most so many, from the file's start. */
   readonly limit?: number | undefined;
 }
-export const READ_LABELS_KEYS: KeysOf<ReadLabelsOptions & { readonly team?: unknown }> = {
+export const READ_LABELS_KEYS: KeysOf<ReadLabelsOptions & { readonly team?: unknown | undefined }> = {
   limit: true,
   signal: true,
   onProgress: true,

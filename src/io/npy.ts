@@ -97,7 +97,7 @@ async function readElements(
 }
 
 interface Staging {
-  bytes?: Uint8Array;
+  bytes?: Uint8Array | undefined;
 }
 
 /** The elements in the order they have in the file. */
@@ -288,7 +288,7 @@ export async function readNpyMatrix(path: string, control: RunControl = {}): Pro
 export interface NpySource {
   readonly shape: readonly number[];
   readonly data: NpyData;
-  readonly fortranOrder?: boolean;
+  readonly fortranOrder?: boolean | undefined;
 }
 
 /**

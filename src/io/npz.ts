@@ -21,7 +21,7 @@ export interface ReadNpzOptions extends RunControl {
 
 export interface WriteNpzOptions extends RunControl {
   /** Deflate the members (savez_compressed); by default they are stored (savez). */
-  readonly compress?: boolean;
+  readonly compress?: boolean | undefined;
 }
 
 /** Bytes deflated or stored before they are written: a small piece keeps the event loop and an AbortSignal alive. */

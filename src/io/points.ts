@@ -19,7 +19,7 @@ export interface ReadPointsOptions extends CsvFormat, RunControl {
   /** The first so many points; all of them by default. */
   readonly limit?: number | undefined;
 }
-export const READ_POINTS_KEYS: KeysOf<ReadPointsOptions & { readonly team?: unknown }> = {
+export const READ_POINTS_KEYS: KeysOf<ReadPointsOptions & { readonly team?: unknown | undefined }> = {
   limit: true,
   columns: true,
   header: true,

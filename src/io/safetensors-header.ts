@@ -1,10 +1,9 @@
 /**
- * The header of a safetensors file: which tensors there are, and where.
- * Source: Hugging Face, "Safetensors – Format" (github.com/huggingface/safetensors): the header's length (u64,
- * little-endian, at most
- * 100 MB), a JSON object { name: { dtype, shape, data_offsets: [begin, end] }, "__metadata__": { string: string } },
- * which begins with '{' and may be padded with spaces, then the elements: little-endian, in C order, offsets counted
- * from the header's end, without holes or overlap, to the end of the file.
+ * The header of a safetensors file: which tensors there are, and where. Source: Hugging Face, "Safetensors – Format"
+ * (github.com/huggingface/safetensors): the header's length (u64, little-endian, at most 100 MB), a JSON object { name:
+ * { dtype, shape, data_offsets: [begin, end] }, "__metadata__": { string: string } }, which begins with '{' and may be
+ * padded with spaces, then the elements: little-endian, in C order, offsets counted from the header's end, without
+ * holes or overlap, to the end of the file.
  */
 import { FileFormatError } from '../core/errors.js';
 import type { ByteSource } from './byte-source.js';

@@ -45,7 +45,7 @@ export interface ReadSafetensorsOptions extends RunControl {
 
 export interface WriteSafetensorsOptions extends RunControl {
   /** Free text, kept under "__metadata__". */
-  readonly metadata?: Readonly<Record<string, string>>;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
 
 /**

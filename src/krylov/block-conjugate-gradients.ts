@@ -39,7 +39,7 @@ export interface BlockOptions extends SolverOptions {
    * Right-hand sides solved together (k); more are solved in groups, one after another; default 32. A step costs some
    * 14N k² flops besides the products.
    */
-  readonly blockSize?: number;
+  readonly blockSize?: number | undefined;
 }
 export const BLOCK_KEYS: KeysOf<BlockOptions> = {
   relativeTolerance: true,

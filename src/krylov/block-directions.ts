@@ -294,9 +294,8 @@ export class BlockDirections {
 
   /**
    * x ← x + P α and r ← r − AP α with α = (PᵀAP)⁻¹Pᵀr, for all columns of r: their A-norm errors become least over x +
-   * span P. `energies` are rᵀMr of the columns.
-   * Where a step would be longer than rounding can tell from infinite, nothing is changed, and the direction is
-   * returned.
+   * span P. `energies` are rᵀMr of the columns. Where a step would be longer than rounding can tell from infinite,
+   * nothing is changed, and the direction is returned.
    */
   advance(x: Matrix, r: Matrix, energies: Float64Array): BlockCurvature {
     const blas = this.#blas;

@@ -159,11 +159,10 @@ class ConjugateGradients implements Recurrence {
 
 /**
  * A solver for A x = b, A symmetric positive definite, N × N, by preconditioned conjugate gradients; its workspace (6
- * vectors of N numbers, 7 with a
- * preconditioner, float64) serves every solve. A step takes a product with A, one with M and some 10N flops. Without
- * rounding, the error in the norm of A after k steps is at most 2((√κ − 1)/(√κ + 1))ᵏ of the first one's, κ = cond(MA),
- * and zero after as many steps as MA has different eigenvalues (Saad 2003, section 6.11.3). Operators of float32: wrap
- * them by `converted`. Throws ShapeError, OptionError.
+ * vectors of N numbers, 7 with a preconditioner, float64) serves every solve. A step takes a product with A, one with M
+ * and some 10N flops. Without rounding, the error in the norm of A after k steps is at most 2((√κ − 1)/(√κ + 1))ᵏ of
+ * the first one's, κ = cond(MA), and zero after as many steps as MA has different eigenvalues (Saad 2003, section
+ * 6.11.3). Operators of float32: wrap them by `converted`. Throws ShapeError, OptionError.
  */
 export function conjugateGradientSolver(operator: LinearOperator, options: SolverOptions = {}): LinearSolver {
   const size = checkSystem(operator, 'conjugateGradients');

@@ -32,7 +32,7 @@ import { advance, dot } from './vector.js';
 export interface FlexibleOptions extends SolverOptions {
   readonly blas: Blas;
   /** Directions that a new one is made A-orthogonal to (m), 2N numbers each; default 8. */
-  readonly directions?: number;
+  readonly directions?: number | undefined;
 }
 export const FLEXIBLE_KEYS: KeysOf<FlexibleOptions> = {
   relativeTolerance: true,
@@ -148,8 +148,7 @@ class FlexibleConjugateGradients implements Recurrence {
 /**
  * A solver for A x = b, A symmetric positive definite, where M r need not be the same linear map at each step; rᵀM(r) >
  * 0 is all it needs. Memory: 2m + 7 vectors of N numbers; a step takes a product with A, one with M and 8mN flops. With
- * a fixed symmetric M it takes the steps of conjugate gradients.
- * Throws ShapeError, OptionError.
+ * a fixed symmetric M it takes the steps of conjugate gradients. Throws ShapeError, OptionError.
  */
 export function flexibleConjugateGradientSolver(operator: LinearOperator, options: FlexibleOptions): LinearSolver {
   const size = checkSystem(operator, 'flexibleConjugateGradients');

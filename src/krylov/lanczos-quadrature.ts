@@ -26,16 +26,16 @@ import { checkSystem } from './solver-checks.js';
 
 export interface ProbeOptions {
   readonly blas: Blas;
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Random vectors with entries ±1; default 30. */
-  readonly probes?: number;
+  readonly probes?: number | undefined;
   /**
    * Lanczos steps for each, at most N; default 100, and twice as many each time until the quadrature's error is below
    * the sample's, up to 1,600.
    */
-  readonly degree?: number;
+  readonly degree?: number | undefined;
   /** Probes multiplied together, 3N numbers each; default 8. */
-  readonly blockSize?: number;
+  readonly blockSize?: number | undefined;
 }
 export const PROBE_KEYS: KeysOf<ProbeOptions> = {
   blas: true,
@@ -71,7 +71,7 @@ export interface FactoredMatrix extends LinearOperator {
 /** What the callers inside the library add. */
 export interface LanczosOptions extends ProbeOptions {
   /** Keeps the vectors of a probe and orthogonalises against them, where they fit BASIS_BYTES. */
-  readonly reorthogonalize?: boolean;
+  readonly reorthogonalize?: boolean | undefined;
   readonly factorization?: FactoredMatrix | undefined;
 }
 
@@ -93,8 +93,8 @@ function whole(value: number, least: number, what: string): number {
 
 /**
  * The Lanczos matrices of all probes; undefined where a product is not finite. Cost: probes × degree products, in
- * blocks, and with reorthogonalisation 4N·degree²/2 flops a probe.
- * The same seed gives the same bits. Throws ShapeError, OptionError, AbortedError.
+ * blocks, and with reorthogonalisation 4N·degree²/2 flops a probe. The same seed gives the same bits. Throws
+ * ShapeError, OptionError, AbortedError.
  */
 export async function lanczosMatrices(
   operator: LinearOperator,

@@ -22,15 +22,15 @@ import { divide, OrthonormalBasis } from './orthonormal-basis.js';
 
 export interface LanczosOptions {
   readonly blas: Blas;
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Both bounds must fall below tolerance·‖A‖₂ (its estimate max |θ|); default 1e-6. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Most products with a single vector, without the two that verify the result; default 200. */
-  readonly maxIterations?: number;
+  readonly maxIterations?: number | undefined;
   /** Vectors kept, N numbers each; from 12 on; default maxIterations, so that nothing restarts, but at most 200. */
-  readonly basisSize?: number;
+  readonly basisSize?: number | undefined;
   /** Bytes the basis may take; default: what is available. */
-  readonly memoryLimit?: number;
+  readonly memoryLimit?: number | undefined;
 }
 export const LANCZOS_KEYS: KeysOf<LanczosOptions> = {
   blas: true,

@@ -1,13 +1,12 @@
 /**
- * Mean of independent samples with a 95 % confidence interval.
- * Quadratic forms of random vectors, which is what is sampled here, are skewed, up to χ² with one degree of freedom;
- * Student's interval alone then holds in 86 % of cases with 10 samples, and in 91 % with 30. So the end on the side
- * of the longer tail is moved out by the term of N. Johnson (J. Am. Stat. Assoc. 73, 1978), half as much again
- * because few samples show too little of the skewness; and the mean of numbers of one sign, whose logarithm is nearer
- * to normal, is at most value·exp(half/value) in size. That holds in 92 % and 95 %.
- * Student's t quantile by the expansion of R. Fisher and E. Cornish (M. Abramowitz, I. Stegun, *Handbook of
- * Mathematical Functions*, 1964, formula 26.7.5), within
- * 1 % from 3 degrees of freedom on; tabulated below.
+ * Mean of independent samples with a 95 % confidence interval. Quadratic forms of random vectors, which is what is
+ * sampled here, are skewed, up to χ² with one degree of freedom; Student's interval alone then holds in 86 % of cases
+ * with 10 samples, and in 91 % with 30. So the end on the side of the longer tail is moved out by the term of N.
+ * Johnson (J. Am. Stat. Assoc. 73, 1978), half as much again because few samples show too little of the skewness; and
+ * the mean of numbers of one sign, whose logarithm is nearer to normal, is at most value·exp(half/value) in size. That
+ * holds in 92 % and 95 %. Student's t quantile by the expansion of R. Fisher and E. Cornish (M. Abramowitz, I. Stegun,
+ * *Handbook of Mathematical Functions*, 1964, formula 26.7.5), within 1 % from 3 degrees of freedom on; tabulated
+ * below.
  */
 import { view } from '../dense/matrix.js';
 import { norm } from '../dense/norm.js';

@@ -9,26 +9,26 @@ import type { LinearOperator } from '../operator/linear-operator.js';
 
 export interface Tolerances {
   /** Converged where ‖b − Ax‖₂ ≤ max(relativeTolerance·‖b‖₂, absoluteTolerance); default 1e-8. */
-  readonly relativeTolerance?: number;
+  readonly relativeTolerance?: number | undefined;
   /** Default 0. */
-  readonly absoluteTolerance?: number;
+  readonly absoluteTolerance?: number | undefined;
   /** Most iterations, over all restarts; default 10·N, at most 10,000. */
-  readonly maxIterations?: number;
+  readonly maxIterations?: number | undefined;
   /**
    * Where the recurrence of the residual has met the tolerance and the true residual has not, the method goes on from
    * the true one, at most so often, and only while that at least halves it; default 20.
    */
-  readonly maxRestarts?: number;
+  readonly maxRestarts?: number | undefined;
   /**
    * How accurate products with A are, relative to ‖A‖‖x‖: what is taken for rounding, of a residual that no longer
    * falls and of a curvature; default 2⁻⁵². About 2⁻²³ for an operator that computes in float32.
    */
-  readonly roundoff?: number;
+  readonly roundoff?: number | undefined;
 }
 
 export interface SolverOptions extends Tolerances {
   /** M ≈ A⁻¹, as a product z = M r; default none (the identity). */
-  readonly preconditioner?: LinearOperator;
+  readonly preconditioner?: LinearOperator | undefined;
 }
 export const SOLVER_KEYS: KeysOf<SolverOptions> = {
   relativeTolerance: true,
@@ -42,17 +42,17 @@ export const SOLVER_KEYS: KeysOf<SolverOptions> = {
 /** What may differ from one solve to the next; tolerances replace those of the solver. */
 export interface SolveControl extends RunControl, Tolerances {
   /** x₀, which may be x itself; default zero. */
-  readonly guess?: Vectors;
+  readonly guess?: Vectors | undefined;
   /**
    * Which x is handed back where maxIterations, abort, an indefinite operator or a preconditioner end the iteration:
    * the last iterate, whose error in the norm of A is least (default), or the one of least residual, which is never
    * worse than the start.
    */
-  readonly keep?: 'last' | 'best';
+  readonly keep?: 'last' | 'best' | undefined;
   /** After each iteration: its number and the estimated relative residual. */
-  readonly onIteration?: (iteration: number, residual: number) => void;
+  readonly onIteration?: ((iteration: number, residual: number) => void) | undefined;
 }
-export const SOLVE_CONTROL_KEYS: KeysOf<SolveControl & { readonly team?: unknown }> = {
+export const SOLVE_CONTROL_KEYS: KeysOf<SolveControl & { readonly team?: unknown | undefined }> = {
   relativeTolerance: true,
   absoluteTolerance: true,
   maxIterations: true,
@@ -68,7 +68,7 @@ export const SOLVE_CONTROL_KEYS: KeysOf<SolveControl & { readonly team?: unknown
 
 /** The control of a solve whose guess has been checked. */
 export interface CheckedControl extends SolveControl {
-  readonly guess?: Matrix;
+  readonly guess?: Matrix | undefined;
 }
 
 interface Numbers {
@@ -96,12 +96,10 @@ interface Numbers {
 
 /**
  * converged: the true residual meets the tolerance. maxIterations, aborted: x is what `keep` says. nonFinite: a product
- * was NaN or infinite; x is the last finite iterate.
- * stagnated: the true residual no longer falls (stagnation.ts), or x in float32 cannot hold what was found: the
- * tolerance lies below what rounding (about eps·‖A‖‖x‖) or the operator's own inaccuracy allow. x is the iterate of
- * least residual, within a quarter.
- * leastSquares (MINRES alone): ‖A(b − Ax)‖ vanishes though b − Ax does not: A is singular, b has a part outside its
- * range, x minimises the residual.
+ * was NaN or infinite; x is the last finite iterate. stagnated: the true residual no longer falls (stagnation.ts), or x
+ * in float32 cannot hold what was found: the tolerance lies below what rounding (about eps·‖A‖‖x‖) or the operator's
+ * own inaccuracy allow. x is the iterate of least residual, within a quarter. leastSquares (MINRES alone): ‖A(b − Ax)‖
+ * vanishes though b − Ax does not: A is singular, b has a part outside its range, x minimises the residual.
  */
 export type PlainOutcome = 'converged' | 'maxIterations' | 'stagnated' | 'nonFinite' | 'aborted' | 'leastSquares';
 

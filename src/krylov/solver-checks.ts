@@ -3,13 +3,13 @@
  */
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
-import { requireKnownOptions } from '../core/known-options.js';
+import { requireKnownOptions, type Resolved } from '../core/known-options.js';
 import { asVectors, checkView, transposeHint, type Matrix } from '../dense/matrix.js';
 import { requireSquare } from '../operator/checks.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { SOLVE_CONTROL_KEYS, type CheckedControl, type SolveControl, type Tolerances } from './solution.js';
 
-export type ResolvedTolerances = Readonly<Required<Tolerances>>;
+export type ResolvedTolerances = Resolved<Tolerances>;
 
 export const DEFAULT_RELATIVE_TOLERANCE = 1e-8;
 const MOST_ITERATIONS = 10_000;

@@ -21,9 +21,9 @@ import { sampleInterval } from './sample-interval.js';
 
 /** Equally spaced values. */
 export interface Grid {
-  readonly from?: number;
-  readonly to?: number;
-  readonly count?: number;
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+  readonly count?: number | undefined;
 }
 export const GRID_KEYS: KeysOf<Grid> = { from: true, to: true, count: true };
 
@@ -32,9 +32,9 @@ export interface DensityOptions extends ProbeOptions {
    * Where the density is wanted: count equally spaced values; default 200 from the smallest node − 4σ to the largest +
    * 4σ.
    */
-  readonly grid?: Grid;
+  readonly grid?: Grid | undefined;
   /** σ, in units of the eigenvalues; default a fiftieth of the interval of the nodes. */
-  readonly width?: number;
+  readonly width?: number | undefined;
 }
 export const DENSITY_KEYS: KeysOf<DensityOptions> = {
   blas: true,

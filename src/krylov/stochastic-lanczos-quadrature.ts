@@ -55,13 +55,13 @@ export interface LogDeterminantOptions extends ProbeOptions {
    * 0 < bound ≤ λ_min, such as the shift of A = K + λI with K positive semidefinite: then the quadrature's error is
    * bracketed. With a factorization: of M⁻¹A.
    */
-  readonly lowerBound?: number;
+  readonly lowerBound?: number | undefined;
   /**
    * A factorization of a matrix M near A (`factor`, of a compressed matrix): log det A = log det M + tr log(F⁻¹AF⁻ᵀ),
    * M = FFᵀ. The nearer M is to A, the fewer probes and steps the second term needs. Each step then takes a solve
    * with M too.
    */
-  readonly factorization?: FactoredMatrix;
+  readonly factorization?: FactoredMatrix | undefined;
 }
 export const LOG_DETERMINANT_KEYS: KeysOf<LogDeterminantOptions> = {
   blas: true,

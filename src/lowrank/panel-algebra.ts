@@ -43,7 +43,7 @@ export class PanelAlgebra {
   readonly team: Team | undefined;
   readonly #graphs = new Map<number, TaskGraph>();
   readonly #tiles = new Map<string, Int32Array>();
-  #partial: { double?: Float64Array; single?: Float32Array } = {};
+  #partial: { double?: Float64Array | undefined; single?: Float32Array | undefined } = {};
 
   constructor(blas: Blas, team?: Team) {
     this.blas = blas;

@@ -30,7 +30,7 @@ import {
 
 export interface RandomizedSvdOptions extends SketchOptions {
   /** Power passes q, each one more product with every vector; default 1. */
-  readonly powerPasses?: number;
+  readonly powerPasses?: number | undefined;
 }
 export const RANDOMIZED_SVD_KEYS: KeysOf<RandomizedSvdOptions> = {
   blas: true,

@@ -22,10 +22,10 @@ export interface SketchOptions {
   /** Rank r of the result, at most N. */
   readonly rank: number;
   /** Vectors beyond the rank; default 10. At most N in all. */
-  readonly oversampling?: number;
-  readonly seed?: number;
+  readonly oversampling?: number | undefined;
+  readonly seed?: number | undefined;
   /** Bytes that may be allocated; default: what is available. */
-  readonly memoryLimit?: number;
+  readonly memoryLimit?: number | undefined;
 }
 export const SKETCH_KEYS: KeysOf<SketchOptions> = {
   blas: true,

@@ -32,9 +32,8 @@ const arrayLike = (data: FloatArray, length: number): FloatArray =>
 /**
  * Errors at z_ℓ for every layer, outputs × (count·k), contiguous: outputErrors holds k blocks of `count` columns (k =
  * 1: one error a sample; k = r with E = the columns of S: rows of the Jacobian), with respect to a_L. The last layer's
- * errors are `outputErrors` itself where that layer is linear.
- * `reuse`, the result of an earlier call of the same shape, is overwritten and returned. 2nN·k flops, less the first
- * layer's. Throws ShapeError.
+ * errors are `outputErrors` itself where that layer is linear. `reuse`, the result of an earlier call of the same
+ * shape, is overwritten and returned. 2nN·k flops, less the first layer's. Throws ShapeError.
  */
 export function backpropagate(
   network: Network,

@@ -1,7 +1,6 @@
 /**
- * The complementary error function without its exponential: E(y) = e^{y²}·erfc(y), y ≥ 0.
- * Rational minimax approximations of W. J. Cody, "Rational Chebyshev approximations for the error function", Math.
- * Comp. 23(107), 1969,
+ * The complementary error function without its exponential: E(y) = e^{y²}·erfc(y), y ≥ 0. Rational minimax
+ * approximations of W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23(107), 1969,
  * 631–637, with the coefficients to 18 digits of his subroutine CALERF (netlib.org/specfun): below 6e-19 relative
  * before rounding.
  */

@@ -27,9 +27,9 @@ export interface ForwardPass {
 
 export interface ForwardOptions {
   /** Also keep φ″(Z_ℓ). Default false. */
-  readonly curvatures?: boolean;
+  readonly curvatures?: boolean | undefined;
   /** Arrays over SharedArrayBuffer, for a team of workers. Default false. */
-  readonly shared?: boolean;
+  readonly shared?: boolean | undefined;
   /** A pass of the same network, count, precision and options whose arrays are overwritten and returned. */
   readonly reuse?: ForwardPass | undefined;
 }
@@ -90,8 +90,8 @@ function checkFinite(z: Matrix, layer: number, ones: Matrix, sums: Matrix, blas:
 
 /**
  * The pass of `inputs` (network.inputs × count, one sample a column) through the network; the precision is that of the
- * parameters, data of the other is converted.
- * 2nN flops. Throws ShapeError, and NonFiniteError naming layer (0: the inputs, else 1 … L), unit and sample.
+ * parameters, data of the other is converted. 2nN flops. Throws ShapeError, and NonFiniteError naming layer (0: the
+ * inputs, else 1 … L), unit and sample.
  */
 export function forward(
   network: Network,

@@ -15,7 +15,7 @@ import type { Network } from './network.js';
 
 export interface BatchOptions {
   /** Samples taken at a time; bounds the memory. Default 1024. */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
   readonly signal?: AbortSignalLike | undefined;
 }
 export const BATCH_KEYS: KeysOf<BatchOptions> = { batchSize: true, signal: true };

@@ -13,9 +13,9 @@ export type InitialScheme = 'glorot' | 'he' | 'lecun';
 
 export interface InitialOptions {
   /** For all layers; default by their activations. */
-  readonly scheme?: InitialScheme;
+  readonly scheme?: InitialScheme | undefined;
   /** Default 'f64'. */
-  readonly precision?: Precision;
+  readonly precision?: Precision | undefined;
 }
 const INITIAL_KEYS: KeysOf<InitialOptions> = { scheme: true, precision: true };
 

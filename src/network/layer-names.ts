@@ -44,7 +44,10 @@ export function findLayers(names: readonly string[], parts: readonly string[] | 
       path,
       part: unused,
     });
-  const layers = new Map<string, { weight?: string; kernel: boolean; bias?: string; part: number }>();
+  const layers = new Map<
+    string,
+    { weight?: string | undefined; kernel: boolean; bias?: string | undefined; part: number }
+  >();
   for (const name of names) {
     const part = parts === undefined ? 0 : partOf(name, parts);
     if (part < 0) continue;

@@ -37,11 +37,11 @@ export interface NetworkOptions {
   /** Units per layer, input first: [784, 10, 784]. */
   readonly widths: ArrayLike<number>;
   /** Of the hidden layers, or one for each layer, the last included. Default 'tanh'. */
-  readonly activation?: ActivationName | readonly ActivationName[];
+  readonly activation?: ActivationName | readonly ActivationName[] | undefined;
   /** Of the last layer where `activation` is one name. Default 'linear'. */
-  readonly outputActivation?: ActivationName;
+  readonly outputActivation?: ActivationName | undefined;
   /** One for all layers, or one for each. Default true. */
-  readonly bias?: boolean | readonly boolean[];
+  readonly bias?: boolean | readonly boolean[] | undefined;
 }
 export const NETWORK_KEYS: KeysOf<NetworkOptions> = {
   widths: true,

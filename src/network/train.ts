@@ -4,7 +4,7 @@
  */
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { NonFiniteError, OptionError } from '../core/errors.js';
-import type { KeysOf } from '../core/known-options.js';
+import type { KeysOf, Resolved } from '../core/known-options.js';
 import type { Blas } from '../dense/blas.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';
 import { accumulateGradient, backpropagate } from './backward.js';
@@ -22,18 +22,18 @@ export interface AdamOptions {
   /** Of the samples' order. */
   readonly seed: number;
   /** The learning rate of epoch e (from 0) is learningRate·decayᵉ, 0 < decay ≤ 1. Default 1. */
-  readonly decay?: number;
+  readonly decay?: number | undefined;
   /** Default 0.9. */
-  readonly beta1?: number;
+  readonly beta1?: number | undefined;
   /** Default 0.999. */
-  readonly beta2?: number;
+  readonly beta2?: number | undefined;
   /** Default 1e-8. */
-  readonly epsilon?: number;
+  readonly epsilon?: number | undefined;
   /**
    * Data up to this many bytes is shuffled whole; beyond it, by chunks of at most this size (see SampleOrder). Default
    * 2 GiB.
    */
-  readonly shuffleBytes?: number;
+  readonly shuffleBytes?: number | undefined;
 }
 export const ADAM_KEYS: KeysOf<AdamOptions> = {
   epochs: true,
@@ -54,8 +54,9 @@ export interface Training {
   readonly losses: number[];
 }
 
-function checkOptions(options: AdamOptions): Required<AdamOptions> {
-  const all = { decay: 1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, shuffleBytes: 2 ** 31, ...options };
+function checkOptions(options: AdamOptions): Resolved<AdamOptions> {
+  const { decay = 1, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, shuffleBytes = 2 ** 31 } = options;
+  const all = { ...options, decay, beta1, beta2, epsilon, shuffleBytes };
   const refuse = (name: keyof AdamOptions, domain: string): never => {
     throw new OptionError(`${name} is ${all[name]}: it is ${domain}.`, { [name]: all[name] });
   };

@@ -30,7 +30,7 @@ export interface ReadWeightsOptions extends RunControl {
    */
   readonly bias?: boolean | readonly boolean[] | undefined;
 }
-export const READ_WEIGHTS_KEYS: KeysOf<ReadWeightsOptions & { readonly team?: unknown }> = {
+export const READ_WEIGHTS_KEYS: KeysOf<ReadWeightsOptions & { readonly team?: unknown | undefined }> = {
   precision: true,
   parts: true,
   bias: true,
@@ -57,9 +57,9 @@ export interface WriteWeightsOptions extends RunControl {
    * 'pytorch' (default): "0.weight" (out, in) and "0.bias", numbered as nn.Sequential numbers Linear modules with an
    * activation's module after each layer that is not linear. 'flax': "Dense_0/kernel" (in, out) and "Dense_0/bias".
    */
-  readonly convention?: 'pytorch' | 'flax';
+  readonly convention?: 'pytorch' | 'flax' | undefined;
 }
-export const WRITE_WEIGHTS_KEYS: KeysOf<WriteWeightsOptions & { readonly team?: unknown }> = {
+export const WRITE_WEIGHTS_KEYS: KeysOf<WriteWeightsOptions & { readonly team?: unknown | undefined }> = {
   convention: true,
   signal: true,
   onProgress: true,

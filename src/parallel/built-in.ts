@@ -1,7 +1,6 @@
 /**
- * The library's own functions that workers find by name: phase kernels and the factories of sources.
- * A worker imports the module that defines one by its URL. In a bundle that URL is the whole program's, or missing:
- * there the functions
+ * The library's own functions that workers find by name: phase kernels and the factories of sources. A worker imports
+ * the module that defines one by its URL. In a bundle that URL is the whole program's, or missing: there the functions
  * are entered here as they are defined, and workers run worker-source.ts, in which all of them are defined.
  */
 import { BUNDLED } from '../core/location.js';
@@ -19,8 +18,7 @@ export interface FunctionName {
 
 /**
  * Says how workers find `value`: exported as `name` by the module of the URL `module`, or in a bundle among the
- * built-in functions.
- * `name` must be unique in the library (checked by a test).
+ * built-in functions. `name` must be unique in the library (checked by a test).
  */
 export function builtIn(module: string, name: string, value: unknown): FunctionName {
   if (!BUNDLED) return { module, name };

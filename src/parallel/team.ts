@@ -36,14 +36,14 @@ export interface TeamOptions {
    * Workers, the calling thread included, at most 1024; default: the cores the process may use. More than four times as
    * many bring a warning of the process, once.
    */
-  readonly workers?: number;
+  readonly workers?: number | undefined;
   /** Dense backend (see `openBlas`): 'portable', a library's path or name, or undefined for the first found. */
-  readonly blas?: string;
+  readonly blas?: string | undefined;
   /**
    * A synchronous phase in which nothing happens for this long has lost a worker to an endless task; default 60. A
    * worker whose thread has ended is noticed at once.
    */
-  readonly stallSeconds?: number;
+  readonly stallSeconds?: number | undefined;
 }
 export const TEAM_KEYS: KeysOf<TeamOptions> = { workers: true, blas: true, stallSeconds: true };
 
@@ -159,7 +159,7 @@ export class Team {
    */
   async share<S>(
     state: S,
-    options: { readonly modules?: readonly string[]; readonly solo?: boolean } = {},
+    options: { readonly modules?: readonly string[] | undefined; readonly solo?: boolean | undefined } = {},
   ): Promise<Shared<S>> {
     const modules = options.modules ?? [];
     await this.#executor.load(modules);

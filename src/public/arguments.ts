@@ -43,14 +43,14 @@ export function known<T>(options: T, keys: KeysOf<T>, of: string): T {
 }
 
 /** Options with a dense backend, which may be left out. */
-export type BlasOptional<T> = Omit<T, 'blas'> & { readonly blas?: Blas };
+export type BlasOptional<T> = Omit<T, 'blas'> & { readonly blas?: Blas | undefined };
 
 /**
  * The options, with the calling thread's backend where they name none. Throws OptionError for a key of none of theirs.
  */
 export function withBlas<T extends { readonly blas: Blas }>(options: BlasOptional<T>, keys: KeysOf<T>, of: string): T {
   requireKnownOptions(options, keys as KeysOf<BlasOptional<T>>, of);
-  const { blas, team } = options as { readonly blas?: Blas; readonly team?: unknown };
+  const { blas, team } = options as { readonly blas?: Blas | undefined; readonly team?: unknown | undefined };
   if (team !== undefined) requireRole(team, 'team', `The option team of ${of}`);
   if (blas !== undefined && typeof blas?.gemm !== 'function') {
     throw new OptionError(
@@ -77,7 +77,11 @@ export type Given<T> = Omit<T, 'model' | 'tree'> &
  * model, tree or source, ShapeError.
  */
 export function described<T extends Described>(options: Given<T>, of: string): T {
-  const { source, model, tree } = options as { source?: EntrySource; model?: GivenModel; tree?: GivenTree };
+  const { source, model, tree } = options as {
+    source?: EntrySource | undefined;
+    model?: GivenModel | undefined;
+    tree?: GivenTree | undefined;
+  };
   if (source !== undefined) requireSource(source, of);
   if (model === undefined && tree === undefined) return options as T;
   const typed = {

@@ -289,7 +289,7 @@ export async function structuralTree(
 export async function trainAdam(
   model: GivenModel,
   options: AdamOptions,
-  control: RunControl & { readonly blas?: Blas } = {},
+  control: RunControl & { readonly blas?: Blas | undefined } = {},
 ): Promise<Training> {
   const run = onThread(control, 'trainAdam', { blas: true });
   return trainAdamOn(asModel(model, 'trainAdam'), known(options, ADAM_KEYS, 'trainAdam'), {
@@ -298,19 +298,19 @@ export async function trainAdam(
   });
 }
 
-const BATCHES_KEYS: KeysOf<BatchOptions & { readonly blas?: Blas }> = { ...BATCH_KEYS, blas: true };
+const BATCHES_KEYS: KeysOf<BatchOptions & { readonly blas?: Blas | undefined }> = { ...BATCH_KEYS, blas: true };
 
 /** f(θ) and ∇f(θ) over all data. Throws ShapeError, OptionError, NonFiniteError, AbortedError. */
 export function lossAndGradient(
   model: GivenModel,
-  options: BatchOptions & { readonly blas?: Blas } = {},
+  options: BatchOptions & { readonly blas?: Blas | undefined } = {},
 ): { loss: number; gradient: FloatArray } {
   const { blas = defaultBlas(), ...batches } = known(options, BATCHES_KEYS, 'lossAndGradient');
   return lossAndGradientOn(asModel(model, 'lossAndGradient'), blas, batches);
 }
 
 /** The mean loss f(θ). Throws as `lossAndGradient`. */
-export function meanLoss(model: GivenModel, options: BatchOptions & { readonly blas?: Blas } = {}): number {
+export function meanLoss(model: GivenModel, options: BatchOptions & { readonly blas?: Blas | undefined } = {}): number {
   const { blas = defaultBlas(), ...batches } = known(options, BATCHES_KEYS, 'meanLoss');
   return meanLossOn(asModel(model, 'meanLoss'), blas, batches);
 }

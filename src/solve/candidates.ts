@@ -25,7 +25,7 @@ export interface Candidate {
   readonly iterations: number;
   /** What it was predicted with. */
   readonly details: string;
-  readonly making?: PreconditionerOptions;
+  readonly making?: PreconditionerOptions | undefined;
 }
 
 export interface Choice {
@@ -46,8 +46,8 @@ export interface ChoiceOptions {
   readonly seed: number;
   /** Whether the operator is the Gauss–Newton matrix of the network. */
   readonly dual: boolean;
-  readonly making?: PreconditionerOptions;
-  readonly memoryLimit?: number;
+  readonly making?: PreconditionerOptions | undefined;
+  readonly memoryLimit?: number | undefined;
 }
 
 /** ‖G − K-FAC‖/‖G‖ as measured on autoencoders and classifiers of digits (README, Measured). */

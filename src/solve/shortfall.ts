@@ -11,9 +11,10 @@ export interface Shortfall {
   readonly residual: number;
   readonly tolerance: number;
   /** Of 'indefinite' and 'singular': pᵀ(A + λI)p/pᵀp. */
-  readonly curvature?: number;
+  readonly curvature?: number | undefined;
   /** Of 'stagnated': what rounds, ‖A + λI‖‖x‖/‖b‖, and the relative residual that this allows, about. */
-  readonly rounding?: { readonly of: 'x' | 'products' | 'float64'; readonly condition: number; readonly level: number };
+  readonly rounding?:
+    { readonly of: 'x' | 'products' | 'float64'; readonly condition: number; readonly level: number } | undefined;
 }
 
 /** What can be done about it, in the words of whoever asked; each begins a sentence or follows a colon. */

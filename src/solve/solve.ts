@@ -50,36 +50,36 @@ import { LIBRARY_ADVICE, tellShortfall, type Shortfall } from './shortfall.js';
 
 export interface SolveOptions {
   /** λ ≥ 0; default 0. */
-  readonly shift?: number;
+  readonly shift?: number | undefined;
   /** λ/‖A‖₂ instead, ‖A‖₂ by Lanczos to some digits. Not with `shift`. */
-  readonly shiftRelative?: number;
+  readonly shiftRelative?: number | undefined;
   /**
    * By name; or a ready one, symmetric positive definite, of whatever was thought to fit; default 'auto'
    * (candidates.ts).
    */
-  readonly preconditioner?: PreconditionerName | 'auto' | Preconditioner | LinearOperator;
+  readonly preconditioner?: PreconditionerName | 'auto' | Preconditioner | LinearOperator | undefined;
   /** Of the preconditioner that is made by name. Its seed and memoryLimit are those below. */
-  readonly making?: Omit<PreconditionerOptions, 'seed' | 'memoryLimit'>;
+  readonly making?: Omit<PreconditionerOptions, 'seed' | 'memoryLimit'> | undefined;
   /** Entries of the same matrix; default: of the network behind a Gauss–Newton operator, else none. */
-  readonly source?: EntrySource;
+  readonly source?: EntrySource | undefined;
   /** The network behind the operator; default: a Gauss–Newton operator's own. */
-  readonly model?: Model;
+  readonly model?: Model | undefined;
   /**
    * Asked ‖b − (A + λI)x‖/‖b‖ of each column. Default: 1e-8; where products with A are computed in float32, 1e-6; and
    * where these or an x of float32 do not allow that, what they do allow, some 5e-7·‖A‖‖x‖/‖b‖.
    */
-  readonly tolerance?: number;
-  readonly maxIterations?: number;
+  readonly tolerance?: number | undefined;
+  readonly maxIterations?: number | undefined;
   /** x₀, N × p; default zero. */
-  readonly guess?: Matrix;
+  readonly guess?: Matrix | undefined;
   /**
    * Where X goes, N × p, of either precision; default a matrix of its own, in B's. It may be B. The iteration works in
    * float64 whatever that of X is.
    */
-  readonly out?: Matrix;
+  readonly out?: Matrix | undefined;
   /** Of everything random. Default 0. */
-  readonly seed?: number;
-  readonly memoryLimit?: number;
+  readonly seed?: number | undefined;
+  readonly memoryLimit?: number | undefined;
 }
 export const SOLVE_KEYS: KeysOf<SolveOptions> = {
   shift: true,
@@ -128,12 +128,12 @@ export interface SolveResult {
   /** λ. */
   readonly shift: number;
   /** ‖A‖₂, where it was measured. */
-  readonly norm?: number;
+  readonly norm?: number | undefined;
   readonly preconditioner: {
     readonly name: PreconditionerName | 'given';
     readonly bytes: number;
     readonly details: Preconditioner['details'];
-    readonly note?: string;
+    readonly note?: string | undefined;
   };
   /**
    * choose: measuring for 'auto' and for shiftRelative; compress, factor: making the preconditioner; solve: the
@@ -150,7 +150,7 @@ export interface SolveResult {
   /** Why this preconditioner, and what is to be said of it. */
   readonly choice: string;
   /** Where the tolerance was missed: what came instead. */
-  readonly shortfall?: Shortfall;
+  readonly shortfall?: Shortfall | undefined;
   /** `choice`, and where the tolerance was missed, why, and what to do. */
   readonly reason: string;
 }
@@ -190,7 +190,7 @@ export async function solve(
     ...options.making,
     ...chosen?.making,
     seed,
-    ...(options.memoryLimit === undefined ? {} : { memoryLimit: options.memoryLimit }),
+    memoryLimit: options.memoryLimit,
   };
   const used = await preconditionerFor(asked, chosen, subject, shift, making, control);
   try {
@@ -204,13 +204,13 @@ export async function solve(
       relativeTolerance: tolerance,
       roundoff: ROUNDOFF[products],
       keep: 'best',
-      ...(maxIterations === undefined ? {} : { maxIterations }),
+      maxIterations,
     };
     const run: SolveControl = {
       ...tolerances,
       signal: control.signal,
       onProgress: control.onProgress,
-      ...(guess === undefined ? {} : { guess }),
+      guess,
     };
     let solution: Solution | BlockSolution;
     let workspace: number;
@@ -248,7 +248,7 @@ export async function solve(
             residual,
             tolerance: reached,
             ...curvature,
-            ...(rounding === undefined ? {} : { rounding }),
+            rounding,
           };
     const choice = [
       chosen?.reason ?? `Preconditioner ${name}, as asked.`,
@@ -266,12 +266,12 @@ export async function solve(
       toleranceFrom,
       history,
       shift,
-      ...(norm === undefined ? {} : { norm }),
-      preconditioner: { name, bytes, details, ...(note === undefined ? {} : { note }) },
+      norm,
+      preconditioner: { name, bytes, details, note },
       seconds: { choose: choosing, compress: used.seconds.compress, factor: used.seconds.factor, solve: seconds },
       memory: { preconditioner: bytes, workspace },
       choice,
-      ...(shortfall === undefined ? {} : { shortfall }),
+      shortfall,
       reason: shortfall === undefined ? choice : `${choice} ${sentence(tellShortfall(shortfall, LIBRARY_ADVICE))}`,
     };
   } finally {
@@ -329,11 +329,11 @@ async function shiftOf(
   operator: LinearOperator,
   { shift, shiftRelative, seed = 0, memoryLimit }: SolveOptions,
   control: TeamControl,
-): Promise<{ shift: number; norm?: number }> {
+): Promise<{ shift: number; norm?: number | undefined }> {
   if (shiftRelative === undefined) return { shift: shift ?? 0 };
   const { smallest, largest, outcome } = await extremeEigenvalues(
     operator,
-    { ...NORM, blas: control.team.blas, seed, ...(memoryLimit === undefined ? {} : { memoryLimit }) },
+    { ...NORM, blas: control.team.blas, seed, memoryLimit },
     control,
   );
   if (outcome === 'nonFinite')
@@ -380,8 +380,8 @@ async function choose(
       tolerance,
       seed: options.seed ?? 0,
       dual: isGaussNewton(subject),
-      ...(options.making === undefined ? {} : { making: options.making }),
-      ...(options.memoryLimit === undefined ? {} : { memoryLimit: options.memoryLimit }),
+      making: options.making,
+      memoryLimit: options.memoryLimit,
     },
     control,
   );

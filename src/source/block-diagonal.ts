@@ -22,7 +22,7 @@ import type { Ranges } from '../network/ranges.js';
 
 export interface BlockDiagonalOptions {
   /** Bytes that the blocks may take; default: what is available. */
-  readonly memoryLimit?: number;
+  readonly memoryLimit?: number | undefined;
 }
 export const BLOCK_DIAGONAL_KEYS: KeysOf<BlockDiagonalOptions> = { memoryLimit: true };
 

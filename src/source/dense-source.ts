@@ -35,7 +35,7 @@ export interface MatrixLike {
 
 export interface DenseSourceOptions {
   /** With it, a float64 source also offers exact products (`operator`). */
-  readonly blas?: Blas;
+  readonly blas?: Blas | undefined;
 }
 export const DENSE_SOURCE_KEYS: KeysOf<DenseSourceOptions> = { blas: true };
 
@@ -72,7 +72,7 @@ const WORKERS_COPY = builtIn(import.meta.url, 'openDenseSource', openDenseSource
 
 export class DenseSource implements EntrySource {
   readonly size: number;
-  readonly operator?: LinearOperator;
+  readonly operator?: LinearOperator | undefined;
   #matrix: Matrix;
   /** Whether both triangles may be read: they agree to the bit. */
   readonly #exact: boolean;

@@ -20,7 +20,7 @@ import { openHandle, sourceState, type SourceHandle } from './share-source.js';
 
 export interface EntryOperatorOptions {
   /** Bytes that the dense matrix may take to be kept; default 1 GiB (N ≤ 11,585), 0 keeps nothing. */
-  readonly keepBytes?: number;
+  readonly keepBytes?: number | undefined;
 }
 export const ENTRY_OPERATOR_KEYS: KeysOf<EntryOperatorOptions> = { keepBytes: true };
 

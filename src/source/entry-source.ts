@@ -29,7 +29,7 @@ export interface SourceDescriptor {
   readonly name: string;
   readonly data: unknown;
   /** Every entry is multiplied by it. Default 1; set by the library (unit-source.ts). */
-  readonly factor?: number;
+  readonly factor?: number | undefined;
 }
 export interface SourceContext {
   readonly blas: Blas;
@@ -46,11 +46,11 @@ export interface EntrySource {
   /** out[i] ← K(i, i), i = 0 … size − 1. */
   diagonal(out: Float64Array): void;
   /** Where the indices lie, if they lie somewhere: opens the geometric distance. */
-  readonly points?: Points;
+  readonly points?: Points | undefined;
   /** Exact products, if there is a cheaper way to them than entries. */
-  readonly operator?: LinearOperator;
+  readonly operator?: LinearOperator | undefined;
   /** How workers get their copies. A source without it is evaluated by the calling thread alone. */
-  readonly descriptor?: SourceDescriptor;
+  readonly descriptor?: SourceDescriptor | undefined;
 }
 
 /**

@@ -23,14 +23,14 @@ const MOST_DEPTH = 200;
 /** The fields of mathjs's nodes that are read here, by node type. */
 interface Syntax {
   readonly type: string;
-  readonly value?: unknown;
-  readonly name?: string;
-  readonly fn?: string | Syntax;
-  readonly args?: readonly Syntax[];
-  readonly content?: Syntax;
-  readonly condition?: Syntax;
-  readonly trueExpr?: Syntax;
-  readonly falseExpr?: Syntax;
+  readonly value?: unknown | undefined;
+  readonly name?: string | undefined;
+  readonly fn?: string | Syntax | undefined;
+  readonly args?: readonly Syntax[] | undefined;
+  readonly content?: Syntax | undefined;
+  readonly condition?: Syntax | undefined;
+  readonly trueExpr?: Syntax | undefined;
+  readonly falseExpr?: Syntax | undefined;
 }
 
 const constants: Readonly<Record<string, number>> = { pi: Math.PI, e: Math.E, tau: 2 * Math.PI };

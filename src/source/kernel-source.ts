@@ -28,7 +28,7 @@ import { SymmetricBlocks } from './symmetric-block.js';
 
 export interface KernelSourceOptions extends SourceContext {
   /** Added to the diagonal (nugget, noise variance): ≥ 0, 0 unless given. */
-  readonly ridge?: number;
+  readonly ridge?: number | undefined;
 }
 export const KERNEL_SOURCE_KEYS: KeysOf<KernelSourceOptions> = { blas: true, ridge: true };
 
@@ -95,7 +95,7 @@ const WORKERS_COPY = builtIn(import.meta.url, 'openKernelSource', openKernelSour
 export class KernelSource implements EntrySource {
   readonly size: number;
   readonly points: Points;
-  readonly descriptor?: SourceDescriptor;
+  readonly descriptor?: SourceDescriptor | undefined;
   readonly kernel: Kernel;
   readonly #operand: Float64Array;
   readonly #norms: Float64Array;

@@ -23,7 +23,7 @@ export interface Kernel {
   readonly name: string;
   readonly argument: KernelArgument;
   /** Absent for a kernel that only this thread can evaluate. */
-  readonly definition?: KernelDefinition;
+  readonly definition?: KernelDefinition | undefined;
   /** values[offset … offset + length) ← k(values[…]), in place; an entry's result depends on that entry alone. */
   evaluate(values: Float64Array, offset: number, length: number): void;
 }

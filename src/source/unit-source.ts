@@ -27,9 +27,9 @@ export function unitFactor(largest: number): number {
 /** factor·K. */
 class ScaledSource implements EntrySource {
   readonly size: number;
-  readonly points?: Points;
-  readonly operator?: LinearOperator;
-  readonly descriptor?: SourceDescriptor;
+  readonly points?: Points | undefined;
+  readonly operator?: LinearOperator | undefined;
+  readonly descriptor?: SourceDescriptor | undefined;
   readonly #source: EntrySource;
   readonly #factor: number;
 

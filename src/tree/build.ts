@@ -26,17 +26,17 @@ import {
 export interface ClusterTreeOptions {
   /** Most indices a leaf may hold, at least 2. */
   readonly leafSize: number;
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 export const CLUSTER_TREE_KEYS: KeysOf<ClusterTreeOptions> = { leafSize: true, seed: true };
 
 /**
  * Orders the source's indices into a complete binary tree of depth ⌈log₂(N / leafSize)⌉ (0 where N ≤ leafSize): every
  * node is cut at the exact median by the distances to two far-apart centroids (two-centroids.ts), the left child taking
- * ⌈n/2⌉ of its n indices, whatever the distances are.
- * `lexicographic` gives the identity, `random` a seeded shuffle. Indices with a zero on the diagonal, whose rows a
- * positive semidefinite matrix cannot fill, are isolated in front (unless all are). Cost O(N log N) distances; the same
- * tree for any team. Throws OptionError, NonFiniteError where a distance is not a number, AbortedError.
+ * ⌈n/2⌉ of its n indices, whatever the distances are. `lexicographic` gives the identity, `random` a seeded shuffle.
+ * Indices with a zero on the diagonal, whose rows a positive semidefinite matrix cannot fill, are isolated in front
+ * (unless all are). Cost O(N log N) distances; the same tree for any team. Throws OptionError, NonFiniteError where a
+ * distance is not a number, AbortedError.
  */
 export async function buildClusterTree(
   source: EntrySource,

@@ -12,9 +12,9 @@ const WINDOW = 1 / 3;
 
 /**
  * The complete tree of `depth` levels below the root over `order`, its first `isolated` positions in no node.
- * borders[p] is the strength of the border before position p,
- * 0 for none: each node is cut at the strongest border between a third and two thirds of it, of these at the one
- * nearest to the middle, else in the middle. Every leaf holds an index at least: order.length − isolated ≥ 2^depth.
+ * borders[p] is the strength of the border before position p, 0 for none: each node is cut at the strongest border
+ * between a third and two thirds of it, of these at the one nearest to the middle, else in the middle. Every leaf holds
+ * an index at least: order.length − isolated ≥ 2^depth.
  */
 export function cutTree(order: Int32Array, isolated: number, depth: number, borders: Uint8Array): ClusterTree {
   const size = order.length;

@@ -34,11 +34,11 @@ import { cutNode } from './two-centroids.js';
 export interface NeighborOptions {
   /** Neighbours per index, κ; at most N − 1 are found. */
   readonly neighbors: number;
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Share of the true neighbours to be found, measured on a sample; 1 asks for an exhaustive search. Default 0.9. */
-  readonly targetRecall?: number;
+  readonly targetRecall?: number | undefined;
   /** Projection trees to try at most; default 24. */
-  readonly maxIterations?: number;
+  readonly maxIterations?: number | undefined;
 }
 export const NEIGHBOR_KEYS: KeysOf<NeighborOptions> = {
   neighbors: true,

@@ -108,9 +108,8 @@ export const remove = (folder: string): void => {
 
 /**
  * The body of a user's program: compresses, factors, multiplies and reads a file, on a team of two, and prints what
- * came out as JSON. `bits` is a digest
- * of all results; `shares` counts how many blocks of entries the calling thread and the other evaluated, of a source in
- * a file of its own.
+ * came out as JSON. `bits` is a digest of all results; `shares` counts how many blocks of entries the calling thread
+ * and the other evaluated, of a source in a file of its own.
  */
 export const PROGRAM_BODY = `
   const hash = createHash('sha256');

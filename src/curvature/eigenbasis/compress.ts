@@ -46,20 +46,20 @@ import { rotatedModelBytes, rotateModel, type RotatedModel } from './model.js';
 
 export interface KroneckerHierarchicalOptions {
   /** Bytes that may be held for the product, all arrays counted, as a share of 8N². Either this or a tolerance. */
-  readonly share?: number;
+  readonly share?: number | undefined;
   /** ‖G − G̃‖_F/‖G‖_F to reach with as few bytes as possible. Default 1e-3, where no share is given. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Indices in a leaf, about. Default 32. */
-  readonly leafSize?: number;
+  readonly leafSize?: number | undefined;
   /**
    * 'positive-definite': G̃ ≽ 0 by construction, from principal submatrices of the rotated Hessian alone
    * (principal-choice.ts says which, and within what interval the eigenvalues of (G̃ + λI)⁻¹(G + λI) lie); no pass over
-   * all entries is made, and the error is not known. With a share, by default
-   * 0.02 or, of small networks, twice what the basis takes; the form that `factorKronecker` factors.
+   * all entries is made, and the error is not known. With a share, by default 0.02 or, of small networks, twice what
+   * the basis takes; the form that `factorKronecker` factors.
    */
-  readonly preserve?: 'positive-definite';
+  readonly preserve?: 'positive-definite' | undefined;
   /** Bytes that the compression may use; default: what the system says is free. */
-  readonly memoryLimit?: number;
+  readonly memoryLimit?: number | undefined;
 }
 export const KRONECKER_HIERARCHICAL_KEYS: KeysOf<KroneckerHierarchicalOptions> = {
   share: true,

@@ -2,10 +2,9 @@
  * Energies ‖H_αβ‖_F² of all pairs of cells of a rotated Gauss–Newton Hessian, no entry of which is kept.
  *
  * A *tile* is what one pair of units (p, p′) of layers ℓ, ℓ′ has: X_ℓᵀ·diag m(p, p′)·X_ℓ′, directions × directions′.
- * Tiles of one p and several p′ are one GEMM,
- * 2n flops an entry. Within a layer tiles are symmetric, and those of (p, p′) and (p′, p) are equal: a quarter of them
- * is formed. A task takes the columns of some directions of one layer, so it alone adds to their cells, in a fixed
- * order: same bits for any team.
+ * Tiles of one p and several p′ are one GEMM, 2n flops an entry. Within a layer tiles are symmetric, and those of (p,
+ * p′) and (p′, p) are equal: a quarter of them is formed. A task takes the columns of some directions of one layer, so
+ * it alone adds to their cells, in a fixed order: same bits for any team.
  */
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';

@@ -40,7 +40,7 @@ export interface KroneckerFactorOptions {
   /** λ > 0: G̃ is singular wherever no sample reaches. */
   readonly shift: number;
   /** Bytes the factorization may use; default: what the system says is free. */
-  readonly memoryLimit?: number;
+  readonly memoryLimit?: number | undefined;
 }
 export const KRONECKER_FACTOR_KEYS: KeysOf<KroneckerFactorOptions> = { shift: true, memoryLimit: true };
 
@@ -71,11 +71,7 @@ export async function factorKronecker(
   const core =
     matrix.core === null
       ? null
-      : await factor(
-          nestedCore(matrix.core, team),
-          { shift, suggestShift: false, ...(memoryLimit === undefined ? {} : { memoryLimit }) },
-          control,
-        );
+      : await factor(nestedCore(matrix.core, team), { shift, suggestShift: false, memoryLimit }, control);
   return new KroneckerFactorization(matrix.layers, core, matrix.size, shift, team);
 }
 

@@ -45,12 +45,12 @@ export interface KroneckerHierarchicalReport {
    * Whether the asked tolerance was met: blocks are kept until it is. Undefined where a share of the memory was asked
    * for.
    */
-  readonly met?: boolean;
+  readonly met?: boolean | undefined;
   /**
    * With `preserve` (principal-choice.ts): the indices of S, and the trace of H on all others, a bound of its largest
    * eigenvalue there.
    */
-  readonly principal?: { readonly size: number; readonly traceOutside: number };
+  readonly principal?: { readonly size: number; readonly traceOutside: number } | undefined;
   readonly seconds: {
     readonly rotate: number;
     readonly energies: number;

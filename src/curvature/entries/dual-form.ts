@@ -35,9 +35,9 @@ import { widened, widenedMatrix } from './unit-gram-arrays.js';
 export interface DualOptions {
   readonly blas: Blas;
   /** Bytes that T and what is needed to form it may take. Default 2 GiB. */
-  readonly memoryLimit?: number;
+  readonly memoryLimit?: number | undefined;
   /** Largest n·r. Default 8192: T is then 0.5 GB and its eigenvalues take minutes. */
-  readonly largestOrder?: number;
+  readonly largestOrder?: number | undefined;
 }
 export const DUAL_KEYS: KeysOf<DualOptions> = { blas: true, memoryLimit: true, largestOrder: true };
 

@@ -44,18 +44,18 @@ export interface GaussNewtonSource extends EntrySource {
 
 export interface GaussNewtonSourceOptions extends SourceContext {
   /** Bytes that the precomputation may take. Default 2 GiB. */
-  readonly memoryLimit?: number;
+  readonly memoryLimit?: number | undefined;
   /**
    * What to do where neither stored nor factored Gram vectors fit: recompute them in each call (default), sample, or
    * throw MemoryError.
    */
-  readonly beyondMemory?: 'recompute' | 'sample' | 'refuse';
+  readonly beyondMemory?: 'recompute' | 'sample' | 'refuse' | undefined;
   /** Of the estimates, for `beyondMemory: 'sample'`. */
-  readonly sampling?: Pick<SampledSourceOptions, 'error' | 'seed'>;
+  readonly sampling?: Pick<SampledSourceOptions, 'error' | 'seed'> | undefined;
   /** Exact products with the same G, handed on as the source's `operator`. */
-  readonly operator?: LinearOperator;
+  readonly operator?: LinearOperator | undefined;
   /** One strategy for all blocks instead of the fastest for each: for tests and measurements. */
-  readonly strategy?: EntryStrategy;
+  readonly strategy?: EntryStrategy | undefined;
 }
 export const SAMPLING_KEYS: KeysOf<Pick<SampledSourceOptions, 'error' | 'seed'>> = { error: true, seed: true };
 export const GAUSS_NEWTON_SOURCE_KEYS: KeysOf<GaussNewtonSourceOptions> = {
@@ -123,7 +123,7 @@ export function gaussNewtonSource(model: Model, options: GaussNewtonSourceOption
       ...options.sampling,
       blas,
       memoryLimit,
-      ...(operator === undefined ? {} : { operator }),
+      operator,
     });
   const batch = Math.floor(
     (memoryLimit - fixedBytes(network) - gramBatch(model, compact).bytes) / (8 * compact.numbers),
@@ -178,7 +178,7 @@ class StoredSource implements GaussNewtonSource {
   readonly size: number;
   readonly form: GaussNewtonForm;
   readonly bytes: number;
-  readonly operator?: LinearOperator;
+  readonly operator?: LinearOperator | undefined;
   readonly descriptor: SourceDescriptor;
   readonly #data: StoredData;
   readonly #evaluator: EntryBlocks;
@@ -221,7 +221,7 @@ class RecomputedSource implements GaussNewtonSource {
   readonly size: number;
   readonly form = 'recomputed';
   readonly bytes: number;
-  readonly operator?: LinearOperator;
+  readonly operator?: LinearOperator | undefined;
   readonly #model: Model;
   readonly #plan: GramPlan;
   readonly #batch: number;

@@ -25,15 +25,15 @@ import { GramVectors } from './unit-gram-vectors.js';
 
 export interface SampledSourceOptions extends SourceContext {
   /** ε: the root mean square error of an entry is at most ε·√(G_aa G_bb), by ⌈1/ε²⌉ draws. Default 0.05. */
-  readonly error?: number;
+  readonly error?: number | undefined;
   /** Of the draws; 0 unless given. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /**
    * Bytes that may be held. Default 2 GiB. Factored Gram vectors are stored where they fit; else those of deep pairs of
    * layers are computed at each draw.
    */
-  readonly memoryLimit?: number;
-  readonly operator?: LinearOperator;
+  readonly memoryLimit?: number | undefined;
+  readonly operator?: LinearOperator | undefined;
 }
 export const SAMPLED_SOURCE_KEYS: KeysOf<SampledSourceOptions> = {
   blas: true,
@@ -154,7 +154,7 @@ export class SampledGaussNewtonSource implements EntrySource {
   readonly bytes: number;
   /** c, of each entry off the diagonal. */
   readonly draws: number;
-  readonly operator?: LinearOperator;
+  readonly operator?: LinearOperator | undefined;
   readonly descriptor: SourceDescriptor;
   readonly #data: SampledData;
   readonly #vectors: GramVectors;

@@ -18,7 +18,7 @@ import { eachPass, openWalk } from './factors.js';
 export interface DiagonalOptions {
   readonly blas: Blas;
   /** Samples read at a time. Default: up to 1024, fewer for wide networks. */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
 }
 export const DIAGONAL_KEYS: KeysOf<DiagonalOptions> = { blas: true, batchSize: true };
 
@@ -35,7 +35,7 @@ export interface CurvatureDiagonal extends LinearOperator {
  * ShapeError, OptionError, NonFiniteError.
  */
 export function curvatureDiagonal(model: Model, { blas, batchSize }: DiagonalOptions): CurvatureDiagonal {
-  const walk = openWalk(model, { blas, ...(batchSize === undefined ? {} : { batchSize }) });
+  const walk = openWalk(model, { blas, batchSize });
   const { network } = model;
   const { grams, scratch, inputWeight } = walk;
   const values = new Float64Array(network.parameters);

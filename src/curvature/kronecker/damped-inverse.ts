@@ -16,7 +16,7 @@ export interface DampingOptions {
   /** λ ≥ 0. */
   readonly damping: number;
   /** Default 'exact'. */
-  readonly kind?: 'exact' | 'factored-tikhonov';
+  readonly kind?: 'exact' | 'factored-tikhonov' | undefined;
 }
 export const DAMPING_KEYS: KeysOf<DampingOptions> = { damping: true, kind: true };
 

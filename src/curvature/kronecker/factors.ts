@@ -26,14 +26,14 @@ export type SymmetricFactor =
 
 export interface KroneckerOptions {
   /** 'exact': Q_i itself (type-2); 'monte-carlo': errors at labels drawn from the model. Default 'exact'. */
-  readonly variant?: 'exact' | 'monte-carlo';
+  readonly variant?: 'exact' | 'monte-carlo' | undefined;
   /** Draws for each sample ('monte-carlo'). Default 1. */
-  readonly samples?: number;
+  readonly samples?: number | undefined;
   /** Of the draws; those of a sample depend on it and the sample's number alone. Default 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   readonly blas: Blas;
   /** Samples read at a time. Default: up to 1024, fewer for wide networks. */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
 }
 export const KRONECKER_KEYS: KeysOf<KroneckerOptions> = {
   variant: true,

@@ -20,9 +20,9 @@ export function empiricalFisher(model: Model, options: CurvatureOptions): Sample
 
 export interface MonteCarloOptions extends CurvatureOptions {
   /** Labels drawn for each data point; 1 unless given. */
-  readonly samples?: number;
+  readonly samples?: number | undefined;
   /** Of the draws; 0 unless given. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 export const MONTE_CARLO_KEYS: KeysOf<MonteCarloOptions> = {
   batchSize: true,

@@ -38,7 +38,7 @@ export interface CurvatureOptions extends CurvatureMemory {
   /** The calling thread's backend: products where there is no team. */
   readonly blas: Blas;
   /** Shares the work of each product; results have the same bits for every team and without one. */
-  readonly team?: Team;
+  readonly team?: Team | undefined;
 }
 export const CURVATURE_KEYS: KeysOf<CurvatureOptions> = { batchSize: true, memoryLimit: true, blas: true, team: true };
 

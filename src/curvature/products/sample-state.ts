@@ -65,12 +65,12 @@ export interface CurvatureMemory {
    * Samples read and passed forward at a time where not all passes are kept; default: as many as the memory limit
    * allows.
    */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
   /**
    * Bytes that the passes may take, 1 GiB unless given. Below what all samples need, passes are recomputed batch by
    * batch in each product.
    */
-  readonly memoryLimit?: number;
+  readonly memoryLimit?: number | undefined;
 }
 
 export const drawsOf = (sum: SampleSum): number => (sum.kind === 'gradients' ? sum.draws : 1);

@@ -23,14 +23,14 @@ export type HessianWay = (typeof HESSIAN_WAYS)[number];
 /** As for `compress`; default leaf size 128. Neighbours are searched for 'fmm' alone, by angle. */
 export interface CompressHessianOptions extends Omit<CompressOptions, 'distance'> {
   /** The tree's (hessian-tree.ts); not with `tree`. Default 'auto'. */
-  readonly distance?: HessianDistance;
-  readonly sketchDimension?: number;
+  readonly distance?: HessianDistance | undefined;
+  readonly sketchDimension?: number | undefined;
   /** From entries or from products; 'auto', the default, takes what needs fewer flops. */
-  readonly from?: HessianWay;
+  readonly from?: HessianWay | undefined;
   /** Random vectors beyond the ranks, from products (hierarchical/from-products/cost.ts). */
-  readonly oversampling?: number;
+  readonly oversampling?: number | undefined;
   /** The Hessian's entries, where the caller has them already. */
-  readonly source?: GaussNewtonSource;
+  readonly source?: GaussNewtonSource | undefined;
 }
 export const COMPRESS_HESSIAN_KEYS: KeysOf<CompressHessianOptions> = {
   format: true,
@@ -56,7 +56,7 @@ export interface WayPrediction {
   /** Entries evaluated, and flops for these and for the skeletons. */
   readonly entries: { readonly count: number; readonly flops: number };
   /** Products with G, and flops for these and for the compression. Absent for 'fmm', which needs entries. */
-  readonly products?: { readonly count: number; readonly flops: number };
+  readonly products?: { readonly count: number; readonly flops: number } | undefined;
 }
 
 export interface CompressedHessian {
@@ -127,8 +127,8 @@ export async function compressHessian(
           {
             leafSize,
             seed,
-            ...(distance === undefined ? {} : { distance }),
-            ...(sketchDimension === undefined ? {} : { sketchDimension }),
+            distance,
+            sketchDimension,
           },
           control,
         );
@@ -136,7 +136,7 @@ export async function compressHessian(
   const predicted = predict(model, source, tree, {
     format,
     maxRank,
-    ...(oversampling === undefined ? {} : { oversampling }),
+    oversampling,
   });
   const way =
     from !== 'auto'
@@ -168,9 +168,9 @@ export async function compressHessian(
           maxRank,
           tolerance,
           seed,
-          ...(oversampling === undefined ? {} : { oversampling }),
-          ...(dtype === undefined ? {} : { dtype }),
-          ...(memoryLimit === undefined ? {} : { memoryLimit }),
+          oversampling,
+          dtype,
+          memoryLimit,
         },
         control,
       );
@@ -188,7 +188,7 @@ function predict(
   { network, loss, data }: Model,
   { form }: GaussNewtonSource,
   tree: ClusterTree,
-  options: { format: string; maxRank: number; oversampling?: number },
+  options: { format: string; maxRank: number; oversampling?: number | undefined },
 ): WayPrediction {
   const n = data.samples;
   const { parameters, layers } = network;

@@ -42,15 +42,15 @@ export type HessianDistance = (typeof HESSIAN_DISTANCES)[number];
 
 export interface HessianTreeOptions {
   /** Default 'auto'. */
-  readonly distance?: HessianDistance;
+  readonly distance?: HessianDistance | undefined;
   /** Most indices a leaf may hold, at least 2. */
   readonly leafSize: number;
   /** Default 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Dimension of the sketched points. Default 32. */
-  readonly sketchDimension?: number;
+  readonly sketchDimension?: number | undefined;
   /** Rank at which `auto` compares. Default half the leaf size. */
-  readonly rank?: number;
+  readonly rank?: number | undefined;
 }
 export const HESSIAN_TREE_KEYS: KeysOf<HessianTreeOptions> = {
   distance: true,
@@ -82,13 +82,12 @@ const CLEARLY_BETTER = 0.8;
 
 /**
  * A cluster tree over the parameters of `model` for the Hessian whose entries `source` gives (its Gauss–Newton Hessian,
- * or any other of the same size).
- * `auto` builds the trees by structure and by sketch and, where entries are affordable, by Gram distance and angle,
- * estimates for each the error of an HSS matrix at the given rank from sampled blocks K(outside, node) on all levels,
- * and takes the structural one unless another is clearly better. Cost of `auto`: two passes over the data,
- * 4·dimension·nN flops for the sketch, N log N distances a tree, and 8·levels blocks of at most 8s × 4s entries a tree:
- * seconds at N = 78,400, n = 1,000. The same tree for any team. Throws OptionError, ShapeError (a source of another
- * size), NonFiniteError, AbortedError.
+ * or any other of the same size). `auto` builds the trees by structure and by sketch and, where entries are affordable,
+ * by Gram distance and angle, estimates for each the error of an HSS matrix at the given rank from sampled blocks
+ * K(outside, node) on all levels, and takes the structural one unless another is clearly better. Cost of `auto`: two
+ * passes over the data, 4·dimension·nN flops for the sketch, N log N distances a tree, and 8·levels blocks of at most
+ * 8s × 4s entries a tree: seconds at N = 78,400, n = 1,000. The same tree for any team. Throws OptionError, ShapeError
+ * (a source of another size), NonFiniteError, AbortedError.
  */
 export async function hessianTree(
   model: Model,
@@ -153,7 +152,7 @@ async function treeBy(
         blas: team.blas,
         seed,
         signal,
-        ...(sketchDimension === undefined ? {} : { dimension: sketchDimension }),
+        dimension: sketchDimension,
       });
       const embedded: EntrySource = {
         size: source.size,

@@ -23,13 +23,13 @@ import { widened, widenedMatrix } from '../entries/unit-gram-arrays.js';
 export interface SketchOptions extends RunControl {
   readonly blas: Blas;
   /** k: the squared distance of two weights has a relative standard deviation of at most √(2/k). Default 32. */
-  readonly dimension?: number;
+  readonly dimension?: number | undefined;
   /** Default 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Samples at a time. Default 512. The result does not depend on it beyond rounding. */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
 }
-export const EMBEDDING_KEYS: KeysOf<SketchOptions & { readonly team?: unknown }> = {
+export const EMBEDDING_KEYS: KeysOf<SketchOptions & { readonly team?: unknown | undefined }> = {
   blas: true,
   dimension: true,
   seed: true,

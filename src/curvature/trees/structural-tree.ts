@@ -19,7 +19,7 @@ import { unitFeatures } from './unit-features.js';
 export interface StructuralTreeOptions {
   /** Most indices a leaf may hold. */
   readonly leafSize: number;
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 export const STRUCTURAL_TREE_KEYS: KeysOf<StructuralTreeOptions> = { leafSize: true, seed: true };
 

@@ -46,8 +46,8 @@ export interface SearchOutcome {
   readonly candidate: string;
   readonly libraries: readonly string[];
   readonly usable: boolean;
-  readonly description?: string;
-  readonly reason?: string;
+  readonly description?: string | undefined;
+  readonly reason?: string | undefined;
 }
 
 /**

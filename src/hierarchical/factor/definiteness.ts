@@ -13,9 +13,9 @@ const ROUNDING = 1024;
 
 export interface DefinitenessOptions {
   /** Relative tolerance of λ_min by Lanczos, and most products for it. Defaults 1e-4 and 200. */
-  readonly tolerance?: number;
-  readonly maxIterations?: number;
-  readonly seed?: number;
+  readonly tolerance?: number | undefined;
+  readonly maxIterations?: number | undefined;
+  readonly seed?: number | undefined;
 }
 export const DEFINITENESS_KEYS: KeysOf<DefinitenessOptions> = { tolerance: true, maxIterations: true, seed: true };
 

@@ -16,27 +16,27 @@ import { UlvEngine, ulvFactorBytes } from './ulv/engine.js';
 
 export interface FactorOptions {
   /** λ ≥ 0 of K̃ + λI; any sign with `indefinite`. Default 0. */
-  readonly shift?: number;
+  readonly shift?: number | undefined;
   /**
    * L·J·Lᵀ with signs J instead of Cholesky, for format 'hss': two to three times the cost, nothing is pivoted between
    * nodes. Default false.
    */
-  readonly indefinite?: boolean;
+  readonly indefinite?: boolean | undefined;
   /**
    * Precision of the factors and of solves. Default 'f64', whatever the matrix's is: a factorization amplifies rounding
    * by the condition number, and 'f32' warns where that costs three digits or more.
    */
-  readonly precision?: Precision;
+  readonly precision?: Precision | undefined;
   /**
    * Where K̃ + λI is not positive definite: look for the smallest shift that works, at the cost of some factorizations.
    * Default true.
    */
-  readonly suggestShift?: boolean;
+  readonly suggestShift?: boolean | undefined;
   /**
    * Bytes the factorization may use; default: what the system says is free. More is refused before anything is
    * allocated.
    */
-  readonly memoryLimit?: number;
+  readonly memoryLimit?: number | undefined;
 }
 export const FACTOR_KEYS: KeysOf<FactorOptions> = {
   shift: true,

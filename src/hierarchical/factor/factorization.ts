@@ -32,19 +32,19 @@ import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
 
 export interface SampleOptions {
   /** Columns to draw; default 1. */
-  readonly count?: number;
-  readonly seed?: number;
+  readonly count?: number | undefined;
+  readonly seed?: number | undefined;
   /** 'matrix': N(0, K̃ + λI), the default; 'inverse': N(0, (K̃ + λI)⁻¹). */
-  readonly of?: 'matrix' | 'inverse';
+  readonly of?: 'matrix' | 'inverse' | undefined;
 }
 export const SAMPLE_KEYS: KeysOf<SampleOptions> = { count: true, seed: true, of: true };
 
 export interface ConditionOptions {
   /** Relative tolerance of the eigenvalues; default 1e-2. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Most products with the matrix, and most solves; default 100 each. */
-  readonly maxIterations?: number;
-  readonly seed?: number;
+  readonly maxIterations?: number | undefined;
+  readonly seed?: number | undefined;
 }
 export const CONDITION_KEYS: KeysOf<ConditionOptions> = { tolerance: true, maxIterations: true, seed: true };
 
@@ -215,10 +215,12 @@ export class Factorization implements LinearOperator {
 
   /**
    * Factors again for another λ, in place and without compressing: what depends on ranks alone is kept. Throws as
-   * `factor`; the factorization is then unusable until a
-   * `refactor` succeeds.
+   * `factor`; the factorization is then unusable until a `refactor` succeeds.
    */
-  async refactor(shift: number, control: RunControl & { readonly suggestShift?: boolean } = {}): Promise<this> {
+  async refactor(
+    shift: number,
+    control: RunControl & { readonly suggestShift?: boolean | undefined } = {},
+  ): Promise<this> {
     if (this.#released) throw new OptionError('The factorization was released.');
     checkShift(shift, this.indefinite);
     requireControl(control, 'refactor', { suggestShift: true });
@@ -236,8 +238,7 @@ export class Factorization implements LinearOperator {
 
   /**
    * In float32: one solve and one product with a seeded vector tell what the condition number leaves of seven digits;
-   * where three or more are lost there is a warning (code 'float32-digits').
-   * `factor` and `refactor` call it.
+   * where three or more are lost there is a warning (code 'float32-digits'). `factor` and `refactor` call it.
    */
   warnOfDigits(control: RunControl): void {
     if (this.precision === 'f64') return;

@@ -2,7 +2,7 @@
  * Options of a compression, named as the field names them.
  */
 import { OptionError } from '../../core/errors.js';
-import type { KeysOf } from '../../core/known-options.js';
+import type { KeysOf, Resolved } from '../../core/known-options.js';
 import { type Precision, PRECISIONS } from '../../dense/matrix.js';
 import { mostInLeaf, type ClusterTree } from '../../tree/cluster-tree.js';
 import type { DistanceName } from '../../tree/distance.js';
@@ -10,35 +10,35 @@ import { FORMATS, type HierarchicalFormat } from '../matrix/format.js';
 
 export interface CompressOptions {
   /** Default 'hss'; 'fmm' where a budget is given. */
-  readonly format?: HierarchicalFormat;
+  readonly format?: HierarchicalFormat | undefined;
   /** Largest number of indices in a leaf, m. Default 256. */
-  readonly leafSize?: number;
+  readonly leafSize?: number | undefined;
   /** Largest number of skeletons of a node, s. Default: the leaf size. */
-  readonly maxRank?: number;
+  readonly maxRank?: number | undefined;
   /** Asked relative error ‖K − K̃‖_F/‖K‖_F; what maxRank allows of it is measured. Default 1e-5. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** Nearest neighbours per index, κ. Default 32. */
-  readonly neighbors?: number;
+  readonly neighbors?: number | undefined;
   /** Share of each row that near blocks may hold (`fmm` only), 0 … 1. Default 0.03 for `fmm`, else 0. */
-  readonly budget?: number;
-  readonly distance?: DistanceName;
+  readonly budget?: number | undefined;
+  readonly distance?: DistanceName | undefined;
   /**
    * A tree of the caller's instead of one built by distance; `leafSize` is then what its leaves hold. Neighbours are
    * still searched by `distance`, where it or a budget is given.
    */
-  readonly tree?: ClusterTree;
-  readonly seed?: number;
+  readonly tree?: ClusterTree | undefined;
+  readonly seed?: number | undefined;
   /**
    * 'positive-definite' (format 'hss'): K̃ ≽ 0 by construction, whatever the tolerance, so that K̃ + λI factors for
    * every λ above rounding (definite-interpolation.ts).
    */
-  readonly preserve?: 'positive-definite';
+  readonly preserve?: 'positive-definite' | undefined;
   /** Precision of the stored blocks and of products; skeletons are always found in float64. Default 'f64'. */
-  readonly dtype?: Precision;
+  readonly dtype?: Precision | undefined;
   /**
    * Bytes the compression may use; default: what the system says is free. More is refused before anything is allocated.
    */
-  readonly memoryLimit?: number;
+  readonly memoryLimit?: number | undefined;
 }
 export const COMPRESS_KEYS: KeysOf<CompressOptions> = {
   format: true,
@@ -55,7 +55,7 @@ export const COMPRESS_KEYS: KeysOf<CompressOptions> = {
   memoryLimit: true,
 };
 
-export interface ResolvedOptions extends Required<Omit<CompressOptions, 'memoryLimit' | 'tree' | 'preserve'>> {
+export interface ResolvedOptions extends Resolved<Omit<CompressOptions, 'memoryLimit' | 'tree' | 'preserve'>> {
   readonly preserve: boolean;
   readonly memoryLimit: number | undefined;
   readonly tree: ClusterTree | undefined;

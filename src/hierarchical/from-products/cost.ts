@@ -3,7 +3,7 @@
  * entries and products.
  */
 import { OptionError } from '../../core/errors.js';
-import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
+import { requireKnownOptions, type KeysOf, type Resolved } from '../../core/known-options.js';
 import { type Precision, PRECISIONS } from '../../dense/matrix.js';
 import { asTree, mostInLeaf, type ClusterTree, type GivenTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import { productWidth } from './ordered-products.js';
@@ -20,17 +20,17 @@ export interface ProductsOptions {
    * there is. Default max(64, maxRank) with HSS and max(24, maxRank/2) with HODLR, where it counts twice a level: then
    * it is within a few tenths of it on matrices whose singular values fall slowly.
    */
-  readonly oversampling?: number;
+  readonly oversampling?: number | undefined;
   readonly seed: number;
   /** Precision of the stored blocks and of products with K̃. Default 'f64'. */
-  readonly dtype?: Precision;
+  readonly dtype?: Precision | undefined;
   /**
    * Precision of the vectors given to the operator. Default 'f64'; 'f32' halves the time of most operators, and limits
    * the error to some 1e-5.
    */
-  readonly productPrecision?: Precision;
+  readonly productPrecision?: Precision | undefined;
   /** Bytes the compression may use; default: what the system says is free. */
-  readonly memoryLimit?: number;
+  readonly memoryLimit?: number | undefined;
 }
 export const PRODUCTS_KEYS: KeysOf<ProductsOptions> = {
   format: true,
@@ -43,7 +43,7 @@ export const PRODUCTS_KEYS: KeysOf<ProductsOptions> = {
   memoryLimit: true,
 };
 
-export interface ResolvedProductsOptions extends Required<Omit<ProductsOptions, 'memoryLimit'>> {
+export interface ResolvedProductsOptions extends Resolved<Omit<ProductsOptions, 'memoryLimit'>> {
   readonly memoryLimit: number | undefined;
 }
 

@@ -27,6 +27,6 @@ function nonFinite(values: FloatArray, value: number, where: string, at: string 
   return new NonFiniteError(
     `The ${place} would hold ${value}: the matrix has an entry that is not finite, or numbers beyond the range ` +
       `of ${range}. Scale it, or mend the entry.`,
-    { value, block: where, ...(at === undefined ? {} : { at }) },
+    { value, block: where, at },
   );
 }

@@ -18,9 +18,9 @@ export type ToleranceLimitKind = 'maxRank' | 'rows' | 'oversampling' | 'preserve
 export interface ToleranceLimit {
   readonly limit: ToleranceLimitKind;
   /** There where nodes of a level missed their share: the level, how many there are, and their largest rank. */
-  readonly level?: number;
-  readonly nodes?: number;
-  readonly rank?: number;
+  readonly level?: number | undefined;
+  readonly nodes?: number | undefined;
+  readonly rank?: number | undefined;
 }
 
 /** A node that missed its share of the tolerance. */

@@ -34,10 +34,10 @@ export interface ErrorOptions {
    * Columns to compare; from N columns on the error is exact. Default: all up to N = 4,096; beyond, 1,024, and with a
    * `tolerance` twice as many each time while it lies within the interval, up to 4,096 (all of them where N ≤ 8,192).
    */
-  readonly columns?: number;
-  readonly seed?: number;
+  readonly columns?: number | undefined;
+  readonly seed?: number | undefined;
   /** What the error is to be compared with: see `columns`. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
 }
 export const ERROR_KEYS: KeysOf<ErrorOptions> = { columns: true, seed: true, tolerance: true };
 

@@ -140,7 +140,11 @@ export async function columnNorms(
     rows = [],
     unit = 1,
     phase,
-  }: { readonly rows?: readonly Float64Array[]; readonly unit?: number; readonly phase: string },
+  }: {
+    readonly rows?: readonly Float64Array[] | undefined;
+    readonly unit?: number | undefined;
+    readonly phase: string;
+  },
   control: TeamControl,
 ): Promise<ColumnNorms> {
   const { team } = control;

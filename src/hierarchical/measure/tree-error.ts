@@ -29,9 +29,9 @@ export interface TreeErrorOptions {
   /** s: the rank whose error is asked. */
   readonly rank: number;
   /** Default 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Nodes looked at on each level. Default 8. */
-  readonly nodesPerLevel?: number;
+  readonly nodesPerLevel?: number | undefined;
 }
 
 /** What is drawn of one node: columns, rows outside and their weights, positions of the arrays below. */

@@ -47,7 +47,7 @@ export async function dualPreconditioner(
       { option: 'shift', value: 0 },
     );
   const began = performance.now();
-  const dual = dualForm(model, { blas, ...(memoryLimit === undefined ? {} : { memoryLimit }) });
+  const dual = dualForm(model, { blas, memoryLimit });
   const compress = (performance.now() - began) / 1000;
   const size = dual.parameters;
   return preconditionerAt(

@@ -36,7 +36,7 @@ async function kroneckerPreconditioner(
 ): Promise<Preconditioner> {
   const began = performance.now();
   const limit = memoryLimit === undefined ? {} : { memoryLimit };
-  const shape = { ...(share === undefined ? {} : { share }), ...(leafSize === undefined ? {} : { leafSize }) };
+  const shape = { share, leafSize };
   const matrix = await kroneckerHierarchical(model, { preserve: 'positive-definite', ...shape, ...limit }, control);
   const compress = (performance.now() - began) / 1000;
   return preconditionerAt(
@@ -90,8 +90,7 @@ export async function hierarchicalPreconditioner(
   const compress = (performance.now() - began) / 1000;
   const { report } = matrix;
   const { memoryLimit } = options;
-  const factorAt = (λ: number): Promise<Factorization> =>
-    factor(matrix, { shift: λ, ...(memoryLimit === undefined ? {} : { memoryLimit }) }, control);
+  const factorAt = (λ: number): Promise<Factorization> => factor(matrix, { shift: λ, memoryLimit }, control);
   return preconditionerAt(
     {
       name,
@@ -120,7 +119,7 @@ export async function hierarchicalPreconditioner(
           operator: used,
           factorization: used,
           bytes: used.bytes,
-          ...(note === undefined ? {} : { note }),
+          note,
           release: () => {
             used.release();
           },
@@ -145,10 +144,10 @@ async function compressed(
     format,
     tolerance,
     seed,
-    ...(leafSize === undefined ? {} : { leafSize }),
-    ...(maxRank === undefined ? {} : { maxRank }),
-    ...(tree === undefined ? {} : { tree }),
-    ...(memoryLimit === undefined ? {} : { memoryLimit }),
+    leafSize,
+    maxRank,
+    tree,
+    memoryLimit,
   };
   if (isGaussNewton(subject)) {
     const { matrix, from } = await compressHessian(

@@ -43,7 +43,7 @@ export async function nystromPreconditioner(
       blas: team.blas,
       rank: nystromRank(operator.rows, rank),
       seed,
-      ...(memoryLimit === undefined ? {} : { memoryLimit }),
+      memoryLimit,
     },
     control,
   );

@@ -38,20 +38,20 @@ export type { Subject } from '../../approximation/subject.js';
 
 export interface PreconditionerOptions {
   /** Of hierarchical matrices; default 1e-2: a preconditioner need not be accurate. */
-  readonly tolerance?: number;
-  readonly leafSize?: number;
-  readonly maxRank?: number;
+  readonly tolerance?: number | undefined;
+  readonly leafSize?: number | undefined;
+  readonly maxRank?: number | undefined;
   /**
    * Of a network's matrix by `hss`: what it may store, as a share of the dense matrix (kroneckerHierarchical); its
    * factors take twice that. Default: as there, 0.02 or what a small network's basis needs.
    */
-  readonly share?: number;
-  readonly tree?: ClusterTree;
+  readonly share?: number | undefined;
+  readonly tree?: ClusterTree | undefined;
   /** Rank of `nystrom`; default 256, at most N/4. */
-  readonly rank?: number;
+  readonly rank?: number | undefined;
   /** Of everything random. Default 0. */
-  readonly seed?: number;
-  readonly memoryLimit?: number;
+  readonly seed?: number | undefined;
+  readonly memoryLimit?: number | undefined;
 }
 export const PRECONDITIONER_KEYS: KeysOf<PreconditionerOptions> = {
   tolerance: true,
@@ -76,9 +76,9 @@ export interface Preconditioner {
   readonly seconds: { readonly compress: number; readonly factor: number };
   /** What it was made of: rank, leaf size, tolerance, as far as it has them. */
   readonly details: Readonly<Record<string, number | string>>;
-  readonly note?: string;
+  readonly note?: string | undefined;
   /** Behind `hodlr` and `hss`. */
-  readonly factorization?: Factorization;
+  readonly factorization?: Factorization | undefined;
   /** Another one, for another λ and without compressing again; this one stays as it is. */
   reshift(shift: number): Promise<Preconditioner>;
   release(): void;

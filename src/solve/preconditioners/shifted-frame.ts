@@ -8,10 +8,10 @@ import type { Preconditioner, PreconditionerName } from './preconditioner.js';
 
 /** M for one λ. */
 export interface Inverse {
-  readonly operator?: LinearOperator;
+  readonly operator?: LinearOperator | undefined;
   readonly bytes: number;
-  readonly note?: string;
-  readonly factorization?: Factorization;
+  readonly note?: string | undefined;
+  readonly factorization?: Factorization | undefined;
   release?(): void;
 }
 
@@ -46,8 +46,8 @@ export async function preconditionerAt(kept: Invertible, shift: number): Promise
     bytes,
     seconds: { compress: kept.compress, factor },
     details: kept.details,
-    ...(note === undefined ? {} : { note }),
-    ...(factorization === undefined ? {} : { factorization }),
+    note,
+    factorization,
     reshift: (next) => preconditionerAt(kept, next),
     release: () => {
       release?.();

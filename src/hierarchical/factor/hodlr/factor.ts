@@ -10,9 +10,8 @@
  * A node's factor is applied to its rows of the bases of itself and of all its ancestors as soon as it is known. log
  * det A_ν = log det A_l + log det A_r + 2·Σ log C_ii. Source: S. Ambikasaran, M. O'Neil, K. R. Singh, *Fast symmetric
  * factorization of hierarchical matrices with applications*, arXiv 1405.0223 (after S. Ambikasaran, E. Darve, J. Sci.
- * Comput.
- * 57(3), 2013). Departs from it in the inner factor: block lower triangular, which touches the right child's rows only,
- * instead of symmetric; bases are orthonormalized by Householder QR, and carry the coupling's factors.
+ * Comput. 57(3), 2013). Departs from it in the inner factor: block lower triangular, which touches the right child's
+ * rows only, instead of symmetric; bases are orthonormalized by Householder QR, and carry the coupling's factors.
  */
 import { leftChild, parentOf } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
