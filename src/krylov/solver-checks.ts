@@ -9,8 +9,10 @@ import { requireSquare } from '../operator/checks.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { SOLVE_CONTROL_KEYS, type CheckedControl, type SolveControl, type Tolerances } from './solution.js';
 
+/** Tolerances with all defaults filled in. */
 export type ResolvedTolerances = Resolved<Tolerances>;
 
+/** Relative tolerance of every Krylov solver unless given. */
 export const DEFAULT_RELATIVE_TOLERANCE = 1e-8;
 const MOST_ITERATIONS = 10_000;
 const MOST_RESTARTS = 20;

@@ -32,6 +32,7 @@ import {
   type SketchOptions,
 } from './sketch.js';
 
+/** A Nyström approximation, and what it cost. */
 export interface Nystrom {
   /** U diag(λ) Uᵀ with UᵀU = I, λ ≥ 0 descending. */
   readonly operator: LowRankOperator;

@@ -14,6 +14,7 @@ type KoffiModule = typeof Koffi;
  * pointer).
  */
 export type NativeFunction = (...values: (number | string)[]) => number;
+/** The C types that the bound routines take and return; addresses are int64. */
 export type NativeType = 'void' | 'int' | 'int64' | 'double' | 'float' | 'const char *';
 
 let koffi: KoffiModule | undefined;
