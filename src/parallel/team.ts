@@ -177,7 +177,7 @@ export class Team {
     return this.#hold(state, [], false);
   }
 
-  /** Lets go of a state, so that its memory can be freed; nothing happens on a closed team. */
+  /** Releases a state, so that its memory can be freed; nothing happens on a closed team. */
   release(shared: Shared<unknown>): void {
     this.#executor.release(shared.id);
     if (!shared.solo && this.#closing === undefined && this.#lost === undefined)

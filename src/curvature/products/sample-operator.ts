@@ -55,7 +55,7 @@ const LENGTHENED = 2 ** 64;
 const PROBE_STREAM = 0x74696e79;
 const slabWidth = (size: number): number => Math.max(1, Math.min(4, Math.floor(STAGED_NUMBERS / (64 * size)))) * 64;
 
-/** What workers hold for operators that nobody holds any more is let go of; `release` does it at once. */
+/** Releases what workers hold for operators that have been garbage-collected; `release` does it at once. */
 const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
 
 export class SampleOperator implements LinearOperator {

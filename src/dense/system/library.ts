@@ -118,7 +118,7 @@ export class NativeLibrary {
   }
 
   /**
-   * Lets go of the libraries, which the system then unloads unless another thread holds them; their functions must not
+   * Releases the libraries, which the system then unloads unless another thread holds them; their functions must not
    * be called any more.
    */
   unload(): void {
