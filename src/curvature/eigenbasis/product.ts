@@ -17,6 +17,7 @@ const CHUNK = 64;
 /** Releases what workers hold for products that have been garbage-collected; `release` does it at once. */
 const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
 
+/** Multiplies by Q·H·Qᵀ + complement on a team; the rotated vectors lie in a workspace that grows on demand. */
 export class RotatedProduct {
   readonly #layers: readonly BasisLayer[];
   readonly #size: number;

@@ -32,6 +32,7 @@ import { checkModel, type Model } from '../../network/model.js';
 import { layerWeights, type Network } from '../../network/network.js';
 import { widened, widenedMatrix } from './unit-gram-arrays.js';
 
+/** Options of {@link dualForm}. */
 export interface DualOptions {
   readonly blas: Blas;
   /** Bytes that T and what is needed to form it may take. Default 2 GiB. */
@@ -39,6 +40,7 @@ export interface DualOptions {
   /** Largest n·r. Default 8192: T is then 0.5 GB and its eigenvalues take minutes. */
   readonly largestOrder?: number | undefined;
 }
+/** The keys of {@link DualOptions}. */
 export const DUAL_KEYS: KeysOf<DualOptions> = { blas: true, memoryLimit: true, largestOrder: true };
 
 const defaultLimit = 2 ** 31;
@@ -76,6 +78,7 @@ export function dualForm(model: Model, options: DualOptions): DualForm {
   return new DualForm(model, blas);
 }
 
+/** T = ĴĴᵀ of a model, its eigenvalues, and solves with G + λI through it. */
 export class DualForm {
   /** n·r. */
   readonly order: number;

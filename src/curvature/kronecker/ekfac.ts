@@ -21,6 +21,7 @@ import {
 import { eachPass, openWalk, sumKroneckerFactors, type CurvatureWalk, type KroneckerOptions } from './factors.js';
 import type { DampedInverse, DampingOptions } from './damped-inverse.js';
 
+/** The EKFAC matrix as an operator, and its damped inverses. */
 export interface EigenvalueCorrected extends EigenOperator {
   readonly precision: Precision;
   /**

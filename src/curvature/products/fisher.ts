@@ -18,12 +18,14 @@ export function empiricalFisher(model: Model, options: CurvatureOptions): Sample
   return new SampleOperator(model, { kind: 'gradients', draws: 1, seed: null }, options);
 }
 
+/** Options of {@link monteCarloFisher}. */
 export interface MonteCarloOptions extends CurvatureOptions {
   /** Labels drawn for each data point; 1 unless given. */
   readonly samples?: number | undefined;
-  /** Of the draws; 0 unless given. */
+  /** Default 0. Seeds the draws. */
   readonly seed?: number | undefined;
 }
+/** The keys of {@link MonteCarloOptions}. */
 export const MONTE_CARLO_KEYS: KeysOf<MonteCarloOptions> = {
   batchSize: true,
   memoryLimit: true,

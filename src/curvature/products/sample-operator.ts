@@ -34,12 +34,14 @@ import {
   type SampleSum,
 } from './sample-state.js';
 
+/** What every curvature operator takes. */
 export interface CurvatureOptions extends CurvatureMemory {
   /** The calling thread's backend: products where there is no team. */
   readonly blas: Blas;
   /** Shares the work of each product; results have the same bits for every team and without one. */
   readonly team?: Team | undefined;
 }
+/** The keys of {@link CurvatureOptions}. */
 export const CURVATURE_KEYS: KeysOf<CurvatureOptions> = { batchSize: true, memoryLimit: true, blas: true, team: true };
 
 /** Samples that are asked of a data set at a time, where the caller names no batch size. */
@@ -58,6 +60,7 @@ const slabWidth = (size: number): number => Math.max(1, Math.min(4, Math.floor(S
 /** Releases what workers hold for operators that have been garbage-collected; `release` does it at once. */
 const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
 
+/** A curvature matrix (N × N) as an operator; `kind` says which. */
 export class SampleOperator implements LinearOperator {
   readonly rows: number;
   readonly cols: number;

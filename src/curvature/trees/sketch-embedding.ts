@@ -20,15 +20,17 @@ import { checkModel, type Model } from '../../network/model.js';
 import type { Points } from '../../source/entry-source.js';
 import { widened, widenedMatrix } from '../entries/unit-gram-arrays.js';
 
+/** Options of {@link sketchEmbedding}. */
 export interface SketchOptions extends RunControl {
   readonly blas: Blas;
   /** k: the squared distance of two weights has a relative standard deviation of at most √(2/k). Default 32. */
   readonly dimension?: number | undefined;
-  /** Default 0. */
+  /** Default 0. Seeds the signs. */
   readonly seed?: number | undefined;
   /** Samples at a time. Default 512. The result does not depend on it beyond rounding. */
   readonly batchSize?: number | undefined;
 }
+/** The keys of {@link SketchOptions}, and `team`. */
 export const EMBEDDING_KEYS: KeysOf<SketchOptions & { readonly team?: unknown | undefined }> = {
   blas: true,
   dimension: true,
