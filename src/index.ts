@@ -477,7 +477,7 @@ export { SampleOperator } from './curvature/products/sample-operator.js';
 export { LowRankOperator } from './lowrank/low-rank-operator.js';
 export { projectionError, type RandomizedSvd } from './lowrank/randomized-svd.js';
 export type { Nystrom } from './lowrank/nystrom.js';
-export type { BlockOptions, BlockSolution, BlockSolver } from './krylov/block-conjugate-gradients.js';
+export type { BlockOptions, BlockSolution, BlockSolver } from './krylov/block-solution.js';
 export type { FlexibleOptions } from './krylov/flexible-conjugate-gradients.js';
 export type { LinearSolver, Solution, SolveControl, SolverOptions } from './krylov/solution.js';
 export type { SpectralDensity } from './krylov/spectral-density.js';

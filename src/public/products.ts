@@ -6,12 +6,8 @@ import type { RunControl } from '../core/context.js';
 import { requireRole } from '../core/kind.js';
 import type { KeysOf } from '../core/known-options.js';
 import type { Matrix, Vectors } from '../dense/matrix.js';
-import {
-  BLOCK_KEYS,
-  blockConjugateGradientSolver as blockSolverOn,
-  type BlockOptions,
-  type BlockSolver,
-} from '../krylov/block-conjugate-gradients.js';
+import { blockConjugateGradientSolver as blockSolverOn } from '../krylov/block-conjugate-gradients.js';
+import { BLOCK_KEYS, type BlockOptions, type BlockSolver } from '../krylov/block-solution.js';
 import {
   conjugateGradients as conjugateGradientsOn,
   conjugateGradientSolver as conjugateGradientSolverOn,
