@@ -72,6 +72,7 @@ function sumEigenvalues(walk: CurvatureWalk, bases: readonly KroneckerBasis[]): 
     scratch,
   } = walk;
   const sums = network.layers.map(({ width, outputs }) => zeros(width, outputs));
+  const work = { blas, scratch };
   eachPass(walk, (pass, first) => {
     const inputs = pass.inputs.map((input, ℓ) => {
       const projected = scratch.matrix(`input ${ℓ}`, input.rows, pass.count);
@@ -87,11 +88,10 @@ function sumEigenvalues(walk: CurvatureWalk, bases: readonly KroneckerBasis[]): 
       (ℓ, errors, from, count) => {
         const squares = scratch.matrix('squares', network.layers[ℓ].outputs, count);
         if (errors.form === 'uniform' || errors.form === 'diagonal') diagonalSquares(errors, squares);
-        else projectSquares(errors, bases[ℓ].output.vectors!, squares, blas, scratch);
+        else projectSquares(errors, bases[ℓ].output.vectors!, squares, work);
         blas.gemm('N', 'T', walk.outputWeight, columnsOf(inputs[ℓ], from, count), squares, 1, sums[ℓ]);
       },
-      blas,
-      scratch,
+      work,
     );
   });
   return sums;
