@@ -67,7 +67,7 @@ import {
 import {
   EMBEDDING_KEYS,
   sketchEmbedding as sketchEmbeddingOn,
-  type SketchOptions as EmbeddingOptions,
+  type EmbeddingOptions as EmbeddingOptions,
 } from '../curvature/trees/sketch-embedding.js';
 import {
   STRUCTURAL_TREE_KEYS,

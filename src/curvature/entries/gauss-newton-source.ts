@@ -20,7 +20,7 @@ import { SymmetricBlocks } from '../../source/symmetric-block.js';
 import { addUniformBlock, ENTRY_STRATEGIES, EntryBlocks, type EntryStrategy } from './entry-blocks.js';
 import { gramArrays, gramBatch, type GramArrays } from './unit-gram-arrays.js';
 import { addDiagonal, addLastInputGram } from './diagonal-sums.js';
-import { isUniform, planGrams, type GramPlan } from './unit-gram-plan.js';
+import { isUniform, planGramVectors, type GramVectorPlan } from './unit-gram-plan.js';
 import { sampledGaussNewtonSource, type SampledSourceOptions } from './sampled-source.js';
 import { weightList } from './weight-list.js';
 
@@ -73,7 +73,7 @@ export const GAUSS_NEWTON_SOURCE_KEYS: KeysOf<GaussNewtonSourceOptions> = {
 };
 
 /** Default of `memoryLimit`. */
-export const defaultMemoryLimit = 2 ** 31;
+export const DEFAULT_MEMORY_LIMIT = 2 ** 31;
 
 /** What workers build their copies from. */
 interface StoredData {
@@ -96,11 +96,11 @@ interface StoredData {
 export function gaussNewtonSource(model: Model, options: GaussNewtonSourceOptions): GaussNewtonSource {
   checkModel(model);
   const { network, loss, data } = model;
-  const { blas, operator, strategy, memoryLimit = defaultMemoryLimit, beyondMemory = 'recompute' } = options;
+  const { blas, operator, strategy, memoryLimit = DEFAULT_MEMORY_LIMIT, beyondMemory = 'recompute' } = options;
   checkOptions(memoryLimit, beyondMemory, strategy);
-  const tables = planGrams(network, loss, false);
-  const compact = planGrams(network, loss, true);
-  const needed = (plan: GramPlan, samples: number): number =>
+  const tables = planGramVectors(network, loss, false);
+  const compact = planGramVectors(network, loss, true);
+  const needed = (plan: GramVectorPlan, samples: number): number =>
     8 * samples * plan.numbers + gramBatch(model, plan).bytes + fixedBytes(network);
   for (const plan of [tables, compact]) {
     const bytes = needed(plan, data.samples);
@@ -228,7 +228,7 @@ class RecomputedSource implements GaussNewtonSource {
   readonly bytes: number;
   readonly operator?: LinearOperator | undefined;
   readonly #model: Model;
-  readonly #plan: GramPlan;
+  readonly #plan: GramVectorPlan;
   readonly #batch: number;
   readonly #blas: Blas;
   readonly #strategy: EntryStrategy | undefined;
@@ -238,7 +238,12 @@ class RecomputedSource implements GaussNewtonSource {
     this.#block(rows, cols, out);
   });
 
-  constructor(model: Model, plan: GramPlan, batch: number, { blas, operator, strategy }: GaussNewtonSourceOptions) {
+  constructor(
+    model: Model,
+    plan: GramVectorPlan,
+    batch: number,
+    { blas, operator, strategy }: GaussNewtonSourceOptions,
+  ) {
     this.size = model.network.parameters;
     if (operator !== undefined) this.operator = operator;
     this.#model = model;

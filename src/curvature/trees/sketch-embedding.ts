@@ -21,7 +21,7 @@ import type { Points } from '../../source/entry-source.js';
 import { widened, widenedMatrix } from '../entries/unit-gram-arrays.js';
 
 /** Options of {@link sketchEmbedding}. */
-export interface SketchOptions extends RunControl {
+export interface EmbeddingOptions extends RunControl {
   readonly blas: Blas;
   /** k: the squared distance of two weights has a relative standard deviation of at most √(2/k). Default 32. */
   readonly dimension?: number | undefined;
@@ -30,8 +30,8 @@ export interface SketchOptions extends RunControl {
   /** Samples at a time. Default 512. The result does not depend on it beyond rounding. */
   readonly batchSize?: number | undefined;
 }
-/** The keys of {@link SketchOptions}, and `team`. */
-export const EMBEDDING_KEYS: KeysOf<SketchOptions & { readonly team?: unknown | undefined }> = {
+/** The keys of {@link EmbeddingOptions}, and `team`. */
+export const EMBEDDING_KEYS: KeysOf<EmbeddingOptions & { readonly team?: unknown | undefined }> = {
   blas: true,
   dimension: true,
   seed: true,
@@ -41,9 +41,9 @@ export const EMBEDDING_KEYS: KeysOf<SketchOptions & { readonly team?: unknown | 
   team: true,
 };
 
-const defaultDimension = 32;
-const defaultBatch = 512;
-const largestDimension = 4096;
+const DEFAULT_DIMENSION = 32;
+const DEFAULT_BATCH = 512;
+const LARGEST_DIMENSION = 4096;
 /** Keeps these streams apart from others of the same seed. */
 const PURPOSE = 0x736b6574;
 
@@ -53,12 +53,12 @@ const PURPOSE = 0x736b6574;
  * for any number of outputs. In float64 (a float32 model is widened). Throws OptionError, ShapeError, NonFiniteError,
  * AbortedError.
  */
-export function sketchEmbedding(model: Model, options: SketchOptions): Points {
+export function sketchEmbedding(model: Model, options: EmbeddingOptions): Points {
   checkModel(model);
   const { network, loss, data } = model;
-  const { blas, dimension: k = defaultDimension, seed = 0, batchSize = defaultBatch, signal, onProgress } = options;
-  if (!Number.isInteger(k) || k < 1 || k > largestDimension)
-    throw new OptionError(`The dimension of a sketch is a whole number from 1 to ${largestDimension}, not ${k}.`, {
+  const { blas, dimension: k = DEFAULT_DIMENSION, seed = 0, batchSize = DEFAULT_BATCH, signal, onProgress } = options;
+  if (!Number.isInteger(k) || k < 1 || k > LARGEST_DIMENSION)
+    throw new OptionError(`The dimension of a sketch is a whole number from 1 to ${LARGEST_DIMENSION}, not ${k}.`, {
       dimension: k,
     });
   if (!Number.isInteger(batchSize) || batchSize < 1)
