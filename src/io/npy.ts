@@ -6,6 +6,7 @@
  */
 import { requireControl, type RunControl } from '../core/context.js';
 import { ShapeError } from '../core/errors.js';
+import { floats, precisionOf } from '../core/floats.js';
 import { requireRole } from '../core/kind.js';
 import { asVectors, view, type FloatArray, type Matrix, type Precision, type Vectors } from '../dense/matrix.js';
 import { writeAtomically } from './atomic-write.js';
@@ -128,8 +129,7 @@ async function readTransposed(
   // At least 16 lines to a tile: then whole cache lines of the result are written at a time.
   const tileLines = Math.min(lines, Math.max(16, Math.floor(capacity / width)));
   const tileWidth = Math.min(width, Math.floor(capacity / tileLines));
-  const tile =
-    out instanceof Float32Array ? new Float32Array(tileLines * tileWidth) : new Float64Array(tileLines * tileWidth);
+  const tile = floats(tileLines * tileWidth, precisionOf(out));
   for (let l0 = 0; l0 < lines; l0 += tileLines) {
     const rows = Math.min(tileLines, lines - l0);
     for (let k0 = 0; k0 < width; k0 += tileWidth) {
@@ -172,7 +172,7 @@ async function readRecords(
   const step = Math.min(records, Math.max(1, Math.floor(CHUNK_BYTES / recordBytes)));
   const raw = new Uint8Array(step * recordBytes);
   const packed = new Uint8Array(8 * step);
-  const column = out instanceof Float32Array ? new Float32Array(step) : new Float64Array(step);
+  const column = floats(step, precisionOf(out));
   const [rowStep, columnStep] = order === 'C' ? [columns, 1] : [1, records];
   for (let done = 0; done < records; done += step) {
     const n = Math.min(step, records - done);

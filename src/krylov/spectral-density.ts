@@ -11,6 +11,7 @@
  * Markov and Stieltjes, Σ_{i<k} w_i ≤ F(θ_k−) ≤ F(θ_k) ≤ Σ_{i≤k} w_i (G. Szegő, *Orthogonal Polynomials*, AMS 1939,
  * section 3.41).
  */
+import { requirePositive } from '../core/checks.js';
 import type { RunControl } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
 import type { KeysOf } from '../core/known-options.js';
@@ -133,8 +134,7 @@ export async function spectralDensity(
   const { grid: { from, to, count = COUNT } = {}, width: asked } = options;
   if (!Number.isInteger(count) || count < 2)
     throw new OptionError(`The grid needs a whole number ≥ 2 of values, not ${count}.`, { count });
-  if (asked !== undefined && !(asked > 0 && asked < Infinity))
-    throw new OptionError(`width must be a positive number, not ${asked}.`, { width: asked });
+  if (asked !== undefined) requirePositive(asked, 'width');
   for (const end of [from, to])
     if (end !== undefined && !Number.isFinite(end))
       throw new OptionError(`The ends of the grid must be finite numbers, not ${end}.`);

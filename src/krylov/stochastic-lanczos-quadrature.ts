@@ -11,8 +11,8 @@
  * is given, steps are doubled until the quadrature's error is below the sample's; where that is not reached the
  * outcome says so.
  */
+import { requirePositive } from '../core/checks.js';
 import type { RunControl } from '../core/context.js';
-import { OptionError } from '../core/errors.js';
 import type { KeysOf } from '../core/known-options.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import {
@@ -189,8 +189,7 @@ export async function logDeterminant(
   control: RunControl = {},
 ): Promise<LogDeterminant> {
   const { lowerBound } = options;
-  if (lowerBound !== undefined && !(lowerBound > 0 && lowerBound < Infinity))
-    throw new OptionError(`lowerBound must be a positive number, not ${lowerBound}.`, { lowerBound });
+  if (lowerBound !== undefined) requirePositive(lowerBound, 'lowerBound');
   return (
     (await withEnoughSteps(operator, options, control, (matrices) =>
       logDeterminantOf(matrices, operator.rows, options),

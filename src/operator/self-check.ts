@@ -6,10 +6,10 @@
  *   Z = 2Y − W?   x₁ᵀAx₂ = x₂ᵀAx₁?
  */
 import { AsymmetryError, OptionError, ShapeError } from '../core/errors.js';
+import { sharedFloats } from '../core/floats.js';
 import { requireRole } from '../core/kind.js';
 import { RandomStream } from '../core/random.js';
-import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
-import { copyInto, view, type FloatArray, type Matrix, type Precision } from '../dense/matrix.js';
+import { copyInto, view, type Matrix, type Precision } from '../dense/matrix.js';
 import type { LinearOperator } from './linear-operator.js';
 
 const VECTORS = 2;
@@ -85,15 +85,12 @@ export function requireOperator(operator: LinearOperator, of: string, precision:
   verified.add(operator);
 }
 
-const numbers = (length: number, precision: Precision): FloatArray =>
-  precision === 'f64' ? sharedFloat64(length) : sharedFloat32(length);
-
 const tight = (rows: number, precision: Precision): Matrix =>
-  view(numbers(VECTORS * rows, precision), 0, rows, VECTORS);
+  view(sharedFloats(VECTORS * rows, precision), 0, rows, VECTORS);
 
 /** A view with an offset and a gap between its columns, over numbers that are none. */
 function gapped(rows: number, precision: Precision): Matrix {
-  const data = numbers(OFFSET + VECTORS * (rows + GAP), precision).fill(Number.NaN);
+  const data = sharedFloats(OFFSET + VECTORS * (rows + GAP), precision).fill(Number.NaN);
   return view(data, OFFSET, rows, VECTORS, rows + GAP);
 }
 

@@ -2,10 +2,11 @@
  * The team: n workers over shared memory, the calling thread being worker 0.
  * The others are plain threads (threads.ts); a phase is a fork–join over a task graph (architecture, section 3).
  */
+import { requireWhole } from '../core/checks.js';
 import { availableParallelism } from 'node:os';
 import { MessageChannel, receiveMessageOnPort, type MessagePort, type Worker } from 'node:worker_threads';
 import { throwIfAborted, type RunControl } from '../core/context.js';
-import { AbortedError, ClosedError, OptionError, WorkerError } from '../core/errors.js';
+import { AbortedError, ClosedError, WorkerError } from '../core/errors.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import { openBlas } from '../dense/backend.js';
@@ -125,9 +126,7 @@ export class Team {
    */
   static async open(options: TeamOptions = {}): Promise<Team> {
     requireKnownOptions(options, TEAM_KEYS, 'openTeam');
-    const workers = options.workers ?? availableParallelism();
-    if (!Number.isInteger(workers) || workers < 1 || workers > 1024)
-      throw new OptionError(`workers must be a whole number from 1 to 1024, not ${workers}.`, { workers });
+    const workers = requireWhole(options.workers ?? availableParallelism(), 'workers', 1, 1024);
     warnOfWorkers(workers);
     const blas = openBlas(options.blas);
     const control = sharedInt32(CONTROL_WORDS);

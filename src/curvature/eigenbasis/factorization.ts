@@ -11,6 +11,7 @@
  */
 import { requireControl, throwIfAborted, type RunControl } from '../../core/context.js';
 import { FactorizationError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
+import { precisionOf } from '../../core/floats.js';
 import type { KeysOf } from '../../core/known-options.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
@@ -158,7 +159,7 @@ export class KroneckerFactorization implements LinearOperator {
         `b has ${b.rows} rows; the factorization is of order ${this.rows}.${transposeHint(b, this.rows)}`,
         { rows: b.rows, expected: this.rows },
       );
-    const x = out ?? zeros(b.rows, b.cols, b.data instanceof Float64Array ? 'f64' : 'f32');
+    const x = out ?? zeros(b.rows, b.cols, precisionOf(b.data));
     checkView(x, 'out');
     if (x.rows !== b.rows || x.cols !== b.cols)
       throw new ShapeError(`out is ${x.rows} × ${x.cols}; the solution is ${b.rows} × ${b.cols}.`, {

@@ -4,6 +4,7 @@
  * matrix for the multilayer perceptron", SIAM J. Matrix Anal. Appl. 42(1), 2021, arXiv 1910.12184. Where it departs
  * from them: no r × d_ℓ matrices per sample (unit-gram-plan.ts), and entries of whole blocks by GEMM (entry-blocks.ts).
  */
+import { requireMemoryLimit } from '../../core/checks.js';
 import { MemoryError, OptionError } from '../../core/errors.js';
 import type { Indices } from '../../core/indices.js';
 import type { KeysOf } from '../../core/known-options.js';
@@ -145,8 +146,7 @@ export function openGaussNewtonSource(data: StoredData, context: SourceContext):
 const WORKERS_COPY = builtIn(import.meta.url, 'openGaussNewtonSource', openGaussNewtonSource);
 
 function checkOptions(memoryLimit: number, beyondMemory: string, strategy: EntryStrategy | undefined): void {
-  if (!(memoryLimit > 0))
-    throw new OptionError(`memoryLimit must be a number of bytes above 0, not ${memoryLimit}.`, { memoryLimit });
+  requireMemoryLimit(memoryLimit);
   if (!['recompute', 'sample', 'refuse'].includes(beyondMemory))
     throw new OptionError(`Unknown beyondMemory "${beyondMemory}": choose recompute, sample or refuse.`, {
       beyondMemory,

@@ -4,6 +4,7 @@
  * Kronecker-factored eigenbasis", NeurIPS 2018, arXiv 1806.03884; here with the exact errors of all outputs in place of
  * sampled gradients, unless these are asked for.
  */
+import { precisionOf } from '../../core/floats.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { zeros, type Matrix, type Precision } from '../../dense/matrix.js';
 import type { Model } from '../../network/model.js';
@@ -45,7 +46,7 @@ export function ekfac(model: Model, options: KroneckerOptions): EigenvalueCorrec
   const walk = openWalk(model, options);
   const bases = sumKroneckerFactors(walk).map((factors) => kroneckerBasis(factors, blas));
   const eigenvalues = sumEigenvalues(walk, bases);
-  const precision: Precision = model.parameters instanceof Float64Array ? 'f64' : 'f32';
+  const precision: Precision = precisionOf(model.parameters);
   const layers = model.network.layers.map((layer, ℓ) => eigenBlock(layer, bases[ℓ], eigenvalues[ℓ], precision));
   return {
     ...eigenOperator(layers, precision, blas),

@@ -13,6 +13,7 @@
  * Computation 6(1), 1994). Stacks as in stacks.ts: every line is one GEMM for all vectors, but for those in V_ℓᵀδ_ℓ and
  * RA δᵀ, one a vector.
  */
+import { floats } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
 import { block, view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { applyLossHessian } from '../../network/loss.js';
@@ -68,7 +69,7 @@ export class CurvatureRecurrence {
   }
 
   #array(length: number): FloatArray {
-    return this.#state.precision === 'f64' ? new Float64Array(length) : new Float32Array(length);
+    return floats(length, this.#state.precision);
   }
 
   /**

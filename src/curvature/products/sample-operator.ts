@@ -4,6 +4,7 @@
  * reads the data batch by batch, makes the batch's passes and adds its part, for all vectors at a time.
  */
 import { OptionError } from '../../core/errors.js';
+import { sharedFloats } from '../../core/floats.js';
 import type { KeysOf } from '../../core/known-options.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat32, sharedFloat64 } from '../../core/shared-array.js';
@@ -244,7 +245,7 @@ export class SampleOperator implements LinearOperator {
     if (parts === 1) return null;
     const numbers = groups * parts * width * sumNumbers(state);
     if (this.#partial === null || this.#partial.length < numbers)
-      this.#partial = state.precision === 'f64' ? sharedFloat64(numbers) : sharedFloat32(numbers);
+      this.#partial = sharedFloats(numbers, state.precision);
     return this.#partial;
   }
 

@@ -14,6 +14,7 @@
  *   (cross-entropy), and for gradients at targets targets     y                                            where
  *   gradients are asked
  */
+import { requireMemoryLimit } from '../../core/checks.js';
 import { MemoryError, OptionError } from '../../core/errors.js';
 import { sharedFloat32, sharedFloat64, toShared } from '../../core/shared-array.js';
 import type { FloatArray, Precision } from '../../dense/matrix.js';
@@ -165,8 +166,7 @@ export function allocateState(
 ): SampleState {
   checkModel(model);
   const { network, loss, data } = model;
-  if (!(memoryLimit > 0))
-    throw new OptionError(`The memory limit must be a positive number of bytes, not ${memoryLimit}.`, { memoryLimit });
+  requireMemoryLimit(memoryLimit);
   const single = model.parameters instanceof Float32Array;
   const bytes = numbersPerSample(model, sum) * (single ? 4 : 8);
   const fitting = Math.floor(memoryLimit / bytes);

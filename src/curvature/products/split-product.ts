@@ -5,6 +5,7 @@
  * memory, and one task for each group of vectors adds them in order. The split depends on the sizes alone, so every
  * team gives the same bits.
  */
+import { floats } from '../../core/floats.js';
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { block } from '../../dense/matrix.js';
 import type { Blas } from '../../dense/blas.js';
@@ -92,7 +93,7 @@ class Product {
   }
 
   #array(length: number): FloatArray {
-    return this.#state.precision === 'f64' ? new Float64Array(length) : new Float32Array(length);
+    return floats(length, this.#state.precision);
   }
 
   /** Task (group, part), part fastest: the sums of its samples; with one part, the result of its vectors. */

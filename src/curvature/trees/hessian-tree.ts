@@ -4,6 +4,7 @@
  * order of the weights decides the accuracy. Here is every order by one name, and `auto`, which measures instead of
  * guessing.
  */
+import { requireWhole } from '../../core/checks.js';
 import { OptionError, ShapeError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
 import { sharedInt32 } from '../../core/shared-array.js';
@@ -106,11 +107,7 @@ export async function hessianTree(
       option: 'distance',
       distance,
     });
-  if (!Number.isInteger(leafSize) || leafSize < 2)
-    throw new OptionError(`leafSize must be a whole number of at least 2, not ${leafSize}.`, {
-      option: 'leafSize',
-      leafSize,
-    });
+  requireWhole(leafSize, 'leafSize', 2);
   const { parameters } = model.network;
   if (source.size !== parameters)
     throw new ShapeError(`The source has ${source.size} rows, the network ${parameters} parameters.`, {

@@ -5,8 +5,8 @@
  * 1984; signs: D. Achlioptas, J. Comput. Syst. Sci. 66(4), 2003). One row is one product with Jᵀ: the gradient for the
  * output errors S_iξ_i, ξ_i the signs of sample i.
  */
+import { requireWhole } from '../../core/checks.js';
 import { throwIfAborted, type RunControl } from '../../core/context.js';
-import { OptionError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
@@ -57,12 +57,8 @@ export function sketchEmbedding(model: Model, options: EmbeddingOptions): Points
   checkModel(model);
   const { network, loss, data } = model;
   const { blas, dimension: k = DEFAULT_DIMENSION, seed = 0, batchSize = DEFAULT_BATCH, signal, onProgress } = options;
-  if (!Number.isInteger(k) || k < 1 || k > LARGEST_DIMENSION)
-    throw new OptionError(`The dimension of a sketch is a whole number from 1 to ${LARGEST_DIMENSION}, not ${k}.`, {
-      dimension: k,
-    });
-  if (!Number.isInteger(batchSize) || batchSize < 1)
-    throw new OptionError(`batchSize must be a whole number of at least 1, not ${batchSize}.`, { batchSize });
+  requireWhole(k, 'dimension', 1, LARGEST_DIMENSION);
+  requireWhole(batchSize, 'batchSize', 1);
   const parameters = widened(model.parameters);
   const size = network.parameters;
   const scale = 1 / Math.sqrt(k * data.samples);

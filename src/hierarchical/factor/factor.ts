@@ -4,7 +4,7 @@
 import { throwIfAborted } from '../../core/context.js';
 import { MemoryError, OptionError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
-import { type Precision, PRECISIONS } from '../../dense/matrix.js';
+import { PRECISIONS, type Precision } from '../../core/floats.js';
 import { availableMemory } from '../../io/machine.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { breakdownError } from './breakdown.js';

@@ -3,8 +3,9 @@
  */
 import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError, ShapeError } from '../../core/errors.js';
+import { sharedFloats } from '../../core/floats.js';
 import { leftChild, parentOf, rightChild } from '../../core/indices.js';
-import { sharedFloat32, sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
+import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import { availableMemory } from '../../io/machine.js';
 import { runOnceWith } from '../../parallel/run-once.js';
 import { independentTasks, upwardTasks } from '../../parallel/task-graph.js';
@@ -290,7 +291,7 @@ async function evaluateBlocks(
   control: TeamControl,
 ): Promise<HierarchicalMatrix['data']> {
   const nested = options.format !== 'hodlr';
-  const values = options.dtype === 'f64' ? sharedFloat64(layout.elements.total) : sharedFloat32(layout.elements.total);
+  const values = sharedFloats(layout.elements.total, options.dtype);
   const { modules, solo } = sourceState(source);
   const tasks = fillTasks(layout, lists, nested, zero);
   const state: FillState = {

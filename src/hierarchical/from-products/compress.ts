@@ -3,7 +3,8 @@
  */
 import { throwIfAborted } from '../../core/context.js';
 import { AsymmetryError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
-import { sharedFloat32, sharedFloat64 } from '../../core/shared-array.js';
+import { sharedFloats } from '../../core/floats.js';
+import { sharedFloat64 } from '../../core/shared-array.js';
 import { squaredNorm, view, zeros, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';
 import { norm } from '../../dense/norm.js';
 import { availableMemory } from '../../io/machine.js';
@@ -192,7 +193,7 @@ async function peeled(task: Task): Promise<HierarchicalMatrix> {
 const allocator =
   (dtype: Precision) =>
   (length: number): FloatArray =>
-    dtype === 'f64' ? sharedFloat64(length) : sharedFloat32(length);
+    sharedFloats(length, dtype);
 
 /** The matrix, measured. */
 async function finish(

@@ -5,7 +5,7 @@
  */
 import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError } from '../../core/errors.js';
-import { sharedFloat32, sharedFloat64 } from '../../core/shared-array.js';
+import { sharedFloats } from '../../core/floats.js';
 import { view, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { phaseKernel } from '../../parallel/kernel.js';
@@ -70,8 +70,7 @@ export class OrderedProducts {
     this.#control = control;
     this.#expected = expected;
     this.#width = productWidth(order.length, widest);
-    const allocate = (): FloatArray =>
-      precision === 'f64' ? sharedFloat64(order.length * this.#width) : sharedFloat32(order.length * this.#width);
+    const allocate = (): FloatArray => sharedFloats(order.length * this.#width, precision);
     this.#state = { order, incoming: allocate(), outgoing: allocate() };
   }
 

@@ -11,8 +11,9 @@
  * transposed in tiles first, and the result back last. A task writes only its node's values and sums in a fixed order,
  * so every team size gives the same bits.
  */
+import { sharedFloats } from '../../core/floats.js';
 import { leftChild, parentOf, rightChild } from '../../core/indices.js';
-import { sharedFloat32, sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
+import { sharedInt32 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { multiplyRows } from '../../dense/row-products.js';
@@ -60,8 +61,7 @@ export interface ApplyArguments {
 
 /** The state of products with up to `width` vectors. */
 export function applyState(data: HierarchicalData, width: number): ApplyState {
-  const allocate = (rows: number): FloatArray =>
-    data.dtype === 'f64' ? sharedFloat64(rows * width) : sharedFloat32(rows * width);
+  const allocate = (rows: number): FloatArray => sharedFloats(rows * width, data.dtype);
   const indices = data.tree.size;
   const skeletons = data.skeletons.indices.length;
   return {

@@ -20,7 +20,7 @@ import { checkHierarchicalData } from './check-data.js';
 import type { HierarchicalData } from './data.js';
 import type { Layout } from './layout.js';
 import { HierarchicalMatrix, type CompressionReport } from './hierarchical-matrix.js';
-import { PRECISIONS } from '../../dense/matrix.js';
+import { PRECISIONS } from '../../core/floats.js';
 import { ranksByLevel, type LevelRanks } from './memory.js';
 import { FORMATS } from './format.js';
 

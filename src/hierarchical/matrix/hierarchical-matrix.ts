@@ -18,6 +18,7 @@ import { trustClass } from '../../operator/self-check.js';
 import type { TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import { requireControl, type RunControl } from '../../core/context.js';
+import { precisionOf } from '../../core/floats.js';
 import { requireKnownOptions } from '../../core/known-options.js';
 import { requireSource, type EntrySource } from '../../source/entry-source.js';
 import { applyGraph, applyState, applyTask, CHUNK, type ApplyState } from './apply.js';
@@ -123,7 +124,7 @@ export class HierarchicalMatrix implements LinearOperator {
         `x has ${x.rows} rows; this matrix is ${this.rows} × ${this.cols}.${transposeHint(x, this.cols)}`,
         { rows: x.rows, expected: this.cols },
       );
-    const y = out ?? zeros(this.rows, x.cols, x.data instanceof Float64Array ? 'f64' : 'f32');
+    const y = out ?? zeros(this.rows, x.cols, precisionOf(x.data));
     checkView(y, 'out');
     if (y.rows !== this.rows || y.cols !== x.cols)
       throw new ShapeError(`out is ${y.rows} × ${y.cols}; the product is ${this.rows} × ${x.cols}.`, {

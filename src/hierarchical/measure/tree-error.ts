@@ -7,8 +7,9 @@
  * couplings may be strong and sparse (an output's weights with those of the same output alone), and of even rows hardly
  * any would tell of them.
  */
+import { requireWhole } from '../../core/checks.js';
 import { throwIfAborted } from '../../core/context.js';
-import { OptionError, ShapeError } from '../../core/errors.js';
+import { ShapeError } from '../../core/errors.js';
 import { firstOfLevel, type NodeId } from '../../core/indices.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
@@ -122,13 +123,8 @@ export async function estimateTreeErrors(
 ): Promise<number[]> {
   const { rank, seed = 0, nodesPerLevel = NODES_PER_LEVEL } = options;
   const { size } = given;
-  for (const [name, value] of [
-    ['rank', rank],
-    ['nodesPerLevel', nodesPerLevel],
-  ] as const) {
-    if (!Number.isInteger(value) || value < 1)
-      throw new OptionError(`${name} must be a whole number of at least 1, not ${value}.`, { option: name, value });
-  }
+  requireWhole(rank, 'rank', 1);
+  requireWhole(nodesPerLevel, 'nodesPerLevel', 1);
   if (operator.rows !== size || operator.cols !== size)
     throw new ShapeError(`The operator is ${operator.rows} × ${operator.cols}, the source has ${size} rows.`, {
       rows: operator.rows,

@@ -13,6 +13,7 @@
  * Comput. 57(3), 2013). Departs from it in the inner factor: block lower triangular, which touches the right child's
  * rows only, instead of symmetric; bases are orthonormalized by Householder QR, and carry the coupling's factors.
  */
+import { floats } from '../../../core/floats.js';
 import { SKIPPED } from '../engine.js';
 import { leftChild, parentOf } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
@@ -88,7 +89,7 @@ class Recursion {
 
   constructor(state: HodlrFactorState, blas: Blas) {
     const { precision, mostRank: k } = state.plan;
-    this.#allocate = (length) => (precision === 'f64' ? new Float64Array(length) : new Float32Array(length));
+    this.#allocate = (length) => floats(length, precision);
     this.#state = state;
     this.#blas = blas;
     this.#left = this.#allocate(k * k);

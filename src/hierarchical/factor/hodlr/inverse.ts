@@ -8,6 +8,7 @@
  * sums of squares, nothing cancels. Level by level from the root's children, since a level's nodes write different
  * indices. Cost: about a factorization.
  */
+import { floats } from '../../../core/floats.js';
 import { leftChild, parentOf } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { block, copyInto, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
@@ -34,7 +35,7 @@ class InverseDiagonal {
 
   constructor(state: HodlrInverseState, blas: Blas) {
     const { precision, mostRank: k } = state.plan;
-    this.#allocate = (length) => (precision === 'f64' ? new Float64Array(length) : new Float32Array(length));
+    this.#allocate = (length) => floats(length, precision);
     this.#state = state;
     this.#blas = blas;
     this.#leaf0 = firstLeaf(state.data.tree);

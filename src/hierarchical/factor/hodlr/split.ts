@@ -8,6 +8,7 @@
  * product: at condition 10⁹ of a smooth kernel a solve's residual falls 400-fold, to that of a dense Cholesky. Depends
  * on no shift: done once.
  */
+import { floats } from '../../../core/floats.js';
 import { leftChild } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { copyInto, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
@@ -41,8 +42,7 @@ class Splitter {
 
   constructor(state: CouplingSplitState, blas: Blas) {
     const { precision, mostSkeletons: k } = state.plan;
-    const allocate = (length: number): FloatArray =>
-      precision === 'f64' ? new Float64Array(length) : new Float32Array(length);
+    const allocate = (length: number): FloatArray => floats(length, precision);
     this.#state = state;
     this.#blas = blas;
     this.#coupling = allocate(k * k);

@@ -19,6 +19,7 @@
  * Indefinite, as an explicit choice: H = Q·Λ·Qᵀ, L = Q·|Λ|^½, J = sign Λ, H = L·J·Lᵀ; V is then J·L⁻¹·G, and L⁻ᵀ =
  * Q·|Λ|^−½ is stored in L's place. Inertia is the sum of the blocks' (Haynsworth), but nothing is pivoted across nodes.
  */
+import { floats } from '../../../core/floats.js';
 import { SKIPPED } from '../engine.js';
 import { leftChild, rightChild } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
@@ -68,8 +69,7 @@ class Elimination {
 
   constructor(state: UlvFactorState, blas: Blas) {
     const { precision, mostEliminated: r, mostRank: k } = state.plan;
-    const allocate = (length: number): FloatArray =>
-      precision === 'f64' ? new Float64Array(length) : new Float32Array(length);
+    const allocate = (length: number): FloatArray => floats(length, precision);
     this.#state = state;
     this.#blas = blas;
     this.#ss = allocate(k * k);

@@ -9,6 +9,7 @@
  * of which each child takes its own part as its Y, and a leaf the diagonal. (The recurrence of K. Takahashi, J. Fagan,
  * M.-S. Chin, 1973, on the tree.) Cost: about twice a factorization.
  */
+import { floats } from '../../../core/floats.js';
 import { leftChild } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { copyInto, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
@@ -40,8 +41,7 @@ class SelectedInversion {
 
   constructor(state: UlvInverseState, blas: Blas) {
     const { precision, mostEliminated: r, mostRank: k } = state.plan;
-    const allocate = (length: number): FloatArray =>
-      precision === 'f64' ? new Float64Array(length) : new Float32Array(length);
+    const allocate = (length: number): FloatArray => floats(length, precision);
     this.#state = state;
     this.#blas = blas;
     this.#leaf0 = firstLeaf(state.data.tree);
