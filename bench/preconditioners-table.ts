@@ -1,5 +1,5 @@
 /**
- * The tables of preconditioners in README.md, made from bench/results/preconditioners.json alone: `node
+ * The tables of preconditioners in docs/benchmarks.md, made from bench/results/preconditioners.json alone: `node
  * dist/bench/preconditioners-table.js` writes them again.
  */
 import { readFileSync } from 'node:fs';

@@ -70,7 +70,7 @@ export async function approximateBlockDiagonal(
 ): Promise<Approximated> {
   const layers = layerRanges(model.network);
   const whole = blockDiagonalBytes(layers) <= bytesOfBudget(budget, source.size);
-  const operator = await blockDiagonal(source, whole ? layers : unitRanges(model.network), control);
+  const operator = await blockDiagonal(source, whole ? layers : unitRanges(model.network), {}, control);
   return {
     operator,
     bytes: operator.bytes,

@@ -130,7 +130,7 @@ export async function trainedModel(
       learningRate,
       seconds,
       losses: trained.losses,
-      loss: meanLoss(model, blas, { signal: control.signal }),
+      loss: meanLoss(model, { blas, signal: control.signal }),
     },
   };
 }

@@ -9,8 +9,10 @@
 import { OptionError } from '../core/errors.js';
 import type { KeysOf } from '../core/known-options.js';
 import type { Blas } from '../dense/blas.js';
+import { withBlas, type WithBlas } from '../dense/default-blas.js';
 import { asVectors, block, copyInto, type Matrix, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { requireOperator } from '../operator/self-check.js';
 import { columnNorm, DIRECTION_BLOCKS } from './block-directions.js';
 import { BlockIterates } from './block-iterates.js';
 import { normFromBelow, NORM_PRODUCTS } from './operator-norm.js';
@@ -34,7 +36,8 @@ import { dot, scaleBy } from './vector.js';
 import { runAtOnce, runInTurns } from './turns.js';
 
 export interface BlockOptions extends SolverOptions {
-  readonly blas: Blas;
+  /** Default: the calling thread's, as `openBlas()` opens it. */
+  readonly blas?: Blas | undefined;
   /**
    * Right-hand sides solved together (k); more are solved in groups, one after another; default 32. A step costs some
    * 14N k² flops besides the products.
@@ -140,14 +143,14 @@ function columnNorms(a: Matrix, out: Float64Array): void {
 class BlockConjugateGradients implements BlockSolver {
   readonly size: number;
   readonly #system: RangedSystem;
-  readonly #options: BlockOptions;
+  readonly #options: WithBlas<BlockOptions>;
   readonly #blockSize: number;
   #workspace: BlockIterates | undefined;
   /** ‖A‖ of the ranged system, once it was asked for. */
   #norm: number | undefined;
   #busy = false;
 
-  constructor(operator: LinearOperator, options: BlockOptions) {
+  constructor(operator: LinearOperator, options: WithBlas<BlockOptions>) {
     this.size = operator.rows;
     this.#system = new RangedSystem(operator, options.preconditioner);
     this.#options = options;
@@ -547,14 +550,16 @@ class BlockConjugateGradients implements BlockSolver {
  * block size) grows to the widest group and then serves every solve. Operators of float32: wrap them by `converted`.
  * Throws ShapeError, OptionError.
  */
-export function blockConjugateGradientSolver(operator: LinearOperator, options: BlockOptions): BlockSolver {
+export function blockConjugateGradientSolver(operator: LinearOperator, options: BlockOptions = {}): BlockSolver {
+  requireOperator(operator, 'blockConjugateGradientSolver');
+  const backed = withBlas(options, BLOCK_KEYS, 'blockConjugateGradientSolver');
   const size = checkSystem(operator, 'blockConjugateGradients');
   checkPreconditioner(options.preconditioner, size, 'blockConjugateGradients', true);
   const { blockSize = BLOCK_SIZE } = options;
   if (!Number.isInteger(blockSize) || blockSize < 1)
     throw new OptionError(`blockSize must be a whole number ≥ 1, not ${blockSize}.`, { blockSize });
   resolveTolerances(size, options);
-  return new BlockConjugateGradients(operator, options);
+  return new BlockConjugateGradients(operator, backed);
 }
 
 /** One solve with a workspace of its own. */

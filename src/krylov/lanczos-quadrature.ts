@@ -19,13 +19,15 @@ import type { KeysOf } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
+import type { WithBlas } from '../dense/default-blas.js';
 import { view, zeros, type Matrix } from '../dense/matrix.js';
 import { norm } from '../dense/norm.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { checkSystem } from './solver-checks.js';
 
 export interface ProbeOptions {
-  readonly blas: Blas;
+  /** Default: the calling thread's, as `openBlas()` opens it. */
+  readonly blas?: Blas | undefined;
   readonly seed?: number | undefined;
   /** Random vectors with entries ±1; default 30. */
   readonly probes?: number | undefined;
@@ -98,7 +100,7 @@ function whole(value: number, least: number, what: string): number {
  */
 export async function lanczosMatrices(
   operator: LinearOperator,
-  options: LanczosOptions,
+  options: WithBlas<LanczosOptions>,
   control: RunControl,
 ): Promise<Tridiagonal[] | undefined> {
   const size = checkSystem(operator, 'Stochastic Lanczos quadrature');

@@ -7,7 +7,14 @@ import { requireKnownOptions, type Resolved } from '../core/known-options.js';
 import { asVectors, checkView, transposeHint, type Matrix } from '../dense/matrix.js';
 import { requireSquare } from '../operator/checks.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import { SOLVE_CONTROL_KEYS, type CheckedControl, type SolveControl, type Tolerances } from './solution.js';
+import {
+  SOLVE_CONTROL_KEYS,
+  type CheckedControl,
+  type SolveControl,
+  type Tolerances,
+  SOLVER_KEYS,
+  type SolverOptions,
+} from './solution.js';
 
 export type ResolvedTolerances = Resolved<Tolerances>;
 
@@ -103,6 +110,11 @@ export function checkVectors(a: Matrix, name: string, size: number, cols: number
 /** Of the options of a solver and of a call together, those of the call. */
 export function controlOf(options: SolveControl): SolveControl {
   return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(SOLVE_CONTROL_KEYS, key)));
+}
+
+/** Of the options of a solver and of a call together, those of the solver. */
+export function solverOf(options: SolverOptions): SolverOptions {
+  return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(SOLVER_KEYS, key)));
 }
 
 /** What a call passes along, its guess of size × cols as a matrix. Throws OptionError for unknown keys, ShapeError. */

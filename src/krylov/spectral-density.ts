@@ -11,10 +11,12 @@
  * Markov and Stieltjes, Σ_{i<k} w_i ≤ F(θ_k−) ≤ F(θ_k) ≤ Σ_{i≤k} w_i (G. Szegő, *Orthogonal Polynomials*, AMS 1939,
  * section 3.41).
  */
-import type { RunControl } from '../core/context.js';
+import { type RunControl, checkedControl } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
-import type { KeysOf } from '../core/known-options.js';
+import { type KeysOf, known } from '../core/known-options.js';
+import { withBlas } from '../dense/default-blas.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { requireOperator } from '../operator/self-check.js';
 import { integrate, lanczosMatrices, type ProbeOptions, type Quadrature } from './lanczos-quadrature.js';
 import { quadratureError, quadratureSteps, type QuadratureSteps } from './quadrature-error.js';
 import { sampleInterval } from './sample-interval.js';
@@ -121,10 +123,14 @@ function cumulativeCurve(grid: Float64Array, probes: readonly QuadratureSteps[])
  */
 export async function spectralDensity(
   operator: LinearOperator,
-  options: DensityOptions,
+  options: DensityOptions = {},
   control: RunControl = {},
 ): Promise<SpectralDensity> {
-  const { grid: { from, to, count = COUNT } = {}, width: asked } = options;
+  requireOperator(operator, 'spectralDensity');
+  const backed = withBlas(options, DENSITY_KEYS, 'spectralDensity');
+  checkedControl(control, 'spectralDensity');
+  if (backed.grid !== undefined) known(backed.grid, GRID_KEYS, 'spectralDensity (grid)');
+  const { grid: { from, to, count = COUNT } = {}, width: asked } = backed;
   if (!Number.isInteger(count) || count < 2)
     throw new OptionError(`The grid needs a whole number ≥ 2 of values, not ${count}.`, { count });
   if (asked !== undefined && !(asked > 0 && asked < Infinity))
@@ -134,7 +140,7 @@ export async function spectralDensity(
       throw new OptionError(`The ends of the grid must be finite numbers, not ${end}.`);
   if (from !== undefined && to !== undefined && !(from < to))
     throw new OptionError(`The grid must ascend, from ${from} to ${to} it does not.`, { from, to });
-  const matrices = await lanczosMatrices(operator, { ...options, reorthogonalize: true }, control);
+  const matrices = await lanczosMatrices(operator, { ...backed, reorthogonalize: true }, control);
   const none = emptyCurve(0);
   if (matrices === undefined)
     return {
@@ -145,7 +151,7 @@ export async function spectralDensity(
       width: asked ?? Number.NaN,
       quadratures: [],
     };
-  const probes = matrices.map((t) => quadratureSteps(t, options.blas));
+  const probes = matrices.map((t) => quadratureSteps(t, backed.blas));
   const quadratures = probes.map(({ all }) => all);
   let smallest = Number.POSITIVE_INFINITY;
   let largest = Number.NEGATIVE_INFINITY;

@@ -9,10 +9,12 @@
  * QBQᵀ is the orthogonal projection of G on {QXQᵀ}, so ‖G − QBQᵀ‖_F² = ‖G‖_F² − ‖B‖_F² exactly; U diag(λ) Uᵀ likewise
  * on {U X Uᵀ, X diagonal}.
  */
+import { requireControl } from '../core/context.js';
 import { FactorizationError, OptionError } from '../core/errors.js';
-import type { KeysOf } from '../core/known-options.js';
+import { type KeysOf, known } from '../core/known-options.js';
 import { block, copyInto, squaredNorm, type Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { requireOperator } from '../operator/self-check.js';
 import { LowRankOperator } from './low-rank-operator.js';
 import { orthonormalize } from './orthonormalize.js';
 import { PanelAlgebra } from './panel-algebra.js';
@@ -75,7 +77,10 @@ export async function randomizedSvd(
   options: RandomizedSvdOptions,
   control: LowRankControl = {},
 ): Promise<RandomizedSvd> {
-  const resolved = resolveSketch(operator, options);
+  requireOperator(operator, 'randomizedSvd');
+  known(options, RANDOMIZED_SVD_KEYS, 'randomizedSvd');
+  requireControl(control, 'randomizedSvd');
+  const resolved = resolveSketch(operator, options, control);
   const { blas, size, rank, columns, seed } = resolved;
   const { powerPasses = 1 } = options;
   if (!Number.isInteger(powerPasses) || powerPasses < 0)

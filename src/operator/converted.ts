@@ -18,7 +18,7 @@ const precisionOf = (a: Matrix): Precision => (a.data instanceof Float64Array ? 
  * Two workspaces of at most 256 vectors, kept between products.
  */
 export function converted(operator: LinearOperator, precision: Precision): LinearOperator {
-  requireRole(operator, 'operator', 'convertedOperator');
+  requireRole(operator, 'operator', 'converted');
   if (!Object.hasOwn(LIKE, precision))
     throw new OptionError(`precision must be f64 or f32, not "${String(precision)}".`);
   const { rows, cols, symmetric } = operator;

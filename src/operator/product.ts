@@ -15,7 +15,7 @@ import { derived } from './self-check.js';
  */
 export function product(...factors: readonly LinearOperator[]): LinearOperator {
   if (factors.length === 0) throw new OptionError('A product needs at least one operator.');
-  for (const factor of factors) requireRole(factor, 'operator', 'productOperator');
+  for (const factor of factors) requireRole(factor, 'operator', 'product');
   const kept = [...factors];
   const last = kept.length - 1;
   for (let i = 0; i < last; i++) {

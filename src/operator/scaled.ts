@@ -8,7 +8,7 @@ import { derived } from './self-check.js';
 
 /** c·A for a finite number c. Costs what a product with A costs; no workspace. Throws NonFiniteError. */
 export function scaled(operator: LinearOperator, factor: number): LinearOperator {
-  requireRole(operator, 'operator', 'scaledOperator');
+  requireRole(operator, 'operator', 'scaled');
   requireFinite(factor, 'The factor');
   const { rows, cols, symmetric } = operator;
   return derived(

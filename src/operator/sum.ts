@@ -12,7 +12,7 @@ import { derived } from './self-check.js';
  */
 export function sum(...terms: readonly LinearOperator[]): LinearOperator {
   if (terms.length === 0) throw new OptionError('A sum needs at least one operator.');
-  for (const term of terms) requireRole(term, 'operator', 'sumOperator');
+  for (const term of terms) requireRole(term, 'operator', 'sum');
   const { rows, cols } = terms[0];
   terms.forEach((term, i) => {
     if (term.rows !== rows || term.cols !== cols)

@@ -4,7 +4,7 @@
  * Frobenius norm, and positive semidefinite where K is.
  */
 import { MemoryError, OptionError, ShapeError } from '../core/errors.js';
-import type { KeysOf } from '../core/known-options.js';
+import { type KeysOf, known } from '../core/known-options.js';
 import { asIndices } from '../core/numbers.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { block, view, type Matrix } from '../dense/matrix.js';
@@ -15,10 +15,10 @@ import { trustClass } from '../operator/self-check.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { Shared, Team } from '../parallel/team.js';
-import type { TeamControl } from '../parallel/team-control.js';
-import type { EntrySource } from './entry-source.js';
+import { type EntrySource, requireSource } from './entry-source.js';
 import { openHandle, sourceState, type SourceHandle } from './share-source.js';
 import type { Ranges } from '../network/ranges.js';
+import { onTeam, type Control } from '../parallel/default-team.js';
 
 export interface BlockDiagonalOptions {
   /** Bytes that the blocks may take; default: what is available. */
@@ -166,9 +166,12 @@ trustClass(BlockDiagonalOperator);
 export async function blockDiagonal(
   source: EntrySource,
   given: ArrayLike<number>,
-  control: TeamControl,
   options: BlockDiagonalOptions = {},
+  givenControl: Control = {},
 ): Promise<BlockDiagonalOperator> {
+  requireSource(source, 'blockDiagonal');
+  known(options, BLOCK_DIAGONAL_KEYS, 'blockDiagonal');
+  const control = await onTeam(givenControl, 'blockDiagonal');
   const ranges: Ranges = asIndices(given, 'ranges');
   const last = ranges.length - 1;
   if (

@@ -58,7 +58,7 @@ describe('compression from products', () => {
     on = team,
   ): Promise<HierarchicalMatrix> =>
     compressOperator(
-      denseOperator(a, true, on.blas),
+      denseOperator(a, true, { blas: on.blas }),
       tree,
       { format: 'hss', maxRank: 24, tolerance: 0, seed: 1, ...options },
       { team: on },
@@ -201,7 +201,7 @@ describe('compression from products', () => {
       single32.data.set(a.data);
       for (const format of FORMATS) {
         const matrix = await compressOperator(
-          denseOperator(single32, true, team.blas),
+          denseOperator(single32, true, { blas: team.blas }),
           tree,
           { format, maxRank: 64, tolerance: 1e-3, seed: 1, productPrecision: 'f32', dtype: 'f32' },
           { team },
@@ -215,7 +215,7 @@ describe('compression from products', () => {
       single32.data.set(lowRankPlusDiagonal(v, () => 1, team.blas).data);
       for (const format of FORMATS) {
         const matrix = await compressOperator(
-          denseOperator(single32, true, team.blas),
+          denseOperator(single32, true, { blas: team.blas }),
           tree,
           { format, maxRank: 16, tolerance: 1e-5, seed: 1, productPrecision: 'f32' },
           { team },
@@ -305,7 +305,7 @@ describe('compression from products', () => {
 
     it.each(FORMATS)('costs_what_was_predicted: %s', async (format) => {
       const a = structured();
-      const dense = denseOperator(a, true, team.blas);
+      const dense = denseOperator(a, true, { blas: team.blas });
       let vectors = 0;
       const counting: LinearOperator = {
         ...dense,

@@ -78,7 +78,7 @@ describe.each(cases)('the extreme eigenvalues of a matrix %s', (_, values) => {
   const rounding = 8 * n * EPS * norm;
 
   it('lie_within_their_bounds_and_bounds_meet_the_tolerance', async () => {
-    const found = await extremeEigenvalues(denseOperator(a, true, blas), { blas, tolerance: 1e-8, seed: 3 });
+    const found = await extremeEigenvalues(denseOperator(a, true, { blas }), { blas, tolerance: 1e-8, seed: 3 });
     expect(found.outcome).toBe('converged');
     for (const [ritz, eigenvalue] of [
       [found.smallest, low],
@@ -154,7 +154,7 @@ describe('a basis that is smaller than the run', () => {
 
 describe('a result', () => {
   const a = withSpectrum(spectrum(200, (i) => Math.sin(i)));
-  const operator = denseOperator(a, true, blas);
+  const operator = denseOperator(a, true, { blas });
 
   it('has_the_same_bits_for_the_same_seed', async () => {
     const [one, two] = [
@@ -177,7 +177,10 @@ describe('a result', () => {
 
   it('is_the_same_to_rounding_on_the_portable_backend', async () => {
     const portable = createPortableBlas();
-    const found = await extremeEigenvalues(denseOperator(a, true, portable), { blas: portable, tolerance: 1e-10 });
+    const found = await extremeEigenvalues(denseOperator(a, true, { blas: portable }), {
+      blas: portable,
+      tolerance: 1e-10,
+    });
     const other = await extremeEigenvalues(operator, { blas, tolerance: 1e-10 });
     expectAtMost(
       Math.abs(found.smallest.value - other.smallest.value),
@@ -192,7 +195,7 @@ describe('a result', () => {
       ...denseOperator(
         generate(n, n, (i, j) => get(a, i, j) + (i > j ? 0.3 : -0.3)),
         false,
-        blas,
+        { blas },
       ),
       symmetric: true,
     };
@@ -203,7 +206,7 @@ describe('a result', () => {
 
   it('of_a_float32_operator_reaches_float32_and_no_further', async () => {
     const single = { ...a, data: Float32Array.from(a.data) };
-    const found = await extremeEigenvalues(converted(denseOperator(single, true, blas), 'f32'), {
+    const found = await extremeEigenvalues(converted(denseOperator(single, true, { blas }), 'f32'), {
       blas,
       tolerance: 1e-4,
     });

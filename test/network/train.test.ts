@@ -53,9 +53,9 @@ const epochOf = (order: SampleOrder, epoch: number): number[][] =>
 describe('Adam', () => {
   it('learns a circle', async () => {
     const model = circle(300);
-    const before = meanLoss(model, blas);
+    const before = meanLoss(model, { blas });
     const { parameters, losses } = await trainAdam(model, options, control);
-    const after = meanLoss({ ...model, parameters }, blas);
+    const after = meanLoss({ ...model, parameters }, { blas });
     expect(losses).toHaveLength(30);
     expect(losses[29]).toBeLessThan(losses[0]);
     expect(after).toBeLessThan(before / 3);
@@ -85,7 +85,7 @@ describe('Adam', () => {
     const m = new Float64Array(θ.length);
     const v = new Float64Array(θ.length);
     for (let t = 1; t <= 3; t++) {
-      const { gradient: g, loss } = lossAndGradient({ ...model, parameters: θ }, blas);
+      const { gradient: g, loss } = lossAndGradient({ ...model, parameters: θ }, { blas });
       expect(Math.abs(losses[t - 1] - loss)).toBeLessThan(1e-13 * loss);
       for (let k = 0; k < θ.length; k++) {
         m[k] = β1 * m[k] + (1 - β1) * g[k];

@@ -87,7 +87,7 @@ describe('closing a team', () => {
   }, 60_000);
 
   it('from_a_progress_callback_and_under_products', async () => {
-    const source = hmatrix.kernelSource(normalPoints(96, 2, 3), hmatrix.gaussian(1));
+    const source = hmatrix.kernelSource(normalPoints(96, 2, 3), hmatrix.kernels.gaussian(1));
     const x = randomMatrix(96, 2, 4);
     for (const multiplies of [false, true]) {
       const team = await Team.open({ workers: 2 });

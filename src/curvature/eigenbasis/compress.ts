@@ -13,7 +13,7 @@
  */
 import { throwIfAborted } from '../../core/context.js';
 import { MemoryError, NonFiniteError, OptionError } from '../../core/errors.js';
-import type { KeysOf } from '../../core/known-options.js';
+import { type KeysOf, known } from '../../core/known-options.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import { squaredNorm } from '../../dense/matrix.js';
 import { layOut, type Layout, assemble } from '../../hierarchical/matrix/layout.js';
@@ -21,7 +21,8 @@ import { HierarchicalMatrix } from '../../hierarchical/matrix/hierarchical-matri
 import { memoryUse } from '../../hierarchical/matrix/memory.js';
 import { allowedError } from '../../hierarchical/matrix/tolerance-limits.js';
 import { availableMemory } from '../../io/machine.js';
-import { checkModel, type Model } from '../../network/model.js';
+import { checkModel, type Model, asModel, type GivenModel } from '../../network/model.js';
+import { onTeam, type Control } from '../../parallel/default-team.js';
 import { runOnce } from '../../parallel/run-once.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
@@ -84,12 +85,14 @@ const PRINCIPAL_SHARE = 0.02;
  * MemoryError, AbortedError, WorkerError.
  */
 export async function kroneckerHierarchical(
-  model: Model,
+  given: GivenModel,
   options: KroneckerHierarchicalOptions,
-  control: TeamControl,
+  givenControl: Control = {},
 ): Promise<KroneckerHierarchicalMatrix> {
+  const model = asModel(given, 'kroneckerHierarchical');
+  const resolved = resolve(known(options, KRONECKER_HIERARCHICAL_KEYS, 'kroneckerHierarchical'));
+  const control = await onTeam(givenControl, 'kroneckerHierarchical');
   checkModel(model);
-  const resolved = resolve(options);
   throwIfAborted(control.signal);
   if (resolved.preserve) return positiveSemidefinite(model, resolved, control);
   const { share, tolerance, leafSize, memoryLimit } = resolved;

@@ -6,12 +6,13 @@
  */
 import { MemoryError, OptionError } from '../../core/errors.js';
 import type { Indices } from '../../core/indices.js';
-import type { KeysOf } from '../../core/known-options.js';
+import { type KeysOf, known } from '../../core/known-options.js';
 import { asIndices } from '../../core/numbers.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
+import { withBlas, type WithBlas } from '../../dense/default-blas.js';
 import { fill, type Matrix } from '../../dense/matrix.js';
-import { checkModel, type Model } from '../../network/model.js';
+import { checkModel, type Model, asModel, type GivenModel } from '../../network/model.js';
 import type { Network } from '../../network/network.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { builtIn } from '../../parallel/built-in.js';
@@ -42,7 +43,9 @@ export interface GaussNewtonSource extends EntrySource {
   readonly bytes: number;
 }
 
-export interface GaussNewtonSourceOptions extends SourceContext {
+export interface GaussNewtonSourceOptions {
+  /** Default: the calling thread's, as `openBlas()` opens it. */
+  readonly blas?: Blas | undefined;
   /** Bytes that the precomputation may take. Default 2 GiB. */
   readonly memoryLimit?: number | undefined;
   /**
@@ -88,10 +91,13 @@ interface StoredData {
  * Throws ShapeError, OptionError, NonFiniteError (inputs or activations), MemoryError (see `beyondMemory`; always, if
  * not even one sample fits).
  */
-export function gaussNewtonSource(model: Model, options: GaussNewtonSourceOptions): GaussNewtonSource {
+export function gaussNewtonSource(given: GivenModel, options: GaussNewtonSourceOptions = {}): GaussNewtonSource {
+  const model = asModel(given, 'gaussNewtonSource');
+  const backed = withBlas(options, GAUSS_NEWTON_SOURCE_KEYS, 'gaussNewtonSource');
+  if (options.sampling !== undefined) known(options.sampling, SAMPLING_KEYS, 'gaussNewtonSource (sampling)');
   checkModel(model);
   const { network, loss, data } = model;
-  const { blas, operator, strategy, memoryLimit = defaultMemoryLimit, beyondMemory = 'recompute' } = options;
+  const { blas, operator, strategy, memoryLimit = defaultMemoryLimit, beyondMemory = 'recompute' } = backed;
   checkOptions(memoryLimit, beyondMemory, strategy);
   const tables = planGrams(network, loss, false);
   const compact = planGrams(network, loss, true);
@@ -129,7 +135,7 @@ export function gaussNewtonSource(model: Model, options: GaussNewtonSourceOption
     (memoryLimit - fixedBytes(network) - gramBatch(model, compact).bytes) / (8 * compact.numbers),
   );
   if (batch < 1) return refuse(needed(compact, 1), 'for a single sample');
-  return new RecomputedSource(model, compact, Math.min(batch, data.samples), options);
+  return new RecomputedSource(model, compact, Math.min(batch, data.samples), backed);
 }
 
 /** A worker's copy, from the descriptor's data. */
@@ -233,7 +239,12 @@ class RecomputedSource implements GaussNewtonSource {
     this.#block(rows, cols, out);
   });
 
-  constructor(model: Model, plan: GramPlan, batch: number, { blas, operator, strategy }: GaussNewtonSourceOptions) {
+  constructor(
+    model: Model,
+    plan: GramPlan,
+    batch: number,
+    { blas, operator, strategy }: WithBlas<GaussNewtonSourceOptions>,
+  ) {
     this.size = model.network.parameters;
     if (operator !== undefined) this.operator = operator;
     this.#model = model;

@@ -5,8 +5,9 @@
  * sampled gradients, unless these are asked for.
  */
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
+import { withBlas } from '../../dense/default-blas.js';
 import { zeros, type Matrix, type Precision } from '../../dense/matrix.js';
-import type { Model } from '../../network/model.js';
+import { asModel, type GivenModel } from '../../network/model.js';
 import { columnsOf, diagonalSquares, projectSquares } from './layer-grams.js';
 import { walkErrorGrams } from './layer-gram-walk.js';
 import {
@@ -18,7 +19,14 @@ import {
   type EigenOperator,
   type KroneckerBasis,
 } from './basis.js';
-import { eachPass, openWalk, sumKroneckerFactors, type CurvatureWalk, type KroneckerOptions } from './factors.js';
+import {
+  eachPass,
+  openWalk,
+  sumKroneckerFactors,
+  type CurvatureWalk,
+  type KroneckerOptions,
+  KRONECKER_KEYS,
+} from './factors.js';
 import type { DampedInverse, DampingOptions } from './damped-inverse.js';
 
 export interface EigenvalueCorrected extends EigenOperator {
@@ -39,9 +47,11 @@ const SOLVER_KEYS: KeysOf<Pick<DampingOptions, 'damping'>> = { damping: true };
  * the draws; with 'monte-carlo' both see the same draws. bytes: width² + outputs² + width·outputs numbers a layer,
  * without outputs² where Γ is diagonal. Throws as `kfac` does, and FactorizationError.
  */
-export function ekfac(model: Model, options: KroneckerOptions): EigenvalueCorrected {
-  const { blas } = options;
-  const walk = openWalk(model, options);
+export function ekfac(given: GivenModel, options: KroneckerOptions = {}): EigenvalueCorrected {
+  const model = asModel(given, 'ekfac');
+  const backed = withBlas(options, KRONECKER_KEYS, 'ekfac');
+  const { blas } = backed;
+  const walk = openWalk(model, backed);
   const bases = sumKroneckerFactors(walk).map((factors) => kroneckerBasis(factors, blas));
   const eigenvalues = sumEigenvalues(walk, bases);
   const precision: Precision = model.parameters instanceof Float64Array ? 'f64' : 'f32';

@@ -8,6 +8,7 @@ import type { KeysOf } from '../../core/known-options.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat32, sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
+import type { WithBlas } from '../../dense/default-blas.js';
 import { copyInto, view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import type { DataSet } from '../../network/data-set.js';
 import type { Model } from '../../network/model.js';
@@ -35,8 +36,8 @@ import {
 } from './sample-state.js';
 
 export interface CurvatureOptions extends CurvatureMemory {
-  /** The calling thread's backend: products where there is no team. */
-  readonly blas: Blas;
+  /** Of products where there is no team. Default: the calling thread's, as `openBlas()` opens it. */
+  readonly blas?: Blas | undefined;
   /** Shares the work of each product; results have the same bits for every team and without one. */
   readonly team?: Team | undefined;
 }
@@ -83,7 +84,7 @@ export class SampleOperator implements LinearOperator {
   #tiny: boolean | undefined;
   #staging: { x: FloatArray; out: FloatArray } | undefined;
 
-  constructor(model: Model, sum: SampleSum, options: CurvatureOptions) {
+  constructor(model: Model, sum: SampleSum, options: WithBlas<CurvatureOptions>) {
     const state = allocateState(model, sum, options);
     this.rows = model.network.parameters;
     this.cols = this.rows;

@@ -11,17 +11,19 @@ import type { KeysOf } from '../../core/known-options.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
+import { withBlas } from '../../dense/default-blas.js';
 import { zeros, type Matrix } from '../../dense/matrix.js';
 import { accumulateGradient, backpropagate } from '../../network/backward.js';
 import { batchOf } from '../../network/data-set.js';
 import { forward } from '../../network/forward.js';
 import { applyLossFactor } from '../../network/loss.js';
-import { checkModel, type Model } from '../../network/model.js';
+import { checkModel, asModel, type GivenModel } from '../../network/model.js';
 import type { Points } from '../../source/entry-source.js';
 import { widened, widenedMatrix } from '../entries/unit-gram-arrays.js';
 
-export interface SketchOptions extends RunControl {
-  readonly blas: Blas;
+export interface EmbeddingOptions extends RunControl {
+  /** Default: the calling thread's, as `openBlas()` opens it. */
+  readonly blas?: Blas | undefined;
   /** k: the squared distance of two weights has a relative standard deviation of at most √(2/k). Default 32. */
   readonly dimension?: number | undefined;
   /** Default 0. */
@@ -29,7 +31,7 @@ export interface SketchOptions extends RunControl {
   /** Samples at a time. Default 512. The result does not depend on it beyond rounding. */
   readonly batchSize?: number | undefined;
 }
-export const EMBEDDING_KEYS: KeysOf<SketchOptions & { readonly team?: unknown | undefined }> = {
+export const EMBEDDING_KEYS: KeysOf<EmbeddingOptions & { readonly team?: unknown | undefined }> = {
   blas: true,
   dimension: true,
   seed: true,
@@ -51,10 +53,12 @@ const PURPOSE = 0x736b6574;
  * for any number of outputs. In float64 (a float32 model is widened). Throws OptionError, ShapeError, NonFiniteError,
  * AbortedError.
  */
-export function sketchEmbedding(model: Model, options: SketchOptions): Points {
+export function sketchEmbedding(given: GivenModel, options: EmbeddingOptions = {}): Points {
+  const model = asModel(given, 'sketchEmbedding');
+  const backed = withBlas(options, EMBEDDING_KEYS, 'sketchEmbedding');
   checkModel(model);
   const { network, loss, data } = model;
-  const { blas, dimension: k = defaultDimension, seed = 0, batchSize = defaultBatch, signal, onProgress } = options;
+  const { blas, dimension: k = defaultDimension, seed = 0, batchSize = defaultBatch, signal, onProgress } = backed;
   if (!Number.isInteger(k) || k < 1 || k > largestDimension)
     throw new OptionError(`The dimension of a sketch is a whole number from 1 to ${largestDimension}, not ${k}.`, {
       dimension: k,

@@ -1,0 +1,23 @@
+/**
+ * Krylov methods: solvers, extreme eigenvalues, traces, determinants and spectral densities from products alone.
+ */
+export {
+  blockConjugateGradientSolver,
+  type BlockOptions,
+  type BlockSolution,
+  type BlockSolver,
+} from '../krylov/block-conjugate-gradients.js';
+export { conjugateGradients, conjugateGradientSolver } from '../krylov/conjugate-gradients.js';
+export { flexibleConjugateGradientSolver, type FlexibleOptions } from '../krylov/flexible-conjugate-gradients.js';
+export { minres, minresSolver } from '../krylov/minres.js';
+export type { LinearSolver, Solution, SolveControl, SolverOptions } from '../krylov/solution.js';
+export { extremeEigenvalues, type ExtremeEigenvalues, type LanczosOptions, type RitzValue } from '../krylov/lanczos.js';
+export type { ProbeOptions } from '../krylov/lanczos-quadrature.js';
+export {
+  logDeterminant,
+  stochasticLanczosQuadrature,
+  type LogDeterminant,
+  type LogDeterminantOptions,
+  type TraceEstimate,
+} from '../krylov/stochastic-lanczos-quadrature.js';
+export { spectralDensity, type DensityOptions, type SpectralDensity } from '../krylov/spectral-density.js';
