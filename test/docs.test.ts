@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -132,6 +132,31 @@ const help = await hmatrix(['compress', '--help']);
 const tableHelp = await hmatrix(['table', '--help']);
 const solveHelp = await hmatrix(['solve', '--help']);
 
+const STRICT: ts.CompilerOptions = {
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noEmit: true,
+  target: ts.ScriptTarget.ES2022,
+  module: ts.ModuleKind.ESNext,
+  moduleDetection: ts.ModuleDetectionKind.Force,
+  moduleResolution: ts.ModuleResolutionKind.Bundler,
+  skipLibCheck: true,
+  paths: {
+    hmatrix: [index.replace(/\.js$/, '.d.ts')],
+    'hmatrix/*': [join(root, 'dist/src/public/*.d.ts')],
+  },
+  types: ['node'],
+  typeRoots: [join(root, 'node_modules/@types')],
+};
+
+const problemsOf = (program: ts.Program): string[] =>
+  ts
+    .getPreEmitDiagnostics(program)
+    .map(({ file, messageText }) => `${file?.fileName ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`);
+
+/** What a program says that it prints: the comments `// → …`. */
+const saidIn = (text: string): string[] => [...text.matchAll(/\/\/ → (.*)$/gm)].map(([, output]) => output.trim());
+
 describe('the TypeScript examples', () => {
   const files = scripts.map(({ text }, k) => {
     const file = join(folder, `example-${k}.ts`);
@@ -144,26 +169,7 @@ describe('the TypeScript examples', () => {
   });
 
   it('compile_under_strict_rules', () => {
-    const program = ts.createProgram(files, {
-      strict: true,
-      exactOptionalPropertyTypes: true,
-      noEmit: true,
-      target: ts.ScriptTarget.ES2022,
-      module: ts.ModuleKind.ESNext,
-      moduleDetection: ts.ModuleDetectionKind.Force,
-      moduleResolution: ts.ModuleResolutionKind.Bundler,
-      skipLibCheck: true,
-      paths: {
-        hmatrix: [index.replace(/\.js$/, '.d.ts')],
-        'hmatrix/*': [join(root, 'dist/src/public/*.d.ts')],
-      },
-      types: ['node'],
-      typeRoots: [join(root, 'node_modules/@types')],
-    });
-    const problems = ts
-      .getPreEmitDiagnostics(program)
-      .map(({ file, messageText }) => `${file?.fileName ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`);
-    expect(problems).toEqual([]);
+    expect(problemsOf(ts.createProgram(files, STRICT))).toEqual([]);
   });
 
   it.each(scripts.map(({ page, line, text }, k) => ({ at: `${page}:${line}`, text, k })))(
@@ -183,8 +189,28 @@ describe('the TypeScript examples', () => {
       const { status, stdout, stderr } = await run(file);
       expect(stderr).toBe('');
       expect(status).toBe(0);
-      const said = [...text.matchAll(/\/\/ → (.*)$/gm)].map(([, output]) => output.trim());
-      expect(stdout.split('\n').slice(0, -1)).toEqual(said);
+      expect(stdout.split('\n').slice(0, -1)).toEqual(saidIn(text));
+    },
+  );
+});
+
+describe('the programs of examples/', () => {
+  const programs = readdirSync(join(root, 'examples'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.mjs'))
+    .map((name) => join(root, 'examples', name));
+
+  it('compile_under_strict_rules', () => {
+    const program = ts.createProgram(programs, { ...STRICT, allowJs: true, checkJs: true });
+    expect(problemsOf(program)).toEqual([]);
+  });
+
+  it.each(programs.map((file) => ({ file, name: relative(root, file) })))(
+    'run_and_print_what_they_say: $name',
+    async ({ file }) => {
+      const { status, stdout, stderr } = await run(file);
+      expect(stderr).toBe('');
+      expect(status).toBe(0);
+      expect(stdout.split('\n').slice(0, -1)).toEqual(saidIn(readFileSync(file, 'utf8')));
     },
   );
 });

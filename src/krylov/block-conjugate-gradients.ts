@@ -30,6 +30,7 @@ import {
   resolveTolerances,
   safeScale,
   type ResolvedTolerances,
+  solverOf,
 } from './solver-checks.js';
 import { ROUNDING_LEVELS, Stagnation, WORTH_KEEPING } from './stagnation.js';
 import { dot, scaleBy } from './vector.js';
@@ -569,5 +570,5 @@ export function blockConjugateGradients(
   x: Matrix,
   options: BlockOptions & SolveControl,
 ): BlockSolution {
-  return blockConjugateGradientSolver(operator, options).solve(b, x, controlOf(options));
+  return blockConjugateGradientSolver(operator, solverOf(options, BLOCK_KEYS)).solve(b, x, controlOf(options));
 }

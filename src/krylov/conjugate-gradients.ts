@@ -192,5 +192,5 @@ export function conjugateGradients(
 ): Solution {
   requireOperator(operator, 'conjugateGradients');
   known(options, { ...SOLVE_CONTROL_KEYS, ...SOLVER_KEYS }, 'conjugateGradients');
-  return conjugateGradientSolver(operator, solverOf(options)).solve(b, x, controlOf(options));
+  return conjugateGradientSolver(operator, solverOf(options, SOLVER_KEYS)).solve(b, x, controlOf(options));
 }

@@ -28,7 +28,7 @@ import {
   type Vector,
 } from './single-vector-solver.js';
 import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solution.js';
-import { checkPreconditioner, checkSystem, controlOf } from './solver-checks.js';
+import { checkPreconditioner, checkSystem, controlOf, solverOf } from './solver-checks.js';
 import { advance, dot } from './vector.js';
 
 export interface FlexibleOptions extends SolverOptions {
@@ -173,5 +173,5 @@ export function flexibleConjugateGradients(
   x: Matrix,
   options: FlexibleOptions & SolveControl,
 ): Solution {
-  return flexibleConjugateGradientSolver(operator, options).solve(b, x, controlOf(options));
+  return flexibleConjugateGradientSolver(operator, solverOf(options, FLEXIBLE_KEYS)).solve(b, x, controlOf(options));
 }

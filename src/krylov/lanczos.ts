@@ -10,6 +10,7 @@
  */
 import { throwIfAborted, type RunControl, checkedControl } from '../core/context.js';
 import { FactorizationError, MemoryError, OptionError, ShapeError } from '../core/errors.js';
+import { requireRole } from '../core/kind.js';
 import type { KeysOf } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
@@ -130,9 +131,10 @@ export async function extremeEigenvalues(
   options: LanczosOptions = {},
   control: RunControl = {},
 ): Promise<ExtremeEigenvalues> {
-  requireOperator(operator, 'extremeEigenvalues');
+  requireRole(operator, 'operator', 'extremeEigenvalues');
   const resolved = resolve(operator, withBlas(options, LANCZOS_KEYS, 'extremeEigenvalues'));
   checkedControl(control, 'extremeEigenvalues');
+  requireOperator(operator, 'extremeEigenvalues');
   throwIfAborted(control.signal);
   if (operator.rows <= DENSE_SIZE) return denseEigenvalues(operator, resolved);
   return new Lanczos(operator, resolved).run(control);

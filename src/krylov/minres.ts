@@ -274,5 +274,5 @@ export function minres(
 ): Solution {
   requireOperator(operator, 'minres');
   known(options, { ...SOLVE_CONTROL_KEYS, ...SOLVER_KEYS }, 'minres');
-  return minresSolver(operator, solverOf(options)).solve(b, x, controlOf(options));
+  return minresSolver(operator, solverOf(options, SOLVER_KEYS)).solve(b, x, controlOf(options));
 }

@@ -13,6 +13,7 @@
  */
 import { requireControl } from '../core/context.js';
 import { FactorizationError, NonFiniteError, NotPositiveDefiniteError } from '../core/errors.js';
+import { requireRole } from '../core/kind.js';
 import { known } from '../core/known-options.js';
 import { defaultBlas } from '../dense/default-blas.js';
 import { addScaled } from '../operator/block-arithmetic.js';
@@ -69,7 +70,7 @@ export async function nystrom(
   options: SketchOptions,
   control: LowRankControl = {},
 ): Promise<Nystrom> {
-  requireOperator(operator, 'nystrom');
+  requireRole(operator, 'operator', 'nystrom');
   requireControl(control, 'nystrom');
   const { blas = control.team?.blas ?? defaultBlas() } = known(options, SKETCH_KEYS, 'nystrom');
   const found = await sketched(operator, options, control, false);
@@ -102,6 +103,7 @@ async function sketched(
   const resolved = resolveSketch(operator, options, control);
   const { blas, size, rank, columns, seed } = resolved;
   requireNumbers(size * (2 * columns + rank) + 6 * columns * columns, resolved);
+  requireOperator(operator, 'nystrom');
   const algebra = new PanelAlgebra(blas, control.team);
   const omega = sharedPanel(size, columns);
   const y = sharedPanel(size, columns);

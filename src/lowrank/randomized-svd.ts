@@ -11,6 +11,7 @@
  */
 import { requireControl } from '../core/context.js';
 import { FactorizationError, OptionError } from '../core/errors.js';
+import { requireRole } from '../core/kind.js';
 import { type KeysOf, known } from '../core/known-options.js';
 import { block, copyInto, squaredNorm, type Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
@@ -77,7 +78,7 @@ export async function randomizedSvd(
   options: RandomizedSvdOptions,
   control: LowRankControl = {},
 ): Promise<RandomizedSvd> {
-  requireOperator(operator, 'randomizedSvd');
+  requireRole(operator, 'operator', 'randomizedSvd');
   known(options, RANDOMIZED_SVD_KEYS, 'randomizedSvd');
   requireControl(control, 'randomizedSvd');
   const resolved = resolveSketch(operator, options, control);
@@ -87,6 +88,7 @@ export async function randomizedSvd(
     throw new OptionError(`powerPasses must be a whole number ≥ 0, not ${powerPasses}.`, { powerPasses });
   const width = blockWidth(columns);
   requireNumbers(size * (columns + rank + width) + 6 * columns * columns, resolved);
+  requireOperator(operator, 'randomizedSvd');
   const algebra = new PanelAlgebra(blas, control.team);
   const panel = sharedPanel(size, columns);
   const work = sharedPanel(size, width);

@@ -15,6 +15,7 @@ import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import { identityOperator } from '#hmatrix/operator/identity-operator.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import { scaled } from '#hmatrix/operator/scaled.js';
+import { derived } from '#hmatrix/operator/self-check.js';
 import { expectAtMost, generate, product, randomOrthogonal, transpose } from '../dense/reference.js';
 
 const blas = openBlas();
@@ -140,13 +141,13 @@ describe('a basis that is smaller than the run', () => {
 
   it('multiplies_as_often_as_it_says_and_twice_more_to_verify', async () => {
     let vectors = 0;
-    const counted: LinearOperator = {
+    const counted = derived<LinearOperator>({
       ...operator,
       applyUnchecked: (out, x, alpha, beta) => {
         vectors += x.cols;
         operator.applyUnchecked(out, x, alpha, beta);
       },
-    };
+    });
     const found = await extremeEigenvalues(counted, { blas });
     expect(vectors).toBe(found.iterations + 2);
   });
@@ -191,14 +192,14 @@ describe('a result', () => {
 
   it('is_called_inaccurate_where_products_do_not_fit_a_symmetric_matrix', async () => {
     const n = 100;
-    const skew: LinearOperator = {
+    const skew = derived<LinearOperator>({
       ...denseOperator(
         generate(n, n, (i, j) => get(a, i, j) + (i > j ? 0.3 : -0.3)),
         false,
         { blas },
       ),
       symmetric: true,
-    };
+    });
     const found = await extremeEigenvalues(skew, { blas });
     expect(found.outcome).not.toBe('converged');
     expect(Math.max(found.smallest.bound, found.largest.bound)).toBeGreaterThan(1e-3);
