@@ -9,6 +9,7 @@ import { AbortedError, OptionError } from './errors.js';
 export interface Progress {
   readonly phase: string;
   readonly done: number;
+  /** Units of the whole phase. */
   readonly total: number;
   /** There where this is no step of a phase but a warning (warning.ts). */
   readonly warning?: string | undefined;
@@ -23,10 +24,14 @@ export interface AbortSignalLike {
   readonly reason?: unknown | undefined;
 }
 
+/** Abort and progress of a long-running function, honoured between its tasks. */
 export interface RunControl {
+  /** Ends the function with AbortedError once it has fired. */
   readonly signal?: AbortSignalLike | undefined;
+  /** Called on the calling thread, between tasks: every 40 ms at most where a team works. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
+/** The keys of {@link RunControl}, and `team`, which every function that takes a control accepts. */
 export const CONTROL_KEYS: KeysOf<RunControl & { readonly team?: unknown | undefined }> = {
   signal: true,
   onProgress: true,

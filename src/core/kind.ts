@@ -5,6 +5,7 @@
  */
 import { OptionError } from './errors.js';
 
+/** What a value can be told to be by its members, as `kindOf` tells it. */
 export type Kind =
   | 'operator'
   | 'curvature operator'

@@ -11,6 +11,7 @@ const mix = (h: number): number => {
   return (h ^ (h >>> 16)) >>> 0;
 };
 
+/** A stream of pseudorandom numbers; the same seed and keys give the same numbers on every machine and worker. */
 export class RandomStream {
   #a: number;
   #b: number;
@@ -74,6 +75,7 @@ export class RandomStream {
     }
   }
 
+  /** out ← independent standard normal numbers, rounded to its precision. */
   fillNormal(out: Float64Array | Float32Array): void {
     for (let i = 0; i < out.length; i++) out[i] = this.normal();
   }

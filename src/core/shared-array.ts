@@ -54,8 +54,11 @@ export function asMemoryError(error: unknown): unknown {
   );
 }
 
+/** `length` float64 zeros over a SharedArrayBuffer. Throws MemoryError. */
 export const sharedFloat64 = (length: number): Float64Array => new Float64Array(allocateShared(8 * length));
+/** `length` float32 zeros over a SharedArrayBuffer. Throws MemoryError. */
 export const sharedFloat32 = (length: number): Float32Array => new Float32Array(allocateShared(4 * length));
+/** `length` int32 zeros over a SharedArrayBuffer. Throws MemoryError. */
 export const sharedInt32 = (length: number): Int32Array => new Int32Array(allocateShared(4 * length));
 
 /**

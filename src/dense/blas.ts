@@ -1,17 +1,25 @@
 /**
  * The dense contract: the BLAS and LAPACK routines the library stands on, over column-major views.
- * Implementations: `openblas/` (a system library through FFI) and `portable/` (WebAssembly and TypeScript, always
+ * Implementations: `system/` (a system library through FFI) and `portable/` (WebAssembly and TypeScript, always
  * there). Names, arguments and meanings are those of the reference BLAS and LAPACK (netlib.org); the precision is that
  * of the views, which must all agree. Every routine checks its views' bounds and shapes and throws ShapeError; `info >
  * 0` is returned, not thrown.
  */
 import type { Matrix, FloatArray } from './matrix.js';
 
+/** op(A) = A ('N') or Aᵀ ('T'). */
 export type Transpose = 'N' | 'T';
+/** Whether the special matrix of a product or solve stands to the left or to the right. */
 export type Side = 'L' | 'R';
+/** Which triangle of a symmetric or triangular matrix is read and written: the lower or the upper one. */
 export type Triangle = 'L' | 'U';
+/** Whether the diagonal of a triangular matrix is taken for ones ('U') or read ('N'). */
 export type UnitDiagonal = 'N' | 'U';
 
+/**
+ * The dense routines of one backend. Views are column-major and all of one precision; ShapeError for any that does not
+ * fit.
+ */
 export interface Blas {
   /** Which implementation, for people: "OpenBLAS 0.3.21 (Zen) /usr/lib/…" or "portable (WebAssembly SIMD)". */
   readonly description: string;

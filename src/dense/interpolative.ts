@@ -32,9 +32,11 @@ export interface SampleWeights {
   readonly columnScale: Float64Array;
 }
 
+/** Where an interpolative decomposition stops: at an error, or at a rank. */
 export interface InterpolationLimits {
   /** Stop when ‖A − A(:, S)·[I T]‖_F ≤ threshold (absolute). */
   readonly threshold: number;
+  /** Most skeleton columns. */
   readonly maxRank: number;
 }
 

@@ -5,7 +5,9 @@ import { ShapeError } from '../core/errors.js';
 import { describe, kindOf } from '../core/kind.js';
 import { asFloats } from '../core/numbers.js';
 
+/** Memory of a matrix: float64 or float32. */
 export type FloatArray = Float64Array | Float32Array;
+/** The precision of a {@link FloatArray}. */
 export type Precision = 'f64' | 'f32';
 
 /** Column-major view: entry (i, j) is data[offset + i + j·ld]; ld ≥ max(1, rows); all counts in elements. */
@@ -110,6 +112,7 @@ export function checkView(a: Matrix, name: string): void {
   }
 }
 
+/** a(i, j), without a check of bounds. */
 export const get = (a: Matrix, i: number, j: number): number => a.data[a.offset + i + j * a.ld];
 
 /** Rows [row, row + rows) and columns [col, col + cols) as a view. */
@@ -131,6 +134,7 @@ export function copyInto(out: Matrix, a: Matrix): void {
   }
 }
 
+/** Every entry of the view ← value; memory between its columns stays. */
 export function fill(a: Matrix, value: number): void {
   for (let j = 0; j < a.cols; j++) {
     const p = a.offset + j * a.ld;
@@ -148,4 +152,5 @@ export function squaredNorm(a: Matrix): number {
   return sum;
 }
 
+/** All values of {@link Precision}. */
 export const PRECISIONS: readonly string[] = ['f64', 'f32'];

@@ -117,6 +117,7 @@ export function checkSymm(side: Side, a: Matrix, b: Matrix, c: Matrix): void {
   requireShape(b, c.rows, c.cols, 'symm: B');
 }
 
+/** y (n × 1) ← A (n × n, symmetric)·x (n × 1). Throws ShapeError. */
 export function checkSymv(a: Matrix, x: Matrix, y: Matrix): void {
   requireView(a, 'symv: A');
   requireView(x, 'symv: x');
@@ -130,6 +131,7 @@ export function checkSymv(a: Matrix, x: Matrix, y: Matrix): void {
   requireShape(y, a.rows, 1, 'symv: y');
 }
 
+/** C (k × k) ← A·Aᵀ or Aᵀ·A, k the rows or the columns of A. Throws ShapeError. */
 export function checkSyrk(trans: Transpose, a: Matrix, c: Matrix): void {
   requireView(a, 'syrk: A');
   requireView(c, 'syrk: C');
@@ -157,12 +159,14 @@ function requireFloats(a: Matrix, name: string): boolean {
   return double;
 }
 
+/** A: square, of floats. Throws ShapeError. */
 export function checkPotrf(a: Matrix): void {
   requireView(a, 'potrf: A');
   requireFloats(a, 'potrf: A');
   requireSquare(a, 'potrf: A');
 }
 
+/** A (m × n), tau of at least min(m, n) numbers. Throws ShapeError. */
 export function checkGeqrf(a: Matrix, tau: FloatArray): void {
   requireView(a, 'geqrf: A');
   requirePrecision(tau, requireFloats(a, 'geqrf: A'), 'geqrf: tau');
@@ -185,6 +189,7 @@ export function checkOrmqr(side: Side, a: Matrix, tau: FloatArray, c: Matrix): v
   }
 }
 
+/** A (m × n), at least n pivots, tau of at least min(m, n) numbers. Throws ShapeError. */
 export function checkGeqp3(a: Matrix, pivots: Int32Array, tau: FloatArray): void {
   requireView(a, 'geqp3: A');
   requirePrecision(tau, requireFloats(a, 'geqp3: A'), 'geqp3: tau');
@@ -192,6 +197,7 @@ export function checkGeqp3(a: Matrix, pivots: Int32Array, tau: FloatArray): void
   requireLength(tau, Math.min(a.rows, a.cols), 'geqp3: tau');
 }
 
+/** A (m × n), s of at least k = min(m, n) numbers; U (m × k) and Vᵀ (k × n), or null for both. Throws ShapeError. */
 export function checkGesdd(a: Matrix, s: FloatArray, u: Matrix | null, vt: Matrix | null): void {
   requireView(a, 'gesdd: A');
   const double = requireFloats(a, 'gesdd: A');
@@ -208,6 +214,7 @@ export function checkGesdd(a: Matrix, s: FloatArray, u: Matrix | null, vt: Matri
   requireShape(vt, k, a.cols, 'gesdd: Vᵀ');
 }
 
+/** A (n × n), w of at least n numbers. Throws ShapeError. */
 export function checkSyevd(a: Matrix, w: FloatArray): void {
   requireView(a, 'syevd: A');
   requirePrecision(w, requireFloats(a, 'syevd: A'), 'syevd: w');
@@ -215,6 +222,7 @@ export function checkSyevd(a: Matrix, w: FloatArray): void {
   requireLength(w, a.rows, 'syevd: w');
 }
 
+/** A (m × n), at least min(m, n) pivots. Throws ShapeError. */
 export function checkGetrf(a: Matrix, pivots: Int32Array): void {
   requireView(a, 'getrf: A');
   requireFloats(a, 'getrf: A');

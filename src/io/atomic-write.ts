@@ -11,6 +11,7 @@ import { throwIfAborted, type RunControl } from '../core/context.js';
 import { FileAccessError } from '../core/errors.js';
 import { accessError, bytesOf, chunkBytes, requirePath } from './input-file.js';
 
+/** The temporary file while it is written: bytes go to its end or to a position. */
 export class OutputFile {
   /** Where the next `append` goes. */
   position = 0;

@@ -13,19 +13,27 @@ import { FileFormatError } from '../core/errors.js';
 import { crc32 } from './crc32.js';
 import { excerptOf } from './excerpt.js';
 
+/** The format's version that this library writes, and the newest that it reads. */
 export const containerVersion = 1;
+/** Bytes of the preamble, in every version. */
 export const preambleBytes = 64;
+/** Sections begin at multiples of so many bytes. */
 export const alignment = 64;
 const magic = Uint8Array.of(0x89, 0x48, 0x4d, 0x58, 0x0d, 0x0a, 0x1a, 0x0a);
 
+/** Whatever JSON can hold. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
+/** An object of JSON. */
 export interface JsonObject {
   readonly [key: string]: JsonValue;
 }
 
+/** The arrays that a section can hold. */
 export type ContainerArray = Float64Array | Float32Array | Int32Array | Uint8Array;
+/** The type of a section's elements, as the file names it. */
 export type ElementType = 'f64' | 'f32' | 'i32' | 'u8';
 
+/** Bytes of an element, and the array over a buffer, of each type. */
 export const elementTypes: Record<
   ElementType,
   { readonly bytes: number; readonly over: (buffer: SharedArrayBuffer) => ContainerArray }
@@ -36,22 +44,31 @@ export const elementTypes: Record<
   u8: { bytes: 1, over: (b) => new Uint8Array(b) },
 };
 
+/** Where one array stands in the file. */
 export interface Section {
   readonly name: string;
   readonly type: ElementType;
+  /** Elements. */
   readonly length: number;
+  /** Bytes from the file's beginning. */
   readonly offset: number;
+  /** CRC-32 of the section's bytes, eight hexadecimal digits. */
   readonly crc32: string;
 }
+/** The JSON part of a container. */
 export interface Directory {
+  /** Whatever the writer put there. */
   readonly header: JsonObject;
   readonly sections: readonly Section[];
 }
 
+/** The next position, in bytes, at which a section may begin. */
 export const alignUp = (position: number): number => Math.ceil(position / alignment) * alignment;
+/** Bytes of a section's elements. */
 export const sectionBytes = (section: Pick<Section, 'type' | 'length'>): number =>
   section.length * elementTypes[section.type].bytes;
 
+/** The preamble of a file of `fileLength` bytes whose JSON part is `json`. */
 export function formatPreamble(json: Uint8Array, fileLength: number): Uint8Array {
   const bytes = new Uint8Array(preambleBytes);
   const fields = new DataView(bytes.buffer);

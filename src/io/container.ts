@@ -28,11 +28,13 @@ import { bytesOf, sharedBuffer, withInputFile, type InputFile } from './input-fi
 
 export type { ContainerArray, JsonObject, JsonValue } from './container-layout.js';
 
+/** A container's header and arrays, by name; arrays read lie over SharedArrayBuffers. */
 export interface Container {
   readonly header: JsonObject;
   readonly arrays: Readonly<Record<string, ContainerArray>>;
 }
 
+/** What a container holds, its arrays unread. */
 export interface ContainerSummary {
   readonly header: JsonObject;
   readonly sections: readonly {
@@ -45,6 +47,7 @@ export interface ContainerSummary {
   readonly bytes: number;
 }
 
+/** Which arrays to read; abort and progress. */
 export interface ReadContainerOptions extends RunControl {
   /** Only these sections; all by default. */
   readonly sections?: readonly string[] | undefined;

@@ -14,6 +14,7 @@ export type DecimalMark = '.' | ',';
  * null, None.
  */
 const missing = /^(?:|#?n\/?a|<na>|[+-]?nan|null|none)$/i;
+/** Whether a cell holds no value. */
 export const isMissing = (cell: string): boolean => missing.test(cell);
 
 // Each run of digits belongs to one place of the pattern: linear in the cell's length, however long.

@@ -14,6 +14,7 @@ import { delimiterOf, HEAD_BYTES, requireDelimiter } from './csv-delimiter.js';
 import type { CsvFormat, CsvReading } from './csv-format.js';
 import { sharedBuffer, withInputFile, type InputFile } from './input-file.js';
 
+/** How a table is read; abort and progress. */
 export interface CsvOptions extends CsvFormat, RunControl {
   /** Stop after so many rows of data. */
   readonly limit?: number | undefined;
@@ -24,6 +25,7 @@ export interface CsvOptions extends CsvFormat, RunControl {
   readonly maxRowBytes?: number | undefined;
 }
 
+/** A table of numbers, and how the file was understood. */
 export interface CsvTable extends CsvReading {
   readonly rows: number;
   readonly cols: number;

@@ -13,8 +13,10 @@ import { sharedBuffer, withInputFile, type InputFile } from './input-file.js';
 import { hex } from './npy-header.js';
 import { elementCount } from './shape-size.js';
 
+/** The arrays of IDX's element types. */
 export type IdxData = Uint8Array | Int8Array | Int16Array | Int32Array | Float32Array | Float64Array;
 
+/** An array of any rank, as an IDX file holds it. */
 export interface IdxArray {
   /** Sizes, slowest index first: (10000, 28, 28) for ten thousand images. */
   readonly shape: readonly number[];

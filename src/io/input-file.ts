@@ -101,6 +101,7 @@ const endsTooSoon = (path: string, position: number, missing: number): FileForma
     { path, position, missing },
   );
 
+/** An open file of known size. */
 export class InputFile implements ByteSource {
   readonly path: string;
   readonly size: number;

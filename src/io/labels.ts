@@ -8,10 +8,12 @@ import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { excerpt } from './excerpt.js';
 import { readIdx } from './idx.js';
 
+/** How many labels to read; abort and progress. */
 export interface ReadLabelsOptions extends RunControl {
   /** At most so many, from the file's start. */
   readonly limit?: number | undefined;
 }
+/** The keys of {@link ReadLabelsOptions}, and `team`. */
 export const READ_LABELS_KEYS: KeysOf<ReadLabelsOptions & { readonly team?: unknown | undefined }> = {
   limit: true,
   signal: true,

@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { processorFlags } from '../dense/processor.js';
 
+/** The machine of a measurement. */
 export interface MachineDescription {
   /** Node's names: 'linux', 'darwin', 'win32'; 'x64', 'arm64'. */
   readonly platform: string;
@@ -15,6 +16,7 @@ export interface MachineDescription {
   readonly vectors: string;
   /** Cores this process may use. */
   readonly cores: number;
+  /** Main memory. */
   readonly memoryBytes: number;
 }
 
@@ -27,6 +29,7 @@ function vectorClass(architecture: string): string {
   return flags.size > 0 ? 'sse2' : 'unknown';
 }
 
+/** This machine, as Node tells it; the vector instructions from /proc where there is one. */
 export function describeMachine(): MachineDescription {
   return {
     platform: process.platform,

@@ -10,11 +10,13 @@ import { hex } from './npy-header.js';
 import { readNpz, readNpzNames, writeNpz } from './npz.js';
 import { readSafetensors, readSafetensorsHeader, writeSafetensors, type Tensor } from './safetensors.js';
 
+/** An array of a file, by either reader. */
 export interface NamedArray extends Tensor {
   /** Of rank 2: element (i, j) of (rows, cols) is data[i + j·rows] if true, data[i·cols + j] if not. */
   readonly fortranOrder: boolean;
 }
 
+/** Kinds of files of named arrays. */
 export type ArrayFileKind = 'npz' | 'safetensors';
 
 const kindByName = (path: string): ArrayFileKind | undefined =>

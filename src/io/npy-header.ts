@@ -10,6 +10,7 @@ import { excerpt } from './excerpt.js';
 import { hostOrder, parseDescr, type Literal, type NumberType, type RecordType } from './npy-type.js';
 import { elementCount } from './shape-size.js';
 
+/** What the header of an .npy file says, checked. */
 export interface NpyHeader {
   /** Of the elements, or of records. */
   readonly type: NumberType | RecordType;

@@ -10,14 +10,17 @@ import { excerptOf } from './excerpt.js';
 /** A Python literal as far as a header can hold it. */
 export type Literal = string | number | boolean | null | Literal[] | { [key: string]: Literal };
 
+/** A type of numbers, as '<f8' says it. */
 export interface NumberType {
   /** 'f' real, 'i' signed, 'u' unsigned, 'b' boolean. */
   readonly kind: 'f' | 'i' | 'u' | 'b';
+  /** Bytes of a number. */
   readonly itemBytes: number;
   /** The file's byte order is not this machine's. */
   readonly swap: boolean;
 }
 
+/** A field of a record. */
 export interface NpyField extends NumberType {
   readonly name: string;
   /** Where it begins within a record, in bytes. */

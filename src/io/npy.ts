@@ -16,6 +16,7 @@ import { bytesOf, chunkBytes, sharedBuffer, withInputFile } from './input-file.j
 import { formatNpyHeader, readNpyHeader, type NpyHeader } from './npy-header.js';
 import type { NumberType, RecordType } from './npy-type.js';
 
+/** An array of rank 1 or 2, as an .npy file holds it. */
 export interface NpyArray {
   /** (n) or (rows, cols). */
   readonly shape: readonly number[];

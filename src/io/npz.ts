@@ -14,11 +14,13 @@ import { availableMemory } from './machine.js';
 import { npyHeaderOf, readNpyArray, type NpyArray, type NpySource } from './npy.js';
 import { readZipDirectory, readZipEntry, type ZipEntry } from './zip-directory.js';
 
+/** Which arrays to read; abort and progress. */
 export interface ReadNpzOptions extends RunControl {
   /** Only these arrays; all by default. */
   readonly names?: readonly string[] | undefined;
 }
 
+/** How to write them; abort and progress. */
 export interface WriteNpzOptions extends RunControl {
   /** Deflate the members (savez_compressed); by default they are stored (savez). */
   readonly compress?: boolean | undefined;

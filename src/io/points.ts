@@ -19,6 +19,7 @@ export interface ReadPointsOptions extends CsvFormat, RunControl {
   /** The first so many points; all of them by default. */
   readonly limit?: number | undefined;
 }
+/** The keys of {@link ReadPointsOptions}, and `team`. */
 export const READ_POINTS_KEYS: KeysOf<ReadPointsOptions & { readonly team?: unknown | undefined }> = {
   limit: true,
   columns: true,

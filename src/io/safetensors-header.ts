@@ -11,7 +11,9 @@ import { excerptOf } from './excerpt.js';
 import { hex } from './npy-header.js';
 import { elementCount } from './shape-size.js';
 
+/** One tensor of the file, its elements unread. */
 export interface TensorInfo {
+  /** As the file names it: 'F64', 'BF16', …. */
   readonly dtype: string;
   /** Sizes, slowest index first; () of a single number. */
   readonly shape: readonly number[];
@@ -22,13 +24,17 @@ export interface TensorInfo {
   readonly end: number;
 }
 
+/** What the header says, checked. */
 export interface SafetensorsHeader {
   /** By where they stand in the file. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** The free text under "__metadata__". */
   readonly metadata: ReadonlyMap<string, string>;
 }
 
+/** Longest header that the format allows. */
 export const mostHeaderBytes = 100_000_000;
+/** The key of the free text, which no tensor may bear. */
 export const metadataKey = '__metadata__';
 
 /** Bytes of an element; what is not here (types of less than a byte, types to come) is checked for its place alone. */

@@ -20,6 +20,7 @@ import {
 
 export type { SafetensorsHeader, TensorInfo } from './safetensors-header.js';
 
+/** A tensor of floats, of any rank. */
 export interface Tensor {
   /** Sizes, slowest index first; () of a single number. */
   readonly shape: readonly number[];
@@ -30,6 +31,7 @@ export interface Tensor {
 type FloatType = 'F64' | 'F32' | 'F16' | 'BF16';
 const isFloatType = (dtype: string): dtype is FloatType => ['F64', 'F32', 'F16', 'BF16'].includes(dtype);
 
+/** The tensors of a file, and its free text. */
 export interface Safetensors {
   /**
    * By where they stand in the file; Float64Array for F64, Float32Array for F32, F16 and BF16, over SharedArrayBuffers.
@@ -38,11 +40,13 @@ export interface Safetensors {
   readonly metadata: ReadonlyMap<string, string>;
 }
 
+/** Which tensors to read; abort and progress. */
 export interface ReadSafetensorsOptions extends RunControl {
   /** Only these tensors; all by default. */
   readonly names?: readonly string[] | undefined;
 }
 
+/** What to write beside the tensors; abort and progress. */
 export interface WriteSafetensorsOptions extends RunControl {
   /** Free text, kept under "__metadata__". */
   readonly metadata?: Readonly<Record<string, string>> | undefined;

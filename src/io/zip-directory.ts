@@ -15,6 +15,7 @@ import { crc32 } from './crc32.js';
 import type { InputFile } from './input-file.js';
 import { hex } from './npy-header.js';
 
+/** One member of the archive, as its directory and its local header say alike. */
 export interface ZipEntry {
   readonly name: string;
   /** 0 stored, 8 deflated. */

@@ -36,6 +36,7 @@ import { ROUNDING_LEVELS, Stagnation, WORTH_KEEPING } from './stagnation.js';
 import { dot, scaleBy } from './vector.js';
 import { runAtOnce, runInTurns } from './turns.js';
 
+/** Options of {@link blockConjugateGradients}. */
 export interface BlockOptions extends SolverOptions {
   /** Default: the calling thread's, as `openBlas()` opens it. */
   readonly blas?: Blas | undefined;
@@ -45,6 +46,7 @@ export interface BlockOptions extends SolverOptions {
    */
   readonly blockSize?: number | undefined;
 }
+/** The keys of {@link BlockOptions}. */
 export const BLOCK_KEYS: KeysOf<BlockOptions> = {
   relativeTolerance: true,
   absoluteTolerance: true,
@@ -82,6 +84,7 @@ interface BlockNumbers {
   readonly history: Float64Array;
 }
 
+/** How a block solve ended, with the numbers of every column; the outcomes are those of {@link Solution}. */
 export type BlockSolution =
   | (BlockNumbers & { readonly outcome: Exclude<PlainOutcome, 'leastSquares'> })
   | (BlockNumbers & {
@@ -96,12 +99,15 @@ export type BlockSolution =
     })
   | (BlockNumbers & { readonly outcome: 'indefinitePreconditioner'; readonly preconditionerCurvature: number });
 
+/** Block conjugate gradients with its workspace: solves A X = B for any number of right-hand sides. */
 export interface BlockSolver {
+  /** N. */
   readonly size: number;
   /** Bytes of vectors kept now: the workspace grows to the widest group solved so far. */
   readonly workspaceBytes: number;
   /** As LinearSolver.solve, for b and x of N × k, k ≥ 0, which are one and the same or share no memory. */
   solve(b: Vectors, x: Matrix, control?: SolveControl): BlockSolution;
+  /** As LinearSolver.solveAsync: the same iterations, with turns for the event loop. */
   solveAsync(b: Vectors, x: Matrix, control?: SolveControl): Promise<BlockSolution>;
 }
 

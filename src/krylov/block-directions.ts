@@ -55,6 +55,7 @@ export function columnNorm(a: Matrix, j: number): number {
 /** Arrays of size N × k that a BlockDirections keeps. */
 export const DIRECTION_BLOCKS = 5;
 
+/** The block P of one iteration with its images AP, and the directions kept of blocks before. */
 export class BlockDirections {
   readonly #blas: Blas;
   readonly #size: number;
@@ -81,6 +82,7 @@ export class BlockDirections {
   /** Shortest step so far, (what it takes off the squared A-norm of the error)/rᵀMr. */
   #shortest = Number.POSITIVE_INFINITY;
 
+  /** Room for blocks of at most `capacity` directions of `size` numbers. */
   constructor(size: number, capacity: number, blas: Blas) {
     this.#blas = blas;
     this.#size = size;

@@ -31,12 +31,14 @@ import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solu
 import { checkPreconditioner, checkSystem, controlOf, solverOf } from './solver-checks.js';
 import { advance, dot } from './vector.js';
 
+/** Options of {@link flexibleConjugateGradients}. */
 export interface FlexibleOptions extends SolverOptions {
   /** Default: the calling thread's, as `openBlas()` opens it. */
   readonly blas?: Blas | undefined;
   /** Directions that a new one is made A-orthogonal to (m), 2N numbers each; default 8. */
   readonly directions?: number | undefined;
 }
+/** The keys of {@link FlexibleOptions}. */
 export const FLEXIBLE_KEYS: KeysOf<FlexibleOptions> = {
   relativeTolerance: true,
   absoluteTolerance: true,

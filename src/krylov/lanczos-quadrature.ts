@@ -25,9 +25,11 @@ import { norm } from '../dense/norm.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { checkSystem } from './solver-checks.js';
 
+/** Random probes and Lanczos steps of a quadrature. Cost: probes·degree products with A. */
 export interface ProbeOptions {
   /** Default: the calling thread's, as `openBlas()` opens it. */
   readonly blas?: Blas | undefined;
+  /** Default 0. Seeds the probes. */
   readonly seed?: number | undefined;
   /** Random vectors with entries ±1; default 30. */
   readonly probes?: number | undefined;
@@ -39,6 +41,7 @@ export interface ProbeOptions {
   /** Probes multiplied together, 3N numbers each; default 8. */
   readonly blockSize?: number | undefined;
 }
+/** The keys of {@link ProbeOptions}. */
 export const PROBE_KEYS: KeysOf<ProbeOptions> = {
   blas: true,
   seed: true,
@@ -78,6 +81,7 @@ export interface LanczosOptions extends ProbeOptions {
 }
 
 const PROBES = 30;
+/** Lanczos steps of the first attempt, where no degree is given. */
 export const DEGREE = 100;
 const BLOCK_SIZE = 8;
 /** Bytes of kept vectors; fewer probes run side by side to stay within. */

@@ -23,9 +23,11 @@ import type { LinearOperator } from '../operator/linear-operator.js';
 import { requireOperator } from '../operator/self-check.js';
 import { divide, OrthonormalBasis } from './orthonormal-basis.js';
 
+/** Options of {@link extremeEigenvalues}. */
 export interface LanczosOptions {
   /** Default: the calling thread's, as `openBlas()` opens it. */
   readonly blas?: Blas | undefined;
+  /** Default 0. Seeds the starting vector. */
   readonly seed?: number | undefined;
   /** Both bounds must fall below tolerance·‖A‖₂ (its estimate max |θ|); default 1e-6. */
   readonly tolerance?: number | undefined;
@@ -36,6 +38,7 @@ export interface LanczosOptions {
   /** Bytes the basis may take; default: what is available. */
   readonly memoryLimit?: number | undefined;
 }
+/** The keys of {@link LanczosOptions}. */
 export const LANCZOS_KEYS: KeysOf<LanczosOptions> = {
   blas: true,
   seed: true,
@@ -54,6 +57,7 @@ export interface RitzValue {
   readonly bound: number;
 }
 
+/** Smallest and largest eigenvalue, each with a bound of its error, and how they were found. */
 export interface ExtremeEigenvalues {
   /**
    * converged: both bounds met the tolerance, and products with the Ritz vectors confirm them. maxIterations: the
@@ -72,6 +76,7 @@ export interface ExtremeEigenvalues {
   readonly largest: RitzValue;
   /** Products with a single vector that built the space. */
   readonly iterations: number;
+  /** Thick restarts. */
   readonly restarts: number;
   /** N × 2: unit Ritz vectors of smallest and largest. */
   readonly vectors: Matrix;

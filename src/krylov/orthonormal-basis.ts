@@ -22,6 +22,7 @@ export function divide(x: Matrix, length: number): void {
   for (let i = x.offset; i < end; i++) x.data[i] /= length;
 }
 
+/** Orthonormal columns V (rows × capacity), appended and projected on one vector at a time; 8·rows·capacity bytes. */
 export class OrthonormalBasis {
   readonly rows: number;
   readonly capacity: number;
@@ -38,10 +39,12 @@ export class OrthonormalBasis {
     this.#pass = zeros(capacity, 1);
   }
 
+  /** A view of column j. */
   column(j: number): Matrix {
     return block(this.#columns, 0, j, this.rows, 1);
   }
 
+  /** A view of columns first … first + count − 1. */
   columns(first: number, count: number): Matrix {
     return block(this.#columns, 0, first, this.rows, count);
   }

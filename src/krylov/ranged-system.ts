@@ -23,6 +23,7 @@ function scaleOf(from: Float64Array, to: Float64Array): number | undefined {
   return ratio > 0 && Number.isFinite(ratio) ? safeScale(ratio) : undefined;
 }
 
+/** σA and μM with powers of two σ and μ, which the first products decide. */
 export class RangedSystem {
   /** σA. */
   readonly operator: LinearOperator;

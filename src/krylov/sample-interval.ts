@@ -11,9 +11,14 @@
 import { view } from '../dense/matrix.js';
 import { norm } from '../dense/norm.js';
 
+/** A mean of samples and where the true mean lies with 95 % confidence. */
 export interface SampleInterval {
+  /** The mean. */
   readonly value: number;
-  /** Of the mean: the samples' standard deviation over the root of their number; infinite for a single sample. */
+  /**
+   * Standard error of the mean: the samples' standard deviation over the root of their number; infinite for a single
+   * sample.
+   */
   readonly standardError: number;
   /** 95 % confidence interval of the mean. */
   readonly lower: number;
@@ -37,6 +42,7 @@ export function studentQuantile(freedom: number, z = NORMAL_QUANTILE): number {
   return z + (g1 + (g2 + (g3 + g4 / freedom) / freedom) / freedom) / freedom;
 }
 
+/** The mean of independent samples and its interval; the whole line for a single sample. O(n). */
 export function sampleInterval(samples: ArrayLike<number>): SampleInterval {
   const count = samples.length;
   let value = 0;

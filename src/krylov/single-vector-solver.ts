@@ -35,6 +35,7 @@ export interface Vector {
   readonly matrix: Matrix;
 }
 
+/** A vector of `size` zeros in shared memory. */
 export function vector(size: number): Vector {
   const data = sharedFloat64(size);
   return { data, matrix: view(data, 0, size, 1) };
@@ -56,11 +57,14 @@ export type Stop =
   | { readonly outcome: 'indefinitePreconditioner'; readonly preconditionerCurvature: number }
   | { readonly outcome: 'asymmetricPreconditioner'; readonly asymmetry: number };
 
+/** A product was NaN or infinite. */
 export const NON_FINITE = { outcome: 'nonFinite' } as const;
+/** The system has taken another scale. */
 export const RESCALED = { outcome: 'rescaled' } as const;
 
+/** A method of the frame: begins at a residual, then steps x and r until the frame stops it. */
 export interface Recurrence {
-  /** For progress and messages. */
+  /** Shown in progress and messages. */
   readonly name: string;
   /** Vectors of size N that it keeps, besides x and r. */
   readonly vectors: number;

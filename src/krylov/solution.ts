@@ -7,6 +7,7 @@ import type { KeysOf } from '../core/known-options.js';
 import type { Matrix, Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 
+/** When a Krylov solver stops. */
 export interface Tolerances {
   /** Converged where ‖b − Ax‖₂ ≤ max(relativeTolerance·‖b‖₂, absoluteTolerance); default 1e-8. */
   readonly relativeTolerance?: number | undefined;
@@ -26,10 +27,12 @@ export interface Tolerances {
   readonly roundoff?: number | undefined;
 }
 
+/** What a Krylov solver is made with. */
 export interface SolverOptions extends Tolerances {
   /** M ≈ A⁻¹, as a product z = M r; default none (the identity). */
   readonly preconditioner?: LinearOperator | undefined;
 }
+/** The keys of {@link SolverOptions}. */
 export const SOLVER_KEYS: KeysOf<SolverOptions> = {
   relativeTolerance: true,
   absoluteTolerance: true,
@@ -52,6 +55,7 @@ export interface SolveControl extends RunControl, Tolerances {
   /** After each iteration: its number and the estimated relative residual. */
   readonly onIteration?: ((iteration: number, residual: number) => void) | undefined;
 }
+/** The keys of {@link SolveControl}, and `team`. */
 export const SOLVE_CONTROL_KEYS: KeysOf<SolveControl & { readonly team?: unknown | undefined }> = {
   relativeTolerance: true,
   absoluteTolerance: true,
@@ -103,6 +107,7 @@ interface Numbers {
  */
 export type PlainOutcome = 'converged' | 'maxIterations' | 'stagnated' | 'nonFinite' | 'aborted' | 'leastSquares';
 
+/** How a solve ended: the numbers of every end, and what belongs to its outcome. */
 export type Solution =
   | (Numbers & { readonly outcome: PlainOutcome })
   | (Numbers & {
@@ -139,7 +144,9 @@ export type Solution =
       readonly asymmetry: number;
     });
 
+/** A Krylov solver for one right-hand side, with its workspace. */
 export interface LinearSolver {
+  /** N. */
   readonly size: number;
   /** Bytes of vectors that the solver keeps. */
   readonly workspaceBytes: number;

@@ -7,10 +7,18 @@ import { requireKnownOptions, type Resolved, type KeysOf } from '../core/known-o
 import { asVectors, checkView, transposeHint, type Matrix } from '../dense/matrix.js';
 import { requireSquare } from '../operator/checks.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import { SOLVE_CONTROL_KEYS, type CheckedControl, type SolveControl, type Tolerances, type SolverOptions } from './solution.js';
+import {
+  SOLVE_CONTROL_KEYS,
+  type CheckedControl,
+  type SolveControl,
+  type Tolerances,
+  type SolverOptions,
+} from './solution.js';
 
+/** Tolerances with all defaults filled in. */
 export type ResolvedTolerances = Resolved<Tolerances>;
 
+/** Relative tolerance of every Krylov solver unless given. */
 export const DEFAULT_RELATIVE_TOLERANCE = 1e-8;
 const MOST_ITERATIONS = 10_000;
 const MOST_RESTARTS = 20;

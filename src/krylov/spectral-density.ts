@@ -27,8 +27,10 @@ export interface Grid {
   readonly to?: number | undefined;
   readonly count?: number | undefined;
 }
+/** The keys of {@link Grid}. */
 export const GRID_KEYS: KeysOf<Grid> = { from: true, to: true, count: true };
 
+/** Options of {@link spectralDensity}. */
 export interface DensityOptions extends ProbeOptions {
   /**
    * Where the density is wanted: count equally spaced values; default 200 from the smallest node − 4σ to the largest +
@@ -38,6 +40,7 @@ export interface DensityOptions extends ProbeOptions {
   /** σ, in units of the eigenvalues; default a fiftieth of the interval of the nodes. */
   readonly width?: number | undefined;
 }
+/** The keys of {@link DensityOptions}. */
 export const DENSITY_KEYS: KeysOf<DensityOptions> = {
   blas: true,
   seed: true,
@@ -55,14 +58,17 @@ export interface Curve {
   readonly upper: Float64Array;
 }
 
+/** Smoothed density and cumulative distribution of the eigenvalues, on a grid, with their intervals. */
 export interface SpectralDensity {
   /** nonFinite: a product was NaN or infinite; there are no values. */
   readonly outcome: 'estimated' | 'nonFinite';
+  /** The values t, in units of the eigenvalues. */
   readonly grid: Float64Array;
   /** φ_σ, a share of the eigenvalues per unit; its integral is 1. */
   readonly density: Curve;
   /** The share of eigenvalues ≤ t, not smoothed; N times it estimates their number. */
   readonly cumulative: Curve;
+  /** σ as it was used. */
   readonly width: number;
   /** The quadratures themselves, one for each probe. */
   readonly quadratures: readonly Quadrature[];

@@ -21,6 +21,7 @@ export const WORTH_KEEPING = 0.8;
 /** The level of rounding is known to a small factor. */
 export const ROUNDING_LEVELS = 4;
 
+/** Decides when a cycle ends and whether another one begins. */
 export class Stagnation {
   readonly #most: number;
   readonly #maxRestarts: number;
@@ -28,6 +29,7 @@ export class Stagnation {
   #since = 0;
   #restarts = 0;
 
+  /** For systems of order `size`. */
   constructor(size: number, maxRestarts: number) {
     this.#most = Math.max(LEAST_STEPS, MOST_SIZES * size);
     this.#maxRestarts = maxRestarts;

@@ -32,6 +32,7 @@ import {
 import { quadratureError, quadratureSteps, type QuadratureSteps } from './quadrature-error.js';
 import { sampleInterval } from './sample-interval.js';
 
+/** An estimate of tr f(A) with its interval. */
 export interface TraceEstimate {
   /**
    * unconverged: the quadrature's error is not below the sample's. The interval holds it, infinite where nothing
@@ -39,8 +40,9 @@ export interface TraceEstimate {
    * what helps. nonFinite: a product, or f at a node, was NaN or infinite; the numbers are NaN.
    */
   readonly outcome: 'estimated' | 'unconverged' | 'nonFinite';
+  /** The estimate: the mean of `samples`. */
   readonly value: number;
-  /** Of the mean over the probes. */
+  /** Standard error of the mean over the probes. */
   readonly standardError: number;
   /** 95 % confidence interval (Student's t over the probes), widened by the error of the quadrature. */
   readonly lower: number;
@@ -54,6 +56,7 @@ export interface TraceEstimate {
   readonly samples: Float64Array;
 }
 
+/** Options of {@link logDeterminant}. */
 export interface LogDeterminantOptions extends ProbeOptions {
   /**
    * 0 < bound ≤ λ_min, such as the shift of A = K + λI with K positive semidefinite: then the quadrature's error is
@@ -67,6 +70,7 @@ export interface LogDeterminantOptions extends ProbeOptions {
    */
   readonly factorization?: FactoredMatrix | undefined;
 }
+/** The keys of {@link LogDeterminantOptions}. */
 export const LOG_DETERMINANT_KEYS: KeysOf<LogDeterminantOptions> = {
   blas: true,
   seed: true,
@@ -77,6 +81,7 @@ export const LOG_DETERMINANT_KEYS: KeysOf<LogDeterminantOptions> = {
   factorization: true,
 };
 
+/** An estimate of log det A, or proof that A is not positive definite. */
 export type LogDeterminant =
   | TraceEstimate
   | (Omit<TraceEstimate, 'outcome'> & {

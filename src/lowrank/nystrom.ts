@@ -38,6 +38,7 @@ import {
   SKETCH_KEYS,
 } from './sketch.js';
 
+/** A Nyström approximation, and what it cost. */
 export interface Nystrom {
   /** U diag(λ) Uᵀ with UᵀU = I, λ ≥ 0 descending. */
   readonly operator: LowRankOperator;

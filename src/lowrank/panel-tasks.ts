@@ -24,13 +24,16 @@ const columnOf = (a: Matrix): Matrix => view(a.data, a.offset, a.rows, 1);
 
 /** Tiles of C = AᵀB, each split into `chunks` of `chunkRows` rows; partial sums stand one after another. */
 export interface CrossArguments {
+  /** A (N × k), B (N × l); the partial sums are chunks·k × l. */
   readonly a: Matrix;
   readonly b: Matrix;
   readonly partial: Matrix;
   readonly chunkRows: number;
+  /** Row and column of each tile to form, in tiles. */
   readonly tiles: Int32Array;
 }
 
+/** Partial sum number ⌊task/tiles⌋ of one tile of AᵀB, overwritten. 2·chunkRows·TILE² flops. */
 export function crossTask(blas: Blas, task: number, { a, b, partial, chunkRows, tiles }: CrossArguments): void {
   const count = tiles.length / 2;
   const chunk = Math.floor(task / count);
@@ -54,6 +57,7 @@ export interface MultiplyArguments {
   readonly beta: number;
 }
 
+/** The task's PANEL_ROWS rows of C ← α·A·B + β·C, in place. */
 export function multiplyTask(blas: Blas, task: number, { a, b, c, alpha, beta }: MultiplyArguments): void {
   if (b.cols === 1) blas.gemv('N', alpha, rowsOf(a, task), columnOf(b), beta, columnOf(rowsOf(c, task)));
   else blas.gemm('N', 'N', alpha, rowsOf(a, task), b, beta, rowsOf(c, task));
@@ -66,6 +70,7 @@ export interface SolveArguments {
   readonly triangle: Triangle;
 }
 
+/** The task's PANEL_ROWS rows of Y ← Y·R⁻¹, in place. */
 export function solveTask(blas: Blas, task: number, { y, r, triangle }: SolveArguments): void {
   blas.trsm('R', triangle, 'N', 'N', 1, r, rowsOf(y, task));
 }
@@ -78,11 +83,13 @@ export interface NormalArguments {
   readonly firstColumn: number;
 }
 
+/** Column `task` of the panel ← standard normal numbers, from a stream of its own. */
 export function normalTask(_: Blas, task: number, { panel, seed, stream, firstColumn }: NormalArguments): void {
   const begin = panel.offset + task * panel.ld;
   new RandomStream(seed, stream, firstColumn + task).fillNormal(panel.data.subarray(begin, begin + panel.rows));
 }
 
+/** {@link crossTask} on a team. */
 export const crossPhase = phaseKernel<null, CrossArguments>(
   import.meta.url,
   'crossPhase',
@@ -91,6 +98,7 @@ export const crossPhase = phaseKernel<null, CrossArguments>(
       crossTask(blas, task, args);
     },
 );
+/** {@link multiplyTask} on a team. */
 export const multiplyPhase = phaseKernel<null, MultiplyArguments>(
   import.meta.url,
   'multiplyPhase',
@@ -99,6 +107,7 @@ export const multiplyPhase = phaseKernel<null, MultiplyArguments>(
       multiplyTask(blas, task, args);
     },
 );
+/** {@link solveTask} on a team. */
 export const solvePhase = phaseKernel<null, SolveArguments>(
   import.meta.url,
   'solvePhase',
@@ -107,6 +116,7 @@ export const solvePhase = phaseKernel<null, SolveArguments>(
       solveTask(blas, task, args);
     },
 );
+/** {@link normalTask} on a team. */
 export const normalPhase = phaseKernel<null, NormalArguments>(
   import.meta.url,
   'normalPhase',

@@ -31,10 +31,12 @@ import {
   type SketchOptions,
 } from './sketch.js';
 
+/** Options of {@link randomizedSvd}. */
 export interface RandomizedSvdOptions extends SketchOptions {
   /** Power passes q, each one more product with every vector; default 1. */
   readonly powerPasses?: number | undefined;
 }
+/** The keys of {@link RandomizedSvdOptions}. */
 export const RANDOMIZED_SVD_KEYS: KeysOf<RandomizedSvdOptions> = {
   blas: true,
   rank: true,
@@ -44,6 +46,7 @@ export const RANDOMIZED_SVD_KEYS: KeysOf<RandomizedSvdOptions> = {
   powerPasses: true,
 };
 
+/** A truncated eigendecomposition, what it captured and what it cost. */
 export interface RandomizedSvd {
   /** U diag(λ) Uᵀ with UᵀU = I, |λ| descending. */
   readonly operator: LowRankOperator;

@@ -18,6 +18,7 @@ export interface LowRankControl extends RunControl {
   readonly team?: Team | undefined;
 }
 
+/** What every randomized decomposition takes. */
 export interface SketchOptions {
   /** Default: the team's, else the calling thread's. */
   readonly blas?: Blas | undefined;
@@ -25,10 +26,12 @@ export interface SketchOptions {
   readonly rank: number;
   /** Vectors beyond the rank; default 10. At most N in all. */
   readonly oversampling?: number | undefined;
+  /** Default 0. Seeds the random vectors. */
   readonly seed?: number | undefined;
   /** Bytes that may be allocated; default: what is available. */
   readonly memoryLimit?: number | undefined;
 }
+/** The keys of {@link SketchOptions}. */
 export const SKETCH_KEYS: KeysOf<SketchOptions> = {
   blas: true,
   rank: true,
@@ -37,10 +40,13 @@ export const SKETCH_KEYS: KeysOf<SketchOptions> = {
   memoryLimit: true,
 };
 
+/** A sketch's options, checked and with all defaults filled in. */
 export interface ResolvedSketch {
   readonly blas: Blas;
+  /** N. */
   readonly size: number;
   readonly rank: number;
+  /** Rank and oversampling together. */
   readonly columns: number;
   readonly seed: number;
   readonly memoryLimit: number;
@@ -86,6 +92,7 @@ export function requireNumbers(numbers: number, { rank, size, memoryLimit }: Res
   );
 }
 
+/** A rows × cols matrix of float64 zeros in shared memory. Throws MemoryError. */
 export const sharedPanel = (rows: number, cols: number): Matrix => view(sharedFloat64(rows * cols), 0, rows, cols);
 
 /** Columns of the block in which products with a panel of so many columns are done. */

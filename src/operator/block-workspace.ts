@@ -10,6 +10,7 @@ import { block, copyInto, view, type FloatArray, type Matrix } from '../dense/ma
 /** Most vectors multiplied at a time where a workspace stands between. */
 export const CHUNK = 256;
 
+/** One buffer in each precision, grown on demand and taken again by every product. */
 export class BlockWorkspace {
   #double: Float64Array | undefined;
   #single: Float32Array | undefined;

@@ -14,6 +14,7 @@ interface Held {
   readonly bodies: Map<string, TaskBody<unknown>>;
 }
 
+/** Loads modules, holds states and binds kernels for one worker. */
 export class Executor {
   readonly context: WorkerContext;
   readonly #modules = new Map<string, Record<string, unknown>>();
@@ -60,6 +61,7 @@ export class Executor {
     this.#held.set(id, { state, failure, bodies: new Map() });
   }
 
+  /** Forgets a state, so that its memory can be freed. */
   release(id: number): void {
     this.#held.delete(id);
   }

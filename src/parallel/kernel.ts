@@ -19,8 +19,11 @@ export interface WorkerContext {
 /** Runs one task of a phase. */
 export type TaskBody<A> = (task: number, args: A) => void;
 
+/** What a team runs: tasks over a state S, with arguments A that each run brings anew. */
 export interface PhaseKernel<S, A = undefined> {
+  /** URL of the module that defines it. */
   readonly module: string;
+  /** The name that the module exports it under. */
   readonly name: string;
   /** Called once per worker and state: opens views, allocates scratch, returns the function that runs tasks. */
   readonly bind: (state: S, context: WorkerContext) => TaskBody<A>;

@@ -6,6 +6,7 @@
 import { WorkerError } from '../core/errors.js';
 import type { Thrown } from './messages.js';
 
+/** The remaining steps of one fork–join, and how it ended. */
 export class Phase {
   readonly #steps: Generator<number, void>;
   #stepping = false;
@@ -17,6 +18,7 @@ export class Phase {
     this.#steps = steps;
   }
 
+  /** Whether its last step has been taken. */
   get ended(): boolean {
     return this.#ended;
   }

@@ -6,7 +6,7 @@ import type { TaskGraph } from './task-graph.js';
 import type { TeamControl } from './team-control.js';
 
 /**
- * Shares the state, runs the phase and lets go of the state, also where the phase fails. Throws what `Team.run` throws.
+ * Shares the state, runs the phase and releases the state, also where the phase fails. Throws what `Team.run` throws.
  */
 export async function runOnce<S>(
   phase: string,

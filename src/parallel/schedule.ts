@@ -3,14 +3,21 @@
  */
 import type { TaskGraph } from './task-graph.js';
 
-/** Words of a team's shared control block. */
+/** Word of a team's shared control block: runs so far; workers sleep on it between runs. */
 export const GENERATION = 0;
+/** Word of the control block: counts whatever somebody may sleep for (a ready task, the end of a run, a failure). */
 export const EVENT = 1;
+/** Word of the control block: slots of the queue claimed so far. */
 export const HEAD = 2;
+/** Word of the control block: slots of the queue filled so far. */
 export const TAIL = 3;
+/** Word of the control block: workers that have left the run. */
 export const FINISHED = 4;
+/** Word of the control block: not 0 once a task of the run has failed; the others then stop. */
 export const FAILED = 5;
+/** Word of the control block: tasks done so far, for progress. */
 export const DONE = 6;
+/** Length of the control block, in int32 words. */
 export const CONTROL_WORDS = 16;
 
 /** Polls before a worker goes to sleep: a few tens of microseconds, the time a fork–join takes when nobody sleeps. */

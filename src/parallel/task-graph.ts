@@ -7,6 +7,7 @@
 import { OptionError } from '../core/errors.js';
 import { sharedInt32 } from '../core/shared-array.js';
 
+/** Tasks 0 … count − 1 and their order, over shared memory. One run of a graph at a time. */
 export interface TaskGraph {
   readonly count: number;
   /** Without edges: tasks are handed out in order 0 … count − 1 and the arrays below are empty. */

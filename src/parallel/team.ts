@@ -31,6 +31,7 @@ import {
 import { resetRun, type TaskGraph } from './task-graph.js';
 import { startThreads } from './threads.js';
 
+/** Size, backend and patience of a team. */
 export interface TeamOptions {
   /**
    * Workers, the calling thread included, at most 1024; default: the cores the process may use. More than four times as
@@ -45,6 +46,7 @@ export interface TeamOptions {
    */
   readonly stallSeconds?: number | undefined;
 }
+/** The keys of {@link TeamOptions}. */
 export const TEAM_KEYS: KeysOf<TeamOptions> = { workers: true, blas: true, stallSeconds: true };
 
 /** A state every worker of the team holds. */
@@ -72,7 +74,11 @@ const CLOSING_MILLISECONDS = 5000;
  */
 const hasEnded = (thread: Worker): boolean => thread.performance.eventLoopUtilization().idle < 0;
 
+/**
+ * A team of workers: `share` gives them a state, `run` and `runSync` have them do a phase's tasks, `close` ends them.
+ */
 export class Team {
+  /** Number of workers, the calling thread included. */
   readonly workers: number;
   readonly #ports: readonly MessagePort[];
   /** Worker w's at w − 1. */
@@ -171,7 +177,7 @@ export class Team {
     return this.#hold(state, [], false);
   }
 
-  /** Lets go of a state, so that its memory can be freed; nothing happens on a closed team. */
+  /** Releases a state, so that its memory can be freed; nothing happens on a closed team. */
   release(shared: Shared<unknown>): void {
     this.#executor.release(shared.id);
     if (!shared.solo && this.#closing === undefined && this.#lost === undefined)

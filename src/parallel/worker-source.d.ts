@@ -2,4 +2,5 @@
  * worker.ts with all phase kernels and factories of sources, as one CommonJS script; scripts/build-package.mjs writes
  * the module itself into dist/.
  */
+/** The worker's script, as text. */
 export declare const workerSource: string;

@@ -11,6 +11,7 @@ export interface LayerShape {
   readonly units: number;
 }
 
+/** The division of a rotated Hessian's indices into cells. */
 export interface Cells {
   readonly count: number;
   /** First cell of each layer, and the count. */

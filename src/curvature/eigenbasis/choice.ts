@@ -17,6 +17,7 @@ const INDEX_BYTES = 4;
 const LEAF_BYTES = 60;
 const BLOCK_BYTES = 24;
 
+/** What a choice of cells costs in bytes besides the blocks of its leaves. */
 export interface Costs {
   /** Bytes of what is stored whatever is chosen. */
   readonly fixed: number;
@@ -111,6 +112,7 @@ class Bins {
   }
 }
 
+/** Chooses cells and blocks for a goal of bytes or of error. */
 export class BlockChooser {
   readonly #cells: Cells;
   readonly #energies: Float64Array;

@@ -45,6 +45,7 @@ import {
 } from './layout.js';
 import { rotatedModelBytes, rotateModel, type RotatedModel } from './model.js';
 
+/** Options of {@link kroneckerHierarchical}. */
 export interface KroneckerHierarchicalOptions {
   /** Bytes that may be held for the product, all arrays counted, as a share of 8N². Either this or a tolerance. */
   readonly share?: number | undefined;
@@ -62,6 +63,7 @@ export interface KroneckerHierarchicalOptions {
   /** Bytes that the compression may use; default: what the system says is free. */
   readonly memoryLimit?: number | undefined;
 }
+/** The keys of {@link KroneckerHierarchicalOptions}. */
 export const KRONECKER_HIERARCHICAL_KEYS: KeysOf<KroneckerHierarchicalOptions> = {
   share: true,
   tolerance: true,

@@ -25,6 +25,7 @@ export interface RotatedTables {
   readonly grams: readonly UnitGrams[];
 }
 
+/** What workers need of a model: its sizes, activations and Gram vectors, nothing copied. */
 export function tablesOf({ samples, layers, grams }: RotatedModel): RotatedTables {
   return {
     samples,
@@ -43,6 +44,7 @@ export function gramOffset({ samples, grams }: RotatedTables, ℓ: number, p: nu
   return number < 0 ? -1 : number * samples;
 }
 
+/** The n-vectors of a pair of layers, in either order. */
 export const gramsOf = ({ grams }: RotatedTables, ℓ: number, other: number): Float64Array =>
   grams[pairIndex(Math.min(ℓ, other), Math.max(ℓ, other))].vectors;
 
@@ -169,6 +171,7 @@ function mostColumns({ tasks }: EnergyState): number {
   return most;
 }
 
+/** Task t adds its tiles' energies to the columns of its directions' cells. */
 export const addEnergies = phaseKernel<EnergyState>(import.meta.url, 'addEnergies', (state, { blas }) => {
   const sum = new EnergySum(state, blas);
   return (task) =>

@@ -37,12 +37,14 @@ import { nestedCore } from './nested-core.js';
 import { RotatedProduct } from './product.js';
 import type { BasisLayer } from './rotation.js';
 
+/** Options of {@link factorKronecker}. */
 export interface KroneckerFactorOptions {
   /** λ > 0: G̃ is singular wherever no sample reaches. */
   readonly shift: number;
   /** Bytes the factorization may use; default: what the system says is free. */
   readonly memoryLimit?: number | undefined;
 }
+/** The keys of {@link KroneckerFactorOptions}. */
 export const KRONECKER_FACTOR_KEYS: KeysOf<KroneckerFactorOptions> = { shift: true, memoryLimit: true };
 
 /** c·A = V·diag(a)·Vᵀ of the layer with a complement, and where (c·A + λI)⁻¹ − I/λ goes. */

@@ -12,6 +12,7 @@ import { type ClusterTree, firstLeaf } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { gramOffset, gramsOf, type RotatedTables } from './energies.js';
 
+/** What filling the blocks reads and writes. */
 export interface BlockState {
   readonly tables: RotatedTables;
   readonly tree: ClusterTree;
@@ -19,7 +20,7 @@ export interface BlockState {
   readonly offsets: BlockOffsets;
   readonly values: Float64Array;
   /**
-   * Of each position of the tree: layer, direction and unit, in the tables' numbering; isolated positions are not read.
+   * Layer, direction and unit at each position of the tree, in the tables' numbering; isolated positions are not read.
    */
   readonly layerAt: Int32Array;
   readonly directionAt: Int32Array;

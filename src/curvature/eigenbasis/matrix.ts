@@ -25,6 +25,7 @@ export interface KroneckerHierarchicalMemory {
   readonly share: number;
 }
 
+/** What the compression kept and left out, and how long it took. */
 export interface KroneckerHierarchicalReport {
   /** N, and the order of H with and without its rows of zeros. */
   readonly size: number;

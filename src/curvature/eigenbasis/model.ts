@@ -27,6 +27,7 @@ import { isUniform, pairIndex } from '../entries/unit-gram-plan.js';
 import { hasDiagonalHessian, outputHessian } from '../../network/output-hessian.js';
 import { combineUnits, type UnitGrams } from './unit-grams.js';
 
+/** A layer in its eigenbases. */
 export interface RotatedLayer {
   readonly layer: Layer;
   /** U_A, width × directions, by falling eigenvalue; directions that no sample uses are left out. */
@@ -46,7 +47,9 @@ export interface Complement {
   readonly outputs: number;
 }
 
+/** What the entries of a rotated Hessian are made of. */
 export interface RotatedModel {
+  /** n. */
   readonly samples: number;
   readonly layers: readonly RotatedLayer[];
   /** By `pairIndex` of layers ℓ ≤ k. */

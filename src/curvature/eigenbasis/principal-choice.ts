@@ -24,11 +24,12 @@ import { gramOffset, gramsOf, type RotatedTables } from './energies.js';
 import { blockLists, rotatedTree, type RotatedTree, type UsedVectors } from './layout.js';
 import type { RotatedModel } from './model.js';
 
+/** The tree, lists and layout that keep H_SS and small diagonal blocks. */
 export interface PrincipalPlan {
   readonly tree: RotatedTree;
   readonly lists: InteractionLists;
   readonly layout: Layout;
-  /** Of the hierarchical matrix over the rotated indices. */
+  /** Bytes of the hierarchical matrix over the rotated indices. */
   readonly bytes: number;
   readonly blocks: number;
   /** Indices of S, which are the first 2^level leaves below one node. */

@@ -14,9 +14,10 @@ import { rotateBack, rotateInto, stageVectors, type BasisLayer, type RotationSta
 /** Vectors multiplied at a time. */
 const CHUNK = 64;
 
-/** What workers hold for products that nobody holds any more is let go of; `release` does it at once. */
+/** Releases what workers hold for products that have been garbage-collected; `release` does it at once. */
 const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
 
+/** Multiplies by Q·H·Qᵀ + complement on a team; the rotated vectors lie in a workspace that grows on demand. */
 export class RotatedProduct {
   readonly #layers: readonly BasisLayer[];
   readonly #size: number;

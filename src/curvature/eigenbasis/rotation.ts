@@ -8,7 +8,9 @@ import type { Blas } from '../../dense/blas.js';
 import { copyInto, fill, view, type Matrix } from '../../dense/matrix.js';
 import { phaseKernel } from '../../parallel/kernel.js';
 
+/** One layer's part of the basis. */
 export interface BasisLayer {
+  /** Where the layer's width × outputs weights begin in a vector. */
   readonly offset: number;
   readonly width: number;
   readonly outputs: number;
@@ -22,6 +24,7 @@ export interface BasisLayer {
   readonly complement: Matrix | null;
 }
 
+/** The basis and the vectors that a rotation's tasks work on. */
 export interface RotationState {
   readonly layers: readonly BasisLayer[];
   /** Numbers in a vector and in a rotated one, and vectors there is room for. */

@@ -15,7 +15,7 @@ import { view, zeros, type Matrix } from '../../dense/matrix.js';
  */
 export interface UnitGrams {
   readonly form: 'full' | 'symmetric' | 'diagonal';
-  /** Of the lower layer. */
+  /** Units of the lower layer. */
   readonly units: number;
   readonly vectors: Float64Array;
 }

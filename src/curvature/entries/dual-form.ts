@@ -33,6 +33,7 @@ import { checkModel, type Model, asModel, type GivenModel } from '../../network/
 import { layerWeights, type Network } from '../../network/network.js';
 import { widened, widenedMatrix } from './unit-gram-arrays.js';
 
+/** Options of {@link dualForm}. */
 export interface DualOptions {
   /** Default: the calling thread's, as `openBlas()` opens it. */
   readonly blas?: Blas | undefined;
@@ -41,6 +42,7 @@ export interface DualOptions {
   /** Largest n·r. Default 8192: T is then 0.5 GB and its eigenvalues take minutes. */
   readonly largestOrder?: number | undefined;
 }
+/** The keys of {@link DualOptions}. */
 export const DUAL_KEYS: KeysOf<DualOptions> = { blas: true, memoryLimit: true, largestOrder: true };
 
 const defaultLimit = 2 ** 31;
@@ -80,6 +82,7 @@ export function dualForm(given: GivenModel, options: DualOptions = {}): DualForm
   return new DualForm(model, blas);
 }
 
+/** T = ĴĴᵀ of a model, its eigenvalues, and solves with G + λI through it. */
 export class DualForm {
   /** n·r. */
   readonly order: number;

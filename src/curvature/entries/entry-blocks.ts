@@ -13,7 +13,9 @@ import type { GramArrays } from './unit-gram-arrays.js';
 import { GramVectors, type GramTerm, type UnitVectors } from './unit-gram-vectors.js';
 import { weightPanels, type WeightList, type WeightPanel } from './weight-list.js';
 
+/** The ways to form a block of entries that the file's head names. */
 export type EntryStrategy = 'products' | 'scaled rows' | 'scaled columns' | 'tiles';
+/** All values of {@link EntryStrategy}. */
 export const ENTRY_STRATEGIES: readonly EntryStrategy[] = ['products', 'scaled rows', 'scaled columns', 'tiles'];
 
 /** Weights of a side taken at a time, and samples: the operands of a GEMM stay near 4 MB. */
@@ -27,6 +29,7 @@ const call = 1500;
 /** Below this many rows or columns GEMM is slower in proportion. */
 const smallestEfficient = 8;
 
+/** Adds up blocks of entries over one batch, with scratch that is kept between blocks. */
 export class EntryBlocks {
   readonly #vectors: GramVectors;
   readonly #blas: Blas;

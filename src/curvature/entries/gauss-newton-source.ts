@@ -37,12 +37,15 @@ import { weightList } from './weight-list.js';
  */
 export type GaussNewtonForm = 'stored' | 'factored' | 'recomputed' | 'sampled';
 
+/** Entries of G. */
 export interface GaussNewtonSource extends EntrySource {
+  /** How its Gram vectors are held. */
   readonly form: GaussNewtonForm;
   /** Bytes held, the data set's own not counted. */
   readonly bytes: number;
 }
 
+/** Options of {@link gaussNewtonSource}. */
 export interface GaussNewtonSourceOptions {
   /** Default: the calling thread's, as `openBlas()` opens it. */
   readonly blas?: Blas | undefined;
@@ -53,14 +56,16 @@ export interface GaussNewtonSourceOptions {
    * throw MemoryError.
    */
   readonly beyondMemory?: 'recompute' | 'sample' | 'refuse' | undefined;
-  /** Of the estimates, for `beyondMemory: 'sample'`. */
+  /** Error and seed of the estimates, for `beyondMemory: 'sample'`. */
   readonly sampling?: Pick<SampledSourceOptions, 'error' | 'seed'> | undefined;
   /** Exact products with the same G, handed on as the source's `operator`. */
   readonly operator?: LinearOperator | undefined;
   /** One strategy for all blocks instead of the fastest for each: for tests and measurements. */
   readonly strategy?: EntryStrategy | undefined;
 }
+/** The keys of `sampling`. */
 export const SAMPLING_KEYS: KeysOf<Pick<SampledSourceOptions, 'error' | 'seed'>> = { error: true, seed: true };
+/** The keys of {@link GaussNewtonSourceOptions}. */
 export const GAUSS_NEWTON_SOURCE_KEYS: KeysOf<GaussNewtonSourceOptions> = {
   blas: true,
   memoryLimit: true,

@@ -24,20 +24,23 @@ import { addDiagonal, squaredUnitNorms } from './diagonal-sums.js';
 import { gramNumbers, planGrams, type GramPlan } from './unit-gram-plan.js';
 import { GramVectors } from './unit-gram-vectors.js';
 
+/** Options of {@link sampledGaussNewtonSource}. */
 export interface SampledSourceOptions {
   /** Default: the calling thread's, as `openBlas()` opens it. */
   readonly blas?: Blas | undefined;
   /** ε: the root mean square error of an entry is at most ε·√(G_aa G_bb), by ⌈1/ε²⌉ draws. Default 0.05. */
   readonly error?: number | undefined;
-  /** Of the draws; 0 unless given. */
+  /** Default 0. Seeds the draws. */
   readonly seed?: number | undefined;
   /**
    * Bytes that may be held. Default 2 GiB. Factored Gram vectors are stored where they fit; else those of deep pairs of
    * layers are computed at each draw.
    */
   readonly memoryLimit?: number | undefined;
+  /** Exact products with the same G, handed on as the source's `operator`. */
   readonly operator?: LinearOperator | undefined;
 }
+/** The keys of {@link SampledSourceOptions}. */
 export const SAMPLED_SOURCE_KEYS: KeysOf<SampledSourceOptions> = {
   blas: true,
   error: true,
@@ -155,6 +158,7 @@ interface Weight {
   readonly input: number;
 }
 
+/** Estimates of the entries of G; the same indices and seed give the same estimate. */
 export class SampledGaussNewtonSource implements EntrySource {
   readonly size: number;
   readonly form = 'sampled';

@@ -27,6 +27,7 @@ export interface GramArray {
   readonly upper: number;
 }
 
+/** The form of each pair of layers, and the arrays that these need. */
 export interface GramPlan {
   /** By `pairIndex`. */
   readonly pairs: readonly PairForm[];
@@ -37,6 +38,7 @@ export interface GramPlan {
 
 /** Number of the pair of layers ℓ ≤ k. */
 export const pairIndex = (ℓ: number, k: number): number => ℓ + (k * (k + 1)) / 2;
+/** Tells the arrays of a plan apart. */
 export const gramKey = ({ kind, lower, upper }: GramArray): string => `${kind}${lower},${upper}`;
 
 /** Numbers per sample of an array. */

@@ -33,6 +33,7 @@ export interface GramTerms {
 const columns = (data: Float64Array | null): UnitVectors => ({ data, first: 0, step: 1 });
 const factor = (constant: number): GramTerm['kappa'] => ({ data: null, constant, lowerStep: 0, upperStep: 0 });
 
+/** Reads Gram vectors of one pair of units at a time, with scratch for those that are not stored. */
 export class GramVectors {
   readonly arrays: GramArrays;
   /** Where the vector asked for last lies. */
@@ -48,11 +49,12 @@ export class GramVectors {
     for (let k = 0; k < length; k++) for (let ℓ = 0; ℓ <= k; ℓ++) this.#terms[pairIndex(ℓ, k)] = this.#termsOf(ℓ, k);
   }
 
+  /** How the pair of layers is held. */
   form(ℓ: number, k: number): PairForm {
     return this.arrays.plan.pairs[pairIndex(ℓ, k)];
   }
 
-  /** Of layers ℓ ≤ k. */
+  /** The products that Gram vectors of layers ℓ ≤ k are sums of; null where they are no such sum. */
   terms(ℓ: number, k: number): GramTerms | null {
     return this.#terms[pairIndex(ℓ, k)];
   }

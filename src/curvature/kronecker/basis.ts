@@ -16,6 +16,7 @@ export interface Eigenbasis {
   readonly values: Float64Array;
 }
 
+/** The eigenbases of a layer's two factors. */
 export interface KroneckerBasis {
   readonly input: Eigenbasis;
   readonly output: Eigenbasis;
@@ -71,9 +72,10 @@ export function eigenBlock(
   };
 }
 
+/** A matrix that is diagonal in the Kronecker eigenbasis, as an operator. */
 export interface EigenOperator extends LinearOperator {
   readonly layers: readonly EigenBlock[];
-  /** Of the arrays of `layers`. */
+  /** Bytes of the arrays of `layers`. */
   readonly bytes: number;
 }
 

@@ -16,14 +16,17 @@ import { walkErrorGrams } from './layer-gram-walk.js';
 import { columnsOf, diagonalSquares, type DenseGrams } from './layer-grams.js';
 import { eachPass, openWalk } from './factors.js';
 
+/** Options of {@link curvatureDiagonal}. */
 export interface DiagonalOptions {
   /** Default: the calling thread's, as `openBlas()` opens it. */
   readonly blas?: Blas | undefined;
   /** Samples read at a time. Default: up to 1024, fewer for wide networks. */
   readonly batchSize?: number | undefined;
 }
+/** The keys of {@link DiagonalOptions}. */
 export const DIAGONAL_KEYS: KeysOf<DiagonalOptions> = { blas: true, batchSize: true };
 
+/** diag G as an operator. */
 export interface CurvatureDiagonal extends LinearOperator {
   /** diag G, N numbers. */
   readonly values: Float64Array;

@@ -12,17 +12,21 @@ import { checkDamping, dampedReciprocals, eigenBlock, eigenOperator, type Kronec
 import type { KroneckerFactors, SymmetricFactor } from './factors.js';
 import { bytesOfArrays, layerBlockOperator, scaleColumnsRight, type LayerBlock } from './layer-blocks.js';
 
+/** How much is added to a matrix before it is inverted, and how. */
 export interface DampingOptions {
   /** λ ≥ 0. */
   readonly damping: number;
   /** Default 'exact'. */
   readonly kind?: 'exact' | 'factored-tikhonov' | undefined;
 }
+/** The keys of {@link DampingOptions}. */
 export const DAMPING_KEYS: KeysOf<DampingOptions> = { damping: true, kind: true };
 
+/** (K + λI)⁻¹, or its factored form, as an operator. */
 export interface DampedInverse extends LinearOperator {
+  /** λ. */
   readonly damping: number;
-  /** Of the arrays that a product reads. */
+  /** Bytes of the arrays that a product reads. */
   readonly bytes: number;
 }
 

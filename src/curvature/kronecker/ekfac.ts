@@ -29,6 +29,7 @@ import {
 } from './factors.js';
 import type { DampedInverse, DampingOptions } from './damped-inverse.js';
 
+/** The EKFAC matrix as an operator, and its damped inverses. */
 export interface EigenvalueCorrected extends EigenOperator {
   readonly precision: Precision;
   /**

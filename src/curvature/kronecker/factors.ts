@@ -25,18 +25,20 @@ import { Scratch } from './scratch.js';
 export type SymmetricFactor =
   { readonly kind: 'dense'; readonly matrix: Matrix } | { readonly kind: 'diagonal'; readonly values: Matrix['data'] };
 
+/** Options of {@link kfac} and {@link ekfac}. */
 export interface KroneckerOptions {
   /** 'exact': Q_i itself (type-2); 'monte-carlo': errors at labels drawn from the model. Default 'exact'. */
   readonly variant?: 'exact' | 'monte-carlo' | undefined;
   /** Draws for each sample ('monte-carlo'). Default 1. */
   readonly samples?: number | undefined;
-  /** Of the draws; those of a sample depend on it and the sample's number alone. Default 0. */
+  /** Default 0. Seeds the draws; those of a sample depend on it and the sample's number alone. */
   readonly seed?: number | undefined;
   /** Default: the calling thread's, as `openBlas()` opens it. */
   readonly blas?: Blas | undefined;
   /** Samples read at a time. Default: up to 1024, fewer for wide networks. */
   readonly batchSize?: number | undefined;
 }
+/** The keys of {@link KroneckerOptions}. */
 export const KRONECKER_KEYS: KeysOf<KroneckerOptions> = {
   variant: true,
   samples: true,
@@ -114,6 +116,7 @@ export function eachPass(
   }
 }
 
+/** A (width × width) and Γ (outputs × outputs) of one layer. */
 export interface KroneckerFactors {
   readonly input: Matrix;
   readonly output: SymmetricFactor;

@@ -47,10 +47,11 @@ export interface KroneckerBlock extends LayerBlock {
   readonly output: SymmetricFactor;
 }
 
+/** The K-FAC matrix as an operator, and its damped inverses. */
 export interface KroneckerFactored extends LinearOperator {
   readonly precision: Precision;
   readonly layers: readonly KroneckerBlock[];
-  /** Of the factors' arrays: width² + outputs² numbers a layer, width² + outputs where Γ is diagonal. */
+  /** Bytes of the factors' arrays: width² + outputs² numbers a layer, width² + outputs where Γ is diagonal. */
   readonly bytes: number;
   /**
    * (K + λI)⁻¹ as an operator. 'exact' (default) divides in the eigenbases, found on the first call and kept;

@@ -11,6 +11,7 @@ import { squaredScale, type LossName } from '../../network/loss.js';
 import { layerWeights, type Layer, type Network } from '../../network/network.js';
 import { mirrorLower } from './layer-grams.js';
 
+/** The form that a layer's Gram matrices take, as `layer-grams.ts` describes them. */
 export type GramForm =
   | { readonly form: 'uniform'; readonly scale: number }
   /** 'diagonal' or 'softmax', as the loss has it. */
@@ -20,6 +21,7 @@ export type GramForm =
   /** `each`: the columns it is made from at this layer, 0 where it comes from the Gram matrix above. */
   | { readonly form: 'grams'; readonly each: number };
 
+/** The form at each layer. */
 export interface ErrorGramPlan {
   readonly forms: readonly GramForm[];
   /** Most samples at a time, so that a layer's per-sample matrices stay near 16 MB. */

@@ -14,6 +14,7 @@ import { outputHessian } from '../../network/output-hessian.js';
 import { sampleOutputErrors } from '../../network/sampled-errors.js';
 import type { Scratch } from './scratch.js';
 
+/** The network that errors are passed down in, and how. */
 export interface ErrorGramModel {
   readonly network: Network;
   /** In double precision. */

@@ -13,12 +13,14 @@ import type { Scratch } from './scratch.js';
 /** M_i for the samples of a slab, d = d_ℓ. Matrices of this module are contiguous and in double precision. */
 export type ErrorGrams = DiagonalGrams | DenseGrams;
 
+/** Gram matrices of `count` samples that are all diagonal (d × d). */
 export type DiagonalGrams =
   /** M_i = scale·I. */
   | { readonly form: 'uniform'; readonly scale: number }
   /** M_i = diag(roots_i²), roots d × count. */
   | { readonly form: 'diagonal'; readonly roots: Matrix };
 
+/** Gram matrices of `count` samples that are not diagonal (d × d). */
 export type DenseGrams =
   /** M_i = D_i (diag(p_i) − p_i p_iᵀ) D_i at the last layer. */
   | { readonly form: 'softmax'; readonly roots: Matrix; readonly softmax: SoftmaxPart }

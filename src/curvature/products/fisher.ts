@@ -20,12 +20,14 @@ export function empiricalFisher(model: GivenModel, options: CurvatureOptions = {
   return new SampleOperator(asModel(model, 'empiricalFisher'), { kind: 'gradients', draws: 1, seed: null }, backed);
 }
 
+/** Options of {@link monteCarloFisher}. */
 export interface MonteCarloOptions extends CurvatureOptions {
   /** Labels drawn for each data point; 1 unless given. */
   readonly samples?: number | undefined;
-  /** Of the draws; 0 unless given. */
+  /** Default 0. Seeds the draws. */
   readonly seed?: number | undefined;
 }
+/** The keys of {@link MonteCarloOptions}. */
 export const MONTE_CARLO_KEYS: KeysOf<MonteCarloOptions> = {
   batchSize: true,
   memoryLimit: true,

@@ -13,6 +13,7 @@ export function gradientWorkspace({ network, sum }: SampleState): number {
   return Math.max(...network.layers.map((layer) => layer.outputs)) + drawsOf(sum);
 }
 
+/** One task's products with outer products of gradients, and its scratch. */
 export class GradientProducts {
   readonly #state: SampleState;
   readonly #blas: Blas;

@@ -18,6 +18,7 @@ export interface SumLayout {
   readonly numbers: number;
 }
 
+/** Where each layer's sums stand in a task's memory, vector by vector. */
 export function sumLayout({ network, reduced, sum }: SampleState): SumLayout {
   const last = network.layers.length - 1;
   let at = 0;

@@ -29,6 +29,7 @@ export function recurrenceWorkspace({ network, reduced, sum }: SampleState): num
   return sum.kind === 'hessian' ? 2 * widest + 2 * outputs.reduce((a, b) => a + b, 0) : 2 * widest;
 }
 
+/** One task's Gauss–Newton or Hessian products, and its scratch. */
 export class Recurrence {
   readonly #state: SampleState;
   readonly #blas: Blas;

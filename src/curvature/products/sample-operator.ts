@@ -35,12 +35,14 @@ import {
   type SampleSum,
 } from './sample-state.js';
 
+/** What every curvature operator takes. */
 export interface CurvatureOptions extends CurvatureMemory {
   /** Of products where there is no team. Default: the calling thread's, as `openBlas()` opens it. */
   readonly blas?: Blas | undefined;
   /** Shares the work of each product; results have the same bits for every team and without one. */
   readonly team?: Team | undefined;
 }
+/** The keys of {@link CurvatureOptions}. */
 export const CURVATURE_KEYS: KeysOf<CurvatureOptions> = { batchSize: true, memoryLimit: true, blas: true, team: true };
 
 /** Samples that are asked of a data set at a time, where the caller names no batch size. */
@@ -56,9 +58,10 @@ const LENGTHENED = 2 ** 64;
 const PROBE_STREAM = 0x74696e79;
 const slabWidth = (size: number): number => Math.max(1, Math.min(4, Math.floor(STAGED_NUMBERS / (64 * size)))) * 64;
 
-/** What workers hold for operators that nobody holds any more is let go of; `release` does it at once. */
+/** Releases what workers hold for operators that have been garbage-collected; `release` does it at once. */
 const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
 
+/** A curvature matrix (N × N) as an operator; `kind` says which. */
 export class SampleOperator implements LinearOperator {
   readonly rows: number;
   readonly cols: number;

@@ -31,6 +31,7 @@ export type SampleSum =
   | { readonly kind: 'hessian' }
   | { readonly kind: 'gradients'; readonly draws: number; readonly seed: number | null };
 
+/** The passes at one layer; the file's head gives shapes and meanings. */
 export interface StoredLayer {
   readonly inputs: FloatArray;
   readonly slope: FloatArray | null;
@@ -38,6 +39,7 @@ export interface StoredLayer {
   readonly curvature: FloatArray | null;
 }
 
+/** The passes of a batch, and the model that they were made with. */
 export interface SampleState {
   readonly network: Network;
   readonly parameters: FloatArray;
@@ -60,6 +62,7 @@ export interface SampleState {
   readonly reduced: { readonly moment: FloatArray; readonly gram: FloatArray } | null;
 }
 
+/** How many samples' passes are held at a time. */
 export interface CurvatureMemory {
   /**
    * Samples read and passed forward at a time where not all passes are kept; default: as many as the memory limit
@@ -73,6 +76,7 @@ export interface CurvatureMemory {
   readonly memoryLimit?: number | undefined;
 }
 
+/** Columns of `error` for each sample: the gradients that a Fisher matrix sums, else one. */
 export const drawsOf = (sum: SampleSum): number => (sum.kind === 'gradients' ? sum.draws : 1);
 
 /** Whether Q is a multiple of the identity with respect to z_L. */

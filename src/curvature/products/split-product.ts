@@ -40,6 +40,7 @@ export interface Split {
 
 const evenly = (total: number, most: number): number => Math.ceil(total / Math.ceil(total / most));
 
+/** How a product of so many vectors and samples is split: wide groups of vectors first, then parts of the samples. */
 export function splitProduct(state: SampleState, vectors: number, samples: number): Split {
   const each = state.sum.kind === 'gradients' ? gradientWorkspace(state) : recurrenceWorkspace(state);
   const room = Math.max(1, Math.floor(WORKSPACE / (each * 256)));
@@ -52,11 +53,13 @@ export function splitProduct(state: SampleState, vectors: number, samples: numbe
   return { width, groups, parts: Math.ceil(samples / part), part, chunk };
 }
 
+/** One product: what is multiplied, where it goes, and how it is split. */
 export interface ProductArguments {
   readonly x: Matrix;
   readonly out: Matrix;
   readonly alpha: number;
   readonly beta: number;
+  /** Samples of the batch. */
   readonly samples: number;
   /** Power of two that vectors are multiplied by where they are packed; alpha is divided by it. */
   readonly scale: number;

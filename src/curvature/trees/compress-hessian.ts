@@ -20,13 +20,16 @@ import { gaussNewtonSource, type GaussNewtonSource } from '../entries/gauss-newt
 import { planGrams } from '../entries/unit-gram-plan.js';
 import { hessianTree, type HessianDistance, type TreeCandidate } from './hessian-tree.js';
 
+/** Ways to compress a Hessian. */
 export const HESSIAN_WAYS = ['auto', 'entries', 'products'] as const;
+/** One of {@link HESSIAN_WAYS}. */
 export type HessianWay = (typeof HESSIAN_WAYS)[number];
 
 /** As for `compress`; default leaf size 128. Neighbours are searched for 'fmm' alone, by angle. */
 export interface CompressHessianOptions extends Omit<CompressOptions, 'distance'> {
   /** The tree's (hessian-tree.ts); not with `tree`. Default 'auto'. */
   readonly distance?: HessianDistance | undefined;
+  /** Dimension of the sketched points that a tree is built by. Default 32. */
   readonly sketchDimension?: number | undefined;
   /** From entries or from products; 'auto', the default, takes what needs fewer flops. */
   readonly from?: HessianWay | undefined;
@@ -35,6 +38,7 @@ export interface CompressHessianOptions extends Omit<CompressOptions, 'distance'
   /** The Hessian's entries, where the caller has them already. */
   readonly source?: GaussNewtonSource | undefined;
 }
+/** The keys of {@link CompressHessianOptions}. */
 export const COMPRESS_HESSIAN_KEYS: KeysOf<CompressHessianOptions> = {
   format: true,
   leafSize: true,
@@ -62,6 +66,7 @@ export interface WayPrediction {
   readonly products?: { readonly count: number; readonly flops: number } | undefined;
 }
 
+/** A compressed Hessian, and what was chosen for it. */
 export interface CompressedHessian {
   readonly matrix: HierarchicalMatrix;
   readonly tree: ClusterTree;

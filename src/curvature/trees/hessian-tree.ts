@@ -41,18 +41,20 @@ export const HESSIAN_DISTANCES = [
  */
 export type HessianDistance = (typeof HESSIAN_DISTANCES)[number];
 
+/** Options of {@link hessianTree}. */
 export interface HessianTreeOptions {
   /** Default 'auto'. */
   readonly distance?: HessianDistance | undefined;
   /** Most indices a leaf may hold, at least 2. */
   readonly leafSize: number;
-  /** Default 0. */
+  /** Default 0. Seeds every random choice. */
   readonly seed?: number | undefined;
   /** Dimension of the sketched points. Default 32. */
   readonly sketchDimension?: number | undefined;
   /** Rank at which `auto` compares. Default half the leaf size. */
   readonly rank?: number | undefined;
 }
+/** The keys of {@link HessianTreeOptions}. */
 export const HESSIAN_TREE_KEYS: KeysOf<HessianTreeOptions> = {
   distance: true,
   leafSize: true,
@@ -61,12 +63,14 @@ export const HESSIAN_TREE_KEYS: KeysOf<HessianTreeOptions> = {
   rank: true,
 };
 
+/** A distance that `auto` tried. */
 export interface TreeCandidate {
   readonly distance: Exclude<HessianDistance, 'auto'>;
   /** Estimated relative error of an HSS matrix of the rank compared at (hierarchical/measure/tree-error.ts). */
   readonly error: number;
 }
 
+/** A tree over a network's weights, and how it was chosen. */
 export interface HessianTree {
   readonly tree: ClusterTree;
   readonly chosen: Exclude<HessianDistance, 'auto'>;

@@ -21,16 +21,18 @@ import { checkModel, asModel, type GivenModel } from '../../network/model.js';
 import type { Points } from '../../source/entry-source.js';
 import { widened, widenedMatrix } from '../entries/unit-gram-arrays.js';
 
+/** Options of {@link sketchEmbedding}. */
 export interface EmbeddingOptions extends RunControl {
   /** Default: the calling thread's, as `openBlas()` opens it. */
   readonly blas?: Blas | undefined;
   /** k: the squared distance of two weights has a relative standard deviation of at most √(2/k). Default 32. */
   readonly dimension?: number | undefined;
-  /** Default 0. */
+  /** Default 0. Seeds the signs. */
   readonly seed?: number | undefined;
   /** Samples at a time. Default 512. The result does not depend on it beyond rounding. */
   readonly batchSize?: number | undefined;
 }
+/** The keys of {@link EmbeddingOptions}, and `team`. */
 export const EMBEDDING_KEYS: KeysOf<EmbeddingOptions & { readonly team?: unknown | undefined }> = {
   blas: true,
   dimension: true,

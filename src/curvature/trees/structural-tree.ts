@@ -18,11 +18,14 @@ import { mostInLeaf, type ClusterTree } from '../../tree/cluster-tree.js';
 import { cutTree } from '../../tree/cut-tree.js';
 import { unitFeatures } from './unit-features.js';
 
+/** Options of {@link structuralTree}. */
 export interface StructuralTreeOptions {
   /** Most indices a leaf may hold. */
   readonly leafSize: number;
+  /** Default 0. Seeds the sketches of errors and activations. */
   readonly seed?: number | undefined;
 }
+/** The keys of {@link StructuralTreeOptions}. */
 export const STRUCTURAL_TREE_KEYS: KeysOf<StructuralTreeOptions> = { leafSize: true, seed: true };
 
 /**

@@ -14,6 +14,7 @@ import { applyLossFactor } from '../../network/loss.js';
 import type { Model } from '../../network/model.js';
 import type { Points } from '../../source/entry-source.js';
 
+/** Points for the inputs and output units of one layer. */
 export interface LayerFeatures {
   /** One point for each of the layer's inputs, its bias last where it has one. */
   readonly inputs: Points;

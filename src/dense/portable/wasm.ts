@@ -22,7 +22,9 @@ declare const WebAssembly: {
 export type Flag = 0 | 1;
 /** Which part of C is computed. */
 export const ALL = 0;
+/** The lower triangle, as the kernels number it. */
 export const LOWER = 1;
+/** The upper triangle, as the kernels number it. */
 export const UPPER = 2;
 
 /**
@@ -228,4 +230,5 @@ export function releaseOutsized(): void {
   if (current !== undefined && current.heap64.byteLength > KEEP_BYTES) current = undefined;
 }
 
+/** Whether the kernels of float64 take this array; otherwise those of float32. */
 export const isDouble = (data: FloatArray): data is Float64Array => data instanceof Float64Array;

@@ -9,6 +9,7 @@
 import type { FloatArray } from '../matrix.js';
 import { arrayAddress } from './library.js';
 
+/** Finds the addresses of typed arrays and keeps those of the latest call reachable. */
 export class ArrayAddresses {
   readonly #known = new WeakMap<FloatArray, number>();
   #first: FloatArray | undefined;

@@ -8,15 +8,27 @@ import type { NativeFunction, NativeLibrary, NativeType } from './library.js';
 
 /** Enumerators of cblas.h. */
 export const COLUMN_MAJOR = 102;
+/** CBLAS_TRANSPOSE: op(A) = A. */
 export const NO_TRANSPOSE = 111;
+/** CBLAS_TRANSPOSE: op(A) = Aᵀ. */
 export const TRANSPOSE = 112;
+/** CBLAS_UPLO: the upper triangle. */
 export const UPPER = 121;
+/** CBLAS_UPLO: the lower triangle. */
 export const LOWER = 122;
+/** CBLAS_DIAG: the diagonal is read. */
 export const NON_UNIT = 131;
+/** CBLAS_DIAG: the diagonal is taken for ones. */
 export const UNIT = 132;
+/** CBLAS_SIDE: the special matrix stands to the left. */
 export const LEFT = 141;
+/** CBLAS_SIDE: the special matrix stands to the right. */
 export const RIGHT = 142;
 
+/**
+ * The routines of one precision, with the arguments of CBLAS: `order` is always column-major (102), matrices are
+ * addresses with leading dimensions in elements, vectors addresses with strides. Nothing is checked.
+ */
 export interface BlasSymbols {
   gemm(
     order: number,

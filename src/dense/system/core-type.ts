@@ -29,6 +29,7 @@ const OLD_CORES: ReadonlySet<string> = new Set([
   'barcelona',
 ]);
 
+/** The processor that OpenBLAS took its kernels for ("Haswell"); undefined where the library does not say. */
 export const coreName = (library: NativeLibrary): string | undefined =>
   library.find('openblas_get_corename', 'const char *', [])?.() as unknown as string | undefined;
 

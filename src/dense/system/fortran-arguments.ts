@@ -10,6 +10,7 @@ const REALS_AT = 8 * INTEGERS;
 const LETTERS_AT = REALS_AT + 4 * 8;
 const LETTERS = 'NTLRUVSA';
 
+/** One block of memory with slots for integers, two reals and the letters that LAPACK's options are. */
 export class FortranArguments {
   readonly #base: number;
   readonly #integers: Int32Array;
@@ -48,6 +49,7 @@ export class FortranArguments {
     return this.#integers[2 * slot + 1];
   }
 
+  /** Writes the upper half of integer slot `slot`. */
   setUpperHalf(slot: number, value: number): void {
     this.#integers[2 * slot + 1] = value;
   }

@@ -47,10 +47,12 @@ function bindLapack(library: NativeLibrary, prefix: 'd' | 's'): LapackSymbols {
 /** Integer slots of the argument block: sizes and leading dimensions from 0, then these. */
 const LWORK = 8;
 const LIWORK = 9;
+/** The integer slot in which a routine leaves its `info`. */
 export const INFO = 10;
 const QUERY = -1;
 const one = HIDDEN_LENGTH;
 
+/** LAPACK's part of the dense contract (blas.ts says what each routine does), in both precisions. Throws ShapeError. */
 export class Lapack {
   readonly #double: LapackSymbols;
   readonly #single: LapackSymbols;

@@ -14,6 +14,7 @@ type KoffiModule = typeof Koffi;
  * pointer).
  */
 export type NativeFunction = (...values: (number | string)[]) => number;
+/** The C types that the bound routines take and return; addresses are int64. */
 export type NativeType = 'void' | 'int' | 'int64' | 'double' | 'float' | 'const char *';
 
 let koffi: KoffiModule | undefined;
@@ -117,7 +118,7 @@ export class NativeLibrary {
   }
 
   /**
-   * Lets go of the libraries, which the system then unloads unless another thread holds them; their functions must not
+   * Releases the libraries, which the system then unloads unless another thread holds them; their functions must not
    * be called any more.
    */
   unload(): void {

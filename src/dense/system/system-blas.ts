@@ -39,6 +39,7 @@ const triangleFlag = (uplo: Triangle): number => (uplo === 'U' ? UPPER : LOWER);
 const sideFlag = (side: Side): number => (side === 'R' ? RIGHT : LEFT);
 const diagonalFlag = (diag: UnitDiagonal): number => (diag === 'U' ? UNIT : NON_UNIT);
 
+/** The dense contract over one system library. Not to be shared between threads: scalars and workspaces are its own. */
 export class SystemBlas implements Blas {
   readonly kind = 'openblas';
   readonly description: string;

@@ -7,6 +7,7 @@ import { arrayAddress } from './library.js';
 const KEPT_BYTES = 32 * 1024 * 1024;
 const SMALLEST = 4096;
 
+/** A buffer of native code's, seen as float64, float32 and int32; kept between calls. */
 export class Workspace {
   float64 = new Float64Array(0);
   float32 = new Float32Array(0);

@@ -12,14 +12,18 @@ import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
 /** Units of rounding of ‖K̃‖ below which an eigenvalue counts as zero: the search for a shift begins at 64. */
 const ROUNDING = 1024;
 
+/** Options of {@link certifyDefiniteness}. */
 export interface DefinitenessOptions {
   /** Relative tolerance of λ_min by Lanczos, and most products for it. Defaults 1e-4 and 200. */
   readonly tolerance?: number | undefined;
   readonly maxIterations?: number | undefined;
+  /** Default 0. Seeds Lanczos' starting vector. */
   readonly seed?: number | undefined;
 }
+/** The keys of {@link DefinitenessOptions}. */
 export const DEFINITENESS_KEYS: KeysOf<DefinitenessOptions> = { tolerance: true, maxIterations: true, seed: true };
 
+/** What is known of λ_min, and a shift that makes the matrix positive definite. */
 export interface DefinitenessCertificate {
   /**
    * λ_min(K̃) by Lanczos: a Rayleigh quotient, so λ_min ≤ value for certain, and some eigenvalue lies within the bound

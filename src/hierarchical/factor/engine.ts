@@ -23,8 +23,10 @@ export interface Inertia {
   readonly negative: number;
 }
 
+/** The factorization of one format: refactors, solves by passes over vectors, gives the inverse's diagonal. */
 export interface FactorEngine {
   readonly precision: Precision;
+  /** Whether L·J·Lᵀ with signs J is made instead of a Cholesky factorization. */
   readonly indefinite: boolean;
   /** Bytes of what the factorization stores besides the matrix. */
   readonly bytes: number;

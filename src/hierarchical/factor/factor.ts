@@ -16,6 +16,7 @@ import { HodlrEngine, hodlrFactorBytes } from './hodlr/engine.js';
 import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
 import { UlvEngine, ulvFactorBytes } from './ulv/engine.js';
 
+/** Options of {@link factor}. */
 export interface FactorOptions {
   /** λ ≥ 0 of K̃ + λI; any sign with `indefinite`. Default 0. */
   readonly shift?: number | undefined;
@@ -40,6 +41,7 @@ export interface FactorOptions {
    */
   readonly memoryLimit?: number | undefined;
 }
+/** The keys of {@link FactorOptions}. */
 export const FACTOR_KEYS: KeysOf<FactorOptions> = {
   shift: true,
   indefinite: true,

@@ -30,22 +30,28 @@ import type { FactorEngine, Inertia } from './engine.js';
 import { passGraph, type PassKind, type PassVectors } from './pass.js';
 import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
 
+/** Options of `Factorization.sample`. */
 export interface SampleOptions {
   /** Columns to draw; default 1. */
   readonly count?: number | undefined;
+  /** Default 0. Seeds the normal vectors. */
   readonly seed?: number | undefined;
   /** 'matrix': N(0, K̃ + λI), the default; 'inverse': N(0, (K̃ + λI)⁻¹). */
   readonly of?: 'matrix' | 'inverse' | undefined;
 }
+/** The keys of {@link SampleOptions}. */
 export const SAMPLE_KEYS: KeysOf<SampleOptions> = { count: true, seed: true, of: true };
 
+/** Options of `Factorization.conditionEstimate`. */
 export interface ConditionOptions {
   /** Relative tolerance of the eigenvalues; default 1e-2. */
   readonly tolerance?: number | undefined;
   /** Most products with the matrix, and most solves; default 100 each. */
   readonly maxIterations?: number | undefined;
+  /** Default 0. Seeds Lanczos' starting vectors. */
   readonly seed?: number | undefined;
 }
+/** The keys of {@link ConditionOptions}. */
 export const CONDITION_KEYS: KeysOf<ConditionOptions> = { tolerance: true, maxIterations: true, seed: true };
 
 /**
@@ -67,7 +73,7 @@ const DIGITS_STREAM = 0xd16175;
 /** What a residual in float32 may be, in units of its rounding, before it is said: three of seven digits. */
 const MOST_LOST = 1e3;
 
-/** What workers hold for factorizations that nobody holds any more is let go of; `release` does it at once. */
+/** Releases what workers hold for factorizations that have been garbage-collected; `release` does it at once. */
 const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
 
 /**

@@ -14,6 +14,7 @@ import { diagonalOrder, type HierarchicalData } from '../matrix/data.js';
  */
 const SUBTREE_LEVEL = 6;
 
+/** The level whose nodes are each one task with all that lies below them. */
 export const subtreeRootLevel = (tree: ClusterTree): number => Math.min(tree.depth, SUBTREE_LEVEL);
 
 /** Nodes that are tasks: those of levels 0 … subtreeRootLevel. */
@@ -121,6 +122,7 @@ export function copyTriangle(out: FloatArray, n: number, a: FloatArray, at: numb
   }
 }
 
+/** out(to … to + count) ← a(from … from + count): faster than TypedArray.set for short runs; precisions may differ. */
 export function copyRun(out: FloatArray, to: number, a: FloatArray, from: number, count: number): void {
   for (let i = 0; i < count; i++) out[to + i] = a[from + i];
 }

@@ -19,6 +19,7 @@ import { requireFiniteValues } from '../matrix/finite-values.js';
 import { RowSampler, type RowSamplerState } from './row-sampler.js';
 import { candidateLimit, drawAgain, firstSample, rowLimit } from './skeletonize.js';
 
+/** What fitting a basis reads: the row sampler's state, the layout, and how often rows were sampled. */
 export interface BasisFitState extends Omit<RowSamplerState, 'tree'> {
   /** The tree in apply order, and as it stood when rows were sampled. */
   readonly tree: ClusterTree;

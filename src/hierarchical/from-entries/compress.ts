@@ -267,7 +267,7 @@ async function findZeros(
   return zero;
 }
 
-/** One phase over a state of its own, which the team lets go of afterwards. */
+/** One phase over a state of its own, which the team releases afterwards. */
 async function runOnce<S>(
   phase: string,
   kernel: PhaseKernel<S>,

@@ -8,6 +8,7 @@ import { firstSample, FRESH_ROWS, candidateLimit, rowLimit } from './skeletonize
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import type { ResolvedOptions } from './options.js';
 
+/** Predicted cost of a compression from entries. */
 export interface EntriesCost {
   /** Entries that are evaluated, and blocks that they are asked in. */
   readonly entries: number;

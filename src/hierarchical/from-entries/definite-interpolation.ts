@@ -40,6 +40,7 @@ import type { EntrySource } from '../../source/entry-source.js';
 const RIDGE = { f64: 1e-14, f32: 2 ** -23 } as const;
 const LARGEST = 1e-6;
 
+/** Finds T of one node at a time, with scratch that is kept between nodes. */
 export class ScaledInterpolation {
   readonly #blas: Blas;
   readonly #source: EntrySource;

@@ -14,6 +14,7 @@ import { requireFiniteValues } from '../matrix/finite-values.js';
 import { basisRows, type Layout } from '../matrix/layout.js';
 import { firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
 
+/** What filling the blocks reads and writes. */
 export interface FillState extends BasisFitState {
   readonly source: SourceHandle;
   readonly lists: InteractionLists;

@@ -8,6 +8,7 @@ import { mostInLeaf, type ClusterTree } from '../../tree/cluster-tree.js';
 import type { DistanceName } from '../../tree/distance.js';
 import { FORMATS, type HierarchicalFormat } from '../matrix/format.js';
 
+/** Options of {@link compress}. */
 export interface CompressOptions {
   /** Default 'hss'; 'fmm' where a budget is given. */
   readonly format?: HierarchicalFormat | undefined;
@@ -21,12 +22,14 @@ export interface CompressOptions {
   readonly neighbors?: number | undefined;
   /** Share of each row that near blocks may hold (`fmm` only), 0 … 1. Default 0.03 for `fmm`, else 0. */
   readonly budget?: number | undefined;
+  /** What the tree is built by. Default: as {@link compress} chooses. */
   readonly distance?: DistanceName | undefined;
   /**
    * A tree of the caller's instead of one built by distance; `leafSize` is then what its leaves hold. Neighbours are
    * still searched by `distance`, where it or a budget is given.
    */
   readonly tree?: ClusterTree | undefined;
+  /** Default 0. Seeds every random choice; the same seed gives the same bits with any team. */
   readonly seed?: number | undefined;
   /**
    * 'positive-definite' (format 'hss'): K̃ ≽ 0 by construction, whatever the tolerance, so that K̃ + λI factors for
@@ -40,6 +43,7 @@ export interface CompressOptions {
    */
   readonly memoryLimit?: number | undefined;
 }
+/** The keys of {@link CompressOptions}. */
 export const COMPRESS_KEYS: KeysOf<CompressOptions> = {
   format: true,
   leafSize: true,
@@ -55,6 +59,7 @@ export const COMPRESS_KEYS: KeysOf<CompressOptions> = {
   memoryLimit: true,
 };
 
+/** Options of a compression, checked and with all defaults filled in. */
 export interface ResolvedOptions extends Resolved<Omit<CompressOptions, 'memoryLimit' | 'tree' | 'preserve'>> {
   readonly preserve: boolean;
   readonly memoryLimit: number | undefined;

@@ -11,6 +11,7 @@
 import type { RandomStream } from '../../core/random.js';
 import { isolatedOf, type ClusterTree, firstLeaf, leavesOf } from '../../tree/cluster-tree.js';
 
+/** What the sampler reads: the tree, each index's neighbours, the near lists. */
 export interface RowSamplerState {
   readonly tree: ClusterTree;
   /** Leaf number of each index; 2^depth where it is isolated. */
@@ -28,6 +29,7 @@ export interface RowSamplerState {
 /** Share of the sample that neighbours may fill; the rest is uniform. */
 const NEIGHBOR_SHARE = 0.5;
 
+/** Draws the rows of one node at a time, weighted. */
 export class RowSampler {
   /** The rows drawn (indices), neighbours first. */
   readonly rows: Int32Array;
@@ -50,6 +52,7 @@ export class RowSampler {
   readonly #before: Int32Array;
   #stretches = 0;
 
+  /** Room for `capacity` rows. */
   constructor(state: RowSamplerState, capacity: number) {
     const { size, depth } = state.tree;
     this.#state = state;

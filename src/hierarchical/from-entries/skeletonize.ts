@@ -25,6 +25,7 @@ import { ScaledInterpolation } from './definite-interpolation.js';
 import { NEAR_LIMIT } from '../matrix/tolerance-limits.js';
 import { firstLeaf } from '../../tree/cluster-tree.js';
 
+/** What skeletonization reads and writes. */
 export interface SkeletonState extends RowSamplerState {
   readonly source: SourceHandle;
   readonly maxRank: number;
@@ -58,8 +59,10 @@ export interface SkeletonState extends RowSamplerState {
  */
 const OVERSAMPLING = 3;
 const EXTRA_ROWS = 256;
+/** Rows that the first sample of a node with so many candidate columns asks for. */
 export const firstSample = (columns: number): number => Math.ceil(OVERSAMPLING * columns) + EXTRA_ROWS;
 const MOST_ATTEMPTS = 2;
+/** Rows outside the sample that a node's interpolation is verified on. */
 export const FRESH_ROWS = 48;
 /** Rows compared at a time: somewhat more than the fresh ones asked for may be drawn. */
 const CHECKED_ROWS = 2 * FRESH_ROWS;
@@ -71,6 +74,7 @@ const STREAM = 0x5e1e;
 
 /** Most columns a node can have, and most rows it can sample. */
 export const candidateLimit = (leafSize: number, maxRank: number): number => Math.max(leafSize, 2 * maxRank);
+/** Most rows that any node of a tree over `size` indices can sample. */
 export const rowLimit = (leafSize: number, maxRank: number, size: number): number =>
   Math.min(size, 2 ** (MOST_ATTEMPTS - 1) * firstSample(candidateLimit(leafSize, maxRank)));
 

@@ -7,6 +7,7 @@ import { view } from '../../dense/matrix.js';
 import { phaseKernel } from '../../parallel/kernel.js';
 import { openHandle, type SourceHandle } from '../../source/share-source.js';
 
+/** What the search for zero couplings reads and writes. */
 export interface ZeroCouplingState {
   readonly source: SourceHandle;
   readonly far: Int32Array;

@@ -11,6 +11,7 @@ import { diagonalOrder, type BlockOffsets, type Skeletons } from '../matrix/data
 import { requireFiniteValues } from '../matrix/finite-values.js';
 import type { Layout } from '../matrix/layout.js';
 
+/** Where blocks go: the layout, and the order of the tree that was given. */
 export interface WriterState {
   /** The tree in apply order. */
   readonly tree: ClusterTree;
@@ -36,6 +37,7 @@ export function writerState(layout: Layout, given: ClusterTree, far: Int32Array,
   return { tree, skeletons, offsets, pivotOf, values, place, pairOf };
 }
 
+/** Writes bases, couplings and diagonal blocks into `values`. */
 export class BlockWriter {
   readonly #state: WriterState;
 

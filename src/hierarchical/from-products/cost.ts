@@ -7,8 +7,10 @@ import { requireKnownOptions, type KeysOf, type Resolved } from '../../core/know
 import { type Precision, PRECISIONS } from '../../dense/matrix.js';
 import { asTree, mostInLeaf, type ClusterTree, type GivenTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import { productWidth } from './ordered-products.js';
+/** Formats that can be had from products. */
 export type ProductsFormat = 'hss' | 'hodlr';
 
+/** Options of a compression from products. */
 export interface ProductsOptions {
   readonly format: ProductsFormat;
   /** Largest rank of a node, s. */
@@ -21,6 +23,7 @@ export interface ProductsOptions {
    * it is within a few tenths of it on matrices whose singular values fall slowly.
    */
   readonly oversampling?: number | undefined;
+  /** Seeds the random vectors. */
   readonly seed: number;
   /** Precision of the stored blocks and of products with K̃. Default 'f64'. */
   readonly dtype?: Precision | undefined;
@@ -32,6 +35,7 @@ export interface ProductsOptions {
   /** Bytes the compression may use; default: what the system says is free. */
   readonly memoryLimit?: number | undefined;
 }
+/** The keys of {@link ProductsOptions}. */
 export const PRODUCTS_KEYS: KeysOf<ProductsOptions> = {
   format: true,
   maxRank: true,
@@ -43,6 +47,7 @@ export const PRODUCTS_KEYS: KeysOf<ProductsOptions> = {
   memoryLimit: true,
 };
 
+/** Options of a compression from products, checked and with all defaults filled in. */
 export interface ResolvedProductsOptions extends Resolved<Omit<ProductsOptions, 'memoryLimit'>> {
   readonly memoryLimit: number | undefined;
 }
@@ -87,6 +92,7 @@ export function resolveProductsOptions(options: ProductsOptions): ResolvedProduc
 /** Fresh random vectors that the error is measured with. */
 export const MEASURED_VECTORS = 24;
 
+/** Predicted cost of a compression from products. */
 export interface CompressionCost {
   /** Vectors the operator will be multiplied with, the final measurement's included. */
   readonly products: number;

@@ -35,6 +35,7 @@ interface PermuteArguments {
   readonly factor: number;
 }
 
+/** Multiplies with one operator in tree order; counts vectors and seconds, reports progress. */
 export class OrderedProducts {
   /** Vectors multiplied so far, and the seconds the operator took for them. */
   done = 0;
@@ -93,7 +94,7 @@ export class OrderedProducts {
     throwIfAborted(signal);
   }
 
-  /** Lets go of what the workers hold. */
+  /** Releases what the workers hold. */
   release(): void {
     if (this.#shared !== undefined) this.#control.team.release(this.#shared);
     this.#shared = undefined;
@@ -122,6 +123,7 @@ export const toCallersOrder = phaseKernel<PermuteState, PermuteArguments>(
     },
 );
 
+/** One column of products, from the operator's order into the tree's, times the factor. Throws NonFiniteError. */
 export const toTreeOrder = phaseKernel<PermuteState, PermuteArguments>(
   import.meta.url,
   'toTreeOrder',

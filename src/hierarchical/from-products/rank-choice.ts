@@ -7,13 +7,14 @@
  * keeps fewest basis vectors for the same error; shares by size would spend rank on nodes that hold next to nothing.
  */
 
+/** Singular values of a level's nodes, and what an error at each node weighs. */
 export interface LevelSpectra {
   /** Singular values of node i: sigma[begin[i] … begin[i + 1]), descending. */
   readonly sigma: Float64Array;
   readonly begin: Int32Array;
   /**
-   * Of node i: v = scale[i]·σ²; an error of v in the basis is one of weight[i]·v in the matrix; values σ ≤ floor[i] are
-   * rounding errors.
+   * For node i: v = scale[i]·σ²; an error of v in the basis is one of weight[i]·v in the matrix; values σ ≤ floor[i]
+   * are rounding errors.
    */
   readonly scale: Float64Array;
   readonly weight: Float64Array;
@@ -22,6 +23,7 @@ export interface LevelSpectra {
   readonly cap: Int32Array;
 }
 
+/** The error that a choice of ranks leaves. */
 export interface RankChoice {
   /** What was dropped within the budget, and what the caps cut off beyond it: weighted, squared. */
   readonly dropped: number;

@@ -6,6 +6,7 @@
 import type { Blas } from '../../dense/blas.js';
 import { block, view, type Matrix } from '../../dense/matrix.js';
 
+/** Finds S and P of one basis at a time, with scratch that is kept between bases. */
 export class RowInterpolation {
   readonly #blas: Blas;
   readonly #transposed: Float64Array;

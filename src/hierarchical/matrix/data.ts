@@ -11,6 +11,7 @@ import { type ClusterTree, firstLeaf } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import type { HierarchicalFormat } from './format.js';
 
+/** Ranks, skeleton indices and the nesting of bases. */
 export interface Skeletons {
   /**
    * Rank of node ν: begin[ν + 1] − begin[ν]; nodes without a basis (the root, and whatever no far pair needs) have
@@ -52,6 +53,7 @@ export interface BlockOffsets {
   readonly diagonal: Float64Array;
 }
 
+/** Everything that a product needs of a hierarchical matrix. */
 export interface HierarchicalData {
   readonly format: HierarchicalFormat;
   readonly dtype: Precision;
@@ -59,6 +61,7 @@ export interface HierarchicalData {
   readonly lists: InteractionLists;
   readonly skeletons: Skeletons;
   readonly offsets: BlockOffsets;
+  /** All blocks, in the precision `dtype`; `offsets` says where each begins. */
   readonly values: Float64Array | Float32Array;
 }
 

@@ -8,4 +8,5 @@
  * - `fmm`: nested bases, and the blocks of near leaves stored dense as a sparse correction, within the budget.
  */
 export type HierarchicalFormat = 'hodlr' | 'hss' | 'fmm';
+/** All values of {@link HierarchicalFormat}. */
 export const FORMATS: readonly string[] = ['hodlr', 'hss', 'fmm'];

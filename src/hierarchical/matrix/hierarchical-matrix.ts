@@ -82,7 +82,7 @@ export interface CompressionReport {
 /** Most products have few vectors: their workspace is a quarter of the widest. */
 const workspaceWidth = (vectors: number): number => (vectors <= CHUNK / 4 ? CHUNK / 4 : CHUNK);
 
-/** What workers hold for matrices that nobody holds any more is let go of; `release` does it at once. */
+/** Releases what workers hold for matrices that have been garbage-collected; `release` does it at once. */
 const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
 
 /** Symmetric K̃ ≈ K over a team; products in O(N log N) or less. Nothing in it changes after it is made. */

@@ -17,6 +17,7 @@ export interface FoundSkeletons {
   readonly skeletons: Int32Array;
 }
 
+/** The order of memory, before anything stands in it. */
 export interface Layout {
   readonly tree: ClusterTree;
   readonly skeletons: Skeletons;

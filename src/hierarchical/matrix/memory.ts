@@ -18,6 +18,7 @@ export interface MemoryUse {
   readonly share: number;
 }
 
+/** Bytes of the blocks by kind, of the structure (tree, lists, skeletons, offsets), and of both. */
 export function memoryUse(data: HierarchicalData, elements: Layout['elements']): MemoryUse {
   const width = data.values.BYTES_PER_ELEMENT;
   const { tree, lists, skeletons, offsets } = data;

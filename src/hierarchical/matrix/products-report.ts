@@ -3,6 +3,7 @@
  */
 import type { ErrorEstimate } from '../measure/error-interval.js';
 
+/** The report of a compression from products. */
 export interface ProductsReport {
   /** Vectors the operator was multiplied with, those of the final measurement included. */
   readonly products: number;

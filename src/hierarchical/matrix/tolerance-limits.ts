@@ -15,6 +15,7 @@ import { levelOf } from '../../core/indices.js';
  */
 export type ToleranceLimitKind = 'maxRank' | 'rows' | 'oversampling' | 'preserve' | 'budget' | 'dtype';
 
+/** One limit, with the nodes that it concerns. */
 export interface ToleranceLimit {
   readonly limit: ToleranceLimitKind;
   /** There where nodes of a level missed their share: the level, how many there are, and their largest rank. */

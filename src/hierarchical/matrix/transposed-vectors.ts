@@ -69,7 +69,10 @@ export function transposeOut(
   }
 }
 
-/** Columns of a leaf's indices between the caller's order and a contiguous block of p × n. */
+/**
+ * to (from `at` on, contiguous, p × n) ← the columns of from (p × N, the caller's order) at positions first … end of
+ * the tree.
+ */
 export function gatherColumns(
   to: FloatArray,
   at: number,
@@ -85,6 +88,10 @@ export function gatherColumns(
   }
 }
 
+/**
+ * The columns of to (p × N, the caller's order) at positions first … end of the tree ← from (from `at` on, contiguous,
+ * p × n).
+ */
 export function scatterColumns(
   to: FloatArray,
   from: FloatArray,

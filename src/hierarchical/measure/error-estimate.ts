@@ -29,16 +29,19 @@ import type { EntrySource } from '../../source/entry-source.js';
 import { decide, exactError, quotientOfNorms, sampledError, type ErrorEstimate } from './error-interval.js';
 import { columnNorms, comparing, unitVectors, type ColumnVectors } from './sampled-columns.js';
 
+/** Options of {@link estimateError}. */
 export interface ErrorOptions {
   /**
    * Columns to compare; from N columns on the error is exact. Default: all up to N = 4,096; beyond, 1,024, and with a
    * `tolerance` twice as many each time while it lies within the interval, up to 4,096 (all of them where N ≤ 8,192).
    */
   readonly columns?: number | undefined;
+  /** Default 0. Seeds the columns and signs that are drawn. */
   readonly seed?: number | undefined;
   /** What the error is to be compared with: see `columns`. */
   readonly tolerance?: number | undefined;
 }
+/** The keys of {@link ErrorOptions}. */
 export const ERROR_KEYS: KeysOf<ErrorOptions> = { columns: true, seed: true, tolerance: true };
 
 /** Up to this size all columns are compared by default. */
@@ -58,9 +61,9 @@ const MOST_IN_VECTOR = 16;
 const VECTORS = 64;
 /** Fewer vectors are drawn at once. */
 const LEAST_VECTORS = 16;
-/** Of the probabilities, what is even at least while no error was seen. */
+/** Share of the probabilities that is even, at least, while no error was seen. */
 const EVEN = 0.5;
-/** Of the probabilities, what goes by the rows that show error. */
+/** Share of the probabilities that goes by the rows that show error. */
 const BY_ROWS = 0.5;
 const STREAM = 0xe5717;
 const PHASE = 'measure error';

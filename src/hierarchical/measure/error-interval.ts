@@ -8,6 +8,7 @@
  */
 import { skewnessTerm, standardErrorOf, studentQuantile } from '../../krylov/sample-interval.js';
 
+/** A relative error in the Frobenius norm, exact or estimated. */
 export interface ErrorEstimate {
   /** ‖K − K̃‖_F/‖K‖_F, exact or estimated. */
   readonly relative: number;

@@ -119,6 +119,7 @@ export function comparing(operator: LinearOperator, units: Matrix): VectorsToCom
   };
 }
 
+/** Norms of columns, and of what approximations miss of the vectors. */
 export interface ColumnNorms {
   /** ‖K e_j‖ for each column of the vectors, in their order. */
   readonly exact: Float64Array;

@@ -25,6 +25,7 @@ import { scaledSource, unitFactor } from '../../source/unit-source.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
 import { estimateNorm } from './norm-estimate.js';
 
+/** Options of {@link estimateTreeErrors}. */
 export interface TreeErrorOptions {
   /** s: the rank whose error is asked. */
   readonly rank: number;
@@ -48,7 +49,7 @@ interface TreeErrorState {
   /** Most columns and rows of a block. */
   readonly most: { readonly columns: number; readonly rows: number };
   /**
-   * Of task t: indices[begin[2t] … begin[2t + 1]) are its columns, those to begin[2t + 2] its rows, with `weights`
+   * The columns of task t are indices[begin[2t] … begin[2t + 1]), its rows those up to begin[2t + 2], with `weights`
    * beside them.
    */
   readonly begin: Int32Array;

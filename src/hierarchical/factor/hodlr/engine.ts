@@ -28,6 +28,7 @@ export function hodlrFactorBytes(data: HierarchicalData, precision: Precision): 
   return (precision === 'f64' ? 8 : 4) * (splitLength + basisLength + factorLength + triangleLength);
 }
 
+/** Factors for matrices of format 'hodlr'. */
 export class HodlrEngine implements FactorEngine {
   readonly precision: Precision;
   readonly indefinite = false;

@@ -40,10 +40,12 @@ export interface HodlrFactors {
   readonly shift: Float64Array;
 }
 
+/** The factors, and R of every node, which a refactorization needs besides. */
 export interface HodlrFactorState extends HodlrFactors {
   readonly triangles: FloatArray;
 }
 
+/** Status of a node that was not factored because one below it failed. */
 export const SKIPPED = -1;
 
 /** Rows of node `rows` in Q of node ν. */
@@ -68,6 +70,7 @@ export function cornerOf(
   return { x: view(factors, factorBegin[ν], k, k), c: view(factors, factorBegin[ν] + k * k, k, k) };
 }
 
+/** L of leaf ν, lower triangular. */
 export function leafFactorOf({ data: { tree }, plan, factors }: HodlrFactors, ν: number): Matrix {
   const n = tree.end[ν] - tree.begin[ν];
   return view(factors, plan.factorBegin[ν], n, n);

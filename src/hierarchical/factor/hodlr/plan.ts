@@ -9,6 +9,7 @@ import { type HierarchicalData } from '../../matrix/data.js';
 import { siblingPairs } from '../tree.js';
 import { firstLeaf, nodesOf } from '../../../tree/cluster-tree.js';
 
+/** Ranks of the factorization, and where the parts of each node begin in the arrays that hold them. */
 export interface HodlrPlan {
   readonly precision: Precision;
   /** Rank of node ν in the factorization, begin[ν + 1] − begin[ν]: the smaller one of its own and its sibling's. */
@@ -21,6 +22,7 @@ export interface HodlrPlan {
   readonly triangleBegin: Float64Array;
   /** Leaf: L. Inner node: X, then C, both of the order of its children's rank. */
   readonly factorBegin: Float64Array;
+  /** Elements of each array. */
   readonly splitLength: number;
   readonly basisLength: number;
   readonly triangleLength: number;

@@ -15,6 +15,7 @@ import { phaseKernel } from '../../../parallel/kernel.js';
 import type { HierarchicalData } from '../../matrix/data.js';
 import type { HodlrPlan } from './plan.js';
 
+/** State of the phase that splits the couplings into `splits`. */
 export interface SplitState {
   readonly data: HierarchicalData;
   readonly plan: HodlrPlan;

@@ -21,6 +21,7 @@ export interface LocalBlock {
   readonly rr: Matrix;
 }
 
+/** out ← the block of node ν, from the leaf's diagonal block or from the children's Schur complements in `schur`. */
 export function assembleLocal(
   data: HierarchicalData,
   plan: UlvPlan,

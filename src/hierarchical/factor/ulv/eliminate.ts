@@ -50,10 +50,12 @@ export interface UlvFactors {
   readonly shift: Float64Array;
 }
 
+/** The factors, and the Schur complements, which a refactorization needs besides. */
 export interface UlvFactorState extends UlvFactors {
   readonly schur: FloatArray;
 }
 
+/** Status of a node that was not factored because one below it failed. */
 export const SKIPPED = -1;
 
 class Elimination {

@@ -27,6 +27,7 @@ export function ulvFactorBytes(data: HierarchicalData, precision: Precision): nu
   return (precision === 'f64' ? 8 : 4) * (factorLength + slotLength);
 }
 
+/** Factors for matrices of format 'hss'. */
 export class UlvEngine implements FactorEngine {
   readonly precision: Precision;
   readonly indefinite: boolean;

@@ -10,6 +10,7 @@ import { type HierarchicalData } from '../../matrix/data.js';
 import { siblingPairs } from '../tree.js';
 import { basisRows } from '../../matrix/layout.js';
 
+/** What each node eliminates, and where its parts begin in the arrays that hold them. */
 export interface UlvPlan {
   readonly precision: Precision;
   /**

@@ -37,10 +37,11 @@ import { storeSeparate } from './skeletons.js';
 /** out ← A·x in tree order. */
 export type Multiply = (out: Matrix, x: Matrix) => Promise<void>;
 
+/** A peeled matrix in its layout, and the error that the choice of ranks left. */
 export interface PeeledMatrix {
   readonly layout: Layout;
   readonly values: FloatArray;
-  /** As `HssGenerators`. */
+  /** What was dropped within the budget, and what the caps cut off beyond it: squared errors. */
   readonly dropped: number;
   readonly beyond: number;
 }

@@ -18,16 +18,17 @@ import { drawTestVector } from '../test-vectors.js';
 export interface PeeledLevel {
   readonly first: number;
   readonly count: number;
-  /** Of node i and its sibling alike: the rank that is peeled off, which is more than is stored in the end. */
+  /** Rank of node i and its sibling that is peeled off; more than is stored in the end. */
   readonly ranks: Int32Array;
   /** U of node i, (indices) × rank in tree order, from basisBegin[i]. */
   readonly basisBegin: Float64Array;
   readonly bases: Float64Array;
-  /** Of pair j from element j·scaleStride. */
+  /** The scales of pair j, from element j·scaleStride. */
   readonly scales: Float64Array;
   readonly scaleStride: number;
 }
 
+/** What the steps of one level read and write. */
 export interface PeelingState {
   readonly tree: ClusterTree;
   readonly seed: number;

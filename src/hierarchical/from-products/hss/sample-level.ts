@@ -17,6 +17,7 @@ import type { ClusterTree } from '../../../tree/cluster-tree.js';
 import { mostRows, type GeneratorLevel } from './generators.js';
 import { drawTestVector, type TestVectors } from '../test-vectors.js';
 
+/** What the two steps of one level read and write. */
 export interface SampleLevelState {
   readonly tree: ClusterTree;
   readonly level: GeneratorLevel;

@@ -58,6 +58,7 @@ export async function drawSample(
   return { y, samples, seed, vectors, precision };
 }
 
+/** An HSS matrix in generator form: orthonormal bases U and blocks D of every level. */
 export interface HssGenerators {
   /** Level ℓ of the tree is levels[ℓ]; the root's D is the whole of A_0. */
   readonly levels: readonly GeneratorLevel[];

@@ -22,6 +22,7 @@ import type { TeamControl } from '../../../parallel/team-control.js';
 import { type ClusterTree, firstLeaf, nodesOf } from '../../../tree/cluster-tree.js';
 import { mostRows, type GeneratorLevel } from './generators.js';
 
+/** Couplings, diagonal blocks and singular values of an HSS matrix in generator form. */
 export interface HssSpectra {
   readonly tree: ClusterTree;
   /** The generators; the blocks of the leaves' level are the whole diagonal blocks. */
@@ -55,8 +56,10 @@ export function nodeOf(
   };
 }
 
+/** B of the pair whose left node is `left`: rank × rank. */
 export const couplingOf = ({ ranks, couplings, couplingBegin }: HssSpectra, left: number): Matrix =>
   view(couplings, couplingBegin[left], ranks[left], ranks[left + 1]);
+/** P of node ν: rank × rank. */
 export const rotationOf = ({ ranks, rotations, cornerBegin }: HssSpectra, ν: number): Matrix =>
   view(rotations, cornerBegin[ν], ranks[ν], ranks[ν]);
 
