@@ -5,9 +5,10 @@
  * sampled gradients, unless these are asked for.
  */
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
+import type { Blas } from '../../dense/blas.js';
 import { withBlas } from '../../dense/default-blas.js';
 import { zeros, type Matrix, type Precision } from '../../dense/matrix.js';
-import { asModel, type GivenModel } from '../../network/model.js';
+import { asModel, type GivenModel, type Model } from '../../network/model.js';
 import { columnsOf, diagonalSquares, projectSquares } from './layer-grams.js';
 import { walkErrorGrams } from './layer-gram-walk.js';
 import {
@@ -73,6 +74,14 @@ export function ekfac(given: GivenModel, options: KroneckerOptions = {}): Eigenv
   };
 }
 
+/**
+ * The diagonal of G's layer blocks, by exact errors, in the eigenbases of a K-FAC of the same model: D_ℓ, width ×
+ * outputs. Then ⟨G, U_A diag(s_A) U_Aᵀ ⊗ U_Γ diag(s_Γ) U_Γᵀ⟩ = Σ_qp s_A(q) s_Γ(p) D_ℓ(q, p). One pass over the data.
+ * Throws as `kfac` does.
+ */
+export const diagonalInBases = (model: Model, bases: readonly KroneckerBasis[], blas: Blas): Matrix[] =>
+  sumEigenvalues(openWalk(model, { blas }), bases);
+
 /** s* of each layer, width × outputs. */
 function sumEigenvalues(walk: CurvatureWalk, bases: readonly KroneckerBasis[]): Matrix[] {
   const {
@@ -95,9 +104,20 @@ function sumEigenvalues(walk: CurvatureWalk, bases: readonly KroneckerBasis[]): 
       pass,
       first,
       (ℓ, errors, from, count) => {
-        const squares = scratch.matrix('squares', network.layers[ℓ].outputs, count);
-        if (errors.form === 'uniform' || errors.form === 'diagonal') diagonalSquares(errors, squares);
-        else projectSquares(errors, bases[ℓ].output.vectors!, squares, blas, scratch);
+        const { outputs } = network.layers[ℓ];
+        const { vectors } = bases[ℓ].output;
+        let squares = scratch.matrix('squares', outputs, count);
+        if (errors.form === 'uniform' || errors.form === 'diagonal') {
+          diagonalSquares(errors, squares);
+          if (errors.form === 'diagonal' && vectors !== null) {
+            // The basis of drawn errors, and errors that are known exactly: diag(Uᵀ M_i U) = (U ∘ U)ᵀ diag M_i.
+            const weights = scratch.matrix('weights', outputs, outputs);
+            for (let i = 0; i < outputs * outputs; i++) weights.data[i] = vectors.data[vectors.offset + i] ** 2;
+            const projected = scratch.matrix('projected', outputs, count);
+            blas.gemm('T', 'N', 1, weights, squares, 0, projected);
+            squares = projected;
+          }
+        } else projectSquares(errors, vectors!, squares, blas, scratch);
         blas.gemm('N', 'T', walk.outputWeight, columnsOf(inputs[ℓ], from, count), squares, 1, sums[ℓ]);
       },
       blas,
