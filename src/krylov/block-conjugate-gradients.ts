@@ -1,165 +1,53 @@
 /**
  * Block conjugate gradients: many right-hand sides that share their search directions.
- * The method and its papers: block-directions.ts. Here: groups of columns, tolerances and restarts for each column,
- * outcomes.
+ * The method and its papers: block-directions.ts. Tolerances and restarts of each column: block-group.ts. Here: columns
+ * in groups, outcomes.
  *
  * Columns that have converged leave the block; zero, equal or dependent right-hand sides cost no directions of their
  * own.
  */
 import { OptionError } from '../core/errors.js';
-import type { KeysOf } from '../core/known-options.js';
-import type { Blas } from '../dense/blas.js';
 import { withBlas, type WithBlas } from '../dense/default-blas.js';
-import { asVectors, block, copyInto, type Matrix, type Vectors } from '../dense/matrix.js';
+import { asVectors, type Matrix, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { requireOperator } from '../operator/self-check.js';
-import { columnNorm, DIRECTION_BLOCKS } from './block-directions.js';
+import { DIRECTION_BLOCKS } from './block-directions.js';
+import { BlockGroup, type Run } from './block-group.js';
 import { BlockIterates } from './block-iterates.js';
-import { normFromBelow, NORM_PRODUCTS } from './operator-norm.js';
+import {
+  type BlockNumbers,
+  type BlockOptions,
+  type BlockSolution,
+  type BlockSolver,
+  BLOCK_KEYS,
+} from './block-solution.js';
 import { RangedSystem } from './ranged-system.js';
-import type { CheckedControl, PlainOutcome, SolveControl, SolverOptions } from './solution.js';
+import type { SolveControl } from './solution.js';
 import {
   checkControl,
   checkPreconditioner,
   checkSystem,
   checkVectors,
   controlOf,
-  curvatureRounding,
   largestEntry,
-  LEAST_RELATIVE_TARGET,
   resolveTolerances,
-  safeScale,
-  type ResolvedTolerances,
   solverOf,
 } from './solver-checks.js';
-import { ROUNDING_LEVELS, Stagnation, WORTH_KEEPING } from './stagnation.js';
-import { dot, scaleBy } from './vector.js';
 import { runAtOnce, runInTurns } from './turns.js';
-
-/** Options of {@link blockConjugateGradients}. */
-export interface BlockOptions extends SolverOptions {
-  /** Default: the calling thread's, as `openBlas()` opens it. */
-  readonly blas?: Blas | undefined;
-  /**
-   * Right-hand sides solved together (k); more are solved in groups, one after another; default 32. A step costs some
-   * 14N k² flops besides the products.
-   */
-  readonly blockSize?: number | undefined;
-}
-/** The keys of {@link BlockOptions}. */
-export const BLOCK_KEYS: KeysOf<BlockOptions> = {
-  relativeTolerance: true,
-  absoluteTolerance: true,
-  maxIterations: true,
-  maxRestarts: true,
-  roundoff: true,
-  preconditioner: true,
-  blas: true,
-  blockSize: true,
-};
-
-interface BlockNumbers {
-  /** N × k: the matrix that was passed in. */
-  readonly x: Matrix;
-  /** Steps, of all groups together; the limit maxIterations is each group's. */
-  readonly iterations: number;
-  /** Products of A with a single vector, those for true residuals included. */
-  readonly products: number;
-  readonly restarts: number;
-  /** The largest of `residuals`. */
-  readonly residual: number;
-  /**
-   * True relative residuals, ‖b_j − Ax_j‖/‖b_j‖, by products with the x that is handed back, as it was rounded to its
-   * precision (0 for b_j = 0).
-   */
-  readonly residuals: Float64Array;
-  /** The largest relative residual before X was rounded to its precision: `residual`, where X is of float64. */
-  readonly unrounded: number;
-  /** The step of its group at which each column met the tolerance, or the last. */
-  readonly columnIterations: Int32Array;
-  /**
-   * The largest estimated relative residual of the group at its start and after each of its steps; groups one after
-   * another.
-   */
-  readonly history: Float64Array;
-}
-
-/** How a block solve ended, with the numbers of every column; the outcomes are those of {@link Solution}. */
-export type BlockSolution =
-  | (BlockNumbers & { readonly outcome: Exclude<PlainOutcome, 'leastSquares'> })
-  | (BlockNumbers & {
-      /**
-       * PᵀAP is not positive definite, or zero to rounding; all is as of a Solution, but the direction may be of either
-       * sign.
-       */
-      readonly outcome: 'indefinite' | 'singular';
-      readonly curvature: number;
-      readonly curvatureBound: number;
-      readonly direction: Matrix;
-    })
-  | (BlockNumbers & { readonly outcome: 'indefinitePreconditioner'; readonly preconditionerCurvature: number });
-
-/** Block conjugate gradients with its workspace: solves A X = B for any number of right-hand sides. */
-export interface BlockSolver {
-  /** N. */
-  readonly size: number;
-  /** Bytes of vectors kept now: the workspace grows to the widest group solved so far. */
-  readonly workspaceBytes: number;
-  /** As LinearSolver.solve, for b and x of N × k, k ≥ 0, which are one and the same or share no memory. */
-  solve(b: Vectors, x: Matrix, control?: SolveControl): BlockSolution;
-  /** As LinearSolver.solveAsync: the same iterations, with turns for the event loop. */
-  solveAsync(b: Vectors, x: Matrix, control?: SolveControl): Promise<BlockSolution>;
-}
 
 const BLOCK_SIZE = 32;
 
-type Halt =
-  | { readonly outcome: 'nonFinite' | 'aborted' }
-  | {
-      readonly outcome: 'indefinite' | 'singular';
-      readonly curvature: number;
-      readonly curvatureBound: number;
-      readonly direction: Matrix;
-    }
-  | { readonly outcome: 'indefinitePreconditioner'; readonly preconditionerCurvature: number };
-
-interface Run {
-  readonly b: Matrix;
-  readonly out: Matrix;
-  readonly control: CheckedControl;
-  readonly tolerances: ResolvedTolerances;
-  readonly residuals: Float64Array;
-  readonly columnIterations: Int32Array;
-  readonly history: number[];
-  iterations: number;
-  products: number;
-  restarts: number;
-  /** What ends the whole solve. */
-  halt: Halt | undefined;
-  /** What some column fell short by. */
-  short: 'maxIterations' | 'stagnated' | undefined;
-  /** Columns that miss their tolerance in the end. */
-  unmet: number;
-  unrounded: number;
-}
-
-function columnNorms(a: Matrix, out: Float64Array): void {
-  for (let j = 0; j < a.cols; j++) out[j] = columnNorm(a, j);
-}
-
 class BlockConjugateGradients implements BlockSolver {
   readonly size: number;
-  readonly #system: RangedSystem;
+  readonly #group: BlockGroup;
   readonly #options: WithBlas<BlockOptions>;
   readonly #blockSize: number;
   #workspace: BlockIterates | undefined;
-  /** ‖A‖ of the ranged system, once it was asked for. */
-  #norm: number | undefined;
   #busy = false;
 
   constructor(operator: LinearOperator, options: WithBlas<BlockOptions>) {
     this.size = operator.rows;
-    this.#system = new RangedSystem(operator, options.preconditioner);
+    this.#group = new BlockGroup(operator.rows, new RangedSystem(operator, options.preconditioner));
     this.#options = options;
     this.#blockSize = options.blockSize ?? BLOCK_SIZE;
   }
@@ -219,7 +107,7 @@ class BlockConjugateGradients implements BlockSolver {
       if (cols > 0 && (this.#workspace === undefined || this.#workspace.capacity < width))
         this.#workspace = new BlockIterates(this.size, width, this.#options.blas);
       for (let first = 0; first < cols; first += width) {
-        yield* this.#group(run, this.#workspace!, first, Math.min(width, cols - first));
+        yield* this.#group.solve(run, this.#workspace!, first, Math.min(width, cols - first));
       }
     } finally {
       this.#busy = false;
@@ -240,313 +128,6 @@ class BlockConjugateGradients implements BlockSolver {
     };
     if (unmet === 0) return { ...numbers, outcome: 'converged' };
     return halt === undefined ? { ...numbers, outcome: short ?? 'stagnated' } : { ...numbers, ...halt };
-  }
-
-  /**
-   * Loads columns first … first + count − 1 with their scales, starts and targets; returns whether any start is not
-   * zero.
-   */
-  #load({ b, control, tolerances }: Run, work: BlockIterates, first: number, count: number): boolean {
-    const { size } = this;
-    const { r } = work;
-    let started = false;
-    for (let j = 0; j < count; j++) {
-      const scale = safeScale(largestEntry(b, first + j, 'b'));
-      const from = b.offset + (first + j) * b.ld;
-      let sum = 0;
-      for (let i = 0; i < size; i++) {
-        const value = scale * b.data[from + i];
-        r.data[i + j * size] = value;
-        sum += value * value;
-      }
-      const length = Math.sqrt(sum);
-      work.order[j] = first + j;
-      work.scales[j] = scale;
-      work.lengths[j] = length;
-      if (this.#guess(control.guess, work, j)) started = true;
-      work.targets[j] = Math.max(tolerances.relativeTolerance * length, tolerances.absoluteTolerance * scale);
-      work.norms[j] = work.before[j] = length;
-    }
-    return started;
-  }
-
-  /** x_j ← its guess, scaled; whether there is one. Of a zero right-hand side the solution is known. */
-  #guess(guess: Matrix | undefined, { x, order, scales, lengths }: BlockIterates, j: number): boolean {
-    const { size } = this;
-    const zero = lengths[j] === 0 || guess === undefined;
-    const scale = scales[j] / this.#system.factor;
-    for (let i = 0; i < size; i++)
-      x.data[i + j * size] = zero ? 0 : scale * guess.data[guess.offset + i + order[j] * guess.ld];
-    return !zero;
-  }
-
-  /** r ← scaled b − A x for the first `count` places, and their norms. */
-  #trueResiduals(run: Run, work: BlockIterates, count: number): void {
-    const { size } = this;
-    const { b } = run;
-    const r = block(work.r, 0, 0, size, count);
-    for (let j = 0; j < count; j++) {
-      const from = b.offset + work.order[j] * b.ld;
-      for (let i = 0; i < size; i++) r.data[i + j * size] = work.scales[j] * b.data[from + i];
-    }
-    this.#system.operator.applyUnchecked(r, block(work.x, 0, 0, size, count), -1, 1);
-    run.products += count;
-    columnNorms(r, work.norms);
-  }
-
-  *#group(run: Run, work: BlockIterates, first: number, count: number): Generator<undefined, void, undefined> {
-    const { tolerances, control } = run;
-    const stagnation = new Stagnation(this.size, tolerances.maxRestarts);
-    work.directions.clear(true);
-    if (this.#load(run, work, first, count)) this.#trueResiduals(run, work, count);
-    for (let j = 0; j < count; j++) {
-      work.before[j] = work.norms[j];
-      if (!Number.isFinite(work.norms[j])) run.halt ??= { outcome: 'nonFinite' };
-    }
-    run.history.push(this.#worst(work, count));
-    let active = this.#park(work, count, 0);
-    let steps = 0;
-    while (active > 0 && run.halt === undefined) {
-      // A cycle, from true residuals to estimated ones; its columns are the first `cycle` places.
-      const cycle = active;
-      const stepsBefore = steps;
-      work.directions.clear();
-      if (stagnation.restarts > 0) work.keepStart(cycle);
-      for (let j = 0; j < cycle; j++) work.keep(j);
-      stagnation.begin(this.#worst(work, cycle));
-      let limited = false;
-      while (active > 0) {
-        if (control.signal?.aborted) run.halt = { outcome: 'aborted' };
-        else if (steps === tolerances.maxIterations) limited = true;
-        if (limited || run.halt !== undefined) break;
-        const halt = this.#step(run, work, active);
-        if (halt === 'exhausted') break;
-        if (halt === 'rescaled') {
-          scaleBy(work.x.data.subarray(0, this.size * count) as Float64Array, 1 / this.#system.factor);
-          work.directions.clear(true);
-          continue;
-        }
-        if (halt !== undefined) {
-          run.halt = halt;
-          break;
-        }
-        steps++;
-        run.iterations++;
-        for (let j = 0; j < active; j++) {
-          run.columnIterations[work.order[j]] = steps;
-          if (work.norms[j] <= WORTH_KEEPING * work.least[j]) work.keep(j);
-        }
-        const worst = this.#worst(work, count);
-        run.history.push(worst);
-        control.onIteration?.(run.iterations, worst);
-        control.onProgress?.({ phase: 'blockConjugateGradients', done: steps, total: tolerances.maxIterations });
-        active = this.#park(work, active, LEAST_RELATIVE_TARGET);
-        const hovering = active;
-        if (active > 0 && stagnation.hovers(this.#worst(work, active), () => this.#level(run, work, hovering))) {
-          // The rounding of b − Ax alone is as long as b: x has left along null vectors.
-          if (ROUNDING_LEVELS * this.#level(run, work, active) >= 1) run.halt = this.#alongNullSpace(run, work, active);
-          break;
-        }
-        yield undefined;
-      }
-      if (steps > stepsBefore) {
-        work.estimates.set(work.norms);
-        this.#trueResiduals(run, work, cycle);
-        if (control.keep === 'best' || run.halt?.outcome === 'singular' || (run.halt === undefined && !limited))
-          this.#putBack(run, work, cycle, stagnation);
-      }
-      if (
-        run.halt?.outcome === 'singular' &&
-        this.#worst(work, cycle) <= ROUNDING_LEVELS * this.#level(run, work, cycle)
-      ) {
-        // What is left at the level of rounding lies along null vectors of any A.
-        run.halt = undefined;
-        run.short = 'stagnated';
-        break;
-      }
-      active = this.#missing(run, work, cycle, limited, stagnation);
-      if (limited && active > 0) {
-        run.short = 'maxIterations';
-        break;
-      }
-      if (active > 0 && run.halt === undefined) {
-        stagnation.restart();
-        run.restarts++;
-      }
-    }
-    this.#store(run, work, count);
-  }
-
-  /** u·‖A‖‖x‖ over ‖b‖, the largest of the first columns. */
-  #level(run: Run, work: BlockIterates, count: number): number {
-    let longest = 0;
-    for (let j = 0; j < count; j++)
-      if (work.lengths[j] > 0) longest = Math.max(longest, columnNorm(work.x, j) / work.lengths[j]);
-    return run.tolerances.roundoff * this.#normOf(run) * longest;
-  }
-
-  /** The longest of the first columns of x as a direction without curvature, if it is one. */
-  #alongNullSpace(run: Run, work: BlockIterates, count: number): Halt | undefined {
-    let longest = 0;
-    for (let j = 1; j < count; j++)
-      if (columnNorm(work.x, j) / work.lengths[j] > columnNorm(work.x, longest) / work.lengths[longest]) longest = j;
-    const [direction, product] = work.directions.spare();
-    copyInto(direction, block(work.x, 0, longest, this.size, 1));
-    this.#system.operator.applyUnchecked(product, direction, 1, 0);
-    run.products++;
-    const inner = dot(
-      direction.data.subarray(0, this.size) as Float64Array,
-      product.data.subarray(product.offset, product.offset + this.size) as Float64Array,
-    );
-    const curvature = inner / columnNorm(direction, 0) ** 2;
-    return Math.abs(curvature) <= curvatureRounding(this.size, run.tolerances.roundoff) * this.#normOf(run)
-      ? this.#told(run, curvature, direction)
-      : undefined;
-  }
-
-  /** What a direction without curvature says of A itself. */
-  #told(run: Run, curvature: number, direction: Matrix): Halt {
-    const { factor } = this.#system;
-    const bound = curvatureRounding(this.size, run.tolerances.roundoff) * this.#normOf(run);
-    return {
-      outcome: curvature < -bound ? 'indefinite' : 'singular',
-      curvature: curvature / factor,
-      curvatureBound: bound / factor,
-      direction,
-    };
-  }
-
-  #normOf(run: Run): number {
-    if (this.#norm === undefined) {
-      this.#norm = normFromBelow(this.#system.operator);
-      run.products += NORM_PRODUCTS;
-    }
-    return this.#norm;
-  }
-
-  /**
-   * Columns of the cycle that missed their target go back to the best x there was, and are never worse than as the
-   * cycle began.
-   */
-  #putBack(run: Run, work: BlockIterates, cycle: number, stagnation: Stagnation): void {
-    const last = work.norms.slice(0, cycle);
-    const tried: number[] = [];
-    for (let j = 0; j < cycle; j++) {
-      const near = Math.min(work.estimates[j], last[j]) <= work.least[j] / WORTH_KEEPING;
-      if (!(last[j] <= work.targets[j]) && work.least[j] < work.before[j] && !near) tried.push(j);
-    }
-    for (const j of tried) work.exchange(j);
-    if (tried.length > 0) this.#trueResiduals(run, work, cycle);
-    const worse = tried.filter((j) => last[j] < work.norms[j]);
-    for (const j of worse) work.exchange(j);
-    let changed = worse.length > 0;
-    for (let j = 0; j < cycle; j++) {
-      const reached = worse.includes(j) ? last[j] : work.norms[j];
-      if (reached <= Math.max(work.targets[j], work.before[j])) continue;
-      if (stagnation.restarts > 0 && work.start !== undefined)
-        copyInto(block(work.x, 0, j, this.size, 1), block(work.start, 0, j, this.size, 1));
-      else this.#guess(run.control.guess, work, j);
-      changed = true;
-    }
-    if (changed) this.#trueResiduals(run, work, cycle);
-  }
-
-  /** The largest relative residual, as far as the norms are known. */
-  #worst(work: BlockIterates, count: number): number {
-    let worst = 0;
-    for (let j = 0; j < count; j++) if (work.lengths[j] > 0) worst = Math.max(worst, work.norms[j] / work.lengths[j]);
-    return worst;
-  }
-
-  /**
-   * Moves columns that meet their tolerance (or are below `least` of their right-hand side) behind the others; returns
-   * how many are left in front.
-   */
-  #park(work: BlockIterates, active: number, least: number): number {
-    let left = active;
-    for (let j = active - 1; j >= 0; j--) {
-      if (work.norms[j] <= Math.max(work.targets[j], least * work.lengths[j])) work.swap(j, --left);
-    }
-    return left;
-  }
-
-  /**
-   * Of the first `cycle` places, with true residuals: those that have not met the tolerance and can go on are moved to
-   * the front, and counted.
-   */
-  #missing(run: Run, work: BlockIterates, cycle: number, limited: boolean, stagnation: Stagnation): number {
-    let left = this.#park(work, cycle, 0);
-    if (run.halt !== undefined || limited) return left;
-    for (let j = left - 1; j >= 0; j--) {
-      if (!Number.isFinite(work.norms[j])) run.halt = { outcome: 'nonFinite' };
-      else if (!stagnation.goesOn(work.norms[j], work.before[j])) {
-        run.short ??= 'stagnated';
-        work.swap(j, --left);
-      }
-    }
-    for (let j = 0; j < left; j++) work.before[j] = work.norms[j];
-    return left;
-  }
-
-  #step(run: Run, work: BlockIterates, active: number): Halt | 'exhausted' | 'rescaled' | undefined {
-    const { size } = this;
-    const { directions } = work;
-    const r = block(work.r, 0, 0, size, active);
-    const z = block(directions.z, 0, 0, size, active);
-    const { preconditioner } = this.#system;
-    if (preconditioner === undefined) {
-      copyInto(z, r);
-      for (let j = 0; j < active; j++) work.energies[j] = work.norms[j] ** 2;
-    } else {
-      preconditioner.applyUnchecked(z, r, 1, 0);
-      this.#system.settlePreconditioner(
-        r.data.subarray(0, size * active) as Float64Array,
-        z.data.subarray(0, size * active) as Float64Array,
-      );
-      for (let j = 0; j < active; j++) {
-        const rz = dot(
-          work.r.data.subarray(j * size, (j + 1) * size) as Float64Array,
-          z.data.subarray(j * size, (j + 1) * size) as Float64Array,
-        );
-        if (!Number.isFinite(rz)) return { outcome: 'nonFinite' };
-        if (rz <= 0)
-          return {
-            outcome: 'indefinitePreconditioner',
-            preconditionerCurvature: this.#system.curvatureOf(rz / work.norms[j] ** 2),
-          };
-        work.energies[j] = rz;
-      }
-    }
-    let result = directions.extend(this.#system, active);
-    if (result.kind === 'exhausted') return 'exhausted';
-    run.products += directions.rank;
-    if (result.kind === 'rescaled') return 'rescaled';
-    if (result.kind === 'positive') result = directions.advance(block(work.x, 0, 0, size, active), r, work.energies);
-    if (result.kind === 'nonFinite') return { outcome: 'nonFinite' };
-    if (result.kind === 'flat') return this.#told(run, result.curvature, result.direction);
-    columnNorms(r, work.norms);
-    for (let j = 0; j < active; j++) if (!Number.isFinite(work.norms[j])) return { outcome: 'nonFinite' };
-    return undefined;
-  }
-
-  #store(run: Run, work: BlockIterates, count: number): void {
-    const { size } = this;
-    const { out, residuals } = run;
-    const rounds = out.data instanceof Float32Array;
-    run.unrounded = Math.max(run.unrounded, this.#worst(work, count));
-    for (let j = 0; j < count; j++) {
-      const to = out.offset + work.order[j] * out.ld;
-      const unscale = this.#system.factor / work.scales[j];
-      for (let i = 0; i < size; i++) out.data[to + i] = work.x.data[i + j * size] * unscale;
-      if (rounds) for (let i = 0; i < size; i++) work.x.data[i + j * size] = out.data[to + i] / unscale;
-    }
-    // Residuals are those of the x that is handed back.
-    if (rounds) this.#trueResiduals(run, work, count);
-    for (let j = 0; j < count; j++) {
-      const column = work.order[j];
-      residuals[column] = work.lengths[j] > 0 ? work.norms[j] / work.lengths[j] : 0;
-      if (!(work.norms[j] <= work.targets[j])) run.unmet++;
-    }
   }
 }
 

@@ -97,4 +97,23 @@ export class BlockIterates {
     }
     this.directions.swap(i, j);
   }
+
+  /** The largest relative residual of the first `count` places, as far as the norms are known. */
+  worst(count: number): number {
+    let worst = 0;
+    for (let j = 0; j < count; j++) if (this.lengths[j] > 0) worst = Math.max(worst, this.norms[j] / this.lengths[j]);
+    return worst;
+  }
+
+  /**
+   * Moves columns that meet their tolerance (or are below `least` of their right-hand side) behind the others; returns
+   * how many are left in front.
+   */
+  park(active: number, least: number): number {
+    let left = active;
+    for (let j = active - 1; j >= 0; j--) {
+      if (this.norms[j] <= Math.max(this.targets[j], least * this.lengths[j])) this.swap(j, --left);
+    }
+    return left;
+  }
 }

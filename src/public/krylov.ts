@@ -1,12 +1,8 @@
 /**
  * Krylov methods: solvers, extreme eigenvalues, traces, determinants and spectral densities from products alone.
  */
-export {
-  blockConjugateGradientSolver,
-  type BlockOptions,
-  type BlockSolution,
-  type BlockSolver,
-} from '../krylov/block-conjugate-gradients.js';
+export { blockConjugateGradientSolver } from '../krylov/block-conjugate-gradients.js';
+export type { BlockOptions, BlockSolution, BlockSolver } from '../krylov/block-solution.js';
 export { conjugateGradients, conjugateGradientSolver } from '../krylov/conjugate-gradients.js';
 export { flexibleConjugateGradientSolver, type FlexibleOptions } from '../krylov/flexible-conjugate-gradients.js';
 export { minres, minresSolver } from '../krylov/minres.js';

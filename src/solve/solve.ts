@@ -15,7 +15,8 @@ import { warn } from '../core/warning.js';
 import { isGaussNewton, subjectOf } from '../approximation/subject.js';
 import { checkView, copyInto, zeros, type Matrix, type Precision } from '../dense/matrix.js';
 import { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
-import { blockConjugateGradientSolver, type BlockSolution } from '../krylov/block-conjugate-gradients.js';
+import { blockConjugateGradientSolver } from '../krylov/block-conjugate-gradients.js';
+import type { BlockSolution } from '../krylov/block-solution.js';
 import { conjugateGradientSolver } from '../krylov/conjugate-gradients.js';
 import { extremeEigenvalues } from '../krylov/lanczos.js';
 import { normFromBelow } from '../krylov/operator-norm.js';
@@ -108,7 +109,7 @@ export interface SolveResult {
   /** N × p: the solution, or the iterate of least residual, never worse than the guess (or zero). */
   readonly x: Matrix;
   readonly outcome: Solution['outcome'];
-  /** Steps: of all groups of columns together where there are many right-hand sides (block-conjugate-gradients.ts). */
+  /** Steps: of all groups of columns together where there are many right-hand sides (block-solution.ts). */
   readonly iterations: number;
   /** Products of A with a single vector while solving. */
   readonly products: number;

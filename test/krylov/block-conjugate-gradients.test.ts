@@ -7,12 +7,9 @@ import { describe, expect, it } from 'vitest';
 import { NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { block, copyInto, view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
-import {
-  blockConjugateGradients,
-  blockConjugateGradientSolver,
-  type BlockSolution,
-} from '#hmatrix/krylov/block-conjugate-gradients.js';
+import { blockConjugateGradients, blockConjugateGradientSolver } from '#hmatrix/krylov/block-conjugate-gradients.js';
 import { BlockDirections } from '#hmatrix/krylov/block-directions.js';
+import type { BlockSolution } from '#hmatrix/krylov/block-solution.js';
 import { conjugateGradients } from '#hmatrix/krylov/conjugate-gradients.js';
 import { pivotedCholesky } from '#hmatrix/krylov/pivoted-cholesky.js';
 import { RangedSystem } from '#hmatrix/krylov/ranged-system.js';

@@ -5,7 +5,8 @@
 import { describe, expect, it } from 'vitest';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
-import { blockConjugateGradientSolver, type BlockSolver } from '#hmatrix/krylov/block-conjugate-gradients.js';
+import { blockConjugateGradientSolver } from '#hmatrix/krylov/block-conjugate-gradients.js';
+import type { BlockSolver } from '#hmatrix/krylov/block-solution.js';
 import { conjugateGradientSolver } from '#hmatrix/krylov/conjugate-gradients.js';
 import { flexibleConjugateGradientSolver } from '#hmatrix/krylov/flexible-conjugate-gradients.js';
 import { minresSolver } from '#hmatrix/krylov/minres.js';
