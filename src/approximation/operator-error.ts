@@ -47,7 +47,7 @@ export const CANCELLED = 1e-11;
 const STREAM = 0xe5717;
 const PHASE = 'measure error';
 
-const isSource = (exact: ExactMatrix): exact is EntrySource => 'entries' in exact;
+const isSource = (exact: ExactMatrix): exact is EntrySource => !('applyUnchecked' in exact);
 const sizeOf = (exact: ExactMatrix): number => (isSource(exact) ? exact.size : exact.rows);
 const operatorOf = (exact: ExactMatrix): LinearOperator | undefined => (isSource(exact) ? exact.operator : exact);
 

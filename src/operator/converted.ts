@@ -4,6 +4,7 @@
 import { OptionError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
 import { copyInto, type Matrix, type Precision } from '../dense/matrix.js';
+import { changedDiagonal, flopsOfAll } from './abilities.js';
 import { combine } from './block-arithmetic.js';
 import { BlockWorkspace, byChunks } from './block-workspace.js';
 import type { LinearOperator } from './linear-operator.js';
@@ -42,6 +43,9 @@ export function converted(operator: LinearOperator, precision: Precision): Linea
           combine(y, alpha, after, beta);
         });
       },
+      flops: flopsOfAll([operator]),
+      diagonal: changedDiagonal(operator, () => undefined),
+      precision: operator.precision ?? precision,
     },
     operator,
   );

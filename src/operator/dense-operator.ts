@@ -32,5 +32,12 @@ export function denseOperator(given: Matrix, symmetric: boolean, options: BlasOp
       } else if (symmetric) blas.symm('L', 'L', alpha, matrix, x, beta, out);
       else blas.gemm('N', 'N', alpha, matrix, x, beta, out);
     },
+    flops: (vectors) => 2 * rows * cols * vectors,
+    diagonal:
+      rows !== cols
+        ? undefined
+        : (out) => {
+            for (let i = 0; i < rows; i++) out[i] = matrix.data[matrix.offset + i * (matrix.ld + 1)];
+          },
   });
 }

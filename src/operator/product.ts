@@ -4,6 +4,7 @@
 import { OptionError, ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
 import type { Matrix } from '../dense/matrix.js';
+import { flopsOfAll, precisionOfAll } from './abilities.js';
 import { BlockWorkspace, byChunks } from './block-workspace.js';
 import type { LinearOperator } from './linear-operator.js';
 import { derived } from './self-check.js';
@@ -49,6 +50,8 @@ export function product(...factors: readonly LinearOperator[]): LinearOperator {
             multiply(y, z, alpha, beta);
           });
       },
+      flops: flopsOfAll(kept),
+      precision: precisionOfAll(...kept),
     },
     ...kept,
   );

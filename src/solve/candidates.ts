@@ -6,7 +6,7 @@
 import { dualFits } from './preconditioners/dual.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { nystromRank } from './preconditioners/nystrom.js';
-import { gemmRate, knownProductFlops, predictHierarchical } from './predict.js';
+import { gemmRate, knownProductFlops, predictHierarchical } from './preconditioners/predict-hierarchical.js';
 import type { PreconditionerName, PreconditionerOptions, Subject } from './preconditioners/preconditioner.js';
 import {
   countAbove,

@@ -142,6 +142,20 @@ export class BlockDiagonalOperator implements LinearOperator {
     return this.values.byteLength + this.ranges.byteLength;
   }
 
+  /** Σ m_k² multiplications and as many additions a vector. */
+  flops(vectors: number): number {
+    return 2 * this.values.length * vectors;
+  }
+
+  diagonal(out: Float64Array): void {
+    const { ranges, values } = this;
+    for (let k = 1, at = 0; k < ranges.length; k++) {
+      const m = ranges[k] - ranges[k - 1];
+      for (let i = 0; i < m; i++) out[ranges[k - 1] + i] = values[at + i * (m + 1)];
+      at += m * m;
+    }
+  }
+
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
     if (this.#released) throw new OptionError('The operator was released.');
     this.#vectors.run(out, x, beta, (output, input) =>

@@ -94,6 +94,8 @@ export class EntryOperator implements LinearOperator {
   readonly symmetric = true;
   /** Of the dense matrix, where it is kept. */
   readonly bytes: number;
+  /** 2N² a vector where the dense matrix is kept; what entries cost is the source's to know. */
+  readonly flops: LinearOperator['flops'];
   readonly #team: Team;
   readonly #shared: Shared<EntryState>;
   readonly #graph: TaskGraph;
@@ -106,6 +108,7 @@ export class EntryOperator implements LinearOperator {
     this.rows = size;
     this.cols = size;
     this.bytes = dense?.byteLength ?? 0;
+    this.flops = dense === null ? undefined : (vectors) => 2 * size ** 2 * vectors;
     this.#team = team;
     this.#shared = shared;
     this.#graph = independentTasks(Math.ceil(size / PANEL));

@@ -9,7 +9,7 @@ import { RandomStream } from '../../core/random.js';
 import { sharedFloat32, sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
 import type { WithBlas } from '../../dense/default-blas.js';
-import { copyInto, view, type FloatArray, type Matrix } from '../../dense/matrix.js';
+import { copyInto, view, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';
 import type { DataSet } from '../../network/data-set.js';
 import type { Model } from '../../network/model.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
@@ -120,6 +120,16 @@ export class SampleOperator implements LinearOperator {
   /** Whether the passes of all samples are kept; else each product makes them anew. */
   get kept(): boolean {
     return this.capacity === this.samples;
+  }
+
+  /** That of the parameters. */
+  get precision(): Precision {
+    return this.model.parameters instanceof Float32Array ? 'f32' : 'f64';
+  }
+
+  /** 8nN a vector, about (arXiv 1910.12184). */
+  flops(vectors: number): number {
+    return 8 * this.samples * this.rows * vectors;
   }
 
   /** out ← α·A·X + β·out, shapes taken on trust; precisions may differ. */

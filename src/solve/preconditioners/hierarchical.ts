@@ -18,7 +18,7 @@ import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { mostInLeaf } from '../../tree/cluster-tree.js';
 import type { Preconditioner, PreconditionerOptions, Subject } from './preconditioner.js';
-import { preconditionerAt } from './shifted-frame.js';
+import { preconditionerAt } from './kind.js';
 
 const LEAF_SIZE = 256;
 const TOLERANCE = 1e-2;
