@@ -96,7 +96,10 @@ function network({
   return [
     `**${widths}**, ${activation}, ${loss}, N = ${count(size)}, n = ${count(samples)} of ${data}, λ_max = ` +
       `${power(lambdaMax)}: iterations (seconds of the solve) until the residual is ` +
-      `${tolerance}‖b‖.${shifted.length === 0 ? '' : ` Not positive definite at some λ, and factored at a larger one: ${[...new Set(shifted)].join(', ')}.`}`,
+      `${tolerance}‖b‖.` +
+      (shifted.length === 0
+        ? ''
+        : ` Not positive definite at some λ, and factored at a larger one: ${[...new Set(shifted)].join(', ')}.`),
     '',
     line(['λ/λ_max', ...shifts.map((shift) => shift.toExponential(0)), '%K', 'compress, s', 'factor, s']),
     `|---|${shifts.map(() => '---|').join('')}---|---|---|`,

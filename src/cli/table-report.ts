@@ -83,7 +83,8 @@ export function tableReport(record: TableRecord, portable: boolean): string {
     ...rows.flatMap(({ method, note }) => (note === undefined ? [] : [`${method}: ${note}.`])),
     ...skipped.map(({ method, reason }) => `${method} left out: ${reason}`),
     `%K: bytes stored over those of the dense matrix (${inBytes(8 * size ** 2)}). ε_F = ‖G − G̃‖/‖G‖ ` +
-      `(Frobenius), ${howMeasured(rows)}; measured in ${inSeconds(seconds.error)} s. λ_max(G) = ${inPowers(exact.lambdaMax)}; ~: sign not settled.`,
+      `(Frobenius), ${howMeasured(rows)}; measured in ${inSeconds(seconds.error)} s. ` +
+      `λ_max(G) = ${inPowers(exact.lambdaMax)}; ~: sign not settled.`,
     `G itself, without a matrix: ${inBytes(exact.bytes)} of data and activations (${inPercent(exact.share)}), ` +
       `exact, ${inSeconds(exact.seconds.build)} s to prepare, ${inSeconds(exact.seconds.apply)} s a ` +
       `product${vectors === 1 ? '' : ` with ${vectors} vectors`}; it grows with n. rank(G) ≤ ` +

@@ -114,7 +114,10 @@ export function parsePreamble(
       path,
       'preamble',
       'its checksum is ' +
-        `wrong${version === containerVersion ? '' : ` (it claims format version ${version}, this library reads up to ${containerVersion})`}`,
+        'wrong' +
+        (version === containerVersion
+          ? ''
+          : ` (it claims format version ${version}, this library reads up to ${containerVersion})`),
       { version },
     );
   }

@@ -1,6 +1,6 @@
 /**
- * Errors that the form of an approximation tells from ‖G‖_F are those of all columns; where a table samples columns, its
- * interval holds the truth.
+ * Errors that the form of an approximation tells from ‖G‖_F are those of all columns; where a table samples columns,
+ * its interval holds the truth.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { approximate } from '#hmatrix/approximation/approximate.js';

@@ -73,8 +73,11 @@ describe.skipIf(library === undefined)('a process', () => {
       const { openOpenblas } = await import('${open}');
       const describe = () => openOpenblas({ library: '${library}' }).description;
       const [first, second] = [describe(), describe()];
-      const code = "Promise.all([import('node:worker_threads'), import('${types}'), import('${libraries}')]).then(([w, t, l]) => w.parentPort.postMessage(t.coreName(new l.NativeLibrary(['${library}']))))";
-      const worker = await new Promise((resolve, reject) => new Worker(code, { eval: true }).once('message', resolve).once('error', reject));
+      const code =
+        "Promise.all([import('node:worker_threads'), import('${types}'), import('${libraries}')])" +
+        ".then(([w, t, l]) => w.parentPort.postMessage(t.coreName(new l.NativeLibrary(['${library}']))))";
+      const worker = await new Promise((resolve, reject) =>
+        new Worker(code, { eval: true }).once('message', resolve).once('error', reject));
       console.log(JSON.stringify({ first, second, worker, left: process.env.OPENBLAS_CORETYPE ?? null }));`;
     const { OPENBLAS_CORETYPE: _, ...inherited } = process.env;
     return JSON.parse(

@@ -207,26 +207,30 @@ describe('order of the samples', () => {
     expect(reads).toBe(1);
   });
 
-  it('larger data comes by chunks within the bound, each sample still once, only the last chunk with a smaller batch', () => {
-    const bound = 16 * 35;
-    const reads: number[] = [];
-    const order = new SampleOrder(
-      numbered(103, (first, count) => {
-        expect(16 * count).toBeLessThanOrEqual(bound);
-        reads.push(first);
-      }),
-      'mse',
-      { batchSize: 10, seed: 5, shuffleBytes: bound },
-    );
-    const batches = epochOf(order, 0);
-    expect(batches).toHaveLength(order.batches);
-    expect(batches.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: 103 }, (_, i) => i));
-    expect(batches.filter((batch) => batch.length < 10).map((batch) => batch.length)).toEqual([3]);
-    expect([...reads].sort((a, b) => a - b)).toEqual([0, 30, 60, 90]);
-    // Over a few epochs the chunks do not always come in their own order.
-    for (let epoch = 1; epoch < 6; epoch++) epochOf(order, epoch);
-    expect(reads).not.toEqual([...reads].sort((a, b) => a - b));
-  });
+  it(
+    'larger data comes by chunks within the bound, each sample still once, ' +
+      'only the last chunk with a smaller batch',
+    () => {
+      const bound = 16 * 35;
+      const reads: number[] = [];
+      const order = new SampleOrder(
+        numbered(103, (first, count) => {
+          expect(16 * count).toBeLessThanOrEqual(bound);
+          reads.push(first);
+        }),
+        'mse',
+        { batchSize: 10, seed: 5, shuffleBytes: bound },
+      );
+      const batches = epochOf(order, 0);
+      expect(batches).toHaveLength(order.batches);
+      expect(batches.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: 103 }, (_, i) => i));
+      expect(batches.filter((batch) => batch.length < 10).map((batch) => batch.length)).toEqual([3]);
+      expect([...reads].sort((a, b) => a - b)).toEqual([0, 30, 60, 90]);
+      // Over a few epochs the chunks do not always come in their own order.
+      for (let epoch = 1; epoch < 6; epoch++) epochOf(order, epoch);
+      expect(reads).not.toEqual([...reads].sort((a, b) => a - b));
+    },
+  );
 
   it('inputs and targets of a sample stay together', () => {
     const x = view(

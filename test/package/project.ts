@@ -132,7 +132,8 @@ export const PROGRAM_BODY = `
   const inputs = hmatrix.dense.zeros(3, 40);
   new hmatrix.random.RandomStream(4).fillNormal(inputs.data);
   const model = { network, parameters, loss: 'mse', data: hmatrix.networks.memoryDataSet(inputs, hmatrix.dense.zeros(2, 40)) };
-  const compressed = await hmatrix.compress(hmatrix.curvature.gaussNewtonSource(model), { leafSize: 8, tolerance: 1e-6 }, control);
+  const options = { leafSize: 8, tolerance: 1e-6 };
+  const compressed = await hmatrix.compress(hmatrix.curvature.gaussNewtonSource(model), options, control);
   const vector = hmatrix.dense.zeros(compressed.size, 1);
   vector.data.fill(1);
   add(compressed.apply(vector).data);
@@ -167,7 +168,8 @@ export const PROGRAMS: Readonly<Record<string, string>> = {
   'program.mjs': `import * as hmatrix from 'hmatrix';\n${NODE_IMPORTS}${PROGRAM_BODY}`,
   // Without await at the top level, which bundles of CommonJS cannot have.
   'entry.mjs': `import * as hmatrix from 'hmatrix';\n${NODE_IMPORTS}async function main() {${PROGRAM_BODY}}\nmain();\n`,
-  'program.cjs': `const hmatrix = require('hmatrix');\n${NODE_REQUIRES}async function main() {${PROGRAM_BODY}}\nmain();\n`,
+  'program.cjs':
+    `const hmatrix = require('hmatrix');\n${NODE_REQUIRES}` + `async function main() {${PROGRAM_BODY}}\nmain();\n`,
   'dynamic.cjs': `${NODE_REQUIRES}async function main() {
   const hmatrix = await import('hmatrix');${PROGRAM_BODY}}\nmain();\n`,
   'source.mjs': `import { isMainThread } from 'node:worker_threads';
@@ -179,10 +181,12 @@ export const openSource = ({ size, shares, fails }) => ({
     Atomics.add(shares, isMainThread ? 0 : 1, 1);
     Atomics.notify(shares, 1);
     // As an error of the library that comes from another copy of it.
-    if (fails && !isMainThread) throw Object.assign(new Error('no entries today'), { name: 'OptionError', code: 'option', data: {} });
+    const kind = { name: 'OptionError', code: 'option', data: {} };
+    if (fails && !isMainThread) throw Object.assign(new Error('no entries today'), kind);
     for (let j = 0; j < cols.length; j++) {
       for (let i = 0; i < rows.length; i++) {
-        out.data[out.offset + i + j * out.ld] = Math.exp(-(((rows[i] - cols[j]) / 50) ** 2)) + (rows[i] === cols[j] ? 1 : 0);
+        const value = Math.exp(-(((rows[i] - cols[j]) / 50) ** 2));
+        out.data[out.offset + i + j * out.ld] = value + (rows[i] === cols[j] ? 1 : 0);
       }
     }
   },

@@ -121,11 +121,13 @@ describe('closing a team', () => {
       const coordinates = Float64Array.from({ length: 8000 }, (_, i) => Math.sin(i * i));
       const source = kernelSource({ dimension: 2, count: 4000, coordinates }, gaussian(0.1));
       const codes = [];
-      for (const ended of [compress(source, { leafSize: 32, tolerance: 1e-8 }), compress(source, { leafSize: 32, tolerance: 1e-8 })]) ended.catch(({ code }) => { codes.push(code); });
+      const options = { leafSize: 32, tolerance: 1e-8 };
+      for (const ended of [compress(source, options), compress(source, options)])
+        ended.catch(({ code }) => { codes.push(code); });
       setTimeout(async () => {
         await closeDefaultTeam();
         const team = await openTeam({ workers: 2 });
-        const ended = compress(source, { leafSize: 32, tolerance: 1e-8 }, { team }).catch(({ code }) => { codes.push(code); });
+        const ended = compress(source, options, { team }).catch(({ code }) => { codes.push(code); });
         setTimeout(() => { void team.close(); }, 100);
         await ended;
         process.on('exit', () => { console.log(codes.join()); });

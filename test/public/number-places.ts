@@ -1,6 +1,6 @@
 /**
- * Every place of the index that takes numbers, by the function: what it is called in messages, numbers that suit it, and
- * what comes of them.
+ * Every place of the index that takes numbers, by the function: what it is called in messages, numbers that suit it,
+ * and what comes of them.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

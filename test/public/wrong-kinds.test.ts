@@ -135,7 +135,10 @@ describe('a value of another kind', () => {
     [
       'arguments of saveMatrix in the wrong order',
       () => hmatrix.io.saveMatrix(f.matrix as never, join(folder, 'm.hm') as never),
-      /saveMatrix takes a path, not a hierarchical matrix \(40 × 40\): the path comes first: saveMatrix\(path, matrix\)/,
+      new RegExp(
+        /saveMatrix takes a path, not a hierarchical matrix \(40 × 40\): /.source +
+          /the path comes first: saveMatrix\(path, matrix\)/.source,
+      ),
     ],
     [
       'operator to saveMatrix',
@@ -237,7 +240,10 @@ describe('samples', () => {
 
   it('as_rows_are_told_by_sizes_and_taken_where_it_is_said', () => {
     expect(() => hmatrix.networks.memoryDataSet(inputs, targets)).toThrow(
-      /2 samples of inputs, 1 of targets\. They have as many rows, 3: if those are the samples, pass \{ samples: 'rows' \}/,
+      new RegExp(
+        /2 samples of inputs, 1 of targets\. /.source +
+          /They have as many rows, 3: if those are the samples, pass \{ samples: 'rows' \}/.source,
+      ),
     );
     const data = hmatrix.networks.memoryDataSet(inputs, targets, { samples: 'rows' });
     expect([data.samples, data.inputs, data.outputs]).toEqual([3, 2, 1]);
@@ -289,7 +295,11 @@ describe('the module of a descriptor', () => {
   const text = `export function open({ size }) {
     return {
       size, descriptor: undefined,
-      entries: (rows, cols, out) => { for (let b = 0; b < cols.length; b++) for (let a = 0; a < rows.length; a++) out.data[out.offset + a + b * out.ld] = rows[a] === cols[b] ? 2 : Math.exp(-Math.abs(rows[a] - cols[b])); },
+      entries: (rows, cols, out) => {
+        for (let b = 0; b < cols.length; b++)
+          for (let a = 0; a < rows.length; a++)
+            out.data[out.offset + a + b * out.ld] = rows[a] === cols[b] ? 2 : Math.exp(-Math.abs(rows[a] - cols[b]));
+      },
       diagonal: (out) => { out.fill(2); },
     };
   }`;
@@ -321,7 +331,10 @@ describe('the module of a descriptor', () => {
     for (const [module, message] of [
       [
         './mine.mjs',
-        /by a URL or an absolute path, not the text "\.\/mine\.mjs".*new URL\("\.\/mine\.mjs", import\.meta\.url\)\.href/,
+        new RegExp(
+          /by a URL or an absolute path, not the text "\.\/mine\.mjs"/.source +
+            /.*new URL\("\.\/mine\.mjs", import\.meta\.url\)\.href/.source,
+        ),
       ],
       ['../mine.mjs', /new URL\("\.\.\/mine\.mjs"/],
       ['mine', /import\.meta\.resolve/],
