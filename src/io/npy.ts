@@ -65,55 +65,47 @@ function convert(raw: Uint8Array, { kind, itemBytes }: NumberType, out: FloatArr
   }
 }
 
-/** out[start … start + count) ← elements `first` … of the file. `staging` is used where they must be converted. */
-async function readElements(
-  file: ByteSource,
-  header: NpyHeader,
-  type: NumberType,
-  first: number,
-  count: number,
-  out: FloatArray,
-  start: number,
-  staging: Staging,
-  control: RunControl,
-): Promise<void> {
+/** The elements of one file, read range by range. */
+interface Elements {
+  readonly file: ByteSource;
+  readonly header: NpyHeader;
+  readonly type: NumberType;
+  readonly control: RunControl;
+  /** Where elements stand that must be converted, from the first of them on. */
+  staging?: Uint8Array | undefined;
+}
+
+/** All of out ← elements `first` … of the file. */
+async function readElements(elements: Elements, first: number, out: FloatArray): Promise<void> {
+  const { file, header, type, control } = elements;
   const { itemBytes, kind, swap } = type;
+  const count = out.length;
   const position = header.dataOffset + first * itemBytes;
   if (kind === 'f' && itemBytes === out.BYTES_PER_ELEMENT) {
-    const target = bytesOf(out.subarray(start, start + count));
+    const target = bytesOf(out);
     await file.read(target, position, control);
     if (swap)
       for (let at = 0; at < target.length; at += chunkBytes) swapBytes(target.subarray(at, at + chunkBytes), itemBytes);
     return;
   }
-  staging.bytes ??= new Uint8Array(Math.min(chunkBytes, header.count * itemBytes));
-  const step = staging.bytes.length / itemBytes;
+  const staging = (elements.staging ??= new Uint8Array(Math.min(chunkBytes, header.count * itemBytes)));
+  const step = staging.length / itemBytes;
   for (let done = 0; done < count; done += step) {
     const n = Math.min(step, count - done);
-    const raw = staging.bytes.subarray(0, n * itemBytes);
+    const raw = staging.subarray(0, n * itemBytes);
     await file.read(raw, position + done * itemBytes, control);
     if (swap) swapBytes(raw, itemBytes);
-    convert(raw, type, out, start + done);
+    convert(raw, type, out, done);
   }
 }
 
-interface Staging {
-  bytes?: Uint8Array | undefined;
-}
-
 /** The elements in the order they have in the file. */
-async function readAsStored(
-  file: ByteSource,
-  header: NpyHeader,
-  type: NumberType,
-  precision: Precision | undefined,
-  control: RunControl,
-): Promise<FloatArray> {
+async function readAsStored(elements: Elements, precision: Precision | undefined): Promise<FloatArray> {
+  const { file, header, control } = elements;
   const out = floatArray(header, precision, file.path);
   const step = chunkBytes;
-  const staging: Staging = {};
   for (let done = 0; done < header.count; done += step) {
-    await readElements(file, header, type, done, Math.min(step, header.count - done), out, done, staging, control);
+    await readElements(elements, done, out.subarray(done, Math.min(done + step, header.count)));
     control.onProgress?.({ phase: 'read', done: Math.min(done + step, header.count), total: header.count });
   }
   return out;
@@ -124,14 +116,12 @@ async function readAsStored(
  * file is held.
  */
 async function readTransposed(
-  file: ByteSource,
-  header: NpyHeader,
-  type: NumberType,
+  elements: Elements,
   lines: number,
   width: number,
   precision: Precision | undefined,
-  control: RunControl,
 ): Promise<FloatArray> {
+  const { file, header, control } = elements;
   const out = floatArray(header, precision, file.path);
   const capacity = chunkBytes / 8;
   // At least 16 lines to a tile: then whole cache lines of the result are written at a time.
@@ -139,39 +129,30 @@ async function readTransposed(
   const tileWidth = Math.min(width, Math.floor(capacity / tileLines));
   const tile =
     out instanceof Float32Array ? new Float32Array(tileLines * tileWidth) : new Float64Array(tileLines * tileWidth);
-  const staging: Staging = {};
   for (let l0 = 0; l0 < lines; l0 += tileLines) {
     const rows = Math.min(tileLines, lines - l0);
     for (let k0 = 0; k0 < width; k0 += tileWidth) {
       const cols = Math.min(tileWidth, width - k0);
-      if (cols === width) await readElements(file, header, type, l0 * width, rows * width, tile, 0, staging, control);
+      if (cols === width) await readElements(elements, l0 * width, tile.subarray(0, rows * width));
       else
         for (let l = 0; l < rows; l++)
-          await readElements(file, header, type, (l0 + l) * width + k0, cols, tile, l * cols, staging, control);
-      scatter(tile, rows, cols, out, lines, l0, k0);
+          await readElements(elements, (l0 + l) * width + k0, tile.subarray(l * cols, (l + 1) * cols));
+      scatter(view(tile, 0, cols, rows), view(out, l0 + k0 * lines, rows, cols, lines));
     }
     control.onProgress?.({ phase: 'read', done: (l0 + rows) * width, total: header.count });
   }
   return out;
 }
 
-/** out[(k0 + k)·lines + l0 + l] ← tile[l·cols + k], in blocks that stay in cache. */
-function scatter(
-  tile: FloatArray,
-  rows: number,
-  cols: number,
-  out: FloatArray,
-  lines: number,
-  l0: number,
-  k0: number,
-): void {
+/** out ← tileᵀ, in blocks that stay in cache. */
+function scatter({ data: tile }: Matrix, { data: out, offset, rows, cols, ld }: Matrix): void {
   const side = 32;
   for (let lb = 0; lb < rows; lb += side) {
     const le = Math.min(rows, lb + side);
     for (let kb = 0; kb < cols; kb += side) {
       const ke = Math.min(cols, kb + side);
       for (let k = kb; k < ke; k++) {
-        let q = (k0 + k) * lines + l0 + lb;
+        let q = offset + k * ld + lb;
         for (let l = lb; l < le; l++) out[q++] = tile[l * cols + k];
       }
     }
@@ -180,12 +161,10 @@ function scatter(
 
 /** Field f of record i goes to out[i·d + f] (order C) or out[i + f·n] (order F). */
 async function readRecords(
-  file: ByteSource,
-  header: NpyHeader,
+  { file, header, control }: Omit<Elements, 'type'>,
   { recordBytes, fields }: RecordType,
   order: 'C' | 'F',
   precision: Precision | undefined,
-  control: RunControl,
 ): Promise<FloatArray> {
   const out = floatArray(header, precision, file.path);
   const [records, columns] = header.shape;
@@ -227,8 +206,8 @@ export async function readNpyArray(source: ByteSource, control: RunControl = {})
   const { shape, fortranOrder, type } = header;
   const data =
     'fields' in type
-      ? await readRecords(source, header, type, 'C', undefined, control)
-      : await readAsStored(source, header, type, undefined, control);
+      ? await readRecords({ file: source, header, control }, type, 'C', undefined)
+      : await readAsStored({ file: source, header, type, control }, undefined);
   return { shape, fortranOrder, data };
 }
 
@@ -256,20 +235,13 @@ export async function readNpyOrdered(
         shape: header.shape,
         rows,
         cols,
-        data: await readRecords(file, header, type, order, precision, control),
+        data: await readRecords({ file, header, control }, type, order, precision),
       };
     const asStored = fortranOrder === (order === 'F') || rows <= 1 || cols <= 1;
+    const elements: Elements = { file, header, type, control };
     const data = asStored
-      ? await readAsStored(file, header, type, precision, control)
-      : await readTransposed(
-          file,
-          header,
-          type,
-          fortranOrder ? cols : rows,
-          fortranOrder ? rows : cols,
-          precision,
-          control,
-        );
+      ? await readAsStored(elements, precision)
+      : await readTransposed(elements, fortranOrder ? cols : rows, fortranOrder ? rows : cols, precision);
     return { shape: header.shape, rows, cols, data };
   });
 }

@@ -146,7 +146,7 @@ function parseDirectory(bytes: Uint8Array, start: number, count: number, path: s
     if (names.has(name)) throw damaged(path, `member "${name}" is there twice`, { member: name });
     names.add(name);
     const sizes = [fields.getUint32(at + 24, true), fields.getUint32(at + 20, true), fields.getUint32(at + 42, true)];
-    readWideSizes(fields, at + 46 + nameLength, extraLength, sizes, path, name);
+    readWideSizes({ fields, from: at + 46 + nameLength, length: extraLength }, sizes, path, name);
     entries.push({
       name,
       rawName,
@@ -231,7 +231,7 @@ async function checkLocalHeader(
   if (fields.getUint16(8, true) !== method) differ('method', fields.getUint16(8, true), method);
   const ownSum = fields.getUint32(14, true);
   const sizes = [fields.getUint32(22, true), fields.getUint32(18, true)];
-  readWideSizes(viewOf(nameAndExtra), nameLength, extraLength, sizes, path, name);
+  readWideSizes({ fields: viewOf(nameAndExtra), from: nameLength, length: extraLength }, sizes, path, name);
   // Where sizes and checksum follow the bytes, zeros may stand here for them.
   const follow = (flags & sizesFollow) !== 0;
   const agrees = (here: number, listed: number): boolean => here === listed || (follow && here === 0);
@@ -287,9 +287,7 @@ async function checkDescriptor(
  * order; `sizes` holds the first of them or all.
  */
 function readWideSizes(
-  fields: DataView,
-  from: number,
-  length: number,
+  { fields, from, length }: { readonly fields: DataView; readonly from: number; readonly length: number },
   sizes: number[],
   path: string,
   name: string,

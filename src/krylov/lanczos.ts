@@ -162,11 +162,8 @@ const nothing = (size: number, iterations: number, restarts: number): ExtremeEig
 /** Residuals of the two Ritz vectors by a product with both; decides between converged and inaccurate. */
 function verified(
   operator: LinearOperator,
-  vectors: Matrix,
-  outcome: 'converged' | 'maxIterations',
+  { vectors, outcome, iterations, restarts }: Omit<ExtremeEigenvalues, 'smallest' | 'largest'>,
   tolerance: number,
-  iterations: number,
-  restarts: number,
 ): ExtremeEigenvalues {
   const size = operator.rows;
   const images = view(sharedFloat64(2 * size), 0, size, 2);
@@ -217,7 +214,7 @@ function denseEigenvalues(operator: LinearOperator, { blas, tolerance }: Resolve
   const vectors = view(sharedFloat64(2 * n), 0, n, 2);
   copyInto(block(vectors, 0, 0, n, 1), block(a, 0, 0, n, 1));
   copyInto(block(vectors, 0, 1, n, 1), block(a, 0, n - 1, n, 1));
-  return verified(operator, vectors, 'converged', tolerance, n, 0);
+  return verified(operator, { vectors, outcome: 'converged', iterations: n, restarts: 0 }, tolerance);
 }
 
 class Lanczos {
@@ -266,11 +263,13 @@ class Lanczos {
       if (settled || last)
         return verified(
           this.#operator,
-          this.#ritzVectors(),
-          settled ? 'converged' : 'maxIterations',
+          {
+            vectors: this.#ritzVectors(),
+            outcome: settled ? 'converged' : 'maxIterations',
+            iterations: this.#iterations,
+            restarts: this.#restarts,
+          },
           tolerance,
-          this.#iterations,
-          this.#restarts,
         );
       if (full) this.#restart();
       await new Promise(setImmediate);

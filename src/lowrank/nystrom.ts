@@ -36,6 +36,7 @@ import {
   type LowRankControl,
   type SketchOptions,
   SKETCH_KEYS,
+  type PanelProducts,
 } from './sketch.js';
 
 /** A Nyström approximation, and what it cost. */
@@ -110,13 +111,16 @@ async function sketched(
   const y = sharedPanel(size, columns);
   algebra.fillNormal(omega, seed, STREAM, 0);
   orthonormalize(omega, algebra);
-  const squared = await multiplyBlocks(operator, columns, 'sketch', control, (first, count) => ({
+  const operands: PanelProducts['operands'] = (first, count) => ({
     x: block(omega, 0, first, size, count),
     out: block(y, 0, first, size, count),
-  })).catch((error: unknown) => {
-    if (error instanceof NonFiniteError) return undefined;
-    throw error;
   });
+  const squared = await multiplyBlocks(operator, { columns, phase: 'sketch', operands }, control).catch(
+    (error: unknown) => {
+      if (error instanceof NonFiniteError) return undefined;
+      throw error;
+    },
+  );
   const products = columns;
   if (
     !tolerated &&

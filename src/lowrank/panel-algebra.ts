@@ -37,6 +37,16 @@ const isShared = (a: Matrix): boolean => a.data.buffer instanceof SharedArrayBuf
 const sharedLike = (length: number, like: FloatArray): FloatArray =>
   like instanceof Float64Array ? sharedFloat64(length) : sharedFloat32(length);
 
+/** One phase over panels. */
+interface PanelPhase<A> {
+  /** Tasks. */
+  readonly count: number;
+  readonly args: A;
+  readonly flops: number;
+  /** Shared out only where all of them lie in shared memory. */
+  readonly operands: readonly Matrix[];
+}
+
 /** Panels of one precision; shapes are taken on trust, and operands of one call never overlap. */
 export class PanelAlgebra {
   readonly blas: Blas;
@@ -64,28 +74,33 @@ export class PanelAlgebra {
 
   /** C ← α·A·B + β·C (A is N × k, B k × p, C N × p). */
   multiply(alpha: number, a: Matrix, b: Matrix, beta: number, c: Matrix): void {
-    const args = { a, b, c, alpha, beta };
-    this.#run(multiplyPhase, multiplyTask, Math.ceil(c.rows / PANEL_ROWS), args, 2 * a.rows * a.cols * b.cols, [
-      a,
-      b,
-      c,
-    ]);
+    this.#run(multiplyPhase, multiplyTask, {
+      count: Math.ceil(c.rows / PANEL_ROWS),
+      args: { a, b, c, alpha, beta },
+      flops: 2 * a.rows * a.cols * b.cols,
+      operands: [a, b, c],
+    });
   }
 
   /** Y ← Y·R⁻¹ for a triangular k × k matrix R. */
   solveRight(y: Matrix, r: Matrix, triangle: Triangle): void {
-    this.#run(solvePhase, solveTask, Math.ceil(y.rows / PANEL_ROWS), { y, r, triangle }, y.rows * y.cols * y.cols, [
-      y,
-      r,
-    ]);
+    this.#run(solvePhase, solveTask, {
+      count: Math.ceil(y.rows / PANEL_ROWS),
+      args: { y, r, triangle },
+      flops: y.rows * y.cols * y.cols,
+      operands: [y, r],
+    });
   }
 
   /** Standard normal numbers, column j from the stream (seed, stream, firstColumn + j). */
   fillNormal(panel: Matrix, seed: number, stream: number, firstColumn: number): void {
-    // A normal number takes as long as some fifty flops.
-    this.#run(normalPhase, normalTask, panel.cols, { panel, seed, stream, firstColumn }, 50 * panel.rows * panel.cols, [
-      panel,
-    ]);
+    this.#run(normalPhase, normalTask, {
+      count: panel.cols,
+      args: { panel, seed, stream, firstColumn },
+      // A normal number takes as long as some fifty flops.
+      flops: 50 * panel.rows * panel.cols,
+      operands: [panel],
+    });
   }
 
   #cross(a: Matrix, b: Matrix, c: Matrix, symmetric: boolean): void {
@@ -96,7 +111,8 @@ export class PanelAlgebra {
     const used = Math.max(1, Math.ceil(a.rows / Math.max(1, chunkRows)));
     const partial = used === 1 && isShared(c) ? c : this.#partials(used * a.cols, b.cols, c.data);
     const args: CrossArguments = { a, b, partial, chunkRows, tiles };
-    this.#run(crossPhase, crossTask, used * count, args, 2 * a.rows * TILE * TILE * count, [a, b, partial]);
+    const flops = 2 * a.rows * TILE * TILE * count;
+    this.#run(crossPhase, crossTask, { count: used * count, args, flops, operands: [a, b, partial] });
     if (partial === c) return;
     copyInto(c, block(partial, 0, 0, a.cols, b.cols));
     for (let chunk = 1; chunk < used; chunk++) addScaled(c, 1, block(partial, chunk * a.cols, 0, a.cols, b.cols));
@@ -129,14 +145,11 @@ export class PanelAlgebra {
   #run<A>(
     phase: PhaseKernel<null, A>,
     body: (blas: Blas, task: number, args: A) => void,
-    tasks: number,
-    args: A,
-    flops: number,
-    operands: readonly Matrix[],
+    { count, args, flops, operands }: PanelPhase<A>,
   ): void {
     const { team } = this;
-    if (team === undefined || tasks < 2 || flops < WORTH_SHARING || !operands.every(isShared)) {
-      for (let task = 0; task < tasks; task++) body(this.blas, task, args);
+    if (team === undefined || count < 2 || flops < WORTH_SHARING || !operands.every(isShared)) {
+      for (let task = 0; task < count; task++) body(this.blas, task, args);
       return;
     }
     let state = held.get(team);
@@ -144,10 +157,10 @@ export class PanelAlgebra {
       state = team.shareNow(null);
       held.set(team, state);
     }
-    let graph = this.#graphs.get(tasks);
+    let graph = this.#graphs.get(count);
     if (graph === undefined) {
-      graph = independentTasks(tasks);
-      this.#graphs.set(tasks, graph);
+      graph = independentTasks(count);
+      this.#graphs.set(count, graph);
     }
     team.runSync(phase, state, graph, args);
   }

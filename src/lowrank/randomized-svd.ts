@@ -97,41 +97,34 @@ export async function randomizedSvd(
   const work = sharedPanel(size, width);
   const part = (first: number, count: number): Matrix => block(panel, 0, first, size, count);
   const beside = (count: number): Matrix => block(work, 0, 0, size, count);
+  const held = (first: number, count: number): { x: Matrix; out: Matrix } => ({
+    x: part(first, count),
+    out: beside(count),
+  });
   const orthonormalizePanel = async (): Promise<void> => {
     orthonormalize(panel, algebra);
     await pause(control, 'orthonormalize', columns, columns);
   };
 
-  await multiplyBlocks(operator, columns, 'sketch', control, (first, count) => {
+  const drawn = (first: number, count: number): { x: Matrix; out: Matrix } => {
     algebra.fillNormal(beside(count), seed, STREAM, first);
     return { x: beside(count), out: part(first, count) };
-  });
+  };
+  await multiplyBlocks(operator, { columns, phase: 'sketch', operands: drawn }, control);
   await orthonormalizePanel();
   for (let pass = 0; pass < powerPasses; pass++) {
     // Each block of GQ depends on its own columns of Q alone, so it can take their place.
-    await multiplyBlocks(
-      operator,
-      columns,
-      `power pass ${pass + 1}`,
-      control,
-      (first, count) => ({ x: part(first, count), out: beside(count) }),
-      (out, first) => {
-        copyInto(part(first, out.cols), out);
-      },
-    );
+    const use = (out: Matrix, first: number): void => {
+      copyInto(part(first, out.cols), out);
+    };
+    await multiplyBlocks(operator, { columns, phase: `power pass ${pass + 1}`, operands: held, use }, control);
     await orthonormalizePanel();
   }
   const b = sharedPanel(columns, columns);
-  await multiplyBlocks(
-    operator,
-    columns,
-    'project',
-    control,
-    (first, count) => ({ x: part(first, count), out: beside(count) }),
-    (out, first) => {
-      algebra.cross(panel, out, block(b, 0, first, columns, out.cols));
-    },
-  );
+  const project = (out: Matrix, first: number): void => {
+    algebra.cross(panel, out, block(b, 0, first, columns, out.cols));
+  };
+  await multiplyBlocks(operator, { columns, phase: 'project', operands: held, use: project }, control);
   symmetrize(b);
   const capturedSquared = squaredNorm(b);
   const { values, selection } = largestEigenpairs(b, rank, algebra);

@@ -105,17 +105,25 @@ export async function pause(control: RunControl, phase: string, done: number, to
   throwIfAborted(control.signal);
 }
 
+/** Products G·X with all columns of a panel, block by block. */
+export interface PanelProducts {
+  readonly columns: number;
+  /** The name under which progress is reported. */
+  readonly phase: string;
+  /** x and out of columns first … first + count − 1. */
+  readonly operands: (first: number, count: number) => { readonly x: Matrix; readonly out: Matrix };
+  /** Takes a block's products, before the next block. */
+  readonly use?: ((out: Matrix, first: number) => void) | undefined;
+}
+
 /**
  * For each block of columns: out ← G·x for x and out that `operands` gives, then `use`. Returns ‖G·X‖_F². Throws
  * NonFiniteError, AbortedError.
  */
 export async function multiplyBlocks(
   operator: LinearOperator,
-  columns: number,
-  phase: string,
+  { columns, phase, operands, use }: PanelProducts,
   control: RunControl,
-  operands: (first: number, count: number) => { readonly x: Matrix; readonly out: Matrix },
-  use: (out: Matrix, first: number) => void = () => undefined,
 ): Promise<number> {
   const width = blockWidth(columns);
   let total = 0;
@@ -132,7 +140,7 @@ export async function multiplyBlocks(
         });
       total += square;
     }
-    use(out, first);
+    use?.(out, first);
     await pause(control, phase, first + count, columns);
   }
   return total;

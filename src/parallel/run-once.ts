@@ -15,7 +15,25 @@ export async function runOnce<S>(
   graph: TaskGraph,
   control: TeamControl,
 ): Promise<void> {
-  const shared = await control.team.share(state);
+  await runOnceWith(phase, kernel, { state }, graph, control);
+}
+
+/** A state, and what `Team.share` needs to know of it. */
+export interface StateToShare<S> {
+  readonly state: S;
+  readonly modules?: readonly string[] | undefined;
+  readonly solo?: boolean | undefined;
+}
+
+/** As `runOnce`, for a state that names modules, or that stays on the calling thread. */
+export async function runOnceWith<S>(
+  phase: string,
+  kernel: PhaseKernel<S>,
+  { state, modules, solo }: StateToShare<S>,
+  graph: TaskGraph,
+  control: TeamControl,
+): Promise<void> {
+  const shared = await control.team.share(state, { modules, solo });
   try {
     await control.team.run(phase, kernel, shared, graph, undefined, control);
   } finally {

@@ -74,6 +74,17 @@ const CLOSING_MILLISECONDS = 5000;
  */
 const hasEnded = (thread: Worker): boolean => thread.performance.eventLoopUtilization().idle < 0;
 
+/** What a team is made of once its threads run. */
+interface TeamParts {
+  readonly workers: number;
+  readonly blas: Blas;
+  readonly threads: readonly Worker[];
+  readonly ports: readonly MessagePort[];
+  /** The shared control block (schedule.ts). */
+  readonly control: Int32Array;
+  readonly stallSeconds: number;
+}
+
 /**
  * A team of workers: `share` gives them a state, `run` and `runSync` have them do a phase's tasks, `close` ends them.
  */
@@ -97,14 +108,7 @@ export class Team {
   /** Resolves when the asynchronous phase before has left: phases of one team run one after the other. */
   #turnstile: Promise<void> = Promise.resolve();
 
-  private constructor(
-    workers: number,
-    blas: Blas,
-    threads: readonly Worker[],
-    ports: readonly MessagePort[],
-    control: Int32Array,
-    stallSeconds: number,
-  ) {
+  private constructor({ workers, blas, threads, ports, control, stallSeconds }: TeamParts) {
     this.workers = workers;
     this.#threads = threads;
     this.#ports = ports;
@@ -128,7 +132,7 @@ export class Team {
     const blas = openBlas(options.blas);
     const control = sharedInt32(CONTROL_WORDS);
     const stallSeconds = options.stallSeconds ?? 60;
-    if (workers === 1) return new Team(1, blas, [], [], control, stallSeconds);
+    if (workers === 1) return new Team({ workers, blas, threads: [], ports: [], control, stallSeconds });
     const ports: MessagePort[] = [];
     const starts: WorkerStart[] = [];
     for (let worker = 1; worker < workers; worker++) {
@@ -141,7 +145,7 @@ export class Team {
     const threads = await startThreads(starts);
     // From here on messages are read synchronously, and neither ports nor threads keep the process alive.
     for (const port of ports) port.unref();
-    const team = new Team(workers, blas, threads, ports, control, stallSeconds);
+    const team = new Team({ workers, blas, threads, ports, control, stallSeconds });
     threads.forEach((thread, index) => {
       if (hasEnded(thread)) team.#lose(index + 1, new Error('its thread has ended'));
       thread.unref();
@@ -190,6 +194,7 @@ export class Team {
    * not wait, and then takes the remaining tasks itself. Rejects with what the first failing task threw, AbortedError,
    * ClosedError where the team is closed, or WorkerError where a worker died.
    */
+  // eslint-disable-next-line max-params -- who asks, what runs, on what, in which order, with which arguments
   async run<S, A = undefined>(
     phase: string,
     kernel: PhaseKernel<S, A>,
@@ -206,28 +211,22 @@ export class Team {
     try {
       await before;
       throwIfAborted(control.signal);
-      await this.#runAlone(phase, kernel, shared, graph, args, control);
+      await this.#runAlone(phase, graph.count, () => this.#begin(kernel, shared, graph, args), control);
     } finally {
       leave();
     }
   }
 
-  async #runAlone<S, A>(
-    name: string,
-    kernel: PhaseKernel<S, A>,
-    shared: Shared<S>,
-    graph: TaskGraph,
-    args: A,
-    control: RunControl,
-  ): Promise<void> {
+  /** Begins a phase of `total` tasks and takes its steps, with turns for the event loop. */
+  async #runAlone(name: string, total: number, begin: () => Phase, control: RunControl): Promise<void> {
     const words = this.#control;
-    const phase = this.#begin(kernel, shared, graph, args);
+    const phase = begin();
     // Once the phase has ended the words are those of the next.
     const report = (): void =>
       control.onProgress?.({
         phase: name,
-        done: phase.ended ? graph.count : Math.min(Atomics.load(words, DONE), graph.count),
-        total: graph.count,
+        done: phase.ended ? total : Math.min(Atomics.load(words, DONE), total),
+        total,
       });
     let served = performance.now();
     const turn = async (): Promise<void> => {

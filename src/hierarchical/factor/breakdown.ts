@@ -60,8 +60,7 @@ export async function breakdownError(
   matrix: HierarchicalMatrix,
   engine: FactorEngine,
   { node, level, pivot, index }: Breakdown,
-  shift: number,
-  suggest: boolean,
+  { shift, suggest }: { readonly shift: number; readonly suggest: boolean },
   control: TeamControl,
 ): Promise<HmatrixError> {
   const data = { node, level, pivot, index, shift };

@@ -103,7 +103,8 @@ export async function factor(
   }
   const engine: FactorEngine = hodlr ? new HodlrEngine(data, precision) : new UlvEngine(data, precision, indefinite);
   const breakdown = await engine.refactor(shift, control);
-  if (breakdown !== undefined) throw await breakdownError(matrix, engine, breakdown, shift, suggestShift, control);
+  if (breakdown !== undefined)
+    throw await breakdownError(matrix, engine, breakdown, { shift, suggest: suggestShift }, control);
   const factorization = new Factorization(matrix, engine, shift, control.team);
   factorization.warnOfDigits(control);
   return factorization;

@@ -236,7 +236,7 @@ export class Factorization implements LinearOperator {
     this.#shift = shift;
     const breakdown = await this.#engine.refactor(shift, teamControl);
     if (breakdown !== undefined)
-      throw await breakdownError(this.#matrix, this.#engine, breakdown, shift, suggestShift, teamControl);
+      throw await breakdownError(this.#matrix, this.#engine, breakdown, { shift, suggest: suggestShift }, teamControl);
     this.#valid = true;
     this.warnOfDigits(control);
     return this;

@@ -12,7 +12,7 @@ import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { substituteRight } from '../../dense/substitution.js';
 import type { TaskBody } from '../../parallel/kernel.js';
 import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
-import type { ClusterTree } from '../../tree/cluster-tree.js';
+import { isolatedOf, type ClusterTree } from '../../tree/cluster-tree.js';
 import { taskNodes, walkDown, walkUp } from './tree.js';
 import { PANEL, passNumbers, transposeIn, transposeOut } from '../matrix/transposed-vectors.js';
 
@@ -83,14 +83,15 @@ export function passBody(
 
 /** The isolated indices' part of a pass: scaled by 1/λ, √λ or 1/√λ. */
 export function passIsolated(
-  { order }: ClusterTree,
-  isolated: number,
+  tree: ClusterTree,
   shift: number,
   { staging, ordered }: PassVectors,
   p: number,
   kind: PassKind,
 ): void {
   const scale = kind === 'solve' ? 1 / shift : kind === 'factor' ? Math.sqrt(shift) : 1 / Math.sqrt(shift);
+  const { order } = tree;
+  const isolated = isolatedOf(tree);
   for (let position = 0; position < isolated; position++) {
     const to = order[position] * p;
     for (let q = 0; q < p; q++)

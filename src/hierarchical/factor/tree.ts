@@ -96,11 +96,15 @@ export function leafDiagonal(
  */
 export const part = (data: FloatArray, at: number, length: number): FloatArray => data.subarray(at, at + length);
 
-/** The leaf's diagonal block by itself: numbers, their leading dimension and the triangle. */
-export function leafNumbers(
-  data: HierarchicalData,
-  ν: number,
-): { readonly from: FloatArray; readonly ld: number; readonly uplo: 'L' | 'U' } {
+/** A leaf's diagonal block by itself: its entries, their leading dimension and the triangle. */
+export interface LeafEntries {
+  readonly from: FloatArray;
+  readonly ld: number;
+  readonly uplo: 'L' | 'U';
+}
+
+/** The diagonal block of leaf ν by itself. */
+export function leafEntries(data: HierarchicalData, ν: number): LeafEntries {
   const { a, uplo } = leafDiagonal(data, ν);
   // It shares its columns with its sibling's: it ends with its own last number.
   return { from: part(a.data, a.offset, a.rows === 0 ? 0 : (a.rows - 1) * (a.ld + 1) + 1), ld: a.ld, uplo };
@@ -108,8 +112,8 @@ export function leafNumbers(
 
 const TILE = 32;
 
-/** Lower triangle of order n in `out`, contiguous, from the `uplo` triangle of a symmetric block. */
-export function copyTriangle(out: FloatArray, n: number, a: FloatArray, at: number, ld: number, uplo: 'L' | 'U'): void {
+/** Lower triangle of order n in `out`, contiguous, from a leaf's diagonal block, entries `at` … */
+export function copyTriangle(out: FloatArray, n: number, { from: a, ld, uplo }: LeafEntries, at: number): void {
   if (uplo === 'L') for (let j = 0; j < n; j++) copyRun(out, j + j * n, a, at + j + j * ld, n - j);
   // Rows of the lower triangle are columns of the upper one; by panels, so that the lines written stay in cache.
   else {
@@ -127,16 +131,10 @@ export function copyRun(out: FloatArray, to: number, a: FloatArray, from: number
   for (let i = 0; i < count; i++) out[to + i] = a[from + i];
 }
 
-/** out ← aᵀ for arrays in column-major order, in tiles; precisions may differ. */
+/** out ← aᵀ, in tiles; precisions may differ. */
 export function transposeBlock(
-  out: FloatArray,
-  outAt: number,
-  outLd: number,
-  a: FloatArray,
-  at: number,
-  ld: number,
-  rows: number,
-  cols: number,
+  { data: out, offset: outAt, ld: outLd }: Matrix,
+  { data: a, offset: at, ld, rows, cols }: Matrix,
 ): void {
   for (let j0 = 0; j0 < cols; j0 += TILE) {
     const j1 = Math.min(j0 + TILE, cols);

@@ -8,8 +8,8 @@ import { known, type KeysOf } from '../../core/known-options.js';
 import { sharedFloat32, sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import { availableMemory } from '../../io/machine.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
-import type { PhaseKernel } from '../../parallel/kernel.js';
-import { independentTasks, upwardTasks, type TaskGraph } from '../../parallel/task-graph.js';
+import { runOnceWith } from '../../parallel/run-once.js';
+import { independentTasks, upwardTasks } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { type EntrySource, requireSource } from '../../source/entry-source.js';
 import { sourceState } from '../../source/share-source.js';
@@ -79,14 +79,19 @@ export async function compressEntries(
   // What is decided by squares is decided on a matrix whose squares stay in range; what is stored is K's own.
   const factor = unitFactor(entries.reduce((most, d) => Math.max(most, d), 0));
   const diagonal = factor === 1 ? entries : entries.map((d) => factor * d);
-  return compressScaled(scaledSource(source, factor), diagonal, factor, resolved, start, control);
+  return compressScaled({ source: scaledSource(source, factor), diagonal, factor }, resolved, start, control);
 }
 
-/** K̃ from factor·K, `source`, and its diagonal. */
+/** factor·K and its diagonal. */
+interface ScaledEntries {
+  readonly source: EntrySource;
+  readonly diagonal: Float64Array;
+  readonly factor: number;
+}
+
+/** K̃ from factor·K. */
 async function compressScaled(
-  source: EntrySource,
-  diagonal: Float64Array,
-  factor: number,
+  { source, diagonal, factor }: ScaledEntries,
   resolved: ResolvedOptions,
   start: number,
   control: TeamControl,
@@ -108,12 +113,17 @@ async function compressScaled(
   );
 
   const normSquared = await estimateNorm(source, diagonal, seed, control);
-  const skeletons = await skeletonize(source, resolved, tree, lists, neighbors, needed, normSquared, control);
+  const skeletons = await skeletonize(source, resolved, { tree, lists, neighbors, needed }, normSquared, control);
   const skeletonized = performance.now();
   const nested = resolved.format !== 'hodlr';
   const zero = await findZeros(source, lists, skeletons, control);
   const layout = layOut(tree, lists, skeletons, nested, zero);
-  const data = await fill(source, resolved, tree, lists, layout, skeletons, zero, 1 / factor, control);
+  const data = await fill(
+    source,
+    resolved,
+    { tree, lists, layout, found: skeletons, zero, factor: 1 / factor },
+    control,
+  );
   const filled = performance.now();
 
   const share = (ν: number): number => skeletons.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]);
@@ -199,13 +209,19 @@ function neededBases(tree: ClusterTree, lists: InteractionLists): Int32Array {
   return needed;
 }
 
+/** What skeletonization needs beside entries. */
+interface SkeletonInput {
+  readonly tree: ClusterTree;
+  readonly lists: InteractionLists;
+  readonly neighbors: Neighbors;
+  /** 1 for every node that needs a basis. */
+  readonly needed: Int32Array;
+}
+
 async function skeletonize(
   source: EntrySource,
   options: ResolvedOptions,
-  tree: ClusterTree,
-  lists: InteractionLists,
-  neighbors: Neighbors,
-  needed: Int32Array,
+  { tree, lists, neighbors, needed }: SkeletonInput,
   normSquared: number,
   control: TeamControl,
 ): Promise<SkeletonState> {
@@ -223,7 +239,7 @@ async function skeletonize(
   const state: SkeletonState = {
     source: handle,
     tree,
-    leafOf: leafNumbers(tree),
+    leafOf: leafOfIndices(tree),
     neighbors: neighbors.indices,
     neighborCount: neighbors.count,
     nearBegin: lists.nearBegin,
@@ -243,7 +259,7 @@ async function skeletonize(
     missed: sharedFloat64(nodes),
     attempts: sharedInt32(nodes),
   };
-  await runOnce('skeletonize', skeletonizeNode, state, { modules, solo }, upwardTasks(nodes), control);
+  await runOnceWith('skeletonize', skeletonizeNode, { state, modules, solo }, upwardTasks(nodes), control);
   return state;
 }
 
@@ -256,32 +272,9 @@ async function findZeros(
 ): Promise<Int32Array> {
   const { handle, modules, solo } = sourceState(source);
   const zero = sharedInt32(far.length / 2);
-  await runOnce(
-    'find zeros',
-    findZeroCoupling,
-    { source: handle, far, maxRank, ranks, skeletons, zero },
-    { modules, solo },
-    independentTasks(zero.length),
-    control,
-  );
+  const state = { source: handle, far, maxRank, ranks, skeletons, zero };
+  await runOnceWith('find zeros', findZeroCoupling, { state, modules, solo }, independentTasks(zero.length), control);
   return zero;
-}
-
-/** One phase over a state of its own, which the team releases afterwards. */
-async function runOnce<S>(
-  phase: string,
-  kernel: PhaseKernel<S>,
-  state: S,
-  sharing: { readonly modules: readonly string[]; readonly solo: boolean },
-  graph: TaskGraph,
-  control: TeamControl,
-): Promise<void> {
-  const shared = await control.team.share(state, sharing);
-  try {
-    await control.team.run(phase, kernel, shared, graph, undefined, control);
-  } finally {
-    control.team.release(shared);
-  }
 }
 
 /** Most candidate columns of an inner node: its children's skeletons. */
@@ -293,7 +286,7 @@ function candidates(tree: ClusterTree, ν: number, maxRank: number): number {
 }
 
 /** The leaf number of each index; 2^depth for isolated indices. */
-function leafNumbers(tree: ClusterTree): Int32Array {
+function leafOfIndices(tree: ClusterTree): Int32Array {
   const leafOf = sharedInt32(tree.size).fill(leavesOf(tree));
   for (let leaf = 0; leaf < leavesOf(tree); leaf++) {
     const ν = firstLeaf(tree) + leaf;
@@ -302,15 +295,22 @@ function leafNumbers(tree: ClusterTree): Int32Array {
   return leafOf;
 }
 
+/** What is known before blocks are evaluated. */
+interface FillInput {
+  readonly tree: ClusterTree;
+  readonly lists: InteractionLists;
+  readonly layout: Layout;
+  readonly found: SkeletonState;
+  /** 1 for each far pair whose coupling is zero. */
+  readonly zero: Int32Array;
+  /** What is stored is this times the source's entries. */
+  readonly factor: number;
+}
+
 async function fill(
   source: EntrySource,
   options: ResolvedOptions,
-  tree: ClusterTree,
-  lists: InteractionLists,
-  layout: Layout,
-  found: SkeletonState,
-  zero: Int32Array,
-  factor: number,
+  { tree, lists, layout, found, zero, factor }: FillInput,
   control: TeamControl,
 ): Promise<HierarchicalMatrix['data']> {
   const nested = options.format !== 'hodlr';
@@ -341,6 +341,12 @@ async function fill(
     tasks,
     factor,
   };
-  await runOnce('evaluate blocks', fillBlock, state, { modules, solo }, independentTasks(tasks.length / 3), control);
+  await runOnceWith(
+    'evaluate blocks',
+    fillBlock,
+    { state, modules, solo },
+    independentTasks(tasks.length / 3),
+    control,
+  );
   return assemble(layout, lists, values, options.format);
 }

@@ -115,9 +115,11 @@ export async function compressProducts(
   const products = new OrderedProducts(
     operator,
     tree.order,
-    resolved.productPrecision,
-    cost.products,
-    cost.complete ? tree.size : cost.samples,
+    {
+      precision: resolved.productPrecision,
+      expected: cost.products,
+      widest: cost.complete ? tree.size : cost.samples,
+    },
     control,
   );
   try {
@@ -154,7 +156,7 @@ async function nested(task: Task): Promise<HierarchicalMatrix> {
   const { maxRank, tolerance, seed, productPrecision } = options;
   const sample: Sample = reference.complete
     ? { y: reference.y.data as Float64Array, samples: tree.size, seed, vectors: 'unit', precision: productPrecision }
-    : await drawSample(tree, cost.samples, seed, productPrecision, products, control);
+    : await drawSample(tree, { samples: cost.samples, seed, precision: productPrecision }, products, control);
   const asked = (tolerance * reference.norm) ** 2;
   const { levels, beyond: unseen } = await hssFromSample(tree, sample, maxRank, asked, control);
   const spectra = await hssSpectra(tree, levels, control);
@@ -164,8 +166,7 @@ async function nested(task: Task): Promise<HierarchicalMatrix> {
     const { layout, values, dropped, beyond } = await storeNested(
       spectra,
       lists,
-      maxRank,
-      target,
+      { maxRank, budget: target },
       allocator(options.dtype),
       control,
     );
@@ -203,7 +204,7 @@ async function peeled(task: Task): Promise<HierarchicalMatrix> {
         control.team.blas.gemm('N', 'N', 1, reference.y, x, 0, out);
       }
     : (out, x) => products.multiply(out, x);
-  const made = await peel(tree, lists, options, reference.norm, multiply, allocator(options.dtype), control);
+  const made = await peel({ tree, lists, norm: reference.norm }, options, multiply, allocator(options.dtype), control);
   return finish(task, made, 1);
 }
 
@@ -325,7 +326,7 @@ async function multiplyReference(
   const y = view(sharedFloat64(n * columns), 0, n, columns);
   for (let j = 0; j < columns; j++) {
     if (complete) x.data[j + j * n] = 1;
-    else drawTestVector('signs', seed, REFERENCE_NODE, 0, j, n, x.data as Float64Array, j * n, 1);
+    else drawTestVector({ vectors: 'signs', seed }, { node: REFERENCE_NODE, begin: 0 }, j, view(x.data, j * n, 1, n));
   }
   await products.multiply(y, x);
   throwIfAborted(control.signal);

@@ -35,6 +35,16 @@ interface PermuteArguments {
   readonly factor: number;
 }
 
+/** How an operator will be multiplied with. */
+export interface ProductsSetup {
+  /** Precision of the vectors that the operator is given. */
+  readonly precision: Precision;
+  /** How many vectors will be multiplied, for progress. */
+  readonly expected: number;
+  /** Most of them in one call. */
+  readonly widest: number;
+}
+
 /** Multiplies with one operator in tree order; counts vectors and seconds, reports progress. */
 export class OrderedProducts {
   /** Vectors multiplied so far, and the seconds the operator took for them. */
@@ -50,13 +60,10 @@ export class OrderedProducts {
   readonly #graphs = new Map<number, TaskGraph>();
   #shared: Shared<PermuteState> | undefined;
 
-  /** `expected`: how many vectors will be multiplied, for progress; `widest`: most of them in one call. */
   constructor(
     operator: LinearOperator,
     order: Int32Array,
-    precision: Precision,
-    expected: number,
-    widest: number,
+    { precision, expected, widest }: ProductsSetup,
     control: TeamControl,
   ) {
     this.#operator = operator;

@@ -15,19 +15,12 @@ import { leftChild, parentOf, rightChild } from '../../core/indices.js';
 import { sharedFloat32, sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
+import { multiplyRows } from '../../dense/row-products.js';
 import { phaseKernel } from '../../parallel/kernel.js';
 import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import { isolatedOf, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import { diagonalOrder, sharesZeros, type HierarchicalData } from './data.js';
-import {
-  gatherColumns,
-  multiplyRows,
-  PANEL,
-  passNumbers,
-  scatterColumns,
-  transposeIn,
-  transposeOut,
-} from './transposed-vectors.js';
+import { gatherColumns, PANEL, passNumbers, scatterColumns, transposeIn, transposeOut } from './transposed-vectors.js';
 
 /**
  * Vectors multiplied at a time: gemm packs the stored blocks once a chunk, and by 256 columns that costs little; the
@@ -413,7 +406,7 @@ class Product {
       incoming,
       input,
     } = this.#state;
-    gatherColumns(input, begin[ν] * p, incoming, order, begin[ν], end[ν], p);
+    gatherColumns(view(input, begin[ν] * p, p, end[ν] - begin[ν]), incoming, order, begin[ν]);
   }
 
   /** The leaf's columns of the product, back in the caller's order. */
@@ -425,7 +418,7 @@ class Product {
       output,
       outgoing,
     } = this.#state;
-    scatterColumns(outgoing, output, begin[ν] * p, order, begin[ν], end[ν], p);
+    scatterColumns(outgoing, view(output, begin[ν] * p, p, end[ν] - begin[ν]), order, begin[ν]);
   }
 
   /** Rows of isolated indices are zero. */

@@ -1,8 +1,7 @@
 /**
  * Blocks of vectors as products and solves hold them inside: transposed, p × N, the p values of an index contiguous.
  */
-import type { Blas } from '../../dense/blas.js';
-import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
+import type { FloatArray, Matrix } from '../../dense/matrix.js';
 
 /** Indices transposed by one task. */
 export const PANEL = 512;
@@ -69,62 +68,28 @@ export function transposeOut(
   }
 }
 
-/**
- * to (from `at` on, contiguous, p × n) ← the columns of from (p × N, the caller's order) at positions first … end of
- * the tree.
- */
+/** to (p × n, contiguous) ← columns order[first] … order[first + n − 1] of from (p × N, the caller's order). */
 export function gatherColumns(
-  to: FloatArray,
-  at: number,
+  { data: to, offset, rows: p, cols }: Matrix,
   from: FloatArray,
   order: Int32Array,
   first: number,
-  end: number,
-  p: number,
 ): void {
-  for (let position = first; position < end; position++) {
+  for (let position = first, at = offset; position < first + cols; position++) {
     const begin = order[position] * p;
     for (let q = begin; q < begin + p; q++) to[at++] = from[q];
   }
 }
 
-/**
- * The columns of to (p × N, the caller's order) at positions first … end of the tree ← from (from `at` on, contiguous,
- * p × n).
- */
+/** Columns order[first] … order[first + n − 1] of to (p × N, the caller's order) ← from (p × n, contiguous). */
 export function scatterColumns(
   to: FloatArray,
-  from: FloatArray,
-  at: number,
+  { data: from, offset, rows: p, cols }: Matrix,
   order: Int32Array,
   first: number,
-  end: number,
-  p: number,
 ): void {
-  for (let position = first; position < end; position++) {
+  for (let position = first, at = offset; position < first + cols; position++) {
     const begin = order[position] * p;
     for (let q = begin; q < begin + p; q++) to[q] = from[at++];
   }
-}
-
-/** C ← α·A·op(B) + β·C over transposed vectors; one vector takes the matrix–vector path. */
-export function multiplyRows(
-  blas: Blas,
-  alpha: number,
-  a: Matrix,
-  transB: 'N' | 'T',
-  b: Matrix,
-  beta: number,
-  c: Matrix,
-): void {
-  if (a.rows === 1)
-    blas.gemv(
-      transB === 'T' ? 'N' : 'T',
-      alpha,
-      b,
-      view(a.data, a.offset, a.cols, 1),
-      beta,
-      view(c.data, c.offset, c.cols, 1),
-    );
-  else blas.gemm('N', transB, alpha, a, b, beta, c);
 }

@@ -40,9 +40,8 @@ export async function columnsError(
   const { exact, errors } = await columnNorms(
     source,
     unitVectors(columns),
-    width,
     compared,
-    { phase: 'compare columns' },
+    { width, phase: 'compare columns' },
     control,
   );
   return quotientOfNorms(errors[0], exact);

@@ -137,7 +137,7 @@ async function compareAll(
 ): Promise<{ estimates: ErrorEstimate[]; exact: Float64Array }> {
   const { size } = source;
   const vectors = unitVectors(Int32Array.from({ length: size }, (_, j) => j));
-  const { exact, errors } = await compareVectors(source, approximations, vectors, [], 1, control);
+  const { exact, errors } = await compareVectors(source, approximations, vectors, { rows: [], unit: 1 }, control);
   return { estimates: errors.map((error) => exactError(error, exact)), exact };
 }
 
@@ -146,8 +146,7 @@ async function compareVectors(
   source: EntrySource,
   approximations: readonly LinearOperator[],
   vectors: ColumnVectors,
-  rows: readonly Float64Array[],
-  unit: number,
+  { rows, unit }: { readonly rows: readonly Float64Array[]; readonly unit: number },
   control: TeamControl,
 ): Promise<{ exact: Float64Array; errors: Float64Array[] }> {
   const { size } = source;
@@ -161,9 +160,8 @@ async function compareVectors(
     const found = await columnNorms(
       source,
       vectors,
-      width,
       some,
-      { rows: rows.slice(first, first + together), unit, phase: PHASE },
+      { width, rows: rows.slice(first, first + together), unit, phase: PHASE },
       control,
     );
     exact = found.exact as Float64Array<ArrayBuffer>;
@@ -248,8 +246,7 @@ class ErrorSample {
       this.#source,
       this.#approximations,
       { columns, coefficients, size: group },
-      this.#rows,
-      this.#unit,
+      { rows: this.#rows, unit: this.#unit },
       this.#control,
     );
     const exact = Float64Array.from({ length: count }, (_, g) =>

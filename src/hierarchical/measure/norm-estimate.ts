@@ -29,7 +29,7 @@ export async function estimateNorm(
     ? Int32Array.from({ length: size }, (_, j) => j)
     : columnsByDiagonal(diagonal, trace, new RandomStream(seed, NORM_STREAM));
   const phase = 'estimate norm';
-  const { exact } = await columnNorms(source, unitVectors(columns), columns.length, [], { phase }, control);
+  const { exact } = await columnNorms(source, unitVectors(columns), [], { width: columns.length, phase }, control);
   let outside = 0;
   columns.forEach((j, q) => {
     const weight = every ? 1 : trace / (NORM_COLUMNS * diagonal[j]);

@@ -127,25 +127,26 @@ export interface ColumnNorms {
   readonly errors: readonly Float64Array[];
 }
 
+/** How norms of columns are computed. */
+export interface NormsSetup {
+  /** Vectors at a time. */
+  readonly width: number;
+  /** Squares of the differences' entries times `unit` are added to these, for each approximation (shared arrays). */
+  readonly rows?: readonly Float64Array[] | undefined;
+  readonly unit?: number | undefined;
+  /** The name under which progress is reported. */
+  readonly phase: string;
+}
+
 /**
- * The norms of columns and of differences, `width` vectors at a time; K is evaluated once for all approximations.
- * With `rows`, squares of the differences' entries times `unit` are added to them, of each approximation (shared
- * arrays). Throws AbortedError and what the source throws.
+ * The norms of columns and of differences; K is evaluated once for all approximations. Throws AbortedError and what the
+ * source throws.
  */
 export async function columnNorms(
   source: EntrySource,
   vectors: ColumnVectors,
-  width: number,
   approximations: readonly VectorsToCompare[],
-  {
-    rows = [],
-    unit = 1,
-    phase,
-  }: {
-    readonly rows?: readonly Float64Array[] | undefined;
-    readonly unit?: number | undefined;
-    readonly phase: string;
-  },
+  { width, rows = [], unit = 1, phase }: NormsSetup,
   control: TeamControl,
 ): Promise<ColumnNorms> {
   const { team } = control;

@@ -19,7 +19,7 @@ import { block, copyInto, view, type FloatArray, type Matrix } from '../../../de
 import { SUBSTITUTION_SCRATCH, substituteLeft } from '../../../dense/substitution.js';
 import { phaseKernel } from '../../../parallel/kernel.js';
 import { type HierarchicalData } from '../../matrix/data.js';
-import { copyTriangle, leafNumbers, part, walkUp } from '../tree.js';
+import { copyTriangle, leafEntries, part, walkUp } from '../tree.js';
 import { coupled, type HodlrPlan } from './plan.js';
 import { splitOf } from './split.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
@@ -117,9 +117,8 @@ class Recursion {
     const blas = this.#blas;
     const factor = leafFactorOf(this.#state, ν);
     const n = factor.rows;
-    const { from, ld, uplo } = leafNumbers(data, ν);
     const numbers = part(factor.data, factor.offset, n * n);
-    copyTriangle(numbers, n, from, 0, ld, uplo);
+    copyTriangle(numbers, n, leafEntries(data, ν), 0);
     for (let j = 0; j < n; j++) numbers[j * (n + 1)] += shift[0];
     const info = this.#cholesky(ν, factor);
     if (info !== 0) return info;

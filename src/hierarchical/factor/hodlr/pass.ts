@@ -11,8 +11,9 @@
 import { leftChild, parentOf } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
+import { multiplyRows } from '../../../dense/row-products.js';
 import { phaseKernel } from '../../../parallel/kernel.js';
-import { isolatedOf, firstLeaf } from '../../../tree/cluster-tree.js';
+import { firstLeaf } from '../../../tree/cluster-tree.js';
 import {
   passBody,
   passIsolated,
@@ -22,7 +23,7 @@ import {
   type PassKind,
   type PassVectors,
 } from '../pass.js';
-import { gatherColumns, multiplyRows, scatterColumns } from '../../matrix/transposed-vectors.js';
+import { gatherColumns, scatterColumns } from '../../matrix/transposed-vectors.js';
 import { basisRowsOf, cornerOf, leafFactorOf, type HodlrFactors } from './factor.js';
 import { coupled } from './plan.js';
 
@@ -50,7 +51,7 @@ class HodlrPass implements NodePass {
       data: { tree },
       shift,
     } = this.#state;
-    passIsolated(tree, isolatedOf(tree), shift[0], this.#state, p, kind);
+    passIsolated(tree, shift[0], this.#state, p, kind);
   }
 
   up(ν: number, p: number): void {
@@ -58,12 +59,12 @@ class HodlrPass implements NodePass {
       data: { tree },
       plan,
       staging,
-      ordered,
     } = this.#state;
     const blas = this.#blas;
     if (ν >= this.#leaf0) {
-      gatherColumns(ordered, tree.begin[ν] * p, staging, tree.order, tree.begin[ν], tree.end[ν], p);
-      substituteRows(blas, 'T', leafFactorOf(this.#state, ν), this.#rows(ν, p));
+      const x = this.#rows(ν, p);
+      gatherColumns(x, staging, tree.order, tree.begin[ν]);
+      substituteRows(blas, 'T', leafFactorOf(this.#state, ν), x);
     } else if (coupled(plan, ν)) {
       const l = leftChild(ν);
       const { x, c } = cornerOf(this.#state, ν);
@@ -83,7 +84,6 @@ class HodlrPass implements NodePass {
       data: { tree },
       plan,
       staging,
-      ordered,
     } = this.#state;
     const blas = this.#blas;
     const left = (ν & 1) === 1;
@@ -96,7 +96,7 @@ class HodlrPass implements NodePass {
       if (kind !== 'factor') substituteRows(blas, 'N', factor, x);
       else if (p === 1) blas.trmm('L', 'L', 'N', 'N', 1, factor, view(x.data, x.offset, x.cols, 1));
       else blas.trmm('R', 'L', 'T', 'N', 1, factor, x);
-      scatterColumns(staging, ordered, tree.begin[ν] * p, tree.order, tree.begin[ν], tree.end[ν], p);
+      scatterColumns(staging, x, tree.order, tree.begin[ν]);
     } else if (coupled(plan, ν)) {
       this.#couple(ν, p, kind);
     }

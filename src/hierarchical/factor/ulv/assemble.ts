@@ -8,9 +8,9 @@
  * Of D_SS and D_RR only the lower triangles are written.
  */
 import { leftChild } from '../../../core/indices.js';
-import type { FloatArray, Matrix } from '../../../dense/matrix.js';
-import { type HierarchicalData } from '../../matrix/data.js';
-import { copyRun, copyTriangle, leafNumbers, part, transposeBlock } from '../tree.js';
+import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
+import type { HierarchicalData } from '../../matrix/data.js';
+import { copyRun, copyTriangle, leafEntries, part, transposeBlock } from '../tree.js';
 import { leftmostLeaf, type UlvPlan } from './plan.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
 
@@ -21,27 +21,29 @@ export interface LocalBlock {
   readonly rr: Matrix;
 }
 
+/** What blocks are assembled from. */
+export interface AssemblyState {
+  readonly data: HierarchicalData;
+  readonly plan: UlvPlan;
+  /** Schur complements of the nodes below. */
+  readonly schur: FloatArray;
+}
+
 /** out ← the block of node ν, from the leaf's diagonal block or from the children's Schur complements in `schur`. */
-export function assembleLocal(
-  data: HierarchicalData,
-  plan: UlvPlan,
-  schur: FloatArray,
-  shift: number,
-  ν: number,
-  out: LocalBlock,
-): void {
-  if (ν >= firstLeaf(data.tree)) fromLeaf(data, shift, ν, out);
-  else fromChildren(data, plan, schur, ν, out);
+export function assembleLocal(state: AssemblyState, shift: number, ν: number, out: LocalBlock): void {
+  if (ν >= firstLeaf(state.data.tree)) fromLeaf(state.data, shift, ν, out);
+  else fromChildren(state, ν, out);
 }
 
 function fromLeaf(data: HierarchicalData, shift: number, ν: number, { ss, rs, rr }: LocalBlock): void {
-  const { from, ld, uplo } = leafNumbers(data, ν);
+  const entries = leafEntries(data, ν);
+  const { from, ld, uplo } = entries;
   const k = ss.rows;
   const [sso, rso, rro] = [whole(ss), whole(rs), whole(rr)];
-  copyTriangle(sso, k, from, 0, ld, uplo);
-  copyTriangle(rro, rr.rows, from, k * (ld + 1), ld, uplo);
+  copyTriangle(sso, k, entries, 0);
+  copyTriangle(rro, rr.rows, entries, k * (ld + 1));
   if (uplo === 'L') for (let j = 0; j < k; j++) copyRun(rso, j * rs.rows, from, k + j * ld, rs.rows);
-  else transposeBlock(rso, 0, rs.rows, from, k * ld, ld, k, rs.rows);
+  else transposeBlock(rs, view(from, k * ld, k, rs.rows, ld));
   if (shift === 0) return;
   for (let i = 0; i < k; i++) sso[i * (k + 1)] += shift;
   for (let i = 0; i < rr.rows; i++) rro[i * (rr.rows + 1)] += shift;
@@ -49,13 +51,7 @@ function fromLeaf(data: HierarchicalData, shift: number, ν: number, { ss, rs, r
 
 const whole = ({ data, offset, rows, cols }: Matrix): FloatArray => part(data, offset, rows * cols);
 
-function fromChildren(
-  data: HierarchicalData,
-  plan: UlvPlan,
-  schur: FloatArray,
-  ν: number,
-  { ss, rs, rr }: LocalBlock,
-): void {
+function fromChildren({ data, plan, schur }: AssemblyState, ν: number, { ss, rs, rr }: LocalBlock): void {
   const {
     tree,
     skeletons: { begin, gather, picked },
@@ -79,7 +75,7 @@ function fromChildren(
   const order = rr.rows;
   for (let j = 0; j < rl; j++) copyRun(h, j * (order + 1), left, (pl + j) * (m + 1), rl - j);
   for (let j = 0; j < rn; j++) copyRun(h, (rl + j) * (order + 1), right, (pr + j) * (n + 1), rn - j);
-  transposeBlock(h, rl, order, b, pl + pr * m, m, rl, rn);
+  transposeBlock(view(h, rl, rn, rl, order), view(b, pl + pr * m, rl, rn, m));
   const places = gather.subarray(begin[ν], begin[ν + 1]);
   const v = whole(rs);
   for (let s = 0; s < k; s++) {

@@ -96,7 +96,7 @@ class Elimination {
     const ss = view(this.#ss, 0, k, k);
     const h = view(factors, plan.factorBegin[ν], r, r);
     const v = view(factors, plan.factorBegin[ν] + r * r, r, k);
-    assembleLocal(data, plan, schur, shift[0], ν, { ss, rs: v, rr: h });
+    assembleLocal(this.#state, shift[0], ν, { ss, rs: v, rr: h });
     if (r > 0) {
       const scale = signs.length > 0 ? largestDiagonal(h) : 0;
       if (k > 0) this.#uncouple(ss, v, h, view(basis, basisBegin[ν], r, k));

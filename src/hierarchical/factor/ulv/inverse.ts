@@ -77,7 +77,7 @@ class SelectedInversion {
       }
     }
     if (ν >= this.#leaf0) {
-      this.#diagonal(ν, y, t, mrs, zrs, mrr);
+      this.#diagonal(ν, y, t, { mrs, zrs, mrr });
       return;
     }
     const zss = view(this.#zss, 0, k, k);
@@ -118,7 +118,13 @@ class SelectedInversion {
     blas.gemm('N', 'T', -1, mrs, w, 1, mrr);
   }
 
-  #diagonal(ν: number, y: Matrix, t: Matrix, mrs: Matrix, zrs: Matrix, mrr: Matrix): void {
+  /** The diagonal of the inverse at leaf ν. */
+  #diagonal(
+    ν: number,
+    y: Matrix,
+    t: Matrix,
+    { mrs, zrs, mrr }: { readonly mrs: Matrix; readonly zrs: Matrix; readonly mrr: Matrix },
+  ): void {
     const {
       data: { tree },
       out,
@@ -163,7 +169,7 @@ class SelectedInversion {
       for (let i = 0; i < rest; i++) inverse[slot + picked[child] + i + c * m] = zrs.data[row + i + j * r];
     }
     const p = picked[child];
-    transposeBlock(inverse, slot + p * m, m, inverse, slot + p, m, rest, p);
+    transposeBlock(view(inverse, slot + p * m, p, rest, m), view(inverse, slot + p, rest, p, m));
     for (let j = 0; j < rest; j++)
       for (let i = 0; i < rest; i++) inverse[slot + p + i + (p + j) * m] = mrr.data[row + i + (row + j) * r];
   }

@@ -11,8 +11,9 @@
 import { leftChild } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
+import { multiplyRows } from '../../../dense/row-products.js';
 import { phaseKernel } from '../../../parallel/kernel.js';
-import { isolatedOf, firstLeaf } from '../../../tree/cluster-tree.js';
+import { firstLeaf } from '../../../tree/cluster-tree.js';
 import {
   passBody,
   passIsolated,
@@ -22,7 +23,7 @@ import {
   type PassKind,
   type PassVectors,
 } from '../pass.js';
-import { gatherColumns, multiplyRows, scatterColumns } from '../../matrix/transposed-vectors.js';
+import { gatherColumns, scatterColumns } from '../../matrix/transposed-vectors.js';
 import type { UlvFactors } from './eliminate.js';
 
 /** `ordered` holds the eliminated variables; `skeletons` width numbers per skeleton. */
@@ -49,7 +50,7 @@ class UlvPass implements NodePass {
       data: { tree },
       shift,
     } = this.#state;
-    passIsolated(tree, isolatedOf(tree), shift[0], this.#state, p, kind);
+    passIsolated(tree, shift[0], this.#state, p, kind);
   }
 
   up(ν: number, p: number): void {
@@ -67,16 +68,15 @@ class UlvPass implements NodePass {
     const blas = this.#blas;
     const k = skeletons.begin[ν + 1] - skeletons.begin[ν];
     const r = plan.begin[ν + 1] - plan.begin[ν];
+    const bs = view(values, skeletons.begin[ν] * p, p, k);
+    const br = view(ordered, plan.begin[ν] * p, p, r);
     if (ν >= this.#leaf0) {
-      const middle = tree.begin[ν] + k;
-      gatherColumns(values, skeletons.begin[ν] * p, staging, tree.order, tree.begin[ν], middle, p);
-      gatherColumns(ordered, plan.begin[ν] * p, staging, tree.order, middle, tree.end[ν], p);
+      gatherColumns(bs, staging, tree.order, tree.begin[ν]);
+      gatherColumns(br, staging, tree.order, tree.begin[ν] + k);
     } else {
       this.#collect(ν, p);
     }
     if (r === 0) return;
-    const bs = view(values, skeletons.begin[ν] * p, p, k);
-    const br = view(ordered, plan.begin[ν] * p, p, r);
     if (k > 0) multiplyRows(blas, -1, bs, 'T', view(basis, basisBegin[ν], r, k), 1, br);
     const l = view(factors, plan.factorBegin[ν], r, r);
     if (signs.length > 0) this.#dense(br, 'N', l);
@@ -126,8 +126,8 @@ class UlvPass implements NodePass {
     }
     if (ν >= this.#leaf0) {
       const middle = tree.begin[ν] + k;
-      scatterColumns(staging, values, skeletons.begin[ν] * p, tree.order, tree.begin[ν], middle, p);
-      scatterColumns(staging, ordered, plan.begin[ν] * p, tree.order, middle, tree.end[ν], p);
+      scatterColumns(staging, view(values, skeletons.begin[ν] * p, p, k), tree.order, tree.begin[ν]);
+      scatterColumns(staging, view(ordered, plan.begin[ν] * p, p, tree.end[ν] - middle), tree.order, middle);
     } else {
       this.#distribute(ν, p);
     }

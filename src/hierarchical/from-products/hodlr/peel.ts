@@ -62,10 +62,8 @@ const PEELED_SHARE = 1e-3;
  * maxRank + oversampling, and truncated when all is known. Cost: O(N·rank²·levels²) flops.
  */
 export async function peel(
-  tree: ClusterTree,
-  lists: InteractionLists,
+  { tree, lists, norm }: { readonly tree: ClusterTree; readonly lists: InteractionLists; readonly norm: number },
   options: ResolvedProductsOptions,
-  norm: number,
   multiply: Multiply,
   allocate: (length: number) => FloatArray,
   control: TeamControl,
@@ -81,10 +79,7 @@ export async function peel(
     const { target, spectra } = await peelLevel(
       tree,
       options,
-      level,
-      above,
-      widths[level - 1],
-      PEELED_SHARE * budget,
+      { level, above, width: widths[level - 1], budget: PEELED_SHARE * budget },
       multiply,
       control,
     );
@@ -99,17 +94,28 @@ export async function peel(
   }
   const state = peelingState(tree, seed, tree.depth + 1, above, mostInLeaf(tree));
   await peelOff(state, drawUnits, 'both', multiply, control);
-  const { layout, values } = await storeSeparate(tree, lists, above, ranks, state, maxRank, allocate, control);
+  const { layout, values } = await storeSeparate(
+    { tree, lists, levels: above, ranks, maxRank, units: state.x, diagonal: state.y },
+    allocate,
+    control,
+  );
   return { layout, values, dropped, beyond };
+}
+
+/** One level, and how it is peeled. */
+interface LevelToPeel {
+  readonly level: number;
+  readonly above: readonly PeeledLevel[];
+  /** Random vectors. */
+  readonly width: number;
+  /** Squared error that may be cut off. */
+  readonly budget: number;
 }
 
 async function peelLevel(
   tree: ClusterTree,
   { seed, productPrecision }: ResolvedProductsOptions,
-  level: number,
-  above: readonly PeeledLevel[],
-  width: number,
-  budget: number,
+  { level, above, width, budget }: LevelToPeel,
   multiply: Multiply,
   control: TeamControl,
 ): Promise<{ target: PeeledLevel; spectra: LevelSpectra }> {

@@ -74,15 +74,10 @@ export const drawRight = phaseKernel<PeelingState>(
       else
         for (let c = 0; c < x.cols; c++)
           drawTestVector(
-            'signs',
-            seed,
-            ν,
-            begin,
+            { vectors: 'signs', seed },
+            { node: ν, begin },
             c + LEVEL_STRIDE * level,
-            tree.end[ν] - begin,
-            x.data as Float64Array,
-            x.offset + begin + c * x.ld,
-            1,
+            view(x.data, x.offset + begin + c * x.ld, 1, tree.end[ν] - begin),
           );
     },
 );

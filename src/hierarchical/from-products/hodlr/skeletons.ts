@@ -13,7 +13,7 @@ import { type ClusterTree, firstLeaf, nodesOf } from '../../../tree/cluster-tree
 import type { InteractionLists } from '../../../tree/interaction-lists.js';
 import { BlockWriter, redundantRows, writerState, type WriterState } from '../block-writer.js';
 import { layOut, type Layout } from '../../matrix/layout.js';
-import type { PeeledLevel, PeelingState } from './peeling-steps.js';
+import type { PeeledLevel } from './peeling-steps.js';
 import { mostOf, RowInterpolation } from '../row-interpolation.js';
 
 interface SeparateState {
@@ -134,16 +134,17 @@ export const storeBlocks = phaseKernel<SeparateState>(import.meta.url, 'storeBlo
   return (ν) => storer.run(ν);
 });
 
-/**
- * The stored form of peeled levels, of each node's basis the first ranks[ν] vectors, and of the last product (x, y).
- */
+/** What has been peeled: levels, and the last product, whose vectors are unit vectors with signs. */
+export interface PeeledParts extends Pick<
+  SeparateState,
+  'tree' | 'levels' | 'ranks' | 'maxRank' | 'units' | 'diagonal'
+> {
+  readonly lists: InteractionLists;
+}
+
+/** The stored form of peeled levels, of each node's basis the first ranks[ν] vectors. */
 export async function storeSeparate(
-  tree: ClusterTree,
-  lists: InteractionLists,
-  levels: readonly PeeledLevel[],
-  ranks: Int32Array,
-  { x, y }: Pick<PeelingState, 'x' | 'y'>,
-  maxRank: number,
+  { tree, lists, levels, ranks, maxRank, units, diagonal }: PeeledParts,
   allocate: (length: number) => FloatArray,
   control: TeamControl,
 ): Promise<{ layout: Layout; values: FloatArray }> {
@@ -159,8 +160,8 @@ export async function storeSeparate(
     skeletons: sharedInt32(nodes * maxRank),
     cornerBegin,
     corners: sharedFloat64(cornerBegin[nodes]),
-    units: x,
-    diagonal: y,
+    units,
+    diagonal,
     writer: null,
   };
   await runOnce('find skeletons', interpolateSeparate, state, independentTasks(nodes - 1), control);

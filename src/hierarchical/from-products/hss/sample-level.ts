@@ -59,7 +59,7 @@ class NodeSamples {
   }
 
   load(i: number): void {
-    const { tree, level, samples, leafSample, omega, y, seed, vectors } = this.#state;
+    const { tree, level, samples, leafSample, omega, y } = this.#state;
     const rows = level.rowBegin[i + 1] - level.rowBegin[i];
     if (leafSample === null) {
       const at = samples * level.rowBegin[i];
@@ -70,7 +70,7 @@ class NodeSamples {
     const ν = level.first + i;
     const begin = tree.begin[ν];
     for (let c = 0; c < samples; c++) {
-      drawTestVector(vectors, seed, ν, begin, c, rows, this.#omega, c, samples);
+      drawTestVector(this.#state, { node: ν, begin }, c, view(this.#omega, c, 1, rows, samples));
       for (let r = 0, from = begin + c * tree.size, to = c; r < rows; r++, to += samples)
         this.#y[to] = leafSample[from + r];
     }
@@ -258,19 +258,15 @@ export const passUp = phaseKernel<SampleLevelState>(import.meta.url, 'passUp', (
 export const drawLeaf = phaseKernel<
   { readonly tree: ClusterTree; readonly seed: number; readonly vectors: TestVectors },
   { readonly x: Matrix; readonly first: number }
->(import.meta.url, 'drawLeaf', ({ tree, seed, vectors }) => (leaf, { x, first }) => {
+>(import.meta.url, 'drawLeaf', (state) => (leaf, { x, first }) => {
+  const { tree } = state;
   const ν = 2 ** tree.depth - 1 + leaf;
   const begin = tree.begin[ν];
   for (let c = 0; c < x.cols; c++)
     drawTestVector(
-      vectors,
-      seed,
-      ν,
-      begin,
+      state,
+      { node: ν, begin },
       first + c,
-      tree.end[ν] - begin,
-      x.data as Float64Array,
-      x.offset + begin + c * x.ld,
-      1,
+      view(x.data, x.offset + begin + c * x.ld, 1, tree.end[ν] - begin),
     );
 });

@@ -32,9 +32,7 @@ export interface Sample {
 /** Draws Ω and multiplies, block by block. */
 export async function drawSample(
   tree: ClusterTree,
-  samples: number,
-  seed: number,
-  precision: Precision,
+  { samples, seed, precision }: Pick<Sample, 'samples' | 'seed' | 'precision'>,
   products: OrderedProducts,
   control: TeamControl,
 ): Promise<Sample> {

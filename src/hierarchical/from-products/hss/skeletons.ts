@@ -261,8 +261,7 @@ function truncatedRanks(
 export async function storeNested(
   spectra: HssSpectra,
   lists: InteractionLists,
-  maxRank: number,
-  budget: number,
+  { maxRank, budget }: { readonly maxRank: number; readonly budget: number },
   allocate: (length: number) => FloatArray,
   control: TeamControl,
 ): Promise<RankChoice & { readonly layout: Layout; readonly values: FloatArray }> {
