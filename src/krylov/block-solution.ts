@@ -6,7 +6,7 @@ import type { Blas } from '../dense/blas.js';
 import type { Matrix, Vectors } from '../dense/matrix.js';
 import type { PlainOutcome, SolveControl, SolverOptions } from './solution.js';
 
-/** Options of {@link blockConjugateGradients}. */
+/** Options of {@link blockConjugateGradientSolver}. */
 export interface BlockOptions extends SolverOptions {
   /** Default: the calling thread's, as `openBlas()` opens it. */
   readonly blas?: Blas | undefined;

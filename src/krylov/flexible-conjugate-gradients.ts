@@ -31,7 +31,7 @@ import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solu
 import { checkPreconditioner, checkSystem, controlOf, solverOf } from './solver-checks.js';
 import { advance, dot } from './vector.js';
 
-/** Options of {@link flexibleConjugateGradients}. */
+/** Options of {@link flexibleConjugateGradientSolver}. */
 export interface FlexibleOptions extends SolverOptions {
   /** Default: the calling thread's, as `openBlas()` opens it. */
   readonly blas?: Blas | undefined;
