@@ -179,19 +179,25 @@ export class BlockChooser {
     for (let k = 0; k < keepCount; k++) order[k] = k;
     const cellTree = cutTree(order, 0, depth, borders);
     const basis = this.#costs.basis(kept);
-    return new LeafPlan(
-      this.#cells,
-      this.#energies,
-      kept,
-      keptCells,
-      cellTree,
-      this.#costs.fixed + basis.bytes + INDEX_BYTES * basis.indices,
-      this.#bins,
-    );
+    const bytes = this.#costs.fixed + basis.bytes + INDEX_BYTES * basis.indices;
+    return new LeafPlan({ cells: this.#cells, energies: this.#energies, kept, keptCells, cellTree, bytes }, this.#bins);
   }
 }
 
 /** Leaves over some cells: what they cost and hold. */
+/** Leaves over the kept cells, before blocks are chosen. */
+interface PlannedLeaves {
+  readonly cells: Cells;
+  /** cells × cells. */
+  readonly energies: Float64Array;
+  /** 1 for each kept cell; their numbers in the order of the tree. */
+  readonly kept: Uint8Array;
+  readonly keptCells: Int32Array;
+  readonly cellTree: ClusterTree;
+  /** Bytes of what is stored besides blocks. */
+  readonly bytes: number;
+}
+
 class LeafPlan {
   readonly #kept: Uint8Array;
   readonly #keptCells: Int32Array;
@@ -205,15 +211,7 @@ class LeafPlan {
   readonly #base: number;
   readonly #bins: Bins;
 
-  constructor(
-    cells: Cells,
-    energies: Float64Array,
-    kept: Uint8Array,
-    keptCells: Int32Array,
-    cellTree: ClusterTree,
-    bytes: number,
-    bins: Bins,
-  ) {
+  constructor({ cells, energies, kept, keptCells, cellTree, bytes }: PlannedLeaves, bins: Bins) {
     this.#bins = bins;
     this.#kept = kept;
     this.#keptCells = keptCells;

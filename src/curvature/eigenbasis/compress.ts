@@ -105,9 +105,7 @@ export async function kroneckerHierarchical(
   const chosen = performance.now();
   const size = model.network.parameters;
   const plan = planWithin(
-    rotated,
-    cells,
-    energies,
+    { rotated, cells, energies },
     leafSize,
     size,
     share === undefined
@@ -117,7 +115,8 @@ export async function kroneckerHierarchical(
   const filled = performance.now();
   if (plan !== null)
     requireMemory(rotatedModelBytes(model) + 8 * cells.count ** 2 + 8 * plan.layout.elements.total, memoryLimit);
-  const core = plan === null ? null : await fillCore(tables, plan, tolerance, Math.sqrt(energy), start, control);
+  const core =
+    plan === null ? null : await fillCore(tables, plan, { tolerance, norm: Math.sqrt(energy), start }, control);
   const end = performance.now();
   const tree = plan?.layout.tree;
   const error = energy > 0 ? Math.sqrt((plan?.choice.dropped ?? 0) / energy) : 0;
@@ -173,7 +172,7 @@ async function positiveSemidefinite(
   // The basis of a small network alone is more than the usual share: it does not pay off in memory, and still makes a
   // preconditioner.
   const most = share === undefined ? Math.max(PRINCIPAL_SHARE * dense, 2 * fixed) : share * dense;
-  const plan = principalPlan(rotated, cells, traces, used, leafSize, most - fixed);
+  const plan = principalPlan({ rotated, cells, traces, used, leafSize }, most - fixed);
   const bytes = fixed + (plan?.bytes ?? 0);
   if (share !== undefined && bytes > most)
     throw new OptionError(
@@ -183,7 +182,7 @@ async function positiveSemidefinite(
     );
   if (plan !== null) requireMemory(rotatedModelBytes(model) + 8 * plan.layout.elements.total, memoryLimit);
   const chosen = performance.now();
-  const core = plan === null ? null : await fillCore(tables, plan, 0, Number.NaN, start, control);
+  const core = plan === null ? null : await fillCore(tables, plan, { tolerance: 0, norm: Number.NaN, start }, control);
   const end = performance.now();
   const tree = plan?.layout.tree;
   return new KroneckerHierarchicalMatrix(
@@ -216,9 +215,7 @@ async function positiveSemidefinite(
 async function fillCore(
   tables: RotatedTables,
   { layout, lists, tree: { layerAt, directionAt, unitAt } }: Pick<Plan, 'layout' | 'lists' | 'tree'>,
-  tolerance: number,
-  norm: number,
-  start: number,
+  { tolerance, norm, start }: { readonly tolerance: number; readonly norm: number; readonly start: number },
   control: TeamControl,
 ): Promise<HierarchicalMatrix> {
   const { team } = control;
@@ -309,14 +306,20 @@ interface Plan {
   readonly bytes: number;
 }
 
+/** What blocks are chosen from. */
+interface CellsWithEnergies {
+  readonly rotated: RotatedModel;
+  readonly cells: Cells;
+  /** cells × cells. */
+  readonly energies: Float64Array;
+}
+
 /**
  * A choice that keeps to the goal with the bytes it really takes; null where H has no indices. Throws OptionError where
  * none does.
  */
 function planWithin(
-  rotated: RotatedModel,
-  cells: Cells,
-  energies: Float64Array,
+  { rotated, cells, energies }: CellsWithEnergies,
   leafSize: number,
   size: number,
   goal: Goal,

@@ -61,6 +61,16 @@ interface EnergyState {
 const COLUMNS = 256;
 const DIRECTIONS = 16;
 
+/** The tile of units p and `other`: its columns are `width` directions from the first. */
+interface Tile {
+  readonly rowLayer: number;
+  readonly p: number;
+  readonly columnLayer: number;
+  readonly other: number;
+  readonly first: number;
+  readonly width: number;
+}
+
 class EnergySum {
   readonly #state: EnergyState;
   readonly #blas: Blas;
@@ -92,7 +102,8 @@ class EnergySum {
           if (gramOffset(tables, rowLayer, p, columnLayer, other) >= 0) present.push(other);
         if (present.length === 0) continue;
         const columns = present.length * width;
-        present.forEach((other, k) => this.#scale(rowLayer, p, columnLayer, other, first, width, k * width * samples));
+        const tile = (other: number): Tile => ({ rowLayer, p, columnLayer, other, first, width });
+        present.forEach((other, k) => this.#scale(tile(other), k * width * samples));
         this.#blas.gemm(
           'T',
           'N',
@@ -102,21 +113,13 @@ class EnergySum {
           0,
           view(this.#tiles.data, 0, rows, columns),
         );
-        present.forEach((other, k) => this.#add(rowLayer, p, columnLayer, other, first, width, rows, k * width * rows));
+        present.forEach((other, k) => this.#add(tile(other), rows, k * width * rows));
       }
     }
   }
 
   /** scaled ← diag m(p, p′)·X_ℓ′(:, first … first + width). */
-  #scale(
-    rowLayer: number,
-    p: number,
-    columnLayer: number,
-    other: number,
-    first: number,
-    width: number,
-    to: number,
-  ): void {
+  #scale({ rowLayer, p, columnLayer, other, first, width }: Tile, to: number): void {
     const { tables } = this.#state;
     const n = tables.samples;
     const m = gramsOf(tables, rowLayer, columnLayer);
@@ -127,22 +130,13 @@ class EnergySum {
   }
 
   /** Adds the squares of the tile of (p, p′), and within a layer those of (p′, p), to their cells. */
-  #add(
-    rowLayer: number,
-    p: number,
-    columnLayer: number,
-    other: number,
-    first: number,
-    width: number,
-    rows: number,
-    from: number,
-  ): void {
+  #add({ rowLayer, p, columnLayer, other, first, width }: Tile, rows: number, from: number): void {
     const {
       cells: { count, cellOf },
       energies,
       tables: { layers },
     } = this.#state;
-    const tile = this.#tiles.data;
+    const tiles = this.#tiles.data;
     const ofRows = cellOf[rowLayer];
     const ofColumns = cellOf[columnLayer];
     const rowCells = p * layers[rowLayer].directions;
@@ -153,12 +147,12 @@ class EnergySum {
       if (twice) {
         const mirrored = ofColumns[rowCells + q] * count;
         for (let row = 0; row < rows; row++) {
-          const square = tile[from++] ** 2;
+          const square = tiles[from++] ** 2;
           energies[column + ofRows[rowCells + row]] += square;
           energies[mirrored + ofRows[columnCells + row]] += square;
         }
       } else {
-        for (let row = 0; row < rows; row++) energies[column + ofRows[rowCells + row]] += tile[from++] ** 2;
+        for (let row = 0; row < rows; row++) energies[column + ofRows[rowCells + row]] += tiles[from++] ** 2;
       }
     }
   }

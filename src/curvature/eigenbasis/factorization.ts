@@ -196,7 +196,7 @@ export class KroneckerFactorization implements LinearOperator {
         addScaled(y, -1 / this.#shift, z);
       },
     };
-    this.#product.applyUnchecked(less, out, x, alpha, beta, 1 / this.#shift);
+    this.#product.applyUnchecked({ core: less, gamma: 1 / this.#shift }, out, x, alpha, beta);
   }
 
   /** Factors again for another λ > 0, in place. Throws as `factorKronecker`. */

@@ -114,7 +114,7 @@ export class KroneckerHierarchicalMatrix implements LinearOperator {
    * each off the diagonal) and 4·Σ width·units·(directions + outputs) flops for the basis.
    */
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
-    this.#product.applyUnchecked(this.core, out, x, alpha, beta);
+    this.#product.applyUnchecked(this, out, x, alpha, beta);
   }
 
   /**

@@ -150,9 +150,7 @@ export function rotateModel(model: Model, blas: Blas, memoryLimit: number): Rota
         { errors: errors[ℓ], units: layers[ℓ].units },
         { errors: errors[k], units },
         ℓ === k,
-        roots,
-        n,
-        rows,
+        { samples: n, rows, roots },
         blas,
       );
   });

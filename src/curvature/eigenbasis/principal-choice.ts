@@ -59,24 +59,29 @@ export function cellTraces(tables: RotatedTables, cells: Cells): Float64Array {
   return traces;
 }
 
+/** What S is chosen from. */
+export interface PrincipalCandidates {
+  readonly rotated: RotatedModel;
+  readonly cells: Cells;
+  /** Σ of the diagonal of H over each cell. */
+  readonly traces: Float64Array;
+  readonly used: readonly UsedVectors[];
+  /** Indices of a leaf outside S, about. */
+  readonly leafSize: number;
+}
+
 /**
  * The largest S whose hierarchical matrix takes at most `bytes`; the least there is (S one cell) where none does, and
  * null where H is zero.
  */
-export function principalPlan(
-  rotated: RotatedModel,
-  cells: Cells,
-  traces: Float64Array,
-  used: readonly UsedVectors[],
-  leafSize: number,
-  bytes: number,
-): PrincipalPlan | null {
+export function principalPlan(candidates: PrincipalCandidates, bytes: number): PrincipalPlan | null {
+  const { cells, traces } = candidates;
   const density = traces.map((trace, cell) => trace / cells.sizes[cell]);
   const ranked = Array.from(cells.sizes.keys())
     .filter((cell) => traces[cell] > 0)
     .sort((a, b) => density[b] - density[a] || a - b);
   if (ranked.length === 0) return null;
-  const planOf = (count: number): PrincipalPlan => principalOf(rotated, cells, traces, used, leafSize, ranked, count);
+  const planOf = (count: number): PrincipalPlan => principalOf(candidates, ranked, count);
   let [low, high] = [1, ranked.length];
   let best = planOf(high);
   if (best.bytes <= bytes) return best;
@@ -92,11 +97,7 @@ export function principalPlan(
 }
 
 function principalOf(
-  rotated: RotatedModel,
-  cells: Cells,
-  traces: Float64Array,
-  used: readonly UsedVectors[],
-  leafSize: number,
+  { rotated, cells, traces, used, leafSize }: PrincipalCandidates,
   ranked: readonly number[],
   count: number,
 ): PrincipalPlan {

@@ -17,6 +17,14 @@ const CHUNK = 64;
 /** Releases what workers hold for products that have been garbage-collected; `release` does it at once. */
 const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
 
+/** What a product multiplies with beside the basis. */
+export interface RotatedCore {
+  /** H over the rotated indices; null where it is 0. */
+  readonly core: LinearOperator | null;
+  /** γ, default 0. */
+  readonly gamma?: number | undefined;
+}
+
 /** Multiplies by Q·H·Qᵀ + complement on a team; the rotated vectors lie in a workspace that grows on demand. */
 export class RotatedProduct {
   readonly #layers: readonly BasisLayer[];
@@ -34,8 +42,8 @@ export class RotatedProduct {
     this.#team = team;
   }
 
-  /** out ← α·(Q·H·Qᵀ + complement + γI)·X + β·out; null: H = 0. Shapes taken on trust; out may be X. */
-  applyUnchecked(core: LinearOperator | null, out: Matrix, x: Matrix, alpha: number, beta: number, gamma = 0): void {
+  /** out ← α·(Q·H·Qᵀ + complement + γI)·X + β·out; shapes taken on trust; out may be X. */
+  applyUnchecked({ core, gamma = 0 }: RotatedCore, out: Matrix, x: Matrix, alpha: number, beta: number): void {
     for (let first = 0; first < x.cols; first += CHUNK) {
       const p = Math.min(CHUNK, x.cols - first);
       const shared = this.#prepare(p);

@@ -36,14 +36,22 @@ export interface RotatedErrors {
 /** Samples whose Gram matrices are transposed together: a cache line of each vector and more. */
 const BATCH = 16;
 
-/** The vectors of two layers; roots: rows × n or one number for all. */
+/** Errors of the output layer, and what pairs of layers have in common. */
+export interface ErrorShape {
+  /** n. */
+  readonly samples: number;
+  /** Error rows of a sample. */
+  readonly rows: number;
+  /** rows × n, or one number for all. */
+  readonly roots: Matrix | number;
+}
+
+/** The vectors of two layers, which are the `same` or not. */
 export function combineUnits(
   lower: RotatedErrors,
   upper: RotatedErrors,
   same: boolean,
-  roots: Matrix | number,
-  n: number,
-  rows: number,
+  { samples: n, rows, roots }: ErrorShape,
   blas: Blas,
 ): UnitGrams {
   if (upper.errors === null)

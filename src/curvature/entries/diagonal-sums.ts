@@ -16,7 +16,8 @@ const chunk = 1024;
 export function squaredUnitNorms(vectors: GramVectors, ℓ: number, at: number, size: number, out: Float64Array): void {
   const { outputs: d } = vectors.arrays.network.layers[ℓ];
   for (let p = 0, to = 0; p < d; p++) {
-    const nonzero = vectors.load(ℓ, p, ℓ, p, at, size);
+    vectors.select(ℓ, p, ℓ, p);
+    const nonzero = vectors.load(at, size);
     const { data, offset } = vectors;
     for (let i = 0; i < size; i++, to++) out[to] = nonzero && data[offset + i] > 0 ? data[offset + i] : 0;
   }

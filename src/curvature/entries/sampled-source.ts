@@ -204,14 +204,10 @@ export class SampledGaussNewtonSource implements EntrySource {
     if (a === b) return diagonal[a];
     const n = arrays.count;
     const total = accumulate(
-      arrays.inputs[u.layer],
-      u.input * n,
-      norms[u.layer],
-      u.unit * n,
-      arrays.inputs[v.layer],
-      v.input * n,
-      norms[v.layer],
-      v.unit * n,
+      { data: arrays.inputs[u.layer], at: u.input * n },
+      { data: norms[u.layer], at: u.unit * n },
+      { data: arrays.inputs[v.layer], at: v.input * n },
+      { data: norms[v.layer], at: v.unit * n },
       this.#cumulative,
     );
     if (total === 0) return 0;
@@ -277,9 +273,9 @@ export class SampledGaussNewtonSource implements EntrySource {
     const grams = new Float64Array(this.draws);
     const { plan } = this.#data.arrays;
     if (plan.arrays.length > 0 || this.#vectors.form(u.layer, v.layer).kind === 'closed') {
+      this.#vectors.select(u.layer, u.unit, v.layer, v.unit);
       for (let t = 0; t < this.draws; t++) {
-        if (this.#vectors.load(u.layer, u.unit, v.layer, v.unit, this.#samples[t], 1))
-          grams[t] = this.#vectors.data[this.#vectors.offset];
+        if (this.#vectors.load(this.#samples[t], 1)) grams[t] = this.#vectors.data[this.#vectors.offset];
       }
       return grams;
     }
@@ -345,16 +341,18 @@ export class SampledGaussNewtonSource implements EntrySource {
   }
 }
 
+/** Numbers of an array from `at` on. */
+interface Segment {
+  readonly data: Float64Array;
+  readonly at: number;
+}
+
 /** out[i] ← Σ_{j ≤ i} |x|·norm·|x′|·norm′; returns the total. */
 function accumulate(
-  x: Float64Array,
-  xAt: number,
-  norm: Float64Array,
-  normAt: number,
-  y: Float64Array,
-  yAt: number,
-  other: Float64Array,
-  otherAt: number,
+  { data: x, at: xAt }: Segment,
+  { data: norm, at: normAt }: Segment,
+  { data: y, at: yAt }: Segment,
+  { data: other, at: otherAt }: Segment,
   out: Float64Array,
 ): number {
   let sum = 0;

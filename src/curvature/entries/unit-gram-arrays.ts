@@ -164,6 +164,18 @@ function storePass(to: GramArrays, model: Model, pass: ForwardPass, at: number, 
     for (let p = 0; p < d; p++) for (let i = at + p * n; i < at + p * n + pass.count; i++) projected[i] *= slope[i];
 }
 
+/** Samples at … at + size of all. */
+interface SampleRows {
+  readonly at: number;
+  readonly size: number;
+}
+
+/** Arrays of the batch made so far: of the layer above, and of this one. */
+interface MadeArrays {
+  readonly above: ReadonlyMap<string, Float64Array>;
+  readonly level: ReadonlyMap<string, Float64Array>;
+}
+
 /** T and E of one batch of samples, from the last layer down. */
 class GramRecursion {
   readonly #to: GramArrays;
@@ -193,7 +205,7 @@ class GramRecursion {
       }
       const { outputs: d } = this.#to.network.layers[array.lower];
       const values = this.#values(gramKey(array), size * d * this.#to.network.layers[array.upper].outputs);
-      this.#compute(array, values, above, level, at, size);
+      this.#compute(array, values, { above, level }, { at, size });
       level.set(gramKey(array), values);
       const kept = this.#to.arrays[gramKey(array)];
       if (kept !== undefined) this.#keep(array, values, kept, at, size);
@@ -207,32 +219,26 @@ class GramRecursion {
     return values;
   }
 
-  #compute(
-    array: GramArray,
-    out: Float64Array,
-    above: ReadonlyMap<string, Float64Array>,
-    level: ReadonlyMap<string, Float64Array>,
-    at: number,
-    size: number,
-  ): void {
+  #compute(array: GramArray, out: Float64Array, { above, level }: MadeArrays, rows: SampleRows): void {
     const { kind, lower, upper } = array;
     const last = this.#to.network.layers.length - 1;
     const { outputs: d } = this.#to.network.layers[lower];
     if (kind === 'T' && lower === upper) {
-      if (lower === last - 1 && this.#to.lastGram.length > 0) this.#uniformSquare(out, at, size);
-      else this.#square(lower, level.get(gramKey({ kind, lower, upper: upper + 1 }))!, out, at, size);
+      if (lower === last - 1 && this.#to.lastGram.length > 0) this.#uniformSquare(out, rows);
+      else this.#square(lower, level.get(gramKey({ kind, lower, upper: upper + 1 }))!, out, rows);
       return;
     }
     if (lower === upper - 1 && (kind === 'E' || upper === last)) {
-      this.#first(kind, lower, out, at, size);
+      this.#first(kind, lower, out, rows);
       return;
     }
+    const { size } = rows;
     // T_{k,ℓ+1}·W_{ℓ+1}·diag φ′, and the same for E; below the diagonal of tables, T_{ℓ+1,ℓ+1} is T_{k,ℓ+1}.
     const du = this.#to.network.layers[upper].outputs;
     const from = above.get(gramKey({ kind, lower: lower + 1, upper }))!;
     const dn = this.#to.network.layers[lower + 1].outputs;
     this.#blas.gemm('N', 'T', 1, view(from, 0, size * du, dn), this.#weights(lower + 1), 0, view(out, 0, size * du, d));
-    for (let p = 0; p < d; p++) this.#scale(out, p * du * size, du, lower, p, at, size);
+    for (let p = 0; p < d; p++) this.#scale(view(out, p * du * size, size, du), lower, p, rows.at);
   }
 
   /** Wᵀ, d_{ℓ−1} × d_ℓ, of a layer, without the bias. */
@@ -241,16 +247,16 @@ class GramRecursion {
     return block(layerWeights(layer, this.#parameters), 0, 0, layer.inputs, layer.outputs);
   }
 
-  /** columns · n-vectors from `begin` times φ′ of unit p of layer ℓ. */
-  #scale(x: Float64Array, begin: number, columns: number, ℓ: number, p: number, at: number, size: number): void {
+  /** The columns of x (size × any, contiguous) times φ′ of unit p of layer ℓ at samples at … at + size. */
+  #scale({ data: x, offset, rows: size, cols }: Matrix, ℓ: number, p: number, at: number): void {
     const slope = this.#to.slopes[ℓ];
     if (slope === null) return;
     const from = p * this.#to.count + at;
-    for (let c = 0, q = begin; c < columns; c++) for (let i = from; i < from + size; i++) x[q++] *= slope[i];
+    for (let c = 0, q = offset; c < cols; c++) for (let i = from; i < from + size; i++) x[q++] *= slope[i];
   }
 
   /** E_{k−1→k} = W_k diag φ′ and T_{L,L−1} = Q̃ W_L diag φ′. */
-  #first(kind: 'T' | 'E', ℓ: number, out: Float64Array, at: number, size: number): void {
+  #first(kind: 'T' | 'E', ℓ: number, out: Float64Array, { at, size }: SampleRows): void {
     const { count: n, sigma, nu, projected } = this.#to;
     const w = this.#weights(ℓ + 1);
     const { outputs: d } = this.#to.network.layers[ℓ];
@@ -275,26 +281,26 @@ class GramRecursion {
   }
 
   /** c·(W_LᵀW_L)_{pp′}·φ′_p·φ′_p′. */
-  #uniformSquare(out: Float64Array, at: number, size: number): void {
+  #uniformSquare(out: Float64Array, { at, size }: SampleRows): void {
     const ℓ = this.#to.network.layers.length - 2;
     const { outputs: d } = this.#to.network.layers[ℓ];
     for (let p = 0, q = 0; p < d; p++) {
       for (let k = 0; k < d; k++, q += size) {
         out.fill(this.#to.lastGram[k + p * d], q, q + size);
-        this.#scale(out, q, 1, ℓ, k, at, size);
+        this.#scale(view(out, q, size, 1), ℓ, k, at);
       }
-      this.#scale(out, p * d * size, d, ℓ, p, at, size);
+      this.#scale(view(out, p * d * size, size, d), ℓ, p, at);
     }
   }
 
   /** T_{ℓ,ℓ}(p′, p) = φ′_p′·Σ_k W_{ℓ+1}(k, p′) T_{ℓ+1,ℓ}(k, p), for each p. */
-  #square(ℓ: number, from: Float64Array, out: Float64Array, at: number, size: number): void {
+  #square(ℓ: number, from: Float64Array, out: Float64Array, { at, size }: SampleRows): void {
     const { outputs: d } = this.#to.network.layers[ℓ];
     const { outputs: du } = this.#to.network.layers[ℓ + 1];
     const w = this.#weights(ℓ + 1);
     for (let p = 0; p < d; p++) {
       this.#blas.gemm('N', 'T', 1, view(from, p * du * size, size, du), w, 0, view(out, p * d * size, size, d));
-      for (let k = 0; k < d; k++) this.#scale(out, (k + p * d) * size, 1, ℓ, k, at, size);
+      for (let k = 0; k < d; k++) this.#scale(view(out, (k + p * d) * size, size, 1), ℓ, k, at);
     }
   }
 

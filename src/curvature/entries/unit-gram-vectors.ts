@@ -39,6 +39,11 @@ export class GramVectors {
   /** Where the vector asked for last lies. */
   data: Float64Array;
   offset = 0;
+  /** The units selected: layers ℓ ≤ k. */
+  #lower = 0;
+  #upper = 0;
+  #lowerUnit = 0;
+  #upperUnit = 0;
   #scratch: Float64Array = new Float64Array(0);
   readonly #terms: (GramTerms | null)[] = [];
 
@@ -65,12 +70,21 @@ export class GramVectors {
     return terms === null ? 0 : 2 * (terms.terms.length + (terms.delta ? 1 : 0));
   }
 
-  /**
-   * Samples at … at + size of m(u, u′) for u = (ℓ, p), u′ = (k, q), in either order: `data` from `offset`. False where
-   * it is zero for all samples.
-   */
-  load(ℓ: number, p: number, k: number, q: number, at: number, size: number): boolean {
-    if (ℓ > k) return this.load(k, q, ℓ, p, at, size);
+  /** The units u = (ℓ, p) and u′ = (k, q), in either order, whose vectors `load` gives. */
+  select(ℓ: number, p: number, k: number, q: number): void {
+    const ordered = ℓ <= k;
+    this.#lower = ordered ? ℓ : k;
+    this.#upper = ordered ? k : ℓ;
+    this.#lowerUnit = ordered ? p : q;
+    this.#upperUnit = ordered ? q : p;
+  }
+
+  /** Samples at … at + size of m(u, u′): `data` from `offset`. False where it is zero for all samples. */
+  load(at: number, size: number): boolean {
+    const ℓ = this.#lower;
+    const k = this.#upper;
+    const p = this.#lowerUnit;
+    const q = this.#upperUnit;
     const { network, count: n, arrays } = this.arrays;
     const terms = this.terms(ℓ, k);
     if (terms === null) {
@@ -153,6 +167,7 @@ export class GramVectors {
 }
 
 /** out ← κ·x∘y (overwrite) or out + κ·x∘y, x and y ones where null. One loop a case, so that each stays tight. */
+// eslint-disable-next-line max-params -- one loop over raw arrays, called for single samples too
 function addProduct(
   out: Float64Array,
   κ: number,

@@ -62,8 +62,7 @@ export function curvatureDiagonal(given: GivenModel, options: DiagonalOptions = 
         for (let k = 0; k < width * count; k++) squares.data[k] = a.data[a.offset + k] ** 2;
         blas.gemm('N', 'T', inputWeight, squares, norms, 1, layerWeights(layer, values));
       },
-      blas,
-      scratch,
+      { blas, scratch },
     );
   });
   return { ...diagonalOperator(values), values, bytes: values.byteLength };

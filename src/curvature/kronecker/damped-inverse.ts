@@ -82,14 +82,14 @@ export function factoredDampedInverse(
     const π = active ? Math.sqrt(inputMean) / Math.sqrt(outputMean) : 1;
     const zero = (order: number): SymmetricFactor => ({ kind: 'diagonal', values: new Float64Array(order) });
     const damped = active
-      ? dampedCholesky(input, π * γ, precision, ℓ, 'A', blas)
+      ? dampedCholesky(input, { shift: π * γ, precision, layer: ℓ, name: 'A' }, blas)
       : diagonalMatrix(width, Math.sqrt(γ), precision);
     return {
       offset,
       width,
       outputs,
       input: damped,
-      output: dampedFactor(active ? output : zero(outputs), γ / π, precision, ℓ, blas),
+      output: dampedFactor(active ? output : zero(outputs), { shift: γ / π, precision, layer: ℓ, name: 'Γ' }, blas),
     };
   });
   const operator = layerBlockOperator(blocks, precision, ({ input, output, outputs }, v) => {
@@ -131,15 +131,18 @@ function diagonalMatrix(order: number, value: number, precision: Precision): Mat
   return a;
 }
 
+/** What is added to a factor, and which factor it is, for messages. */
+interface FactorDamping {
+  readonly shift: number;
+  /** Of the result. */
+  readonly precision: Precision;
+  /** From 0. */
+  readonly layer: number;
+  readonly name: 'A' | 'Γ';
+}
+
 /** Factored in double precision, so that a damping far below the factor's largest eigenvalue is not lost. */
-function dampedCholesky(
-  factor: Matrix,
-  shift: number,
-  precision: Precision,
-  layer: number,
-  name: string,
-  blas: Blas,
-): Matrix {
+function dampedCholesky(factor: Matrix, { shift, precision, layer, name }: FactorDamping, blas: Blas): Matrix {
   const { rows } = factor;
   const lower = zeros(rows, rows);
   copyInto(lower, factor);
@@ -156,20 +159,14 @@ function dampedCholesky(
   return rounded;
 }
 
-function dampedFactor(
-  factor: SymmetricFactor,
-  shift: number,
-  precision: Precision,
-  layer: number,
-  blas: Blas,
-): SymmetricFactor {
-  if (factor.kind === 'dense')
-    return { kind: 'dense', matrix: dampedCholesky(factor.matrix, shift, precision, layer, 'Γ', blas) };
+function dampedFactor(factor: SymmetricFactor, damping: FactorDamping, blas: Blas): SymmetricFactor {
+  if (factor.kind === 'dense') return { kind: 'dense', matrix: dampedCholesky(factor.matrix, damping, blas) };
+  const { shift, precision, layer, name } = damping;
   const reciprocals: FloatArray =
     precision === 'f64' ? new Float64Array(factor.values.length) : new Float32Array(factor.values.length);
   factor.values.forEach((value, k) => {
     reciprocals[k] = 1 / (value + shift);
-    if (!Number.isFinite(reciprocals[k])) singular('Γ', layer, shift, k);
+    if (!Number.isFinite(reciprocals[k])) singular(name, layer, shift, k);
   });
   return { kind: 'diagonal', values: reciprocals };
 }

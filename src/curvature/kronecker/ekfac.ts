@@ -91,6 +91,7 @@ function sumEigenvalues(walk: CurvatureWalk, bases: readonly KroneckerBasis[]): 
     scratch,
   } = walk;
   const sums = network.layers.map(({ width, outputs }) => zeros(width, outputs));
+  const work = { blas, scratch };
   eachPass(walk, (pass, first) => {
     const inputs = pass.inputs.map((input, ℓ) => {
       const projected = scratch.matrix(`input ${ℓ}`, input.rows, pass.count);
@@ -117,11 +118,10 @@ function sumEigenvalues(walk: CurvatureWalk, bases: readonly KroneckerBasis[]): 
             blas.gemm('T', 'N', 1, weights, squares, 0, projected);
             squares = projected;
           }
-        } else projectSquares(errors, vectors!, squares, blas, scratch);
+        } else projectSquares(errors, vectors!, squares, work);
         blas.gemm('N', 'T', walk.outputWeight, columnsOf(inputs[ℓ], from, count), squares, 1, sums[ℓ]);
       },
-      blas,
-      scratch,
+      work,
     );
   });
   return sums;

@@ -142,6 +142,7 @@ export function sumKroneckerFactors(walk: CurvatureWalk): KroneckerFactors[] {
         ? { kind: 'diagonal', values: new Float64Array(outputs) }
         : { kind: 'dense', matrix: zeros(outputs, outputs) },
   }));
+  const work = { blas, scratch };
   eachPass(walk, (pass, first) => {
     factors.forEach(({ input }, ℓ) => blas.syrk('L', 'N', 1, pass.inputs[ℓ], 1, input));
     walkErrorGrams(
@@ -153,11 +154,10 @@ export function sumKroneckerFactors(walk: CurvatureWalk): KroneckerFactors[] {
         if (errors.form === 'uniform' || errors.form === 'diagonal') {
           if (output.kind === 'diagonal') addDiagonal(errors, count, output.values as Float64Array);
         } else if (output.kind === 'dense') {
-          addGrams(errors, count, output.matrix, blas, scratch);
+          addGrams(errors, count, output.matrix, work);
         }
       },
-      blas,
-      scratch,
+      work,
     );
   });
   factors.forEach(({ input, output }, ℓ) => {

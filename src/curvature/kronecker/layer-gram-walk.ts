@@ -2,7 +2,6 @@
  * The errors' Gram matrices of one batch, from the last layer down to the first.
  * Notation and forms: `layer-grams.ts`; the choice between them: `layer-gram-plan.ts`.
  */
-import type { Blas } from '../../dense/blas.js';
 import type { FloatArray, Matrix } from '../../dense/matrix.js';
 import type { ForwardPass } from '../../network/forward.js';
 import type { LossName } from '../../network/loss.js';
@@ -12,7 +11,7 @@ import { transposedWeights, type ErrorGramPlan } from './layer-gram-plan.js';
 import { columnsOf, expandShared, gramsOfColumns, type ErrorGrams } from './layer-grams.js';
 import { outputHessian } from '../../network/output-hessian.js';
 import { sampleOutputErrors } from '../../network/sampled-errors.js';
-import type { Scratch } from './scratch.js';
+import type { GramWork, Scratch } from './scratch.js';
 
 /** The network that errors are passed down in, and how. */
 export interface ErrorGramModel {
@@ -40,8 +39,7 @@ export function walkErrorGrams(
   pass: ForwardPass,
   firstSample: number,
   visit: ErrorGramVisitor,
-  blas: Blas,
-  scratch: Scratch,
+  work: GramWork,
 ): void {
   const { slab } = model.plan;
   for (let first = 0; first < pass.count; first += slab) {
@@ -51,8 +49,7 @@ export function walkErrorGrams(
       slice(pass, first, count),
       firstSample + first,
       (layer, grams) => visit(layer, grams, first, count),
-      blas,
-      scratch,
+      work,
     );
   }
 }
@@ -62,14 +59,14 @@ function walkSlab(
   pass: ForwardPass,
   firstSample: number,
   visit: (layer: number, grams: ErrorGrams) => void,
-  blas: Blas,
-  scratch: Scratch,
+  work: GramWork,
 ): void {
+  const { scratch } = work;
   const last = model.network.layers.length - 1;
   let grams = outputGrams(model, pass, firstSample, scratch);
   visit(last, grams);
   for (let ℓ = last - 1; ℓ >= 0; ℓ--) {
-    grams = passDown(model, ℓ, grams, pass, blas, scratch);
+    grams = passDown(model, ℓ, grams, pass, work);
     visit(ℓ, grams);
   }
 }
@@ -107,14 +104,8 @@ function outputGrams(
 }
 
 /** Layer ℓ's grams from those of layer ℓ + 1 (both counted from 0). */
-function passDown(
-  model: ErrorGramModel,
-  ℓ: number,
-  above: ErrorGrams,
-  pass: ForwardPass,
-  blas: Blas,
-  scratch: Scratch,
-): ErrorGrams {
+function passDown(model: ErrorGramModel, ℓ: number, above: ErrorGrams, pass: ForwardPass, work: GramWork): ErrorGrams {
+  const { scratch } = work;
   const { network, parameters, plan } = model;
   const form = plan.forms[ℓ];
   const slopes = pass.slopes[ℓ];
@@ -124,19 +115,19 @@ function passDown(
   const weights = transposedWeights(network.layers[ℓ + 1], parameters);
   if (form.form === 'columns') {
     const columns = scratch.matrix(`layer ${ℓ}`, d, count * form.each);
-    passColumns(above, weights, columns, blas, scratch);
+    passColumns(above, weights, columns, work);
     scaleBySlopes(columns, form.each, slopes);
     return { form: 'columns', columns, each: form.each };
   }
   const grams = scratch.matrix(`layer ${ℓ}`, d, count * d);
-  if (above.form === 'grams') passGrams(above.grams, weights, grams, blas, scratch);
-  else columnsToGrams(above, form.form === 'grams' ? form.each : 0, weights, grams, blas, scratch);
+  if (above.form === 'grams') passGrams(above.grams, weights, grams, work);
+  else columnsToGrams(above, form.form === 'grams' ? form.each : 0, weights, grams, work);
   scaleBothSides(grams, slopes);
   return { form: 'grams', grams };
 }
 
 /** columns ← WᵀX_i for all samples, X_i any factor of the grams above. */
-function passColumns(above: ErrorGrams, weights: Matrix, columns: Matrix, blas: Blas, scratch: Scratch): void {
+function passColumns(above: ErrorGrams, weights: Matrix, columns: Matrix, { blas, scratch }: GramWork): void {
   if (above.form === 'columns') blas.gemm('N', 'N', 1, weights, above.columns, 0, columns);
   else if (above.form === 'shared' && above.slopes !== null)
     blas.gemm('N', 'N', 1, weights, expandShared(above.factor, above.slopes, scratch), 0, columns);
@@ -179,21 +170,15 @@ function subtractMeans(roots: Matrix, mean: Matrix, columns: Matrix): void {
 }
 
 /** grams_i ← (WᵀX_i)(WᵀX_i)ᵀ, a few samples at a time so that their columns stay in cache. */
-function columnsToGrams(
-  above: ErrorGrams,
-  each: number,
-  weights: Matrix,
-  grams: Matrix,
-  blas: Blas,
-  scratch: Scratch,
-): void {
+function columnsToGrams(above: ErrorGrams, each: number, weights: Matrix, grams: Matrix, work: GramWork): void {
+  const { blas, scratch } = work;
   const d = weights.rows;
   const count = grams.cols / d;
   const few = Math.max(1, Math.min(count, Math.floor(2 ** 17 / (d * each))));
   for (let first = 0; first < count; first += few) {
     const some = Math.min(few, count - first);
     const columns = scratch.matrix('some columns', d, some * each);
-    passColumns(samplesOf(above, first, some), weights, columns, blas, scratch);
+    passColumns(samplesOf(above, first, some), weights, columns, work);
     gramsOfColumns(columns, each, columnsOf(grams, first * d, some * d), blas);
   }
 }
@@ -224,7 +209,7 @@ function samplesOf(grams: ErrorGrams, first: number, count: number): ErrorGrams 
 }
 
 /** grams_i ← Wᵀ M_i W. */
-function passGrams(above: Matrix, weights: Matrix, grams: Matrix, blas: Blas, scratch: Scratch): void {
+function passGrams(above: Matrix, weights: Matrix, grams: Matrix, { blas, scratch }: GramWork): void {
   const { rows: d, cols: wide } = weights;
   const half = scratch.matrix('half', d, wide);
   for (let i = 0; i < grams.cols / d; i++) {
@@ -235,7 +220,7 @@ function passGrams(above: Matrix, weights: Matrix, grams: Matrix, blas: Blas, sc
 
 /** X_i ← D_i X_i for samples of `each` columns; columns from the start of their array. */
 function scaleBySlopes({ data }: Matrix, each: number, slopes: Matrix | null): void {
-  if (slopes !== null) scaleStack(data, data, slopes.data, slopes.offset, slopes.rows, each, slopes.cols);
+  if (slopes !== null) scaleStack(data, data, slopes, each);
 }
 
 /** M_i ← D_i M_i D_i. */

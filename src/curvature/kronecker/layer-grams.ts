@@ -8,7 +8,7 @@
 import type { Blas } from '../../dense/blas.js';
 import { view, type Matrix } from '../../dense/matrix.js';
 import type { SoftmaxPart } from '../../network/output-hessian.js';
-import type { Scratch } from './scratch.js';
+import type { GramWork, Scratch } from './scratch.js';
 
 /** M_i for the samples of a slab, d = d_ℓ. Matrices of this module are contiguous and in double precision. */
 export type ErrorGrams = DiagonalGrams | DenseGrams;
@@ -38,12 +38,13 @@ export function addDiagonal(grams: DiagonalGrams, count: number, diagonal: Float
 }
 
 /** The lower triangle of out (d × d, contiguous) ← itself + Σ_i M_i. */
-export function addGrams(grams: DenseGrams, count: number, out: Matrix, blas: Blas, scratch: Scratch): void {
+export function addGrams(grams: DenseGrams, count: number, out: Matrix, work: GramWork): void {
+  const { blas, scratch } = work;
   const sum = out.data as Float64Array;
   const d = out.rows;
   switch (grams.form) {
     case 'softmax':
-      addSoftmax(grams.softmax, grams.roots, out, blas, scratch);
+      addSoftmax(grams.softmax, grams.roots, out, work);
       return;
     case 'shared': {
       const { gram, slopes } = grams;
@@ -73,8 +74,7 @@ function addSoftmax(
   { complements, outer }: SoftmaxPart,
   roots: Matrix,
   out: Matrix,
-  blas: Blas,
-  scratch: Scratch,
+  { blas, scratch }: GramWork,
 ): void {
   const r = out.rows;
   const products = scratch.matrix('sum', r, r);
@@ -104,19 +104,19 @@ export function diagonalSquares(grams: DiagonalGrams, squares: Matrix): void {
  * squares (d × count, contiguous) ← diag(Uᵀ M_i U) for each sample i: the squares of its errors along the columns of
  * the orthogonal U = basis.
  */
-export function projectSquares(grams: DenseGrams, basis: Matrix, squares: Matrix, blas: Blas, scratch: Scratch): void {
+export function projectSquares(grams: DenseGrams, basis: Matrix, squares: Matrix, work: GramWork): void {
   switch (grams.form) {
     case 'softmax':
-      projectSoftmax(grams.softmax, grams.roots, basis, squares, blas, scratch);
+      projectSoftmax(grams.softmax, grams.roots, basis, squares, work);
       return;
     case 'shared':
-      projectShared(grams.factor, grams.slopes, basis, squares, blas, scratch);
+      projectShared(grams.factor, grams.slopes, basis, squares, work);
       return;
     case 'columns':
-      projectColumns(grams.columns, grams.each, basis, squares, blas, scratch);
+      projectColumns(grams.columns, grams.each, basis, squares, work);
       return;
     case 'grams':
-      projectGrams(grams.grams, basis, squares, blas, scratch);
+      projectGrams(grams.grams, basis, squares, work);
   }
 }
 
@@ -129,8 +129,7 @@ function projectSoftmax(
   slopedRoots: Matrix,
   basis: Matrix,
   squares: Matrix,
-  blas: Blas,
-  scratch: Scratch,
+  { blas, scratch }: GramWork,
 ): void {
   const { rows: r, cols: count } = squares;
   const means = scratch.matrix('projected', r, count);
@@ -153,17 +152,11 @@ function projectSoftmax(
   }
 }
 
-function projectShared(
-  factor: Matrix,
-  slopes: Matrix | null,
-  basis: Matrix,
-  squares: Matrix,
-  blas: Blas,
-  scratch: Scratch,
-): void {
+function projectShared(factor: Matrix, slopes: Matrix | null, basis: Matrix, squares: Matrix, work: GramWork): void {
+  const { scratch } = work;
   const { rows: d, cols: count } = squares;
   if (slopes === null) {
-    projectColumns(factor, factor.cols, basis, columnsOf(squares, 0, 1), blas, scratch);
+    projectColumns(factor, factor.cols, basis, columnsOf(squares, 0, 1), work);
     for (let i = 1; i < count; i++) squares.data.copyWithin(squares.offset + i * d, squares.offset, squares.offset + d);
     return;
   }
@@ -176,8 +169,7 @@ function projectShared(
       factor.cols,
       basis,
       columnsOf(squares, first, some),
-      blas,
-      scratch,
+      work,
     );
   }
 }
@@ -187,8 +179,7 @@ function projectColumns(
   each: number,
   basis: Matrix,
   squares: Matrix,
-  blas: Blas,
-  scratch: Scratch,
+  { blas, scratch }: GramWork,
 ): void {
   const { rows: d, cols: count } = squares;
   const projected = scratch.matrix('projected', d, columns.cols);
@@ -198,7 +189,7 @@ function projectColumns(
   for (let i = 0; i < count; i++) addSquares(columnsOf(projected, i * each, each), w, squares.offset + i * d);
 }
 
-function projectGrams(grams: Matrix, basis: Matrix, squares: Matrix, blas: Blas, scratch: Scratch): void {
+function projectGrams(grams: Matrix, basis: Matrix, squares: Matrix, { blas, scratch }: GramWork): void {
   const { rows: d, cols: count } = squares;
   const w = squares.data;
   const u = basis.data;

@@ -1,7 +1,14 @@
 /**
  * Work arrays that are kept between batches.
  */
+import type { Blas } from '../../dense/blas.js';
 import { view, type Matrix } from '../../dense/matrix.js';
+
+/** What functions over a batch compute with. */
+export interface GramWork {
+  readonly blas: Blas;
+  readonly scratch: Scratch;
+}
 
 /**
  * Named contiguous matrices in double precision; a name's array grows to the largest size asked for. Contents are

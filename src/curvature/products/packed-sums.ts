@@ -40,19 +40,13 @@ export function sumLayout({ network, reduced, sum }: SampleState): SumLayout {
 export const packedLayer = (packed: FloatArray, { offset, width, outputs }: Layer, g: number): Matrix =>
   view(packed, offset * g, width, outputs * g);
 
-/** Packs columns first … first + g − 1 of x times `scale`, converting its precision. */
-export function packVectors(
-  x: Matrix,
-  first: number,
-  g: number,
-  layers: readonly Layer[],
-  packed: FloatArray,
-  scale: number,
-): void {
+/** packed ← the columns of x times `scale`, in the precision of `packed`. */
+export function packVectors(x: Matrix, layers: readonly Layer[], packed: FloatArray, scale: number): void {
+  const g = x.cols;
   for (const { offset, width, outputs } of layers) {
     const size = width * outputs;
     for (let j = 0; j < g; j++) {
-      const from = x.offset + (first + j) * x.ld + offset;
+      const from = x.offset + j * x.ld + offset;
       const to = offset * g + j * size;
       if (scale === 1) packed.set(x.data.subarray(from, from + size), to);
       else for (let k = 0; k < size; k++) packed[to + k] = scale * x.data[from + k];
@@ -60,13 +54,10 @@ export function packVectors(
   }
 }
 
-/** out[at …] ← α·sum + β·out[at …] over `length` numbers; out is not read where β = 0. */
+/** out (n × 1) ← α·sum + β·out, each number rounded once; out is not read where β = 0. */
 export function blend(
-  out: FloatArray,
-  at: number,
-  sum: FloatArray,
-  from: number,
-  length: number,
+  { data: out, offset: at, rows: length }: Matrix,
+  { data: sum, offset: from }: Matrix,
   alpha: number,
   beta: number,
 ): void {

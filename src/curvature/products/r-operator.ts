@@ -29,6 +29,15 @@ export function recurrenceWorkspace({ network, reduced, sum }: SampleState): num
   return sum.kind === 'hessian' ? 2 * widest + 2 * outputs.reduce((a, b) => a + b, 0) : 2 * widest;
 }
 
+/** Samples first … first + count − 1 of the batch, g packed vectors, and the sums that their terms are added to. */
+interface Terms {
+  readonly first: number;
+  readonly count: number;
+  readonly packed: FloatArray;
+  readonly g: number;
+  readonly sums: FloatArray;
+}
+
 /** One task's Gauss–Newton or Hessian products, and its scratch. */
 export class Recurrence {
   readonly #state: SampleState;
@@ -86,6 +95,7 @@ export class Recurrence {
   /** sums ← sums + the terms of samples first … first + count − 1 of the batch. */
   add(first: number, count: number, packed: FloatArray, g: number, sums: FloatArray): void {
     const { layers } = this.#state.network;
+    const terms: Terms = { first, count, packed, g, sums };
     this.#makeRoom(count * g);
     const reduced = this.#state.reduced !== null;
     let incoming: FloatArray | null = null;
@@ -93,12 +103,12 @@ export class Recurrence {
     for (let ℓ = 0; ℓ <= this.#last; ℓ++) {
       if (ℓ === this.#last && reduced) break;
       const z = this.#full && ℓ < this.#last ? this.#kept[ℓ].z : this.#stacks[at];
-      this.#forward(ℓ, incoming, first, count, packed, g, z);
+      this.#forward(ℓ, incoming, terms, z);
       if (ℓ === this.#last) {
-        this.#applyLoss(z, this.#stacks[1 - at], first, count, g);
+        this.#applyLoss(z, this.#stacks[1 - at], terms);
         break;
       }
-      incoming = this.#activate(ℓ, z, first, count, g);
+      incoming = this.#activate(ℓ, z, terms);
       at = 1 - at;
     }
     let errors: FloatArray | null = reduced ? null : this.#stacks[at];
@@ -130,9 +140,9 @@ export class Recurrence {
       if (ℓ === 0) break;
       // While the reduced layer is left, `incoming` (RA_{L−1}) may lie in either stack: write to the other one.
       const next: FloatArray = (errors ?? incoming) === this.#stacks[0] ? this.#stacks[1] : this.#stacks[0];
-      this.#backward(ℓ, errors, incoming, first, count, g, next);
-      if (this.#full) this.#addHessianTerms(ℓ, first, count, packed, g, next, sums);
-      this.#throughActivation(ℓ - 1, next, first, count, g);
+      this.#backward(ℓ, errors, incoming, terms, next);
+      if (this.#full) this.#addHessianTerms(ℓ, terms, next);
+      this.#throughActivation(ℓ - 1, next, terms);
       errors = next;
     }
   }
@@ -158,15 +168,7 @@ export class Recurrence {
   }
 
   /** z ← V_ℓ Ā_{ℓ−1} + W_ℓ RA_{ℓ−1}. */
-  #forward(
-    ℓ: number,
-    incoming: FloatArray | null,
-    first: number,
-    count: number,
-    packed: FloatArray,
-    g: number,
-    z: FloatArray,
-  ): void {
+  #forward(ℓ: number, incoming: FloatArray | null, { first, count, packed, g }: Terms, z: FloatArray): void {
     const layer = this.#state.network.layers[ℓ];
     this.#blas.gemm(
       'T',
@@ -190,17 +192,17 @@ export class Recurrence {
   }
 
   /** RA_ℓ from RZ_ℓ, in place but for a Hessian. */
-  #activate(ℓ: number, z: FloatArray, first: number, count: number, g: number): FloatArray {
+  #activate(ℓ: number, z: FloatArray, { first, count, g }: Terms): FloatArray {
     const { outputs } = this.#state.network.layers[ℓ];
     const { slope } = this.#state.layers[ℓ];
     const a = this.#full ? this.#kept[ℓ].a : z;
-    if (slope !== null) scaleStack(a, z, slope, first * outputs, outputs, g, count);
+    if (slope !== null) scaleStack(a, z, view(slope, first * outputs, outputs, count), g);
     else if (a !== z) a.set(z.subarray(0, outputs * g * count));
     return a;
   }
 
   /** D_L from RZ_L, in place; `spare` is a stack nobody needs. */
-  #applyLoss(z: FloatArray, spare: FloatArray, first: number, count: number, g: number): void {
+  #applyLoss(z: FloatArray, spare: FloatArray, { first, count, g }: Terms): void {
     const {
       network: { outputs: r },
       loss,
@@ -210,20 +212,20 @@ export class Recurrence {
     } = this.#state;
     const length = r * g * count;
     if (output === null) {
-      if (weight !== null) scaleStack(z, z, weight, first * r, r, g, count);
+      if (weight !== null) scaleStack(z, z, view(weight, first * r, r, count), g);
       else if (scale !== 1) for (let k = 0; k < length; k++) z[k] *= scale;
       return;
     }
     const { slope, curvature } = this.#state.layers[this.#last];
     const u = slope === null ? z : spare;
-    if (slope !== null) scaleStack(u, z, slope, first * r, r, g, count);
+    if (slope !== null) scaleStack(u, z, view(slope, first * r, r, count), g);
     for (let i = 0; i < count; i++) {
       const columns = view(u, i * r * g, r, g);
       applyLossHessian(loss, view(output, (first + i) * r, r, 1), columns, columns);
     }
     if (slope === null) return;
-    scaleStack(u, u, slope, first * r, r, g, count);
-    if (curvature !== null) addScaledStack(u, z, curvature, first * r, r, g, count);
+    scaleStack(u, u, view(slope, first * r, r, count), g);
+    if (curvature !== null) addScaledStack(u, z, view(curvature, first * r, r, count), g);
     z.set(u.subarray(0, length));
   }
 
@@ -232,9 +234,7 @@ export class Recurrence {
     ℓ: number,
     errors: FloatArray | null,
     incoming: FloatArray | null,
-    first: number,
-    count: number,
-    g: number,
+    { first, count, g }: Terms,
     u: FloatArray,
   ): void {
     const { width, inputs, outputs } = this.#state.network.layers[ℓ];
@@ -265,15 +265,7 @@ export class Recurrence {
   }
 
   /** u ← u + V_ℓᵀδ_ℓ and sum_ℓ ← sum_ℓ + RA_{ℓ−1}δ_ℓᵀ. */
-  #addHessianTerms(
-    ℓ: number,
-    first: number,
-    count: number,
-    packed: FloatArray,
-    g: number,
-    u: FloatArray,
-    sums: FloatArray,
-  ): void {
+  #addHessianTerms(ℓ: number, { first, count, packed, g, sums }: Terms, u: FloatArray): void {
     const { width, inputs, outputs, offset } = this.#state.network.layers[ℓ];
     const δ = view(this.#state.layers[ℓ].error!, first * outputs, outputs, count);
     const { a } = this.#kept[ℓ - 1];
@@ -301,11 +293,11 @@ export class Recurrence {
   }
 
   /** D_ℓ from the errors at a_ℓ, in place. */
-  #throughActivation(ℓ: number, u: FloatArray, first: number, count: number, g: number): void {
+  #throughActivation(ℓ: number, u: FloatArray, { first, count, g }: Terms): void {
     const { outputs } = this.#state.network.layers[ℓ];
     const { slope, curvature } = this.#state.layers[ℓ];
-    if (slope !== null) scaleStack(u, u, slope, first * outputs, outputs, g, count);
-    if (curvature !== null) addScaledStack(u, this.#kept[ℓ].z, curvature, first * outputs, outputs, g, count);
+    if (slope !== null) scaleStack(u, u, view(slope, first * outputs, outputs, count), g);
+    if (curvature !== null) addScaledStack(u, this.#kept[ℓ].z, view(curvature, first * outputs, outputs, count), g);
   }
 }
 

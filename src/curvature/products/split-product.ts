@@ -148,7 +148,7 @@ class Product {
   #pack(x: Matrix, first: number, g: number, width: number, scale: number): void {
     const { network } = this.#state;
     if (this.#packed.length < network.parameters * width) this.#packed = this.#array(network.parameters * width);
-    packVectors(x, first, g, network.layers, this.#packed, scale);
+    packVectors(block(x, 0, first, x.rows, g), network.layers, this.#packed, scale);
   }
 
   #finish(first: number, g: number, sums: FloatArray, { out, alpha, beta }: ProductArguments): void {
@@ -161,9 +161,10 @@ class Product {
       const completed = ℓ === layers.length - 1 && reduced !== null;
       const direct = this.#layout.direct[ℓ];
       for (let j = 0; j < g; j++) {
-        const at = out.offset + (first + j) * out.ld + offset;
-        if (completed) blend(out.data, at, this.#completeReduced(j, g, sums), 0, size, alpha, beta);
-        else blend(out.data, at, sums, direct * g + j * size, size, alpha, beta);
+        const sum = completed
+          ? view(this.#completeReduced(j, g, sums), 0, size, 1)
+          : view(sums, direct * g + j * size, size, 1);
+        blend(block(out, offset, first + j, size, 1), sum, alpha, beta);
       }
     });
   }
