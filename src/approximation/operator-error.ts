@@ -18,7 +18,7 @@ import { view, zeros } from '../dense/matrix.js';
 import { norm } from '../dense/norm.js';
 import { estimateErrors, requireColumns } from '../hierarchical/measure/error-estimate.js';
 import { exactError, sampledError, type ErrorEstimate } from '../hierarchical/measure/error-interval.js';
-import { NORMAL_QUANTILE } from '../krylov/sample-interval.js';
+import { NORMAL_QUANTILE } from '../krylov/mean-interval.js';
 import { LowRankOperator } from '../lowrank/low-rank-operator.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';

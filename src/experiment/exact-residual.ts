@@ -7,7 +7,7 @@ import { RandomStream } from '../core/random.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { block, copyInto, view, type Matrix } from '../dense/matrix.js';
 import { sampleWithoutReplacement } from '../hierarchical/measure/error-estimate.js';
-import { sampleInterval } from '../krylov/sample-interval.js';
+import { meanInterval } from '../krylov/mean-interval.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { independentTasks } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -141,7 +141,7 @@ export async function exactResidual(
       residuals[j] = low[j] = high[j] = Math.sqrt(squares.reduce((sum, square) => sum + square, 0));
       continue;
     }
-    const { value, lower, upper } = sampleInterval(squares.map((square) => size * square));
+    const { value, lower, upper } = meanInterval(squares.map((square) => size * square));
     residuals[j] = Math.sqrt(value);
     low[j] = Math.sqrt(Math.max(0, lower));
     high[j] = value > 0 ? Math.sqrt(upper) : Number.POSITIVE_INFINITY;

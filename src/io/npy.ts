@@ -12,7 +12,7 @@ import { writeAtomically } from './atomic-write.js';
 import { swapBytes } from './byte-order.js';
 import type { ByteSource } from './byte-source.js';
 import { widenBinary16 } from './half-precision.js';
-import { bytesOf, chunkBytes, sharedBuffer, withInputFile } from './input-file.js';
+import { bytesOf, CHUNK_BYTES, sharedBuffer, withInputFile } from './input-file.js';
 import { formatNpyHeader, readNpyHeader, type NpyHeader } from './npy-header.js';
 import type { NumberType, RecordType } from './npy-type.js';
 
@@ -85,10 +85,11 @@ async function readElements(elements: Elements, first: number, out: FloatArray):
     const target = bytesOf(out);
     await file.read(target, position, control);
     if (swap)
-      for (let at = 0; at < target.length; at += chunkBytes) swapBytes(target.subarray(at, at + chunkBytes), itemBytes);
+      for (let at = 0; at < target.length; at += CHUNK_BYTES)
+        swapBytes(target.subarray(at, at + CHUNK_BYTES), itemBytes);
     return;
   }
-  const staging = (elements.staging ??= new Uint8Array(Math.min(chunkBytes, header.count * itemBytes)));
+  const staging = (elements.staging ??= new Uint8Array(Math.min(CHUNK_BYTES, header.count * itemBytes)));
   const step = staging.length / itemBytes;
   for (let done = 0; done < count; done += step) {
     const n = Math.min(step, count - done);
@@ -103,7 +104,7 @@ async function readElements(elements: Elements, first: number, out: FloatArray):
 async function readAsStored(elements: Elements, precision: Precision | undefined): Promise<FloatArray> {
   const { file, header, control } = elements;
   const out = floatArray(header, precision, file.path);
-  const step = chunkBytes;
+  const step = CHUNK_BYTES;
   for (let done = 0; done < header.count; done += step) {
     await readElements(elements, done, out.subarray(done, Math.min(done + step, header.count)));
     control.onProgress?.({ phase: 'read', done: Math.min(done + step, header.count), total: header.count });
@@ -123,7 +124,7 @@ async function readTransposed(
 ): Promise<FloatArray> {
   const { file, header, control } = elements;
   const out = floatArray(header, precision, file.path);
-  const capacity = chunkBytes / 8;
+  const capacity = CHUNK_BYTES / 8;
   // At least 16 lines to a tile: then whole cache lines of the result are written at a time.
   const tileLines = Math.min(lines, Math.max(16, Math.floor(capacity / width)));
   const tileWidth = Math.min(width, Math.floor(capacity / tileLines));
@@ -168,7 +169,7 @@ async function readRecords(
 ): Promise<FloatArray> {
   const out = floatArray(header, precision, file.path);
   const [records, columns] = header.shape;
-  const step = Math.min(records, Math.max(1, Math.floor(chunkBytes / recordBytes)));
+  const step = Math.min(records, Math.max(1, Math.floor(CHUNK_BYTES / recordBytes)));
   const raw = new Uint8Array(step * recordBytes);
   const packed = new Uint8Array(8 * step);
   const column = out instanceof Float32Array ? new Float32Array(step) : new Float64Array(step);
@@ -323,7 +324,7 @@ export async function writeNpyMatrix(path: string, matrix: Vectors, control: Run
   await writeAtomically(path, control, async (file) => {
     await file.append(formatNpyHeader(single ? 'f4' : 'f8', true, [rows, cols]));
     if (rows === 0) return;
-    const columns = Math.max(1, Math.min(cols, Math.floor(chunkBytes / (rows * data.BYTES_PER_ELEMENT))));
+    const columns = Math.max(1, Math.min(cols, Math.floor(CHUNK_BYTES / (rows * data.BYTES_PER_ELEMENT))));
     const packed = single ? new Float32Array(rows * columns) : new Float64Array(rows * columns);
     for (let j0 = 0; j0 < cols; j0 += columns) {
       const n = Math.min(columns, cols - j0);

@@ -74,7 +74,7 @@ export interface FactoredMatrix extends LinearOperator {
 }
 
 /** What the callers inside the library add. */
-export interface LanczosOptions extends ProbeOptions {
+export interface QuadratureOptions extends ProbeOptions {
   /** Keeps the vectors of a probe and orthogonalises against them, where they fit BASIS_BYTES. */
   readonly reorthogonalize?: boolean | undefined;
   readonly factorization?: FactoredMatrix | undefined;
@@ -104,7 +104,7 @@ function whole(value: number, least: number, what: string): number {
  */
 export async function lanczosMatrices(
   operator: LinearOperator,
-  options: WithBlas<LanczosOptions>,
+  options: WithBlas<QuadratureOptions>,
   control: RunControl,
 ): Promise<Tridiagonal[] | undefined> {
   const size = checkSystem(operator, 'Stochastic Lanczos quadrature');

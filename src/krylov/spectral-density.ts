@@ -19,7 +19,7 @@ import type { LinearOperator } from '../operator/linear-operator.js';
 import { requireOperator } from '../operator/self-check.js';
 import { integrate, lanczosMatrices, type ProbeOptions, type Quadrature } from './lanczos-quadrature.js';
 import { quadratureError, quadratureSteps, type QuadratureSteps } from './quadrature-error.js';
-import { sampleInterval } from './sample-interval.js';
+import { meanInterval } from './mean-interval.js';
 
 /** Equally spaced values. */
 export interface Grid {
@@ -92,7 +92,7 @@ function densityCurve(grid: Float64Array, probes: readonly QuadratureSteps[], wi
     probes.forEach(({ all }, l) => {
       samples[l] = integrate(all, normal);
     });
-    const { value, lower, upper } = sampleInterval(samples);
+    const { value, lower, upper } = meanInterval(samples);
     const error = quadratureError(probes, normal);
     curve.value[i] = value;
     // A mean of normal densities is at most their height.
@@ -114,9 +114,9 @@ function cumulativeCurve(grid: Float64Array, probes: readonly QuadratureSteps[])
       samples.lower[l] = exact || k === 0 ? sum : sum - weights[k - 1];
       samples.upper[l] = exact || k === nodes.length ? sum : sum + weights[k];
     });
-    curve.value[i] = sampleInterval(samples.value).value;
-    curve.lower[i] = Math.max(0, sampleInterval(samples.lower).lower);
-    curve.upper[i] = Math.min(1, sampleInterval(samples.upper).upper);
+    curve.value[i] = meanInterval(samples.value).value;
+    curve.lower[i] = Math.max(0, meanInterval(samples.lower).lower);
+    curve.upper[i] = Math.min(1, meanInterval(samples.upper).upper);
   });
   return curve;
 }

@@ -30,7 +30,7 @@ import {
   PROBE_KEYS,
 } from './lanczos-quadrature.js';
 import { quadratureError, quadratureSteps, type QuadratureSteps } from './quadrature-error.js';
-import { sampleInterval } from './sample-interval.js';
+import { meanInterval } from './mean-interval.js';
 
 /** An estimate of tr f(A) with its interval. */
 export interface TraceEstimate {
@@ -110,7 +110,7 @@ const nothing = (): TraceEstimate => ({ outcome: 'nonFinite', ...NOTHING, sample
 
 /** The samples' mean, moved by `offset`, with both errors. */
 function estimate(samples: Float64Array, error: number, offset = 0): TraceEstimate {
-  const { value, standardError, lower, upper } = sampleInterval(samples);
+  const { value, standardError, lower, upper } = meanInterval(samples);
   if (!Number.isFinite(value)) return nothing();
   // A single probe has no standard error to be below.
   const converged =

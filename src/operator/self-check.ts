@@ -40,9 +40,9 @@ export function derived<O extends LinearOperator>(operator: O, ...parts: readonl
 /**
  * Throws unless `operator` is a linear operator that computes out ← α·A·X + β·out, for views with offsets and gaps and
  * several vectors at a time, as far as two products with random vectors of `precision` show, and says of itself what it
- * may (flops, diagonal, precision): OptionError, which names what it ignores; AsymmetryError where it says that it is symmetric and is far from it; ShapeError for sizes that are
- * no whole numbers. Products that are NaN or infinite are for the method to tell. A second call for the same operator
- * costs nothing.
+ * may (flops, diagonal, precision): OptionError, which names what it ignores; AsymmetryError where it says that it is
+ * symmetric and is far from it; ShapeError for sizes that are no whole numbers. Products that are NaN or infinite are
+ * for the method to tell. A second call for the same operator costs nothing.
  */
 export function requireOperator(operator: LinearOperator, of: string, precision: Precision = 'f64'): void {
   requireRole(operator, 'operator', of);

@@ -117,7 +117,9 @@ describe('closing a team', () => {
   it('which_is_the_default_one_lets_the_process_end', async () => {
     const index = join(import.meta.dirname, '../../dist/src/index.js');
     const script = `
-      import { closeDefaultTeam, compress, gaussian, kernelSource, openTeam } from ${JSON.stringify(index)};
+      import { compress, kernels, kernelSource, openTeam, teams } from ${JSON.stringify(index)};
+      const { gaussian } = kernels;
+      const { closeDefaultTeam } = teams;
       const coordinates = Float64Array.from({ length: 8000 }, (_, i) => Math.sin(i * i));
       const source = kernelSource({ dimension: 2, count: 4000, coordinates }, gaussian(0.1));
       const codes = [];

@@ -21,7 +21,7 @@ import { SymmetricBlocks } from '../../source/symmetric-block.js';
 import { addUniformBlock, ENTRY_STRATEGIES, EntryBlocks, type EntryStrategy } from './entry-blocks.js';
 import { gramArrays, gramBatch, type GramArrays } from './unit-gram-arrays.js';
 import { addDiagonal, addLastInputGram } from './diagonal-sums.js';
-import { isUniform, planGrams, type GramPlan } from './unit-gram-plan.js';
+import { isUniform, planGramVectors, type GramVectorPlan } from './unit-gram-plan.js';
 import { sampledGaussNewtonSource, type SampledSourceOptions } from './sampled-source.js';
 import { weightList } from './weight-list.js';
 
@@ -76,7 +76,7 @@ export const GAUSS_NEWTON_SOURCE_KEYS: KeysOf<GaussNewtonSourceOptions> = {
 };
 
 /** Default of `memoryLimit`. */
-export const defaultMemoryLimit = 2 ** 31;
+export const DEFAULT_MEMORY_LIMIT = 2 ** 31;
 
 /** What workers build their copies from. */
 interface StoredData {
@@ -102,11 +102,11 @@ export function gaussNewtonSource(given: GivenModel, options: GaussNewtonSourceO
   if (options.sampling !== undefined) known(options.sampling, SAMPLING_KEYS, 'gaussNewtonSource (sampling)');
   checkModel(model);
   const { network, loss, data } = model;
-  const { blas, operator, strategy, memoryLimit = defaultMemoryLimit, beyondMemory = 'recompute' } = backed;
+  const { blas, operator, strategy, memoryLimit = DEFAULT_MEMORY_LIMIT, beyondMemory = 'recompute' } = backed;
   checkOptions(memoryLimit, beyondMemory, strategy);
-  const tables = planGrams(network, loss, false);
-  const compact = planGrams(network, loss, true);
-  const needed = (plan: GramPlan, samples: number): number =>
+  const tables = planGramVectors(network, loss, false);
+  const compact = planGramVectors(network, loss, true);
+  const needed = (plan: GramVectorPlan, samples: number): number =>
     8 * samples * plan.numbers + gramBatch(model, plan).bytes + fixedBytes(network);
   for (const plan of [tables, compact]) {
     const bytes = needed(plan, data.samples);
@@ -234,7 +234,7 @@ class RecomputedSource implements GaussNewtonSource {
   readonly bytes: number;
   readonly operator?: LinearOperator | undefined;
   readonly #model: Model;
-  readonly #plan: GramPlan;
+  readonly #plan: GramVectorPlan;
   readonly #batch: number;
   readonly #blas: Blas;
   readonly #strategy: EntryStrategy | undefined;
@@ -246,7 +246,7 @@ class RecomputedSource implements GaussNewtonSource {
 
   constructor(
     model: Model,
-    plan: GramPlan,
+    plan: GramVectorPlan,
     batch: number,
     { blas, operator, strategy }: WithBlas<GaussNewtonSourceOptions>,
   ) {

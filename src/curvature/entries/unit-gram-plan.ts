@@ -28,7 +28,7 @@ export interface GramArray {
 }
 
 /** The form of each pair of layers, and the arrays that these need. */
-export interface GramPlan {
+export interface GramVectorPlan {
   /** By `pairIndex`. */
   readonly pairs: readonly PairForm[];
   readonly arrays: readonly GramArray[];
@@ -65,7 +65,7 @@ function bestThrough(network: Network, ℓ: number, k: number): { through: numbe
  * The forms of all pairs of layers: with `compact`, whichever takes less memory for each, else tables wherever there is
  * no closed form (the faster one: entries then read Gram vectors where they lie).
  */
-export function planGrams(network: Network, loss: LossName, compact: boolean): GramPlan {
+export function planGramVectors(network: Network, loss: LossName, compact: boolean): GramVectorPlan {
   const count = network.layers.length;
   const last = count - 1;
   const uniform = isUniform(network, loss);

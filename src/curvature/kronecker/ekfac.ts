@@ -39,7 +39,7 @@ export interface EigenvalueCorrected extends EigenOperator {
    */
   solver(options: Pick<DampingOptions, 'damping'>): DampedInverse;
 }
-const SOLVER_KEYS: KeysOf<Pick<DampingOptions, 'damping'>> = { damping: true };
+const INVERSE_KEYS: KeysOf<Pick<DampingOptions, 'damping'>> = { damping: true };
 
 /**
  * EKFAC of the model's Gauss–Newton Hessian: in each layer U_A ⊗ U_Γ from K-FAC's factors and the eigenvalues
@@ -62,7 +62,7 @@ export function ekfac(given: GivenModel, options: KroneckerOptions = {}): Eigenv
     ...eigenOperator(layers, precision, blas),
     precision,
     solver(asked) {
-      requireKnownOptions(asked, SOLVER_KEYS, 'solver');
+      requireKnownOptions(asked, INVERSE_KEYS, 'solver');
       const { damping } = asked;
       checkDamping(damping);
       const inverse = layers.map((layer, ℓ) => ({

@@ -12,7 +12,7 @@ import { zeros, type Matrix } from '../../dense/matrix.js';
 import { batchOf } from '../../network/data-set.js';
 import { forward, type ForwardPass } from '../../network/forward.js';
 import { checkModel, type Model } from '../../network/model.js';
-import { addDiagonal, addGrams, mirrorLower } from './layer-grams.js';
+import { addDiagonalGrams, addGrams, mirrorLower } from './layer-grams.js';
 import { planErrorGrams } from './layer-gram-plan.js';
 import { walkErrorGrams, type ErrorGramModel } from './layer-gram-walk.js';
 import { hasDiagonalHessian } from '../../network/output-hessian.js';
@@ -152,7 +152,7 @@ export function sumKroneckerFactors(walk: CurvatureWalk): KroneckerFactors[] {
       (ℓ, errors, _, count) => {
         const { output } = factors[ℓ];
         if (errors.form === 'uniform' || errors.form === 'diagonal') {
-          if (output.kind === 'diagonal') addDiagonal(errors, count, output.values as Float64Array);
+          if (output.kind === 'diagonal') addDiagonalGrams(errors, count, output.values as Float64Array);
         } else if (output.kind === 'dense') {
           addGrams(errors, count, output.matrix, work);
         }

@@ -32,7 +32,7 @@ export type DenseGrams =
   | { readonly form: 'grams'; readonly grams: Matrix };
 
 /** diagonal ← diagonal + Σ_i diag M_i over the `count` samples of the slab. */
-export function addDiagonal(grams: DiagonalGrams, count: number, diagonal: Float64Array): void {
+export function addDiagonalGrams(grams: DiagonalGrams, count: number, diagonal: Float64Array): void {
   if (grams.form === 'uniform') for (let k = 0; k < diagonal.length; k++) diagonal[k] += count * grams.scale;
   else addSquares(grams.roots, diagonal, 0);
 }

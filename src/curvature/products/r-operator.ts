@@ -39,7 +39,7 @@ interface Terms {
 }
 
 /** One task's Gauss–Newton or Hessian products, and its scratch. */
-export class Recurrence {
+export class CurvatureRecurrence {
   readonly #state: SampleState;
   readonly #blas: Blas;
   readonly #layout: SumLayout;

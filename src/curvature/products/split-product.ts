@@ -12,7 +12,7 @@ import { layerWeights } from '../../network/network.js';
 import { phaseKernel } from '../../parallel/kernel.js';
 import { blend, packedLayer, packVectors, sumLayout, type SumLayout } from './packed-sums.js';
 import { gradientWorkspace, GradientProducts } from './gradient-products.js';
-import { Recurrence, recurrenceWorkspace } from './r-operator.js';
+import { CurvatureRecurrence, recurrenceWorkspace } from './r-operator.js';
 import type { SampleState } from './sample-state.js';
 
 /** Tasks that a product should at least have: enough for a team to share them evenly. */
@@ -72,7 +72,7 @@ class Product {
   readonly #state: SampleState;
   readonly #blas: Blas;
   readonly #layout: SumLayout;
-  readonly #terms: Recurrence | GradientProducts;
+  readonly #terms: CurvatureRecurrence | GradientProducts;
   #packed: FloatArray;
   #sums: FloatArray;
   /** One layer's part of the result for one vector. */
@@ -85,7 +85,7 @@ class Product {
     this.#terms =
       state.sum.kind === 'gradients'
         ? new GradientProducts(state, this.#layout, blas)
-        : new Recurrence(state, this.#layout, blas);
+        : new CurvatureRecurrence(state, this.#layout, blas);
     this.#packed = this.#array(0);
     this.#sums = this.#array(0);
     this.#row = this.#array(0);

@@ -43,9 +43,9 @@ export const EMBEDDING_KEYS: KeysOf<EmbeddingOptions & { readonly team?: unknown
   team: true,
 };
 
-const defaultDimension = 32;
-const defaultBatch = 512;
-const largestDimension = 4096;
+const DEFAULT_DIMENSION = 32;
+const DEFAULT_BATCH = 512;
+const LARGEST_DIMENSION = 4096;
 /** Keeps these streams apart from others of the same seed. */
 const PURPOSE = 0x736b6574;
 
@@ -60,9 +60,9 @@ export function sketchEmbedding(given: GivenModel, options: EmbeddingOptions = {
   const backed = withBlas(options, EMBEDDING_KEYS, 'sketchEmbedding');
   checkModel(model);
   const { network, loss, data } = model;
-  const { blas, dimension: k = defaultDimension, seed = 0, batchSize = defaultBatch, signal, onProgress } = backed;
-  if (!Number.isInteger(k) || k < 1 || k > largestDimension)
-    throw new OptionError(`The dimension of a sketch is a whole number from 1 to ${largestDimension}, not ${k}.`, {
+  const { blas, dimension: k = DEFAULT_DIMENSION, seed = 0, batchSize = DEFAULT_BATCH, signal, onProgress } = backed;
+  if (!Number.isInteger(k) || k < 1 || k > LARGEST_DIMENSION)
+    throw new OptionError(`The dimension of a sketch is a whole number from 1 to ${LARGEST_DIMENSION}, not ${k}.`, {
       dimension: k,
     });
   if (!Number.isInteger(batchSize) || batchSize < 1)

@@ -23,6 +23,9 @@ export interface Inertia {
   readonly negative: number;
 }
 
+/** Status of a node that was not factored because one below it failed. */
+export const SKIPPED = -1;
+
 /** The factorization of one format: refactors, solves by passes over vectors, gives the inverse's diagonal. */
 export interface FactorEngine {
   readonly precision: Precision;

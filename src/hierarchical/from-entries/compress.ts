@@ -118,7 +118,7 @@ async function compressScaled(
   const nested = resolved.format !== 'hodlr';
   const zero = await findZeros(source, lists, skeletons, control);
   const layout = layOut(tree, lists, skeletons, nested, zero);
-  const data = await fill(
+  const data = await evaluateBlocks(
     source,
     resolved,
     { tree, lists, layout, found: skeletons, zero, factor: 1 / factor },
@@ -307,7 +307,7 @@ interface FillInput {
   readonly factor: number;
 }
 
-async function fill(
+async function evaluateBlocks(
   source: EntrySource,
   options: ResolvedOptions,
   { tree, lists, layout, found, zero, factor }: FillInput,

@@ -8,7 +8,7 @@ import { sharedFloat32, sharedFloat64 } from '../../core/shared-array.js';
 import { squaredNorm, view, zeros, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';
 import { norm } from '../../dense/norm.js';
 import { availableMemory } from '../../io/machine.js';
-import { NORMAL_QUANTILE } from '../../krylov/sample-interval.js';
+import { NORMAL_QUANTILE } from '../../krylov/mean-interval.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { requireOperator } from '../../operator/self-check.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
@@ -18,7 +18,7 @@ import { mostInLeaf, type ClusterTree, asTree, type GivenTree } from '../../tree
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { interactionLists } from '../../tree/lists.js';
 import { peel, type Multiply } from './hodlr/peel.js';
-import { drawSample, hssFromSample, type Sample } from './hss/sample.js';
+import { drawSketch, hssFromSketch, type Sketch } from './hss/sketch.js';
 import { checkTree } from '../matrix/check-data.js';
 import {
   compressionCost,
@@ -82,7 +82,7 @@ const LEAST_RATIO = 1e-2;
  * positive definite K̃ need not be, as with any truncation. Cost: O(N·s²) flops (HSS) or O(N·s²·levels²) (HODLR) beside
  * the products. Throws ShapeError (sizes), OptionError (options; an operator that says it is not symmetric),
  * AsymmetryError (one that shows it is not), NonFiniteError, MemoryError (before allocating), AbortedError,
- * WorkerError. Sources: hierarchical/from-products/hss/sample.ts (Levitt, Martinsson),
+ * WorkerError. Sources: hierarchical/from-products/hss/sketch.ts (Levitt, Martinsson),
  * hierarchical/from-products/hodlr/peel.ts (Lin, Lu, Ying; Martinsson).
  */
 export async function compressOperator(
@@ -154,11 +154,11 @@ interface Task {
 async function nested(task: Task): Promise<HierarchicalMatrix> {
   const { tree, lists, options, cost, products, reference, control } = task;
   const { maxRank, tolerance, seed, productPrecision } = options;
-  const sample: Sample = reference.complete
-    ? { y: reference.y.data as Float64Array, samples: tree.size, seed, vectors: 'unit', precision: productPrecision }
-    : await drawSample(tree, { samples: cost.samples, seed, precision: productPrecision }, products, control);
+  const sketch: Sketch = reference.complete
+    ? { y: reference.y.data as Float64Array, columns: tree.size, seed, vectors: 'unit', precision: productPrecision }
+    : await drawSketch(tree, { columns: cost.samples, seed, precision: productPrecision }, products, control);
   const asked = (tolerance * reference.norm) ** 2;
-  const { levels, beyond: unseen } = await hssFromSample(tree, sample, maxRank, asked, control);
+  const { levels, beyond: unseen } = await hssFromSketch(tree, sketch, maxRank, asked, control);
   const spectra = await hssSpectra(tree, levels, control);
   let target = asked;
   let best: HierarchicalMatrix | undefined;
@@ -179,7 +179,7 @@ async function nested(task: Task): Promise<HierarchicalMatrix> {
     }
     const { error, met } = matrix.report.products!;
     // Again where the tolerance is undercut, or where it is its share that is missed and not the ranks' or the
-    // sample's.
+    // sketch's.
     const another = met
       ? dropped > 0 && error.relative < WELL_USED * tolerance
       : error.relative < 1 && beyond + unseen < dropped;

@@ -96,7 +96,7 @@ export const MEASURED_VECTORS = 24;
 export interface CompressionCost {
   /** Vectors the operator will be multiplied with, the final measurement's included. */
   readonly products: number;
-  /** Random vectors of the sample (HSS) or of the widest level (HODLR); N where all columns are computed. */
+  /** Random vectors of the sketch (HSS) or of the widest level (HODLR); N where all columns are computed. */
   readonly samples: number;
   /**
    * So small a matrix, or such high ranks, that all N columns cost no more products: they are computed, and nothing is
@@ -153,13 +153,13 @@ function hssSamples(tree: ClusterTree, { maxRank, oversampling }: ResolvedProduc
   return Math.max(mostInLeaf(tree), 2 * maxRank) + maxRank + oversampling;
 }
 
-/** Columns of the sample that no rank is counted on. */
+/** Columns of the sketch that no rank is counted on. */
 const RESERVE = 8;
 
 /**
  * Rank that HSS bases are found with, before they are truncated to `maxRank`: what a basis misses comes back as an
  * error of the diagonal block, q/(s − q) times as large for q rows and s samples, and in every level above. So the
- * sample is used up: two ranks for the rows of the parent, and one and a half for what lies outside.
+ * sketch is used up: two ranks for the rows of the parent, and one and a half for what lies outside.
  */
 export const foundRank = (samples: number, maxRank: number): number =>
   Math.max(maxRank, Math.floor((samples - RESERVE) / 3.5));

@@ -169,7 +169,10 @@ export class HierarchicalMatrix implements LinearOperator {
     return dense;
   }
 
-  /** out[i] ← K̃(i, i), which is K(i, i) where K was seen through its entries; returns `out`. Leaves are stored as they are. */
+  /**
+   * out[i] ← K̃(i, i), which is K(i, i) where K was seen through its entries; returns `out`. Leaves are stored as they
+   * are.
+   */
   diagonal(out: Float64Array = new Float64Array(this.rows)): Float64Array {
     const { tree, offsets, values } = this.data;
     out.fill(0);

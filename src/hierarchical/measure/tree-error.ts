@@ -36,7 +36,7 @@ export interface TreeErrorOptions {
 }
 
 /** What is drawn of one node: columns, rows outside and their weights, positions of the arrays below. */
-interface Sample {
+interface SampledBlock {
   readonly columns: Int32Array;
   readonly rows: Int32Array;
   readonly weights: Float64Array;
@@ -148,10 +148,10 @@ export async function estimateTreeErrors(
   const columns = Math.min(size, Math.max(LEAST_COLUMNS, COLUMNS_PER_RANK * rank));
   const rows = Math.min(size, ROWS_PER_COLUMN * columns);
   const nodes = trees.flatMap((tree) => sampledNodes(tree, nodesPerLevel, seed));
-  const samples: Sample[] = [];
+  const samples: SampledBlock[] = [];
   for (let first = 0; first < nodes.length; first += BATCH) {
     throwIfAborted(control.signal);
-    samples.push(...drawSamples(products, nodes.slice(first, first + BATCH), columns, rows, seed));
+    samples.push(...drawBlocks(products, nodes.slice(first, first + BATCH), columns, rows, seed));
   }
   const energies = await tails(source, samples, { rank: Math.min(rank, columns), most: { columns, rows } }, control);
 
@@ -182,13 +182,13 @@ function sampledNodes(tree: ClusterTree, perLevel: number, seed: number): Sample
 }
 
 /** Columns of each node, and rows outside by their energy in these columns. */
-function drawSamples(
+function drawBlocks(
   operator: LinearOperator,
   nodes: readonly SampledNode[],
   most: number,
   rows: number,
   seed: number,
-): Sample[] {
+): SampledBlock[] {
   const n = operator.rows;
   const x = view(sharedFloat64(n * PROBES * nodes.length), 0, n, PROBES * nodes.length);
   const y = view(sharedFloat64(n * PROBES * nodes.length), 0, n, PROBES * nodes.length);
@@ -257,7 +257,7 @@ function rowsByEnergy(
 /** Energies beyond the rank of all samples, on the team. */
 async function tails(
   source: EntrySource,
-  samples: readonly Sample[],
+  samples: readonly SampledBlock[],
   limits: Pick<TreeErrorState, 'rank' | 'most'>,
   control: TeamControl,
 ): Promise<Float64Array> {

@@ -13,6 +13,7 @@
  * Comput. 57(3), 2013). Departs from it in the inner factor: block lower triangular, which touches the right child's
  * rows only, instead of symmetric; bases are orthonormalized by Householder QR, and carry the coupling's factors.
  */
+import { SKIPPED } from '../engine.js';
 import { leftChild, parentOf } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { block, copyInto, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
@@ -44,9 +45,6 @@ export interface HodlrFactors {
 export interface HodlrFactorState extends HodlrFactors {
   readonly triangles: FloatArray;
 }
-
-/** Status of a node that was not factored because one below it failed. */
-export const SKIPPED = -1;
 
 /** Rows of node `rows` in Q of node ν. */
 export function basisRowsOf({ data: { tree }, plan, bases }: HodlrFactors, ν: number, rows: number): Matrix {

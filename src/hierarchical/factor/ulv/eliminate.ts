@@ -19,6 +19,7 @@
  * Indefinite, as an explicit choice: H = Q·Λ·Qᵀ, L = Q·|Λ|^½, J = sign Λ, H = L·J·Lᵀ; V is then J·L⁻¹·G, and L⁻ᵀ =
  * Q·|Λ|^−½ is stored in L's place. Inertia is the sum of the blocks' (Haynsworth), but nothing is pivoted across nodes.
  */
+import { SKIPPED } from '../engine.js';
 import { leftChild, rightChild } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
@@ -54,9 +55,6 @@ export interface UlvFactors {
 export interface UlvFactorState extends UlvFactors {
   readonly schur: FloatArray;
 }
-
-/** Status of a node that was not factored because one below it failed. */
-export const SKIPPED = -1;
 
 class Elimination {
   readonly #state: UlvFactorState;

@@ -25,7 +25,7 @@ import {
   factorPair,
   factorShape,
   formBases,
-  orthonormalize,
+  orthonormalizePair,
   project,
   subtract,
   type PeeledLevel,
@@ -124,7 +124,7 @@ async function peelLevel(
   const perPair = independentTasks(pairs);
   await peelOff(state, drawRight, 'left', multiply, control);
   await phases(state, control, async (run) => {
-    await run('orthonormalize', orthonormalize, perPair, undefined);
+    await run('orthonormalize', orthonormalizePair, perPair, undefined);
   });
   await peelOff(state, null, 'right', multiply, control);
   await phases(state, control, async (run) => {

@@ -145,9 +145,9 @@ export const subtract = phaseKernel<PeelingState, 'left' | 'right' | 'both'>(
 );
 
 /** Pair `task`: X ← [orthonormal basis of Y(α, :); 0], each column with a random sign. */
-export const orthonormalize = phaseKernel<PeelingState>(
+export const orthonormalizePair = phaseKernel<PeelingState>(
   import.meta.url,
-  'orthonormalize',
+  'orthonormalizePair',
   ({ tree, seed, level, x, y }, { blas }) =>
     (task) => {
       const α = 2 ** level - 1 + 2 * task;

@@ -1,7 +1,7 @@
 /**
- * The two steps of black-box HSS compression at a node: its basis from the sample, and the sample of its parent.
+ * The two steps of black-box HSS compression at a node: its basis from the sketch, and the sketch of its parent.
  *
- * For a node with q rows, test matrix Ω (q × s) and sample Y = A_ℓ(node, :)·Ω_all (q × s), both kept transposed:
+ * For a node with q rows, test matrix Ω (q × s) and sketch Y = A_ℓ(node, :)·Ω_all (q × s), both kept transposed:
  *   Ωᵀ = Q·R;  Z = the last s − q columns of Q, so Ω·Z = 0: *block nullification* leaves Y·Z = (what lies outside the
  *   diagonal block)·(a random matrix); U = the leading left singular vectors of Y·Z;  F = Y·Ω⁺ = (Qᵀ·Yᵀ)ᵀ R⁻ᵀ;
  *   D = (I − P)·F·(I − P) + E·Uᵀ + U·Eᵀ,  E = (I − P)·F·U,  P = U·Uᵀ,  the first term symmetrised (an average, as A is
@@ -18,71 +18,71 @@ import { mostRows, type GeneratorLevel } from './generators.js';
 import { drawTestVector, type TestVectors } from '../test-vectors.js';
 
 /** What the two steps of one level read and write. */
-export interface SampleLevelState {
+export interface SketchLevelState {
   readonly tree: ClusterTree;
   readonly level: GeneratorLevel;
   /** Columns of the test matrix, s. */
-  readonly samples: number;
+  readonly columns: number;
   readonly seed: number;
   readonly vectors: TestVectors;
   /** Leaves: Y, N × s in tree order; Ω is drawn again. */
-  readonly leafSample: Float64Array | null;
+  readonly leafSketch: Float64Array | null;
   /** Inner nodes: Ωᵀ and Yᵀ, s × (rows of the level). */
   readonly omega: Float64Array;
   readonly y: Float64Array;
   /** Results of the first step: singular values of Y·Z, rowBegin[i] + j, and ‖Y‖_F². */
   readonly sigma: Float64Array;
-  readonly sampleNorm: Float64Array;
-  /** Second step: where the samples of the level above go, s × (sum of ranks), node i from column upBegin[i] on. */
+  readonly sketchNorm: Float64Array;
+  /** Second step: where the sketches of the level above go, s × (sum of ranks), node i from column upBegin[i] on. */
   readonly upBegin: Int32Array;
   readonly upOmega: Float64Array;
   readonly upY: Float64Array;
 }
 
 /**
- * The samples of a node, transposed: a leaf's are drawn and gathered, an inner node's are where the level below left
+ * The sketch of a node, transposed: a leaf's is drawn and gathered, an inner node's is where the level below left
  * them.
  */
-class NodeSamples {
+class NodeSketch {
   omega: Matrix;
   y: Matrix;
-  readonly #state: SampleLevelState;
+  readonly #state: SketchLevelState;
   readonly #omega: Float64Array;
   readonly #y: Float64Array;
 
-  constructor(state: SampleLevelState) {
+  constructor(state: SketchLevelState) {
     this.#state = state;
-    const length = state.leafSample === null ? 0 : state.samples * mostRows(state.level.rowBegin);
+    const length = state.leafSketch === null ? 0 : state.columns * mostRows(state.level.rowBegin);
     this.#omega = new Float64Array(length);
     this.#y = new Float64Array(length);
     this.omega = this.y = view(this.#omega, 0, 0, 0);
   }
 
   load(i: number): void {
-    const { tree, level, samples, leafSample, omega, y } = this.#state;
+    const { tree, level, columns, leafSketch, omega, y } = this.#state;
     const rows = level.rowBegin[i + 1] - level.rowBegin[i];
-    if (leafSample === null) {
-      const at = samples * level.rowBegin[i];
-      this.omega = view(omega, at, samples, rows);
-      this.y = view(y, at, samples, rows);
+    if (leafSketch === null) {
+      const at = columns * level.rowBegin[i];
+      this.omega = view(omega, at, columns, rows);
+      this.y = view(y, at, columns, rows);
       return;
     }
     const ν = level.first + i;
     const begin = tree.begin[ν];
-    for (let c = 0; c < samples; c++) {
-      drawTestVector(this.#state, { node: ν, begin }, c, view(this.#omega, c, 1, rows, samples));
-      for (let r = 0, from = begin + c * tree.size, to = c; r < rows; r++, to += samples)
-        this.#y[to] = leafSample[from + r];
+    for (let c = 0; c < columns; c++) {
+      drawTestVector(this.#state, { node: ν, begin }, c, view(this.#omega, c, 1, rows, columns));
+      for (let r = 0, from = begin + c * tree.size, to = c; r < rows; r++, to += columns)
+        this.#y[to] = leafSketch[from + r];
     }
-    this.omega = view(this.#omega, 0, samples, rows);
-    this.y = view(this.#y, 0, samples, rows);
+    this.omega = view(this.#omega, 0, columns, rows);
+    this.y = view(this.#y, 0, columns, rows);
   }
 }
 
 class BasisFinder {
-  readonly #state: SampleLevelState;
+  readonly #state: SketchLevelState;
   readonly #blas: Blas;
-  readonly #samples: NodeSamples;
+  readonly #sketch: NodeSketch;
   readonly #omega: Float64Array;
   readonly #y: Float64Array;
   readonly #tau: Float64Array;
@@ -90,13 +90,13 @@ class BasisFinder {
   readonly #left: Float64Array;
   readonly #right: Float64Array;
 
-  constructor(state: SampleLevelState, blas: Blas) {
+  constructor(state: SketchLevelState, blas: Blas) {
     const rows = mostRows(state.level.rowBegin);
     this.#state = state;
     this.#blas = blas;
-    this.#samples = new NodeSamples(state);
-    this.#omega = new Float64Array(state.samples * rows);
-    this.#y = new Float64Array(state.samples * rows);
+    this.#sketch = new NodeSketch(state);
+    this.#omega = new Float64Array(state.columns * rows);
+    this.#y = new Float64Array(state.columns * rows);
     this.#tau = new Float64Array(rows);
     this.#square = new Float64Array(rows * rows);
     this.#left = new Float64Array(rows * rows);
@@ -104,20 +104,20 @@ class BasisFinder {
   }
 
   run(i: number): void {
-    const { level, samples, sampleNorm } = this.#state;
+    const { level, columns, sketchNorm } = this.#state;
     const q = level.rowBegin[i + 1] - level.rowBegin[i];
     if (q === 0) return;
     const blas = this.#blas;
-    this.#samples.load(i);
-    const omega = view(this.#omega, 0, samples, q);
-    const y = view(this.#y, 0, samples, q);
-    copyInto(omega, this.#samples.omega);
-    copyInto(y, this.#samples.y);
-    sampleNorm[i] = squaredNorm(y);
+    this.#sketch.load(i);
+    const omega = view(this.#omega, 0, columns, q);
+    const y = view(this.#y, 0, columns, q);
+    copyInto(omega, this.#sketch.omega);
+    copyInto(y, this.#sketch.y);
+    sketchNorm[i] = squaredNorm(y);
     const tau = this.#tau.subarray(0, q);
     blas.geqrf(omega, tau);
     blas.ormqr('L', 'T', omega, tau, y);
-    if (level.first > 0) this.#findBasis(i, block(y, q, 0, samples - q, q));
+    if (level.first > 0) this.#findBasis(i, block(y, q, 0, columns - q, q));
     const f = block(y, 0, 0, q, q);
     blas.trsm('L', 'U', 'N', 'N', 1, block(omega, 0, 0, q, q), f);
     copyInto(view(level.blocks, level.blockBegin[i], q, q), f);
@@ -151,20 +151,20 @@ class BasisFinder {
   }
 }
 
-class SamplePasser {
-  readonly #state: SampleLevelState;
+class SketchPasser {
+  readonly #state: SketchLevelState;
   readonly #blas: Blas;
-  readonly #samples: NodeSamples;
+  readonly #sketch: NodeSketch;
   readonly #fu: Float64Array;
   readonly #x: Float64Array;
   readonly #corner: Float64Array;
   readonly #square: Float64Array;
 
-  constructor(state: SampleLevelState, blas: Blas) {
+  constructor(state: SketchLevelState, blas: Blas) {
     const rows = mostRows(state.level.rowBegin);
     this.#state = state;
     this.#blas = blas;
-    this.#samples = new NodeSamples(state);
+    this.#sketch = new NodeSketch(state);
     this.#fu = new Float64Array(rows * rows);
     this.#x = new Float64Array(rows * rows);
     this.#corner = new Float64Array(rows * rows);
@@ -172,7 +172,7 @@ class SamplePasser {
   }
 
   run(i: number): void {
-    const { level, samples, upBegin, upOmega, upY } = this.#state;
+    const { level, columns, upBegin, upOmega, upY } = this.#state;
     const q = level.rowBegin[i + 1] - level.rowBegin[i];
     if (q === 0) return;
     const r = level.ranks[i];
@@ -184,11 +184,11 @@ class SamplePasser {
     const blas = this.#blas;
     const u = view(level.bases, level.basisBegin[i], q, r);
     const e = this.#splitOff(f, u);
-    this.#samples.load(i);
-    const { omega, y } = this.#samples;
-    const at = samples * upBegin[i];
-    blas.gemm('N', 'N', 1, omega, u, 0, view(upOmega, at, samples, r));
-    const above = view(upY, at, samples, r);
+    this.#sketch.load(i);
+    const { omega, y } = this.#sketch;
+    const at = columns * upBegin[i];
+    blas.gemm('N', 'N', 1, omega, u, 0, view(upOmega, at, columns, r));
+    const above = view(upY, at, columns, r);
     blas.gemm('N', 'N', 1, y, u, 0, above);
     blas.gemm('N', 'N', -1, omega, e, 1, above);
   }
@@ -243,14 +243,14 @@ class SamplePasser {
  * Node `task` of the level: the singular values of what lies outside its diagonal block, the leading basis vectors, and
  * F.
  */
-export const findBasis = phaseKernel<SampleLevelState>(import.meta.url, 'findBasis', (state, context) => {
+export const findBasis = phaseKernel<SketchLevelState>(import.meta.url, 'findBasis', (state, context) => {
   const finder = new BasisFinder(state, context.blas);
   return (i) => finder.run(i);
 });
 
-/** Node `task` of the level, its rank chosen: D, and its part of the samples of the level above. */
-export const passUp = phaseKernel<SampleLevelState>(import.meta.url, 'passUp', (state, context) => {
-  const passer = new SamplePasser(state, context.blas);
+/** Node `task` of the level, its rank chosen: D, and its part of the sketches of the level above. */
+export const passUp = phaseKernel<SketchLevelState>(import.meta.url, 'passUp', (state, context) => {
+  const passer = new SketchPasser(state, context.blas);
   return (i) => passer.run(i);
 });
 

@@ -11,13 +11,13 @@
 import { view } from '../dense/matrix.js';
 import { norm } from '../dense/norm.js';
 
-/** A mean of samples and where the true mean lies with 95 % confidence. */
-export interface SampleInterval {
+/** A mean of independent values and where the true mean lies with 95 % confidence. */
+export interface MeanInterval {
   /** The mean. */
   readonly value: number;
   /**
-   * Standard error of the mean: the samples' standard deviation over the root of their number; infinite for a single
-   * sample.
+   * Standard error of the mean: the values' standard deviation over the root of their number; infinite for a single
+   * value.
    */
   readonly standardError: number;
   /** 95 % confidence interval of the mean. */
@@ -42,11 +42,11 @@ export function studentQuantile(freedom: number, z = NORMAL_QUANTILE): number {
   return z + (g1 + (g2 + (g3 + g4 / freedom) / freedom) / freedom) / freedom;
 }
 
-/** The mean of independent samples and its interval; the whole line for a single sample. O(n). */
-export function sampleInterval(samples: ArrayLike<number>): SampleInterval {
-  const count = samples.length;
+/** The mean of independent values and its interval; the whole line for a single value. O(n). */
+export function meanInterval(values: ArrayLike<number>): MeanInterval {
+  const count = values.length;
   let value = 0;
-  for (let i = 0; i < count; i++) value += samples[i] / count;
+  for (let i = 0; i < count; i++) value += values[i] / count;
   if (count < 2)
     return {
       value,
@@ -54,14 +54,14 @@ export function sampleInterval(samples: ArrayLike<number>): SampleInterval {
       lower: Number.NEGATIVE_INFINITY,
       upper: Number.POSITIVE_INFINITY,
     };
-  const differences = Float64Array.from(samples, (sample) => sample - value);
+  const differences = Float64Array.from(values, (one) => one - value);
   const standardError = standardErrorOf(differences);
   const t = studentQuantile(count - 1);
   const half = t * standardError;
   const skewed = skewnessTerm(differences, t) * standardError;
   let lower = value - half + Math.min(0, skewed);
   let upper = value + half + Math.max(0, skewed);
-  const signs = Array.from(samples, Math.sign);
+  const signs = Array.from(values, Math.sign);
   if (value !== 0 && half < Infinity && !(signs.includes(1) && signs.includes(-1))) {
     const far = value * Math.exp(half / Math.abs(value));
     lower = Math.min(lower, far);
@@ -70,7 +70,7 @@ export function sampleInterval(samples: ArrayLike<number>): SampleInterval {
   return { value, standardError, lower, upper };
 }
 
-/** Of a mean, from the samples' differences from it. */
+/** Standard error of a mean, from the values' differences from it. */
 export function standardErrorOf(differences: Float64Array): number {
   const count = differences.length;
   return norm(view(differences, 0, count, 1)) / Math.sqrt((count - 1) * count);
@@ -78,7 +78,7 @@ export function standardErrorOf(differences: Float64Array): number {
 
 /**
  * By how many standard errors the interval's end on the side of the longer tail (the sign says which) is moved out,
- * at quantile t; 0 for fewer than three samples.
+ * at quantile t; 0 for fewer than three values.
  */
 export function skewnessTerm(differences: Float64Array, t: number): number {
   const count = differences.length;
