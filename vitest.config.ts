@@ -1,14 +1,53 @@
+import { relative } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** The files that take longest, by seconds of processor time: begun first, so that both lanes end together. */
+const LONGEST = [
+  'package/package',
+  'hierarchical/matrix',
+  'docs',
+  'cli/table',
+  'curvature/hessian-tree',
+  'cli/solve',
+  'solve/preconditioners',
+  'hierarchical/factor',
+  'curvature/compress-hessian',
+  'curvature/kronecker-positive',
+  'hierarchical/black-box',
+  'experiment/preconditioner-run',
+  'parallel/concurrent',
+  'approximation/approximate',
+  'cli/status',
+  'solve/solve',
+  'tree/neighbors',
+  'dense/portable',
+  'cli/compress',
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification): number => {
+      const name = relative(import.meta.dirname, moduleId).replace(/^test[\\/]|\.test\.ts$/g, '');
+      const at = LONGEST.indexOf(name.replaceAll('\\', '/'));
+      return at < 0 ? LONGEST.length : at;
+    };
+    return (await super.sort(files)).sort((a, b) => place(a) - place(b));
+  }
+}
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/setup.ts'],
     // The tests exercise the build in dist/: workers load the same files as the main thread.
     server: { deps: { external: [/\/dist\//] } },
     pool: 'forks',
     // Teams of workers and BLAS threads share the cores: two files at a time fill what one leaves idle, more would only
-    // wait.
-    poolOptions: { forks: { minForks: 1, maxForks: 2 } },
+    // wait. Files that follow each other in a process share what it has loaded: a file leaves nothing behind that
+    // another could see.
+    poolOptions: { forks: { minForks: 1, maxForks: 2, isolate: false } },
+    sequence: { sequencer: LongestFirst },
     testTimeout: 240_000,
     hookTimeout: 240_000,
   },

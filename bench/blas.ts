@@ -231,7 +231,9 @@ export function measureBlas(seconds: number, write: boolean): void {
   };
   console.log(
     'gemm through the contract, as a share of the direct call: ' +
-      `${share.map((entry) => `${entry.precision} ${entry.size}: ${(100 * entry.contractOverDirect).toFixed(1)} %`).join(', ')}`,
+      share
+        .map((entry) => `${entry.precision} ${entry.size}: ${(100 * entry.contractOverDirect).toFixed(1)} %`)
+        .join(', '),
   );
   if (write) console.log(writeRecord('blas', record));
 }

@@ -143,7 +143,7 @@ async function spectra(one: Extract<CoverageCase, { readonly shift: number }>, t
   const source = kernelSource(points(size, 2, 'normal'), gaussian(1), { blas });
   const a = denseOf(source);
   for (let i = 0; i < size; i++) a.data[i * (size + 1)] += shift;
-  const operator = denseOperator(a, true, blas);
+  const operator = denseOperator(a, true, { blas });
   const copy = view(a.data.slice(), 0, size, size);
   const values = new Float64Array(size);
   if (blas.syevd(true, 'L', copy, values) !== 0) throw new Error('syevd did not converge.');

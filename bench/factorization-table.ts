@@ -1,5 +1,5 @@
 /**
- * The table of factorizations in README.md, made from bench/results/factorization.json alone: `node
+ * The table of factorizations in docs/benchmarks.md, made from bench/results/factorization.json alone: `node
  * dist/bench/factorization-table.js` writes it again.
  */
 import { readFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 /**
- * The tables of Gauss–Newton Hessians in README.md, made from bench/results/hessian.json alone: `node
+ * The tables of Gauss–Newton Hessians in docs/benchmarks.md, made from bench/results/hessian.json alone: `node
  * dist/bench/hessian-table.js` writes them again.
  */
 import { readFileSync } from 'node:fs';
@@ -77,7 +77,7 @@ function entries(results: readonly HessianResult[]): string {
   ].join('\n');
 }
 
-/** Puts the tables between their markers in README.md. */
+/** Puts the tables between their markers in docs/benchmarks.md. */
 export function writeHessianTables(results: readonly HessianResult[]): void {
   if (results.length === 0) return;
   const { blas, workers, gflops } = results[0].table;

@@ -1,5 +1,5 @@
 /**
- * What the tables of README.md call each case, and the choice of cases by name or by that label.
+ * What the tables of docs/benchmarks.md call each case, and the choice of cases by name or by that label.
  */
 import { NETWORKS } from '../src/experiment/preconditioner-plan.js';
 import { COVERAGE_CASES } from './coverage-cases.js';

@@ -1,5 +1,5 @@
 /**
- * The tables of preconditioners in README.md, made from bench/results/preconditioners.json alone: `node
+ * The tables of preconditioners in docs/benchmarks.md, made from bench/results/preconditioners.json alone: `node
  * dist/bench/preconditioners-table.js` writes them again.
  */
 import { readFileSync } from 'node:fs';
@@ -96,7 +96,10 @@ function network({
   return [
     `**${widths}**, ${activation}, ${loss}, N = ${count(size)}, n = ${count(samples)} of ${data}, λ_max = ` +
       `${power(lambdaMax)}: iterations (seconds of the solve) until the residual is ` +
-      `${tolerance}‖b‖.${shifted.length === 0 ? '' : ` Not positive definite at some λ, and factored at a larger one: ${[...new Set(shifted)].join(', ')}.`}`,
+      `${tolerance}‖b‖.` +
+      (shifted.length === 0
+        ? ''
+        : ` Not positive definite at some λ, and factored at a larger one: ${[...new Set(shifted)].join(', ')}.`),
     '',
     line(['λ/λ_max', ...shifts.map((shift) => shift.toExponential(0)), '%K', 'compress, s', 'factor, s']),
     `|---|${shifts.map(() => '---|').join('')}---|---|---|`,

@@ -1,5 +1,6 @@
 /**
- * The table of README.md, made from bench/results/compression.json alone: `node dist/bench/table.js` writes it again.
+ * The table of docs/benchmarks.md, made from bench/results/compression.json alone: `node dist/bench/table.js` writes it
+ * again.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -107,17 +108,17 @@ export function makeTable(results: readonly CaseResult[]): string {
   ].join('\n');
 }
 
-/** Puts text between the markers `NAME:begin` and `NAME:end` of README.md. */
+/** Puts text between the markers `NAME:begin` and `NAME:end` of docs/benchmarks.md. */
 export function replaceSection(name: string, content: string): void {
-  const path = fileURLToPath(new URL('../../README.md', import.meta.url));
+  const path = fileURLToPath(new URL('../../docs/benchmarks.md', import.meta.url));
   const text = readFileSync(path, 'utf8');
   const [beginMark, endMark] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
   const [begin, end] = [text.indexOf(beginMark), text.indexOf(endMark)];
-  if (begin < 0 || end < begin) throw new Error(`README.md lacks the markers ${beginMark} and ${endMark}.`);
+  if (begin < 0 || end < begin) throw new Error(`docs/benchmarks.md lacks the markers ${beginMark} and ${endMark}.`);
   writeFileSync(path, `${text.slice(0, begin + beginMark.length)}\n${content}\n${text.slice(end)}`);
 }
 
-/** Puts the table between the markers of README.md. */
+/** Puts the table between the markers of docs/benchmarks.md. */
 export function writeTable(results: readonly CaseResult[]): void {
   replaceSection('measured', makeTable(results));
 }

@@ -90,7 +90,7 @@ export const storedProducts: ProductsOf = (source, scale, { blas }) => {
       const rows = Int32Array.from({ length: size - first }, (_, i) => first + i);
       source.entries(rows, rows.subarray(0, count), view(matrix.data, first + first * size, size - first, count, size));
     }
-    return denseOperator(matrix, true, blas);
+    return denseOperator(matrix, true, { blas });
   };
   return {
     rows: size,

@@ -5,6 +5,7 @@
  *   every phase kernel and
  *                                        factory of sources. A bundle has no files that workers could load.
  *   dist/cjs/index.js                    the library for require(); packages it depends on are not put in.
+ *   dist/cjs/krylov.js, …                its namespaces for require('hmatrix/krylov'): parts of the same bundle.
  *   dist/cjs/src/*.d.ts                  the types that index.d.ts reaches, once more, for CommonJS.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -81,6 +82,11 @@ async function buildCommonJs() {
     define: { 'import.meta.url': 'undefined' },
   });
   await writeFile(join(commonJs, 'package.json'), '{ "type": "commonjs" }\n');
+  const namespaces = (await readFile(join(sources, 'index.js'), 'utf8')).matchAll(
+    /export \* as (\w+) from '\.\/public\/(\w+)\.js'/g,
+  );
+  for (const [, name, file] of namespaces)
+    await writeFile(join(commonJs, `${file}.js`), `module.exports = require('./index.js').${name};\n`);
 }
 
 /** Copies index.d.ts and what it imports, directly or not; returns how many files. */

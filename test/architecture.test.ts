@@ -30,7 +30,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   cli: 8,
   public: 8,
   'index.ts': 8,
-  'runtime.ts': 8,
+  'solving.ts': 8,
 };
 /** What the generators of datasets may use of src. */
 const DATASETS_LAYER = 3;
@@ -69,6 +69,8 @@ const PRIVATE_ROOMS = [
   'src/hierarchical/from-products/hodlr',
 ];
 const MOST_LINES = 500;
+/** In code points. */
+const MOST_COLUMNS = 120;
 
 interface Import {
   readonly from: string;
@@ -307,6 +309,17 @@ describe('the files', () => {
 
   it(`have_fewer_than_${MOST_LINES}_lines`, () => {
     expect(all.filter((path) => read(path).split('\n').length > MOST_LINES)).toEqual([]);
+  });
+
+  it(`have_no_line_of_more_than_${MOST_COLUMNS}_columns`, () => {
+    const long = all
+      .filter((path) => !path.endsWith('.md'))
+      .flatMap((path) =>
+        read(path)
+          .split('\n')
+          .flatMap((line, k) => ([...line].length > MOST_COLUMNS ? [`${path}:${k + 1}`] : [])),
+      );
+    expect(long).toEqual([]);
   });
 
   it('leave_nothing_to_be_done', () => {

@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -132,6 +132,31 @@ const help = await hmatrix(['compress', '--help']);
 const tableHelp = await hmatrix(['table', '--help']);
 const solveHelp = await hmatrix(['solve', '--help']);
 
+const STRICT: ts.CompilerOptions = {
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noEmit: true,
+  target: ts.ScriptTarget.ES2022,
+  module: ts.ModuleKind.ESNext,
+  moduleDetection: ts.ModuleDetectionKind.Force,
+  moduleResolution: ts.ModuleResolutionKind.Bundler,
+  skipLibCheck: true,
+  paths: {
+    hmatrix: [index.replace(/\.js$/, '.d.ts')],
+    'hmatrix/*': [join(root, 'dist/src/public/*.d.ts')],
+  },
+  types: ['node'],
+  typeRoots: [join(root, 'node_modules/@types')],
+};
+
+const problemsOf = (program: ts.Program): string[] =>
+  ts
+    .getPreEmitDiagnostics(program)
+    .map(({ file, messageText }) => `${file?.fileName ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`);
+
+/** What a program says that it prints: the comments `// → …`. */
+const saidIn = (text: string): string[] => [...text.matchAll(/\/\/ → (.*)$/gm)].map(([, output]) => output.trim());
+
 describe('the TypeScript examples', () => {
   const files = scripts.map(({ text }, k) => {
     const file = join(folder, `example-${k}.ts`);
@@ -144,23 +169,7 @@ describe('the TypeScript examples', () => {
   });
 
   it('compile_under_strict_rules', () => {
-    const program = ts.createProgram(files, {
-      strict: true,
-      exactOptionalPropertyTypes: true,
-      noEmit: true,
-      target: ts.ScriptTarget.ES2022,
-      module: ts.ModuleKind.ESNext,
-      moduleDetection: ts.ModuleDetectionKind.Force,
-      moduleResolution: ts.ModuleResolutionKind.Bundler,
-      skipLibCheck: true,
-      paths: { hmatrix: [index.replace(/\.js$/, '.d.ts')] },
-      types: ['node'],
-      typeRoots: [join(root, 'node_modules/@types')],
-    });
-    const problems = ts
-      .getPreEmitDiagnostics(program)
-      .map(({ file, messageText }) => `${file?.fileName ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`);
-    expect(problems).toEqual([]);
+    expect(problemsOf(ts.createProgram(files, STRICT))).toEqual([]);
   });
 
   it.each(scripts.map(({ page, line, text }, k) => ({ at: `${page}:${line}`, text, k })))(
@@ -172,13 +181,36 @@ describe('the TypeScript examples', () => {
       const file = join(folder, `example-${k}.mjs`);
       writeFileSync(
         file,
-        outputText.replaceAll(/from (['"])hmatrix\1/g, `from ${JSON.stringify(pathToFileURL(index).href)}`),
+        outputText.replaceAll(/from (['"])hmatrix(\/\w+)?\1/g, (_all, _quote, entry?: string) => {
+          const path = entry === undefined ? index : join(root, `dist/src/public${entry}.js`);
+          return `from ${JSON.stringify(pathToFileURL(path).href)}`;
+        }),
       );
       const { status, stdout, stderr } = await run(file);
       expect(stderr).toBe('');
       expect(status).toBe(0);
-      const said = [...text.matchAll(/\/\/ → (.*)$/gm)].map(([, output]) => output.trim());
-      expect(stdout.split('\n').slice(0, -1)).toEqual(said);
+      expect(stdout.split('\n').slice(0, -1)).toEqual(saidIn(text));
+    },
+  );
+});
+
+describe('the programs of examples/', () => {
+  const programs = readdirSync(join(root, 'examples'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.mjs'))
+    .map((name) => join(root, 'examples', name));
+
+  it('compile_under_strict_rules', () => {
+    const program = ts.createProgram(programs, { ...STRICT, allowJs: true, checkJs: true });
+    expect(problemsOf(program)).toEqual([]);
+  });
+
+  it.each(programs.map((file) => ({ file, name: relative(root, file) })))(
+    'run_and_print_what_they_say: $name',
+    async ({ file }) => {
+      const { status, stdout, stderr } = await run(file);
+      expect(stderr).toBe('');
+      expect(status).toBe(0);
+      expect(stdout.split('\n').slice(0, -1)).toEqual(saidIn(readFileSync(file, 'utf8')));
     },
   );
 });
@@ -208,9 +240,10 @@ describe('the commands', () => {
   );
 });
 
-describe('README.md', () => {
-  const text = read('README.md');
-  const rows = (header: string): string[][] => {
+describe('the pages', () => {
+  const guide = read('docs/guide.md');
+  const commandPage = read('docs/command.md');
+  const rows = (text: string, header: string): string[][] => {
     const lines = text.split('\n');
     const first = lines.indexOf(header) + 2;
     expect(first).toBeGreaterThan(1);
@@ -228,16 +261,20 @@ describe('README.md', () => {
   };
   const coded = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name);
 
-  it('begins_with_the_two_commands', () => {
+  it('of_the_front_door_has_at_most_8_kB', () => {
+    expect(Buffer.byteLength(read('README.md'))).toBeLessThanOrEqual(8192);
+  });
+
+  it('begin_with_the_two_commands', () => {
     const setup = fences
       .filter(({ page, mode }) => page === 'README.md' && mode === 'setup')
       .map(({ text: command }) => command);
     expect(setup).toEqual(['npm ci && npm run demo', 'npm ci && npm test']);
   });
 
-  it('names_the_options_and_defaults_that_there_are', () => {
+  it('name_the_options_and_defaults_that_there_are', () => {
     const defaults = resolveOptions({}) as unknown as Record<string, unknown>;
-    const table = rows('| option | command | default | meaning |');
+    const table = rows(guide, '| option | command | default | meaning |');
     expect(table.map(([option]) => coded(option)[0]).sort()).toEqual(Object.keys(defaults).sort());
     for (const [option, command, fallback] of table) {
       const value = defaults[coded(option)[0]];
@@ -255,14 +292,17 @@ describe('README.md', () => {
     }
   });
 
-  it('names_only_options_that_there_are', () => {
-    const prose = text.replaceAll(/^```[\s\S]*?^```$/gm, '');
+  it('name_only_options_that_there_are', () => {
+    const prose = pages
+      .map(read)
+      .join('\n')
+      .replaceAll(/^```[\s\S]*?^```$/gm, '');
     const flags = new Set([...prose.matchAll(/`(--[a-z-]+)\b/g)].map(([, flag]) => flag));
     const known = `${help.stdout} ${tableHelp.stdout} ${solveHelp.stdout} --help`;
     expect([...flags].filter((flag) => !new RegExp(`${flag}(?![a-z-])`).test(known))).toEqual([]);
   });
 
-  it('names_the_keys_that_json_output_has', async () => {
+  it('name_the_keys_that_json_output_has', async () => {
     const { stdout } = await hmatrix([
       'compress',
       '--points',
@@ -276,7 +316,7 @@ describe('README.md', () => {
       '--json',
     ]);
     const record = JSON.parse(stdout) as Record<string, Record<string, unknown>>;
-    for (const [keys, holds] of rows('| key | holds |')) {
+    for (const [keys, holds] of rows(commandPage, '| key | holds |')) {
       const names = coded(keys);
       for (const name of names) expect(record).toHaveProperty(name);
       if (names.length !== 1) continue;
@@ -285,8 +325,10 @@ describe('README.md', () => {
     }
   });
 
-  it('leaves_a_place_for_what_was_measured', () => {
-    expect(text).toMatch(/^## Measured\n\n<!-- measured:begin -->\n[\s\S]*<!-- measured:end -->\n/m);
+  it('leave_a_place_for_what_was_measured', () => {
+    expect(read('docs/benchmarks.md')).toMatch(
+      /^## Measured\n\n<!-- measured:begin -->\n[\s\S]*<!-- measured:end -->\n/m,
+    );
   });
 });
 

@@ -82,6 +82,8 @@ export async function approximate(
     ...(note === '' ? {} : { note }),
     smallestEigenvalue: made.smallestEigenvalue,
     knownError: made.knownError,
+    exactNorm: made.exactNorm,
+    squaredError: made.squaredError,
     error: async (how = {}) => {
       requireKnownOptions(how, OPERATOR_ERROR_KEYS, 'error');
       return operatorError(subject.source ?? operator, approximation, how, control);
@@ -102,16 +104,19 @@ async function dispatch(
   const { operator, model, source } = subject;
   const { seed = 0 } = options;
   const { blas } = control.team;
+  // What these say of ⟨A, Ã⟩ holds for the Gauss–Newton matrix of the model, not for another operator beside it.
+  const ofCurvature = (made: Approximated): Approximated =>
+    isGaussNewton(subject) ? made : { ...made, squaredError: undefined };
   switch (method) {
     case 'rsvd':
     case 'nystrom':
       return approximateLowRank(operator, method, budget, options, control);
     case 'kfac':
-      return approximateKfac(needed(model, method), 'exact', seed, blas);
+      return ofCurvature(approximateKfac(needed(model, method), 'exact', seed, blas));
     case 'kfac-mc':
-      return approximateKfac(needed(model, method), 'monte-carlo', seed, blas);
+      return ofCurvature(approximateKfac(needed(model, method), 'monte-carlo', seed, blas));
     case 'ekfac':
-      return approximateEkfac(needed(model, method), blas);
+      return ofCurvature(approximateEkfac(needed(model, method), blas));
     case 'diagonal':
       return approximateDiagonal(entriesFor(source, method));
     case 'block-diagonal':
@@ -139,6 +144,7 @@ async function inKroneckerBasis(
     operator: matrix,
     bytes: matrix.memory().bytes,
     knownError: report.error,
+    exactNorm: report.norm,
     release: () => {
       matrix.release();
     },

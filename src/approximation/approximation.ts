@@ -85,6 +85,8 @@ export interface EigenvalueEstimate {
   readonly bound: number;
 }
 
+export type SquaredError = (exactNorm: number) => Promise<number>;
+
 export interface Approximation {
   readonly method: ApproximationMethod;
   /** N × N, symmetric. */
@@ -103,6 +105,13 @@ export interface Approximation {
   readonly smallestEigenvalue?: EigenvalueEstimate | undefined;
   /** ‖A − Ã‖_F/‖A‖_F where the construction knows it, exactly but for rounding. */
   readonly knownError?: number | undefined;
+  /** ‖A‖_F where the construction knows it, exactly but for rounding. */
+  readonly exactNorm?: number | undefined;
+  /**
+   * (‖A − Ã‖_F/‖A‖_F)² from ‖A‖_F where the form tells it: ‖A − Ã‖_F² = ‖A‖_F² − 2⟨A, Ã⟩_F + ‖Ã‖_F². No column is
+   * compared; what cancels is lost, so that squares below about 1e-12 are rounding, and may be below zero.
+   */
+  readonly squaredError?: SquaredError | undefined;
   /**
    * Measures ‖A − Ã‖_F/‖A‖_F against the operator, or against its entries where they are cheaper (operator-error.ts).
    */
@@ -119,5 +128,7 @@ export interface Approximated {
   readonly note?: string | undefined;
   readonly smallestEigenvalue?: EigenvalueEstimate | undefined;
   readonly knownError?: number | undefined;
+  readonly exactNorm?: number | undefined;
+  readonly squaredError?: SquaredError | undefined;
   release?(): void;
 }

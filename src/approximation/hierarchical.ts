@@ -4,8 +4,8 @@
  * most accurate one that fits is kept.
  */
 import { OptionError } from '../core/errors.js';
-import { compress } from '../hierarchical/from-entries/compress.js';
-import { compressOperator } from '../hierarchical/from-products/compress.js';
+import { compressEntries } from '../hierarchical/from-entries/compress.js';
+import { compressProducts } from '../hierarchical/from-products/compress.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import { availableMemory } from '../io/machine.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
@@ -113,8 +113,8 @@ export async function approximateHierarchical(
   const limit = memoryLimit === undefined ? {} : { memoryLimit };
   const make = (tolerance: number): Promise<HierarchicalMatrix> =>
     byProducts
-      ? compressOperator(operator, tree, { format: method, maxRank: sampledRank, tolerance, seed, ...limit }, control)
-      : compress(
+      ? compressProducts(operator, tree, { format: method, maxRank: sampledRank, tolerance, seed, ...limit }, control)
+      : compressEntries(
           source!,
           {
             format: method,

@@ -3,7 +3,7 @@
  * Their memory follows from the network; a budget that is exceeded is said in a note.
  */
 import { blockDiagonal, blockDiagonalBytes } from '../source/block-diagonal.js';
-import { ekfac } from '../curvature/kronecker/ekfac.js';
+import { diagonalInBases, ekfac } from '../curvature/kronecker/ekfac.js';
 import { kfac } from '../curvature/kronecker/kfac.js';
 import { kroneckerBasis } from '../curvature/kronecker/basis.js';
 import type { Blas } from '../dense/blas.js';
@@ -11,7 +11,7 @@ import type { Model } from '../network/model.js';
 import { diagonalOperator } from '../operator/diagonal-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
-import type { Approximated, Budget, EigenvalueEstimate } from './approximation.js';
+import type { Approximated, Budget, EigenvalueEstimate, SquaredError } from './approximation.js';
 import { bytesOfBudget } from './budget.js';
 import { unitRanges, layerRanges } from '../network/ranges.js';
 
@@ -26,16 +26,29 @@ export function approximateKfac(
   blas: Blas,
 ): Approximated {
   const operator = kfac(model, { variant, samples: DRAWS, seed, blas });
+  const bases = operator.layers.map((layer) => kroneckerBasis(layer, blas));
   return {
     operator,
     bytes: operator.bytes,
     details: variant === 'exact' ? { variant } : { variant, draws: DRAWS },
     smallestEigenvalue: leastOf(
-      operator.layers.map((layer) => {
-        const { input, output } = kroneckerBasis(layer, blas);
-        return leastNumber(input.values) * leastNumber(output.values);
-      }),
+      bases.map(({ input, output }) => leastNumber(input.values) * leastNumber(output.values)),
     ),
+    squaredError: async (norm) => {
+      const diagonals = diagonalInBases(model, bases, blas);
+      // 1 − Σ_ℓ Σ_qp s_A(q) s_Γ(p) (2 D_ℓ(q, p) − s_A(q) s_Γ(p))/‖G‖_F².
+      let square = 1;
+      bases.forEach(({ input, output }, ℓ) => {
+        const { data, rows } = diagonals[ℓ];
+        output.values.forEach((valueOut, p) => {
+          for (let q = 0; q < rows; q++) {
+            const value = (input.values[q] * valueOut) / norm;
+            square -= value * ((2 * data[q + p * rows]) / norm - value);
+          }
+        });
+      });
+      return square;
+    },
   };
 }
 
@@ -45,6 +58,7 @@ export function approximateEkfac(model: Model, blas: Blas): Approximated {
     operator,
     bytes: operator.bytes,
     smallestEigenvalue: leastOf(operator.layers.map(({ eigenvalues }) => leastNumber(eigenvalues.data))),
+    squaredError: withoutPart(operator.layers.map(({ eigenvalues }) => eigenvalues.data)),
   };
 }
 
@@ -55,6 +69,7 @@ export function approximateDiagonal(source: Pick<EntrySource, 'size' | 'diagonal
     operator: diagonalOperator(values),
     bytes: values.byteLength,
     smallestEigenvalue: leastOf([leastNumber(values)]),
+    squaredError: withoutPart([values]),
   };
 }
 
@@ -70,16 +85,29 @@ export async function approximateBlockDiagonal(
 ): Promise<Approximated> {
   const layers = layerRanges(model.network);
   const whole = blockDiagonalBytes(layers) <= bytesOfBudget(budget, source.size);
-  const operator = await blockDiagonal(source, whole ? layers : unitRanges(model.network), control);
+  const operator = await blockDiagonal(source, whole ? layers : unitRanges(model.network), {}, control);
   return {
     operator,
     bytes: operator.bytes,
     details: { blocks: whole ? 'layers' : 'units' },
+    squaredError: withoutPart([operator.values]),
     release: () => {
       operator.release();
     },
   };
 }
+
+/**
+ * Of parts of A that are kept as they are in some orthonormal basis of the matrices, ⟨A, Ã⟩_F = ‖Ã‖_F², which is the
+ * sum of their squares: 1 − ‖Ã‖_F²/‖A‖_F².
+ */
+export const withoutPart =
+  (parts: readonly ArrayLike<number>[]): SquaredError =>
+  async (norm) => {
+    let square = 1;
+    for (const part of parts) for (let i = 0; i < part.length; i++) square -= (part[i] / norm) ** 2;
+    return square;
+  };
 
 function leastNumber(values: ArrayLike<number>): number {
   let least = Number.POSITIVE_INFINITY;

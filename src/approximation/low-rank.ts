@@ -8,6 +8,8 @@ import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Approximated, ApproximationOptions, Budget } from './approximation.js';
 import { rankWithin } from './budget.js';
+import { EXACT_SIZE, lowRankSquare } from './operator-error.js';
+import { withoutPart } from './layered.js';
 
 /** U diag(s) Uᵀ of the largest rank that fits. Throws OptionError, and what `randomizedSvd` and `nystrom` throw. */
 export async function approximateLowRank(
@@ -21,10 +23,19 @@ export async function approximateLowRank(
   const sketch = { blas: control.team.blas, rank, seed, memoryLimit };
   if (method === 'rsvd') {
     const found = await randomizedSvd(operator, { ...sketch, powerPasses }, control);
-    return describe(found.operator, { rank, powerPasses, products: found.products });
+    return {
+      ...describe(found.operator, { rank, powerPasses, products: found.products }),
+      // The values are UᵀAU's.
+      squaredError: withoutPart([found.operator.values]),
+    };
   }
   const found = await nystrom(operator, sketch, control);
-  return describe(found.operator, { rank, products: found.products });
+  return {
+    ...describe(found.operator, { rank, products: found.products }),
+    // r products with A: beyond, a sample of columns costs less.
+    squaredError:
+      operator.rows <= EXACT_SIZE ? (norm) => lowRankSquare(operator, found.operator, norm, control) : undefined,
+  };
 }
 
 /** With orthonormal U of fewer than N columns, the eigenvalues are s and zero. */

@@ -40,14 +40,14 @@ export const OPERATOR_ERROR_KEYS: KeysOf<OperatorErrorOptions> = { columns: true
 
 /** Up to this size all columns are compared. */
 export const EXACT_SIZE = 20_000;
-const SAMPLED_COLUMNS = 500;
+export const SAMPLED_COLUMNS = 500;
 const WIDTH = 64;
 /** Differences of squares below this share of ‖A‖_F² have lost too many digits. */
-const CANCELLED = 1e-11;
+export const CANCELLED = 1e-11;
 const STREAM = 0xe5717;
 const PHASE = 'measure error';
 
-const isSource = (exact: ExactMatrix): exact is EntrySource => 'entries' in exact;
+const isSource = (exact: ExactMatrix): exact is EntrySource => !('applyUnchecked' in exact);
 const sizeOf = (exact: ExactMatrix): number => (isSource(exact) ? exact.size : exact.rows);
 const operatorOf = (exact: ExactMatrix): LinearOperator | undefined => (isSource(exact) ? exact.operator : exact);
 
@@ -177,7 +177,7 @@ async function productErrors(
 }
 
 /** ‖A − UΛUᵀ‖_F²/‖A‖_F² by r products with A; `length`: ‖A‖_F. */
-async function lowRankSquare(
+export async function lowRankSquare(
   operator: LinearOperator,
   { vectors, values, rank, rows }: LowRankOperator,
   length: number,

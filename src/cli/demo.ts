@@ -1,5 +1,5 @@
 /**
- * hmatrix demo: the main job, on a network that takes about a minute.
+ * hmatrix demo: the main job, on a network that takes less than a minute.
  */
 import type { TableRecord } from '../experiment/table-record.js';
 import type { TableOptions } from './commands.js';
@@ -36,8 +36,8 @@ export async function demo(options: TableOptions): Promise<number> {
         `${epochs} epochs of training.`,
     );
     print(
-      'G = (1/n) Σ_i J_iᵀ Q_i J_i, its Gauss–Newton Hessian, is then approximated at equal memory, and every ' +
-        'approximation compared with G itself.',
+      'G = (1/n) Σ_i J_iᵀ Q_i J_i, its Gauss–Newton Hessian, is then approximated at equal memory, and the error of ' +
+        'every approximation measured against G itself.',
     );
   });
   if (talk) print(verdict(record));

@@ -20,7 +20,8 @@ export async function info(file: string, options: CommonOptions): Promise<number
     const { seconds } = report;
     print(
       `${grouped(size)} × ${grouped(size)}, ${2 ** depth} leaves, file of ` +
-        `${inBytes(fileBytes)}${summary.budgetUsed > 0 ? `, near blocks hold ${inPercent(summary.budgetUsed)} of the matrix` : ''}`,
+        inBytes(fileBytes) +
+        (summary.budgetUsed > 0 ? `, near blocks hold ${inPercent(summary.budgetUsed)} of the matrix` : ''),
     );
     print(
       optionsLine({

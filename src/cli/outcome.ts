@@ -96,6 +96,8 @@ export function interruptSignal(): { readonly signal: AbortSignal; readonly disp
   return {
     signal: controller.signal,
     dispose: () => {
+      // A second Ctrl-C that comes while the process is on its way out ends it with the same status.
+      if (controller.signal.aborted) return;
       process.off('SIGINT', interrupt);
       process.off('SIGTERM', interrupt);
     },

@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { FileAccessError } from '../core/errors.js';
 import type { Team } from '../parallel/team.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import { openTeam } from '../runtime.js';
+import { openTeam } from '../parallel/default-team.js';
 import type { CommonOptions } from './commands.js';
 import { interruptSignal } from './outcome.js';
 import { openProgress } from './progress.js';

@@ -26,6 +26,19 @@ const detailsOf = (row: TableRow): string =>
     )
     .join(', ');
 
+/** How the errors were found: which are exact, and by what. */
+function howMeasured(rows: readonly TableRow[]): string {
+  const estimated = rows.find(({ error }) => !error.exact);
+  const ways = [
+    rows.some(({ compared }) => !compared) ? 'exact by ‖G − G̃‖² = ‖G‖² − 2⟨G, G̃⟩ + ‖G̃‖²' : '',
+    rows.some(({ compared, error }) => compared && error.exact) ? 'exact by all columns' : '',
+    estimated === undefined
+      ? ''
+      : `± half a 95 % interval, from ${estimated.error.columns} columns, where it is estimated`,
+  ];
+  return ways.filter((way) => way !== '').join(', or ');
+}
+
 export function tableReport(record: TableRecord, portable: boolean): string {
   const {
     network,
@@ -46,7 +59,6 @@ export function tableReport(record: TableRecord, portable: boolean): string {
     workers,
   } = record;
   const product = `product${vectors === 1 ? '' : ` × ${vectors}`}, s`;
-  const estimated = rows.find(({ error }) => !error.exact);
   const trained =
     training.epochs > 0
       ? `${training.epochs} epochs of Adam in ${inSeconds(training.seconds)} s`
@@ -71,9 +83,8 @@ export function tableReport(record: TableRecord, portable: boolean): string {
     ...rows.flatMap(({ method, note }) => (note === undefined ? [] : [`${method}: ${note}.`])),
     ...skipped.map(({ method, reason }) => `${method} left out: ${reason}`),
     `%K: bytes stored over those of the dense matrix (${inBytes(8 * size ** 2)}). ε_F = ‖G − G̃‖/‖G‖ ` +
-      '(Frobenius), ' +
-      `${estimated === undefined ? 'exact: all columns' : `± half a 95 % interval, from ${estimated.error.columns} columns, where it is estimated`}; ` +
-      `measured in ${inSeconds(seconds.error)} s. λ_max(G) = ${inPowers(exact.lambdaMax)}; ~: sign not settled.`,
+      `(Frobenius), ${howMeasured(rows)}; measured in ${inSeconds(seconds.error)} s. ` +
+      `λ_max(G) = ${inPowers(exact.lambdaMax)}; ~: sign not settled.`,
     `G itself, without a matrix: ${inBytes(exact.bytes)} of data and activations (${inPercent(exact.share)}), ` +
       `exact, ${inSeconds(exact.seconds.build)} s to prepare, ${inSeconds(exact.seconds.apply)} s a ` +
       `product${vectors === 1 ? '' : ` with ${vectors} vectors`}; it grows with n. rank(G) ≤ ` +

@@ -53,6 +53,20 @@ export function requireControl(control: RunControl, of: string, more: Readonly<R
   }
 }
 
+/**
+ * Signal and progress of the control of the function named `of`; it may hold what `more` names besides. Throws
+ * OptionError.
+ */
+export function checkedControl(
+  control: RunControl,
+  of: string,
+  more: Readonly<Record<string, true>> = {},
+): Required<RunControl> {
+  requireControl(control, of, more);
+  const { signal, onProgress } = control;
+  return { signal, onProgress };
+}
+
 /** Throws AbortedError if the signal has fired. */
 export function throwIfAborted(signal: AbortSignalLike | undefined): void {
   if (signal?.aborted)

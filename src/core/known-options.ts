@@ -22,6 +22,12 @@ export function nearestName(given: string, names: readonly string[]): string | u
     : undefined;
 }
 
+/** The options themselves. Throws OptionError for a key that is none of theirs. */
+export function known<T>(options: T, keys: KeysOf<T>, of: string): T {
+  requireKnownOptions(options, keys, of);
+  return options;
+}
+
 /**
  * Throws OptionError unless `options` is an object whose keys are all among `keys`; the message names the nearest right
  * one. `of` is the function that takes them, as its caller writes it.

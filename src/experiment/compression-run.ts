@@ -6,7 +6,7 @@ import { OptionError } from '../core/errors.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import { view, type Matrix, type Precision } from '../dense/matrix.js';
-import { compress } from '../hierarchical/from-entries/compress.js';
+import { compressEntries } from '../hierarchical/from-entries/compress.js';
 import { decide } from '../hierarchical/measure/error-interval.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
@@ -88,7 +88,7 @@ export async function runCompression(setup: CompressionSetup, control: TeamContr
     if (!Number.isInteger(value) || value < 1)
       throw new OptionError(`${name} must be a whole number of at least 1, not ${value}.`, { option: name, value });
   }
-  const matrix = await compress(source, options, control);
+  const matrix = await compressEntries(source, options, control);
   try {
     const { seconds: apply, products } = await timeProducts(matrix, vectors, limit, control);
     const peakBytes = peakMemory();

@@ -11,7 +11,7 @@
 import { AbortedError } from '../core/errors.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { view, zeros, type Matrix } from '../dense/matrix.js';
-import { compress } from '../hierarchical/from-entries/compress.js';
+import { compressEntries } from '../hierarchical/from-entries/compress.js';
 import { factor } from '../hierarchical/factor/factor.js';
 import type { Factorization } from '../hierarchical/factor/factorization.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
@@ -64,14 +64,14 @@ export async function printedRows(
   const w = randomVectors(size, VECTORS, seed);
   const exact = product(operator, w);
   const start = randomVectors(size, 1, seed + START_SEED);
-  const plain = await compress(source, { ...options, format: 'hss' }, control);
+  const plain = await compressEntries(source, { ...options, format: 'hss' }, control);
   let corrected: HierarchicalMatrix | undefined;
   let inverse: Factorization | undefined;
   try {
     const began = performance.now();
     inverse = await factor(plain, { shift: PRINTED.shift }, control);
     const seconds = (performance.now() - began) / 1000;
-    corrected = await compress(source, { ...options, format: 'fmm', budget: PRINTED.budget }, control);
+    corrected = await compressEntries(source, { ...options, format: 'fmm', budget: PRINTED.budget }, control);
     const rows: PrintedRow[] = [];
     for (const [compressed, budget, preconditioner] of [
       [plain, 0, inverse],

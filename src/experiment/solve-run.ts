@@ -3,7 +3,7 @@
  */
 import type { Matrix } from '../dense/matrix.js';
 import { gaussNewton } from '../curvature/products/gauss-newton.js';
-import { compress } from '../hierarchical/from-entries/compress.js';
+import { compressEntries } from '../hierarchical/from-entries/compress.js';
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
 import { peakMemory } from '../io/machine.js';
 import type { Model } from '../network/model.js';
@@ -115,7 +115,7 @@ async function systemOf({ source, model, compress: options }: SolveSetup, contro
   }
   if (options !== undefined) {
     const began = performance.now();
-    const operator = await compress(source, options, control);
+    const operator = await compressEntries(source, options, control);
     return {
       operator,
       source,

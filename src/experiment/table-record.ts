@@ -15,6 +15,8 @@ export interface TableRow {
   /** The share it was allowed. */
   readonly budget: number;
   readonly error: ErrorEstimate;
+  /** Columns were compared; else the form told the error from ‖G‖_F: no column was. */
+  readonly compared: boolean;
   /** Of the approximation; an eigenvalue lies within `lambdaMinBound` of it. */
   readonly lambdaMin: number;
   readonly lambdaMinBound: number;

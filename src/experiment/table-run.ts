@@ -9,8 +9,9 @@ import { view } from '../dense/matrix.js';
 import { approximate } from '../approximation/approximate.js';
 import type { Approximation, EigenvalueEstimate } from '../approximation/approximation.js';
 import { denseBytes } from '../approximation/budget.js';
-import { operatorErrors, type OperatorErrorOptions } from '../approximation/operator-error.js';
+import { CANCELLED, EXACT_SIZE, operatorErrors, SAMPLED_COLUMNS } from '../approximation/operator-error.js';
 import { gaussNewton } from '../curvature/products/gauss-newton.js';
+import { gaussNewtonNorm } from '../curvature/eigenbasis/norm.js';
 import { gaussNewtonSource } from '../curvature/entries/gauss-newton-source.js';
 import type { ErrorEstimate } from '../hierarchical/measure/error-interval.js';
 import { availableMemory, peakMemory } from '../io/machine.js';
@@ -79,13 +80,14 @@ const LANCZOS_STEPS = 100;
 /** Bytes of approximations that wait for the measurement of their errors, which they share. */
 const WAITING_BYTES = 1.5e9;
 
-/** Errors that a construction knows to be below this are those of rounding: they are measured, on so many columns. */
+/** Errors that a construction knows to be below this are those of rounding: columns are compared. */
 const ROUNDING = 1e-10;
-const ROUNDING_COLUMNS = 500;
+/** Where columns are compared, all of them up to this size. */
+const COMPARED_SIZE = 4096;
 
 interface Waiting {
   readonly approximation: Approximation;
-  readonly row: Omit<TableRow, 'error'>;
+  readonly row: Omit<TableRow, 'error' | 'compared'>;
 }
 
 /** What can be found wrong before anything is opened or trained. Throws OptionError. */
@@ -130,7 +132,7 @@ export async function trainedModel(
       learningRate,
       seconds,
       losses: trained.losses,
-      loss: meanLoss(model, blas, { signal: control.signal }),
+      loss: meanLoss(model, { blas, signal: control.signal }),
     },
   };
 }
@@ -225,48 +227,80 @@ async function makeRow(
   }
 }
 
-/** The errors of approximations that wait, each exact column computed once for all; the approximations are released. */
+/** What errors are measured against. */
+interface Exact {
+  readonly source: EntrySource;
+  readonly model: Model;
+  /** ‖G‖_F as soon as it is known. */
+  norm?: number | undefined;
+}
+
+/**
+ * ‖G‖_F from the approximations that wait, else, where one of them can use it, from the model; undefined where that
+ * takes more than a sample of columns, or more memory than there is.
+ */
+async function exactNorm(
+  waiting: readonly Waiting[],
+  { model, source, norm }: Exact,
+  memoryLimit: number | undefined,
+  control: TeamControl,
+): Promise<number | undefined> {
+  const known = norm ?? waiting.find(({ approximation }) => approximation.exactNorm !== undefined);
+  if (known !== undefined) return typeof known === 'number' ? known : known.approximation.exactNorm;
+  if (source.size > EXACT_SIZE || !waiting.some(({ approximation }) => approximation.squaredError !== undefined))
+    return undefined;
+  try {
+    return await gaussNewtonNorm(model, { memoryLimit }, control);
+  } catch (error) {
+    if (error instanceof MemoryError) return undefined;
+    throw error;
+  }
+}
+
+/** An error that the form tells from ‖G‖_F; undefined where it does not, or where what is left is rounding. */
+async function errorFromNorm(
+  { knownError, squaredError }: Approximation,
+  norm: number | undefined,
+): Promise<number | undefined> {
+  if (knownError !== undefined) return knownError >= ROUNDING ? knownError : undefined;
+  if (squaredError === undefined || norm === undefined || !(norm > 0)) return undefined;
+  const square = await squaredError(norm);
+  return square > CANCELLED ? Math.sqrt(square) : undefined;
+}
+
+/**
+ * The errors of approximations that wait: exact from ‖G‖_F where the form tells them; else of all columns up to
+ * N = 4,096, beyond of a sample with its interval, each exact column computed once for all. The approximations are
+ * released.
+ */
 async function measureAll(
   waiting: Waiting[],
-  source: EntrySource,
-  seed: number,
+  exact: Exact,
+  { seed, memoryLimit }: TableSetup,
   control: TeamControl,
 ): Promise<TableRow[]> {
+  const { source } = exact;
+  const { size } = source;
   try {
+    exact.norm = await exactNorm(waiting, exact, memoryLimit, control);
     const errors = new Map<Waiting, ErrorEstimate>();
-    const measure = async (some: readonly Waiting[], options: OperatorErrorOptions): Promise<void> => {
-      const measured = await operatorErrors(
-        source,
-        some.map(({ approximation }) => approximation.operator),
-        { seed, ...options },
-        control,
-      );
-      some.forEach((one, k) => {
-        errors.set(one, measured[k]);
-      });
-    };
-    const knownOf = ({ approximation: { knownError } }: Waiting): number | undefined =>
-      knownError !== undefined && knownError >= ROUNDING ? knownError : undefined;
-    await measure(
-      waiting.filter(({ approximation }) => approximation.knownError === undefined),
-      {},
+    const compared: Waiting[] = [];
+    for (const one of waiting) {
+      throwIfAborted(control.signal);
+      const relative = await errorFromNorm(one.approximation, exact.norm);
+      if (relative === undefined) compared.push(one);
+      else errors.set(one, { relative, low: relative, high: relative, exact: true, columns: size });
+    }
+    const measured = await operatorErrors(
+      source,
+      compared.map(({ approximation }) => approximation.operator),
+      { seed, columns: size <= COMPARED_SIZE ? size : SAMPLED_COLUMNS },
+      control,
     );
-    await measure(
-      waiting.filter((one) => one.approximation.knownError !== undefined && knownOf(one) === undefined),
-      { columns: Math.min(source.size, ROUNDING_COLUMNS) },
-    );
+    compared.forEach((one, k) => errors.set(one, measured[k]));
     return waiting.map((one) => {
-      const known = knownOf(one);
       const { method, share, ...rest } = one.row;
-      return {
-        method,
-        share,
-        error:
-          known === undefined
-            ? errors.get(one)!
-            : { relative: known, low: known, high: known, exact: true, columns: source.size },
-        ...rest,
-      };
+      return { method, share, error: errors.get(one)!, compared: compared.includes(one), ...rest };
     });
   } finally {
     for (const { approximation } of waiting) approximation.release();
@@ -304,9 +338,10 @@ export async function runTable(setup: TableSetup, control: TeamControl): Promise
       control,
     );
     const source = gaussNewtonSource(model, { blas: team.blas, operator });
+    const exact: Exact = { source, model };
     const flush = async (): Promise<void> => {
       const at = performance.now();
-      rows.push(...(await measureAll(waiting, source, seed, control)));
+      rows.push(...(await measureAll(waiting, exact, setup, control)));
       measuring += (performance.now() - at) / 1000;
     };
     for (const planned of plan) {

@@ -114,7 +114,10 @@ export function parsePreamble(
       path,
       'preamble',
       'its checksum is ' +
-        `wrong${version === CONTAINER_VERSION ? '' : ` (it claims format version ${version}, this library reads up to ${CONTAINER_VERSION})`}`,
+        'wrong' +
+        (version === CONTAINER_VERSION
+          ? ''
+          : ` (it claims format version ${version}, this library reads up to ${CONTAINER_VERSION})`),
       { version },
     );
   }

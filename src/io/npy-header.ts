@@ -182,7 +182,10 @@ export async function readNpyHeader(file: ByteSource): Promise<NpyHeader> {
   if (shape.length < 1 || shape.length > (records ? 1 : 2)) {
     throw new FileFormatError(
       `${path}: an array of rank ${shape.length} and shape ` +
-        `(${excerpt(shape.join(', '))})${records ? ' of records; rank 1 is needed. In NumPy: array.ravel().' : '; rank 1 or 2 is needed. In NumPy: array.reshape(rows, -1).'}`,
+        `(${excerpt(shape.join(', '))})` +
+        (records
+          ? ' of records; rank 1 is needed. In NumPy: array.ravel().'
+          : '; rank 1 or 2 is needed. In NumPy: array.reshape(rows, -1).'),
       { path, shape },
     );
   }

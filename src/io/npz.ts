@@ -14,6 +14,10 @@ import { availableMemory } from './machine.js';
 import { npyHeaderOf, readNpyArray, type NpyArray, type NpySource } from './npy.js';
 import { readZipDirectory, readZipEntry, type ZipEntry } from './zip-directory.js';
 
+const PICKLED =
+  '; PyTorch pickled it, and a pickle can run any program, so it is not read: write it with ' +
+  'safetensors.torch.save_file or numpy.savez';
+
 /** Which arrays to read; abort and progress. */
 export interface ReadNpzOptions extends RunControl {
   /** Only these arrays; all by default. */
@@ -42,7 +46,7 @@ function arraysIn(entries: readonly ZipEntry[], path: string): Map<string, ZipEn
     const pickled = entries.some(({ name }) => name.endsWith('data.pkl'));
     throw new FileFormatError(
       `${path}: a zip archive without a single .npy member (the first is ` +
-        `"${entries[0].name}")${pickled ? '; PyTorch pickled it, and a pickle can run any program, so it is not read: write it with safetensors.torch.save_file or numpy.savez' : ''}.`,
+        `"${entries[0].name}")${pickled ? PICKLED : ''}.`,
       { path, member: entries[0].name },
     );
   }

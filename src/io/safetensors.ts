@@ -143,7 +143,8 @@ function formatHeader(
     const begin = end;
     end += data.byteLength;
     // As text: an object would put names like "0" first, and take "__proto__" for something else.
-    return `${JSON.stringify(name)}:${JSON.stringify({ dtype: data instanceof Float64Array ? 'F64' : 'F32', shape, data_offsets: [begin, end] })}`;
+    const dtype = data instanceof Float64Array ? 'F64' : 'F32';
+    return `${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [begin, end] })}`;
   });
   if (metadata !== undefined) entries.unshift(`"${METADATA_KEY}":${JSON.stringify(metadata)}`);
   const text = new TextEncoder().encode(`{${entries.join(',')}}`);

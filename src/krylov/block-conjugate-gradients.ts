@@ -8,12 +8,20 @@
  */
 import { requireWhole } from '../core/checks.js';
 import { OptionError } from '../core/errors.js';
+import { withBlas, type WithBlas } from '../dense/default-blas.js';
 import { asVectors, type Matrix, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { requireOperator } from '../operator/self-check.js';
 import { DIRECTION_BLOCKS } from './block-directions.js';
 import { BlockGroup, type Run } from './block-group.js';
 import { BlockIterates } from './block-iterates.js';
-import type { BlockNumbers, BlockOptions, BlockSolution, BlockSolver } from './block-solution.js';
+import {
+  type BlockNumbers,
+  type BlockOptions,
+  type BlockSolution,
+  type BlockSolver,
+  BLOCK_KEYS,
+} from './block-solution.js';
 import { RangedSystem } from './ranged-system.js';
 import type { SolveControl } from './solution.js';
 import {
@@ -24,6 +32,7 @@ import {
   controlOf,
   largestEntry,
   resolveTolerances,
+  solverOf,
 } from './solver-checks.js';
 import { runAtOnce, runInTurns } from './turns.js';
 
@@ -32,12 +41,12 @@ const BLOCK_SIZE = 32;
 class BlockConjugateGradients implements BlockSolver {
   readonly size: number;
   readonly #group: BlockGroup;
-  readonly #options: BlockOptions;
+  readonly #options: WithBlas<BlockOptions>;
   readonly #blockSize: number;
   #workspace: BlockIterates | undefined;
   #busy = false;
 
-  constructor(operator: LinearOperator, options: BlockOptions) {
+  constructor(operator: LinearOperator, options: WithBlas<BlockOptions>) {
     this.size = operator.rows;
     this.#group = new BlockGroup(operator.rows, new RangedSystem(operator, options.preconditioner));
     this.#options = options;
@@ -130,13 +139,15 @@ class BlockConjugateGradients implements BlockSolver {
  * block size) grows to the widest group and then serves every solve. Operators of float32: wrap them by `converted`.
  * Throws ShapeError, OptionError.
  */
-export function blockConjugateGradientSolver(operator: LinearOperator, options: BlockOptions): BlockSolver {
+export function blockConjugateGradientSolver(operator: LinearOperator, options: BlockOptions = {}): BlockSolver {
+  requireOperator(operator, 'blockConjugateGradientSolver');
+  const backed = withBlas(options, BLOCK_KEYS, 'blockConjugateGradientSolver');
   const size = checkSystem(operator, 'blockConjugateGradients');
   checkPreconditioner(options.preconditioner, size, 'blockConjugateGradients', true);
   const { blockSize = BLOCK_SIZE } = options;
   requireWhole(blockSize, 'blockSize', 1);
   resolveTolerances(size, options);
-  return new BlockConjugateGradients(operator, options);
+  return new BlockConjugateGradients(operator, backed);
 }
 
 /** One solve with a workspace of its own. */
@@ -146,5 +157,5 @@ export function blockConjugateGradients(
   x: Matrix,
   options: BlockOptions & SolveControl,
 ): BlockSolution {
-  return blockConjugateGradientSolver(operator, options).solve(b, x, controlOf(options));
+  return blockConjugateGradientSolver(operator, solverOf(options, BLOCK_KEYS)).solve(b, x, controlOf(options));
 }

@@ -1,6 +1,6 @@
 /**
- * One group of right-hand sides of block conjugate gradients: cycles of steps, the tolerance and the best iterate of each
- * column, restarts from true residuals (stagnation.ts).
+ * One group of right-hand sides of block conjugate gradients: cycles of steps, the tolerance and the best iterate of
+ * each column, restarts from true residuals (stagnation.ts).
  */
 import { block, copyInto, type Matrix } from '../dense/matrix.js';
 import { columnNorm } from './block-directions.js';

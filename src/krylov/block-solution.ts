@@ -6,9 +6,10 @@ import type { Blas } from '../dense/blas.js';
 import type { Matrix, Vectors } from '../dense/matrix.js';
 import type { PlainOutcome, SolveControl, SolverOptions } from './solution.js';
 
-/** Options of {@link blockConjugateGradients}. */
+/** Options of {@link blockConjugateGradientSolver}. */
 export interface BlockOptions extends SolverOptions {
-  readonly blas: Blas;
+  /** Default: the calling thread's, as `openBlas()` opens it. */
+  readonly blas?: Blas | undefined;
   /**
    * Right-hand sides solved together (k); more are solved in groups, one after another; default 32. A step costs some
    * 14N k² flops besides the products.

@@ -5,8 +5,10 @@
  *
  *   z = M r,  p ← z + β p,  β = r₊ᵀz₊/rᵀz,  q = A p,  α = rᵀz/pᵀq,  x ← x + α p,  r ← r − α q
  */
+import { known } from '../core/known-options.js';
 import type { Matrix, Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { requireOperator } from '../operator/self-check.js';
 import { RangedSystem } from './ranged-system.js';
 import {
   NON_FINITE,
@@ -18,8 +20,15 @@ import {
   type Stop,
   type Vector,
 } from './single-vector-solver.js';
-import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solution.js';
-import { checkPreconditioner, checkSystem, controlOf } from './solver-checks.js';
+import {
+  type LinearSolver,
+  type Solution,
+  type SolveControl,
+  type SolverOptions,
+  SOLVER_KEYS,
+  SOLVE_CONTROL_KEYS,
+} from './solution.js';
+import { checkPreconditioner, checkSystem, controlOf, solverOf } from './solver-checks.js';
 import { advance, dot, multiplyAdd } from './vector.js';
 
 /**
@@ -165,6 +174,8 @@ class ConjugateGradients implements Recurrence {
  * 6.11.3). Operators of float32: wrap them by `converted`. Throws ShapeError, OptionError.
  */
 export function conjugateGradientSolver(operator: LinearOperator, options: SolverOptions = {}): LinearSolver {
+  requireOperator(operator, 'conjugateGradientSolver');
+  known(options, SOLVER_KEYS, 'conjugateGradientSolver');
   const size = checkSystem(operator, 'conjugateGradients');
   checkPreconditioner(options.preconditioner, size, 'conjugateGradients', true);
   const iterate: Iterate = { x: vector(size), r: vector(size) };
@@ -179,5 +190,7 @@ export function conjugateGradients(
   x: Matrix,
   options: SolverOptions & SolveControl = {},
 ): Solution {
-  return conjugateGradientSolver(operator, options).solve(b, x, controlOf(options));
+  requireOperator(operator, 'conjugateGradients');
+  known(options, { ...SOLVE_CONTROL_KEYS, ...SOLVER_KEYS }, 'conjugateGradients');
+  return conjugateGradientSolver(operator, solverOf(options, SOLVER_KEYS)).solve(b, x, controlOf(options));
 }

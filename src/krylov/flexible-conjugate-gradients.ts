@@ -11,8 +11,10 @@ import { requireWhole } from '../core/checks.js';
 import type { KeysOf } from '../core/known-options.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
+import { withBlas, type WithBlas } from '../dense/default-blas.js';
 import { view, zeros, type Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { requireOperator } from '../operator/self-check.js';
 import { curvatureStop, CurvatureWatch } from './conjugate-gradients.js';
 import { RangedSystem } from './ranged-system.js';
 import {
@@ -26,12 +28,13 @@ import {
   type Vector,
 } from './single-vector-solver.js';
 import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solution.js';
-import { checkPreconditioner, checkSystem, controlOf } from './solver-checks.js';
+import { checkPreconditioner, checkSystem, controlOf, solverOf } from './solver-checks.js';
 import { advance, dot } from './vector.js';
 
-/** Options of {@link flexibleConjugateGradients}. */
+/** Options of {@link flexibleConjugateGradientSolver}. */
 export interface FlexibleOptions extends SolverOptions {
-  readonly blas: Blas;
+  /** Default: the calling thread's, as `openBlas()` opens it. */
+  readonly blas?: Blas | undefined;
   /** Directions that a new one is made A-orthogonal to (m), 2N numbers each; default 8. */
   readonly directions?: number | undefined;
 }
@@ -76,7 +79,7 @@ class FlexibleConjugateGradients implements Recurrence {
   readonly #energies: Float64Array;
   #steps = 0;
 
-  constructor(system: RangedSystem, { blas, directions = DIRECTIONS }: FlexibleOptions, iterate: Iterate) {
+  constructor(system: RangedSystem, { blas, directions = DIRECTIONS }: WithBlas<FlexibleOptions>, iterate: Iterate) {
     const size = system.operator.rows;
     const { preconditioner } = system;
     // The window and the direction that comes next.
@@ -152,14 +155,16 @@ class FlexibleConjugateGradients implements Recurrence {
  * 0 is all it needs. Memory: 2m + 7 vectors of N numbers; a step takes a product with A, one with M and 8mN flops. With
  * a fixed symmetric M it takes the steps of conjugate gradients. Throws ShapeError, OptionError.
  */
-export function flexibleConjugateGradientSolver(operator: LinearOperator, options: FlexibleOptions): LinearSolver {
+export function flexibleConjugateGradientSolver(operator: LinearOperator, options: FlexibleOptions = {}): LinearSolver {
+  requireOperator(operator, 'flexibleConjugateGradientSolver');
+  const backed = withBlas(options, FLEXIBLE_KEYS, 'flexibleConjugateGradientSolver');
   const size = checkSystem(operator, 'flexibleConjugateGradients');
   checkPreconditioner(options.preconditioner, size, 'flexibleConjugateGradients', false);
   const { directions = DIRECTIONS } = options;
   requireWhole(directions, 'directions', 1);
   const iterate: Iterate = { x: vector(size), r: vector(size) };
   const system = new RangedSystem(operator, options.preconditioner);
-  return singleVectorSolver(system, iterate, new FlexibleConjugateGradients(system, options, iterate), options);
+  return singleVectorSolver(system, iterate, new FlexibleConjugateGradients(system, backed, iterate), options);
 }
 
 /** One solve with a workspace of its own. */
@@ -169,5 +174,5 @@ export function flexibleConjugateGradients(
   x: Matrix,
   options: FlexibleOptions & SolveControl,
 ): Solution {
-  return flexibleConjugateGradientSolver(operator, options).solve(b, x, controlOf(options));
+  return flexibleConjugateGradientSolver(operator, solverOf(options, FLEXIBLE_KEYS)).solve(b, x, controlOf(options));
 }

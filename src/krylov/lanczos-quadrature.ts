@@ -20,6 +20,7 @@ import type { KeysOf } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
+import type { WithBlas } from '../dense/default-blas.js';
 import { view, zeros, type Matrix } from '../dense/matrix.js';
 import { norm } from '../dense/norm.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
@@ -27,7 +28,8 @@ import { checkSystem } from './solver-checks.js';
 
 /** Random probes and Lanczos steps of a quadrature. Cost: probes·degree products with A. */
 export interface ProbeOptions {
-  readonly blas: Blas;
+  /** Default: the calling thread's, as `openBlas()` opens it. */
+  readonly blas?: Blas | undefined;
   /** Default 0. Seeds the probes. */
   readonly seed?: number | undefined;
   /** Random vectors with entries ±1; default 30. */
@@ -97,7 +99,7 @@ const TURN_MS = 50;
  */
 export async function lanczosMatrices(
   operator: LinearOperator,
-  options: QuadratureOptions,
+  options: WithBlas<QuadratureOptions>,
   control: RunControl,
 ): Promise<Tridiagonal[] | undefined> {
   const size = checkSystem(operator, 'Stochastic Lanczos quadrature');

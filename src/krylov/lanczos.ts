@@ -9,21 +9,25 @@
  * new random direction orthogonal to it is taken.
  */
 import { requireWhole } from '../core/checks.js';
-import { throwIfAborted, type RunControl } from '../core/context.js';
+import { throwIfAborted, type RunControl, checkedControl } from '../core/context.js';
 import { FactorizationError, MemoryError, OptionError, ShapeError } from '../core/errors.js';
+import { requireRole } from '../core/kind.js';
 import type { KeysOf } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
+import { withBlas, type WithBlas } from '../dense/default-blas.js';
 import { block, copyInto, fill, view, zeros, type Matrix } from '../dense/matrix.js';
 import { norm } from '../dense/norm.js';
 import { availableMemory } from '../io/machine.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { requireOperator } from '../operator/self-check.js';
 import { divide, OrthonormalBasis } from './orthonormal-basis.js';
 
 /** Options of {@link extremeEigenvalues}. */
 export interface LanczosOptions {
-  readonly blas: Blas;
+  /** Default: the calling thread's, as `openBlas()` opens it. */
+  readonly blas?: Blas | undefined;
   /** Default 0. Seeds the starting vector. */
   readonly seed?: number | undefined;
   /** Both bounds must fall below tolerance·‖A‖₂ (its estimate max |θ|); default 1e-6. */
@@ -93,7 +97,7 @@ interface Resolved {
   readonly basisSize: number;
 }
 
-function resolve(operator: LinearOperator, options: LanczosOptions): Resolved {
+function resolve(operator: LinearOperator, options: WithBlas<LanczosOptions>): Resolved {
   const { rows, cols, symmetric } = operator;
   if (rows !== cols || rows === 0)
     throw new ShapeError(`Eigenvalues need a square operator with at least one row, this one is ${rows} × ${cols}.`, {
@@ -128,10 +132,13 @@ function resolve(operator: LinearOperator, options: LanczosOptions): Resolved {
  */
 export async function extremeEigenvalues(
   operator: LinearOperator,
-  options: LanczosOptions,
+  options: LanczosOptions = {},
   control: RunControl = {},
 ): Promise<ExtremeEigenvalues> {
-  const resolved = resolve(operator, options);
+  requireRole(operator, 'operator', 'extremeEigenvalues');
+  const resolved = resolve(operator, withBlas(options, LANCZOS_KEYS, 'extremeEigenvalues'));
+  checkedControl(control, 'extremeEigenvalues');
+  requireOperator(operator, 'extremeEigenvalues');
   throwIfAborted(control.signal);
   if (operator.rows <= DENSE_SIZE) return denseEigenvalues(operator, resolved);
   return new Lanczos(operator, resolved).run(control);

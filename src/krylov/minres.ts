@@ -8,8 +8,10 @@
  * (c_k, s_k); η_k = −s_k η_{k−1} is the residual's length in the norm of M, and ‖r‖₂ follows from r_k = s_k² r_{k−1} +
  * c_k η_k v_{k+1} (the identity of S.-C. Choi, C. Paige, M. Saunders, SIAM J. Sci. Comput. 33(4), 2011, equation 3.5).
  */
+import { known } from '../core/known-options.js';
 import type { Matrix, Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { requireOperator } from '../operator/self-check.js';
 import { RangedSystem } from './ranged-system.js';
 import {
   NON_FINITE,
@@ -21,8 +23,15 @@ import {
   type Stop,
   type Vector,
 } from './single-vector-solver.js';
-import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solution.js';
-import { checkPreconditioner, checkSystem, controlOf } from './solver-checks.js';
+import {
+  type LinearSolver,
+  type Solution,
+  type SolveControl,
+  type SolverOptions,
+  SOLVER_KEYS,
+  SOLVE_CONTROL_KEYS,
+} from './solution.js';
+import { checkPreconditioner, checkSystem, controlOf, solverOf } from './solver-checks.js';
 import { addMultiple, dot, scaleBy } from './vector.js';
 
 /** ‖A r‖ below this share of ‖A‖‖r‖: r lies in the null space. */
@@ -247,6 +256,8 @@ class MinimalResiduals implements Recurrence {
  * one with M and some 20N flops. Throws ShapeError, OptionError.
  */
 export function minresSolver(operator: LinearOperator, options: SolverOptions = {}): LinearSolver {
+  requireOperator(operator, 'minresSolver');
+  known(options, SOLVER_KEYS, 'minresSolver');
   const size = checkSystem(operator, 'minres');
   checkPreconditioner(options.preconditioner, size, 'minres', true);
   const iterate: Iterate = { x: vector(size), r: vector(size) };
@@ -261,5 +272,7 @@ export function minres(
   x: Matrix,
   options: SolverOptions & SolveControl = {},
 ): Solution {
-  return minresSolver(operator, options).solve(b, x, controlOf(options));
+  requireOperator(operator, 'minres');
+  known(options, { ...SOLVE_CONTROL_KEYS, ...SOLVER_KEYS }, 'minres');
+  return minresSolver(operator, solverOf(options, SOLVER_KEYS)).solve(b, x, controlOf(options));
 }

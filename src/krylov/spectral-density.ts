@@ -12,10 +12,12 @@
  * section 3.41).
  */
 import { requirePositive } from '../core/checks.js';
-import type { RunControl } from '../core/context.js';
+import { type RunControl, checkedControl } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
-import type { KeysOf } from '../core/known-options.js';
+import { type KeysOf, known } from '../core/known-options.js';
+import { withBlas } from '../dense/default-blas.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { requireOperator } from '../operator/self-check.js';
 import { integrate, lanczosMatrices, type ProbeOptions, type Quadrature } from './lanczos-quadrature.js';
 import { quadratureError, quadratureSteps, type QuadratureSteps } from './quadrature-error.js';
 import { meanInterval } from './mean-interval.js';
@@ -128,10 +130,14 @@ function cumulativeCurve(grid: Float64Array, probes: readonly QuadratureSteps[])
  */
 export async function spectralDensity(
   operator: LinearOperator,
-  options: DensityOptions,
+  options: DensityOptions = {},
   control: RunControl = {},
 ): Promise<SpectralDensity> {
-  const { grid: { from, to, count = COUNT } = {}, width: asked } = options;
+  requireOperator(operator, 'spectralDensity');
+  const backed = withBlas(options, DENSITY_KEYS, 'spectralDensity');
+  checkedControl(control, 'spectralDensity');
+  if (backed.grid !== undefined) known(backed.grid, GRID_KEYS, 'spectralDensity (grid)');
+  const { grid: { from, to, count = COUNT } = {}, width: asked } = backed;
   if (!Number.isInteger(count) || count < 2)
     throw new OptionError(`The grid needs a whole number ≥ 2 of values, not ${count}.`, { count });
   if (asked !== undefined) requirePositive(asked, 'width');
@@ -140,7 +146,7 @@ export async function spectralDensity(
       throw new OptionError(`The ends of the grid must be finite numbers, not ${end}.`);
   if (from !== undefined && to !== undefined && !(from < to))
     throw new OptionError(`The grid must ascend, from ${from} to ${to} it does not.`, { from, to });
-  const matrices = await lanczosMatrices(operator, { ...options, reorthogonalize: true }, control);
+  const matrices = await lanczosMatrices(operator, { ...backed, reorthogonalize: true }, control);
   const none = emptyCurve(0);
   if (matrices === undefined)
     return {
@@ -151,7 +157,7 @@ export async function spectralDensity(
       width: asked ?? Number.NaN,
       quadratures: [],
     };
-  const probes = matrices.map((t) => quadratureSteps(t, options.blas));
+  const probes = matrices.map((t) => quadratureSteps(t, backed.blas));
   const quadratures = probes.map(({ all }) => all);
   let smallest = Number.POSITIVE_INFINITY;
   let largest = Number.NEGATIVE_INFINITY;

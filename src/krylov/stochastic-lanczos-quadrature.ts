@@ -12,9 +12,12 @@
  * outcome says so.
  */
 import { requirePositive } from '../core/checks.js';
-import type { RunControl } from '../core/context.js';
+import { type RunControl, checkedControl } from '../core/context.js';
+import { requireRole } from '../core/kind.js';
 import type { KeysOf } from '../core/known-options.js';
+import { withBlas, type WithBlas } from '../dense/default-blas.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { requireOperator } from '../operator/self-check.js';
 import {
   DEGREE,
   gaussQuadrature,
@@ -24,6 +27,7 @@ import {
   type FactoredMatrix,
   type ProbeOptions,
   type Tridiagonal,
+  PROBE_KEYS,
 } from './lanczos-quadrature.js';
 import { quadratureError, quadratureSteps, type QuadratureSteps } from './quadrature-error.js';
 import { meanInterval } from './mean-interval.js';
@@ -138,7 +142,7 @@ function traceOf(
 /** Estimates from so many steps, twice as many each time while they are unconverged, unless `degree` says how many. */
 async function withEnoughSteps<E extends { readonly outcome: string }>(
   operator: LinearOperator,
-  options: LogDeterminantOptions,
+  options: WithBlas<LogDeterminantOptions>,
   control: RunControl,
   of: (matrices: readonly Tridiagonal[]) => E,
 ): Promise<E | undefined> {
@@ -165,13 +169,17 @@ async function withEnoughSteps<E extends { readonly outcome: string }>(
 export async function stochasticLanczosQuadrature(
   operator: LinearOperator,
   f: (eigenvalue: number) => number,
-  options: ProbeOptions,
+  options: ProbeOptions = {},
   control: RunControl = {},
 ): Promise<TraceEstimate> {
+  requireOperator(operator, 'stochasticLanczosQuadrature');
+  requireRole(f, 'function', 'stochasticLanczosQuadrature');
+  const backed = withBlas(options, PROBE_KEYS, 'stochasticLanczosQuadrature');
+  checkedControl(control, 'stochasticLanczosQuadrature');
   return (
-    (await withEnoughSteps(operator, options, control, (matrices) =>
+    (await withEnoughSteps(operator, backed, control, (matrices) =>
       traceOf(
-        matrices.map((t) => quadratureSteps(t, options.blas)),
+        matrices.map((t) => quadratureSteps(t, backed.blas)),
         operator.rows,
         f,
       ),
@@ -185,14 +193,17 @@ export async function stochasticLanczosQuadrature(
  */
 export async function logDeterminant(
   operator: LinearOperator,
-  options: LogDeterminantOptions,
+  options: LogDeterminantOptions = {},
   control: RunControl = {},
 ): Promise<LogDeterminant> {
-  const { lowerBound } = options;
+  requireOperator(operator, 'logDeterminant');
+  const backed = withBlas(options, LOG_DETERMINANT_KEYS, 'logDeterminant');
+  checkedControl(control, 'logDeterminant');
+  const { lowerBound } = backed;
   if (lowerBound !== undefined) requirePositive(lowerBound, 'lowerBound');
   return (
-    (await withEnoughSteps(operator, options, control, (matrices) =>
-      logDeterminantOf(matrices, operator.rows, options),
+    (await withEnoughSteps(operator, backed, control, (matrices) =>
+      logDeterminantOf(matrices, operator.rows, backed),
     )) ?? nothing()
   );
 }
@@ -200,7 +211,7 @@ export async function logDeterminant(
 function logDeterminantOf(
   matrices: readonly Tridiagonal[],
   size: number,
-  options: LogDeterminantOptions,
+  options: WithBlas<LogDeterminantOptions>,
 ): LogDeterminant {
   const { lowerBound, blas, factorization } = options;
   let smallest = Number.POSITIVE_INFINITY;

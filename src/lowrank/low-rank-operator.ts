@@ -68,6 +68,17 @@ export class LowRankOperator implements LinearOperator {
     return this.values.reduce((sum, value) => sum + value * value, 0);
   }
 
+  flops(vectors: number): number {
+    return 4 * this.rows * this.rank * vectors;
+  }
+
+  diagonal(out: Float64Array): void {
+    const { vectors: u, values } = this;
+    out.fill(0);
+    for (let k = 0; k < values.length; k++)
+      for (let i = 0, at = u.offset + k * u.ld; i < u.rows; i++, at++) out[i] += values[k] * u.data[at] ** 2;
+  }
+
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
     byChunks(out, x, (y, z) => {
       this.#multiply(y, z, alpha, beta);

@@ -11,13 +11,18 @@
  * stands for ‖Y‖₂; the SVD is by QR and the eigenvalues of RRᵀ, whose error eps·σ₁² lies below ν; where ΩᵀY_ν is not
  * numerically positive definite, ν grows tenfold up to 1e-6·‖Y‖_F.
  */
+import { requireControl } from '../core/context.js';
 import { FactorizationError, NonFiniteError, NotPositiveDefiniteError } from '../core/errors.js';
+import { requireRole } from '../core/kind.js';
+import { known } from '../core/known-options.js';
+import { defaultBlas } from '../dense/default-blas.js';
 import { addScaled } from '../operator/block-arithmetic.js';
 import { block, copyInto, zeros, type Matrix } from '../dense/matrix.js';
 import { normFromBelow, NORM_PRODUCTS } from '../krylov/operator-norm.js';
 import { safeScale } from '../krylov/solver-checks.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { scaled } from '../operator/scaled.js';
+import { requireOperator } from '../operator/self-check.js';
 import { LowRankOperator } from './low-rank-operator.js';
 import { orthonormalize } from './orthonormalize.js';
 import { PanelAlgebra } from './panel-algebra.js';
@@ -30,6 +35,7 @@ import {
   symmetrize,
   type LowRankControl,
   type SketchOptions,
+  SKETCH_KEYS,
   type PanelProducts,
 } from './sketch.js';
 
@@ -66,6 +72,9 @@ export async function nystrom(
   options: SketchOptions,
   control: LowRankControl = {},
 ): Promise<Nystrom> {
+  requireRole(operator, 'operator', 'nystrom');
+  requireControl(control, 'nystrom');
+  const { blas = control.team?.blas ?? defaultBlas() } = known(options, SKETCH_KEYS, 'nystrom');
   const found = await sketched(operator, options, control, false);
   if (found !== undefined) return found;
   const factor = safeScale(normFromBelow(operator));
@@ -78,7 +87,7 @@ export async function nystrom(
   const unscaled = new LowRankOperator(
     vectors,
     values.map((value) => value / factor),
-    options.blas,
+    blas,
     control.team,
   );
   return { operator: unscaled, shift: shift / factor, columns, products: 2 * products + NORM_PRODUCTS };
@@ -93,9 +102,10 @@ async function sketched(
   control: LowRankControl,
   tolerated: boolean,
 ): Promise<Nystrom | undefined> {
-  const resolved = resolveSketch(operator, options);
+  const resolved = resolveSketch(operator, options, control);
   const { blas, size, rank, columns, seed } = resolved;
   requireNumbers(size * (2 * columns + rank) + 6 * columns * columns, resolved);
+  requireOperator(operator, 'nystrom');
   const algebra = new PanelAlgebra(blas, control.team);
   const omega = sharedPanel(size, columns);
   const y = sharedPanel(size, columns);

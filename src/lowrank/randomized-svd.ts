@@ -10,10 +10,13 @@
  * on {U X Uᵀ, X diagonal}.
  */
 import { requireWhole } from '../core/checks.js';
+import { requireControl } from '../core/context.js';
 import { FactorizationError } from '../core/errors.js';
-import type { KeysOf } from '../core/known-options.js';
+import { requireRole } from '../core/kind.js';
+import { type KeysOf, known } from '../core/known-options.js';
 import { block, copyInto, squaredNorm, type Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { requireOperator } from '../operator/self-check.js';
 import { LowRankOperator } from './low-rank-operator.js';
 import { orthonormalize } from './orthonormalize.js';
 import { PanelAlgebra } from './panel-algebra.js';
@@ -79,12 +82,16 @@ export async function randomizedSvd(
   options: RandomizedSvdOptions,
   control: LowRankControl = {},
 ): Promise<RandomizedSvd> {
-  const resolved = resolveSketch(operator, options);
+  requireRole(operator, 'operator', 'randomizedSvd');
+  known(options, RANDOMIZED_SVD_KEYS, 'randomizedSvd');
+  requireControl(control, 'randomizedSvd');
+  const resolved = resolveSketch(operator, options, control);
   const { blas, size, rank, columns, seed } = resolved;
   const { powerPasses = 1 } = options;
   requireWhole(powerPasses, 'powerPasses', 0);
   const width = blockWidth(columns);
   requireNumbers(size * (columns + rank + width) + 6 * columns * columns, resolved);
+  requireOperator(operator, 'randomizedSvd');
   const algebra = new PanelAlgebra(blas, control.team);
   const panel = sharedPanel(size, columns);
   const work = sharedPanel(size, width);

@@ -7,6 +7,7 @@ import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../core/er
 import type { KeysOf } from '../core/known-options.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
+import { defaultBlas } from '../dense/default-blas.js';
 import { block, squaredNorm, view, type Matrix } from '../dense/matrix.js';
 import { availableMemory } from '../io/machine.js';
 import { CHUNK } from '../operator/block-workspace.js';
@@ -20,7 +21,8 @@ export interface LowRankControl extends RunControl {
 
 /** What every randomized decomposition takes. */
 export interface SketchOptions {
-  readonly blas: Blas;
+  /** Default: the team's, else the calling thread's. */
+  readonly blas?: Blas | undefined;
   /** Rank r of the result, at most N. */
   readonly rank: number;
   /** Vectors beyond the rank; default 10. At most N in all. */
@@ -52,7 +54,11 @@ export interface ResolvedSketch {
 }
 
 /** Throws ShapeError, OptionError. */
-export function resolveSketch(operator: LinearOperator, options: SketchOptions): ResolvedSketch {
+export function resolveSketch(
+  operator: LinearOperator,
+  options: SketchOptions,
+  { team }: LowRankControl,
+): ResolvedSketch {
   const { rows, cols, symmetric } = operator;
   if (rows !== cols || rows === 0)
     throw new ShapeError(
@@ -61,7 +67,13 @@ export function resolveSketch(operator: LinearOperator, options: SketchOptions):
     );
   if (!symmetric)
     throw new OptionError('A decomposition U diag(s) Uᵀ needs a symmetric operator; this one says that it is not.');
-  const { blas, rank, oversampling = 10, seed = 0, memoryLimit = availableMemory() } = options;
+  const {
+    blas = team?.blas ?? defaultBlas(),
+    rank,
+    oversampling = 10,
+    seed = 0,
+    memoryLimit = availableMemory(),
+  } = options;
   requireWhole(rank, 'rank', 1, rows);
   requireWhole(oversampling, 'oversampling', 0);
   return { blas, size: rows, rank, columns: Math.min(rows, rank + oversampling), seed, memoryLimit };

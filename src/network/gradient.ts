@@ -5,12 +5,13 @@ import { throwIfAborted, type AbortSignalLike } from '../core/context.js';
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import type { KeysOf } from '../core/known-options.js';
 import type { Blas } from '../dense/blas.js';
+import { withBlas, type BlasOption } from '../dense/default-blas.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';
 import { accumulateGradient, backpropagate } from './backward.js';
 import { batchOf } from './data-set.js';
 import { forward, type ForwardPass } from './forward.js';
 import { checkTargets, lossGradient, lossSum } from './loss.js';
-import { checkModel, type Model } from './model.js';
+import { checkModel, type Model, asModel, type GivenModel } from './model.js';
 import type { Network } from './network.js';
 
 export interface BatchOptions {
@@ -57,17 +58,21 @@ function overBatches(
   return sum / data.samples;
 }
 
+/** Options of `meanLoss` and `lossAndGradient`. */
+export type LossOptions = BatchOptions & BlasOption;
+const LOSS_KEYS: KeysOf<LossOptions> = { ...BATCH_KEYS, blas: true };
+
 /** The mean loss f(θ) = (1/n) Σ_i loss_i. 2nN flops. Throws ShapeError, OptionError, NonFiniteError, AbortedError. */
-export function meanLoss(model: Model, blas: Blas, options: BatchOptions = {}): number {
+export function meanLoss(given: GivenModel, options: LossOptions = {}): number {
+  const model = asModel(given, 'meanLoss');
+  const { blas } = withBlas(options, LOSS_KEYS, 'meanLoss');
   return overBatches(model, blas, options, (pass, targets) => lossSum(model.loss, pass.output, targets));
 }
 
 /** f(θ) and ∇f(θ) = (1/n) Σ_i J_iᵀ ∇loss_i, laid out like θ and of its precision. 6nN flops. Throws as `meanLoss`. */
-export function lossAndGradient(
-  model: Model,
-  blas: Blas,
-  options: BatchOptions = {},
-): { loss: number; gradient: FloatArray } {
+export function lossAndGradient(given: GivenModel, options: LossOptions = {}): { loss: number; gradient: FloatArray } {
+  const model = asModel(given, 'lossAndGradient');
+  const { blas } = withBlas(options, LOSS_KEYS, 'lossAndGradient');
   const { network, parameters, data } = model;
   const gradient =
     parameters instanceof Float32Array ? new Float32Array(network.parameters) : new Float64Array(network.parameters);

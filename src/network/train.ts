@@ -2,15 +2,15 @@
  * Training by Adam (D. Kingma, J. Ba, ICLR 2015, algorithm 1), so that Hessians can be taken at trained parameters.
  * The samples' order comes from seeded streams, one per epoch: equal seeds, data and options give equal bits.
  */
-import { throwIfAborted, type RunControl } from '../core/context.js';
+import { throwIfAborted, type RunControl, checkedControl } from '../core/context.js';
 import { NonFiniteError, OptionError } from '../core/errors.js';
-import type { KeysOf, Resolved } from '../core/known-options.js';
-import type { Blas } from '../dense/blas.js';
+import { type KeysOf, type Resolved, known } from '../core/known-options.js';
+import { defaultBlas, type BlasOption } from '../dense/default-blas.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';
 import { accumulateGradient, backpropagate } from './backward.js';
 import { forward, type ForwardPass } from './forward.js';
 import { lossGradient } from './loss.js';
-import { checkModel, type Model } from './model.js';
+import { checkModel, asModel, type GivenModel } from './model.js';
 import { SampleOrder } from './sample-order.js';
 
 export interface AdamOptions {
@@ -111,14 +111,18 @@ const BREATH = 25;
  * naming epoch and step, where the loss diverges.
  */
 export async function trainAdam(
-  model: Model,
+  given: GivenModel,
   options: AdamOptions,
-  control: RunControl & { readonly blas: Blas },
+  control: RunControl & BlasOption = {},
 ): Promise<Training> {
+  const model = asModel(given, 'trainAdam');
+  const { signal, onProgress } = checkedControl(control, 'trainAdam', { blas: true });
+  const { blas = defaultBlas() } = control;
   checkModel(model);
-  const { epochs, batchSize, learningRate, seed, decay, beta1, beta2, epsilon, shuffleBytes } = checkOptions(options);
+  const { epochs, batchSize, learningRate, seed, decay, beta1, beta2, epsilon, shuffleBytes } = checkOptions(
+    known(options, ADAM_KEYS, 'trainAdam'),
+  );
   const { network, loss, data } = model;
-  const { blas, signal, onProgress } = control;
   const order = new SampleOrder(data, loss, { batchSize, seed, shuffleBytes });
   const θ = model.parameters.slice();
   const like = (): FloatArray => (θ instanceof Float32Array ? new Float32Array(θ.length) : new Float64Array(θ.length));

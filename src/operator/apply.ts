@@ -29,7 +29,7 @@ function overlap(a: Matrix, b: Matrix): boolean {
  * and out share memory.
  */
 export function apply(operator: LinearOperator, vectors: Vectors, out?: Matrix): Matrix {
-  if (typeof operator?.applyUnchecked !== 'function') requireRole(operator, 'operator', 'applyOperator');
+  if (typeof operator?.applyUnchecked !== 'function') requireRole(operator, 'operator', 'apply');
   const x = asVectors(vectors, 'x');
   const { rows, cols } = operator;
   if (x.rows !== cols)

@@ -5,6 +5,7 @@ import { OptionError } from '../core/errors.js';
 import { precisionOf } from '../core/floats.js';
 import { requireRole } from '../core/kind.js';
 import { copyInto, type Precision } from '../dense/matrix.js';
+import { changedDiagonal, flopsOfAll } from './abilities.js';
 import { combine } from './block-arithmetic.js';
 import { BlockWorkspace, byChunks } from './block-workspace.js';
 import type { LinearOperator } from './linear-operator.js';
@@ -18,7 +19,7 @@ const LIKE = { f64: new Float64Array(0), f32: new Float32Array(0) } as const;
  * Two workspaces of at most 256 vectors, kept between products.
  */
 export function converted(operator: LinearOperator, precision: Precision): LinearOperator {
-  requireRole(operator, 'operator', 'convertedOperator');
+  requireRole(operator, 'operator', 'converted');
   if (!Object.hasOwn(LIKE, precision))
     throw new OptionError(`precision must be f64 or f32, not "${String(precision)}".`);
   const { rows, cols, symmetric } = operator;
@@ -42,6 +43,9 @@ export function converted(operator: LinearOperator, precision: Precision): Linea
           combine(y, alpha, after, beta);
         });
       },
+      flops: flopsOfAll([operator]),
+      diagonal: changedDiagonal(operator, () => undefined),
+      precision: operator.precision ?? precision,
     },
     operator,
   );

@@ -2,7 +2,7 @@
  * A stored matrix as an operator.
  */
 import { ShapeError } from '../core/errors.js';
-import type { Blas } from '../dense/blas.js';
+import { withBlas, type BlasOption } from '../dense/default-blas.js';
 import { asVectors, view, type Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from './linear-operator.js';
 import { derived } from './self-check.js';
@@ -15,7 +15,8 @@ const column = (a: Matrix): Matrix => view(a.data, a.offset, a.rows, 1);
  * a single one. Where `symmetric`, only the lower triangle is read (symm, symv). Vectors are of the matrix's precision
  * (others: `converted`). No workspace. Throws ShapeError.
  */
-export function denseOperator(given: Matrix, symmetric: boolean, blas: Blas): LinearOperator {
+export function denseOperator(given: Matrix, symmetric: boolean, options: BlasOption = {}): LinearOperator {
+  const { blas } = withBlas(options, { blas: true }, 'denseOperator');
   const matrix = asVectors(given, 'matrix');
   const { rows, cols } = matrix;
   if (symmetric && rows !== cols)
@@ -31,5 +32,12 @@ export function denseOperator(given: Matrix, symmetric: boolean, blas: Blas): Li
       } else if (symmetric) blas.symm('L', 'L', alpha, matrix, x, beta, out);
       else blas.gemm('N', 'N', alpha, matrix, x, beta, out);
     },
+    flops: (vectors) => 2 * rows * cols * vectors,
+    diagonal:
+      rows !== cols
+        ? undefined
+        : (out) => {
+            for (let i = 0; i < rows; i++) out[i] = matrix.data[matrix.offset + i * (matrix.ld + 1)];
+          },
   });
 }

@@ -24,5 +24,9 @@ export function diagonalOperator(diagonal: ArrayLike<number>): LinearOperator {
     applyUnchecked: (out, x, alpha, beta) => {
       combineRows(out, alpha, values, x, beta);
     },
+    flops: (vectors) => size * vectors,
+    diagonal: (out) => {
+      out.set(values);
+    },
   });
 }

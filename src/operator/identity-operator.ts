@@ -17,5 +17,9 @@ export function identityOperator(size: number): LinearOperator {
     applyUnchecked: (out, x, alpha, beta) => {
       combine(out, alpha, x, beta);
     },
+    flops: () => 0,
+    diagonal: (out) => {
+      out.fill(1);
+    },
   });
 }

@@ -4,6 +4,7 @@
 import { OptionError, ShapeError } from '../core/errors.js';
 import { asIndices } from '../core/numbers.js';
 import type { Matrix } from '../dense/matrix.js';
+import { changedDiagonal, flopsOfAll, precisionOfAll } from './abilities.js';
 import { scale } from './block-arithmetic.js';
 import { BlockWorkspace, byChunks } from './block-workspace.js';
 import { requireSquare } from './checks.js';
@@ -69,6 +70,11 @@ export function permuted(operator: LinearOperator, order: ArrayLike<number>): Li
           gather(after, y, alpha);
         });
       },
+      flops: flopsOfAll([operator]),
+      diagonal: changedDiagonal(operator, (out) => {
+        out.set(Float64Array.from(at, (index) => out[index]));
+      }),
+      precision: precisionOfAll(operator),
     },
     operator,
   );

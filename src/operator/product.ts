@@ -4,6 +4,7 @@
 import { OptionError, ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
 import type { Matrix } from '../dense/matrix.js';
+import { flopsOfAll, precisionOfAll } from './abilities.js';
 import { BlockWorkspace, byChunks } from './block-workspace.js';
 import type { LinearOperator } from './linear-operator.js';
 import { derived } from './self-check.js';
@@ -15,7 +16,7 @@ import { derived } from './self-check.js';
  */
 export function product(...factors: readonly LinearOperator[]): LinearOperator {
   if (factors.length === 0) throw new OptionError('A product needs at least one operator.');
-  for (const factor of factors) requireRole(factor, 'operator', 'productOperator');
+  for (const factor of factors) requireRole(factor, 'operator', 'product');
   const kept = [...factors];
   const last = kept.length - 1;
   for (let i = 0; i < last; i++) {
@@ -49,6 +50,8 @@ export function product(...factors: readonly LinearOperator[]): LinearOperator {
             multiply(y, z, alpha, beta);
           });
       },
+      flops: flopsOfAll(kept),
+      precision: precisionOfAll(...kept),
     },
     ...kept,
   );

@@ -39,10 +39,10 @@ export function derived<O extends LinearOperator>(operator: O, ...parts: readonl
 
 /**
  * Throws unless `operator` is a linear operator that computes out ← α·A·X + β·out, for views with offsets and gaps and
- * several vectors at a time, as far as two products with random vectors of `precision` show: OptionError, which names
- * what it ignores; AsymmetryError where it says that it is symmetric and is far from it; ShapeError for sizes that are
- * no whole numbers. Products that are NaN or infinite are for the method to tell. A second call for the same operator
- * costs nothing.
+ * several vectors at a time, as far as two products with random vectors of `precision` show, and says of itself what it
+ * may (flops, diagonal, precision): OptionError, which names what it ignores; AsymmetryError where it says that it is
+ * symmetric and is far from it; ShapeError for sizes that are no whole numbers. Products that are NaN or infinite are
+ * for the method to tell. A second call for the same operator costs nothing.
  */
 export function requireOperator(operator: LinearOperator, of: string, precision: Precision = 'f64'): void {
   requireRole(operator, 'operator', of);
@@ -60,6 +60,7 @@ export function requireOperator(operator: LinearOperator, of: string, precision:
     );
   }
   if (rows === 0 || cols === 0) return;
+  requireAbilities(operator, subject, of);
   const random = new RandomStream(0, STREAM);
   const x = tight(cols, precision);
   random.fillNormal(x.data);
@@ -83,6 +84,32 @@ export function requireOperator(operator: LinearOperator, of: string, precision:
   }
   if (symmetric && rows === cols) requireSymmetry(x, y, subject);
   verified.add(operator);
+}
+
+/** Throws OptionError unless what the operator says of itself has the form that it should have. */
+function requireAbilities(operator: LinearOperator, subject: string, of: string): void {
+  const { rows, cols, flops, diagonal, precision } = operator;
+  const refuse = (what: string): never => {
+    throw new OptionError(`${subject} ${what}`, { of });
+  };
+  if (precision !== undefined && precision !== 'f64' && precision !== 'f32')
+    refuse(`has precision ${String(precision)}: it must be 'f64', 'f32' or absent.`);
+  for (const [name, member, what] of [
+    ['flops', flops, 'a function of the number of vectors'],
+    ['diagonal', diagonal, 'a function that writes the diagonal into the array given'],
+  ] as const) {
+    if (member !== undefined && typeof member !== 'function')
+      refuse(`has ${name} that is no function: it must be ${what}, or absent.`);
+  }
+  const count = operator.flops?.(1) ?? 0;
+  if (!(count >= 0 && Number.isFinite(count))) refuse(`takes ${count} flops a vector: flops(1) must be a number ≥ 0.`);
+  if (diagonal === undefined) return;
+  if (rows !== cols) refuse(`has a diagonal and is ${rows} × ${cols}: only square operators have one.`);
+  const values = new Float64Array(rows).fill(Number.NaN);
+  operator.diagonal!(values);
+  const wrong = values.findIndex((value) => !Number.isFinite(value));
+  if (wrong >= 0)
+    refuse(`does not write its diagonal: entry ${wrong} of the array given to diagonal(out) is ${values[wrong]}.`);
 }
 
 const tight = (rows: number, precision: Precision): Matrix =>

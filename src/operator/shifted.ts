@@ -1,6 +1,7 @@
 /**
  * A + λI.
  */
+import { changedDiagonal, flopsOfAll, precisionOfAll } from './abilities.js';
 import { addScaled } from './block-arithmetic.js';
 import { requireFinite, requireSquare } from './checks.js';
 import type { LinearOperator } from './linear-operator.js';
@@ -22,6 +23,11 @@ export function shifted(operator: LinearOperator, shift: number): LinearOperator
         operator.applyUnchecked(out, x, alpha, beta);
         if (shift !== 0) addScaled(out, alpha * shift, x);
       },
+      flops: flopsOfAll([operator], 2 * size),
+      diagonal: changedDiagonal(operator, (out) => {
+        for (let i = 0; i < out.length; i++) out[i] += shift;
+      }),
+      precision: precisionOfAll(operator),
     },
     operator,
   );

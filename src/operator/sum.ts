@@ -3,6 +3,7 @@
  */
 import { OptionError, ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
+import { flopsOfAll, precisionOfAll } from './abilities.js';
 import type { LinearOperator } from './linear-operator.js';
 import { derived } from './self-check.js';
 
@@ -12,7 +13,7 @@ import { derived } from './self-check.js';
  */
 export function sum(...terms: readonly LinearOperator[]): LinearOperator {
   if (terms.length === 0) throw new OptionError('A sum needs at least one operator.');
-  for (const term of terms) requireRole(term, 'operator', 'sumOperator');
+  for (const term of terms) requireRole(term, 'operator', 'sum');
   const { rows, cols } = terms[0];
   terms.forEach((term, i) => {
     if (term.rows !== rows || term.cols !== cols)
@@ -33,7 +34,23 @@ export function sum(...terms: readonly LinearOperator[]): LinearOperator {
           term.applyUnchecked(out, x, alpha, i === 0 ? beta : 1);
         });
       },
+      flops: flopsOfAll(kept),
+      diagonal: diagonalOfSum(kept),
+      precision: precisionOfAll(...kept),
     },
     ...kept,
   );
+}
+
+function diagonalOfSum(terms: readonly LinearOperator[]): LinearOperator['diagonal'] {
+  if (terms.some(({ diagonal }) => diagonal === undefined)) return undefined;
+  return (out) => {
+    const [first, ...rest] = terms;
+    first.diagonal!(out);
+    const term = new Float64Array(out.length);
+    for (const one of rest) {
+      one.diagonal!(term);
+      for (let i = 0; i < out.length; i++) out[i] += term[i];
+    }
+  };
 }

@@ -6,7 +6,7 @@
 import { dualFits } from './preconditioners/dual.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { nystromRank } from './preconditioners/nystrom.js';
-import { gemmRate, knownProductFlops, predictHierarchical } from './predict.js';
+import { gemmRate, knownProductFlops, predictHierarchical } from './preconditioners/predict-hierarchical.js';
 import type { PreconditionerName, PreconditionerOptions, Subject } from './preconditioners/preconditioner.js';
 import {
   countAbove,
@@ -50,7 +50,7 @@ export interface ChoiceOptions {
   readonly memoryLimit?: number | undefined;
 }
 
-/** ‖G − K-FAC‖/‖G‖ as measured on autoencoders and classifiers of digits (README, Measured). */
+/** ‖G − K-FAC‖/‖G‖ as measured on autoencoders and classifiers of digits (docs/benchmarks.md). */
 const KFAC_ERROR = 0.1;
 const NYSTROM_RANKS = [16, 32, 64, 128, 256] as const;
 /** Eigenvalues and vectors of a symmetric matrix of order d: about so many d³ flops. */

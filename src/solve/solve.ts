@@ -46,7 +46,7 @@ import {
   type PreconditionerOptions,
   type Subject,
 } from './preconditioners/preconditioner.js';
-import { requireShift } from './preconditioners/shifted-frame.js';
+import { requireShift } from './preconditioners/kind.js';
 import { LIBRARY_ADVICE, tellShortfall, type Shortfall } from './shortfall.js';
 
 export interface SolveOptions {

@@ -4,7 +4,7 @@
  * Frobenius norm, and positive semidefinite where K is.
  */
 import { MemoryError, OptionError, ShapeError } from '../core/errors.js';
-import type { KeysOf } from '../core/known-options.js';
+import { type KeysOf, known } from '../core/known-options.js';
 import { asIndices } from '../core/numbers.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { block, view, type Matrix } from '../dense/matrix.js';
@@ -15,10 +15,10 @@ import { trustClass } from '../operator/self-check.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { Shared, Team } from '../parallel/team.js';
-import type { TeamControl } from '../parallel/team-control.js';
-import type { EntrySource } from './entry-source.js';
+import { type EntrySource, requireSource } from './entry-source.js';
 import { openHandle, sourceState, type SourceHandle } from './share-source.js';
 import type { Ranges } from '../network/ranges.js';
+import { onTeam, type Control } from '../parallel/default-team.js';
 
 export interface BlockDiagonalOptions {
   /** Bytes that the blocks may take; default: what is available. */
@@ -142,6 +142,20 @@ export class BlockDiagonalOperator implements LinearOperator {
     return this.values.byteLength + this.ranges.byteLength;
   }
 
+  /** Σ m_k² multiplications and as many additions a vector. */
+  flops(vectors: number): number {
+    return 2 * this.values.length * vectors;
+  }
+
+  diagonal(out: Float64Array): void {
+    const { ranges, values } = this;
+    for (let k = 1, at = 0; k < ranges.length; k++) {
+      const m = ranges[k] - ranges[k - 1];
+      for (let i = 0; i < m; i++) out[ranges[k - 1] + i] = values[at + i * (m + 1)];
+      at += m * m;
+    }
+  }
+
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
     if (this.#released) throw new OptionError('The operator was released.');
     this.#vectors.run(out, x, beta, (output, input) =>
@@ -166,9 +180,12 @@ trustClass(BlockDiagonalOperator);
 export async function blockDiagonal(
   source: EntrySource,
   given: ArrayLike<number>,
-  control: TeamControl,
   options: BlockDiagonalOptions = {},
+  givenControl: Control = {},
 ): Promise<BlockDiagonalOperator> {
+  requireSource(source, 'blockDiagonal');
+  known(options, BLOCK_DIAGONAL_KEYS, 'blockDiagonal');
+  const control = await onTeam(givenControl, 'blockDiagonal');
   const ranges: Ranges = asIndices(given, 'ranges');
   const last = ranges.length - 1;
   if (

@@ -5,17 +5,17 @@
  * in the same order for every team.
  */
 import { OptionError } from '../core/errors.js';
-import type { KeysOf } from '../core/known-options.js';
+import { type KeysOf, known } from '../core/known-options.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { block, view, type Matrix } from '../dense/matrix.js';
 import { StagedVectors } from '../operator/block-workspace.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { trustClass } from '../operator/self-check.js';
+import { onTeam, type Control } from '../parallel/default-team.js';
 import { phaseKernel } from '../parallel/kernel.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { Shared, Team } from '../parallel/team.js';
-import type { TeamControl } from '../parallel/team-control.js';
-import type { EntrySource } from './entry-source.js';
+import { type EntrySource, requireSource } from './entry-source.js';
 import { openHandle, sourceState, type SourceHandle } from './share-source.js';
 
 export interface EntryOperatorOptions {
@@ -94,6 +94,8 @@ export class EntryOperator implements LinearOperator {
   readonly symmetric = true;
   /** Of the dense matrix, where it is kept. */
   readonly bytes: number;
+  /** 2N² a vector where the dense matrix is kept; what entries cost is the source's to know. */
+  readonly flops: LinearOperator['flops'];
   readonly #team: Team;
   readonly #shared: Shared<EntryState>;
   readonly #graph: TaskGraph;
@@ -106,6 +108,7 @@ export class EntryOperator implements LinearOperator {
     this.rows = size;
     this.cols = size;
     this.bytes = dense?.byteLength ?? 0;
+    this.flops = dense === null ? undefined : (vectors) => 2 * size ** 2 * vectors;
     this.#team = team;
     this.#shared = shared;
     this.#graph = independentTasks(Math.ceil(size / PANEL));
@@ -140,10 +143,12 @@ trustClass(EntryOperator);
  */
 export async function entryOperator(
   source: EntrySource,
-  options: EntryOperatorOptions,
-  control: TeamControl,
+  options: EntryOperatorOptions = {},
+  given: Control = {},
 ): Promise<EntryOperator> {
-  const { keepBytes = KEEP_BYTES } = options;
+  requireSource(source, 'entryOperator');
+  const { keepBytes = KEEP_BYTES } = known(options, ENTRY_OPERATOR_KEYS, 'entryOperator');
+  const control = await onTeam(given, 'entryOperator');
   if (!(keepBytes >= 0))
     throw new OptionError(`keepBytes must be a number ≥ 0, not ${keepBytes}.`, {
       option: 'keepBytes',

@@ -18,6 +18,7 @@ import type { KeysOf } from '../core/known-options.js';
 import { asIndices } from '../core/numbers.js';
 import { sharedFloat64, toShared } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
+import { withBlas } from '../dense/default-blas.js';
 import { view, type Matrix } from '../dense/matrix.js';
 import { squaredDistances } from '../dense/distances.js';
 import { builtIn } from '../parallel/built-in.js';
@@ -26,7 +27,9 @@ import { kernelFromDefinition, type Kernel, type KernelDefinition } from './kern
 import { asPoints, squaredDistance } from './points.js';
 import { SymmetricBlocks } from './symmetric-block.js';
 
-export interface KernelSourceOptions extends SourceContext {
+export interface KernelSourceOptions {
+  /** Default: the calling thread's, as `openBlas()` opens it. */
+  readonly blas?: Blas | undefined;
   /** Added to the diagonal (nugget, noise variance): ≥ 0, 0 unless given. */
   readonly ridge?: number | undefined;
 }
@@ -57,18 +60,20 @@ const tile = 1024;
 const largestDirectDimension = 16;
 
 /**
- * K over the points by `kernel`. The coordinates are copied only if they do not lie in shared memory. Throws
+ * The matrix K_ij = k(x_i, x_j) + ridge·δ_ij of a kernel over N points in ℝᵈ (point i is coordinates[i·d … i·d + d)),
+ * evaluated by blocks on demand. The coordinates are copied only if they do not lie in shared memory. Throws
  * ShapeError, NonFiniteError, OptionError.
  */
-export function kernelSource(given: GivenPoints, kernel: Kernel, options: KernelSourceOptions): EntrySource {
+export function kernelSource(given: GivenPoints, kernel: Kernel, options: KernelSourceOptions = {}): EntrySource {
+  const backed = withBlas(options, KERNEL_SOURCE_KEYS, 'kernelSource');
   const points = asPoints(given);
   requireRole(kernel, 'kernel', 'kernelSource');
-  const ridge = options.ridge ?? 0;
+  const { ridge = 0 } = backed;
   if (!(Number.isFinite(ridge) && ridge >= 0))
     throw new OptionError(`The ridge must be a number ≥ 0, not ${ridge}.`, { ridge });
   const prepared = prepare(points, kernel, ridge);
   if (kernel.argument === 'innerProduct') requireFinite(kernel, prepared.norms);
-  return new KernelSource(prepared, kernel, options.blas);
+  return new KernelSource(prepared, kernel, backed.blas);
 }
 
 /** Throws OptionError where k is not finite at the largest x·x, which no x·y exceeds. */

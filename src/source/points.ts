@@ -80,7 +80,8 @@ export function medianBandwidth(points: GivenPoints, seed: number, pairs = 20_00
   if (!(median > 0 && Number.isFinite(median))) {
     throw new OptionError(
       `The median distance is ${median}: ` +
-        `${median === 0 ? 'at least half of the sampled pairs of points coincide' : 'the coordinates are too large'}. ` +
+        (median === 0 ? 'at least half of the sampled pairs of points coincide' : 'the coordinates are too large') +
+        '. ' +
         'Give the bandwidth as a number.',
       { median },
     );

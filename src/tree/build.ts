@@ -3,12 +3,13 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
-import type { KeysOf } from '../core/known-options.js';
+import { type KeysOf, known } from '../core/known-options.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
+import { onTeam, type Control } from '../parallel/default-team.js';
 import { independentTasks } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Shared } from '../parallel/team.js';
-import type { EntrySource } from '../source/entry-source.js';
+import { type EntrySource, requireSource } from '../source/entry-source.js';
 import { chooseDistance } from './choose-distance.js';
 import type { ClusterTree } from './cluster-tree.js';
 import type { DistanceName } from './distance.js';
@@ -42,9 +43,11 @@ export async function buildClusterTree(
   source: EntrySource,
   distance: DistanceName,
   options: ClusterTreeOptions,
-  control: TeamControl,
+  given: Control = {},
 ): Promise<ClusterTree> {
-  const { leafSize, seed = 0 } = options;
+  requireSource(source, 'buildClusterTree');
+  const { leafSize, seed = 0 } = known(options, CLUSTER_TREE_KEYS, 'buildClusterTree');
+  const control = await onTeam(given, 'buildClusterTree');
   if (!Number.isInteger(leafSize) || leafSize < 2)
     throw new OptionError(`leafSize must be a whole number of at least 2, not ${leafSize}.`, { leafSize });
   throwIfAborted(control.signal);

@@ -6,13 +6,14 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { NonFiniteError, OptionError } from '../core/errors.js';
-import type { KeysOf } from '../core/known-options.js';
+import { type KeysOf, known } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
+import { onTeam, type Control } from '../parallel/default-team.js';
 import { independentTasks, taskGraph } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Shared } from '../parallel/team.js';
-import type { EntrySource } from '../source/entry-source.js';
+import { type EntrySource, requireSource } from '../source/entry-source.js';
 import { chooseDistance } from './choose-distance.js';
 import type { DistanceName } from './distance.js';
 import { neighborsOnLine } from './line-neighbors.js';
@@ -88,9 +89,16 @@ export async function findNeighbors(
   source: EntrySource,
   distance: DistanceName,
   options: NeighborOptions,
-  control: TeamControl,
+  given: Control = {},
 ): Promise<Neighbors> {
-  const { neighbors, seed = 0, targetRecall = 0.9, maxIterations = 24 } = options;
+  requireSource(source, 'findNeighbors');
+  const {
+    neighbors,
+    seed = 0,
+    targetRecall = 0.9,
+    maxIterations = 24,
+  } = known(options, NEIGHBOR_KEYS, 'findNeighbors');
+  const control = await onTeam(given, 'findNeighbors');
   if (!Number.isInteger(neighbors) || neighbors < 0)
     throw new OptionError(`neighbors must be a whole number of at least 0, not ${neighbors}.`, { neighbors });
   if (!(targetRecall > 0 && targetRecall <= 1))

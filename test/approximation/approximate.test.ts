@@ -224,7 +224,7 @@ describe('hierarchical formats', () => {
 });
 
 describe('operators without a network', () => {
-  const plain = (): LinearOperator => denseOperator(exact, true, team.blas);
+  const plain = (): LinearOperator => denseOperator(exact, true, { blas: team.blas });
 
   it.each(['kfac', 'kfac-mc', 'ekfac', 'block-diagonal'] as const)('have_no_%s', async (method) => {
     await expect(make(method, SHARE, plain())).rejects.toThrow(/follows the layers of a network.*pass the model/);
@@ -252,7 +252,9 @@ describe('operators without a network', () => {
   });
 
   it('that_are_not_square_or_not_symmetric_are_refused', async () => {
-    await expect(make('rsvd', SHARE, denseOperator(zeros(3, 2), false, team.blas))).rejects.toBeInstanceOf(ShapeError);
+    await expect(make('rsvd', SHARE, denseOperator(zeros(3, 2), false, { blas: team.blas }))).rejects.toBeInstanceOf(
+      ShapeError,
+    );
     await expect(
       make('rsvd', SHARE, { ...diagonalOperator(new Float64Array(4)), symmetric: false }),
     ).rejects.toBeInstanceOf(OptionError);

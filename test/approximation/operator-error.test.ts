@@ -43,10 +43,15 @@ const TOLERANCE = N * N * Number.EPSILON;
 
 describe('all columns', () => {
   it.each(['entries', 'products'] as const)('give_the_error_of_the_dense_matrices_from_%s', async (from) => {
-    const reference = from === 'entries' ? denseSource(exact) : denseOperator(exact, true, team.blas);
+    const reference = from === 'entries' ? denseSource(exact) : denseOperator(exact, true, { blas: team.blas });
     for (const size of [1, 1e-3, 1e-9]) {
       const approximation = perturbed(size);
-      const found = await operatorError(reference, denseOperator(approximation, false, team.blas), {}, { team });
+      const found = await operatorError(
+        reference,
+        denseOperator(approximation, false, { blas: team.blas }),
+        {},
+        { team },
+      );
       expect(found).toMatchObject({ exact: true, columns: N, low: found.relative, high: found.relative });
       expect(Math.abs(found.relative / truth(approximation) - 1)).toBeLessThanOrEqual(TOLERANCE + 1e-14 / size);
     }
@@ -65,16 +70,16 @@ describe('all columns', () => {
     const identity = zeros(N, N);
     for (let i = 0; i < N; i++) identity.data[i * (N + 1)] = 1;
     operator.applyUnchecked(dense, identity, 1, 0);
-    const { relative } = await operatorError(denseOperator(exact, true, team.blas), operator, {}, { team });
+    const { relative } = await operatorError(denseOperator(exact, true, { blas: team.blas }), operator, {}, { team });
     // Differences of squares hold to eps·N relative to ‖A‖²; below 3e-6 columns are compared.
     expect(Math.abs(relative - truth(dense))).toBeLessThanOrEqual((N * Number.EPSILON) / 3e-6);
   });
 
   it('of_several_approximations_are_those_of_each', async () => {
     const all = [
-      denseOperator(perturbed(0.1), false, team.blas),
+      denseOperator(perturbed(0.1), false, { blas: team.blas }),
       diagonalOperator(new Float64Array(N)),
-      scaled(denseOperator(exact, true, team.blas), 0.5),
+      scaled(denseOperator(exact, true, { blas: team.blas }), 0.5),
     ];
     const together = await operatorErrors(denseSource(exact), all, {}, { team });
     for (const [k, one] of all.entries())
@@ -85,7 +90,7 @@ describe('all columns', () => {
 
   it('of_the_matrix_itself_are_zero', async () => {
     expect(
-      (await operatorError(denseSource(exact), denseOperator(exact, true, team.blas), {}, { team })).relative,
+      (await operatorError(denseSource(exact), denseOperator(exact, true, { blas: team.blas }), {}, { team })).relative,
     ).toBe(0);
     expect(await operatorErrors(denseSource(exact), [], {}, { team })).toEqual([]);
   });
@@ -94,7 +99,7 @@ describe('all columns', () => {
 describe('sampled columns', () => {
   it('give_an_interval_that_holds_the_truth_nineteen_times_in_twenty', async () => {
     const approximation = perturbed(0.05);
-    const operator = denseOperator(approximation, false, team.blas);
+    const operator = denseOperator(approximation, false, { blas: team.blas });
     const wanted = truth(approximation);
     let held = 0;
     const trials = 60;
@@ -121,12 +126,12 @@ describe('misuse', () => {
       operatorError(denseSource(exact), diagonalOperator(new Float64Array(3)), {}, { team }),
     ).rejects.toBeInstanceOf(ShapeError);
     await expect(
-      operatorError(denseSource(exact), denseOperator(exact, true, team.blas), { columns: 0 }, { team }),
+      operatorError(denseSource(exact), denseOperator(exact, true, { blas: team.blas }), { columns: 0 }, { team }),
     ).rejects.toBeInstanceOf(OptionError);
     await expect(
       operatorError(
-        denseOperator(exact, true, team.blas),
-        denseOperator(exact, true, team.blas),
+        denseOperator(exact, true, { blas: team.blas }),
+        denseOperator(exact, true, { blas: team.blas }),
         {},
         { team, signal: AbortSignal.abort() },
       ),

@@ -8,7 +8,7 @@ import { loadMatrix } from '#hmatrix/hierarchical/matrix/file.js';
 import { readNpy, readNpyMatrix, writeNpy, writeNpyMatrix } from '#hmatrix/io/npy.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
-import { hmatrix } from './command.js';
+import { hmatrix, hmatrixProcess } from './command.js';
 
 const folder = temporaryFolder();
 const size = 400;
@@ -148,7 +148,7 @@ describe('compress --json', () => {
 
 describe('compress for people', () => {
   it('prints_tables_with_phases_ranks_memory_and_error', async () => {
-    const { status, stdout, stderr } = await hmatrix(
+    const { status, stdout, stderr } = await hmatrixProcess(
       ['compress', '--points', 'normal:600,3', '--bandwidth', '3', '--leaf-size', '64', '--tolerance', '1e-2'],
       { env: { HMATRIX_BLAS: 'portable' } },
     );

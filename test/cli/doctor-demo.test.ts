@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { hmatrix } from './command.js';
+import { hmatrix, hmatrixProcess } from './command.js';
 
 describe('doctor', () => {
   it('tells_what_is_there_and_what_was_tried', async () => {
@@ -23,7 +23,7 @@ describe('doctor', () => {
   });
 
   it('says_how_to_get_a_fast_library_where_the_portable_backend_is_used', async () => {
-    const { status, stdout } = await hmatrix(['doctor'], { env: { HMATRIX_BLAS: 'portable' } });
+    const { status, stdout } = await hmatrixProcess(['doctor'], { env: { HMATRIX_BLAS: 'portable' } });
     expect(status).toBe(0);
     expect(stdout).toMatch(/built-in backend is in use.*apt-get install/);
     expect(stdout).toContain('not used by this version');

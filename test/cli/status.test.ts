@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { zeros } from '#hmatrix/dense/matrix.js';
 import { writeNpyMatrix } from '#hmatrix/io/npy.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
-import { hmatrix } from './command.js';
+import { hmatrix, hmatrixProcess } from './command.js';
 
 const folder = temporaryFolder();
 const points = ['--points', 'normal:200,3'];
@@ -66,9 +66,9 @@ describe('help and version have status 0', () => {
 });
 
 describe('a run that fails has status 1, a message, and leaves nothing', () => {
-  const fails = async (args: string[], named: RegExp, env: Record<string, string> = {}): Promise<void> => {
+  const fails = async (args: string[], named: RegExp, env?: Record<string, string>): Promise<void> => {
     const before = await readdir(folder);
-    const { status, stdout, stderr } = await hmatrix(args, { env });
+    const { status, stdout, stderr } = await (env === undefined ? hmatrix(args) : hmatrixProcess(args, { env }));
     expect(stderr).toMatch(named);
     expect(stderr).not.toMatch(/\n\s+at /);
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
@@ -166,11 +166,36 @@ describe('a missed tolerance has status 3', () => {
   });
 });
 
+describe('a process of its own', () => {
+  it.each([
+    [0, ['compress', '--help']],
+    [0, ['--version']],
+    [1, ['info', join(folder, 'absent.hm')]],
+    [2, ['compress', ...points, '--tolerance', 'NaN']],
+    [2, ['frobnicate']],
+    [2, []],
+  ] as [number, string[]][])(
+    'ends with status %i and says what the command says within one: %j',
+    async (status, args) => {
+      const outcome = await hmatrixProcess(args);
+      expect(outcome).toEqual(await hmatrix(args));
+      expect(outcome.status).toBe(status);
+    },
+  );
+
+  it('has_no_more_to_say_of_a_missed_tolerance', async () => {
+    const args = ['compress', '--points', 'normal:600,6', '--bandwidth', '1', '--leaf-size', '64', '--max-rank', '8'];
+    const outcome = await hmatrixProcess([...args, '--tolerance', '1e-6', '--quiet']);
+    expect(outcome).toEqual(await hmatrix([...args, '--tolerance', '1e-6', '--quiet']));
+    expect([outcome.status, outcome.stdout]).toEqual([3, '']);
+  });
+});
+
 describe('Ctrl-C', () => {
   it.each(['SIGINT', 'SIGTERM'] as const)('%s_ends_a_run_with_status_1_and_leaves_no_files', async (signal) => {
     const before = await readdir(folder);
     let sent = false;
-    const { status, stderr, stdout } = await hmatrix(['demo', '--record', join(folder, 'interrupted.json')], {
+    const { status, stderr, stdout } = await hmatrixProcess(['demo', '--record', join(folder, 'interrupted.json')], {
       watch: (child, output) => {
         // The first line is printed when the run begins.
         if (!sent && output !== '') sent = child.kill(signal);
@@ -185,7 +210,7 @@ describe('Ctrl-C', () => {
 
   it('twice_ends_it_at_once', async () => {
     let sent = 0;
-    const { status } = await hmatrix(['demo'], {
+    const { status } = await hmatrixProcess(['demo'], {
       watch: (child, output, errors) => {
         if (sent === 0 && output !== '') sent = Number(child.kill('SIGINT'));
         else if (sent === 1 && errors.includes('stopping')) sent += Number(child.kill('SIGINT'));

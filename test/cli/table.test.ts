@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { tableReport } from '#hmatrix/cli/table-report.js';
 import type { TableRecord } from '#hmatrix/experiment/table-record.js';
 import { initialParameters } from '#hmatrix/network/initialize.js';
 import { defineNetwork } from '#hmatrix/network/network.js';
@@ -109,6 +110,19 @@ describe('the record', () => {
       'block-diagonal',
       'diagonal',
     ]);
+    // The form tells errors, but for HSS and where they are rounding: columns are compared, all at N = 1,176.
+    for (const { method, compared, error } of record.rows) {
+      expect({ method, compared }).toEqual({ method, compared: method.startsWith('HSS') || error.relative < 1e-10 });
+      expect(error).toMatchObject({ exact: true, columns: 1176 });
+    }
+    expect(tableReport(record, false)).toContain(
+      'exact by ‖G − G̃‖² = ‖G‖² − 2⟨G, G̃⟩ + ‖G̃‖², or exact by all columns; measured in',
+    );
+    const [first, ...rows] = record.rows;
+    const error = { relative: 0.1, low: 0.08, high: 0.12, exact: false, columns: 500 };
+    const sampled = tableReport({ ...record, rows: [{ ...first, compared: true, error }, ...rows] }, false);
+    expect(sampled).toContain('± half a 95 % interval, from 500 columns, where it is estimated; measured in');
+    expect(sampled).toContain('1.00e-1 ± 2e-2');
     for (const { reason } of record.skipped) expect(reason).toMatch(/share/);
     expect(record.skipped.map(({ method }) => method)).toContain('HSS-low');
   });

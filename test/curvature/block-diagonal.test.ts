@@ -41,7 +41,7 @@ describe('the blocks', () => {
     ['units', (): Int32Array => unitRanges(model.network)],
     ['any ranges', (): Int32Array => Int32Array.of(0, 1, 7, 600, size)],
   ] as const)('multiply_as_those_of_the_dense_matrix_do: %s', async (_, ranges) => {
-    const operator = await blockDiagonal(source, ranges(), { team });
+    const operator = await blockDiagonal(source, ranges(), {}, { team });
     const wanted = zeros(size, size);
     for (let k = 0; k + 1 < operator.ranges.length; k++) {
       for (let j = operator.ranges[k]; j < operator.ranges[k + 1]; j++)
@@ -66,7 +66,7 @@ describe('the blocks', () => {
   });
 
   it('multiply_float32_vectors_to_their_precision', async () => {
-    const operator = await blockDiagonal(source, unitRanges(model.network), { team });
+    const operator = await blockDiagonal(source, unitRanges(model.network), {}, { team });
     const x = normal(size, 1, 3);
     const [double, single] = [zeros(size, 1), zeros(size, 1, 'f32')];
     operator.applyUnchecked(double, x, 1, 0);
@@ -79,15 +79,15 @@ describe('the blocks', () => {
 
 describe('misuse', () => {
   it.each([[[0]], [[1, 5]], [[0, 5, 5]], [[0, 5]]])('is_refused: ranges %j', async (ranges) => {
-    await expect(blockDiagonal(source, Int32Array.from(ranges), { team })).rejects.toBeInstanceOf(ShapeError);
+    await expect(blockDiagonal(source, Int32Array.from(ranges), {}, { team })).rejects.toBeInstanceOf(ShapeError);
   });
 
   it('is_refused_before_anything_is_allocated', async () => {
     await expect(
-      blockDiagonal(source, layerRanges(model.network), { team }, { memoryLimit: 1000 }),
+      blockDiagonal(source, layerRanges(model.network), { memoryLimit: 1000 }, { team }),
     ).rejects.toBeInstanceOf(MemoryError);
     await expect(
-      blockDiagonal(source, layerRanges(model.network), { team, signal: AbortSignal.abort() }),
+      blockDiagonal(source, layerRanges(model.network), {}, { team, signal: AbortSignal.abort() }),
     ).rejects.toMatchObject({ code: 'aborted' });
   });
 });

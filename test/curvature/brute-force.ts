@@ -234,7 +234,8 @@ export function smallModels(precision: Precision = 'f64'): { readonly name: stri
     const { widths, activation, outputActivation, loss, bias } = shape;
     const name =
       `${widths.join('-')} ` +
-      `${typeof activation === 'string' ? activation : activation.join('/')}${outputActivation === undefined ? '' : `→${outputActivation}`} ` +
+      (typeof activation === 'string' ? activation : activation.join('/')) +
+      `${outputActivation === undefined ? '' : `→${outputActivation}`} ` +
       `${loss} ${bias ? 'with' : 'without'} biases`;
     return { name, model: randomModel({ ...shape, seed: seed + 1, precision }) };
   });

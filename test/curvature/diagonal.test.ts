@@ -97,7 +97,7 @@ describe('blocks_on_the_diagonal', () => {
             for (let a = ranges[k]; a < ranges[k + 1]; a++)
               expected.data[a + b * dense.rows] = dense.data[a + b * dense.rows];
         }
-        const operator = await blockDiagonal(source, ranges, { team: teams[1] });
+        const operator = await blockDiagonal(source, ranges, {}, { team: teams[1] });
         expect(operator.bytes).toBe(blockDiagonalBytes(ranges));
         expect(operator.bytes).toBe(operator.values.byteLength + operator.ranges.byteLength);
         expect(relativeError(denseOperator(operator), expected)).toBeLessThan(1000 * eps);
@@ -112,7 +112,7 @@ describe('blocks_on_the_diagonal', () => {
     const x = randomMatrix(source.size, 5, 1);
     const products: Matrix['data'][] = [];
     for (const team of teams) {
-      const operator = await blockDiagonal(source, unitRanges(model.network), { team });
+      const operator = await blockDiagonal(source, unitRanges(model.network), {}, { team });
       products.push(apply(operator, x).data);
       operator.release();
       expect(() => apply(operator, x)).toThrow(OptionError);
@@ -129,9 +129,9 @@ describe('blocks_on_the_diagonal', () => {
       [1, source.size],
       [0, 4, 4, source.size],
     ])
-      await expect(blockDiagonal(source, Int32Array.from(ranges), { team: teams[0] })).rejects.toThrow(ShapeError);
+      await expect(blockDiagonal(source, Int32Array.from(ranges), {}, { team: teams[0] })).rejects.toThrow(ShapeError);
     await expect(
-      blockDiagonal(source, layerRanges(model.network), { team: teams[0] }, { memoryLimit: 100 }),
+      blockDiagonal(source, layerRanges(model.network), { memoryLimit: 100 }, { team: teams[0] }),
     ).rejects.toThrow(MemoryError);
   });
 });

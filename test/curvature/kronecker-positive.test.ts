@@ -186,7 +186,7 @@ describe('its_factorization', () => {
     const largest = eigenvalues(exact).at(-1)!;
     const b = randomMatrix(exact.rows, 1, 8);
     for (const λ of [1e-3 * largest, 1e-5 * largest]) {
-      const operator = shifted(denseOperator(exact, true, team.blas), λ);
+      const operator = shifted(denseOperator(exact, true, { blas: team.blas }), λ);
       const run = (preconditioner?: LinearOperator): number => {
         const solution = conjugateGradients(operator, b, zeros(b.rows, 1), {
           relativeTolerance: 1e-6,

@@ -61,7 +61,7 @@ const FAMILY: readonly (readonly [string, Make])[] = [
   ['curvatureDiagonal', (model) => curvatureDiagonal(model, { blas: team.blas })],
   [
     'blockDiagonal',
-    (model) => blockDiagonal(gaussNewtonSource(model, { blas: team.blas }), layerRanges(model.network), { team }),
+    (model) => blockDiagonal(gaussNewtonSource(model, { blas: team.blas }), layerRanges(model.network), {}, { team }),
   ],
   ['the dual form', throughDual],
   ['kroneckerHierarchical', (model) => kroneckerHierarchical(model, { preserve: 'positive-definite' }, { team })],

@@ -45,7 +45,10 @@ describe('choice of a backend', () => {
     const program = `
       const { Module } = await import('node:module');
       const load = Module._load;
-      Module._load = (name, ...rest) => { if (name === 'koffi') throw new Error('no native module'); return load(name, ...rest); };
+      Module._load = (name, ...rest) => {
+        if (name === 'koffi') throw new Error('no native module');
+        return load(name, ...rest);
+      };
       const { openBlas } = await import(${JSON.stringify(backend)});
       let failure;
       try { openBlas('openblas'); } catch (error) { failure = error; }

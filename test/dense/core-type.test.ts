@@ -65,16 +65,19 @@ describe.skipIf(library === undefined)('a process', () => {
     worker: string;
     left: string | null;
   } {
-    const open = new URL('../../dist/src/dense/openblas/open.js', import.meta.url).href;
-    const types = new URL('../../dist/src/dense/openblas/core-type.js', import.meta.url).href;
-    const libraries = new URL('../../dist/src/dense/openblas/library.js', import.meta.url).href;
+    const open = new URL('../../dist/src/dense/system/open.js', import.meta.url).href;
+    const types = new URL('../../dist/src/dense/system/core-type.js', import.meta.url).href;
+    const libraries = new URL('../../dist/src/dense/system/library.js', import.meta.url).href;
     const script = `
       import { Worker } from 'node:worker_threads';
       const { openOpenblas } = await import('${open}');
       const describe = () => openOpenblas({ library: '${library}' }).description;
       const [first, second] = [describe(), describe()];
-      const code = "Promise.all([import('node:worker_threads'), import('${types}'), import('${libraries}')]).then(([w, t, l]) => w.parentPort.postMessage(t.coreName(new l.NativeLibrary(['${library}']))))";
-      const worker = await new Promise((resolve, reject) => new Worker(code, { eval: true }).once('message', resolve).once('error', reject));
+      const code =
+        "Promise.all([import('node:worker_threads'), import('${types}'), import('${libraries}')])" +
+        ".then(([w, t, l]) => w.parentPort.postMessage(t.coreName(new l.NativeLibrary(['${library}']))))";
+      const worker = await new Promise((resolve, reject) =>
+        new Worker(code, { eval: true }).once('message', resolve).once('error', reject));
       console.log(JSON.stringify({ first, second, worker, left: process.env.OPENBLAS_CORETYPE ?? null }));`;
     const { OPENBLAS_CORETYPE: _, ...inherited } = process.env;
     return JSON.parse(

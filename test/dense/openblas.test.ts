@@ -86,14 +86,15 @@ describe.skipIf(missing !== undefined)('workers', () => {
     const inputs = sharedFloat64(2 * n * n);
     random.fillNormal(inputs);
     const results = sharedFloat64(workers * n * n);
-    const open = new URL('../../dist/src/dense/openblas/open.js', import.meta.url).href;
+    const open = new URL('../../dist/src/dense/system/open.js', import.meta.url).href;
     const source = `
       const { workerData } = require('node:worker_threads');
       import(workerData.open).then(({ openOpenblas }) => {
         const { inputs, results, n, index, rounds, library } = workerData;
         const blas = openOpenblas({ library });
         const at = (data, offset) => ({ data, offset, rows: n, cols: n, ld: n });
-        for (let round = 0; round < rounds; round++) blas.gemm('N', 'T', 1, at(inputs, 0), at(inputs, n * n), round === 0 ? 0 : 0.5, at(results, index * n * n));
+        const [a, b, c] = [at(inputs, 0), at(inputs, n * n), at(results, index * n * n)];
+        for (let round = 0; round < rounds; round++) blas.gemm('N', 'T', 1, a, b, round === 0 ? 0 : 0.5, c);
       });`;
     const blas = openOpenblas({ library });
     const expected = new Float64Array(n * n);

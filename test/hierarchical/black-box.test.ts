@@ -15,7 +15,7 @@ import {
 import { RandomStream } from '#hmatrix/core/random.js';
 import { zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
-import { compressOperator } from '#hmatrix/hierarchical/from-products/compress.js';
+import { compressProducts } from '#hmatrix/hierarchical/from-products/compress.js';
 import {
   compressionCost,
   MEASURED_VECTORS,
@@ -57,8 +57,8 @@ describe('compression from products', () => {
     options: Partial<ProductsOptions> = {},
     on = team,
   ): Promise<HierarchicalMatrix> =>
-    compressOperator(
-      denseOperator(a, true, on.blas),
+    compressProducts(
+      denseOperator(a, true, { blas: on.blas }),
       tree,
       { format: 'hss', maxRank: 24, tolerance: 0, seed: 1, ...options },
       { team: on },
@@ -200,8 +200,8 @@ describe('compression from products', () => {
       const single32 = zeros(size, size, 'f32');
       single32.data.set(a.data);
       for (const format of FORMATS) {
-        const matrix = await compressOperator(
-          denseOperator(single32, true, team.blas),
+        const matrix = await compressProducts(
+          denseOperator(single32, true, { blas: team.blas }),
           tree,
           { format, maxRank: 64, tolerance: 1e-3, seed: 1, productPrecision: 'f32', dtype: 'f32' },
           { team },
@@ -214,8 +214,8 @@ describe('compression from products', () => {
       const v = randomMatrix(size, 7, 3);
       single32.data.set(lowRankPlusDiagonal(v, () => 1, team.blas).data);
       for (const format of FORMATS) {
-        const matrix = await compressOperator(
-          denseOperator(single32, true, team.blas),
+        const matrix = await compressProducts(
+          denseOperator(single32, true, { blas: team.blas }),
           tree,
           { format, maxRank: 16, tolerance: 1e-5, seed: 1, productPrecision: 'f32' },
           { team },
@@ -305,7 +305,7 @@ describe('compression from products', () => {
 
     it.each(FORMATS)('costs_what_was_predicted: %s', async (format) => {
       const a = structured();
-      const dense = denseOperator(a, true, team.blas);
+      const dense = denseOperator(a, true, { blas: team.blas });
       let vectors = 0;
       const counting: LinearOperator = {
         ...dense,
@@ -322,7 +322,7 @@ describe('compression from products', () => {
         seed: 1,
       };
       const cost = compressionCost(tree, asked);
-      const matrix = await compressOperator(counting, tree, asked, { team });
+      const matrix = await compressProducts(counting, tree, asked, { team });
       expect(cost.complete).toBe(false);
       expect(vectors).toBe(cost.products);
       expect(matrix.report.products).toMatchObject({ products: cost.products, samples: cost.samples });
@@ -348,7 +348,7 @@ describe('compression from products', () => {
       },
     };
     const failure = (operator: LinearOperator, options: ProductsOptions = asked, over = tree): Promise<unknown> =>
-      compressOperator(operator, over, options, { team }).then(
+      compressProducts(operator, over, options, { team }).then(
         () => undefined,
         (e: unknown) => e,
       );
@@ -439,7 +439,7 @@ describe('compression from products', () => {
     it('reports_progress_and_honours_an_abort', async () => {
       for (const format of FORMATS) {
         const phases = new Set<string>();
-        await compressOperator(
+        await compressProducts(
           identity,
           tree,
           { ...asked, format, oversampling: 2 },
@@ -453,7 +453,7 @@ describe('compression from products', () => {
         );
         for (const phase of ['products', 'find skeletons', 'store blocks']) expect(phases).toContain(phase);
         const controller = new AbortController();
-        const aborted = compressOperator(
+        const aborted = compressProducts(
           identity,
           tree,
           { ...asked, format, oversampling: 2 },

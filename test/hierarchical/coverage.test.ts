@@ -60,7 +60,7 @@ describe('95_percent_intervals_hold_the_truth', () => {
       expect(
         await coverage(truth, (seed) => estimateError(source, matrix, { columns: 192, seed }, { team })),
       ).toBeGreaterThanOrEqual(LEAST);
-      const operator = denseOperator(dense, true, team.blas);
+      const operator = denseOperator(dense, true, { blas: team.blas });
       expect(
         await coverage(truth, (seed) => operatorError(operator, matrix, { columns: 24, seed }, { team })),
       ).toBeGreaterThanOrEqual(LEAST);

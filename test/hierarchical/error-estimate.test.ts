@@ -49,7 +49,7 @@ describe('errors of a multiple of a matrix', () => {
         { ...OPTIONS, format, ...(format === 'fmm' ? { budget: 0.1 } : {}) },
         { team },
       );
-      const byProducts = denseOperator(dense, true, team.blas);
+      const byProducts = denseOperator(dense, true, { blas: team.blas });
       const result = {
         ranks: matrix.ranks(),
         norm: matrix.report.norm / factor,
@@ -89,7 +89,7 @@ describe('errors of a multiple of a matrix', () => {
     ): Promise<{ error: { relative: number }; met: boolean; norm: number; full: number }> => {
       const dense = multiple(k, factor);
       const matrix = await compressOperator(
-        denseOperator(dense, true, team.blas),
+        denseOperator(dense, true, { blas: team.blas }),
         tree,
         { format, maxRank: 20, tolerance: 1e-2, seed: 0 },
         { team },
@@ -115,7 +115,7 @@ describe('errors of a multiple of a matrix', () => {
       const dense = multiple(k, factor);
       return estimateTreeErrors(
         denseSource(dense),
-        denseOperator(dense, true, team.blas),
+        denseOperator(dense, true, { blas: team.blas }),
         [tree],
         { rank: 4 },
         { team },

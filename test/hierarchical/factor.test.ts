@@ -120,22 +120,25 @@ describe('factorization', () => {
       expect(values[0]).toBeGreaterThan(0);
     });
 
-    it('shift_is_consistent: factoring with it, again for it, and the matrix built with it give the same bits', async () => {
-      const matrix = await smooth(format, 420);
-      const b = randomMatrix(420, 6, 9);
-      const f = await factor(matrix, { shift: 0.25 }, { team });
-      const direct = f.solve(b).data.slice();
-      const built = builtShifted(matrix, 0.25, team);
-      expect(relativeError(built.toDense(), denseShifted(matrix, 0.25))).toBeLessThan(8 * EPS);
-      const anew = await factor(built, {}, { team });
-      expect(anew.solve(b).data).toEqual(direct);
-      expect(anew.logdet).toBe(f.logdet);
-      await f.refactor(3);
-      expect(f.shift).toBe(3);
-      expect(f.solve(b).data).not.toEqual(direct);
-      expect(await f.refactor(0.25)).toBe(f);
-      expect(f.solve(b).data).toEqual(direct);
-    });
+    it(
+      'shift_is_consistent: factoring with it, again for it, ' + 'and the matrix built with it give the same bits',
+      async () => {
+        const matrix = await smooth(format, 420);
+        const b = randomMatrix(420, 6, 9);
+        const f = await factor(matrix, { shift: 0.25 }, { team });
+        const direct = f.solve(b).data.slice();
+        const built = builtShifted(matrix, 0.25, team);
+        expect(relativeError(built.toDense(), denseShifted(matrix, 0.25))).toBeLessThan(8 * EPS);
+        const anew = await factor(built, {}, { team });
+        expect(anew.solve(b).data).toEqual(direct);
+        expect(anew.logdet).toBe(f.logdet);
+        await f.refactor(3);
+        expect(f.shift).toBe(3);
+        expect(f.solve(b).data).not.toEqual(direct);
+        expect(await f.refactor(0.25)).toBe(f);
+        expect(f.solve(b).data).toEqual(direct);
+      },
+    );
 
     it('samples_have_the_covariance_asked_for_and_their_seeds', async () => {
       const n = 40;

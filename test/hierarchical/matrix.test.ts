@@ -231,13 +231,13 @@ describe('hierarchical matrix', () => {
     for (const workers of [1, 2, 3, 5]) {
       const other = await Team.open({ workers });
       try {
-        const source = gaussianSource(900, 4, 1, other.blas);
+        const source = gaussianSource(600, 4, 1, other.blas);
         const matrix = await compress(
           source,
           { ...small, format, budget: format === 'fmm' ? 0.15 : 0 },
           { team: other },
         );
-        const product = matrix.apply(randomMatrix(900, 66, 1));
+        const product = matrix.apply(randomMatrix(600, 66, 1));
         reference.values ??= matrix.data.values;
         reference.product ??= product;
         expect(matrix.data.values).toEqual(reference.values);

@@ -85,40 +85,43 @@ describe('reading .npy', () => {
     );
   }
 
-  it('records of numbers are rows, a column for each field: any types, padding, titles, more than a chunk', async () => {
-    // As numpy.dtype([('x', '<f8'), ('k', 'u1'), (('title', 'y'), '>f4')], align=True) is described; 16 + 8 bytes a
-    // record.
-    const descr = "[('x', '<f8'), ('k', '|u1'), ('', '|V3'), (('title', 'y'), '>f4')]";
-    for (const n of [0, 1, 3, 600_001]) {
-      const payload = Buffer.alloc(16 * n);
-      const expected = new Float64Array(3 * n);
-      for (let i = 0; i < n; i++) {
-        expected.set([i / 3, i % 256, Math.fround(-i / 7)], 3 * i);
-        payload.writeDoubleLE(expected[3 * i], 16 * i);
-        payload[16 * i + 8] = expected[3 * i + 1];
-        payload.fill(0xff, 16 * i + 9, 16 * i + 12);
-        payload.writeFloatBE(expected[3 * i + 2], 16 * i + 12);
+  it(
+    'records of numbers are rows, a column for each field: ' + 'any types, padding, titles, more than a chunk',
+    async () => {
+      // As numpy.dtype([('x', '<f8'), ('k', 'u1'), (('title', 'y'), '>f4')], align=True) is described; 16 + 8 bytes a
+      // record.
+      const descr = "[('x', '<f8'), ('k', '|u1'), ('', '|V3'), (('title', 'y'), '>f4')]";
+      for (const n of [0, 1, 3, 600_001]) {
+        const payload = Buffer.alloc(16 * n);
+        const expected = new Float64Array(3 * n);
+        for (let i = 0; i < n; i++) {
+          expected.set([i / 3, i % 256, Math.fround(-i / 7)], 3 * i);
+          payload.writeDoubleLE(expected[3 * i], 16 * i);
+          payload[16 * i + 8] = expected[3 * i + 1];
+          payload.fill(0xff, 16 * i + 9, 16 * i + 12);
+          payload.writeFloatBE(expected[3 * i + 2], 16 * i + 12);
+        }
+        writeFileSync(file, npyBytes(descr, false, `(${n},)`, payload));
+        const { shape, data, fortranOrder } = await readNpy(file);
+        expect([shape, fortranOrder]).toEqual([[n, 3], false]);
+        expect(Buffer.compare(Buffer.from(data.buffer), Buffer.from(expected.buffer))).toBe(0);
+        if (n !== 3) continue;
+        const matrix = await readNpyMatrix(file);
+        for (let i = 0; i < n; i++) for (let f = 0; f < 3; f++) expect(get(matrix, i, f)).toBe(expected[3 * i + f]);
+        expect(await readPoints(file)).toEqual({ dimension: 3, count: 3, total: 3, coordinates: expected });
       }
-      writeFileSync(file, npyBytes(descr, false, `(${n},)`, payload));
-      const { shape, data, fortranOrder } = await readNpy(file);
-      expect([shape, fortranOrder]).toEqual([[n, 3], false]);
-      expect(Buffer.compare(Buffer.from(data.buffer), Buffer.from(expected.buffer))).toBe(0);
-      if (n !== 3) continue;
-      const matrix = await readNpyMatrix(file);
-      for (let i = 0; i < n; i++) for (let f = 0; f < 3; f++) expect(get(matrix, i, f)).toBe(expected[3 * i + f]);
-      expect(await readPoints(file)).toEqual({ dimension: 3, count: 3, total: 3, coordinates: expected });
-    }
-    writeFileSync(
-      file,
-      npyBytes(
-        "[('x', '<f4'), ('y', '<f2')]",
-        false,
-        '(1,)',
-        Buffer.concat([encode('f4', [0.1], true), encode('f2', [-2], true)]),
-      ),
-    );
-    expect((await readNpy(file)).data).toEqual(Float32Array.of(0.1, -2));
-  });
+      writeFileSync(
+        file,
+        npyBytes(
+          "[('x', '<f4'), ('y', '<f2')]",
+          false,
+          '(1,)',
+          Buffer.concat([encode('f4', [0.1], true), encode('f2', [-2], true)]),
+        ),
+      );
+      expect((await readNpy(file)).data).toEqual(Float32Array.of(0.1, -2));
+    },
+  );
 
   it.each([1, 2, 3])('header version %i', async (version) => {
     writeFileSync(file, npyBytes('<f8', true, '(3,)', encode('f8', [1, 2, 3], true), version));

@@ -102,7 +102,9 @@ describe('reading safetensors', () => {
       writeFileSync(
         file,
         fileOf(
-          '{"b":{"dtype":"F64","shape":[],"data_offsets":[4,12]},\t"a":{"shape":[1],"dtype":"F32","data_offsets":[0,4]},"e":{"dtype":"F32","shape":[3,0],"data_offsets":[12,12]}} ' +
+          '{"b":{"dtype":"F64","shape":[],"data_offsets":[4,12]},' +
+            '\t"a":{"shape":[1],"dtype":"F32","data_offsets":[0,4]},' +
+            '"e":{"dtype":"F32","shape":[3,0],"data_offsets":[12,12]}} ' +
             '  ',
           12,
         ),

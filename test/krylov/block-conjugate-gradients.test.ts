@@ -33,13 +33,13 @@ const blas = openBlas();
 const n = 150;
 const kappa = 1e4;
 const A = withEigenvalues(geometric(n, kappa), blas, 2);
-const operator = denseOperator(A, true, blas);
+const operator = denseOperator(A, true, { blas });
 const jacobi = diagonalOperator(filled(n, (i) => 1 / A.data[i * (n + 1)]));
 
 describe('one right-hand side', () => {
   it('is_solved_by_the_steps_of_conjugate_gradients', () => {
     const b = normals(n, 1, 3);
-    const mild = denseOperator(withEigenvalues(geometric(n, 100), blas, 2), true, blas);
+    const mild = denseOperator(withEigenvalues(geometric(n, 100), blas, 2), true, { blas });
     for (const options of [{}, { preconditioner: diagonalOperator(filled(n, (i) => 1 + (i % 3))) }]) {
       const x = zeros(n, 1);
       const y = zeros(n, 1);
@@ -77,7 +77,7 @@ describe('many right-hand sides', () => {
   });
 
   it('need_no_more_steps_than_blocks_fill_the_space', () => {
-    const mild = denseOperator(withEigenvalues(geometric(n, 20), blas), true, blas);
+    const mild = denseOperator(withEigenvalues(geometric(n, 20), blas), true, { blas });
     const solution = blockConjugateGradients(mild, normals(n, 30, 1), zeros(n, 30), { relativeTolerance: 1e-11, blas });
     expect(solution).toMatchObject({ outcome: 'converged' });
     expect(solution.iterations).toBeLessThanOrEqual(n / 30 + 1);
@@ -117,7 +117,7 @@ describe('many right-hand sides', () => {
           const b = zeros(size, cols);
           blas.gemm('N', 'N', 1, randomMatrix(size, rank, seed + 1), randomMatrix(rank, cols, seed + 2), 0, b);
           const x = zeros(size, cols);
-          const solution = blockConjugateGradients(denseOperator(a, true, blas), b, x, {
+          const solution = blockConjugateGradients(denseOperator(a, true, { blas }), b, x, {
             blas,
             relativeTolerance: 1e-9,
           });
@@ -217,7 +217,7 @@ describe('deflation', () => {
     // Residuals that are updated as in the solver; after two blocks of four, one column is no longer extended.
     const size = 60;
     const a = withEigenvalues(geometric(size, 50), blas, 5);
-    const dense = denseOperator(a, true, blas);
+    const dense = denseOperator(a, true, { blas });
     const directions = new BlockDirections(size, 4, blas);
     const r = normals(size, 4, 3);
     const x = zeros(size, 4);
@@ -303,7 +303,7 @@ describe('outcomes', () => {
       3,
     );
     const x = zeros(n, 4);
-    const solution = solve(denseOperator(a, true, blas), {}, x);
+    const solution = solve(denseOperator(a, true, { blas }), {}, x);
     expect(solution.outcome).toBe('indefinite');
     if (solution.outcome !== 'indefinite') return;
     const ap = zeros(n, 1);
@@ -401,7 +401,9 @@ describe('outcomes', () => {
     expect(() => solve(operator, { guess: zeros(n, 1) })).toThrow(ShapeError);
     expect(() => solve(operator, { blockSize: 0 })).toThrow(OptionError);
     expect(() => solve(operator, { relativeTolerance: -1 })).toThrow(OptionError);
-    expect(() => blockConjugateGradientSolver(denseOperator(zeros(4, 4), false, blas), { blas })).toThrow(OptionError);
+    expect(() => blockConjugateGradientSolver(denseOperator(zeros(4, 4), false, { blas }), { blas })).toThrow(
+      OptionError,
+    );
     const wrong = normals(n, 2, 1);
     wrong.data[n + 4] = Number.NaN;
     expect(() => blockConjugateGradients(operator, wrong, zeros(n, 2), { blas })).toThrow(NonFiniteError);

@@ -31,7 +31,7 @@ const blas = openBlas();
 const n = 120;
 const kappa = 1e3;
 const A = withEigenvalues(geometric(n, kappa), blas);
-const operator = denseOperator(A, true, blas);
+const operator = denseOperator(A, true, { blas });
 const b = normals(n, 1, 5);
 const exact = denseSolve(A, b, blas);
 const jacobi = diagonalOperator(filled(n, (i) => 1 / A.data[i * (n + 1)]));
@@ -315,8 +315,8 @@ describe.each(solvers)('%s', (name, solverOf) => {
     expect(() => solverOf(operator).solve(vector(n, 2), vector(n, 2))).toThrow(/blockConjugateGradients/);
     expect(() => solverOf(operator).solve(b, x, { guess: vector(3) })).toThrow(ShapeError);
     expect(() => matrixOver(new Float64Array(3), n, 1)).toThrow(ShapeError);
-    expect(() => solverOf(denseOperator(zeros(3, 4), false, blas))).toThrow(ShapeError);
-    expect(() => solverOf(denseOperator(zeros(4, 4), false, blas))).toThrow(OptionError);
+    expect(() => solverOf(denseOperator(zeros(3, 4), false, { blas }))).toThrow(ShapeError);
+    expect(() => solverOf(denseOperator(zeros(4, 4), false, { blas }))).toThrow(OptionError);
     expect(() => solverOf(operator, { preconditioner: diagonalOperator(filled(n + 1, () => 1)) })).toThrow(ShapeError);
     for (const bad of [
       { relativeTolerance: -1 },

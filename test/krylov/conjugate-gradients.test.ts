@@ -51,7 +51,7 @@ describe('iteration counts', () => {
           levels.length,
         ),
         true,
-        blas,
+        { blas },
       );
       const solution = conjugateGradients(a, normals(n, 1, 2), zeros(n, 1), { relativeTolerance: 1e-12 });
       expect(solution).toMatchObject({ outcome: 'converged', iterations: levels.length });
@@ -70,9 +70,9 @@ describe('iteration counts', () => {
   it('are_one_with_the_inverse_as_preconditioner', () => {
     const n = 70;
     const a = withEigenvalues(geometric(n, 1e5), blas);
-    const options = { preconditioner: inverse(a), blas };
+    const options = { preconditioner: inverse(a) };
     for (const solve of [conjugateGradients, flexibleConjugateGradients]) {
-      expect(solve(denseOperator(a, true, blas), normals(n, 1, 1), zeros(n, 1), options)).toMatchObject({
+      expect(solve(denseOperator(a, true, { blas }), normals(n, 1, 1), zeros(n, 1), options)).toMatchObject({
         outcome: 'converged',
         iterations: 1,
       });
@@ -81,7 +81,7 @@ describe('iteration counts', () => {
 
   it('of_the_flexible_method_are_those_of_the_plain_one_for_a_fixed_preconditioner_and_any_window', () => {
     const n = 150;
-    const a = denseOperator(withEigenvalues(geometric(n, 1e3), blas), true, blas);
+    const a = denseOperator(withEigenvalues(geometric(n, 1e3), blas), true, { blas });
     const preconditioner = diagonalOperator(filled(n, (i) => 1 + (i % 3)));
     const b = normals(n, 1, 4);
     const plain = conjugateGradients(a, b, zeros(n, 1), { preconditioner, relativeTolerance: 1e-6 });
@@ -105,7 +105,7 @@ describe('the error in the norm of A', () => {
     const n = 100;
     for (const kappa of [10, 300]) {
       const a = withEigenvalues(geometric(n, kappa), blas);
-      const operator = denseOperator(a, true, blas);
+      const operator = denseOperator(a, true, { blas });
       const b = normals(n, 1, 3);
       const exact = denseSolve(a, b, blas);
       const first = energyDistance(a, zeros(n, 1), exact, blas);
@@ -139,7 +139,7 @@ describe('the error in the norm of A', () => {
             ? { preconditioner: diagonalOperator(filled(n, (i) => 0.5 + new RandomStream(seed, i).uniform())) }
             : {};
           const x = zeros(n, 1);
-          const solution = conjugateGradients(denseOperator(a, true, blas), b, x, {
+          const solution = conjugateGradients(denseOperator(a, true, { blas }), b, x, {
             ...options,
             relativeTolerance: 1e-9,
             maxIterations: 5000,
@@ -157,7 +157,7 @@ describe('negative curvature', () => {
   const n = 50;
   const values = filled(n, (i) => (i === 20 ? -0.3 : 1 + i / 10));
   const dense = withEigenvalues(values, blas, 8);
-  const operator = denseOperator(dense, true, blas);
+  const operator = denseOperator(dense, true, { blas });
   const b = normals(n, 1, 8);
 
   it.each([
@@ -224,7 +224,7 @@ describe('negative curvature', () => {
 
 describe('a preconditioner', () => {
   const n = 80;
-  const a = denseOperator(withEigenvalues(geometric(n, 100), blas), true, blas);
+  const a = denseOperator(withEigenvalues(geometric(n, 100), blas), true, { blas });
   const b = normals(n, 1, 3);
   /** D + skew part, which is positive definite but not symmetric, and says otherwise. */
   const skewed = (size: number): LinearOperator => {
@@ -236,7 +236,7 @@ describe('a preconditioner', () => {
         m.data[i - 1 + i * n] = -size;
       }
     }
-    return { ...denseOperator(m, false, blas), symmetric: true };
+    return { ...denseOperator(m, false, { blas }), symmetric: true };
   };
 
   it('that_is_not_symmetric_is_told_by_the_plain_method_and_taken_by_the_flexible_one', () => {
@@ -256,7 +256,7 @@ describe('a preconditioner', () => {
   });
 
   it('that_is_an_inner_iteration_needs_the_flexible_method_and_serves_it', () => {
-    const hard = denseOperator(withEigenvalues(geometric(n, 1e4), blas), true, blas);
+    const hard = denseOperator(withEigenvalues(geometric(n, 1e4), blas), true, { blas });
     const inner = conjugateGradientSolver(hard, { relativeTolerance: 0.1 });
     const preconditioner: LinearOperator = {
       rows: n,

@@ -30,7 +30,7 @@ function crowded(shift: number, size = N): { operator: LinearOperator; dense: Ma
   copy.data.set(dense.data as never);
   const values = new Float64Array(size);
   expect(team.blas.syevd(true, 'L', copy, values)).toBe(0);
-  return { operator: denseOperator(dense, true, team.blas), dense, values };
+  return { operator: denseOperator(dense, true, { blas: team.blas }), dense, values };
 }
 
 const traceOf = (values: Float64Array, f: (x: number) => number): number =>
@@ -150,7 +150,7 @@ describe('an_unconverged_quadrature', () => {
     const values = Float64Array.from({ length: size }, (_, i) => 10 ** ((-10 * i) / size));
     const dense = zeros(size, size);
     for (let i = 0; i < size; i++) dense.data[i * (size + 1)] = values[i];
-    const operator = denseOperator(view(dense.data, 0, size, size), true, team.blas);
+    const operator = denseOperator(view(dense.data, 0, size, size), true, { blas: team.blas });
     const given = await logDeterminant(operator, { blas: team.blas, probes: 4, degree: 100 });
     expect(given.outcome).toBe('unconverged');
     const { value, quadratureError } = await logDeterminant(operator, { blas: team.blas, probes: 4 });

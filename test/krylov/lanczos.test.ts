@@ -15,6 +15,7 @@ import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import { identityOperator } from '#hmatrix/operator/identity-operator.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import { scaled } from '#hmatrix/operator/scaled.js';
+import { derived } from '#hmatrix/operator/self-check.js';
 import { expectAtMost, generate, product, randomOrthogonal, transpose } from '../dense/reference.js';
 
 const blas = openBlas();
@@ -78,7 +79,7 @@ describe.each(cases)('the extreme eigenvalues of a matrix %s', (_, values) => {
   const rounding = 8 * n * EPS * norm;
 
   it('lie_within_their_bounds_and_bounds_meet_the_tolerance', async () => {
-    const found = await extremeEigenvalues(denseOperator(a, true, blas), { blas, tolerance: 1e-8, seed: 3 });
+    const found = await extremeEigenvalues(denseOperator(a, true, { blas }), { blas, tolerance: 1e-8, seed: 3 });
     expect(found.outcome).toBe('converged');
     for (const [ritz, eigenvalue] of [
       [found.smallest, low],
@@ -140,13 +141,13 @@ describe('a basis that is smaller than the run', () => {
 
   it('multiplies_as_often_as_it_says_and_twice_more_to_verify', async () => {
     let vectors = 0;
-    const counted: LinearOperator = {
+    const counted = derived<LinearOperator>({
       ...operator,
       applyUnchecked: (out, x, alpha, beta) => {
         vectors += x.cols;
         operator.applyUnchecked(out, x, alpha, beta);
       },
-    };
+    });
     const found = await extremeEigenvalues(counted, { blas });
     expect(vectors).toBe(found.iterations + 2);
   });
@@ -154,7 +155,7 @@ describe('a basis that is smaller than the run', () => {
 
 describe('a result', () => {
   const a = withSpectrum(spectrum(200, (i) => Math.sin(i)));
-  const operator = denseOperator(a, true, blas);
+  const operator = denseOperator(a, true, { blas });
 
   it('has_the_same_bits_for_the_same_seed', async () => {
     const [one, two] = [
@@ -177,7 +178,10 @@ describe('a result', () => {
 
   it('is_the_same_to_rounding_on_the_portable_backend', async () => {
     const portable = createPortableBlas();
-    const found = await extremeEigenvalues(denseOperator(a, true, portable), { blas: portable, tolerance: 1e-10 });
+    const found = await extremeEigenvalues(denseOperator(a, true, { blas: portable }), {
+      blas: portable,
+      tolerance: 1e-10,
+    });
     const other = await extremeEigenvalues(operator, { blas, tolerance: 1e-10 });
     expectAtMost(
       Math.abs(found.smallest.value - other.smallest.value),
@@ -188,14 +192,14 @@ describe('a result', () => {
 
   it('is_called_inaccurate_where_products_do_not_fit_a_symmetric_matrix', async () => {
     const n = 100;
-    const skew: LinearOperator = {
+    const skew = derived<LinearOperator>({
       ...denseOperator(
         generate(n, n, (i, j) => get(a, i, j) + (i > j ? 0.3 : -0.3)),
         false,
-        blas,
+        { blas },
       ),
       symmetric: true,
-    };
+    });
     const found = await extremeEigenvalues(skew, { blas });
     expect(found.outcome).not.toBe('converged');
     expect(Math.max(found.smallest.bound, found.largest.bound)).toBeGreaterThan(1e-3);
@@ -203,7 +207,7 @@ describe('a result', () => {
 
   it('of_a_float32_operator_reaches_float32_and_no_further', async () => {
     const single = { ...a, data: Float32Array.from(a.data) };
-    const found = await extremeEigenvalues(converted(denseOperator(single, true, blas), 'f32'), {
+    const found = await extremeEigenvalues(converted(denseOperator(single, true, { blas }), 'f32'), {
       blas,
       tolerance: 1e-4,
     });

@@ -18,7 +18,7 @@ describe('an indefinite system', () => {
     blas,
     4,
   );
-  const operator = denseOperator(a, true, blas);
+  const operator = denseOperator(a, true, { blas });
   const b = normals(n, 1, 4);
 
   it('is_solved_as_LAPACK_does', () => {
@@ -58,7 +58,7 @@ describe('an indefinite system', () => {
         blas,
       ),
       true,
-      blas,
+      { blas },
     );
     expect(minres(few, b, zeros(n, 1), { relativeTolerance: 1e-12 })).toMatchObject({
       outcome: 'converged',
@@ -87,7 +87,7 @@ describe('an indefinite system', () => {
           const right = normals(size, 1, seed + 1);
           const x = zeros(size, 1);
           expect(
-            minres(denseOperator(matrix, true, blas), right, x, { relativeTolerance: 1e-9, maxIterations: 10_000 })
+            minres(denseOperator(matrix, true, { blas }), right, x, { relativeTolerance: 1e-9, maxIterations: 10_000 })
               .outcome,
           ).toBe('converged');
           expect(relativeError(x, denseSolve(matrix, right, blas))).toBeLessThan(2e-9 * 10 ** digits);
@@ -102,7 +102,7 @@ describe('a singular system', () => {
   const n = 60;
   const values = filled(n, (i) => (i < 12 ? 0 : (i % 2 === 0 ? -1 : 1) * (1 + i / 20)));
   const a = withEigenvalues(values, blas, 3);
-  const operator = denseOperator(a, true, blas);
+  const operator = denseOperator(a, true, { blas });
 
   it('that_is_consistent_is_solved_by_the_solution_of_least_norm', () => {
     const b = zeros(n, 1);

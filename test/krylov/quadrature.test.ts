@@ -65,7 +65,7 @@ describe('a quadrature', () => {
 describe('log det', () => {
   const n = 200;
   const a = withEigenvalues(geometric(n, 1e3), blas, 6);
-  const operator = denseOperator(a, true, blas);
+  const operator = denseOperator(a, true, { blas });
   const exact = denseLogDeterminant(a);
 
   it('of_a_diagonal_is_exact_from_a_single_probe', async () => {
@@ -120,7 +120,7 @@ describe('a trace', () => {
   it('of_the_inverse_and_of_a_product_are_within_their_intervals', async () => {
     const n = 150;
     const values = geometric(n, 50);
-    const operator = denseOperator(withEigenvalues(values, blas, 9), true, blas);
+    const operator = denseOperator(withEigenvalues(values, blas, 9), true, { blas });
     for (const f of [(x: number) => 1 / x, (x: number) => x, (x: number) => Math.exp(-x)]) {
       const { lower, upper, value, standardError, samples } = await stochasticLanczosQuadrature(operator, f, {
         blas,
@@ -141,7 +141,7 @@ describe('a trace', () => {
     const all = await stochasticLanczosQuadrature(operator, Math.log, { blas, seed: 3, probes: 5 });
     const one = await stochasticLanczosQuadrature(operator, Math.log, { blas, seed: 3, probes: 5, blockSize: 1 });
     expect(one).toEqual(all);
-    const dense = denseOperator(withEigenvalues(geometric(80, 10), blas), true, blas);
+    const dense = denseOperator(withEigenvalues(geometric(80, 10), blas), true, { blas });
     const first = await stochasticLanczosQuadrature(dense, Math.log, { blas, seed: 3 });
     expect(await stochasticLanczosQuadrature(dense, Math.log, { blas, seed: 3 })).toEqual(first);
     expect((await stochasticLanczosQuadrature(dense, Math.log, { blas, seed: 4 })).value).not.toBe(first.value);
@@ -178,7 +178,7 @@ describe('a trace', () => {
     for (const options of [{ probes: 0 }, { degree: 0 }, { blockSize: 1.5 }])
       await expect(stochasticLanczosQuadrature(good, Math.log, { blas, ...options })).rejects.toThrow(OptionError);
     await expect(logDeterminant(good, { blas, lowerBound: 0 })).rejects.toThrow(OptionError);
-    await expect(logDeterminant(denseOperator(zeros(3, 4), false, blas), { blas })).rejects.toThrow(ShapeError);
+    await expect(logDeterminant(denseOperator(zeros(3, 4), false, { blas }), { blas })).rejects.toThrow(ShapeError);
     await expect(spectralDensity(good, { blas, width: 0 })).rejects.toThrow(OptionError);
     await expect(spectralDensity(good, { blas, grid: { count: 1 } })).rejects.toThrow(OptionError);
     await expect(spectralDensity(good, { blas, grid: { from: 2, to: 1 } })).rejects.toThrow(OptionError);
@@ -190,7 +190,7 @@ describe('a spectral density', () => {
     const n = 300;
     const values = filled(n, (i) => (i < 60 ? 1 : 5) + (i % 20) / 100);
     const { outcome, grid, density, cumulative } = await spectralDensity(
-      denseOperator(withEigenvalues(values, blas, 4), true, blas),
+      denseOperator(withEigenvalues(values, blas, 4), true, { blas }),
       { blas, degree: 40, probes: 20, width: 0.2 },
     );
     expect(outcome).toBe('estimated');

@@ -147,7 +147,7 @@ describe.each(SOLVERS)('%s', (name, cols, solve) => {
       'times %s: a_consistent_system_is_solved_and_an_inconsistent_one_is_told_with_an_x_no_worse_than_zero',
       (scale) => {
         const a = times(make(), scale);
-        const operator = denseOperator(a, true, blas);
+        const operator = denseOperator(a, true, { blas });
         for (const b of [product(make(), normals(n, cols, 7)), normals(n, cols, 9)]) {
           const consistent = b.data[0] !== normals(n, cols, 9).data[0];
           const x = normals(n, cols, 2);
@@ -183,7 +183,7 @@ describe.each(SOLVERS)('%s', (name, cols, solve) => {
           3,
         );
         const x = zeros(n, cols);
-        const solved = solve(denseOperator(times(a, scale), true, blas), normals(n, cols, 11), x, {
+        const solved = solve(denseOperator(times(a, scale), true, { blas }), normals(n, cols, 11), x, {
           keep: 'best',
           relativeTolerance: 1e-14,
         });
@@ -211,7 +211,7 @@ describe.each(SOLVERS)('%s', (name, cols, solve) => {
     const jacobi = diagonalOperator(filled(n, (i) => 1 / a.data[i * (n + 1)]));
     const b = product(a, normals(n, cols, 4));
     if (name === 'minres' || cols > 1) return;
-    expect(solve(denseOperator(a, true, blas), b, zeros(n, cols), { preconditioner: jacobi }).outcome).toBe(
+    expect(solve(denseOperator(a, true, { blas }), b, zeros(n, cols), { preconditioner: jacobi }).outcome).toBe(
       'converged',
     );
   });
@@ -221,7 +221,7 @@ describe.each(SOLVERS)('%s', (name, cols, solve) => {
     const guess = normals(n, cols, 5);
     const b = normals(n, cols, 6);
     const x = zeros(n, cols);
-    const solved = solve(denseOperator(a, true, blas), b, x, { guess, keep: 'best' });
+    const solved = solve(denseOperator(a, true, { blas }), b, x, { guess, keep: 'best' });
     for (let j = 0; j < cols; j++)
       expect(solved.residuals[j]).toBeLessThanOrEqual(residualBy(a, b, guess, j).value * (1 + n * EPS));
   });

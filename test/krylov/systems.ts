@@ -6,6 +6,7 @@ import { RandomStream } from '#hmatrix/core/random.js';
 import type { Blas } from '#hmatrix/dense/blas.js';
 import { copyInto, view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
+import { derived } from '#hmatrix/operator/self-check.js';
 import { randomMatrix } from '../support.js';
 
 export const filled = (n: number, f: (i: number) => number): Float64Array =>
@@ -62,12 +63,12 @@ export function energyDistance(a: Matrix, x: Matrix, y: Matrix, blas: Blas): num
   return Math.sqrt(filled(a.rows, (i) => d.data[i] * ad.data[i]).reduce((sum, value) => sum + value, 0));
 }
 
-/** The operator, with its products counted; `change` may alter each of them. */
+/** The operator, with its products counted; `change` may alter each of them. It is taken on trust: looks count too. */
 export function counted(
   operator: LinearOperator,
   change?: (product: number, out: Matrix) => void,
 ): LinearOperator & { products: number; vectors: number } {
-  return {
+  return derived({
     rows: operator.rows,
     cols: operator.cols,
     symmetric: operator.symmetric,
@@ -79,7 +80,7 @@ export function counted(
       this.vectors += x.cols;
       change?.(this.products, out);
     },
-  };
+  });
 }
 
 /**

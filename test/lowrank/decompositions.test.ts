@@ -47,7 +47,7 @@ const withSpectrum = (value: (i: number) => number): Matrix =>
     generate(n, n, (i, j) => get(q, i, j) * value(j)),
     transpose(q),
   );
-const operatorOf = (a: Matrix): LinearOperator => denseOperator(a, true, blas);
+const operatorOf = (a: Matrix): LinearOperator => denseOperator(a, true, { blas });
 const dense = (operator: LinearOperator): Matrix => apply(operator, identity(operator.rows));
 
 /** Eigenvalues of a symmetric matrix, ascending. */

@@ -9,11 +9,11 @@ import { randomMatrix } from '../support.js';
 
 const SAMPLES = 6;
 const [inputs, targets] = [randomMatrix(4, 20, 1), randomMatrix(2, 20, 2)];
-const network = hmatrix.defineNetwork({ widths: [4, 3, 2] });
+const network = hmatrix.networks.defineNetwork({ widths: [4, 3, 2] });
 
 function modelOver(batch: DataSet['batch']): Model {
   const data = { samples: SAMPLES, inputs: 4, outputs: 2, batch };
-  return { network, parameters: hmatrix.initialParameters(network, 3), loss: 'mse', data };
+  return { network, parameters: hmatrix.networks.initialParameters(network, 3), loss: 'mse', data };
 }
 
 /** `count` samples from `first` on of inputs and of targets, or other numbers of units. */
@@ -35,19 +35,19 @@ const WRONG: readonly (readonly [string, DataSet['batch']])[] = [
 
 /** All that reads the data of a model. */
 const READERS: Readonly<Record<string, (model: Model) => unknown>> = {
-  meanLoss: hmatrix.meanLoss,
-  lossAndGradient: hmatrix.lossAndGradient,
-  trainAdam: (model) => hmatrix.trainAdam(model, { epochs: 1, batchSize: 4, learningRate: 1e-3, seed: 0 }),
+  meanLoss: hmatrix.networks.meanLoss,
+  lossAndGradient: hmatrix.networks.lossAndGradient,
+  trainAdam: (model) => hmatrix.networks.trainAdam(model, { epochs: 1, batchSize: 4, learningRate: 1e-3, seed: 0 }),
   gaussNewton: (model) => hmatrix.gaussNewton(model),
-  hessian: (model) => hmatrix.hessian(model),
-  empiricalFisher: (model) => hmatrix.empiricalFisher(model),
-  monteCarloFisher: (model) => hmatrix.monteCarloFisher(model, { seed: 0 }),
-  kfac: (model) => hmatrix.kfac(model),
-  ekfac: (model) => hmatrix.ekfac(model),
-  curvatureDiagonal: (model) => hmatrix.curvatureDiagonal(model),
-  gaussNewtonSource: (model) => hmatrix.gaussNewtonSource(model),
-  dualForm: (model) => hmatrix.dualForm(model),
-  sketchEmbedding: (model) => hmatrix.sketchEmbedding(model, {}),
+  hessian: (model) => hmatrix.curvature.hessian(model),
+  empiricalFisher: (model) => hmatrix.curvature.empiricalFisher(model),
+  monteCarloFisher: (model) => hmatrix.curvature.monteCarloFisher(model, { seed: 0 }),
+  kfac: (model) => hmatrix.curvature.kfac(model),
+  ekfac: (model) => hmatrix.curvature.ekfac(model),
+  curvatureDiagonal: (model) => hmatrix.curvature.curvatureDiagonal(model),
+  gaussNewtonSource: (model) => hmatrix.curvature.gaussNewtonSource(model),
+  dualForm: (model) => hmatrix.curvature.dualForm(model),
+  sketchEmbedding: (model) => hmatrix.curvature.sketchEmbedding(model, {}),
 };
 
 describe('a data set', () => {

@@ -58,10 +58,10 @@ describe('gradient', () => {
       let seed = 1;
       let model = smallModel({ activation, loss, bias, seed });
       while (distanceToKink(model) < 12 * STEP) model = smallModel({ activation, loss, bias, seed: ++seed });
-      const { loss: value, gradient } = lossAndGradient(model, blas);
-      expect(value).toBe(meanLoss(model, blas));
+      const { loss: value, gradient } = lossAndGradient(model, { blas });
+      expect(value).toBe(meanLoss(model, { blas }));
       for (let k = 0; k < gradient.length; k++) {
-        const slope = derivative((t) => meanLoss(moved(model, k, t), blas), model.parameters[k]);
+        const slope = derivative((t) => meanLoss(moved(model, k, t), { blas }), model.parameters[k]);
         expect(Math.abs(slope - gradient[k])).toBeLessThan(DIFFERENCE_TOLERANCE * (1 + value));
       }
     },
@@ -69,19 +69,19 @@ describe('gradient', () => {
 
   it.each(['tanh', 'sigmoid', 'softplus', 'gelu'] as const)('%s in the last layer too', (outputActivation) => {
     const model = smallModel({ outputActivation, loss: 'squared-error', widths: [3, 4, 4, 2] });
-    const { gradient, loss } = lossAndGradient(model, blas);
+    const { gradient, loss } = lossAndGradient(model, { blas });
     for (let k = 0; k < gradient.length; k++) {
       expect(
-        Math.abs(derivative((t) => meanLoss(moved(model, k, t), blas), model.parameters[k]) - gradient[k]),
+        Math.abs(derivative((t) => meanLoss(moved(model, k, t), { blas }), model.parameters[k]) - gradient[k]),
       ).toBeLessThan(DIFFERENCE_TOLERANCE * (1 + loss));
     }
   });
 
   it('does not depend on the batches it is summed over', () => {
     const model = smallModel({ samples: 50, loss: 'cross-entropy', widths: [6, 8, 4] });
-    const whole = lossAndGradient(model, blas);
+    const whole = lossAndGradient(model, { blas });
     for (const batchSize of [1, 7, 25, 49]) {
-      const parts = lossAndGradient(model, blas, { batchSize });
+      const parts = lossAndGradient(model, { blas, batchSize });
       expect(Math.abs(parts.loss - whole.loss)).toBeLessThan(50 * EPS * whole.loss);
       expect(largestDifference(parts.gradient, whole.gradient)).toBeLessThan(50 * 8 * EPS * (1 + norm(whole.gradient)));
     }
@@ -104,8 +104,8 @@ describe('gradient', () => {
         return { inputs: block(inputs, 0, 0, 4, count), targets: block(targets, 0, 0, 3, count) };
       },
     };
-    expect(lossAndGradient({ ...model, data: streamed }, blas, { batchSize: 6 })).toEqual(
-      lossAndGradient(model, blas, { batchSize: 6 }),
+    expect(lossAndGradient({ ...model, data: streamed }, { blas, batchSize: 6 })).toEqual(
+      lossAndGradient(model, { blas, batchSize: 6 }),
     );
   });
 
@@ -130,11 +130,13 @@ describe('gradient', () => {
         });
         const alone = lossAndGradient(
           { ...model, data: memoryDataSet(block(inputs, 0, i, 4, 1), block(targets, 0, i, 3, 1)) },
-          blas,
+          { blas },
         );
         expect(largestDifference(alone.gradient, g)).toBeLessThan(64 * EPS * (1 + norm(g)));
       }
-      expect(largestDifference(lossAndGradient(model, blas).gradient, mean)).toBeLessThan(64 * EPS * (1 + norm(mean)));
+      expect(largestDifference(lossAndGradient(model, { blas }).gradient, mean)).toBeLessThan(
+        64 * EPS * (1 + norm(mean)),
+      );
     }
   });
 
@@ -148,8 +150,8 @@ describe('gradient', () => {
         loss: 'cross-entropy',
         seed: 5,
       });
-      const single = lossAndGradient(model, blas);
-      const double = lossAndGradient(at(model, Float64Array.from(model.parameters)), blas);
+      const single = lossAndGradient(model, { blas });
+      const double = lossAndGradient(at(model, Float64Array.from(model.parameters)), { blas });
       expect(single.gradient).toBeInstanceOf(Float32Array);
       expect(double.gradient).toBeInstanceOf(Float64Array);
       // Three layers of sums of at most 21 products of size 1.
@@ -163,8 +165,8 @@ describe('gradient', () => {
     const portable = createPortableBlas();
     for (const precision of ['f64', 'f32'] as const) {
       const model = smallModel({ precision, samples: 40, widths: [17, 9, 6] });
-      const a = lossAndGradient(model, blas);
-      const b = lossAndGradient(model, portable);
+      const a = lossAndGradient(model, { blas });
+      const b = lossAndGradient(model, { blas: portable });
       const eps = precision === 'f64' ? EPS : 2 ** -23;
       expect(largestDifference(a.gradient, b.gradient)).toBeLessThan(40 * 17 * eps * (1 + norm(a.gradient)));
     }
@@ -172,10 +174,10 @@ describe('gradient', () => {
 
   it('can be aborted, and refuses what does not fit', () => {
     const model = smallModel();
-    expect(() => lossAndGradient(model, blas, { signal: AbortSignal.abort() })).toThrow(AbortedError);
-    expect(() => lossAndGradient(model, blas, { batchSize: 0 })).toThrow(OptionError);
-    expect(() => lossAndGradient(at(model, new Float64Array(3)), blas)).toThrow(ShapeError);
-    expect(() => meanLoss({ ...model, data: memoryDataSet(zeros(4, 2), zeros(2, 2)) }, blas)).toThrow(
+    expect(() => lossAndGradient(model, { blas, signal: AbortSignal.abort() })).toThrow(AbortedError);
+    expect(() => lossAndGradient(model, { blas, batchSize: 0 })).toThrow(OptionError);
+    expect(() => lossAndGradient(at(model, new Float64Array(3)), { blas })).toThrow(ShapeError);
+    expect(() => meanLoss({ ...model, data: memoryDataSet(zeros(4, 2), zeros(2, 2)) }, { blas })).toThrow(
       /3 outputs, the targets 2/,
     );
   });
@@ -361,7 +363,7 @@ describe('backward pass', () => {
     const out = new Float64Array(network.parameters).fill(2);
     accumulateGradient(network, pass, errors, -7, out, blas);
     accumulateGradient(network, pass, errors, 14, out, blas);
-    const { gradient } = lossAndGradient(model, blas);
+    const { gradient } = lossAndGradient(model, { blas });
     expect(
       largestDifference(
         out,

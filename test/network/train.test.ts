@@ -53,9 +53,9 @@ const epochOf = (order: SampleOrder, epoch: number): number[][] =>
 describe('Adam', () => {
   it('learns a circle', async () => {
     const model = circle(300);
-    const before = meanLoss(model, blas);
+    const before = meanLoss(model, { blas });
     const { parameters, losses } = await trainAdam(model, options, control);
-    const after = meanLoss({ ...model, parameters }, blas);
+    const after = meanLoss({ ...model, parameters }, { blas });
     expect(losses).toHaveLength(30);
     expect(losses[29]).toBeLessThan(losses[0]);
     expect(after).toBeLessThan(before / 3);
@@ -85,7 +85,7 @@ describe('Adam', () => {
     const m = new Float64Array(θ.length);
     const v = new Float64Array(θ.length);
     for (let t = 1; t <= 3; t++) {
-      const { gradient: g, loss } = lossAndGradient({ ...model, parameters: θ }, blas);
+      const { gradient: g, loss } = lossAndGradient({ ...model, parameters: θ }, { blas });
       expect(Math.abs(losses[t - 1] - loss)).toBeLessThan(1e-13 * loss);
       for (let k = 0; k < θ.length; k++) {
         m[k] = β1 * m[k] + (1 - β1) * g[k];
@@ -207,26 +207,30 @@ describe('order of the samples', () => {
     expect(reads).toBe(1);
   });
 
-  it('larger data comes by chunks within the bound, each sample still once, only the last chunk with a smaller batch', () => {
-    const bound = 16 * 35;
-    const reads: number[] = [];
-    const order = new SampleOrder(
-      numbered(103, (first, count) => {
-        expect(16 * count).toBeLessThanOrEqual(bound);
-        reads.push(first);
-      }),
-      'mse',
-      { batchSize: 10, seed: 5, shuffleBytes: bound },
-    );
-    const batches = epochOf(order, 0);
-    expect(batches).toHaveLength(order.batches);
-    expect(batches.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: 103 }, (_, i) => i));
-    expect(batches.filter((batch) => batch.length < 10).map((batch) => batch.length)).toEqual([3]);
-    expect([...reads].sort((a, b) => a - b)).toEqual([0, 30, 60, 90]);
-    // Over a few epochs the chunks do not always come in their own order.
-    for (let epoch = 1; epoch < 6; epoch++) epochOf(order, epoch);
-    expect(reads).not.toEqual([...reads].sort((a, b) => a - b));
-  });
+  it(
+    'larger data comes by chunks within the bound, each sample still once, ' +
+      'only the last chunk with a smaller batch',
+    () => {
+      const bound = 16 * 35;
+      const reads: number[] = [];
+      const order = new SampleOrder(
+        numbered(103, (first, count) => {
+          expect(16 * count).toBeLessThanOrEqual(bound);
+          reads.push(first);
+        }),
+        'mse',
+        { batchSize: 10, seed: 5, shuffleBytes: bound },
+      );
+      const batches = epochOf(order, 0);
+      expect(batches).toHaveLength(order.batches);
+      expect(batches.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: 103 }, (_, i) => i));
+      expect(batches.filter((batch) => batch.length < 10).map((batch) => batch.length)).toEqual([3]);
+      expect([...reads].sort((a, b) => a - b)).toEqual([0, 30, 60, 90]);
+      // Over a few epochs the chunks do not always come in their own order.
+      for (let epoch = 1; epoch < 6; epoch++) epochOf(order, epoch);
+      expect(reads).not.toEqual([...reads].sort((a, b) => a - b));
+    },
+  );
 
   it('inputs and targets of a sample stay together', () => {
     const x = view(

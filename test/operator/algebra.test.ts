@@ -49,10 +49,10 @@ const D = dense(7, n);
 const order = Int32Array.from({ length: n }, (_, i) => i);
 random.shuffle(order);
 const diagonal = Float64Array.from({ length: n }, () => random.normal());
-const a = denseOperator(A, true, blas);
-const b = denseOperator(B, true, blas);
-const c = denseOperator(C, false, blas);
-const d = denseOperator(D, false, blas);
+const a = denseOperator(A, true, { blas });
+const b = denseOperator(B, true, { blas });
+const c = denseOperator(C, false, { blas });
+const d = denseOperator(D, false, { blas });
 const plus = (x: Matrix, y: Matrix): Matrix => map(x, (value, i, j) => value + get(y, i, j));
 
 /** An operator, the matrix that it is, and whether it says that it is symmetric. */
@@ -212,7 +212,7 @@ describe('operators in single precision', () => {
     data.set(m.data);
     return view(data, 0, m.rows, m.cols);
   };
-  const inner = denseOperator(single(A), true, blas);
+  const inner = denseOperator(single(A), true, { blas });
 
   it('multiply_float32_vectors', () => {
     const operator = shifted(sum(permuted(inner, order), scaled(product(inner, inner), 0.1)), 2);
@@ -253,7 +253,7 @@ describe('making an operator', () => {
     expect(() => shifted(c, 1)).toThrow(ShapeError);
     expect(() => shifted(a, Number.NaN)).toThrow(NonFiniteError);
     expect(() => scaled(a, Number.POSITIVE_INFINITY)).toThrow(NonFiniteError);
-    expect(() => denseOperator(C, true, blas)).toThrow(ShapeError);
+    expect(() => denseOperator(C, true, { blas })).toThrow(ShapeError);
     expect(() => diagonalOperator(Float64Array.of(1, Number.NaN))).toThrow(/Diagonal entry 1 is NaN/);
     expect(() => identityOperator(1.5)).toThrow(ShapeError);
     expect(() => permuted(c, order)).toThrow(ShapeError);

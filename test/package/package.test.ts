@@ -54,7 +54,7 @@ describe('the tarball', () => {
   it('holds_the_build_and_its_documentation_and_nothing_else', () => {
     const allowed = [
       /^dist\/(src|datasets)\/.+\.(js|d\.ts)$/,
-      /^dist\/cjs\/(index\.js|package\.json|src\/.+\.d\.ts)$/,
+      /^dist\/cjs\/(\w+\.js|package\.json|src\/.+\.d\.ts)$/,
       /^docs\/[\w-]+\.md$/,
       /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|datasets\/README\.md)$/,
     ];
@@ -72,7 +72,7 @@ describe('the tarball', () => {
 
   it('has_the_version_that_the_library_states', () => {
     const { version: stated } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-    expect([version, expected.version]).toEqual([stated, stated]);
+    expect(version).toBe(stated);
   });
 
   it('installs_nothing_by_scripts', () => {
@@ -204,17 +204,23 @@ describe('a bundle', () => {
 describe('the types', () => {
   const PROGRAM = `
     import * as hmatrix from 'hmatrix';
+    import { minres } from 'hmatrix/krylov';
+    export const solver: typeof hmatrix.krylov.minres = minres;
     export async function program(): Promise<Float64Array | Float32Array> {
       const points: hmatrix.Points = { dimension: 1, count: 2, coordinates: Float64Array.of(0, 1) };
-      const source: hmatrix.EntrySource = hmatrix.kernelSource(points, hmatrix.gaussian(1));
-      const onProgress = ({ phase, done, total }: hmatrix.Progress): void => { const seen: string = phase + String(done / total); void seen; };
-      const control: hmatrix.RunControl = { signal: { aborted: false }, onProgress };
-      const matrix: hmatrix.HierarchicalMatrix = await hmatrix.compress(source, { format: 'hss', tolerance: 1e-6 }, control);
+      const source: hmatrix.EntrySource = hmatrix.kernelSource(points, hmatrix.kernels.gaussian(1));
+      const onProgress = ({ phase, done, total }: hmatrix.Progress): void => {
+        const seen: string = phase + String(done / total);
+        void seen;
+      };
+      const control: hmatrix.Control = { signal: { aborted: false }, onProgress };
+      const options: hmatrix.CompressOptions = { format: 'hss', tolerance: 1e-6 };
+      const matrix: hmatrix.HierarchicalMatrix = await hmatrix.compress(source, options, control);
       // @ts-expect-error: there is no such format, so the options have types.
       await hmatrix.compress(source, { format: 'dense' });
-      return (await hmatrix.factor(matrix)).solve(hmatrix.zeros(2, 1)).data;
+      return (await hmatrix.factor(matrix)).solve(hmatrix.dense.zeros(2, 1)).data;
     }
-    export const version: string = hmatrix.version;`;
+    export const families: readonly string[] = hmatrix.kernels.kernelFamilies;`;
 
   const check = (
     files: readonly string[],
@@ -259,7 +265,7 @@ describe('the types', () => {
   it('take_the_abort_signals_of_the_web', () => {
     writeFiles(project, {
       'signals.mts':
-        "import type { RunControl } from 'hmatrix';\nexport const control: RunControl = { signal: new " +
+        "import type { RunControl } from 'hmatrix/teams';\nexport const control: RunControl = { signal: new " +
         'AbortController().signal };\n',
     });
     const options = {
@@ -279,9 +285,10 @@ function skipOffline(
   if (status === 0) return;
   const text = stdout + stderr;
   if (
-    /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET_TIMEOUT|ERR_PNPM_META_FETCH_FAIL|ENOTCACHED/.test(
-      text,
-    )
+    new RegExp(
+      /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT/.source +
+        /|ENETUNREACH|ERR_SOCKET_TIMEOUT|ERR_PNPM_META_FETCH_FAIL|ENOTCACHED/.source,
+    ).test(text)
   ) {
     context.skip('the registry of npm cannot be reached from here');
   }

@@ -115,29 +115,31 @@ export const PROGRAM_BODY = `
   const hash = createHash('sha256');
   const add = (array) => { hash.update(new Uint8Array(array.buffer, array.byteOffset, array.byteLength)); };
   const coordinates = new Float64Array(400);
-  new hmatrix.RandomStream(1).fillNormal(coordinates);
+  new hmatrix.random.RandomStream(1).fillNormal(coordinates);
   const points = { dimension: 2, count: 200, coordinates };
   const team = await hmatrix.openTeam({ workers: 2 });
   const control = { team };
-  const ones = hmatrix.zeros(200, 1);
+  const ones = hmatrix.dense.zeros(200, 1);
   ones.data.fill(1);
-  for (const kernel of [hmatrix.gaussian(1), await hmatrix.expressionKernel('1 / (1 + r^2)')]) {
+  for (const kernel of [hmatrix.kernels.gaussian(1), await hmatrix.kernels.expressionKernel('1 / (1 + r^2)')]) {
     const options = { leafSize: 16, tolerance: 1e-6, format: 'hss', seed: 3 };
     const matrix = await hmatrix.compress(hmatrix.kernelSource(points, kernel, { ridge: 1 }), options, control);
     add(matrix.apply(ones).data);
     add((await hmatrix.factor(matrix, {}, control)).solve(ones).data);
   }
-  const network = hmatrix.defineNetwork({ widths: [3, 5, 2] });
-  const parameters = hmatrix.initialParameters(network, 2);
-  const inputs = hmatrix.zeros(3, 40);
-  new hmatrix.RandomStream(4).fillNormal(inputs.data);
-  const model = { network, parameters, loss: 'mse', data: hmatrix.memoryDataSet(inputs, hmatrix.zeros(2, 40)) };
-  const compressed = await hmatrix.compress(hmatrix.gaussNewtonSource(model), { leafSize: 8, tolerance: 1e-6 }, control);
-  const vector = hmatrix.zeros(compressed.size, 1);
+  const network = hmatrix.networks.defineNetwork({ widths: [3, 5, 2] });
+  const parameters = hmatrix.networks.initialParameters(network, 2);
+  const inputs = hmatrix.dense.zeros(3, 40);
+  new hmatrix.random.RandomStream(4).fillNormal(inputs.data);
+  const data40 = hmatrix.networks.memoryDataSet(inputs, hmatrix.dense.zeros(2, 40));
+  const model = { network, parameters, loss: 'mse', data: data40 };
+  const options = { leafSize: 8, tolerance: 1e-6 };
+  const compressed = await hmatrix.compress(hmatrix.curvature.gaussNewtonSource(model), options, control);
+  const vector = hmatrix.dense.zeros(compressed.size, 1);
   vector.data.fill(1);
   add(compressed.apply(vector).data);
   writeFileSync('points.csv', '0.5,1\\n2,3\\n');
-  add((await hmatrix.readPoints('points.csv')).coordinates);
+  add((await hmatrix.io.readPoints('points.csv')).coordinates);
   const shares = new Int32Array(new SharedArrayBuffer(8));
   const data = { size: 300, shares };
   const module = new URL('source.mjs', pathToFileURL(process.cwd() + '/')).href;
@@ -148,9 +150,9 @@ export const PROGRAM_BODY = `
   const failing = { size: data.size, shares: new Int32Array(new SharedArrayBuffer(8)), fails: true };
   await hmatrix.compress(sourceOf(failing), { leafSize: 16 }, control).catch((error) => { failure = error; });
   await team.close();
-  console.log(JSON.stringify({ version: hmatrix.version, workers: team.workers, backend: team.blas.kind,
+  console.log(JSON.stringify({ namespaces: Object.keys(hmatrix).length, workers: team.workers, backend: team.blas.kind,
     bits: hash.digest('hex'), shares: [...shares],
-    failure: [failure instanceof hmatrix.OptionError, failure.name, failure.message] }));
+    failure: [failure instanceof hmatrix.errors.OptionError, failure.name, failure.message] }));
 `;
 
 const NODE_IMPORTS =
@@ -167,7 +169,8 @@ export const PROGRAMS: Readonly<Record<string, string>> = {
   'program.mjs': `import * as hmatrix from 'hmatrix';\n${NODE_IMPORTS}${PROGRAM_BODY}`,
   // Without await at the top level, which bundles of CommonJS cannot have.
   'entry.mjs': `import * as hmatrix from 'hmatrix';\n${NODE_IMPORTS}async function main() {${PROGRAM_BODY}}\nmain();\n`,
-  'program.cjs': `const hmatrix = require('hmatrix');\n${NODE_REQUIRES}async function main() {${PROGRAM_BODY}}\nmain();\n`,
+  'program.cjs':
+    `const hmatrix = require('hmatrix');\n${NODE_REQUIRES}` + `async function main() {${PROGRAM_BODY}}\nmain();\n`,
   'dynamic.cjs': `${NODE_REQUIRES}async function main() {
   const hmatrix = await import('hmatrix');${PROGRAM_BODY}}\nmain();\n`,
   'source.mjs': `import { isMainThread } from 'node:worker_threads';
@@ -179,10 +182,12 @@ export const openSource = ({ size, shares, fails }) => ({
     Atomics.add(shares, isMainThread ? 0 : 1, 1);
     Atomics.notify(shares, 1);
     // As an error of the library that comes from another copy of it.
-    if (fails && !isMainThread) throw Object.assign(new Error('no entries today'), { name: 'OptionError', code: 'option', data: {} });
+    const kind = { name: 'OptionError', code: 'option', data: {} };
+    if (fails && !isMainThread) throw Object.assign(new Error('no entries today'), kind);
     for (let j = 0; j < cols.length; j++) {
       for (let i = 0; i < rows.length; i++) {
-        out.data[out.offset + i + j * out.ld] = Math.exp(-(((rows[i] - cols[j]) / 50) ** 2)) + (rows[i] === cols[j] ? 1 : 0);
+        const value = Math.exp(-(((rows[i] - cols[j]) / 50) ** 2));
+        out.data[out.offset + i + j * out.ld] = value + (rows[i] === cols[j] ? 1 : 0);
       }
     }
   },
@@ -192,7 +197,7 @@ export const openSource = ({ size, shares, fails }) => ({
 };
 
 export interface Printed {
-  readonly version: string;
+  readonly namespaces: number;
   readonly workers: number;
   readonly backend: string;
   readonly bits: string;

@@ -87,7 +87,7 @@ describe('closing a team', () => {
   }, 60_000);
 
   it('from_a_progress_callback_and_under_products', async () => {
-    const source = hmatrix.kernelSource(normalPoints(96, 2, 3), hmatrix.gaussian(1));
+    const source = hmatrix.kernelSource(normalPoints(96, 2, 3), hmatrix.kernels.gaussian(1));
     const x = randomMatrix(96, 2, 4);
     for (const multiplies of [false, true]) {
       const team = await Team.open({ workers: 2 });
@@ -117,15 +117,19 @@ describe('closing a team', () => {
   it('which_is_the_default_one_lets_the_process_end', async () => {
     const index = join(import.meta.dirname, '../../dist/src/index.js');
     const script = `
-      import { closeDefaultTeam, compress, gaussian, kernelSource, openTeam } from ${JSON.stringify(index)};
+      import { compress, kernels, kernelSource, openTeam, teams } from ${JSON.stringify(index)};
+      const { gaussian } = kernels;
+      const { closeDefaultTeam } = teams;
       const coordinates = Float64Array.from({ length: 8000 }, (_, i) => Math.sin(i * i));
       const source = kernelSource({ dimension: 2, count: 4000, coordinates }, gaussian(0.1));
       const codes = [];
-      for (const ended of [compress(source, { leafSize: 32, tolerance: 1e-8 }), compress(source, { leafSize: 32, tolerance: 1e-8 })]) ended.catch(({ code }) => { codes.push(code); });
+      const options = { leafSize: 32, tolerance: 1e-8 };
+      for (const ended of [compress(source, options), compress(source, options)])
+        ended.catch(({ code }) => { codes.push(code); });
       setTimeout(async () => {
         await closeDefaultTeam();
         const team = await openTeam({ workers: 2 });
-        const ended = compress(source, { leafSize: 32, tolerance: 1e-8 }, { team }).catch(({ code }) => { codes.push(code); });
+        const ended = compress(source, options, { team }).catch(({ code }) => { codes.push(code); });
         setTimeout(() => { void team.close(); }, 100);
         await ended;
         process.on('exit', () => { console.log(codes.join()); });

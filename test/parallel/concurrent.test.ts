@@ -93,7 +93,7 @@ describe('products while a phase runs', () => {
   });
   afterAll(() => team.close());
   const size = 96;
-  const source = hmatrix.kernelSource(normalPoints(size, 2, 3), hmatrix.gaussian(1));
+  const source = hmatrix.kernelSource(normalPoints(size, 2, 3), hmatrix.kernels.gaussian(1));
   const options = { leafSize: 12, tolerance: 1e-4 };
   const x = randomMatrix(size, 2, 4);
 
@@ -185,7 +185,7 @@ describe('products while a phase runs', () => {
   it('a_source_that_multiplies_on_the_team_that_evaluates_it_is_told_so', async () => {
     const matrix = await hmatrix.compress(source, options, { team });
     const expected = matrix.apply(x).data;
-    const unit = hmatrix.zeros(size, 1);
+    const unit = hmatrix.dense.zeros(size, 1);
     const nested = (of: hmatrix.HierarchicalMatrix): EntrySource => ({
       size,
       diagonal: (out) => source.diagonal(out),
@@ -228,7 +228,7 @@ describe('products while a phase runs', () => {
 });
 
 describe('the default team', () => {
-  afterAll(() => hmatrix.closeDefaultTeam());
+  afterAll(() => hmatrix.teams.closeDefaultTeam());
 
   it('serves_all_functions_at_once', async () => {
     const functions = await publicFunctions();

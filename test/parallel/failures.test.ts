@@ -79,7 +79,7 @@ describe('what a task throws', () => {
 
   it('comes_out_of_every_function_that_reads_a_source_on_the_calling_thread', async () => {
     team = await Team.open({ workers: 2 });
-    const points = hmatrix.kernelSource(normalPoints(96, 2, 3), hmatrix.gaussian(1));
+    const points = hmatrix.kernelSource(normalPoints(96, 2, 3), hmatrix.kernels.gaussian(1));
     const matrix = await hmatrix.compress(points, { leafSize: 12 }, { team });
     for (const thing of [undefined, null, 'text']) {
       const source: EntrySource = {
@@ -94,15 +94,15 @@ describe('what a task throws', () => {
         'compress in the given order': () =>
           hmatrix.compress(source, { leafSize: 12, distance: 'lexicographic', format: 'hodlr' }, { team }),
         estimateError: () => matrix.estimateError(source),
-        operatorError: () => hmatrix.operatorError(source, matrix, {}, { team }),
-        entryOperator: () => hmatrix.entryOperator(source, {}, { team }),
+        operatorError: () => hmatrix.approximation.operatorError(source, matrix, {}, { team }),
+        entryOperator: () => hmatrix.operators.entryOperator(source, {}, { team }),
         product: async () => {
-          const operator = await hmatrix.entryOperator(source, { keepBytes: 0 }, { team });
-          return hmatrix.applyOperator(operator, hmatrix.zeros(96, 1));
+          const operator = await hmatrix.operators.entryOperator(source, { keepBytes: 0 }, { team });
+          return hmatrix.operators.apply(operator, hmatrix.dense.zeros(96, 1));
         },
-        blockDiagonal: () => hmatrix.blockDiagonal(source, Int32Array.of(0, 40, 96), {}, { team }),
-        findNeighbors: () => hmatrix.findNeighbors(source, 'gram', { neighbors: 4 }, { team }),
-        buildClusterTree: () => hmatrix.buildClusterTree(source, 'gram', { leafSize: 12 }, { team }),
+        blockDiagonal: () => hmatrix.operators.blockDiagonal(source, Int32Array.of(0, 40, 96), {}, { team }),
+        findNeighbors: () => hmatrix.trees.findNeighbors(source, 'gram', { neighbors: 4 }, { team }),
+        buildClusterTree: () => hmatrix.trees.buildClusterTree(source, 'gram', { leafSize: 12 }, { team }),
       };
       for (const [name, call] of Object.entries(calls)) {
         const caught = await caughtFrom(call);
@@ -113,7 +113,7 @@ describe('what a task throws', () => {
 
   it('comes_out_of_a_progress_callback', async () => {
     team = await Team.open({ workers: 2 });
-    const source = hmatrix.kernelSource(normalPoints(96, 2, 3), hmatrix.gaussian(1));
+    const source = hmatrix.kernelSource(normalPoints(96, 2, 3), hmatrix.kernels.gaussian(1));
     expect(
       await caughtFrom(() =>
         hmatrix.compress(

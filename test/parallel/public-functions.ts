@@ -16,7 +16,7 @@ export async function publicFunctions(team?: hmatrix.Team): Promise<Record<strin
   const on = team === undefined ? {} : { team };
   const size = 96;
   const { compress, factor, solve } = hmatrix;
-  const source = hmatrix.kernelSource(normalPoints(size, 2, 3), hmatrix.gaussian(1), { ridge: 0.1 });
+  const source = hmatrix.kernelSource(normalPoints(size, 2, 3), hmatrix.kernels.gaussian(1), { ridge: 0.1 });
   // Entries that only the calling thread can evaluate.
   const here: EntrySource = {
     size,
@@ -27,23 +27,23 @@ export async function publicFunctions(team?: hmatrix.Team): Promise<Record<strin
   const hss = await compress(source, { ...options, format: 'hss' }, on);
   const hodlr = await compress(source, { ...options, format: 'hodlr' }, on);
   const fmm = await compress(source, { ...options, format: 'fmm', budget: 0.2 }, on);
-  const operator = await hmatrix.entryOperator(source, { keepBytes: 0 }, on);
+  const operator = await hmatrix.operators.entryOperator(source, { keepBytes: 0 }, on);
   const factored = await factor(hss, { shift: 0.1 }, on);
-  const tree = await hmatrix.buildClusterTree(source, 'gram', { leafSize: 12 }, on);
+  const tree = await hmatrix.trees.buildClusterTree(source, 'gram', { leafSize: 12 }, on);
   const model = smallModel({ widths: [4, 5, 3], samples: 7 });
   const curvature = hmatrix.gaussNewton(model, on);
-  const curvatureSource = hmatrix.gaussNewtonSource(model);
+  const curvatureSource = hmatrix.curvature.gaussNewtonSource(model);
   const b = randomMatrix(size, 2, 4);
   const g = randomMatrix(curvature.rows, 1, 5);
   const probes = { probes: 4, degree: 10 };
-  const ritz = ({ smallest, largest }: hmatrix.ExtremeEigenvalues): Outcome => [smallest.value, largest.value];
+  const ritz = ({ smallest, largest }: hmatrix.krylov.ExtremeEigenvalues): Outcome => [smallest.value, largest.value];
   const given = (control: hmatrix.Control | undefined): hmatrix.Control => ({ ...on, ...control });
   return {
     compress: async (control) => [(await compress(source, options, given(control))).data.values],
     'compress on the calling thread': async (control) => [(await compress(here, options, given(control))).data.values],
     compressOperator: async (control) => [
       (
-        await hmatrix.compressOperator(
+        await hmatrix.hierarchical.compressOperator(
           operator,
           tree,
           { format: 'hss', maxRank: 8, tolerance: 1e-3, seed: 0 },
@@ -52,7 +52,7 @@ export async function publicFunctions(team?: hmatrix.Team): Promise<Record<strin
       ).data.values,
     ],
     operatorError: async (control) => {
-      const { relative } = await hmatrix.operatorError(source, hss, { columns: 40 }, given(control));
+      const { relative } = await hmatrix.approximation.operatorError(source, hss, { columns: 40 }, given(control));
       return [relative];
     },
     estimateError: async (control) => [(await fmm.estimateError(here, { columns: 30 }, control)).relative],
@@ -63,7 +63,7 @@ export async function publicFunctions(team?: hmatrix.Team): Promise<Record<strin
     diagonalOfInverse: async (control) => [await factored.diagonalOfInverse(control)],
     conditionEstimate: async (control) => [(await factored.conditionEstimate({}, control)).condition],
     certifyDefiniteness: async (control) => {
-      const { definite, smallest } = await hmatrix.certifyDefiniteness(hss, {}, given(control));
+      const { definite, smallest } = await hmatrix.hierarchical.certifyDefiniteness(hss, {}, given(control));
       return [definite, smallest.value];
     },
     solve: async (control) => {
@@ -72,52 +72,58 @@ export async function publicFunctions(team?: hmatrix.Team): Promise<Record<strin
     },
     'solve with a compressed matrix': async (control) => [(await solve(fmm, b, { shift: 0.5 }, given(control))).x.data],
     makePreconditioner: async (control) => [
-      hmatrix.applyOperator(
-        (await hmatrix.makePreconditioner(operator, 'hss', { shift: 1, source }, given(control))).operator!,
+      hmatrix.operators.apply(
+        (await hmatrix.preconditioners.makePreconditioner(operator, 'hss', { shift: 1, source }, given(control)))
+          .operator!,
         b,
       ).data,
     ],
     entryOperator: async (control) => [
-      hmatrix.applyOperator(await hmatrix.entryOperator(source, {}, given(control)), b).data,
+      hmatrix.operators.apply(await hmatrix.operators.entryOperator(source, {}, given(control)), b).data,
     ],
     blockDiagonal: async (control) => [
-      hmatrix.applyOperator(await hmatrix.blockDiagonal(source, Int32Array.of(0, 40, 70, size), {}, given(control)), b)
-        .data,
+      hmatrix.operators.apply(
+        await hmatrix.operators.blockDiagonal(source, Int32Array.of(0, 40, 70, size), {}, given(control)),
+        b,
+      ).data,
     ],
     findNeighbors: async (control) => [
-      (await hmatrix.findNeighbors(source, 'gram', { neighbors: 4 }, given(control))).indices,
+      (await hmatrix.trees.findNeighbors(source, 'gram', { neighbors: 4 }, given(control))).indices,
     ],
     buildClusterTree: async (control) => [
-      (await hmatrix.buildClusterTree(here, 'angle', { leafSize: 12 }, given(control))).order,
+      (await hmatrix.trees.buildClusterTree(here, 'angle', { leafSize: 12 }, given(control))).order,
     ],
     approximate: async (control) => {
       const a = await hmatrix.approximate(operator, 'hodlr', { share: 0.5 }, { source }, given(control));
       return [(await a.error()).relative];
     },
     randomizedSvd: async (control) => [
-      (await hmatrix.randomizedSvd(operator, { rank: 6 }, given(control))).operator.values,
+      (await hmatrix.lowrank.randomizedSvd(operator, { rank: 6 }, given(control))).operator.values,
     ],
-    nystrom: async (control) => [(await hmatrix.nystrom(operator, { rank: 6 }, given(control))).operator.values],
-    extremeEigenvalues: async (control) => ritz(await hmatrix.extremeEigenvalues(fmm, {}, control)),
-    logDeterminant: async (control) => [(await hmatrix.logDeterminant(operator, probes, control)).value],
+    nystrom: async (control) => [
+      (await hmatrix.lowrank.nystrom(operator, { rank: 6 }, given(control))).operator.values,
+    ],
+    extremeEigenvalues: async (control) => ritz(await hmatrix.krylov.extremeEigenvalues(fmm, {}, control)),
+    logDeterminant: async (control) => [(await hmatrix.krylov.logDeterminant(operator, probes, control)).value],
     spectralDensity: async (control) => [
-      (await hmatrix.spectralDensity(hss, { ...probes, grid: { count: 20 } }, control)).density.value,
+      (await hmatrix.krylov.spectralDensity(hss, { ...probes, grid: { count: 20 } }, control)).density.value,
     ],
     stochasticLanczosQuadrature: async (control) => [
-      (await hmatrix.stochasticLanczosQuadrature(curvature, Math.abs, probes, control)).value,
+      (await hmatrix.krylov.stochasticLanczosQuadrature(curvature, Math.abs, probes, control)).value,
     ],
     'solve with curvature': async (control) => [
       (await solve(curvature, g, { shift: 1, preconditioner: 'jacobi' }, given(control))).x.data,
     ],
     kroneckerHierarchical: async (control) => {
-      const k = await hmatrix.kroneckerHierarchical(model, { tolerance: 0.2 }, given(control));
-      return [hmatrix.applyOperator(k, g).data];
+      const k = await hmatrix.curvature.kroneckerHierarchical(model, { tolerance: 0.2 }, given(control));
+      return [hmatrix.operators.apply(k, g).data];
     },
     compressHessian: async (control) => [
-      (await hmatrix.compressHessian(model, { leafSize: 8, tolerance: 1e-2 }, given(control))).matrix.data.values,
+      (await hmatrix.curvature.compressHessian(model, { leafSize: 8, tolerance: 1e-2 }, given(control))).matrix.data
+        .values,
     ],
     hessianTree: async (control) => [
-      (await hmatrix.hessianTree(model, curvatureSource, { leafSize: 8 }, given(control))).tree.order,
+      (await hmatrix.curvature.hessianTree(model, curvatureSource, { leafSize: 8 }, given(control))).tree.order,
     ],
   };
 }

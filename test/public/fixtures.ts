@@ -5,7 +5,7 @@ import * as hmatrix from '#hmatrix/index.js';
 
 /** `count` numbers in (−1, 1), none of them whole. */
 export function fractions(count: number, seed: number): Float64Array {
-  const random = new hmatrix.RandomStream(seed);
+  const random = new hmatrix.random.RandomStream(seed);
   return Float64Array.from({ length: count }, () => 1.98 * (random.uniform() - 0.5) + 1e-3);
 }
 
@@ -21,7 +21,7 @@ export async function failureOf(call: () => unknown): Promise<unknown> {
 
 export const SIZE = 40;
 const POINTS = { dimension: 2, count: SIZE, coordinates: fractions(2 * SIZE, 1) };
-export const network = hmatrix.defineNetwork({ widths: [3, 4, 2] });
+export const network = hmatrix.networks.defineNetwork({ widths: [3, 4, 2] });
 const SAMPLES = 7;
 
 export interface Fixtures {
@@ -31,24 +31,51 @@ export interface Fixtures {
   readonly model: hmatrix.Model;
   readonly matrix: hmatrix.HierarchicalMatrix;
   readonly operator: hmatrix.LinearOperator;
-  readonly tree: hmatrix.ClusterTree;
-  readonly kronecker: Awaited<ReturnType<typeof hmatrix.kroneckerHierarchical>>;
+  readonly tree: hmatrix.trees.ClusterTree;
+  readonly kronecker: Awaited<ReturnType<typeof hmatrix.curvature.kroneckerHierarchical>>;
 }
 
 export async function fixtures(): Promise<Fixtures> {
   const team = await hmatrix.openTeam({ workers: 1 });
-  const source = hmatrix.kernelSource(POINTS, hmatrix.gaussian(1), { ridge: 0.1 });
-  const data = hmatrix.memoryDataSet(
-    hmatrix.matrixOver(fractions(3 * SAMPLES, 2), 3, SAMPLES),
-    hmatrix.matrixOver(fractions(2 * SAMPLES, 3), 2, SAMPLES),
+  const source = hmatrix.kernelSource(POINTS, hmatrix.kernels.gaussian(1), { ridge: 0.1 });
+  const data = hmatrix.networks.memoryDataSet(
+    hmatrix.dense.matrixOver(fractions(3 * SAMPLES, 2), 3, SAMPLES),
+    hmatrix.dense.matrixOver(fractions(2 * SAMPLES, 3), 2, SAMPLES),
   );
   const model: hmatrix.Model = { network, parameters: fractions(network.parameters, 4), loss: 'mse', data };
   const matrix = await hmatrix.compress(source, { leafSize: 8, tolerance: 1e-8 }, { team });
-  const tree = await hmatrix.buildClusterTree(source, 'geometric', { leafSize: 8 }, { team });
-  const kronecker = await hmatrix.kroneckerHierarchical(
+  const tree = await hmatrix.trees.buildClusterTree(source, 'geometric', { leafSize: 8 }, { team });
+  const kronecker = await hmatrix.curvature.kroneckerHierarchical(
     model,
     { preserve: 'positive-definite', share: 0.9, leafSize: 4 },
     { team },
   );
-  return { team, points: POINTS, source, model, matrix, operator: hmatrix.shiftedOperator(matrix, 0), tree, kronecker };
+  return {
+    team,
+    points: POINTS,
+    source,
+    model,
+    matrix,
+    operator: hmatrix.operators.shifted(matrix, 0),
+    tree,
+    kronecker,
+  };
+}
+
+const isError = (name: string): boolean =>
+  /Error$/.test(name) && name !== 'operatorError' && name !== 'projectionError';
+
+/** Names of all public functions and classes but errors: of the core and of the namespaces, each once. */
+export function publicFunctions(): string[] {
+  const found = new Map<string, unknown>();
+  const add = (name: string, value: unknown): void => {
+    if (typeof value !== 'function' || isError(name)) return;
+    if (found.has(name) && found.get(name) !== value) throw new Error(`Two public things are called ${name}.`);
+    found.set(name, value);
+  };
+  for (const [name, value] of Object.entries(hmatrix)) {
+    if (typeof value === 'function') add(name, value);
+    else for (const [inner, thing] of Object.entries(value)) add(inner, thing);
+  }
+  return [...found.keys()].sort();
 }

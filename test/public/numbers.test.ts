@@ -2,441 +2,24 @@
  * Numbers of plain arrays (what JSON.parse gives) mean what those of typed arrays mean, and what is no number is
  * refused by name. The tables cover the index.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as hmatrix from '#hmatrix/index.js';
-import { temporaryFolder } from '../io/temporary-folder.js';
-import { failureOf, fixtures, fractions, network, SIZE, type Fixtures } from './fixtures.js';
+import { failureOf, fractions, network, publicFunctions, SIZE } from './fixtures.js';
+import { f, IN_PLACE, openFixtures, points, stored, TAKE_NONE, TAKE_NUMBERS, vector } from './number-places.js';
 
-const folder = temporaryFolder();
-let f: Fixtures;
-
-beforeAll(async () => {
-  f = await fixtures();
-});
+beforeAll(openFixtures);
 afterAll(async () => {
   await f.team.close();
-  await hmatrix.closeDefaultTeam();
+  await hmatrix.teams.closeDefaultTeam();
 });
 
-type Numbers = ArrayLike<number>;
-/** Its name in messages, the numbers, and what comes of them: an array. Whole numbers are told by `whole`. */
-interface Place {
-  readonly name: RegExp;
-  readonly numbers: () => Float64Array | Int32Array;
-  readonly result: (numbers: Numbers) => Numbers | Promise<Numbers>;
-}
-
-const vector = (): Float64Array => fractions(SIZE, 5);
-const column = (data: Numbers): hmatrix.Matrix =>
-  ({ data, offset: 0, rows: SIZE, cols: 1, ld: SIZE }) as hmatrix.Matrix;
-const onTeam = (): hmatrix.Control => ({ team: f.team });
-const parametersOf = (numbers: Numbers): hmatrix.GivenModel => ({ ...f.model, parameters: numbers });
-const parameters = (): Float64Array => fractions(network.parameters, 6);
-const θ = (seed: number): hmatrix.Matrix =>
-  hmatrix.matrixOver(fractions(network.parameters, seed), network.parameters, 1);
-const multiply = (operator: hmatrix.LinearOperator): Numbers =>
-  hmatrix.applyOperator(operator, fractions(operator.cols, 7)).data;
-const entriesOf = (source: hmatrix.EntrySource): Numbers => {
-  const out = hmatrix.zeros(source.size, source.size);
-  const all = Int32Array.from({ length: source.size }, (_, i) => i);
-  source.entries(all, all, out);
-  return out.data;
-};
-/** A symmetric positive definite matrix, column by column. */
-const stored = (): Float64Array => Float64Array.from(entriesOf(f.source));
-const points = (coordinates: Numbers): hmatrix.GivenPoints => ({ dimension: 2, count: SIZE, coordinates });
-const treeOf = (order: Numbers): hmatrix.GivenTree => ({
-  size: f.tree.size,
-  depth: f.tree.depth,
-  order,
-  begin: Array.from(f.tree.begin),
-  end: Array.from(f.tree.end),
-});
-const operatorOf = (model: hmatrix.GivenModel, make: (model: hmatrix.GivenModel) => hmatrix.LinearOperator): Numbers =>
-  multiply(make(model));
-const leastSquares = { shift: 0.5, tolerance: 1e-9 } as const;
-const solved =
-  (solve: (b: Numbers, x: hmatrix.Matrix) => unknown) =>
-  (b: Numbers): Numbers => {
-    const x = hmatrix.zeros(SIZE, 1);
-    solve(b, x);
-    return x.data;
-  };
-const ofModel = (make: (model: hmatrix.GivenModel) => Numbers | Promise<Numbers>): Place => ({
-  name: /parameters/,
-  numbers: parameters,
-  result: (numbers) => make(parametersOf(numbers)),
-});
-const ofVector = (result: Place['result'], name = /\b[bxz](\.data)?\b/): Place => ({ name, numbers: vector, result });
-const ofTree = (result: (tree: hmatrix.GivenTree) => Numbers | Promise<Numbers>): Place => ({
-  name: /tree\.order/,
-  numbers: () => f.tree.order,
-  result: (order) => result(treeOf(order)),
-});
-const products = { format: 'hss', maxRank: 8, tolerance: 1e-6, seed: 0 } as const;
-const written = async (path: string, write: (path: string) => Promise<void>): Promise<Numbers> => {
-  await write(path);
-  return readFile(path);
-};
-
-/** Every place of the index that takes numbers, by the function. */
-const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
-  matrixOver: [{ name: /data/, numbers: vector, result: (data) => hmatrix.matrixOver(data, SIZE / 2, 2).data }],
-  denseSource: [
-    { name: /matrix/, numbers: stored, result: (data) => entriesOf(hmatrix.denseSource(data)) },
-    {
-      name: /matrix\.data/,
-      numbers: stored,
-      result: (data) =>
-        entriesOf(hmatrix.denseSource({ data, offset: 0, rows: SIZE, cols: SIZE, ld: SIZE } as hmatrix.Matrix)),
-    },
-  ],
-  kernelSource: [
-    {
-      name: /coordinates/,
-      numbers: () => f.points.coordinates,
-      result: (c) => entriesOf(hmatrix.kernelSource(points(c), hmatrix.gaussian(1))),
-    },
-  ],
-  medianBandwidth: [
-    {
-      name: /coordinates/,
-      numbers: () => f.points.coordinates,
-      result: (c) => [hmatrix.medianBandwidth(points(c), 0)],
-    },
-  ],
-  denseOperator: [
-    {
-      name: /matrix\.data/,
-      numbers: stored,
-      result: (data) =>
-        multiply(hmatrix.denseOperator({ data, offset: 0, rows: SIZE, cols: SIZE, ld: SIZE } as hmatrix.Matrix, true)),
-    },
-  ],
-  diagonalOperator: [{ name: /diagonal/, numbers: vector, result: (d) => multiply(hmatrix.diagonalOperator(d)) }],
-  permutedOperator: [
-    {
-      name: /order/,
-      numbers: () => f.tree.order,
-      result: (order) => multiply(hmatrix.permutedOperator(f.operator, order)),
-    },
-  ],
-  LowRankOperator: [
-    {
-      name: /values/,
-      numbers: () => fractions(2, 1),
-      result: (values) =>
-        multiply(new hmatrix.LowRankOperator(hmatrix.matrixOver(fractions(2 * SIZE, 2), SIZE, 2), values, f.team.blas)),
-    },
-    { name: /vectors/, numbers: vector, result: (u) => multiply(new hmatrix.LowRankOperator(u, [0.5], f.team.blas)) },
-  ],
-  applyOperator: [
-    ofVector((x) => hmatrix.applyOperator(f.operator, x).data),
-    ofVector((x) => hmatrix.applyOperator(f.operator, column(x)).data),
-  ],
-  HierarchicalMatrix: [ofVector((x) => f.matrix.apply(x).data), ofVector((x) => f.matrix.apply(column(x)).data)],
-  solve: [
-    ofVector(async (b) => (await hmatrix.solve(f.operator, b, leastSquares, onTeam())).x.data),
-    ofVector(async (b) => (await hmatrix.solve(f.operator, column(b), leastSquares, onTeam())).x.data),
-    ofVector(
-      async (guess) =>
-        (
-          await hmatrix.solve(
-            f.operator,
-            vector(),
-            { ...leastSquares, guess, preconditioner: 'none', maxIterations: 1 },
-            onTeam(),
-          )
-        ).x.data,
-      /guess/,
-    ),
-    ofModel(
-      async (model) =>
-        (
-          await hmatrix.solve(
-            hmatrix.gaussNewton(f.model),
-            θ(8),
-            { shift: 0.5, preconditioner: 'kfac', model },
-            onTeam(),
-          )
-        ).x.data,
-    ),
-    // Known for the operator's own model, though its parameters were copied twice.
-    ofModel(
-      async (model) =>
-        (await hmatrix.solve(hmatrix.gaussNewton(model), θ(8), { shift: 0.5, preconditioner: 'dual', model }, onTeam()))
-          .x.data,
-    ),
-    ofTree(
-      async (tree) =>
-        (
-          await hmatrix.solve(
-            f.operator,
-            vector(),
-            { ...leastSquares, preconditioner: 'hss', making: { tree } },
-            onTeam(),
-          )
-        ).x.data,
-    ),
-  ],
-  makePreconditioner: [
-    ofTree(async (tree) =>
-      multiply((await hmatrix.makePreconditioner(f.operator, 'hss', { shift: 0.5, tree }, onTeam())).operator!),
-    ),
-    ofModel(async (model) =>
-      multiply(
-        (await hmatrix.makePreconditioner(hmatrix.gaussNewton(f.model), 'kfac', { shift: 0.5, model }, onTeam()))
-          .operator!,
-      ),
-    ),
-  ],
-  conjugateGradients: [ofVector(solved((b, x) => hmatrix.conjugateGradients(f.operator, b, x)))],
-  conjugateGradientSolver: [
-    ofVector(solved((b, x) => hmatrix.conjugateGradientSolver(f.operator).solve(b, x))),
-    ofVector(
-      solved((guess, x) => hmatrix.conjugateGradientSolver(f.operator).solve(vector(), x, { guess, maxIterations: 1 })),
-      /guess/,
-    ),
-  ],
-  minres: [ofVector(solved((b, x) => hmatrix.minres(f.operator, b, x)))],
-  minresSolver: [ofVector(solved((b, x) => hmatrix.minresSolver(f.operator).solve(b, x)))],
-  flexibleConjugateGradientSolver: [
-    ofVector(solved((b, x) => hmatrix.flexibleConjugateGradientSolver(f.operator).solve(b, x))),
-  ],
-  blockConjugateGradientSolver: [
-    ofVector(solved((b, x) => hmatrix.blockConjugateGradientSolver(f.operator).solve(b, x))),
-  ],
-  factor: [
-    ofVector(async (b) => (await hmatrix.factor(f.matrix, { shift: 0.5 }, onTeam())).solve(b).data),
-    ofVector(async (z) => (await hmatrix.factor(f.matrix, { shift: 0.5 }, onTeam())).applyFactor(z).data),
-    ofVector(async (z) => (await hmatrix.factor(f.matrix, { shift: 0.5 }, onTeam())).applyInverseFactor(z).data),
-  ],
-  factorKronecker: [
-    {
-      name: /\bb\b/,
-      numbers: parameters,
-      result: async (b) => (await hmatrix.factorKronecker(f.kronecker, { shift: 0.5 }, onTeam())).solve(b).data,
-    },
-  ],
-  compress: [ofTree(async (tree) => multiply(await hmatrix.compress(f.source, { tree }, onTeam())))],
-  compressOperator: [
-    ofTree(async (tree) => multiply(await hmatrix.compressOperator(f.operator, tree, products, onTeam()))),
-  ],
-  compressionCost: [ofTree((tree) => [hmatrix.compressionCost(tree, products).flops])],
-  approximate: [
-    ofTree(async (tree) =>
-      multiply(
-        (await hmatrix.approximate(f.operator, 'hss', { share: 0.9 }, { tree, source: f.source }, onTeam())).operator,
-      ),
-    ),
-    ofModel(async (model) =>
-      multiply(
-        (await hmatrix.approximate(hmatrix.gaussNewton(f.model), 'kfac', { share: 0.9 }, { model }, onTeam())).operator,
-      ),
-    ),
-  ],
-  blockDiagonal: [
-    {
-      name: /ranges/,
-      numbers: () => Int32Array.of(0, 10, SIZE),
-      result: async (ranges) => multiply(await hmatrix.blockDiagonal(f.source, ranges, {}, onTeam())),
-    },
-  ],
-  gaussNewton: [ofModel((model) => operatorOf(model, hmatrix.gaussNewton))],
-  hessian: [ofModel((model) => operatorOf(model, hmatrix.hessian))],
-  empiricalFisher: [ofModel((model) => operatorOf(model, hmatrix.empiricalFisher))],
-  monteCarloFisher: [ofModel((model) => operatorOf(model, (one) => hmatrix.monteCarloFisher(one, { samples: 2 })))],
-  kfac: [ofModel((model) => operatorOf(model, hmatrix.kfac))],
-  ekfac: [ofModel((model) => operatorOf(model, hmatrix.ekfac))],
-  curvatureDiagonal: [ofModel((model) => operatorOf(model, hmatrix.curvatureDiagonal))],
-  gaussNewtonSource: [ofModel((model) => entriesOf(hmatrix.gaussNewtonSource(model)))],
-  sampledGaussNewtonSource: [ofModel((model) => entriesOf(hmatrix.sampledGaussNewtonSource(model)))],
-  dualForm: [
-    ofModel((model) => hmatrix.dualForm(model).matrix.data),
-    { name: /right-hand sides/, numbers: parameters, result: (b) => hmatrix.dualForm(f.model).solve(b, 0.5).data },
-    {
-      name: /\bx\b/,
-      numbers: parameters,
-      result: (x) => {
-        const dual = hmatrix.dualForm(f.model);
-        const out = hmatrix.zeros(dual.order, 1);
-        dual.applyJacobian(x, out);
-        return out.data;
-      },
-    },
-  ],
-  sketchEmbedding: [ofModel((model) => hmatrix.sketchEmbedding(model).coordinates)],
-  kroneckerHierarchical: [
-    ofModel(async (model) =>
-      multiply(await hmatrix.kroneckerHierarchical(model, { share: 0.9, leafSize: 4 }, onTeam())),
-    ),
-  ],
-  compressHessian: [
-    ofModel(async (model) => multiply((await hmatrix.compressHessian(model, {}, onTeam())).matrix)),
-    {
-      name: /tree\.end/,
-      numbers: () => Int32Array.of(network.parameters),
-      result: async (end) =>
-        multiply(
-          (
-            await hmatrix.compressHessian(
-              f.model,
-              {
-                tree: {
-                  size: network.parameters,
-                  depth: 0,
-                  order: [...Array(network.parameters).keys()],
-                  begin: [0],
-                  end,
-                },
-              },
-              onTeam(),
-            )
-          ).matrix,
-        ),
-    },
-  ],
-  hessianTree: [
-    ofModel(
-      async (model) =>
-        (await hmatrix.hessianTree(model, hmatrix.gaussNewtonSource(f.model), { leafSize: 4 }, onTeam())).tree.order,
-    ),
-  ],
-  structuralTree: [
-    ofModel(
-      async (model) =>
-        (await hmatrix.structuralTree(model, hmatrix.gaussNewtonSource(f.model), { leafSize: 4 }, onTeam())).order,
-    ),
-  ],
-  checkModel: [
-    ofModel((model) => {
-      hmatrix.checkModel(model);
-      return [0];
-    }),
-  ],
-  trainAdam: [
-    ofModel(
-      async (model) =>
-        (await hmatrix.trainAdam(model, { epochs: 1, batchSize: 4, learningRate: 0.01, seed: 0 })).parameters,
-    ),
-  ],
-  lossAndGradient: [ofModel((model) => hmatrix.lossAndGradient(model).gradient)],
-  meanLoss: [ofModel((model) => [hmatrix.meanLoss(model)])],
-  memoryDataSet: [
-    {
-      name: /inputs\.data/,
-      numbers: () => fractions(6, 1),
-      result: (data) =>
-        hmatrix
-          .memoryDataSet({ data, offset: 0, rows: 2, cols: 3, ld: 2 } as hmatrix.Matrix, hmatrix.zeros(1, 3))
-          .batch(0, 3).inputs.data,
-    },
-    {
-      name: /targets\.data/,
-      numbers: () => fractions(3, 1),
-      result: (data) =>
-        hmatrix
-          .memoryDataSet(hmatrix.zeros(2, 3), { data, offset: 0, rows: 1, cols: 3, ld: 1 } as hmatrix.Matrix)
-          .batch(0, 3).targets.data,
-    },
-  ],
-  labelTargets: [
-    { name: /Label/, numbers: () => Int32Array.of(0, 2, 1), result: (labels) => hmatrix.labelTargets(labels, 3).data },
-  ],
-  defineNetwork: [
-    {
-      name: /widths|units/,
-      numbers: () => Int32Array.of(2, 3),
-      result: (widths) => [hmatrix.defineNetwork({ widths }).parameters],
-    },
-  ],
-  writeWeights: [
-    {
-      name: /parameters/,
-      numbers: parameters,
-      result: (numbers) => written(join(folder, 'weights.npz'), (path) => hmatrix.writeWeights(path, network, numbers)),
-    },
-  ],
-  writeNpyMatrix: [
-    {
-      name: /matrix/,
-      numbers: vector,
-      result: (numbers) => written(join(folder, 'vector.npy'), (path) => hmatrix.writeNpyMatrix(path, numbers)),
-    },
-  ],
-};
-
-/**
- * Functions that take no numbers in arrays: paths, options, single numbers, and objects that others of the table make.
- */
-const TAKE_NONE = [
-  'buildClusterTree',
-  'certifyDefiniteness',
-  'closeDefaultTeam',
-  'convertedOperator',
-  'cosine',
-  'decide',
-  'describeMatrixFile',
-  'entryOperator',
-  'expressionKernel',
-  'extremeEigenvalues',
-  'findNeighbors',
-  'gaussian',
-  'identityOperator',
-  'initialParameters',
-  'inverseMultiquadric',
-  'kernelOfFamily',
-  'laplace',
-  'layerRanges',
-  'loadMatrix',
-  'logDeterminant',
-  'matern32',
-  'matern52',
-  'nystrom',
-  'openBlas',
-  'openTeam',
-  'operatorError',
-  'polynomial',
-  'productOperator',
-  'projectionError',
-  'randomizedSvd',
-  'readLabels',
-  'readNpyMatrix',
-  'readPoints',
-  'readWeights',
-  'SampleOperator',
-  'saveMatrix',
-  'scaledOperator',
-  'shiftedOperator',
-  'spectralDensity',
-  'stochasticLanczosQuadrature',
-  'sumOperator',
-  'Team',
-  'toleranceAdvice',
-  'unitRanges',
-  'validateSource',
-  'zeros',
-];
-/**
- * Views of the caller's array, and arrays that are written to: another type than a typed array is refused or filled,
- * never copied.
- */
-const IN_PLACE = ['layerWeights', 'RandomStream'];
-
-const isError = (name: string): boolean =>
-  /Error$/.test(name) && name !== 'operatorError' && name !== 'projectionError';
 const cases = Object.entries(TAKE_NUMBERS).flatMap(([name, places]) =>
   places.map((place, i) => [`${name} ${i + 1}`, place] as const),
 );
 
 describe('numbers', () => {
   it('every_function_of_the_index_is_in_one_of_the_tables', () => {
-    const functions = Object.entries(hmatrix)
-      .filter(([name, value]) => typeof value === 'function' && !isError(name))
-      .map(([name]) => name);
-    expect([...Object.keys(TAKE_NUMBERS), ...TAKE_NONE, ...IN_PLACE].sort()).toEqual(functions.sort());
+    expect([...Object.keys(TAKE_NUMBERS), ...TAKE_NONE, ...IN_PLACE].sort()).toEqual(publicFunctions());
   });
 
   it.each(cases)('of a plain array give the bits of a typed one: %s', async (_name, { numbers, result }) => {
@@ -463,7 +46,7 @@ describe('numbers', () => {
     ];
     for (const [what, given] of wrong) {
       const failure = await failureOf(() => result(given as never));
-      expect(failure, what).toBeInstanceOf(hmatrix.HmatrixError);
+      expect(failure, what).toBeInstanceOf(hmatrix.errors.HmatrixError);
       if (Array.isArray(given)) expect((failure as Error).message, what).toMatch(name);
     }
   });
@@ -472,11 +55,11 @@ describe('numbers', () => {
     for (const source of [
       f.source,
       hmatrix.denseSource(stored()),
-      hmatrix.gaussNewtonSource(f.model),
-      hmatrix.sampledGaussNewtonSource(f.model),
-      hmatrix.kernelSource({ dimension: 20, count: 2, coordinates: fractions(40, 9) }, hmatrix.gaussian(1)),
+      hmatrix.curvature.gaussNewtonSource(f.model),
+      hmatrix.curvature.sampledGaussNewtonSource(f.model),
+      hmatrix.kernelSource({ dimension: 20, count: 2, coordinates: fractions(40, 9) }, hmatrix.kernels.gaussian(1)),
     ]) {
-      const [out, again] = [hmatrix.zeros(2, 1), hmatrix.zeros(2, 1)];
+      const [out, again] = [hmatrix.dense.zeros(2, 1), hmatrix.dense.zeros(2, 1)];
       source.entries([0, 1] as never, [1] as never, out);
       source.entries(Int32Array.of(0, 1), Int32Array.of(1), again);
       expect(out.data).toEqual(again.data);
@@ -488,7 +71,7 @@ describe('numbers', () => {
   });
 
   it('a_view_of_parameters_and_an_array_to_write_to_are_typed', () => {
-    expect(() => hmatrix.layerWeights(network.layers[0], [1, 2] as never)).toThrow(hmatrix.ShapeError);
+    expect(() => hmatrix.networks.layerWeights(network.layers[0], [1, 2] as never)).toThrow(hmatrix.errors.ShapeError);
     const target = {
       data: new Array<number>(SIZE).fill(0),
       offset: 0,
@@ -496,13 +79,13 @@ describe('numbers', () => {
       cols: 1,
       ld: SIZE,
     } as unknown as hmatrix.Matrix;
-    expect(() => hmatrix.applyOperator(f.operator, vector(), target)).toThrow(
+    expect(() => hmatrix.operators.apply(f.operator, vector(), target)).toThrow(
       /out must be a matrix over a Float64Array or Float32Array.*not one over an array of 40/,
     );
     expect(() => f.matrix.apply(vector(), new Float64Array(SIZE) as never)).toThrow(
       /out must be a matrix over.*not a Float64Array of 40 numbers/,
     );
-    expect(() => hmatrix.conjugateGradients(f.operator, vector(), target)).toThrow(/x must be a matrix over/);
+    expect(() => hmatrix.krylov.conjugateGradients(f.operator, vector(), target)).toThrow(/x must be a matrix over/);
   });
 
   it('a_source_of_the_callers_with_plain_coordinates_is_refused', async () => {
@@ -524,6 +107,6 @@ describe('numbers', () => {
 
   it('are_not_cut_in_what_workers_share', async () => {
     const { toShared } = await import('#hmatrix/core/shared-array.js');
-    expect(() => toShared([0.5] as never)).toThrow(hmatrix.ShapeError);
+    expect(() => toShared([0.5] as never)).toThrow(hmatrix.errors.ShapeError);
   });
 });

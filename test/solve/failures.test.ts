@@ -174,7 +174,12 @@ describe('singular matrices', () => {
               [view(consistent.data, 0, n, cols), 'converged'],
               [randomMatrix(n, cols, 6), 'singular'],
             ] as const) {
-              const solved = await solve(denseOperator(dense, true, team.blas), b, { preconditioner }, { team });
+              const solved = await solve(
+                denseOperator(dense, true, { blas: team.blas }),
+                b,
+                { preconditioner },
+                { team },
+              );
               expect([name, scale, cols, preconditioner, solved.outcome]).toEqual([
                 name,
                 scale,
@@ -218,7 +223,7 @@ describe('singular matrices', () => {
     for (const cols of [1, 3]) {
       const b = randomMatrix(n, cols, 6);
       const solved = await solve(
-        denseOperator(dense, true, team.blas),
+        denseOperator(dense, true, { blas: team.blas }),
         b,
         { preconditioner: 'none', tolerance: 1e-12 },
         { team },
@@ -302,7 +307,12 @@ describe('float32', () => {
         for (const preconditioner of ['none', 'nystrom'] as const) {
           // Condition 3e7 is too much for 3,000 iterations without one.
           if (preconditioner === 'none' && shift < 1e-3) continue;
-          const solved = await solve(denseOperator(dense, true, team.blas), b, { shift, preconditioner }, { team });
+          const solved = await solve(
+            denseOperator(dense, true, { blas: team.blas }),
+            b,
+            { shift, preconditioner },
+            { team },
+          );
           expect(solved.x.data).toBeInstanceOf(Float32Array);
           expect(solved.outcome).toBe('converged');
           expectTrue(solved, system, b);
@@ -312,7 +322,7 @@ describe('float32', () => {
         // With x in float64 the solution has all its digits.
         const out = zeros(300, cols);
         const wide = await solve(
-          denseOperator(dense, true, team.blas),
+          denseOperator(dense, true, { blas: team.blas }),
           b,
           { shift, out, preconditioner: 'nystrom' },
           { team },
@@ -321,7 +331,7 @@ describe('float32', () => {
         expect(wide.outcome).toBe('converged');
         expectTrue(wide, system, b);
         const asked = await solve(
-          denseOperator(dense, true, team.blas),
+          denseOperator(dense, true, { blas: team.blas }),
           b,
           { shift, tolerance: 1e-12, preconditioner: 'nystrom' },
           { team },

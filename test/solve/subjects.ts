@@ -66,7 +66,7 @@ const known = (subject: Subject, dense: Matrix, blas: Blas): Known => ({
 export function kernelSubject(team: Team, size = 300): Known {
   const source = gaussianSource(size, 3, 1, team.blas);
   const dense = denseOfSource(source);
-  return known({ operator: denseOperator(dense, true, team.blas), source }, dense, team.blas);
+  return known({ operator: denseOperator(dense, true, { blas: team.blas }), source }, dense, team.blas);
 }
 
 /** 49-3-49: N = 294, n·r = 980. */

@@ -13,16 +13,16 @@
  */
 import { requireMemoryLimit, requireTolerance, requireWhole } from '../../core/checks.js';
 import { throwIfAborted } from '../../core/context.js';
-import { MemoryError, NonFiniteError, OptionError } from '../../core/errors.js';
-import type { KeysOf } from '../../core/known-options.js';
+import { NonFiniteError, OptionError } from '../../core/errors.js';
+import { type KeysOf, known } from '../../core/known-options.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
-import { squaredNorm } from '../../dense/matrix.js';
 import { layOut, type Layout, assemble } from '../../hierarchical/matrix/layout.js';
 import { HierarchicalMatrix } from '../../hierarchical/matrix/hierarchical-matrix.js';
 import { memoryUse } from '../../hierarchical/matrix/memory.js';
 import { allowedError } from '../../hierarchical/matrix/tolerance-limits.js';
 import { availableMemory } from '../../io/machine.js';
-import { checkModel, type Model } from '../../network/model.js';
+import { checkModel, type Model, asModel, type GivenModel } from '../../network/model.js';
+import { onTeam, type Control } from '../../parallel/default-team.js';
 import { runOnce } from '../../parallel/run-once.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
@@ -33,7 +33,7 @@ import { cellTraces, principalPlan } from './principal-choice.js';
 import { fillRotatedBlocks } from './fill-blocks.js';
 import { makeCells, type Cells } from './cells.js';
 import { BlockChooser, type Choice, type Goal } from './choice.js';
-import { cellEnergies, tablesOf, type RotatedTables } from './energies.js';
+import { tablesOf, type RotatedTables } from './energies.js';
 import {
   basisCost,
   blockLists,
@@ -43,6 +43,7 @@ import {
   type RotatedTree,
   type UsedVectors,
 } from './layout.js';
+import { requireMemory, rotatedEnergies } from './norm.js';
 import { rotatedModelBytes, rotateModel, type RotatedModel } from './model.js';
 
 /** Options of {@link kroneckerHierarchical}. */
@@ -72,8 +73,6 @@ export const KRONECKER_HIERARCHICAL_KEYS: KeysOf<KroneckerHierarchicalOptions> =
   memoryLimit: true,
 };
 
-/** Most cells: their energies take 8 bytes a pair. */
-const MOST_CELLS = 6000;
 /** Most cells that are chosen by their diagonal entries, and the share of memory they get by default. */
 const MOST_PRINCIPAL_CELLS = 200_000;
 const PRINCIPAL_SHARE = 0.02;
@@ -87,12 +86,14 @@ const PRINCIPAL_SHARE = 0.02;
  * MemoryError, AbortedError, WorkerError.
  */
 export async function kroneckerHierarchical(
-  model: Model,
+  given: GivenModel,
   options: KroneckerHierarchicalOptions,
-  control: TeamControl,
+  givenControl: Control = {},
 ): Promise<KroneckerHierarchicalMatrix> {
+  const model = asModel(given, 'kroneckerHierarchical');
+  const resolved = resolve(known(options, KRONECKER_HIERARCHICAL_KEYS, 'kroneckerHierarchical'));
+  const control = await onTeam(givenControl, 'kroneckerHierarchical');
   checkModel(model);
-  const resolved = resolve(options);
   throwIfAborted(control.signal);
   if (resolved.preserve) return positiveSemidefinite(model, resolved, control);
   const { share, tolerance, leafSize, memoryLimit } = resolved;
@@ -101,19 +102,7 @@ export async function kroneckerHierarchical(
   const rotated = rotateModel(model, team.blas, memoryLimit);
   throwIfAborted(control.signal);
   const measured = performance.now();
-  const tables = tablesOf(rotated);
-  const indices = rotated.layers.reduce((sum, { directions, units }) => sum + directions * units, 0);
-  const cells = makeCells(rotated.layers, Math.max(leafSize / 2, indices / MOST_CELLS));
-  requireMemory(rotatedModelBytes(model) + 8 * cells.count ** 2, memoryLimit);
-  const energies = await cellEnergies(tables, cells, control);
-  let energy = rotated.complement === null ? 0 : squaredNorm(rotated.complement.inputGram) * rotated.complement.outputs;
-  for (const e of energies) energy += e;
-  if (!Number.isFinite(energy))
-    throw new NonFiniteError(
-      `The squared norm of this Gauss–Newton Hessian overflows (${energy}): the parameters or the data are too ` +
-        'large; scale them.',
-      { energy },
-    );
+  const { tables, cells, energies, energy } = await rotatedEnergies(model, rotated, leafSize / 2, memoryLimit, control);
   const chosen = performance.now();
   const size = model.network.parameters;
   const plan = planWithin(
@@ -138,7 +127,7 @@ export async function kroneckerHierarchical(
     size,
     {
       size,
-      rotatedSize: indices,
+      rotatedSize: rotated.layers.reduce((sum, { directions, units }) => sum + directions * units, 0),
       keptSize: tree === undefined ? 0 : tree.size - tree.begin[0],
       leaves: tree === undefined ? 0 : 2 ** tree.depth,
       leafSize: tree === undefined ? 0 : mostInLeaf(tree),
@@ -304,15 +293,6 @@ function resolve(options: KroneckerHierarchicalOptions): Resolved {
   requireWhole(leafSize, 'leafSize', 1, 4096);
   requireMemoryLimit(memoryLimit);
   return { share, tolerance, leafSize, memoryLimit, preserve: preserve !== undefined };
-}
-
-function requireMemory(needed: number, limit: number): void {
-  if (needed <= limit) return;
-  throw new MemoryError(
-    `The compression needs up to ${Math.ceil(needed / 2 ** 20)} MB; memoryLimit is ${Math.ceil(limit / 2 ** 20)} ` +
-      'MB. Raise it, take fewer samples or a smaller share, or choose larger leaves.',
-    { needed, limit },
-  );
 }
 
 interface Plan {

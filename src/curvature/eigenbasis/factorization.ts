@@ -9,10 +9,11 @@
  * no sample uses are covered by I/λ. Where eigenvalues far above λ are inverted, I/λ cancels: relative accuracy
  * eps·‖G̃‖/λ.
  */
+import { precisionOf } from '../../core/floats.js';
 import { requireControl, throwIfAborted, type RunControl } from '../../core/context.js';
 import { FactorizationError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
-import { precisionOf } from '../../core/floats.js';
-import type { KeysOf } from '../../core/known-options.js';
+import { requireRole } from '../../core/kind.js';
+import { type KeysOf, known } from '../../core/known-options.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
 import {
@@ -30,7 +31,7 @@ import type { Factorization } from '../../hierarchical/factor/factorization.js';
 import { addScaled } from '../../operator/block-arithmetic.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { trustClass } from '../../operator/self-check.js';
-import type { TeamControl } from '../../parallel/team-control.js';
+import { onTeam, type Control } from '../../parallel/default-team.js';
 import type { Team } from '../../parallel/team.js';
 import type { KroneckerHierarchicalMatrix } from './matrix.js';
 import { nestedCore } from './nested-core.js';
@@ -63,9 +64,12 @@ interface ComplementInverse {
  */
 export async function factorKronecker(
   matrix: KroneckerHierarchicalMatrix,
-  { shift, memoryLimit }: KroneckerFactorOptions,
-  control: TeamControl,
+  options: KroneckerFactorOptions,
+  given: Control = {},
 ): Promise<KroneckerFactorization> {
+  requireRole(matrix, 'Kronecker matrix', 'factorKronecker');
+  const { shift, memoryLimit } = known(options, KRONECKER_FACTOR_KEYS, 'factorKronecker');
+  const control = await onTeam(given, 'factorKronecker');
   requireShift(shift);
   if (matrix.report.principal === undefined)
     throw new OptionError("Only a matrix made with { preserve: 'positive-definite' } has a direct factorization.");

@@ -118,11 +118,11 @@ export class KroneckerHierarchicalMatrix implements LinearOperator {
   }
 
   /**
-   * G̃(i, i). A pass over the stored blocks and a GEMM for each output unit (diagonal.ts): seconds where a product
-   * takes tenths of one.
+   * out[i] ← G̃(i, i); returns `out`. A pass over the stored blocks and a GEMM for each output unit (diagonal.ts):
+   * seconds where a product takes tenths of one.
    */
-  diagonal(): Float64Array {
-    const out = new Float64Array(this.rows);
+  diagonal(out: Float64Array = new Float64Array(this.rows)): Float64Array {
+    out.fill(0);
     addRotatedDiagonal(this.layers, this.core?.data ?? null, out, this.#team.blas);
     return out;
   }

@@ -13,6 +13,7 @@ import {
 } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
+import { withBlas } from '../../dense/default-blas.js';
 import {
   asVectors,
   checkView,
@@ -28,13 +29,14 @@ import { backpropagate } from '../../network/backward.js';
 import { batchOf } from '../../network/data-set.js';
 import { forward } from '../../network/forward.js';
 import { applyLossFactor } from '../../network/loss.js';
-import { checkModel, type Model } from '../../network/model.js';
+import { checkModel, type Model, asModel, type GivenModel } from '../../network/model.js';
 import { layerWeights, type Network } from '../../network/network.js';
 import { widened, widenedMatrix } from './unit-gram-arrays.js';
 
 /** Options of {@link dualForm}. */
 export interface DualOptions {
-  readonly blas: Blas;
+  /** Default: the calling thread's, as `openBlas()` opens it. */
+  readonly blas?: Blas | undefined;
   /** Bytes that T and what is needed to form it may take. Default 2 GiB. */
   readonly memoryLimit?: number | undefined;
   /** Largest n·r. Default 8192: T is then 0.5 GB and its eigenvalues take minutes. */
@@ -52,10 +54,12 @@ const DEFAULT_ORDER = 8192;
  * (nr)²·Σ_ℓ d_ℓ flops, r backward passes, 16(nr)² bytes. Throws OptionError where n·r is beyond `largestOrder`,
  * MemoryError, NonFiniteError, ShapeError.
  */
-export function dualForm(model: Model, options: DualOptions): DualForm {
+export function dualForm(given: GivenModel, options: DualOptions = {}): DualForm {
+  const model = asModel(given, 'dualForm');
+  const backed = withBlas(options, DUAL_KEYS, 'dualForm');
   checkModel(model);
   const { network, data } = model;
-  const { blas, memoryLimit = DEFAULT_LIMIT, largestOrder = DEFAULT_ORDER } = options;
+  const { blas, memoryLimit = DEFAULT_LIMIT, largestOrder = DEFAULT_ORDER } = backed;
   const order = data.samples * network.outputs;
   if (order > largestOrder) {
     throw new OptionError(

@@ -7,12 +7,13 @@
 import { requireMemoryLimit } from '../../core/checks.js';
 import { MemoryError, OptionError } from '../../core/errors.js';
 import type { Indices } from '../../core/indices.js';
-import type { KeysOf } from '../../core/known-options.js';
+import { type KeysOf, known } from '../../core/known-options.js';
 import { asIndices } from '../../core/numbers.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
+import { withBlas, type WithBlas } from '../../dense/default-blas.js';
 import { fill, type Matrix } from '../../dense/matrix.js';
-import { checkModel, type Model } from '../../network/model.js';
+import { checkModel, type Model, asModel, type GivenModel } from '../../network/model.js';
 import type { Network } from '../../network/network.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { builtIn } from '../../parallel/built-in.js';
@@ -46,7 +47,9 @@ export interface GaussNewtonSource extends EntrySource {
 }
 
 /** Options of {@link gaussNewtonSource}. */
-export interface GaussNewtonSourceOptions extends SourceContext {
+export interface GaussNewtonSourceOptions {
+  /** Default: the calling thread's, as `openBlas()` opens it. */
+  readonly blas?: Blas | undefined;
   /** Bytes that the precomputation may take. Default 2 GiB. */
   readonly memoryLimit?: number | undefined;
   /**
@@ -94,10 +97,13 @@ interface StoredData {
  * Throws ShapeError, OptionError, NonFiniteError (inputs or activations), MemoryError (see `beyondMemory`; always, if
  * not even one sample fits).
  */
-export function gaussNewtonSource(model: Model, options: GaussNewtonSourceOptions): GaussNewtonSource {
+export function gaussNewtonSource(given: GivenModel, options: GaussNewtonSourceOptions = {}): GaussNewtonSource {
+  const model = asModel(given, 'gaussNewtonSource');
+  const backed = withBlas(options, GAUSS_NEWTON_SOURCE_KEYS, 'gaussNewtonSource');
+  if (options.sampling !== undefined) known(options.sampling, SAMPLING_KEYS, 'gaussNewtonSource (sampling)');
   checkModel(model);
   const { network, loss, data } = model;
-  const { blas, operator, strategy, memoryLimit = DEFAULT_MEMORY_LIMIT, beyondMemory = 'recompute' } = options;
+  const { blas, operator, strategy, memoryLimit = DEFAULT_MEMORY_LIMIT, beyondMemory = 'recompute' } = backed;
   checkOptions(memoryLimit, beyondMemory, strategy);
   const tables = planGramVectors(network, loss, false);
   const compact = planGramVectors(network, loss, true);
@@ -135,7 +141,7 @@ export function gaussNewtonSource(model: Model, options: GaussNewtonSourceOption
     (memoryLimit - fixedBytes(network) - gramBatch(model, compact).bytes) / (8 * compact.numbers),
   );
   if (batch < 1) return refuse(needed(compact, 1), 'for a single sample');
-  return new RecomputedSource(model, compact, Math.min(batch, data.samples), options);
+  return new RecomputedSource(model, compact, Math.min(batch, data.samples), backed);
 }
 
 /** A worker's copy, from the descriptor's data. */
@@ -242,7 +248,7 @@ class RecomputedSource implements GaussNewtonSource {
     model: Model,
     plan: GramVectorPlan,
     batch: number,
-    { blas, operator, strategy }: GaussNewtonSourceOptions,
+    { blas, operator, strategy }: WithBlas<GaussNewtonSourceOptions>,
   ) {
     this.size = model.network.parameters;
     if (operator !== undefined) this.operator = operator;

@@ -13,7 +13,8 @@ import { RandomStream } from '../../core/random.js';
 import { sharedFloat64, toShared } from '../../core/shared-array.js';
 import { block, view, type Matrix } from '../../dense/matrix.js';
 import type { Blas } from '../../dense/blas.js';
-import { checkModel, type Model } from '../../network/model.js';
+import { withBlas } from '../../dense/default-blas.js';
+import { checkModel, type Model, asModel, type GivenModel } from '../../network/model.js';
 import { layerWeights } from '../../network/network.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { builtIn } from '../../parallel/built-in.js';
@@ -24,7 +25,9 @@ import { gramNumbers, planGramVectors, type GramVectorPlan } from './unit-gram-p
 import { GramVectors } from './unit-gram-vectors.js';
 
 /** Options of {@link sampledGaussNewtonSource}. */
-export interface SampledSourceOptions extends SourceContext {
+export interface SampledSourceOptions {
+  /** Default: the calling thread's, as `openBlas()` opens it. */
+  readonly blas?: Blas | undefined;
   /** ε: the root mean square error of an entry is at most ε·√(G_aa G_bb), by ⌈1/ε²⌉ draws. Default 0.05. */
   readonly error?: number | undefined;
   /** Default 0. Seeds the draws. */
@@ -69,9 +72,14 @@ const PURPOSE = 0x656e7472;
  * them is the exact one plus noise of full rank: a compressed matrix is no more accurate than ε. Throws ShapeError,
  * OptionError, NonFiniteError, MemoryError.
  */
-export function sampledGaussNewtonSource(model: Model, options: SampledSourceOptions): SampledGaussNewtonSource {
+export function sampledGaussNewtonSource(
+  given: GivenModel,
+  options: SampledSourceOptions = {},
+): SampledGaussNewtonSource {
+  const model = asModel(given, 'sampledGaussNewtonSource');
+  const backed = withBlas(options, SAMPLED_SOURCE_KEYS, 'sampledGaussNewtonSource');
   checkModel(model);
-  const { blas, error = DEFAULT_ERROR, seed = 0, memoryLimit = DEFAULT_LIMIT, operator } = options;
+  const { blas, error = DEFAULT_ERROR, seed = 0, memoryLimit = DEFAULT_LIMIT, operator } = backed;
   if (!(error > 0 && 1 / error ** 2 <= MOST_DRAWS))
     throw new OptionError(
       `The error of sampled entries must be from ${1 / Math.sqrt(MOST_DRAWS)} (${MOST_DRAWS} draws an entry) up, ` +

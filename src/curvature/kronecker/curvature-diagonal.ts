@@ -6,9 +6,10 @@
  */
 import type { KeysOf } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
+import { withBlas } from '../../dense/default-blas.js';
 import type { Matrix } from '../../dense/matrix.js';
 import { layerWeights } from '../../network/network.js';
-import type { Model } from '../../network/model.js';
+import { asModel, type GivenModel } from '../../network/model.js';
 import { diagonalOperator } from '../../operator/diagonal-operator.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { walkErrorGrams } from './layer-gram-walk.js';
@@ -17,7 +18,8 @@ import { eachPass, openWalk } from './factors.js';
 
 /** Options of {@link curvatureDiagonal}. */
 export interface DiagonalOptions {
-  readonly blas: Blas;
+  /** Default: the calling thread's, as `openBlas()` opens it. */
+  readonly blas?: Blas | undefined;
   /** Samples read at a time. Default: up to 1024, fewer for wide networks. */
   readonly batchSize?: number | undefined;
 }
@@ -37,7 +39,9 @@ export interface CurvatureDiagonal extends LinearOperator {
  * after the errors' norms, which for squared errors of linear outputs cost little and else up to 2nrN. Throws
  * ShapeError, OptionError, NonFiniteError.
  */
-export function curvatureDiagonal(model: Model, { blas, batchSize }: DiagonalOptions): CurvatureDiagonal {
+export function curvatureDiagonal(given: GivenModel, options: DiagonalOptions = {}): CurvatureDiagonal {
+  const model = asModel(given, 'curvatureDiagonal');
+  const { blas, batchSize } = withBlas(options, DIAGONAL_KEYS, 'curvatureDiagonal');
   const walk = openWalk(model, { blas, batchSize });
   const { network } = model;
   const { grams, scratch, inputWeight } = walk;

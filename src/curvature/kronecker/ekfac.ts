@@ -6,8 +6,10 @@
  */
 import { precisionOf } from '../../core/floats.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
+import type { Blas } from '../../dense/blas.js';
+import { withBlas } from '../../dense/default-blas.js';
 import { zeros, type Matrix, type Precision } from '../../dense/matrix.js';
-import type { Model } from '../../network/model.js';
+import { asModel, type GivenModel, type Model } from '../../network/model.js';
 import { columnsOf, diagonalSquares, projectSquares } from './layer-grams.js';
 import { walkErrorGrams } from './layer-gram-walk.js';
 import {
@@ -19,7 +21,14 @@ import {
   type EigenOperator,
   type KroneckerBasis,
 } from './basis.js';
-import { eachPass, openWalk, sumKroneckerFactors, type CurvatureWalk, type KroneckerOptions } from './factors.js';
+import {
+  eachPass,
+  openWalk,
+  sumKroneckerFactors,
+  type CurvatureWalk,
+  type KroneckerOptions,
+  KRONECKER_KEYS,
+} from './factors.js';
 import type { DampedInverse, DampingOptions } from './damped-inverse.js';
 
 /** The EKFAC matrix as an operator, and its damped inverses. */
@@ -41,9 +50,11 @@ const INVERSE_KEYS: KeysOf<Pick<DampingOptions, 'damping'>> = { damping: true };
  * the draws; with 'monte-carlo' both see the same draws. bytes: width² + outputs² + width·outputs numbers a layer,
  * without outputs² where Γ is diagonal. Throws as `kfac` does, and FactorizationError.
  */
-export function ekfac(model: Model, options: KroneckerOptions): EigenvalueCorrected {
-  const { blas } = options;
-  const walk = openWalk(model, options);
+export function ekfac(given: GivenModel, options: KroneckerOptions = {}): EigenvalueCorrected {
+  const model = asModel(given, 'ekfac');
+  const backed = withBlas(options, KRONECKER_KEYS, 'ekfac');
+  const { blas } = backed;
+  const walk = openWalk(model, backed);
   const bases = sumKroneckerFactors(walk).map((factors) => kroneckerBasis(factors, blas));
   const eigenvalues = sumEigenvalues(walk, bases);
   const precision: Precision = precisionOf(model.parameters);
@@ -63,6 +74,14 @@ export function ekfac(model: Model, options: KroneckerOptions): EigenvalueCorrec
     },
   };
 }
+
+/**
+ * The diagonal of G's layer blocks, by exact errors, in the eigenbases of a K-FAC of the same model: D_ℓ, width ×
+ * outputs. Then ⟨G, U_A diag(s_A) U_Aᵀ ⊗ U_Γ diag(s_Γ) U_Γᵀ⟩ = Σ_qp s_A(q) s_Γ(p) D_ℓ(q, p). One pass over the data.
+ * Throws as `kfac` does.
+ */
+export const diagonalInBases = (model: Model, bases: readonly KroneckerBasis[], blas: Blas): Matrix[] =>
+  sumEigenvalues(openWalk(model, { blas }), bases);
 
 /** s* of each layer, width × outputs. */
 function sumEigenvalues(walk: CurvatureWalk, bases: readonly KroneckerBasis[]): Matrix[] {
@@ -87,9 +106,20 @@ function sumEigenvalues(walk: CurvatureWalk, bases: readonly KroneckerBasis[]): 
       pass,
       first,
       (ℓ, errors, from, count) => {
-        const squares = scratch.matrix('squares', network.layers[ℓ].outputs, count);
-        if (errors.form === 'uniform' || errors.form === 'diagonal') diagonalSquares(errors, squares);
-        else projectSquares(errors, bases[ℓ].output.vectors!, squares, work);
+        const { outputs } = network.layers[ℓ];
+        const { vectors } = bases[ℓ].output;
+        let squares = scratch.matrix('squares', outputs, count);
+        if (errors.form === 'uniform' || errors.form === 'diagonal') {
+          diagonalSquares(errors, squares);
+          if (errors.form === 'diagonal' && vectors !== null) {
+            // The basis of drawn errors, and errors that are known exactly: diag(Uᵀ M_i U) = (U ∘ U)ᵀ diag M_i.
+            const weights = scratch.matrix('weights', outputs, outputs);
+            for (let i = 0; i < outputs * outputs; i++) weights.data[i] = vectors.data[vectors.offset + i] ** 2;
+            const projected = scratch.matrix('projected', outputs, count);
+            blas.gemm('T', 'N', 1, weights, squares, 0, projected);
+            squares = projected;
+          }
+        } else projectSquares(errors, vectors!, squares, work);
         blas.gemm('N', 'T', walk.outputWeight, columnsOf(inputs[ℓ], from, count), squares, 1, sums[ℓ]);
       },
       work,

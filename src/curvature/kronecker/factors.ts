@@ -7,6 +7,7 @@
 import { NonFiniteError, OptionError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
+import type { WithBlas } from '../../dense/default-blas.js';
 import { zeros, type Matrix } from '../../dense/matrix.js';
 import { batchOf } from '../../network/data-set.js';
 import { forward, type ForwardPass } from '../../network/forward.js';
@@ -32,7 +33,8 @@ export interface KroneckerOptions {
   readonly samples?: number | undefined;
   /** Default 0. Seeds the draws; those of a sample depend on it and the sample's number alone. */
   readonly seed?: number | undefined;
-  readonly blas: Blas;
+  /** Default: the calling thread's, as `openBlas()` opens it. */
+  readonly blas?: Blas | undefined;
   /** Samples read at a time. Default: up to 1024, fewer for wide networks. */
   readonly batchSize?: number | undefined;
 }
@@ -63,7 +65,7 @@ const BATCH_NUMBERS = 2 ** 23;
 /** Throws ShapeError and OptionError. */
 export function openWalk(
   model: Model,
-  { variant = 'exact', samples = 1, seed = 0, blas, batchSize }: KroneckerOptions,
+  { variant = 'exact', samples = 1, seed = 0, blas, batchSize }: WithBlas<KroneckerOptions>,
 ): CurvatureWalk {
   checkModel(model);
   if (variant !== 'exact' && variant !== 'monte-carlo')

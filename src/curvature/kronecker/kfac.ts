@@ -8,9 +8,10 @@
 import { precisionOf } from '../../core/floats.js';
 import { requireKnownOptions } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
+import { withBlas } from '../../dense/default-blas.js';
 import type { Precision } from '../../dense/matrix.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
-import type { Model } from '../../network/model.js';
+import { type Model, asModel, type GivenModel } from '../../network/model.js';
 import { kroneckerBasis, type KroneckerBasis } from './basis.js';
 import {
   openWalk,
@@ -18,6 +19,7 @@ import {
   type KroneckerFactors,
   type KroneckerOptions,
   type SymmetricFactor,
+  KRONECKER_KEYS,
 } from './factors.js';
 import {
   DAMPING_KEYS,
@@ -69,8 +71,10 @@ export interface KroneckerFactored extends LinearOperator {
  * in the bracket for the squared losses. Cost: n Σ width² flops for A; for Γ see `layer-gram-plan.ts`. Throws
  * ShapeError, OptionError and NonFiniteError.
  */
-export function kfac(model: Model, options: KroneckerOptions): KroneckerFactored {
-  return kroneckerFactored(model, sumKroneckerFactors(openWalk(model, options)), options.blas);
+export function kfac(given: GivenModel, options: KroneckerOptions = {}): KroneckerFactored {
+  const model = asModel(given, 'kfac');
+  const backed = withBlas(options, KRONECKER_KEYS, 'kfac');
+  return kroneckerFactored(model, sumKroneckerFactors(openWalk(model, backed)), backed.blas);
 }
 
 function kroneckerFactored(

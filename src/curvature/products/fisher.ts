@@ -5,8 +5,9 @@
  */
 import { OptionError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
-import type { Model } from '../../network/model.js';
-import { SampleOperator, type CurvatureOptions } from './sample-operator.js';
+import { withBlas } from '../../dense/default-blas.js';
+import { asModel, type GivenModel } from '../../network/model.js';
+import { CURVATURE_KEYS, SampleOperator, type CurvatureOptions } from './sample-operator.js';
 
 /**
  * (1/n) Σ_i g_i g_iᵀ with g_i = ∇loss_i at the targets, N × N, positive semi-definite of rank at most n: not an
@@ -14,8 +15,9 @@ import { SampleOperator, type CurvatureOptions } from './sample-operator.js';
  * Hennig, NeurIPS 2019, arXiv 1905.12558). ≈ 4nN flops a vector; the gradients are never formed. Memory, precisions and
  * errors as `gaussNewton`; targets are checked.
  */
-export function empiricalFisher(model: Model, options: CurvatureOptions): SampleOperator {
-  return new SampleOperator(model, { kind: 'gradients', draws: 1, seed: null }, options);
+export function empiricalFisher(model: GivenModel, options: CurvatureOptions = {}): SampleOperator {
+  const backed = withBlas(options, CURVATURE_KEYS, 'empiricalFisher');
+  return new SampleOperator(asModel(model, 'empiricalFisher'), { kind: 'gradients', draws: 1, seed: null }, backed);
 }
 
 /** Options of {@link monteCarloFisher}. */
@@ -42,7 +44,8 @@ export const MONTE_CARLO_KEYS: KeysOf<MonteCarloOptions> = {
  * of a sample depend on the seed and on its number alone, so one operator stands for one fixed matrix however data is
  * batched. Memory, precisions and errors as `gaussNewton`.
  */
-export function monteCarloFisher(model: Model, options: MonteCarloOptions): SampleOperator {
+export function monteCarloFisher(model: GivenModel, options: MonteCarloOptions = {}): SampleOperator {
+  const backed = withBlas(options, MONTE_CARLO_KEYS, 'monteCarloFisher');
   const { samples: draws = 1, seed = 0 } = options;
   if (!Number.isSafeInteger(draws) || draws < 1)
     throw new OptionError(
@@ -50,5 +53,5 @@ export function monteCarloFisher(model: Model, options: MonteCarloOptions): Samp
       { samples: draws },
     );
   if (!Number.isSafeInteger(seed)) throw new OptionError(`seed must be a whole number, not ${seed}.`, { seed });
-  return new SampleOperator(model, { kind: 'gradients', draws, seed }, options);
+  return new SampleOperator(asModel(model, 'monteCarloFisher'), { kind: 'gradients', draws, seed }, backed);
 }

@@ -1,8 +1,9 @@
 /**
  * The Gauss–Newton matrix of a model through products.
  */
-import type { Model } from '../../network/model.js';
-import { SampleOperator, type CurvatureOptions } from './sample-operator.js';
+import { asModel, type GivenModel } from '../../network/model.js';
+import { withBlas } from '../../dense/default-blas.js';
+import { CURVATURE_KEYS, SampleOperator, type CurvatureOptions } from './sample-operator.js';
 
 /**
  * G = (1/n) Σ_i J_iᵀQ_iJ_i, N × N, symmetric positive semi-definite of rank at most n·r: J_i = ∂a_L(x_i)/∂θ (r × N),
@@ -17,7 +18,15 @@ import { SampleOperator, type CurvatureOptions } from './sample-operator.js';
  * `memoryLimit`; else they are made again in each product, batch by batch. The parameters must not change while the
  * operator is used (shared ones are not copied). Throws ShapeError, OptionError, MemoryError; NonFiniteError for data
  * or activations that are not finite, at once or in the product that reads them.
+ *
+ * ```js
+ * const network = defineNetwork({ widths: [784, 10, 784], activation: 'tanh' });
+ * const parameters = initialParameters(network, 0);
+ * const hessian = gaussNewton({ network, parameters, loss: 'mse', data: memoryDataSet(images, images) });
+ * const y = apply(hessian, x);
+ * ```
  */
-export function gaussNewton(model: Model, options: CurvatureOptions): SampleOperator {
-  return new SampleOperator(model, { kind: 'gauss-newton' }, options);
+export function gaussNewton(model: GivenModel, options: CurvatureOptions = {}): SampleOperator {
+  const backed = withBlas(options, CURVATURE_KEYS, 'gaussNewton');
+  return new SampleOperator(asModel(model, 'gaussNewton'), { kind: 'gauss-newton' }, backed);
 }

@@ -1,8 +1,9 @@
 /**
  * The Hessian of a model's mean loss through products.
  */
-import type { Model } from '../../network/model.js';
-import { SampleOperator, type CurvatureOptions } from './sample-operator.js';
+import { withBlas } from '../../dense/default-blas.js';
+import { asModel, type GivenModel } from '../../network/model.js';
+import { CURVATURE_KEYS, SampleOperator, type CurvatureOptions } from './sample-operator.js';
 
 /**
  * H = ∇²f(θ), f(θ) = (1/n) Σ_i loss(a_L(x_i; θ), y_i), N × N, symmetric, in general indefinite. Products are exact, by
@@ -11,6 +12,7 @@ import { SampleOperator, type CurvatureOptions } from './sample-operator.js';
  * of the piecewise smooth f away from the kinks. Memory, precisions and errors as `gaussNewton`, and targets are
  * checked: NonFiniteError, OptionError where the loss cannot take them.
  */
-export function hessian(model: Model, options: CurvatureOptions): SampleOperator {
-  return new SampleOperator(model, { kind: 'hessian' }, options);
+export function hessian(model: GivenModel, options: CurvatureOptions = {}): SampleOperator {
+  const backed = withBlas(options, CURVATURE_KEYS, 'hessian');
+  return new SampleOperator(asModel(model, 'hessian'), { kind: 'hessian' }, backed);
 }

@@ -9,7 +9,8 @@ import type { KeysOf } from '../../core/known-options.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat32, sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
-import { copyInto, view, type FloatArray, type Matrix } from '../../dense/matrix.js';
+import type { WithBlas } from '../../dense/default-blas.js';
+import { copyInto, view, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';
 import type { DataSet } from '../../network/data-set.js';
 import type { Model } from '../../network/model.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
@@ -37,8 +38,8 @@ import {
 
 /** What every curvature operator takes. */
 export interface CurvatureOptions extends CurvatureMemory {
-  /** The calling thread's backend: products where there is no team. */
-  readonly blas: Blas;
+  /** Of products where there is no team. Default: the calling thread's, as `openBlas()` opens it. */
+  readonly blas?: Blas | undefined;
   /** Shares the work of each product; results have the same bits for every team and without one. */
   readonly team?: Team | undefined;
 }
@@ -87,7 +88,7 @@ export class SampleOperator implements LinearOperator {
   #tiny: boolean | undefined;
   #staging: { x: FloatArray; out: FloatArray } | undefined;
 
-  constructor(model: Model, sum: SampleSum, options: CurvatureOptions) {
+  constructor(model: Model, sum: SampleSum, options: WithBlas<CurvatureOptions>) {
     const state = allocateState(model, sum, options);
     this.rows = model.network.parameters;
     this.cols = this.rows;
@@ -120,6 +121,16 @@ export class SampleOperator implements LinearOperator {
   /** Whether the passes of all samples are kept; else each product makes them anew. */
   get kept(): boolean {
     return this.capacity === this.samples;
+  }
+
+  /** That of the parameters. */
+  get precision(): Precision {
+    return this.model.parameters instanceof Float32Array ? 'f32' : 'f64';
+  }
+
+  /** 8nN a vector, about (arXiv 1910.12184). */
+  flops(vectors: number): number {
+    return 8 * this.samples * this.rows * vectors;
   }
 
   /** out ← α·A·X + β·out, shapes taken on trust; precisions may differ. */

@@ -2,16 +2,19 @@
  * The Gauss–Newton Hessian of a model as a hierarchical matrix: source, tree and way of compression by one call.
  */
 import { OptionError, ShapeError } from '../../core/errors.js';
-import type { KeysOf } from '../../core/known-options.js';
-import { compress } from '../../hierarchical/from-entries/compress.js';
-import { compressOperator } from '../../hierarchical/from-products/compress.js';
+import { type KeysOf, known } from '../../core/known-options.js';
+import { compressEntries } from '../../hierarchical/from-entries/compress.js';
+import { compressProducts } from '../../hierarchical/from-products/compress.js';
 import { compressionCost } from '../../hierarchical/from-products/cost.js';
 import { entriesCost } from '../../hierarchical/from-entries/cost.js';
 import type { HierarchicalMatrix } from '../../hierarchical/matrix/hierarchical-matrix.js';
 import type { CompressOptions } from '../../hierarchical/from-entries/options.js';
-import { checkModel, type Model } from '../../network/model.js';
+import { warnIfMissed } from '../../hierarchical/matrix/tolerance-advice.js';
+import { checkModel, type Model, asModel, type GivenModel } from '../../network/model.js';
+import { onTeam, type Control } from '../../parallel/default-team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
+import { described, type Given } from '../../tree/given.js';
 import { gaussNewton } from '../products/gauss-newton.js';
 import { gaussNewtonSource, type GaussNewtonSource } from '../entries/gauss-newton-source.js';
 import { planGramVectors } from '../entries/unit-gram-plan.js';
@@ -86,8 +89,28 @@ const LEAF_SIZE = 128;
  * measured with `matrix.estimateError(source)`; from products it has been, in `matrix.report.products`. The same seed
  * gives the same bits on a team of any size. Throws OptionError, ShapeError, NonFiniteError, MemoryError, AbortedError,
  * WorkerError.
+ *
+ * ```js
+ * const { matrix, reason } = await compressHessian(model, { tolerance: 1e-3 });
+ * ```
  */
 export async function compressHessian(
+  model: GivenModel,
+  options: Given<CompressHessianOptions> = {},
+  control: Control = {},
+): Promise<CompressedHessian> {
+  const given = described<CompressHessianOptions>(
+    known(options, COMPRESS_HESSIAN_KEYS as KeysOf<typeof options>, 'compressHessian'),
+    'compressHessian',
+  );
+  const on = await onTeam(control, 'compressHessian');
+  const compressed = await compressCurvature(asModel(model, 'compressHessian'), given, on);
+  warnIfMissed(compressed.matrix, control);
+  return compressed;
+}
+
+/** `compressHessian` for callers inside, who read `report.met` themselves: options are known, and nobody is warned. */
+export async function compressCurvature(
   model: Model,
   options: CompressHessianOptions,
   control: TeamControl,
@@ -150,7 +173,7 @@ export async function compressHessian(
         ? 'entries'
         : 'products';
   const matrix =
-    way === 'entries' ? await compress(source, { ...rest, tree, format, maxRank }, control) : await byProducts();
+    way === 'entries' ? await compressEntries(source, { ...rest, tree, format, maxRank }, control) : await byProducts();
   return {
     matrix,
     tree,
@@ -165,7 +188,7 @@ export async function compressHessian(
     const { tolerance = 1e-5, dtype, memoryLimit } = rest;
     const operator = gaussNewton(model, { blas: team.blas, team });
     try {
-      return await compressOperator(
+      return await compressProducts(
         operator,
         tree,
         {

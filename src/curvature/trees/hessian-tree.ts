@@ -6,13 +6,14 @@
  */
 import { requireWhole } from '../../core/checks.js';
 import { OptionError, ShapeError } from '../../core/errors.js';
-import type { KeysOf } from '../../core/known-options.js';
+import { type KeysOf, known } from '../../core/known-options.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import { estimateTreeErrors } from '../../hierarchical/measure/tree-error.js';
-import { checkModel, type Model } from '../../network/model.js';
+import { checkModel, type Model, asModel, type GivenModel } from '../../network/model.js';
 import type { Network } from '../../network/network.js';
+import { onTeam, type Control } from '../../parallel/default-team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
-import type { EntrySource } from '../../source/entry-source.js';
+import { type EntrySource, requireSource } from '../../source/entry-source.js';
 import { buildClusterTree, depthFor, isolateZeros } from '../../tree/build.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
 import { halvedRanges } from '../../tree/split.js';
@@ -95,11 +96,15 @@ const CLEARLY_BETTER = 0.8;
  * (a source of another size), NonFiniteError, AbortedError.
  */
 export async function hessianTree(
-  model: Model,
+  given: GivenModel,
   source: EntrySource,
   options: HessianTreeOptions,
-  control: TeamControl,
+  givenControl: Control = {},
 ): Promise<HessianTree> {
+  requireSource(source, 'hessianTree');
+  const model = asModel(given, 'hessianTree');
+  known(options, HESSIAN_TREE_KEYS, 'hessianTree');
+  const control = await onTeam(givenControl, 'hessianTree');
   checkModel(model);
   const { distance = 'auto', leafSize, seed = 0, rank = Math.max(1, leafSize >> 1) } = options;
   if (!HESSIAN_DISTANCES.includes(distance))

@@ -11,18 +11,20 @@ import type { KeysOf } from '../../core/known-options.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
+import { withBlas } from '../../dense/default-blas.js';
 import { zeros, type Matrix } from '../../dense/matrix.js';
 import { accumulateGradient, backpropagate } from '../../network/backward.js';
 import { batchOf } from '../../network/data-set.js';
 import { forward } from '../../network/forward.js';
 import { applyLossFactor } from '../../network/loss.js';
-import { checkModel, type Model } from '../../network/model.js';
+import { checkModel, asModel, type GivenModel } from '../../network/model.js';
 import type { Points } from '../../source/entry-source.js';
 import { widened, widenedMatrix } from '../entries/unit-gram-arrays.js';
 
 /** Options of {@link sketchEmbedding}. */
 export interface EmbeddingOptions extends RunControl {
-  readonly blas: Blas;
+  /** Default: the calling thread's, as `openBlas()` opens it. */
+  readonly blas?: Blas | undefined;
   /** k: the squared distance of two weights has a relative standard deviation of at most √(2/k). Default 32. */
   readonly dimension?: number | undefined;
   /** Default 0. Seeds the signs. */
@@ -53,10 +55,12 @@ const PURPOSE = 0x736b6574;
  * for any number of outputs. In float64 (a float32 model is widened). Throws OptionError, ShapeError, NonFiniteError,
  * AbortedError.
  */
-export function sketchEmbedding(model: Model, options: EmbeddingOptions): Points {
+export function sketchEmbedding(given: GivenModel, options: EmbeddingOptions = {}): Points {
+  const model = asModel(given, 'sketchEmbedding');
+  const backed = withBlas(options, EMBEDDING_KEYS, 'sketchEmbedding');
   checkModel(model);
   const { network, loss, data } = model;
-  const { blas, dimension: k = DEFAULT_DIMENSION, seed = 0, batchSize = DEFAULT_BATCH, signal, onProgress } = options;
+  const { blas, dimension: k = DEFAULT_DIMENSION, seed = 0, batchSize = DEFAULT_BATCH, signal, onProgress } = backed;
   requireWhole(k, 'dimension', 1, LARGEST_DIMENSION);
   requireWhole(batchSize, 'batchSize', 1);
   const parameters = widened(model.parameters);

@@ -6,9 +6,11 @@
  * they use the Gram distance, which has to discover what a network says of itself.
  */
 import { requireWhole } from '../../core/checks.js';
-import type { KeysOf } from '../../core/known-options.js';
+import { requireRole } from '../../core/kind.js';
+import { type KeysOf, known } from '../../core/known-options.js';
 import { sharedInt32 } from '../../core/shared-array.js';
-import type { Model } from '../../network/model.js';
+import { asModel, type GivenModel } from '../../network/model.js';
+import { onTeam, type Control } from '../../parallel/default-team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource, Points } from '../../source/entry-source.js';
 import { buildClusterTree, depthFor, isolateZeros } from '../../tree/build.js';
@@ -34,12 +36,15 @@ export const STRUCTURAL_TREE_KEYS: KeysOf<StructuralTreeOptions> = { leafSize: t
  * data. Same tree for any team. Throws OptionError, NonFiniteError, AbortedError.
  */
 export async function structuralTree(
-  model: Model,
+  given: GivenModel,
   source: Pick<EntrySource, 'size' | 'diagonal'>,
   options: StructuralTreeOptions,
-  control: TeamControl,
+  givenControl: Control = {},
 ): Promise<ClusterTree> {
-  const { leafSize, seed = 0 } = options;
+  if (typeof source?.diagonal !== 'function') requireRole(source, 'source', 'structuralTree');
+  const model = asModel(given, 'structuralTree');
+  const { leafSize, seed = 0 } = known(options, STRUCTURAL_TREE_KEYS, 'structuralTree');
+  const control = await onTeam(givenControl, 'structuralTree');
   requireWhole(leafSize, 'leafSize', 1);
   const { network } = model;
   const features = unitFeatures(model, seed, control.team.blas);

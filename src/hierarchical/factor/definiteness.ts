@@ -2,9 +2,10 @@
  * Is a compressed matrix positive definite, and if not, which shift makes it so?
  */
 import { NotPositiveDefiniteError } from '../../core/errors.js';
-import type { KeysOf } from '../../core/known-options.js';
+import { requireRole } from '../../core/kind.js';
+import { type KeysOf, known } from '../../core/known-options.js';
 import { extremeEigenvalues, type RitzValue } from '../../krylov/lanczos.js';
-import type { TeamControl } from '../../parallel/team-control.js';
+import { onTeam, type Control } from '../../parallel/default-team.js';
 import { factor, isFactorable } from './factor.js';
 import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
 
@@ -51,9 +52,12 @@ export interface DefinitenessCertificate {
  */
 export async function certifyDefiniteness(
   matrix: HierarchicalMatrix,
-  { tolerance = 1e-4, maxIterations = 200, seed = 0 }: DefinitenessOptions,
-  control: TeamControl,
+  options: DefinitenessOptions = {},
+  given: Control = {},
 ): Promise<DefinitenessCertificate> {
+  requireRole(matrix, 'hierarchical matrix', 'certifyDefiniteness');
+  const { tolerance = 1e-4, maxIterations = 200, seed = 0 } = known(options, DEFINITENESS_KEYS, 'certifyDefiniteness');
+  const control = await onTeam(given, 'certifyDefiniteness');
   const { smallest, largest } = await extremeEigenvalues(
     matrix,
     { blas: control.team.blas, tolerance, maxIterations, seed },

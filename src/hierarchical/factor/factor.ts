@@ -3,9 +3,11 @@
  */
 import { throwIfAborted } from '../../core/context.js';
 import { MemoryError, OptionError } from '../../core/errors.js';
-import type { KeysOf } from '../../core/known-options.js';
+import { requireRole } from '../../core/kind.js';
+import { type KeysOf, known } from '../../core/known-options.js';
 import { PRECISIONS, type Precision } from '../../core/floats.js';
 import { availableMemory } from '../../io/machine.js';
+import { onTeam, type Control } from '../../parallel/default-team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { breakdownError } from './breakdown.js';
 import type { FactorEngine } from './engine.js';
@@ -60,10 +62,18 @@ export const FACTOR_KEYS: KeysOf<FactorOptions> = {
  */
 export async function factor(
   matrix: HierarchicalMatrix,
-  options: FactorOptions,
-  control: TeamControl,
+  options: FactorOptions = {},
+  given: Control = {},
 ): Promise<Factorization> {
-  const { shift = 0, indefinite = false, precision = 'f64', suggestShift = true, memoryLimit } = options;
+  requireRole(matrix, 'hierarchical matrix', 'factor');
+  const {
+    shift = 0,
+    indefinite = false,
+    precision = 'f64',
+    suggestShift = true,
+    memoryLimit,
+  } = known(options, FACTOR_KEYS, 'factor');
+  const control = await onTeam(given, 'factor');
   checkShift(shift, indefinite);
   if (!PRECISIONS.includes(precision))
     throw new OptionError(`precision must be f64 or f32, not "${precision}".`, {

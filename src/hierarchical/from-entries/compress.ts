@@ -5,17 +5,20 @@ import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError, ShapeError } from '../../core/errors.js';
 import { sharedFloats } from '../../core/floats.js';
 import { leftChild, parentOf, rightChild } from '../../core/indices.js';
+import { known, type KeysOf } from '../../core/known-options.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import { availableMemory } from '../../io/machine.js';
+import { onTeam, type Control } from '../../parallel/default-team.js';
 import { runOnceWith } from '../../parallel/run-once.js';
 import { independentTasks, upwardTasks } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
-import type { EntrySource } from '../../source/entry-source.js';
+import { type EntrySource, requireSource } from '../../source/entry-source.js';
 import { sourceState } from '../../source/share-source.js';
 import { scaledSource, unitFactor } from '../../source/unit-source.js';
 import { validateSource } from '../../source/validate.js';
 import { buildClusterTree } from '../../tree/build.js';
 import { type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
+import { described, type Given } from '../../tree/given.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { interactionLists } from '../../tree/lists.js';
 import { findNeighbors, type Neighbors } from '../../tree/neighbors.js';
@@ -25,8 +28,9 @@ import { fillBlock, fillTasks, type FillState } from './evaluate-blocks.js';
 import { layOut, type Layout, assemble } from '../matrix/layout.js';
 import { HierarchicalMatrix, type CompressionReport } from '../matrix/hierarchical-matrix.js';
 import { requireMemory } from '../matrix/memory.js';
+import { warnIfMissed } from '../matrix/tolerance-advice.js';
 import { estimateNorm } from '../measure/norm-estimate.js';
-import { resolveOptions, type CompressOptions, type ResolvedOptions } from './options.js';
+import { resolveOptions, type CompressOptions, type ResolvedOptions, COMPRESS_KEYS } from './options.js';
 import { basisLevels, skeletonizeNode, type SkeletonState } from './skeletonize.js';
 import { allowedError, isRounding, limitsOfMatrix, limitsOfNodes } from '../matrix/tolerance-limits.js';
 import { findZeroCoupling } from './zero-couplings.js';
@@ -43,8 +47,28 @@ import { estimateCompression, interpolationLimit } from './cost.js';
  * Throws OptionError, the errors of `validateSource`, MemoryError (before allocating), AbortedError, WorkerError.
  * Source: C. Yu, J. Levitt, S. Reiz, G. Biros, SC17, arXiv 1707.00164; the departures are stated in skeletonize.ts and
  * lists.ts.
+ *
+ * ```js
+ * const source = kernelSource({ dimension: 2, count: 1000, coordinates }, gaussian(0.5));
+ * const matrix = await compress(source, { tolerance: 1e-6 });
+ * const y = matrix.apply(matrixOver(x, 1000, 1));
+ * ```
  */
 export async function compress(
+  source: EntrySource,
+  options: Given<CompressOptions> = {},
+  control: Control = {},
+): Promise<HierarchicalMatrix> {
+  requireSource(source, 'compress');
+  const given = described<CompressOptions>(
+    known(options, COMPRESS_KEYS as KeysOf<typeof options>, 'compress'),
+    'compress',
+  );
+  return warnIfMissed(await compressEntries(source, given, await onTeam(control, 'compress')), control);
+}
+
+/** `compress` for callers inside, who read `report.met` themselves: options are known, and nobody is warned. */
+export async function compressEntries(
   source: EntrySource,
   options: CompressOptions,
   control: TeamControl,

@@ -1,18 +1,21 @@
 /**
  * From products alone to a hierarchical matrix: for operators without entries, or whose products are cheaper.
  */
+import { sharedFloats } from '../../core/floats.js';
 import { throwIfAborted } from '../../core/context.js';
 import { AsymmetryError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
-import { sharedFloats } from '../../core/floats.js';
+import { known } from '../../core/known-options.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import { squaredNorm, view, zeros, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';
 import { norm } from '../../dense/norm.js';
 import { availableMemory } from '../../io/machine.js';
 import { NORMAL_QUANTILE } from '../../krylov/mean-interval.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
+import { requireOperator } from '../../operator/self-check.js';
+import { onTeam, type Control } from '../../parallel/default-team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { unitFactor } from '../../source/unit-source.js';
-import { mostInLeaf, type ClusterTree } from '../../tree/cluster-tree.js';
+import { mostInLeaf, type ClusterTree, asTree, type GivenTree } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { interactionLists } from '../../tree/lists.js';
 import { peel, type Multiply } from './hodlr/peel.js';
@@ -25,16 +28,18 @@ import {
   type CompressionCost,
   type ProductsOptions,
   type ResolvedProductsOptions,
+  PRODUCTS_KEYS,
 } from './cost.js';
 import { decide, exactError, sampledError, type ErrorEstimate } from '../measure/error-interval.js';
 import { type Layout, assemble } from '../matrix/layout.js';
 import { hssSpectra } from './hss/spectra.js';
 import { HierarchicalMatrix, type CompressionReport } from '../matrix/hierarchical-matrix.js';
 import { requireMemory } from '../matrix/memory.js';
+import { warnIfMissed } from '../matrix/tolerance-advice.js';
 import { storeNested } from './hss/skeletons.js';
 import { OrderedProducts } from './ordered-products.js';
 import { drawTestVector } from './test-vectors.js';
-import { allowedError, limitsOfMatrix, limitsOfNodes, type ToleranceLimit } from '../matrix/tolerance-limits.js';
+import { allowedError, type ToleranceLimit, limitsOfMatrix, limitsOfNodes } from '../matrix/tolerance-limits.js';
 
 /** x and A·x in tree order: random vectors that no basis was found from, or all columns. */
 interface Reference {
@@ -82,6 +87,20 @@ const LEAST_RATIO = 1e-2;
  * hierarchical/from-products/hodlr/peel.ts (Lin, Lu, Ying; Martinsson).
  */
 export async function compressOperator(
+  operator: LinearOperator,
+  tree: GivenTree,
+  options: ProductsOptions,
+  control: Control = {},
+): Promise<HierarchicalMatrix> {
+  known(options, PRODUCTS_KEYS, 'compressOperator');
+  requireOperator(operator, 'compressOperator', options.productPrecision === 'f32' ? 'f32' : 'f64');
+  const indices = asTree(tree, 'compressOperator');
+  const on = await onTeam(control, 'compressOperator');
+  return warnIfMissed(await compressProducts(operator, indices, options, on), control);
+}
+
+/** `compressOperator` for callers inside, who read `report.met` themselves: options are known, and nobody is warned. */
+export async function compressProducts(
   operator: LinearOperator,
   tree: ClusterTree,
   options: ProductsOptions,

@@ -15,12 +15,12 @@ import {
   type JsonValue,
 } from '../../io/container.js';
 import { availableMemory } from '../../io/machine.js';
-import type { TeamControl } from '../../parallel/team-control.js';
 import { checkHierarchicalData } from './check-data.js';
 import type { HierarchicalData } from './data.js';
 import type { Layout } from './layout.js';
 import { HierarchicalMatrix, type CompressionReport } from './hierarchical-matrix.js';
 import { PRECISIONS } from '../../core/floats.js';
+import { onTeam, type Control } from '../../parallel/default-team.js';
 import { ranksByLevel, type LevelRanks } from './memory.js';
 import { FORMATS } from './format.js';
 
@@ -113,12 +113,14 @@ export async function saveMatrix(path: string, matrix: HierarchicalMatrix, contr
 }
 
 /**
- * Reads a matrix that `saveMatrix` wrote, for `control.team` to multiply with: the products have the same bits as the
- * saved matrix's. Everything is checked before it is used: that the file is whole, and that its arrays make a
- * hierarchical matrix. Throws FileFormatError naming what is wrong, FileAccessError, MemoryError (before reading, where
- * it would not fit), AbortedError.
+ * Reads a matrix that `saveMatrix` wrote, for the team to multiply with: the products have the same bits as the saved
+ * matrix's (on the same dense backend). Everything is checked before it is used: that the file is whole, and that its
+ * arrays make a hierarchical matrix. Throws FileFormatError naming what is wrong, FileAccessError, MemoryError (before
+ * reading, where it would not fit), AbortedError.
  */
-export async function loadMatrix(path: string, control: TeamControl): Promise<HierarchicalMatrix> {
+export async function loadMatrix(path: string, given: Control = {}): Promise<HierarchicalMatrix> {
+  requireRole(path, 'path', 'loadMatrix');
+  const control = await onTeam(given, 'loadMatrix');
   const summary = await readContainerHeader(path, control);
   const header = parseHeader(summary.header, path);
   requireSections(summary.sections, header.dtype, path);

@@ -11,6 +11,7 @@ import {
   view,
   zeros,
   type Matrix,
+  type Precision,
   type Vectors,
 } from '../../dense/matrix.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
@@ -112,6 +113,11 @@ export class HierarchicalMatrix implements LinearOperator {
     return this.rows;
   }
 
+  /** That of the stored numbers. */
+  get precision(): Precision {
+    return this.data.dtype;
+  }
+
   /**
    * Y = K̃·X for X of size N × p; returns `out` or a new matrix of X's precision. Cost ≈ 2p·(stored elements of
    * diagonal, basis, near and coupling, each but the diagonal used twice) flops. An array of N numbers is one vector.
@@ -164,10 +170,13 @@ export class HierarchicalMatrix implements LinearOperator {
     return dense;
   }
 
-  /** K̃(i, i), which is K(i, i) where K was seen through its entries: leaves are stored as they are. */
-  diagonal(): Float64Array {
+  /**
+   * out[i] ← K̃(i, i), which is K(i, i) where K was seen through its entries; returns `out`. Leaves are stored as they
+   * are.
+   */
+  diagonal(out: Float64Array = new Float64Array(this.rows)): Float64Array {
     const { tree, offsets, values } = this.data;
-    const out = new Float64Array(this.rows);
+    out.fill(0);
     for (let leaf = 0; leaf < leavesOf(tree); leaf++) {
       const ν = firstLeaf(tree) + leaf;
       const m = diagonalOrder(tree, leaf >> 1);

@@ -29,7 +29,7 @@ import type { EntrySource } from '../../source/entry-source.js';
 import { decide, exactError, quotientOfNorms, sampledError, type ErrorEstimate } from './error-interval.js';
 import { columnNorms, comparing, unitVectors, type ColumnVectors } from './sampled-columns.js';
 
-/** Options of {@link estimateError}. */
+/** Options of `HierarchicalMatrix.estimateError`. */
 export interface ErrorOptions {
   /**
    * Columns to compare; from N columns on the error is exact. Default: all up to N = 4,096; beyond, 1,024, and with a

@@ -12,7 +12,7 @@ import { buildClusterTree } from '../../tree/build.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
 import { evaluateBlocks, invertBlocks, layOutBlocks, type Blocks } from './block-inverse.js';
 import type { Preconditioner, PreconditionerOptions, Subject } from './preconditioner.js';
-import { preconditionerAt } from './shifted-frame.js';
+import { preconditionerAt } from './kind.js';
 import { layerRanges, unitRanges } from '../../network/ranges.js';
 
 const LEAF_SIZE = 256;

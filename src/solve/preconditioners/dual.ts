@@ -12,7 +12,7 @@ import type { TeamControl } from '../../parallel/team-control.js';
 import { isGaussNewton } from '../../approximation/subject.js';
 import { modelOf } from './network-subject.js';
 import type { Preconditioner, PreconditionerOptions, Subject } from './preconditioner.js';
-import { preconditionerAt } from './shifted-frame.js';
+import { preconditionerAt } from './kind.js';
 
 /** Largest n·r that is worth a dense factorization where nobody asks for it: T takes 0.13 GB. */
 const LARGEST_ORDER = 4096;

@@ -4,12 +4,12 @@
 import { NotPositiveDefiniteError } from '../../core/errors.js';
 import { isGaussNewton } from '../../approximation/subject.js';
 import { lexicographicTree } from '../../approximation/hierarchical.js';
-import { compressHessian } from '../../curvature/trees/compress-hessian.js';
+import { compressCurvature } from '../../curvature/trees/compress-hessian.js';
 import { factorKronecker } from '../../curvature/eigenbasis/factorization.js';
 import { kroneckerHierarchical } from '../../curvature/eigenbasis/compress.js';
 import type { GaussNewtonSource } from '../../curvature/entries/gauss-newton-source.js';
-import { compress } from '../../hierarchical/from-entries/compress.js';
-import { compressOperator } from '../../hierarchical/from-products/compress.js';
+import { compressEntries } from '../../hierarchical/from-entries/compress.js';
+import { compressProducts } from '../../hierarchical/from-products/compress.js';
 import { factor } from '../../hierarchical/factor/factor.js';
 import type { Factorization } from '../../hierarchical/factor/factorization.js';
 import { HierarchicalMatrix } from '../../hierarchical/matrix/hierarchical-matrix.js';
@@ -18,7 +18,7 @@ import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { mostInLeaf } from '../../tree/cluster-tree.js';
 import type { Preconditioner, PreconditionerOptions, Subject } from './preconditioner.js';
-import { preconditionerAt } from './shifted-frame.js';
+import { preconditionerAt } from './kind.js';
 
 const LEAF_SIZE = 256;
 const TOLERANCE = 1e-2;
@@ -150,21 +150,21 @@ async function compressed(
     memoryLimit,
   };
   if (isGaussNewton(subject)) {
-    const { matrix, from } = await compressHessian(
+    const { matrix, from } = await compressCurvature(
       subject.model,
       { ...given, ...(isHessianSource(source) ? { source } : {}) },
       control,
     );
     return { matrix, from };
   }
-  if (source !== undefined) return { matrix: await compress(source, given, control), from: 'entries' };
+  if (source !== undefined) return { matrix: await compressEntries(source, given, control), from: 'entries' };
   const known =
     tree ??
     (operator instanceof HierarchicalMatrix
       ? operator.data.tree
       : await lexicographicTree(operator.rows, leafSize ?? LEAF_SIZE, control));
   return {
-    matrix: await compressOperator(operator, known, { ...given, maxRank: maxRank ?? mostInLeaf(known) }, control),
+    matrix: await compressProducts(operator, known, { ...given, maxRank: maxRank ?? mostInLeaf(known) }, control),
     from: 'products',
   };
 }

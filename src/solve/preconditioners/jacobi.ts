@@ -8,7 +8,7 @@ import { diagonalOperator } from '../../operator/diagonal-operator.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { isGaussNewton } from '../../approximation/subject.js';
 import type { Preconditioner, Subject } from './preconditioner.js';
-import { preconditionerAt } from './shifted-frame.js';
+import { preconditionerAt } from './kind.js';
 
 /**
  * M = (diag A + λI)⁻¹. Throws OptionError where no diagonal is known, NotPositiveDefiniteError where an entry of it

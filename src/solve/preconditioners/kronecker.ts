@@ -6,7 +6,7 @@ import { kfac } from '../../curvature/kronecker/kfac.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { modelOf } from './network-subject.js';
 import type { Preconditioner, Subject } from './preconditioner.js';
-import { preconditionerAt } from './shifted-frame.js';
+import { preconditionerAt } from './kind.js';
 
 /**
  * M = (blockdiag(A_{ℓ−1} ⊗ Γ_ℓ) + λI)⁻¹, with EKFAC's eigenvalues for 'ekfac'. Throws OptionError without a network;

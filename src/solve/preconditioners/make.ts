@@ -17,7 +17,7 @@ import {
   type PreconditionerOptions,
   type Subject,
 } from './preconditioner.js';
-import { preconditionerAt, requireShift } from './shifted-frame.js';
+import { preconditionerAt, requireShift } from './kind.js';
 
 /**
  * M ≈ (A + λI)⁻¹ of the kind `name`, symmetric positive definite (preconditioner.ts); `reshift` makes it for another λ

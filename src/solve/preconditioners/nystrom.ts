@@ -17,7 +17,7 @@ import { identityOperator } from '../../operator/identity-operator.js';
 import { sum } from '../../operator/sum.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { Preconditioner, PreconditionerOptions, Subject } from './preconditioner.js';
-import { preconditionerAt } from './shifted-frame.js';
+import { preconditionerAt } from './kind.js';
 
 const RANK = 256;
 /** Share of N that the rank may be. */

@@ -1,11 +1,11 @@
 /**
- * Squared distances by direct differences, eight points at a time. Compiled to WebAssembly.
- * Every distance is summed over the coordinates in their order, whatever lane it falls into: its bits depend on its two points alone.
+ * Squared distances by direct differences, eight points at a time. Compiled to WebAssembly. Every distance is summed
+ * over the coordinates in their order, whatever lane it falls into: its bits depend on its two points alone.
  */
 
 /**
- * c(i, j) ← Σ_k (x(i, k) − y(k, j))², i < m, j < n, k < d; m a multiple of 4. x holds coordinate after coordinate (m × d), y point after
- * point (d × n), c is m × n; all without gaps.
+ * c(i, j) ← Σ_k (x(i, k) − y(k, j))², i < m, j < n, k < d; m a multiple of 4. x holds coordinate after coordinate (m
+ * × d), y point after point (d × n), c is m × n; all without gaps.
  */
 export function squaredDistances(m: i32, n: i32, d: i32, x: usize, y: usize, c: usize): void {
   const stride = <usize>m << 3;

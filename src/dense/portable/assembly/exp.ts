@@ -1,8 +1,8 @@
 /**
- * The exponential, eight numbers at a time. Compiled to WebAssembly.
- * exp(x) = 2ᵏ·exp(r), r = x − k·ln 2 with ln 2 in two parts (W. Cody, W. Waite, "Software Manual for the Elementary Functions", 1980),
- * exp(r) = 1 + r + r²·q(r) on |r| ≤ ln 2/2, q the near-minimax polynomial of degree 9 from Chebyshev interpolation (relative error 1.6e-17).
- * 2ᵏ is applied in two halves, so that results underflow gradually and overflow only beyond the largest number.
+ * The exponential, eight numbers at a time. Compiled to WebAssembly. exp(x) = 2ᵏ·exp(r), r = x − k·ln 2 with ln 2 in
+ * two parts (W. Cody, W. Waite, "Software Manual for the Elementary Functions", 1980), exp(r) = 1 + r + r²·q(r) on |r|
+ * ≤ ln 2/2, q the near-minimax polynomial of degree 9 from Chebyshev interpolation (relative error 1.6e-17). 2ᵏ is
+ * applied in two halves, so that results underflow gradually and overflow only beyond the largest number.
  */
 
 /**
@@ -46,7 +46,10 @@ function assemble(k: v128, r: v128, q: v128): v128 {
   return f64x2.mul(f64x2.mul(e, i64x2.shl(f64x2.add(k1, bias), 52)), i64x2.shl(f64x2.add(k2, bias), 52));
 }
 
-/** x into the range where the result is neither 0 nor ∞, or just beyond; pmin and pmax keep their first argument when it is not a number. */
+/**
+ * x into the range where the result is neither 0 nor ∞, or just beyond; pmin and pmax keep their first argument when it
+ * is not a number.
+ */
 @inline
 function clamp(x: v128): v128 {
   return f64x2.pmax(f64x2.pmin(x, constant(LARGEST)), constant(SMALLEST));
@@ -62,7 +65,10 @@ function remainder(x: v128, k: v128): v128 {
   return f64x2.sub(f64x2.sub(x, f64x2.mul(k, constant(LN2_HIGH))), f64x2.mul(k, constant(LN2_LOW)));
 }
 
-/** x(i) ← exp(x(i)), i < n; the memory up to the next multiple of 8 numbers is overwritten as well, so that every number goes through the same lanes. */
+/**
+ * x(i) ← exp(x(i)), i < n; the memory up to the next multiple of 8 numbers is overwritten as well, so that every number
+ * goes through the same lanes.
+ */
 export function exponentials(n: i32, x: usize): void {
   for (let i = 0; i < n; i += 8) {
     const x0 = clamp(v128.load(x));

@@ -1,8 +1,8 @@
 /**
- * Matrix product over the linear memory: packed panels, register tiles. Compiled to WebAssembly.
- * After Goto & van de Geijn (ACM TOMS 34(3), 2008) and BLIS (F. Van Zee, R. van de Geijn, ACM TOMS 41(3), 2015). Departure: one source for
- * both precisions, and a mask, by which a triangle of C (syrk) costs the tiles it touches and no more.
- * The order of the sums depends on the shape alone, so the same operands always give the same bits.
+ * Matrix product over the linear memory: packed panels, register tiles. Compiled to WebAssembly. After Goto & van de
+ * Geijn (ACM TOMS 34(3), 2008) and BLIS (F. Van Zee, R. van de Geijn, ACM TOMS 41(3), 2015). Departure: one source for
+ * both precisions, and a mask, by which a triangle of C (syrk) costs the tiles it touches and no more. The order of the
+ * sums depends on the shape alone, so the same operands always give the same bits.
  */
 import { KC, MC, NC, NR, packedA, packedB, tile } from './layout';
 
@@ -95,8 +95,14 @@ function storeColumn<T>(c: usize, upper: v128, lower: v128, beta: T): void {
   }
 }
 
-/** One tile on the edge of C or across its diagonal: into scratch, then the entries that exist. row − col locates the diagonal. */
-function microEdge<T>(kc: i32, alpha: T, pa: usize, pb: usize, beta: T, c: usize, ldc: usize, rows: i32, cols: i32, diagonal: i32, mask: i32): void {
+/**
+ * One tile on the edge of C or across its diagonal: into scratch, then the entries that exist. row − col locates the
+ * diagonal.
+ */
+function microEdge<T>(
+  kc: i32, alpha: T, pa: usize, pb: usize, beta: T, c: usize, ldc: usize, rows: i32, cols: i32, diagonal: i32,
+  mask: i32,
+): void {
   const width: usize = sizeof<T>();
   micro<T>(kc, alpha, pa, pb, <T>0, tile, 32);
   for (let j = 0; j < cols; ++j) {
@@ -130,7 +136,10 @@ function copyPanel(steps: i32, groups: i32, src: usize, stride: usize, dst: usiz
   }
 }
 
-/** dst(p·step + i) ← src(i, p), i < 4, where src's p run contiguously and its rows are `stride` bytes apart; step in bytes. */
+/**
+ * dst(p·step + i) ← src(i, p), i < 4, where src's p run contiguously and its rows are `stride` bytes apart; step in
+ * bytes.
+ */
 function transposePanel<T>(steps: i32, src: usize, stride: usize, dst: usize, step: usize): void {
   const width: usize = sizeof<T>();
   let r0 = src;
@@ -247,7 +256,8 @@ export function mirror<T>(upper: bool, n: i32, a: usize, lda: i32): void {
 
 /** C ← α·op(A)·op(B) + β·C on the masked part of C (m × n); leading dimensions in elements. */
 export function gemm<T>(
-  transA: bool, transB: bool, m: i32, n: i32, k: i32, alpha: f64, a: usize, lda: i32, b: usize, ldb: i32, beta: f64, c: usize, ldc: i32, mask: i32,
+  transA: bool, transB: bool, m: i32, n: i32, k: i32, alpha: f64, a: usize, lda: i32, b: usize, ldb: i32, beta: f64,
+  c: usize, ldc: i32, mask: i32,
 ): void {
   if (m <= 0 || n <= 0) return;
   if (k <= 0 || alpha == 0) {

@@ -1,6 +1,7 @@
 /**
- * What the module exports: every routine in float64 (…64) and float32 (…32), pointers in bytes, leading dimensions in elements.
- * `../wasm.ts` holds the same list as a TypeScript interface. Compiled to WebAssembly by scripts/build-wasm.mjs.
+ * What the module exports: every routine in float64 (…64) and float32 (…32), pointers in bytes, leading dimensions in
+ * elements. `../wasm.ts` holds the same list as a TypeScript interface. Compiled to WebAssembly by
+ * scripts/build-wasm.mjs.
  */
 export { arenaStart } from './layout';
 export { squaredDistances } from './distances';
@@ -12,11 +13,17 @@ import { potrf as potrfOf, triangular as triangularOf } from './triangular';
 import { getrf as getrfOf } from './lu';
 import { geqp3 as geqp3Of, geqrf as geqrfOf, ormqr as ormqrOf } from './qr';
 
-export function gemm64(transA: bool, transB: bool, m: i32, n: i32, k: i32, alpha: f64, a: usize, lda: i32, b: usize, ldb: i32, beta: f64, c: usize, ldc: i32, mask: i32): void {
+export function gemm64(
+  transA: bool, transB: bool, m: i32, n: i32, k: i32, alpha: f64, a: usize, lda: i32, b: usize, ldb: i32, beta: f64,
+  c: usize, ldc: i32, mask: i32,
+): void {
   gemmOf<f64>(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, mask);
 }
 
-export function gemm32(transA: bool, transB: bool, m: i32, n: i32, k: i32, alpha: f64, a: usize, lda: i32, b: usize, ldb: i32, beta: f64, c: usize, ldc: i32, mask: i32): void {
+export function gemm32(
+  transA: bool, transB: bool, m: i32, n: i32, k: i32, alpha: f64, a: usize, lda: i32, b: usize, ldb: i32, beta: f64,
+  c: usize, ldc: i32, mask: i32,
+): void {
   gemmOf<f32>(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, mask);
 }
 
@@ -44,11 +51,17 @@ export function gemvT32(m: i32, n: i32, alpha: f64, a: usize, lda: i32, x: usize
   gemvTOf<f32>(m, n, <f32>alpha, a, lda, x, y);
 }
 
-export function triangular64(multiply: bool, left: bool, upper: bool, trans: bool, unit: bool, m: i32, n: i32, a: usize, lda: i32, b: usize, ldb: i32): void {
+export function triangular64(
+  multiply: bool, left: bool, upper: bool, trans: bool, unit: bool, m: i32, n: i32, a: usize, lda: i32, b: usize,
+  ldb: i32,
+): void {
   triangularOf<f64>(multiply, left, upper, trans, unit, m, n, a, lda, b, ldb);
 }
 
-export function triangular32(multiply: bool, left: bool, upper: bool, trans: bool, unit: bool, m: i32, n: i32, a: usize, lda: i32, b: usize, ldb: i32): void {
+export function triangular32(
+  multiply: bool, left: bool, upper: bool, trans: bool, unit: bool, m: i32, n: i32, a: usize, lda: i32, b: usize,
+  ldb: i32,
+): void {
   triangularOf<f32>(multiply, left, upper, trans, unit, m, n, a, lda, b, ldb);
 }
 
@@ -76,11 +89,15 @@ export function geqrf32(m: i32, n: i32, a: usize, lda: i32, tau: usize, work: us
   geqrfOf<f32>(m, n, a, lda, tau, work);
 }
 
-export function ormqr64(left: bool, trans: bool, m: i32, n: i32, k: i32, a: usize, lda: i32, tau: usize, c: usize, ldc: i32, work: usize): void {
+export function ormqr64(
+  left: bool, trans: bool, m: i32, n: i32, k: i32, a: usize, lda: i32, tau: usize, c: usize, ldc: i32, work: usize,
+): void {
   ormqrOf<f64>(left, trans, m, n, k, a, lda, tau, c, ldc, work);
 }
 
-export function ormqr32(left: bool, trans: bool, m: i32, n: i32, k: i32, a: usize, lda: i32, tau: usize, c: usize, ldc: i32, work: usize): void {
+export function ormqr32(
+  left: bool, trans: bool, m: i32, n: i32, k: i32, a: usize, lda: i32, tau: usize, c: usize, ldc: i32, work: usize,
+): void {
   ormqrOf<f32>(left, trans, m, n, k, a, lda, tau, c, ldc, work);
 }
 

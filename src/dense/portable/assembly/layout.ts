@@ -1,7 +1,8 @@
 /**
- * Where the kernels keep their scratch space in the linear memory, and the block sizes it is made for. Compiled to WebAssembly.
- * K. Goto, R. van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34(3), 2008: a KC × NR panel of B stays in
- * the first-level cache, an MC × KC block of A in the second, a KC × NC block of B in the third.
+ * Where the kernels keep their scratch space in the linear memory, and the block sizes it is made for. Compiled to
+ * WebAssembly. K. Goto, R. van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34(3), 2008: a
+ * KC × NR panel of B stays in the first-level cache, an MC × KC block of A in the second, a KC × NC block of B in the
+ * third.
  *
  *     __heap_base ─ packed A ─ packed B ─ one tile of C ─ small triangles ─ arena (the callers' matrices)
  */

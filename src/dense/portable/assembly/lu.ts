@@ -1,6 +1,6 @@
 /**
- * LU with partial pivoting in the linear memory. Compiled to WebAssembly.
- * S. Toledo, "Locality of reference in LU decomposition with partial pivoting", SIAM J. Matrix Anal. Appl. 18(4), 1997: recursion on columns.
+ * LU with partial pivoting in the linear memory. Compiled to WebAssembly. S. Toledo, "Locality of reference in LU
+ * decomposition with partial pivoting", SIAM J. Matrix Anal. Appl. 18(4), 1997: recursion on columns.
  */
 import { ALL, gemm } from './gemm';
 import { triangular } from './triangular';
@@ -52,7 +52,8 @@ function panel<T>(m: i32, n: i32, a: usize, lda: i32, pivots: usize): i32 {
     const pivot = load<T>(diagonal);
     // 1/pivot must not overflow.
     if (Math.abs(<f64>pivot) >= (sizeof<T>() == 8 ? 1e-300 : 1e-37)) scal<T>(m - j - 1, <T>1 / pivot, diagonal + width);
-    else for (let i = j + 1; i < m; ++i) store<T>(diagonal + <usize>(i - j) * width, load<T>(diagonal + <usize>(i - j) * width) / pivot);
+    else for (let i = j + 1; i < m; ++i)
+      store<T>(diagonal + <usize>(i - j) * width, load<T>(diagonal + <usize>(i - j) * width) / pivot);
     for (let k = j + 1; k < n; ++k) {
       const top = diagonal + <usize>(k - j) * stride;
       axpy<T>(m - j - 1, -load<T>(top), diagonal + width, top + width);

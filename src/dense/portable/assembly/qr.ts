@@ -1,7 +1,7 @@
 /**
- * Householder QR in the linear memory: panels, block reflectors. Compiled to WebAssembly.
- * R. Schreiber, C. Van Loan, "A storage-efficient WY representation for products of Householder transformations", SISC 10(1), 1989.
- * Departure: a panel's vectors are written out with their ones and zeros, so that applying a block is three gemms.
+ * Householder QR in the linear memory: panels, block reflectors. Compiled to WebAssembly. R. Schreiber, C. Van Loan,
+ * "A storage-efficient WY representation for products of Householder transformations", SISC 10(1), 1989. Departure: a
+ * panel's vectors are written out with their ones and zeros, so that applying a block is three gemms.
  */
 import { ALL, UPPER, gemm } from './gemm';
 import { gemvN, gemvT, ger, norm, scal, swap } from './vector';
@@ -10,8 +10,8 @@ import { gemvN, gemvT, ger, norm, scal, swap } from './vector';
 export const BLOCK: i32 = 32;
 
 /**
- * H = I − τ·v·vᵀ with H·x = (β, 0, …)ᵀ, v(0) = 1: x(0) ← β, the rest of x ← v. Returns τ; 0 where x is a multiple of e₁ already.
- * A vector too small to be divided by is scaled up first.
+ * H = I − τ·v·vᵀ with H·x = (β, 0, …)ᵀ, v(0) = 1: x(0) ← β, the rest of x ← v. Returns τ; 0 where x is a multiple of
+ * e₁ already. A vector too small to be divided by is scaled up first.
  */
 export function reflector<T>(n: i32, x: usize): T {
   const width: usize = sizeof<T>();
@@ -67,14 +67,21 @@ function panel<T>(m: i32, n: i32, a: usize, lda: i32, tau: usize, work: usize): 
   }
 }
 
-/** v (m × n, leading dimension m) ← the unit lower trapezoid below the diagonal of a; t (n × n) ← the triangle with H₁⋯H_n = I − V·T·Vᵀ, zeros below. */
+/**
+ * v (m × n, leading dimension m) ← the unit lower trapezoid below the diagonal of a; t (n × n) ← the triangle with
+ * H₁⋯H_n = I − V·T·Vᵀ, zeros below.
+ */
 export function blockReflector<T>(m: i32, n: i32, a: usize, lda: i32, tau: usize, v: usize, t: usize): void {
   const width: usize = sizeof<T>();
   for (let j = 0; j < n; ++j) {
     const to = v + <usize>j * <usize>m * width;
     memory.fill(to, 0, <usize>j * width);
     store<T>(to + <usize>j * width, <T>1);
-    memory.copy(to + <usize>(j + 1) * width, a + (<usize>j * <usize>lda + <usize>(j + 1)) * width, <usize>(m - j - 1) * width);
+    memory.copy(
+      to + <usize>(j + 1) * width,
+      a + (<usize>j * <usize>lda + <usize>(j + 1)) * width,
+      <usize>(m - j - 1) * width,
+    );
   }
   // VᵀV above the diagonal, then T(0:j, j) = −τ_j·T(0:j, 0:j)·(VᵀV)(0:j, j), column by column.
   gemm<T>(true, false, n, n, m, 1, v, m, v, m, 0, t, n, UPPER);
@@ -95,7 +102,9 @@ export function blockReflector<T>(m: i32, n: i32, a: usize, lda: i32, tau: usize
  * C ← (I − V·op(T)·Vᵀ)·C (left) or C·(I − V·op(T)·Vᵀ) (right); C is m × n, V has `order` = m or n rows and k columns.
  * work holds 2·k·n (left) or 2·k·m (right) numbers.
  */
-export function applyBlock<T>(left: bool, trans: bool, m: i32, n: i32, k: i32, v: usize, order: i32, t: usize, c: usize, ldc: i32, work: usize): void {
+export function applyBlock<T>(
+  left: bool, trans: bool, m: i32, n: i32, k: i32, v: usize, order: i32, t: usize, c: usize, ldc: i32, work: usize,
+): void {
   if (m <= 0 || n <= 0 || k <= 0) return;
   const width: usize = sizeof<T>();
   if (left) {
@@ -132,8 +141,13 @@ export function geqrf<T>(m: i32, n: i32, a: usize, lda: i32, tau: usize, work: u
   }
 }
 
-/** C ← op(Q)·C or C·op(Q), Q of k reflectors below the diagonal of a. work holds BLOCK·(order + BLOCK + 2·(other side of C)) numbers. */
-export function ormqr<T>(left: bool, trans: bool, m: i32, n: i32, k: i32, a: usize, lda: i32, tau: usize, c: usize, ldc: i32, work: usize): void {
+/**
+ * C ← op(Q)·C or C·op(Q), Q of k reflectors below the diagonal of a. work holds BLOCK·(order + BLOCK + 2·(other side of
+ * C)) numbers.
+ */
+export function ormqr<T>(
+  left: bool, trans: bool, m: i32, n: i32, k: i32, a: usize, lda: i32, tau: usize, c: usize, ldc: i32, work: usize,
+): void {
   const width: usize = sizeof<T>();
   const order = left ? m : n;
   const blocks = (k + BLOCK - 1) / BLOCK;
@@ -152,11 +166,11 @@ export function ormqr<T>(left: bool, trans: bool, m: i32, n: i32, k: i32, a: usi
 }
 
 /**
- * Column-pivoted QR in place, A·P = Q·R; pivots (int32) says which column of A stands where.
- * Blocks as in G. Quintana-Ortí, X. Sun, C. Bischof, "A BLAS-3 version of the QR factorization with column pivoting", SISC 19(5), 1998;
- * a block ends early where cancellation has spoilt the running norm of a column (Z. Drmač, Z. Bujanović, "On the failure of rank-revealing
- * QR factorization software", ACM TOMS 35(2), 2008): that norm is computed anew.
- * work holds n·(BLOCK + 4) + BLOCK numbers, 8-byte aligned.
+ * Column-pivoted QR in place, A·P = Q·R; pivots (int32) says which column of A stands where. Blocks as in G.
+ * Quintana-Ortí, X. Sun, C. Bischof, "A BLAS-3 version of the QR factorization with column pivoting", SISC 19(5), 1998;
+ * a block ends early where cancellation has spoilt the running norm of a column (Z. Drmač, Z. Bujanović, "On the
+ * failure of rank-revealing QR factorization software", ACM TOMS 35(2), 2008): that norm is computed anew. work holds
+ * n·(BLOCK + 4) + BLOCK numbers, 8-byte aligned.
  */
 export function geqp3<T>(m: i32, n: i32, a: usize, lda: i32, pivots: usize, tau: usize, work: usize): void {
   const width: usize = sizeof<T>();
@@ -173,12 +187,19 @@ export function geqp3<T>(m: i32, n: i32, a: usize, lda: i32, pivots: usize, tau:
     store<i32>(pivots + (<usize>j << 2), j);
   }
   let done = 0;
-  while (done < steps) done += pivotedBlock<T>(m, n, done, min(BLOCK, steps - done), a, stride, lda, pivots, tau, f, row, norms, exact);
+  while (done < steps) {
+    const limit = min(BLOCK, steps - done);
+    done += pivotedBlock<T>(m, n, done, limit, a, stride, lda, pivots, tau, f, row, norms, exact);
+  }
 }
 
-/** Up to `limit` columns from column `first` on; returns how many. F (n × BLOCK) collects Aᵀ·V·T so that A − V·Fᵀ is due at the end of the block only. */
+/**
+ * Up to `limit` columns from column `first` on; returns how many. F (n × BLOCK) collects Aᵀ·V·T so that A − V·Fᵀ is due
+ * at the end of the block only.
+ */
 function pivotedBlock<T>(
-  m: i32, n: i32, first: i32, limit: i32, a: usize, stride: usize, lda: i32, pivots: usize, tau: usize, f: usize, row: usize, norms: usize, exact: usize,
+  m: i32, n: i32, first: i32, limit: i32, a: usize, stride: usize, lda: i32, pivots: usize, tau: usize, f: usize,
+  row: usize, norms: usize, exact: usize,
 ): i32 {
   const width: usize = sizeof<T>();
   const spoilt = Math.sqrt(sizeof<T>() == 8 ? 2.220446049250313e-16 : 1.1920928955078125e-7);
@@ -259,7 +280,10 @@ function pivotedBlock<T>(
   const rows = m - next;
   if (next < n && rows > 0) {
     const down = <usize>next * width;
-    gemm<T>(false, true, rows, n - next, k, -1, a + <usize>first * stride + down, lda, f + down, n, 1, a + <usize>next * stride + down, lda, ALL);
+    gemm<T>(
+      false, true, rows, n - next, k, -1, a + <usize>first * stride + down, lda, f + down, n, 1,
+      a + <usize>next * stride + down, lda, ALL,
+    );
   }
   if (marked) {
     for (let j = next; j < n; ++j) {

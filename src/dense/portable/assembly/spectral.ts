@@ -1,8 +1,9 @@
 /**
- * Singular values and eigenvalues in the linear memory, float64. Compiled to WebAssembly.
- * Singular values: one-sided Jacobi on the triangle of a pivoted QR (Z. Drmač, K. Veselić, "New fast and accurate Jacobi SVD algorithm I, II",
- * SIAM J. Matrix Anal. Appl. 29(4), 2008). Eigenvalues: Householder tridiagonalization and implicit QL with Wilkinson's shift
- * (B. Parlett, "The Symmetric Eigenvalue Problem", SIAM 1998, ch. 7–8); the rotations of a sweep are applied to the vectors together.
+ * Singular values and eigenvalues in the linear memory, float64. Compiled to WebAssembly. Singular values: one-sided
+ * Jacobi on the triangle of a pivoted QR (Z. Drmač, K. Veselić, "New fast and accurate Jacobi SVD algorithm I, II",
+ * SIAM J. Matrix Anal. Appl. 29(4), 2008). Eigenvalues: Householder tridiagonalization and implicit QL with Wilkinson's
+ * shift (B. Parlett, "The Symmetric Eigenvalue Problem", SIAM 1998, ch. 7–8); the rotations of a sweep are applied to
+ * the vectors together.
  */
 import { axpy, dot } from './vector';
 import { hypotenuse, reflector } from './qr';
@@ -32,8 +33,8 @@ function rotate(n: i32, x: usize, y: usize, c: f64, s: f64): void {
 }
 
 /**
- * Rotates the columns of x (m × n) until they are orthogonal to working accuracy, and the columns of j (rowsJ × n, none if 0) alike;
- * squares (n numbers) ends with the squared norms. Returns 0, or 1 if SWEEPS sweeps did not suffice.
+ * Rotates the columns of x (m × n) until they are orthogonal to working accuracy, and the columns of j (rowsJ × n,
+ * none if 0) alike; squares (n numbers) ends with the squared norms. Returns 0, or 1 if SWEEPS sweeps did not suffice.
  */
 export function jacobi(m: i32, n: i32, x: usize, ldx: i32, rowsJ: i32, j: usize, ldj: i32, squares: usize): i32 {
   const strideX = <usize>ldx << 3;
@@ -88,7 +89,10 @@ export function jacobi(m: i32, n: i32, x: usize, ldx: i32, rowsJ: i32, j: usize,
   return 1;
 }
 
-/** y ← α·A·x; A symmetric, its lower triangle read. Two columns at a time, both halves of the product in one pass over them. */
+/**
+ * y ← α·A·x; A symmetric, its lower triangle read. Two columns at a time, both halves of the product in one pass over
+ * them.
+ */
 function symvLower(n: i32, alpha: f64, a: usize, lda: i32, x: usize, y: usize): void {
   const stride = <usize>lda << 3;
   memory.fill(y, 0, <usize>n << 3);
@@ -141,7 +145,10 @@ function symvLower(n: i32, alpha: f64, a: usize, lda: i32, x: usize, y: usize): 
   }
 }
 
-/** QᵀAQ = T: the lower triangle of A in, diagonal d (n), off-diagonal e (n − 1), reflectors below the subdiagonal and tau (n − 1) out. work holds n numbers. */
+/**
+ * QᵀAQ = T: the lower triangle of A in, diagonal d (n), off-diagonal e (n − 1), reflectors below the subdiagonal and
+ * tau (n − 1) out. work holds n numbers.
+ */
 export function tridiagonalize(n: i32, a: usize, lda: i32, d: usize, e: usize, tau: usize, work: usize): void {
   const stride = <usize>lda << 3;
   for (let j = 0; j < n; ++j) {
@@ -171,8 +178,9 @@ export function tridiagonalize(n: i32, a: usize, lda: i32, d: usize, e: usize, t
 }
 
 /**
- * Eigenvalues of the tridiagonal matrix (d, e), in no order, into d; z (rows × n, none if rows = 0) is multiplied by the rotations from the right.
- * e has n numbers, the last of them scratch; work holds 2·n. Returns 0, or 1 + the index of an eigenvalue that did not converge.
+ * Eigenvalues of the tridiagonal matrix (d, e), in no order, into d; z (rows × n, none if rows = 0) is multiplied by
+ * the rotations from the right. e has n numbers, the last of them scratch; work holds 2·n. Returns 0, or 1 + the index
+ * of an eigenvalue that did not converge.
  */
 export function implicitQL(n: i32, d: usize, e: usize, rows: i32, z: usize, ldz: i32, work: usize): i32 {
   if (n > 0) store<f64>(e + (<usize>(n - 1) << 3), 0);
@@ -180,7 +188,8 @@ export function implicitQL(n: i32, d: usize, e: usize, rows: i32, z: usize, ldz:
   const sines = work + (<usize>n << 3);
   // Where both neighbours are at rounding level of the whole, so is the coupling that may be dropped (EISPACK's tql2).
   let negligible: f64 = 0;
-  for (let i = 0; i < n; ++i) negligible = max(negligible, Math.abs(load<f64>(d + (<usize>i << 3))) + Math.abs(load<f64>(e + (<usize>i << 3))));
+  for (let i = 0; i < n; ++i)
+    negligible = max(negligible, Math.abs(load<f64>(d + (<usize>i << 3))) + Math.abs(load<f64>(e + (<usize>i << 3))));
   negligible *= 0.5 * EPSILON;
   for (let l = 0; l < n; ++l) {
     for (let iteration = 0; ; ++iteration) {
@@ -234,7 +243,10 @@ export function implicitQL(n: i32, d: usize, e: usize, rows: i32, z: usize, ldz:
   return 0;
 }
 
-/** Columns i, i + 1 of z ← (c_i·z_i − s_i·z_{i+1}, s_i·z_i + c_i·z_{i+1}), i = last − 1 down to first; column i + 1 stays in registers on its way. */
+/**
+ * Columns i, i + 1 of z ← (c_i·z_i − s_i·z_{i+1}, s_i·z_i + c_i·z_{i+1}), i = last − 1 down to first; column i + 1
+ * stays in registers on its way.
+ */
 function rotations(rows: i32, first: i32, last: i32, cosines: usize, sines: usize, z: usize, ldz: i32): void {
   const stride = <usize>ldz << 3;
   let k = rows;

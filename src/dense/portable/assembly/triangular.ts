@@ -1,8 +1,9 @@
 /**
- * Triangles in the linear memory: solve, multiply, Cholesky. Compiled to WebAssembly.
- * Recursion down to small triangles, all else by gemm (E. Elmroth, F. Gustavson, I. Jonsson, B. Kågström, "Recursive blocked algorithms and
- * hybrid data structures for dense matrix library software", SIAM Review 46(1), 2004). Every small triangle is brought to one form,
- * B·U with U upper and applied from the right, whose loops run down the columns of B; a triangle on the left works on Bᵀ, strip by strip.
+ * Triangles in the linear memory: solve, multiply, Cholesky. Compiled to WebAssembly. Recursion down to small
+ * triangles, all else by gemm (E. Elmroth, F. Gustavson, I. Jonsson, B. Kågström, "Recursive blocked algorithms and
+ * hybrid data structures for dense matrix library software", SIAM Review 46(1), 2004). Every small triangle is brought
+ * to one form, B·U with U upper and applied from the right, whose loops run down the columns of B; a triangle on the
+ * left works on Bᵀ, strip by strip.
  */
 import { STRIP, TRIANGLE, strip, triangle } from './layout';
 import { ALL, LOWER, UPPER, gemm } from './gemm';
@@ -111,8 +112,13 @@ function multiplyBase<T>(m: i32, n: i32, unit: bool, a: usize, rs: isize, cs: is
   }
 }
 
-/** A triangle of order n ≤ TRIANGLE from the right, op(A)(k, j) at a + k·rs + j·cs; a lower one is an upper one read backwards. */
-function baseRight<T>(multiply: bool, upper: bool, unit: bool, m: i32, n: i32, a: usize, rs: isize, cs: isize, b: usize, stride: isize): void {
+/**
+ * A triangle of order n ≤ TRIANGLE from the right, op(A)(k, j) at a + k·rs + j·cs; a lower one is an upper one read
+ * backwards.
+ */
+function baseRight<T>(
+  multiply: bool, upper: bool, unit: bool, m: i32, n: i32, a: usize, rs: isize, cs: isize, b: usize, stride: isize,
+): void {
   if (!upper) {
     a += (n - 1) * (rs + cs);
     b += (n - 1) * stride;
@@ -125,7 +131,9 @@ function baseRight<T>(multiply: bool, upper: bool, unit: bool, m: i32, n: i32, a
 }
 
 /** A triangle of order m ≤ TRIANGLE from the left: op(A)·B = (Bᵀ·op(A)ᵀ)ᵀ. */
-function baseLeft<T>(multiply: bool, upper: bool, unit: bool, m: i32, n: i32, a: usize, rs: isize, cs: isize, b: usize, stride: usize): void {
+function baseLeft<T>(
+  multiply: bool, upper: bool, unit: bool, m: i32, n: i32, a: usize, rs: isize, cs: isize, b: usize, stride: usize,
+): void {
   const width: usize = sizeof<T>();
   const pitch = <usize>STRIP * width;
   for (let j = 0; j < n; j += STRIP) {
@@ -149,7 +157,10 @@ function baseLeft<T>(multiply: bool, upper: bool, unit: bool, m: i32, n: i32, a:
  * B ← op(A)·B or op(A)⁻¹·B (left), B·op(A) or B·op(A)⁻¹ (right); B is m × n, leading dimensions in elements.
  * `upper` says which triangle of A holds the entries.
  */
-export function triangular<T>(multiply: bool, left: bool, upper: bool, trans: bool, unit: bool, m: i32, n: i32, a: usize, lda: i32, b: usize, ldb: i32): void {
+export function triangular<T>(
+  multiply: bool, left: bool, upper: bool, trans: bool, unit: bool, m: i32, n: i32, a: usize, lda: i32, b: usize,
+  ldb: i32,
+): void {
   if (m <= 0 || n <= 0) return;
   const width: usize = sizeof<T>();
   const order = left ? m : n;
@@ -196,7 +207,9 @@ export function triangular<T>(multiply: bool, left: bool, upper: bool, trans: bo
 }
 
 /** to ← to ± op(A_off)·from (left) or ± from·op(A_off) (right); `to` is m × n, k the inner dimension. */
-function update<T>(sign: f64, left: bool, trans: bool, m: i32, n: i32, k: i32, off: usize, lda: i32, from: usize, to: usize, ldb: i32): void {
+function update<T>(
+  sign: f64, left: bool, trans: bool, m: i32, n: i32, k: i32, off: usize, lda: i32, from: usize, to: usize, ldb: i32,
+): void {
   if (left) gemm<T>(trans, false, m, n, k, sign, off, lda, from, ldb, 1, to, ldb, ALL);
   else gemm<T>(false, trans, m, n, k, sign, from, ldb, off, lda, 1, to, ldb, ALL);
 }
@@ -224,14 +237,18 @@ export function potrf<T>(upper: bool, n: i32, a: usize, lda: i32): i32 {
   return info == 0 ? 0 : info + n1;
 }
 
-/** The small case, on a copy that is lower triangular whichever triangle was given. On failure the columns done so far are kept. */
+/**
+ * The small case, on a copy that is lower triangular whichever triangle was given. On failure the columns done so far
+ * are kept.
+ */
 function potrfBase<T>(upper: bool, n: i32, a: usize, stride: usize): i32 {
   const width: usize = sizeof<T>();
   const pitch = <usize>TRIANGLE * width;
   const rs: usize = upper ? stride : width;
   const cs: usize = upper ? width : stride;
   for (let j = 0; j < n; ++j) {
-    for (let i = j; i < n; ++i) store<T>(triangle + <usize>i * width + <usize>j * pitch, load<T>(a + <usize>i * rs + <usize>j * cs));
+    for (let i = j; i < n; ++i)
+      store<T>(triangle + <usize>i * width + <usize>j * pitch, load<T>(a + <usize>i * rs + <usize>j * cs));
   }
   let info = 0;
   for (let j = 0; j < n; ++j) {
@@ -250,7 +267,8 @@ function potrfBase<T>(upper: bool, n: i32, a: usize, stride: usize): i32 {
     scal<T>(n - j - 1, <T>1 / root, column + width);
   }
   for (let j = 0; j < n; ++j) {
-    for (let i = j; i < n; ++i) store<T>(a + <usize>i * rs + <usize>j * cs, load<T>(triangle + <usize>i * width + <usize>j * pitch));
+    for (let i = j; i < n; ++i)
+      store<T>(a + <usize>i * rs + <usize>j * cs, load<T>(triangle + <usize>i * width + <usize>j * pitch));
   }
   return info;
 }

@@ -27,7 +27,8 @@ export function dot<T>(n: i32, x: usize, y: usize): T {
 @inline
 export function lanesSum<T>(s: v128): T {
   if (sizeof<T>() == 8) return <T>(v128.extract_lane<f64>(s, 0) + v128.extract_lane<f64>(s, 1));
-  return <T>(v128.extract_lane<f32>(s, 0) + v128.extract_lane<f32>(s, 1) + (v128.extract_lane<f32>(s, 2) + v128.extract_lane<f32>(s, 3)));
+  const first = v128.extract_lane<f32>(s, 0) + v128.extract_lane<f32>(s, 1);
+  return <T>(first + (v128.extract_lane<f32>(s, 2) + v128.extract_lane<f32>(s, 3)));
 }
 
 /** y ← y + α·x */

@@ -1,13 +1,20 @@
 /**
- * The one place that picks backend and team.
- * Whoever passes no team of their own shares one, opened when it is first needed.
+ * The one place that picks a team: whoever passes none shares one, opened when it is first needed.
  */
-import { openBlas } from './dense/backend.js';
-import type { Blas } from './dense/blas.js';
-import { Team, type TeamOptions } from './parallel/team.js';
+import { checkedControl, type RunControl } from '../core/context.js';
+import { requireRole } from '../core/kind.js';
+import type { TeamControl } from './team-control.js';
+import { Team, type TeamOptions } from './team.js';
+
+/**
+ * What long-running functions take last: the team that works (default: the shared one), an AbortSignal, a progress
+ * callback. All may be left out.
+ */
+export interface Control extends RunControl {
+  readonly team?: Team | undefined;
+}
 
 let shared: Promise<Team> | undefined;
-let blas: Blas | undefined;
 
 /**
  * A team of workers for `compress` and products. Default: a worker per core that the process may use, on the first
@@ -19,7 +26,7 @@ export function openTeam(options: TeamOptions = {}): Promise<Team> {
 }
 
 /** The team that is shared by callers who bring none; it does not keep the process alive. */
-export function defaultTeam(): Promise<Team> {
+function defaultTeam(): Promise<Team> {
   if (shared === undefined) {
     const opening = openTeam();
     shared = opening;
@@ -42,7 +49,13 @@ export async function closeDefaultTeam(): Promise<void> {
   await team?.close();
 }
 
-/** The calling thread's dense backend, for sources that are built without one. */
-export function defaultBlas(): Blas {
-  return (blas ??= openBlas());
+/**
+ * The control of the function named `of`, with the team that works: the caller's, else the shared one. Throws
+ * OptionError for what is no control, LibraryError where the shared team cannot be opened.
+ */
+export async function onTeam(control: Control, of: string): Promise<TeamControl> {
+  const { signal, onProgress } = checkedControl(control, of);
+  const { team } = control;
+  if (team !== undefined) requireRole(team, 'team', `The control of ${of}`);
+  return { team: team ?? (await defaultTeam()), signal, onProgress };
 }

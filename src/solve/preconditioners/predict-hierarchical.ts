@@ -1,21 +1,21 @@
 /**
  * What products, entries and compressions cost in flops, known or timed: for the choice of a preconditioner.
  */
-import { RandomStream } from '../core/random.js';
-import { structuralTree } from '../curvature/trees/structural-tree.js';
-import { SampleOperator } from '../curvature/products/sample-operator.js';
-import type { Blas } from '../dense/blas.js';
-import { view, zeros } from '../dense/matrix.js';
-import { entriesCost } from '../hierarchical/from-entries/cost.js';
-import { sampleWithoutReplacement } from '../hierarchical/measure/error-estimate.js';
-import { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
-import type { LinearOperator } from '../operator/linear-operator.js';
-import type { TeamControl } from '../parallel/team-control.js';
-import { EntryOperator } from '../source/entry-operator.js';
-import { sourceState } from '../source/share-source.js';
-import { buildClusterTree } from '../tree/build.js';
-import { mostInLeaf } from '../tree/cluster-tree.js';
-import type { PreconditionerOptions, Subject } from './preconditioners/preconditioner.js';
+import { RandomStream } from '../../core/random.js';
+import { structuralTree } from '../../curvature/trees/structural-tree.js';
+import { SampleOperator } from '../../curvature/products/sample-operator.js';
+import type { Blas } from '../../dense/blas.js';
+import { view, zeros } from '../../dense/matrix.js';
+import { entriesCost } from '../../hierarchical/from-entries/cost.js';
+import { sampleWithoutReplacement } from '../../hierarchical/measure/error-estimate.js';
+import { HierarchicalMatrix } from '../../hierarchical/matrix/hierarchical-matrix.js';
+import type { LinearOperator } from '../../operator/linear-operator.js';
+import type { TeamControl } from '../../parallel/team-control.js';
+import { EntryOperator } from '../../source/entry-operator.js';
+import { sourceState } from '../../source/share-source.js';
+import { buildClusterTree } from '../../tree/build.js';
+import { mostInLeaf } from '../../tree/cluster-tree.js';
+import type { PreconditionerOptions, Subject } from './preconditioner.js';
 
 /** Order of the gemm that turns seconds into flops. */
 const ORDER = 256;

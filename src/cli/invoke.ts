@@ -1,0 +1,37 @@
+/**
+ * A command line, from its arguments to its exit status.
+ */
+import { WARNING_TYPE } from '../core/warning.js';
+import { createProgram, type Handlers } from './commands.js';
+import { exitStatus, reportFailure } from './outcome.js';
+import { say } from './terminal.js';
+
+/** A command's code is loaded when it is run: help and errors of usage come at once. */
+const handlers: Handlers = {
+  compress: async (options) => (await import('./compress.js')).compress(options),
+  multiply: async (file, options) => (await import('./multiply.js')).multiply(file, options),
+  info: async (file, options) => (await import('./info.js')).info(file, options),
+  doctor: async (options) => (await import('./doctor.js')).doctor(options),
+  solve: async (options) => (await import('./solve.js')).solve(options),
+  table: async (options) => (await import('./table.js')).table(options),
+  preconditioners: async (options) => (await import('./preconditioners.js')).preconditioners(options),
+  demo: async (options) => (await import('./demo.js')).demo(options),
+};
+
+/** Runs `hmatrix ...args`; returns the exit status, after saying what went wrong. */
+export async function invoke(args: readonly string[]): Promise<number> {
+  let status: number = exitStatus.done;
+  try {
+    await createProgram(handlers, (found) => {
+      status = found;
+    }).parseAsync([...args], { from: 'user' });
+  } catch (error) {
+    status = reportFailure(error);
+  }
+  return status;
+}
+
+/** Warnings of the library are sentences for the user; Node's own line has a process number and a hint beside. */
+export const sayWarning = ({ name, message }: Error): void => {
+  say(`${name === WARNING_TYPE ? 'warning' : name}: ${message}`);
+};

@@ -1,0 +1,41 @@
+/**
+ * The one place that picks a dense backend for the calling thread: whoever passes none shares one, opened when it is
+ * first needed.
+ */
+import { OptionError } from '../core/errors.js';
+import { describe, requireRole } from '../core/kind.js';
+import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
+import { openBlas } from './backend.js';
+import type { Blas } from './blas.js';
+
+/** Options that take a dense backend. */
+export interface BlasOption {
+  /** Default: the calling thread's, as `openBlas()` opens it. */
+  readonly blas?: Blas | undefined;
+}
+
+/** Options whose backend is chosen. */
+export type WithBlas<T extends BlasOption> = T & { readonly blas: Blas };
+
+let shared: Blas | undefined;
+
+/** The calling thread's dense backend. Throws LibraryError where HMATRIX_BLAS names one that cannot be opened. */
+export function defaultBlas(): Blas {
+  return (shared ??= openBlas());
+}
+
+/**
+ * The options of the function named `of`, with the calling thread's backend where they name none. Throws OptionError
+ * for a key that is not among `keys`, for a backend or a team that is none.
+ */
+export function withBlas<T extends BlasOption>(options: T, keys: KeysOf<T>, of: string): WithBlas<T> {
+  requireKnownOptions(options, keys, of);
+  const { blas, team } = options as BlasOption & { readonly team?: unknown };
+  if (team !== undefined) requireRole(team, 'team', `The option team of ${of}`);
+  if (blas !== undefined && typeof blas?.gemm !== 'function') {
+    throw new OptionError(
+      `The option blas of ${of} is a dense backend, as openBlas(name) opens it, not ${describe(blas)}.`,
+    );
+  }
+  return { ...options, blas: blas ?? defaultBlas() };
+}

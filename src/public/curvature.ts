@@ -1,0 +1,49 @@
+/**
+ * Curvature of networks: Gauss–Newton, Hessian and Fisher matrices by products, by entries, by Kronecker factors, and
+ * compressed.
+ */
+export { gaussNewton } from '../curvature/products/gauss-newton.js';
+export { hessian } from '../curvature/products/hessian.js';
+export { empiricalFisher, monteCarloFisher, type MonteCarloOptions } from '../curvature/products/fisher.js';
+export { SampleOperator, type CurvatureOptions } from '../curvature/products/sample-operator.js';
+export {
+  gaussNewtonSource,
+  type GaussNewtonSource,
+  type GaussNewtonSourceOptions,
+} from '../curvature/entries/gauss-newton-source.js';
+export {
+  sampledGaussNewtonSource,
+  type SampledGaussNewtonSource,
+  type SampledSourceOptions,
+} from '../curvature/entries/sampled-source.js';
+export { dualForm, type DualForm, type DualOptions } from '../curvature/entries/dual-form.js';
+export { kfac, type DampedInverse, type DampingOptions, type KroneckerFactored } from '../curvature/kronecker/kfac.js';
+export type { KroneckerOptions } from '../curvature/kronecker/factors.js';
+export { ekfac, type EigenvalueCorrected } from '../curvature/kronecker/ekfac.js';
+export {
+  curvatureDiagonal,
+  type CurvatureDiagonal,
+  type DiagonalOptions,
+} from '../curvature/kronecker/curvature-diagonal.js';
+export { kroneckerHierarchical, type KroneckerHierarchicalOptions } from '../curvature/eigenbasis/compress.js';
+export type { KroneckerHierarchicalMatrix } from '../curvature/eigenbasis/matrix.js';
+export {
+  factorKronecker,
+  type KroneckerFactorization,
+  type KroneckerFactorOptions,
+} from '../curvature/eigenbasis/factorization.js';
+export {
+  compressHessian,
+  type CompressedHessian,
+  type CompressHessianOptions,
+} from '../curvature/trees/compress-hessian.js';
+export {
+  HESSIAN_DISTANCES,
+  hessianTree,
+  type HessianDistance,
+  type HessianTree,
+  type HessianTreeOptions,
+  type TreeCandidate,
+} from '../curvature/trees/hessian-tree.js';
+export { structuralTree, type StructuralTreeOptions } from '../curvature/trees/structural-tree.js';
+export { sketchEmbedding, type EmbeddingOptions } from '../curvature/trees/sketch-embedding.js';

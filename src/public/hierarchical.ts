@@ -1,0 +1,22 @@
+/**
+ * Hierarchical matrices: compressing from entries and from products, factoring, saving and loading.
+ */
+export { compress } from '../hierarchical/from-entries/compress.js';
+export type { CompressOptions } from '../hierarchical/from-entries/options.js';
+export { compressOperator } from '../hierarchical/from-products/compress.js';
+export { compressionCost, type CompressionCost, type ProductsOptions } from '../hierarchical/from-products/cost.js';
+export { HierarchicalMatrix, type CompressionReport } from '../hierarchical/matrix/hierarchical-matrix.js';
+export type { HierarchicalFormat } from '../hierarchical/matrix/format.js';
+export type { LevelRanks, MemoryUse } from '../hierarchical/matrix/memory.js';
+export { toleranceAdvice } from '../hierarchical/matrix/tolerance-advice.js';
+export type { ToleranceLimit, ToleranceLimitKind } from '../hierarchical/matrix/tolerance-limits.js';
+export { describeMatrixFile, loadMatrix, saveMatrix, type MatrixFileSummary } from '../hierarchical/matrix/file.js';
+export type { ErrorOptions } from '../hierarchical/measure/error-estimate.js';
+export type { ErrorEstimate } from '../hierarchical/measure/error-interval.js';
+export { factor, type FactorOptions } from '../hierarchical/factor/factor.js';
+export type { ConditionEstimate, Factorization, SampleOptions } from '../hierarchical/factor/factorization.js';
+export {
+  certifyDefiniteness,
+  type DefinitenessCertificate,
+  type DefinitenessOptions,
+} from '../hierarchical/factor/definiteness.js';

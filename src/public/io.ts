@@ -1,0 +1,15 @@
+/**
+ * Reading and writing files: points, arrays, labels, weights, matrices.
+ */
+export type { CsvFormat, CsvReading } from '../io/csv-format.js';
+export { readPoints, type PointTable, type ReadPointsOptions } from '../io/points.js';
+export { readNpyMatrix, writeNpyMatrix } from '../io/npy.js';
+export { readLabels, type ReadLabelsOptions } from '../io/labels.js';
+export {
+  readWeights,
+  writeWeights,
+  type LoadedWeights,
+  type ReadWeightsOptions,
+  type WriteWeightsOptions,
+} from '../network/weights-file.js';
+export { describeMatrixFile, loadMatrix, saveMatrix, type MatrixFileSummary } from '../hierarchical/matrix/file.js';

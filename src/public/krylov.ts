@@ -1,0 +1,19 @@
+/**
+ * Krylov methods: solvers, extreme eigenvalues, traces, determinants and spectral densities from products alone.
+ */
+export { blockConjugateGradientSolver } from '../krylov/block-conjugate-gradients.js';
+export type { BlockOptions, BlockSolution, BlockSolver } from '../krylov/block-solution.js';
+export { conjugateGradients, conjugateGradientSolver } from '../krylov/conjugate-gradients.js';
+export { flexibleConjugateGradientSolver, type FlexibleOptions } from '../krylov/flexible-conjugate-gradients.js';
+export { minres, minresSolver } from '../krylov/minres.js';
+export type { LinearSolver, Solution, SolveControl, SolverOptions } from '../krylov/solution.js';
+export { extremeEigenvalues, type ExtremeEigenvalues, type LanczosOptions, type RitzValue } from '../krylov/lanczos.js';
+export type { ProbeOptions } from '../krylov/lanczos-quadrature.js';
+export {
+  logDeterminant,
+  stochasticLanczosQuadrature,
+  type LogDeterminant,
+  type LogDeterminantOptions,
+  type TraceEstimate,
+} from '../krylov/stochastic-lanczos-quadrature.js';
+export { spectralDensity, type DensityOptions, type SpectralDensity } from '../krylov/spectral-density.js';

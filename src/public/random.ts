@@ -1,0 +1,4 @@
+/**
+ * Seeded random numbers.
+ */
+export { RandomStream } from '../core/random.js';

@@ -1,0 +1,7 @@
+/**
+ * Orders of the indices: distances, neighbours, cluster trees.
+ */
+export { buildClusterTree, type ClusterTreeOptions } from '../tree/build.js';
+export type { ClusterTree, GivenTree } from '../tree/cluster-tree.js';
+export { DISTANCES, type DistanceName } from '../tree/distance.js';
+export { findNeighbors, type NeighborOptions, type Neighbors } from '../tree/neighbors.js';

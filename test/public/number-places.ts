@@ -1,0 +1,474 @@
+/**
+ * Every place of the index that takes numbers, by the function: what it is called in messages, numbers that suit it,
+ * and what comes of them.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as hmatrix from '#hmatrix/index.js';
+import { temporaryFolder } from '../io/temporary-folder.js';
+import { fixtures, fractions, network, SIZE, type Fixtures } from './fixtures.js';
+
+const folder = temporaryFolder();
+/** Set by `openFixtures`. */
+export let f: Fixtures;
+export const openFixtures = async (): Promise<void> => {
+  f = await fixtures();
+};
+
+type Numbers = ArrayLike<number>;
+/** Its name in messages, the numbers, and what comes of them: an array. Whole numbers are told by `whole`. */
+export interface Place {
+  readonly name: RegExp;
+  readonly numbers: () => Float64Array | Int32Array;
+  readonly result: (numbers: Numbers) => Numbers | Promise<Numbers>;
+}
+
+export const vector = (): Float64Array => fractions(SIZE, 5);
+const column = (data: Numbers): hmatrix.Matrix =>
+  ({ data, offset: 0, rows: SIZE, cols: 1, ld: SIZE }) as hmatrix.Matrix;
+const onTeam = (): hmatrix.Control => ({ team: f.team });
+const parametersOf = (numbers: Numbers): hmatrix.GivenModel => ({ ...f.model, parameters: numbers });
+const parameters = (): Float64Array => fractions(network.parameters, 6);
+const θ = (seed: number): hmatrix.Matrix =>
+  hmatrix.dense.matrixOver(fractions(network.parameters, seed), network.parameters, 1);
+const multiply = (operator: hmatrix.LinearOperator): Numbers =>
+  hmatrix.operators.apply(operator, fractions(operator.cols, 7)).data;
+const entriesOf = (source: hmatrix.EntrySource): Numbers => {
+  const out = hmatrix.dense.zeros(source.size, source.size);
+  const all = Int32Array.from({ length: source.size }, (_, i) => i);
+  source.entries(all, all, out);
+  return out.data;
+};
+/** A symmetric positive definite matrix, column by column. */
+export const stored = (): Float64Array => Float64Array.from(entriesOf(f.source));
+export const points = (coordinates: Numbers): hmatrix.GivenPoints => ({ dimension: 2, count: SIZE, coordinates });
+const treeOf = (order: Numbers): hmatrix.trees.GivenTree => ({
+  size: f.tree.size,
+  depth: f.tree.depth,
+  order,
+  begin: Array.from(f.tree.begin),
+  end: Array.from(f.tree.end),
+});
+const operatorOf = (model: hmatrix.GivenModel, make: (model: hmatrix.GivenModel) => hmatrix.LinearOperator): Numbers =>
+  multiply(make(model));
+const leastSquares = { shift: 0.5, tolerance: 1e-9 } as const;
+const solved =
+  (solve: (b: Numbers, x: hmatrix.Matrix) => unknown) =>
+  (b: Numbers): Numbers => {
+    const x = hmatrix.dense.zeros(SIZE, 1);
+    solve(b, x);
+    return x.data;
+  };
+const ofModel = (make: (model: hmatrix.GivenModel) => Numbers | Promise<Numbers>): Place => ({
+  name: /parameters/,
+  numbers: parameters,
+  result: (numbers) => make(parametersOf(numbers)),
+});
+const ofVector = (result: Place['result'], name = /\b[bxz](\.data)?\b/): Place => ({ name, numbers: vector, result });
+const ofTree = (result: (tree: hmatrix.trees.GivenTree) => Numbers | Promise<Numbers>): Place => ({
+  name: /tree\.order/,
+  numbers: () => f.tree.order,
+  result: (order) => result(treeOf(order)),
+});
+const products = { format: 'hss', maxRank: 8, tolerance: 1e-6, seed: 0 } as const;
+const written = async (path: string, write: (path: string) => Promise<void>): Promise<Numbers> => {
+  await write(path);
+  return readFile(path);
+};
+
+/** Every place of the index that takes numbers, by the function. */
+export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
+  matrixOver: [{ name: /data/, numbers: vector, result: (data) => hmatrix.dense.matrixOver(data, SIZE / 2, 2).data }],
+  denseSource: [
+    { name: /matrix/, numbers: stored, result: (data) => entriesOf(hmatrix.denseSource(data)) },
+    {
+      name: /matrix\.data/,
+      numbers: stored,
+      result: (data) =>
+        entriesOf(hmatrix.denseSource({ data, offset: 0, rows: SIZE, cols: SIZE, ld: SIZE } as hmatrix.Matrix)),
+    },
+  ],
+  kernelSource: [
+    {
+      name: /coordinates/,
+      numbers: () => f.points.coordinates,
+      result: (c) => entriesOf(hmatrix.kernelSource(points(c), hmatrix.kernels.gaussian(1))),
+    },
+  ],
+  medianBandwidth: [
+    {
+      name: /coordinates/,
+      numbers: () => f.points.coordinates,
+      result: (c) => [hmatrix.kernels.medianBandwidth(points(c), 0)],
+    },
+  ],
+  denseOperator: [
+    {
+      name: /matrix\.data/,
+      numbers: stored,
+      result: (data) =>
+        multiply(
+          hmatrix.operators.denseOperator(
+            { data, offset: 0, rows: SIZE, cols: SIZE, ld: SIZE } as hmatrix.Matrix,
+            true,
+          ),
+        ),
+    },
+  ],
+  diagonalOperator: [
+    { name: /diagonal/, numbers: vector, result: (d) => multiply(hmatrix.operators.diagonalOperator(d)) },
+  ],
+  permuted: [
+    {
+      name: /order/,
+      numbers: () => f.tree.order,
+      result: (order) => multiply(hmatrix.operators.permuted(f.operator, order)),
+    },
+  ],
+  LowRankOperator: [
+    {
+      name: /values/,
+      numbers: () => fractions(2, 1),
+      result: (values) =>
+        multiply(
+          new hmatrix.lowrank.LowRankOperator(
+            hmatrix.dense.matrixOver(fractions(2 * SIZE, 2), SIZE, 2),
+            values,
+            f.team.blas,
+          ),
+        ),
+    },
+    {
+      name: /vectors/,
+      numbers: vector,
+      result: (u) => multiply(new hmatrix.lowrank.LowRankOperator(u, [0.5], f.team.blas)),
+    },
+  ],
+  apply: [
+    ofVector((x) => hmatrix.operators.apply(f.operator, x).data),
+    ofVector((x) => hmatrix.operators.apply(f.operator, column(x)).data),
+  ],
+  HierarchicalMatrix: [ofVector((x) => f.matrix.apply(x).data), ofVector((x) => f.matrix.apply(column(x)).data)],
+  solve: [
+    ofVector(async (b) => (await hmatrix.solve(f.operator, b, leastSquares, onTeam())).x.data),
+    ofVector(async (b) => (await hmatrix.solve(f.operator, column(b), leastSquares, onTeam())).x.data),
+    ofVector(
+      async (guess) =>
+        (
+          await hmatrix.solve(
+            f.operator,
+            vector(),
+            { ...leastSquares, guess, preconditioner: 'none', maxIterations: 1 },
+            onTeam(),
+          )
+        ).x.data,
+      /guess/,
+    ),
+    ofModel(
+      async (model) =>
+        (
+          await hmatrix.solve(
+            hmatrix.gaussNewton(f.model),
+            θ(8),
+            { shift: 0.5, preconditioner: 'kfac', model },
+            onTeam(),
+          )
+        ).x.data,
+    ),
+    // Known for the operator's own model, though its parameters were copied twice.
+    ofModel(
+      async (model) =>
+        (await hmatrix.solve(hmatrix.gaussNewton(model), θ(8), { shift: 0.5, preconditioner: 'dual', model }, onTeam()))
+          .x.data,
+    ),
+    ofTree(
+      async (tree) =>
+        (
+          await hmatrix.solve(
+            f.operator,
+            vector(),
+            { ...leastSquares, preconditioner: 'hss', making: { tree } },
+            onTeam(),
+          )
+        ).x.data,
+    ),
+  ],
+  makePreconditioner: [
+    ofTree(async (tree) =>
+      multiply(
+        (await hmatrix.preconditioners.makePreconditioner(f.operator, 'hss', { shift: 0.5, tree }, onTeam())).operator!,
+      ),
+    ),
+    ofModel(async (model) =>
+      multiply(
+        (
+          await hmatrix.preconditioners.makePreconditioner(
+            hmatrix.gaussNewton(f.model),
+            'kfac',
+            { shift: 0.5, model },
+            onTeam(),
+          )
+        ).operator!,
+      ),
+    ),
+  ],
+  conjugateGradients: [ofVector(solved((b, x) => hmatrix.krylov.conjugateGradients(f.operator, b, x)))],
+  conjugateGradientSolver: [
+    ofVector(solved((b, x) => hmatrix.krylov.conjugateGradientSolver(f.operator).solve(b, x))),
+    ofVector(
+      solved((guess, x) =>
+        hmatrix.krylov.conjugateGradientSolver(f.operator).solve(vector(), x, { guess, maxIterations: 1 }),
+      ),
+      /guess/,
+    ),
+  ],
+  minres: [ofVector(solved((b, x) => hmatrix.krylov.minres(f.operator, b, x)))],
+  minresSolver: [ofVector(solved((b, x) => hmatrix.krylov.minresSolver(f.operator).solve(b, x)))],
+  flexibleConjugateGradientSolver: [
+    ofVector(solved((b, x) => hmatrix.krylov.flexibleConjugateGradientSolver(f.operator).solve(b, x))),
+  ],
+  blockConjugateGradientSolver: [
+    ofVector(solved((b, x) => hmatrix.krylov.blockConjugateGradientSolver(f.operator).solve(b, x))),
+  ],
+  factor: [
+    ofVector(async (b) => (await hmatrix.factor(f.matrix, { shift: 0.5 }, onTeam())).solve(b).data),
+    ofVector(async (z) => (await hmatrix.factor(f.matrix, { shift: 0.5 }, onTeam())).applyFactor(z).data),
+    ofVector(async (z) => (await hmatrix.factor(f.matrix, { shift: 0.5 }, onTeam())).applyInverseFactor(z).data),
+  ],
+  factorKronecker: [
+    {
+      name: /\bb\b/,
+      numbers: parameters,
+      result: async (b) =>
+        (await hmatrix.curvature.factorKronecker(f.kronecker, { shift: 0.5 }, onTeam())).solve(b).data,
+    },
+  ],
+  compress: [ofTree(async (tree) => multiply(await hmatrix.compress(f.source, { tree }, onTeam())))],
+  compressOperator: [
+    ofTree(async (tree) => multiply(await hmatrix.hierarchical.compressOperator(f.operator, tree, products, onTeam()))),
+  ],
+  compressionCost: [ofTree((tree) => [hmatrix.hierarchical.compressionCost(tree, products).flops])],
+  approximate: [
+    ofTree(async (tree) =>
+      multiply(
+        (await hmatrix.approximate(f.operator, 'hss', { share: 0.9 }, { tree, source: f.source }, onTeam())).operator,
+      ),
+    ),
+    ofModel(async (model) =>
+      multiply(
+        (await hmatrix.approximate(hmatrix.gaussNewton(f.model), 'kfac', { share: 0.9 }, { model }, onTeam())).operator,
+      ),
+    ),
+  ],
+  blockDiagonal: [
+    {
+      name: /ranges/,
+      numbers: () => Int32Array.of(0, 10, SIZE),
+      result: async (ranges) => multiply(await hmatrix.operators.blockDiagonal(f.source, ranges, {}, onTeam())),
+    },
+  ],
+  gaussNewton: [ofModel((model) => operatorOf(model, hmatrix.gaussNewton))],
+  hessian: [ofModel((model) => operatorOf(model, hmatrix.curvature.hessian))],
+  empiricalFisher: [ofModel((model) => operatorOf(model, hmatrix.curvature.empiricalFisher))],
+  monteCarloFisher: [
+    ofModel((model) => operatorOf(model, (one) => hmatrix.curvature.monteCarloFisher(one, { samples: 2 }))),
+  ],
+  kfac: [ofModel((model) => operatorOf(model, hmatrix.curvature.kfac))],
+  ekfac: [ofModel((model) => operatorOf(model, hmatrix.curvature.ekfac))],
+  curvatureDiagonal: [ofModel((model) => operatorOf(model, hmatrix.curvature.curvatureDiagonal))],
+  gaussNewtonSource: [ofModel((model) => entriesOf(hmatrix.curvature.gaussNewtonSource(model)))],
+  sampledGaussNewtonSource: [ofModel((model) => entriesOf(hmatrix.curvature.sampledGaussNewtonSource(model)))],
+  dualForm: [
+    ofModel((model) => hmatrix.curvature.dualForm(model).matrix.data),
+    {
+      name: /right-hand sides/,
+      numbers: parameters,
+      result: (b) => hmatrix.curvature.dualForm(f.model).solve(b, 0.5).data,
+    },
+    {
+      name: /\bx\b/,
+      numbers: parameters,
+      result: (x) => {
+        const dual = hmatrix.curvature.dualForm(f.model);
+        const out = hmatrix.dense.zeros(dual.order, 1);
+        dual.applyJacobian(x, out);
+        return out.data;
+      },
+    },
+  ],
+  sketchEmbedding: [ofModel((model) => hmatrix.curvature.sketchEmbedding(model).coordinates)],
+  kroneckerHierarchical: [
+    ofModel(async (model) =>
+      multiply(await hmatrix.curvature.kroneckerHierarchical(model, { share: 0.9, leafSize: 4 }, onTeam())),
+    ),
+  ],
+  compressHessian: [
+    ofModel(async (model) => multiply((await hmatrix.curvature.compressHessian(model, {}, onTeam())).matrix)),
+    {
+      name: /tree\.end/,
+      numbers: () => Int32Array.of(network.parameters),
+      result: async (end) =>
+        multiply(
+          (
+            await hmatrix.curvature.compressHessian(
+              f.model,
+              {
+                tree: {
+                  size: network.parameters,
+                  depth: 0,
+                  order: [...Array(network.parameters).keys()],
+                  begin: [0],
+                  end,
+                },
+              },
+              onTeam(),
+            )
+          ).matrix,
+        ),
+    },
+  ],
+  hessianTree: [
+    ofModel(
+      async (model) =>
+        (
+          await hmatrix.curvature.hessianTree(
+            model,
+            hmatrix.curvature.gaussNewtonSource(f.model),
+            { leafSize: 4 },
+            onTeam(),
+          )
+        ).tree.order,
+    ),
+  ],
+  structuralTree: [
+    ofModel(
+      async (model) =>
+        (
+          await hmatrix.curvature.structuralTree(
+            model,
+            hmatrix.curvature.gaussNewtonSource(f.model),
+            { leafSize: 4 },
+            onTeam(),
+          )
+        ).order,
+    ),
+  ],
+  checkModel: [
+    ofModel((model) => {
+      hmatrix.networks.checkModel(model);
+      return [0];
+    }),
+  ],
+  trainAdam: [
+    ofModel(
+      async (model) =>
+        (await hmatrix.networks.trainAdam(model, { epochs: 1, batchSize: 4, learningRate: 0.01, seed: 0 })).parameters,
+    ),
+  ],
+  lossAndGradient: [ofModel((model) => hmatrix.networks.lossAndGradient(model).gradient)],
+  meanLoss: [ofModel((model) => [hmatrix.networks.meanLoss(model)])],
+  memoryDataSet: [
+    {
+      name: /inputs\.data/,
+      numbers: () => fractions(6, 1),
+      result: (data) =>
+        hmatrix.networks
+          .memoryDataSet({ data, offset: 0, rows: 2, cols: 3, ld: 2 } as hmatrix.Matrix, hmatrix.dense.zeros(1, 3))
+          .batch(0, 3).inputs.data,
+    },
+    {
+      name: /targets\.data/,
+      numbers: () => fractions(3, 1),
+      result: (data) =>
+        hmatrix.networks
+          .memoryDataSet(hmatrix.dense.zeros(2, 3), { data, offset: 0, rows: 1, cols: 3, ld: 1 } as hmatrix.Matrix)
+          .batch(0, 3).targets.data,
+    },
+  ],
+  labelTargets: [
+    {
+      name: /Label/,
+      numbers: () => Int32Array.of(0, 2, 1),
+      result: (labels) => hmatrix.networks.labelTargets(labels, 3).data,
+    },
+  ],
+  defineNetwork: [
+    {
+      name: /widths|units/,
+      numbers: () => Int32Array.of(2, 3),
+      result: (widths) => [hmatrix.networks.defineNetwork({ widths }).parameters],
+    },
+  ],
+  writeWeights: [
+    {
+      name: /parameters/,
+      numbers: parameters,
+      result: (numbers) =>
+        written(join(folder, 'weights.npz'), (path) => hmatrix.networks.writeWeights(path, network, numbers)),
+    },
+  ],
+  writeNpyMatrix: [
+    {
+      name: /matrix/,
+      numbers: vector,
+      result: (numbers) => written(join(folder, 'vector.npy'), (path) => hmatrix.io.writeNpyMatrix(path, numbers)),
+    },
+  ],
+};
+
+/**
+ * Functions that take no numbers in arrays: paths, options, single numbers, and objects that others of the table make.
+ */
+export const TAKE_NONE = [
+  'buildClusterTree',
+  'certifyDefiniteness',
+  'closeDefaultTeam',
+  'converted',
+  'cosine',
+  'decide',
+  'describeMatrixFile',
+  'entryOperator',
+  'expressionKernel',
+  'extremeEigenvalues',
+  'findNeighbors',
+  'gaussian',
+  'identityOperator',
+  'initialParameters',
+  'inverseMultiquadric',
+  'kernelOfFamily',
+  'laplace',
+  'layerRanges',
+  'loadMatrix',
+  'logDeterminant',
+  'matern32',
+  'matern52',
+  'nystrom',
+  'openBlas',
+  'openTeam',
+  'operatorError',
+  'polynomial',
+  'product',
+  'projectionError',
+  'randomizedSvd',
+  'readLabels',
+  'readNpyMatrix',
+  'readPoints',
+  'readWeights',
+  'SampleOperator',
+  'saveMatrix',
+  'scaled',
+  'shifted',
+  'spectralDensity',
+  'stochasticLanczosQuadrature',
+  'sum',
+  'Team',
+  'toleranceAdvice',
+  'unitRanges',
+  'validateSource',
+  'zeros',
+];
+/**
+ * Views of the caller's array, and arrays that are written to: another type than a typed array is refused or filled,
+ * never copied.
+ */
+export const IN_PLACE = ['layerWeights', 'RandomStream'];
