@@ -17,6 +17,7 @@ import type { Approximated, Budget } from './approximation.js';
 import { bytesOfBudget, denseBytes, percent } from './budget.js';
 import { preferProducts, type UnitCosts } from './entries-or-products.js';
 
+/** The methods that search a tolerance. */
 export type HierarchicalMethod = 'hss' | 'hodlr' | 'fmm';
 
 /** Where a hierarchical matrix is made from: entries, or products alone. */

@@ -52,6 +52,7 @@ export function approximateKfac(
   };
 }
 
+/** EKFAC of a model; λ_min is its smallest eigenvalue. */
 export function approximateEkfac(model: Model, blas: Blas): Approximated {
   const operator = ekfac(model, { blas });
   return {
@@ -62,6 +63,7 @@ export function approximateEkfac(model: Model, blas: Blas): Approximated {
   };
 }
 
+/** diag A; λ_min is its smallest number. */
 export function approximateDiagonal(source: Pick<EntrySource, 'size' | 'diagonal'>): Approximated {
   const values = new Float64Array(source.size);
   source.diagonal(values);

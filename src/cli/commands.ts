@@ -39,6 +39,7 @@ export interface RunOptions extends CommonOptions, Omit<CompressOptions, 'seed'>
   readonly record?: string | undefined;
 }
 
+/** Options of `hmatrix compress`. */
 export type CompressCommandOptions = RunOptions & InputOptions;
 /** What a table of approximations takes. */
 export interface TableOptions extends CommonOptions {
@@ -109,6 +110,7 @@ export interface SolveCommandOptions
 }
 /** What a table of preconditioners takes: only what was given. */
 export type PreconditionerTableOptions = Partial<TableOptions>;
+/** Options of `hmatrix multiply`. */
 export interface MultiplyOptions extends CommonOptions {
   readonly x: string;
   readonly vectors: number;
@@ -116,6 +118,7 @@ export interface MultiplyOptions extends CommonOptions {
   readonly out?: string | undefined;
 }
 
+/** What each command does; resolves to the exit status. */
 export interface Handlers {
   compress(options: CompressCommandOptions): Promise<number>;
   multiply(file: string, options: MultiplyOptions): Promise<number>;

@@ -97,6 +97,7 @@ export function statusOf({
   return exitStatus.toleranceMissed;
 }
 
+/** Compresses, measures, saves and reports; resolves to the exit status. Throws UsageError. */
 export async function compress(options: CompressCommandOptions): Promise<number> {
   checkInputOptions(options);
   await prepareRun(options);

@@ -26,6 +26,7 @@ export function verdict({ rows, size }: Pick<TableRecord, 'rows' | 'size'>): str
   );
 }
 
+/** Runs the table on a network of a minute, with comments; resolves to the exit status. */
 export async function demo(options: TableOptions): Promise<number> {
   const talk = options.json !== true && options.quiet !== true;
   const record = await tableOf(options, ({ widths, samples, epochs }) => {

@@ -49,6 +49,7 @@ const simdModule = Uint8Array.of(
 const webAssembly = (globalThis as unknown as { readonly WebAssembly: { validate(bytes: Uint8Array): boolean } })
   .WebAssembly;
 
+/** Prints what was found; resolves to the exit status. */
 export async function doctor(options: CommonOptions): Promise<number> {
   const found = await withTeam({ ...options, quiet: true }, async (control) => {
     const { team } = control;

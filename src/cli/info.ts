@@ -8,6 +8,7 @@ import { exitStatus, interruptSignal } from './outcome.js';
 import { memoryTable, optionsLine, rankTable, table } from './tables.js';
 import { print, printJson } from './terminal.js';
 
+/** Prints what a saved matrix is, its blocks unread; resolves to the exit status. */
 export async function info(file: string, options: CommonOptions): Promise<number> {
   const { signal, dispose } = interruptSignal();
   try {

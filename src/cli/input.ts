@@ -11,6 +11,7 @@ import type { EntrySource, Points } from '../source/entry-source.js';
 import type { Kernel } from '../source/kernels.js';
 import { asFlag, UsageError } from './usage.js';
 
+/** Options that say what the matrix is: a file, points with a kernel, or a name. */
 export interface InputOptions extends CsvFormat {
   readonly matrix?: string | undefined;
   readonly points?: string | undefined;
@@ -23,6 +24,7 @@ export interface InputOptions extends CsvFormat {
   readonly limit?: number | undefined;
 }
 
+/** The matrix, and how the record describes it. */
 export interface OpenInput {
   readonly source: EntrySource;
   readonly input: InputDescription;

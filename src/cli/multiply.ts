@@ -53,6 +53,7 @@ export async function writeVectors(path: string, y: Matrix, flat: boolean, contr
   else await writeNpyMatrix(path, y, control);
 }
 
+/** Multiplies, saves the product and reports; resolves to the exit status. */
 export async function multiply(file: string, options: MultiplyOptions): Promise<number> {
   await requireWritable(options.out);
   const result = await withTeam(options, async (control) => {

@@ -89,6 +89,7 @@ async function matricesOf({
   return { printed: chosen(PRINTED_MATRICES), swept: chosen(SWEPT_MATRICES) };
 }
 
+/** Runs the table of preconditioners, records and reports it; resolves to the exit status. */
 export async function preconditioners(options: PreconditionerTableOptions): Promise<number> {
   const methods = await check(options);
   await requireWritable(options.record);

@@ -236,6 +236,7 @@ function statusOf({ decision, outcome, reason, residual, tolerance }: SolveRecor
 const writes = ({ keepFailed }: SolveCommandOptions, { decision }: SolveRecord): boolean =>
   decision !== 'missed' || keepFailed === true;
 
+/** Solves, saves the solution, records and reports; resolves to the exit status. Throws UsageError. */
 export async function solve(options: SolveCommandOptions): Promise<number> {
   checkOptions(options);
   await requireWritable(options.out);

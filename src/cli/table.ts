@@ -109,6 +109,7 @@ export async function tableOf(
   return record;
 }
 
+/** Runs the table of approximations, records and reports it; resolves to the exit status. */
 export async function table(options: TableOptions): Promise<number> {
   await tableOf(options);
   return exitStatus.done;

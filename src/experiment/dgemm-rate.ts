@@ -18,6 +18,7 @@ const ROUNDS = 3;
 /** A worker that finds no company within this time measures alone. */
 const PATIENCE_MILLISECONDS = 1000;
 
+/** What the workers that measure share. */
 export interface DgemmState {
   readonly seconds: number;
   /** Workers that are ready, in each round. */

@@ -15,8 +15,9 @@ import type { EntrySource } from '../source/entry-source.js';
 import { columnLength } from '../solve/precision.js';
 import { openHandle, sourceState, type SourceHandle } from '../source/share-source.js';
 
+/** Relative residuals, exact or estimated. */
 export interface ExactResidual {
-  /** Of each right-hand side; estimates where not all rows were looked at. */
+  /** The residual of each right-hand side; estimates where not all rows were looked at. */
   readonly residuals: Float64Array;
   /**
    * The 95 % interval of each; where all rows were looked at, the residual itself. `high` is infinite where a sample
@@ -28,7 +29,9 @@ export interface ExactResidual {
   readonly rows: number;
 }
 
+/** How many rows are looked at. */
 export interface ResidualOptions {
+  /** Default 0. Seeds the sample of rows. */
   readonly seed?: number | undefined;
   /** Up to this N all rows are looked at; default 20,000. */
   readonly exactSize?: number | undefined;

@@ -12,6 +12,7 @@ import type { LossName } from '../network/loss.js';
 import type { Network } from '../network/network.js';
 import type { Points } from '../source/entry-source.js';
 
+/** Images, with their labels where there are any. */
 export interface LabeledImages {
   /** One image a point, grey values from 0 to 1, row by row. */
   readonly images: Points;

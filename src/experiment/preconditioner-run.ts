@@ -38,6 +38,7 @@ export interface MatrixCase {
   readonly size: number;
 }
 
+/** A network, its data, and how it is trained. */
 export interface NetworkSetup extends NetworkCase {
   readonly data: LabeledImages & { readonly name: string };
   readonly epochs: number;
@@ -45,10 +46,11 @@ export interface NetworkSetup extends NetworkCase {
   readonly learningRate: number;
 }
 
+/** What the table compares. */
 export interface PreconditionerSetup {
-  /** Opens a test matrix, with exact products; each is let go of before the next. */
+  /** Opens a test matrix, with exact products; each is released before the next. */
   readonly open: (matrix: MatrixCase) => EntrySource;
-  /** Of the published table, and of the sweep. */
+  /** Matrices of the published table, and of the sweep. */
   readonly printed: readonly MatrixCase[];
   readonly swept: readonly MatrixCase[];
   readonly networks: readonly NetworkSetup[];

@@ -35,9 +35,10 @@ import { circumstances } from './record.js';
 import { planTable, tableBudgets, type PlannedRow } from './table-plan.js';
 import type { TableRecord, TableRow } from './table-record.js';
 
+/** The network, its training, and what is compared. */
 export interface TableSetup {
   readonly widths: readonly number[];
-  /** Of the hidden layers, or one for each layer. */
+  /** The hidden layers' activation, or one for each layer. */
   readonly activation: ActivationName | readonly ActivationName[];
   readonly loss: LossName;
   readonly bias: boolean;

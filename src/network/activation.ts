@@ -12,7 +12,9 @@ import { expInPlace } from '../dense/elementwise.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { erfOverArgument, scaledErfc } from './erf.js';
 
+/** The activations by name. */
 export type ActivationName = 'tanh' | 'sigmoid' | 'relu' | 'softplus' | 'gelu' | 'linear';
+/** All values of {@link ActivationName}. */
 export const ACTIVATIONS: readonly ActivationName[] = ['tanh', 'sigmoid', 'relu', 'softplus', 'gelu', 'linear'];
 
 /** Entries that go through the scratch arrays at a time: three of 16 KiB. */

@@ -9,6 +9,7 @@ import { block, checkView, copyInto, view, zeros, type FloatArray, type Matrix }
 import { activateInPlace, hasUnitSlope, hasZeroCurvature } from './activation.js';
 import { checkParameters, layerWeights, type Network } from './network.js';
 
+/** What a forward pass leaves, layer by layer. */
 export interface ForwardPass {
   /** Samples of the batch. */
   readonly count: number;
@@ -25,6 +26,7 @@ export interface ForwardPass {
   readonly output: Matrix;
 }
 
+/** What a forward pass keeps, and where. */
 export interface ForwardOptions {
   /** Also keep φ″(Z_ℓ). Default false. */
   readonly curvatures?: boolean | undefined;

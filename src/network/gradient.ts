@@ -14,11 +14,13 @@ import { checkTargets, lossGradient, lossSum } from './loss.js';
 import { checkModel, type Model, asModel, type GivenModel } from './model.js';
 import type { Network } from './network.js';
 
+/** How data is streamed; abort. */
 export interface BatchOptions {
   /** Samples taken at a time; bounds the memory. Default 1024. */
   readonly batchSize?: number | undefined;
   readonly signal?: AbortSignalLike | undefined;
 }
+/** The keys of {@link BatchOptions}. */
 export const BATCH_KEYS: KeysOf<BatchOptions> = { batchSize: true, signal: true };
 
 /**

@@ -9,8 +9,10 @@ import type { FloatArray, Precision } from '../dense/matrix.js';
 import type { ActivationName } from './activation.js';
 import type { Network } from './network.js';
 
+/** Distributions of initial weights. */
 export type InitialScheme = 'glorot' | 'he' | 'lecun';
 
+/** How parameters are initialized. */
 export interface InitialOptions {
   /** For all layers; default by their activations. */
   readonly scheme?: InitialScheme | undefined;

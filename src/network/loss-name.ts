@@ -10,7 +10,9 @@
  * that, so that Q = I. The last two take logits. Factor of the cross-entropy: C. Chen, S. Reiz, C. Yu, H.-J. Bungartz,
  * G. Biros, arXiv 1910.12184.
  */
+/** The losses by name, as the file's head defines them. */
 export type LossName = 'mse' | 'squared-error' | 'mean-squared' | 'cross-entropy' | 'bce';
+/** All values of {@link LossName}. */
 export const LOSSES: readonly LossName[] = ['mse', 'squared-error', 'mean-squared', 'cross-entropy', 'bce'];
 
 /**

@@ -10,6 +10,7 @@ import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { batchOf, type Batch, type DataSet } from './data-set.js';
 import { checkTargets, type LossName } from './loss.js';
 
+/** Size of a batch, seed, and how much data is held. */
 export interface SampleOrderOptions {
   readonly batchSize: number;
   readonly seed: number;
@@ -35,6 +36,7 @@ function gather(a: Matrix, order: Int32Array, first: number, out: Matrix): void 
   }
 }
 
+/** Gives the batches of each epoch in a seeded order. */
 export class SampleOrder {
   /** Batches of an epoch. */
   readonly batches: number;

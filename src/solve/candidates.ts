@@ -18,9 +18,10 @@ import {
   type Spectrum,
 } from './spectrum.js';
 
+/** A preconditioner and what a solve with it is predicted to cost. */
 export interface Candidate {
   readonly name: PreconditionerName;
-  /** Of making it and of all iterations. */
+  /** Flops of making it and of all iterations. */
   readonly flops: number;
   readonly iterations: number;
   /** What it was predicted with. */
@@ -28,6 +29,7 @@ export interface Candidate {
   readonly making?: PreconditionerOptions | undefined;
 }
 
+/** The chosen preconditioner, and why. */
 export interface Choice {
   readonly name: PreconditionerName;
   /** One sentence with the predicted numbers of every candidate. */
@@ -38,6 +40,7 @@ export interface Choice {
   readonly making: PreconditionerOptions;
 }
 
+/** The solve that a preconditioner is chosen for. */
 export interface ChoiceOptions {
   readonly shift: number;
   /** Right-hand sides. */

@@ -13,10 +13,12 @@ const SINGLE_TOLERANCE = 1e-6;
 /** ‖A‖‖x‖/‖b‖ from which what float32 loses is said: three of its seven digits. */
 export const WORTH_A_WARNING = 1e3;
 
+/** Relative rounding of each precision. */
 export const ROUNDOFF: Readonly<Record<Precision, number>> = { f64: 2 ** -52, f32: 2 ** -23 };
 /** The level of rounding is known to a small factor. */
 const SLACK = 4;
 
+/** The precision of a matrix's numbers. */
 export const precisionOf = ({ data }: Matrix): Precision => (data instanceof Float64Array ? 'f64' : 'f32');
 
 /**

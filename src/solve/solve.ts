@@ -49,6 +49,7 @@ import {
 import { requireShift } from './preconditioners/kind.js';
 import { LIBRARY_ADVICE, tellShortfall, type Shortfall } from './shortfall.js';
 
+/** Options of {@link solve}. */
 export interface SolveOptions {
   /** λ ≥ 0; default 0. */
   readonly shift?: number | undefined;
@@ -59,7 +60,7 @@ export interface SolveOptions {
    * (candidates.ts).
    */
   readonly preconditioner?: PreconditionerName | 'auto' | Preconditioner | LinearOperator | undefined;
-  /** Of the preconditioner that is made by name. Its seed and memoryLimit are those below. */
+  /** Options of the preconditioner that is made by name. Its seed and memoryLimit are those below. */
   readonly making?: Omit<PreconditionerOptions, 'seed' | 'memoryLimit'> | undefined;
   /** Entries of the same matrix; default: of the network behind a Gauss–Newton operator, else none. */
   readonly source?: EntrySource | undefined;
@@ -78,10 +79,11 @@ export interface SolveOptions {
    * float64 whatever that of X is.
    */
   readonly out?: Matrix | undefined;
-  /** Of everything random. Default 0. */
+  /** Default 0. Seeds every random choice. */
   readonly seed?: number | undefined;
   readonly memoryLimit?: number | undefined;
 }
+/** The keys of {@link SolveOptions}. */
 export const SOLVE_KEYS: KeysOf<SolveOptions> = {
   shift: true,
   shiftRelative: true,
@@ -96,6 +98,7 @@ export const SOLVE_KEYS: KeysOf<SolveOptions> = {
   seed: true,
   memoryLimit: true,
 };
+/** The keys of `making`. */
 export const MAKING_KEYS: KeysOf<NonNullable<SolveOptions['making']>> = {
   tolerance: true,
   leafSize: true,
@@ -105,6 +108,7 @@ export const MAKING_KEYS: KeysOf<NonNullable<SolveOptions['making']>> = {
   rank: true,
 };
 
+/** The solution, how it was found, and what it cost. */
 export interface SolveResult {
   /** N × p: the solution, or the iterate of least residual, never worse than the guess (or zero). */
   readonly x: Matrix;

@@ -20,10 +20,12 @@ import { openHandle, sourceState, type SourceHandle } from './share-source.js';
 import type { Ranges } from '../network/ranges.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 
+/** Options of {@link blockDiagonal}. */
 export interface BlockDiagonalOptions {
   /** Bytes that the blocks may take; default: what is available. */
   readonly memoryLimit?: number | undefined;
 }
+/** The keys of {@link BlockDiagonalOptions}. */
 export const BLOCK_DIAGONAL_KEYS: KeysOf<BlockDiagonalOptions> = { memoryLimit: true };
 
 /** Bytes of the blocks and of the ranges. */
@@ -112,6 +114,7 @@ export const multiplyPanel = phaseKernel<ProductState, ProductArguments>(
 
 const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
 
+/** B as an operator on a team. */
 export class BlockDiagonalOperator implements LinearOperator {
   readonly rows: number;
   readonly cols: number;

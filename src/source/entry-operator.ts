@@ -18,10 +18,12 @@ import type { Shared, Team } from '../parallel/team.js';
 import { type EntrySource, requireSource } from './entry-source.js';
 import { openHandle, sourceState, type SourceHandle } from './share-source.js';
 
+/** Options of {@link entryOperator}. */
 export interface EntryOperatorOptions {
   /** Bytes that the dense matrix may take to be kept; default 1 GiB (N ≤ 11,585), 0 keeps nothing. */
   readonly keepBytes?: number | undefined;
 }
+/** The keys of {@link EntryOperatorOptions}. */
 export const ENTRY_OPERATOR_KEYS: KeysOf<EntryOperatorOptions> = { keepBytes: true };
 
 const KEEP_BYTES = 2 ** 30;

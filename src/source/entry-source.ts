@@ -17,6 +17,7 @@ export interface Points {
   readonly count: number;
   readonly coordinates: Float64Array;
 }
+/** Points as callers give them: coordinates in any array of numbers. */
 export type GivenPoints = Omit<Points, 'coordinates'> & { readonly coordinates: ArrayLike<number> };
 
 /**
@@ -31,9 +32,11 @@ export interface SourceDescriptor {
   /** Every entry is multiplied by it. Default 1; set by the library (unit-source.ts). */
   readonly factor?: number | undefined;
 }
+/** What a source computes with. */
 export interface SourceContext {
   readonly blas: Blas;
 }
+/** Makes a source from a descriptor's data, on the main thread or on a worker. */
 export type SourceFactory = (data: never, context: SourceContext) => EntrySource;
 
 /**

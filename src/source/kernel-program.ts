@@ -12,6 +12,7 @@ export interface Instruction {
   readonly value: number;
 }
 
+/** A kernel function as data. */
 export interface KernelProgram {
   /** The expression it was made from. */
   readonly text: string;

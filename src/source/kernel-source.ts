@@ -27,12 +27,14 @@ import { kernelFromDefinition, type Kernel, type KernelDefinition } from './kern
 import { asPoints, squaredDistance } from './points.js';
 import { SymmetricBlocks } from './symmetric-block.js';
 
+/** Options of {@link kernelSource}. */
 export interface KernelSourceOptions {
   /** Default: the calling thread's, as `openBlas()` opens it. */
   readonly blas?: Blas | undefined;
   /** Added to the diagonal (nugget, noise variance): ≥ 0, 0 unless given. */
   readonly ridge?: number | undefined;
 }
+/** The keys of {@link KernelSourceOptions}. */
 export const KERNEL_SOURCE_KEYS: KeysOf<KernelSourceOptions> = { blas: true, ridge: true };
 
 /** What a source is built from: the caller's points, and what was computed from them once. */
@@ -97,6 +99,7 @@ export function openKernelSource(data: KernelData, context: SourceContext): Entr
 
 const WORKERS_COPY = builtIn(import.meta.url, 'openKernelSource', openKernelSource);
 
+/** Entries of a kernel matrix over points. */
 export class KernelSource implements EntrySource {
   readonly size: number;
   readonly points: Points;

@@ -18,6 +18,7 @@ export type KernelDefinition =
   | { readonly family: 'cosine' }
   | { readonly family: 'expression'; readonly program: KernelProgram };
 
+/** A function k that a kernel matrix's entries are values of. */
 export interface Kernel {
   /** For people: "gaussian, h = 2". */
   readonly name: string;
@@ -28,10 +29,12 @@ export interface Kernel {
   evaluate(values: Float64Array, offset: number, length: number): void;
 }
 
+/** Families of kernels with a bandwidth h. */
 export type BandwidthFamily = 'gaussian' | 'laplace' | 'matern32' | 'matern52' | 'imq';
 
 /** The kernels with a name, as the command takes them. Any other string is an expression in r. */
 export const kernelFamilies = ['gaussian', 'laplace', 'matern32', 'matern52', 'imq', 'polynomial', 'cosine'] as const;
+/** All families of kernels. */
 export type KernelFamily = (typeof kernelFamilies)[number];
 
 /** The least positive number of full precision. */

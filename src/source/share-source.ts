@@ -21,6 +21,7 @@ export interface SourceState {
   readonly solo: boolean;
 }
 
+/** What a team's state holds of a source, the modules that workers need, and whether it stays on this thread. */
 export function sourceState(source: EntrySource): SourceState {
   const { descriptor } = source;
   if (descriptor === undefined) return { handle: source, modules: [], solo: true };

@@ -24,11 +24,14 @@ import {
   type SplitState,
 } from './two-centroids.js';
 
+/** Options of {@link buildClusterTree}. */
 export interface ClusterTreeOptions {
   /** Most indices a leaf may hold, at least 2. */
   readonly leafSize: number;
+  /** Default 0. Seeds the samples that clusters are split by. */
   readonly seed?: number | undefined;
 }
+/** The keys of {@link ClusterTreeOptions}. */
 export const CLUSTER_TREE_KEYS: KeysOf<ClusterTreeOptions> = { leafSize: true, seed: true };
 
 /**

@@ -8,6 +8,7 @@ import { squaredDistances } from '../dense/distances.js';
 import type { Points } from '../source/entry-source.js';
 import type { Distance } from './distance.js';
 
+/** Squared Euclidean distances, summed coordinate by coordinate. */
 export class DirectDistance implements Distance {
   /** A cluster's mean is that of all its members in all but the largest clusters. */
   readonly sampleSize = 4096;

@@ -13,6 +13,7 @@
 import type { Indices } from '../core/indices.js';
 import type { Matrix } from '../dense/matrix.js';
 
+/** The distances by name; 'auto' takes the points where there are any, else the angle. */
 export const DISTANCES = ['auto', 'geometric', 'gram', 'angle', 'lexicographic', 'random'] as const;
 /** `auto` is geometric where the source has points, else angle. */
 export type DistanceName = (typeof DISTANCES)[number];

@@ -53,6 +53,7 @@ const angle: Transform = (weights, rows, firstRow, cols, firstCol, out) => {
   }
 };
 
+/** Gram or angle distances of a source's indices. */
 export class EntryDistance implements Distance {
   readonly sampleSize = SAMPLE;
   readonly #source: EntrySource;

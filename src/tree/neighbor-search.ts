@@ -15,6 +15,7 @@ import { NearestLists, type NearestState } from './nearest-lists.js';
 import { chunkOf, splitAtMedian, visitInner, type Ranges } from './split.js';
 import type { LevelArgs } from './two-centroids.js';
 
+/** What the phases of the search read and write. */
 export interface SearchState {
   readonly distance: Exclude<DistanceState, { kind: 'line' }>;
   readonly size: number;
@@ -29,6 +30,7 @@ export interface SearchState {
   readonly seed: number;
 }
 
+/** Which projection tree, and which of its levels, a phase works on. */
 export interface TreeArgs extends LevelArgs {
   readonly iteration: number;
 }

@@ -32,15 +32,18 @@ import {
 import { chunksPerNode, halvedRanges, subtreeLevel } from './split.js';
 import { cutNode } from './two-centroids.js';
 
+/** Options of {@link findNeighbors}. */
 export interface NeighborOptions {
   /** Neighbours per index, κ; at most N − 1 are found. */
   readonly neighbors: number;
+  /** Default 0. Seeds the projection trees and the sample of rows. */
   readonly seed?: number | undefined;
   /** Share of the true neighbours to be found, measured on a sample; 1 asks for an exhaustive search. Default 0.9. */
   readonly targetRecall?: number | undefined;
   /** Projection trees to try at most; default 24. */
   readonly maxIterations?: number | undefined;
 }
+/** The keys of {@link NeighborOptions}. */
 export const NEIGHBOR_KEYS: KeysOf<NeighborOptions> = {
   neighbors: true,
   seed: true,
@@ -48,6 +51,7 @@ export const NEIGHBOR_KEYS: KeysOf<NeighborOptions> = {
   maxIterations: true,
 };
 
+/** Neighbours of every index, and how many of the true ones they are. */
 export interface Neighbors {
   /** Neighbours per index: min(κ, N − 1). */
   readonly count: number;

@@ -35,6 +35,7 @@ export function centredPoints(given: Points): CentredPoints {
   return { points: { dimension: d, count, coordinates }, norms };
 }
 
+/** Squared Euclidean distances by matrix products. */
 export class ProductDistance implements Distance {
   readonly sampleSize: number;
   readonly #blas: Blas;

@@ -22,6 +22,7 @@ const ITERATIONS = 4;
 /** Most members that stand for one centroid. */
 export const CENTROID_MEMBERS = SAMPLE / 2;
 
+/** What splitting the nodes of a level reads and writes. */
 export interface SplitState {
   readonly distance: Exclude<DistanceState, { kind: 'line' }>;
   readonly ranges: Ranges;

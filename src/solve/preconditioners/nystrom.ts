@@ -23,6 +23,7 @@ const RANK = 256;
 /** Share of N that the rank may be. */
 const MOST = 1 / 4;
 
+/** The rank that is taken where `rank` is asked for: at most a quarter of N. */
 export const nystromRank = (size: number, rank = RANK): number => Math.max(1, Math.min(rank, Math.floor(MOST * size)));
 
 /**

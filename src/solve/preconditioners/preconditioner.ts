@@ -22,6 +22,7 @@ import type { ClusterTree } from '../../tree/cluster-tree.js';
 export type PreconditionerName =
   'none' | 'jacobi' | 'block-jacobi' | 'kfac' | 'ekfac' | 'nystrom' | 'dual' | 'hodlr' | 'hss';
 
+/** All values of {@link PreconditionerName}. */
 export const PRECONDITIONERS: readonly PreconditionerName[] = [
   'none',
   'jacobi',
@@ -36,23 +37,25 @@ export const PRECONDITIONERS: readonly PreconditionerName[] = [
 
 export type { Subject } from '../../approximation/subject.js';
 
+/** How a preconditioner is made; each reads what concerns it. */
 export interface PreconditionerOptions {
-  /** Of hierarchical matrices; default 1e-2: a preconditioner need not be accurate. */
+  /** Tolerance of hierarchical matrices; default 1e-2: a preconditioner need not be accurate. */
   readonly tolerance?: number | undefined;
   readonly leafSize?: number | undefined;
   readonly maxRank?: number | undefined;
   /**
-   * Of a network's matrix by `hss`: what it may store, as a share of the dense matrix (kroneckerHierarchical); its
+   * What the matrix of a network may store by `hss`, as a share of the dense matrix (kroneckerHierarchical); its
    * factors take twice that. Default: as there, 0.02 or what a small network's basis needs.
    */
   readonly share?: number | undefined;
   readonly tree?: ClusterTree | undefined;
   /** Rank of `nystrom`; default 256, at most N/4. */
   readonly rank?: number | undefined;
-  /** Of everything random. Default 0. */
+  /** Default 0. Seeds every random choice. */
   readonly seed?: number | undefined;
   readonly memoryLimit?: number | undefined;
 }
+/** The keys of {@link PreconditionerOptions}. */
 export const PRECONDITIONER_KEYS: KeysOf<PreconditionerOptions> = {
   tolerance: true,
   leafSize: true,

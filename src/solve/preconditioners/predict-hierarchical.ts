@@ -46,6 +46,7 @@ export function knownProductFlops(operator: LinearOperator): number | undefined 
   return undefined;
 }
 
+/** Predicted rank, error and flops of a hierarchical preconditioner. */
 export interface HierarchicalPrediction {
   /** Ranks of the block between the root's children beyond `tolerance`·‖A‖, at most what the sample can tell. */
   readonly rank: number;
