@@ -25,7 +25,7 @@ import { approximateHierarchical, leafSizeFor, type HierarchicalMethod } from '.
 import { approximateBlockDiagonal, approximateDiagonal, approximateEkfac, approximateKfac } from './layered.js';
 import { approximateLowRank } from './low-rank.js';
 import { OPERATOR_ERROR_KEYS, operatorError } from './operator-error.js';
-import { isGaussNewton, subjectOf, type Subject } from './subject.js';
+import { subjectOf, type Subject } from './subject.js';
 
 /**
  * Approximates the symmetric N × N operator A by Ã that stores at most budget.share of 8N² bytes, everything that a
@@ -121,9 +121,9 @@ async function dispatch(
     case 'fmm':
       return hierarchical(subject, method, budget, options, control);
     case 'hm':
-      return isGaussNewton(subject)
-        ? inKroneckerBasis(subject.model, budget, options, control)
-        : hierarchical(subject, 'hss', budget, options, control);
+      return subject.gaussNewton === undefined
+        ? hierarchical(subject, 'hss', budget, options, control)
+        : inKroneckerBasis(subject.gaussNewton, budget, options, control);
   }
 }
 
