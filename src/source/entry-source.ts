@@ -5,7 +5,7 @@ import { ShapeError } from '../core/errors.js';
 import type { Indices } from '../core/indices.js';
 import { describe, requireRole } from '../core/kind.js';
 import type { Blas } from '../dense/blas.js';
-import type { Matrix } from '../dense/matrix.js';
+import type { Matrix, Precision } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 
 /**
@@ -52,6 +52,8 @@ export interface EntrySource {
   readonly points?: Points | undefined;
   /** Exact products, if there is a cheaper way to them than entries. */
   readonly operator?: LinearOperator | undefined;
+  /** The precision that the entries were rounded to before they came here, where it is known. */
+  readonly precision?: Precision | undefined;
   /** How workers get their copies. A source without it is evaluated by the calling thread alone. */
   readonly descriptor?: SourceDescriptor | undefined;
 }
