@@ -20,10 +20,10 @@ import {
   type Budget,
 } from './approximation.js';
 import { bytesOfBudget, denseBytes, percent } from './budget.js';
-import type { UnitCosts } from './entries-or-products.js';
-import { approximateHierarchical, leafSizeFor, type HierarchicalMethod } from './hierarchical.js';
-import { approximateBlockDiagonal, approximateDiagonal, approximateEkfac, approximateKfac } from './layered.js';
-import { approximateLowRank } from './low-rank.js';
+import type { UnitCosts } from './methods/entries-or-products.js';
+import { approximateHierarchical, leafSizeFor, type HierarchicalMethod } from './methods/hierarchical.js';
+import { approximateBlockDiagonal, approximateDiagonal, approximateEkfac, approximateKfac } from './methods/kronecker.js';
+import { approximateLowRank } from './methods/low-rank.js';
 import { OPERATOR_ERROR_KEYS, operatorError } from './operator-error.js';
 import { subjectOf, type Subject } from './subject.js';
 

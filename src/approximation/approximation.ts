@@ -59,7 +59,7 @@ export interface ApproximationOptions {
   readonly tree?: ClusterTree | undefined;
   /**
    * What hierarchical formats are made from; 'auto' (default): products where predicted flops allow it, they give the
-   * more accurate bases (entries-or-products.ts).
+   * more accurate bases (approximation/methods/entries-or-products.ts).
    */
   readonly from?: 'auto' | 'entries' | 'products' | undefined;
   /** Default 0. Seeds every random choice. */

@@ -2,7 +2,7 @@
  * A factored hierarchical matrix as a preconditioner.
  */
 import { NotPositiveDefiniteError } from '../../core/errors.js';
-import { lexicographicTree } from '../../approximation/hierarchical.js';
+import { lexicographicTree } from '../../approximation/methods/hierarchical.js';
 import type { Subject } from '../../approximation/subject.js';
 import { compressCurvature } from '../../curvature/trees/compress-hessian.js';
 import { factorKronecker } from '../../curvature/eigenbasis/factorization.js';

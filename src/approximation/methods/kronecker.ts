@@ -2,18 +2,18 @@
  * Approximations of curvature by the layers of its network: K-FAC, EKFAC, the diagonal, blocks on the diagonal.
  * Their memory follows from the network; a budget that is exceeded is said in a note.
  */
-import { blockDiagonal, blockDiagonalBytes } from '../source/block-diagonal.js';
-import { diagonalInBases, ekfac } from '../curvature/kronecker/ekfac.js';
-import { kfac } from '../curvature/kronecker/kfac.js';
-import { kroneckerBasis } from '../curvature/kronecker/basis.js';
-import type { Blas } from '../dense/blas.js';
-import type { Model } from '../network/model.js';
-import { diagonalOperator } from '../operator/diagonal-operator.js';
-import type { TeamControl } from '../parallel/team-control.js';
-import type { EntrySource } from '../source/entry-source.js';
-import type { Approximated, Budget, EigenvalueEstimate, SquaredError } from './approximation.js';
-import { bytesOfBudget } from './budget.js';
-import { unitRanges, layerRanges } from '../network/ranges.js';
+import { blockDiagonal, blockDiagonalBytes } from '../../source/block-diagonal.js';
+import { diagonalInBases, ekfac } from '../../curvature/kronecker/ekfac.js';
+import { kfac } from '../../curvature/kronecker/kfac.js';
+import { kroneckerBasis } from '../../curvature/kronecker/basis.js';
+import type { Blas } from '../../dense/blas.js';
+import type { Model } from '../../network/model.js';
+import { diagonalOperator } from '../../operator/diagonal-operator.js';
+import type { TeamControl } from '../../parallel/team-control.js';
+import type { EntrySource } from '../../source/entry-source.js';
+import type { Approximated, Budget, EigenvalueEstimate, SquaredError } from '../approximation.js';
+import { bytesOfBudget } from '../budget.js';
+import { unitRanges, layerRanges } from '../../network/ranges.js';
 
 /** Draws of labels for each sample of the Monte Carlo variant. */
 const DRAWS = 1;

@@ -1,15 +1,15 @@
 /**
  * Approximations of low rank within a budget: randomized SVD and Nyström.
  */
-import { nystrom } from '../lowrank/nystrom.js';
-import { randomizedSvd } from '../lowrank/randomized-svd.js';
-import type { LowRankOperator } from '../lowrank/low-rank-operator.js';
-import type { LinearOperator } from '../operator/linear-operator.js';
-import type { TeamControl } from '../parallel/team-control.js';
-import type { Approximated, ApproximationOptions, Budget } from './approximation.js';
-import { rankWithin } from './budget.js';
-import { EXACT_SIZE, lowRankSquare } from './operator-error.js';
-import { withoutPart } from './layered.js';
+import { nystrom } from '../../lowrank/nystrom.js';
+import { randomizedSvd } from '../../lowrank/randomized-svd.js';
+import type { LowRankOperator } from '../../lowrank/low-rank-operator.js';
+import type { LinearOperator } from '../../operator/linear-operator.js';
+import type { TeamControl } from '../../parallel/team-control.js';
+import type { Approximated, ApproximationOptions, Budget } from '../approximation.js';
+import { rankWithin } from '../budget.js';
+import { EXACT_SIZE, lowRankSquare } from '../operator-error.js';
+import { withoutPart } from './kronecker.js';
 
 /** U diag(s) Uᵀ of the largest rank that fits. Throws OptionError, and what `randomizedSvd` and `nystrom` throw. */
 export async function approximateLowRank(

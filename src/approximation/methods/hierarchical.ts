@@ -3,18 +3,18 @@
  * Memory grows like a small power of 1/tolerance, so a few compressions with secant steps in logarithms suffice; the
  * most accurate one that fits is kept.
  */
-import { OptionError } from '../core/errors.js';
-import { compressEntries } from '../hierarchical/from-entries/compress.js';
-import { compressProducts } from '../hierarchical/from-products/compress.js';
-import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
-import { availableMemory } from '../io/machine.js';
-import type { LinearOperator } from '../operator/linear-operator.js';
-import type { TeamControl } from '../parallel/team-control.js';
-import type { EntrySource } from '../source/entry-source.js';
-import { buildClusterTree } from '../tree/build.js';
-import { mostInLeaf, type ClusterTree } from '../tree/cluster-tree.js';
-import type { Approximated, Budget } from './approximation.js';
-import { bytesOfBudget, denseBytes, percent } from './budget.js';
+import { OptionError } from '../../core/errors.js';
+import { compressEntries } from '../../hierarchical/from-entries/compress.js';
+import { compressProducts } from '../../hierarchical/from-products/compress.js';
+import type { HierarchicalMatrix } from '../../hierarchical/matrix/hierarchical-matrix.js';
+import { availableMemory } from '../../io/machine.js';
+import type { LinearOperator } from '../../operator/linear-operator.js';
+import type { TeamControl } from '../../parallel/team-control.js';
+import type { EntrySource } from '../../source/entry-source.js';
+import { buildClusterTree } from '../../tree/build.js';
+import { mostInLeaf, type ClusterTree } from '../../tree/cluster-tree.js';
+import type { Approximated, Budget } from '../approximation.js';
+import { bytesOfBudget, denseBytes, percent } from '../budget.js';
 import { preferProducts, type UnitCosts } from './entries-or-products.js';
 
 /** The methods that search a tolerance. */

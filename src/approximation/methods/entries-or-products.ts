@@ -3,9 +3,9 @@
  * At equal memory, bases from products are the more accurate ones (they see the whole block row, sampled rows see some
  * of it): with HODLR, matrices are about half as large. So products are taken unless they cost much more.
  */
-import { compressionCost } from '../hierarchical/from-products/cost.js';
-import { entriesCost } from '../hierarchical/from-entries/cost.js';
-import type { ClusterTree } from '../tree/cluster-tree.js';
+import { compressionCost } from '../../hierarchical/from-products/cost.js';
+import { entriesCost } from '../../hierarchical/from-entries/cost.js';
+import type { ClusterTree } from '../../tree/cluster-tree.js';
 
 /** Flops of one entry and of a product with one vector, where they are known. */
 export interface UnitCosts {
