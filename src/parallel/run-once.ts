@@ -21,7 +21,9 @@ export async function runOnce<S>(
 /** A state, and what `Team.share` needs to know of it. */
 export interface StateToShare<S> {
   readonly state: S;
+  /** Modules that every worker loads first. Default none. */
   readonly modules?: readonly string[] | undefined;
+  /** Only the calling thread holds the state. Default false. */
   readonly solo?: boolean | undefined;
 }
 

@@ -38,7 +38,7 @@ import {
 
 /** What every curvature operator takes. */
 export interface CurvatureOptions extends CurvatureMemory {
-  /** Of products where there is no team. Default: the calling thread's, as `openBlas()` opens it. */
+  /** The backend of products where there is no team. Default: the calling thread's, as `openBlas()` opens it. */
   readonly blas?: Blas | undefined;
   /** Shares the work of each product; results have the same bits for every team and without one. */
   readonly team?: Team | undefined;

@@ -133,6 +133,7 @@ export interface NormsSetup {
   readonly width: number;
   /** Squares of the differences' entries times `unit` are added to these, for each approximation (shared arrays). */
   readonly rows?: readonly Float64Array[] | undefined;
+  /** Default 1. */
   readonly unit?: number | undefined;
   /** The name under which progress is reported. */
   readonly phase: string;
