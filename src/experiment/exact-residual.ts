@@ -8,7 +8,7 @@ import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { block, copyInto, view, type Matrix } from '../dense/matrix.js';
 import { sampleWithoutReplacement } from '../hierarchical/measure/error-estimate.js';
 import { meanInterval } from '../krylov/mean-interval.js';
-import { phaseKernel } from '../parallel/kernel.js';
+import { defineTask } from '../parallel/task.js';
 import { independentTasks } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
@@ -57,7 +57,7 @@ interface RowState {
 }
 
 /** K(rows, :)·x for a panel of rows. */
-export const multiplyRows = phaseKernel<RowState>(import.meta.url, 'multiplyRows', (state, context) => {
+export const multiplyRows = defineTask<RowState>(import.meta.url, 'multiplyRows', (state, context) => {
   const { blas } = context;
   const { size, rows, x, products, vectors } = state;
   const source = openHandle(state.source, context);

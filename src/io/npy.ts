@@ -262,6 +262,7 @@ export async function readNpyMatrix(path: string, control: RunControl = {}): Pro
 export interface NpySource {
   readonly shape: readonly number[];
   readonly data: NpyData;
+  /** The elements are in Fortran order. Default false. */
   readonly fortranOrder?: boolean | undefined;
 }
 

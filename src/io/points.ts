@@ -43,7 +43,7 @@ export interface PointTable {
   readonly coordinates: Float64Array;
   /** Points in the file, also those that `limit` left out; undefined for a table whose reading ended with the limit. */
   readonly total: number | undefined;
-  /** Of a table: which columns were taken, what they are called, how cells were told apart. */
+  /** Where the file is a table: which columns were taken, what they are called, how cells were told apart. */
   readonly table?: CsvReading | undefined;
 }
 

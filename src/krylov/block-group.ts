@@ -275,8 +275,8 @@ export class BlockGroup {
   }
 
   /**
-   * Of the first `cycle` places, with true residuals: those that have not met the tolerance and can go on are moved to
-   * the front, and counted.
+   * Moves those of the first `cycle` places, which have true residuals, to the front that have not met the tolerance
+   * and can go on; returns their number.
    */
   #missing(run: Run, work: BlockIterates, cycle: number, limited: boolean, stagnation: Stagnation): number {
     let left = work.park(cycle, 0);

@@ -78,6 +78,7 @@ export interface FactoredMatrix extends LinearOperator {
 export interface QuadratureOptions extends ProbeOptions {
   /** Keeps the vectors of a probe and orthogonalises against them, where they fit BASIS_BYTES. */
   readonly reorthogonalize?: boolean | undefined;
+  /** M = FFᵀ: the operator is then F⁻¹AF⁻ᵀ. Default none. */
   readonly factorization?: FactoredMatrix | undefined;
 }
 

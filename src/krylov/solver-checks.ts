@@ -97,12 +97,12 @@ export function checkVectors(a: Matrix, name: string, size: number, cols: number
   }
 }
 
-/** Of the options of a solver and of a call together, those of the call. */
+/** The options of the call, where those of a solver and of a call were given together. */
 export function controlOf(options: SolveControl): SolveControl {
   return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(SOLVE_CONTROL_KEYS, key)));
 }
 
-/** Of the options of a solver and of a call together, those of the solver, which are in `keys`. */
+/** The options of the solver, which are in `keys`, where those of a solver and of a call were given together. */
 export function solverOf<T extends SolverOptions>(options: T & SolveControl, keys: KeysOf<T>): T {
   return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(keys, key))) as unknown as T;
 }

@@ -24,8 +24,11 @@ import { meanInterval } from './mean-interval.js';
 
 /** Equally spaced values. */
 export interface Grid {
+  /** The first value, in units of the eigenvalues. */
   readonly from?: number | undefined;
+  /** The last value. */
   readonly to?: number | undefined;
+  /** Number of values, at least 2. Default 200. */
   readonly count?: number | undefined;
 }
 /** The keys of {@link Grid}. */

@@ -7,7 +7,7 @@ import { precisionOf, sharedFloats } from '../core/floats.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import type { Blas, Triangle } from '../dense/blas.js';
 import { block, copyInto, view, type FloatArray, type Matrix } from '../dense/matrix.js';
-import type { PhaseKernel } from '../parallel/kernel.js';
+import type { TaskDefinition } from '../parallel/task.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { Shared, Team } from '../parallel/team.js';
 import { addScaled } from '../operator/block-arithmetic.js';
@@ -143,7 +143,7 @@ export class PanelAlgebra {
   }
 
   #run<A>(
-    phase: PhaseKernel<null, A>,
+    phase: TaskDefinition<null, A>,
     body: (blas: Blas, task: number, args: A) => void,
     { count, args, flops, operands }: PanelPhase<A>,
   ): void {

@@ -12,7 +12,7 @@ import { availableMemory } from '../io/machine.js';
 import { StagedVectors } from '../operator/block-workspace.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { trustClass } from '../operator/self-check.js';
-import { phaseKernel } from '../parallel/kernel.js';
+import { defineTask } from '../parallel/task.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { Shared, Team } from '../parallel/team.js';
 import { type EntrySource, requireSource } from './entry-source.js';
@@ -74,7 +74,7 @@ function offsetsOf(ranges: Ranges): Float64Array {
 }
 
 /** One panel of columns of a block. */
-export const fillPanel = phaseKernel<FillState>(import.meta.url, 'fillPanel', (state, context) => {
+export const fillPanel = defineTask<FillState>(import.meta.url, 'fillPanel', (state, context) => {
   const source = openHandle(state.source, context);
   const { ranges, values, tasks } = state;
   const offsets = offsetsOf(ranges);
@@ -89,7 +89,7 @@ export const fillPanel = phaseKernel<FillState>(import.meta.url, 'fillPanel', (s
 });
 
 /** Rows of the product with one panel: blocks are symmetric, so its rows are the transposed columns. */
-export const multiplyPanel = phaseKernel<ProductState, ProductArguments>(
+export const multiplyPanel = defineTask<ProductState, ProductArguments>(
   import.meta.url,
   'multiplyPanel',
   ({ ranges, values, tasks }, { blas }) => {

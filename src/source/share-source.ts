@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { OptionError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import type { Blas } from '../dense/blas.js';
-import type { WorkerContext } from '../parallel/kernel.js';
+import type { WorkerContext } from '../parallel/task.js';
 import type { EntrySource, SourceDescriptor } from './entry-source.js';
 import { openSource } from './open-source.js';
 

@@ -4,7 +4,7 @@
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64, sharedInt32, toShared } from '../core/shared-array.js';
-import type { WorkerContext } from '../parallel/kernel.js';
+import type { WorkerContext } from '../parallel/task.js';
 import type { EntrySource, Points } from '../source/entry-source.js';
 import { asPoints } from '../source/points.js';
 import { openHandle, sourceState, type SourceHandle } from '../source/share-source.js';

@@ -6,15 +6,15 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ClosedError } from '#hmatrix/core/errors.js';
 import { sharedInt32 } from '#hmatrix/core/shared-array.js';
 import * as hmatrix from '#hmatrix/index.js';
-import type { PhaseKernel } from '#hmatrix/parallel/kernel.js';
+import type { TaskDefinition } from '#hmatrix/parallel/task.js';
 import { independentTasks } from '#hmatrix/parallel/task-graph.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { normalPoints, randomMatrix } from '../support.js';
 import { publicFunctions } from './public-functions.js';
 
-const { slow, wait } = (await import('./kernels.mjs' as string)) as {
-  slow: PhaseKernel<object>;
-  wait: PhaseKernel<{ turns: Int32Array }>;
+const { slow, wait } = (await import('./tasks.mjs' as string)) as {
+  slow: TaskDefinition<object>;
+  wait: TaskDefinition<{ turns: Int32Array }>;
 };
 
 afterEach(() => {

@@ -135,7 +135,7 @@ function diagonalMatrix(order: number, value: number, precision: Precision): Mat
 /** What is added to a factor, and which factor it is, for messages. */
 interface FactorDamping {
   readonly shift: number;
-  /** Of the result. */
+  /** Precision of the result. */
   readonly precision: Precision;
   /** From 0. */
   readonly layer: number;

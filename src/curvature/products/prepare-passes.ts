@@ -10,7 +10,7 @@ import { batchOf, type DataSet } from '../../network/data-set.js';
 import { forward, type ForwardPass } from '../../network/forward.js';
 import { applyLossHessian, checkTargets, lossGradient } from '../../network/loss.js';
 import { layerWeights } from '../../network/network.js';
-import { phaseKernel } from '../../parallel/kernel.js';
+import { defineTask } from '../../parallel/task.js';
 import { sampleOutputErrors } from '../../network/sampled-errors.js';
 import type { SampleState } from './sample-state.js';
 
@@ -208,7 +208,7 @@ function multiplyInto(x: FloatArray, y: FloatArray): void {
 }
 
 /** Passes of the task's range of samples. */
-export const prepareTask = phaseKernel<SampleState, PrepareArguments>(
+export const prepareTask = defineTask<SampleState, PrepareArguments>(
   import.meta.url,
   'prepareTask',
   (state, { blas }) => {

@@ -10,7 +10,7 @@ import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { block } from '../../dense/matrix.js';
 import type { Blas } from '../../dense/blas.js';
 import { layerWeights } from '../../network/network.js';
-import { phaseKernel } from '../../parallel/kernel.js';
+import { defineTask } from '../../parallel/task.js';
 import { blend, packedLayer, packVectors, sumLayout, type SumLayout } from './packed-sums.js';
 import { gradientWorkspace, GradientProducts } from './gradient-products.js';
 import { CurvatureRecurrence, recurrenceWorkspace } from './r-operator.js';
@@ -208,7 +208,7 @@ class Product {
  * Tasks 0 … groups·parts − 1 sum; with several parts, tasks groups·parts … groups·parts + groups − 1 add and write,
  * each after its group's sums.
  */
-export const productTask = phaseKernel<SampleState, ProductArguments>(
+export const productTask = defineTask<SampleState, ProductArguments>(
   import.meta.url,
   'productTask',
   (state, { blas }) => {

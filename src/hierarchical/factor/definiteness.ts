@@ -14,8 +14,9 @@ const ROUNDING = 1024;
 
 /** Options of {@link certifyDefiniteness}. */
 export interface DefinitenessOptions {
-  /** Relative tolerance of λ_min by Lanczos, and most products for it. Defaults 1e-4 and 200. */
+  /** Relative tolerance of λ_min by Lanczos. Default 1e-4. */
   readonly tolerance?: number | undefined;
+  /** Most products with the matrix. Default 200. */
   readonly maxIterations?: number | undefined;
   /** Default 0. Seeds Lanczos' starting vector. */
   readonly seed?: number | undefined;

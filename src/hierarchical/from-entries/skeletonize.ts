@@ -17,7 +17,7 @@ import { RandomStream } from '../../core/random.js';
 import { leftChild, levelOf, rightChild } from '../../core/indices.js';
 import { InterpolativeDecomposition } from '../../dense/interpolative.js';
 import { block, squaredNorm, view, type Precision } from '../../dense/matrix.js';
-import { phaseKernel, type WorkerContext } from '../../parallel/kernel.js';
+import { defineTask, type WorkerContext } from '../../parallel/task.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { openHandle, type SourceHandle } from '../../source/share-source.js';
 import { RowSampler, type RowSamplerState } from './row-sampler.js';
@@ -296,7 +296,7 @@ class NodeSkeletonizer {
 }
 
 /** Skeletonizes node `task`. */
-export const skeletonizeNode = phaseKernel<SkeletonState>(import.meta.url, 'skeletonizeNode', (state, context) => {
+export const skeletonizeNode = defineTask<SkeletonState>(import.meta.url, 'skeletonizeNode', (state, context) => {
   const skeletonizer = new NodeSkeletonizer(state, context);
   return (ν) => skeletonizer.run(ν);
 });

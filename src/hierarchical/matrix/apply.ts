@@ -17,7 +17,7 @@ import { sharedInt32 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { multiplyRows } from '../../dense/row-products.js';
-import { phaseKernel } from '../../parallel/kernel.js';
+import { defineTask } from '../../parallel/task.js';
 import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import { isolatedOf, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import { diagonalOrder, sharesZeros, type HierarchicalData } from './data.js';
@@ -435,7 +435,7 @@ class Product {
 }
 
 /** Runs task t of `applyGraph`. */
-export const applyTask = phaseKernel<ApplyState, ApplyArguments>(import.meta.url, 'applyTask', (state, context) => {
+export const applyTask = defineTask<ApplyState, ApplyArguments>(import.meta.url, 'applyTask', (state, context) => {
   const product = new Product(state, context.blas);
   return (task, args) => product.run(task, args);
 });

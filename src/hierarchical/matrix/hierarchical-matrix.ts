@@ -72,11 +72,11 @@ export interface CompressionReport {
   readonly seen: number;
   /** What kept K̃ from the tolerance; empty where it was met (tolerance-limits.ts). */
   readonly limits: readonly ToleranceLimit[];
-  /** There where K̃ is positive semidefinite by construction (hierarchical/from-entries/definite-interpolation.ts). */
+  /** Present where K̃ is positive semidefinite by construction (definite-interpolation.ts). */
   readonly preserve?: 'positive-definite' | undefined;
   /**
-   * There where the matrix was compressed from products alone (hierarchical/from-products/compress.ts): then there were
-   * no neighbours and no distance, and the tree was given.
+   * Present where the matrix was compressed from products alone (hierarchical/from-products/compress.ts): then there
+   * were no neighbours and no distance, and the tree was given.
    */
   readonly products?: ProductsReport | undefined;
 }

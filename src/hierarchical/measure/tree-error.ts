@@ -17,7 +17,7 @@ import { InterpolativeDecomposition } from '../../dense/interpolative.js';
 import { view, type Matrix } from '../../dense/matrix.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { scaled } from '../../operator/scaled.js';
-import { phaseKernel } from '../../parallel/kernel.js';
+import { defineTask } from '../../parallel/task.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
@@ -84,7 +84,7 @@ function stratified(size: number, count: number, random: RandomStream): Int32Arr
 }
 
 /** Energy beyond rank s of a weighted block. */
-export const sampleTail = phaseKernel<TreeErrorState>(
+export const sampleTail = defineTask<TreeErrorState>(
   import.meta.url,
   'sampleTail',
   ({ source: handle, rank, most, begin, indices, weights, energies }, context) => {

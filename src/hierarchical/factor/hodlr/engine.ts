@@ -5,7 +5,7 @@ import { sharedFloats } from '../../../core/floats.js';
 import { firstOfLevel, leftChild, levelOf } from '../../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
 import type { FloatArray, Precision } from '../../../dense/matrix.js';
-import type { PhaseKernel } from '../../../parallel/kernel.js';
+import type { TaskDefinition } from '../../../parallel/task.js';
 import { runOnce } from '../../../parallel/run-once.js';
 import { independentTasks, upwardTasks } from '../../../parallel/task-graph.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
@@ -31,7 +31,7 @@ export class HodlrEngine implements FactorEngine {
   readonly precision: Precision;
   readonly indefinite = false;
   readonly bytes: number;
-  readonly passTask = hodlrPassTask as PhaseKernel<never, PassArguments>;
+  readonly passTask = hodlrPassTask as TaskDefinition<never, PassArguments>;
   readonly #factors: HodlrFactors;
   /** R of each node: k × k, little beside its basis. */
   #triangles: FloatArray | undefined;

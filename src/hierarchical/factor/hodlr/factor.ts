@@ -19,7 +19,7 @@ import { leftChild, parentOf } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { block, copyInto, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { SUBSTITUTION_SCRATCH, substituteLeft } from '../../../dense/substitution.js';
-import { phaseKernel } from '../../../parallel/kernel.js';
+import { defineTask } from '../../../parallel/task.js';
 import { type HierarchicalData } from '../../matrix/data.js';
 import { copyTriangle, leafEntries, part, walkUp } from '../tree.js';
 import { coupled, type HodlrPlan } from './plan.js';
@@ -278,7 +278,7 @@ class Recursion {
 }
 
 /** Factors the nodes of task t. */
-export const factorHodlr = phaseKernel<HodlrFactorState>(import.meta.url, 'factorHodlr', (state, context) => {
+export const factorHodlr = defineTask<HodlrFactorState>(import.meta.url, 'factorHodlr', (state, context) => {
   const recursion = new Recursion(state, context.blas);
   const run = (ν: number): void => recursion.run(ν);
   return (task) => walkUp(state.data.tree, task, run);

@@ -12,7 +12,7 @@ import { floats } from '../../../core/floats.js';
 import { leftChild, parentOf } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { block, copyInto, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
-import { phaseKernel } from '../../../parallel/kernel.js';
+import { defineTask } from '../../../parallel/task.js';
 import { basisRowsOf, cornerOf, leafFactorOf, type HodlrFactors } from './factor.js';
 import { coupled } from './plan.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
@@ -136,7 +136,7 @@ class InverseDiagonal {
 }
 
 /** Adds what node `first + task` contributes. */
-export const addInverseDiagonal = phaseKernel<HodlrInverseState, { readonly first: number }>(
+export const addInverseDiagonal = defineTask<HodlrInverseState, { readonly first: number }>(
   import.meta.url,
   'addInverseDiagonal',
   (state, context) => {

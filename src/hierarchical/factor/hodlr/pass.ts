@@ -13,7 +13,7 @@ import { leftChild, parentOf } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { multiplyRows } from '../../../dense/row-products.js';
-import { phaseKernel } from '../../../parallel/kernel.js';
+import { defineTask } from '../../../parallel/task.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
 import {
   passBody,
@@ -158,7 +158,7 @@ function subtract(out: Matrix, a: Matrix): void {
 }
 
 /** Runs task t of a pass. */
-export const hodlrPassTask = phaseKernel<HodlrPassState, PassArguments>(
+export const hodlrPassTask = defineTask<HodlrPassState, PassArguments>(
   import.meta.url,
   'hodlrPassTask',
   (state, context) => passBody(state.data.tree, state, new HodlrPass(state, context.blas)),

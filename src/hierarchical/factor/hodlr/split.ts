@@ -12,7 +12,7 @@ import { floats } from '../../../core/floats.js';
 import { leftChild } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { copyInto, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
-import { phaseKernel } from '../../../parallel/kernel.js';
+import { defineTask } from '../../../parallel/task.js';
 import type { HierarchicalData } from '../../matrix/data.js';
 import type { HodlrPlan } from './plan.js';
 
@@ -84,7 +84,7 @@ class Splitter {
 }
 
 /** Splits at inner node `task`. */
-export const splitCoupling = phaseKernel<CouplingSplitState>(import.meta.url, 'splitCoupling', (state, context) => {
+export const splitCoupling = defineTask<CouplingSplitState>(import.meta.url, 'splitCoupling', (state, context) => {
   const splitter = new Splitter(state, context.blas);
   return (task) => splitter.run(task);
 });

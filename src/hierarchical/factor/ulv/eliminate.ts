@@ -25,7 +25,7 @@ import { leftChild, rightChild } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { SUBSTITUTION_SCRATCH, substituteLeft } from '../../../dense/substitution.js';
-import { phaseKernel } from '../../../parallel/kernel.js';
+import { defineTask } from '../../../parallel/task.js';
 import { type HierarchicalData } from '../../matrix/data.js';
 import { part, walkUp } from '../tree.js';
 import { assembleLocal } from './assemble.js';
@@ -207,7 +207,7 @@ function copyLower(out: FloatArray, at: number, from: FloatArray, n: number): vo
 }
 
 /** Eliminates at the nodes of task t. */
-export const eliminate = phaseKernel<UlvFactorState>(import.meta.url, 'eliminate', (state, context) => {
+export const eliminate = defineTask<UlvFactorState>(import.meta.url, 'eliminate', (state, context) => {
   const elimination = new Elimination(state, context.blas);
   const run = (ν: number): void => elimination.run(ν);
   return (task) => walkUp(state.data.tree, task, run);

@@ -5,7 +5,7 @@ import { sharedFloats } from '../../../core/floats.js';
 import { firstOfLevel, leftChild, levelOf } from '../../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
 import type { FloatArray, Precision } from '../../../dense/matrix.js';
-import type { PhaseKernel } from '../../../parallel/kernel.js';
+import type { TaskDefinition } from '../../../parallel/task.js';
 import { runOnce } from '../../../parallel/run-once.js';
 import { taskGraph, upwardTasks } from '../../../parallel/task-graph.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
@@ -30,7 +30,7 @@ export class UlvEngine implements FactorEngine {
   readonly precision: Precision;
   readonly indefinite: boolean;
   readonly bytes: number;
-  readonly passTask = ulvPassTask as PhaseKernel<never, PassArguments>;
+  readonly passTask = ulvPassTask as TaskDefinition<never, PassArguments>;
   readonly #factors: UlvFactors;
   /** Schur complements, kept from the second factorization on: fresh memory costs as much as a fifth of it. */
   #schur: FloatArray | undefined;

@@ -13,7 +13,7 @@ import { floats } from '../../../core/floats.js';
 import { leftChild } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { copyInto, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
-import { phaseKernel } from '../../../parallel/kernel.js';
+import { defineTask } from '../../../parallel/task.js';
 import { transposeBlock, walkDown } from '../tree.js';
 import type { UlvFactors } from './eliminate.js';
 import { leftmostLeaf } from './plan.js';
@@ -176,7 +176,7 @@ class SelectedInversion {
 }
 
 /** Goes through the nodes of task t. */
-export const invertSelected = phaseKernel<UlvInverseState>(import.meta.url, 'invertSelected', (state, context) => {
+export const invertSelected = defineTask<UlvInverseState>(import.meta.url, 'invertSelected', (state, context) => {
   const inversion = new SelectedInversion(state, context.blas);
   const run = (ν: number): void => inversion.run(ν);
   return (task) => walkDown(state.data.tree, task, run);

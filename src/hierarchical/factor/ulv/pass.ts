@@ -13,7 +13,7 @@ import { leftChild } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { multiplyRows } from '../../../dense/row-products.js';
-import { phaseKernel } from '../../../parallel/kernel.js';
+import { defineTask } from '../../../parallel/task.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
 import {
   passBody,
@@ -187,6 +187,6 @@ class UlvPass implements NodePass {
 }
 
 /** Runs task t of a pass. */
-export const ulvPassTask = phaseKernel<UlvPassState, PassArguments>(import.meta.url, 'ulvPassTask', (state, context) =>
+export const ulvPassTask = defineTask<UlvPassState, PassArguments>(import.meta.url, 'ulvPassTask', (state, context) =>
   passBody(state.data.tree, state, new UlvPass(state, context.blas)),
 );

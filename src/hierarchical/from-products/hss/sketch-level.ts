@@ -12,7 +12,7 @@
 import { FactorizationError } from '../../../core/errors.js';
 import type { Blas } from '../../../dense/blas.js';
 import { block, copyInto, squaredNorm, view, type Matrix } from '../../../dense/matrix.js';
-import { phaseKernel } from '../../../parallel/kernel.js';
+import { defineTask } from '../../../parallel/task.js';
 import type { ClusterTree } from '../../../tree/cluster-tree.js';
 import { mostRows, type GeneratorLevel } from './generators.js';
 import { drawTestVector, type TestVectors } from '../test-vectors.js';
@@ -243,19 +243,19 @@ class SketchPasser {
  * Node `task` of the level: the singular values of what lies outside its diagonal block, the leading basis vectors, and
  * F.
  */
-export const findBasis = phaseKernel<SketchLevelState>(import.meta.url, 'findBasis', (state, context) => {
+export const findBasis = defineTask<SketchLevelState>(import.meta.url, 'findBasis', (state, context) => {
   const finder = new BasisFinder(state, context.blas);
   return (i) => finder.run(i);
 });
 
 /** Node `task` of the level, its rank chosen: D, and its part of the sketches of the level above. */
-export const passUp = phaseKernel<SketchLevelState>(import.meta.url, 'passUp', (state, context) => {
+export const passUp = defineTask<SketchLevelState>(import.meta.url, 'passUp', (state, context) => {
   const passer = new SketchPasser(state, context.blas);
   return (i) => passer.run(i);
 });
 
 /** Draws the test matrix columns first … first + x.cols of leaf `task` into x, N × columns in tree order. */
-export const drawLeaf = phaseKernel<
+export const drawLeaf = defineTask<
   { readonly tree: ClusterTree; readonly seed: number; readonly vectors: TestVectors },
   { readonly x: Matrix; readonly first: number }
 >(import.meta.url, 'drawLeaf', (state) => (leaf, { x, first }) => {

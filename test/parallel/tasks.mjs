@@ -1,20 +1,20 @@
-/** Kernels for the tests of the team: plain JavaScript, because workers load them as they are. */
+/** Task definitions for the tests of the team: plain JavaScript, because workers load them as they are. */
 import { NonFiniteError } from '#hmatrix/core/errors.js';
-import { phaseKernel } from '#hmatrix/parallel/kernel.js';
+import { defineTask } from '#hmatrix/parallel/task.js';
 
 /** out[t] += 1 + args.add; log[t] = the worker. */
-export const count = phaseKernel(import.meta.url, 'count', ({ out, log }, { worker }) => (t, { add }) => {
+export const count = defineTask(import.meta.url, 'count', ({ out, log }, { worker }) => (t, { add }) => {
   out[t] += 1 + add;
   log[t] = worker;
 });
 
 /** A sum over the children in a binary tree: out[t] = t + out[2t + 1] + out[2t + 2]. */
-export const sumUpward = phaseKernel(import.meta.url, 'sumUpward', ({ out }) => (t) => {
+export const sumUpward = defineTask(import.meta.url, 'sumUpward', ({ out }) => (t) => {
   out[t] = t + (2 * t + 1 < out.length ? out[2 * t + 1] + out[2 * t + 2] : 0);
 });
 
 /** Misbehaves at task `at`, on any thread but the main one if `away`. */
-export const misbehave = phaseKernel(import.meta.url, 'misbehave', ({ turns }, { worker }) => (t, { how, away }) => {
+export const misbehave = defineTask(import.meta.url, 'misbehave', ({ turns }, { worker }) => (t, { how, away }) => {
   Atomics.add(turns, 0, 1);
   if (away && worker === 0) {
     // Leave something for the others: wait until one of them has had a turn.
@@ -29,7 +29,7 @@ export const misbehave = phaseKernel(import.meta.url, 'misbehave', ({ turns }, {
   if (how === 'hang') Atomics.wait(turns, 0, Atomics.load(turns, 0));
 });
 
-export const slow = phaseKernel(import.meta.url, 'slow', () => () => {
+export const slow = defineTask(import.meta.url, 'slow', () => () => {
   const end = performance.now() + 5;
   while (performance.now() < end);
 });
@@ -54,7 +54,7 @@ const write = (array, value) => {
  * On a worker: checks that every array of state and arguments begins with its number and ends with the number + 1, and
  * writes number + 2 behind the first.
  */
-export const visit = phaseKernel(import.meta.url, 'visit', (state, { worker }) => (t, args) => {
+export const visit = defineTask(import.meta.url, 'visit', (state, { worker }) => (t, args) => {
   if (worker === 0) {
     for (let patience = 0; patience < 250 && Atomics.load(args.turns, 0) === 0; patience++)
       Atomics.wait(args.turns, 0, 0, 20);
@@ -83,7 +83,7 @@ export const THINGS = {
 };
 
 /** Throws one of THINGS on the threads named, when each of them has a task; nothing is thrown before. */
-export const hurl = phaseKernel(import.meta.url, 'hurl', ({ turns }, { worker }) => (t, { what, from }) => {
+export const hurl = defineTask(import.meta.url, 'hurl', ({ turns }, { worker }) => (t, { what, from }) => {
   const mine = from === 'both' || from === (worker === 0 ? 'here' : 'away');
   const wanted = from === 'both' ? 2 : 1;
   if (mine) Atomics.add(turns, 0, 1);
@@ -92,7 +92,7 @@ export const hurl = phaseKernel(import.meta.url, 'hurl', ({ turns }, { worker })
 });
 
 /** Ends its worker's thread in the midst of the task, or does nothing. */
-export const end = phaseKernel(import.meta.url, 'end', ({ turns }, { worker }) => (t, { how }) => {
+export const end = defineTask(import.meta.url, 'end', ({ turns }, { worker }) => (t, { how }) => {
   if (worker === 0) {
     for (let patience = 0; patience < 250 && Atomics.load(turns, 0) === 0; patience++) Atomics.wait(turns, 0, 0, 20);
     return;
@@ -102,10 +102,10 @@ export const end = phaseKernel(import.meta.url, 'end', ({ turns }, { worker }) =
   if (how === 'exit') process.exit(3);
 });
 
-export const nothing = phaseKernel(import.meta.url, 'nothing', () => () => undefined);
+export const nothing = defineTask(import.meta.url, 'nothing', () => () => undefined);
 
 /** Waits without an end, deaf to everything but the end of its thread; the calling thread does nothing. */
-export const wait = phaseKernel(import.meta.url, 'wait', ({ turns }, { worker }) => () => {
+export const wait = defineTask(import.meta.url, 'wait', ({ turns }, { worker }) => () => {
   if (worker === 0) {
     for (let patience = 0; patience < 250 && Atomics.load(turns, 0) === 0; patience++) Atomics.wait(turns, 0, 0, 20);
     return;

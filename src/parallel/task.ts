@@ -1,12 +1,12 @@
 /**
- * Phase kernels: the functions a team runs, written once and synchronously.
- * A kernel is found by name in the module that defines it, so the main thread and every worker run the same code; what
- * it works on is a structured-cloneable state whose large arrays lie over SharedArrayBuffer.
+ * Task definitions: the functions a team runs, written once and synchronously.
+ * A definition is found by name in the module that defines it, so the main thread and every worker run the same code;
+ * what it works on is a structured-cloneable state whose large arrays lie over SharedArrayBuffer.
  */
 import type { Blas } from '../dense/blas.js';
 import { builtIn } from './built-in.js';
 
-/** What a worker lends the kernels that run on it. */
+/** What a worker lends the tasks that run on it. */
 export interface WorkerContext {
   readonly blas: Blas;
   /** 0 is the main thread. Results must not depend on it. */
@@ -20,7 +20,7 @@ export interface WorkerContext {
 export type TaskBody<A> = (task: number, args: A) => void;
 
 /** What a team runs: tasks over a state S, with arguments A that each run brings anew. */
-export interface PhaseKernel<S, A = undefined> {
+export interface TaskDefinition<S, A = undefined> {
   /** URL of the module that defines it. */
   readonly module: string;
   /** The name that the module exports it under. */
@@ -30,13 +30,13 @@ export interface PhaseKernel<S, A = undefined> {
 }
 
 /**
- * Defines a kernel; `name` must be the name it is exported under, unique in the library, `module` the defining module's
- * import.meta.url.
+ * Defines the tasks of a phase; `name` must be the name it is exported under, unique in the library, `module` the
+ * defining module's import.meta.url.
  */
-export function phaseKernel<S, A = undefined>(
+export function defineTask<S, A = undefined>(
   module: string,
   name: string,
-  bind: PhaseKernel<S, A>['bind'],
-): PhaseKernel<S, A> {
+  bind: TaskDefinition<S, A>['bind'],
+): TaskDefinition<S, A> {
   return { ...builtIn(module, name, { module, name, bind }), bind };
 }
