@@ -11,7 +11,7 @@ import type { Blas } from '../src/dense/blas.js';
 import { view, zeros, type Matrix } from '../src/dense/matrix.js';
 import type { LinearOperator } from '../src/operator/linear-operator.js';
 import type { EntrySource, SourceContext } from '../src/source/entry-source.js';
-import { kernelFromDefinition, type KernelDefinition } from '../src/source/kernels.js';
+import { kernelFromDefinition, type KernelDefinition } from '../src/source/kernels/table.js';
 import { columnsAtOnce, combine, gridPoints, gridSide } from './grid.js';
 import { scaledKernel } from './scaled-kernel.js';
 

@@ -9,7 +9,7 @@ import { denseOperator } from '../src/operator/dense-operator.js';
 import type { LinearOperator } from '../src/operator/linear-operator.js';
 import type { EntrySource, Points, SourceContext, SourceDescriptor } from '../src/source/entry-source.js';
 import { kernelSource } from '../src/source/kernel-source.js';
-import { kernelFromDefinition, type KernelDefinition } from '../src/source/kernels.js';
+import { kernelFromDefinition, type KernelDefinition } from '../src/source/kernels/table.js';
 import { largestEigenvalue } from './largest-eigenvalue.js';
 
 /** Exact products with scale·K. */

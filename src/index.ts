@@ -71,10 +71,10 @@ import {
   kernelSource as kernelSourceOn,
   type KernelSourceOptions,
 } from './source/kernel-source.js';
-import type { Kernel } from './source/kernels.js';
+import type { Kernel } from './source/kernels/table.js';
 import { buildClusterTree as buildClusterTreeOn, CLUSTER_TREE_KEYS, type ClusterTreeOptions } from './tree/build.js';
 import { asTree, type ClusterTree, type GivenTree } from './tree/cluster-tree.js';
-import type { DistanceName } from './tree/distance.js';
+import type { DistanceName } from './tree/distances/distance.js';
 import {
   findNeighbors as findNeighborsOn,
   NEIGHBOR_KEYS,
@@ -431,8 +431,8 @@ export {
 } from './public/products.js';
 export type { Control } from './public/arguments.js';
 
-export { ACTIVATIONS, type ActivationName } from './network/activation.js';
-export { LOSSES, type LossName } from './network/loss-name.js';
+export { ACTIVATIONS, type ActivationName } from './network/activations/activate.js';
+export { LOSSES, type LossName } from './network/losses/table.js';
 export { defineNetwork, layerWeights, type Layer, type Network, type NetworkOptions } from './network/network.js';
 export {
   labelTargets,
@@ -530,12 +530,12 @@ export {
   polynomial,
   type Kernel,
   type KernelFamily,
-} from './source/kernels.js';
-export { expressionKernel } from './source/expression-kernel.js';
+} from './source/kernels/table.js';
+export { expressionKernel } from './source/kernels/expression.js';
 export { medianBandwidth } from './source/points.js';
 export { validateSource } from './source/validate.js';
 
-export { DISTANCES, type DistanceName } from './tree/distance.js';
+export { DISTANCES, type DistanceName } from './tree/distances/distance.js';
 export type { NeighborOptions, Neighbors } from './tree/neighbors.js';
 export type { ClusterTreeOptions } from './tree/build.js';
 export type { ClusterTree, GivenTree } from './tree/cluster-tree.js';

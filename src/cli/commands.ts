@@ -7,8 +7,8 @@ import type { CompressOptions } from '../hierarchical/from-entries/options.js';
 import type { InputOptions } from './input.js';
 import { PRECONDITIONER_CHOICES, SWEPT_MATRICES } from '../experiment/preconditioner-plan.js';
 import { DEFAULT_TABLE_METHODS, TABLE_METHODS } from '../experiment/table-plan.js';
-import { ACTIVATIONS, type ActivationName } from '../network/activation.js';
-import { LOSSES, type LossName } from '../network/loss-name.js';
+import { ACTIVATIONS, type ActivationName } from '../network/activations/activate.js';
+import { LOSSES, type LossName } from '../network/losses/table.js';
 import { PRECONDITIONERS, type PreconditionerName } from '../solve/preconditioners/preconditioner.js';
 import { print, printError } from './terminal.js';
 import {

@@ -8,7 +8,7 @@ import type { Blas } from '../dense/blas.js';
 import type { InputDescription } from '../experiment/record.js';
 import { TABLE_OPTIONS, type CsvFormat, type CsvReading } from '../io/csv-format.js';
 import type { EntrySource, Points } from '../source/entry-source.js';
-import type { Kernel } from '../source/kernels.js';
+import type { Kernel } from '../source/kernels/table.js';
 import { asFlag, UsageError } from './usage.js';
 
 export interface InputOptions extends CsvFormat {
@@ -165,12 +165,12 @@ async function openKernel(named: NamedPoints, options: InputOptions, seed: numbe
 }
 
 async function isFamily(text: string): Promise<boolean> {
-  const { kernelFamilies } = await import('../source/kernels.js');
+  const { kernelFamilies } = await import('../source/kernels/table.js');
   return (kernelFamilies as readonly string[]).includes(text);
 }
 
 async function openNamedOrExpression(text: string, h: number | undefined, degree: number | undefined): Promise<Kernel> {
-  const { kernelFamilies, kernelOfFamily } = await import('../source/kernels.js');
+  const { kernelFamilies, kernelOfFamily } = await import('../source/kernels/table.js');
   const family = kernelFamilies.find((name) => name === text);
   if (degree !== undefined && family !== 'polynomial') throw new UsageError('--degree goes with --kernel polynomial.');
   if (family !== undefined) return kernelOfFamily(family, h ?? 1, degree);
@@ -180,6 +180,6 @@ async function openNamedOrExpression(text: string, h: number | undefined, degree
       `--kernel ${JSON.stringify(text)}: there are ${kernelFamilies.join(', ')}, or an expression in r such as ` +
         '"exp(-r^2/2)".',
     );
-  const { expressionKernel } = await import('../source/expression-kernel.js');
+  const { expressionKernel } = await import('../source/kernels/expression.js');
   return expressionKernel(text, h);
 }

@@ -8,7 +8,7 @@ import { view, type Matrix } from '../dense/matrix.js';
 import { readLabels } from '../io/labels.js';
 import { readPoints } from '../io/points.js';
 import { labelTargets, memoryDataSet, type DataSet } from '../network/data-set.js';
-import type { LossName } from '../network/loss.js';
+import type { LossName } from '../network/losses/evaluate.js';
 import type { Network } from '../network/network.js';
 import type { Points } from '../source/entry-source.js';
 

@@ -9,7 +9,7 @@ import type { FloatArray, Matrix } from '../dense/matrix.js';
 import { accumulateGradient, backpropagate } from './backward.js';
 import { batchOf } from './data-set.js';
 import { forward, type ForwardPass } from './forward.js';
-import { checkTargets, lossGradient, lossSum } from './loss.js';
+import { checkTargets, lossGradient, lossSum } from './losses/evaluate.js';
 import { checkModel, type Model } from './model.js';
 import type { Network } from './network.js';
 

@@ -6,7 +6,7 @@ import { requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import type { FloatArray, Precision } from '../dense/matrix.js';
-import type { ActivationName } from './activation.js';
+import type { ActivationName } from './activations/activate.js';
 import type { Network } from './network.js';
 
 export type InitialScheme = 'glorot' | 'he' | 'lecun';

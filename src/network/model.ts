@@ -6,7 +6,7 @@ import { requireRole } from '../core/kind.js';
 import { asFloats } from '../core/numbers.js';
 import type { FloatArray } from '../dense/matrix.js';
 import type { DataSet } from './data-set.js';
-import { LOSSES, type LossName } from './loss.js';
+import { LOSSES, type LossName } from './losses/evaluate.js';
 import { checkParameters, type Network } from './network.js';
 
 /** The mean loss f(θ) = (1/n) Σ_i loss(a_L(x_i; θ), y_i); the precision of `parameters` and of the data must agree. */

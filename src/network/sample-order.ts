@@ -8,7 +8,7 @@ import { NonFiniteError } from '../core/errors.js';
 import { RandomStream } from '../core/random.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { batchOf, type Batch, type DataSet } from './data-set.js';
-import { checkTargets, type LossName } from './loss.js';
+import { checkTargets, type LossName } from './losses/evaluate.js';
 
 export interface SampleOrderOptions {
   readonly batchSize: number;

@@ -9,9 +9,9 @@ import { independentTasks } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Shared } from '../parallel/team.js';
 import type { EntrySource } from '../source/entry-source.js';
-import { chooseDistance } from './choose-distance.js';
+import { chooseDistance } from './distances/choose-distance.js';
 import type { ClusterTree } from './cluster-tree.js';
-import type { DistanceName } from './distance.js';
+import type { DistanceName } from './distances/distance.js';
 import { chunksPerNode, halvedRanges, subtreeLevel } from './split.js';
 import {
   CENTROID_MEMBERS,

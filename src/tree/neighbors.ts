@@ -13,8 +13,8 @@ import { independentTasks, taskGraph } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Shared } from '../parallel/team.js';
 import type { EntrySource } from '../source/entry-source.js';
-import { chooseDistance } from './choose-distance.js';
-import type { DistanceName } from './distance.js';
+import { chooseDistance } from './distances/choose-distance.js';
+import type { DistanceName } from './distances/distance.js';
 import { neighborsOnLine } from './line-neighbors.js';
 import { NearestLists, type NearestState } from './nearest-lists.js';
 import {

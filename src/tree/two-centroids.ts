@@ -12,8 +12,8 @@ import { firstOfLevel, type NodeId } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
 import { view } from '../dense/matrix.js';
 import { phaseKernel, type WorkerContext } from '../parallel/kernel.js';
-import { openDistance, type DistanceState } from './choose-distance.js';
-import type { Distance } from './distance.js';
+import { openDistance, type DistanceState } from './distances/choose-distance.js';
+import type { Distance } from './distances/distance.js';
 import { chunkOf, largest, splitAtMedian, visitInner, type Ranges } from './split.js';
 
 /** Members on which the centroids are found. */

@@ -5,12 +5,12 @@
 import { describe, expect, it } from 'vitest';
 import { OptionError } from '#hmatrix/core/errors.js';
 import { empiricalFisher, monteCarloFisher } from '#hmatrix/curvature/products/fisher.js';
-import { modelProbabilities } from '#hmatrix/network/output-hessian.js';
-import { sampleOutputErrors } from '#hmatrix/network/sampled-errors.js';
-import { samplingVarianceFactors } from '#hmatrix/network/sampling-variance.js';
+import { modelProbabilities } from '#hmatrix/network/losses/output-hessian.js';
+import { sampleOutputErrors } from '#hmatrix/network/losses/sampled-errors.js';
+import { samplingVarianceFactors } from '#hmatrix/network/losses/sampling-variance.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { zeros, type Matrix } from '#hmatrix/dense/matrix.js';
-import { LOSSES } from '#hmatrix/network/loss.js';
+import { LOSSES } from '#hmatrix/network/losses/evaluate.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { apply } from '#hmatrix/operator/apply.js';
 import { Team } from '#hmatrix/parallel/team.js';

@@ -7,8 +7,8 @@ import {
   hasUnitSlope,
   hasZeroCurvature,
   type ActivationName,
-} from '#hmatrix/network/activation.js';
-import { erfOverArgument, scaledErfc } from '#hmatrix/network/erf.js';
+} from '#hmatrix/network/activations/activate.js';
+import { erfOverArgument, scaledErfc } from '#hmatrix/network/activations/erf.js';
 import { derivative, DIFFERENCE_TOLERANCE, normalMatrix } from './models.js';
 
 const EPS = 2 ** -52;

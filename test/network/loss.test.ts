@@ -11,8 +11,8 @@ import {
   lossSum,
   squaredScale,
   type LossName,
-} from '#hmatrix/network/loss.js';
-import { applyCurvature, applyCurvatureFactor, outputCurvature } from '#hmatrix/network/loss-hessian.js';
+} from '#hmatrix/network/losses/evaluate.js';
+import { applyCurvature, applyCurvatureFactor, outputCurvature } from '#hmatrix/network/losses/curvature.js';
 import { derivative, DIFFERENCE_TOLERANCE, largestDifference, normalMatrix, targetsFor } from './models.js';
 
 const EPS = 2 ** -52;

@@ -17,8 +17,8 @@ import {
   inverseMultiquadric,
   polynomial,
   type Kernel,
-} from '#hmatrix/source/kernels.js';
-import { expressionKernel } from '#hmatrix/source/expression-kernel.js';
+} from '#hmatrix/source/kernels/table.js';
+import { expressionKernel } from '#hmatrix/source/kernels/expression.js';
 import { openSource } from '#hmatrix/source/open-source.js';
 import { medianBandwidth } from '#hmatrix/source/points.js';
 import type { EntrySource, Points } from '#hmatrix/source/entry-source.js';

@@ -19,12 +19,12 @@ import { block, copyInto, view, zeros, type Matrix } from '../../dense/matrix.js
 import { backpropagate } from '../../network/backward.js';
 import { batchOf } from '../../network/data-set.js';
 import { forward, type ForwardPass } from '../../network/forward.js';
-import { applyLossFactor, squaredScale } from '../../network/loss.js';
+import { applyLossFactor, squaredScale } from '../../network/losses/evaluate.js';
 import { checkModel, type Model } from '../../network/model.js';
 import { layerWeights, type Layer } from '../../network/network.js';
 import { widened, widenedMatrix } from '../entries/unit-gram-arrays.js';
 import { isUniform, pairIndex } from '../entries/unit-gram-plan.js';
-import { hasDiagonalHessian, outputHessian } from '../../network/output-hessian.js';
+import { hasDiagonalHessian, outputHessian } from '../../network/losses/output-hessian.js';
 import { combineUnits, type UnitGrams } from './unit-grams.js';
 
 export interface RotatedLayer {

@@ -8,11 +8,11 @@ import type { Blas } from '../../dense/blas.js';
 import { block, view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { batchOf } from '../../network/data-set.js';
 import { forward, type ForwardPass } from '../../network/forward.js';
-import { squaredScale } from '../../network/loss.js';
+import { squaredScale } from '../../network/losses/evaluate.js';
 import type { Model } from '../../network/model.js';
 import { layerWeights, type Layer, type Network } from '../../network/network.js';
 import { gramClosure, gramKey, gramNumbers, isUniform, type GramArray, type GramPlan } from './unit-gram-plan.js';
-import { outputHessian } from '../../network/output-hessian.js';
+import { outputHessian } from '../../network/losses/output-hessian.js';
 
 /** n = count samples; structured-cloneable. */
 export interface GramArrays {

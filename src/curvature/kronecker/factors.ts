@@ -14,7 +14,7 @@ import { checkModel, type Model } from '../../network/model.js';
 import { addDiagonal, addGrams, mirrorLower } from './layer-grams.js';
 import { planErrorGrams } from './layer-gram-plan.js';
 import { walkErrorGrams, type ErrorGramModel } from './layer-gram-walk.js';
-import { hasDiagonalHessian } from '../../network/output-hessian.js';
+import { hasDiagonalHessian } from '../../network/losses/output-hessian.js';
 import { Scratch } from './scratch.js';
 
 /**

@@ -17,8 +17,8 @@
 import { MemoryError, OptionError } from '../../core/errors.js';
 import { sharedFloat32, sharedFloat64, toShared } from '../../core/shared-array.js';
 import type { FloatArray, Precision } from '../../dense/matrix.js';
-import { hasUnitSlope, hasZeroCurvature } from '../../network/activation.js';
-import { squaredScale, type LossName } from '../../network/loss.js';
+import { hasUnitSlope, hasZeroCurvature } from '../../network/activations/activate.js';
+import { squaredScale, type LossName } from '../../network/losses/evaluate.js';
 import { checkModel, type Model } from '../../network/model.js';
 import type { Network } from '../../network/network.js';
 

@@ -33,7 +33,7 @@ export const HESSIAN_DISTANCES = [
 /**
  *   structural     layer → output unit → inputs (structural-tree.ts)
  *   sketch         geometric, between the columns of a random sketch of the Jacobian (sketch-embedding.ts)
- *   gram, angle    from entries (tree/distance.ts)
+ *   gram, angle    from entries (tree/distances)
  *   lexicographic  the order of the parameters, halved: by layer and by output unit
  *   column-major   by layer and by input, all output units of an input together, halved: a control, which shows what
  *   the order does random         a seeded shuffle, halved: a control

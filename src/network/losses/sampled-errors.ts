@@ -4,9 +4,9 @@
  * distribution for the cross-entropy, independent Bernoulli variables for bce. Then E[gᵢgᵢᵀ] = Q_i for the gradient g
  * at f (J. Martens, "New insights and perspectives on the natural gradient method", JMLR 21, 2020, §5).
  */
-import { RandomStream } from '../core/random.js';
-import type { Matrix } from '../dense/matrix.js';
-import { squaredScale, type LossName } from './loss.js';
+import { RandomStream } from '../../core/random.js';
+import type { Matrix } from '../../dense/matrix.js';
+import { squaredScale, type LossName } from './evaluate.js';
 import { modelProbabilities } from './output-hessian.js';
 
 /** Keeps these streams apart from others of the same seed. */

@@ -3,10 +3,10 @@
  * For every loss here Q_i is a diagonal, or a diagonal less one outer product: q·I of the squared losses, bce diag(σ(1
  * − σ)), cross-entropy diag(p) − ppᵀ. Nothing of size r × r is formed per sample.
  */
-import { view, zeros, type Matrix } from '../dense/matrix.js';
-import type { ForwardPass } from './forward.js';
-import { lossGradient, type LossName } from './loss.js';
-import { outputCurvature } from './loss-hessian.js';
+import { view, zeros, type Matrix } from '../../dense/matrix.js';
+import type { ForwardPass } from '../forward.js';
+import { lossGradient, type LossName } from './evaluate.js';
+import { outputCurvature } from './curvature.js';
 
 /**
  * D_i Q_i D_i = diag(roots_i²) − outer_i·outer_iᵀ, the second term only for the cross-entropy; column i belongs to

@@ -11,8 +11,8 @@
  *   square is at most its variance times (1 − p)/p.
  * With s independent draws for each of n samples: Var(F_ab) ≤ (1/(n²s)) Σ_i κ_i (G_i)_aa (G_i)_bb.
  */
-import type { Matrix } from '../dense/matrix.js';
-import type { LossName } from './loss.js';
+import type { Matrix } from '../../dense/matrix.js';
+import type { LossName } from './evaluate.js';
 import { modelProbabilities } from './output-hessian.js';
 
 /** κ_i for each column of the network's outputs (r × n); infinite where a probability is zero in floating point. */

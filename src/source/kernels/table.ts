@@ -4,9 +4,9 @@
  * a flag in a loop. Definitions and names: C. E. Rasmussen, C. K. I. Williams, Gaussian Processes for Machine Learning,
  * MIT Press, 2006, §4.2 (there the bandwidth h is the length scale ℓ).
  */
-import { OptionError } from '../core/errors.js';
+import { OptionError } from '../../core/errors.js';
 import { exponential } from './exponential.js';
-import { runProgram, type KernelProgram } from './kernel-program.js';
+import { runProgram, type KernelProgram } from './program.js';
 
 /** What a kernel is a function of: ‖x − y‖², x·y, or x·y/(‖x‖‖y‖). */
 export type KernelArgument = 'squaredDistance' | 'innerProduct' | 'cosine';

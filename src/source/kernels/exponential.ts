@@ -1,7 +1,7 @@
 /**
  * The exponential of a block of numbers, the hot spot of most kernels.
  */
-import { expInPlace } from '../dense/elementwise.js';
+import { expInPlace } from '../../dense/elementwise.js';
 
 /**
  * x[offset … offset + length) ← exp(x[…]), vectorised: a third of Math.exp's time on long blocks. Short blocks go the

@@ -8,8 +8,8 @@
  * near its zero at 0: 1 absolute); GELU at most 1 + |z| absolute, its derivatives 1, all of them 1 + z²/2 relative in
  * the tail z < −3 where Φ vanishes.
  */
-import { expInPlace } from '../dense/elementwise.js';
-import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { expInPlace } from '../../dense/elementwise.js';
+import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { erfOverArgument, scaledErfc } from './erf.js';
 
 export type ActivationName = 'tanh' | 'sigmoid' | 'relu' | 'softplus' | 'gelu' | 'linear';

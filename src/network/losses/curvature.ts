@@ -7,10 +7,10 @@
  * drop out of every sum. Where p_m = 1 but for rounding, Q is as small as the other probabilities are (down to 1e-308),
  * and diag(p)x − p(pᵀx) would leave nothing but rounding of p_m, which is neither symmetric nor positive.
  */
-import { OptionError, ShapeError } from '../core/errors.js';
-import { view, type Matrix } from '../dense/matrix.js';
+import { OptionError, ShapeError } from '../../core/errors.js';
+import { view, type Matrix } from '../../dense/matrix.js';
 import { logisticColumns, softmaxColumns } from './logits.js';
-import { LOSSES, squaredScale, type LossName } from './loss-name.js';
+import { LOSSES, squaredScale, type LossName } from './table.js';
 
 /** A probability above this is told from 1 by the sum of the others. */
 const CERTAIN = 1 - 2 ** -10;

@@ -2,13 +2,13 @@
  * Losses over a batch: values, gradients with respect to the outputs, and what targets they take. Formulas:
  * ./loss-name.ts.
  */
-import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
-import type { Matrix } from '../dense/matrix.js';
+import { NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
+import type { Matrix } from '../../dense/matrix.js';
 import { logisticColumns, softmaxColumns } from './logits.js';
-import { LOSSES, squaredScale, type LossName } from './loss-name.js';
+import { LOSSES, squaredScale, type LossName } from './table.js';
 
-export { LOSSES, squaredScale, type LossName } from './loss-name.js';
-export { applyLossFactor, applyLossHessian } from './loss-hessian.js';
+export { LOSSES, squaredScale, type LossName } from './table.js';
+export { applyLossFactor, applyLossHessian } from './curvature.js';
 
 /**
  * How far the targets of the cross-entropy may be from summing to one: single-precision targets of a few thousand

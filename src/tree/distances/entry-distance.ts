@@ -2,9 +2,9 @@
  * Gram and angle distances: from entries and the diagonal alone.
  * Both are a function of K_ij, K_ii, K_jj, so a block of distances is a block of entries and one pass over it.
  */
-import type { Indices } from '../core/indices.js';
-import { view, type Matrix } from '../dense/matrix.js';
-import type { EntrySource } from '../source/entry-source.js';
+import type { Indices } from '../../core/indices.js';
+import { view, type Matrix } from '../../dense/matrix.js';
+import type { EntrySource } from '../../source/entry-source.js';
 import type { Distance } from './distance.js';
 
 /**

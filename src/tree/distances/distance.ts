@@ -10,8 +10,8 @@
  * |cos| for the angle: the order is the same. Rows with K_ii ≤ 0 have φ_i = 0: by angle they are at distance 0 from
  * each other and 2 from all others, which sets them apart.
  */
-import type { Indices } from '../core/indices.js';
-import type { Matrix } from '../dense/matrix.js';
+import type { Indices } from '../../core/indices.js';
+import type { Matrix } from '../../dense/matrix.js';
 
 export const DISTANCES = ['auto', 'geometric', 'gram', 'angle', 'lexicographic', 'random'] as const;
 /** `auto` is geometric where the source has points, else angle. */

@@ -1,13 +1,13 @@
 /**
  * Choosing a distance: from its name and a source to data that a team can share, and from that data to the distance.
  */
-import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
-import { RandomStream } from '../core/random.js';
-import { sharedFloat64, sharedInt32, toShared } from '../core/shared-array.js';
-import type { WorkerContext } from '../parallel/kernel.js';
-import type { EntrySource, Points } from '../source/entry-source.js';
-import { asPoints } from '../source/points.js';
-import { openHandle, sourceState, type SourceHandle } from '../source/share-source.js';
+import { NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
+import { RandomStream } from '../../core/random.js';
+import { sharedFloat64, sharedInt32, toShared } from '../../core/shared-array.js';
+import type { WorkerContext } from '../../parallel/kernel.js';
+import type { EntrySource, Points } from '../../source/entry-source.js';
+import { asPoints } from '../../source/points.js';
+import { openHandle, sourceState, type SourceHandle } from '../../source/share-source.js';
 import { DirectDistance } from './direct-distance.js';
 import { DISTANCES, type Distance, type DistanceName } from './distance.js';
 import { EntryDistance } from './entry-distance.js';
