@@ -71,10 +71,10 @@ import {
   kernelSource as kernelSourceOn,
   type KernelSourceOptions,
 } from './source/kernel-source.js';
-import type { Kernel } from './source/kernels/table.js';
+import type { Kernel } from './source/kernels/kernel.js';
 import { buildClusterTree as buildClusterTreeOn, CLUSTER_TREE_KEYS, type ClusterTreeOptions } from './tree/build.js';
 import { asTree, type ClusterTree, type GivenTree } from './tree/cluster-tree.js';
-import type { DistanceName } from './tree/distances/distance.js';
+import type { DistanceName } from './tree/distances/table.js';
 import {
   findNeighbors as findNeighborsOn,
   NEIGHBOR_KEYS,
@@ -518,24 +518,22 @@ export type { LinearOperator } from './operator/linear-operator.js';
 
 export type { EntrySource, GivenPoints, Points, SourceContext, SourceDescriptor } from './source/entry-source.js';
 export { denseSource, type DenseSourceOptions, type MatrixLike } from './source/dense-source.js';
+export type { Kernel } from './source/kernels/kernel.js';
 export {
   cosine,
   gaussian,
   inverseMultiquadric,
-  kernelFamilies,
-  kernelOfFamily,
   laplace,
   matern32,
   matern52,
   polynomial,
-  type Kernel,
-  type KernelFamily,
-} from './source/kernels/table.js';
+} from './source/kernels/named.js';
+export { kernelFamilies, kernelOfFamily, type KernelFamily } from './source/kernels/table.js';
 export { expressionKernel } from './source/kernels/expression.js';
 export { medianBandwidth } from './source/points.js';
 export { validateSource } from './source/validate.js';
 
-export { DISTANCES, type DistanceName } from './tree/distances/distance.js';
+export { DISTANCES, type DistanceName } from './tree/distances/table.js';
 export type { NeighborOptions, Neighbors } from './tree/neighbors.js';
 export type { ClusterTreeOptions } from './tree/build.js';
 export type { ClusterTree, GivenTree } from './tree/cluster-tree.js';

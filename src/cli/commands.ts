@@ -10,6 +10,8 @@ import { DEFAULT_TABLE_METHODS, TABLE_METHODS } from '../experiment/table-plan.j
 import { ACTIVATIONS, type ActivationName } from '../network/activations/activate.js';
 import { LOSSES, type LossName } from '../network/losses/table.js';
 import { PRECONDITIONERS, type PreconditionerName } from '../solve/preconditioners/preconditioner.js';
+import { familiesWith, kernelFamilies } from '../source/kernels/table.js';
+import { DISTANCES } from '../tree/distances/table.js';
 import { print, printError } from './terminal.js';
 import {
   bandwidth,
@@ -162,16 +164,7 @@ function withShape(command: Command): Command {
       'share of each row that near blocks may hold, fmm only (default: 0.03 for fmm)',
       finiteNumber('a number in [0, 1]', (b) => b >= 0 && b <= 1),
     )
-    .addOption(
-      named('--distance <name>', 'what orders the indices (default: auto)', [
-        'auto',
-        'geometric',
-        'gram',
-        'angle',
-        'lexicographic',
-        'random',
-      ]),
-    )
+    .addOption(named('--distance <name>', 'what orders the indices (default: auto)', DISTANCES))
     .addOption(named('--dtype <name>', 'precision of the stored blocks (default: f64)', ['f64', 'f32']));
 }
 
@@ -212,15 +205,14 @@ function withInput(command: Command): Command {
     .option('--points <points>', 'points: .npy, .csv, IDX images (MNIST, .gz as it comes), normal:N,d or uniform:N,d')
     .option(
       '--kernel <kernel>',
-      'gaussian, laplace, matern32, matern52, imq, polynomial, cosine, or an expression in r (and h) such as ' +
-        '"exp(-r^2/2)" (default: gaussian)',
+      `${kernelFamilies.join(', ')}, or an expression in r (and h) such as "exp(-r^2/2)" (default: gaussian)`,
     )
     .option(
       '--bandwidth <h>',
       "the kernel's bandwidth, or 'median' for the median distance (default: median)",
       bandwidth,
     )
-    .option('--degree <n>', 'of the polynomial kernel (default: 2)', wholeNumber(1, 64))
+    .option('--degree <n>', `of the ${familiesWith('degree').join(', ')} kernel (default: 2)`, wholeNumber(1, 64))
     .option('--ridge <x>', 'added to the diagonal of a kernel matrix (default: 0)', nonNegative)
     .option('--limit <n>', 'only the first n points', wholeNumber(1, MAX_SIZE))
     .option('--columns <list>', 'of a .csv or .tsv file: names or numbers from 0, commas between (all)', columnList)

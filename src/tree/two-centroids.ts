@@ -23,7 +23,7 @@ const ITERATIONS = 4;
 export const CENTROID_MEMBERS = SAMPLE / 2;
 
 export interface SplitState {
-  readonly distance: Exclude<DistanceState, { kind: 'line' }>;
+  readonly distance: DistanceState;
   readonly ranges: Ranges;
   readonly order: Int32Array;
   /** One value per position: scratch of the node that is being split. */

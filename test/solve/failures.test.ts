@@ -16,7 +16,7 @@ import { solve, type SolveResult } from '#hmatrix/solve/solve.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { entryOperator } from '#hmatrix/source/entry-operator.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
-import { gaussian } from '#hmatrix/source/kernels/table.js';
+import { gaussian } from '#hmatrix/source/kernels/named.js';
 import { randomModel } from '../curvature/brute-force.js';
 import { denseSolve, filled, norm2, residualOf, withEigenvalues } from '../krylov/systems.js';
 import { denseOf as denseOfSource, gaussianSource, normalPoints, randomMatrix, relativeError } from '../support.js';

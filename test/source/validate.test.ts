@@ -11,7 +11,7 @@ import {
 } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { expressionKernel } from '#hmatrix/source/kernels/expression.js';
-import { gaussian } from '#hmatrix/source/kernels/table.js';
+import { gaussian } from '#hmatrix/source/kernels/named.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { openSource } from '#hmatrix/source/open-source.js';
 import { validateSource } from '#hmatrix/source/validate.js';

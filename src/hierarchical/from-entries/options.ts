@@ -5,7 +5,7 @@ import { OptionError } from '../../core/errors.js';
 import type { KeysOf, Resolved } from '../../core/known-options.js';
 import { type Precision, PRECISIONS } from '../../dense/matrix.js';
 import { mostInLeaf, type ClusterTree } from '../../tree/cluster-tree.js';
-import type { DistanceName } from '../../tree/distances/distance.js';
+import type { DistanceName } from '../../tree/distances/table.js';
 import { FORMATS, type HierarchicalFormat } from '../matrix/format.js';
 
 export interface CompressOptions {

@@ -3,6 +3,9 @@
  */
 import { expInPlace } from '../../dense/elementwise.js';
 
+/** Entries that a kernel takes at a time where argument and exponential lie side by side: the first-level cache. */
+export const CHUNK = 1024;
+
 /**
  * x[offset … offset + length) ← exp(x[…]), vectorised: a third of Math.exp's time on long blocks. Short blocks go the
  * same way, although a loop would be faster below some ten numbers: an entry's bits must not depend on the block it is

@@ -6,8 +6,9 @@
 import type { MathNode } from 'mathjs';
 import { OptionError } from '../../core/errors.js';
 import { excerpt } from '../../io/excerpt.js';
+import { requireBandwidth, type Kernel } from './kernel.js';
 import { binaryOperations, unaryOperations, type Instruction, type KernelProgram } from './program.js';
-import { programKernel, requireBandwidth, type Kernel } from './table.js';
+import { programKernel } from './table.js';
 
 /**
  * A translated part: a number, or code that leaves one value on the stack. Code has one owner, which goes on writing at

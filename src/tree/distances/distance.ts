@@ -1,21 +1,13 @@
 /**
- * Distances between the indices of a symmetric matrix, chosen by name.
+ * What a distance between the indices of a symmetric matrix is: on a thread (`Distance`), and as table.ts lists it
+ * under its name (`DistanceForm`).
  * A positive semidefinite K has vectors φ_i with K_ij = ⟨φ_i, φ_j⟩, so entries alone give distances (C. Yu, J. Levitt,
- * S. Reiz, G. Biros, "Geometry-oblivious FMM for compressing dense SPD matrices", SC17, arXiv 1707.00164):
- *   geometric  ‖x_i − x_j‖                    where the source has points
- *   gram       √(K_ii + K_jj − 2K_ij)         = ‖φ_i − φ_j‖
- *   angle      1 − K_ij²/(K_ii K_jj)          = sin² of the angle between φ_i and φ_j
- *   lexicographic |i − j|, random |π(i) − π(j)| with a seeded permutation π: controls that know nothing of K.
- * Inside, δ is the square of geometric and gram distances (the level sets of δ(·, p) − δ(·, q) are hyperplanes) and 1 −
- * |cos| for the angle: the order is the same. Rows with K_ii ≤ 0 have φ_i = 0: by angle they are at distance 0 from
- * each other and 2 from all others, which sets them apart.
+ * S. Reiz, G. Biros, "Geometry-oblivious FMM for compressing dense SPD matrices", SC17, arXiv 1707.00164).
  */
 import type { Indices } from '../../core/indices.js';
 import type { Matrix } from '../../dense/matrix.js';
-
-export const DISTANCES = ['auto', 'geometric', 'gram', 'angle', 'lexicographic', 'random'] as const;
-/** `auto` is geometric where the source has points, else angle. */
-export type DistanceName = (typeof DISTANCES)[number];
+import type { WorkerContext } from '../../parallel/kernel.js';
+import type { EntrySource } from '../../source/entry-source.js';
 
 /** Dissimilarities δ by blocks: monotone in the distance. Holds scratch: one per thread. */
 export interface Distance {
@@ -36,3 +28,35 @@ export interface Distance {
    */
   fromMean(sample: Indices, indices: Indices, out: Float64Array, at: number): void;
 }
+
+/** A distance's data for a source, and what `Team.share` needs for a state that holds it (share-source.ts). */
+export interface PreparedDistance<Data> {
+  /** Structured-cloneable, large arrays over SharedArrayBuffer; or, with `solo`, for the calling thread alone. */
+  readonly data: Data;
+  readonly modules: readonly string[];
+  readonly solo: boolean;
+}
+
+/** A distance whose neighbours are searched for, and whose tree is cut by distances to two centroids. */
+export interface SearchedDistance<Data = unknown> {
+  /** For the command's help, in a few words. */
+  readonly description: string;
+  /** What it reads of a source. */
+  readonly needs: 'points' | 'entries';
+  /** Checks the source and readies data that a team can share. Throws OptionError, ShapeError, NonFiniteError. */
+  prepare(source: EntrySource): PreparedDistance<Data>;
+  /** The distance itself, on the thread that calls. */
+  open(data: Data, context: WorkerContext): Distance;
+  /** The distance of which δ ≥ 0 is a monotone function. */
+  fromDissimilarity(δ: number): number;
+}
+
+/** A distance between places on a line: neighbours and order are read off, nothing is searched. */
+export interface LineDistance {
+  readonly description: string;
+  readonly needs: 'nothing';
+  /** place[i] ← the place of index i, a permutation of 0 … size − 1. */
+  place(place: Int32Array, seed: number): void;
+}
+
+export type DistanceForm = SearchedDistance | LineDistance;

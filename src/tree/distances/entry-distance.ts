@@ -1,11 +1,14 @@
 /**
- * Gram and angle distances: from entries and the diagonal alone.
- * Both are a function of K_ij, K_ii, K_jj, so a block of distances is a block of entries and one pass over it.
+ * Distances from entries and the diagonal alone.
+ * Each is a function of K_ij, K_ii, K_jj, so a block of distances is a block of entries and one pass over it.
  */
+import { NonFiniteError } from '../../core/errors.js';
 import type { Indices } from '../../core/indices.js';
+import { sharedFloat64 } from '../../core/shared-array.js';
 import { view, type Matrix } from '../../dense/matrix.js';
 import type { EntrySource } from '../../source/entry-source.js';
-import type { Distance } from './distance.js';
+import { openHandle, sourceState, type SourceHandle } from '../../source/share-source.js';
+import type { Distance, SearchedDistance } from './distance.js';
 
 /**
  * Members whose mean distance stands for the distance from the centroid: each costs an entry per member of the cluster.
@@ -13,10 +16,7 @@ import type { Distance } from './distance.js';
 const SAMPLE = 64;
 /** Members whose block of distances to a sample is formed at a time: it stays in the second-level cache. */
 const PANEL = 256;
-/** By angle: beyond every true value (at most 1). */
-export const APART = 2;
-
-/** In place: K(rows[a], cols[b]) → δ; `weights` as prepared by the constructor below. */
+/** In place: K(rows[a], cols[b]) → δ; weights[i] is the weight of index i. */
 type Transform = (
   weights: Float64Array,
   rows: Indices,
@@ -26,34 +26,50 @@ type Transform = (
   out: Matrix,
 ) => void;
 
-/** δ = K_ii + K_jj − 2K_ij; weights are the diagonal. */
-const gram: Transform = (weights, rows, firstRow, cols, firstCol, out) => {
-  const { data, rows: m, cols: n } = out;
-  for (let b = 0; b < n; b++) {
-    const own = weights[cols[firstCol + b]];
-    const column = out.offset + b * out.ld;
-    for (let a = 0; a < m; a++) data[column + a] = weights[rows[firstRow + a]] + own - 2 * data[column + a];
-  }
-};
+/** What tells one distance by entries from another. */
+export interface EntryForm extends Pick<SearchedDistance, 'description' | 'fromDissimilarity'> {
+  /** The weight of an index with this entry on the diagonal. */
+  weight(diagonal: number): number;
+  /** In place: entries → δ. */
+  readonly transform: Transform;
+}
 
-/**
- * δ = 1 − |K_ij|/√(K_ii K_jj): monotone in the angle, and means of it tell clusters apart better than means of its
- * square do; weights are 1/√K_ii, or 0 where K_ii ≤ 0.
- */
-const angle: Transform = (weights, rows, firstRow, cols, firstCol, out) => {
-  const { data, rows: m, cols: n } = out;
-  for (let b = 0; b < n; b++) {
-    const own = weights[cols[firstCol + b]];
-    const column = out.offset + b * out.ld;
-    for (let a = 0; a < m; a++) {
-      const weight = weights[rows[firstRow + a]];
-      data[column + a] =
-        weight > 0 && own > 0 ? 1 - Math.abs(data[column + a] * weight * own) : weight === own ? 0 : APART;
-    }
-  }
-};
+export interface EntryData {
+  readonly handle: SourceHandle;
+  readonly diagonal: Float64Array;
+}
 
-export class EntryDistance implements Distance {
+/** A distance that is a function of K_ij, K_ii and K_jj. */
+export const entryDistance = ({
+  description,
+  weight,
+  transform,
+  fromDissimilarity,
+}: EntryForm): SearchedDistance<EntryData> => ({
+  description,
+  needs: 'entries',
+  prepare(source) {
+    const { handle, modules, solo } = sourceState(source);
+    return { data: { handle, diagonal: sharedDiagonal(source) }, modules, solo };
+  },
+  open: ({ handle, diagonal }, context) =>
+    new EntryDistance(openHandle(handle, context), diagonal.map(weight), transform),
+  fromDissimilarity,
+});
+
+function sharedDiagonal(source: EntrySource): Float64Array {
+  const diagonal = sharedFloat64(source.size);
+  source.diagonal(diagonal);
+  const bad = diagonal.findIndex((d) => !Number.isFinite(d));
+  if (bad >= 0)
+    throw new NonFiniteError(
+      `The diagonal entry ${bad} of the source is ${diagonal[bad]}: distances need finite entries.`,
+      { index: bad, value: diagonal[bad] },
+    );
+  return diagonal;
+}
+
+class EntryDistance implements Distance {
   readonly sampleSize = SAMPLE;
   readonly #source: EntrySource;
   readonly #weights: Float64Array;
@@ -63,10 +79,10 @@ export class EntryDistance implements Distance {
   #cols: Indices = this.#pair;
   #scratch = new Float64Array(0);
 
-  constructor(kind: 'gram' | 'angle', source: EntrySource, diagonal: Float64Array) {
+  constructor(source: EntrySource, weights: Float64Array, transform: Transform) {
     this.#source = source;
-    this.#transform = kind === 'gram' ? gram : angle;
-    this.#weights = kind === 'gram' ? diagonal : diagonal.map((d) => (d > 0 ? 1 / Math.sqrt(d) : 0));
+    this.#weights = weights;
+    this.#transform = transform;
   }
 
   load(rows: Indices, cols: Indices): void {
