@@ -431,7 +431,7 @@ export {
 } from './public/products.js';
 export type { Control } from './public/arguments.js';
 
-export { ACTIVATIONS, type ActivationName } from './network/activations/activate.js';
+export { ACTIVATIONS, type ActivationName } from './network/activations/table.js';
 export { LOSSES, type LossName } from './network/losses/table.js';
 export { defineNetwork, layerWeights, type Layer, type Network, type NetworkOptions } from './network/network.js';
 export {

@@ -7,8 +7,8 @@ import type { CompressOptions } from '../hierarchical/from-entries/options.js';
 import type { InputOptions } from './input.js';
 import { PRECONDITIONER_CHOICES, SWEPT_MATRICES } from '../experiment/preconditioner-plan.js';
 import { DEFAULT_TABLE_METHODS, TABLE_METHODS } from '../experiment/table-plan.js';
-import { ACTIVATIONS, type ActivationName } from '../network/activations/activate.js';
-import { LOSSES, type LossName } from '../network/losses/table.js';
+import { ACTIVATIONS, type ActivationName } from '../network/activations/table.js';
+import { LOSSES, lossOf, type LossName } from '../network/losses/table.js';
 import { PRECONDITIONERS, type PreconditionerName } from '../solve/preconditioners/preconditioner.js';
 import { familiesWith, kernelFamilies } from '../source/kernels/table.js';
 import { DISTANCES } from '../tree/distances/table.js';
@@ -224,6 +224,13 @@ function withInput(command: Command): Command {
     .option('--size <n>', 'size of the test matrix; but for COV a perfect square', wholeNumber(1, MAX_SIZE));
 }
 
+/** The losses on classes, or the others, with their notes: "a (note), b and c". */
+const losses = (classes: boolean): string =>
+  LOSSES.filter((name) => lossOf(name).classes === classes)
+    .map((name) => (lossOf(name).note === undefined ? name : `${name} (${lossOf(name).note})`))
+    .join(', ')
+    .replace(/, (?=[^,]*$)/, ' and ');
+
 /** A network that the table of takes about a minute on two cores. */
 const DEMO = { network: [784, 10, 784], samples: 300, high: 0.05 } as const;
 
@@ -271,8 +278,8 @@ function withNetwork(
   add(
     new Option(
       '--loss <name>',
-      'mse (half the squared error), squared-error, mean-squared (the MSELoss of PyTorch) and bce make an ' +
-        'autoencoder where the widths are the same at both ends; else, and with cross-entropy, a classifier',
+      `${losses(false)} make an autoencoder where the widths are the same at both ends; else, and with ` +
+        `${losses(true)}, a classifier`,
     ).choices(LOSSES),
     loss,
   );

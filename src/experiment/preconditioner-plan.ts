@@ -2,7 +2,7 @@
  * What a table of preconditioners compares, where nothing else is asked for.
  */
 import { OptionError } from '../core/errors.js';
-import type { ActivationName } from '../network/activations/activate.js';
+import type { ActivationName } from '../network/activations/table.js';
 import type { LossName } from '../network/losses/table.js';
 import {
   PRECONDITIONERS,

@@ -8,7 +8,8 @@ import { NonFiniteError } from '../core/errors.js';
 import { RandomStream } from '../core/random.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { batchOf, type Batch, type DataSet } from './data-set.js';
-import { checkTargets, type LossName } from './losses/evaluate.js';
+import type { LossName } from './losses/table.js';
+import { checkTargets } from './losses/targets.js';
 
 export interface SampleOrderOptions {
   readonly batchSize: number;

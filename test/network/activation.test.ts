@@ -1,13 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { view } from '#hmatrix/dense/matrix.js';
+import { activate, activateInPlace } from '#hmatrix/network/activations/activate.js';
 import {
   ACTIVATIONS,
-  activate,
-  activateInPlace,
   hasUnitSlope,
   hasZeroCurvature,
   type ActivationName,
-} from '#hmatrix/network/activations/activate.js';
+} from '#hmatrix/network/activations/table.js';
 import { erfOverArgument, scaledErfc } from '#hmatrix/network/activations/erf.js';
 import { derivative, DIFFERENCE_TOLERANCE, normalMatrix } from './models.js';
 

@@ -8,7 +8,7 @@ import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import { squaredNorm, view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { factor } from '#hmatrix/hierarchical/factor/factor.js';
-import { LOSSES } from '#hmatrix/network/losses/evaluate.js';
+import { LOSSES } from '#hmatrix/network/losses/table.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import { Team } from '#hmatrix/parallel/team.js';

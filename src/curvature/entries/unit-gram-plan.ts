@@ -9,9 +9,9 @@
  * T_{k,ℓ}, or *factored* through the narrowest layer b above ℓ: d_b(d_k + d_ℓ) numbers a sample instead of d_k·d_ℓ. A
  * bottleneck, or an output layer of few units, makes the latter small.
  */
-import { squaredScale, type LossName } from '../../network/losses/evaluate.js';
+import { hasUnitSlope } from '../../network/activations/table.js';
+import { lossOf, squaredScale, type LossName } from '../../network/losses/table.js';
 import type { Network } from '../../network/network.js';
-import { hasDiagonalHessian } from '../../network/losses/output-hessian.js';
 
 /** How the Gram vectors of two layers are had; `through` is b. */
 export type PairForm =
@@ -94,7 +94,7 @@ export function planGrams(network: Network, loss: LossName, compact: boolean): G
   for (const layer of network.layers) numbers += layer.width;
   for (let ℓ = 0; ℓ < last; ℓ++) numbers += network.layers[ℓ].outputs;
   if (!uniform) numbers += network.outputs;
-  if (!hasDiagonalHessian(loss)) numbers += network.outputs + (last > 0 ? network.layers[last - 1].outputs : 0);
+  if (lossOf(loss).softmax) numbers += network.outputs + (last > 0 ? network.layers[last - 1].outputs : 0);
   for (const array of arrays.values()) numbers += gramNumbers(network, array);
   return { pairs, arrays: [...arrays.values()], numbers };
 }
@@ -102,7 +102,7 @@ export function planGrams(network: Network, loss: LossName, compact: boolean): G
 /** Whether σ is one number for all outputs and samples, and ν = 0: squared errors of linear outputs. */
 export function isUniform(network: Network, loss: LossName): boolean {
   return (
-    squaredScale(loss, network.outputs) !== null && network.layers[network.layers.length - 1].activation === 'linear'
+    squaredScale(loss, network.outputs) !== null && hasUnitSlope(network.layers[network.layers.length - 1].activation)
   );
 }
 

@@ -5,7 +5,7 @@
 import type { Blas } from '../../dense/blas.js';
 import type { FloatArray, Matrix } from '../../dense/matrix.js';
 import type { ForwardPass } from '../../network/forward.js';
-import type { LossName } from '../../network/losses/evaluate.js';
+import type { LossName } from '../../network/losses/table.js';
 import type { Network } from '../../network/network.js';
 import { scaleStack } from '../products/stacks.js';
 import { transposedWeights, type ErrorGramPlan } from './layer-gram-plan.js';

@@ -1,13 +1,9 @@
 /**
- * Errors at the outputs for labels drawn from the model itself: their mean outer product is the loss's Hessian Q_i.
- * The model of a loss is p(y | f) ∝ exp(−loss(f, y)): N(f, I/q) for a squared loss (q/2)‖f − y‖², a categorical
- * distribution for the cross-entropy, independent Bernoulli variables for bce. Then E[gᵢgᵢᵀ] = Q_i for the gradient g
- * at f (J. Martens, "New insights and perspectives on the natural gradient method", JMLR 21, 2020, §5).
+ * Errors at the outputs for labels drawn from the model itself (loss.ts): their mean outer product is the Hessian Q_i.
  */
 import { RandomStream } from '../../core/random.js';
 import type { Matrix } from '../../dense/matrix.js';
-import { squaredScale, type LossName } from './evaluate.js';
-import { modelProbabilities } from './output-hessian.js';
+import { lossOf, type LossName } from './table.js';
 
 /** Keeps these streams apart from others of the same seed. */
 const PURPOSE = 0x6c61626c;
@@ -25,35 +21,9 @@ export function sampleOutputErrors(
   first: number,
   out: Matrix,
 ): void {
-  const { rows: r, cols: count } = output;
-  const g = out.data;
-  const mean = loss === 'cross-entropy' || loss === 'bce' ? modelProbabilities(loss, output).data : null;
-  const deviation = Math.sqrt(squaredScale(loss, r) ?? 1);
-  for (let i = 0; i < count; i++) {
+  const draw = lossOf(loss).sampler(output);
+  for (let i = 0; i < output.cols; i++) {
     const random = new RandomStream(seed, PURPOSE, first + i);
-    for (let draw = 0; draw < draws; draw++) {
-      const to = out.offset + (i * draws + draw) * out.ld;
-      if (mean === null) {
-        for (let k = 0; k < r; k++) g[to + k] = deviation * random.normal();
-      } else if (loss === 'bce') {
-        for (let k = 0; k < r; k++) g[to + k] = mean[i * r + k] - (random.uniform() < mean[i * r + k] ? 1 : 0);
-      } else {
-        for (let k = 0; k < r; k++) g[to + k] = mean[i * r + k];
-        g[to + drawClass(mean, i * r, r, random.uniform())] -= 1;
-      }
-    }
+    for (let k = 0; k < draws; k++) draw(i, random, out.data, out.offset + (i * draws + k) * out.ld);
   }
-}
-
-/** The first class whose cumulative probability exceeds u; rounding never draws a class of probability zero. */
-function drawClass(p: Matrix['data'], at: number, r: number, u: number): number {
-  let cumulative = 0;
-  let last = 0;
-  for (let k = 0; k < r; k++) {
-    if (p[at + k] === 0) continue;
-    last = k;
-    cumulative += p[at + k];
-    if (u < cumulative) return k;
-  }
-  return last;
 }
