@@ -4,6 +4,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../core/version.js';
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
+import { FORMAT_TABLE, FORMATS } from '../hierarchical/matrix/format.js';
 import type { InputOptions } from './input.js';
 import { PRECONDITIONER_CHOICES, SWEPT_MATRICES } from '../experiment/preconditioner-plan.js';
 import { DEFAULT_TABLE_METHODS, TABLE_METHODS } from '../experiment/table-plan.js';
@@ -174,9 +175,9 @@ function withRun(command: Command): Command {
       .addOption(
         named(
           '--format <name>',
-          'hss: nested bases; hodlr: a basis per block; fmm: hss and dense near blocks (default: hss, fmm with a ' +
+          `${FORMATS.map((name) => `${name}: ${FORMAT_TABLE[name].description}`).join('; ')} (default: hss, fmm with a ` +
             'budget)',
-          ['hss', 'hodlr', 'fmm'],
+          FORMATS,
         ),
       )
       .option(
@@ -360,7 +361,7 @@ function withSolve(command: Command): Command {
           '--format <name>',
           'solve with the compressed matrix of this format in place of the matrix itself; the residual is still ' +
             'that of the matrix itself',
-          ['hss', 'hodlr', 'fmm'],
+          FORMATS,
         ),
       )
       .option(

@@ -30,6 +30,7 @@ import { basisLevels, skeletonizeNode, type SkeletonState } from './skeletonize.
 import { allowedError, isRounding, limitsOfMatrix, limitsOfNodes } from '../matrix/tolerance-limits.js';
 import { findZeroCoupling } from './zero-couplings.js';
 import { estimateCompression, interpolationLimit } from './cost.js';
+import { FORMAT_TABLE } from '../matrix/format.js';
 
 /**
  * Compresses a symmetric positive semidefinite matrix seen through its entries:
@@ -86,7 +87,7 @@ async function compressScaled(
   const normSquared = await estimateNorm(source, diagonal, seed, control);
   const skeletons = await skeletonize(source, resolved, tree, lists, neighbors, needed, normSquared, control);
   const skeletonized = performance.now();
-  const nested = resolved.format !== 'hodlr';
+  const { nested } = FORMAT_TABLE[resolved.format];
   const zero = await findZeros(source, lists, skeletons, control);
   const layout = layOut(tree, lists, skeletons, nested, zero);
   const data = await fill(source, resolved, tree, lists, layout, skeletons, zero, 1 / factor, control);
@@ -289,7 +290,7 @@ async function fill(
   factor: number,
   control: TeamControl,
 ): Promise<HierarchicalMatrix['data']> {
-  const nested = options.format !== 'hodlr';
+  const { nested } = FORMAT_TABLE[options.format];
   const values = options.dtype === 'f64' ? sharedFloat64(layout.elements.total) : sharedFloat32(layout.elements.total);
   const { modules, solo } = sourceState(source);
   const tasks = fillTasks(layout, lists, nested, zero);

@@ -6,7 +6,7 @@ import type { KeysOf, Resolved } from '../../core/known-options.js';
 import { type Precision, PRECISIONS } from '../../dense/matrix.js';
 import { mostInLeaf, type ClusterTree } from '../../tree/cluster-tree.js';
 import type { DistanceName } from '../../tree/distances/table.js';
-import { FORMATS, type HierarchicalFormat } from '../matrix/format.js';
+import { FORMAT_TABLE, FORMATS, type HierarchicalFormat } from '../matrix/format.js';
 
 export interface CompressOptions {
   /** Default 'hss'; 'fmm' where a budget is given. */
@@ -89,10 +89,10 @@ export function resolveOptions(options: CompressOptions): ResolvedOptions {
   const tolerance = options.tolerance ?? 1e-5;
   if (!(tolerance >= 0 && tolerance < 1))
     throw new OptionError(`tolerance must lie in [0, 1), not ${tolerance}.`, { option: 'tolerance', value: tolerance });
-  const budget = options.budget ?? (format === 'fmm' ? 0.03 : 0);
+  const budget = options.budget ?? (FORMAT_TABLE[format].nearBlocks ? 0.03 : 0);
   if (!(budget >= 0 && budget <= 1))
     throw new OptionError(`budget must lie in [0, 1], not ${budget}.`, { option: 'budget', value: budget });
-  if (budget > 0 && format !== 'fmm')
+  if (budget > 0 && !FORMAT_TABLE[format].nearBlocks)
     throw new OptionError(`A budget (${budget}) needs format 'fmm': '${format}' has no near blocks off the diagonal.`, {
       option: 'budget',
       value: budget,

@@ -28,6 +28,7 @@ import {
   transposeIn,
   transposeOut,
 } from './transposed-vectors.js';
+import { FORMAT_TABLE } from './format.js';
 
 /**
  * Vectors multiplied at a time: gemm packs the stored blocks once a chunk, and by 256 columns that costs little; the
@@ -138,7 +139,7 @@ class Product {
     this.#blas = blas;
     this.#tasks = passNumbers(nodesOf(state.data.tree), state.data.tree.size);
     this.#leaf0 = firstLeaf(state.data.tree);
-    this.#nested = state.data.format !== 'hodlr';
+    this.#nested = FORMAT_TABLE[state.data.format].nested;
   }
 
   run(task: number, args: ApplyArguments): void {
