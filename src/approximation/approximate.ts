@@ -22,7 +22,12 @@ import {
 import { bytesOfBudget, denseBytes, percent } from './budget.js';
 import type { UnitCosts } from './methods/entries-or-products.js';
 import { approximateHierarchical, leafSizeFor, type HierarchicalMethod } from './methods/hierarchical.js';
-import { approximateBlockDiagonal, approximateDiagonal, approximateEkfac, approximateKfac } from './methods/kronecker.js';
+import {
+  approximateBlockDiagonal,
+  approximateDiagonal,
+  approximateEkfac,
+  approximateKfac,
+} from './methods/kronecker.js';
 import { approximateLowRank } from './methods/low-rank.js';
 import { OPERATOR_ERROR_KEYS, operatorError } from './operator-error.js';
 import { subjectOf, type Subject } from './subject.js';

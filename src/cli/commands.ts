@@ -4,12 +4,15 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../core/version.js';
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
+import { FORMAT_TABLE, FORMATS } from '../hierarchical/matrix/format.js';
 import type { InputOptions } from './input.js';
 import { PRECONDITIONER_CHOICES, SWEPT_MATRICES } from '../experiment/preconditioner-plan.js';
 import { DEFAULT_TABLE_METHODS, TABLE_METHODS } from '../experiment/table-plan.js';
-import { ACTIVATIONS, type ActivationName } from '../network/activation.js';
-import { LOSSES, type LossName } from '../network/loss-name.js';
+import { ACTIVATIONS, type ActivationName } from '../network/activations/table.js';
+import { LOSSES, lossOf, type LossName } from '../network/losses/table.js';
 import { PRECONDITIONERS, type PreconditionerName } from '../solve/preconditioners/preconditioner.js';
+import { familiesWith, kernelFamilies } from '../source/kernels/table.js';
+import { DISTANCES } from '../tree/distances/table.js';
 import { print, printError } from './terminal.js';
 import {
   bandwidth,
@@ -165,16 +168,7 @@ function withShape(command: Command): Command {
       'share of each row that near blocks may hold, fmm only (default: 0.03 for fmm)',
       finiteNumber('a number in [0, 1]', (b) => b >= 0 && b <= 1),
     )
-    .addOption(
-      named('--distance <name>', 'what orders the indices (default: auto)', [
-        'auto',
-        'geometric',
-        'gram',
-        'angle',
-        'lexicographic',
-        'random',
-      ]),
-    )
+    .addOption(named('--distance <name>', 'what orders the indices (default: auto)', DISTANCES))
     .addOption(named('--dtype <name>', 'precision of the stored blocks (default: f64)', ['f64', 'f32']));
 }
 
@@ -184,9 +178,9 @@ function withRun(command: Command): Command {
       .addOption(
         named(
           '--format <name>',
-          'hss: nested bases; hodlr: a basis per block; fmm: hss and dense near blocks (default: hss, fmm with a ' +
+          `${FORMATS.map((name) => `${name}: ${FORMAT_TABLE[name].description}`).join('; ')} (default: hss, fmm with a ` +
             'budget)',
-          ['hss', 'hodlr', 'fmm'],
+          FORMATS,
         ),
       )
       .option(
@@ -215,15 +209,14 @@ function withInput(command: Command): Command {
     .option('--points <points>', 'points: .npy, .csv, IDX images (MNIST, .gz as it comes), normal:N,d or uniform:N,d')
     .option(
       '--kernel <kernel>',
-      'gaussian, laplace, matern32, matern52, imq, polynomial, cosine, or an expression in r (and h) such as ' +
-        '"exp(-r^2/2)" (default: gaussian)',
+      `${kernelFamilies.join(', ')}, or an expression in r (and h) such as "exp(-r^2/2)" (default: gaussian)`,
     )
     .option(
       '--bandwidth <h>',
       "the kernel's bandwidth, or 'median' for the median distance (default: median)",
       bandwidth,
     )
-    .option('--degree <n>', 'of the polynomial kernel (default: 2)', wholeNumber(1, 64))
+    .option('--degree <n>', `of the ${familiesWith('degree').join(', ')} kernel (default: 2)`, wholeNumber(1, 64))
     .option('--ridge <x>', 'added to the diagonal of a kernel matrix (default: 0)', nonNegative)
     .option('--limit <n>', 'only the first n points', wholeNumber(1, MAX_SIZE))
     .option('--columns <list>', 'of a .csv or .tsv file: names or numbers from 0, commas between (all)', columnList)
@@ -234,6 +227,13 @@ function withInput(command: Command): Command {
     .option('--named <name>', 'a test matrix: K02, K13, K15, COV, EXP, MATERN')
     .option('--size <n>', 'size of the test matrix; but for COV a perfect square', wholeNumber(1, MAX_SIZE));
 }
+
+/** The losses on classes, or the others, with their notes: "a (note), b and c". */
+const losses = (classes: boolean): string =>
+  LOSSES.filter((name) => lossOf(name).classes === classes)
+    .map((name) => (lossOf(name).note === undefined ? name : `${name} (${lossOf(name).note})`))
+    .join(', ')
+    .replace(/, (?=[^,]*$)/, ' and ');
 
 /** A network that the table of takes less than a minute on two cores, on any backend. */
 const DEMO = { network: [784, 10, 784], samples: 300, high: 0.05 } as const;
@@ -282,8 +282,8 @@ function withNetwork(
   add(
     new Option(
       '--loss <name>',
-      'mse (half the squared error), squared-error, mean-squared (the MSELoss of PyTorch) and bce make an ' +
-        'autoencoder where the widths are the same at both ends; else, and with cross-entropy, a classifier',
+      `${losses(false)} make an autoencoder where the widths are the same at both ends; else, and with ` +
+        `${losses(true)}, a classifier`,
     ).choices(LOSSES),
     loss,
   );
@@ -364,7 +364,7 @@ function withSolve(command: Command): Command {
           '--format <name>',
           'solve with the compressed matrix of this format in place of the matrix itself; the residual is still ' +
             'that of the matrix itself',
-          ['hss', 'hodlr', 'fmm'],
+          FORMATS,
         ),
       )
       .option(

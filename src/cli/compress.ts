@@ -7,11 +7,11 @@ import { toleranceAdvice } from '../hierarchical/matrix/tolerance-advice.js';
 import type { CompressionRecord } from '../experiment/record.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { CompressCommandOptions, RunOptions } from './commands.js';
-import { checkInputOptions, openInput, type OpenInput } from './input.js';
+import { checkDistance, checkInputOptions, openInput, type OpenInput } from './input.js';
 import { exitStatus } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
 import { print, printJson, say } from './terminal.js';
-import { asFlag, UsageError } from './usage.js';
+import { asFlag } from './usage.js';
 
 /** The library's options among the command's. */
 export function compressOptions(options: RunOptions): CompressOptions {
@@ -103,11 +103,7 @@ export async function compress(options: CompressCommandOptions): Promise<number>
   await prepareRun(options);
   return withTeam(options, async (control) => {
     const opened = await openInput(options, options.seed, control.team.blas, control);
-    if (options.distance === 'geometric' && opened.source.points === undefined) {
-      throw new UsageError(
-        '--distance geometric needs points, and the input has none: choose gram or angle, which use entries alone.',
-      );
-    }
+    checkDistance(options.distance, opened.source);
     const record = await runAndSave(opened, options, control);
     return { record, portable: control.team.blas.kind === 'portable' };
   }).then(async ({ record, portable }) => {

@@ -2,6 +2,7 @@
  * hmatrix table --preconditioners: the published table of preconditioners, a sweep over shifts, and Gauss–Newton
  * matrices.
  */
+import { lossOf } from '../network/losses/table.js';
 import type { PreconditionerRecord } from '../experiment/preconditioner-record.js';
 import type { MatrixCase, NetworkSetup, PreconditionerSetup } from '../experiment/preconditioner-run.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -61,7 +62,7 @@ async function openNetworks(options: PreconditionerTableOptions, control: TeamCo
   } = options;
   const cases =
     network === undefined
-      ? NETWORKS.filter((one) => images === undefined || labels !== undefined || one.loss !== 'cross-entropy').map(
+      ? NETWORKS.filter((one) => images === undefined || labels !== undefined || !lossOf(one.loss).classes).map(
           (one) => ({ ...one, samples: samples ?? one.samples }),
         )
       : [

@@ -10,7 +10,7 @@ import { resolveOptions, type CompressOptions } from '../hierarchical/from-entri
 import { TABLE_OPTIONS } from '../io/csv-format.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { NETWORK_DEFAULTS, type NetworkOptions, type SolveCommandOptions } from './commands.js';
-import { checkInputOptions, openInput, type InputOptions } from './input.js';
+import { checkDistance, checkInputOptions, openInput, type InputOptions } from './input.js';
 import { openVectors, writeVectors, type OpenVectors } from './multiply.js';
 import { exitStatus, withFlags } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
@@ -103,10 +103,7 @@ async function openSystem(
   const { seed, network: widths } = options;
   if (widths === undefined) {
     const opened = await openInput(options, seed, control.team.blas, control);
-    if (options.distance === 'geometric' && opened.source.points === undefined)
-      throw new UsageError(
-        '--distance geometric needs points, and the input has none: choose gram or angle, which use entries alone.',
-      );
+    checkDistance(options.distance, opened.source);
     return opened;
   }
   const { trainedModel } = await import('../experiment/table-run.js');

@@ -2,8 +2,8 @@
  * What a table of preconditioners compares, where nothing else is asked for.
  */
 import { OptionError } from '../core/errors.js';
-import type { ActivationName } from '../network/activation.js';
-import type { LossName } from '../network/loss-name.js';
+import type { ActivationName } from '../network/activations/table.js';
+import type { LossName } from '../network/losses/table.js';
 import {
   PRECONDITIONERS,
   type PreconditionerName,

@@ -7,7 +7,7 @@ import { OptionError, ShapeError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
-import { ACTIVATIONS, type ActivationName } from './activation.js';
+import { ACTIVATIONS, type ActivationName } from './activations/table.js';
 
 /** One dense layer: its sizes, its activation, and where its weights stand. */
 export interface Layer {

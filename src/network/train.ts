@@ -9,7 +9,7 @@ import { defaultBlas, type BlasOption } from '../dense/default-blas.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';
 import { accumulateGradient, backpropagate } from './backward.js';
 import { forward, type ForwardPass } from './forward.js';
-import { lossGradient } from './loss.js';
+import { lossGradient } from './losses/evaluate.js';
 import { checkModel, asModel, type GivenModel } from './model.js';
 import { SampleOrder } from './sample-order.js';
 

@@ -23,7 +23,8 @@ import { view, type Matrix } from '../dense/matrix.js';
 import { squaredDistances } from '../dense/distances.js';
 import { builtIn } from '../parallel/built-in.js';
 import type { EntrySource, GivenPoints, Points, SourceContext, SourceDescriptor } from './entry-source.js';
-import { kernelFromDefinition, type Kernel, type KernelDefinition } from './kernels.js';
+import type { Kernel, KernelDefinition } from './kernels/kernel.js';
+import { kernelFromDefinition } from './kernels/table.js';
 import { asPoints, squaredDistance } from './points.js';
 import { SymmetricBlocks } from './symmetric-block.js';
 

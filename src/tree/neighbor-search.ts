@@ -8,16 +8,16 @@ import { firstOfLevel, type NodeId } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
 import { view, type Matrix } from '../dense/matrix.js';
 import { defineTask, type WorkerContext } from '../parallel/task.js';
-import { openDistance, type DistanceState } from './choose-distance.js';
-import type { Distance } from './distance.js';
-import { APART } from './entry-distance.js';
+import { openDistance, type DistanceState } from './distances/choose-distance.js';
+import type { Distance } from './distances/distance.js';
+import { DISTANCE_TABLE } from './distances/table.js';
 import { NearestLists, type NearestState } from './nearest-lists.js';
 import { chunkOf, splitAtMedian, visitInner, type Ranges } from './split.js';
 import type { LevelArgs } from './two-centroids.js';
 
 /** What the phases of the search read and write. */
 export interface SearchState {
-  readonly distance: Exclude<DistanceState, { kind: 'line' }>;
+  readonly distance: DistanceState;
   readonly size: number;
   readonly nearest: NearestState;
   /** The projection tree in work: shape, order, one value per position. */
@@ -275,13 +275,11 @@ export const searchSample = defineTask<SearchState>(import.meta.url, 'searchSamp
 export const finishLists = defineTask<SearchState>(import.meta.url, 'finishLists', (state) => {
   const nearest = new NearestLists(state.nearest);
   const { capacity, distances } = nearest;
-  // By angle, sin² from δ = 1 − |cos|.
-  const asNamed =
-    state.distance.kind === 'angle' ? (δ: number): number => (δ === APART ? APART : δ * (2 - δ)) : Math.sqrt;
+  const { fromDissimilarity } = DISTANCE_TABLE[state.distance.name];
   return (task) => {
     const from = task * FINISH_ROWS;
     const to = Math.min(state.size, from + FINISH_ROWS);
     for (let row = from; row < to; row++) nearest.sort(row);
-    for (let p = from * capacity; p < to * capacity; p++) distances[p] = asNamed(Math.max(0, distances[p]));
+    for (let p = from * capacity; p < to * capacity; p++) distances[p] = fromDissimilarity(Math.max(0, distances[p]));
   };
 });

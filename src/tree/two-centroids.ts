@@ -12,8 +12,8 @@ import { firstOfLevel, type NodeId } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
 import { view } from '../dense/matrix.js';
 import { defineTask, type WorkerContext } from '../parallel/task.js';
-import { openDistance, type DistanceState } from './choose-distance.js';
-import type { Distance } from './distance.js';
+import { openDistance, type DistanceState } from './distances/choose-distance.js';
+import type { Distance } from './distances/distance.js';
 import { chunkOf, largest, splitAtMedian, visitInner, type Ranges } from './split.js';
 
 /** Members on which the centroids are found. */
@@ -24,7 +24,7 @@ export const CENTROID_MEMBERS = SAMPLE / 2;
 
 /** What splitting the nodes of a level reads and writes. */
 export interface SplitState {
-  readonly distance: Exclude<DistanceState, { kind: 'line' }>;
+  readonly distance: DistanceState;
   readonly ranges: Ranges;
   readonly order: Int32Array;
   /** One value per position: scratch of the node that is being split. */

@@ -16,7 +16,7 @@ import { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { entryOperator } from '#hmatrix/source/entry-operator.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
-import { gaussian } from '#hmatrix/source/kernels.js';
+import { gaussian } from '#hmatrix/source/kernels/named.js';
 import { denseOf, gaussianSource, normalPoints, randomMatrix } from '../support.js';
 
 interface Tasks {

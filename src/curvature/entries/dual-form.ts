@@ -28,7 +28,7 @@ import {
 import { backpropagate } from '../../network/backward.js';
 import { batchOf } from '../../network/data-set.js';
 import { forward } from '../../network/forward.js';
-import { applyLossFactor } from '../../network/loss.js';
+import { applyLossFactor } from '../../network/losses/evaluate.js';
 import { checkModel, type Model, asModel, type GivenModel } from '../../network/model.js';
 import { layerWeights, type Network } from '../../network/network.js';
 import { widened, widenedMatrix } from './unit-gram-arrays.js';

@@ -8,11 +8,12 @@ import type { Blas } from '../../dense/blas.js';
 import { block, view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { batchOf } from '../../network/data-set.js';
 import { forward, type ForwardPass } from '../../network/forward.js';
-import { squaredScale } from '../../network/loss.js';
+import { hasUnitSlope } from '../../network/activations/table.js';
+import { lossOf, squaredScale } from '../../network/losses/table.js';
 import type { Model } from '../../network/model.js';
 import { layerWeights, type Layer, type Network } from '../../network/network.js';
 import { gramClosure, gramKey, gramNumbers, isUniform, type GramArray, type GramVectorPlan } from './unit-gram-plan.js';
-import { outputHessian } from '../../network/output-hessian.js';
+import { outputHessian } from '../../network/losses/output-hessian.js';
 
 /** n = count samples; structured-cloneable. */
 export interface GramArrays {
@@ -64,7 +65,7 @@ export function gramArrays(model: Model, plan: GramVectorPlan, blas: Blas, first
   const parameters = widened(model.parameters);
   const last = network.layers.length - 1;
   const uniform = isUniform(network, loss);
-  const softmax = loss === 'cross-entropy';
+  const { softmax } = lossOf(loss);
   const hidden = network.layers.slice(0, last);
   const lastLayer = network.layers[last];
   const arrays: Record<string, Float64Array> = {};
@@ -82,7 +83,7 @@ export function gramArrays(model: Model, plan: GramVectorPlan, blas: Blas, first
         ? weightGram(lastLayer, lastWeights, squaredScale(loss, network.outputs)!, blas)
         : new Float64Array(0),
     inputs: network.layers.map((layer) => sharedFloat64(count * layer.width)),
-    slopes: hidden.map((layer) => (layer.activation === 'linear' ? null : sharedFloat64(count * layer.outputs))),
+    slopes: hidden.map((layer) => (hasUnitSlope(layer.activation) ? null : sharedFloat64(count * layer.outputs))),
     sigma: uniform ? squaredScale(loss, network.outputs)! : sharedFloat64(count * network.outputs),
     nu: softmax ? sharedFloat64(count * network.outputs) : null,
     projected: softmax && last > 0 ? sharedFloat64(count * network.layers[last - 1].outputs) : null,

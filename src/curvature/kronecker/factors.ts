@@ -15,7 +15,7 @@ import { checkModel, type Model } from '../../network/model.js';
 import { addDiagonalGrams, addGrams, mirrorLower } from './layer-grams.js';
 import { planErrorGrams } from './layer-gram-plan.js';
 import { walkErrorGrams, type ErrorGramModel } from './layer-gram-walk.js';
-import { hasDiagonalHessian } from '../../network/output-hessian.js';
+import { lossOf } from '../../network/losses/table.js';
 import { Scratch } from './scratch.js';
 
 /**
@@ -134,7 +134,7 @@ export function sumKroneckerFactors(walk: CurvatureWalk): KroneckerFactors[] {
     scratch,
   } = walk;
   const last = network.layers.length - 1;
-  const diagonal = grams.sampling === null && hasDiagonalHessian(loss);
+  const diagonal = grams.sampling === null && !lossOf(loss).softmax;
   const factors = network.layers.map(({ width, outputs }, ℓ): KroneckerFactors => ({
     input: zeros(width, width),
     output:

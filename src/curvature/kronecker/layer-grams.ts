@@ -7,7 +7,7 @@
  */
 import type { Blas } from '../../dense/blas.js';
 import { view, type Matrix } from '../../dense/matrix.js';
-import type { SoftmaxPart } from '../../network/output-hessian.js';
+import type { SoftmaxPart } from '../../network/losses/output-hessian.js';
 import type { GramWork, Scratch } from './scratch.js';
 
 /** M_i for the samples of a slab, d = d_ℓ. Matrices of this module are contiguous and in double precision. */

@@ -16,7 +16,7 @@
 import { floats } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
 import { block, view, type FloatArray, type Matrix } from '../../dense/matrix.js';
-import { applyLossHessian } from '../../network/loss.js';
+import { applyLossHessian } from '../../network/losses/evaluate.js';
 import { layerWeights, type Layer } from '../../network/network.js';
 import { packedLayer, type SumLayout } from './packed-sums.js';
 import { addScaledStack, scaleStack } from './stacks.js';

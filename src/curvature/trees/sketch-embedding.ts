@@ -16,7 +16,7 @@ import { zeros, type Matrix } from '../../dense/matrix.js';
 import { accumulateGradient, backpropagate } from '../../network/backward.js';
 import { batchOf } from '../../network/data-set.js';
 import { forward } from '../../network/forward.js';
-import { applyLossFactor } from '../../network/loss.js';
+import { applyLossFactor } from '../../network/losses/evaluate.js';
 import { checkModel, asModel, type GivenModel } from '../../network/model.js';
 import type { Points } from '../../source/entry-source.js';
 import { widened, widenedMatrix } from '../entries/unit-gram-arrays.js';

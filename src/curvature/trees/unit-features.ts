@@ -11,7 +11,7 @@ import { view, zeros, type FloatArray, type Matrix } from '../../dense/matrix.js
 import { backpropagate } from '../../network/backward.js';
 import { batchOf } from '../../network/data-set.js';
 import { forward } from '../../network/forward.js';
-import { applyLossFactor } from '../../network/loss.js';
+import { applyLossFactor } from '../../network/losses/evaluate.js';
 import type { Model } from '../../network/model.js';
 import type { Points } from '../../source/entry-source.js';
 

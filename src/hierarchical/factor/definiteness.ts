@@ -8,6 +8,7 @@ import { extremeEigenvalues, type RitzValue } from '../../krylov/lanczos.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import { factor, isFactorable } from './factor.js';
 import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
+import { FORMAT_TABLE } from '../matrix/format.js';
 
 /** Units of rounding of ‖K̃‖ below which an eigenvalue counts as zero: the search for a shift begins at 64. */
 const ROUNDING = 1024;
@@ -68,7 +69,7 @@ export async function certifyDefiniteness(
     ROUNDING *
     (matrix.data.dtype === 'f64' ? 2 ** -52 : 2 ** -23) *
     Math.max(Math.abs(smallest.value), Math.abs(largest.value));
-  if (matrix.data.format === 'fmm') {
+  if (FORMAT_TABLE[matrix.data.format].nearBlocks) {
     return {
       smallest,
       definite: smallest.value < -rounding ? 'indefinite' : 'undecided',

@@ -35,6 +35,7 @@ import { basisLevels, skeletonizeNode, type SkeletonState } from './skeletonize.
 import { allowedError, isRounding, limitsOfMatrix, limitsOfNodes } from '../matrix/tolerance-limits.js';
 import { findZeroCoupling } from './zero-couplings.js';
 import { estimateCompression, interpolationLimit } from './cost.js';
+import { FORMAT_TABLE } from '../matrix/format.js';
 
 /**
  * Compresses a symmetric positive semidefinite matrix seen through its entries:
@@ -116,7 +117,7 @@ async function compressScaled(
   const normSquared = await estimateNorm(source, diagonal, seed, control);
   const skeletons = await skeletonize(source, resolved, { tree, lists, neighbors, needed }, normSquared, control);
   const skeletonized = performance.now();
-  const nested = resolved.format !== 'hodlr';
+  const { nested } = FORMAT_TABLE[resolved.format];
   const zero = await findZeros(source, lists, skeletons, control);
   const layout = layOut(tree, lists, skeletons, nested, zero);
   const data = await evaluateBlocks(
@@ -314,7 +315,7 @@ async function evaluateBlocks(
   { tree, lists, layout, found, zero, factor }: FillInput,
   control: TeamControl,
 ): Promise<HierarchicalMatrix['data']> {
-  const nested = options.format !== 'hodlr';
+  const { nested } = FORMAT_TABLE[options.format];
   const values = sharedFloats(layout.elements.total, options.dtype);
   const { modules, solo } = sourceState(source);
   const tasks = fillTasks(layout, lists, nested, zero);

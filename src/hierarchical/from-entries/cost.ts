@@ -7,6 +7,7 @@ import { type ClusterTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js
 import { firstRowCount, FRESH_ROWS, candidateLimit, rowLimit } from './skeletonize.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import type { ResolvedOptions } from './options.js';
+import { FORMAT_TABLE } from '../matrix/format.js';
 
 /** Predicted cost of a compression from entries. */
 export interface EntriesCost {
@@ -60,7 +61,7 @@ export function estimateCompression(
 ): number {
   const { maxRank, leafSize, format, dtype } = options;
   const nodes = nodesOf(tree);
-  const nested = format !== 'hodlr';
+  const { nested } = FORMAT_TABLE[format];
   let slots = 0;
   let basis = 0;
   for (let ν = 1; ν < nodes; ν++) {

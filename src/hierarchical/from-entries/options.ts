@@ -6,8 +6,8 @@ import { OptionError } from '../../core/errors.js';
 import type { KeysOf, Resolved } from '../../core/known-options.js';
 import { PRECISIONS, type Precision } from '../../core/floats.js';
 import { mostInLeaf, type ClusterTree } from '../../tree/cluster-tree.js';
-import type { DistanceName } from '../../tree/distance.js';
-import { FORMATS, type HierarchicalFormat } from '../matrix/format.js';
+import type { DistanceName } from '../../tree/distances/table.js';
+import { FORMAT_TABLE, FORMATS, type HierarchicalFormat } from '../matrix/format.js';
 
 /** Options of {@link compress}. */
 export interface CompressOptions {
@@ -84,8 +84,8 @@ export function resolveOptions(options: CompressOptions): ResolvedOptions {
   );
   const maxRank = requireWhole(options.maxRank ?? leafSize, 'maxRank', 1, 16_384);
   const tolerance = requireTolerance(options.tolerance ?? 1e-5);
-  const budget = requireShare(options.budget ?? (format === 'fmm' ? 0.03 : 0), 'budget');
-  if (budget > 0 && format !== 'fmm')
+  const budget = requireShare(options.budget ?? (FORMAT_TABLE[format].nearBlocks ? 0.03 : 0), 'budget');
+  if (budget > 0 && !FORMAT_TABLE[format].nearBlocks)
     throw new OptionError(`A budget (${budget}) needs format 'fmm': '${format}' has no near blocks off the diagonal.`, {
       option: 'budget',
       value: budget,

@@ -22,6 +22,7 @@ import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import { isolatedOf, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import { diagonalOrder, sharesZeros, type HierarchicalData } from './data.js';
 import { gatherColumns, PANEL, passNumbers, scatterColumns, transposeIn, transposeOut } from './transposed-vectors.js';
+import { FORMAT_TABLE } from './format.js';
 
 /**
  * Vectors multiplied at a time: gemm packs the stored blocks once a chunk, and by 256 columns that costs little; the
@@ -131,7 +132,7 @@ class Product {
     this.#blas = blas;
     this.#tasks = passNumbers(nodesOf(state.data.tree), state.data.tree.size);
     this.#leaf0 = firstLeaf(state.data.tree);
-    this.#nested = state.data.format !== 'hodlr';
+    this.#nested = FORMAT_TABLE[state.data.format].nested;
   }
 
   run(task: number, args: ApplyArguments): void {

@@ -2,8 +2,8 @@
  * Exponentials of logits, a run of columns at a time through small arrays, where the exponential is vectorised.
  * The largest logit of a column is subtracted (softmax), or e^{−|f|} taken (logistic), so that nothing overflows.
  */
-import { expInPlace } from '../dense/elementwise.js';
-import type { FloatArray, Matrix } from '../dense/matrix.js';
+import { expInPlace } from '../../dense/elementwise.js';
+import type { FloatArray, Matrix } from '../../dense/matrix.js';
 
 /** Entries at a time, where columns are shorter than that. */
 const CHUNK = 2048;

@@ -3,7 +3,7 @@
  * A program is plain data, so workers receive it without the parser that made it; each operation is one loop over a
  * block that stays in the first-level cache, so nothing is interpreted per entry and no code is generated at run time.
  */
-import { OptionError } from '../core/errors.js';
+import { OptionError } from '../../core/errors.js';
 import { exponential } from './exponential.js';
 
 /** One operation; `value` is its constant operand, 0 where it has none. */

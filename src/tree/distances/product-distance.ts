@@ -3,11 +3,11 @@
  * ‖x − y‖² = ‖x‖² + ‖y‖² − 2xᵀy, the points moved by their mean where that makes them shorter; absolute error ≤ about
  * d·eps·(‖x‖² + ‖y‖²).
  */
-import type { Indices } from '../core/indices.js';
-import { sharedFloat64 } from '../core/shared-array.js';
-import type { Blas } from '../dense/blas.js';
-import { view, type Matrix } from '../dense/matrix.js';
-import type { Points } from '../source/entry-source.js';
+import type { Indices } from '../../core/indices.js';
+import { sharedFloat64 } from '../../core/shared-array.js';
+import type { Blas } from '../../dense/blas.js';
+import { view, type Matrix } from '../../dense/matrix.js';
+import type { Points } from '../../source/entry-source.js';
 import type { Distance } from './distance.js';
 
 /** Points as products take them, and their squared norms. */

@@ -1,16 +1,14 @@
 /**
  * The Hessian Q of the loss with respect to the outputs, and its factor S, Q = S·Sᵀ, for every sample of a batch.
- * Formulas: ./loss-name.ts. What Q needs of the outputs (softmax probabilities, or Bernoulli variances) is computed
- * once in `outputCurvature`, for any number of products.
+ * What Q needs of the outputs (softmax probabilities, or variances) a loss computes once in `curvature`, for any number
+ * of products.
  *
  * Softmax: Q·1 = 0 and Sᵀ·1 = 0, so where a class m is all but certain both act on u = x − x_m·1, and the terms of m
  * drop out of every sum. Where p_m = 1 but for rounding, Q is as small as the other probabilities are (down to 1e-308),
  * and diag(p)x − p(pᵀx) would leave nothing but rounding of p_m, which is neither symmetric nor positive.
  */
-import { OptionError, ShapeError } from '../core/errors.js';
-import { view, type Matrix } from '../dense/matrix.js';
-import { logisticColumns, softmaxColumns } from './logits.js';
-import { LOSSES, squaredScale, type LossName } from './loss-name.js';
+import { ShapeError } from '../../core/errors.js';
+import type { Matrix } from '../../dense/matrix.js';
 
 /** A probability above this is told from 1 by the sum of the others. */
 const CERTAIN = 1 - 2 ** -10;
@@ -25,35 +23,6 @@ export type OutputCurvature =
       /** r × count, contiguous, in float64: probabilities may lie below the range of float32. */
       readonly weights: Matrix;
     };
-
-/** The Hessians of the loss at these outputs (r × count); a copy. Throws OptionError for an unknown loss. */
-export function outputCurvature(loss: LossName, output: Matrix): OutputCurvature {
-  const { rows, cols: count } = output;
-  const scale = squaredScale(loss, rows);
-  if (scale !== null) return { kind: 'scaled-identity', rows, count, scale };
-  const w = new Float64Array(rows * count);
-  const weights = view(w, 0, rows, count);
-  if (loss === 'bce') {
-    logisticColumns(output, (first, columns, _x, e) => {
-      for (let k = 0, to = first * rows; k < columns * rows; k++, to++) {
-        const s = 1 / (1 + e[k]);
-        w[to] = e[k] * s * s;
-      }
-    });
-    return { kind: 'diagonal', rows, count, weights };
-  }
-  if (loss !== 'cross-entropy')
-    throw new OptionError(`Unknown loss "${String(loss)}": choose ${LOSSES.join(', ')}.`, { loss });
-  softmaxColumns(output, (first, columns, _x, e) => {
-    for (let c = 0; c < columns; c++) {
-      let sum = 0;
-      for (let k = c * rows; k < (c + 1) * rows; k++) sum += e[k];
-      const scale = 1 / sum;
-      for (let k = 0; k < rows; k++) w[(first + c) * rows + k] = e[c * rows + k] * scale;
-    }
-  });
-  return { kind: 'softmax', rows, count, weights };
-}
 
 /** Number of blocks k of x and out (r × count·k). */
 function blocksOf({ rows, count }: OutputCurvature, x: Matrix, out: Matrix): number {
@@ -191,14 +160,4 @@ export function applyCurvatureFactor(curvature: OutputCurvature, trans: 'N' | 'T
     else if (trans === 'N') factorSample(i, count, blocks, w, root, x, out);
     else centreSample(i, count, blocks, w, root, x, out);
   }
-}
-
-/** `applyCurvature` at these outputs, for one product; for several, take `outputCurvature` once. Throws ShapeError. */
-export function applyLossHessian(loss: LossName, output: Matrix, x: Matrix, out: Matrix): void {
-  applyCurvature(outputCurvature(loss, output), x, out);
-}
-
-/** `applyCurvatureFactor` at these outputs, for one product. Throws ShapeError. */
-export function applyLossFactor(loss: LossName, output: Matrix, trans: 'N' | 'T', x: Matrix, out: Matrix): void {
-  applyCurvatureFactor(outputCurvature(loss, output), trans, x, out);
 }

@@ -1,13 +1,14 @@
 /**
  * Kernels from a user's expression in r, such as "exp(-r^2/2)".
- * mathjs parses; the syntax tree is translated once into a kernel program (kernel-program.ts), constants folded and r^2
+ * mathjs parses; the syntax tree is translated once into a kernel program (program.ts), constants folded and r^2
  * read from the squared distance without a square root. mathjs is loaded only here, when an expression is used.
  */
 import type { MathNode } from 'mathjs';
-import { OptionError } from '../core/errors.js';
-import { excerpt } from '../io/excerpt.js';
-import { binaryOperations, unaryOperations, type Instruction, type KernelProgram } from './kernel-program.js';
-import { programKernel, requireBandwidth, type Kernel } from './kernels.js';
+import { OptionError } from '../../core/errors.js';
+import { excerpt } from '../../io/excerpt.js';
+import { requireBandwidth, type Kernel } from './kernel.js';
+import { binaryOperations, unaryOperations, type Instruction, type KernelProgram } from './program.js';
+import { programKernel } from './table.js';
 
 /**
  * A translated part: a number, or code that leaves one value on the stack. Code has one owner, which goes on writing at

@@ -1,7 +1,10 @@
 /**
  * The exponential of a block of numbers, the hot spot of most kernels.
  */
-import { expInPlace } from '../dense/elementwise.js';
+import { expInPlace } from '../../dense/elementwise.js';
+
+/** Entries that a kernel takes at a time where argument and exponential lie side by side: the first-level cache. */
+export const CHUNK = 1024;
 
 /**
  * x[offset … offset + length) ← exp(x[…]), vectorised: a third of Math.exp's time on long blocks. Short blocks go the

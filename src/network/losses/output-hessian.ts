@@ -3,13 +3,12 @@
  * For every loss here Q_i is a diagonal, or a diagonal less one outer product: q·I of the squared losses, bce diag(σ(1
  * − σ)), cross-entropy diag(p) − ppᵀ. Nothing of size r × r is formed per sample.
  */
-import { view, zeros, type Matrix } from '../dense/matrix.js';
-import type { ForwardPass } from './forward.js';
-import { lossGradient, type LossName } from './loss.js';
-import { outputCurvature } from './loss-hessian.js';
+import { view, type Matrix } from '../../dense/matrix.js';
+import type { ForwardPass } from '../forward.js';
+import { lossOf, type LossName } from './table.js';
 
 /**
- * D_i Q_i D_i = diag(roots_i²) − outer_i·outer_iᵀ, the second term only for the cross-entropy; column i belongs to
+ * D_i Q_i D_i = diag(roots_i²) − outer_i·outer_iᵀ, the second term only for losses of a softmax; column i belongs to
  * sample i.
  */
 export interface OutputHessian {
@@ -28,22 +27,11 @@ export interface SoftmaxPart {
   readonly outer: Matrix;
 }
 
-/** Whether D_i Q_i D_i is diagonal for every sample. */
-export const hasDiagonalHessian = (loss: LossName): boolean => loss !== 'cross-entropy';
-
-/** The model's probabilities E[y | f]: softmax(f) or σ(f), r × count, contiguous. */
-export function modelProbabilities(loss: 'cross-entropy' | 'bce', output: Matrix): Matrix {
-  const probabilities = zeros(output.rows, output.cols);
-  // The gradient of both losses is E[y | f] − y.
-  lossGradient(loss, output, zeros(output.rows, output.cols), probabilities);
-  return probabilities;
-}
-
 /** For double-precision passes. */
 export function outputHessian(loss: LossName, { output, slopes }: ForwardPass): OutputHessian {
   const { rows: r, cols: count } = output;
   const matrix = (data: Float64Array): Matrix => view(data, 0, r, count);
-  const curvature = outputCurvature(loss, output);
+  const curvature = lossOf(loss).curvature(output);
   const slope = slopes[slopes.length - 1];
   const roots = new Float64Array(r * count);
   if (curvature.kind === 'scaled-identity') roots.fill(Math.sqrt(curvature.scale));

@@ -2,10 +2,10 @@
  * Squared Euclidean distances between points of few dimensions, by direct differences.
  * A distance depends on its two points alone, to the bit, and loses no digits between near points.
  */
-import type { Indices } from '../core/indices.js';
-import type { Matrix } from '../dense/matrix.js';
-import { squaredDistances } from '../dense/distances.js';
-import type { Points } from '../source/entry-source.js';
+import type { Indices } from '../../core/indices.js';
+import type { Matrix } from '../../dense/matrix.js';
+import { squaredDistances } from '../../dense/distances.js';
+import type { Points } from '../../source/entry-source.js';
 import type { Distance } from './distance.js';
 
 /** Squared Euclidean distances, summed coordinate by coordinate. */

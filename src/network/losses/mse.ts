@@ -1,0 +1,4 @@
+/** Half the squared error, ½‖f − y‖²: gradient f − y, Q = I. */
+import { squaredLoss } from './squared.js';
+
+export const mse = squaredLoss(() => 1, '½‖f − y‖²', 'half the squared error');

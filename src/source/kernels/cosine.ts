@@ -1,0 +1,11 @@
+/** The cosine kernel, k = x·y/(‖x‖‖y‖). */
+import type { KernelForm } from './kernel.js';
+
+export const cosine: KernelForm = {
+  formula: 'x·y/(|x| |y|)',
+  argument: 'cosine',
+  parameters: {},
+  evaluator: () => () => {
+    /* the argument is the value */
+  },
+};
