@@ -3,14 +3,12 @@
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../core/version.js';
-import type { CompressOptions } from '../hierarchical/from-entries/options.js';
 import { FORMAT_TABLE, FORMATS } from '../hierarchical/matrix/format.js';
-import type { InputOptions } from './input.js';
 import { PRECONDITIONER_CHOICES, SWEPT_MATRICES } from '../experiment/preconditioner-plan.js';
 import { DEFAULT_TABLE_METHODS, TABLE_METHODS } from '../experiment/table-plan.js';
-import { ACTIVATIONS, type ActivationName } from '../network/activations/table.js';
-import { LOSSES, lossOf, type LossName } from '../network/losses/table.js';
-import { PRECONDITIONERS, type PreconditionerName } from '../solve/preconditioners/preconditioner.js';
+import { ACTIVATIONS } from '../network/activations/table.js';
+import { LOSSES, lossOf } from '../network/losses/table.js';
+import { PRECONDITIONERS } from '../solve/preconditioners/preconditioner.js';
 import { familiesWith, kernelFamilies } from '../source/kernels/table.js';
 import { DISTANCES } from '../tree/distances/table.js';
 import { print, printError } from './terminal.js';
@@ -25,114 +23,14 @@ import {
   wholeNumber,
   widths,
 } from './usage.js';
-
-/** What every command takes. */
-export interface CommonOptions {
-  readonly json?: boolean | undefined;
-  readonly quiet?: boolean | undefined;
-  readonly workers?: number | undefined;
-  readonly blas?: string | undefined;
-}
-
-/** What a run of a compression takes, besides its input. */
-export interface RunOptions extends CommonOptions, Omit<CompressOptions, 'seed'> {
-  readonly seed: number;
-  readonly vectors: number;
-  readonly out?: string | undefined;
-  readonly record?: string | undefined;
-}
-
-/** Options of `hmatrix compress`. */
-export type CompressCommandOptions = RunOptions & InputOptions;
-/** What a table of approximations takes. */
-export interface TableOptions extends CommonOptions {
-  readonly network: readonly number[];
-  readonly activation: readonly ActivationName[];
-  readonly loss: LossName;
-  readonly bias: boolean;
-  readonly samples: number;
-  readonly epochs?: number | undefined;
-  readonly learningRate: number;
-  readonly batchSize: number;
-  readonly images?: string | undefined;
-  readonly labels?: string | undefined;
-  readonly weights?: string | undefined;
-  readonly low?: number | undefined;
-  readonly high?: number | undefined;
-  readonly methods: readonly string[];
-  readonly vectors: number;
-  readonly seed: number;
-  readonly memoryLimit?: number | undefined;
-  readonly record?: string | undefined;
-  readonly preconditioners?: boolean | undefined;
-  readonly size?: number | undefined;
-  readonly matrices?: readonly string[] | undefined;
-}
-/** The network whose Gauss–Newton matrix is solved with; what is not given is at NETWORK_DEFAULTS. */
-export type NetworkOptions = Partial<
-  Pick<
-    TableOptions,
-    | 'network'
-    | 'activation'
-    | 'loss'
-    | 'bias'
-    | 'samples'
-    | 'epochs'
-    | 'learningRate'
-    | 'batchSize'
-    | 'images'
-    | 'labels'
-    | 'weights'
-  >
->;
-/** What a solve takes. */
-export interface SolveCommandOptions
-  extends
-    CommonOptions,
-    InputOptions,
-    NetworkOptions,
-    Pick<
-      CompressOptions,
-      'format' | 'leafSize' | 'maxRank' | 'neighbors' | 'budget' | 'distance' | 'dtype' | 'memoryLimit'
-    > {
-  readonly shift?: number | undefined;
-  readonly shiftRelative?: number | undefined;
-  readonly preconditioner: PreconditionerName | 'auto';
-  /** Of Nyström. */
-  readonly rank?: number | undefined;
-  /** Of the solve. */
-  readonly tolerance?: number | undefined;
-  readonly compressTolerance?: number | undefined;
-  readonly maxIterations?: number | undefined;
-  readonly rhs: string;
-  readonly vectors: number;
-  readonly seed: number;
-  readonly out?: string | undefined;
-  readonly keepFailed?: true | undefined;
-  readonly record?: string | undefined;
-}
-/** What a table of preconditioners takes: only what was given. */
-export type PreconditionerTableOptions = Partial<TableOptions>;
-/** Options of `hmatrix multiply`. */
-export interface MultiplyOptions extends CommonOptions {
-  readonly x: string;
-  readonly vectors: number;
-  readonly seed: number;
-  readonly out?: string | undefined;
-}
-
-/** What each command does; resolves to the exit status. */
-export interface Handlers {
-  compress(options: CompressCommandOptions): Promise<number>;
-  multiply(file: string, options: MultiplyOptions): Promise<number>;
-  info(file: string, options: CommonOptions): Promise<number>;
-  doctor(options: CommonOptions): Promise<number>;
-  table(options: TableOptions): Promise<number>;
-  solve(options: SolveCommandOptions): Promise<number>;
-  preconditioners(options: PreconditionerTableOptions): Promise<number>;
-  demo(options: TableOptions): Promise<number>;
-}
-
+import type {
+  CommonOptions,
+  CompressCommandOptions,
+  TableOptions,
+  SolveCommandOptions,
+  MultiplyOptions,
+  Handlers,
+} from './command-options.js';
 const MAX_SIZE = 2 ** 31 - 1;
 const nonNegative = finiteNumber('a number of at least 0', (value) => value >= 0);
 
@@ -178,7 +76,8 @@ function withRun(command: Command): Command {
       .addOption(
         named(
           '--format <name>',
-          `${FORMATS.map((name) => `${name}: ${FORMAT_TABLE[name].description}`).join('; ')} (default: hss, fmm with a ` +
+          `${FORMATS.map((name) => `${name}: ${FORMAT_TABLE[name].description}`).join('; ')} (default: hss, fmm ` +
+            'with a ' +
             'budget)',
           FORMATS,
         ),

@@ -6,12 +6,12 @@ import { resolveOptions } from '../hierarchical/from-entries/options.js';
 import { toleranceAdvice } from '../hierarchical/matrix/tolerance-advice.js';
 import type { CompressionRecord } from '../experiment/record.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import type { CompressCommandOptions, RunOptions } from './commands.js';
 import { checkDistance, checkInputOptions, openInput, type OpenInput } from './input.js';
 import { exitStatus } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
 import { print, printJson, say } from './terminal.js';
 import { asFlag } from './usage.js';
+import type { CompressCommandOptions, RunOptions } from './command-options.js';
 
 /** The library's options among the command's. */
 export function compressOptions(options: RunOptions): CompressOptions {

@@ -2,11 +2,11 @@
  * hmatrix demo: the main job, on a network that takes less than a minute.
  */
 import type { TableRecord } from '../experiment/table-record.js';
-import type { TableOptions } from './commands.js';
 import { grouped, inBytes, inPercent, inPowers } from './numbers.js';
 import { exitStatus } from './outcome.js';
 import { tableOf } from './table.js';
 import { print } from './terminal.js';
+import type { TableOptions } from './command-options.js';
 
 /** What was found, in one sentence of measured numbers. */
 export function verdict({ rows, size }: Pick<TableRecord, 'rows' | 'size'>): string {

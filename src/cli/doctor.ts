@@ -5,12 +5,12 @@ import { version } from '../core/version.js';
 import { describeSearch } from '../dense/backend.js';
 import { measureDgemm } from '../experiment/dgemm-rate.js';
 import { availableMemory, describeMachine, gpuDrivers } from '../io/machine.js';
-import type { CommonOptions } from './commands.js';
 import { inBytes } from './numbers.js';
 import { exitStatus } from './outcome.js';
 import { withTeam } from './run.js';
 import { table } from './tables.js';
 import { print, printJson } from './terminal.js';
+import type { CommonOptions } from './command-options.js';
 
 /** A module whose one function returns i8x16.splat(0): valid only where 128-bit SIMD is. */
 const simdModule = Uint8Array.of(

@@ -6,12 +6,12 @@ import { lossOf } from '../network/losses/table.js';
 import type { PreconditionerRecord } from '../experiment/preconditioner-record.js';
 import type { MatrixCase, NetworkSetup, PreconditionerSetup } from '../experiment/preconditioner-run.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import type { PreconditionerTableOptions } from './commands.js';
 import { exitStatus } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
 import { openData } from './table.js';
 import { print, printJson } from './terminal.js';
 import { UsageError } from './usage.js';
+import type { PreconditionerTableOptions } from './command-options.js';
 
 const SIZE = 4096;
 /** Of the command's own networks: enough for about two minutes in all. */

@@ -7,11 +7,11 @@ import { TABLE_METHODS } from '../experiment/table-plan.js';
 import type { TableRecord } from '../experiment/table-record.js';
 import type { TableSetup } from '../experiment/table-run.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import type { TableOptions } from './commands.js';
 import { exitStatus } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
 import { print, printJson } from './terminal.js';
 import { UsageError } from './usage.js';
+import type { TableOptions } from './command-options.js';
 
 /** Epochs of training where no weights are given. */
 export const EPOCHS = 5;

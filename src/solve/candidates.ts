@@ -1,7 +1,7 @@
 /**
  * Which preconditioner takes the fewest flops, as far as a few products tell.
- * Measured: the spectrum (spectrum.ts), ranks of a sampled block (preconditioners/predict-hierarchical.ts), and the time
- * of products whose flops nobody knows, counted at the rate of gemm. Assumed: the error of K-FAC, which only K-FAC
+ * Measured: the spectrum (spectrum.ts), ranks of a sampled block (preconditioners/predict-hierarchical.ts), and the
+ * time of products whose flops nobody knows, counted at the rate of gemm. Assumed: the error of K-FAC, which only K-FAC
  * itself would tell.
  */
 import type { Subject } from '../approximation/subject.js';

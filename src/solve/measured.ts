@@ -21,6 +21,7 @@ export interface Asked {
   readonly tolerance: number;
 }
 
+/** What is known of a system after a few products. */
 export interface Measured extends Asked {
   /** N. */
   readonly size: number;

@@ -10,6 +10,7 @@ import type { EntrySource } from '../source/entry-source.js';
 import type { Preconditioner, PreconditionerName, PreconditionerOptions } from './preconditioners/preconditioner.js';
 import type { Shortfall } from './shortfall.js';
 
+/** Options of {@link solve}. */
 export interface SolveOptions {
   /** λ ≥ 0; default 0. */
   readonly shift?: number | undefined;
@@ -43,6 +44,7 @@ export interface SolveOptions {
   readonly seed?: number | undefined;
   readonly memoryLimit?: number | undefined;
 }
+/** The keys of {@link SolveOptions}. */
 export const SOLVE_KEYS: KeysOf<SolveOptions> = {
   shift: true,
   shiftRelative: true,
@@ -57,6 +59,7 @@ export const SOLVE_KEYS: KeysOf<SolveOptions> = {
   seed: true,
   memoryLimit: true,
 };
+/** The keys of `making`. */
 export const MAKING_KEYS: KeysOf<NonNullable<SolveOptions['making']>> = {
   tolerance: true,
   leafSize: true,
@@ -66,6 +69,7 @@ export const MAKING_KEYS: KeysOf<NonNullable<SolveOptions['making']>> = {
   rank: true,
 };
 
+/** The solution, how it was found, and what it cost. */
 export interface SolveResult {
   /** N × p: the solution, or the iterate of least residual, never worse than the guess (or zero). */
   readonly x: Matrix;

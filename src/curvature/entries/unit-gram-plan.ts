@@ -1,8 +1,8 @@
 /**
  * Which Gram vectors m_i(u, u′) = ⟨Δ_{ℓ,i}(:, p), Δ_{ℓ′,i}(:, p′)⟩ of units u = (ℓ, p), u′ = (ℓ′, p′) are stored, and
  * in what form. After C. Chen, S. Reiz, C. Yu, H.-J. Bungartz, G. Biros, arXiv 1910.12184, §3, but never with their r ×
- * d_ℓ matrices Δ_{ℓ,i}: with Q̃_i = diag(σ_i) − ν_iν_iᵀ the Hessian of the loss at z_L (network/losses/output-hessian.ts) and
- * E_{ℓ→k,i} = ∂z_k/∂z_ℓ, d_k × d_ℓ, the d_k × d_ℓ matrices of Gram vectors are
+ * d_ℓ matrices Δ_{ℓ,i}: with Q̃_i = diag(σ_i) − ν_iν_iᵀ the Hessian of the loss at z_L
+ * (network/losses/output-hessian.ts) and E_{ℓ→k,i} = ∂z_k/∂z_ℓ, d_k × d_ℓ, the d_k × d_ℓ matrices of Gram vectors are
  *   T_{L,L} = Q̃_i,   T_{k,ℓ} = T_{k,ℓ+1}·W_{ℓ+1}·diag φ′(z_ℓ)  for ℓ < k,   T_{k,ℓ} = T_{b,k}ᵀ·E_{ℓ→b}  for any layer
  *   b ≥ ℓ.
  * So a pair of layers is *closed* (a few products of vectors of its two units: the last two layers), a *table* of

@@ -1,8 +1,9 @@
 /**
  * Activations over arrays and views. Entries go in double precision through small arrays that stay in cache, where the
- * exponential is vectorised; results are rounded to the arrays' precision, and an entry's bits do not depend on where it
- * stands. Errors measured against 60 digits, in units of 2⁻⁵²: at most 4 relative for tanh, sigmoid, softplus and their
- * derivatives (sigmoid″ near its zero at 0: 1 absolute); GELU at most 1 + |z| absolute, its derivatives 1, all of them 1
+ * exponential is vectorised; results are rounded to the arrays' precision, and an entry's bits do not depend on where
+ * it stands. Errors measured against 60 digits, in units of 2⁻⁵²: at most 4 relative for tanh, sigmoid, softplus and
+ * their derivatives (sigmoid″ near its zero at 0: 1 absolute); GELU at most 1 + |z| absolute, its derivatives 1, all of
+ * them 1
  * + z²/2 relative in the tail z < −3 where Φ vanishes.
  */
 import { expInPlace } from '../../dense/elementwise.js';

@@ -1,10 +1,11 @@
 /**
- * What an activation φ is, as table.ts lists it under its name: elementwise, with its first and second derivatives, each
- * from one exponential. Slopes keep their relative accuracy where a unit saturates: they come from e^{−|z|}, never as 1
- * − (almost 1).
+ * What an activation φ is, as table.ts lists it under its name: elementwise, with its first and second derivatives,
+ * each from one exponential. Slopes keep their relative accuracy where a unit saturates: they come from e^{−|z|}, never
+ * as 1 − (almost 1).
  */
 import type { FloatArray } from '../../dense/matrix.js';
 
+/** A function φ, elementwise, with its derivatives: one member of the table (table.ts). */
 export interface Activation {
   /** Whether φ(z) = z, so that no slopes need be stored. */
   readonly identity: boolean;

@@ -8,6 +8,7 @@ import { erfOverArgument, scaledErfc } from './erf.js';
 /** 1/√(2π). */
 const INV_SQRT_TWO_PI = 0.39894228040143267794;
 
+/** z·Φ(z), Φ the normal distribution function: smooth, not monotone. */
 export const gelu: Activation = {
   identity: false,
   piecewiseLinear: false,

@@ -1,6 +1,7 @@
 /** The identity. */
 import type { Activation } from './activation.js';
 
+/** z itself. */
 export const linear: Activation = {
   identity: true,
   piecewiseLinear: true,

@@ -1,6 +1,7 @@
 /** max(0, z); its slope at 0 is 0. */
 import type { Activation } from './activation.js';
 
+/** max(z, 0); φ′(0) = φ″ = 0. */
 export const relu: Activation = {
   identity: false,
   piecewiseLinear: true,

@@ -1,6 +1,7 @@
 /** σ(z) = 1/(1 + e^{−z}), σ′ = σ(1 − σ), σ″ = σ′(1 − 2σ), from e^{−|z|}. */
 import { minusMagnitude, type Activation } from './activation.js';
 
+/** 1/(1 + e^−z). */
 export const sigmoid: Activation = {
   identity: false,
   piecewiseLinear: false,

@@ -1,6 +1,7 @@
 /** log(1 + e^z), softplus′ = σ(z), softplus″ = σ′(z), from e^{−|z|}. */
 import { minusMagnitude, type Activation } from './activation.js';
 
+/** log(1 + e^z). */
 export const softplus: Activation = {
   identity: false,
   piecewiseLinear: false,

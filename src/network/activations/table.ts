@@ -19,8 +19,11 @@ const TABLE = {
   linear,
 } satisfies Readonly<Record<string, Activation>>;
 
+/** The name of an activation. */
 export type ActivationName = keyof typeof TABLE;
+/** The activations by name. */
 export const ACTIVATION_TABLE: Readonly<Record<ActivationName, Activation>> = TABLE;
+/** All values of {@link ActivationName}. */
 export const ACTIVATIONS = Object.keys(TABLE) as readonly ActivationName[];
 
 /** Whether φ′ ≡ 1, so that no slopes need be stored. */

@@ -5,6 +5,7 @@
  */
 import type { Activation } from './activation.js';
 
+/** tanh z. */
 export const tanh: Activation = {
   identity: false,
   piecewiseLinear: false,

@@ -46,6 +46,7 @@ function drawClass(p: Matrix['data'], at: number, r: number, u: number): number 
   return last;
 }
 
+/** Cross-entropy of logits: log Σ e^f − yᵀf. */
 export const crossEntropy: Loss = {
   formula: '−Σ_k y_k log softmax(f)_k',
   squared: null,

@@ -35,7 +35,9 @@ export function lossGradient(loss: LossName, output: Matrix, targets: Matrix, ou
   return evaluate(loss, output, targets, out);
 }
 
-/** `applyCurvature` at these outputs, for one product; for several, take the loss's `curvature` once. Throws ShapeError. */
+/**
+ * `applyCurvature` at these outputs, for one product; for several, take the loss's `curvature` once. Throws ShapeError.
+ */
 export function applyLossHessian(loss: LossName, output: Matrix, x: Matrix, out: Matrix): void {
   applyCurvature(lossOf(loss).curvature(output), x, out);
 }

@@ -20,6 +20,7 @@ export interface TargetRule {
 /** out[to … to + r) ← g of `sample` at a label drawn from the model. */
 export type DrawError = (sample: number, random: RandomStream, out: FloatArray, to: number) => void;
 
+/** A loss of one sample, with all that training and curvature ask of it: one member of the table (table.ts). */
 export interface Loss {
   readonly formula: string;
   /** In the command's help, behind the name. */
@@ -43,9 +44,9 @@ export interface Loss {
   sampler(output: Matrix): DrawError;
   /**
    * κ_i for each column of `output` (r × n), infinite where a probability is zero in floating point. A bound on how far
-   * a Monte Carlo Fisher strays: a draw of sample i is J_iᵀg, with mean square G_i = J_iᵀQ_iJ_i, and with u = J_i(:, a),
-   * v = J_i(:, b) its variance is E[(uᵀg)²(vᵀg)²] − (G_i)_ab² ≤ κ_i (G_i)_aa (G_i)_bb. With s independent draws for each
-   * of n samples: Var(F_ab) ≤ (1/(n²s)) Σ_i κ_i (G_i)_aa (G_i)_bb.
+   * a Monte Carlo Fisher strays: a draw of sample i is J_iᵀg, with mean square G_i = J_iᵀQ_iJ_i, and with u = J_i(:,
+   * a), v = J_i(:, b) its variance is E[(uᵀg)²(vᵀg)²] − (G_i)_ab² ≤ κ_i (G_i)_aa (G_i)_bb. With s independent draws for
+   * each of n samples: Var(F_ab) ≤ (1/(n²s)) Σ_i κ_i (G_i)_aa (G_i)_bb.
    */
   varianceFactors(output: Matrix): Float64Array;
 }

@@ -21,6 +21,7 @@ interface NaturalForm extends Pick<Loss, 'formula' | 'note' | 'targets'> {
   draw(mean: number, random: RandomStream): number;
 }
 
+/** What losses of exponential families in their natural parameters have in common. */
 export const naturalLoss = (form: NaturalForm): Loss => ({
   formula: form.formula,
   note: form.note,

@@ -18,7 +18,9 @@ const TABLE = {
   bce,
 } satisfies Readonly<Record<string, Loss>>;
 
+/** The name of a loss. */
 export type LossName = keyof typeof TABLE;
+/** All values of {@link LossName}. */
 export const LOSSES = Object.keys(TABLE) as readonly LossName[];
 
 /** The loss of that name. Throws OptionError for an unknown name. */

@@ -31,9 +31,9 @@ export const hodlr: PreconditionerKind = {
 };
 
 /**
- * M = (K̃ + λI)⁻¹ with K̃ ≈ A: the operator itself, where it is one of that format; of a network's Gauss–Newton matrix in
- * the Kronecker eigenbasis (unless a tree or a rank is given, or λ = 0) or by `compressHessian`; else from entries, or
- * from products on the tree given (that of the operator, where it is a hierarchical matrix; else the order of the
+ * M = (K̃ + λI)⁻¹ with K̃ ≈ A: the operator itself, where it is one of that format; of a network's Gauss–Newton matrix
+ * in the Kronecker eigenbasis (unless a tree or a rank is given, or λ = 0) or by `compressHessian`; else from entries,
+ * or from products on the tree given (that of the operator, where it is a hierarchical matrix; else the order of the
  * indices). Where K̃ + λI is not positive definite it is factored at the smallest shift that works, and `note` says so.
  * Throws what compression and factorization throw.
  */

@@ -12,6 +12,7 @@ import type { EntrySource } from '../../source/entry-source.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
 import type { Measured } from '../measured.js';
 
+/** How a preconditioner is made; each reads what concerns it. */
 export interface PreconditionerOptions {
   /** Of hierarchical matrices; default 1e-2: a preconditioner need not be accurate. */
   readonly tolerance?: number | undefined;
@@ -29,6 +30,7 @@ export interface PreconditionerOptions {
   readonly seed?: number | undefined;
   readonly memoryLimit?: number | undefined;
 }
+/** The keys of {@link PreconditionerOptions}. */
 export const PRECONDITIONER_KEYS: KeysOf<PreconditionerOptions> = {
   tolerance: true,
   leafSize: true,

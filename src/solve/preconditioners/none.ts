@@ -3,6 +3,7 @@
  */
 import type { PreconditionerKind } from './kind.js';
 
+/** The identity: conjugate gradients as they are. */
 export const none: PreconditionerKind = {
   about: 'the identity',
   make: () => ({ details: {}, invert: () => ({ bytes: 0 }) }),

@@ -22,8 +22,11 @@ const TABLE = {
   hss,
 };
 
+/** The name of a preconditioner. */
 export type PreconditionerName = keyof typeof TABLE;
+/** The preconditioners by name. */
 export const PRECONDITIONER_TABLE: Readonly<Record<PreconditionerName, PreconditionerKind>> = TABLE;
+/** All values of {@link PreconditionerName}. */
 export const PRECONDITIONERS = Object.keys(TABLE) as readonly PreconditionerName[];
 
 /** The names as people are told them, with what each is: '- hss: …' a line. */

@@ -2,6 +2,7 @@
 import { exponential } from './exponential.js';
 import { BANDWIDTH, type KernelForm } from './kernel.js';
 
+/** exp(−‖x − y‖²/(2h²)). */
 export const gaussian: KernelForm = {
   formula: 'exp(-r^2/(2*h^2))',
   argument: 'squaredDistance',

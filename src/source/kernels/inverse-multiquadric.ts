@@ -1,6 +1,7 @@
 /** The inverse multiquadric, k = 1/√(1 + (r/h)²). */
 import { BANDWIDTH, type KernelForm } from './kernel.js';
 
+/** 1/√(1 + ‖x − y‖²/h²). */
 export const inverseMultiquadric: KernelForm = {
   formula: '1/sqrt(1 + (r/h)^2)',
   argument: 'squaredDistance',

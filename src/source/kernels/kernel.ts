@@ -22,6 +22,7 @@ export interface KernelParameters {
 export type KernelDefinition =
   ({ readonly family: string } & KernelParameters) | { readonly family: 'expression'; readonly program: KernelProgram };
 
+/** A positive definite function k(x, y), as `kernelSource` takes it. */
 export interface Kernel {
   /** For people: "gaussian, h = 2". */
   readonly name: string;

@@ -2,6 +2,7 @@
 import { exponential } from './exponential.js';
 import { BANDWIDTH, type KernelForm } from './kernel.js';
 
+/** exp(−‖x − y‖/h). */
 export const laplace: KernelForm = {
   formula: 'exp(-r/h)',
   argument: 'squaredDistance',

@@ -2,6 +2,7 @@
 import { CHUNK, exponential } from './exponential.js';
 import { BANDWIDTH, type KernelForm } from './kernel.js';
 
+/** (1 + √3 r/h)·exp(−√3 r/h), r = ‖x − y‖. */
 export const matern32: KernelForm = {
   formula: '(1 + sqrt(3)*r/h)*exp(-sqrt(3)*r/h)',
   argument: 'squaredDistance',

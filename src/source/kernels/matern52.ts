@@ -5,6 +5,7 @@ import { BANDWIDTH, type KernelForm } from './kernel.js';
 /** exp(−s) is exactly 0 from about 745 on; s² of a larger s could be infinite, and 0 × ∞ is not a number. */
 const LARGEST_S = 1000;
 
+/** (1 + √5 r/h + 5r²/(3h²))·exp(−√5 r/h), r = ‖x − y‖. */
 export const matern52: KernelForm = {
   formula: '(1 + sqrt(5)*r/h + 5*r^2/(3*h^2))*exp(-sqrt(5)*r/h)',
   argument: 'squaredDistance',

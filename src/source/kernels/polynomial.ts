@@ -2,6 +2,7 @@
 import { OptionError } from '../../core/errors.js';
 import { BANDWIDTH, type KernelForm } from './kernel.js';
 
+/** (xᵀy/h² + 1)^degree. */
 export const polynomial: KernelForm = {
   formula: '(x·y/h^2 + 1)^degree',
   argument: 'innerProduct',

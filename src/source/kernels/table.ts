@@ -25,7 +25,9 @@ const TABLE = {
   cosine,
 } satisfies Readonly<Record<string, KernelForm>>;
 
+/** The name of a kernel. */
 export type KernelFamily = keyof typeof TABLE;
+/** The kernels by name. */
 export const KERNEL_TABLE: Readonly<Record<KernelFamily, KernelForm>> = TABLE;
 /** A family and values of its parameters. */
 export type NamedKernel = { readonly family: KernelFamily } & KernelParameters;

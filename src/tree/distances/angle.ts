@@ -8,6 +8,7 @@ import { entryDistance } from './entry-distance.js';
 /** Beyond every true value (at most 1). */
 const APART = 2;
 
+/** sin² of the angle between φ_i and φ_j, from entries: 1 − K_ij²/(K_ii K_jj). */
 export const angle = entryDistance({
   description: '1 − K_ij²/(K_ii K_jj)',
   weight: (d) => (d > 0 ? 1 / Math.sqrt(d) : 0),

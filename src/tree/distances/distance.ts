@@ -59,4 +59,5 @@ export interface LineDistance {
   place(place: Int32Array, seed: number): void;
 }
 
+/** A distance, with what it needs: one member of the table (table.ts). */
 export type DistanceForm = SearchedDistance | LineDistance;

@@ -34,6 +34,7 @@ export interface EntryForm extends Pick<SearchedDistance, 'description' | 'fromD
   readonly transform: Transform;
 }
 
+/** What distances from entries are evaluated from. */
 export interface EntryData {
   readonly handle: SourceHandle;
   readonly diagonal: Float64Array;

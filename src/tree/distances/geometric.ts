@@ -1,6 +1,6 @@
 /**
- * The geometric distance ‖x_i − x_j‖ of a source with points. δ is its square, whose level sets of δ(·, p) − δ(·, q) are
- * hyperplanes; in few dimensions by differences, above by products.
+ * The geometric distance ‖x_i − x_j‖ of a source with points. δ is its square, whose level sets of δ(·, p) − δ(·, q)
+ * are hyperplanes; in few dimensions by differences, above by products.
  */
 import { ShapeError } from '../../core/errors.js';
 import { toShared } from '../../core/shared-array.js';
@@ -13,6 +13,7 @@ import { centredPoints, ProductDistance, type CentredPoints } from './product-di
 /** Up to this dimension differences are about as fast as products, and more exact. */
 const LARGEST_DIRECT_DIMENSION = 16;
 
+/** ‖x_i − x_j‖, where there are points. */
 export const geometric: SearchedDistance<Points | CentredPoints> = {
   description: 'of the points',
   needs: 'points',

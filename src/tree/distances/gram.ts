@@ -1,6 +1,7 @@
 /** The Gram distance √(K_ii + K_jj − 2K_ij) = ‖φ_i − φ_j‖, from entries. δ is its square. */
 import { entryDistance } from './entry-distance.js';
 
+/** ‖φ_i − φ_j‖, from entries: √(K_ii + K_jj − 2K_ij). */
 export const gram = entryDistance({
   description: '√(K_ii + K_jj − 2K_ij)',
   weight: (d) => d,

@@ -1,6 +1,7 @@
 /** The distance |i − j|: a control that knows nothing of K. */
 import type { LineDistance } from './distance.js';
 
+/** |i − j|: the order of the indices as they come, a control. */
 export const lexicographic: LineDistance = {
   description: 'the given order',
   needs: 'nothing',

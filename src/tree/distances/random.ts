@@ -4,6 +4,7 @@ import type { LineDistance } from './distance.js';
 
 const RANDOM_PLACES = 0x91ace;
 
+/** A seeded random order, a control. */
 export const random: LineDistance = {
   description: 'a seeded shuffle',
   needs: 'nothing',

@@ -26,8 +26,10 @@ export type SearchedName = {
   [K in TableDistance]: (typeof TABLE)[K] extends LineDistance ? never : K;
 }[TableDistance];
 
+/** The distances by name. */
 export const DISTANCE_TABLE: Readonly<Record<TableDistance, DistanceForm>> &
   Readonly<Record<SearchedName, SearchedDistance>> = TABLE;
+/** All values of {@link DistanceName}. */
 export const DISTANCES: readonly DistanceName[] = ['auto', ...(Object.keys(TABLE) as TableDistance[])];
 
 /** The distances of the table that read entries alone. */
