@@ -10,7 +10,8 @@ export { factor } from './hierarchical/factor/factor.js';
 export { HierarchicalMatrix } from './hierarchical/matrix/hierarchical-matrix.js';
 export { gaussNewton } from './curvature/products/gauss-newton.js';
 export { openTeam } from './parallel/default-team.js';
-export { approximate, solve } from './solving.js';
+export { approximate } from './approximation/approximate.js';
+export { solve } from './solve/solve.js';
 export { denseSource } from './source/dense-source.js';
 export { kernelSource } from './source/kernel-source.js';
 
@@ -31,12 +32,8 @@ export * as sources from './public/sources.js';
 export * as teams from './public/teams.js';
 export * as trees from './public/trees.js';
 
-export type {
-  Approximation,
-  ApproximationMethod,
-  ApproximationOptions,
-  Budget,
-} from './approximation/approximation.js';
+export type { Approximation } from './approximation/approximation.js';
+export type { ApproximationMethod } from './approximation/methods/table.js';
 export type { Progress } from './core/context.js';
 export type { CurvatureOptions, SampleOperator } from './curvature/products/sample-operator.js';
 export type { FloatArray, Matrix, Precision, Vectors } from './dense/matrix.js';
@@ -51,9 +48,10 @@ export type { GivenModel, Model } from './network/model.js';
 export type { LinearOperator } from './operator/linear-operator.js';
 export type { Control } from './parallel/default-team.js';
 export type { Team, TeamOptions } from './parallel/team.js';
-export type { GivenSolveOptions } from './solving.js';
+export type { GivenSolveOptions } from './solve/options.js';
 export type { SolveOptions, SolveResult } from './solve/solve.js';
 export type { DenseSourceOptions } from './source/dense-source.js';
 export type { EntrySource, GivenPoints, Points, SourceDescriptor } from './source/entry-source.js';
 export type { KernelSourceOptions } from './source/kernel-source.js';
 export type { Kernel } from './source/kernels/kernel.js';
+export type { ApproximationOptions, Budget } from './approximation/methods/method.js';

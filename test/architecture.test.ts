@@ -30,7 +30,6 @@ const LAYERS: Readonly<Record<string, number>> = {
   cli: 8,
   public: 8,
   'index.ts': 8,
-  'solving.ts': 8,
 };
 /** What the generators of datasets may use of src. */
 const DATASETS_LAYER = 3;

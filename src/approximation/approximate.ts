@@ -3,34 +3,18 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { OptionError, ShapeError } from '../core/errors.js';
-import { requireKnownOptions } from '../core/known-options.js';
-import { hessianTree } from '../curvature/trees/hessian-tree.js';
-import { kroneckerHierarchical } from '../curvature/eigenbasis/compress.js';
-import { SampleOperator } from '../curvature/products/sample-operator.js';
-import type { Model } from '../network/model.js';
+import { known, requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { requireOperator } from '../operator/self-check.js';
+import { onTeam, type Control } from '../parallel/default-team.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import type { EntrySource } from '../source/entry-source.js';
-import {
-  APPROXIMATION_METHODS,
-  type Approximated,
-  type Approximation,
-  type ApproximationMethod,
-  type ApproximationOptions,
-  type Budget,
-} from './approximation.js';
+import { described, type Given } from '../tree/given.js';
+import type { Approximation } from './approximation.js';
 import { bytesOfBudget, denseBytes, percent } from './budget.js';
-import type { UnitCosts } from './methods/entries-or-products.js';
-import { approximateHierarchical, leafSizeFor, type HierarchicalMethod } from './methods/hierarchical.js';
-import {
-  approximateBlockDiagonal,
-  approximateDiagonal,
-  approximateEkfac,
-  approximateKfac,
-} from './methods/kronecker.js';
-import { approximateLowRank } from './methods/low-rank.js';
-import { OPERATOR_ERROR_KEYS, operatorError } from './operator-error.js';
-import { subjectOf, type Subject } from './subject.js';
+import { APPROXIMATION_KEYS, BUDGET_KEYS, type ApproximationOptions, type Budget } from './methods/method.js';
+import { APPROXIMATION_METHODS, METHOD_TABLE, type ApproximationMethod } from './methods/table.js';
+import { OPERATOR_ERROR_KEYS, operatorErrors } from './operator-error.js';
+import { subjectOf } from './subject.js';
 
 /**
  * Approximates the symmetric N × N operator A by Ã that stores at most budget.share of 8N² bytes, everything that a
@@ -41,8 +25,36 @@ import { subjectOf, type Subject } from './subject.js';
  * one and two passes over the data; hss, hodlr, fmm two to five compressions. Throws OptionError (no such method, a
  * share too small for it: the message names the least one), ShapeError, MemoryError, AbortedError, and what the methods
  * throw.
+ *
+ * ```js
+ * const hessian = gaussNewton(model);
+ * const { operator, bytes, error } = await approximate(hessian, 'hm', { share: 0.01 });
+ * const { relative } = await error();
+ * ```
  */
 export async function approximate(
+  operator: LinearOperator,
+  method: ApproximationMethod,
+  budget: Budget,
+  options: Given<ApproximationOptions> = {},
+  control: Control = {},
+): Promise<Approximation> {
+  requireOperator(operator, 'approximate');
+  const given = described<ApproximationOptions>(
+    known(options, APPROXIMATION_KEYS as KeysOf<typeof options>, 'approximate'),
+    'approximate',
+  );
+  return approximateSubject(
+    operator,
+    method,
+    known(budget, BUDGET_KEYS, 'a budget'),
+    given,
+    await onTeam(control, 'approximate'),
+  );
+}
+
+/** `approximate` for callers inside: options are known and typed. */
+export async function approximateSubject(
   operator: LinearOperator,
   method: ApproximationMethod,
   budget: Budget,
@@ -68,7 +80,7 @@ export async function approximate(
   throwIfAborted(control.signal);
   const began = performance.now();
   const subject = subjectOf(operator, options, control);
-  const made = await dispatch(subject, method, budget, options, control);
+  const made = await METHOD_TABLE[method].make(subject, budget, options, control);
   const seconds = (performance.now() - began) / 1000;
   const share = made.bytes / denseBytes(size);
   const excess =
@@ -91,119 +103,10 @@ export async function approximate(
     squaredError: made.squaredError,
     error: async (how = {}) => {
       requireKnownOptions(how, OPERATOR_ERROR_KEYS, 'error');
-      return operatorError(subject.source ?? operator, approximation, how, control);
+      return (await operatorErrors(subject.source ?? operator, [approximation], how, control))[0];
     },
     release: () => {
       release?.();
     },
   };
-}
-
-async function dispatch(
-  subject: Subject,
-  method: ApproximationMethod,
-  budget: Budget,
-  options: ApproximationOptions,
-  control: TeamControl,
-): Promise<Approximated> {
-  const { operator, model, source } = subject;
-  const { seed = 0 } = options;
-  const { blas } = control.team;
-  // What these say of ⟨A, Ã⟩ holds for the Gauss–Newton matrix of the model, not for another operator beside it.
-  const ofCurvature = (made: Approximated): Approximated =>
-    subject.gaussNewton === undefined ? { ...made, squaredError: undefined } : made;
-  switch (method) {
-    case 'rsvd':
-    case 'nystrom':
-      return approximateLowRank(operator, method, budget, options, control);
-    case 'kfac':
-      return ofCurvature(approximateKfac(needed(model, method), 'exact', seed, blas));
-    case 'kfac-mc':
-      return ofCurvature(approximateKfac(needed(model, method), 'monte-carlo', seed, blas));
-    case 'ekfac':
-      return ofCurvature(approximateEkfac(needed(model, method), blas));
-    case 'diagonal':
-      return approximateDiagonal(entriesFor(source, method));
-    case 'block-diagonal':
-      return approximateBlockDiagonal(needed(model, method), entriesFor(source, method), budget, control);
-    case 'hss':
-    case 'hodlr':
-    case 'fmm':
-      return hierarchical(subject, method, budget, options, control);
-    case 'hm':
-      return subject.gaussNewton === undefined
-        ? hierarchical(subject, 'hss', budget, options, control)
-        : inKroneckerBasis(subject.gaussNewton, budget, options, control);
-  }
-}
-
-async function inKroneckerBasis(
-  model: Model,
-  { share }: Budget,
-  { leafSize, memoryLimit }: ApproximationOptions,
-  control: TeamControl,
-): Promise<Approximated> {
-  const matrix = await kroneckerHierarchical(model, { share, leafSize, memoryLimit }, control);
-  const { report } = matrix;
-  return {
-    operator: matrix,
-    bytes: matrix.memory().bytes,
-    knownError: report.error,
-    exactNorm: report.norm,
-    release: () => {
-      matrix.release();
-    },
-    details: { basis: 'kronecker', order: report.keptSize, leafSize: report.leafSize, blocks: report.blocks },
-  };
-}
-
-async function hierarchical(
-  { operator, model, source }: Subject,
-  method: HierarchicalMethod,
-  budget: Budget,
-  options: ApproximationOptions,
-  control: TeamControl,
-): Promise<Approximated> {
-  const { seed = 0, memoryLimit } = options;
-  const leafSize = options.leafSize ?? leafSizeFor(budget, operator.rows);
-  const tree =
-    options.tree ??
-    (model === undefined || source === undefined
-      ? undefined
-      : (await hessianTree(model, source, { leafSize, seed }, control)).tree);
-  const { from = 'auto' } = options;
-  if (!['auto', 'entries', 'products'].includes(from))
-    throw new OptionError(`from must be auto, entries or products, not "${String(from)}".`, { option: 'from', from });
-  return approximateHierarchical(
-    { operator, source, tree, leafSize, seed, memoryLimit, from, costs: costsOf(operator) },
-    method,
-    budget,
-    control,
-  );
-}
-
-/** Of Gauss–Newton matrices: 2n flops an entry, 8nN a product (arXiv 1910.12184). */
-function costsOf(operator: LinearOperator): UnitCosts | undefined {
-  return operator instanceof SampleOperator
-    ? { entry: 2 * operator.samples, product: 8 * operator.samples * operator.rows }
-    : undefined;
-}
-
-function needed(model: Model | undefined, method: ApproximationMethod): Model {
-  if (model === undefined)
-    throw new OptionError(
-      `Method '${method}' follows the layers of a network, and this operator brings none: pass the model, or the ` +
-        'Gauss–Newton operator of one.',
-      { option: 'model', method },
-    );
-  return model;
-}
-
-function entriesFor(source: EntrySource | undefined, method: ApproximationMethod): EntrySource {
-  if (source === undefined)
-    throw new OptionError(
-      `Method '${method}' needs entries of the matrix, and this operator has products alone: pass a source.`,
-      { option: 'source', method },
-    );
-  return source;
 }

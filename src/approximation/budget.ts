@@ -2,7 +2,7 @@
  * Budgets of approximations: bytes of what is stored, as a share of the dense matrix.
  */
 import { OptionError } from '../core/errors.js';
-import type { Budget } from './approximation.js';
+import type { Budget } from './methods/method.js';
 
 /** Bytes of the dense N × N matrix in float64. */
 export const denseBytes = (size: number): number => 8 * size * size;

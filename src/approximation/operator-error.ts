@@ -11,7 +11,8 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { ShapeError } from '../core/errors.js';
-import type { KeysOf } from '../core/known-options.js';
+import { kindOf } from '../core/kind.js';
+import { type KeysOf, known } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { view, zeros } from '../dense/matrix.js';
@@ -21,8 +22,10 @@ import { exactError, sampledError, type ErrorEstimate } from '../hierarchical/me
 import { NORMAL_QUANTILE } from '../krylov/mean-interval.js';
 import { LowRankOperator } from '../lowrank/low-rank-operator.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { requireOperator } from '../operator/self-check.js';
+import { onTeam, type Control } from '../parallel/default-team.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import type { EntrySource } from '../source/entry-source.js';
+import { type EntrySource, requireSource } from '../source/entry-source.js';
 
 /** The matrix that is approximated: its entries, where they are at hand, or products with it. */
 export type ExactMatrix = EntrySource | LinearOperator;
@@ -58,10 +61,14 @@ const operatorOf = (exact: ExactMatrix): LinearOperator | undefined => (isSource
 export async function operatorError(
   exact: ExactMatrix,
   approximation: LinearOperator,
-  options: OperatorErrorOptions,
-  control: TeamControl,
+  options: OperatorErrorOptions = {},
+  control: Control = {},
 ): Promise<ErrorEstimate> {
-  return (await operatorErrors(exact, [approximation], options, control))[0];
+  if (kindOf(exact) === 'source') requireSource(exact as EntrySource, 'operatorError');
+  else requireOperator(exact as LinearOperator, 'operatorError');
+  requireOperator(approximation, 'operatorError');
+  known(options, OPERATOR_ERROR_KEYS, 'operatorError');
+  return (await operatorErrors(exact, [approximation], options, await onTeam(control, 'operatorError')))[0];
 }
 
 /**

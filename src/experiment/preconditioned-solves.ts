@@ -16,7 +16,7 @@ import { conjugateGradientSolver } from '../krylov/conjugate-gradients.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { shifted } from '../operator/shifted.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import { makePreconditioner } from '../solve/preconditioners/make.js';
+import { preconditionerOf } from '../solve/preconditioners/make.js';
 import type { Preconditioner, Subject } from '../solve/preconditioners/preconditioner.js';
 import { randomVectors } from './compression-run.js';
 import { median } from './dgemm-rate.js';
@@ -84,7 +84,7 @@ export async function measureSolves(
       try {
         made =
           kept === undefined
-            ? await makePreconditioner(subject, name, shift, { ...options, seed, memoryLimit }, known)
+            ? await preconditionerOf(subject, name, shift, { ...options, seed, memoryLimit }, known)
             : await kept.reshift(shift);
       } catch (error) {
         if (!isAbout(error)) throw error;

@@ -12,7 +12,7 @@ import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { entryOperator } from '../source/entry-operator.js';
 import type { EntrySource } from '../source/entry-source.js';
-import { solve, type SolveOptions, type SolveResult } from '../solve/solve.js';
+import { solveSystem, type SolveOptions, type SolveResult } from '../solve/solve.js';
 import { LIBRARY_ADVICE, tellShortfall, type Advice } from '../solve/shortfall.js';
 import { exactResidual, type ExactResidual, type ResidualOptions } from './exact-residual.js';
 import { circumstances, type InputDescription, type Versions } from './record.js';
@@ -150,7 +150,7 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
   try {
     const made = (performance.now() - began) / 1000;
     const b = await setup.rightHandSides(system.operator.rows);
-    const solved = await solve(system.operator, b, { ...options, source: system.source }, control);
+    const solved = await solveSystem(system.operator, b, { ...options, source: system.source }, control);
     const {
       x,
       history,

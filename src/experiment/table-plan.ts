@@ -2,11 +2,15 @@
  * Which approximations a table compares, and at which budgets.
  */
 import { OptionError } from '../core/errors.js';
-import { APPROXIMATION_METHODS, type ApproximationMethod } from '../approximation/approximation.js';
+import { APPROXIMATION_METHODS, type ApproximationMethod, METHOD_TABLE } from '../approximation/methods/table.js';
 import { percent, rankWithin } from '../approximation/budget.js';
 
-/** What `methods` may name; `kfac` stands for both of its variants. */
-export const TABLE_METHODS: readonly string[] = APPROXIMATION_METHODS.filter((method) => method !== 'kfac-mc');
+/** What `methods` may name; a method stands for its variants too. */
+export const TABLE_METHODS: readonly string[] = APPROXIMATION_METHODS.filter(
+  (method) => METHOD_TABLE[method].variantOf === undefined,
+);
+/** Of a method's rows. */
+const ORDER = ['low', 'high'];
 /** Methods of a table unless asked otherwise. */
 export const DEFAULT_TABLE_METHODS: readonly string[] = ['hm', 'rsvd', 'kfac', 'ekfac', 'nystrom'];
 
@@ -61,15 +65,6 @@ export function tableBudgets(size: number, low?: number, high?: number): { low: 
   return budgets;
 }
 
-const TITLES: Readonly<Record<string, string>> = {
-  hm: 'HM',
-  rsvd: 'RSVD',
-  nystrom: 'Nystrom',
-  hss: 'HSS',
-  hodlr: 'HODLR',
-  fmm: 'FMM',
-};
-
 /** The rows in the order of the methods. Throws OptionError for a method there is not. */
 export function planTable(
   methods: readonly string[],
@@ -83,19 +78,9 @@ export function planTable(
         option: 'methods',
         method: name,
       });
-    const method = name as ApproximationMethod;
-    if (method === 'kfac')
-      return [
-        { name: 'KFAC-low', method: 'kfac-mc', share: low },
-        { name: 'KFAC-high', method: 'kfac', share: high },
-      ];
-    if (method === 'ekfac') return [{ name: 'EKFAC', method, share: high }];
-    const title = TITLES[method];
-    return title === undefined
-      ? [{ name: method, method, share: high }]
-      : [
-          { name: `${title}-low`, method, share: low },
-          { name: `${title}-high`, method, share: high },
-        ];
+    return APPROXIMATION_METHODS.filter((method) => (METHOD_TABLE[method].variantOf ?? method) === name)
+      .flatMap((method) => METHOD_TABLE[method].rows.map((row) => ({ ...row, method })))
+      .sort((a, b) => ORDER.indexOf(a.share) - ORDER.indexOf(b.share))
+      .map(({ name: title, method, share }) => ({ name: title, method, share: share === 'low' ? low : high }));
   });
 }

@@ -6,8 +6,8 @@ import { throwIfAborted } from '../core/context.js';
 import { MemoryError, OptionError } from '../core/errors.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { view } from '../dense/matrix.js';
-import { approximate } from '../approximation/approximate.js';
-import type { Approximation, EigenvalueEstimate } from '../approximation/approximation.js';
+import { approximateSubject } from '../approximation/approximate.js';
+import type { Approximation } from '../approximation/approximation.js';
 import { denseBytes } from '../approximation/budget.js';
 import { CANCELLED, EXACT_SIZE, operatorErrors, SAMPLED_COLUMNS } from '../approximation/operator-error.js';
 import { gaussNewton } from '../curvature/products/gauss-newton.js';
@@ -34,6 +34,7 @@ import { networkData, type LabeledImages } from './network-data.js';
 import { circumstances } from './record.js';
 import { planTable, tableBudgets, type PlannedRow } from './table-plan.js';
 import type { TableRecord, TableRow } from './table-record.js';
+import type { EigenvalueEstimate } from '../approximation/methods/method.js';
 
 /** The network, its training, and what is compared. */
 export interface TableSetup {
@@ -193,7 +194,7 @@ async function makeRow(
   const { seed, memoryLimit, vectors = 1 } = setup;
   let approximation: Approximation;
   try {
-    approximation = await approximate(
+    approximation = await approximateSubject(
       operator,
       planned.method,
       { share: planned.share },

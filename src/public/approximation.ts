@@ -1,13 +1,9 @@
 /**
  * Approximating a matrix within a budget, and measuring how good an approximation is.
  */
-export { approximate, operatorError } from '../solving.js';
-export {
-  APPROXIMATION_METHODS,
-  type Approximation,
-  type ApproximationMethod,
-  type ApproximationOptions,
-  type Budget,
-} from '../approximation/approximation.js';
-export type { ExactMatrix, OperatorErrorOptions } from '../approximation/operator-error.js';
+export { approximate } from '../approximation/approximate.js';
+export { type Approximation } from '../approximation/approximation.js';
+export { APPROXIMATION_METHODS, type ApproximationMethod } from '../approximation/methods/table.js';
+export { operatorError, type ExactMatrix, type OperatorErrorOptions } from '../approximation/operator-error.js';
 export { decide, type Decision, type ErrorEstimate } from '../hierarchical/measure/error-interval.js';
+export type { ApproximationOptions, Budget } from '../approximation/methods/method.js';

@@ -1,7 +1,9 @@
 /**
  * Preconditioned solves, and preconditioners by name.
  */
-export { makePreconditioner, solve, type GivenSolveOptions, type MakeOptions } from '../solving.js';
+export { makePreconditioner, type MakeOptions } from '../solve/preconditioners/make.js';
+export type { GivenSolveOptions } from '../solve/options.js';
+export { solve } from '../solve/solve.js';
 export {
   PRECONDITIONERS,
   type Preconditioner,

@@ -9,7 +9,7 @@ import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { measureSystem, type Asked, type Measured } from './measured.js';
 import type { Prediction, PreconditionerOptions } from './preconditioners/kind.js';
-import { makePreconditioner, requirePreconditioner } from './preconditioners/make.js';
+import { preconditionerOf, requirePreconditioner } from './preconditioners/make.js';
 import type { Preconditioner } from './preconditioners/preconditioner.js';
 import { PRECONDITIONER_TABLE, PRECONDITIONERS, type PreconditionerName } from './preconditioners/table.js';
 import { countAbove } from './spectrum.js';
@@ -26,7 +26,7 @@ export interface Candidate {
   readonly given?: boolean | undefined;
   /** What it would take; undefined where it cannot be made, or nobody knows. */
   predict(measured: Measured): Promise<Prediction | undefined>;
-  /** Throws what `makePreconditioner` throws. */
+  /** Throws what `preconditionerOf` throws. */
   make(): Promise<Used>;
 }
 
@@ -53,11 +53,11 @@ function candidateOf(
       found = await PRECONDITIONER_TABLE[name].predict?.(subject, measured, options, control);
       return found;
     },
-    make: () => makePreconditioner(subject, name, shift, { ...options, ...found?.making }, control),
+    make: () => preconditionerOf(subject, name, shift, { ...options, ...found?.making }, control),
   };
 }
 
-/** One that is ready: M itself, or what `makePreconditioner` returned. */
+/** One that is ready: M itself, or what `preconditionerOf` returned. */
 function readyCandidate(given: Preconditioner | LinearOperator): Candidate {
   const nothing = { compress: 0, factor: 0 };
   const ready: Used =

@@ -2,11 +2,12 @@
  * What `solve` is asked for, and what it answers.
  */
 import type { KeysOf } from '../core/known-options.js';
-import type { Matrix } from '../dense/matrix.js';
+import type { Matrix, Vectors } from '../dense/matrix.js';
 import type { Solution } from '../krylov/solution.js';
 import type { Model } from '../network/model.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { EntrySource } from '../source/entry-source.js';
+import type { Given } from '../tree/given.js';
 import type { Preconditioner, PreconditionerName, PreconditionerOptions } from './preconditioners/preconditioner.js';
 import type { Shortfall } from './shortfall.js';
 
@@ -119,4 +120,10 @@ export interface SolveResult {
   readonly shortfall?: Shortfall | undefined;
   /** `choice`, and where the tolerance was missed, why, and what to do. */
   readonly reason: string;
+}
+
+/** The options of `solve` as callers hand them over. */
+export interface GivenSolveOptions extends Given<Omit<SolveOptions, 'making' | 'guess'>> {
+  readonly making?: Given<NonNullable<SolveOptions['making']>> | undefined;
+  readonly guess?: Vectors | undefined;
 }

@@ -4,17 +4,22 @@
 import { throwIfAborted } from '../core/context.js';
 import { FactorizationError, MemoryError, NotPositiveDefiniteError, OptionError } from '../core/errors.js';
 import { subjectOf, type Subject } from '../approximation/subject.js';
-import { copyInto, zeros, type Matrix } from '../dense/matrix.js';
+import { requireRole } from '../core/kind.js';
+import { known, type KeysOf } from '../core/known-options.js';
+import { copyInto, zeros, type Matrix, asVectors, type Vectors } from '../dense/matrix.js';
 import { blockConjugateGradientSolver } from '../krylov/block-conjugate-gradients.js';
 import type { BlockSolution } from '../krylov/block-solution.js';
 import { conjugateGradientSolver } from '../krylov/conjugate-gradients.js';
 import type { Solution } from '../krylov/solution.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { requireOperator } from '../operator/self-check.js';
 import { shifted } from '../operator/shifted.js';
+import { onTeam, type Control } from '../parallel/default-team.js';
 import type { TeamControl } from '../parallel/team-control.js';
+import { described } from '../tree/given.js';
 import { choosePreconditioner, type Choice, type Used } from './candidates.js';
 import { judge } from './judge.js';
-import type { SolveOptions, SolveResult } from './options.js';
+import { type SolveOptions, type SolveResult, MAKING_KEYS, SOLVE_KEYS, type GivenSolveOptions } from './options.js';
 import { defaultTolerance, precisionOf, ROUNDOFF, storedPrecision } from './precision.js';
 import { LIBRARY_ADVICE, tellShortfall, type Shortfall } from './shortfall.js';
 import { checkSystem, shiftOf } from './system.js';
@@ -32,8 +37,33 @@ export { MAKING_KEYS, SOLVE_KEYS, type SolveOptions, type SolveResult } from './
  * not. Throws ShapeError, OptionError (λ < 0, what the preconditioner needs and is not there), NonFiniteError (NaN or ∞
  * in B), NotPositiveDefiniteError, MemoryError; AbortedError before the iteration begins, which itself ends with the
  * outcome 'aborted'.
+ *
+ * ```js
+ * const options = { shiftRelative: 1e-3, tolerance: 1e-6 };
+ * const { x, outcome, residual, reason } = await solve(gaussNewton(model), gradient, options);
+ * ```
  */
 export async function solve(
+  operator: LinearOperator,
+  b: Vectors,
+  options: GivenSolveOptions = {},
+  control: Control = {},
+): Promise<SolveResult> {
+  requireOperator(operator, 'solve');
+  const { making, guess, ...rest } = known(options, SOLVE_KEYS as KeysOf<GivenSolveOptions>, 'solve');
+  const { preconditioner } = rest;
+  if (preconditioner !== undefined && typeof preconditioner !== 'string' && !('reshift' in Object(preconditioner)))
+    requireRole(preconditioner, 'operator', 'preconditioner of solve');
+  const given: SolveOptions = {
+    ...described<SolveOptions>(rest, 'solve'),
+    making: making === undefined ? undefined : described(known(making, MAKING_KEYS, 'solve (making)'), 'solve'),
+    guess: guess === undefined ? undefined : asVectors(guess, 'guess'),
+  };
+  return solveSystem(operator, asVectors(b, 'b'), given, await onTeam(control, 'solve'));
+}
+
+/** `solve` for callers inside: options are known and typed. */
+export async function solveSystem(
   operator: LinearOperator,
   b: Matrix,
   options: SolveOptions,

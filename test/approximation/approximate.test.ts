@@ -1,12 +1,8 @@
 /** Every method behind one interface: bytes that are those of the arrays, budgets that hold, errors that are true. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { approximate } from '#hmatrix/approximation/approximate.js';
-import {
-  APPROXIMATION_METHODS,
-  FIXED_METHODS,
-  type Approximation,
-  type ApproximationMethod,
-} from '#hmatrix/approximation/approximation.js';
+import { approximateSubject } from '#hmatrix/approximation/approximate.js';
+import { type Approximation } from '#hmatrix/approximation/approximation.js';
+import { APPROXIMATION_METHODS, type ApproximationMethod, METHOD_TABLE } from '#hmatrix/approximation/methods/table.js';
 import { nextTolerance } from '#hmatrix/approximation/methods/hierarchical.js';
 import { OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
@@ -28,6 +24,9 @@ import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import { Team } from '#hmatrix/parallel/team.js';
 
+/** Methods whose memory the matrix decides, not the budget. */
+const FIXED_METHODS = APPROXIMATION_METHODS.filter((method) => METHOD_TABLE[method].rows.length === 1);
+
 let team: Team;
 let model: Model;
 let operator: SampleOperator;
@@ -48,7 +47,7 @@ const relativeDistance = (a: Matrix, b: Matrix): number => {
   return Math.sqrt(squaredNorm(difference) / squaredNorm(a));
 };
 const make = (method: ApproximationMethod, share = SHARE, of: LinearOperator = operator): Promise<Approximation> =>
-  approximate(of, method, { share }, {}, { team });
+  approximateSubject(of, method, { share }, {}, { team });
 
 beforeAll(async () => {
   team = await Team.open({ workers: 2 });
@@ -212,13 +211,13 @@ describe('the search of a tolerance', () => {
 describe('hierarchical formats', () => {
   it.each(['hss', 'hodlr'] as const)('are_made_from_what_is_asked_for: %s', async (method) => {
     for (const from of ['entries', 'products'] as const) {
-      const made = await approximate(operator, method, { share: 0.5 }, { from }, { team });
+      const made = await approximateSubject(operator, method, { share: 0.5 }, { from }, { team });
       expect(made.details).toMatchObject({ from });
       expect(made.share).toBeLessThanOrEqual(0.5);
       made.release();
     }
     await expect(
-      approximate(operator, method, { share: 0.5 }, { from: 'guesses' as 'auto' }, { team }),
+      approximateSubject(operator, method, { share: 0.5 }, { from: 'guesses' as 'auto' }, { team }),
     ).rejects.toThrow(/from must be auto, entries or products/);
   });
 });
@@ -246,7 +245,7 @@ describe('operators without a network', () => {
   );
 
   it('have_no_matrix_from_entries', async () => {
-    await expect(approximate(plain(), 'hss', { share: 0.5 }, { from: 'entries' }, { team })).rejects.toThrow(
+    await expect(approximateSubject(plain(), 'hss', { share: 0.5 }, { from: 'entries' }, { team })).rejects.toThrow(
       /from entries needs entries/,
     );
   });
@@ -260,7 +259,7 @@ describe('operators without a network', () => {
     ).rejects.toBeInstanceOf(OptionError);
     await expect(make('cholesky' as ApproximationMethod)).rejects.toThrow(/no method "cholesky"; there are hm, rsvd/);
     await expect(
-      approximate(diagonalOperator(new Float64Array(4)), 'kfac', { share: 0.5 }, { model }, { team }),
+      approximateSubject(diagonalOperator(new Float64Array(4)), 'kfac', { share: 0.5 }, { model }, { team }),
     ).rejects.toThrow(/parameters, the operator 4 rows/);
   });
 });

@@ -3,8 +3,8 @@
  * its interval holds the truth.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { approximate } from '#hmatrix/approximation/approximate.js';
-import { APPROXIMATION_METHODS, type ApproximationMethod } from '#hmatrix/approximation/approximation.js';
+import { approximateSubject } from '#hmatrix/approximation/approximate.js';
+import { APPROXIMATION_METHODS, type ApproximationMethod } from '#hmatrix/approximation/methods/table.js';
 import { operatorError, operatorErrors } from '#hmatrix/approximation/operator-error.js';
 import { gaussNewtonNorm } from '#hmatrix/curvature/eigenbasis/norm.js';
 import { gaussNewtonSource } from '#hmatrix/curvature/entries/gauss-newton-source.js';
@@ -55,7 +55,7 @@ describe.each(MODELS)('%s', (name, options) => {
     '%s',
     async (method) => {
       const operator = gaussNewton(model, { blas: team.blas, team });
-      const made = await approximate(operator, method, { share: 0.3 }, { seed: 3 }, { team });
+      const made = await approximateSubject(operator, method, { share: 0.3 }, { seed: 3 }, { team });
       const norm = await gaussNewtonNorm(model, {}, { team });
       const { relative } = await operatorError(
         gaussNewtonSource(model, { blas: team.blas }),
@@ -78,14 +78,20 @@ describe('what is told', () => {
   it('is_of_the_Gauss_Newton_matrix_not_of_another_operator_with_its_network', async () => {
     const other = hessian(model, { blas: team.blas, team });
     for (const method of ['kfac', 'kfac-mc', 'ekfac'] as const) {
-      const made = await approximate(other, method, { share: 0.3 }, { model }, { team });
+      const made = await approximateSubject(other, method, { share: 0.3 }, { model }, { team });
       expect(made.squaredError).toBeUndefined();
       made.release();
     }
   });
 
   it.each(['hss', 'hodlr', 'fmm'] as const)('is_nothing_by_%s', async (method: ApproximationMethod) => {
-    const made = await approximate(gaussNewton(model, { blas: team.blas, team }), method, { share: 0.7 }, {}, { team });
+    const made = await approximateSubject(
+      gaussNewton(model, { blas: team.blas, team }),
+      method,
+      { share: 0.7 },
+      {},
+      { team },
+    );
     expect([made.squaredError, made.knownError, made.exactNorm]).toEqual([undefined, undefined, undefined]);
     made.release();
   });
@@ -98,7 +104,13 @@ describe('sampled columns of curvature', () => {
       const model = smallModel({ widths: [24, 6, 24], samples: 20 });
       const operator = gaussNewton(model, { blas: team.blas, team });
       const source = gaussNewtonSource(model, { blas: team.blas, operator });
-      const { operator: approximation, release } = await approximate(operator, method, { share: 0.4 }, {}, { team });
+      const { operator: approximation, release } = await approximateSubject(
+        operator,
+        method,
+        { share: 0.4 },
+        {},
+        { team },
+      );
       const truth = (await operatorError(source, approximation, {}, { team })).relative;
       let held = 0;
       const trials = 60;

@@ -11,7 +11,7 @@ import { applyLossFactor, applyLossHessian } from '#hmatrix/network/losses/evalu
 import type { Model } from '#hmatrix/network/model.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import { Team } from '#hmatrix/parallel/team.js';
-import { solve } from '#hmatrix/solve/solve.js';
+import { solveSystem } from '#hmatrix/solve/solve.js';
 import { randomMatrix } from '../support.js';
 import { asymmetryOf, denseOf, eigenvaluesOf } from '../solve/subjects.js';
 import { randomModel } from './brute-force.js';
@@ -102,7 +102,7 @@ describe.each(['f64', 'f32'] as const)('a saturated network in %s', (precision) 
       const dual = dualForm(model, { blas: team.blas });
       const top = eigenvaluesOf(unit(dual.matrix).matrix, team.blas).at(-1)! * unit(dual.matrix).largest;
       expect(Math.abs(top / largest / norm - 1)).toBeLessThan(precision === 'f64' ? 1e-10 : 1e-3);
-      const solved = await solve(
+      const solved = await solveSystem(
         operator,
         randomMatrix(operator.rows, 2, 1),
         { shift: 1e-2 * norm * largest },

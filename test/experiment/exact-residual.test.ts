@@ -4,7 +4,7 @@ import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { exactResidual } from '#hmatrix/experiment/exact-residual.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { Team } from '#hmatrix/parallel/team.js';
-import { solve } from '#hmatrix/solve/solve.js';
+import { solveSystem } from '#hmatrix/solve/solve.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { norm2, residualOf } from '../krylov/systems.js';
 import { shiftedDense } from '../solve/subjects.js';
@@ -24,7 +24,7 @@ beforeAll(async () => {
   const source = gaussianSource(N, 3, 1, team.blas);
   dense = shiftedDense(denseOf(source), SHIFT);
   b = randomMatrix(N, 2, 1);
-  ({ x } = await solve(
+  ({ x } = await solveSystem(
     await compress(source, { format: 'hss', tolerance: 1e-4, leafSize: 64 }, { team }),
     b,
     { shift: SHIFT },

@@ -12,7 +12,7 @@ import { LOSSES } from '#hmatrix/network/losses/table.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import { Team } from '#hmatrix/parallel/team.js';
-import { solve, type SolveResult } from '#hmatrix/solve/solve.js';
+import { solveSystem, type SolveResult } from '#hmatrix/solve/solve.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { entryOperator } from '#hmatrix/source/entry-operator.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
@@ -78,7 +78,7 @@ describe('the default solve of a small network', () => {
       ]) {
         const shift = relative * Math.max(norm, 1e-3);
         const b = randomMatrix(operator.rows, cols, 3);
-        const solved = await solve(operator, b, { shift }, { team });
+        const solved = await solveSystem(operator, b, { shift }, { team });
         const system = shiftedDense(dense, shift);
         const what = `${widths.join('-')} ${loss} ${bias} ${relative} ${cols}`;
         expect([what, solved.outcome]).toEqual([what, 'converged']);
@@ -95,7 +95,7 @@ describe('the default solve of a small network', () => {
         blas: team.blas,
         team,
       });
-      const { outcome, preconditioner } = await solve(
+      const { outcome, preconditioner } = await solveSystem(
         operator,
         randomMatrix(operator.rows, 2, 3),
         { shift: 1e-2, preconditioner: 'hss' },
@@ -111,7 +111,7 @@ describe('the default solve of a small network', () => {
       randomModel({ widths: [13, 8, 1], activation: 'tanh', loss: 'mse', bias: true, samples: 50 }),
       { blas: team.blas, team },
     );
-    const { outcome, reason, preconditioner } = await solve(
+    const { outcome, reason, preconditioner } = await solveSystem(
       operator,
       randomMatrix(operator.rows, 200, 3),
       { shift: 1e-8, making: { share: 1e-9 } },
@@ -123,7 +123,7 @@ describe('the default solve of a small network', () => {
     else expect(preconditioner.name).not.toBe('hss');
     // A matrix that no factorization takes at any shift it would look for: the zero matrix.
     const zero = await compress(denseSource(zeros(80, 80)), { format: 'hss', leafSize: 16 }, { team });
-    const solved = await solve(zero, randomMatrix(80, 1, 1), {}, { team });
+    const solved = await solveSystem(zero, randomMatrix(80, 1, 1), {}, { team });
     expect(solved.outcome).toBe('singular');
     expect(solved.residual).toBe(1);
     operator.release();
@@ -174,7 +174,7 @@ describe('singular matrices', () => {
               [view(consistent.data, 0, n, cols), 'converged'],
               [randomMatrix(n, cols, 6), 'singular'],
             ] as const) {
-              const solved = await solve(
+              const solved = await solveSystem(
                 denseOperator(dense, true, { blas: team.blas }),
                 b,
                 { preconditioner },
@@ -203,12 +203,12 @@ describe('singular matrices', () => {
       const matrix = await compress(denseSource(outer(new Float64Array(n).fill(1))), { format, leafSize: 8 }, { team });
       for (const cols of [1, 2]) {
         const b = randomMatrix(n, cols, 6);
-        const solved = await solve(matrix, b, {}, { team });
+        const solved = await solveSystem(matrix, b, {}, { team });
         expect(['singular', 'stagnated', 'indefinite']).toContain(solved.outcome);
         expect(solved.residual).toBeLessThanOrEqual(1 + n * EPS);
         expectTrue(solved, matrix.toDense(), b);
         const ones = view(new Float64Array(n * cols).fill(2), 0, n, cols);
-        expect((await solve(matrix, ones, {}, { team })).outcome).toBe('converged');
+        expect((await solveSystem(matrix, ones, {}, { team })).outcome).toBe('converged');
       }
       matrix.release();
     }
@@ -222,7 +222,7 @@ describe('singular matrices', () => {
     );
     for (const cols of [1, 3]) {
       const b = randomMatrix(n, cols, 6);
-      const solved = await solve(
+      const solved = await solveSystem(
         denseOperator(dense, true, { blas: team.blas }),
         b,
         { preconditioner: 'none', tolerance: 1e-12 },
@@ -255,7 +255,7 @@ describe('a tolerance below what rounding allows', () => {
       for (const cols of [1, 2, 5]) {
         const b = randomMatrix(2 * count, cols, 3);
         for (const tolerance of [1e-8, 1e-10]) {
-          const solved = await solve(matrix, b, { shift: 1e-6, tolerance }, { team });
+          const solved = await solveSystem(matrix, b, { shift: 1e-6, tolerance }, { team });
           expect(['converged', 'stagnated']).toContain(solved.outcome);
           expect(solved.iterations).toBeLessThan(300);
           expectTrue(solved, dense, b);
@@ -285,7 +285,7 @@ describe('a tolerance below what rounding allows', () => {
       },
     };
     for (const cols of [1, 4]) {
-      const solved = await solve(noisy, randomMatrix(200, cols, 1), { preconditioner: 'none' }, { team });
+      const solved = await solveSystem(noisy, randomMatrix(200, cols, 1), { preconditioner: 'none' }, { team });
       expect(solved.outcome).toBe('stagnated');
       expect(solved.iterations).toBeLessThan(1500);
       expect(solved.residual).toBeLessThan(1e-2);
@@ -307,7 +307,7 @@ describe('float32', () => {
         for (const preconditioner of ['none', 'nystrom'] as const) {
           // Condition 3e7 is too much for 3,000 iterations without one.
           if (preconditioner === 'none' && shift < 1e-3) continue;
-          const solved = await solve(
+          const solved = await solveSystem(
             denseOperator(dense, true, { blas: team.blas }),
             b,
             { shift, preconditioner },
@@ -321,7 +321,7 @@ describe('float32', () => {
         }
         // With x in float64 the solution has all its digits.
         const out = zeros(300, cols);
-        const wide = await solve(
+        const wide = await solveSystem(
           denseOperator(dense, true, { blas: team.blas }),
           b,
           { shift, out, preconditioner: 'nystrom' },
@@ -330,7 +330,7 @@ describe('float32', () => {
         expect(wide.tolerance).toBe(1e-8);
         expect(wide.outcome).toBe('converged');
         expectTrue(wide, system, b);
-        const asked = await solve(
+        const asked = await solveSystem(
           denseOperator(dense, true, { blas: team.blas }),
           b,
           { shift, tolerance: 1e-12, preconditioner: 'nystrom' },
@@ -351,7 +351,7 @@ describe('float32', () => {
     for (const relative of [1, 1e-2, 1e-5]) {
       for (const cols of [1, 3]) {
         for (const b of [randomMatrix(operator.rows, cols, 3), single(randomMatrix(operator.rows, cols, 3))]) {
-          const solved = await solve(operator, b, { shift: relative * norm }, { team });
+          const solved = await solveSystem(operator, b, { shift: relative * norm }, { team });
           expect(solved.outcome).toBe('converged');
           expect(solved.tolerance).toBeLessThanOrEqual(Math.max(1e-6, 2 ** -20 * (1 + 1 / relative)));
           const system = shiftedDense(dense, relative * norm);
@@ -360,7 +360,7 @@ describe('float32', () => {
               2 * solved.tolerance,
             );
         }
-        const asked = await solve(
+        const asked = await solveSystem(
           operator,
           randomMatrix(operator.rows, cols, 3),
           { shift: relative * norm, tolerance: 1e-12 },
@@ -386,7 +386,7 @@ describe('float32', () => {
     };
     process.on('warning', hear);
     for (const shift of [10, 1e-4]) {
-      await solve(
+      await solveSystem(
         operator,
         b,
         { shift, source, tolerance: 1e-6 },

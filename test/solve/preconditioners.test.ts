@@ -9,7 +9,7 @@ import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import { hessian } from '#hmatrix/curvature/products/hessian.js';
 import { Team } from '#hmatrix/parallel/team.js';
-import { makePreconditioner } from '#hmatrix/solve/preconditioners/make.js';
+import { preconditionerOf } from '#hmatrix/solve/preconditioners/make.js';
 import { PRECONDITIONERS, type PreconditionerName } from '#hmatrix/solve/preconditioners/preconditioner.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { randomMatrix, relativeError } from '../support.js';
@@ -52,7 +52,7 @@ describe.each(cases)('of a %s: %s', (which, name) => {
     const { subject, norm, dense } = of(which);
     const n = dense.rows;
     for (const relative of [1e-1, 1e-4]) {
-      const made = await makePreconditioner(subject, name, relative * norm, SMALL, { team });
+      const made = await preconditionerOf(subject, name, relative * norm, SMALL, { team });
       expect(made).toMatchObject({ name, shift: relative * norm });
       expect(made.bytes).toBeGreaterThan(0);
       const m = denseOf(made.operator!);
@@ -65,10 +65,10 @@ describe.each(cases)('of a %s: %s', (which, name) => {
 
   it('at_another_shift_is_what_it_would_be_made_anew', async () => {
     const { subject, norm } = of(which);
-    const first = await makePreconditioner(subject, name, 0.5 * norm, SMALL, { team });
+    const first = await preconditionerOf(subject, name, 0.5 * norm, SMALL, { team });
     const before = denseOf(first.operator!).data;
     const again = await first.reshift(0.01 * norm);
-    const anew = await makePreconditioner(subject, name, 0.01 * norm, SMALL, { team });
+    const anew = await preconditionerOf(subject, name, 0.01 * norm, SMALL, { team });
     expect(again.seconds.compress).toBe(first.seconds.compress);
     expect(denseOf(again.operator!).data).toEqual(denseOf(anew.operator!).data);
     // The first one is not touched.
@@ -81,7 +81,7 @@ describe('exactness', () => {
   it.each(['hss', 'hodlr'] as const)('full_rank_%s_is_the_inverse', async (name) => {
     const { subject, norm, dense } = kernel;
     const shift = 1e-3 * norm;
-    const made = await makePreconditioner(subject, name, shift, { leafSize: 32, maxRank: 300, tolerance: 0 }, { team });
+    const made = await preconditionerOf(subject, name, shift, { leafSize: 32, maxRank: 300, tolerance: 0 }, { team });
     const b = randomMatrix(300, 2, 1);
     const x = randomMatrix(300, 2, 2);
     made.operator!.applyUnchecked(x, b, 1, 0);
@@ -92,7 +92,7 @@ describe('exactness', () => {
   it('the_dual_form_solves_as_LAPACK_does', async () => {
     const { subject, norm, dense } = network;
     const shift = 1e-3 * norm;
-    const made = await makePreconditioner(subject, 'dual', shift, {}, { team });
+    const made = await preconditionerOf(subject, 'dual', shift, {}, { team });
     const b = randomMatrix(dense.rows, 2, 1);
     const x = randomMatrix(dense.rows, 2, 2);
     made.operator!.applyUnchecked(x, b, 1, 0);
@@ -104,7 +104,7 @@ describe('exactness', () => {
     const shift = 1e-2 * norm;
     const b = randomMatrix(300, 1, 1);
     const x = randomMatrix(300, 1, 2);
-    const block = await makePreconditioner(subject, 'block-jacobi', shift, { leafSize: 300 }, { team });
+    const block = await preconditionerOf(subject, 'block-jacobi', shift, { leafSize: 300 }, { team });
     expect(block.details).toEqual({ blocks: 1, of: 'leaves' });
     block.operator!.applyUnchecked(x, b, 1, 0);
     expect(relativeError(x, denseSolve(shiftedDense(dense, shift), b, team.blas))).toBeLessThan(300 * EPS * 100);
@@ -118,20 +118,14 @@ describe('exactness', () => {
         out.set(values);
       },
     };
-    const jacobi = await makePreconditioner(
-      new Subject(diagonalOperator(values), { source }),
-      'jacobi',
-      2,
-      {},
-      { team },
-    );
+    const jacobi = await preconditionerOf(new Subject(diagonalOperator(values), { source }), 'jacobi', 2, {}, { team });
     jacobi.operator!.applyUnchecked(x, b, 1, 0);
     expect(x.data).toEqual(b.data.map((value, i) => value * (1 / (values[i] + 2))));
   });
 
   it('nystrom_without_a_shift_stays_positive_definite_where_the_matrix_is_of_low_rank', async () => {
     const values = Float64Array.from({ length: 200 }, (_, i) => (i < 5 ? 10 - i : 0));
-    const made = await makePreconditioner(new Subject(diagonalOperator(values)), 'nystrom', 0, { rank: 20 }, { team });
+    const made = await preconditionerOf(new Subject(diagonalOperator(values)), 'nystrom', 0, { rank: 20 }, { team });
     const m = denseOf(made.operator!);
     const eigenvalues = eigenvaluesOf(m, team.blas);
     // λ_r/Λ of the five that are there, and 1.
@@ -155,7 +149,7 @@ describe('what cannot be made', () => {
   ] as [string, PreconditionerName, number, typeof OptionError, RegExp][])(
     'is_refused: %s',
     async (_, name, shift, type, message) => {
-      const error = await makePreconditioner(new Subject(products), name, shift, {}, { team }).catch(
+      const error = await preconditionerOf(new Subject(products), name, shift, {}, { team }).catch(
         (caught: unknown) => caught,
       );
       expect(error).toBeInstanceOf(type);
@@ -176,30 +170,28 @@ describe('what cannot be made', () => {
       },
     });
     for (const name of ['jacobi', 'block-jacobi', 'nystrom'] as const) {
-      await expect(makePreconditioner(zero, name, 0, { leafSize: 4 }, { team })).rejects.toThrow(
+      await expect(preconditionerOf(zero, name, 0, { leafSize: 4 }, { team })).rejects.toThrow(
         NotPositiveDefiniteError,
       );
     }
     for (const name of ['jacobi', 'block-jacobi', 'nystrom'] as const)
-      expect((await makePreconditioner(zero, name, 1, { leafSize: 4 }, { team })).name).toBe(name);
+      expect((await preconditionerOf(zero, name, 1, { leafSize: 4 }, { team })).name).toBe(name);
     // The network's blocks are singular: 20 samples.
-    await expect(makePreconditioner(network.subject, 'kfac', 0, {}, { team })).rejects.toThrow(
-      NotPositiveDefiniteError,
-    );
-    await expect(makePreconditioner(network.subject, 'dual', 0, {}, { team })).rejects.toThrow(OptionError);
+    await expect(preconditionerOf(network.subject, 'kfac', 0, {}, { team })).rejects.toThrow(NotPositiveDefiniteError);
+    await expect(preconditionerOf(network.subject, 'dual', 0, {}, { team })).rejects.toThrow(OptionError);
     const indefinite = new Subject(diagonalOperator(Float64Array.from({ length: 40 }, (_, i) => i - 20)));
-    await expect(makePreconditioner(indefinite, 'nystrom', 0, {}, { team })).rejects.toThrow(NotPositiveDefiniteError);
+    await expect(preconditionerOf(indefinite, 'nystrom', 0, {}, { team })).rejects.toThrow(NotPositiveDefiniteError);
   });
 
   it('the_dual_form_is_of_the_network_alone', async () => {
     const operator = hessian(network.subject.model!, { blas: team.blas });
     await expect(
-      makePreconditioner(new Subject(operator, { model: network.subject.model }), 'dual', 1, {}, { team }),
+      preconditionerOf(new Subject(operator, { model: network.subject.model }), 'dual', 1, {}, { team }),
     ).rejects.toThrow(/gaussNewton/);
   });
 
   it('a_loose_compression_at_a_tiny_shift_still_gives_a_positive_definite_one', async () => {
-    const made = await makePreconditioner(
+    const made = await preconditionerOf(
       kernel.subject,
       'hss',
       1e-9 * kernel.norm,
@@ -211,19 +203,19 @@ describe('what cannot be made', () => {
 
   it('memory_and_abort_are_seen', async () => {
     for (const name of ['block-jacobi', 'nystrom', 'hss'] as const)
-      await expect(makePreconditioner(kernel.subject, name, 1, { memoryLimit: 1000 }, { team })).rejects.toThrow(
+      await expect(preconditionerOf(kernel.subject, name, 1, { memoryLimit: 1000 }, { team })).rejects.toThrow(
         MemoryError,
       );
-    await expect(
-      makePreconditioner(kernel.subject, 'hss', 1, {}, { team, signal: AbortSignal.abort() }),
-    ).rejects.toThrow(AbortedError);
+    await expect(preconditionerOf(kernel.subject, 'hss', 1, {}, { team, signal: AbortSignal.abort() })).rejects.toThrow(
+      AbortedError,
+    );
   });
 
   it('a_dense_source_gives_what_a_kernel_does', async () => {
     const { subject, norm, dense } = kernel;
     const [a, b] = await Promise.all([
-      makePreconditioner(subject, 'block-jacobi', norm, { leafSize: 300 }, { team }),
-      makePreconditioner(
+      preconditionerOf(subject, 'block-jacobi', norm, { leafSize: 300 }, { team }),
+      preconditionerOf(
         new Subject(subject.operator, { source: denseSource(dense) }),
         'block-jacobi',
         norm,

@@ -10,9 +10,9 @@ import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import { Team } from '#hmatrix/parallel/team.js';
-import { makePreconditioner } from '#hmatrix/solve/preconditioners/make.js';
+import { preconditionerOf } from '#hmatrix/solve/preconditioners/make.js';
 import type { PreconditionerName } from '#hmatrix/solve/preconditioners/preconditioner.js';
-import { solve, type SolveOptions } from '#hmatrix/solve/solve.js';
+import { solveSystem, type SolveOptions } from '#hmatrix/solve/solve.js';
 import { entryOperator } from '#hmatrix/source/entry-operator.js';
 import { gaussianSource, randomMatrix, relativeError } from '../support.js';
 import { denseSolve, residualOf, norm2 } from '../krylov/systems.js';
@@ -50,7 +50,7 @@ describe('a solve', () => {
       const shift = 1e-2 * norm;
       for (const columns of [1, 3]) {
         const b = randomMatrix(dense.rows, columns, 5);
-        const solved = await solve(
+        const solved = await solveSystem(
           subject.operator,
           b,
           { shift, preconditioner, making: SMALL, tolerance: 1e-9 },
@@ -80,7 +80,7 @@ describe('a solve', () => {
       [kernel, 'hodlr'],
       [network, 'dual'],
     ] as const) {
-      const { outcome, iterations } = await solve(
+      const { outcome, iterations } = await solveSystem(
         subject.operator,
         randomMatrix(dense.rows, 1, 1),
         {
@@ -99,10 +99,12 @@ describe('a solve', () => {
   it('takes_its_shift_relative_to_the_norm', async () => {
     const { subject, norm } = kernel;
     const b = randomMatrix(300, 1, 1);
-    const solved = await solve(subject.operator, b, { shiftRelative: 1e-2, preconditioner: 'none' }, { team });
+    const solved = await solveSystem(subject.operator, b, { shiftRelative: 1e-2, preconditioner: 'none' }, { team });
     expect(Math.abs(solved.norm! - norm)).toBeLessThan(1e-3 * norm);
     expect(solved.shift).toBe(1e-2 * solved.norm!);
-    expect((await solve(subject.operator, b, { shift: norm, preconditioner: 'none' }, { team })).norm).toBeUndefined();
+    expect(
+      (await solveSystem(subject.operator, b, { shift: norm, preconditioner: 'none' }, { team })).norm,
+    ).toBeUndefined();
   });
 
   it('begins_from_a_guess_and_writes_where_asked', async () => {
@@ -111,13 +113,18 @@ describe('a solve', () => {
     const shift = 0.1 * norm;
     const guess = denseSolve(shiftedDense(dense, shift), b, team.blas);
     const out = zeros(300, 1);
-    const solved = await solve(subject.operator, b, { shift, guess, out, preconditioner: 'none' }, { team });
+    const solved = await solveSystem(subject.operator, b, { shift, guess, out, preconditioner: 'none' }, { team });
     expect(solved.x).toBe(out);
     expect(solved.iterations).toBe(0);
     expect(relativeError(out, guess)).toBeLessThan(300 * EPS);
     const many = randomMatrix(300, 2, 3);
     const wide = randomMatrix(310, 2, 4);
-    await solve(subject.operator, many, { shift, out: block(wide, 5, 0, 300, 2), preconditioner: 'none' }, { team });
+    await solveSystem(
+      subject.operator,
+      many,
+      { shift, out: block(wide, 5, 0, 300, 2), preconditioner: 'none' },
+      { team },
+    );
     expect(
       relativeError(block(wide, 5, 0, 300, 2), denseSolve(shiftedDense(dense, shift), many, team.blas)),
     ).toBeLessThan(1e-6);
@@ -127,13 +134,13 @@ describe('a solve', () => {
     const { subject, norm } = kernel;
     const b = randomMatrix(300, 1, 1);
     const shift = 1e-2 * norm;
-    const ready = await makePreconditioner(subject, 'hss', shift, SMALL, { team });
-    const first = await solve(subject.operator, b, { shift, preconditioner: ready }, { team });
-    const second = await solve(subject.operator, b, { shift, preconditioner: ready }, { team });
+    const ready = await preconditionerOf(subject, 'hss', shift, SMALL, { team });
+    const first = await solveSystem(subject.operator, b, { shift, preconditioner: ready }, { team });
+    const second = await solveSystem(subject.operator, b, { shift, preconditioner: ready }, { team });
     expect(first.preconditioner.name).toBe('hss');
     expect(first.seconds).toMatchObject({ compress: 0, factor: 0 });
     expect(second.x.data).toEqual(first.x.data);
-    const operator = await solve(subject.operator, b, { shift, preconditioner: ready.operator! }, { team });
+    const operator = await solveSystem(subject.operator, b, { shift, preconditioner: ready.operator! }, { team });
     expect(operator.preconditioner.name).toBe('given');
     expect(operator.x.data).toEqual(first.x.data);
     ready.release();
@@ -142,7 +149,7 @@ describe('a solve', () => {
   it('takes_and_gives_float32', async () => {
     const b = randomMatrix(300, 1, 1);
     const single = view(Float32Array.from(b.data), 0, 300, 1);
-    const { x, outcome } = await solve(
+    const { x, outcome } = await solveSystem(
       diagonalOperator(new Float64Array(300).fill(3)),
       single,
       { shift: 1, tolerance: 1e-6, preconditioner: 'none' },
@@ -163,7 +170,7 @@ describe('hierarchical matrices', () => {
 
   it.each(['hss', 'hodlr'] as const)('%s_is_factored_itself', async (format) => {
     const matrix = await made(format);
-    const { outcome, iterations, preconditioner, reason, residual } = await solve(
+    const { outcome, iterations, preconditioner, reason, residual } = await solveSystem(
       matrix,
       randomMatrix(600, 1, 2),
       { shift: 1, tolerance: 1e-12 },
@@ -189,7 +196,7 @@ describe('hierarchical matrices', () => {
           making: HIERARCHICAL,
           ...(source === undefined ? {} : { source }),
         };
-        const { outcome, x, preconditioner } = await solve(matrix, b, options, { team });
+        const { outcome, x, preconditioner } = await solveSystem(matrix, b, options, { team });
         expect({ outcome, name: preconditioner.name, from: preconditioner.details['from'] }).toEqual({
           outcome: 'converged',
           name: 'hss',
@@ -205,7 +212,7 @@ describe('hierarchical matrices', () => {
 describe('the choice', () => {
   it('says_what_every_candidate_was_predicted_to_cost', async () => {
     const { subject, norm, dense } = network;
-    const { reason, preconditioner } = await solve(
+    const { reason, preconditioner } = await solveSystem(
       subject.operator,
       randomMatrix(dense.rows, 1, 1),
       { shift: 1e-3 * norm },
@@ -219,9 +226,9 @@ describe('the choice', () => {
   it('takes_no_preconditioner_where_none_is_needed_and_one_where_it_pays', async () => {
     const { subject, norm, dense } = network;
     const b = randomMatrix(dense.rows, 1, 1);
-    expect((await solve(subject.operator, b, { shift: 10 * norm }, { team })).preconditioner.name).toBe('none');
+    expect((await solveSystem(subject.operator, b, { shift: 10 * norm }, { team })).preconditioner.name).toBe('none');
     const many = randomMatrix(dense.rows, 200, 1);
-    expect((await solve(subject.operator, many, { shift: 1e-6 * norm }, { team })).preconditioner.name).not.toBe(
+    expect((await solveSystem(subject.operator, many, { shift: 1e-6 * norm }, { team })).preconditioner.name).not.toBe(
       'none',
     );
   });
@@ -230,8 +237,8 @@ describe('the choice', () => {
     const { subject, norm, dense } = network;
     const b = randomMatrix(dense.rows, 1, 1);
     const [one, two] = [
-      await solve(subject.operator, b, { shift: 1e-3 * norm }, { team }),
-      await solve(subject.operator, b, { shift: 1e-3 * norm }, { team }),
+      await solveSystem(subject.operator, b, { shift: 1e-3 * norm }, { team }),
+      await solveSystem(subject.operator, b, { shift: 1e-3 * norm }, { team }),
     ];
     expect(two.reason).toBe(one.reason);
     expect(two.x.data).toEqual(one.x.data);
@@ -243,10 +250,10 @@ describe('outcomes and errors', () => {
   const operator = diagonalOperator(Float64Array.from({ length: 20 }, (__, i) => 1 + i));
 
   it('an_unmet_tolerance_is_an_outcome_that_says_why', async () => {
-    const short = await solve(operator, b, { maxIterations: 2, preconditioner: 'none' }, { team });
+    const short = await solveSystem(operator, b, { maxIterations: 2, preconditioner: 'none' }, { team });
     expect(short.outcome).toBe('maxIterations');
     expect(short.reason).toMatch(/After 2 iterations.*asked 1e-8/);
-    const indefinite = await solve(
+    const indefinite = await solveSystem(
       diagonalOperator(Float64Array.from({ length: 20 }, (__, i) => i - 10)),
       b,
       { preconditioner: 'none' },
@@ -262,7 +269,7 @@ describe('outcomes and errors', () => {
         operator.applyUnchecked(out, x, alpha, beta);
       },
     };
-    expect((await solve(slow, b, { preconditioner: 'none' }, { team, signal: controller.signal })).outcome).toBe(
+    expect((await solveSystem(slow, b, { preconditioner: 'none' }, { team, signal: controller.signal })).outcome).toBe(
       'aborted',
     );
   });
@@ -286,18 +293,18 @@ describe('outcomes and errors', () => {
     ['an_out_of_another_size', { out: zeros(19, 1) }, ShapeError],
     ['a_guess_of_another_size', { guess: zeros(20, 2) }, ShapeError],
   ] as [string, SolveOptions, typeof OptionError][])('is_refused: %s', async (__, options, type) => {
-    await expect(solve(operator, b, options, { team })).rejects.toThrow(type);
+    await expect(solveSystem(operator, b, options, { team })).rejects.toThrow(type);
   });
 
   it('right_hand_sides_that_do_not_fit_or_are_not_finite_are_refused', async () => {
-    await expect(solve(operator, zeros(19, 1), {}, { team })).rejects.toThrow(ShapeError);
-    await expect(solve(operator, zeros(20, 0), {}, { team })).rejects.toThrow(ShapeError);
+    await expect(solveSystem(operator, zeros(19, 1), {}, { team })).rejects.toThrow(ShapeError);
+    await expect(solveSystem(operator, zeros(20, 0), {}, { team })).rejects.toThrow(ShapeError);
     const bad = randomMatrix(20, 2, 1);
     bad.data[25] = Number.NaN;
-    await expect(solve(operator, bad, {}, { team })).rejects.toThrow(/row 5, column 1/);
-    await expect(solve(operator, bad, {}, { team })).rejects.toThrow(NonFiniteError);
-    await expect(solve({ ...operator, symmetric: false }, b, {}, { team })).rejects.toThrow(OptionError);
-    await expect(solve(operator, b, {}, { team, signal: AbortSignal.abort() })).rejects.toThrow(AbortedError);
+    await expect(solveSystem(operator, bad, {}, { team })).rejects.toThrow(/row 5, column 1/);
+    await expect(solveSystem(operator, bad, {}, { team })).rejects.toThrow(NonFiniteError);
+    await expect(solveSystem({ ...operator, symmetric: false }, b, {}, { team })).rejects.toThrow(OptionError);
+    await expect(solveSystem(operator, b, {}, { team, signal: AbortSignal.abort() })).rejects.toThrow(AbortedError);
   });
 });
 
@@ -319,7 +326,7 @@ describe('teams of 1, 2 and 3 workers', () => {
     await bits(teams, async (one) => {
       const source = gaussianSource(300, 3, 1, one.blas);
       const operator = await entryOperator(source, { keepBytes: 0 }, { team: one });
-      const { x } = await solve(
+      const { x } = await solveSystem(
         operator,
         randomMatrix(300, 2, 1),
         { shift: 1, preconditioner, making: SMALL, source },
@@ -336,7 +343,7 @@ describe('teams of 1, 2 and 3 workers', () => {
       const model: Model = network.subject.model!;
       await bits(teams, async (one) => {
         const operator = gaussNewton(model, { blas: one.blas, team: one });
-        const { x } = await solve(
+        const { x } = await solveSystem(
           operator,
           randomMatrix(operator.rows, 1, 1),
           { shift: 1e-2 * network.norm, preconditioner, making: SMALL },

@@ -13,9 +13,9 @@ import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { buildClusterTree } from '../../tree/build.js';
 import { mostInLeaf, type ClusterTree } from '../../tree/cluster-tree.js';
-import type { Approximated, Budget } from '../approximation.js';
 import { bytesOfBudget, denseBytes, percent } from '../budget.js';
 import { preferProducts, type UnitCosts } from './entries-or-products.js';
+import type { Approximated, Budget } from './method.js';
 
 /** The methods that search a tolerance. */
 export type HierarchicalMethod = 'hss' | 'hodlr' | 'fmm';

@@ -1,42 +1,44 @@
 /**
- * Approximations of low rank within a budget: randomized SVD and Nyström.
+ * Approximations of low rank within a budget, by random sketches: U diag(s) Uᵀ of the largest rank that fits.
  */
-import { nystrom } from '../../lowrank/nystrom.js';
-import { randomizedSvd } from '../../lowrank/randomized-svd.js';
 import type { LowRankOperator } from '../../lowrank/low-rank-operator.js';
-import type { LinearOperator } from '../../operator/linear-operator.js';
-import type { TeamControl } from '../../parallel/team-control.js';
-import type { Approximated, ApproximationOptions, Budget } from '../approximation.js';
+import { nystrom as nystromOf } from '../../lowrank/nystrom.js';
+import { randomizedSvd } from '../../lowrank/randomized-svd.js';
 import { rankWithin } from '../budget.js';
 import { EXACT_SIZE, lowRankSquare } from '../operator-error.js';
-import { withoutPart } from './kronecker.js';
+import { rowsAtBoth, withoutPart, type Approximated, type Method } from './method.js';
 
-/** U diag(s) Uᵀ of the largest rank that fits. Throws OptionError, and what `randomizedSvd` and `nystrom` throw. */
-export async function approximateLowRank(
-  operator: LinearOperator,
-  method: 'rsvd' | 'nystrom',
-  budget: Budget,
-  { seed = 0, powerPasses = 1, memoryLimit }: ApproximationOptions,
-  control: TeamControl,
-): Promise<Approximated> {
-  const rank = rankWithin(budget, operator.rows);
-  const sketch = { blas: control.team.blas, rank, seed, memoryLimit };
-  if (method === 'rsvd') {
+/** Randomized SVD, (q + 2)(r + 10) products for q power passes. */
+export const rsvd: Method = {
+  about: 'randomized SVD',
+  rows: rowsAtBoth('RSVD'),
+  make: async ({ operator }, budget, { seed = 0, powerPasses = 1, memoryLimit }, control) => {
+    const rank = rankWithin(budget, operator.rows);
+    const sketch = { blas: control.team.blas, rank, seed, memoryLimit };
     const found = await randomizedSvd(operator, { ...sketch, powerPasses }, control);
     return {
       ...describe(found.operator, { rank, powerPasses, products: found.products }),
       // The values are UᵀAU's.
       squaredError: withoutPart([found.operator.values]),
     };
-  }
-  const found = await nystrom(operator, sketch, control);
-  return {
-    ...describe(found.operator, { rank, products: found.products }),
-    // r products with A: beyond, a sample of columns costs less.
-    squaredError:
-      operator.rows <= EXACT_SIZE ? (norm) => lowRankSquare(operator, found.operator, norm, control) : undefined,
-  };
-}
+  },
+};
+
+/** Nyström, r + 10 products. */
+export const nystrom: Method = {
+  about: 'Nyström',
+  rows: rowsAtBoth('Nystrom'),
+  make: async ({ operator }, budget, { seed = 0, memoryLimit }, control) => {
+    const rank = rankWithin(budget, operator.rows);
+    const found = await nystromOf(operator, { blas: control.team.blas, rank, seed, memoryLimit }, control);
+    return {
+      ...describe(found.operator, { rank, products: found.products }),
+      // r products with A: beyond, a sample of columns costs less.
+      squaredError:
+        operator.rows <= EXACT_SIZE ? (norm) => lowRankSquare(operator, found.operator, norm, control) : undefined,
+    };
+  },
+};
 
 /** With orthonormal U of fewer than N columns, the eigenvalues are s and zero. */
 function describe(operator: LowRankOperator, details: Readonly<Record<string, number>>): Approximated {

@@ -1,0 +1,90 @@
+/**
+ * Hierarchical matrices as methods: in the coordinates of the matrix by format, and the one that suits.
+ */
+import { OptionError } from '../../core/errors.js';
+import { kroneckerHierarchical } from '../../curvature/eigenbasis/compress.js';
+import { hessianTree } from '../../curvature/trees/hessian-tree.js';
+import type { Model } from '../../network/model.js';
+import type { TeamControl } from '../../parallel/team-control.js';
+import type { Subject } from '../subject.js';
+import type { UnitCosts } from './entries-or-products.js';
+import { approximateHierarchical, leafSizeFor, type HierarchicalMethod } from './hierarchical.js';
+import { rowsAtBoth, type Approximated, type ApproximationOptions, type Budget, type Method } from './method.js';
+
+/** Nested bases. */
+export const hss: Method = ofFormat('hss', 'HSS');
+/** A basis for each sibling block. */
+export const hodlr: Method = ofFormat('hodlr', 'HODLR');
+/** Nested bases and near blocks. */
+export const fmm: Method = ofFormat('fmm', 'FMM');
+
+/** The hierarchical matrix that suits: of curvature in the Kronecker eigenbasis where there is a model, else HSS. */
+export const hm: Method = {
+  about: 'the hierarchical matrix that suits: of curvature in the Kronecker eigenbasis, else hss',
+  rows: rowsAtBoth('HM'),
+  make: (subject, budget, options, control) =>
+    subject.gaussNewton === undefined
+      ? hierarchical(subject, 'hss', budget, options, control)
+      : inKroneckerBasis(subject.gaussNewton, budget, options, control),
+};
+
+function ofFormat(format: HierarchicalMethod, title: string): Method {
+  return {
+    about: `a hierarchical matrix of format ${format} in the coordinates of the matrix`,
+    rows: rowsAtBoth(title),
+    make: (subject, budget, options, control) => hierarchical(subject, format, budget, options, control),
+  };
+}
+
+async function inKroneckerBasis(
+  model: Model,
+  { share }: Budget,
+  { leafSize, memoryLimit }: ApproximationOptions,
+  control: TeamControl,
+): Promise<Approximated> {
+  const matrix = await kroneckerHierarchical(model, { share, leafSize, memoryLimit }, control);
+  const { report } = matrix;
+  return {
+    operator: matrix,
+    bytes: matrix.memory().bytes,
+    knownError: report.error,
+    exactNorm: report.norm,
+    release: () => {
+      matrix.release();
+    },
+    details: { basis: 'kronecker', order: report.keptSize, leafSize: report.leafSize, blocks: report.blocks },
+  };
+}
+
+async function hierarchical(
+  subject: Subject,
+  method: HierarchicalMethod,
+  budget: Budget,
+  options: ApproximationOptions,
+  control: TeamControl,
+): Promise<Approximated> {
+  const { operator, model, source } = subject;
+  const { seed = 0, memoryLimit } = options;
+  const leafSize = options.leafSize ?? leafSizeFor(budget, operator.rows);
+  const tree =
+    options.tree ??
+    (model === undefined || source === undefined
+      ? undefined
+      : (await hessianTree(model, source, { leafSize, seed }, control)).tree);
+  const { from = 'auto' } = options;
+  if (!['auto', 'entries', 'products'].includes(from))
+    throw new OptionError(`from must be auto, entries or products, not "${String(from)}".`, { option: 'from', from });
+  return approximateHierarchical(
+    { operator, source, tree, leafSize, seed, memoryLimit, from, costs: costsOf(subject) },
+    method,
+    budget,
+    control,
+  );
+}
+
+/** Of Gauss–Newton matrices: 2n flops an entry, 8nN a product (arXiv 1910.12184). */
+function costsOf({ curvature }: Subject): UnitCosts | undefined {
+  return curvature === undefined
+    ? undefined
+    : { entry: 2 * curvature.samples, product: 8 * curvature.samples * curvature.rows };
+}
