@@ -12,7 +12,7 @@ import { ACTIVATIONS, type ActivationName } from '../network/activations/table.j
 import { LOSSES, lossOf, type LossName } from '../network/losses/table.js';
 import { PRECONDITIONERS, type PreconditionerName } from '../solve/preconditioners/preconditioner.js';
 import { familiesWith, kernelFamilies } from '../source/kernels/table.js';
-import { DISTANCES } from '../tree/distances/table.js';
+import { describedDistances, DISTANCES } from '../tree/distances/table.js';
 import { print, printError } from './terminal.js';
 import {
   bandwidth,
@@ -165,7 +165,7 @@ function withShape(command: Command): Command {
       'share of each row that near blocks may hold, fmm only (default: 0.03 for fmm)',
       finiteNumber('a number in [0, 1]', (b) => b >= 0 && b <= 1),
     )
-    .addOption(named('--distance <name>', 'what orders the indices (default: auto)', DISTANCES))
+    .addOption(named('--distance <name>', `what orders the indices: ${describedDistances} (default: auto)`, DISTANCES))
     .addOption(named('--dtype <name>', 'precision of the stored blocks (default: f64)', ['f64', 'f32']));
 }
 
