@@ -10,7 +10,7 @@ import { ACTIVATIONS } from '../network/activations/table.js';
 import { LOSSES, lossOf } from '../network/losses/table.js';
 import { PRECONDITIONERS } from '../solve/preconditioners/preconditioner.js';
 import { familiesWith, kernelFamilies } from '../source/kernels/table.js';
-import { DISTANCES } from '../tree/distances/table.js';
+import { describedDistances, DISTANCES } from '../tree/distances/table.js';
 import { print, printError } from './terminal.js';
 import {
   bandwidth,
@@ -66,7 +66,7 @@ function withShape(command: Command): Command {
       'share of each row that near blocks may hold, fmm only (default: 0.03 for fmm)',
       finiteNumber('a number in [0, 1]', (b) => b >= 0 && b <= 1),
     )
-    .addOption(named('--distance <name>', 'what orders the indices (default: auto)', DISTANCES))
+    .addOption(named('--distance <name>', `what orders the indices: ${describedDistances} (default: auto)`, DISTANCES))
     .addOption(named('--dtype <name>', 'precision of the stored blocks (default: f64)', ['f64', 'f32']));
 }
 

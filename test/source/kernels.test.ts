@@ -12,7 +12,7 @@ import {
   matern52,
   polynomial,
 } from '#hmatrix/source/kernels/named.js';
-import { kernelFromDefinition, kernelOfFamily } from '#hmatrix/source/kernels/table.js';
+import { KERNEL_TABLE, kernelFamilies, kernelFromDefinition, kernelOfFamily } from '#hmatrix/source/kernels/table.js';
 
 /** Squared distances from 0 over the whole range that matters, more than one chunk of them. */
 const squared = Float64Array.from({ length: 3000 }, (_, i) => (i * 0.01) ** 2);
@@ -89,6 +89,14 @@ describe('kernels of inner products', () => {
 });
 
 describe('kernels by name', () => {
+  const ofDistance = kernelFamilies.filter((name) => KERNEL_TABLE[name].argument === 'squaredDistance');
+  it.each(ofDistance)('%s_is_the_formula_of_its_table', async (family) => {
+    const expression = valuesOf(await expressionKernel(KERNEL_TABLE[family].formula, h));
+    const values = valuesOf(kernelOfFamily(family, h));
+    for (let i = 0; i < values.length; i++)
+      expect(Math.abs(values[i] - expression[i])).toBeLessThan(4 * 160 * Number.EPSILON * values[i]);
+  });
+
   it('each_family_gives_its_kernel', () => {
     expect(kernelOfFamily('gaussian', h).name).toBe(gaussian(h).name);
     expect(kernelOfFamily('polynomial', h, 3).name).toBe(polynomial(h, 3).name);

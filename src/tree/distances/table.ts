@@ -32,6 +32,11 @@ export const DISTANCE_TABLE: Readonly<Record<TableDistance, DistanceForm>> &
 /** All values of {@link DistanceName}. */
 export const DISTANCES: readonly DistanceName[] = ['auto', ...(Object.keys(TABLE) as TableDistance[])];
 
+/** For the command's help: "gram (√(K_ii + K_jj − 2K_ij)), …". */
+export const describedDistances = Object.entries(TABLE)
+  .map(([name, { description }]) => `${name} (${description})`)
+  .join(', ');
+
 /** The distances of the table that read entries alone. */
 export const entryDistances = (): readonly TableDistance[] =>
   (Object.keys(TABLE) as TableDistance[]).filter((name) => DISTANCE_TABLE[name].needs === 'entries');
