@@ -1,5 +1,5 @@
 /** Cluster trees for Hessians: what each promises, the effect of the order, and what `auto` picks. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { AbortedError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import { gaussNewtonSource, type GaussNewtonSource } from '#hmatrix/curvature/entries/gauss-newton-source.js';
@@ -8,9 +8,10 @@ import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { compressOperator } from '#hmatrix/hierarchical/from-products/compress.js';
 import { estimateTreeErrors } from '#hmatrix/hierarchical/measure/tree-error.js';
 import type { Model } from '#hmatrix/network/model.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { mostInLeaf, type ClusterTree } from '#hmatrix/tree/cluster-tree.js';
 import { smallModel } from '../network/models.js';
+import { sharedTeam } from '../teams.js';
 import { digitModel } from './autoencoder.js';
 
 const LEAF = 32;
@@ -21,13 +22,10 @@ describe('trees for Hessians', () => {
   let autoencoder: Model;
   let source: GaussNewtonSource;
   beforeAll(async () => {
-    team = await Team.open({ workers: 2 });
+    team = await sharedTeam(2);
     autoencoder = await digitModel([8], 150, team);
     source = gaussNewtonSource(autoencoder, { blas: team.blas });
   }, 60_000);
-  afterAll(async () => {
-    await team.close();
-  });
 
   const treeBy = async (distance: HessianDistance, model = autoencoder, of = source): Promise<ClusterTree> =>
     (await hessianTree(model, of, { distance, leafSize: LEAF }, { team })).tree;
@@ -162,14 +160,13 @@ describe('trees for Hessians', () => {
     const model = smallModel({ widths: [20, 15, 12], samples: 30 });
     const trees = await Promise.all(
       [1, 2, 3].map(async (workers) => {
-        const own = await Team.open({ workers });
+        const own = await sharedTeam(workers);
         const tree = await hessianTree(
           model,
           gaussNewtonSource(model, { blas: own.blas }),
           { leafSize: 8, seed: 5 },
           { team: own },
         );
-        await own.close();
         return tree;
       }),
     );
