@@ -13,7 +13,7 @@ export default tseslint.config(
       // not a hazard.
       '@typescript-eslint/no-non-null-assertion': 'off',
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
-      // A phase kernel without arguments states so by `void`.
+      // A task definition without arguments states so by `void`.
       '@typescript-eslint/no-invalid-void-type': 'off',
       'max-lines': ['error', { max: 500 }],
     },

@@ -11,7 +11,7 @@ import { runCompression, type CompressionSetup } from '../src/experiment/compres
 import { readPoints } from '../src/io/points.js';
 import { Team } from '../src/parallel/team.js';
 import { kernelSource } from '../src/source/kernel-source.js';
-import { gaussian } from '../src/source/kernels.js';
+import { gaussian } from '../src/source/kernels/named.js';
 import { medianBandwidth } from '../src/source/points.js';
 import { CASES, IMAGES, type BenchCase } from './cases.js';
 

@@ -16,7 +16,7 @@ import { Team } from '../src/parallel/team.js';
 import { denseSource } from '../src/source/dense-source.js';
 import type { EntrySource, Points } from '../src/source/entry-source.js';
 import { kernelSource } from '../src/source/kernel-source.js';
-import { gaussian, laplace, matern32 } from '../src/source/kernels.js';
+import { gaussian, laplace, matern32 } from '../src/source/kernels/named.js';
 import { COVERAGE_CASES, SEEDS, type Cloud, type CoverageCase } from './coverage-cases.js';
 import { rounded } from './record.js';
 

@@ -15,7 +15,7 @@ import { planUlv } from '../src/hierarchical/factor/ulv/plan.js';
 import { peakMemory } from '../src/io/machine.js';
 import { Team } from '../src/parallel/team.js';
 import { kernelSource } from '../src/source/kernel-source.js';
-import { gaussian } from '../src/source/kernels.js';
+import { gaussian } from '../src/source/kernels/named.js';
 import type { Points } from '../src/source/entry-source.js';
 import { FACTORIZATION_CASES, type FactorizationCase } from './factorization-cases.js';
 import { rounded } from './record.js';

@@ -4,8 +4,8 @@
  * al., SIAM J. Matrix Anal. Appl. 42(1), 2021): relative Frobenius error at a share of the dense storage. They name
  * three autoencoders only; sizes and shares fit 784-d-784 without biases, d = 10, 25, 50.
  */
-import type { ActivationName } from '../src/network/activation.js';
-import type { LossName } from '../src/network/loss-name.js';
+import type { ActivationName } from '../src/network/activations/table.js';
+import type { LossName } from '../src/network/losses/table.js';
 
 export interface HessianCase {
   readonly name: string;

@@ -1,8 +1,9 @@
 /**
  * `npm run bench [-- --only TEXT] [--write] [--images FILE] [--labels FILE]`: every case in a process of its own, or
- * those that have TEXT in their name or in their label in the tables of docs/benchmarks.md. Results are printed; `--write` puts
- * them into bench/results (compression.json of bench/cases.ts, factorization.json, hessian.json, preconditioners.json,
- * coverage.json: how often stated intervals hold) and into the tables of docs/benchmarks.md, which are made from those.
+ * those that have TEXT in their name or in their label in the tables of docs/benchmarks.md. Results are printed;
+ * `--write` puts them into bench/results (compression.json of bench/cases.ts, factorization.json, hessian.json,
+ * preconditioners.json, coverage.json: how often stated intervals hold) and into the tables of docs/benchmarks.md,
+ * which are made from those.
  * `--samples` and `--epochs` try the networks on less, `--size` the matrices of preconditioners; such results are not
  * written.
  */

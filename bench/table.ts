@@ -1,5 +1,6 @@
 /**
- * The table of docs/benchmarks.md, made from bench/results/compression.json alone: `node dist/bench/table.js` writes it again.
+ * The table of docs/benchmarks.md, made from bench/results/compression.json alone: `node dist/bench/table.js` writes it
+ * again.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -11,7 +11,7 @@ import type { Blas } from '../src/dense/blas.js';
 import { view, zeros, type Matrix } from '../src/dense/matrix.js';
 import type { LinearOperator } from '../src/operator/linear-operator.js';
 import type { EntrySource, SourceContext } from '../src/source/entry-source.js';
-import { kernelFromDefinition, type KernelDefinition } from '../src/source/kernels.js';
+import { kernelFromDefinition, type NamedKernel } from '../src/source/kernels/table.js';
 import { columnsAtOnce, combine, gridPoints, gridSide } from './grid.js';
 import { scaledKernel } from './scaled-kernel.js';
 
@@ -26,7 +26,7 @@ export const exponentialOnGrid = (size: number, context: SourceContext): EntrySo
 export const maternOnGrid = (size: number, context: SourceContext): EntrySource =>
   onGrid(size, { family: 'matern32', bandwidth: lengthScale }, context);
 
-function onGrid(size: number, kernel: KernelDefinition, context: SourceContext): EntrySource {
+function onGrid(size: number, kernel: NamedKernel, context: SourceContext): EntrySource {
   const n = gridSide(size, 2);
   const points = gridPoints(Float64Array.from({ length: n }, (_, i) => i / n));
   return scaledKernel(points, kernel, (_, scale, { blas }) => circulantProducts(n, kernel, scale, blas), context);
@@ -36,7 +36,7 @@ function onGrid(size: number, kernel: KernelDefinition, context: SourceContext):
 const angle = (k: number, n: number): number => (Math.PI * (k % (2 * n))) / n;
 
 /** Λ, 2n × 2n. */
-function spectrum(n: number, definition: KernelDefinition, blas: Blas): Float64Array {
+function spectrum(n: number, definition: NamedKernel, blas: Blas): Float64Array {
   const side = n + 1;
   const table = zeros(side, side);
   for (let v = 0; v < side; v++) for (let u = 0; u < side; u++) table.data[u + v * side] = (u * u + v * v) / (n * n);
@@ -67,7 +67,7 @@ function waves(n: number): Matrix {
   return b;
 }
 
-function circulantProducts(n: number, definition: KernelDefinition, scale: number, blas: Blas): LinearOperator {
+function circulantProducts(n: number, definition: NamedKernel, scale: number, blas: Blas): LinearOperator {
   const size = n * n;
   const m = 2 * n;
   const basis = waves(n);

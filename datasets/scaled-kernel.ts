@@ -9,7 +9,7 @@ import { denseOperator } from '../src/operator/dense-operator.js';
 import type { LinearOperator } from '../src/operator/linear-operator.js';
 import type { EntrySource, Points, SourceContext, SourceDescriptor } from '../src/source/entry-source.js';
 import { kernelSource } from '../src/source/kernel-source.js';
-import { kernelFromDefinition, type KernelDefinition } from '../src/source/kernels.js';
+import { kernelFromDefinition, type NamedKernel } from '../src/source/kernels/table.js';
 import { largestEigenvalue } from './largest-eigenvalue.js';
 
 /** Exact products with scale·K. */
@@ -17,14 +17,14 @@ export type ProductsOf = (source: EntrySource, scale: number, context: SourceCon
 
 interface ScaledKernelData {
   readonly points: Points;
-  readonly kernel: KernelDefinition;
+  readonly kernel: NamedKernel;
   readonly scale: number;
 }
 
 /** The kernel matrix over `points`, ‖K‖₂ = 1 to 1e-8 (Lanczos on `products`). Throws what `kernelSource` throws. */
 export function scaledKernel(
   points: Points,
-  kernel: KernelDefinition,
+  kernel: NamedKernel,
   products: ProductsOf,
   context: SourceContext,
 ): EntrySource {

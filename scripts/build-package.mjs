@@ -2,8 +2,8 @@
  * What the package holds beside the compiled files, made from them with esbuild:
  *
  *   dist/src/parallel/worker-source.js   what a worker runs where the library was bundled, as text: worker.js with
- *   every phase kernel and
- *                                        factory of sources. A bundle has no files that workers could load.
+ *                                        every task definition and factory of sources. A bundle has no files that
+ *                                        workers could load.
  *   dist/cjs/index.js                    the library for require(); packages it depends on are not put in.
  *   dist/cjs/krylov.js, …                its namespaces for require('hmatrix/krylov'): parts of the same bundle.
  *   dist/cjs/src/*.d.ts                  the types that index.d.ts reaches, once more, for CommonJS.
@@ -39,12 +39,12 @@ async function modulesOfFunctions() {
     .filter((name) => name.endsWith('.js') && !/^(cli|experiment)[\\/]/.test(name))
     .sort();
   const texts = await Promise.all(names.map((name) => readFile(join(sources, name), 'utf8')));
-  return names.filter((_, i) => /\b(phaseKernel|builtIn)\(\s*import\.meta\.url,/.test(texts[i]));
+  return names.filter((_, i) => /\b(defineTask|builtIn)\(\s*import\.meta\.url,/.test(texts[i]));
 }
 
 async function buildWorker() {
   const modules = await modulesOfFunctions();
-  if (modules.length === 0) throw new Error(`No phase kernel under ${sources}: compile first.`);
+  if (modules.length === 0) throw new Error(`No task definition under ${sources}: compile first.`);
   const {
     outputFiles: [{ text }],
   } = await build({

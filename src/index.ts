@@ -56,4 +56,4 @@ export type { SolveOptions, SolveResult } from './solve/solve.js';
 export type { DenseSourceOptions } from './source/dense-source.js';
 export type { EntrySource, GivenPoints, Points, SourceDescriptor } from './source/entry-source.js';
 export type { KernelSourceOptions } from './source/kernel-source.js';
-export type { Kernel } from './source/kernels.js';
+export type { Kernel } from './source/kernels/kernel.js';

@@ -304,6 +304,36 @@ describe('the architecture', () => {
   });
 });
 
+/** The exported declarations of a file that have no docstring; the file's header is none. */
+function undocumented(path: string): string[] {
+  const text = read(path);
+  const header = /^\s*\/\*\*[\s\S]*?\*\//.exec(text)?.[0].length ?? 0;
+  const isDeclaration = (node: ts.Statement): boolean =>
+    ts.isFunctionDeclaration(node) ||
+    ts.isClassDeclaration(node) ||
+    ts.isInterfaceDeclaration(node) ||
+    ts.isTypeAliasDeclaration(node) ||
+    ts.isVariableStatement(node);
+  const isExported = (node: ts.Statement): boolean =>
+    ts.canHaveModifiers(node) &&
+    ts.getModifiers(node)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword) === true;
+  const nameOf = (node: ts.Statement): string =>
+    ts.isVariableStatement(node)
+      ? node.declarationList.declarations.map(({ name }) => name.getText()).join(', ')
+      : ((node as ts.DeclarationStatement).name?.getText() ?? 'default');
+  return parse(path, text)
+    .statements.filter((node) => isDeclaration(node) && isExported(node))
+    .filter((node) => !ts.getJSDocCommentsAndTags(node).some(({ pos }) => pos >= header))
+    .map((node) => `${path}: ${nameOf(node)}`);
+}
+
+describe('the docstrings', () => {
+  it('stand_before_every_exported_declaration_of_src', () => {
+    const written = sources.filter((path) => !path.startsWith('src/dense/portable/assembly/'));
+    expect(written.flatMap(undocumented)).toEqual([]);
+  });
+});
+
 describe('the files', () => {
   const all = ['src', 'datasets', 'bench', 'test', 'scripts'].flatMap(filesUnder);
 

@@ -11,10 +11,11 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createProgram, type CompressCommandOptions, type Handlers } from '#hmatrix/cli/commands.js';
+import { createProgram } from '#hmatrix/cli/commands.js';
 import { checkInputOptions } from '#hmatrix/cli/input.js';
 import { resolveOptions } from '#hmatrix/hierarchical/from-entries/options.js';
 import { hmatrix } from './cli/command.js';
+import type { CompressCommandOptions, Handlers } from '#hmatrix/cli/command-options.js';
 
 const root = resolve(import.meta.dirname, '..');
 const index = join(root, 'dist/src/index.js');

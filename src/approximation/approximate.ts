@@ -20,12 +20,17 @@ import {
   type Budget,
 } from './approximation.js';
 import { bytesOfBudget, denseBytes, percent } from './budget.js';
-import type { UnitCosts } from './entries-or-products.js';
-import { approximateHierarchical, leafSizeFor, type HierarchicalMethod } from './hierarchical.js';
-import { approximateBlockDiagonal, approximateDiagonal, approximateEkfac, approximateKfac } from './layered.js';
-import { approximateLowRank } from './low-rank.js';
+import type { UnitCosts } from './methods/entries-or-products.js';
+import { approximateHierarchical, leafSizeFor, type HierarchicalMethod } from './methods/hierarchical.js';
+import {
+  approximateBlockDiagonal,
+  approximateDiagonal,
+  approximateEkfac,
+  approximateKfac,
+} from './methods/kronecker.js';
+import { approximateLowRank } from './methods/low-rank.js';
 import { OPERATOR_ERROR_KEYS, operatorError } from './operator-error.js';
-import { isGaussNewton, subjectOf, type Subject } from './subject.js';
+import { subjectOf, type Subject } from './subject.js';
 
 /**
  * Approximates the symmetric N × N operator A by Ã that stores at most budget.share of 8N² bytes, everything that a
@@ -106,7 +111,7 @@ async function dispatch(
   const { blas } = control.team;
   // What these say of ⟨A, Ã⟩ holds for the Gauss–Newton matrix of the model, not for another operator beside it.
   const ofCurvature = (made: Approximated): Approximated =>
-    isGaussNewton(subject) ? made : { ...made, squaredError: undefined };
+    subject.gaussNewton === undefined ? { ...made, squaredError: undefined } : made;
   switch (method) {
     case 'rsvd':
     case 'nystrom':
@@ -126,9 +131,9 @@ async function dispatch(
     case 'fmm':
       return hierarchical(subject, method, budget, options, control);
     case 'hm':
-      return isGaussNewton(subject)
-        ? inKroneckerBasis(subject.model, budget, options, control)
-        : hierarchical(subject, 'hss', budget, options, control);
+      return subject.gaussNewton === undefined
+        ? hierarchical(subject, 'hss', budget, options, control)
+        : inKroneckerBasis(subject.gaussNewton, budget, options, control);
   }
 }
 

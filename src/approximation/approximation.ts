@@ -21,6 +21,7 @@ import type { OperatorErrorOptions } from './operator-error.js';
 export type ApproximationMethod =
   'hm' | 'rsvd' | 'nystrom' | 'kfac' | 'kfac-mc' | 'ekfac' | 'diagonal' | 'block-diagonal' | 'hss' | 'hodlr' | 'fmm';
 
+/** All values of {@link ApproximationMethod}. */
 export const APPROXIMATION_METHODS: readonly ApproximationMethod[] = [
   'hm',
   'rsvd',
@@ -42,8 +43,10 @@ export const FIXED_METHODS: readonly ApproximationMethod[] = ['kfac', 'kfac-mc',
 export interface Budget {
   readonly share: number;
 }
+/** The keys of {@link Budget}. */
 export const BUDGET_KEYS: KeysOf<Budget> = { share: true };
 
+/** Options of {@link approximate}. */
 export interface ApproximationOptions {
   /** The network behind the operator; default: the operator's own, where it is a Gauss–Newton operator of one. */
   readonly model?: Model | undefined;
@@ -56,10 +59,10 @@ export interface ApproximationOptions {
   readonly tree?: ClusterTree | undefined;
   /**
    * What hierarchical formats are made from; 'auto' (default): products where predicted flops allow it, they give the
-   * more accurate bases (entries-or-products.ts).
+   * more accurate bases (approximation/methods/entries-or-products.ts).
    */
   readonly from?: 'auto' | 'entries' | 'products' | undefined;
-  /** Of everything random. Default 0. */
+  /** Default 0. Seeds every random choice. */
   readonly seed?: number | undefined;
   /** Power passes of `rsvd`. Default 1. */
   readonly powerPasses?: number | undefined;
@@ -68,6 +71,7 @@ export interface ApproximationOptions {
   /** Bytes an approximation may use while it is made; default: what is available. */
   readonly memoryLimit?: number | undefined;
 }
+/** The keys of {@link ApproximationOptions}. */
 export const APPROXIMATION_KEYS: KeysOf<ApproximationOptions> = {
   model: true,
   source: true,
@@ -85,8 +89,10 @@ export interface EigenvalueEstimate {
   readonly bound: number;
 }
 
+/** (‖A − Ã‖_F/‖A‖_F)², given ‖A‖_F. */
 export type SquaredError = (exactNorm: number) => Promise<number>;
 
+/** An approximation of A as an operator, with what it holds and what is known of its error. */
 export interface Approximation {
   readonly method: ApproximationMethod;
   /** N × N, symmetric. */

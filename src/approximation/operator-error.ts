@@ -18,7 +18,7 @@ import { view, zeros } from '../dense/matrix.js';
 import { norm } from '../dense/norm.js';
 import { estimateErrors, requireColumns } from '../hierarchical/measure/error-estimate.js';
 import { exactError, sampledError, type ErrorEstimate } from '../hierarchical/measure/error-interval.js';
-import { NORMAL_QUANTILE } from '../krylov/sample-interval.js';
+import { NORMAL_QUANTILE } from '../krylov/mean-interval.js';
 import { LowRankOperator } from '../lowrank/low-rank-operator.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -27,19 +27,22 @@ import type { EntrySource } from '../source/entry-source.js';
 /** The matrix that is approximated: its entries, where they are at hand, or products with it. */
 export type ExactMatrix = EntrySource | LinearOperator;
 
+/** How an error is measured. */
 export interface OperatorErrorOptions {
   /**
    * Columns to compare, or random vectors to multiply with; default: all columns up to N = 20,000 (but for errors of
    * low rank below 3e-6, see above), else 500.
    */
   readonly columns?: number | undefined;
-  /** Of the sample. Default 0. */
+  /** Default 0. Seeds the sample. */
   readonly seed?: number | undefined;
 }
+/** The keys of {@link OperatorErrorOptions}. */
 export const OPERATOR_ERROR_KEYS: KeysOf<OperatorErrorOptions> = { columns: true, seed: true };
 
 /** Up to this size all columns are compared. */
 export const EXACT_SIZE = 20_000;
+/** Columns compared, or random vectors multiplied with, where not all columns are. */
 export const SAMPLED_COLUMNS = 500;
 const WIDTH = 64;
 /** Differences of squares below this share of ‖A‖_F² have lost too many digits. */

@@ -1,50 +1,117 @@
 /**
  * A symmetric matrix with what is known of it: products, entries, the network behind it.
+ * Which kind of operator it is, is asked here and nowhere else: curvature of a network, or compressed already.
  */
 import { ShapeError } from '../core/errors.js';
 import { gaussNewtonSource } from '../curvature/entries/gauss-newton-source.js';
 import { SampleOperator } from '../curvature/products/sample-operator.js';
+import { structuralTree } from '../curvature/trees/structural-tree.js';
+import type { Precision } from '../dense/matrix.js';
+import { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import type { Model } from '../network/model.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
+import { buildClusterTree } from '../tree/build.js';
+import type { ClusterTree } from '../tree/cluster-tree.js';
 
-/** The matrix A with what is known of it: at least its products. */
-export interface Subject {
-  readonly operator: LinearOperator;
-  /** Entries of the same matrix. */
-  readonly source?: EntrySource | undefined;
+/** What a caller may know besides the operator. */
+interface Known {
   /** The network behind it. */
   readonly model?: Model | undefined;
+  /** Entries of the same matrix. */
+  readonly source?: EntrySource | undefined;
+}
+
+interface TreeOptions {
+  readonly leafSize: number;
+  readonly seed: number;
+}
+
+/** The matrix A with what is known of it: at least its products. Entries and trees are made when first asked for. */
+export class Subject {
+  readonly operator: LinearOperator;
+  /** The network behind it, whatever matrix of that network it is. */
+  readonly model: Model | undefined;
+  /** The operator, where it is a mean over samples of a network. */
+  readonly curvature: SampleOperator | undefined;
+  /** The operator, where it is a hierarchical matrix. */
+  readonly compressed: HierarchicalMatrix | undefined;
+  readonly #given: EntrySource | undefined;
+  readonly #make: (() => EntrySource) | undefined;
+  readonly #trees = new Map<string, Promise<ClusterTree>>();
+  #made: EntrySource | undefined;
+
+  /** `make` makes the entries where none are given. */
+  constructor(operator: LinearOperator, { model, source }: Known = {}, make?: () => EntrySource) {
+    this.operator = operator;
+    this.model = model;
+    this.curvature = operator instanceof SampleOperator ? operator : undefined;
+    this.compressed = operator instanceof HierarchicalMatrix ? operator : undefined;
+    this.#given = source;
+    this.#make = make;
+  }
+
+  /** Entries of the same matrix, where there are any. Throws what `gaussNewtonSource` throws. */
+  get source(): EntrySource | undefined {
+    return this.#given ?? (this.#made ??= this.#make?.());
+  }
+
+  /** The precision that the entries given were rounded to, where they tell. */
+  get entryPrecision(): Precision | undefined {
+    return this.#given?.precision;
+  }
+
+  /** Flops of an entry, where they are known: 2n of a mean over n samples (arXiv 1910.12184). */
+  get entryFlops(): number | undefined {
+    return this.curvature === undefined ? undefined : 2 * this.curvature.samples;
+  }
+
+  /** The network, where the operator is its Gauss–Newton matrix: entries and network are of one and the same matrix. */
+  get gaussNewton(): Model | undefined {
+    const { curvature, model } = this;
+    return curvature?.kind === 'gauss-newton' && curvature.model === model ? model : undefined;
+  }
+
+  /**
+   * A cluster tree of the entries: by the structure of the network behind them, else by their distance; the same one
+   * for the same options. Throws what `structuralTree` and `buildClusterTree` throw.
+   */
+  tree(source: EntrySource, options: TreeOptions, control: TeamControl): Promise<ClusterTree> {
+    const key = `${options.leafSize} ${options.seed}`;
+    let tree = this.#trees.get(key);
+    if (tree === undefined) {
+      tree =
+        this.model === undefined
+          ? buildClusterTree(source, 'auto', options, control)
+          : structuralTree(this.model, source, options, control);
+      this.#trees.set(key, tree);
+    }
+    return tree;
+  }
 }
 
 /**
- * Finds the network behind the operator and its entries, where the caller names none. Throws ShapeError where they do
+ * The operator with the network behind it and its entries, where the caller names none. Throws ShapeError where they do
  * not fit.
  */
-export function subjectOf(
-  operator: LinearOperator,
-  options: { readonly model?: Model | undefined; readonly source?: EntrySource | undefined },
-  { team }: TeamControl,
-): Subject {
+export function subjectOf(operator: LinearOperator, { model: given, source }: Known, { team }: TeamControl): Subject {
   const known = operator instanceof SampleOperator && operator.kind === 'gauss-newton' ? operator.model : undefined;
-  const model =
-    options.model === undefined || (known !== undefined && isSame(options.model, known)) ? known : options.model;
+  const model = given === undefined || (known !== undefined && isSame(given, known)) ? known : given;
   if (model !== undefined && model.network.parameters !== operator.rows) {
     throw new ShapeError(
       `The network has ${model.network.parameters} parameters, the operator ${operator.rows} rows.`,
       { parameters: model.network.parameters, rows: operator.rows },
     );
   }
-  // Entries are those of the Gauss–Newton matrix: of another operator with the same network they are not.
-  const source =
-    options.source ?? (known === undefined ? undefined : gaussNewtonSource(known, { blas: team.blas, operator }));
   if (source !== undefined && source.size !== operator.rows)
     throw new ShapeError(`The source has ${source.size} rows, the operator ${operator.rows}.`, {
       source: source.size,
       rows: operator.rows,
     });
-  return { operator, model, source };
+  // Entries are those of the Gauss–Newton matrix: of another operator with the same network they are not.
+  const make = known === undefined ? undefined : () => gaussNewtonSource(known, { blas: team.blas, operator });
+  return new Subject(operator, { model, source }, make);
 }
 
 /** The same network, loss and data at the same parameters, whatever arrays those lie in. */
@@ -54,12 +121,3 @@ const isSame = (a: Model, b: Model): boolean =>
   a.data === b.data &&
   a.parameters.length === b.parameters.length &&
   a.parameters.every((value, i) => value === b.parameters[i]);
-
-/** Entries and network of one and the same Gauss–Newton matrix. */
-export function isGaussNewton(subject: Subject): subject is Subject & { readonly model: Model } {
-  return (
-    subject.operator instanceof SampleOperator &&
-    subject.operator.kind === 'gauss-newton' &&
-    subject.operator.model === subject.model
-  );
-}

@@ -3,13 +3,14 @@
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { version } from '../core/version.js';
-import type { CompressOptions } from '../hierarchical/from-entries/options.js';
-import type { InputOptions } from './input.js';
+import { FORMAT_TABLE, FORMATS } from '../hierarchical/matrix/format.js';
 import { PRECONDITIONER_CHOICES, SWEPT_MATRICES } from '../experiment/preconditioner-plan.js';
 import { DEFAULT_TABLE_METHODS, TABLE_METHODS } from '../experiment/table-plan.js';
-import { ACTIVATIONS, type ActivationName } from '../network/activation.js';
-import { LOSSES, type LossName } from '../network/loss-name.js';
-import { PRECONDITIONERS, type PreconditionerName } from '../solve/preconditioners/preconditioner.js';
+import { ACTIVATIONS } from '../network/activations/table.js';
+import { LOSSES, lossOf } from '../network/losses/table.js';
+import { PRECONDITIONERS } from '../solve/preconditioners/preconditioner.js';
+import { familiesWith, kernelFamilies } from '../source/kernels/table.js';
+import { DISTANCES } from '../tree/distances/table.js';
 import { print, printError } from './terminal.js';
 import {
   bandwidth,
@@ -22,111 +23,14 @@ import {
   wholeNumber,
   widths,
 } from './usage.js';
-
-/** What every command takes. */
-export interface CommonOptions {
-  readonly json?: boolean | undefined;
-  readonly quiet?: boolean | undefined;
-  readonly workers?: number | undefined;
-  readonly blas?: string | undefined;
-}
-
-/** What a run of a compression takes, besides its input. */
-export interface RunOptions extends CommonOptions, Omit<CompressOptions, 'seed'> {
-  readonly seed: number;
-  readonly vectors: number;
-  readonly out?: string | undefined;
-  readonly record?: string | undefined;
-}
-
-export type CompressCommandOptions = RunOptions & InputOptions;
-/** What a table of approximations takes. */
-export interface TableOptions extends CommonOptions {
-  readonly network: readonly number[];
-  readonly activation: readonly ActivationName[];
-  readonly loss: LossName;
-  readonly bias: boolean;
-  readonly samples: number;
-  readonly epochs?: number | undefined;
-  readonly learningRate: number;
-  readonly batchSize: number;
-  readonly images?: string | undefined;
-  readonly labels?: string | undefined;
-  readonly weights?: string | undefined;
-  readonly low?: number | undefined;
-  readonly high?: number | undefined;
-  readonly methods: readonly string[];
-  readonly vectors: number;
-  readonly seed: number;
-  readonly memoryLimit?: number | undefined;
-  readonly record?: string | undefined;
-  readonly preconditioners?: boolean | undefined;
-  readonly size?: number | undefined;
-  readonly matrices?: readonly string[] | undefined;
-}
-/** The network whose Gauss–Newton matrix is solved with; what is not given is at NETWORK_DEFAULTS. */
-export type NetworkOptions = Partial<
-  Pick<
-    TableOptions,
-    | 'network'
-    | 'activation'
-    | 'loss'
-    | 'bias'
-    | 'samples'
-    | 'epochs'
-    | 'learningRate'
-    | 'batchSize'
-    | 'images'
-    | 'labels'
-    | 'weights'
-  >
->;
-/** What a solve takes. */
-export interface SolveCommandOptions
-  extends
-    CommonOptions,
-    InputOptions,
-    NetworkOptions,
-    Pick<
-      CompressOptions,
-      'format' | 'leafSize' | 'maxRank' | 'neighbors' | 'budget' | 'distance' | 'dtype' | 'memoryLimit'
-    > {
-  readonly shift?: number | undefined;
-  readonly shiftRelative?: number | undefined;
-  readonly preconditioner: PreconditionerName | 'auto';
-  /** Of Nyström. */
-  readonly rank?: number | undefined;
-  /** Of the solve. */
-  readonly tolerance?: number | undefined;
-  readonly compressTolerance?: number | undefined;
-  readonly maxIterations?: number | undefined;
-  readonly rhs: string;
-  readonly vectors: number;
-  readonly seed: number;
-  readonly out?: string | undefined;
-  readonly keepFailed?: true | undefined;
-  readonly record?: string | undefined;
-}
-/** What a table of preconditioners takes: only what was given. */
-export type PreconditionerTableOptions = Partial<TableOptions>;
-export interface MultiplyOptions extends CommonOptions {
-  readonly x: string;
-  readonly vectors: number;
-  readonly seed: number;
-  readonly out?: string | undefined;
-}
-
-export interface Handlers {
-  compress(options: CompressCommandOptions): Promise<number>;
-  multiply(file: string, options: MultiplyOptions): Promise<number>;
-  info(file: string, options: CommonOptions): Promise<number>;
-  doctor(options: CommonOptions): Promise<number>;
-  table(options: TableOptions): Promise<number>;
-  solve(options: SolveCommandOptions): Promise<number>;
-  preconditioners(options: PreconditionerTableOptions): Promise<number>;
-  demo(options: TableOptions): Promise<number>;
-}
-
+import type {
+  CommonOptions,
+  CompressCommandOptions,
+  TableOptions,
+  SolveCommandOptions,
+  MultiplyOptions,
+  Handlers,
+} from './command-options.js';
 const MAX_SIZE = 2 ** 31 - 1;
 const nonNegative = finiteNumber('a number of at least 0', (value) => value >= 0);
 
@@ -162,16 +66,7 @@ function withShape(command: Command): Command {
       'share of each row that near blocks may hold, fmm only (default: 0.03 for fmm)',
       finiteNumber('a number in [0, 1]', (b) => b >= 0 && b <= 1),
     )
-    .addOption(
-      named('--distance <name>', 'what orders the indices (default: auto)', [
-        'auto',
-        'geometric',
-        'gram',
-        'angle',
-        'lexicographic',
-        'random',
-      ]),
-    )
+    .addOption(named('--distance <name>', 'what orders the indices (default: auto)', DISTANCES))
     .addOption(named('--dtype <name>', 'precision of the stored blocks (default: f64)', ['f64', 'f32']));
 }
 
@@ -181,9 +76,10 @@ function withRun(command: Command): Command {
       .addOption(
         named(
           '--format <name>',
-          'hss: nested bases; hodlr: a basis per block; fmm: hss and dense near blocks (default: hss, fmm with a ' +
+          `${FORMATS.map((name) => `${name}: ${FORMAT_TABLE[name].description}`).join('; ')} (default: hss, fmm ` +
+            'with a ' +
             'budget)',
-          ['hss', 'hodlr', 'fmm'],
+          FORMATS,
         ),
       )
       .option(
@@ -212,15 +108,14 @@ function withInput(command: Command): Command {
     .option('--points <points>', 'points: .npy, .csv, IDX images (MNIST, .gz as it comes), normal:N,d or uniform:N,d')
     .option(
       '--kernel <kernel>',
-      'gaussian, laplace, matern32, matern52, imq, polynomial, cosine, or an expression in r (and h) such as ' +
-        '"exp(-r^2/2)" (default: gaussian)',
+      `${kernelFamilies.join(', ')}, or an expression in r (and h) such as "exp(-r^2/2)" (default: gaussian)`,
     )
     .option(
       '--bandwidth <h>',
       "the kernel's bandwidth, or 'median' for the median distance (default: median)",
       bandwidth,
     )
-    .option('--degree <n>', 'of the polynomial kernel (default: 2)', wholeNumber(1, 64))
+    .option('--degree <n>', `of the ${familiesWith('degree').join(', ')} kernel (default: 2)`, wholeNumber(1, 64))
     .option('--ridge <x>', 'added to the diagonal of a kernel matrix (default: 0)', nonNegative)
     .option('--limit <n>', 'only the first n points', wholeNumber(1, MAX_SIZE))
     .option('--columns <list>', 'of a .csv or .tsv file: names or numbers from 0, commas between (all)', columnList)
@@ -231,6 +126,13 @@ function withInput(command: Command): Command {
     .option('--named <name>', 'a test matrix: K02, K13, K15, COV, EXP, MATERN')
     .option('--size <n>', 'size of the test matrix; but for COV a perfect square', wholeNumber(1, MAX_SIZE));
 }
+
+/** The losses on classes, or the others, with their notes: "a (note), b and c". */
+const losses = (classes: boolean): string =>
+  LOSSES.filter((name) => lossOf(name).classes === classes)
+    .map((name) => (lossOf(name).note === undefined ? name : `${name} (${lossOf(name).note})`))
+    .join(', ')
+    .replace(/, (?=[^,]*$)/, ' and ');
 
 /** A network that the table of takes less than a minute on two cores, on any backend. */
 const DEMO = { network: [784, 10, 784], samples: 300, high: 0.05 } as const;
@@ -279,8 +181,8 @@ function withNetwork(
   add(
     new Option(
       '--loss <name>',
-      'mse (half the squared error), squared-error, mean-squared (the MSELoss of PyTorch) and bce make an ' +
-        'autoencoder where the widths are the same at both ends; else, and with cross-entropy, a classifier',
+      `${losses(false)} make an autoencoder where the widths are the same at both ends; else, and with ` +
+        `${losses(true)}, a classifier`,
     ).choices(LOSSES),
     loss,
   );
@@ -361,7 +263,7 @@ function withSolve(command: Command): Command {
           '--format <name>',
           'solve with the compressed matrix of this format in place of the matrix itself; the residual is still ' +
             'that of the matrix itself',
-          ['hss', 'hodlr', 'fmm'],
+          FORMATS,
         ),
       )
       .option(

@@ -6,12 +6,12 @@ import { resolveOptions } from '../hierarchical/from-entries/options.js';
 import { toleranceAdvice } from '../hierarchical/matrix/tolerance-advice.js';
 import type { CompressionRecord } from '../experiment/record.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import type { CompressCommandOptions, RunOptions } from './commands.js';
-import { checkInputOptions, openInput, type OpenInput } from './input.js';
+import { checkDistance, checkInputOptions, openInput, type OpenInput } from './input.js';
 import { exitStatus } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
 import { print, printJson, say } from './terminal.js';
-import { asFlag, UsageError } from './usage.js';
+import { asFlag } from './usage.js';
+import type { CompressCommandOptions, RunOptions } from './command-options.js';
 
 /** The library's options among the command's. */
 export function compressOptions(options: RunOptions): CompressOptions {
@@ -97,16 +97,13 @@ export function statusOf({
   return exitStatus.toleranceMissed;
 }
 
+/** Compresses, measures, saves and reports; resolves to the exit status. Throws UsageError. */
 export async function compress(options: CompressCommandOptions): Promise<number> {
   checkInputOptions(options);
   await prepareRun(options);
   return withTeam(options, async (control) => {
     const opened = await openInput(options, options.seed, control.team.blas, control);
-    if (options.distance === 'geometric' && opened.source.points === undefined) {
-      throw new UsageError(
-        '--distance geometric needs points, and the input has none: choose gram or angle, which use entries alone.',
-      );
-    }
+    checkDistance(options.distance, opened.source);
     const record = await runAndSave(opened, options, control);
     return { record, portable: control.team.blas.kind === 'portable' };
   }).then(async ({ record, portable }) => {

@@ -2,11 +2,11 @@
  * hmatrix demo: the main job, on a network that takes less than a minute.
  */
 import type { TableRecord } from '../experiment/table-record.js';
-import type { TableOptions } from './commands.js';
 import { grouped, inBytes, inPercent, inPowers } from './numbers.js';
 import { exitStatus } from './outcome.js';
 import { tableOf } from './table.js';
 import { print } from './terminal.js';
+import type { TableOptions } from './command-options.js';
 
 /** What was found, in one sentence of measured numbers. */
 export function verdict({ rows, size }: Pick<TableRecord, 'rows' | 'size'>): string {
@@ -26,6 +26,7 @@ export function verdict({ rows, size }: Pick<TableRecord, 'rows' | 'size'>): str
   );
 }
 
+/** Runs the table on a network of a minute, with comments; resolves to the exit status. */
 export async function demo(options: TableOptions): Promise<number> {
   const talk = options.json !== true && options.quiet !== true;
   const record = await tableOf(options, ({ widths, samples, epochs }) => {

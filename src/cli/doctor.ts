@@ -5,12 +5,12 @@ import { version } from '../core/version.js';
 import { describeSearch } from '../dense/backend.js';
 import { measureDgemm } from '../experiment/dgemm-rate.js';
 import { availableMemory, describeMachine, gpuDrivers } from '../io/machine.js';
-import type { CommonOptions } from './commands.js';
 import { inBytes } from './numbers.js';
 import { exitStatus } from './outcome.js';
 import { withTeam } from './run.js';
 import { table } from './tables.js';
 import { print, printJson } from './terminal.js';
+import type { CommonOptions } from './command-options.js';
 
 /** A module whose one function returns i8x16.splat(0): valid only where 128-bit SIMD is. */
 const simdModule = Uint8Array.of(
@@ -49,6 +49,7 @@ const simdModule = Uint8Array.of(
 const webAssembly = (globalThis as unknown as { readonly WebAssembly: { validate(bytes: Uint8Array): boolean } })
   .WebAssembly;
 
+/** Prints what was found; resolves to the exit status. */
 export async function doctor(options: CommonOptions): Promise<number> {
   const found = await withTeam({ ...options, quiet: true }, async (control) => {
     const { team } = control;

@@ -2,12 +2,13 @@
  * hmatrix info: what a saved matrix is.
  */
 import { describeMatrixFile } from '../hierarchical/matrix/file.js';
-import type { CommonOptions } from './commands.js';
 import { grouped, inBytes, inPercent, inSeconds } from './numbers.js';
 import { exitStatus, interruptSignal } from './outcome.js';
 import { memoryTable, optionsLine, rankTable, table } from './tables.js';
 import { print, printJson } from './terminal.js';
+import type { CommonOptions } from './command-options.js';
 
+/** Prints what a saved matrix is, its blocks unread; resolves to the exit status. */
 export async function info(file: string, options: CommonOptions): Promise<number> {
   const { signal, dispose } = interruptSignal();
   try {

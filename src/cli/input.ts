@@ -8,9 +8,11 @@ import type { Blas } from '../dense/blas.js';
 import type { InputDescription } from '../experiment/record.js';
 import { TABLE_OPTIONS, type CsvFormat, type CsvReading } from '../io/csv-format.js';
 import type { EntrySource, Points } from '../source/entry-source.js';
-import type { Kernel } from '../source/kernels.js';
+import type { Kernel, KernelForm } from '../source/kernels/kernel.js';
+import { entryDistances, needsPoints, type DistanceName } from '../tree/distances/table.js';
 import { asFlag, UsageError } from './usage.js';
 
+/** Options that say what the matrix is: a file, points with a kernel, or a name. */
 export interface InputOptions extends CsvFormat {
   readonly matrix?: string | undefined;
   readonly points?: string | undefined;
@@ -23,6 +25,7 @@ export interface InputOptions extends CsvFormat {
   readonly limit?: number | undefined;
 }
 
+/** The matrix, and how the record describes it. */
 export interface OpenInput {
   readonly source: EntrySource;
   readonly input: InputDescription;
@@ -74,6 +77,15 @@ export async function openInput(
   }
   if (kind === 'matrix') return openMatrix(options.matrix!, control);
   return openKernel(await openPoints(options, seed, control), options, seed, blas);
+}
+
+/** Throws UsageError for a distance of points where the input has none. */
+export function checkDistance(distance: DistanceName | undefined, { points }: EntrySource): void {
+  if (distance === undefined || points !== undefined || !needsPoints(distance)) return;
+  throw new UsageError(
+    `--distance ${distance} needs points, and the input has none: choose ${entryDistances().join(' or ')}, which use ` +
+      'entries alone.',
+  );
 }
 
 /** An OptionError of a test matrix, with the option it is about. */
@@ -150,8 +162,9 @@ async function openKernel(named: NamedPoints, options: InputOptions, seed: numbe
   const { kernelSource } = await import('../source/kernel-source.js');
   const { medianBandwidth } = await import('../source/points.js');
   const text = (options.kernel ?? 'gaussian').trim();
+  const form = await formOf(text);
   const needsBandwidth =
-    text !== 'cosine' && ((await isFamily(text)) || /\bh\b/.test(text) || options.bandwidth !== undefined);
+    form === undefined ? /\bh\b/.test(text) || options.bandwidth !== undefined : 'bandwidth' in form.parameters;
   const h = !needsBandwidth
     ? undefined
     : typeof options.bandwidth === 'number'
@@ -164,15 +177,19 @@ async function openKernel(named: NamedPoints, options: InputOptions, seed: numbe
   return { source, input: { kind: 'points', name, size, dimension, kernel: kernel.name, ...given } };
 }
 
-async function isFamily(text: string): Promise<boolean> {
-  const { kernelFamilies } = await import('../source/kernels.js');
-  return (kernelFamilies as readonly string[]).includes(text);
+/** The family of that name, or undefined for an expression. */
+async function formOf(text: string): Promise<KernelForm | undefined> {
+  const { KERNEL_TABLE, kernelFamilies } = await import('../source/kernels/table.js');
+  const family = kernelFamilies.find((name) => name === text);
+  return family === undefined ? undefined : KERNEL_TABLE[family];
 }
 
 async function openNamedOrExpression(text: string, h: number | undefined, degree: number | undefined): Promise<Kernel> {
-  const { kernelFamilies, kernelOfFamily } = await import('../source/kernels.js');
+  const { familiesWith, kernelFamilies, kernelOfFamily } = await import('../source/kernels/table.js');
   const family = kernelFamilies.find((name) => name === text);
-  if (degree !== undefined && family !== 'polynomial') throw new UsageError('--degree goes with --kernel polynomial.');
+  const ofDegree = familiesWith('degree');
+  if (degree !== undefined && !ofDegree.some((name) => name === text))
+    throw new UsageError(`--degree goes with --kernel ${ofDegree.join(' or ')}.`);
   if (family !== undefined) return kernelOfFamily(family, h ?? 1, degree);
   // A lone word is a misspelt name rather than an expression.
   if (text === '' || /^(?!r$)[A-Za-z]\w*$/.test(text))
@@ -180,6 +197,6 @@ async function openNamedOrExpression(text: string, h: number | undefined, degree
       `--kernel ${JSON.stringify(text)}: there are ${kernelFamilies.join(', ')}, or an expression in r such as ` +
         '"exp(-r^2/2)".',
     );
-  const { expressionKernel } = await import('../source/expression-kernel.js');
+  const { expressionKernel } = await import('../source/kernels/expression.js');
   return expressionKernel(text, h);
 }

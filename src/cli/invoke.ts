@@ -2,9 +2,10 @@
  * A command line, from its arguments to its exit status.
  */
 import { WARNING_TYPE } from '../core/warning.js';
-import { createProgram, type Handlers } from './commands.js';
+import { createProgram } from './commands.js';
 import { exitStatus, reportFailure } from './outcome.js';
 import { say } from './terminal.js';
+import type { Handlers } from './command-options.js';
 
 /** A command's code is loaded when it is run: help and errors of usage come at once. */
 const handlers: Handlers = {

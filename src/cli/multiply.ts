@@ -10,11 +10,11 @@ import { loadMatrix } from '../hierarchical/matrix/file.js';
 import { peakMemory } from '../io/machine.js';
 import { readNpyOrdered, writeNpy, writeNpyMatrix } from '../io/npy.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import type { MultiplyOptions } from './commands.js';
 import { grouped, inBytes, inSeconds } from './numbers.js';
 import { requireWritable, withTeam } from './run.js';
 import { exitStatus } from './outcome.js';
 import { print, printJson } from './terminal.js';
+import type { MultiplyOptions } from './command-options.js';
 
 /** Vectors, and whether they came as one of shape (N,), in which what is computed from it is to be written too. */
 export interface OpenVectors {
@@ -53,6 +53,7 @@ export async function writeVectors(path: string, y: Matrix, flat: boolean, contr
   else await writeNpyMatrix(path, y, control);
 }
 
+/** Multiplies, saves the product and reports; resolves to the exit status. */
 export async function multiply(file: string, options: MultiplyOptions): Promise<number> {
   await requireWritable(options.out);
   const result = await withTeam(options, async (control) => {

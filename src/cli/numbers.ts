@@ -2,6 +2,7 @@
  * Numbers for people.
  */
 
+/** A whole number with commas between thousands. */
 export const grouped = (value: number): string => value.toLocaleString('en-US', { maximumFractionDigits: 0 });
 
 /** Seconds to a millisecond, or to three digits below that. */
@@ -15,6 +16,7 @@ export function inBytes(bytes: number): string {
   return `${value >= 100 ? value.toFixed(0) : value.toPrecision(3)} ${name}`;
 }
 
+/** A share in percent: three digits, two below a tenth. */
 export const inPercent = (share: number): string => `${(100 * share).toPrecision(share >= 0.1 ? 3 : 2)} %`;
 
 /** An error: two or three digits, in powers of ten. */

@@ -109,6 +109,7 @@ function networkTable(sweep: NetworkSweep): string[] {
   ];
 }
 
+/** The printed tables; `portable` adds that a system library would be faster. */
 export function preconditionerReport(record: PreconditionerRecord, portable: boolean): string {
   const { sweep, networks, seed, workers, seconds, memory } = record;
   return [

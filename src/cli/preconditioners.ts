@@ -2,15 +2,16 @@
  * hmatrix table --preconditioners: the published table of preconditioners, a sweep over shifts, and Gauss–Newton
  * matrices.
  */
+import { lossOf } from '../network/losses/table.js';
 import type { PreconditionerRecord } from '../experiment/preconditioner-record.js';
 import type { MatrixCase, NetworkSetup, PreconditionerSetup } from '../experiment/preconditioner-run.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import type { PreconditionerTableOptions } from './commands.js';
 import { exitStatus } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
 import { openData } from './table.js';
 import { print, printJson } from './terminal.js';
 import { UsageError } from './usage.js';
+import type { PreconditionerTableOptions } from './command-options.js';
 
 const SIZE = 4096;
 /** Of the command's own networks: enough for about two minutes in all. */
@@ -61,7 +62,7 @@ async function openNetworks(options: PreconditionerTableOptions, control: TeamCo
   } = options;
   const cases =
     network === undefined
-      ? NETWORKS.filter((one) => images === undefined || labels !== undefined || one.loss !== 'cross-entropy').map(
+      ? NETWORKS.filter((one) => images === undefined || labels !== undefined || !lossOf(one.loss).classes).map(
           (one) => ({ ...one, samples: samples ?? one.samples }),
         )
       : [
@@ -89,6 +90,7 @@ async function matricesOf({
   return { printed: chosen(PRINTED_MATRICES), swept: chosen(SWEPT_MATRICES) };
 }
 
+/** Runs the table of preconditioners, records and reports it; resolves to the exit status. */
 export async function preconditioners(options: PreconditionerTableOptions): Promise<number> {
   const methods = await check(options);
   await requireWritable(options.record);

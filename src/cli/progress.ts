@@ -5,6 +5,7 @@ import type { SingleBar } from 'cli-progress';
 import type { Progress } from '../core/context.js';
 import { visible } from './terminal.js';
 
+/** Shows progress until it is stopped. */
 export interface ProgressDisplay {
   readonly onProgress: ((progress: Progress) => void) | undefined;
   /** Clears the bar; nothing is drawn afterwards. */

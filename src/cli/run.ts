@@ -7,9 +7,9 @@ import { FileAccessError } from '../core/errors.js';
 import type { Team } from '../parallel/team.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { openTeam } from '../parallel/default-team.js';
-import type { CommonOptions } from './commands.js';
 import { interruptSignal } from './outcome.js';
 import { openProgress } from './progress.js';
+import type { CommonOptions } from './command-options.js';
 
 /**
  * Runs `work` with a team, a progress bar where one is wanted, and a signal that Ctrl-C fires; cleans up whatever

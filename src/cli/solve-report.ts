@@ -5,6 +5,7 @@ import type { SolveRecord } from '../experiment/solve-run.js';
 import { inBytes, inPowers, inSeconds } from './numbers.js';
 import { inputLine, table } from './tables.js';
 
+/** The printed report; `portable` adds that a system library would be faster. */
 export function solveReport(record: SolveRecord, portable: boolean): string {
   const {
     shift,

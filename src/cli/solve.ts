@@ -9,14 +9,15 @@ import type { TrainingSetup } from '../experiment/table-run.js';
 import { resolveOptions, type CompressOptions } from '../hierarchical/from-entries/options.js';
 import { TABLE_OPTIONS } from '../io/csv-format.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import { NETWORK_DEFAULTS, type NetworkOptions, type SolveCommandOptions } from './commands.js';
-import { checkInputOptions, openInput, type InputOptions } from './input.js';
+import { NETWORK_DEFAULTS } from './commands.js';
+import { checkDistance, checkInputOptions, openInput, type InputOptions } from './input.js';
 import { openVectors, writeVectors, type OpenVectors } from './multiply.js';
 import { exitStatus, withFlags } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
 import { EPOCHS, openData } from './table.js';
 import { print, printJson, say } from './terminal.js';
 import { asFlag as flag, UsageError } from './usage.js';
+import type { SolveCommandOptions, NetworkOptions } from './command-options.js';
 
 const NETWORK_ONLY = [
   'activation',
@@ -103,10 +104,7 @@ async function openSystem(
   const { seed, network: widths } = options;
   if (widths === undefined) {
     const opened = await openInput(options, seed, control.team.blas, control);
-    if (options.distance === 'geometric' && opened.source.points === undefined)
-      throw new UsageError(
-        '--distance geometric needs points, and the input has none: choose gram or angle, which use entries alone.',
-      );
+    checkDistance(options.distance, opened.source);
     return opened;
   }
   const { trainedModel } = await import('../experiment/table-run.js');
@@ -236,6 +234,7 @@ function statusOf({ decision, outcome, reason, residual, tolerance }: SolveRecor
 const writes = ({ keepFailed }: SolveCommandOptions, { decision }: SolveRecord): boolean =>
   decision !== 'missed' || keepFailed === true;
 
+/** Solves, saves the solution, records and reports; resolves to the exit status. Throws UsageError. */
 export async function solve(options: SolveCommandOptions): Promise<number> {
   checkOptions(options);
   await requireWritable(options.out);

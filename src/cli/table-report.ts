@@ -39,6 +39,7 @@ function howMeasured(rows: readonly TableRow[]): string {
   return ways.filter((way) => way !== '').join(', or ');
 }
 
+/** The printed table; `portable` adds that a system library would be faster. */
 export function tableReport(record: TableRecord, portable: boolean): string {
   const {
     network,

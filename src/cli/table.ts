@@ -7,11 +7,11 @@ import { TABLE_METHODS } from '../experiment/table-plan.js';
 import type { TableRecord } from '../experiment/table-record.js';
 import type { TableSetup } from '../experiment/table-run.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import type { TableOptions } from './commands.js';
 import { exitStatus } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
 import { print, printJson } from './terminal.js';
 import { UsageError } from './usage.js';
+import type { TableOptions } from './command-options.js';
 
 /** Epochs of training where no weights are given. */
 export const EPOCHS = 5;
@@ -109,6 +109,7 @@ export async function tableOf(
   return record;
 }
 
+/** Runs the table of approximations, records and reports it; resolves to the exit status. */
 export async function table(options: TableOptions): Promise<number> {
   await tableOf(options);
   return exitStatus.done;

@@ -47,6 +47,7 @@ export function inputLine(input: InputDescription): string {
   return input.table === undefined ? line : `${line}\n${tableLine(input.table)}`;
 }
 
+/** One line: the options of a compression, its seed and workers. */
 export function optionsLine({
   options,
   seed,
@@ -60,6 +61,7 @@ export function optionsLine({
   );
 }
 
+/** Seconds of each phase, and the rate of products against that of dgemm. */
 export function phaseTable({ seconds, gflops, vectors }: CompressionRecord): string {
   const plain = (name: string, value: number): string[] => [name, inSeconds(value), '', ''];
   return table(
@@ -80,6 +82,7 @@ export function phaseTable({ seconds, gflops, vectors }: CompressionRecord): str
   );
 }
 
+/** Ranks of each level. */
 export function rankTable(ranks: readonly LevelRanks[]): string {
   return table(
     ['level', 'nodes', 'largest rank', 'mean rank'],
@@ -95,6 +98,7 @@ const parts = [
   ['structure', 'orders and lists'],
 ] as const;
 
+/** Bytes of each part, and their share of the dense matrix. */
 export function memoryTable(
   memory: { readonly bytes: number; readonly share: number } & Readonly<Record<(typeof parts)[number][0], number>>,
 ): string {
@@ -109,6 +113,7 @@ export function memoryTable(
   );
 }
 
+/** One line: the measured error, its interval, and whether the tolerance was met. */
 export function errorLine({ error }: Pick<CompressionRecord, 'error'>): string {
   const { relative, low, high, exact, columns, tolerance, decision } = error;
   const how = exact

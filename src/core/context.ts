@@ -11,7 +11,7 @@ export interface Progress {
   readonly done: number;
   /** Units of the whole phase. */
   readonly total: number;
-  /** There where this is no step of a phase but a warning (warning.ts). */
+  /** Present where this is a warning (warning.ts) instead of a step of a phase. */
   readonly warning?: string | undefined;
 }
 

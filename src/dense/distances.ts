@@ -3,15 +3,15 @@
  */
 import type { Indices } from '../core/indices.js';
 import type { Matrix } from './matrix.js';
-import { openKernels } from './portable/wasm.js';
+import { openWasm } from './portable/wasm.js';
 
 /**
  * Rows, and entries, of the blocks that go through the arena: x, y and the distances stay in the second-level cache.
  */
-const rowsAtOnce = 1024;
-const entriesAtOnce = 8192;
+const ROWS_AT_ONCE = 1024;
+const ENTRIES_AT_ONCE = 8192;
 /** From this many numbers on, copying a run by TypedArray.set is faster than a loop. */
-const shortestRun = 32;
+const SHORTEST_RUN = 32;
 
 /**
  * out(a, b) ← ‖x_rows[a] − x_cols[b]‖² for points x of that dimension, one after the other in `coordinates`; out is
@@ -27,18 +27,18 @@ export function squaredDistances(
   out: Matrix,
 ): void {
   const d = dimension;
-  const kernels = openKernels();
+  const wasm = openWasm();
   const target = out.data as Float64Array;
-  for (let first = 0; first < rows.length; first += rowsAtOnce) {
-    const m = Math.min(rowsAtOnce, rows.length - first);
+  for (let first = 0; first < rows.length; first += ROWS_AT_ONCE) {
+    const m = Math.min(ROWS_AT_ONCE, rows.length - first);
     // Padded to whole vectors; the kernel's rows are a multiple of 4.
     const padded = (m + 3) & ~3;
-    const most = Math.max(1, Math.min(cols.length, Math.floor(entriesAtOnce / padded)));
-    kernels.begin(8 * (padded * d + most * d + padded * most) + 192);
-    const xAt = kernels.take(8 * padded * d);
-    const yAt = kernels.take(8 * most * d);
-    const cAt = kernels.take(8 * padded * most);
-    const heap = kernels.heap64;
+    const most = Math.max(1, Math.min(cols.length, Math.floor(ENTRIES_AT_ONCE / padded)));
+    wasm.begin(8 * (padded * d + most * d + padded * most) + 192);
+    const xAt = wasm.take(8 * padded * d);
+    const yAt = wasm.take(8 * most * d);
+    const cAt = wasm.take(8 * padded * most);
+    const heap = wasm.heap64;
     for (let a = 0; a < m; a++)
       for (let k = 0, p = rows[first + a] * d, q = xAt / 8 + a; k < d; k++, q += padded) heap[q] = coordinates[p + k];
     for (let a = m; a < padded; a++) for (let k = 0, q = xAt / 8 + a; k < d; k++, q += padded) heap[q] = 0;
@@ -46,12 +46,12 @@ export function squaredDistances(
       const n = Math.min(most, cols.length - col);
       for (let b = 0, q = yAt / 8; b < n; b++)
         for (let p = cols[col + b] * d, end = p + d; p < end; p++) heap[q++] = coordinates[p];
-      kernels.exports.squaredDistances(padded, n, d, xAt, yAt, cAt);
+      wasm.exports.squaredDistances(padded, n, d, xAt, yAt, cAt);
       const c = cAt / 8;
       const to = out.offset + first + col * out.ld;
       if (padded === m && out.ld === m) {
         target.set(heap.subarray(c, c + m * n), to);
-      } else if (m >= shortestRun) {
+      } else if (m >= SHORTEST_RUN) {
         for (let b = 0; b < n; b++) target.set(heap.subarray(c + b * padded, c + b * padded + m), to + b * out.ld);
       } else {
         for (let b = 0; b < n; b++) for (let a = 0; a < m; a++) target[to + b * out.ld + a] = heap[c + b * padded + a];

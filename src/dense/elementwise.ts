@@ -2,7 +2,7 @@
  * Elementwise functions over typed arrays, vectorised. Independent of the choice of BLAS.
  */
 import { ShapeError } from '../core/errors.js';
-import { openKernels } from './portable/wasm.js';
+import { openWasm } from './portable/wasm.js';
 
 /** Numbers that go through the arena at a time: 32 KiB, which stay in the first-level cache. */
 const CHUNK = 4096;
@@ -27,15 +27,15 @@ export function expInPlace(x: Float64Array, offset = 0, length: number = x.lengt
       size: x.length,
     });
   }
-  const kernels = openKernels();
-  kernels.begin(8 * CHUNK + 128);
-  const at = kernels.take(8 * CHUNK);
-  const heap = kernels.heap64;
+  const wasm = openWasm();
+  wasm.begin(8 * CHUNK + 128);
+  const at = wasm.take(8 * CHUNK);
+  const heap = wasm.heap64;
   const first = at / 8;
   for (let done = 0; done < length; done += CHUNK) {
     const count = Math.min(CHUNK, length - done);
     heap.set(x.subarray(offset + done, offset + done + count), first);
-    kernels.exports.exponentials(count, at);
+    wasm.exports.exponentials(count, at);
     x.set(heap.subarray(first, first + count), offset + done);
   }
 }

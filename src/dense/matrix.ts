@@ -1,14 +1,12 @@
 /**
  * Column-major matrix views.
  */
+import { floats, type FloatArray, type Precision } from '../core/floats.js';
 import { ShapeError } from '../core/errors.js';
 import { describe, kindOf } from '../core/kind.js';
 import { asFloats } from '../core/numbers.js';
 
-/** Memory of a matrix: float64 or float32. */
-export type FloatArray = Float64Array | Float32Array;
-/** The precision of a {@link FloatArray}. */
-export type Precision = 'f64' | 'f32';
+export type { FloatArray, Precision } from '../core/floats.js';
 
 /** Column-major view: entry (i, j) is data[offset + i + j·ld]; ld ≥ max(1, rows); all counts in elements. */
 export interface Matrix {
@@ -42,7 +40,7 @@ export function matrixOver(
 
 /** A zero matrix of its own. */
 export function zeros(rows: number, cols: number, precision: Precision = 'f64'): Matrix {
-  return view(precision === 'f64' ? new Float64Array(rows * cols) : new Float32Array(rows * cols), 0, rows, cols);
+  return view(floats(rows * cols, precision), 0, rows, cols);
 }
 
 /** Vectors as callers hand them over: the columns of a matrix, or one vector as a flat array of numbers. */
@@ -151,6 +149,3 @@ export function squaredNorm(a: Matrix): number {
   }
   return sum;
 }
-
-/** All values of {@link Precision}. */
-export const PRECISIONS: readonly string[] = ['f64', 'f32'];

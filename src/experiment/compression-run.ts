@@ -16,6 +16,7 @@ import type { EntrySource } from '../source/entry-source.js';
 import { measureDgemm, median } from './dgemm-rate.js';
 import { circumstances, type CompressionRecord, type InputDescription } from './record.js';
 
+/** What one run compresses and measures. */
 export interface CompressionSetup {
   readonly source: EntrySource;
   readonly input: InputDescription;
@@ -28,6 +29,7 @@ export interface CompressionSetup {
   readonly errorColumns?: number | undefined;
 }
 
+/** The compressed matrix, and the record of the run. */
 export interface CompressionRun {
   readonly matrix: HierarchicalMatrix;
   readonly record: CompressionRecord;

@@ -7,7 +7,7 @@ import type { RunControl } from '../core/context.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { zeros } from '../dense/matrix.js';
-import { phaseKernel } from '../parallel/kernel.js';
+import { defineTask } from '../parallel/task.js';
 import { independentTasks } from '../parallel/task-graph.js';
 import type { Team } from '../parallel/team.js';
 
@@ -18,6 +18,7 @@ const ROUNDS = 3;
 /** A worker that finds no company within this time measures alone. */
 const PATIENCE_MILLISECONDS = 1000;
 
+/** What the workers that measure share. */
 export interface DgemmState {
   readonly seconds: number;
   /** Workers that are ready, in each round. */
@@ -27,7 +28,7 @@ export interface DgemmState {
 }
 
 /** Task t: waits until every worker has one, then multiplies for the given time. */
-export const multiplySquares = phaseKernel<DgemmState, { readonly round: number }>(
+export const multiplySquares = defineTask<DgemmState, { readonly round: number }>(
   import.meta.url,
   'multiplySquares',
   ({ seconds, arrived, rates }, { blas, workers }) => {

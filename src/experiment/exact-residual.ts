@@ -7,16 +7,17 @@ import { RandomStream } from '../core/random.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { block, copyInto, view, type Matrix } from '../dense/matrix.js';
 import { sampleWithoutReplacement } from '../hierarchical/measure/error-estimate.js';
-import { sampleInterval } from '../krylov/sample-interval.js';
-import { phaseKernel } from '../parallel/kernel.js';
+import { meanInterval } from '../krylov/mean-interval.js';
+import { defineTask } from '../parallel/task.js';
 import { independentTasks } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { columnLength } from '../solve/precision.js';
 import { openHandle, sourceState, type SourceHandle } from '../source/share-source.js';
 
+/** Relative residuals, exact or estimated. */
 export interface ExactResidual {
-  /** Of each right-hand side; estimates where not all rows were looked at. */
+  /** The residual of each right-hand side; estimates where not all rows were looked at. */
   readonly residuals: Float64Array;
   /**
    * The 95 % interval of each; where all rows were looked at, the residual itself. `high` is infinite where a sample
@@ -28,7 +29,9 @@ export interface ExactResidual {
   readonly rows: number;
 }
 
+/** How many rows are looked at. */
 export interface ResidualOptions {
+  /** Default 0. Seeds the sample of rows. */
   readonly seed?: number | undefined;
   /** Up to this N all rows are looked at; default 20,000. */
   readonly exactSize?: number | undefined;
@@ -54,7 +57,7 @@ interface RowState {
 }
 
 /** K(rows, :)·x for a panel of rows. */
-export const multiplyRows = phaseKernel<RowState>(import.meta.url, 'multiplyRows', (state, context) => {
+export const multiplyRows = defineTask<RowState>(import.meta.url, 'multiplyRows', (state, context) => {
   const { blas } = context;
   const { size, rows, x, products, vectors } = state;
   const source = openHandle(state.source, context);
@@ -141,7 +144,7 @@ export async function exactResidual(
       residuals[j] = low[j] = high[j] = Math.sqrt(squares.reduce((sum, square) => sum + square, 0));
       continue;
     }
-    const { value, lower, upper } = sampleInterval(squares.map((square) => size * square));
+    const { value, lower, upper } = meanInterval(squares.map((square) => size * square));
     residuals[j] = Math.sqrt(value);
     low[j] = Math.sqrt(Math.max(0, lower));
     high[j] = value > 0 ? Math.sqrt(upper) : Number.POSITIVE_INFINITY;

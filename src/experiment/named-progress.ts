@@ -3,6 +3,7 @@
  */
 import type { TeamControl } from '../parallel/team-control.js';
 
+/** The control with `name` before the name of every phase that it reports. */
 export const named = (name: string, control: TeamControl): TeamControl => ({
   ...control,
   onProgress:

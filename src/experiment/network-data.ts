@@ -8,10 +8,11 @@ import { view, type Matrix } from '../dense/matrix.js';
 import { readLabels } from '../io/labels.js';
 import { readPoints } from '../io/points.js';
 import { labelTargets, memoryDataSet, type DataSet } from '../network/data-set.js';
-import type { LossName } from '../network/loss.js';
+import { lossOf, type LossName } from '../network/losses/table.js';
 import type { Network } from '../network/network.js';
 import type { Points } from '../source/entry-source.js';
 
+/** Images, with their labels where there are any. */
 export interface LabeledImages {
   /** One image a point, grey values from 0 to 1, row by row. */
   readonly images: Points;
@@ -65,7 +66,7 @@ export function halvedImages({ count, coordinates }: Points): Points {
 
 /** Whether the network gives back what it takes: a loss on classes makes even a square one a classifier. */
 export const isAutoencoder = ({ inputs, outputs }: Pick<Network, 'inputs' | 'outputs'>, loss: LossName): boolean =>
-  inputs === outputs && loss !== 'cross-entropy';
+  inputs === outputs && !lossOf(loss).classes;
 
 /**
  * The first `samples` images as a data set in memory. Networks of 196 inputs see 28 × 28 images halved.

@@ -24,6 +24,7 @@ import { named } from './named-progress.js';
 import type { PlannedPreconditioner } from './preconditioner-plan.js';
 import type { SolveRow } from './preconditioner-record.js';
 
+/** One matrix, its right-hand side, and the shifts to solve at. */
 export interface SolveSetup {
   readonly subject: Subject;
   /** ‖A‖₂, by which the shifts are relative. */

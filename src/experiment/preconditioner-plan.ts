@@ -2,8 +2,8 @@
  * What a table of preconditioners compares, where nothing else is asked for.
  */
 import { OptionError } from '../core/errors.js';
-import type { ActivationName } from '../network/activation.js';
-import type { LossName } from '../network/loss-name.js';
+import type { ActivationName } from '../network/activations/table.js';
+import type { LossName } from '../network/losses/table.js';
 import {
   PRECONDITIONERS,
   type PreconditionerName,
@@ -12,17 +12,22 @@ import {
 
 /** The published table, and what stands for its COV. */
 export const PRINTED_MATRICES: readonly string[] = ['COV', 'K02', 'K13', 'K15'];
+/** Test matrices of the sweep. */
 export const SWEPT_MATRICES: readonly string[] = ['K02', 'K13', 'K15', 'COV', 'EXP', 'MATERN'];
 
 /** λ/‖K‖₂ of the sweep, and λ/λ_max of the networks. */
 export const SHIFTS: readonly number[] = [1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
+/** λ/‖A‖₂ of the networks' solves. */
 export const NETWORK_SHIFTS: readonly number[] = [1e-2, 1e-3, 1e-4, 1e-5];
+/** Relative residual asked in the sweep. */
 export const SWEEP_TOLERANCE = 1e-8;
+/** Relative residual asked of the networks' solves. */
 export const NETWORK_TOLERANCE = 1e-4;
 
 /** Published table: λ on ‖K‖₂ = 1, the bound on ‖r‖/‖x₀‖, and the share of near blocks. */
 export const PRINTED = { shift: 1, tolerance: 1e-3, budget: 0.01 } as const;
 
+/** A network whose Gauss–Newton matrix is solved with. */
 export interface NetworkCase {
   readonly widths: readonly number[];
   readonly activation: ActivationName | readonly ActivationName[];
@@ -37,6 +42,7 @@ export const NETWORKS: readonly NetworkCase[] = [
   { widths: [784, 20, 20, 10], activation: 'relu', loss: 'cross-entropy', samples: 1000 },
 ];
 
+/** Preconditioners of the networks, as their labels name them. */
 export const DEFAULT_PRECONDITIONERS: readonly string[] = [
   'none',
   'jacobi',
@@ -51,6 +57,7 @@ export const PRECONDITIONER_CHOICES: readonly string[] = PRECONDITIONERS.map((na
   name === 'nystrom' ? 'nystrom-RANK' : name,
 );
 
+/** A preconditioner by its label ("nystrom-256"), and how it is made. */
 export interface PlannedPreconditioner {
   readonly label: string;
   readonly name: PreconditionerName;
@@ -89,6 +96,7 @@ const SWEEP_OPTIONS: Readonly<Record<string, PreconditionerOptions>> = {
   COV: { leafSize: 256, maxRank: 512, tolerance: 1e-6 },
 };
 
+/** How HSS is made for a test matrix of the sweep. */
 export const sweepOptions = (matrix: string): PreconditionerOptions =>
   SWEEP_OPTIONS[matrix] ?? { leafSize: 256, maxRank: 256, tolerance: 1e-6 };
 

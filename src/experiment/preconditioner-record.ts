@@ -53,20 +53,23 @@ export interface SolveRow {
   readonly note?: string | undefined;
 }
 
+/** Solves with one matrix, a row for each shift and preconditioner. */
 export interface SolveSweep {
   /** Asked relative residual. */
   readonly tolerance: number;
   readonly maxIterations: number;
-  /** Of a product of A with one vector. */
+  /** Seconds of a product of A with one vector. */
   readonly productSeconds: number;
   readonly rows: readonly SolveRow[];
 }
 
+/** The sweep of a test matrix. */
 export interface MatrixSweep extends SolveSweep {
   readonly matrix: string;
   readonly size: number;
 }
 
+/** The sweep of a network's Gauss–Newton matrix. */
 export interface NetworkSweep extends SolveSweep {
   /** Units per layer, '784-10-784'. */
   readonly network: string;
@@ -79,6 +82,7 @@ export interface NetworkSweep extends SolveSweep {
   readonly lambdaMax: number;
 }
 
+/** The record of the whole table. */
 export interface PreconditionerRecord {
   readonly record: 'preconditioners';
   readonly date: string;

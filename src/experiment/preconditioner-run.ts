@@ -9,7 +9,7 @@ import { gaussNewtonSource } from '../curvature/entries/gauss-newton-source.js';
 import { peakMemory } from '../io/machine.js';
 import { extremeEigenvalues } from '../krylov/lanczos.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import type { Subject } from '../solve/preconditioners/preconditioner.js';
+import { Subject } from '../approximation/subject.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { randomVectors } from './compression-run.js';
 import { measureDgemm } from './dgemm-rate.js';
@@ -28,7 +28,7 @@ import {
   type PlannedPreconditioner,
 } from './preconditioner-plan.js';
 import type { MatrixSweep, NetworkSweep, PreconditionerRecord, PrintedRow, SolveRow } from './preconditioner-record.js';
-import { printedRows } from './printed-preconditioners.js';
+import { printedRows, type ExactMatrix } from './printed-preconditioners.js';
 import { circumstances } from './record.js';
 import { trainedModel } from './table-run.js';
 
@@ -38,6 +38,7 @@ export interface MatrixCase {
   readonly size: number;
 }
 
+/** A network, its data, and how it is trained. */
 export interface NetworkSetup extends NetworkCase {
   readonly data: LabeledImages & { readonly name: string };
   readonly epochs: number;
@@ -45,10 +46,11 @@ export interface NetworkSetup extends NetworkCase {
   readonly learningRate: number;
 }
 
+/** What the table compares. */
 export interface PreconditionerSetup {
-  /** Opens a test matrix, with exact products; each is let go of before the next. */
+  /** Opens a test matrix, with exact products; each is released before the next. */
   readonly open: (matrix: MatrixCase) => EntrySource;
-  /** Of the published table, and of the sweep. */
+  /** Matrices of the published table, and of the sweep. */
   readonly printed: readonly MatrixCase[];
   readonly swept: readonly MatrixCase[];
   readonly networks: readonly NetworkSetup[];
@@ -82,10 +84,10 @@ export async function runPreconditioners(
   const sweep: MatrixSweep[] = [];
   for (const one of distinct([...printed, ...swept])) {
     throwIfAborted(control.signal);
-    const subject = open(one, setup);
+    const matrix = open(one, setup);
     const known = named(one.name, control);
-    if (has(printed, one)) rows.push(...(await printedRows(one.name, subject, seed, known)));
-    if (has(swept, one)) sweep.push(await sweepMatrix(one, subject, setup, known));
+    if (has(printed, one)) rows.push(...(await printedRows(one.name, matrix, seed, known)));
+    if (has(swept, one)) sweep.push(await sweepMatrix(one, new Subject(matrix.operator, matrix), setup, known));
   }
   const networks: NetworkSweep[] = [];
   for (const network of setup.networks)
@@ -110,7 +112,8 @@ const has = (some: readonly MatrixCase[], one: MatrixCase): boolean => some.some
 const distinct = (all: readonly MatrixCase[]): MatrixCase[] =>
   all.filter((one, k) => all.findIndex((other) => same(other, one)) === k);
 
-function open(one: MatrixCase, setup: PreconditionerSetup): Subject & { readonly source: EntrySource } {
+/** Exact products and entries. */
+function open(one: MatrixCase, setup: PreconditionerSetup): ExactMatrix {
   const source = setup.open(one);
   if (source.operator === undefined)
     throw new OptionError(`${one.name} brings no exact products, and solves are measured with them.`, {
@@ -176,7 +179,7 @@ async function sweepNetwork(
     const { largest } = await extremeEigenvalues(operator, { blas: team.blas, seed, ...LANCZOS }, control);
     const size = operator.rows;
     const solves: SolveSetup = {
-      subject: { operator, source: gaussNewtonSource(model, { blas: team.blas, operator }), model },
+      subject: new Subject(operator, { source: gaussNewtonSource(model, { blas: team.blas, operator }), model }),
       norm: largest.value,
       relativeShifts: networkShifts,
       rightHandSide: randomVectors(size, 1, seed + RIGHT_HAND_SIDE_SEED),

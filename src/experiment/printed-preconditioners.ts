@@ -19,10 +19,16 @@ import { conjugateGradientSolver } from '../krylov/conjugate-gradients.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { shifted } from '../operator/shifted.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import type { Subject } from '../solve/preconditioners/preconditioner.js';
+import type { EntrySource } from '../source/entry-source.js';
 import { randomVectors } from './compression-run.js';
 import { PRINTED, printedLeafSize } from './preconditioner-plan.js';
 import type { PrintedRow } from './preconditioner-record.js';
+
+/** A matrix with exact products and entries. */
+export interface ExactMatrix {
+  readonly operator: LinearOperator;
+  readonly source: EntrySource;
+}
 
 /** Vectors whose products are compared. */
 const VECTORS = 8;
@@ -54,7 +60,7 @@ function productError(exact: Matrix, approximation: LinearOperator, w: Matrix): 
  */
 export async function printedRows(
   matrix: string,
-  { source, operator }: Subject & { readonly source: NonNullable<Subject['source']> },
+  { source, operator }: ExactMatrix,
   seed: number,
   control: TeamControl,
 ): Promise<PrintedRow[]> {

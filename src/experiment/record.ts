@@ -18,12 +18,13 @@ export interface InputDescription {
   readonly name: string;
   readonly size: number;
   readonly dimension?: number | undefined;
-  /** Of points from a table: the columns that were taken, and how the file was read. */
+  /** Where points come from a table: the columns that were taken, and how the file was read. */
   readonly table?: CsvReading | undefined;
   readonly kernel?: string | undefined;
   readonly bandwidth?: number | undefined;
 }
 
+/** The versions that a record was made with. */
 export interface Versions {
   readonly hmatrix: string;
   readonly node: string;

@@ -73,6 +73,7 @@ export interface SolveRecord {
   readonly versions: Versions;
 }
 
+/** The system, and how it is solved. */
 export interface SolveSetup {
   readonly input: InputDescription;
   /** Entries of the matrix, or the network whose Gauss–Newton matrix it is. */

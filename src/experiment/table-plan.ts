@@ -7,8 +7,10 @@ import { percent, rankWithin } from '../approximation/budget.js';
 
 /** What `methods` may name; `kfac` stands for both of its variants. */
 export const TABLE_METHODS: readonly string[] = APPROXIMATION_METHODS.filter((method) => method !== 'kfac-mc');
+/** Methods of a table unless asked otherwise. */
 export const DEFAULT_TABLE_METHODS: readonly string[] = ['hm', 'rsvd', 'kfac', 'ekfac', 'nystrom'];
 
+/** One row of a table: a method at a share of the dense matrix's memory. */
 export interface PlannedRow {
   readonly name: string;
   readonly method: ApproximationMethod;

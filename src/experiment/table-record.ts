@@ -26,6 +26,7 @@ export interface TableRow {
   readonly note?: string | undefined;
 }
 
+/** The record of the whole table. */
 export interface TableRecord {
   readonly record: 'table';
   readonly date: string;
@@ -34,7 +35,7 @@ export interface TableRecord {
   /** N. */
   readonly size: number;
   readonly seed: number;
-  /** Of the hidden layers; or of each layer, comma between. */
+  /** The hidden layers' activation; or each layer's, comma between. */
   readonly activation: string;
   readonly loss: string;
   readonly bias: boolean;

@@ -16,10 +16,10 @@ import { gaussNewtonSource } from '../curvature/entries/gauss-newton-source.js';
 import type { ErrorEstimate } from '../hierarchical/measure/error-interval.js';
 import { availableMemory, peakMemory } from '../io/machine.js';
 import { extremeEigenvalues } from '../krylov/lanczos.js';
-import type { ActivationName } from '../network/activation.js';
+import type { ActivationName } from '../network/activations/table.js';
 import { meanLoss } from '../network/gradient.js';
 import { initialParameters } from '../network/initialize.js';
-import type { LossName } from '../network/loss.js';
+import type { LossName } from '../network/losses/table.js';
 import type { Model } from '../network/model.js';
 import { defineNetwork } from '../network/network.js';
 import { trainAdam } from '../network/train.js';
@@ -35,9 +35,10 @@ import { circumstances } from './record.js';
 import { planTable, tableBudgets, type PlannedRow } from './table-plan.js';
 import type { TableRecord, TableRow } from './table-record.js';
 
+/** The network, its training, and what is compared. */
 export interface TableSetup {
   readonly widths: readonly number[];
-  /** Of the hidden layers, or one for each layer. */
+  /** The hidden layers' activation, or one for each layer. */
   readonly activation: ActivationName | readonly ActivationName[];
   readonly loss: LossName;
   readonly bias: boolean;

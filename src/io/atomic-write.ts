@@ -9,7 +9,7 @@ import { basename, dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { FileAccessError } from '../core/errors.js';
-import { accessError, bytesOf, chunkBytes, requirePath } from './input-file.js';
+import { accessError, bytesOf, CHUNK_BYTES, requirePath } from './input-file.js';
 
 /** The temporary file while it is written: bytes go to its end or to a position. */
 export class OutputFile {
@@ -40,9 +40,9 @@ export class OutputFile {
   /** Writes the bytes of `array` at `position`, without moving the end. */
   async writeAt(array: ArrayBufferView, position: number, each?: (chunk: Uint8Array) => void): Promise<void> {
     const bytes = bytesOf(array);
-    for (let start = 0; start < bytes.length; start += chunkBytes) {
+    for (let start = 0; start < bytes.length; start += CHUNK_BYTES) {
       throwIfAborted(this.#control.signal);
-      const chunk = bytes.subarray(start, Math.min(bytes.length, start + chunkBytes));
+      const chunk = bytes.subarray(start, Math.min(bytes.length, start + CHUNK_BYTES));
       each?.(chunk);
       for (let done = 0; done < chunk.length;) {
         const { bytesWritten } = await this.#handle

@@ -4,7 +4,7 @@
 import { endianness } from 'node:os';
 
 /** This machine keeps the lowest byte first. */
-export const hostIsLittleEndian = endianness() === 'LE';
+export const HOST_IS_LITTLE_ENDIAN = endianness() === 'LE';
 
 /** Turns the bytes of every element of `itemBytes` (1, 2, 4, 8) round, in place. */
 export function swapBytes(bytes: Uint8Array, itemBytes: number): void {

@@ -14,11 +14,11 @@ import { crc32 } from './crc32.js';
 import { excerptOf } from './excerpt.js';
 
 /** The format's version that this library writes, and the newest that it reads. */
-export const containerVersion = 1;
+export const CONTAINER_VERSION = 1;
 /** Bytes of the preamble, in every version. */
-export const preambleBytes = 64;
+export const PREAMBLE_BYTES = 64;
 /** Sections begin at multiples of so many bytes. */
-export const alignment = 64;
+export const ALIGNMENT = 64;
 const magic = Uint8Array.of(0x89, 0x48, 0x4d, 0x58, 0x0d, 0x0a, 0x1a, 0x0a);
 
 /** Whatever JSON can hold. */
@@ -34,7 +34,7 @@ export type ContainerArray = Float64Array | Float32Array | Int32Array | Uint8Arr
 export type ElementType = 'f64' | 'f32' | 'i32' | 'u8';
 
 /** Bytes of an element, and the array over a buffer, of each type. */
-export const elementTypes: Record<
+export const ELEMENT_TYPES: Record<
   ElementType,
   { readonly bytes: number; readonly over: (buffer: SharedArrayBuffer) => ContainerArray }
 > = {
@@ -63,17 +63,17 @@ export interface Directory {
 }
 
 /** The next position, in bytes, at which a section may begin. */
-export const alignUp = (position: number): number => Math.ceil(position / alignment) * alignment;
+export const alignUp = (position: number): number => Math.ceil(position / ALIGNMENT) * ALIGNMENT;
 /** Bytes of a section's elements. */
 export const sectionBytes = (section: Pick<Section, 'type' | 'length'>): number =>
-  section.length * elementTypes[section.type].bytes;
+  section.length * ELEMENT_TYPES[section.type].bytes;
 
 /** The preamble of a file of `fileLength` bytes whose JSON part is `json`. */
 export function formatPreamble(json: Uint8Array, fileLength: number): Uint8Array {
-  const bytes = new Uint8Array(preambleBytes);
+  const bytes = new Uint8Array(PREAMBLE_BYTES);
   const fields = new DataView(bytes.buffer);
   bytes.set(magic);
-  fields.setUint32(8, containerVersion, true);
+  fields.setUint32(8, CONTAINER_VERSION, true);
   fields.setUint32(12, json.length, true);
   fields.setUint32(16, crc32(json), true);
   fields.setBigUint64(24, BigInt(fileLength), true);
@@ -101,13 +101,13 @@ export function parsePreamble(
       { path, section: 'preamble' },
     );
   }
-  if (bytes.length < preambleBytes)
+  if (bytes.length < PREAMBLE_BYTES)
     throw new FileFormatError(
-      `${path}: preamble: ${bytes.length} of ${preambleBytes} bytes. The file is truncated: fetch it again, or ` +
+      `${path}: preamble: ${bytes.length} of ${PREAMBLE_BYTES} bytes. The file is truncated: fetch it again, or ` +
         'write it anew.',
       { path, section: 'preamble' },
     );
-  const fields = new DataView(bytes.buffer, bytes.byteOffset, preambleBytes);
+  const fields = new DataView(bytes.buffer, bytes.byteOffset, PREAMBLE_BYTES);
   const version = fields.getUint32(8, true);
   if (crc32(bytes.subarray(0, 60)) !== fields.getUint32(60, true)) {
     throw damaged(
@@ -115,17 +115,17 @@ export function parsePreamble(
       'preamble',
       'its checksum is ' +
         'wrong' +
-        (version === containerVersion
+        (version === CONTAINER_VERSION
           ? ''
-          : ` (it claims format version ${version}, this library reads up to ${containerVersion})`),
+          : ` (it claims format version ${version}, this library reads up to ${CONTAINER_VERSION})`),
       { version },
     );
   }
-  if (version > containerVersion || version === 0) {
+  if (version > CONTAINER_VERSION || version === 0) {
     throw new FileFormatError(
-      `${path}: format version ${version}; this library reads up to ${containerVersion}. Update hmatrix, or ` +
+      `${path}: format version ${version}; this library reads up to ${CONTAINER_VERSION}. Update hmatrix, or ` +
         'write the file again with this version.',
-      { path, section: 'preamble', version, supported: containerVersion },
+      { path, section: 'preamble', version, supported: CONTAINER_VERSION },
     );
   }
   return {
@@ -152,14 +152,14 @@ export function parseDirectory(json: Uint8Array, crc: number, fileLength: number
   ) {
     throw damaged(path, 'header', 'it must hold an object "header" and a list "sections"');
   }
-  let end = preambleBytes + json.length;
+  let end = PREAMBLE_BYTES + json.length;
   const names = new Set<string>();
   for (const section of directory.sections) {
     const { name, type, length, offset, crc32: sum } = section ?? {};
     if (
       typeof name !== 'string' ||
       names.has(name) ||
-      !Object.hasOwn(elementTypes, type) ||
+      !Object.hasOwn(ELEMENT_TYPES, type) ||
       !Number.isSafeInteger(length) ||
       length < 0 ||
       typeof sum !== 'string' ||

@@ -9,13 +9,13 @@ import type { RunControl } from '../core/context.js';
 import { FileFormatError, HmatrixError, OptionError } from '../core/errors.js';
 import { writeAtomically } from './atomic-write.js';
 import {
-  alignment,
+  ALIGNMENT,
   alignUp,
-  elementTypes,
+  ELEMENT_TYPES,
   formatPreamble,
   parseDirectory,
   parsePreamble,
-  preambleBytes,
+  PREAMBLE_BYTES,
   sectionBytes,
   type ContainerArray,
   type Directory,
@@ -92,7 +92,7 @@ function planSections(
   // grow).
   let jsonLength = 0;
   for (;;) {
-    let end = preambleBytes + jsonLength;
+    let end = PREAMBLE_BYTES + jsonLength;
     const sections = parts.map((part) => {
       const offset = alignUp(end);
       end = offset + sectionBytes(part);
@@ -129,15 +129,15 @@ export async function writeContainer(
   if (typeof header !== 'object' || header === null || Array.isArray(header))
     throw new OptionError('The header of a container is a JSON object.');
   const { sections, fileLength } = planSections(header, arrays);
-  const jsonRoom = (sections.length > 0 ? sections[0].offset : fileLength) - preambleBytes;
+  const jsonRoom = (sections.length > 0 ? sections[0].offset : fileLength) - PREAMBLE_BYTES;
   await writeAtomically(path, control, async (file) => {
     let done = 0;
     const total = sections.reduce((sum, section) => sum + sectionBytes(section), 0);
     const summed: Section[] = [];
     // The preamble and the header's checksums come last; until then even the temporary file is no container.
-    await file.append(new Uint8Array(preambleBytes + jsonRoom));
+    await file.append(new Uint8Array(PREAMBLE_BYTES + jsonRoom));
     for (const section of sections) {
-      await file.align(alignment);
+      await file.align(ALIGNMENT);
       let crc = 0;
       await file.append(arrays[section.name], (chunk) => {
         crc = crc32(chunk, crc);
@@ -148,21 +148,21 @@ export async function writeContainer(
     }
     const json = encode({ header, sections: summed });
     await file.writeAt(formatPreamble(json, fileLength), 0);
-    await file.writeAt(json, preambleBytes);
+    await file.writeAt(json, PREAMBLE_BYTES);
   });
 }
 
 async function readDirectory(file: InputFile): Promise<Directory> {
   const { path, size } = file;
-  const { jsonLength, jsonCrc, fileLength } = parsePreamble(await file.head(preambleBytes), path);
+  const { jsonLength, jsonCrc, fileLength } = parsePreamble(await file.head(PREAMBLE_BYTES), path);
   const truncated = (section: string): FileFormatError =>
     new FileFormatError(
       `${path}: ${section} is cut off: the file has ${size} of ${fileLength} bytes. It is truncated: fetch it ` +
         'again, or write it anew.',
       { path, section, expected: fileLength, found: size },
     );
-  if (preambleBytes + jsonLength > size) throw truncated('header');
-  const directory = parseDirectory(await file.head(jsonLength, preambleBytes), jsonCrc, fileLength, path);
+  if (PREAMBLE_BYTES + jsonLength > size) throw truncated('header');
+  const directory = parseDirectory(await file.head(jsonLength, PREAMBLE_BYTES), jsonCrc, fileLength, path);
   if (size < fileLength)
     throw truncated(
       `section "${directory.sections.find((section) => section.offset + sectionBytes(section) > size)?.name ?? ''}"`,
@@ -215,7 +215,7 @@ export async function readContainer(path: string, options: ReadContainerOptions 
     let done = 0;
     const arrays: [string, ContainerArray][] = [];
     for (const section of wanted) {
-      const array = elementTypes[section.type].over(
+      const array = ELEMENT_TYPES[section.type].over(
         sharedBuffer(sectionBytes(section), `${path}: section "${section.name}"`),
       );
       let crc = 0;

@@ -13,24 +13,24 @@ export type DecimalMark = '.' | ',';
  * Cells that hold no value, in any case of letters: nothing at all, NA, N/A, #N/A, <NA>, NaN (with or without a sign),
  * null, None.
  */
-const missing = /^(?:|#?n\/?a|<na>|[+-]?nan|null|none)$/i;
+const MISSING = /^(?:|#?n\/?a|<na>|[+-]?nan|null|none)$/i;
 /** Whether a cell holds no value. */
-export const isMissing = (cell: string): boolean => missing.test(cell);
+export const isMissing = (cell: string): boolean => MISSING.test(cell);
 
 // Each run of digits belongs to one place of the pattern: linear in the cell's length, however long.
-const numbers: Readonly<Record<DecimalMark, RegExp>> = {
+const NUMBERS: Readonly<Record<DecimalMark, RegExp>> = {
   '.': /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eEdD][+-]?\d+)?$/,
   ',': /^[+-]?(?:\d+(?:,\d*)?|,\d+)(?:[eEdD][+-]?\d+)?$/,
 };
-const infinite = /^[+-]?inf(?:inity)?$/i;
+const INFINITE = /^[+-]?inf(?:inity)?$/i;
 
 /**
  * The number that a cell holds (±Infinity where it says so, or is beyond the range of float64), or undefined where it
  * holds none.
  */
 export function numberOf(cell: string, decimal: DecimalMark): number | undefined {
-  if (!numbers[decimal].test(cell))
-    return infinite.test(cell) ? (cell.startsWith('-') ? -Infinity : Infinity) : undefined;
+  if (!NUMBERS[decimal].test(cell))
+    return INFINITE.test(cell) ? (cell.startsWith('-') ? -Infinity : Infinity) : undefined;
   const plain = decimal === ',' ? cell.replace(',', '.') : cell;
   const value = Number(plain);
   // Not NaN but for Fortran's exponent.
@@ -42,7 +42,7 @@ export function numberOf(cell: string, decimal: DecimalMark): number | undefined
  * its letters and digits is a digit ("$1", "(2)", "<5"); or it is NaN or infinite. Names of columns do not.
  */
 export const beginsLikeNumber = (cell: string): boolean =>
-  /^(?:[+\-−.,]|[^\p{L}\p{N}_]*\p{N})/u.test(cell) || infinite.test(cell) || /^nan$/i.test(cell);
+  /^(?:[+\-−.,]|[^\p{L}\p{N}_]*\p{N})/u.test(cell) || INFINITE.test(cell) || /^nan$/i.test(cell);
 
 /** Most characters of a cell that a message shows. */
 const SHOWN = 40;
@@ -62,11 +62,11 @@ export interface Notation {
   readonly advice?: OptionAdvice | undefined;
 }
 
-const digitGroups = /^[+-]?\d{1,3}(?:([,.' \u00a0\u202f\u2009’])\d{3})(?:\1\d{3})*(?:[.,]\d*)?$/;
+const DIGIT_GROUPS = /^[+-]?\d{1,3}(?:([,.' \u00a0\u202f\u2009’])\d{3})(?:\1\d{3})*(?:[.,]\d*)?$/;
 const write = (text: string): string => `${text}: write plain numbers, such as 1234.5`;
 
 /** Notations of no option of ours, the surest first. */
-const foreign: readonly (readonly [RegExp, string])[] = [
+const FOREIGN: readonly (readonly [RegExp, string])[] = [
   [/^[+-]?\d+(?:_\d+)+(?:\.\d*)?$/, write("a number with '_' between its digits")],
   [/^[^\p{L}]*\p{Sc}|\p{Sc}\s*$/u, write('an amount with a currency sign')],
   [/\d\s*%$/, 'a percentage: write the share itself, 0.05 for 5 %'],
@@ -90,7 +90,7 @@ function delimiterWithin(cell: string): string | undefined {
 /** The notation of a cell that `numberOf` does not read, where it begins like a number and its notation is known. */
 export function notationOf(cell: string, decimal: DecimalMark): Notation | undefined {
   if (cell.length > MOST) return undefined;
-  const grouped = digitGroups.test(cell);
+  const grouped = DIGIT_GROUPS.test(cell);
   if (decimal === '.' && numberOf(cell, ',') !== undefined) {
     const advice = { option: 'decimal', value: ',' };
     return {
@@ -113,6 +113,6 @@ export function notationOf(cell: string, decimal: DecimalMark): Notation | undef
     const what = `${groups}several numbers with ${delimiter === '\t' ? 'tabs' : `'${delimiter}'`} between them`;
     return { what, advice: { option: 'delimiter', value: delimiter } };
   }
-  const known = foreign.find(([pattern]) => pattern.test(cell));
+  const known = FOREIGN.find(([pattern]) => pattern.test(cell));
   return known === undefined ? undefined : { what: known[1] };
 }

@@ -1,8 +1,8 @@
 /**
  * What separates the cells of a table, found from its first rows where nobody says it.
- * Of comma, semicolon and tab the one that cuts each of the first rows into equally many cells, more than one; of
- * several, the one that leaves fewest cells that are no numbers in any notation ("1,5;2,5" are two numbers with decimal
- * commas, not a number and two pieces of text). A file without any of them has one column.
+ * It is the one among comma, semicolon and tab that cuts each of the first rows into equally many cells, more than one;
+ * among several of these, the one that leaves fewest cells that are no numbers in any notation ("1,5;2,5" are two
+ * numbers with decimal commas, not a number and two pieces of text). A file without any of them has one column.
  */
 import { parse } from 'csv-parse/sync';
 import { OptionError } from '../core/errors.js';

@@ -4,6 +4,7 @@
  * say of itself, what separates the cells and whether the first row names the columns, is found by rules that take no
  * number for a name, and is said in the result.
  */
+import { requireWhole } from '../core/checks.js';
 import { pipeline } from 'node:stream/promises';
 import { CsvError, parse } from 'csv-parse';
 import { inCode, type OptionAdvice } from '../core/advice.js';
@@ -248,14 +249,8 @@ function lineEnds(head: Uint8Array): string[] {
 
 /** Throws OptionError for what can be found wrong without the file. */
 function checkOptions({ limit, maxRowBytes, columns, header, delimiter, decimal, incompleteRows }: CsvOptions): void {
-  for (const [option, value] of [
-    ['limit', limit],
-    ['maxRowBytes', maxRowBytes],
-  ] as const) {
-    if (value !== undefined && !(Number.isInteger(value) && value >= 1)) {
-      throw new OptionError(`${option} must be a whole number of at least 1, not ${value}.`, { option, value });
-    }
-  }
+  if (limit !== undefined) requireWhole(limit, 'limit', 1);
+  if (maxRowBytes !== undefined) requireWhole(maxRowBytes, 'maxRowBytes', 1);
   if (columns?.length === 0) throw new OptionError('columns: name at least one.', { option: 'columns' });
   if (header !== undefined && typeof header !== 'boolean') {
     throw new OptionError(`header must be true or false, not ${String(header)}.`, { option: 'header' });

@@ -24,7 +24,7 @@ export interface IdxArray {
   readonly data: IdxData;
 }
 
-const elementTypes: Record<number, { bytes: 1 | 2 | 4 | 8; over: (buffer: SharedArrayBuffer) => IdxData }> = {
+const ELEMENT_TYPES: Record<number, { bytes: 1 | 2 | 4 | 8; over: (buffer: SharedArrayBuffer) => IdxData }> = {
   0x08: { bytes: 1, over: (b) => new Uint8Array(b) },
   0x09: { bytes: 1, over: (b) => new Int8Array(b) },
   0x0b: { bytes: 2, over: (b) => new Int16Array(b) },
@@ -37,7 +37,7 @@ const elementTypes: Record<number, { bytes: 1 | 2 | 4 | 8; over: (buffer: Shared
 export const isGzip = (head: Uint8Array): boolean => head[0] === 0x1f && head[1] === 0x8b;
 /** True if these first bytes of a file may be those of an IDX file. */
 export const isIdx = (head: Uint8Array): boolean =>
-  head[0] === 0 && head[1] === 0 && head[2] in elementTypes && head[3] >= 1;
+  head[0] === 0 && head[1] === 0 && head[2] in ELEMENT_TYPES && head[3] >= 1;
 
 /** Takes the file as it streams by: the header first, then the elements into shared memory of just their size. */
 class IdxAssembler {
@@ -86,7 +86,7 @@ class IdxAssembler {
           : `ends within its header: ${this.#headerFilled} of ${this.#header.length} bytes`,
       );
     }
-    const { bytes, over } = elementTypes[this.#header[2]];
+    const { bytes, over } = ELEMENT_TYPES[this.#header[2]];
     if (this.#payloadFilled < this.#payload.length) {
       this.#fail(
         `ends after ${this.#payloadFilled} bytes of elements; shape (${excerpt(this.#shape.join(', '))}) needs ` +
@@ -128,7 +128,7 @@ class IdxAssembler {
     }
     const sizes = new DataView(header.buffer);
     const shape = Array.from({ length: header[3] }, (_, k) => sizes.getUint32(4 + 4 * k));
-    const bytes = elementCount(shape) * elementTypes[header[2]].bytes;
+    const bytes = elementCount(shape) * ELEMENT_TYPES[header[2]].bytes;
     // Before anything is allocated: deflate cannot shrink by more than 1032 : 1.
     const most = this.#compressed ? 1032 * this.#file.size : this.#file.size - header.length;
     if (bytes > most) {

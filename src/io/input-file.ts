@@ -12,7 +12,7 @@ import type { ByteSource } from './byte-source.js';
 import { availableMemory } from './machine.js';
 
 /** Bytes moved by one read or write. */
-export const chunkBytes = 8 * 1024 * 1024;
+export const CHUNK_BYTES = 8 * 1024 * 1024;
 
 /** Throws OptionError where `path` is no text, FileAccessError where it holds what no path can. */
 export function requirePath(path: string): void {
@@ -122,7 +122,7 @@ export class InputFile implements ByteSource {
   ): Promise<void> {
     for (let done = 0; done < target.length;) {
       throwIfAborted(control.signal);
-      const wanted = Math.min(chunkBytes, target.length - done);
+      const wanted = Math.min(CHUNK_BYTES, target.length - done);
       const { bytesRead } = await this.#handle.read(target, done, wanted, position + done).catch((error: unknown) => {
         throw accessError(error, 'read', this.path);
       });

@@ -1,8 +1,9 @@
 /**
  * Class labels from IDX files, as MNIST's come ("t10k-labels-idx1-ubyte.gz").
  */
+import { requireWhole } from '../core/checks.js';
 import type { RunControl } from '../core/context.js';
-import { FileFormatError, OptionError } from '../core/errors.js';
+import { FileFormatError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { excerpt } from './excerpt.js';
@@ -34,9 +35,7 @@ export async function readLabels(path: string, options: ReadLabelsOptions = {}):
   requireRole(path, 'path', 'readLabels');
   requireKnownOptions(options, READ_LABELS_KEYS, 'readLabels');
   const { limit } = options;
-  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {
-    throw new OptionError(`limit must be a whole number of at least 1, not ${limit}.`, { option: 'limit', limit });
-  }
+  if (limit !== undefined) requireWhole(limit, 'limit', 1);
   const { shape, data } = await readIdx(path, options);
   const columns = shape.length === 2 && shape[1] === QMNIST_COLUMNS && data instanceof Int32Array ? QMNIST_COLUMNS : 1;
   if (shape.length !== 1 && columns === 1) {

@@ -44,7 +44,7 @@ export function describeMachine(): MachineDescription {
 /** Largest resident set this process ever had, in bytes. */
 export const peakMemory = (): number => process.resourceUsage().maxRSS * 1024;
 
-/** Of this process, once read. */
+/** The limit of this process, once it has been read. */
 let addressSpaceLimit: number | undefined;
 
 /**

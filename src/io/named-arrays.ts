@@ -12,7 +12,7 @@ import { readSafetensors, readSafetensorsHeader, writeSafetensors, type Tensor }
 
 /** An array of a file, by either reader. */
 export interface NamedArray extends Tensor {
-  /** Of rank 2: element (i, j) of (rows, cols) is data[i + j·rows] if true, data[i·cols + j] if not. */
+  /** For rank 2: element (i, j) of (rows, cols) is data[i + j·rows] if true, data[i·cols + j] if not. */
   readonly fortranOrder: boolean;
 }
 

@@ -7,12 +7,12 @@
 import { FileFormatError } from '../core/errors.js';
 import type { ByteSource } from './byte-source.js';
 import { excerpt } from './excerpt.js';
-import { hostOrder, parseDescr, type Literal, type NumberType, type RecordType } from './npy-type.js';
+import { HOST_ORDER, parseDescr, type Literal, type NumberType, type RecordType } from './npy-type.js';
 import { elementCount } from './shape-size.js';
 
 /** What the header of an .npy file says, checked. */
 export interface NpyHeader {
-  /** Of the elements, or of records. */
+  /** The type of the elements, or of records. */
   readonly type: NumberType | RecordType;
   /** Every element is a float32: of type f4, or f2. */
   readonly single: boolean;
@@ -230,7 +230,7 @@ export function formatNpyHeader(
 ): Uint8Array {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
   const text =
-    `{'descr': '${type === 'u1' ? '|' : hostOrder}${type}', 'fortran_order': ${fortranOrder ? 'True' : 'False'}, ` +
+    `{'descr': '${type === 'u1' ? '|' : HOST_ORDER}${type}', 'fortran_order': ${fortranOrder ? 'True' : 'False'}, ` +
     `'shape': ${tuple}, }`;
   const total = 64 * Math.ceil((10 + text.length + 1) / 64);
   const bytes = new Uint8Array(total).fill(0x20);

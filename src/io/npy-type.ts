@@ -34,9 +34,9 @@ export interface RecordType {
 }
 
 /** The byte order of this machine, as NumPy writes it. */
-export const hostOrder = endianness() === 'LE' ? '<' : '>';
+export const HOST_ORDER = endianness() === 'LE' ? '<' : '>';
 
-/** Of a record: real tables have some ten fields. */
+/** Most bytes of a record: real tables have some ten fields. */
 const MOST_RECORD_BYTES = 1024 * 1024;
 const SIZES: Readonly<Record<NumberType['kind'], readonly number[]>> = {
   f: [2, 4, 8],
@@ -52,7 +52,7 @@ function numberType(descr: Literal): NumberType | undefined {
   const kind = match[2] as NumberType['kind'];
   const itemBytes = Number(match[3]);
   return SIZES[kind].includes(itemBytes)
-    ? { kind, itemBytes, swap: itemBytes > 1 && (match[1] === '<' || match[1] === '>') && match[1] !== hostOrder }
+    ? { kind, itemBytes, swap: itemBytes > 1 && (match[1] === '<' || match[1] === '>') && match[1] !== HOST_ORDER }
     : undefined;
 }
 

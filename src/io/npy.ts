@@ -6,13 +6,14 @@
  */
 import { requireControl, type RunControl } from '../core/context.js';
 import { ShapeError } from '../core/errors.js';
+import { floats, precisionOf } from '../core/floats.js';
 import { requireRole } from '../core/kind.js';
 import { asVectors, view, type FloatArray, type Matrix, type Precision, type Vectors } from '../dense/matrix.js';
 import { writeAtomically } from './atomic-write.js';
 import { swapBytes } from './byte-order.js';
 import type { ByteSource } from './byte-source.js';
 import { widenBinary16 } from './half-precision.js';
-import { bytesOf, chunkBytes, sharedBuffer, withInputFile } from './input-file.js';
+import { bytesOf, CHUNK_BYTES, sharedBuffer, withInputFile } from './input-file.js';
 import { formatNpyHeader, readNpyHeader, type NpyHeader } from './npy-header.js';
 import type { NumberType, RecordType } from './npy-type.js';
 
@@ -85,10 +86,11 @@ async function readElements(elements: Elements, first: number, out: FloatArray):
     const target = bytesOf(out);
     await file.read(target, position, control);
     if (swap)
-      for (let at = 0; at < target.length; at += chunkBytes) swapBytes(target.subarray(at, at + chunkBytes), itemBytes);
+      for (let at = 0; at < target.length; at += CHUNK_BYTES)
+        swapBytes(target.subarray(at, at + CHUNK_BYTES), itemBytes);
     return;
   }
-  const staging = (elements.staging ??= new Uint8Array(Math.min(chunkBytes, header.count * itemBytes)));
+  const staging = (elements.staging ??= new Uint8Array(Math.min(CHUNK_BYTES, header.count * itemBytes)));
   const step = staging.length / itemBytes;
   for (let done = 0; done < count; done += step) {
     const n = Math.min(step, count - done);
@@ -103,7 +105,7 @@ async function readElements(elements: Elements, first: number, out: FloatArray):
 async function readAsStored(elements: Elements, precision: Precision | undefined): Promise<FloatArray> {
   const { file, header, control } = elements;
   const out = floatArray(header, precision, file.path);
-  const step = chunkBytes;
+  const step = CHUNK_BYTES;
   for (let done = 0; done < header.count; done += step) {
     await readElements(elements, done, out.subarray(done, Math.min(done + step, header.count)));
     control.onProgress?.({ phase: 'read', done: Math.min(done + step, header.count), total: header.count });
@@ -123,12 +125,11 @@ async function readTransposed(
 ): Promise<FloatArray> {
   const { file, header, control } = elements;
   const out = floatArray(header, precision, file.path);
-  const capacity = chunkBytes / 8;
+  const capacity = CHUNK_BYTES / 8;
   // At least 16 lines to a tile: then whole cache lines of the result are written at a time.
   const tileLines = Math.min(lines, Math.max(16, Math.floor(capacity / width)));
   const tileWidth = Math.min(width, Math.floor(capacity / tileLines));
-  const tile =
-    out instanceof Float32Array ? new Float32Array(tileLines * tileWidth) : new Float64Array(tileLines * tileWidth);
+  const tile = floats(tileLines * tileWidth, precisionOf(out));
   for (let l0 = 0; l0 < lines; l0 += tileLines) {
     const rows = Math.min(tileLines, lines - l0);
     for (let k0 = 0; k0 < width; k0 += tileWidth) {
@@ -168,10 +169,10 @@ async function readRecords(
 ): Promise<FloatArray> {
   const out = floatArray(header, precision, file.path);
   const [records, columns] = header.shape;
-  const step = Math.min(records, Math.max(1, Math.floor(chunkBytes / recordBytes)));
+  const step = Math.min(records, Math.max(1, Math.floor(CHUNK_BYTES / recordBytes)));
   const raw = new Uint8Array(step * recordBytes);
   const packed = new Uint8Array(8 * step);
-  const column = out instanceof Float32Array ? new Float32Array(step) : new Float64Array(step);
+  const column = floats(step, precisionOf(out));
   const [rowStep, columnStep] = order === 'C' ? [columns, 1] : [1, records];
   for (let done = 0; done < records; done += step) {
     const n = Math.min(step, records - done);
@@ -261,6 +262,7 @@ export async function readNpyMatrix(path: string, control: RunControl = {}): Pro
 export interface NpySource {
   readonly shape: readonly number[];
   readonly data: NpyData;
+  /** The elements are in Fortran order. Default false. */
   readonly fortranOrder?: boolean | undefined;
 }
 
@@ -323,7 +325,7 @@ export async function writeNpyMatrix(path: string, matrix: Vectors, control: Run
   await writeAtomically(path, control, async (file) => {
     await file.append(formatNpyHeader(single ? 'f4' : 'f8', true, [rows, cols]));
     if (rows === 0) return;
-    const columns = Math.max(1, Math.min(cols, Math.floor(chunkBytes / (rows * data.BYTES_PER_ELEMENT))));
+    const columns = Math.max(1, Math.min(cols, Math.floor(CHUNK_BYTES / (rows * data.BYTES_PER_ELEMENT))));
     const packed = single ? new Float32Array(rows * columns) : new Float64Array(rows * columns);
     for (let j0 = 0; j0 < cols; j0 += columns) {
       const n = Math.min(columns, cols - j0);

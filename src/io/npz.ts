@@ -31,16 +31,16 @@ export interface WriteNpzOptions extends RunControl {
 }
 
 /** Bytes deflated or stored before they are written: a small piece keeps the event loop and an AbortSignal alive. */
-const pieceBytes = 1024 * 1024;
+const PIECE_BYTES = 1024 * 1024;
 /** Beyond these an archive needs ZIP64 records. */
-const mostBytes = 0xffffffff;
-const mostMembers = 0xffff;
-const suffix = '.npy';
+const MOST_BYTES = 0xffffffff;
+const MOST_MEMBERS = 0xffff;
+const SUFFIX = '.npy';
 
 /** name → member; others than arrays (folders, notes) are left out. */
 function arraysIn(entries: readonly ZipEntry[], path: string): Map<string, ZipEntry> {
   const arrays = new Map(
-    entries.filter(({ name }) => name.endsWith(suffix)).map((entry) => [entry.name.slice(0, -suffix.length), entry]),
+    entries.filter(({ name }) => name.endsWith(SUFFIX)).map((entry) => [entry.name.slice(0, -SUFFIX.length), entry]),
   );
   if (arrays.size === 0 && entries.length > 0) {
     const pickled = entries.some(({ name }) => name.endsWith('data.pkl'));
@@ -104,7 +104,7 @@ export async function readNpz(path: string, options: ReadNpzOptions = {}): Promi
 function checkNames(arrays: ReadonlyMap<string, NpySource>, headers: ReadonlyMap<string, Uint8Array>): void {
   let total = 0;
   for (const [name, { data }] of arrays) {
-    const encoded = new TextEncoder().encode(name + suffix).length;
+    const encoded = new TextEncoder().encode(name + SUFFIX).length;
     if (name === '' || name.includes('\0') || encoded > 65535)
       throw new OptionError(
         `"${name}" cannot be the name of an array in an archive: 1 to 65,531 bytes without zeros are needed.`,
@@ -113,7 +113,7 @@ function checkNames(arrays: ReadonlyMap<string, NpySource>, headers: ReadonlyMap
     total += headers.get(name)!.length + data.byteLength + 128 + 2 * encoded;
   }
   // Room for what deflate adds to bytes that it cannot shrink is left too.
-  if (total * 1.001 > mostBytes || arrays.size >= mostMembers) {
+  if (total * 1.001 > MOST_BYTES || arrays.size >= MOST_MEMBERS) {
     throw new OptionError(
       `An .npz file of ${arrays.size} arrays and ${total} bytes is beyond what is written (4 GiB, 65,534 ` +
         'arrays). Write safetensors, which has no such limits.',
@@ -149,15 +149,15 @@ export async function writeNpz(
     };
     let done = 0;
     for (const [name, { data }] of arrays) {
-      const member = compress ? new ZipDeflate(name + suffix) : new ZipPassThrough(name + suffix);
+      const member = compress ? new ZipDeflate(name + SUFFIX) : new ZipPassThrough(name + SUFFIX);
       // fflate writes local time; this is 1980-01-01 00:00 in any zone.
       member.mtime = new Date(1980, 0, 1);
       zip.add(member);
       const bytes = bytesOf(data);
       member.push(headers.get(name)!, bytes.length === 0);
-      for (let at = 0; at < bytes.length; at += pieceBytes) {
+      for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
         throwIfAborted(signal);
-        const end = Math.min(bytes.length, at + pieceBytes);
+        const end = Math.min(bytes.length, at + PIECE_BYTES);
         member.push(bytes.subarray(at, end), end === bytes.length);
         await flush();
         done += end - at;

@@ -1,6 +1,7 @@
 /**
  * Points from a file, whatever its kind: .npy, CSV, IDX images.
  */
+import { requireWhole } from '../core/checks.js';
 import { inCode } from '../core/advice.js';
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, NonFiniteError, OptionError } from '../core/errors.js';
@@ -42,7 +43,7 @@ export interface PointTable {
   readonly coordinates: Float64Array;
   /** Points in the file, also those that `limit` left out; undefined for a table whose reading ended with the limit. */
   readonly total: number | undefined;
-  /** Of a table: which columns were taken, what they are called, how cells were told apart. */
+  /** Where the file is a table: which columns were taken, what they are called, how cells were told apart. */
   readonly table?: CsvReading | undefined;
 }
 
@@ -105,9 +106,7 @@ export async function readPoints(path: string, options: ReadPointsOptions = {}):
   requireRole(path, 'path', 'readPoints');
   requireKnownOptions(options, READ_POINTS_KEYS, 'readPoints');
   const { limit } = options;
-  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1)) {
-    throw new OptionError(`limit must be a whole number of at least 1, not ${limit}.`, { option: 'limit', limit });
-  }
+  if (limit !== undefined) requireWhole(limit, 'limit', 1);
   const kind = await kindOf(path, options);
   if (kind !== 'csv') {
     const misplaced = TABLE_OPTIONS.find((name) => options[name] !== undefined);

@@ -33,12 +33,12 @@ export interface SafetensorsHeader {
 }
 
 /** Longest header that the format allows. */
-export const mostHeaderBytes = 100_000_000;
+export const MOST_HEADER_BYTES = 100_000_000;
 /** The key of the free text, which no tensor may bear. */
-export const metadataKey = '__metadata__';
+export const METADATA_KEY = '__metadata__';
 
 /** Bytes of an element; what is not here (types of less than a byte, types to come) is checked for its place alone. */
-export const dtypeBytes: ReadonlyMap<string, number> = new Map([
+export const DTYPE_BYTES: ReadonlyMap<string, number> = new Map([
   ['BOOL', 1],
   ['U8', 1],
   ['I8', 1],
@@ -113,9 +113,9 @@ function parseMetadata(value: unknown, path: string): Map<string, string> {
   if (wrong !== undefined)
     throw damaged(
       path,
-      `${metadataKey} must map strings to ` +
+      `${METADATA_KEY} must map strings to ` +
         `strings${isObject(value) ? `, and "${wrong[0] as string}" is ${excerptOf(wrong[1])}` : ''}`,
-      { name: metadataKey },
+      { name: METADATA_KEY },
     );
   return new Map(Object.entries(value as Record<string, string>));
 }
@@ -134,7 +134,7 @@ function parseTensor(name: string, value: unknown, base: number, path: string): 
       `data_offsets must be [begin, end], whole numbers from 0 to 2^53 − 1 with begin ≤ end, not ${excerptOf(offsets)}`,
     );
   const count = elementCount(shape);
-  const bytes = dtypeBytes.get(dtype);
+  const bytes = DTYPE_BYTES.get(dtype);
   if (!isSize(count) || (bytes !== undefined && count * bytes !== offsets[1] - offsets[0])) {
     return fail(
       `shape (${shape.join(', ')}) of ${dtype} takes ${count * (bytes ?? 1)} bytes, data_offsets ` +
@@ -165,10 +165,10 @@ export async function parseSafetensorsHeader(file: ByteSource): Promise<Safetens
       { path },
     );
   }
-  if (announced > BigInt(mostHeaderBytes))
+  if (announced > BigInt(MOST_HEADER_BYTES))
     throw damaged(
       path,
-      `it announces a header of ${announced} bytes, more than the ${mostHeaderBytes} that the format allows`,
+      `it announces a header of ${announced} bytes, more than the ${MOST_HEADER_BYTES} that the format allows`,
       { announced: Number(announced) },
     );
   const length = Number(announced);
@@ -180,9 +180,9 @@ export async function parseSafetensorsHeader(file: ByteSource): Promise<Safetens
     });
   const header = parseJson(await file.head(length, 8), path);
 
-  const metadata = parseMetadata(Object.hasOwn(header, metadataKey) ? header[metadataKey] : undefined, path);
+  const metadata = parseMetadata(Object.hasOwn(header, METADATA_KEY) ? header[METADATA_KEY] : undefined, path);
   const tensors = Object.entries(header)
-    .filter(([name]) => name !== metadataKey)
+    .filter(([name]) => name !== METADATA_KEY)
     .map(([name, value]) => [name, parseTensor(name, value, 8 + length, path)] as const)
     .sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let end = 8 + length;

@@ -7,12 +7,12 @@ import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError, ShapeError } from '../core/errors.js';
 import type { FloatArray } from '../dense/matrix.js';
 import { writeAtomically } from './atomic-write.js';
-import { hostIsLittleEndian, swapBytes } from './byte-order.js';
+import { HOST_IS_LITTLE_ENDIAN, swapBytes } from './byte-order.js';
 import { widenBfloat16, widenBinary16 } from './half-precision.js';
-import { bytesOf, chunkBytes, sharedBuffer, withInputFile, type InputFile } from './input-file.js';
+import { bytesOf, CHUNK_BYTES, sharedBuffer, withInputFile, type InputFile } from './input-file.js';
 import {
-  metadataKey,
-  mostHeaderBytes,
+  METADATA_KEY,
+  MOST_HEADER_BYTES,
   parseSafetensorsHeader,
   type SafetensorsHeader,
   type TensorInfo,
@@ -68,11 +68,11 @@ async function readHalves(
   each: (chunk: Uint8Array) => void,
 ): Promise<void> {
   const widen = dtype === 'BF16' ? widenBfloat16 : widenBinary16;
-  const halves = new Uint16Array(Math.min(count, chunkBytes / 2));
+  const halves = new Uint16Array(Math.min(count, CHUNK_BYTES / 2));
   for (let done = 0; done < count; done += halves.length) {
     const part = halves.subarray(0, Math.min(halves.length, count - done));
     await file.read(bytesOf(part), begin + 2 * done, control, each);
-    if (!hostIsLittleEndian) swapBytes(bytesOf(part), 2);
+    if (!HOST_IS_LITTLE_ENDIAN) swapBytes(bytesOf(part), 2);
     widen(part, data.subarray(done, done + part.length));
   }
 }
@@ -119,9 +119,9 @@ export async function readSafetensors(path: string, options: ReadSafetensorsOpti
           : new Float32Array(sharedBuffer(4 * info.count, what));
       if (dtype === 'F64' || dtype === 'F32') {
         await file.read(bytesOf(data), info.begin, options, count);
-        if (!hostIsLittleEndian)
-          for (let at = 0; at < data.byteLength; at += chunkBytes)
-            swapBytes(bytesOf(data).subarray(at, at + chunkBytes), data.BYTES_PER_ELEMENT);
+        if (!HOST_IS_LITTLE_ENDIAN)
+          for (let at = 0; at < data.byteLength; at += CHUNK_BYTES)
+            swapBytes(bytesOf(data).subarray(at, at + CHUNK_BYTES), data.BYTES_PER_ELEMENT);
       } else {
         await readHalves(file, info, data as Float32Array, options, count);
       }
@@ -146,13 +146,13 @@ function formatHeader(
     const dtype = data instanceof Float64Array ? 'F64' : 'F32';
     return `${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [begin, end] })}`;
   });
-  if (metadata !== undefined) entries.unshift(`"${metadataKey}":${JSON.stringify(metadata)}`);
+  if (metadata !== undefined) entries.unshift(`"${METADATA_KEY}":${JSON.stringify(metadata)}`);
   const text = new TextEncoder().encode(`{${entries.join(',')}}`);
   const length = 8 * Math.ceil(text.length / 8);
-  if (length > mostHeaderBytes)
+  if (length > MOST_HEADER_BYTES)
     throw new OptionError(
       `The header of these ${tensors.length} tensors takes ${length} bytes; a safetensors file allows ` +
-        `${mostHeaderBytes}.`,
+        `${MOST_HEADER_BYTES}.`,
       { bytes: length },
     );
   const bytes = new Uint8Array(8 + length).fill(0x20);
@@ -174,8 +174,8 @@ export async function writeSafetensors(
 ): Promise<void> {
   const { metadata, onProgress } = options;
   for (const [name, { shape, data }] of tensors) {
-    if (name === metadataKey)
-      throw new OptionError(`No tensor of a safetensors file can be called "${metadataKey}".`, { name });
+    if (name === METADATA_KEY)
+      throw new OptionError(`No tensor of a safetensors file can be called "${METADATA_KEY}".`, { name });
     if (
       !shape.every((n) => Number.isSafeInteger(n) && n >= 0) ||
       shape.reduce((product, n) => product * n, 1) !== data.length
@@ -201,8 +201,8 @@ export async function writeSafetensors(
     await file.append(header);
     for (const [, { data }] of ordered) {
       // Elsewhere than on a little-endian machine the bytes go out by way of a copy.
-      const out = hostIsLittleEndian ? data : data.slice();
-      if (!hostIsLittleEndian) swapBytes(bytesOf(out), out.BYTES_PER_ELEMENT);
+      const out = HOST_IS_LITTLE_ENDIAN ? data : data.slice();
+      if (!HOST_IS_LITTLE_ENDIAN) swapBytes(bytesOf(out), out.BYTES_PER_ELEMENT);
       await file.append(out, (chunk) => {
         done += chunk.length;
         onProgress?.({ phase: 'write', done, total });

@@ -36,21 +36,21 @@ interface Listed extends Omit<ZipEntry, 'begin'> {
   readonly rawName: Uint8Array;
 }
 
-const endSignature = 0x06054b50;
-const end64LocatorSignature = 0x07064b50;
-const end64Signature = 0x06064b50;
-const entrySignature = 0x02014b50;
-const localSignature = 0x04034b50;
-const descriptorSignature = 0x08074b50;
-const localBytes = 30;
+const END_SIGNATURE = 0x06054b50;
+const END64_LOCATOR_SIGNATURE = 0x07064b50;
+const END64_SIGNATURE = 0x06064b50;
+const ENTRY_SIGNATURE = 0x02014b50;
+const LOCAL_SIGNATURE = 0x04034b50;
+const DESCRIPTOR_SIGNATURE = 0x08074b50;
+const LOCAL_BYTES = 30;
 /**
  * Flags that decide how a member is read: encrypted (0, 6, 13), sizes behind the bytes (3), patch (5), name in UTF-8
  * (11).
  */
-const decisiveFlags = 0x2869;
-const sizesFollow = 0x8;
-const endBytes = 22;
-const mostComment = 65535;
+const DECISIVE_FLAGS = 0x2869;
+const SIZES_FOLLOW = 0x8;
+const END_BYTES = 22;
+const MOST_COMMENT = 65535;
 
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
@@ -70,17 +70,17 @@ function wide(fields: DataView, at: number, path: string): number {
 /** Where the directory stands, and how many members it lists. */
 async function locate(file: InputFile): Promise<{ start: number; length: number; count: number }> {
   const { path, size } = file;
-  const tail = await file.head(endBytes + mostComment, Math.max(0, size - endBytes - mostComment));
+  const tail = await file.head(END_BYTES + MOST_COMMENT, Math.max(0, size - END_BYTES - MOST_COMMENT));
   const fields = viewOf(tail);
-  let at = tail.length - endBytes;
+  let at = tail.length - END_BYTES;
   while (
     at >= 0 &&
-    !(fields.getUint32(at, true) === endSignature && at + endBytes + fields.getUint16(at + 20, true) === tail.length)
+    !(fields.getUint32(at, true) === END_SIGNATURE && at + END_BYTES + fields.getUint16(at + 20, true) === tail.length)
   )
     at--;
   if (at < 0) {
     const head = await file.head(4);
-    if (head.length === 4 && viewOf(head).getUint32(0, true) === localSignature)
+    if (head.length === 4 && viewOf(head).getUint32(0, true) === LOCAL_SIGNATURE)
       throw damaged(path, 'it starts as a zip archive does, but its directory is not at its end', { size });
     throw new FileFormatError(
       `${path}: not a zip archive (.npz is one): it starts with ${hex(head)}, not with 50 4b 03 04, and has no ` +
@@ -98,11 +98,11 @@ async function locate(file: InputFile): Promise<{ start: number; length: number;
   let directoryEnd = endAt;
   if (count === 0xffff || length === 0xffffffff || start === 0xffffffff) {
     const locator = await file.head(20, Math.max(0, endAt - 20));
-    if (locator.length < 20 || viewOf(locator).getUint32(0, true) !== end64LocatorSignature)
+    if (locator.length < 20 || viewOf(locator).getUint32(0, true) !== END64_LOCATOR_SIGNATURE)
       throw damaged(path, 'its directory is of the ZIP64 kind, and the record that says where it is is missing');
     directoryEnd = wide(viewOf(locator), 8, path);
     const record = await file.head(56, directoryEnd);
-    if (record.length < 56 || viewOf(record).getUint32(0, true) !== end64Signature)
+    if (record.length < 56 || viewOf(record).getUint32(0, true) !== END64_SIGNATURE)
       throw damaged(path, `there is no ZIP64 record at byte ${directoryEnd}, where it should be`);
     count = wide(viewOf(record), 32, path);
     length = wide(viewOf(record), 40, path);
@@ -129,7 +129,7 @@ function parseDirectory(bytes: Uint8Array, start: number, count: number, path: s
   const names = new Set<string>();
   let at = 0;
   while (at < length) {
-    if (at + 46 > length || fields.getUint32(at, true) !== entrySignature)
+    if (at + 46 > length || fields.getUint32(at, true) !== ENTRY_SIGNATURE)
       throw damaged(path, `its directory is not one at byte ${start + at}`);
     const nameLength = fields.getUint16(at + 28, true);
     const extraLength = fields.getUint16(at + 30, true);
@@ -209,16 +209,16 @@ async function checkLocalHeader(
   const { name, flags, method, crc32: sum, compressedBytes, bytes, offset, rawName } = entry;
   const path = `${file.path}: member "${name}"`;
   const facts = { path: file.path, member: name };
-  const head = await file.head(localBytes, offset);
-  if (head.length < localBytes || viewOf(head).getUint32(0, true) !== localSignature)
+  const head = await file.head(LOCAL_BYTES, offset);
+  if (head.length < LOCAL_BYTES || viewOf(head).getUint32(0, true) !== LOCAL_SIGNATURE)
     throw damaged(path, `its header is not at byte ${offset}, where it should be`, facts);
   const fields = viewOf(head);
   const nameLength = fields.getUint16(26, true);
   const extraLength = fields.getUint16(28, true);
-  const begin = offset + localBytes + nameLength + extraLength;
+  const begin = offset + LOCAL_BYTES + nameLength + extraLength;
   if (begin + compressedBytes > limit)
     throw damaged(path, `its ${compressedBytes} bytes reach beyond the archive's members`, facts);
-  const nameAndExtra = await file.head(nameLength + extraLength, offset + localBytes);
+  const nameAndExtra = await file.head(nameLength + extraLength, offset + LOCAL_BYTES);
   const own = nameAndExtra.subarray(0, nameLength);
   if (own.length !== rawName.length || !own.every((byte, k) => byte === rawName[k])) {
     throw damaged(path, `its own header calls it "${decodeName(own, fields.getUint16(6, true))}"`, facts);
@@ -227,13 +227,13 @@ async function checkLocalHeader(
     throw damaged(path, `its own header has ${what} ${here}, the directory has ${listed}`, facts);
   };
   const ownFlags = fields.getUint16(6, true);
-  if (((ownFlags ^ flags) & decisiveFlags) !== 0) differ('flags', ownFlags, flags);
+  if (((ownFlags ^ flags) & DECISIVE_FLAGS) !== 0) differ('flags', ownFlags, flags);
   if (fields.getUint16(8, true) !== method) differ('method', fields.getUint16(8, true), method);
   const ownSum = fields.getUint32(14, true);
   const sizes = [fields.getUint32(22, true), fields.getUint32(18, true)];
   readWideSizes({ fields: viewOf(nameAndExtra), from: nameLength, length: extraLength }, sizes, path, name);
   // Where sizes and checksum follow the bytes, zeros may stand here for them.
-  const follow = (flags & sizesFollow) !== 0;
+  const follow = (flags & SIZES_FOLLOW) !== 0;
   const agrees = (here: number, listed: number): boolean => here === listed || (follow && here === 0);
   if (!agrees(ownSum, sum)) differ('CRC-32', ownSum, sum);
   if (!agrees(sizes[1], compressedBytes)) differ('a packed size of', sizes[1], compressedBytes);
@@ -265,7 +265,7 @@ async function checkDescriptor(
       const length = from + (wideSizes ? 20 : 12);
       if (
         length > found.length ||
-        (signed && fields.getUint32(0, true) !== descriptorSignature) ||
+        (signed && fields.getUint32(0, true) !== DESCRIPTOR_SIGNATURE) ||
         fields.getUint32(from, true) !== sum
       )
         continue;

@@ -6,6 +6,7 @@
  * Columns that have converged leave the block; zero, equal or dependent right-hand sides cost no directions of their
  * own.
  */
+import { requireWhole } from '../core/checks.js';
 import { OptionError } from '../core/errors.js';
 import { withBlas, type WithBlas } from '../dense/default-blas.js';
 import { asVectors, type Matrix, type Vectors } from '../dense/matrix.js';
@@ -144,8 +145,7 @@ export function blockConjugateGradientSolver(operator: LinearOperator, options: 
   const size = checkSystem(operator, 'blockConjugateGradients');
   checkPreconditioner(options.preconditioner, size, 'blockConjugateGradients', true);
   const { blockSize = BLOCK_SIZE } = options;
-  if (!Number.isInteger(blockSize) || blockSize < 1)
-    throw new OptionError(`blockSize must be a whole number ≥ 1, not ${blockSize}.`, { blockSize });
+  requireWhole(blockSize, 'blockSize', 1);
   resolveTolerances(size, options);
   return new BlockConjugateGradients(operator, backed);
 }

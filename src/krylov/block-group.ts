@@ -1,6 +1,6 @@
 /**
- * One group of right-hand sides of block conjugate gradients: cycles of steps, the tolerance and the best iterate of each
- * column, restarts from true residuals (stagnation.ts).
+ * One group of right-hand sides of block conjugate gradients: cycles of steps, the tolerance and the best iterate of
+ * each column, restarts from true residuals (stagnation.ts).
  */
 import { block, copyInto, type Matrix } from '../dense/matrix.js';
 import { columnNorm } from './block-directions.js';
@@ -50,7 +50,7 @@ export interface Run {
   unrounded: number;
 }
 
-function columnNorms(a: Matrix, out: Float64Array): void {
+function normsOfColumns(a: Matrix, out: Float64Array): void {
   for (let j = 0; j < a.cols; j++) out[j] = columnNorm(a, j);
 }
 
@@ -116,7 +116,7 @@ export class BlockGroup {
     }
     this.#system.operator.applyUnchecked(r, block(work.x, 0, 0, size, count), -1, 1);
     run.products += count;
-    columnNorms(r, work.norms);
+    normsOfColumns(r, work.norms);
   }
 
   /** Solves for columns first … first + count − 1 of the run; yields after every step. */
@@ -275,8 +275,8 @@ export class BlockGroup {
   }
 
   /**
-   * Of the first `cycle` places, with true residuals: those that have not met the tolerance and can go on are moved to
-   * the front, and counted.
+   * Moves those of the first `cycle` places, which have true residuals, to the front that have not met the tolerance
+   * and can go on; returns their number.
    */
   #missing(run: Run, work: BlockIterates, cycle: number, limited: boolean, stagnation: Stagnation): number {
     let left = work.park(cycle, 0);
@@ -328,7 +328,7 @@ export class BlockGroup {
     if (result.kind === 'positive') result = directions.advance(block(work.x, 0, 0, size, active), r, work.energies);
     if (result.kind === 'nonFinite') return { outcome: 'nonFinite' };
     if (result.kind === 'flat') return this.#told(run, result.curvature, result.direction);
-    columnNorms(r, work.norms);
+    normsOfColumns(r, work.norms);
     for (let j = 0; j < active; j++) if (!Number.isFinite(work.norms[j])) return { outcome: 'nonFinite' };
     return undefined;
   }

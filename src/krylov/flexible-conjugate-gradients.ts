@@ -7,7 +7,7 @@
  *
  * with a window that slides (Notay's FCG(m) restarts it instead). m = 1 is the method of Polak and Ribière.
  */
-import { OptionError } from '../core/errors.js';
+import { requireWhole } from '../core/checks.js';
 import type { KeysOf } from '../core/known-options.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
@@ -161,8 +161,7 @@ export function flexibleConjugateGradientSolver(operator: LinearOperator, option
   const size = checkSystem(operator, 'flexibleConjugateGradients');
   checkPreconditioner(options.preconditioner, size, 'flexibleConjugateGradients', false);
   const { directions = DIRECTIONS } = options;
-  if (!Number.isInteger(directions) || directions < 1)
-    throw new OptionError(`directions must be a whole number ≥ 1, not ${directions}.`, { directions });
+  requireWhole(directions, 'directions', 1);
   const iterate: Iterate = { x: vector(size), r: vector(size) };
   const system = new RangedSystem(operator, options.preconditioner);
   return singleVectorSolver(system, iterate, new FlexibleConjugateGradients(system, backed, iterate), options);

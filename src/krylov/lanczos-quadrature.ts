@@ -13,8 +13,9 @@
  * the operator is F⁻¹AF⁻ᵀ, by the Lanczos method for M⁻¹A in the inner product of M: uₖ = F⁻ᵀqₖ, and sₖ = M·uₖ beside
  * it, so that each step takes one product with A and one solve with M.
  */
+import { requireWhole } from '../core/checks.js';
 import { throwIfAborted, type RunControl } from '../core/context.js';
-import { FactorizationError, OptionError, ShapeError } from '../core/errors.js';
+import { FactorizationError, ShapeError } from '../core/errors.js';
 import type { KeysOf } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
@@ -74,9 +75,10 @@ export interface FactoredMatrix extends LinearOperator {
 }
 
 /** What the callers inside the library add. */
-export interface LanczosOptions extends ProbeOptions {
+export interface QuadratureOptions extends ProbeOptions {
   /** Keeps the vectors of a probe and orthogonalises against them, where they fit BASIS_BYTES. */
   readonly reorthogonalize?: boolean | undefined;
+  /** M = FFᵀ: the operator is then F⁻¹AF⁻ᵀ. Default none. */
   readonly factorization?: FactoredMatrix | undefined;
 }
 
@@ -91,12 +93,6 @@ const KEPT_SHARE = Math.SQRT1_2;
 const STREAM = 0x51a9c7;
 const TURN_MS = 50;
 
-function whole(value: number, least: number, what: string): number {
-  if (!Number.isInteger(value) || value < least)
-    throw new OptionError(`${what} must be a whole number ≥ ${least}, not ${value}.`, { [what]: value });
-  return value;
-}
-
 /**
  * The Lanczos matrices of all probes; undefined where a product is not finite. Cost: probes × degree products, in
  * blocks, and with reorthogonalisation 4N·degree²/2 flops a probe. The same seed gives the same bits. Throws
@@ -104,7 +100,7 @@ function whole(value: number, least: number, what: string): number {
  */
 export async function lanczosMatrices(
   operator: LinearOperator,
-  options: WithBlas<LanczosOptions>,
+  options: WithBlas<QuadratureOptions>,
   control: RunControl,
 ): Promise<Tridiagonal[] | undefined> {
   const size = checkSystem(operator, 'Stochastic Lanczos quadrature');
@@ -114,9 +110,9 @@ export async function lanczosMatrices(
       size,
       factorization: factorization.rows,
     });
-  const probes = whole(options.probes ?? PROBES, 1, 'probes');
-  const degree = Math.min(size, whole(options.degree ?? DEGREE, 1, 'degree'));
-  const side = Math.min(probes, whole(options.blockSize ?? BLOCK_SIZE, 1, 'blockSize'));
+  const probes = requireWhole(options.probes ?? PROBES, 'probes', 1);
+  const degree = Math.min(size, requireWhole(options.degree ?? DEGREE, 'degree', 1));
+  const side = Math.min(probes, requireWhole(options.blockSize ?? BLOCK_SIZE, 'blockSize', 1));
   const kept =
     options.reorthogonalize === true
       ? Math.floor(BASIS_BYTES / (8 * size * degree * (factorization === undefined ? 1 : 2)))

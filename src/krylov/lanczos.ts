@@ -8,6 +8,7 @@
  * of both ends stay, T becomes an arrow and goes on from there. Where the space is invariant, β is set to zero and a
  * new random direction orthogonal to it is taken.
  */
+import { requireWhole } from '../core/checks.js';
 import { throwIfAborted, type RunControl, checkedControl } from '../core/context.js';
 import { FactorizationError, MemoryError, OptionError, ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
@@ -107,11 +108,9 @@ function resolve(operator: LinearOperator, options: WithBlas<LanczosOptions>): R
   const { blas, seed = 0, tolerance = 1e-6, maxIterations = 200 } = options;
   if (!(tolerance > 0 && tolerance < 1))
     throw new OptionError(`tolerance must lie between 0 and 1, not ${tolerance}.`, { tolerance });
-  if (!Number.isInteger(maxIterations) || maxIterations < 1)
-    throw new OptionError(`maxIterations must be a whole number ≥ 1, not ${maxIterations}.`, { maxIterations });
+  requireWhole(maxIterations, 'maxIterations', 1);
   const wanted = options.basisSize ?? Math.min(maxIterations, MOST_KEPT);
-  if (!Number.isInteger(wanted) || (wanted < 12 && options.basisSize !== undefined))
-    throw new OptionError(`basisSize must be a whole number ≥ 12, not ${wanted}.`, { basisSize: wanted });
+  if (options.basisSize !== undefined) requireWhole(wanted, 'basisSize', 12);
   const basisSize = Math.min(rows, Math.max(12, wanted));
   const bytes = 8 * rows * (basisSize + 1 + 4);
   const limit = options.memoryLimit ?? availableMemory();

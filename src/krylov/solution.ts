@@ -99,11 +99,14 @@ interface Numbers {
 }
 
 /**
- * converged: the true residual meets the tolerance. maxIterations, aborted: x is what `keep` says. nonFinite: a product
- * was NaN or infinite; x is the last finite iterate. stagnated: the true residual no longer falls (stagnation.ts), or x
- * in float32 cannot hold what was found: the tolerance lies below what rounding (about eps·‖A‖‖x‖) or the operator's
- * own inaccuracy allow. x is the iterate of least residual, within a quarter. leastSquares (MINRES alone): ‖A(b − Ax)‖
- * vanishes though b − Ax does not: A is singular, b has a part outside its range, x minimises the residual.
+ * - converged: the true residual meets the tolerance.
+ * - maxIterations, aborted: x is what `keep` says.
+ * - nonFinite: a product was NaN or infinite; x is the last finite iterate.
+ * - stagnated: the true residual no longer falls (stagnation.ts), or x in float32 cannot hold what was found: the
+ *   tolerance lies below what rounding (about eps·‖A‖‖x‖) or the operator's own inaccuracy allow. x is the iterate of
+ *   least residual, within a quarter.
+ * - leastSquares (MINRES alone): ‖A(b − Ax)‖ vanishes though b − Ax does not: A is singular, b has a part outside its
+ *   range, x minimises the residual.
  */
 export type PlainOutcome = 'converged' | 'maxIterations' | 'stagnated' | 'nonFinite' | 'aborted' | 'leastSquares';
 
@@ -112,10 +115,10 @@ export type Solution =
   | (Numbers & { readonly outcome: PlainOutcome })
   | (Numbers & {
       /**
-       * indefinite: a direction p with pᵀAp < 0 beyond rounding: A is not positive definite. x is the iterate before
-       * that direction (the guess, if it is the first), or the best with `keep`. singular: pᵀAp is zero to rounding, so
-       * A is singular, or as good as, and what is left of b lies outside its range: x is the iterate of least residual,
-       * within a quarter.
+       * - indefinite: a direction p with pᵀAp < 0 beyond rounding: A is not positive definite. x is the iterate before
+       *   that direction (the guess, if it is the first), or the best with `keep`.
+       * - singular: pᵀAp is zero to rounding, so A is singular, or as good as, and what is left of b lies outside its
+       *   range: x is the iterate of least residual, within a quarter.
        */
       readonly outcome: 'indefinite' | 'singular';
       /** pᵀAp/pᵀp. */

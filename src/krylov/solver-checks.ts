@@ -1,6 +1,7 @@
 /**
  * What the Krylov solvers check before they start.
  */
+import { requireNonNegative, requireWhole } from '../core/checks.js';
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
 import { requireKnownOptions, type Resolved, type KeysOf } from '../core/known-options.js';
@@ -29,30 +30,18 @@ const MOST_RESTARTS = 20;
  */
 export const LEAST_RELATIVE_TARGET = 2 ** -60;
 
-function nonNegative(value: number, what: string, below = Number.POSITIVE_INFINITY): void {
-  if (!(value >= 0 && value < below))
-    throw new OptionError(`${what} must be a number ≥ 0${below < Infinity ? ` and < ${below}` : ''}, not ${value}.`, {
-      [what]: value,
-    });
-}
-
-function whole(value: number, what: string): void {
-  if (!Number.isInteger(value) || value < 0)
-    throw new OptionError(`${what} must be a whole number ≥ 0, not ${value}.`, { [what]: value });
-}
-
 /** The call's tolerances before the solver's, before the defaults. Throws OptionError. */
 export function resolveTolerances(size: number, solver: Tolerances, call: Tolerances = {}): ResolvedTolerances {
   const relativeTolerance = call.relativeTolerance ?? solver.relativeTolerance ?? DEFAULT_RELATIVE_TOLERANCE;
   const absoluteTolerance = call.absoluteTolerance ?? solver.absoluteTolerance ?? 0;
   const maxIterations = call.maxIterations ?? solver.maxIterations ?? Math.min(10 * size, MOST_ITERATIONS);
   const maxRestarts = call.maxRestarts ?? solver.maxRestarts ?? MOST_RESTARTS;
-  nonNegative(relativeTolerance, 'relativeTolerance', 1);
-  nonNegative(absoluteTolerance, 'absoluteTolerance');
+  requireNonNegative(relativeTolerance, 'relativeTolerance', 1);
+  requireNonNegative(absoluteTolerance, 'absoluteTolerance');
   const roundoff = call.roundoff ?? solver.roundoff ?? Number.EPSILON;
-  whole(maxIterations, 'maxIterations');
-  whole(maxRestarts, 'maxRestarts');
-  nonNegative(roundoff, 'roundoff', 1);
+  requireWhole(maxIterations, 'maxIterations', 0);
+  requireWhole(maxRestarts, 'maxRestarts', 0);
+  requireNonNegative(roundoff, 'roundoff', 1);
   return { relativeTolerance, absoluteTolerance, maxIterations, maxRestarts, roundoff };
 }
 
@@ -108,12 +97,12 @@ export function checkVectors(a: Matrix, name: string, size: number, cols: number
   }
 }
 
-/** Of the options of a solver and of a call together, those of the call. */
+/** The options of the call, where those of a solver and of a call were given together. */
 export function controlOf(options: SolveControl): SolveControl {
   return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(SOLVE_CONTROL_KEYS, key)));
 }
 
-/** Of the options of a solver and of a call together, those of the solver, which are in `keys`. */
+/** The options of the solver, which are in `keys`, where those of a solver and of a call were given together. */
 export function solverOf<T extends SolverOptions>(options: T & SolveControl, keys: KeysOf<T>): T {
   return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(keys, key))) as unknown as T;
 }

@@ -11,6 +11,7 @@
  * Markov and Stieltjes, Σ_{i<k} w_i ≤ F(θ_k−) ≤ F(θ_k) ≤ Σ_{i≤k} w_i (G. Szegő, *Orthogonal Polynomials*, AMS 1939,
  * section 3.41).
  */
+import { requirePositive } from '../core/checks.js';
 import { type RunControl, checkedControl } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
 import { type KeysOf, known } from '../core/known-options.js';
@@ -19,12 +20,15 @@ import type { LinearOperator } from '../operator/linear-operator.js';
 import { requireOperator } from '../operator/self-check.js';
 import { integrate, lanczosMatrices, type ProbeOptions, type Quadrature } from './lanczos-quadrature.js';
 import { quadratureError, quadratureSteps, type QuadratureSteps } from './quadrature-error.js';
-import { sampleInterval } from './sample-interval.js';
+import { meanInterval } from './mean-interval.js';
 
 /** Equally spaced values. */
 export interface Grid {
+  /** The first value, in units of the eigenvalues. */
   readonly from?: number | undefined;
+  /** The last value. */
   readonly to?: number | undefined;
+  /** Number of values, at least 2. Default 200. */
   readonly count?: number | undefined;
 }
 /** The keys of {@link Grid}. */
@@ -92,7 +96,7 @@ function densityCurve(grid: Float64Array, probes: readonly QuadratureSteps[], wi
     probes.forEach(({ all }, l) => {
       samples[l] = integrate(all, normal);
     });
-    const { value, lower, upper } = sampleInterval(samples);
+    const { value, lower, upper } = meanInterval(samples);
     const error = quadratureError(probes, normal);
     curve.value[i] = value;
     // A mean of normal densities is at most their height.
@@ -114,9 +118,9 @@ function cumulativeCurve(grid: Float64Array, probes: readonly QuadratureSteps[])
       samples.lower[l] = exact || k === 0 ? sum : sum - weights[k - 1];
       samples.upper[l] = exact || k === nodes.length ? sum : sum + weights[k];
     });
-    curve.value[i] = sampleInterval(samples.value).value;
-    curve.lower[i] = Math.max(0, sampleInterval(samples.lower).lower);
-    curve.upper[i] = Math.min(1, sampleInterval(samples.upper).upper);
+    curve.value[i] = meanInterval(samples.value).value;
+    curve.lower[i] = Math.max(0, meanInterval(samples.lower).lower);
+    curve.upper[i] = Math.min(1, meanInterval(samples.upper).upper);
   });
   return curve;
 }
@@ -139,8 +143,7 @@ export async function spectralDensity(
   const { grid: { from, to, count = COUNT } = {}, width: asked } = backed;
   if (!Number.isInteger(count) || count < 2)
     throw new OptionError(`The grid needs a whole number ≥ 2 of values, not ${count}.`, { count });
-  if (asked !== undefined && !(asked > 0 && asked < Infinity))
-    throw new OptionError(`width must be a positive number, not ${asked}.`, { width: asked });
+  if (asked !== undefined) requirePositive(asked, 'width');
   for (const end of [from, to])
     if (end !== undefined && !Number.isFinite(end))
       throw new OptionError(`The ends of the grid must be finite numbers, not ${end}.`);

@@ -11,8 +11,8 @@
  * is given, steps are doubled until the quadrature's error is below the sample's; where that is not reached the
  * outcome says so.
  */
+import { requirePositive } from '../core/checks.js';
 import { type RunControl, checkedControl } from '../core/context.js';
-import { OptionError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
 import type { KeysOf } from '../core/known-options.js';
 import { withBlas, type WithBlas } from '../dense/default-blas.js';
@@ -30,7 +30,7 @@ import {
   PROBE_KEYS,
 } from './lanczos-quadrature.js';
 import { quadratureError, quadratureSteps, type QuadratureSteps } from './quadrature-error.js';
-import { sampleInterval } from './sample-interval.js';
+import { meanInterval } from './mean-interval.js';
 
 /** An estimate of tr f(A) with its interval. */
 export interface TraceEstimate {
@@ -110,7 +110,7 @@ const nothing = (): TraceEstimate => ({ outcome: 'nonFinite', ...NOTHING, sample
 
 /** The samples' mean, moved by `offset`, with both errors. */
 function estimate(samples: Float64Array, error: number, offset = 0): TraceEstimate {
-  const { value, standardError, lower, upper } = sampleInterval(samples);
+  const { value, standardError, lower, upper } = meanInterval(samples);
   if (!Number.isFinite(value)) return nothing();
   // A single probe has no standard error to be below.
   const converged =
@@ -200,8 +200,7 @@ export async function logDeterminant(
   const backed = withBlas(options, LOG_DETERMINANT_KEYS, 'logDeterminant');
   checkedControl(control, 'logDeterminant');
   const { lowerBound } = backed;
-  if (lowerBound !== undefined && !(lowerBound > 0 && lowerBound < Infinity))
-    throw new OptionError(`lowerBound must be a positive number, not ${lowerBound}.`, { lowerBound });
+  if (lowerBound !== undefined) requirePositive(lowerBound, 'lowerBound');
   return (
     (await withEnoughSteps(operator, backed, control, (matrices) =>
       logDeterminantOf(matrices, operator.rows, backed),

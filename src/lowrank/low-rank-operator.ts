@@ -2,8 +2,8 @@
  * A symmetric matrix of low rank by its eigenvectors: U·diag(s)·Uᵀ.
  */
 import { NonFiniteError, ShapeError } from '../core/errors.js';
+import { precisionOf, sharedFloats } from '../core/floats.js';
 import { asFloat64 } from '../core/numbers.js';
-import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { asVectors, copyInto, view, type FloatArray, type Matrix, type Vectors } from '../dense/matrix.js';
 import type { Team } from '../parallel/team.js';
@@ -110,7 +110,7 @@ trustClass(LowRankOperator);
 
 function tight(a: Matrix): Matrix {
   const length = a.rows * a.cols;
-  const data: FloatArray = a.data instanceof Float64Array ? sharedFloat64(length) : sharedFloat32(length);
+  const data: FloatArray = sharedFloats(length, precisionOf(a.data));
   const copy = view(data, 0, a.rows, a.cols);
   copyInto(copy, a);
   return copy;

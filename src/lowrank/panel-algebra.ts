@@ -3,10 +3,11 @@
  * Operands over shared memory go to the team where the work is worth a fork–join; the tasks, and so the bits, are the
  * same either way.
  */
-import { sharedFloat32, sharedFloat64, sharedInt32 } from '../core/shared-array.js';
+import { precisionOf, sharedFloats } from '../core/floats.js';
+import { sharedInt32 } from '../core/shared-array.js';
 import type { Blas, Triangle } from '../dense/blas.js';
 import { block, copyInto, view, type FloatArray, type Matrix } from '../dense/matrix.js';
-import type { PhaseKernel } from '../parallel/kernel.js';
+import type { TaskDefinition } from '../parallel/task.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { Shared, Team } from '../parallel/team.js';
 import { addScaled } from '../operator/block-arithmetic.js';
@@ -34,8 +35,7 @@ const held = new WeakMap<Team, Shared<null>>();
 
 const isShared = (a: Matrix): boolean => a.data.buffer instanceof SharedArrayBuffer;
 
-const sharedLike = (length: number, like: FloatArray): FloatArray =>
-  like instanceof Float64Array ? sharedFloat64(length) : sharedFloat32(length);
+const sharedLike = (length: number, like: FloatArray): FloatArray => sharedFloats(length, precisionOf(like));
 
 /** One phase over panels. */
 interface PanelPhase<A> {
@@ -143,7 +143,7 @@ export class PanelAlgebra {
   }
 
   #run<A>(
-    phase: PhaseKernel<null, A>,
+    phase: TaskDefinition<null, A>,
     body: (blas: Blas, task: number, args: A) => void,
     { count, args, flops, operands }: PanelPhase<A>,
   ): void {

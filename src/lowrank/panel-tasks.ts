@@ -5,7 +5,7 @@
 import { RandomStream } from '../core/random.js';
 import type { Blas, Triangle } from '../dense/blas.js';
 import { block, view, type Matrix } from '../dense/matrix.js';
-import { phaseKernel } from '../parallel/kernel.js';
+import { defineTask } from '../parallel/task.js';
 
 /**
  * Rows of a task of `multiply` and `solve`: with k up to 2,000 columns it is large enough for gemm, and small enough to
@@ -90,7 +90,7 @@ export function normalTask(_: Blas, task: number, { panel, seed, stream, firstCo
 }
 
 /** {@link crossTask} on a team. */
-export const crossPhase = phaseKernel<null, CrossArguments>(
+export const crossPhase = defineTask<null, CrossArguments>(
   import.meta.url,
   'crossPhase',
   (_, { blas }) =>
@@ -99,7 +99,7 @@ export const crossPhase = phaseKernel<null, CrossArguments>(
     },
 );
 /** {@link multiplyTask} on a team. */
-export const multiplyPhase = phaseKernel<null, MultiplyArguments>(
+export const multiplyPhase = defineTask<null, MultiplyArguments>(
   import.meta.url,
   'multiplyPhase',
   (_, { blas }) =>
@@ -108,7 +108,7 @@ export const multiplyPhase = phaseKernel<null, MultiplyArguments>(
     },
 );
 /** {@link solveTask} on a team. */
-export const solvePhase = phaseKernel<null, SolveArguments>(
+export const solvePhase = defineTask<null, SolveArguments>(
   import.meta.url,
   'solvePhase',
   (_, { blas }) =>
@@ -117,7 +117,7 @@ export const solvePhase = phaseKernel<null, SolveArguments>(
     },
 );
 /** {@link normalTask} on a team. */
-export const normalPhase = phaseKernel<null, NormalArguments>(
+export const normalPhase = defineTask<null, NormalArguments>(
   import.meta.url,
   'normalPhase',
   (_, { blas }) =>

@@ -9,8 +9,9 @@
  * QBQᵀ is the orthogonal projection of G on {QXQᵀ}, so ‖G − QBQᵀ‖_F² = ‖G‖_F² − ‖B‖_F² exactly; U diag(λ) Uᵀ likewise
  * on {U X Uᵀ, X diagonal}.
  */
+import { requireWhole } from '../core/checks.js';
 import { requireControl } from '../core/context.js';
-import { FactorizationError, OptionError } from '../core/errors.js';
+import { FactorizationError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
 import { type KeysOf, known } from '../core/known-options.js';
 import { block, copyInto, squaredNorm, type Matrix } from '../dense/matrix.js';
@@ -87,8 +88,7 @@ export async function randomizedSvd(
   const resolved = resolveSketch(operator, options, control);
   const { blas, size, rank, columns, seed } = resolved;
   const { powerPasses = 1 } = options;
-  if (!Number.isInteger(powerPasses) || powerPasses < 0)
-    throw new OptionError(`powerPasses must be a whole number ≥ 0, not ${powerPasses}.`, { powerPasses });
+  requireWhole(powerPasses, 'powerPasses', 0);
   const width = blockWidth(columns);
   requireNumbers(size * (columns + rank + width) + 6 * columns * columns, resolved);
   requireOperator(operator, 'randomizedSvd');

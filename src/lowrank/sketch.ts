@@ -1,6 +1,7 @@
 /**
  * What the randomized decompositions share: options, memory, and products with a panel block by block.
  */
+import { requireWhole } from '../core/checks.js';
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import type { KeysOf } from '../core/known-options.js';
@@ -73,10 +74,8 @@ export function resolveSketch(
     seed = 0,
     memoryLimit = availableMemory(),
   } = options;
-  if (!Number.isInteger(rank) || rank < 1 || rank > rows)
-    throw new OptionError(`rank must be a whole number from 1 to ${rows}, not ${rank}.`, { rank, size: rows });
-  if (!Number.isInteger(oversampling) || oversampling < 0)
-    throw new OptionError(`oversampling must be a whole number ≥ 0, not ${oversampling}.`, { oversampling });
+  requireWhole(rank, 'rank', 1, rows);
+  requireWhole(oversampling, 'oversampling', 0);
   return { blas, size: rows, rank, columns: Math.min(rows, rank + oversampling), seed, memoryLimit };
 }
 

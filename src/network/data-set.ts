@@ -6,6 +6,7 @@ import { describe } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { asVectors, block, zeros, type Matrix, type Precision } from '../dense/matrix.js';
 
+/** Some samples with their targets. */
 export interface Batch {
   /** inputs × count, one sample a column. */
   readonly inputs: Matrix;
@@ -13,6 +14,7 @@ export interface Batch {
   readonly targets: Matrix;
 }
 
+/** n samples with their targets. */
 export interface DataSet {
   readonly samples: number;
   readonly inputs: number;
@@ -37,6 +39,7 @@ export function batchOf(data: DataSet, first: number, count: number): Batch {
   return { inputs, targets };
 }
 
+/** How matrices are read as a data set. */
 export interface MemoryDataSetOptions {
   /**
    * 'columns' (default): column j of both matrices is sample j. 'rows': row j is, and the data set lies over transposed

@@ -6,9 +6,11 @@ import { NonFiniteError, ShapeError } from '../core/errors.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { block, checkView, copyInto, view, zeros, type FloatArray, type Matrix } from '../dense/matrix.js';
-import { activateInPlace, hasUnitSlope, hasZeroCurvature } from './activation.js';
+import { activateInPlace } from './activations/activate.js';
+import { hasUnitSlope, hasZeroCurvature } from './activations/table.js';
 import { checkParameters, layerWeights, type Network } from './network.js';
 
+/** What a forward pass leaves, layer by layer. */
 export interface ForwardPass {
   /** Samples of the batch. */
   readonly count: number;
@@ -25,6 +27,7 @@ export interface ForwardPass {
   readonly output: Matrix;
 }
 
+/** What a forward pass keeps, and where. */
 export interface ForwardOptions {
   /** Also keep φ″(Z_ℓ). Default false. */
   readonly curvatures?: boolean | undefined;

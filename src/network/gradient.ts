@@ -10,15 +10,19 @@ import type { FloatArray, Matrix } from '../dense/matrix.js';
 import { accumulateGradient, backpropagate } from './backward.js';
 import { batchOf } from './data-set.js';
 import { forward, type ForwardPass } from './forward.js';
-import { checkTargets, lossGradient, lossSum } from './loss.js';
+import { lossGradient, lossSum } from './losses/evaluate.js';
+import { checkTargets } from './losses/targets.js';
+import { lossOf } from './losses/table.js';
 import { checkModel, type Model, asModel, type GivenModel } from './model.js';
 import type { Network } from './network.js';
 
+/** How data is streamed; abort. */
 export interface BatchOptions {
   /** Samples taken at a time; bounds the memory. Default 1024. */
   readonly batchSize?: number | undefined;
   readonly signal?: AbortSignalLike | undefined;
 }
+/** The keys of {@link BatchOptions}. */
 export const BATCH_KEYS: KeysOf<BatchOptions> = { batchSize: true, signal: true };
 
 /**
@@ -35,7 +39,7 @@ function overBatches(
   if (!Number.isSafeInteger(batchSize) || batchSize < 1)
     throw new OptionError(`batchSize is ${batchSize}: it is a whole number of at least 1.`, { batchSize });
   const { network, parameters, data, loss } = model;
-  const restricted = loss === 'cross-entropy' || loss === 'bce';
+  const restricted = lossOf(loss).targets !== null;
   let pass: ForwardPass | undefined;
   let sum = 0;
   for (let first = 0; first < data.samples; first += batchSize) {

@@ -6,11 +6,13 @@ import { requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import type { FloatArray, Precision } from '../dense/matrix.js';
-import type { ActivationName } from './activation.js';
+import { ACTIVATION_TABLE } from './activations/table.js';
 import type { Network } from './network.js';
 
+/** Distributions of initial weights. */
 export type InitialScheme = 'glorot' | 'he' | 'lecun';
 
+/** How parameters are initialized. */
 export interface InitialOptions {
   /** For all layers; default by their activations. */
   readonly scheme?: InitialScheme | undefined;
@@ -21,9 +23,6 @@ const INITIAL_KEYS: KeysOf<InitialOptions> = { scheme: true, precision: true };
 
 /** Keeps the streams of layers apart from those of other purposes with the same seed. */
 const PURPOSE = 0x696e6974;
-
-const usual = (activation: ActivationName): InitialScheme =>
-  activation === 'relu' || activation === 'softplus' || activation === 'gelu' ? 'he' : 'glorot';
 
 /**
  * θ for a seed; each layer draws from its own stream. With n inputs and m outputs of a layer:
@@ -40,7 +39,7 @@ export function initialParameters(network: Network, seed: number, options: Initi
     options.precision === 'f32' ? new Float32Array(network.parameters) : new Float64Array(network.parameters);
   network.layers.forEach(({ inputs, outputs, width, offset, activation }, ℓ) => {
     const random = new RandomStream(seed, PURPOSE, ℓ);
-    const scheme = options.scheme ?? usual(activation);
+    const scheme = options.scheme ?? ACTIVATION_TABLE[activation].scheme;
     if (scheme !== 'glorot' && scheme !== 'he' && scheme !== 'lecun')
       throw new OptionError(`Unknown initialisation "${String(scheme)}": choose glorot, he, lecun.`, { scheme });
     const scale =

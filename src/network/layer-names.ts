@@ -5,6 +5,7 @@
  */
 import { FileFormatError, OptionError } from '../core/errors.js';
 
+/** One dense layer and the names of its arrays. */
 export interface LayerName {
   /** What its arrays' names begin with: "encoder.0", "" for a layer alone. */
   readonly stem: string;

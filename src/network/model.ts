@@ -1,12 +1,12 @@
 /**
  * A network at given parameters with its loss and data: what training, curvature and experiments pass around.
  */
-import { OptionError, ShapeError } from '../core/errors.js';
+import { ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
 import { asFloats } from '../core/numbers.js';
 import type { FloatArray } from '../dense/matrix.js';
 import type { DataSet } from './data-set.js';
-import { LOSSES, type LossName } from './loss.js';
+import { lossOf, type LossName } from './losses/table.js';
 import { checkParameters, type Network } from './network.js';
 
 /** The mean loss f(θ) = (1/n) Σ_i loss(a_L(x_i; θ), y_i); the precision of `parameters` and of the data must agree. */
@@ -37,9 +37,8 @@ export function asModel(model: GivenModel, of: string): Model {
  */
 export function checkModel(model: GivenModel): void {
   const { network, parameters, data, loss } = asModel(model, 'checkModel');
-  if (!LOSSES.includes(loss)) {
-    throw new OptionError(`Unknown loss "${String(loss)}": choose ${LOSSES.join(', ')}.`, { loss });
-  }
+  // Throws for an unknown name.
+  lossOf(loss);
   checkParameters(network, parameters);
   if (data.inputs !== network.inputs && data.samples === network.inputs) {
     throw new ShapeError(

@@ -7,8 +7,9 @@ import { OptionError, ShapeError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
-import { ACTIVATIONS, type ActivationName } from './activation.js';
+import { ACTIVATIONS, type ActivationName } from './activations/table.js';
 
+/** One dense layer: its sizes, its activation, and where its weights stand. */
 export interface Layer {
   readonly inputs: number;
   readonly outputs: number;
@@ -33,16 +34,18 @@ export interface Network {
   readonly parameters: number;
 }
 
+/** Options of {@link defineNetwork}. */
 export interface NetworkOptions {
   /** Units per layer, input first: [784, 10, 784]. */
   readonly widths: ArrayLike<number>;
-  /** Of the hidden layers, or one for each layer, the last included. Default 'tanh'. */
+  /** The hidden layers' activation, or one for each layer, the last included. Default 'tanh'. */
   readonly activation?: ActivationName | readonly ActivationName[] | undefined;
-  /** Of the last layer where `activation` is one name. Default 'linear'. */
+  /** The last layer's activation where `activation` is one name. Default 'linear'. */
   readonly outputActivation?: ActivationName | undefined;
   /** One for all layers, or one for each. Default true. */
   readonly bias?: boolean | readonly boolean[] | undefined;
 }
+/** The keys of {@link NetworkOptions}. */
 export const NETWORK_KEYS: KeysOf<NetworkOptions> = {
   widths: true,
   activation: true,

@@ -3,7 +3,7 @@
  */
 import type { Network } from './network.js';
 
-/** Where ranges begin, and last where they end: 0 = ranges[0] < ranges[1] < … = N. */
+/** Range k is ranges[k] … ranges[k + 1] − 1; the last entry is N: 0 = ranges[0] < ranges[1] < … = N. */
 export type Ranges = Int32Array;
 /** One range for each layer. */
 export const layerRanges = ({ layers, parameters }: Network): Ranges =>

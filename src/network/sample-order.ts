@@ -8,8 +8,10 @@ import { NonFiniteError } from '../core/errors.js';
 import { RandomStream } from '../core/random.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { batchOf, type Batch, type DataSet } from './data-set.js';
-import { checkTargets, type LossName } from './loss.js';
+import type { LossName } from './losses/table.js';
+import { checkTargets } from './losses/targets.js';
 
+/** Size of a batch, seed, and how much data is held. */
 export interface SampleOrderOptions {
   readonly batchSize: number;
   readonly seed: number;
@@ -35,6 +37,7 @@ function gather(a: Matrix, order: Int32Array, first: number, out: Matrix): void 
   }
 }
 
+/** Gives the batches of each epoch in a seeded order. */
 export class SampleOrder {
   /** Batches of an epoch. */
   readonly batches: number;

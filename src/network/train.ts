@@ -9,17 +9,18 @@ import { defaultBlas, type BlasOption } from '../dense/default-blas.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';
 import { accumulateGradient, backpropagate } from './backward.js';
 import { forward, type ForwardPass } from './forward.js';
-import { lossGradient } from './loss.js';
+import { lossGradient } from './losses/evaluate.js';
 import { checkModel, asModel, type GivenModel } from './model.js';
 import { SampleOrder } from './sample-order.js';
 
+/** Options of {@link trainAdam}. */
 export interface AdamOptions {
   readonly epochs: number;
   /** Samples of a step. */
   readonly batchSize: number;
   /** α of the first epoch. */
   readonly learningRate: number;
-  /** Of the samples' order. */
+  /** Seeds the samples' order. */
   readonly seed: number;
   /** The learning rate of epoch e (from 0) is learningRate·decayᵉ, 0 < decay ≤ 1. Default 1. */
   readonly decay?: number | undefined;
@@ -35,6 +36,7 @@ export interface AdamOptions {
    */
   readonly shuffleBytes?: number | undefined;
 }
+/** The keys of {@link AdamOptions}. */
 export const ADAM_KEYS: KeysOf<AdamOptions> = {
   epochs: true,
   batchSize: true,
@@ -47,6 +49,7 @@ export const ADAM_KEYS: KeysOf<AdamOptions> = {
   shuffleBytes: true,
 };
 
+/** Trained parameters, and how the loss fell. */
 export interface Training {
   /** A new vector, of the precision of the initial one. */
   readonly parameters: FloatArray;

@@ -15,8 +15,9 @@ import type { Tensor } from '../io/safetensors.js';
 import { findLayers, possibleOrders, type LayerName } from './layer-names.js';
 import { checkParameters, defineNetwork, layerWeights, type Layer, type Network } from './network.js';
 
+/** Options of {@link readWeights}. */
 export interface ReadWeightsOptions extends RunControl {
-  /** Of the parameters; by default 'f64' where one of the arrays is float64, else 'f32'. */
+  /** Precision of the parameters; by default 'f64' where one of the arrays is float64, else 'f32'. */
   readonly precision?: Precision | undefined;
   /**
    * Beginnings of the names that belong to the network, in the order in which data flows through them: ['encoder',
@@ -30,6 +31,7 @@ export interface ReadWeightsOptions extends RunControl {
    */
   readonly bias?: boolean | readonly boolean[] | undefined;
 }
+/** The keys of {@link ReadWeightsOptions}, and `team`. */
 export const READ_WEIGHTS_KEYS: KeysOf<ReadWeightsOptions & { readonly team?: unknown | undefined }> = {
   precision: true,
   parts: true,
@@ -39,6 +41,7 @@ export const READ_WEIGHTS_KEYS: KeysOf<ReadWeightsOptions & { readonly team?: un
   team: true,
 };
 
+/** Parameters from a file, and the network that they fit. */
 export interface LoadedWeights {
   /**
    * Units per layer, input first, and which layers have biases: with activations they make the network
@@ -52,6 +55,7 @@ export interface LoadedWeights {
   readonly layers: readonly { readonly weight: string; readonly bias: string | undefined }[];
 }
 
+/** Options of {@link writeWeights}. */
 export interface WriteWeightsOptions extends RunControl {
   /**
    * 'pytorch' (default): "0.weight" (out, in) and "0.bias", numbered as nn.Sequential numbers Linear modules with an
@@ -59,6 +63,7 @@ export interface WriteWeightsOptions extends RunControl {
    */
   readonly convention?: 'pytorch' | 'flax' | undefined;
 }
+/** The keys of {@link WriteWeightsOptions}, and `team`. */
 export const WRITE_WEIGHTS_KEYS: KeysOf<WriteWeightsOptions & { readonly team?: unknown | undefined }> = {
   convention: true,
   signal: true,

@@ -2,6 +2,7 @@
  * The checked product with any operator.
  */
 import { ShapeError } from '../core/errors.js';
+import { precisionOf } from '../core/floats.js';
 import { requireRole } from '../core/kind.js';
 import { asVectors, checkView, transposeHint, zeros, type Matrix, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from './linear-operator.js';
@@ -36,7 +37,7 @@ export function apply(operator: LinearOperator, vectors: Vectors, out?: Matrix):
       rows: x.rows,
       expected: cols,
     });
-  const y = out ?? zeros(rows, x.cols, x.data instanceof Float64Array ? 'f64' : 'f32');
+  const y = out ?? zeros(rows, x.cols, precisionOf(x.data));
   if (out !== undefined) {
     checkView(out, 'out');
     if (out.rows !== rows || out.cols !== x.cols)

@@ -2,8 +2,9 @@
  * An operator of one precision for vectors of either.
  */
 import { OptionError } from '../core/errors.js';
+import { precisionOf } from '../core/floats.js';
 import { requireRole } from '../core/kind.js';
-import { copyInto, type Matrix, type Precision } from '../dense/matrix.js';
+import { copyInto, type Precision } from '../dense/matrix.js';
 import { changedDiagonal, flopsOfAll } from './abilities.js';
 import { combine } from './block-arithmetic.js';
 import { BlockWorkspace, byChunks } from './block-workspace.js';
@@ -11,7 +12,6 @@ import type { LinearOperator } from './linear-operator.js';
 import { derived } from './self-check.js';
 
 const LIKE = { f64: new Float64Array(0), f32: new Float32Array(0) } as const;
-const precisionOf = (a: Matrix): Precision => (a.data instanceof Float64Array ? 'f64' : 'f32');
 
 /**
  * A for vectors in either precision, where A takes only vectors of `precision`: others are copied there and back. A
@@ -31,7 +31,7 @@ export function converted(operator: LinearOperator, precision: Precision): Linea
       cols,
       symmetric,
       applyUnchecked: (out, x, alpha, beta) => {
-        if (precisionOf(x) === precision && precisionOf(out) === precision) {
+        if (precisionOf(x.data) === precision && precisionOf(out.data) === precision) {
           operator.applyUnchecked(out, x, alpha, beta);
           return;
         }

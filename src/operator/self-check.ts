@@ -6,10 +6,10 @@
  *   Z = 2Y − W?   x₁ᵀAx₂ = x₂ᵀAx₁?
  */
 import { AsymmetryError, OptionError, ShapeError } from '../core/errors.js';
+import { sharedFloats } from '../core/floats.js';
 import { requireRole } from '../core/kind.js';
 import { RandomStream } from '../core/random.js';
-import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
-import { copyInto, view, type FloatArray, type Matrix, type Precision } from '../dense/matrix.js';
+import { copyInto, view, type Matrix, type Precision } from '../dense/matrix.js';
 import type { LinearOperator } from './linear-operator.js';
 
 const VECTORS = 2;
@@ -40,9 +40,9 @@ export function derived<O extends LinearOperator>(operator: O, ...parts: readonl
 /**
  * Throws unless `operator` is a linear operator that computes out ← α·A·X + β·out, for views with offsets and gaps and
  * several vectors at a time, as far as two products with random vectors of `precision` show, and says of itself what it
- * may (flops, diagonal, precision): OptionError, which names what it ignores; AsymmetryError where it says that it is symmetric and is far from it; ShapeError for sizes that are
- * no whole numbers. Products that are NaN or infinite are for the method to tell. A second call for the same operator
- * costs nothing.
+ * may (flops, diagonal, precision): OptionError, which names what it ignores; AsymmetryError where it says that it is
+ * symmetric and is far from it; ShapeError for sizes that are no whole numbers. Products that are NaN or infinite are
+ * for the method to tell. A second call for the same operator costs nothing.
  */
 export function requireOperator(operator: LinearOperator, of: string, precision: Precision = 'f64'): void {
   requireRole(operator, 'operator', of);
@@ -112,15 +112,12 @@ function requireAbilities(operator: LinearOperator, subject: string, of: string)
     refuse(`does not write its diagonal: entry ${wrong} of the array given to diagonal(out) is ${values[wrong]}.`);
 }
 
-const numbers = (length: number, precision: Precision): FloatArray =>
-  precision === 'f64' ? sharedFloat64(length) : sharedFloat32(length);
-
 const tight = (rows: number, precision: Precision): Matrix =>
-  view(numbers(VECTORS * rows, precision), 0, rows, VECTORS);
+  view(sharedFloats(VECTORS * rows, precision), 0, rows, VECTORS);
 
 /** A view with an offset and a gap between its columns, over numbers that are none. */
 function gapped(rows: number, precision: Precision): Matrix {
-  const data = numbers(OFFSET + VECTORS * (rows + GAP), precision).fill(Number.NaN);
+  const data = sharedFloats(OFFSET + VECTORS * (rows + GAP), precision).fill(Number.NaN);
   return view(data, OFFSET, rows, VECTORS, rows + GAP);
 }
 

@@ -1,7 +1,7 @@
 /**
- * The library's own functions that workers find by name: phase kernels and the factories of sources. A worker imports
- * the module that defines one by its URL. In a bundle that URL is the whole program's, or missing: there the functions
- * are entered here as they are defined, and workers run worker-source.ts, in which all of them are defined.
+ * The library's own functions that workers find by name: task definitions and the factories of sources. A worker
+ * imports the module that defines one by its URL. In a bundle that URL is the whole program's, or missing: there the
+ * functions are entered here as they are defined, and workers run worker-source.ts, in which all of them are defined.
  */
 import { BUNDLED } from '../core/location.js';
 

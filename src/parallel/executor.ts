@@ -1,11 +1,11 @@
 /**
- * One thread's side of a team: the states it holds, the kernels bound to them.
+ * One thread's side of a team: the states it holds, the tasks bound to them.
  */
 import { OptionError, WorkerError } from '../core/errors.js';
 import { BUNDLED, CODE_LOCATION } from '../core/location.js';
 import type { Blas } from '../dense/blas.js';
 import { BUILT_IN, builtInFunctions } from './built-in.js';
-import type { PhaseKernel, TaskBody, WorkerContext } from './kernel.js';
+import type { TaskDefinition, TaskBody, WorkerContext } from './task.js';
 import type { Thrown } from './messages.js';
 
 interface Held {
@@ -14,7 +14,7 @@ interface Held {
   readonly bodies: Map<string, TaskBody<unknown>>;
 }
 
-/** Loads modules, holds states and binds kernels for one worker. */
+/** Loads modules, holds states and binds tasks for one worker. */
 export class Executor {
   readonly context: WorkerContext;
   readonly #modules = new Map<string, Record<string, unknown>>();
@@ -56,7 +56,7 @@ export class Executor {
     }
   }
 
-  /** Takes a state; a failure to load what it needs is reported when a kernel first asks for it. */
+  /** Takes a state; a failure to load what it needs is reported when a task first asks for it. */
   hold(id: number, state: unknown, failure?: Thrown): void {
     this.#held.set(id, { state, failure, bodies: new Map() });
   }
@@ -66,16 +66,16 @@ export class Executor {
     this.#held.delete(id);
   }
 
-  /** The kernel's task function over a held state, bound on first use. */
-  body(id: number, kernel: PhaseKernel<never, never>): TaskBody<unknown> {
+  /** A definition's task function over a held state, bound on first use. */
+  body(id: number, definition: TaskDefinition<never, never>): TaskBody<unknown> {
     const held = this.#held.get(id);
     if (held === undefined)
       throw new WorkerError(`State ${id} was released before a phase that needs it.`, { state: id });
     if (held.failure !== undefined) throw held.failure.value;
-    const key = `${kernel.module}#${kernel.name}`;
+    const key = `${definition.module}#${definition.name}`;
     let body = held.bodies.get(key);
     if (body === undefined) {
-      body = kernel.bind(held.state as never, this.context) as TaskBody<unknown>;
+      body = definition.bind(held.state as never, this.context) as TaskBody<unknown>;
       held.bodies.set(key, body);
     }
     return body;

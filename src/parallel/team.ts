@@ -2,16 +2,17 @@
  * The team: n workers over shared memory, the calling thread being worker 0.
  * The others are plain threads (threads.ts); a phase is a fork–join over a task graph (architecture, section 3).
  */
+import { requireWhole } from '../core/checks.js';
 import { availableParallelism } from 'node:os';
 import { MessageChannel, receiveMessageOnPort, type MessagePort, type Worker } from 'node:worker_threads';
 import { throwIfAborted, type RunControl } from '../core/context.js';
-import { AbortedError, ClosedError, OptionError, WorkerError } from '../core/errors.js';
+import { AbortedError, ClosedError, WorkerError } from '../core/errors.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import { openBlas } from '../dense/backend.js';
 import type { Blas } from '../dense/blas.js';
 import { Executor } from './executor.js';
-import type { PhaseKernel } from './kernel.js';
+import type { TaskDefinition } from './task.js';
 import { revive, send, type FailureReport, type Message, type Thrown, type WorkerStart } from './messages.js';
 import { warnOfWorkers } from './oversubscription.js';
 import { Phase } from './phase.js';
@@ -125,9 +126,7 @@ export class Team {
    */
   static async open(options: TeamOptions = {}): Promise<Team> {
     requireKnownOptions(options, TEAM_KEYS, 'openTeam');
-    const workers = options.workers ?? availableParallelism();
-    if (!Number.isInteger(workers) || workers < 1 || workers > 1024)
-      throw new OptionError(`workers must be a whole number from 1 to 1024, not ${workers}.`, { workers });
+    const workers = requireWhole(options.workers ?? availableParallelism(), 'workers', 1, 1024);
     warnOfWorkers(workers);
     const blas = openBlas(options.blas);
     const control = sharedInt32(CONTROL_WORDS);
@@ -197,7 +196,7 @@ export class Team {
   // eslint-disable-next-line max-params -- who asks, what runs, on what, in which order, with which arguments
   async run<S, A = undefined>(
     phase: string,
-    kernel: PhaseKernel<S, A>,
+    definition: TaskDefinition<S, A>,
     shared: Shared<S>,
     graph: TaskGraph,
     args: A,
@@ -211,7 +210,7 @@ export class Team {
     try {
       await before;
       throwIfAborted(control.signal);
-      await this.#runAlone(phase, graph.count, () => this.#begin(kernel, shared, graph, args), control);
+      await this.#runAlone(phase, graph.count, () => this.#begin(definition, shared, graph, args), control);
     } finally {
       leave();
     }
@@ -259,8 +258,8 @@ export class Team {
    * under way (its function waits for a turn of the event loop), that one is finished first, here and now: its outcome
    * goes to the one who started it. Throws WorkerError where a task of the running phase itself calls it.
    */
-  runSync<S, A = undefined>(kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A): void {
-    const phase = this.#begin(kernel, shared, graph, args);
+  runSync<S, A = undefined>(definition: TaskDefinition<S, A>, shared: Shared<S>, graph: TaskGraph, args: A): void {
+    const phase = this.#begin(definition, shared, graph, args);
     this.#finish(phase, this.#stallMilliseconds);
     phase.conclude();
   }
@@ -292,7 +291,7 @@ export class Team {
   }
 
   /** Makes a phase the current one, after the one before has ended. */
-  #begin<S, A>(kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A): Phase {
+  #begin<S, A>(definition: TaskDefinition<S, A>, shared: Shared<S>, graph: TaskGraph, args: A): Phase {
     this.#check();
     const before = this.#current;
     if (before !== undefined) {
@@ -306,7 +305,7 @@ export class Team {
         );
       this.#check();
     }
-    const phase = new Phase(this.#steps(kernel, shared, graph, args));
+    const phase = new Phase(this.#steps(definition, shared, graph, args));
     this.#current = phase;
     return phase;
   }
@@ -371,7 +370,12 @@ export class Team {
    * The fork–join itself; yields what `drain` yields, then an event value to sleep on until every worker has left the
    * graph.
    */
-  *#steps<S, A>(kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A): Generator<number, void> {
+  *#steps<S, A>(
+    definition: TaskDefinition<S, A>,
+    shared: Shared<S>,
+    graph: TaskGraph,
+    args: A,
+  ): Generator<number, void> {
     const control = this.#control;
     const helpers = shared.solo ? 0 : this.#ports.length;
     let thrown: Thrown | undefined;
@@ -382,9 +386,9 @@ export class Team {
       Atomics.store(control, FINISHED, 0);
       Atomics.store(control, FAILED, NO_FAILURE);
       Atomics.store(control, DONE, 0);
-      if (helpers > 0) this.#postRun(kernel, shared, graph, args);
+      if (helpers > 0) this.#postRun(definition, shared, graph, args);
       try {
-        const body = this.#executor.body(shared.id, kernel as PhaseKernel<never, never>);
+        const body = this.#executor.body(shared.id, definition as TaskDefinition<never, never>);
         yield* drain(control, graph, (task) => body(task, args));
       } catch (value) {
         thrown = { value };
@@ -407,14 +411,14 @@ export class Team {
       throw reported === undefined ? new WorkerError('A worker failed without a report.') : reported.value;
   }
 
-  #postRun<S, A>(kernel: PhaseKernel<S, A>, shared: Shared<S>, graph: TaskGraph, args: A): void {
+  #postRun<S, A>(definition: TaskDefinition<S, A>, shared: Shared<S>, graph: TaskGraph, args: A): void {
     const known = this.#graphIds.get(graph);
     const graphId = known ?? this.#nextId++;
     this.#post({
       type: 'run',
       state: shared.id,
-      module: kernel.module,
-      name: kernel.name,
+      module: definition.module,
+      name: definition.name,
       graphId,
       graph: known === undefined ? graph : null,
       args,

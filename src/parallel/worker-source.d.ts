@@ -1,6 +1,6 @@
 /**
- * worker.ts with all phase kernels and factories of sources, as one CommonJS script; scripts/build-package.mjs writes
- * the module itself into dist/.
+ * worker.ts with all task definitions and factories of sources, as one CommonJS script; scripts/build-package.mjs
+ * writes the module itself into dist/.
  */
 /** The worker's script, as text. */
 export declare const workerSource: string;

@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openBlas } from '../dense/backend.js';
 import { Executor } from './executor.js';
-import type { PhaseKernel } from './kernel.js';
+import type { TaskDefinition } from './task.js';
 import { receive, sendFailure, type Thrown, type WorkerStart } from './messages.js';
 import type { ThreadData } from './threads.js';
 import { drain, EVENT, FAILED, FINISHED, GENERATION, signalEvent, TASK_DONE } from './schedule.js';
@@ -44,7 +44,7 @@ async function serve({ control, port, worker, workers }: WorkerStart, executor: 
     sendFailure(port, error);
     Atomics.compareExchange(control, FAILED, 0, worker + 1);
   };
-  // process.exit inside a kernel ends this thread alone: say so while there is still time.
+  // process.exit inside a task ends this thread alone: say so while there is still time.
   let running = false;
   process.once('exit', () => {
     if (!running) return;
@@ -76,8 +76,8 @@ async function serve({ control, port, worker, workers }: WorkerStart, executor: 
       try {
         if (message.graph !== null) graphs.set(message.graphId, message.graph);
         await executor.load([message.module]);
-        const kernel = executor.context.modules(message.module)[message.name] as PhaseKernel<never, never>;
-        const body = executor.body(message.state, kernel);
+        const definition = executor.context.modules(message.module)[message.name] as TaskDefinition<never, never>;
+        const body = executor.body(message.state, definition);
         for (const event of drain(control, graphs.get(message.graphId)!, (task) => body(task, message.args))) {
           if (event !== TASK_DONE) Atomics.wait(control, EVENT, event);
         }

@@ -1,7 +1,7 @@
 /**
  * Perceptrons: definition, data, loss, training, weights.
  */
-export { ACTIVATIONS, type ActivationName } from '../network/activation.js';
+export { ACTIVATIONS, type ActivationName } from '../network/activations/table.js';
 export {
   labelTargets,
   memoryDataSet,
@@ -11,7 +11,7 @@ export {
 } from '../network/data-set.js';
 export { lossAndGradient, meanLoss, type LossOptions } from '../network/gradient.js';
 export { initialParameters, type InitialOptions, type InitialScheme } from '../network/initialize.js';
-export { LOSSES, type LossName } from '../network/loss-name.js';
+export { LOSSES, type LossName } from '../network/losses/table.js';
 export { checkModel, type GivenModel, type Model } from '../network/model.js';
 export { defineNetwork, layerWeights, type Layer, type Network, type NetworkOptions } from '../network/network.js';
 export { layerRanges, unitRanges } from '../network/ranges.js';

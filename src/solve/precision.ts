@@ -1,11 +1,8 @@
 /**
  * What the precision of a matrix, of its products and of x allow a solve.
  */
-import { SampleOperator } from '../curvature/products/sample-operator.js';
 import type { Matrix, Precision } from '../dense/matrix.js';
-import { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
-import type { LinearOperator } from '../operator/linear-operator.js';
-import type { Subject } from './preconditioners/preconditioner.js';
+import type { Subject } from '../approximation/subject.js';
 
 const DOUBLE_TOLERANCE = 1e-8;
 /** Some times the rounding of products in float32. */
@@ -13,29 +10,17 @@ const SINGLE_TOLERANCE = 1e-6;
 /** ‖A‖‖x‖/‖b‖ from which what float32 loses is said: three of its seven digits. */
 export const WORTH_A_WARNING = 1e3;
 
+/** Relative rounding of each precision. */
 export const ROUNDOFF: Readonly<Record<Precision, number>> = { f64: 2 ** -52, f32: 2 ** -23 };
 /** The level of rounding is known to a small factor. */
 const SLACK = 4;
 
+/** The precision of a matrix's numbers. */
 export const precisionOf = ({ data }: Matrix): Precision => (data instanceof Float64Array ? 'f64' : 'f32');
 
-/**
- * The precision that products with the operator are computed in, as far as it tells: a network's parameters', a
- * hierarchical matrix's numbers', or what it says of itself.
- */
-export function productPrecision(operator: LinearOperator): Precision {
-  if (operator instanceof SampleOperator) return operator.model.parameters instanceof Float32Array ? 'f32' : 'f64';
-  if (operator instanceof HierarchicalMatrix) return operator.data.dtype;
-  return 'precision' in operator && operator.precision === 'f32' ? 'f32' : 'f64';
-}
-
 /** The precision that the matrix's own numbers were rounded to, as far as it is known. */
-export function storedPrecision({ operator, source }: Subject): Precision {
-  return productPrecision(operator) === 'f32' ||
-    (source !== undefined && 'precision' in source && source.precision === 'f32')
-    ? 'f32'
-    : 'f64';
-}
+export const storedPrecision = ({ operator, entryPrecision }: Subject): Precision =>
+  operator.precision === 'f32' || entryPrecision === 'f32' ? 'f32' : 'f64';
 
 /**
  * The tolerance where none is asked for; what float32 allows a worse conditioned system is found by `allowedResidual`.

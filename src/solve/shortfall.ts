@@ -28,6 +28,7 @@ export interface Advice {
   readonly doubleProducts: string;
 }
 
+/** What to do, in the names of the library's options and functions. */
 export const LIBRARY_ADVICE: Advice = {
   shift: 'take a larger shift',
   iterations: 'allow more (maxIterations), take a larger shift, or a better preconditioner',

@@ -12,7 +12,7 @@ import { availableMemory } from '../io/machine.js';
 import { StagedVectors } from '../operator/block-workspace.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { trustClass } from '../operator/self-check.js';
-import { phaseKernel } from '../parallel/kernel.js';
+import { defineTask } from '../parallel/task.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { Shared, Team } from '../parallel/team.js';
 import { type EntrySource, requireSource } from './entry-source.js';
@@ -20,10 +20,12 @@ import { openHandle, sourceState, type SourceHandle } from './share-source.js';
 import type { Ranges } from '../network/ranges.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 
+/** Options of {@link blockDiagonal}. */
 export interface BlockDiagonalOptions {
   /** Bytes that the blocks may take; default: what is available. */
   readonly memoryLimit?: number | undefined;
 }
+/** The keys of {@link BlockDiagonalOptions}. */
 export const BLOCK_DIAGONAL_KEYS: KeysOf<BlockDiagonalOptions> = { memoryLimit: true };
 
 /** Bytes of the blocks and of the ranges. */
@@ -72,7 +74,7 @@ function offsetsOf(ranges: Ranges): Float64Array {
 }
 
 /** One panel of columns of a block. */
-export const fillPanel = phaseKernel<FillState>(import.meta.url, 'fillPanel', (state, context) => {
+export const fillPanel = defineTask<FillState>(import.meta.url, 'fillPanel', (state, context) => {
   const source = openHandle(state.source, context);
   const { ranges, values, tasks } = state;
   const offsets = offsetsOf(ranges);
@@ -87,7 +89,7 @@ export const fillPanel = phaseKernel<FillState>(import.meta.url, 'fillPanel', (s
 });
 
 /** Rows of the product with one panel: blocks are symmetric, so its rows are the transposed columns. */
-export const multiplyPanel = phaseKernel<ProductState, ProductArguments>(
+export const multiplyPanel = defineTask<ProductState, ProductArguments>(
   import.meta.url,
   'multiplyPanel',
   ({ ranges, values, tasks }, { blas }) => {
@@ -112,6 +114,7 @@ export const multiplyPanel = phaseKernel<ProductState, ProductArguments>(
 
 const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
 
+/** B as an operator on a team. */
 export class BlockDiagonalOperator implements LinearOperator {
   readonly rows: number;
   readonly cols: number;

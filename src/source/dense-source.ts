@@ -33,10 +33,12 @@ export interface MatrixLike {
   get(row: number, column: number): number;
 }
 
+/** Options of {@link denseSource}. */
 export interface DenseSourceOptions {
   /** With it, a float64 source also offers exact products (`operator`). */
   readonly blas?: Blas | undefined;
 }
+/** The keys of {@link DenseSourceOptions}. */
 export const DENSE_SOURCE_KEYS: KeysOf<DenseSourceOptions> = { blas: true };
 
 interface DenseData {
@@ -70,6 +72,7 @@ export function openDenseSource(data: DenseData, context: SourceContext): EntryS
 
 const WORKERS_COPY = builtIn(import.meta.url, 'openDenseSource', openDenseSource);
 
+/** Entries of a stored symmetric matrix. */
 export class DenseSource implements EntrySource {
   readonly size: number;
   readonly operator?: LinearOperator | undefined;
@@ -93,7 +96,7 @@ export class DenseSource implements EntrySource {
     }
   }
 
-  /** Of the stored numbers. */
+  /** Precision of the stored numbers. */
   get precision(): Precision {
     return this.#matrix.data instanceof Float64Array ? 'f64' : 'f32';
   }

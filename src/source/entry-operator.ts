@@ -12,16 +12,18 @@ import { StagedVectors } from '../operator/block-workspace.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { trustClass } from '../operator/self-check.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
-import { phaseKernel } from '../parallel/kernel.js';
+import { defineTask } from '../parallel/task.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { Shared, Team } from '../parallel/team.js';
 import { type EntrySource, requireSource } from './entry-source.js';
 import { openHandle, sourceState, type SourceHandle } from './share-source.js';
 
+/** Options of {@link entryOperator}. */
 export interface EntryOperatorOptions {
   /** Bytes that the dense matrix may take to be kept; default 1 GiB (N ≤ 11,585), 0 keeps nothing. */
   readonly keepBytes?: number | undefined;
 }
+/** The keys of {@link EntryOperatorOptions}. */
 export const ENTRY_OPERATOR_KEYS: KeysOf<EntryOperatorOptions> = { keepBytes: true };
 
 const KEEP_BYTES = 2 ** 30;
@@ -44,7 +46,7 @@ interface ProductArguments {
 const range = (first: number, count: number): Int32Array => Int32Array.from({ length: count }, (_, i) => first + i);
 
 /** A panel of columns of the dense matrix. */
-export const keepPanel = phaseKernel<EntryState>(
+export const keepPanel = defineTask<EntryState>(
   import.meta.url,
   'keepPanel',
   ({ source: handle, size, dense }, context) => {
@@ -59,7 +61,7 @@ export const keepPanel = phaseKernel<EntryState>(
 );
 
 /** A panel of rows of out ← α·K·x + β·out. The kept matrix is symmetric: its rows are its columns. */
-export const multiplyEntries = phaseKernel<EntryState, ProductArguments>(
+export const multiplyEntries = defineTask<EntryState, ProductArguments>(
   import.meta.url,
   'multiplyEntries',
   ({ source: handle, size, dense }, context) => {

@@ -5,7 +5,7 @@ import { ShapeError } from '../core/errors.js';
 import type { Indices } from '../core/indices.js';
 import { describe, requireRole } from '../core/kind.js';
 import type { Blas } from '../dense/blas.js';
-import type { Matrix } from '../dense/matrix.js';
+import type { Matrix, Precision } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 
 /**
@@ -17,6 +17,7 @@ export interface Points {
   readonly count: number;
   readonly coordinates: Float64Array;
 }
+/** Points as callers give them: coordinates in any array of numbers. */
 export type GivenPoints = Omit<Points, 'coordinates'> & { readonly coordinates: ArrayLike<number> };
 
 /**
@@ -31,9 +32,11 @@ export interface SourceDescriptor {
   /** Every entry is multiplied by it. Default 1; set by the library (unit-source.ts). */
   readonly factor?: number | undefined;
 }
+/** What a source computes with. */
 export interface SourceContext {
   readonly blas: Blas;
 }
+/** Makes a source from a descriptor's data, on the main thread or on a worker. */
 export type SourceFactory = (data: never, context: SourceContext) => EntrySource;
 
 /**
@@ -49,6 +52,8 @@ export interface EntrySource {
   readonly points?: Points | undefined;
   /** Exact products, if there is a cheaper way to them than entries. */
   readonly operator?: LinearOperator | undefined;
+  /** The precision that the entries were rounded to before they came here, where it is known. */
+  readonly precision?: Precision | undefined;
   /** How workers get their copies. A source without it is evaluated by the calling thread alone. */
   readonly descriptor?: SourceDescriptor | undefined;
 }

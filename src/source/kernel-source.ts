@@ -23,16 +23,19 @@ import { view, type Matrix } from '../dense/matrix.js';
 import { squaredDistances } from '../dense/distances.js';
 import { builtIn } from '../parallel/built-in.js';
 import type { EntrySource, GivenPoints, Points, SourceContext, SourceDescriptor } from './entry-source.js';
-import { kernelFromDefinition, type Kernel, type KernelDefinition } from './kernels.js';
+import type { Kernel, KernelDefinition } from './kernels/kernel.js';
+import { kernelFromDefinition } from './kernels/table.js';
 import { asPoints, squaredDistance } from './points.js';
 import { SymmetricBlocks } from './symmetric-block.js';
 
+/** Options of {@link kernelSource}. */
 export interface KernelSourceOptions {
   /** Default: the calling thread's, as `openBlas()` opens it. */
   readonly blas?: Blas | undefined;
   /** Added to the diagonal (nugget, noise variance): ≥ 0, 0 unless given. */
   readonly ridge?: number | undefined;
 }
+/** The keys of {@link KernelSourceOptions}. */
 export const KERNEL_SOURCE_KEYS: KeysOf<KernelSourceOptions> = { blas: true, ridge: true };
 
 /** What a source is built from: the caller's points, and what was computed from them once. */
@@ -97,6 +100,7 @@ export function openKernelSource(data: KernelData, context: SourceContext): Entr
 
 const WORKERS_COPY = builtIn(import.meta.url, 'openKernelSource', openKernelSource);
 
+/** Entries of a kernel matrix over points. */
 export class KernelSource implements EntrySource {
   readonly size: number;
   readonly points: Points;

@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { OptionError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import type { Blas } from '../dense/blas.js';
-import type { WorkerContext } from '../parallel/kernel.js';
+import type { WorkerContext } from '../parallel/task.js';
 import type { EntrySource, SourceDescriptor } from './entry-source.js';
 import { openSource } from './open-source.js';
 
@@ -21,6 +21,7 @@ export interface SourceState {
   readonly solo: boolean;
 }
 
+/** What a team's state holds of a source, the modules that workers need, and whether it stays on this thread. */
 export function sourceState(source: EntrySource): SourceState {
   const { descriptor } = source;
   if (descriptor === undefined) return { handle: source, modules: [], solo: true };

@@ -7,6 +7,7 @@
 import type { Indices } from '../core/indices.js';
 import { view, type Matrix } from '../dense/matrix.js';
 
+/** Fills blocks so that a block and its transpose have the same bits. */
 export class SymmetricBlocks {
   readonly #compute: (rows: Indices, cols: Indices, out: Matrix) => void;
   /** A block on its way to its transpose; grown as needed. */

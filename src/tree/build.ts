@@ -10,9 +10,9 @@ import { independentTasks } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Shared } from '../parallel/team.js';
 import { type EntrySource, requireSource } from '../source/entry-source.js';
-import { chooseDistance } from './choose-distance.js';
+import { chooseDistance } from './distances/choose-distance.js';
 import type { ClusterTree } from './cluster-tree.js';
-import type { DistanceName } from './distance.js';
+import type { DistanceName } from './distances/table.js';
 import { chunksPerNode, halvedRanges, subtreeLevel } from './split.js';
 import {
   CENTROID_MEMBERS,
@@ -24,11 +24,14 @@ import {
   type SplitState,
 } from './two-centroids.js';
 
+/** Options of {@link buildClusterTree}. */
 export interface ClusterTreeOptions {
   /** Most indices a leaf may hold, at least 2. */
   readonly leafSize: number;
+  /** Default 0. Seeds the samples that clusters are split by. */
   readonly seed?: number | undefined;
 }
+/** The keys of {@link ClusterTreeOptions}. */
 export const CLUSTER_TREE_KEYS: KeysOf<ClusterTreeOptions> = { leafSize: true, seed: true };
 
 /**
@@ -51,14 +54,14 @@ export async function buildClusterTree(
   if (!Number.isInteger(leafSize) || leafSize < 2)
     throw new OptionError(`leafSize must be a whole number of at least 2, not ${leafSize}.`, { leafSize });
   throwIfAborted(control.signal);
-  const { size, state: data, modules, solo } = chooseDistance(distance, source, seed);
+  const { size, state: data, place, modules, solo } = chooseDistance(distance, source, seed);
   const order = sharedInt32(size);
-  for (let i = 0; i < size; i++) order[data.kind === 'line' ? data.place[i] : i] = i;
+  for (let i = 0; i < size; i++) order[place === undefined ? i : place[i]] = i;
   const isolated = isolateZeros(order, source);
   const ranges = halvedRanges(size - isolated, depthFor(size - isolated, leafSize), isolated);
   const { depth, begin, end } = ranges;
   const tree: ClusterTree = { size, depth, order, begin, end };
-  if (data.kind === 'line') return tree;
+  if (place !== undefined) return tree;
   const top = subtreeLevel(ranges);
   const widest = 2 ** Math.max(0, top - 1);
   const state: SplitState = {

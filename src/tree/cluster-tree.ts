@@ -46,6 +46,9 @@ export function mostInLeaf({ depth, begin, end }: ClusterTree): number {
   return most;
 }
 
+/** Number of leaves: 2^depth. */
 export const leavesOf = (tree: ClusterTree): number => 2 ** tree.depth;
+/** Number of nodes, the leaves included. */
 export const nodesOf = (tree: ClusterTree): number => 2 ** (tree.depth + 1) - 1;
+/** Node number of the first leaf; the others follow it. */
 export const firstLeaf = (tree: ClusterTree): number => 2 ** tree.depth - 1;

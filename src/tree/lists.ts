@@ -9,6 +9,7 @@ import type { InteractionLists } from './interaction-lists.js';
 import { nearLeaves } from './near-leaves.js';
 import type { Neighbors } from './neighbors.js';
 
+/** How much of the matrix may be near. */
 export interface InteractionOptions {
   /**
    * Share of a row's leaves that may be near besides the leaf itself, in [0, 1]: at most ⌊budget · leaves⌋, held by

@@ -3,13 +3,16 @@
  * A candidate that is not nearer than the top costs its caller one comparison.
  */
 
+/** The arrays of the lists, shared by workers. */
 export interface NearestState {
+  /** κ. */
   readonly capacity: number;
   /** Row r's list is [r·capacity, (r + 1)·capacity). */
   readonly indices: Int32Array;
   readonly distances: Float64Array;
 }
 
+/** Offers candidates to the lists and sorts them in the end. */
 export class NearestLists {
   readonly capacity: number;
   readonly indices: Int32Array;

@@ -7,16 +7,17 @@
 import { firstOfLevel, type NodeId } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
 import { view, type Matrix } from '../dense/matrix.js';
-import { phaseKernel, type WorkerContext } from '../parallel/kernel.js';
-import { openDistance, type DistanceState } from './choose-distance.js';
-import type { Distance } from './distance.js';
-import { APART } from './entry-distance.js';
+import { defineTask, type WorkerContext } from '../parallel/task.js';
+import { openDistance, type DistanceState } from './distances/choose-distance.js';
+import type { Distance } from './distances/distance.js';
+import { DISTANCE_TABLE } from './distances/table.js';
 import { NearestLists, type NearestState } from './nearest-lists.js';
 import { chunkOf, splitAtMedian, visitInner, type Ranges } from './split.js';
 import type { LevelArgs } from './two-centroids.js';
 
+/** What the phases of the search read and write. */
 export interface SearchState {
-  readonly distance: Exclude<DistanceState, { kind: 'line' }>;
+  readonly distance: DistanceState;
   readonly size: number;
   readonly nearest: NearestState;
   /** The projection tree in work: shape, order, one value per position. */
@@ -29,6 +30,7 @@ export interface SearchState {
   readonly seed: number;
 }
 
+/** Which projection tree, and which of its levels, a phase works on. */
 export interface TreeArgs extends LevelArgs {
   readonly iteration: number;
 }
@@ -189,7 +191,7 @@ class Searcher {
 }
 
 /** Per chunk of a large node: δ(·, p) − δ(·, q). */
-export const projectRandomly = phaseKernel<SearchState, TreeArgs>(
+export const projectRandomly = defineTask<SearchState, TreeArgs>(
   import.meta.url,
   'projectRandomly',
   (state, context) => {
@@ -202,7 +204,7 @@ export const projectRandomly = phaseKernel<SearchState, TreeArgs>(
 );
 
 /** Per subtree: its projection tree, and the search of its leaves. */
-export const searchSubtree = phaseKernel<SearchState, Omit<TreeArgs, 'perNode'>>(
+export const searchSubtree = defineTask<SearchState, Omit<TreeArgs, 'perNode'>>(
   import.meta.url,
   'searchSubtree',
   (state, context) => {
@@ -226,7 +228,7 @@ export const searchSubtree = phaseKernel<SearchState, Omit<TreeArgs, 'perNode'>>
 );
 
 /** Per pair of tiles of the index range, 2 numbers a task: everything against everything, into empty lists. */
-export const searchTiles = phaseKernel<SearchState, { readonly pairs: Int32Array }>(
+export const searchTiles = defineTask<SearchState, { readonly pairs: Int32Array }>(
   import.meta.url,
   'searchTiles',
   (state, context) => {
@@ -242,7 +244,7 @@ export const searchTiles = phaseKernel<SearchState, { readonly pairs: Int32Array
 );
 
 /** Per few rows of the sample: their exact lists. */
-export const searchSample = phaseKernel<SearchState>(import.meta.url, 'searchSample', (state, context) => {
+export const searchSample = defineTask<SearchState>(import.meta.url, 'searchSample', (state, context) => {
   const { sample, size } = state;
   const distance = openDistance(state.distance, context);
   const exact = new NearestLists(state.exact);
@@ -270,16 +272,14 @@ export const searchSample = phaseKernel<SearchState>(import.meta.url, 'searchSam
 });
 
 /** Per range of rows: lists in ascending order, distances as named (no longer δ). */
-export const finishLists = phaseKernel<SearchState>(import.meta.url, 'finishLists', (state) => {
+export const finishLists = defineTask<SearchState>(import.meta.url, 'finishLists', (state) => {
   const nearest = new NearestLists(state.nearest);
   const { capacity, distances } = nearest;
-  // By angle, sin² from δ = 1 − |cos|.
-  const asNamed =
-    state.distance.kind === 'angle' ? (δ: number): number => (δ === APART ? APART : δ * (2 - δ)) : Math.sqrt;
+  const { fromDissimilarity } = DISTANCE_TABLE[state.distance.name];
   return (task) => {
     const from = task * FINISH_ROWS;
     const to = Math.min(state.size, from + FINISH_ROWS);
     for (let row = from; row < to; row++) nearest.sort(row);
-    for (let p = from * capacity; p < to * capacity; p++) distances[p] = asNamed(Math.max(0, distances[p]));
+    for (let p = from * capacity; p < to * capacity; p++) distances[p] = fromDissimilarity(Math.max(0, distances[p]));
   };
 });

@@ -14,8 +14,8 @@ import { independentTasks, taskGraph } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Shared } from '../parallel/team.js';
 import { type EntrySource, requireSource } from '../source/entry-source.js';
-import { chooseDistance } from './choose-distance.js';
-import type { DistanceName } from './distance.js';
+import { chooseDistance } from './distances/choose-distance.js';
+import type { DistanceName } from './distances/table.js';
 import { neighborsOnLine } from './line-neighbors.js';
 import { NearestLists, type NearestState } from './nearest-lists.js';
 import {
@@ -32,15 +32,18 @@ import {
 import { chunksPerNode, halvedRanges, subtreeLevel } from './split.js';
 import { cutNode } from './two-centroids.js';
 
+/** Options of {@link findNeighbors}. */
 export interface NeighborOptions {
   /** Neighbours per index, κ; at most N − 1 are found. */
   readonly neighbors: number;
+  /** Default 0. Seeds the projection trees and the sample of rows. */
   readonly seed?: number | undefined;
   /** Share of the true neighbours to be found, measured on a sample; 1 asks for an exhaustive search. Default 0.9. */
   readonly targetRecall?: number | undefined;
   /** Projection trees to try at most; default 24. */
   readonly maxIterations?: number | undefined;
 }
+/** The keys of {@link NeighborOptions}. */
 export const NEIGHBOR_KEYS: KeysOf<NeighborOptions> = {
   neighbors: true,
   seed: true,
@@ -48,6 +51,7 @@ export const NEIGHBOR_KEYS: KeysOf<NeighborOptions> = {
   maxIterations: true,
 };
 
+/** Neighbours of every index, and how many of the true ones they are. */
 export interface Neighbors {
   /** Neighbours per index: min(κ, N − 1). */
   readonly count: number;
@@ -108,13 +112,13 @@ export async function findNeighbors(
       maxIterations,
     });
   throwIfAborted(control.signal);
-  const { size, state: data, modules, solo } = chooseDistance(distance, source, seed);
+  const { size, state: data, place, modules, solo } = chooseDistance(distance, source, seed);
   const capacity = Math.min(neighbors, size - 1);
   const nearest = emptyLists(capacity, size);
   const { indices, distances } = nearest;
   if (capacity === 0) return { count: 0, indices, distances, recall: 1, iterations: 0 };
-  if (data.kind === 'line') {
-    neighborsOnLine(data.place, capacity, indices, distances);
+  if (place !== undefined) {
+    neighborsOnLine(place, capacity, indices, distances);
     return { count: capacity, indices, distances, recall: 1, iterations: 0 };
   }
   const leaf = Math.max(LEAF, LEAF_PER_NEIGHBOR * capacity);

@@ -11,9 +11,9 @@
 import { firstOfLevel, type NodeId } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
 import { view } from '../dense/matrix.js';
-import { phaseKernel, type WorkerContext } from '../parallel/kernel.js';
-import { openDistance, type DistanceState } from './choose-distance.js';
-import type { Distance } from './distance.js';
+import { defineTask, type WorkerContext } from '../parallel/task.js';
+import { openDistance, type DistanceState } from './distances/choose-distance.js';
+import type { Distance } from './distances/distance.js';
 import { chunkOf, largest, splitAtMedian, visitInner, type Ranges } from './split.js';
 
 /** Members on which the centroids are found. */
@@ -22,8 +22,9 @@ const ITERATIONS = 4;
 /** Most members that stand for one centroid. */
 export const CENTROID_MEMBERS = SAMPLE / 2;
 
+/** What splitting the nodes of a level reads and writes. */
 export interface SplitState {
-  readonly distance: Exclude<DistanceState, { kind: 'line' }>;
+  readonly distance: DistanceState;
   readonly ranges: Ranges;
   readonly order: Int32Array;
   /** One value per position: scratch of the node that is being split. */
@@ -125,7 +126,7 @@ class Splitter {
 }
 
 /** Per node: its centroids, for `projectChunk`. */
-export const chooseCentroids = phaseKernel<SplitState, LevelArgs>(
+export const chooseCentroids = defineTask<SplitState, LevelArgs>(
   import.meta.url,
   'chooseCentroids',
   (state, context) => {
@@ -140,7 +141,7 @@ export const chooseCentroids = phaseKernel<SplitState, LevelArgs>(
 );
 
 /** Per chunk: the distance to one centroid less that to the other. */
-export const projectChunk = phaseKernel<SplitState, LevelArgs>(import.meta.url, 'projectChunk', (state, context) => {
+export const projectChunk = defineTask<SplitState, LevelArgs>(import.meta.url, 'projectChunk', (state, context) => {
   const splitter = new Splitter(state, context);
   return (task, { level, perNode }) => {
     const { node, from, to } = chunkOf(state.ranges, level, perNode, task);
@@ -155,7 +156,7 @@ export const projectChunk = phaseKernel<SplitState, LevelArgs>(import.meta.url, 
 });
 
 /** Per node: the cut at the median of the values. */
-export const cutNode = phaseKernel<Pick<SplitState, 'ranges' | 'order' | 'values'>, { readonly level: number }>(
+export const cutNode = defineTask<Pick<SplitState, 'ranges' | 'order' | 'values'>, { readonly level: number }>(
   import.meta.url,
   'cutNode',
   ({ ranges, order, values }) =>
@@ -166,7 +167,7 @@ export const cutNode = phaseKernel<Pick<SplitState, 'ranges' | 'order' | 'values
 );
 
 /** Per node: all splits of its subtree; leaves end in ascending order of their indices. */
-export const splitSubtree = phaseKernel<SplitState, { readonly level: number }>(
+export const splitSubtree = defineTask<SplitState, { readonly level: number }>(
   import.meta.url,
   'splitSubtree',
   (state, context) => {

@@ -7,7 +7,7 @@ import {
   type Approximation,
   type ApproximationMethod,
 } from '#hmatrix/approximation/approximation.js';
-import { nextTolerance } from '#hmatrix/approximation/hierarchical.js';
+import { nextTolerance } from '#hmatrix/approximation/methods/hierarchical.js';
 import { OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import type { BlockDiagonalOperator } from '#hmatrix/source/block-diagonal.js';

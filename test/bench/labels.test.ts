@@ -10,13 +10,15 @@ const bench = (...args: string[]): { status: number | null; stdout: string; stde
   spawnSync(process.execPath, [join(root, 'dist/bench/run.js'), ...args], { encoding: 'utf8' });
 /** Everything that a benchmark may write. */
 const kept = (): string[] =>
-  ['README.md', ...readdirSync(join(root, 'bench/results')).map((name) => `bench/results/${name}`)].map((path) =>
-    readFileSync(join(root, path), 'utf8'),
+  ['docs/benchmarks.md', ...readdirSync(join(root, 'bench/results')).map((name) => `bench/results/${name}`)].map(
+    (path) => readFileSync(join(root, path), 'utf8'),
   );
 
-/** The text between the markers of README.md. */
+/** The text between the markers of docs/benchmarks.md. */
 const section = (name: string): string =>
-  readFileSync(join(root, 'README.md'), 'utf8').split(`<!-- ${name}:begin -->`)[1].split(`<!-- ${name}:end -->`)[0];
+  readFileSync(join(root, 'docs/benchmarks.md'), 'utf8')
+    .split(`<!-- ${name}:begin -->`)[1]
+    .split(`<!-- ${name}:end -->`)[0];
 /** First cells of the table's rows. */
 const firstCells = (text: string): string[] => [...text.matchAll(/^\| ([^|]*\w[^|]*) \|/gm)].map(([, cell]) => cell);
 

@@ -5,9 +5,11 @@
  */
 import { RandomStream } from '#hmatrix/core/random.js';
 import { view, zeros, type FloatArray, type Matrix, type Precision } from '#hmatrix/dense/matrix.js';
-import { ACTIVATIONS, activate, type ActivationName } from '#hmatrix/network/activation.js';
+import { activate } from '#hmatrix/network/activations/activate.js';
+import { ACTIVATIONS, type ActivationName } from '#hmatrix/network/activations/table.js';
 import { memoryDataSet } from '#hmatrix/network/data-set.js';
-import { applyLossHessian, lossGradient, LOSSES, type LossName } from '#hmatrix/network/loss.js';
+import { applyLossHessian, lossGradient } from '#hmatrix/network/losses/evaluate.js';
+import { LOSSES, type LossName } from '#hmatrix/network/losses/table.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { defineNetwork, type Network } from '#hmatrix/network/network.js';
 

@@ -6,7 +6,7 @@ import { openBlas } from '#hmatrix/dense/backend.js';
 import { squaredNorm, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { randomMatrix, relativeError } from '../support.js';
 import { bruteForceJacobian, bruteForceOutputs, denseGaussNewton, randomModel, smallModels } from './brute-force.js';
-import { applyLossFactor } from '#hmatrix/network/loss.js';
+import { applyLossFactor } from '#hmatrix/network/losses/evaluate.js';
 import { block, view } from '#hmatrix/dense/matrix.js';
 
 const blas = openBlas();

@@ -5,12 +5,11 @@
 import { describe, expect, it } from 'vitest';
 import { OptionError } from '#hmatrix/core/errors.js';
 import { empiricalFisher, monteCarloFisher } from '#hmatrix/curvature/products/fisher.js';
-import { modelProbabilities } from '#hmatrix/network/output-hessian.js';
-import { sampleOutputErrors } from '#hmatrix/network/sampled-errors.js';
-import { samplingVarianceFactors } from '#hmatrix/network/sampling-variance.js';
+import { meanOf } from '#hmatrix/network/losses/mean.js';
+import { sampleOutputErrors } from '#hmatrix/network/losses/sampled-errors.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { zeros, type Matrix } from '#hmatrix/dense/matrix.js';
-import { LOSSES } from '#hmatrix/network/loss.js';
+import { LOSSES, lossOf } from '#hmatrix/network/losses/table.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { apply } from '#hmatrix/operator/apply.js';
 import { randomMatrix, relativeError } from '../support.js';
@@ -132,7 +131,7 @@ function exactVariance(model: Model): { readonly variance: Float64Array; readonl
   const outputs = bruteForceOutputs(model);
   const jacobians = bruteForceJacobian(model);
   const hessians = bruteForceLossHessians(model, outputs);
-  const factors = samplingVarianceFactors(loss, outputs);
+  const factors = lossOf(loss).varianceFactors(outputs);
   const n = jacobians.length;
   const size = model.network.parameters;
   const r = outputs.rows;
@@ -147,7 +146,7 @@ function exactVariance(model: Model): { readonly variance: Float64Array; readonl
           for (let l = 0; l < r; l++) g[a + b * size] += j[k + a * r] * hessians[i].data[k + l * r] * j[l + b * r];
     const second = new Float64Array(size * size);
     if (loss === 'cross-entropy' || loss === 'bce') {
-      const p = modelProbabilities(loss, { ...outputs, offset: i * r, cols: 1 }).data;
+      const p = meanOf(lossOf(loss), { ...outputs, offset: i * r, cols: 1 }).data;
       for (const { probability, error } of outcomes(loss, p)) {
         const gradient = Float64Array.from({ length: size }, (_, a) =>
           error.reduce((sum, e, k) => sum + e * j[k + a * r], 0),

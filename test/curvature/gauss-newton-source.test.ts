@@ -10,7 +10,7 @@ import * as module from '#hmatrix/curvature/entries/gauss-newton-source.js';
 import * as sampledModule from '#hmatrix/curvature/entries/sampled-source.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
-import type { LossName } from '#hmatrix/network/loss.js';
+import type { LossName } from '#hmatrix/network/losses/table.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { openSource } from '#hmatrix/source/open-source.js';
 import { validateSource } from '#hmatrix/source/validate.js';

@@ -8,7 +8,7 @@ import { hessian } from '#hmatrix/curvature/products/hessian.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { copyInto, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { memoryDataSet } from '#hmatrix/network/data-set.js';
-import { LOSSES } from '#hmatrix/network/loss.js';
+import { LOSSES } from '#hmatrix/network/losses/table.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { apply } from '#hmatrix/operator/apply.js';
 import { randomMatrix, relativeError } from '../support.js';

@@ -9,7 +9,7 @@ import { planErrorGrams } from '#hmatrix/curvature/kronecker/layer-gram-plan.js'
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { block, view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { memoryDataSet } from '#hmatrix/network/data-set.js';
-import { squaredScale } from '#hmatrix/network/loss.js';
+import { squaredScale } from '#hmatrix/network/losses/table.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { defineNetwork } from '#hmatrix/network/network.js';
 import { randomMatrix, relativeError } from '../support.js';

@@ -8,7 +8,7 @@ import { kroneckerHierarchical, type KroneckerHierarchicalOptions } from '#hmatr
 import type { KroneckerHierarchicalMatrix } from '#hmatrix/curvature/eigenbasis/matrix.js';
 import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { checkHierarchicalData } from '#hmatrix/hierarchical/matrix/check-data.js';
-import type { LossName } from '#hmatrix/network/loss.js';
+import type { LossName } from '#hmatrix/network/losses/table.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { apply } from '#hmatrix/operator/apply.js';
 import type { Team } from '#hmatrix/parallel/team.js';

@@ -4,7 +4,7 @@
 import { apply } from '#hmatrix/operator/apply.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import { zeros, type Matrix, type Precision } from '#hmatrix/dense/matrix.js';
-import { activate } from '#hmatrix/network/activation.js';
+import { activate } from '#hmatrix/network/activations/activate.js';
 import type { Model } from '#hmatrix/network/model.js';
 import type { Layer } from '#hmatrix/network/network.js';
 import { bruteForceJacobian, bruteForceLossHessians, bruteForceOutputs } from './brute-force.js';

@@ -7,7 +7,7 @@ import { dualForm } from '#hmatrix/curvature/entries/dual-form.js';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import { zeros, view, type Matrix, type Precision } from '#hmatrix/dense/matrix.js';
 import { nystrom } from '#hmatrix/lowrank/nystrom.js';
-import { applyLossFactor, applyLossHessian } from '#hmatrix/network/loss.js';
+import { applyLossFactor, applyLossHessian } from '#hmatrix/network/losses/evaluate.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import type { Team } from '#hmatrix/parallel/team.js';

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { AbortedError, OptionError } from '#hmatrix/core/errors.js';
 import { sketchEmbedding } from '#hmatrix/curvature/trees/sketch-embedding.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
-import { LOSSES, type LossName } from '#hmatrix/network/loss.js';
+import { LOSSES, type LossName } from '#hmatrix/network/losses/table.js';
 import type { Points } from '#hmatrix/source/entry-source.js';
 import { denseGaussNewton, randomModel } from './brute-force.js';
 

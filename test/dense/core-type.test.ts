@@ -65,9 +65,9 @@ describe.skipIf(library === undefined)('a process', () => {
     worker: string;
     left: string | null;
   } {
-    const open = new URL('../../dist/src/dense/openblas/open.js', import.meta.url).href;
-    const types = new URL('../../dist/src/dense/openblas/core-type.js', import.meta.url).href;
-    const libraries = new URL('../../dist/src/dense/openblas/library.js', import.meta.url).href;
+    const open = new URL('../../dist/src/dense/system/open.js', import.meta.url).href;
+    const types = new URL('../../dist/src/dense/system/core-type.js', import.meta.url).href;
+    const libraries = new URL('../../dist/src/dense/system/library.js', import.meta.url).href;
     const script = `
       import { Worker } from 'node:worker_threads';
       const { openOpenblas } = await import('${open}');

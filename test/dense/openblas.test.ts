@@ -86,7 +86,7 @@ describe.skipIf(missing !== undefined)('workers', () => {
     const inputs = sharedFloat64(2 * n * n);
     random.fillNormal(inputs);
     const results = sharedFloat64(workers * n * n);
-    const open = new URL('../../dist/src/dense/openblas/open.js', import.meta.url).href;
+    const open = new URL('../../dist/src/dense/system/open.js', import.meta.url).href;
     const source = `
       const { workerData } = require('node:worker_threads');
       import(workerData.open).then(({ openOpenblas }) => {

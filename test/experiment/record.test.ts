@@ -11,7 +11,7 @@ import { writeRecord } from '#hmatrix/experiment/record.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
-import { gaussian } from '#hmatrix/source/kernels.js';
+import { gaussian } from '#hmatrix/source/kernels/named.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { sharedTeam } from '../teams.js';
 

@@ -29,7 +29,7 @@ import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
-import { gaussian, laplace } from '#hmatrix/source/kernels.js';
+import { gaussian, laplace } from '#hmatrix/source/kernels/named.js';
 import { buildClusterTree } from '#hmatrix/tree/build.js';
 import type { ClusterTree } from '#hmatrix/tree/cluster-tree.js';
 import { temporaryFolder } from '../io/temporary-folder.js';

@@ -19,7 +19,7 @@ import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
-import { gaussian } from '#hmatrix/source/kernels.js';
+import { gaussian } from '#hmatrix/source/kernels/named.js';
 import { buildClusterTree } from '#hmatrix/tree/build.js';
 import { denseOf, gaussianSource, normalPoints } from '../support.js';
 import { sharedTeam } from '../teams.js';

@@ -16,7 +16,7 @@ import type { CompressOptions } from '#hmatrix/hierarchical/from-entries/options
 import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
-import { laplace } from '#hmatrix/source/kernels.js';
+import { laplace } from '#hmatrix/source/kernels/named.js';
 import { gaussianSource, normalPoints, randomMatrix } from '../support.js';
 import { sharedTeam } from '../teams.js';
 import { norm, reference, residual } from './factored.js';

@@ -7,7 +7,7 @@ import type { CompressOptions } from '#hmatrix/hierarchical/from-entries/options
 import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
-import { gaussian, laplace } from '#hmatrix/source/kernels.js';
+import { gaussian, laplace } from '#hmatrix/source/kernels/named.js';
 import type { ClusterTree } from '#hmatrix/tree/cluster-tree.js';
 import { gaussianSource, normalPoints, randomMatrix, relativeError } from '../support.js';
 import { sharedTeam } from '../teams.js';

@@ -17,7 +17,7 @@ import type { CompressOptions } from '#hmatrix/hierarchical/from-entries/options
 import { readContainer, writeContainer, type ContainerArray, type JsonObject } from '#hmatrix/io/container.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
-import { gaussian } from '#hmatrix/source/kernels.js';
+import { gaussian } from '#hmatrix/source/kernels/named.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { sharedTeam } from '../teams.js';
 

@@ -17,7 +17,7 @@ import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
-import { gaussian, laplace } from '#hmatrix/source/kernels.js';
+import { gaussian, laplace } from '#hmatrix/source/kernels/named.js';
 import { denseOf, gaussianSource, hidden, normalPoints, randomMatrix, relativeError } from '../support.js';
 import type { HierarchicalFormat } from '#hmatrix/hierarchical/matrix/format.js';
 import { sharedTeam } from '../teams.js';

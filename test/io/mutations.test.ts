@@ -24,7 +24,7 @@ import { readSafetensors } from '#hmatrix/io/safetensors.js';
 import { readWeights } from '#hmatrix/network/weights-file.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
-import { gaussian } from '#hmatrix/source/kernels.js';
+import { gaussian } from '#hmatrix/source/kernels/named.js';
 import { sharedTeam } from '../teams.js';
 import { flaxNpz, halfSafetensors, numpyDeflated, numpyStored, torchSafetensors } from './array-fixtures.js';
 import { idxBytes } from './idx-bytes.js';

@@ -4,7 +4,7 @@ import { AbortedError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { copyInto, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { gaussQuadrature, integrate, lanczosMatrices, radauQuadrature } from '#hmatrix/krylov/lanczos-quadrature.js';
-import { sampleInterval, studentQuantile } from '#hmatrix/krylov/sample-interval.js';
+import { meanInterval, studentQuantile } from '#hmatrix/krylov/mean-interval.js';
 import { spectralDensity } from '#hmatrix/krylov/spectral-density.js';
 import { logDeterminant, stochasticLanczosQuadrature } from '#hmatrix/krylov/stochastic-lanczos-quadrature.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
@@ -255,22 +255,22 @@ describe('an interval', () => {
     ];
     for (const [freedom, quantile] of table)
       expect(Math.abs(studentQuantile(freedom) / quantile - 1)).toBeLessThan(freedom === 3 ? 1e-2 : 2e-3);
-    const { value, standardError, lower, upper } = sampleInterval([-1, 0, 1]);
+    const { value, standardError, lower, upper } = meanInterval([-1, 0, 1]);
     expect(value).toBeCloseTo(0, 14);
     expect(standardError).toBeCloseTo(1 / Math.sqrt(3), 14);
     expect(upper - value).toBeCloseTo(4.302652729749464 / Math.sqrt(3), 12);
     expect(value - lower).toBeCloseTo(upper - value, 12);
-    expect(sampleInterval([5])).toMatchObject({ value: 5, upper: Infinity });
-    expect(sampleInterval([0, 0, 0])).toEqual({ value: 0, standardError: 0, lower: 0, upper: 0 });
+    expect(meanInterval([5])).toMatchObject({ value: 5, upper: Infinity });
+    expect(meanInterval([0, 0, 0])).toEqual({ value: 0, standardError: 0, lower: 0, upper: 0 });
   });
 
   it('is_longer_on_the_side_of_the_longer_tail_whatever_the_sign_and_the_scale', () => {
     const samples = [1, 1.1, 0.9, 1, 4, 1.2, 0.8, -0.5];
-    const { value, lower, upper } = sampleInterval(samples);
+    const { value, lower, upper } = meanInterval(samples);
     expect(upper - value).toBeGreaterThan(1.2 * (value - lower));
-    const mirrored = sampleInterval(samples.map((x) => -x));
+    const mirrored = meanInterval(samples.map((x) => -x));
     expect([mirrored.lower, mirrored.upper]).toEqual([-upper, -lower]);
-    const large = sampleInterval(samples.map((x) => x * 2 ** 300));
+    const large = meanInterval(samples.map((x) => x * 2 ** 300));
     expect([large.lower, large.upper]).toEqual([lower * 2 ** 300, upper * 2 ** 300]);
   });
 });

@@ -1,14 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { view } from '#hmatrix/dense/matrix.js';
+import { activate, activateInPlace } from '#hmatrix/network/activations/activate.js';
 import {
   ACTIVATIONS,
-  activate,
-  activateInPlace,
   hasUnitSlope,
   hasZeroCurvature,
   type ActivationName,
-} from '#hmatrix/network/activation.js';
-import { erfOverArgument, scaledErfc } from '#hmatrix/network/erf.js';
+} from '#hmatrix/network/activations/table.js';
+import { erfOverArgument, scaledErfc } from '#hmatrix/network/activations/erf.js';
 import { derivative, DIFFERENCE_TOLERANCE, normalMatrix } from './models.js';
 
 const EPS = 2 ** -52;

@@ -2,17 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { block, matrixOver, view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { labelTargets } from '#hmatrix/network/data-set.js';
-import {
-  applyLossFactor,
-  applyLossHessian,
-  checkTargets,
-  LOSSES,
-  lossGradient,
-  lossSum,
-  squaredScale,
-  type LossName,
-} from '#hmatrix/network/loss.js';
-import { applyCurvature, applyCurvatureFactor, outputCurvature } from '#hmatrix/network/loss-hessian.js';
+import { applyLossFactor, applyLossHessian, lossGradient, lossSum } from '#hmatrix/network/losses/evaluate.js';
+import { LOSSES, lossOf, squaredScale, type LossName } from '#hmatrix/network/losses/table.js';
+import { checkTargets } from '#hmatrix/network/losses/targets.js';
+import { applyCurvature, applyCurvatureFactor } from '#hmatrix/network/losses/curvature.js';
 import { derivative, DIFFERENCE_TOLERANCE, largestDifference, normalMatrix, targetsFor } from './models.js';
 
 const EPS = 2 ** -52;
@@ -90,7 +83,7 @@ describe.each(LOSSES)('%s', (loss) => {
     const x = block(wide, 1, 0, R, 2 * COUNT);
     const out = zeros(R, 2 * COUNT);
     applyLossHessian(loss, f, x, out);
-    const kept = outputCurvature(loss, f);
+    const kept = lossOf(loss).curvature(f);
     const again = zeros(R, 2 * COUNT);
     applyCurvature(kept, x, again);
     expect(again.data).toEqual(out.data);

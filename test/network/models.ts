@@ -3,10 +3,10 @@
  */
 import { RandomStream } from '#hmatrix/core/random.js';
 import { zeros, type Matrix, type Precision } from '#hmatrix/dense/matrix.js';
-import type { ActivationName } from '#hmatrix/network/activation.js';
+import type { ActivationName } from '#hmatrix/network/activations/table.js';
 import { memoryDataSet } from '#hmatrix/network/data-set.js';
 import { initialParameters } from '#hmatrix/network/initialize.js';
-import { squaredScale, type LossName } from '#hmatrix/network/loss.js';
+import { squaredScale, type LossName } from '#hmatrix/network/losses/table.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { defineNetwork } from '#hmatrix/network/network.js';
 

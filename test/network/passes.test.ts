@@ -3,13 +3,15 @@ import { AbortedError, NonFiniteError, OptionError, ShapeError } from '#hmatrix/
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { block, view, zeros, type FloatArray, type Matrix } from '#hmatrix/dense/matrix.js';
 import { createPortableBlas } from '#hmatrix/dense/portable/portable-blas.js';
-import { ACTIVATIONS, activate, type ActivationName } from '#hmatrix/network/activation.js';
+import { activate } from '#hmatrix/network/activations/activate.js';
+import { ACTIVATIONS, type ActivationName } from '#hmatrix/network/activations/table.js';
 import { accumulateGradient, backpropagate } from '#hmatrix/network/backward.js';
 import { memoryDataSet } from '#hmatrix/network/data-set.js';
 import { forward } from '#hmatrix/network/forward.js';
 import { lossAndGradient, meanLoss, perSampleGradients, squaredGradientNorms } from '#hmatrix/network/gradient.js';
 import { initialParameters } from '#hmatrix/network/initialize.js';
-import { LOSSES, lossGradient } from '#hmatrix/network/loss.js';
+import { lossGradient } from '#hmatrix/network/losses/evaluate.js';
+import { LOSSES } from '#hmatrix/network/losses/table.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { defineNetwork, type Network } from '#hmatrix/network/network.js';
 import { derivative, DIFFERENCE_TOLERANCE, largestDifference, norm, normalMatrix, smallModel, STEP } from './models.js';

@@ -122,7 +122,7 @@ describe('a bundle', () => {
   it('has_every_function_of_workers_under_a_name_of_its_own', () => {
     const sources = codeOfSources();
     const names = sources.flatMap(([, code]) =>
-      [...code.matchAll(/\b(?:phaseKernel(?:<[^(]*>)?|builtIn)\(\s*import\.meta\.url,\s*'(\w+)'/g)].map(
+      [...code.matchAll(/\b(?:defineTask(?:<[^(]*>)?|builtIn)\(\s*import\.meta\.url,\s*'(\w+)'/g)].map(
         ([, name]) => name,
       ),
     );

@@ -131,7 +131,8 @@ export const PROGRAM_BODY = `
   const parameters = hmatrix.networks.initialParameters(network, 2);
   const inputs = hmatrix.dense.zeros(3, 40);
   new hmatrix.random.RandomStream(4).fillNormal(inputs.data);
-  const model = { network, parameters, loss: 'mse', data: hmatrix.networks.memoryDataSet(inputs, hmatrix.dense.zeros(2, 40)) };
+  const data40 = hmatrix.networks.memoryDataSet(inputs, hmatrix.dense.zeros(2, 40));
+  const model = { network, parameters, loss: 'mse', data: data40 };
   const options = { leafSize: 8, tolerance: 1e-6 };
   const compressed = await hmatrix.compress(hmatrix.curvature.gaussNewtonSource(model), options, control);
   const vector = hmatrix.dense.zeros(compressed.size, 1);

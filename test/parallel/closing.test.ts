@@ -6,15 +6,15 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ClosedError } from '#hmatrix/core/errors.js';
 import { sharedInt32 } from '#hmatrix/core/shared-array.js';
 import * as hmatrix from '#hmatrix/index.js';
-import type { PhaseKernel } from '#hmatrix/parallel/kernel.js';
+import type { TaskDefinition } from '#hmatrix/parallel/task.js';
 import { independentTasks } from '#hmatrix/parallel/task-graph.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { normalPoints, randomMatrix } from '../support.js';
 import { publicFunctions } from './public-functions.js';
 
-const { slow, wait } = (await import('./kernels.mjs' as string)) as {
-  slow: PhaseKernel<object>;
-  wait: PhaseKernel<{ turns: Int32Array }>;
+const { slow, wait } = (await import('./tasks.mjs' as string)) as {
+  slow: TaskDefinition<object>;
+  wait: TaskDefinition<{ turns: Int32Array }>;
 };
 
 afterEach(() => {
@@ -117,7 +117,9 @@ describe('closing a team', () => {
   it('which_is_the_default_one_lets_the_process_end', async () => {
     const index = join(import.meta.dirname, '../../dist/src/index.js');
     const script = `
-      import { closeDefaultTeam, compress, gaussian, kernelSource, openTeam } from ${JSON.stringify(index)};
+      import { compress, kernels, kernelSource, openTeam, teams } from ${JSON.stringify(index)};
+      const { gaussian } = kernels;
+      const { closeDefaultTeam } = teams;
       const coordinates = Float64Array.from({ length: 8000 }, (_, i) => Math.sin(i * i));
       const source = kernelSource({ dimension: 2, count: 4000, coordinates }, gaussian(0.1));
       const codes = [];

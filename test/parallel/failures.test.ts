@@ -4,20 +4,20 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { WorkerError } from '#hmatrix/core/errors.js';
 import { sharedInt32 } from '#hmatrix/core/shared-array.js';
 import * as hmatrix from '#hmatrix/index.js';
-import type { PhaseKernel } from '#hmatrix/parallel/kernel.js';
+import type { TaskDefinition } from '#hmatrix/parallel/task.js';
 import { independentTasks } from '#hmatrix/parallel/task-graph.js';
 import { Team, type Shared } from '#hmatrix/parallel/team.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
 import { normalPoints } from '../support.js';
 
-interface Kernels {
+interface Tasks {
   THINGS: Record<string, unknown>;
-  hurl: PhaseKernel<{ turns: Int32Array }, { what: string; from: 'here' | 'away' | 'both' }>;
-  end: PhaseKernel<{ turns: Int32Array }, { how: string }>;
-  nothing: PhaseKernel<object>;
+  hurl: TaskDefinition<{ turns: Int32Array }, { what: string; from: 'here' | 'away' | 'both' }>;
+  end: TaskDefinition<{ turns: Int32Array }, { how: string }>;
+  nothing: TaskDefinition<object>;
 }
-const kernels = (await import('./kernels.mjs' as string)) as Kernels;
-const { THINGS } = kernels;
+const tasks = (await import('./tasks.mjs' as string)) as Tasks;
+const { THINGS } = tasks;
 
 interface Caught {
   readonly thrown: unknown;
@@ -41,9 +41,9 @@ afterEach(async () => {
 function ways(from: 'here' | 'away' | 'both', what: string): (() => unknown)[] {
   const shared = (): Shared<{ turns: Int32Array }> => team!.shareNow({ turns: sharedInt32(2) });
   return [
-    () => team!.run('hurl', kernels.hurl, shared(), independentTasks(40), { what, from }),
+    () => team!.run('hurl', tasks.hurl, shared(), independentTasks(40), { what, from }),
     () => {
-      team!.runSync(kernels.hurl, shared(), independentTasks(40), { what, from });
+      team!.runSync(tasks.hurl, shared(), independentTasks(40), { what, from });
     },
   ];
 }
@@ -66,7 +66,7 @@ describe('what a task throws', () => {
       expect(caught!.thrown).toBeInstanceOf(WorkerError);
       expect(String(caught!.thrown)).toMatch(/cannot be copied/);
     }
-    team.runSync(kernels.nothing, await team.share({}), independentTasks(4), undefined);
+    team.runSync(tasks.nothing, await team.share({}), independentTasks(4), undefined);
   });
 
   it('is_of_its_own_phase_and_not_of_one_before', async () => {
@@ -147,23 +147,23 @@ describe('a worker whose thread has ended', () => {
     team = await Team.open({ workers: 3, stallSeconds: 30 });
     process.off('worker', keep);
     const [ending, empty] = [await team.share({ turns: sharedInt32(1) }), await team.share({})];
-    team.runSync(kernels.nothing, empty, independentTasks(4), undefined);
+    team.runSync(tasks.nothing, empty, independentTasks(4), undefined);
     // No turn of the event loop from here on: no event can tell.
     if (how === 'exit')
       await caughtFrom(() => {
-        team!.runSync(kernels.end, ending, independentTasks(40), { how });
+        team!.runSync(tasks.end, ending, independentTasks(40), { how });
       });
     else void threads[1].terminate();
     for (let phase = 0; phase < 3; phase++) {
       let thrown: unknown;
       try {
-        team.runSync(kernels.nothing, empty, independentTasks(4), undefined);
+        team.runSync(tasks.nothing, empty, independentTasks(4), undefined);
       } catch (error) {
         thrown = error;
       }
       again(thrown);
     }
-    await expect(team.run('nothing', kernels.nothing, empty, independentTasks(4), undefined)).rejects.toBeInstanceOf(
+    await expect(team.run('nothing', tasks.nothing, empty, independentTasks(4), undefined)).rejects.toBeInstanceOf(
       WorkerError,
     );
   });

@@ -10,21 +10,21 @@ import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { factor } from '#hmatrix/hierarchical/factor/factor.js';
 import { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
 import { fromSent, toSend } from '#hmatrix/parallel/array-place.js';
-import type { PhaseKernel } from '#hmatrix/parallel/kernel.js';
+import type { TaskDefinition } from '#hmatrix/parallel/task.js';
 import { independentTasks, taskGraph, type TaskGraph } from '#hmatrix/parallel/task-graph.js';
 import { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { entryOperator } from '#hmatrix/source/entry-operator.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
-import { gaussian } from '#hmatrix/source/kernels.js';
+import { gaussian } from '#hmatrix/source/kernels/named.js';
 import { denseOf, gaussianSource, normalPoints, randomMatrix } from '../support.js';
 
-interface Kernels {
-  visit: PhaseKernel<unknown, { turns: Int32Array; nested: unknown }>;
-  count: PhaseKernel<{ out: Int32Array; log: Int32Array }, { add: number }>;
+interface Tasks {
+  visit: TaskDefinition<unknown, { turns: Int32Array; nested: unknown }>;
+  count: TaskDefinition<{ out: Int32Array; log: Int32Array }, { add: number }>;
   arraysIn: (value: unknown) => ArrayBufferView[];
 }
-const { visit, count, arraysIn } = (await import('./kernels.mjs' as string)) as Kernels;
+const { visit, count, arraysIn } = (await import('./tasks.mjs' as string)) as Tasks;
 
 const GIB = 2 ** 30;
 const BEYOND = 4 * GIB;

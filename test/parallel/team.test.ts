@@ -3,19 +3,19 @@ import { afterEach, describe, expect, it } from 'vitest';
 import fc from 'fast-check';
 import { AbortedError, LibraryError, NonFiniteError, OptionError, WorkerError } from '#hmatrix/core/errors.js';
 import { sharedInt32 } from '#hmatrix/core/shared-array.js';
-import type { PhaseKernel } from '#hmatrix/parallel/kernel.js';
+import type { TaskDefinition } from '#hmatrix/parallel/task.js';
 import { WARNING_TYPE } from '#hmatrix/core/warning.js';
 import { warnOfWorkers } from '#hmatrix/parallel/oversubscription.js';
 import { independentTasks, taskGraph, upwardTasks } from '#hmatrix/parallel/task-graph.js';
 import { Team } from '#hmatrix/parallel/team.js';
 
-interface Kernels {
-  count: PhaseKernel<{ out: Int32Array; log: Int32Array }, { add: number }>;
-  sumUpward: PhaseKernel<{ out: Int32Array }>;
-  misbehave: PhaseKernel<{ turns: Int32Array }, { how: string; away: boolean }>;
-  slow: PhaseKernel<object>;
+interface Tasks {
+  count: TaskDefinition<{ out: Int32Array; log: Int32Array }, { add: number }>;
+  sumUpward: TaskDefinition<{ out: Int32Array }>;
+  misbehave: TaskDefinition<{ turns: Int32Array }, { how: string; away: boolean }>;
+  slow: TaskDefinition<object>;
 }
-const kernels = (await import('./kernels.mjs' as string)) as Kernels;
+const tasks = (await import('./tasks.mjs' as string)) as Tasks;
 
 describe('task graph', () => {
   it('every_order_it_allows_respects_its_edges', () => {
@@ -52,8 +52,8 @@ describe('team', () => {
     const state = { out: sharedInt32(1000), log: sharedInt32(1000) };
     const shared = await team.share(state);
     const graph = independentTasks(1000);
-    for (let repeat = 1; repeat <= 20; repeat++) await team.run('count', kernels.count, shared, graph, { add: 0 });
-    team.runSync(kernels.count, shared, graph, { add: 2 });
+    for (let repeat = 1; repeat <= 20; repeat++) await team.run('count', tasks.count, shared, graph, { add: 0 });
+    team.runSync(tasks.count, shared, graph, { add: 2 });
     expect(state.out.every((x) => x === 23)).toBe(true);
     expect(state.log.every((worker) => worker >= 0 && worker < workers)).toBe(true);
   });
@@ -65,7 +65,7 @@ describe('team', () => {
     const shared = await team.share(state);
     for (let repeat = 0; repeat < 5; repeat++) {
       state.out.fill(0);
-      team.runSync(kernels.sumUpward, shared, upwardTasks(nodes), undefined);
+      team.runSync(tasks.sumUpward, shared, upwardTasks(nodes), undefined);
       expect(state.out[0]).toBe((nodes * (nodes - 1)) / 2);
     }
   });
@@ -74,16 +74,16 @@ describe('team', () => {
     team = await Team.open({ workers: 2 });
     const shared = await team.share({ turns: sharedInt32(2) });
     await expect(
-      team.run('fail', kernels.misbehave, shared, independentTasks(50), { how: 'typed', away: true }),
+      team.run('fail', tasks.misbehave, shared, independentTasks(50), { how: 'typed', away: true }),
     ).rejects.toBeInstanceOf(NonFiniteError);
     await expect(
-      team.run('fail', kernels.misbehave, await team.share({ turns: sharedInt32(2) }), independentTasks(50), {
+      team.run('fail', tasks.misbehave, await team.share({ turns: sharedInt32(2) }), independentTasks(50), {
         how: 'plain',
         away: true,
       }),
     ).rejects.toThrow(/x is not a function/);
     const state = { out: sharedInt32(9), log: sharedInt32(9) };
-    await team.run('count', kernels.count, await team.share(state), independentTasks(9), { add: 0 });
+    await team.run('count', tasks.count, await team.share(state), independentTasks(9), { add: 0 });
     expect(state.out.every((x) => x === 1)).toBe(true);
   });
 
@@ -91,25 +91,25 @@ describe('team', () => {
     team = await Team.open({ workers: 1 });
     const shared = await team.share({ turns: sharedInt32(2) });
     await expect(
-      team.run('fail', kernels.misbehave, shared, independentTasks(5), { how: 'plain', away: false }),
+      team.run('fail', tasks.misbehave, shared, independentTasks(5), { how: 'plain', away: false }),
     ).rejects.toBeInstanceOf(TypeError);
   });
 
   it('a_worker_that_dies_ends_the_run_with_a_typed_error', async () => {
     team = await Team.open({ workers: 2 });
     const shared = await team.share({ turns: sharedInt32(2) });
-    const run = team.run('die', kernels.misbehave, shared, independentTasks(20), { how: 'exit', away: true });
+    const run = team.run('die', tasks.misbehave, shared, independentTasks(20), { how: 'exit', away: true });
     await expect(run).rejects.toBeInstanceOf(WorkerError);
     await new Promise((resolve) => setTimeout(resolve, 200));
     await expect(
-      team.run('count', kernels.count, shared as never, independentTasks(1), { add: 0 }),
+      team.run('count', tasks.count, shared as never, independentTasks(1), { add: 0 }),
     ).rejects.toBeInstanceOf(WorkerError);
   }, 60_000);
 
   it('a_synchronous_run_notices_a_lost_worker_by_its_silence', async () => {
     team = await Team.open({ workers: 2, stallSeconds: 2 });
     const shared = await team.share({ turns: sharedInt32(2) });
-    expect(() => team!.runSync(kernels.misbehave, shared, independentTasks(20), { how: 'hang', away: true })).toThrow(
+    expect(() => team!.runSync(tasks.misbehave, shared, independentTasks(20), { how: 'hang', away: true })).toThrow(
       WorkerError,
     );
   }, 60_000);
@@ -119,7 +119,7 @@ describe('team', () => {
     const shared = await team.share({});
     const controller = new AbortController();
     const seen: number[] = [];
-    const run = team.run('slow', kernels.slow, shared, independentTasks(2000), undefined, {
+    const run = team.run('slow', tasks.slow, shared, independentTasks(2000), undefined, {
       signal: controller.signal,
       onProgress: ({ phase, done, total }) => {
         expect(phase).toBe('slow');
@@ -132,21 +132,21 @@ describe('team', () => {
     expect(seen.length).toBeGreaterThanOrEqual(3);
     expect(seen.at(-1)).toBeLessThan(2000);
     await expect(
-      team.run('slow', kernels.slow, shared, independentTasks(1), undefined, { signal: controller.signal }),
+      team.run('slow', tasks.slow, shared, independentTasks(1), undefined, { signal: controller.signal }),
     ).rejects.toBeInstanceOf(AbortedError);
-    await team.run('slow', kernels.slow, shared, independentTasks(3), undefined);
+    await team.run('slow', tasks.slow, shared, independentTasks(3), undefined);
   });
 
   it('an_error_in_the_progress_callback_ends_the_run', async () => {
     team = await Team.open({ workers: 2 });
     const shared = await team.share({});
-    const run = team.run('slow', kernels.slow, shared, independentTasks(100), undefined, {
+    const run = team.run('slow', tasks.slow, shared, independentTasks(100), undefined, {
       onProgress: () => {
         throw new RangeError('callback');
       },
     });
     await expect(run).rejects.toThrow('callback');
-    await team.run('slow', kernels.slow, shared, independentTasks(3), undefined);
+    await team.run('slow', tasks.slow, shared, independentTasks(3), undefined);
   });
 
   it('phases_started_together_run_one_after_the_other', async () => {
@@ -154,7 +154,7 @@ describe('team', () => {
     const state = { out: sharedInt32(100), log: sharedInt32(100) };
     const shared = await team.share(state);
     await Promise.all(
-      Array.from({ length: 10 }, () => team!.run('count', kernels.count, shared, independentTasks(100), { add: 0 })),
+      Array.from({ length: 10 }, () => team!.run('count', tasks.count, shared, independentTasks(100), { add: 0 })),
     );
     expect(state.out.every((x) => x === 10)).toBe(true);
   });
@@ -193,7 +193,7 @@ describe('team', () => {
     team = await Team.open({ workers: 2 });
     const shared = await team.share({ out: sharedInt32(1), log: sharedInt32(1) });
     team.release(shared);
-    expect(() => team!.runSync(kernels.count, shared, independentTasks(1), { add: 0 })).toThrow(/released/);
+    expect(() => team!.runSync(tasks.count, shared, independentTasks(1), { add: 0 })).toThrow(/released/);
     await team.close();
     await expect(team.share({})).rejects.toMatchObject({ name: 'ClosedError', code: 'closed' });
   });

@@ -2,6 +2,7 @@
  * Every preconditioner: symmetric positive definite as an operator, the same after another shift, exact where it should
  * be, typed errors where it cannot be made.
  */
+import { Subject } from '#hmatrix/approximation/subject.js';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { AbortedError, MemoryError, NotPositiveDefiniteError, OptionError } from '#hmatrix/core/errors.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
@@ -115,14 +116,20 @@ describe('exactness', () => {
         out.set(values);
       },
     };
-    const jacobi = await makePreconditioner({ operator: diagonalOperator(values), source }, 'jacobi', 2, {}, { team });
+    const jacobi = await makePreconditioner(
+      new Subject(diagonalOperator(values), { source }),
+      'jacobi',
+      2,
+      {},
+      { team },
+    );
     jacobi.operator!.applyUnchecked(x, b, 1, 0);
     expect(x.data).toEqual(b.data.map((value, i) => value * (1 / (values[i] + 2))));
   });
 
   it('nystrom_without_a_shift_stays_positive_definite_where_the_matrix_is_of_low_rank', async () => {
     const values = Float64Array.from({ length: 200 }, (_, i) => (i < 5 ? 10 - i : 0));
-    const made = await makePreconditioner({ operator: diagonalOperator(values) }, 'nystrom', 0, { rank: 20 }, { team });
+    const made = await makePreconditioner(new Subject(diagonalOperator(values)), 'nystrom', 0, { rank: 20 }, { team });
     const m = denseOf(made.operator!);
     const eigenvalues = eigenvaluesOf(m, team.blas);
     // λ_r/Λ of the five that are there, and 1.
@@ -146,7 +153,7 @@ describe('what cannot be made', () => {
   ] as [string, PreconditionerName, number, typeof OptionError, RegExp][])(
     'is_refused: %s',
     async (_, name, shift, type, message) => {
-      const error = await makePreconditioner({ operator: products }, name, shift, {}, { team }).catch(
+      const error = await makePreconditioner(new Subject(products), name, shift, {}, { team }).catch(
         (caught: unknown) => caught,
       );
       expect(error).toBeInstanceOf(type);
@@ -155,8 +162,7 @@ describe('what cannot be made', () => {
   );
 
   it('says_so_where_the_shift_is_too_small', async () => {
-    const zero = {
-      operator: diagonalOperator(new Float64Array(10)),
+    const zero = new Subject(diagonalOperator(new Float64Array(10)), {
       source: {
         size: 10,
         entries: (_rows: ArrayLike<number>, _cols: ArrayLike<number>, out: { data: { fill(x: number): unknown } }) => {
@@ -166,7 +172,7 @@ describe('what cannot be made', () => {
           out.fill(0);
         },
       },
-    };
+    });
     for (const name of ['jacobi', 'block-jacobi', 'nystrom'] as const) {
       await expect(makePreconditioner(zero, name, 0, { leafSize: 4 }, { team })).rejects.toThrow(
         NotPositiveDefiniteError,
@@ -179,14 +185,14 @@ describe('what cannot be made', () => {
       NotPositiveDefiniteError,
     );
     await expect(makePreconditioner(network.subject, 'dual', 0, {}, { team })).rejects.toThrow(OptionError);
-    const indefinite = { operator: diagonalOperator(Float64Array.from({ length: 40 }, (_, i) => i - 20)) };
+    const indefinite = new Subject(diagonalOperator(Float64Array.from({ length: 40 }, (_, i) => i - 20)));
     await expect(makePreconditioner(indefinite, 'nystrom', 0, {}, { team })).rejects.toThrow(NotPositiveDefiniteError);
   });
 
   it('the_dual_form_is_of_the_network_alone', async () => {
     const operator = hessian(network.subject.model!, { blas: team.blas });
     await expect(
-      makePreconditioner({ operator, model: network.subject.model }, 'dual', 1, {}, { team }),
+      makePreconditioner(new Subject(operator, { model: network.subject.model }), 'dual', 1, {}, { team }),
     ).rejects.toThrow(/gaussNewton/);
   });
 
@@ -215,7 +221,13 @@ describe('what cannot be made', () => {
     const { subject, norm, dense } = kernel;
     const [a, b] = await Promise.all([
       makePreconditioner(subject, 'block-jacobi', norm, { leafSize: 300 }, { team }),
-      makePreconditioner({ ...subject, source: denseSource(dense) }, 'block-jacobi', norm, { leafSize: 300 }, { team }),
+      makePreconditioner(
+        new Subject(subject.operator, { source: denseSource(dense) }),
+        'block-jacobi',
+        norm,
+        { leafSize: 300 },
+        { team },
+      ),
     ]);
     expect(relativeError(denseOf(a.operator!), denseOf(b.operator!))).toBeLessThan(300 * EPS);
   });

@@ -2,18 +2,14 @@
  * Matrices that solves are tested on: a kernel seen through entries, and the Gauss–Newton matrix of a small network;
  * dense copies of both.
  */
-import { subjectOf } from '#hmatrix/approximation/subject.js';
+import { Subject, subjectOf } from '#hmatrix/approximation/subject.js';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import type { Blas } from '#hmatrix/dense/blas.js';
 import { copyInto, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import type { Team } from '#hmatrix/parallel/team.js';
-import type {
-  PreconditionerName,
-  PreconditionerOptions,
-  Subject,
-} from '#hmatrix/solve/preconditioners/preconditioner.js';
+import type { PreconditionerName, PreconditionerOptions } from '#hmatrix/solve/preconditioners/preconditioner.js';
 import { digitModel } from '../curvature/autoencoder.js';
 import { denseOf as denseOfSource, gaussianSource } from '../support.js';
 
@@ -66,7 +62,7 @@ const known = (subject: Subject, dense: Matrix, blas: Blas): Known => ({
 export function kernelSubject(team: Team, size = 300): Known {
   const source = gaussianSource(size, 3, 1, team.blas);
   const dense = denseOfSource(source);
-  return known({ operator: denseOperator(dense, true, { blas: team.blas }), source }, dense, team.blas);
+  return known(new Subject(denseOperator(dense, true, { blas: team.blas }), { source }), dense, team.blas);
 }
 
 /** 49-3-49: N = 294, n·r = 980. */

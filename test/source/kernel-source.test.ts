@@ -8,6 +8,7 @@ import { NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js
 import { RandomStream } from '#hmatrix/core/random.js';
 import { view, zeros } from '#hmatrix/dense/matrix.js';
 import * as module from '#hmatrix/source/kernel-source.js';
+import type { Kernel } from '#hmatrix/source/kernels/kernel.js';
 import {
   cosine,
   gaussian,
@@ -16,9 +17,8 @@ import {
   matern52,
   inverseMultiquadric,
   polynomial,
-  type Kernel,
-} from '#hmatrix/source/kernels.js';
-import { expressionKernel } from '#hmatrix/source/expression-kernel.js';
+} from '#hmatrix/source/kernels/named.js';
+import { expressionKernel } from '#hmatrix/source/kernels/expression.js';
 import { openSource } from '#hmatrix/source/open-source.js';
 import { medianBandwidth } from '#hmatrix/source/points.js';
 import type { EntrySource, Points } from '#hmatrix/source/entry-source.js';

@@ -1,19 +1,18 @@
 /** Kernels against their formulas; expressions against the kernels they spell; what is refused. */
 import { describe, expect, it } from 'vitest';
 import { OptionError } from '#hmatrix/core/errors.js';
-import { expressionKernel } from '#hmatrix/source/expression-kernel.js';
+import { expressionKernel } from '#hmatrix/source/kernels/expression.js';
+import type { Kernel } from '#hmatrix/source/kernels/kernel.js';
 import {
   cosine,
   gaussian,
   inverseMultiquadric,
-  kernelFromDefinition,
-  kernelOfFamily,
   laplace,
   matern32,
   matern52,
   polynomial,
-  type Kernel,
-} from '#hmatrix/source/kernels.js';
+} from '#hmatrix/source/kernels/named.js';
+import { kernelFromDefinition, kernelOfFamily } from '#hmatrix/source/kernels/table.js';
 
 /** Squared distances from 0 over the whole range that matters, more than one chunk of them. */
 const squared = Float64Array.from({ length: 3000 }, (_, i) => (i * 0.01) ** 2);

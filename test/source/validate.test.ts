@@ -10,8 +10,8 @@ import {
   ShapeError,
 } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
-import { expressionKernel } from '#hmatrix/source/expression-kernel.js';
-import { gaussian } from '#hmatrix/source/kernels.js';
+import { expressionKernel } from '#hmatrix/source/kernels/expression.js';
+import { gaussian } from '#hmatrix/source/kernels/named.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { openSource } from '#hmatrix/source/open-source.js';
 import { validateSource } from '#hmatrix/source/validate.js';

@@ -8,7 +8,7 @@ import type { Team } from '#hmatrix/parallel/team.js';
 import type { EntrySource, Points } from '#hmatrix/source/entry-source.js';
 import { buildClusterTree } from '#hmatrix/tree/build.js';
 import type { ClusterTree } from '#hmatrix/tree/cluster-tree.js';
-import type { DistanceName } from '#hmatrix/tree/distance.js';
+import type { DistanceName } from '#hmatrix/tree/distances/table.js';
 import { sharedTeam } from '../teams.js';
 import { gramSource, hiddenKernel, normalPoints, pointSource } from './sources.js';
 

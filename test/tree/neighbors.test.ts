@@ -4,7 +4,7 @@ import { RandomStream } from '#hmatrix/core/random.js';
 import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import type { EntrySource, Points } from '#hmatrix/source/entry-source.js';
-import type { DistanceName } from '#hmatrix/tree/distance.js';
+import type { DistanceName } from '#hmatrix/tree/distances/table.js';
 import { findNeighbors, type Neighbors } from '#hmatrix/tree/neighbors.js';
 import { sharedTeam } from '../teams.js';
 import {

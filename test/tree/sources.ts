@@ -5,7 +5,7 @@ import type { Blas } from '#hmatrix/dense/blas.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import type { EntrySource, Points } from '#hmatrix/source/entry-source.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
-import { gaussian } from '#hmatrix/source/kernels.js';
+import { gaussian } from '#hmatrix/source/kernels/named.js';
 
 export function normalPoints(count: number, dimension: number, seed: number): Points {
   const coordinates = sharedFloat64(count * dimension);

@@ -11,6 +11,7 @@
  * of by neighbours (C. Chen et al., SIMAX 42(1), 2021, arXiv 1910.12184, compress in the weights' own coordinates). The
  * norm of everything left out is known, so the error is exact.
  */
+import { requireMemoryLimit, requireTolerance, requireWhole } from '../../core/checks.js';
 import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError, OptionError } from '../../core/errors.js';
 import { type KeysOf, known } from '../../core/known-options.js';
@@ -288,12 +289,9 @@ function resolve(options: KroneckerHierarchicalOptions): Resolved {
       `share must be a number above 0: the bytes to hold, over those of the dense matrix; not ${share}.`,
       { share },
     );
-  if (!(tolerance >= 0 && tolerance < 1))
-    throw new OptionError(`tolerance must lie in [0, 1), not ${tolerance}.`, { tolerance });
-  if (!Number.isInteger(leafSize) || leafSize < 1 || leafSize > 4096)
-    throw new OptionError(`leafSize must be a whole number from 1 to 4096, not ${leafSize}.`, { leafSize });
-  if (!(memoryLimit > 0))
-    throw new OptionError(`memoryLimit must be a positive number of bytes, not ${memoryLimit}.`, { memoryLimit });
+  requireTolerance(tolerance);
+  requireWhole(leafSize, 'leafSize', 1, 4096);
+  requireMemoryLimit(memoryLimit);
   return { share, tolerance, leafSize, memoryLimit, preserve: preserve !== undefined };
 }
 

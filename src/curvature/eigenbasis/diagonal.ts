@@ -1,6 +1,6 @@
 /**
  * The diagonal of G̃ = Q·H·Qᵀ + complement.
- * Of layer ℓ and output p₀ it is the diagonal of U_A·M·U_Aᵀ with M(q, q′) = Σ_{p,p′}
+ * For layer ℓ and output p₀ it is the diagonal of U_A·M·U_Aᵀ with M(q, q′) = Σ_{p,p′}
  * U_Γ(p₀,p)·U_Γ(p₀,p′)·H[(q,p),(q′,p′)]: one pass over the layer's stored blocks and one GEMM for each output. With an
  * identity for U_Γ only p = p′ = p₀ counts.
  */

@@ -9,7 +9,7 @@
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
 import { view, zeros, type Matrix } from '../../dense/matrix.js';
-import { phaseKernel } from '../../parallel/kernel.js';
+import { defineTask } from '../../parallel/task.js';
 import { runOnce } from '../../parallel/run-once.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
@@ -166,7 +166,7 @@ function mostColumns({ tasks }: EnergyState): number {
 }
 
 /** Task t adds its tiles' energies to the columns of its directions' cells. */
-export const addEnergies = phaseKernel<EnergyState>(import.meta.url, 'addEnergies', (state, { blas }) => {
+export const addEnergies = defineTask<EnergyState>(import.meta.url, 'addEnergies', (state, { blas }) => {
   const sum = new EnergySum(state, blas);
   return (task) =>
     sum.run(state.tasks[4 * task], state.tasks[4 * task + 1], state.tasks[4 * task + 2], state.tasks[4 * task + 3]);

@@ -9,6 +9,7 @@
  * no sample uses are covered by I/λ. Where eigenvalues far above λ are inverted, I/λ cancels: relative accuracy
  * eps·‖G̃‖/λ.
  */
+import { precisionOf } from '../../core/floats.js';
 import { requireControl, throwIfAborted, type RunControl } from '../../core/context.js';
 import { FactorizationError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
 import { requireRole } from '../../core/kind.js';
@@ -162,7 +163,7 @@ export class KroneckerFactorization implements LinearOperator {
         `b has ${b.rows} rows; the factorization is of order ${this.rows}.${transposeHint(b, this.rows)}`,
         { rows: b.rows, expected: this.rows },
       );
-    const x = out ?? zeros(b.rows, b.cols, b.data instanceof Float64Array ? 'f64' : 'f32');
+    const x = out ?? zeros(b.rows, b.cols, precisionOf(b.data));
     checkView(x, 'out');
     if (x.rows !== b.rows || x.cols !== b.cols)
       throw new ShapeError(`out is ${x.rows} × ${x.cols}; the solution is ${b.rows} × ${b.cols}.`, {

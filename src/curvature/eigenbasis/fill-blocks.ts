@@ -7,7 +7,7 @@
 import type { Blas } from '../../dense/blas.js';
 import { view, zeros, type Matrix } from '../../dense/matrix.js';
 import { diagonalOrder, type BlockOffsets } from '../../hierarchical/matrix/data.js';
-import { phaseKernel } from '../../parallel/kernel.js';
+import { defineTask } from '../../parallel/task.js';
 import { type ClusterTree, firstLeaf } from '../../tree/cluster-tree.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { gramOffset, gramsOf, type RotatedTables } from './energies.js';
@@ -219,7 +219,7 @@ class BlockFiller {
 }
 
 /** Task β: the blocks above and on the diagonal in the columns of leaf β. */
-export const fillRotatedBlocks = phaseKernel<BlockState>(import.meta.url, 'fillRotatedBlocks', (state, { blas }) => {
+export const fillRotatedBlocks = defineTask<BlockState>(import.meta.url, 'fillRotatedBlocks', (state, { blas }) => {
   const filler = new BlockFiller(state, blas);
   return (β) => filler.run(β);
 });

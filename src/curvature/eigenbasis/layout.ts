@@ -18,7 +18,8 @@ export interface UsedVectors {
 }
 
 /**
- * Of a layer with a complement all units are kept: U_Γ makes the complement's projector. So are those of an identity.
+ * The vectors that kept cells use. All units of a layer with a complement are kept, because U_Γ makes the complement's
+ * projector, and so are those of an identity.
  */
 export function usedVectors({ layers, complement }: RotatedModel, cells: Cells, kept: Uint8Array): UsedVectors[] {
   return layers.map((layer, ℓ) => {

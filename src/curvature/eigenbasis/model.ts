@@ -19,12 +19,13 @@ import { block, copyInto, view, zeros, type Matrix } from '../../dense/matrix.js
 import { backpropagate } from '../../network/backward.js';
 import { batchOf } from '../../network/data-set.js';
 import { forward, type ForwardPass } from '../../network/forward.js';
-import { applyLossFactor, squaredScale } from '../../network/loss.js';
+import { applyLossFactor } from '../../network/losses/evaluate.js';
+import { lossOf, squaredScale } from '../../network/losses/table.js';
 import { checkModel, type Model } from '../../network/model.js';
 import { layerWeights, type Layer } from '../../network/network.js';
 import { widened, widenedMatrix } from '../entries/unit-gram-arrays.js';
 import { isUniform, pairIndex } from '../entries/unit-gram-plan.js';
-import { hasDiagonalHessian, outputHessian } from '../../network/output-hessian.js';
+import { outputHessian } from '../../network/losses/output-hessian.js';
 import { combineUnits, type UnitGrams } from './unit-grams.js';
 
 /** A layer in its eigenbases. */
@@ -79,7 +80,7 @@ export function rotatedModelBytes({ network, loss, data }: Model): number {
       ? 0
       : Math.min(network.outputs, layers[last].inputs)
     : network.outputs;
-  const diagonal = hasDiagonalHessian(loss);
+  const diagonal = !lossOf(loss).softmax;
   let numbers = 0;
   layers.forEach(({ width, outputs }, k) => {
     numbers += 3 * data.samples * width + 3 * width ** 2;
@@ -158,7 +159,7 @@ export function rotateModel(model: Model, blas: Blas, memoryLimit: number): Rota
 }
 
 function describeLast({ network, loss }: Model, parameters: Float64Array, pass: ForwardPass, blas: Blas): LastErrors {
-  if (!hasDiagonalHessian(loss)) return { kind: 'dense' };
+  if (lossOf(loss).softmax) return { kind: 'dense' };
   const last = network.layers.length - 1;
   const layer = network.layers[last];
   if (!isUniform(network, loss))

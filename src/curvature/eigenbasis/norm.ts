@@ -16,6 +16,7 @@ const MOST_CELLS = 6000;
 /** Indices of a cell at least, where the sum of all energies alone is wanted. */
 const CELL_SIZE = 64;
 
+/** A rotated Hessian's tables, its cells and their energies. */
 export interface RotatedEnergies {
   readonly tables: RotatedTables;
   readonly cells: Cells;
@@ -67,6 +68,7 @@ export async function gaussNewtonNorm(
   return Math.sqrt(energy);
 }
 
+/** Throws MemoryError where `needed` bytes are above the `limit`. */
 export function requireMemory(needed: number, limit: number): void {
   if (needed <= limit) return;
   throw new MemoryError(

@@ -6,7 +6,7 @@
  */
 import type { Blas } from '../../dense/blas.js';
 import { copyInto, fill, view, type Matrix } from '../../dense/matrix.js';
-import { phaseKernel } from '../../parallel/kernel.js';
+import { defineTask } from '../../parallel/task.js';
 
 /** One layer's part of the basis. */
 export interface BasisLayer {
@@ -104,13 +104,13 @@ class Rotation {
 }
 
 /** Task t: vector ⌊t / layers⌋ of `incoming`, layer t mod layers, to `rotated`. */
-export const rotateInto = phaseKernel<RotationState>(import.meta.url, 'rotateInto', (state, { blas }) => {
+export const rotateInto = defineTask<RotationState>(import.meta.url, 'rotateInto', (state, { blas }) => {
   const rotation = new Rotation(state, blas);
   return (task) => rotation.into(Math.floor(task / state.layers.length), state.layers[task % state.layers.length]);
 });
 
 /** Task t: from `multiplied` to `outgoing`. */
-export const rotateBack = phaseKernel<RotationState>(import.meta.url, 'rotateBack', (state, { blas }) => {
+export const rotateBack = defineTask<RotationState>(import.meta.url, 'rotateBack', (state, { blas }) => {
   const rotation = new Rotation(state, blas);
   return (task) => rotation.back(Math.floor(task / state.layers.length), state.layers[task % state.layers.length]);
 });

@@ -7,7 +7,7 @@ import { view } from '../../dense/matrix.js';
 import type { GramArrays } from './unit-gram-arrays.js';
 import { GramVectors } from './unit-gram-vectors.js';
 
-const chunk = 1024;
+const CHUNK = 1024;
 
 /**
  * ‖Δ_{ℓ,i}(:, p)‖² of samples at … at + size for all units of a layer: out is size × d_ℓ. Rounding below zero is cut
@@ -29,10 +29,10 @@ export function addDiagonal(arrays: GramArrays, blas: Blas, scale: number, out: 
   const vectors = new GramVectors(arrays);
   network.layers.forEach(({ width, outputs, offset }, ℓ) => {
     const inputs = arrays.inputs[ℓ];
-    const squares = new Float64Array(width * Math.min(n, chunk));
-    const norms = new Float64Array(outputs * Math.min(n, chunk));
-    for (let at = 0; at < n; at += chunk) {
-      const size = Math.min(chunk, n - at);
+    const squares = new Float64Array(width * Math.min(n, CHUNK));
+    const norms = new Float64Array(outputs * Math.min(n, CHUNK));
+    for (let at = 0; at < n; at += CHUNK) {
+      const size = Math.min(CHUNK, n - at);
       for (let q = 0, to = 0; q < width; q++)
         for (let i = q * n + at; i < q * n + at + size; i++) squares[to++] = inputs[i] * inputs[i];
       squaredUnitNorms(vectors, ℓ, at, size, norms);

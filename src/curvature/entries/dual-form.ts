@@ -28,7 +28,7 @@ import {
 import { backpropagate } from '../../network/backward.js';
 import { batchOf } from '../../network/data-set.js';
 import { forward } from '../../network/forward.js';
-import { applyLossFactor } from '../../network/loss.js';
+import { applyLossFactor } from '../../network/losses/evaluate.js';
 import { checkModel, type Model, asModel, type GivenModel } from '../../network/model.js';
 import { layerWeights, type Network } from '../../network/network.js';
 import { widened, widenedMatrix } from './unit-gram-arrays.js';
@@ -45,8 +45,8 @@ export interface DualOptions {
 /** The keys of {@link DualOptions}. */
 export const DUAL_KEYS: KeysOf<DualOptions> = { blas: true, memoryLimit: true, largestOrder: true };
 
-const defaultLimit = 2 ** 31;
-const defaultOrder = 8192;
+const DEFAULT_LIMIT = 2 ** 31;
+const DEFAULT_ORDER = 8192;
 
 /**
  * T and Ĵ of a model. T[(i, k), (j, k′)] = (1/n) Σ_ℓ (ā_{ℓ−1,i}·ā_{ℓ−1,j})(Δ_{ℓ,i}(k, :)·Δ_{ℓ,j}(k′, :)), row (i, k) at
@@ -59,7 +59,7 @@ export function dualForm(given: GivenModel, options: DualOptions = {}): DualForm
   const backed = withBlas(options, DUAL_KEYS, 'dualForm');
   checkModel(model);
   const { network, data } = model;
-  const { blas, memoryLimit = defaultLimit, largestOrder = defaultOrder } = backed;
+  const { blas, memoryLimit = DEFAULT_LIMIT, largestOrder = DEFAULT_ORDER } = backed;
   const order = data.samples * network.outputs;
   if (order > largestOrder) {
     throw new OptionError(

@@ -19,15 +19,15 @@ export type EntryStrategy = 'products' | 'scaled rows' | 'scaled columns' | 'til
 export const ENTRY_STRATEGIES: readonly EntryStrategy[] = ['products', 'scaled rows', 'scaled columns', 'tiles'];
 
 /** Weights of a side taken at a time, and samples: the operands of a GEMM stay near 4 MB. */
-const largestPanel = 512;
-const largestChunk = 1024;
+const LARGEST_PANEL = 512;
+const LARGEST_CHUNK = 1024;
 /** Nanoseconds: an elementwise product, a copied number, a flop of GEMM, a call of it. Only their ratios matter. */
-const elementwise = 1.3;
-const copied = 0.25;
-const flop = 1 / 40;
-const call = 1500;
+const ELEMENTWISE = 1.3;
+const COPIED = 0.25;
+const FLOP = 1 / 40;
+const CALL = 1500;
 /** Below this many rows or columns GEMM is slower in proportion. */
-const smallestEfficient = 8;
+const SMALLEST_EFFICIENT = 8;
 
 /** Samples at … at + size of the batch. */
 interface Chunk {
@@ -50,8 +50,8 @@ export class EntryBlocks {
   #left: Float64Array = new Float64Array(0);
   #right: Float64Array = new Float64Array(0);
   #block: Float64Array = new Float64Array(0);
-  #rowMap: Int32Array = new Int32Array(largestPanel);
-  #colMap: Int32Array = new Int32Array(largestPanel);
+  #rowMap: Int32Array = new Int32Array(LARGEST_PANEL);
+  #colMap: Int32Array = new Int32Array(LARGEST_PANEL);
 
   /** `strategy` forces one (products only where there are such terms); by default each block takes the fastest. */
   constructor(arrays: GramArrays, uniform: boolean, blas: Blas, strategy?: EntryStrategy) {
@@ -68,10 +68,10 @@ export class EntryBlocks {
   add(rows: WeightList, cols: WeightList, scale: number, out: Matrix): void {
     const { length } = this.#vectors.arrays.network.layers;
     for (let μ = 0; μ < length; μ++) {
-      for (const columns of weightPanels(cols, μ, largestPanel)) {
+      for (const columns of weightPanels(cols, μ, LARGEST_PANEL)) {
         for (let λ = 0; λ < length; λ++) {
           if (this.#uniform && λ === length - 1 && μ === λ) continue;
-          for (const panel of weightPanels(rows, λ, largestPanel)) this.#addPanel(panel, columns, scale, out);
+          for (const panel of weightPanels(rows, λ, LARGEST_PANEL)) this.#addPanel(panel, columns, scale, out);
         }
       }
     }
@@ -101,22 +101,22 @@ export class EntryBlocks {
     const c = cols.end - cols.begin;
     const unitsR = rows.groups.length - 1;
     const unitsC = cols.groups.length - 1;
-    const work = 2 * r * c * n * flop;
-    const slow = (side: number): number => Math.max(1, smallestEfficient / side);
-    const vectors = unitsR * unitsC * n * this.#vectors.cost(low, high) * elementwise;
-    const byRows = vectors + unitsC * r * n * elementwise + c * n * copied + work * slow(c / unitsC) + unitsC * call;
-    const byCols = vectors + unitsR * c * n * elementwise + r * n * copied + work * slow(r / unitsR) + unitsR * call;
+    const work = 2 * r * c * n * FLOP;
+    const slow = (side: number): number => Math.max(1, SMALLEST_EFFICIENT / side);
+    const vectors = unitsR * unitsC * n * this.#vectors.cost(low, high) * ELEMENTWISE;
+    const byRows = vectors + unitsC * r * n * ELEMENTWISE + c * n * COPIED + work * slow(c / unitsC) + unitsC * CALL;
+    const byCols = vectors + unitsR * c * n * ELEMENTWISE + r * n * COPIED + work * slow(r / unitsR) + unitsR * CALL;
     const tiles =
       vectors +
-      Math.min(unitsC * r, unitsR * c) * n * elementwise +
-      (r + c) * n * copied +
+      Math.min(unitsC * r, unitsR * c) * n * ELEMENTWISE +
+      (r + c) * n * COPIED +
       work * slow(c / unitsC) * slow(r / unitsR) +
-      unitsR * unitsC * call;
+      unitsR * unitsC * CALL;
     const products =
       terms === null
         ? Infinity
-        : terms.terms.length * ((r + c) * n * elementwise + work + call) +
-          (terms.delta ? Math.min(unitsR, unitsC) * call : 0);
+        : terms.terms.length * ((r + c) * n * ELEMENTWISE + work + CALL) +
+          (terms.delta ? Math.min(unitsR, unitsC) * CALL : 0);
     const best = Math.min(byRows, byCols, tiles, products);
     return best === products
       ? 'products'
@@ -393,7 +393,7 @@ export function addUniformBlock(
  * Samples taken at a time: as equal parts as they can be. `| 0` here and below tells the engine that indices made of it
  * are integers, not doubles.
  */
-const chunkOf = (n: number): number => Math.ceil(n / Math.ceil(n / largestChunk)) | 0;
+const chunkOf = (n: number): number => Math.ceil(n / Math.ceil(n / LARGEST_CHUNK)) | 0;
 
 /**
  * Inputs ā(q) of weights begin … end − 1 of a list, each times the vector at yAt + yStep·p of its unit p, one after the

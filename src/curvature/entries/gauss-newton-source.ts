@@ -4,6 +4,7 @@
  * matrix for the multilayer perceptron", SIAM J. Matrix Anal. Appl. 42(1), 2021, arXiv 1910.12184. Where it departs
  * from them: no r × d_ℓ matrices per sample (unit-gram-plan.ts), and entries of whole blocks by GEMM (entry-blocks.ts).
  */
+import { requireMemoryLimit } from '../../core/checks.js';
 import { MemoryError, OptionError } from '../../core/errors.js';
 import type { Indices } from '../../core/indices.js';
 import { type KeysOf, known } from '../../core/known-options.js';
@@ -21,7 +22,7 @@ import { SymmetricBlocks } from '../../source/symmetric-block.js';
 import { addUniformBlock, ENTRY_STRATEGIES, EntryBlocks, type EntryStrategy } from './entry-blocks.js';
 import { gramArrays, gramBatch, type GramArrays } from './unit-gram-arrays.js';
 import { addDiagonal, addLastInputGram } from './diagonal-sums.js';
-import { isUniform, planGrams, type GramPlan } from './unit-gram-plan.js';
+import { isUniform, planGramVectors, type GramVectorPlan } from './unit-gram-plan.js';
 import { sampledGaussNewtonSource, type SampledSourceOptions } from './sampled-source.js';
 import { weightList } from './weight-list.js';
 
@@ -76,7 +77,7 @@ export const GAUSS_NEWTON_SOURCE_KEYS: KeysOf<GaussNewtonSourceOptions> = {
 };
 
 /** Default of `memoryLimit`. */
-export const defaultMemoryLimit = 2 ** 31;
+export const DEFAULT_MEMORY_LIMIT = 2 ** 31;
 
 /** What workers build their copies from. */
 interface StoredData {
@@ -102,11 +103,11 @@ export function gaussNewtonSource(given: GivenModel, options: GaussNewtonSourceO
   if (options.sampling !== undefined) known(options.sampling, SAMPLING_KEYS, 'gaussNewtonSource (sampling)');
   checkModel(model);
   const { network, loss, data } = model;
-  const { blas, operator, strategy, memoryLimit = defaultMemoryLimit, beyondMemory = 'recompute' } = backed;
+  const { blas, operator, strategy, memoryLimit = DEFAULT_MEMORY_LIMIT, beyondMemory = 'recompute' } = backed;
   checkOptions(memoryLimit, beyondMemory, strategy);
-  const tables = planGrams(network, loss, false);
-  const compact = planGrams(network, loss, true);
-  const needed = (plan: GramPlan, samples: number): number =>
+  const tables = planGramVectors(network, loss, false);
+  const compact = planGramVectors(network, loss, true);
+  const needed = (plan: GramVectorPlan, samples: number): number =>
     8 * samples * plan.numbers + gramBatch(model, plan).bytes + fixedBytes(network);
   for (const plan of [tables, compact]) {
     const bytes = needed(plan, data.samples);
@@ -151,8 +152,7 @@ export function openGaussNewtonSource(data: StoredData, context: SourceContext):
 const WORKERS_COPY = builtIn(import.meta.url, 'openGaussNewtonSource', openGaussNewtonSource);
 
 function checkOptions(memoryLimit: number, beyondMemory: string, strategy: EntryStrategy | undefined): void {
-  if (!(memoryLimit > 0))
-    throw new OptionError(`memoryLimit must be a number of bytes above 0, not ${memoryLimit}.`, { memoryLimit });
+  requireMemoryLimit(memoryLimit);
   if (!['recompute', 'sample', 'refuse'].includes(beyondMemory))
     throw new OptionError(`Unknown beyondMemory "${beyondMemory}": choose recompute, sample or refuse.`, {
       beyondMemory,
@@ -234,7 +234,7 @@ class RecomputedSource implements GaussNewtonSource {
   readonly bytes: number;
   readonly operator?: LinearOperator | undefined;
   readonly #model: Model;
-  readonly #plan: GramPlan;
+  readonly #plan: GramVectorPlan;
   readonly #batch: number;
   readonly #blas: Blas;
   readonly #strategy: EntryStrategy | undefined;
@@ -246,7 +246,7 @@ class RecomputedSource implements GaussNewtonSource {
 
   constructor(
     model: Model,
-    plan: GramPlan,
+    plan: GramVectorPlan,
     batch: number,
     { blas, operator, strategy }: WithBlas<GaussNewtonSourceOptions>,
   ) {

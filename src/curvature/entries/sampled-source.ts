@@ -21,7 +21,7 @@ import { builtIn } from '../../parallel/built-in.js';
 import type { EntrySource, SourceContext, SourceDescriptor } from '../../source/entry-source.js';
 import { gramArrays, gramBatch, widened, type GramArrays } from './unit-gram-arrays.js';
 import { addDiagonal, squaredUnitNorms } from './diagonal-sums.js';
-import { gramNumbers, planGrams, type GramPlan } from './unit-gram-plan.js';
+import { gramNumbers, planGramVectors, type GramVectorPlan } from './unit-gram-plan.js';
 import { GramVectors } from './unit-gram-vectors.js';
 
 /** Options of {@link sampledGaussNewtonSource}. */
@@ -60,9 +60,9 @@ interface SampledData {
   readonly bytes: number;
 }
 
-const defaultError = 0.05;
-const defaultLimit = 2 ** 31;
-const mostDraws = 2 ** 24;
+const DEFAULT_ERROR = 0.05;
+const DEFAULT_LIMIT = 2 ** 31;
+const MOST_DRAWS = 2 ** 24;
 /** Keeps these streams apart from others of the same seed. */
 const PURPOSE = 0x656e7472;
 
@@ -79,23 +79,23 @@ export function sampledGaussNewtonSource(
   const model = asModel(given, 'sampledGaussNewtonSource');
   const backed = withBlas(options, SAMPLED_SOURCE_KEYS, 'sampledGaussNewtonSource');
   checkModel(model);
-  const { blas, error = defaultError, seed = 0, memoryLimit = defaultLimit, operator } = backed;
-  if (!(error > 0 && 1 / error ** 2 <= mostDraws))
+  const { blas, error = DEFAULT_ERROR, seed = 0, memoryLimit = DEFAULT_LIMIT, operator } = backed;
+  if (!(error > 0 && 1 / error ** 2 <= MOST_DRAWS))
     throw new OptionError(
-      `The error of sampled entries must be from ${1 / Math.sqrt(mostDraws)} (${mostDraws} draws an entry) up, ` +
+      `The error of sampled entries must be from ${1 / Math.sqrt(MOST_DRAWS)} (${MOST_DRAWS} draws an entry) up, ` +
         `not ${error}.`,
       { error },
     );
   const { network, loss, data } = model;
-  const compact = planGrams(network, loss, true);
+  const compact = planGramVectors(network, loss, true);
   const units = network.layers.reduce((sum, { outputs }) => sum + outputs, 0);
-  const bare: GramPlan = {
+  const bare: GramVectorPlan = {
     pairs: compact.pairs,
     arrays: [],
     numbers: compact.arrays.reduce((numbers, array) => numbers - gramNumbers(network, array), compact.numbers),
   };
   const fixed = 8 * (2 * network.parameters + network.layers[network.layers.length - 1].width ** 2);
-  const bytesOf = (plan: GramPlan): number => 8 * data.samples * (plan.numbers + units) + fixed;
+  const bytesOf = (plan: GramVectorPlan): number => 8 * data.samples * (plan.numbers + units) + fixed;
   const plan = bytesOf(compact) + gramBatch(model, compact).bytes <= memoryLimit ? compact : bare;
   const bytes = bytesOf(plan);
   if (bytes + gramBatch(model, compact).bytes > memoryLimit) {
@@ -129,7 +129,7 @@ const WORKERS_COPY = builtIn(import.meta.url, 'openSampledSource', openSampledSo
 /** Batch by batch, with the Gram vectors of that batch alone where not all are stored. */
 function normsAndDiagonal(
   model: Model,
-  compact: GramPlan,
+  compact: GramVectorPlan,
   all: GramArrays,
   blas: Blas,
 ): { norms: Float64Array[]; diagonal: Float64Array } {

@@ -8,16 +8,17 @@ import type { Blas } from '../../dense/blas.js';
 import { block, view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { batchOf } from '../../network/data-set.js';
 import { forward, type ForwardPass } from '../../network/forward.js';
-import { squaredScale } from '../../network/loss.js';
+import { hasUnitSlope } from '../../network/activations/table.js';
+import { lossOf, squaredScale } from '../../network/losses/table.js';
 import type { Model } from '../../network/model.js';
 import { layerWeights, type Layer, type Network } from '../../network/network.js';
-import { gramClosure, gramKey, gramNumbers, isUniform, type GramArray, type GramPlan } from './unit-gram-plan.js';
-import { outputHessian } from '../../network/output-hessian.js';
+import { gramClosure, gramKey, gramNumbers, isUniform, type GramArray, type GramVectorPlan } from './unit-gram-plan.js';
+import { outputHessian } from '../../network/losses/output-hessian.js';
 
 /** n = count samples; structured-cloneable. */
 export interface GramArrays {
   readonly network: Network;
-  readonly plan: GramPlan;
+  readonly plan: GramVectorPlan;
   readonly count: number;
   /** W̄ᵀ of the last layer, and the scaled c·WᵀW of it where the Hessian of the loss is c·I (else empty). */
   readonly lastWeights: Float64Array;
@@ -42,29 +43,29 @@ export interface GramArrays {
  * Scratch of the recursion, in numbers: bounds the samples taken at a time. Fewer than a hundred or so would make the
  * runs that are copied short.
  */
-const scratchNumbers = 2 ** 25;
+const SCRATCH_NUMBERS = 2 ** 25;
 /** Samples of a forward pass at a time, at most. */
-const largestBatch = 1024;
+const LARGEST_BATCH = 1024;
 
 /** Samples taken at a time by the recursion, and its scratch memory in bytes. */
-export function gramBatch({ network, loss, data }: Model, plan: GramPlan): { samples: number; bytes: number } {
+export function gramBatch({ network, loss, data }: Model, plan: GramVectorPlan): { samples: number; bytes: number } {
   let perSample = 0;
   for (const layer of network.layers) perSample += 2 * (layer.width + layer.outputs);
   for (const array of gramClosure(network, loss, plan.arrays).values())
     perSample += array.lower === array.upper ? network.layers[array.lower].outputs ** 2 : gramNumbers(network, array);
-  const samples = Math.max(1, Math.min(largestBatch, data.samples, Math.floor(scratchNumbers / perSample)));
+  const samples = Math.max(1, Math.min(LARGEST_BATCH, data.samples, Math.floor(SCRATCH_NUMBERS / perSample)));
   return { samples, bytes: 8 * samples * perSample };
 }
 
 /**
  * Samples first … first + count − 1 of the model. Throws NonFiniteError for inputs or activations that are not finite.
  */
-export function gramArrays(model: Model, plan: GramPlan, blas: Blas, first: number, count: number): GramArrays {
+export function gramArrays(model: Model, plan: GramVectorPlan, blas: Blas, first: number, count: number): GramArrays {
   const { network, loss, data } = model;
   const parameters = widened(model.parameters);
   const last = network.layers.length - 1;
   const uniform = isUniform(network, loss);
-  const softmax = loss === 'cross-entropy';
+  const { softmax } = lossOf(loss);
   const hidden = network.layers.slice(0, last);
   const lastLayer = network.layers[last];
   const arrays: Record<string, Float64Array> = {};
@@ -82,7 +83,7 @@ export function gramArrays(model: Model, plan: GramPlan, blas: Blas, first: numb
         ? weightGram(lastLayer, lastWeights, squaredScale(loss, network.outputs)!, blas)
         : new Float64Array(0),
     inputs: network.layers.map((layer) => sharedFloat64(count * layer.width)),
-    slopes: hidden.map((layer) => (layer.activation === 'linear' ? null : sharedFloat64(count * layer.outputs))),
+    slopes: hidden.map((layer) => (hasUnitSlope(layer.activation) ? null : sharedFloat64(count * layer.outputs))),
     sigma: uniform ? squaredScale(loss, network.outputs)! : sharedFloat64(count * network.outputs),
     nu: softmax ? sharedFloat64(count * network.outputs) : null,
     projected: softmax && last > 0 ? sharedFloat64(count * network.layers[last - 1].outputs) : null,

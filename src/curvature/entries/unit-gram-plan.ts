@@ -1,17 +1,17 @@
 /**
  * Which Gram vectors m_i(u, u′) = ⟨Δ_{ℓ,i}(:, p), Δ_{ℓ′,i}(:, p′)⟩ of units u = (ℓ, p), u′ = (ℓ′, p′) are stored, and
  * in what form. After C. Chen, S. Reiz, C. Yu, H.-J. Bungartz, G. Biros, arXiv 1910.12184, §3, but never with their r ×
- * d_ℓ matrices Δ_{ℓ,i}: with Q̃_i = diag(σ_i) − ν_iν_iᵀ the Hessian of the loss at z_L (network/output-hessian.ts) and
- * E_{ℓ→k,i} = ∂z_k/∂z_ℓ, d_k × d_ℓ, the d_k × d_ℓ matrices of Gram vectors are
+ * d_ℓ matrices Δ_{ℓ,i}: with Q̃_i = diag(σ_i) − ν_iν_iᵀ the Hessian of the loss at z_L
+ * (network/losses/output-hessian.ts) and E_{ℓ→k,i} = ∂z_k/∂z_ℓ, d_k × d_ℓ, the d_k × d_ℓ matrices of Gram vectors are
  *   T_{L,L} = Q̃_i,   T_{k,ℓ} = T_{k,ℓ+1}·W_{ℓ+1}·diag φ′(z_ℓ)  for ℓ < k,   T_{k,ℓ} = T_{b,k}ᵀ·E_{ℓ→b}  for any layer
  *   b ≥ ℓ.
  * So a pair of layers is *closed* (a few products of vectors of its two units: the last two layers), a *table* of
  * T_{k,ℓ}, or *factored* through the narrowest layer b above ℓ: d_b(d_k + d_ℓ) numbers a sample instead of d_k·d_ℓ. A
  * bottleneck, or an output layer of few units, makes the latter small.
  */
-import { squaredScale, type LossName } from '../../network/loss.js';
+import { hasUnitSlope } from '../../network/activations/table.js';
+import { lossOf, squaredScale, type LossName } from '../../network/losses/table.js';
 import type { Network } from '../../network/network.js';
-import { hasDiagonalHessian } from '../../network/output-hessian.js';
 
 /** How the Gram vectors of two layers are had; `through` is b. */
 export type PairForm =
@@ -28,7 +28,7 @@ export interface GramArray {
 }
 
 /** The form of each pair of layers, and the arrays that these need. */
-export interface GramPlan {
+export interface GramVectorPlan {
   /** By `pairIndex`. */
   readonly pairs: readonly PairForm[];
   readonly arrays: readonly GramArray[];
@@ -65,7 +65,7 @@ function bestThrough(network: Network, ℓ: number, k: number): { through: numbe
  * The forms of all pairs of layers: with `compact`, whichever takes less memory for each, else tables wherever there is
  * no closed form (the faster one: entries then read Gram vectors where they lie).
  */
-export function planGrams(network: Network, loss: LossName, compact: boolean): GramPlan {
+export function planGramVectors(network: Network, loss: LossName, compact: boolean): GramVectorPlan {
   const count = network.layers.length;
   const last = count - 1;
   const uniform = isUniform(network, loss);
@@ -96,7 +96,7 @@ export function planGrams(network: Network, loss: LossName, compact: boolean): G
   for (const layer of network.layers) numbers += layer.width;
   for (let ℓ = 0; ℓ < last; ℓ++) numbers += network.layers[ℓ].outputs;
   if (!uniform) numbers += network.outputs;
-  if (!hasDiagonalHessian(loss)) numbers += network.outputs + (last > 0 ? network.layers[last - 1].outputs : 0);
+  if (lossOf(loss).softmax) numbers += network.outputs + (last > 0 ? network.layers[last - 1].outputs : 0);
   for (const array of arrays.values()) numbers += gramNumbers(network, array);
   return { pairs, arrays: [...arrays.values()], numbers };
 }
@@ -104,7 +104,7 @@ export function planGrams(network: Network, loss: LossName, compact: boolean): G
 /** Whether σ is one number for all outputs and samples, and ν = 0: squared errors of linear outputs. */
 export function isUniform(network: Network, loss: LossName): boolean {
   return (
-    squaredScale(loss, network.outputs) !== null && network.layers[network.layers.length - 1].activation === 'linear'
+    squaredScale(loss, network.outputs) !== null && hasUnitSlope(network.layers[network.layers.length - 1].activation)
   );
 }
 

@@ -84,10 +84,10 @@ export function eigenOperator(layers: readonly EigenBlock[], precision: Precisio
   const operator = layerBlockOperator(layers, precision, ({ inputVectors, outputVectors, eigenvalues }, v, spare) => {
     blas.gemm('T', 'N', 1, inputVectors, v, 0, spare);
     if (outputVectors === null) {
-      multiplyEntries(spare, eigenvalues.data);
+      multiplyElementwise(spare, eigenvalues.data);
     } else {
       multiplyRight(spare, 'N', outputVectors, v, blas);
-      multiplyEntries(v, eigenvalues.data);
+      multiplyElementwise(v, eigenvalues.data);
       multiplyRight(v, 'T', outputVectors, spare, blas);
     }
     blas.gemm('N', 'N', 1, inputVectors, spare, 0, v);
@@ -102,7 +102,7 @@ export function eigenOperator(layers: readonly EigenBlock[], precision: Precisio
 }
 
 /** Each of the matrices side by side in v, entry by entry, times those of `factors`. */
-function multiplyEntries(v: Matrix, factors: FloatArray): void {
+function multiplyElementwise(v: Matrix, factors: FloatArray): void {
   const { data, offset } = v;
   const total = v.rows * v.cols;
   const each = factors.length;

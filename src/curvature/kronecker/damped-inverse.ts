@@ -4,6 +4,7 @@
  * 1503.05671, §6.3): (A + πγI)⁻¹ V (Γ + (γ/π)I)⁻¹ by Cholesky factors.
  */
 import { NotPositiveDefiniteError, OptionError } from '../../core/errors.js';
+import { floats } from '../../core/floats.js';
 import type { KeysOf } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
 import { block, copyInto, zeros, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';
@@ -134,7 +135,7 @@ function diagonalMatrix(order: number, value: number, precision: Precision): Mat
 /** What is added to a factor, and which factor it is, for messages. */
 interface FactorDamping {
   readonly shift: number;
-  /** Of the result. */
+  /** Precision of the result. */
   readonly precision: Precision;
   /** From 0. */
   readonly layer: number;
@@ -162,8 +163,7 @@ function dampedCholesky(factor: Matrix, { shift, precision, layer, name }: Facto
 function dampedFactor(factor: SymmetricFactor, damping: FactorDamping, blas: Blas): SymmetricFactor {
   if (factor.kind === 'dense') return { kind: 'dense', matrix: dampedCholesky(factor.matrix, damping, blas) };
   const { shift, precision, layer, name } = damping;
-  const reciprocals: FloatArray =
-    precision === 'f64' ? new Float64Array(factor.values.length) : new Float32Array(factor.values.length);
+  const reciprocals: FloatArray = floats(factor.values.length, precision);
   factor.values.forEach((value, k) => {
     reciprocals[k] = 1 / (value + shift);
     if (!Number.isFinite(reciprocals[k])) singular(name, layer, shift, k);

@@ -4,6 +4,7 @@
  * Kronecker-factored eigenbasis", NeurIPS 2018, arXiv 1806.03884; here with the exact errors of all outputs in place of
  * sampled gradients, unless these are asked for.
  */
+import { precisionOf } from '../../core/floats.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
 import { withBlas } from '../../dense/default-blas.js';
@@ -39,7 +40,7 @@ export interface EigenvalueCorrected extends EigenOperator {
    */
   solver(options: Pick<DampingOptions, 'damping'>): DampedInverse;
 }
-const SOLVER_KEYS: KeysOf<Pick<DampingOptions, 'damping'>> = { damping: true };
+const INVERSE_KEYS: KeysOf<Pick<DampingOptions, 'damping'>> = { damping: true };
 
 /**
  * EKFAC of the model's Gauss–Newton Hessian: in each layer U_A ⊗ U_Γ from K-FAC's factors and the eigenvalues
@@ -56,13 +57,13 @@ export function ekfac(given: GivenModel, options: KroneckerOptions = {}): Eigenv
   const walk = openWalk(model, backed);
   const bases = sumKroneckerFactors(walk).map((factors) => kroneckerBasis(factors, blas));
   const eigenvalues = sumEigenvalues(walk, bases);
-  const precision: Precision = model.parameters instanceof Float64Array ? 'f64' : 'f32';
+  const precision: Precision = precisionOf(model.parameters);
   const layers = model.network.layers.map((layer, ℓ) => eigenBlock(layer, bases[ℓ], eigenvalues[ℓ], precision));
   return {
     ...eigenOperator(layers, precision, blas),
     precision,
     solver(asked) {
-      requireKnownOptions(asked, SOLVER_KEYS, 'solver');
+      requireKnownOptions(asked, INVERSE_KEYS, 'solver');
       const { damping } = asked;
       checkDamping(damping);
       const inverse = layers.map((layer, ℓ) => ({

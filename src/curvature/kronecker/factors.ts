@@ -12,10 +12,10 @@ import { zeros, type Matrix } from '../../dense/matrix.js';
 import { batchOf } from '../../network/data-set.js';
 import { forward, type ForwardPass } from '../../network/forward.js';
 import { checkModel, type Model } from '../../network/model.js';
-import { addDiagonal, addGrams, mirrorLower } from './layer-grams.js';
+import { addDiagonalGrams, addGrams, mirrorLower } from './layer-grams.js';
 import { planErrorGrams } from './layer-gram-plan.js';
 import { walkErrorGrams, type ErrorGramModel } from './layer-gram-walk.js';
-import { hasDiagonalHessian } from '../../network/output-hessian.js';
+import { lossOf } from '../../network/losses/table.js';
 import { Scratch } from './scratch.js';
 
 /**
@@ -134,7 +134,7 @@ export function sumKroneckerFactors(walk: CurvatureWalk): KroneckerFactors[] {
     scratch,
   } = walk;
   const last = network.layers.length - 1;
-  const diagonal = grams.sampling === null && hasDiagonalHessian(loss);
+  const diagonal = grams.sampling === null && !lossOf(loss).softmax;
   const factors = network.layers.map(({ width, outputs }, ℓ): KroneckerFactors => ({
     input: zeros(width, width),
     output:
@@ -152,7 +152,7 @@ export function sumKroneckerFactors(walk: CurvatureWalk): KroneckerFactors[] {
       (ℓ, errors, _, count) => {
         const { output } = factors[ℓ];
         if (errors.form === 'uniform' || errors.form === 'diagonal') {
-          if (output.kind === 'diagonal') addDiagonal(errors, count, output.values as Float64Array);
+          if (output.kind === 'diagonal') addDiagonalGrams(errors, count, output.values as Float64Array);
         } else if (output.kind === 'dense') {
           addGrams(errors, count, output.matrix, work);
         }

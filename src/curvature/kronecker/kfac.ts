@@ -5,6 +5,7 @@
  * exact where Q_i is the same for all samples and the output is linear (the squared losses), and so is a network of
  * that one layer.
  */
+import { precisionOf } from '../../core/floats.js';
 import { requireKnownOptions } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
 import { withBlas } from '../../dense/default-blas.js';
@@ -81,7 +82,7 @@ function kroneckerFactored(
   factors: readonly KroneckerFactors[],
   blas: Blas,
 ): KroneckerFactored {
-  const precision: Precision = parameters instanceof Float64Array ? 'f64' : 'f32';
+  const precision: Precision = precisionOf(parameters);
   const layers = network.layers.map(({ offset, width, outputs }, ℓ): KroneckerBlock => ({
     offset,
     width,

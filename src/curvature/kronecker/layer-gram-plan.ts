@@ -6,8 +6,8 @@
  */
 import type { Blas } from '../../dense/blas.js';
 import { block, copyInto, zeros, type FloatArray, type Matrix } from '../../dense/matrix.js';
-import { hasUnitSlope } from '../../network/activation.js';
-import { squaredScale, type LossName } from '../../network/loss.js';
+import { hasUnitSlope } from '../../network/activations/table.js';
+import { squaredScale, type LossName } from '../../network/losses/table.js';
 import { layerWeights, type Layer, type Network } from '../../network/network.js';
 import { mirrorLower } from './layer-grams.js';
 

@@ -4,13 +4,13 @@
  */
 import type { FloatArray, Matrix } from '../../dense/matrix.js';
 import type { ForwardPass } from '../../network/forward.js';
-import type { LossName } from '../../network/loss.js';
+import type { LossName } from '../../network/losses/table.js';
 import type { Network } from '../../network/network.js';
 import { scaleStack } from '../products/stacks.js';
 import { transposedWeights, type ErrorGramPlan } from './layer-gram-plan.js';
 import { columnsOf, expandShared, gramsOfColumns, type ErrorGrams } from './layer-grams.js';
-import { outputHessian } from '../../network/output-hessian.js';
-import { sampleOutputErrors } from '../../network/sampled-errors.js';
+import { outputHessian } from '../../network/losses/output-hessian.js';
+import { sampleOutputErrors } from '../../network/losses/sampled-errors.js';
 import type { GramWork, Scratch } from './scratch.js';
 
 /** The network that errors are passed down in, and how. */

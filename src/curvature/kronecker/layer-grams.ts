@@ -7,7 +7,7 @@
  */
 import type { Blas } from '../../dense/blas.js';
 import { view, type Matrix } from '../../dense/matrix.js';
-import type { SoftmaxPart } from '../../network/output-hessian.js';
+import type { SoftmaxPart } from '../../network/losses/output-hessian.js';
 import type { GramWork, Scratch } from './scratch.js';
 
 /** M_i for the samples of a slab, d = d_ℓ. Matrices of this module are contiguous and in double precision. */
@@ -32,7 +32,7 @@ export type DenseGrams =
   | { readonly form: 'grams'; readonly grams: Matrix };
 
 /** diagonal ← diagonal + Σ_i diag M_i over the `count` samples of the slab. */
-export function addDiagonal(grams: DiagonalGrams, count: number, diagonal: Float64Array): void {
+export function addDiagonalGrams(grams: DiagonalGrams, count: number, diagonal: Float64Array): void {
   if (grams.form === 'uniform') for (let k = 0; k < diagonal.length; k++) diagonal[k] += count * grams.scale;
   else addSquares(grams.roots, diagonal, 0);
 }

@@ -39,10 +39,10 @@ export const MONTE_CARLO_KEYS: KeysOf<MonteCarloOptions> = {
 
 /**
  * F = (1/(n·s)) Σ_i Σ_t g_it g_itᵀ with gradients at s labels a sample drawn from the model's own distribution
- * (network/sampled-errors.ts): an unbiased estimate of G, the exact Fisher matrix, of rank at most n·s. Entries have
- * Var(F_ab) ≤ (1/(n²s)) Σ_i κ_i (G_i)_aa (G_i)_bb, κ_i from `samplingVarianceFactors`. ≈ 4nN flops a vector. The draws
- * of a sample depend on the seed and on its number alone, so one operator stands for one fixed matrix however data is
- * batched. Memory, precisions and errors as `gaussNewton`.
+ * (network/losses/sampled-errors.ts): an unbiased estimate of G, the exact Fisher matrix, of rank at most n·s. Entries
+ * have Var(F_ab) ≤ (1/(n²s)) Σ_i κ_i (G_i)_aa (G_i)_bb, κ_i from `varianceFactors` of the loss
+ * (network/losses/loss.ts). ≈ 4nN flops a vector. The draws of a sample depend on the seed and on its number alone, so
+ * one operator stands for one fixed matrix however data is batched. Memory, precisions and errors as `gaussNewton`.
  */
 export function monteCarloFisher(model: GivenModel, options: MonteCarloOptions = {}): SampleOperator {
   const backed = withBlas(options, MONTE_CARLO_KEYS, 'monteCarloFisher');

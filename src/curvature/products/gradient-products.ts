@@ -3,6 +3,7 @@
  * Layer ℓ's part of g_i is ā_i δ_iᵀ, so c_i = g_iᵀv = Σ_ℓ δ_iᵀ V_ℓ ā_i and the sum's part is Ā diag(c) Δᵀ: two GEMMs a
  * layer, 4nN flops a vector, and small ones a sample.
  */
+import { floats } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { packedLayer, type SumLayout } from './packed-sums.js';
@@ -34,7 +35,7 @@ export class GradientProducts {
   }
 
   #array(length: number): FloatArray {
-    return this.#state.precision === 'f64' ? new Float64Array(length) : new Float32Array(length);
+    return floats(length, this.#state.precision);
   }
 
   /** Nothing is shared by the samples of a task. */

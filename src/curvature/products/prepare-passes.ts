@@ -4,14 +4,15 @@
 import { NonFiniteError } from '../../core/errors.js';
 import type { Blas } from '../../dense/blas.js';
 import { block, view, zeros, type FloatArray, type Matrix } from '../../dense/matrix.js';
-import { hasUnitSlope, hasZeroCurvature } from '../../network/activation.js';
+import { hasUnitSlope, hasZeroCurvature } from '../../network/activations/table.js';
 import { backpropagate } from '../../network/backward.js';
 import { batchOf, type DataSet } from '../../network/data-set.js';
 import { forward, type ForwardPass } from '../../network/forward.js';
-import { applyLossHessian, checkTargets, lossGradient } from '../../network/loss.js';
+import { applyLossHessian, lossGradient } from '../../network/losses/evaluate.js';
+import { checkTargets } from '../../network/losses/targets.js';
 import { layerWeights } from '../../network/network.js';
-import { phaseKernel } from '../../parallel/kernel.js';
-import { sampleOutputErrors } from '../../network/sampled-errors.js';
+import { defineTask } from '../../parallel/task.js';
+import { sampleOutputErrors } from '../../network/losses/sampled-errors.js';
 import type { SampleState } from './sample-state.js';
 
 /** Samples of a task. Fixed, so that bits do not depend on the team. */
@@ -208,7 +209,7 @@ function multiplyInto(x: FloatArray, y: FloatArray): void {
 }
 
 /** Passes of the task's range of samples. */
-export const prepareTask = phaseKernel<SampleState, PrepareArguments>(
+export const prepareTask = defineTask<SampleState, PrepareArguments>(
   import.meta.url,
   'prepareTask',
   (state, { blas }) => {

@@ -13,9 +13,10 @@
  * Computation 6(1), 1994). Stacks as in stacks.ts: every line is one GEMM for all vectors, but for those in V_ℓᵀδ_ℓ and
  * RA δᵀ, one a vector.
  */
+import { floats } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
 import { block, view, type FloatArray, type Matrix } from '../../dense/matrix.js';
-import { applyLossHessian } from '../../network/loss.js';
+import { applyLossHessian } from '../../network/losses/evaluate.js';
 import { layerWeights, type Layer } from '../../network/network.js';
 import { packedLayer, type SumLayout } from './packed-sums.js';
 import { addScaledStack, scaleStack } from './stacks.js';
@@ -39,7 +40,7 @@ interface Terms {
 }
 
 /** One task's Gauss–Newton or Hessian products, and its scratch. */
-export class Recurrence {
+export class CurvatureRecurrence {
   readonly #state: SampleState;
   readonly #blas: Blas;
   readonly #layout: SumLayout;
@@ -68,7 +69,7 @@ export class Recurrence {
   }
 
   #array(length: number): FloatArray {
-    return this.#state.precision === 'f64' ? new Float64Array(length) : new Float32Array(length);
+    return floats(length, this.#state.precision);
   }
 
   /**

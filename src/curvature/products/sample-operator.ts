@@ -4,6 +4,7 @@
  * reads the data batch by batch, makes the batch's passes and adds its part, for all vectors at a time.
  */
 import { OptionError } from '../../core/errors.js';
+import { sharedFloats } from '../../core/floats.js';
 import type { KeysOf } from '../../core/known-options.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat32, sharedFloat64 } from '../../core/shared-array.js';
@@ -14,7 +15,7 @@ import type { DataSet } from '../../network/data-set.js';
 import type { Model } from '../../network/model.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { trustClass } from '../../operator/self-check.js';
-import type { PhaseKernel, TaskBody, WorkerContext } from '../../parallel/kernel.js';
+import type { TaskDefinition, TaskBody, WorkerContext } from '../../parallel/task.js';
 import { independentTasks, taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import { prepareReduced, prepareTask, PREPARED_AT_A_TIME, readBatch } from './prepare-passes.js';
@@ -37,7 +38,7 @@ import {
 
 /** What every curvature operator takes. */
 export interface CurvatureOptions extends CurvatureMemory {
-  /** Of products where there is no team. Default: the calling thread's, as `openBlas()` opens it. */
+  /** The backend of products where there is no team. Default: the calling thread's, as `openBlas()` opens it. */
   readonly blas?: Blas | undefined;
   /** Shares the work of each product; results have the same bits for every team and without one. */
   readonly team?: Team | undefined;
@@ -185,17 +186,17 @@ export class SampleOperator implements LinearOperator {
     return this.#state;
   }
 
-  #run<A>(kernel: PhaseKernel<SampleState, A>, graph: TaskGraph, args: A): void {
+  #run<A>(definition: TaskDefinition<SampleState, A>, graph: TaskGraph, args: A): void {
     const state = this.#live();
     if (this.#team !== undefined && this.#shared !== undefined) {
-      this.#team.runSync(kernel, this.#shared, graph, args);
+      this.#team.runSync(definition, this.#shared, graph, args);
       return;
     }
-    let body = this.#bodies.get(kernel.name) as TaskBody<A> | undefined;
+    let body = this.#bodies.get(definition.name) as TaskBody<A> | undefined;
     if (body === undefined) {
       const context: WorkerContext = { blas: this.#blas, worker: 0, workers: 1, modules: () => ({}) };
-      body = kernel.bind(state, context);
-      this.#bodies.set(kernel.name, body as TaskBody<unknown>);
+      body = definition.bind(state, context);
+      this.#bodies.set(definition.name, body as TaskBody<unknown>);
     }
     // Tasks are numbered so that each comes after those it waits for.
     for (let task = 0; task < graph.count; task++) body(task, args);
@@ -255,7 +256,7 @@ export class SampleOperator implements LinearOperator {
     if (parts === 1) return null;
     const numbers = groups * parts * width * sumNumbers(state);
     if (this.#partial === null || this.#partial.length < numbers)
-      this.#partial = state.precision === 'f64' ? sharedFloat64(numbers) : sharedFloat32(numbers);
+      this.#partial = sharedFloats(numbers, state.precision);
     return this.#partial;
   }
 

@@ -14,11 +14,12 @@
  *   (cross-entropy), and for gradients at targets targets     y                                            where
  *   gradients are asked
  */
+import { requireMemoryLimit } from '../../core/checks.js';
 import { MemoryError, OptionError } from '../../core/errors.js';
 import { sharedFloat32, sharedFloat64, toShared } from '../../core/shared-array.js';
 import type { FloatArray, Precision } from '../../dense/matrix.js';
-import { hasUnitSlope, hasZeroCurvature } from '../../network/activation.js';
-import { squaredScale, type LossName } from '../../network/loss.js';
+import { hasUnitSlope, hasZeroCurvature } from '../../network/activations/table.js';
+import { lossOf, squaredScale, type LossName } from '../../network/losses/table.js';
 import { checkModel, type Model } from '../../network/model.js';
 import type { Network } from '../../network/network.js';
 
@@ -100,7 +101,7 @@ function planLayers(model: Model, sum: SampleSum): Plan[] {
   const { layers } = model.network;
   return layers.map(({ activation }, ℓ) => {
     if (sum.kind === 'gradients') return { slope: false, error: true, curvature: false };
-    const folded = ℓ === layers.length - 1 && model.loss !== 'cross-entropy';
+    const folded = ℓ === layers.length - 1 && !lossOf(model.loss).softmax;
     return {
       slope: !folded && !hasUnitSlope(activation),
       error: sum.kind === 'hessian' && ℓ > 0,
@@ -118,7 +119,7 @@ interface OutputPlan {
 function planOutput(model: Model, sum: SampleSum): OutputPlan {
   const targets = sum.kind === 'hessian' || (sum.kind === 'gradients' && sum.seed === null);
   if (sum.kind === 'gradients') return { weight: false, output: false, targets };
-  const full = model.loss === 'cross-entropy';
+  const full = lossOf(model.loss).softmax;
   return { weight: !full && !hasConstantHessian(model), output: full, targets };
 }
 
@@ -165,8 +166,7 @@ export function allocateState(
 ): SampleState {
   checkModel(model);
   const { network, loss, data } = model;
-  if (!(memoryLimit > 0))
-    throw new OptionError(`The memory limit must be a positive number of bytes, not ${memoryLimit}.`, { memoryLimit });
+  requireMemoryLimit(memoryLimit);
   const single = model.parameters instanceof Float32Array;
   const bytes = numbersPerSample(model, sum) * (single ? 4 : 8);
   const fitting = Math.floor(memoryLimit / bytes);

@@ -5,14 +5,15 @@
  * memory, and one task for each group of vectors adds them in order. The split depends on the sizes alone, so every
  * team gives the same bits.
  */
+import { floats } from '../../core/floats.js';
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { block } from '../../dense/matrix.js';
 import type { Blas } from '../../dense/blas.js';
 import { layerWeights } from '../../network/network.js';
-import { phaseKernel } from '../../parallel/kernel.js';
+import { defineTask } from '../../parallel/task.js';
 import { blend, packedLayer, packVectors, sumLayout, type SumLayout } from './packed-sums.js';
 import { gradientWorkspace, GradientProducts } from './gradient-products.js';
-import { Recurrence, recurrenceWorkspace } from './r-operator.js';
+import { CurvatureRecurrence, recurrenceWorkspace } from './r-operator.js';
 import type { SampleState } from './sample-state.js';
 
 /** Tasks that a product should at least have: enough for a team to share them evenly. */
@@ -72,7 +73,7 @@ class Product {
   readonly #state: SampleState;
   readonly #blas: Blas;
   readonly #layout: SumLayout;
-  readonly #terms: Recurrence | GradientProducts;
+  readonly #terms: CurvatureRecurrence | GradientProducts;
   #packed: FloatArray;
   #sums: FloatArray;
   /** One layer's part of the result for one vector. */
@@ -85,14 +86,14 @@ class Product {
     this.#terms =
       state.sum.kind === 'gradients'
         ? new GradientProducts(state, this.#layout, blas)
-        : new Recurrence(state, this.#layout, blas);
+        : new CurvatureRecurrence(state, this.#layout, blas);
     this.#packed = this.#array(0);
     this.#sums = this.#array(0);
     this.#row = this.#array(0);
   }
 
   #array(length: number): FloatArray {
-    return this.#state.precision === 'f64' ? new Float64Array(length) : new Float32Array(length);
+    return floats(length, this.#state.precision);
   }
 
   /** Task (group, part), part fastest: the sums of its samples; with one part, the result of its vectors. */
@@ -207,7 +208,7 @@ class Product {
  * Tasks 0 … groups·parts − 1 sum; with several parts, tasks groups·parts … groups·parts + groups − 1 add and write,
  * each after its group's sums.
  */
-export const productTask = phaseKernel<SampleState, ProductArguments>(
+export const productTask = defineTask<SampleState, ProductArguments>(
   import.meta.url,
   'productTask',
   (state, { blas }) => {

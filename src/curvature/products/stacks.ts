@@ -6,8 +6,8 @@
 import type { FloatArray, Matrix } from '../../dense/matrix.js';
 
 /**
- * out ← x∘s, each sample's column of s (rows × samples, contiguous) repeated for its vectors; out may be x. Stacks begin
- * at 0.
+ * out ← x∘s, each sample's column of s (rows × samples, contiguous) repeated for its vectors; out may be x. Stacks
+ * begin at 0.
  */
 export function scaleStack(
   out: FloatArray,

@@ -17,7 +17,7 @@ import type { ClusterTree } from '../../tree/cluster-tree.js';
 import { described, type Given } from '../../tree/given.js';
 import { gaussNewton } from '../products/gauss-newton.js';
 import { gaussNewtonSource, type GaussNewtonSource } from '../entries/gauss-newton-source.js';
-import { planGrams } from '../entries/unit-gram-plan.js';
+import { planGramVectors } from '../entries/unit-gram-plan.js';
 import { hessianTree, type HessianDistance, type TreeCandidate } from './hessian-tree.js';
 
 /** Ways to compress a Hessian. */
@@ -221,7 +221,7 @@ function predict(
   const n = data.samples;
   const { parameters, layers } = network;
   const { entries, blocks, flops } = entriesCost(tree, options.maxRank);
-  const factored = planGrams(network, loss, true).pairs.map((pair) =>
+  const factored = planGramVectors(network, loss, true).pairs.map((pair) =>
     pair.kind === 'factored' ? layers[pair.through].outputs : 1,
   );
   const terms = form === 'stored' || form === 'sampled' ? 1 : Math.max(...factored);

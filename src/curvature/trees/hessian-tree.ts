@@ -4,6 +4,7 @@
  * order of the weights decides the accuracy. Here is every order by one name, and `auto`, which measures instead of
  * guessing.
  */
+import { requireWhole } from '../../core/checks.js';
 import { OptionError, ShapeError } from '../../core/errors.js';
 import { type KeysOf, known } from '../../core/known-options.js';
 import { sharedInt32 } from '../../core/shared-array.js';
@@ -15,31 +16,32 @@ import type { TeamControl } from '../../parallel/team-control.js';
 import { type EntrySource, requireSource } from '../../source/entry-source.js';
 import { buildClusterTree, depthFor, isolateZeros } from '../../tree/build.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
+import { entryDistances, type TableDistance } from '../../tree/distances/table.js';
 import { halvedRanges } from '../../tree/split.js';
 import { gaussNewton } from '../products/gauss-newton.js';
 import { sketchEmbedding } from './sketch-embedding.js';
 import { structuralTree } from './structural-tree.js';
 
 /** Each isolates weights with a zero on the diagonal in front. */
-export const HESSIAN_DISTANCES = [
+export const HESSIAN_DISTANCES: readonly HessianDistance[] = [
   'auto',
   'structural',
   'sketch',
-  'gram',
-  'angle',
+  ...(entryDistances() as readonly Exclude<TableDistance, 'geometric'>[]),
   'lexicographic',
   'column-major',
   'random',
-] as const;
+];
 /**
  *   structural     layer → output unit → inputs (structural-tree.ts)
  *   sketch         geometric, between the columns of a random sketch of the Jacobian (sketch-embedding.ts)
- *   gram, angle    from entries (tree/distance.ts)
+ *   gram, angle    and others of the table that read entries (tree/distances)
  *   lexicographic  the order of the parameters, halved: by layer and by output unit
- *   column-major   by layer and by input, all output units of an input together, halved: a control, which shows what
- *   the order does random         a seeded shuffle, halved: a control
+ *   column-major   by layer and by input, all output units of an input together, halved: a control, which shows
+ *                  what the order does
+ *   random         a seeded shuffle, halved: a control
  */
-export type HessianDistance = (typeof HESSIAN_DISTANCES)[number];
+export type HessianDistance = 'auto' | 'structural' | 'sketch' | 'column-major' | Exclude<TableDistance, 'geometric'>;
 
 /** Options of {@link hessianTree}. */
 export interface HessianTreeOptions {
@@ -111,11 +113,7 @@ export async function hessianTree(
       option: 'distance',
       distance,
     });
-  if (!Number.isInteger(leafSize) || leafSize < 2)
-    throw new OptionError(`leafSize must be a whole number of at least 2, not ${leafSize}.`, {
-      option: 'leafSize',
-      leafSize,
-    });
+  requireWhole(leafSize, 'leafSize', 2);
   const { parameters } = model.network;
   if (source.size !== parameters)
     throw new ShapeError(`The source has ${source.size} rows, the network ${parameters} parameters.`, {

@@ -5,8 +5,8 @@
  * 1984; signs: D. Achlioptas, J. Comput. Syst. Sci. 66(4), 2003). One row is one product with Jᵀ: the gradient for the
  * output errors S_iξ_i, ξ_i the signs of sample i.
  */
+import { requireWhole } from '../../core/checks.js';
 import { throwIfAborted, type RunControl } from '../../core/context.js';
-import { OptionError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
@@ -16,7 +16,7 @@ import { zeros, type Matrix } from '../../dense/matrix.js';
 import { accumulateGradient, backpropagate } from '../../network/backward.js';
 import { batchOf } from '../../network/data-set.js';
 import { forward } from '../../network/forward.js';
-import { applyLossFactor } from '../../network/loss.js';
+import { applyLossFactor } from '../../network/losses/evaluate.js';
 import { checkModel, asModel, type GivenModel } from '../../network/model.js';
 import type { Points } from '../../source/entry-source.js';
 import { widened, widenedMatrix } from '../entries/unit-gram-arrays.js';
@@ -43,9 +43,9 @@ export const EMBEDDING_KEYS: KeysOf<EmbeddingOptions & { readonly team?: unknown
   team: true,
 };
 
-const defaultDimension = 32;
-const defaultBatch = 512;
-const largestDimension = 4096;
+const DEFAULT_DIMENSION = 32;
+const DEFAULT_BATCH = 512;
+const LARGEST_DIMENSION = 4096;
 /** Keeps these streams apart from others of the same seed. */
 const PURPOSE = 0x736b6574;
 
@@ -60,13 +60,9 @@ export function sketchEmbedding(given: GivenModel, options: EmbeddingOptions = {
   const backed = withBlas(options, EMBEDDING_KEYS, 'sketchEmbedding');
   checkModel(model);
   const { network, loss, data } = model;
-  const { blas, dimension: k = defaultDimension, seed = 0, batchSize = defaultBatch, signal, onProgress } = backed;
-  if (!Number.isInteger(k) || k < 1 || k > largestDimension)
-    throw new OptionError(`The dimension of a sketch is a whole number from 1 to ${largestDimension}, not ${k}.`, {
-      dimension: k,
-    });
-  if (!Number.isInteger(batchSize) || batchSize < 1)
-    throw new OptionError(`batchSize must be a whole number of at least 1, not ${batchSize}.`, { batchSize });
+  const { blas, dimension: k = DEFAULT_DIMENSION, seed = 0, batchSize = DEFAULT_BATCH, signal, onProgress } = backed;
+  requireWhole(k, 'dimension', 1, LARGEST_DIMENSION);
+  requireWhole(batchSize, 'batchSize', 1);
   const parameters = widened(model.parameters);
   const size = network.parameters;
   const scale = 1 / Math.sqrt(k * data.samples);

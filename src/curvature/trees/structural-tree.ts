@@ -5,7 +5,7 @@
  * of their activations. C. Chen et al., SIMAX 42(1), 2021 (arXiv 1910.12184) find that the order decides the accuracy;
  * they use the Gram distance, which has to discover what a network says of itself.
  */
-import { OptionError } from '../../core/errors.js';
+import { requireWhole } from '../../core/checks.js';
 import { requireRole } from '../../core/kind.js';
 import { type KeysOf, known } from '../../core/known-options.js';
 import { sharedInt32 } from '../../core/shared-array.js';
@@ -45,8 +45,7 @@ export async function structuralTree(
   const model = asModel(given, 'structuralTree');
   const { leafSize, seed = 0 } = known(options, STRUCTURAL_TREE_KEYS, 'structuralTree');
   const control = await onTeam(givenControl, 'structuralTree');
-  if (!Number.isInteger(leafSize) || leafSize < 1)
-    throw new OptionError(`leafSize must be a whole number of at least 1, not ${leafSize}.`, { leafSize });
+  requireWhole(leafSize, 'leafSize', 1);
   const { network } = model;
   const features = unitFeatures(model, seed, control.team.blas);
   const order = sharedInt32(network.parameters);

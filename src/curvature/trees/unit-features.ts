@@ -4,13 +4,14 @@
  * n^{−1/2}(D_ℓ Ω)(p, :), Ω n × k with independent normal entries of variance 1/k and D_ℓ the errors backpropagated from
  * S_i ξ_i, ξ_i random signs, so that E⟨point(p), point(p′)⟩ = (1/n) Σ_i ⟨Δ_i(:, p), Δ_i(:, p′)⟩.
  */
+import { precisionOf } from '../../core/floats.js';
 import { RandomStream } from '../../core/random.js';
 import type { Blas } from '../../dense/blas.js';
 import { view, zeros, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { backpropagate } from '../../network/backward.js';
 import { batchOf } from '../../network/data-set.js';
 import { forward } from '../../network/forward.js';
-import { applyLossFactor } from '../../network/loss.js';
+import { applyLossFactor } from '../../network/losses/evaluate.js';
 import type { Model } from '../../network/model.js';
 import type { Points } from '../../source/entry-source.js';
 
@@ -32,7 +33,7 @@ const STREAM = 0xfea7;
  * Throws NonFiniteError.
  */
 export function unitFeatures({ network, parameters, loss, data }: Model, seed: number, blas: Blas): LayerFeatures[] {
-  const precision = parameters instanceof Float64Array ? 'f64' : 'f32';
+  const precision = precisionOf(parameters);
   const sums = network.layers.map(({ width, outputs }) => ({
     inputs: zeros(DIMENSION, width, precision),
     units: zeros(DIMENSION, outputs, precision),

@@ -6,7 +6,7 @@
 import type { Triangle } from '../blas.js';
 import type { FloatArray, Matrix } from '../matrix.js';
 import { largestMagnitude, powerOfTwoScale } from './scaling.js';
-import { BLOCK, openKernels, releaseOutsized } from './wasm.js';
+import { BLOCK, openWasm, releaseOutsized } from './wasm.js';
 
 /**
  * Values ascending in w, vectors in A, arguments checked. Returns 0, or a positive number where QL did not converge or
@@ -20,27 +20,27 @@ export function syevd(vectors: boolean, uplo: Triangle, a: Matrix, w: FloatArray
     w.fill(Number.NaN, 0, n);
     return 1;
   }
-  const kernels = openKernels();
+  const wasm = openWasm();
   const work = Math.max(2 * n, BLOCK * (3 * n + BLOCK) + 16);
-  kernels.begin(8 * ((vectors ? 2 : 1) * n * n + work + 3 * n + 64));
-  const x = kernels.take(8 * n * n);
-  const d = kernels.take(8 * n);
-  const e = kernels.take(8 * n);
-  const tau = kernels.take(8 * n);
-  const workspace = kernels.take(8 * work);
-  const z = vectors ? kernels.take(8 * n * n) : 0;
-  const heap = kernels.heap64;
+  wasm.begin(8 * ((vectors ? 2 : 1) * n * n + work + 3 * n + 64));
+  const x = wasm.take(8 * n * n);
+  const d = wasm.take(8 * n);
+  const e = wasm.take(8 * n);
+  const tau = wasm.take(8 * n);
+  const workspace = wasm.take(8 * work);
+  const z = vectors ? wasm.take(8 * n * n) : 0;
+  const heap = wasm.heap64;
   const scale = powerOfTwoScale(largest);
   loadLower(a, uplo, scale, heap, x / 8);
-  kernels.exports.tridiagonalize(n, x, n, d, e, tau, workspace);
+  wasm.exports.tridiagonalize(n, x, n, d, e, tau, workspace);
   if (vectors) {
     const first = z / 8;
     heap.fill(0, first, first + n * n);
     for (let i = 0; i < n; i++) heap[first + i * (n + 1)] = 1;
     // The reflectors start below the diagonal: Q = diag(1, Q').
-    if (n > 1) kernels.double.ormqr(1, 0, n - 1, n - 1, n - 1, x + 8, n, tau, z + 8 * (n + 1), n, workspace);
+    if (n > 1) wasm.double.ormqr(1, 0, n - 1, n - 1, n - 1, x + 8, n, tau, z + 8 * (n + 1), n, workspace);
   }
-  const info = kernels.exports.implicitQL(n, d, e, vectors ? n : 0, z, n, workspace);
+  const info = wasm.exports.implicitQL(n, d, e, vectors ? n : 0, z, n, workspace);
   const values = heap.slice(d / 8, d / 8 + n);
   const order = Array.from(values.keys()).sort((p, q) => values[p] - values[q] || p - q);
   for (let i = 0; i < n; i++) w[i] = values[order[i]] / scale;

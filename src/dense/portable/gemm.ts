@@ -92,7 +92,7 @@ export function gemm(
  */
 function blankLike(stage: Stage, tile: Matrix, before: Staged | undefined): Staged {
   if (before === undefined) return blank(stage, tile.rows, tile.cols);
-  stage.kernels.take(before.ld * tile.cols * stage.width);
+  stage.wasm.take(before.ld * tile.cols * stage.width);
   return before;
 }
 

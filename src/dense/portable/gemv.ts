@@ -25,10 +25,10 @@ export function gemv(transA: Transpose, alpha: number, a: Matrix, x: Matrix, bet
   const result = cleared(stage, y.rows);
   if (m > 0 && alpha !== 0) {
     const { routines, width } = stage;
-    const free = stage.kernels.mark();
+    const free = stage.wasm.mark();
     for (let j = 0; j < n; j += cols) {
       const part = block(a, 0, j, m, Math.min(cols, n - j));
-      stage.kernels.rewind(free);
+      stage.wasm.rewind(free);
       const staged = put(stage, part);
       if (transA === 'N') routines.gemvN(m, part.cols, alpha, staged.at, staged.ld, input + j * width, result);
       else routines.gemvT(m, part.cols, alpha, staged.at, staged.ld, input, result + j * width);
@@ -45,16 +45,16 @@ export function symv(uplo: Triangle, alpha: number, a: Matrix, x: Matrix, beta: 
   const input = put(stage, x).at;
   const result = cleared(stage, n);
   if (alpha !== 0) {
-    const { routines, width, kernels } = stage;
-    const partial = kernels.take(SYMMETRIC_STRIP * width);
-    const heap = width === 8 ? kernels.heap64 : kernels.heap32;
-    const free = kernels.mark();
+    const { routines, width, wasm } = stage;
+    const partial = wasm.take(SYMMETRIC_STRIP * width);
+    const heap = width === 8 ? wasm.heap64 : wasm.heap32;
+    const free = wasm.mark();
     for (let j = 0; j < n; j += SYMMETRIC_STRIP) {
       const cols = Math.min(SYMMETRIC_STRIP, n - j);
       // The strip from the diagonal down, or from the top to the diagonal, has the diagonal block at one end.
       const first = uplo === 'L' ? j : 0;
       const rows = uplo === 'L' ? n - j : j + cols;
-      kernels.rewind(free);
+      wasm.rewind(free);
       const staged = put(stage, block(a, first, j, rows, cols));
       const diagonal = staged.at + (j - first) * width;
       routines.mirror(uplo === 'U' ? 1 : 0, cols, diagonal, staged.ld);
@@ -73,16 +73,16 @@ export function symv(uplo: Triangle, alpha: number, a: Matrix, x: Matrix, beta: 
 
 /** Zeros in the arena. */
 function cleared(stage: Stage, count: number): number {
-  const { kernels, width } = stage;
-  const at = kernels.take(count * width);
-  if (width === 8) kernels.heap64.fill(0, at / 8, at / 8 + count);
-  else kernels.heap32.fill(0, at / 4, at / 4 + count);
+  const { wasm, width } = stage;
+  const at = wasm.take(count * width);
+  if (width === 8) wasm.heap64.fill(0, at / 8, at / 8 + count);
+  else wasm.heap32.fill(0, at / 4, at / 4 + count);
   return at;
 }
 
 /** y ← result + β·y; with β = 0, y is not read. */
 function addTo(stage: Stage, result: number, beta: number, y: Matrix): void {
-  const heap = stage.width === 8 ? stage.kernels.heap64 : stage.kernels.heap32;
+  const heap = stage.width === 8 ? stage.wasm.heap64 : stage.wasm.heap32;
   const first = result / stage.width;
   const { data, offset, rows } = y;
   if (beta === 0) data.set(heap.subarray(first, first + rows), offset);

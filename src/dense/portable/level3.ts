@@ -47,10 +47,10 @@ export function symm(side: Side, uplo: Triangle, alpha: number, a: Matrix, b: Ma
   reserve(stage, room(a) + room(first) + room(strip(left, b, 0, width)));
   const whole = put(stage, a);
   stage.routines.mirror(uplo === 'U' ? 1 : 0, order, whole.at, whole.ld);
-  const free = stage.kernels.mark();
+  const free = stage.wasm.mark();
   for (let j = 0; j < others; j += width) {
     const into = strip(left, c, j, Math.min(width, others - j));
-    stage.kernels.rewind(free);
+    stage.wasm.rewind(free);
     const to = beta === 0 ? blank(stage, into.rows, into.cols) : put(stage, into);
     const from = put(stage, strip(left, b, j, Math.min(width, others - j)));
     const x = left ? whole : from;
@@ -158,10 +158,10 @@ function staged(
   const width = share(others);
   reserve(stage, room(a) + room(strip(left, b, 0, width)));
   const triangle = put(stage, a);
-  const free = stage.kernels.mark();
+  const free = stage.wasm.mark();
   for (let j = 0; j < others; j += width) {
     const part = strip(left, b, j, Math.min(width, others - j));
-    stage.kernels.rewind(free);
+    stage.wasm.rewind(free);
     const to = put(stage, part);
     stage.routines.scale(part.rows, part.cols, alpha, to.at, to.ld, ALL);
     stage.routines.triangular(

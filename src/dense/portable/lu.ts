@@ -45,13 +45,13 @@ function factor(a: Matrix, pivots: Int32Array, first: number): number {
 function resident(a: Matrix, pivots: Int32Array, first: number): number {
   const steps = Math.min(a.rows, a.cols);
   const stage = openStage(a.data);
-  const { kernels } = stage;
+  const { wasm } = stage;
   reserve(stage, room(a) + steps + 32);
   const staged = put(stage, a);
-  const at = kernels.take(4 * steps);
+  const at = wasm.take(4 * steps);
   const info = stage.routines.getrf(a.rows, a.cols, staged.at, staged.ld, at);
   fetch(stage, staged, a);
-  pivots.set(kernels.heapInt.subarray(at / 4, at / 4 + steps), first);
+  pivots.set(wasm.heapInt.subarray(at / 4, at / 4 + steps), first);
   return info;
 }
 

@@ -42,11 +42,11 @@ function factor(a: Matrix, tau: FloatArray, first: number): void {
   const { rows: m, cols: n } = a;
   const steps = Math.min(m, n);
   const stage = openStage(a.data);
-  const { kernels, width } = stage;
+  const { wasm, width } = stage;
   reserve(stage, room(a) + steps + workspace(m, n) + 32);
   const staged = put(stage, a);
-  const scalars = kernels.take(steps * width);
-  stage.routines.geqrf(m, n, staged.at, staged.ld, scalars, kernels.take(workspace(m, n) * width));
+  const scalars = wasm.take(steps * width);
+  stage.routines.geqrf(m, n, staged.at, staged.ld, scalars, wasm.take(workspace(m, n) * width));
   fetch(stage, staged, a);
   takeScalars(stage, scalars, tau, first, steps);
 }
@@ -85,17 +85,17 @@ function applyReflectors(
   const width = Math.min(others, Math.max(64, Math.floor((2 * EDGE * EDGE) / order) & ~7));
   const widest = left ? block(c, 0, 0, order, width) : block(c, 0, 0, width, order);
   const stage = openStage(c.data);
-  const { kernels } = stage;
+  const { wasm } = stage;
   reserve(stage, room(v) + count + room(widest) + workspace(order, width) + 64);
   const reflectors = put(stage, v);
-  const scalars = kernels.take(count * stage.width);
+  const scalars = wasm.take(count * stage.width);
   heapOf(stage).set(tau.subarray(first, first + count), scalars / stage.width);
-  const work = kernels.take(workspace(order, width) * stage.width);
-  const free = kernels.mark();
+  const work = wasm.take(workspace(order, width) * stage.width);
+  const free = wasm.mark();
   for (let j = 0; j < others; j += width) {
     const here = Math.min(width, others - j);
     const part = left ? block(c, 0, j, order, here) : block(c, j, 0, here, order);
-    kernels.rewind(free);
+    wasm.rewind(free);
     const staged = put(stage, part);
     stage.routines.ormqr(
       left ? 1 : 0,
@@ -124,15 +124,15 @@ export function geqp3(a: Matrix, pivots: Int32Array, tau: FloatArray): void {
     return;
   }
   const stage = openStage(a.data);
-  const { kernels, width } = stage;
+  const { wasm, width } = stage;
   const work = pivotedWorkspace(n);
   reserve(stage, room(a) + n + steps + work + 64);
   const staged = put(stage, a);
-  const order = kernels.take(4 * n);
-  const scalars = kernels.take(steps * width);
-  stage.routines.geqp3(m, n, staged.at, staged.ld, order, scalars, kernels.take(work * width));
+  const order = wasm.take(4 * n);
+  const scalars = wasm.take(steps * width);
+  stage.routines.geqp3(m, n, staged.at, staged.ld, order, scalars, wasm.take(work * width));
   fetch(stage, staged, a);
-  pivots.set(kernels.heapInt.subarray(order / 4, order / 4 + n));
+  pivots.set(wasm.heapInt.subarray(order / 4, order / 4 + n));
   takeScalars(stage, scalars, tau, 0, steps);
   releaseOutsized();
 }
@@ -140,7 +140,7 @@ export function geqp3(a: Matrix, pivots: Int32Array, tau: FloatArray): void {
 /** Numbers of workspace of a pivoted QR of n columns: F, a row, and two float64 norms a column. */
 export const pivotedWorkspace = (n: number): number => n * (BLOCK + 5) + BLOCK + 16;
 
-const heapOf = (stage: Stage): FloatArray => (stage.width === 8 ? stage.kernels.heap64 : stage.kernels.heap32);
+const heapOf = (stage: Stage): FloatArray => (stage.width === 8 ? stage.wasm.heap64 : stage.wasm.heap32);
 
 function takeScalars(stage: Stage, at: number, tau: FloatArray, first: number, count: number): void {
   const from = at / stage.width;

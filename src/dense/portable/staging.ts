@@ -6,15 +6,15 @@
  */
 import type { Triangle } from '../blas.js';
 import type { FloatArray, Matrix } from '../matrix.js';
-import { isDouble, openKernels } from './wasm.js';
-import type { Kernels, Routines } from './wasm.js';
+import { isDouble, openWasm } from './wasm.js';
+import type { WasmInstance, Routines } from './wasm.js';
 
 /** Columns shorter than this are copied by a loop. */
 const SHORT = 32;
 
 /** Operands of one call in the arena: routines and width of their precision, addresses handed out one after another. */
 export interface Stage {
-  readonly kernels: Kernels;
+  readonly wasm: WasmInstance;
   readonly routines: Routines;
   readonly width: 8 | 4;
 }
@@ -27,10 +27,8 @@ export interface Staged {
 
 /** Opens the arena for operands like `data`. */
 export function openStage(data: FloatArray): Stage {
-  const kernels = openKernels();
-  return isDouble(data)
-    ? { kernels, routines: kernels.double, width: 8 }
-    : { kernels, routines: kernels.single, width: 4 };
+  const wasm = openWasm();
+  return isDouble(data) ? { wasm, routines: wasm.double, width: 8 } : { wasm, routines: wasm.single, width: 4 };
 }
 
 /** Numbers to count for a staged matrix: with its gaps where those are copied along, and a cache line for alignment. */
@@ -42,21 +40,21 @@ const copiesGaps = (a: Matrix): boolean => a.cols > 1 && a.ld <= a.rows + (a.row
 
 /** Empties the arena and reserves that many numbers of the stage's width. */
 export function reserve(stage: Stage, numbers: number): void {
-  stage.kernels.begin(numbers * stage.width);
+  stage.wasm.begin(numbers * stage.width);
 }
 
 /** Room for a matrix of its own in the arena, not filled. */
 export function blank(stage: Stage, rows: number, cols: number): Staged {
-  return { at: stage.kernels.take(rows * cols * stage.width), ld: Math.max(1, rows) };
+  return { at: stage.wasm.take(rows * cols * stage.width), ld: Math.max(1, rows) };
 }
 
 /** The matrix in the arena. */
 export function put(stage: Stage, a: Matrix): Staged {
-  const { kernels, width } = stage;
+  const { wasm, width } = stage;
   const ld = copiesGaps(a) ? a.ld : a.rows;
-  const at = kernels.take(ld * a.cols * width);
+  const at = wasm.take(ld * a.cols * width);
   if (a.rows > 0 && a.cols > 0) {
-    const heap = width === 8 ? kernels.heap64 : kernels.heap32;
+    const heap = width === 8 ? wasm.heap64 : wasm.heap32;
     const first = at / width;
     if (copiesGaps(a)) heap.set(a.data.subarray(a.offset, a.offset + (a.cols - 1) * ld + a.rows), first);
     else copyColumns(heap, first, ld, a.data, a.offset, a.ld, a.rows, a.cols);
@@ -66,9 +64,9 @@ export function put(stage: Stage, a: Matrix): Staged {
 
 /** The staged matrix back into the caller's. */
 export function fetch(stage: Stage, staged: Staged, a: Matrix): void {
-  const { kernels, width } = stage;
+  const { wasm, width } = stage;
   if (a.rows === 0 || a.cols === 0) return;
-  const heap = width === 8 ? kernels.heap64 : kernels.heap32;
+  const heap = width === 8 ? wasm.heap64 : wasm.heap32;
   const first = staged.at / width;
   if (a.ld === a.rows && staged.ld === a.rows) a.data.set(heap.subarray(first, first + a.rows * a.cols), a.offset);
   else copyColumns(a.data, a.offset, a.ld, heap, first, staged.ld, a.rows, a.cols);
@@ -76,8 +74,8 @@ export function fetch(stage: Stage, staged: Staged, a: Matrix): void {
 
 /** One triangle, with the diagonal, back into the caller's matrix; the other is not touched. */
 export function fetchTriangle(stage: Stage, staged: Staged, uplo: Triangle, a: Matrix): void {
-  const { kernels, width } = stage;
-  const heap = width === 8 ? kernels.heap64 : kernels.heap32;
+  const { wasm, width } = stage;
+  const heap = width === 8 ? wasm.heap64 : wasm.heap32;
   const n = a.rows;
   const first = staged.at / width;
   for (let j = 0; j < n; j++) {

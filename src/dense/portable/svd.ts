@@ -6,8 +6,8 @@
  */
 import type { FloatArray, Matrix } from '../matrix.js';
 import { pivotedWorkspace } from './qr.js';
-import { BLOCK, openKernels, releaseOutsized } from './wasm.js';
-import type { Kernels } from './wasm.js';
+import { BLOCK, openWasm, releaseOutsized } from './wasm.js';
+import type { WasmInstance } from './wasm.js';
 import { largestMagnitude, powerOfTwoScale } from './scaling.js';
 
 /**
@@ -33,21 +33,21 @@ function decompose(a: Matrix, largest: number, s: FloatArray, u: Matrix | null, 
   const m = wide ? a.cols : a.rows;
   const n = wide ? a.rows : a.cols;
   const vectors = u !== null && vt !== null;
-  const kernels = openKernels();
+  const wasm = openWasm();
   const work = Math.max(pivotedWorkspace(n), BLOCK * (m + BLOCK + 2 * n) + 16);
-  kernels.begin(8 * (2 * m * n + 2 * n * n + work + 6 * n + 128));
-  const x = kernels.take(8 * m * n);
-  const tau = kernels.take(8 * n);
-  const pivots = kernels.take(4 * n);
-  const workspace = kernels.take(8 * work);
-  const l = kernels.take(8 * n * n);
-  const j = kernels.take(8 * n * n);
-  const squares = kernels.take(8 * n);
-  const heap = kernels.heap64;
+  wasm.begin(8 * (2 * m * n + 2 * n * n + work + 6 * n + 128));
+  const x = wasm.take(8 * m * n);
+  const tau = wasm.take(8 * n);
+  const pivots = wasm.take(4 * n);
+  const workspace = wasm.take(8 * work);
+  const l = wasm.take(8 * n * n);
+  const j = wasm.take(8 * n * n);
+  const squares = wasm.take(8 * n);
+  const heap = wasm.heap64;
   const scale = powerOfTwoScale(largest);
   load(a, wide, scale, heap, x / 8, m);
 
-  kernels.double.geqp3(m, n, x, m, pivots, tau, workspace);
+  wasm.double.geqp3(m, n, x, m, pivots, tau, workspace);
   heap.fill(0, l / 8, l / 8 + n * n);
   for (let col = 0; col < n; col++)
     for (let row = 0; row <= col; row++) heap[l / 8 + col + row * n] = heap[x / 8 + row + col * m];
@@ -55,15 +55,15 @@ function decompose(a: Matrix, largest: number, s: FloatArray, u: Matrix | null, 
     heap.fill(0, j / 8, j / 8 + n * n);
     for (let i = 0; i < n; i++) heap[j / 8 + i * (n + 1)] = 1;
   }
-  const info = kernels.exports.jacobi(n, n, l, n, vectors ? n : 0, j, n, squares);
+  const info = wasm.exports.jacobi(n, n, l, n, vectors ? n : 0, j, n, squares);
 
   const norms = Float64Array.from({ length: n }, (_, i) => columnNorm(heap, l / 8 + i * n, n));
   const order = Array.from(norms.keys()).sort((p, q) => norms[q] - norms[p] || p - q);
   for (let i = 0; i < n; i++) s[i] = norms[order[i]] / scale;
   if (vectors) {
-    const left = leftVectors(kernels, m, n, x, tau, j, order, workspace);
-    const right = rightVectors(kernels, n, l, norms, order, workspace);
-    const rows = kernels.heapInt.subarray(pivots / 4, pivots / 4 + n);
+    const left = leftVectors(wasm, m, n, x, tau, j, order, workspace);
+    const right = rightVectors(wasm, n, l, norms, order, workspace);
+    const rows = wasm.heapInt.subarray(pivots / 4, pivots / 4 + n);
     // A = left·Σ·rightᵀ with the rows of `right` in pivoted order; Aᵀ the other way round.
     if (wide) {
       store(u, heap, right, n, false, rows);
@@ -78,7 +78,7 @@ function decompose(a: Matrix, largest: number, s: FloatArray, u: Matrix | null, 
 
 /** Q·J with its columns in order: m × n numbers at the returned index of the heap. */
 function leftVectors(
-  kernels: Kernels,
+  wasm: WasmInstance,
   m: number,
   n: number,
   x: number,
@@ -87,15 +87,15 @@ function leftVectors(
   order: readonly number[],
   work: number,
 ): number {
-  const at = kernels.take(8 * m * n);
-  const heap = kernels.heap64;
+  const at = wasm.take(8 * m * n);
+  const heap = wasm.heap64;
   const first = at / 8;
   heap.fill(0, first, first + m * n);
   for (let i = 0; i < n; i++) {
     const from = j / 8 + order[i] * n;
     heap.set(heap.subarray(from, from + n), first + i * m);
   }
-  kernels.double.ormqr(1, 0, m, n, n, x, m, tau, at, m, work);
+  wasm.double.ormqr(1, 0, m, n, n, x, m, tau, at, m, work);
   return first;
 }
 
@@ -104,15 +104,15 @@ function leftVectors(
  * takes the place of J.
  */
 function rightVectors(
-  kernels: Kernels,
+  wasm: WasmInstance,
   n: number,
   l: number,
   norms: Float64Array,
   order: readonly number[],
   work: number,
 ): number {
-  const heap = kernels.heap64;
-  const at = kernels.take(8 * n * n);
+  const heap = wasm.heap64;
+  const at = wasm.take(8 * n * n);
   const first = at / 8;
   let rank = 0;
   for (let i = 0; i < n; i++) {
@@ -124,13 +124,13 @@ function rightVectors(
   }
   if (rank < n) {
     // The trailing columns of the orthogonal factor of W(:, 0:rank).
-    const tau = kernels.take(8 * n);
+    const tau = wasm.take(8 * n);
     const basis = l;
     heap.set(heap.subarray(first, first + rank * n), basis / 8);
-    kernels.double.geqrf(n, rank, basis, n, tau, work);
+    wasm.double.geqrf(n, rank, basis, n, tau, work);
     heap.fill(0, first + rank * n, first + n * n);
     for (let i = rank; i < n; i++) heap[first + i * (n + 1)] = 1;
-    kernels.double.ormqr(1, 0, n, n - rank, rank, basis, n, tau, at + 8 * rank * n, n, work);
+    wasm.double.ormqr(1, 0, n, n - rank, rank, basis, n, tau, at + 8 * rank * n, n, work);
   }
   return first;
 }

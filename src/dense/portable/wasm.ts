@@ -120,7 +120,7 @@ function routinesOf(exports: Exports, suffix: '64' | '32'): Routines {
 }
 
 /** One instance of the module with its memory. */
-export class Kernels {
+export class WasmInstance {
   readonly exports: Exports;
   readonly double: Routines;
   readonly single: Routines;
@@ -193,17 +193,17 @@ export class Kernels {
 }
 
 let compiled: object | undefined;
-let current: Kernels | undefined;
+let current: WasmInstance | undefined;
 
 /**
  * This thread's kernels. Throws MemoryError where WebAssembly gets no memory, LibraryError where it cannot run the
  * kernels at all.
  */
-export function openKernels(): Kernels {
+export function openWasm(): WasmInstance {
   if (current === undefined) {
     try {
       compiled ??= new WebAssembly.Module(Buffer.from(encoded, 'base64'));
-      current = new Kernels(compiled);
+      current = new WasmInstance(compiled);
     } catch (error) {
       throw openingFailure(error);
     }

@@ -8,14 +8,16 @@ import { extremeEigenvalues, type RitzValue } from '../../krylov/lanczos.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import { factor, isFactorable } from './factor.js';
 import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
+import { FORMAT_TABLE } from '../matrix/format.js';
 
 /** Units of rounding of ‖K̃‖ below which an eigenvalue counts as zero: the search for a shift begins at 64. */
 const ROUNDING = 1024;
 
 /** Options of {@link certifyDefiniteness}. */
 export interface DefinitenessOptions {
-  /** Relative tolerance of λ_min by Lanczos, and most products for it. Defaults 1e-4 and 200. */
+  /** Relative tolerance of λ_min by Lanczos. Default 1e-4. */
   readonly tolerance?: number | undefined;
+  /** Most products with the matrix. Default 200. */
   readonly maxIterations?: number | undefined;
   /** Default 0. Seeds Lanczos' starting vector. */
   readonly seed?: number | undefined;
@@ -67,7 +69,7 @@ export async function certifyDefiniteness(
     ROUNDING *
     (matrix.data.dtype === 'f64' ? 2 ** -52 : 2 ** -23) *
     Math.max(Math.abs(smallest.value), Math.abs(largest.value));
-  if (matrix.data.format === 'fmm') {
+  if (FORMAT_TABLE[matrix.data.format].nearBlocks) {
     return {
       smallest,
       definite: smallest.value < -rounding ? 'indefinite' : 'undecided',

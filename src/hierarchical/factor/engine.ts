@@ -2,7 +2,7 @@
  * What a format's factorization provides; `Factorization` (factorization.ts) is the same for all.
  */
 import type { Precision } from '../../dense/matrix.js';
-import type { PhaseKernel } from '../../parallel/kernel.js';
+import type { TaskDefinition } from '../../parallel/task.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { PassArguments, PassVectors } from './pass.js';
 
@@ -23,6 +23,9 @@ export interface Inertia {
   readonly negative: number;
 }
 
+/** Status of a node that was not factored because one below it failed. */
+export const SKIPPED = -1;
+
 /** The factorization of one format: refactors, solves by passes over vectors, gives the inverse's diagonal. */
 export interface FactorEngine {
   readonly precision: Precision;
@@ -35,9 +38,9 @@ export interface FactorEngine {
   readonly inertia: Inertia;
   /** Refactors for a new λ from the leaves, in place. Resolves to where it broke down, if it did. */
   refactor(shift: number, control: TeamControl): Promise<Breakdown | undefined>;
-  /** State for passes over `vectors`, and the kernel that runs them. */
+  /** State for passes over `vectors`, and the definition of the tasks that run them. */
   passState(vectors: PassVectors): PassVectors;
-  readonly passTask: PhaseKernel<never, PassArguments>;
+  readonly passTask: TaskDefinition<never, PassArguments>;
   /** diag((K̃ + λI)⁻¹) in the caller's order, exactly but for rounding. */
   diagonalOfInverse(control: TeamControl): Promise<Float64Array>;
 }

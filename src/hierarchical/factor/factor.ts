@@ -5,7 +5,7 @@ import { throwIfAborted } from '../../core/context.js';
 import { MemoryError, OptionError } from '../../core/errors.js';
 import { requireRole } from '../../core/kind.js';
 import { type KeysOf, known } from '../../core/known-options.js';
-import { type Precision, PRECISIONS } from '../../dense/matrix.js';
+import { PRECISIONS, type Precision } from '../../core/floats.js';
 import { availableMemory } from '../../io/machine.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
@@ -15,6 +15,7 @@ import { checkShift, Factorization } from './factorization.js';
 import { HodlrEngine, hodlrFactorBytes } from './hodlr/engine.js';
 import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
 import { UlvEngine, ulvFactorBytes } from './ulv/engine.js';
+import { FORMAT_TABLE } from '../matrix/format.js';
 
 /** Options of {@link factor}. */
 export interface FactorOptions {
@@ -82,7 +83,7 @@ export async function factor(
     });
   throwIfAborted(control.signal);
   const { data } = matrix;
-  const hodlr = data.format === 'hodlr';
+  const hodlr = FORMAT_TABLE[data.format].factoredBy === 'hodlr';
   if (hodlr && indefinite)
     throw new OptionError("An indefinite factorization needs format 'hss': HODLR's is by Cholesky.", {
       format: data.format,
@@ -116,7 +117,7 @@ export async function factor(
  */
 export async function isFactorable(matrix: HierarchicalMatrix, shift: number, control: TeamControl): Promise<boolean> {
   const { data } = matrix;
-  const engine: FactorEngine =
-    data.format === 'hodlr' ? new HodlrEngine(data, 'f64') : new UlvEngine(data, 'f64', false);
+  const hodlr = FORMAT_TABLE[data.format].factoredBy === 'hodlr';
+  const engine: FactorEngine = hodlr ? new HodlrEngine(data, 'f64') : new UlvEngine(data, 'f64', false);
   return (await engine.refactor(shift, control)) === undefined;
 }

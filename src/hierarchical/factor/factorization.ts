@@ -1,9 +1,10 @@
 /**
  * A factorized hierarchical matrix: what `factor` returns.
  */
+import { requireSeed, requireWhole } from '../../core/checks.js';
 import { NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
 import { RandomStream } from '../../core/random.js';
-import { sharedFloat32, sharedFloat64 } from '../../core/shared-array.js';
+import { sharedFloat64 } from '../../core/shared-array.js';
 import { warn } from '../../core/warning.js';
 import {
   asVectors,
@@ -22,6 +23,7 @@ import type { LinearOperator } from '../../operator/linear-operator.js';
 import { trustClass } from '../../operator/self-check.js';
 import { shifted } from '../../operator/shifted.js';
 import { requireControl, type RunControl } from '../../core/context.js';
+import { precisionOf, sharedFloats } from '../../core/floats.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import type { TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
@@ -172,13 +174,8 @@ export class Factorization implements LinearOperator {
   sample(options: SampleOptions = {}): Matrix {
     requireKnownOptions(options, SAMPLE_KEYS, 'sample');
     const { count = 1, seed = 0, of = 'matrix' } = options;
-    if (!Number.isInteger(count) || count < 0)
-      throw new OptionError(`count must be a whole number ≥ 0, not ${count}.`, { option: 'count', value: count });
-    if (!Number.isSafeInteger(seed) || seed < 0)
-      throw new OptionError(`seed must be a whole number from 0 to 2⁵³ − 1, not ${seed}.`, {
-        option: 'seed',
-        value: seed,
-      });
+    requireWhole(count, 'count', 0);
+    requireSeed(seed);
     const z = view(sharedFloat64(this.rows * count), 0, this.rows, count);
     for (let j = 0; j < count; j++)
       new RandomStream(seed, SAMPLE_STREAM, j).fillNormal(
@@ -295,7 +292,7 @@ export class Factorization implements LinearOperator {
         rows: x.rows,
         expected: n,
       });
-    const y = out ?? zeros(n, x.cols, x.data instanceof Float64Array ? 'f64' : 'f32');
+    const y = out ?? zeros(n, x.cols, precisionOf(x.data));
     checkView(y, 'out');
     if (y.rows !== n || y.cols !== x.cols)
       throw new ShapeError(`out is ${y.rows} × ${y.cols}; the solution is ${n} × ${x.cols}.`, {
@@ -338,11 +335,10 @@ export class Factorization implements LinearOperator {
   #prepare(vectors: number): { shared: Shared<PassVectors>; graph: TaskGraph } {
     const width = workspaceWidth(vectors);
     if (this.#pass !== undefined && this.#pass.shared.state.width >= width) return this.#pass;
-    const allocate = this.precision === 'f64' ? sharedFloat64 : sharedFloat32;
     const state = this.#engine.passState({
       width,
-      staging: allocate(this.rows * width),
-      ordered: allocate(this.rows * width),
+      staging: sharedFloats(this.rows * width, this.precision),
+      ordered: sharedFloats(this.rows * width, this.precision),
     });
     const graph = this.#pass?.graph ?? passGraph(this.#matrix.data.tree);
     this.#letGo();

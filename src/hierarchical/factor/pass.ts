@@ -10,7 +10,7 @@ import { parentOf } from '../../core/indices.js';
 import type { Blas } from '../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { substituteRight } from '../../dense/substitution.js';
-import type { TaskBody } from '../../parallel/kernel.js';
+import type { TaskBody } from '../../parallel/task.js';
 import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import { isolatedOf, type ClusterTree } from '../../tree/cluster-tree.js';
 import { taskNodes, walkDown, walkUp } from './tree.js';

@@ -17,7 +17,7 @@ import type { ClusterTree } from '../../tree/cluster-tree.js';
 import type { BlockOffsets, Skeletons } from '../matrix/data.js';
 import { requireFiniteValues } from '../matrix/finite-values.js';
 import { RowSampler, type RowSamplerState } from './row-sampler.js';
-import { candidateLimit, drawAgain, firstSample, rowLimit } from './skeletonize.js';
+import { candidateLimit, drawAgain, firstRowCount, rowLimit } from './skeletonize.js';
 
 /** What fitting a basis reads: the row sampler's state, the layout, and how often rows were sampled. */
 export interface BasisFitState extends Omit<RowSamplerState, 'tree'> {
@@ -70,7 +70,7 @@ export class BasisFit {
     this.#inverse = new Float64Array(maxRank * maxRank);
     // As many columns at a time as a first sample leaves room for.
     this.#panel = new Float64Array(
-      Math.max(most, Math.min(size, firstSample(candidateLimit(leafSize, maxRank))) * FIT_PANEL),
+      Math.max(most, Math.min(size, firstRowCount(candidateLimit(leafSize, maxRank))) * FIT_PANEL),
     );
     this.#solution = new Float64Array(maxRank * FIT_PANEL);
   }

@@ -3,9 +3,10 @@
  */
 import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError, ShapeError } from '../../core/errors.js';
+import { sharedFloats } from '../../core/floats.js';
 import { leftChild, parentOf, rightChild } from '../../core/indices.js';
 import { known, type KeysOf } from '../../core/known-options.js';
-import { sharedFloat32, sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
+import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import { availableMemory } from '../../io/machine.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import { runOnceWith } from '../../parallel/run-once.js';
@@ -34,6 +35,7 @@ import { basisLevels, skeletonizeNode, type SkeletonState } from './skeletonize.
 import { allowedError, isRounding, limitsOfMatrix, limitsOfNodes } from '../matrix/tolerance-limits.js';
 import { findZeroCoupling } from './zero-couplings.js';
 import { estimateCompression, interpolationLimit } from './cost.js';
+import { FORMAT_TABLE } from '../matrix/format.js';
 
 /**
  * Compresses a symmetric positive semidefinite matrix seen through its entries:
@@ -115,10 +117,10 @@ async function compressScaled(
   const normSquared = await estimateNorm(source, diagonal, seed, control);
   const skeletons = await skeletonize(source, resolved, { tree, lists, neighbors, needed }, normSquared, control);
   const skeletonized = performance.now();
-  const nested = resolved.format !== 'hodlr';
+  const { nested } = FORMAT_TABLE[resolved.format];
   const zero = await findZeros(source, lists, skeletons, control);
   const layout = layOut(tree, lists, skeletons, nested, zero);
-  const data = await fill(
+  const data = await evaluateBlocks(
     source,
     resolved,
     { tree, lists, layout, found: skeletons, zero, factor: 1 / factor },
@@ -307,14 +309,14 @@ interface FillInput {
   readonly factor: number;
 }
 
-async function fill(
+async function evaluateBlocks(
   source: EntrySource,
   options: ResolvedOptions,
   { tree, lists, layout, found, zero, factor }: FillInput,
   control: TeamControl,
 ): Promise<HierarchicalMatrix['data']> {
-  const nested = options.format !== 'hodlr';
-  const values = options.dtype === 'f64' ? sharedFloat64(layout.elements.total) : sharedFloat32(layout.elements.total);
+  const { nested } = FORMAT_TABLE[options.format];
+  const values = sharedFloats(layout.elements.total, options.dtype);
   const { modules, solo } = sourceState(source);
   const tasks = fillTasks(layout, lists, nested, zero);
   const state: FillState = {

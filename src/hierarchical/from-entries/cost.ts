@@ -4,9 +4,10 @@
  */
 import { availableParallelism } from 'node:os';
 import { type ClusterTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
-import { firstSample, FRESH_ROWS, candidateLimit, rowLimit } from './skeletonize.js';
+import { firstRowCount, FRESH_ROWS, candidateLimit, rowLimit } from './skeletonize.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import type { ResolvedOptions } from './options.js';
+import { FORMAT_TABLE } from '../matrix/format.js';
 
 /** Predicted cost of a compression from entries. */
 export interface EntriesCost {
@@ -36,7 +37,7 @@ export function entriesCost(tree: ClusterTree, maxRank: number): EntriesCost {
     if (ν === 0) continue;
     const rank = Math.min(maxRank, size);
     const columns = leaf ? size : Math.min(2 * maxRank, size);
-    const rows = Math.min(firstSample(columns), all - size);
+    const rows = Math.min(firstRowCount(columns), all - size);
     // The sample, fresh rows, and half of the coupling with the sibling.
     entries += (rows + FRESH_ROWS) * columns + (rank * rank) / 2;
     blocks += 2.5;
@@ -60,7 +61,7 @@ export function estimateCompression(
 ): number {
   const { maxRank, leafSize, format, dtype } = options;
   const nodes = nodesOf(tree);
-  const nested = format !== 'hodlr';
+  const { nested } = FORMAT_TABLE[format];
   let slots = 0;
   let basis = 0;
   for (let ν = 1; ν < nodes; ν++) {

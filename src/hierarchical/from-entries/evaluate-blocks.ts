@@ -4,7 +4,7 @@
 import { levelOf } from '../../core/indices.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import { copyInto, view } from '../../dense/matrix.js';
-import { phaseKernel, type WorkerContext } from '../../parallel/kernel.js';
+import { defineTask, type WorkerContext } from '../../parallel/task.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { openHandle, type SourceHandle } from '../../source/share-source.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
@@ -142,7 +142,7 @@ class BlockFiller {
 }
 
 /** Runs task t of the list: one block. */
-export const fillBlock = phaseKernel<FillState>(import.meta.url, 'fillBlock', (state, context) => {
+export const fillBlock = defineTask<FillState>(import.meta.url, 'fillBlock', (state, context) => {
   const filler = new BlockFiller(state, context);
   return (task) => filler.run(state.tasks[3 * task], state.tasks[3 * task + 1], state.tasks[3 * task + 2]);
 });

@@ -1,12 +1,13 @@
 /**
  * Options of a compression, named as the field names them.
  */
+import { requireMemoryLimit, requireSeed, requireShare, requireTolerance, requireWhole } from '../../core/checks.js';
 import { OptionError } from '../../core/errors.js';
 import type { KeysOf, Resolved } from '../../core/known-options.js';
-import { type Precision, PRECISIONS } from '../../dense/matrix.js';
+import { PRECISIONS, type Precision } from '../../core/floats.js';
 import { mostInLeaf, type ClusterTree } from '../../tree/cluster-tree.js';
-import type { DistanceName } from '../../tree/distance.js';
-import { FORMATS, type HierarchicalFormat } from '../matrix/format.js';
+import type { DistanceName } from '../../tree/distances/table.js';
+import { FORMAT_TABLE, FORMATS, type HierarchicalFormat } from '../matrix/format.js';
 
 /** Options of {@link compress}. */
 export interface CompressOptions {
@@ -66,15 +67,6 @@ export interface ResolvedOptions extends Resolved<Omit<CompressOptions, 'memoryL
   readonly tree: ClusterTree | undefined;
 }
 
-function wholeNumber(name: string, value: number, least: number, most: number): number {
-  if (!Number.isInteger(value) || value < least || value > most)
-    throw new OptionError(`${name} must be a whole number from ${least} to ${most}, not ${value}.`, {
-      option: name,
-      value,
-    });
-  return value;
-}
-
 /** The options with their defaults; throws OptionError for what is out of its domain. */
 export function resolveOptions(options: CompressOptions): ResolvedOptions {
   const format = options.format ?? (options.budget !== undefined && options.budget > 0 ? 'fmm' : 'hss');
@@ -84,20 +76,16 @@ export function resolveOptions(options: CompressOptions): ResolvedOptions {
       value: format,
     });
   const { tree } = options;
-  const leafSize = wholeNumber(
-    'leafSize',
+  const leafSize = requireWhole(
     tree === undefined ? (options.leafSize ?? 256) : mostInLeaf(tree),
+    'leafSize',
     tree === undefined ? 2 : 1,
     16_384,
   );
-  const maxRank = wholeNumber('maxRank', options.maxRank ?? leafSize, 1, 16_384);
-  const tolerance = options.tolerance ?? 1e-5;
-  if (!(tolerance >= 0 && tolerance < 1))
-    throw new OptionError(`tolerance must lie in [0, 1), not ${tolerance}.`, { option: 'tolerance', value: tolerance });
-  const budget = options.budget ?? (format === 'fmm' ? 0.03 : 0);
-  if (!(budget >= 0 && budget <= 1))
-    throw new OptionError(`budget must lie in [0, 1], not ${budget}.`, { option: 'budget', value: budget });
-  if (budget > 0 && format !== 'fmm')
+  const maxRank = requireWhole(options.maxRank ?? leafSize, 'maxRank', 1, 16_384);
+  const tolerance = requireTolerance(options.tolerance ?? 1e-5);
+  const budget = requireShare(options.budget ?? (FORMAT_TABLE[format].nearBlocks ? 0.03 : 0), 'budget');
+  if (budget > 0 && !FORMAT_TABLE[format].nearBlocks)
     throw new OptionError(`A budget (${budget}) needs format 'fmm': '${format}' has no near blocks off the diagonal.`, {
       option: 'budget',
       value: budget,
@@ -106,16 +94,8 @@ export function resolveOptions(options: CompressOptions): ResolvedOptions {
   const dtype = options.dtype ?? 'f64';
   if (!PRECISIONS.includes(dtype))
     throw new OptionError(`dtype must be f64 or f32, not "${dtype}".`, { option: 'dtype', value: dtype });
-  const seed = options.seed ?? 0;
-  if (!Number.isSafeInteger(seed) || seed < 0)
-    throw new OptionError(`seed must be a whole number from 0 to 2⁵³ − 1, not ${seed}.`, {
-      option: 'seed',
-      value: seed,
-    });
-  if (options.memoryLimit !== undefined && !(options.memoryLimit > 0))
-    throw new OptionError(`memoryLimit must be a positive number of bytes, not ${options.memoryLimit}.`, {
-      option: 'memoryLimit',
-    });
+  const seed = requireSeed(options.seed ?? 0);
+  if (options.memoryLimit !== undefined) requireMemoryLimit(options.memoryLimit);
   const { preserve } = options;
   if (preserve !== undefined && preserve !== 'positive-definite')
     throw new OptionError(`preserve must be 'positive-definite', not "${String(preserve)}".`, {
@@ -141,7 +121,7 @@ export function resolveOptions(options: CompressOptions): ResolvedOptions {
     neighbors:
       tree !== undefined && options.distance === undefined && budget === 0
         ? 0
-        : wholeNumber('neighbors', options.neighbors ?? 32, 1, 4096),
+        : requireWhole(options.neighbors ?? 32, 'neighbors', 1, 4096),
     distance: options.distance ?? 'auto',
     memoryLimit: options.memoryLimit,
   };

@@ -17,7 +17,7 @@ import { RandomStream } from '../../core/random.js';
 import { leftChild, levelOf, rightChild } from '../../core/indices.js';
 import { InterpolativeDecomposition } from '../../dense/interpolative.js';
 import { block, squaredNorm, view, type Precision } from '../../dense/matrix.js';
-import { phaseKernel, type WorkerContext } from '../../parallel/kernel.js';
+import { defineTask, type WorkerContext } from '../../parallel/task.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { openHandle, type SourceHandle } from '../../source/share-source.js';
 import { RowSampler, type RowSamplerState } from './row-sampler.js';
@@ -60,7 +60,7 @@ export interface SkeletonState extends RowSamplerState {
 const OVERSAMPLING = 3;
 const EXTRA_ROWS = 256;
 /** Rows that the first sample of a node with so many candidate columns asks for. */
-export const firstSample = (columns: number): number => Math.ceil(OVERSAMPLING * columns) + EXTRA_ROWS;
+export const firstRowCount = (columns: number): number => Math.ceil(OVERSAMPLING * columns) + EXTRA_ROWS;
 const MOST_ATTEMPTS = 2;
 /** Rows outside the sample that a node's interpolation is verified on. */
 export const FRESH_ROWS = 48;
@@ -76,12 +76,12 @@ const STREAM = 0x5e1e;
 export const candidateLimit = (leafSize: number, maxRank: number): number => Math.max(leafSize, 2 * maxRank);
 /** Most rows that any node of a tree over `size` indices can sample. */
 export const rowLimit = (leafSize: number, maxRank: number, size: number): number =>
-  Math.min(size, 2 ** (MOST_ATTEMPTS - 1) * firstSample(candidateLimit(leafSize, maxRank)));
+  Math.min(size, 2 ** (MOST_ATTEMPTS - 1) * firstRowCount(candidateLimit(leafSize, maxRank)));
 
 const rowStream = (seed: number, ν: number): RandomStream => new RandomStream(seed, STREAM, ν);
 
 /** Rows that attempt 1, 2, … asks for. */
-const wantedRows = (columns: number, attempt: number): number => 2 ** (attempt - 1) * firstSample(columns);
+const wantedRows = (columns: number, attempt: number): number => 2 ** (attempt - 1) * firstRowCount(columns);
 
 /**
  * Draws the rows that the skeleton of node ν, of `columns` candidates, was found from at last: `sampler` must have the
@@ -296,7 +296,7 @@ class NodeSkeletonizer {
 }
 
 /** Skeletonizes node `task`. */
-export const skeletonizeNode = phaseKernel<SkeletonState>(import.meta.url, 'skeletonizeNode', (state, context) => {
+export const skeletonizeNode = defineTask<SkeletonState>(import.meta.url, 'skeletonizeNode', (state, context) => {
   const skeletonizer = new NodeSkeletonizer(state, context);
   return (ν) => skeletonizer.run(ν);
 });

@@ -4,7 +4,7 @@
  * errors.
  */
 import { view } from '../../dense/matrix.js';
-import { phaseKernel } from '../../parallel/kernel.js';
+import { defineTask } from '../../parallel/task.js';
 import { openHandle, type SourceHandle } from '../../source/share-source.js';
 
 /** What the search for zero couplings reads and writes. */
@@ -23,7 +23,7 @@ export interface ZeroCouplingState {
 const CORNER = 4;
 
 /** Decides far pair `task`. */
-export const findZeroCoupling = phaseKernel<ZeroCouplingState>(
+export const findZeroCoupling = defineTask<ZeroCouplingState>(
   import.meta.url,
   'findZeroCoupling',
   ({ source: handle, far, maxRank, ranks, skeletons, zero }, context) => {

@@ -1,14 +1,15 @@
 /**
  * From products alone to a hierarchical matrix: for operators without entries, or whose products are cheaper.
  */
+import { sharedFloats } from '../../core/floats.js';
 import { throwIfAborted } from '../../core/context.js';
 import { AsymmetryError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
 import { known } from '../../core/known-options.js';
-import { sharedFloat32, sharedFloat64 } from '../../core/shared-array.js';
+import { sharedFloat64 } from '../../core/shared-array.js';
 import { squaredNorm, view, zeros, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';
 import { norm } from '../../dense/norm.js';
 import { availableMemory } from '../../io/machine.js';
-import { NORMAL_QUANTILE } from '../../krylov/sample-interval.js';
+import { NORMAL_QUANTILE } from '../../krylov/mean-interval.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { requireOperator } from '../../operator/self-check.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
@@ -18,7 +19,7 @@ import { mostInLeaf, type ClusterTree, asTree, type GivenTree } from '../../tree
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { interactionLists } from '../../tree/lists.js';
 import { peel, type Multiply } from './hodlr/peel.js';
-import { drawSample, hssFromSample, type Sample } from './hss/sample.js';
+import { drawSketch, hssFromSketch, type Sketch } from './hss/sketch.js';
 import { checkTree } from '../matrix/check-data.js';
 import {
   compressionCost,
@@ -38,7 +39,7 @@ import { warnIfMissed } from '../matrix/tolerance-advice.js';
 import { storeNested } from './hss/skeletons.js';
 import { OrderedProducts } from './ordered-products.js';
 import { drawTestVector } from './test-vectors.js';
-import { allowedError, limitsOfMatrix, limitsOfNodes, type ToleranceLimit } from '../matrix/tolerance-limits.js';
+import { allowedError, type ToleranceLimit, limitsOfMatrix, limitsOfNodes } from '../matrix/tolerance-limits.js';
 
 /** x and A·x in tree order: random vectors that no basis was found from, or all columns. */
 interface Reference {
@@ -82,7 +83,7 @@ const LEAST_RATIO = 1e-2;
  * positive definite K̃ need not be, as with any truncation. Cost: O(N·s²) flops (HSS) or O(N·s²·levels²) (HODLR) beside
  * the products. Throws ShapeError (sizes), OptionError (options; an operator that says it is not symmetric),
  * AsymmetryError (one that shows it is not), NonFiniteError, MemoryError (before allocating), AbortedError,
- * WorkerError. Sources: hierarchical/from-products/hss/sample.ts (Levitt, Martinsson),
+ * WorkerError. Sources: hierarchical/from-products/hss/sketch.ts (Levitt, Martinsson),
  * hierarchical/from-products/hodlr/peel.ts (Lin, Lu, Ying; Martinsson).
  */
 export async function compressOperator(
@@ -154,11 +155,11 @@ interface Task {
 async function nested(task: Task): Promise<HierarchicalMatrix> {
   const { tree, lists, options, cost, products, reference, control } = task;
   const { maxRank, tolerance, seed, productPrecision } = options;
-  const sample: Sample = reference.complete
-    ? { y: reference.y.data as Float64Array, samples: tree.size, seed, vectors: 'unit', precision: productPrecision }
-    : await drawSample(tree, { samples: cost.samples, seed, precision: productPrecision }, products, control);
+  const sketch: Sketch = reference.complete
+    ? { y: reference.y.data as Float64Array, columns: tree.size, seed, vectors: 'unit', precision: productPrecision }
+    : await drawSketch(tree, { columns: cost.samples, seed, precision: productPrecision }, products, control);
   const asked = (tolerance * reference.norm) ** 2;
-  const { levels, beyond: unseen } = await hssFromSample(tree, sample, maxRank, asked, control);
+  const { levels, beyond: unseen } = await hssFromSketch(tree, sketch, maxRank, asked, control);
   const spectra = await hssSpectra(tree, levels, control);
   let target = asked;
   let best: HierarchicalMatrix | undefined;
@@ -179,7 +180,7 @@ async function nested(task: Task): Promise<HierarchicalMatrix> {
     }
     const { error, met } = matrix.report.products!;
     // Again where the tolerance is undercut, or where it is its share that is missed and not the ranks' or the
-    // sample's.
+    // sketch's.
     const another = met
       ? dropped > 0 && error.relative < WELL_USED * tolerance
       : error.relative < 1 && beyond + unseen < dropped;
@@ -211,7 +212,7 @@ async function peeled(task: Task): Promise<HierarchicalMatrix> {
 const allocator =
   (dtype: Precision) =>
   (length: number): FloatArray =>
-    dtype === 'f64' ? sharedFloat64(length) : sharedFloat32(length);
+    sharedFloats(length, dtype);
 
 /** The matrix, measured. */
 async function finish(

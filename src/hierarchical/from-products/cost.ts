@@ -2,9 +2,10 @@
  * What a compression from products will cost, before it is done: for its own plan, and for callers that choose between
  * entries and products.
  */
+import { requireMemoryLimit, requireSeed, requireTolerance, requireWhole } from '../../core/checks.js';
 import { OptionError } from '../../core/errors.js';
 import { requireKnownOptions, type KeysOf, type Resolved } from '../../core/known-options.js';
-import { type Precision, PRECISIONS } from '../../dense/matrix.js';
+import { PRECISIONS, type Precision } from '../../core/floats.js';
 import { asTree, mostInLeaf, type ClusterTree, type GivenTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import { productWidth } from './ordered-products.js';
 /** Formats that can be had from products. */
@@ -60,21 +61,13 @@ export function resolveProductsOptions(options: ProductsOptions): ResolvedProduc
       option: 'format',
       value: format,
     });
-  const wholeNumber = (name: string, value: number, least: number, most: number): void => {
-    if (!Number.isInteger(value) || value < least || value > most)
-      throw new OptionError(`${name} must be a whole number from ${least} to ${most}, not ${value}.`, {
-        option: name,
-        value,
-      });
-  };
-  wholeNumber('maxRank', maxRank, 1, 16_384);
+  requireWhole(maxRank, 'maxRank', 1, 16_384);
   const oversampling =
     options.oversampling ?? (format === 'hss' ? Math.max(64, maxRank) : Math.max(24, Math.ceil(maxRank / 2)));
   // Ω's blocks must stay well conditioned: E‖Ω⁺‖² is finite from two columns more than rows on.
-  wholeNumber('oversampling', oversampling, 2, 65_536);
-  wholeNumber('seed', seed, 0, Number.MAX_SAFE_INTEGER);
-  if (!(tolerance >= 0 && tolerance < 1))
-    throw new OptionError(`tolerance must lie in [0, 1), not ${tolerance}.`, { option: 'tolerance', value: tolerance });
+  requireWhole(oversampling, 'oversampling', 2, 65_536);
+  requireSeed(seed);
+  requireTolerance(tolerance);
   for (const [name, value] of [
     ['dtype', dtype],
     ['productPrecision', productPrecision],
@@ -82,10 +75,7 @@ export function resolveProductsOptions(options: ProductsOptions): ResolvedProduc
     if (!PRECISIONS.includes(value))
       throw new OptionError(`${name} must be f64 or f32, not "${value}".`, { option: name, value });
   }
-  if (memoryLimit !== undefined && !(memoryLimit > 0))
-    throw new OptionError(`memoryLimit must be a positive number of bytes, not ${memoryLimit}.`, {
-      option: 'memoryLimit',
-    });
+  if (memoryLimit !== undefined) requireMemoryLimit(memoryLimit);
   return { format, maxRank, tolerance, oversampling, seed, dtype, productPrecision, memoryLimit };
 }
 
@@ -96,7 +86,7 @@ export const MEASURED_VECTORS = 24;
 export interface CompressionCost {
   /** Vectors the operator will be multiplied with, the final measurement's included. */
   readonly products: number;
-  /** Random vectors of the sample (HSS) or of the widest level (HODLR); N where all columns are computed. */
+  /** Random vectors of the sketch (HSS) or of the widest level (HODLR); N where all columns are computed. */
   readonly samples: number;
   /**
    * So small a matrix, or such high ranks, that all N columns cost no more products: they are computed, and nothing is
@@ -153,13 +143,13 @@ function hssSamples(tree: ClusterTree, { maxRank, oversampling }: ResolvedProduc
   return Math.max(mostInLeaf(tree), 2 * maxRank) + maxRank + oversampling;
 }
 
-/** Columns of the sample that no rank is counted on. */
+/** Columns of the sketch that no rank is counted on. */
 const RESERVE = 8;
 
 /**
  * Rank that HSS bases are found with, before they are truncated to `maxRank`: what a basis misses comes back as an
  * error of the diagonal block, q/(s − q) times as large for q rows and s samples, and in every level above. So the
- * sample is used up: two ranks for the rows of the parent, and one and a half for what lies outside.
+ * sketch is used up: two ranks for the rows of the parent, and one and a half for what lies outside.
  */
 export const foundRank = (samples: number, maxRank: number): number =>
   Math.max(maxRank, Math.floor((samples - RESERVE) / 3.5));

@@ -5,10 +5,10 @@
  */
 import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError } from '../../core/errors.js';
-import { sharedFloat32, sharedFloat64 } from '../../core/shared-array.js';
+import { sharedFloats } from '../../core/floats.js';
 import { view, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
-import { phaseKernel } from '../../parallel/kernel.js';
+import { defineTask } from '../../parallel/task.js';
 import { independentTasks, type TaskGraph } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { Shared } from '../../parallel/team.js';
@@ -70,8 +70,7 @@ export class OrderedProducts {
     this.#control = control;
     this.#expected = expected;
     this.#width = productWidth(order.length, widest);
-    const allocate = (): FloatArray =>
-      precision === 'f64' ? sharedFloat64(order.length * this.#width) : sharedFloat32(order.length * this.#width);
+    const allocate = (): FloatArray => sharedFloats(order.length * this.#width, precision);
     this.#state = { order, incoming: allocate(), outgoing: allocate() };
   }
 
@@ -118,7 +117,7 @@ export class OrderedProducts {
 }
 
 /** Column `task` of the block, rounded if the operator takes float32. */
-export const toCallersOrder = phaseKernel<PermuteState, PermuteArguments>(
+export const toCallersOrder = defineTask<PermuteState, PermuteArguments>(
   import.meta.url,
   'toCallersOrder',
   ({ order, incoming }) =>
@@ -131,7 +130,7 @@ export const toCallersOrder = phaseKernel<PermuteState, PermuteArguments>(
 );
 
 /** One column of products, from the operator's order into the tree's, times the factor. Throws NonFiniteError. */
-export const toTreeOrder = phaseKernel<PermuteState, PermuteArguments>(
+export const toTreeOrder = defineTask<PermuteState, PermuteArguments>(
   import.meta.url,
   'toTreeOrder',
   (state) =>

@@ -12,7 +12,9 @@ export type TestVectors = 'signs' | 'unit';
 
 const STREAM = 0x7e57;
 
-/** out (1 × count) ← entries (begin + i, column) of the test matrix, i = 0 … count − 1, for a leaf that begins there. */
+/**
+ * out (1 × count) ← entries (begin + i, column) of the test matrix, i = 0 … count − 1, for a leaf that begins there.
+ */
 export function drawTestVector(
   { vectors, seed }: { readonly vectors: TestVectors; readonly seed: number },
   { node, begin }: { readonly node: number; readonly begin: number },

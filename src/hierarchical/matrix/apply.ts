@@ -11,16 +11,18 @@
  * transposed in tiles first, and the result back last. A task writes only its node's values and sums in a fixed order,
  * so every team size gives the same bits.
  */
+import { sharedFloats } from '../../core/floats.js';
 import { leftChild, parentOf, rightChild } from '../../core/indices.js';
-import { sharedFloat32, sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
+import { sharedInt32 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { multiplyRows } from '../../dense/row-products.js';
-import { phaseKernel } from '../../parallel/kernel.js';
+import { defineTask } from '../../parallel/task.js';
 import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import { isolatedOf, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import { diagonalOrder, sharesZeros, type HierarchicalData } from './data.js';
 import { gatherColumns, PANEL, passNumbers, scatterColumns, transposeIn, transposeOut } from './transposed-vectors.js';
+import { FORMAT_TABLE } from './format.js';
 
 /**
  * Vectors multiplied at a time: gemm packs the stored blocks once a chunk, and by 256 columns that costs little; the
@@ -60,8 +62,7 @@ export interface ApplyArguments {
 
 /** The state of products with up to `width` vectors. */
 export function applyState(data: HierarchicalData, width: number): ApplyState {
-  const allocate = (rows: number): FloatArray =>
-    data.dtype === 'f64' ? sharedFloat64(rows * width) : sharedFloat32(rows * width);
+  const allocate = (rows: number): FloatArray => sharedFloats(rows * width, data.dtype);
   const indices = data.tree.size;
   const skeletons = data.skeletons.indices.length;
   return {
@@ -131,7 +132,7 @@ class Product {
     this.#blas = blas;
     this.#tasks = passNumbers(nodesOf(state.data.tree), state.data.tree.size);
     this.#leaf0 = firstLeaf(state.data.tree);
-    this.#nested = state.data.format !== 'hodlr';
+    this.#nested = FORMAT_TABLE[state.data.format].nested;
   }
 
   run(task: number, args: ApplyArguments): void {
@@ -435,7 +436,7 @@ class Product {
 }
 
 /** Runs task t of `applyGraph`. */
-export const applyTask = phaseKernel<ApplyState, ApplyArguments>(import.meta.url, 'applyTask', (state, context) => {
+export const applyTask = defineTask<ApplyState, ApplyArguments>(import.meta.url, 'applyTask', (state, context) => {
   const product = new Product(state, context.blas);
   return (task, args) => product.run(task, args);
 });

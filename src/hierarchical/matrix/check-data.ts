@@ -8,6 +8,7 @@ import { type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../tree/clust
 import { diagonalOrder, sharesZeros, type HierarchicalData } from './data.js';
 import { basisRows } from './layout.js';
 import type { Layout } from './layout.js';
+import { FORMAT_TABLE } from './format.js';
 
 /** Called with what is wrong; must throw. */
 export type Refuse = (what: string) => never;
@@ -87,7 +88,7 @@ function checkSkeletons({ tree, skeletons, format }: HierarchicalData, refuse: R
       if (ν >= leaf0 && tree.order[tree.begin[ν] + j - begin[ν]] !== i)
         refuse(`the skeleton of leaf ${ν} does not stand first in its order`);
     }
-    if (ν < leaf0 && format !== 'hodlr') checkNesting(ν, skeletons, refuse);
+    if (ν < leaf0 && FORMAT_TABLE[format].nested) checkNesting(ν, skeletons, refuse);
   }
 }
 
@@ -138,7 +139,7 @@ function checkLists({ tree, lists, format }: HierarchicalData, refuse: Refuse): 
     }
     if (!own) refuse(`leaf ${α} is not near itself`);
   }
-  if (format !== 'fmm' && near.length !== leaves)
+  if (!FORMAT_TABLE[format].nearBlocks && near.length !== leaves)
     refuse(`format '${format}' has no near blocks off the diagonal, and there are ${near.length - leaves}`);
   if (far.length % 2 !== 0) refuse(`lists.far holds ${far.length} nodes, which are not pairs`);
   let far2 = 0n;
@@ -186,7 +187,12 @@ function checkBlocks(
   checkLength('offsets.near', offsets.near, lists.near.length, refuse);
   checkLength('offsets.diagonal', offsets.diagonal, Math.ceil(leaves / 2), refuse);
   for (let ν = 0; ν < nodes; ν++)
-    found.basis += put('basis', ν, offsets.basis[ν], basisRows(tree, skeletons, format !== 'hodlr', ν) * rank(ν));
+    found.basis += put(
+      'basis',
+      ν,
+      offsets.basis[ν],
+      basisRows(tree, skeletons, FORMAT_TABLE[format].nested, ν) * rank(ν),
+    );
   const shares = sharesZeros({ lists, skeletons, offsets });
   const zeros = { pair: -1, length: 0 };
   for (let f = 0; f < offsets.coupling.length; f++) {

@@ -19,7 +19,7 @@ import { checkHierarchicalData } from './check-data.js';
 import type { HierarchicalData } from './data.js';
 import type { Layout } from './layout.js';
 import { HierarchicalMatrix, type CompressionReport } from './hierarchical-matrix.js';
-import { PRECISIONS } from '../../dense/matrix.js';
+import { PRECISIONS } from '../../core/floats.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import { ranksByLevel, type LevelRanks } from './memory.js';
 import { FORMATS } from './format.js';
@@ -114,9 +114,9 @@ export async function saveMatrix(path: string, matrix: HierarchicalMatrix, contr
 
 /**
  * Reads a matrix that `saveMatrix` wrote, for the team to multiply with: the products have the same bits as the saved
- * matrix's (on the same dense backend). Everything is checked before it is used: that the file is whole, and that its arrays make a
- * hierarchical matrix. Throws FileFormatError naming what is wrong, FileAccessError, MemoryError (before reading, where
- * it would not fit), AbortedError.
+ * matrix's (on the same dense backend). Everything is checked before it is used: that the file is whole, and that its
+ * arrays make a hierarchical matrix. Throws FileFormatError naming what is wrong, FileAccessError, MemoryError (before
+ * reading, where it would not fit), AbortedError.
  */
 export async function loadMatrix(path: string, given: Control = {}): Promise<HierarchicalMatrix> {
   requireRole(path, 'path', 'loadMatrix');

@@ -19,6 +19,7 @@ import { trustClass } from '../../operator/self-check.js';
 import type { TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import { requireControl, type RunControl } from '../../core/context.js';
+import { precisionOf } from '../../core/floats.js';
 import { requireKnownOptions } from '../../core/known-options.js';
 import { requireSource, type EntrySource } from '../../source/entry-source.js';
 import { applyGraph, applyState, applyTask, CHUNK, type ApplyState } from './apply.js';
@@ -71,11 +72,11 @@ export interface CompressionReport {
   readonly seen: number;
   /** What kept K̃ from the tolerance; empty where it was met (tolerance-limits.ts). */
   readonly limits: readonly ToleranceLimit[];
-  /** There where K̃ is positive semidefinite by construction (hierarchical/from-entries/definite-interpolation.ts). */
+  /** Present where K̃ is positive semidefinite by construction (definite-interpolation.ts). */
   readonly preserve?: 'positive-definite' | undefined;
   /**
-   * There where the matrix was compressed from products alone (hierarchical/from-products/compress.ts): then there were
-   * no neighbours and no distance, and the tree was given.
+   * Present where the matrix was compressed from products alone (hierarchical/from-products/compress.ts): then there
+   * were no neighbours and no distance, and the tree was given.
    */
   readonly products?: ProductsReport | undefined;
 }
@@ -129,7 +130,7 @@ export class HierarchicalMatrix implements LinearOperator {
         `x has ${x.rows} rows; this matrix is ${this.rows} × ${this.cols}.${transposeHint(x, this.cols)}`,
         { rows: x.rows, expected: this.cols },
       );
-    const y = out ?? zeros(this.rows, x.cols, x.data instanceof Float64Array ? 'f64' : 'f32');
+    const y = out ?? zeros(this.rows, x.cols, precisionOf(x.data));
     checkView(y, 'out');
     if (y.rows !== this.rows || y.cols !== x.cols)
       throw new ShapeError(`out is ${y.rows} × ${y.cols}; the product is ${this.rows} × ${x.cols}.`, {
@@ -169,7 +170,10 @@ export class HierarchicalMatrix implements LinearOperator {
     return dense;
   }
 
-  /** out[i] ← K̃(i, i), which is K(i, i) where K was seen through its entries; returns `out`. Leaves are stored as they are. */
+  /**
+   * out[i] ← K̃(i, i), which is K(i, i) where K was seen through its entries; returns `out`. Leaves are stored as they
+   * are.
+   */
   diagonal(out: Float64Array = new Float64Array(this.rows)): Float64Array {
     const { tree, offsets, values } = this.data;
     out.fill(0);

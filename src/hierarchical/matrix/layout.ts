@@ -2,6 +2,7 @@
  * From ranks to addresses: the apply order of indices and skeletons, and where every block begins.
  * Serial and cheap, O(number of skeletons): it decides the order of memory, so it must not depend on who computed what.
  */
+import { precisionOf } from '../../core/floats.js';
 import { leftChild, rightChild } from '../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import { isolatedOf, type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
@@ -198,7 +199,7 @@ export function assemble(
 ): HierarchicalData {
   return {
     format,
-    dtype: values instanceof Float64Array ? 'f64' : 'f32',
+    dtype: precisionOf(values),
     tree: layout.tree,
     lists,
     skeletons: layout.skeletons,

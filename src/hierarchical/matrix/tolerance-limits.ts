@@ -18,7 +18,7 @@ export type ToleranceLimitKind = 'maxRank' | 'rows' | 'oversampling' | 'preserve
 /** One limit, with the nodes that it concerns. */
 export interface ToleranceLimit {
   readonly limit: ToleranceLimitKind;
-  /** There where nodes of a level missed their share: the level, how many there are, and their largest rank. */
+  /** Present where nodes of a level missed their share: the level, their number, and their largest rank. */
   readonly level?: number | undefined;
   readonly nodes?: number | undefined;
   readonly rank?: number | undefined;

@@ -17,12 +17,12 @@
  * nothing. The interval spans those of both, and its upper end no less than any draw saw: that draw found a heavy
  * column which the others missed.
  */
-import { OptionError } from '../../core/errors.js';
+import { requireWhole } from '../../core/checks.js';
 import type { KeysOf } from '../../core/known-options.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import { view } from '../../dense/matrix.js';
-import { NORMAL_QUANTILE } from '../../krylov/sample-interval.js';
+import { NORMAL_QUANTILE } from '../../krylov/mean-interval.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
@@ -78,11 +78,7 @@ export function sampleWithoutReplacement(size: number, count: number, random: Ra
 
 /** Throws OptionError unless `columns` is a whole number from 1 on. */
 export function requireColumns(columns: number): number {
-  if (!Number.isInteger(columns) || columns < 1)
-    throw new OptionError(`columns must be a whole number of at least 1, not ${columns}.`, {
-      option: 'columns',
-      columns,
-    });
+  requireWhole(columns, 'columns', 1);
   return columns;
 }
 

@@ -4,9 +4,9 @@
  *   ε_F² = ‖K − K̃‖_F²/‖K‖_F² = E‖(K − K̃)v‖²/E‖Kv‖²   for random vectors v with E vvᵀ = I
  *
  * is estimated by the quotient of the means, its variance from the residuals x_g − ε²y_g (W. Cochran, *Sampling
- * Techniques*, 3rd ed., section 6.4). The residuals are skewed: the ends are those of krylov/sample-interval.ts.
+ * Techniques*, 3rd ed., section 6.4). The residuals are skewed: the ends are those of krylov/mean-interval.ts.
  */
-import { skewnessTerm, standardErrorOf, studentQuantile } from '../../krylov/sample-interval.js';
+import { skewnessTerm, standardErrorOf, studentQuantile } from '../../krylov/mean-interval.js';
 
 /** A relative error in the Frobenius norm, exact or estimated. */
 export interface ErrorEstimate {

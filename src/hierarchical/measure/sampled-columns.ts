@@ -8,7 +8,7 @@ import { sharedFloat64 } from '../../core/shared-array.js';
 import { view, type Matrix } from '../../dense/matrix.js';
 import { norm } from '../../dense/norm.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
-import { phaseKernel } from '../../parallel/kernel.js';
+import { defineTask } from '../../parallel/task.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
@@ -53,7 +53,7 @@ interface ColumnState {
 }
 
 /** Norms of K(panel, columns) and of (K − K̃)v(panel). */
-export const sumColumns = phaseKernel<
+export const sumColumns = defineTask<
   ColumnState,
   { readonly columns: Int32Array; readonly coefficients: Float64Array }
 >(import.meta.url, 'sumColumns', (state, context) => {
@@ -133,6 +133,7 @@ export interface NormsSetup {
   readonly width: number;
   /** Squares of the differences' entries times `unit` are added to these, for each approximation (shared arrays). */
   readonly rows?: readonly Float64Array[] | undefined;
+  /** Default 1. */
   readonly unit?: number | undefined;
   /** The name under which progress is reported. */
   readonly phase: string;

@@ -7,8 +7,9 @@
  * couplings may be strong and sparse (an output's weights with those of the same output alone), and of even rows hardly
  * any would tell of them.
  */
+import { requireWhole } from '../../core/checks.js';
 import { throwIfAborted } from '../../core/context.js';
-import { OptionError, ShapeError } from '../../core/errors.js';
+import { ShapeError } from '../../core/errors.js';
 import { firstOfLevel, type NodeId } from '../../core/indices.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
@@ -16,7 +17,7 @@ import { InterpolativeDecomposition } from '../../dense/interpolative.js';
 import { view, type Matrix } from '../../dense/matrix.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { scaled } from '../../operator/scaled.js';
-import { phaseKernel } from '../../parallel/kernel.js';
+import { defineTask } from '../../parallel/task.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
@@ -36,7 +37,7 @@ export interface TreeErrorOptions {
 }
 
 /** What is drawn of one node: columns, rows outside and their weights, positions of the arrays below. */
-interface Sample {
+interface SampledBlock {
   readonly columns: Int32Array;
   readonly rows: Int32Array;
   readonly weights: Float64Array;
@@ -83,7 +84,7 @@ function stratified(size: number, count: number, random: RandomStream): Int32Arr
 }
 
 /** Energy beyond rank s of a weighted block. */
-export const sampleTail = phaseKernel<TreeErrorState>(
+export const sampleTail = defineTask<TreeErrorState>(
   import.meta.url,
   'sampleTail',
   ({ source: handle, rank, most, begin, indices, weights, energies }, context) => {
@@ -122,13 +123,8 @@ export async function estimateTreeErrors(
 ): Promise<number[]> {
   const { rank, seed = 0, nodesPerLevel = NODES_PER_LEVEL } = options;
   const { size } = given;
-  for (const [name, value] of [
-    ['rank', rank],
-    ['nodesPerLevel', nodesPerLevel],
-  ] as const) {
-    if (!Number.isInteger(value) || value < 1)
-      throw new OptionError(`${name} must be a whole number of at least 1, not ${value}.`, { option: name, value });
-  }
+  requireWhole(rank, 'rank', 1);
+  requireWhole(nodesPerLevel, 'nodesPerLevel', 1);
   if (operator.rows !== size || operator.cols !== size)
     throw new ShapeError(`The operator is ${operator.rows} × ${operator.cols}, the source has ${size} rows.`, {
       rows: operator.rows,
@@ -148,10 +144,10 @@ export async function estimateTreeErrors(
   const columns = Math.min(size, Math.max(LEAST_COLUMNS, COLUMNS_PER_RANK * rank));
   const rows = Math.min(size, ROWS_PER_COLUMN * columns);
   const nodes = trees.flatMap((tree) => sampledNodes(tree, nodesPerLevel, seed));
-  const samples: Sample[] = [];
+  const samples: SampledBlock[] = [];
   for (let first = 0; first < nodes.length; first += BATCH) {
     throwIfAborted(control.signal);
-    samples.push(...drawSamples(products, nodes.slice(first, first + BATCH), columns, rows, seed));
+    samples.push(...drawBlocks(products, nodes.slice(first, first + BATCH), columns, rows, seed));
   }
   const energies = await tails(source, samples, { rank: Math.min(rank, columns), most: { columns, rows } }, control);
 
@@ -182,13 +178,13 @@ function sampledNodes(tree: ClusterTree, perLevel: number, seed: number): Sample
 }
 
 /** Columns of each node, and rows outside by their energy in these columns. */
-function drawSamples(
+function drawBlocks(
   operator: LinearOperator,
   nodes: readonly SampledNode[],
   most: number,
   rows: number,
   seed: number,
-): Sample[] {
+): SampledBlock[] {
   const n = operator.rows;
   const x = view(sharedFloat64(n * PROBES * nodes.length), 0, n, PROBES * nodes.length);
   const y = view(sharedFloat64(n * PROBES * nodes.length), 0, n, PROBES * nodes.length);
@@ -257,7 +253,7 @@ function rowsByEnergy(
 /** Energies beyond the rank of all samples, on the team. */
 async function tails(
   source: EntrySource,
-  samples: readonly Sample[],
+  samples: readonly SampledBlock[],
   limits: Pick<TreeErrorState, 'rank' | 'most'>,
   control: TeamControl,
 ): Promise<Float64Array> {

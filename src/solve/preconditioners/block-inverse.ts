@@ -10,7 +10,7 @@ import { availableMemory } from '../../io/machine.js';
 import { StagedVectors } from '../../operator/block-workspace.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { trustClass } from '../../operator/self-check.js';
-import { phaseKernel } from '../../parallel/kernel.js';
+import { defineTask } from '../../parallel/task.js';
 import { independentTasks, type TaskGraph } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { Shared, Team } from '../../parallel/team.js';
@@ -59,7 +59,7 @@ export function layOutBlocks(order: Int32Array, ranges: Int32Array): Blocks {
 }
 
 /** A panel of columns of a block. */
-export const fillBlockPanel = phaseKernel<FillState>(import.meta.url, 'fillBlockPanel', (state, context) => {
+export const fillBlockPanel = defineTask<FillState>(import.meta.url, 'fillBlockPanel', (state, context) => {
   const source = openHandle(state.source, context);
   const { order, ranges, offsets, values, panels } = state;
   return (task) => {
@@ -76,7 +76,7 @@ export const fillBlockPanel = phaseKernel<FillState>(import.meta.url, 'fillBlock
 });
 
 /** The lower Cholesky factor of a block plus λI. */
-export const factorBlock = phaseKernel<FactorState>(
+export const factorBlock = defineTask<FactorState>(
   import.meta.url,
   'factorBlock',
   ({ ranges, offsets, values, factors, shift, failures }, { blas }) =>
@@ -90,7 +90,7 @@ export const factorBlock = phaseKernel<FactorState>(
 );
 
 /** The rows of a block in out ← α·M·x + β·out. */
-export const solveBlock = phaseKernel<SolveState, SolveArguments>(
+export const solveBlock = defineTask<SolveState, SolveArguments>(
   import.meta.url,
   'solveBlock',
   ({ order, ranges, offsets, factors, largest }, { blas }) => {

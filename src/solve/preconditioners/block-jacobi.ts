@@ -1,18 +1,15 @@
 /**
  * The inverse of blocks on the diagonal as a preconditioner: leaves of a tree, layers or units of a network.
  */
-import { OptionError } from '../../core/errors.js';
+import type { Subject } from '../../approximation/subject.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import { blockDiagonalBytes } from '../../source/block-diagonal.js';
 import { availableMemory } from '../../io/machine.js';
-import type { Model } from '../../network/model.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
-import { buildClusterTree } from '../../tree/build.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
 import { evaluateBlocks, invertBlocks, layOutBlocks, type Blocks } from './block-inverse.js';
-import type { Preconditioner, PreconditionerOptions, Subject } from './preconditioner.js';
-import { preconditionerAt } from './kind.js';
+import { entriesOf, type PreconditionerKind, type PreconditionerOptions } from './kind.js';
 import { layerRanges, unitRanges } from '../../network/ranges.js';
 
 const LEAF_SIZE = 256;
@@ -29,27 +26,14 @@ const LAYERS_BYTES = 2 ** 30;
  * indices. Cost: Σ m_k² entries and Σ m_k³/3 flops. Throws OptionError without entries, MemoryError,
  * NotPositiveDefiniteError, AbortedError.
  */
-export async function blockJacobi(
-  { source, model }: Subject,
-  shift: number,
-  options: PreconditionerOptions,
-  control: TeamControl,
-): Promise<Preconditioner> {
-  if (source === undefined)
-    throw new OptionError(
-      "Preconditioner 'block-jacobi' needs entries of the matrix, and this operator has products alone: pass a " +
-        "source, or choose 'nystrom'.",
-      { option: 'preconditioner', name: 'block-jacobi' },
-    );
-  const began = performance.now();
-  const { of, blocks } = await blocksOf(source, model, options, control);
-  const values = await evaluateBlocks(source, blocks, options.memoryLimit, control);
-  const compress = (performance.now() - began) / 1000;
-  return preconditionerAt(
-    {
-      name: 'block-jacobi',
+export const blockJacobi: PreconditionerKind = {
+  about: 'the inverse of blocks on the diagonal: leaves of the tree, layers or units of a network',
+  make: async (subject, _, options, control) => {
+    const source = entriesOf(subject, 'block-jacobi');
+    const { of, blocks } = await blocksOf(subject, source, options, control);
+    const values = await evaluateBlocks(source, blocks, options.memoryLimit, control);
+    return {
       details: { blocks: blocks.ranges.length - 1, of },
-      compress,
       invert: async (λ) => {
         const operator = await invertBlocks(blocks, values, λ, control);
         return {
@@ -60,18 +44,18 @@ export async function blockJacobi(
           },
         };
       },
-    },
-    shift,
-  );
-}
+    };
+  },
+};
 
 async function blocksOf(
+  subject: Subject,
   source: EntrySource,
-  model: Model | undefined,
   options: PreconditionerOptions,
   control: TeamControl,
 ): Promise<{ of: string; blocks: Blocks }> {
   const { tree, leafSize = LEAF_SIZE, seed = 0, memoryLimit = availableMemory() } = options;
+  const { model } = subject;
   if (tree === undefined && model !== undefined) {
     const layers = layerRanges(model.network);
     const whole = blockDiagonalBytes(layers) <= Math.min(LAYERS_BYTES, LAYERS_SHARE * memoryLimit);
@@ -80,7 +64,7 @@ async function blocksOf(
       blocks: layOutBlocks(numbered(source.size), shared(whole ? layers : unitRanges(model.network))),
     };
   }
-  const given = tree ?? (await buildClusterTree(source, 'auto', { leafSize: Math.max(2, leafSize), seed }, control));
+  const given = tree ?? (await subject.tree(source, { leafSize: Math.max(2, leafSize), seed }, control));
   return { of: 'leaves', blocks: layOutBlocks(given.order, leafRanges(given)) };
 }
 

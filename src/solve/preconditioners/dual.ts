@@ -5,70 +5,73 @@ import { OptionError } from '../../core/errors.js';
 import { dualForm } from '../../curvature/entries/dual-form.js';
 import { zeros } from '../../dense/matrix.js';
 import { availableMemory } from '../../io/machine.js';
-import type { Model } from '../../network/model.js';
 import { combine } from '../../operator/block-arithmetic.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
-import type { TeamControl } from '../../parallel/team-control.js';
-import { isGaussNewton } from '../../approximation/subject.js';
-import { modelOf } from './network-subject.js';
-import type { Preconditioner, PreconditionerOptions, Subject } from './preconditioner.js';
-import { preconditionerAt } from './kind.js';
+import { modelOf, type PreconditionerKind } from './kind.js';
 
 /** Largest n·r that is worth a dense factorization where nobody asks for it: T takes 0.13 GB. */
 const LARGEST_ORDER = 4096;
-
-/** Whether the dual form is affordable: its order, and T with its factor in memory. */
-export function dualFits({ network, data }: Model, memoryLimit: number | undefined): boolean {
-  const order = data.samples * network.outputs;
-  return order <= LARGEST_ORDER && 24 * order ** 2 <= (memoryLimit ?? availableMemory());
-}
 
 /**
  * M = (G + λI)⁻¹ = (I − Ĵᵀ(λI + T)⁻¹Ĵ)/λ with T = ĴĴᵀ of order n·r (curvature/entries/dual-form.ts): one step of
  * conjugate gradients, and the next ones mend what rounding of order eps·‖G‖/λ left. Throws OptionError without a
  * network's Gauss–Newton operator, for λ = 0, and where n·r is too large; MemoryError.
  */
-export async function dualPreconditioner(
-  subject: Subject,
-  shift: number,
-  { memoryLimit }: PreconditionerOptions,
-  { team: { blas } }: TeamControl,
-): Promise<Preconditioner> {
-  const model = modelOf(subject, 'dual');
-  if (!isGaussNewton(subject))
-    throw new OptionError(
-      "Preconditioner 'dual' inverts the Gauss–Newton matrix of the network, and the operator is another one: " +
-        'pass `gaussNewton(model)`.',
-      { option: 'preconditioner', name: 'dual' },
-    );
-  if (shift === 0)
-    throw new OptionError(
-      "Preconditioner 'dual' needs λ > 0: without it the Gauss–Newton matrix is singular where n·r < N.",
-      { option: 'shift', value: 0 },
-    );
-  const began = performance.now();
-  const dual = dualForm(model, { blas, memoryLimit });
-  const compress = (performance.now() - began) / 1000;
-  const size = dual.parameters;
-  return preconditionerAt(
-    {
-      name: 'dual',
-      details: { order: dual.order },
-      compress,
+export const dual: PreconditionerKind = {
+  about: "the inverse of a network's Gauss–Newton matrix plus λI itself, where n·r is small and λ > 0",
+  ofNetworks: true,
+  make: (subject, shift, { memoryLimit }, { team: { blas } }) => {
+    const model = modelOf(subject, 'dual');
+    if (subject.gaussNewton === undefined)
+      throw new OptionError(
+        "Preconditioner 'dual' inverts the Gauss–Newton matrix of the network, and the operator is another one: " +
+          'pass `gaussNewton(model)`.',
+        { option: 'preconditioner', name: 'dual' },
+      );
+    if (shift === 0)
+      throw new OptionError(
+        "Preconditioner 'dual' needs λ > 0: without it the Gauss–Newton matrix is singular where n·r < N.",
+        { option: 'shift', value: 0 },
+      );
+    const form = dualForm(model, { blas, memoryLimit });
+    const size = form.parameters;
+    return {
+      details: { order: form.order },
       invert: (λ) => {
         // Factors now: a λ lost in rounding shows here.
-        dual.solve(zeros(size, 0), λ);
+        form.solve(zeros(size, 0), λ);
         const inverse: LinearOperator = {
           rows: size,
           cols: size,
           symmetric: true,
           applyUnchecked: (out, x, alpha, beta) => {
-            combine(out, alpha, dual.solve(x, λ), beta);
+            combine(out, alpha, form.solve(x, λ), beta);
           },
         };
-        return { operator: inverse, bytes: dual.matrix.data.byteLength };
+        return { operator: inverse, bytes: form.matrix.data.byteLength };
       },
-    },
-    shift,
-  );
-}
+    };
+  },
+  // Where it is affordable: its order, and T with its factor in memory.
+  predict: ({ gaussNewton }, { size, product, shift, vectors }, { memoryLimit = availableMemory() }) => {
+    if (gaussNewton === undefined || !(shift > 0)) return undefined;
+    const { network, data } = gaussNewton;
+    const { layers } = network;
+    const n = data.samples;
+    const order = n * network.outputs;
+    if (order > LARGEST_ORDER || 24 * order ** 2 > memoryLimit) return undefined;
+    const sum = (of: (width: number, outputs: number) => number): number =>
+      layers.reduce((total, { width, outputs }) => total + of(width, outputs), 0);
+    const solves = 2 * order ** 2 + 4 * n * size + 4 * order * sum((_, outputs) => outputs);
+    return {
+      iterations: 1,
+      details: `n·r = ${order}`,
+      flops:
+        order ** 2 * sum((_, outputs) => outputs) +
+        n * n * sum((width) => width) +
+        2 * layers.length * order ** 2 +
+        order ** 3 / 3 +
+        vectors * (product + solves),
+    };
+  },
+};

@@ -1,14 +1,52 @@
 /**
- * What all preconditioners have in common: a matrix that is kept, and an inverse made of it for each shift.
+ * What a preconditioner has to say of itself to stand in the table (table.ts): how it is made, what it costs.
  */
 import { OptionError } from '../../core/errors.js';
+import type { KeysOf } from '../../core/known-options.js';
+import type { Subject } from '../../approximation/subject.js';
 import type { Factorization } from '../../hierarchical/factor/factorization.js';
+import type { Model } from '../../network/model.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
-import type { Preconditioner, PreconditionerName } from './preconditioner.js';
+import type { TeamControl } from '../../parallel/team-control.js';
+import type { EntrySource } from '../../source/entry-source.js';
+import type { ClusterTree } from '../../tree/cluster-tree.js';
+import type { Measured } from '../measured.js';
+
+/** How a preconditioner is made; each reads what concerns it. */
+export interface PreconditionerOptions {
+  /** Of hierarchical matrices; default 1e-2: a preconditioner need not be accurate. */
+  readonly tolerance?: number | undefined;
+  readonly leafSize?: number | undefined;
+  readonly maxRank?: number | undefined;
+  /**
+   * Of a network's matrix by `hss`: what it may store, as a share of the dense matrix (kroneckerHierarchical); its
+   * factors take twice that. Default: as there, 0.02 or what a small network's basis needs.
+   */
+  readonly share?: number | undefined;
+  readonly tree?: ClusterTree | undefined;
+  /** Rank of `nystrom`; default 256, at most N/4. */
+  readonly rank?: number | undefined;
+  /** Default 0. Seeds every random choice. */
+  readonly seed?: number | undefined;
+  readonly memoryLimit?: number | undefined;
+}
+/** The keys of {@link PreconditionerOptions}. */
+export const PRECONDITIONER_KEYS: KeysOf<PreconditionerOptions> = {
+  tolerance: true,
+  leafSize: true,
+  maxRank: true,
+  share: true,
+  tree: true,
+  rank: true,
+  seed: true,
+  memoryLimit: true,
+};
 
 /** M for one λ. */
 export interface Inverse {
+  /** Absent for the identity. */
   readonly operator?: LinearOperator | undefined;
+  /** Bytes of all arrays that a product with M reads. */
   readonly bytes: number;
   readonly note?: string | undefined;
   readonly factorization?: Factorization | undefined;
@@ -17,40 +55,69 @@ export interface Inverse {
 
 /** What does not depend on λ, and how M comes from it. */
 export interface Invertible {
-  readonly name: PreconditionerName;
+  /** What it was made of: rank, leaf size, tolerance, as far as it has them. */
   readonly details: Readonly<Record<string, number | string>>;
-  /** Seconds it took to make. */
-  readonly compress: number;
   readonly invert: (shift: number) => Inverse | Promise<Inverse>;
 }
 
-/** Throws OptionError unless λ is a finite number ≥ 0. */
-export function requireShift(shift: number, option = 'shift'): void {
-  if (!Number.isFinite(shift) || shift < 0)
-    throw new OptionError(
-      `${option} must be a finite number ≥ 0, not ${shift}: A + λI is solved where it is positive definite.`,
-      { option, value: shift },
-    );
+/** What a preconditioner is expected to take. */
+export interface Prediction {
+  /** Of making it and of all iterations. */
+  readonly flops: number;
+  readonly iterations: number;
+  /** What it was predicted with; may be empty. */
+  readonly details: string;
+  /** Options that it was predicted with. */
+  readonly making?: PreconditionerOptions | undefined;
 }
 
-/** The preconditioner for λ. Throws OptionError, and what `invert` throws. */
-export async function preconditionerAt(kept: Invertible, shift: number): Promise<Preconditioner> {
-  requireShift(shift);
-  const began = performance.now();
-  const { operator, bytes, note, factorization, release } = await kept.invert(shift);
-  const factor = (performance.now() - began) / 1000;
-  return {
-    name: kept.name,
-    operator,
-    shift,
-    bytes,
-    seconds: { compress: kept.compress, factor },
-    details: kept.details,
-    note,
-    factorization,
-    reshift: (next) => preconditionerAt(kept, next),
-    release: () => {
-      release?.();
-    },
-  };
+/** One entry of the table. */
+export interface PreconditionerKind {
+  /** What it is, for people. */
+  readonly about: string;
+  /** It needs the network behind the matrix. */
+  readonly ofNetworks?: boolean | undefined;
+  /** It takes `rank`, which tables and the command write behind its name: nystrom-64. */
+  readonly ranked?: boolean | undefined;
+  /** Of a network's matrix in tables that compare preconditioners. */
+  readonly tableOptions?: PreconditionerOptions | undefined;
+  /**
+   * What is kept for all λ ≥ 0; `shift` is the first of them. M has to be symmetric positive definite. Throws
+   * OptionError where the subject does not have what it needs, NotPositiveDefiniteError, MemoryError, AbortedError.
+   */
+  make(
+    subject: Subject,
+    shift: number,
+    options: PreconditionerOptions,
+    control: TeamControl,
+  ): Invertible | Promise<Invertible>;
+  /** What it would take; undefined where it cannot be made. Without it 'auto' never chooses it. */
+  predict?(
+    subject: Subject,
+    measured: Measured,
+    options: PreconditionerOptions,
+    control: TeamControl,
+  ): Prediction | undefined | Promise<Prediction | undefined>;
+}
+
+/** Entries of the subject. Throws OptionError where there are none. */
+export function entriesOf({ source }: Subject, name: string): EntrySource {
+  if (source === undefined)
+    throw new OptionError(
+      `Preconditioner '${name}' needs entries of the matrix, and this operator has products alone: pass a source, ` +
+        "or choose 'nystrom'.",
+      { option: 'preconditioner', name },
+    );
+  return source;
+}
+
+/** The network behind the matrix. Throws OptionError where there is none. */
+export function modelOf({ model }: Subject, name: string): Model {
+  if (model === undefined)
+    throw new OptionError(
+      `Preconditioner '${name}' follows the layers of a network, and this operator brings none: pass the model, or ` +
+        'the Gauss–Newton operator of one.',
+      { option: 'preconditioner', name },
+    );
+  return model;
 }

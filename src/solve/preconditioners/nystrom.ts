@@ -12,49 +12,34 @@
 import { NotPositiveDefiniteError } from '../../core/errors.js';
 import { block } from '../../dense/matrix.js';
 import { LowRankOperator } from '../../lowrank/low-rank-operator.js';
-import { nystrom } from '../../lowrank/nystrom.js';
+import { nystrom as nystromOf } from '../../lowrank/nystrom.js';
 import { identityOperator } from '../../operator/identity-operator.js';
 import { sum } from '../../operator/sum.js';
-import type { TeamControl } from '../../parallel/team-control.js';
-import type { Preconditioner, PreconditionerOptions, Subject } from './preconditioner.js';
-import { preconditionerAt } from './kind.js';
+import { eigenvalueAt, stepsAtCondition } from '../spectrum.js';
+import type { PreconditionerKind, Prediction } from './kind.js';
 
 const RANK = 256;
 /** Share of N that the rank may be. */
 const MOST = 1 / 4;
+/** Ranks that are predicted where none is asked for. */
+const PREDICTED_RANKS = [16, 32, 64, 128, 256] as const;
 
-export const nystromRank = (size: number, rank = RANK): number => Math.max(1, Math.min(rank, Math.floor(MOST * size)));
+const rankOf = (size: number, rank = RANK): number => Math.max(1, Math.min(rank, Math.floor(MOST * size)));
 
 /**
  * See above; r + 10 products. Throws NotPositiveDefiniteError where A is indefinite, or A + λI zero to rounding; what
  * `nystrom` throws.
  */
-export async function nystromPreconditioner(
-  { operator }: Subject,
-  shift: number,
-  { rank, seed = 0, memoryLimit }: PreconditionerOptions,
-  control: TeamControl,
-): Promise<Preconditioner> {
-  const { team } = control;
-  const began = performance.now();
-  const { operator: approximation } = await nystrom(
-    operator,
-    {
-      blas: team.blas,
-      rank: nystromRank(operator.rows, rank),
-      seed,
-      memoryLimit,
-    },
-    control,
-  );
-  const compress = (performance.now() - began) / 1000;
-  const { vectors, values } = approximation;
-  const floor = Math.sqrt(operator.rows) * Number.EPSILON * values[0];
-  return preconditionerAt(
-    {
-      name: 'nystrom',
+export const nystrom: PreconditionerKind = {
+  about: 'low rank by a random sketch, the rest taken for its smallest eigenvalue; up to a factor',
+  ranked: true,
+  make: async ({ operator }, _, { rank, seed = 0, memoryLimit }, control) => {
+    const { team } = control;
+    const sketch = { blas: team.blas, rank: rankOf(operator.rows, rank), seed, memoryLimit };
+    const { vectors, values } = (await nystromOf(operator, sketch, control)).operator;
+    const floor = Math.sqrt(operator.rows) * Number.EPSILON * values[0];
+    return {
       details: { rank: values.length },
-      compress,
       invert: (λ) => {
         if (!(values[0] + λ > 0))
           throw new NotPositiveDefiniteError(
@@ -67,7 +52,26 @@ export async function nystromPreconditioner(
         const lowRank = new LowRankOperator(block(vectors, 0, 0, vectors.rows, kept), weights, team.blas, team);
         return { operator: sum(identityOperator(vectors.rows), lowRank), bytes: lowRank.bytes };
       },
-    },
-    shift,
-  );
-}
+    };
+  },
+  // The best of some ranks, or the rank asked for.
+  predict: (_, { size, product, spectrum, steps, shift, vectors, tolerance }, { rank: asked }) => {
+    const ranks = [...new Set((asked === undefined ? PREDICTED_RANKS : [asked]).map((rank) => rankOf(size, rank)))];
+    return ranks
+      .map((rank): Prediction => {
+        const least = Math.max(shift + spectrum.smallest, Number.EPSILON * spectrum.largest);
+        const iterations = Math.min(
+          steps(rank),
+          Math.ceil(stepsAtCondition((eigenvalueAt(spectrum, rank) + shift) / least, tolerance)),
+        );
+        const columns = rank + 10;
+        return {
+          iterations,
+          details: `rank ${rank}`,
+          making: { rank },
+          flops: columns * product + 14 * size * columns ** 2 + vectors * iterations * (product + 4 * size * rank),
+        };
+      })
+      .reduce((best, one) => (one.flops < best.flops ? one : best));
+  },
+};

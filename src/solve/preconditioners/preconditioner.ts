@@ -1,68 +1,14 @@
 /**
- * What a preconditioner of (A + λI) x = b is asked for, and what it answers: one interface for all of them, so that
- * they can be compared.
+ * A preconditioner of (A + λI) x = b as it is handed out: one interface for all of them, so that they can be compared.
+ * What each is, table.ts and their files say.
  */
-import type { KeysOf } from '../../core/known-options.js';
 import type { Factorization } from '../../hierarchical/factor/factorization.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
-import type { ClusterTree } from '../../tree/cluster-tree.js';
-
-/**
- * - `none`: the identity;
- * - `jacobi`, `block-jacobi`: the inverse of the diagonal, of blocks on it (leaves of the tree; layers of a network
- *   where they fit);
- * - `kfac`, `ekfac`: damped inverses of Kronecker factors; they need a network;
- * - `nystrom`: low rank by a random sketch, the rest taken for its smallest eigenvalue; up to a factor, which conjugate
- *   gradients do not see;
- * - `dual`: the inverse of a network's Gauss–Newton matrix plus λI itself, by the dual form, where n·r is small and λ >
- *   0;
- * - `hodlr`, `hss`: a factored hierarchical matrix: of a network's matrix by `hss` positive definite by construction;
- *   else factored at the smallest shift that works, where λ does not, and `note` says so.
- */
-export type PreconditionerName =
-  'none' | 'jacobi' | 'block-jacobi' | 'kfac' | 'ekfac' | 'nystrom' | 'dual' | 'hodlr' | 'hss';
-
-export const PRECONDITIONERS: readonly PreconditionerName[] = [
-  'none',
-  'jacobi',
-  'block-jacobi',
-  'kfac',
-  'ekfac',
-  'nystrom',
-  'dual',
-  'hodlr',
-  'hss',
-];
+import type { PreconditionerName } from './table.js';
 
 export type { Subject } from '../../approximation/subject.js';
-
-export interface PreconditionerOptions {
-  /** Of hierarchical matrices; default 1e-2: a preconditioner need not be accurate. */
-  readonly tolerance?: number | undefined;
-  readonly leafSize?: number | undefined;
-  readonly maxRank?: number | undefined;
-  /**
-   * Of a network's matrix by `hss`: what it may store, as a share of the dense matrix (kroneckerHierarchical); its
-   * factors take twice that. Default: as there, 0.02 or what a small network's basis needs.
-   */
-  readonly share?: number | undefined;
-  readonly tree?: ClusterTree | undefined;
-  /** Rank of `nystrom`; default 256, at most N/4. */
-  readonly rank?: number | undefined;
-  /** Of everything random. Default 0. */
-  readonly seed?: number | undefined;
-  readonly memoryLimit?: number | undefined;
-}
-export const PRECONDITIONER_KEYS: KeysOf<PreconditionerOptions> = {
-  tolerance: true,
-  leafSize: true,
-  maxRank: true,
-  share: true,
-  tree: true,
-  rank: true,
-  seed: true,
-  memoryLimit: true,
-};
+export { PRECONDITIONER_KEYS, type PreconditionerOptions } from './kind.js';
+export { PRECONDITIONERS, type PreconditionerName } from './table.js';
 
 /** M ≈ (A + λI)⁻¹: symmetric positive definite as an operator, whatever it was made from. */
 export interface Preconditioner {

@@ -1,81 +1,74 @@
 /**
- * What products, entries and compressions cost in flops, known or timed: for the choice of a preconditioner.
+ * What an HSS matrix as a preconditioner would take, from a tree and a sample of its entries.
  */
 import { RandomStream } from '../../core/random.js';
-import { structuralTree } from '../../curvature/trees/structural-tree.js';
-import { SampleOperator } from '../../curvature/products/sample-operator.js';
-import type { Blas } from '../../dense/blas.js';
-import { view, zeros } from '../../dense/matrix.js';
+import type { Subject } from '../../approximation/subject.js';
+import { view } from '../../dense/matrix.js';
 import { entriesCost } from '../../hierarchical/from-entries/cost.js';
 import { sampleWithoutReplacement } from '../../hierarchical/measure/error-estimate.js';
-import { HierarchicalMatrix } from '../../hierarchical/matrix/hierarchical-matrix.js';
-import type { LinearOperator } from '../../operator/linear-operator.js';
 import type { TeamControl } from '../../parallel/team-control.js';
-import { EntryOperator } from '../../source/entry-operator.js';
+import type { EntrySource } from '../../source/entry-source.js';
 import { sourceState } from '../../source/share-source.js';
-import { buildClusterTree } from '../../tree/build.js';
 import { mostInLeaf } from '../../tree/cluster-tree.js';
-import type { PreconditionerOptions, Subject } from './preconditioner.js';
+import type { Measured } from '../measured.js';
+import { stepsAtCondition } from '../spectrum.js';
+import type { Prediction, PreconditionerOptions } from './kind.js';
 
-/** Order of the gemm that turns seconds into flops. */
-const ORDER = 256;
 const LEAF_SIZE = 256;
 /** Rows and columns of the block whose rank is measured. */
 const SAMPLE = 256;
 const STREAM = 0x5e1ec7;
 
-/** Flops a second of gemm on the calling thread. */
-export function gemmRate(blas: Blas): number {
-  const a = zeros(ORDER, ORDER);
-  new RandomStream(0).fillNormal(a.data);
-  const c = zeros(ORDER, ORDER);
-  blas.gemm('N', 'N', 1, a, a, 0, c);
-  const began = performance.now();
-  blas.gemm('N', 'N', 1, a, a, 0, c);
-  return (2 * ORDER ** 3) / ((performance.now() - began) / 1000);
-}
-
-/**
- * Flops of a product with one vector, where the operator's kind tells: 8nN of a network (arXiv 1910.12184), those
- * stored of a hierarchical matrix, 2N² of a dense one that is kept.
- */
-export function knownProductFlops(operator: LinearOperator): number | undefined {
-  if (operator instanceof SampleOperator) return 8 * operator.samples * operator.rows;
-  if (operator instanceof HierarchicalMatrix) return operator.flops(1);
-  if (operator instanceof EntryOperator && operator.kept) return 2 * operator.rows ** 2;
-  return undefined;
-}
-
-export interface HierarchicalPrediction {
-  /** Ranks of the block between the root's children beyond `tolerance`·‖A‖, at most what the sample can tell. */
+/** What is expected of an HSS matrix and its factorization; flops but for the rank and the error. */
+interface ExpectedHss {
+  /** Rank of the block between the root's children beyond `tolerance`·‖A‖, at most what the sample can tell. */
   readonly rank: number;
-  /** ‖A − K̃‖₂ that is to be expected. */
+  /** ‖A − K̃‖₂. */
   readonly error: number;
   readonly compress: number;
   readonly factor: number;
   readonly apply: number;
 }
 
-/**
- * An HSS matrix of the subject's entries: its rank from the singular values of a sampled block between the root's
- * children, its cost from the tree. Throws what the source and `buildClusterTree` throw.
- */
-export async function predictHierarchical(
-  { operator, source, model }: Subject,
-  norm: number,
-  rate: number,
+/** Undefined without entries. Throws what the source and `Subject.tree` throw. */
+export async function predictHss(
+  subject: Subject,
+  measured: Measured,
   options: PreconditionerOptions,
   control: TeamControl,
-): Promise<HierarchicalPrediction | undefined> {
+): Promise<Prediction | undefined> {
+  const { source } = subject;
   if (source === undefined) return undefined;
-  const { leafSize = model === undefined ? LEAF_SIZE : LEAF_SIZE / 2, seed = 0, tolerance = 1e-2 } = options;
+  const { spectrum, shift, vectors, tolerance, product, steps } = measured;
+  const { rank, error, compress, factor, apply } = await expected(subject, source, measured, options, control);
+  const iterations = Math.min(
+    steps(),
+    Math.ceil(
+      stepsAtCondition(1 + error / Math.max(shift + spectrum.smallest, Number.EPSILON * spectrum.largest), tolerance),
+    ),
+  );
+  return {
+    iterations,
+    details: `rank ${rank}`,
+    flops: compress + factor + vectors * iterations * (product + apply),
+  };
+}
+
+/**
+ * An HSS matrix of the subject's entries: its rank from the singular values of a sampled block between the root's
+ * children, its cost from the tree.
+ */
+async function expected(
+  subject: Subject,
+  source: EntrySource,
+  { rate, spectrum: { largest: norm } }: Measured,
+  options: PreconditionerOptions,
+  control: TeamControl,
+): Promise<ExpectedHss> {
+  const { leafSize = subject.model === undefined ? LEAF_SIZE : LEAF_SIZE / 2, seed = 0, tolerance = 1e-2 } = options;
   const { blas, workers } = control.team;
-  const leaf = Math.max(2, Math.min(leafSize, operator.rows));
-  const tree =
-    options.tree ??
-    (model !== undefined
-      ? await structuralTree(model, source, { leafSize: leaf, seed }, control)
-      : await buildClusterTree(source, 'auto', { leafSize: leaf, seed }, control));
+  const leaf = Math.max(2, Math.min(leafSize, source.size));
+  const tree = options.tree ?? (await subject.tree(source, { leafSize: leaf, seed }, control));
   const most = options.maxRank ?? mostInLeaf(tree);
   if (tree.depth === 0)
     return { rank: 0, error: 0, compress: source.size ** 2, factor: source.size ** 3 / 3, apply: 2 * source.size ** 2 };
@@ -101,7 +94,7 @@ export async function predictHierarchical(
   const rank = told ? Math.max(1, found) : most;
   const beyond = told ? tolerance * norm : whole * singular[Math.min(most, k >> 1)];
   const { entries, flops } = entriesCost(tree, rank);
-  const perEntry = operator instanceof SampleOperator ? 2 * operator.samples : Math.max(1, timed);
+  const perEntry = subject.entryFlops ?? Math.max(1, timed);
   const m = mostInLeaf(tree);
   const leaves = 2 ** tree.depth;
   return {

@@ -1,10 +1,11 @@
 /**
  * The recursive factorization of a HODLR matrix as a factorization engine.
  */
+import { sharedFloats } from '../../../core/floats.js';
 import { firstOfLevel, leftChild, levelOf } from '../../../core/indices.js';
-import { sharedFloat32, sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
+import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
 import type { FloatArray, Precision } from '../../../dense/matrix.js';
-import type { PhaseKernel } from '../../../parallel/kernel.js';
+import type { TaskDefinition } from '../../../parallel/task.js';
 import { runOnce } from '../../../parallel/run-once.js';
 import { independentTasks, upwardTasks } from '../../../parallel/task-graph.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
@@ -19,9 +20,6 @@ import { hodlrPassTask, type HodlrPassState } from './pass.js';
 import { planHodlr } from './plan.js';
 import { splitCoupling } from './split.js';
 
-const allocate = (precision: Precision, length: number): FloatArray =>
-  precision === 'f64' ? sharedFloat64(length) : sharedFloat32(length);
-
 /** Bytes that factoring allocates. Throws OptionError where far pairs are not the siblings. */
 export function hodlrFactorBytes(data: HierarchicalData, precision: Precision): number {
   const { splitLength, basisLength, factorLength, triangleLength } = planHodlr(data, precision);
@@ -33,7 +31,7 @@ export class HodlrEngine implements FactorEngine {
   readonly precision: Precision;
   readonly indefinite = false;
   readonly bytes: number;
-  readonly passTask = hodlrPassTask as PhaseKernel<never, PassArguments>;
+  readonly passTask = hodlrPassTask as TaskDefinition<never, PassArguments>;
   readonly #factors: HodlrFactors;
   /** R of each node: k × k, little beside its basis. */
   #triangles: FloatArray | undefined;
@@ -47,9 +45,9 @@ export class HodlrEngine implements FactorEngine {
     this.#factors = {
       data,
       plan,
-      splits: allocate(precision, plan.splitLength),
-      bases: allocate(precision, plan.basisLength),
-      factors: allocate(precision, plan.factorLength),
+      splits: sharedFloats(plan.splitLength, precision),
+      bases: sharedFloats(plan.basisLength, precision),
+      factors: sharedFloats(plan.factorLength, precision),
       logs: sharedFloat64(nodes),
       status: sharedInt32(nodes),
       shift: sharedFloat64(1),
@@ -96,7 +94,7 @@ export class HodlrEngine implements FactorEngine {
       await runOnce('split couplings', splitCoupling, this.#factors, independentTasks(firstLeaf(tree)), control);
       this.#split = true;
     }
-    this.#triangles ??= allocate(this.precision, plan.triangleLength);
+    this.#triangles ??= sharedFloats(plan.triangleLength, this.precision);
     await runOnce(
       'factor',
       factorHodlr,
@@ -115,7 +113,10 @@ export class HodlrEngine implements FactorEngine {
     return {
       ...this.#factors,
       ...vectors,
-      projections: allocate(this.precision, vectors.width * this.#factors.plan.begin[nodesOf(this.#factors.data.tree)]),
+      projections: sharedFloats(
+        vectors.width * this.#factors.plan.begin[nodesOf(this.#factors.data.tree)],
+        this.precision,
+      ),
     };
   }
 

@@ -13,11 +13,13 @@
  * Comput. 57(3), 2013). Departs from it in the inner factor: block lower triangular, which touches the right child's
  * rows only, instead of symmetric; bases are orthonormalized by Householder QR, and carry the coupling's factors.
  */
+import { floats } from '../../../core/floats.js';
+import { SKIPPED } from '../engine.js';
 import { leftChild, parentOf } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { block, copyInto, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { SUBSTITUTION_SCRATCH, substituteLeft } from '../../../dense/substitution.js';
-import { phaseKernel } from '../../../parallel/kernel.js';
+import { defineTask } from '../../../parallel/task.js';
 import { type HierarchicalData } from '../../matrix/data.js';
 import { copyTriangle, leafEntries, part, walkUp } from '../tree.js';
 import { coupled, type HodlrPlan } from './plan.js';
@@ -44,9 +46,6 @@ export interface HodlrFactors {
 export interface HodlrFactorState extends HodlrFactors {
   readonly triangles: FloatArray;
 }
-
-/** Status of a node that was not factored because one below it failed. */
-export const SKIPPED = -1;
 
 /** Rows of node `rows` in Q of node ν. */
 export function basisRowsOf({ data: { tree }, plan, bases }: HodlrFactors, ν: number, rows: number): Matrix {
@@ -90,7 +89,7 @@ class Recursion {
 
   constructor(state: HodlrFactorState, blas: Blas) {
     const { precision, mostRank: k } = state.plan;
-    this.#allocate = (length) => (precision === 'f64' ? new Float64Array(length) : new Float32Array(length));
+    this.#allocate = (length) => floats(length, precision);
     this.#state = state;
     this.#blas = blas;
     this.#left = this.#allocate(k * k);
@@ -279,7 +278,7 @@ class Recursion {
 }
 
 /** Factors the nodes of task t. */
-export const factorHodlr = phaseKernel<HodlrFactorState>(import.meta.url, 'factorHodlr', (state, context) => {
+export const factorHodlr = defineTask<HodlrFactorState>(import.meta.url, 'factorHodlr', (state, context) => {
   const recursion = new Recursion(state, context.blas);
   const run = (ν: number): void => recursion.run(ν);
   return (task) => walkUp(state.data.tree, task, run);

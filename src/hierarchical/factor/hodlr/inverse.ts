@@ -8,10 +8,11 @@
  * sums of squares, nothing cancels. Level by level from the root's children, since a level's nodes write different
  * indices. Cost: about a factorization.
  */
+import { floats } from '../../../core/floats.js';
 import { leftChild, parentOf } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { block, copyInto, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
-import { phaseKernel } from '../../../parallel/kernel.js';
+import { defineTask } from '../../../parallel/task.js';
 import { basisRowsOf, cornerOf, leafFactorOf, type HodlrFactors } from './factor.js';
 import { coupled } from './plan.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
@@ -34,7 +35,7 @@ class InverseDiagonal {
 
   constructor(state: HodlrInverseState, blas: Blas) {
     const { precision, mostRank: k } = state.plan;
-    this.#allocate = (length) => (precision === 'f64' ? new Float64Array(length) : new Float32Array(length));
+    this.#allocate = (length) => floats(length, precision);
     this.#state = state;
     this.#blas = blas;
     this.#leaf0 = firstLeaf(state.data.tree);
@@ -135,7 +136,7 @@ class InverseDiagonal {
 }
 
 /** Adds what node `first + task` contributes. */
-export const addInverseDiagonal = phaseKernel<HodlrInverseState, { readonly first: number }>(
+export const addInverseDiagonal = defineTask<HodlrInverseState, { readonly first: number }>(
   import.meta.url,
   'addInverseDiagonal',
   (state, context) => {

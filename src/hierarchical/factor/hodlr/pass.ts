@@ -8,11 +8,12 @@
  * Vectors stand transposed (p × indices in tree order). A node's own projection, and what is added to its rows, are its
  * own task's work: so the two largest go on side by side.
  */
+import { floats } from '../../../core/floats.js';
 import { leftChild, parentOf } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { multiplyRows } from '../../../dense/row-products.js';
-import { phaseKernel } from '../../../parallel/kernel.js';
+import { defineTask } from '../../../parallel/task.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
 import {
   passBody,
@@ -43,7 +44,7 @@ class HodlrPass implements NodePass {
     this.#blas = blas;
     this.#leaf0 = firstLeaf(state.data.tree);
     const length = state.plan.mostRank * state.width;
-    this.#scratch = state.plan.precision === 'f64' ? new Float64Array(length) : new Float32Array(length);
+    this.#scratch = floats(length, state.plan.precision);
   }
 
   isolated(p: number, kind: PassKind): void {
@@ -157,7 +158,7 @@ function subtract(out: Matrix, a: Matrix): void {
 }
 
 /** Runs task t of a pass. */
-export const hodlrPassTask = phaseKernel<HodlrPassState, PassArguments>(
+export const hodlrPassTask = defineTask<HodlrPassState, PassArguments>(
   import.meta.url,
   'hodlrPassTask',
   (state, context) => passBody(state.data.tree, state, new HodlrPass(state, context.blas)),

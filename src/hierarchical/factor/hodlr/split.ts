@@ -8,22 +8,23 @@
  * product: at condition 10⁹ of a smooth kernel a solve's residual falls 400-fold, to that of a dense Cholesky. Depends
  * on no shift: done once.
  */
+import { floats } from '../../../core/floats.js';
 import { leftChild } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { copyInto, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
-import { phaseKernel } from '../../../parallel/kernel.js';
+import { defineTask } from '../../../parallel/task.js';
 import type { HierarchicalData } from '../../matrix/data.js';
 import type { HodlrPlan } from './plan.js';
 
 /** State of the phase that splits the couplings into `splits`. */
-export interface SplitState {
+export interface CouplingSplitState {
   readonly data: HierarchicalData;
   readonly plan: HodlrPlan;
   readonly splits: FloatArray;
 }
 
 /** G of node ν. */
-export function splitOf({ data: { skeletons }, plan, splits }: SplitState, ν: number): Matrix {
+export function splitOf({ data: { skeletons }, plan, splits }: CouplingSplitState, ν: number): Matrix {
   return view(
     splits,
     plan.splitBegin[ν],
@@ -33,16 +34,15 @@ export function splitOf({ data: { skeletons }, plan, splits }: SplitState, ν: n
 }
 
 class Splitter {
-  readonly #state: SplitState;
+  readonly #state: CouplingSplitState;
   readonly #blas: Blas;
   readonly #coupling: FloatArray;
   readonly #tau: FloatArray;
   readonly #pivots: Int32Array;
 
-  constructor(state: SplitState, blas: Blas) {
+  constructor(state: CouplingSplitState, blas: Blas) {
     const { precision, mostSkeletons: k } = state.plan;
-    const allocate = (length: number): FloatArray =>
-      precision === 'f64' ? new Float64Array(length) : new Float32Array(length);
+    const allocate = (length: number): FloatArray => floats(length, precision);
     this.#state = state;
     this.#blas = blas;
     this.#coupling = allocate(k * k);
@@ -84,7 +84,7 @@ class Splitter {
 }
 
 /** Splits at inner node `task`. */
-export const splitCoupling = phaseKernel<SplitState>(import.meta.url, 'splitCoupling', (state, context) => {
+export const splitCoupling = defineTask<CouplingSplitState>(import.meta.url, 'splitCoupling', (state, context) => {
   const splitter = new Splitter(state, context.blas);
   return (task) => splitter.run(task);
 });

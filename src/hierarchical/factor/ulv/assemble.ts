@@ -5,7 +5,7 @@
  *   D = [D_SS ·; D_RS D_RR],  S: the node's skeleton in apply order, R: its redundant candidates, in the order of its
  *   stored interpolation.
  *
- * Of D_SS and D_RR only the lower triangles are written.
+ * Only the lower triangles of D_SS and D_RR are written.
  */
 import { leftChild } from '../../../core/indices.js';
 import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';

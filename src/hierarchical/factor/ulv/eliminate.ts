@@ -19,11 +19,13 @@
  * Indefinite, as an explicit choice: H = Q·Λ·Qᵀ, L = Q·|Λ|^½, J = sign Λ, H = L·J·Lᵀ; V is then J·L⁻¹·G, and L⁻ᵀ =
  * Q·|Λ|^−½ is stored in L's place. Inertia is the sum of the blocks' (Haynsworth), but nothing is pivoted across nodes.
  */
+import { floats } from '../../../core/floats.js';
+import { SKIPPED } from '../engine.js';
 import { leftChild, rightChild } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { SUBSTITUTION_SCRATCH, substituteLeft } from '../../../dense/substitution.js';
-import { phaseKernel } from '../../../parallel/kernel.js';
+import { defineTask } from '../../../parallel/task.js';
 import { type HierarchicalData } from '../../matrix/data.js';
 import { part, walkUp } from '../tree.js';
 import { assembleLocal } from './assemble.js';
@@ -55,9 +57,6 @@ export interface UlvFactorState extends UlvFactors {
   readonly schur: FloatArray;
 }
 
-/** Status of a node that was not factored because one below it failed. */
-export const SKIPPED = -1;
-
 class Elimination {
   readonly #state: UlvFactorState;
   readonly #blas: Blas;
@@ -70,8 +69,7 @@ class Elimination {
 
   constructor(state: UlvFactorState, blas: Blas) {
     const { precision, mostEliminated: r, mostRank: k } = state.plan;
-    const allocate = (length: number): FloatArray =>
-      precision === 'f64' ? new Float64Array(length) : new Float32Array(length);
+    const allocate = (length: number): FloatArray => floats(length, precision);
     this.#state = state;
     this.#blas = blas;
     this.#ss = allocate(k * k);
@@ -209,7 +207,7 @@ function copyLower(out: FloatArray, at: number, from: FloatArray, n: number): vo
 }
 
 /** Eliminates at the nodes of task t. */
-export const eliminate = phaseKernel<UlvFactorState>(import.meta.url, 'eliminate', (state, context) => {
+export const eliminate = defineTask<UlvFactorState>(import.meta.url, 'eliminate', (state, context) => {
   const elimination = new Elimination(state, context.blas);
   const run = (ν: number): void => elimination.run(ν);
   return (task) => walkUp(state.data.tree, task, run);

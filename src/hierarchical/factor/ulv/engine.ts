@@ -1,10 +1,11 @@
 /**
  * The ULV factorization of an HSS matrix as a factorization engine.
  */
+import { sharedFloats } from '../../../core/floats.js';
 import { firstOfLevel, leftChild, levelOf } from '../../../core/indices.js';
-import { sharedFloat32, sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
+import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
 import type { FloatArray, Precision } from '../../../dense/matrix.js';
-import type { PhaseKernel } from '../../../parallel/kernel.js';
+import type { TaskDefinition } from '../../../parallel/task.js';
 import { runOnce } from '../../../parallel/run-once.js';
 import { taskGraph, upwardTasks } from '../../../parallel/task-graph.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
@@ -18,9 +19,6 @@ import { invertSelected } from './inverse.js';
 import { ulvPassTask, type UlvPassState } from './pass.js';
 import { basisIn, planUlv } from './plan.js';
 
-const allocate = (precision: Precision, length: number): FloatArray =>
-  precision === 'f64' ? sharedFloat64(length) : sharedFloat32(length);
-
 /** Bytes that factoring allocates. Throws OptionError where the matrix is not HSS. */
 export function ulvFactorBytes(data: HierarchicalData, precision: Precision): number {
   const { factorLength, slotLength } = planUlv(data, precision);
@@ -32,7 +30,7 @@ export class UlvEngine implements FactorEngine {
   readonly precision: Precision;
   readonly indefinite: boolean;
   readonly bytes: number;
-  readonly passTask = ulvPassTask as PhaseKernel<never, PassArguments>;
+  readonly passTask = ulvPassTask as TaskDefinition<never, PassArguments>;
   readonly #factors: UlvFactors;
   /** Schur complements, kept from the second factorization on: fresh memory costs as much as a fifth of it. */
   #schur: FloatArray | undefined;
@@ -41,7 +39,7 @@ export class UlvEngine implements FactorEngine {
   /** Throws OptionError where the matrix is not HSS. */
   constructor(data: HierarchicalData, precision: Precision, indefinite: boolean) {
     const plan = planUlv(data, precision);
-    const { basis, basisBegin, copied } = basisIn(data, precision, (length) => allocate(precision, length));
+    const { basis, basisBegin, copied } = basisIn(data, precision, (length) => sharedFloats(length, precision));
     const nodes = nodesOf(data.tree);
     this.precision = precision;
     this.indefinite = indefinite;
@@ -50,8 +48,8 @@ export class UlvEngine implements FactorEngine {
       plan,
       basis,
       basisBegin,
-      factors: allocate(precision, plan.factorLength),
-      signs: allocate(precision, indefinite ? data.tree.size : 0),
+      factors: sharedFloats(plan.factorLength, precision),
+      signs: sharedFloats(indefinite ? data.tree.size : 0, precision),
       logs: sharedFloat64(nodes),
       status: sharedInt32(nodes),
       shift: sharedFloat64(1),
@@ -103,7 +101,7 @@ export class UlvEngine implements FactorEngine {
     this.#factors.shift[0] = shift;
     if (isolated > 0 && (shift === 0 || (shift < 0 && !this.indefinite)))
       return { node: 0, level: 0, pivot: 0, index: tree.order[0] };
-    const schur = this.#schur ?? allocate(this.precision, plan.slotLength);
+    const schur = this.#schur ?? sharedFloats(plan.slotLength, this.precision);
     // Who factors twice will do so again.
     if (this.#factored) this.#schur = schur;
     this.#factored = true;
@@ -116,7 +114,7 @@ export class UlvEngine implements FactorEngine {
   }
 
   passState(vectors: PassVectors): UlvPassState {
-    const skeletons = allocate(this.precision, vectors.width * this.#factors.data.skeletons.indices.length);
+    const skeletons = sharedFloats(vectors.width * this.#factors.data.skeletons.indices.length, this.precision);
     return { ...this.#factors, ...vectors, skeletons };
   }
 
@@ -131,7 +129,7 @@ export class UlvEngine implements FactorEngine {
     const nodes = taskNodes(tree);
     const edges: number[] = [];
     for (let ν = 1; ν < nodes; ν++) edges.push((ν - 1) >> 1, ν);
-    const state = { ...this.#factors, inverse: allocate(this.precision, plan.slotLength), out };
+    const state = { ...this.#factors, inverse: sharedFloats(plan.slotLength, this.precision), out };
     await runOnce('selected inversion', invertSelected, state, taskGraph(nodes, edges), control);
     return out;
   }

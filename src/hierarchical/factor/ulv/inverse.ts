@@ -9,10 +9,11 @@
  * of which each child takes its own part as its Y, and a leaf the diagonal. (The recurrence of K. Takahashi, J. Fagan,
  * M.-S. Chin, 1973, on the tree.) Cost: about twice a factorization.
  */
+import { floats } from '../../../core/floats.js';
 import { leftChild } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { copyInto, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
-import { phaseKernel } from '../../../parallel/kernel.js';
+import { defineTask } from '../../../parallel/task.js';
 import { transposeBlock, walkDown } from '../tree.js';
 import type { UlvFactors } from './eliminate.js';
 import { leftmostLeaf } from './plan.js';
@@ -40,8 +41,7 @@ class SelectedInversion {
 
   constructor(state: UlvInverseState, blas: Blas) {
     const { precision, mostEliminated: r, mostRank: k } = state.plan;
-    const allocate = (length: number): FloatArray =>
-      precision === 'f64' ? new Float64Array(length) : new Float32Array(length);
+    const allocate = (length: number): FloatArray => floats(length, precision);
     this.#state = state;
     this.#blas = blas;
     this.#leaf0 = firstLeaf(state.data.tree);
@@ -176,7 +176,7 @@ class SelectedInversion {
 }
 
 /** Goes through the nodes of task t. */
-export const invertSelected = phaseKernel<UlvInverseState>(import.meta.url, 'invertSelected', (state, context) => {
+export const invertSelected = defineTask<UlvInverseState>(import.meta.url, 'invertSelected', (state, context) => {
   const inversion = new SelectedInversion(state, context.blas);
   const run = (ν: number): void => inversion.run(ν);
   return (task) => walkDown(state.data.tree, task, run);

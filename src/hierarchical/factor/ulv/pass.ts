@@ -8,11 +8,12 @@
  * Vectors stand transposed (p × variables). Indefinite: L⁻ᵀ is stored for L and z_R changes sign between the passes
  * where its pivot is negative.
  */
+import { floats } from '../../../core/floats.js';
 import { leftChild } from '../../../core/indices.js';
 import type { Blas } from '../../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { multiplyRows } from '../../../dense/row-products.js';
-import { phaseKernel } from '../../../parallel/kernel.js';
+import { defineTask } from '../../../parallel/task.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
 import {
   passBody,
@@ -42,7 +43,7 @@ class UlvPass implements NodePass {
     this.#blas = blas;
     this.#leaf0 = firstLeaf(state.data.tree);
     const length = state.signs.length > 0 ? state.plan.mostEliminated * state.width : 0;
-    this.#scratch = state.plan.precision === 'f64' ? new Float64Array(length) : new Float32Array(length);
+    this.#scratch = floats(length, state.plan.precision);
   }
 
   isolated(p: number, kind: PassKind): void {
@@ -186,6 +187,6 @@ class UlvPass implements NodePass {
 }
 
 /** Runs task t of a pass. */
-export const ulvPassTask = phaseKernel<UlvPassState, PassArguments>(import.meta.url, 'ulvPassTask', (state, context) =>
+export const ulvPassTask = defineTask<UlvPassState, PassArguments>(import.meta.url, 'ulvPassTask', (state, context) =>
   passBody(state.data.tree, state, new UlvPass(state, context.blas)),
 );

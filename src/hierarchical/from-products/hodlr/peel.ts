@@ -12,7 +12,7 @@
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
 import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { independentTasks, type TaskGraph } from '../../../parallel/task-graph.js';
-import type { PhaseKernel } from '../../../parallel/kernel.js';
+import type { TaskDefinition } from '../../../parallel/task.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
 import type { Shared } from '../../../parallel/team.js';
 import { mostInLeaf, type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../../tree/cluster-tree.js';
@@ -25,7 +25,7 @@ import {
   factorPair,
   factorShape,
   formBases,
-  orthonormalize,
+  orthonormalizePair,
   project,
   subtract,
   type PeeledLevel,
@@ -124,7 +124,7 @@ async function peelLevel(
   const perPair = independentTasks(pairs);
   await peelOff(state, drawRight, 'left', multiply, control);
   await phases(state, control, async (run) => {
-    await run('orthonormalize', orthonormalize, perPair, undefined);
+    await run('orthonormalize', orthonormalizePair, perPair, undefined);
   });
   await peelOff(state, null, 'right', multiply, control);
   await phases(state, control, async (run) => {
@@ -160,7 +160,7 @@ async function peelLevel(
 /** X drawn (or as it stands), Y ← A·X less the levels above. */
 async function peelOff(
   state: PeelingState,
-  draw: PhaseKernel<PeelingState> | null,
+  draw: TaskDefinition<PeelingState> | null,
   side: 'left' | 'right' | 'both',
   multiply: Multiply,
   control: TeamControl,
@@ -175,14 +175,14 @@ async function peelOff(
   });
 }
 
-type Run = <A>(phase: string, kernel: PhaseKernel<PeelingState, A>, graph: TaskGraph, args: A) => Promise<void>;
+type Run = <A>(phase: string, definition: TaskDefinition<PeelingState, A>, graph: TaskGraph, args: A) => Promise<void>;
 
 /** Phases over one state. */
 async function phases(state: PeelingState, control: TeamControl, body: (run: Run) => Promise<void>): Promise<void> {
   const { team } = control;
   const shared: Shared<PeelingState> = await team.share(state);
   try {
-    await body((phase, kernel, graph, args) => team.run(phase, kernel, shared, graph, args, control));
+    await body((phase, definition, graph, args) => team.run(phase, definition, shared, graph, args, control));
   } finally {
     team.release(shared);
   }

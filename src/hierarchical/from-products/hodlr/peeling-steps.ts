@@ -7,7 +7,7 @@ import { FactorizationError } from '../../../core/errors.js';
 import { RandomStream } from '../../../core/random.js';
 import type { Blas } from '../../../dense/blas.js';
 import { block, copyInto, fill, squaredNorm, view, type Matrix } from '../../../dense/matrix.js';
-import { phaseKernel } from '../../../parallel/kernel.js';
+import { defineTask } from '../../../parallel/task.js';
 import { type ClusterTree, firstLeaf } from '../../../tree/cluster-tree.js';
 import { drawTestVector } from '../test-vectors.js';
 
@@ -62,7 +62,7 @@ const rowsOf = (a: Matrix, tree: ClusterTree, ν: number): Matrix =>
 const ancestorAt = (leaf: number, depth: number, level: number): number => ((leaf + 1) >> (depth - level)) - 1;
 
 /** Leaf `task`: random signs right of each pair, zeros left. */
-export const drawRight = phaseKernel<PeelingState>(
+export const drawRight = defineTask<PeelingState>(
   import.meta.url,
   'drawRight',
   ({ tree, seed, level, x }) =>
@@ -86,7 +86,7 @@ export const drawRight = phaseKernel<PeelingState>(
  * Leaf `task`: the identity with a random sign for each index, so that what the levels above left out adds up
  * incoherently.
  */
-export const drawUnits = phaseKernel<PeelingState>(import.meta.url, 'drawUnits', ({ tree, seed, x }) => (task) => {
+export const drawUnits = defineTask<PeelingState>(import.meta.url, 'drawUnits', ({ tree, seed, x }) => (task) => {
   const ν = firstLeaf(tree) + task;
   const own = rowsOf(x, tree, ν);
   fill(own, 0);
@@ -95,7 +95,7 @@ export const drawUnits = phaseKernel<PeelingState>(import.meta.url, 'drawUnits',
 });
 
 /** Node `task` + 1, of a level above: diag(scales)·Uᵀ·X. */
-export const project = phaseKernel<PeelingState>(
+export const project = defineTask<PeelingState>(
   import.meta.url,
   'project',
   ({ tree, above, x, projected, projectedBegin }, { blas }) =>
@@ -118,7 +118,7 @@ export const project = phaseKernel<PeelingState>(
  * Leaf `task`: takes the levels above off Y, where the leaf stands on `side` of the level's pairs (both, for the
  * diagonal blocks).
  */
-export const subtract = phaseKernel<PeelingState, 'left' | 'right' | 'both'>(
+export const subtract = defineTask<PeelingState, 'left' | 'right' | 'both'>(
   import.meta.url,
   'subtract',
   ({ tree, level, above, y, projected, projectedBegin, rawNorm }, { blas }) =>
@@ -145,9 +145,9 @@ export const subtract = phaseKernel<PeelingState, 'left' | 'right' | 'both'>(
 );
 
 /** Pair `task`: X ← [orthonormal basis of Y(α, :); 0], each column with a random sign. */
-export const orthonormalize = phaseKernel<PeelingState>(
+export const orthonormalizePair = defineTask<PeelingState>(
   import.meta.url,
-  'orthonormalize',
+  'orthonormalizePair',
   ({ tree, seed, level, x, y }, { blas }) =>
     (task) => {
       const α = 2 ** level - 1 + 2 * task;
@@ -248,13 +248,13 @@ class PairFactor {
 }
 
 /** Pair `task`: the singular values of K(β, α)·U_α. */
-export const factorPair = phaseKernel<PeelingState>(import.meta.url, 'factorPair', (state, context) => {
+export const factorPair = defineTask<PeelingState>(import.meta.url, 'factorPair', (state, context) => {
   const factor = new PairFactor(state, context.blas);
   return (task) => factor.factor(task);
 });
 
 /** Pair `task`, its rank chosen: both bases. */
-export const formBases = phaseKernel<PeelingState>(import.meta.url, 'formBases', (state, context) => {
+export const formBases = defineTask<PeelingState>(import.meta.url, 'formBases', (state, context) => {
   const factor = new PairFactor(state, context.blas);
   return (task) => factor.form(task);
 });

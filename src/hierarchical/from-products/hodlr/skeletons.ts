@@ -5,7 +5,7 @@
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
 import type { Blas } from '../../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
-import { phaseKernel } from '../../../parallel/kernel.js';
+import { defineTask } from '../../../parallel/task.js';
 import { runOnce } from '../../../parallel/run-once.js';
 import { independentTasks } from '../../../parallel/task-graph.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
@@ -45,7 +45,7 @@ const cornerOf = ({ corners, cornerBegin, ranks }: SeparateState, ν: number): M
   view(corners, cornerBegin[ν], ranks[ν], ranks[ν]);
 
 /** Node `task` + 1: its interpolation and skeleton. */
-export const interpolateSeparate = phaseKernel<SeparateState>(
+export const interpolateSeparate = defineTask<SeparateState>(
   import.meta.url,
   'interpolateSeparate',
   (state, { blas }) => {
@@ -129,7 +129,7 @@ class BlockStorer {
 }
 
 /** Node `task`: what it stores. */
-export const storeBlocks = phaseKernel<SeparateState>(import.meta.url, 'storeBlocks', (state, context) => {
+export const storeBlocks = defineTask<SeparateState>(import.meta.url, 'storeBlocks', (state, context) => {
   const storer = new BlockStorer(state, context.blas);
   return (ν) => storer.run(ν);
 });

@@ -12,7 +12,7 @@ import { leftChild, rightChild } from '../../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
 import type { Blas } from '../../../dense/blas.js';
 import { block, fill, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
-import { phaseKernel } from '../../../parallel/kernel.js';
+import { defineTask } from '../../../parallel/task.js';
 import { runOnce } from '../../../parallel/run-once.js';
 import { independentTasks, upwardTasks } from '../../../parallel/task-graph.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
@@ -203,13 +203,13 @@ class BlockStorer {
 }
 
 /** Node `task`: its truncated basis, interpolation and skeleton, children first. */
-export const truncateNested = phaseKernel<NestedState>(import.meta.url, 'truncateNested', (state, context) => {
+export const truncateNested = defineTask<NestedState>(import.meta.url, 'truncateNested', (state, context) => {
   const truncation = new Truncation(state, context.blas);
   return (ν) => truncation.run(ν);
 });
 
 /** Node `task`: what it stores. */
-export const storeNestedBlocks = phaseKernel<NestedState>(import.meta.url, 'storeNestedBlocks', (state, context) => {
+export const storeNestedBlocks = defineTask<NestedState>(import.meta.url, 'storeNestedBlocks', (state, context) => {
   const storer = new BlockStorer(state, context.blas);
   return (ν) => storer.run(ν);
 });

@@ -15,7 +15,7 @@ import { leftChild, parentOf, rightChild } from '../../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
 import type { Blas } from '../../../dense/blas.js';
 import { block, copyInto, view, type Matrix } from '../../../dense/matrix.js';
-import { phaseKernel } from '../../../parallel/kernel.js';
+import { defineTask } from '../../../parallel/task.js';
 import { runOnce } from '../../../parallel/run-once.js';
 import { taskGraph } from '../../../parallel/task-graph.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
@@ -183,7 +183,7 @@ class Folder {
 }
 
 /** Node `task`, its parent done. */
-export const foldDown = phaseKernel<HssSpectra>(import.meta.url, 'foldDown', (spectra, context) => {
+export const foldDown = defineTask<HssSpectra>(import.meta.url, 'foldDown', (spectra, context) => {
   const folder = new Folder(spectra, context.blas);
   return (ν) => folder.run(ν);
 });

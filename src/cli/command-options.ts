@@ -1,0 +1,113 @@
+/**
+ * What the commands take, as their handlers get it.
+ */
+import type { CompressOptions } from '../hierarchical/from-entries/options.js';
+import type { InputOptions } from './input.js';
+import type { ActivationName } from '../network/activations/table.js';
+import type { LossName } from '../network/losses/table.js';
+import type { PreconditionerName } from '../solve/preconditioners/preconditioner.js';
+
+/** What every command takes. */
+export interface CommonOptions {
+  readonly json?: boolean | undefined;
+  readonly quiet?: boolean | undefined;
+  readonly workers?: number | undefined;
+  readonly blas?: string | undefined;
+}
+/** What a run of a compression takes, besides its input. */
+export interface RunOptions extends CommonOptions, Omit<CompressOptions, 'seed'> {
+  readonly seed: number;
+  readonly vectors: number;
+  readonly out?: string | undefined;
+  readonly record?: string | undefined;
+}
+/** Options of `hmatrix compress`. */
+export type CompressCommandOptions = RunOptions & InputOptions;
+/** What a table of approximations takes. */
+export interface TableOptions extends CommonOptions {
+  readonly network: readonly number[];
+  readonly activation: readonly ActivationName[];
+  readonly loss: LossName;
+  readonly bias: boolean;
+  readonly samples: number;
+  readonly epochs?: number | undefined;
+  readonly learningRate: number;
+  readonly batchSize: number;
+  readonly images?: string | undefined;
+  readonly labels?: string | undefined;
+  readonly weights?: string | undefined;
+  readonly low?: number | undefined;
+  readonly high?: number | undefined;
+  readonly methods: readonly string[];
+  readonly vectors: number;
+  readonly seed: number;
+  readonly memoryLimit?: number | undefined;
+  readonly record?: string | undefined;
+  readonly preconditioners?: boolean | undefined;
+  readonly size?: number | undefined;
+  readonly matrices?: readonly string[] | undefined;
+}
+/** What a solve takes. */
+export interface SolveCommandOptions
+  extends
+    CommonOptions,
+    InputOptions,
+    NetworkOptions,
+    Pick<
+      CompressOptions,
+      'format' | 'leafSize' | 'maxRank' | 'neighbors' | 'budget' | 'distance' | 'dtype' | 'memoryLimit'
+    > {
+  readonly shift?: number | undefined;
+  readonly shiftRelative?: number | undefined;
+  readonly preconditioner: PreconditionerName | 'auto';
+  /** Of Nyström. */
+  readonly rank?: number | undefined;
+  /** Of the solve. */
+  readonly tolerance?: number | undefined;
+  readonly compressTolerance?: number | undefined;
+  readonly maxIterations?: number | undefined;
+  readonly rhs: string;
+  readonly vectors: number;
+  readonly seed: number;
+  readonly out?: string | undefined;
+  readonly keepFailed?: true | undefined;
+  readonly record?: string | undefined;
+}
+/** Options of `hmatrix multiply`. */
+export interface MultiplyOptions extends CommonOptions {
+  readonly x: string;
+  readonly vectors: number;
+  readonly seed: number;
+  readonly out?: string | undefined;
+}
+/** What each command does; resolves to the exit status. */
+export interface Handlers {
+  compress(options: CompressCommandOptions): Promise<number>;
+  multiply(file: string, options: MultiplyOptions): Promise<number>;
+  info(file: string, options: CommonOptions): Promise<number>;
+  doctor(options: CommonOptions): Promise<number>;
+  table(options: TableOptions): Promise<number>;
+  solve(options: SolveCommandOptions): Promise<number>;
+  preconditioners(options: PreconditionerTableOptions): Promise<number>;
+  demo(options: TableOptions): Promise<number>;
+}
+
+/** The network whose Gauss–Newton matrix is solved with; what is not given is at NETWORK_DEFAULTS. */
+export type NetworkOptions = Partial<
+  Pick<
+    TableOptions,
+    | 'network'
+    | 'activation'
+    | 'loss'
+    | 'bias'
+    | 'samples'
+    | 'epochs'
+    | 'learningRate'
+    | 'batchSize'
+    | 'images'
+    | 'labels'
+    | 'weights'
+  >
+>;
+/** What a table of preconditioners takes: only what was given. */
+export type PreconditionerTableOptions = Partial<TableOptions>;

@@ -1,0 +1,29 @@
+/**
+ * Errors at the outputs for labels drawn from the model itself (loss.ts): their mean outer product is the Hessian Q_i.
+ */
+import { RandomStream } from '../../core/random.js';
+import type { Matrix } from '../../dense/matrix.js';
+import { lossOf, type LossName } from './table.js';
+
+/** Keeps these streams apart from others of the same seed. */
+const PURPOSE = 0x6c61626c;
+
+/**
+ * out (r × count·draws, the draws of a sample side by side) ← ∂loss/∂f at labels y ~ p(y | f_i). `first` is the number
+ * of the first column's sample: the draws of a sample depend on the seed and on that number alone, not on the batch it
+ * comes in.
+ */
+export function sampleOutputErrors(
+  loss: LossName,
+  output: Matrix,
+  draws: number,
+  seed: number,
+  first: number,
+  out: Matrix,
+): void {
+  const draw = lossOf(loss).sampler(output);
+  for (let i = 0; i < output.cols; i++) {
+    const random = new RandomStream(seed, PURPOSE, first + i);
+    for (let k = 0; k < draws; k++) draw(i, random, out.data, out.offset + (i * draws + k) * out.ld);
+  }
+}

@@ -1,0 +1,14 @@
+/**
+ * No preconditioner: the identity.
+ */
+import type { PreconditionerKind } from './kind.js';
+
+/** The identity: conjugate gradients as they are. */
+export const none: PreconditionerKind = {
+  about: 'the identity',
+  make: () => ({ details: {}, invert: () => ({ bytes: 0 }) }),
+  predict: (_, { product, steps, vectors }) => {
+    const iterations = steps();
+    return { iterations, details: '', flops: vectors * iterations * product };
+  },
+};

@@ -1,0 +1,12 @@
+/** The cosine kernel, k = x·y/(‖x‖‖y‖). */
+import type { KernelForm } from './kernel.js';
+
+/** xᵀy/(‖x‖‖y‖). */
+export const cosine: KernelForm = {
+  formula: 'x·y/(|x| |y|)',
+  argument: 'cosine',
+  parameters: {},
+  evaluator: () => () => {
+    /* the argument is the value */
+  },
+};

@@ -1,0 +1,79 @@
+/**
+ * What a kernel is: a function that turns squared distances, inner products or cosines into entries, in place on a
+ * block of arguments; and what a family of them is, one for each value of its parameters (table.ts lists them).
+ */
+import { OptionError } from '../../core/errors.js';
+import type { KernelProgram } from './program.js';
+
+/** What a kernel is a function of: ‖x − y‖², x·y, or x·y/(‖x‖‖y‖). */
+export type KernelArgument = 'squaredDistance' | 'innerProduct' | 'cosine';
+
+/** values[offset … offset + length) ← k(values[…]), in place; an entry's result depends on that entry alone. */
+export type Evaluate = (values: Float64Array, offset: number, length: number) => void;
+
+/** Values of a family's parameters. */
+export interface KernelParameters {
+  /** Length scale h of the points. */
+  readonly bandwidth?: number | undefined;
+  readonly degree?: number | undefined;
+}
+
+/** A kernel as data, by which a worker builds its own copy: a family's name with its parameters, or a program. */
+export type KernelDefinition =
+  ({ readonly family: string } & KernelParameters) | { readonly family: 'expression'; readonly program: KernelProgram };
+
+/** A positive definite function k(x, y), as `kernelSource` takes it. */
+export interface Kernel {
+  /** For people: "gaussian, h = 2". */
+  readonly name: string;
+  readonly argument: KernelArgument;
+  /** Absent for a kernel that only this thread can evaluate. */
+  readonly definition?: KernelDefinition | undefined;
+  /** values[offset … offset + length) ← k(values[…]), in place; an entry's result depends on that entry alone. */
+  evaluate(values: Float64Array, offset: number, length: number): void;
+}
+
+/** One parameter of a family. */
+export interface KernelParameter {
+  /** Where it may be left out. */
+  readonly fallback?: number | undefined;
+  /** For people: "h = 2". */
+  text(value: number): string;
+  /** Throws OptionError for a value that the family cannot take. */
+  require(value: number): void;
+}
+
+/** A family of kernels, as table.ts lists it under its name. */
+export interface KernelForm {
+  /** k in words of the field, with r = ‖x − y‖ and the bandwidth h. */
+  readonly formula: string;
+  readonly argument: KernelArgument;
+  /** The parameters it takes; values of others are ignored. */
+  readonly parameters: Readonly<Partial<Record<keyof KernelParameters, KernelParameter>>>;
+  /** k for these parameters, which have been checked. Its scratch belongs to one thread. */
+  evaluator(parameters: Readonly<Record<keyof KernelParameters, number>>): Evaluate;
+}
+
+/** The least positive number of full precision. */
+const LEAST_NORMAL = 2 ** -1022;
+
+/**
+ * Throws OptionError unless h is a positive number whose square is one of full precision (1.5e-154 ≤ h ≤ 1.3e154):
+ * points come as squared distances, in which nothing shorter or longer can be told.
+ */
+export function requireBandwidth(h: number): void {
+  if (!(Number.isFinite(h) && h > 0))
+    throw new OptionError(`The bandwidth must be a positive number, not ${h}.`, { option: 'bandwidth', bandwidth: h });
+  if (!(h * h >= LEAST_NORMAL && Number.isFinite(h * h))) {
+    throw new OptionError(
+      `The bandwidth ${h} is too ${h < 1 ? 'small' : 'large'}: its square ${h < 1 ? 'underflows' : 'overflows'}. ` +
+        'Give one from 1.5e-154 to 1.3e154, and scale the points as well.',
+      { option: 'bandwidth', bandwidth: h },
+    );
+  }
+}
+
+/** The parameters of a kernel that has a bandwidth and no other. */
+export const BANDWIDTH = {
+  bandwidth: { text: (h: number): string => `h = ${h}`, require: requireBandwidth },
+} as const satisfies KernelForm['parameters'];

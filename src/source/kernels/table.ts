@@ -1,0 +1,75 @@
+/**
+ * The families of kernels by name, and the kernels they make. The command's options, the error texts and the types
+ * follow from this table: a new family is one file and its entry here (CONTRIBUTING.md). Definitions and names: C. E.
+ * Rasmussen, C. K. I. Williams, Gaussian Processes for Machine Learning, MIT Press, 2006, §4.2 (there the bandwidth h
+ * is the length scale ℓ).
+ */
+import { OptionError } from '../../core/errors.js';
+import { cosine } from './cosine.js';
+import { gaussian } from './gaussian.js';
+import { inverseMultiquadric } from './inverse-multiquadric.js';
+import type { Kernel, KernelDefinition, KernelForm, KernelParameters } from './kernel.js';
+import { laplace } from './laplace.js';
+import { matern32 } from './matern32.js';
+import { matern52 } from './matern52.js';
+import { polynomial } from './polynomial.js';
+import { runProgram, type KernelProgram } from './program.js';
+
+const TABLE = {
+  gaussian,
+  laplace,
+  matern32,
+  matern52,
+  imq: inverseMultiquadric,
+  polynomial,
+  cosine,
+} satisfies Readonly<Record<string, KernelForm>>;
+
+/** The name of a kernel. */
+export type KernelFamily = keyof typeof TABLE;
+/** The kernels by name. */
+export const KERNEL_TABLE: Readonly<Record<KernelFamily, KernelForm>> = TABLE;
+/** A family and values of its parameters. */
+export type NamedKernel = { readonly family: KernelFamily } & KernelParameters;
+/** The kernels with a name, as the command takes them. Any other string is an expression in r. */
+export const kernelFamilies = Object.keys(TABLE) as readonly KernelFamily[];
+
+/** The families that take a parameter. */
+export const familiesWith = (parameter: keyof KernelParameters): readonly KernelFamily[] =>
+  kernelFamilies.filter((family) => parameter in KERNEL_TABLE[family].parameters);
+
+/** The kernel of a family. Throws OptionError for a name that is not in the table and for wrong parameters. */
+function kernelWith(family: string, given: KernelParameters): Kernel {
+  if (!Object.hasOwn(TABLE, family))
+    throw new OptionError(`Unknown kernel "${family}": choose one of ${kernelFamilies.join(', ')}.`, { family });
+  const { argument, parameters, evaluator } = KERNEL_TABLE[family as KernelFamily];
+  const values: Partial<Record<keyof KernelParameters, number>> = {};
+  let name = family;
+  for (const [key, { fallback, text, require }] of entriesOf(parameters)) {
+    const value = given[key] ?? fallback!;
+    require(value);
+    values[key] = value;
+    name += `, ${text(value)}`;
+  }
+  const evaluate = evaluator(values as Record<keyof KernelParameters, number>);
+  return { name, argument, definition: { family, ...values }, evaluate };
+}
+
+const entriesOf = Object.entries as <K extends string, T>(object: Readonly<Partial<Record<K, T>>>) => readonly [K, T][];
+
+/** A kernel given by a program over r (made from a user's expression by `expressionKernel`). */
+export function programKernel(program: KernelProgram): Kernel {
+  const evaluate = runProgram(program);
+  return { name: program.text, argument: 'squaredDistance', definition: { family: 'expression', program }, evaluate };
+}
+
+/** The kernel a definition describes. Throws OptionError for an unknown family and for wrong parameters. */
+export const kernelFromDefinition = (definition: KernelDefinition): Kernel =>
+  'program' in definition ? programKernel(definition.program) : kernelWith(definition.family, definition);
+
+/**
+ * The kernel of a family by its name; parameters that the family does not take are ignored: `degree` concerns the
+ * polynomial kernel, the cosine kernel has no bandwidth. Throws OptionError.
+ */
+export const kernelOfFamily = (family: KernelFamily, bandwidth: number, degree?: number): Kernel =>
+  kernelWith(family, { bandwidth, degree });

@@ -1,0 +1,69 @@
+/**
+ * Choosing a distance: from its name and a source to data that a team can share, and from that data to the distance.
+ */
+import { OptionError, ShapeError } from '../../core/errors.js';
+import { sharedInt32 } from '../../core/shared-array.js';
+import type { WorkerContext } from '../../parallel/task.js';
+import type { EntrySource } from '../../source/entry-source.js';
+import type { Distance } from './distance.js';
+import {
+  DISTANCE_TABLE,
+  DISTANCES,
+  entryDistances,
+  needsPoints,
+  type DistanceName,
+  type SearchedName,
+  type TableDistance,
+} from './table.js';
+
+/** A distance to search by as data, for the state of a team. */
+export interface DistanceState {
+  readonly name: SearchedName;
+  readonly data: unknown;
+}
+
+/** A chosen distance over a source, and what `Team.share` needs for a state that holds it. */
+export type ChosenDistance = {
+  readonly name: TableDistance;
+  readonly size: number;
+  readonly modules: readonly string[];
+  readonly solo: boolean;
+} & (
+  | { readonly state: DistanceState; readonly place?: undefined }
+  /** Indices on a line, and the place of each. */
+  | { readonly state?: undefined; readonly place: Int32Array }
+);
+
+/**
+ * Looks a distance up by name and readies its data. Throws OptionError for an unknown name or for a distance of points
+ * without points.
+ */
+export function chooseDistance(name: DistanceName, source: EntrySource, seed: number): ChosenDistance {
+  const { size, points } = source;
+  if (!Number.isInteger(size) || size < 1)
+    throw new ShapeError(`A source must have at least one row; this one has size ${size}.`, { size });
+  if (!DISTANCES.includes(name))
+    throw new OptionError(`Unknown distance '${String(name)}': choose one of ${DISTANCES.join(', ')}.`, {
+      distance: name,
+    });
+  const chosen = name === 'auto' ? (points === undefined ? 'angle' : 'geometric') : name;
+  if (needsPoints(chosen) && points === undefined) {
+    const others = entryDistances().map((other) => `'${other}'`);
+    throw new OptionError(
+      `The distance '${chosen}' needs a source with points: choose ${others.join(' or ')}, which use entries alone.`,
+      { distance: name },
+    );
+  }
+  const form = DISTANCE_TABLE[chosen];
+  if (form.needs === 'nothing') {
+    const place = sharedInt32(size);
+    form.place(place, seed);
+    return { name: chosen, size, place, modules: [], solo: false };
+  }
+  const { data, modules, solo } = form.prepare(source);
+  return { name: chosen, size, state: { name: chosen as SearchedName, data }, modules, solo };
+}
+
+/** The distance itself, on the thread that calls. */
+export const openDistance = ({ name, data }: DistanceState, context: WorkerContext): Distance =>
+  DISTANCE_TABLE[name].open(data, context);
