@@ -1,6 +1,6 @@
 /**
  * The documentation holds: TypeScript examples compile and print what they say, commands run, options and scripts that
- * are named exist. Fences: ```ts is compiled and run, each block by itself; ```sh: lines that begin with `hmatrix` are
+ * are named exist. Fences: ```ts is compiled and run, each block a module of its own; ```sh: lines that begin with `hmatrix` are
  * run, in order, in one folder for each page;
  * ```sh no-run and fences without a language: such lines are parsed only, because they name files that are not here.
  */
@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createProgram } from '#hmatrix/cli/commands.js';
 import { checkInputOptions } from '#hmatrix/cli/input.js';
 import { resolveOptions } from '#hmatrix/hierarchical/from-entries/options.js';
@@ -85,22 +85,55 @@ const commands = fences
     }),
   );
 
-function run(file: string): Promise<{ status: number | null; stdout: string; stderr: string }> {
-  return new Promise((done, fail) => {
-    const child = spawn(process.execPath, [file], { cwd: dirname(file), stdio: ['ignore', 'pipe', 'pipe'] });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text;
+interface Ran {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the modules that it is given, in order, each in its folder, and writes what each printed. */
+const RUNNER = `
+  import { writeFileSync } from 'node:fs';
+  import { dirname } from 'node:path';
+  import { pathToFileURL } from 'node:url';
+  const ran = [];
+  for (const file of process.argv.slice(3)) {
+    const one = { status: 0, stdout: '', stderr: '' };
+    const written = ['stdout', 'stderr'].map((name) => [name, process[name].write]);
+    for (const [name] of written) process[name].write = (text) => { one[name] += String(text); return true; };
+    process.chdir(dirname(file));
+    await import(pathToFileURL(file).href).catch((error) => { one.status = 1; one.stderr += String(error?.stack); });
+    // Warnings come in a turn of their own.
+    await new Promise(setImmediate);
+    for (const [name, write] of written) process[name].write = write;
+    one.status ||= process.exitCode ?? 0;
+    process.exitCode = undefined;
+    ran.push(one);
+  }
+  writeFileSync(process.argv[2], JSON.stringify(ran));
+`;
+
+/**
+ * What programs print, each by its file. They run in one process, one after the other, which ends by itself: with a
+ * process for each, most of the time would go to loading the library and starting its workers.
+ */
+async function runAll(files: readonly string[]): Promise<ReadonlyMap<string, Ran>> {
+  const [runner, found] = [join(folder, 'runner.mjs'), join(folder, 'ran.json')];
+  writeFileSync(runner, RUNNER);
+  const child = spawn(process.execPath, [runner, found, ...files], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let printed = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      printed += text;
     });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      stderr += text;
-    });
+  const status = await new Promise<number | null>((done, fail) => {
     child.on('error', fail);
-    child.on('close', (status) => {
-      done({ status, stdout, stderr });
-    });
+    child.on('close', done);
   });
+  // Nothing comes after a program's end either.
+  expect({ status, printed }).toEqual({ status: 0, printed: '' });
+  const ran = JSON.parse(readFileSync(found, 'utf8')) as Ran[];
+  return new Map(files.map((file, k) => [file, ran[k]]));
 }
 
 /** Parses a command line as the command itself does; returns what its handler would get. */
@@ -150,68 +183,80 @@ const STRICT: ts.CompilerOptions = {
   typeRoots: [join(root, 'node_modules/@types')],
 };
 
-const problemsOf = (program: ts.Program): string[] =>
-  ts
-    .getPreEmitDiagnostics(program)
-    .map(({ file, messageText }) => `${file?.fileName ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`);
+/** What the compiler says of each file that it names; '' for what it says of none. Checked together: once. */
+function problemsIn(files: readonly string[], options: ts.CompilerOptions): ReadonlyMap<string, readonly string[]> {
+  const problems = new Map<string, string[]>();
+  for (const { file, messageText } of ts.getPreEmitDiagnostics(ts.createProgram(files, options))) {
+    const name = file?.fileName ?? '';
+    problems.set(name, [...(problems.get(name) ?? []), ts.flattenDiagnosticMessageText(messageText, '\n')]);
+  }
+  return problems;
+}
 
 /** What a program says that it prints: the comments `// → …`. */
 const saidIn = (text: string): string[] => [...text.matchAll(/\/\/ → (.*)$/gm)].map(([, output]) => output.trim());
 
-describe('the TypeScript examples', () => {
-  const files = scripts.map(({ text }, k) => {
-    const file = join(folder, `example-${k}.ts`);
-    writeFileSync(file, text);
-    return file;
-  });
+const examples = scripts.map(({ page, line, text }, k) => {
+  const source = join(folder, `example-${k}.ts`);
+  return { at: `${page}:${line}`, text, source, file: source.replace(/\.ts$/, '.mjs') };
+});
+const programs = readdirSync(join(root, 'examples'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.mjs'))
+  .map((name) => join(root, 'examples', name));
 
+/** The example as JavaScript, with the library of this checkout. */
+function transpiled(text: string): string {
+  const { outputText } = ts.transpileModule(text, {
+    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, verbatimModuleSyntax: true },
+  });
+  return outputText.replaceAll(/from (['"])hmatrix(\/\w+)?\1/g, (_all, _quote, entry?: string) => {
+    const path = entry === undefined ? index : join(root, `dist/src/public${entry}.js`);
+    return `from ${JSON.stringify(pathToFileURL(path).href)}`;
+  });
+}
+
+let problems: ReadonlyMap<string, readonly string[]>;
+let ran: ReadonlyMap<string, Ran>;
+beforeAll(async () => {
+  for (const { text, source, file } of examples) {
+    writeFileSync(source, text);
+    writeFileSync(file, transpiled(text));
+  }
+  const sources = [...examples.map(({ source }) => source), ...programs];
+  problems = problemsIn(sources, { ...STRICT, allowJs: true, checkJs: true });
+  ran = await runAll([...examples.map(({ file }) => file), ...programs]);
+});
+
+function expectToPrint(file: string, said: readonly string[]): void {
+  const { status, stdout, stderr } = ran.get(file)!;
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  expect(stdout.split('\n').slice(0, -1)).toEqual(said);
+}
+
+describe('the TypeScript examples', () => {
   it('are_there', () => {
     expect(scripts.length).toBeGreaterThan(0);
   });
 
   it('compile_under_strict_rules', () => {
-    expect(problemsOf(ts.createProgram(files, STRICT))).toEqual([]);
+    expect([...problems].filter(([file]) => !programs.includes(file))).toEqual([]);
   });
 
-  it.each(scripts.map(({ page, line, text }, k) => ({ at: `${page}:${line}`, text, k })))(
-    'run_and_print_what_they_say: $at',
-    async ({ text, k }) => {
-      const { outputText } = ts.transpileModule(text, {
-        compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, verbatimModuleSyntax: true },
-      });
-      const file = join(folder, `example-${k}.mjs`);
-      writeFileSync(
-        file,
-        outputText.replaceAll(/from (['"])hmatrix(\/\w+)?\1/g, (_all, _quote, entry?: string) => {
-          const path = entry === undefined ? index : join(root, `dist/src/public${entry}.js`);
-          return `from ${JSON.stringify(pathToFileURL(path).href)}`;
-        }),
-      );
-      const { status, stdout, stderr } = await run(file);
-      expect(stderr).toBe('');
-      expect(status).toBe(0);
-      expect(stdout.split('\n').slice(0, -1)).toEqual(saidIn(text));
-    },
-  );
+  it.each(examples)('run_and_print_what_they_say: $at', ({ text, file }) => {
+    expectToPrint(file, saidIn(text));
+  });
 });
 
 describe('the programs of examples/', () => {
-  const programs = readdirSync(join(root, 'examples'), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.mjs'))
-    .map((name) => join(root, 'examples', name));
-
   it('compile_under_strict_rules', () => {
-    const program = ts.createProgram(programs, { ...STRICT, allowJs: true, checkJs: true });
-    expect(problemsOf(program)).toEqual([]);
+    expect([...problems].filter(([file]) => programs.includes(file))).toEqual([]);
   });
 
   it.each(programs.map((file) => ({ file, name: relative(root, file) })))(
     'run_and_print_what_they_say: $name',
-    async ({ file }) => {
-      const { status, stdout, stderr } = await run(file);
-      expect(stderr).toBe('');
-      expect(status).toBe(0);
-      expect(stdout.split('\n').slice(0, -1)).toEqual(saidIn(readFileSync(file, 'utf8')));
+    ({ file }) => {
+      expectToPrint(file, saidIn(readFileSync(file, 'utf8')));
     },
   );
 });

@@ -1,6 +1,7 @@
 /**
  * A worker: wait for messages, run its share of each phase, until told to stop.
  */
+import { availableParallelism } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openBlas } from '../dense/backend.js';
 import { Executor } from './executor.js';
@@ -12,9 +13,11 @@ import type { TaskGraph } from './task-graph.js';
 
 /** Polls of the generation word before sleeping: iterative solvers come back within tens of microseconds. */
 const SPINS = 20_000;
+/** Where the team has more workers than there are cores, whoever polls has the core of one that works. */
+const SPINS_WITHOUT_CORE = 100;
 
-function awaitGeneration(control: Int32Array, seen: number): void {
-  for (let spin = 0; spin < SPINS; spin++) if (Atomics.load(control, GENERATION) !== seen) return;
+function awaitGeneration(control: Int32Array, seen: number, spins: number): void {
+  for (let spin = 0; spin < spins; spin++) if (Atomics.load(control, GENERATION) !== seen) return;
   while (Atomics.load(control, GENERATION) === seen) Atomics.wait(control, GENERATION, seen);
 }
 
@@ -36,7 +39,7 @@ function work(start: WorkerStart): void {
   });
 }
 
-async function serve({ control, port, worker }: WorkerStart, executor: Executor): Promise<void> {
+async function serve({ control, port, worker, workers }: WorkerStart, executor: Executor): Promise<void> {
   const fail = (error: unknown): void => {
     sendFailure(port, error);
     Atomics.compareExchange(control, FAILED, 0, worker + 1);
@@ -50,9 +53,10 @@ async function serve({ control, port, worker }: WorkerStart, executor: Executor)
     signalEvent(control);
   });
   const graphs = new Map<number, TaskGraph>();
+  const spins = workers > availableParallelism() ? SPINS_WITHOUT_CORE : SPINS;
   let seen = 0;
   for (;;) {
-    awaitGeneration(control, seen);
+    awaitGeneration(control, seen, spins);
     seen = (seen + 1) | 0;
     const message = receive(port);
     if (message.type === 'stop') break;

@@ -1,5 +1,5 @@
 /** Every method behind one interface: bytes that are those of the arrays, budgets that hold, errors that are true. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { approximateSubject } from '#hmatrix/approximation/approximate.js';
 import { type Approximation } from '#hmatrix/approximation/approximation.js';
 import { APPROXIMATION_METHODS, type ApproximationMethod, METHOD_TABLE } from '#hmatrix/approximation/methods/table.js';
@@ -22,7 +22,8 @@ import { defineNetwork } from '#hmatrix/network/network.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
+import { sharedTeam } from '../teams.js';
 
 /** Methods whose memory the matrix decides, not the budget. */
 const FIXED_METHODS = APPROXIMATION_METHODS.filter((method) => METHOD_TABLE[method].rows.length === 1);
@@ -50,7 +51,7 @@ const make = (method: ApproximationMethod, share = SHARE, of: LinearOperator = o
   approximateSubject(of, method, { share }, {}, { team });
 
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
+  team = await sharedTeam(2);
   // Smooth inputs, so that there is something to compress.
   const inputs = zeros(30, 80);
   const random = new RandomStream(3);
@@ -64,7 +65,6 @@ beforeAll(async () => {
   operator = gaussNewton(model, { blas: team.blas, team });
   exact = denseOf(operator);
 });
-afterAll(() => team.close());
 
 /** Bytes of the arrays that a product reads, from the arrays themselves. */
 function bytesOf({ method, operator: a }: Approximation): number {

@@ -2,7 +2,7 @@
  * Errors that the form of an approximation tells from ‖G‖_F are those of all columns; where a table samples columns,
  * its interval holds the truth.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { approximateSubject } from '#hmatrix/approximation/approximate.js';
 import { APPROXIMATION_METHODS, type ApproximationMethod } from '#hmatrix/approximation/methods/table.js';
 import { operatorError, operatorErrors } from '#hmatrix/approximation/operator-error.js';
@@ -12,15 +12,15 @@ import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import { hessian } from '#hmatrix/curvature/products/hessian.js';
 import { squaredNorm } from '#hmatrix/dense/matrix.js';
 import type { Model } from '#hmatrix/network/model.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { denseOperator } from '../curvature/operators.js';
 import { smallModel, type ModelOptions } from '../network/models.js';
+import { sharedTeam } from '../teams.js';
 
 let team: Team;
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
+  team = await sharedTeam(2);
 });
-afterAll(() => team.close());
 
 const MODELS: readonly (readonly [string, ModelOptions])[] = [
   ['mse, tanh', { widths: [12, 5, 12], samples: 30 }],

@@ -2,7 +2,7 @@
  * The error of any operator for any matrix: exact where all columns are compared, within its interval where they are
  * sampled.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { operatorError, operatorErrors } from '#hmatrix/approximation/operator-error.js';
 import { OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
@@ -11,21 +11,21 @@ import { LowRankOperator } from '#hmatrix/lowrank/low-rank-operator.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import { scaled } from '#hmatrix/operator/scaled.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
+import { sharedTeam } from '../teams.js';
 
 const N = 300;
 let team: Team;
 let exact: Matrix;
 
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
+  team = await sharedTeam(2);
   const factor = zeros(N, 120);
   new RandomStream(5).fillNormal(factor.data);
   exact = zeros(N, N);
   team.blas.gemm('N', 'T', 1 / N, factor, factor, 0, exact);
 });
-afterAll(() => team.close());
 
 const truth = (approximation: Matrix): number => {
   let sum = 0;

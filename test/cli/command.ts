@@ -3,8 +3,11 @@
  * the files are the same (status.test.ts); a process of its own takes half a second more.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { invoke, sayWarning } from '#hmatrix/cli/invoke.js';
+import { Team, type TeamOptions } from '#hmatrix/parallel/team.js';
+import { sharedTeam } from '../teams.js';
 
 const main = resolve(import.meta.dirname, '../../dist/src/cli/main.js');
 
@@ -62,6 +65,35 @@ function collect(stream: NodeJS.WriteStream): { readonly text: () => string; rea
   };
 }
 
+/**
+ * Until `end`, whoever opens a team of at most four workers gets the one that the tests share. Closing it only counts:
+ * `end` throws where a team was left open.
+ */
+function lendTeams(): { readonly end: () => void } {
+  const open = Team.open;
+  const lent: Team[] = [];
+  let closed = 0;
+  Team.open = async (options: TeamOptions = {}): Promise<Team> => {
+    const { workers = availableParallelism(), ...others } = options;
+    const plain = Object.values(others).every((value) => value === undefined);
+    if (!plain || !Number.isInteger(workers) || workers < 1 || workers > 4) return open.call(Team, options);
+    const team = await sharedTeam(workers);
+    lent.push(team);
+    team.close = (): Promise<void> => {
+      closed++;
+      return Promise.resolve();
+    };
+    return team;
+  };
+  return {
+    end: () => {
+      Team.open = open;
+      for (const team of lent) delete (team as Partial<Team>).close;
+      if (closed !== lent.length) throw new Error('The command left its team open.');
+    },
+  };
+}
+
 /** `hmatrix ...args` in this process, one at a time. Standard output is no terminal. */
 export async function hmatrix(args: readonly string[], { cwd }: { readonly cwd?: string } = {}): Promise<Outcome> {
   const from = process.cwd();
@@ -69,6 +101,7 @@ export async function hmatrix(args: readonly string[], { cwd }: { readonly cwd?:
   const [stdout, stderr] = [collect(process.stdout), collect(process.stderr)];
   process.removeAllListeners('warning');
   process.on('warning', sayWarning);
+  const teams = lendTeams();
   let status: number;
   try {
     if (cwd !== undefined) process.chdir(cwd);
@@ -81,6 +114,7 @@ export async function hmatrix(args: readonly string[], { cwd }: { readonly cwd?:
     for (const listener of warned) process.on('warning', listener);
     stderr.end();
     stdout.end();
+    teams.end();
   }
   return { status, stdout: stdout.text(), stderr: stderr.text() };
 }

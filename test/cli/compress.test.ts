@@ -6,8 +6,8 @@ import { squaredNorm, view, zeros } from '#hmatrix/dense/matrix.js';
 import { randomVectors } from '#hmatrix/experiment/compression-run.js';
 import { loadMatrix } from '#hmatrix/hierarchical/matrix/file.js';
 import { readNpy, readNpyMatrix, writeNpy, writeNpyMatrix } from '#hmatrix/io/npy.js';
-import { Team } from '#hmatrix/parallel/team.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
+import { sharedTeam } from '../teams.js';
 import { hmatrix, hmatrixProcess } from './command.js';
 
 const folder = temporaryFolder();
@@ -231,26 +231,22 @@ describe('a matrix that goes to a file', () => {
     expect(multiplied.status).toBe(0);
     const product = await readNpyMatrix(y);
     expect([product.rows, product.cols]).toEqual([size, 3]);
-    const team = await Team.open({ workers: 2 });
-    try {
-      const matrix = await loadMatrix(hm, { team });
-      const here = matrix.apply(vectors);
-      expect(Array.from(product.data)).toEqual(Array.from(here.data));
-      // ‖(K − K̃)X‖_F ≤ ‖K − K̃‖_F·‖X‖_F, and the error was measured exactly.
-      const exact = zeros(size, 3);
-      team.blas.gemm('N', 'N', 1, dense, vectors, 0, exact);
-      const difference = view(
-        exact.data.map((value, i) => value - product.data[i]),
-        0,
-        size,
-        3,
-      );
-      expect(Math.sqrt(squaredNorm(difference))).toBeLessThanOrEqual(
-        1.001 * result.error.relative * Math.sqrt(squaredNorm(dense)) * Math.sqrt(squaredNorm(vectors)) + 1e-10,
-      );
-    } finally {
-      await team.close();
-    }
+    const team = await sharedTeam(2);
+    const matrix = await loadMatrix(hm, { team });
+    const here = matrix.apply(vectors);
+    expect(Array.from(product.data)).toEqual(Array.from(here.data));
+    // ‖(K − K̃)X‖_F ≤ ‖K − K̃‖_F·‖X‖_F, and the error was measured exactly.
+    const exact = zeros(size, 3);
+    team.blas.gemm('N', 'N', 1, dense, vectors, 0, exact);
+    const difference = view(
+      exact.data.map((value, i) => value - product.data[i]),
+      0,
+      size,
+      3,
+    );
+    expect(Math.sqrt(squaredNorm(difference))).toBeLessThanOrEqual(
+      1.001 * result.error.relative * Math.sqrt(squaredNorm(dense)) * Math.sqrt(squaredNorm(vectors)) + 1e-10,
+    );
 
     const seeded = JSON.parse(
       (await hmatrix(['multiply', hm, '--x', 'seeded', '--vectors', '3', '--seed', '7', '--json'])).stdout,

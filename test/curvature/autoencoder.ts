@@ -11,15 +11,37 @@ import type { Team } from '#hmatrix/parallel/team.js';
 
 const SIDE = 28;
 
+interface DigitModelOptions {
+  readonly classes?: boolean;
+  readonly epochs?: number;
+  readonly bias?: boolean;
+  readonly pool?: number;
+}
+
+/** Trained once in each process: nobody changes a model. */
+const trained = new Map<string, Promise<Model>>();
+
 /**
  * p – hidden… – p (tanh, squared errors) or, with `classes`, p – hidden… – 10 (ReLU, cross-entropy), p = (28/pool)²
  * inputs, each the mean of pool × pool pixels.
  */
-export async function digitModel(
+export function digitModel(
   hidden: readonly number[],
   samples: number,
   team: Team,
-  { classes = false, epochs = 3, bias = false, pool = 2 } = {},
+  options: DigitModelOptions = {},
+): Promise<Model> {
+  const key = JSON.stringify([hidden, samples, team.blas.kind, options]);
+  let model = trained.get(key);
+  if (model === undefined) trained.set(key, (model = train(hidden, samples, team, options)));
+  return model;
+}
+
+async function train(
+  hidden: readonly number[],
+  samples: number,
+  team: Team,
+  { classes = false, epochs = 3, bias = false, pool = 2 }: DigitModelOptions,
 ): Promise<Model> {
   const { images, labels } = digitImages(samples, 1);
   const side = SIDE / pool;

@@ -1,15 +1,16 @@
 /** Blocks on the diagonal are those of the matrix, for layers, units and any ranges. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { MemoryError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { blockDiagonal, blockDiagonalBytes } from '#hmatrix/source/block-diagonal.js';
 import { gaussNewtonSource } from '#hmatrix/curvature/entries/gauss-newton-source.js';
 import { get, squaredNorm, zeros, type Matrix, type Precision } from '#hmatrix/dense/matrix.js';
 import type { Model } from '#hmatrix/network/model.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
 import { smallModel } from '../network/models.js';
 import { layerRanges, unitRanges } from '#hmatrix/network/ranges.js';
+import { sharedTeam } from '../teams.js';
 
 let team: Team;
 let model: Model;
@@ -18,7 +19,7 @@ let dense: Matrix;
 let size: number;
 
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
+  team = await sharedTeam(2);
   // The first layer's block is taller than a panel of 512 rows.
   model = smallModel({ widths: [40, 15, 3], samples: 11 });
   source = gaussNewtonSource(model, { blas: team.blas });
@@ -27,7 +28,6 @@ beforeAll(async () => {
   dense = zeros(size, size);
   source.entries(all, all, dense);
 });
-afterAll(() => team.close());
 
 const normal = (rows: number, cols: number, seed: number, precision: Precision = 'f64'): Matrix => {
   const a = zeros(rows, cols, precision);

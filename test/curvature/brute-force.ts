@@ -94,18 +94,30 @@ export function bruteForceLossHessians({ network, loss }: Model, outputs: Matrix
 
 /** G = (1/n) Σ_i J_iᵀ Q_i J_i, N × N. */
 export function denseGaussNewton(model: Model): Matrix {
+  let dense = denseHessians.get(model);
+  if (dense === undefined) denseHessians.set(model, (dense = sumOfSquares(model)));
+  return { ...dense, data: dense.data.slice() };
+}
+
+/** Computed once for each model of a test's file. */
+const denseHessians = new WeakMap<Model, Matrix>();
+
+function sumOfSquares(model: Model): Matrix {
   const jacobians = bruteForceJacobian(model);
   const hessians = bruteForceLossHessians(model, bruteForceOutputs(model));
   const size = model.network.parameters;
   const r = model.network.outputs;
   const dense = zeros(size, size);
+  // Row k of J_i, one number after the other.
+  const row = new Float64Array(size * r);
   jacobians.forEach(({ data: j }, i) => {
     const q = hessians[i].data;
+    for (let k = 0; k < r; k++) for (let a = 0; a < size; a++) row[a + k * size] = j[k + a * r];
     for (let b = 0; b < size; b++) {
       for (let k = 0; k < r; k++) {
         let qj = 0;
         for (let l = 0; l < r; l++) qj += q[k + l * r] * j[l + b * r];
-        for (let a = 0; a < size; a++) dense.data[a + b * size] += (j[k + a * r] * qj) / jacobians.length;
+        for (let a = 0; a < size; a++) dense.data[a + b * size] += (row[a + k * size] * qj) / jacobians.length;
       }
     }
   });

@@ -1,13 +1,14 @@
 /** Gauss–Newton Hessians as hierarchical matrices by one call. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { compressHessian, type CompressHessianOptions } from '#hmatrix/curvature/trees/compress-hessian.js';
 import { gaussNewtonSource, type GaussNewtonSource } from '#hmatrix/curvature/entries/gauss-newton-source.js';
 import { hessianTree } from '#hmatrix/curvature/trees/hessian-tree.js';
 import { sharesZeros } from '#hmatrix/hierarchical/matrix/data.js';
 import type { Model } from '#hmatrix/network/model.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { smallModel } from '../network/models.js';
+import { sharedTeam } from '../teams.js';
 import { digitModel } from './autoencoder.js';
 
 describe('compressed Hessians', () => {
@@ -15,13 +16,10 @@ describe('compressed Hessians', () => {
   let autoencoder: Model;
   let source: GaussNewtonSource;
   beforeAll(async () => {
-    team = await Team.open({ workers: 2 });
+    team = await sharedTeam(2);
     autoencoder = await digitModel([8], 150, team);
     source = gaussNewtonSource(autoencoder, { blas: team.blas });
   }, 60_000);
-  afterAll(async () => {
-    await team.close();
-  });
 
   it.each(['entries', 'products'] as const)('meet_the_tolerance_from_%s', async (from) => {
     for (const tolerance of from === 'entries' ? [1e-1, 1e-2, 1e-3] : [1e-1, 1e-2]) {
@@ -138,14 +136,13 @@ describe('compressed Hessians', () => {
     const model = smallModel({ widths: [24, 10, 20], samples: 40 });
     const values = await Promise.all(
       [1, 2, 3].map(async (workers) => {
-        const own = await Team.open({ workers });
+        const own = await sharedTeam(workers);
         const { matrix } = await compressHessian(
           model,
           { from, tolerance: 1e-3, leafSize: 16, seed: 3 },
           { team: own },
         );
         const { data } = matrix;
-        await own.close();
         return [data.values, data.tree.order];
       }),
     );

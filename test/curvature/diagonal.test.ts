@@ -1,7 +1,7 @@
 /**
  * The diagonal of the Gauss–Newton matrix, and blocks on its diagonal.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { blockDiagonal, blockDiagonalBytes } from '#hmatrix/source/block-diagonal.js';
 import { curvatureDiagonal } from '#hmatrix/curvature/kronecker/curvature-diagonal.js';
@@ -9,8 +9,9 @@ import { gaussNewtonSource } from '#hmatrix/curvature/entries/gauss-newton-sourc
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { apply } from '#hmatrix/operator/apply.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { randomMatrix, relativeError } from '../support.js';
+import { sharedTeam } from '../teams.js';
 import { denseGaussNewton, randomModel, smallModels } from './brute-force.js';
 import { denseOperator, forgetful } from './operators.js';
 import { layerRanges, unitRanges } from '#hmatrix/network/ranges.js';
@@ -80,10 +81,7 @@ describe('diagonal', () => {
 describe('blocks_on_the_diagonal', () => {
   let teams: Team[];
   beforeAll(async () => {
-    teams = await Promise.all([1, 2, 3].map((workers) => Team.open({ workers })));
-  });
-  afterAll(async () => {
-    await Promise.all(teams.map((team) => team.close()));
+    teams = await Promise.all([1, 2, 3].map((workers) => sharedTeam(workers)));
   });
 
   it('of_units_and_of_layers_are_those_of_the_dense_matrix', async () => {

@@ -12,8 +12,8 @@ import { zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { LOSSES, lossOf } from '#hmatrix/network/losses/table.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { apply } from '#hmatrix/operator/apply.js';
-import { Team } from '#hmatrix/parallel/team.js';
 import { randomMatrix, relativeError } from '../support.js';
+import { sharedTeam } from '../teams.js';
 import {
   bruteForceGradients,
   bruteForceJacobian,
@@ -91,14 +91,10 @@ describe('fisher_products', () => {
       const single = apply(alone, one);
       expect(relativeError(single, { ...expected, cols: 1 })).toBeLessThan(1000 * eps);
       for (const workers of [1, 2, 3]) {
-        const team = await Team.open({ workers });
-        try {
-          const operator = make(model, { blas, team });
-          expect(apply(operator, x).data).toEqual(expected.data);
-          expect(apply(operator, one).data).toEqual(single.data);
-        } finally {
-          await team.close();
-        }
+        const team = await sharedTeam(workers);
+        const operator = make(model, { blas, team });
+        expect(apply(operator, x).data).toEqual(expected.data);
+        expect(apply(operator, one).data).toEqual(single.data);
       }
     }
   });

@@ -1,7 +1,7 @@
 /**
  * Gauss–Newton products: against the dense matrix of brute-force Jacobians, and what a LinearOperator owes its callers.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
@@ -10,8 +10,9 @@ import { block, copyInto, view, zeros } from '#hmatrix/dense/matrix.js';
 import type { DataSet } from '#hmatrix/network/data-set.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { apply } from '#hmatrix/operator/apply.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { randomMatrix, relativeError } from '../support.js';
+import { sharedTeam } from '../teams.js';
 import { denseGaussNewton, randomModel, smallModels } from './brute-force.js';
 import { asymmetry, denseOperator, forgetful } from './operators.js';
 
@@ -180,10 +181,7 @@ describe('data_in_batches', () => {
 describe('teams', () => {
   let teams: Team[];
   beforeAll(async () => {
-    teams = await Promise.all([1, 2, 3].map((workers) => Team.open({ workers })));
-  });
-  afterAll(async () => {
-    await Promise.all(teams.map((team) => team.close()));
+    teams = await Promise.all([1, 2, 3].map((workers) => sharedTeam(workers)));
   });
 
   const models: [string, Model][] = [

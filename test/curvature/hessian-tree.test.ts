@@ -1,5 +1,5 @@
 /** Cluster trees for Hessians: what each promises, the effect of the order, and what `auto` picks. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { AbortedError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import { gaussNewtonSource, type GaussNewtonSource } from '#hmatrix/curvature/entries/gauss-newton-source.js';
@@ -8,9 +8,10 @@ import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { compressOperator } from '#hmatrix/hierarchical/from-products/compress.js';
 import { estimateTreeErrors } from '#hmatrix/hierarchical/measure/tree-error.js';
 import type { Model } from '#hmatrix/network/model.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { mostInLeaf, type ClusterTree } from '#hmatrix/tree/cluster-tree.js';
 import { smallModel } from '../network/models.js';
+import { sharedTeam } from '../teams.js';
 import { digitModel } from './autoencoder.js';
 
 const LEAF = 32;
@@ -21,16 +22,22 @@ describe('trees for Hessians', () => {
   let autoencoder: Model;
   let source: GaussNewtonSource;
   beforeAll(async () => {
-    team = await Team.open({ workers: 2 });
+    team = await sharedTeam(2);
     autoencoder = await digitModel([8], 150, team);
     source = gaussNewtonSource(autoencoder, { blas: team.blas });
   }, 60_000);
-  afterAll(async () => {
-    await team.close();
-  });
 
-  const treeBy = async (distance: HessianDistance, model = autoencoder, of = source): Promise<ClusterTree> =>
-    (await hessianTree(model, of, { distance, leafSize: LEAF }, { team })).tree;
+  /** `make()`, once for each model and name. */
+  const known = new Map<Model, Map<string, Promise<unknown>>>();
+  const once = <T>(model: Model, name: string, make: () => Promise<T>): Promise<T> => {
+    const ofModel = known.get(model) ?? new Map<string, Promise<unknown>>();
+    known.set(model, ofModel);
+    const found = ofModel.get(name) ?? make();
+    ofModel.set(name, found);
+    return found as Promise<T>;
+  };
+  const treeBy = (distance: HessianDistance, model = autoencoder, of = source): Promise<ClusterTree> =>
+    once(model, distance, async () => (await hessianTree(model, of, { distance, leafSize: LEAF }, { team })).tree);
   const productsError = async (tree: ClusterTree, model: Model, rank: number): Promise<number> => {
     const matrix = await compressOperator(
       gaussNewton(model, { blas: team.blas, team }),
@@ -40,6 +47,9 @@ describe('trees for Hessians', () => {
     );
     return matrix.report.products!.error.relative;
   };
+  /** The error from products of the model's tree at rank RANK. */
+  const errorBy = (distance: HessianDistance, model = autoencoder, of = source): Promise<number> =>
+    once(model, `error of ${distance}`, async () => productsError(await treeBy(distance, model, of), model, RANK));
 
   it.each(HESSIAN_DISTANCES.filter((name) => name !== 'auto'))(
     'are_permutations_with_zero_rows_in_front_and_leaves_within_bounds: %s',
@@ -126,8 +136,7 @@ describe('trees for Hessians', () => {
       const { chosen, candidates } = await hessianTree(model, of, { leafSize: LEAF, rank: RANK }, { team });
       expect(candidates.length).toBeGreaterThanOrEqual(2);
       const errors = new Map<string, number>();
-      for (const { distance } of candidates)
-        errors.set(distance, await productsError(await treeBy(distance, model, of), model, RANK));
+      for (const { distance } of candidates) errors.set(distance, await errorBy(distance, model, of));
       expect(errors.get(chosen)!, [...errors].join(' ')).toBeLessThanOrEqual(1.5 * Math.min(...errors.values()));
     }
   });
@@ -142,8 +151,8 @@ describe('trees for Hessians', () => {
       { rank: RANK },
       { team },
     );
-    for (const [k, tree] of trees.entries()) {
-      const ratio = estimates[k] / (await productsError(tree, autoencoder, RANK));
+    for (const k of trees.keys()) {
+      const ratio = estimates[k] / (await errorBy(distances[k]));
       expect(ratio, `${distances[k]}: ${ratio}`).toBeGreaterThan(1 / 4);
       expect(ratio, `${distances[k]}: ${ratio}`).toBeLessThan(4);
     }
@@ -162,14 +171,13 @@ describe('trees for Hessians', () => {
     const model = smallModel({ widths: [20, 15, 12], samples: 30 });
     const trees = await Promise.all(
       [1, 2, 3].map(async (workers) => {
-        const own = await Team.open({ workers });
+        const own = await sharedTeam(workers);
         const tree = await hessianTree(
           model,
           gaussNewtonSource(model, { blas: own.blas }),
           { leafSize: 8, seed: 5 },
           { team: own },
         );
-        await own.close();
         return tree;
       }),
     );

@@ -11,8 +11,8 @@ import { memoryDataSet } from '#hmatrix/network/data-set.js';
 import { LOSSES } from '#hmatrix/network/losses/table.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { apply } from '#hmatrix/operator/apply.js';
-import { Team } from '#hmatrix/parallel/team.js';
 import { randomMatrix, relativeError } from '../support.js';
+import { sharedTeam } from '../teams.js';
 import { bruteForceGradients, bruteForceOutputs, denseGaussNewton, randomModel, smallModels } from './brute-force.js';
 import { asymmetry, denseOperator, forgetful } from './operators.js';
 
@@ -153,16 +153,12 @@ describe('batches_and_teams', () => {
       const blocks = [1, 5, 40].map((vectors) => randomMatrix(alone.cols, vectors, vectors));
       const expected = blocks.map((x) => apply(alone, x).data);
       for (const workers of [1, 2, 3]) {
-        const team = await Team.open({ workers });
-        try {
-          const operator = hessian(one, { blas, team });
-          blocks.forEach((x, i) => {
-            expect(apply(operator, x).data).toEqual(expected[i]);
-            expect(apply(operator, x).data).toEqual(expected[i]);
-          });
-        } finally {
-          await team.close();
-        }
+        const team = await sharedTeam(workers);
+        const operator = hessian(one, { blas, team });
+        blocks.forEach((x, i) => {
+          expect(apply(operator, x).data).toEqual(expected[i]);
+          expect(apply(operator, x).data).toEqual(expected[i]);
+        });
       }
     }
   });

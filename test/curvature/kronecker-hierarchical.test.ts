@@ -1,7 +1,7 @@
 /**
  * Hierarchical matrices in the Kronecker eigenbasis against dense Gauss–Newton Hessians from the definition.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { MemoryError, NonFiniteError, OptionError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { kroneckerHierarchical, type KroneckerHierarchicalOptions } from '#hmatrix/curvature/eigenbasis/compress.js';
@@ -11,16 +11,14 @@ import { checkHierarchicalData } from '#hmatrix/hierarchical/matrix/check-data.j
 import type { LossName } from '#hmatrix/network/losses/table.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { apply } from '#hmatrix/operator/apply.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
+import { sharedTeam } from '../teams.js';
 import { denseGaussNewton, randomModel, smallModels } from './brute-force.js';
 
 const EPS = Number.EPSILON;
 let team: Team;
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
-});
-afterAll(async () => {
-  await team.close();
+  team = await sharedTeam(2);
 });
 
 const build = (
@@ -248,14 +246,13 @@ describe('an approximation', () => {
   it('has_the_same_bits_for_every_team', async () => {
     const results: Float64Array[] = [];
     for (const workers of [1, 2, 3]) {
-      const other = await Team.open({ workers });
+      const other = await sharedTeam(workers);
       const matrix = await build(model, { share: 0.15, leafSize: 4 }, other);
       const x = zeros(matrix.rows, 3);
       new RandomStream(4).fillNormal(x.data);
       results.push(
         Float64Array.from([matrix.error, matrix.bytes, ...matrix.core!.data.values, ...apply(matrix, x).data]),
       );
-      await other.close();
     }
     expect(results[1]).toEqual(results[0]);
     expect(results[2]).toEqual(results[0]);

@@ -2,7 +2,7 @@
  * Kronecker-hierarchical matrices that are positive semidefinite by construction, and their factorization, against
  * dense Gauss–Newton Hessians from the definition.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { factorKronecker } from '#hmatrix/curvature/eigenbasis/factorization.js';
 import { kroneckerHierarchical } from '#hmatrix/curvature/eigenbasis/compress.js';
@@ -15,18 +15,16 @@ import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import { shifted } from '#hmatrix/operator/shifted.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import type { Model } from '#hmatrix/network/model.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { randomMatrix, relativeError } from '../support.js';
+import { sharedTeam } from '../teams.js';
 import { digitModel } from './autoencoder.js';
 import { denseGaussNewton, randomModel, smallModels } from './brute-force.js';
 
 const EPS = Number.EPSILON;
 let team: Team;
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
-});
-afterAll(async () => {
-  await team.close();
+  team = await sharedTeam(2);
 });
 
 const build = (model: Model, share: number, of = team, leafSize = 4): Promise<KroneckerHierarchicalMatrix> =>
@@ -212,11 +210,10 @@ describe('its_factorization', () => {
     const model = await digitModel([6, 3, 6], 40, team, { pool: 4 });
     const results: Float64Array[] = [];
     for (const workers of [1, 2, 3]) {
-      const other = await Team.open({ workers });
+      const other = await sharedTeam(workers);
       const matrix = await build(model, 0.2, other);
       const factorization = await factorKronecker(matrix, { shift: 1e-4 }, { team: other });
       results.push(factorization.solve(randomMatrix(matrix.rows, 2, 4)).data as Float64Array);
-      await other.close();
     }
     expect(results[1]).toEqual(results[0]);
     expect(results[2]).toEqual(results[0]);

@@ -1,7 +1,7 @@
 /**
  * Every curvature operator and every damped inverse, of models of either precision, takes vectors of either precision.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { blockDiagonal } from '#hmatrix/source/block-diagonal.js';
 import { curvatureDiagonal } from '#hmatrix/curvature/kronecker/curvature-diagonal.js';
 import { dualForm } from '#hmatrix/curvature/entries/dual-form.js';
@@ -16,17 +16,15 @@ import { kroneckerHierarchical } from '#hmatrix/curvature/eigenbasis/compress.js
 import { copyInto, view, zeros, type Matrix, type Precision } from '#hmatrix/dense/matrix.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import type { Model } from '#hmatrix/network/model.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { randomMatrix, relativeError } from '../support.js';
+import { sharedTeam } from '../teams.js';
 import { randomModel } from './brute-force.js';
 import { layerRanges } from '#hmatrix/network/ranges.js';
 
 let team: Team;
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
-});
-afterAll(async () => {
-  await team.close();
+  team = await sharedTeam(2);
 });
 
 const DAMPING = 0.1;

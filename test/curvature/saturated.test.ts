@@ -2,7 +2,7 @@
  * Networks that are certain of their outputs: Gauss–Newton matrices of any size down to 1e-300 stay symmetric and
  * positive semidefinite relative to themselves.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { dualForm } from '#hmatrix/curvature/entries/dual-form.js';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import { zeros, view, type Matrix, type Precision } from '#hmatrix/dense/matrix.js';
@@ -10,18 +10,16 @@ import { nystrom } from '#hmatrix/lowrank/nystrom.js';
 import { applyLossFactor, applyLossHessian } from '#hmatrix/network/losses/evaluate.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { solveSystem } from '#hmatrix/solve/solve.js';
 import { randomMatrix } from '../support.js';
 import { asymmetryOf, denseOf, eigenvaluesOf } from '../solve/subjects.js';
+import { sharedTeam } from '../teams.js';
 import { randomModel } from './brute-force.js';
 
 let team: Team;
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
-});
-afterAll(async () => {
-  await team.close();
+  team = await sharedTeam(2);
 });
 
 function saturated(times: number, precision: Precision): Model {

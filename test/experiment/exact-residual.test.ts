@@ -1,14 +1,15 @@
 /** Residuals against the matrix itself: by all rows, by products, by a sample with an interval that covers. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { exactResidual } from '#hmatrix/experiment/exact-residual.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { solveSystem } from '#hmatrix/solve/solve.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { norm2, residualOf } from '../krylov/systems.js';
 import { shiftedDense } from '../solve/subjects.js';
 import { denseOf, gaussianSource, randomMatrix } from '../support.js';
+import { sharedTeam } from '../teams.js';
 
 const SHIFT = 1e-2;
 const N = 500;
@@ -19,8 +20,8 @@ let b: Matrix;
 let x: Matrix;
 
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
-  other = await Team.open({ workers: 1 });
+  team = await sharedTeam(2);
+  other = await sharedTeam(1);
   const source = gaussianSource(N, 3, 1, team.blas);
   dense = shiftedDense(denseOf(source), SHIFT);
   b = randomMatrix(N, 2, 1);
@@ -30,10 +31,6 @@ beforeAll(async () => {
     { shift: SHIFT },
     { team },
   ));
-});
-afterAll(async () => {
-  await team.close();
-  await other.close();
 });
 
 const truth = (j: number, solution = x): number => residualOf(dense, b, solution, team.blas, j) / norm2(b, j);

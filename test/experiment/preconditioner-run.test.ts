@@ -1,5 +1,5 @@
 /** The table of preconditioners: the published rows again, the sweep, networks, and what cannot be had. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { OptionError } from '#hmatrix/core/errors.js';
 import { randomVectors } from '#hmatrix/experiment/compression-run.js';
 import {
@@ -11,16 +11,14 @@ import type { PreconditionerRecord } from '#hmatrix/experiment/preconditioner-re
 import { runPreconditioners, type PreconditionerSetup } from '#hmatrix/experiment/preconditioner-run.js';
 import { printedSolve } from '#hmatrix/experiment/printed-preconditioners.js';
 import { shifted } from '#hmatrix/operator/shifted.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { digitImages } from '#datasets/digits.js';
 import { named } from '#datasets/named.js';
+import { sharedTeam } from '../teams.js';
 
 let team: Team;
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
-});
-afterAll(async () => {
-  await team.close();
+  team = await sharedTeam(2);
 });
 
 const nothing = (): Omit<PreconditionerSetup, 'printed' | 'swept' | 'networks'> => ({
@@ -125,24 +123,20 @@ describe('the sweep', () => {
   });
 
   it('is_the_same_for_any_number_of_workers_but_for_times', async () => {
-    const alone = await Team.open({ workers: 1 });
-    try {
-      const setup = { ...nothing(), printed: at(400, 'K02'), swept: at(400, 'K15'), networks: [], shifts: [1e-3] };
-      const numbers = ({ printed, sweep }: PreconditionerRecord): unknown => [
-        printed.rows.map(({ steps, solveError, matvecError }) => [steps, solveError, matvecError]),
-        sweep.map(({ rows }) => rows.map(({ iterations, residual }) => [iterations, residual])),
-      ];
-      expect(
-        numbers(
-          await runPreconditioners(
-            { ...setup, open: ({ name, size }) => named(name, size, { blas: alone.blas }) },
-            { team: alone },
-          ),
+    const alone = await sharedTeam(1);
+    const setup = { ...nothing(), printed: at(400, 'K02'), swept: at(400, 'K15'), networks: [], shifts: [1e-3] };
+    const numbers = ({ printed, sweep }: PreconditionerRecord): unknown => [
+      printed.rows.map(({ steps, solveError, matvecError }) => [steps, solveError, matvecError]),
+      sweep.map(({ rows }) => rows.map(({ iterations, residual }) => [iterations, residual])),
+    ];
+    expect(
+      numbers(
+        await runPreconditioners(
+          { ...setup, open: ({ name, size }) => named(name, size, { blas: alone.blas }) },
+          { team: alone },
         ),
-      ).toEqual(numbers(await runPreconditioners(setup, { team })));
-    } finally {
-      await alone.close();
-    }
+      ),
+    ).toEqual(numbers(await runPreconditioners(setup, { team })));
   });
 });
 

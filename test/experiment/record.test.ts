@@ -2,17 +2,18 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { AbortedError, OptionError } from '#hmatrix/core/errors.js';
 import { normalPoints } from '#datasets/points.js';
 import { randomVectors, runCompression, type CompressionRun } from '#hmatrix/experiment/compression-run.js';
 import { measureDgemm, median } from '#hmatrix/experiment/dgemm-rate.js';
 import { writeRecord } from '#hmatrix/experiment/record.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { gaussian } from '#hmatrix/source/kernels/named.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
+import { sharedTeam } from '../teams.js';
 
 const folder = temporaryFolder();
 const size = 600;
@@ -30,11 +31,10 @@ let source: EntrySource;
 let run: CompressionRun;
 
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
+  team = await sharedTeam(2);
   source = kernelSource(normalPoints(size, 3, 1), gaussian(2), { blas: team.blas });
   run = await runCompression({ source, input, options, vectors: 5 }, { team });
 });
-afterAll(() => team.close());
 
 describe('the record of a run', () => {
   it('agrees_with_the_matrix_it_describes', async () => {

@@ -5,8 +5,13 @@ import { pathToFileURL } from 'node:url';
 
 export const copy = process.argv[2];
 
-/** A module of the copy: "index", "network/gradient". */
-export const load = (name) => import(pathToFileURL(join(copy, 'dist/src', `${name}.js`)).href);
+const imported = (name) => import(pathToFileURL(join(copy, 'dist/src', `${name}.js`)).href);
+
+/** A module of the copy, "network/gradient"; "index": the public names, of the core and of all namespaces. */
+export async function load(name) {
+  const loaded = await imported(name);
+  return name === 'index' ? Object.assign({}, ...Object.values(loaded), loaded) : loaded;
+}
 
 /** `hmatrix ...args` of the copy: what it prints. Throws where it fails, but for a missed tolerance. */
 export function hmatrix(...args) {

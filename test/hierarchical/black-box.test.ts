@@ -3,7 +3,7 @@
  * about it.
  */
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import {
   AbortedError,
   AsymmetryError,
@@ -26,7 +26,7 @@ import { loadMatrix, saveMatrix } from '#hmatrix/hierarchical/matrix/file.js';
 import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { gaussian, laplace } from '#hmatrix/source/kernels/named.js';
@@ -34,6 +34,7 @@ import { buildClusterTree } from '#hmatrix/tree/build.js';
 import type { ClusterTree } from '#hmatrix/tree/cluster-tree.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { denseOf, normalPoints, randomMatrix, relativeError } from '../support.js';
+import { sharedTeam } from '../teams.js';
 import { lowRankPlusDiagonal, randomHss, randomSizes, treeOfLeaves } from './trees.js';
 
 const FORMATS: readonly ProductsFormat[] = ['hss', 'hodlr'];
@@ -43,12 +44,8 @@ describe('compression from products', () => {
   let team: Team;
   let single: Team;
   beforeAll(async () => {
-    team = await Team.open({ workers: 2 });
-    single = await Team.open({ workers: 1 });
-  });
-  afterAll(async () => {
-    await team.close();
-    await single.close();
+    team = await sharedTeam(2);
+    single = await sharedTeam(1);
   });
 
   const make = (

@@ -2,7 +2,7 @@
  * The stated intervals of measured errors hold the truth for at least 93 of 100 seeds; bench/coverage-cases.ts has
  * more of them, and larger ones.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { operatorError } from '#hmatrix/approximation/operator-error.js';
 import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
 import { RandomStream } from '#hmatrix/core/random.js';
@@ -11,18 +11,18 @@ import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { estimateError } from '#hmatrix/hierarchical/measure/error-estimate.js';
 import type { ErrorEstimate } from '#hmatrix/hierarchical/measure/error-interval.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { denseOf, gaussianSource } from '../support.js';
+import { sharedTeam } from '../teams.js';
 
 const SEEDS = 200;
 const LEAST = 0.93;
 const N = 500;
 let team: Team;
 beforeAll(async () => {
-  team = await Team.open({ workers: 1 });
+  team = await sharedTeam(1);
 });
-afterAll(() => team.close());
 
 /** D K D with log-normal D. */
 function uneven(k: Matrix): Matrix {

@@ -1,19 +1,17 @@
 /** Certificates of definiteness against dense eigenvalues. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { copyInto, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { certifyDefiniteness } from '#hmatrix/hierarchical/factor/definiteness.js';
 import { factor } from '#hmatrix/hierarchical/factor/factor.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { denseOf, gaussianSource } from '../support.js';
+import { sharedTeam } from '../teams.js';
 
 let team: Team;
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
-});
-afterAll(async () => {
-  await team.close();
+  team = await sharedTeam(2);
 });
 
 function smallestEigenvalue(a: Matrix): number {

@@ -2,7 +2,7 @@
  * The measured error: the same for a matrix of any scale, never a certain zero from a sample, and what it says of a
  * tolerance.
  */
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { operatorError } from '#hmatrix/approximation/operator-error.js';
 import { statusOf } from '#hmatrix/cli/compress.js';
 import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
@@ -15,19 +15,19 @@ import { decide, exactError, sampledError } from '#hmatrix/hierarchical/measure/
 import { estimateTreeErrors } from '#hmatrix/hierarchical/measure/tree-error.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import { identityOperator } from '#hmatrix/operator/identity-operator.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { gaussian } from '#hmatrix/source/kernels/named.js';
 import { buildClusterTree } from '#hmatrix/tree/build.js';
 import { denseOf, gaussianSource, normalPoints } from '../support.js';
+import { sharedTeam } from '../teams.js';
 
 let team: Team;
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
+  team = await sharedTeam(2);
 });
-afterAll(() => team.close());
 
 const N = 300;
 const OPTIONS = { leafSize: 32, maxRank: 24, tolerance: 1e-3, distance: 'angle' } as const;
@@ -259,12 +259,11 @@ describe('an interval from vectors', () => {
   it('is_the_same_on_a_team_of_any_size', async () => {
     const source = gaussianSource(700, 3, 1, team.blas);
     const matrix = await compress(source, { leafSize: 32, maxRank: 16, tolerance: 1e-3 }, { team });
-    const alone = await Team.open({ workers: 1 });
+    const alone = await sharedTeam(1);
     const columns = 200;
     expect(await estimateError(source, matrix, { columns, seed: 3 }, { team: alone })).toEqual(
       await matrix.estimateError(source, { columns, seed: 3 }),
     );
-    await alone.close();
     matrix.release();
   });
 });

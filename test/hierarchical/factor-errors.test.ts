@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import {
   AbortedError,
   FactorizationError,
@@ -13,11 +13,12 @@ import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { factor, type FactorOptions } from '#hmatrix/hierarchical/factor/factor.js';
 import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
 import type { CompressOptions } from '#hmatrix/hierarchical/from-entries/options.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { laplace } from '#hmatrix/source/kernels/named.js';
 import { gaussianSource, normalPoints, randomMatrix } from '../support.js';
+import { sharedTeam } from '../teams.js';
 import { norm, reference, residual } from './factored.js';
 import type { HierarchicalFormat } from '#hmatrix/hierarchical/matrix/format.js';
 
@@ -36,7 +37,7 @@ describe('factorization of what is not positive definite', () => {
   /** Too few ranks: indefinite. */
   let crude: Readonly<Record<string, HierarchicalMatrix>>;
   beforeAll(async () => {
-    team = await Team.open({ workers: 2 });
+    team = await sharedTeam(2);
     crude = Object.fromEntries(
       await Promise.all(
         FORMATS.map(
@@ -45,9 +46,6 @@ describe('factorization of what is not positive definite', () => {
         ),
       ),
     );
-  });
-  afterAll(async () => {
-    await team.close();
   });
 
   it.each(FORMATS)('names_where_and_the_smallest_shift_that_works: %s', async (format) => {
@@ -77,10 +75,9 @@ describe('factorization of what is not positive definite', () => {
   it.each(FORMATS)('the_same_breakdown_is_named_by_every_team: %s', async (format) => {
     const errors: unknown[] = [];
     for (const workers of [1, 3]) {
-      const other = await Team.open({ workers });
+      const other = await sharedTeam(workers);
       const matrix = await compress(gaussianSource(600, 4, 1, other.blas), { ...small, format }, { team: other });
       errors.push(((await failureOf(factor(matrix, {}, { team: other }))) as NotPositiveDefiniteError).data);
-      await other.close();
     }
     expect(errors[1]).toEqual(errors[0]);
   });

@@ -1,12 +1,13 @@
 /** Factorizations where the answer is known: matrices whose ranks suffice, closed forms; and what they allocate. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { factor } from '#hmatrix/hierarchical/factor/factor.js';
 import type { CompressOptions } from '#hmatrix/hierarchical/from-entries/options.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { gaussianSource, randomMatrix, relativeError } from '../support.js';
+import { sharedTeam } from '../teams.js';
 import { denseReference, residual } from './factored.js';
 import { randomHss, randomSizes, treeOfLeaves } from './trees.js';
 import type { HierarchicalFormat } from '#hmatrix/hierarchical/matrix/format.js';
@@ -43,10 +44,7 @@ async function allocated(act: () => unknown): Promise<number> {
 describe.each(FORMATS)('factorization: %s', (format) => {
   let team: Team;
   beforeAll(async () => {
-    team = await Team.open({ workers: 2 });
-  });
-  afterAll(async () => {
-    await team.close();
+    team = await sharedTeam(2);
   });
 
   it('is_that_of_the_matrix_itself_where_the_ranks_suffice', async () => {
@@ -96,22 +94,18 @@ describe.each(FORMATS)('factorization: %s', (format) => {
   it('large_nodes_have_the_same_bits_for_every_team_size', async () => {
     const results: { solution: ArrayLike<number>; one: ArrayLike<number>; logdet: number }[] = [];
     for (const workers of [1, 2, 3]) {
-      const other = await Team.open({ workers });
-      try {
-        const matrix = await compress(
-          gaussianSource(1500, 3, 1, other.blas),
-          { ...exact, format, leafSize: 200, maxRank: 150, tolerance: 1e-9 },
-          { team: other },
-        );
-        const f = await factor(matrix, { shift: 0.1 }, { team: other });
-        results.push({
-          solution: f.solve(randomMatrix(1500, 40, 1)).data,
-          one: f.solve(randomMatrix(1500, 1, 2)).data,
-          logdet: f.logdet,
-        });
-      } finally {
-        await other.close();
-      }
+      const other = await sharedTeam(workers);
+      const matrix = await compress(
+        gaussianSource(1500, 3, 1, other.blas),
+        { ...exact, format, leafSize: 200, maxRank: 150, tolerance: 1e-9 },
+        { team: other },
+      );
+      const f = await factor(matrix, { shift: 0.1 }, { team: other });
+      results.push({
+        solution: f.solve(randomMatrix(1500, 40, 1)).data,
+        one: f.solve(randomMatrix(1500, 1, 2)).data,
+        logdet: f.logdet,
+      });
     }
     for (const result of results) expect(result).toEqual(results[0]);
   });

@@ -1,15 +1,16 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { zeros, view, type Matrix } from '#hmatrix/dense/matrix.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { factor } from '#hmatrix/hierarchical/factor/factor.js';
 import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
 import type { CompressOptions } from '#hmatrix/hierarchical/from-entries/options.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { gaussian, laplace } from '#hmatrix/source/kernels/named.js';
 import type { ClusterTree } from '#hmatrix/tree/cluster-tree.js';
 import { gaussianSource, normalPoints, randomMatrix, relativeError } from '../support.js';
+import { sharedTeam } from '../teams.js';
 import { builtShifted, denseShifted, identity, outer, reference, residual } from './factored.js';
 import { randomHss, randomSizes, treeOfLeaves } from './trees.js';
 import type { HierarchicalFormat } from '#hmatrix/hierarchical/matrix/format.js';
@@ -21,10 +22,7 @@ const EPS = Number.EPSILON;
 describe('factorization', () => {
   let team: Team;
   beforeAll(async () => {
-    team = await Team.open({ workers: 2 });
-  });
-  afterAll(async () => {
-    await team.close();
+    team = await sharedTeam(2);
   });
 
   const smooth = (format: HierarchicalFormat, n = 500): Promise<HierarchicalMatrix> =>
@@ -244,23 +242,19 @@ describe('factorization', () => {
         logdet: number;
       }[] = [];
       for (const workers of [1, 2, 3, 5]) {
-        const other = await Team.open({ workers });
-        try {
-          const matrix = await compress(
-            gaussianSource(900, 4, 1, other.blas),
-            { ...small, format, leafSize: 16, maxRank: 16 },
-            { team: other },
-          );
-          const f = await factor(matrix, { shift: 30 }, { team: other });
-          results.push({
-            solution: f.solve(randomMatrix(900, 66, 1)).data,
-            sample: f.sample({ count: 2 }).data,
-            diagonal: await f.diagonalOfInverse(),
-            logdet: f.logdet,
-          });
-        } finally {
-          await other.close();
-        }
+        const other = await sharedTeam(workers);
+        const matrix = await compress(
+          gaussianSource(900, 4, 1, other.blas),
+          { ...small, format, leafSize: 16, maxRank: 16 },
+          { team: other },
+        );
+        const f = await factor(matrix, { shift: 30 }, { team: other });
+        results.push({
+          solution: f.solve(randomMatrix(900, 66, 1)).data,
+          sample: f.sample({ count: 2 }).data,
+          diagonal: await f.diagonalOfInverse(),
+          logdet: f.logdet,
+        });
       }
       for (const result of results) expect(result).toEqual(results[0]);
     });

@@ -5,7 +5,7 @@
 import { truncateSync } from 'node:fs';
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { AbortedError, FileAccessError, FileFormatError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { zeros } from '#hmatrix/dense/matrix.js';
@@ -15,10 +15,11 @@ import { describeMatrixFile, loadMatrix, saveMatrix } from '#hmatrix/hierarchica
 import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
 import type { CompressOptions } from '#hmatrix/hierarchical/from-entries/options.js';
 import { readContainer, writeContainer, type ContainerArray, type JsonObject } from '#hmatrix/io/container.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { gaussian } from '#hmatrix/source/kernels/named.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
+import { sharedTeam } from '../teams.js';
 
 const folder = temporaryFolder();
 const size = 700;
@@ -33,12 +34,8 @@ const build = (options: CompressOptions): Promise<HierarchicalMatrix> =>
   );
 
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
-  single = await Team.open({ workers: 1 });
-});
-afterAll(async () => {
-  await team.close();
-  await single.close();
+  team = await sharedTeam(2);
+  single = await sharedTeam(1);
 });
 
 const bytes = (array: Float64Array | Float32Array): Buffer =>

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import {
   NonFiniteError,
   AsymmetryError,
@@ -13,13 +13,14 @@ import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
 import type { CompressOptions } from '#hmatrix/hierarchical/from-entries/options.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { gaussian, laplace } from '#hmatrix/source/kernels/named.js';
 import { denseOf, gaussianSource, hidden, normalPoints, randomMatrix, relativeError } from '../support.js';
 import type { HierarchicalFormat } from '#hmatrix/hierarchical/matrix/format.js';
+import { sharedTeam } from '../teams.js';
 
 const FORMATS: readonly HierarchicalFormat[] = ['hodlr', 'hss', 'fmm'];
 const small: CompressOptions = { leafSize: 48, maxRank: 48, tolerance: 1e-4, neighbors: 32, seed: 3 };
@@ -27,10 +28,7 @@ const small: CompressOptions = { leafSize: 48, maxRank: 48, tolerance: 1e-4, nei
 describe('hierarchical matrix', () => {
   let team: Team;
   beforeAll(async () => {
-    team = await Team.open({ workers: 2 });
-  });
-  afterAll(async () => {
-    await team.close();
+    team = await sharedTeam(2);
   });
 
   const exactError = async (matrix: HierarchicalMatrix, source: EntrySource): Promise<number> => {
@@ -229,22 +227,14 @@ describe('hierarchical matrix', () => {
   it.each(FORMATS)('same_bits_for_every_team_size: %s', async (format) => {
     const reference: { values?: ArrayLike<number>; product?: Matrix } = {};
     for (const workers of [1, 2, 3, 5]) {
-      const other = await Team.open({ workers });
-      try {
-        const source = gaussianSource(600, 4, 1, other.blas);
-        const matrix = await compress(
-          source,
-          { ...small, format, budget: format === 'fmm' ? 0.15 : 0 },
-          { team: other },
-        );
-        const product = matrix.apply(randomMatrix(600, 66, 1));
-        reference.values ??= matrix.data.values;
-        reference.product ??= product;
-        expect(matrix.data.values).toEqual(reference.values);
-        expect(product.data).toEqual(reference.product.data);
-      } finally {
-        await other.close();
-      }
+      const other = await sharedTeam(workers);
+      const source = gaussianSource(600, 4, 1, other.blas);
+      const matrix = await compress(source, { ...small, format, budget: format === 'fmm' ? 0.15 : 0 }, { team: other });
+      const product = matrix.apply(randomMatrix(600, 66, 1));
+      reference.values ??= matrix.data.values;
+      reference.product ??= product;
+      expect(matrix.data.values).toEqual(reference.values);
+      expect(product.data).toEqual(reference.product.data);
     }
   });
 

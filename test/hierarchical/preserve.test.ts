@@ -3,7 +3,7 @@
  * down.
  */
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { NotPositiveDefiniteError, OptionError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { copyInto, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
@@ -11,18 +11,16 @@ import { compress as compressOn } from '#hmatrix/hierarchical/from-entries/compr
 import { factor } from '#hmatrix/hierarchical/factor/factor.js';
 import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
 import type { CompressOptions } from '#hmatrix/hierarchical/from-entries/options.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
 import { denseOf, gaussianSource, randomMatrix, relativeError } from '../support.js';
+import { sharedTeam } from '../teams.js';
 import { inCallersOrder, treeOfLeaves } from './trees.js';
 
 let team: Team;
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
-});
-afterAll(async () => {
-  await team.close();
+  team = await sharedTeam(2);
 });
 
 const compress = (source: EntrySource, options: CompressOptions, of = team): Promise<HierarchicalMatrix> =>
@@ -195,7 +193,7 @@ describe('preserve', () => {
     const source = gaussianSource(300, 4, 1.5, team.blas);
     const results: (Float64Array | Float32Array)[] = [];
     for (const workers of [1, 3]) {
-      const other = await Team.open({ workers });
+      const other = await sharedTeam(workers);
       results.push(
         (
           await compress(
@@ -205,7 +203,6 @@ describe('preserve', () => {
           )
         ).data.values,
       );
-      await other.close();
     }
     expect(results[1]).toEqual(results[0]);
   });

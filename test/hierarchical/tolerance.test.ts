@@ -3,7 +3,7 @@
  * library and of the command.
  */
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { compress as compressPublic, openTeam } from '#hmatrix/index.js';
 import { NonFiniteError } from '#hmatrix/core/errors.js';
 import type { Progress } from '#hmatrix/core/context.js';
@@ -15,21 +15,19 @@ import { compressOperator } from '#hmatrix/hierarchical/from-products/compress.j
 import { loadMatrix, saveMatrix } from '#hmatrix/hierarchical/matrix/file.js';
 import { toleranceAdvice, type AdvisedReport } from '#hmatrix/hierarchical/matrix/tolerance-advice.js';
 import { readContainer, writeContainer, type JsonObject } from '#hmatrix/io/container.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
 import { buildClusterTree } from '#hmatrix/tree/build.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { smallModel } from '../network/models.js';
 import { denseOf, gaussianSource, relativeError } from '../support.js';
 import type { HierarchicalFormat } from '#hmatrix/hierarchical/matrix/format.js';
+import { sharedTeam } from '../teams.js';
 
 const folder = temporaryFolder();
 let team: Team;
 beforeAll(async () => {
-  team = await Team.open({ workers: 1 });
-});
-afterAll(async () => {
-  await team.close();
+  team = await sharedTeam(1);
 });
 
 const FORMATS: readonly HierarchicalFormat[] = ['hss', 'hodlr', 'fmm'];

@@ -1,6 +1,6 @@
 /** Far pairs whose coupling is exactly zero take no memory, in memory and in files. */
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { FileFormatError } from '#hmatrix/core/errors.js';
 import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
@@ -8,10 +8,11 @@ import { checkHierarchicalData } from '#hmatrix/hierarchical/matrix/check-data.j
 import { sharesZeros } from '#hmatrix/hierarchical/matrix/data.js';
 import { loadMatrix, saveMatrix } from '#hmatrix/hierarchical/matrix/file.js';
 import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { denseOf, randomMatrix, relativeError } from '../support.js';
+import { sharedTeam } from '../teams.js';
 
 const GROUP = 32;
 const GROUPS = 16;
@@ -42,10 +43,7 @@ describe('couplings that are zero', () => {
       { team },
     );
   beforeAll(async () => {
-    team = await Team.open({ workers: 2 });
-  });
-  afterAll(async () => {
-    await team.close();
+    team = await sharedTeam(2);
   });
 
   it.each(['hss', 'hodlr'] as const)('share_one_block_and_nothing_else_changes: %s', async (format) => {

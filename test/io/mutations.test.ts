@@ -6,7 +6,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { HmatrixError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { normalPoints } from '#datasets/points.js';
@@ -22,9 +22,10 @@ import { readNpz } from '#hmatrix/io/npz.js';
 import { readPoints } from '#hmatrix/io/points.js';
 import { readSafetensors } from '#hmatrix/io/safetensors.js';
 import { readWeights } from '#hmatrix/network/weights-file.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { gaussian } from '#hmatrix/source/kernels/named.js';
+import { sharedTeam } from '../teams.js';
 import { flaxNpz, halfSafetensors, numpyDeflated, numpyStored, torchSafetensors } from './array-fixtures.js';
 import { idxBytes } from './idx-bytes.js';
 import { temporaryFolder } from './temporary-folder.js';
@@ -187,7 +188,7 @@ describe('mutated hierarchical matrices', () => {
   let team: Team;
   let bytes: Uint8Array;
   beforeAll(async () => {
-    team = await Team.open({ workers: 1 });
+    team = await sharedTeam(1);
     const matrix = await compress(
       kernelSource(normalPoints(90, 2, 3), gaussian(1), { blas: team.blas }),
       { leafSize: 24, tolerance: 1e-3, format: 'hss' },
@@ -195,9 +196,6 @@ describe('mutated hierarchical matrices', () => {
     );
     await saveMatrix(join(folder, 'k.hm'), matrix);
     bytes = readFileSync(join(folder, 'k.hm'));
-  });
-  afterAll(async () => {
-    await team.close();
   });
 
   const load = async (path: string): Promise<unknown> => {

@@ -2,7 +2,7 @@
  * The stated intervals of traces, log determinants and densities hold the truth for at least 93 of 100 seeds, also
  * where most eigenvalues crowd at the lower end.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { factor } from '#hmatrix/hierarchical/factor/factor.js';
@@ -10,17 +10,17 @@ import { spectralDensity } from '#hmatrix/krylov/spectral-density.js';
 import { logDeterminant, stochasticLanczosQuadrature } from '#hmatrix/krylov/stochastic-lanczos-quadrature.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { denseOf, gaussianSource } from '../support.js';
+import { sharedTeam } from '../teams.js';
 
 const N = 48;
 const SEEDS = 200;
 const LEAST = 0.93;
 let team: Team;
 beforeAll(async () => {
-  team = await Team.open({ workers: 1 });
+  team = await sharedTeam(1);
 });
-afterAll(() => team.close());
 
 /** K + λI of a Gaussian kernel whose spectrum falls below λ, and its eigenvalues. */
 function crowded(shift: number, size = N): { operator: LinearOperator; dense: Matrix; values: Float64Array } {

@@ -2,7 +2,7 @@
  * Randomized SVD and Nyström against dense eigenvalues: exact error identities, exactness at full rank, bounds, the
  * same bits every time.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import {
   AbortedError,
   MemoryError,
@@ -22,7 +22,7 @@ import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import { identityOperator } from '#hmatrix/operator/identity-operator.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import { scaled } from '#hmatrix/operator/scaled.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import {
   combine,
   distance,
@@ -34,6 +34,7 @@ import {
   randomOrthogonal,
   transpose,
 } from '../dense/reference.js';
+import { sharedTeam } from '../teams.js';
 import { sameBits } from './bits.js';
 
 const blas = openBlas();
@@ -72,10 +73,7 @@ const rankFive = withSpectrum((i) => (i < 5 ? 5 - i : 0));
 
 let team: Team;
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
-});
-afterAll(async () => {
-  await team.close();
+  team = await sharedTeam(2);
 });
 
 describe('the randomized SVD', () => {

@@ -2,7 +2,7 @@
  * Panels: QR to machine precision whatever the condition, products equal to plain ones, low-rank operators against
  * their dense matrices.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { NonFiniteError, ShapeError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
@@ -13,7 +13,7 @@ import { orthonormalize } from '#hmatrix/lowrank/orthonormalize.js';
 import { PanelAlgebra } from '#hmatrix/lowrank/panel-algebra.js';
 import { sharedPanel } from '#hmatrix/lowrank/sketch.js';
 import { apply } from '#hmatrix/operator/apply.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import {
   combine,
   distance,
@@ -29,6 +29,7 @@ import {
   randomView,
   transpose,
 } from '../dense/reference.js';
+import { sharedTeam } from '../teams.js';
 import { sameBits } from './bits.js';
 
 const blas = openBlas();
@@ -37,10 +38,7 @@ const random = new RandomStream(5);
 
 let team: Team;
 beforeAll(async () => {
-  team = await Team.open({ workers: 3 });
-});
-afterAll(async () => {
-  await team.close();
+  team = await sharedTeam(3);
 });
 
 function filled(rows: number, cols: number, seed: number): Matrix {

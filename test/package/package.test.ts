@@ -108,6 +108,8 @@ function codeOfSources(): [string, string][] {
 /** Each `import.meta` of the code, not those that texts speak of. */
 function metaProperties(path: string, code: string): ts.Node[] {
   const found: ts.Node[] = [];
+  // Most files have none, and need not be parsed.
+  if (!/\b(import|new)\s*\.\s*\w/.test(code)) return found;
   const visit = (node: ts.Node): void => {
     if (ts.isMetaProperty(node)) found.push(node);
     ts.forEachChild(node, visit);

@@ -2,7 +2,7 @@
  * Systems that a solve cannot solve, or hardly: small networks, singular and slightly indefinite matrices, entries of
  * any size, what rounding leaves, float32.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { setTimeout as wait } from 'node:timers/promises';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import { squaredNorm, view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
@@ -11,7 +11,7 @@ import { factor } from '#hmatrix/hierarchical/factor/factor.js';
 import { LOSSES } from '#hmatrix/network/losses/table.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { solveSystem, type SolveResult } from '#hmatrix/solve/solve.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { entryOperator } from '#hmatrix/source/entry-operator.js';
@@ -20,15 +20,13 @@ import { gaussian } from '#hmatrix/source/kernels/named.js';
 import { randomModel } from '../curvature/brute-force.js';
 import { denseSolve, filled, norm2, residualOf, withEigenvalues } from '../krylov/systems.js';
 import { denseOf as denseOfSource, gaussianSource, normalPoints, randomMatrix, relativeError } from '../support.js';
+import { sharedTeam } from '../teams.js';
 import { denseOf, eigenvaluesOf, shiftedDense } from './subjects.js';
 
 const EPS = Number.EPSILON;
 let team: Team;
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
-});
-afterAll(async () => {
-  await team.close();
+  team = await sharedTeam(2);
 });
 
 const frobenius = (a: Matrix): number => Math.sqrt(squaredNorm(a));

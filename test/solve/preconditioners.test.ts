@@ -3,17 +3,18 @@
  * be, typed errors where it cannot be made.
  */
 import { Subject } from '#hmatrix/approximation/subject.js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { AbortedError, MemoryError, NotPositiveDefiniteError, OptionError } from '#hmatrix/core/errors.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import { hessian } from '#hmatrix/curvature/products/hessian.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { preconditionerOf } from '#hmatrix/solve/preconditioners/make.js';
 import { PRECONDITIONERS, type PreconditionerName } from '#hmatrix/solve/preconditioners/preconditioner.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { randomMatrix, relativeError } from '../support.js';
 import { denseSolve } from '../krylov/systems.js';
+import { sharedTeam } from '../teams.js';
 import {
   asymmetryOf,
   denseOf,
@@ -33,12 +34,9 @@ let kernel: Known;
 let network: Known;
 
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
+  team = await sharedTeam(2);
   kernel = kernelSubject(team);
   network = await networkSubject(team);
-});
-afterAll(async () => {
-  await team.close();
 });
 
 const cases: [string, PreconditionerName][] = [

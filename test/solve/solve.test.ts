@@ -2,20 +2,21 @@
  * solve: residuals that are true, one and many right-hand sides, hierarchical matrices of every format, outcomes and
  * errors, the same bits on every team.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { AbortedError, NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import { block, view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { preconditionerOf } from '#hmatrix/solve/preconditioners/make.js';
 import type { PreconditionerName } from '#hmatrix/solve/preconditioners/preconditioner.js';
 import { solveSystem, type SolveOptions } from '#hmatrix/solve/solve.js';
 import { entryOperator } from '#hmatrix/source/entry-operator.js';
 import { gaussianSource, randomMatrix, relativeError } from '../support.js';
 import { denseSolve, residualOf, norm2 } from '../krylov/systems.js';
+import { sharedTeam } from '../teams.js';
 import {
   FOR_ENTRIES,
   FOR_NETWORKS,
@@ -32,12 +33,9 @@ let kernel: Known;
 let network: Known;
 
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
+  team = await sharedTeam(2);
   kernel = kernelSubject(team);
   network = await networkSubject(team);
-});
-afterAll(async () => {
-  await team.close();
 });
 
 const { rank: _, ...HIERARCHICAL } = SMALL;
@@ -316,10 +314,7 @@ describe('teams of 1, 2 and 3 workers', () => {
   };
   const teams: Team[] = [];
   beforeAll(async () => {
-    for (const workers of [1, 2, 3]) teams.push(await Team.open({ workers }));
-  });
-  afterAll(async () => {
-    for (const one of teams) await one.close();
+    for (const workers of [1, 2, 3]) teams.push(await sharedTeam(workers));
   });
 
   it.each(FOR_ENTRIES)('give_the_same_bits_for_entries: %s', async (preconditioner) => {

@@ -1,11 +1,12 @@
 /** Products from entries: those of the dense matrix, kept or evaluated each time, with the same bits on every team. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { AbortedError, OptionError } from '#hmatrix/core/errors.js';
 import { block, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { entryOperator } from '#hmatrix/source/entry-operator.js';
 import { denseOf, gaussianSource, randomMatrix, relativeError } from '../support.js';
+import { sharedTeam } from '../teams.js';
 
 // More than one panel of rows and of columns, neither even.
 const SIZE = 1203;
@@ -13,11 +14,8 @@ let teams: Team[];
 let dense: Matrix;
 
 beforeAll(async () => {
-  teams = await Promise.all([1, 2, 3].map((workers) => Team.open({ workers })));
+  teams = await Promise.all([1, 2, 3].map((workers) => sharedTeam(workers)));
   dense = denseOf(gaussianSource(SIZE, 3, 1, teams[0].blas));
-});
-afterAll(async () => {
-  for (const team of teams) await team.close();
 });
 
 describe.each([

@@ -1,22 +1,20 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { AbortedError, NonFiniteError, OptionError } from '#hmatrix/core/errors.js';
 import { firstOfLevel } from '#hmatrix/core/indices.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import type { EntrySource, Points } from '#hmatrix/source/entry-source.js';
 import { buildClusterTree } from '#hmatrix/tree/build.js';
 import type { ClusterTree } from '#hmatrix/tree/cluster-tree.js';
 import type { DistanceName } from '#hmatrix/tree/distances/table.js';
+import { sharedTeam } from '../teams.js';
 import { gramSource, hiddenKernel, normalPoints, pointSource } from './sources.js';
 
 let team: Team;
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
-});
-afterAll(async () => {
-  await team.close();
+  team = await sharedTeam(2);
 });
 
 const members = (tree: ClusterTree, node: number): number[] =>
@@ -190,7 +188,7 @@ describe('buildClusterTree', () => {
     const wide = normalPoints(5000, 24, 11);
     const trees: ClusterTree[][] = [];
     for (const workers of [1, 2, 3]) {
-      const other = await Team.open({ workers });
+      const other = await sharedTeam(workers);
       trees.push([
         await buildClusterTree(pointSource(points), 'geometric', { leafSize: 64, seed: 4 }, { team: other }),
         await buildClusterTree(pointSource(wide), 'geometric', { leafSize: 64, seed: 4 }, { team: other }),
@@ -202,7 +200,6 @@ describe('buildClusterTree', () => {
         ),
         await buildClusterTree(hiddenKernel(wide, 6, other.blas), 'gram', { leafSize: 64, seed: 4 }, { team: other }),
       ]);
-      await other.close();
     }
     trees[0].forEach((tree, k) => {
       expect(trees[1][k].order).toEqual(tree.order);

@@ -1,20 +1,18 @@
 /**
  * Indices whose rows are zero stand in front of the tree, and trees cut at borders.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { RandomStream } from '#hmatrix/core/random.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
 import { buildClusterTree } from '#hmatrix/tree/build.js';
 import { isolatedOf } from '#hmatrix/tree/cluster-tree.js';
 import { cutTree } from '#hmatrix/tree/cut-tree.js';
+import { sharedTeam } from '../teams.js';
 
 let team: Team;
 beforeAll(async () => {
-  team = await Team.open({ workers: 1 });
-});
-afterAll(async () => {
-  await team.close();
+  team = await sharedTeam(1);
 });
 
 /** diag(d). */

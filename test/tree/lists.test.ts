@@ -1,8 +1,8 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { firstOfLevel, leftChild, levelOf, rightChild } from '#hmatrix/core/indices.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import { buildClusterTree } from '#hmatrix/tree/build.js';
 import type { ClusterTree } from '#hmatrix/tree/cluster-tree.js';
 import { farCover } from '#hmatrix/tree/far-cover.js';
@@ -10,6 +10,7 @@ import type { InteractionLists } from '#hmatrix/tree/interaction-lists.js';
 import { interactionLists } from '#hmatrix/tree/lists.js';
 import { findNeighbors, type Neighbors } from '#hmatrix/tree/neighbors.js';
 import { halvedRanges } from '#hmatrix/tree/split.js';
+import { sharedTeam } from '../teams.js';
 import { normalPoints, pointSource } from './sources.js';
 
 type Near = Pick<InteractionLists, 'near' | 'nearBegin'>;
@@ -151,13 +152,10 @@ describe('interactionLists', () => {
   let tree: ClusterTree;
   let neighbors: Neighbors;
   beforeAll(async () => {
-    team = await Team.open({ workers: 2 });
+    team = await sharedTeam(2);
     const source = pointSource(normalPoints(size, 3, 1));
     tree = await buildClusterTree(source, 'auto', { leafSize: 32, seed: 1 }, { team });
     neighbors = await findNeighbors(source, 'auto', { neighbors: 16, seed: 1 }, { team });
-  });
-  afterAll(async () => {
-    await team.close();
   });
 
   const rowOf = ({ nearBegin, near }: Near, leaf: number): number[] => [

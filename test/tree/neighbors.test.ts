@@ -1,11 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { AbortedError, NonFiniteError, OptionError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { sharedFloat64 } from '#hmatrix/core/shared-array.js';
-import { Team } from '#hmatrix/parallel/team.js';
+import type { Team } from '#hmatrix/parallel/team.js';
 import type { EntrySource, Points } from '#hmatrix/source/entry-source.js';
 import type { DistanceName } from '#hmatrix/tree/distances/table.js';
 import { findNeighbors, type Neighbors } from '#hmatrix/tree/neighbors.js';
+import { sharedTeam } from '../teams.js';
 import {
   angleDistance,
   geometricDistance,
@@ -20,10 +21,7 @@ import {
 
 let team: Team;
 beforeAll(async () => {
-  team = await Team.open({ workers: 2 });
-});
-afterAll(async () => {
-  await team.close();
+  team = await sharedTeam(2);
 });
 
 const listOf = ({ count, indices }: Neighbors, i: number): number[] => [
@@ -239,7 +237,7 @@ describe('findNeighbors, by projection trees', () => {
     const wide = normalPoints(3000, 24, 8);
     const found: Neighbors[][] = [];
     for (const workers of [1, 2, 3]) {
-      const other = await Team.open({ workers });
+      const other = await sharedTeam(workers);
       found.push([
         await findNeighbors(pointSource(points), 'geometric', { neighbors: 16, seed: 1 }, { team: other }),
         await findNeighbors(
@@ -255,7 +253,6 @@ describe('findNeighbors, by projection trees', () => {
           { team: other },
         ),
       ]);
-      await other.close();
     }
     found[0].forEach((lists, k) => {
       for (const others of [found[1][k], found[2][k]]) {

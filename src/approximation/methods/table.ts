@@ -20,7 +20,7 @@ const TABLE = {
   hss,
   hodlr,
   fmm,
-};
+} satisfies Readonly<Record<string, Method>>;
 
 /** The name of a method. */
 export type ApproximationMethod = keyof typeof TABLE;

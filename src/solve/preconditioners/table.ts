@@ -20,7 +20,7 @@ const TABLE = {
   dual,
   hodlr,
   hss,
-};
+} satisfies Readonly<Record<string, PreconditionerKind>>;
 
 /** The name of a preconditioner. */
 export type PreconditionerName = keyof typeof TABLE;
