@@ -24,5 +24,5 @@ export default tseslint.config(
     ignores: ['src/dense/**', 'src/network/**', 'src/source/**', 'src/tree/**', 'src/solve/**', 'src/experiment/**'],
     rules: { 'max-params': ['error', { max: 5 }] },
   },
-  { files: ['src/cli/**', 'bench/**', 'scripts/**'], rules: { 'no-console': 'off' } },
+  { files: ['src/cli/**', 'bench/**', 'scripts/**', 'examples/**'], rules: { 'no-console': 'off' } },
 );

@@ -1,6 +1,6 @@
 /**
- * Conjugate gradients on the exact matrix, preconditioned by a loose compression that is factored at the same shift: 2,000
- * points, tens of steps instead of hundreds. Run: npm run build && node examples/preconditioned-solve.mjs
+ * Conjugate gradients on the exact matrix, preconditioned by a loose compression that is factored at the same shift:
+ * 2,000 points, tens of steps instead of hundreds. Run: npm run build && node examples/preconditioned-solve.mjs
  */
 import { compress, factor, kernelSource } from 'hmatrix';
 import { zeros } from 'hmatrix/dense';

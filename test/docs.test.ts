@@ -1,7 +1,7 @@
 /**
  * The documentation holds: TypeScript examples compile and print what they say, commands run, options and scripts that
- * are named exist. Fences: ```ts is compiled and run, each block a module of its own; ```sh: lines that begin with `hmatrix` are
- * run, in order, in one folder for each page;
+ * are named exist. Fences: ```ts is compiled and run, each block a module of its own; ```sh: lines that begin with
+ * `hmatrix` are run, in order, in one folder for each page;
  * ```sh no-run and fences without a language: such lines are parsed only, because they name files that are not here.
  */
 import { spawn } from 'node:child_process';

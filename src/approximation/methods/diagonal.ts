@@ -1,6 +1,6 @@
 /**
- * The diagonal, and blocks on it, as they are. Their memory follows from the matrix; a budget that is exceeded is said in
- * a note.
+ * The diagonal, and blocks on it, as they are. Their memory follows from the matrix; a budget that is exceeded is said
+ * in a note.
  */
 import type { Model } from '../../network/model.js';
 import { layerRanges, unitRanges } from '../../network/ranges.js';

@@ -1,6 +1,6 @@
 /**
- * K-FAC and EKFAC within a table of methods. Their memory follows from the network; a budget that is exceeded is said in
- * a note.
+ * K-FAC and EKFAC within a table of methods. Their memory follows from the network; a budget that is exceeded is said
+ * in a note.
  */
 import { kroneckerBasis } from '../../curvature/kronecker/basis.js';
 import { diagonalInBases, ekfac as ekfacOf } from '../../curvature/kronecker/ekfac.js';

@@ -2,6 +2,7 @@
  * The formats of a hierarchical matrix by name, and what tells them apart. Types, options, help and error texts follow
  * from this table. A new format also needs code that compresses to it and, where it is factored, an engine.
  */
+/** What distinguishes a format. */
 export interface Format {
   /** In the command's help. */
   readonly description: string;
