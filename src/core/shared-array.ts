@@ -4,14 +4,7 @@
  */
 import { MemoryError, ShapeError } from './errors.js';
 import { describe } from './kind.js';
-
-/** Bytes for people: "12.3 GB". */
-const inUnits = (bytes: number): string =>
-  bytes >= 1e9
-    ? `${(bytes / 1e9).toPrecision(3)} GB`
-    : bytes >= 1e6
-      ? `${(bytes / 1e6).toPrecision(3)} MB`
-      : `${bytes} bytes`;
+import { inUnits } from './memory.js';
 
 /** Throws MemoryError where `what` needs more bytes than the `available` ones. */
 export function requireBytes(bytes: number, available: number, what: string): void {

@@ -35,6 +35,7 @@ import { circumstances } from './record.js';
 import { planTable, tableBudgets, type PlannedRow } from './table-plan.js';
 import type { TableRecord, TableRow } from './table-record.js';
 import type { EigenvalueEstimate } from '../approximation/methods/method.js';
+import { requireMemory } from '../core/memory.js';
 
 /** The network, its training, and what is compared. */
 export interface TableSetup {
@@ -394,13 +395,8 @@ export async function runTable(setup: TableSetup, control: TeamControl): Promise
 /** The largest rows need their own bytes, and about as much again while they are made. Throws MemoryError. */
 function requireRoom(high: number, size: number, memoryLimit: number | undefined): void {
   const needed = 2 * high * denseBytes(size);
-  const limit = memoryLimit ?? availableMemory();
-  if (needed > limit) {
-    throw new MemoryError(
-      `Approximations of ${(100 * high).toPrecision(3)} % of a ${size} × ${size} matrix need about ` +
-        `${(needed / 1e9).toFixed(1)} GB while they are made, and ${(limit / 1e9).toFixed(1)} GB are available: ` +
-        'lower --high, or raise --memory-limit.',
-      { needed, limit },
-    );
-  }
+  requireMemory(needed, memoryLimit ?? availableMemory(), {
+    what: `Approximations of ${(100 * high).toPrecision(3)} % of a ${size} × ${size} matrix need, while they are made,`,
+    advice: 'lower --high, or raise --memory-limit.',
+  });
 }

@@ -10,9 +10,10 @@
  */
 import { requireWhole } from '../core/checks.js';
 import { throwIfAborted, type RunControl, checkedControl } from '../core/context.js';
-import { FactorizationError, MemoryError, OptionError, ShapeError } from '../core/errors.js';
+import { FactorizationError, OptionError, ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
 import type { KeysOf } from '../core/known-options.js';
+import { requireMemory } from '../core/memory.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
@@ -113,13 +114,10 @@ function resolve(operator: LinearOperator, options: WithBlas<LanczosOptions>): R
   if (options.basisSize !== undefined) requireWhole(wanted, 'basisSize', 12);
   const basisSize = Math.min(rows, Math.max(12, wanted));
   const bytes = 8 * rows * (basisSize + 1 + 4);
-  const limit = options.memoryLimit ?? availableMemory();
-  if (bytes > limit)
-    throw new MemoryError(
-      `A Lanczos basis of ${basisSize} vectors of ${rows} numbers needs ${(bytes / 1e9).toFixed(2)} GB, and ` +
-        `${(limit / 1e9).toFixed(2)} GB are available: lower basisSize, or raise memoryLimit.`,
-      { bytes, limit },
-    );
+  requireMemory(bytes, options.memoryLimit ?? availableMemory(), {
+    what: `A Lanczos basis of ${basisSize} vectors of ${rows} numbers needs`,
+    advice: 'lower basisSize, or raise memoryLimit.',
+  });
   return { blas, seed, tolerance, maxIterations, basisSize };
 }
 

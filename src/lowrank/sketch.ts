@@ -3,8 +3,9 @@
  */
 import { requireWhole } from '../core/checks.js';
 import { throwIfAborted, type RunControl } from '../core/context.js';
-import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
+import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import type { KeysOf } from '../core/known-options.js';
+import { requireMemory } from '../core/memory.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { defaultBlas } from '../dense/default-blas.js';
@@ -81,14 +82,10 @@ export function resolveSketch(
 
 /** Throws MemoryError if that many numbers of float64 exceed the limit. */
 export function requireNumbers(numbers: number, { rank, size, memoryLimit }: ResolvedSketch): void {
-  const bytes = 8 * numbers;
-  if (bytes <= memoryLimit) return;
-  const gigabytes = (value: number): string => `${(value / 1e9).toFixed(2)} GB`;
-  throw new MemoryError(
-    `Rank ${rank} of a matrix of size ${size} may need up to ${gigabytes(bytes)}, and ${gigabytes(memoryLimit)} ` +
-      'are available: lower the rank, or raise memoryLimit.',
-    { bytes, limit: memoryLimit },
-  );
+  requireMemory(8 * numbers, memoryLimit, {
+    what: `Rank ${rank} of a matrix of size ${size} may need up to`,
+    advice: 'lower the rank, or raise memoryLimit.',
+  });
 }
 
 /** A rows × cols matrix of float64 zeros in shared memory. Throws MemoryError. */

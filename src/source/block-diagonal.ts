@@ -3,8 +3,9 @@
  * indices. B = blockdiag(K(R_1, R_1), K(R_2, R_2), …): of all matrices with that pattern the nearest to K in the
  * Frobenius norm, and positive semidefinite where K is.
  */
-import { MemoryError, OptionError, ShapeError } from '../core/errors.js';
+import { OptionError, ShapeError } from '../core/errors.js';
 import { type KeysOf, known } from '../core/known-options.js';
+import { requireMemory } from '../core/memory.js';
 import { asIndices } from '../core/numbers.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { block, view, type Matrix } from '../dense/matrix.js';
@@ -203,13 +204,10 @@ export async function blockDiagonal(
     });
   }
   const bytes = blockDiagonalBytes(ranges);
-  const limit = options.memoryLimit ?? availableMemory();
-  if (bytes > limit)
-    throw new MemoryError(
-      `The blocks take ${(bytes / 1e9).toFixed(2)} GB, and ${(limit / 1e9).toFixed(2)} GB are available: choose ` +
-        'smaller blocks.',
-      { bytes, limit },
-    );
+  requireMemory(bytes, options.memoryLimit ?? availableMemory(), {
+    what: 'The blocks take',
+    advice: 'choose smaller blocks.',
+  });
   const values = sharedFloat64((bytes - ranges.byteLength) / 8);
   const tasks = panelsOf(ranges);
   const { handle, modules, solo } = sourceState(source);

@@ -15,6 +15,7 @@ import { requireMemoryLimit, requireTolerance, requireWhole } from '../../core/c
 import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError, OptionError } from '../../core/errors.js';
 import { type KeysOf, known } from '../../core/known-options.js';
+import { requireMemory } from '../../core/memory.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import { layOut, type Layout, assemble } from '../../hierarchical/matrix/layout.js';
 import { HierarchicalMatrix } from '../../hierarchical/matrix/hierarchical-matrix.js';
@@ -43,7 +44,7 @@ import {
   type RotatedTree,
   type UsedVectors,
 } from './layout.js';
-import { requireMemory, rotatedEnergies } from './norm.js';
+import { EIGENBASIS_NEED, rotatedEnergies } from './norm.js';
 import { rotatedModelBytes, rotateModel, type RotatedModel } from './model.js';
 
 /** Options of {@link kroneckerHierarchical}. */
@@ -115,7 +116,11 @@ export async function kroneckerHierarchical(
   );
   const filled = performance.now();
   if (plan !== null)
-    requireMemory(rotatedModelBytes(model) + 8 * cells.count ** 2 + 8 * plan.layout.elements.total, memoryLimit);
+    requireMemory(
+      rotatedModelBytes(model) + 8 * cells.count ** 2 + 8 * plan.layout.elements.total,
+      memoryLimit,
+      EIGENBASIS_NEED,
+    );
   const core =
     plan === null ? null : await fillCore(tables, plan, { tolerance, norm: Math.sqrt(energy), start }, control);
   const end = performance.now();
@@ -181,7 +186,8 @@ async function positiveSemidefinite(
         `${bytes / dense}.`,
       { least: bytes / dense },
     );
-  if (plan !== null) requireMemory(rotatedModelBytes(model) + 8 * plan.layout.elements.total, memoryLimit);
+  if (plan !== null)
+    requireMemory(rotatedModelBytes(model) + 8 * plan.layout.elements.total, memoryLimit, EIGENBASIS_NEED);
   const chosen = performance.now();
   const core = plan === null ? null : await fillCore(tables, plan, { tolerance: 0, norm: Number.NaN, start }, control);
   const end = performance.now();

@@ -70,7 +70,7 @@ export async function factorKronecker(
   requireRole(matrix, 'Kronecker matrix', 'factorKronecker');
   const { shift, memoryLimit } = known(options, KRONECKER_FACTOR_KEYS, 'factorKronecker');
   const control = await onTeam(given, 'factorKronecker');
-  requireShift(shift);
+  requirePositiveShift(shift);
   if (matrix.report.principal === undefined)
     throw new OptionError("Only a matrix made with { preserve: 'positive-definite' } has a direct factorization.");
   throwIfAborted(control.signal);
@@ -82,7 +82,7 @@ export async function factorKronecker(
   return new KroneckerFactorization(matrix.layers, core, matrix.size, shift, team);
 }
 
-function requireShift(shift: number): void {
+function requirePositiveShift(shift: number): void {
   if (!(Number.isFinite(shift) && shift > 0))
     throw new OptionError(`shift must be a positive number, not ${shift}: a Gauss–Newton matrix is singular.`, {
       option: 'shift',
@@ -203,7 +203,7 @@ export class KroneckerFactorization implements LinearOperator {
   /** Factors again for another λ > 0, in place. Throws as `factorKronecker`. */
   async refactor(shift: number, control: RunControl = {}): Promise<this> {
     requireControl(control, 'refactor');
-    requireShift(shift);
+    requirePositiveShift(shift);
     this.#valid = false;
     await this.#core?.refactor(shift, { ...control, suggestShift: false });
     this.#shift = shift;

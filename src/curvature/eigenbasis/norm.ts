@@ -2,7 +2,8 @@
  * ‖G‖_F of a Gauss–Newton Hessian, from the energies of its cells in the Kronecker eigenbasis: an orthogonal change of
  * basis keeps the norm, and no entry is kept.
  */
-import { MemoryError, NonFiniteError } from '../../core/errors.js';
+import { NonFiniteError } from '../../core/errors.js';
+import { requireMemory, type MemoryNeed } from '../../core/memory.js';
 import { squaredNorm } from '../../dense/matrix.js';
 import { availableMemory } from '../../io/machine.js';
 import { checkModel, type Model } from '../../network/model.js';
@@ -40,7 +41,7 @@ export async function rotatedEnergies(
   const tables = tablesOf(rotated);
   const indices = rotated.layers.reduce((sum, { directions, units }) => sum + directions * units, 0);
   const cells = makeCells(rotated.layers, Math.max(cellSize, indices / MOST_CELLS));
-  requireMemory(rotatedModelBytes(model) + 8 * cells.count ** 2, memoryLimit);
+  requireMemory(rotatedModelBytes(model) + 8 * cells.count ** 2, memoryLimit, EIGENBASIS_NEED);
   const energies = await cellEnergies(tables, cells, control);
   let energy = rotated.complement === null ? 0 : squaredNorm(rotated.complement.inputGram) * rotated.complement.outputs;
   for (const e of energies) energy += e;
@@ -68,12 +69,8 @@ export async function gaussNewtonNorm(
   return Math.sqrt(energy);
 }
 
-/** Throws MemoryError where `needed` bytes are above the `limit`. */
-export function requireMemory(needed: number, limit: number): void {
-  if (needed <= limit) return;
-  throw new MemoryError(
-    `The compression needs up to ${Math.ceil(needed / 2 ** 20)} MB; memoryLimit is ${Math.ceil(limit / 2 ** 20)} ` +
-      'MB. Raise it, take fewer samples or a smaller share, or choose larger leaves.',
-    { needed, limit },
-  );
-}
+/** What a compression in the eigenbasis is refused with (core/memory.ts). */
+export const EIGENBASIS_NEED: MemoryNeed = {
+  what: 'The compression needs up to',
+  advice: 'raise memoryLimit, take fewer samples or a smaller share, or choose larger leaves.',
+};

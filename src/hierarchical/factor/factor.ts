@@ -2,10 +2,11 @@
  * Factoring a hierarchical matrix.
  */
 import { throwIfAborted } from '../../core/context.js';
-import { MemoryError, OptionError } from '../../core/errors.js';
+import { OptionError } from '../../core/errors.js';
 import { requireRole } from '../../core/kind.js';
 import { type KeysOf, known } from '../../core/known-options.js';
 import { PRECISIONS, type Precision } from '../../core/floats.js';
+import { requireMemory } from '../../core/memory.js';
 import { availableMemory } from '../../io/machine.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import type { TeamControl } from '../../parallel/team-control.js';
@@ -90,18 +91,14 @@ export async function factor(
     });
   const bytes = hodlr ? hodlrFactorBytes(data, precision) : ulvFactorBytes(data, precision);
   const limit = memoryLimit ?? availableMemory();
-  if (bytes > limit) {
-    throw new MemoryError(
-      `The factorization needs ${(bytes / 1e9).toFixed(2)} GB, and ${(limit / 1e9).toFixed(2)} GB are available: ` +
-        `lower the ranks (maxRank), or raise memoryLimit. As { precision: 'f32' } it takes half as much.`,
-      {
-        estimate: bytes,
-        limit,
-        options: ['maxRank', 'memoryLimit'],
-        libraryOnly: " As { precision: 'f32' } it takes half as much.",
-      },
-    );
-  }
+  requireMemory(bytes, limit, {
+    what: 'The factorization needs',
+    advice: 'lower the ranks (maxRank), or raise memoryLimit. ' + "As { precision: 'f32' } it takes half as much.",
+    data: {
+      options: ['maxRank', 'memoryLimit'],
+      libraryOnly: " As { precision: 'f32' } it takes half as much.",
+    },
+  });
   const engine: FactorEngine = hodlr ? new HodlrEngine(data, precision) : new UlvEngine(data, precision, indefinite);
   const breakdown = await engine.refactor(shift, control);
   if (breakdown !== undefined)

@@ -6,6 +6,7 @@ import { NonFiniteError, ShapeError } from '../../core/errors.js';
 import { sharedFloats } from '../../core/floats.js';
 import { leftChild, parentOf, rightChild } from '../../core/indices.js';
 import { known, type KeysOf } from '../../core/known-options.js';
+import { requireMemory } from '../../core/memory.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import { availableMemory } from '../../io/machine.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
@@ -27,7 +28,7 @@ import { columnsError } from '../measure/columns-error.js';
 import { fillBlock, fillTasks, type FillState } from './evaluate-blocks.js';
 import { layOut, type Layout, assemble } from '../matrix/layout.js';
 import { HierarchicalMatrix, type CompressionReport } from '../matrix/hierarchical-matrix.js';
-import { requireMemory } from '../matrix/memory.js';
+import { COMPRESSION_NEED } from '../matrix/memory.js';
 import { warnIfMissed } from '../matrix/tolerance-advice.js';
 import { estimateNorm } from '../measure/norm-estimate.js';
 import { resolveOptions, type CompressOptions, type ResolvedOptions, COMPRESS_KEYS } from './options.js';
@@ -112,6 +113,7 @@ async function compressScaled(
   requireMemory(
     estimateCompression(tree, lists, needed, resolved, control.team.workers),
     resolved.memoryLimit ?? availableMemory(),
+    COMPRESSION_NEED,
   );
 
   const normSquared = await estimateNorm(source, diagonal, seed, control);

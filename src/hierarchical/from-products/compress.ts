@@ -5,6 +5,7 @@ import { sharedFloats } from '../../core/floats.js';
 import { throwIfAborted } from '../../core/context.js';
 import { AsymmetryError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
 import { known } from '../../core/known-options.js';
+import { requireMemory } from '../../core/memory.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import { squaredNorm, view, zeros, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';
 import { norm } from '../../dense/norm.js';
@@ -34,7 +35,7 @@ import { decide, exactError, sampledError, type ErrorEstimate } from '../measure
 import { type Layout, assemble } from '../matrix/layout.js';
 import { hssSpectra } from './hss/spectra.js';
 import { HierarchicalMatrix, type CompressionReport } from '../matrix/hierarchical-matrix.js';
-import { requireMemory } from '../matrix/memory.js';
+import { COMPRESSION_NEED } from '../matrix/memory.js';
 import { warnIfMissed } from '../matrix/tolerance-advice.js';
 import { storeNested } from './hss/skeletons.js';
 import { OrderedProducts } from './ordered-products.js';
@@ -110,7 +111,7 @@ export async function compressProducts(
   checkOperator(operator, tree);
   const began = performance.now();
   const cost = compressionCost(tree, resolved);
-  requireMemory(cost.bytes, resolved.memoryLimit ?? availableMemory());
+  requireMemory(cost.bytes, resolved.memoryLimit ?? availableMemory(), COMPRESSION_NEED);
   throwIfAborted(control.signal);
   const lists = interactionLists(tree, { count: 0, indices: new Int32Array(0) }, { budget: 0 });
   const products = new OrderedProducts(

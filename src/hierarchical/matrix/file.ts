@@ -3,7 +3,7 @@
  * The arrays are the sections of a container (io/container.ts), which guards them by checksums; reading checks that
  * they fit together.
  */
-import { FileFormatError, MemoryError } from '../../core/errors.js';
+import { FileFormatError } from '../../core/errors.js';
 import { requireControl, type RunControl } from '../../core/context.js';
 import { requireRole } from '../../core/kind.js';
 import {
@@ -20,6 +20,7 @@ import type { HierarchicalData } from './data.js';
 import type { Layout } from './layout.js';
 import { HierarchicalMatrix, type CompressionReport } from './hierarchical-matrix.js';
 import { PRECISIONS } from '../../core/floats.js';
+import { requireMemory } from '../../core/memory.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import { ranksByLevel, type LevelRanks } from './memory.js';
 import { FORMATS } from './format.js';
@@ -124,14 +125,11 @@ export async function loadMatrix(path: string, given: Control = {}): Promise<Hie
   const summary = await readContainerHeader(path, control);
   const header = parseHeader(summary.header, path);
   requireSections(summary.sections, header.dtype, path);
-  const available = availableMemory();
-  if (summary.bytes > available) {
-    throw new MemoryError(
-      `${path} needs ${(summary.bytes / 1e9).toFixed(2)} GB of memory, and ${(available / 1e9).toFixed(2)} GB ` +
-        'are available: free some, or compress to a smaller matrix.',
-      { path, bytes: summary.bytes, available },
-    );
-  }
+  requireMemory(summary.bytes, availableMemory(), {
+    what: `${path} needs`,
+    advice: 'free some, or compress to a smaller matrix.',
+    data: { path },
+  });
   const { arrays } = await readContainer(path, {
     signal: control.signal,
     onProgress: control.onProgress,

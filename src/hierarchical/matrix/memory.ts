@@ -1,8 +1,8 @@
 /**
  * What a hierarchical matrix stores: bytes by part, ranks by level.
  */
-import { MemoryError } from '../../core/errors.js';
 import { levelOf } from '../../core/indices.js';
+import type { MemoryNeed } from '../../core/memory.js';
 import type { HierarchicalData } from './data.js';
 import type { Layout } from './layout.js';
 
@@ -50,16 +50,12 @@ export function memoryUse(data: HierarchicalData, elements: Layout['elements']):
   };
 }
 
-/** Throws MemoryError, before anything large is allocated, if the estimate exceeds the limit. */
-export function requireMemory(estimate: number, limit: number): void {
-  if (estimate <= limit) return;
-  const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
-  throw new MemoryError(
-    `The compression may need up to ${gigabytes(estimate)}, and ${gigabytes(limit)} are available: lower ` +
-      `maxRank, leafSize or budget, use dtype 'f32', or raise memoryLimit.`,
-    { estimate, limit, options: ['maxRank', 'leafSize', 'budget', 'dtype', 'memoryLimit'] },
-  );
-}
+/** What a compression's estimate is refused with (core/memory.ts). */
+export const COMPRESSION_NEED: MemoryNeed = {
+  what: 'The compression may need up to',
+  advice: "lower maxRank, leafSize or budget, use dtype 'f32', or raise memoryLimit.",
+  data: { options: ['maxRank', 'leafSize', 'budget', 'dtype', 'memoryLimit'] },
+};
 
 /** `nodes` counts all nodes of the level; `mean` is over them. */
 export interface LevelRanks {

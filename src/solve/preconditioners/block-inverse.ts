@@ -3,7 +3,8 @@
  *
  *   M = P blockdiag((K(I_k, I_k) + λI)⁻¹) Pᵀ,  I_k = order[ranges[k] … ranges[k + 1])
  */
-import { MemoryError, NotPositiveDefiniteError } from '../../core/errors.js';
+import { NotPositiveDefiniteError } from '../../core/errors.js';
+import { requireMemory } from '../../core/memory.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import { view, type Matrix } from '../../dense/matrix.js';
 import { availableMemory } from '../../io/machine.js';
@@ -131,13 +132,10 @@ export async function evaluateBlocks(
 ): Promise<Float64Array> {
   const { ranges, offsets } = blocks;
   const numbers = offsets[offsets.length - 1];
-  const limit = memoryLimit ?? availableMemory();
-  if (16 * numbers > limit)
-    throw new MemoryError(
-      `Diagonal blocks and their factors take ${((16 * numbers) / 1e9).toFixed(2)} GB, and ` +
-        `${(limit / 1e9).toFixed(2)} GB are available: choose smaller leaves.`,
-      { bytes: 16 * numbers, limit },
-    );
+  requireMemory(16 * numbers, memoryLimit ?? availableMemory(), {
+    what: 'Diagonal blocks and their factors take',
+    advice: 'choose smaller leaves.',
+  });
   const values = sharedFloat64(numbers);
   const tasks: number[] = [];
   for (let k = 0; k + 1 < ranges.length; k++)
