@@ -41,7 +41,7 @@ export type { FactorOptions } from './hierarchical/factor/factor.js';
 export type { Factorization } from './hierarchical/factor/factorization.js';
 export type { CompressOptions } from './hierarchical/from-entries/options.js';
 export type { HierarchicalFormat } from './hierarchical/matrix/format.js';
-export type { CompressionReport } from './hierarchical/matrix/hierarchical-matrix.js';
+export type { CompressionReport } from './hierarchical/matrix/report.js';
 export type { ErrorOptions } from './hierarchical/measure/error-estimate.js';
 export type { ErrorEstimate } from './hierarchical/measure/error-interval.js';
 export type { GivenModel, Model } from './network/model.js';

@@ -34,10 +34,7 @@ export async function info(file: string, options: CommonOptions): Promise<number
     print(
       table(
         ['compressed in', 'seconds'],
-        (['neighbors', 'tree', 'skeletonization', 'fill', 'compress'] as const).map((phase) => [
-          phase,
-          inSeconds(seconds[phase]),
-        ]),
+        Object.entries(seconds).map(([phase, value]) => [phase, inSeconds(value)]),
       ),
     );
     if (ranks.length > 0) print(rankTable(ranks));

@@ -52,13 +52,22 @@ export function optionsLine({
   options,
   seed,
   workers,
-}: Pick<CompressionRecord, 'options' | 'seed' | 'workers'>): string {
-  const { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype } = options;
-  return (
-    `${format}, leaf size ${leafSize}, rank ≤ ${maxRank}, tolerance ${tolerance}, ${neighbors} ` +
-    `neighbours${budget > 0 ? `, budget ${inPercent(budget)}` : ''}, distance ${distance}, ${dtype}, seed ${seed}, ` +
-    `${workers} worker${workers === 1 ? '' : 's'}`
-  );
+}: {
+  readonly options: Omit<CompressionRecord['options'], 'neighbors' | 'budget' | 'distance'> &
+    Partial<Pick<CompressionRecord['options'], 'neighbors' | 'budget' | 'distance'>>;
+  readonly seed: number;
+  readonly workers: number;
+}): string {
+  const { format, leafSize, maxRank, tolerance, neighbors, budget = 0, distance, dtype } = options;
+  return [
+    `${format}, leaf size ${leafSize}, rank ≤ ${maxRank}, tolerance ${tolerance}`,
+    neighbors === undefined ? [] : `${neighbors} neighbours`,
+    budget > 0 ? `budget ${inPercent(budget)}` : [],
+    distance === undefined ? [] : `distance ${distance}`,
+    `${dtype}, seed ${seed}, ${workers} worker${workers === 1 ? '' : 's'}`,
+  ]
+    .flat()
+    .join(', ');
 }
 
 /** Seconds of each phase, and the rate of products against that of dgemm. */

@@ -5,7 +5,7 @@
 import type { RunControl } from '../core/context.js';
 import { version } from '../core/version.js';
 import type { Decision, ErrorEstimate } from '../hierarchical/measure/error-interval.js';
-import type { CompressionReport } from '../hierarchical/matrix/hierarchical-matrix.js';
+import type { EntriesReport } from '../hierarchical/matrix/report.js';
 import type { MemoryUse, LevelRanks } from '../hierarchical/matrix/memory.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import type { CsvReading } from '../io/csv-format.js';
@@ -37,7 +37,7 @@ export interface CompressionRecord {
   readonly input: InputDescription;
   /** As resolved: what was not given is at its default. */
   readonly options: Pick<
-    CompressionReport,
+    EntriesReport,
     'format' | 'leafSize' | 'maxRank' | 'tolerance' | 'neighbors' | 'budget' | 'distance' | 'dtype' | 'preserve'
   >;
   readonly seed: number;
@@ -78,7 +78,7 @@ export interface CompressionRecord {
   /** Nodes whose rows were sampled again, and nodes that still missed their share of the tolerance. */
   readonly nodes: { readonly resampled: number; readonly missed: number };
   /** What kept the compression from its tolerance, as its own report says. */
-  readonly limits: CompressionReport['limits'];
+  readonly limits: EntriesReport['limits'];
   readonly blas: string;
   readonly machine: MachineDescription;
   readonly versions: Versions;

@@ -5,7 +5,14 @@ export { compress } from '../hierarchical/from-entries/compress.js';
 export type { CompressOptions } from '../hierarchical/from-entries/options.js';
 export { compressOperator } from '../hierarchical/from-products/compress.js';
 export { compressionCost, type CompressionCost, type ProductsOptions } from '../hierarchical/from-products/cost.js';
-export { HierarchicalMatrix, type CompressionReport } from '../hierarchical/matrix/hierarchical-matrix.js';
+export { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
+export type {
+  CompressionReport,
+  EigenbasisReport,
+  EntriesReport,
+  OperatorReport,
+  ProductsReport,
+} from '../hierarchical/matrix/report.js';
 export type { HierarchicalFormat } from '../hierarchical/matrix/format.js';
 export type { LevelRanks, MemoryUse } from '../hierarchical/matrix/memory.js';
 export { toleranceAdvice } from '../hierarchical/matrix/tolerance-advice.js';

@@ -113,7 +113,7 @@ describe('compressed Hessians', () => {
       { from: 'entries', tolerance: 0.2, leafSize: 32, maxRank: 32, distance: 'structural', source: counted },
       { team },
     );
-    expect(matrix.report.resampled).toBe(0);
+    expect(matrix.report).toMatchObject({ origin: 'entries', resampled: 0 });
     // Besides those of skeletons and blocks: 32 columns for the norm, four blocks of 48² for validation, corners.
     const others = 32 * source.size + 4 * 48 ** 2 + 16 * matrix.data.lists.far.length;
     expect(evaluated).toBeLessThanOrEqual(predicted.entries.count + others);

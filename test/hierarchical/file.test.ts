@@ -293,6 +293,22 @@ describe('a file that is not what it should be', () => {
     await saveMatrix(path, await build({ format: 'fmm', budget: 0.2 }));
   });
 
+  it.each([
+    ['products', { products: { products: 3 }, distance: 'none' }],
+    ['eigenbasis', { distance: 'kronecker' }],
+    ['entries', { distance: 'geometric' }],
+  ])('of_before_reports_named_their_origin_is_told_to_be_of_%s', async (origin, old) => {
+    const { header, arrays } = await readContainer(path);
+    const written = structuredClone(header) as { report: Record<string, unknown> };
+    delete written.report['origin'];
+    Object.assign(written.report, { neighbors: 0, recall: 1, resampled: 0, missed: 0 }, old);
+    const before = join(folder, 'before.hm');
+    await writeContainer(before, written as unknown as JsonObject, arrays);
+    const { report } = await loadMatrix(before, { team });
+    expect(report.origin).toBe(origin);
+    expect('recall' in report).toBe(origin === 'entries');
+  });
+
   it.each(changes)('is_refused_for_%s', async (_, change, named) => {
     const { header, arrays } = await readContainer(path);
     const changed = { ...arrays };

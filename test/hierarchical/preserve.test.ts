@@ -98,7 +98,7 @@ describe('preserve', () => {
       tolerance: 1e-12,
       preserve: 'positive-definite',
     });
-    expect(matrix.report.preserve).toBe('positive-definite');
+    expect(matrix.report).toMatchObject({ preserve: 'positive-definite' });
     expect(relativeError(matrix.toDense(), gram)).toBeLessThan(1e-10);
   });
 

@@ -167,7 +167,7 @@ export async function approximateHierarchical(
       leafSize,
       tolerance: report.tolerance,
       rank: Math.max(0, ...kept.ranks().map(({ max }) => max)),
-      from: report.products === undefined ? 'entries' : 'products',
+      from: report.origin,
       compressions: attempts.length,
     },
   };

@@ -27,7 +27,8 @@ import { checkTree } from '../matrix/check-data.js';
 import { columnsError } from '../measure/columns-error.js';
 import { fillBlock, fillTasks, type FillState } from './evaluate-blocks.js';
 import { layOut, type Layout, assemble } from '../matrix/layout.js';
-import { HierarchicalMatrix, type CompressionReport } from '../matrix/hierarchical-matrix.js';
+import { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
+import type { EntriesReport } from '../matrix/report.js';
 import { COMPRESSION_NEED } from '../matrix/memory.js';
 import { warnIfMissed } from '../matrix/tolerance-advice.js';
 import { estimateNorm } from '../measure/norm-estimate.js';
@@ -60,7 +61,7 @@ export async function compress(
   source: EntrySource,
   options: Given<CompressOptions> = {},
   control: Control = {},
-): Promise<HierarchicalMatrix> {
+): Promise<HierarchicalMatrix<EntriesReport>> {
   requireSource(source, 'compress');
   const given = described<CompressOptions>(
     known(options, COMPRESS_KEYS as KeysOf<typeof options>, 'compress'),
@@ -74,7 +75,7 @@ export async function compressEntries(
   source: EntrySource,
   options: CompressOptions,
   control: TeamControl,
-): Promise<HierarchicalMatrix> {
+): Promise<HierarchicalMatrix<EntriesReport>> {
   const resolved = resolveOptions(options);
   const start = performance.now();
   throwIfAborted(control.signal);
@@ -98,7 +99,7 @@ async function compressScaled(
   resolved: ResolvedOptions,
   start: number,
   control: TeamControl,
-): Promise<HierarchicalMatrix> {
+): Promise<HierarchicalMatrix<EntriesReport>> {
   const { distance, seed } = resolved;
 
   const searched = performance.now();
@@ -133,7 +134,8 @@ async function compressScaled(
   const share = (ν: number): number => skeletons.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]);
   const nodes = Array.from({ length: nodesOf(tree) }, (_, ν) => ν);
   const missed = nodes.filter((ν) => skeletons.missed[ν] > share(ν));
-  const draft: Omit<CompressionReport, 'met' | 'seen' | 'limits'> = {
+  const draft: Omit<EntriesReport, 'met' | 'seen' | 'limits'> = {
+    origin: 'entries',
     size: source.size,
     format: resolved.format,
     leafSize: resolved.leafSize,
@@ -158,12 +160,12 @@ async function compressScaled(
     resampled: nodes.filter((ν) => skeletons.attempts[ν] > 1).length,
     missed: missed.length,
     norm: Math.sqrt(normSquared) / factor,
-    ...(resolved.preserve ? { preserve: 'positive-definite' as const } : {}),
+    preserve: resolved.preserve ? 'positive-definite' : undefined,
   };
   // Every error of a node stands in a block and in its transpose.
   const verified =
     normSquared > 0 ? Math.sqrt((2 * nodes.reduce((sum, ν) => sum + skeletons.missed[ν], 0)) / normSquared) : 0;
-  const unmeasured = new HierarchicalMatrix(data, layout.elements, {} as CompressionReport, control.team);
+  const unmeasured = new HierarchicalMatrix(data, layout.elements, {} as EntriesReport, control.team);
   const compared = columnsError(scaledSource(source, 1 / factor), unmeasured, seed, control).finally(() => {
     unmeasured.release();
   });
@@ -186,7 +188,7 @@ async function compressScaled(
       ];
   // What columns show and nodes do not, the sampled rows did not show; or it is rounding.
   if (!met && limits.length === 0) limits.push({ limit: isRounding(seen, resolved.dtype) ? 'dtype' : 'rows' });
-  const report: CompressionReport = {
+  const report: EntriesReport = {
     ...draft,
     met,
     seen,

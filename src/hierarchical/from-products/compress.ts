@@ -34,7 +34,8 @@ import {
 import { decide, exactError, sampledError, type ErrorEstimate } from '../measure/error-interval.js';
 import { type Layout, assemble } from '../matrix/layout.js';
 import { hssSpectra } from './hss/spectra.js';
-import { HierarchicalMatrix, type CompressionReport } from '../matrix/hierarchical-matrix.js';
+import { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
+import type { OperatorReport } from '../matrix/report.js';
 import { COMPRESSION_NEED } from '../matrix/memory.js';
 import { warnIfMissed } from '../matrix/tolerance-advice.js';
 import { storeNested } from './hss/skeletons.js';
@@ -92,7 +93,7 @@ export async function compressOperator(
   tree: GivenTree,
   options: ProductsOptions,
   control: Control = {},
-): Promise<HierarchicalMatrix> {
+): Promise<HierarchicalMatrix<OperatorReport>> {
   known(options, PRODUCTS_KEYS, 'compressOperator');
   requireOperator(operator, 'compressOperator', options.productPrecision === 'f32' ? 'f32' : 'f64');
   const indices = asTree(tree, 'compressOperator');
@@ -106,7 +107,7 @@ export async function compressProducts(
   tree: ClusterTree,
   options: ProductsOptions,
   control: TeamControl,
-): Promise<HierarchicalMatrix> {
+): Promise<HierarchicalMatrix<OperatorReport>> {
   const resolved = resolveProductsOptions(options);
   checkOperator(operator, tree);
   const began = performance.now();
@@ -153,7 +154,7 @@ interface Task {
   readonly control: TeamControl;
 }
 
-async function nested(task: Task): Promise<HierarchicalMatrix> {
+async function nested(task: Task): Promise<HierarchicalMatrix<OperatorReport>> {
   const { tree, lists, options, cost, products, reference, control } = task;
   const { maxRank, tolerance, seed, productPrecision } = options;
   const sketch: Sketch = reference.complete
@@ -163,7 +164,7 @@ async function nested(task: Task): Promise<HierarchicalMatrix> {
   const { levels, beyond: unseen } = await hssFromSketch(tree, sketch, maxRank, asked, control);
   const spectra = await hssSpectra(tree, levels, control);
   let target = asked;
-  let best: HierarchicalMatrix | undefined;
+  let best: HierarchicalMatrix<OperatorReport> | undefined;
   for (let attempt = 1; ; attempt++) {
     const { layout, values, dropped, beyond } = await storeNested(
       spectra,
@@ -179,7 +180,7 @@ async function nested(task: Task): Promise<HierarchicalMatrix> {
     } else {
       matrix.release();
     }
-    const { error, met } = matrix.report.products!;
+    const { error, met } = matrix.report.products;
     // Again where the tolerance is undercut, or where it is its share that is missed and not the ranks' or the
     // sketch's.
     const another = met
@@ -192,14 +193,14 @@ async function nested(task: Task): Promise<HierarchicalMatrix> {
 }
 
 /** Smaller among those that meet the tolerance, else more accurate. */
-function isBetter(a: HierarchicalMatrix, b: HierarchicalMatrix): boolean {
-  const mine = a.report.products!;
-  const other = b.report.products!;
+function isBetter(a: HierarchicalMatrix<OperatorReport>, b: HierarchicalMatrix<OperatorReport>): boolean {
+  const mine = a.report.products;
+  const other = b.report.products;
   if (mine.met !== other.met) return mine.met;
   return mine.met ? a.elements.total < b.elements.total : mine.error.relative < other.error.relative;
 }
 
-async function peeled(task: Task): Promise<HierarchicalMatrix> {
+async function peeled(task: Task): Promise<HierarchicalMatrix<OperatorReport>> {
   const { tree, lists, options, reference, control, products } = task;
   const multiply: Multiply = reference.complete
     ? async (out, x) => {
@@ -220,35 +221,30 @@ async function finish(
   { tree, lists, options, products, cost, reference, began, control }: Task,
   { layout, values, beyond }: Compressed,
   attempts: number,
-): Promise<HierarchicalMatrix> {
+): Promise<HierarchicalMatrix<OperatorReport>> {
   const { team } = control;
   const { format, maxRank, tolerance, dtype, seed } = options;
   const data = assemble(layout, lists, values, format);
-  const draft = new HierarchicalMatrix(data, layout.elements, {} as CompressionReport, team);
+  const draft = new HierarchicalMatrix(data, layout.elements, {} as OperatorReport, team);
   throwIfAborted(control.signal);
   const error = measure(draft, tree, reference);
   if (products.factor !== 1) scaleBack(values, layout, products.factor);
   draft.release();
   const seconds = (performance.now() - began) / 1000;
   const met = error.relative <= allowedError(tolerance, dtype, tree.size);
-  const report: CompressionReport = {
+  const report: OperatorReport = {
+    origin: 'products',
     size: tree.size,
     format,
     leafSize: mostInLeaf(tree),
     maxRank,
     tolerance,
-    neighbors: 0,
-    budget: 0,
     budgetUsed: 0,
-    distance: 'none',
     dtype,
     seed,
     workers: team.workers,
     blas: team.blas.description,
-    recall: 1,
-    seconds: { neighbors: 0, tree: 0, skeletonization: seconds - products.seconds, fill: 0, compress: seconds },
-    resampled: 0,
-    missed: 0,
+    seconds: { compress: seconds },
     norm: reference.norm / products.factor,
     met,
     seen: error.relative,

@@ -18,7 +18,8 @@ import { availableMemory } from '../../io/machine.js';
 import { checkHierarchicalData } from './check-data.js';
 import type { HierarchicalData } from './data.js';
 import type { Layout } from './layout.js';
-import { HierarchicalMatrix, type CompressionReport } from './hierarchical-matrix.js';
+import { HierarchicalMatrix } from './hierarchical-matrix.js';
+import type { CompressionReport } from './report.js';
 import { PRECISIONS } from '../../core/floats.js';
 import { requireMemory } from '../../core/memory.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
@@ -273,11 +274,22 @@ function parseHeader(header: JsonObject, path: string): FileHeader {
     },
     // Files written before the report said whether the tolerance was met do not know it.
     report: {
-      ...(report as unknown as CompressionReport),
+      ...withOrigin(report),
       ...(met === undefined ? { met: undefined, limits: [] } : {}),
       seen: typeof seen === 'number' ? seen : Number.NaN,
     },
   };
+}
+
+/** Files written before reports said where a matrix came from filled in what it had not: numbers of no meaning. */
+function withOrigin(report: JsonObject): CompressionReport {
+  if (report['origin'] !== undefined) return report as unknown as CompressionReport;
+  const origin =
+    report['products'] !== undefined ? 'products' : report['distance'] === 'kronecker' ? 'eigenbasis' : 'entries';
+  if (origin === 'entries') return { ...report, origin } as unknown as CompressionReport;
+  const filled = ['neighbors', 'budget', 'distance', 'recall', 'resampled', 'missed'];
+  const kept = Object.fromEntries(Object.entries(report).filter(([key]) => !filled.includes(key)));
+  return { ...kept, origin } as unknown as CompressionReport;
 }
 
 function requireSections(

@@ -28,58 +28,8 @@ import { ERROR_KEYS, estimateError, type ErrorOptions } from '../measure/error-e
 import type { ErrorEstimate } from '../measure/error-interval.js';
 import type { Layout } from './layout.js';
 import { memoryUse, type MemoryUse, ranksByLevel, type LevelRanks } from './memory.js';
-import type { ProductsReport } from './products-report.js';
-import type { ToleranceLimit } from './tolerance-limits.js';
+import type { CompressionReport } from './report.js';
 import { firstLeaf, leavesOf } from '../../tree/cluster-tree.js';
-
-/** What a compression did and took; kept with the matrix and its file. */
-export interface CompressionReport {
-  readonly size: number;
-  readonly format: string;
-  readonly leafSize: number;
-  readonly maxRank: number;
-  readonly tolerance: number;
-  readonly neighbors: number;
-  readonly budget: number;
-  /** Share of the matrix that near blocks hold. */
-  readonly budgetUsed: number;
-  readonly distance: string;
-  readonly dtype: string;
-  readonly seed: number;
-  readonly workers: number;
-  readonly blas: string;
-  /** Recall of the neighbours on a sample, and iterations of the search. */
-  readonly recall: number;
-  readonly seconds: {
-    readonly neighbors: number;
-    readonly tree: number;
-    readonly skeletonization: number;
-    readonly fill: number;
-    readonly compress: number;
-  };
-  /** Nodes that were resampled, and nodes whose fresh rows still missed their share of the tolerance. */
-  readonly resampled: number;
-  readonly missed: number;
-  /** Estimate of ‖K‖_F from the sample that scaled the tolerance. */
-  readonly norm: number;
-  /**
-   * Whether the asked tolerance was met, as far as the compression saw: the verified errors of all nodes together, and
-   * some columns of K̃ compared with those of K (hierarchical/from-entries/compress.ts); from products, random vectors
-   * that nothing was fitted to. Undefined in files that were written before it was recorded.
-   */
-  readonly met: boolean | undefined;
-  /** The largest of these relative errors. An estimate; `estimateError` measures. NaN where `met` is undefined. */
-  readonly seen: number;
-  /** What kept K̃ from the tolerance; empty where it was met (tolerance-limits.ts). */
-  readonly limits: readonly ToleranceLimit[];
-  /** Present where K̃ is positive semidefinite by construction (definite-interpolation.ts). */
-  readonly preserve?: 'positive-definite' | undefined;
-  /**
-   * Present where the matrix was compressed from products alone (hierarchical/from-products/compress.ts): then there
-   * were no neighbours and no distance, and the tree was given.
-   */
-  readonly products?: ProductsReport | undefined;
-}
 
 /** Most products have few vectors: their workspace is a quarter of the widest. */
 const workspaceWidth = (vectors: number): number => (vectors <= CHUNK / 4 ? CHUNK / 4 : CHUNK);
@@ -88,19 +38,19 @@ const workspaceWidth = (vectors: number): number => (vectors <= CHUNK / 4 ? CHUN
 const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
 
 /** Symmetric K̃ ≈ K over a team; products in O(N log N) or less. Nothing in it changes after it is made. */
-export class HierarchicalMatrix implements LinearOperator {
+export class HierarchicalMatrix<R extends CompressionReport = CompressionReport> implements LinearOperator {
   readonly rows: number;
   readonly cols: number;
   readonly symmetric = true;
   readonly data: HierarchicalData;
   readonly elements: Layout['elements'];
-  readonly report: CompressionReport;
+  readonly report: R;
   readonly #team: Team;
   #product: { shared: Shared<ApplyState>; graph: TaskGraph } | undefined;
   #staging: { x: Float64Array; out: Float64Array } | undefined;
   #released = false;
 
-  constructor(data: HierarchicalData, elements: Layout['elements'], report: CompressionReport, team: Team) {
+  constructor(data: HierarchicalData, elements: Layout['elements'], report: R, team: Team) {
     this.rows = data.tree.size;
     this.cols = data.tree.size;
     this.data = data;

@@ -3,7 +3,8 @@
  */
 import type { RunControl } from '../../core/context.js';
 import { warn } from '../../core/warning.js';
-import type { CompressionReport, HierarchicalMatrix } from './hierarchical-matrix.js';
+import type { HierarchicalMatrix } from './hierarchical-matrix.js';
+import type { CommonReport, EntriesReport } from './report.js';
 import type { ToleranceLimit, ToleranceLimitKind } from './tolerance-limits.js';
 
 /** How an option and its value are written: `maxRank: 512` by the library, `--max-rank 512` by the command. */
@@ -28,10 +29,8 @@ function levelsInWords(levels: readonly number[]): string {
 }
 
 /** What advice is given from: a report, or the part of it that a record keeps. */
-export type AdvisedReport = Pick<
-  CompressionReport,
-  'size' | 'format' | 'leafSize' | 'maxRank' | 'budget' | 'distance' | 'dtype' | 'limits' | 'preserve'
->;
+export type AdvisedReport = Pick<CommonReport, 'size' | 'format' | 'leafSize' | 'maxRank' | 'dtype' | 'limits'> &
+  Partial<Pick<EntriesReport, 'budget' | 'distance' | 'preserve'>>;
 
 /**
  * What was hit and what may help, in sentences for people. Options are written by `option`: in the command by its
@@ -44,7 +43,7 @@ export function toleranceAdvice(report: AdvisedReport, option: OptionText = inLi
   const sentences: string[] = [];
   const ranks = of('maxRank');
   // Near blocks come from entries, and are no part of what keeps K̃ positive semidefinite.
-  const near = format !== 'fmm' && report.preserve === undefined && report.distance !== 'none';
+  const near = format !== 'fmm' && report.preserve === undefined && report.distance !== undefined;
   if (ranks.length > 0) {
     const levels = ranks.flatMap(({ level }) => (level === undefined ? [] : [level]));
     const more = Math.min(size, 4 * maxRank, 16_384);
@@ -84,7 +83,7 @@ export function toleranceAdvice(report: AdvisedReport, option: OptionText = inLi
 }
 
 /** Warns once (core/warning.ts) where the matrix missed the tolerance it was asked for; returns it. */
-export function warnIfMissed(matrix: HierarchicalMatrix, control: RunControl = {}): HierarchicalMatrix {
+export function warnIfMissed<M extends HierarchicalMatrix>(matrix: M, control: RunControl = {}): M {
   const { met, tolerance, seen } = matrix.report;
   if (met === false)
     warn(
