@@ -331,7 +331,7 @@ describe('hierarchical matrix', () => {
         (e: unknown) => e,
       );
       expect(failure).toBeInstanceOf(MemoryError);
-      expect((failure as MemoryError).data['estimate']).toBeGreaterThan(1e6);
+      expect((failure as MemoryError).data['bytes']).toBeGreaterThan(1e6);
     });
 
     it('vectors_of_the_wrong_size', async () => {
