@@ -155,7 +155,7 @@ async function parse(args: readonly string[]): Promise<{ name: string; options: 
     solve: take('solve'),
     demo: take('demo'),
   };
-  const program = createProgram(handlers, () => undefined);
+  const program = await createProgram(handlers, () => undefined, args);
   for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: () => undefined });
   await program.parseAsync([...args], { from: 'user' });
   if (seen === undefined) throw new Error(`hmatrix ${args.join(' ')} names no command.`);

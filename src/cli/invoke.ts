@@ -23,9 +23,10 @@ const handlers: Handlers = {
 export async function invoke(args: readonly string[]): Promise<number> {
   let status: number = exitStatus.done;
   try {
-    await createProgram(handlers, (found) => {
+    const finish = (found: number): void => {
       status = found;
-    }).parseAsync([...args], { from: 'user' });
+    };
+    await (await createProgram(handlers, finish, args)).parseAsync([...args], { from: 'user' });
   } catch (error) {
     status = reportFailure(error);
   }

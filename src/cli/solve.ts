@@ -9,7 +9,6 @@ import type { TrainingSetup } from '../experiment/table-run.js';
 import { resolveOptions, type CompressOptions } from '../hierarchical/from-entries/options.js';
 import { TABLE_OPTIONS } from '../io/csv-format.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import { NETWORK_DEFAULTS } from './commands.js';
 import { checkDistance, checkInputOptions, openInput, type InputOptions } from './input.js';
 import { openVectors, writeVectors, type OpenVectors } from './multiply.js';
 import { exitStatus, withFlags } from './outcome.js';
@@ -18,6 +17,7 @@ import { EPOCHS, openData } from './table.js';
 import { print, printJson, say } from './terminal.js';
 import { asFlag as flag, UsageError } from './usage.js';
 import type { SolveCommandOptions, NetworkOptions } from './command-options.js';
+import { NETWORK_DEFAULTS } from './options/network-defaults.js';
 
 const NETWORK_ONLY = [
   'activation',

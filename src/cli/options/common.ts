@@ -1,0 +1,33 @@
+/**
+ * The options that every command has, and what the commands' options are written with.
+ */
+import { Command, Option } from 'commander';
+import { finiteNumber, wholeNumber } from '../usage.js';
+
+/** Most rows. */
+export const MAX_SIZE = 2 ** 31 - 1;
+/** Reads a number ≥ 0. */
+export const nonNegative = finiteNumber('a number of at least 0', (value) => value >= 0);
+
+/** What every command takes; `team`: whether it computes with one. */
+export function withCommon(command: Command, team = true): Command {
+  if (team) {
+    command
+      .option(
+        '--workers <n>',
+        'workers, the main thread included (default: the cores there are; more make nothing faster, above four a ' +
+          'core the command says so)',
+        wholeNumber(1, 1024),
+      )
+      .option(
+        '--blas <choice>',
+        "dense backend: 'portable', a family (openblas, mkl, blis, accelerate, netlib) or a library's path " +
+          '(default: HMATRIX_BLAS, else the first found)',
+      );
+  }
+  return command.option('--json', 'print one JSON object and nothing else');
+}
+
+/** An option that takes one of some names. */
+export const named = (flags: string, text: string, choices: readonly string[]): Option =>
+  new Option(flags, text).choices(choices);

@@ -1,0 +1,81 @@
+/**
+ * The options that say where a matrix comes from, and how it is compressed.
+ */
+import { Command } from 'commander';
+import { FORMAT_TABLE, FORMATS } from '../../hierarchical/matrix/format.js';
+import { familiesWith, kernelFamilies } from '../../source/kernels/table.js';
+import { describedDistances, DISTANCES } from '../../tree/distances/table.js';
+import { bandwidth, byteCount, columnList, delimiter, finiteNumber, header, wholeNumber } from '../usage.js';
+import { MAX_SIZE, nonNegative, withCommon, named } from './common.js';
+
+/** How a hierarchical matrix is made, but for its tolerance. */
+export function withShape(command: Command): Command {
+  return command
+    .option('--leaf-size <m>', 'most indices in a leaf (default: 256)', wholeNumber(2, 16_384))
+    .option('--max-rank <s>', 'most skeletons of a node (default: the leaf size)', wholeNumber(1, 16_384))
+    .option('--neighbors <k>', 'nearest neighbours per index (default: 32)', wholeNumber(1, 4096))
+    .option(
+      '--budget <b>',
+      'share of each row that near blocks may hold, fmm only (default: 0.03 for fmm)',
+      finiteNumber('a number in [0, 1]', (b) => b >= 0 && b <= 1),
+    )
+    .addOption(named('--distance <name>', `what orders the indices: ${describedDistances} (default: auto)`, DISTANCES))
+    .addOption(named('--dtype <name>', 'precision of the stored blocks (default: f64)', ['f64', 'f32']));
+}
+
+/** How a run of a compression is made, named and kept. */
+export function withRun(command: Command): Command {
+  return withShape(
+    withCommon(command)
+      .addOption(
+        named(
+          '--format <name>',
+          `${FORMATS.map((name) => `${name}: ${FORMAT_TABLE[name].description}`).join('; ')} (default: hss, fmm ` +
+            'with a ' +
+            'budget)',
+          FORMATS,
+        ),
+      )
+      .option(
+        '--tolerance <t>',
+        'asked relative error, Frobenius norm (default: 1e-5)',
+        finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1),
+      ),
+  )
+    .addOption(
+      named('--preserve <property>', 'positive-definite: positive semidefinite by construction, format hss', [
+        'positive-definite',
+      ]),
+    )
+    .option('--vectors <p>', 'vectors that products are timed with', wholeNumber(1, 65_536), 64)
+    .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
+    .option('--memory-limit <bytes>', 'refuse to begin what may need more, e.g. 8G (default: what is free)', byteCount)
+    .option('--out <file>', 'save the hierarchical matrix')
+    .option('--record <file>', 'write the record of the run as JSON')
+    .option('--quiet', 'print nothing but failures');
+}
+/** Where a matrix comes from. */
+export function withInput(command: Command): Command {
+  return command
+    .option('--matrix <file>', 'a symmetric matrix, .npy')
+    .option('--points <points>', 'points: .npy, .csv, IDX images (MNIST, .gz as it comes), normal:N,d or uniform:N,d')
+    .option(
+      '--kernel <kernel>',
+      `${kernelFamilies.join(', ')}, or an expression in r (and h) such as "exp(-r^2/2)" (default: gaussian)`,
+    )
+    .option(
+      '--bandwidth <h>',
+      "the kernel's bandwidth, or 'median' for the median distance (default: median)",
+      bandwidth,
+    )
+    .option('--degree <n>', `of the ${familiesWith('degree').join(', ')} kernel (default: 2)`, wholeNumber(1, 64))
+    .option('--ridge <x>', 'added to the diagonal of a kernel matrix (default: 0)', nonNegative)
+    .option('--limit <n>', 'only the first n points', wholeNumber(1, MAX_SIZE))
+    .option('--columns <list>', 'of a .csv or .tsv file: names or numbers from 0, commas between (all)', columnList)
+    .option('--header <choice>', 'its first row holds names: yes, no, auto (if no cell begins like a number)', header)
+    .option('--delimiter <c>', 'between its cells: a character, tab, space (default: the first rows tell)', delimiter)
+    .addOption(named('--decimal <mark>', 'decimal mark of the file (default: .)', ['.', ',']))
+    .addOption(named('--incomplete-rows <choice>', 'with cells empty, NA, NaN … (default: error)', ['error', 'skip']))
+    .option('--named <name>', 'a test matrix: K02, K13, K15, COV, EXP, MATERN')
+    .option('--size <n>', 'size of the test matrix; but for COV a perfect square', wholeNumber(1, MAX_SIZE));
+}

@@ -1,0 +1,58 @@
+/**
+ * The options of hmatrix solve.
+ */
+import { Command } from 'commander';
+import { FORMATS } from '../../hierarchical/matrix/format.js';
+import { PRECONDITIONERS } from '../../solve/preconditioners/preconditioner.js';
+import { byteCount, finiteNumber, wholeNumber } from '../usage.js';
+import { named, nonNegative } from './common.js';
+import { withShape, withInput } from './matrix.js';
+import { withNetwork } from './network.js';
+
+/** The options of `hmatrix solve`. */
+export function withSolve(command: Command): Command {
+  return withShape(
+    withNetwork(withInput(command))
+      .option('--shift <λ>', 'added to the diagonal (default: 0)', nonNegative)
+      .option('--shift-relative <x>', 'the same in units of ‖A‖₂, which is measured', nonNegative)
+      .addOption(
+        named(
+          '--preconditioner <name>',
+          'what makes the iteration short; auto predicts the cost of several and says why',
+          ['auto', ...PRECONDITIONERS],
+        ).default('auto'),
+      )
+      .option('--rank <r>', 'of the preconditioner nystrom (default: 256, at most N/4)', wholeNumber(1, 65_536))
+      .option(
+        '--rhs <b>',
+        "right-hand sides: an .npy file of N rows, or 'seeded' for standard normal vectors",
+        'seeded',
+      )
+      .option('--vectors <p>', "how many vectors 'seeded' makes", wholeNumber(1, 65_536), 1)
+      .option(
+        '--tolerance <t>',
+        'asked relative residual of each right-hand side (default: 1e-8, or in float32 what that allows)',
+        finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1),
+      )
+      .option('--max-iterations <k>', 'most iterations (default: 10·N, at most 10,000)', wholeNumber(0))
+      .addOption(
+        named(
+          '--format <name>',
+          'solve with the compressed matrix of this format in place of the matrix itself; the residual is still ' +
+            'that of the matrix itself',
+          FORMATS,
+        ),
+      )
+      .option(
+        '--compress-tolerance <t>',
+        'of what is compressed, Frobenius norm (default: 1e-2 for a preconditioner, 1e-5 with --format)',
+        finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1),
+      ),
+  )
+    .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
+    .option('--memory-limit <bytes>', 'refuse to begin what may need more, e.g. 8G (default: what is free)', byteCount)
+    .option('--out <file>', 'write the solution, .npy, in the shape of b, unless the tolerance was missed')
+    .option('--keep-failed', 'write --out also where the tolerance was missed')
+    .option('--record <file>', 'write the record of the run as JSON')
+    .option('--quiet', 'print nothing but failures');
+}
