@@ -4,15 +4,14 @@
  * machine does meets both; the ratio of each figure's medians (DIST's seconds over ours: above one, ours are fewer) is
  * printed and, with `--write`, kept in bench/results/comparison.json.
  */
-import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { median } from '../src/experiment/dgemm-rate.js';
 import { CASES } from './cases.js';
 import { FACTORIZATION_CASES } from './factorization-cases.js';
 import { HESSIAN_CASES } from './hessian-cases.js';
 import { choose } from './labels.js';
+import { OWN_DIST, outputOf } from './measured.js';
 import { rounded, writeRecord } from './record.js';
 
 /** Figures below so many seconds say more about the machine's timer and neighbours than about the code. */
@@ -31,7 +30,6 @@ if (positionals.length !== 1) {
   process.exit(2);
 }
 const other = resolve(positionals[0]);
-const own = fileURLToPath(new URL('..', import.meta.url));
 
 interface Run {
   readonly name: string;
@@ -57,13 +55,8 @@ function secondsOf(value: unknown, path = '', within = false): [string, number][
 }
 
 /** The figures of one process: of several lines (repetitions) the medians of all but the first, which warms up. */
-function figures(dist: string, { name, script, args: given }: Run): Map<string, number> {
-  const child = spawnSync(process.execPath, [join(dist, 'bench', script), ...given], {
-    encoding: 'utf8',
-    maxBuffer: 2 ** 26,
-  });
-  if (child.status !== 0) throw new Error(`${name} of ${dist} failed:\n${child.stderr}`);
-  const lines = child.stdout.trim().split('\n');
+function figures(dist: string, { script, args: given }: Run): Map<string, number> {
+  const lines = outputOf(script, given, dist).trim().split('\n');
   const found = new Map<string, number[]>();
   for (const line of lines.length > 1 ? lines.slice(1) : lines)
     for (const [path, value] of secondsOf(JSON.parse(line))) found.set(path, [...(found.get(path) ?? []), value]);
@@ -76,7 +69,7 @@ for (const run of runs) {
   const ours: Map<string, number>[] = [];
   for (let round = 0; round < Number(args.rounds); round++) {
     // Who begins changes with every round.
-    const turns = [() => theirs.push(figures(other, run)), () => ours.push(figures(own, run))];
+    const turns = [() => theirs.push(figures(other, run)), () => ours.push(figures(OWN_DIST, run))];
     for (const turn of round % 2 === 0 ? turns : turns.reverse()) turn();
   }
   const paths = [...theirs[0].keys()].filter((path) => [...theirs, ...ours].every((one) => one.has(path)));

@@ -7,7 +7,6 @@
  * `--samples` and `--epochs` try the networks on less, `--size` the matrices of preconditioners; such results are not
  * written.
  */
-import { spawnSync } from 'node:child_process';
 import { readFileSync, existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -23,6 +22,7 @@ import type { HessianResult } from './hessian.js';
 import { HESSIAN_CASES } from './hessian-cases.js';
 import { writeHessianTables } from './hessian-table.js';
 import { choose } from './labels.js';
+import { outputOf } from './measured.js';
 import type { PreconditionerResult } from './preconditioners.js';
 import { PRECONDITIONER_CASES } from './preconditioners-cases.js';
 import { makePreconditionerTables, writePreconditionerTables } from './preconditioners-table.js';
@@ -61,18 +61,12 @@ if (args.write && lessThanWhole.length > 0) {
 }
 
 function records(name: string, repeats: number): CompressionRecord[] {
-  const child = spawnSync(
-    process.execPath,
-    [
-      fileURLToPath(new URL('./compression.js', import.meta.url)),
-      name,
-      String(repeats),
-      ...(args.images === undefined ? [] : [args.images]),
-    ],
-    { encoding: 'utf8', maxBuffer: 2 ** 26 },
-  );
-  if (child.status !== 0) throw new Error(`${name} failed:\n${child.stderr}`);
-  return child.stdout
+  const output = outputOf('compression.js', [
+    name,
+    String(repeats),
+    ...(args.images === undefined ? [] : [args.images]),
+  ]);
+  return output
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as CompressionRecord);
@@ -165,13 +159,8 @@ if (args.write && compressions.length > 0) writeTable([...results.values()]);
 const factorizations = FACTORIZATION_CASES.filter(isChosen);
 const factored = earlier<FactorizationResult>('factorization');
 for (const { name } of factorizations) {
-  const child = spawnSync(
-    process.execPath,
-    [fileURLToPath(new URL('./factorization.js', import.meta.url)), name, args.repeats],
-    { encoding: 'utf8', maxBuffer: 2 ** 26 },
-  );
-  if (child.status !== 0) throw new Error(`${name} failed:\n${child.stderr}`);
-  const result = JSON.parse(child.stdout) as FactorizationResult;
+  const output = outputOf('factorization.js', [name, args.repeats]);
+  const result = JSON.parse(output) as FactorizationResult;
   factored.set(name, result);
   console.log(
     name,
@@ -197,19 +186,8 @@ if (args.write && factorizations.length > 0) writeFactorizationTable([...factore
 /** The table of one network, with rates of entries. */
 function hessian(name: string): HessianResult {
   const files = args.images === undefined ? [] : [args.images, ...(args.labels === undefined ? [] : [args.labels])];
-  const child = spawnSync(
-    process.execPath,
-    [
-      fileURLToPath(new URL('./hessian.js', import.meta.url)),
-      name,
-      args.samples ?? '1000',
-      args.epochs ?? '5',
-      ...files,
-    ],
-    { encoding: 'utf8', maxBuffer: 2 ** 26 },
-  );
-  if (child.status !== 0) throw new Error(`${name} failed:\n${child.stderr}`);
-  return JSON.parse(child.stdout) as HessianResult;
+  const output = outputOf('hessian.js', [name, args.samples ?? '1000', args.epochs ?? '5', ...files]);
+  return JSON.parse(output) as HessianResult;
 }
 
 const networks = HESSIAN_CASES.filter(isChosen);
@@ -253,20 +231,14 @@ const preconditioners = args.write
   : new Map<string, PreconditionerResult>();
 for (const { name } of compared) {
   const files = args.images === undefined ? [] : [args.images, ...(args.labels === undefined ? [] : [args.labels])];
-  const child = spawnSync(
-    process.execPath,
-    [
-      fileURLToPath(new URL('./preconditioners.js', import.meta.url)),
-      name,
-      args.size ?? '0',
-      args.samples ?? '0',
-      args.epochs ?? '5',
-      ...files,
-    ],
-    { encoding: 'utf8', maxBuffer: 2 ** 26 },
-  );
-  if (child.status !== 0) throw new Error(`${name} failed:\n${child.stderr}`);
-  const result = JSON.parse(child.stdout) as PreconditionerResult;
+  const output = outputOf('preconditioners.js', [
+    name,
+    args.size ?? '0',
+    args.samples ?? '0',
+    args.epochs ?? '5',
+    ...files,
+  ]);
+  const result = JSON.parse(output) as PreconditionerResult;
   preconditioners.set(name, result);
   console.log(
     name,
@@ -291,10 +263,8 @@ if (compared.length > 0) {
 const covered = COVERAGE_CASES.filter(isChosen);
 const coverage = earlier<CoverageResult>('coverage');
 for (const { name } of covered) {
-  const script = fileURLToPath(new URL('./coverage.js', import.meta.url));
-  const child = spawnSync(process.execPath, [script, name], { encoding: 'utf8' });
-  if (child.status !== 0) throw new Error(`${name} failed:\n${child.stderr}`);
-  const result = JSON.parse(child.stdout) as CoverageResult;
+  const output = outputOf('coverage.js', [name]);
+  const result = JSON.parse(output) as CoverageResult;
   coverage.set(name, result);
   const { truth, below, above, halfWidth } = result;
   console.log(

@@ -3,7 +3,7 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { OptionError, ShapeError } from '../core/errors.js';
-import { known, requireKnownOptions, type KeysOf } from '../core/known-options.js';
+import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { requireOperator } from '../operator/self-check.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
@@ -41,13 +41,13 @@ export async function approximate(
 ): Promise<Approximation> {
   requireOperator(operator, 'approximate');
   const given = described<ApproximationOptions>(
-    known(options, APPROXIMATION_KEYS as KeysOf<typeof options>, 'approximate'),
+    requireKnownOptions(options, APPROXIMATION_KEYS as KeysOf<typeof options>, 'approximate'),
     'approximate',
   );
   return approximateSubject(
     operator,
     method,
-    known(budget, BUDGET_KEYS, 'a budget'),
+    requireKnownOptions(budget, BUDGET_KEYS, 'a budget'),
     given,
     await onTeam(control, 'approximate'),
   );

@@ -12,7 +12,7 @@
 import { throwIfAborted } from '../core/context.js';
 import { ShapeError } from '../core/errors.js';
 import { kindOf } from '../core/kind.js';
-import { type KeysOf, known } from '../core/known-options.js';
+import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { view, zeros } from '../dense/matrix.js';
@@ -67,7 +67,7 @@ export async function operatorError(
   if (kindOf(exact) === 'source') requireSource(exact as EntrySource, 'operatorError');
   else requireOperator(exact as LinearOperator, 'operatorError');
   requireOperator(approximation, 'operatorError');
-  known(options, OPERATOR_ERROR_KEYS, 'operatorError');
+  requireKnownOptions(options, OPERATOR_ERROR_KEYS, 'operatorError');
   return (await operatorErrors(exact, [approximation], options, await onTeam(control, 'operatorError')))[0];
 }
 

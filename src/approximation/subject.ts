@@ -2,7 +2,7 @@
  * A symmetric matrix with what is known of it: products, entries, the network behind it.
  * Which kind of operator it is, is asked here and nowhere else: curvature of a network, or compressed already.
  */
-import { ShapeError } from '../core/errors.js';
+import { OptionError, ShapeError } from '../core/errors.js';
 import { gaussNewtonSource } from '../curvature/entries/gauss-newton-source.js';
 import { SampleOperator } from '../curvature/products/sample-operator.js';
 import { structuralTree } from '../curvature/trees/structural-tree.js';
@@ -121,3 +121,30 @@ const isSame = (a: Model, b: Model): boolean =>
   a.data === b.data &&
   a.parameters.length === b.parameters.length &&
   a.parameters.every((value, i) => value === b.parameters[i]);
+
+/** Who needs something of a subject: "Preconditioner 'kfac'", what to do besides, and what an error's data holds. */
+export interface Asker {
+  readonly who: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** The network behind the matrix. Throws OptionError where there is none. */
+export function requireModel({ model }: Subject, { who, data }: Asker): Model {
+  if (model === undefined)
+    throw new OptionError(
+      `${who} follows the layers of a network, and this operator brings none: pass the model, or the ` +
+        'Gauss–Newton operator of one.',
+      data,
+    );
+  return model;
+}
+
+/** Entries of the matrix; `otherwise` is what else to do: ", or choose …". Throws OptionError where there are none. */
+export function requireEntries({ source }: Subject, { who, data }: Asker, otherwise = ''): EntrySource {
+  if (source === undefined)
+    throw new OptionError(
+      `${who} needs entries of the matrix, and this operator has products alone: pass a source${otherwise}.`,
+      data,
+    );
+  return source;
+}

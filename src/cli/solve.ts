@@ -171,7 +171,7 @@ function setupOf(
     Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
   return {
     ...opened,
-    ...(options.format === undefined ? {} : { compress: compressOptions(options) }),
+    compress: options.format === undefined ? undefined : compressOptions(options),
     rightHandSides: async (size) => {
       const b = await openVectors({ x: rhs, vectors, seed }, size, control);
       seen(b);

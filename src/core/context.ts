@@ -32,7 +32,7 @@ export interface RunControl {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 /** The keys of {@link RunControl}, and `team`, which every function that takes a control accepts. */
-export const CONTROL_KEYS: KeysOf<RunControl & { readonly team?: unknown | undefined }> = {
+const CONTROL_KEYS: KeysOf<RunControl & { readonly team?: unknown | undefined }> = {
   signal: true,
   onProgress: true,
   team: true,

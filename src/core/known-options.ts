@@ -22,17 +22,11 @@ export function nearestName(given: string, names: readonly string[]): string | u
     : undefined;
 }
 
-/** The options themselves. Throws OptionError for a key that is none of theirs. */
-export function known<T>(options: T, keys: KeysOf<T>, of: string): T {
-  requireKnownOptions(options, keys, of);
-  return options;
-}
-
 /**
  * Throws OptionError unless `options` is an object whose keys are all among `keys`; the message names the nearest right
- * one. `of` is the function that takes them, as its caller writes it.
+ * one; returns them. `of` is the function that takes them, as its caller writes it.
  */
-export function requireKnownOptions<T>(options: T, keys: KeysOf<T>, of: string): void {
+export function requireKnownOptions<T>(options: T, keys: KeysOf<T>, of: string): T {
   if (options === null || typeof options !== 'object' || Array.isArray(options)) {
     const given = options === null ? 'null' : Array.isArray(options) ? 'an array' : `a ${typeof options}`;
     throw new OptionError(`The options of ${of} must be an object, not ${given}.`, { of });
@@ -49,4 +43,16 @@ export function requireKnownOptions<T>(options: T, keys: KeysOf<T>, of: string):
         : `did you mean "${near}"?`;
     throw new OptionError(`${of} has no option "${key}": ${hint}`, { option: key, of, nearest: near });
   }
+  return options;
+}
+
+/** The options whose names are among `keys`, where those of two functions were given together. */
+export function optionsAmong<T extends object, K extends string>(
+  options: T,
+  keys: Readonly<Record<K, true>>,
+): Pick<T, K & keyof T> {
+  return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(keys, key))) as Pick<
+    T,
+    K & keyof T
+  >;
 }

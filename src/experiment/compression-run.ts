@@ -97,8 +97,7 @@ export async function runCompression(setup: CompressionSetup, control: TeamContr
     const dgemm = await measureDgemm(control.team, control);
     const began = performance.now();
     const { report } = matrix;
-    const columns = setup.errorColumns === undefined ? {} : { columns: setup.errorColumns };
-    const how = { seed: report.seed, tolerance: report.tolerance, ...columns };
+    const how = { seed: report.seed, tolerance: report.tolerance, columns: setup.errorColumns };
     const estimate = await matrix.estimateError(source, how, control);
     const error = (performance.now() - began) / 1000;
     const decision = decide(estimate, report.tolerance);

@@ -122,7 +122,7 @@ async function solveOnce(
 ): Promise<Omit<SolveRow, 'preconditioner' | 'relativeShift' | 'shift'>> {
   const { rightHandSide, tolerance, maxIterations } = setup;
   const began = performance.now();
-  const solver = conjugateGradientSolver(system, preconditioner === undefined ? {} : { preconditioner });
+  const solver = conjugateGradientSolver(system, { preconditioner });
   const { outcome, iterations, residual } = await solver.solveAsync(rightHandSide, zeros(system.rows, 1), {
     relativeTolerance: tolerance,
     maxIterations,

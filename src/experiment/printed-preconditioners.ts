@@ -115,7 +115,7 @@ export async function printedSolve(
 ): Promise<Pick<PrintedRow, 'iterations' | 'steps' | 'outcome' | 'solveError'> & { readonly seconds: number }> {
   const b = product(system, start);
   const began = performance.now();
-  const solver = conjugateGradientSolver(system, preconditioner === undefined ? {} : { preconditioner });
+  const solver = conjugateGradientSolver(system, { preconditioner });
   const {
     outcome,
     iterations: steps,

@@ -15,7 +15,7 @@ export interface ReadLabelsOptions extends RunControl {
   readonly limit?: number | undefined;
 }
 /** The keys of {@link ReadLabelsOptions}, and `team`. */
-export const READ_LABELS_KEYS: KeysOf<ReadLabelsOptions & { readonly team?: unknown | undefined }> = {
+const READ_LABELS_KEYS: KeysOf<ReadLabelsOptions & { readonly team?: unknown | undefined }> = {
   limit: true,
   signal: true,
   onProgress: true,

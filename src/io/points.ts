@@ -21,7 +21,7 @@ export interface ReadPointsOptions extends CsvFormat, RunControl {
   readonly limit?: number | undefined;
 }
 /** The keys of {@link ReadPointsOptions}, and `team`. */
-export const READ_POINTS_KEYS: KeysOf<ReadPointsOptions & { readonly team?: unknown | undefined }> = {
+const READ_POINTS_KEYS: KeysOf<ReadPointsOptions & { readonly team?: unknown | undefined }> = {
   limit: true,
   columns: true,
   header: true,

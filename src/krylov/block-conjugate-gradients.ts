@@ -8,6 +8,7 @@
  */
 import { requireWhole } from '../core/checks.js';
 import { OptionError } from '../core/errors.js';
+import { optionsAmong } from '../core/known-options.js';
 import { withBlas, type WithBlas } from '../dense/default-blas.js';
 import { asVectors, type Matrix, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
@@ -23,16 +24,14 @@ import {
   BLOCK_KEYS,
 } from './block-solution.js';
 import { RangedSystem } from './ranged-system.js';
-import type { SolveControl } from './solution.js';
+import { type SolveControl, SOLVE_CONTROL_KEYS } from './solution.js';
 import {
   checkControl,
   checkPreconditioner,
   checkSystem,
   checkVectors,
-  controlOf,
   largestEntry,
   resolveTolerances,
-  solverOf,
 } from './solver-checks.js';
 import { runAtOnce, runInTurns } from './turns.js';
 
@@ -157,5 +156,9 @@ export function blockConjugateGradients(
   x: Matrix,
   options: BlockOptions & SolveControl,
 ): BlockSolution {
-  return blockConjugateGradientSolver(operator, solverOf(options, BLOCK_KEYS)).solve(b, x, controlOf(options));
+  return blockConjugateGradientSolver(operator, optionsAmong(options, BLOCK_KEYS)).solve(
+    b,
+    x,
+    optionsAmong(options, SOLVE_CONTROL_KEYS),
+  );
 }

@@ -5,7 +5,7 @@
  *
  *   z = M r,  p ← z + β p,  β = r₊ᵀz₊/rᵀz,  q = A p,  α = rᵀz/pᵀq,  x ← x + α p,  r ← r − α q
  */
-import { known } from '../core/known-options.js';
+import { requireKnownOptions, optionsAmong } from '../core/known-options.js';
 import type { Matrix, Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { requireOperator } from '../operator/self-check.js';
@@ -28,7 +28,7 @@ import {
   SOLVER_KEYS,
   SOLVE_CONTROL_KEYS,
 } from './solution.js';
-import { checkPreconditioner, checkSystem, controlOf, solverOf } from './solver-checks.js';
+import { checkPreconditioner, checkSystem } from './solver-checks.js';
 import { advance, dot, multiplyAdd } from './vector.js';
 
 /**
@@ -175,7 +175,7 @@ class ConjugateGradients implements Recurrence {
  */
 export function conjugateGradientSolver(operator: LinearOperator, options: SolverOptions = {}): LinearSolver {
   requireOperator(operator, 'conjugateGradientSolver');
-  known(options, SOLVER_KEYS, 'conjugateGradientSolver');
+  requireKnownOptions(options, SOLVER_KEYS, 'conjugateGradientSolver');
   const size = checkSystem(operator, 'conjugateGradients');
   checkPreconditioner(options.preconditioner, size, 'conjugateGradients', true);
   const iterate: Iterate = { x: vector(size), r: vector(size) };
@@ -191,6 +191,10 @@ export function conjugateGradients(
   options: SolverOptions & SolveControl = {},
 ): Solution {
   requireOperator(operator, 'conjugateGradients');
-  known(options, { ...SOLVE_CONTROL_KEYS, ...SOLVER_KEYS }, 'conjugateGradients');
-  return conjugateGradientSolver(operator, solverOf(options, SOLVER_KEYS)).solve(b, x, controlOf(options));
+  requireKnownOptions(options, { ...SOLVE_CONTROL_KEYS, ...SOLVER_KEYS }, 'conjugateGradients');
+  return conjugateGradientSolver(operator, optionsAmong(options, SOLVER_KEYS)).solve(
+    b,
+    x,
+    optionsAmong(options, SOLVE_CONTROL_KEYS),
+  );
 }

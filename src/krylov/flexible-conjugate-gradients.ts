@@ -8,7 +8,7 @@
  * with a window that slides (Notay's FCG(m) restarts it instead). m = 1 is the method of Polak and Ribière.
  */
 import { requireWhole } from '../core/checks.js';
-import type { KeysOf } from '../core/known-options.js';
+import { type KeysOf, optionsAmong } from '../core/known-options.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { withBlas, type WithBlas } from '../dense/default-blas.js';
@@ -27,8 +27,14 @@ import {
   type Stop,
   type Vector,
 } from './single-vector-solver.js';
-import type { LinearSolver, Solution, SolveControl, SolverOptions } from './solution.js';
-import { checkPreconditioner, checkSystem, controlOf, solverOf } from './solver-checks.js';
+import {
+  type LinearSolver,
+  type Solution,
+  type SolveControl,
+  type SolverOptions,
+  SOLVE_CONTROL_KEYS,
+} from './solution.js';
+import { checkPreconditioner, checkSystem } from './solver-checks.js';
 import { advance, dot } from './vector.js';
 
 /** Options of {@link flexibleConjugateGradientSolver}. */
@@ -39,7 +45,7 @@ export interface FlexibleOptions extends SolverOptions {
   readonly directions?: number | undefined;
 }
 /** The keys of {@link FlexibleOptions}. */
-export const FLEXIBLE_KEYS: KeysOf<FlexibleOptions> = {
+const FLEXIBLE_KEYS: KeysOf<FlexibleOptions> = {
   relativeTolerance: true,
   absoluteTolerance: true,
   maxIterations: true,
@@ -174,5 +180,9 @@ export function flexibleConjugateGradients(
   x: Matrix,
   options: FlexibleOptions & SolveControl,
 ): Solution {
-  return flexibleConjugateGradientSolver(operator, solverOf(options, FLEXIBLE_KEYS)).solve(b, x, controlOf(options));
+  return flexibleConjugateGradientSolver(operator, optionsAmong(options, FLEXIBLE_KEYS)).solve(
+    b,
+    x,
+    optionsAmong(options, SOLVE_CONTROL_KEYS),
+  );
 }

@@ -41,7 +41,7 @@ export interface LanczosOptions {
   readonly memoryLimit?: number | undefined;
 }
 /** The keys of {@link LanczosOptions}. */
-export const LANCZOS_KEYS: KeysOf<LanczosOptions> = {
+const LANCZOS_KEYS: KeysOf<LanczosOptions> = {
   blas: true,
   seed: true,
   tolerance: true,

@@ -8,7 +8,7 @@
  * (c_k, s_k); η_k = −s_k η_{k−1} is the residual's length in the norm of M, and ‖r‖₂ follows from r_k = s_k² r_{k−1} +
  * c_k η_k v_{k+1} (the identity of S.-C. Choi, C. Paige, M. Saunders, SIAM J. Sci. Comput. 33(4), 2011, equation 3.5).
  */
-import { known } from '../core/known-options.js';
+import { requireKnownOptions, optionsAmong } from '../core/known-options.js';
 import type { Matrix, Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { requireOperator } from '../operator/self-check.js';
@@ -31,7 +31,7 @@ import {
   SOLVER_KEYS,
   SOLVE_CONTROL_KEYS,
 } from './solution.js';
-import { checkPreconditioner, checkSystem, controlOf, solverOf } from './solver-checks.js';
+import { checkPreconditioner, checkSystem } from './solver-checks.js';
 import { addMultiple, dot, scaleBy } from './vector.js';
 
 /** ‖A r‖ below this share of ‖A‖‖r‖: r lies in the null space. */
@@ -257,7 +257,7 @@ class MinimalResiduals implements Recurrence {
  */
 export function minresSolver(operator: LinearOperator, options: SolverOptions = {}): LinearSolver {
   requireOperator(operator, 'minresSolver');
-  known(options, SOLVER_KEYS, 'minresSolver');
+  requireKnownOptions(options, SOLVER_KEYS, 'minresSolver');
   const size = checkSystem(operator, 'minres');
   checkPreconditioner(options.preconditioner, size, 'minres', true);
   const iterate: Iterate = { x: vector(size), r: vector(size) };
@@ -273,6 +273,10 @@ export function minres(
   options: SolverOptions & SolveControl = {},
 ): Solution {
   requireOperator(operator, 'minres');
-  known(options, { ...SOLVE_CONTROL_KEYS, ...SOLVER_KEYS }, 'minres');
-  return minresSolver(operator, solverOf(options, SOLVER_KEYS)).solve(b, x, controlOf(options));
+  requireKnownOptions(options, { ...SOLVE_CONTROL_KEYS, ...SOLVER_KEYS }, 'minres');
+  return minresSolver(operator, optionsAmong(options, SOLVER_KEYS)).solve(
+    b,
+    x,
+    optionsAmong(options, SOLVE_CONTROL_KEYS),
+  );
 }

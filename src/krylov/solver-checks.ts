@@ -4,17 +4,11 @@
 import { requireNonNegative, requireWhole } from '../core/checks.js';
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
-import { requireKnownOptions, type Resolved, type KeysOf } from '../core/known-options.js';
+import { requireKnownOptions, type Resolved } from '../core/known-options.js';
 import { asVectors, checkView, transposeHint, type Matrix } from '../dense/matrix.js';
 import { requireSquare } from '../operator/checks.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import {
-  SOLVE_CONTROL_KEYS,
-  type CheckedControl,
-  type SolveControl,
-  type Tolerances,
-  type SolverOptions,
-} from './solution.js';
+import { SOLVE_CONTROL_KEYS, type CheckedControl, type SolveControl, type Tolerances } from './solution.js';
 
 /** Tolerances with all defaults filled in. */
 export type ResolvedTolerances = Resolved<Tolerances>;
@@ -95,16 +89,6 @@ export function checkVectors(a: Matrix, name: string, size: number, cols: number
       expected: [size, cols],
     });
   }
-}
-
-/** The options of the call, where those of a solver and of a call were given together. */
-export function controlOf(options: SolveControl): SolveControl {
-  return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(SOLVE_CONTROL_KEYS, key)));
-}
-
-/** The options of the solver, which are in `keys`, where those of a solver and of a call were given together. */
-export function solverOf<T extends SolverOptions>(options: T & SolveControl, keys: KeysOf<T>): T {
-  return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(keys, key))) as unknown as T;
 }
 
 /** What a call passes along, its guess of size × cols as a matrix. Throws OptionError for unknown keys, ShapeError. */

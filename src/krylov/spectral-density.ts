@@ -14,7 +14,7 @@
 import { requirePositive } from '../core/checks.js';
 import { type RunControl, checkedControl } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
-import { type KeysOf, known } from '../core/known-options.js';
+import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { withBlas } from '../dense/default-blas.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { requireOperator } from '../operator/self-check.js';
@@ -32,7 +32,7 @@ export interface Grid {
   readonly count?: number | undefined;
 }
 /** The keys of {@link Grid}. */
-export const GRID_KEYS: KeysOf<Grid> = { from: true, to: true, count: true };
+const GRID_KEYS: KeysOf<Grid> = { from: true, to: true, count: true };
 
 /** Options of {@link spectralDensity}. */
 export interface DensityOptions extends ProbeOptions {
@@ -45,7 +45,7 @@ export interface DensityOptions extends ProbeOptions {
   readonly width?: number | undefined;
 }
 /** The keys of {@link DensityOptions}. */
-export const DENSITY_KEYS: KeysOf<DensityOptions> = {
+const DENSITY_KEYS: KeysOf<DensityOptions> = {
   blas: true,
   seed: true,
   probes: true,
@@ -139,7 +139,7 @@ export async function spectralDensity(
   requireOperator(operator, 'spectralDensity');
   const backed = withBlas(options, DENSITY_KEYS, 'spectralDensity');
   checkedControl(control, 'spectralDensity');
-  if (backed.grid !== undefined) known(backed.grid, GRID_KEYS, 'spectralDensity (grid)');
+  if (backed.grid !== undefined) requireKnownOptions(backed.grid, GRID_KEYS, 'spectralDensity (grid)');
   const { grid: { from, to, count = COUNT } = {}, width: asked } = backed;
   if (!Number.isInteger(count) || count < 2)
     throw new OptionError(`The grid needs a whole number ≥ 2 of values, not ${count}.`, { count });

@@ -71,7 +71,7 @@ export interface LogDeterminantOptions extends ProbeOptions {
   readonly factorization?: FactoredMatrix | undefined;
 }
 /** The keys of {@link LogDeterminantOptions}. */
-export const LOG_DETERMINANT_KEYS: KeysOf<LogDeterminantOptions> = {
+const LOG_DETERMINANT_KEYS: KeysOf<LogDeterminantOptions> = {
   blas: true,
   seed: true,
   probes: true,

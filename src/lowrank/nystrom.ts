@@ -11,11 +11,10 @@
  * stands for ‖Y‖₂; the SVD is by QR and the eigenvalues of RRᵀ, whose error eps·σ₁² lies below ν; where ΩᵀY_ν is not
  * numerically positive definite, ν grows tenfold up to 1e-6·‖Y‖_F.
  */
-import { requireControl } from '../core/context.js';
 import { FactorizationError, NonFiniteError, NotPositiveDefiniteError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
-import { known } from '../core/known-options.js';
-import { defaultBlas } from '../dense/default-blas.js';
+import { requireKnownOptions } from '../core/known-options.js';
+import { type WithBlas } from '../dense/default-blas.js';
 import { addScaled } from '../operator/block-arithmetic.js';
 import { block, copyInto, zeros, type Matrix } from '../dense/matrix.js';
 import { normFromBelow, NORM_PRODUCTS } from '../krylov/operator-norm.js';
@@ -23,6 +22,7 @@ import { safeScale } from '../krylov/solver-checks.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { scaled } from '../operator/scaled.js';
 import { requireOperator } from '../operator/self-check.js';
+import { onTeam, type Control } from '../parallel/default-team.js';
 import { LowRankOperator } from './low-rank-operator.js';
 import { orthonormalize } from './orthonormalize.js';
 import { PanelAlgebra } from './panel-algebra.js';
@@ -70,11 +70,21 @@ const LARGEST_SHIFT = 1e-6;
 export async function nystrom(
   operator: LinearOperator,
   options: SketchOptions,
-  control: LowRankControl = {},
+  control: Control = {},
 ): Promise<Nystrom> {
   requireRole(operator, 'operator', 'nystrom');
-  requireControl(control, 'nystrom');
-  const { blas = control.team?.blas ?? defaultBlas() } = known(options, SKETCH_KEYS, 'nystrom');
+  requireKnownOptions(options, SKETCH_KEYS, 'nystrom');
+  const on = await onTeam(control, 'nystrom');
+  return sketchedNystrom(operator, { ...options, blas: options.blas ?? on.team.blas }, on);
+}
+
+/** `nystrom` for callers inside, who know the backend: with a team or without. */
+export async function sketchedNystrom(
+  operator: LinearOperator,
+  options: WithBlas<SketchOptions>,
+  control: LowRankControl = {},
+): Promise<Nystrom> {
+  const { blas } = options;
   const found = await sketched(operator, options, control, false);
   if (found !== undefined) return found;
   const factor = safeScale(normFromBelow(operator));
@@ -98,11 +108,11 @@ export async function nystrom(
  */
 async function sketched(
   operator: LinearOperator,
-  options: SketchOptions,
+  options: WithBlas<SketchOptions>,
   control: LowRankControl,
   tolerated: boolean,
 ): Promise<Nystrom | undefined> {
-  const resolved = resolveSketch(operator, options, control);
+  const resolved = resolveSketch(operator, options);
   const { blas, size, rank, columns, seed } = resolved;
   requireNumbers(size * (2 * columns + rank) + 6 * columns * columns, resolved);
   requireOperator(operator, 'nystrom');

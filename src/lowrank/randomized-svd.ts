@@ -10,13 +10,14 @@
  * on {U X Uᵀ, X diagonal}.
  */
 import { requireWhole } from '../core/checks.js';
-import { requireControl } from '../core/context.js';
 import { FactorizationError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
-import { type KeysOf, known } from '../core/known-options.js';
+import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
+import type { WithBlas } from '../dense/default-blas.js';
 import { block, copyInto, squaredNorm, type Matrix } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { requireOperator } from '../operator/self-check.js';
+import { onTeam, type Control } from '../parallel/default-team.js';
 import { LowRankOperator } from './low-rank-operator.js';
 import { orthonormalize } from './orthonormalize.js';
 import { PanelAlgebra } from './panel-algebra.js';
@@ -38,7 +39,7 @@ export interface RandomizedSvdOptions extends SketchOptions {
   readonly powerPasses?: number | undefined;
 }
 /** The keys of {@link RandomizedSvdOptions}. */
-export const RANDOMIZED_SVD_KEYS: KeysOf<RandomizedSvdOptions> = {
+const RANDOMIZED_SVD_KEYS: KeysOf<RandomizedSvdOptions> = {
   blas: true,
   rank: true,
   oversampling: true,
@@ -80,12 +81,21 @@ export const projectionError = (capturedSquared: number, normSquared: number): n
 export async function randomizedSvd(
   operator: LinearOperator,
   options: RandomizedSvdOptions,
-  control: LowRankControl = {},
+  control: Control = {},
 ): Promise<RandomizedSvd> {
   requireRole(operator, 'operator', 'randomizedSvd');
-  known(options, RANDOMIZED_SVD_KEYS, 'randomizedSvd');
-  requireControl(control, 'randomizedSvd');
-  const resolved = resolveSketch(operator, options, control);
+  requireKnownOptions(options, RANDOMIZED_SVD_KEYS, 'randomizedSvd');
+  const on = await onTeam(control, 'randomizedSvd');
+  return sketchedSvd(operator, { ...options, blas: options.blas ?? on.team.blas }, on);
+}
+
+/** `randomizedSvd` for callers inside, who know the backend: with a team or without. */
+export async function sketchedSvd(
+  operator: LinearOperator,
+  options: WithBlas<RandomizedSvdOptions>,
+  control: LowRankControl = {},
+): Promise<RandomizedSvd> {
+  const resolved = resolveSketch(operator, options);
   const { blas, size, rank, columns, seed } = resolved;
   const { powerPasses = 1 } = options;
   requireWhole(powerPasses, 'powerPasses', 0);

@@ -8,7 +8,7 @@ import type { KeysOf } from '../core/known-options.js';
 import { requireMemory } from '../core/memory.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
-import { defaultBlas } from '../dense/default-blas.js';
+import type { WithBlas } from '../dense/default-blas.js';
 import { block, squaredNorm, view, type Matrix } from '../dense/matrix.js';
 import { availableMemory } from '../io/machine.js';
 import { CHUNK } from '../operator/block-workspace.js';
@@ -22,7 +22,7 @@ export interface LowRankControl extends RunControl {
 
 /** What every randomized decomposition takes. */
 export interface SketchOptions {
-  /** Default: the team's, else the calling thread's. */
+  /** Default: the team's. */
   readonly blas?: Blas | undefined;
   /** Rank r of the result, at most N. */
   readonly rank: number;
@@ -55,11 +55,7 @@ export interface ResolvedSketch {
 }
 
 /** Throws ShapeError, OptionError. */
-export function resolveSketch(
-  operator: LinearOperator,
-  options: SketchOptions,
-  { team }: LowRankControl,
-): ResolvedSketch {
+export function resolveSketch(operator: LinearOperator, options: WithBlas<SketchOptions>): ResolvedSketch {
   const { rows, cols, symmetric } = operator;
   if (rows !== cols || rows === 0)
     throw new ShapeError(
@@ -68,13 +64,7 @@ export function resolveSketch(
     );
   if (!symmetric)
     throw new OptionError('A decomposition U diag(s) Uᵀ needs a symmetric operator; this one says that it is not.');
-  const {
-    blas = team?.blas ?? defaultBlas(),
-    rank,
-    oversampling = 10,
-    seed = 0,
-    memoryLimit = availableMemory(),
-  } = options;
+  const { blas, rank, oversampling = 10, seed = 0, memoryLimit = availableMemory() } = options;
   requireWhole(rank, 'rank', 1, rows);
   requireWhole(oversampling, 'oversampling', 0);
   return { blas, size: rows, rank, columns: Math.min(rows, rank + oversampling), seed, memoryLimit };

@@ -23,7 +23,7 @@ export interface BatchOptions {
   readonly signal?: AbortSignalLike | undefined;
 }
 /** The keys of {@link BatchOptions}. */
-export const BATCH_KEYS: KeysOf<BatchOptions> = { batchSize: true, signal: true };
+const BATCH_KEYS: KeysOf<BatchOptions> = { batchSize: true, signal: true };
 
 /**
  * Calls `visit` with each batch's forward pass, targets and number of the first sample; it returns the batch's loss.

@@ -46,7 +46,7 @@ export interface NetworkOptions {
   readonly bias?: boolean | readonly boolean[] | undefined;
 }
 /** The keys of {@link NetworkOptions}. */
-export const NETWORK_KEYS: KeysOf<NetworkOptions> = {
+const NETWORK_KEYS: KeysOf<NetworkOptions> = {
   widths: true,
   activation: true,
   outputActivation: true,

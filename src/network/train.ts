@@ -4,7 +4,7 @@
  */
 import { throwIfAborted, type RunControl, checkedControl } from '../core/context.js';
 import { NonFiniteError, OptionError } from '../core/errors.js';
-import { type KeysOf, type Resolved, known } from '../core/known-options.js';
+import { type KeysOf, type Resolved, requireKnownOptions } from '../core/known-options.js';
 import { defaultBlas, type BlasOption } from '../dense/default-blas.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';
 import { accumulateGradient, backpropagate } from './backward.js';
@@ -37,7 +37,7 @@ export interface AdamOptions {
   readonly shuffleBytes?: number | undefined;
 }
 /** The keys of {@link AdamOptions}. */
-export const ADAM_KEYS: KeysOf<AdamOptions> = {
+const ADAM_KEYS: KeysOf<AdamOptions> = {
   epochs: true,
   batchSize: true,
   learningRate: true,
@@ -123,7 +123,7 @@ export async function trainAdam(
   const { blas = defaultBlas() } = control;
   checkModel(model);
   const { epochs, batchSize, learningRate, seed, decay, beta1, beta2, epsilon, shuffleBytes } = checkOptions(
-    known(options, ADAM_KEYS, 'trainAdam'),
+    requireKnownOptions(options, ADAM_KEYS, 'trainAdam'),
   );
   const { network, loss, data } = model;
   const order = new SampleOrder(data, loss, { batchSize, seed, shuffleBytes });

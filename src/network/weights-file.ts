@@ -32,7 +32,7 @@ export interface ReadWeightsOptions extends RunControl {
   readonly bias?: boolean | readonly boolean[] | undefined;
 }
 /** The keys of {@link ReadWeightsOptions}, and `team`. */
-export const READ_WEIGHTS_KEYS: KeysOf<ReadWeightsOptions & { readonly team?: unknown | undefined }> = {
+const READ_WEIGHTS_KEYS: KeysOf<ReadWeightsOptions & { readonly team?: unknown | undefined }> = {
   precision: true,
   parts: true,
   bias: true,
@@ -64,7 +64,7 @@ export interface WriteWeightsOptions extends RunControl {
   readonly convention?: 'pytorch' | 'flax' | undefined;
 }
 /** The keys of {@link WriteWeightsOptions}, and `team`. */
-export const WRITE_WEIGHTS_KEYS: KeysOf<WriteWeightsOptions & { readonly team?: unknown | undefined }> = {
+const WRITE_WEIGHTS_KEYS: KeysOf<WriteWeightsOptions & { readonly team?: unknown | undefined }> = {
   convention: true,
   signal: true,
   onProgress: true,

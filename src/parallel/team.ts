@@ -48,7 +48,7 @@ export interface TeamOptions {
   readonly stallSeconds?: number | undefined;
 }
 /** The keys of {@link TeamOptions}. */
-export const TEAM_KEYS: KeysOf<TeamOptions> = { workers: true, blas: true, stallSeconds: true };
+const TEAM_KEYS: KeysOf<TeamOptions> = { workers: true, blas: true, stallSeconds: true };
 
 /** A state every worker of the team holds. */
 export interface Shared<S> {

@@ -5,7 +5,7 @@ import { throwIfAborted } from '../core/context.js';
 import { FactorizationError, MemoryError, NotPositiveDefiniteError, OptionError } from '../core/errors.js';
 import { subjectOf, type Subject } from '../approximation/subject.js';
 import { requireRole } from '../core/kind.js';
-import { known, type KeysOf } from '../core/known-options.js';
+import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { copyInto, zeros, type Matrix, asVectors, type Vectors } from '../dense/matrix.js';
 import { blockConjugateGradientSolver } from '../krylov/block-conjugate-gradients.js';
 import type { BlockSolution } from '../krylov/block-solution.js';
@@ -50,13 +50,14 @@ export async function solve(
   control: Control = {},
 ): Promise<SolveResult> {
   requireOperator(operator, 'solve');
-  const { making, guess, ...rest } = known(options, SOLVE_KEYS as KeysOf<GivenSolveOptions>, 'solve');
+  const { making, guess, ...rest } = requireKnownOptions(options, SOLVE_KEYS as KeysOf<GivenSolveOptions>, 'solve');
   const { preconditioner } = rest;
   if (preconditioner !== undefined && typeof preconditioner !== 'string' && !('reshift' in Object(preconditioner)))
     requireRole(preconditioner, 'operator', 'preconditioner of solve');
   const given: SolveOptions = {
     ...described<SolveOptions>(rest, 'solve'),
-    making: making === undefined ? undefined : described(known(making, MAKING_KEYS, 'solve (making)'), 'solve'),
+    making:
+      making === undefined ? undefined : described(requireKnownOptions(making, MAKING_KEYS, 'solve (making)'), 'solve'),
     guess: guess === undefined ? undefined : asVectors(guess, 'guess'),
   };
   return solveSystem(operator, asVectors(b, 'b'), given, await onTeam(control, 'solve'));

@@ -4,7 +4,7 @@
  * Frobenius norm, and positive semidefinite where K is.
  */
 import { OptionError, ShapeError } from '../core/errors.js';
-import { type KeysOf, known } from '../core/known-options.js';
+import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { requireMemory } from '../core/memory.js';
 import { asIndices } from '../core/numbers.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
@@ -27,7 +27,7 @@ export interface BlockDiagonalOptions {
   readonly memoryLimit?: number | undefined;
 }
 /** The keys of {@link BlockDiagonalOptions}. */
-export const BLOCK_DIAGONAL_KEYS: KeysOf<BlockDiagonalOptions> = { memoryLimit: true };
+const BLOCK_DIAGONAL_KEYS: KeysOf<BlockDiagonalOptions> = { memoryLimit: true };
 
 /** Bytes of the blocks and of the ranges. */
 export function blockDiagonalBytes(ranges: Ranges): number {
@@ -188,7 +188,7 @@ export async function blockDiagonal(
   givenControl: Control = {},
 ): Promise<BlockDiagonalOperator> {
   requireSource(source, 'blockDiagonal');
-  known(options, BLOCK_DIAGONAL_KEYS, 'blockDiagonal');
+  requireKnownOptions(options, BLOCK_DIAGONAL_KEYS, 'blockDiagonal');
   const control = await onTeam(givenControl, 'blockDiagonal');
   const ranges: Ranges = asIndices(given, 'ranges');
   const last = ranges.length - 1;

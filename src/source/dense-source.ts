@@ -39,7 +39,7 @@ export interface DenseSourceOptions {
   readonly blas?: Blas | undefined;
 }
 /** The keys of {@link DenseSourceOptions}. */
-export const DENSE_SOURCE_KEYS: KeysOf<DenseSourceOptions> = { blas: true };
+const DENSE_SOURCE_KEYS: KeysOf<DenseSourceOptions> = { blas: true };
 
 interface DenseData {
   readonly matrix: Matrix;

@@ -5,7 +5,7 @@
  * in the same order for every team.
  */
 import { OptionError } from '../core/errors.js';
-import { type KeysOf, known } from '../core/known-options.js';
+import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { block, view, type Matrix } from '../dense/matrix.js';
 import { StagedVectors } from '../operator/block-workspace.js';
@@ -24,7 +24,7 @@ export interface EntryOperatorOptions {
   readonly keepBytes?: number | undefined;
 }
 /** The keys of {@link EntryOperatorOptions}. */
-export const ENTRY_OPERATOR_KEYS: KeysOf<EntryOperatorOptions> = { keepBytes: true };
+const ENTRY_OPERATOR_KEYS: KeysOf<EntryOperatorOptions> = { keepBytes: true };
 
 const KEEP_BYTES = 2 ** 30;
 /** Rows of a task, and columns evaluated at a time. */
@@ -149,7 +149,7 @@ export async function entryOperator(
   given: Control = {},
 ): Promise<EntryOperator> {
   requireSource(source, 'entryOperator');
-  const { keepBytes = KEEP_BYTES } = known(options, ENTRY_OPERATOR_KEYS, 'entryOperator');
+  const { keepBytes = KEEP_BYTES } = requireKnownOptions(options, ENTRY_OPERATOR_KEYS, 'entryOperator');
   const control = await onTeam(given, 'entryOperator');
   if (!(keepBytes >= 0))
     throw new OptionError(`keepBytes must be a number ≥ 0, not ${keepBytes}.`, {

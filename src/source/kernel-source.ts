@@ -36,7 +36,7 @@ export interface KernelSourceOptions {
   readonly ridge?: number | undefined;
 }
 /** The keys of {@link KernelSourceOptions}. */
-export const KERNEL_SOURCE_KEYS: KeysOf<KernelSourceOptions> = { blas: true, ridge: true };
+const KERNEL_SOURCE_KEYS: KeysOf<KernelSourceOptions> = { blas: true, ridge: true };
 
 /** What a source is built from: the caller's points, and what was computed from them once. */
 interface Prepared {

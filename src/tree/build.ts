@@ -3,7 +3,7 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
-import { type KeysOf, known } from '../core/known-options.js';
+import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import { independentTasks } from '../parallel/task-graph.js';
@@ -32,7 +32,7 @@ export interface ClusterTreeOptions {
   readonly seed?: number | undefined;
 }
 /** The keys of {@link ClusterTreeOptions}. */
-export const CLUSTER_TREE_KEYS: KeysOf<ClusterTreeOptions> = { leafSize: true, seed: true };
+const CLUSTER_TREE_KEYS: KeysOf<ClusterTreeOptions> = { leafSize: true, seed: true };
 
 /**
  * Orders the source's indices into a complete binary tree of depth ⌈log₂(N / leafSize)⌉ (0 where N ≤ leafSize): every
@@ -49,7 +49,7 @@ export async function buildClusterTree(
   given: Control = {},
 ): Promise<ClusterTree> {
   requireSource(source, 'buildClusterTree');
-  const { leafSize, seed = 0 } = known(options, CLUSTER_TREE_KEYS, 'buildClusterTree');
+  const { leafSize, seed = 0 } = requireKnownOptions(options, CLUSTER_TREE_KEYS, 'buildClusterTree');
   const control = await onTeam(given, 'buildClusterTree');
   if (!Number.isInteger(leafSize) || leafSize < 2)
     throw new OptionError(`leafSize must be a whole number of at least 2, not ${leafSize}.`, { leafSize });

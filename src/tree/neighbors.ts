@@ -6,7 +6,7 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { NonFiniteError, OptionError } from '../core/errors.js';
-import { type KeysOf, known } from '../core/known-options.js';
+import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
@@ -44,7 +44,7 @@ export interface NeighborOptions {
   readonly maxIterations?: number | undefined;
 }
 /** The keys of {@link NeighborOptions}. */
-export const NEIGHBOR_KEYS: KeysOf<NeighborOptions> = {
+const NEIGHBOR_KEYS: KeysOf<NeighborOptions> = {
   neighbors: true,
   seed: true,
   targetRecall: true,
@@ -101,7 +101,7 @@ export async function findNeighbors(
     seed = 0,
     targetRecall = 0.9,
     maxIterations = 24,
-  } = known(options, NEIGHBOR_KEYS, 'findNeighbors');
+  } = requireKnownOptions(options, NEIGHBOR_KEYS, 'findNeighbors');
   const control = await onTeam(given, 'findNeighbors');
   if (!Number.isInteger(neighbors) || neighbors < 0)
     throw new OptionError(`neighbors must be a whole number of at least 0, not ${neighbors}.`, { neighbors });

@@ -25,7 +25,7 @@ describe('requireKnownOptions', () => {
       ['maxrank', 'maxRank'],
       ['wholly other', undefined],
     ] as const) {
-      const refuse = (): void => requireKnownOptions({ [given]: 1 } as Some, keys, 'compress');
+      const refuse = (): Some => requireKnownOptions({ [given]: 1 } as Some, keys, 'compress');
       expect(refuse).toThrow(OptionError);
       expect(refuse).toThrow(
         right === undefined ? 'there are leafSize, tolerance, maxRank' : `did you mean "${right}"?`,

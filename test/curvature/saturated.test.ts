@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { dualForm } from '#hmatrix/curvature/entries/dual-form.js';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import { zeros, view, type Matrix, type Precision } from '#hmatrix/dense/matrix.js';
-import { nystrom } from '#hmatrix/lowrank/nystrom.js';
+import { sketchedNystrom } from '#hmatrix/lowrank/nystrom.js';
 import { applyLossFactor, applyLossHessian } from '#hmatrix/network/losses/evaluate.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
@@ -95,7 +95,11 @@ describe.each(['f64', 'f32'] as const)('a saturated network in %s', (precision) 
       const values = eigenvaluesOf(matrix, team.blas);
       const norm = values[values.length - 1];
       expect(values[0]).toBeGreaterThan(-eps * norm);
-      const { operator: approximation } = await nystrom(operator, { blas: team.blas, rank: 10, seed: 0 }, { team });
+      const { operator: approximation } = await sketchedNystrom(
+        operator,
+        { blas: team.blas, rank: 10, seed: 0 },
+        { team },
+      );
       expect(Math.abs(approximation.values[0] / largest / norm - 1)).toBeLessThan(1e-3);
       const dual = dualForm(model, { blas: team.blas });
       const top = eigenvaluesOf(unit(dual.matrix).matrix, team.blas).at(-1)! * unit(dual.matrix).largest;
@@ -117,7 +121,7 @@ describe('Nyström', () => {
     'of_a_matrix_times %s is_that_of_the_matrix_times_it',
     async (scale) => {
       const at = (factor: number) =>
-        nystrom(diagonalOperator(Float64Array.from({ length: 60 }, (_, i) => factor * 2 ** -i)), {
+        sketchedNystrom(diagonalOperator(Float64Array.from({ length: 60 }, (_, i) => factor * 2 ** -i)), {
           blas: team.blas,
           rank: 12,
           seed: 3,

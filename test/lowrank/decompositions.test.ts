@@ -14,8 +14,8 @@ import {
 import { RandomStream } from '#hmatrix/core/random.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { get, squaredNorm, type Matrix } from '#hmatrix/dense/matrix.js';
-import { nystrom } from '#hmatrix/lowrank/nystrom.js';
-import { projectionError, randomizedSvd } from '#hmatrix/lowrank/randomized-svd.js';
+import { sketchedNystrom } from '#hmatrix/lowrank/nystrom.js';
+import { projectionError, sketchedSvd } from '#hmatrix/lowrank/randomized-svd.js';
 import { apply } from '#hmatrix/operator/apply.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
@@ -82,7 +82,7 @@ describe('the randomized SVD', () => {
     ['indefinite', indefinite, 2],
     ['definite', definite, 1],
   ])('of_an_%s_matrix_has_exactly_the_error_it_says (q = %#)', async (_, g, powerPasses) => {
-    const found = await randomizedSvd(operatorOf(g), { blas, rank: 20, oversampling: 6, powerPasses, seed: 4 });
+    const found = await sketchedSvd(operatorOf(g), { blas, rank: 20, oversampling: 6, powerPasses, seed: 4 });
     const { vectors, values } = found.operator;
     expectAtMost(departure(vectors), 100 * n * EPS, 'departure from orthonormality');
     const error = distance(dense(found.operator), g) / norm(g);
@@ -100,8 +100,8 @@ describe('the randomized SVD', () => {
 
   it('has_exactly_the_error_it_says_before_truncation', async () => {
     const options = { blas, powerPasses: 1, seed: 4 };
-    const all = await randomizedSvd(operatorOf(indefinite), { ...options, rank: 26, oversampling: 0 });
-    const cut = await randomizedSvd(operatorOf(indefinite), { ...options, rank: 20, oversampling: 6 });
+    const all = await sketchedSvd(operatorOf(indefinite), { ...options, rank: 26, oversampling: 0 });
+    const cut = await sketchedSvd(operatorOf(indefinite), { ...options, rank: 20, oversampling: 6 });
     expect(all.capturedSquared).toBe(cut.capturedSquared);
     expectAtMost(
       Math.abs(all.keptSquared - all.capturedSquared),
@@ -120,10 +120,10 @@ describe('the randomized SVD', () => {
     for (const g of [rankFive, scaled(operatorOf(rankFive), -1e-30), scaled(operatorOf(rankFive), 1e100)]) {
       const operator = 'applyUnchecked' in g ? g : operatorOf(g);
       const exact = dense(operator);
-      const found = await randomizedSvd(operator, { blas, rank: 5, powerPasses: 0, seed: 1 });
+      const found = await sketchedSvd(operator, { blas, rank: 5, powerPasses: 0, seed: 1 });
       expectAtMost(distance(dense(found.operator), exact), 100 * n * EPS * norm(exact), 'error');
     }
-    const full = await randomizedSvd(operatorOf(indefinite), { blas, rank: n });
+    const full = await sketchedSvd(operatorOf(indefinite), { blas, rank: n });
     expectAtMost(distance(dense(full.operator), indefinite), 100 * n * EPS * norm(indefinite), 'error at full rank');
   });
 
@@ -139,7 +139,7 @@ describe('the randomized SVD', () => {
       errors.push(
         distance(
           dense(
-            (await randomizedSvd(operatorOf(g), { blas, rank: 20, oversampling: 10, powerPasses, seed: 2 })).operator,
+            (await sketchedSvd(operatorOf(g), { blas, rank: 20, oversampling: 10, powerPasses, seed: 2 })).operator,
           ),
           g,
         ),
@@ -151,7 +151,7 @@ describe('the randomized SVD', () => {
   });
 
   it('of_the_zero_matrix_is_zero', async () => {
-    const found = await randomizedSvd(scaled(identityOperator(50), 0), { blas, rank: 3 });
+    const found = await sketchedSvd(scaled(identityOperator(50), 0), { blas, rank: 3 });
     expect([...found.operator.values]).toEqual([0, 0, 0]);
     expect(found.capturedSquared).toBe(0);
     expectAtMost(departure(found.operator.vectors), 50 * EPS, 'departure from orthonormality');
@@ -161,7 +161,7 @@ describe('the randomized SVD', () => {
   it('of_a_matrix_whose_nonzero_rows_are_fewer_than_the_columns_of_the_sketch_is_exact', async () => {
     // Rounding leaves no further directions: Cholesky QR cannot end, Householder QR must.
     const diagonal = Float64Array.from({ length: 60 }, (_, i) => (i === 7 || i === 30 ? i : 0));
-    const found = await randomizedSvd(diagonalOperator(diagonal), { blas, rank: 4, powerPasses: 1 });
+    const found = await sketchedSvd(diagonalOperator(diagonal), { blas, rank: 4, powerPasses: 1 });
     expectAtMost(distance(dense(found.operator), dense(diagonalOperator(diagonal))), 100 * 60 * EPS * 30, 'error');
     expectAtMost(departure(found.operator.vectors), 100 * 60 * EPS, 'departure from orthonormality');
   });
@@ -170,7 +170,7 @@ describe('the randomized SVD', () => {
 describe('the Nyström approximation', () => {
   it('is_positive_semidefinite_and_no_larger_than_the_matrix', async () => {
     for (const rank of [1, 10, 40]) {
-      const found = await nystrom(operatorOf(definite), { blas, rank, seed: 5 });
+      const found = await sketchedNystrom(operatorOf(definite), { blas, rank, seed: 5 });
       expect(Math.min(...found.operator.values)).toBeGreaterThanOrEqual(0);
       expect([...found.operator.values]).toEqual([...found.operator.values].sort((x, y) => y - x));
       expectAtMost(departure(found.operator.vectors), 100 * n * EPS, 'departure from orthonormality');
@@ -194,7 +194,7 @@ describe('the Nyström approximation', () => {
     const draws = 20;
     for (let seed = 0; seed < draws; seed++) {
       // Without truncation; G − Ĝ is positive semidefinite, so its trace is its trace norm.
-      const { operator } = await nystrom(operatorOf(definite), {
+      const { operator } = await sketchedNystrom(operatorOf(definite), {
         blas,
         rank: rank + oversampling,
         oversampling: 0,
@@ -206,35 +206,37 @@ describe('the Nyström approximation', () => {
   });
 
   it('is_exact_when_the_rank_suffices', async () => {
-    const found = await nystrom(operatorOf(rankFive), { blas, rank: 5 });
+    const found = await sketchedNystrom(operatorOf(rankFive), { blas, rank: 5 });
     expectAtMost(distance(dense(found.operator), rankFive), 10 * found.shift + 100 * n * EPS * norm(rankFive), 'error');
     expectAtMost(found.shift, 10 * Math.sqrt(n) * EPS * norm(rankFive), 'shift');
-    const full = await nystrom(operatorOf(definite), { blas, rank: n });
+    const full = await sketchedNystrom(operatorOf(definite), { blas, rank: n });
     expectAtMost(distance(dense(full.operator), definite), n * full.shift + 100 * n * EPS, 'error at full rank');
   });
 
   it('of_the_zero_matrix_is_zero', async () => {
-    const found = await nystrom(scaled(identityOperator(50), 0), { blas, rank: 3 });
+    const found = await sketchedNystrom(scaled(identityOperator(50), 0), { blas, rank: 3 });
     expect([...found.operator.values]).toEqual([0, 0, 0]);
     expect(found.shift).toBe(0);
   });
 
   it('takes_a_matrix_rounded_to_float32_with_a_larger_shift', async () => {
     const rounded = generate(n, n, (i, j) => Math.fround(get(rankFive, Math.max(i, j), Math.min(i, j))));
-    const found = await nystrom(operatorOf(rounded), { blas, rank: 20 });
-    expect(found.shift).toBeGreaterThan((await nystrom(operatorOf(rankFive), { blas, rank: 20 })).shift);
+    const found = await sketchedNystrom(operatorOf(rounded), { blas, rank: 20 });
+    expect(found.shift).toBeGreaterThan((await sketchedNystrom(operatorOf(rankFive), { blas, rank: 20 })).shift);
     expectAtMost(distance(dense(found.operator), rankFive), n * found.shift, 'error');
   });
 
   it('refuses_an_indefinite_matrix', async () => {
-    await expect(nystrom(operatorOf(indefinite), { blas, rank: 20 })).rejects.toBeInstanceOf(NotPositiveDefiniteError);
-    await expect(nystrom(scaled(identityOperator(40), -1), { blas, rank: 5 })).rejects.toThrow(/randomizedSvd/);
+    await expect(sketchedNystrom(operatorOf(indefinite), { blas, rank: 20 })).rejects.toBeInstanceOf(
+      NotPositiveDefiniteError,
+    );
+    await expect(sketchedNystrom(scaled(identityOperator(40), -1), { blas, rank: 5 })).rejects.toThrow(/sketchedSvd/);
   });
 });
 
 describe.each([
-  ['randomized SVD', randomizedSvd],
-  ['Nyström approximation', nystrom],
+  ['randomized SVD', sketchedSvd],
+  ['Nyström approximation', sketchedNystrom],
 ] as const)('the %s', (_, decompose) => {
   const size = 9000;
   const operator = diagonalOperator(Float64Array.from({ length: size }, (_value, i) => 1 / (1 + i)));
@@ -313,7 +315,7 @@ describe.each([
 
 describe('the randomized SVD alone', () => {
   it('refuses_a_fractional_number_of_passes', async () => {
-    await expect(randomizedSvd(identityOperator(30), { blas, rank: 3, powerPasses: 0.5 })).rejects.toBeInstanceOf(
+    await expect(sketchedSvd(identityOperator(30), { blas, rank: 3, powerPasses: 0.5 })).rejects.toBeInstanceOf(
       OptionError,
     );
   });

@@ -22,14 +22,12 @@ import {
 
 /** diag A. */
 export const diagonal: Method = {
-  about: 'the diagonal',
   rows: [{ name: 'diagonal', share: 'high' }],
   make: (subject) => approximateDiagonal(entriesOf(subject, 'diagonal')),
 };
 
 /** The blocks of a network's layers, or of its units. */
 export const blockDiagonal: Method = {
-  about: "blocks of a network's layers, or of its units",
   rows: [{ name: 'block-diagonal', share: 'high' }],
   make: (subject, budget, _, control) =>
     approximateBlockDiagonal(modelOf(subject, 'block-diagonal'), entriesOf(subject, 'block-diagonal'), budget, control),

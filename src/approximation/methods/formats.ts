@@ -20,7 +20,6 @@ export const fmm: Method = ofFormat('fmm', 'FMM');
 
 /** The hierarchical matrix that suits: of curvature in the Kronecker eigenbasis where there is a model, else HSS. */
 export const hm: Method = {
-  about: 'the hierarchical matrix that suits: of curvature in the Kronecker eigenbasis, else hss',
   rows: rowsAtBoth('HM'),
   make: (subject, budget, options, control) =>
     subject.gaussNewton === undefined
@@ -30,7 +29,6 @@ export const hm: Method = {
 
 function ofFormat(format: HierarchicalMethod, title: string): Method {
   return {
-    about: `a hierarchical matrix of format ${format} in the coordinates of the matrix`,
     rows: rowsAtBoth(title),
     make: (subject, budget, options, control) => hierarchical(subject, format, budget, options, control),
   };

@@ -111,10 +111,14 @@ export async function approximateHierarchical(
     (source === undefined ||
       input.from === 'products' ||
       (input.from === 'auto' && preferProducts(tree, method, { entries: rank, products: sampledRank }, input.costs)));
-  const limit = memoryLimit === undefined ? {} : { memoryLimit };
   const make = (tolerance: number): Promise<HierarchicalMatrix> =>
     byProducts
-      ? compressProducts(operator, tree, { format: method, maxRank: sampledRank, tolerance, seed, ...limit }, control)
+      ? compressProducts(
+          operator,
+          tree,
+          { format: method, maxRank: sampledRank, tolerance, seed, memoryLimit },
+          control,
+        )
       : compressEntries(
           source!,
           {
@@ -122,9 +126,10 @@ export async function approximateHierarchical(
             maxRank,
             tolerance,
             seed,
-            ...limit,
-            ...(tree === undefined ? { leafSize } : { tree }),
-            ...(method === 'fmm' ? { budget: budget.share / 3 } : {}),
+            memoryLimit,
+            leafSize: tree === undefined ? leafSize : undefined,
+            tree,
+            budget: method === 'fmm' ? budget.share / 3 : undefined,
           },
           control,
         );

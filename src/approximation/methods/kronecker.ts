@@ -14,7 +14,6 @@ const DRAWS = 1;
 
 /** blockdiag(A ⊗ Γ), Γ from the exact errors of all outputs. */
 export const kfac: Method = {
-  about: 'K-FAC, from exact errors',
   rows: [{ name: 'KFAC-high', share: 'high' }],
   make: (subject, _, { seed = 0 }, { team }) =>
     ofCurvature(subject, approximateKfac(modelOf(subject, 'kfac'), 'exact', seed, team.blas)),
@@ -22,7 +21,6 @@ export const kfac: Method = {
 
 /** blockdiag(A ⊗ Γ), Γ from one label a sample drawn from the model. */
 export const kfacMonteCarlo: Method = {
-  about: 'K-FAC, from one label a sample drawn from the model',
   rows: [{ name: 'KFAC-low', share: 'low' }],
   variantOf: 'kfac',
   make: (subject, _, { seed = 0 }, { team }) =>
@@ -31,7 +29,6 @@ export const kfacMonteCarlo: Method = {
 
 /** K-FAC's eigenbasis with the eigenvalues that fit best. */
 export const ekfac: Method = {
-  about: "K-FAC's eigenbasis with the best diagonal",
   rows: [{ name: 'EKFAC', share: 'high' }],
   make: (subject, _, __, { team }) => ofCurvature(subject, approximateEkfac(modelOf(subject, 'ekfac'), team.blas)),
 };

@@ -2,20 +2,19 @@
  * Approximations of low rank within a budget, by random sketches: U diag(s) Uᵀ of the largest rank that fits.
  */
 import type { LowRankOperator } from '../../lowrank/low-rank-operator.js';
-import { nystrom as nystromOf } from '../../lowrank/nystrom.js';
-import { randomizedSvd } from '../../lowrank/randomized-svd.js';
+import { sketchedNystrom } from '../../lowrank/nystrom.js';
+import { sketchedSvd } from '../../lowrank/randomized-svd.js';
 import { rankWithin } from '../budget.js';
 import { EXACT_SIZE, lowRankSquare } from '../operator-error.js';
 import { rowsAtBoth, withoutPart, type Approximated, type Method } from './method.js';
 
 /** Randomized SVD, (q + 2)(r + 10) products for q power passes. */
 export const rsvd: Method = {
-  about: 'randomized SVD',
   rows: rowsAtBoth('RSVD'),
   make: async ({ operator }, budget, { seed = 0, powerPasses = 1, memoryLimit }, control) => {
     const rank = rankWithin(budget, operator.rows);
     const sketch = { blas: control.team.blas, rank, seed, memoryLimit };
-    const found = await randomizedSvd(operator, { ...sketch, powerPasses }, control);
+    const found = await sketchedSvd(operator, { ...sketch, powerPasses }, control);
     return {
       ...describe(found.operator, { rank, powerPasses, products: found.products }),
       // The values are UᵀAU's.
@@ -26,11 +25,10 @@ export const rsvd: Method = {
 
 /** Nyström, r + 10 products. */
 export const nystrom: Method = {
-  about: 'Nyström',
   rows: rowsAtBoth('Nystrom'),
   make: async ({ operator }, budget, { seed = 0, memoryLimit }, control) => {
     const rank = rankWithin(budget, operator.rows);
-    const found = await nystromOf(operator, { blas: control.team.blas, rank, seed, memoryLimit }, control);
+    const found = await sketchedNystrom(operator, { blas: control.team.blas, rank, seed, memoryLimit }, control);
     return {
       ...describe(found.operator, { rank, products: found.products }),
       // r products with A: beyond, a sample of columns costs less.

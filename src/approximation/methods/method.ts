@@ -2,14 +2,13 @@
  * What a method has to say of itself to stand in the table (table.ts): what it makes within a budget, and its rows in
  * tables that compare methods.
  */
-import { OptionError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
 import type { Model } from '../../network/model.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
-import type { Subject } from '../subject.js';
+import { requireEntries, requireModel, type Subject } from '../subject.js';
 
 /** What may be stored: a share of the 8N² bytes of the dense matrix in float64, 0 < share ≤ 1. */
 export interface Budget {
@@ -85,8 +84,6 @@ export interface MethodRow {
 
 /** One entry of the table of methods. */
 export interface Method {
-  /** What it is, for people. */
-  readonly about: string;
   /** Both shares where the budget decides its memory, one where the matrix does. */
   readonly rows: readonly MethodRow[];
   /** The method under whose name tables show it too, where it is a variant of that. */
@@ -110,25 +107,12 @@ export const rowsAtBoth = (title: string): readonly MethodRow[] => [
 ];
 
 /** The network behind the matrix. Throws OptionError where there is none. */
-export function modelOf({ model }: Subject, method: string): Model {
-  if (model === undefined)
-    throw new OptionError(
-      `Method '${method}' follows the layers of a network, and this operator brings none: pass the model, or the ` +
-        'Gauss–Newton operator of one.',
-      { option: 'model', method },
-    );
-  return model;
-}
+export const modelOf = (subject: Subject, method: string): Model =>
+  requireModel(subject, { who: `Method '${method}'`, data: { option: 'model', method } });
 
 /** Entries of the matrix. Throws OptionError where there are none. */
-export function entriesOf({ source }: Subject, method: string): EntrySource {
-  if (source === undefined)
-    throw new OptionError(
-      `Method '${method}' needs entries of the matrix, and this operator has products alone: pass a source.`,
-      { option: 'source', method },
-    );
-  return source;
-}
+export const entriesOf = (subject: Subject, method: string): EntrySource =>
+  requireEntries(subject, { who: `Method '${method}'`, data: { option: 'source', method } });
 
 /** What K-FAC and EKFAC say of ⟨A, Ã⟩ holds for the Gauss–Newton matrix of the model, not for another one beside it. */
 export const ofCurvature = ({ gaussNewton }: Subject, made: Approximated): Approximated =>

@@ -14,7 +14,7 @@
 import { requireMemoryLimit, requireTolerance, requireWhole } from '../../core/checks.js';
 import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError, OptionError } from '../../core/errors.js';
-import { type KeysOf, known } from '../../core/known-options.js';
+import { type KeysOf, requireKnownOptions } from '../../core/known-options.js';
 import { requireMemory } from '../../core/memory.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import { layOut, type Layout, assemble } from '../../hierarchical/matrix/layout.js';
@@ -66,7 +66,7 @@ export interface KroneckerHierarchicalOptions {
   readonly memoryLimit?: number | undefined;
 }
 /** The keys of {@link KroneckerHierarchicalOptions}. */
-export const KRONECKER_HIERARCHICAL_KEYS: KeysOf<KroneckerHierarchicalOptions> = {
+const KRONECKER_HIERARCHICAL_KEYS: KeysOf<KroneckerHierarchicalOptions> = {
   share: true,
   tolerance: true,
   leafSize: true,
@@ -92,7 +92,7 @@ export async function kroneckerHierarchical(
   givenControl: Control = {},
 ): Promise<KroneckerHierarchicalMatrix> {
   const model = asModel(given, 'kroneckerHierarchical');
-  const resolved = resolve(known(options, KRONECKER_HIERARCHICAL_KEYS, 'kroneckerHierarchical'));
+  const resolved = resolve(requireKnownOptions(options, KRONECKER_HIERARCHICAL_KEYS, 'kroneckerHierarchical'));
   const control = await onTeam(givenControl, 'kroneckerHierarchical');
   checkModel(model);
   throwIfAborted(control.signal);

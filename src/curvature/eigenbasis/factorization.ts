@@ -13,7 +13,7 @@ import { precisionOf } from '../../core/floats.js';
 import { requireControl, throwIfAborted, type RunControl } from '../../core/context.js';
 import { FactorizationError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
 import { requireRole } from '../../core/kind.js';
-import { type KeysOf, known } from '../../core/known-options.js';
+import { type KeysOf, requireKnownOptions } from '../../core/known-options.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
 import {
@@ -46,7 +46,7 @@ export interface KroneckerFactorOptions {
   readonly memoryLimit?: number | undefined;
 }
 /** The keys of {@link KroneckerFactorOptions}. */
-export const KRONECKER_FACTOR_KEYS: KeysOf<KroneckerFactorOptions> = { shift: true, memoryLimit: true };
+const KRONECKER_FACTOR_KEYS: KeysOf<KroneckerFactorOptions> = { shift: true, memoryLimit: true };
 
 /** c·A = V·diag(a)·Vᵀ of the layer with a complement, and where (c·A + λI)⁻¹ − I/λ goes. */
 interface ComplementInverse {
@@ -68,7 +68,7 @@ export async function factorKronecker(
   given: Control = {},
 ): Promise<KroneckerFactorization> {
   requireRole(matrix, 'Kronecker matrix', 'factorKronecker');
-  const { shift, memoryLimit } = known(options, KRONECKER_FACTOR_KEYS, 'factorKronecker');
+  const { shift, memoryLimit } = requireKnownOptions(options, KRONECKER_FACTOR_KEYS, 'factorKronecker');
   const control = await onTeam(given, 'factorKronecker');
   requirePositiveShift(shift);
   if (matrix.report.principal === undefined)

@@ -43,7 +43,7 @@ export interface DualOptions {
   readonly largestOrder?: number | undefined;
 }
 /** The keys of {@link DualOptions}. */
-export const DUAL_KEYS: KeysOf<DualOptions> = { blas: true, memoryLimit: true, largestOrder: true };
+const DUAL_KEYS: KeysOf<DualOptions> = { blas: true, memoryLimit: true, largestOrder: true };
 
 const DEFAULT_LIMIT = 2 ** 31;
 const DEFAULT_ORDER = 8192;

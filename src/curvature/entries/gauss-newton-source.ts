@@ -7,7 +7,7 @@
 import { requireMemoryLimit } from '../../core/checks.js';
 import { MemoryError, OptionError } from '../../core/errors.js';
 import type { Indices } from '../../core/indices.js';
-import { type KeysOf, known } from '../../core/known-options.js';
+import { type KeysOf, requireKnownOptions } from '../../core/known-options.js';
 import { asIndices } from '../../core/numbers.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
@@ -65,9 +65,9 @@ export interface GaussNewtonSourceOptions {
   readonly strategy?: EntryStrategy | undefined;
 }
 /** The keys of `sampling`. */
-export const SAMPLING_KEYS: KeysOf<Pick<SampledSourceOptions, 'error' | 'seed'>> = { error: true, seed: true };
+const SAMPLING_KEYS: KeysOf<Pick<SampledSourceOptions, 'error' | 'seed'>> = { error: true, seed: true };
 /** The keys of {@link GaussNewtonSourceOptions}. */
-export const GAUSS_NEWTON_SOURCE_KEYS: KeysOf<GaussNewtonSourceOptions> = {
+const GAUSS_NEWTON_SOURCE_KEYS: KeysOf<GaussNewtonSourceOptions> = {
   blas: true,
   memoryLimit: true,
   beyondMemory: true,
@@ -100,7 +100,8 @@ interface StoredData {
 export function gaussNewtonSource(given: GivenModel, options: GaussNewtonSourceOptions = {}): GaussNewtonSource {
   const model = asModel(given, 'gaussNewtonSource');
   const backed = withBlas(options, GAUSS_NEWTON_SOURCE_KEYS, 'gaussNewtonSource');
-  if (options.sampling !== undefined) known(options.sampling, SAMPLING_KEYS, 'gaussNewtonSource (sampling)');
+  if (options.sampling !== undefined)
+    requireKnownOptions(options.sampling, SAMPLING_KEYS, 'gaussNewtonSource (sampling)');
   checkModel(model);
   const { network, loss, data } = model;
   const { blas, operator, strategy, memoryLimit = DEFAULT_MEMORY_LIMIT, beyondMemory = 'recompute' } = backed;

@@ -41,7 +41,7 @@ export interface SampledSourceOptions {
   readonly operator?: LinearOperator | undefined;
 }
 /** The keys of {@link SampledSourceOptions}. */
-export const SAMPLED_SOURCE_KEYS: KeysOf<SampledSourceOptions> = {
+const SAMPLED_SOURCE_KEYS: KeysOf<SampledSourceOptions> = {
   blas: true,
   error: true,
   seed: true,

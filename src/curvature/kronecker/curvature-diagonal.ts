@@ -24,7 +24,7 @@ export interface DiagonalOptions {
   readonly batchSize?: number | undefined;
 }
 /** The keys of {@link DiagonalOptions}. */
-export const DIAGONAL_KEYS: KeysOf<DiagonalOptions> = { blas: true, batchSize: true };
+const DIAGONAL_KEYS: KeysOf<DiagonalOptions> = { blas: true, batchSize: true };
 
 /** diag G as an operator. */
 export interface CurvatureDiagonal extends LinearOperator {

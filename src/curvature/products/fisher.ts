@@ -28,7 +28,7 @@ export interface MonteCarloOptions extends CurvatureOptions {
   readonly seed?: number | undefined;
 }
 /** The keys of {@link MonteCarloOptions}. */
-export const MONTE_CARLO_KEYS: KeysOf<MonteCarloOptions> = {
+const MONTE_CARLO_KEYS: KeysOf<MonteCarloOptions> = {
   batchSize: true,
   memoryLimit: true,
   blas: true,

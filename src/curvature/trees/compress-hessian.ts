@@ -2,7 +2,7 @@
  * The Gauss–Newton Hessian of a model as a hierarchical matrix: source, tree and way of compression by one call.
  */
 import { OptionError, ShapeError } from '../../core/errors.js';
-import { type KeysOf, known } from '../../core/known-options.js';
+import { type KeysOf, requireKnownOptions } from '../../core/known-options.js';
 import { compressEntries } from '../../hierarchical/from-entries/compress.js';
 import { compressProducts } from '../../hierarchical/from-products/compress.js';
 import { compressionCost } from '../../hierarchical/from-products/cost.js';
@@ -39,7 +39,7 @@ export interface CompressHessianOptions extends Omit<CompressOptions, 'distance'
   readonly source?: GaussNewtonSource | undefined;
 }
 /** The keys of {@link CompressHessianOptions}. */
-export const COMPRESS_HESSIAN_KEYS: KeysOf<CompressHessianOptions> = {
+const COMPRESS_HESSIAN_KEYS: KeysOf<CompressHessianOptions> = {
   format: true,
   leafSize: true,
   maxRank: true,
@@ -100,7 +100,7 @@ export async function compressHessian(
   control: Control = {},
 ): Promise<CompressedHessian> {
   const given = described<CompressHessianOptions>(
-    known(options, COMPRESS_HESSIAN_KEYS as KeysOf<typeof options>, 'compressHessian'),
+    requireKnownOptions(options, COMPRESS_HESSIAN_KEYS as KeysOf<typeof options>, 'compressHessian'),
     'compressHessian',
   );
   const on = await onTeam(control, 'compressHessian');

@@ -6,7 +6,7 @@
  */
 import { requireWhole } from '../../core/checks.js';
 import { OptionError, ShapeError } from '../../core/errors.js';
-import { type KeysOf, known } from '../../core/known-options.js';
+import { type KeysOf, requireKnownOptions } from '../../core/known-options.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import { estimateTreeErrors } from '../../hierarchical/measure/tree-error.js';
 import { checkModel, type Model, asModel, type GivenModel } from '../../network/model.js';
@@ -57,7 +57,7 @@ export interface HessianTreeOptions {
   readonly rank?: number | undefined;
 }
 /** The keys of {@link HessianTreeOptions}. */
-export const HESSIAN_TREE_KEYS: KeysOf<HessianTreeOptions> = {
+const HESSIAN_TREE_KEYS: KeysOf<HessianTreeOptions> = {
   distance: true,
   leafSize: true,
   seed: true,
@@ -104,7 +104,7 @@ export async function hessianTree(
 ): Promise<HessianTree> {
   requireSource(source, 'hessianTree');
   const model = asModel(given, 'hessianTree');
-  known(options, HESSIAN_TREE_KEYS, 'hessianTree');
+  requireKnownOptions(options, HESSIAN_TREE_KEYS, 'hessianTree');
   const control = await onTeam(givenControl, 'hessianTree');
   checkModel(model);
   const { distance = 'auto', leafSize, seed = 0, rank = Math.max(1, leafSize >> 1) } = options;

@@ -33,7 +33,7 @@ export interface EmbeddingOptions extends RunControl {
   readonly batchSize?: number | undefined;
 }
 /** The keys of {@link EmbeddingOptions}, and `team`. */
-export const EMBEDDING_KEYS: KeysOf<EmbeddingOptions & { readonly team?: unknown | undefined }> = {
+const EMBEDDING_KEYS: KeysOf<EmbeddingOptions & { readonly team?: unknown | undefined }> = {
   blas: true,
   dimension: true,
   seed: true,

@@ -7,7 +7,7 @@
  */
 import { requireWhole } from '../../core/checks.js';
 import { requireRole } from '../../core/kind.js';
-import { type KeysOf, known } from '../../core/known-options.js';
+import { type KeysOf, requireKnownOptions } from '../../core/known-options.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import { asModel, type GivenModel } from '../../network/model.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
@@ -26,7 +26,7 @@ export interface StructuralTreeOptions {
   readonly seed?: number | undefined;
 }
 /** The keys of {@link StructuralTreeOptions}. */
-export const STRUCTURAL_TREE_KEYS: KeysOf<StructuralTreeOptions> = { leafSize: true, seed: true };
+const STRUCTURAL_TREE_KEYS: KeysOf<StructuralTreeOptions> = { leafSize: true, seed: true };
 
 /**
  * Orders the N weights of `model`: weights that nothing depends on (zeros of `source`'s diagonal) isolated in front,
@@ -43,7 +43,7 @@ export async function structuralTree(
 ): Promise<ClusterTree> {
   if (typeof source?.diagonal !== 'function') requireRole(source, 'source', 'structuralTree');
   const model = asModel(given, 'structuralTree');
-  const { leafSize, seed = 0 } = known(options, STRUCTURAL_TREE_KEYS, 'structuralTree');
+  const { leafSize, seed = 0 } = requireKnownOptions(options, STRUCTURAL_TREE_KEYS, 'structuralTree');
   const control = await onTeam(givenControl, 'structuralTree');
   requireWhole(leafSize, 'leafSize', 1);
   const { network } = model;

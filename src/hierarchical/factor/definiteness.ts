@@ -3,7 +3,7 @@
  */
 import { NotPositiveDefiniteError } from '../../core/errors.js';
 import { requireRole } from '../../core/kind.js';
-import { type KeysOf, known } from '../../core/known-options.js';
+import { type KeysOf, requireKnownOptions } from '../../core/known-options.js';
 import { extremeEigenvalues, type RitzValue } from '../../krylov/lanczos.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import { factor, isFactorable } from './factor.js';
@@ -23,7 +23,7 @@ export interface DefinitenessOptions {
   readonly seed?: number | undefined;
 }
 /** The keys of {@link DefinitenessOptions}. */
-export const DEFINITENESS_KEYS: KeysOf<DefinitenessOptions> = { tolerance: true, maxIterations: true, seed: true };
+const DEFINITENESS_KEYS: KeysOf<DefinitenessOptions> = { tolerance: true, maxIterations: true, seed: true };
 
 /** What is known of λ_min, and a shift that makes the matrix positive definite. */
 export interface DefinitenessCertificate {
@@ -58,7 +58,11 @@ export async function certifyDefiniteness(
   given: Control = {},
 ): Promise<DefinitenessCertificate> {
   requireRole(matrix, 'hierarchical matrix', 'certifyDefiniteness');
-  const { tolerance = 1e-4, maxIterations = 200, seed = 0 } = known(options, DEFINITENESS_KEYS, 'certifyDefiniteness');
+  const {
+    tolerance = 1e-4,
+    maxIterations = 200,
+    seed = 0,
+  } = requireKnownOptions(options, DEFINITENESS_KEYS, 'certifyDefiniteness');
   const control = await onTeam(given, 'certifyDefiniteness');
   const { smallest, largest } = await extremeEigenvalues(
     matrix,

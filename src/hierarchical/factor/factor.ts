@@ -4,7 +4,7 @@
 import { throwIfAborted } from '../../core/context.js';
 import { OptionError } from '../../core/errors.js';
 import { requireRole } from '../../core/kind.js';
-import { type KeysOf, known } from '../../core/known-options.js';
+import { type KeysOf, requireKnownOptions } from '../../core/known-options.js';
 import { PRECISIONS, type Precision } from '../../core/floats.js';
 import { requireMemory } from '../../core/memory.js';
 import { availableMemory } from '../../io/machine.js';
@@ -44,7 +44,7 @@ export interface FactorOptions {
   readonly memoryLimit?: number | undefined;
 }
 /** The keys of {@link FactorOptions}. */
-export const FACTOR_KEYS: KeysOf<FactorOptions> = {
+const FACTOR_KEYS: KeysOf<FactorOptions> = {
   shift: true,
   indefinite: true,
   precision: true,
@@ -74,7 +74,7 @@ export async function factor(
     precision = 'f64',
     suggestShift = true,
     memoryLimit,
-  } = known(options, FACTOR_KEYS, 'factor');
+  } = requireKnownOptions(options, FACTOR_KEYS, 'factor');
   const control = await onTeam(given, 'factor');
   checkShift(shift, indefinite);
   if (!PRECISIONS.includes(precision))

@@ -42,7 +42,7 @@ export interface SampleOptions {
   readonly of?: 'matrix' | 'inverse' | undefined;
 }
 /** The keys of {@link SampleOptions}. */
-export const SAMPLE_KEYS: KeysOf<SampleOptions> = { count: true, seed: true, of: true };
+const SAMPLE_KEYS: KeysOf<SampleOptions> = { count: true, seed: true, of: true };
 
 /** Options of `Factorization.conditionEstimate`. */
 export interface ConditionOptions {
@@ -54,7 +54,7 @@ export interface ConditionOptions {
   readonly seed?: number | undefined;
 }
 /** The keys of {@link ConditionOptions}. */
-export const CONDITION_KEYS: KeysOf<ConditionOptions> = { tolerance: true, maxIterations: true, seed: true };
+const CONDITION_KEYS: KeysOf<ConditionOptions> = { tolerance: true, maxIterations: true, seed: true };
 
 /**
  * Eigenvalues of K̃ + λI of largest and smallest absolute value; `condition` is their quotient, never above the true

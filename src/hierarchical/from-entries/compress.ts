@@ -5,7 +5,7 @@ import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError, ShapeError } from '../../core/errors.js';
 import { sharedFloats } from '../../core/floats.js';
 import { leftChild, parentOf, rightChild } from '../../core/indices.js';
-import { known, type KeysOf } from '../../core/known-options.js';
+import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { requireMemory } from '../../core/memory.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import { availableMemory } from '../../io/machine.js';
@@ -64,7 +64,7 @@ export async function compress(
 ): Promise<HierarchicalMatrix<EntriesReport>> {
   requireSource(source, 'compress');
   const given = described<CompressOptions>(
-    known(options, COMPRESS_KEYS as KeysOf<typeof options>, 'compress'),
+    requireKnownOptions(options, COMPRESS_KEYS as KeysOf<typeof options>, 'compress'),
     'compress',
   );
   return warnIfMissed(await compressEntries(source, given, await onTeam(control, 'compress')), control);

@@ -4,7 +4,7 @@
 import { sharedFloats } from '../../core/floats.js';
 import { throwIfAborted } from '../../core/context.js';
 import { AsymmetryError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
-import { known } from '../../core/known-options.js';
+import { requireKnownOptions } from '../../core/known-options.js';
 import { requireMemory } from '../../core/memory.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import { squaredNorm, view, zeros, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';
@@ -94,7 +94,7 @@ export async function compressOperator(
   options: ProductsOptions,
   control: Control = {},
 ): Promise<HierarchicalMatrix<OperatorReport>> {
-  known(options, PRODUCTS_KEYS, 'compressOperator');
+  requireKnownOptions(options, PRODUCTS_KEYS, 'compressOperator');
   requireOperator(operator, 'compressOperator', options.productPrecision === 'f32' ? 'f32' : 'f64');
   const indices = asTree(tree, 'compressOperator');
   const on = await onTeam(control, 'compressOperator');

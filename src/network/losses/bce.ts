@@ -1,8 +1,7 @@
 /**
  * The binary cross-entropy by logits, Σ_k log(1 + e^{f_k}) − y_k f_k: gradient σ(f) − y with the logistic function σ, Q
  * = diag(σ(1 − σ)). Its model is independent Bernoulli variables. κ = 2 + max_k (1/q_k − 6)₊ with q = p(1 − p): to the
- * κ =
- * 2 of normal variables comes Σ_k u_k²v_k²(E g_k⁴ − 3q_k²), and E g_k⁴ = q_k(1 − 3q_k).
+ * κ = 2 of normal variables comes Σ_k u_k²v_k²(E g_k⁴ − 3q_k²), and E g_k⁴ = q_k(1 − 3q_k).
  */
 import { view, type Matrix } from '../../dense/matrix.js';
 import { logisticColumns } from './logits.js';

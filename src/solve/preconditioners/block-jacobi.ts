@@ -27,7 +27,6 @@ const LAYERS_BYTES = 2 ** 30;
  * NotPositiveDefiniteError, AbortedError.
  */
 export const blockJacobi: PreconditionerKind = {
-  about: 'the inverse of blocks on the diagonal: leaves of the tree, layers or units of a network',
   make: async (subject, _, options, control) => {
     const source = entriesOf(subject, 'block-jacobi');
     const { of, blocks } = await blocksOf(subject, source, options, control);

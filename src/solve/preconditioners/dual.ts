@@ -18,7 +18,6 @@ const LARGEST_ORDER = 4096;
  * network's Gauss–Newton operator, for λ = 0, and where n·r is too large; MemoryError.
  */
 export const dual: PreconditionerKind = {
-  about: "the inverse of a network's Gauss–Newton matrix plus λI itself, where n·r is small and λ > 0",
   ofNetworks: true,
   make: (subject, shift, { memoryLimit }, { team: { blas } }) => {
     const model = modelOf(subject, 'dual');

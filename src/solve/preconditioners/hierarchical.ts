@@ -25,7 +25,6 @@ const TOLERANCE = 1e-2;
 
 /** As `hss`, in format 'hodlr'; not in the Kronecker eigenbasis. */
 export const hodlr: PreconditionerKind = {
-  about: 'a factored hierarchical matrix with a basis per block',
   tableOptions: { leafSize: 64, maxRank: 64, tolerance: 1e-3 },
   make: (subject, _, options, control) => factored(subject, 'hodlr', options, control),
 };
@@ -38,9 +37,6 @@ export const hodlr: PreconditionerKind = {
  * Throws what compression and factorization throw.
  */
 export const hss: PreconditionerKind = {
-  about:
-    'a factored hierarchical matrix with nested bases, of a network positive definite by construction; where λ does ' +
-    'not work, factored at the smallest shift that does',
   tableOptions: { share: 0.02 },
   make: (subject, shift, options, control) => {
     const { gaussNewton } = subject;

@@ -13,7 +13,6 @@ import type { PreconditionerKind } from './kind.js';
  * plus λ is not above 0.
  */
 export const jacobi: PreconditionerKind = {
-  about: 'the inverse of the diagonal',
   make: (subject, _, __, { team }) => {
     const diagonal = diagonalOf(subject, team.blas);
     return {

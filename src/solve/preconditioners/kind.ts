@@ -1,9 +1,8 @@
 /**
  * What a preconditioner has to say of itself to stand in the table (table.ts): how it is made, what it costs.
  */
-import { OptionError } from '../../core/errors.js';
 import type { KeysOf } from '../../core/known-options.js';
-import type { Subject } from '../../approximation/subject.js';
+import { requireEntries, requireModel, type Subject } from '../../approximation/subject.js';
 import type { Factorization } from '../../hierarchical/factor/factorization.js';
 import type { Model } from '../../network/model.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
@@ -73,8 +72,6 @@ export interface Prediction {
 
 /** One entry of the table. */
 export interface PreconditionerKind {
-  /** What it is, for people. */
-  readonly about: string;
   /** It needs the network behind the matrix. */
   readonly ofNetworks?: boolean | undefined;
   /** It takes `rank`, which tables and the command write behind its name: nystrom-64. */
@@ -101,23 +98,13 @@ export interface PreconditionerKind {
 }
 
 /** Entries of the subject. Throws OptionError where there are none. */
-export function entriesOf({ source }: Subject, name: string): EntrySource {
-  if (source === undefined)
-    throw new OptionError(
-      `Preconditioner '${name}' needs entries of the matrix, and this operator has products alone: pass a source, ` +
-        "or choose 'nystrom'.",
-      { option: 'preconditioner', name },
-    );
-  return source;
-}
+export const entriesOf = (subject: Subject, name: string): EntrySource =>
+  requireEntries(
+    subject,
+    { who: `Preconditioner '${name}'`, data: { option: 'preconditioner', name } },
+    ", or choose 'nystrom'",
+  );
 
 /** The network behind the matrix. Throws OptionError where there is none. */
-export function modelOf({ model }: Subject, name: string): Model {
-  if (model === undefined)
-    throw new OptionError(
-      `Preconditioner '${name}' follows the layers of a network, and this operator brings none: pass the model, or ` +
-        'the Gauss–Newton operator of one.',
-      { option: 'preconditioner', name },
-    );
-  return model;
-}
+export const modelOf = (subject: Subject, name: string): Model =>
+  requireModel(subject, { who: `Preconditioner '${name}'`, data: { option: 'preconditioner', name } });

@@ -26,7 +26,6 @@ const invertible = (factored: ReturnType<typeof kfacOf> | ReturnType<typeof ekfa
  * throws.
  */
 export const kfac: PreconditionerKind = {
-  about: "the damped inverse of K-FAC's Kronecker factors",
   ofNetworks: true,
   make: (subject, _, __, { team: { blas } }) => invertible(kfacOf(modelOf(subject, 'kfac'), { blas })),
   predict: ({ model }, { product, spectrum, steps, shift, vectors, tolerance }) => {
@@ -51,7 +50,6 @@ export const kfac: PreconditionerKind = {
 
 /** As `kfac`; throws what `ekfac` throws. */
 export const ekfac: PreconditionerKind = {
-  about: "the same with EKFAC's eigenvalues",
   ofNetworks: true,
   make: (subject, _, __, { team: { blas } }) => invertible(ekfacOf(modelOf(subject, 'ekfac'), { blas })),
 };

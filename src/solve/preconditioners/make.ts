@@ -4,7 +4,7 @@
 import { throwIfAborted } from '../../core/context.js';
 import { OptionError } from '../../core/errors.js';
 import { type Subject, subjectOf } from '../../approximation/subject.js';
-import { known, type KeysOf } from '../../core/known-options.js';
+import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import type { Model } from '../../network/model.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { requireOperator } from '../../operator/self-check.js';
@@ -43,7 +43,7 @@ export async function makePreconditioner(
     model,
     ...making
   } = described<MakeOptions>(
-    known(options, MAKE_KEYS as KeysOf<Given<MakeOptions>>, 'makePreconditioner'),
+    requireKnownOptions(options, MAKE_KEYS as KeysOf<Given<MakeOptions>>, 'makePreconditioner'),
     'makePreconditioner',
   );
   const on = await onTeam(control, 'makePreconditioner');

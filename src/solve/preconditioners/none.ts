@@ -5,7 +5,6 @@ import type { PreconditionerKind } from './kind.js';
 
 /** The identity: conjugate gradients as they are. */
 export const none: PreconditionerKind = {
-  about: 'the identity',
   make: () => ({ details: {}, invert: () => ({ bytes: 0 }) }),
   predict: (_, { product, steps, vectors }) => {
     const iterations = steps();

@@ -12,7 +12,7 @@
 import { NotPositiveDefiniteError } from '../../core/errors.js';
 import { block } from '../../dense/matrix.js';
 import { LowRankOperator } from '../../lowrank/low-rank-operator.js';
-import { nystrom as nystromOf } from '../../lowrank/nystrom.js';
+import { sketchedNystrom } from '../../lowrank/nystrom.js';
 import { identityOperator } from '../../operator/identity-operator.js';
 import { sum } from '../../operator/sum.js';
 import { eigenvalueAt, stepsAtCondition } from '../spectrum.js';
@@ -31,12 +31,11 @@ const rankOf = (size: number, rank = RANK): number => Math.max(1, Math.min(rank,
  * `nystrom` throws.
  */
 export const nystrom: PreconditionerKind = {
-  about: 'low rank by a random sketch, the rest taken for its smallest eigenvalue; up to a factor',
   ranked: true,
   make: async ({ operator }, _, { rank, seed = 0, memoryLimit }, control) => {
     const { team } = control;
     const sketch = { blas: team.blas, rank: rankOf(operator.rows, rank), seed, memoryLimit };
-    const { vectors, values } = (await nystromOf(operator, sketch, control)).operator;
+    const { vectors, values } = (await sketchedNystrom(operator, sketch, control)).operator;
     const floor = Math.sqrt(operator.rows) * Number.EPSILON * values[0];
     return {
       details: { rank: values.length },

@@ -28,7 +28,3 @@ export type PreconditionerName = keyof typeof TABLE;
 export const PRECONDITIONER_TABLE: Readonly<Record<PreconditionerName, PreconditionerKind>> = TABLE;
 /** All values of {@link PreconditionerName}. */
 export const PRECONDITIONERS = Object.keys(TABLE) as readonly PreconditionerName[];
-
-/** The names as people are told them, with what each is: '- hss: …' a line. */
-export const describePreconditioners = (): string =>
-  PRECONDITIONERS.map((name) => `${name}: ${PRECONDITIONER_TABLE[name].about}`).join('; ');
