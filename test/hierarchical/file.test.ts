@@ -120,7 +120,7 @@ const changes: Change[] = [
     (a) => {
       a['tree.end'][0]--;
     },
-    /root/,
+    /the root holds/,
   ],
   [
     'falling ranks',

@@ -1,7 +1,8 @@
 /**
  * The options that every command has, and what the commands' options are written with.
  */
-import { Command, Option } from 'commander';
+import type { Command } from 'commander';
+import { Option } from 'commander';
 import { finiteNumber, wholeNumber } from '../usage.js';
 
 /** Most rows. */

@@ -1,7 +1,7 @@
 /**
  * The options that say where a matrix comes from, and how it is compressed.
  */
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { FORMAT_TABLE, FORMATS } from '../../hierarchical/matrix/format.js';
 import { familiesWith, kernelFamilies } from '../../source/kernels/table.js';
 import { describedDistances, DISTANCES } from '../../tree/distances/table.js';

@@ -1,7 +1,8 @@
 /**
  * The options that say of which network a Gauss–Newton matrix is.
  */
-import { Command, Option } from 'commander';
+import type { Command } from 'commander';
+import { Option } from 'commander';
 import { ACTIVATIONS } from '../../network/activations/table.js';
 import { LOSSES, lossOf } from '../../network/losses/table.js';
 import { finiteNumber, oneOfEach, wholeNumber, widths } from '../usage.js';

@@ -1,7 +1,7 @@
 /**
  * The options of hmatrix solve.
  */
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { FORMATS } from '../../hierarchical/matrix/format.js';
 import { PRECONDITIONERS } from '../../solve/preconditioners/preconditioner.js';
 import { byteCount, finiteNumber, wholeNumber } from '../usage.js';

@@ -1,7 +1,8 @@
 /**
  * The options of hmatrix table and hmatrix demo.
  */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { PRECONDITIONER_CHOICES, SWEPT_MATRICES } from '../../experiment/preconditioner-plan.js';
 import { DEFAULT_TABLE_METHODS, TABLE_METHODS } from '../../experiment/table-plan.js';
 import { PRECONDITIONERS } from '../../solve/preconditioners/preconditioner.js';
