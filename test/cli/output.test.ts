@@ -111,7 +111,8 @@ describe('control characters', () => {
 
   it('nothing but terminal.ts writes to the terminal', () => {
     const cli = resolve(import.meta.dirname, '../../src/cli');
-    const writers = readdirSync(cli).filter((name) =>
+    const files = readdirSync(cli, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'));
+    const writers = files.filter((name) =>
       /process\.std(out|err)\.write|console\./.test(readFileSync(join(cli, name), 'utf8')),
     );
     expect(writers).toEqual(['terminal.ts']);
