@@ -8,7 +8,9 @@ import { fileURLToPath } from 'node:url';
 /** The folder dist of this build. */
 export const OWN_DIST = fileURLToPath(new URL('..', import.meta.url));
 
-/** What the script bench/`script` of a build prints for these arguments, the case's name first. Throws where it fails. */
+/**
+ * What the script bench/`script` of a build prints for these arguments, the case's name first. Throws where it fails.
+ */
 export function outputOf(script: string, args: readonly string[], dist = OWN_DIST): string {
   const child = spawnSync(process.execPath, [join(dist, 'bench', script), ...args], {
     encoding: 'utf8',

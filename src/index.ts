@@ -49,7 +49,7 @@ export type { LinearOperator } from './operator/linear-operator.js';
 export type { Control } from './parallel/default-team.js';
 export type { Team, TeamOptions } from './parallel/team.js';
 export type { GivenSolveOptions } from './solve/options.js';
-export type { SolveOptions, SolveResult } from './solve/solve.js';
+export type { SolveOptions, SolveResult } from './solve/options.js';
 export type { DenseSourceOptions } from './source/dense-source.js';
 export type { EntrySource, GivenPoints, Points, SourceDescriptor } from './source/entry-source.js';
 export type { KernelSourceOptions } from './source/kernel-source.js';

@@ -5,7 +5,7 @@ import type { CompressOptions } from '../hierarchical/from-entries/options.js';
 import type { InputOptions } from './input.js';
 import type { ActivationName } from '../network/activations/table.js';
 import type { LossName } from '../network/losses/table.js';
-import type { PreconditionerName } from '../solve/preconditioners/preconditioner.js';
+import type { PreconditionerName } from '../solve/preconditioners/table.js';
 
 /** What every command takes. */
 export interface CommonOptions {

@@ -7,7 +7,7 @@ import { toleranceAdvice } from '../hierarchical/matrix/tolerance-advice.js';
 import type { CompressionRecord } from '../experiment/record.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { checkDistance, checkInputOptions, openInput, type OpenInput } from './input.js';
-import { exitStatus } from './outcome.js';
+import { EXIT_STATUS } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
 import { print, printJson, say } from './terminal.js';
 import { asFlag } from './usage.js';
@@ -80,7 +80,7 @@ export function statusOf({
   input,
   limits,
 }: Pick<CompressionRecord, 'error' | 'options' | 'input' | 'limits'>): number {
-  if (error.decision === 'met') return exitStatus.done;
+  if (error.decision === 'met') return EXIT_STATUS.done;
   if (error.decision === 'undecided') {
     const { relative, low, high, columns, tolerance } = error;
     say(
@@ -88,13 +88,13 @@ export function statusOf({
         `${tolerance}, which lies in the 95 % interval ${low.toPrecision(4)} … ${high.toPrecision(4)} from ` +
         `${columns} columns.`,
     );
-    return exitStatus.toleranceMissed;
+    return EXIT_STATUS.toleranceMissed;
   }
   say(
     `the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, asked ${error.tolerance}. ` +
       `${toleranceAdvice({ ...options, size: input.size, limits }, asFlag)}`,
   );
-  return exitStatus.toleranceMissed;
+  return EXIT_STATUS.toleranceMissed;
 }
 
 /** Compresses, measures, saves and reports; resolves to the exit status. Throws UsageError. */

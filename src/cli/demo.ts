@@ -3,7 +3,7 @@
  */
 import type { TableRecord } from '../experiment/table-record.js';
 import { grouped, inBytes, inPercent, inPowers } from './numbers.js';
-import { exitStatus } from './outcome.js';
+import { EXIT_STATUS } from './outcome.js';
 import { tableOf } from './table.js';
 import { print } from './terminal.js';
 import type { TableOptions } from './command-options.js';
@@ -42,5 +42,5 @@ export async function demo(options: TableOptions): Promise<number> {
     );
   });
   if (talk) print(verdict(record));
-  return exitStatus.done;
+  return EXIT_STATUS.done;
 }

@@ -6,7 +6,7 @@ import { describeSearch } from '../dense/backend.js';
 import { measureDgemm } from '../experiment/dgemm-rate.js';
 import { availableMemory, describeMachine, gpuDrivers } from '../io/machine.js';
 import { inBytes } from './numbers.js';
-import { exitStatus } from './outcome.js';
+import { EXIT_STATUS } from './outcome.js';
 import { withTeam } from './run.js';
 import { table } from './tables.js';
 import { print, printJson } from './terminal.js';
@@ -72,7 +72,7 @@ export async function doctor(options: CommonOptions): Promise<number> {
   });
   if (options.json === true) {
     printJson(found);
-    return exitStatus.done;
+    return EXIT_STATUS.done;
   }
   const { machine, memory, workers, blas, search, wasm, gpu } = found;
   print(`hmatrix ${found.hmatrix}, Node ${found.node}, ${machine.platform} ${machine.architecture}`);
@@ -106,7 +106,7 @@ export async function doctor(options: CommonOptions): Promise<number> {
     `GPU: ${gpu.drivers.length === 0 ? 'no driver found' : `driver found (${gpu.drivers.join(', ')})`}; not used ` +
       'by this version',
   );
-  return exitStatus.done;
+  return EXIT_STATUS.done;
 }
 
 /** The loader's long messages, cut to what matters in a table. */

@@ -3,7 +3,7 @@
  */
 import { describeMatrixFile } from '../hierarchical/matrix/file.js';
 import { grouped, inBytes, inPercent, inSeconds } from './numbers.js';
-import { exitStatus, interruptSignal } from './outcome.js';
+import { EXIT_STATUS, interruptSignal } from './outcome.js';
 import { memoryTable, optionsLine, rankTable, table } from './tables.js';
 import { print, printJson } from './terminal.js';
 import type { CommonOptions } from './command-options.js';
@@ -15,7 +15,7 @@ export async function info(file: string, options: CommonOptions): Promise<number
     const summary = await describeMatrixFile(file, { signal });
     if (options.json === true) {
       printJson(summary);
-      return exitStatus.done;
+      return EXIT_STATUS.done;
     }
     const { report, ranks, memory, size, depth, fileBytes } = summary;
     const { seconds } = report;
@@ -40,7 +40,7 @@ export async function info(file: string, options: CommonOptions): Promise<number
     if (ranks.length > 0) print(rankTable(ranks));
     print(memoryTable(memory));
     print(`BLAS: ${report.blas}`);
-    return exitStatus.done;
+    return EXIT_STATUS.done;
   } finally {
     dispose();
   }

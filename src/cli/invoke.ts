@@ -3,7 +3,7 @@
  */
 import { WARNING_TYPE } from '../core/warning.js';
 import { createProgram } from './commands.js';
-import { exitStatus, reportFailure } from './outcome.js';
+import { EXIT_STATUS, reportFailure } from './outcome.js';
 import { say } from './terminal.js';
 import type { Handlers } from './command-options.js';
 
@@ -21,7 +21,7 @@ const handlers: Handlers = {
 
 /** Runs `hmatrix ...args`; returns the exit status, after saying what went wrong. */
 export async function invoke(args: readonly string[]): Promise<number> {
-  let status: number = exitStatus.done;
+  let status: number = EXIT_STATUS.done;
   try {
     const finish = (found: number): void => {
       status = found;

@@ -4,10 +4,10 @@
  * Exit status: 0 done, 1 the run failed or was interrupted, 2 wrong usage, 3 done but the asked tolerance was missed.
  */
 import { invoke, sayWarning } from './invoke.js';
-import { exitStatus } from './outcome.js';
+import { EXIT_STATUS } from './outcome.js';
 import { watchOutput } from './terminal.js';
 
 process.removeAllListeners('warning');
 process.on('warning', sayWarning);
-watchOutput(exitStatus.failed);
+watchOutput(EXIT_STATUS.failed);
 process.exitCode = await invoke(process.argv.slice(2));

@@ -12,7 +12,7 @@ import { readNpyOrdered, writeNpy, writeNpyMatrix } from '../io/npy.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { grouped, inBytes, inSeconds } from './numbers.js';
 import { requireWritable, withTeam } from './run.js';
-import { exitStatus } from './outcome.js';
+import { EXIT_STATUS } from './outcome.js';
 import { print, printJson } from './terminal.js';
 import type { MultiplyOptions } from './command-options.js';
 
@@ -94,5 +94,5 @@ export async function multiply(file: string, options: MultiplyOptions): Promise<
     print(`‖X‖ = ${norm.x.toPrecision(6)}, ‖Y‖ = ${norm.y.toPrecision(6)} (Frobenius)`);
     if (options.out !== undefined) print(`Y written to ${options.out}`);
   }
-  return exitStatus.done;
+  return EXIT_STATUS.done;
 }

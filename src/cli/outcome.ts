@@ -11,7 +11,7 @@ import { asFlag, UsageError } from './usage.js';
 /**
  * toleranceMissed: what was asked was missed, or a sample leaves it undecided; all is done and written all the same.
  */
-export const exitStatus = { done: 0, failed: 1, usage: 2, toleranceMissed: 3 } as const;
+export const EXIT_STATUS = { done: 0, failed: 1, usage: 2, toleranceMissed: 3 } as const;
 
 /** What the command takes for an option's value. */
 function flagValue(value: string | boolean): string {
@@ -58,26 +58,26 @@ function messageWithFlags({ message, data }: HmatrixError): string {
 export function reportFailure(thrown: unknown): number {
   const error = asMemoryError(thrown);
   // commander has written its own message already.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exitStatus.done : exitStatus.usage;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_STATUS.done : EXIT_STATUS.usage;
   if (error instanceof AbortedError) {
     say('interrupted; nothing was written.');
-    return exitStatus.failed;
+    return EXIT_STATUS.failed;
   }
   const message =
     error instanceof HmatrixError ? messageWithFlags(error) : error instanceof Error ? error.message : String(error);
   if (error instanceof UsageError) {
     say(`${message} (see hmatrix help)`);
-    return exitStatus.usage;
+    return EXIT_STATUS.usage;
   }
   if (error instanceof OptionError) {
     const { option } = error.data;
     say(`${typeof option === 'string' ? `${asFlag(option)}: ` : ''}${message}`);
-    return exitStatus.usage;
+    return EXIT_STATUS.usage;
   }
   say(message);
   // An error without a class of ours is a defect: its stack helps to report it.
   if (!(error instanceof HmatrixError) && error instanceof Error && error.stack !== undefined) printError(error.stack);
-  return exitStatus.failed;
+  return EXIT_STATUS.failed;
 }
 
 /**
@@ -87,7 +87,7 @@ export function reportFailure(thrown: unknown): number {
 export function interruptSignal(): { readonly signal: AbortSignal; readonly dispose: () => void } {
   const controller = new AbortController();
   const interrupt = (): void => {
-    if (controller.signal.aborted) process.exit(exitStatus.failed);
+    if (controller.signal.aborted) process.exit(EXIT_STATUS.failed);
     printError('\nhmatrix: stopping … (once more to end at once)');
     controller.abort();
   };

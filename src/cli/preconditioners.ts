@@ -6,7 +6,7 @@ import { lossOf } from '../network/losses/table.js';
 import type { PreconditionerRecord } from '../experiment/preconditioner-record.js';
 import type { MatrixCase, NetworkSetup, PreconditionerSetup } from '../experiment/preconditioner-run.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import { exitStatus } from './outcome.js';
+import { EXIT_STATUS } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
 import { openData } from './table.js';
 import { print, printJson } from './terminal.js';
@@ -116,5 +116,5 @@ export async function preconditioners(options: PreconditionerTableOptions): Prom
     const { preconditionerReport } = await import('./preconditioner-report.js');
     print(preconditionerReport(record, portable));
   }
-  return exitStatus.done;
+  return EXIT_STATUS.done;
 }

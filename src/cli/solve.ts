@@ -11,7 +11,7 @@ import { TABLE_OPTIONS } from '../io/csv-format.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { checkDistance, checkInputOptions, openInput, type InputOptions } from './input.js';
 import { openVectors, writeVectors, type OpenVectors } from './multiply.js';
-import { exitStatus, withFlags } from './outcome.js';
+import { EXIT_STATUS, withFlags } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
 import { EPOCHS, openData } from './table.js';
 import { print, printJson, say } from './terminal.js';
@@ -221,13 +221,13 @@ async function namingFlags<T>(work: () => Promise<T>): Promise<T> {
 
 /** The exit status of a run that is done, and on standard error why the tolerance was not met. */
 function statusOf({ decision, outcome, reason, residual, tolerance }: SolveRecord): number {
-  if (decision === 'met') return exitStatus.done;
+  if (decision === 'met') return EXIT_STATUS.done;
   const found =
     decision === 'missed'
       ? `the asked tolerance was missed (${outcome})`
       : `whether the asked tolerance is met is undecided (${outcome})`;
   say(`${found}: residual ${residual.toPrecision(4)}, asked ${tolerance}. ${reason}`);
-  return exitStatus.toleranceMissed;
+  return EXIT_STATUS.toleranceMissed;
 }
 
 /** Whether the solution goes to its file: what missed its tolerance only where that was asked for. */

@@ -7,7 +7,7 @@ import { TABLE_METHODS } from '../experiment/table-plan.js';
 import type { TableRecord } from '../experiment/table-record.js';
 import type { TableSetup } from '../experiment/table-run.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import { exitStatus } from './outcome.js';
+import { EXIT_STATUS } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
 import { print, printJson } from './terminal.js';
 import { UsageError } from './usage.js';
@@ -112,5 +112,5 @@ export async function tableOf(
 /** Runs the table of approximations, records and reports it; resolves to the exit status. */
 export async function table(options: TableOptions): Promise<number> {
   await tableOf(options);
-  return exitStatus.done;
+  return EXIT_STATUS.done;
 }

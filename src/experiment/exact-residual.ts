@@ -57,7 +57,7 @@ interface RowState {
 }
 
 /** K(rows, :)·x for a panel of rows. */
-export const multiplyRows = defineTask<RowState>(import.meta.url, 'multiplyRows', (state, context) => {
+export const residualRows = defineTask<RowState>(import.meta.url, 'residualRows', (state, context) => {
   const { blas } = context;
   const { size, rows, x, products, vectors } = state;
   const source = openHandle(state.source, context);
@@ -95,8 +95,7 @@ export const multiplyRows = defineTask<RowState>(import.meta.url, 'multiplyRows'
 export async function exactResidual(
   source: EntrySource,
   shift: number,
-  b: Matrix,
-  x: Matrix,
+  { b, x }: { readonly b: Matrix; readonly x: Matrix },
   { seed = 0, exactSize = EXACT_SIZE, sampleRows }: ResidualOptions,
   control: TeamControl,
 ): Promise<ExactResidual> {
@@ -123,7 +122,7 @@ export async function exactResidual(
     try {
       await team.run(
         'exact residual',
-        multiplyRows,
+        residualRows,
         shared,
         independentTasks(Math.ceil(rows.length / PANEL)),
         undefined,

@@ -17,7 +17,8 @@ import type { LinearOperator } from '../operator/linear-operator.js';
 import { shifted } from '../operator/shifted.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { preconditionerOf } from '../solve/preconditioners/make.js';
-import type { Preconditioner, Subject } from '../solve/preconditioners/preconditioner.js';
+import type { Preconditioner } from '../solve/preconditioners/preconditioner.js';
+import type { Subject } from '../approximation/subject.js';
 import { randomVectors } from './compression-run.js';
 import { median } from './dgemm-rate.js';
 import { named } from './named-progress.js';
@@ -25,7 +26,7 @@ import type { PlannedPreconditioner } from './preconditioner-plan.js';
 import type { SolveRow } from './preconditioner-record.js';
 
 /** One matrix, its right-hand side, and the shifts to solve at. */
-export interface SolveSetup {
+export interface ShiftedSystems {
   readonly subject: Subject;
   /** ‖A‖₂, by which the shifts are relative. */
   readonly norm: number;
@@ -68,7 +69,7 @@ const isAbout = (error: unknown): error is Error =>
  */
 export async function measureSolves(
   { label, name, options }: PlannedPreconditioner,
-  setup: SolveSetup,
+  setup: ShiftedSystems,
   control: TeamControl,
 ): Promise<SolveRow[]> {
   const { subject, norm, relativeShifts, seed, memoryLimit } = setup;
@@ -117,7 +118,7 @@ export async function measureSolves(
 async function solveOnce(
   system: LinearOperator,
   { operator: preconditioner, seconds: { compress, factor }, bytes, details, note }: Preconditioner,
-  setup: SolveSetup,
+  setup: ShiftedSystems,
   control: TeamControl,
 ): Promise<Omit<SolveRow, 'preconditioner' | 'relativeShift' | 'shift'>> {
   const { rightHandSide, tolerance, maxIterations } = setup;

@@ -4,11 +4,8 @@
 import { OptionError } from '../core/errors.js';
 import type { ActivationName } from '../network/activations/table.js';
 import type { LossName } from '../network/losses/table.js';
-import {
-  PRECONDITIONERS,
-  type PreconditionerName,
-  type PreconditionerOptions,
-} from '../solve/preconditioners/preconditioner.js';
+import { PRECONDITIONERS, type PreconditionerName } from '../solve/preconditioners/table.js';
+import type { PreconditionerOptions } from '../solve/preconditioners/kind.js';
 
 /** The published table, and what stands for its COV. */
 export const PRINTED_MATRICES: readonly string[] = ['COV', 'K02', 'K13', 'K15'];

@@ -15,7 +15,7 @@ import { randomVectors } from './compression-run.js';
 import { measureDgemm } from './dgemm-rate.js';
 import { named } from './named-progress.js';
 import type { LabeledImages } from './network-data.js';
-import { measureSolves, productSeconds, type SolveSetup } from './preconditioned-solves.js';
+import { measureSolves, productSeconds, type ShiftedSystems } from './preconditioned-solves.js';
 import {
   NETWORK_SHIFTS,
   NETWORK_TOLERANCE,
@@ -133,7 +133,7 @@ async function sweepMatrix(
     { label: 'none', name: 'none', options: {} },
     { label: 'hss', name: 'hss', options: sweepOptions(name) },
   ];
-  const solves: SolveSetup = {
+  const solves: ShiftedSystems = {
     subject,
     norm: 1,
     relativeShifts: shifts,
@@ -156,7 +156,7 @@ async function sweepMatrix(
 /** By shift, then in the order of the preconditioners. */
 async function allRows(
   planned: readonly PlannedPreconditioner[],
-  solves: SolveSetup,
+  solves: ShiftedSystems,
   control: TeamControl,
 ): Promise<SolveRow[]> {
   const byMethod: SolveRow[][] = [];
@@ -178,7 +178,7 @@ async function sweepNetwork(
   try {
     const { largest } = await extremeEigenvalues(operator, { blas: team.blas, seed, ...LANCZOS }, control);
     const size = operator.rows;
-    const solves: SolveSetup = {
+    const solves: ShiftedSystems = {
       subject: new Subject(operator, { source: gaussNewtonSource(model, { blas: team.blas, operator }), model }),
       norm: largest.value,
       relativeShifts: networkShifts,

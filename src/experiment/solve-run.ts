@@ -12,7 +12,8 @@ import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { entryOperator } from '../source/entry-operator.js';
 import type { EntrySource } from '../source/entry-source.js';
-import { solveSystem, type SolveOptions, type SolveResult } from '../solve/solve.js';
+import { solveSystem } from '../solve/solve.js';
+import type { SolveOptions, SolveResult } from '../solve/options.js';
 import { LIBRARY_ADVICE, tellShortfall, type Advice } from '../solve/shortfall.js';
 import { exactResidual, type ExactResidual, type ResidualOptions } from './exact-residual.js';
 import { circumstances, type InputDescription, type Versions } from './record.js';
@@ -169,7 +170,7 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
     const checked =
       setup.compress === undefined || setup.source === undefined || outcome === 'aborted'
         ? undefined
-        : await exactResidual(setup.source, shift, b, x, { seed, ...setup.residual }, control);
+        : await exactResidual(setup.source, shift, { b, x }, { seed, ...setup.residual }, control);
     const judged = judge(solved, checked);
     const reason = [solved.choice, ...explain(solved, judged, setup.advice ?? ADVICE)].join(' ');
     const record: SolveRecord = {

@@ -40,7 +40,7 @@ export interface TraceEstimate {
    * what helps. nonFinite: a product, or f at a node, was NaN or infinite; the numbers are NaN.
    */
   readonly outcome: 'estimated' | 'unconverged' | 'nonFinite';
-  /** The estimate: the mean of `samples`. */
+  /** The estimate: the mean of `perProbe`. */
   readonly value: number;
   /** Standard error of the mean over the probes. */
   readonly standardError: number;
@@ -53,7 +53,7 @@ export interface TraceEstimate {
    */
   readonly quadratureError: number;
   /** N·∫ f dμ of each probe. */
-  readonly samples: Float64Array;
+  readonly perProbe: Float64Array;
 }
 
 /** Options of {@link logDeterminant}. */
@@ -106,7 +106,7 @@ const NOTHING = {
   upper: Number.NaN,
   quadratureError: Number.NaN,
 } as const;
-const nothing = (): TraceEstimate => ({ outcome: 'nonFinite', ...NOTHING, samples: new Float64Array(0) });
+const nothing = (): TraceEstimate => ({ outcome: 'nonFinite', ...NOTHING, perProbe: new Float64Array(0) });
 
 /** The samples' mean, moved by `offset`, with both errors. */
 function estimate(samples: Float64Array, error: number, offset = 0): TraceEstimate {
@@ -122,7 +122,7 @@ function estimate(samples: Float64Array, error: number, offset = 0): TraceEstima
     lower: lower + offset - error,
     upper: upper + offset + error,
     quadratureError: error,
-    samples,
+    perProbe: samples,
   };
 }
 
@@ -230,7 +230,7 @@ function logDeterminantOf(
   // A Ritz value may undercut λ_min by rounding.
   const least = lowerBound === undefined ? 0 : lowerBound - size * Number.EPSILON * largest;
   if (smallest <= least || smallest <= 0)
-    return { outcome: 'indefinite', ritzValue: smallest, ...NOTHING, samples: new Float64Array(0) };
+    return { outcome: 'indefinite', ritzValue: smallest, ...NOTHING, perProbe: new Float64Array(0) };
   const offset = factorization?.logdet ?? 0;
   if (lowerBound === undefined) return traceOf(probes, size, Math.log, offset);
   const samples = new Float64Array(matrices.length);

@@ -29,6 +29,13 @@ export function multiplySlopes(a: Matrix, slope: Matrix, out: Matrix): void {
 const arrayLike = (data: FloatArray, length: number): FloatArray =>
   data instanceof Float32Array ? new Float32Array(length) : new Float64Array(length);
 
+/** What a backward pass computes with, and into. */
+export interface BackwardOptions {
+  readonly blas: Blas;
+  /** The result of an earlier call of the same shape, which is overwritten and returned. */
+  readonly reuse?: readonly Matrix[] | undefined;
+}
+
 /**
  * Errors at z_ℓ for every layer, outputs × (count·k), contiguous: outputErrors holds k blocks of `count` columns (k =
  * 1: one error a sample; k = r with E = the columns of S: rows of the Jacobian), with respect to a_L. The last layer's
@@ -40,8 +47,7 @@ export function backpropagate(
   parameters: FloatArray,
   pass: ForwardPass,
   outputErrors: Matrix,
-  blas: Blas,
-  reuse?: readonly Matrix[],
+  { blas, reuse }: BackwardOptions,
 ): Matrix[] {
   checkParameters(network, parameters);
   const { rows, cols } = outputErrors;
@@ -93,14 +99,11 @@ export function backpropagate(
  */
 export function accumulateGradient(
   network: Network,
-  pass: ForwardPass,
+  { inputs }: ForwardPass,
   errors: readonly Matrix[],
-  alpha: number,
   out: FloatArray,
-  blas: Blas,
+  { blas, alpha }: { readonly blas: Blas; readonly alpha: number },
 ): void {
   checkParameters(network, out);
-  network.layers.forEach((layer, ℓ) =>
-    blas.gemm('N', 'T', alpha, pass.inputs[ℓ], errors[ℓ], 1, layerWeights(layer, out)),
-  );
+  network.layers.forEach((layer, ℓ) => blas.gemm('N', 'T', alpha, inputs[ℓ], errors[ℓ], 1, layerWeights(layer, out)));
 }

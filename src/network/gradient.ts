@@ -84,15 +84,9 @@ export function lossAndGradient(given: GivenModel, options: LossOptions = {}): {
   const loss = overBatches(model, blas, options, (pass, targets) => {
     // The output is not needed again: its gradient takes its place.
     const sum = lossGradient(model.loss, pass.output, targets, pass.output);
-    errors = backpropagate(
-      network,
-      parameters,
-      pass,
-      pass.output,
-      blas,
-      errors?.[0].cols === pass.count ? errors : undefined,
-    );
-    accumulateGradient(network, pass, errors, 1 / data.samples, gradient, blas);
+    const reuse = errors?.[0].cols === pass.count ? errors : undefined;
+    errors = backpropagate(network, parameters, pass, pass.output, { blas, reuse });
+    accumulateGradient(network, pass, errors, gradient, { blas, alpha: 1 / data.samples });
     return sum;
   });
   return { loss, gradient };
@@ -107,7 +101,7 @@ export function squaredGradientNorms(model: Model, blas: Blas, options: BatchOpt
   const norms = new Float64Array(data.samples);
   overBatches(model, blas, options, (pass, targets, first) => {
     const sum = lossGradient(model.loss, pass.output, targets, pass.output);
-    const errors = backpropagate(network, parameters, pass, pass.output, blas);
+    const errors = backpropagate(network, parameters, pass, pass.output, { blas });
     for (let ℓ = 0; ℓ < network.layers.length; ℓ++) {
       for (let i = 0; i < pass.count; i++)
         norms[first + i] += columnSquare(pass.inputs[ℓ], i) * columnSquare(errors[ℓ], i);

@@ -86,7 +86,7 @@ export function findLayers(names: readonly string[], parts: readonly string[] | 
 
 type Token = number | string;
 /** Stands for any number where names part into numbers and words. */
-const anyNumber = '#';
+const ANY_NUMBER = '#';
 
 /** "encoder.layers_10" → encoder, layers, 10. */
 const tokensOf = (stem: string): Token[] =>
@@ -96,7 +96,7 @@ const tokensOf = (stem: string): Token[] =>
     .map((token) => (/^\d/.test(token) ? Number(token) : token.replace(/[_-]+$/, '')))
     .filter((token) => token !== '');
 
-const wordOf = (token: Token): string => (typeof token === 'number' ? anyNumber : token);
+const wordOf = (token: Token): string => (typeof token === 'number' ? ANY_NUMBER : token);
 
 /** Where two names part: two numbers, or the words of which only a meaning tells which comes first. */
 function parting(a: readonly Token[], b: readonly Token[]): { numbers: number } | { words: readonly [string, string] } {
@@ -116,8 +116,8 @@ const flow: readonly (readonly string[])[] = [
   ['output', 'out', 'last', 'final', 'head', 'readout'],
 ];
 /** Words, and numbers, that say nothing else: between a first and a last layer they are the middle. */
-const plain = [
-  anyNumber,
+const PLAIN = [
+  ANY_NUMBER,
   'hidden',
   'layer',
   'layers',
@@ -130,13 +130,13 @@ const plain = [
   'linear',
   'linears',
 ];
-const middle = 2;
+const MIDDLE = 2;
 
 /** "fc_out" is an output though "fc" alone is not; −1 for a word of unknown meaning. */
 function flowRank(word: string): number {
   const pieces = word.toLowerCase().split(/[_-]/);
   const rank = flow.findIndex((names) => pieces.some((piece) => names.includes(piece)));
-  return rank < 0 && pieces.some((piece) => plain.includes(piece)) ? middle : rank;
+  return rank < 0 && pieces.some((piece) => PLAIN.includes(piece)) ? MIDDLE : rank;
 }
 
 function* permutations<T>(items: readonly T[]): Generator<T[]> {
@@ -146,7 +146,7 @@ function* permutations<T>(items: readonly T[]): Generator<T[]> {
 }
 
 /** Beyond so many words that could stand in any order, their order must be told. */
-const mostWords = 6;
+const MOST_WORDS = 6;
 
 /**
  * The orders that the layers may have: by part, numbers by value, and words that names part into ("encoder", "decoder")
@@ -161,7 +161,7 @@ export function possibleOrders<L extends LayerName>(layers: readonly L[]): { ord
       const difference = a !== b && a.part === b.part ? parting(tokens.get(a)!, tokens.get(b)!) : undefined;
       if (difference !== undefined && 'words' in difference) difference.words.forEach((word) => words.add(word));
     }
-  if (words.size > mostWords) return { orders: [], meant: false };
+  if (words.size > MOST_WORDS) return { orders: [], meant: false };
   const ranks = [...words].map(flowRank);
   const meant = !ranks.includes(-1) && new Set(ranks).size === ranks.length;
   const first = [...words].sort((a, b) => (meant ? flowRank(a) - flowRank(b) : a < b ? -1 : 1));

@@ -82,12 +82,8 @@ function checkOptions(options: AdamOptions): Resolved<AdamOptions> {
 function adamStep(
   θ: FloatArray,
   g: FloatArray,
-  m: FloatArray,
-  v: FloatArray,
-  beta1: number,
-  beta2: number,
-  step: number,
-  epsilon: number,
+  { m, v }: { readonly m: FloatArray; readonly v: FloatArray },
+  { beta1, beta2, step, epsilon }: Readonly<Record<'beta1' | 'beta2' | 'step' | 'epsilon', number>>,
 ): void {
   for (let i = 0; i < θ.length; i++) {
     const d = g[i];
@@ -165,12 +161,22 @@ export async function trainAdam(
       const batchLoss = lossGradient(loss, pass.output, targets, pass.output);
       if (!Number.isFinite(batchLoss)) throw diverged(epoch, step);
       sum += batchLoss;
-      errors = backpropagate(network, θ, pass, pass.output, blas, same ? errors : undefined);
+      errors = backpropagate(network, θ, pass, pass.output, { blas, reuse: same ? errors : undefined });
       g.fill(0);
-      accumulateGradient(network, pass, errors, 1 / pass.count, g, blas);
+      accumulateGradient(network, pass, errors, g, { blas, alpha: 1 / pass.count });
       steps++;
       const correction = Math.sqrt(1 - beta2 ** steps);
-      adamStep(θ, g, m, v, beta1, beta2, (rate * correction) / (1 - beta1 ** steps), epsilon * correction);
+      adamStep(
+        θ,
+        g,
+        { m, v },
+        {
+          beta1,
+          beta2,
+          step: (rate * correction) / (1 - beta1 ** steps),
+          epsilon: epsilon * correction,
+        },
+      );
       step++;
       if (performance.now() - breathed > BREATH) {
         onProgress?.({ phase: 'train', done: steps, total });

@@ -80,7 +80,7 @@ interface FoundLayer extends LayerName {
 }
 
 /** Units transposed at a time: both sides stay in cache. */
-const tileUnits = 32;
+const TILE_UNITS = 32;
 
 const shapeText = (shape: readonly number[]): string => `(${shape.join(', ')}${shape.length === 1 ? ',' : ''})`;
 
@@ -274,8 +274,8 @@ function fillLayer(layer: Layer, { weights, biases, kernel }: FoundLayer, parame
   if (unitFirst) {
     for (let p = 0; p < outputs; p++) parameters.set(data.subarray(p * inputs, (p + 1) * inputs), offset + p * width);
   } else {
-    for (let p0 = 0; p0 < outputs; p0 += tileUnits) {
-      const end = Math.min(outputs, p0 + tileUnits);
+    for (let p0 = 0; p0 < outputs; p0 += TILE_UNITS) {
+      const end = Math.min(outputs, p0 + TILE_UNITS);
       for (let q = 0; q < inputs; q++)
         for (let p = p0; p < end; p++) parameters[offset + p * width + q] = data[q * outputs + p];
     }
@@ -352,8 +352,8 @@ function layerArrays(
   const weight = zeros(inputs, outputs, precision).data;
   const vector = zeros(bias ? outputs : 0, 1, precision).data;
   if (kernel) {
-    for (let p0 = 0; p0 < outputs; p0 += tileUnits) {
-      const end = Math.min(outputs, p0 + tileUnits);
+    for (let p0 = 0; p0 < outputs; p0 += TILE_UNITS) {
+      const end = Math.min(outputs, p0 + TILE_UNITS);
       for (let q = 0; q < inputs; q++)
         for (let p = p0; p < end; p++) weight[q * outputs + p] = data[offset + p * width + q];
     }

@@ -4,10 +4,7 @@
 export { makePreconditioner, type MakeOptions } from '../solve/preconditioners/make.js';
 export type { GivenSolveOptions } from '../solve/options.js';
 export { solve } from '../solve/solve.js';
-export {
-  PRECONDITIONERS,
-  type Preconditioner,
-  type PreconditionerName,
-  type PreconditionerOptions,
-} from '../solve/preconditioners/preconditioner.js';
-export type { SolveOptions, SolveResult } from '../solve/solve.js';
+export { PRECONDITIONERS, type PreconditionerName } from '../solve/preconditioners/table.js';
+export type { Preconditioner } from '../solve/preconditioners/preconditioner.js';
+export type { PreconditionerOptions } from '../solve/preconditioners/kind.js';
+export type { SolveOptions, SolveResult } from '../solve/options.js';

@@ -8,7 +8,9 @@ import type { Model } from '../network/model.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { EntrySource } from '../source/entry-source.js';
 import type { Given } from '../tree/given.js';
-import type { Preconditioner, PreconditionerName, PreconditionerOptions } from './preconditioners/preconditioner.js';
+import type { Preconditioner } from './preconditioners/preconditioner.js';
+import type { PreconditionerName } from './preconditioners/table.js';
+import type { PreconditionerOptions } from './preconditioners/kind.js';
 import type { Shortfall } from './shortfall.js';
 
 /** Options of {@link solve}. */

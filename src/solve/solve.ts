@@ -24,8 +24,6 @@ import { defaultTolerance, precisionOf, ROUNDOFF, storedPrecision } from './prec
 import { LIBRARY_ADVICE, tellShortfall, type Shortfall } from './shortfall.js';
 import { checkSystem, shiftOf } from './system.js';
 
-export { MAKING_KEYS, SOLVE_KEYS, type SolveOptions, type SolveResult } from './options.js';
-
 /**
  * Solves (A + λI) X = B for a symmetric positive semidefinite N × N operator A and N × p right-hand sides: by
  * preconditioned conjugate gradients for one, block conjugate gradients for many. Matrices of format 'hss' and 'hodlr'

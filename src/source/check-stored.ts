@@ -49,7 +49,7 @@ export function checkStored(a: Matrix): boolean {
           const upper = data[q];
           // Neither holds for NaN; infinities are beyond every bound.
           if (lower === upper && Math.abs(lower) <= rj * roots[i] + slack) continue;
-          exact = checkPair(data, i, j, lower, upper, roots, relative, slack) && exact;
+          exact = checkPair(a, i, j, { roots, relative, slack }) && exact;
         }
       }
     }
@@ -57,17 +57,22 @@ export function checkStored(a: Matrix): boolean {
   return exact;
 }
 
-/** Throws for K_ij = lower, K_ji = upper, i > j, unless they pass; returns whether they are the same. */
+/** |K_ij| may be up to √K_ii·√K_jj·(1 + relative) + slack. */
+interface EntryBound {
+  readonly roots: Float64Array;
+  readonly relative: number;
+  readonly slack: number;
+}
+
+/** Throws for K_ij and K_ji, i > j, unless they pass; returns whether they are the same. */
 function checkPair(
-  data: FloatArray,
+  { data, offset, ld }: Matrix,
   i: number,
   j: number,
-  lower: number,
-  upper: number,
-  roots: Float64Array,
-  relative: number,
-  slack: number,
+  { roots, relative, slack }: EntryBound,
 ): boolean {
+  const lower = data[offset + i + j * ld];
+  const upper = data[offset + j + i * ld];
   if (!Number.isFinite(lower)) throw nonFiniteEntry(i, j, lower);
   if (!Number.isFinite(upper)) throw nonFiniteEntry(j, i, upper);
   const bound = roots[i] * roots[j];

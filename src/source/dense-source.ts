@@ -10,16 +10,7 @@ import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { asFloats, asIndices } from '../core/numbers.js';
 import { allocateShared } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
-import {
-  asVectors,
-  copyInto,
-  matrixOver,
-  view,
-  type FloatArray,
-  type Matrix,
-  type Precision,
-  type Vectors,
-} from '../dense/matrix.js';
+import { asVectors, copyInto, matrixOver, view, type Matrix, type Precision, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { derived } from '../operator/self-check.js';
 import { builtIn } from '../parallel/built-in.js';
@@ -110,10 +101,9 @@ export class DenseSource implements EntrySource {
   entries(givenRows: Indices, givenCols: Indices, out: Matrix): void {
     const rows = asIndices(givenRows, 'rows');
     const cols = asIndices(givenCols, 'cols');
-    const { data, offset, ld } = this.#matrix;
-    if (!this.#exact) readLower(data, offset, ld, rows, cols, out);
-    else if (data instanceof Float64Array) read64(data, offset, ld, rows, cols, out);
-    else read32(data, offset, ld, rows, cols, out);
+    if (!this.#exact) readLower(this.#matrix, rows, cols, out);
+    else if (this.precision === 'f64') read64(this.#matrix, rows, cols, out);
+    else read32(this.#matrix, rows, cols, out);
   }
 
   diagonal(out: Float64Array): void {
@@ -123,7 +113,8 @@ export class DenseSource implements EntrySource {
 }
 
 // One loop per element type, so that each stays monomorphic.
-function read64(k: Float64Array, offset: number, ld: number, rows: Indices, cols: Indices, out: Matrix): void {
+function read64({ data, offset, ld }: Matrix, rows: Indices, cols: Indices, out: Matrix): void {
+  const k = data as Float64Array;
   const y = out.data;
   for (let b = 0; b < cols.length; b++) {
     const column = offset + cols[b] * ld;
@@ -132,7 +123,8 @@ function read64(k: Float64Array, offset: number, ld: number, rows: Indices, cols
   }
 }
 
-function read32(k: Float32Array, offset: number, ld: number, rows: Indices, cols: Indices, out: Matrix): void {
+function read32({ data, offset, ld }: Matrix, rows: Indices, cols: Indices, out: Matrix): void {
+  const k = data as Float32Array;
   const y = out.data;
   for (let b = 0; b < cols.length; b++) {
     const column = offset + cols[b] * ld;
@@ -141,7 +133,7 @@ function read32(k: Float32Array, offset: number, ld: number, rows: Indices, cols
   }
 }
 
-function readLower(k: FloatArray, offset: number, ld: number, rows: Indices, cols: Indices, out: Matrix): void {
+function readLower({ data: k, offset, ld }: Matrix, rows: Indices, cols: Indices, out: Matrix): void {
   const y = out.data;
   for (let b = 0; b < cols.length; b++) {
     const j = cols[b];

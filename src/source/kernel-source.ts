@@ -53,14 +53,14 @@ interface KernelData extends Prepared {
 }
 
 /** Below this share of ‖x‖² + ‖y‖² a squared distance by gemm has lost too many digits. */
-const cancellation = 2 ** -20;
+const CANCELLATION = 2 ** -20;
 /** Largest side of the blocks gemm is asked for: bounds the gathered copies. */
-const tile = 1024;
+const TILE = 1024;
 /**
  * Up to here differences beat gemm: 4.0 against 4.4 ns an entry at d = 16, 5.3 against 4.5 at d = 20 (OpenBLAS, one
  * core).
  */
-const largestDirectDimension = 16;
+const LARGEST_DIRECT_DIMENSION = 16;
 
 /**
  * The matrix K_ij = k(x_i, x_j) + ridge·δ_ij of a kernel over N points in ℝᵈ (point i is coordinates[i·d … i·d + d)),
@@ -127,7 +127,7 @@ export class KernelSource implements EntrySource {
     this.#norms = prepared.norms;
     this.#ridge = prepared.ridge;
     this.#blas = blas;
-    this.#direct = kernel.argument === 'squaredDistance' && prepared.points.dimension <= largestDirectDimension;
+    this.#direct = kernel.argument === 'squaredDistance' && prepared.points.dimension <= LARGEST_DIRECT_DIMENSION;
     if (kernel.definition !== undefined) {
       const { points, operand, norms, ridge } = prepared;
       const data: KernelData = { points, operand, norms, ridge, definition: kernel.definition };
@@ -138,10 +138,9 @@ export class KernelSource implements EntrySource {
   entries(givenRows: Indices, givenCols: Indices, out: Matrix): void {
     const rows = asIndices(givenRows, 'rows');
     const cols = asIndices(givenCols, 'cols');
-    const data = out.data as Float64Array;
     if (this.#direct) this.#byDifferences(rows, cols, out);
     else this.#byProducts.fill(rows, cols, out);
-    if (this.#ridge !== 0) addWhereEqual(rows, cols, data, out.offset, out.ld, this.#ridge);
+    if (this.#ridge !== 0) addWhereEqual(rows, cols, out, this.#ridge);
   }
 
   diagonal(out: Float64Array): void {
@@ -160,20 +159,21 @@ export class KernelSource implements EntrySource {
 
   #canonicalBlock(rows: Indices, cols: Indices, out: Matrix): void {
     const d = this.points.dimension;
-    for (let j = 0; j < cols.length; j += tile) {
-      const n = Math.min(tile, cols.length - j);
-      this.#right = gather(this.#operand, d, cols, j, n, this.#right);
-      for (let i = 0; i < rows.length; i += tile) {
-        const m = Math.min(tile, rows.length - i);
-        this.#left = gather(this.#operand, d, rows, i, m, this.#left);
-        this.#rowNorms = gather(this.#norms, 1, rows, i, m, this.#rowNorms);
+    for (let j = 0; j < cols.length; j += TILE) {
+      const n = Math.min(TILE, cols.length - j);
+      this.#right = gather(this.#operand, d, cols.subarray(j, j + n), this.#right);
+      for (let i = 0; i < rows.length; i += TILE) {
+        const m = Math.min(TILE, rows.length - i);
+        const members = rows.subarray(i, i + m);
+        this.#left = gather(this.#operand, d, members, this.#left);
+        this.#rowNorms = gather(this.#norms, 1, members, this.#rowNorms);
         const c = view(out.data, out.offset + i + j * out.ld, m, n, out.ld);
         const distances = this.kernel.argument === 'squaredDistance';
         this.#blas.gemm('T', 'N', distances ? -2 : 1, view(this.#left, 0, d, m), view(this.#right, 0, d, n), 0, c);
         for (let b = 0; b < n; b++) {
           const begin = c.offset + b * c.ld;
-          if (distances) this.#distancesFromProducts(rows, i, m, cols[j + b], c.data as Float64Array, begin);
-          else this.#normOnDiagonal(rows, i, m, cols[j + b], c.data as Float64Array, begin);
+          if (distances) this.#distancesFromProducts(members, cols[j + b], c.data as Float64Array, begin);
+          else this.#normOnDiagonal(members, cols[j + b], c.data as Float64Array, begin);
           this.kernel.evaluate(c.data as Float64Array, begin, m);
         }
       }
@@ -181,34 +181,27 @@ export class KernelSource implements EntrySource {
   }
 
   /** out ← ‖x‖² + ‖y‖² + out, where out holds −2x·y; recomputed from differences where that cancels. */
-  #distancesFromProducts(
-    rows: Indices,
-    first: number,
-    count: number,
-    col: number,
-    out: Float64Array,
-    begin: number,
-  ): void {
+  #distancesFromProducts(rows: Indices, col: number, out: Float64Array, begin: number): void {
     const rowNorms = this.#rowNorms;
     const normOfCol = this.#norms[col];
     let cancelled = 0;
-    for (let a = 0; a < count; a++) {
+    for (let a = 0; a < rows.length; a++) {
       const sum = rowNorms[a] + normOfCol;
       const squared = sum + out[begin + a];
       out[begin + a] = squared;
-      cancelled += squared > cancellation * sum ? 0 : 1;
+      cancelled += squared > CANCELLATION * sum ? 0 : 1;
     }
     // Rare, and so in a loop of its own: the one above stays small.
     for (let a = 0; cancelled > 0; a++) {
-      if (out[begin + a] > cancellation * (rowNorms[a] + normOfCol)) continue;
-      out[begin + a] = squaredDistance(this.points.coordinates, this.points.dimension, rows[first + a], col);
+      if (out[begin + a] > CANCELLATION * (rowNorms[a] + normOfCol)) continue;
+      out[begin + a] = squaredDistance(this.points.coordinates, this.points.dimension, rows[a], col);
       cancelled--;
     }
   }
 
   /** x·x is the squared norm computed once: entries and diagonal agree to the bit. */
-  #normOnDiagonal(rows: Indices, first: number, count: number, col: number, out: Float64Array, begin: number): void {
-    for (let a = 0; a < count; a++) if (rows[first + a] === col) out[begin + a] = this.#norms[col];
+  #normOnDiagonal(rows: Indices, col: number, out: Float64Array, begin: number): void {
+    for (let a = 0; a < rows.length; a++) if (rows[a] === col) out[begin + a] = this.#norms[col];
   }
 }
 
@@ -217,7 +210,7 @@ function prepare(given: Points, kernel: Kernel, ridge: number): Prepared {
   const points: Points = { dimension: d, count, coordinates: toShared(given.coordinates) };
   if (kernel.argument === 'cosine') return { points, ...unitPoints(points), ridge };
   const norms = squaredNorms(points.coordinates, d, count);
-  if (kernel.argument === 'innerProduct' || d <= largestDirectDimension)
+  if (kernel.argument === 'innerProduct' || d <= LARGEST_DIRECT_DIMENSION)
     return { points, operand: points.coordinates, norms, ridge };
   const mean = new Float64Array(d);
   for (let i = 0; i < count; i++) for (let k = 0; k < d; k++) mean[k] += points.coordinates[i * d + k];
@@ -276,31 +269,17 @@ function squaredNorms(x: Float64Array, d: number, count: number): Float64Array {
 const ensure = (array: Float64Array, length: number): Float64Array =>
   array.length >= length ? array : new Float64Array(Math.max(length, 2 * array.length));
 
-/** The points indices[first … first + count), one after the other, into `out` or a larger array. */
-function gather(
-  x: Float64Array,
-  d: number,
-  indices: Indices,
-  first: number,
-  count: number,
-  out: Float64Array,
-): Float64Array {
-  const target = ensure(out, d * count);
-  for (let a = 0, q = 0; a < count; a++)
-    for (let p = indices[first + a] * d, end = p + d; p < end; p++) target[q++] = x[p];
+/** The points of these indices, one after the other, into `out` or a larger array. */
+function gather(x: Float64Array, d: number, indices: Indices, out: Float64Array): Float64Array {
+  const target = ensure(out, d * indices.length);
+  for (let a = 0, q = 0; a < indices.length; a++)
+    for (let p = indices[a] * d, end = p + d; p < end; p++) target[q++] = x[p];
   return target;
 }
 
-function addWhereEqual(
-  rows: Indices,
-  cols: Indices,
-  out: Float64Array,
-  offset: number,
-  ld: number,
-  value: number,
-): void {
+function addWhereEqual(rows: Indices, cols: Indices, { data, offset, ld }: Matrix, value: number): void {
   for (let b = 0; b < cols.length; b++) {
     const col = cols[b];
-    for (let a = 0; a < rows.length; a++) if (rows[a] === col) out[offset + a + b * ld] += value;
+    for (let a = 0; a < rows.length; a++) if (rows[a] === col) data[offset + a + b * ld] += value;
   }
 }

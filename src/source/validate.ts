@@ -6,7 +6,7 @@ import { RandomStream } from '../core/random.js';
 import { view } from '../dense/matrix.js';
 import type { EntrySource } from './entry-source.js';
 
-const sampleSize = 48;
+const SAMPLE_SIZE = 48;
 /**
  * Rounding that is allowed for, relative to √(K_ii K_jj): above what float32 entries and sums over thousands of terms
  * leave.
@@ -124,8 +124,8 @@ function checkBlock(
 
 /** Up to 48 distinct indices, ascending. */
 function sample(size: number, random: RandomStream): Int32Array {
-  if (size <= sampleSize) return Int32Array.from({ length: size }, (_, i) => i);
+  if (size <= SAMPLE_SIZE) return Int32Array.from({ length: size }, (_, i) => i);
   const chosen = new Set<number>();
-  while (chosen.size < sampleSize) chosen.add(random.integer(size));
+  while (chosen.size < SAMPLE_SIZE) chosen.add(random.integer(size));
   return Int32Array.from(chosen).sort();
 }

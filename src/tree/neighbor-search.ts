@@ -47,6 +47,13 @@ export const FINISH_ROWS = 4096;
 const POLES = 0x901e5;
 const CANDIDATES = 6;
 
+/** One side of a panel of distances: its members, how far the farthest listed neighbour of each is, where it begins. */
+interface PanelSide {
+  readonly members: Int32Array;
+  readonly limits: Float64Array;
+  readonly first: number;
+}
+
 /** One thread's distance, lists and scratch. */
 class Searcher {
   readonly distance: Distance;
@@ -108,7 +115,7 @@ class Searcher {
       const block = view(this.#panel, 0, n - first, Math.min(PANEL, n - first));
       this.distance.between(first, first, block);
       if (again) this.#hideListed(block, first);
-      this.#offerPanel(block, members, limits, first, members, limits, first);
+      this.#offerPanel(block, { members, limits, first }, { members, limits, first });
     }
   }
 
@@ -150,7 +157,11 @@ class Searcher {
     for (let first = 0; first < cols.length; first += PANEL) {
       const block = view(this.#panel, 0, rows.length, Math.min(PANEL, cols.length - first));
       this.distance.between(0, first, block);
-      this.#offerPanel(block, rows, rowLimits, 0, cols, colLimits, first);
+      this.#offerPanel(
+        block,
+        { members: rows, limits: rowLimits, first: 0 },
+        { members: cols, limits: colLimits, first },
+      );
     }
   }
 
@@ -160,17 +171,13 @@ class Searcher {
   }
 
   /**
-   * Block (a, b) is the distance of rows[firstRow + a] and cols[firstCol + b]; where both are the same set, only pairs
-   * below the diagonal count.
+   * Block (a, b) is the distance of member first + a of the rows' side and first + b of the columns'; where both are
+   * the same set, only pairs below the diagonal count.
    */
   #offerPanel(
     block: Matrix,
-    rows: Int32Array,
-    rowLimits: Float64Array,
-    firstRow: number,
-    cols: Int32Array,
-    colLimits: Float64Array,
-    firstCol: number,
+    { members: rows, limits: rowLimits, first: firstRow }: PanelSide,
+    { members: cols, limits: colLimits, first: firstCol }: PanelSide,
   ): void {
     const data = this.#panel;
     const { rows: m, cols: n, ld } = block;

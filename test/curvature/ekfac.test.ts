@@ -134,12 +134,12 @@ describe('EKFAC in practice', () => {
   });
 
   it.each(['exact', 'monte-carlo'] as const)('does not depend on the batches beyond rounding: %s', (variant) => {
-    const whole = denseOperator(ekfac(model, { variant, samples: 3, seed: 2, blas }));
+    const whole = denseOperator(ekfac(model, { variant, draws: 3, seed: 2, blas }));
     for (const batchSize of [1, 4]) {
       // The basis moves with rounding by eps over the gaps between eigenvalues; the matrix in near-degenerate
       // directions with it.
       expect(
-        relativeError(denseOperator(ekfac(model, { variant, samples: 3, seed: 2, blas, batchSize })), whole),
+        relativeError(denseOperator(ekfac(model, { variant, draws: 3, seed: 2, blas, batchSize })), whole),
       ).toBeLessThanOrEqual(1e-9);
     }
   });
@@ -157,7 +157,7 @@ describe('EKFAC in practice', () => {
       expect(Math.abs(value - expected[ℓ])).toBeLessThanOrEqual(roundingOf(model) * expected[ℓ]),
     );
     // Var of a draw's ‖ā‖²‖δ‖² is of the order of its mean squared; 17·4000 draws leave 0.4 %; five deviations.
-    traceOf(ekfac(model, { blas, variant: 'monte-carlo', samples: 4000, seed: 1 })).forEach((value, ℓ) =>
+    traceOf(ekfac(model, { blas, variant: 'monte-carlo', draws: 4000, seed: 1 })).forEach((value, ℓ) =>
       expect(Math.abs(value / expected[ℓ] - 1)).toBeLessThanOrEqual(0.02),
     );
   });

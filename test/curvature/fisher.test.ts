@@ -34,7 +34,7 @@ const eps = 2 ** -52;
 function sampledFisher(model: Model, draws: number, seed: number): Matrix {
   const outputs = bruteForceOutputs(model);
   const errors = zeros(outputs.rows, outputs.cols * draws);
-  sampleOutputErrors(model.loss, outputs, draws, seed, 0, errors);
+  sampleOutputErrors(model.loss, outputs, { draws, seed, first: 0 }, errors);
   const jacobians = bruteForceJacobian(model);
   return meanOuterProduct(
     pulledBack(
@@ -54,9 +54,9 @@ describe('fisher_products', () => {
   it.each(smallModels().filter((_, i) => i % 4 === 1))(
     'equal_sums_over_labels_drawn_from_the_model: $name',
     ({ model }) => {
-      for (const samples of [1, 3]) {
-        const f = denseOperator(monteCarloFisher(model, { blas, samples, seed: 5 }));
-        expect(relativeError(f, sampledFisher(model, samples, 5))).toBeLessThan(300 * eps);
+      for (const draws of [1, 3]) {
+        const f = denseOperator(monteCarloFisher(model, { blas, draws, seed: 5 }));
+        expect(relativeError(f, sampledFisher(model, draws, 5))).toBeLessThan(300 * eps);
       }
     },
   );
@@ -76,7 +76,7 @@ describe('fisher_products', () => {
     });
     for (const make of [
       empiricalFisher,
-      (m: Model, o: Parameters<typeof empiricalFisher>[1]) => monteCarloFisher(m, { ...o, samples: 2, seed: 3 }),
+      (m: Model, o: Parameters<typeof empiricalFisher>[1]) => monteCarloFisher(m, { ...o, draws: 2, seed: 3 }),
     ]) {
       const alone = make(model, { blas });
       const x = randomMatrix(alone.cols, 33, 1);
@@ -101,8 +101,8 @@ describe('fisher_products', () => {
 
   it('refuse_counts_that_are_none', () => {
     const { model } = smallModels()[0];
-    for (const samples of [0, 1.5, Number.NaN])
-      expect(() => monteCarloFisher(model, { blas, samples })).toThrow(OptionError);
+    for (const draws of [0, 1.5, Number.NaN])
+      expect(() => monteCarloFisher(model, { blas, draws })).toThrow(OptionError);
     expect(() => monteCarloFisher(model, { blas, seed: 0.5 })).toThrow(OptionError);
   });
 });
@@ -185,7 +185,7 @@ describe('monte_carlo', () => {
     const size = model.network.parameters;
     const g = denseGaussNewton(model).data;
     const { variance } = exactVariance(model);
-    const f = denseOperator(monteCarloFisher(model, { blas, samples: draws, seed: 11 })).data;
+    const f = denseOperator(monteCarloFisher(model, { blas, draws, seed: 11 })).data;
     // E‖F − G‖_F² = Σ Var/s; its own spread is a fraction of it, for it sums over many directions.
     let squares = 0;
     let expected = 0;

@@ -220,10 +220,10 @@ describe('K-FAC over streamed data', () => {
   it.each(['mse', 'bce', 'cross-entropy'] as const)('does not depend on the batches beyond rounding: %s', (loss) => {
     const model = randomModel({ ...shape, loss });
     for (const variant of ['exact', 'monte-carlo'] as const) {
-      const whole = denseOperator(kfac(model, { variant, seed: 4, samples: 2, blas }));
+      const whole = denseOperator(kfac(model, { variant, seed: 4, draws: 2, blas }));
       for (const batchSize of [1, 5, 23, 100]) {
         expect(
-          frobenius(denseOperator(kfac(model, { variant, seed: 4, samples: 2, blas, batchSize })), whole),
+          frobenius(denseOperator(kfac(model, { variant, seed: 4, draws: 2, blas, batchSize })), whole),
         ).toBeLessThanOrEqual(roundingOf(model) * frobenius(whole));
       }
     }
@@ -292,10 +292,10 @@ describe('Monte Carlo K-FAC', () => {
       const exact = bruteForceFactors(model);
       const predicted = squaredErrors(model);
       const seeds = 400;
-      for (const samples of [1, 4]) {
+      for (const draws of [1, 4]) {
         const observed = exact.map(() => 0);
         for (let seed = 0; seed < seeds; seed++) {
-          const k = kfac(model, { variant: 'monte-carlo', samples, seed, blas });
+          const k = kfac(model, { variant: 'monte-carlo', draws, seed, blas });
           exact.forEach(({ output }, ℓ) => {
             observed[ℓ] += frobenius(outputFactor(k, ℓ), output) ** 2 / seeds;
           });
@@ -303,9 +303,7 @@ describe('Monte Carlo K-FAC', () => {
         // A squared error is a quadratic form in near-normal entries: its standard deviation is at most about √2 of its
         // mean; five deviations of the mean.
         observed.forEach((error, ℓ) =>
-          expect(Math.abs((error * samples) / predicted[ℓ] - 1)).toBeLessThanOrEqual(
-            (5 * Math.SQRT2) / Math.sqrt(seeds),
-          ),
+          expect(Math.abs((error * draws) / predicted[ℓ] - 1)).toBeLessThanOrEqual((5 * Math.SQRT2) / Math.sqrt(seeds)),
         );
       }
     },
@@ -315,8 +313,8 @@ describe('Monte Carlo K-FAC', () => {
     const model = randomModel({ widths: [3, 4, 3], activation: 'tanh', loss, bias: true, samples: 10, seed: 6 });
     const exact = bruteForceFactors(model);
     const grams = bruteForceGrams(model);
-    const samples = 20_000;
-    const k = kfac(model, { variant: 'monte-carlo', samples, seed: 1, blas });
+    const draws = 20_000;
+    const k = kfac(model, { variant: 'monte-carlo', draws, seed: 1, blas });
     exact.forEach(({ output }, ℓ) => {
       // E‖δδᵀ‖_F² = E‖δ‖⁴ ≤ max‖δ‖²·tr M_i, and |g|² ≤ 2 (cross-entropy) or r (bce) bounds ‖δ‖² through ‖∂a_L/∂z_ℓ‖²:
       // five deviations by Chebyshev.
@@ -334,7 +332,7 @@ describe('Monte Carlo K-FAC', () => {
           for (let p = 0; p < gram.rows; p++) trace += gram.data[p * (gram.rows + 1)];
           return sum + largest * trace;
         }, 0) /
-        (samples * grams[ℓ].length ** 2);
+        (draws * grams[ℓ].length ** 2);
       expect(frobenius(outputFactor(k, ℓ), output)).toBeLessThanOrEqual(5 * Math.sqrt(variance));
       expect(frobenius(outputFactor(k, ℓ), output)).toBeLessThanOrEqual(0.05 * frobenius(output));
     });
@@ -357,8 +355,8 @@ describe('K-FAC of unfit models', () => {
 
   it('refuses options outside their domain', () => {
     expect(() => kfac(model, { blas, variant: 'sampled' as never })).toThrow(/exact or monte-carlo/);
-    for (const samples of [0, -1, 1.5, Number.NaN])
-      expect(() => kfac(model, { blas, variant: 'monte-carlo', samples })).toThrow(OptionError);
+    for (const draws of [0, -1, 1.5, Number.NaN])
+      expect(() => kfac(model, { blas, variant: 'monte-carlo', draws })).toThrow(OptionError);
     for (const batchSize of [0, 2.5, Number.POSITIVE_INFINITY])
       expect(() => kfac(model, { blas, batchSize })).toThrow(OptionError);
     expect(() => kfac(model, { blas, variant: 'monte-carlo', seed: 0.5 })).toThrow(OptionError);

@@ -44,7 +44,7 @@ describe('the residual against the matrix itself', () => {
       denseSource(denseOf(gaussianSource(N, 3, 1, team.blas))),
     ]) {
       for (const solution of [x, single]) {
-        const { residuals, low, high, rows } = await exactResidual(source, SHIFT, b, solution, {}, { team });
+        const { residuals, low, high, rows } = await exactResidual(source, SHIFT, { b, x: solution }, {}, { team });
         expect(rows).toBe(N);
         for (let j = 0; j < 2; j++) {
           expect(Math.abs(residuals[j] / truth(j, solution) - 1)).toBeLessThan(1e-8);
@@ -64,8 +64,7 @@ describe('the residual against the matrix itself', () => {
       const { low, high, rows, residuals } = await exactResidual(
         source,
         SHIFT,
-        b,
-        x,
+        { b, x },
         { seed, exactSize: 100, sampleRows: 80 },
         { team: other },
       );
@@ -75,8 +74,8 @@ describe('the residual against the matrix itself', () => {
     }
     expect(covered / seeds).toBeGreaterThanOrEqual(0.93);
     const options = { seed: 4, exactSize: 100, sampleRows: 80 };
-    expect(await exactResidual(source, SHIFT, b, x, options, { team })).toEqual(
-      await exactResidual(source, SHIFT, b, x, options, { team: other }),
+    expect(await exactResidual(source, SHIFT, { b, x }, options, { team })).toEqual(
+      await exactResidual(source, SHIFT, { b, x }, options, { team: other }),
     );
   });
 
@@ -94,8 +93,7 @@ describe('the residual against the matrix itself', () => {
     const { residuals, high } = await exactResidual(
       identity,
       0,
-      sparse,
-      zeros(N, 1),
+      { b: sparse, x: zeros(N, 1) },
       { seed: 0, exactSize: 10, sampleRows: 10 },
       { team },
     );

@@ -55,7 +55,7 @@ try {
 
   const draws = 20_000;
   const errors = zeros(2, samples * draws);
-  sampleOutputErrors('poisson', matrixOver(f, 2, samples), draws, 5, 0, errors);
+  sampleOutputErrors('poisson', matrixOver(f, 2, samples), { draws, seed: 5, first: 0 }, errors);
   for (let k = 0; k < f.length; k++) {
     const own = Float64Array.from({ length: draws }, (_, d) => errors.data[(k >> 1) * 2 * draws + 2 * d + (k & 1)]);
     const mean = own.reduce((sum, e) => sum + e, 0) / draws;

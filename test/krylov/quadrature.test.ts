@@ -122,7 +122,7 @@ describe('a trace', () => {
     const values = geometric(n, 50);
     const operator = denseOperator(withEigenvalues(values, blas, 9), true, { blas });
     for (const f of [(x: number) => 1 / x, (x: number) => x, (x: number) => Math.exp(-x)]) {
-      const { lower, upper, value, standardError, samples } = await stochasticLanczosQuadrature(operator, f, {
+      const { lower, upper, value, standardError, perProbe } = await stochasticLanczosQuadrature(operator, f, {
         blas,
         probes: 20,
         degree: 40,
@@ -131,7 +131,7 @@ describe('a trace', () => {
       const exact = sum(values.map(f));
       expect(lower).toBeLessThan(exact);
       expect(upper).toBeGreaterThan(exact);
-      expect(value).toBeCloseTo(sum(samples) / 20, 8);
+      expect(value).toBeCloseTo(sum(perProbe) / 20, 8);
       expect(standardError).toBeLessThan(0.1 * exact);
     }
   });

@@ -230,7 +230,7 @@ describe('the Nyström approximation', () => {
     await expect(sketchedNystrom(operatorOf(indefinite), { blas, rank: 20 })).rejects.toBeInstanceOf(
       NotPositiveDefiniteError,
     );
-    await expect(sketchedNystrom(scaled(identityOperator(40), -1), { blas, rank: 5 })).rejects.toThrow(/sketchedSvd/);
+    await expect(sketchedNystrom(scaled(identityOperator(40), -1), { blas, rank: 5 })).rejects.toThrow(/randomizedSvd/);
   });
 });
 

@@ -119,7 +119,7 @@ describe('gradient', () => {
       const pass = forward(network, parameters, inputs, blas);
       const e = zeros(3, 7);
       lossGradient('bce', pass.output, targets, e);
-      const errors = backpropagate(network, parameters, pass, e, blas);
+      const errors = backpropagate(network, parameters, pass, e, { blas });
       const each = zeros(network.parameters, 7);
       perSampleGradients(network, pass, errors, each);
       const norms = squaredGradientNorms(model, blas, { batchSize: 3 });
@@ -329,7 +329,7 @@ describe('backward pass', () => {
       const pass = forward(network, parameters, inputs, blas);
       const units = zeros(2, 6);
       for (let k = 0; k < 2; k++) for (let i = 0; i < 3; i++) units.data[k + (k * 3 + i) * 2] = 1;
-      const errors = backpropagate(network, parameters, pass, units, blas);
+      const errors = backpropagate(network, parameters, pass, units, { blas });
       const rows = zeros(network.parameters, 3);
       for (let k = 0; k < 2; k++) {
         perSampleGradients(
@@ -361,10 +361,10 @@ describe('backward pass', () => {
     const pass = forward(network, parameters, inputs, blas);
     const e = zeros(3, 7);
     lossGradient('mse', pass.output, targets, e);
-    const errors = backpropagate(network, parameters, pass, e, blas);
+    const errors = backpropagate(network, parameters, pass, e, { blas });
     const out = new Float64Array(network.parameters).fill(2);
-    accumulateGradient(network, pass, errors, -7, out, blas);
-    accumulateGradient(network, pass, errors, 14, out, blas);
+    accumulateGradient(network, pass, errors, out, { blas, alpha: -7 });
+    accumulateGradient(network, pass, errors, out, { blas, alpha: 14 });
     const { gradient } = lossAndGradient(model, { blas });
     expect(
       largestDifference(
@@ -377,15 +377,15 @@ describe('backward pass', () => {
   it('reused arrays hold the same bits; errors that do not fit are refused', () => {
     const { network, parameters, data } = smallModel({ widths: [4, 5, 6, 3] });
     const pass = forward(network, parameters, data.batch(0, 7).inputs, blas);
-    const first = backpropagate(network, parameters, pass, normalMatrix(3, 7, 1), blas);
+    const first = backpropagate(network, parameters, pass, normalMatrix(3, 7, 1), { blas });
     const e = normalMatrix(3, 7, 2);
-    const again = backpropagate(network, parameters, pass, e, blas, first);
+    const again = backpropagate(network, parameters, pass, e, { blas, reuse: first });
     expect(again[0]).toBe(first[0]);
-    expect(again).toEqual(backpropagate(network, parameters, pass, e, blas));
+    expect(again).toEqual(backpropagate(network, parameters, pass, e, { blas }));
     expect(again[2]).toBe(e);
-    expect(() => backpropagate(network, parameters, pass, zeros(3, 8), blas)).toThrow(ShapeError);
-    expect(() => backpropagate(network, parameters, pass, zeros(2, 7), blas)).toThrow(ShapeError);
-    expect(() => accumulateGradient(network, pass, first, 1, new Float64Array(2), blas)).toThrow(ShapeError);
+    expect(() => backpropagate(network, parameters, pass, zeros(3, 8), { blas })).toThrow(ShapeError);
+    expect(() => backpropagate(network, parameters, pass, zeros(2, 7), { blas })).toThrow(ShapeError);
+    expect(() => accumulateGradient(network, pass, first, new Float64Array(2), { blas, alpha: 1 })).toThrow(ShapeError);
   });
 });
 

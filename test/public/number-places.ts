@@ -271,7 +271,7 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
   hessian: [ofModel((model) => operatorOf(model, hmatrix.curvature.hessian))],
   empiricalFisher: [ofModel((model) => operatorOf(model, hmatrix.curvature.empiricalFisher))],
   monteCarloFisher: [
-    ofModel((model) => operatorOf(model, (one) => hmatrix.curvature.monteCarloFisher(one, { samples: 2 }))),
+    ofModel((model) => operatorOf(model, (one) => hmatrix.curvature.monteCarloFisher(one, { draws: 2 }))),
   ],
   kfac: [ofModel((model) => operatorOf(model, hmatrix.curvature.kfac))],
   ekfac: [ofModel((model) => operatorOf(model, hmatrix.curvature.ekfac))],

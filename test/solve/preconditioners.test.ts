@@ -10,7 +10,7 @@ import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import { hessian } from '#hmatrix/curvature/products/hessian.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { preconditionerOf } from '#hmatrix/solve/preconditioners/make.js';
-import { PRECONDITIONERS, type PreconditionerName } from '#hmatrix/solve/preconditioners/preconditioner.js';
+import { PRECONDITIONERS, type PreconditionerName } from '#hmatrix/solve/preconditioners/table.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { randomMatrix, relativeError } from '../support.js';
 import { denseSolve } from '../krylov/systems.js';

@@ -9,7 +9,8 @@ import { copyInto, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import type { Team } from '#hmatrix/parallel/team.js';
-import type { PreconditionerName, PreconditionerOptions } from '#hmatrix/solve/preconditioners/preconditioner.js';
+import type { PreconditionerName } from '#hmatrix/solve/preconditioners/table.js';
+import type { PreconditionerOptions } from '#hmatrix/solve/preconditioners/kind.js';
 import { digitModel } from '../curvature/autoencoder.js';
 import { denseOf as denseOfSource, gaussianSource } from '../support.js';
 

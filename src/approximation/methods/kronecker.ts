@@ -35,7 +35,7 @@ export const ekfac: Method = {
 
 /** K-FAC by exact errors of all outputs, or by those of one label a sample drawn from the model. */
 function approximateKfac(model: Model, variant: 'exact' | 'monte-carlo', seed: number, blas: Blas): Approximated {
-  const operator = kfacOf(model, { variant, samples: DRAWS, seed, blas });
+  const operator = kfacOf(model, { variant, draws: DRAWS, seed, blas });
   const bases = operator.layers.map((layer) => kroneckerBasis(layer, blas));
   return {
     operator,

@@ -3,7 +3,7 @@
  */
 import type { Command } from 'commander';
 import { FORMATS } from '../../hierarchical/matrix/format.js';
-import { PRECONDITIONERS } from '../../solve/preconditioners/preconditioner.js';
+import { PRECONDITIONERS } from '../../solve/preconditioners/table.js';
 import { byteCount, finiteNumber, wholeNumber } from '../usage.js';
 import { named, nonNegative } from './common.js';
 import { withShape, withInput } from './matrix.js';

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { InvalidArgumentError, Option } from 'commander';
 import { PRECONDITIONER_CHOICES, SWEPT_MATRICES } from '../../experiment/preconditioner-plan.js';
 import { DEFAULT_TABLE_METHODS, TABLE_METHODS } from '../../experiment/table-plan.js';
-import { PRECONDITIONERS } from '../../solve/preconditioners/preconditioner.js';
+import { PRECONDITIONERS } from '../../solve/preconditioners/table.js';
 import { byteCount, finiteNumber, oneOfEach, wholeNumber } from '../usage.js';
 import { MAX_SIZE } from './common.js';
 import { withNetwork } from './network.js';

@@ -214,7 +214,7 @@ function errorRows(
       for (let i = 0; i < n; i++) error.data[k + i * r] = 1;
       applyLossFactor(loss, pass.output, 'N', error, error);
     }
-    reuse = backpropagate(network, parameters, pass, error, blas, reuse);
+    reuse = backpropagate(network, parameters, pass, error, { blas, reuse });
     reuse.forEach((delta, ℓ) => {
       if (raw[ℓ] !== null) copyInto(block(raw[ℓ]!, 0, k * n, delta.rows, n), delta);
     });

@@ -118,7 +118,7 @@ export class DualForm {
       unit.data.fill(0);
       for (let i = 0; i < n; i++) unit.data[k + i * r] = 1;
       applyLossFactor(loss, pass.output, 'N', unit, error);
-      const deltas = backpropagate(network, weights, pass, error, blas);
+      const deltas = backpropagate(network, weights, pass, error, { blas });
       deltas.forEach((delta, ℓ) => {
         copyInto(view(this.#errors[ℓ].data, k * delta.rows, delta.rows, n, r * delta.rows), delta);
       });

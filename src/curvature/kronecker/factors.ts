@@ -30,7 +30,7 @@ export interface KroneckerOptions {
   /** 'exact': Q_i itself (type-2); 'monte-carlo': errors at labels drawn from the model. Default 'exact'. */
   readonly variant?: 'exact' | 'monte-carlo' | undefined;
   /** Draws for each sample ('monte-carlo'). Default 1. */
-  readonly samples?: number | undefined;
+  readonly draws?: number | undefined;
   /** Default 0. Seeds the draws; those of a sample depend on it and the sample's number alone. */
   readonly seed?: number | undefined;
   /** Default: the calling thread's, as `openBlas()` opens it. */
@@ -41,7 +41,7 @@ export interface KroneckerOptions {
 /** The keys of {@link KroneckerOptions}. */
 export const KRONECKER_KEYS: KeysOf<KroneckerOptions> = {
   variant: true,
-  samples: true,
+  draws: true,
   seed: true,
   blas: true,
   batchSize: true,
@@ -65,7 +65,7 @@ const BATCH_NUMBERS = 2 ** 23;
 /** Throws ShapeError and OptionError. */
 export function openWalk(
   model: Model,
-  { variant = 'exact', samples = 1, seed = 0, blas, batchSize }: WithBlas<KroneckerOptions>,
+  { variant = 'exact', draws: asked = 1, seed = 0, blas, batchSize }: WithBlas<KroneckerOptions>,
 ): CurvatureWalk {
   checkModel(model);
   if (variant !== 'exact' && variant !== 'monte-carlo')
@@ -73,7 +73,7 @@ export function openWalk(
       `Unknown variant "${String(variant)}" of the Kronecker factors: choose exact or monte-carlo.`,
       { variant },
     );
-  const draws = variant === 'exact' ? null : checkCount(samples, 'samples: the draws for each data point');
+  const draws = variant === 'exact' ? null : checkCount(asked, 'draws: the labels drawn for each data point');
   if (!Number.isSafeInteger(seed)) throw new OptionError(`The seed is a whole number, not ${seed}.`, { seed });
   const { network, loss, data } = model;
   const parameters = model.parameters instanceof Float64Array ? model.parameters : Float64Array.from(model.parameters);

@@ -93,7 +93,7 @@ function outputGrams(
   if (sampling !== null) {
     const { draws, seed } = sampling;
     const columns = scratch.matrix(`layer ${last}`, network.outputs, pass.count * draws);
-    sampleOutputErrors(loss, pass.output, draws, seed, firstSample, columns);
+    sampleOutputErrors(loss, pass.output, { draws, seed, first: firstSample }, columns);
     scaleBySlopes(columns, draws, pass.slopes[last]);
     return { form: 'columns', columns, each: draws };
   }

@@ -23,7 +23,7 @@ export function empiricalFisher(model: GivenModel, options: CurvatureOptions = {
 /** Options of {@link monteCarloFisher}. */
 export interface MonteCarloOptions extends CurvatureOptions {
   /** Labels drawn for each data point; 1 unless given. */
-  readonly samples?: number | undefined;
+  readonly draws?: number | undefined;
   /** Default 0. Seeds the draws. */
   readonly seed?: number | undefined;
 }
@@ -33,7 +33,7 @@ const MONTE_CARLO_KEYS: KeysOf<MonteCarloOptions> = {
   memoryLimit: true,
   blas: true,
   team: true,
-  samples: true,
+  draws: true,
   seed: true,
 };
 
@@ -46,11 +46,11 @@ const MONTE_CARLO_KEYS: KeysOf<MonteCarloOptions> = {
  */
 export function monteCarloFisher(model: GivenModel, options: MonteCarloOptions = {}): SampleOperator {
   const backed = withBlas(options, MONTE_CARLO_KEYS, 'monteCarloFisher');
-  const { samples: draws = 1, seed = 0 } = options;
+  const { draws = 1, seed = 0 } = options;
   if (!Number.isSafeInteger(draws) || draws < 1)
     throw new OptionError(
-      `samples, the draws for each data point, must be a whole number of at least 1, not ${draws}.`,
-      { samples: draws },
+      `draws, the labels drawn for each data point, must be a whole number of at least 1, not ${draws}.`,
+      { draws },
     );
   if (!Number.isSafeInteger(seed)) throw new OptionError(`seed must be a whole number, not ${seed}.`, { seed });
   return new SampleOperator(asModel(model, 'monteCarloFisher'), { kind: 'gradients', draws, seed }, backed);

@@ -121,7 +121,7 @@ class Preparation {
       return;
     }
     const drawn = this.#temporary(r, count * sum.draws);
-    sampleOutputErrors(loss, pass.output, sum.draws, sum.seed, first, drawn);
+    sampleOutputErrors(loss, pass.output, { draws: sum.draws, seed: sum.seed, first }, drawn);
     for (let draw = 0; draw < sum.draws; draw++) {
       this.#errors(pass, at, draw, (out) => {
         for (let i = 0; i < count; i++) {
@@ -182,7 +182,7 @@ class Preparation {
     const errors =
       pass.slopes[last] === null && reuse[last] !== undefined ? reuse[last] : this.#temporary(network.outputs, count);
     fillOutputErrors(errors);
-    return backpropagate(network, parameters, pass, errors, this.#blas, reuse);
+    return backpropagate(network, parameters, pass, errors, { blas: this.#blas, reuse });
   }
 
   /** φ′² diag Q, and for the Hessian + φ″∘∇loss. */

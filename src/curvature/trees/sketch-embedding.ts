@@ -77,8 +77,8 @@ export function sketchEmbedding(given: GivenModel, options: EmbeddingOptions = {
       throwIfAborted(signal);
       fillSigns(signs, seed, row, first);
       applyLossFactor(loss, pass.output, 'N', signs, errors);
-      deltas = backpropagate(network, parameters, pass, errors, blas, deltas);
-      accumulateGradient(network, pass, deltas, scale, rows[row], blas);
+      deltas = backpropagate(network, parameters, pass, errors, { blas, reuse: deltas });
+      accumulateGradient(network, pass, deltas, rows[row], { blas, alpha: scale });
       onProgress?.({ phase: 'sketch', done: first * k + (row + 1) * count, total: data.samples * k });
     }
   }

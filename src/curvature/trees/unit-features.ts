@@ -49,7 +49,7 @@ export function unitFeatures({ network, parameters, loss, data }: Model, seed: n
       for (let k = 0; k < network.outputs; k++) signs.data[i * network.outputs + k] = random.uint32() & 1 ? 1 : -1;
     }
     applyLossFactor(loss, pass.output, 'N', signs, signs);
-    const errors = backpropagate(network, parameters, pass, signs, blas);
+    const errors = backpropagate(network, parameters, pass, signs, { blas });
     const scale = 1 / Math.sqrt(DIMENSION * data.samples);
     sums.forEach(({ inputs, units }, ℓ) => {
       blas.gemm('N', 'T', scale, projection, pass.inputs[ℓ], 1, inputs);

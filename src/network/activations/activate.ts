@@ -3,11 +3,11 @@
  * exponential is vectorised; results are rounded to the arrays' precision, and an entry's bits do not depend on where
  * it stands. Errors measured against 60 digits, in units of 2⁻⁵²: at most 4 relative for tanh, sigmoid, softplus and
  * their derivatives (sigmoid″ near its zero at 0: 1 absolute); GELU at most 1 + |z| absolute, its derivatives 1, all of
- * them 1
- * + z²/2 relative in the tail z < −3 where Φ vanishes.
+ * them 1 + z²/2 relative in the tail z < −3 where Φ vanishes.
  */
 import { expInPlace } from '../../dense/elementwise.js';
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
+import type { ActivationArrays } from './activation.js';
 import { ACTIVATION_TABLE, type ActivationName } from './table.js';
 
 /** Entries that go through the scratch arrays at a time: three of 16 KiB. */
@@ -37,6 +37,7 @@ function activateView(
   const rows = contiguous ? z.rows * z.cols : z.rows;
   const cols = contiguous ? 1 : z.cols;
   const span = Math.min(rows, CHUNK);
+  const arrays: ActivationArrays = { n: 0, x: abscissae, e: exponentials, y: values, slope, curvature, at: 0 };
   const columns = Math.max(1, Math.floor(CHUNK / Math.max(1, rows)));
   for (let j = 0; j < cols; j += columns) {
     const together = Math.min(columns, cols - j);
@@ -48,7 +49,9 @@ function activateView(
         exponent(n, abscissae, exponentials);
         expInPlace(exponentials, 0, n);
       }
-      evaluate(n, abscissae, exponentials, values, slope, curvature, i + j * rows);
+      arrays.n = n;
+      arrays.at = i + j * rows;
+      evaluate(arrays);
       for (let c = 0; c < together; c++) copyRun(values, c * height, a.data, a.offset + i + (j + c) * a.ld, height);
     }
   }

@@ -16,15 +16,18 @@ export interface Activation {
   /** Writes the arguments of the exponential for x[0 … n) to e; null where none is needed. */
   readonly exponent: ((n: number, x: Float64Array, e: Float64Array) => void) | null;
   /** Reads x[0 … n) and the exponentials e, writes φ(x) to y and, where asked, φ′ and φ″ from position `at` on. */
-  readonly evaluate: (
-    n: number,
-    x: Float64Array,
-    e: Float64Array,
-    y: Float64Array,
-    slope: FloatArray | null,
-    curvature: FloatArray | null,
-    at: number,
-  ) => void;
+  readonly evaluate: (arrays: ActivationArrays) => void;
+}
+
+/** What one evaluation reads and writes. */
+export interface ActivationArrays {
+  n: number;
+  readonly x: Float64Array;
+  readonly e: Float64Array;
+  readonly y: Float64Array;
+  readonly slope: FloatArray | null;
+  readonly curvature: FloatArray | null;
+  at: number;
 }
 
 /** e ← −|x|. */

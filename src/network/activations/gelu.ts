@@ -16,7 +16,7 @@ export const gelu: Activation = {
   exponent: (n, x, e) => {
     for (let i = 0; i < n; i++) e[i] = -0.5 * x[i] * x[i];
   },
-  evaluate: (n, x, e, y, slope, curvature, at) => {
+  evaluate: ({ n, x, e, y, slope, curvature, at }) => {
     for (let i = 0; i < n; i++) {
       const z = x[i];
       const square = z * z;

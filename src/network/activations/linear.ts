@@ -7,7 +7,7 @@ export const linear: Activation = {
   piecewiseLinear: true,
   scheme: 'glorot',
   exponent: null,
-  evaluate: (n, x, _e, y, slope, curvature, at) => {
+  evaluate: ({ n, x, y, slope, curvature, at }) => {
     for (let i = 0; i < n; i++) y[i] = x[i];
     slope?.fill(1, at, at + n);
     curvature?.fill(0, at, at + n);

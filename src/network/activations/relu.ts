@@ -7,7 +7,7 @@ export const relu: Activation = {
   piecewiseLinear: true,
   scheme: 'he',
   exponent: null,
-  evaluate: (n, x, _e, y, slope, curvature, at) => {
+  evaluate: ({ n, x, y, slope, curvature, at }) => {
     for (let i = 0; i < n; i++) y[i] = x[i] <= 0 ? 0 : x[i];
     if (slope !== null) for (let i = 0; i < n; i++) slope[at + i] = x[i] > 0 ? 1 : 0;
     curvature?.fill(0, at, at + n);

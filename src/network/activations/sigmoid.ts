@@ -7,7 +7,7 @@ export const sigmoid: Activation = {
   piecewiseLinear: false,
   scheme: 'glorot',
   exponent: minusMagnitude,
-  evaluate: (n, x, e, y, slope, curvature, at) => {
+  evaluate: ({ n, x, e, y, slope, curvature, at }) => {
     for (let i = 0; i < n; i++) {
       const s = 1 / (1 + e[i]);
       const t = e[i] * s;

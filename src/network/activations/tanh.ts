@@ -13,7 +13,7 @@ export const tanh: Activation = {
   exponent: (n, x, e) => {
     for (let i = 0; i < n; i++) e[i] = -2 * Math.abs(x[i]);
   },
-  evaluate: (n, x, e, y, slope, curvature, at) => {
+  evaluate: ({ n, x, e, y, slope, curvature, at }) => {
     for (let i = 0; i < n; i++) {
       const z = x[i];
       let value: number;

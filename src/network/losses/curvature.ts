@@ -51,18 +51,18 @@ function scaleInto(scale: number, x: Matrix, out: Matrix): void {
   }
 }
 
+/** The columns of one sample: first, first + step, …, one in each block. */
+interface SampleColumns {
+  first: number;
+  readonly step: number;
+  readonly blocks: number;
+}
+
 /** out ← diag(factors) x for the columns of one sample. */
-function scaleSample(
-  sample: number,
-  count: number,
-  blocks: number,
-  factors: Float64Array,
-  x: Matrix,
-  out: Matrix,
-): void {
+function scaleSample({ first, step, blocks }: SampleColumns, factors: Float64Array, x: Matrix, out: Matrix): void {
   for (let b = 0; b < blocks; b++) {
-    const from = x.offset + (b * count + sample) * x.ld;
-    const to = out.offset + (b * count + sample) * out.ld;
+    const from = x.offset + (first + b * step) * x.ld;
+    const to = out.offset + (first + b * step) * out.ld;
     for (let k = 0; k < x.rows; k++) out.data[to + k] = factors[k] * x.data[from + k];
   }
 }
@@ -72,9 +72,7 @@ const certain = (p: Float64Array): number => p.findIndex((value) => value > CERT
 
 /** out ← factors ∘ (x − pᵀx·1): Q x with factors p, Sᵀx with √p. */
 function centreSample(
-  sample: number,
-  count: number,
-  blocks: number,
+  { first, step, blocks }: SampleColumns,
   p: Float64Array,
   factors: Float64Array,
   x: Matrix,
@@ -84,8 +82,8 @@ function centreSample(
   const v = x.data;
   const w = out.data;
   for (let b = 0; b < blocks; b++) {
-    const from = x.offset + (b * count + sample) * x.ld;
-    const to = out.offset + (b * count + sample) * out.ld;
+    const from = x.offset + (first + b * step) * x.ld;
+    const to = out.offset + (first + b * step) * out.ld;
     const base = m < 0 ? 0 : v[from + m];
     let mean = 0;
     for (let k = 0; k < p.length; k++) mean += p[k] * (v[from + k] - base);
@@ -95,9 +93,7 @@ function centreSample(
 
 /** out ← √p ∘ x − p(√pᵀx) = S x; at m, √p_m(1 − p_m)x_m − p_m t with t the sum over all others. */
 function factorSample(
-  sample: number,
-  count: number,
-  blocks: number,
+  { first, step, blocks }: SampleColumns,
   p: Float64Array,
   roots: Float64Array,
   x: Matrix,
@@ -109,8 +105,8 @@ function factorSample(
   const v = x.data;
   const w = out.data;
   for (let b = 0; b < blocks; b++) {
-    const from = x.offset + (b * count + sample) * x.ld;
-    const to = out.offset + (b * count + sample) * out.ld;
+    const from = x.offset + (first + b * step) * x.ld;
+    const to = out.offset + (first + b * step) * out.ld;
     const own = m < 0 ? 0 : v[from + m];
     let rest = 0;
     for (let k = 0; k < p.length; k++) if (k !== m) rest += roots[k] * v[from + k];
@@ -131,11 +127,13 @@ export function applyCurvature(curvature: OutputCurvature, x: Matrix, out: Matri
     return;
   }
   const { kind, rows, count, weights } = curvature;
+  const columns: SampleColumns = { first: 0, step: count, blocks };
   const w = new Float64Array(rows);
   for (let i = 0; i < count; i++) {
+    columns.first = i;
     for (let k = 0; k < rows; k++) w[k] = weights.data[i * rows + k];
-    if (kind === 'softmax') centreSample(i, count, blocks, w, w, x, out);
-    else scaleSample(i, count, blocks, w, x, out);
+    if (kind === 'softmax') centreSample(columns, w, w, x, out);
+    else scaleSample(columns, w, x, out);
   }
 }
 
@@ -149,15 +147,17 @@ export function applyCurvatureFactor(curvature: OutputCurvature, trans: 'N' | 'T
     return;
   }
   const { kind, rows, count, weights } = curvature;
+  const columns: SampleColumns = { first: 0, step: count, blocks };
   const w = new Float64Array(rows);
   const root = new Float64Array(rows);
   for (let i = 0; i < count; i++) {
+    columns.first = i;
     for (let k = 0; k < rows; k++) {
       w[k] = weights.data[i * rows + k];
       root[k] = Math.sqrt(w[k]);
     }
-    if (kind === 'diagonal') scaleSample(i, count, blocks, root, x, out);
-    else if (trans === 'N') factorSample(i, count, blocks, w, root, x, out);
-    else centreSample(i, count, blocks, w, root, x, out);
+    if (kind === 'diagonal') scaleSample(columns, root, x, out);
+    else if (trans === 'N') factorSample(columns, w, root, x, out);
+    else centreSample(columns, w, root, x, out);
   }
 }

@@ -8,17 +8,21 @@ import { lossOf, type LossName } from './table.js';
 /** Keeps these streams apart from others of the same seed. */
 const PURPOSE = 0x6c61626c;
 
+/** Which labels are drawn: how many a sample, from which seed, `first` the number of the first column's sample. */
+export interface ErrorDraws {
+  readonly draws: number;
+  readonly seed: number;
+  readonly first: number;
+}
+
 /**
- * out (r × count·draws, the draws of a sample side by side) ← ∂loss/∂f at labels y ~ p(y | f_i). `first` is the number
- * of the first column's sample: the draws of a sample depend on the seed and on that number alone, not on the batch it
- * comes in.
+ * out (r × count·draws, the draws of a sample side by side) ← ∂loss/∂f at labels y ~ p(y | f_i): the draws of a sample
+ * depend on the seed and on that number alone, not on the batch it comes in.
  */
 export function sampleOutputErrors(
   loss: LossName,
   output: Matrix,
-  draws: number,
-  seed: number,
-  first: number,
+  { draws, seed, first }: ErrorDraws,
   out: Matrix,
 ): void {
   const draw = lossOf(loss).sampler(output);

@@ -6,10 +6,6 @@ import type { Factorization } from '../../hierarchical/factor/factorization.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import type { PreconditionerName } from './table.js';
 
-export type { Subject } from '../../approximation/subject.js';
-export { PRECONDITIONER_KEYS, type PreconditionerOptions } from './kind.js';
-export { PRECONDITIONERS, type PreconditionerName } from './table.js';
-
 /** M ≈ (A + λI)⁻¹: symmetric positive definite as an operator, whatever it was made from. */
 export interface Preconditioner {
   readonly name: PreconditionerName;

@@ -35,7 +35,7 @@ interface Syntax {
 }
 
 const constants: Readonly<Record<string, number>> = { pi: Math.PI, e: Math.E, tau: 2 * Math.PI };
-const functions = [
+const FUNCTIONS = [
   'exp',
   'sqrt',
   'abs',
@@ -225,8 +225,8 @@ class Translator {
       if (args.length !== 2) this.fail(`calls pow with ${args.length} arguments instead of two`);
       return this.#operator('pow', args);
     }
-    if (!functions.includes(name))
-      this.fail(`calls an unknown function, ${name}: there are ${[...functions, 'pow', 'min', 'max'].join(', ')}`);
+    if (!FUNCTIONS.includes(name))
+      this.fail(`calls an unknown function, ${name}: there are ${[...FUNCTIONS, 'pow', 'min', 'max'].join(', ')}`);
     if (args.length !== 1) this.fail(`calls ${name} with ${args.length} arguments instead of one`);
     if (name === 'square') return this.#power(args[0], 2);
     if (name === 'cube') return this.#power(args[0], 3);

@@ -133,7 +133,7 @@ export const binaryOperations: Readonly<Record<string, Binary>> = {
   },
 };
 
-const chunk = 512;
+const CHUNK = 512;
 
 type Step = (stack: readonly Float64Array[], top: number, length: number) => number;
 
@@ -194,14 +194,14 @@ export function runProgram(program: KernelProgram): (values: Float64Array, offse
     throw new OptionError(`The kernel program of "${program.text}" leaves ${height} values instead of one.`, {
       text: program.text,
     });
-  const stack = Array.from({ length: highest }, () => new Float64Array(chunk));
+  const stack = Array.from({ length: highest }, () => new Float64Array(CHUNK));
   // Reads of r are steps that need the block's arguments, which the stack does not hold.
   const steps = program.instructions.map((instruction) =>
     instruction.operation === 'r' ? 'r' : instruction.operation === 'squaredR' ? 'squaredR' : stepOf(instruction),
   );
   return (values, offset, length) => {
-    for (let begin = offset; begin < offset + length; begin += chunk) {
-      const count = Math.min(chunk, offset + length - begin);
+    for (let begin = offset; begin < offset + length; begin += CHUNK) {
+      const count = Math.min(CHUNK, offset + length - begin);
       let top = -1;
       for (const step of steps) {
         if (typeof step === 'function') {

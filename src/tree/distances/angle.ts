@@ -12,13 +12,13 @@ const APART = 2;
 export const angle = entryDistance({
   description: '1 − K_ij²/(K_ii K_jj)',
   weight: (d) => (d > 0 ? 1 / Math.sqrt(d) : 0),
-  transform: (weights, rows, firstRow, cols, firstCol, out) => {
+  transform: (weights, rows, cols, out) => {
     const { data, rows: m, cols: n } = out;
     for (let b = 0; b < n; b++) {
-      const own = weights[cols[firstCol + b]];
+      const own = weights[cols[b]];
       const column = out.offset + b * out.ld;
       for (let a = 0; a < m; a++) {
-        const weight = weights[rows[firstRow + a]];
+        const weight = weights[rows[a]];
         data[column + a] =
           weight > 0 && own > 0 ? 1 - Math.abs(data[column + a] * weight * own) : weight === own ? 0 : APART;
       }

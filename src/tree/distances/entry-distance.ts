@@ -17,14 +17,7 @@ const SAMPLE = 64;
 /** Members whose block of distances to a sample is formed at a time: it stays in the second-level cache. */
 const PANEL = 256;
 /** In place: K(rows[a], cols[b]) → δ; weights[i] is the weight of index i. */
-type Transform = (
-  weights: Float64Array,
-  rows: Indices,
-  firstRow: number,
-  cols: Indices,
-  firstCol: number,
-  out: Matrix,
-) => void;
+type Transform = (weights: Float64Array, rows: Indices, cols: Indices, out: Matrix) => void;
 
 /** What tells one distance by entries from another. */
 export interface EntryForm extends Pick<SearchedDistance, 'description' | 'fromDissimilarity'> {
@@ -92,12 +85,10 @@ class EntryDistance implements Distance {
   }
 
   between(firstRow: number, firstCol: number, out: Matrix): void {
-    this.#source.entries(
-      this.#rows.subarray(firstRow, firstRow + out.rows),
-      this.#cols.subarray(firstCol, firstCol + out.cols),
-      out,
-    );
-    this.#transform(this.#weights, this.#rows, firstRow, this.#cols, firstCol, out);
+    const rows = this.#rows.subarray(firstRow, firstRow + out.rows);
+    const cols = this.#cols.subarray(firstCol, firstCol + out.cols);
+    this.#source.entries(rows, cols, out);
+    this.#transform(this.#weights, rows, cols, out);
   }
 
   toTwo(p: number, q: number, indices: Indices, out: Float64Array, at: number): void {
