@@ -145,10 +145,12 @@ export const PROGRAM_BODY = `
   const module = new URL('source.mjs', pathToFileURL(process.cwd() + '/')).href;
   const { openSource } = await import(module);
   const sourceOf = (data) => ({ ...openSource(data), descriptor: { module, name: 'openSource', data } });
-  await hmatrix.compress(sourceOf(data), { leafSize: 16, tolerance: 1e-3 }, control);
+  // A tree that needs no entries: all of them are asked for where both threads have work.
+  const ordered = { leafSize: 16, distance: 'lexicographic' };
+  await hmatrix.compress(sourceOf(data), { ...ordered, tolerance: 1e-3 }, control);
   let failure;
   const failing = { size: data.size, shares: new Int32Array(new SharedArrayBuffer(8)), fails: true };
-  await hmatrix.compress(sourceOf(failing), { leafSize: 16 }, control).catch((error) => { failure = error; });
+  await hmatrix.compress(sourceOf(failing), ordered, control).catch((error) => { failure = error; });
   await team.close();
   console.log(JSON.stringify({ namespaces: Object.keys(hmatrix).length, workers: team.workers, backend: team.blas.kind,
     bits: hash.digest('hex'), shares: [...shares],

@@ -71,7 +71,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   gaussNewton: [['memoryLimit', (o) => hmatrix.gaussNewton(f.model, o)]],
   hessian: [['memoryLimit', (o) => hmatrix.curvature.hessian(f.model, o)]],
   empiricalFisher: [['memoryLimit', (o) => hmatrix.curvature.empiricalFisher(f.model, o)]],
-  monteCarloFisher: [['samples', (o) => hmatrix.curvature.monteCarloFisher(f.model, o)]],
+  monteCarloFisher: [['draws', (o) => hmatrix.curvature.monteCarloFisher(f.model, o)]],
   kfac: [
     ['variant', (o) => hmatrix.curvature.kfac(f.model, o)],
     ['damping', (o) => hmatrix.curvature.kfac(f.model).solver(and({ damping: 1 }, o))],
