@@ -27,3 +27,15 @@ export {
   type DefinitenessCertificate,
   type DefinitenessOptions,
 } from '../hierarchical/factor/definiteness.js';
+export {
+  add,
+  inverse,
+  multiply,
+  update,
+  type AddOptions,
+  type ArithmeticOptions,
+  type Computed,
+  type InverseOptions,
+  type MultiplyOptions,
+  type UpdateOptions,
+} from '../hierarchical/arithmetic/arithmetic.js';

@@ -17,3 +17,6 @@ export {
   type TraceEstimate,
 } from '../krylov/stochastic-lanczos-quadrature.js';
 export { spectralDensity, type DensityOptions, type SpectralDensity } from '../krylov/spectral-density.js';
+export { topEigenvalues } from '../approximation/top-eigenvalues.js';
+export type { SpectrumEnd, TopEigenvalues, TopEigenvaluesOptions } from '../lowrank/top-eigenvalues.js';
+export { trace, type Trace, type TraceOptions } from '../lowrank/trace.js';

@@ -13,4 +13,5 @@ export { scaled } from '../operator/scaled.js';
 export { shifted } from '../operator/shifted.js';
 export { sum } from '../operator/sum.js';
 export { blockDiagonal, type BlockDiagonalOperator, type BlockDiagonalOptions } from '../source/block-diagonal.js';
+export { toDense } from '../operator/to-dense.js';
 export { entryOperator, type EntryOperator, type EntryOperatorOptions } from '../source/entry-operator.js';

@@ -4,6 +4,8 @@
  * orthogonality c·n·eps, spectra against closed forms (Weyl: a backward error moves no singular value or eigenvalue by
  * more than its norm).
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { RandomStream } from '#hmatrix/core/random.js';
 import type { Blas, Side, Transpose, Triangle } from '#hmatrix/dense/blas.js';
@@ -311,6 +313,25 @@ function describeSpectra(precision: Precision, blas: () => Blas, tolerance: Tole
       again.expectGuardsIntact();
       for (let i = 0; i < k; i++) expectAtMost(Math.abs(values[i] - sigma[i]), bound, `${what}: σ(${i}), values only`);
     }
+  });
+
+  it('gesdd_converges_where_divide_and_conquer_alone_does_not', () => {
+    // A triangle of a QR factorization, graded over 15 digits, on which OpenBLAS' dgesdd ends with info 1.
+    const { buffer, byteOffset, byteLength } = readFileSync(join(import.meta.dirname, 'graded-triangle.bin'));
+    const packed = new Float64Array(buffer.slice(byteOffset, byteOffset + byteLength));
+    const n = 60;
+    const a = guarded(n, n, precision, (i, j) => (i <= j ? packed[(j * (j + 1)) / 2 + i] : 0));
+    const input = toFloat64(a.a);
+    const s = floats(n, precision);
+    const u = guarded(n, n, precision);
+    const vt = guarded(n, n, precision);
+    expect(blas().gesdd(a.a, s, u.a, vt.a)).toBe(0);
+    const back = product(
+      generate(n, n, (i, j) => get(u.a, i, j) * s[j]),
+      vt.a,
+    );
+    expectAtMost(distance(back, input), 2 * tolerance(n) * norm(input), '‖A − UΣVᵀ‖');
+    for (let i = 1; i < n; i++) expect(s[i]).toBeLessThanOrEqual(s[i - 1]);
   });
 
   it('syevd_diagonalizes_and_reads_one_triangle', () => {

@@ -353,6 +353,18 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
         ).order,
     ),
   ],
+  update: [
+    ofVector(
+      async (u) => (await hmatrix.hierarchical.update(f.matrix, u, { maxRank: 8 }, onTeam())).apply(vector()).data,
+      /U/,
+    ),
+    {
+      name: /weights/,
+      numbers: () => fractions(1, 2),
+      result: async (weights) =>
+        (await hmatrix.hierarchical.update(f.matrix, vector(), { weights, maxRank: 8 }, onTeam())).apply(vector()).data,
+    },
+  ],
   checkModel: [
     ofModel((model) => {
       hmatrix.networks.checkModel(model);
@@ -420,6 +432,7 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
  * Functions that take no numbers in arrays: paths, options, single numbers, and objects that others of the table make.
  */
 export const TAKE_NONE = [
+  'add',
   'buildClusterTree',
   'certifyDefiniteness',
   'closeDefaultTeam',
@@ -434,6 +447,7 @@ export const TAKE_NONE = [
   'gaussian',
   'identityOperator',
   'initialParameters',
+  'inverse',
   'inverseMultiquadric',
   'kernelOfFamily',
   'laplace',
@@ -442,6 +456,7 @@ export const TAKE_NONE = [
   'logDeterminant',
   'matern32',
   'matern52',
+  'multiply',
   'nystrom',
   'openBlas',
   'openTeam',
@@ -462,7 +477,10 @@ export const TAKE_NONE = [
   'stochasticLanczosQuadrature',
   'sum',
   'Team',
+  'toDense',
   'toleranceAdvice',
+  'topEigenvalues',
+  'trace',
   'unitRanges',
   'validateSource',
   'zeros',

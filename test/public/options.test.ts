@@ -148,6 +148,30 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
     ['tolerance', (o) => hmatrix.krylov.extremeEigenvalues(f.operator, o)],
     ['signal', (o) => hmatrix.krylov.extremeEigenvalues(f.operator, {}, o)],
   ],
+  topEigenvalues: [
+    ['blockSize', (o) => hmatrix.krylov.topEigenvalues(f.operator, 1, o)],
+    ['team', (o) => hmatrix.krylov.topEigenvalues(f.operator, 1, {}, o)],
+  ],
+  trace: [
+    ['products', (o) => hmatrix.krylov.trace(f.operator, o)],
+    ['team', (o) => hmatrix.krylov.trace(f.operator, {}, o)],
+  ],
+  add: [
+    ['maxRank', (o) => hmatrix.hierarchical.add(f.matrix, f.matrix, o)],
+    ['team', (o) => hmatrix.hierarchical.add(f.matrix, f.matrix, {}, o)],
+  ],
+  multiply: [
+    ['symmetrize', (o) => hmatrix.hierarchical.multiply(f.matrix, f.matrix, o)],
+    ['team', (o) => hmatrix.hierarchical.multiply(f.matrix, f.matrix, {}, o)],
+  ],
+  inverse: [
+    ['maxRank', (o) => hmatrix.hierarchical.inverse(f.matrix, o)],
+    ['team', (o) => hmatrix.hierarchical.inverse(f.matrix, {}, o)],
+  ],
+  update: [
+    ['weights', (o) => hmatrix.hierarchical.update(f.matrix, b(), o)],
+    ['team', (o) => hmatrix.hierarchical.update(f.matrix, b(), {}, o)],
+  ],
   factor: [
     ['precision', (o) => hmatrix.factor(f.matrix, o)],
     ['team', (o) => hmatrix.factor(f.matrix, {}, o)],
@@ -262,6 +286,7 @@ const TAKE_NONE = [
   'scaled',
   'shifted',
   'sum',
+  'toDense',
   'toleranceAdvice',
   'unitRanges',
   'validateSource',

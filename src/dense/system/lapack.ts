@@ -6,7 +6,8 @@
  */
 import { FactorizationError, NonFiniteError } from '../../core/errors.js';
 import type { Side, Transpose, Triangle } from '../blas.js';
-import type { FloatArray, Matrix } from '../matrix.js';
+import { floats, precisionOf } from '../../core/floats.js';
+import { copyInto, view, type FloatArray, type Matrix } from '../matrix.js';
 import {
   checkGeqp3,
   checkGeqrf,
@@ -30,11 +31,19 @@ const ROUTINES = {
   ormqr: [13, 2],
   geqp3: [9, 0],
   gesdd: [14, 1],
+  gesvd: [14, 2],
   syevd: [11, 2],
   getrf: [6, 0],
   getrs: [9, 1],
 } as const;
 type LapackSymbols = Record<keyof typeof ROUTINES, NativeFunction>;
+
+/** The entries of a view, column after column. */
+function entriesOf(a: Matrix): FloatArray {
+  const kept = floats(a.rows * a.cols, precisionOf(a.data));
+  copyInto(view(kept, 0, a.rows, a.cols), a);
+  return kept;
+}
 
 function bindLapack(library: NativeLibrary, prefix: 'd' | 's'): LapackSymbols {
   const symbols: Partial<LapackSymbols> = {};
@@ -171,44 +180,57 @@ export class Lapack {
     for (let j = 0; j < cols; j++) pivots[j] = permuted[j] - 1;
   }
 
+  /**
+   * Divide and conquer; where that ends without convergence, as OpenBLAS' does now and then on graded matrices that are
+   * no worse than others, QR iteration on the same matrix.
+   */
   gesdd(a: Matrix, s: FloatArray, u: Matrix | null, vt: Matrix | null): number {
     checkGesdd(a, s, u, vt);
     const k = Math.min(a.rows, a.cols);
     if (k === 0) return 0;
-    const p = this.#scalars;
-    const gesdd = this.#of(a).gesdd;
-    const address = this.#at(a);
+    const kept = entriesOf(a);
     const bytes = a.data.BYTES_PER_ELEMENT;
-    const sAt = this.#vector.reserve(k * bytes);
     const iworkAt = this.#integers.reserve(4 * 8 * k);
     const job = u === null ? 'N' : 'S';
+    const { gesdd, gesvd } = this.#of(a);
+    const p = this.#scalars;
+    const shape = this.#svdArguments(a, u, vt);
+    this.#withWork(bytes, (workAt, lwork) =>
+      gesdd(p.letter(job), ...shape, workAt, p.integer(LWORK, lwork), iworkAt, p.integer(INFO, 0), one),
+    );
+    const info = p.integerAt(INFO);
+    // LAPACK ≥ 3.7 refuses its fourth argument, the matrix itself, if it holds a NaN.
+    if (info === -4) throw new NonFiniteError('gesdd: the matrix holds NaN.', { routine: 'gesdd', info });
+    if (info > 0 && kept.every(Number.isFinite)) {
+      copyInto(a, view(kept, 0, a.rows, a.cols));
+      this.#withWork(bytes, (workAt, lwork) =>
+        gesvd(p.letter(job), p.letter(job), ...shape, workAt, p.integer(LWORK, lwork), p.integer(INFO, 0), one, one),
+      );
+    }
+    copyOut(this.#vector, s, k);
+    return this.#info('gesdd');
+  }
+
+  /** m, n, A, lda, s, U, ldu, Vᵀ, ldvt: what gesdd and gesvd have in common. */
+  #svdArguments(a: Matrix, u: Matrix | null, vt: Matrix | null) {
+    const p = this.#scalars;
+    const bytes = a.data.BYTES_PER_ELEMENT;
+    const address = this.#at(a);
+    const sAt = this.#vector.reserve(Math.min(a.rows, a.cols) * bytes);
     // Without vectors U and Vᵀ are not referenced, but their addresses should still be someone's.
     const uAt = u === null ? sAt : this.#addresses.second(u.data) + bytes * u.offset;
     const vtAt = vt === null ? sAt : this.#addresses.third(vt.data) + bytes * vt.offset;
-    const call = (workAt: number, lwork: number): number =>
-      gesdd(
-        p.letter(job),
-        p.integer(0, a.rows),
-        p.integer(1, a.cols),
-        address,
-        p.integer(2, a.ld),
-        sAt,
-        uAt,
-        p.integer(3, u === null ? a.rows : u.ld),
-        vtAt,
-        p.integer(4, vt === null ? a.cols : vt.ld),
-        workAt,
-        p.integer(LWORK, lwork),
-        iworkAt,
-        p.integer(INFO, 0),
-        one,
-      );
-    this.#withWork(bytes, call);
-    const info = this.#scalars.integerAt(INFO);
-    // LAPACK ≥ 3.7 refuses its fourth argument, the matrix itself, if it holds a NaN.
-    if (info === -4) throw new NonFiniteError('gesdd: the matrix holds NaN.', { routine: 'gesdd', info });
-    copyOut(this.#vector, s, k);
-    return this.#info('gesdd');
+    return [
+      p.integer(0, a.rows),
+      p.integer(1, a.cols),
+      address,
+      p.integer(2, a.ld),
+      sAt,
+      uAt,
+      p.integer(3, u === null ? a.rows : u.ld),
+      vtAt,
+      p.integer(4, vt === null ? a.cols : vt.ld),
+    ] as const;
   }
 
   syevd(vectors: boolean, uplo: Triangle, a: Matrix, w: FloatArray): number {

@@ -15,6 +15,7 @@ import {
   type Vectors,
 } from '../../dense/matrix.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
+import { toDense } from '../../operator/to-dense.js';
 import { trustClass } from '../../operator/self-check.js';
 import type { TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
@@ -106,18 +107,9 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
     }
   }
 
-  /** All N² entries; for small matrices and tests. */
+  /** All N² entries; for small matrices and tests. Throws MemoryError. */
   toDense(): Matrix {
-    const n = this.rows;
-    const identity = zeros(n, Math.min(CHUNK, n));
-    const dense = zeros(n, n);
-    for (let first = 0; first < n; first += CHUNK) {
-      const p = Math.min(CHUNK, n - first);
-      for (let j = 0; j < p; j++) identity.data[first + j + j * n] = 1;
-      this.applyUnchecked(view(dense.data, first * n, n, p), view(identity.data, 0, n, p), 1, 0);
-      for (let j = 0; j < p; j++) identity.data[first + j + j * n] = 0;
-    }
-    return dense;
+    return toDense(this);
   }
 
   /**
