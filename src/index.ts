@@ -50,6 +50,7 @@ export type { Control } from './parallel/default-team.js';
 export type { Team, TeamOptions } from './parallel/team.js';
 export type { GivenSolveOptions } from './solve/options.js';
 export type { SolveOptions, SolveResult } from './solve/options.js';
+export type { GivenMatrix } from './solve/given-matrix.js';
 export type { DenseSourceOptions } from './source/dense-source.js';
 export type { EntrySource, GivenPoints, Points, SourceDescriptor } from './source/entry-source.js';
 export type { KernelSourceOptions } from './source/kernel-source.js';

@@ -12,12 +12,12 @@ import type { BlockSolution } from '../krylov/block-solution.js';
 import { conjugateGradientSolver } from '../krylov/conjugate-gradients.js';
 import type { Solution } from '../krylov/solution.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
-import { requireOperator } from '../operator/self-check.js';
 import { shifted } from '../operator/shifted.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { described } from '../tree/given.js';
 import { choosePreconditioner, type Choice, type Used } from './candidates.js';
+import { openMatrix, type GivenMatrix } from './given-matrix.js';
 import { judge } from './judge.js';
 import { type SolveOptions, type SolveResult, MAKING_KEYS, SOLVE_KEYS, type GivenSolveOptions } from './options.js';
 import { defaultTolerance, precisionOf, ROUNDOFF, storedPrecision } from './precision.js';
@@ -25,7 +25,8 @@ import { LIBRARY_ADVICE, tellShortfall, type Shortfall } from './shortfall.js';
 import { checkSystem, shiftOf } from './system.js';
 
 /**
- * Solves (A + λI) X = B for a symmetric positive semidefinite N × N operator A and N × p right-hand sides: by
+ * Solves (A + λI) X = B for a symmetric positive semidefinite N × N matrix A (an operator, a source of entries, or a
+ * stored matrix, a flat array of N² numbers too) and N × p right-hand sides, a flat array being one: by
  * preconditioned conjugate gradients for one, block conjugate gradients for many. Matrices of format 'hss' and 'hodlr'
  * are factored, and the iteration only mends rounding; of 'fmm', whose near blocks the factorization does not know, the
  * corrected operator is solved with the factored HSS of the same entries (`source`; else of its products) as
@@ -42,12 +43,11 @@ import { checkSystem, shiftOf } from './system.js';
  * ```
  */
 export async function solve(
-  operator: LinearOperator,
+  matrix: GivenMatrix,
   b: Vectors,
   options: GivenSolveOptions = {},
   control: Control = {},
 ): Promise<SolveResult> {
-  requireOperator(operator, 'solve');
   const { making, guess, ...rest } = requireKnownOptions(options, SOLVE_KEYS as KeysOf<GivenSolveOptions>, 'solve');
   const { preconditioner } = rest;
   if (preconditioner !== undefined && typeof preconditioner !== 'string' && !('reshift' in Object(preconditioner)))
@@ -58,7 +58,14 @@ export async function solve(
       making === undefined ? undefined : described(requireKnownOptions(making, MAKING_KEYS, 'solve (making)'), 'solve'),
     guess: guess === undefined ? undefined : asVectors(guess, 'guess'),
   };
-  return solveSystem(operator, asVectors(b, 'b'), given, await onTeam(control, 'solve'));
+  const rightHandSides = asVectors(b, 'b');
+  const on = await onTeam(control, 'solve');
+  const { operator, source, release } = await openMatrix(matrix, 'solve', on);
+  try {
+    return await solveSystem(operator, rightHandSides, { ...given, source: given.source ?? source }, on);
+  } finally {
+    release();
+  }
 }
 
 /** `solve` for callers inside: options are known and typed. */
