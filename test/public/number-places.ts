@@ -94,6 +94,33 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
       numbers: () => f.points.coordinates,
       result: (c) => entriesOf(hmatrix.kernelSource(points(c), hmatrix.kernels.gaussian(1))),
     },
+    {
+      name: /nugget/,
+      numbers: () => fractions(SIZE, 3).map(Math.abs),
+      result: (nugget) => entriesOf(hmatrix.kernelSource(f.points, hmatrix.kernels.gaussian(1), { nugget })),
+    },
+  ],
+  ard: [
+    {
+      name: /lengthScales/,
+      numbers: () => Float64Array.of(0.5, 2),
+      result: (scales) =>
+        entriesOf(hmatrix.kernelSource(f.points, hmatrix.kernels.ard(hmatrix.kernels.gaussian(1), scales))),
+    },
+  ],
+  kernelBlock: [
+    {
+      name: /coordinates/,
+      numbers: () => f.points.coordinates,
+      result: async (c) =>
+        multiply(await hmatrix.kernels.kernelBlock(hmatrix.kernels.gaussian(1), f.points, points(c), {}, onTeam())),
+    },
+    {
+      name: /coordinates/,
+      numbers: () => f.points.coordinates,
+      result: async (c) =>
+        multiply(await hmatrix.kernels.kernelBlock(hmatrix.kernels.gaussian(1), points(c), f.points, {}, onTeam())),
+    },
   ],
   medianBandwidth: [
     {
@@ -423,6 +450,7 @@ export const TAKE_NONE = [
   'buildClusterTree',
   'certifyDefiniteness',
   'closeDefaultTeam',
+  'constant',
   'converted',
   'cosine',
   'decide',
@@ -446,10 +474,13 @@ export const TAKE_NONE = [
   'openBlas',
   'openTeam',
   'operatorError',
+  'periodic',
   'polynomial',
   'product',
+  'productKernels',
   'projectionError',
   'randomizedSvd',
+  'rationalQuadratic',
   'readLabels',
   'readNpyMatrix',
   'readPoints',
@@ -457,10 +488,12 @@ export const TAKE_NONE = [
   'SampleOperator',
   'saveMatrix',
   'scaled',
+  'scaleKernel',
   'shifted',
   'spectralDensity',
   'stochasticLanczosQuadrature',
   'sum',
+  'sumKernels',
   'Team',
   'toleranceAdvice',
   'unitRanges',
