@@ -65,6 +65,13 @@ const ofModel = (make: (model: hmatrix.GivenModel) => Numbers | Promise<Numbers>
   result: (numbers) => make(parametersOf(numbers)),
 });
 const ofVector = (result: Place['result'], name = /\b[bxz](\.data)?\b/): Place => ({ name, numbers: vector, result });
+const ofPoints = (result: (given: hmatrix.GivenPoints) => Numbers | Promise<Numbers>): Place => ({
+  name: /coordinates/,
+  numbers: () => f.points.coordinates,
+  result: (coordinates) => result(points(coordinates)),
+});
+const ofBlock = async (targets: hmatrix.GivenPoints, given: hmatrix.GivenPoints): Promise<Numbers> =>
+  multiply(await hmatrix.kernels.kernelBlock(hmatrix.kernels.gaussian(1), targets, given, {}, onTeam()));
 const ofTree = (result: (tree: hmatrix.trees.GivenTree) => Numbers | Promise<Numbers>): Place => ({
   name: /tree\.order/,
   numbers: () => f.tree.order,
@@ -89,11 +96,7 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
     },
   ],
   kernelSource: [
-    {
-      name: /coordinates/,
-      numbers: () => f.points.coordinates,
-      result: (c) => entriesOf(hmatrix.kernelSource(points(c), hmatrix.kernels.gaussian(1))),
-    },
+    ofPoints((given) => entriesOf(hmatrix.kernelSource(given, hmatrix.kernels.gaussian(1)))),
     {
       name: /nugget/,
       numbers: () => fractions(SIZE, 3).map(Math.abs),
@@ -108,27 +111,8 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
         entriesOf(hmatrix.kernelSource(f.points, hmatrix.kernels.ard(hmatrix.kernels.gaussian(1), scales))),
     },
   ],
-  kernelBlock: [
-    {
-      name: /coordinates/,
-      numbers: () => f.points.coordinates,
-      result: async (c) =>
-        multiply(await hmatrix.kernels.kernelBlock(hmatrix.kernels.gaussian(1), f.points, points(c), {}, onTeam())),
-    },
-    {
-      name: /coordinates/,
-      numbers: () => f.points.coordinates,
-      result: async (c) =>
-        multiply(await hmatrix.kernels.kernelBlock(hmatrix.kernels.gaussian(1), points(c), f.points, {}, onTeam())),
-    },
-  ],
-  medianBandwidth: [
-    {
-      name: /coordinates/,
-      numbers: () => f.points.coordinates,
-      result: (c) => [hmatrix.kernels.medianBandwidth(points(c), 0)],
-    },
-  ],
+  kernelBlock: [ofPoints((given) => ofBlock(f.points, given)), ofPoints((given) => ofBlock(given, f.points))],
+  medianBandwidth: [ofPoints((given) => [hmatrix.kernels.medianBandwidth(given, 0)])],
   denseOperator: [
     {
       name: /matrix\.data/,

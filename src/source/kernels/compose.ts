@@ -50,7 +50,8 @@ export function scaleKernel(kernel: Kernel, variance: number): Kernel {
 /**
  * Automatic relevance determination: k of points whose coordinate i is divided by lengthScales[i], a positive number in
  * the units of that coordinate: `ard(matern52(1), [0.5, 2, 10])`. Of a composition all parts are meant. `kernelSource`
- * refuses points of another dimension (ShapeError). Throws OptionError for scales that are not positive, ShapeError for what are no numbers.
+ * refuses points of another dimension (ShapeError). Throws OptionError for scales that are not positive, ShapeError for
+ * what are no numbers.
  */
 export function ard(kernel: Kernel, lengthScales: ArrayLike<number>): Kernel {
   requireRole(kernel, 'kernel', 'ard');
