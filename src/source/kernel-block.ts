@@ -2,6 +2,7 @@
  * Rectangular blocks of kernels: K(X*, X), by which a Gaussian process predicts at X* from data at X.
  */
 import { ShapeError } from '../core/errors.js';
+import { requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
@@ -34,6 +35,7 @@ export async function kernelBlock(
   given: Control = {},
 ): Promise<EntryOperator> {
   const { keepBytes = 0 } = requireKnownOptions(options, KERNEL_BLOCK_KEYS, 'kernelBlock');
+  requireRole(kernel, 'kernel', 'kernelBlock');
   const [first, second] = [asPoints(targets), asPoints(points)];
   const { dimension } = first;
   if (second.dimension !== dimension) {

@@ -247,9 +247,9 @@ describe('on teams', () => {
     const products = await Promise.all(
       [1, 2].map(async (workers) => {
         const team = await sharedTeam(workers);
-        const matrix = await compress(source, { leafSize: 64, tolerance: 1e-6 }, { team });
+        const matrix = await compress(source, { leafSize: 64, tolerance: 1e-4 }, { team });
         const { relative } = await matrix.estimateError(source);
-        expect(relative).toBeLessThan(1e-5);
+        expect(relative).toBeLessThan(3e-4);
         const product = Float64Array.from(matrix.apply(x).data);
         matrix.release();
         return product;
