@@ -89,7 +89,9 @@ it('wrong_points_and_options_and_an_abort_are_seen', async () => {
     /targets of kernelBlock have dimension 2, and the points dimension 3/,
   );
   await expect(kernelBlock(gaussian(1), plane, plane, { keepBytes: -1 }, { team })).rejects.toThrow(OptionError);
-  await expect(kernelBlock(gaussian as never, plane, plane, {}, { team })).rejects.toThrow(/kernelBlock takes a kernel/);
+  await expect(kernelBlock(gaussian as never, plane, plane, {}, { team })).rejects.toThrow(
+    /kernelBlock takes a kernel/,
+  );
   const signal = AbortSignal.abort();
   await expect(kernelBlock(gaussian(1), plane, plane, { keepBytes: 1e6 }, { team, signal })).rejects.toThrow(
     AbortedError,
