@@ -20,6 +20,8 @@ export interface InputOptions extends CsvFormat {
   readonly kernel?: string | undefined;
   readonly bandwidth?: number | 'median' | undefined;
   readonly degree?: number | undefined;
+  readonly alpha?: number | undefined;
+  readonly period?: number | undefined;
   readonly ridge?: number | undefined;
   readonly size?: number | undefined;
   readonly limit?: number | undefined;
@@ -31,10 +33,13 @@ export interface OpenInput {
   readonly input: InputDescription;
 }
 
+/** Parameters of families, beside the bandwidth. */
+const PARAMETERS = ['degree', 'alpha', 'period'] as const;
+
 /** Which options belong to which kind of input. */
 const belonging: Readonly<Record<'matrix' | 'points' | 'named', readonly (keyof InputOptions)[]>> = {
   matrix: [],
-  points: ['kernel', 'bandwidth', 'degree', 'ridge', 'limit', ...TABLE_OPTIONS],
+  points: ['kernel', 'bandwidth', ...PARAMETERS, 'ridge', 'limit', ...TABLE_OPTIONS],
   named: ['size'],
 };
 
@@ -165,12 +170,14 @@ async function openKernel(named: NamedPoints, options: InputOptions, seed: numbe
   const form = await formOf(text);
   const needsBandwidth =
     form === undefined ? /\bh\b/.test(text) || options.bandwidth !== undefined : 'bandwidth' in form.parameters;
+  const kernelOf = await kernelByText(text, options);
   const h = !needsBandwidth
     ? undefined
     : typeof options.bandwidth === 'number'
       ? options.bandwidth
-      : medianBandwidth(points, seed);
-  const kernel = await openNamedOrExpression(text, h, options.degree);
+      : // In the units of the distances that the kernel takes.
+        medianBandwidth(form === undefined ? points : ((await kernelOf(1)).map?.apply(points) ?? points), seed);
+  const kernel = await kernelOf(h);
   const source = kernelSource(points, kernel, { blas, ridge: options.ridge ?? 0 });
   const { count: size, dimension } = points;
   const given = { table, bandwidth: h };
@@ -184,13 +191,21 @@ async function formOf(text: string): Promise<KernelForm | undefined> {
   return family === undefined ? undefined : KERNEL_TABLE[family];
 }
 
-async function openNamedOrExpression(text: string, h: number | undefined, degree: number | undefined): Promise<Kernel> {
-  const { familiesWith, kernelFamilies, kernelOfFamily } = await import('../source/kernels/table.js');
+/** The kernel of that name or expression for a bandwidth. Throws UsageError. */
+async function kernelByText(
+  text: string,
+  options: InputOptions,
+): Promise<(h: number | undefined) => Kernel | Promise<Kernel>> {
+  const { familiesWith, kernelFamilies, kernelFromDefinition } = await import('../source/kernels/table.js');
   const family = kernelFamilies.find((name) => name === text);
-  const ofDegree = familiesWith('degree');
-  if (degree !== undefined && !ofDegree.some((name) => name === text))
-    throw new UsageError(`--degree goes with --kernel ${ofDegree.join(' or ')}.`);
-  if (family !== undefined) return kernelOfFamily(family, h ?? 1, degree);
+  for (const parameter of PARAMETERS) {
+    const takes = familiesWith(parameter);
+    if (options[parameter] !== undefined && !takes.some((name) => name === text))
+      throw new UsageError(`${asFlag(parameter)} goes with --kernel ${takes.join(' or ')}.`);
+  }
+  const { degree, alpha, period } = options;
+  if (family !== undefined)
+    return (bandwidth = 1) => kernelFromDefinition({ family, bandwidth, degree, alpha, period });
   // A lone word is a misspelt name rather than an expression.
   if (text === '' || /^(?!r$)[A-Za-z]\w*$/.test(text))
     throw new UsageError(
@@ -198,5 +213,5 @@ async function openNamedOrExpression(text: string, h: number | undefined, degree
         '"exp(-r^2/2)".',
     );
   const { expressionKernel } = await import('../source/kernels/expression.js');
-  return expressionKernel(text, h);
+  return (h) => expressionKernel(text, h);
 }

@@ -39,6 +39,8 @@ const INPUT_ONLY = [
   'kernel',
   'bandwidth',
   'degree',
+  'alpha',
+  'period',
   'ridge',
   'limit',
   'size',

@@ -15,6 +15,7 @@ import { onTeam, type Control } from '../parallel/default-team.js';
 import { defineTask } from '../parallel/task.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { Shared, Team } from '../parallel/team.js';
+import type { TeamControl } from '../parallel/team-control.js';
 import { type EntrySource, requireSource } from './entry-source.js';
 import { openHandle, sourceState, type SourceHandle } from './share-source.js';
 
@@ -31,9 +32,18 @@ const KEEP_BYTES = 2 ** 30;
 const PANEL = 128;
 const COLUMNS = 512;
 
+/** Consecutive indices of a source. */
+export interface IndexRange {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** The block of a source's matrix that is multiplied with. */
 interface EntryState {
   readonly source: SourceHandle;
-  readonly size: number;
+  readonly rows: IndexRange;
+  readonly cols: IndexRange;
+  /** The block itself, where it is kept. */
   readonly dense: Float64Array | null;
 }
 interface ProductArguments {
@@ -41,6 +51,7 @@ interface ProductArguments {
   readonly out: Matrix;
   readonly alpha: number;
   readonly beta: number;
+  readonly transposed: boolean;
 }
 
 const range = (first: number, count: number): Int32Array => Int32Array.from({ length: count }, (_, i) => first + i);
@@ -49,38 +60,40 @@ const range = (first: number, count: number): Int32Array => Int32Array.from({ le
 export const keepPanel = defineTask<EntryState>(
   import.meta.url,
   'keepPanel',
-  ({ source: handle, size, dense }, context) => {
+  ({ source: handle, rows, cols, dense }, context) => {
     const source = openHandle(handle, context);
-    const all = range(0, size);
+    const all = range(rows.first, rows.count);
     return (task) => {
       const first = task * PANEL;
-      const count = Math.min(PANEL, size - first);
-      source.entries(all, range(first, count), view(dense!, first * size, size, count));
+      const count = Math.min(PANEL, cols.count - first);
+      source.entries(all, range(cols.first + first, count), view(dense!, first * rows.count, rows.count, count));
     };
   },
 );
 
-/** A panel of rows of out ← α·K·x + β·out. The kept matrix is symmetric: its rows are its columns. */
+/** A panel of rows of out ← α·K·x + β·out, or of α·Kᵀ·x + β·out: rows of Kᵀ are columns of K. */
 export const multiplyEntries = defineTask<EntryState, ProductArguments>(
   import.meta.url,
   'multiplyEntries',
-  ({ source: handle, size, dense }, context) => {
+  ({ source: handle, rows, cols, dense }, context) => {
     const { blas } = context;
     const source = dense === null ? openHandle(handle, context) : undefined;
     const scratch = dense === null ? new Float64Array(PANEL * COLUMNS) : undefined;
-    return (task, { x, out, alpha, beta }) => {
+    return (task, { x, out, alpha, beta, transposed }) => {
+      const [outer, inner] = transposed ? [cols, rows] : [rows, cols];
       const first = task * PANEL;
-      const count = Math.min(PANEL, size - first);
+      const count = Math.min(PANEL, outer.count - first);
       const target = block(out, first, 0, count, out.cols);
       if (dense !== null) {
-        blas.gemm('T', 'N', alpha, view(dense, first * size, size, count), x, beta, target);
+        if (transposed) blas.gemm('T', 'N', alpha, view(dense, first * rows.count, rows.count, count), x, beta, target);
+        else blas.gemm('N', 'N', alpha, view(dense, first, count, cols.count, rows.count), x, beta, target);
         return;
       }
-      const rows = range(first, count);
-      for (let from = 0; from < size; from += COLUMNS) {
-        const width = Math.min(COLUMNS, size - from);
+      const members = range(outer.first + first, count);
+      for (let from = 0; from < inner.count; from += COLUMNS) {
+        const width = Math.min(COLUMNS, inner.count - from);
         const entries = view(scratch!, 0, count, width);
-        source!.entries(rows, range(from, width), entries);
+        source!.entries(members, range(inner.first + from, width), entries);
         blas.gemm('N', 'N', alpha, entries, block(x, from, 0, width, x.cols), from === 0 ? beta : 1, target);
       }
     };
@@ -89,32 +102,52 @@ export const multiplyEntries = defineTask<EntryState, ProductArguments>(
 
 const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
 
-/** K·x of a source without products of its own. */
+/** A block of a source on a team; let go when nothing that multiplies with it is left. */
+class SharedEntries {
+  readonly team: Team;
+  readonly shared: Shared<EntryState>;
+  released = false;
+
+  constructor(shared: Shared<EntryState>, team: Team) {
+    this.team = team;
+    this.shared = shared;
+    abandoned.register(this, () => team.release(shared), this);
+  }
+
+  release(): void {
+    if (this.released) return;
+    this.released = true;
+    abandoned.unregister(this);
+    this.team.release(this.shared);
+  }
+}
+
+/** K·x of a source without products of its own, or of a block of its matrix. */
 export class EntryOperator implements LinearOperator {
   readonly rows: number;
   readonly cols: number;
-  readonly symmetric = true;
+  readonly symmetric: boolean;
   /** Of the dense matrix, where it is kept. */
   readonly bytes: number;
-  /** 2N² a vector where the dense matrix is kept; what entries cost is the source's to know. */
+  /** 2·rows·cols a vector where the dense matrix is kept; what entries cost is the source's to know. */
   readonly flops: LinearOperator['flops'];
-  readonly #team: Team;
-  readonly #shared: Shared<EntryState>;
+  readonly #entries: SharedEntries;
+  readonly #transposed: boolean;
   readonly #graph: TaskGraph;
   readonly #vectors = new StagedVectors();
-  #released = false;
 
-  /** See `entryOperator`, which fills what is kept. */
-  constructor(shared: Shared<EntryState>, team: Team) {
-    const { size, dense } = shared.state;
-    this.rows = size;
-    this.cols = size;
+  /** See `openEntries`. */
+  constructor(entries: SharedEntries, symmetric: boolean, transposed: boolean) {
+    const { rows, cols, dense } = entries.shared.state;
+    const [outer, inner] = transposed ? [cols.count, rows.count] : [rows.count, cols.count];
+    this.rows = outer;
+    this.cols = inner;
+    this.symmetric = symmetric;
     this.bytes = dense?.byteLength ?? 0;
-    this.flops = dense === null ? undefined : (vectors) => 2 * size ** 2 * vectors;
-    this.#team = team;
-    this.#shared = shared;
-    this.#graph = independentTasks(Math.ceil(size / PANEL));
-    abandoned.register(this, () => team.release(shared), this);
+    this.flops = dense === null ? undefined : (vectors) => 2 * outer * inner * vectors;
+    this.#entries = entries;
+    this.#transposed = transposed;
+    this.#graph = independentTasks(Math.ceil(outer / PANEL));
   }
 
   /** Whether the dense matrix is kept. */
@@ -122,21 +155,61 @@ export class EntryOperator implements LinearOperator {
     return this.bytes > 0;
   }
 
+  /** Kᵀ, over the same entries: `release` of either lets go of both. The operator itself where it is symmetric. */
+  transpose(): EntryOperator {
+    return this.symmetric ? this : new EntryOperator(this.#entries, false, !this.#transposed);
+  }
+
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
-    if (this.#released) throw new OptionError('The operator was released.');
-    this.#vectors.run(out, x, beta, (output, input) =>
-      this.#team.runSync(multiplyEntries, this.#shared, this.#graph, { x: input, out: output, alpha, beta }),
-    );
+    const { released, team, shared } = this.#entries;
+    if (released) throw new OptionError('The operator was released.');
+    this.#vectors.run(out, x, beta, (output, input) => {
+      const given = { x: input, out: output, alpha, beta, transposed: this.#transposed };
+      team.runSync(multiplyEntries, shared, this.#graph, given);
+    });
   }
 
   release(): void {
-    if (this.#released) return;
-    this.#released = true;
-    abandoned.unregister(this);
-    this.#team.release(this.#shared);
+    this.#entries.release();
   }
 }
 trustClass(EntryOperator);
+
+/** A block of a source's matrix, and whether it is the whole symmetric one. */
+interface EntryBlock {
+  readonly source: EntrySource;
+  readonly rows: IndexRange;
+  readonly cols: IndexRange;
+  readonly symmetric: boolean;
+  /** Bytes that the dense block may take to be kept. */
+  readonly keepBytes: number;
+}
+
+/** The operator of a block of a source, on the team; evaluates what is kept. Throws as `entryOperator`. */
+export async function openEntries(
+  { source, rows, cols, symmetric, keepBytes }: EntryBlock,
+  control: TeamControl,
+): Promise<EntryOperator> {
+  if (!(keepBytes >= 0))
+    throw new OptionError(`keepBytes must be a number ≥ 0, not ${keepBytes}.`, {
+      option: 'keepBytes',
+      value: keepBytes,
+    });
+  const { team } = control;
+  const { handle, modules, solo } = sourceState(source);
+  const numbers = rows.count * cols.count;
+  const dense = 8 * numbers <= keepBytes ? sharedFloat64(numbers) : null;
+  const shared = await team.share<EntryState>({ source: handle, rows, cols, dense }, { modules, solo });
+  try {
+    const panels = independentTasks(Math.ceil(cols.count / PANEL));
+    if (dense !== null) await team.run('evaluate the matrix', keepPanel, shared, panels, undefined, control);
+  } catch (error) {
+    team.release(shared);
+    throw error;
+  }
+  // The rows of a symmetric matrix are its columns, which lie in one piece.
+  return new EntryOperator(new SharedEntries(shared, team), symmetric, symmetric);
+}
 
 /**
  * The operator of a symmetric source: N² entries and 2N² flops a vector, or 2N² flops alone where 8N² bytes may be
@@ -151,29 +224,6 @@ export async function entryOperator(
   requireSource(source, 'entryOperator');
   const { keepBytes = KEEP_BYTES } = requireKnownOptions(options, ENTRY_OPERATOR_KEYS, 'entryOperator');
   const control = await onTeam(given, 'entryOperator');
-  if (!(keepBytes >= 0))
-    throw new OptionError(`keepBytes must be a number ≥ 0, not ${keepBytes}.`, {
-      option: 'keepBytes',
-      value: keepBytes,
-    });
-  const { size } = source;
-  const { team } = control;
-  const { handle, modules, solo } = sourceState(source);
-  const dense = 8 * size * size <= keepBytes ? sharedFloat64(size * size) : null;
-  const shared = await team.share<EntryState>({ source: handle, size, dense }, { modules, solo });
-  try {
-    if (dense !== null)
-      await team.run(
-        'evaluate the matrix',
-        keepPanel,
-        shared,
-        independentTasks(Math.ceil(size / PANEL)),
-        undefined,
-        control,
-      );
-  } catch (error) {
-    team.release(shared);
-    throw error;
-  }
-  return new EntryOperator(shared, team);
+  const all = { first: 0, count: source.size };
+  return openEntries({ source, rows: all, cols: all, symmetric: true, keepBytes }, control);
 }

@@ -1,71 +1,63 @@
 /**
- * Kernel matrices over points: K_ij = k(x_i, x_j) + ridge·δ_ij, entries by blocks.
+ * Kernel matrices over points: K_ij = k(x_i, x_j) + (ridge + nugget_i)·δ_ij, entries by blocks.
  *
- * Distances. In up to 16 dimensions ‖x − y‖² is summed from direct differences (faster there than gemm, and without
- * cancellation); above, from ‖x‖² + ‖y‖² − 2x·y with the inner products by gemm, the points centred first where that at
- * least halves their mean squared norm. Where what is left of that sum is below 2⁻²⁰ of what went in, cancellation
- * would leave fewer than about 30 bits, and the distance is recomputed from differences. So a squared distance is never
- * negative, is exactly 0 between equal points, and has a relative error of at most about d·eps·2²⁰ anywhere.
+ * A kernel of one argument is evaluated in place (pair-blocks.ts). One of several, a composition whose parts take
+ * distances and inner products, or points mapped in different ways, has operands and a block of arguments for each of
+ * them, tile by tile.
  *
- * Bits. By direct differences an entry's bits depend on its two points alone, and K(i, j) = K(j, i) bit for bit. By
- * gemm they may depend, within rounding, on the block they are asked in; a block and its transpose are always the same
- * bits (symmetric-block.ts).
+ * Bits. Those of an entry are as pair-blocks.ts says: a block and its transpose are always the same bits.
  */
-import { NonFiniteError, OptionError } from '../core/errors.js';
+import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import type { Indices } from '../core/indices.js';
 import { requireRole } from '../core/kind.js';
 import type { KeysOf } from '../core/known-options.js';
-import { asIndices } from '../core/numbers.js';
+import { asFloat64, asIndices } from '../core/numbers.js';
 import { sharedFloat64, toShared } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { withBlas } from '../dense/default-blas.js';
-import { view, type Matrix } from '../dense/matrix.js';
-import { squaredDistances } from '../dense/distances.js';
+import { block, copyInto, view, type Matrix } from '../dense/matrix.js';
 import { builtIn } from '../parallel/built-in.js';
 import type { EntrySource, GivenPoints, Points, SourceContext, SourceDescriptor } from './entry-source.js';
-import type { Kernel, KernelDefinition } from './kernels/kernel.js';
+import { PairBlocks, operandsOf, type Operands } from './pair-blocks.js';
+import type { Kernel, KernelDefinition, KernelInput } from './kernels/kernel.js';
 import { kernelFromDefinition } from './kernels/table.js';
-import { asPoints, squaredDistance } from './points.js';
-import { SymmetricBlocks } from './symmetric-block.js';
+import { asPoints } from './points.js';
 
 /** Options of {@link kernelSource}. */
 export interface KernelSourceOptions {
   /** Default: the calling thread's, as `openBlas()` opens it. */
   readonly blas?: Blas | undefined;
-  /** Added to the diagonal (nugget, noise variance): ≥ 0, 0 unless given. */
+  /** Added to the diagonal (noise variance of all points): ≥ 0, 0 unless given. */
   readonly ridge?: number | undefined;
+  /** Added to the diagonal as well, the noise variance of each point: N numbers ≥ 0. */
+  readonly nugget?: ArrayLike<number> | undefined;
 }
 /** The keys of {@link KernelSourceOptions}. */
-const KERNEL_SOURCE_KEYS: KeysOf<KernelSourceOptions> = { blas: true, ridge: true };
+const KERNEL_SOURCE_KEYS: KeysOf<KernelSourceOptions> = { blas: true, ridge: true, nugget: true };
 
-/** What a source is built from: the caller's points, and what was computed from them once. */
+/** What a source is built from. */
 interface Prepared {
+  /** Where the indices lie: the points as the kernel's one argument takes them, else as they were given. */
   readonly points: Points;
-  /** The points as gemm takes them: centred, of length 1 (cosine), or the caller's own. */
-  readonly operand: Float64Array;
-  /** Squared norms of the operand. */
-  readonly norms: Float64Array;
+  /** One for each input of the kernel. */
+  readonly operands: readonly Operands[];
   readonly ridge: number;
+  /** ridge + nugget, where there is a nugget. */
+  readonly noise: Float64Array | null;
 }
 
 interface KernelData extends Prepared {
   readonly definition: KernelDefinition;
 }
 
-/** Below this share of ‖x‖² + ‖y‖² a squared distance by gemm has lost too many digits. */
-const CANCELLATION = 2 ** -20;
-/** Largest side of the blocks gemm is asked for: bounds the gathered copies. */
-const TILE = 1024;
-/**
- * Up to here differences beat gemm: 4.0 against 4.4 ns an entry at d = 16, 5.3 against 4.5 at d = 20 (OpenBLAS, one
- * core).
- */
-const LARGEST_DIRECT_DIMENSION = 16;
+/** Side of the tiles in which arguments stand side by side: half a megabyte each, of the second-level cache. */
+const TILE = 256;
 
 /**
- * The matrix K_ij = k(x_i, x_j) + ridge·δ_ij of a kernel over N points in ℝᵈ (point i is coordinates[i·d … i·d + d)),
- * evaluated by blocks on demand. The coordinates are copied only if they do not lie in shared memory. Throws
- * ShapeError, NonFiniteError, OptionError.
+ * The matrix K_ij = k(x_i, x_j) + (ridge + nugget_i)·δ_ij of a kernel over N points in ℝᵈ (point i is coordinates[i·d …
+ * i·d + d)), evaluated by blocks on demand. The coordinates are copied only if they do not lie in shared memory, or are
+ * mapped by the kernel (`ard`, `periodic`); `points` of the source are where they were mapped to, unless parts of the
+ * kernel map them in different ways. Throws ShapeError, NonFiniteError, OptionError.
  */
 export function kernelSource(given: GivenPoints, kernel: Kernel, options: KernelSourceOptions = {}): EntrySource {
   const backed = withBlas(options, KERNEL_SOURCE_KEYS, 'kernelSource');
@@ -74,23 +66,55 @@ export function kernelSource(given: GivenPoints, kernel: Kernel, options: Kernel
   const { ridge = 0 } = backed;
   if (!(Number.isFinite(ridge) && ridge >= 0))
     throw new OptionError(`The ridge must be a number ≥ 0, not ${ridge}.`, { ridge });
-  const prepared = prepare(points, kernel, ridge);
-  if (kernel.argument === 'innerProduct') requireFinite(kernel, prepared.norms);
-  return new KernelSource(prepared, kernel, backed.blas);
+  const noise = backed.nugget === undefined ? null : noiseOf(backed.nugget, ridge, points.count);
+  const source = new KernelSource({ ...prepare(points, kernel), ridge, noise }, kernel, backed.blas);
+  source.requireFinite();
+  return source;
 }
 
-/** Throws OptionError where k is not finite at the largest x·x, which no x·y exceeds. */
-function requireFinite(kernel: Kernel, norms: Float64Array): void {
-  let point = 0;
-  for (let i = 1; i < norms.length; i++) if (norms[i] > norms[point]) point = i;
-  const value = norms.slice(point, point + 1);
-  kernel.evaluate(value, 0, 1);
-  if (Number.isFinite(value[0])) return;
+/** ridge + nugget. Throws ShapeError, NonFiniteError, OptionError. */
+function noiseOf(given: ArrayLike<number>, ridge: number, count: number): Float64Array {
+  const nugget = asFloat64(given, 'nugget');
+  if (nugget.length !== count) {
+    throw new ShapeError(
+      `The nugget has ${nugget.length} numbers for ${count} points: it must hold the noise variance of each point; ` +
+        'one for all of them is the ridge.',
+      { length: nugget.length, points: count },
+    );
+  }
+  const noise = sharedFloat64(count);
+  for (let i = 0; i < count; i++) {
+    if (!Number.isFinite(nugget[i]))
+      throw new NonFiniteError(`nugget[${i}] must be a finite number ≥ 0, not ${nugget[i]}.`, { index: i });
+    if (nugget[i] < 0)
+      throw new OptionError(`nugget[${i}] must be a number ≥ 0, not ${nugget[i]}.`, { index: i, value: nugget[i] });
+    noise[i] = ridge + nugget[i];
+  }
+  return noise;
+}
+
+/** The inputs of a kernel. Throws OptionError where it does not say what they are. */
+function inputsOf({ name, argument, map, inputs }: Kernel): readonly KernelInput[] {
+  if (argument !== 'several') return [{ argument, map }];
+  if (inputs !== undefined && inputs.length > 0) return inputs;
   throw new OptionError(
-    `The kernel ${kernel.name} is ${value[0]} at point ${point}, whose squared norm is ${norms[point]}: raise ` +
-      'the bandwidth, lower the degree, or scale the points.',
-    { kernel: kernel.name, point },
+    `The kernel ${name} has argument 'several' and no inputs: sumKernels and productKernels make such kernels.`,
+    { kernel: name },
   );
+}
+
+/** The points in shared memory, and the operands of every input. */
+function prepare(given: Points, kernel: Kernel): Pick<Prepared, 'points' | 'operands'> {
+  const { dimension, count } = given;
+  const points: Points = { dimension, count, coordinates: toShared(given.coordinates) };
+  const mapped = new Map([['', points]]);
+  const operands = inputsOf(kernel).map(({ argument, map }) => {
+    const key = map?.key ?? '';
+    const images = mapped.get(key) ?? map!.apply(points);
+    mapped.set(key, images);
+    return operandsOf(images, argument);
+  });
+  return { points: operands.length === 1 ? operands[0].points : points, operands };
 }
 
 /** A worker's copy, from the descriptor's data. */
@@ -100,37 +124,41 @@ export function openKernelSource(data: KernelData, context: SourceContext): Entr
 
 const WORKERS_COPY = builtIn(import.meta.url, 'openKernelSource', openKernelSource);
 
+/** Leaves a block of arguments as it is. */
+const asTheyAre = (): void => undefined;
+
 /** Entries of a kernel matrix over points. */
 export class KernelSource implements EntrySource {
   readonly size: number;
   readonly points: Points;
   readonly descriptor?: SourceDescriptor | undefined;
   readonly kernel: Kernel;
-  readonly #operand: Float64Array;
+  /** Values of the kernel where it has one input, else arguments. */
+  readonly #blocks: readonly PairBlocks[];
   readonly #norms: Float64Array;
   readonly #ridge: number;
-  readonly #blas: Blas;
-  readonly #direct: boolean;
-  readonly #byProducts = new SymmetricBlocks((rows, cols, out) => {
-    this.#canonicalBlock(rows, cols, out);
-  });
-  /** Gathered points of the rows and of the columns, and the rows' squared norms; grown as needed. */
-  #left: Float64Array = new Float64Array(0);
-  #right: Float64Array = new Float64Array(0);
-  #rowNorms: Float64Array = new Float64Array(0);
+  readonly #noise: Float64Array | null;
+  /** A tile of every input, one after the other. */
+  #tiles: Float64Array = new Float64Array(0);
 
   constructor(prepared: Prepared, kernel: Kernel, blas: Blas) {
-    this.points = prepared.points;
-    this.size = prepared.points.count;
+    const { points, operands, ridge, noise } = prepared;
+    this.points = points;
+    this.size = points.count;
     this.kernel = kernel;
-    this.#operand = prepared.operand;
-    this.#norms = prepared.norms;
-    this.#ridge = prepared.ridge;
-    this.#blas = blas;
-    this.#direct = kernel.argument === 'squaredDistance' && prepared.points.dimension <= LARGEST_DIRECT_DIMENSION;
+    const inputs = inputsOf(kernel);
+    const evaluate =
+      inputs.length > 1
+        ? asTheyAre
+        : (values: Float64Array, offset: number, length: number): void => {
+            kernel.evaluate(values, offset, length);
+          };
+    this.#blocks = inputs.map(({ argument }, g) => new PairBlocks(operands[g], argument, evaluate, blas));
+    this.#norms = operands[0].norms;
+    this.#ridge = ridge;
+    this.#noise = noise;
     if (kernel.definition !== undefined) {
-      const { points, operand, norms, ridge } = prepared;
-      const data: KernelData = { points, operand, norms, ridge, definition: kernel.definition };
+      const data: KernelData = { points, operands, ridge, noise, definition: kernel.definition };
       this.descriptor = { ...WORKERS_COPY, data };
     }
   }
@@ -138,143 +166,92 @@ export class KernelSource implements EntrySource {
   entries(givenRows: Indices, givenCols: Indices, out: Matrix): void {
     const rows = asIndices(givenRows, 'rows');
     const cols = asIndices(givenCols, 'cols');
-    if (this.#direct) this.#byDifferences(rows, cols, out);
-    else this.#byProducts.fill(rows, cols, out);
-    if (this.#ridge !== 0) addWhereEqual(rows, cols, out, this.#ridge);
+    if (this.#blocks.length === 1) this.#blocks[0].fill(rows, cols, out);
+    else this.#byTiles(rows, cols, out);
+    if (this.#noise !== null) addNoise(rows, cols, out, this.#noise);
+    else if (this.#ridge !== 0) addWhereEqual(rows, cols, out, this.#ridge);
   }
 
   diagonal(out: Float64Array): void {
-    if (this.kernel.argument === 'squaredDistance') out.fill(0, 0, this.size);
-    else out.set(this.#norms);
-    this.kernel.evaluate(out, 0, this.size);
-    if (this.#ridge !== 0) for (let i = 0; i < this.size; i++) out[i] += this.#ridge;
+    this.#values(out);
+    const noise = this.#noise;
+    if (noise !== null) for (let i = 0; i < this.size; i++) out[i] += noise[i];
+    else if (this.#ridge !== 0) for (let i = 0; i < this.size; i++) out[i] += this.#ridge;
   }
 
-  #byDifferences(rows: Indices, cols: Indices, out: Matrix): void {
-    squaredDistances(this.points.coordinates, this.points.dimension, rows, cols, out);
-    const data = out.data as Float64Array;
-    if (out.ld === rows.length) this.kernel.evaluate(data, out.offset, rows.length * cols.length);
-    else for (let b = 0; b < cols.length; b++) this.kernel.evaluate(data, out.offset + b * out.ld, rows.length);
+  /**
+   * Throws OptionError where k is not finite at a pair of equal points: no other pair has a larger |k|. Only kernels
+   * that may grow without bound are looked at.
+   */
+  requireFinite(): void {
+    const { kernel } = this;
+    if (kernel.composition === undefined && kernel.argument !== 'innerProduct') return;
+    let point: number;
+    let value: number;
+    if (kernel.composition === undefined) {
+      point = 0;
+      for (let i = 1; i < this.size; i++) if (this.#norms[i] > this.#norms[point]) point = i;
+      const one = this.#norms.slice(point, point + 1);
+      kernel.evaluate(one, 0, 1);
+      [value] = one;
+    } else {
+      const values = new Float64Array(this.size);
+      this.#values(values);
+      point = Math.max(
+        0,
+        values.findIndex((one) => !Number.isFinite(one)),
+      );
+      value = values[point];
+    }
+    if (Number.isFinite(value)) return;
+    const where = kernel.argument === 'innerProduct' ? `, whose squared norm is ${this.#norms[point]}` : '';
+    throw new OptionError(
+      `The kernel ${kernel.name} is ${value} at point ${point}${where}: raise the bandwidth, lower the degree, or ` +
+        'scale the points.',
+      { kernel: kernel.name, point },
+    );
   }
 
-  #canonicalBlock(rows: Indices, cols: Indices, out: Matrix): void {
-    const d = this.points.dimension;
+  /** out[i] ← k(x_i, x_i). */
+  #values(out: Float64Array): void {
+    const blocks = this.#blocks;
+    if (blocks.length === 1) {
+      blocks[0].diagonal(out);
+      return;
+    }
+    const { size } = this;
+    const values = new Float64Array(blocks.length * size);
+    blocks.forEach((one, g) => {
+      one.diagonal(values, g * size);
+    });
+    this.kernel.evaluate(values, 0, size);
+    out.set(values.subarray(0, size));
+  }
+
+  /** Square tiles, so that those of a block are those of its transpose. */
+  #byTiles(rows: Indices, cols: Indices, out: Matrix): void {
+    const blocks = this.#blocks;
+    const most = blocks.length * Math.min(TILE, rows.length) * Math.min(TILE, cols.length);
+    if (this.#tiles.length < most) this.#tiles = new Float64Array(most);
     for (let j = 0; j < cols.length; j += TILE) {
       const n = Math.min(TILE, cols.length - j);
-      this.#right = gather(this.#operand, d, cols.subarray(j, j + n), this.#right);
       for (let i = 0; i < rows.length; i += TILE) {
         const m = Math.min(TILE, rows.length - i);
-        const members = rows.subarray(i, i + m);
-        this.#left = gather(this.#operand, d, members, this.#left);
-        this.#rowNorms = gather(this.#norms, 1, members, this.#rowNorms);
-        const c = view(out.data, out.offset + i + j * out.ld, m, n, out.ld);
-        const distances = this.kernel.argument === 'squaredDistance';
-        this.#blas.gemm('T', 'N', distances ? -2 : 1, view(this.#left, 0, d, m), view(this.#right, 0, d, n), 0, c);
-        for (let b = 0; b < n; b++) {
-          const begin = c.offset + b * c.ld;
-          if (distances) this.#distancesFromProducts(members, cols[j + b], c.data as Float64Array, begin);
-          else this.#normOnDiagonal(members, cols[j + b], c.data as Float64Array, begin);
-          this.kernel.evaluate(c.data as Float64Array, begin, m);
-        }
+        blocks.forEach((one, g) => {
+          one.fill(rows.subarray(i, i + m), cols.subarray(j, j + n), view(this.#tiles, g * m * n, m, n));
+        });
+        this.kernel.evaluate(this.#tiles, 0, m * n);
+        copyInto(block(out, i, j, m, n), view(this.#tiles, 0, m, n));
       }
     }
   }
-
-  /** out ← ‖x‖² + ‖y‖² + out, where out holds −2x·y; recomputed from differences where that cancels. */
-  #distancesFromProducts(rows: Indices, col: number, out: Float64Array, begin: number): void {
-    const rowNorms = this.#rowNorms;
-    const normOfCol = this.#norms[col];
-    let cancelled = 0;
-    for (let a = 0; a < rows.length; a++) {
-      const sum = rowNorms[a] + normOfCol;
-      const squared = sum + out[begin + a];
-      out[begin + a] = squared;
-      cancelled += squared > CANCELLATION * sum ? 0 : 1;
-    }
-    // Rare, and so in a loop of its own: the one above stays small.
-    for (let a = 0; cancelled > 0; a++) {
-      if (out[begin + a] > CANCELLATION * (rowNorms[a] + normOfCol)) continue;
-      out[begin + a] = squaredDistance(this.points.coordinates, this.points.dimension, rows[a], col);
-      cancelled--;
-    }
-  }
-
-  /** x·x is the squared norm computed once: entries and diagonal agree to the bit. */
-  #normOnDiagonal(rows: Indices, col: number, out: Float64Array, begin: number): void {
-    for (let a = 0; a < rows.length; a++) if (rows[a] === col) out[begin + a] = this.#norms[col];
-  }
 }
 
-function prepare(given: Points, kernel: Kernel, ridge: number): Prepared {
-  const { dimension: d, count } = given;
-  const points: Points = { dimension: d, count, coordinates: toShared(given.coordinates) };
-  if (kernel.argument === 'cosine') return { points, ...unitPoints(points), ridge };
-  const norms = squaredNorms(points.coordinates, d, count);
-  if (kernel.argument === 'innerProduct' || d <= LARGEST_DIRECT_DIMENSION)
-    return { points, operand: points.coordinates, norms, ridge };
-  const mean = new Float64Array(d);
-  for (let i = 0; i < count; i++) for (let k = 0; k < d; k++) mean[k] += points.coordinates[i * d + k];
-  let meanSquared = 0;
-  for (let k = 0; k < d; k++) {
-    mean[k] /= count;
-    meanSquared += mean[k] * mean[k];
+function addNoise(rows: Indices, cols: Indices, { data, offset, ld }: Matrix, noise: Float64Array): void {
+  for (let b = 0; b < cols.length; b++) {
+    const col = cols[b];
+    for (let a = 0; a < rows.length; a++) if (rows[a] === col) data[offset + a + b * ld] += noise[col];
   }
-  let sum = 0;
-  for (let i = 0; i < count; i++) sum += norms[i];
-  // Σ‖x − mean‖² = Σ‖x‖² − count·‖mean‖²: a second copy of the points must be worth it.
-  if (meanSquared * count < 0.5 * sum) return { points, operand: points.coordinates, norms, ridge };
-  const operand = sharedFloat64(d * count);
-  for (let i = 0; i < count; i++)
-    for (let k = 0; k < d; k++) operand[i * d + k] = points.coordinates[i * d + k] - mean[k];
-  return { points, operand, norms: squaredNorms(operand, d, count), ridge };
-}
-
-/** Points on the unit sphere, and their squared norms: exactly 1. */
-function unitPoints(points: Points): { operand: Float64Array; norms: Float64Array } {
-  const { dimension: d, count, coordinates } = points;
-  const operand = sharedFloat64(d * count);
-  for (let i = 0; i < count; i++) {
-    // Scaled by the largest coordinate first: neither overflow nor underflow of the squares.
-    let largest = 0;
-    for (let k = i * d; k < (i + 1) * d; k++) largest = Math.max(largest, Math.abs(coordinates[k]));
-    if (largest === 0)
-      throw new NonFiniteError(
-        `Point ${i} is zero: it has no direction, and its cosine with others is not a number. Remove it.`,
-        { point: i },
-      );
-    let sum = 0;
-    for (let k = i * d; k < (i + 1) * d; k++) sum += (coordinates[k] / largest) ** 2;
-    const norm = Math.sqrt(sum);
-    for (let k = i * d; k < (i + 1) * d; k++) operand[k] = coordinates[k] / largest / norm;
-  }
-  return { operand, norms: sharedFloat64(count).fill(1) };
-}
-
-function squaredNorms(x: Float64Array, d: number, count: number): Float64Array {
-  const norms = sharedFloat64(count);
-  for (let i = 0; i < count; i++) {
-    let sum = 0;
-    for (let k = i * d; k < (i + 1) * d; k++) sum += x[k] * x[k];
-    // Two points this long may be twice as far from each other.
-    if (!Number.isFinite(4 * sum))
-      throw new NonFiniteError(
-        `Point ${i} is so large that squared distances from it are not finite; scale the points.`,
-        { point: i },
-      );
-    norms[i] = sum;
-  }
-  return norms;
-}
-
-const ensure = (array: Float64Array, length: number): Float64Array =>
-  array.length >= length ? array : new Float64Array(Math.max(length, 2 * array.length));
-
-/** The points of these indices, one after the other, into `out` or a larger array. */
-function gather(x: Float64Array, d: number, indices: Indices, out: Float64Array): Float64Array {
-  const target = ensure(out, d * indices.length);
-  for (let a = 0, q = 0; a < indices.length; a++)
-    for (let p = indices[a] * d, end = p + d; p < end; p++) target[q++] = x[p];
-  return target;
 }
 
 function addWhereEqual(rows: Indices, cols: Indices, { data, offset, ld }: Matrix, value: number): void {

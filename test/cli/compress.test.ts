@@ -85,6 +85,21 @@ describe('compress --json', () => {
     expect((result['error'] as { relative: number }).relative).toBeLessThanOrEqual(0.01);
   });
 
+  it('takes_parameters_of_families_and_the_median_distance_of_mapped_points', async () => {
+    const run = async (...args: string[]): Promise<{ kernel: string; bandwidth: number }> => {
+      const { status, stdout } = await hmatrix(['compress', '--points', 'normal:300,2', '--json', '--quiet', ...args]);
+      expect(status).toBe(0);
+      return (JSON.parse(stdout) as { input: { kernel: string; bandwidth: number } }).input;
+    };
+    const fast = ['--leaf-size', '64', '--max-rank', '64', '--tolerance', '0.5', '--vectors', '1', '--workers', '1'];
+    const mixture = await run('--kernel', 'rationalQuadratic', '--alpha', '0.5', '--bandwidth', '2', ...fast);
+    expect(mixture.kernel).toBe('rationalQuadratic, h = 2, α = 0.5');
+    const { kernel, bandwidth } = await run('--kernel', 'periodic', '--period', '0.5', ...fast);
+    expect(kernel).toBe(`periodic, h = ${bandwidth}, period 0.5`);
+    // On two circles of radius 1, all around which the points lie: the median of ‖u − v‖² = 4 Σ sin² is 4.
+    expect(Math.abs(bandwidth - 2)).toBeLessThan(0.1);
+  });
+
   it('gives_equal_results_for_equal_seeds_whatever_the_number_of_workers', async () => {
     const run = async (workers: string): Promise<unknown> => {
       const { stdout } = await hmatrix([

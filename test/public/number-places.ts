@@ -65,6 +65,13 @@ const ofModel = (make: (model: hmatrix.GivenModel) => Numbers | Promise<Numbers>
   result: (numbers) => make(parametersOf(numbers)),
 });
 const ofVector = (result: Place['result'], name = /\b[bxz](\.data)?\b/): Place => ({ name, numbers: vector, result });
+const ofPoints = (result: (given: hmatrix.GivenPoints) => Numbers | Promise<Numbers>): Place => ({
+  name: /coordinates/,
+  numbers: () => f.points.coordinates,
+  result: (coordinates) => result(points(coordinates)),
+});
+const ofBlock = async (targets: hmatrix.GivenPoints, given: hmatrix.GivenPoints): Promise<Numbers> =>
+  multiply(await hmatrix.kernels.kernelBlock(hmatrix.kernels.gaussian(1), targets, given, {}, onTeam()));
 const ofTree = (result: (tree: hmatrix.trees.GivenTree) => Numbers | Promise<Numbers>): Place => ({
   name: /tree\.order/,
   numbers: () => f.tree.order,
@@ -89,19 +96,23 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
     },
   ],
   kernelSource: [
+    ofPoints((given) => entriesOf(hmatrix.kernelSource(given, hmatrix.kernels.gaussian(1)))),
     {
-      name: /coordinates/,
-      numbers: () => f.points.coordinates,
-      result: (c) => entriesOf(hmatrix.kernelSource(points(c), hmatrix.kernels.gaussian(1))),
+      name: /nugget/,
+      numbers: () => fractions(SIZE, 3).map(Math.abs),
+      result: (nugget) => entriesOf(hmatrix.kernelSource(f.points, hmatrix.kernels.gaussian(1), { nugget })),
     },
   ],
-  medianBandwidth: [
+  ard: [
     {
-      name: /coordinates/,
-      numbers: () => f.points.coordinates,
-      result: (c) => [hmatrix.kernels.medianBandwidth(points(c), 0)],
+      name: /lengthScales/,
+      numbers: () => Float64Array.of(0.5, 2),
+      result: (scales) =>
+        entriesOf(hmatrix.kernelSource(f.points, hmatrix.kernels.ard(hmatrix.kernels.gaussian(1), scales))),
     },
   ],
+  kernelBlock: [ofPoints((given) => ofBlock(f.points, given)), ofPoints((given) => ofBlock(given, f.points))],
+  medianBandwidth: [ofPoints((given) => [hmatrix.kernels.medianBandwidth(given, 0)])],
   denseOperator: [
     {
       name: /matrix\.data/,
@@ -436,6 +447,7 @@ export const TAKE_NONE = [
   'buildClusterTree',
   'certifyDefiniteness',
   'closeDefaultTeam',
+  'constant',
   'converted',
   'cosine',
   'decide',
@@ -461,10 +473,13 @@ export const TAKE_NONE = [
   'openBlas',
   'openTeam',
   'operatorError',
+  'periodic',
   'polynomial',
   'product',
+  'productKernels',
   'projectionError',
   'randomizedSvd',
+  'rationalQuadratic',
   'readLabels',
   'readNpyMatrix',
   'readPoints',
@@ -472,10 +487,12 @@ export const TAKE_NONE = [
   'SampleOperator',
   'saveMatrix',
   'scaled',
+  'scaleKernel',
   'shifted',
   'spectralDensity',
   'stochasticLanczosQuadrature',
   'sum',
+  'sumKernels',
   'Team',
   'toDense',
   'toleranceAdvice',

@@ -10,7 +10,9 @@ import {
   laplace,
   matern32,
   matern52,
+  periodic,
   polynomial,
+  rationalQuadratic,
 } from '#hmatrix/source/kernels/named.js';
 import { KERNEL_TABLE, kernelFamilies, kernelFromDefinition, kernelOfFamily } from '#hmatrix/source/kernels/table.js';
 
@@ -44,6 +46,8 @@ const formulas: [string, Kernel, (r: number) => number][] = [
     (r) => (1 + (Math.sqrt(5) * r) / h + (5 * r * r) / (3 * h * h)) * Math.exp((-Math.sqrt(5) * r) / h),
   ],
   ['imq', inverseMultiquadric(h), (r) => 1 / Math.sqrt(1 + (r / h) ** 2)],
+  ['rationalQuadratic', rationalQuadratic(h), (r) => 1 / (1 + (r * r) / (2 * h * h))],
+  ['rationalQuadratic, α = 3', rationalQuadratic(h, 3), (r) => (1 + (r * r) / (6 * h * h)) ** -3],
 ];
 
 describe('kernels of distance', () => {
@@ -89,9 +93,11 @@ describe('kernels of inner products', () => {
 });
 
 describe('kernels by name', () => {
-  const ofDistance = kernelFamilies.filter((name) => KERNEL_TABLE[name].argument === 'squaredDistance');
+  const ofDistance = kernelFamilies.filter(
+    (name) => KERNEL_TABLE[name].argument === 'squaredDistance' && KERNEL_TABLE[name].map === undefined,
+  );
   it.each(ofDistance)('%s_is_the_formula_of_its_table', async (family) => {
-    const expression = valuesOf(await expressionKernel(KERNEL_TABLE[family].formula, h));
+    const expression = valuesOf(await expressionKernel(KERNEL_TABLE[family].formula.replaceAll('alpha', '1'), h));
     const values = valuesOf(kernelOfFamily(family, h));
     for (let i = 0; i < values.length; i++)
       expect(Math.abs(values[i] - expression[i])).toBeLessThan(4 * 160 * Number.EPSILON * values[i]);
@@ -104,7 +110,16 @@ describe('kernels by name', () => {
   });
 
   it.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])('bandwidth_%s_is_refused', (bad) => {
-    for (const make of [gaussian, laplace, matern32, matern52, inverseMultiquadric, polynomial])
+    for (const make of [
+      gaussian,
+      laplace,
+      matern32,
+      matern52,
+      inverseMultiquadric,
+      polynomial,
+      rationalQuadratic,
+      (b: number) => periodic(b, 1),
+    ])
       expect(() => make(bad)).toThrow(OptionError);
   });
 
@@ -152,6 +167,29 @@ describe('kernels by name', () => {
     for (const bandwidth of [1e-320, 1e300]) {
       expect(() => polynomial(bandwidth)).toThrow(/bandwidth/);
     }
+  });
+
+  it('rational_quadratic_of_extreme_alpha_is_its_limit', () => {
+    // α → ∞ is the Gaussian; 1 − k_α/k_∞ is about r⁴/(8αh⁴). α → 0 is 1 − α·log(…).
+    const few = squared.filter((r2) => r2 < 25);
+    const limit = valuesOf(gaussian(h), few);
+    for (const alpha of [1e12, 1e100])
+      valuesOf(rationalQuadratic(h, alpha), few).forEach((value, i) => {
+        expect(Math.abs(value - limit[i])).toBeLessThan(few[i] ** 2 / (4 * alpha * h ** 4) + 16 * Number.EPSILON);
+      });
+    expect(valuesOf(rationalQuadratic(h, 1e-100)).every((value) => value === 1)).toBe(true);
+    const wide = Float64Array.of(0, 1e-300, 1, 1e300, 1e308);
+    valuesOf(rationalQuadratic(1e-100, 0.01), wide).forEach((value, i) => {
+      const exact = wide[i] === 0 ? 1 : Math.exp(-0.01 * Math.log1p((Math.sqrt(wide[i]) * 1e100) ** 2 / 0.02));
+      const far = Math.exp(-0.01 * (Math.log(wide[i]) + 200 * Math.log(10) - Math.log(0.02)));
+      expect(Math.abs(value - (exact > 0 ? exact : far))).toBeLessThan(1e-13);
+    });
+    for (const bad of [0, -1, Number.NaN, Infinity, 1e-101])
+      expect(() => rationalQuadratic(1, bad)).toThrow(/alpha must be a number from 1e-100 to 1e\+100/);
+  });
+
+  it.each([0, -1, Number.NaN, Infinity])('period_%s_is_refused', (period) => {
+    expect(() => periodic(1, period)).toThrow(`The period must be a positive number, not ${period}.`);
   });
 
   it.each([0, 1.5, -2, Number.NaN])('polynomial_degree_%s_is_refused', (degree) => {

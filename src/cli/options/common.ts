@@ -10,6 +10,9 @@ export const MAX_SIZE = 2 ** 31 - 1;
 /** Reads a number ≥ 0. */
 export const nonNegative = finiteNumber('a number of at least 0', (value) => value >= 0);
 
+/** Reads a number > 0. */
+export const positive = finiteNumber('a positive number', (value) => value > 0);
+
 /** What every command takes; `team`: whether it computes with one. */
 export function withCommon(command: Command, team = true): Command {
   if (team) {

@@ -6,7 +6,7 @@ import { FORMAT_TABLE, FORMATS } from '../../hierarchical/matrix/format.js';
 import { familiesWith, kernelFamilies } from '../../source/kernels/table.js';
 import { describedDistances, DISTANCES } from '../../tree/distances/table.js';
 import { bandwidth, byteCount, columnList, delimiter, finiteNumber, header, wholeNumber } from '../usage.js';
-import { MAX_SIZE, nonNegative, withCommon, named } from './common.js';
+import { MAX_SIZE, nonNegative, positive, withCommon, named } from './common.js';
 
 /** How a hierarchical matrix is made, but for its tolerance. */
 export function withShape(command: Command): Command {
@@ -69,6 +69,8 @@ export function withInput(command: Command): Command {
       bandwidth,
     )
     .option('--degree <n>', `of the ${familiesWith('degree').join(', ')} kernel (default: 2)`, wholeNumber(1, 64))
+    .option('--alpha <a>', `of the ${familiesWith('alpha').join(', ')} kernel (default: 1)`, positive)
+    .option('--period <p>', `of the ${familiesWith('period').join(', ')} kernel's coordinates (default: 1)`, positive)
     .option('--ridge <x>', 'added to the diagonal of a kernel matrix (default: 0)', nonNegative)
     .option('--limit <n>', 'only the first n points', wholeNumber(1, MAX_SIZE))
     .option('--columns <list>', 'of a .csv or .tsv file: names or numbers from 0, commas between (all)', columnList)

@@ -1,8 +1,10 @@
 /**
  * What a kernel is: a function that turns squared distances, inner products or cosines into entries, in place on a
- * block of arguments; and what a family of them is, one for each value of its parameters (table.ts lists them).
+ * block of arguments; what a family of them is, one for each value of its parameters (table.ts lists them); and what
+ * kernels made of kernels are (compose.ts makes them).
  */
 import { OptionError } from '../../core/errors.js';
+import type { PointMap } from './point-map.js';
 import type { KernelProgram } from './program.js';
 
 /** What a kernel is a function of: ‖x − y‖², x·y, or x·y/(‖x‖‖y‖). */
@@ -16,20 +18,54 @@ export interface KernelParameters {
   /** Length scale h of the points. */
   readonly bandwidth?: number | undefined;
   readonly degree?: number | undefined;
+  /** Exponent α of the rational quadratic kernel. */
+  readonly alpha?: number | undefined;
+  /** Period p of the coordinates. */
+  readonly period?: number | undefined;
 }
 
-/** A kernel as data, by which a worker builds its own copy: a family's name with its parameters, or a program. */
+/**
+ * A kernel as data, by which a worker builds its own copy: a family's name with its parameters, a program, or kernels
+ * and what is made of them.
+ */
 export type KernelDefinition =
-  ({ readonly family: string } & KernelParameters) | { readonly family: 'expression'; readonly program: KernelProgram };
+  | ({ readonly family: string } & KernelParameters)
+  | { readonly family: 'expression'; readonly program: KernelProgram }
+  | { readonly family: 'sum' | 'product'; readonly parts: readonly KernelDefinition[] }
+  | { readonly family: 'scaled'; readonly variance: number; readonly part: KernelDefinition }
+  | { readonly family: 'ard'; readonly lengthScales: readonly number[]; readonly part: KernelDefinition };
+
+/** What a kernel is evaluated at: an argument, of points that may be mapped first. */
+export interface KernelInput {
+  readonly argument: KernelArgument;
+  /** Absent where the argument is that of the points themselves. */
+  readonly map?: PointMap | undefined;
+}
+
+/** How a kernel is made of others. */
+export type Composition =
+  | { readonly kind: 'sum' | 'product'; readonly parts: readonly Kernel[] }
+  | { readonly kind: 'scaled'; readonly variance: number; readonly parts: readonly [Kernel] };
 
 /** A positive definite function k(x, y), as `kernelSource` takes it. */
 export interface Kernel {
   /** For people: "gaussian, h = 2". */
   readonly name: string;
-  readonly argument: KernelArgument;
+  /** 'several' of a composition whose parts have different inputs: those are listed in `inputs`. */
+  readonly argument: KernelArgument | 'several';
+  /** What is done to the points before the argument is formed; absent where nothing is. */
+  readonly map?: PointMap | undefined;
+  /** Only with argument 'several': the different ones of the parts. */
+  readonly inputs?: readonly KernelInput[] | undefined;
+  /** What it is made of, where it is a sum, a product or a multiple. */
+  readonly composition?: Composition | undefined;
   /** Absent for a kernel that only this thread can evaluate. */
   readonly definition?: KernelDefinition | undefined;
-  /** values[offset … offset + length) ← k(values[…]), in place; an entry's result depends on that entry alone. */
+  /**
+   * values[offset … offset + length) ← k(values[…]), in place; an entry's result depends on that entry alone. With
+   * argument 'several' the `length` values of input g begin at offset + g·length, and the results replace those of the
+   * first.
+   */
   evaluate(values: Float64Array, offset: number, length: number): void;
 }
 
@@ -50,6 +86,8 @@ export interface KernelForm {
   readonly argument: KernelArgument;
   /** The parameters it takes; values of others are ignored. */
   readonly parameters: Readonly<Partial<Record<keyof KernelParameters, KernelParameter>>>;
+  /** What is done to the points first, for parameters which have been checked; absent where nothing is. */
+  readonly map?: ((parameters: Readonly<Record<keyof KernelParameters, number>>) => PointMap) | undefined;
   /** k for these parameters, which have been checked. Its scratch belongs to one thread. */
   evaluator(parameters: Readonly<Record<keyof KernelParameters, number>>): Evaluate;
 }

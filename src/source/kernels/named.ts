@@ -25,3 +25,20 @@ export const polynomial = (h: number, degree?: number): Kernel =>
 
 /** k = x·y/(‖x‖‖y‖). */
 export const cosine = (): Kernel => kernelFromDefinition({ family: 'cosine' });
+
+/**
+ * Rational quadratic, k = (1 + r²/(2αh²))^(−α), a mixture of Gaussians of different h: α from 1e-100 to 1e100, default
+ * 1; α → ∞ gives the Gaussian.
+ */
+export const rationalQuadratic = (h: number, alpha?: number): Kernel =>
+  kernelFromDefinition({ family: 'rationalQuadratic', bandwidth: h, alpha });
+
+/** k = 1 for every pair: an offset, a multiple of which `scaleKernel` makes. */
+export const constant = (): Kernel => kernelFromDefinition({ family: 'constant' });
+
+/**
+ * k = exp(−2 Σ_k sin²(π(x_k − y_k)/p)/h²), periodic in every coordinate with the period p > 0, in the units of the
+ * points; h has none. It is the Gaussian of h on the points (cos 2πx_k/p, sin 2πx_k/p) in 2d dimensions.
+ */
+export const periodic = (h: number, period: number): Kernel =>
+  kernelFromDefinition({ family: 'periodic', bandwidth: h, period });

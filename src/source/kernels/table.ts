@@ -5,6 +5,8 @@
  * is the length scale ℓ).
  */
 import { OptionError } from '../../core/errors.js';
+import { ard, productKernels, scaleKernel, sumKernels } from './compose.js';
+import { constant } from './constant.js';
 import { cosine } from './cosine.js';
 import { gaussian } from './gaussian.js';
 import { inverseMultiquadric } from './inverse-multiquadric.js';
@@ -12,8 +14,10 @@ import type { Kernel, KernelDefinition, KernelForm, KernelParameters } from './k
 import { laplace } from './laplace.js';
 import { matern32 } from './matern32.js';
 import { matern52 } from './matern52.js';
+import { periodic } from './periodic.js';
 import { polynomial } from './polynomial.js';
 import { runProgram, type KernelProgram } from './program.js';
+import { rationalQuadratic } from './rational-quadratic.js';
 
 const TABLE = {
   gaussian,
@@ -21,6 +25,9 @@ const TABLE = {
   matern32,
   matern52,
   imq: inverseMultiquadric,
+  rationalQuadratic,
+  periodic,
+  constant,
   polynomial,
   cosine,
 } satisfies Readonly<Record<string, KernelForm>>;
@@ -42,7 +49,7 @@ export const familiesWith = (parameter: keyof KernelParameters): readonly Kernel
 function kernelWith(family: string, given: KernelParameters): Kernel {
   if (!Object.hasOwn(TABLE, family))
     throw new OptionError(`Unknown kernel "${family}": choose one of ${kernelFamilies.join(', ')}.`, { family });
-  const { argument, parameters, evaluator } = KERNEL_TABLE[family as KernelFamily];
+  const { argument, parameters, map, evaluator } = KERNEL_TABLE[family as KernelFamily];
   const values: Partial<Record<keyof KernelParameters, number>> = {};
   let name = family;
   for (const [key, { fallback, text, require }] of entriesOf(parameters)) {
@@ -51,8 +58,9 @@ function kernelWith(family: string, given: KernelParameters): Kernel {
     values[key] = value;
     name += `, ${text(value)}`;
   }
-  const evaluate = evaluator(values as Record<keyof KernelParameters, number>);
-  return { name, argument, definition: { family, ...values }, evaluate };
+  const checked = values as Record<keyof KernelParameters, number>;
+  const kernel = { name, argument, definition: { family, ...values }, evaluate: evaluator(checked) };
+  return map === undefined ? kernel : { ...kernel, map: map(checked) };
 }
 
 const entriesOf = Object.entries as <K extends string, T>(object: Readonly<Partial<Record<K, T>>>) => readonly [K, T][];
@@ -64,12 +72,21 @@ export function programKernel(program: KernelProgram): Kernel {
 }
 
 /** The kernel a definition describes. Throws OptionError for an unknown family and for wrong parameters. */
-export const kernelFromDefinition = (definition: KernelDefinition): Kernel =>
-  'program' in definition ? programKernel(definition.program) : kernelWith(definition.family, definition);
+export function kernelFromDefinition(definition: KernelDefinition): Kernel {
+  if ('program' in definition) return programKernel(definition.program);
+  if ('parts' in definition) {
+    const parts = definition.parts.map(kernelFromDefinition);
+    return definition.family === 'sum' ? sumKernels(...parts) : productKernels(...parts);
+  }
+  if (!('part' in definition)) return kernelWith(definition.family, definition);
+  const part = kernelFromDefinition(definition.part);
+  return 'variance' in definition ? scaleKernel(part, definition.variance) : ard(part, definition.lengthScales);
+}
 
 /**
  * The kernel of a family by its name; parameters that the family does not take are ignored: `degree` concerns the
- * polynomial kernel, the cosine kernel has no bandwidth. Throws OptionError.
+ * polynomial kernel, the cosine kernel has no bandwidth. Those that are no argument have their defaults: α = 1, period
+ * 1; `rationalQuadratic` and `periodic` take others. Throws OptionError.
  */
 export const kernelOfFamily = (family: KernelFamily, bandwidth: number, degree?: number): Kernel =>
   kernelWith(family, { bandwidth, degree });
