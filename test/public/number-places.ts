@@ -367,6 +367,38 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
   ],
   lossAndGradient: [ofModel((model) => hmatrix.networks.lossAndGradient(model).gradient)],
   meanLoss: [ofModel((model) => [hmatrix.networks.meanLoss(model)])],
+  predict: [
+    ofModel((model) => hmatrix.networks.predict(model, fractions(3, 9)).data),
+    {
+      name: /inputs/,
+      numbers: () => fractions(3, 9),
+      result: (inputs) => hmatrix.networks.predict(f.model, inputs).data,
+    },
+  ],
+  accuracy: [
+    ofModel((model) => [
+      hmatrix.networks.accuracy({
+        ...model,
+        loss: 'bce',
+        data: hmatrix.networks.memoryDataSet(hmatrix.dense.zeros(3, 2), hmatrix.dense.zeros(2, 2)),
+      }),
+    ]),
+  ],
+  jacobian: [
+    ofModel((model) => hmatrix.networks.jacobian(model, fractions(3, 9)).data),
+    {
+      name: /inputs/,
+      numbers: () => fractions(3, 9),
+      result: (inputs) => hmatrix.networks.jacobian(f.model, inputs).data,
+    },
+  ],
+  transpose: [
+    {
+      name: /matrix\.data/,
+      numbers: vector,
+      result: (data) => hmatrix.dense.transpose(column(data)).data,
+    },
+  ],
   memoryDataSet: [
     {
       name: /inputs\.data/,
@@ -415,60 +447,3 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
     },
   ],
 };
-
-/**
- * Functions that take no numbers in arrays: paths, options, single numbers, and objects that others of the table make.
- */
-export const TAKE_NONE = [
-  'buildClusterTree',
-  'certifyDefiniteness',
-  'closeDefaultTeam',
-  'converted',
-  'cosine',
-  'decide',
-  'describeMatrixFile',
-  'entryOperator',
-  'expressionKernel',
-  'extremeEigenvalues',
-  'findNeighbors',
-  'gaussian',
-  'identityOperator',
-  'initialParameters',
-  'inverseMultiquadric',
-  'kernelOfFamily',
-  'laplace',
-  'layerRanges',
-  'loadMatrix',
-  'logDeterminant',
-  'matern32',
-  'matern52',
-  'nystrom',
-  'openBlas',
-  'openTeam',
-  'operatorError',
-  'polynomial',
-  'product',
-  'projectionError',
-  'randomizedSvd',
-  'readLabels',
-  'readNpyMatrix',
-  'readPoints',
-  'readWeights',
-  'SampleOperator',
-  'saveMatrix',
-  'scaled',
-  'shifted',
-  'spectralDensity',
-  'stochasticLanczosQuadrature',
-  'sum',
-  'Team',
-  'toleranceAdvice',
-  'unitRanges',
-  'validateSource',
-  'zeros',
-];
-/**
- * Views of the caller's array, and arrays that are written to: another type than a typed array is refused or filled,
- * never copied.
- */
-export const IN_PLACE = ['layerWeights', 'RandomStream'];
