@@ -16,7 +16,7 @@ import { backpropagate } from './backward.js';
 import { forward } from './forward.js';
 import { perSampleGradients, type BatchOptions } from './gradient.js';
 import { asInputs } from './inputs.js';
-import { asNetwork, type GivenNetwork } from './model.js';
+import { asNetwork, type GivenNetwork, type Model } from './model.js';
 import type { Network } from './network.js';
 
 /** Options of {@link jacobian}. */
@@ -37,14 +37,18 @@ function numbersPerSample({ layers, outputs, parameters }: Network): number {
   );
 }
 
-/** How many of `samples` fit into a batch, and the bytes that one takes in the precision of the parameters. */
+/**
+ * How many of `samples` are taken at a time (all where `asked`, else what a batch holds), and the bytes that they take
+ * in the precision of the parameters.
+ */
 export function gradientBatch(
   network: Network,
   parameters: FloatArray,
   samples: number,
+  asked = false,
 ): { readonly count: number; readonly bytes: number } {
   const each = numbersPerSample(network);
-  const count = Math.max(1, Math.min(samples, Math.floor(BATCH_NUMBERS / each)));
+  const count = Math.max(1, asked ? samples : Math.min(samples, Math.floor(BATCH_NUMBERS / each)));
   return { count, bytes: parameters.BYTES_PER_ELEMENT * each * count };
 }
 
@@ -53,8 +57,7 @@ export function gradientBatch(
  * i·r + k: the transposed Jacobian. (2 + 3r)·N flops a sample. Throws NonFiniteError.
  */
 export function outputGradients(
-  network: Network,
-  parameters: FloatArray,
+  { network, parameters }: Pick<Model, 'network' | 'parameters'>,
   inputs: Matrix,
   out: Matrix,
   blas: Blas,
@@ -98,7 +101,7 @@ export function jacobian(model: GivenNetwork, inputs: Vectors, options: Jacobian
     throwIfAborted(signal);
     const n = Math.min(count, x.cols - first);
     const own = block(gradients, 0, 0, size, r * n);
-    outputGradients(network, parameters, block(x, 0, first, x.rows, n), own, blas);
+    outputGradients({ network, parameters }, block(x, 0, first, x.rows, n), own, blas);
     transposeInto(block(out, first * r, 0, r * n, size), own);
   }
   return out;

@@ -51,6 +51,8 @@ const treeOf = (order: Numbers): hmatrix.trees.GivenTree => ({
 });
 const operatorOf = (model: hmatrix.GivenModel, make: (model: hmatrix.GivenModel) => hmatrix.LinearOperator): Numbers =>
   multiply(make(model));
+const varianceOf = (model: hmatrix.GivenModel, inputs: Numbers): Numbers =>
+  hmatrix.curvature.predictiveVariance(model, hmatrix.operators.identityOperator(network.parameters), inputs).data;
 const leastSquares = { shift: 0.5, tolerance: 1e-9 } as const;
 const solved =
   (solve: (b: Numbers, x: hmatrix.Matrix) => unknown) =>
@@ -391,6 +393,10 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
       numbers: () => fractions(3, 9),
       result: (inputs) => hmatrix.networks.jacobian(f.model, inputs).data,
     },
+  ],
+  predictiveVariance: [
+    ofModel((model) => varianceOf(model, fractions(3, 9))),
+    { name: /inputs/, numbers: () => fractions(3, 9), result: (inputs) => varianceOf(f.model, inputs) },
   ],
   transpose: [
     {

@@ -210,6 +210,15 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   accuracy: [['batchSize', (o) => hmatrix.networks.accuracy({ ...f.model, loss: 'bce' }, o)]],
   predict: [['probabilities', (o) => hmatrix.networks.predict(f.model, hmatrix.dense.zeros(3, 2), o)]],
   jacobian: [['memoryLimit', (o) => hmatrix.networks.jacobian(f.model, hmatrix.dense.zeros(3, 2), o)]],
+  predictiveVariance: [
+    [
+      'batchSize',
+      (o) => {
+        const inverse = hmatrix.operators.identityOperator(network.parameters);
+        return hmatrix.curvature.predictiveVariance(f.model, inverse, hmatrix.dense.zeros(3, 2), o);
+      },
+    ],
+  ],
   meanLoss: [['batchSize', (o) => hmatrix.networks.meanLoss(f.model, o)]],
   denseOperator: [['blas', (o) => hmatrix.operators.denseOperator(hmatrix.dense.zeros(2, 2), true, o)]],
   defineNetwork: [['activation', (o) => hmatrix.networks.defineNetwork(and({ widths: [2, 2] }, o))]],

@@ -31,6 +31,9 @@ import { forward } from '../../network/forward.js';
 import { applyLossFactor } from '../../network/losses/evaluate.js';
 import { checkModel, type Model, asModel, type GivenModel } from '../../network/model.js';
 import { layerWeights, type Network } from '../../network/network.js';
+import { combine } from '../../operator/block-arithmetic.js';
+import type { LinearOperator } from '../../operator/linear-operator.js';
+import { derived } from '../../operator/self-check.js';
 import { widened, widenedMatrix } from './unit-gram-arrays.js';
 
 /** Options of {@link dualForm}. */
@@ -212,10 +215,7 @@ export class DualForm {
    * NotPositiveDefiniteError where λ is lost in the rounding of T.
    */
   solve(given: Vectors, shift: number): Matrix {
-    if (!(shift > 0 && Number.isFinite(shift)))
-      throw new OptionError(`The shift λ must be a number above 0, not ${shift}: G alone is singular where n·r < N.`, {
-        shift,
-      });
+    requireShift(shift);
     const b = asVectors(given, 'right-hand sides');
     if (b.rows !== this.parameters)
       throw new ShapeError(
@@ -235,6 +235,23 @@ export class DualForm {
         x.data[at + i] = (b.data[b.offset + i + c * b.ld] - x.data[at + i]) / shift;
     }
     return x;
+  }
+
+  /**
+   * (G + λI)⁻¹ as an operator, λ > 0, for vectors of either precision; products are `solve`s. Factors at once, and for
+   * each change of λ. Throws as `solve`.
+   */
+  inverse(shift: number): LinearOperator {
+    requireShift(shift);
+    this.#cholesky(shift);
+    return derived({
+      rows: this.parameters,
+      cols: this.parameters,
+      symmetric: true,
+      applyUnchecked: (out, x, alpha, beta) => {
+        combine(out, alpha, this.solve(x, shift), beta);
+      },
+    });
   }
 
   #cholesky(shift: number): Matrix {
@@ -293,6 +310,14 @@ export class DualForm {
     }
     return x;
   }
+}
+
+/** Throws OptionError unless λ is a finite number above 0. */
+function requireShift(shift: number): void {
+  if (!(shift > 0 && Number.isFinite(shift)))
+    throw new OptionError(`The shift λ must be a number above 0, not ${shift}: G alone is singular where n·r < N.`, {
+      shift,
+    });
 }
 
 /** `multiply` on float64 copies of what is float32. */
