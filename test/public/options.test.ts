@@ -75,10 +75,12 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   kfac: [
     ['variant', (o) => hmatrix.curvature.kfac(f.model, o)],
     ['damping', (o) => hmatrix.curvature.kfac(f.model).solver(and({ damping: 1 }, o))],
+    ['count', (o) => hmatrix.curvature.kfac(f.model).solver({ damping: 1 }).sample(o)],
   ],
   ekfac: [
     ['variant', (o) => hmatrix.curvature.ekfac(f.model, o)],
     ['damping', (o) => hmatrix.curvature.ekfac(f.model).solver(and({ damping: 1 }, o))],
+    ['count', (o) => hmatrix.curvature.ekfac(f.model).solver({ damping: 1 }).sample(o)],
   ],
   curvatureDiagonal: [['batchSize', (o) => hmatrix.curvature.curvatureDiagonal(f.model, o)]],
   gaussNewtonSource: [
@@ -86,7 +88,10 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
     ['error', (o) => hmatrix.curvature.gaussNewtonSource(f.model, { sampling: o })],
   ],
   sampledGaussNewtonSource: [['error', (o) => hmatrix.curvature.sampledGaussNewtonSource(f.model, o)]],
-  dualForm: [['largestOrder', (o) => hmatrix.curvature.dualForm(f.model, o)]],
+  dualForm: [
+    ['largestOrder', (o) => hmatrix.curvature.dualForm(f.model, o)],
+    ['count', (o) => hmatrix.curvature.dualForm(f.model).sample(1, o)],
+  ],
   sketchEmbedding: [['dimension', (o) => hmatrix.curvature.sketchEmbedding(f.model, o)]],
   kroneckerHierarchical: [
     ['tolerance', (o) => hmatrix.curvature.kroneckerHierarchical(f.model, o)],
@@ -96,6 +101,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
     ['memoryLimit', (o) => hmatrix.curvature.factorKronecker(f.kronecker, and({ shift: 1 }, o))],
     ['team', (o) => hmatrix.curvature.factorKronecker(f.kronecker, { shift: 1 }, o)],
     ['signal', async (o) => (await hmatrix.curvature.factorKronecker(f.kronecker, { shift: 1 })).refactor(2, o)],
+    ['count', async (o) => (await hmatrix.curvature.factorKronecker(f.kronecker, { shift: 1 })).sample(o)],
   ],
   certifyDefiniteness: [
     ['tolerance', (o) => hmatrix.hierarchical.certifyDefiniteness(f.matrix, o)],
