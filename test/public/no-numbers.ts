@@ -39,6 +39,7 @@ export const TAKE_NONE = [
   'readLabels',
   'readNpyMatrix',
   'readPoints',
+  'readSamples',
   'readWeights',
   'SampleOperator',
   'saveMatrix',

@@ -238,6 +238,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   ],
   readLabels: [['limit', (o) => hmatrix.io.readLabels(path, o)]],
   readPoints: [['columns', (o) => hmatrix.io.readPoints(path, o)]],
+  readSamples: [['columns', (o) => hmatrix.io.readSamples(path, o)]],
   readNpyMatrix: [['signal', (o) => hmatrix.io.readNpyMatrix(path, o)]],
   writeNpyMatrix: [['signal', (o) => hmatrix.io.writeNpyMatrix(join(folder, 'x.npy'), b(), o)]],
   openTeam: [['workers', (o) => hmatrix.openTeam(o)]],
