@@ -36,7 +36,7 @@ const factorization = await factorKronecker(matrix, { shift: lambda });
 const covariance = scaled(factorization, 1 / n);
 
 // log p(y) ≈ −n·loss − ½nλ‖θ̂‖² + ½ log det(nλI) − ½ log det n(G + λI), less n·½ log 2π.
-const norm = parameters.reduce((/** @type {number} */ sum, /** @type {number} */ value) => sum + value ** 2, 0);
+const norm = Math.hypot(...parameters) ** 2;
 const occam = 0.5 * (network.parameters * Math.log(lambda) - factorization.logdet);
 const evidence = -n * meanLoss(model) - 0.5 * n * lambda * norm + occam;
 console.log(Number.isFinite(evidence), occam < 0); // → true true
