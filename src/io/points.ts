@@ -1,18 +1,21 @@
 /**
- * Points from a file, whatever its kind: .npy, CSV, IDX images.
+ * Points from a file, whatever its kind: .npy, CSV, IDX images; samples of those and of .npz archives.
  */
 import { requireWhole } from '../core/checks.js';
 import { inCode } from '../core/advice.js';
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, NonFiniteError, OptionError } from '../core/errors.js';
-import { requireRole } from '../core/kind.js';
+import { describe, requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
+import { view, type Matrix } from '../dense/matrix.js';
+import { transposeInto } from '../dense/transpose.js';
 import { TABLE_OPTIONS, type CsvFormat, type CsvReading } from './csv-format.js';
 import { readCsv } from './csv.js';
 import { isGzip, isIdx, readIdx } from './idx.js';
 import { sharedBuffer, withInputFile } from './input-file.js';
 import { hex } from './npy-header.js';
 import { readNpyOrdered } from './npy.js';
+import { readNpz, readNpzNames } from './npz.js';
 import { elementCount } from './shape-size.js';
 
 /** What CsvFormat has is for tables (.csv, .tsv), whose columns are the coordinates. */
@@ -33,6 +36,16 @@ const READ_POINTS_KEYS: KeysOf<ReadPointsOptions & { readonly team?: unknown | u
   team: true,
 };
 
+/** Options of {@link readSamples}. */
+export interface ReadSamplesOptions extends ReadPointsOptions {
+  /** Which array of an archive (.npz); needed where there are several. */
+  readonly name?: string | undefined;
+}
+const READ_SAMPLES_KEYS: KeysOf<ReadSamplesOptions & { readonly team?: unknown | undefined }> = {
+  ...READ_POINTS_KEYS,
+  name: true,
+};
+
 /**
  * N points in ℝᵈ; point i is coordinates[i·d … i·d + d), over a SharedArrayBuffer. Structurally the `Points` of the
  * sources.
@@ -47,17 +60,20 @@ export interface PointTable {
   readonly table?: CsvReading | undefined;
 }
 
-type Kind = 'npy' | 'csv' | 'idx';
+type Kind = 'npy' | 'npz' | 'csv' | 'idx';
 
 /** By name where the name says it, else by the first bytes (MNIST's files have no extension of their own). */
-async function kindOf(path: string, control: RunControl): Promise<Kind> {
+async function kindOf(path: string, control: RunControl, archives: boolean): Promise<Kind> {
   if (/\.npy$/i.test(path)) return 'npy';
+  if (archives && /\.npz$/i.test(path)) return 'npz';
   if (/\.(csv|tsv)$/i.test(path)) return 'csv';
   const head = await withInputFile(path, control, (file) => file.head(6));
   if (isGzip(head) || isIdx(head)) return 'idx';
   if (hex(head) === '93 4e 55 4d 50 59') return 'npy';
+  if (archives && head[0] === 0x50 && head[1] === 0x4b) return 'npz';
   throw new FileFormatError(
-    `${path}: neither .npy, nor .csv or .tsv by name, nor IDX (MNIST, .gz as it comes): it starts with ${hex(head)}.`,
+    `${path}: neither .npy${archives ? ', nor .npz' : ''}, nor .csv or .tsv by name, nor IDX (MNIST, .gz as it ` +
+      `comes): it starts with ${hex(head)}.`,
     { path },
   );
 }
@@ -97,6 +113,21 @@ async function npyPoints(path: string, options: ReadPointsOptions): Promise<Poin
   return first(all, options.limit ?? Infinity);
 }
 
+async function npzPoints(path: string, { name, limit, ...control }: ReadSamplesOptions): Promise<PointTable> {
+  const names = name === undefined ? await readNpzNames(path, control) : [name];
+  if (names.length !== 1) {
+    const there = names.map((one) => `"${one}"`).join(', ');
+    throw new OptionError(`${path}: holds ${names.length} arrays, ${there}: say which one (name).`, { path, names });
+  }
+  const { signal, onProgress } = control;
+  const array = (await readNpz(path, { names, signal, onProgress })).get(names[0])!;
+  const [rows, cols = 1] = array.shape;
+  const coordinates = new Float64Array(sharedBuffer(8 * elementCount([rows, cols]), path));
+  if (array.fortranOrder) transposeInto(view(coordinates, 0, cols, rows), view(array.data, 0, rows, cols));
+  else coordinates.set(array.data);
+  return first({ dimension: cols, count: rows, coordinates, total: rows }, limit ?? Infinity);
+}
+
 /**
  * Reads N points in ℝᵈ: an .npy array of N rows and d columns (or N records of d real fields), a CSV table of N rows,
  * or IDX images (each one point; bytes scaled to [0, 1]). Failure: NonFiniteError with point and coordinate,
@@ -105,9 +136,35 @@ async function npyPoints(path: string, options: ReadPointsOptions): Promise<Poin
 export async function readPoints(path: string, options: ReadPointsOptions = {}): Promise<PointTable> {
   requireRole(path, 'path', 'readPoints');
   requireKnownOptions(options, READ_POINTS_KEYS, 'readPoints');
-  const { limit } = options;
+  return readRows(path, options, false);
+}
+
+/**
+ * Reads n samples of d numbers into a d × n matrix, in float64 over shared memory: the file's rows are samples, as
+ * NumPy's users have them, and the matrix's columns are, as this library takes them everywhere (row j of the file is
+ * column j). An .npy array (n, d), one of an .npz archive, a CSV table of n rows, or IDX images (each one sample; bytes
+ * scaled to [0, 1]); an array (n) is n samples of one number. Failure: as readPoints, and OptionError where an archive
+ * holds several arrays and none is named.
+ */
+export async function readSamples(path: string, options: ReadSamplesOptions = {}): Promise<Matrix> {
+  requireRole(path, 'path', 'readSamples');
+  requireKnownOptions(options, READ_SAMPLES_KEYS, 'readSamples');
+  const { dimension, count, coordinates } = await readRows(path, options, true);
+  return view(coordinates, 0, dimension, count);
+}
+
+/** The file's rows as points, those of an archive's array too where `archives`. */
+async function readRows(path: string, options: ReadSamplesOptions, archives: boolean): Promise<PointTable> {
+  const { limit, name } = options;
   if (limit !== undefined) requireWhole(limit, 'limit', 1);
-  const kind = await kindOf(path, options);
+  if (name !== undefined && typeof name !== 'string')
+    throw new OptionError(`name must be the name of an array, not ${describe(name)}.`, { option: 'name' });
+  const kind = await kindOf(path, options, archives);
+  if (kind !== 'npz' && name !== undefined)
+    throw new OptionError(`The option name is for archives of arrays, .npz; ${path} is none.`, {
+      option: 'name',
+      path,
+    });
   if (kind !== 'csv') {
     const misplaced = TABLE_OPTIONS.find((name) => options[name] !== undefined);
     if (misplaced !== undefined) {
@@ -116,11 +173,8 @@ export async function readPoints(path: string, options: ReadPointsOptions = {}):
       throw new OptionError(text, { option: misplaced, path, advice: [advice] });
     }
   }
-  const points = await (kind === 'npy'
-    ? npyPoints(path, options)
-    : kind === 'csv'
-      ? csvPoints(path, options)
-      : idxPoints(path, options));
+  const readers = { npy: npyPoints, npz: npzPoints, csv: csvPoints, idx: idxPoints };
+  const points = await readers[kind](path, options);
   const { dimension, count, coordinates } = points;
   if (count === 0 || dimension === 0)
     throw new FileFormatError(`${path}: ${count} points in ${dimension} dimensions: there is nothing in it.`, {

@@ -5,6 +5,7 @@ import { OptionError, ShapeError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { asVectors, block, zeros, type Matrix, type Precision } from '../dense/matrix.js';
+import { transpose } from '../dense/transpose.js';
 
 /** Some samples with their targets. */
 export interface Batch {
@@ -62,7 +63,7 @@ export function memoryDataSet(givenInputs: Matrix, givenTargets: Matrix, options
   }
   const order = (given: Matrix, name: string): Matrix => {
     const matrix = asMatrix(given, name);
-    return samples === 'rows' ? transposed(matrix) : matrix;
+    return samples === 'rows' ? transpose(matrix) : matrix;
   };
   const inputs = order(givenInputs, 'inputs');
   const targets = givenTargets === givenInputs ? inputs : order(givenTargets, 'targets');
@@ -102,14 +103,6 @@ function asMatrix(given: Matrix, name: string): Matrix {
     throw new ShapeError(`${name} must be ${wanted}, not ${describe(given)}.`, { name });
   }
   return asVectors(given, name);
-}
-
-/** aᵀ in an array of its own. */
-function transposed(a: Matrix): Matrix {
-  const { data, offset, rows, cols, ld } = a;
-  const out = zeros(cols, rows, data instanceof Float64Array ? 'f64' : 'f32');
-  for (let j = 0; j < cols; j++) for (let i = 0; i < rows; i++) out.data[j + i * cols] = data[offset + i + j * ld];
-  return out;
 }
 
 /**

@@ -23,21 +23,28 @@ export interface BatchOptions {
   readonly signal?: AbortSignalLike | undefined;
 }
 /** The keys of {@link BatchOptions}. */
-const BATCH_KEYS: KeysOf<BatchOptions> = { batchSize: true, signal: true };
+export const BATCH_KEYS: KeysOf<BatchOptions> = { batchSize: true, signal: true };
+
+/** `size` as the number of samples taken at a time. Throws OptionError. */
+export function requireBatchSize(size: number): number {
+  if (!Number.isSafeInteger(size) || size < 1)
+    throw new OptionError(`batchSize is ${size}: it is a whole number of at least 1.`, { batchSize: size });
+  return size;
+}
 
 /**
- * Calls `visit` with each batch's forward pass, targets and number of the first sample; it returns the batch's loss.
- * The result is the mean loss.
+ * Calls `visit` with each batch's forward pass, targets and number of the first sample; it returns the batch's loss (or
+ * another sum over its samples). The result is the mean over all samples. Throws NonFiniteError for a sum that is not
+ * finite, and as `meanLoss`.
  */
-function overBatches(
+export function overBatches(
   model: Model,
   blas: Blas,
   { batchSize = 1024, signal }: BatchOptions,
   visit: (pass: ForwardPass, targets: Matrix, first: number) => number,
 ): number {
   checkModel(model);
-  if (!Number.isSafeInteger(batchSize) || batchSize < 1)
-    throw new OptionError(`batchSize is ${batchSize}: it is a whole number of at least 1.`, { batchSize });
+  requireBatchSize(batchSize);
   const { network, parameters, data, loss } = model;
   const restricted = lossOf(loss).targets !== null;
   let pass: ForwardPass | undefined;

@@ -32,6 +32,27 @@ export function asModel(model: GivenModel, of: string): Model {
   return parameters === model.parameters ? (model as Model) : { ...model, parameters };
 }
 
+/** A network at given parameters: a model, or one without its data and, where that is not needed, its loss. */
+export type GivenNetwork = Pick<GivenModel, 'network' | 'parameters'> & Partial<Pick<GivenModel, 'loss'>>;
+
+/**
+ * The network with its parameters in a Float64Array or Float32Array, one for each of its N, and its loss if any. Throws
+ * OptionError for what is no network with parameters or an unknown loss, ShapeError for parameters that do not fit.
+ */
+export function asNetwork(
+  given: GivenNetwork,
+  of: string,
+): Pick<Model, 'network' | 'parameters'> & { readonly loss: LossName | undefined } {
+  if (typeof given !== 'object' || (given as unknown) === null || !('network' in given))
+    requireRole(given, 'model', of);
+  const { network, loss } = given;
+  requireRole(network, 'network', `The model given to ${of}`);
+  const parameters = asFloats(given.parameters, 'parameters');
+  checkParameters(network, parameters);
+  if (loss !== undefined) lossOf(loss);
+  return { network, parameters, loss };
+}
+
 /**
  * Throws ShapeError where network, parameters and data do not fit each other, OptionError for another thing or loss.
  */

@@ -4,16 +4,17 @@
  * Names: layer-names.ts.
  */
 import type { RunControl } from '../core/context.js';
-import { FileFormatError, NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
+import { FileFormatError, OptionError, ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { asFloats } from '../core/numbers.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
-import { zeros, type FloatArray, type Precision } from '../dense/matrix.js';
+import type { FloatArray, Precision } from '../dense/matrix.js';
 import { readArrayNames, readNamedArrays, writeNamedArrays, type NamedArray } from '../io/named-arrays.js';
 import type { Tensor } from '../io/safetensors.js';
+import { fillLayer, layerArrays, requireFiniteArray, shapeText } from './layer-arrays.js';
 import { findLayers, possibleOrders, type LayerName } from './layer-names.js';
-import { checkParameters, defineNetwork, layerWeights, type Layer, type Network } from './network.js';
+import { checkParameters, defineNetwork, type Network } from './network.js';
 
 /** Options of {@link readWeights}. */
 export interface ReadWeightsOptions extends RunControl {
@@ -78,11 +79,6 @@ interface FoundLayer extends LayerName {
   readonly weights: NamedArray;
   readonly biases: NamedArray | undefined;
 }
-
-/** Units transposed at a time: both sides stay in cache. */
-const TILE_UNITS = 32;
-
-const shapeText = (shape: readonly number[]): string => `(${shape.join(', ')}${shape.length === 1 ? ',' : ''})`;
 
 /** `turned`: weights read as if they were kernels, and kernels as weights. */
 function shapeLayer(
@@ -247,42 +243,6 @@ function checkBiases(
   );
 }
 
-/** Throws NonFiniteError naming array and index. */
-function checkFinite({ data, shape, fortranOrder }: NamedArray, name: string, path: string): void {
-  const at = data.findIndex((value) => !Number.isFinite(value));
-  if (at < 0) return;
-  const lines = fortranOrder ? shape[0] : shape.at(-1)!;
-  const index =
-    shape.length === 1
-      ? [at]
-      : fortranOrder
-        ? [at % lines, Math.floor(at / lines)]
-        : [Math.floor(at / lines), at % lines];
-  throw new NonFiniteError(`${path}: "${name}"[${index.join(', ')}] is ${data[at]}: did the training diverge?`, {
-    path,
-    name,
-    index,
-    value: data[at],
-  });
-}
-
-/** Column p of W̄ᵀ ← the weights of output unit p, then its bias. */
-function fillLayer(layer: Layer, { weights, biases, kernel }: FoundLayer, parameters: FloatArray): void {
-  const { inputs, outputs, width, offset } = layer;
-  const { data } = weights;
-  const unitFirst = kernel === weights.fortranOrder;
-  if (unitFirst) {
-    for (let p = 0; p < outputs; p++) parameters.set(data.subarray(p * inputs, (p + 1) * inputs), offset + p * width);
-  } else {
-    for (let p0 = 0; p0 < outputs; p0 += TILE_UNITS) {
-      const end = Math.min(outputs, p0 + TILE_UNITS);
-      for (let q = 0; q < inputs; q++)
-        for (let p = p0; p < end; p++) parameters[offset + p * width + q] = data[q * outputs + p];
-    }
-  }
-  if (biases !== undefined) for (let p = 0; p < outputs; p++) parameters[offset + p * width + inputs] = biases.data[p];
-}
-
 /**
  * Reads the weights of a multilayer perceptron from an .npz or safetensors file: PyTorch's names ("net.0.weight", (out,
  * in)) or Flax's ("params/Dense_0/kernel", (in, out)), layers in the order of the numbers in their names, widths
@@ -295,7 +255,7 @@ function fillLayer(layer: Layer, { weights, biases, kernel }: FoundLayer, parame
  * ```
  *
  * Throws FileFormatError naming file and array (foreign, truncated, damaged; no perceptron; a bias missing; widths that
- * do not chain), ShapeError (another network), NonFiniteError, OptionError, FileAccessError, MemoryError, AbortedError.
+ * do not chain), ShapeError (another network), OptionError, FileAccessError, MemoryError, AbortedError.
  */
 export async function readWeights(
   path: string,
@@ -321,7 +281,7 @@ export async function readWeights(
       path,
     );
   if (network === undefined || options.bias !== undefined) checkBiases(found, options.bias, path);
-  for (const [name, array] of arrays) checkFinite(array, name, path);
+  for (const [name, array] of arrays) requireFiniteArray(array, name, path);
 
   const widths = widthsOf(found);
   const biases = found.map(({ biases: b }) => b !== undefined);
@@ -337,34 +297,6 @@ export async function readWeights(
     bias: biases.every((one) => one === biases[0]) ? biases[0] : biases,
     parameters,
     layers: found.map(({ weight, bias }) => ({ weight, bias })),
-  };
-}
-
-/** W (out, in), or its transpose, and b (out) of a layer, in C order. */
-function layerArrays(
-  layer: Layer,
-  parameters: FloatArray,
-  kernel: boolean,
-): { weight: Tensor; bias: Tensor | undefined } {
-  const { inputs, outputs, width, bias } = layer;
-  const { data, offset } = layerWeights(layer, parameters);
-  const precision = data instanceof Float64Array ? 'f64' : 'f32';
-  const weight = zeros(inputs, outputs, precision).data;
-  const vector = zeros(bias ? outputs : 0, 1, precision).data;
-  if (kernel) {
-    for (let p0 = 0; p0 < outputs; p0 += TILE_UNITS) {
-      const end = Math.min(outputs, p0 + TILE_UNITS);
-      for (let q = 0; q < inputs; q++)
-        for (let p = p0; p < end; p++) weight[q * outputs + p] = data[offset + p * width + q];
-    }
-  } else {
-    for (let p = 0; p < outputs; p++)
-      weight.set(data.subarray(offset + p * width, offset + p * width + inputs), p * inputs);
-  }
-  if (bias) for (let p = 0; p < outputs; p++) vector[p] = data[offset + p * width + inputs];
-  return {
-    weight: { shape: kernel ? [inputs, outputs] : [outputs, inputs], data: weight },
-    bias: bias ? { shape: [outputs], data: vector } : undefined,
   };
 }
 

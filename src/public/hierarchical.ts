@@ -21,7 +21,8 @@ export { describeMatrixFile, loadMatrix, saveMatrix, type MatrixFileSummary } fr
 export type { ErrorOptions } from '../hierarchical/measure/error-estimate.js';
 export type { ErrorEstimate } from '../hierarchical/measure/error-interval.js';
 export { factor, type FactorOptions } from '../hierarchical/factor/factor.js';
-export type { ConditionEstimate, Factorization, SampleOptions } from '../hierarchical/factor/factorization.js';
+export type { ConditionEstimate, Factorization } from '../hierarchical/factor/factorization.js';
+export type { SampleOptions } from '../operator/draws.js';
 export {
   certifyDefiniteness,
   type DefinitenessCertificate,

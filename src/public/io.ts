@@ -2,7 +2,13 @@
  * Reading and writing files: points, arrays, labels, weights, matrices.
  */
 export type { CsvFormat, CsvReading } from '../io/csv-format.js';
-export { readPoints, type PointTable, type ReadPointsOptions } from '../io/points.js';
+export {
+  readPoints,
+  readSamples,
+  type PointTable,
+  type ReadPointsOptions,
+  type ReadSamplesOptions,
+} from '../io/points.js';
 export { readNpyMatrix, writeNpyMatrix } from '../io/npy.js';
 export { readLabels, type ReadLabelsOptions } from '../io/labels.js';
 export {

@@ -11,9 +11,12 @@ export {
 } from '../network/data-set.js';
 export { lossAndGradient, meanLoss, type LossOptions } from '../network/gradient.js';
 export { initialParameters, type InitialOptions, type InitialScheme } from '../network/initialize.js';
+export { jacobian, type JacobianOptions } from '../network/jacobian.js';
 export { LOSSES, type LossName } from '../network/losses/table.js';
-export { checkModel, type GivenModel, type Model } from '../network/model.js';
+export { checkModel, type GivenModel, type GivenNetwork, type Model } from '../network/model.js';
 export { defineNetwork, layerWeights, type Layer, type Network, type NetworkOptions } from '../network/network.js';
+export { accuracy, predict, type PredictOptions } from '../network/predict.js';
+export { fromPyTorch, toPyTorch, type GivenTensor, type GivenTensors, type LinearTensors } from '../network/pytorch.js';
 export { layerRanges, unitRanges } from '../network/ranges.js';
 export { trainAdam, type AdamOptions, type Training } from '../network/train.js';
 export {

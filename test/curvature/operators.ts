@@ -1,6 +1,7 @@
 /**
  * What the tests of curvature operators share: dense copies, symmetry, data that is given once.
  */
+import type { Blas } from '#hmatrix/dense/blas.js';
 import { copyInto, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import type { DataSet } from '#hmatrix/network/data-set.js';
 import { apply } from '#hmatrix/operator/apply.js';
@@ -38,4 +39,20 @@ export function forgetful(data: DataSet): DataSet {
       return { inputs, targets };
     },
   };
+}
+
+/** (A + λI)⁻¹ by LAPACK's Cholesky, both triangles. */
+export function denseInverse(a: Matrix, shift: number, blas: Blas): Matrix {
+  const n = a.rows;
+  const lower = zeros(n, n);
+  copyInto(lower, a);
+  const inverse = zeros(n, n);
+  for (let i = 0; i < n; i++) {
+    lower.data[i * (n + 1)] += shift;
+    inverse.data[i * (n + 1)] = 1;
+  }
+  if (blas.potrf('L', lower) !== 0) throw new Error('The matrix is not positive definite.');
+  blas.trsm('L', 'L', 'N', 'N', 1, lower, inverse);
+  blas.trsm('L', 'L', 'T', 'N', 1, lower, inverse);
+  return inverse;
 }

@@ -51,6 +51,8 @@ const treeOf = (order: Numbers): hmatrix.trees.GivenTree => ({
 });
 const operatorOf = (model: hmatrix.GivenModel, make: (model: hmatrix.GivenModel) => hmatrix.LinearOperator): Numbers =>
   multiply(make(model));
+const varianceOf = (model: hmatrix.GivenModel, inputs: Numbers): Numbers =>
+  hmatrix.curvature.predictiveVariance(model, hmatrix.operators.identityOperator(network.parameters), inputs).data;
 const leastSquares = { shift: 0.5, tolerance: 1e-9 } as const;
 const solved =
   (solve: (b: Numbers, x: hmatrix.Matrix) => unknown) =>
@@ -77,6 +79,8 @@ const ofTree = (result: (tree: hmatrix.trees.GivenTree) => Numbers | Promise<Num
   numbers: () => f.tree.order,
   result: (order) => result(treeOf(order)),
 });
+const updated = async (u: Numbers, weights?: Numbers): Promise<Numbers> =>
+  (await hmatrix.hierarchical.update(f.matrix, u, { weights, maxRank: 8 }, onTeam())).apply(vector()).data;
 const products = { format: 'hss', maxRank: 8, tolerance: 1e-6, seed: 0 } as const;
 const written = async (path: string, write: (path: string) => Promise<void>): Promise<Numbers> => {
   await write(path);
@@ -365,16 +369,8 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
     ),
   ],
   update: [
-    ofVector(
-      async (u) => (await hmatrix.hierarchical.update(f.matrix, u, { maxRank: 8 }, onTeam())).apply(vector()).data,
-      /U/,
-    ),
-    {
-      name: /weights/,
-      numbers: () => fractions(1, 2),
-      result: async (weights) =>
-        (await hmatrix.hierarchical.update(f.matrix, vector(), { weights, maxRank: 8 }, onTeam())).apply(vector()).data,
-    },
+    ofVector((u) => updated(u), /U/),
+    { name: /weights/, numbers: () => fractions(1, 2), result: (weights) => updated(vector(), weights) },
   ],
   checkModel: [
     ofModel((model) => {
@@ -390,6 +386,67 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
   ],
   lossAndGradient: [ofModel((model) => hmatrix.networks.lossAndGradient(model).gradient)],
   meanLoss: [ofModel((model) => [hmatrix.networks.meanLoss(model)])],
+  predict: [
+    ofModel((model) => hmatrix.networks.predict(model, fractions(3, 9)).data),
+    {
+      name: /inputs/,
+      numbers: () => fractions(3, 9),
+      result: (inputs) => hmatrix.networks.predict(f.model, inputs).data,
+    },
+  ],
+  accuracy: [
+    ofModel((model) => [
+      hmatrix.networks.accuracy({
+        ...model,
+        loss: 'bce',
+        data: hmatrix.networks.memoryDataSet(hmatrix.dense.zeros(3, 2), hmatrix.dense.zeros(2, 2)),
+      }),
+    ]),
+  ],
+  jacobian: [
+    ofModel((model) => hmatrix.networks.jacobian(model, fractions(3, 9)).data),
+    {
+      name: /inputs/,
+      numbers: () => fractions(3, 9),
+      result: (inputs) => hmatrix.networks.jacobian(f.model, inputs).data,
+    },
+  ],
+  predictiveVariance: [
+    ofModel((model) => varianceOf(model, fractions(3, 9))),
+    { name: /inputs/, numbers: () => fractions(3, 9), result: (inputs) => varianceOf(f.model, inputs) },
+  ],
+  toPyTorch: [
+    {
+      name: /parameters/,
+      numbers: parameters,
+      result: (numbers) => hmatrix.networks.toPyTorch(network, numbers).flatMap(({ weight }) => [...weight.data]),
+    },
+  ],
+  fromPyTorch: [
+    {
+      name: /tensors\[1\]\.weight/,
+      numbers: () => fractions(8, 1),
+      result: (weight) => {
+        const layers = hmatrix.networks.toPyTorch(network, fractions(network.parameters, 2));
+        return hmatrix.networks.fromPyTorch(network, [layers[0], { ...layers[1], weight }]);
+      },
+    },
+    {
+      name: /tensors\[0\]\.bias/,
+      numbers: () => fractions(4, 1),
+      result: (data) => {
+        const layers = hmatrix.networks.toPyTorch(network, fractions(network.parameters, 2));
+        return hmatrix.networks.fromPyTorch(network, [{ ...layers[0], bias: { shape: [4], data } }, layers[1]]);
+      },
+    },
+  ],
+  transpose: [
+    {
+      name: /matrix\.data/,
+      numbers: vector,
+      result: (data) => hmatrix.dense.transpose(column(data)).data,
+    },
+  ],
   memoryDataSet: [
     {
       name: /inputs\.data/,
@@ -438,72 +495,3 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
     },
   ],
 };
-
-/**
- * Functions that take no numbers in arrays: paths, options, single numbers, and objects that others of the table make.
- */
-export const TAKE_NONE = [
-  'add',
-  'buildClusterTree',
-  'certifyDefiniteness',
-  'closeDefaultTeam',
-  'constant',
-  'converted',
-  'cosine',
-  'decide',
-  'describeMatrixFile',
-  'entryOperator',
-  'expressionKernel',
-  'extremeEigenvalues',
-  'findNeighbors',
-  'gaussian',
-  'identityOperator',
-  'initialParameters',
-  'inverse',
-  'inverseMultiquadric',
-  'kernelOfFamily',
-  'laplace',
-  'layerRanges',
-  'loadMatrix',
-  'logDeterminant',
-  'matern32',
-  'matern52',
-  'multiply',
-  'nystrom',
-  'openBlas',
-  'openTeam',
-  'operatorError',
-  'periodic',
-  'polynomial',
-  'product',
-  'productKernels',
-  'projectionError',
-  'randomizedSvd',
-  'rationalQuadratic',
-  'readLabels',
-  'readNpyMatrix',
-  'readPoints',
-  'readWeights',
-  'SampleOperator',
-  'saveMatrix',
-  'scaled',
-  'scaleKernel',
-  'shifted',
-  'spectralDensity',
-  'stochasticLanczosQuadrature',
-  'sum',
-  'sumKernels',
-  'Team',
-  'toDense',
-  'toleranceAdvice',
-  'topEigenvalues',
-  'trace',
-  'unitRanges',
-  'validateSource',
-  'zeros',
-];
-/**
- * Views of the caller's array, and arrays that are written to: another type than a typed array is refused or filled,
- * never copied.
- */
-export const IN_PLACE = ['layerWeights', 'RandomStream'];

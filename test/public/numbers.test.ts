@@ -5,7 +5,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as hmatrix from '#hmatrix/index.js';
 import { failureOf, fractions, network, publicFunctions, SIZE } from './fixtures.js';
-import { f, IN_PLACE, openFixtures, points, stored, TAKE_NONE, TAKE_NUMBERS, vector } from './number-places.js';
+import { IN_PLACE, TAKE_NONE } from './no-numbers.js';
+import { f, openFixtures, points, stored, TAKE_NUMBERS, vector } from './number-places.js';
 
 beforeAll(openFixtures);
 afterAll(async () => {

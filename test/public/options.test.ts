@@ -78,10 +78,12 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   kfac: [
     ['variant', (o) => hmatrix.curvature.kfac(f.model, o)],
     ['damping', (o) => hmatrix.curvature.kfac(f.model).solver(and({ damping: 1 }, o))],
+    ['count', (o) => hmatrix.curvature.kfac(f.model).solver({ damping: 1 }).sample(o)],
   ],
   ekfac: [
     ['variant', (o) => hmatrix.curvature.ekfac(f.model, o)],
     ['damping', (o) => hmatrix.curvature.ekfac(f.model).solver(and({ damping: 1 }, o))],
+    ['count', (o) => hmatrix.curvature.ekfac(f.model).solver({ damping: 1 }).sample(o)],
   ],
   curvatureDiagonal: [['batchSize', (o) => hmatrix.curvature.curvatureDiagonal(f.model, o)]],
   gaussNewtonSource: [
@@ -89,7 +91,10 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
     ['error', (o) => hmatrix.curvature.gaussNewtonSource(f.model, { sampling: o })],
   ],
   sampledGaussNewtonSource: [['error', (o) => hmatrix.curvature.sampledGaussNewtonSource(f.model, o)]],
-  dualForm: [['largestOrder', (o) => hmatrix.curvature.dualForm(f.model, o)]],
+  dualForm: [
+    ['largestOrder', (o) => hmatrix.curvature.dualForm(f.model, o)],
+    ['count', (o) => hmatrix.curvature.dualForm(f.model).sample(1, o)],
+  ],
   sketchEmbedding: [['dimension', (o) => hmatrix.curvature.sketchEmbedding(f.model, o)]],
   kroneckerHierarchical: [
     ['tolerance', (o) => hmatrix.curvature.kroneckerHierarchical(f.model, o)],
@@ -99,6 +104,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
     ['memoryLimit', (o) => hmatrix.curvature.factorKronecker(f.kronecker, and({ shift: 1 }, o))],
     ['team', (o) => hmatrix.curvature.factorKronecker(f.kronecker, { shift: 1 }, o)],
     ['signal', async (o) => (await hmatrix.curvature.factorKronecker(f.kronecker, { shift: 1 })).refactor(2, o)],
+    ['count', async (o) => (await hmatrix.curvature.factorKronecker(f.kronecker, { shift: 1 })).sample(o)],
   ],
   certifyDefiniteness: [
     ['tolerance', (o) => hmatrix.hierarchical.certifyDefiniteness(f.matrix, o)],
@@ -238,6 +244,18 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
     ['signal', (o) => hmatrix.networks.trainAdam(f.model, adam, o)],
   ],
   lossAndGradient: [['batchSize', (o) => hmatrix.networks.lossAndGradient(f.model, o)]],
+  accuracy: [['batchSize', (o) => hmatrix.networks.accuracy({ ...f.model, loss: 'bce' }, o)]],
+  predict: [['probabilities', (o) => hmatrix.networks.predict(f.model, hmatrix.dense.zeros(3, 2), o)]],
+  jacobian: [['memoryLimit', (o) => hmatrix.networks.jacobian(f.model, hmatrix.dense.zeros(3, 2), o)]],
+  predictiveVariance: [
+    [
+      'batchSize',
+      (o) => {
+        const inverse = hmatrix.operators.identityOperator(network.parameters);
+        return hmatrix.curvature.predictiveVariance(f.model, inverse, hmatrix.dense.zeros(3, 2), o);
+      },
+    ],
+  ],
   meanLoss: [['batchSize', (o) => hmatrix.networks.meanLoss(f.model, o)]],
   denseOperator: [['blas', (o) => hmatrix.operators.denseOperator(hmatrix.dense.zeros(2, 2), true, o)]],
   defineNetwork: [['activation', (o) => hmatrix.networks.defineNetwork(and({ widths: [2, 2] }, o))]],
@@ -251,6 +269,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   ],
   readLabels: [['limit', (o) => hmatrix.io.readLabels(path, o)]],
   readPoints: [['columns', (o) => hmatrix.io.readPoints(path, o)]],
+  readSamples: [['columns', (o) => hmatrix.io.readSamples(path, o)]],
   readNpyMatrix: [['signal', (o) => hmatrix.io.readNpyMatrix(path, o)]],
   writeNpyMatrix: [['signal', (o) => hmatrix.io.writeNpyMatrix(join(folder, 'x.npy'), b(), o)]],
   openTeam: [['workers', (o) => hmatrix.openTeam(o)]],
@@ -272,6 +291,7 @@ const TAKE_NONE = [
   'decide',
   'diagonalOperator',
   'expressionKernel',
+  'fromPyTorch',
   'gaussian',
   'identityOperator',
   'inverseMultiquadric',
@@ -302,6 +322,8 @@ const TAKE_NONE = [
   'toDense',
   'sumKernels',
   'toleranceAdvice',
+  'toPyTorch',
+  'transpose',
   'unitRanges',
   'validateSource',
   'zeros',

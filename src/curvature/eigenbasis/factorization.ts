@@ -7,7 +7,8 @@
  *
  * where H̃ + λI is factored by ULV (hierarchical/factor/ulv/eliminate.ts) and c·A by its eigenvectors. Directions that
  * no sample uses are covered by I/λ. Where eigenvalues far above λ are inverted, I/λ cancels: relative accuracy
- * eps·‖G̃‖/λ.
+ * eps·‖G̃‖/λ. The three parts are orthogonal, so that f(G̃ + λI), and a factor of it, is f(λ)·I + Q·[f(H̃ + λI) −
+ * f(λ)I]·Qᵀ + [f(c·A + λI) − f(λ)I] ⊗ (I − U₁U₁ᵀ).
  */
 import { precisionOf } from '../../core/floats.js';
 import { requireControl, throwIfAborted, type RunControl } from '../../core/context.js';
@@ -29,6 +30,7 @@ import {
 import { factor } from '../../hierarchical/factor/factor.js';
 import type { Factorization } from '../../hierarchical/factor/factorization.js';
 import { addScaled } from '../../operator/block-arithmetic.js';
+import { normalVectors, sampleOptions, type SampleOptions } from '../../operator/draws.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { trustClass } from '../../operator/self-check.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
@@ -90,6 +92,17 @@ function requirePositiveShift(shift: number): void {
     });
 }
 
+/** The powers of G̃ + λI that are multiplied by. */
+type Power = -1 | -0.5 | 0.5;
+
+/** (a + λ)^power − λ^power for a ≥ 0, without cancellation where a is small against λ. */
+function powerLess(a: number, λ: number, power: Power): number {
+  const whole = a + λ;
+  if (power === -1) return -a / (λ * whole);
+  const sum = Math.sqrt(whole) + Math.sqrt(λ);
+  return power === 0.5 ? a / sum : -a / (sum * Math.sqrt(λ * whole));
+}
+
 /** As a linear operator the inverse: symmetric positive definite. Solves are synchronous and keep their workspace. */
 export class KroneckerFactorization implements LinearOperator {
   readonly rows: number;
@@ -119,7 +132,7 @@ export class KroneckerFactorization implements LinearOperator {
     this.#blas = team.blas;
     this.#product = new RotatedProduct(this.#layers, size, core?.rows ?? 0, team);
     this.#shift = shift;
-    this.#invertComplements();
+    this.#invertComplements(-1);
   }
 
   get size(): number {
@@ -184,20 +197,49 @@ export class KroneckerFactorization implements LinearOperator {
     return x;
   }
 
+  /**
+   * Independent draws, N × count in float64, of N(0, G̃ + λI) or of N(0, (G̃ + λI)⁻¹): S·z with z standard normal and
+   * S·Sᵀ the covariance, S made of the core's factor and square roots of the rest. Column j depends on seed and j
+   * alone, but for rounding. Cost: that of a solve each. Throws OptionError.
+   */
+  sample(options: SampleOptions = {}): Matrix {
+    const asked = sampleOptions(options);
+    this.#requireValid();
+    const z = normalVectors(this.rows, asked);
+    const power = asked.of === 'matrix' ? 0.5 : -0.5;
+    this.#invertComplements(power);
+    try {
+      this.#multiply(power, z, z, 1, 0);
+    } finally {
+      this.#invertComplements(-1);
+    }
+    return z;
+  }
+
   /** out ← α·(G̃ + λI)⁻¹·X + β·out, shapes and values taken on trust; out may be X. */
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
     this.#requireValid();
+    this.#multiply(-1, out, x, alpha, beta);
+  }
+
+  /**
+   * By the inverse (power −1), or by S with S·Sᵀ the matrix (½) or its inverse (−½); the complements hold that power.
+   */
+  #multiply(power: Power, out: Matrix, x: Matrix, alpha: number, beta: number): void {
     const core = this.#core;
+    const gamma = this.#shift ** power;
     const less: LinearOperator | null = core && {
       rows: core.rows,
       cols: core.cols,
-      symmetric: true,
+      symmetric: power === -1,
       applyUnchecked: (y, z) => {
-        core.applyUnchecked(y, z, 1, 0);
-        addScaled(y, -1 / this.#shift, z);
+        if (power === -1) core.applyUnchecked(y, z, 1, 0);
+        else if (power === 0.5) core.applyFactor(z, y);
+        else core.applyInverseFactor(z, y);
+        addScaled(y, -gamma, z);
       },
     };
-    this.#product.applyUnchecked({ core: less, gamma: 1 / this.#shift }, out, x, alpha, beta);
+    this.#product.applyUnchecked({ core: less, gamma }, out, x, alpha, beta);
   }
 
   /** Factors again for another λ > 0, in place. Throws as `factorKronecker`. */
@@ -207,7 +249,7 @@ export class KroneckerFactorization implements LinearOperator {
     this.#valid = false;
     await this.#core?.refactor(shift, { ...control, suggestShift: false });
     this.#shift = shift;
-    this.#invertComplements();
+    this.#invertComplements(-1);
     this.#valid = true;
     return this;
   }
@@ -225,15 +267,14 @@ export class KroneckerFactorization implements LinearOperator {
       });
   }
 
-  /** inverse ← V·diag(1/(a + λ) − 1/λ)·Vᵀ, 1/(a + λ) − 1/λ = −a/(λ(a + λ)). */
-  #invertComplements(): void {
+  /** inverse ← V·diag((a + λ)^power − λ^power)·Vᵀ, where 1/(a + λ) − 1/λ = −a/(λ(a + λ)). */
+  #invertComplements(power: Power): void {
     const λ = this.#shift;
     for (const { values, vectors, inverse } of this.#complements) {
       const n = values.length;
       const scaled = zeros(n, n);
       for (let j = 0; j < n; j++)
-        for (let i = 0; i < n; i++)
-          scaled.data[i + j * n] = vectors.data[i + j * n] * (-values[j] / (λ * (values[j] + λ)));
+        for (let i = 0; i < n; i++) scaled.data[i + j * n] = vectors.data[i + j * n] * powerLess(values[j], λ, power);
       this.#blas.gemm('N', 'T', 1, scaled, vectors, 0, inverse);
     }
   }

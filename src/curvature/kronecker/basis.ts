@@ -6,6 +6,8 @@
 import { FactorizationError, NotPositiveDefiniteError, OptionError } from '../../core/errors.js';
 import type { Blas } from '../../dense/blas.js';
 import { copyInto, zeros, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';
+import { apply } from '../../operator/apply.js';
+import { normalVectors, sampleOptions, type SampleOptions } from '../../operator/draws.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import type { KroneckerFactors, SymmetricFactor } from './factors.js';
 import { bytesOfArrays, inPrecision, layerBlockOperator, multiplyRight, type LayerBlock } from './layer-blocks.js';
@@ -100,6 +102,29 @@ export function eigenOperator(layers: readonly EigenBlock[], precision: Precisio
   ]);
   return { ...operator, layers, bytes: bytesOfArrays(arrays) };
 }
+
+/**
+ * Draws through the eigenbasis of an inverse, `inverse` its blocks: of N(0, A + λI) or N(0, (A + λI)⁻¹), the symmetric
+ * square root of that times standard normal vectors.
+ */
+export function eigenDraws(
+  inverse: readonly EigenBlock[],
+  precision: Precision,
+  blas: Blas,
+): (options?: SampleOptions) => Matrix {
+  return (options = {}) => {
+    const asked = sampleOptions(options);
+    const power = asked.of === 'matrix' ? -0.5 : 0.5;
+    const roots = inverse.map((layer): EigenBlock => {
+      const { eigenvalues } = layer;
+      return { ...layer, eigenvalues: { ...eigenvalues, data: eigenvalues.data.map((value) => value ** power) } };
+    });
+    return apply(eigenOperator(roots, precision, blas), normalVectors(eigenSize(inverse), asked));
+  };
+}
+
+const eigenSize = (layers: readonly EigenBlock[]): number =>
+  layers.reduce((sum, { width, outputs }) => sum + width * outputs, 0);
 
 /** Each of the matrices side by side in v, entry by entry, times those of `factors`. */
 function multiplyElementwise(v: Matrix, factors: FloatArray): void {

@@ -8,10 +8,25 @@ import { floats } from '../../core/floats.js';
 import type { KeysOf } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
 import { block, copyInto, zeros, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';
+import { apply } from '../../operator/apply.js';
+import { normalVectors, sampleOptions, type SampleOptions } from '../../operator/draws.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
-import { checkDamping, dampedReciprocals, eigenBlock, eigenOperator, type KroneckerBasis } from './basis.js';
+import {
+  checkDamping,
+  dampedReciprocals,
+  eigenBlock,
+  eigenDraws,
+  eigenOperator,
+  type KroneckerBasis,
+} from './basis.js';
 import type { KroneckerFactors, SymmetricFactor } from './factors.js';
-import { bytesOfArrays, layerBlockOperator, scaleColumnsRight, type LayerBlock } from './layer-blocks.js';
+import {
+  bytesOfArrays,
+  layerBlockOperator,
+  scaleColumnsRight,
+  type LayerBlock,
+  type LayerMap,
+} from './layer-blocks.js';
 
 /** How much is added to a matrix before it is inverted, and how. */
 export interface DampingOptions {
@@ -29,6 +44,13 @@ export interface DampedInverse extends LinearOperator {
   readonly damping: number;
   /** Bytes of the arrays that a product reads. */
   readonly bytes: number;
+  /**
+   * Independent draws, N × count in float64, of N(0, K + λI) or of N(0, (K + λI)⁻¹) (where the damping is
+   * 'factored-tikhonov', of that matrix and its inverse): products of a factor, in the operator's precision, with
+   * standard normal vectors. Column j depends on seed and j alone, but for rounding. Cost: that of a product each.
+   * Throws OptionError.
+   */
+  sample(this: void, options?: SampleOptions): Matrix;
 }
 
 /** Eigenvalues s_A s_Γᵀ of a layer's block, width × outputs. */
@@ -55,7 +77,7 @@ export function exactDampedInverse(
   const blocks = layers.map((layer, ℓ) =>
     eigenBlock(layer, bases[ℓ], dampedReciprocals(kroneckerEigenvalues(bases[ℓ]), damping, precision, ℓ), precision),
   );
-  return { ...eigenOperator(blocks, precision, blas), damping };
+  return { ...eigenOperator(blocks, precision, blas), damping, sample: eigenDraws(blocks, precision, blas) };
 }
 
 /** Lower Cholesky factor of A + πγI, and of Γ + (γ/π)I or its reciprocals where it is diagonal. */
@@ -110,11 +132,39 @@ export function factoredDampedInverse(
   return {
     ...operator,
     damping,
+    sample: (options = {}) => {
+      const asked = sampleOptions(options);
+      const factor = layerBlockOperator(blocks, precision, factorMap(asked.of, blas));
+      return apply({ ...factor, symmetric: false }, normalVectors(operator.rows, asked));
+    },
     bytes: bytesOfArrays(
       blocks.flatMap(({ input, output }) => [input.data, output.kind === 'dense' ? output.matrix.data : output.values]),
     ),
   };
 }
+
+/** V ← L_A·V·L_Γᵀ, a factor of A ⊗ Γ, or of its inverse L_A⁻ᵀ·V·L_Γ⁻¹. */
+const factorMap =
+  (of: 'matrix' | 'inverse', blas: Blas): LayerMap<DampedBlock> =>
+  ({ input, output, outputs }, v) => {
+    if (of === 'matrix') blas.trmm('L', 'L', 'N', 'N', 1, input, v);
+    else blas.trsm('L', 'L', 'T', 'N', 1, input, v);
+    if (output.kind === 'diagonal') {
+      // These are the reciprocals.
+      const power = of === 'matrix' ? -0.5 : 0.5;
+      scaleColumnsRight(
+        v,
+        output.values.map((value) => value ** power),
+      );
+      return v;
+    }
+    for (let j = 0; j < v.cols; j += outputs) {
+      const part = block(v, 0, j, v.rows, outputs);
+      if (of === 'matrix') blas.trmm('R', 'L', 'T', 'N', 1, output.matrix, part);
+      else blas.trsm('R', 'L', 'N', 'N', 1, output.matrix, part);
+    }
+    return v;
+  };
 
 function trace(factor: SymmetricFactor): number {
   let sum = 0;

@@ -16,6 +16,7 @@ import {
   checkDamping,
   dampedReciprocals,
   eigenBlock,
+  eigenDraws,
   eigenOperator,
   kroneckerBasis,
   type EigenOperator,
@@ -70,7 +71,7 @@ export function ekfac(given: GivenModel, options: KroneckerOptions = {}): Eigenv
         ...layer,
         eigenvalues: dampedReciprocals(layer.eigenvalues, damping, precision, ℓ),
       }));
-      return { ...eigenOperator(inverse, precision, blas), damping };
+      return { ...eigenOperator(inverse, precision, blas), damping, sample: eigenDraws(inverse, precision, blas) };
     },
   };
 }

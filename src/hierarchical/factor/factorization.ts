@@ -1,7 +1,6 @@
 /**
  * A factorized hierarchical matrix: what `factor` returns.
  */
-import { requireSeed, requireWhole } from '../../core/checks.js';
 import { NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
@@ -19,6 +18,7 @@ import {
   type Vectors,
 } from '../../dense/matrix.js';
 import { extremeEigenvalues, type RitzValue } from '../../krylov/lanczos.js';
+import { normalVectors, sampleOptions, type SampleOptions } from '../../operator/draws.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { trustClass } from '../../operator/self-check.js';
 import { shifted } from '../../operator/shifted.js';
@@ -31,18 +31,6 @@ import { breakdownError } from './breakdown.js';
 import type { FactorEngine, Inertia } from './engine.js';
 import { passGraph, type PassKind, type PassVectors } from './pass.js';
 import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
-
-/** Options of `Factorization.sample`. */
-export interface SampleOptions {
-  /** Columns to draw; default 1. */
-  readonly count?: number | undefined;
-  /** Default 0. Seeds the normal vectors. */
-  readonly seed?: number | undefined;
-  /** 'matrix': N(0, K̃ + λI), the default; 'inverse': N(0, (K̃ + λI)⁻¹). */
-  readonly of?: 'matrix' | 'inverse' | undefined;
-}
-/** The keys of {@link SampleOptions}. */
-const SAMPLE_KEYS: KeysOf<SampleOptions> = { count: true, seed: true, of: true };
 
 /** Options of `Factorization.conditionEstimate`. */
 export interface ConditionOptions {
@@ -70,7 +58,6 @@ export interface ConditionEstimate {
 /** Vectors solved for at a time; most solves have few, and their workspace is a quarter of the widest. */
 const CHUNK = 256;
 const workspaceWidth = (vectors: number): number => (vectors <= CHUNK / 4 ? CHUNK / 4 : CHUNK);
-const SAMPLE_STREAM = 0x5a3e1e;
 const DIGITS_STREAM = 0xd16175;
 /** What a residual in float32 may be, in units of its rounding, before it is said: three of seven digits. */
 const MOST_LOST = 1e3;
@@ -172,18 +159,9 @@ export class Factorization implements LinearOperator {
    * depends on seed and j alone, but for rounding. Cost: half a solve each. Throws OptionError.
    */
   sample(options: SampleOptions = {}): Matrix {
-    requireKnownOptions(options, SAMPLE_KEYS, 'sample');
-    const { count = 1, seed = 0, of = 'matrix' } = options;
-    requireWhole(count, 'count', 0);
-    requireSeed(seed);
-    const z = view(sharedFloat64(this.rows * count), 0, this.rows, count);
-    for (let j = 0; j < count; j++)
-      new RandomStream(seed, SAMPLE_STREAM, j).fillNormal(
-        (z.data as Float64Array).subarray(j * this.rows, (j + 1) * this.rows),
-      );
-    if (of === 'matrix') return this.applyFactor(z, z);
-    if (of === 'inverse') return this.applyInverseFactor(z, z);
-    throw new OptionError(`of must be 'matrix' or 'inverse', not "${String(of)}".`, { option: 'of', value: of });
+    const asked = sampleOptions(options);
+    const z = normalVectors(this.rows, asked);
+    return asked.of === 'matrix' ? this.applyFactor(z, z) : this.applyInverseFactor(z, z);
   }
 
   /**

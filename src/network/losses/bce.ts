@@ -63,6 +63,7 @@ export const bce: Loss = {
   squared: null,
   softmax: false,
   classes: false,
+  decision: 'sign',
   targets: { most: 1, takes: 'bce takes targets from 0 to 1' },
   evaluate,
   curvature(output) {

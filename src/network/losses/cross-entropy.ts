@@ -52,6 +52,7 @@ export const crossEntropy: Loss = {
   squared: null,
   softmax: true,
   classes: true,
+  decision: 'largest',
   targets: {
     most: Infinity,
     takes: 'the cross-entropy takes probabilities, or labels by labelTargets',

@@ -31,6 +31,11 @@ export interface Loss {
   readonly softmax: boolean;
   /** Whether targets are classes, so that a network with it is a classifier even where it gives back what it takes. */
   readonly classes: boolean;
+  /**
+   * How outputs tell a class: 'largest', the one whose output is largest (then E[y | f] are probabilities of classes);
+   * 'sign', for each output y = 1 where f > 0 (E[y | f] is the probability of that); null: targets are no classes.
+   */
+  readonly decision: 'largest' | 'sign' | null;
   /** Null where it takes every finite number. */
   readonly targets: TargetRule | null;
   /**

@@ -29,6 +29,7 @@ export const naturalLoss = (form: NaturalForm): Loss => ({
   squared: null,
   softmax: false,
   classes: false,
+  decision: null,
   evaluate({ data: f, offset, rows, cols, ld }, targets, out) {
     let total = 0;
     for (let i = 0; i < cols; i++) {

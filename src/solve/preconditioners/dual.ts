@@ -3,10 +3,7 @@
  */
 import { OptionError } from '../../core/errors.js';
 import { dualForm } from '../../curvature/entries/dual-form.js';
-import { zeros } from '../../dense/matrix.js';
 import { availableMemory } from '../../io/machine.js';
-import { combine } from '../../operator/block-arithmetic.js';
-import type { LinearOperator } from '../../operator/linear-operator.js';
 import { modelOf, type PreconditionerKind } from './kind.js';
 
 /** Largest n·r that is worth a dense factorization where nobody asks for it: T takes 0.13 GB. */
@@ -33,20 +30,11 @@ export const dual: PreconditionerKind = {
         { option: 'shift', value: 0 },
       );
     const form = dualForm(model, { blas, memoryLimit });
-    const size = form.parameters;
     return {
       details: { order: form.order },
       invert: (λ) => {
         // Factors now: a λ lost in rounding shows here.
-        form.solve(zeros(size, 0), λ);
-        const inverse: LinearOperator = {
-          rows: size,
-          cols: size,
-          symmetric: true,
-          applyUnchecked: (out, x, alpha, beta) => {
-            combine(out, alpha, form.solve(x, λ), beta);
-          },
-        };
+        const inverse = form.inverse(λ);
         return { operator: inverse, bytes: form.matrix.data.byteLength };
       },
     };

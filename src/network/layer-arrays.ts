@@ -1,0 +1,86 @@
+/**
+ * A dense layer's parameters as arrays of their own, as other libraries hold them, and back.
+ */
+import { NonFiniteError } from '../core/errors.js';
+import { zeros, type FloatArray } from '../dense/matrix.js';
+import type { NamedArray } from '../io/named-arrays.js';
+import type { Tensor } from '../io/safetensors.js';
+import { layerWeights, type Layer } from './network.js';
+
+/** The arrays of one layer: W (outputs, inputs), or (inputs, outputs) where it is a kernel; b (outputs). */
+export interface LayerArrays {
+  readonly weights: NamedArray;
+  readonly biases: NamedArray | undefined;
+  readonly kernel: boolean;
+}
+
+/** Units transposed at a time: both sides stay in cache. */
+const TILE_UNITS = 32;
+
+/** "(3, 4)", "(3,)". */
+export const shapeText = (shape: readonly number[]): string => `(${shape.join(', ')}${shape.length === 1 ? ',' : ''})`;
+
+/** Throws NonFiniteError naming array and index, and the file where there is one. */
+export function requireFiniteArray({ data, shape, fortranOrder }: NamedArray, name: string, path?: string): void {
+  const at = data.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  const lines = fortranOrder ? shape[0] : shape.at(-1)!;
+  const index =
+    shape.length === 1
+      ? [at]
+      : fortranOrder
+        ? [at % lines, Math.floor(at / lines)]
+        : [Math.floor(at / lines), at % lines];
+  const where = path === undefined ? '' : `${path}: `;
+  throw new NonFiniteError(`${where}"${name}"[${index.join(', ')}] is ${data[at]}: did the training diverge?`, {
+    path,
+    name,
+    index,
+    value: data[at],
+  });
+}
+
+/** Column p of W̄ᵀ ← the weights of output unit p, then its bias. */
+export function fillLayer(layer: Layer, { weights, biases, kernel }: LayerArrays, parameters: FloatArray): void {
+  const { inputs, outputs, width, offset } = layer;
+  const { data } = weights;
+  const unitFirst = kernel === weights.fortranOrder;
+  if (unitFirst) {
+    for (let p = 0; p < outputs; p++) parameters.set(data.subarray(p * inputs, (p + 1) * inputs), offset + p * width);
+  } else {
+    for (let p0 = 0; p0 < outputs; p0 += TILE_UNITS) {
+      const end = Math.min(outputs, p0 + TILE_UNITS);
+      for (let q = 0; q < inputs; q++)
+        for (let p = p0; p < end; p++) parameters[offset + p * width + q] = data[q * outputs + p];
+    }
+  }
+  if (biases !== undefined) for (let p = 0; p < outputs; p++) parameters[offset + p * width + inputs] = biases.data[p];
+}
+
+/** W (out, in), or its transpose, and b (out) of a layer, in C order. */
+export function layerArrays(
+  layer: Layer,
+  parameters: FloatArray,
+  kernel: boolean,
+): { weight: Tensor; bias: Tensor | undefined } {
+  const { inputs, outputs, width, bias } = layer;
+  const { data, offset } = layerWeights(layer, parameters);
+  const precision = data instanceof Float64Array ? 'f64' : 'f32';
+  const weight = zeros(inputs, outputs, precision).data;
+  const vector = zeros(bias ? outputs : 0, 1, precision).data;
+  if (kernel) {
+    for (let p0 = 0; p0 < outputs; p0 += TILE_UNITS) {
+      const end = Math.min(outputs, p0 + TILE_UNITS);
+      for (let q = 0; q < inputs; q++)
+        for (let p = p0; p < end; p++) weight[q * outputs + p] = data[offset + p * width + q];
+    }
+  } else {
+    for (let p = 0; p < outputs; p++)
+      weight.set(data.subarray(offset + p * width, offset + p * width + inputs), p * inputs);
+  }
+  if (bias) for (let p = 0; p < outputs; p++) vector[p] = data[offset + p * width + inputs];
+  return {
+    weight: { shape: kernel ? [inputs, outputs] : [outputs, inputs], data: weight },
+    bias: bias ? { shape: [outputs], data: vector } : undefined,
+  };
+}

@@ -1,0 +1,108 @@
+/**
+ * What a trained network says of inputs: its outputs, probabilities, and how often it is right.
+ */
+import { throwIfAborted } from '../core/context.js';
+import { OptionError } from '../core/errors.js';
+import { precisionOf } from '../core/floats.js';
+import { describe } from '../core/kind.js';
+import type { KeysOf } from '../core/known-options.js';
+import { withBlas, type BlasOption } from '../dense/default-blas.js';
+import { block, copyInto, zeros, type Matrix, type Vectors } from '../dense/matrix.js';
+import { forward, type ForwardPass } from './forward.js';
+import { BATCH_KEYS, overBatches, requireBatchSize, type BatchOptions, type LossOptions } from './gradient.js';
+import { asInputs } from './inputs.js';
+import { meanOf } from './losses/mean.js';
+import { LOSSES, lossOf, type LossName } from './losses/table.js';
+import { asModel, asNetwork, type GivenModel, type GivenNetwork } from './model.js';
+
+/** Options of {@link predict}. */
+export interface PredictOptions extends BatchOptions, BlasOption {
+  /**
+   * Probabilities instead of outputs: softmax of each column for the cross-entropy, the logistic function of each
+   * output for bce. Default false.
+   */
+  readonly probabilities?: boolean | undefined;
+}
+const PREDICT_KEYS: KeysOf<PredictOptions> = { ...BATCH_KEYS, blas: true, probabilities: true };
+const ACCURACY_KEYS: KeysOf<LossOptions> = { ...BATCH_KEYS, blas: true };
+
+/** How outputs tell classes under that loss. Throws OptionError, naming the loss, where they tell none. */
+function decisionOf(loss: LossName | undefined, what: string): 'largest' | 'sign' {
+  const those = LOSSES.filter((name) => lossOf(name).decision !== null).join(' and ');
+  if (loss === undefined)
+    throw new OptionError(`${what} needs the loss that the network was trained with (${those}): add it to the model.`, {
+      loss,
+    });
+  const { decision } = lossOf(loss);
+  if (decision === null)
+    throw new OptionError(
+      `${what} has no meaning for the loss "${loss}": its targets are no classes, as of ${those}.`,
+      {
+        loss,
+      },
+    );
+  return decision;
+}
+
+/**
+ * The network's outputs a_L(x_i; θ) for the columns x_i of `inputs` (d × n, or one sample as an array of d numbers):
+ * r × n, one sample a column, in the precision of the parameters. A model's data is not looked at; of its loss only
+ * `probabilities` needs to know. 2nN flops, in batches, so that beside the result memory is bounded. Throws ShapeError,
+ * OptionError (probabilities of a loss that has none), NonFiniteError, AbortedError.
+ */
+export function predict(model: GivenNetwork, inputs: Vectors, options: PredictOptions = {}): Matrix {
+  const { network, parameters, loss } = asNetwork(model, 'predict');
+  const { blas, batchSize = 1024, signal, probabilities = false } = withBlas(options, PREDICT_KEYS, 'predict');
+  requireBatchSize(batchSize);
+  if (typeof probabilities !== 'boolean')
+    throw new OptionError(`probabilities must be true or false, not ${describe(probabilities)}.`, {
+      option: 'probabilities',
+    });
+  if (probabilities) decisionOf(loss, 'probabilities: true');
+  const x = asInputs(network, inputs);
+  const out = zeros(network.outputs, x.cols, precisionOf(parameters));
+  let pass: ForwardPass | undefined;
+  for (let first = 0; first < x.cols; first += batchSize) {
+    throwIfAborted(signal);
+    const count = Math.min(batchSize, x.cols - first);
+    const reuse = pass?.count === count ? pass : undefined;
+    pass = forward(network, parameters, block(x, 0, first, x.rows, count), blas, { reuse });
+    const { output } = pass;
+    copyInto(block(out, 0, first, out.rows, count), probabilities ? meanOf(lossOf(loss!), output) : output);
+  }
+  return out;
+}
+
+/** The row of the largest entry of column j, the first of equal ones. */
+function largestOf({ data, offset, rows, ld }: Matrix, j: number): number {
+  const at = offset + j * ld;
+  let largest = 0;
+  for (let k = 1; k < rows; k++) if (data[at + k] > data[at + largest]) largest = k;
+  return largest;
+}
+
+/** Whether f > 0 exactly where y > ½, for every output of column j. */
+function sameSigns(f: Matrix, y: Matrix, j: number): boolean {
+  for (let k = 0; k < f.rows; k++)
+    if (f.data[f.offset + j * f.ld + k] > 0 !== y.data[y.offset + j * y.ld + k] > 0.5) return false;
+  return true;
+}
+
+/**
+ * The share of samples that the network has right, from 0 to 1. Cross-entropy: the class of the largest output is that
+ * of the largest target (of equal ones the first). bce: f_k > 0 exactly where the target is above ½, for all outputs k
+ * of the sample. 2nN flops. Throws OptionError, naming the loss, where targets are no classes (the squared losses), and
+ * as `meanLoss`.
+ */
+export function accuracy(given: GivenModel, options: LossOptions = {}): number {
+  const model = asModel(given, 'accuracy');
+  const { blas } = withBlas(options, ACCURACY_KEYS, 'accuracy');
+  const decision = decisionOf(model.loss, 'accuracy');
+  return overBatches(model, blas, options, ({ output }, targets) => {
+    let right = 0;
+    for (let j = 0; j < output.cols; j++)
+      if (decision === 'largest' ? largestOf(output, j) === largestOf(targets, j) : sameSigns(output, targets, j))
+        right++;
+    return right;
+  });
+}

@@ -1,0 +1,73 @@
+/**
+ * Functions of the index that are not in the table of those that take numbers (number-places.ts).
+ */
+
+/**
+ * Functions that take no numbers in arrays: paths, options, single numbers, and objects that others of the table make.
+ */
+export const TAKE_NONE = [
+  'add',
+  'buildClusterTree',
+  'certifyDefiniteness',
+  'closeDefaultTeam',
+  'constant',
+  'converted',
+  'cosine',
+  'decide',
+  'describeMatrixFile',
+  'entryOperator',
+  'expressionKernel',
+  'extremeEigenvalues',
+  'findNeighbors',
+  'gaussian',
+  'identityOperator',
+  'initialParameters',
+  'inverse',
+  'inverseMultiquadric',
+  'kernelOfFamily',
+  'laplace',
+  'layerRanges',
+  'loadMatrix',
+  'logDeterminant',
+  'matern32',
+  'matern52',
+  'multiply',
+  'nystrom',
+  'openBlas',
+  'openTeam',
+  'operatorError',
+  'periodic',
+  'polynomial',
+  'product',
+  'productKernels',
+  'projectionError',
+  'randomizedSvd',
+  'rationalQuadratic',
+  'readLabels',
+  'readNpyMatrix',
+  'readPoints',
+  'readSamples',
+  'readWeights',
+  'SampleOperator',
+  'saveMatrix',
+  'scaled',
+  'scaleKernel',
+  'shifted',
+  'spectralDensity',
+  'stochasticLanczosQuadrature',
+  'sum',
+  'sumKernels',
+  'Team',
+  'toDense',
+  'toleranceAdvice',
+  'topEigenvalues',
+  'trace',
+  'unitRanges',
+  'validateSource',
+  'zeros',
+];
+/**
+ * Views of the caller's array, and arrays that are written to: another type than a typed array is refused or filled,
+ * never copied.
+ */
+export const IN_PLACE = ['layerWeights', 'RandomStream'];
