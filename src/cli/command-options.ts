@@ -87,7 +87,7 @@ export interface Handlers {
   info(file: string, options: CommonOptions): Promise<number>;
   doctor(options: CommonOptions): Promise<number>;
   table(options: TableOptions): Promise<number>;
-  solve(options: SolveCommandOptions): Promise<number>;
+  solve(file: string | undefined, options: SolveCommandOptions): Promise<number>;
   preconditioners(options: PreconditionerTableOptions): Promise<number>;
   demo(options: TableOptions): Promise<number>;
 }

@@ -92,11 +92,12 @@ export async function createProgram(
     program
       .command('solve')
       .description(
-        'Solve (A + λI) x = b: a stored matrix, a kernel over points, a test matrix, or the Gauss–Newton matrix ' +
-          'of a network',
-      ),
-  ).action(async (options: SolveCommandOptions) => {
-    finish(await handlers.solve(options));
+        'Solve (A + λI) x = b: a saved hierarchical matrix, a stored matrix, a kernel over points, a test matrix, ' +
+          'or the Gauss–Newton matrix of a network',
+      )
+      .argument('[file]', 'what compress --out wrote; of format hss or hodlr it is factored'),
+  ).action(async (file: string | undefined, options: SolveCommandOptions) => {
+    finish(await handlers.solve(file, options));
   });
   if (args.includes('solve')) (await import('./options/solve.js')).withSolve(solve);
 

@@ -38,6 +38,14 @@ const belonging: Readonly<Record<'matrix' | 'points' | 'named', readonly (keyof 
   named: ['size'],
 };
 
+/** All options that say what the matrix is. */
+export const INPUT_OPTIONS: readonly (keyof InputOptions)[] = [
+  'matrix',
+  'points',
+  'named',
+  ...Object.values(belonging).flat(),
+];
+
 /** Exactly one input, with no options of another kind; to be called before anything is opened. Throws UsageError. */
 export function checkInputOptions(options: InputOptions): 'matrix' | 'points' | 'named' {
   const kinds = (['matrix', 'points', 'named'] as const).filter((kind) => options[kind] !== undefined);

@@ -40,12 +40,28 @@ export function inputLine(input: InputDescription): string {
   const size = `N = ${grouped(input.size)}`;
   if (input.kind === 'named') return `${input.name}, ${size}`;
   if (input.kind === 'network') return `Gauss–Newton matrix of the network ${input.name}, ${size}`;
+  if (input.kind === 'file') {
+    const { compression } = input;
+    const how = compression === undefined ? '' : `: ${compressionLine(compression)}`;
+    return `compressed matrix ${input.name}, ${size}${how}`;
+  }
   if (input.kind === 'matrix') return `matrix ${input.name}, ${size}`;
   const kernel = (input.kernel ?? '').replace(/\d+\.\d{6,}/g, (digits) => Number(digits).toPrecision(6));
   const dimension = input.dimension === undefined || /dimensions$/.test(input.name) ? '' : `, d = ${input.dimension}`;
   const line = `kernel ${kernel} over ${input.name}${dimension}, ${size}`;
   return input.table === undefined ? line : `${line}\n${tableLine(input.table)}`;
 }
+
+/** What a compressed matrix is, in a few words. */
+const compressionLine = ({
+  format,
+  leafSize,
+  maxRank,
+  tolerance,
+  dtype,
+  seed,
+}: NonNullable<InputDescription['compression']>): string =>
+  `${format}, leaf size ${leafSize}, rank ≤ ${maxRank}, tolerance ${tolerance}, ${dtype}, seed ${seed}`;
 
 /** One line: the options of a compression, its seed and workers. */
 export function optionsLine({
