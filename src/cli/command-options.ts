@@ -73,6 +73,13 @@ export interface SolveCommandOptions
   readonly keepFailed?: true | undefined;
   readonly record?: string | undefined;
 }
+/** Options of `hmatrix factor` and `hmatrix logdet`. */
+export interface FactorCommandOptions
+  extends CommonOptions, InputOptions, Omit<CompressOptions, 'seed' | 'budget' | 'tree'> {
+  readonly shift: number;
+  readonly seed: number;
+  readonly record?: string | undefined;
+}
 /** Options of `hmatrix multiply`. */
 export interface MultiplyOptions extends CommonOptions {
   readonly x: string;
@@ -88,6 +95,8 @@ export interface Handlers {
   doctor(options: CommonOptions): Promise<number>;
   table(options: TableOptions): Promise<number>;
   solve(file: string | undefined, options: SolveCommandOptions): Promise<number>;
+  factor(file: string | undefined, options: FactorCommandOptions): Promise<number>;
+  logdet(file: string | undefined, options: FactorCommandOptions): Promise<number>;
   preconditioners(options: PreconditionerTableOptions): Promise<number>;
   demo(options: TableOptions): Promise<number>;
 }

@@ -9,13 +9,14 @@ import { wholeNumber } from './usage.js';
 import type {
   CommonOptions,
   CompressCommandOptions,
+  FactorCommandOptions,
   TableOptions,
   SolveCommandOptions,
   MultiplyOptions,
   Handlers,
 } from './command-options.js';
 import { withCommon } from './options/common.js';
-import { withRun, withInput } from './options/matrix.js';
+import { withFactor, withRun, withInput } from './options/matrix.js';
 
 /** The options of a command that were given, and not those at their defaults. */
 function givenOf<T extends object>(options: T, command: Command): Partial<T> {
@@ -100,6 +101,27 @@ export async function createProgram(
     finish(await handlers.solve(file, options));
   });
   if (args.includes('solve')) (await import('./options/solve.js')).withSolve(solve);
+
+  withFactor(
+    program
+      .command('factor')
+      .description(
+        'Factor K̃ + λI, K̃ a saved hierarchical matrix or one compressed on the spot: seconds, memory, log ' +
+          'determinant, residual',
+      )
+      .argument('[file]', 'what compress --out wrote, of format hss or hodlr'),
+  ).action(async (file: string | undefined, options: FactorCommandOptions) => {
+    finish(await handlers.factor(file, options));
+  });
+
+  withFactor(
+    program
+      .command('logdet')
+      .description('log det(K̃ + λI), K̃ a saved hierarchical matrix or one compressed on the spot')
+      .argument('[file]', 'what compress --out wrote, of format hss or hodlr'),
+  ).action(async (file: string | undefined, options: FactorCommandOptions) => {
+    finish(await handlers.logdet(file, options));
+  });
 
   const table = withCommon(
     program

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { FactorRecord } from '#hmatrix/experiment/factor-run.js';
 import type { SolveRecord } from '#hmatrix/experiment/solve-run.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { view, zeros } from '#hmatrix/dense/matrix.js';
@@ -155,5 +156,111 @@ describe('solve FILE', () => {
 
   it('needs_a_file_that_is_there', async () => {
     expect(await hmatrix(['solve', at('none.hm')])).toMatchObject({ status: 1, stdout: '' });
+  });
+});
+
+describe('logdet and factor', () => {
+  /** log det of a dense symmetric positive definite matrix, by Cholesky. */
+  function denseLogdet(dense: ReturnType<typeof zeros>): number {
+    const n = dense.rows;
+    const a = Float64Array.from(dense.data);
+    let sum = 0;
+    for (let k = 0; k < n; k++) {
+      const pivot = a[k + k * n];
+      expect(pivot).toBeGreaterThan(0);
+      sum += Math.log(pivot);
+      for (let j = k + 1; j < n; j++) {
+        const factor = a[j + k * n] / pivot;
+        for (let i = j; i < n; i++) a[i + j * n] -= factor * a[i + k * n];
+      }
+    }
+    return sum;
+  }
+
+  it.each(['hss', 'hodlr'])('of_a_saved_matrix_are_those_of_the_dense_one: %s', async (format) => {
+    const run = at('factor.json');
+    const exact = denseLogdet(shiftedDense(await denseOfFile(file(format)), 0.1));
+    const logdet = await record<FactorRecord>(['logdet', file(format), '--shift', '0.1']);
+    const factor = await record<FactorRecord>(['factor', file(format), '--shift', '0.1', '--record', run]);
+    expect(JSON.parse(await readFile(run, 'utf8'))).toEqual(factor);
+    for (const found of [logdet, factor]) {
+      expect(Math.abs(found.logdet / exact - 1)).toBeLessThan(1e-9);
+      expect(found).toMatchObject({
+        input: { kind: 'file', name: `${format}.hm`, size },
+        options: { format, leafSize: 50, tolerance: 1e-6, dtype: 'f64' },
+        shift: 0.1,
+        error: null,
+      });
+      expect(found.memory.factors).toBeGreaterThan(0);
+    }
+    expect(logdet).toMatchObject({ record: 'logdet', residual: null });
+    expect(factor).toMatchObject({ record: 'factor' });
+    expect(factor.residual).toBeLessThan(1e-11);
+  });
+
+  it.each(['hss', 'hodlr'])('of_one_compressed_on_the_spot_say_its_measured_error: %s', async (format) => {
+    const args = [...source, '--format', format, '--tolerance', '1e-6', '--shift', '0.1'];
+    const found = await record<FactorRecord>(['factor', ...args]);
+    const saved = await record<FactorRecord>(['factor', file(format), '--shift', '0.1']);
+    expect(Math.abs(found.logdet - saved.logdet)).toBeLessThan(1e-9 * Math.abs(saved.logdet));
+    expect(found).toMatchObject({
+      input: { kind: 'points', size },
+      options: { format, tolerance: 1e-6 },
+      error: { exact: true, tolerance: 1e-6, decision: 'met', met: true },
+    });
+    const { status, stdout } = await hmatrix(['logdet', ...args]);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^kernel gaussian.*N = 400\n/);
+    expect(stdout).toMatch(new RegExp(`\n${format}, leaf size 50, rank .*tolerance 0.000001`));
+    expect(stdout).toMatch(/relative error .*all columns compared.*met/);
+    expect(stdout).toContain(`log det(K̃ + λI) = ${found.logdet.toPrecision(12)}`);
+    expect(stdout).not.toContain('residual');
+  });
+
+  it('report_for_people_what_the_factors_take', async () => {
+    const { status, stdout } = await hmatrix(['factor', file('hss'), '--shift', '0.1']);
+    expect(status).toBe(0);
+    for (const word of ['compressed matrix hss.hm', 'log det', 'relative residual', 'factorization', 'factors'])
+      expect(stdout).toContain(word);
+    expect(await hmatrix(['factor', file('hss'), '--shift', '0.1', '--quiet'])).toMatchObject({
+      status: 0,
+      stdout: '',
+    });
+  });
+
+  it.each(['factor', 'logdet'])('%s_names_a_shift_that_works_where_K_is_not_positive_definite', async (command) => {
+    for (const args of [[file('hss')], [...source, '--tolerance', '1e-6']]) {
+      const failed = await hmatrix([command, ...args]);
+      expect(failed).toMatchObject({ status: 1, stdout: '' });
+      const [, shift] = /not positive definite .*: --shift (\S+) works; or /.exec(failed.stderr) ?? [];
+      expect((await hmatrix([command, ...args, '--shift', shift, '--quiet'])).status).toBe(0);
+    }
+  });
+
+  it('have_status_3_where_the_tolerance_of_the_compression_was_missed', async () => {
+    const args = ['logdet', ...source, '--max-rank', '4', '--tolerance', '1e-8', '--shift', '1000'];
+    const { status, stdout, stderr } = await hmatrix(args);
+    expect({ status, logdet: /log det/.test(stdout) }).toEqual({ status: 3, logdet: true });
+    expect(stderr).toMatch(/tolerance was missed: relative error .*--max-rank/);
+    expect(stderr).not.toMatch(/--budget/);
+  });
+
+  it.each([
+    [[], /Give the file of a matrix.*--matrix FILE, --points FILE/],
+    [[file('hss'), '--points', 'normal:100,2'], /--points does not go with .*: a saved matrix has no other source/],
+    [[file('hss'), '--ridge', '1'], /--ridge does not go with/],
+    [[file('hss'), '--format', 'hss'], /--format does not go with .*: a saved matrix is compressed already/],
+    [[file('hss'), '--tolerance', '0.1'], /--tolerance does not go with/],
+    [[file('hss'), '--out', 'f.hm'], /unknown option '--out'/],
+    [[...source, '--format', 'fmm'], /--format.*hss, hodlr/],
+    [[...source, '--shift', '-1'], /--shift/],
+    [['--points', 'normal:100,2', '--matrix', 'K.npy'], /not --matrix and --points/],
+    [[file('fmm'), '--shift', '1'], /near blocks/],
+  ] as [string[], RegExp][])('refuse_by_name: %j', async (args, message) => {
+    for (const command of ['factor', 'logdet']) {
+      const { status, stdout, stderr } = await hmatrix([command, ...args]);
+      expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+      expect(stderr).toMatch(message);
+    }
   });
 });
