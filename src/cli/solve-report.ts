@@ -54,8 +54,9 @@ export function solveReport(record: SolveRecord, portable: boolean): string {
         ['solve', inSeconds(seconds.solve)],
       ],
     ),
-    `memory: ${direct ? 'factors' : 'preconditioner'} ${inBytes(memory.preconditioner)}, vectors ${inBytes(memory.workspace)}, the process ` +
-      `at its peak ${inBytes(memory.peakBytes)}`,
+    `memory: ${direct ? 'factors' : 'preconditioner'} ${inBytes(memory.preconditioner)}, ` +
+      `vectors ${inBytes(memory.workspace)}, ` +
+      `the process at its peak ${inBytes(memory.peakBytes)}`,
     `BLAS: ${record.blas}`,
     ...(portable ? ['No system BLAS is in use: see hmatrix doctor.'] : []),
   ].join('\n');

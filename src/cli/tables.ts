@@ -4,7 +4,7 @@
 import Table from 'cli-table3';
 import type { CompressionRecord, InputDescription } from '../experiment/record.js';
 import { quoted } from '../io/csv-cell.js';
-import type { CsvReading } from '../io/csv-format.js';
+import { columnsTaken, type CsvReading } from '../io/csv-format.js';
 import { grouped, inBytes, inPercent, inPowers, inSeconds } from './numbers.js';
 import type { LevelRanks } from '../hierarchical/matrix/memory.js';
 
@@ -19,20 +19,24 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return built.toString();
 }
 
-/** Which columns of a table are the coordinates, and how they were found. */
-function tableLine({ columns, names, header, delimiter, decimal, skippedRows }: CsvReading): string {
-  const most = 12;
-  const shown = columns
-    .slice(0, most)
-    .map((k, at) => (header ? quoted(names[at]) : String(k)))
-    .join(', ');
-  const more = columns.length > most ? ` and ${columns.length - most} more` : '';
-  const taken = `${columns.length === 1 ? 'column' : 'columns'} ${shown}${more}`;
-  const named = header ? 'named by the first row' : 'by number from 0: the first row holds no names';
+/** A table in numbers: `things` is what its rows are. */
+interface TableFacts {
+  readonly name: string;
+  readonly count: number;
+  readonly dimension: number;
+  readonly things: string;
+}
+
+/** What was read from a table, which columns are the coordinates, and how they were found. */
+export function tableLine(
+  { name, count, dimension, things }: TableFacts,
+  { delimiter, decimal, skippedRows, ...taken }: CsvReading,
+): string {
   const commas = decimal === ',' ? ', decimal commas' : '';
   const rows = skippedRows === 1 ? '1 row' : `${grouped(skippedRows)} rows`;
   const skipped = skippedRows > 0 ? `, ${rows} with missing values left out` : '';
-  return `${taken} (${named}), cells separated by ${quoted(delimiter)}${commas}${skipped}`;
+  const what = `${grouped(count)} ${things} ${dimension === 1 ? 'in 1 dimension' : `in ${dimension} dimensions`}`;
+  return `${name}: ${what}: ${columnsTaken(taken)}, cells separated by ${quoted(delimiter)}${commas}${skipped}`;
 }
 
 /** One line on what is compressed; of a table a second one on what was taken from it. */
@@ -49,7 +53,9 @@ export function inputLine(input: InputDescription): string {
   const kernel = (input.kernel ?? '').replace(/\d+\.\d{6,}/g, (digits) => Number(digits).toPrecision(6));
   const dimension = input.dimension === undefined || /dimensions$/.test(input.name) ? '' : `, d = ${input.dimension}`;
   const line = `kernel ${kernel} over ${input.name}${dimension}, ${size}`;
-  return input.table === undefined ? line : `${line}\n${tableLine(input.table)}`;
+  if (input.table === undefined) return line;
+  const facts = { name: input.name, count: input.size, dimension: input.dimension ?? 0, things: 'points' };
+  return `${line}\n${tableLine(facts, input.table)}`;
 }
 
 /** What a compressed matrix is, in a few words. */

@@ -33,8 +33,8 @@ export interface FactorRecord {
   /** log det(K̃ + λI), the natural logarithm. */
   readonly logdet: number;
   /**
-   * ‖K − K̃‖_F/‖K‖_F and what it says of the tolerance, where the matrix was compressed here; null of a saved one, whose
-   * source is not there.
+   * ‖K − K̃‖_F/‖K‖_F and what it says of the tolerance, where the matrix was compressed here; null of a saved one,
+   * whose source is not there.
    */
   readonly error:
     (ErrorEstimate & { readonly tolerance: number; readonly met: boolean; readonly decision: Decision }) | null;
@@ -69,9 +69,9 @@ export interface FactorSetup {
 }
 
 /**
- * Compresses where that is asked for and measures the error, factors K̃ + λI, and of 'factor' solves once. The matrix is
- * released at the end. Throws what `compress` and `factor` throw: NotPositiveDefiniteError with the smallest shift that
- * works.
+ * Compresses where that is asked for and measures the error, factors K̃ + λI, and of 'factor' solves once. The matrix
+ * is released at the end. Throws what `compress` and `factor` throw: NotPositiveDefiniteError with the smallest shift
+ * that works.
  */
 export async function runFactor(setup: FactorSetup, control: TeamControl): Promise<FactorRecord> {
   const { record, input, loaded, compress, shift, seed, memoryLimit } = setup;

@@ -1,4 +1,4 @@
-/** hmatrix solve, logdet and factor of a matrix that hmatrix compress --out wrote, and of one compressed on the spot. */
+/** hmatrix solve, logdet and factor: of a matrix that hmatrix compress --out wrote, of one compressed on the spot. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
