@@ -25,6 +25,8 @@ export interface RunOptions extends CommonOptions, Omit<CompressOptions, 'seed'>
 export type CompressCommandOptions = RunOptions & InputOptions;
 /** What a table of approximations takes. */
 export interface TableOptions extends CommonOptions {
+  /** Whether `samples` was given, and is not a default. */
+  readonly samplesGiven?: boolean | undefined;
   readonly network: readonly number[];
   readonly activation: readonly ActivationName[];
   readonly loss: LossName;
@@ -35,6 +37,8 @@ export interface TableOptions extends CommonOptions {
   readonly batchSize: number;
   readonly images?: string | undefined;
   readonly labels?: string | undefined;
+  readonly data?: string | undefined;
+  readonly targets?: string | undefined;
   readonly weights?: string | undefined;
   readonly low?: number | undefined;
   readonly high?: number | undefined;
@@ -115,6 +119,8 @@ export type NetworkOptions = Partial<
     | 'batchSize'
     | 'images'
     | 'labels'
+    | 'data'
+    | 'targets'
     | 'weights'
   >
 >;

@@ -18,11 +18,11 @@ import type {
 import { withCommon } from './options/common.js';
 import { withFactor, withRun, withInput } from './options/matrix.js';
 
+const wasGiven = (name: string, command: Command): boolean => command.getOptionValueSource(name) !== 'default';
+
 /** The options of a command that were given, and not those at their defaults. */
 function givenOf<T extends object>(options: T, command: Command): Partial<T> {
-  return Object.fromEntries(
-    Object.entries(options).filter(([name]) => command.getOptionValueSource(name) !== 'default'),
-  ) as Partial<T>;
+  return Object.fromEntries(Object.entries(options).filter(([name]) => wasGiven(name, command))) as Partial<T>;
 }
 
 /**
@@ -135,7 +135,7 @@ export async function createProgram(
     finish(
       await (options.preconditioners === true
         ? handlers.preconditioners(givenOf(options, command))
-        : handlers.table(options)),
+        : handlers.table({ ...options, samplesGiven: wasGiven('samples', command) })),
     );
   });
   if (args.includes('table')) (await import('./options/table.js')).withTable(table);
@@ -144,8 +144,8 @@ export async function createProgram(
     program
       .command('demo')
       .description('The main job: the table for an autoencoder of images of digits, in less than a minute'),
-  ).action(async (options: TableOptions) => {
-    finish(await handlers.demo(options));
+  ).action(async (options: TableOptions, command: Command) => {
+    finish(await handlers.demo({ ...options, samplesGiven: wasGiven('samples', command) }));
   });
   if (args.includes('demo')) (await import('./options/table.js')).withDemo(demo);
 

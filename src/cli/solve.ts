@@ -13,7 +13,7 @@ import { openSaved, refuseBesides, tellShift } from './saved.js';
 import { openVectors, writeVectors, type OpenVectors } from './multiply.js';
 import { EXIT_STATUS, withFlags } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
-import { EPOCHS, openData } from './table.js';
+import { checkData, EPOCHS, openData, samplesOf } from './table.js';
 import { print, printJson, say } from './terminal.js';
 import { asFlag as flag, UsageError } from './usage.js';
 import type { SolveCommandOptions, NetworkOptions } from './command-options.js';
@@ -29,6 +29,8 @@ const NETWORK_ONLY = [
   'batchSize',
   'images',
   'labels',
+  'data',
+  'targets',
   'weights',
 ] as const satisfies readonly (keyof NetworkOptions)[];
 const FORMAT_ONLY = ['neighbors', 'budget', 'distance', 'dtype'] as const;
@@ -54,8 +56,7 @@ function checkOptions(file: string | undefined, options: SolveCommandOptions): v
   } else {
     const other = given(INPUT_ONLY);
     if (other !== undefined) throw new UsageError(`${flag(other)} does not go with --network.`);
-    if (options.labels !== undefined && options.images === undefined)
-      throw new UsageError('--labels goes with --images: the generated digits have their own labels.');
+    checkData(options);
     if (options.format !== undefined)
       throw new UsageError('--format solves with a compressed matrix of entries, and does not go with --network.');
   }
@@ -123,15 +124,16 @@ async function openSystem(
     return opened;
   }
   const { trainedModel } = await import('../experiment/table-run.js');
-  const { weights, images, labels } = options;
+  const { weights, images, labels, targets } = options;
   const {
     activation = NETWORK_DEFAULTS.activation,
     loss = NETWORK_DEFAULTS.loss,
     bias = NETWORK_DEFAULTS.bias,
-    samples = NETWORK_DEFAULTS.samples,
+    samples: most = NETWORK_DEFAULTS.samples,
   } = options;
   const { learningRate = NETWORK_DEFAULTS.learningRate, batchSize = NETWORK_DEFAULTS.batchSize } = options;
-  const data = await openData({ samples, seed, images, labels }, control);
+  const data = await openData({ samples: most, seed, images, labels, data: options.data, targets }, control);
+  const samples = samplesOf(data, most, options.samples !== undefined);
   const setup: TrainingSetup = {
     widths,
     activation: activation.length === 1 ? activation[0] : activation,
@@ -153,6 +155,7 @@ async function openSystem(
       name:
         `${widths.join('-')} (${activation.join(',')}, ${loss}${bias ? ', biases' : ''}), n = ${samples} of ` +
         `${data.name}`,
+      tables: data.tables,
       size: model.network.parameters,
     },
   };

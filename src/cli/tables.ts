@@ -2,7 +2,7 @@
  * Tables of a run, made from its record alone.
  */
 import Table from 'cli-table3';
-import type { CompressionRecord, InputDescription } from '../experiment/record.js';
+import type { CompressionRecord, InputDescription, TableReading } from '../experiment/record.js';
 import { quoted } from '../io/csv-cell.js';
 import { columnsTaken, type CsvReading } from '../io/csv-format.js';
 import { grouped, inBytes, inPercent, inPowers, inSeconds } from './numbers.js';
@@ -24,7 +24,7 @@ interface TableFacts {
   readonly name: string;
   readonly count: number;
   readonly dimension: number;
-  readonly things: string;
+  readonly things: 'points' | 'rows';
 }
 
 /** What was read from a table, which columns are the coordinates, and how they were found. */
@@ -35,15 +35,21 @@ export function tableLine(
   const commas = decimal === ',' ? ', decimal commas' : '';
   const rows = skippedRows === 1 ? '1 row' : `${grouped(skippedRows)} rows`;
   const skipped = skippedRows > 0 ? `, ${rows} with missing values left out` : '';
-  const what = `${grouped(count)} ${things} ${dimension === 1 ? 'in 1 dimension' : `in ${dimension} dimensions`}`;
+  const of = things === 'rows' ? `of ${dimension} number` : `in ${dimension} dimension`;
+  const what = `${grouped(count)} ${things} ${of}${dimension === 1 ? '' : 's'}`;
   return `${name}: ${what}: ${columnsTaken(taken)}, cells separated by ${quoted(delimiter)}${commas}${skipped}`;
 }
+
+/** What was taken of tables with samples: a line each. */
+export const sampleLines = ({ tables = [] }: { readonly tables?: readonly TableReading[] | undefined }): string[] =>
+  tables.map(({ table: reading, ...facts }) => tableLine({ ...facts, things: 'rows' }, reading));
 
 /** One line on what is compressed; of a table a second one on what was taken from it. */
 export function inputLine(input: InputDescription): string {
   const size = `N = ${grouped(input.size)}`;
   if (input.kind === 'named') return `${input.name}, ${size}`;
-  if (input.kind === 'network') return `Gauss–Newton matrix of the network ${input.name}, ${size}`;
+  if (input.kind === 'network')
+    return [`Gauss–Newton matrix of the network ${input.name}, ${size}`, ...sampleLines(input)].join('\n');
   if (input.kind === 'file') {
     const { compression } = input;
     const how = compression === undefined ? '' : `: ${compressionLine(compression)}`;
@@ -54,7 +60,7 @@ export function inputLine(input: InputDescription): string {
   const dimension = input.dimension === undefined || /dimensions$/.test(input.name) ? '' : `, d = ${input.dimension}`;
   const line = `kernel ${kernel} over ${input.name}${dimension}, ${size}`;
   if (input.table === undefined) return line;
-  const facts = { name: input.name, count: input.size, dimension: input.dimension ?? 0, things: 'points' };
+  const facts = { name: input.name, count: input.size, dimension: input.dimension ?? 0, things: 'points' } as const;
   return `${line}\n${tableLine(facts, input.table)}`;
 }
 

@@ -25,8 +25,20 @@ export interface InputDescription {
   readonly table?: CsvReading | undefined;
   readonly kernel?: string | undefined;
   readonly bandwidth?: number | undefined;
+  /** Of a network: the tables that its data was read from. */
+  readonly tables?: readonly TableReading[] | undefined;
   /** Of a matrix compressed before: how. */
   readonly compression?: Pick<CommonReport, 'format' | 'leafSize' | 'maxRank' | 'tolerance' | 'dtype' | 'seed'>;
+}
+
+/** What was taken of a table with samples. */
+export interface TableReading {
+  /** The file's own name, without its folder. */
+  readonly name: string;
+  /** Rows, and numbers in each. */
+  readonly count: number;
+  readonly dimension: number;
+  readonly table: CsvReading;
 }
 
 /** The versions that a record was made with. */
