@@ -153,6 +153,8 @@ async function parse(args: readonly string[]): Promise<{ name: string; options: 
     table: take('table'),
     preconditioners: take('table'),
     solve: take('solve'),
+    factor: take('factor'),
+    logdet: take('logdet'),
     demo: take('demo'),
   };
   const program = await createProgram(handlers, () => undefined, args);

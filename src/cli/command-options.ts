@@ -25,6 +25,8 @@ export interface RunOptions extends CommonOptions, Omit<CompressOptions, 'seed'>
 export type CompressCommandOptions = RunOptions & InputOptions;
 /** What a table of approximations takes. */
 export interface TableOptions extends CommonOptions {
+  /** Whether `samples` was given, and is not a default. */
+  readonly samplesGiven?: boolean | undefined;
   readonly network: readonly number[];
   readonly activation: readonly ActivationName[];
   readonly loss: LossName;
@@ -35,6 +37,8 @@ export interface TableOptions extends CommonOptions {
   readonly batchSize: number;
   readonly images?: string | undefined;
   readonly labels?: string | undefined;
+  readonly data?: string | undefined;
+  readonly targets?: string | undefined;
   readonly weights?: string | undefined;
   readonly low?: number | undefined;
   readonly high?: number | undefined;
@@ -73,6 +77,13 @@ export interface SolveCommandOptions
   readonly keepFailed?: true | undefined;
   readonly record?: string | undefined;
 }
+/** Options of `hmatrix factor` and `hmatrix logdet`. */
+export interface FactorCommandOptions
+  extends CommonOptions, InputOptions, Omit<CompressOptions, 'seed' | 'budget' | 'tree'> {
+  readonly shift: number;
+  readonly seed: number;
+  readonly record?: string | undefined;
+}
 /** Options of `hmatrix multiply`. */
 export interface MultiplyOptions extends CommonOptions {
   readonly x: string;
@@ -87,7 +98,9 @@ export interface Handlers {
   info(file: string, options: CommonOptions): Promise<number>;
   doctor(options: CommonOptions): Promise<number>;
   table(options: TableOptions): Promise<number>;
-  solve(options: SolveCommandOptions): Promise<number>;
+  solve(file: string | undefined, options: SolveCommandOptions): Promise<number>;
+  factor(file: string | undefined, options: FactorCommandOptions): Promise<number>;
+  logdet(file: string | undefined, options: FactorCommandOptions): Promise<number>;
   preconditioners(options: PreconditionerTableOptions): Promise<number>;
   demo(options: TableOptions): Promise<number>;
 }
@@ -106,6 +119,8 @@ export type NetworkOptions = Partial<
     | 'batchSize'
     | 'images'
     | 'labels'
+    | 'data'
+    | 'targets'
     | 'weights'
   >
 >;

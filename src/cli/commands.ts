@@ -9,19 +9,20 @@ import { wholeNumber } from './usage.js';
 import type {
   CommonOptions,
   CompressCommandOptions,
+  FactorCommandOptions,
   TableOptions,
   SolveCommandOptions,
   MultiplyOptions,
   Handlers,
 } from './command-options.js';
 import { withCommon } from './options/common.js';
-import { withRun, withInput } from './options/matrix.js';
+import { withFactor, withRun, withInput } from './options/matrix.js';
+
+const wasGiven = (name: string, command: Command): boolean => command.getOptionValueSource(name) !== 'default';
 
 /** The options of a command that were given, and not those at their defaults. */
 function givenOf<T extends object>(options: T, command: Command): Partial<T> {
-  return Object.fromEntries(
-    Object.entries(options).filter(([name]) => command.getOptionValueSource(name) !== 'default'),
-  ) as Partial<T>;
+  return Object.fromEntries(Object.entries(options).filter(([name]) => wasGiven(name, command))) as Partial<T>;
 }
 
 /**
@@ -92,13 +93,35 @@ export async function createProgram(
     program
       .command('solve')
       .description(
-        'Solve (A + λI) x = b: a stored matrix, a kernel over points, a test matrix, or the Gauss–Newton matrix ' +
-          'of a network',
-      ),
-  ).action(async (options: SolveCommandOptions) => {
-    finish(await handlers.solve(options));
+        'Solve (A + λI) x = b: a saved hierarchical matrix, a stored matrix, a kernel over points, a test matrix, ' +
+          'or the Gauss–Newton matrix of a network',
+      )
+      .argument('[file]', 'what compress --out wrote; of format hss or hodlr it is factored'),
+  ).action(async (file: string | undefined, options: SolveCommandOptions) => {
+    finish(await handlers.solve(file, options));
   });
   if (args.includes('solve')) (await import('./options/solve.js')).withSolve(solve);
+
+  withFactor(
+    program
+      .command('factor')
+      .description(
+        'Factor K̃ + λI, K̃ a saved hierarchical matrix or one compressed on the spot: seconds, memory, log ' +
+          'determinant, residual',
+      )
+      .argument('[file]', 'what compress --out wrote, of format hss or hodlr'),
+  ).action(async (file: string | undefined, options: FactorCommandOptions) => {
+    finish(await handlers.factor(file, options));
+  });
+
+  withFactor(
+    program
+      .command('logdet')
+      .description('log det(K̃ + λI), K̃ a saved hierarchical matrix or one compressed on the spot')
+      .argument('[file]', 'what compress --out wrote, of format hss or hodlr'),
+  ).action(async (file: string | undefined, options: FactorCommandOptions) => {
+    finish(await handlers.logdet(file, options));
+  });
 
   const table = withCommon(
     program
@@ -112,7 +135,7 @@ export async function createProgram(
     finish(
       await (options.preconditioners === true
         ? handlers.preconditioners(givenOf(options, command))
-        : handlers.table(options)),
+        : handlers.table({ ...options, samplesGiven: wasGiven('samples', command) })),
     );
   });
   if (args.includes('table')) (await import('./options/table.js')).withTable(table);
@@ -121,8 +144,8 @@ export async function createProgram(
     program
       .command('demo')
       .description('The main job: the table for an autoencoder of images of digits, in less than a minute'),
-  ).action(async (options: TableOptions) => {
-    finish(await handlers.demo(options));
+  ).action(async (options: TableOptions, command: Command) => {
+    finish(await handlers.demo({ ...options, samplesGiven: wasGiven('samples', command) }));
   });
   if (args.includes('demo')) (await import('./options/table.js')).withDemo(demo);
 

@@ -3,7 +3,7 @@
  */
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
 import { resolveOptions } from '../hierarchical/from-entries/options.js';
-import { toleranceAdvice } from '../hierarchical/matrix/tolerance-advice.js';
+import { toleranceAdvice, type AdvisedReport } from '../hierarchical/matrix/tolerance-advice.js';
 import type { CompressionRecord } from '../experiment/record.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { checkDistance, checkInputOptions, openInput, type OpenInput } from './input.js';
@@ -14,7 +14,7 @@ import { asFlag } from './usage.js';
 import type { CompressCommandOptions, RunOptions } from './command-options.js';
 
 /** The library's options among the command's. */
-export function compressOptions(options: RunOptions): CompressOptions {
+export function compressOptions(options: CompressOptions): CompressOptions {
   const { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype, preserve, seed, memoryLimit } =
     options;
   const given = {
@@ -79,7 +79,10 @@ export function statusOf({
   options,
   input,
   limits,
-}: Pick<CompressionRecord, 'error' | 'options' | 'input' | 'limits'>): number {
+}: Pick<CompressionRecord, 'error' | 'input'> & {
+  readonly options: Omit<AdvisedReport, 'size' | 'limits'>;
+  readonly limits: AdvisedReport['limits'];
+}): number {
   if (error.decision === 'met') return EXIT_STATUS.done;
   if (error.decision === 'undecided') {
     const { relative, low, high, columns, tolerance } = error;

@@ -32,8 +32,10 @@ export async function demo(options: TableOptions): Promise<number> {
   const record = await tableOf(options, ({ widths, samples, epochs }) => {
     if (!talk) return;
     print(
-      `A network of ${widths.join('-')} units sees ${grouped(samples)} images of digits ` +
-        `(${options.images === undefined ? 'generated; --images FILE takes real ones' : options.images}), ` +
+      `A network of ${widths.join('-')} units sees ${grouped(samples)} ` +
+        (options.data === undefined
+          ? `images of digits (${options.images ?? 'generated; --images FILE takes real ones'}), `
+          : `samples of ${options.data}, `) +
         `${epochs} epochs of training.`,
     );
     print(

@@ -3,10 +3,10 @@
  */
 import { basename } from 'node:path';
 import type { RunControl } from '../core/context.js';
-import { FileFormatError, OptionError } from '../core/errors.js';
+import { FileFormatError, HmatrixError, OptionError } from '../core/errors.js';
 import type { Blas } from '../dense/blas.js';
 import type { InputDescription } from '../experiment/record.js';
-import { TABLE_OPTIONS, type CsvFormat, type CsvReading } from '../io/csv-format.js';
+import { columnsTaken, TABLE_OPTIONS, type CsvFormat, type CsvReading } from '../io/csv-format.js';
 import type { EntrySource, Points } from '../source/entry-source.js';
 import type { Kernel, KernelForm } from '../source/kernels/kernel.js';
 import { entryDistances, needsPoints, type DistanceName } from '../tree/distances/table.js';
@@ -42,6 +42,14 @@ const belonging: Readonly<Record<'matrix' | 'points' | 'named', readonly (keyof 
   points: ['kernel', 'bandwidth', ...PARAMETERS, 'ridge', 'limit', ...TABLE_OPTIONS],
   named: ['size'],
 };
+
+/** All options that say what the matrix is. */
+export const INPUT_OPTIONS: readonly (keyof InputOptions)[] = [
+  'matrix',
+  'points',
+  'named',
+  ...Object.values(belonging).flat(),
+];
 
 /** Exactly one input, with no options of another kind; to be called before anything is opened. Throws UsageError. */
 export function checkInputOptions(options: InputOptions): 'matrix' | 'points' | 'named' {
@@ -164,25 +172,40 @@ async function openPoints(options: InputOptions, seed: number, control: RunContr
 /** The kernel matrix over `points` that the options describe. */
 async function openKernel(named: NamedPoints, options: InputOptions, seed: number, blas: Blas): Promise<OpenInput> {
   const { points, name, table } = named;
-  const { kernelSource } = await import('../source/kernel-source.js');
-  const { medianBandwidth } = await import('../source/points.js');
-  const text = (options.kernel ?? 'gaussian').trim();
-  const form = await formOf(text);
-  const needsBandwidth =
-    form === undefined ? /\bh\b/.test(text) || options.bandwidth !== undefined : 'bandwidth' in form.parameters;
-  const kernelOf = await kernelByText(text, options);
-  const h = !needsBandwidth
-    ? undefined
-    : typeof options.bandwidth === 'number'
-      ? options.bandwidth
-      : // In the units of the distances that the kernel takes.
-        medianBandwidth(form === undefined ? points : ((await kernelOf(1)).map?.apply(points) ?? points), seed);
-  const kernel = await kernelOf(h);
-  const source = kernelSource(points, kernel, { blas, ridge: options.ridge ?? 0 });
-  const { count: size, dimension } = points;
-  const given = { table, bandwidth: h };
-  return { source, input: { kind: 'points', name, size, dimension, kernel: kernel.name, ...given } };
+  return tellingTable(named, async () => {
+    const { kernelSource } = await import('../source/kernel-source.js');
+    const { medianBandwidth } = await import('../source/points.js');
+    const text = (options.kernel ?? 'gaussian').trim();
+    const form = await formOf(text);
+    const needsBandwidth =
+      form === undefined ? /\bh\b/.test(text) || options.bandwidth !== undefined : 'bandwidth' in form.parameters;
+    const kernelOf = await kernelByText(text, options);
+    const h = !needsBandwidth
+      ? undefined
+      : typeof options.bandwidth === 'number'
+        ? options.bandwidth
+        : // In the units of the distances that the kernel takes.
+          medianBandwidth(form === undefined ? points : ((await kernelOf(1)).map?.apply(points) ?? points), seed);
+    const kernel = await kernelOf(h);
+    const source = kernelSource(points, kernel, { blas, ridge: options.ridge ?? 0 });
+    const { count: size, dimension } = points;
+    const given = { table, bandwidth: h };
+    return { source, input: { kind: 'points', name, size, dimension, kernel: kernel.name, ...given } };
+  });
 }
+
+/** Runs the work; errors of the library about points of a table say which columns were taken. */
+async function tellingTable<T>({ name, table }: NamedPoints, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (table !== undefined && error instanceof HmatrixError) error.message += ` ${tableTaken(name, table)}`;
+    throw error;
+  }
+}
+
+/** A sentence on the columns that were taken of a table. */
+export const tableTaken = (name: string, table: CsvReading): string => `Taken of ${name}: ${columnsTaken(table)}.`;
 
 /** The family of that name, or undefined for an expression. */
 async function formOf(text: string): Promise<KernelForm | undefined> {

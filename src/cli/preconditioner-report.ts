@@ -9,7 +9,7 @@ import type {
   SolveSweep,
 } from '../experiment/preconditioner-record.js';
 import { grouped, inBytes, inPercent, inPowers, inSeconds } from './numbers.js';
-import { blasLines, table } from './tables.js';
+import { blasLines, sampleLines, table } from './tables.js';
 
 const iterations = ({ iterations: count, outcome }: Pick<SolveRow, 'iterations' | 'outcome'>): string =>
   outcome === 'converged' ? String(count) : outcome === 'unavailable' ? '–' : `${count}, ${outcome}`;
@@ -89,6 +89,7 @@ function networkTable(sweep: NetworkSweep): string[] {
     `${network} (${activation}, ${loss}), N = ${grouped(size)}, n = ${grouped(samples)} of ${data}; λ_max = ` +
       `${inPowers(lambdaMax)}, a product ${inSeconds(productSeconds)} s. Iterations (seconds of the solve) to ` +
       `‖r‖/‖b‖ ≤ ${tolerance}:`,
+    ...sampleLines(sweep),
     table(
       ['λ/λ_max', ...shifts.map((shift) => shift.toExponential(0)), '%K', 'compress, s', 'factor, s'],
       methodsOf(sweep).map((method) => {

@@ -8,7 +8,7 @@ import type { MatrixCase, NetworkSetup, PreconditionerSetup } from '../experimen
 import type { TeamControl } from '../parallel/team-control.js';
 import { EXIT_STATUS } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
-import { openData } from './table.js';
+import { checkData, openData, samplesOf } from './table.js';
 import { print, printJson } from './terminal.js';
 import { UsageError } from './usage.js';
 import type { PreconditionerTableOptions } from './command-options.js';
@@ -27,8 +27,9 @@ async function check(options: PreconditionerTableOptions): Promise<readonly stri
     await import('../experiment/preconditioner-plan.js');
   const misplaced = FOREIGN.find((name) => options[name] !== undefined);
   if (misplaced !== undefined) throw new UsageError(`--${misplaced} goes without --preconditioners.`);
-  if (options.labels !== undefined && options.images === undefined)
-    throw new UsageError('--labels goes with --images: the generated digits have their own labels.');
+  checkData(options);
+  if (options.data !== undefined && options.network === undefined)
+    throw new UsageError('--data goes with --network: the usual networks see images.');
   if (options.network === undefined) {
     const named = (['activation', 'loss', 'bias'] as const).find((name) => options[name] !== undefined);
     if (named !== undefined) throw new UsageError(`--${named} goes with --network: the usual networks have their own.`);
@@ -58,6 +59,8 @@ async function openNetworks(options: PreconditionerTableOptions, control: TeamCo
     learningRate = LEARNING_RATE,
     images,
     labels,
+    data: file,
+    targets,
     seed = 0,
   } = options;
   const cases =
@@ -75,8 +78,15 @@ async function openNetworks(options: PreconditionerTableOptions, control: TeamCo
           },
         ];
   const most = Math.max(...cases.map((one) => one.samples));
-  const data = await openData({ images, labels, samples: most, seed }, control);
-  return cases.map((one) => ({ ...one, data, epochs, batchSize, learningRate }));
+  const data = await openData({ images, labels, data: file, targets, samples: most, seed }, control);
+  return cases.map((one) => ({
+    ...one,
+    samples: samplesOf(data, one.samples, samples !== undefined),
+    data,
+    epochs,
+    batchSize,
+    learningRate,
+  }));
 }
 
 /** Which matrices: those of the options at the asked size. */

@@ -20,20 +20,30 @@ export function solveReport(record: SolveRecord, portable: boolean): string {
     seed,
     workers,
     matrix,
+    residualOf,
   } = record;
   const details = Object.entries(preconditioner.details)
     .map(([name, value]) => `${name} ${value}`)
     .join(', ');
   const relative =
     norm === null ? '' : ` = ${(norm === 0 ? 0 : shift / norm).toPrecision(3)}·‖A‖, ‖A‖ = ${norm.toPrecision(4)}`;
-  const system = matrix === 'exact' ? '(A + λI) x = b' : `(Ã + λI) x = b, Ã the matrix compressed as ${matrix}`;
+  const system =
+    matrix === 'exact'
+      ? '(A + λI) x = b'
+      : residualOf === 'compressed'
+        ? '(K̃ + λI) x = b, K̃ the compressed matrix'
+        : `(Ã + λI) x = b, Ã the matrix compressed as ${matrix}`;
+  const direct = residualOf === 'compressed' && iterations === 0 && matrix !== 'fmm';
   return [
     inputLine(record.input),
     `${system}: λ = ${shift.toPrecision(4)}${relative}; ${vectors} right-hand side${vectors === 1 ? '' : 's'}, ` +
       `seed ${seed}, ${workers} worker${workers === 1 ? '' : 's'}`,
-    `preconditioner ${preconditioner.name}${details === '' ? '' : ` (${details})`}. ${record.reason}`,
-    `${outcome} after ${iterations} iteration${iterations === 1 ? '' : 's'} (${products} products): ` +
-      `${residuals(record)}`,
+    `${direct ? 'factored as' : 'preconditioner'} ${preconditioner.name}${details === '' ? '' : ` (${details})`}. ` +
+      record.reason,
+    (direct
+      ? 'solved directly: '
+      : `${outcome} after ${iterations} iteration${iterations === 1 ? '' : 's'} (${products} products): `) +
+      residuals(record),
     table(
       ['phase', 'seconds'],
       [
@@ -44,8 +54,9 @@ export function solveReport(record: SolveRecord, portable: boolean): string {
         ['solve', inSeconds(seconds.solve)],
       ],
     ),
-    `memory: preconditioner ${inBytes(memory.preconditioner)}, vectors ${inBytes(memory.workspace)}, the process ` +
-      `at its peak ${inBytes(memory.peakBytes)}`,
+    `memory: ${direct ? 'factors' : 'preconditioner'} ${inBytes(memory.preconditioner)}, ` +
+      `vectors ${inBytes(memory.workspace)}, ` +
+      `the process at its peak ${inBytes(memory.peakBytes)}`,
     `BLAS: ${record.blas}`,
     ...(portable ? ['No system BLAS is in use: see hmatrix doctor.'] : []),
   ].join('\n');
@@ -63,12 +74,14 @@ function residuals({
   decision,
   vectors,
   input,
+  residualOf,
 }: SolveRecord): string {
   const of = vectors === 1 ? '' : ` of ${vectors} right-hand sides, the largest`;
   const asked =
     `${toleranceFrom === 'float32' ? `float32 allows: ${inPowers(tolerance)}` : `asked: ${tolerance}`}, ` +
     `${decision === 'missed' ? 'MISSED' : decision}`;
-  if (compressedResidual === null) return `true relative residual${of} = ${inPowers(residual)}; ${asked}`;
+  const whose = residualOf === 'compressed' ? ' of the compressed matrix K̃' : '';
+  if (compressedResidual === null) return `true relative residual${of}${whose} = ${inPowers(residual)}; ${asked}`;
   const rows =
     residualRows === input.size
       ? ''

@@ -7,13 +7,13 @@ import { HmatrixError, NotPositiveDefiniteError } from '../core/errors.js';
 import type { SolveRecord, SolveSetup } from '../experiment/solve-run.js';
 import type { TrainingSetup } from '../experiment/table-run.js';
 import { resolveOptions, type CompressOptions } from '../hierarchical/from-entries/options.js';
-import { TABLE_OPTIONS } from '../io/csv-format.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import { checkDistance, checkInputOptions, openInput, type InputOptions } from './input.js';
+import { checkDistance, checkInputOptions, INPUT_OPTIONS as INPUT_ONLY, openInput } from './input.js';
+import { openSaved, refuseBesides, tellShift } from './saved.js';
 import { openVectors, writeVectors, type OpenVectors } from './multiply.js';
 import { EXIT_STATUS, withFlags } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
-import { EPOCHS, openData } from './table.js';
+import { checkData, EPOCHS, openData, samplesOf } from './table.js';
 import { print, printJson, say } from './terminal.js';
 import { asFlag as flag, UsageError } from './usage.js';
 import type { SolveCommandOptions, NetworkOptions } from './command-options.js';
@@ -29,39 +29,34 @@ const NETWORK_ONLY = [
   'batchSize',
   'images',
   'labels',
+  'data',
+  'targets',
   'weights',
 ] as const satisfies readonly (keyof NetworkOptions)[];
 const FORMAT_ONLY = ['neighbors', 'budget', 'distance', 'dtype'] as const;
-const INPUT_ONLY = [
-  'matrix',
-  'points',
-  'named',
-  'kernel',
-  'bandwidth',
-  'degree',
-  'alpha',
-  'period',
-  'ridge',
-  'limit',
-  'size',
-  ...TABLE_OPTIONS,
-] as const satisfies readonly (keyof InputOptions)[];
+/** What a saved matrix has been through. */
+const COMPRESSING = ['format', ...FORMAT_ONLY] as const;
+/** Of what is compressed for a preconditioner. */
+const MAKING = ['leafSize', 'maxRank', 'compressTolerance', 'rank'] as const;
 
 /** What can be found wrong before anything is opened. Throws UsageError, OptionError. */
-function checkOptions(options: SolveCommandOptions): void {
+function checkOptions(file: string | undefined, options: SolveCommandOptions): void {
   const given = <K extends keyof SolveCommandOptions>(names: readonly K[]): K | undefined =>
     names.find((name) => options[name] !== undefined);
-  if (options.network === undefined) {
+  if (file !== undefined) refuseBesides(file, options, ['network', ...NETWORK_ONLY, ...INPUT_ONLY], COMPRESSING);
+  else if (options.network === undefined) {
     const other = given(NETWORK_ONLY);
     if (other !== undefined) throw new UsageError(`${flag(other)} goes with --network.`);
     if (given(['matrix', 'points', 'named']) === undefined)
-      throw new UsageError('Give one of --matrix FILE, --points FILE, --named NAME and --network WIDTHS.');
+      throw new UsageError(
+        'Give one of --matrix FILE, --points FILE, --named NAME and --network WIDTHS, or the file of a matrix that ' +
+          'hmatrix compress --out wrote.',
+      );
     checkInputOptions(options);
   } else {
     const other = given(INPUT_ONLY);
     if (other !== undefined) throw new UsageError(`${flag(other)} does not go with --network.`);
-    if (options.labels !== undefined && options.images === undefined)
-      throw new UsageError('--labels goes with --images: the generated digits have their own labels.');
+    checkData(options);
     if (options.format !== undefined)
       throw new UsageError('--format solves with a compressed matrix of entries, and does not go with --network.');
   }
@@ -98,11 +93,30 @@ function compressOptions({
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as CompressOptions;
 }
 
-/** The matrix: entries, or a trained network. */
+/** What is solved with. */
+type OpenSystem = Pick<SolveSetup, 'input' | 'source' | 'model' | 'matrix'>;
+
+/** A saved matrix. Throws UsageError for what only a preconditioner would take, where none is made. */
+async function openSavedSystem(file: string, options: SolveCommandOptions, control: TeamControl): Promise<OpenSystem> {
+  const opened = await openSaved(file, control);
+  const { isDirect } = await import('../experiment/direct-solve.js');
+  const making = MAKING.find((name) => options[name] !== undefined);
+  if (making !== undefined && options.preconditioner === 'auto' && isDirect(opened.matrix)) {
+    const { format } = opened.matrix.report;
+    throw new UsageError(
+      `${flag(making)} is of a preconditioner, and ${file} needs none: of format ${format} it is factored itself.`,
+    );
+  }
+  return opened;
+}
+
+/** The matrix: a saved one, entries, or a trained network. */
 async function openSystem(
+  file: string | undefined,
   options: SolveCommandOptions,
   control: TeamControl,
-): Promise<Pick<SolveSetup, 'input' | 'source' | 'model'>> {
+): Promise<OpenSystem> {
+  if (file !== undefined) return openSavedSystem(file, options, control);
   const { seed, network: widths } = options;
   if (widths === undefined) {
     const opened = await openInput(options, seed, control.team.blas, control);
@@ -110,15 +124,16 @@ async function openSystem(
     return opened;
   }
   const { trainedModel } = await import('../experiment/table-run.js');
-  const { weights, images, labels } = options;
+  const { weights, images, labels, targets } = options;
   const {
     activation = NETWORK_DEFAULTS.activation,
     loss = NETWORK_DEFAULTS.loss,
     bias = NETWORK_DEFAULTS.bias,
-    samples = NETWORK_DEFAULTS.samples,
+    samples: most = NETWORK_DEFAULTS.samples,
   } = options;
   const { learningRate = NETWORK_DEFAULTS.learningRate, batchSize = NETWORK_DEFAULTS.batchSize } = options;
-  const data = await openData({ samples, seed, images, labels }, control);
+  const data = await openData({ samples: most, seed, images, labels, data: options.data, targets }, control);
+  const samples = samplesOf(data, most, options.samples !== undefined);
   const setup: TrainingSetup = {
     widths,
     activation: activation.length === 1 ? activation[0] : activation,
@@ -140,6 +155,7 @@ async function openSystem(
       name:
         `${widths.join('-')} (${activation.join(',')}, ${loss}${bias ? ', biases' : ''}), n = ${samples} of ` +
         `${data.name}`,
+      tables: data.tables,
       size: model.network.parameters,
     },
   };
@@ -148,7 +164,7 @@ async function openSystem(
 /** `seen` is called with the right-hand sides once they are there. */
 function setupOf(
   options: SolveCommandOptions,
-  opened: Pick<SolveSetup, 'input' | 'source' | 'model'>,
+  opened: OpenSystem,
   seen: (b: OpenVectors) => void,
   control: TeamControl,
 ): SolveSetup {
@@ -201,21 +217,13 @@ const FLAGS = ['memoryLimit', 'maxRank', 'leafSize', 'maxIterations', 'shiftRela
 /** A message of the library with the command's flags. */
 const inFlags = (text: string): string => withFlags(text, FLAGS);
 
-/** Runs the work; errors of the library name flags. */
-async function namingFlags<T>(work: () => Promise<T>): Promise<T> {
+/** Runs the work; errors of the library name flags. `otherwise`: what helps besides a larger shift. */
+async function namingFlags<T>(otherwise: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof HmatrixError)) throw error;
-    if (error instanceof NotPositiveDefiniteError && 'suggestedShift' in error.data) {
-      const { suggestedShift, shift, node } = error.data;
-      const works = typeof suggestedShift === 'number' ? `--shift ${suggestedShift} works` : 'give a larger --shift';
-      throw new NotPositiveDefiniteError(
-        `The compressed matrix plus λ = ${String(shift)} is not positive definite (elimination broke down at ` +
-          `node ${String(node)}): ${works}; or give a smaller --compress-tolerance, or another --preconditioner.`,
-        error.data,
-      );
-    }
+    if (error instanceof NotPositiveDefiniteError && 'suggestedShift' in error.data) throw tellShift(error, otherwise);
     error.message = inFlags(error.message);
     throw error;
   }
@@ -237,17 +245,21 @@ const writes = ({ keepFailed }: SolveCommandOptions, { decision }: SolveRecord):
   decision !== 'missed' || keepFailed === true;
 
 /** Solves, saves the solution, records and reports; resolves to the exit status. Throws UsageError. */
-export async function solve(options: SolveCommandOptions): Promise<number> {
-  checkOptions(options);
+export async function solve(file: string | undefined, options: SolveCommandOptions): Promise<number> {
+  checkOptions(file, options);
   await requireWritable(options.out);
   await requireWritable(options.record);
   const { record, portable } = await withTeam(options, async (control) => {
     const { runSolve } = await import('../experiment/solve-run.js');
     let flat = false;
-    const done = await namingFlags(async () => {
+    const otherwise =
+      file === undefined
+        ? 'give a smaller --compress-tolerance, or another --preconditioner'
+        : 'compress to a tighter tolerance';
+    const done = await namingFlags(otherwise, async () => {
       const setup = setupOf(
         options,
-        await openSystem(options, control),
+        await openSystem(file, options, control),
         (b) => {
           flat = b.flat;
         },

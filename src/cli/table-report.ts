@@ -3,7 +3,7 @@
  */
 import type { TableRecord, TableRow } from '../experiment/table-record.js';
 import { grouped, inBytes, inPercent, inPowers, inSeconds } from './numbers.js';
-import { blasLines, table } from './tables.js';
+import { blasLines, sampleLines, table } from './tables.js';
 
 /** An error; with what it may be off by where it is an estimate. */
 function errorCell({ error }: TableRow): string {
@@ -67,6 +67,7 @@ export function tableReport(record: TableRecord, portable: boolean): string {
   return [
     `network ${network} (${activation}, ${loss}${bias ? ', biases' : ''}), N = ${grouped(size)} parameters, n = ` +
       `${grouped(samples)} of ${data}, seed ${seed}, ${workers} worker${workers === 1 ? '' : 's'}`,
+    ...sampleLines(record),
     `${training.weights === null ? '' : `weights from ${training.weights}, `}${trained}; mean loss ` +
       `${training.loss.toPrecision(4)}`,
     table(

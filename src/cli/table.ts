@@ -2,7 +2,7 @@
  * hmatrix table: approximations of a Gauss–Newton Hessian at equal memory.
  */
 import { basename } from 'node:path';
-import type { LabeledImages } from '../experiment/network-data.js';
+import type { NetworkSamples } from '../experiment/network-data.js';
 import { TABLE_METHODS } from '../experiment/table-plan.js';
 import type { TableRecord } from '../experiment/table-record.js';
 import type { TableSetup } from '../experiment/table-run.js';
@@ -16,21 +16,37 @@ import type { TableOptions } from './command-options.js';
 /** Epochs of training where no weights are given. */
 export const EPOCHS = 5;
 
-/** Images and labels of the options; without a file the first generated digits. Throws as readLabeledImages does. */
+/** Where samples come from. */
+type DataOptions = Pick<TableOptions, 'images' | 'labels' | 'data' | 'targets'>;
+
+/** Throws UsageError for options of data that do not go together. */
+export function checkData({ images, labels, data, targets }: DataOptions): void {
+  if (data !== undefined && (images !== undefined || labels !== undefined))
+    throw new UsageError(`--data does not go with --${images === undefined ? 'labels' : 'images'}.`);
+  if (targets !== undefined && data === undefined)
+    throw new UsageError('--targets goes with --data: a row of both is a sample.');
+  if (labels !== undefined && images === undefined)
+    throw new UsageError('--labels goes with --images: the generated digits have their own labels.');
+}
+
+/** How many samples are taken: of rows of one's own at most as many as there are, where no number was given. */
+export const samplesOf = (opened: NetworkSamples, samples: number, given: boolean): number =>
+  given || !('inputs' in opened) ? samples : Math.min(samples, opened.inputs.count);
+
+/**
+ * Samples of the options: rows with targets, or images and labels; without a file the first generated digits. Throws as
+ * readSampleTable and readLabeledImages do.
+ */
 export async function openData(
-  {
-    images,
-    labels,
-    samples,
-    seed,
-  }: {
-    readonly images?: string | undefined;
-    readonly labels?: string | undefined;
-    readonly samples: number;
-    readonly seed: number;
-  },
+  options: DataOptions & { readonly samples: number; readonly seed: number },
   control: TeamControl,
-): Promise<LabeledImages & { readonly name: string }> {
+): Promise<NetworkSamples & { readonly name: string }> {
+  const { images, labels, data, targets, samples, seed } = options;
+  if (data !== undefined) {
+    const { readSampleTable } = await import('../experiment/sample-table.js');
+    const name = [data, ...(targets === undefined ? [] : [targets])].map((path) => basename(path)).join(' and ');
+    return { ...(await readSampleTable(data, targets, control)), name };
+  }
   if (images === undefined) {
     const { digitImages } = await import('../../datasets/digits.js');
     const digits = digitImages(samples, seed);
@@ -87,14 +103,14 @@ export async function tableOf(
   const setup = setupOf(options);
   const misplaced = (['size', 'matrices'] as const).find((name) => options[name] !== undefined);
   if (misplaced !== undefined) throw new UsageError(`--${misplaced} goes with --preconditioners.`);
-  if (options.labels !== undefined && options.images === undefined)
-    throw new UsageError('--labels goes with --images: the generated digits have their own labels.');
+  checkData(options);
   checkTable(setup);
   await requireWritable(options.record);
   const { record, portable } = await withTeam(options, async (control) => {
-    announce?.(setup);
     const data = await openData(options, control);
-    const done = await runTable({ ...setup, data }, control);
+    const fitted = { ...setup, samples: samplesOf(data, setup.samples, options.samplesGiven !== false) };
+    announce?.(fitted);
+    const done = await runTable({ ...fitted, data }, control);
     if (options.record !== undefined) {
       const { writeRecord } = await import('../experiment/record.js');
       await writeRecord(options.record, done, { signal: control.signal });

@@ -2,9 +2,9 @@
  * Tables of a run, made from its record alone.
  */
 import Table from 'cli-table3';
-import type { CompressionRecord, InputDescription } from '../experiment/record.js';
+import type { CompressionRecord, InputDescription, TableReading } from '../experiment/record.js';
 import { quoted } from '../io/csv-cell.js';
-import type { CsvReading } from '../io/csv-format.js';
+import { columnsTaken, type CsvReading } from '../io/csv-format.js';
 import { grouped, inBytes, inPercent, inPowers, inSeconds } from './numbers.js';
 import type { LevelRanks } from '../hierarchical/matrix/memory.js';
 
@@ -19,33 +19,61 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return built.toString();
 }
 
-/** Which columns of a table are the coordinates, and how they were found. */
-function tableLine({ columns, names, header, delimiter, decimal, skippedRows }: CsvReading): string {
-  const most = 12;
-  const shown = columns
-    .slice(0, most)
-    .map((k, at) => (header ? quoted(names[at]) : String(k)))
-    .join(', ');
-  const more = columns.length > most ? ` and ${columns.length - most} more` : '';
-  const taken = `${columns.length === 1 ? 'column' : 'columns'} ${shown}${more}`;
-  const named = header ? 'named by the first row' : 'by number from 0: the first row holds no names';
+/** A table in numbers: `things` is what its rows are. */
+interface TableFacts {
+  readonly name: string;
+  readonly count: number;
+  readonly dimension: number;
+  readonly things: 'points' | 'rows';
+}
+
+/** What was read from a table, which columns are the coordinates, and how they were found. */
+export function tableLine(
+  { name, count, dimension, things }: TableFacts,
+  { delimiter, decimal, skippedRows, ...taken }: CsvReading,
+): string {
   const commas = decimal === ',' ? ', decimal commas' : '';
   const rows = skippedRows === 1 ? '1 row' : `${grouped(skippedRows)} rows`;
   const skipped = skippedRows > 0 ? `, ${rows} with missing values left out` : '';
-  return `${taken} (${named}), cells separated by ${quoted(delimiter)}${commas}${skipped}`;
+  const of = things === 'rows' ? `of ${dimension} number` : `in ${dimension} dimension`;
+  const what = `${grouped(count)} ${things} ${of}${dimension === 1 ? '' : 's'}`;
+  return `${name}: ${what}: ${columnsTaken(taken)}, cells separated by ${quoted(delimiter)}${commas}${skipped}`;
 }
+
+/** What was taken of tables with samples: a line each. */
+export const sampleLines = ({ tables = [] }: { readonly tables?: readonly TableReading[] | undefined }): string[] =>
+  tables.map(({ table: reading, ...facts }) => tableLine({ ...facts, things: 'rows' }, reading));
 
 /** One line on what is compressed; of a table a second one on what was taken from it. */
 export function inputLine(input: InputDescription): string {
   const size = `N = ${grouped(input.size)}`;
   if (input.kind === 'named') return `${input.name}, ${size}`;
-  if (input.kind === 'network') return `Gauss–Newton matrix of the network ${input.name}, ${size}`;
+  if (input.kind === 'network')
+    return [`Gauss–Newton matrix of the network ${input.name}, ${size}`, ...sampleLines(input)].join('\n');
+  if (input.kind === 'file') {
+    const { compression } = input;
+    const how = compression === undefined ? '' : `: ${compressionLine(compression)}`;
+    return `compressed matrix ${input.name}, ${size}${how}`;
+  }
   if (input.kind === 'matrix') return `matrix ${input.name}, ${size}`;
   const kernel = (input.kernel ?? '').replace(/\d+\.\d{6,}/g, (digits) => Number(digits).toPrecision(6));
   const dimension = input.dimension === undefined || /dimensions$/.test(input.name) ? '' : `, d = ${input.dimension}`;
   const line = `kernel ${kernel} over ${input.name}${dimension}, ${size}`;
-  return input.table === undefined ? line : `${line}\n${tableLine(input.table)}`;
+  if (input.table === undefined) return line;
+  const facts = { name: input.name, count: input.size, dimension: input.dimension ?? 0, things: 'points' } as const;
+  return `${line}\n${tableLine(facts, input.table)}`;
 }
+
+/** What a compressed matrix is, in a few words. */
+const compressionLine = ({
+  format,
+  leafSize,
+  maxRank,
+  tolerance,
+  dtype,
+  seed,
+}: NonNullable<InputDescription['compression']>): string =>
+  `${format}, leaf size ${leafSize}, rank ≤ ${maxRank}, tolerance ${tolerance}, ${dtype}, seed ${seed}`;
 
 /** One line: the options of a compression, its seed and workers. */
 export function optionsLine({

@@ -1,23 +1,32 @@
 /**
  * Images and labels as the data of a network: an autoencoder's targets are its inputs, a classifier's are unit vectors.
  */
+import { basename } from 'node:path';
 import type { RunControl } from '../core/context.js';
 import { OptionError, ShapeError } from '../core/errors.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { view, type Matrix } from '../dense/matrix.js';
+import { columnsTaken } from '../io/csv-format.js';
 import { readLabels } from '../io/labels.js';
 import { readPoints } from '../io/points.js';
 import { labelTargets, memoryDataSet, type DataSet } from '../network/data-set.js';
 import { lossOf, type LossName } from '../network/losses/table.js';
 import type { Network } from '../network/network.js';
 import type { Points } from '../source/entry-source.js';
+import type { TableReading } from './record.js';
+import { sampleDataSet, type SampleTable } from './sample-table.js';
 
 /** Images, with their labels where there are any. */
 export interface LabeledImages {
   /** One image a point, grey values from 0 to 1, row by row. */
   readonly images: Points;
   readonly labels?: Int32Array | undefined;
+  /** What was taken, where the images came as a table. */
+  readonly tables?: readonly TableReading[] | undefined;
 }
+
+/** What networks are trained with. */
+export type NetworkSamples = LabeledImages | SampleTable;
 
 /**
  * The first `limit` images of a file (IDX as MNIST comes, .npy, a table), and their labels where there is a file of
@@ -31,7 +40,10 @@ export async function readLabeledImages(
   control: RunControl = {},
 ): Promise<LabeledImages> {
   const points = await readPoints(images, { ...control, limit });
-  if (labels === undefined) return { images: points };
+  const { table, dimension } = points;
+  const name = basename(images);
+  const tables = table === undefined ? undefined : [{ name, count: points.count, dimension, table }];
+  if (labels === undefined) return { images: points, tables };
   const all = await readLabels(labels, control);
   // A table read up to the limit does not know how many rows follow.
   const total = points.total ?? (await readPoints(images, control)).count;
@@ -42,7 +54,7 @@ export async function readLabeledImages(
       labels: all.length,
     });
   }
-  return { images: points, labels: all.subarray(0, limit) };
+  return { images: points, labels: all.subarray(0, limit), tables };
 }
 
 /** Side of the images that networks of 196 inputs see halved. */
@@ -69,16 +81,14 @@ export const isAutoencoder = ({ inputs, outputs }: Pick<Network, 'inputs' | 'out
   inputs === outputs && !lossOf(loss).classes;
 
 /**
- * The first `samples` images as a data set in memory. Networks of 196 inputs see 28 × 28 images halved.
+ * The first `samples` images as a data set in memory. Networks of 196 inputs see 28 × 28 images halved; rows of one's
+ * own are taken as they are (`sampleDataSet`).
  * Throws OptionError (too few images, labels out of range or missing), ShapeError (images of another size, more or
  * fewer labels than images).
  */
-export function networkData(
-  network: Network,
-  loss: LossName,
-  { images, labels }: LabeledImages,
-  samples: number,
-): DataSet {
+export function networkData(network: Network, loss: LossName, data: NetworkSamples, samples: number): DataSet {
+  if ('inputs' in data) return sampleDataSet(network, loss, data, samples);
+  const { images, labels, tables = [] } = data;
   if (images.count < samples)
     throw new OptionError(`There are ${images.count} images; ${samples} samples are asked for.`, {
       option: 'samples',
@@ -94,7 +104,8 @@ export function networkData(
     throw new ShapeError(
       `The network takes ${network.inputs} inputs, the images have ${images.dimension} pixels: its first width ` +
         'must be ' +
-        `${images.dimension}${images.dimension === SIDE * SIDE ? `, or ${HALF * HALF} for halved images` : ''}.`,
+        `${images.dimension}${images.dimension === SIDE * SIDE ? `, or ${HALF * HALF} for halved images` : ''}.` +
+        tables.map(({ name, table }) => ` Taken of ${name}: ${columnsTaken(table)}.`).join(''),
       { network: network.inputs, images: images.dimension },
     );
   }

@@ -4,7 +4,7 @@
  */
 import type { Solution } from '../krylov/solution.js';
 import type { MachineDescription } from '../io/machine.js';
-import type { Versions } from './record.js';
+import type { TableReading, Versions } from './record.js';
 import type { TableRecord } from './table-record.js';
 
 /** unavailable: there is no such preconditioner of this matrix at this shift; `note` says why. */
@@ -78,6 +78,8 @@ export interface NetworkSweep extends SolveSweep {
   readonly loss: string;
   readonly samples: number;
   readonly data: string;
+  /** What was taken of the data's files, where they are tables. */
+  readonly tables?: readonly TableReading[] | undefined;
   readonly training: TableRecord['training'];
   readonly lambdaMax: number;
 }

@@ -14,7 +14,7 @@ import type { EntrySource } from '../source/entry-source.js';
 import { randomVectors } from './compression-run.js';
 import { measureDgemm } from './dgemm-rate.js';
 import { named } from './named-progress.js';
-import type { LabeledImages } from './network-data.js';
+import type { NetworkSamples } from './network-data.js';
 import { measureSolves, productSeconds, type ShiftedSystems } from './preconditioned-solves.js';
 import {
   NETWORK_SHIFTS,
@@ -40,7 +40,7 @@ export interface MatrixCase {
 
 /** A network, its data, and how it is trained. */
 export interface NetworkSetup extends NetworkCase {
-  readonly data: LabeledImages & { readonly name: string };
+  readonly data: NetworkSamples & { readonly name: string };
   readonly epochs: number;
   readonly batchSize: number;
   readonly learningRate: number;
@@ -195,6 +195,7 @@ async function sweepNetwork(
       loss,
       samples,
       data: data.name,
+      tables: data.tables,
       training,
       lambdaMax: largest.value,
       tolerance: NETWORK_TOLERANCE,

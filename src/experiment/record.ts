@@ -5,13 +5,16 @@
 import type { RunControl } from '../core/context.js';
 import { version } from '../core/version.js';
 import type { Decision, ErrorEstimate } from '../hierarchical/measure/error-interval.js';
-import type { EntriesReport } from '../hierarchical/matrix/report.js';
+import type { CommonReport, EntriesReport } from '../hierarchical/matrix/report.js';
 import type { MemoryUse, LevelRanks } from '../hierarchical/matrix/memory.js';
 import { writeAtomically } from '../io/atomic-write.js';
 import type { CsvReading } from '../io/csv-format.js';
 import { describeMachine, type MachineDescription } from '../io/machine.js';
 
-/** What was compressed, for people and for grouping: a kind ('points', 'matrix', 'named') and what belongs to it. */
+/**
+ * What was compressed, for people and for grouping: a kind ('points', 'matrix', 'named', 'network', or 'file', a matrix
+ * compressed before) and what belongs to it.
+ */
 export interface InputDescription {
   readonly kind: string;
   /** A generator ("normal, 6 dimensions"), a test matrix ("K02"), or a file's own name without its folder. */
@@ -22,6 +25,20 @@ export interface InputDescription {
   readonly table?: CsvReading | undefined;
   readonly kernel?: string | undefined;
   readonly bandwidth?: number | undefined;
+  /** Of a network: the tables that its data was read from. */
+  readonly tables?: readonly TableReading[] | undefined;
+  /** Of a matrix compressed before: how. */
+  readonly compression?: Pick<CommonReport, 'format' | 'leafSize' | 'maxRank' | 'tolerance' | 'dtype' | 'seed'>;
+}
+
+/** What was taken of a table with samples. */
+export interface TableReading {
+  /** The file's own name, without its folder. */
+  readonly name: string;
+  /** Rows, and numbers in each. */
+  readonly count: number;
+  readonly dimension: number;
+  readonly table: CsvReading;
 }
 
 /** The versions that a record was made with. */

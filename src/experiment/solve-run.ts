@@ -5,6 +5,7 @@ import type { Matrix } from '../dense/matrix.js';
 import { gaussNewton } from '../curvature/products/gauss-newton.js';
 import { compressEntries } from '../hierarchical/from-entries/compress.js';
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
+import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import { peakMemory } from '../io/machine.js';
 import type { Model } from '../network/model.js';
 import { decide, type Decision } from '../hierarchical/measure/error-interval.js';
@@ -15,6 +16,7 @@ import type { EntrySource } from '../source/entry-source.js';
 import { solveSystem } from '../solve/solve.js';
 import type { SolveOptions, SolveResult } from '../solve/options.js';
 import { LIBRARY_ADVICE, tellShortfall, type Advice } from '../solve/shortfall.js';
+import { isDirect, solveDirectly } from './direct-solve.js';
 import { exactResidual, type ExactResidual, type ResidualOptions } from './exact-residual.js';
 import { circumstances, type InputDescription, type Versions } from './record.js';
 import type { MachineDescription } from '../io/machine.js';
@@ -24,8 +26,13 @@ export interface SolveRecord {
   readonly record: 'solve';
   readonly date: string;
   readonly input: InputDescription;
-  /** 'exact', or the format of the compressed matrix that was solved with in place of the matrix itself. */
+  /** 'exact', or the format of the compressed matrix that was solved with. */
   readonly matrix: string;
+  /**
+   * Whose residual `residual` and `residuals` are: 'matrix', of the matrix that was asked for; 'compressed', of a saved
+   * compressed matrix, which is all that there was.
+   */
+  readonly residualOf: 'matrix' | 'compressed';
   readonly seed: number;
   readonly workers: number;
   readonly vectors: number;
@@ -38,8 +45,9 @@ export interface SolveRecord {
   readonly iterations: number;
   readonly products: number;
   /**
-   * Relative residuals of X as it is handed back, and the largest of them: always those of the matrix that was asked
-   * for, by its own products or entries, also where a compressed one was solved with in its place.
+   * Relative residuals of X as it is handed back, and the largest of them: those of the matrix that was asked for, by
+   * its own products or entries, also where a compressed one was solved with in its place; of a saved compressed matrix
+   * its own.
    */
   readonly residual: number;
   readonly residuals: readonly number[];
@@ -80,6 +88,11 @@ export interface SolveSetup {
   /** Entries of the matrix, or the network whose Gauss–Newton matrix it is. */
   readonly source?: EntrySource | undefined;
   readonly model?: Model | undefined;
+  /**
+   * A compressed matrix in place of both, whose own system is solved: of format 'hss' or 'hodlr' directly, unless a
+   * preconditioner is named. Released at the end.
+   */
+  readonly matrix?: HierarchicalMatrix | undefined;
   /** Solve with the compressed matrix instead. */
   readonly compress?: CompressOptions | undefined;
   readonly rightHandSides: (size: number) => Promise<Matrix>;
@@ -103,8 +116,18 @@ interface System {
 }
 
 /** The operator that is solved with. Throws what `compress` and `entryOperator` throw. */
-async function systemOf({ source, model, compress: options }: SolveSetup, control: TeamControl): Promise<System> {
+async function systemOf(setup: SolveSetup, control: TeamControl): Promise<System> {
+  const { source, model, matrix, compress: options } = setup;
   const { team } = control;
+  if (matrix !== undefined) {
+    return {
+      operator: matrix,
+      compressing: 0,
+      release: () => {
+        matrix.release();
+      },
+    };
+  }
   if (source === undefined) {
     const operator = gaussNewton(model!, { blas: team.blas, team });
     return {
@@ -151,7 +174,11 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
   try {
     const made = (performance.now() - began) / 1000;
     const b = await setup.rightHandSides(system.operator.rows);
-    const solved = await solveSystem(system.operator, b, { ...options, source: system.source }, control);
+    const { preconditioner: asked = 'auto', making: _, ...rest } = options;
+    const solved =
+      setup.matrix !== undefined && isDirect(setup.matrix) && asked === 'auto'
+        ? await solveDirectly(setup.matrix, b, rest, control)
+        : await solveSystem(system.operator, b, { ...options, source: system.source }, control);
     const {
       x,
       history,
@@ -176,7 +203,8 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
     const record: SolveRecord = {
       record: 'solve',
       input,
-      matrix: setup.compress?.format ?? 'exact',
+      matrix: setup.matrix?.data.format ?? setup.compress?.format ?? 'exact',
+      residualOf: setup.matrix === undefined ? 'matrix' : 'compressed',
       seed,
       workers: control.team.workers,
       vectors: b.cols,

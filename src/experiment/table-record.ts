@@ -3,7 +3,7 @@
  */
 import type { ErrorEstimate } from '../hierarchical/measure/error-interval.js';
 import type { MachineDescription } from '../io/machine.js';
-import type { Versions } from './record.js';
+import type { TableReading, Versions } from './record.js';
 
 /** One approximation. */
 export interface TableRow {
@@ -42,6 +42,8 @@ export interface TableRecord {
   readonly samples: number;
   /** What the data is: a generator, or a file's own name. */
   readonly data: string;
+  /** What was taken of the data's files, where they are tables. */
+  readonly tables?: readonly TableReading[] | undefined;
   /** `loss`: the mean loss at the parameters the Hessian is taken at; `losses`: of each epoch. */
   readonly training: {
     readonly weights: string | null;

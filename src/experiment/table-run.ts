@@ -30,7 +30,7 @@ import type { EntrySource } from '../source/entry-source.js';
 import { randomVectors } from './compression-run.js';
 import { measureDgemm, median } from './dgemm-rate.js';
 import { named } from './named-progress.js';
-import { networkData, type LabeledImages } from './network-data.js';
+import { networkData, type NetworkSamples } from './network-data.js';
 import { circumstances } from './record.js';
 import { planTable, tableBudgets, type PlannedRow } from './table-plan.js';
 import type { TableRecord, TableRow } from './table-record.js';
@@ -44,7 +44,7 @@ export interface TableSetup {
   readonly activation: ActivationName | readonly ActivationName[];
   readonly loss: LossName;
   readonly bias: boolean;
-  readonly data: LabeledImages & { readonly name: string };
+  readonly data: NetworkSamples & { readonly name: string };
   readonly samples: number;
   readonly epochs: number;
   readonly batchSize: number;
@@ -366,6 +366,7 @@ export async function runTable(setup: TableSetup, control: TeamControl): Promise
       bias,
       samples,
       data: data.name,
+      tables: data.tables,
       training,
       budgets,
       exact: {

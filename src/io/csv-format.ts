@@ -1,7 +1,7 @@
 /**
  * How a table is to be read, and how it was read.
  */
-import type { DecimalMark } from './csv-cell.js';
+import { quoted, type DecimalMark } from './csv-cell.js';
 
 /** How a table is to be read. */
 export interface CsvFormat {
@@ -45,6 +45,28 @@ export interface CsvReading {
   /** The numbers of the columns taken, from 0, and their names: of the header, else "column 0", … */
   readonly columns: readonly number[];
   readonly names: readonly string[];
+  /** The names of the other columns of the file, which were not taken. */
+  readonly leftOut: readonly string[];
   /** Rows left out because a value was missing. */
   readonly skippedRows: number;
+}
+
+/** Most columns that a sentence lists. */
+const COLUMNS_SHOWN = 12;
+
+/** Which columns were taken, what they are called by whom, and which were not: a part of a sentence. */
+export function columnsTaken({
+  columns,
+  names,
+  header,
+  leftOut,
+}: Pick<CsvReading, 'columns' | 'names' | 'header' | 'leftOut'>): string {
+  const list = (shown: readonly string[]): string =>
+    shown.slice(0, COLUMNS_SHOWN).join(', ') +
+    (shown.length > COLUMNS_SHOWN ? ` and ${shown.length - COLUMNS_SHOWN} more` : '');
+  const taken = list(header ? names.map(quoted) : columns.map(String));
+  const by = header ? 'named by the first row' : 'by number from 0: the first row holds no names';
+  const others = leftOut.map((name) => (header ? quoted(name) : name.replace(/^column /, '')));
+  const rest = leftOut.length === 0 ? '' : `; left out: ${list(others)}`;
+  return `${columns.length === 1 ? 'column' : 'columns'} ${taken} (${by}${rest})`;
 }

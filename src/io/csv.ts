@@ -12,7 +12,7 @@ import { throwIfAborted, type RunControl } from '../core/context.js';
 import { FileFormatError, NonFiniteError, OptionError } from '../core/errors.js';
 import { beginsLikeNumber, isMissing, notationOf, numberOf, quoted, shortened, type DecimalMark } from './csv-cell.js';
 import { delimiterOf, HEAD_BYTES, requireDelimiter } from './csv-delimiter.js';
-import type { CsvFormat, CsvReading } from './csv-format.js';
+import { columnsTaken, type CsvFormat, type CsvReading } from './csv-format.js';
 import { sharedBuffer, withInputFile, type InputFile } from './input-file.js';
 
 /** How a table is read; abort and progress. */
@@ -97,7 +97,8 @@ class TableBuilder {
       const advice = { option: 'delimiter' };
       const data = { path: this.#path, line, expected: this.#width, found: cells.length, advice: [advice] };
       const what = `${this.#path}: line ${line} has ${cells.length} cells, the first row has ${this.#width}`;
-      throw new FileFormatError(`${what}. Is the delimiter ${quoted(this.#delimiter)} (${inCode(advice)})?`, data);
+      const help = `Is the delimiter ${quoted(this.#delimiter)} (${inCode(advice)})?`;
+      throw new FileFormatError(`${what}. ${help} Taken: ${columnsTaken(this.#taken())}.`, data);
     }
     if (this.#options.incompleteRows === 'skip' && this.#picked.some((k) => isMissing(cells[k]))) {
       this.#skipped++;
@@ -120,7 +121,7 @@ class TableBuilder {
     if (rows === 0) {
       const why =
         skippedRows > 0
-          ? `all ${skippedRows} have missing values in the columns asked for`
+          ? `all ${skippedRows} have missing values in the columns taken, ${columnsTaken(this.#taken())}`
           : this.#width < 0
             ? 'the file is empty'
             : `only a header, ${this.#listNames()}`;
@@ -132,14 +133,23 @@ class TableBuilder {
     return {
       delimiter: this.#delimiter,
       decimal: this.#decimal,
-      header: this.#header,
-      columns: this.#picked,
-      names: this.#picked.map((k) => this.#names[k]),
+      ...this.#taken(),
       skippedRows,
       rows,
       cols,
       data,
       whole,
+    };
+  }
+
+  /** The columns taken, their names, and the others. */
+  #taken(): Pick<CsvReading, 'header' | 'columns' | 'names' | 'leftOut'> {
+    const picked = this.#picked;
+    return {
+      header: this.#header,
+      columns: picked,
+      names: picked.map((k) => this.#names[k]),
+      leftOut: this.#names.filter((_, k) => !picked.includes(k)),
     };
   }
 
@@ -199,13 +209,15 @@ class TableBuilder {
     const name = this.#names[k];
     const where = `${this.#path}: line ${line}, ${name === `column ${k}` ? name : `column ${quoted(name)}`}`;
     const data = { path: this.#path, line, row: this.#rows, column: shortened(this.#names[k]), cell: shortened(cell) };
-    if (value !== undefined) return new NonFiniteError(`${where}: ${shortened(cell)} is not a finite number.`, data);
+    const taken = `Taken: ${columnsTaken(this.#taken())}.`;
+    if (value !== undefined)
+      return new NonFiniteError(`${where}: ${shortened(cell)} is not a finite number. ${taken}`, data);
     const columns = { option: 'columns' };
     if (isMissing(cell)) {
       const skip = { option: 'incompleteRows', value: 'skip' };
       const help = `Leave such rows out (${inCode(skip)}), or choose other columns (${inCode(columns)})`;
       const what = `${where}: no value (${cell === '' ? 'an empty cell' : cell})`;
-      return new FileFormatError(`${what}. ${help}.`, { ...data, advice: [skip, columns] });
+      return new FileFormatError(`${what}. ${help}. ${taken}`, { ...data, advice: [skip, columns] });
     }
     const named = { option: 'header', value: true };
     const advice: OptionAdvice[] = [columns];
@@ -224,7 +236,7 @@ class TableBuilder {
       advice.push(named);
       text += `; if this row names them, say so (${inCode(named)})`;
     }
-    return new FileFormatError(`${text}.`, { ...data, advice });
+    return new FileFormatError(`${text}. ${taken}`, { ...data, advice });
   }
 }
 

@@ -60,7 +60,8 @@ describe('points of a table', () => {
     ]);
     expect(run.status).toBe(0);
     expect(run.stdout).toContain(
-      'N = 60\ncolumns "x1", "x2", "y" (named by the first row), cells separated by ",", 1 row with missing values',
+      'N = 60\ntrain.csv: 60 points in 3 dimensions: columns "x1", "x2", "y" (named by the first row), ' +
+        'cells separated by ",", 1 row with missing values',
     );
     expect((JSON.parse(await readFile(at('run.json'), 'utf8')) as CompressionRecord).input).toMatchObject({
       dimension: 3,
@@ -68,6 +69,7 @@ describe('points of a table', () => {
       table: {
         columns: [0, 1, 2],
         names: ['x1', 'x2', 'y'],
+        leftOut: [],
         header: true,
         delimiter: ',',
         decimal: '.',
@@ -89,7 +91,7 @@ describe('points of a table', () => {
     expect((JSON.parse(stdout) as CompressionRecord).input).toMatchObject({
       dimension: 2,
       size: 61,
-      table: { columns: [1, 0], names: ['x2', 'x1'] },
+      table: { columns: [1, 0], names: ['x2', 'x1'], leftOut: ['y'] },
     });
     const solved = await hmatrix([
       'solve',
@@ -105,7 +107,10 @@ describe('points of a table', () => {
       '1',
     ]);
     expect(solved.status).toBe(0);
-    expect(solved.stdout).toContain('d = 1, N = 61\ncolumn "x1" (named by the first row), cells separated by ","\n');
+    expect(solved.stdout).toContain(
+      'd = 1, N = 61\ntrain.csv: 61 points in 1 dimension: column "x1" (named by the first row; left out: ' +
+        '"x2", "y"), cells separated by ","\n',
+    );
   });
 
   it('delimiter_decimal_and_header_have_their_flags', async () => {
@@ -124,11 +129,13 @@ describe('points of a table', () => {
     ]);
     expect(run).toMatchObject({ status: 0, stderr: '' });
     expect(run.stdout).toContain(
-      'N = 40\ncolumn "2" (named by the first row), cells separated by ";", decimal commas\n',
+      'N = 40\ngerman.csv: 40 points in 1 dimension: column "2" (named by the first row; left out: "1"), cells ' +
+        'separated by ";", decimal commas\n',
     );
     await writeFile(at('bars.csv'), `${rows(40, 2, '|')}\n`);
     expect((await hmatrix(['compress', '--points', at('bars.csv'), '--delimiter', '|', ...kernel])).stdout).toContain(
-      'N = 40\ncolumns 0, 1 (by number from 0: the first row holds no names), cells separated by "|"\n',
+      'N = 40\nbars.csv: 40 points in 2 dimensions: columns 0, 1 (by number from 0: the first row holds no ' +
+        'names), cells separated by "|"\n',
     );
   });
 
@@ -161,6 +168,21 @@ describe('points of a table', () => {
       write.mockRestore();
     }
   }
+
+  it('messages_about_a_table_say_which_columns_were_taken', async () => {
+    expect(await said('a,b,c\n1,2,3\n4,x,6\n', { columns: ['a', 'b'] })).toMatch(
+      /line 3, column "b": "x" is not a number.* Taken: columns "a", "b" \(named by the .*; left out: "c"\)\.\n$/,
+    );
+    expect(await said('1,2\n1\n', {})).toMatch(/line 2 has 1 cells.* Taken: columns 0, 1 \(by number from 0: the/);
+    expect(await said('a,b\n1,1e999\n', {})).toMatch(/not a finite number\. Taken: columns "a", "b" \(named/);
+    await writeFile(at('zero.csv'), 'a,b,c\n0,0,1\n1,1,1\n');
+    const args = ['--columns', 'a,b', '--kernel', 'cosine'];
+    for (const command of [['compress'], ['solve', '--shift', '1'], ['logdet']]) {
+      const { status, stderr } = await hmatrix([...command, '--points', at('zero.csv'), ...args]);
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/Taken of zero\.csv: columns "a", "b" \(named by the first row; left out: "c"\)\.\n$/);
+    }
+  });
 
   it.each([
     ['1.5;2.5\n', { delimiter: ',' }, "several numbers with ';' between them (--delimiter ';')"],

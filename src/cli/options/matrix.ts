@@ -8,45 +8,61 @@ import { describedDistances, DISTANCES } from '../../tree/distances/table.js';
 import { bandwidth, byteCount, columnList, delimiter, finiteNumber, header, wholeNumber } from '../usage.js';
 import { MAX_SIZE, nonNegative, positive, withCommon, named } from './common.js';
 
-/** How a hierarchical matrix is made, but for its tolerance. */
-export function withShape(command: Command): Command {
-  return command
+/** How a hierarchical matrix is made, but for its tolerance; `near`: whether it may have near blocks. */
+export function withShape(command: Command, near = true): Command {
+  command
     .option('--leaf-size <m>', 'most indices in a leaf (default: 256)', wholeNumber(2, 16_384))
     .option('--max-rank <s>', 'most skeletons of a node (default: the leaf size)', wholeNumber(1, 16_384))
-    .option('--neighbors <k>', 'nearest neighbours per index (default: 32)', wholeNumber(1, 4096))
-    .option(
+    .option('--neighbors <k>', 'nearest neighbours per index (default: 32)', wholeNumber(1, 4096));
+  if (near)
+    command.option(
       '--budget <b>',
       'share of each row that near blocks may hold, fmm only (default: 0.03 for fmm)',
       finiteNumber('a number in [0, 1]', (b) => b >= 0 && b <= 1),
-    )
+    );
+  return command
     .addOption(named('--distance <name>', `what orders the indices: ${describedDistances} (default: auto)`, DISTANCES))
     .addOption(named('--dtype <name>', 'precision of the stored blocks (default: f64)', ['f64', 'f32']));
 }
 
-/** How a run of a compression is made, named and kept. */
-export function withRun(command: Command): Command {
+/** The formats that a factorization takes. */
+const FACTORED = FORMATS.filter((name) => name !== 'fmm');
+
+/** How a matrix is compressed; `factored`: into a format that can be. */
+function withCompression(command: Command, factored = false): Command {
+  const formats = factored ? FACTORED : FORMATS;
+  const described = formats.map((name) => `${name}: ${FORMAT_TABLE[name].description}`).join('; ');
   return withShape(
     withCommon(command)
       .addOption(
-        named(
-          '--format <name>',
-          `${FORMATS.map((name) => `${name}: ${FORMAT_TABLE[name].description}`).join('; ')} (default: hss, fmm ` +
-            'with a ' +
-            'budget)',
-          FORMATS,
-        ),
+        named('--format <name>', `${described} (default: hss${factored ? '' : ', fmm with a budget'})`, formats),
       )
       .option(
         '--tolerance <t>',
         'asked relative error, Frobenius norm (default: 1e-5)',
         finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1),
       ),
-  )
-    .addOption(
-      named('--preserve <property>', 'positive-definite: positive semidefinite by construction, format hss', [
-        'positive-definite',
-      ]),
-    )
+    !factored,
+  ).addOption(
+    named('--preserve <property>', 'positive-definite: positive semidefinite by construction, format hss', [
+      'positive-definite',
+    ]),
+  );
+}
+
+/** How a matrix is factored, and compressed before where it is no saved one. */
+export function withFactor(command: Command): Command {
+  return withInput(withCompression(command, true))
+    .option('--shift <λ>', 'added to the diagonal', nonNegative, 0)
+    .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
+    .option('--memory-limit <bytes>', 'refuse to begin what may need more, e.g. 8G (default: what is free)', byteCount)
+    .option('--record <file>', 'write the record of the run as JSON')
+    .option('--quiet', 'print nothing but failures');
+}
+
+/** How a run of a compression is made, named and kept. */
+export function withRun(command: Command): Command {
+  return withCompression(command)
     .option('--vectors <p>', 'vectors that products are timed with', wholeNumber(1, 65_536), 64)
     .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
     .option('--memory-limit <bytes>', 'refuse to begin what may need more, e.g. 8G (default: what is free)', byteCount)

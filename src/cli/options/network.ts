@@ -57,7 +57,7 @@ export function withNetwork(
   if (defaults === undefined) command.option('--bias', 'layers with biases');
   else command.option('--bias', 'layers with biases', bias);
   add(
-    new Option('--samples <n>', 'images: the first n').argParser(wholeNumber(1, MAX_SIZE)),
+    new Option('--samples <n>', 'images, or rows of --data: the first n').argParser(wholeNumber(1, MAX_SIZE)),
     defaults?.samples ?? samples,
   );
   command.option(
@@ -73,5 +73,11 @@ export function withNetwork(
   return command
     .option('--images <file>', 'images, IDX as MNIST comes (.gz too); default: generated digits')
     .option('--labels <file>', 'their labels, IDX; classifiers of --images need them')
+    .option('--data <file>', 'samples of yours, a row each: .npy, .npz, .csv, IDX; the first width is their columns')
+    .option(
+      '--targets <file>',
+      'targets of --data, a row each; one column of whole numbers: class labels (--loss cross-entropy); without ' +
+        'it the samples themselves',
+    )
     .option('--weights <file>', 'weights to begin from: .npz or safetensors of a PyTorch or Flax perceptron');
 }

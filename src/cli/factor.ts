@@ -1,0 +1,107 @@
+/**
+ * hmatrix factor and hmatrix logdet: of a saved matrix, or of one compressed on the spot.
+ */
+import { HmatrixError, NotPositiveDefiniteError } from '../core/errors.js';
+import type { FactorRecord } from '../experiment/factor-run.js';
+import type { CompressOptions } from '../hierarchical/from-entries/options.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import { compressOptions, statusOf } from './compress.js';
+import { checkDistance, checkInputOptions, INPUT_OPTIONS, openInput } from './input.js';
+import { EXIT_STATUS, withFlags } from './outcome.js';
+import { requireWritable, withTeam } from './run.js';
+import { openSaved, refuseBesides, tellShift } from './saved.js';
+import { print, printJson } from './terminal.js';
+import { UsageError } from './usage.js';
+import type { FactorCommandOptions } from './command-options.js';
+
+/** How a matrix is compressed. */
+const COMPRESSING = [
+  'format',
+  'tolerance',
+  'leafSize',
+  'maxRank',
+  'neighbors',
+  'distance',
+  'dtype',
+  'preserve',
+] as const satisfies readonly (keyof CompressOptions)[];
+
+/** What can be found wrong before anything is opened. Throws UsageError, OptionError. */
+function checkOptions(file: string | undefined, options: FactorCommandOptions): void {
+  if (file !== undefined) {
+    refuseBesides(file, options, INPUT_OPTIONS, COMPRESSING);
+    return;
+  }
+  if (options.matrix === undefined && options.points === undefined && options.named === undefined)
+    throw new UsageError(
+      'Give the file of a matrix that hmatrix compress --out wrote, or one of --matrix FILE, --points FILE and ' +
+        '--named NAME.',
+    );
+  checkInputOptions(options);
+  compressOptions(options);
+}
+
+async function run(
+  record: FactorRecord['record'],
+  file: string | undefined,
+  options: FactorCommandOptions,
+  control: TeamControl,
+): Promise<FactorRecord> {
+  const { runFactor } = await import('../experiment/factor-run.js');
+  const { shift, seed, memoryLimit } = options;
+  const asked = { record, shift, seed, memoryLimit };
+  if (file !== undefined) {
+    const began = performance.now();
+    const { matrix, input } = await openSaved(file, control);
+    const loaded = { matrix, seconds: (performance.now() - began) / 1000 };
+    return runFactor({ ...asked, input, loaded }, control);
+  }
+  const { source, input } = await openInput(options, seed, control.team.blas, control);
+  checkDistance(options.distance, source);
+  return runFactor({ ...asked, input, compress: { source, options: compressOptions(options) } }, control);
+}
+
+/** Runs the work; errors of the library name flags. */
+async function namingFlags<T>(otherwise: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof NotPositiveDefiniteError && 'suggestedShift' in error.data) throw tellShift(error, otherwise);
+    if (error instanceof HmatrixError) error.message = withFlags(error.message, ['memoryLimit', 'maxRank']);
+    throw error;
+  }
+}
+
+/** Factors, records and reports; resolves to the exit status. Throws UsageError. */
+async function factored(
+  record: FactorRecord['record'],
+  file: string | undefined,
+  options: FactorCommandOptions,
+): Promise<number> {
+  checkOptions(file, options);
+  await requireWritable(options.record);
+  const otherwise = file === undefined ? 'give a smaller --tolerance' : 'compress to a tighter tolerance';
+  const { done, portable } = await withTeam(options, async (control) => {
+    const found = await namingFlags(otherwise, () => run(record, file, options, control));
+    if (options.record !== undefined) {
+      const { writeRecord } = await import('../experiment/record.js');
+      await writeRecord(options.record, found, { signal: control.signal });
+    }
+    return { done: found, portable: control.team.blas.kind === 'portable' };
+  });
+  if (options.json === true) printJson(done);
+  else if (options.quiet !== true) {
+    const { factorReport } = await import('./factor-report.js');
+    print(factorReport(done, portable));
+  }
+  const { error } = done;
+  return error === null ? EXIT_STATUS.done : statusOf({ ...done, error });
+}
+
+/** Factors K̃ + λI and reports seconds, memory, log determinant and residual; resolves to the exit status. */
+export const factor = (file: string | undefined, options: FactorCommandOptions): Promise<number> =>
+  factored('factor', file, options);
+
+/** log det(K̃ + λI); resolves to the exit status. */
+export const logdet = (file: string | undefined, options: FactorCommandOptions): Promise<number> =>
+  factored('logdet', file, options);

@@ -1,0 +1,53 @@
+/**
+ * Matrices that `hmatrix compress --out` wrote, as what a command works with.
+ */
+import { basename } from 'node:path';
+import { NotPositiveDefiniteError } from '../core/errors.js';
+import type { InputDescription } from '../experiment/record.js';
+import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import { asFlag, UsageError } from './usage.js';
+
+/** A saved matrix, and how the record describes it. */
+export interface OpenSaved {
+  readonly matrix: HierarchicalMatrix;
+  readonly input: InputDescription;
+}
+
+/** Loads a saved matrix. Throws as `loadMatrix` does. */
+export async function openSaved(file: string, control: TeamControl): Promise<OpenSaved> {
+  const { loadMatrix } = await import('../hierarchical/matrix/file.js');
+  const matrix = await loadMatrix(file, control);
+  const { size, leafSize, maxRank, tolerance, seed } = matrix.report;
+  const { format, dtype } = matrix.data;
+  const compression = { format, leafSize, maxRank, tolerance, dtype, seed };
+  return { matrix, input: { kind: 'file', name: basename(file), size, compression } };
+}
+
+/** Throws UsageError for options of `sources` or `compressing` that are given besides a saved matrix. */
+export function refuseBesides<T extends object>(
+  file: string,
+  options: T,
+  sources: readonly (keyof T & string)[],
+  compressing: readonly (keyof T & string)[],
+): void {
+  const given = (names: readonly (keyof T & string)[]): string | undefined =>
+    names.find((name) => options[name] !== undefined);
+  const source = given(sources);
+  if (source !== undefined)
+    throw new UsageError(`${asFlag(source)} does not go with ${file}: a saved matrix has no other source.`);
+  const how = given(compressing);
+  if (how !== undefined)
+    throw new UsageError(`${asFlag(how)} does not go with ${file}: a saved matrix is compressed already.`);
+}
+
+/** The error of a factorization with the command's flags; `otherwise`: what helps besides a larger shift. */
+export function tellShift({ data }: NotPositiveDefiniteError, otherwise: string): NotPositiveDefiniteError {
+  const { suggestedShift, shift, node } = data;
+  const works = typeof suggestedShift === 'number' ? `--shift ${suggestedShift} works` : 'give a larger --shift';
+  return new NotPositiveDefiniteError(
+    `The compressed matrix plus λ = ${String(shift)} is not positive definite (elimination broke down at ` +
+      `node ${String(node)}): ${works}; or ${otherwise}.`,
+    data,
+  );
+}

@@ -1,0 +1,144 @@
+/**
+ * One run: a hierarchical matrix is factored, and recorded: its log determinant, what the factors take, and what a
+ * solve with them leaves. `hmatrix factor` and `hmatrix logdet` run this.
+ */
+import { sharedFloat64 } from '../core/shared-array.js';
+import { squaredNorm, view } from '../dense/matrix.js';
+import { compressEntries } from '../hierarchical/from-entries/compress.js';
+import type { CompressOptions } from '../hierarchical/from-entries/options.js';
+import { factor } from '../hierarchical/factor/factor.js';
+import type { Factorization } from '../hierarchical/factor/factorization.js';
+import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
+import type { CommonReport } from '../hierarchical/matrix/report.js';
+import { decide, type Decision, type ErrorEstimate } from '../hierarchical/measure/error-interval.js';
+import { peakMemory, type MachineDescription } from '../io/machine.js';
+import { shifted } from '../operator/shifted.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import type { EntrySource } from '../source/entry-source.js';
+import { randomVectors } from './compression-run.js';
+import { circumstances, type InputDescription, type Versions } from './record.js';
+
+/** A matrix that was factored. Seconds of wall time, bytes. */
+export interface FactorRecord {
+  readonly record: 'factor' | 'logdet';
+  readonly date: string;
+  readonly input: InputDescription;
+  /** How the matrix was compressed, here or before. */
+  readonly options: Pick<CommonReport, 'format' | 'leafSize' | 'maxRank' | 'tolerance' | 'dtype'>;
+  /** Of what is random here; a saved matrix has its own in `input`. */
+  readonly seed: number;
+  readonly workers: number;
+  /** λ. */
+  readonly shift: number;
+  /** log det(K̃ + λI), the natural logarithm. */
+  readonly logdet: number;
+  /**
+   * ‖K − K̃‖_F/‖K‖_F and what it says of the tolerance, where the matrix was compressed here; null of a saved one,
+   * whose source is not there.
+   */
+  readonly error:
+    (ErrorEstimate & { readonly tolerance: number; readonly met: boolean; readonly decision: Decision }) | null;
+  /** What kept the compression from its tolerance, as its own report says. */
+  readonly limits: CommonReport['limits'];
+  /** ‖b − (K̃ + λI)x‖/‖b‖ of one solve with a seeded standard normal b; null where none was asked for. */
+  readonly residual: number | null;
+  /** load: of a saved matrix; compress, error: of one compressed here. */
+  readonly seconds: {
+    readonly load: number;
+    readonly compress: number;
+    readonly error: number;
+    readonly factor: number;
+    readonly solve: number;
+  };
+  /** Of the compressed matrix, of its factors, and of the process at its peak. */
+  readonly memory: { readonly matrix: number; readonly factors: number; readonly peakBytes: number };
+  readonly blas: string;
+  readonly machine: MachineDescription;
+  readonly versions: Versions;
+}
+
+/** What is factored: a matrix that is loaded, or a source and how it is compressed. */
+export interface FactorSetup {
+  readonly record: FactorRecord['record'];
+  readonly input: InputDescription;
+  readonly loaded?: { readonly matrix: HierarchicalMatrix; readonly seconds: number } | undefined;
+  readonly compress?: { readonly source: EntrySource; readonly options: CompressOptions } | undefined;
+  readonly shift: number;
+  readonly seed: number;
+  readonly memoryLimit?: number | undefined;
+}
+
+/**
+ * Compresses where that is asked for and measures the error, factors K̃ + λI, and of 'factor' solves once. The matrix
+ * is released at the end. Throws what `compress` and `factor` throw: NotPositiveDefiniteError with the smallest shift
+ * that works.
+ */
+export async function runFactor(setup: FactorSetup, control: TeamControl): Promise<FactorRecord> {
+  const { record, input, loaded, compress, shift, seed, memoryLimit } = setup;
+  const began = performance.now();
+  const matrix = loaded?.matrix ?? (await compressEntries(compress!.source, compress!.options, control));
+  try {
+    const compressed = performance.now();
+    const { report } = matrix;
+    const { leafSize, maxRank, tolerance, limits } = report;
+    const { format, dtype } = matrix.data;
+    const estimate =
+      compress === undefined
+        ? undefined
+        : await matrix.estimateError(compress.source, { seed: report.seed, tolerance }, control);
+    const measured = performance.now();
+    const factorization = await factor(matrix, { shift, memoryLimit }, control);
+    try {
+      const factored = performance.now();
+      const solved = record === 'factor' ? residualOf(matrix, factorization, seed) : undefined;
+      const { logdet, bytes: factors } = factorization;
+      const decision = estimate === undefined ? undefined : decide(estimate, tolerance);
+      return {
+        record,
+        input,
+        options: { format, leafSize, maxRank, tolerance, dtype },
+        seed,
+        workers: control.team.workers,
+        shift,
+        logdet,
+        error:
+          estimate === undefined || decision === undefined
+            ? null
+            : { ...estimate, tolerance, met: decision === 'met', decision },
+        limits,
+        residual: solved?.residual ?? null,
+        seconds: {
+          load: loaded?.seconds ?? 0,
+          compress: compress === undefined ? 0 : (compressed - began) / 1000,
+          error: compress === undefined ? 0 : (measured - compressed) / 1000,
+          factor: (factored - measured) / 1000,
+          solve: solved?.seconds ?? 0,
+        },
+        memory: { matrix: matrix.memory().bytes, factors, peakBytes: peakMemory() },
+        blas: control.team.blas.description,
+        ...circumstances(),
+      };
+    } finally {
+      factorization.release();
+    }
+  } finally {
+    matrix.release();
+  }
+}
+
+/** ‖b − (K̃ + λI)x‖/‖b‖ of x = (K̃ + λI)⁻¹b for a seeded b, and the seconds of the solve. */
+function residualOf(
+  matrix: HierarchicalMatrix,
+  factorization: Factorization,
+  seed: number,
+): { readonly residual: number; readonly seconds: number } {
+  const { size } = matrix;
+  const b = randomVectors(size, 1, seed);
+  const x = view(sharedFloat64(size), 0, size, 1);
+  const began = performance.now();
+  factorization.solve(b, x);
+  const seconds = (performance.now() - began) / 1000;
+  const length = squaredNorm(b);
+  shifted(matrix, factorization.shift).applyUnchecked(b, x, -1, 1);
+  return { residual: Math.sqrt(squaredNorm(b) / length), seconds };
+}

@@ -1,0 +1,152 @@
+/**
+ * Samples of one's own, a row each, and their targets: .npy, .npz, tables, IDX.
+ */
+import { basename } from 'node:path';
+import type { RunControl } from '../core/context.js';
+import { FileFormatError, NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
+import { sharedFloat64 } from '../core/shared-array.js';
+import { view } from '../dense/matrix.js';
+import { columnsTaken } from '../io/csv-format.js';
+import { readNpz, readNpzNames } from '../io/npz.js';
+import { readPoints, type PointTable } from '../io/points.js';
+import { labelTargets, memoryDataSet, type DataSet } from '../network/data-set.js';
+import { lossOf, type LossName } from '../network/losses/table.js';
+import type { Network } from '../network/network.js';
+import type { TableReading } from './record.js';
+
+/** Rows of a file. */
+interface Rows extends Pick<PointTable, 'dimension' | 'count' | 'coordinates' | 'table'> {
+  /** The file's own name, without its folder. */
+  readonly name: string;
+}
+
+/** Samples and targets as they were read, row i of both belonging together; without targets samples are their own. */
+export interface SampleTable {
+  readonly inputs: Rows;
+  readonly targets?: Rows | undefined;
+  /** What was taken of those of the files that are tables. */
+  readonly tables: readonly TableReading[];
+}
+
+/** A sentence on the columns that were taken, where the file is a table. */
+const taken = ({ name, table }: Rows): string =>
+  table === undefined ? '' : ` Taken of ${name}: ${columnsTaken(table)}.`;
+
+/** Names that arrays of an archive are looked for by, where there are several. */
+const NAMES = { data: ['data', 'x', 'X', 'inputs'], targets: ['targets', 'y', 'Y', 'labels'] } as const;
+
+/** Rows of an array of an archive: of the only one, or of that with one of the usual names. */
+async function npzRows(path: string, role: keyof typeof NAMES, control: RunControl): Promise<PointTable> {
+  const names = await readNpzNames(path, control);
+  const usual = NAMES[role];
+  const name = names.length === 1 ? names[0] : usual.find((one) => names.includes(one));
+  if (name === undefined)
+    throw new FileFormatError(
+      `${path}: which of its arrays holds the ${role}? There are ${names.map((one) => `"${one}"`).join(', ')}; one ` +
+        `alone is taken, or one called ${usual.join(', ')}.`,
+      { path, names },
+    );
+  const { shape, data, fortranOrder } = (await readNpz(path, { ...control, names: [name] })).get(name)!;
+  const [count, dimension = 1] = shape;
+  if (count === 0 || dimension === 0)
+    throw new FileFormatError(`${path}: array "${name}" is empty, ${count} × ${dimension}.`, { path, name });
+  const coordinates = sharedFloat64(count * dimension);
+  for (let i = 0; i < count; i++) {
+    for (let k = 0; k < dimension; k++) {
+      const value = data[fortranOrder ? i + k * count : i * dimension + k];
+      if (!Number.isFinite(value))
+        throw new NonFiniteError(
+          `${path}: array "${name}", row ${i}, column ${k} (from 0) is ${value}; samples must be finite.`,
+          { path, row: i, column: k, value },
+        );
+      coordinates[i * dimension + k] = value;
+    }
+  }
+  return { count, dimension, coordinates, total: count };
+}
+
+async function readRows(path: string, role: keyof typeof NAMES, control: RunControl): Promise<Rows> {
+  const { signal, onProgress } = control;
+  const read = /\.npz$/i.test(path)
+    ? await npzRows(path, role, { signal, onProgress })
+    : await readPoints(path, { signal, onProgress });
+  return { ...read, name: basename(path) };
+}
+
+/**
+ * Reads samples, a row each, and their targets: .npy, CSV, IDX, or an .npz (the only array, or the one called data, x,
+ * X, inputs; targets, y, Y, labels). Throws ShapeError unless both files have equally many rows, FileFormatError and
+ * what readPoints and readNpz throw.
+ */
+export async function readSampleTable(
+  data: string,
+  targets: string | undefined,
+  control: RunControl = {},
+): Promise<SampleTable> {
+  const inputs = await readRows(data, 'data', control);
+  const wanted = targets === undefined ? undefined : await readRows(targets, 'targets', control);
+  if (wanted !== undefined && wanted.count !== inputs.count)
+    throw new ShapeError(
+      `${data} has ${inputs.count} rows, ${targets} ${wanted.count}: each sample has its row in both.`,
+      { inputs: inputs.count, targets: wanted.count },
+    );
+  const tables = [inputs, ...(wanted === undefined ? [] : [wanted])].flatMap(({ name, count, dimension, table }) =>
+    table === undefined ? [] : [{ name, count, dimension, table }],
+  );
+  return { inputs, targets: wanted, tables };
+}
+
+/**
+ * The first `samples` rows as a data set in memory. Targets of one column are class labels where the loss is on classes;
+ * without targets each sample is its own. Throws OptionError (too few rows, labels out of range, no targets for a loss
+ * on classes), ShapeError with both numbers where a width of the network is another than that of the file.
+ */
+export function sampleDataSet(
+  { inputs: outer, outputs }: Pick<Network, 'inputs' | 'outputs'>,
+  loss: LossName,
+  { inputs, targets }: SampleTable,
+  samples: number,
+): DataSet {
+  const { name, count, dimension } = inputs;
+  if (count < samples)
+    throw new OptionError(`${name} has ${count} rows; ${samples} samples are asked for.`, {
+      option: 'samples',
+      rows: count,
+      samples,
+    });
+  if (dimension !== outer)
+    throw new ShapeError(
+      `The network takes ${outer} inputs, the rows of ${name} have ${dimension} numbers: its first width must be ` +
+        `${dimension}.${taken(inputs)}`,
+      { network: outer, data: dimension },
+    );
+  const columns = ({ dimension: rows, coordinates }: Rows) =>
+    view(coordinates.subarray(0, samples * rows), 0, rows, samples);
+  const x = columns(inputs);
+  const { classes } = lossOf(loss);
+  if (targets === undefined) {
+    if (classes)
+      throw new OptionError(`The loss ${loss} is on classes and needs labels: give a file of them, a row a sample.`, {
+        option: 'targets',
+      });
+    if (outputs !== dimension)
+      throw new ShapeError(
+        `The network gives ${outputs} outputs, and without targets each sample, of ${dimension} numbers, is its own: ` +
+          `its last width must be ${dimension}, or give targets.${taken(inputs)}`,
+        { network: outputs, targets: dimension },
+      );
+    return memoryDataSet(x, x, { samples: 'columns' });
+  }
+  if (classes && targets.dimension === 1)
+    return memoryDataSet(x, labelTargets(targets.coordinates.subarray(0, samples), outputs), { samples: 'columns' });
+  if (targets.dimension !== outputs) {
+    const ofClasses = targets.dimension === 1 ? ' (class labels go with a loss on classes, such as cross-entropy)' : '';
+    throw new ShapeError(
+      `The network gives ${outputs} outputs, the rows of ${targets.name} have ${targets.dimension} ` +
+        `number${targets.dimension === 1 ? '' : 's'}: its last width must be ${targets.dimension}${ofClasses}.` +
+        taken(targets),
+      { network: outputs, targets: targets.dimension },
+    );
+  }
+  return memoryDataSet(x, columns(targets), { samples: 'columns' });
+}
