@@ -3,6 +3,7 @@
  */
 import { basename } from 'node:path';
 import type { NetworkSamples } from '../experiment/network-data.js';
+import type { NamedFile } from '../experiment/sample-table.js';
 import { TABLE_METHODS } from '../experiment/table-plan.js';
 import type { TableRecord } from '../experiment/table-record.js';
 import type { TableSetup } from '../experiment/table-run.js';
@@ -44,8 +45,10 @@ export async function openData(
   const { images, labels, data, targets, samples, seed } = options;
   if (data !== undefined) {
     const { readSampleTable } = await import('../experiment/sample-table.js');
-    const name = [data, ...(targets === undefined ? [] : [targets])].map((path) => basename(path)).join(' and ');
-    return { ...(await readSampleTable(data, targets, control)), name };
+    const named = (path: string): NamedFile => ({ path, name: basename(path) });
+    const wanted = targets === undefined ? undefined : named(targets);
+    const name = [named(data), ...(wanted === undefined ? [] : [wanted])].map((file) => file.name).join(' and ');
+    return { ...(await readSampleTable(named(data), wanted, control)), name };
   }
   if (images === undefined) {
     const { digitImages } = await import('../../datasets/digits.js');
@@ -53,7 +56,10 @@ export async function openData(
     return { images: digits.images, labels: digits.labels, name: 'generated digits' };
   }
   const { readLabeledImages } = await import('../experiment/network-data.js');
-  return { ...(await readLabeledImages(images, labels, samples, control)), name: basename(images) };
+  const read = await readLabeledImages(images, labels, samples, control);
+  const { count, dimension, table } = read.images;
+  const name = basename(images);
+  return { ...read, tables: table === undefined ? undefined : [{ name, count, dimension, table }], name };
 }
 
 /** The run's setup, without its data. */

@@ -1,14 +1,13 @@
 /**
  * Images and labels as the data of a network: an autoencoder's targets are its inputs, a classifier's are unit vectors.
  */
-import { basename } from 'node:path';
 import type { RunControl } from '../core/context.js';
 import { OptionError, ShapeError } from '../core/errors.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { view, type Matrix } from '../dense/matrix.js';
 import { columnsTaken } from '../io/csv-format.js';
 import { readLabels } from '../io/labels.js';
-import { readPoints } from '../io/points.js';
+import { readPoints, type PointTable } from '../io/points.js';
 import { labelTargets, memoryDataSet, type DataSet } from '../network/data-set.js';
 import { lossOf, type LossName } from '../network/losses/table.js';
 import type { Network } from '../network/network.js';
@@ -38,12 +37,9 @@ export async function readLabeledImages(
   labels: string | undefined,
   limit: number,
   control: RunControl = {},
-): Promise<LabeledImages> {
+): Promise<LabeledImages & { readonly images: PointTable }> {
   const points = await readPoints(images, { ...control, limit });
-  const { table, dimension } = points;
-  const name = basename(images);
-  const tables = table === undefined ? undefined : [{ name, count: points.count, dimension, table }];
-  if (labels === undefined) return { images: points, tables };
+  if (labels === undefined) return { images: points };
   const all = await readLabels(labels, control);
   // A table read up to the limit does not know how many rows follow.
   const total = points.total ?? (await readPoints(images, control)).count;
@@ -54,7 +50,7 @@ export async function readLabeledImages(
       labels: all.length,
     });
   }
-  return { images: points, labels: all.subarray(0, limit), tables };
+  return { images: points, labels: all.subarray(0, limit) };
 }
 
 /** Side of the images that networks of 196 inputs see halved. */

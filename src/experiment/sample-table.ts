@@ -1,7 +1,6 @@
 /**
  * Samples of one's own, a row each, and their targets: .npy, .npz, tables, IDX.
  */
-import { basename } from 'node:path';
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import { sharedFloat64 } from '../core/shared-array.js';
@@ -13,6 +12,12 @@ import { labelTargets, memoryDataSet, type DataSet } from '../network/data-set.j
 import { lossOf, type LossName } from '../network/losses/table.js';
 import type { Network } from '../network/network.js';
 import type { TableReading } from './record.js';
+
+/** A file, and what it is called in records: without its folder. */
+export interface NamedFile {
+  readonly path: string;
+  readonly name: string;
+}
 
 /** Rows of a file. */
 interface Rows extends Pick<PointTable, 'dimension' | 'count' | 'coordinates' | 'table'> {
@@ -65,12 +70,12 @@ async function npzRows(path: string, role: keyof typeof NAMES, control: RunContr
   return { count, dimension, coordinates, total: count };
 }
 
-async function readRows(path: string, role: keyof typeof NAMES, control: RunControl): Promise<Rows> {
+async function readRows({ path, name }: NamedFile, role: keyof typeof NAMES, control: RunControl): Promise<Rows> {
   const { signal, onProgress } = control;
   const read = /\.npz$/i.test(path)
     ? await npzRows(path, role, { signal, onProgress })
     : await readPoints(path, { signal, onProgress });
-  return { ...read, name: basename(path) };
+  return { ...read, name };
 }
 
 /**
@@ -79,15 +84,15 @@ async function readRows(path: string, role: keyof typeof NAMES, control: RunCont
  * what readPoints and readNpz throw.
  */
 export async function readSampleTable(
-  data: string,
-  targets: string | undefined,
+  data: NamedFile,
+  targets: NamedFile | undefined,
   control: RunControl = {},
 ): Promise<SampleTable> {
   const inputs = await readRows(data, 'data', control);
   const wanted = targets === undefined ? undefined : await readRows(targets, 'targets', control);
   if (wanted !== undefined && wanted.count !== inputs.count)
     throw new ShapeError(
-      `${data} has ${inputs.count} rows, ${targets} ${wanted.count}: each sample has its row in both.`,
+      `${inputs.name} has ${inputs.count} rows, ${wanted.name} ${wanted.count}: each sample has its row in both.`,
       { inputs: inputs.count, targets: wanted.count },
     );
   const tables = [inputs, ...(wanted === undefined ? [] : [wanted])].flatMap(({ name, count, dimension, table }) =>
@@ -97,9 +102,9 @@ export async function readSampleTable(
 }
 
 /**
- * The first `samples` rows as a data set in memory. Targets of one column are class labels where the loss is on classes;
- * without targets each sample is its own. Throws OptionError (too few rows, labels out of range, no targets for a loss
- * on classes), ShapeError with both numbers where a width of the network is another than that of the file.
+ * The first `samples` rows as a data set in memory. Targets of one column are class labels where the loss is on
+ * classes; without targets each sample is its own. Throws OptionError (too few rows, labels out of range, no targets
+ * for a loss on classes), ShapeError with both numbers where a width of the network is another than that of the file.
  */
 export function sampleDataSet(
   { inputs: outer, outputs }: Pick<Network, 'inputs' | 'outputs'>,

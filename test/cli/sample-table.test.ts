@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { PreconditionerRecord } from '#hmatrix/experiment/preconditioner-record.js';
-import { readSampleTable, sampleDataSet } from '#hmatrix/experiment/sample-table.js';
+import { readSampleTable, sampleDataSet, type NamedFile } from '#hmatrix/experiment/sample-table.js';
 import type { SolveRecord } from '#hmatrix/experiment/solve-run.js';
 import type { TableRecord } from '#hmatrix/experiment/table-record.js';
 import { writeNpy } from '#hmatrix/io/npy.js';
@@ -14,6 +14,7 @@ import { hmatrix } from './command.js';
 
 const folder = temporaryFolder();
 const at = (name: string): string => join(folder, name);
+const named = (name: string): NamedFile => ({ path: at(name), name });
 const [rows, inputs, outputs] = [30, 4, 2];
 const x = Float64Array.from(randomMatrix(rows, inputs, 1).data);
 const y = Float64Array.from(randomMatrix(rows, outputs, 2).data);
@@ -59,7 +60,7 @@ describe('samples of files', () => {
     ['one.npz', 'both.npz'],
     ['both.npz', 'both.npz'],
   ])('are_rows_whatever_the_file: %s %s', async (data, targets) => {
-    const table = await readSampleTable(at(data), at(targets));
+    const table = await readSampleTable(named(data), named(targets));
     const set = sampleDataSet({ inputs, outputs }, 'mse', table, 7);
     expect([set.samples, set.inputs, set.outputs]).toEqual([7, inputs, outputs]);
     const batch = set.batch(0, 7);
@@ -68,10 +69,15 @@ describe('samples of files', () => {
   });
 
   it('are_their_own_targets_without_any_and_one_column_holds_class_labels', async () => {
-    const own = sampleDataSet({ inputs, outputs: inputs }, 'mse', await readSampleTable(at('X.npy'), undefined), rows);
+    const own = sampleDataSet(
+      { inputs, outputs: inputs },
+      'mse',
+      await readSampleTable(named('X.npy'), undefined),
+      rows,
+    );
     const { inputs: a, targets: b } = own.batch(0, rows);
     expect(Array.from(b.data)).toEqual(Array.from(a.data));
-    const table = await readSampleTable(at('X.npy'), at('labels.npy'));
+    const table = await readSampleTable(named('X.npy'), named('labels.npy'));
     const classes = sampleDataSet({ inputs, outputs: 3 }, 'cross-entropy', table, rows).batch(0, rows);
     for (let i = 0; i < rows; i++)
       expect(Array.from(classes.targets.data.subarray(3 * i, 3 * i + 3))).toEqual(
@@ -151,6 +157,16 @@ describe('the commands', () => {
       expect(outcome).toMatchObject({ status, stdout: '' });
       expect(outcome.stderr).toMatch(message);
     }
+  });
+
+  it('say_of_images_in_a_table_what_was_taken_too', async () => {
+    const args = ['--images', at('X.csv'), ...quick];
+    expect((await hmatrix(['table', '--network', '4-2-4', '--samples', '20', ...args])).stdout).toContain(
+      '\nX.csv: 20 rows of 4 numbers: columns "a", "b", "c", "d" (named by the first row)',
+    );
+    const { status, stderr } = await hmatrix(['table', '--network', '5-2-5', '--samples', '20', ...args]);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/takes 5 inputs, the images have 4 pixels.* Taken of X\.csv: columns "a", "b", "c", "d"/);
   });
 
   it('need_a_network', async () => {
