@@ -22,8 +22,12 @@ export interface MemoryNeed {
 }
 
 /** Throws MemoryError, with `bytes` and `limit` in its data, where more bytes are needed than there are. */
-export function requireMemory(bytes: number, limit: number, { what, advice, data }: MemoryNeed): void {
-  if (bytes <= limit) return;
+export function requireMemory(bytes: number, limit: number, need: MemoryNeed): void {
+  if (bytes > limit) refuseMemory(bytes, limit, need);
+}
+
+/** The MemoryError of `requireMemory`, for callers who have compared several needs with the limit. */
+export function refuseMemory(bytes: number, limit: number, { what, advice, data }: MemoryNeed): never {
   throw new MemoryError(`${what} ${inUnits(bytes)}, and ${inUnits(limit)} are available: ${advice}`, {
     bytes,
     limit,

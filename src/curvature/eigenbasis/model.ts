@@ -12,7 +12,8 @@
  * stand for the r of them, the last layer's m is the constant c·I/n, and what U₁ leaves out is exactly c·A_{L−1} ⊗ (I −
  * U₁U₁ᵀ), the complement.
  */
-import { FactorizationError, MemoryError } from '../../core/errors.js';
+import { FactorizationError } from '../../core/errors.js';
+import { requireMemory } from '../../core/memory.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
 import { block, copyInto, view, zeros, type Matrix } from '../../dense/matrix.js';
@@ -102,14 +103,10 @@ export function rotateModel(model: Model, blas: Blas, memoryLimit: number): Rota
   checkModel(model);
   const { network, data } = model;
   const bytes = rotatedModelBytes(model);
-  if (bytes > memoryLimit) {
-    throw new MemoryError(
-      `The activations and errors of ${data.samples} samples in the Kronecker eigenbasis need up to ` +
-        `${Math.ceil(bytes / 2 ** 20)} MB; memoryLimit is ${Math.ceil(memoryLimit / 2 ** 20)} MB. Raise it or take ` +
-        'fewer samples.',
-      { needed: bytes, limit: memoryLimit },
-    );
-  }
+  requireMemory(bytes, memoryLimit, {
+    what: `The activations and errors of ${data.samples} samples in the Kronecker eigenbasis need up to`,
+    advice: 'take fewer samples, or raise memoryLimit.',
+  });
   const n = data.samples;
   const parameters = widened(model.parameters);
   const pass = forward(network, parameters, widenedMatrix(batchOf(data, 0, n).inputs), blas);

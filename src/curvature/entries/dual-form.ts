@@ -4,13 +4,8 @@
  * = S_iS_iᵀ. T has G's nonzero eigenvalues and Frobenius norm, and solves exactly: for n·r up to a few thousand this is
  * the reference for everything else, and the right solver for small batches.
  */
-import {
-  FactorizationError,
-  MemoryError,
-  NotPositiveDefiniteError,
-  OptionError,
-  ShapeError,
-} from '../../core/errors.js';
+import { FactorizationError, NotPositiveDefiniteError, OptionError, ShapeError } from '../../core/errors.js';
+import { requireMemory } from '../../core/memory.js';
 import type { KeysOf } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
 import { withBlas } from '../../dense/default-blas.js';
@@ -77,13 +72,10 @@ export function dualForm(given: GivenModel, options: DualOptions = {}): DualForm
   const units = network.layers.reduce((sum, { outputs }) => sum + outputs, 0);
   const widths = network.layers.reduce((sum, { width }) => sum + width, 0);
   const bytes = 8 * (2 * order ** 2 + order * units + data.samples * (widths + 2 * units) + data.samples ** 2);
-  if (bytes > memoryLimit) {
-    throw new MemoryError(
-      `The dual form of order ${order} needs ${Math.ceil(bytes / 2 ** 20)} MB; memoryLimit is ` +
-        `${Math.ceil(memoryLimit / 2 ** 20)} MB. Raise it or take fewer samples.`,
-      { needed: bytes, limit: memoryLimit },
-    );
-  }
+  requireMemory(bytes, memoryLimit, {
+    what: `The dual form of order ${order} needs`,
+    advice: 'take fewer samples, or raise memoryLimit.',
+  });
   return new DualForm(model, blas);
 }
 

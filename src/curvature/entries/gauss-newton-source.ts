@@ -5,7 +5,8 @@
  * from them: no r × d_ℓ matrices per sample (unit-gram-plan.ts), and entries of whole blocks by GEMM (entry-blocks.ts).
  */
 import { requireMemoryLimit } from '../../core/checks.js';
-import { MemoryError, OptionError } from '../../core/errors.js';
+import { OptionError } from '../../core/errors.js';
+import { refuseMemory } from '../../core/memory.js';
 import type { Indices } from '../../core/indices.js';
 import { type KeysOf, requireKnownOptions } from '../../core/known-options.js';
 import { asIndices } from '../../core/numbers.js';
@@ -123,13 +124,11 @@ export function gaussNewtonSource(given: GivenModel, options: GaussNewtonSourceO
       operator,
     );
   }
-  const refuse = (least: number, what: string): never => {
-    throw new MemoryError(
-      `Entries of this Gauss–Newton Hessian need ${megabytes(least)} MB ${what}; memoryLimit is ` +
-        `${megabytes(memoryLimit)} MB. Raise it, take fewer samples, or pass beyondMemory: 'recompute' or 'sample'.`,
-      { needed: least, limit: memoryLimit },
-    );
-  };
+  const refuse = (least: number, what: string): never =>
+    refuseMemory(least, memoryLimit, {
+      what: `Entries of this Gauss–Newton Hessian need, ${what},`,
+      advice: "take fewer samples, raise memoryLimit, or pass beyondMemory: 'recompute' or 'sample'.",
+    });
   if (beyondMemory === 'refuse') return refuse(needed(compact, data.samples), `for ${data.samples} samples`);
   if (beyondMemory === 'sample')
     return sampledGaussNewtonSource(model, {
@@ -163,8 +162,6 @@ function checkOptions(memoryLimit: number, beyondMemory: string, strategy: Entry
       strategy,
     });
 }
-
-const megabytes = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
 
 /** What does not grow with n: the diagonal, the last layer's weights, WᵀW and A. */
 function fixedBytes({ parameters, layers }: Network): number {

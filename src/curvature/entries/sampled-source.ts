@@ -5,7 +5,8 @@
  * the mean of g_i/(n P_i). Unbiased; since |g_i| ≤ w_i each draw is at most (Σw)/n ≤ √(G_aa G_bb) in magnitude, so the
  * root mean square error is at most √(G_aa G_bb)/√c. Diagonal entries have no variance and are exact.
  */
-import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
+import { NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
+import { requireMemory } from '../../core/memory.js';
 import type { Indices } from '../../core/indices.js';
 import type { KeysOf } from '../../core/known-options.js';
 import { asIndices } from '../../core/numbers.js';
@@ -98,13 +99,10 @@ export function sampledGaussNewtonSource(
   const bytesOf = (plan: GramVectorPlan): number => 8 * data.samples * (plan.numbers + units) + fixed;
   const plan = bytesOf(compact) + gramBatch(model, compact).bytes <= memoryLimit ? compact : bare;
   const bytes = bytesOf(plan);
-  if (bytes + gramBatch(model, compact).bytes > memoryLimit) {
-    throw new MemoryError(
-      `Sampled entries need ${Math.ceil(bytes / 2 ** 20)} MB for the activations of ${data.samples} samples; ` +
-        `memoryLimit is ${Math.ceil(memoryLimit / 2 ** 20)} MB. Raise it or take fewer samples.`,
-      { needed: bytes, limit: memoryLimit },
-    );
-  }
+  requireMemory(bytes + gramBatch(model, compact).bytes, memoryLimit, {
+    what: `Sampled entries need, for the activations of ${data.samples} samples,`,
+    advice: 'take fewer samples, or raise memoryLimit.',
+  });
   const arrays = gramArrays(model, plan, blas, 0, data.samples);
   const { norms, diagonal } = normsAndDiagonal(model, compact, arrays, blas);
   const stored: SampledData = {
