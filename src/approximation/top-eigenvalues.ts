@@ -8,12 +8,12 @@ import { requireKnownOptions } from '../core/known-options.js';
 import { dualForm } from '../curvature/entries/dual-form.js';
 import { SampleOperator } from '../curvature/products/sample-operator.js';
 import { block, copyInto, zeros } from '../dense/matrix.js';
+import { symmetricEigen } from '../dense/symmetric-eigen.js';
 import { orthonormalize } from '../lowrank/orthonormalize.js';
 import { PanelAlgebra } from '../lowrank/panel-algebra.js';
 import {
   krylovEigenvalues,
   resolveEigenvalues,
-  symmetricEigen,
   TOP_EIGENVALUES_KEYS,
   verified,
   wantedOf,
@@ -79,7 +79,7 @@ function dualEigenvalues(
   const dual = dualForm(operator.model, { blas, memoryLimit });
   const u = zeros(dual.order, dual.order);
   copyInto(u, dual.matrix);
-  const values = symmetricEigen(blas, u);
+  const values = symmetricEigen(blas, u, 'the dual form');
   const wanted = wantedOf(values, k, which);
   if (!(values[wanted[k - 1]] > LEAST_SHARE * values[wanted[0]])) return undefined;
   const chosen = zeros(dual.order, k);

@@ -6,7 +6,7 @@ import type { RunControl } from '../core/context.js';
 import { FileFormatError, HmatrixError, OptionError } from '../core/errors.js';
 import type { Blas } from '../dense/blas.js';
 import type { InputDescription } from '../experiment/record.js';
-import { columnsTaken, TABLE_OPTIONS, type CsvFormat, type CsvReading } from '../io/csv-format.js';
+import { tableTaken, TABLE_OPTIONS, type CsvFormat, type CsvReading } from '../io/csv-format.js';
 import type { EntrySource, Points } from '../source/entry-source.js';
 import type { Kernel, KernelForm } from '../source/kernels/kernel.js';
 import { entryDistances, needsPoints, type DistanceName } from '../tree/distances/table.js';
@@ -203,9 +203,6 @@ async function tellingTable<T>({ name, table }: NamedPoints, work: () => Promise
     throw error;
   }
 }
-
-/** A sentence on the columns that were taken of a table. */
-export const tableTaken = (name: string, table: CsvReading): string => `Taken of ${name}: ${columnsTaken(table)}.`;
 
 /** The family of that name, or undefined for an expression. */
 async function formOf(text: string): Promise<KernelForm | undefined> {

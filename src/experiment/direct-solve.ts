@@ -2,6 +2,7 @@
  * Solving with a hierarchical matrix by its own factorization: a direct solve whose residual is measured.
  */
 import { factor } from '../hierarchical/factor/factor.js';
+import { FORMAT_TABLE } from '../hierarchical/matrix/format.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import type { Matrix } from '../dense/matrix.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -13,7 +14,7 @@ import { checkSystem, shiftOf } from '../solve/system.js';
 export type DirectOptions = Omit<SolveOptions, 'preconditioner' | 'making' | 'source' | 'model' | 'guess' | 'out'>;
 
 /** Whether `solveDirectly` takes the matrix. */
-export const isDirect = ({ data: { format } }: HierarchicalMatrix): boolean => format === 'hss' || format === 'hodlr';
+export const isDirect = ({ data: { format } }: HierarchicalMatrix): boolean => !FORMAT_TABLE[format].nearBlocks;
 
 /**
  * X = (K̃ + λI)⁻¹·B of a matrix of format 'hss' or 'hodlr', N × p from N × p: K̃ + λI is factored, X solved for, and

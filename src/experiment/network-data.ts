@@ -5,7 +5,7 @@ import type { RunControl } from '../core/context.js';
 import { OptionError, ShapeError } from '../core/errors.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { view, type Matrix } from '../dense/matrix.js';
-import { columnsTaken } from '../io/csv-format.js';
+import { tableTaken } from '../io/csv-format.js';
 import { readLabels } from '../io/labels.js';
 import { readPoints, type PointTable } from '../io/points.js';
 import { labelTargets, memoryDataSet, type DataSet } from '../network/data-set.js';
@@ -101,7 +101,7 @@ export function networkData(network: Network, loss: LossName, data: NetworkSampl
       `The network takes ${network.inputs} inputs, the images have ${images.dimension} pixels: its first width ` +
         'must be ' +
         `${images.dimension}${images.dimension === SIDE * SIDE ? `, or ${HALF * HALF} for halved images` : ''}.` +
-        tables.map(({ name, table }) => ` Taken of ${name}: ${columnsTaken(table)}.`).join(''),
+        tables.map(({ name, table }) => ` ${tableTaken(name, table)}`).join(''),
       { network: network.inputs, images: images.dimension },
     );
   }

@@ -2,12 +2,11 @@
  * Samples of one's own, a row each, and their targets: .npy, .npz, tables, IDX.
  */
 import type { RunControl } from '../core/context.js';
-import { FileFormatError, NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
-import { sharedFloat64 } from '../core/shared-array.js';
+import { FileFormatError, OptionError, ShapeError } from '../core/errors.js';
 import { view } from '../dense/matrix.js';
-import { columnsTaken } from '../io/csv-format.js';
-import { readNpz, readNpzNames } from '../io/npz.js';
-import { readPoints, type PointTable } from '../io/points.js';
+import { tableTaken } from '../io/csv-format.js';
+import { readNpzNames } from '../io/npz.js';
+import { readPoints, readSamples, type PointTable } from '../io/points.js';
 import { labelTargets, memoryDataSet, type DataSet } from '../network/data-set.js';
 import { lossOf, type LossName } from '../network/losses/table.js';
 import type { Network } from '../network/network.js';
@@ -34,8 +33,7 @@ export interface SampleTable {
 }
 
 /** A sentence on the columns that were taken, where the file is a table. */
-const taken = ({ name, table }: Rows): string =>
-  table === undefined ? '' : ` Taken of ${name}: ${columnsTaken(table)}.`;
+const taken = ({ name, table }: Rows): string => (table === undefined ? '' : ` ${tableTaken(name, table)}`);
 
 /** Names that arrays of an archive are looked for by, where there are several. */
 const NAMES = { data: ['data', 'x', 'X', 'inputs'], targets: ['targets', 'y', 'Y', 'labels'] } as const;
@@ -51,23 +49,8 @@ async function npzRows(path: string, role: keyof typeof NAMES, control: RunContr
         `alone is taken, or one called ${usual.join(', ')}.`,
       { path, names },
     );
-  const { shape, data, fortranOrder } = (await readNpz(path, { ...control, names: [name] })).get(name)!;
-  const [count, dimension = 1] = shape;
-  if (count === 0 || dimension === 0)
-    throw new FileFormatError(`${path}: array "${name}" is empty, ${count} × ${dimension}.`, { path, name });
-  const coordinates = sharedFloat64(count * dimension);
-  for (let i = 0; i < count; i++) {
-    for (let k = 0; k < dimension; k++) {
-      const value = data[fortranOrder ? i + k * count : i * dimension + k];
-      if (!Number.isFinite(value))
-        throw new NonFiniteError(
-          `${path}: array "${name}", row ${i}, column ${k} (from 0) is ${value}; samples must be finite.`,
-          { path, row: i, column: k, value },
-        );
-      coordinates[i * dimension + k] = value;
-    }
-  }
-  return { count, dimension, coordinates, total: count };
+  const { rows: dimension, cols: count, data } = await readSamples(path, { ...control, name });
+  return { dimension, count, coordinates: data as Float64Array, total: count };
 }
 
 async function readRows({ path, name }: NamedFile, role: keyof typeof NAMES, control: RunControl): Promise<Rows> {

@@ -51,6 +51,9 @@ export interface CsvReading {
   readonly skippedRows: number;
 }
 
+/** A sentence on the columns that were taken of the table of that name. */
+export const tableTaken = (name: string, table: CsvReading): string => `Taken of ${name}: ${columnsTaken(table)}.`;
+
 /** Most columns that a sentence lists. */
 const COLUMNS_SHOWN = 12;
 

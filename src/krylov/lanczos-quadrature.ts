@@ -15,7 +15,7 @@
  */
 import { requireWhole } from '../core/checks.js';
 import { throwIfAborted, type RunControl } from '../core/context.js';
-import { FactorizationError, ShapeError } from '../core/errors.js';
+import { ShapeError } from '../core/errors.js';
 import type { KeysOf } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
@@ -23,6 +23,7 @@ import type { Blas } from '../dense/blas.js';
 import type { WithBlas } from '../dense/default-blas.js';
 import { view, zeros, type Matrix } from '../dense/matrix.js';
 import { norm } from '../dense/norm.js';
+import { symmetricEigen } from '../dense/symmetric-eigen.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { checkSystem } from './solver-checks.js';
 
@@ -326,13 +327,7 @@ function quadratureOf(diagonal: Float64Array, beside: Float64Array, blas: Blas):
     t.data[k * (m + 1)] = diagonal[k];
     if (k + 1 < m) t.data[k + 1 + k * m] = beside[k];
   }
-  const nodes = new Float64Array(m);
-  const info = blas.syevd(true, 'L', t, nodes);
-  if (info !== 0)
-    throw new FactorizationError(`syevd did not converge on a Lanczos matrix of size ${m} (info ${info}).`, {
-      routine: 'syevd',
-      info,
-    });
+  const nodes = symmetricEigen(blas, t, 'a Lanczos matrix');
   return { nodes, weights: Float64Array.from(nodes, (_, k) => t.data[k * m] ** 2) };
 }
 

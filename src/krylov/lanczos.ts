@@ -10,7 +10,7 @@
  */
 import { requireWhole } from '../core/checks.js';
 import { throwIfAborted, type RunControl, checkedControl } from '../core/context.js';
-import { FactorizationError, OptionError, ShapeError } from '../core/errors.js';
+import { OptionError, ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
 import type { KeysOf } from '../core/known-options.js';
 import { requireMemory } from '../core/memory.js';
@@ -20,10 +20,13 @@ import type { Blas } from '../dense/blas.js';
 import { withBlas, type WithBlas } from '../dense/default-blas.js';
 import { block, copyInto, fill, view, zeros, type Matrix } from '../dense/matrix.js';
 import { norm } from '../dense/norm.js';
+import { symmetricEigen } from '../dense/symmetric-eigen.js';
 import { availableMemory } from '../io/machine.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { requireOperator } from '../operator/self-check.js';
+import { toDense } from '../operator/to-dense.js';
 import { divide, OrthonormalBasis } from './orthonormal-basis.js';
+import { ritzPairs } from './ritz-pairs.js';
 
 /** Options of {@link extremeEigenvalues}. */
 export interface LanczosOptions {
@@ -89,6 +92,7 @@ const DENSE_SIZE = 64;
 const CHECK_EVERY = 8;
 const MOST_KEPT = 200;
 const STREAM = 0x1a2c05;
+const PROJECTED = 'a projected matrix';
 
 interface Resolved {
   readonly blas: Blas;
@@ -142,15 +146,6 @@ export async function extremeEigenvalues(
   return new Lanczos(operator, resolved).run(control);
 }
 
-function symmetricEigen(blas: Blas, a: Matrix, values: Float64Array): void {
-  const info = blas.syevd(true, 'L', a, values);
-  if (info !== 0)
-    throw new FactorizationError(`syevd did not converge on a projected matrix of size ${a.rows} (info ${info}).`, {
-      routine: 'syevd',
-      info,
-    });
-}
-
 const nothing = (size: number, iterations: number, restarts: number): ExtremeEigenvalues => {
   const unknown: RitzValue = { value: Number.NaN, bound: Number.POSITIVE_INFINITY };
   return { outcome: 'nonFinite', smallest: unknown, largest: unknown, iterations, restarts, vectors: zeros(size, 2) };
@@ -163,20 +158,12 @@ function verified(
   tolerance: number,
 ): ExtremeEigenvalues {
   const size = operator.rows;
-  const images = view(sharedFloat64(2 * size), 0, size, 2);
   for (let j = 0; j < 2; j++) {
     const y = block(vectors, 0, j, size, 1);
     divide(y, norm(y));
   }
-  operator.applyUnchecked(images, vectors, 1, 0);
-  const pairs = [0, 1].map((j): RitzValue => {
-    const y = block(vectors, 0, j, size, 1);
-    const z = block(images, 0, j, size, 1);
-    let value = 0;
-    for (let i = 0; i < size; i++) value += y.data[y.offset + i] * z.data[z.offset + i];
-    for (let i = 0; i < size; i++) z.data[z.offset + i] -= value * y.data[y.offset + i];
-    return { value, bound: norm(z) };
-  });
+  const { values, residuals } = ritzPairs(operator, vectors);
+  const pairs = [0, 1].map((j): RitzValue => ({ value: values[j], bound: residuals[j] }));
   const [smallest, largest] = pairs;
   if (!pairs.every(({ value, bound }) => Number.isFinite(value) && Number.isFinite(bound)))
     return nothing(size, iterations, restarts);
@@ -196,10 +183,7 @@ function verified(
 
 function denseEigenvalues(operator: LinearOperator, { blas, tolerance }: Resolved): ExtremeEigenvalues {
   const n = operator.rows;
-  const identity = view(sharedFloat64(n * n), 0, n, n);
-  const a = view(sharedFloat64(n * n), 0, n, n);
-  for (let i = 0; i < n; i++) identity.data[i * (n + 1)] = 1;
-  operator.applyUnchecked(a, identity, 1, 0);
+  const a = toDense(operator);
   for (let j = 0; j < n; j++) {
     for (let i = j; i < n; i++) {
       const mean = (a.data[i + j * n] + a.data[j + i * n]) / 2;
@@ -207,7 +191,7 @@ function denseEigenvalues(operator: LinearOperator, { blas, tolerance }: Resolve
       a.data[i + j * n] = mean;
     }
   }
-  symmetricEigen(blas, a, new Float64Array(n));
+  symmetricEigen(blas, a, PROJECTED);
   const vectors = view(sharedFloat64(2 * n), 0, n, 2);
   copyInto(block(vectors, 0, 0, n, 1), block(a, 0, 0, n, 1));
   copyInto(block(vectors, 0, 1, n, 1), block(a, 0, n - 1, n, 1));
@@ -314,7 +298,7 @@ class Lanczos {
     const m = this.#used;
     const s = view(this.#s.data, 0, m, m);
     copyInto(s, block(this.#t, 0, 0, m, m));
-    symmetricEigen(this.#options.blas, s, this.#theta.subarray(0, m));
+    this.#theta.set(symmetricEigen(this.#options.blas, s, PROJECTED));
     return this.#beta * Math.max(Math.abs(s.data[m - 1]), Math.abs(s.data[m * m - 1]));
   }
 

@@ -11,12 +11,13 @@
  * stands for ‖Y‖₂; the SVD is by QR and the eigenvalues of RRᵀ, whose error eps·σ₁² lies below ν; where ΩᵀY_ν is not
  * numerically positive definite, ν grows tenfold up to 1e-6·‖Y‖_F.
  */
-import { FactorizationError, NonFiniteError, NotPositiveDefiniteError } from '../core/errors.js';
+import { NonFiniteError, NotPositiveDefiniteError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
 import { requireKnownOptions } from '../core/known-options.js';
 import { type WithBlas } from '../dense/default-blas.js';
 import { addScaled } from '../operator/block-arithmetic.js';
 import { block, copyInto, zeros, type Matrix } from '../dense/matrix.js';
+import { symmetricEigen } from '../dense/symmetric-eigen.js';
 import { normFromBelow, NORM_PRODUCTS } from '../krylov/operator-norm.js';
 import { safeScale } from '../krylov/solver-checks.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
@@ -200,13 +201,7 @@ function leftSingularPairs(
   const k = r.cols;
   const outer = zeros(k, k);
   blas.syrk('L', 'N', 1, r, 0, outer);
-  const squares = new Float64Array(k);
-  const info = blas.syevd(true, 'L', outer, squares);
-  if (info !== 0)
-    throw new FactorizationError(`syevd did not converge on the projected matrix of size ${k} (info ${info}).`, {
-      routine: 'syevd',
-      info,
-    });
+  const squares = symmetricEigen(blas, outer, 'the projected matrix');
   const values = new Float64Array(count);
   const selection = sharedPanel(k, count);
   for (let j = 0; j < count; j++) {

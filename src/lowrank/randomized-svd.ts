@@ -10,11 +10,11 @@
  * on {U X Uᵀ, X diagonal}.
  */
 import { requireWhole } from '../core/checks.js';
-import { FactorizationError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import type { WithBlas } from '../dense/default-blas.js';
 import { block, copyInto, squaredNorm, type Matrix } from '../dense/matrix.js';
+import { symmetricEigen } from '../dense/symmetric-eigen.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { requireOperator } from '../operator/self-check.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
@@ -157,13 +157,7 @@ function largestEigenpairs(
   { blas }: PanelAlgebra,
 ): { values: Float64Array; selection: Matrix } {
   const k = b.cols;
-  const all = new Float64Array(k);
-  const info = blas.syevd(true, 'L', b, all);
-  if (info !== 0)
-    throw new FactorizationError(`syevd did not converge on the projected matrix of size ${k} (info ${info}).`, {
-      routine: 'syevd',
-      info,
-    });
+  const all = symmetricEigen(blas, b, 'the projected matrix');
   const values = new Float64Array(count);
   const selection = sharedPanel(k, count);
   // Values ascend, so the largest sizes are at the two ends.

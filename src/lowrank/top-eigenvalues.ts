@@ -9,21 +9,30 @@
  * multiplies at the speed of GEMM. Matrices that are not much larger than such a space are decomposed whole.
  */
 import { requireSeed, requireWhole } from '../core/checks.js';
-import { FactorizationError, OptionError, ShapeError } from '../core/errors.js';
+import { OptionError, ShapeError } from '../core/errors.js';
 import type { KeysOf } from '../core/known-options.js';
 import { requireMemory } from '../core/memory.js';
 import type { Blas } from '../dense/blas.js';
 import type { WithBlas } from '../dense/default-blas.js';
 import { block, copyInto, fill, view, zeros, type Matrix } from '../dense/matrix.js';
 import { norm } from '../dense/norm.js';
+import { symmetricEigen } from '../dense/symmetric-eigen.js';
 import { availableMemory } from '../io/machine.js';
+import { ritzPairs } from '../krylov/ritz-pairs.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import { toDense } from '../operator/to-dense.js';
 import { orthonormalize } from './orthonormalize.js';
 import { PanelAlgebra } from './panel-algebra.js';
 import { pause, sharedPanel, symmetrize, type LowRankControl } from './sketch.js';
 
+/** The ends of a spectrum, each by the key that puts its eigenvalues first. */
+const ENDS = {
+  largest: (value: number) => -value,
+  smallest: (value: number) => value,
+  magnitude: (value: number) => -Math.abs(value),
+} as const;
 /** Which end of the spectrum: by value, or by size. */
-export type SpectrumEnd = 'largest' | 'smallest' | 'magnitude';
+export type SpectrumEnd = keyof typeof ENDS;
 
 /** Options of {@link topEigenvalues}. */
 export interface TopEigenvaluesOptions {
@@ -112,7 +121,7 @@ export function resolveEigenvalues(
   if (!symmetric) throw new OptionError('topEigenvalues needs a symmetric operator; this one says that it is not.');
   requireWhole(k, 'k, the number of eigenvalues,', 1, rows);
   const { which = 'largest', tolerance = 1e-6, blas, seed = 0, memoryLimit = availableMemory() } = options;
-  if (!['largest', 'smallest', 'magnitude'].includes(which))
+  if (!Object.hasOwn(ENDS, which))
     throw new OptionError(`which must be largest, smallest or magnitude, not ${String(which)}.`, { which });
   if (!(tolerance > 0 && tolerance < 1))
     throw new OptionError(`tolerance must lie between 0 and 1, not ${tolerance}.`, { tolerance });
@@ -126,25 +135,10 @@ export function resolveEigenvalues(
 
 /** The eigenpairs of ascending values that are wanted, outermost first. */
 export function wantedOf(values: Float64Array, count: number, which: SpectrumEnd): number[] {
-  const order = Array.from(values, (_, i) => i);
-  const key: Readonly<Record<SpectrumEnd, (i: number) => number>> = {
-    largest: (i) => -values[i],
-    smallest: (i) => values[i],
-    magnitude: (i) => -Math.abs(values[i]),
-  };
-  return order.sort((a, b) => key[which](a) - key[which](b) || a - b).slice(0, count);
-}
-
-/** Ascending eigenvalues of a symmetric matrix, whose lower triangle is read; its vectors take its place. */
-export function symmetricEigen(blas: Blas, a: Matrix): Float64Array {
-  const values = new Float64Array(a.rows);
-  const info = blas.syevd(true, 'L', a, values);
-  if (info !== 0)
-    throw new FactorizationError(`syevd did not converge on a matrix of size ${a.rows} (info ${info}).`, {
-      routine: 'syevd',
-      info,
-    });
-  return values;
+  const keys = values.map(ENDS[which]);
+  return Array.from(keys, (_, i) => i)
+    .sort((a, b) => keys[a] - keys[b] || a - b)
+    .slice(0, count);
 }
 
 /** What was found, before products with the vectors confirm it. */
@@ -160,17 +154,7 @@ export interface Found extends Omit<TopEigenvalues, 'values' | 'residuals'> {
 export function verified(operator: LinearOperator, { scale, ...found }: Found, tolerance: number): TopEigenvalues {
   const { vectors, outcome, products } = found;
   const { rows, cols } = vectors;
-  const images = sharedPanel(rows, cols);
-  operator.applyUnchecked(images, vectors, 1, 0);
-  const values = new Float64Array(cols);
-  const residuals = new Float64Array(cols);
-  for (let j = 0; j < cols; j++) {
-    const y = block(vectors, 0, j, rows, 1);
-    const z = block(images, 0, j, rows, 1);
-    for (let i = 0; i < rows; i++) values[j] += y.data[y.offset + i] * z.data[z.offset + i];
-    for (let i = 0; i < rows; i++) z.data[z.offset + i] -= values[j] * y.data[y.offset + i];
-    residuals[j] = norm(z);
-  }
+  const { values, residuals } = ritzPairs(operator, vectors);
   const all = { ...found, values, residuals, products: products + cols };
   if (![...values, ...residuals].every(Number.isFinite)) return nothing(rows, cols, all);
   // Rounding of the products and of the basis is not the method's to remove.
@@ -219,15 +203,12 @@ function wholeEigenvalues(
   { blas }: PanelAlgebra,
 ): TopEigenvalues {
   const n = operator.rows;
-  const identity = sharedPanel(n, n);
-  const a = sharedPanel(n, n);
-  for (let i = 0; i < n; i++) identity.data[i * (n + 1)] = 1;
-  operator.applyUnchecked(a, identity, 1, 0);
+  const a = toDense(operator);
   const vectors = sharedPanel(n, k);
   const found = { outcome: 'converged', vectors, method: 'dense', products: n, restarts: 0 } as const;
   if (!a.data.every(Number.isFinite)) return nothing(n, k, found);
   symmetrize(a);
-  const values = symmetricEigen(blas, a);
+  const values = symmetricEigen(blas, a, 'a matrix');
   const scale = Math.max(Math.abs(values[0]), Math.abs(values[n - 1]));
   wantedOf(values, k, which).forEach((from, j) => {
     copyInto(block(vectors, 0, j, n, 1), block(a, 0, from, n, 1));
@@ -272,7 +253,7 @@ class KrylovSpace {
       if (!this.#grow()) return this.#found('nonFinite', zeros(0, 0), 0);
       const s = zeros(this.#used, this.#used);
       copyInto(s, block(this.#h, 0, 0, this.#used, this.#used));
-      const values = symmetricEigen(this.#algebra.blas, s);
+      const values = symmetricEigen(this.#algebra.blas, s, 'a projected matrix');
       const scale = Math.max(Math.abs(values[0]), Math.abs(values[this.#used - 1]));
       const wanted = this.#used < k ? [] : wantedOf(values, k, which);
       const settled = wanted.length === k && wanted.every((j) => this.#residual(s, j) <= tolerance * scale);

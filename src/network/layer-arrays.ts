@@ -2,7 +2,8 @@
  * A dense layer's parameters as arrays of their own, as other libraries hold them, and back.
  */
 import { NonFiniteError } from '../core/errors.js';
-import { zeros, type FloatArray } from '../dense/matrix.js';
+import { copyInto, view, zeros, type FloatArray } from '../dense/matrix.js';
+import { transposeInto } from '../dense/transpose.js';
 import type { NamedArray } from '../io/named-arrays.js';
 import type { Tensor } from '../io/safetensors.js';
 import { layerWeights, type Layer } from './network.js';
@@ -13,9 +14,6 @@ export interface LayerArrays {
   readonly biases: NamedArray | undefined;
   readonly kernel: boolean;
 }
-
-/** Units transposed at a time: both sides stay in cache. */
-const TILE_UNITS = 32;
 
 /** "(3, 4)", "(3,)". */
 export const shapeText = (shape: readonly number[]): string => `(${shape.join(', ')}${shape.length === 1 ? ',' : ''})`;
@@ -45,15 +43,9 @@ export function fillLayer(layer: Layer, { weights, biases, kernel }: LayerArrays
   const { inputs, outputs, width, offset } = layer;
   const { data } = weights;
   const unitFirst = kernel === weights.fortranOrder;
-  if (unitFirst) {
-    for (let p = 0; p < outputs; p++) parameters.set(data.subarray(p * inputs, (p + 1) * inputs), offset + p * width);
-  } else {
-    for (let p0 = 0; p0 < outputs; p0 += TILE_UNITS) {
-      const end = Math.min(outputs, p0 + TILE_UNITS);
-      for (let q = 0; q < inputs; q++)
-        for (let p = p0; p < end; p++) parameters[offset + p * width + q] = data[q * outputs + p];
-    }
-  }
+  const own = view(parameters, offset, inputs, outputs, width);
+  if (unitFirst) copyInto(own, view(data, 0, inputs, outputs));
+  else transposeInto(own, view(data, 0, outputs, inputs));
   if (biases !== undefined) for (let p = 0; p < outputs; p++) parameters[offset + p * width + inputs] = biases.data[p];
 }
 
@@ -68,16 +60,9 @@ export function layerArrays(
   const precision = data instanceof Float64Array ? 'f64' : 'f32';
   const weight = zeros(inputs, outputs, precision).data;
   const vector = zeros(bias ? outputs : 0, 1, precision).data;
-  if (kernel) {
-    for (let p0 = 0; p0 < outputs; p0 += TILE_UNITS) {
-      const end = Math.min(outputs, p0 + TILE_UNITS);
-      for (let q = 0; q < inputs; q++)
-        for (let p = p0; p < end; p++) weight[q * outputs + p] = data[offset + p * width + q];
-    }
-  } else {
-    for (let p = 0; p < outputs; p++)
-      weight.set(data.subarray(offset + p * width, offset + p * width + inputs), p * inputs);
-  }
+  const own = view(data, offset, inputs, outputs, width);
+  if (kernel) transposeInto(view(weight, 0, outputs, inputs), own);
+  else copyInto(view(weight, 0, inputs, outputs), own);
   if (bias) for (let p = 0; p < outputs; p++) vector[p] = data[offset + p * width + inputs];
   return {
     weight: { shape: kernel ? [inputs, outputs] : [outputs, inputs], data: weight },

@@ -8,9 +8,9 @@ import { requireRole } from '../../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import type { Precision } from '../../core/floats.js';
 import { asFloat64 } from '../../core/numbers.js';
-import { RandomStream } from '../../core/random.js';
 import { asVectors, copyInto, squaredNorm, zeros, type Vectors } from '../../dense/matrix.js';
 import { LowRankOperator } from '../../lowrank/low-rank-operator.js';
+import { normalVectors } from '../../operator/draws.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { product } from '../../operator/product.js';
 import { scaled } from '../../operator/scaled.js';
@@ -89,7 +89,6 @@ export type Computed = HierarchicalMatrix<OperatorReport>;
 const LEAST_TOLERANCE = 1e-12;
 /** Random vectors by which it is seen whether two matrices commute. */
 const VECTORS = 4;
-const STREAM = 0xc0;
 /** ‖(AB − BA)Ω‖ below so many tolerances of ‖(AB + BA)Ω‖ comes of the operands' own compression. */
 const COMMUTING = 10;
 
@@ -204,9 +203,7 @@ function requireOperands(a: HierarchicalMatrix, b: LinearOperator, of: string): 
 /** ‖(AB − BA)Ω‖_F/‖(AB + BA)Ω‖_F for normal Ω. */
 function commutator(ab: LinearOperator, ba: LinearOperator, seed: number): number {
   const n = ab.rows;
-  const x = zeros(n, VECTORS);
-  for (let j = 0; j < VECTORS; j++)
-    new RandomStream(seed, STREAM, j).fillNormal((x.data as Float64Array).subarray(j * n, (j + 1) * n));
+  const x = normalVectors(n, { count: VECTORS, seed });
   const norms = [-1, 1].map((sign) => {
     const out = zeros(n, VECTORS);
     ab.applyUnchecked(out, x, 1, 0);
