@@ -8,6 +8,11 @@ export interface CsvFormat {
   /** Which columns, in which order: names of the header row, or numbers from 0. All of them by default. */
   readonly columns?: readonly (string | number)[] | undefined;
   /**
+   * One more column, by name or number, which is no coordinate: what was measured at each point. It is read, and judged
+   * by `incompleteRows`, together with the others. `columns` are by default all but this one.
+   */
+  readonly values?: string | number | undefined;
+  /**
    * Whether the first row names the columns. By default it does if it holds text and no cell of it begins like a
    * number.
    */
@@ -20,9 +25,9 @@ export interface CsvFormat {
   /** What separates whole part and fraction of a number; default '.'. */
   readonly decimal?: DecimalMark | undefined;
   /**
-   * What to do about a row with a missing value in one of the columns: 'error' (default) or 'skip' the row. Missing, in
-   * any case of letters, are: an empty cell, NA, N/A, #N/A, <NA>, NaN, null, None. Infinite values are not missing,
-   * they are refused.
+   * What to do about a row with a missing value in one of the columns taken (`columns` and `values`; no other cell is
+   * looked at): 'error' (default) or 'skip' the row. Missing, in any case of letters, are: an empty cell, NA, N/A,
+   * #N/A, <NA>, NaN, null, None. Infinite values are not missing, they are refused.
    */
   readonly incompleteRows?: 'error' | 'skip' | undefined;
 }
@@ -30,6 +35,7 @@ export interface CsvFormat {
 /** The options of tables, by name. */
 export const TABLE_OPTIONS = [
   'columns',
+  'values',
   'header',
   'delimiter',
   'decimal',
@@ -45,6 +51,8 @@ export interface CsvReading {
   /** The numbers of the columns taken, from 0, and their names: of the header, else "column 0", … */
   readonly columns: readonly number[];
   readonly names: readonly string[];
+  /** The name of the column of `values`, where they were asked for. */
+  readonly valuesName?: string | undefined;
   /** The names of the other columns of the file, which were not taken. */
   readonly leftOut: readonly string[];
   /** Rows left out because a value was missing. */
@@ -61,15 +69,17 @@ const COLUMNS_SHOWN = 12;
 export function columnsTaken({
   columns,
   names,
+  valuesName,
   header,
   leftOut,
-}: Pick<CsvReading, 'columns' | 'names' | 'header' | 'leftOut'>): string {
+}: Pick<CsvReading, 'columns' | 'names' | 'valuesName' | 'header' | 'leftOut'>): string {
   const list = (shown: readonly string[]): string =>
     shown.slice(0, COLUMNS_SHOWN).join(', ') +
     (shown.length > COLUMNS_SHOWN ? ` and ${shown.length - COLUMNS_SHOWN} more` : '');
-  const taken = list(header ? names.map(quoted) : columns.map(String));
+  const called = (name: string): string => (header ? quoted(name) : name.replace(/^column /, ''));
+  const valued = valuesName === undefined ? '' : `, values ${called(valuesName)}`;
+  const taken = list(header ? names.map(quoted) : columns.map(String)) + valued;
   const by = header ? 'named by the first row' : 'by number from 0: the first row holds no names';
-  const others = leftOut.map((name) => (header ? quoted(name) : name.replace(/^column /, '')));
-  const rest = leftOut.length === 0 ? '' : `; left out: ${list(others)}`;
+  const rest = leftOut.length === 0 ? '' : `; left out: ${list(leftOut.map(called))}`;
   return `${columns.length === 1 ? 'column' : 'columns'} ${taken} (${by}${rest})`;
 }

@@ -10,6 +10,8 @@ import { CsvError, parse } from 'csv-parse';
 import { inCode, type OptionAdvice } from '../core/advice.js';
 import { throwIfAborted, type RunControl } from '../core/context.js';
 import { FileFormatError, NonFiniteError, OptionError } from '../core/errors.js';
+import { describe } from '../core/kind.js';
+import { nearestName } from '../core/known-options.js';
 import { beginsLikeNumber, isMissing, notationOf, numberOf, quoted, shortened, type DecimalMark } from './csv-cell.js';
 import { delimiterOf, HEAD_BYTES, requireDelimiter } from './csv-delimiter.js';
 import { columnsTaken, type CsvFormat, type CsvReading } from './csv-format.js';
@@ -32,6 +34,10 @@ export interface CsvTable extends CsvReading {
   readonly cols: number;
   /** Row-major over a SharedArrayBuffer: cell (i, j) is data[i·cols + j]. */
   readonly data: Float64Array;
+  /** The column `values`, a number for each row, where it was asked for. */
+  readonly values?: Float64Array | undefined;
+  /** Which rows of the file those are, ascending: rows of data from 0, neither the header nor blank lines counted. */
+  readonly keptRows: Int32Array;
   /** Whether the file has been read to its end: false where `limit` ended the reading. */
   readonly whole: boolean;
 }
@@ -56,11 +62,13 @@ class TableBuilder {
   readonly #decimal: DecimalMark;
   #header = false;
   #names: string[] = [];
+  /** The columns read: those of `data`, and that of `values` behind them. */
   #picked: number[] = [];
   #width = -1;
   #data = new Float64Array(0);
   #rows = 0;
-  #skipped = 0;
+  /** Rows of data that were left out, from 0. */
+  readonly #skipped: number[] = [];
   /** Line and byte at which the last row ended. */
   #line = 0;
   #bytes = 0;
@@ -101,7 +109,7 @@ class TableBuilder {
       throw new FileFormatError(`${what}. ${help} Taken: ${columnsTaken(this.#taken())}.`, data);
     }
     if (this.#options.incompleteRows === 'skip' && this.#picked.some((k) => isMissing(cells[k]))) {
-      this.#skipped++;
+      this.#skipped.push(this.#rows + this.#skipped.length);
       return;
     }
     const { length } = this.#picked;
@@ -117,7 +125,7 @@ class TableBuilder {
   }
 
   finish(whole: boolean): CsvTable {
-    const [path, rows, skippedRows] = [this.#path, this.#rows, this.#skipped];
+    const [path, rows, skippedRows] = [this.#path, this.#rows, this.#skipped.length];
     if (rows === 0) {
       const why =
         skippedRows > 0
@@ -127,9 +135,12 @@ class TableBuilder {
             : `only a header, ${this.#listNames()}`;
       throw new FileFormatError(`${path}: no rows of numbers: ${why}.`, { path, skipped: skippedRows });
     }
-    const cols = this.#picked.length;
+    const { length: width } = this.#picked;
+    const valued = this.#options.values !== undefined;
+    const cols = valued ? width - 1 : width;
     const data = new Float64Array(sharedBuffer(8 * rows * cols, path));
-    data.set(this.#data.subarray(0, data.length));
+    if (valued) for (let p = 0; p < data.length; p++) data[p] = this.#data[Math.floor(p / cols) * width + (p % cols)];
+    else data.set(this.#data.subarray(0, data.length));
     return {
       delimiter: this.#delimiter,
       decimal: this.#decimal,
@@ -138,17 +149,31 @@ class TableBuilder {
       rows,
       cols,
       data,
+      values: valued ? Float64Array.from({ length: rows }, (_, i) => this.#data[i * width + cols]) : undefined,
+      keptRows: this.#keptRows(),
       whole,
     };
   }
 
+  #keptRows(): Int32Array {
+    const kept = new Int32Array(this.#rows);
+    for (let row = 0, i = 0, skipped = 0; i < kept.length; row++) {
+      if (this.#skipped[skipped] === row) skipped++;
+      else kept[i++] = row;
+    }
+    return kept;
+  }
+
   /** The columns taken, their names, and the others. */
-  #taken(): Pick<CsvReading, 'header' | 'columns' | 'names' | 'leftOut'> {
+  #taken(): Pick<CsvReading, 'header' | 'columns' | 'names' | 'valuesName' | 'leftOut'> {
     const picked = this.#picked;
+    const columns = this.#options.values === undefined ? picked : picked.slice(0, -1);
+    const valuesName = columns === picked ? undefined : this.#names[picked[columns.length]];
     return {
       header: this.#header,
-      columns: picked,
-      names: picked.map((k) => this.#names[k]),
+      columns,
+      names: columns.map((k) => this.#names[k]),
+      ...(valuesName === undefined ? {} : { valuesName }),
       leftOut: this.#names.filter((_, k) => !picked.includes(k)),
     };
   }
@@ -158,24 +183,43 @@ class TableBuilder {
     this.#width = cells.length;
     this.#header = this.#options.header ?? (!cells.some(beginsLikeNumber) && cells.some((cell) => !isMissing(cell)));
     this.#names = cells.map((cell, k) => (this.#header && cell !== '' ? cell : `column ${k}`));
-    const { columns } = this.#options;
-    this.#picked =
-      columns === undefined ? this.#names.map((_, k) => k) : columns.map((column) => this.#find(column, cells));
+    const { columns, values } = this.#options;
+    const last = values === undefined ? [] : [this.#find(values, cells, 'values')];
+    const picked =
+      columns === undefined
+        ? this.#names.map((_, k) => k).filter((k) => !last.includes(k))
+        : columns.map((column) => this.#find(column, cells, 'columns'));
+    if (picked.length === 0)
+      throw new OptionError(
+        `${this.#path}: ${this.#listNames()} is the only column, and was taken for the values: no column is left for ` +
+          'the points.',
+        { option: 'values' },
+      );
+    const both = last.find((k) => picked.includes(k));
+    if (both !== undefined)
+      throw new OptionError(
+        `${this.#path}: the column ${quoted(this.#names[both])} is asked for as values and among the columns, which ` +
+          'are the coordinates of points: name it in values alone.',
+        { option: 'values', column: shortened(this.#names[both]) },
+      );
+    this.#picked = [...picked, ...last];
     return this.#header;
   }
 
-  #find(column: string | number, cells: readonly string[]): number {
+  #find(column: string | number, cells: readonly string[], option: 'columns' | 'values'): number {
     const k = typeof column === 'number' ? column : this.#names.indexOf(column);
     if (typeof column === 'string' && this.#names.includes(column, k + 1)) {
       throw new OptionError(
         `${this.#path}: two columns are called ${quoted(column)}: choose by number, the first is ${k} (from 0).`,
-        { option: 'columns', column: shortened(column) },
+        { option, column: shortened(column) },
       );
     }
     if (Number.isInteger(k) && k >= 0 && k < this.#width) return k;
     const shown = typeof column === 'string' ? quoted(column) : column;
     let text = `${this.#path}: there is no column ${shown}; there are ${this.#listNames()}`;
     text += ` (or by number, 0 to ${this.#width - 1}).`;
+    const near = typeof column === 'string' && this.#header ? nearColumn(column, this.#names) : undefined;
+    if (near !== undefined) text += ` Did you mean ${quoted(near)}?`;
     const advice: OptionAdvice[] = [];
     const numbered = this.#header || typeof column === 'number' ? undefined : cells.find(beginsLikeNumber);
     if (numbered !== undefined) {
@@ -186,7 +230,7 @@ class TableBuilder {
     }
     const names = this.#names.slice(0, NAMES_SHOWN).map(shortened);
     throw new OptionError(text, {
-      option: 'columns',
+      option,
       column: typeof column === 'string' ? shortened(column) : column,
       names,
       advice,
@@ -208,7 +252,13 @@ class TableBuilder {
   #refusal(cell: string, value: number | undefined, line: number, k: number): FileFormatError | NonFiniteError {
     const name = this.#names[k];
     const where = `${this.#path}: line ${line}, ${name === `column ${k}` ? name : `column ${quoted(name)}`}`;
-    const data = { path: this.#path, line, row: this.#rows, column: shortened(this.#names[k]), cell: shortened(cell) };
+    const data = {
+      path: this.#path,
+      line,
+      row: this.#rows + this.#skipped.length,
+      column: shortened(name),
+      cell: shortened(cell),
+    };
     const taken = `Taken: ${columnsTaken(this.#taken())}.`;
     if (value !== undefined)
       return new NonFiniteError(`${where}: ${shortened(cell)} is not a finite number. ${taken}`, data);
@@ -259,8 +309,30 @@ function lineEnds(head: Uint8Array): string[] {
   return text.includes('\r') ? ['\r\n', '\n'] : ['\n'];
 }
 
+/** The column that is most likely meant: one or two letters alone tell nothing, unless only their case differs. */
+function nearColumn(given: string, names: readonly string[]): string | undefined {
+  const near = nearestName(given, names);
+  const same = near?.trim().toLowerCase() === given.trim().toLowerCase();
+  return same || given.length > 2 ? near : undefined;
+}
+
 /** Throws OptionError for what can be found wrong without the file. */
-function checkOptions({ limit, maxRowBytes, columns, header, delimiter, decimal, incompleteRows }: CsvOptions): void {
+function checkOptions(options: CsvOptions): void {
+  const { limit, maxRowBytes, columns, values, header, delimiter, decimal, incompleteRows } = options;
+  const isColumn = (one: unknown): boolean => typeof one === 'string' || typeof one === 'number';
+  if (columns !== undefined && !(Array.isArray(columns) && columns.every(isColumn))) {
+    const given = typeof columns === 'string' ? (columns as string).split(',').map((name) => name.trim()) : [];
+    const example = given.length > 0 ? given.map((name) => `'${shortened(name)}'`).join(', ') : "'x1', 'x2'";
+    throw new OptionError(
+      `columns must be an array of names or numbers from 0, columns: [${example}], not ${describe(columns)}.`,
+      { option: 'columns' },
+    );
+  }
+  if (values !== undefined && !isColumn(values))
+    throw new OptionError(
+      `values must be the name of one column or its number from 0, values: 'y', not ${describe(values)}.`,
+      { option: 'values' },
+    );
   if (limit !== undefined) requireWhole(limit, 'limit', 1);
   if (maxRowBytes !== undefined) requireWhole(maxRowBytes, 'maxRowBytes', 1);
   if (columns?.length === 0) throw new OptionError('columns: name at least one.', { option: 'columns' });

@@ -18,7 +18,7 @@ import { readNpyOrdered } from './npy.js';
 import { readNpz, readNpzNames } from './npz.js';
 import { elementCount } from './shape-size.js';
 
-/** What CsvFormat has is for tables (.csv, .tsv), whose columns are the coordinates. */
+/** What CsvFormat has is for tables (.csv, .tsv), whose columns are the coordinates, but for that of `values`. */
 export interface ReadPointsOptions extends CsvFormat, RunControl {
   /** The first so many points; all of them by default. */
   readonly limit?: number | undefined;
@@ -27,6 +27,7 @@ export interface ReadPointsOptions extends CsvFormat, RunControl {
 const READ_POINTS_KEYS: KeysOf<ReadPointsOptions & { readonly team?: unknown | undefined }> = {
   limit: true,
   columns: true,
+  values: true,
   header: true,
   delimiter: true,
   decimal: true,
@@ -54,10 +55,28 @@ export interface PointTable {
   readonly dimension: number;
   readonly count: number;
   readonly coordinates: Float64Array;
-  /** Points in the file, also those that `limit` left out; undefined for a table whose reading ended with the limit. */
+  /**
+   * Points that the file gives without a `limit`; undefined for a table whose reading ended with the limit. Rows
+   * skipped for a missing value are not counted: the file has table.skippedRows more.
+   */
   readonly total: number | undefined;
   /** Where the file is a table: which columns were taken, what they are called, how cells were told apart. */
   readonly table?: CsvReading | undefined;
+  /** The column `values` of a table, number i belonging to point i, where it was asked for. */
+  readonly values?: Float64Array | undefined;
+  /**
+   * Where the file is a table: point i is its row keptRows[i], rows of data counted from 0, without the header and
+   * blank lines. `city[keptRows[i]]` is then what another column, read by other means, says of point i.
+   */
+  readonly keptRows?: Int32Array | undefined;
+}
+
+/** Samples from a file: the columns of a matrix, and what a table says besides. */
+export interface SampleMatrix extends Matrix, Pick<PointTable, 'table' | 'values' | 'keptRows'> {}
+
+/** What comes with `values` besides. */
+interface WithValues {
+  readonly values: Float64Array;
 }
 
 type Kind = 'npy' | 'npz' | 'csv' | 'idx';
@@ -103,8 +122,9 @@ async function idxPoints(path: string, options: ReadPointsOptions): Promise<Poin
 }
 
 async function csvPoints(path: string, options: ReadPointsOptions): Promise<PointTable> {
-  const { rows, cols, data, whole, ...table } = await readCsv(path, options);
-  return { dimension: cols, count: rows, coordinates: data, total: whole ? rows : undefined, table };
+  const { rows, cols, data, values, keptRows, whole, ...table } = await readCsv(path, options);
+  const total = whole ? rows : undefined;
+  return { dimension: cols, count: rows, coordinates: data, total, table, values, keptRows };
 }
 
 async function npyPoints(path: string, options: ReadPointsOptions): Promise<PointTable> {
@@ -130,9 +150,25 @@ async function npzPoints(path: string, { name, limit, ...control }: ReadSamplesO
 
 /**
  * Reads N points in ℝᵈ: an .npy array of N rows and d columns (or N records of d real fields), a CSV table of N rows,
- * or IDX images (each one point; bytes scaled to [0, 1]). Failure: NonFiniteError with point and coordinate,
- * FileFormatError, OptionError, FileAccessError, MemoryError, AbortedError.
+ * or IDX images (each one point; bytes scaled to [0, 1]). What was measured at the points is read from a table in the
+ * same call: rows are judged by the columns taken, so two calls may skip different ones. `keptRows` says which rows of
+ * the file the points are. Failure: NonFiniteError with point and coordinate, FileFormatError, OptionError,
+ * FileAccessError, MemoryError, AbortedError.
+ *
+ * ```js
+ * // x1,x2,city,y: text in city is not looked at, a row without x1, x2 or y is left out.
+ * const options = { columns: ['x1', 'x2'], values: 'y', incompleteRows: 'skip' };
+ * const points = await readPoints('table.csv', options);
+ * const { values: y, keptRows, table } = points; // y[i] belongs to point i; table.skippedRows were left out
+ * ```
  */
+export async function readPoints(
+  path: string,
+  options: ReadPointsOptions & { readonly values: string | number },
+): Promise<PointTable & WithValues>;
+/** The same without values. */
+export async function readPoints(path: string, options?: ReadPointsOptions): Promise<PointTable>;
+/** Either of them. */
 export async function readPoints(path: string, options: ReadPointsOptions = {}): Promise<PointTable> {
   requireRole(path, 'path', 'readPoints');
   requireKnownOptions(options, READ_POINTS_KEYS, 'readPoints');
@@ -143,14 +179,24 @@ export async function readPoints(path: string, options: ReadPointsOptions = {}):
  * Reads n samples of d numbers into a d × n matrix, in float64 over shared memory: the file's rows are samples, as
  * NumPy's users have them, and the matrix's columns are, as this library takes them everywhere (row j of the file is
  * column j). An .npy array (n, d), one of an .npz archive, a CSV table of n rows, or IDX images (each one sample; bytes
- * scaled to [0, 1]); an array (n) is n samples of one number. Failure: as readPoints, and OptionError where an archive
- * holds several arrays and none is named.
+ * scaled to [0, 1]); an array (n) is n samples of one number. Of a table the matrix has, besides, `values` where that
+ * column was asked for (as `readPoints` takes it: targets or labels of the same rows), `table`, whose `skippedRows`
+ * says how many rows were left out, and `keptRows`, which rows of the file its columns are. Failure: as readPoints, and
+ * OptionError where an archive holds several arrays and none is named.
  */
-export async function readSamples(path: string, options: ReadSamplesOptions = {}): Promise<Matrix> {
+export async function readSamples(
+  path: string,
+  options: ReadSamplesOptions & { readonly values: string | number },
+): Promise<SampleMatrix & WithValues>;
+/** The same without values. */
+export async function readSamples(path: string, options?: ReadSamplesOptions): Promise<SampleMatrix>;
+/** Either of them. */
+export async function readSamples(path: string, options: ReadSamplesOptions = {}): Promise<SampleMatrix> {
   requireRole(path, 'path', 'readSamples');
   requireKnownOptions(options, READ_SAMPLES_KEYS, 'readSamples');
-  const { dimension, count, coordinates } = await readRows(path, options, true);
-  return view(coordinates, 0, dimension, count);
+  const { dimension, count, coordinates, table, values, keptRows } = await readRows(path, options, true);
+  const samples = view(coordinates, 0, dimension, count);
+  return table === undefined ? samples : { ...samples, table, values, keptRows };
 }
 
 /** The file's rows as points, those of an archive's array too where `archives`. */

@@ -8,6 +8,7 @@ export {
   type PointTable,
   type ReadPointsOptions,
   type ReadSamplesOptions,
+  type SampleMatrix,
 } from '../io/points.js';
 export { readNpyMatrix, writeNpyMatrix } from '../io/npy.js';
 export { readLabels, type ReadLabelsOptions } from '../io/labels.js';

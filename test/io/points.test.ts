@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { FileFormatError, NonFiniteError, OptionError } from '#hmatrix/core/errors.js';
-import { readPoints, type PointTable } from '#hmatrix/io/points.js';
+import { readPoints, readSamples, type PointTable } from '#hmatrix/io/points.js';
 import { writeNpy } from '#hmatrix/io/npy.js';
 import type { Points } from '#hmatrix/source/entry-source.js';
 import { realData, temporaryFolder } from './temporary-folder.js';
@@ -46,6 +46,60 @@ describe('points from files', () => {
       table: { names: ['x1', 'x2', 'y'], skippedRows: 1 },
     });
     expect((await readPoints(at('c.npy'))).table).toBeUndefined();
+  });
+
+  it('values_are_a_column_of_the_same_rows_and_the_rows_kept_are_told', async () => {
+    writeFileSync(
+      at('gp.csv'),
+      'x1,x2,city,y\n1,2,Ulm,3\n4,,Bonn,6\n\n7,8,,9\n1,1,Kiel,NA\nnull,2,Jena,1\n5,6,Köln,7\n',
+    );
+    const skip = { incompleteRows: 'skip' } as const;
+    const points = await readPoints(at('gp.csv'), { columns: ['x2', 'x1'], values: 'y', ...skip });
+    expect(points).toMatchObject({
+      dimension: 2,
+      count: 3,
+      total: 3,
+      coordinates: Float64Array.of(2, 1, 8, 7, 6, 5),
+      values: Float64Array.of(3, 9, 7),
+      keptRows: Int32Array.of(0, 2, 5),
+      table: { columns: [1, 0], names: ['x2', 'x1'], valuesName: 'y', leftOut: ['city'], skippedRows: 3 },
+    });
+    // By default all other columns are coordinates; the values are judged alone where that says so.
+    writeFileSync(at('all.csv'), '1,2,3\n4,,6\n7,8,9\n');
+    const all = await readPoints(at('all.csv'), { values: 2, ...skip, limit: 2 });
+    expect([all.dimension, ...all.coordinates, ...all.values]).toEqual([2, 1, 2, 7, 8, 3, 9]);
+    expect(Array.from((await readPoints(at('all.csv'), { columns: [0] })).keptRows!)).toEqual([0, 1, 2]);
+    const samples = await readSamples(at('gp.csv'), { columns: ['x1'], values: 'y', ...skip });
+    expect(samples).toMatchObject({ rows: 1, cols: 4, data: Float64Array.of(1, 4, 7, 5), table: { skippedRows: 2 } });
+    expect([Array.from(samples.values), Array.from(samples.keptRows!)]).toEqual([
+      [3, 6, 9, 7],
+      [0, 1, 2, 5],
+    ]);
+    await expect(readPoints(at('gp.csv'), { columns: ['x1'], values: 'y' })).rejects.toThrow(
+      /no value .*Taken: columns? "x1", values "y" \(named by the first row; left out: "x2", "city"\)/,
+    );
+  });
+
+  it('values_that_cannot_be_taken_are_refused_by_name', async () => {
+    const refused = (options: object): Promise<unknown> =>
+      readPoints(at('gp.csv'), options).catch((error: unknown) => error);
+    for (const [options, message] of [
+      [{ columns: 'x1,x2' }, /columns must be an array .*columns: \['x1', 'x2'\], not the text "x1,x2"/],
+      [{ columns: ['x1', null] }, /columns must be an array/],
+      [{ columns: ['X1'] }, /no column "X1"; .*Did you mean "x1"\?/],
+      [{ columns: ['citty'] }, /Did you mean "city"\?/],
+      [{ columns: ['x3'] }, /0 to 3\)\.$/],
+      [{ values: ['y'] }, /values must be the name of one column/],
+      [{ values: 'Y' }, /Did you mean "y"\?/],
+      [{ columns: ['x1', 'y'], values: 'y' }, /"y" is asked for as values and among the columns/],
+    ] as const) {
+      const error = await refused(options);
+      expect(error).toBeInstanceOf(OptionError);
+      expect((error as Error).message).toMatch(message);
+    }
+    writeFileSync(at('one.csv'), 'y\n1\n');
+    await expect(readPoints(at('one.csv'), { values: 'y' })).rejects.toThrow(/"y" is the only column/);
+    await expect(readPoints(at('c.npy'), { values: 1 })).rejects.toThrow(/option values is for tables/);
   });
 
   it('a vector is points on a line', async () => {

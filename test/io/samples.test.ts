@@ -44,7 +44,7 @@ describe('samples from files', () => {
     ];
     for (const [file, options] of files) {
       const samples = await readSamples(at(file), options);
-      expect(samples).toEqual({ data: rows.data, offset: 0, rows: 2, cols: 3, ld: 2 });
+      expect(samples).toMatchObject({ data: rows.data, offset: 0, rows: 2, cols: 3, ld: 2 });
       expect(samples.data.buffer).toBeInstanceOf(SharedArrayBuffer);
       const two = await readSamples(at(file), { ...options, limit: 2 });
       expect([two.rows, two.cols, ...two.data]).toEqual([2, 2, 1, 2, 3, 4]);
