@@ -6,7 +6,7 @@ import type { Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { requireOperator } from '../operator/self-check.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import { denseSource, type MatrixLike } from '../source/dense-source.js';
+import { storedSource, type MatrixLike } from '../source/dense-source.js';
 import { entryOperator } from '../source/entry-operator.js';
 import { requireSource, type EntrySource } from '../source/entry-source.js';
 
@@ -20,18 +20,31 @@ export interface OpenedMatrix {
   release(): void;
 }
 
+/** λ of the system as it is asked for. */
+interface AskedShift {
+  readonly shift?: number | undefined;
+  readonly shiftRelative?: number | undefined;
+}
+
 /**
- * The operator of a given matrix. Stored ones are checked whole (`denseSource`), sources as `entryOperator` does.
- * Throws OptionError for what is none of them, and what those throw.
+ * The operator of a given matrix A. Stored ones are checked whole, symmetric and A + λI as positive semidefinite as
+ * single entries tell (source/check-stored.ts; with `shiftRelative` λ is not known yet), sources as `entryOperator`
+ * does. Throws OptionError for what is none of them, and what those throw.
  */
-export async function openMatrix(given: GivenMatrix, of: string, control: TeamControl): Promise<OpenedMatrix> {
+export async function openMatrix(
+  given: GivenMatrix,
+  { shift = 0, shiftRelative = 0 }: AskedShift,
+  of: string,
+  control: TeamControl,
+): Promise<OpenedMatrix> {
   const kind = kindOf(given);
   const stored = kind === 'numbers' || kind === 'matrix' || kind === 'ml-matrix';
   if (!stored && kind !== 'source') {
     requireOperator(given as LinearOperator, of);
     return { operator: given as LinearOperator, release: () => undefined };
   }
-  const source = stored ? denseSource(given as Vectors | MatrixLike) : (given as EntrySource);
+  const added = shiftRelative > 0 ? Infinity : Math.max(shift, 0) || 0;
+  const source = stored ? storedSource(given as Vectors | MatrixLike, added) : (given as EntrySource);
   requireSource(source, of);
   const operator = await entryOperator(source, {}, control);
   return {

@@ -25,8 +25,8 @@ import { LIBRARY_ADVICE, tellShortfall, type Shortfall } from './shortfall.js';
 import { checkSystem, shiftOf } from './system.js';
 
 /**
- * Solves (A + λI) X = B for a symmetric positive semidefinite N × N matrix A (an operator, a source of entries, or a
- * stored matrix, a flat array of N² numbers too) and N × p right-hand sides, a flat array being one: by
+ * Solves (A + λI) X = B for a symmetric N × N matrix A (an operator, a source of entries, or a stored matrix, a flat
+ * array of N² numbers too), A + λI being positive semidefinite, and N × p right-hand sides, a flat array being one: by
  * preconditioned conjugate gradients for one, block conjugate gradients for many. Matrices of format 'hss' and 'hodlr'
  * are factored, and the iteration only mends rounding; of 'fmm', whose near blocks the factorization does not know, the
  * corrected operator is solved with the factored HSS of the same entries (`source`; else of its products) as
@@ -60,7 +60,7 @@ export async function solve(
   };
   const rightHandSides = asVectors(b, 'b');
   const on = await onTeam(control, 'solve');
-  const { operator, source, release } = await openMatrix(matrix, 'solve', on);
+  const { operator, source, release } = await openMatrix(matrix, given, 'solve', on);
   try {
     return await solveSystem(operator, rightHandSides, { ...given, source: given.source ?? source }, on);
   } finally {

@@ -1,10 +1,10 @@
 /**
  * Checks of a stored matrix, every entry of it: finite, symmetric, and none larger than a positive semidefinite matrix
- * can have.
+ * can have, once what is to be added to its diagonal is there.
  */
 import { AsymmetryError, NotPositiveDefiniteError } from '../core/errors.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';
-import { ENTRY_FLOOR, ENTRY_TOLERANCE, entryTooLarge, nonFiniteEntry } from './validate.js';
+import { ENTRY_FLOOR, ENTRY_TOLERANCE, neededOnDiagonal, nonFiniteEntry } from './validate.js';
 
 /** Side of the tiles compared with their transposes: both stay in cache. */
 const TILE = 64;
@@ -14,23 +14,27 @@ const asymmetryTolerance = (data: FloatArray): number => (data instanceof Float3
 /**
  * Whether all pairs K_ij, K_ji of a square matrix agree to the bit. Throws for the first pair in the order of tiles:
  * NonFiniteError; AsymmetryError where they differ by more than 1e-8 (float32: 1e-5) of max(|K_ij|, |K_ji|, √(K_ii
- * K_jj)); NotPositiveDefiniteError where K_ii < 0, or |K_ij| > √(K_ii K_jj) beyond rounding. Reads the matrix once.
+ * K_jj)); NotPositiveDefiniteError where K_ii + λ < 0, or |K_ij| > √((K_ii + λ)(K_jj + λ)) beyond rounding, λ =
+ * `added` ≥ 0 being what is added to the diagonal later: ∞ where nobody knows it yet, and nothing can be said. Reads
+ * the matrix once.
  */
-export function checkStored(a: Matrix): boolean {
+export function checkStored(a: Matrix, added = 0): boolean {
   const { data, offset, rows: n, ld } = a;
   const roots = new Float64Array(n);
   let largest = 0;
   for (let i = 0; i < n; i++) {
     const value = data[offset + i * (ld + 1)];
     if (!Number.isFinite(value)) throw nonFiniteEntry(i, i, value);
-    if (value < 0)
+    const sum = value + added;
+    if (sum < 0)
       throw new NotPositiveDefiniteError(
-        `Diagonal entry (${i}, ${i}) is ${value}: a positive semidefinite matrix has none below 0. Is it a ` +
-          'covariance, kernel or Hessian matrix, and is its sign right?',
-        { row: i, column: i, value },
+        `Diagonal entry (${i}, ${i}) is ${value}${added > 0 ? `, and ${sum} with the shift` : ''}: a positive ` +
+          'semidefinite matrix has none below 0. Is it a covariance, kernel or Hessian matrix, and is its sign right? ' +
+          `${shiftAdvice(-value)}`,
+        { row: i, column: i, value, shift: added, neededShift: -value },
       );
-    largest = Math.max(largest, value);
-    roots[i] = Math.sqrt(value);
+    largest = Math.max(largest, sum);
+    roots[i] = Math.sqrt(sum);
   }
   const slack = ENTRY_FLOOR * largest;
   const relative = Math.max(ENTRY_TOLERANCE, asymmetryTolerance(data));
@@ -49,7 +53,7 @@ export function checkStored(a: Matrix): boolean {
           const upper = data[q];
           // Neither holds for NaN; infinities are beyond every bound.
           if (lower === upper && Math.abs(lower) <= rj * roots[i] + slack) continue;
-          exact = checkPair(a, i, j, { roots, relative, slack }) && exact;
+          exact = checkPair(a, i, j, { roots, relative, slack, added }) && exact;
         }
       }
     }
@@ -57,11 +61,16 @@ export function checkStored(a: Matrix): boolean {
   return exact;
 }
 
-/** |K_ij| may be up to √K_ii·√K_jj·(1 + relative) + slack. */
+/** What helps where the diagonal is too small. */
+const shiftAdvice = (needed: number): string =>
+  `Its diagonal needs at least ${Number(needed.toPrecision(3))} more (option shift of solve).`;
+
+/** |K_ij| may be up to √(K_ii + λ)·√(K_jj + λ)·(1 + relative) + slack; λ is `added`. */
 interface EntryBound {
   readonly roots: Float64Array;
   readonly relative: number;
   readonly slack: number;
+  readonly added: number;
 }
 
 /** Throws for K_ij and K_ji, i > j, unless they pass; returns whether they are the same. */
@@ -69,15 +78,16 @@ function checkPair(
   { data, offset, ld }: Matrix,
   i: number,
   j: number,
-  { roots, relative, slack }: EntryBound,
+  { roots, relative, slack, added }: EntryBound,
 ): boolean {
   const lower = data[offset + i + j * ld];
   const upper = data[offset + j + i * ld];
   if (!Number.isFinite(lower)) throw nonFiniteEntry(i, j, lower);
   if (!Number.isFinite(upper)) throw nonFiniteEntry(j, i, upper);
-  const bound = roots[i] * roots[j];
+  const [first, second] = [i, j].map((k) => data[offset + k * (ld + 1)]);
   const tolerance = asymmetryTolerance(data);
-  if (Math.abs(lower - upper) > tolerance * Math.max(Math.abs(lower), Math.abs(upper), bound)) {
+  const own = Math.sqrt(Math.max(first, 0)) * Math.sqrt(Math.max(second, 0));
+  if (Math.abs(lower - upper) > tolerance * Math.max(Math.abs(lower), Math.abs(upper), own)) {
     throw new AsymmetryError(
       `The matrix is not symmetric: entry (${i}, ${j}) is ${lower}, entry (${j}, ${i}) is ${upper}. Symmetrise ` +
         'it first, if (K + Kᵀ)/2 is what is meant.',
@@ -85,6 +95,16 @@ function checkPair(
     );
   }
   // The lower triangle is what is read.
-  if (Math.abs(lower) > bound * (1 + relative) + slack) throw entryTooLarge(i, j, lower, bound);
+  const bound = roots[i] * roots[j];
+  if (Math.abs(lower) > bound * (1 + relative) + slack) {
+    const needed = neededOnDiagonal(first, second, lower);
+    const [at, what] = added > 0 ? [' + λ', 'the matrix + λI'] : ['', 'the matrix'];
+    const product = added > 0 ? `(K(${i},${i})${at})·(K(${j},${j})${at})` : `K(${i},${i})·K(${j},${j})`;
+    throw new NotPositiveDefiniteError(
+      `Entry (${i}, ${j}) is ${lower}, larger than √(${product}) = ${bound}${added > 0 ? `, λ = ${added}` : ''}: ` +
+        `${what} is not positive semidefinite. ${shiftAdvice(needed)}`,
+      { row: i, column: j, value: lower, bound, shift: added, neededShift: needed },
+    );
+  }
   return lower === upper;
 }

@@ -47,13 +47,18 @@ interface DenseData {
  */
 export function denseSource(input: Vectors | MatrixLike, options: DenseSourceOptions = {}): EntrySource {
   requireKnownOptions(options, DENSE_SOURCE_KEYS, 'denseSource');
+  return storedSource(input, 0, options.blas);
+}
+
+/** `denseSource` of a matrix to whose diagonal `added` ≥ 0 will be added (∞: nobody knows), which is checked so. */
+export function storedSource(input: Vectors | MatrixLike, added: number, blas?: Blas): EntrySource {
   const matrix = asMatrix(input);
   if (matrix.rows !== matrix.cols || matrix.rows < 1)
     throw new ShapeError(`The matrix must be square and not empty; it is ${matrix.rows} × ${matrix.cols}.`, {
       rows: matrix.rows,
       cols: matrix.cols,
     });
-  return new DenseSource(matrix, checkStored(matrix), options.blas);
+  return new DenseSource(matrix, checkStored(matrix, added), blas);
 }
 
 /** A worker's copy, from the descriptor's data. */

@@ -23,11 +23,16 @@ export const nonFiniteEntry = (row: number, column: number, value: number): NonF
     value,
   });
 
+/** What has to be added to the diagonal (a, b) of the 2 × 2 matrix with k beside it: −λ_min, where that is negative. */
+export const neededOnDiagonal = (a: number, b: number, k: number): number =>
+  Math.max(0, Math.hypot((a - b) / 2, k) - (a + b) / 2);
+
 /** The error for an entry that no positive semidefinite matrix with this diagonal has; `bound` is √(K_ii K_jj). */
-export const entryTooLarge = (row: number, column: number, value: number, bound: number): NotPositiveDefiniteError =>
+const entryTooLarge = (row: number, column: number, value: number, bound: number): NotPositiveDefiniteError =>
   new NotPositiveDefiniteError(
     `Entry (${row}, ${column}) is ${value}, larger than √(K(${row},${row})·K(${column},${column})) = ${bound}: ` +
-      'the matrix is not positive semidefinite. Add to its diagonal (a ridge), or choose another kernel.',
+      'the matrix is not positive semidefinite. Add to its diagonal, or, if it is of a kernel, give that a ridge or ' +
+      'choose another one.',
     { row, column, value, bound },
   );
 

@@ -1,7 +1,8 @@
 /** `solve` on what everybody has: a stored matrix, a flat array, entries. */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { Matrix as MlMatrix } from 'ml-matrix';
-import { AsymmetryError, ShapeError } from '#hmatrix/core/errors.js';
+import { AsymmetryError, NotPositiveDefiniteError, ShapeError } from '#hmatrix/core/errors.js';
+import { RandomStream } from '#hmatrix/core/random.js';
 import { zeros } from '#hmatrix/dense/matrix.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { solve } from '#hmatrix/solve/solve.js';
@@ -41,5 +42,49 @@ describe('solve', () => {
     await expect(solve([2, 1, 0, 2], [1, 1], {}, { team })).rejects.toBeInstanceOf(AsymmetryError);
     await expect(solve(zeros(2, 3), [1, 1], {}, { team })).rejects.toThrow(/square/);
     await expect(solve([2, 1, 1, 2], [1, 1, 1], {}, { team })).rejects.toBeInstanceOf(ShapeError);
+  });
+
+  it('takes_an_indefinite_stored_matrix_where_the_shift_makes_it_definite', async () => {
+    // Eigenvalues −1 and 3.
+    const indefinite = [1, 2, 2, 1];
+    const { x, outcome } = await solve(indefinite, [1, 2], { shift: 2 }, { team });
+    expect(outcome).toBe('converged');
+    expect(Math.abs(x.data[0] + 0.2)).toBeLessThan(1e-8);
+    expect(Math.abs(x.data[1] - 0.8)).toBeLessThan(1e-8);
+    // λ = 2·‖A‖ = 6.
+    expect((await solve(indefinite, [1, 2], { shiftRelative: 2 }, { team })).outcome).toBe('converged');
+    for (const [matrix, options, message] of [
+      [indefinite, {}, /√\(K\(1,1\)·K\(0,0\)\) = 1: the matrix is not positive semidefinite.*at least 1 more .*shift/],
+      [indefinite, { shift: 0.5 }, /\(K\(1,1\) \+ λ\).* = 1\.[45]\d*, λ = 0.5: the matrix \+ λI is not/],
+      [[-1, 0, 0, 1], { shift: 0.5 }, /is -1, and -0.5 with the shift.*at least 1 more/],
+    ] as const) {
+      const error: unknown = await solve(matrix, [1, 2], options, { team }).catch((e: unknown) => e);
+      expect(error).toBeInstanceOf(NotPositiveDefiniteError);
+      expect((error as Error).message).toMatch(message);
+      expect((error as Error).message).not.toMatch(/another/);
+      expect((error as NotPositiveDefiniteError).data['neededShift']).toBeCloseTo(1, 12);
+    }
+    await expect(solve([1, 2, 2.1, 1], [1, 2], { shiftRelative: 2 }, { team })).rejects.toThrow(AsymmetryError);
+    await expect(solve([1, 2, 2.1, 1], [1, 2], { shift: 1e12 }, { team })).rejects.toThrow(AsymmetryError);
+  });
+
+  it('takes_larger_indefinite_ones_and_their_preconditioners_say_what_they_cannot', async () => {
+    // Random ±1 off the diagonal: eigenvalues from about −2√N to 2√N.
+    const random = new RandomStream(3);
+    const matrix = zeros(N, N);
+    for (let j = 0; j < N; j++)
+      for (let i = 0; i < j; i++) matrix.data[i + j * N] = matrix.data[j + i * N] = random.uniform() < 0.5 ? -1 : 1;
+    const shift = 3 * Math.sqrt(N);
+    for (const preconditioner of ['auto', 'none', 'jacobi'] as const) {
+      const { x, outcome } = await solve(matrix, b, { shift, preconditioner }, { team });
+      expect(outcome).toBe('converged');
+      for (let i = 0; i < N; i++) {
+        let sum = shift * x.data[i];
+        for (let j = 0; j < N; j++) sum += matrix.data[i + j * N] * x.data[j];
+        expect(Math.abs(sum - b[i])).toBeLessThan(1e-6);
+      }
+    }
+    for (const preconditioner of ['hss', 'nystrom'] as const)
+      await expect(solve(matrix, b, { shift, preconditioner }, { team })).rejects.toThrow(NotPositiveDefiniteError);
   });
 });
