@@ -22,6 +22,25 @@ export function nearestName(given: string, names: readonly string[]): string | u
     : undefined;
 }
 
+/** What users of other libraries call an option by, and what it is: of those functions that take it. */
+const SYNONYMS: Readonly<Record<string, { readonly given: readonly string[]; readonly meaning: string }>> = {
+  ridge: {
+    given: ['noise', 'noisevariance', 'lambda', 'λ', 'sigma', 'sigma2', 'σ2', 'alpha', 'jitter', 'shift', 'variance'],
+    meaning: 'the noise variance σ², added to the diagonal',
+  },
+  shift: {
+    given: ['noise', 'noisevariance', 'lambda', 'λ', 'sigma', 'sigma2', 'σ2', 'alpha', 'jitter', 'ridge', 'damping'],
+    meaning: 'λ of A + λI, such as a noise variance σ²',
+  },
+};
+
+/** The option among `names` that users of other libraries call so, and what it is. */
+function synonymOf(given: string, names: readonly string[]): { name: string; meaning: string } | undefined {
+  const plain = given.replace(/[-_]/g, '').toLowerCase();
+  const name = names.find((one) => Object.hasOwn(SYNONYMS, one) && SYNONYMS[one].given.includes(plain));
+  return name === undefined ? undefined : { name, meaning: SYNONYMS[name].meaning };
+}
+
 /**
  * Throws OptionError unless `options` is an object whose keys are all among `keys`; the message names the nearest right
  * one; returns them. `of` is the function that takes them, as its caller writes it.
@@ -34,13 +53,16 @@ export function requireKnownOptions<T>(options: T, keys: KeysOf<T>, of: string):
   const names = Object.keys(keys);
   for (const key of Object.keys(options)) {
     if (Object.hasOwn(keys, key)) continue;
-    const near = nearestName(key, names);
+    const synonym = synonymOf(key, names);
+    const near = synonym?.name ?? nearestName(key, names);
     const hint =
-      near === undefined
-        ? names.length === 0
-          ? 'it takes none'
-          : `there are ${names.join(', ')}`
-        : `did you mean "${near}"?`;
+      synonym !== undefined
+        ? `did you mean "${synonym.name}" (${synonym.meaning})?`
+        : near === undefined
+          ? names.length === 0
+            ? 'it takes none'
+            : `there are ${names.join(', ')}`
+          : `did you mean "${near}"?`;
     throw new OptionError(`${of} has no option "${key}": ${hint}`, { option: key, of, nearest: near });
   }
   return options;

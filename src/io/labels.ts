@@ -7,7 +7,9 @@ import { FileFormatError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { excerpt } from './excerpt.js';
-import { readIdx } from './idx.js';
+import { isGzip, isIdx, readIdx } from './idx.js';
+import { withInputFile } from './input-file.js';
+import { hex, NPY_MAGIC } from './npy-header.js';
 
 /** How many labels to read; abort and progress. */
 export interface ReadLabelsOptions extends RunControl {
@@ -25,6 +27,21 @@ const READ_LABELS_KEYS: KeysOf<ReadLabelsOptions & { readonly team?: unknown | u
 /** QMNIST's labels: rows of eight numbers (class, and where the digit comes from), of which the class is the first. */
 const QMNIST_COLUMNS = 8;
 
+/** Throws FileFormatError, which says what reads the file, for arrays of NumPy and tables. */
+async function requireIdx(path: string, control: RunControl): Promise<void> {
+  const head = await withInputFile(path, control, (file) => file.head(6));
+  if (isGzip(head) || isIdx(head)) return;
+  const kind = hex(head) === NPY_MAGIC ? 'npy' : /\.(npy|npz|csv|tsv)$/i.exec(path)?.[1].toLowerCase();
+  if (kind === undefined) return;
+  const table = kind === 'csv' || kind === 'tsv';
+  const column = table ? ", { columns: ['label'] }" : '';
+  throw new FileFormatError(
+    `${path}: ${table ? `a table (.${kind})` : `an .${kind} file`}, and readLabels reads IDX files (MNIST's). ` +
+      `(await readSamples(path${column})).data are the labels of this one.`,
+    { path },
+  );
+}
+
 /**
  * Reads an IDX file of whole numbers: of rank 1 (magic 00 00 08 01 for bytes; 09, 0b and 0c, wider and signed types,
  * are read too), or QMNIST's of eight 32-bit columns (00 00 0c 02), whose first is the class; plain or compressed by
@@ -36,6 +53,7 @@ export async function readLabels(path: string, options: ReadLabelsOptions = {}):
   requireKnownOptions(options, READ_LABELS_KEYS, 'readLabels');
   const { limit } = options;
   if (limit !== undefined) requireWhole(limit, 'limit', 1);
+  await requireIdx(path, options);
   const { shape, data } = await readIdx(path, options);
   const columns = shape.length === 2 && shape[1] === QMNIST_COLUMNS && data instanceof Int32Array ? QMNIST_COLUMNS : 1;
   if (shape.length !== 1 && columns === 1) {

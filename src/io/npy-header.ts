@@ -240,6 +240,8 @@ export function formatNpyHeader(
   return bytes;
 }
 
+/** The first six bytes of an .npy file, as `hex` writes them. */
+export const NPY_MAGIC = '93 4e 55 4d 50 59';
 /** "89 48 4d": bytes for people. */
 export const hex = (bytes: Uint8Array): string =>
   bytes.length === 0 ? 'nothing' : Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join(' ');

@@ -13,7 +13,7 @@ import { TABLE_OPTIONS, type CsvFormat, type CsvReading } from './csv-format.js'
 import { readCsv } from './csv.js';
 import { isGzip, isIdx, readIdx } from './idx.js';
 import { sharedBuffer, withInputFile } from './input-file.js';
-import { hex } from './npy-header.js';
+import { hex, NPY_MAGIC } from './npy-header.js';
 import { readNpyOrdered } from './npy.js';
 import { readNpz, readNpzNames } from './npz.js';
 import { elementCount } from './shape-size.js';
@@ -88,7 +88,7 @@ async function kindOf(path: string, control: RunControl, archives: boolean): Pro
   if (/\.(csv|tsv)$/i.test(path)) return 'csv';
   const head = await withInputFile(path, control, (file) => file.head(6));
   if (isGzip(head) || isIdx(head)) return 'idx';
-  if (hex(head) === '93 4e 55 4d 50 59') return 'npy';
+  if (hex(head) === NPY_MAGIC) return 'npy';
   if (archives && head[0] === 0x50 && head[1] === 0x4b) return 'npz';
   throw new FileFormatError(
     `${path}: neither .npy${archives ? ', nor .npz' : ''}, nor .csv or .tsv by name, nor IDX (MNIST, .gz as it ` +

@@ -2,7 +2,7 @@
  * Samples and targets, read batch by batch so that the number of samples is not limited by memory.
  */
 import { OptionError, ShapeError } from '../core/errors.js';
-import { describe } from '../core/kind.js';
+import { describe, kindOf } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { asVectors, block, zeros, type Matrix, type Precision } from '../dense/matrix.js';
 import { transpose } from '../dense/transpose.js';
@@ -43,8 +43,10 @@ export function batchOf(data: DataSet, first: number, count: number): Batch {
 /** How matrices are read as a data set. */
 export interface MemoryDataSetOptions {
   /**
-   * 'columns' (default): column j of both matrices is sample j. 'rows': row j is, and the data set lies over transposed
-   * copies. To be said where both matrices are square: their sizes do not tell one that should have been transposed.
+   * 'columns' (default): column j of both matrices is sample j. 'rows': row j is, and the data set lies over
+   * transposed copies; targets that have as many columns as the inputs have rows, and another number of rows, are taken
+   * as they are, as `labelTargets` makes them. To be said where both matrices are square: their
+   * sizes do not tell one that should have been transposed.
    */
   readonly samples?: 'columns' | 'rows' | undefined;
 }
@@ -61,18 +63,14 @@ export function memoryDataSet(givenInputs: Matrix, givenTargets: Matrix, options
   if (samples !== undefined && samples !== 'columns' && samples !== 'rows') {
     throw new OptionError(`samples must be 'columns' or 'rows', not ${describe(samples)}.`, { option: 'samples' });
   }
-  const order = (given: Matrix, name: string): Matrix => {
+  const order = (given: Matrix, name: string, count?: number): Matrix => {
     const matrix = asMatrix(given, name);
-    return samples === 'rows' ? transpose(matrix) : matrix;
+    return samples === 'rows' && (matrix.rows === count || matrix.cols !== count) ? transpose(matrix) : matrix;
   };
   const inputs = order(givenInputs, 'inputs');
-  const targets = givenTargets === givenInputs ? inputs : order(givenTargets, 'targets');
+  const targets = givenTargets === givenInputs ? inputs : order(givenTargets, 'targets', inputs.cols);
   if (inputs.cols !== targets.cols) {
-    const turned =
-      inputs.rows !== targets.rows || samples !== undefined
-        ? ''
-        : ` They have as many rows, ${inputs.rows}: if those are the samples, pass { samples: 'rows' }, which ` +
-          'transposes.';
+    const turned = samples === undefined ? turnedHint(inputs, targets) : '';
     const counts = { inputs: inputs.cols, targets: targets.cols };
     throw new ShapeError(`${inputs.cols} samples of inputs, ${targets.cols} of targets.${turned}`, counts);
   }
@@ -96,6 +94,20 @@ export function memoryDataSet(givenInputs: Matrix, givenTargets: Matrix, options
   };
 }
 
+/** What helps where the numbers of columns differ, and rows may be the samples of one of them or of both. */
+function turnedHint(inputs: Matrix, targets: Matrix): string {
+  if (inputs.rows === targets.rows || inputs.rows === targets.cols)
+    return (
+      (inputs.rows === targets.rows
+        ? ` They have as many rows, ${inputs.rows}: if those are the samples,`
+        : ` The inputs have ${inputs.rows} rows: if those are their samples,`) +
+      " pass { samples: 'rows' }, which transposes."
+    );
+  return inputs.cols === targets.rows
+    ? ` The targets have ${targets.rows} rows: if those are their samples, transpose(targets) (hmatrix/dense).`
+    : '';
+}
+
 /** A checked matrix; a flat array does not tell where a sample ends. */
 function asMatrix(given: Matrix, name: string): Matrix {
   if (Array.isArray(given) || ArrayBuffer.isView(given)) {
@@ -111,7 +123,8 @@ function asMatrix(given: Matrix, name: string): Matrix {
  */
 export function labelTargets(labels: ArrayLike<number>, classes: number, precision: Precision = 'f64'): Matrix {
   if (typeof labels !== 'object' || labels === null || typeof labels.length !== 'number') {
-    throw new OptionError(`Labels are an array of whole numbers, not ${describe(labels)}.`);
+    const hint = kindOf(labels) === 'matrix' ? ': pass its .data' : '';
+    throw new OptionError(`Labels are an array of whole numbers, not ${describe(labels)}${hint}.`);
   }
   const targets = zeros(classes, labels.length, precision);
   for (let i = 0; i < labels.length; i++) {

@@ -29,8 +29,8 @@ export function checkStored(a: Matrix, added = 0): boolean {
     if (sum < 0)
       throw new NotPositiveDefiniteError(
         `Diagonal entry (${i}, ${i}) is ${value}${added > 0 ? `, and ${sum} with the shift` : ''}: a positive ` +
-          'semidefinite matrix has none below 0. Is it a covariance, kernel or Hessian matrix, and is its sign right? ' +
-          `${shiftAdvice(-value)}`,
+          'semidefinite matrix has none below 0. Is it a covariance, kernel or Hessian matrix, and is its sign ' +
+          `right? ${shiftAdvice(-value)}`,
         { row: i, column: i, value, shift: added, neededShift: -value },
       );
     largest = Math.max(largest, sum);

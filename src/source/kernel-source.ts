@@ -9,7 +9,7 @@
  */
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import type { Indices } from '../core/indices.js';
-import { requireRole } from '../core/kind.js';
+import { describe, kindOf, requireRole } from '../core/kind.js';
 import type { KeysOf } from '../core/known-options.js';
 import { asFloat64, asIndices } from '../core/numbers.js';
 import { sharedFloat64, toShared } from '../core/shared-array.js';
@@ -50,6 +50,8 @@ interface KernelData extends Prepared {
   readonly definition: KernelDefinition;
 }
 
+const EACH_POINT = ': noise variances of each point are the nugget, { nugget: variances }';
+
 /** Side of the tiles in which arguments stand side by side: half a megabyte each, of the second-level cache. */
 const TILE = 256;
 
@@ -65,7 +67,10 @@ export function kernelSource(given: GivenPoints, kernel: Kernel, options: Kernel
   requireRole(kernel, 'kernel', 'kernelSource');
   const { ridge = 0 } = backed;
   if (!(Number.isFinite(ridge) && ridge >= 0))
-    throw new OptionError(`The ridge must be a number ≥ 0, not ${ridge}.`, { ridge });
+    throw new OptionError(
+      `The ridge must be a number ≥ 0, not ${describe(ridge)}${kindOf(ridge) === 'numbers' ? EACH_POINT : ''}.`,
+      { option: 'ridge', ridge: typeof ridge === 'number' ? ridge : undefined },
+    );
   const noise = backed.nugget === undefined ? null : noiseOf(backed.nugget, ridge, points.count);
   const source = new KernelSource({ ...prepare(points, kernel), ridge, noise }, kernel, backed.blas);
   source.requireFinite();

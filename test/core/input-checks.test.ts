@@ -16,6 +16,16 @@ interface Some {
 const keys = { leafSize: true, tolerance: true, maxRank: true } as const;
 
 describe('requireKnownOptions', () => {
+  it('knows_what_other_libraries_call_a_ridge_and_a_shift', () => {
+    for (const name of ['ridge', 'shift'])
+      for (const given of ['noise', 'lambda', 'sigma2', 'sigma_2', 'alpha'])
+        expect(() => requireKnownOptions({ [given]: 1 }, { blas: true, [name]: true } as never, 'f')).toThrow(
+          new RegExp(`^f has no option "${given}": did you mean "${name}" \\(`),
+        );
+    expect(() => requireKnownOptions({ noise: 1 } as object, { blas: true } as never, 'f')).toThrow(/there are blas/);
+    expect(() => requireKnownOptions({ alpha: 1 } as object, { alpha: true, ridge: true } as never, 'f')).not.toThrow();
+  });
+
   it('names_the_nearest_right_name', () => {
     for (const [given, right] of [
       ['leafsize', 'leafSize'],

@@ -5,11 +5,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FileAccessError, FileFormatError, OptionError } from '#hmatrix/core/errors.js';
 import { readLabels } from '#hmatrix/io/labels.js';
+import { writeNpy } from '#hmatrix/io/npy.js';
+import { readSamples } from '#hmatrix/io/points.js';
 import { idxBytes } from './idx-bytes.js';
 import { realData, temporaryFolder } from './temporary-folder.js';
 
 const folder = temporaryFolder();
-const file = join(folder, 'labels');
+const at = (name: string): string => join(folder, name);
+const file = at('labels');
 const images = realData('mnist/t10k-images-idx3-ubyte.gz');
 const labels = realData('mnist/t10k-labels-idx1-ubyte.gz');
 
@@ -93,5 +96,16 @@ describe('labels', () => {
 
   it.skipIf(!images.there)(`MNIST's images are no labels${images.note}`, async () => {
     await expect(readLabels(images.path)).rejects.toThrow(/holds 10000 arrays of 28 × 28 \(images\?\), not labels/);
+  });
+
+  it('of_other_files_are_told_how_they_are_read', async () => {
+    await writeNpy(at('labels.npy'), { shape: [3], data: Int32Array.of(2, 0, 1) });
+    await expect(readLabels(at('labels.npy'))).rejects.toThrow(
+      /an \.npy file.*IDX.*\(await readSamples\(path\)\)\.data/,
+    );
+    expect(Array.from((await readSamples(at('labels.npy'))).data)).toEqual([2, 0, 1]);
+    writeFileSync(at('labels.csv'), 'x,label\n1,2\n1,0\n');
+    await expect(readLabels(at('labels.csv'))).rejects.toThrow(/a table \(\.csv\).*columns: \['label'\]/);
+    await expect(readLabels(at('missing.npy'))).rejects.toThrow(FileAccessError);
   });
 });

@@ -65,3 +65,38 @@ describe('a data set', () => {
     expect(batchOf(modelOver((first, count) => batch(first, count, count)).data, 1, 5).inputs.cols).toBe(5);
   });
 });
+
+describe('samples as rows', () => {
+  it('go_with_targets_as_labelTargets_makes_them', () => {
+    const rows = randomMatrix(5, 3, 4);
+    const labels = hmatrix.networks.labelTargets([0, 1, 1, 0, 1], 2);
+    const data = hmatrix.networks.memoryDataSet(rows, labels, { samples: 'rows' });
+    expect([data.samples, data.inputs, data.outputs]).toEqual([5, 3, 2]);
+    const { inputs: x, targets: y } = data.batch(1, 3);
+    for (let j = 0; j < 3; j++) {
+      for (let i = 0; i < 3; i++) expect(x.data[x.offset + i + j * x.ld]).toBe(rows.data[1 + j + i * 5]);
+      for (let i = 0; i < 2; i++) expect(y.data[y.offset + i + j * y.ld]).toBe(labels.data[i + (1 + j) * 2]);
+    }
+    // Targets as rows, and square ones, which are rows as was said.
+    const pairs = hmatrix.networks.memoryDataSet(rows, randomMatrix(5, 2, 5), { samples: 'rows' });
+    expect([pairs.samples, pairs.outputs]).toEqual([5, 2]);
+    const square = randomMatrix(5, 5, 6);
+    const turned = hmatrix.networks.memoryDataSet(rows, square, { samples: 'rows' }).batch(0, 1).targets;
+    expect(turned.data[turned.offset + 1]).toBe(square.data[5]);
+  });
+
+  it('that_are_given_as_columns_are_told_apart', () => {
+    const rows = randomMatrix(5, 3, 4);
+    const make = hmatrix.networks.memoryDataSet;
+    expect(() => make(rows, hmatrix.networks.labelTargets([0, 1, 1, 0, 1], 2))).toThrow(
+      /3 samples of inputs, 5 of targets\. The inputs have 5 rows: .*\{ samples: 'rows' \}/,
+    );
+    expect(() => make(rows, randomMatrix(5, 2, 5))).toThrow(/as many rows, 5: .*\{ samples: 'rows' \}/);
+    expect(() => make(randomMatrix(3, 5, 4), randomMatrix(5, 2, 5))).toThrow(
+      /targets have 5 rows: .*transpose\(targets\)/,
+    );
+    expect(() => hmatrix.networks.labelTargets(randomMatrix(1, 5, 1) as never, 2)).toThrow(
+      /matrix \(1 × 5\): pass its \.data\./,
+    );
+  });
+});

@@ -323,4 +323,17 @@ describe('median bandwidth', () => {
     expect(() => medianBandwidth(normalPoints(2, 1), 1)).toThrow(OptionError);
     expect(() => medianBandwidth({ dimension: 2, count: 9, coordinates: new Float64Array(18) }, 1)).toThrow('coincide');
   });
+
+  it('a_ridge_for_each_point_is_told_to_be_a_nugget_and_other_names_of_it_are_known', () => {
+    const points = normalPoints(2, 3);
+    const refused = (options: object) => () => kernelSource(points, gaussian(1), { blas, ...options });
+    expect(refused({ ridge: new Float64Array(300) })).toThrow(
+      /^The ridge must be a number ≥ 0, not a Float64Array of 300 numbers: .*\{ nugget: variances \}\.$/,
+    );
+    expect(refused({ ridge: [1, 2, 3] })).toThrow(/not an array of 3: .*nugget/);
+    expect(refused({ ridge: -1 })).toThrow(/not -1\.$/);
+    expect(refused({ ridge: '0.1' })).toThrow(/not the text "0.1"\.$/);
+    for (const name of ['noise', 'lambda', 'sigma2', 'alpha'])
+      expect(refused({ [name]: 1 })).toThrow(`kernelSource has no option "${name}": did you mean "ridge" (the noise`);
+  });
 });

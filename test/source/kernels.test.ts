@@ -256,7 +256,7 @@ describe('kernels from expressions', () => {
     ['exp(-r)[1]', 'accessor'],
     ["r'", 'operator'],
     ['r%2', 'operator'],
-    ['r to h', 'operator'],
+    ['r to e', 'operator'],
     ['{a: r}', 'object'],
     ['1:3', 'range'],
   ])('%s_is_refused_with_its_reason', async (text, reason) => {
@@ -292,8 +292,28 @@ describe('kernels from expressions', () => {
   });
 
   it('h_needs_a_bandwidth', async () => {
-    await expect(expressionKernel('exp(-r/h)')).rejects.toThrow('bandwidth h');
-    for (const bad of [-1, 1e-320, 1e300])
-      await expect(expressionKernel('exp(-r/h)', bad)).rejects.toThrow(OptionError);
+    // At the call: a promise that nobody awaits would end the process later.
+    for (const text of ['exp(-r/h)', '1/(1+2h*r)'])
+      expect(() => expressionKernel(text)).toThrow(
+        /uses the bandwidth h, but none is given: expressionKernel\('.*', 0/,
+      );
+    for (const bad of [-1, 1e-320, 1e300, null as never])
+      expect(() => expressionKernel('exp(-r/h)', bad)).toThrow(OptionError);
+    expect(() => expressionKernel(2 as never)).toThrow(/a text in r/);
+    expect((await expressionKernel('exp(-r/h)', 2)).name).toBe('exp(-r/h)');
+    expect(
+      (await expressionKernel('cosh(r) - 2 * hypot').catch((error: unknown) => error as Error)) as Error,
+    ).toBeInstanceOf(OptionError);
+  });
+
+  it('a_bandwidth_that_is_no_number_is_told_what_takes_it', () => {
+    for (const [given, message] of [
+      [[0.5, 2], /positive number, not an array of 2: .*ard\(matern52\(1\), \[0.5, 2\]\)/],
+      [Float64Array.of(1, 2), /not a Float64Array of 2 numbers: a length scale for each/],
+      [{ bandwidth: 0.5 }, /not an object with bandwidth: kernels take numbers, matern52\(0.5\);.*ard/],
+      [{ dimension: 1, count: 1, coordinates: [0] }, /not points: medianBandwidth/],
+      [undefined, /not undefined\.$/],
+    ] as const)
+      for (const make of [gaussian, matern52]) expect(() => make(given as never)).toThrow(message);
   });
 });

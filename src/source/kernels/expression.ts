@@ -5,6 +5,7 @@
  */
 import type { MathNode } from 'mathjs';
 import { OptionError } from '../../core/errors.js';
+import { describe } from '../../core/kind.js';
 import { excerpt } from '../../io/excerpt.js';
 import { requireBandwidth, type Kernel } from './kernel.js';
 import { binaryOperations, unaryOperations, type Instruction, type KernelProgram } from './program.js';
@@ -149,6 +150,10 @@ class Translator {
     });
   }
 
+  lacksBandwidth(): never {
+    this.fail(`uses the bandwidth h, but none is given: expressionKernel('${excerpt(this.#text)}', 0.5)`);
+  }
+
   translate(node: Syntax): Part {
     if (++this.#depth > MOST_DEPTH)
       this.fail(`is nested too deeply: at most ${MOST_DEPTH} parts within each other are read`);
@@ -196,7 +201,7 @@ class Translator {
 
   #symbol(name: string): Part {
     if (name === 'r') return [instruction('r')];
-    if (name === 'h') return this.#bandwidth ?? this.fail('uses the bandwidth h, but none is given');
+    if (name === 'h') return this.#bandwidth ?? this.lacksBandwidth();
     if (Object.hasOwn(constants, name)) return constants[name];
     return this.fail(`uses an unknown symbol, ${name}: it may use r (the distance), h (the bandwidth), pi, e and tau`);
   }
@@ -262,12 +267,28 @@ function parsed(parse: (text: string) => MathNode, text: string, translator: Tra
 /**
  * The kernel k(r) of an expression in the distance r, in mathjs's syntax; h in it is the bandwidth, if one is given.
  * Numbers, + − * / ^, comparisons, c ? a : b, and the usual functions of one number may be used.
- * Throws OptionError where it does not parse, is longer than 10,000 characters or nested beyond 200 parts, uses unknown
- * names, or is not finite at r = 0 (the diagonal).
+ * What comes is a promise, to be awaited: the parser is loaded with the first expression. Throws OptionError, at the
+ * call, for a text that is none and an h without a bandwidth; and the promise ends with one where the text does not
+ * parse, is longer than 10,000 characters or nested beyond 200 parts, uses unknown names, or is not finite at r = 0
+ * (the diagonal).
+ *
+ * ```js
+ * const kernel = await expressionKernel('exp(-r/h)', 0.5);
+ * ```
  */
-export async function expressionKernel(text: string, bandwidth?: number): Promise<Kernel> {
+export function expressionKernel(text: string, bandwidth?: number): Promise<Kernel> {
+  if (typeof text !== 'string')
+    throw new OptionError(`expressionKernel takes a text in r, such as 'exp(-r)', not ${describe(text)}.`);
   if (bandwidth !== undefined) requireBandwidth(bandwidth);
   const translator = new Translator(text, bandwidth);
+  if (bandwidth === undefined && text.length <= MOST_CHARACTERS && usesH(text)) translator.lacksBandwidth();
+  return translated(text, translator);
+}
+
+/** Whether there is a symbol h, as far as can be told without the parser. */
+const usesH = (text: string): boolean => text.match(/[A-Za-z_$][\w$]*/g)?.includes('h') ?? false;
+
+async function translated(text: string, translator: Translator): Promise<Kernel> {
   if (text.length > MOST_CHARACTERS)
     translator.fail(
       `has ${text.length} characters; at most ${MOST_CHARACTERS} are read. Compute the entries in a source of your own`,

@@ -4,6 +4,7 @@
  * kernels made of kernels are (compose.ts makes them).
  */
 import { OptionError } from '../../core/errors.js';
+import { describe, kindOf } from '../../core/kind.js';
 import type { PointMap } from './point-map.js';
 import type { KernelProgram } from './program.js';
 
@@ -95,13 +96,25 @@ export interface KernelForm {
 /** The least positive number of full precision. */
 const LEAST_NORMAL = 2 ** -1022;
 
+/** What was meant by a bandwidth that is no number. */
+function insteadOf(h: unknown): string {
+  const kind = kindOf(h);
+  if (kind === 'numbers') return ': a length scale for each coordinate goes with ard, ard(matern52(1), [0.5, 2])';
+  if (kind === 'object')
+    return ': kernels take numbers, matern52(0.5); length scales of coordinates go with ard, ard(kernel, [0.5, 2])';
+  return kind === 'points' ? ': medianBandwidth(points, seed) finds one' : '';
+}
+
 /**
  * Throws OptionError unless h is a positive number whose square is one of full precision (1.5e-154 ≤ h ≤ 1.3e154):
  * points come as squared distances, in which nothing shorter or longer can be told.
  */
 export function requireBandwidth(h: number): void {
   if (!(Number.isFinite(h) && h > 0))
-    throw new OptionError(`The bandwidth must be a positive number, not ${h}.`, { option: 'bandwidth', bandwidth: h });
+    throw new OptionError(`The bandwidth must be a positive number, not ${describe(h)}${insteadOf(h)}.`, {
+      option: 'bandwidth',
+      bandwidth: typeof h === 'number' ? h : undefined,
+    });
   if (!(h * h >= LEAST_NORMAL && Number.isFinite(h * h))) {
     throw new OptionError(
       `The bandwidth ${h} is too ${h < 1 ? 'small' : 'large'}: its square ${h < 1 ? 'underflows' : 'overflows'}. ` +
