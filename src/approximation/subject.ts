@@ -57,6 +57,11 @@ export class Subject {
     return this.#given ?? (this.#made ??= this.#make?.());
   }
 
+  /** What no eigenvalue lies below, where the entries given tell: 0 unless they do. */
+  get lowerBound(): number {
+    return Math.max(0, this.#given?.lowerBound ?? 0) || 0;
+  }
+
   /** The precision that the entries given were rounded to, where they tell. */
   get entryPrecision(): Precision | undefined {
     return this.#given?.precision;

@@ -122,14 +122,28 @@ async function cheapestFirst(
   }
   predicted.sort((a, b) => a.prediction.flops - b.prediction.flops);
   const told = predicted.map(({ candidate: { name }, prediction }) => tell(name, prediction));
-  const { spectrum, shift, timed } = measured;
-  const relative = spectrum.largest > 0 ? (shift / spectrum.largest).toExponential(1) : '∞';
   return {
     candidates: predicted.map(({ candidate }) => candidate),
     reason:
-      `Chosen ${predicted[0].candidate.name} by predicted cost: ${told.join(', ')}; λ/‖A‖ ≈ ${relative}, about ` +
-      `${Math.round(countAbove(spectrum, shift))} eigenvalues above λ${timed ? '; products were timed' : ''}.`,
+      `Chosen ${predicted[0].candidate.name} by predicted cost: ${told.join(', ')}; ${tellSpectrum(measured)}` +
+      `${measured.timed ? '; products were timed' : ''}.`,
   };
+}
+
+/** How large λ is beside A, with what A itself holds of an identity, and how many eigenvalues stand out. */
+function tellSpectrum({ spectrum, shift, ridge }: Measured): string {
+  const { largest, smallest } = spectrum;
+  const toNorm = (value: number): string => (largest > 0 ? (value / largest).toExponential(1) : '∞');
+  if (shift === 0 && ridge === 0) {
+    const least = smallest > 0 ? `≲ ${toNorm(smallest)}` : 'below what so few products tell';
+    return `λ = 0, λ_min/‖A‖ ${least}`;
+  }
+  const sum = shift + ridge;
+  const above = Math.round(countAbove(spectrum, sum + ridge));
+  return ridge === 0
+    ? `λ/‖A‖ ≈ ${toNorm(shift)}, about ${above} eigenvalues above λ`
+    : `A holds a ridge of ${Number(ridge.toPrecision(3))}: (λ + ridge)/‖A‖ ≈ ${toNorm(sum)}, about ${above} ` +
+        'eigenvalues of A − ridge·I above λ + ridge';
 }
 
 function tell(name: string, { flops, iterations, details }: Prediction): string {

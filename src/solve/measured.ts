@@ -32,13 +32,15 @@ export interface Measured extends Asked {
   /** Flops a second of gemm on the calling thread. */
   readonly rate: number;
   readonly spectrum: Spectrum;
+  /** What A holds of an identity, such as a ridge: no eigenvalue of A lies below it. 0 where nobody knows. */
+  readonly ridge: number;
   /** Iterations of conjugate gradients without so many of the largest eigenvalues; default without none. */
   readonly steps: (removed?: number) => number;
 }
 
 /** Costs 32 products. Throws NonFiniteError, AbortedError. */
 export async function measureSystem(
-  { operator }: Subject,
+  { operator, lowerBound }: Subject,
   { shift, vectors, tolerance: wanted }: Asked,
   seed: number,
   control: TeamControl,
@@ -48,8 +50,10 @@ export async function measureSystem(
   const tolerance = Math.max(wanted, Number.EPSILON);
   const rate = gemmRate(blas);
   const began = performance.now();
-  const spectrum = await measureSpectrum(operator, seed, blas, control);
+  const found = await measureSpectrum(operator, seed, blas, control);
   const timed = (((performance.now() - began) / 1000) * rate * workers) / Math.min(SPECTRUM_PRODUCTS, 2 * size);
+  const ridge = Math.min(lowerBound, found.largest);
+  const spectrum = { ...found, smallest: Math.max(found.smallest, ridge) };
   const known = operator.flops?.(1);
   return {
     size,
@@ -60,6 +64,7 @@ export async function measureSystem(
     timed: known === undefined,
     rate,
     spectrum,
+    ridge,
     steps: (removed = 0) => predictedSteps(spectrum, shift, tolerance, size, removed),
   };
 }

@@ -54,6 +54,8 @@ export interface EntrySource {
   readonly operator?: LinearOperator | undefined;
   /** The precision that the entries were rounded to before they came here, where it is known. */
   readonly precision?: Precision | undefined;
+  /** No eigenvalue lies below it, where that is known: the ridge of a kernel matrix. `solve` predicts with it. */
+  readonly lowerBound?: number | undefined;
   /** How workers get their copies. A source without it is evaluated by the calling thread alone. */
   readonly descriptor?: SourceDescriptor | undefined;
 }

@@ -138,6 +138,8 @@ export class KernelSource implements EntrySource {
   readonly points: Points;
   readonly descriptor?: SourceDescriptor | undefined;
   readonly kernel: Kernel;
+  /** The least noise: the kernel's own matrix is positive semidefinite. */
+  readonly lowerBound: number;
   /** Values of the kernel where it has one input, else arguments. */
   readonly #blocks: readonly PairBlocks[];
   readonly #norms: Float64Array;
@@ -162,6 +164,7 @@ export class KernelSource implements EntrySource {
     this.#norms = operands[0].norms;
     this.#ridge = ridge;
     this.#noise = noise;
+    this.lowerBound = noise?.reduce((least, one) => Math.min(least, one), Infinity) ?? ridge;
     if (kernel.definition !== undefined) {
       const data: KernelData = { points, operands, ridge, noise, definition: kernel.definition };
       this.descriptor = { ...WORKERS_COPY, data };

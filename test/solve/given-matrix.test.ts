@@ -6,8 +6,12 @@ import { RandomStream } from '#hmatrix/core/random.js';
 import { zeros } from '#hmatrix/dense/matrix.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { solve } from '#hmatrix/solve/solve.js';
+import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
+import { denseSource } from '#hmatrix/source/dense-source.js';
+import { kernelSource } from '#hmatrix/source/kernel-source.js';
+import { gaussian } from '#hmatrix/source/kernels/named.js';
 import { entryOperator } from '#hmatrix/source/entry-operator.js';
-import { denseOf, gaussianSource } from '../support.js';
+import { denseOf, gaussianSource, normalPoints } from '../support.js';
 import { sharedTeam } from '../teams.js';
 
 const N = 150;
@@ -86,5 +90,40 @@ describe('solve', () => {
     }
     for (const preconditioner of ['hss', 'nystrom'] as const)
       await expect(solve(matrix, b, { shift, preconditioner }, { team })).rejects.toThrow(NotPositiveDefiniteError);
+  });
+
+  it('counts_the_ridge_of_a_source_to_the_matrix_when_it_predicts', async () => {
+    const points = normalPoints(400, 2, 1);
+    const noisy = kernelSource(points, gaussian(0.5), { blas: team.blas, ridge: 0.01 });
+    const plain = kernelSource(points, gaussian(0.5), { blas: team.blas });
+    const y = Array.from({ length: 400 }, (_, i) => Math.sin(i));
+    const byRidge = await solve(noisy, y, {}, { team });
+    const byShift = await solve(plain, y, { shift: 0.01 }, { team });
+    expect(byRidge.reason).toMatch(
+      /A holds a ridge of 0\.01: \(λ \+ ridge\)\/‖A‖ ≈ \S+, about (\d+) eigenvalues of A − ridge·I above λ \+ ridge/,
+    );
+    expect(byRidge.reason).not.toMatch(/λ = 0|0\.0e\+0/);
+    // The same system, told the same way: numbers of eigenvalues and of iterations.
+    const count = (reason: string): number => Number(/about (\d+) eigenvalues/.exec(reason)![1]);
+    expect(Math.abs(count(byRidge.reason) - count(byShift.reason))).toBeLessThan(0.1 * count(byShift.reason));
+    const steps = (reason: string): number => Number(/none \S+ Gflop \((\d+) it/.exec(reason)![1]);
+    expect(Math.abs(steps(byRidge.reason) - steps(byShift.reason))).toBeLessThan(0.1 * steps(byShift.reason));
+    expect(byRidge.outcome).toBe('converged');
+    expect(noisy.lowerBound).toBe(0.01);
+    const nugget = Float64Array.from({ length: 400 }, (_, i) => 1 + (i % 3));
+    expect(kernelSource(points, gaussian(1), { blas: team.blas, ridge: 0.5, nugget }).lowerBound).toBe(1.5);
+    const { reason } = await solve([2, 1, 1, 2], [1, 1], {}, { team });
+    expect(reason).toMatch(/λ = 0, λ_min\/‖A‖ ≲ \S+\.$/);
+  });
+
+  it('a_report_says_the_distance_that_was_used', async () => {
+    const source = kernelSource(normalPoints(300, 2, 1), gaussian(1), { blas: team.blas, ridge: 0.1 });
+    const stored = denseSource(denseOf(source));
+    for (const [given, distance, options] of [
+      [source, 'geometric', {}],
+      [stored, 'angle', {}],
+      [stored, 'gram', { distance: 'gram' }],
+    ] as const)
+      expect((await compress(given, { leafSize: 64, ...options }, { team })).report.distance).toBe(distance);
   });
 });

@@ -19,6 +19,7 @@ import { scaledSource, unitFactor } from '../../source/unit-source.js';
 import { validateSource } from '../../source/validate.js';
 import { buildClusterTree } from '../../tree/build.js';
 import { type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
+import { resolvedDistance } from '../../tree/distances/choose-distance.js';
 import { described, type Given } from '../../tree/given.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { interactionLists } from '../../tree/lists.js';
@@ -144,7 +145,7 @@ async function compressScaled(
     neighbors: neighbors.count,
     budget: resolved.budget,
     budgetUsed: lists.budgetUsed,
-    distance: resolved.tree === undefined ? distance : 'given',
+    distance: resolved.tree === undefined ? resolvedDistance(distance, source) : 'given',
     dtype: resolved.dtype,
     seed,
     workers: sourceState(source).solo ? 1 : control.team.workers,

@@ -37,7 +37,7 @@ export interface EntriesReport extends CommonReport {
   readonly neighbors: number;
   /** Share of a row that near blocks might hold. */
   readonly budget: number;
-  /** What the tree was built by; 'given' where the caller brought it. */
+  /** What the tree was built by: of 'auto' what it stood for; 'given' where the caller brought the tree. */
   readonly distance: string;
   /** Recall of the neighbours on a sample. */
   readonly recall: number;

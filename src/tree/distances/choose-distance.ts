@@ -34,6 +34,12 @@ export type ChosenDistance = {
   | { readonly state?: undefined; readonly place: Int32Array }
 );
 
+/** The distance that 'auto' stands for: the geometric one where there are points, else the angle. */
+export function resolvedDistance(name: DistanceName, { points }: EntrySource): TableDistance {
+  if (name !== 'auto') return name;
+  return points === undefined ? 'angle' : 'geometric';
+}
+
 /**
  * Looks a distance up by name and readies its data. Throws OptionError for an unknown name or for a distance of points
  * without points.
@@ -46,7 +52,7 @@ export function chooseDistance(name: DistanceName, source: EntrySource, seed: nu
     throw new OptionError(`Unknown distance '${String(name)}': choose one of ${DISTANCES.join(', ')}.`, {
       distance: name,
     });
-  const chosen = name === 'auto' ? (points === undefined ? 'angle' : 'geometric') : name;
+  const chosen = resolvedDistance(name, source);
   if (needsPoints(chosen) && points === undefined) {
     const others = entryDistances().map((other) => `'${other}'`);
     throw new OptionError(
