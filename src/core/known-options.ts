@@ -34,6 +34,10 @@ const SYNONYMS: Readonly<Record<string, { readonly given: readonly string[]; rea
   },
 };
 
+/** What is asked of functions that have neither, and where it belongs. */
+const ELSEWHERE: readonly string[] = ['ridge', 'shift', 'nugget', 'noise', 'lambda'];
+const NOISE_BELONGS = '; kernelSource takes a ridge or a nugget, factor and solve take a shift';
+
 /** The option among `names` that users of other libraries call so, and what it is. */
 function synonymOf(given: string, names: readonly string[]): { name: string; meaning: string } | undefined {
   const plain = given.replace(/[-_]/g, '').toLowerCase();
@@ -61,7 +65,7 @@ export function requireKnownOptions<T>(options: T, keys: KeysOf<T>, of: string):
         : near === undefined
           ? names.length === 0
             ? 'it takes none'
-            : `there are ${names.join(', ')}`
+            : `there are ${names.join(', ')}${ELSEWHERE.includes(key) ? NOISE_BELONGS : ''}`
           : `did you mean "${near}"?`;
     throw new OptionError(`${of} has no option "${key}": ${hint}`, { option: key, of, nearest: near });
   }

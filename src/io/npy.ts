@@ -248,8 +248,9 @@ export async function readNpyOrdered(
 }
 
 /**
- * An .npy file as a column-major matrix over shared memory (a row-major file is transposed as it comes in); shape (n)
- * becomes n × 1. Failure: as readNpy.
+ * An .npy file as a column-major matrix over shared memory, of the file's own shape: a file of N points, N × d, becomes
+ * an N × d matrix, whose rows are the points (`readPoints` and `readSamples` take them as columns). A row-major file is
+ * turned as it comes in; shape (n) becomes n × 1. Failure: as readNpy.
  */
 export async function readNpyMatrix(path: string, control: RunControl = {}): Promise<Matrix> {
   requireRole(path, 'path', 'readNpyMatrix');
@@ -306,8 +307,9 @@ export async function writeNpy(path: string, array: NpySource, control: RunContr
 }
 
 /**
- * Writes a matrix as .npy in Fortran order, in its own precision (an array of numbers as one column); a view with gaps
- * is packed as it goes out. Failure: as writeNpy.
+ * Writes a matrix as .npy of the same shape, in Fortran order and its own precision (an array of numbers as one
+ * column); a view with gaps is packed as it goes out. Files of points and samples are N × d, a row each: of samples as
+ * columns, d × N, write the `transpose`. Failure: as writeNpy.
  */
 export async function writeNpyMatrix(path: string, matrix: Vectors, control: RunControl = {}): Promise<void> {
   requireRole(path, 'path', 'writeNpyMatrix');
