@@ -46,13 +46,13 @@ export async function prepareRun(options: RunOptions): Promise<void> {
 
 /** Compresses, multiplies, measures; saves and records where asked. */
 export async function runAndSave(
-  { source, input }: OpenInput,
+  { source, input, model }: OpenInput,
   options: RunOptions,
   control: TeamControl,
 ): Promise<CompressionRecord> {
   const { runCompression } = await import('../experiment/compression-run.js');
   const { matrix, record } = await runCompression(
-    { source, input, options: compressOptions(options), vectors: options.vectors },
+    { source, model, input, options: compressOptions(options), vectors: options.vectors },
     control,
   );
   try {
@@ -105,7 +105,7 @@ export async function compress(options: CompressCommandOptions): Promise<number>
   checkInputOptions(options);
   await prepareRun(options);
   return withTeam(options, async (control) => {
-    const opened = await openInput(options, options.seed, control.team.blas, control);
+    const opened = await openInput(options, options.seed, control);
     checkDistance(options.distance, opened.source);
     const record = await runAndSave(opened, options, control);
     return { record, portable: control.team.blas.kind === 'portable' };

@@ -1,38 +1,21 @@
 /**
  * hmatrix solve.
  */
-import { basename } from 'node:path';
 import { throwIfAborted } from '../core/context.js';
 import { HmatrixError, NotPositiveDefiniteError } from '../core/errors.js';
 import type { SolveRecord, SolveSetup } from '../experiment/solve-run.js';
-import type { TrainingSetup } from '../experiment/table-run.js';
 import { resolveOptions, type CompressOptions } from '../hierarchical/from-entries/options.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import { checkDistance, checkInputOptions, INPUT_OPTIONS as INPUT_ONLY, openInput } from './input.js';
+import { checkDistance, checkInputOptions, INPUT_OPTIONS, openInput } from './input.js';
 import { openSaved, refuseBesides, tellShift } from './saved.js';
 import { openVectors, writeVectors, type OpenVectors } from './multiply.js';
 import { EXIT_STATUS, withFlags } from './outcome.js';
 import { requireWritable, withTeam } from './run.js';
-import { checkData, EPOCHS, openData, samplesOf } from './table.js';
+import { openNetwork } from './network-input.js';
 import { print, printJson, say } from './terminal.js';
 import { asFlag as flag, UsageError } from './usage.js';
-import type { SolveCommandOptions, NetworkOptions } from './command-options.js';
-import { NETWORK_DEFAULTS } from './options/network-defaults.js';
+import type { SolveCommandOptions } from './command-options.js';
 
-const NETWORK_ONLY = [
-  'activation',
-  'loss',
-  'bias',
-  'samples',
-  'epochs',
-  'learningRate',
-  'batchSize',
-  'images',
-  'labels',
-  'data',
-  'targets',
-  'weights',
-] as const satisfies readonly (keyof NetworkOptions)[];
 const FORMAT_ONLY = ['neighbors', 'budget', 'distance', 'dtype'] as const;
 /** What a saved matrix has been through. */
 const COMPRESSING = ['format', ...FORMAT_ONLY] as const;
@@ -43,20 +26,8 @@ const MAKING = ['leafSize', 'maxRank', 'compressTolerance', 'rank'] as const;
 function checkOptions(file: string | undefined, options: SolveCommandOptions): void {
   const given = <K extends keyof SolveCommandOptions>(names: readonly K[]): K | undefined =>
     names.find((name) => options[name] !== undefined);
-  if (file !== undefined) refuseBesides(file, options, ['network', ...NETWORK_ONLY, ...INPUT_ONLY], COMPRESSING);
-  else if (options.network === undefined) {
-    const other = given(NETWORK_ONLY);
-    if (other !== undefined) throw new UsageError(`${flag(other)} goes with --network.`);
-    if (given(['matrix', 'points', 'named']) === undefined)
-      throw new UsageError(
-        'Give one of --matrix FILE, --points FILE, --named NAME and --network WIDTHS, or the file of a matrix that ' +
-          'hmatrix compress --out wrote.',
-      );
-    checkInputOptions(options);
-  } else {
-    const other = given(INPUT_ONLY);
-    if (other !== undefined) throw new UsageError(`${flag(other)} does not go with --network.`);
-    checkData(options);
+  if (file !== undefined) refuseBesides(file, options, INPUT_OPTIONS, COMPRESSING);
+  else if (checkInputOptions(options, ', or the file of a matrix that hmatrix compress --out wrote') === 'network') {
     if (options.format !== undefined)
       throw new UsageError('--format solves with a compressed matrix of entries, and does not go with --network.');
   }
@@ -119,46 +90,11 @@ async function openSystem(
   if (file !== undefined) return openSavedSystem(file, options, control);
   const { seed, network: widths } = options;
   if (widths === undefined) {
-    const opened = await openInput(options, seed, control.team.blas, control);
+    const opened = await openInput(options, seed, control);
     checkDistance(options.distance, opened.source);
     return opened;
   }
-  const { trainedModel } = await import('../experiment/table-run.js');
-  const { weights, images, labels, targets } = options;
-  const {
-    activation = NETWORK_DEFAULTS.activation,
-    loss = NETWORK_DEFAULTS.loss,
-    bias = NETWORK_DEFAULTS.bias,
-    samples: most = NETWORK_DEFAULTS.samples,
-  } = options;
-  const { learningRate = NETWORK_DEFAULTS.learningRate, batchSize = NETWORK_DEFAULTS.batchSize } = options;
-  const data = await openData({ samples: most, seed, images, labels, data: options.data, targets }, control);
-  const samples = samplesOf(data, most, options.samples !== undefined);
-  const setup: TrainingSetup = {
-    widths,
-    activation: activation.length === 1 ? activation[0] : activation,
-    loss,
-    bias,
-    data,
-    samples,
-    learningRate,
-    batchSize,
-    seed,
-    epochs: options.epochs ?? (weights === undefined ? EPOCHS : 0),
-    weights: weights === undefined ? undefined : { path: weights, name: basename(weights) },
-  };
-  const { model } = await trainedModel(setup, control);
-  return {
-    model,
-    input: {
-      kind: 'network',
-      name:
-        `${widths.join('-')} (${activation.join(',')}, ${loss}${bias ? ', biases' : ''}), n = ${samples} of ` +
-        `${data.name}`,
-      tables: data.tables,
-      size: model.network.parameters,
-    },
-  };
+  return openNetwork(options, widths, seed, control);
 }
 
 /** `seen` is called with the right-hand sides once they are there. */

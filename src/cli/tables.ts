@@ -42,7 +42,10 @@ export function tableLine(
 
 /** What was taken of tables with samples: a line each. */
 export const sampleLines = ({ tables = [] }: { readonly tables?: readonly TableReading[] | undefined }): string[] =>
-  tables.map(({ table: reading, ...facts }) => tableLine({ ...facts, things: 'rows' }, reading));
+  tables.map(
+    ({ table: reading, role, ...facts }) =>
+      `${role === undefined ? '' : `${role}: `}${tableLine({ ...facts, things: 'rows' }, reading)}`,
+  );
 
 /** One line on what is compressed; of a table a second one on what was taken from it. */
 export function inputLine(input: InputDescription): string {

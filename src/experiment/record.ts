@@ -39,6 +39,8 @@ export interface TableReading {
   readonly count: number;
   readonly dimension: number;
   readonly table: CsvReading;
+  /** Where it holds the targets, and not the inputs. */
+  readonly role?: 'targets' | undefined;
 }
 
 /** The versions that a record was made with. */

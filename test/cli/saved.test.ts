@@ -246,7 +246,7 @@ describe('logdet and factor', () => {
   });
 
   it.each([
-    [[], /Give the file of a matrix.*--matrix FILE, --points FILE/],
+    [[], /Give one of --matrix FILE, --points FILE,.* --network WIDTHS, or the file of a matrix that/],
     [[file('hss'), '--points', 'normal:100,2'], /--points does not go with .*: a saved matrix has no other source/],
     [[file('hss'), '--ridge', '1'], /--ridge does not go with/],
     [[file('hss'), '--format', 'hss'], /--format does not go with .*: a saved matrix is compressed already/],
