@@ -154,9 +154,12 @@ export function sampleDataSet(
   const { classes } = lossOf(loss);
   if (targets === undefined) {
     if (classes)
-      throw new OptionError(`The loss ${loss} is on classes and needs labels: give a file of them, a row a sample.`, {
-        option: 'targets',
-      });
+      throw new OptionError(
+        `The loss ${loss} is on classes and needs labels: give a file of them, a row a sample, or a column of the data.`,
+        {
+          option: 'targets',
+        },
+      );
     if (outputs !== dimension)
       throw new ShapeError(
         `The network gives ${outputs} outputs, and without targets each sample, of ${dimension} numbers, is its own: ` +
