@@ -57,8 +57,9 @@ export async function runAndSave(
   );
   try {
     if (options.out !== undefined) {
-      const { saveMatrix } = await import('../hierarchical/matrix/file.js');
-      await saveMatrix(options.out, matrix, control);
+      const { writeMatrixFile } = await import('../hierarchical/matrix/file.js');
+      const { originOf } = await import('../experiment/origin.js');
+      await writeMatrixFile(options.out, matrix, originOf(record), control);
     }
     if (options.record !== undefined) {
       const { writeRecord } = await import('../experiment/record.js');

@@ -195,7 +195,7 @@ async function openKernel(named: NamedPoints, options: InputOptions, seed: numbe
     const kernel = await kernelOf(h);
     const source = kernelSource(points, kernel, { blas, ridge: options.ridge ?? 0 });
     const { count: size, dimension } = points;
-    const given = { table, bandwidth: h };
+    const given = { table, bandwidth: h, ridge: options.ridge };
     return { source, input: { kind: 'points', name, size, dimension, kernel: kernel.name, ...given } };
   });
 }

@@ -16,12 +16,15 @@ export interface OpenSaved {
 
 /** Loads a saved matrix. Throws as `loadMatrix` does. */
 export async function openSaved(file: string, control: TeamControl): Promise<OpenSaved> {
-  const { loadMatrix } = await import('../hierarchical/matrix/file.js');
+  const { describeMatrixFile, loadMatrix } = await import('../hierarchical/matrix/file.js');
+  const { readOrigin } = await import('../experiment/origin.js');
+  const { about } = await describeMatrixFile(file, { signal: control.signal });
   const matrix = await loadMatrix(file, control);
   const { size, leafSize, maxRank, tolerance, seed } = matrix.report;
   const { format, dtype } = matrix.data;
   const compression = { format, leafSize, maxRank, tolerance, dtype, seed };
-  return { matrix, input: { kind: 'file', name: basename(file), size, compression } };
+  const source = readOrigin(about)?.input;
+  return { matrix, input: { kind: 'file', name: basename(file), size, source, compression } };
 }
 
 /** Throws UsageError for options of `sources` or `compressing` that are given besides a saved matrix. */

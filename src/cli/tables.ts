@@ -50,18 +50,20 @@ export const sampleLines = ({ tables = [] }: { readonly tables?: readonly TableR
 /** One line on what is compressed; of a table a second one on what was taken from it. */
 export function inputLine(input: InputDescription): string {
   const size = `N = ${grouped(input.size)}`;
-  if (input.kind === 'named') return `${input.name}, ${size}`;
+  if (input.kind === 'named') return `test matrix ${input.name}, ${size}`;
   if (input.kind === 'network')
     return [`Gauss–Newton matrix of the network ${input.name}, ${size}`, ...sampleLines(input)].join('\n');
   if (input.kind === 'file') {
-    const { compression } = input;
+    const { compression, source } = input;
     const how = compression === undefined ? '' : `: ${compressionLine(compression)}`;
-    return `compressed matrix ${input.name}, ${size}${how}`;
+    const line = `compressed matrix ${input.name}, ${size}${how}`;
+    return source === undefined ? line : `${line}\nof the ${inputLine(source)}`;
   }
   if (input.kind === 'matrix') return `matrix ${input.name}, ${size}`;
   const kernel = (input.kernel ?? '').replace(/\d+\.\d{6,}/g, (digits) => Number(digits).toPrecision(6));
   const dimension = input.dimension === undefined || /dimensions$/.test(input.name) ? '' : `, d = ${input.dimension}`;
-  const line = `kernel ${kernel} over ${input.name}${dimension}, ${size}`;
+  const ridge = input.ridge === undefined ? '' : `, ridge ${input.ridge}`;
+  const line = `kernel ${kernel} over ${input.name}${dimension}, ${size}${ridge}`;
   if (input.table === undefined) return line;
   const facts = { name: input.name, count: input.size, dimension: input.dimension ?? 0, things: 'points' } as const;
   return `${line}\n${tableLine(facts, input.table)}`;
