@@ -73,6 +73,8 @@ export interface SolveCommandOptions
   readonly compressTolerance?: number | undefined;
   readonly maxIterations?: number | undefined;
   readonly rhs: string;
+  /** Columns of `rhs`, a table. */
+  readonly rhsColumn?: readonly (string | number)[] | undefined;
   readonly vectors: number;
   readonly seed: number;
   readonly out?: string | undefined;
@@ -143,6 +145,8 @@ export interface InputOptions extends CsvFormat, NetworkOptions {
   readonly ridge?: number | undefined;
   readonly size?: number | undefined;
   readonly limit?: number | undefined;
+  /** Columns of the table of points that are values, and no coordinates. */
+  readonly valueColumns?: readonly (string | number)[] | undefined;
   /** What orders the indices. */
   readonly distance?: CompressOptions['distance'];
 }

@@ -76,7 +76,7 @@ export async function createProgram(
       .requiredOption('--x <x>', "an .npy file of N rows, or 'seeded' for standard normal vectors")
       .option('--vectors <p>', "how many vectors 'seeded' makes", wholeNumber(1, 65_536), 64)
       .option('--seed <s>', "of 'seeded'", wholeNumber(0), 0)
-      .option('--out <file>', 'write the product, .npy, in the shape of X'),
+      .option('--out <file>', 'write the product, .npy or .csv, in the shape of X'),
   )
     .option('--quiet', 'print nothing but failures')
     .action(async (file: string, options: MultiplyOptions) => {

@@ -8,7 +8,7 @@ import type { CompressionRecord } from '../experiment/record.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { checkDistance, checkInputOptions, openInput, type OpenInput } from './input.js';
 import { EXIT_STATUS } from './outcome.js';
-import { requireWritable, withTeam } from './run.js';
+import { requireKind, requireWritable, withTeam } from './run.js';
 import { print, printJson, say } from './terminal.js';
 import { asFlag } from './usage.js';
 import type { CompressCommandOptions, RunOptions } from './command-options.js';
@@ -40,6 +40,8 @@ export function compressOptions(options: CompressOptions): CompressOptions {
 /** What can be found wrong before anything is opened. Throws OptionError, FileAccessError. */
 export async function prepareRun(options: RunOptions): Promise<void> {
   compressOptions(options);
+  requireKind('out', options.out, 'matrix');
+  requireKind('record', options.record, 'record');
   await requireWritable(options.out);
   await requireWritable(options.record);
 }

@@ -8,7 +8,7 @@ import type { TeamControl } from '../parallel/team-control.js';
 import { compressOptions, statusOf } from './compress.js';
 import { checkDistance, checkInputOptions, INPUT_OPTIONS, openInput } from './input.js';
 import { EXIT_STATUS, withFlags } from './outcome.js';
-import { requireWritable, withTeam } from './run.js';
+import { requireKind, requireWritable, withTeam } from './run.js';
 import { openSaved, refuseBesides, tellShift } from './saved.js';
 import { print, printJson } from './terminal.js';
 import type { FactorCommandOptions } from './command-options.js';
@@ -73,6 +73,7 @@ async function factored(
   options: FactorCommandOptions,
 ): Promise<number> {
   checkOptions(file, options);
+  requireKind('record', options.record, 'record');
   await requireWritable(options.record);
   const otherwise = file === undefined ? 'give a smaller --tolerance' : 'compress to a tighter tolerance';
   const { done, portable } = await withTeam(options, async (control) => {

@@ -6,6 +6,7 @@ import { FileFormatError, HmatrixError, OptionError } from '../core/errors.js';
 import type { Blas } from '../dense/blas.js';
 import type { InputDescription } from '../experiment/record.js';
 import { tableTaken, TABLE_OPTIONS, type CsvReading } from '../io/csv-format.js';
+import type { PointTable, ReadPointsOptions } from '../io/points.js';
 import type { Model } from '../network/model.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource, Points } from '../source/entry-source.js';
@@ -20,6 +21,8 @@ import { asFlag, UsageError } from './usage.js';
 export interface OpenInput {
   readonly source: EntrySource;
   readonly input: InputDescription;
+  /** The columns of `valueColumns`, row by row with the points. */
+  readonly values?: PointTable | undefined;
   /** The network, where the matrix is its curvature. */
   readonly model?: Model | undefined;
 }
@@ -146,6 +149,7 @@ interface NamedPoints {
   readonly points: Points;
   readonly name: string;
   readonly table?: CsvReading | undefined;
+  readonly values?: PointTable | undefined;
 }
 
 /** Points from a generator or a file, and what to call them. */
@@ -160,24 +164,26 @@ async function openPoints(options: InputOptions, seed: number, control: TeamCont
       name: `${random.name}, ${random.dimension} dimensions`,
     };
   }
-  const { readPoints } = await import('../io/points.js');
   const { signal, onProgress } = control;
-  const points = await readPoints(text, {
-    signal,
-    onProgress,
-    limit,
-    columns,
-    header,
-    delimiter,
-    decimal,
-    incompleteRows,
-  });
-  return { points, table: points.table, name: basename(text) };
+  const how = { signal, onProgress, limit, columns, header, delimiter, decimal, incompleteRows };
+  const { points, values } = await readFile(text, options.valueColumns, how);
+  return { points, values, table: points.table, name: basename(text) };
+}
+
+/** Points of a file, and the columns of a table that are values. */
+async function readFile(
+  path: string,
+  valueColumns: InputOptions['valueColumns'],
+  how: ReadPointsOptions,
+): Promise<{ readonly points: PointTable; readonly values?: PointTable | undefined }> {
+  if (valueColumns !== undefined)
+    return (await import('../experiment/split-columns.js')).readSplitTable(path, valueColumns, how);
+  return { points: await (await import('../io/points.js')).readPoints(path, how) };
 }
 
 /** The kernel matrix over `points` that the options describe. */
 async function openKernel(named: NamedPoints, options: InputOptions, seed: number, blas: Blas): Promise<OpenInput> {
-  const { points, name, table } = named;
+  const { points, name, table, values } = named;
   return tellingTable(named, async () => {
     const { kernelSource } = await import('../source/kernel-source.js');
     const { medianBandwidth } = await import('../source/points.js');
@@ -196,7 +202,7 @@ async function openKernel(named: NamedPoints, options: InputOptions, seed: numbe
     const source = kernelSource(points, kernel, { blas, ridge: options.ridge ?? 0 });
     const { count: size, dimension } = points;
     const given = { table, bandwidth: h, ridge: options.ridge };
-    return { source, input: { kind: 'points', name, size, dimension, kernel: kernel.name, ...given } };
+    return { source, values, input: { kind: 'points', name, size, dimension, kernel: kernel.name, ...given } };
   });
 }
 

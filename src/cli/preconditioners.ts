@@ -7,7 +7,7 @@ import type { PreconditionerRecord } from '../experiment/preconditioner-record.j
 import type { MatrixCase, NetworkSetup, PreconditionerSetup } from '../experiment/preconditioner-run.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { EXIT_STATUS } from './outcome.js';
-import { requireWritable, withTeam } from './run.js';
+import { requireKind, requireWritable, withTeam } from './run.js';
 import { checkData, openData, samplesOf } from './samples.js';
 import { print, printJson } from './terminal.js';
 import { UsageError } from './usage.js';
@@ -99,6 +99,7 @@ async function matricesOf({
 /** Runs the table of preconditioners, records and reports it; resolves to the exit status. */
 export async function preconditioners(options: PreconditionerTableOptions): Promise<number> {
   const methods = await check(options);
+  requireKind('record', options.record, 'record');
   await requireWritable(options.record);
   const { seed = 0, memoryLimit } = options;
   const matrices = await matricesOf(options);

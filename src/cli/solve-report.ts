@@ -21,6 +21,7 @@ export function solveReport(record: SolveRecord, portable: boolean): string {
     workers,
     matrix,
     residualOf,
+    rightHandSide = 'seeded',
   } = record;
   const details = Object.entries(preconditioner.details)
     .map(([name, value]) => `${name} ${value}`)
@@ -37,7 +38,7 @@ export function solveReport(record: SolveRecord, portable: boolean): string {
   return [
     inputLine(record.input),
     `${system}: λ = ${shift.toPrecision(4)}${relative}; ${vectors} right-hand side${vectors === 1 ? '' : 's'}, ` +
-      `seed ${seed}, ${workers} worker${workers === 1 ? '' : 's'}`,
+      `${rightHandSide === 'seeded' ? `seed ${seed}` : rightHandSide}, ${workers} worker${workers === 1 ? '' : 's'}`,
     `${direct ? 'factored as' : 'preconditioner'} ${preconditioner.name}${details === '' ? '' : ` (${details})`}. ` +
       record.reason,
     (direct

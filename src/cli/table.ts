@@ -6,7 +6,7 @@ import { TABLE_METHODS } from '../experiment/table-plan.js';
 import type { TableRecord } from '../experiment/table-record.js';
 import type { TableSetup } from '../experiment/table-run.js';
 import { EXIT_STATUS } from './outcome.js';
-import { requireWritable, withTeam } from './run.js';
+import { requireKind, requireWritable, withTeam } from './run.js';
 import { checkData, EPOCHS, openData, samplesOf, tellAssumed } from './samples.js';
 import { print, printJson } from './terminal.js';
 import { UsageError } from './usage.js';
@@ -61,6 +61,7 @@ export async function tableOf(
   if (misplaced !== undefined) throw new UsageError(`--${misplaced} goes with --preconditioners.`);
   checkData(options);
   checkTable(setup);
+  requireKind('record', options.record, 'record');
   await requireWritable(options.record);
   tellAssumed(options, options.activationGiven !== false);
   const { record, portable } = await withTeam(options, async (control) => {

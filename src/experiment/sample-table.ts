@@ -155,7 +155,8 @@ export function sampleDataSet(
   if (targets === undefined) {
     if (classes)
       throw new OptionError(
-        `The loss ${loss} is on classes and needs labels: give a file of them, a row a sample, or a column of the data.`,
+        `The loss ${loss} is on classes and needs labels: give a file of them, a row a sample, or a column of the ` +
+          'data.',
         {
           option: 'targets',
         },

@@ -19,6 +19,24 @@ export interface SplitTable {
   readonly values: PointTable;
 }
 
+/**
+ * Reads `columns` of a table. Throws what readPoints throws; an error about the columns names no option, because
+ * callers have their own for them.
+ */
+export async function readColumns(
+  path: string,
+  columns: readonly Column[],
+  options: ReadPointsOptions,
+): Promise<PointTable> {
+  try {
+    return await readPoints(path, { ...options, columns });
+  } catch (error) {
+    if (error instanceof OptionError && error.data['option'] === 'columns')
+      throw new OptionError(error.message, { ...error.data, option: undefined });
+    throw error;
+  }
+}
+
 /** Columns `places` (numbers within what was read) of a table. */
 function part(whole: PointTable, table: CsvReading, places: readonly number[]): PointTable {
   const { count, dimension } = whole;
@@ -41,7 +59,7 @@ export async function readSplitTable(
 ): Promise<SplitTable> {
   const { columns } = options;
   // Of all columns the values' own are found by reading one row: who names none that is there hears which there are.
-  const found = await readPoints(path, { ...options, columns: valueColumns, limit: 1, incompleteRows: 'skip' });
+  const found = await readColumns(path, valueColumns, { ...options, limit: 1, incompleteRows: 'skip' });
   const own = found.table!.columns;
   const whole = await readPoints(path, columns === undefined ? options : { ...options, columns: [...columns, ...own] });
   const table = whole.table!;
