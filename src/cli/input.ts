@@ -244,6 +244,13 @@ async function kernelByText(
       `--kernel ${JSON.stringify(text)}: there are ${kernelFamilies.join(', ')}, or an expression in r such as ` +
         '"exp(-r^2/2)".',
     );
+  const joined = kernelFamilies.find((name) => new RegExp(`\\b${name}\\b`).test(text));
+  if (joined !== undefined)
+    throw new UsageError(
+      `--kernel ${JSON.stringify(text)}: kernels are not joined by name here: sums and products of them are made in the ` +
+        'library (sumKernels, productKernels, scaleKernel of hmatrix/kernels). The command takes one of ' +
+        `${kernelFamilies.join(', ')}, or an expression in r such as "exp(-r^2/2) + exp(-r)".`,
+    );
   const { expressionKernel } = await import('../source/kernels/expression.js');
   return (h) => expressionKernel(text, h);
 }
