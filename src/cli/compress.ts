@@ -7,6 +7,7 @@ import { toleranceAdvice, type AdvisedReport } from '../hierarchical/matrix/tole
 import type { CompressionRecord } from '../experiment/record.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { checkDistance, checkInputOptions, openInput, type OpenInput } from './input.js';
+import { inDigits } from './numbers.js';
 import { EXIT_STATUS } from './outcome.js';
 import { requireKind, requireWritable, withTeam } from './run.js';
 import { print, printJson, say } from './terminal.js';
@@ -91,13 +92,13 @@ export function statusOf({
     const { relative, low, high, columns, tolerance } = error;
     say(
       `undecided whether the asked tolerance was met: relative error ${relative.toPrecision(4)}, asked ` +
-        `${tolerance}, which lies in the 95 % interval ${low.toPrecision(4)} … ${high.toPrecision(4)} from ` +
+        `${inDigits(tolerance)}, which lies in the 95 % interval ${low.toPrecision(4)} … ${high.toPrecision(4)} from ` +
         `${columns} columns.`,
     );
     return EXIT_STATUS.toleranceMissed;
   }
   say(
-    `the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, asked ${error.tolerance}. ` +
+    `the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, asked ${inDigits(error.tolerance)}. ` +
       `${toleranceAdvice({ ...options, size: input.size, limits }, asFlag)}`,
   );
   return EXIT_STATUS.toleranceMissed;

@@ -4,7 +4,7 @@
 import { describeMatrixFile } from '../hierarchical/matrix/file.js';
 import { readOrigin } from '../experiment/origin.js';
 import type { CompressionReport } from '../hierarchical/matrix/report.js';
-import { grouped, inBytes, inPercent, inPowers, inSeconds } from './numbers.js';
+import { grouped, inBytes, inDigits, inPercent, inPowers, inSeconds } from './numbers.js';
 import { EXIT_STATUS, interruptSignal } from './outcome.js';
 import { errorLine, inputLine, memoryTable, optionsLine, rankTable, table } from './tables.js';
 import { print, printJson } from './terminal.js';
@@ -13,8 +13,8 @@ import type { CommonOptions } from './command-options.js';
 /** What the compression itself saw of its error, where nothing was measured afterwards. */
 const seenLine = ({ met, seen, tolerance }: CompressionReport): string =>
   met === undefined
-    ? `asked relative error ${tolerance}; whether it was met the file does not tell`
-    : `relative error as far as the compression saw: ${inPowers(seen)}; asked: ${tolerance}, ${met ? 'met' : 'MISSED'}`;
+    ? `asked relative error ${inDigits(tolerance)}; whether it was met the file does not tell`
+    : `relative error as far as the compression saw: ${inPowers(seen)}; asked: ${inDigits(tolerance)}, ${met ? 'met' : 'MISSED'}`;
 
 /** Prints what a saved matrix is, its blocks unread; resolves to the exit status. */
 export async function info(file: string, options: CommonOptions): Promise<number> {

@@ -6,6 +6,7 @@ import { NotPositiveDefiniteError } from '../core/errors.js';
 import type { InputDescription } from '../experiment/record.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import type { TeamControl } from '../parallel/team-control.js';
+import { inDigits, roundedUp } from './numbers.js';
 import { asFlag, UsageError } from './usage.js';
 
 /** A saved matrix, and how the record describes it. */
@@ -47,9 +48,10 @@ export function refuseBesides<T extends object>(
 /** The error of a factorization with the command's flags; `otherwise`: what helps besides a larger shift. */
 export function tellShift({ data }: NotPositiveDefiniteError, otherwise: string): NotPositiveDefiniteError {
   const { suggestedShift, shift, node } = data;
-  const works = typeof suggestedShift === 'number' ? `--shift ${suggestedShift} works` : 'give a larger --shift';
+  const works =
+    typeof suggestedShift === 'number' ? `--shift ${roundedUp(suggestedShift)} works` : 'give a larger --shift';
   return new NotPositiveDefiniteError(
-    `The compressed matrix plus λ = ${String(shift)} is not positive definite (elimination broke down at ` +
+    `The compressed matrix plus λ = ${inDigits(Number(shift))} is not positive definite (elimination broke down at ` +
       `node ${String(node)}): ${works}; or ${otherwise}.`,
     data,
   );

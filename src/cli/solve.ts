@@ -11,6 +11,7 @@ import type { PointTable } from '../io/points.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { checkDistance, checkInputOptions, INPUT_OPTIONS, openInput } from './input.js';
 import { openSaved, refuseBesides, tellShift } from './saved.js';
+import { inDigits } from './numbers.js';
 import { EXIT_STATUS, withFlags } from './outcome.js';
 import { requireKind, requireWritable, withTeam } from './run.js';
 import { openNetwork } from './network-input.js';
@@ -214,7 +215,7 @@ function statusOf({ decision, outcome, reason, residual, tolerance }: SolveRecor
     decision === 'missed'
       ? `the asked tolerance was missed (${outcome})`
       : `whether the asked tolerance is met is undecided (${outcome})`;
-  say(`${found}: residual ${residual.toPrecision(4)}, asked ${tolerance}. ${reason}`);
+  say(`${found}: residual ${residual.toPrecision(4)}, asked ${inDigits(tolerance)}. ${reason}`);
   return EXIT_STATUS.toleranceMissed;
 }
 

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { Option } from 'commander';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { inDigits, roundedUp } from '#hmatrix/cli/numbers.js';
 import { inCommandWords } from '#hmatrix/cli/outcome.js';
 import { initialParameters } from '#hmatrix/network/initialize.js';
 import { defineNetwork } from '#hmatrix/network/network.js';
@@ -82,5 +83,35 @@ describe('weights without an activation', () => {
       expect((await hmatrix([...command, '--quiet'])).stderr).toBe('');
     }
     expect((await hmatrix(solve)).stdout).toMatch(/\(tanh, mse\), n = 20 of .*, weights of plain\.npz, N = 4,704/);
+  });
+});
+
+describe('kernels that are joined by name', () => {
+  it.each(['matern52+gaussian', 'gaussian * periodic', '2*laplace'])('are_made_in_the_library: %s', async (kernel) => {
+    const { status, stdout, stderr } = await hmatrix(['compress', '--points', 'normal:50,2', '--kernel', kernel]);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toMatch(/made in the library \(sumKernels, productKernels/);
+  });
+
+  it('as_expressions_are_taken', async () => {
+    const args = ['compress', '--points', 'normal:50,2', '--kernel', 'exp(-r^2/2) + exp(-r)', '--quiet'];
+    expect((await hmatrix(args)).status).toBe(0);
+  });
+});
+
+describe('numbers for people', () => {
+  it('have_six_digits_and_advice_is_rounded_up', () => {
+    expect([0.1, 1e-5, 1234567.8, 2 / 3, 0].map((value) => inDigits(value))).toEqual([
+      '0.1',
+      '0.00001',
+      '1234570',
+      '0.666667',
+      '0',
+    ]);
+    for (const value of [0.012420542444608693, 9.9999999, 3e-300, 1, 123456.7]) {
+      const up = Number(roundedUp(value));
+      expect(up).toBeGreaterThanOrEqual(value);
+      expect(up).toBeLessThan(value * 1.0021);
+    }
   });
 });

@@ -13,7 +13,7 @@ export function withShape(command: Command, near = true): Command {
   command
     .option('--leaf-size <m>', 'most indices in a leaf (default: 256)', wholeNumber(2, 16_384))
     .option('--max-rank <s>', 'most skeletons of a node (default: the leaf size)', wholeNumber(1, 16_384))
-    .option('--neighbors <k>', 'nearest neighbours per index (default: 32)', wholeNumber(1, 4096));
+    .option('--neighbors <k>', 'nearest neighbors per index (default: 32)', wholeNumber(1, 4096));
   if (near)
     command.option(
       '--budget <b>',
