@@ -98,7 +98,8 @@ export function statusOf({
     return EXIT_STATUS.toleranceMissed;
   }
   say(
-    `the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, asked ${inDigits(error.tolerance)}. ` +
+    `the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, ` +
+      `asked ${inDigits(error.tolerance)}. ` +
       `${toleranceAdvice({ ...options, size: input.size, limits }, asFlag)}`,
   );
   return EXIT_STATUS.toleranceMissed;

@@ -7,6 +7,7 @@ import type { CompressionReport } from '../hierarchical/matrix/report.js';
 import { grouped, inBytes, inDigits, inPercent, inPowers, inSeconds } from './numbers.js';
 import { EXIT_STATUS, interruptSignal } from './outcome.js';
 import { errorLine, inputLine, memoryTable, optionsLine, rankTable, table } from './tables.js';
+import { requireSaved } from './saved.js';
 import { print, printJson } from './terminal.js';
 import type { CommonOptions } from './command-options.js';
 
@@ -14,10 +15,12 @@ import type { CommonOptions } from './command-options.js';
 const seenLine = ({ met, seen, tolerance }: CompressionReport): string =>
   met === undefined
     ? `asked relative error ${inDigits(tolerance)}; whether it was met the file does not tell`
-    : `relative error as far as the compression saw: ${inPowers(seen)}; asked: ${inDigits(tolerance)}, ${met ? 'met' : 'MISSED'}`;
+    : `relative error as far as the compression saw: ${inPowers(seen)}; asked: ` +
+      `${inDigits(tolerance)}, ${met ? 'met' : 'MISSED'}`;
 
 /** Prints what a saved matrix is, its blocks unread; resolves to the exit status. */
 export async function info(file: string, options: CommonOptions): Promise<number> {
+  requireSaved(file);
   const { signal, dispose } = interruptSignal();
   try {
     const summary = await describeMatrixFile(file, { signal });

@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import { FileFormatError, HmatrixError, OptionError } from '../core/errors.js';
 import type { Blas } from '../dense/blas.js';
 import type { InputDescription } from '../experiment/record.js';
-import { tableTaken, TABLE_OPTIONS, type CsvReading } from '../io/csv-format.js';
+import { isTable, tableTaken, TABLE_OPTIONS, type CsvReading } from '../io/csv-format.js';
 import type { PointTable, ReadPointsOptions } from '../io/points.js';
 import type { Model } from '../network/model.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -121,6 +121,11 @@ function namingOption<T>(open: () => T): T {
 }
 
 async function openMatrix(path: string, control: TeamControl): Promise<OpenInput> {
+  if (isTable(path))
+    throw new UsageError(
+      `--matrix ${path}: a stored matrix is an .npy file (numpy.save, or writeNpyMatrix of hmatrix/io); a table of ` +
+        'points goes with --points.',
+    );
   const { readNpyMatrix } = await import('../io/npy.js');
   const { denseSource } = await import('../source/dense-source.js');
   const matrix = await readNpyMatrix(path, control);
@@ -247,8 +252,8 @@ async function kernelByText(
   const joined = kernelFamilies.find((name) => new RegExp(`\\b${name}\\b`).test(text));
   if (joined !== undefined)
     throw new UsageError(
-      `--kernel ${JSON.stringify(text)}: kernels are not joined by name here: sums and products of them are made in the ` +
-        'library (sumKernels, productKernels, scaleKernel of hmatrix/kernels). The command takes one of ' +
+      `--kernel ${JSON.stringify(text)}: kernels are not joined by name here: sums and products of them are made in ` +
+        'the library (sumKernels, productKernels, scaleKernel of hmatrix/kernels). The command takes one of ' +
         `${kernelFamilies.join(', ')}, or an expression in r such as "exp(-r^2/2) + exp(-r)".`,
     );
   const { expressionKernel } = await import('../source/kernels/expression.js');

@@ -9,12 +9,14 @@ import { peakMemory } from '../io/machine.js';
 import { grouped, inBytes, inSeconds } from './numbers.js';
 import { requireKind, requireWritable, withTeam } from './run.js';
 import { EXIT_STATUS } from './outcome.js';
+import { requireSaved } from './saved.js';
 import { print, printJson } from './terminal.js';
 import { checkVectors, openVectors, writeVectors } from './vectors.js';
 import type { MultiplyOptions } from './command-options.js';
 
 /** Multiplies, saves the product and reports; resolves to the exit status. */
 export async function multiply(file: string, options: MultiplyOptions): Promise<number> {
+  requireSaved(file);
   checkVectors('x', options, undefined);
   requireKind('out', options.out, 'vectors');
   await requireWritable(options.out);

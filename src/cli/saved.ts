@@ -15,6 +15,15 @@ export interface OpenSaved {
   readonly input: InputDescription;
 }
 
+/** Throws UsageError for a file whose name says that it is no saved matrix. */
+export function requireSaved(file: string): void {
+  if (!/\.(csv|tsv|npy|npz|json|gz)$/i.test(file)) return;
+  throw new UsageError(
+    `${file} is no matrix that hmatrix compress --out wrote. Points go with --points, a stored matrix with --matrix: ` +
+      'compress, solve, factor and logdet take them.',
+  );
+}
+
 /** Loads a saved matrix. Throws as `loadMatrix` does. */
 export async function openSaved(file: string, control: TeamControl): Promise<OpenSaved> {
   const { describeMatrixFile, loadMatrix } = await import('../hierarchical/matrix/file.js');
@@ -35,6 +44,7 @@ export function refuseBesides<T extends object>(
   sources: readonly (keyof T & string)[],
   compressing: readonly (keyof T & string)[],
 ): void {
+  requireSaved(file);
   const given = (names: readonly (keyof T & string)[]): string | undefined =>
     names.find((name) => options[name] !== undefined);
   const source = given(sources);

@@ -162,7 +162,10 @@ export function errorLine({ error }: Pick<CompressionRecord, 'error'>): string {
     ? 'all columns compared'
     : `95 % interval ${inPowers(low)} … ${inPowers(high)} from ${columns} columns`;
   const word = decision === 'missed' ? 'MISSED' : decision;
-  return `relative error ‖K − K̃‖/‖K‖ (Frobenius) = ${inPowers(relative)} (${how}); asked: ${inDigits(tolerance)}, ${word}`;
+  return (
+    `relative error ‖K − K̃‖/‖K‖ (Frobenius) = ${inPowers(relative)} (${how}); ` +
+    `asked: ${inDigits(tolerance)}, ${word}`
+  );
 }
 
 /** Which BLAS, how fast, and how to get a faster one where it is ours. */

@@ -164,3 +164,22 @@ describe('outputs', () => {
     expect(outcome.stderr).toMatch(message);
   });
 });
+
+describe('files of another kind', () => {
+  it.each([
+    ['info', 'table.csv'],
+    ['multiply', 'y.npy', '--x', 'seeded'],
+    ['solve', 'table.csv'],
+    ['logdet', 'y.npy'],
+  ])('are_refused_with_their_options: %s %s', async (...args) => {
+    const { status, stderr } = await hmatrix(args, { cwd: folder });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/is no matrix that hmatrix compress --out wrote\. Points go with --points/);
+  });
+
+  it('a_table_is_no_stored_matrix', async () => {
+    const { status, stderr } = await hmatrix(['compress', '--matrix', 'table.csv'], { cwd: folder });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/a stored matrix is an \.npy file .*--points/);
+  });
+});
