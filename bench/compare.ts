@@ -14,7 +14,7 @@ import { choose } from './labels.js';
 import { OWN_DIST, outputOf } from './measured.js';
 import { rounded, writeRecord } from './record.js';
 
-/** Figures below so many seconds say more about the machine's timer and neighbours than about the code. */
+/** Figures below so many seconds say more about the machine's timer and neighbors than about the code. */
 const LEAST_SECONDS = 2e-3;
 
 const { values: args, positionals } = parseArgs({

@@ -99,7 +99,7 @@ export function makeTable(results: readonly CaseResult[]): string {
     "In parentheses: the time (or memory) of GOFMM divided by ours, and for the error GOFMM's own. GOFMM (C++, " +
       'its splitter fixed) ran with 2 threads on a faster machine, whose dgemm reaches about 100 GFLOP/s.',
     '',
-    '| | neighbours, s | tree, s | skeletons, s | compress, s | apply, s | apply, GFLOP/s (share of dgemm) | ' +
+    '| | neighbors, s | tree, s | skeletons, s | compress, s | apply, s | apply, GFLOP/s (share of dgemm) | ' +
       'error ε_F | stored | peak memory |',
     '|---|---|---|---|---|---|---|---|---|---|',
     ...measured.map((one, k) => row(one, rows[k])),

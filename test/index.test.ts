@@ -101,7 +101,7 @@ import { matrixOver } from '#hmatrix/public/dense.js';
     expect(stdout.trim()).toBe('2');
   });
 
-  it('finds_neighbours_and_trees', async () => {
+  it('finds_neighbors_and_trees', async () => {
     const source = hmatrix.kernelSource(points, hmatrix.kernels.gaussian(1));
     const { indices, count: found } = await hmatrix.trees.findNeighbors(source, 'geometric', {
       neighbors: 4,

@@ -2,7 +2,7 @@
  * What the commands take, as their handlers get it.
  */
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
-import type { InputOptions } from './input.js';
+import type { CsvFormat } from '../io/csv-format.js';
 import type { ActivationName } from '../network/activations/table.js';
 import type { LossName } from '../network/losses/table.js';
 import type { PreconditionerName } from '../solve/preconditioners/table.js';
@@ -24,9 +24,10 @@ export interface RunOptions extends CommonOptions, Omit<CompressOptions, 'seed'>
 /** Options of `hmatrix compress`. */
 export type CompressCommandOptions = RunOptions & InputOptions;
 /** What a table of approximations takes. */
-export interface TableOptions extends CommonOptions {
-  /** Whether `samples` was given, and is not a default. */
+export interface TableOptions extends CommonOptions, CsvFormat {
+  /** Whether `samples` and `activation` were given, and are not defaults. */
   readonly samplesGiven?: boolean | undefined;
+  readonly activationGiven?: boolean | undefined;
   readonly network: readonly number[];
   readonly activation: readonly ActivationName[];
   readonly loss: LossName;
@@ -39,6 +40,8 @@ export interface TableOptions extends CommonOptions {
   readonly labels?: string | undefined;
   readonly data?: string | undefined;
   readonly targets?: string | undefined;
+  /** Columns of `data` that are the targets. */
+  readonly target?: readonly (string | number)[] | undefined;
   readonly weights?: string | undefined;
   readonly low?: number | undefined;
   readonly high?: number | undefined;
@@ -56,7 +59,6 @@ export interface SolveCommandOptions
   extends
     CommonOptions,
     InputOptions,
-    NetworkOptions,
     Pick<
       CompressOptions,
       'format' | 'leafSize' | 'maxRank' | 'neighbors' | 'budget' | 'distance' | 'dtype' | 'memoryLimit'
@@ -71,6 +73,8 @@ export interface SolveCommandOptions
   readonly compressTolerance?: number | undefined;
   readonly maxIterations?: number | undefined;
   readonly rhs: string;
+  /** Columns of `rhs`, a table. */
+  readonly rhsColumn?: readonly (string | number)[] | undefined;
   readonly vectors: number;
   readonly seed: number;
   readonly out?: string | undefined;
@@ -105,7 +109,7 @@ export interface Handlers {
   demo(options: TableOptions): Promise<number>;
 }
 
-/** The network whose Gauss–Newton matrix is solved with; what is not given is at NETWORK_DEFAULTS. */
+/** A network whose Gauss–Newton matrix is taken; what is not given is at NETWORK_DEFAULTS. */
 export type NetworkOptions = Partial<
   Pick<
     TableOptions,
@@ -121,8 +125,28 @@ export type NetworkOptions = Partial<
     | 'labels'
     | 'data'
     | 'targets'
+    | 'target'
     | 'weights'
   >
 >;
 /** What a table of preconditioners takes: only what was given. */
 export type PreconditionerTableOptions = Partial<TableOptions>;
+/** Options that say what the matrix is: a file, points with a kernel, a name, or a network. */
+export interface InputOptions extends CsvFormat, NetworkOptions {
+  readonly quiet?: boolean | undefined;
+  readonly matrix?: string | undefined;
+  readonly points?: string | undefined;
+  readonly named?: string | undefined;
+  readonly kernel?: string | undefined;
+  readonly bandwidth?: number | 'median' | undefined;
+  readonly degree?: number | undefined;
+  readonly alpha?: number | undefined;
+  readonly period?: number | undefined;
+  readonly ridge?: number | undefined;
+  readonly size?: number | undefined;
+  readonly limit?: number | undefined;
+  /** Columns of the table of points that are values, and no coordinates. */
+  readonly valueColumns?: readonly (string | number)[] | undefined;
+  /** What orders the indices. */
+  readonly distance?: CompressOptions['distance'];
+}

@@ -20,6 +20,12 @@ import { withFactor, withRun, withInput } from './options/matrix.js';
 
 const wasGiven = (name: string, command: Command): boolean => command.getOptionValueSource(name) !== 'default';
 
+/** Which of the options with defaults of a network were given. */
+const givenNetwork = (command: Command): Pick<TableOptions, 'samplesGiven' | 'activationGiven'> => ({
+  samplesGiven: wasGiven('samples', command),
+  activationGiven: wasGiven('activation', command),
+});
+
 /** The options of a command that were given, and not those at their defaults. */
 function givenOf<T extends object>(options: T, command: Command): Partial<T> {
   return Object.fromEntries(Object.entries(options).filter(([name]) => wasGiven(name, command))) as Partial<T>;
@@ -56,7 +62,7 @@ export async function createProgram(
         'was missed.',
     );
 
-  withInput(
+  const compress = withInput(
     withRun(program.command('compress').description('Compress a matrix, multiply with it, measure its error')),
   ).action(async (options: CompressCommandOptions) => {
     finish(await handlers.compress(options));
@@ -70,7 +76,7 @@ export async function createProgram(
       .requiredOption('--x <x>', "an .npy file of N rows, or 'seeded' for standard normal vectors")
       .option('--vectors <p>', "how many vectors 'seeded' makes", wholeNumber(1, 65_536), 64)
       .option('--seed <s>', "of 'seeded'", wholeNumber(0), 0)
-      .option('--out <file>', 'write the product, .npy, in the shape of X'),
+      .option('--out <file>', 'write the product, .npy or .csv, in the shape of X'),
   )
     .option('--quiet', 'print nothing but failures')
     .action(async (file: string, options: MultiplyOptions) => {
@@ -102,7 +108,7 @@ export async function createProgram(
   });
   if (args.includes('solve')) (await import('./options/solve.js')).withSolve(solve);
 
-  withFactor(
+  const factor = withFactor(
     program
       .command('factor')
       .description(
@@ -114,7 +120,7 @@ export async function createProgram(
     finish(await handlers.factor(file, options));
   });
 
-  withFactor(
+  const logdet = withFactor(
     program
       .command('logdet')
       .description('log det(K̃ + λI), K̃ a saved hierarchical matrix or one compressed on the spot')
@@ -122,6 +128,8 @@ export async function createProgram(
   ).action(async (file: string | undefined, options: FactorCommandOptions) => {
     finish(await handlers.logdet(file, options));
   });
+  for (const command of [compress, factor, logdet])
+    if (args.includes(command.name())) (await import('./options/network.js')).withNetwork(command);
 
   const table = withCommon(
     program
@@ -135,7 +143,7 @@ export async function createProgram(
     finish(
       await (options.preconditioners === true
         ? handlers.preconditioners(givenOf(options, command))
-        : handlers.table({ ...options, samplesGiven: wasGiven('samples', command) })),
+        : handlers.table({ ...options, ...givenNetwork(command) })),
     );
   });
   if (args.includes('table')) (await import('./options/table.js')).withTable(table);
@@ -145,7 +153,7 @@ export async function createProgram(
       .command('demo')
       .description('The main job: the table for an autoencoder of images of digits, in less than a minute'),
   ).action(async (options: TableOptions, command: Command) => {
-    finish(await handlers.demo({ ...options, samplesGiven: wasGiven('samples', command) }));
+    finish(await handlers.demo({ ...options, ...givenNetwork(command) }));
   });
   if (args.includes('demo')) (await import('./options/table.js')).withDemo(demo);
 

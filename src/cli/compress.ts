@@ -7,8 +7,9 @@ import { toleranceAdvice, type AdvisedReport } from '../hierarchical/matrix/tole
 import type { CompressionRecord } from '../experiment/record.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { checkDistance, checkInputOptions, openInput, type OpenInput } from './input.js';
+import { inDigits } from './numbers.js';
 import { EXIT_STATUS } from './outcome.js';
-import { requireWritable, withTeam } from './run.js';
+import { requireKind, requireWritable, withTeam } from './run.js';
 import { print, printJson, say } from './terminal.js';
 import { asFlag } from './usage.js';
 import type { CompressCommandOptions, RunOptions } from './command-options.js';
@@ -40,25 +41,28 @@ export function compressOptions(options: CompressOptions): CompressOptions {
 /** What can be found wrong before anything is opened. Throws OptionError, FileAccessError. */
 export async function prepareRun(options: RunOptions): Promise<void> {
   compressOptions(options);
+  requireKind('out', options.out, 'matrix');
+  requireKind('record', options.record, 'record');
   await requireWritable(options.out);
   await requireWritable(options.record);
 }
 
 /** Compresses, multiplies, measures; saves and records where asked. */
 export async function runAndSave(
-  { source, input }: OpenInput,
+  { source, input, model }: OpenInput,
   options: RunOptions,
   control: TeamControl,
 ): Promise<CompressionRecord> {
   const { runCompression } = await import('../experiment/compression-run.js');
   const { matrix, record } = await runCompression(
-    { source, input, options: compressOptions(options), vectors: options.vectors },
+    { source, model, input, options: compressOptions(options), vectors: options.vectors },
     control,
   );
   try {
     if (options.out !== undefined) {
-      const { saveMatrix } = await import('../hierarchical/matrix/file.js');
-      await saveMatrix(options.out, matrix, control);
+      const { writeMatrixFile } = await import('../hierarchical/matrix/file.js');
+      const { originOf } = await import('../experiment/origin.js');
+      await writeMatrixFile(options.out, matrix, originOf(record), control);
     }
     if (options.record !== undefined) {
       const { writeRecord } = await import('../experiment/record.js');
@@ -88,13 +92,14 @@ export function statusOf({
     const { relative, low, high, columns, tolerance } = error;
     say(
       `undecided whether the asked tolerance was met: relative error ${relative.toPrecision(4)}, asked ` +
-        `${tolerance}, which lies in the 95 % interval ${low.toPrecision(4)} … ${high.toPrecision(4)} from ` +
+        `${inDigits(tolerance)}, which lies in the 95 % interval ${low.toPrecision(4)} … ${high.toPrecision(4)} from ` +
         `${columns} columns.`,
     );
     return EXIT_STATUS.toleranceMissed;
   }
   say(
-    `the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, asked ${error.tolerance}. ` +
+    `the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, ` +
+      `asked ${inDigits(error.tolerance)}. ` +
       `${toleranceAdvice({ ...options, size: input.size, limits }, asFlag)}`,
   );
   return EXIT_STATUS.toleranceMissed;
@@ -105,7 +110,7 @@ export async function compress(options: CompressCommandOptions): Promise<number>
   checkInputOptions(options);
   await prepareRun(options);
   return withTeam(options, async (control) => {
-    const opened = await openInput(options, options.seed, control.team.blas, control);
+    const opened = await openInput(options, options.seed, control);
     checkDistance(options.distance, opened.source);
     const record = await runAndSave(opened, options, control);
     return { record, portable: control.team.blas.kind === 'portable' };

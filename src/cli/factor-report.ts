@@ -2,7 +2,7 @@
  * A factorization for people, made from its record alone.
  */
 import type { FactorRecord } from '../experiment/factor-run.js';
-import { inBytes, inPowers, inSeconds } from './numbers.js';
+import { inBytes, inDigits, inPowers, inSeconds } from './numbers.js';
 import { errorLine, inputLine, optionsLine, table } from './tables.js';
 
 /** The printed report; `portable` adds that a system library would be faster. */
@@ -21,7 +21,7 @@ export function factorReport(record: FactorRecord, portable: boolean): string {
     inputLine(input),
     ...(input.kind === 'file' ? [] : [optionsLine({ options, seed, workers })]),
     ...(error === null ? [] : [errorLine({ error })]),
-    `log det(K̃ + λI) = ${logdet.toPrecision(12)}, K̃ the compressed matrix, λ = ${shift}`,
+    `log det(K̃ + λI) = ${logdet.toPrecision(6)}, K̃ the compressed matrix, λ = ${inDigits(shift)}`,
     ...(residual === null
       ? []
       : [`relative residual ‖b − (K̃ + λI)x‖/‖b‖ of a solve with a random b, seed ${seed}: ${inPowers(residual)}`]),

@@ -8,10 +8,9 @@ import type { TeamControl } from '../parallel/team-control.js';
 import { compressOptions, statusOf } from './compress.js';
 import { checkDistance, checkInputOptions, INPUT_OPTIONS, openInput } from './input.js';
 import { EXIT_STATUS, withFlags } from './outcome.js';
-import { requireWritable, withTeam } from './run.js';
+import { requireKind, requireWritable, withTeam } from './run.js';
 import { openSaved, refuseBesides, tellShift } from './saved.js';
 import { print, printJson } from './terminal.js';
-import { UsageError } from './usage.js';
 import type { FactorCommandOptions } from './command-options.js';
 
 /** How a matrix is compressed. */
@@ -32,12 +31,7 @@ function checkOptions(file: string | undefined, options: FactorCommandOptions): 
     refuseBesides(file, options, INPUT_OPTIONS, COMPRESSING);
     return;
   }
-  if (options.matrix === undefined && options.points === undefined && options.named === undefined)
-    throw new UsageError(
-      'Give the file of a matrix that hmatrix compress --out wrote, or one of --matrix FILE, --points FILE and ' +
-        '--named NAME.',
-    );
-  checkInputOptions(options);
+  checkInputOptions(options, ', or the file of a matrix that hmatrix compress --out wrote');
   compressOptions(options);
 }
 
@@ -56,9 +50,9 @@ async function run(
     const loaded = { matrix, seconds: (performance.now() - began) / 1000 };
     return runFactor({ ...asked, input, loaded }, control);
   }
-  const { source, input } = await openInput(options, seed, control.team.blas, control);
+  const { source, input, model } = await openInput(options, seed, control);
   checkDistance(options.distance, source);
-  return runFactor({ ...asked, input, compress: { source, options: compressOptions(options) } }, control);
+  return runFactor({ ...asked, input, compress: { source, model, options: compressOptions(options) } }, control);
 }
 
 /** Runs the work; errors of the library name flags. */
@@ -79,6 +73,7 @@ async function factored(
   options: FactorCommandOptions,
 ): Promise<number> {
   checkOptions(file, options);
+  requireKind('record', options.record, 'record');
   await requireWritable(options.record);
   const otherwise = file === undefined ? 'give a smaller --tolerance' : 'compress to a tighter tolerance';
   const { done, portable } = await withTeam(options, async (control) => {

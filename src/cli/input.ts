@@ -2,69 +2,77 @@
  * From the command's options to a matrix source: a stored matrix, a kernel over points, a named test matrix.
  */
 import { basename } from 'node:path';
-import type { RunControl } from '../core/context.js';
 import { FileFormatError, HmatrixError, OptionError } from '../core/errors.js';
 import type { Blas } from '../dense/blas.js';
 import type { InputDescription } from '../experiment/record.js';
-import { tableTaken, TABLE_OPTIONS, type CsvFormat, type CsvReading } from '../io/csv-format.js';
+import { isTable, tableTaken, TABLE_OPTIONS, type CsvReading } from '../io/csv-format.js';
+import type { PointTable, ReadPointsOptions } from '../io/points.js';
+import type { Model } from '../network/model.js';
+import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource, Points } from '../source/entry-source.js';
 import type { Kernel, KernelForm } from '../source/kernels/kernel.js';
 import { entryDistances, needsPoints, type DistanceName } from '../tree/distances/table.js';
+import type { InputOptions } from './command-options.js';
+import { NETWORK_ONLY, openNetwork } from './network-input.js';
+import { checkData } from './samples.js';
 import { asFlag, UsageError } from './usage.js';
-
-/** Options that say what the matrix is: a file, points with a kernel, or a name. */
-export interface InputOptions extends CsvFormat {
-  readonly matrix?: string | undefined;
-  readonly points?: string | undefined;
-  readonly named?: string | undefined;
-  readonly kernel?: string | undefined;
-  readonly bandwidth?: number | 'median' | undefined;
-  readonly degree?: number | undefined;
-  readonly alpha?: number | undefined;
-  readonly period?: number | undefined;
-  readonly ridge?: number | undefined;
-  readonly size?: number | undefined;
-  readonly limit?: number | undefined;
-}
 
 /** The matrix, and how the record describes it. */
 export interface OpenInput {
   readonly source: EntrySource;
   readonly input: InputDescription;
+  /** The columns of `valueColumns`, row by row with the points. */
+  readonly values?: PointTable | undefined;
+  /** The network, where the matrix is its curvature. */
+  readonly model?: Model | undefined;
 }
 
 /** Parameters of families, beside the bandwidth. */
 const PARAMETERS = ['degree', 'alpha', 'period'] as const;
 
+/** Where a matrix can come from, each with the option that says so. */
+const KINDS = ['matrix', 'points', 'named', 'network'] as const;
+type InputKind = (typeof KINDS)[number];
+
 /** Which options belong to which kind of input. */
-const belonging: Readonly<Record<'matrix' | 'points' | 'named', readonly (keyof InputOptions)[]>> = {
+const BELONGING: Readonly<Record<InputKind, readonly (keyof InputOptions)[]>> = {
   matrix: [],
   points: ['kernel', 'bandwidth', ...PARAMETERS, 'ridge', 'limit', ...TABLE_OPTIONS],
   named: ['size'],
+  network: [...NETWORK_ONLY, ...TABLE_OPTIONS],
 };
 
 /** All options that say what the matrix is. */
 export const INPUT_OPTIONS: readonly (keyof InputOptions)[] = [
-  'matrix',
-  'points',
-  'named',
-  ...Object.values(belonging).flat(),
+  ...new Set([...KINDS, ...Object.values(BELONGING).flat()]),
 ];
 
-/** Exactly one input, with no options of another kind; to be called before anything is opened. Throws UsageError. */
-export function checkInputOptions(options: InputOptions): 'matrix' | 'points' | 'named' {
-  const kinds = (['matrix', 'points', 'named'] as const).filter((kind) => options[kind] !== undefined);
-  if (kinds.length !== 1)
+/**
+ * Exactly one input, with no options of another kind; to be called before anything is opened. `otherwise`: what else
+ * could be given. Throws UsageError.
+ */
+export function checkInputOptions(options: InputOptions, otherwise = ''): InputKind {
+  const kinds = KINDS.filter((kind) => options[kind] !== undefined);
+  if (kinds.length !== 1) {
+    const lost = kinds.length === 0 ? NETWORK_ONLY.find((name) => options[name] !== undefined) : undefined;
+    if (lost !== undefined) throw new UsageError(`${asFlag(lost)} goes with --network.`);
+    const both = `, not ${kinds.map((kind) => `--${kind}`).join(' and ')}`;
     throw new UsageError(
-      'Give one of --matrix FILE, --points FILE and --named ' +
-        `NAME${kinds.length > 1 ? `, not ${kinds.map((kind) => `--${kind}`).join(' and ')}` : ''}.`,
+      'Give one of --matrix FILE, --points FILE, --named NAME and --network WIDTHS' +
+        `${kinds.length > 1 ? both : otherwise}.`,
     );
+  }
   const [kind] = kinds;
-  for (const [owner, names] of Object.entries(belonging)) {
-    const misplaced = owner === kind ? undefined : names.find((name) => options[name] !== undefined);
-    if (misplaced !== undefined) throw new UsageError(`${asFlag(misplaced)} goes with --${owner}, not with --${kind}.`);
+  for (const name of INPUT_OPTIONS) {
+    if (name === kind || options[name] === undefined || BELONGING[kind].includes(name)) continue;
+    const owners = KINDS.filter((owner) => BELONGING[owner].includes(name)).map((owner) => `--${owner}`);
+    throw new UsageError(`${asFlag(name)} goes with ${owners.join(' or ')}, not with --${kind}.`);
   }
   if (kind === 'named' && options.size === undefined) throw new UsageError('--named needs --size N, a perfect square.');
+  if (kind === 'network') {
+    checkData(options);
+    checkDistance(options.distance, {});
+  }
   if (kind === 'points' && generator(options.points!) !== undefined) {
     const misplaced = TABLE_OPTIONS.find((name) => options[name] !== undefined);
     if (misplaced !== undefined) {
@@ -76,13 +84,14 @@ export function checkInputOptions(options: InputOptions): 'matrix' | 'points' | 
 }
 
 /** Opens the input. Throws UsageError, OptionError (wrong usage), or the errors of files and sources. */
-export async function openInput(
-  options: InputOptions,
-  seed: number,
-  blas: Blas,
-  control: RunControl,
-): Promise<OpenInput> {
+export async function openInput(options: InputOptions, seed: number, control: TeamControl): Promise<OpenInput> {
   const kind = checkInputOptions(options);
+  const { blas } = control.team;
+  if (kind === 'network') {
+    const { model, input } = await openNetwork(options, options.network!, seed, control);
+    const { gaussNewtonSource } = await import('../curvature/entries/gauss-newton-source.js');
+    return { source: gaussNewtonSource(model, { blas }), input, model };
+  }
   if (kind === 'named') {
     const { named } = await import('../../datasets/named.js');
     const source = namingOption(() => named(options.named!, options.size!, { blas }));
@@ -93,7 +102,7 @@ export async function openInput(
 }
 
 /** Throws UsageError for a distance of points where the input has none. */
-export function checkDistance(distance: DistanceName | undefined, { points }: EntrySource): void {
+export function checkDistance(distance: DistanceName | undefined, { points }: Pick<EntrySource, 'points'>): void {
   if (distance === undefined || points !== undefined || !needsPoints(distance)) return;
   throw new UsageError(
     `--distance ${distance} needs points, and the input has none: choose ${entryDistances().join(' or ')}, which use ` +
@@ -111,7 +120,12 @@ function namingOption<T>(open: () => T): T {
   }
 }
 
-async function openMatrix(path: string, control: RunControl): Promise<OpenInput> {
+async function openMatrix(path: string, control: TeamControl): Promise<OpenInput> {
+  if (isTable(path))
+    throw new UsageError(
+      `--matrix ${path}: a stored matrix is an .npy file (numpy.save, or writeNpyMatrix of hmatrix/io); a table of ` +
+        'points goes with --points.',
+    );
   const { readNpyMatrix } = await import('../io/npy.js');
   const { denseSource } = await import('../source/dense-source.js');
   const matrix = await readNpyMatrix(path, control);
@@ -140,10 +154,11 @@ interface NamedPoints {
   readonly points: Points;
   readonly name: string;
   readonly table?: CsvReading | undefined;
+  readonly values?: PointTable | undefined;
 }
 
 /** Points from a generator or a file, and what to call them. */
-async function openPoints(options: InputOptions, seed: number, control: RunControl): Promise<NamedPoints> {
+async function openPoints(options: InputOptions, seed: number, control: TeamControl): Promise<NamedPoints> {
   const { points: text = '', limit, columns, header, delimiter, decimal, incompleteRows } = options;
   const random = generator(text);
   if (random !== undefined) {
@@ -154,24 +169,26 @@ async function openPoints(options: InputOptions, seed: number, control: RunContr
       name: `${random.name}, ${random.dimension} dimensions`,
     };
   }
-  const { readPoints } = await import('../io/points.js');
   const { signal, onProgress } = control;
-  const points = await readPoints(text, {
-    signal,
-    onProgress,
-    limit,
-    columns,
-    header,
-    delimiter,
-    decimal,
-    incompleteRows,
-  });
-  return { points, table: points.table, name: basename(text) };
+  const how = { signal, onProgress, limit, columns, header, delimiter, decimal, incompleteRows };
+  const { points, values } = await readFile(text, options.valueColumns, how);
+  return { points, values, table: points.table, name: basename(text) };
+}
+
+/** Points of a file, and the columns of a table that are values. */
+async function readFile(
+  path: string,
+  valueColumns: InputOptions['valueColumns'],
+  how: ReadPointsOptions,
+): Promise<{ readonly points: PointTable; readonly values?: PointTable | undefined }> {
+  if (valueColumns !== undefined)
+    return (await import('../experiment/split-columns.js')).readSplitTable(path, valueColumns, how);
+  return { points: await (await import('../io/points.js')).readPoints(path, how) };
 }
 
 /** The kernel matrix over `points` that the options describe. */
 async function openKernel(named: NamedPoints, options: InputOptions, seed: number, blas: Blas): Promise<OpenInput> {
-  const { points, name, table } = named;
+  const { points, name, table, values } = named;
   return tellingTable(named, async () => {
     const { kernelSource } = await import('../source/kernel-source.js');
     const { medianBandwidth } = await import('../source/points.js');
@@ -189,8 +206,8 @@ async function openKernel(named: NamedPoints, options: InputOptions, seed: numbe
     const kernel = await kernelOf(h);
     const source = kernelSource(points, kernel, { blas, ridge: options.ridge ?? 0 });
     const { count: size, dimension } = points;
-    const given = { table, bandwidth: h };
-    return { source, input: { kind: 'points', name, size, dimension, kernel: kernel.name, ...given } };
+    const given = { table, bandwidth: h, ridge: options.ridge };
+    return { source, values, input: { kind: 'points', name, size, dimension, kernel: kernel.name, ...given } };
   });
 }
 
@@ -231,6 +248,13 @@ async function kernelByText(
     throw new UsageError(
       `--kernel ${JSON.stringify(text)}: there are ${kernelFamilies.join(', ')}, or an expression in r such as ` +
         '"exp(-r^2/2)".',
+    );
+  const joined = kernelFamilies.find((name) => new RegExp(`\\b${name}\\b`).test(text));
+  if (joined !== undefined)
+    throw new UsageError(
+      `--kernel ${JSON.stringify(text)}: kernels are not joined by name here: sums and products of them are made in ` +
+        'the library (sumKernels, productKernels, scaleKernel of hmatrix/kernels). The command takes one of ' +
+        `${kernelFamilies.join(', ')}, or an expression in r such as "exp(-r^2/2) + exp(-r)".`,
     );
   const { expressionKernel } = await import('../source/kernels/expression.js');
   return (h) => expressionKernel(text, h);

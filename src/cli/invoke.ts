@@ -1,9 +1,10 @@
 /**
  * A command line, from its arguments to its exit status.
  */
+import type { Option } from 'commander';
 import { WARNING_TYPE } from '../core/warning.js';
 import { createProgram } from './commands.js';
-import { EXIT_STATUS, reportFailure } from './outcome.js';
+import { EXIT_STATUS, inCommandWords, reportFailure } from './outcome.js';
 import { say } from './terminal.js';
 import type { Handlers } from './command-options.js';
 
@@ -21,21 +22,29 @@ const handlers: Handlers = {
   demo: async (options) => (await import('./demo.js')).demo(options),
 };
 
+/** The flags of the command that runs: what the library says of its options is said in them. */
+let flags: readonly Option[] = [];
+
 /** Runs `hmatrix ...args`; returns the exit status, after saying what went wrong. */
 export async function invoke(args: readonly string[]): Promise<number> {
   let status: number = EXIT_STATUS.done;
+  flags = [];
   try {
     const finish = (found: number): void => {
       status = found;
     };
-    await (await createProgram(handlers, finish, args)).parseAsync([...args], { from: 'user' });
+    const program = await createProgram(handlers, finish, args);
+    program.hook('preAction', (_program, command) => {
+      flags = command.options;
+    });
+    await program.parseAsync([...args], { from: 'user' });
   } catch (error) {
-    status = reportFailure(error);
+    status = reportFailure(error, flags);
   }
   return status;
 }
 
 /** Warnings of the library are sentences for the user; Node's own line has a process number and a hint beside. */
 export const sayWarning = ({ name, message }: Error): void => {
-  say(`${name === WARNING_TYPE ? 'warning' : name}: ${message}`);
+  say(`${name === WARNING_TYPE ? 'warning' : name}: ${inCommandWords(message, flags)}`);
 };

@@ -21,3 +21,13 @@ export const inPercent = (share: number): string => `${(100 * share).toPrecision
 
 /** An error: two or three digits, in powers of ten. */
 export const inPowers = (value: number): string => (value === 0 ? '0' : value.toExponential(2));
+
+/** A number in at most so many significant digits, six unless told, without zeros at its end. */
+export const inDigits = (value: number, digits = 6): string => String(Number(value.toPrecision(digits)));
+
+/** The least number of four digits that is at least `value` > 0. */
+export function roundedUp(value: number): string {
+  const near = Number(value.toPrecision(4));
+  if (near >= value) return String(near);
+  return String(Number((value * (1 + 1e-3)).toPrecision(4)));
+}

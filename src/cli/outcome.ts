@@ -1,7 +1,7 @@
 /**
  * How the command ends: exit statuses, what errors mean, signals.
  */
-import { CommanderError } from 'commander';
+import { CommanderError, type Option } from 'commander';
 import { inCode, type OptionAdvice } from '../core/advice.js';
 import { AbortedError, HmatrixError, OptionError } from '../core/errors.js';
 import { asMemoryError } from '../core/shared-array.js';
@@ -14,16 +14,58 @@ import { asFlag, UsageError } from './usage.js';
 export const EXIT_STATUS = { done: 0, failed: 1, usage: 2, toleranceMissed: 3 } as const;
 
 /** What the command takes for an option's value. */
-function flagValue(value: string | boolean): string {
+function flagValue(value: NonNullable<OptionAdvice['value']>): string {
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  if (typeof value === 'object') return value.join(',');
   return value === '\t' ? 'tab' : /^[\w.,]+$/.test(value) ? value : `'${value}'`;
 }
 
+/** A switch, on or off: --bias takes no value. */
+const flipped = (option: string, value: NonNullable<OptionAdvice['value']>): string =>
+  typeof value === 'object'
+    ? `which the command cannot: ${asFlag(option)} gives all layers one or none`
+    : value === true || value === 'true'
+      ? asFlag(option)
+      : `no ${asFlag(option)}`;
+
 /** The message of the library with the command's flags in place of the options that its `advice` lists. */
-function inFlags(message: string, advice: readonly OptionAdvice[]): string {
+function inFlags(message: string, advice: readonly OptionAdvice[], switches: ReadonlySet<string>): string {
   const flag = ({ option, value }: OptionAdvice): string =>
-    value === undefined ? asFlag(option) : `${asFlag(option)} ${flagValue(value)}`;
+    value === undefined
+      ? asFlag(option)
+      : switches.has(option)
+        ? flipped(option, value)
+        : `${asFlag(option)} ${flagValue(value)}`;
   return advice.reduce((text, one) => text.replaceAll(inCode(one), () => flag(one)), message);
+}
+
+/** What is said for people of a library's text: no file's own words, which stand in double quotes or are paths. */
+const OUTSIDE = '(?<![\\w"/.\\\\-])';
+
+/**
+ * `text` with the flags of a command in place of the library's options that it has: maxRank → --max-rank,
+ * "dtype: 'f32'" → "--dtype f32", "bias: true" → "--bias". A word that is also plain English is taken for an option
+ * only where a value follows it.
+ */
+export function inCommandWords(text: string, flags: readonly Option[]): string {
+  return flags.reduce((said, flag) => {
+    const name = flag.attributeName();
+    if (flag.isBoolean())
+      return said.replace(new RegExp(`${OUTSIDE}${name}: (true|false)\\b`, 'g'), (_all, value: string) =>
+        flipped(name, value),
+      );
+    const quoted = said.replace(
+      new RegExp(`${OUTSIDE}${name}(:)? '([^']*)'`, 'g'),
+      (all, colon: string | undefined, value: string) =>
+        colon !== undefined || flag.argChoices?.includes(value) === true ? asFlag(name, value) : all,
+    );
+    // Only a word with a capital within is never plain English.
+    if (!/[a-z][A-Z]/.test(name)) return quoted;
+    return quoted.replace(
+      new RegExp(`${OUTSIDE}${name}(?:: (\\d[\\d.e+-]*))?(?![\\w"]|\\.\\w)`, 'g'),
+      (_all, value?: string) => asFlag(name, value),
+    );
+  }, text);
 }
 
 /** `text` with flags in place of the library's options `names`: maxRank → --max-rank, "dtype 'f32'" → "--dtype f32". */
@@ -38,10 +80,11 @@ export function withFlags(text: string, names: readonly string[]): string {
 }
 
 /**
- * An error's message in the command's words: the library's options it names (`data.options`, `data.advice`) as flags,
- * and without what only a program can do (`data.libraryOnly`, a part of the message).
+ * An error's message in the command's words: the library's options it names (`data.options`, `data.advice`, and what
+ * the command has flags for) as flags, and without what only a program can do (`data.libraryOnly`, a part of the
+ * message).
  */
-function messageWithFlags({ message, data }: HmatrixError): string {
+function messageWithFlags({ message, data }: HmatrixError, flags: readonly Option[]): string {
   const {
     options = [],
     advice = [],
@@ -51,11 +94,12 @@ function messageWithFlags({ message, data }: HmatrixError): string {
     advice?: readonly OptionAdvice[] | undefined;
     libraryOnly?: string | undefined;
   };
-  return inFlags(withFlags(message.replace(libraryOnly, ''), options), advice);
+  const switches = new Set(flags.filter((flag) => flag.isBoolean()).map((flag) => flag.attributeName()));
+  return inCommandWords(inFlags(withFlags(message.replace(libraryOnly, ''), options), advice, switches), flags);
 }
 
-/** Says on standard error what went wrong; returns the exit status. */
-export function reportFailure(thrown: unknown): number {
+/** Says on standard error what went wrong, in the words of a command with these flags; returns the exit status. */
+export function reportFailure(thrown: unknown, flags: readonly Option[] = []): number {
   const error = asMemoryError(thrown);
   // commander has written its own message already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_STATUS.done : EXIT_STATUS.usage;
@@ -64,14 +108,20 @@ export function reportFailure(thrown: unknown): number {
     return EXIT_STATUS.failed;
   }
   const message =
-    error instanceof HmatrixError ? messageWithFlags(error) : error instanceof Error ? error.message : String(error);
+    error instanceof HmatrixError
+      ? messageWithFlags(error, flags)
+      : error instanceof Error
+        ? error.message
+        : String(error);
   if (error instanceof UsageError) {
     say(`${message} (see hmatrix help)`);
     return EXIT_STATUS.usage;
   }
   if (error instanceof OptionError) {
     const { option } = error.data;
-    say(`${typeof option === 'string' ? `${asFlag(option)}: ` : ''}${message}`);
+    const named =
+      typeof option === 'string' && (flags.length === 0 || flags.some((one) => one.attributeName() === option));
+    say(`${named ? `${asFlag(option)}: ` : ''}${message}`);
     return EXIT_STATUS.usage;
   }
   say(message);

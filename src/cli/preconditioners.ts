@@ -7,8 +7,8 @@ import type { PreconditionerRecord } from '../experiment/preconditioner-record.j
 import type { MatrixCase, NetworkSetup, PreconditionerSetup } from '../experiment/preconditioner-run.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { EXIT_STATUS } from './outcome.js';
-import { requireWritable, withTeam } from './run.js';
-import { checkData, openData, samplesOf } from './table.js';
+import { requireKind, requireWritable, withTeam } from './run.js';
+import { checkData, openData, samplesOf } from './samples.js';
 import { print, printJson } from './terminal.js';
 import { UsageError } from './usage.js';
 import type { PreconditionerTableOptions } from './command-options.js';
@@ -57,17 +57,13 @@ async function openNetworks(options: PreconditionerTableOptions, control: TeamCo
     epochs = EPOCHS,
     batchSize = BATCH_SIZE,
     learningRate = LEARNING_RATE,
-    images,
-    labels,
-    data: file,
-    targets,
     seed = 0,
   } = options;
   const cases =
     network === undefined
-      ? NETWORKS.filter((one) => images === undefined || labels !== undefined || !lossOf(one.loss).classes).map(
-          (one) => ({ ...one, samples: samples ?? one.samples }),
-        )
+      ? NETWORKS.filter(
+          (one) => options.images === undefined || options.labels !== undefined || !lossOf(one.loss).classes,
+        ).map((one) => ({ ...one, samples: samples ?? one.samples }))
       : [
           {
             widths: network,
@@ -78,7 +74,7 @@ async function openNetworks(options: PreconditionerTableOptions, control: TeamCo
           },
         ];
   const most = Math.max(...cases.map((one) => one.samples));
-  const data = await openData({ images, labels, data: file, targets, samples: most, seed }, control);
+  const data = await openData({ ...options, samples: most, seed }, control);
   return cases.map((one) => ({
     ...one,
     samples: samplesOf(data, one.samples, samples !== undefined),
@@ -103,6 +99,7 @@ async function matricesOf({
 /** Runs the table of preconditioners, records and reports it; resolves to the exit status. */
 export async function preconditioners(options: PreconditionerTableOptions): Promise<number> {
   const methods = await check(options);
+  requireKind('record', options.record, 'record');
   await requireWritable(options.record);
   const { seed = 0, memoryLimit } = options;
   const matrices = await matricesOf(options);

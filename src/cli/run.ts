@@ -9,6 +9,7 @@ import type { TeamControl } from '../parallel/team-control.js';
 import { openTeam } from '../parallel/default-team.js';
 import { interruptSignal } from './outcome.js';
 import { openProgress } from './progress.js';
+import { UsageError } from './usage.js';
 import type { CommonOptions } from './command-options.js';
 
 /**
@@ -28,6 +29,25 @@ export async function withTeam<T>(options: CommonOptions, work: (control: TeamCo
     await team?.close();
     dispose();
   }
+}
+
+/** What a file can hold, and what it may be called. */
+const KINDS = {
+  matrix: { what: 'a hierarchical matrix', names: ['.hm'] },
+  vectors: { what: 'a file of vectors', names: ['.npy', '.csv', '.tsv'] },
+  record: { what: 'the record of the run in JSON', names: ['.json'] },
+} as const;
+
+/** Names that say what a file holds. */
+const TELLING = /\.(hm|npy|npz|csv|tsv|json|safetensors|txt|gz|xlsx|mat|h5|pt)$/i;
+
+/** Throws UsageError where the name of --`flag`'s file says that it holds something else than what is written. */
+export function requireKind(flag: 'out' | 'record', path: string | undefined, kind: keyof typeof KINDS): void {
+  const [told] = TELLING.exec(path ?? '') ?? [];
+  const { what, names } = KINDS[kind];
+  if (told === undefined || (names as readonly string[]).includes(told.toLowerCase())) return;
+  const all = names.length === 1 ? names[0] : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+  throw new UsageError(`--${flag} ${path}: ${what} is written, not ${told}: call the file ${all}.`);
 }
 
 /** Throws FileAccessError where `path` cannot become a file: better known before a long run than after it. */

@@ -6,6 +6,7 @@ import { NotPositiveDefiniteError } from '../core/errors.js';
 import type { InputDescription } from '../experiment/record.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import type { TeamControl } from '../parallel/team-control.js';
+import { inDigits, roundedUp } from './numbers.js';
 import { asFlag, UsageError } from './usage.js';
 
 /** A saved matrix, and how the record describes it. */
@@ -14,14 +15,26 @@ export interface OpenSaved {
   readonly input: InputDescription;
 }
 
+/** Throws UsageError for a file whose name says that it is no saved matrix. */
+export function requireSaved(file: string): void {
+  if (!/\.(csv|tsv|npy|npz|json|gz)$/i.test(file)) return;
+  throw new UsageError(
+    `${file} is no matrix that hmatrix compress --out wrote. Points go with --points, a stored matrix with --matrix: ` +
+      'compress, solve, factor and logdet take them.',
+  );
+}
+
 /** Loads a saved matrix. Throws as `loadMatrix` does. */
 export async function openSaved(file: string, control: TeamControl): Promise<OpenSaved> {
-  const { loadMatrix } = await import('../hierarchical/matrix/file.js');
+  const { describeMatrixFile, loadMatrix } = await import('../hierarchical/matrix/file.js');
+  const { readOrigin } = await import('../experiment/origin.js');
+  const { about } = await describeMatrixFile(file, { signal: control.signal });
   const matrix = await loadMatrix(file, control);
   const { size, leafSize, maxRank, tolerance, seed } = matrix.report;
   const { format, dtype } = matrix.data;
   const compression = { format, leafSize, maxRank, tolerance, dtype, seed };
-  return { matrix, input: { kind: 'file', name: basename(file), size, compression } };
+  const source = readOrigin(about)?.input;
+  return { matrix, input: { kind: 'file', name: basename(file), size, source, compression } };
 }
 
 /** Throws UsageError for options of `sources` or `compressing` that are given besides a saved matrix. */
@@ -31,6 +44,7 @@ export function refuseBesides<T extends object>(
   sources: readonly (keyof T & string)[],
   compressing: readonly (keyof T & string)[],
 ): void {
+  requireSaved(file);
   const given = (names: readonly (keyof T & string)[]): string | undefined =>
     names.find((name) => options[name] !== undefined);
   const source = given(sources);
@@ -44,9 +58,10 @@ export function refuseBesides<T extends object>(
 /** The error of a factorization with the command's flags; `otherwise`: what helps besides a larger shift. */
 export function tellShift({ data }: NotPositiveDefiniteError, otherwise: string): NotPositiveDefiniteError {
   const { suggestedShift, shift, node } = data;
-  const works = typeof suggestedShift === 'number' ? `--shift ${suggestedShift} works` : 'give a larger --shift';
+  const works =
+    typeof suggestedShift === 'number' ? `--shift ${roundedUp(suggestedShift)} works` : 'give a larger --shift';
   return new NotPositiveDefiniteError(
-    `The compressed matrix plus λ = ${String(shift)} is not positive definite (elimination broke down at ` +
+    `The compressed matrix plus λ = ${inDigits(Number(shift))} is not positive definite (elimination broke down at ` +
       `node ${String(node)}): ${works}; or ${otherwise}.`,
     data,
   );

@@ -2,7 +2,7 @@
  * A solve for people, made from its record alone.
  */
 import type { SolveRecord } from '../experiment/solve-run.js';
-import { inBytes, inPowers, inSeconds } from './numbers.js';
+import { inBytes, inDigits, inPowers, inSeconds } from './numbers.js';
 import { inputLine, table } from './tables.js';
 
 /** The printed report; `portable` adds that a system library would be faster. */
@@ -21,9 +21,10 @@ export function solveReport(record: SolveRecord, portable: boolean): string {
     workers,
     matrix,
     residualOf,
+    rightHandSide = 'seeded',
   } = record;
   const details = Object.entries(preconditioner.details)
-    .map(([name, value]) => `${name} ${value}`)
+    .map(([name, value]) => `${name} ${typeof value === 'number' ? inDigits(value) : value}`)
     .join(', ');
   const relative =
     norm === null ? '' : ` = ${(norm === 0 ? 0 : shift / norm).toPrecision(3)}·‖A‖, ‖A‖ = ${norm.toPrecision(4)}`;
@@ -37,7 +38,7 @@ export function solveReport(record: SolveRecord, portable: boolean): string {
   return [
     inputLine(record.input),
     `${system}: λ = ${shift.toPrecision(4)}${relative}; ${vectors} right-hand side${vectors === 1 ? '' : 's'}, ` +
-      `seed ${seed}, ${workers} worker${workers === 1 ? '' : 's'}`,
+      `${rightHandSide === 'seeded' ? `seed ${seed}` : rightHandSide}, ${workers} worker${workers === 1 ? '' : 's'}`,
     `${direct ? 'factored as' : 'preconditioner'} ${preconditioner.name}${details === '' ? '' : ` (${details})`}. ` +
       record.reason,
     (direct
@@ -78,7 +79,7 @@ function residuals({
 }: SolveRecord): string {
   const of = vectors === 1 ? '' : ` of ${vectors} right-hand sides, the largest`;
   const asked =
-    `${toleranceFrom === 'float32' ? `float32 allows: ${inPowers(tolerance)}` : `asked: ${tolerance}`}, ` +
+    `${toleranceFrom === 'float32' ? `float32 allows: ${inPowers(tolerance)}` : `asked: ${inDigits(tolerance)}`}, ` +
     `${decision === 'missed' ? 'MISSED' : decision}`;
   const whose = residualOf === 'compressed' ? ' of the compressed matrix K̃' : '';
   if (compressedResidual === null) return `true relative residual${of}${whose} = ${inPowers(residual)}; ${asked}`;

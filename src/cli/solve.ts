@@ -1,62 +1,69 @@
 /**
  * hmatrix solve.
  */
-import { basename } from 'node:path';
+import { resolve } from 'node:path';
 import { throwIfAborted } from '../core/context.js';
 import { HmatrixError, NotPositiveDefiniteError } from '../core/errors.js';
 import type { SolveRecord, SolveSetup } from '../experiment/solve-run.js';
-import type { TrainingSetup } from '../experiment/table-run.js';
 import { resolveOptions, type CompressOptions } from '../hierarchical/from-entries/options.js';
+import { isTable } from '../io/csv-format.js';
+import type { PointTable } from '../io/points.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import { checkDistance, checkInputOptions, INPUT_OPTIONS as INPUT_ONLY, openInput } from './input.js';
+import { checkDistance, checkInputOptions, INPUT_OPTIONS, openInput } from './input.js';
 import { openSaved, refuseBesides, tellShift } from './saved.js';
-import { openVectors, writeVectors, type OpenVectors } from './multiply.js';
+import { inDigits } from './numbers.js';
 import { EXIT_STATUS, withFlags } from './outcome.js';
-import { requireWritable, withTeam } from './run.js';
-import { checkData, EPOCHS, openData, samplesOf } from './table.js';
+import { requireKind, requireWritable, withTeam } from './run.js';
+import { openNetwork } from './network-input.js';
 import { print, printJson, say } from './terminal.js';
 import { asFlag as flag, UsageError } from './usage.js';
-import type { SolveCommandOptions, NetworkOptions } from './command-options.js';
-import { NETWORK_DEFAULTS } from './options/network-defaults.js';
+import { checkVectors, openVectors, tableVectors, writeVectors, type OpenVectors } from './vectors.js';
+import type { SolveCommandOptions } from './command-options.js';
 
-const NETWORK_ONLY = [
-  'activation',
-  'loss',
-  'bias',
-  'samples',
-  'epochs',
-  'learningRate',
-  'batchSize',
-  'images',
-  'labels',
-  'data',
-  'targets',
-  'weights',
-] as const satisfies readonly (keyof NetworkOptions)[];
 const FORMAT_ONLY = ['neighbors', 'budget', 'distance', 'dtype'] as const;
 /** What a saved matrix has been through. */
 const COMPRESSING = ['format', ...FORMAT_ONLY] as const;
 /** Of what is compressed for a preconditioner. */
 const MAKING = ['leafSize', 'maxRank', 'compressTolerance', 'rank'] as const;
 
+/** Whether b stands in a column of the table whose rows are the points: both are then read together. */
+const besidePoints = ({ points, rhs }: Pick<SolveCommandOptions, 'points' | 'rhs'>): boolean =>
+  points !== undefined && isTable(points) && resolve(points) === resolve(rhs);
+
+/** --rhs-column alone names a column of the points' own table. */
+const withRightHandSide = (options: SolveCommandOptions): SolveCommandOptions =>
+  options.rhsColumn !== undefined && options.rhs === 'seeded' && options.points !== undefined && isTable(options.points)
+    ? { ...options, rhs: options.points }
+    : options;
+
+/** What says how a table is read, where there is no table but that of b. */
+const READING = ['header', 'delimiter', 'decimal'] as const;
+
+/** What can be found wrong about b before anything is opened; returns the options that are left for the matrix. */
+function checkRightHandSide(options: SolveCommandOptions): SolveCommandOptions {
+  const { rhs, rhsColumn, points, incompleteRows } = options;
+  checkVectors('rhs', { x: rhs, columns: rhsColumn }, 'rhsColumn');
+  if (!isTable(rhs) || besidePoints(options)) return options;
+  if (incompleteRows === 'skip')
+    throw new UsageError(
+      `--incomplete-rows skip does not go with --rhs ${rhs}: the rows of two files would no longer belong together. ` +
+        'Put b into a column of the table of points, and name it by --rhs-column.',
+    );
+  const others = { ...options };
+  if (points === undefined && options.network === undefined) for (const name of READING) others[name] = undefined;
+  return others;
+}
+
 /** What can be found wrong before anything is opened. Throws UsageError, OptionError. */
-function checkOptions(file: string | undefined, options: SolveCommandOptions): void {
+function checkOptions(file: string | undefined, given: SolveCommandOptions): void {
+  checkMatrixOptions(file, checkRightHandSide(given));
+}
+
+function checkMatrixOptions(file: string | undefined, options: SolveCommandOptions): void {
   const given = <K extends keyof SolveCommandOptions>(names: readonly K[]): K | undefined =>
     names.find((name) => options[name] !== undefined);
-  if (file !== undefined) refuseBesides(file, options, ['network', ...NETWORK_ONLY, ...INPUT_ONLY], COMPRESSING);
-  else if (options.network === undefined) {
-    const other = given(NETWORK_ONLY);
-    if (other !== undefined) throw new UsageError(`${flag(other)} goes with --network.`);
-    if (given(['matrix', 'points', 'named']) === undefined)
-      throw new UsageError(
-        'Give one of --matrix FILE, --points FILE, --named NAME and --network WIDTHS, or the file of a matrix that ' +
-          'hmatrix compress --out wrote.',
-      );
-    checkInputOptions(options);
-  } else {
-    const other = given(INPUT_ONLY);
-    if (other !== undefined) throw new UsageError(`${flag(other)} does not go with --network.`);
-    checkData(options);
+  if (file !== undefined) refuseBesides(file, options, INPUT_OPTIONS, COMPRESSING);
+  else if (checkInputOptions(options, ', or the file of a matrix that hmatrix compress --out wrote') === 'network') {
     if (options.format !== undefined)
       throw new UsageError('--format solves with a compressed matrix of entries, and does not go with --network.');
   }
@@ -94,7 +101,10 @@ function compressOptions({
 }
 
 /** What is solved with. */
-type OpenSystem = Pick<SolveSetup, 'input' | 'source' | 'model' | 'matrix'>;
+type OpenSystem = Pick<SolveSetup, 'input' | 'source' | 'model' | 'matrix'> & {
+  /** Columns of the points' own table that are right-hand sides. */
+  readonly values?: PointTable | undefined;
+};
 
 /** A saved matrix. Throws UsageError for what only a preconditioner would take, where none is made. */
 async function openSavedSystem(file: string, options: SolveCommandOptions, control: TeamControl): Promise<OpenSystem> {
@@ -119,52 +129,18 @@ async function openSystem(
   if (file !== undefined) return openSavedSystem(file, options, control);
   const { seed, network: widths } = options;
   if (widths === undefined) {
-    const opened = await openInput(options, seed, control.team.blas, control);
+    const valueColumns = besidePoints(options) ? options.rhsColumn : undefined;
+    const opened = await openInput({ ...options, valueColumns }, seed, control);
     checkDistance(options.distance, opened.source);
     return opened;
   }
-  const { trainedModel } = await import('../experiment/table-run.js');
-  const { weights, images, labels, targets } = options;
-  const {
-    activation = NETWORK_DEFAULTS.activation,
-    loss = NETWORK_DEFAULTS.loss,
-    bias = NETWORK_DEFAULTS.bias,
-    samples: most = NETWORK_DEFAULTS.samples,
-  } = options;
-  const { learningRate = NETWORK_DEFAULTS.learningRate, batchSize = NETWORK_DEFAULTS.batchSize } = options;
-  const data = await openData({ samples: most, seed, images, labels, data: options.data, targets }, control);
-  const samples = samplesOf(data, most, options.samples !== undefined);
-  const setup: TrainingSetup = {
-    widths,
-    activation: activation.length === 1 ? activation[0] : activation,
-    loss,
-    bias,
-    data,
-    samples,
-    learningRate,
-    batchSize,
-    seed,
-    epochs: options.epochs ?? (weights === undefined ? EPOCHS : 0),
-    weights: weights === undefined ? undefined : { path: weights, name: basename(weights) },
-  };
-  const { model } = await trainedModel(setup, control);
-  return {
-    model,
-    input: {
-      kind: 'network',
-      name:
-        `${widths.join('-')} (${activation.join(',')}, ${loss}${bias ? ', biases' : ''}), n = ${samples} of ` +
-        `${data.name}`,
-      tables: data.tables,
-      size: model.network.parameters,
-    },
-  };
+  return openNetwork(options, widths, seed, control);
 }
 
 /** `seen` is called with the right-hand sides once they are there. */
 function setupOf(
   options: SolveCommandOptions,
-  opened: OpenSystem,
+  { values, ...opened }: OpenSystem,
   seen: (b: OpenVectors) => void,
   control: TeamControl,
 ): SolveSetup {
@@ -191,7 +167,10 @@ function setupOf(
     ...opened,
     compress: options.format === undefined ? undefined : compressOptions(options),
     rightHandSides: async (size) => {
-      const b = await openVectors({ x: rhs, vectors, seed }, size, control);
+      const b =
+        values === undefined
+          ? await openVectors({ ...options, x: rhs, columns: options.rhsColumn, vectors, seed }, size, control)
+          : tableVectors(rhs, values);
       seen(b);
       return b.vectors;
     },
@@ -236,7 +215,7 @@ function statusOf({ decision, outcome, reason, residual, tolerance }: SolveRecor
     decision === 'missed'
       ? `the asked tolerance was missed (${outcome})`
       : `whether the asked tolerance is met is undecided (${outcome})`;
-  say(`${found}: residual ${residual.toPrecision(4)}, asked ${tolerance}. ${reason}`);
+  say(`${found}: residual ${residual.toPrecision(4)}, asked ${inDigits(tolerance)}. ${reason}`);
   return EXIT_STATUS.toleranceMissed;
 }
 
@@ -245,13 +224,17 @@ const writes = ({ keepFailed }: SolveCommandOptions, { decision }: SolveRecord):
   decision !== 'missed' || keepFailed === true;
 
 /** Solves, saves the solution, records and reports; resolves to the exit status. Throws UsageError. */
-export async function solve(file: string | undefined, options: SolveCommandOptions): Promise<number> {
+export async function solve(file: string | undefined, given: SolveCommandOptions): Promise<number> {
+  const options = withRightHandSide(given);
   checkOptions(file, options);
+  requireKind('out', options.out, 'vectors');
   await requireWritable(options.out);
+  requireKind('record', options.record, 'record');
   await requireWritable(options.record);
   const { record, portable } = await withTeam(options, async (control) => {
     const { runSolve } = await import('../experiment/solve-run.js');
     let flat = false;
+    let rightHandSide = 'seeded';
     const otherwise =
       file === undefined
         ? 'give a smaller --compress-tolerance, or another --preconditioner'
@@ -262,14 +245,15 @@ export async function solve(file: string | undefined, options: SolveCommandOptio
         await openSystem(file, options, control),
         (b) => {
           flat = b.flat;
+          rightHandSide = b.name;
         },
         control,
       );
       return runSolve(setup, control);
     });
     throwIfAborted(control.signal);
-    const told: SolveRecord = { ...done.record, reason: inFlags(done.record.reason) };
-    if (options.out !== undefined && writes(options, told)) await writeVectors(options.out, done.x, flat, control);
+    const told: SolveRecord = { ...done.record, rightHandSide, reason: inFlags(done.record.reason) };
+    if (options.out !== undefined && writes(options, told)) await writeVectors(options.out, 'x', done.x, flat, control);
     if (options.record !== undefined) {
       const { writeRecord } = await import('../experiment/record.js');
       await writeRecord(options.record, told, { signal: control.signal });

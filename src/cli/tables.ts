@@ -5,7 +5,7 @@ import Table from 'cli-table3';
 import type { CompressionRecord, InputDescription, TableReading } from '../experiment/record.js';
 import { quoted } from '../io/csv-cell.js';
 import { columnsTaken, type CsvReading } from '../io/csv-format.js';
-import { grouped, inBytes, inPercent, inPowers, inSeconds } from './numbers.js';
+import { grouped, inBytes, inDigits, inPercent, inPowers, inSeconds } from './numbers.js';
 import type { LevelRanks } from '../hierarchical/matrix/memory.js';
 
 /** A table with its first column flush left and the others flush right; no colours, so that it may go to a file. */
@@ -42,23 +42,28 @@ export function tableLine(
 
 /** What was taken of tables with samples: a line each. */
 export const sampleLines = ({ tables = [] }: { readonly tables?: readonly TableReading[] | undefined }): string[] =>
-  tables.map(({ table: reading, ...facts }) => tableLine({ ...facts, things: 'rows' }, reading));
+  tables.map(
+    ({ table: reading, role, ...facts }) =>
+      `${role === undefined ? '' : `${role}: `}${tableLine({ ...facts, things: 'rows' }, reading)}`,
+  );
 
 /** One line on what is compressed; of a table a second one on what was taken from it. */
 export function inputLine(input: InputDescription): string {
   const size = `N = ${grouped(input.size)}`;
-  if (input.kind === 'named') return `${input.name}, ${size}`;
+  if (input.kind === 'named') return `test matrix ${input.name}, ${size}`;
   if (input.kind === 'network')
     return [`Gauss–Newton matrix of the network ${input.name}, ${size}`, ...sampleLines(input)].join('\n');
   if (input.kind === 'file') {
-    const { compression } = input;
+    const { compression, source } = input;
     const how = compression === undefined ? '' : `: ${compressionLine(compression)}`;
-    return `compressed matrix ${input.name}, ${size}${how}`;
+    const line = `compressed matrix ${input.name}, ${size}${how}`;
+    return source === undefined ? line : `${line}\nof the ${inputLine(source)}`;
   }
   if (input.kind === 'matrix') return `matrix ${input.name}, ${size}`;
   const kernel = (input.kernel ?? '').replace(/\d+\.\d{6,}/g, (digits) => Number(digits).toPrecision(6));
   const dimension = input.dimension === undefined || /dimensions$/.test(input.name) ? '' : `, d = ${input.dimension}`;
-  const line = `kernel ${kernel} over ${input.name}${dimension}, ${size}`;
+  const ridge = input.ridge === undefined ? '' : `, ridge ${inDigits(input.ridge)}`;
+  const line = `kernel ${kernel} over ${input.name}${dimension}, ${size}${ridge}`;
   if (input.table === undefined) return line;
   const facts = { name: input.name, count: input.size, dimension: input.dimension ?? 0, things: 'points' } as const;
   return `${line}\n${tableLine(facts, input.table)}`;
@@ -73,7 +78,7 @@ const compressionLine = ({
   dtype,
   seed,
 }: NonNullable<InputDescription['compression']>): string =>
-  `${format}, leaf size ${leafSize}, rank ≤ ${maxRank}, tolerance ${tolerance}, ${dtype}, seed ${seed}`;
+  `${format}, leaf size ${leafSize}, rank ≤ ${maxRank}, tolerance ${inDigits(tolerance)}, ${dtype}, seed ${seed}`;
 
 /** One line: the options of a compression, its seed and workers. */
 export function optionsLine({
@@ -88,8 +93,8 @@ export function optionsLine({
 }): string {
   const { format, leafSize, maxRank, tolerance, neighbors, budget = 0, distance, dtype } = options;
   return [
-    `${format}, leaf size ${leafSize}, rank ≤ ${maxRank}, tolerance ${tolerance}`,
-    neighbors === undefined ? [] : `${neighbors} neighbours`,
+    `${format}, leaf size ${leafSize}, rank ≤ ${maxRank}, tolerance ${inDigits(tolerance)}`,
+    neighbors === undefined ? [] : `${neighbors} neighbors`,
     budget > 0 ? `budget ${inPercent(budget)}` : [],
     distance === undefined ? [] : `distance ${distance}`,
     `${dtype}, seed ${seed}, ${workers} worker${workers === 1 ? '' : 's'}`,
@@ -104,7 +109,7 @@ export function phaseTable({ seconds, gflops, vectors }: CompressionRecord): str
   return table(
     ['phase', 'seconds', 'GFLOP/s', 'of dgemm'],
     [
-      plain('neighbours', seconds.neighbors),
+      plain('neighbors', seconds.neighbors),
       plain('cluster tree, lists', seconds.tree),
       plain('skeletonization', seconds.skeletonization),
       plain('evaluating blocks', seconds.fill),
@@ -157,7 +162,10 @@ export function errorLine({ error }: Pick<CompressionRecord, 'error'>): string {
     ? 'all columns compared'
     : `95 % interval ${inPowers(low)} … ${inPowers(high)} from ${columns} columns`;
   const word = decision === 'missed' ? 'MISSED' : decision;
-  return `relative error ‖K − K̃‖/‖K‖ (Frobenius) = ${inPowers(relative)} (${how}); asked: ${tolerance}, ${word}`;
+  return (
+    `relative error ‖K − K̃‖/‖K‖ (Frobenius) = ${inPowers(relative)} (${how}); ` +
+    `asked: ${inDigits(tolerance)}, ${word}`
+  );
 }
 
 /** Which BLAS, how fast, and how to get a faster one where it is ours. */

@@ -6,19 +6,22 @@ import { OptionError } from '../core/errors.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
 import { view, type Matrix, type Precision } from '../dense/matrix.js';
-import { compressEntries } from '../hierarchical/from-entries/compress.js';
 import { decide } from '../hierarchical/measure/error-interval.js';
 import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
 import { peakMemory } from '../io/machine.js';
+import type { Model } from '../network/model.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
+import { compressInput } from './compress-input.js';
 import { measureDgemm, median } from './dgemm-rate.js';
 import { circumstances, type CompressionRecord, type InputDescription } from './record.js';
 
 /** What one run compresses and measures. */
 export interface CompressionSetup {
   readonly source: EntrySource;
+  /** The network whose Gauss–Newton matrix `source` is: the tree is then chosen among those for networks. */
+  readonly model?: Model | undefined;
   readonly input: InputDescription;
   readonly options: CompressOptions;
   /** Vectors multiplied at once; default 64. */
@@ -81,7 +84,7 @@ async function timeProducts(
  * caller's to release. Throws what `compress` throws.
  */
 export async function runCompression(setup: CompressionSetup, control: TeamControl): Promise<CompressionRun> {
-  const { source, input, options } = setup;
+  const { input, options, source } = setup;
   const { vectors = 64, products: limit = 7 } = setup;
   for (const [name, value] of [
     ['vectors', vectors],
@@ -90,7 +93,7 @@ export async function runCompression(setup: CompressionSetup, control: TeamContr
     if (!Number.isInteger(value) || value < 1)
       throw new OptionError(`${name} must be a whole number of at least 1, not ${value}.`, { option: name, value });
   }
-  const matrix = await compressEntries(source, options, control);
+  const { matrix, distance, choosing } = await compressInput(setup, options, control);
   try {
     const { seconds: apply, products } = await timeProducts(matrix, vectors, limit, control);
     const peakBytes = peakMemory();
@@ -102,7 +105,7 @@ export async function runCompression(setup: CompressionSetup, control: TeamContr
     const error = (performance.now() - began) / 1000;
     const decision = decide(estimate, report.tolerance);
     const { bytes, share, ...parts } = matrix.memory();
-    const { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype, preserve } = report;
+    const { format, leafSize, maxRank, tolerance, neighbors, budget, dtype, preserve } = report;
     const record: CompressionRecord = {
       record: 'compression',
       input,
@@ -120,7 +123,13 @@ export async function runCompression(setup: CompressionSetup, control: TeamContr
       seed: report.seed,
       workers: report.workers,
       vectors,
-      seconds: { ...report.seconds, apply, error },
+      seconds: {
+        ...report.seconds,
+        tree: report.seconds.tree + choosing,
+        compress: report.seconds.compress + choosing,
+        apply,
+        error,
+      },
       products,
       gflops: { apply: matrix.flops(vectors) / apply / 1e9, dgemm },
       error: { ...estimate, tolerance, met: decision === 'met', decision },

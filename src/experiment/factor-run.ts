@@ -4,7 +4,6 @@
  */
 import { sharedFloat64 } from '../core/shared-array.js';
 import { squaredNorm, view } from '../dense/matrix.js';
-import { compressEntries } from '../hierarchical/from-entries/compress.js';
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
 import { factor } from '../hierarchical/factor/factor.js';
 import type { Factorization } from '../hierarchical/factor/factorization.js';
@@ -14,7 +13,7 @@ import { decide, type Decision, type ErrorEstimate } from '../hierarchical/measu
 import { peakMemory, type MachineDescription } from '../io/machine.js';
 import { shifted } from '../operator/shifted.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import type { EntrySource } from '../source/entry-source.js';
+import { compressInput, type CompressedInput } from './compress-input.js';
 import { randomVectors } from './compression-run.js';
 import { circumstances, type InputDescription, type Versions } from './record.js';
 
@@ -62,7 +61,7 @@ export interface FactorSetup {
   readonly record: FactorRecord['record'];
   readonly input: InputDescription;
   readonly loaded?: { readonly matrix: HierarchicalMatrix; readonly seconds: number } | undefined;
-  readonly compress?: { readonly source: EntrySource; readonly options: CompressOptions } | undefined;
+  readonly compress?: (CompressedInput & { readonly options: CompressOptions }) | undefined;
   readonly shift: number;
   readonly seed: number;
   readonly memoryLimit?: number | undefined;
@@ -76,7 +75,7 @@ export interface FactorSetup {
 export async function runFactor(setup: FactorSetup, control: TeamControl): Promise<FactorRecord> {
   const { record, input, loaded, compress, shift, seed, memoryLimit } = setup;
   const began = performance.now();
-  const matrix = loaded?.matrix ?? (await compressEntries(compress!.source, compress!.options, control));
+  const matrix = loaded?.matrix ?? (await compressInput(compress!, compress!.options, control)).matrix;
   try {
     const compressed = performance.now();
     const { report } = matrix;

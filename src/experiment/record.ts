@@ -25,9 +25,12 @@ export interface InputDescription {
   readonly table?: CsvReading | undefined;
   readonly kernel?: string | undefined;
   readonly bandwidth?: number | undefined;
+  /** Added to the diagonal of a kernel matrix; absent where nothing was. */
+  readonly ridge?: number | undefined;
   /** Of a network: the tables that its data was read from. */
   readonly tables?: readonly TableReading[] | undefined;
-  /** Of a matrix compressed before: how. */
+  /** Of a matrix compressed before: from what, where its file tells it, and how. */
+  readonly source?: InputDescription | undefined;
   readonly compression?: Pick<CommonReport, 'format' | 'leafSize' | 'maxRank' | 'tolerance' | 'dtype' | 'seed'>;
 }
 
@@ -39,6 +42,8 @@ export interface TableReading {
   readonly count: number;
   readonly dimension: number;
   readonly table: CsvReading;
+  /** Where it holds the targets, and not the inputs. */
+  readonly role?: 'targets' | undefined;
 }
 
 /** The versions that a record was made with. */

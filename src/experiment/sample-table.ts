@@ -4,13 +4,14 @@
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError, ShapeError } from '../core/errors.js';
 import { view } from '../dense/matrix.js';
-import { tableTaken } from '../io/csv-format.js';
+import { tableTaken, type CsvFormat, isTable } from '../io/csv-format.js';
 import { readNpzNames } from '../io/npz.js';
 import { readPoints, readSamples, type PointTable } from '../io/points.js';
 import { labelTargets, memoryDataSet, type DataSet } from '../network/data-set.js';
 import { lossOf, type LossName } from '../network/losses/table.js';
 import type { Network } from '../network/network.js';
 import type { TableReading } from './record.js';
+import { readSplitTable, type Column } from './split-columns.js';
 
 /** A file, and what it is called in records: without its folder. */
 export interface NamedFile {
@@ -53,33 +54,72 @@ async function npzRows(path: string, role: keyof typeof NAMES, control: RunContr
   return { dimension, count, coordinates: data as Float64Array, total: count };
 }
 
-async function readRows({ path, name }: NamedFile, role: keyof typeof NAMES, control: RunControl): Promise<Rows> {
+const rowsOf = ({ dimension, count, coordinates, table }: PointTable, name: string): Rows => ({
+  name,
+  dimension,
+  count,
+  coordinates,
+  table,
+});
+
+async function readRows(
+  { path, name }: NamedFile,
+  role: keyof typeof NAMES,
+  format: CsvFormat,
+  control: RunControl,
+): Promise<Rows> {
   const { signal, onProgress } = control;
   const read = /\.npz$/i.test(path)
     ? await npzRows(path, role, { signal, onProgress })
-    : await readPoints(path, { signal, onProgress });
-  return { ...read, name };
+    : await readPoints(path, { ...(isTable(path) ? format : {}), signal, onProgress });
+  return rowsOf(read, name);
+}
+
+/** How tables with samples are read. */
+export interface SampleReading extends CsvFormat {
+  /** Columns of the data's own table that are the targets; all others, or `columns`, are inputs. */
+  readonly target?: readonly Column[] | undefined;
+}
+
+/** Inputs and targets, of one table or of two files. Throws as readSampleTable does. */
+async function readBoth(
+  data: NamedFile,
+  targets: NamedFile | undefined,
+  { target, ...format }: SampleReading,
+  { signal, onProgress }: RunControl,
+): Promise<Pick<SampleTable, 'inputs' | 'targets'>> {
+  const { name } = data;
+  if (target !== undefined) {
+    const { points, values } = await readSplitTable(data.path, target, { ...format, signal, onProgress });
+    return { inputs: rowsOf(points, name), targets: rowsOf(values, name) };
+  }
+  const inputs = await readRows(data, 'data', format, { signal, onProgress });
+  if (targets === undefined) return { inputs };
+  const others = { ...format, columns: undefined };
+  return { inputs, targets: await readRows(targets, 'targets', others, { signal, onProgress }) };
 }
 
 /**
  * Reads samples, a row each, and their targets: .npy, CSV, IDX, or an .npz (the only array, or the one called data, x,
- * X, inputs; targets, y, Y, labels). Throws ShapeError unless both files have equally many rows, FileFormatError and
- * what readPoints and readNpz throw.
+ * X, inputs; targets, y, Y, labels). `how` says which columns of tables are taken, and `target` which columns of the
+ * data are the targets, instead of a file of them. Throws ShapeError unless both files have equally many rows,
+ * FileFormatError, and what readPoints and readNpz throw.
  */
 export async function readSampleTable(
   data: NamedFile,
   targets: NamedFile | undefined,
   control: RunControl = {},
+  how: SampleReading = {},
 ): Promise<SampleTable> {
-  const inputs = await readRows(data, 'data', control);
-  const wanted = targets === undefined ? undefined : await readRows(targets, 'targets', control);
+  const { inputs, targets: wanted } = await readBoth(data, targets, how, control);
   if (wanted !== undefined && wanted.count !== inputs.count)
     throw new ShapeError(
       `${inputs.name} has ${inputs.count} rows, ${wanted.name} ${wanted.count}: each sample has its row in both.`,
       { inputs: inputs.count, targets: wanted.count },
     );
-  const tables = [inputs, ...(wanted === undefined ? [] : [wanted])].flatMap(({ name, count, dimension, table }) =>
-    table === undefined ? [] : [{ name, count, dimension, table }],
+  const read = wanted === undefined ? [inputs] : [inputs, { ...wanted, role: 'targets' as const }];
+  const tables = read.flatMap(({ coordinates: _, table, ...facts }) =>
+    table === undefined ? [] : [{ ...facts, table }],
   );
   return { inputs, targets: wanted, tables };
 }
@@ -114,9 +154,13 @@ export function sampleDataSet(
   const { classes } = lossOf(loss);
   if (targets === undefined) {
     if (classes)
-      throw new OptionError(`The loss ${loss} is on classes and needs labels: give a file of them, a row a sample.`, {
-        option: 'targets',
-      });
+      throw new OptionError(
+        `The loss ${loss} is on classes and needs labels: give a file of them, a row a sample, or a column of the ` +
+          'data.',
+        {
+          option: 'targets',
+        },
+      );
     if (outputs !== dimension)
       throw new ShapeError(
         `The network gives ${outputs} outputs, and without targets each sample, of ${dimension} numbers, is its own: ` +

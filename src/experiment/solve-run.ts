@@ -36,6 +36,8 @@ export interface SolveRecord {
   readonly seed: number;
   readonly workers: number;
   readonly vectors: number;
+  /** Where b came from: a file, columns of a table, or 'seeded'; undefined where the caller does not tell. */
+  readonly rightHandSide?: string | undefined;
   /** λ, and ‖A‖₂ where it was measured. */
   readonly shift: number;
   readonly norm: number | null;

@@ -42,6 +42,9 @@ export const TABLE_OPTIONS = [
   'incompleteRows',
 ] as const satisfies readonly (keyof CsvFormat)[];
 
+/** Whether a file of that name is read as a table. */
+export const isTable = (path: string): boolean => /\.(csv|tsv)$/i.test(path);
+
 /** What was taken from a table, and how it was read. */
 export interface CsvReading {
   readonly delimiter: string;

@@ -3,6 +3,7 @@
  * Such files (.npz, safetensors) hold arrays and names, no activations and no losses: the caller must know those.
  * Names: layer-names.ts.
  */
+import { inCode } from '../core/advice.js';
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError, ShapeError } from '../core/errors.js';
 import { requireRole } from '../core/kind.js';
@@ -235,11 +236,13 @@ function checkBiases(
   const what = given[ℓ]
     ? `with a bias, "${found[ℓ].bias}", and the network has none`
     : 'without a bias, and the network has one';
+  const uniform = given.every((one) => one === given[0]);
+  const advice = { option: 'bias', value: uniform ? given[0] : given };
   const missing = given[ℓ] ? '' : ` ("${biasName(found[ℓ])}" is missing; there are ${names})`;
   throw new ShapeError(
     `${path}: "${found[ℓ].weight}", layer ${ℓ} of the network, comes ${what} there${missing}: define the network ` +
-      'with the biases of the file.',
-    { path, layer: ℓ },
+      `with the biases of the file, ${inCode(advice)}.`,
+    { path, layer: ℓ, advice: [advice] },
   );
 }
 

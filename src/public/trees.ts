@@ -1,5 +1,5 @@
 /**
- * Orders of the indices: distances, neighbours, cluster trees.
+ * Orders of the indices: distances, neighbors, cluster trees.
  */
 export { buildClusterTree, type ClusterTreeOptions } from '../tree/build.js';
 export type { ClusterTree, GivenTree } from '../tree/cluster-tree.js';

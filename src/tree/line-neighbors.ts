@@ -1,5 +1,5 @@
 /**
- * Neighbours of indices that stand on a line: the lexicographic and the random distance need no search.
+ * Neighbors of indices that stand on a line: the lexicographic and the random distance need no search.
  */
 
 /**

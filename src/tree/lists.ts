@@ -1,5 +1,5 @@
 /**
- * Interaction lists from a cluster tree and neighbours.
+ * Interaction lists from a cluster tree and neighbors.
  */
 import { OptionError } from '../core/errors.js';
 import { firstOfLevel } from '../core/indices.js';
@@ -20,7 +20,7 @@ export interface InteractionOptions {
 
 /**
  * Near and far lists. With budget 0, or one below 1/leaves, near is the diagonal and far the pairs of siblings (HSS,
- * HODLR). Else near pairs are those with the most votes of neighbours that leave both rows within the budget, and far
+ * HODLR). Else near pairs are those with the most votes of neighbors that leave both rows within the budget, and far
  * is the smallest cover of the rest by pairs of nodes (far-cover.ts). What the near blocks use is reported in
  * `budgetUsed`. Cost O(κN + leaves²) up to 2,048 leaves.
  */

@@ -1,6 +1,6 @@
 /**
- * Near leaves by votes of the neighbours, within a budget.
- * A neighbour of an index of leaf α that lies in leaf β is a vote for the pair {α, β}, whichever way round (SC17, arXiv
+ * Near leaves by votes of the neighbors, within a budget.
+ * A neighbor of an index of leaf α that lies in leaf β is a vote for the pair {α, β}, whichever way round (SC17, arXiv
  * 1707.00164, section 2.2). There the budget limits one side and symmetrising overshoots it; here pairs are taken, most
  * votes first, as long as both rows stay within it.
  */
@@ -54,7 +54,7 @@ function countVotes(tree: ClusterTree, { count, indices }: Pick<Neighbors, 'coun
   const { size, depth, order, begin, end } = tree;
   if (indices.length !== size * count)
     throw new ShapeError(
-      `The tree has ${size} indices, the neighbour lists ${indices.length} entries of ${count} a row: they ` +
+      `The tree has ${size} indices, the neighbor lists ${indices.length} entries of ${count} a row: they ` +
         'belong to different matrices.',
       { size, count, length: indices.length },
     );

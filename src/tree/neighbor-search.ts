@@ -1,5 +1,5 @@
 /**
- * The phases of the neighbour search.
+ * The phases of the neighbor search.
  * Projection trees: a node is cut at the median of δ(·, p) − δ(·, q), p and q two of its members, drawn at random;
  * leaves are searched exhaustively, by panels of a matrix of distances. Every pair of a leaf is evaluated once and
  * offered to both its members.
@@ -47,7 +47,7 @@ export const FINISH_ROWS = 4096;
 const POLES = 0x901e5;
 const CANDIDATES = 6;
 
-/** One side of a panel of distances: its members, how far the farthest listed neighbour of each is, where it begins. */
+/** One side of a panel of distances: its members, how far the farthest listed neighbor of each is, where it begins. */
 interface PanelSide {
   readonly members: Int32Array;
   readonly limits: Float64Array;
@@ -62,7 +62,7 @@ class Searcher {
   readonly #panel: Float64Array;
   readonly #rowLimits: Float64Array;
   readonly #colLimits: Float64Array;
-  /** Local number of each index among the members in work, else −1; and those of the members' neighbours so far. */
+  /** Local number of each index among the members in work, else −1; and those of the members' neighbors so far. */
   readonly #local: Int32Array;
   readonly #listed: Int32Array;
   readonly #candidates = new Int32Array(CANDIDATES);
@@ -119,7 +119,7 @@ class Searcher {
     }
   }
 
-  /** Local numbers of the neighbours so far of each member. */
+  /** Local numbers of the neighbors so far of each member. */
   #findListed(members: Int32Array): void {
     const { capacity, indices } = this.#nearest;
     const local = this.#local;

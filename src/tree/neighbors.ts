@@ -1,5 +1,5 @@
 /**
- * κ nearest neighbours of every index, approximately, with a measured recall.
+ * κ nearest neighbors of every index, approximately, with a measured recall.
  * Randomized projection trees, one after the other, until the recall on a sample of rows exceeds its target (the scheme
  * of SC17, arXiv 1707.00164, section 2.2, with leaves searched by blocks and lists kept by partial selection);
  * exhaustively where that is no dearer.
@@ -34,11 +34,11 @@ import { cutNode } from './two-centroids.js';
 
 /** Options of {@link findNeighbors}. */
 export interface NeighborOptions {
-  /** Neighbours per index, κ; at most N − 1 are found. */
+  /** Neighbors per index, κ; at most N − 1 are found. */
   readonly neighbors: number;
   /** Default 0. Seeds the projection trees and the sample of rows. */
   readonly seed?: number | undefined;
-  /** Share of the true neighbours to be found, measured on a sample; 1 asks for an exhaustive search. Default 0.9. */
+  /** Share of the true neighbors to be found, measured on a sample; 1 asks for an exhaustive search. Default 0.9. */
   readonly targetRecall?: number | undefined;
   /** Projection trees to try at most; default 24. */
   readonly maxIterations?: number | undefined;
@@ -51,18 +51,18 @@ const NEIGHBOR_KEYS: KeysOf<NeighborOptions> = {
   maxIterations: true,
 };
 
-/** Neighbours of every index, and how many of the true ones they are. */
+/** Neighbors of every index, and how many of the true ones they are. */
 export interface Neighbors {
-  /** Neighbours per index: min(κ, N − 1). */
+  /** Neighbors per index: min(κ, N − 1). */
   readonly count: number;
   /**
-   * count × N: the neighbours of i are indices[i·count … (i + 1)·count), nearest first (ties: smaller index first), i
+   * count × N: the neighbors of i are indices[i·count … (i + 1)·count), nearest first (ties: smaller index first), i
    * itself excluded.
    */
   readonly indices: Int32Array;
   /** count × N: their distances, as `distance.ts` defines them. */
   readonly distances: Float64Array;
-  /** Share of the true neighbours found, on a sample of rows; 1 where the search was exhaustive. */
+  /** Share of the true neighbors found, on a sample of rows; 1 where the search was exhaustive. */
   readonly recall: number;
   /** Projection trees searched; 0 where the search was exhaustive from the start. */
   readonly iterations: number;
@@ -84,7 +84,7 @@ const SAMPLE = 128;
 const SAMPLE_PURPOSE = 0x5a3e;
 
 /**
- * The κ nearest neighbours of every index of `source` by `distance`. Cost: about N·(leaf size)/2 distances a tree (N²/2
+ * The κ nearest neighbors of every index of `source` by `distance`. Cost: about N·(leaf size)/2 distances a tree (N²/2
  * where exhaustive) plus N log N for the tree; memory 12·κ·N bytes. The same lists for any team. Where `maxIterations`
  * trees miss the target, the recall says so. Throws OptionError, NonFiniteError where distances are not finite,
  * AbortedError.
@@ -232,7 +232,7 @@ async function searchTrees(
   return { recall, iterations: maxIterations };
 }
 
-/** Share of the sample's true neighbours that the lists hold; one as near as the farthest true one counts as true. */
+/** Share of the sample's true neighbors that the lists hold; one as near as the farthest true one counts as true. */
 function measureRecall({ nearest, exact, sample }: SearchState): number {
   const { capacity } = nearest;
   let found = 0;

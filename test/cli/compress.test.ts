@@ -171,7 +171,7 @@ describe('compress for people', () => {
     // No terminal, no progress bar.
     expect(stderr).toBe('');
     for (const word of [
-      'neighbours',
+      'neighbors',
       'cluster tree',
       'skeletonization',
       'of dgemm',

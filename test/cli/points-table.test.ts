@@ -226,7 +226,7 @@ describe('points of a table', () => {
   });
 
   it.each([
-    [['solve', '--network', '4-2-4', '--decimal', ','], /--decimal does not go with --network/],
+    [['solve', '--network', '4-2-4', '--decimal', ','], /--decimal goes with a table of samples: --data FILE\.csv/],
     [['compress', '--points', 'x.csv', '--header', 'maybe'], /--header.*yes, no or auto/],
     [['compress', '--points', 'x.csv', '--delimiter', ';;'], /--delimiter.*one character/],
     [['compress', '--points', 'x.csv', '--delimiter', '.'], /--delimiter: The delimiter must be one character/],

@@ -116,7 +116,7 @@ describe('the commands', () => {
     expect(record.input).toMatchObject({ kind: 'network', size: 18, tables: [{ name: 'X.csv' }, { name: 'y.csv' }] });
     expect(record.input.name).toContain('n = 30 of X.csv and y.csv');
     expect((await hmatrix([...args, '--shift', '0.1'])).stdout).toMatch(
-      /\nX\.csv: 30 rows of 4 numbers: columns .*\ny\.csv: 30 rows of 2 numbers: columns 0, 1 \(by number/,
+      /\nX\.csv: 30 rows of 4 numbers: columns .*\ntargets: y\.csv: 30 rows of 2 numbers: columns 0, 1 \(by number/,
     );
   });
 

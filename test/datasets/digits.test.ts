@@ -52,7 +52,7 @@ describe('digit images', () => {
     expect(total / coordinates.length).toBeLessThan(0.155);
   });
 
-  it('no two are alike, and the nearest neighbour is the same digit nine times in ten', () => {
+  it('no two are alike, and the nearest neighbor is the same digit nine times in ten', () => {
     const asked = 300;
     let right = 0;
     let smallest = Infinity;

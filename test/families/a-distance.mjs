@@ -1,5 +1,5 @@
 /**
- * The distance `correlation`: neighbours against all distances, a tree that compresses, on two workers; the command.
+ * The distance `correlation`: neighbors against all distances, a tree that compresses, on two workers; the command.
  */
 import assert from 'node:assert/strict';
 import { hmatrix, load } from './command.mjs';

@@ -7,7 +7,7 @@ import { randomSizes, treeOfLeaves } from './trees.js';
 
 const ISOLATED = 13;
 
-/** A sampler's state over leaves of random sizes; neighbours(i) are i's, `near` the leaves near a leaf. */
+/** A sampler's state over leaves of random sizes; neighbors(i) are i's, `near` the leaves near a leaf. */
 function stateOf(
   tree: ClusterTree,
   neighbors: readonly number[][] = [],
@@ -110,8 +110,8 @@ describe('sampled rows of a node', () => {
     expect(sampler.uniformWeight ** 2).toBeCloseTo(1 / probability, 10);
   });
 
-  it('begin_with_the_neighbours_that_have_most_votes', () => {
-    // All have the same four neighbours, of which two lie outside node 1.
+  it('begin_with_the_neighbors_that_have_most_votes', () => {
+    // All have the same four neighbors, of which two lie outside node 1.
     const right = [...tree.order.subarray(tree.begin[2], tree.begin[2] + 2)];
     const left = [...tree.order.subarray(tree.begin[1], tree.begin[1] + 2)];
     const sampler = new RowSampler(

@@ -62,7 +62,7 @@ describe('kernels of distance', () => {
     for (let i = 1; i < values.length; i++) expect(values[i]).toBeLessThan(values[i - 1]);
   });
 
-  it.each(formulas)('%s_of_an_entry_does_not_depend_on_its_neighbours', (_, kernel) => {
+  it.each(formulas)('%s_of_an_entry_does_not_depend_on_its_neighbors', (_, kernel) => {
     const whole = valuesOf(kernel);
     for (const i of [0, 1, 511, 1023, 1024, 2999]) expect(valuesOf(kernel, squared.slice(i, i + 1))[0]).toBe(whole[i]);
   });
@@ -225,7 +225,7 @@ describe('kernels from expressions', () => {
     expect(valuesOf(kernelFromDefinition(structuredClone(kernel.definition!)))).toEqual(valuesOf(kernel));
   });
 
-  it('of_an_entry_does_not_depend_on_its_neighbours', async () => {
+  it('of_an_entry_does_not_depend_on_its_neighbors', async () => {
     const kernel = await expressionKernel('r < 3 ? exp(-r^2/8) : cosh(1)/exp(2 r)');
     const whole = valuesOf(kernel);
     for (const i of [0, 1, 299, 511, 512, 2999]) expect(valuesOf(kernel, squared.slice(i, i + 1))[0]).toBe(whole[i]);

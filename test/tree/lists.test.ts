@@ -86,7 +86,7 @@ function fewestBlocks(depth: number, near: Near): number {
   return blocks;
 }
 
-/** A tree in index order with random neighbours. */
+/** A tree in index order with random neighbors. */
 const identityTree = (size: number, depth: number): ClusterTree => ({
   size,
   ...halvedRanges(size, depth),

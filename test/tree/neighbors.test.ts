@@ -51,7 +51,7 @@ function isWellFormed(found: Neighbors, size: number, distance: PairDistance, to
   }
 }
 
-/** Share of true neighbours among the found ones, over `rows` rows; one as near as the last true one counts. */
+/** Share of true neighbors among the found ones, over `rows` rows; one as near as the last true one counts. */
 function recallOf(found: Neighbors, size: number, distance: PairDistance, rows: number): number {
   let hits = 0;
   for (let r = 0; r < rows; r++) {
@@ -71,7 +71,7 @@ describe('findNeighbors, exhaustively', () => {
     expect(recallOf(found, size, distance, 50)).toBe(1);
   };
 
-  it.each([1, 3, 16, 40])('finds the true neighbours of points in %i dimensions', async (dimension) => {
+  it.each([1, 3, 16, 40])('finds the true neighbors of points in %i dimensions', async (dimension) => {
     const points = normalPoints(size, dimension, 1);
     exact(
       await findNeighbors(pointSource(points), 'geometric', { neighbors: 12 }, { team }),
@@ -106,7 +106,7 @@ describe('findNeighbors, exhaustively', () => {
     expect(byEntries.indices).toEqual(byPoints.indices);
   });
 
-  it('sets rows with a zero diagonal apart by angle: they are each other’s neighbours and nobody else’s', async () => {
+  it('sets rows with a zero diagonal apart by angle: they are each other’s neighbors and nobody else’s', async () => {
     const zero = new Set(Array.from({ length: 60 }, (_, k) => 10 * k + 3));
     const source = gramSource(size, 6, 5, zero);
     const found = await findNeighbors(source, 'angle', { neighbors: 12 }, { team });
@@ -125,7 +125,7 @@ describe('findNeighbors, exhaustively', () => {
     for (let i = 0; i < size; i++) expect(listOf(b, renamed[i])).toEqual(listOf(a, i).map((j) => renamed[j]));
   });
 
-  it('gives at most N − 1 neighbours, and none where none are asked for', async () => {
+  it('gives at most N − 1 neighbors, and none where none are asked for', async () => {
     const few = await findNeighbors(pointSource(normalPoints(5, 2, 8)), 'geometric', { neighbors: 32 }, { team });
     expect(few.count).toBe(4);
     for (let i = 0; i < 5; i++) expect(listOf(few, i).sort()).toEqual([0, 1, 2, 3, 4].filter((j) => j !== i));
@@ -137,7 +137,7 @@ describe('findNeighbors, exhaustively', () => {
     ).toMatchObject({ count: 0, recall: 1 });
   });
 
-  it('reads the neighbours of the lexicographic and the random distance off', async () => {
+  it('reads the neighbors of the lexicographic and the random distance off', async () => {
     const source = pointSource(normalPoints(50, 2, 9));
     const line = await findNeighbors(source, 'lexicographic', { neighbors: 6 }, { team });
     isWellFormed(line, 50, (i, j) => Math.abs(i - j), 0);

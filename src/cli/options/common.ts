@@ -3,7 +3,7 @@
  */
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { finiteNumber, wholeNumber } from '../usage.js';
+import { columnList, delimiter, finiteNumber, header, wholeNumber } from '../usage.js';
 
 /** Most rows. */
 export const MAX_SIZE = 2 ** 31 - 1;
@@ -35,3 +35,12 @@ export function withCommon(command: Command, team = true): Command {
 /** An option that takes one of some names. */
 export const named = (flags: string, text: string, choices: readonly string[]): Option =>
   new Option(flags, text).choices(choices);
+
+/** How tables (.csv, .tsv) of points or samples are read. */
+export const withTableReading = (command: Command): Command =>
+  command
+    .option('--columns <list>', 'of a .csv or .tsv file: names or numbers from 0, commas between (all)', columnList)
+    .option('--header <choice>', 'its first row holds names: yes, no, auto (if no cell begins like a number)', header)
+    .option('--delimiter <c>', 'between its cells: a character, tab, space (default: the first rows tell)', delimiter)
+    .addOption(named('--decimal <mark>', 'decimal mark of the file (default: .)', ['.', ',']))
+    .addOption(named('--incomplete-rows <choice>', 'with cells empty, NA, NaN … (default: error)', ['error', 'skip']));

@@ -5,15 +5,15 @@ import type { Command } from 'commander';
 import { FORMAT_TABLE, FORMATS } from '../../hierarchical/matrix/format.js';
 import { familiesWith, kernelFamilies } from '../../source/kernels/table.js';
 import { describedDistances, DISTANCES } from '../../tree/distances/table.js';
-import { bandwidth, byteCount, columnList, delimiter, finiteNumber, header, wholeNumber } from '../usage.js';
-import { MAX_SIZE, nonNegative, positive, withCommon, named } from './common.js';
+import { bandwidth, byteCount, finiteNumber, wholeNumber } from '../usage.js';
+import { MAX_SIZE, nonNegative, positive, withCommon, named, withTableReading } from './common.js';
 
 /** How a hierarchical matrix is made, but for its tolerance; `near`: whether it may have near blocks. */
 export function withShape(command: Command, near = true): Command {
   command
     .option('--leaf-size <m>', 'most indices in a leaf (default: 256)', wholeNumber(2, 16_384))
     .option('--max-rank <s>', 'most skeletons of a node (default: the leaf size)', wholeNumber(1, 16_384))
-    .option('--neighbors <k>', 'nearest neighbours per index (default: 32)', wholeNumber(1, 4096));
+    .option('--neighbors <k>', 'nearest neighbors per index (default: 32)', wholeNumber(1, 4096));
   if (near)
     command.option(
       '--budget <b>',
@@ -70,9 +70,9 @@ export function withRun(command: Command): Command {
     .option('--record <file>', 'write the record of the run as JSON')
     .option('--quiet', 'print nothing but failures');
 }
-/** Where a matrix comes from. */
+/** Where a matrix comes from; of networks the options are `withNetwork`'s. */
 export function withInput(command: Command): Command {
-  return command
+  return withTableReading(command)
     .option('--matrix <file>', 'a symmetric matrix, .npy')
     .option('--points <points>', 'points: .npy, .csv, IDX images (MNIST, .gz as it comes), normal:N,d or uniform:N,d')
     .option(
@@ -89,11 +89,6 @@ export function withInput(command: Command): Command {
     .option('--period <p>', `of the ${familiesWith('period').join(', ')} kernel's coordinates (default: 1)`, positive)
     .option('--ridge <x>', 'added to the diagonal of a kernel matrix (default: 0)', nonNegative)
     .option('--limit <n>', 'only the first n points', wholeNumber(1, MAX_SIZE))
-    .option('--columns <list>', 'of a .csv or .tsv file: names or numbers from 0, commas between (all)', columnList)
-    .option('--header <choice>', 'its first row holds names: yes, no, auto (if no cell begins like a number)', header)
-    .option('--delimiter <c>', 'between its cells: a character, tab, space (default: the first rows tell)', delimiter)
-    .addOption(named('--decimal <mark>', 'decimal mark of the file (default: .)', ['.', ',']))
-    .addOption(named('--incomplete-rows <choice>', 'with cells empty, NA, NaN … (default: error)', ['error', 'skip']))
     .option('--named <name>', 'a test matrix: K02, K13, K15, COV, EXP, MATERN')
     .option('--size <n>', 'size of the test matrix; but for COV a perfect square', wholeNumber(1, MAX_SIZE));
 }

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { ACTIVATIONS } from '../../network/activations/table.js';
 import { LOSSES, lossOf } from '../../network/losses/table.js';
-import { finiteNumber, oneOfEach, wholeNumber, widths } from '../usage.js';
+import { columnList, finiteNumber, oneOfEach, wholeNumber, widths } from '../usage.js';
 import { MAX_SIZE } from './common.js';
 import { NETWORK_DEFAULTS } from './network-defaults.js';
 
@@ -79,5 +79,6 @@ export function withNetwork(
       'targets of --data, a row each; one column of whole numbers: class labels (--loss cross-entropy); without ' +
         'it the samples themselves',
     )
+    .option('--target <list>', 'columns of --data, a table, that are the targets; the others are inputs', columnList)
     .option('--weights <file>', 'weights to begin from: .npz or safetensors of a PyTorch or Flax perceptron');
 }

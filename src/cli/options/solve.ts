@@ -4,7 +4,7 @@
 import type { Command } from 'commander';
 import { FORMATS } from '../../hierarchical/matrix/format.js';
 import { PRECONDITIONERS } from '../../solve/preconditioners/table.js';
-import { byteCount, finiteNumber, wholeNumber } from '../usage.js';
+import { byteCount, columnList, finiteNumber, wholeNumber } from '../usage.js';
 import { named, nonNegative } from './common.js';
 import { withShape, withInput } from './matrix.js';
 import { withNetwork } from './network.js';
@@ -25,9 +25,10 @@ export function withSolve(command: Command): Command {
       .option('--rank <r>', 'of the preconditioner nystrom (default: 256, at most N/4)', wholeNumber(1, 65_536))
       .option(
         '--rhs <b>',
-        "right-hand sides: an .npy file of N rows, or 'seeded' for standard normal vectors",
+        "right-hand sides: an .npy file of N rows, a table with --rhs-column, or 'seeded' (standard normal vectors)",
         'seeded',
       )
+      .option('--rhs-column <list>', "columns of --rhs, a table (default: the points' own), that are b", columnList)
       .option('--vectors <p>', "how many vectors 'seeded' makes", wholeNumber(1, 65_536), 1)
       .option(
         '--tolerance <t>',
@@ -51,7 +52,7 @@ export function withSolve(command: Command): Command {
   )
     .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
     .option('--memory-limit <bytes>', 'refuse to begin what may need more, e.g. 8G (default: what is free)', byteCount)
-    .option('--out <file>', 'write the solution, .npy, in the shape of b, unless the tolerance was missed')
+    .option('--out <file>', 'write the solution, .npy or .csv, in the shape of b, unless the tolerance was missed')
     .option('--keep-failed', 'write --out also where the tolerance was missed')
     .option('--record <file>', 'write the record of the run as JSON')
     .option('--quiet', 'print nothing but failures');

@@ -7,7 +7,7 @@ import { PRECONDITIONER_CHOICES, SWEPT_MATRICES } from '../../experiment/precond
 import { DEFAULT_TABLE_METHODS, TABLE_METHODS } from '../../experiment/table-plan.js';
 import { PRECONDITIONERS } from '../../solve/preconditioners/table.js';
 import { byteCount, finiteNumber, oneOfEach, wholeNumber } from '../usage.js';
-import { MAX_SIZE } from './common.js';
+import { MAX_SIZE, withTableReading } from './common.js';
 import { withNetwork } from './network.js';
 
 /** A network that the table of takes less than a minute on two cores, on any backend. */
@@ -38,7 +38,7 @@ function withApproximations(
   const shareOf = (column: string): string =>
     `share of the dense matrix that the ${column} column may store (default: the published ones for 784-10-784, ` +
     '784-25-784, 784-50-784 without biases, else';
-  return withNetwork(command, defaults)
+  return withTableReading(withNetwork(command, defaults))
     .option('--low <share>', `${shareOf('low')} 208 numbers a row)`, shareNumber)
     .addOption(highOption(`${shareOf('high')} 1811 numbers a row, at most 0.5)`, defaults.high))
     .addOption(

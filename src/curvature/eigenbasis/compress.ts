@@ -8,7 +8,7 @@
  * layers, and the rest of each block) is there too, but gathered in few places: H's entries are large where both
  * directions of the inputs have large eigenvalues. So H̃ keeps leaves' diagonal blocks and the off-diagonal blocks of
  * largest norm, dense, in a hierarchical matrix whose far blocks have rank zero: near blocks are chosen by norm instead
- * of by neighbours (C. Chen et al., SIMAX 42(1), 2021, arXiv 1910.12184, compress in the weights' own coordinates). The
+ * of by neighbors (C. Chen et al., SIMAX 42(1), 2021, arXiv 1910.12184, compress in the weights' own coordinates). The
  * norm of everything left out is known, so the error is exact.
  */
 import { requireMemoryLimit, requireTolerance, requireWhole } from '../../core/checks.js';

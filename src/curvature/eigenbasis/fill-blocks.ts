@@ -185,7 +185,7 @@ class BlockFiller {
     }
   }
 
-  /** X's columns for the wanted directions, where they lie if they are neighbours. */
+  /** X's columns for the wanted directions, where they lie if they are neighbors. */
   #rowsOf(ℓ: number, start: number, rows: number): Matrix {
     const { samples: n, layers } = this.#state.tables;
     const x = layers[ℓ].activations;

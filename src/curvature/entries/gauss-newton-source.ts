@@ -39,6 +39,9 @@ import { weightList } from './weight-list.js';
  */
 export type GaussNewtonForm = 'stored' | 'factored' | 'recomputed' | 'sampled';
 
+/** What else a program can do where entries do not fit. */
+const BEYOND = " Or pass beyondMemory: 'recompute' or 'sample'.";
+
 /** Entries of G. */
 export interface GaussNewtonSource extends EntrySource {
   /** How its Gram vectors are held. */
@@ -127,7 +130,8 @@ export function gaussNewtonSource(given: GivenModel, options: GaussNewtonSourceO
   const refuse = (least: number, what: string): never =>
     refuseMemory(least, memoryLimit, {
       what: `Entries of this Gauss–Newton Hessian need, ${what},`,
-      advice: "take fewer samples, raise memoryLimit, or pass beyondMemory: 'recompute' or 'sample'.",
+      advice: `take fewer samples, or raise memoryLimit.${BEYOND}`,
+      data: { libraryOnly: BEYOND },
     });
   if (beyondMemory === 'refuse') return refuse(needed(compact, data.samples), `for ${data.samples} samples`);
   if (beyondMemory === 'sample')

@@ -25,7 +25,7 @@ export const HESSIAN_WAYS = ['auto', 'entries', 'products'] as const;
 /** One of {@link HESSIAN_WAYS}. */
 export type HessianWay = (typeof HESSIAN_WAYS)[number];
 
-/** As for `compress`; default leaf size 128. Neighbours are searched for 'fmm' alone, by angle. */
+/** As for `compress`; default leaf size 128. Neighbors are searched for 'fmm' alone, by angle. */
 export interface CompressHessianOptions extends Omit<CompressOptions, 'distance'> {
   /** The tree's (hessian-tree.ts); not with `tree`. Default 'auto'. */
   readonly distance?: HessianDistance | undefined;

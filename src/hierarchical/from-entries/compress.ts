@@ -1,5 +1,5 @@
 /**
- * From a matrix source to a hierarchical matrix: neighbours, tree, lists, skeletons, blocks.
+ * From a matrix source to a hierarchical matrix: neighbors, tree, lists, skeletons, blocks.
  */
 import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError, ShapeError } from '../../core/errors.js';

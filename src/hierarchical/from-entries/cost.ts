@@ -19,7 +19,7 @@ export interface EntriesCost {
 }
 
 /**
- * Predicts `compress` on this tree with nested bases, no neighbours, every node at its maximal rank, and none
+ * Predicts `compress` on this tree with nested bases, no neighbors, every node at its maximal rank, and none
  * resampled.
  */
 export function entriesCost(tree: ClusterTree, maxRank: number): EntriesCost {

@@ -19,14 +19,14 @@ export interface CompressOptions {
   readonly maxRank?: number | undefined;
   /** Asked relative error ‖K − K̃‖_F/‖K‖_F; what maxRank allows of it is measured. Default 1e-5. */
   readonly tolerance?: number | undefined;
-  /** Nearest neighbours per index, κ. Default 32. */
+  /** Nearest neighbors per index, κ. Default 32. */
   readonly neighbors?: number | undefined;
   /** Share of each row that near blocks may hold (`fmm` only), 0 … 1. Default 0.03 for `fmm`, else 0. */
   readonly budget?: number | undefined;
   /** What the tree is built by. Default: as {@link compress} chooses. */
   readonly distance?: DistanceName | undefined;
   /**
-   * A tree of the caller's instead of one built by distance; `leafSize` is then what its leaves hold. Neighbours are
+   * A tree of the caller's instead of one built by distance; `leafSize` is then what its leaves hold. Neighbors are
    * still searched by `distance`, where it or a budget is given.
    */
   readonly tree?: ClusterTree | undefined;

@@ -1,7 +1,7 @@
 /**
- * Which rows a node's skeleton is found from: neighbour-based importance sampling.
+ * Which rows a node's skeleton is found from: neighbor-based importance sampling.
  * After C. Yu, J. Levitt, S. Reiz, G. Biros, *Geometry-oblivious FMM for compressing dense SPD matrices*, SC17:
- * neighbours outside the node first. Here they are ranked by votes, mixed with uniform rows, and the uniform rows carry
+ * neighbors outside the node first. Here they are ranked by votes, mixed with uniform rows, and the uniform rows carry
  * the weight √(outside/drawn), so that ‖W·A‖_F² estimates the energy of the whole block row and the decomposition
  * minimises that, not the energy of the sample. Uniform rows are stratified: one from each of equal stretches of the
  * tree's order, so that every cluster outside is seen in proportion to its size (W. Cochran, *Sampling Techniques*, 3rd
@@ -11,12 +11,12 @@
 import type { RandomStream } from '../../core/random.js';
 import { isolatedOf, type ClusterTree, firstLeaf, leavesOf } from '../../tree/cluster-tree.js';
 
-/** What the sampler reads: the tree, each index's neighbours, the near lists. */
+/** What the sampler reads: the tree, each index's neighbors, the near lists. */
 export interface RowSamplerState {
   readonly tree: ClusterTree;
   /** Leaf number of each index; 2^depth where it is isolated. */
   readonly leafOf: Int32Array;
-  /** κ neighbours of each index, and κ. */
+  /** κ neighbors of each index, and κ. */
   readonly neighbors: Int32Array;
   readonly neighborCount: number;
   /**
@@ -26,12 +26,12 @@ export interface RowSamplerState {
   readonly near: Int32Array;
 }
 
-/** Share of the sample that neighbours may fill; the rest is uniform. */
+/** Share of the sample that neighbors may fill; the rest is uniform. */
 const NEIGHBOR_SHARE = 0.5;
 
 /** Draws the rows of one node at a time, weighted. */
 export class RowSampler {
-  /** The rows drawn (indices), neighbours first. */
+  /** The rows drawn (indices), neighbors first. */
   readonly rows: Int32Array;
   /** How many rows stand in `rows`. */
   count = 0;
@@ -142,7 +142,7 @@ export class RowSampler {
     }
   }
 
-  /** Counts, for every row outside, how many of the node's indices have it as a neighbour. */
+  /** Counts, for every row outside, how many of the node's indices have it as a neighbor. */
   #vote(ν: number): number {
     const { tree, leafOf, neighbors, neighborCount } = this.#state;
     const votes = this.#votes;

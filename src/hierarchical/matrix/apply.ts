@@ -340,7 +340,7 @@ class Product {
         );
         continue;
       }
-      // Blocks of neighbouring leaves stand one after the other: together they are one block.
+      // Blocks of neighboring leaves stand one after the other: together they are one block.
       let last = other;
       while (
         next < lists.nearBegin[α + 1] &&

@@ -56,6 +56,11 @@ interface FileHeader {
   readonly budgetUsed: number;
   readonly elements: Layout['elements'];
   readonly report: CompressionReport;
+  /**
+   * What whoever wrote the file tells of the matrix's origin, in JSON: `hmatrix compress` keeps its input and the
+   * measured error (experiment/origin.ts). Absent where nothing was told.
+   */
+  readonly about?: JsonObject | undefined;
 }
 
 /** What `describeMatrixFile` tells: all but the numbers themselves. */
@@ -82,6 +87,16 @@ export async function saveMatrix(path: string, matrix: HierarchicalMatrix, contr
   requireRole(path, 'path', 'saveMatrix');
   requireRole(matrix, 'hierarchical matrix', 'saveMatrix');
   requireControl(control, 'saveMatrix');
+  await writeMatrixFile(path, matrix, undefined, control);
+}
+
+/** `saveMatrix` for callers inside, with what they tell of the matrix's origin. */
+export async function writeMatrixFile(
+  path: string,
+  matrix: HierarchicalMatrix,
+  about: JsonObject | undefined,
+  control: RunControl,
+): Promise<void> {
   const { data, elements, report } = matrix;
   const { format, dtype, tree, lists, skeletons, offsets, values } = data;
   const header: FileHeader & { content: string } = {
@@ -93,6 +108,7 @@ export async function saveMatrix(path: string, matrix: HierarchicalMatrix, contr
     budgetUsed: lists.budgetUsed,
     elements,
     report,
+    ...(about === undefined ? {} : { about }),
   };
   const arrays: Record<keyof typeof SECTIONS, ContainerArray> = {
     'tree.order': tree.order,
@@ -260,6 +276,7 @@ function parseHeader(header: JsonObject, path: string): FileHeader {
   )
     refuse("the report's limits are no list of limits");
   return {
+    ...(header['about'] === undefined ? {} : { about: object(header['about'], 'about') }),
     format,
     dtype,
     size: count(header['size'], 'size'),

@@ -39,7 +39,7 @@ export interface EntriesReport extends CommonReport {
   readonly budget: number;
   /** What the tree was built by: of 'auto' what it stood for; 'given' where the caller brought the tree. */
   readonly distance: string;
-  /** Recall of the neighbours on a sample. */
+  /** Recall of the neighbors on a sample. */
   readonly recall: number;
   readonly seconds: {
     readonly neighbors: number;

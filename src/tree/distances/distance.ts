@@ -37,7 +37,7 @@ export interface PreparedDistance<Data> {
   readonly solo: boolean;
 }
 
-/** A distance whose neighbours are searched for, and whose tree is cut by distances to two centroids. */
+/** A distance whose neighbors are searched for, and whose tree is cut by distances to two centroids. */
 export interface SearchedDistance<Data = unknown> {
   /** For the command's help, in a few words. */
   readonly description: string;
@@ -51,7 +51,7 @@ export interface SearchedDistance<Data = unknown> {
   fromDissimilarity(δ: number): number;
 }
 
-/** A distance between places on a line: neighbours and order are read off, nothing is searched. */
+/** A distance between places on a line: neighbors and order are read off, nothing is searched. */
 export interface LineDistance {
   readonly description: string;
   readonly needs: 'nothing';

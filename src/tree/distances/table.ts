@@ -21,7 +21,7 @@ const TABLE = {
 export type TableDistance = keyof typeof TABLE;
 /** `auto` is geometric where the source has points, else angle. */
 export type DistanceName = 'auto' | TableDistance;
-/** The distances whose neighbours are searched for. */
+/** The distances whose neighbors are searched for. */
 export type SearchedName = {
   [K in TableDistance]: (typeof TABLE)[K] extends LineDistance ? never : K;
 }[TableDistance];

@@ -186,7 +186,7 @@ export function implicitQL(n: i32, d: usize, e: usize, rows: i32, z: usize, ldz:
   if (n > 0) store<f64>(e + (<usize>(n - 1) << 3), 0);
   const cosines = work;
   const sines = work + (<usize>n << 3);
-  // Where both neighbours are at rounding level of the whole, so is the coupling that may be dropped (EISPACK's tql2).
+  // Where both neighbors are at rounding level of the whole, so is the coupling that may be dropped (EISPACK's tql2).
   let negligible: f64 = 0;
   for (let i = 0; i < n; ++i)
     negligible = max(negligible, Math.abs(load<f64>(d + (<usize>i << 3))) + Math.abs(load<f64>(e + (<usize>i << 3))));
