@@ -11,16 +11,17 @@ import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { requireMemory } from '../core/memory.js';
-import { block, fill, type Matrix } from '../dense/matrix.js';
+import { block, type Matrix } from '../dense/matrix.js';
 import { availableMemory } from '../io/machine.js';
 import { meanInterval } from '../krylov/mean-interval.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { requireOperator } from '../operator/self-check.js';
+import { unitProducts } from '../operator/to-dense.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { orthonormalize } from './orthonormalize.js';
 import { PanelAlgebra } from './panel-algebra.js';
-import { blockWidth, multiplyBlocks, sharedPanel } from './sketch.js';
+import { blockWidth, multiplyBlocks, pause, sharedPanel } from './sketch.js';
 
 /** Options of {@link trace}. */
 export interface TraceOptions {
@@ -132,19 +133,12 @@ function exactly(diagonal: Float64Array, products: number): Trace {
 
 async function diagonalByProducts(operator: LinearOperator, control: TeamControl): Promise<Float64Array> {
   const n = operator.rows;
-  const width = blockWidth(n);
-  const unit = sharedPanel(n, width);
-  const image = sharedPanel(n, width);
   const diagonal = new Float64Array(n);
-  const operands = (first: number, count: number): { x: Matrix; out: Matrix } => {
-    fill(unit, 0);
-    for (let j = 0; j < count; j++) unit.data[first + j + j * n] = 1;
-    return { x: block(unit, 0, 0, n, count), out: block(image, 0, 0, n, count) };
-  };
-  const use = (out: Matrix, first: number): void => {
+  await pause(control, PHASE, 0, n);
+  for (const { first, out } of unitProducts(operator)) {
     for (let j = 0; j < out.cols; j++) diagonal[first + j] = out.data[first + j + j * n];
-  };
-  await multiplyBlocks(operator, { columns: n, phase: PHASE, operands, use }, control);
+    await pause(control, PHASE, first + out.cols, n);
+  }
   return diagonal;
 }
 

@@ -3,6 +3,7 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { FactorizationError, MemoryError, NotPositiveDefiniteError, OptionError } from '../core/errors.js';
+import { ROUNDOFF } from '../core/floats.js';
 import { subjectOf, type Subject } from '../approximation/subject.js';
 import { requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
@@ -20,7 +21,7 @@ import { choosePreconditioner, type Choice, type Used } from './candidates.js';
 import { openMatrix, type GivenMatrix } from './given-matrix.js';
 import { judge } from './judge.js';
 import { type SolveOptions, type SolveResult, MAKING_KEYS, SOLVE_KEYS, type GivenSolveOptions } from './options.js';
-import { defaultTolerance, precisionOf, ROUNDOFF, storedPrecision } from './precision.js';
+import { defaultTolerance, precisionOf, storedPrecision } from './precision.js';
 import { LIBRARY_ADVICE, tellShortfall, type Shortfall } from './shortfall.js';
 import { checkSystem, shiftOf } from './system.js';
 

@@ -170,10 +170,24 @@ export class KroneckerFactorization implements LinearOperator {
    * ShapeError; NonFiniteError where B holds NaN or ∞; OptionError after `release` or a failed `refactor`.
    */
   solve(given: Vectors, out?: Matrix): Matrix {
-    const b = asVectors(given, 'b');
+    return this.#checked(-1, given, out, 'b');
+  }
+
+  /** S·Z with S·Sᵀ = G̃ + λI: N × p from N × p. Cost: that of a solve. Throws as `solve`. */
+  applyFactor(z: Vectors, out?: Matrix): Matrix {
+    return this.#checked(0.5, z, out, 'z');
+  }
+
+  /** S⁻ᵀ·Z, where S⁻ᵀ·S⁻¹ = (G̃ + λI)⁻¹. Throws as `solve`. */
+  applyInverseFactor(z: Vectors, out?: Matrix): Matrix {
+    return this.#checked(-0.5, z, out, 'z');
+  }
+
+  #checked(power: Power, given: Vectors, out: Matrix | undefined, name: string): Matrix {
+    const b = asVectors(given, name);
     if (b.rows !== this.rows)
       throw new ShapeError(
-        `b has ${b.rows} rows; the factorization is of order ${this.rows}.${transposeHint(b, this.rows)}`,
+        `${name} has ${b.rows} rows; the factorization is of order ${this.rows}.${transposeHint(b, this.rows)}`,
         { rows: b.rows, expected: this.rows },
       );
     const x = out ?? zeros(b.rows, b.cols, precisionOf(b.data));
@@ -187,14 +201,25 @@ export class KroneckerFactorization implements LinearOperator {
     for (let j = 0; j < b.cols; j++) {
       for (let i = 0, at = b.offset + j * b.ld; i < b.rows; i++, at++)
         if (!Number.isFinite(b.data[at]))
-          throw new NonFiniteError(`b holds ${b.data[at]} in row ${i}, column ${j}.`, {
+          throw new NonFiniteError(`${name} holds ${b.data[at]} in row ${i}, column ${j}.`, {
             row: i,
             column: j,
             value: b.data[at],
           });
     }
-    this.applyUnchecked(x, b, 1, 0);
+    this.#requireValid();
+    this.#byPower(power, x, b);
     return x;
+  }
+
+  /** x ← the power of G̃ + λI (or its factor) times b; x may be b. */
+  #byPower(power: Power, x: Matrix, b: Matrix): void {
+    if (power !== -1) this.#invertComplements(power);
+    try {
+      this.#multiply(power, x, b, 1, 0);
+    } finally {
+      if (power !== -1) this.#invertComplements(-1);
+    }
   }
 
   /**
@@ -206,13 +231,7 @@ export class KroneckerFactorization implements LinearOperator {
     const asked = sampleOptions(options);
     this.#requireValid();
     const z = normalVectors(this.rows, asked);
-    const power = asked.of === 'matrix' ? 0.5 : -0.5;
-    this.#invertComplements(power);
-    try {
-      this.#multiply(power, z, z, 1, 0);
-    } finally {
-      this.#invertComplements(-1);
-    }
+    this.#byPower(asked.of === 'matrix' ? 0.5 : -0.5, z, z);
     return z;
   }
 

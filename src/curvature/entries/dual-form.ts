@@ -79,6 +79,14 @@ export function dualForm(given: GivenModel, options: DualOptions = {}): DualForm
   return new DualForm(model, blas);
 }
 
+/** (G + λI)⁻¹ as an operator. */
+export interface DualInverse extends LinearOperator {
+  /** λ. */
+  readonly shift: number;
+  /** log det(G + λI). */
+  readonly logdet: number;
+}
+
 /** T = ĴĴᵀ of a model, its eigenvalues, and solves with G + λI through it. */
 export class DualForm {
   /** n·r. */
@@ -264,10 +272,11 @@ export class DualForm {
    * (G + λI)⁻¹ as an operator, λ > 0, for vectors of either precision; products are `solve`s. Factors at once, and for
    * each change of λ. Throws as `solve`.
    */
-  inverse(shift: number): LinearOperator {
-    requireShift(shift);
-    this.#cholesky(shift);
+  inverse(shift: number): DualInverse {
+    const logdet = this.logdet(shift);
     return derived({
+      logdet,
+      shift,
       rows: this.parameters,
       cols: this.parameters,
       symmetric: true,
@@ -275,6 +284,18 @@ export class DualForm {
         combine(out, alpha, this.solve(x, shift), beta);
       },
     });
+  }
+
+  /**
+   * log det(G + λI) = (N − n·r)·log λ + log det(T + λI), λ > 0, exact but for rounding: of about eps·‖G‖/λ in each of
+   * the n·r smaller eigenvalues. By the Cholesky factor that `solve` keeps. Throws as `solve`.
+   */
+  logdet(shift: number): number {
+    requireShift(shift);
+    const { data } = this.#cholesky(shift);
+    let sum = 0;
+    for (let i = 0; i < this.order; i++) sum += Math.log(data[i * (this.order + 1)]);
+    return (this.parameters - this.order) * Math.log(shift) + 2 * sum;
   }
 
   #cholesky(shift: number): Matrix {
