@@ -43,6 +43,8 @@ export interface Trace {
   readonly upper: number;
   /** Whether it is the sum of all diagonal entries. */
   readonly exact: boolean;
+  /** How it was found: by the diagonal that the operator knows, by products with all unit vectors, or estimated. */
+  readonly method: 'diagonal' | 'unit-vectors' | 'hutch++';
   /** Products with single vectors. */
   readonly products: number;
 }
@@ -55,11 +57,11 @@ const STREAM = 0x7ace;
 const SIGNS = 0x7acf;
 
 /**
- * tr A of a symmetric N × N operator. Exact by the diagonal where the operator knows it, and by N products with unit
- * vectors where `products` ≥ N; else an estimate with a 95 % interval from `products` products, a third of them for
- * the largest directions, which a plain average over random vectors sees worst. About 4N·products²/3 flops and
- * 8·N·products bytes. The same seed gives the same bits on any team. Throws ShapeError, OptionError, NonFiniteError,
- * MemoryError, AbortedError.
+ * tr A of a symmetric N × N operator. Exact by the diagonal where the operator knows it (`gaussNewton`, `hessian`,
+ * hierarchical matrices; their shifts, sums and multiples), and by N products with unit vectors where `products` ≥ N;
+ * else an estimate with a 95 % interval from `products` products, a third of them for the largest directions, which a
+ * plain average over random vectors sees worst. About 4N·products²/3 flops and 8·N·products bytes. The same seed
+ * gives the same bits on any team. Throws ShapeError, OptionError, NonFiniteError, MemoryError, AbortedError.
  */
 export async function trace(
   operator: LinearOperator,
@@ -77,9 +79,9 @@ export async function trace(
   if (operator.diagonal !== undefined) {
     const diagonal = new Float64Array(rows);
     operator.diagonal(diagonal);
-    return exactly(diagonal, 0);
+    return exactly(diagonal, 'diagonal');
   }
-  if (products >= rows) return exactly(await diagonalByProducts(operator, on), rows);
+  if (products >= rows) return exactly(await diagonalByProducts(operator, on), 'unit-vectors');
   if (!symmetric)
     throw new OptionError('An estimate of a trace needs a symmetric operator; this one says that it is not.');
   const sketched = Math.floor(products / 3);
@@ -120,15 +122,17 @@ export async function trace(
     lower: largest + lower,
     upper: largest + upper,
     exact: false,
+    method: 'hutch++',
     products,
   };
 }
 
-function exactly(diagonal: Float64Array, products: number): Trace {
+function exactly(diagonal: Float64Array, method: 'diagonal' | 'unit-vectors'): Trace {
   const value = diagonal.reduce((sum, one) => sum + one, 0);
   if (!Number.isFinite(value))
     throw new NonFiniteError(`The trace is ${value}: the operator has entries that are not finite.`);
-  return { value, standardError: 0, lower: value, upper: value, exact: true, products };
+  const products = method === 'diagonal' ? 0 : diagonal.length;
+  return { value, standardError: 0, lower: value, upper: value, exact: true, method, products };
 }
 
 async function diagonalByProducts(operator: LinearOperator, control: TeamControl): Promise<Float64Array> {
