@@ -43,7 +43,7 @@ export const bytesWrittenOut = ({ rows, cols }: LinearOperator): number =>
  * in blocks; the block of I and the matrix are what is allocated. Throws MemoryError before it is; what the operator
  * throws.
  */
-export function toDense(operator: LinearOperator): Matrix {
+export function toDense(operator: LinearOperator): Matrix<Float64Array> {
   requireOperator(operator, 'toDense');
   const { rows, cols } = operator;
   requireMemory(bytesWrittenOut(operator), availableMemory(), {

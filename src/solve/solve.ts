@@ -7,7 +7,7 @@ import { ROUNDOFF } from '../core/floats.js';
 import { subjectOf, type Subject } from '../approximation/subject.js';
 import { requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
-import { copyInto, zeros, type Matrix, asVectors, type Vectors } from '../dense/matrix.js';
+import { copyInto, zeros, type Matrix, asVectors, type FlatVector, type Vectors } from '../dense/matrix.js';
 import { blockConjugateGradientSolver } from '../krylov/block-conjugate-gradients.js';
 import type { BlockSolution } from '../krylov/block-solution.js';
 import { conjugateGradientSolver } from '../krylov/conjugate-gradients.js';
@@ -43,6 +43,19 @@ import { checkSystem, shiftOf } from './system.js';
  * const { x, outcome, residual, reason } = await solve(gaussNewton(model), gradient, options);
  * ```
  */
+export function solve(
+  matrix: GivenMatrix,
+  b: FlatVector | Matrix<Float64Array>,
+  options?: GivenSolveOptions & { readonly out?: undefined },
+  control?: Control,
+): Promise<SolveResult<Float64Array>>;
+/** As before, for right-hand sides of either precision, or into `out`. */
+export function solve(
+  matrix: GivenMatrix,
+  b: Vectors,
+  options?: GivenSolveOptions,
+  control?: Control,
+): Promise<SolveResult>;
 export async function solve(
   matrix: GivenMatrix,
   b: Vectors,

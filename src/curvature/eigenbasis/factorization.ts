@@ -25,6 +25,8 @@ import {
   view,
   zeros,
   type Matrix,
+  type FlatVector,
+  type FloatArray,
   type Vectors,
 } from '../../dense/matrix.js';
 import { factor } from '../../hierarchical/factor/factor.js';
@@ -169,16 +171,31 @@ export class KroneckerFactorization implements LinearOperator {
    * X = (G̃ + λI)⁻¹·B for B of N × p, or an array of N numbers; returns `out` or a new matrix of B's precision. Throws
    * ShapeError; NonFiniteError where B holds NaN or ∞; OptionError after `release` or a failed `refactor`.
    */
+  solve(given: FlatVector | Matrix<Float64Array>, out?: undefined): Matrix<Float64Array>;
+  /** As before, into `out`. */
+  solve<A extends FloatArray>(given: Vectors, out: Matrix<A>): Matrix<A>;
+  /** As before, for vectors of either precision. */
+  solve(given: Vectors, out?: Matrix): Matrix;
   solve(given: Vectors, out?: Matrix): Matrix {
     return this.#checked(-1, given, out, 'b');
   }
 
   /** S·Z with S·Sᵀ = G̃ + λI: N × p from N × p. Cost: that of a solve. Throws as `solve`. */
+  applyFactor(z: FlatVector | Matrix<Float64Array>, out?: undefined): Matrix<Float64Array>;
+  /** As before, into `out`. */
+  applyFactor<A extends FloatArray>(z: Vectors, out: Matrix<A>): Matrix<A>;
+  /** As before, for vectors of either precision. */
+  applyFactor(z: Vectors, out?: Matrix): Matrix;
   applyFactor(z: Vectors, out?: Matrix): Matrix {
     return this.#checked(0.5, z, out, 'z');
   }
 
   /** S⁻ᵀ·Z, where S⁻ᵀ·S⁻¹ = (G̃ + λI)⁻¹. Throws as `solve`. */
+  applyInverseFactor(z: FlatVector | Matrix<Float64Array>, out?: undefined): Matrix<Float64Array>;
+  /** As before, into `out`. */
+  applyInverseFactor<A extends FloatArray>(z: Vectors, out: Matrix<A>): Matrix<A>;
+  /** As before, for vectors of either precision. */
+  applyInverseFactor(z: Vectors, out?: Matrix): Matrix;
   applyInverseFactor(z: Vectors, out?: Matrix): Matrix {
     return this.#checked(-0.5, z, out, 'z');
   }
@@ -227,7 +244,7 @@ export class KroneckerFactorization implements LinearOperator {
    * S·Sᵀ the covariance, S made of the core's factor and square roots of the rest. Column j depends on seed and j
    * alone, but for rounding. Cost: that of a solve each. Throws OptionError.
    */
-  sample(options: SampleOptions = {}): Matrix {
+  sample(options: SampleOptions = {}): Matrix<Float64Array> {
     const asked = sampleOptions(options);
     this.#requireValid();
     const z = normalVectors(this.rows, asked);

@@ -94,7 +94,7 @@ export class DualForm {
   /** N. */
   readonly parameters: number;
   /** T, n·r × n·r, symmetric to the bit. */
-  readonly matrix: Matrix;
+  readonly matrix: Matrix<Float64Array>;
   readonly #network: Network;
   readonly #blas: Blas;
   readonly #samples: number;
@@ -216,7 +216,7 @@ export class DualForm {
    * (⅓(nr)³ flops) is kept for the next call with the same λ. Throws OptionError for λ ≤ 0, ShapeError,
    * NotPositiveDefiniteError where λ is lost in the rounding of T.
    */
-  solve(given: Vectors, shift: number): Matrix {
+  solve(given: Vectors, shift: number): Matrix<Float64Array> {
     requireShift(shift);
     const b = asVectors(given, 'right-hand sides');
     if (b.rows !== this.parameters)
@@ -244,7 +244,7 @@ export class DualForm {
    * λI)⁻¹ times that: x = z/√λ + Ĵᵀ(λI + T)⁻¹(u − Ĵz/√λ), with z ∈ ℝᴺ and u ∈ ℝⁿʳ standard normal. Column j depends on
    * seed and j alone, but for rounding. Cost: at most that of a solve each. Throws as `solve`.
    */
-  sample(shift: number, options: SampleOptions = {}): Matrix {
+  sample(shift: number, options: SampleOptions = {}): Matrix<Float64Array> {
     const asked = sampleOptions(options);
     requireShift(shift);
     const noise = normalVectors(this.parameters + this.order, asked);
@@ -315,7 +315,7 @@ export class DualForm {
   }
 
   /** T, layer by layer: (1/n)(ĀᵀĀ ⊗ ones) ∘ ΔΔᵀ. */
-  #form(): Matrix {
+  #form(): Matrix<Float64Array> {
     const { order, matrix } = { order: this.order, matrix: zeros(this.order, this.order) };
     const n = this.#samples;
     const r = this.#network.outputs;

@@ -111,7 +111,7 @@ export function eigenDraws(
   inverse: readonly EigenBlock[],
   precision: Precision,
   blas: Blas,
-): (options?: SampleOptions) => Matrix {
+): (options?: SampleOptions) => Matrix<Float64Array> {
   return (options = {}) => {
     const asked = sampleOptions(options);
     const power = asked.of === 'matrix' ? -0.5 : 0.5;

@@ -39,7 +39,7 @@ export function predictiveVariance(
   inverse: LinearOperator,
   inputs: Vectors,
   options: VarianceOptions = {},
-): Matrix {
+): Matrix<Float64Array> {
   const { network, parameters } = asNetwork(model, 'predictiveVariance');
   const { blas, batchSize, signal } = withBlas(options, VARIANCE_KEYS, 'predictiveVariance');
   const precision = precisionOf(parameters);
