@@ -92,7 +92,14 @@ export async function kroneckerHierarchical(
   givenControl: Control = {},
 ): Promise<KroneckerHierarchicalMatrix> {
   const model = asModel(given, 'kroneckerHierarchical');
-  const resolved = resolve(requireKnownOptions(options, KRONECKER_HIERARCHICAL_KEYS, 'kroneckerHierarchical'));
+  const resolved = resolve(
+    requireKnownOptions(
+      options,
+      KRONECKER_HIERARCHICAL_KEYS,
+      'kroneckerHierarchical',
+      'kroneckerHierarchical(model, { share: 0.02 })',
+    ),
+  );
   const control = await onTeam(givenControl, 'kroneckerHierarchical');
   checkModel(model);
   throwIfAborted(control.signal);

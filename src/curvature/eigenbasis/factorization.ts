@@ -72,7 +72,12 @@ export async function factorKronecker(
   given: Control = {},
 ): Promise<KroneckerFactorization> {
   requireRole(matrix, 'Kronecker matrix', 'factorKronecker');
-  const { shift, memoryLimit } = requireKnownOptions(options, KRONECKER_FACTOR_KEYS, 'factorKronecker');
+  const { shift, memoryLimit } = requireKnownOptions(
+    options,
+    KRONECKER_FACTOR_KEYS,
+    'factorKronecker',
+    'factorKronecker(matrix, { shift: 1e-3 })',
+  );
   const control = await onTeam(given, 'factorKronecker');
   requirePositiveShift(shift);
   if (matrix.report.principal === undefined)
