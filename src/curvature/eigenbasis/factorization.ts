@@ -160,7 +160,10 @@ export class KroneckerFactorization implements LinearOperator {
     return ofLayers + (this.#core?.bytes ?? 0);
   }
 
-  /** log det(G̃ + λI), all N eigenvalues counted. */
+  /**
+   * log det(G̃ + λI), all N eigenvalues counted; how far G̃'s is from G's depends on the share that it was given
+   * (`kroneckerHierarchical`: the default is far off).
+   */
   get logdet(): number {
     this.#requireValid();
     let rest = this.rows - (this.#core?.rows ?? 0);
