@@ -10,7 +10,8 @@ import { compress } from '../src/hierarchical/from-entries/compress.js';
 import { estimateError } from '../src/hierarchical/measure/error-estimate.js';
 import { factor } from '../src/hierarchical/factor/factor.js';
 import { spectralDensity } from '../src/krylov/spectral-density.js';
-import { logDeterminant, stochasticLanczosQuadrature } from '../src/krylov/stochastic-lanczos-quadrature.js';
+import { estimatedLogDeterminant } from '../src/krylov/log-determinant.js';
+import { stochasticLanczosQuadrature } from '../src/krylov/stochastic-lanczos-quadrature.js';
 import { denseOperator } from '../src/operator/dense-operator.js';
 import { Team } from '../src/parallel/team.js';
 import { denseSource } from '../src/source/dense-source.js';
@@ -184,7 +185,7 @@ async function spectra(one: Extract<CoverageCase, { readonly shift: number }>, t
       });
     } else {
       intervals.push(
-        await logDeterminant(operator, {
+        await estimatedLogDeterminant(operator, {
           ...options,
           ...(kind === 'log det with a lower bound' ? { lowerBound: shift } : {}),
           factorization,

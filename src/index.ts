@@ -36,7 +36,7 @@ export type { Approximation } from './approximation/approximation.js';
 export type { ApproximationMethod } from './approximation/methods/table.js';
 export type { Progress } from './core/context.js';
 export type { CurvatureOptions, SampleOperator } from './curvature/products/sample-operator.js';
-export type { FloatArray, Matrix, Precision, Vectors } from './dense/matrix.js';
+export type { FlatVector, FloatArray, Matrix, Precision, Vectors } from './dense/matrix.js';
 export type { FactorOptions } from './hierarchical/factor/factor.js';
 export type { Factorization } from './hierarchical/factor/factorization.js';
 export type { CompressOptions } from './hierarchical/from-entries/options.js';

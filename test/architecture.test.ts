@@ -303,7 +303,10 @@ describe('the architecture', () => {
   });
 });
 
-/** The exported declarations of a file that have no docstring; the file's header is none. */
+/**
+ * The exported declarations of a file that have no docstring; the file's header is none. Of an overloaded function
+ * every signature that callers see has one.
+ */
 function undocumented(path: string): string[] {
   const text = read(path);
   const header = /^\s*\/\*\*[\s\S]*?\*\//.exec(text)?.[0].length ?? 0;
@@ -320,8 +323,20 @@ function undocumented(path: string): string[] {
     ts.isVariableStatement(node)
       ? node.declarationList.declarations.map(({ name }) => name.getText()).join(', ')
       : ((node as ts.DeclarationStatement).name?.getText() ?? 'default');
-  return parse(path, text)
-    .statements.filter((node) => isDeclaration(node) && isExported(node))
+  const { statements } = parse(path, text);
+  const isBodyOfOverloads = (node: ts.Statement, k: number): boolean => {
+    const before = statements[k - 1];
+    return (
+      ts.isFunctionDeclaration(node) &&
+      node.body !== undefined &&
+      before !== undefined &&
+      ts.isFunctionDeclaration(before) &&
+      before.body === undefined &&
+      nameOf(before) === nameOf(node)
+    );
+  };
+  return statements
+    .filter((node, k) => isDeclaration(node) && isExported(node) && !isBodyOfOverloads(node, k))
     .filter((node) => !ts.getJSDocCommentsAndTags(node).some(({ pos }) => pos >= header))
     .map((node) => `${path}: ${nameOf(node)}`);
 }

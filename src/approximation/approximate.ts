@@ -47,7 +47,7 @@ export async function approximate(
   return approximateSubject(
     operator,
     method,
-    requireKnownOptions(budget, BUDGET_KEYS, 'a budget'),
+    requireKnownOptions(budget, BUDGET_KEYS, 'a budget', "approximate(operator, 'rsvd', { share: 0.02 })"),
     given,
     await onTeam(control, 'approximate'),
   );

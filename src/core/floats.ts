@@ -11,6 +11,9 @@ export type Precision = 'f64' | 'f32';
 /** All values of {@link Precision}. */
 export const PRECISIONS: readonly string[] = ['f64', 'f32'];
 
+/** Relative rounding of each precision. */
+export const ROUNDOFF: Readonly<Record<Precision, number>> = { f64: 2 ** -52, f32: 2 ** -23 };
+
 /** The precision of an array's numbers. */
 export const precisionOf = (data: FloatArray): Precision => (data instanceof Float64Array ? 'f64' : 'f32');
 

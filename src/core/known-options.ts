@@ -3,6 +3,7 @@
  */
 import { closest, distance } from 'fastest-levenshtein';
 import { OptionError } from './errors.js';
+import { describe } from './kind.js';
 
 /** Every key of an options type, once: the compiler refuses a list that lacks one or has one too many. */
 export type KeysOf<T> = Readonly<Record<keyof T, true>>;
@@ -47,12 +48,13 @@ function synonymOf(given: string, names: readonly string[]): { name: string; mea
 
 /**
  * Throws OptionError unless `options` is an object whose keys are all among `keys`; the message names the nearest right
- * one; returns them. `of` is the function that takes them, as its caller writes it.
+ * one; returns them. `of` is the function that takes them, as its caller writes it; where it needs some, `example` is
+ * a call that has them.
  */
-export function requireKnownOptions<T>(options: T, keys: KeysOf<T>, of: string): T {
+export function requireKnownOptions<T>(options: T, keys: KeysOf<T>, of: string, example?: string): T {
   if (options === null || typeof options !== 'object' || Array.isArray(options)) {
-    const given = options === null ? 'null' : Array.isArray(options) ? 'an array' : `a ${typeof options}`;
-    throw new OptionError(`The options of ${of} must be an object, not ${given}.`, { of });
+    const advice = example === undefined ? '' : `: ${example}`;
+    throw new OptionError(`The options of ${of} must be an object, not ${describe(options)}${advice}.`, { of });
   }
   const names = Object.keys(keys);
   for (const key of Object.keys(options)) {

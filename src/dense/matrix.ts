@@ -8,9 +8,12 @@ import { asFloats } from '../core/numbers.js';
 
 export type { FloatArray, Precision } from '../core/floats.js';
 
-/** Column-major view: entry (i, j) is data[offset + i + j·ld]; ld ≥ max(1, rows); all counts in elements. */
-export interface Matrix {
-  readonly data: FloatArray;
+/**
+ * Column-major view: entry (i, j) is data[offset + i + j·ld]; ld ≥ max(1, rows); all counts in elements. Its numbers
+ * lie in an array of type A, where that is known.
+ */
+export interface Matrix<A extends FloatArray = FloatArray> {
+  readonly data: A;
   readonly offset: number;
   readonly rows: number;
   readonly cols: number;
@@ -18,7 +21,13 @@ export interface Matrix {
 }
 
 /** A view, not checked: for kernels whose caller has checked. */
-export function view(data: FloatArray, offset: number, rows: number, cols: number, ld: number = rows): Matrix {
+export function view<A extends FloatArray>(
+  data: A,
+  offset: number,
+  rows: number,
+  cols: number,
+  ld: number = rows,
+): Matrix<A> {
   return { data, offset, rows, cols, ld: ld > 0 ? ld : 1 };
 }
 
@@ -26,6 +35,15 @@ export function view(data: FloatArray, offset: number, rows: number, cols: numbe
  * A view, checked against the array it lies in: entry (i, j) is data[offset + i + j·ld]. Numbers in another array than
  * a Float64Array or Float32Array are copied to a Float64Array. Throws ShapeError.
  */
+export function matrixOver<A extends FlatVector | Float32Array>(
+  data: A,
+  rows: number,
+  cols: number,
+  offset?: number,
+  ld?: number,
+): Matrix<A extends Float32Array ? Float32Array : Float64Array>;
+/** As before, over numbers in an array of any type. */
+export function matrixOver(data: ArrayLike<number>, rows: number, cols: number, offset?: number, ld?: number): Matrix;
 export function matrixOver(
   data: ArrayLike<number>,
   rows: number,
@@ -39,9 +57,15 @@ export function matrixOver(
 }
 
 /** A zero matrix of its own. */
+export function zeros(rows: number, cols: number, precision?: 'f64'): Matrix<Float64Array>;
+/** A zero matrix of its own, of that precision. */
+export function zeros(rows: number, cols: number, precision: Precision): Matrix;
 export function zeros(rows: number, cols: number, precision: Precision = 'f64'): Matrix {
   return view(floats(rows * cols, precision), 0, rows, cols);
 }
+
+/** One vector as a flat array, whose numbers are, or become, float64. */
+export type FlatVector = readonly number[] | Float64Array;
 
 /** Vectors as callers hand them over: the columns of a matrix, or one vector as a flat array of numbers. */
 export type Vectors = Matrix | ArrayLike<number>;
@@ -114,7 +138,13 @@ export function checkView(a: Matrix, name: string): void {
 export const get = (a: Matrix, i: number, j: number): number => a.data[a.offset + i + j * a.ld];
 
 /** Rows [row, row + rows) and columns [col, col + cols) as a view. */
-export function block(a: Matrix, row: number, col: number, rows: number, cols: number): Matrix {
+export function block<A extends FloatArray>(
+  a: Matrix<A>,
+  row: number,
+  col: number,
+  rows: number,
+  cols: number,
+): Matrix<A> {
   return view(a.data, a.offset + row + col * a.ld, rows, cols, a.ld);
 }
 

@@ -67,7 +67,7 @@ export interface Quadrature {
   readonly weights: Float64Array;
 }
 
-/** M = FFᵀ as `factor` gives it: F·Z, F⁻ᵀ·Z, and M⁻¹ as a linear operator. */
+/** M = FFᵀ as `factor` and `factorKronecker` give it: F·Z, F⁻ᵀ·Z, and M⁻¹ as a linear operator. */
 export interface FactoredMatrix extends LinearOperator {
   /** log det M. */
   readonly logdet: number;
@@ -94,6 +94,16 @@ const KEPT_SHARE = Math.SQRT1_2;
 const STREAM = 0x51a9c7;
 const TURN_MS = 50;
 
+/** Probes, steps of each (at most N), and how many probes run side by side. Throws OptionError. */
+export function checkedProbes(
+  size: number,
+  options: ProbeOptions,
+): { readonly probes: number; readonly degree: number; readonly side: number } {
+  const probes = requireWhole(options.probes ?? PROBES, 'probes', 1);
+  const degree = Math.min(size, requireWhole(options.degree ?? DEGREE, 'degree', 1));
+  return { probes, degree, side: Math.min(probes, requireWhole(options.blockSize ?? BLOCK_SIZE, 'blockSize', 1)) };
+}
+
 /**
  * The Lanczos matrices of all probes; undefined where a product is not finite. Cost: probes × degree products, in
  * blocks, and with reorthogonalisation 4N·degree²/2 flops a probe. The same seed gives the same bits. Throws
@@ -111,9 +121,7 @@ export async function lanczosMatrices(
       size,
       factorization: factorization.rows,
     });
-  const probes = requireWhole(options.probes ?? PROBES, 'probes', 1);
-  const degree = Math.min(size, requireWhole(options.degree ?? DEGREE, 'degree', 1));
-  const side = Math.min(probes, requireWhole(options.blockSize ?? BLOCK_SIZE, 'blockSize', 1));
+  const { probes, degree, side } = checkedProbes(size, options);
   const kept =
     options.reorthogonalize === true
       ? Math.floor(BASIS_BYTES / (8 * size * degree * (factorization === undefined ? 1 : 2)))

@@ -1,5 +1,5 @@
 /**
- * Traces of functions of a symmetric operator, log det above all, from products alone.
+ * Traces of functions of a symmetric operator, log det above all (log-determinant.ts), from products alone.
  * S. Ubaru, J. Chen, Y. Saad, *Fast estimation of tr(f(A)) via stochastic Lanczos quadrature*, SIAM J. Matrix Anal.
  * Appl. 38(4), 2017.
  *
@@ -11,21 +11,17 @@
  * is given, steps are doubled until the quadrature's error is below the sample's; where that is not reached the
  * outcome says so.
  */
-import { requirePositive } from '../core/checks.js';
 import { type RunControl, checkedControl } from '../core/context.js';
 import { requireRole } from '../core/kind.js';
-import type { KeysOf } from '../core/known-options.js';
 import { withBlas, type WithBlas } from '../dense/default-blas.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { requireOperator } from '../operator/self-check.js';
 import {
   DEGREE,
-  gaussQuadrature,
   integrate,
   lanczosMatrices,
-  radauQuadrature,
-  type FactoredMatrix,
   type ProbeOptions,
+  type QuadratureOptions,
   type Tridiagonal,
   PROBE_KEYS,
 } from './lanczos-quadrature.js';
@@ -52,64 +48,31 @@ export interface TraceEstimate {
    * bracket.
    */
   readonly quadratureError: number;
+  /** Whether the operator was written out (`logDeterminant`): then nothing is estimated, and there are no probes. */
+  readonly exact: boolean;
   /** N·∫ f dμ of each probe. */
   readonly perProbe: Float64Array;
 }
-
-/** Options of {@link logDeterminant}. */
-export interface LogDeterminantOptions extends ProbeOptions {
-  /**
-   * 0 < bound ≤ λ_min, such as the shift of A = K + λI with K positive semidefinite: then the quadrature's error is
-   * bracketed. With a factorization: of M⁻¹A.
-   */
-  readonly lowerBound?: number | undefined;
-  /**
-   * A factorization of a matrix M near A (`factor`, of a compressed matrix): log det A = log det M + tr log(F⁻¹AF⁻ᵀ),
-   * M = FFᵀ. The nearer M is to A, the fewer probes and steps the second term needs. Each step then takes a solve
-   * with M too.
-   */
-  readonly factorization?: FactoredMatrix | undefined;
-}
-/** The keys of {@link LogDeterminantOptions}. */
-const LOG_DETERMINANT_KEYS: KeysOf<LogDeterminantOptions> = {
-  blas: true,
-  seed: true,
-  probes: true,
-  degree: true,
-  blockSize: true,
-  lowerBound: true,
-  factorization: true,
-};
-
-/** An estimate of log det A, or proof that A is not positive definite. */
-export type LogDeterminant =
-  | TraceEstimate
-  | (Omit<TraceEstimate, 'outcome'> & {
-      /**
-       * A Ritz value ≤ 0 or below the lower bound: A is not positive definite, or the bound is wrong. The other
-       * numbers are NaN.
-       */
-      readonly outcome: 'indefinite';
-      /** The smallest Ritz value; λ_min lies below it, but for rounding. */
-      readonly ritzValue: number;
-    });
 
 /** Most steps that are taken unasked. */
 const MOST_DEGREE = 1600;
 /** Errors of the quadrature below this share of the value count as none. */
 const RESOLVED = 1e-8;
 
-const NOTHING = {
+/** The numbers where there is none. */
+export const NOTHING = {
   value: Number.NaN,
   standardError: Number.NaN,
   lower: Number.NaN,
   upper: Number.NaN,
   quadratureError: Number.NaN,
+  exact: false,
 } as const;
-const nothing = (): TraceEstimate => ({ outcome: 'nonFinite', ...NOTHING, perProbe: new Float64Array(0) });
+/** The result where something is not finite. */
+export const nothing = (): TraceEstimate => ({ outcome: 'nonFinite', ...NOTHING, perProbe: new Float64Array(0) });
 
 /** The samples' mean, moved by `offset`, with both errors. */
-function estimate(samples: Float64Array, error: number, offset = 0): TraceEstimate {
+export function estimate(samples: Float64Array, error: number, offset = 0): TraceEstimate {
   const { value, standardError, lower, upper } = meanInterval(samples);
   if (!Number.isFinite(value)) return nothing();
   // A single probe has no standard error to be below.
@@ -122,11 +85,13 @@ function estimate(samples: Float64Array, error: number, offset = 0): TraceEstima
     lower: lower + offset - error,
     upper: upper + offset + error,
     quadratureError: error,
+    exact: false,
     perProbe: samples,
   };
 }
 
-function traceOf(
+/** tr f(A) + `offset` from the probes' rules. */
+export function traceOf(
   probes: readonly QuadratureSteps[],
   size: number,
   f: (eigenvalue: number) => number,
@@ -140,9 +105,9 @@ function traceOf(
 }
 
 /** Estimates from so many steps, twice as many each time while they are unconverged, unless `degree` says how many. */
-async function withEnoughSteps<E extends { readonly outcome: string }>(
+export async function withEnoughSteps<E extends { readonly outcome: string }>(
   operator: LinearOperator,
-  options: WithBlas<LogDeterminantOptions>,
+  options: WithBlas<QuadratureOptions>,
   control: RunControl,
   of: (matrices: readonly Tridiagonal[]) => E,
 ): Promise<E | undefined> {
@@ -185,63 +150,4 @@ export async function stochasticLanczosQuadrature(
       ),
     )) ?? nothing()
   );
-}
-
-/**
- * log det A = tr log A for a symmetric positive definite operator. As stochasticLanczosQuadrature. Where most
- * eigenvalues crowd at the lower end (K + λI with a small λ), give the lower bound λ, or a factorization.
- */
-export async function logDeterminant(
-  operator: LinearOperator,
-  options: LogDeterminantOptions = {},
-  control: RunControl = {},
-): Promise<LogDeterminant> {
-  requireOperator(operator, 'logDeterminant');
-  const backed = withBlas(options, LOG_DETERMINANT_KEYS, 'logDeterminant');
-  checkedControl(control, 'logDeterminant');
-  const { lowerBound } = backed;
-  if (lowerBound !== undefined) requirePositive(lowerBound, 'lowerBound');
-  return (
-    (await withEnoughSteps(operator, backed, control, (matrices) =>
-      logDeterminantOf(matrices, operator.rows, backed),
-    )) ?? nothing()
-  );
-}
-
-function logDeterminantOf(
-  matrices: readonly Tridiagonal[],
-  size: number,
-  options: WithBlas<LogDeterminantOptions>,
-): LogDeterminant {
-  const { lowerBound, blas, factorization } = options;
-  let smallest = Number.POSITIVE_INFINITY;
-  let largest = 0;
-  const probes = matrices.map((t): QuadratureSteps => {
-    if (lowerBound === undefined) return quadratureSteps(t, blas);
-    const all = gaussQuadrature(t, blas);
-    return { all, most: all, half: all, exact: false };
-  });
-  for (const {
-    all: { nodes },
-  } of probes) {
-    smallest = Math.min(smallest, nodes[0]);
-    largest = Math.max(largest, Math.abs(nodes[0]), nodes[nodes.length - 1]);
-  }
-  // A Ritz value may undercut λ_min by rounding.
-  const least = lowerBound === undefined ? 0 : lowerBound - size * Number.EPSILON * largest;
-  if (smallest <= least || smallest <= 0)
-    return { outcome: 'indefinite', ritzValue: smallest, ...NOTHING, perProbe: new Float64Array(0) };
-  const offset = factorization?.logdet ?? 0;
-  if (lowerBound === undefined) return traceOf(probes, size, Math.log, offset);
-  const samples = new Float64Array(matrices.length);
-  let bracket = 0;
-  matrices.forEach((t, l) => {
-    const above = integrate(probes[l].all, Math.log);
-    const below = integrate(radauQuadrature(t, blas, Math.min(lowerBound, smallest * (1 - Number.EPSILON))), (x) =>
-      Math.log(Math.max(x, Number.MIN_VALUE)),
-    );
-    samples[l] = (size * (above + below)) / 2;
-    bracket += (size * Math.abs(above - below)) / 2 / matrices.length;
-  });
-  return estimate(samples, bracket, offset);
 }

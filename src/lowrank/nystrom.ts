@@ -74,7 +74,7 @@ export async function nystrom(
   control: Control = {},
 ): Promise<Nystrom> {
   requireRole(operator, 'operator', 'nystrom');
-  requireKnownOptions(options, SKETCH_KEYS, 'nystrom');
+  requireKnownOptions(options, SKETCH_KEYS, 'nystrom', 'nystrom(operator, { rank: 20 })');
   const on = await onTeam(control, 'nystrom');
   return sketchedNystrom(operator, { ...options, blas: options.blas ?? on.team.blas }, on);
 }

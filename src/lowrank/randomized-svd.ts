@@ -84,7 +84,7 @@ export async function randomizedSvd(
   control: Control = {},
 ): Promise<RandomizedSvd> {
   requireRole(operator, 'operator', 'randomizedSvd');
-  requireKnownOptions(options, RANDOMIZED_SVD_KEYS, 'randomizedSvd');
+  requireKnownOptions(options, RANDOMIZED_SVD_KEYS, 'randomizedSvd', 'randomizedSvd(operator, { rank: 20 })');
   const on = await onTeam(control, 'randomizedSvd');
   return sketchedSvd(operator, { ...options, blas: options.blas ?? on.team.blas }, on);
 }

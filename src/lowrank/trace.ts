@@ -11,16 +11,17 @@ import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { requireMemory } from '../core/memory.js';
-import { block, fill, type Matrix } from '../dense/matrix.js';
+import { block, type Matrix } from '../dense/matrix.js';
 import { availableMemory } from '../io/machine.js';
 import { meanInterval } from '../krylov/mean-interval.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { requireOperator } from '../operator/self-check.js';
+import { unitProducts } from '../operator/to-dense.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { orthonormalize } from './orthonormalize.js';
 import { PanelAlgebra } from './panel-algebra.js';
-import { blockWidth, multiplyBlocks, sharedPanel } from './sketch.js';
+import { blockWidth, multiplyBlocks, pause, sharedPanel } from './sketch.js';
 
 /** Options of {@link trace}. */
 export interface TraceOptions {
@@ -42,6 +43,8 @@ export interface Trace {
   readonly upper: number;
   /** Whether it is the sum of all diagonal entries. */
   readonly exact: boolean;
+  /** How it was found: by the diagonal that the operator knows, by products with all unit vectors, or estimated. */
+  readonly method: 'diagonal' | 'unit-vectors' | 'hutch++';
   /** Products with single vectors. */
   readonly products: number;
 }
@@ -54,11 +57,11 @@ const STREAM = 0x7ace;
 const SIGNS = 0x7acf;
 
 /**
- * tr A of a symmetric N × N operator. Exact by the diagonal where the operator knows it, and by N products with unit
- * vectors where `products` ≥ N; else an estimate with a 95 % interval from `products` products, a third of them for
- * the largest directions, which a plain average over random vectors sees worst. About 4N·products²/3 flops and
- * 8·N·products bytes. The same seed gives the same bits on any team. Throws ShapeError, OptionError, NonFiniteError,
- * MemoryError, AbortedError.
+ * tr A of a symmetric N × N operator. Exact by the diagonal where the operator knows it (`gaussNewton`, `hessian`,
+ * hierarchical matrices; their shifts, sums and multiples), and by N products with unit vectors where `products` ≥ N;
+ * else an estimate with a 95 % interval from `products` products, a third of them for the largest directions, which a
+ * plain average over random vectors sees worst. About 4N·products²/3 flops and 8·N·products bytes. The same seed
+ * gives the same bits on any team. Throws ShapeError, OptionError, NonFiniteError, MemoryError, AbortedError.
  */
 export async function trace(
   operator: LinearOperator,
@@ -76,9 +79,9 @@ export async function trace(
   if (operator.diagonal !== undefined) {
     const diagonal = new Float64Array(rows);
     operator.diagonal(diagonal);
-    return exactly(diagonal, 0);
+    return exactly(diagonal, 'diagonal');
   }
-  if (products >= rows) return exactly(await diagonalByProducts(operator, on), rows);
+  if (products >= rows) return exactly(await diagonalByProducts(operator, on), 'unit-vectors');
   if (!symmetric)
     throw new OptionError('An estimate of a trace needs a symmetric operator; this one says that it is not.');
   const sketched = Math.floor(products / 3);
@@ -119,32 +122,27 @@ export async function trace(
     lower: largest + lower,
     upper: largest + upper,
     exact: false,
+    method: 'hutch++',
     products,
   };
 }
 
-function exactly(diagonal: Float64Array, products: number): Trace {
+function exactly(diagonal: Float64Array, method: 'diagonal' | 'unit-vectors'): Trace {
   const value = diagonal.reduce((sum, one) => sum + one, 0);
   if (!Number.isFinite(value))
     throw new NonFiniteError(`The trace is ${value}: the operator has entries that are not finite.`);
-  return { value, standardError: 0, lower: value, upper: value, exact: true, products };
+  const products = method === 'diagonal' ? 0 : diagonal.length;
+  return { value, standardError: 0, lower: value, upper: value, exact: true, method, products };
 }
 
 async function diagonalByProducts(operator: LinearOperator, control: TeamControl): Promise<Float64Array> {
   const n = operator.rows;
-  const width = blockWidth(n);
-  const unit = sharedPanel(n, width);
-  const image = sharedPanel(n, width);
   const diagonal = new Float64Array(n);
-  const operands = (first: number, count: number): { x: Matrix; out: Matrix } => {
-    fill(unit, 0);
-    for (let j = 0; j < count; j++) unit.data[first + j + j * n] = 1;
-    return { x: block(unit, 0, 0, n, count), out: block(image, 0, 0, n, count) };
-  };
-  const use = (out: Matrix, first: number): void => {
+  await pause(control, PHASE, 0, n);
+  for (const { first, out } of unitProducts(operator)) {
     for (let j = 0; j < out.cols; j++) diagonal[first + j] = out.data[first + j + j * n];
-  };
-  await multiplyBlocks(operator, { columns: n, phase: PHASE, operands, use }, control);
+    await pause(control, PHASE, first + out.cols, n);
+  }
   return diagonal;
 }
 

@@ -58,7 +58,12 @@ const NETWORK_KEYS: KeysOf<NetworkOptions> = {
  * layers.
  */
 export function defineNetwork(options: NetworkOptions): Network {
-  requireKnownOptions(options, NETWORK_KEYS, 'defineNetwork');
+  requireKnownOptions(
+    options,
+    NETWORK_KEYS,
+    'defineNetwork',
+    "defineNetwork({ widths: [784, 10, 784], activation: 'tanh' })",
+  );
   const { activation = 'tanh', outputActivation = 'linear', bias = true } = options;
   if (!Array.isArray(options.widths) && !ArrayBuffer.isView(options.widths)) {
     const wanted = 'an array of whole numbers, input first ([784, 10, 784])';

@@ -119,7 +119,12 @@ export async function trainAdam(
   const { blas = defaultBlas() } = control;
   checkModel(model);
   const { epochs, batchSize, learningRate, seed, decay, beta1, beta2, epsilon, shuffleBytes } = checkOptions(
-    requireKnownOptions(options, ADAM_KEYS, 'trainAdam'),
+    requireKnownOptions(
+      options,
+      ADAM_KEYS,
+      'trainAdam',
+      'trainAdam(model, { epochs: 10, batchSize: 32, learningRate: 1e-3, seed: 0 })',
+    ),
   );
   const { network, loss, data } = model;
   const order = new SampleOrder(data, loss, { batchSize, seed, shuffleBytes });

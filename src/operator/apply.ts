@@ -4,7 +4,16 @@
 import { ShapeError } from '../core/errors.js';
 import { precisionOf } from '../core/floats.js';
 import { requireRole } from '../core/kind.js';
-import { asVectors, checkView, transposeHint, zeros, type Matrix, type Vectors } from '../dense/matrix.js';
+import {
+  asVectors,
+  checkView,
+  transposeHint,
+  zeros,
+  type Matrix,
+  type FlatVector,
+  type FloatArray,
+  type Vectors,
+} from '../dense/matrix.js';
 import type { LinearOperator } from './linear-operator.js';
 
 /**
@@ -28,6 +37,15 @@ function overlap(a: Matrix, b: Matrix): boolean {
  * X's precision. Cost and error are the operator's. Throws ShapeError where sizes or precisions do not fit, or where x
  * and out share memory.
  */
+export function apply(
+  operator: LinearOperator,
+  vectors: FlatVector | Matrix<Float64Array>,
+  out?: undefined,
+): Matrix<Float64Array>;
+/** As before, into `out`. */
+export function apply<A extends FloatArray>(operator: LinearOperator, vectors: Vectors, out: Matrix<A>): Matrix<A>;
+/** As before, for vectors of either precision. */
+export function apply(operator: LinearOperator, vectors: Vectors, out?: Matrix): Matrix;
 export function apply(operator: LinearOperator, vectors: Vectors, out?: Matrix): Matrix {
   if (typeof operator?.applyUnchecked !== 'function') requireRole(operator, 'operator', 'apply');
   const x = asVectors(vectors, 'x');

@@ -38,7 +38,10 @@ export function sampleOptions(options: SampleOptions): Resolved<SampleOptions> {
  * rows × count independent standard normal numbers over shared memory; column j depends on seed and j alone. Throws
  * MemoryError.
  */
-export function normalVectors(rows: number, { count, seed }: Pick<Resolved<SampleOptions>, 'count' | 'seed'>): Matrix {
+export function normalVectors(
+  rows: number,
+  { count, seed }: Pick<Resolved<SampleOptions>, 'count' | 'seed'>,
+): Matrix<Float64Array> {
   const data = sharedFloat64(rows * count);
   for (let j = 0; j < count; j++)
     new RandomStream(seed, SAMPLE_STREAM, j).fillNormal(data.subarray(j * rows, (j + 1) * rows));

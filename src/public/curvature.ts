@@ -16,7 +16,7 @@ export {
   type SampledGaussNewtonSource,
   type SampledSourceOptions,
 } from '../curvature/entries/sampled-source.js';
-export { dualForm, type DualForm, type DualOptions } from '../curvature/entries/dual-form.js';
+export { dualForm, type DualForm, type DualInverse, type DualOptions } from '../curvature/entries/dual-form.js';
 export { kfac, type DampedInverse, type DampingOptions, type KroneckerFactored } from '../curvature/kronecker/kfac.js';
 export type { KroneckerOptions } from '../curvature/kronecker/factors.js';
 export { ekfac, type EigenvalueCorrected } from '../curvature/kronecker/ekfac.js';

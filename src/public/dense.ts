@@ -4,5 +4,13 @@
 export { openBlas } from '../dense/backend.js';
 export type { Blas } from '../dense/blas.js';
 export type { BlasOption } from '../dense/default-blas.js';
-export { matrixOver, zeros, type FloatArray, type Matrix, type Precision, type Vectors } from '../dense/matrix.js';
+export {
+  matrixOver,
+  zeros,
+  type FlatVector,
+  type FloatArray,
+  type Matrix,
+  type Precision,
+  type Vectors,
+} from '../dense/matrix.js';
 export { transpose } from '../dense/transpose.js';

@@ -9,13 +9,8 @@ export { minres, minresSolver } from '../krylov/minres.js';
 export type { LinearSolver, Solution, SolveControl, SolverOptions } from '../krylov/solution.js';
 export { extremeEigenvalues, type ExtremeEigenvalues, type LanczosOptions, type RitzValue } from '../krylov/lanczos.js';
 export type { ProbeOptions } from '../krylov/lanczos-quadrature.js';
-export {
-  logDeterminant,
-  stochasticLanczosQuadrature,
-  type LogDeterminant,
-  type LogDeterminantOptions,
-  type TraceEstimate,
-} from '../krylov/stochastic-lanczos-quadrature.js';
+export { logDeterminant, type LogDeterminant, type LogDeterminantOptions } from '../krylov/log-determinant.js';
+export { stochasticLanczosQuadrature, type TraceEstimate } from '../krylov/stochastic-lanczos-quadrature.js';
 export { spectralDensity, type DensityOptions, type SpectralDensity } from '../krylov/spectral-density.js';
 export { topEigenvalues } from '../approximation/top-eigenvalues.js';
 export type { SpectrumEnd, TopEigenvalues, TopEigenvaluesOptions } from '../lowrank/top-eigenvalues.js';

@@ -2,7 +2,7 @@
  * What `solve` is asked for, and what it answers.
  */
 import type { KeysOf } from '../core/known-options.js';
-import type { Matrix, Vectors } from '../dense/matrix.js';
+import type { FloatArray, Matrix, Vectors } from '../dense/matrix.js';
 import type { Solution } from '../krylov/solution.js';
 import type { Model } from '../network/model.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
@@ -73,9 +73,9 @@ export const MAKING_KEYS: KeysOf<NonNullable<SolveOptions['making']>> = {
 };
 
 /** The solution, how it was found, and what it cost. */
-export interface SolveResult {
+export interface SolveResult<A extends FloatArray = FloatArray> {
   /** N × p: the solution, or the iterate of least residual, never worse than the guess (or zero). */
-  readonly x: Matrix;
+  readonly x: Matrix<A>;
   readonly outcome: Solution['outcome'];
   /** Steps: of all groups of columns together where there are many right-hand sides (block-conjugate-gradients.ts). */
   readonly iterations: number;

@@ -1,6 +1,7 @@
 /**
  * What the precision of a matrix, of its products and of x allow a solve.
  */
+import { ROUNDOFF } from '../core/floats.js';
 import type { Matrix, Precision } from '../dense/matrix.js';
 import type { Subject } from '../approximation/subject.js';
 
@@ -10,8 +11,6 @@ const SINGLE_TOLERANCE = 1e-6;
 /** ‖A‖‖x‖/‖b‖ from which what float32 loses is said: three of its seven digits. */
 export const WORTH_A_WARNING = 1e3;
 
-/** Relative rounding of each precision. */
-export const ROUNDOFF: Readonly<Record<Precision, number>> = { f64: 2 ** -52, f32: 2 ** -23 };
 /** The level of rounding is known to a small factor. */
 const SLACK = 4;
 

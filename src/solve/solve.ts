@@ -3,10 +3,11 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { FactorizationError, MemoryError, NotPositiveDefiniteError, OptionError } from '../core/errors.js';
+import { ROUNDOFF } from '../core/floats.js';
 import { subjectOf, type Subject } from '../approximation/subject.js';
 import { requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
-import { copyInto, zeros, type Matrix, asVectors, type Vectors } from '../dense/matrix.js';
+import { copyInto, zeros, type Matrix, asVectors, type FlatVector, type Vectors } from '../dense/matrix.js';
 import { blockConjugateGradientSolver } from '../krylov/block-conjugate-gradients.js';
 import type { BlockSolution } from '../krylov/block-solution.js';
 import { conjugateGradientSolver } from '../krylov/conjugate-gradients.js';
@@ -20,7 +21,7 @@ import { choosePreconditioner, type Choice, type Used } from './candidates.js';
 import { openMatrix, type GivenMatrix } from './given-matrix.js';
 import { judge } from './judge.js';
 import { type SolveOptions, type SolveResult, MAKING_KEYS, SOLVE_KEYS, type GivenSolveOptions } from './options.js';
-import { defaultTolerance, precisionOf, ROUNDOFF, storedPrecision } from './precision.js';
+import { defaultTolerance, precisionOf, storedPrecision } from './precision.js';
 import { LIBRARY_ADVICE, tellShortfall, type Shortfall } from './shortfall.js';
 import { checkSystem, shiftOf } from './system.js';
 
@@ -42,6 +43,19 @@ import { checkSystem, shiftOf } from './system.js';
  * const { x, outcome, residual, reason } = await solve(gaussNewton(model), gradient, options);
  * ```
  */
+export function solve(
+  matrix: GivenMatrix,
+  b: FlatVector | Matrix<Float64Array>,
+  options?: GivenSolveOptions & { readonly out?: undefined },
+  control?: Control,
+): Promise<SolveResult<Float64Array>>;
+/** As before, for right-hand sides of either precision, or into `out`. */
+export function solve(
+  matrix: GivenMatrix,
+  b: Vectors,
+  options?: GivenSolveOptions,
+  control?: Control,
+): Promise<SolveResult>;
 export async function solve(
   matrix: GivenMatrix,
   b: Vectors,

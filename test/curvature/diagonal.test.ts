@@ -5,9 +5,11 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { blockDiagonal, blockDiagonalBytes } from '#hmatrix/source/block-diagonal.js';
 import { curvatureDiagonal } from '#hmatrix/curvature/kronecker/curvature-diagonal.js';
+import { hessian } from '#hmatrix/curvature/products/hessian.js';
 import { gaussNewtonSource } from '#hmatrix/curvature/entries/gauss-newton-source.js';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import { zeros, type Matrix } from '#hmatrix/dense/matrix.js';
+import { memoryDataSet } from '#hmatrix/network/data-set.js';
 import { apply } from '#hmatrix/operator/apply.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { randomMatrix, relativeError } from '../support.js';
@@ -47,6 +49,62 @@ describe('diagonal', () => {
       });
     },
   );
+
+  it.each([...smallModels(), ...smallModels('f32').filter((_, i) => i % 5 === 0)])(
+    'of_the_hessian_is_that_of_the_dense_matrix: $name',
+    ({ model }) => {
+      // Of a float32 model in double precision too.
+      const wide = { ...model, parameters: Float64Array.from(model.parameters) };
+      const exact = diagonalOf(denseOperator(hessian(wide, { blas })));
+      const largest = Math.max(...exact.map(Math.abs), ...diagonalOf(denseGaussNewton(model)));
+      const { values } = curvatureDiagonal(model, { blas, kind: 'hessian' });
+      values.forEach((value, i) => {
+        expect(Math.abs(value - exact[i])).toBeLessThanOrEqual(500 * eps * largest);
+      });
+      if (model.network.layers.every(({ activation }) => activation === 'relu' || activation === 'linear'))
+        expect(values).toEqual(curvatureDiagonal(model, { blas }).values);
+    },
+  );
+
+  it('of_the_hessian_of_a_deep_network_in_slabs_and_in_any_batches', () => {
+    // 200 · 150 + 150² + 200² numbers a sample: slabs of 45 samples.
+    const model = randomModel({
+      widths: [5, 200, 150, 6, 3],
+      activation: 'softplus',
+      loss: 'cross-entropy',
+      bias: true,
+      samples: 70,
+    });
+    const { values } = curvatureDiagonal(model, { blas, kind: 'hessian' });
+    const operator = hessian(model, { blas });
+    const largest = Math.max(...values.map(Math.abs));
+    const x = zeros(operator.rows, 1);
+    for (let i = 3; i < operator.rows; i += 1013) {
+      x.data.fill(0);
+      x.data[i] = 1;
+      expect(Math.abs(values[i] - apply(operator, x).data[i])).toBeLessThan(1000 * eps * largest);
+    }
+    for (const batchSize of [1, 13]) {
+      const other = curvatureDiagonal(
+        { ...model, data: forgetful(model.data) },
+        { blas, batchSize, kind: 'hessian' },
+      ).values;
+      other.forEach((value, i) => {
+        expect(Math.abs(value - values[i])).toBeLessThanOrEqual(500 * eps * largest);
+      });
+    }
+  });
+
+  it('of_the_hessian_checks_targets_and_the_kind', () => {
+    const model = randomModel({ widths: [3, 2], activation: 'tanh', loss: 'bce', bias: true, samples: 4 });
+    const targets = zeros(2, 4);
+    targets.data[5] = 2;
+    const wrong = { ...model, data: memoryDataSet(model.data.batch(0, 4).inputs, targets) };
+    expect(() => curvatureDiagonal(wrong, { blas, kind: 'hessian' })).toThrow(/Target 1 of sample 2 is 2/);
+    expect(() => curvatureDiagonal(model, { blas, kind: 'fisher' as never })).toThrow(
+      /kind must be 'gauss-newton' or 'hessian', not the text "fisher"/,
+    );
+  });
 
   it('multiplies_and_reads_data_in_any_batches', () => {
     const model = randomModel({

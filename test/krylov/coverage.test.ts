@@ -7,7 +7,8 @@ import { view, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
 import { factor } from '#hmatrix/hierarchical/factor/factor.js';
 import { spectralDensity } from '#hmatrix/krylov/spectral-density.js';
-import { logDeterminant, stochasticLanczosQuadrature } from '#hmatrix/krylov/stochastic-lanczos-quadrature.js';
+import { estimatedLogDeterminant } from '#hmatrix/krylov/log-determinant.js';
+import { stochasticLanczosQuadrature } from '#hmatrix/krylov/stochastic-lanczos-quadrature.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import type { Team } from '#hmatrix/parallel/team.js';
@@ -59,10 +60,10 @@ describe('95_percent_intervals_hold_the_truth', () => {
     const truth = traceOf(values, Math.log);
     const { blas } = team;
     expect(
-      await coverage(truth, (seed) => logDeterminant(operator, { blas, seed, probes: 16 })),
+      await coverage(truth, (seed) => estimatedLogDeterminant(operator, { blas, seed, probes: 16 })),
     ).toBeGreaterThanOrEqual(LEAST);
     expect(
-      await coverage(truth, (seed) => logDeterminant(operator, { blas, seed, probes: 16, lowerBound: shift })),
+      await coverage(truth, (seed) => estimatedLogDeterminant(operator, { blas, seed, probes: 16, lowerBound: shift })),
     ).toBeGreaterThanOrEqual(LEAST);
   });
 
@@ -78,12 +79,12 @@ describe('95_percent_intervals_hold_the_truth', () => {
     const options = { blas, probes: 16, degree: 20 };
     expect(
       await coverage(traceOf(values, Math.log), (seed) =>
-        logDeterminant(operator, { ...options, seed, factorization }),
+        estimatedLogDeterminant(operator, { ...options, seed, factorization }),
       ),
     ).toBeGreaterThanOrEqual(LEAST);
     // What the factorization leaves to be estimated is smaller, and is quickly found.
-    const plain = await logDeterminant(operator, { blas, probes: 16 });
-    expect((await logDeterminant(operator, { ...options, factorization })).standardError).toBeLessThan(
+    const plain = await estimatedLogDeterminant(operator, { blas, probes: 16 });
+    expect((await estimatedLogDeterminant(operator, { ...options, factorization })).standardError).toBeLessThan(
       plain.standardError / 2,
     );
     factorization.release();
@@ -133,7 +134,7 @@ describe('an_unconverged_quadrature', () => {
     const truth = traceOf(values, Math.log);
     const { blas } = team;
     for (const options of [{ degree: 10 }, { degree: 20, lowerBound: 1e-6 }, { degree: 3 }]) {
-      const { outcome, lower, upper, quadratureError, standardError } = await logDeterminant(operator, {
+      const { outcome, lower, upper, quadratureError, standardError } = await estimatedLogDeterminant(operator, {
         blas,
         probes: 10,
         ...options,
@@ -151,9 +152,9 @@ describe('an_unconverged_quadrature', () => {
     const dense = zeros(size, size);
     for (let i = 0; i < size; i++) dense.data[i * (size + 1)] = values[i];
     const operator = denseOperator(view(dense.data, 0, size, size), true, { blas: team.blas });
-    const given = await logDeterminant(operator, { blas: team.blas, probes: 4, degree: 100 });
+    const given = await estimatedLogDeterminant(operator, { blas: team.blas, probes: 4, degree: 100 });
     expect(given.outcome).toBe('unconverged');
-    const { value, quadratureError } = await logDeterminant(operator, { blas: team.blas, probes: 4 });
+    const { value, quadratureError } = await estimatedLogDeterminant(operator, { blas: team.blas, probes: 4 });
     expect(quadratureError).toBeLessThan(given.quadratureError);
     expect(Math.abs(value - traceOf(values, Math.log))).toBeLessThan(1e-6 * Math.abs(value));
   });

@@ -21,6 +21,8 @@ afterAll(async () => {
   await hmatrix.teams.closeDefaultTeam();
 });
 
+/** No options, where the compiler asks for some. */
+const none = [] as unknown as [never];
 type Call = (options: never) => unknown;
 /** One of the options that a call takes, and the call. */
 type Entry = readonly [option: string, call: Call];
@@ -354,6 +356,35 @@ describe('options', () => {
       expect(failure).toBeInstanceOf(hmatrix.errors.OptionError);
       expect((failure as Error).message).toMatch(/must be an object, not/);
     }
+  });
+
+  it.each<readonly [string, () => unknown, RegExp]>([
+    ['kfac(model).solver()', () => hmatrix.curvature.kfac(f.model).solver(...none), /solver\(\{ damping: 1e-3 \}\)/],
+    ['ekfac(model).solver()', () => hmatrix.curvature.ekfac(f.model).solver(...none), /solver\(\{ damping: 1e-3 \}\)/],
+    [
+      'solver({})',
+      () => hmatrix.curvature.kfac(f.model).solver({} as never),
+      /option damping of solver.*not undefined/,
+    ],
+    ['randomizedSvd', () => hmatrix.lowrank.randomizedSvd(f.operator, ...none), /randomizedSvd\(operator, \{ rank/],
+    ['nystrom', () => hmatrix.lowrank.nystrom(f.operator, ...none), /nystrom\(operator, \{ rank/],
+    ['defineNetwork', () => hmatrix.networks.defineNetwork(...none), /defineNetwork\(\{ widths/],
+    ['trainAdam', () => hmatrix.networks.trainAdam(f.model, ...none), /trainAdam\(model, \{ epochs/],
+    [
+      'compressOperator',
+      () => hmatrix.hierarchical.compressOperator(f.operator, f.tree, ...none),
+      /compressOperator\(operator, tree, \{ format/,
+    ],
+    [
+      'kroneckerHierarchical',
+      () => hmatrix.curvature.kroneckerHierarchical(f.model, ...none),
+      /kroneckerHierarchical\(model, \{ share/,
+    ],
+  ])('%s without the options that are needed shows a call that has them', async (_name, call, message) => {
+    const failure = await failureOf(call);
+    expect(failure).toBeInstanceOf(hmatrix.errors.OptionError);
+    expect((failure as Error).message).toMatch(message);
+    expect((failure as Error).message).not.toMatch(/\ba undefined/);
   });
 
   it('take_undefined_for_left_out_and_a_control_with_a_team_where_none_works', async () => {

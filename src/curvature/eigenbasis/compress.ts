@@ -59,7 +59,8 @@ export interface KroneckerHierarchicalOptions {
    * 'positive-definite': G̃ ≽ 0 by construction, from principal submatrices of the rotated Hessian alone
    * (principal-choice.ts says which, and within what interval the eigenvalues of (G̃ + λI)⁻¹(G + λI) lie); no pass over
    * all entries is made, and the error is not known. With a share, by default 0.02 or, of small networks, twice what
-   * the basis takes; the form that `factorKronecker` factors.
+   * the basis takes; the form that `factorKronecker` factors. That default is for preconditioners: by what it leaves
+   * out, log det(G̃ + λI) may be far off that of G. For a log det name a share, and compare with a larger one.
    */
   readonly preserve?: 'positive-definite' | undefined;
   /** Bytes that the compression may use; default: what the system says is free. */
@@ -92,7 +93,14 @@ export async function kroneckerHierarchical(
   givenControl: Control = {},
 ): Promise<KroneckerHierarchicalMatrix> {
   const model = asModel(given, 'kroneckerHierarchical');
-  const resolved = resolve(requireKnownOptions(options, KRONECKER_HIERARCHICAL_KEYS, 'kroneckerHierarchical'));
+  const resolved = resolve(
+    requireKnownOptions(
+      options,
+      KRONECKER_HIERARCHICAL_KEYS,
+      'kroneckerHierarchical',
+      'kroneckerHierarchical(model, { share: 0.02 })',
+    ),
+  );
   const control = await onTeam(givenControl, 'kroneckerHierarchical');
   checkModel(model);
   throwIfAborted(control.signal);

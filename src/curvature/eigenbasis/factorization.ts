@@ -25,6 +25,8 @@ import {
   view,
   zeros,
   type Matrix,
+  type FlatVector,
+  type FloatArray,
   type Vectors,
 } from '../../dense/matrix.js';
 import { factor } from '../../hierarchical/factor/factor.js';
@@ -70,7 +72,12 @@ export async function factorKronecker(
   given: Control = {},
 ): Promise<KroneckerFactorization> {
   requireRole(matrix, 'Kronecker matrix', 'factorKronecker');
-  const { shift, memoryLimit } = requireKnownOptions(options, KRONECKER_FACTOR_KEYS, 'factorKronecker');
+  const { shift, memoryLimit } = requireKnownOptions(
+    options,
+    KRONECKER_FACTOR_KEYS,
+    'factorKronecker',
+    'factorKronecker(matrix, { shift: 1e-3 })',
+  );
   const control = await onTeam(given, 'factorKronecker');
   requirePositiveShift(shift);
   if (matrix.report.principal === undefined)
@@ -153,7 +160,10 @@ export class KroneckerFactorization implements LinearOperator {
     return ofLayers + (this.#core?.bytes ?? 0);
   }
 
-  /** log det(G̃ + λI), all N eigenvalues counted. */
+  /**
+   * log det(G̃ + λI), all N eigenvalues counted; how far G̃'s is from G's depends on the share that it was given
+   * (`kroneckerHierarchical`: the default is far off).
+   */
   get logdet(): number {
     this.#requireValid();
     let rest = this.rows - (this.#core?.rows ?? 0);
@@ -169,11 +179,40 @@ export class KroneckerFactorization implements LinearOperator {
    * X = (G̃ + λI)⁻¹·B for B of N × p, or an array of N numbers; returns `out` or a new matrix of B's precision. Throws
    * ShapeError; NonFiniteError where B holds NaN or ∞; OptionError after `release` or a failed `refactor`.
    */
+  solve(given: FlatVector | Matrix<Float64Array>, out?: undefined): Matrix<Float64Array>;
+  /** As before, into `out`. */
+  solve<A extends FloatArray>(given: Vectors, out: Matrix<A>): Matrix<A>;
+  /** As before, for vectors of either precision. */
+  solve(given: Vectors, out?: Matrix): Matrix;
   solve(given: Vectors, out?: Matrix): Matrix {
-    const b = asVectors(given, 'b');
+    return this.#checked(-1, given, out, 'b');
+  }
+
+  /** S·Z with S·Sᵀ = G̃ + λI: N × p from N × p. Cost: that of a solve. Throws as `solve`. */
+  applyFactor(z: FlatVector | Matrix<Float64Array>, out?: undefined): Matrix<Float64Array>;
+  /** As before, into `out`. */
+  applyFactor<A extends FloatArray>(z: Vectors, out: Matrix<A>): Matrix<A>;
+  /** As before, for vectors of either precision. */
+  applyFactor(z: Vectors, out?: Matrix): Matrix;
+  applyFactor(z: Vectors, out?: Matrix): Matrix {
+    return this.#checked(0.5, z, out, 'z');
+  }
+
+  /** S⁻ᵀ·Z, where S⁻ᵀ·S⁻¹ = (G̃ + λI)⁻¹. Throws as `solve`. */
+  applyInverseFactor(z: FlatVector | Matrix<Float64Array>, out?: undefined): Matrix<Float64Array>;
+  /** As before, into `out`. */
+  applyInverseFactor<A extends FloatArray>(z: Vectors, out: Matrix<A>): Matrix<A>;
+  /** As before, for vectors of either precision. */
+  applyInverseFactor(z: Vectors, out?: Matrix): Matrix;
+  applyInverseFactor(z: Vectors, out?: Matrix): Matrix {
+    return this.#checked(-0.5, z, out, 'z');
+  }
+
+  #checked(power: Power, given: Vectors, out: Matrix | undefined, name: string): Matrix {
+    const b = asVectors(given, name);
     if (b.rows !== this.rows)
       throw new ShapeError(
-        `b has ${b.rows} rows; the factorization is of order ${this.rows}.${transposeHint(b, this.rows)}`,
+        `${name} has ${b.rows} rows; the factorization is of order ${this.rows}.${transposeHint(b, this.rows)}`,
         { rows: b.rows, expected: this.rows },
       );
     const x = out ?? zeros(b.rows, b.cols, precisionOf(b.data));
@@ -187,14 +226,25 @@ export class KroneckerFactorization implements LinearOperator {
     for (let j = 0; j < b.cols; j++) {
       for (let i = 0, at = b.offset + j * b.ld; i < b.rows; i++, at++)
         if (!Number.isFinite(b.data[at]))
-          throw new NonFiniteError(`b holds ${b.data[at]} in row ${i}, column ${j}.`, {
+          throw new NonFiniteError(`${name} holds ${b.data[at]} in row ${i}, column ${j}.`, {
             row: i,
             column: j,
             value: b.data[at],
           });
     }
-    this.applyUnchecked(x, b, 1, 0);
+    this.#requireValid();
+    this.#byPower(power, x, b);
     return x;
+  }
+
+  /** x ← the power of G̃ + λI (or its factor) times b; x may be b. */
+  #byPower(power: Power, x: Matrix, b: Matrix): void {
+    if (power !== -1) this.#invertComplements(power);
+    try {
+      this.#multiply(power, x, b, 1, 0);
+    } finally {
+      if (power !== -1) this.#invertComplements(-1);
+    }
   }
 
   /**
@@ -202,17 +252,11 @@ export class KroneckerFactorization implements LinearOperator {
    * S·Sᵀ the covariance, S made of the core's factor and square roots of the rest. Column j depends on seed and j
    * alone, but for rounding. Cost: that of a solve each. Throws OptionError.
    */
-  sample(options: SampleOptions = {}): Matrix {
+  sample(options: SampleOptions = {}): Matrix<Float64Array> {
     const asked = sampleOptions(options);
     this.#requireValid();
     const z = normalVectors(this.rows, asked);
-    const power = asked.of === 'matrix' ? 0.5 : -0.5;
-    this.#invertComplements(power);
-    try {
-      this.#multiply(power, z, z, 1, 0);
-    } finally {
-      this.#invertComplements(-1);
-    }
+    this.#byPower(asked.of === 'matrix' ? 0.5 : -0.5, z, z);
     return z;
   }
 

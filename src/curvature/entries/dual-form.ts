@@ -79,6 +79,14 @@ export function dualForm(given: GivenModel, options: DualOptions = {}): DualForm
   return new DualForm(model, blas);
 }
 
+/** (G + λI)⁻¹ as an operator. */
+export interface DualInverse extends LinearOperator {
+  /** λ. */
+  readonly shift: number;
+  /** log det(G + λI). */
+  readonly logdet: number;
+}
+
 /** T = ĴĴᵀ of a model, its eigenvalues, and solves with G + λI through it. */
 export class DualForm {
   /** n·r. */
@@ -86,7 +94,7 @@ export class DualForm {
   /** N. */
   readonly parameters: number;
   /** T, n·r × n·r, symmetric to the bit. */
-  readonly matrix: Matrix;
+  readonly matrix: Matrix<Float64Array>;
   readonly #network: Network;
   readonly #blas: Blas;
   readonly #samples: number;
@@ -208,7 +216,7 @@ export class DualForm {
    * (⅓(nr)³ flops) is kept for the next call with the same λ. Throws OptionError for λ ≤ 0, ShapeError,
    * NotPositiveDefiniteError where λ is lost in the rounding of T.
    */
-  solve(given: Vectors, shift: number): Matrix {
+  solve(given: Vectors, shift: number): Matrix<Float64Array> {
     requireShift(shift);
     const b = asVectors(given, 'right-hand sides');
     if (b.rows !== this.parameters)
@@ -236,7 +244,7 @@ export class DualForm {
    * λI)⁻¹ times that: x = z/√λ + Ĵᵀ(λI + T)⁻¹(u − Ĵz/√λ), with z ∈ ℝᴺ and u ∈ ℝⁿʳ standard normal. Column j depends on
    * seed and j alone, but for rounding. Cost: at most that of a solve each. Throws as `solve`.
    */
-  sample(shift: number, options: SampleOptions = {}): Matrix {
+  sample(shift: number, options: SampleOptions = {}): Matrix<Float64Array> {
     const asked = sampleOptions(options);
     requireShift(shift);
     const noise = normalVectors(this.parameters + this.order, asked);
@@ -264,10 +272,11 @@ export class DualForm {
    * (G + λI)⁻¹ as an operator, λ > 0, for vectors of either precision; products are `solve`s. Factors at once, and for
    * each change of λ. Throws as `solve`.
    */
-  inverse(shift: number): LinearOperator {
-    requireShift(shift);
-    this.#cholesky(shift);
+  inverse(shift: number): DualInverse {
+    const logdet = this.logdet(shift);
     return derived({
+      logdet,
+      shift,
       rows: this.parameters,
       cols: this.parameters,
       symmetric: true,
@@ -275,6 +284,18 @@ export class DualForm {
         combine(out, alpha, this.solve(x, shift), beta);
       },
     });
+  }
+
+  /**
+   * log det(G + λI) = (N − n·r)·log λ + log det(T + λI), λ > 0, exact but for rounding: of about eps·‖G‖/λ in each of
+   * the n·r smaller eigenvalues. By the Cholesky factor that `solve` keeps. Throws as `solve`.
+   */
+  logdet(shift: number): number {
+    requireShift(shift);
+    const { data } = this.#cholesky(shift);
+    let sum = 0;
+    for (let i = 0; i < this.order; i++) sum += Math.log(data[i * (this.order + 1)]);
+    return (this.parameters - this.order) * Math.log(shift) + 2 * sum;
   }
 
   #cholesky(shift: number): Matrix {
@@ -294,7 +315,7 @@ export class DualForm {
   }
 
   /** T, layer by layer: (1/n)(ĀᵀĀ ⊗ ones) ∘ ΔΔᵀ. */
-  #form(): Matrix {
+  #form(): Matrix<Float64Array> {
     const { order, matrix } = { order: this.order, matrix: zeros(this.order, this.order) };
     const n = this.#samples;
     const r = this.#network.outputs;

@@ -131,7 +131,7 @@ export class EntryBlocks {
   #byProducts(terms: readonly GramTerm[], rows: WeightPanel, cols: WeightPanel, scale: number, out: Matrix): void {
     const { count: n } = this.#vectors.arrays;
     const exchanged = rows.layer > cols.layer;
-    let c = view(this.#block, 0, 0, 0);
+    let c: Matrix = view(this.#block, 0, 0, 0);
     for (let at = 0, size = chunkOf(n); at < n; at += size) {
       for (const term of terms) {
         const count = Math.min(size, n - at) | 0;

@@ -4,6 +4,7 @@
  * U_Γ) ∘ D] U_Γᵀ.
  */
 import { FactorizationError, NotPositiveDefiniteError, OptionError } from '../../core/errors.js';
+import { describe } from '../../core/kind.js';
 import type { Blas } from '../../dense/blas.js';
 import { copyInto, zeros, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';
 import { apply } from '../../operator/apply.js';
@@ -111,7 +112,7 @@ export function eigenDraws(
   inverse: readonly EigenBlock[],
   precision: Precision,
   blas: Blas,
-): (options?: SampleOptions) => Matrix {
+): (options?: SampleOptions) => Matrix<Float64Array> {
   return (options = {}) => {
     const asked = sampleOptions(options);
     const power = asked.of === 'matrix' ? -0.5 : 0.5;
@@ -137,7 +138,11 @@ function multiplyElementwise(v: Matrix, factors: FloatArray): void {
 /** Throws OptionError unless the damping is a finite number of at least 0. */
 export function checkDamping(damping: number): void {
   if (!Number.isFinite(damping) || damping < 0)
-    throw new OptionError(`The damping λ must be a finite number of at least 0, not ${damping}.`, { damping });
+    throw new OptionError(
+      `The option damping of solver, λ, must be a finite number of at least 0, not ${describe(damping)}: ` +
+        'solver({ damping: 1e-3 }).',
+      { damping },
+    );
 }
 
 /**

@@ -1,9 +1,11 @@
 /**
- * The diagonal of the Gauss–Newton matrix from the data itself, read once, batch by batch.
+ * The diagonal of the Gauss–Newton matrix, or of the Hessian, from the data itself, read once, batch by batch.
  * diag(ℓ, p, q) = (1/n) Σ_i ā_{ℓ−1,i}(q)² ‖Δ_{ℓ,i}(:, p)‖² with Δ_ℓ the backpropagated columns of S (Q = S Sᵀ): one
  * GEMM a layer of the squared inputs with the squared norms of the units' errors, which come from layer-gram-walk.ts in
- * the form that is cheapest at each layer.
+ * the form that is cheapest at each layer. What the Hessian has besides: hessian-diagonal.ts.
  */
+import { OptionError } from '../../core/errors.js';
+import { describe } from '../../core/kind.js';
 import type { KeysOf } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
 import { withBlas } from '../../dense/default-blas.js';
@@ -15,6 +17,7 @@ import type { LinearOperator } from '../../operator/linear-operator.js';
 import { walkErrorGrams } from './layer-gram-walk.js';
 import { columnsOf, diagonalSquares, type DenseGrams } from './layer-grams.js';
 import { eachPass, openWalk } from './factors.js';
+import { addSecondOrder } from './hessian-diagonal.js';
 
 /** Options of {@link curvatureDiagonal}. */
 export interface DiagonalOptions {
@@ -22,13 +25,15 @@ export interface DiagonalOptions {
   readonly blas?: Blas | undefined;
   /** Samples read at a time. Default: up to 1024, fewer for wide networks. */
   readonly batchSize?: number | undefined;
+  /** Of which matrix: G, or the Hessian H of the mean loss. Default 'gauss-newton'. */
+  readonly kind?: 'gauss-newton' | 'hessian' | undefined;
 }
 /** The keys of {@link DiagonalOptions}. */
-const DIAGONAL_KEYS: KeysOf<DiagonalOptions> = { blas: true, batchSize: true };
+const DIAGONAL_KEYS: KeysOf<DiagonalOptions> = { blas: true, batchSize: true, kind: true };
 
-/** diag G as an operator. */
+/** diag G, or diag H, as an operator. */
 export interface CurvatureDiagonal extends LinearOperator {
-  /** diag G, N numbers. */
+  /** The diagonal, N numbers. */
   readonly values: Float64Array;
   readonly bytes: number;
 }
@@ -36,35 +41,48 @@ export interface CurvatureDiagonal extends LinearOperator {
 /**
  * diag(G) as an operator, exact up to rounding of about n·eps of each entry: all terms are nonnegative. In double
  * precision whatever the model's; N numbers, and the memory of a batch while it is made: n is not limited. ≈ 2nN flops
- * after the errors' norms, which for squared errors of linear outputs cost little and else up to 2nrN. Throws
- * ShapeError, OptionError, NonFiniteError.
+ * after the errors' norms, which for squared errors of linear outputs cost little and else up to 2nrN.
+ *
+ * With { kind: 'hessian' } diag(H), H = ∇²f(θ) of the mean loss (`hessian`): entries of either sign, exact up to
+ * rounding of about n·eps of the sums of their terms' sizes. Its entry for the weight from input q to unit p of layer ℓ
+ * is (1/n) Σ_i ā_{ℓ−1,i}(q)²·H_{ℓ,i}(p, p), H_ℓ the Hessian with respect to z_ℓ; biases have ā = 1. Twice the cost
+ * where there is one hidden layer, or φ″ = 0 (relu, linear: where outputs are linear too, H and G have one diagonal);
+ * else 2n·d_ℓ·d_{ℓ+1}·(d_ℓ + d_{ℓ+1}) flops more for each hidden layer ℓ of d_ℓ units but the last, in slabs of
+ * samples of some 32 MB. Targets are checked. Throws ShapeError, OptionError, NonFiniteError.
  */
 export function curvatureDiagonal(given: GivenModel, options: DiagonalOptions = {}): CurvatureDiagonal {
   const model = asModel(given, 'curvatureDiagonal');
-  const { blas, batchSize } = withBlas(options, DIAGONAL_KEYS, 'curvatureDiagonal');
+  const { blas, batchSize, kind = 'gauss-newton' } = withBlas(options, DIAGONAL_KEYS, 'curvatureDiagonal');
+  if (kind !== 'gauss-newton' && kind !== 'hessian')
+    throw new OptionError(`kind must be 'gauss-newton' or 'hessian', not ${describe(kind)}.`, { option: 'kind' });
   const walk = openWalk(model, { blas, batchSize });
   const { network } = model;
   const { grams, scratch, inputWeight } = walk;
   const values = new Float64Array(network.parameters);
-  eachPass(walk, (pass, firstSample) => {
-    walkErrorGrams(
-      grams,
-      pass,
-      firstSample,
-      (ℓ, errors, first, count) => {
-        const layer = network.layers[ℓ];
-        const { width, outputs } = layer;
-        const norms = scratch.matrix('unit norms', outputs, count);
-        if (errors.form === 'uniform' || errors.form === 'diagonal') diagonalSquares(errors, norms);
-        else denseDiagonals(errors, norms);
-        const a = columnsOf(pass.inputs[ℓ], first, count);
-        const squares = scratch.matrix('squared inputs', width, count);
-        for (let k = 0; k < width * count; k++) squares.data[k] = a.data[a.offset + k] ** 2;
-        blas.gemm('N', 'T', inputWeight, squares, norms, 1, layerWeights(layer, values));
-      },
-      { blas, scratch },
-    );
-  });
+  eachPass(
+    walk,
+    (pass, firstSample) => {
+      walkErrorGrams(
+        grams,
+        pass,
+        firstSample,
+        (ℓ, errors, first, count) => {
+          const layer = network.layers[ℓ];
+          const { width, outputs } = layer;
+          const norms = scratch.matrix('unit norms', outputs, count);
+          if (errors.form === 'uniform' || errors.form === 'diagonal') diagonalSquares(errors, norms);
+          else denseDiagonals(errors, norms);
+          const a = columnsOf(pass.inputs[ℓ], first, count);
+          const squares = scratch.matrix('squared inputs', width, count);
+          for (let k = 0; k < width * count; k++) squares.data[k] = a.data[a.offset + k] ** 2;
+          blas.gemm('N', 'T', inputWeight, squares, norms, 1, layerWeights(layer, values));
+        },
+        { blas, scratch },
+      );
+      if (kind === 'hessian') addSecondOrder(walk, pass, firstSample, values);
+    },
+    kind === 'hessian',
+  );
   return { ...diagonalOperator(values), values, bytes: values.byteLength };
 }
 

@@ -50,7 +50,7 @@ export interface DampedInverse extends LinearOperator {
    * standard normal vectors. Column j depends on seed and j alone, but for rounding. Cost: that of a product each.
    * Throws OptionError.
    */
-  sample(this: void, options?: SampleOptions): Matrix;
+  sample(this: void, options?: SampleOptions): Matrix<Float64Array>;
 }
 
 /** Eigenvalues s_A s_Γᵀ of a layer's block, width × outputs. */

@@ -64,7 +64,7 @@ export function ekfac(given: GivenModel, options: KroneckerOptions = {}): Eigenv
     ...eigenOperator(layers, precision, blas),
     precision,
     solver(asked) {
-      requireKnownOptions(asked, INVERSE_KEYS, 'solver');
+      requireKnownOptions(asked, INVERSE_KEYS, 'solver', 'solver({ damping: 1e-3 }), damping λ ≥ 0 is needed');
       const { damping } = asked;
       checkDamping(damping);
       const inverse = layers.map((layer, ℓ) => ({

@@ -100,18 +100,22 @@ function checkCount(count: number, what: string): number {
 }
 
 /**
- * Calls `visit` with the forward pass of each batch, in order; the pass is valid until it returns. Throws
- * NonFiniteError.
+ * Calls `visit` with the forward pass of each batch, in order, with φ″ where asked; the pass is valid until it returns.
+ * Throws NonFiniteError.
  */
 export function eachPass(
   { model: { network, data }, grams: { parameters }, batchSize, blas }: CurvatureWalk,
   visit: (pass: ForwardPass, first: number) => void,
+  curvatures = false,
 ): void {
   let reuse: ForwardPass | undefined;
   for (let first = 0; first < data.samples; first += batchSize) {
     const count = Math.min(batchSize, data.samples - first);
     const { inputs } = batchOf(data, first, count);
-    reuse = forward(network, parameters, inputs, blas, { reuse: reuse?.count === count ? reuse : undefined });
+    reuse = forward(network, parameters, inputs, blas, {
+      curvatures,
+      reuse: reuse?.count === count ? reuse : undefined,
+    });
     visit(reuse, first);
   }
 }

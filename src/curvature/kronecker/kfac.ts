@@ -108,7 +108,7 @@ function kroneckerFactored(
       layers.flatMap(({ input, output }) => [input.data, output.kind === 'dense' ? output.matrix.data : output.values]),
     ),
     solver: (damping) => {
-      requireKnownOptions(damping, DAMPING_KEYS, 'solver');
+      requireKnownOptions(damping, DAMPING_KEYS, 'solver', 'solver({ damping: 1e-3 }), damping λ ≥ 0 is needed');
       return damping.kind === 'factored-tikhonov'
         ? factoredDampedInverse(layers, damping, precision, blas)
         : exactDampedInverse(

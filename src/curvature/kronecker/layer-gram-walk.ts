@@ -3,10 +3,10 @@
  * Notation and forms: `layer-grams.ts`; the choice between them: `layer-gram-plan.ts`.
  */
 import type { FloatArray, Matrix } from '../../dense/matrix.js';
+import { scaleStack } from '../../dense/stacks.js';
 import type { ForwardPass } from '../../network/forward.js';
 import type { LossName } from '../../network/losses/table.js';
 import type { Network } from '../../network/network.js';
-import { scaleStack } from '../products/stacks.js';
 import { transposedWeights, type ErrorGramPlan } from './layer-gram-plan.js';
 import { columnsOf, expandShared, gramsOfColumns, type ErrorGrams } from './layer-grams.js';
 import { outputHessian } from '../../network/losses/output-hessian.js';

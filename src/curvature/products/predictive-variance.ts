@@ -27,19 +27,20 @@ const VARIANCE_KEYS: KeysOf<VarianceOptions> = { ...BATCH_KEYS, blas: true };
 
 /**
  * The diagonal of J_i Σ J_iᵀ for each column x_i of `inputs` (d × n, or one sample as an array): r × n in float64,
- * entry (k, i) the variance of output k at x_i where θ ~ N(θ̂, Σ) and the network is linear in θ, J_i = ∂a_L/∂θ
- * (`jacobian`). Σ is an operator over the N parameters, such as the inverse (G + λI)⁻¹ (a factorization;
- * `kfac(model).solver(…)`; `dualForm(model).inverse(λ)`), and multiplies vectors in the precision of the parameters (an
- * operator of another one: `converted`). For the mean loss of n data points the posterior of the squared loss ½‖f − y‖²
- * of unit noise is Σ = (G + λI)⁻¹/n with a prior of precision nλ: `scaled`. r·n products with Σ, and (2 + 5r)·N flops a
- * sample. Throws ShapeError, OptionError, MemoryError, NonFiniteError, AbortedError.
+ * entry (k, i) the variance of output k at x_i (of its logit, with the cross-entropy and bce) where θ ~ N(θ̂, Σ) and
+ * the network is linear in θ, J_i = ∂a_L/∂θ (`jacobian`). Σ is an operator over the N parameters, such as the inverse
+ * (G + λI)⁻¹ (a factorization; `kfac(model).solver(…)`; `dualForm(model).inverse(λ)`), and multiplies vectors in the
+ * precision of the parameters (an operator of another one: `converted`). For the mean loss of n data points the
+ * posterior of the squared loss ½‖f − y‖² of unit noise is Σ = (G + λI)⁻¹/n with a prior of precision nλ: `scaled`.
+ * r·n products with Σ, and (2 + 5r)·N flops a sample. Throws ShapeError, OptionError, MemoryError, NonFiniteError,
+ * AbortedError.
  */
 export function predictiveVariance(
   model: GivenNetwork,
   inverse: LinearOperator,
   inputs: Vectors,
   options: VarianceOptions = {},
-): Matrix {
+): Matrix<Float64Array> {
   const { network, parameters } = asNetwork(model, 'predictiveVariance');
   const { blas, batchSize, signal } = withBlas(options, VARIANCE_KEYS, 'predictiveVariance');
   const precision = precisionOf(parameters);

@@ -16,10 +16,10 @@
 import { floats } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
 import { block, view, type FloatArray, type Matrix } from '../../dense/matrix.js';
+import { addScaledStack, scaleStack } from '../../dense/stacks.js';
 import { applyLossHessian } from '../../network/losses/evaluate.js';
 import { layerWeights, type Layer } from '../../network/network.js';
 import { packedLayer, type SumLayout } from './packed-sums.js';
-import { addScaledStack, scaleStack } from './stacks.js';
 import type { SampleState } from './sample-state.js';
 
 /** Numbers of workspace for each sample and vector. */

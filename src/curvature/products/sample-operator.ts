@@ -18,6 +18,7 @@ import { trustClass } from '../../operator/self-check.js';
 import type { TaskDefinition, TaskBody, WorkerContext } from '../../parallel/task.js';
 import { independentTasks, taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
+import { curvatureDiagonal } from '../kronecker/curvature-diagonal.js';
 import { prepareReduced, prepareTask, PREPARED_AT_A_TIME, readBatch } from './prepare-passes.js';
 import {
   productEdges,
@@ -70,6 +71,8 @@ export class SampleOperator implements LinearOperator {
   /** What it is the curvature of, and which: approximations by structure are made from these. */
   readonly model: Model;
   readonly kind: SampleSum['kind'];
+  /** The exact diagonal of a Gauss–Newton matrix or a Hessian, in float64, as `curvatureDiagonal`. */
+  readonly diagonal: ((out: Float64Array) => void) | undefined;
   /** n, and how many samples' passes are held at a time: all of them (made once), or those of a batch. */
   readonly samples: number;
   readonly capacity: number;
@@ -93,7 +96,14 @@ export class SampleOperator implements LinearOperator {
     this.rows = model.network.parameters;
     this.cols = this.rows;
     this.model = model;
-    this.kind = sum.kind;
+    const { kind } = sum;
+    this.kind = kind;
+    this.diagonal =
+      kind === 'gradients'
+        ? undefined
+        : (out) => {
+            out.set(curvatureDiagonal(model, { blas: options.blas, batchSize: options.batchSize, kind }).values);
+          };
     this.samples = model.data.samples;
     this.capacity = state.capacity;
     this.bytes = bytesOf(state);

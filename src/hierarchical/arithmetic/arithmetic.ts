@@ -138,7 +138,9 @@ export async function multiply(
 /**
  * (A + λI)⁻¹ on A's tree, for A of format 'hss' or 'hodlr' with A + λI positive definite: its factorization,
  * compressed. To solve, the factorization itself is cheaper and more accurate; this is the inverse as a matrix, with a
- * diagonal, sums and products. Throws as `factor` and `compressOperator`.
+ * diagonal, sums and products. Where A is compressed from a matrix K, the error that is measured here is relative to
+ * (A + λI)⁻¹, that of A itself; A's own error e = ‖K − A‖₂/‖K + λI‖₂ comes on top, magnified up to cond(K + λI) times:
+ * ‖(K + λI)⁻¹ − (A + λI)⁻¹‖₂ ≤ e·cond(K + λI)·‖(A + λI)⁻¹‖₂. Throws as `factor` and `compressOperator`.
  */
 export async function inverse(
   a: HierarchicalMatrix,

@@ -15,6 +15,8 @@ import {
   zeros,
   type Matrix,
   type Precision,
+  type FlatVector,
+  type FloatArray,
   type Vectors,
 } from '../../dense/matrix.js';
 import { extremeEigenvalues, type RitzValue } from '../../krylov/lanczos.js';
@@ -130,6 +132,11 @@ export class Factorization implements LinearOperator {
    * O(r·N·log N) (HODLR). Throws ShapeError; NonFiniteError where B holds NaN or ∞; OptionError after `release` or a
    * failed `refactor`.
    */
+  solve(b: FlatVector | Matrix<Float64Array>, out?: undefined): Matrix<Float64Array>;
+  /** As before, into `out`. */
+  solve<A extends FloatArray>(b: Vectors, out: Matrix<A>): Matrix<A>;
+  /** As before, for vectors of either precision. */
+  solve(b: Vectors, out?: Matrix): Matrix;
   solve(b: Vectors, out?: Matrix): Matrix {
     return this.#checked('solve', b, out, 'b');
   }
@@ -143,12 +150,22 @@ export class Factorization implements LinearOperator {
    * F·Z, where F·Fᵀ = K̃ + λI: N × p from N × p. The columns of F have the factorization's own order. Throws as
    * `solve`, and OptionError where the factorization is indefinite.
    */
+  applyFactor(z: FlatVector | Matrix<Float64Array>, out?: undefined): Matrix<Float64Array>;
+  /** As before, into `out`. */
+  applyFactor<A extends FloatArray>(z: Vectors, out: Matrix<A>): Matrix<A>;
+  /** As before, for vectors of either precision. */
+  applyFactor(z: Vectors, out?: Matrix): Matrix;
   applyFactor(z: Vectors, out?: Matrix): Matrix {
     this.#requireDefinite('F·Z');
     return this.#checked('factor', z, out, 'z');
   }
 
   /** F⁻ᵀ·Z, where F⁻ᵀ·F⁻¹ = (K̃ + λI)⁻¹. Throws as `applyFactor`. */
+  applyInverseFactor(z: FlatVector | Matrix<Float64Array>, out?: undefined): Matrix<Float64Array>;
+  /** As before, into `out`. */
+  applyInverseFactor<A extends FloatArray>(z: Vectors, out: Matrix<A>): Matrix<A>;
+  /** As before, for vectors of either precision. */
+  applyInverseFactor(z: Vectors, out?: Matrix): Matrix;
   applyInverseFactor(z: Vectors, out?: Matrix): Matrix {
     this.#requireDefinite('F⁻ᵀ·Z');
     return this.#checked('inverse factor', z, out, 'z');
@@ -158,7 +175,7 @@ export class Factorization implements LinearOperator {
    * Independent samples, N × count: F·z of N(0, K̃ + λI), or F⁻ᵀ·z of N(0, (K̃ + λI)⁻¹), z standard normal. Column j
    * depends on seed and j alone, but for rounding. Cost: half a solve each. Throws OptionError.
    */
-  sample(options: SampleOptions = {}): Matrix {
+  sample(options: SampleOptions = {}): Matrix<Float64Array> {
     const asked = sampleOptions(options);
     const z = normalVectors(this.rows, asked);
     return asked.of === 'matrix' ? this.applyFactor(z, z) : this.applyInverseFactor(z, z);

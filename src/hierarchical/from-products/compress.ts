@@ -43,6 +43,8 @@ import { OrderedProducts } from './ordered-products.js';
 import { drawTestVector } from './test-vectors.js';
 import { allowedError, type ToleranceLimit, limitsOfMatrix, limitsOfNodes } from '../matrix/tolerance-limits.js';
 
+const EXAMPLE = "compressOperator(operator, tree, { format: 'hss', maxRank: 64, tolerance: 1e-6, seed: 0 })";
+
 /** x and A·x in tree order: random vectors that no basis was found from, or all columns. */
 interface Reference {
   readonly x: Matrix;
@@ -94,7 +96,7 @@ export async function compressOperator(
   options: ProductsOptions,
   control: Control = {},
 ): Promise<HierarchicalMatrix<OperatorReport>> {
-  requireKnownOptions(options, PRODUCTS_KEYS, 'compressOperator');
+  requireKnownOptions(options, PRODUCTS_KEYS, 'compressOperator', EXAMPLE);
   requireOperator(operator, 'compressOperator', options.productPrecision === 'f32' ? 'f32' : 'f64');
   const indices = asTree(tree, 'compressOperator');
   const on = await onTeam(control, 'compressOperator');

@@ -12,6 +12,8 @@ import {
   zeros,
   type Matrix,
   type Precision,
+  type FlatVector,
+  type FloatArray,
   type Vectors,
 } from '../../dense/matrix.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
@@ -74,6 +76,11 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
    * diagonal, basis, near and coupling, each but the diagonal used twice) flops. An array of N numbers is one vector.
    * Throws ShapeError where the sizes do not fit.
    */
+  apply(vectors: FlatVector | Matrix<Float64Array>, out?: undefined): Matrix<Float64Array>;
+  /** As before, into `out`. */
+  apply<A extends FloatArray>(vectors: Vectors, out: Matrix<A>): Matrix<A>;
+  /** As before, for vectors of either precision. */
+  apply(vectors: Vectors, out?: Matrix): Matrix;
   apply(vectors: Vectors, out?: Matrix): Matrix {
     const x = asVectors(vectors, 'x');
     if (x.rows !== this.cols)

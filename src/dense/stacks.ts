@@ -3,7 +3,7 @@
  * A stack holds, for sample after sample, `vectors` columns of `rows` numbers: as a matrix it is (rows·vectors) ×
  * samples, and at the same time rows × (vectors·samples), so one GEMM serves all vectors on either side of it.
  */
-import type { FloatArray, Matrix } from '../../dense/matrix.js';
+import type { FloatArray, Matrix } from './matrix.js';
 
 /**
  * out ← x∘s, each sample's column of s (rows × samples, contiguous) repeated for its vectors; out may be x. Stacks
