@@ -22,6 +22,8 @@ export interface Optimizer {
   readonly curvature: CurvatureKind;
   /** Samples of a step where the caller doesn't say: a number, or all of them ('all'). */
   readonly batchSize: number | 'all';
+  /** Whether runs turn the inputs into their eigenbasis unless they are told not to (rotate-inputs.ts). */
+  readonly rotateInputs: boolean;
   /** Numbers of the objective's memory that it takes, for a network and a batch size. */
   readonly spare: (network: Network, batchSize: number) => number;
   /** Takes its memory and begins at the objective's parameters. */

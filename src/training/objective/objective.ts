@@ -386,7 +386,6 @@ export class Objective {
   }
 }
 
-// eslint-disable-next-line max-params -- from where, how much, to where
 function copyColumn(x: FloatArray, from: number, rows: number, y: FloatArray, to: number): void {
   if (rows >= 32) y.set(x.subarray(from, from + rows), to);
   else for (let k = 0; k < rows; k++) y[to + k] = x[from + k];

@@ -161,7 +161,7 @@ export class Passes {
 }
 
 /** How many samples' outputs tell the class of their targets (network/predict.ts says how). */
-// eslint-disable-next-line max-params -- an array, its shape, and what it is compared with
+
 function countRight(
   decision: 'largest' | 'sign' | null,
   r: number,

@@ -31,7 +31,7 @@ export class RPasses {
   }
 
   /** Tangents of layer L ← RA_L = J·v of the slice's samples. */
-  // eslint-disable-next-line max-params -- slice, θ, v, which product
+
   tangent(slice: SliceViews, θ: readonly WeightViews[], v: readonly WeightViews[], hessian = false): void {
     const { layers } = slice;
     layers.forEach(({ inputs, tangents, slopes, kept }, ℓ) => {
@@ -65,7 +65,7 @@ export class RPasses {
   }
 
   /** Errors of J_iᵀQ_iJ_i·v, or of ∇²loss_i·v, into every layer's tangents. */
-  // eslint-disable-next-line max-params -- slice, θ, v, which product
+
   product(slice: SliceViews, θ: readonly WeightViews[], v: readonly WeightViews[], hessian: boolean): void {
     const kernels = this.#kernels;
     const { layers } = slice;
@@ -91,7 +91,7 @@ export class RPasses {
    * Errors of a draw δ_i = Q_i^{1/2}ξ_i of signs ξ into every layer's tangents: E δδᵀ = Q exactly, with the least
    * variance of all ξ of unit second moments. The signs depend on seed, step and sample alone.
    */
-  // eslint-disable-next-line max-params -- slice, θ, which signs
+
   draw(slice: SliceViews, θ: readonly WeightViews[], seed: number, step: number): void {
     const { layers } = slice;
     const top = layers[this.#last];
@@ -109,7 +109,7 @@ export class RPasses {
 const SIGNS = 0x7369676e;
 
 /** out ← Q^{1/2}ξ: √q·ξ, √(p(1 − p))∘ξ, or (diag √p − p√pᵀ)ξ. */
-// eslint-disable-next-line max-params -- which loss, where, which signs
+
 function drawSigns({ kind, scale }: KernelLoss, slice: SliceViews, out: Part, seed: number, step: number): void {
   const { rows, cols } = out.matrix;
   const x = out.array;

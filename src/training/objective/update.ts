@@ -81,7 +81,7 @@ export function updateBlock(
 }
 
 /** θ ← (1 − decay)·θ on the block's weights. */
-// eslint-disable-next-line max-params -- the parts of a block's update
+
 export function decayBlock(
   kernels: VectorKernels,
   { decay, decayBias }: LayerUpdate,

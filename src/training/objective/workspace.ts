@@ -3,7 +3,7 @@
  * every worker of a team address. All of it is taken before the first step, so that a step allocates nothing.
  */
 import type { FloatArray, Precision } from '../../core/floats.js';
-import { VectorMemory } from '../../dense/vector-memory.js';
+import type { VectorMemory } from '../../dense/vector-memory.js';
 import { hasUnitSlope, hasZeroCurvature } from '../../network/activations/table.js';
 import { lossOf, type LossName } from '../../network/losses/table.js';
 import type { Network } from '../../network/network.js';

@@ -28,7 +28,7 @@ import type { Rule } from '../objective/update.js';
 import type { Span } from '../objective/workspace.js';
 
 /** Throws OptionError unless `value` is a finite number above `least` (or at it, with `closed`) and below `most`. */
-// eslint-disable-next-line max-params -- a number, its name and its range
+
 function requireBetween(value: number, name: string, of: string, least: number, most: number): void {
   const inside = least === 0 && name !== 'learningRate' ? value >= 0 : value > least;
   if (typeof value !== 'number' || !inside || !(value < most)) {
@@ -54,6 +54,7 @@ function firstOrder({ name, learningRate, settings, moments, rule, decay = 0 }: 
     learningRate,
     curvature: 'none',
     batchSize: 100,
+    rotateInputs: false,
     spare: (network) => moments * (network.parameters + 16),
     begin: (objective) => new FirstOrderStepper(objective, { learningRate, moments, rule, decay }),
   };
