@@ -145,16 +145,21 @@ export function squares<T>(n: i32, alpha: T, x: usize, beta: T, y: usize): void 
   const a = v128.splat<T>(alpha);
   const b = v128.splat<T>(beta);
   const lanes = lanesOf<T>();
-  const zero = v128.splat<T>(<T>0);
   const reads = beta != <T>0;
-  for (let i = n; i > 0; i -= lanes) {
-    const count = min(i, lanes);
-    const v = read<T>(x, count);
-    const before = reads ? v128.mul<T>(b, read<T>(y, count)) : zero;
-    write<T>(y, horner<T>(v128.mul<T>(a, v), v, before), count);
+  let i = n;
+  for (; i >= lanes; i -= lanes) {
+    square<T>(a, x, b, reads, y, lanesOf<T>());
     x += 16;
     y += 16;
   }
+  if (i > 0) square<T>(a, x, b, reads, y, i);
+}
+
+@inline
+function square<T>(a: v128, x: usize, b: v128, reads: bool, y: usize, count: i32): void {
+  const v = read<T>(x, count);
+  const before = reads ? v128.mul<T>(b, read<T>(y, count)) : v128.splat<T>(<T>0);
+  write<T>(y, horner<T>(v128.mul<T>(a, v), v, before), count);
 }
 
 /** Whether x − x = 0 everywhere. */
@@ -182,11 +187,17 @@ export function finite<T>(n: i32, x: usize): bool {
 export function bceHessian<T>(n: i32, p: usize, v: usize): void {
   const one = v128.splat<T>(<T>1);
   const lanes = lanesOf<T>();
-  for (let i = n; i > 0; i -= lanes) {
-    const count = min(i, lanes);
-    const a = read<T>(p, count);
-    write<T>(v, v128.mul<T>(v128.mul<T>(a, v128.sub<T>(one, a)), read<T>(v, count)), count);
+  let i = n;
+  for (; i >= lanes; i -= lanes) {
+    variance<T>(one, p, v, lanesOf<T>());
     p += 16;
     v += 16;
   }
+  if (i > 0) variance<T>(one, p, v, i);
+}
+
+@inline
+function variance<T>(one: v128, p: usize, v: usize, count: i32): void {
+  const a = read<T>(p, count);
+  write<T>(v, v128.mul<T>(v128.mul<T>(a, v128.sub<T>(one, a)), read<T>(v, count)), count);
 }

@@ -76,6 +76,12 @@ function coefficient<T>(table: usize, index: usize): v128 {
   return v128.load_splat<T>(table + index * sizeof<T>());
 }
 
+/** c₀r + c₁ with two coefficients from `index` on. */
+@inline
+function pair<T>(table: usize, index: usize, r: v128): v128 {
+  return horner<T>(coefficient<T>(table, index), r, coefficient<T>(table, index + 1));
+}
+
 @inline
 function polynomial<T>(table: usize, last: usize, r: v128): v128 {
   let q = coefficient<T>(table, 0);
@@ -112,15 +118,14 @@ export function remainder<T>(clamped: v128, k: v128): v128 {
 @inline
 export function fraction<T>(r: v128): v128 {
   let q: v128;
+  const r2 = v128.mul<T>(r, r);
   if (sizeof<T>() == 8) {
     q = polynomial<T>(exp64, 9, r);
   } else {
-    q = horner<T>(coefficient<T>(exp32, 0), r, coefficient<T>(exp32, 1));
-    q = horner<T>(q, r, coefficient<T>(exp32, 2));
-    q = horner<T>(q, r, coefficient<T>(exp32, 3));
-    q = horner<T>(q, r, coefficient<T>(exp32, 4));
+    q = horner<T>(coefficient<T>(exp32, 0), r2, pair<T>(exp32, 1, r));
+    q = horner<T>(q, r2, pair<T>(exp32, 3, r));
   }
-  return v128.add<T>(r, v128.mul<T>(v128.mul<T>(r, r), q));
+  return horner<T>(r2, q, r);
 }
 
 /** 2ᵏ, exact, in two factors, of which one alone may lie below the range. */
@@ -196,15 +201,12 @@ export function scaledTail<T>(t: v128): v128 {
   if (sizeof<T>() == 8) {
     q = polynomial<T>(tail64, 22, s);
   } else {
-    q = horner<T>(coefficient<T>(tail32, 0), s, coefficient<T>(tail32, 1));
-    q = horner<T>(q, s, coefficient<T>(tail32, 2));
-    q = horner<T>(q, s, coefficient<T>(tail32, 3));
-    q = horner<T>(q, s, coefficient<T>(tail32, 4));
-    q = horner<T>(q, s, coefficient<T>(tail32, 5));
-    q = horner<T>(q, s, coefficient<T>(tail32, 6));
-    q = horner<T>(q, s, coefficient<T>(tail32, 7));
-    q = horner<T>(q, s, coefficient<T>(tail32, 8));
-    q = horner<T>(q, s, coefficient<T>(tail32, 9));
+    // In pairs: a chain of nine multiplications and additions would be waited for.
+    const s2 = v128.mul<T>(s, s);
+    const s4 = v128.mul<T>(s2, s2);
+    const high = horner<T>(pair<T>(tail32, 0, s), s2, pair<T>(tail32, 2, s));
+    const middle = horner<T>(pair<T>(tail32, 4, s), s2, pair<T>(tail32, 6, s));
+    q = horner<T>(horner<T>(high, s4, middle), s2, pair<T>(tail32, 8, s));
   }
   return v128.mul<T>(q, inverse);
 }

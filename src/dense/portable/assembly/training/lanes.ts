@@ -16,6 +16,7 @@ export function read<T>(at: usize, count: i32): v128 {
   return readPart<T>(at, count);
 }
 
+@inline
 function readPart<T>(at: usize, count: i32): v128 {
   if (sizeof<T>() == 8) return v128.load64_zero(at);
   if (count == 1) return v128.load32_zero(at);
@@ -30,6 +31,7 @@ export function write<T>(at: usize, value: v128, count: i32): void {
   else writePart<T>(at, value, count);
 }
 
+@inline
 function writePart<T>(at: usize, value: v128, count: i32): void {
   if (sizeof<T>() == 8) {
     v128.store64_lane(at, value, 0);
