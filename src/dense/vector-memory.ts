@@ -10,7 +10,7 @@ import { MemoryError, ShapeError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import { inUnits } from '../core/memory.js';
 import type { FloatArray } from './matrix.js';
-import { PlainKernels } from './plain-kernels.js';
+import { instantiate, TrainingKernels } from './portable/training-kernels.js';
 import type { VectorKernels } from './vector-kernels.js';
 
 export type {
@@ -44,6 +44,7 @@ const widthOf = (precision: Precision): 8 | 4 => (precision === 'f64' ? 8 : 4);
 export class VectorMemory {
   readonly #memory: SharedMemory;
   readonly #words: Int32Array;
+  #instance: object | undefined;
   readonly #kernels: Partial<Record<Precision, VectorKernels>> = {};
 
   private constructor(memory: SharedMemory) {
@@ -142,6 +143,7 @@ export class VectorMemory {
 
   /** The kernels of a precision, made on first use. Throws MemoryError, LibraryError where WebAssembly cannot run. */
   kernels(precision: Precision): VectorKernels {
-    return (this.#kernels[precision] ??= new PlainKernels(this.#memory.buffer, precision));
+    this.#instance ??= instantiate(this.#memory, 4 * TAKEN);
+    return (this.#kernels[precision] ??= new TrainingKernels(this.#instance, this.#memory.buffer, precision));
   }
 }

@@ -1,8 +1,8 @@
 /** The kernels of training as plain loops. */
-import type { Precision } from '../core/floats.js';
-import { ShapeError } from '../core/errors.js';
-import { describe } from '../core/kind.js';
-import type { FloatArray } from './matrix.js';
+import type { Precision } from '#hmatrix/core/floats.js';
+import { ShapeError } from '#hmatrix/core/errors.js';
+import { describe } from '#hmatrix/core/kind.js';
+import type { FloatArray } from '#hmatrix/dense/matrix.js';
 import type {
   ActivationKind,
   AdamDirectionNumbers,
@@ -10,7 +10,7 @@ import type {
   LossKind,
   MeanKind,
   VectorKernels,
-} from './vector-kernels.js';
+} from '#hmatrix/dense/vector-memory.js';
 
 /** Φ(−t), t ≥ 0: its continued fraction where that converges, else the series of Φ. */
 export function normalTail(t: number): number {
