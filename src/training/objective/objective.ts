@@ -1,0 +1,392 @@
+/**
+ * The objective of training: f(θ) = (1/n) Σ_i loss_i + (λ/2)‖W‖² of a batch, its gradient, and curvature at the same
+ * point from the same passes. Everything it works on is taken when it is opened; a step allocates nothing of the size of
+ * θ or of the batch.
+ *
+ * On a team, slices of samples and blocks of parameters are tasks over one shared memory (slices.ts), one fork and join
+ * a gradient, the update of the parameters included. The first steps are made both ways, and the faster one stays: the
+ * bits are the same.
+ */
+import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
+import { sharedFloat64 } from '../../core/shared-array.js';
+import type { FloatArray, Precision } from '../../core/floats.js';
+import type { Blas } from '../../dense/blas.js';
+import { VectorMemory, type VectorKernels } from '../../dense/vector-memory.js';
+import type { Batch } from '../../network/data-set.js';
+import { lossOf, squaredScale, type LossName } from '../../network/losses/table.js';
+import type { Network } from '../../network/network.js';
+import type { TaskGraph } from '../../parallel/task-graph.js';
+import type { Shared, Team } from '../../parallel/team.js';
+import { Graphs, parameterBlocks, sliceCount } from './slices.js';
+import { ObjectiveWorker, objectiveTask, type MomentTask, type Work } from './tasks.js';
+import { TeamTrial, type TeamChoice } from './team-trial.js';
+import type { Update } from './update.js';
+import { independentTasks } from '../../parallel/task-graph.js';
+import {
+  layWorkspace,
+  workspaceBytes,
+  type CurvatureKind,
+  type Span,
+  type Workspace,
+  type WorkspaceOptions,
+} from './workspace.js';
+
+/** What an objective is opened with. */
+export interface ObjectiveOptions {
+  readonly network: Network;
+  readonly loss: LossName;
+  readonly precision: Precision;
+  /** Most samples of a batch. */
+  readonly batchSize: number;
+  /** Curvature that will be asked for. Default 'none'. */
+  readonly curvature?: CurvatureKind | undefined;
+  /** Numbers that `vector` and `take` will hand out besides. Default 0. */
+  readonly spare?: number | undefined;
+  /** Share of hidden units that are zeroed in `evaluate`, at least 0 and below 1. Default 0. */
+  readonly dropout?: number | undefined;
+  /** λ of (λ/2)‖W‖², biases left out. Default 0. */
+  readonly regularization?: number | undefined;
+  /** Seeds dropout and signs. Default 0. */
+  readonly seed?: number | undefined;
+  readonly blas: Blas;
+  /** Works on one thread without one. */
+  readonly team?: Team | undefined;
+}
+
+/** The mean loss of a batch and, of losses whose targets are classes, the share of samples that are right. */
+export interface Measure {
+  readonly loss: number;
+  readonly accuracy: number | null;
+}
+
+const MOST_RESULTS = 64;
+
+/** A batch's loss, gradient and curvature at θ. */
+export class Objective {
+  readonly network: Network;
+  readonly loss: LossName;
+  readonly precision: Precision;
+  readonly kernels: VectorKernels;
+  readonly blas: Blas;
+  /** θ; to be changed in place. */
+  readonly parameters: FloatArray;
+  /** ∇f of the last `evaluate`. */
+  readonly gradient: FloatArray;
+  readonly capacity: number;
+  readonly #workspace: Workspace;
+  readonly #memory: VectorMemory;
+  readonly #worker: ObjectiveWorker;
+  readonly #team: Team | undefined;
+  readonly #shared: Shared<Workspace> | undefined;
+  readonly #graphs: Graphs;
+  readonly #moments = new Map<number, TaskGraph>();
+  readonly #trial: TeamTrial;
+  readonly #blocks: number;
+  #count = 0;
+  /** Samples whose means belong to the point of the last evaluation. */
+  #prepared = 0;
+
+  private constructor(
+    options: ObjectiveOptions,
+    workspace: Workspace,
+    memory: VectorMemory,
+    shared: Shared<Workspace> | undefined,
+  ) {
+    this.network = options.network;
+    this.loss = options.loss;
+    this.precision = options.precision;
+    this.capacity = options.batchSize;
+    this.blas = options.blas;
+    this.kernels = memory.kernels(options.precision);
+    this.#workspace = workspace;
+    this.#memory = memory;
+    this.parameters = this.#array(workspace.parameters);
+    this.gradient = this.#array(workspace.gradient);
+    this.#worker = new ObjectiveWorker(workspace, memory, options.blas);
+    this.#team = options.team;
+    this.#shared = shared;
+    this.#blocks = parameterBlocks(options.network).length;
+    this.#graphs = new Graphs(this.#blocks);
+    this.#trial = new TeamTrial(shared === undefined ? 1 : options.team!.workers);
+  }
+
+  /**
+   * Takes the memory: for each sample of a batch some 3 to 6 times the network's units, four vectors of the size of θ
+   * and what `spare` asks for. Throws MemoryError, OptionError.
+   */
+  static async open(options: ObjectiveOptions): Promise<Objective> {
+    const { network, loss, precision, batchSize, dropout = 0, regularization = 0 } = options;
+    lossOf(loss);
+    if (!(dropout >= 0 && dropout < 1))
+      throw new OptionError(`dropout is ${dropout}: it is a share of at least 0 and below 1.`, { dropout });
+    if (!(regularization >= 0 && regularization < Infinity))
+      throw new OptionError(`regularization is ${regularization}: it is a number of at least 0.`, { regularization });
+    const asked: WorkspaceOptions = {
+      network,
+      loss,
+      precision,
+      capacity: batchSize,
+      curvature: options.curvature ?? 'none',
+      dropout,
+      regularization,
+      seed: options.seed ?? 0,
+      spare: options.spare ?? 0,
+      results: sharedFloat64(MOST_RESULTS),
+    };
+    const memory = VectorMemory.open(workspaceBytes(asked), 'Training');
+    const workspace = layWorkspace(memory, asked);
+    const { team } = options;
+    const shared = team !== undefined && team.workers > 1 ? await team.share(workspace) : undefined;
+    return new Objective(options, workspace, memory, shared);
+  }
+
+  /** How the work is done: on how many threads, and what the trial of both ways measured. */
+  get team(): TeamChoice {
+    return this.#trial.choice;
+  }
+
+  /** Samples of the loaded batch. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** A vector laid out like θ, zero, of the spare numbers. Throws MemoryError where they are used up. */
+  vector(): FloatArray {
+    return this.take(this.network.parameters);
+  }
+
+  /** `length` zeros of the spare numbers. */
+  take(length: number): FloatArray {
+    return this.#memory.take(length, this.precision);
+  }
+
+  /** Takes a batch: inputs and targets are copied and converted. Throws ShapeError. */
+  load({ inputs, targets }: Batch): void {
+    const count = inputs.cols;
+    if (count > this.capacity || count === 0)
+      throw new ShapeError(`The batch has ${count} samples, the objective takes 1 to ${this.capacity}.`, { count });
+    const layer = this.network.layers[0];
+    const a = this.#array(this.#workspace.layers[0].inputs);
+    const y = this.#array(this.#workspace.targets);
+    for (let i = 0; i < count; i++) {
+      const from = inputs.offset + i * inputs.ld;
+      copyColumn(inputs.data, from, inputs.rows, a, i * layer.width);
+      copyColumn(targets.data, targets.offset + i * targets.ld, targets.rows, y, i * targets.rows);
+    }
+    this.#count = count;
+    this.#prepared = 0;
+  }
+
+  /**
+   * f(θ) of the loaded batch; ∇f in `gradient`; then, in the same pass over the parameters, the update, if any.
+   * `step` tells dropout's masks; without it nothing is dropped. 6nN flops. Throws NonFiniteError where loss or errors
+   * are not finite: θ is then as it was.
+   */
+  evaluate({ update = null, step = null }: { update?: Update | null; step?: number | null } = {}): number {
+    const count = this.#count;
+    this.#prepared = 0;
+    const slices = sliceCount(count);
+    const penalty = this.#penalty(this.parameters);
+    this.#run(this.#graphs.slicesAndBlocks(slices), { kind: 'evaluate', count, step, update }, true);
+    let sum = 0;
+    for (let s = 0; s < slices; s++) sum += this.#workspace.results[s];
+    const loss = sum / count + penalty;
+    if (!Number.isFinite(loss))
+      throw new NonFiniteError('The loss or its gradient is not finite: the parameters have grown too large.', {
+        loss,
+      });
+    return loss;
+  }
+
+  /** θ by a rule from what `gradient` holds (which may have been changed). */
+  update(update: Update): void {
+    this.#run(this.#graphs.updates, { kind: 'update', update });
+  }
+
+  /** f and accuracy of the loaded batch at θ or at another vector, without dropout; keeps the passes. 2nN flops. */
+  measure(parameters: FloatArray = this.parameters): Measure {
+    const count = this.#count;
+    const slices = sliceCount(count);
+    this.#run(this.#graphs.slices(slices), { kind: 'measure', count, parameters: this.#span(parameters) });
+    const { results } = this.#workspace;
+    let loss = 0;
+    let right = 0;
+    for (let s = 0; s < slices; s++) {
+      loss += results[2 * s];
+      right += results[2 * s + 1];
+    }
+    return {
+      loss: loss / count + this.#penalty(parameters),
+      accuracy: lossOf(this.loss).decision === null ? null : right / count,
+    };
+  }
+
+  /**
+   * out ← ∇²f·v or G·v at the point of the last `evaluate`, on the batch's first `samples` (default: all). v and out are
+   * vectors of this objective. 8nN flops.
+   */
+  product(of: 'gauss-newton' | 'hessian', v: FloatArray, out: FloatArray, samples: number = this.#count): void {
+    this.#requireCurvature(of);
+    const work: Work = {
+      kind: 'product',
+      count: samples,
+      hessian: of === 'hessian',
+      fresh: this.#prepare(samples),
+      v: this.#span(v),
+      out: this.#span(out),
+    };
+    this.#run(this.#graphs.slicesAndBlocks(sliceCount(samples)), work);
+  }
+
+  /**
+   * The k × k matrix Vᵀ(G + λI_W)V of k vectors on the batch's first `samples`, by J·v alone: 4nN flops a vector. λ is
+   * that of the regularization.
+   */
+  quadratic(vectors: readonly FloatArray[], samples: number = this.#count): Float64Array {
+    this.#requireCurvature('gauss-newton');
+    const k = vectors.length;
+    const r = this.network.outputs;
+    const kept: Float64Array[] = [];
+    const tangents = this.#array(this.#workspace.layers[this.#workspace.layers.length - 1].tangents!);
+    for (const v of vectors) {
+      const work: Work = { kind: 'tangent', count: samples, fresh: this.#prepare(samples), v: this.#span(v) };
+      this.#run(this.#graphs.slices(sliceCount(samples)), work);
+      kept.push(Float64Array.from(tangents.subarray(0, r * samples)));
+    }
+    const form = new Float64Array(k * k);
+    for (let i = 0; i < k; i++) {
+      for (let j = 0; j <= i; j++) {
+        let value = this.#lossForm(kept[i], kept[j], samples) / samples;
+        if (this.#workspace.regularization > 0)
+          value += this.#workspace.regularization * this.weightDot(vectors[i], vectors[j]);
+        form[i * k + j] = value;
+        form[j * k + i] = value;
+      }
+    }
+    return form;
+  }
+
+  /** Σ_i uᵢᵀ Q_i wᵢ over the first samples. */
+  #lossForm(u: Float64Array, w: Float64Array, samples: number): number {
+    const r = this.network.outputs;
+    const scale = squaredScale(this.loss, r);
+    let total = 0;
+    if (scale !== null) {
+      for (let at = 0; at < u.length; at++) total += u[at] * w[at];
+      return scale * total;
+    }
+    const p = this.#array(this.#workspace.means!);
+    if (!lossOf(this.loss).softmax) {
+      for (let at = 0; at < u.length; at++) total += p[at] * (1 - p[at]) * u[at] * w[at];
+      return total;
+    }
+    for (let i = 0; i < samples; i++) {
+      let both = 0;
+      let first = 0;
+      let second = 0;
+      for (let at = i * r; at < (i + 1) * r; at++) {
+        both += p[at] * u[at] * w[at];
+        first += p[at] * u[at];
+        second += p[at] * w[at];
+      }
+      total += both - first * second;
+    }
+    return total;
+  }
+
+  /**
+   * Draws signs at the outputs and takes their errors back to every layer, on the first `samples`: what Γ is made of by
+   * `moments`. 2nN flops.
+   */
+  draw(step: number, samples: number = this.#count): void {
+    this.#requireCurvature('gauss-newton');
+    const work: Work = {
+      kind: 'draw',
+      count: samples,
+      fresh: this.#prepare(samples),
+      seed: this.#workspace.seed,
+      step,
+    };
+    this.#run(this.#graphs.slices(sliceCount(samples)), work);
+  }
+
+  /** out ← keep·out + (1 − keep)·(1/samples) Σ x xᵀ for each asked moment, of inputs or of drawn errors. */
+  moments(
+    tasks: readonly (Omit<MomentTask, 'out'> & { readonly out: FloatArray })[],
+    keep: number,
+    samples: number = this.#count,
+  ): void {
+    let graph = this.#moments.get(tasks.length);
+    if (graph === undefined) this.#moments.set(tasks.length, (graph = independentTasks(tasks.length)));
+    this.#run(graph, {
+      kind: 'moments',
+      count: samples,
+      keep,
+      share: (1 - keep) / samples,
+      moments: tasks.map((task) => ({ ...task, out: this.#span(task.out) })),
+    });
+  }
+
+  /** xᵀy over weights, biases left out. */
+  weightDot(x: FloatArray, y: FloatArray): number {
+    let sum = this.kernels.dot(x.length, x, y);
+    for (const { width, inputs, outputs, offset } of this.network.layers) {
+      if (width === inputs) continue;
+      for (let p = 0; p < outputs; p++) {
+        const at = offset + p * width + inputs;
+        sum -= x[at] * y[at];
+      }
+    }
+    return sum;
+  }
+
+  /** Lets the team forget the workspace. */
+  close(): void {
+    if (this.#shared !== undefined) this.#team!.release(this.#shared);
+  }
+
+  #penalty(θ: FloatArray): number {
+    const { regularization } = this.#workspace;
+    return regularization === 0 ? 0 : 0.5 * regularization * this.weightDot(θ, θ);
+  }
+
+  /** Whether the means of the first samples are still to be made; afterwards they are. */
+  #prepare(samples: number): boolean {
+    const fresh = samples > this.#prepared;
+    this.#prepared = Math.max(samples, this.#prepared);
+    return fresh;
+  }
+
+  #requireCurvature(of: 'gauss-newton' | 'hessian'): void {
+    const { curvature } = this.#workspace;
+    if (curvature === 'none' || (of === 'hessian' && curvature !== 'hessian'))
+      throw new OptionError(`The objective was opened with curvature: '${curvature}', and '${of}' is asked for.`, {
+        curvature,
+        of,
+      });
+  }
+
+  #run(graph: TaskGraph, work: Work, tries = false): void {
+    const timed = tries && this.#trial.running;
+    const onTeam = this.#shared !== undefined && (timed ? this.#trial.next() : this.#trial.onTeam);
+    const begin = timed ? performance.now() : 0;
+    if (onTeam) this.#team!.runSync(objectiveTask, this.#shared, graph, work);
+    else for (let task = 0; task < graph.count; task++) this.#worker.run(task, work);
+    if (timed) this.#trial.took(performance.now() - begin);
+  }
+
+  #array({ at, length }: Span): FloatArray {
+    return this.#memory.at(at, length, this.precision);
+  }
+
+  #span(x: FloatArray): Span {
+    if (x.buffer !== this.parameters.buffer)
+      throw new MemoryError('A vector of an objective is one that its vector() or take() gave.', {});
+    return { at: x.byteOffset, length: x.length };
+  }
+}
+
+function copyColumn(x: FloatArray, from: number, rows: number, y: FloatArray, to: number): void {
+  if (rows >= 32) y.set(x.subarray(from, from + rows), to);
+  else for (let k = 0; k < rows; k++) y[to + k] = x[from + k];
+}
