@@ -53,8 +53,9 @@ export interface VectorKernels {
   /** Whether no number of x is NaN or infinite. */
   finite(n: number, x: FloatArray): boolean;
   /**
-   * Z ← φ(Z), Z rows × cols with leading dimension ldz; slope ← φ′(Z) and curvature ← φ″(Z), where asked, without gaps.
-   * Relu: φ′(0) = φ″ = 0.
+   * Z ← φ(Z), Z rows × cols with leading dimension ldz; slope ← φ′(Z) and curvature ← φ″(Z), where asked, without
+   * gaps. Relu: φ′(0) = φ″ = 0. Relative errors of a few units, also where a unit saturates; φ″ of the sigmoid and the
+   * derivatives of GELU, which have zeros, relative to the sum of their terms' magnitudes. Limits at ±∞; NaN for NaN.
    */
   activate(
     name: ActivationKind,
@@ -66,8 +67,8 @@ export interface VectorKernels {
     curvature: FloatArray | null,
   ): void;
   /**
-   * scale·Σ_j ℓ(f_j, y_j) over the columns of f and y, summed in double precision; out_j ← scale·∂ℓ/∂f. All rows × cols;
-   * out may be f.
+   * scale·Σ_j ℓ(f_j, y_j) over the columns of f and y, summed in double precision; out_j ← scale·∂ℓ/∂f. All rows ×
+   * cols; out may be f.
    */
   lossGradient(
     kind: LossKind,
@@ -81,8 +82,9 @@ export interface VectorKernels {
   /** out ← E[y | f]: σ(f), or softmax of each column; rows × cols, out may be f. */
   mean(kind: MeanKind, rows: number, cols: number, f: FloatArray, out: FloatArray): void;
   /**
-   * v_j ← p_i∘v_j − p_i(p_iᵀv_j): the Hessian of the cross-entropy, p rows × pcols with columns that sum to one, v rows ×
-   * cols, column j of v belonging to column i = ⌊j/(cols/pcols)⌋ of p. Throws ShapeError unless pcols divides cols.
+   * v_j ← p_i∘v_j − p_i(p_iᵀv_j): the Hessian of the cross-entropy, p rows × pcols with columns that sum to one, v rows
+   * × cols, column j of v belonging to column i = ⌊j/(cols/pcols)⌋ of p. Of a class that is all but certain nothing is
+   * lost by cancellation. Throws ShapeError unless pcols divides cols.
    */
   softmaxHessian(rows: number, cols: number, p: FloatArray, pcols: number, v: FloatArray): void;
   /** v ← p(1 − p)∘v */

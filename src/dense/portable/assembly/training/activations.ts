@@ -3,8 +3,10 @@
  * WebAssembly. Each from one exponential of a number that is not positive, so that slopes keep their relative accuracy
  * where a unit saturates.
  */
-import { clamp, assemble, constant, exponentOf, expMinusMagnitude, FAR, fraction, gaussian, INV_SQRT_TWO_PI } from './exponential';
-import { log1p, ONE, power, remainder, scaledTail, TWO, withSign } from './exponential';
+import {
+  assemble, clamp, constant, exponentOf, expMinusMagnitude, FAR, fraction, gaussian, INV_SQRT_TWO_PI, log1p, ONE, power,
+  remainder, scaledTail, TWO, withSign,
+} from './exponential';
 import { lanesOf, read, write } from './lanes';
 
 const RELU: i32 = 1;

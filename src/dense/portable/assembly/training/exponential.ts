@@ -11,8 +11,9 @@
 import { horner } from './lanes';
 
 /**
- * The constants, a load each: log₂e; ln 2, the first bits (k times them is exact) and the rest; below what exp is 0; ½; 1;
- * what leaves an integer's biased exponent in the low bits of the sum; 2; −0; a, 2a; beyond what ϕ and Φ are 0; 1/√2π.
+ * The constants, a load each: log₂e; ln 2, the first bits (k times them is exact) and the rest; below what exp is 0; ½;
+ * 1; what leaves an integer's biased exponent in the low bits of the sum; 2; −0; a, 2a; beyond what ϕ and Φ are 0;
+ * 1/√2π.
  */
 const single: usize = memory.data<f32>([
   1.4426950408889634, 0.693359375, -2.12194440054690583e-4, -104, 0.5, 1, 8388735, 2, -0.0, 3.25, 6.5, 15,
@@ -76,17 +77,19 @@ function coefficient<T>(table: usize, index: usize): v128 {
   return v128.load_splat<T>(table + index * sizeof<T>());
 }
 
-/** c₀r + c₁ with two coefficients from `index` on. */
+/** c₀r + c₁, with two coefficients from `index` on. */
 @inline
 function pair<T>(table: usize, index: usize, r: v128): v128 {
   return horner<T>(coefficient<T>(table, index), r, coefficient<T>(table, index + 1));
 }
 
+/** The polynomial of degree 9, two coefficients at a time: the chain of operations is half as long. */
 @inline
-function polynomial<T>(table: usize, last: usize, r: v128): v128 {
-  let q = coefficient<T>(table, 0);
-  for (let k: usize = 1; k <= last; ++k) q = horner<T>(q, r, coefficient<T>(table, k));
-  return q;
+function ofDegreeNine<T>(table: usize, r: v128, r2: v128): v128 {
+  let q = horner<T>(pair<T>(table, 0, r), r2, pair<T>(table, 2, r));
+  q = horner<T>(q, r2, pair<T>(table, 4, r));
+  q = horner<T>(q, r2, pair<T>(table, 6, r));
+  return horner<T>(q, r2, pair<T>(table, 8, r));
 }
 
 /** |value| with the sign of z. */
@@ -120,7 +123,7 @@ export function fraction<T>(r: v128): v128 {
   let q: v128;
   const r2 = v128.mul<T>(r, r);
   if (sizeof<T>() == 8) {
-    q = polynomial<T>(exp64, 9, r);
+    q = ofDegreeNine<T>(exp64, r, r2);
   } else {
     q = horner<T>(coefficient<T>(exp32, 0), r2, pair<T>(exp32, 1, r));
     q = horner<T>(q, r2, pair<T>(exp32, 3, r));
@@ -168,7 +171,7 @@ export function log1p<T>(e: v128): v128 {
   const w = v128.mul<T>(s, s);
   let q: v128;
   if (sizeof<T>() == 8) {
-    q = polynomial<T>(log64, 9, w);
+    q = ofDegreeNine<T>(log64, w, v128.mul<T>(w, w));
   } else {
     q = horner<T>(coefficient<T>(log32, 0), w, coefficient<T>(log32, 1));
     q = horner<T>(q, w, coefficient<T>(log32, 2));
@@ -197,12 +200,18 @@ export function gaussian<T>(t: v128): v128 {
 export function scaledTail<T>(t: v128): v128 {
   const inverse = v128.div<T>(constant<T>(ONE), v128.add<T>(t, constant<T>(POLE)));
   const s = v128.sub<T>(constant<T>(ONE), v128.mul<T>(constant<T>(TWICE_POLE), inverse));
+  const s2 = v128.mul<T>(s, s);
   let q: v128;
   if (sizeof<T>() == 8) {
-    q = polynomial<T>(tail64, 22, s);
+    q = ofDegreeNine<T>(tail64, s, s2);
+    q = horner<T>(q, s2, pair<T>(tail64, 10, s));
+    q = horner<T>(q, s2, pair<T>(tail64, 12, s));
+    q = horner<T>(q, s2, pair<T>(tail64, 14, s));
+    q = horner<T>(q, s2, pair<T>(tail64, 16, s));
+    q = horner<T>(q, s2, pair<T>(tail64, 18, s));
+    q = horner<T>(q, s2, pair<T>(tail64, 20, s));
+    q = horner<T>(q, s, coefficient<T>(tail64, 22));
   } else {
-    // In pairs: a chain of nine multiplications and additions would be waited for.
-    const s2 = v128.mul<T>(s, s);
     const s4 = v128.mul<T>(s2, s2);
     const high = horner<T>(pair<T>(tail32, 0, s), s2, pair<T>(tail32, 2, s));
     const middle = horner<T>(pair<T>(tail32, 4, s), s2, pair<T>(tail32, 6, s));

@@ -1,5 +1,5 @@
 /**
- * What the module exports: every kernel in float64 (…64) and float32 (…32), pointers in bytes, n in numbers, at least 0.
+ * What the module exports: every kernel in float64 (…64) and float32 (…32), pointers in bytes, n in numbers.
  * `../../training-kernels.ts` holds the same list as a TypeScript interface. Compiled to WebAssembly, over a memory
  * that is imported, by scripts/build-wasm.mjs.
  */

@@ -104,7 +104,8 @@ function sigmoid<T>(f: usize, out: usize, count: i32): void {
 }
 
 /**
- * The largest of n numbers, n > 0, in all lanes. NaN may be passed over: what is computed with its column is NaN anyway.
+ * The largest of n numbers, n > 0, in all lanes. NaN may be passed over: what is computed with its column is NaN
+ * anyway.
  */
 @inline
 function largest<T>(n: i32, x: usize): v128 {
@@ -134,7 +135,7 @@ function exponentials<T>(n: i32, x: usize): void {
   if (i > 0) write<T>(x, exp<T>(read<T>(x, i)), i);
 }
 
-/** Σ_k x_k, in both lanes' sum. */
+/** Σ_k x_k in double precision. */
 @inline
 function total<T>(n: i32, x: usize): f64 {
   const lanes = lanesOf<T>();
@@ -169,7 +170,7 @@ function residual<T>(a: v128, inverse: v128, y: usize, out: usize, count: i32): 
   write<T>(out, v128.mul<T>(a, v128.sub<T>(p, read<T>(y, count))), count);
 }
 
-/** Σ_j log Σ_k e^{f_k} − yᵀf over the columns, as Σ_k y_k(log Σe^x − x_k), x = f − max f; out ← scale·(softmax f − y) */
+/** Σ_j log Σ_k e^{f_k} − yᵀf as Σ_k y_k(log Σe^x − x_k), x = f − max f; out ← scale·(softmax f − y), by columns. */
 export function softmaxLoss<T>(rows: i32, cols: i32, scale: T, f: usize, y: usize, out: usize): f64 {
   const a = v128.splat<T>(scale);
   const lanes = lanesOf<T>();

@@ -17,9 +17,7 @@ export function sgd<T>(n: i32, rate: T, g: usize, θ: usize): void {
 }
 
 @inline
-function sgdStep<T>(
-  a: v128, g: usize, θ: usize, count: i32,
-): void {
+function sgdStep<T>(a: v128, g: usize, θ: usize, count: i32): void {
   write<T>(θ, v128.sub<T>(read<T>(θ, count), v128.mul<T>(a, read<T>(g, count))), count);
 }
 
@@ -39,9 +37,7 @@ export function momentum<T>(n: i32, rate: T, beta: T, nesterov: bool, g: usize, 
 }
 
 @inline
-function momentumStep<T>(
-  a: v128, b: v128, nesterov: bool, g: usize, v: usize, θ: usize, count: i32,
-): void {
+function momentumStep<T>(a: v128, b: v128, nesterov: bool, g: usize, v: usize, θ: usize, count: i32): void {
   const d = read<T>(g, count);
   const velocity = horner<T>(b, read<T>(v, count), d);
   write<T>(v, velocity, count);
@@ -67,9 +63,7 @@ export function rootOfSquares<T>(n: i32, rate: T, rho: T, sigma: T, epsilon: T, 
 }
 
 @inline
-function rootStep<T>(
-  a: v128, r: v128, c: v128, e: v128, g: usize, s: usize, θ: usize, count: i32,
-): void {
+function rootStep<T>(a: v128, r: v128, c: v128, e: v128, g: usize, s: usize, θ: usize, count: i32): void {
   const d = read<T>(g, count);
   const sum = horner<T>(r, read<T>(s, count), v128.mul<T>(v128.mul<T>(c, d), d));
   write<T>(s, sum, count);
@@ -103,7 +97,8 @@ export function adam<T>(
 
 @inline
 function adamStep<T>(
-  b1: v128, c1: v128, b2: v128, c2: v128, a: v128, e: v128, l: v128, g: usize, m: usize, v: usize, θ: usize, count: i32,
+  b1: v128, c1: v128, b2: v128, c2: v128, a: v128, e: v128, l: v128, g: usize, m: usize,
+  v: usize, θ: usize, count: i32,
 ): void {
   const d = read<T>(g, count);
   const first = horner<T>(b1, read<T>(m, count), v128.mul<T>(c1, d));
@@ -141,7 +136,8 @@ export function adamDirection<T>(
 
 @inline
 function directionStep<T>(
-  b1: v128, c1: v128, b2: v128, c2: v128, a: v128, f: v128, e: v128, g: usize, m: usize, v: usize, out: usize, count: i32,
+  b1: v128, c1: v128, b2: v128, c2: v128, a: v128, f: v128, e: v128, g: usize, m: usize,
+  v: usize, out: usize, count: i32,
 ): void {
   const d = read<T>(g, count);
   const first = horner<T>(b1, read<T>(m, count), v128.mul<T>(c1, d));
