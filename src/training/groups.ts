@@ -29,11 +29,13 @@ export function layerPlans(
   const plans = Array.from({ length: count }, (): LayerPlan | null => ({ factor: 1, decay, decayBias: false }));
   groups.forEach((given, k) => {
     const of = `group ${k} of train`;
-    const { layers, rate = 1, decay: own = decay, decayBias = false, frozen = false } = requireKnownOptions(
-      given,
-      GROUP_KEYS,
-      of,
-    );
+    const {
+      layers,
+      rate = 1,
+      decay: own = decay,
+      decayBias = false,
+      frozen = false,
+    } = requireKnownOptions(given, GROUP_KEYS, of);
     if (!Array.isArray(layers))
       throw new OptionError(`layers of ${of} is an array of numbers of layers, not ${describe(layers)}.`, { group: k });
     for (const [value, name] of [
@@ -47,10 +49,11 @@ export function layerPlans(
     requireNonNegative(own, `decay of ${of}`);
     for (const layer of layers) {
       if (!Number.isInteger(layer) || layer < 0 || layer >= count)
-        throw new OptionError(
-          `${of} names layer ${String(layer)}: the network's layers are 0 to ${count - 1}.`,
-          { group: k, layer, layers: count },
-        );
+        throw new OptionError(`${of} names layer ${String(layer)}: the network's layers are 0 to ${count - 1}.`, {
+          group: k,
+          layer,
+          layers: count,
+        });
       if (group[layer] >= 0)
         throw new OptionError(`Layer ${layer} is in groups ${group[layer]} and ${k} of train: it is in one at most.`, {
           layer,

@@ -38,7 +38,8 @@ function requireUnit(per: Unit, of: string): Unit {
 }
 
 function requireFactor(value: number, name: string): number {
-  if (requirePositive(value, name) > 1) throw new OptionError(`${name} must be at most 1, not ${value}.`, { [name]: value });
+  if (requirePositive(value, name) > 1)
+    throw new OptionError(`${name} must be at most 1, not ${value}.`, { [name]: value });
   return value;
 }
 
@@ -159,11 +160,11 @@ const ONE_CYCLE_KEYS: KeysOf<OneCycleScheduleOptions> = { rise: true, first: tru
 
 /** From a up to 1, then down to b; the optimizer's rate is the largest. Throws OptionError. */
 export function oneCycleSchedule(options: OneCycleScheduleOptions = {}): Schedule {
-  const { rise = 0.3, first = 1 / 25, last = 1 / 250000 } = requireKnownOptions(
-    options,
-    ONE_CYCLE_KEYS,
-    'oneCycleSchedule',
-  );
+  const {
+    rise = 0.3,
+    first = 1 / 25,
+    last = 1 / 250000,
+  } = requireKnownOptions(options, ONE_CYCLE_KEYS, 'oneCycleSchedule');
   if (!(rise > 0 && rise < 1)) throw new OptionError(`rise must lie between 0 and 1, not ${rise}.`, { rise });
   requireShare(first, 'first');
   requireShare(last, 'last');
@@ -195,11 +196,12 @@ const CYCLIC_KEYS: KeysOf<CyclicScheduleOptions> = { steps: true, least: true, m
 
 /** Triangles between m and 1; the optimizer's rate is the largest. Throws OptionError. */
 export function cyclicSchedule(options: CyclicScheduleOptions): Schedule {
-  const { steps, least = 0.1, mode = 'triangular', gamma = 0.9999 } = requireKnownOptions(
-    options,
-    CYCLIC_KEYS,
-    'cyclicSchedule',
-  );
+  const {
+    steps,
+    least = 0.1,
+    mode = 'triangular',
+    gamma = 0.9999,
+  } = requireKnownOptions(options, CYCLIC_KEYS, 'cyclicSchedule');
   requireWhole(steps, 'steps', 1);
   requireShare(least, 'least');
   requireFactor(gamma, 'gamma');
@@ -249,7 +251,11 @@ export function joinedSchedules(stretches: readonly ScheduleStretch[]): Schedule
     let k = last;
     while (at.step < begins[k]) k--;
     const step = at.step - begins[k];
-    return stretches[k].schedule.factor({ epoch: at.epoch, step, progress: progressWithin(at, begins[k], stretches[k]) });
+    return stretches[k].schedule.factor({
+      epoch: at.epoch,
+      step,
+      progress: progressWithin(at, begins[k], stretches[k]),
+    });
   });
 }
 

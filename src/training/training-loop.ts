@@ -11,7 +11,14 @@ import type { LossName } from '../network/losses/table.js';
 import { SampleOrder } from '../network/sample-order.js';
 import { Breath } from './breath.js';
 import type { TrainSettings } from './check-options.js';
-import { initialState, writeBest, writeSnapshot, type RunSettings, type RunState, type Snapshot } from './checkpoint.js';
+import {
+  initialState,
+  writeBest,
+  writeSnapshot,
+  type RunSettings,
+  type RunState,
+  type Snapshot,
+} from './checkpoint.js';
 import type { Measure, Objective } from './objective/objective.js';
 import type { StepPlan, StepReport, Stepper } from './optimizer.js';
 import { wholeParameters, type Subject } from './prepare.js';

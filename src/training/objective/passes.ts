@@ -149,8 +149,7 @@ export class Passes {
   #lossGradient(count: number, f: FloatArray, y: FloatArray, out: FloatArray): number {
     const { network, loss } = this.#workspace;
     const r = network.outputs;
-    if (this.#loss !== null)
-      return this.#kernels.lossGradient(this.#loss.kind, this.#loss.scale, r, count, f, y, out);
+    if (this.#loss !== null) return this.#kernels.lossGradient(this.#loss.kind, this.#loss.scale, r, count, f, y, out);
     return lossOf(loss).evaluate(view(f, 0, r, count), view(y, 0, r, count), view(out, 0, r, count));
   }
 }
