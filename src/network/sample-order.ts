@@ -6,7 +6,7 @@
  */
 import { NonFiniteError } from '../core/errors.js';
 import { RandomStream } from '../core/random.js';
-import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { block, view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { batchOf, type Batch, type DataSet } from './data-set.js';
 import type { LossName } from './losses/table.js';
 import { checkTargets } from './losses/targets.js';
@@ -48,6 +48,8 @@ export class SampleOrder {
   readonly #chunks: number;
   readonly #checked: Uint8Array;
   #held: { readonly number: number; readonly batch: Batch } | undefined;
+  #buffers: { readonly inputs: FloatArray; readonly targets: FloatArray } | undefined;
+  #order = new Int32Array(0);
 
   constructor(data: DataSet, loss: LossName, options: SampleOrderOptions) {
     const { batchSize, shuffleBytes } = options;
@@ -67,26 +69,32 @@ export class SampleOrder {
   }
 
   /**
-   * The batches of one epoch; a batch is valid until the next one is taken. Throws NonFiniteError and OptionError for
-   * data the loss cannot take.
+   * The batches of one epoch, from batch number `from` on; a batch is valid until the next one is taken. Throws
+   * NonFiniteError and OptionError for data the loss cannot take.
    */
-  *epoch(epoch: number): Generator<Batch, void, undefined> {
+  *epoch(epoch: number, from = 0): Generator<Batch, void, undefined> {
     const { batchSize, seed } = this.#options;
     const random = new RandomStream(seed, PURPOSE, epoch);
     const chunks = Int32Array.from({ length: this.#chunks }, (_, c) => c);
     random.shuffle(chunks);
     const width = Math.min(batchSize, this.#chunk);
-    let buffers: { inputs: FloatArray; targets: FloatArray } | undefined;
+    let left = from;
     for (const c of chunks) {
+      const size = this.#sizeOf(c);
+      if (this.#order.length !== size) this.#order = new Int32Array(size);
+      const order = this.#order;
+      for (let i = 0; i < size; i++) order[i] = i;
+      random.shuffle(order);
+      const skipped = Math.min(left, Math.ceil(size / batchSize));
+      left -= skipped;
+      if (skipped * batchSize >= size) continue;
       const { inputs, targets } = this.#read(c);
-      buffers ??= {
+      const buffers = (this.#buffers ??= {
         inputs: arrayLike(inputs.data, inputs.rows * width),
         targets: arrayLike(targets.data, targets.rows * width),
-      };
-      const order = Int32Array.from({ length: inputs.cols }, (_, i) => i);
-      random.shuffle(order);
-      for (let first = 0; first < inputs.cols; first += batchSize) {
-        const count = Math.min(batchSize, inputs.cols - first);
+      });
+      for (let first = skipped * batchSize; first < size; first += batchSize) {
+        const count = Math.min(batchSize, size - first);
         const batch = {
           inputs: view(buffers.inputs, 0, inputs.rows, count),
           targets: view(buffers.targets, 0, targets.rows, count),
@@ -98,10 +106,28 @@ export class SampleOrder {
     }
   }
 
+  /** All samples in their own order, at most `most` at a time; views, valid until the next ones are taken. */
+  *inOrder(most: number): Generator<Batch, void, undefined> {
+    for (let c = 0; c < this.#chunks; c++) {
+      const { inputs, targets } = this.#read(c);
+      for (let first = 0; first < inputs.cols; first += most) {
+        const count = Math.min(most, inputs.cols - first);
+        yield {
+          inputs: block(inputs, 0, first, inputs.rows, count),
+          targets: block(targets, 0, first, targets.rows, count),
+        };
+      }
+    }
+  }
+
+  #sizeOf(c: number): number {
+    return Math.min(this.#chunk, this.#data.samples - c * this.#chunk);
+  }
+
   #read(c: number): Batch {
     if (this.#held?.number === c) return this.#held.batch;
     const first = c * this.#chunk;
-    const batch = batchOf(this.#data, first, Math.min(this.#chunk, this.#data.samples - first));
+    const batch = batchOf(this.#data, first, this.#sizeOf(c));
     if (this.#checked[c] === 0) {
       checkInputs(batch.inputs, first);
       checkTargets(this.#loss, batch.targets, first);

@@ -378,12 +378,7 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
       return [0];
     }),
   ],
-  trainAdam: [
-    ofModel(
-      async (model) =>
-        (await hmatrix.networks.trainAdam(model, { epochs: 1, batchSize: 4, learningRate: 0.01, seed: 0 })).parameters,
-    ),
-  ],
+  train: [ofModel(async (model) => (await hmatrix.training.train(model, { epochs: 1, batchSize: 4 })).parameters)],
   lossAndGradient: [ofModel((model) => hmatrix.networks.lossAndGradient(model).gradient)],
   meanLoss: [ofModel((model) => [hmatrix.networks.meanLoss(model)])],
   predict: [

@@ -30,7 +30,6 @@ type Entry = readonly [option: string, call: Call];
 const b = (): hmatrix.Matrix => hmatrix.dense.matrixOver(new Float64Array(SIZE).fill(1), SIZE, 1);
 const x = (): hmatrix.Matrix => hmatrix.dense.zeros(SIZE, 1);
 const products = { format: 'hss', maxRank: 8, tolerance: 1e-6, seed: 0 } as const;
-const adam = { epochs: 1, batchSize: 4, learningRate: 1e-3, seed: 0 };
 /** What the call needs and the options tried; what is no object, as it is. */
 const and = <T extends object>(fixed: T, options: never): T =>
   typeof options === 'object' && options !== null ? { ...fixed, ...(options as object) } : options;
@@ -241,10 +240,27 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
     ['count', (o) => hmatrix.krylov.spectralDensity(f.operator, { grid: o })],
     ['signal', (o) => hmatrix.krylov.spectralDensity(f.operator, {}, o)],
   ],
-  trainAdam: [
-    ['learningRate', (o) => hmatrix.networks.trainAdam(f.model, and(adam, o))],
-    ['signal', (o) => hmatrix.networks.trainAdam(f.model, adam, o)],
+  train: [
+    ['epochs', (o) => hmatrix.training.train(f.model, o)],
+    ['frozen', (o) => hmatrix.training.train(f.model, { groups: [and({ layers: [0] }, o)] })],
+    ['signal', (o) => hmatrix.training.train(f.model, { epochs: 1 }, o)],
   ],
+  readCheckpoint: [['signal', (o) => hmatrix.training.readCheckpoint(folder, o)]],
+  sgd: [['learningRate', (o) => hmatrix.training.sgd(o)]],
+  momentum: [['beta', (o) => hmatrix.training.momentum(o)]],
+  nesterov: [['beta', (o) => hmatrix.training.nesterov(o)]],
+  adagrad: [['epsilon', (o) => hmatrix.training.adagrad(o)]],
+  rmsprop: [['epsilon', (o) => hmatrix.training.rmsprop(o)]],
+  adam: [['epsilon', (o) => hmatrix.training.adam(o)]],
+  adamw: [['decay', (o) => hmatrix.training.adamw(o)]],
+  stepSchedule: [['factor', (o) => hmatrix.training.stepSchedule(and({ every: 2 }, o))]],
+  exponentialSchedule: [['factor', (o) => hmatrix.training.exponentialSchedule(o)]],
+  timeSchedule: [['decay', (o) => hmatrix.training.timeSchedule(o)]],
+  cosineSchedule: [['least', (o) => hmatrix.training.cosineSchedule(o)]],
+  warmUpSchedule: [['steps', (o) => hmatrix.training.warmUpSchedule(o)]],
+  oneCycleSchedule: [['first', (o) => hmatrix.training.oneCycleSchedule(o)]],
+  cyclicSchedule: [['least', (o) => hmatrix.training.cyclicSchedule(o)]],
+  joinedSchedules: [['schedule', (o) => hmatrix.training.joinedSchedules([o])]],
   lossAndGradient: [['batchSize', (o) => hmatrix.networks.lossAndGradient(f.model, o)]],
   accuracy: [['batchSize', (o) => hmatrix.networks.accuracy({ ...f.model, loss: 'bce' }, o)]],
   predict: [['probabilities', (o) => hmatrix.networks.predict(f.model, hmatrix.dense.zeros(3, 2), o)]],
@@ -288,6 +304,7 @@ const TAKE_NONE = [
   'checkModel',
   'closeDefaultTeam',
   'constant',
+  'constantSchedule',
   'converted',
   'cosine',
   'decide',
@@ -369,7 +386,6 @@ describe('options', () => {
     ['randomizedSvd', () => hmatrix.lowrank.randomizedSvd(f.operator, ...none), /randomizedSvd\(operator, \{ rank/],
     ['nystrom', () => hmatrix.lowrank.nystrom(f.operator, ...none), /nystrom\(operator, \{ rank/],
     ['defineNetwork', () => hmatrix.networks.defineNetwork(...none), /defineNetwork\(\{ widths/],
-    ['trainAdam', () => hmatrix.networks.trainAdam(f.model, ...none), /trainAdam\(model, \{ epochs/],
     [
       'compressOperator',
       () => hmatrix.hierarchical.compressOperator(f.operator, f.tree, ...none),

@@ -18,7 +18,8 @@ import type { Network } from '../../network/network.js';
 import type { TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import { Graphs, parameterBlocks, sliceCount } from './slices.js';
-import { ObjectiveWorker, objectiveTask, type MomentTask, type Work } from './tasks.js';
+import { ObjectiveWorker, objectiveTask, type Carry, type MomentTask, type Work } from './tasks.js';
+import { kernelLoss } from './passes.js';
 import { TeamTrial, type TeamChoice } from './team-trial.js';
 import type { Update } from './update.js';
 import { independentTasks } from '../../parallel/task-graph.js';
@@ -61,6 +62,9 @@ export interface Measure {
 
 const MOST_RESULTS = 64;
 
+/** What tells the masks of part `part` of a step's batch. */
+const masked = (step: number | null, part: number): number | null => (step === null ? null : step + part * 2 ** 26);
+
 /** A batch's loss, gradient and curvature at θ. */
 export class Objective {
   readonly network: Network;
@@ -85,6 +89,9 @@ export class Objective {
   #count = 0;
   /** Samples whose means belong to the point of the last evaluation. */
   #prepared = 0;
+  /** Σ nᵢ∇fᵢ of the parts of a batch that `accumulate` has taken, their losses likewise, their samples and number. */
+  #carry: FloatArray | undefined;
+  readonly #carried = { loss: 0, samples: 0, parts: 0 };
 
   private constructor(
     options: ObjectiveOptions,
@@ -121,6 +128,11 @@ export class Objective {
       throw new OptionError(`dropout is ${dropout}: it is a share of at least 0 and below 1.`, { dropout });
     if (!(regularization >= 0 && regularization < Infinity))
       throw new OptionError(`regularization is ${regularization}: it is a number of at least 0.`, { regularization });
+    if ((options.curvature ?? 'none') !== 'none' && kernelLoss(loss, network.outputs) === null)
+      throw new OptionError(
+        `Optimizers that use curvature do not know the loss "${loss}" yet: take one of the first order (adam).`,
+        { loss },
+      );
     const asked: WorkspaceOptions = {
       network,
       loss,
@@ -183,14 +195,47 @@ export class Objective {
    * are not finite: θ is then as it was.
    */
   evaluate({ update = null, step = null }: { update?: Update | null; step?: number | null } = {}): number {
+    const { samples, loss: before, parts } = this.#carried;
+    this.forget();
+    const total = this.#count + samples;
+    const penalty = this.#penalty(this.parameters);
+    const carry =
+      samples === 0 ? null : { sum: this.#span(this.#carry!), own: this.#count / total, others: 1 / total, last: true };
+    return (this.#pass(carry, update, masked(step, parts)) + before) / total + penalty;
+  }
+
+  /**
+   * Takes the loaded batch as a part of a larger one: the next `evaluate` gives loss, gradient and update of the mean
+   * over all parts, its own loaded one the last. N spare numbers are taken once. Curvature is of the last part alone.
+   * Throws as `evaluate`, and has then forgotten the parts.
+   */
+  accumulate({ step = null }: { step?: number | null } = {}): void {
+    const carry = (this.#carry ??= this.vector());
+    const carried = this.#carried;
+    const part = { sum: this.#span(carry), own: this.#count, others: carried.samples === 0 ? 0 : 1, last: false };
+    try {
+      carried.loss += this.#pass(part, null, masked(step, carried.parts));
+    } catch (error) {
+      this.forget();
+      throw error;
+    }
+    carried.samples += this.#count;
+    carried.parts++;
+  }
+
+  /** Drops the parts of a batch that were accumulated. */
+  forget(): void {
+    Object.assign(this.#carried, { loss: 0, samples: 0, parts: 0 });
+  }
+
+  /** Evaluates the loaded batch; the sum of its losses. */
+  #pass(carry: Carry | null, update: Update | null, step: number | null): number {
     const count = this.#count;
     this.#prepared = 0;
     const slices = sliceCount(count);
-    const penalty = this.#penalty(this.parameters);
-    this.#run(this.#graphs.slicesAndBlocks(slices), { kind: 'evaluate', count, step, update }, true);
-    let sum = 0;
-    for (let s = 0; s < slices; s++) sum += this.#workspace.results[s];
-    const loss = sum / count + penalty;
+    this.#run(this.#graphs.slicesAndBlocks(slices), { kind: 'evaluate', count, step, update, carry }, true);
+    let loss = 0;
+    for (let s = 0; s < slices; s++) loss += this.#workspace.results[s];
     if (!Number.isFinite(loss))
       throw new NonFiniteError('The loss or its gradient is not finite: the parameters have grown too large.', {
         loss,

@@ -9,7 +9,7 @@ import type { Blas } from '../../dense/blas.js';
 import { view, type Matrix } from '../../dense/matrix.js';
 import type { LossKind, VectorKernels } from '../../dense/vector-memory.js';
 import { hasUnitSlope } from '../../network/activations/table.js';
-import { lossOf, squaredScale } from '../../network/losses/table.js';
+import { lossOf, squaredScale, type LossName } from '../../network/losses/table.js';
 import type { SliceViews, WeightViews } from './slice-views.js';
 import type { Workspace } from './workspace.js';
 
@@ -22,11 +22,14 @@ export interface KernelLoss {
   readonly scale: number;
 }
 
-/** The kernels' name of the workspace's loss. */
-export function kernelLoss({ loss, network }: Workspace): KernelLoss {
-  const scale = squaredScale(loss, network.outputs);
+const KERNEL_LOSSES: Partial<Record<LossName, LossKind>> = { 'cross-entropy': 'softmax', bce: 'bce' };
+
+/** The kernels' name of a loss of r = `outputs` outputs; null for one that they do not know: it evaluates itself. */
+export function kernelLoss(loss: LossName, outputs: number): KernelLoss | null {
+  const scale = squaredScale(loss, outputs);
   if (scale !== null) return { kind: 'squared', scale };
-  return { kind: lossOf(loss).softmax ? 'softmax' : 'bce', scale: 1 };
+  const kind = KERNEL_LOSSES[loss];
+  return kind === undefined ? null : { kind, scale: 1 };
 }
 
 /** Passes over slices of one worker. */
@@ -34,14 +37,14 @@ export class Passes {
   readonly #workspace: Workspace;
   readonly #kernels: VectorKernels;
   readonly #blas: Blas;
-  readonly #loss: KernelLoss;
+  readonly #loss: KernelLoss | null;
   readonly #last: number;
 
   constructor(workspace: Workspace, kernels: VectorKernels, blas: Blas) {
     this.#workspace = workspace;
     this.#kernels = kernels;
     this.#blas = blas;
-    this.#loss = kernelLoss(workspace);
+    this.#loss = kernelLoss(workspace.loss, workspace.network.outputs);
     this.#last = workspace.network.layers.length - 1;
   }
 
@@ -100,15 +103,7 @@ export class Passes {
   #outputErrors({ count, layers, output, targets }: SliceViews): number {
     const { errors, slopes, second } = layers[this.#last];
     const kernels = this.#kernels;
-    const loss = kernels.lossGradient(
-      this.#loss.kind,
-      this.#loss.scale,
-      output.matrix.rows,
-      count,
-      output.array,
-      targets.array,
-      errors.array,
-    );
+    const loss = this.#lossGradient(count, output.array, targets.array, errors.array);
     if (second !== null) kernels.multiply(second.array.length, errors.array, second.array);
     if (slopes !== null) kernels.multiply(slopes.array.length, slopes.array, errors.array);
     return loss;
@@ -147,16 +142,15 @@ export class Passes {
     });
     const r = network.outputs;
     const right = countRight(lossOf(loss).decision, r, slice.count, outputs, slice.targets.array);
-    const sum = kernels.lossGradient(
-      this.#loss.kind,
-      this.#loss.scale,
-      r,
-      slice.count,
-      outputs,
-      slice.targets.array,
-      outputs,
-    );
-    return { loss: sum, right };
+    return { loss: this.#lossGradient(slice.count, outputs, slice.targets.array, outputs), right };
+  }
+
+  /** The sum of losses of `count` outputs f; out ← their gradients. out may be f. */
+  #lossGradient(count: number, f: FloatArray, y: FloatArray, out: FloatArray): number {
+    const { network, loss } = this.#workspace;
+    const r = network.outputs;
+    if (this.#loss !== null) return this.#kernels.lossGradient(this.#loss.kind, this.#loss.scale, r, count, f, y, out);
+    return lossOf(loss).evaluate(view(f, 0, r, count), view(y, 0, r, count), view(out, 0, r, count));
   }
 }
 

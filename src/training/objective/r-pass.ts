@@ -26,7 +26,8 @@ export class RPasses {
   constructor(workspace: Workspace, kernels: VectorKernels, blas: Blas) {
     this.#kernels = kernels;
     this.#blas = blas;
-    this.#loss = kernelLoss(workspace);
+    // An objective with curvature has a loss that the kernels know; others make no such passes.
+    this.#loss = kernelLoss(workspace.loss, workspace.network.outputs) ?? { kind: 'squared', scale: 1 };
     this.#last = workspace.network.layers.length - 1;
   }
 

@@ -23,6 +23,17 @@ export interface MomentTask {
   readonly diagonal: boolean;
 }
 
+/**
+ * How a batch that comes in parts is summed: s ← others·s + own·g of a part; of the last one g ← own·g + others·s
+ * instead, before its update.
+ */
+export interface Carry {
+  readonly sum: Span;
+  readonly own: number;
+  readonly others: number;
+  readonly last: boolean;
+}
+
 /** What a phase does. `count`: samples of the batch. */
 export type Work =
   | {
@@ -30,6 +41,7 @@ export type Work =
       readonly count: number;
       readonly step: number | null;
       readonly update: Update | null;
+      readonly carry: Carry | null;
     }
   | { readonly kind: 'measure'; readonly count: number; readonly parameters: Span }
   | {
@@ -164,6 +176,7 @@ export class ObjectiveWorker {
       for (let s = 0; s < slices; s++) loss += results[s];
       if (!Number.isFinite(loss)) return;
       this.#sum(own, work.count, false, gradient);
+      if (work.carry !== null && !this.#carry(own, work.carry)) return;
       if (regularization > 0) this.#addDecay(own, parameters, gradient);
       if (work.update !== null) this.#update(own, work.update);
     } else if (work.kind === 'product') {
@@ -215,6 +228,16 @@ export class ObjectiveWorker {
     const to = this.#partsOf(out)[this.#blocks.indexOf(own)];
     const λ = this.#workspace.regularization;
     for (let p = 0; p < own.count; p++) for (let k = p * width; k < p * width + inputs; k++) to[k] += λ * from[k];
+  }
+
+  /** Adds a part's gradient to those before it; whether it was the last part. */
+  #carry(own: Block, { sum, own: share, others, last }: Carry): boolean {
+    const index = this.#blocks.indexOf(own);
+    const g = this.#partsOf(this.#workspace.gradient)[index];
+    const s = this.#partsOf(sum)[index];
+    if (last) this.#kernels.combine(own.length, others, s, share, g);
+    else this.#kernels.combine(own.length, share, g, others, s);
+    return last;
   }
 
   #update(own: Block, update: Update): void {

@@ -28,7 +28,6 @@ import type { Rule } from '../objective/update.js';
 import type { Span } from '../objective/workspace.js';
 
 /** Throws OptionError unless `value` is a finite number above `least` (or at it, with `closed`) and below `most`. */
-
 function requireBetween(value: number, name: string, of: string, least: number, most: number): void {
   const inside = least === 0 && name !== 'learningRate' ? value >= 0 : value > least;
   if (typeof value !== 'number' || !inside || !(value < most)) {
@@ -99,17 +98,26 @@ class FirstOrderStepper implements Stepper {
       return { loss };
     }
     const loss = objective.evaluate({ step: plan.step });
-    const gradientNorm = clipGradient(objective, plan.clip);
+    const gradientNorm = clipGradient(objective, plan);
     objective.update(update);
     this.numbers['t'] = t;
     return { loss, gradientNorm };
   }
 }
 
-/** Scales the objective's gradient to at most `clip`; returns its norm before. */
-export function clipGradient({ gradient, kernels }: Objective, clip: number): number {
+/**
+ * Scales the objective's gradient to at most `clip`, if any; returns its norm before. Frozen layers have no part in it:
+ * theirs is set to zero.
+ */
+export function clipGradient(
+  { gradient, kernels, network }: Objective,
+  { clip, layers }: Pick<StepPlan, 'clip' | 'layers'>,
+): number {
+  network.layers.forEach(({ offset, width, outputs }, ℓ) => {
+    if (layers[ℓ] === null) gradient.fill(0, offset, offset + width * outputs);
+  });
   const norm = Math.sqrt(kernels.dot(gradient.length, gradient, gradient));
-  if (norm > clip) kernels.combine(gradient.length, clip / norm, gradient, 0, gradient);
+  if (clip !== null && norm > clip) kernels.combine(gradient.length, clip / norm, gradient, 0, gradient);
   return norm;
 }
 

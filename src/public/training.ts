@@ -1,0 +1,51 @@
+/**
+ * Training: optimizers, schedules, runs and their checkpoints.
+ */
+export { train } from '../training/train.js';
+export type {
+  Evaluated,
+  LayerGroup,
+  Schedule,
+  ScheduleTime,
+  TrainingOutcome,
+  TrainingRun,
+  TrainOptions,
+} from '../training/train-options.js';
+export { readCheckpoint, type Checkpoint } from '../training/checkpoint.js';
+export type { LayerPlan, Optimizer, Setting, StepPlan, StepReport, Stepper } from '../training/optimizer.js';
+export type { TeamChoice } from '../training/objective/team-trial.js';
+export {
+  adagrad,
+  adam,
+  adamw,
+  momentum,
+  nesterov,
+  rmsprop,
+  sgd,
+  type AdagradOptions,
+  type AdamOptions,
+  type AdamwOptions,
+  type MomentumOptions,
+  type RmspropOptions,
+  type SgdOptions,
+} from '../training/optimizers/first-order.js';
+export {
+  constantSchedule,
+  cosineSchedule,
+  cyclicSchedule,
+  exponentialSchedule,
+  joinedSchedules,
+  oneCycleSchedule,
+  stepSchedule,
+  timeSchedule,
+  warmUpSchedule,
+  type CosineScheduleOptions,
+  type CyclicMode,
+  type CyclicScheduleOptions,
+  type ExponentialScheduleOptions,
+  type OneCycleScheduleOptions,
+  type ScheduleStretch,
+  type StepScheduleOptions,
+  type TimeScheduleOptions,
+  type WarmUpScheduleOptions,
+} from '../training/schedules.js';

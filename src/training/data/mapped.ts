@@ -1,0 +1,60 @@
+/**
+ * A data set whose inputs went through a map: computed once and kept where that fits, else again each time.
+ */
+import { block, copyInto, zeros, type Matrix, type Precision } from '../../dense/matrix.js';
+import { batchOf, memoryDataSet, type DataSet } from '../../network/data-set.js';
+import { availableMemory } from '../../io/machine.js';
+import type { Breath } from '../breath.js';
+
+/** Samples that are mapped at a time. */
+export const MAP_CHUNK = 512;
+/** At most this much is kept, and at most half of the memory that there is. */
+const KEPT_BYTES = 2 ** 31;
+
+/** A map of inputs, column by column. */
+export interface InputMap {
+  /** Rows of what it gives. */
+  readonly rows: number;
+  readonly precision: Precision;
+  /** out ← the images of x's columns. `first`: the number of the first one's sample. */
+  readonly apply: (x: Matrix, out: Matrix, first: number) => void;
+}
+
+/** `data` with mapped inputs. Throws AbortedError. */
+export async function mappedData(
+  data: DataSet,
+  { rows, precision, apply }: InputMap,
+  breath: Breath,
+  mostBytes = KEPT_BYTES,
+): Promise<DataSet> {
+  const { samples, outputs } = data;
+  const bytes = (rows + outputs) * samples * (precision === 'f64' ? 8 : 4);
+  if (bytes > Math.min(mostBytes, availableMemory() / 2)) {
+    let room = zeros(rows, 1, precision);
+    return {
+      samples,
+      inputs: rows,
+      outputs,
+      batch: (first, count) => {
+        if (room.cols < count) room = zeros(rows, count, precision);
+        const { inputs, targets } = batchOf(data, first, count);
+        const out = block(room, 0, 0, rows, count);
+        for (let at = 0; at < count; at += MAP_CHUNK) {
+          const some = Math.min(MAP_CHUNK, count - at);
+          apply(block(inputs, 0, at, inputs.rows, some), block(out, 0, at, rows, some), first + at);
+        }
+        return { inputs: out, targets };
+      },
+    };
+  }
+  const mapped = zeros(rows, samples, precision);
+  const targets = zeros(outputs, samples, precision);
+  for (let first = 0; first < samples; first += MAP_CHUNK) {
+    const count = Math.min(MAP_CHUNK, samples - first);
+    const batch = batchOf(data, first, count);
+    apply(batch.inputs, block(mapped, 0, first, rows, count), first);
+    copyInto(block(targets, 0, first, outputs, count), batch.targets);
+    await breath.takeIfDue();
+  }
+  return memoryDataSet(mapped, targets, { samples: 'columns' });
+}
