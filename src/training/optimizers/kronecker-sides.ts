@@ -138,7 +138,10 @@ export class KroneckerSides {
     this.#objective.moments(tasks, keep, Math.min(samples, count));
   }
 
-  /** New eigenbases of all dense sides; returns the layers (from 0) one of whose sides has none. */
+  /**
+   * New eigenbases of all dense sides; returns the layers (from 0) one of whose sides has none: their dense sides have
+   * the identity and eigenvalues of one then.
+   */
   rebase(): ReadonlySet<number> {
     const dense = this.#all.filter((side) => side.dense).sort((a, b) => b.size - a.size);
     if (dense.length > 0)
@@ -150,7 +153,14 @@ export class KroneckerSides {
           values: spanOf(values!),
         })),
       );
-    return new Set(dense.filter(({ values }) => Number.isNaN(values![0])).map(({ layer }) => layer));
+    const failed = new Set(dense.filter(({ values }) => Number.isNaN(values![0])).map(({ layer }) => layer));
+    for (const { layer, size, vectors, values } of dense) {
+      if (!failed.has(layer)) continue;
+      vectors!.fill(0);
+      for (let k = 0; k < size; k++) vectors![k * (size + 1)] = 1;
+      values!.fill(1);
+    }
+    return failed;
   }
 }
 
