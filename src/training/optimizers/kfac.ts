@@ -6,7 +6,8 @@
  *   factored  d = −(A + π√λ I)⁻¹ G (Γ + √λ/π I)⁻¹,  π² = (tr A/width)/(tr Γ/outputs)
  *
  * α and μ minimise f + gᵀδ + ½δᵀ(G_N + λI)δ with the Gauss–Newton matrix G_N of a few samples of the batch. The damping
- * follows the ratio ρ of the reduction of f on the batch over that of the model. A step by which f rises is not taken.
+ * follows the ratio ρ of the reduction of f on the batch over that of the model. A step by which f rises
+ * by more than a tenth is not taken.
  *
  * A step: the gradient (6nN flops), 4(width + outputs) flops a parameter, J·v of two vectors on the few samples (8nN);
  * every few steps the statistics, f at the new point, and rarely the bases (9·size³ flops a side).
@@ -48,6 +49,8 @@ export interface KfacOptimizerOptions {
   readonly dampingFloor?: number | undefined;
   /** Largest λ. Default 10. */
   readonly dampingCeiling?: number | undefined;
+  /** Share of f on the batch by which a step may raise it and is taken all the same. Default 0.1. */
+  readonly largestRise?: number | undefined;
   /** How λ enters. Default 'exact'. */
   readonly dampingKind?: 'exact' | 'factored' | undefined;
   /** Steps between statistics. Default 5. */
@@ -75,6 +78,7 @@ const KFAC_KEYS: KeysOf<KfacOptimizerOptions> = {
   dampingFactor: true,
   dampingFloor: true,
   dampingCeiling: true,
+  largestRise: true,
   dampingKind: true,
   statisticsEvery: true,
   statisticsSamples: true,
@@ -124,6 +128,7 @@ function settingsOf(options: KfacOptimizerOptions): Settings {
     dampingFactor,
     dampingFloor,
     dampingCeiling,
+    largestRise: requireNonNegative(options.largestRise ?? 0.1, 'largestRise'),
     dampingKind,
     statisticsEvery: requireWhole(options.statisticsEvery ?? 5, 'statisticsEvery', 1),
     statisticsSamples: requireWhole(options.statisticsSamples ?? 200, 'statisticsSamples', 1),
@@ -195,7 +200,7 @@ class KfacStepper implements Stepper {
 
   step(plan: StepPlan): StepReport {
     const objective = this.#objective;
-    const { burnIn, ratioEvery, adaptDamping } = this.#settings;
+    const { burnIn, ratioEvery, adaptDamping, largestRise } = this.#settings;
     const loss = objective.evaluate({ step: plan.step });
     const gradientNorm = plan.clip === null ? normOf(objective) : clipGradient(objective, plan.clip);
     requireSquares(gradientNorm, objective);
@@ -233,8 +238,7 @@ class KfacStepper implements Stepper {
     const after = objective.measure(this.#trial).loss;
     const reduction = chosen.reduction ?? this.#reductionOf(this.#right, damping);
     const tested = { ...report, ratio: (before - after) / reduction, evaluations: objective.dropout > 0 ? 2 : 1 };
-    // A rise as large as the reduction that was promised is no noise of the model's few samples.
-    if (!(after <= before + Math.abs(reduction))) return this.#reject(tested);
+    if (!(after <= before + largestRise * Math.abs(before))) return this.#reject(tested);
     if (adaptDamping && reduction > 0) this.#adapt(tested.ratio);
     this.#take();
     return tested;
