@@ -45,7 +45,7 @@ export interface KfacOptimizerOptions {
   readonly ratioEvery?: number | undefined;
   /** λ becomes λ·factor where the model is right, λ/factor where it is wrong. Default 0.95^ratioEvery. */
   readonly dampingFactor?: number | undefined;
-  /** Least λ. Default 0.003. */
+  /** Least λ. Default 0.01. */
   readonly dampingFloor?: number | undefined;
   /** Largest λ. Default 10. */
   readonly dampingCeiling?: number | undefined;
@@ -88,11 +88,10 @@ const KFAC_KEYS: KeysOf<KfacOptimizerOptions> = {
   largestSide: true,
 };
 
-type Settings = Readonly<Record<keyof KfacOptimizerOptions, unknown>> &
-  Resolved<Omit<KfacOptimizerOptions, 'learningRate' | 'normConstraint'>> & {
-    readonly learningRate: number | null;
-    readonly normConstraint: number | null;
-  };
+type Settings = Resolved<Omit<KfacOptimizerOptions, 'learningRate' | 'normConstraint'>> & {
+  readonly learningRate: number | null;
+  readonly normConstraint: number | null;
+};
 
 /** The settings, checked. Throws OptionError. */
 function settingsOf(options: KfacOptimizerOptions): Settings {
@@ -107,7 +106,7 @@ function settingsOf(options: KfacOptimizerOptions): Settings {
     throw new OptionError(`dampingFactor of kfacOptimizer is ${dampingFactor}: it is a number above 0, at most 1.`, {
       dampingFactor,
     });
-  const dampingFloor = requireNonNegative(options.dampingFloor ?? 0.003, 'dampingFloor');
+  const dampingFloor = requireNonNegative(options.dampingFloor ?? 0.01, 'dampingFloor');
   const dampingCeiling = requirePositive(options.dampingCeiling ?? 10, 'dampingCeiling');
   const damping = requirePositive(options.damping ?? Math.min(dampingCeiling, Math.max(dampingFloor, 0.1)), 'damping');
   if (!(dampingFloor <= damping && damping <= dampingCeiling))

@@ -3,8 +3,8 @@
  * drawn signs) or of GGᵀ and GᵀG, and their eigenbases. Each layer has two sides, its inputs (A) and its outputs (Γ):
  *
  *   dense     the factor, its eigenvectors and eigenvalues
- *   diagonal  the factor's diagonal: where it is diagonal by construction (turned inputs; the outputs of a loss that is a
- *             sum over them), where the side is too large or has one unit
+ *   diagonal  the factor's diagonal: where it is diagonal by construction (turned inputs; the outputs of a loss that
+ *             is a sum over them), where the side is too large or has one unit
  */
 import type { FloatArray } from '../../core/floats.js';
 import { squaredScale } from '../../network/losses/table.js';
