@@ -21,6 +21,7 @@ import { Graphs, parameterBlocks, sliceCount } from './slices.js';
 import { ObjectiveWorker, objectiveTask, type Carry, type MomentTask, type Work } from './tasks.js';
 import { kernelLoss } from './passes.js';
 import { TeamTrial, type TeamChoice } from './team-trial.js';
+import { turnGraph, type BasisTask, type TurnWork } from './turn.js';
 import type { Update } from './update.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import {
@@ -49,6 +50,8 @@ export interface ObjectiveOptions {
   readonly regularization?: number | undefined;
   /** Seeds dropout and signs. Default 0. */
   readonly seed?: number | undefined;
+  /** Whether the data's inputs were turned, so that Σ x̄x̄ᵀ of the first layer is diagonal. Default false. */
+  readonly rotatedInputs?: boolean | undefined;
   readonly blas: Blas;
   /** Works on one thread without one. */
   readonly team?: Team | undefined;
@@ -77,13 +80,20 @@ export class Objective {
   /** ∇f of the last `evaluate`. */
   readonly gradient: FloatArray;
   readonly capacity: number;
+  /** Whether the second moment of the first layer's inputs is diagonal. */
+  readonly rotatedInputs: boolean;
+  /** Share of hidden units that `evaluate` zeroes. */
+  readonly dropout: number;
+  /** λ of (λ/2)‖W‖². */
+  readonly regularization: number;
   readonly #workspace: Workspace;
   readonly #memory: VectorMemory;
   readonly #worker: ObjectiveWorker;
   readonly #team: Team | undefined;
   readonly #shared: Shared<Workspace> | undefined;
   readonly #graphs: Graphs;
-  readonly #moments = new Map<number, TaskGraph>();
+  readonly #lists = new Map<number, TaskGraph>();
+  #turnGraph: TaskGraph | undefined;
   readonly #trial: TeamTrial;
   readonly #blocks: number;
   #count = 0;
@@ -103,6 +113,9 @@ export class Objective {
     this.loss = options.loss;
     this.precision = options.precision;
     this.capacity = options.batchSize;
+    this.rotatedInputs = options.rotatedInputs ?? false;
+    this.dropout = workspace.dropout;
+    this.regularization = workspace.regularization;
     this.blas = options.blas;
     this.kernels = memory.kernels(options.precision);
     this.#workspace = workspace;
@@ -355,21 +368,32 @@ export class Objective {
     this.#run(this.#graphs.slices(sliceCount(samples)), work);
   }
 
-  /** out ← keep·out + (1 − keep)·(1/samples) Σ x xᵀ for each asked moment, of inputs or of drawn errors. */
+  /**
+   * out ← keep·out + (1 − keep)·(1/samples) Σ x xᵀ for each asked moment, of inputs or of drawn errors; of gradients
+   * without the mean.
+   */
   moments(
     tasks: readonly (Omit<MomentTask, 'out'> & { readonly out: FloatArray })[],
     keep: number,
     samples: number = this.#count,
   ): void {
-    let graph = this.#moments.get(tasks.length);
-    if (graph === undefined) this.#moments.set(tasks.length, (graph = independentTasks(tasks.length)));
-    this.#run(graph, {
+    this.#run(this.#independent(tasks.length), {
       kind: 'moments',
       count: samples,
       keep,
-      share: (1 - keep) / samples,
       moments: tasks.map((task) => ({ ...task, out: this.#span(task.out) })),
     });
+  }
+
+  /** A vector into Kronecker eigenbases, what is done there, back, and θ by the result: turn.ts. */
+  turn(work: Omit<TurnWork, 'kind'>): void {
+    this.#turnGraph ??= turnGraph(parameterBlocks(this.network));
+    this.#run(this.#turnGraph, { ...work, kind: 'turn' });
+  }
+
+  /** Eigenbases of symmetric factors, in double precision, one task each. About 9·size³ flops each. */
+  bases(sides: readonly BasisTask[]): void {
+    this.#run(this.#independent(sides.length), { kind: 'bases', sides });
   }
 
   /** xᵀy over weights, biases left out. */
@@ -409,6 +433,12 @@ export class Objective {
         curvature,
         of,
       });
+  }
+
+  #independent(count: number): TaskGraph {
+    let graph = this.#lists.get(count);
+    if (graph === undefined) this.#lists.set(count, (graph = independentTasks(count)));
+    return graph;
   }
 
   #run(graph: TaskGraph, work: Work, tries = false): void {

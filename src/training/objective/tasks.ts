@@ -10,15 +10,19 @@ import { parameterBlocks, sliceCount, sliceFirst, type Block } from './slices.js
 import { Passes } from './passes.js';
 import { RPasses } from './r-pass.js';
 import { sliceViews, weightViews, type SliceViews, type WeightViews } from './slice-views.js';
+import { Turns, type BasesWork, type TurnWork } from './turn.js';
 import { updateBlock, type Update } from './update.js';
 import { SpanArrays, type Span, type Workspace } from './workspace.js';
 
-/** Symmetric sums over the samples of a batch that a worker may be asked for: out ← keep·out + share·X Xᵀ. */
+/** Symmetric sums that a worker may be asked for: out ← keep·out + (1 − keep)·X Xᵀ. */
 export interface MomentTask {
   readonly layer: number;
-  /** Of the layer's inputs Ā_{ℓ−1}, or of the errors that a draw left. */
-  readonly of: 'inputs' | 'errors';
-  /** Both triangles, or the diagonal alone where `diagonal`. */
+  /**
+   * Of the layer's inputs Ā_{ℓ−1}, or of the errors that a draw left, means over samples; or of the layer's gradient G
+   * (width × outputs), GGᵀ ('gradientRows') or GᵀG ('gradientColumns').
+   */
+  readonly of: 'inputs' | 'errors' | 'gradientRows' | 'gradientColumns';
+  /** Both triangles, or the diagonal alone where `diagonal` (not of gradients). */
   readonly out: Span;
   readonly diagonal: boolean;
 }
@@ -64,10 +68,11 @@ export type Work =
       readonly kind: 'moments';
       readonly count: number;
       readonly keep: number;
-      readonly share: number;
       readonly moments: readonly MomentTask[];
     }
-  | { readonly kind: 'update'; readonly update: Update };
+  | { readonly kind: 'update'; readonly update: Update }
+  | TurnWork
+  | BasesWork;
 
 /** One worker's side of an objective. */
 export class ObjectiveWorker {
@@ -77,6 +82,7 @@ export class ObjectiveWorker {
   readonly #arrays: SpanArrays;
   readonly #passes: Passes;
   readonly #products: RPasses;
+  readonly #turns: Turns;
   readonly #blocks: readonly Block[];
   readonly #slices = new Map<number, SliceViews>();
   readonly #vectors = new Map<number, readonly WeightViews[]>();
@@ -91,6 +97,8 @@ export class ObjectiveWorker {
     this.#passes = new Passes(workspace, this.#kernels, blas);
     this.#products = new RPasses(workspace, this.#kernels, blas);
     this.#blocks = parameterBlocks(workspace.network);
+    const parts = (vector: Span): readonly FloatArray[] => this.#partsOf(vector);
+    this.#turns = new Turns(workspace, this.#kernels, blas, this.#arrays, this.#blocks, parts);
   }
 
   /** Runs one task of a phase. */
@@ -101,6 +109,14 @@ export class ObjectiveWorker {
     }
     if (work.kind === 'moments') {
       this.#moment(work.moments[task], work);
+      return;
+    }
+    if (work.kind === 'turn') {
+      this.#turns.turn(task, work);
+      return;
+    }
+    if (work.kind === 'bases') {
+      this.#turns.basis(work.sides[task]);
       return;
     }
     const slices = sliceCount(work.count);
@@ -256,22 +272,26 @@ export class ObjectiveWorker {
     );
   }
 
-  /** out ← keep·out + share·X Xᵀ over the batch's samples. */
+  /** out ← keep·out + (1 − keep)·X Xᵀ, over the batch's samples their mean. */
   #moment(
     { layer, of, out, diagonal }: MomentTask,
-    { count, keep, share }: { readonly count: number; readonly keep: number; readonly share: number },
+    { count, keep }: { readonly count: number; readonly keep: number },
   ): void {
-    const { width, outputs } = this.#workspace.network.layers[layer];
+    const { width, outputs, offset } = this.#workspace.network.layers[layer];
     const spans = this.#workspace.layers[layer];
-    const rows = of === 'inputs' ? width : outputs;
-    const x = this.#matrix(of === 'inputs' ? spans.inputs : spans.tangents!, rows, count);
+    const ofGradient = of === 'gradientRows' || of === 'gradientColumns';
+    const rows = of === 'inputs' || of === 'gradientRows' ? width : outputs;
+    const share = ofGradient ? 1 - keep : (1 - keep) / count;
+    const x = ofGradient
+      ? view(this.#arrays.of(this.#workspace.gradient), offset, width, outputs)
+      : this.#matrix(of === 'inputs' ? spans.inputs : spans.tangents!, rows, count);
     const target = this.#arrays.of(out);
     if (diagonal) {
       for (let k = 0; k < rows; k++) target[k] *= keep;
       for (let at = 0; at < rows * count;) for (let k = 0; k < rows; k++, at++) target[k] += share * x.data[at] ** 2;
       return;
     }
-    this.#blas.syrk('L', 'N', share, x, keep, view(target, 0, rows, rows));
+    this.#blas.syrk('L', of === 'gradientColumns' ? 'T' : 'N', share, x, keep, view(target, 0, rows, rows));
     for (let j = 0; j < rows; j++) for (let i = j + 1; i < rows; i++) target[j + i * rows] = target[i + j * rows];
   }
 

@@ -14,6 +14,9 @@ export interface Span {
   readonly length: number;
 }
 
+/** Where an array of the memory lies. */
+export const spanOf = ({ byteOffset, length }: FloatArray): Span => ({ at: byteOffset, length });
+
 /** What one layer keeps of a batch: one sample a column, capacity columns. */
 export interface LayerSpans {
   /** Ā_{ℓ−1}, width × capacity, its last row ones where the layer has a bias. */
