@@ -29,6 +29,9 @@ export {
   type RmspropOptions,
   type SgdOptions,
 } from '../training/optimizers/first-order.js';
+export { ekfacAdam, type EkfacAdamOptions } from '../training/optimizers/ekfac-adam.js';
+export { kfacOptimizer, type KfacOptimizerOptions } from '../training/optimizers/kfac.js';
+export type { Statistics } from '../training/optimizers/kronecker-sides.js';
 export {
   constantSchedule,
   cosineSchedule,

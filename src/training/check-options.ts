@@ -9,12 +9,12 @@ import type { DataSet } from '../network/data-set.js';
 import { LOSSES, lossOf, type LossName } from '../network/losses/table.js';
 import type { Model } from '../network/model.js';
 import type { Optimizer } from './optimizer.js';
-import { adam } from './optimizers/first-order.js';
+import { ekfacAdam } from './optimizers/ekfac-adam.js';
 import { constantSchedule } from './schedules.js';
 import type { LayerGroup, Schedule, TrainOptions } from './train-options.js';
 
 /** The optimizer of runs that name none. */
-const defaultOptimizer = (): Optimizer => adam();
+const defaultOptimizer = (): Optimizer => ekfacAdam();
 
 const DEFAULT_EPOCHS = 10;
 

@@ -3,6 +3,7 @@
  * loop (train.ts) gives batches, rates and groups; the optimizer never sees the data.
  */
 import type { FloatArray } from '../core/floats.js';
+import type { LossName } from '../network/losses/table.js';
 import type { Network } from '../network/network.js';
 import type { Objective } from './objective/objective.js';
 import type { LayerUpdate } from './objective/update.js';
@@ -23,7 +24,7 @@ export interface Optimizer {
   /** Samples of a step where the caller doesn't say: a number, or all of them ('all'). */
   readonly batchSize: number | 'all';
   /** Whether runs turn the inputs into their eigenbasis unless they are told not to (rotate-inputs.ts). */
-  readonly rotateInputs: boolean;
+  readonly rotateInputs: (loss: LossName) => boolean;
   /** Numbers of the objective's memory that it takes, for a network and a batch size. */
   readonly spare: (network: Network, batchSize: number) => number;
   /** Takes its memory and begins at the objective's parameters. */

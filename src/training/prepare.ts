@@ -70,10 +70,10 @@ export interface Outline {
 }
 
 /** Splits the data and looks at the groups. Throws OptionError. */
-export function outline({ network, data }: Model, settings: TrainSettings): Outline {
+export function outline({ network, data, loss }: Model, settings: TrainSettings): Outline {
   const { validation, seed, rotateInputs, optimizer } = settings;
   const { plans, prefix } = layerPlans(network.layers.length, settings);
-  const rotated = rotateInputs ?? (optimizer.rotateInputs && network.layers[prefix].width <= MOST_ROTATED);
+  const rotated = rotateInputs ?? (optimizer.rotateInputs(loss) && network.layers[prefix].width <= MOST_ROTATED);
   const rest = { plans, prefix, rotated };
   if (typeof validation !== 'number') return { ...rest, training: data, validation };
   return validation === 0

@@ -39,7 +39,7 @@ export interface LayerGroup {
 
 /** Options of `train`. */
 export interface TrainOptions {
-  /** Default adam(). */
+  /** Default ekfacAdam(). */
   readonly optimizer?: Optimizer | undefined;
   /** Passes over the data. Default 10, or no limit where `seconds` or `steps` is given. */
   readonly epochs?: number | undefined;

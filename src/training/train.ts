@@ -56,7 +56,7 @@ export async function train(
   const breath = new Breath(run.signal);
   const subject = await prepare(model, plan, { blas, breath, known: basisOf(snapshot) });
   const partSize = Math.ceil(batchSize / settings.accumulate);
-  const objective = await openObjective(model, subject, settings, { partSize, team, blas });
+  const objective = await openObjective(model, subject, settings, { partSize, rotated: plan.rotated, team, blas });
   let metrics: LineFile | null = null;
   try {
     metrics = await openMetrics(settings, snapshot, record);
@@ -118,7 +118,17 @@ async function openObjective(
   { loss }: Model,
   { network, parameters, training }: Subject,
   settings: TrainSettings,
-  { partSize, team, blas }: { readonly partSize: number; readonly team: Team | undefined; readonly blas: Blas },
+  {
+    partSize,
+    rotated,
+    team,
+    blas,
+  }: {
+    readonly partSize: number;
+    readonly rotated: boolean;
+    readonly team: Team | undefined;
+    readonly blas: Blas;
+  },
 ): Promise<Objective> {
   const { optimizer, average, accumulate, dropout, regularization, seed } = settings;
   const capacity = Math.max(partSize, Math.min(EVALUATED, training.samples));
@@ -131,6 +141,7 @@ async function openObjective(
     spare: optimizer.spare(network, capacity) + spareVectors(network, average !== null, accumulate > 1),
     dropout,
     regularization,
+    rotatedInputs: rotated,
     seed,
     blas,
     team,

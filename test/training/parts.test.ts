@@ -107,8 +107,8 @@ describe('rotated inputs', () => {
     const asked = { ...adam(), rotateInputs: true };
     const [by, explicit, not] = [
       await train(model, { ...options, optimizer: asked }, control),
-      await train(model, { ...options, rotateInputs: true }, control),
-      await train(model, { ...options, optimizer: asked, rotateInputs: false }, control),
+      await train(model, { ...options, rotateInputs: () => true }, control),
+      await train(model, { ...options, optimizer: asked, rotateInputs: () => false }, control),
     ];
     expect(by.parameters).toEqual(explicit.parameters);
     expect(not.parameters).toEqual((await train(model, options, control)).parameters);

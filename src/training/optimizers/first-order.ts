@@ -53,7 +53,7 @@ function firstOrder({ name, learningRate, settings, moments, rule, decay = 0 }: 
     learningRate,
     curvature: 'none',
     batchSize: 100,
-    rotateInputs: false,
+    rotateInputs: () => false,
     spare: (network) => moments * (network.parameters + 16),
     begin: (objective) => new FirstOrderStepper(objective, { learningRate, moments, rule, decay }),
   };

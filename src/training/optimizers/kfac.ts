@@ -21,7 +21,7 @@ import type { Divisors } from '../objective/turn.js';
 import { spanOf } from '../objective/workspace.js';
 import type { Optimizer, StepPlan, StepReport, Stepper } from '../optimizer.js';
 import { modelStep, nextDamping } from './damping.js';
-import { normOf, requireSquares } from './ekfac-adam.js';
+import { requireSquares } from './ekfac-adam.js';
 import { clipGradient } from './first-order.js';
 import { KroneckerSides, layersText, sidesSpare, type Side } from './kronecker-sides.js';
 
@@ -145,12 +145,12 @@ function settingsOf(options: KfacOptimizerOptions): Settings {
 export function kfacOptimizer(options: KfacOptimizerOptions = {}): Optimizer {
   const settings = settingsOf(requireKnownOptions(options, KFAC_KEYS, 'kfacOptimizer'));
   return {
-    name: 'kfacOptimizer',
+    name: 'kfac',
     settings,
     learningRate: settings.learningRate,
     curvature: 'gauss-newton',
     batchSize: 500,
-    rotateInputs: true,
+    rotateInputs: () => true,
     spare: (network) => 4 * (network.parameters + 16) + sidesSpare(network, sidesOptions(settings)),
     begin: (objective) => new KfacStepper(objective, settings),
   };
@@ -201,7 +201,7 @@ class KfacStepper implements Stepper {
     const objective = this.#objective;
     const { burnIn, ratioEvery, adaptDamping, largestRise } = this.#settings;
     const loss = objective.evaluate({ step: plan.step });
-    const gradientNorm = plan.clip === null ? normOf(objective) : clipGradient(objective, plan.clip);
+    const gradientNorm = clipGradient(objective, plan);
     requireSquares(gradientNorm, objective);
     const { t, damping } = this.numbers as { t: number; damping: number };
     const note = this.#renew(t, plan.step);
