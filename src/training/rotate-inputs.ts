@@ -1,7 +1,7 @@
 /**
  * The inputs turned into the eigenbasis of their second moment: with U of UΛUᵀ = (1/n) Σ x̄x̄ᵀ, x̄ = [x; 1] where the
- * first layer has a bias, else x, that layer sees x′ = Uᵀx̄ and has the weights W′ = W̄U, so that W′x′ = W̄x̄. It has no
- * bias of its own then; θ keeps its layout. What the network computes stays the same but for rounding, while methods
+ * first layer has a bias, else x, that layer sees x′ = Uᵀx̄ and has the weights W′ = W̄U: W′x′ = W̄x̄. It has no bias
+ * of its own then; θ keeps its layout. What the network computes stays the same but for rounding, while methods
  * that don't commute with rotations take other steps: E x′x′ᵀ = Λ is diagonal from the beginning.
  */
 import { precisionOf } from '../core/floats.js';

@@ -350,7 +350,7 @@ describe('what a run refuses', () => {
     expect((failure as Error).message).toMatch(message);
   });
 
-  it('is what has no meaning: accuracies without classes, curvature of frozen layers or of a batch in parts', async () => {
+  it('is accuracies without classes, and curvature of frozen layers or of a batch in parts', async () => {
     await expect(train({ ...model, loss: 'mse' }, { targetAccuracy: 0.5 }, control)).rejects.toThrow(/no meaning/);
     const optimizer = { ...sgd(), curvature: 'gauss-newton' } as const;
     const groups = [{ layers: [1], frozen: true }];
