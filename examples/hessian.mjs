@@ -4,13 +4,7 @@
  */
 import { approximate, gaussNewton, solve } from 'hmatrix';
 import { matrixOver, zeros } from 'hmatrix/dense';
-import {
-  defineNetwork,
-  initialParameters,
-  lossAndGradient,
-  meanLoss,
-  memoryDataSet,
-} from 'hmatrix/networks';
+import { defineNetwork, initialParameters, lossAndGradient, meanLoss, memoryDataSet } from 'hmatrix/networks';
 import { RandomStream } from 'hmatrix/random';
 import { adam, train } from 'hmatrix/training';
 

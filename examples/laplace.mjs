@@ -4,14 +4,7 @@
  */
 import { factorKronecker, kroneckerHierarchical, predictiveVariance } from 'hmatrix/curvature';
 import { matrixOver } from 'hmatrix/dense';
-import {
-  defineNetwork,
-  initialParameters,
-  jacobian,
-  meanLoss,
-  memoryDataSet,
-  predict,
-} from 'hmatrix/networks';
+import { defineNetwork, initialParameters, jacobian, meanLoss, memoryDataSet, predict } from 'hmatrix/networks';
 import { apply, denseOperator, scaled } from 'hmatrix/operators';
 import { RandomStream } from 'hmatrix/random';
 import { adam, train } from 'hmatrix/training';

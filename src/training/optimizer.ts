@@ -84,8 +84,8 @@ export interface StepReport {
 /** An optimizer at work on one objective. */
 export interface Stepper {
   /**
-   * One step on the loaded batch, θ changed in place. Throws NonFiniteError where loss or gradient are not finite: θ and
-   * the state are then as before.
+   * One step on the loaded batch, θ changed in place. Throws NonFiniteError where loss or gradient are not finite: θ
+   * and the state are then as before.
    */
   step(plan: StepPlan): StepReport;
   /** All state beside θ, live: what a checkpoint keeps, and where a resumed run puts it back. */

@@ -1,6 +1,6 @@
 /**
- * What is trained in the place of a model: its data split, its frozen first layers taken as part of the data, its inputs
- * turned; and the way back.
+ * What is trained in the place of a model: its data split, its frozen first layers taken as part of the data, its
+ * inputs turned; and the way back.
  */
 import type { Blas } from '../dense/blas.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';

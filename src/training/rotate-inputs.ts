@@ -1,8 +1,8 @@
 /**
  * The inputs turned into the eigenbasis of their second moment: with U of UΛUᵀ = (1/n) Σ x̄x̄ᵀ, x̄ = [x; 1] where the
- * first layer has a bias, else x, that layer sees x′ = Uᵀx̄ and has the weights W′ = W̄U, W′x′ = W̄x̄. It has no bias of
- * its own then; θ keeps its layout. The map is exact but for rounding, so that training by a method that does not commute
- * with rotations changes, and what the network computes does not: E x′x′ᵀ = Λ is diagonal from the beginning.
+ * first layer has a bias, else x, that layer sees x′ = Uᵀx̄ and has the weights W′ = W̄U: W′x′ = W̄x̄. It has no bias
+ * of its own then; θ keeps its layout. What the network computes stays the same but for rounding, while methods
+ * that don't commute with rotations take other steps: E x′x′ᵀ = Λ is diagonal from the beginning.
  */
 import { precisionOf } from '../core/floats.js';
 import type { Blas } from '../dense/blas.js';
@@ -58,8 +58,8 @@ export function rotation(network: Network, basis: Matrix, parameters: FloatArray
 }
 
 /**
- * A copy of θ with the first layer's W′ in the place of W̄, or, with `back`, W̄ in that of W′. 2·width²·outputs flops in
- * double precision.
+ * A copy of θ with the first layer's W′ in the place of W̄, or, with `back`, W̄ in that of W′. 2·width²·outputs flops
+ * in double precision.
  */
 export function rotateParameters(
   network: Network,

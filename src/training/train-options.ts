@@ -105,7 +105,10 @@ export interface TrainOptions {
   readonly shuffleBytes?: number | undefined;
 }
 
-/** Losses and accuracies at one moment of a run. Accuracies of losses whose targets are classes, else null. */
+/**
+ * Losses and accuracies at one moment of a run. Losses hold the part of `regularization`; accuracies are null but for
+ * losses whose targets are classes.
+ */
 export interface Evaluated {
   /** Whole epochs made. */
   readonly epoch: number;
@@ -135,11 +138,14 @@ export interface TrainingRun {
   readonly outcome: TrainingOutcome;
   /** Of a diverged run: what happened, at which step. */
   readonly failure: string | null;
-  /** θ after the last step; of a diverged run that of the last good evaluation. A new vector, of the precision given. */
+  /** θ after the last step; of a diverged run that of the last good evaluation. New, of the precision given. */
   readonly parameters: FloatArray;
   /** θ̄ where `average` was asked for. */
   readonly averaged: FloatArray | null;
-  /** θ of the evaluation with the least loss, and that evaluation. The loss is the first there is of validation, training data and batches. */
+  /**
+   * θ of the evaluation with the least loss, and that evaluation. The loss is the first there is of validation data,
+   * all training data, and batches.
+   */
   readonly best: { readonly parameters: FloatArray; readonly at: Evaluated };
   readonly evaluations: readonly Evaluated[];
   readonly steps: number;

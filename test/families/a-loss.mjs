@@ -66,7 +66,8 @@ try {
     assert(Math.abs(square - variance) < 6 * Math.sqrt((variance + 2 * variance * variance) / draws));
   }
 
-  const trained = await train(model, { optimizer: adam({ learningRate: 1e-2 }), epochs: 20, batchSize: 10, seed: 1 }, { team });
+  const optimizer = adam({ learningRate: 1e-2 });
+  const trained = await train(model, { optimizer, epochs: 20, batchSize: 10, seed: 1 }, { team });
   assert(meanLoss({ ...model, parameters: trained.parameters }) < meanLoss(model));
 } finally {
   await team.close();

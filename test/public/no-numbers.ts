@@ -6,6 +6,23 @@
  * Functions that take no numbers in arrays: paths, options, single numbers, and objects that others of the table make.
  */
 export const TAKE_NONE = [
+  'adagrad',
+  'adam',
+  'adamw',
+  'constantSchedule',
+  'cosineSchedule',
+  'cyclicSchedule',
+  'exponentialSchedule',
+  'joinedSchedules',
+  'momentum',
+  'nesterov',
+  'oneCycleSchedule',
+  'readCheckpoint',
+  'rmsprop',
+  'sgd',
+  'stepSchedule',
+  'timeSchedule',
+  'warmUpSchedule',
   'add',
   'buildClusterTree',
   'certifyDefiniteness',

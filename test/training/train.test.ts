@@ -350,7 +350,7 @@ describe('what a run refuses', () => {
     expect((failure as Error).message).toMatch(message);
   });
 
-  it('is an accuracy of losses without classes, and curvature with layers frozen behind others or a batch in parts', async () => {
+  it('is accuracies without classes, and curvature of frozen layers or of a batch in parts', async () => {
     await expect(train({ ...model, loss: 'mse' }, { targetAccuracy: 0.5 }, control)).rejects.toThrow(/no meaning/);
     const optimizer = { ...sgd(), curvature: 'gauss-newton' } as const;
     const groups = [{ layers: [1], frozen: true }];

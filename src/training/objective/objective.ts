@@ -1,7 +1,7 @@
 /**
  * The objective of training: f(θ) = (1/n) Σ_i loss_i + (λ/2)‖W‖² of a batch, its gradient, and curvature at the same
- * point from the same passes. Everything it works on is taken when it is opened; a step allocates nothing of the size of
- * θ or of the batch.
+ * point from the same passes. Everything it works on is taken when it is opened; a step allocates nothing of the size
+ * of θ or of the batch.
  *
  * On a team, slices of samples and blocks of parameters are tasks over one shared memory (slices.ts), one fork and join
  * a gradient, the update of the parameters included. The first steps are made both ways, and the faster one stays: the
@@ -280,8 +280,8 @@ export class Objective {
   }
 
   /**
-   * out ← ∇²f·v or G·v at the point of the last `evaluate`, on the batch's first `samples` (default: all). v and out are
-   * vectors of this objective. 8nN flops.
+   * out ← ∇²f·v or G·v at the point of the last `evaluate`, on the batch's first `samples` (default: all). v and out
+   * are vectors of this objective. 8nN flops.
    */
   product(of: 'gauss-newton' | 'hessian', v: FloatArray, out: FloatArray, samples: number = this.#count): void {
     this.#requireCurvature(of);

@@ -1,6 +1,6 @@
 /**
- * The update of a block of θ by a first-order rule, in one pass over its numbers, right after their gradient was summed.
- * Formulas: ../first-order.ts.
+ * The update of a block of θ by a first-order rule, in one pass over its numbers, right after their gradient was
+ * summed. Formulas: ../optimizers/first-order.ts.
  */
 import type { FloatArray } from '../../core/floats.js';
 import type { VectorKernels } from '../../dense/vector-memory.js';

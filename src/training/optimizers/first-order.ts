@@ -98,7 +98,7 @@ class FirstOrderStepper implements Stepper {
       return { loss };
     }
     const loss = objective.evaluate({ step: plan.step });
-    const gradientNorm = clipGradient(objective, plan);
+    const gradientNorm = clipGradient(objective, plan.clip, plan.layers);
     objective.update(update);
     this.numbers['t'] = t;
     return { loss, gradientNorm };
@@ -106,18 +106,19 @@ class FirstOrderStepper implements Stepper {
 }
 
 /**
- * Scales the objective's gradient to at most `clip`, if any; returns its norm before. Frozen layers have no part in it:
+ * Scales the objective's gradient to at most `clip`; returns its norm before. Frozen layers have no part in it:
  * theirs is set to zero.
  */
 export function clipGradient(
   { gradient, kernels, network }: Objective,
-  { clip, layers }: Pick<StepPlan, 'clip' | 'layers'>,
+  clip: number,
+  layers: StepPlan['layers'] = [],
 ): number {
   network.layers.forEach(({ offset, width, outputs }, ℓ) => {
     if (layers[ℓ] === null) gradient.fill(0, offset, offset + width * outputs);
   });
   const norm = Math.sqrt(kernels.dot(gradient.length, gradient, gradient));
-  if (clip !== null && norm > clip) kernels.combine(gradient.length, clip / norm, gradient, 0, gradient);
+  if (norm > clip) kernels.combine(gradient.length, clip / norm, gradient, 0, gradient);
   return norm;
 }
 
