@@ -155,7 +155,7 @@ class EkfacAdamStepper implements Stepper {
     const objective = this.#objective;
     const { learningRate, beta1, beta2, epsilon, warmUp } = this.#settings;
     const loss = objective.evaluate({ step: plan.step });
-    const gradientNorm = clipGradient(objective, plan.clip, plan.layers);
+    const gradientNorm = clipGradient(objective, plan.clip ?? Infinity, plan.layers);
     requireSquares(gradientNorm, objective);
     const { t } = this.numbers as { t: number };
     const note = this.#renew(t, plan.step);

@@ -201,7 +201,7 @@ class KfacStepper implements Stepper {
     const objective = this.#objective;
     const { burnIn, ratioEvery, adaptDamping, largestRise } = this.#settings;
     const loss = objective.evaluate({ step: plan.step });
-    const gradientNorm = clipGradient(objective, plan.clip, plan.layers);
+    const gradientNorm = clipGradient(objective, plan.clip ?? Infinity, plan.layers);
     requireSquares(gradientNorm, objective);
     const { t, damping } = this.numbers as { t: number; damping: number };
     const note = this.#renew(t, plan.step);
