@@ -45,7 +45,7 @@ describe('hmatrix info', () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/\nof the kernel matern32, h = \d\.\d{4,5} over points\.csv, d = 2, N = 90, ridge 0\.001\n/);
     expect(stdout).toMatch(/points\.csv: 90 points in 2 dimensions: columns "b", "a" \(.*left out: "c"\)/);
-    expect(stdout).toMatch(/tolerance 0\.0001, .* distance auto, f64, seed 3/);
+    expect(stdout).toMatch(/tolerance 0\.0001, .* distance geometric, f64, seed 3/);
     expect(stdout).toMatch(/\nrelative error .* \(all columns compared\); asked: 0\.0001, (met|MISSED)\n/);
   });
 
