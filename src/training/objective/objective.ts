@@ -11,10 +11,11 @@ import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../../core
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { FloatArray, Precision } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
+import { view } from '../../dense/matrix.js';
 import { VectorMemory, type VectorKernels } from '../../dense/vector-memory.js';
 import type { Batch } from '../../network/data-set.js';
 import { lossOf, squaredScale, type LossName } from '../../network/losses/table.js';
-import type { Network } from '../../network/network.js';
+import { layerWeights, type Network } from '../../network/network.js';
 import type { TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import { Graphs, parameterBlocks, sliceCount } from './slices.js';
@@ -73,6 +74,9 @@ export class Objective {
   /** ∇f of the last `evaluate`. */
   readonly gradient: FloatArray;
   readonly capacity: number;
+  readonly dropout: number;
+  /** How often `load` was called. */
+  loads = 0;
   readonly #workspace: Workspace;
   readonly #memory: VectorMemory;
   readonly #worker: ObjectiveWorker;
@@ -96,6 +100,7 @@ export class Objective {
     this.loss = options.loss;
     this.precision = options.precision;
     this.capacity = options.batchSize;
+    this.dropout = options.dropout ?? 0;
     this.blas = options.blas;
     this.kernels = memory.kernels(options.precision);
     this.#workspace = workspace;
@@ -175,6 +180,7 @@ export class Objective {
     }
     this.#count = count;
     this.#prepared = 0;
+    this.loads++;
   }
 
   /**
@@ -203,11 +209,14 @@ export class Objective {
     this.#run(this.#graphs.updates, { kind: 'update', update });
   }
 
-  /** f and accuracy of the loaded batch at θ or at another vector, without dropout; keeps the passes. 2nN flops. */
-  measure(parameters: FloatArray = this.parameters): Measure {
+  /**
+   * f and accuracy of the loaded batch at θ or at another vector; keeps the passes. With `step` the masks of dropout are
+   * those of `evaluate` at that step, without it nothing is dropped. 2nN flops.
+   */
+  measure(parameters: FloatArray = this.parameters, step: number | null = null): Measure {
     const count = this.#count;
     const slices = sliceCount(count);
-    this.#run(this.#graphs.slices(slices), { kind: 'measure', count, parameters: this.#span(parameters) });
+    this.#run(this.#graphs.slices(slices), { kind: 'measure', count, parameters: this.#span(parameters), step });
     const { results } = this.#workspace;
     let loss = 0;
     let right = 0;
@@ -308,6 +317,43 @@ export class Objective {
       step,
     };
     this.#run(this.#graphs.slices(sliceCount(samples)), work);
+  }
+
+  /**
+   * Takes column `output` of every sample's root L_i of Q_i = L_iL_iᵀ back to every layer, on the first `samples`:
+   * J_iᵀL_ie_a, whose errors `errorsOf` then has. 2nN flops.
+   */
+  column(output: number, samples: number = this.#count): void {
+    this.#requireCurvature('gauss-newton');
+    const work: Work = { kind: 'column', count: samples, fresh: this.#prepare(samples), output };
+    this.#run(this.#graphs.slices(sliceCount(samples)), work);
+  }
+
+  /** Ā_{ℓ−1} of the last evaluation, width × count; its last row ones where the layer has a bias. */
+  inputsOf(layer: number): FloatArray {
+    return this.#array(this.#workspace.layers[layer].inputs);
+  }
+
+  /** The errors that `draw`, `column` or `product` left at layer ℓ, outputs × samples. */
+  errorsOf(layer: number): FloatArray {
+    return this.#array(this.#workspace.layers[layer].tangents!);
+  }
+
+  /**
+   * out ← (1/n) Σ_i g_i∘g_i of the samples' own gradients g_i (without regularization): (1/n) Ā²(D²)ᵀ layer by layer,
+   * exact for dense layers. 2nN flops, on the calling thread.
+   */
+  gradientSquares(out: FloatArray): void {
+    const count = this.#count;
+    const [a, d] = this.#workspace.turns.map((turn) => this.#array(turn));
+    this.network.layers.forEach((layer, ℓ) => {
+      const { width, outputs } = layer;
+      const spans = this.#workspace.layers[ℓ];
+      this.kernels.squares(width * count, 1, this.#array(spans.inputs), 0, a);
+      this.kernels.squares(outputs * count, 1, this.#array(spans.errors), 0, d);
+      const target = layerWeights(layer, out);
+      this.blas.gemm('N', 'T', 1 / count, view(a, 0, width, count), view(d, 0, outputs, count), 0, target);
+    });
   }
 
   /** out ← keep·out + (1 − keep)·(1/samples) Σ x xᵀ for each asked moment, of inputs or of drawn errors. */
