@@ -75,6 +75,8 @@ export class Objective {
   readonly gradient: FloatArray;
   readonly capacity: number;
   readonly dropout: number;
+  /** λ of (λ/2)‖W‖². */
+  readonly regularization: number;
   /** How often `load` was called. */
   loads = 0;
   readonly #workspace: Workspace;
@@ -101,6 +103,7 @@ export class Objective {
     this.precision = options.precision;
     this.capacity = options.batchSize;
     this.dropout = options.dropout ?? 0;
+    this.regularization = options.regularization ?? 0;
     this.blas = options.blas;
     this.kernels = memory.kernels(options.precision);
     this.#workspace = workspace;
