@@ -151,9 +151,14 @@ export class HessianFreeStepper implements Stepper {
   }
 
   /** d ← the kept iterate, going backwards, after which f rises; f there and the model without damping. */
-  #backtrack({ kept }: CgOutcome, damping: number): { value: number; model: number } {
+  #backtrack({ kept, model: last }: CgOutcome, damping: number): { value: number; model: number } {
     const point = this.#point;
     const { space } = point;
+    if (kept.length === 0) {
+      // The start itself was good enough.
+      space.copy(this.#x, this.#d);
+      return { value: point.tryStep(1, this.#d), model: last - 0.5 * damping * space.dot(this.#d, this.#d) };
+    }
     let best = kept.length - 1;
     let value = point.tryStep(1, this.#kept[kept[best].at]);
     for (let k = best - 1; k >= 0; k--) {
