@@ -30,6 +30,26 @@ export {
   type SgdOptions,
 } from '../training/optimizers/first-order.js';
 export { ekfacAdam, type EkfacAdamOptions } from '../training/optimizers/ekfac-adam.js';
+export {
+  dampedNewton,
+  newton,
+  type DampedNewtonOptions,
+  type NewtonOptions,
+} from '../training/optimizers/dense-newton.js';
+export { HF_PRECONDITIONERS, hessianFree, type HessianFreeOptions } from '../training/optimizers/hessian-free.js';
+export { lbfgs, type LbfgsOptions } from '../training/optimizers/lbfgs.js';
+export {
+  levenbergMarquardt,
+  LM_SOLVERS,
+  type LevenbergMarquardtOptions,
+} from '../training/optimizers/levenberg-marquardt.js';
+export {
+  gaussNewtonCg,
+  newtonCg,
+  newtonLanczos,
+  type NewtonCgOptions,
+  type NewtonLanczosOptions,
+} from '../training/optimizers/newton-cg.js';
 export { kfacOptimizer, type KfacOptimizerOptions } from '../training/optimizers/kfac.js';
 export type { Statistics } from '../training/optimizers/kronecker-sides.js';
 export {

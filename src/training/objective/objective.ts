@@ -11,15 +11,17 @@ import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../../core
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { FloatArray, Precision } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
+import { view } from '../../dense/matrix.js';
 import { VectorMemory, type VectorKernels } from '../../dense/vector-memory.js';
 import type { Batch } from '../../network/data-set.js';
-import { lossOf, squaredScale, type LossName } from '../../network/losses/table.js';
-import type { Network } from '../../network/network.js';
+import { lossOf, type LossName } from '../../network/losses/table.js';
+import { layerWeights, type Network } from '../../network/network.js';
 import type { TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import { Graphs, parameterBlocks, sliceCount } from './slices.js';
 import { ObjectiveWorker, objectiveTask, type Carry, type MomentTask, type Work } from './tasks.js';
 import { kernelLoss } from './passes.js';
+import { lossForm } from './loss-form.js';
 import { TeamTrial, type TeamChoice } from './team-trial.js';
 import { turnGraph, type BasisTask, type TurnWork } from './turn.js';
 import type { Update } from './update.js';
@@ -86,6 +88,8 @@ export class Objective {
   readonly dropout: number;
   /** λ of (λ/2)‖W‖². */
   readonly regularization: number;
+  /** How often `load` was called. */
+  loads = 0;
   readonly #workspace: Workspace;
   readonly #memory: VectorMemory;
   readonly #worker: ObjectiveWorker;
@@ -200,6 +204,7 @@ export class Objective {
     }
     this.#count = count;
     this.#prepared = 0;
+    this.loads++;
   }
 
   /**
@@ -261,11 +266,14 @@ export class Objective {
     this.#run(this.#graphs.updates, { kind: 'update', update });
   }
 
-  /** f and accuracy of the loaded batch at θ or at another vector, without dropout; keeps the passes. 2nN flops. */
-  measure(parameters: FloatArray = this.parameters): Measure {
+  /**
+   * f and accuracy of the loaded batch at θ or at another vector; keeps the passes. With `step` the masks of dropout are
+   * those of `evaluate` at that step, without it nothing is dropped. 2nN flops.
+   */
+  measure(parameters: FloatArray = this.parameters, step: number | null = null): Measure {
     const count = this.#count;
     const slices = sliceCount(count);
-    this.#run(this.#graphs.slices(slices), { kind: 'measure', count, parameters: this.#span(parameters) });
+    this.#run(this.#graphs.slices(slices), { kind: 'measure', count, parameters: this.#span(parameters), step });
     const { results } = this.#workspace;
     let loss = 0;
     let right = 0;
@@ -311,10 +319,12 @@ export class Objective {
       this.#run(this.#graphs.slices(sliceCount(samples)), work);
       kept.push(Float64Array.from(tangents.subarray(0, r * samples)));
     }
+    const { means } = this.#workspace;
+    const p = means === null ? null : this.#array(means);
     const form = new Float64Array(k * k);
     for (let i = 0; i < k; i++) {
       for (let j = 0; j <= i; j++) {
-        let value = this.#lossForm(kept[i], kept[j], samples) / samples;
+        let value = lossForm(this.loss, r, p, kept[i], kept[j]) / samples;
         if (this.#workspace.regularization > 0)
           value += this.#workspace.regularization * this.weightDot(vectors[i], vectors[j]);
         form[i * k + j] = value;
@@ -322,34 +332,6 @@ export class Objective {
       }
     }
     return form;
-  }
-
-  /** Σ_i uᵢᵀ Q_i wᵢ over the first samples. */
-  #lossForm(u: Float64Array, w: Float64Array, samples: number): number {
-    const r = this.network.outputs;
-    const scale = squaredScale(this.loss, r);
-    let total = 0;
-    if (scale !== null) {
-      for (let at = 0; at < u.length; at++) total += u[at] * w[at];
-      return scale * total;
-    }
-    const p = this.#array(this.#workspace.means!);
-    if (!lossOf(this.loss).softmax) {
-      for (let at = 0; at < u.length; at++) total += p[at] * (1 - p[at]) * u[at] * w[at];
-      return total;
-    }
-    for (let i = 0; i < samples; i++) {
-      let both = 0;
-      let first = 0;
-      let second = 0;
-      for (let at = i * r; at < (i + 1) * r; at++) {
-        both += p[at] * u[at] * w[at];
-        first += p[at] * u[at];
-        second += p[at] * w[at];
-      }
-      total += both - first * second;
-    }
-    return total;
   }
 
   /**
@@ -366,6 +348,43 @@ export class Objective {
       step,
     };
     this.#run(this.#graphs.slices(sliceCount(samples)), work);
+  }
+
+  /**
+   * Takes column `output` of every sample's root L_i of Q_i = L_iL_iᵀ back to every layer, on the first `samples`:
+   * J_iᵀL_ie_a, whose errors `errorsOf` then has. 2nN flops.
+   */
+  column(output: number, samples: number = this.#count): void {
+    this.#requireCurvature('gauss-newton');
+    const work: Work = { kind: 'column', count: samples, fresh: this.#prepare(samples), output };
+    this.#run(this.#graphs.slices(sliceCount(samples)), work);
+  }
+
+  /** Ā_{ℓ−1} of the last evaluation, width × count; its last row ones where the layer has a bias. */
+  inputsOf(layer: number): FloatArray {
+    return this.#array(this.#workspace.layers[layer].inputs);
+  }
+
+  /** The errors that `draw`, `column` or `product` left at layer ℓ, outputs × samples. */
+  errorsOf(layer: number): FloatArray {
+    return this.#array(this.#workspace.layers[layer].tangents!);
+  }
+
+  /**
+   * out ← (1/n) Σ_i g_i∘g_i of the samples' own gradients g_i (without regularization): (1/n) Ā²(D²)ᵀ layer by layer,
+   * exact for dense layers. 2nN flops, on the calling thread.
+   */
+  gradientSquares(out: FloatArray): void {
+    const count = this.#count;
+    const [a, d] = this.#workspace.turns.map((turn) => this.#array(turn));
+    this.network.layers.forEach((layer, ℓ) => {
+      const { width, outputs } = layer;
+      const spans = this.#workspace.layers[ℓ];
+      this.kernels.squares(width * count, 1, this.#array(spans.inputs), 0, a);
+      this.kernels.squares(outputs * count, 1, this.#array(spans.errors), 0, d);
+      const target = layerWeights(layer, out);
+      this.blas.gemm('N', 'T', 1 / count, view(a, 0, width, count), view(d, 0, outputs, count), 0, target);
+    });
   }
 
   /**

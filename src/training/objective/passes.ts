@@ -74,7 +74,13 @@ export class Passes {
           slopes?.array ?? null,
           second?.array ?? null,
         );
-      if (dropout > 0 && step !== null && ℓ < this.#last) this.#drop(slice, ℓ, step);
+      if (dropout > 0 && step !== null && ℓ < this.#last) {
+        const arrays = [slopes, second].flatMap((part) => (part === null ? [] : [part.array]));
+        this.#drop(slice, ℓ, step, [
+          { data: zArray, ld: z.ld },
+          ...arrays.map((data) => ({ data, ld: layer.outputs })),
+        ]);
+      }
     });
   }
 
@@ -82,19 +88,21 @@ export class Passes {
    * Inverted dropout of layer ℓ's units: A, φ′ and φ″ times a mask of 0 and 1/(1 − p), which depends on seed, step,
    * layer and sample alone (N. Srivastava et al., JMLR 15, 2014).
    */
-  #drop(slice: SliceViews, ℓ: number, step: number): void {
+  #drop(
+    slice: SliceViews,
+    ℓ: number,
+    step: number,
+    targets: readonly { readonly data: FloatArray; readonly ld: number }[],
+  ): void {
     const { dropout, seed } = this.#workspace;
-    const { layer, zArray, z, slopes, second } = slice.layers[ℓ];
+    const { outputs } = slice.layers[ℓ].layer;
     const keep = 1 / (1 - dropout);
     const limit = Math.round(dropout * 2 ** 32);
     for (let i = 0; i < slice.count; i++) {
       const random = new RandomStream(seed, MASKS, step, ℓ, slice.first + i);
-      const at = i * z.ld;
-      for (let k = 0; k < layer.outputs; k++) {
+      for (let k = 0; k < outputs; k++) {
         const mask = random.uint32() < limit ? 0 : keep;
-        zArray[at + k] *= mask;
-        if (slopes !== null) slopes.array[i * layer.outputs + k] *= mask;
-        if (second !== null) second.array[i * layer.outputs + k] *= mask;
+        for (const { data, ld } of targets) data[i * ld + k] *= mask;
       }
     }
   }
@@ -121,11 +129,11 @@ export class Passes {
 
   /**
    * The sum of losses and, of losses whose targets are classes, how many samples are right, by a pass that keeps
-   * nothing of what `evaluate` left. The outputs stand in `slice.turns[(L − 1) mod 2]` afterwards.
+   * nothing of what `evaluate` left. `step` as there. The outputs stand in `slice.turns[(L − 1) mod 2]` afterwards.
    */
-  measure(slice: SliceViews, weights: readonly WeightViews[]): { loss: number; right: number } {
+  measure(slice: SliceViews, weights: readonly WeightViews[], step: number | null): { loss: number; right: number } {
     const kernels = this.#kernels;
-    const { network, loss } = this.#workspace;
+    const { network, loss, dropout } = this.#workspace;
     let from: Matrix = slice.layers[0].inputs;
     let outputs: FloatArray = slice.turns[0];
     network.layers.forEach((layer, ℓ) => {
@@ -136,6 +144,7 @@ export class Passes {
       this.#blas.gemm('T', 'N', 1, weights[ℓ].full, from, 0, z);
       if (!hasUnitSlope(layer.activation))
         kernels.activate(layer.activation, layer.outputs, slice.count, array, rows, null, null);
+      if (dropout > 0 && step !== null && ℓ < this.#last) this.#drop(slice, ℓ, step, [{ data: array, ld: rows }]);
       if (next?.bias) for (let i = 1; i <= slice.count; i++) array[i * rows - 1] = 1;
       from = view(array, 0, rows, slice.count);
       outputs = array;

@@ -94,9 +94,32 @@ export class RPasses {
    */
 
   draw(slice: SliceViews, θ: readonly WeightViews[], seed: number, step: number): void {
-    const { layers } = slice;
+    drawSigns(this.#loss, slice, slice.layers[this.#last].tangents!, seed, step);
+    this.#back(slice, θ);
+  }
+
+  /** Errors of J_iᵀL_ie_a into every layer's tangents, Q_i = L_iL_iᵀ: L is √q·I, diag √(p(1 − p)), diag √p − p√pᵀ. */
+  column(slice: SliceViews, θ: readonly WeightViews[], output: number): void {
+    const { array, matrix } = slice.layers[this.#last].tangents!;
+    const p = slice.means?.array;
+    array.fill(0);
+    for (let i = 0; i < matrix.cols; i++) {
+      const first = i * matrix.rows;
+      const at = first + output;
+      if (this.#loss.kind === 'squared') array[at] = Math.sqrt(this.#loss.scale);
+      else if (this.#loss.kind === 'bce') array[at] = Math.sqrt(p![at] * (1 - p![at]));
+      else {
+        const root = Math.sqrt(p![at]);
+        for (let k = first; k < first + matrix.rows; k++) array[k] = -p![k] * root;
+        array[at] += root;
+      }
+    }
+    this.#back(slice, θ);
+  }
+
+  /** From the outputs' tangents, which are ∂/∂a_L, to the errors of every layer. */
+  #back({ layers }: SliceViews, θ: readonly WeightViews[]): void {
     const top = layers[this.#last];
-    drawSigns(this.#loss, slice, top.tangents!, seed, step);
     if (top.slopes !== null) this.#kernels.multiply(top.slopes.array.length, top.slopes.array, top.tangents!.array);
     for (let ℓ = this.#last; ℓ > 0; ℓ--) {
       const { tangents, slopes } = layers[ℓ - 1];

@@ -47,7 +47,7 @@ export type Work =
       readonly update: Update | null;
       readonly carry: Carry | null;
     }
-  | { readonly kind: 'measure'; readonly count: number; readonly parameters: Span }
+  | { readonly kind: 'measure'; readonly count: number; readonly parameters: Span; readonly step: number | null }
   | {
       readonly kind: 'product';
       readonly count: number;
@@ -64,6 +64,7 @@ export type Work =
       readonly seed: number;
       readonly step: number;
     }
+  | { readonly kind: 'column'; readonly count: number; readonly fresh: boolean; readonly output: number }
   | {
       readonly kind: 'moments';
       readonly count: number;
@@ -132,7 +133,7 @@ export class ObjectiveWorker {
         results[task] = this.#passes.evaluate(slice, θ, work.step);
         break;
       case 'measure': {
-        const { loss, right } = this.#passes.measure(slice, θ);
+        const { loss, right } = this.#passes.measure(slice, θ, work.step);
         results[2 * task] = loss;
         results[2 * task + 1] = right;
         break;
@@ -148,6 +149,10 @@ export class ObjectiveWorker {
       case 'draw':
         if (work.fresh) this.#products.prepare(slice);
         this.#products.draw(slice, θ, work.seed, work.step);
+        break;
+      case 'column':
+        if (work.fresh) this.#products.prepare(slice);
+        this.#products.column(slice, θ, work.output);
     }
   }
 
