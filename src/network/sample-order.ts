@@ -138,7 +138,10 @@ export class SampleOrder {
   }
 }
 
-function checkInputs({ data, rows, cols, offset, ld }: Matrix, first: number): void {
+/**
+ * Throws NonFiniteError for an input that is not a finite number; `first` is the number of the first column's sample.
+ */
+export function checkInputs({ data, rows, cols, offset, ld }: Matrix, first: number): void {
   for (let j = 0; j < cols; j++) {
     const at = offset + j * ld;
     let sum = 0;

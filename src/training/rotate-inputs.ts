@@ -4,6 +4,7 @@
  * of its own then; θ keeps its layout. What the network computes stays the same but for rounding, while methods
  * that don't commute with rotations take other steps: E x′x′ᵀ = Λ is diagonal from the beginning.
  */
+import { checkInputs } from '../network/sample-order.js';
 import { precisionOf } from '../core/floats.js';
 import type { Blas } from '../dense/blas.js';
 import { block, copyInto, zeros, type FloatArray, type Matrix } from '../dense/matrix.js';
@@ -28,6 +29,7 @@ export async function inputBasis({ layers }: Network, data: DataSet, blas: Blas,
   const room = zeros(width, Math.min(MAP_CHUNK, data.samples));
   for (let first = 0; first < data.samples; first += MAP_CHUNK) {
     const { inputs } = batchOf(data, first, Math.min(MAP_CHUNK, data.samples - first));
+    checkInputs(inputs, first);
     blas.syrk('L', 'N', 1 / data.samples, extended(inputs, width, room), 1, moment);
     await breath.takeIfDue();
   }

@@ -21,7 +21,7 @@ let folders = 0;
 const fresh = (): string => join(folder, `run-${folders++}`, 'inner');
 
 const model = smallModel({ samples: 50, widths: [4, 6, 3] });
-const base: TrainOptions = { batchSize: 8, seed: 2, validation: 0.2, average: 0.9 };
+const base: TrainOptions = { optimizer: adam(), batchSize: 8, seed: 2, validation: 0.2, average: 0.9 };
 
 /** What must not depend on interruptions: all but times. */
 const bits = ({ parameters, averaged, best, evaluations, steps, samples }: TrainingRun): unknown => ({

@@ -135,7 +135,7 @@ describe('a run', () => {
     const model = smallModel();
     const { parameters, best, evaluations, lastStep } = await train(
       model,
-      { epochs: 0, validation: model.data },
+      { optimizer: adam(), epochs: 0, validation: model.data },
       control,
     );
     expect(parameters).toEqual(model.parameters);

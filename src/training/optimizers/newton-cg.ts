@@ -38,8 +38,10 @@ function byConjugateGradients(
 }
 
 /**
- * Newton's method with the exact Hessian, H + λI, by default λ = 0.01 and Armijo's search; 'radius' is Steihaug's. Where
- * a direction has negative curvature CG goes along it as far as its amount says, ends, and the report has the curvature.
+ * Newton's method with the exact Hessian, H + λI, by default λ = 0.01 and Armijo's search; 'radius' is Steihaug's.
+ * Where
+ * a direction has negative curvature CG goes along it as far as its amount says, ends, and the report has the
+ * curvature.
  * Throws OptionError.
  */
 export const newtonCg = (options: NewtonCgOptions = {}): Optimizer =>

@@ -1,5 +1,6 @@
 /**
- * M = ⊕_ℓ (A + π√λ I) ⊗ (Γ + (√λ/π)I) with A = E[āāᵀ] of the layer's inputs, Γ = E[δδᵀ] of drawn errors, π² = (tr A/width)
+ * M = ⊕_ℓ (A + π√λ I) ⊗ (Γ + (√λ/π)I) with A = E[āāᵀ] of the layer's inputs, Γ = E[δδᵀ] of drawn errors, π² = (tr
+ * A/width)
  * / (tr Γ/outputs) (J. Martens, R. Grosse, ICML 2015, §6.3), made anew at every point. With R, width × outputs, the
  * layer's part of r: Z = (A + …)⁻¹R(Γ + …)⁻¹ by Cholesky factors, made in float64.
  */
