@@ -354,7 +354,7 @@ describe('what the methods ask of an objective', () => {
 describe('options', () => {
   it('are_checked_and_listed_with_their_defaults', () => {
     expect(hessianFree().settings).toMatchObject({ damping: 1, adapt: true, preconditioner: 'kfac', warmStart: 0.95 });
-    expect(newtonCg().settings).toMatchObject({ search: 'armijo', iterations: 20, tolerance: 1e-5, damping: 0.01 });
+    expect(newtonCg().settings).toMatchObject({ search: 'armijo', iterations: 20, tolerance: 1e-5, damping: 1 });
     expect(gaussNewtonCg({ search: 'fixed' }).learningRate).toBe(1);
     expect(newtonCg().learningRate).toBeNull();
     expect(newtonCg().batchSize).toBe(512);

@@ -5,10 +5,11 @@
  *   signed     d = −V(Θ + λ)⁺Vᵀg      Newton's step as it is, towards saddle points, too
  *   absolute   d = −V(|Θ| + λ)⁺Vᵀg    always down (Y. Dauphin et al., NIPS 2014)
  *
- * Where an input is zero in the whole batch, its weights have no curvature but the regularization's: those rows are left
- * out of the matrix.
+ * Where an input is zero in the whole batch, its weights have no curvature but the regularization's: those rows are
+ * left out of the matrix.
  */
 import { OptionError } from '../../core/errors.js';
+import { inUnits } from '../../core/memory.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { FloatArray } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
@@ -46,8 +47,8 @@ export const denseSolver = (settings: DenseSettings): SolverPlan => ({
 function requireDense({ parameters }: Network, most: number): void {
   if (parameters > most) {
     throw new OptionError(
-      `A dense matrix of ${parameters} parameters takes ${(8 * parameters ** 2) / 2 ** 30} GiB and ${parameters} products ` +
-        `a step; at most ${most} are taken. Choose an optimizer that works by products (newton-cg, hessian-free), or a ` +
+      `A dense matrix of ${parameters} parameters takes ${inUnits(8 * parameters ** 2)}, and as many products a step; ` +
+        `at most ${most} are taken. Choose an optimizer that works by products (newton-cg, hessian-free), or a ` +
         `larger mostParameters.`,
       { parameters, most },
     );

@@ -28,8 +28,8 @@ const widest = ({ layers }: Network): number => Math.max(...layers.map(({ output
 const units = ({ layers }: Network): number => layers.reduce((sum, { outputs }) => sum + outputs, 0);
 
 /**
- * The dual solver of Gauss–Newton systems: 2nr(nr + N) flops for the matrix, (nr)³/3 for each λ. Numbers: nr for each of
- * the network's units, 3(nr)² in float64.
+ * The dual solver of Gauss–Newton systems: 2nr(nr + N) flops for the matrix, (nr)³/3 for each λ. Numbers: nr for each
+ * of the network's units, 3(nr)² in float64.
  */
 export const dualSolver = (): SolverPlan => ({
   spare: (network, batchSize) =>
@@ -139,8 +139,8 @@ class DualSolver implements Solver {
     const info = this.#objective.blas.potrf('L', view(this.#factor, 0, rows, rows));
     if (info !== 0) {
       throw new OptionError(
-        `The dual system has no Cholesky factor at damping ${λ}: it is below what ${this.#objective.precision} can tell ` +
-          `from zero.`,
+        `The dual system has no Cholesky factor at damping ${λ}: it is below what ${this.#objective.precision} can ` +
+          `tell from zero.`,
         { damping: λ },
       );
     }

@@ -170,7 +170,7 @@ export function solverReport({ iterations, residual, negativeCurvature, damping 
   return {
     ...(iterations === undefined ? {} : { cgIterations: iterations }),
     ...(residual === undefined ? {} : { residual }),
-    ...(negativeCurvature == null || !(negativeCurvature < 0) ? {} : { negativeCurvature }),
+    ...(typeof negativeCurvature === 'number' && negativeCurvature < 0 ? { negativeCurvature } : {}),
     ...(damping === undefined ? {} : { damping }),
   };
 }

@@ -213,7 +213,7 @@ export class Objective {
   }
 
   /**
-   * f and accuracy of the loaded batch at θ or at another vector; keeps the passes. With `step` the masks of dropout are
+   * f and accuracy of the loaded batch at θ or at another vector; keeps the passes. With `step` dropout's masks are
    * those of `evaluate` at that step, without it nothing is dropped. 2nN flops.
    */
   measure(parameters: FloatArray = this.parameters, step: number | null = null): Measure {
