@@ -224,6 +224,12 @@ describe('directions by products', () => {
     }
   });
 
+  it('refuse_a_dual_system_that_is_too_large', () => {
+    const { spare } = levenbergMarquardt({ solver: 'dual' });
+    const network = { layers: [], inputs: 3, outputs: 100, parameters: 500 };
+    expect(() => spare(network, 1000)).toThrow("solver: 'cg'");
+  });
+
   it('choose_the_smaller_system', () => {
     const network = { layers: [], inputs: 3, outputs: 10, parameters: 500 };
     expect(chooseLmSolver('auto', network, 20)).toBe('dual');
