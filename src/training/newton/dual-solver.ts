@@ -51,8 +51,8 @@ const MOST_ROWS = 16_000;
 function requireDual(rows: number): void {
   if (rows > MOST_ROWS) {
     throw new OptionError(
-      `A dual system of ${rows} rows, samples times outputs, takes ${inUnits(32 * rows * rows)}: at most ${MOST_ROWS} ` +
-        `are taken. Choose smaller batches, or solver: 'cg'.`,
+      `A dual system of ${rows} rows, samples times outputs, takes ${inUnits(32 * rows * rows)}: at most ` +
+        `${MOST_ROWS} are taken. Choose smaller batches, or solver: 'cg'.`,
       { rows, most: MOST_ROWS },
     );
   }
