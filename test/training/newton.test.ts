@@ -224,6 +224,12 @@ describe('directions by products', () => {
     }
   });
 
+  it('refuse_a_dual_system_that_is_too_large', () => {
+    const { spare } = levenbergMarquardt({ solver: 'dual' });
+    const network = { layers: [], inputs: 3, outputs: 100, parameters: 500 };
+    expect(() => spare(network, 1000)).toThrow("solver: 'cg'");
+  });
+
   it('choose_the_smaller_system', () => {
     const network = { layers: [], inputs: 3, outputs: 10, parameters: 500 };
     expect(chooseLmSolver('auto', network, 20)).toBe('dual');
@@ -354,7 +360,7 @@ describe('what the methods ask of an objective', () => {
 describe('options', () => {
   it('are_checked_and_listed_with_their_defaults', () => {
     expect(hessianFree().settings).toMatchObject({ damping: 1, adapt: true, preconditioner: 'kfac', warmStart: 0.95 });
-    expect(newtonCg().settings).toMatchObject({ search: 'armijo', iterations: 20, tolerance: 1e-5, damping: 0.01 });
+    expect(newtonCg().settings).toMatchObject({ search: 'armijo', iterations: 20, tolerance: 1e-5, damping: 1 });
     expect(gaussNewtonCg({ search: 'fixed' }).learningRate).toBe(1);
     expect(newtonCg().learningRate).toBeNull();
     expect(newtonCg().batchSize).toBe(512);

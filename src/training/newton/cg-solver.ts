@@ -1,6 +1,5 @@
 /**
- * Solvers by products alone: conjugate gradients for a damping, Steihaug's for a radius, and one Lanczos basis for
- * both.
+ * Solvers by products alone: conjugate gradients for a damping, Steihaug's for a radius, one Lanczos basis for both.
  */
 import type { FloatArray } from '../../core/floats.js';
 import type { Objective } from '../objective/objective.js';

@@ -17,7 +17,7 @@ export interface SearchOptions {
   readonly search?: SearchName | undefined;
   /** λ of C + λI; the first one with 'ratio'. */
   readonly damping?: number | undefined;
-  /** Least λ of 'ratio'. Default 1e-6. */
+  /** Least λ of 'ratio'. Default 1e-6, of methods for small batches 0.3; the first λ where that is less. */
   readonly leastDamping?: number | undefined;
   /** Largest λ of 'ratio'. Default 1e6. */
   readonly mostDamping?: number | undefined;
@@ -54,7 +54,12 @@ export interface Composition {
   readonly name: string;
   readonly curvature: NewtonCurvature;
   readonly batchSize: number | 'all';
-  readonly defaults: { readonly search: SearchName; readonly damping: number };
+  readonly defaults: {
+    readonly search: SearchName;
+    readonly damping: number;
+    /** Default 1e-6. */
+    readonly leastDamping?: number;
+  };
   readonly searches?: readonly SearchName[] | undefined;
   /** Whether λ must be above zero. */
   readonly positive?: boolean | undefined;
@@ -62,13 +67,15 @@ export interface Composition {
   readonly solver: (search: SearchName) => SolverPlan;
 }
 
+const LEAST_DAMPING = 1e-6;
+
 /** The optimizer. Throws OptionError. */
 export function composeNewton(options: SearchOptions, composition: Composition): Optimizer {
   const { name, curvature, batchSize, defaults, searches = SEARCHES, positive = false, settings } = composition;
   const {
     search = defaults.search,
     damping = defaults.damping,
-    leastDamping = Math.min(1e-6, damping > 0 ? damping : 1e-6),
+    leastDamping = Math.min(defaults.leastDamping ?? LEAST_DAMPING, damping > 0 ? damping : Infinity),
     mostDamping = Math.max(1e6, damping),
     increase = 3 / 2,
     decrease = 2 / 3,

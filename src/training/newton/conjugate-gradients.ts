@@ -5,8 +5,8 @@
  *
  *   α = rᵀz/pᵀAp,  x ← x + αp,  r ← r − αAp,  φ = −½xᵀ(b + r),  p ← z + (r₊ᵀz₊/rᵀz)p
  *
- * Where pᵀAp ≤ 0 the matrix is not positive definite: |pᵀAp| takes its place in one last step along p, which goes down
- * in φ further than the step with positive curvature would, and the curvature is told.
+ * Where pᵀAp ≤ 0 the matrix is not positive definite: |pᵀAp|, or a tenth of the largest curvature met, takes its place
+ * in one last step along p, which goes down in φ, and the curvature is told.
  */
 import type { FloatArray } from '../../core/floats.js';
 import type { Product, Vectors } from './vectors.js';
@@ -61,8 +61,11 @@ export interface CgOutcome {
 }
 
 const GROWTH = 1.3;
-/** Curvature below this share of the largest one met counts as that share in the last step along p. */
-const LEAST_SHARE = 1e-6;
+/**
+ * Curvature below this share of the largest one met counts as that share in the last step along p: where there is next
+ * to none, the step would be as long as a line search allows.
+ */
+const LEAST_SHARE = 0.1;
 
 /** x ← an approximate solution of Ax = b. A product, 10N flops and the preconditioner an iteration. */
 export function conjugateGradients(

@@ -47,9 +47,9 @@ export const denseSolver = (settings: DenseSettings): SolverPlan => ({
 function requireDense({ parameters }: Network, most: number): void {
   if (parameters > most) {
     throw new OptionError(
-      `A dense matrix of ${parameters} parameters takes ${inUnits(8 * parameters ** 2)} and ${parameters} ` +
-        `products a step; at most ${most} are taken. Choose an optimizer that works by products (newton-cg, ` +
-        `hessian-free), or a larger mostParameters.`,
+      `A matrix of ${parameters} parameters takes ${inUnits(8 * parameters ** 2)}, and as many products a step: ` +
+        `at most ${most} are taken. Choose an optimizer that works by products (newton-cg, hessian-free), or a ` +
+        `larger mostParameters.`,
       { parameters, most },
     );
   }

@@ -12,6 +12,7 @@
  * One step of refinement by a product with G takes back what single precision lost.
  */
 import { OptionError } from '../../core/errors.js';
+import { inUnits } from '../../core/memory.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import { floats, type FloatArray } from '../../core/floats.js';
 import { view } from '../../dense/matrix.js';
@@ -29,16 +30,33 @@ const units = ({ layers }: Network): number => layers.reduce((sum, { outputs }) 
 
 /**
  * The dual solver of Gauss–Newton systems: 2nr(nr + N) flops for the matrix, (nr)³/3 for each λ. Numbers: nr for each
- * of
- * the network's units, 3(nr)² in float64.
+ * of the network's units, 3(nr)² in float64.
  */
 export const dualSolver = (): SolverPlan => ({
-  spare: (network, batchSize) =>
-    (units(network) * network.outputs + widest(network)) * batchSize +
-    16 * (network.layers.length + 1) +
-    2 * vectorNumbers(network.parameters),
+  spare(network, batchSize) {
+    requireDual(batchSize * network.outputs);
+    return (
+      (units(network) * network.outputs + widest(network)) * batchSize +
+      16 * (network.layers.length + 1) +
+      2 * vectorNumbers(network.parameters)
+    );
+  },
   begin: (objective) => new DualSolver(objective),
 });
+
+/** Most rows, samples times outputs: 8 GB. */
+const MOST_ROWS = 16_000;
+
+/** Throws OptionError for more rows than a dual system may have. */
+function requireDual(rows: number): void {
+  if (rows > MOST_ROWS) {
+    throw new OptionError(
+      `A dual system of ${rows} rows, samples times outputs, takes ${inUnits(32 * rows * rows)}: at most ` +
+        `${MOST_ROWS} are taken. Choose smaller batches, or solver: 'cg'.`,
+      { rows, most: MOST_ROWS },
+    );
+  }
+}
 
 class DualSolver implements Solver {
   readonly rule = 'dual gauss-newton';
@@ -140,8 +158,8 @@ class DualSolver implements Solver {
     const info = this.#objective.blas.potrf('L', view(this.#factor, 0, rows, rows));
     if (info !== 0) {
       throw new OptionError(
-        `The dual system has no Cholesky factor at damping ${λ}: it is below what ${this.#objective.precision} ` +
-          'can tell from zero.',
+        `The dual system has no Cholesky factor at damping ${λ}: it is below what ${this.#objective.precision} can ` +
+          `tell from zero.`,
         { damping: λ },
       );
     }

@@ -1,7 +1,6 @@
 /**
  * Hessian-free optimization (J. Martens, ICML 2010): (G + λI)x = −∇f by conjugate gradients from the decayed solution
- * of
- * the step before, stopped by φ; G on the batch's first share, ∇f on all of it; of the kept iterates the one where f
+ * of the step before, stopped by φ; G on the batch's first share, ∇f on all of it; of the kept iterates the one where f
  * begins to rise is left, going backwards; λ by the ratio.
  */
 import type { FloatArray } from '../../core/floats.js';

@@ -2,8 +2,7 @@
  * One Lanczos basis V of the Krylov space of A and g, and T = VᵀAV: the quadratic gᵀd + ½dᵀAd, d = Vy, is then
  * ‖g‖e₁ᵀy + ½yᵀTy for all radii and all dampings (N. Gould, S. Lucidi, M. Roma, Ph. Toint, "Solving the trust-region
  * subproblem using the Lanczos method", SIAM J. Optim. 9(2), 1999). Every new vector is made orthogonal to all before
- * it
- * twice, so that the basis stays one in single precision, too.
+ * it twice, so that the basis stays one in single precision, too.
  */
 import type { FloatArray } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
@@ -89,9 +88,7 @@ export class LanczosBasis {
     return { values, vectors: t.data as Float64Array, first };
   }
 
-  /**
-   * d ← the minimizer over the space within the radius, or of the damped quadratic; and what the small problem says.
-   */
+  /** d ← the minimizer over the space within the radius, or of the damped quadratic; what the small problem says. */
   solve(by: { readonly radius: number } | { readonly damping: number }, d: FloatArray): SmallSolution {
     d.fill(0);
     if (this.size === 0) return { y: new Float64Array(0), damping: 0, model: 0, hard: false };

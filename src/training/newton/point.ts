@@ -163,9 +163,7 @@ export class Point {
     }
   }
 
-  /**
-   * θ ← θ + αd, then the decoupled decay of the plan at that learning rate. Throws NonFiniteError before θ is touched.
-   */
+  /** θ ← θ + αd, then the plan's decoupled decay at that learning rate. Throws NonFiniteError before θ is touched. */
   take(alpha: number, d: FloatArray, learningRate = 1): void {
     const { parameters } = this.objective;
     this.space.copy(parameters, this.other);

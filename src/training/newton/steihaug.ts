@@ -1,8 +1,7 @@
 /**
  * min gᵀd + ½dᵀAd over ‖d‖ ≤ Δ by conjugate gradients that end at the boundary: where an iterate would leave the ball,
  * or along a direction whose curvature is not positive (T. Steihaug, SIAM J. Numer. Anal. 20(3), 1983; Ph. Toint,
- * 1981).
- * The first iterate is Cauchy's point, and every further one is lower: the decrease is at least Cauchy's.
+ * 1981). The first iterate is Cauchy's point, and every further one is lower: the decrease is at least Cauchy's.
  */
 import type { FloatArray } from '../../core/floats.js';
 import type { CgPlaces } from './conjugate-gradients.js';

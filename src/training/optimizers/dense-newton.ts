@@ -38,9 +38,7 @@ export function newton(options: NewtonOptions = {}): Optimizer {
 export interface DampedNewtonOptions extends SearchOptions {
   /** 'hessian' or 'gauss-newton'. Default 'hessian'. */
   readonly curvature?: NewtonCurvature | undefined;
-  /**
-   * What becomes of negative eigenvalues θ where H + λI has some: 'absolute', |θ| + λ, or 'signed'. Default 'absolute'.
-   */
+  /** Where H + λI has negative eigenvalues: 'absolute' takes |θ| + λ, 'signed' θ + λ. Default 'absolute'. */
   readonly eigenvalues?: NegativeEigenvalues | undefined;
   /** Most parameters; the matrix takes 8N² bytes, a step N products. Default 8000. */
   readonly mostParameters?: number | undefined;

@@ -1,7 +1,6 @@
 /**
  * The method of K. Levenberg (1944) and D. Marquardt (1963): (G + λI)d = −g with the Gauss–Newton matrix, λ by the
- * ratio
- * of f's reduction over the model's, and the system in the form that is smallest: N × N, or nr × nr, or by products.
+ * ratio of f's reduction over the model's, the system in the form that is smallest: N × N, nr × nr, or by products.
  */
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import type { Network } from '../../network/network.js';

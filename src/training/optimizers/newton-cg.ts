@@ -22,7 +22,7 @@ function byConjugateGradients(
   options: NewtonCgOptions,
   name: string,
   curvature: NewtonCurvature,
-  defaults: { readonly search: 'armijo' | 'ratio'; readonly damping: number },
+  defaults: { readonly search: 'armijo' | 'ratio'; readonly damping: number; readonly leastDamping: number },
 ): Optimizer {
   const { iterations = 20, tolerance = 1e-5, ...search } = requireKnownOptions(options, CG_KEYS, name);
   requireCount(iterations, 'iterations', name);
@@ -38,21 +38,20 @@ function byConjugateGradients(
 }
 
 /**
- * Newton's method with the exact Hessian, H + λI, by default λ = 0.01 and Armijo's search; 'radius' is Steihaug's.
- * Where
- * a direction has negative curvature CG goes along it as far as its amount says, ends, and the report has the
- * curvature.
- * Throws OptionError.
+ * Newton's method with the exact Hessian, H + λI, by default λ = 1 and Armijo's search; 'radius' is Steihaug's. On a
+ * batch of some hundred samples a smaller λ makes steps that lower f of the batch and raise that of the data. Where a
+ * direction has negative curvature CG goes along it as far as its amount says, and ends; the report has the
+ * curvature. Throws OptionError.
  */
 export const newtonCg = (options: NewtonCgOptions = {}): Optimizer =>
-  byConjugateGradients(options, 'newton-cg', 'hessian', { search: 'armijo', damping: 0.01 });
+  byConjugateGradients(options, 'newton-cg', 'hessian', { search: 'armijo', damping: 1, leastDamping: 0.3 });
 
 /**
- * The same with the Gauss–Newton matrix, which is never indefinite; by default λ follows the ratio from 1 on. Throws
- * OptionError.
+ * The same with the Gauss–Newton matrix, which is never indefinite; by default λ follows the ratio from 1 on, down to
+ * 0.3: the ratio on a batch's own f, which its step was made for, asks for less and less. Throws OptionError.
  */
 export const gaussNewtonCg = (options: NewtonCgOptions = {}): Optimizer =>
-  byConjugateGradients(options, 'gauss-newton-cg', 'gauss-newton', { search: 'ratio', damping: 1 });
+  byConjugateGradients(options, 'gauss-newton-cg', 'gauss-newton', { search: 'ratio', damping: 1, leastDamping: 0.3 });
 
 /** Options of {@link newtonLanczos}. */
 export interface NewtonLanczosOptions extends SearchOptions {

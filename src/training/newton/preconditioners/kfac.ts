@@ -1,8 +1,7 @@
 /**
- * M = ⊕_ℓ (A + π√λ I) ⊗ (Γ + (√λ/π)I) with A = E[āāᵀ] of the layer's inputs, Γ = E[δδᵀ] of drawn errors, π² = (tr
- * A/width)
- * / (tr Γ/outputs) (J. Martens, R. Grosse, ICML 2015, §6.3), made anew at every point. With R, width × outputs, the
- * layer's part of r: Z = (A + …)⁻¹R(Γ + …)⁻¹ by Cholesky factors, made in float64.
+ * M = ⊕_ℓ (A + π√λ I) ⊗ (Γ + (√λ/π)I) with A = E[āāᵀ] of the layer's inputs, Γ = E[δδᵀ] of drawn errors, π² =
+ * (tr A/width)/(tr Γ/outputs) (J. Martens, R. Grosse, ICML 2015, §6.3), made anew at every point. With R, width ×
+ * outputs, the layer's part of r: Z = (A + …)⁻¹R(Γ + …)⁻¹ by Cholesky factors, made in float64.
  */
 import type { FloatArray } from '../../../core/floats.js';
 import type { Blas } from '../../../dense/blas.js';
