@@ -25,6 +25,15 @@ const PURPOSE = 0x6f726472;
 const arrayLike = (data: FloatArray, length: number): FloatArray =>
   data instanceof Float32Array ? new Float32Array(length) : new Float64Array(length);
 
+/** Samples order[first] … order[first + count − 1] of a chunk of the data: a batch that was not gathered yet. */
+export interface Picks {
+  readonly inputs: Matrix;
+  readonly targets: Matrix;
+  readonly order: Int32Array;
+  readonly first: number;
+  readonly count: number;
+}
+
 /** out(:, j) ← a(:, order[first + j]). */
 function gather(a: Matrix, order: Int32Array, first: number, out: Matrix): void {
   const { data: x, rows, ld, offset } = a;
@@ -73,36 +82,44 @@ export class SampleOrder {
    * NonFiniteError and OptionError for data the loss cannot take.
    */
   *epoch(epoch: number, from = 0): Generator<Batch, void, undefined> {
+    const width = Math.min(this.#options.batchSize, this.#chunk);
+    for (const { inputs, targets, order, first, count } of this.picks(epoch, from)) {
+      const buffers = (this.#buffers ??= {
+        inputs: arrayLike(inputs.data, inputs.rows * width),
+        targets: arrayLike(targets.data, targets.rows * width),
+      });
+      const batch = {
+        inputs: view(buffers.inputs, 0, inputs.rows, count),
+        targets: view(buffers.targets, 0, targets.rows, count),
+      };
+      gather(inputs, order, first, batch.inputs);
+      gather(targets, order, first, batch.targets);
+      yield batch;
+    }
+  }
+
+  /**
+   * As `epoch`, where each batch stands instead of the batch. One batch of all samples keeps their own order, the same
+   * one in every epoch.
+   */
+  *picks(epoch: number, from = 0): Generator<Picks, void, undefined> {
     const { batchSize, seed } = this.#options;
     const random = new RandomStream(seed, PURPOSE, epoch);
     const chunks = Int32Array.from({ length: this.#chunks }, (_, c) => c);
     random.shuffle(chunks);
-    const width = Math.min(batchSize, this.#chunk);
     let left = from;
     for (const c of chunks) {
       const size = this.#sizeOf(c);
       if (this.#order.length !== size) this.#order = new Int32Array(size);
       const order = this.#order;
       for (let i = 0; i < size; i++) order[i] = i;
-      random.shuffle(order);
+      if (this.batches > 1) random.shuffle(order);
       const skipped = Math.min(left, Math.ceil(size / batchSize));
       left -= skipped;
       if (skipped * batchSize >= size) continue;
       const { inputs, targets } = this.#read(c);
-      const buffers = (this.#buffers ??= {
-        inputs: arrayLike(inputs.data, inputs.rows * width),
-        targets: arrayLike(targets.data, targets.rows * width),
-      });
-      for (let first = skipped * batchSize; first < size; first += batchSize) {
-        const count = Math.min(batchSize, size - first);
-        const batch = {
-          inputs: view(buffers.inputs, 0, inputs.rows, count),
-          targets: view(buffers.targets, 0, targets.rows, count),
-        };
-        gather(inputs, order, first, batch.inputs);
-        gather(targets, order, first, batch.targets);
-        yield batch;
-      }
+      for (let first = skipped * batchSize; first < size; first += batchSize)
+        yield { inputs, targets, order, first, count: Math.min(batchSize, size - first) };
     }
   }
 

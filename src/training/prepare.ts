@@ -2,6 +2,7 @@
  * What is trained in the place of a model: its data split, its frozen first layers taken as part of the data, its
  * inputs turned; and the way back.
  */
+import { precisionOf } from '../core/floats.js';
 import type { Blas } from '../dense/blas.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';
 import type { DataSet } from '../network/data-set.js';
@@ -9,7 +10,7 @@ import type { Model } from '../network/model.js';
 import type { Network } from '../network/network.js';
 import type { Breath } from './breath.js';
 import type { TrainSettings } from './check-options.js';
-import { mappedData } from './data/mapped.js';
+import { convertedData, mappedData } from './data/mapped.js';
 import { splitData } from './data/split.js';
 import { activations, putBack, splitNetwork } from './frozen-layers.js';
 import { layerPlans } from './groups.js';
@@ -112,6 +113,10 @@ export async function prepare(
       parameters: rotateParameters(subject.network, basis, subject.parameters, blas),
     };
   }
+  subject = {
+    ...subject,
+    ...(await onData(subject, (data) => convertedData(data, precisionOf(parameters), breath))),
+  };
   return { ...subject, plans: plans.slice(prefix), place: { network, frozen, prefix, basis } };
 }
 

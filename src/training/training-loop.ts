@@ -4,11 +4,10 @@
 import type { RunControl } from '../core/context.js';
 import { AbortedError, FileFormatError, NonFiniteError, OptionError } from '../core/errors.js';
 import type { Blas } from '../dense/blas.js';
-import { block, type FloatArray } from '../dense/matrix.js';
+import type { FloatArray } from '../dense/matrix.js';
 import type { LineFile } from '../io/line-file.js';
-import type { Batch } from '../network/data-set.js';
 import type { LossName } from '../network/losses/table.js';
-import { SampleOrder } from '../network/sample-order.js';
+import { SampleOrder, type Picks } from '../network/sample-order.js';
 import { Breath } from './breath.js';
 import type { TrainSettings } from './check-options.js';
 import {
@@ -59,7 +58,9 @@ export class TrainingLoop {
   readonly #averaged: FloatArray | null;
   readonly #goodAveraged: FloatArray | null;
   #state: RunState = initialState();
-  #batches: Iterator<Batch, void, undefined> | undefined;
+  #batches: Iterator<Picks, void, undefined> | undefined;
+  /** What `objective.loads` was when all samples were loaded as one batch. */
+  #allLoaded = -1;
   #lastStep: StepReport | null = null;
   /** Whether there is something that the last checkpoint does not hold. */
   #changed = false;
@@ -206,7 +207,7 @@ export class TrainingLoop {
       });
     const plan: StepPlan = { step: state.step, factor, layers: subject.plans, clip };
     const batch = this.#nextBatch();
-    const count = batch.inputs.cols;
+    const { count } = batch;
     let report: StepReport;
     try {
       this.#load(batch, state.step);
@@ -239,27 +240,26 @@ export class TrainingLoop {
     return true;
   }
 
-  #nextBatch(): Batch {
+  #nextBatch(): Picks {
     const { epoch, batch } = this.#state;
-    this.#batches ??= this.#order.epoch(epoch, batch);
+    this.#batches ??= this.#order.picks(epoch, batch);
     const next = this.#batches.next();
     if (next.done === true) throw new OptionError(`Epoch ${epoch} has no batch ${batch}.`, { epoch, batch });
     return next.value;
   }
 
   /** Loads the batch, all parts but the last into the sum of gradients. */
-  #load({ inputs, targets }: Batch, step: number): void {
+  #load(picks: Picks, step: number): void {
     const objective = this.#objective;
     const { partSize } = this.#parts;
+    if (objective.loads === this.#allLoaded) return;
     objective.forget();
-    for (let first = 0; first < inputs.cols; first += partSize) {
-      const count = Math.min(partSize, inputs.cols - first);
-      objective.load({
-        inputs: block(inputs, 0, first, inputs.rows, count),
-        targets: block(targets, 0, first, targets.rows, count),
-      });
-      if (first + count < inputs.cols) objective.accumulate({ step });
+    for (let at = 0; at < picks.count; at += partSize) {
+      const count = Math.min(partSize, picks.count - at);
+      objective.load(picks, { order: picks.order, first: picks.first + at, count });
+      if (at + count < picks.count) objective.accumulate({ step });
     }
+    if (this.#order.batches === 1 && partSize >= picks.count) this.#allLoaded = objective.loads;
   }
 
   /** θ̄ ← κₜθ̄ + (1 − κₜ)θ. */

@@ -1,6 +1,7 @@
 /**
  * A data set whose inputs went through a map: computed once and kept where that fits, else again each time.
  */
+import { precisionOf } from '../../core/floats.js';
 import { block, copyInto, zeros, type Matrix, type Precision } from '../../dense/matrix.js';
 import { batchOf, memoryDataSet, type DataSet } from '../../network/data-set.js';
 import { availableMemory } from '../../io/machine.js';
@@ -28,8 +29,7 @@ export async function mappedData(
   mostBytes = KEPT_BYTES,
 ): Promise<DataSet> {
   const { samples, outputs } = data;
-  const bytes = (rows + outputs) * samples * (precision === 'f64' ? 8 : 4);
-  if (bytes > Math.min(mostBytes, availableMemory() / 2)) {
+  if (!fits({ rows, outputs, samples }, precision, mostBytes)) {
     let room = zeros(rows, 1, precision);
     return {
       samples,
@@ -57,4 +57,26 @@ export async function mappedData(
     await breath.takeIfDue();
   }
   return memoryDataSet(mapped, targets, { samples: 'columns' });
+}
+
+/** Whether so many numbers may be kept. */
+const fits = (
+  { rows, outputs, samples }: { readonly rows: number; readonly outputs: number; readonly samples: number },
+  precision: Precision,
+  mostBytes: number,
+): boolean => (rows + outputs) * samples * (precision === 'f64' ? 8 : 4) <= Math.min(mostBytes, availableMemory() / 2);
+
+/**
+ * `data` in that precision, converted once: a step that converts its batch takes longer. The data itself where it has
+ * that precision, or may not be kept. Throws AbortedError.
+ */
+export async function convertedData(data: DataSet, precision: Precision, breath: Breath): Promise<DataSet> {
+  const { inputs: rows, outputs, samples } = data;
+  const first = batchOf(data, 0, 1);
+  const same = [first.inputs, first.targets].every((matrix) => precisionOf(matrix.data) === precision);
+  if (same || !fits({ rows, outputs, samples }, precision, KEPT_BYTES)) return data;
+  const apply = (x: Matrix, out: Matrix): void => {
+    copyInto(out, x);
+  };
+  return mappedData(data, { rows, precision, apply }, breath);
 }

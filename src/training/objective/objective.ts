@@ -14,6 +14,7 @@ import type { Blas } from '../../dense/blas.js';
 import { view } from '../../dense/matrix.js';
 import { VectorMemory, type VectorKernels } from '../../dense/vector-memory.js';
 import type { Batch } from '../../network/data-set.js';
+import type { Picks } from '../../network/sample-order.js';
 import { lossOf, type LossName } from '../../network/losses/table.js';
 import { layerWeights, type Network } from '../../network/network.js';
 import type { TaskGraph } from '../../parallel/task-graph.js';
@@ -189,18 +190,21 @@ export class Objective {
     return this.#memory.take(length, this.precision);
   }
 
-  /** Takes a batch: inputs and targets are copied and converted. Throws ShapeError. */
-  load({ inputs, targets }: Batch): void {
-    const count = inputs.cols;
+  /**
+   * Takes a batch, or of `batch` the samples that `picks` lists: inputs and targets are copied and converted. Throws
+   * ShapeError.
+   */
+  load({ inputs, targets }: Batch, picks?: Pick<Picks, 'order' | 'first' | 'count'>): void {
+    const count = picks?.count ?? inputs.cols;
     if (count > this.capacity || count === 0)
       throw new ShapeError(`The batch has ${count} samples, the objective takes 1 to ${this.capacity}.`, { count });
     const layer = this.network.layers[0];
     const a = this.#array(this.#workspace.layers[0].inputs);
     const y = this.#array(this.#workspace.targets);
     for (let i = 0; i < count; i++) {
-      const from = inputs.offset + i * inputs.ld;
-      copyColumn(inputs.data, from, inputs.rows, a, i * layer.width);
-      copyColumn(targets.data, targets.offset + i * targets.ld, targets.rows, y, i * targets.rows);
+      const j = picks === undefined ? i : picks.order[picks.first + i];
+      copyColumn(inputs.data, inputs.offset + j * inputs.ld, inputs.rows, a, i * layer.width);
+      copyColumn(targets.data, targets.offset + j * targets.ld, targets.rows, y, i * targets.rows);
     }
     this.#count = count;
     this.#prepared = 0;
@@ -462,8 +466,8 @@ export class Objective {
   }
 
   #run(graph: TaskGraph, work: Work, tries = false): void {
-    const timed = tries && this.#trial.running;
-    const onTeam = this.#shared !== undefined && (timed ? this.#trial.next() : this.#trial.onTeam);
+    const timed = tries && this.#trial.begin();
+    const onTeam = this.#shared !== undefined && this.#trial.onTeam;
     const begin = timed ? performance.now() : 0;
     if (onTeam) this.#team!.runSync(objectiveTask, this.#shared, graph, work);
     else for (let task = 0; task < graph.count; task++) this.#worker.run(task, work);

@@ -1,31 +1,43 @@
 /**
- * Whether a team makes steps faster than one thread: the first steps are made both ways in turn and timed. The results
- * have the same bits either way; only the clock decides.
+ * Whether a team makes steps faster than one thread: now and then some steps are made one way, the next ones the other,
+ * and timed. The results have the same bits either way; only the clock decides.
  */
 
 /** How an objective's work is done. */
 export interface TeamChoice {
   /** Threads that work: those of the team, or 1. */
   readonly threads: number;
-  /** Median milliseconds of a gradient in the trial; null while it runs, or where there is no team. */
+  /** Median milliseconds of a gradient in the last trial; null before its end, and where there is no team. */
   readonly soloMilliseconds: number | null;
   readonly teamMilliseconds: number | null;
 }
 
-/** Steps that warm up, and timed ones of each way. */
-const WARM = 2;
-const TIMED = 5;
+/**
+ * Steps of each way in a row, and how many of them are not timed: threads that were left alone sleep, and take longer
+ * at first. Beside long steps that is nothing.
+ */
+const SHORT_ROW = { steps: 8, warm: 3 };
+const LONG_ROW = { steps: 1, warm: 0 };
+const LONG_MILLISECONDS = 20;
+/** Steps before the rows, on the team: the first one is cold, the second tells how long steps are. */
+const FIRST = 2;
+/** Rows of a trial: team, solo, team, solo. */
+const ROWS = 4;
+/** Steps between two trials, whose machine may have become another one's: busy, or free. */
+const PERIOD = 1000;
 
-const median = (values: readonly number[]): number =>
-  values.length === 0 ? Number.NaN : [...values].sort((a, b) => a - b)[values.length >> 1];
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];
 
-/** The trial of an objective. */
+/** The trials of an objective. */
 export class TeamTrial {
   readonly #workers: number;
-  readonly #solo: number[] = [];
-  readonly #team: number[] = [];
+  #solo: number[] = [];
+  #team: number[] = [];
+  #soloMilliseconds: number | null = null;
+  #teamMilliseconds: number | null = null;
+  #row = SHORT_ROW;
   #calls = 0;
-  #current = false;
+  /** Whether work goes to the team. */
   onTeam: boolean;
 
   constructor(workers: number) {
@@ -33,28 +45,36 @@ export class TeamTrial {
     this.onTeam = workers > 1;
   }
 
-  get running(): boolean {
-    return this.#workers > 1 && this.#calls < 2 * (WARM + TIMED);
+  /** Before a step; whether it is timed, and then `took` is called after it. */
+  begin(): boolean {
+    if (this.#workers === 1) return false;
+    const at = (this.#calls++ % PERIOD) - FIRST;
+    const { steps } = this.#row;
+    if (at >= steps * ROWS) return false;
+    this.onTeam = at < 0 || Math.floor(at / steps) % 2 === 0;
+    return true;
   }
 
-  /** Whether the next step is made on the team. */
-  next(): boolean {
-    this.#current = this.#calls % 2 === 0;
-    return this.#current;
-  }
-
-  /** Takes the time of the step. */
+  /** Takes the time of the step that was begun. */
   took(milliseconds: number): void {
-    if (this.#calls++ >= 2 * WARM) (this.#current ? this.#team : this.#solo).push(milliseconds);
-    if (!this.running) this.onTeam = median(this.#team) < median(this.#solo);
+    const at = ((this.#calls - 1) % PERIOD) - FIRST;
+    if (at === -1) this.#row = milliseconds > LONG_MILLISECONDS ? LONG_ROW : SHORT_ROW;
+    if (at < 0) return;
+    const { steps, warm } = this.#row;
+    if (at % steps >= warm) (this.onTeam ? this.#team : this.#solo).push(milliseconds);
+    if (at !== steps * ROWS - 1) return;
+    this.#soloMilliseconds = median(this.#solo);
+    this.#teamMilliseconds = median(this.#team);
+    this.onTeam = this.#teamMilliseconds < this.#soloMilliseconds;
+    this.#solo = [];
+    this.#team = [];
   }
 
   get choice(): TeamChoice {
-    const over = this.#workers > 1 && !this.running;
     return {
       threads: this.onTeam ? this.#workers : 1,
-      soloMilliseconds: over ? median(this.#solo) : null,
-      teamMilliseconds: over ? median(this.#team) : null,
+      soloMilliseconds: this.#soloMilliseconds,
+      teamMilliseconds: this.#teamMilliseconds,
     };
   }
 }
