@@ -1,10 +1,14 @@
 /**
  * What the commands take, as their handlers get it.
  */
+import type { Precision } from '../dense/matrix.js';
+import type { Kept } from '../experiment/training-run.js';
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
 import type { CsvFormat } from '../io/csv-format.js';
 import type { ActivationName } from '../network/activations/table.js';
 import type { LossName } from '../network/losses/table.js';
+import type { Setting } from '../training/optimizer.js';
+import type { OptimizerName } from '../training/optimizers/table.js';
 import type { PreconditionerName } from '../solve/preconditioners/table.js';
 
 /** What every command takes. */
@@ -95,6 +99,70 @@ export interface MultiplyOptions extends CommonOptions {
   readonly seed: number;
   readonly out?: string | undefined;
 }
+/** What is trained: a network and its data; what is left out fits the data. */
+export interface TaskOptions extends CommonOptions, CsvFormat {
+  /** Whether `activation` was given, and is not the default. */
+  readonly activationGiven?: boolean | undefined;
+  readonly config?: string | undefined;
+  readonly network?: readonly number[] | undefined;
+  readonly hidden?: readonly number[] | undefined;
+  readonly activation: readonly ActivationName[];
+  readonly loss?: LossName | undefined;
+  readonly bias: boolean;
+  readonly samples?: number | undefined;
+  readonly images?: string | undefined;
+  readonly labels?: string | undefined;
+  readonly data?: string | undefined;
+  readonly targets?: string | undefined;
+  readonly target?: readonly (string | number)[] | undefined;
+  readonly weights?: string | undefined;
+  readonly standardize?: boolean | undefined;
+  readonly precision: Precision;
+  readonly validation: number;
+  readonly batchSize?: number | 'all' | undefined;
+  readonly epochs?: number | undefined;
+  readonly seconds?: number | undefined;
+  readonly lastLayer?: boolean | undefined;
+  readonly seed: number;
+  readonly record?: string | undefined;
+}
+/** A name with settings: of an optimizer, of a schedule. */
+export interface NamedSettings {
+  readonly name: string;
+  readonly settings: Readonly<Record<string, Setting>>;
+}
+/** Options of `hmatrix train`. */
+export interface TrainCommandOptions extends TaskOptions {
+  readonly optimizer?: OptimizerName | undefined;
+  readonly learningRate?: number | undefined;
+  readonly set?: Readonly<Record<string, Setting>> | undefined;
+  readonly schedule?: NamedSettings | undefined;
+  readonly steps?: number | undefined;
+  readonly accumulate?: number | undefined;
+  readonly decay?: number | undefined;
+  readonly regularization?: number | undefined;
+  readonly dropout?: number | undefined;
+  readonly clip?: number | undefined;
+  readonly average?: number | undefined;
+  readonly patience?: number | undefined;
+  readonly targetLoss?: number | undefined;
+  readonly targetAccuracy?: number | undefined;
+  readonly evaluateEvery?: number | undefined;
+  readonly rotateInputs?: boolean | undefined;
+  readonly checkpoint?: string | undefined;
+  readonly resume?: boolean | undefined;
+  readonly metrics?: string | undefined;
+  readonly out?: string | undefined;
+  readonly keep: Kept;
+}
+/** Options of `hmatrix compare`. */
+export interface CompareCommandOptions extends TaskOptions {
+  readonly optimizers: readonly (OptimizerName | 'all')[];
+  readonly grid: string;
+  readonly targetLoss?: readonly number[] | undefined;
+  readonly targetAccuracy?: readonly number[] | undefined;
+  readonly seeds: number;
+}
 /** What each command does; resolves to the exit status. */
 export interface Handlers {
   compress(options: CompressCommandOptions): Promise<number>;
@@ -107,6 +175,8 @@ export interface Handlers {
   logdet(file: string | undefined, options: FactorCommandOptions): Promise<number>;
   preconditioners(options: PreconditionerTableOptions): Promise<number>;
   demo(options: TableOptions): Promise<number>;
+  train(options: TrainCommandOptions): Promise<number>;
+  compare(options: CompareCommandOptions): Promise<number>;
 }
 
 /** A network whose Gauss–Newton matrix is taken; what is not given is at NETWORK_DEFAULTS. */

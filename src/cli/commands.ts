@@ -8,11 +8,13 @@ import { print, printError } from './terminal.js';
 import { wholeNumber } from './usage.js';
 import type {
   CommonOptions,
+  CompareCommandOptions,
   CompressCommandOptions,
   FactorCommandOptions,
   TableOptions,
   SolveCommandOptions,
   MultiplyOptions,
+  TrainCommandOptions,
   Handlers,
 } from './command-options.js';
 import { withCommon } from './options/common.js';
@@ -156,6 +158,34 @@ export async function createProgram(
     finish(await handlers.demo({ ...options, ...givenNetwork(command) }));
   });
   if (args.includes('demo')) (await import('./options/table.js')).withDemo(demo);
+
+  const train = withCommon(
+    program
+      .command('train')
+      .description(
+        'Train a network on images, tables or generated digits, by first or second order. Exit status 3: a target ' +
+          'was asked for and missed, or the run diverged (the last good weights are kept)',
+      ),
+  ).action(async (_options: object, command: Command) => {
+    const { configured } = await import('./config-file.js');
+    const options = await configured<TrainCommandOptions>(command);
+    finish(await handlers.train({ ...options, activationGiven: wasGiven('activation', command) }));
+  });
+  if (args.includes('train')) (await import('./options/train.js')).withTrain(train);
+
+  const compare = withCommon(
+    program
+      .command('compare')
+      .description(
+        'How soon optimizers reach a target, each with several settings and seeds; adam is always among them. Exit ' +
+          'status 3: none reached it',
+      ),
+  ).action(async (_options: object, command: Command) => {
+    const { configured } = await import('./config-file.js');
+    const options = await configured<CompareCommandOptions>(command);
+    finish(await handlers.compare({ ...options, activationGiven: wasGiven('activation', command) }));
+  });
+  if (args.includes('compare')) (await import('./options/train.js')).withCompare(compare);
 
   return program;
 }

@@ -11,6 +11,8 @@ export interface Progress {
   readonly done: number;
   /** Units of the whole phase. */
   readonly total: number;
+  /** What is known on the way, by name: loss, accuracy, damping. */
+  readonly values?: Readonly<Record<string, number>> | undefined;
   /** Present where this is a warning (warning.ts) instead of a step of a phase. */
   readonly warning?: string | undefined;
 }

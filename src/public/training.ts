@@ -50,6 +50,13 @@ export {
   type NewtonCgOptions,
   type NewtonLanczosOptions,
 } from '../training/optimizers/newton-cg.js';
+export {
+  OPTIMIZERS,
+  optimizerOf,
+  type OptimizerChoice,
+  type OptimizerName,
+  type OptimizerSettings,
+} from '../training/optimizers/table.js';
 export { kfacOptimizer, type KfacOptimizerOptions } from '../training/optimizers/kfac.js';
 export type { Statistics } from '../training/optimizers/kronecker-sides.js';
 export {

@@ -10,6 +10,7 @@ import { LOSSES, lossOf, type LossName } from '../network/losses/table.js';
 import type { Model } from '../network/model.js';
 import type { Optimizer } from './optimizer.js';
 import { ekfacAdam } from './optimizers/ekfac-adam.js';
+import { optimizerOf, type OptimizerName } from './optimizers/table.js';
 import { constantSchedule } from './schedules.js';
 import type { LayerGroup, Schedule, TrainOptions } from './train-options.js';
 
@@ -98,10 +99,18 @@ function requireBelowOne(value: number, name: string): number {
 const limit = (value: number | undefined, name: string, least: number): number =>
   value === undefined ? Infinity : requireWhole(value, name, least);
 
-function requireOptimizer(given: unknown): Optimizer {
-  if (typeof (given as Optimizer | null | undefined)?.begin !== 'function')
-    throw new OptionError(`optimizer of train is one as adam() makes it, not ${describe(given)}.`, {});
-  return given as Optimizer;
+/** The optimizer, made where its name, or { name, … }, is given. */
+function requireOptimizer(given: TrainOptions['optimizer'] | null): Optimizer {
+  if (typeof given === 'string') return optimizerOf(given);
+  if (typeof given === 'object' && given !== null) {
+    if ('begin' in given && typeof given.begin === 'function') return given;
+    const { name, ...settings } = given as { readonly name?: unknown };
+    if (typeof name === 'string') return optimizerOf(name as OptimizerName, settings);
+  }
+  throw new OptionError(
+    `optimizer of train is one as adam() makes it, its name, or { name, … } with settings, not ${describe(given)}.`,
+    {},
+  );
 }
 
 function requireSchedule(given: unknown): Schedule {
@@ -138,9 +147,9 @@ function requireAccuracy(value: number, loss: LossName): number {
 /** The options with their defaults. Throws OptionError, ShapeError (validation data of other sizes). */
 export function checkTrainOptions(options: TrainOptions, model: Model): TrainSettings {
   requireKnownOptions(options, TRAIN_KEYS, 'train');
-  const { optimizer = defaultOptimizer(), schedule = constantSchedule(), groups = [], checkpoint } = options;
+  const { schedule = constantSchedule(), groups = [], checkpoint } = options;
   const { clip, average, targetLoss, targetAccuracy, evaluateEvery, seconds, batchSize } = options;
-  requireOptimizer(optimizer);
+  const optimizer = requireOptimizer(options.optimizer === undefined ? defaultOptimizer() : options.optimizer);
   if (!Array.isArray(groups))
     throw new OptionError(`groups of train is an array of { layers, … }, not ${describe(groups)}.`, {});
   if (targetLoss !== undefined && typeof targetLoss !== 'number')

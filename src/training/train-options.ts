@@ -5,6 +5,7 @@ import type { FloatArray } from '../core/floats.js';
 import type { DataSet } from '../network/data-set.js';
 import type { TeamChoice } from './objective/team-trial.js';
 import type { Optimizer, Setting, StepReport } from './optimizer.js';
+import type { OptimizerChoice, OptimizerName } from './optimizers/table.js';
 
 /** Where a run stands, for its schedule. */
 export interface ScheduleTime {
@@ -39,8 +40,8 @@ export interface LayerGroup {
 
 /** Options of `train`. */
 export interface TrainOptions {
-  /** Default ekfacAdam(). */
-  readonly optimizer?: Optimizer | undefined;
+  /** As its function makes it, by name ('adam'), or by name and settings ({ name: 'adam', … }). Default ekfacAdam(). */
+  readonly optimizer?: Optimizer | OptimizerName | OptimizerChoice | undefined;
   /** Passes over the data. Default 10, or no limit where `seconds` or `steps` is given. */
   readonly epochs?: number | undefined;
   /** Stops after this many seconds of steps (evaluations are not counted). */

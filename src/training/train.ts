@@ -32,8 +32,9 @@ const TEAM_FLOPS = 3e7;
  * the first step. Works on the control's team, else on the shared one where a step is large enough; the bits do not
  * depend on it. A run that diverges ends as such, with the parameters of its last good evaluation.
  *
- * Progress: phase 'train', one unit a step (a millisecond where only `seconds` limits the run). An abort ends it
- * between steps, after the checkpoint, if any, was written. 6nN flops an epoch and what the optimizer takes besides.
+ * Progress: phase 'train', one unit a step (a millisecond where only `seconds` limits the run), with `values` of the
+ * last step (loss, damping, cgIterations) and evaluation (accuracy). An abort ends it between steps, after the
+ * checkpoint, if any, was written. 6nN flops an epoch and what the optimizer takes besides.
  * Throws OptionError, ShapeError, MemoryError, AbortedError, FileAccessError and FileFormatError (checkpoint, metrics);
  * NonFiniteError for data or initial parameters that are not finite.
  */

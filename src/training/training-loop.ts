@@ -401,12 +401,24 @@ export class TrainingLoop {
     const { onProgress } = this.#parts.control;
     if (onProgress === undefined) return;
     const { step, seconds } = this.#state;
+    const values = this.#values();
     if (this.#totalSteps < Infinity) {
-      onProgress({ phase: 'train', done: over ? this.#totalSteps : step, total: this.#totalSteps });
+      onProgress({ phase: 'train', done: over ? this.#totalSteps : step, total: this.#totalSteps, values });
       return;
     }
     const total = Math.ceil(1000 * this.#parts.settings.seconds);
-    onProgress({ phase: 'train', done: over ? total : Math.min(total, Math.round(1000 * seconds)), total });
+    onProgress({ phase: 'train', done: over ? total : Math.min(total, Math.round(1000 * seconds)), total, values });
+  }
+
+  /** What progress tells of the last step and the last evaluation. */
+  #values(): Record<string, number> {
+    const { loss, damping, cgIterations } = this.#lastStep ?? {};
+    const last = this.#state.evaluations.at(-1);
+    const accuracy = last?.validationAccuracy ?? last?.trainingAccuracy ?? undefined;
+    const told = { loss, accuracy, damping, cgIterations };
+    return Object.fromEntries(
+      Object.entries(told).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+    );
   }
 
   #result(outcome: TrainingOutcome): TrainingRun {

@@ -18,7 +18,8 @@ export interface NewtonOptions {
   /** Most parameters; the matrix takes 8N² bytes, a step N products. Default 8000. */
   readonly mostParameters?: number | undefined;
 }
-const NEWTON_KEYS: KeysOf<NewtonOptions> = { learningRate: true, mostParameters: true };
+/** The keys of {@link NewtonOptions}. */
+export const NEWTON_KEYS: KeysOf<NewtonOptions> = { learningRate: true, mostParameters: true };
 
 /**
  * Plain Newton: θ ← θ − αH⁺g, H⁺ without the eigenvalues that are zero to rounding, negative ones as they are. It
@@ -43,7 +44,8 @@ export interface DampedNewtonOptions extends SearchOptions {
   /** Most parameters; the matrix takes 8N² bytes, a step N products. Default 8000. */
   readonly mostParameters?: number | undefined;
 }
-const DAMPED_KEYS: KeysOf<DampedNewtonOptions> = {
+/** The keys of {@link DampedNewtonOptions}. */
+export const DAMPED_NEWTON_KEYS: KeysOf<DampedNewtonOptions> = {
   ...SEARCH_KEYS,
   curvature: true,
   eigenvalues: true,
@@ -61,7 +63,7 @@ export function dampedNewton(options: DampedNewtonOptions = {}): Optimizer {
     eigenvalues = 'absolute',
     mostParameters = MOST_PARAMETERS,
     ...search
-  } = requireKnownOptions(options, DAMPED_KEYS, name);
+  } = requireKnownOptions(options, DAMPED_NEWTON_KEYS, name);
   requireName(curvature, 'curvature', name, ['hessian', 'gauss-newton']);
   requireName(eigenvalues, 'eigenvalues', name, ['absolute', 'signed']);
   return dense(search, name, { curvature, eigenvalues, mostParameters });

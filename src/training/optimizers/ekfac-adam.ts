@@ -48,7 +48,8 @@ export interface EkfacAdamOptions {
   /** Steps over which the rate rises from zero. Default 20. */
   readonly warmUp?: number | undefined;
 }
-const EKFAC_ADAM_KEYS: KeysOf<EkfacAdamOptions> = {
+/** The keys of {@link EkfacAdamOptions}. */
+export const EKFAC_ADAM_KEYS: KeysOf<EkfacAdamOptions> = {
   learningRate: true,
   beta1: true,
   beta2: true,

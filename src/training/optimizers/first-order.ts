@@ -127,7 +127,8 @@ export interface SgdOptions {
   /** α. Default 0.1. */
   readonly learningRate?: number | undefined;
 }
-const SGD_KEYS: KeysOf<SgdOptions> = { learningRate: true };
+/** The keys of {@link SgdOptions}. */
+export const SGD_KEYS: KeysOf<SgdOptions> = { learningRate: true };
 
 /** Gradient descent: θ ← θ − αg. Throws OptionError. */
 export function sgd(options: SgdOptions = {}): Optimizer {
@@ -149,7 +150,8 @@ export interface MomentumOptions {
   /** β. Default 0.9. */
   readonly beta?: number | undefined;
 }
-const MOMENTUM_KEYS: KeysOf<MomentumOptions> = { learningRate: true, beta: true };
+/** The keys of {@link MomentumOptions}. */
+export const MOMENTUM_KEYS: KeysOf<MomentumOptions> = { learningRate: true, beta: true };
 
 function heavyBall(options: MomentumOptions, nesterov: boolean): Optimizer {
   const name = nesterov ? 'nesterov' : 'momentum';
@@ -178,7 +180,8 @@ export interface AdagradOptions {
   /** ε. Default 1e-10. */
   readonly epsilon?: number | undefined;
 }
-const ADAGRAD_KEYS: KeysOf<AdagradOptions> = { learningRate: true, epsilon: true };
+/** The keys of {@link AdagradOptions}. */
+export const ADAGRAD_KEYS: KeysOf<AdagradOptions> = { learningRate: true, epsilon: true };
 
 /** AdaGrad: s ← s + g², θ ← θ − αg/(√s + ε). Throws OptionError. */
 export function adagrad(options: AdagradOptions = {}): Optimizer {
@@ -203,7 +206,8 @@ export interface RmspropOptions {
   /** ε. Default 1e-8. */
   readonly epsilon?: number | undefined;
 }
-const RMSPROP_KEYS: KeysOf<RmspropOptions> = { learningRate: true, rho: true, epsilon: true };
+/** The keys of {@link RmspropOptions}. */
+export const RMSPROP_KEYS: KeysOf<RmspropOptions> = { learningRate: true, rho: true, epsilon: true };
 
 /** RMSprop: s ← ρs + (1 − ρ)g², θ ← θ − αg/(√s + ε). Throws OptionError. */
 export function rmsprop(options: RmspropOptions = {}): Optimizer {
@@ -231,7 +235,8 @@ export interface AdamOptions {
   /** ε. Default 1e-8. */
   readonly epsilon?: number | undefined;
 }
-const ADAM_KEYS: KeysOf<AdamOptions> = { learningRate: true, beta1: true, beta2: true, epsilon: true };
+/** The keys of {@link AdamOptions}. */
+export const ADAM_KEYS: KeysOf<AdamOptions> = { learningRate: true, beta1: true, beta2: true, epsilon: true };
 
 function adamRule(name: string, options: AdamOptions, decay: number | null): Optimizer {
   const { learningRate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
@@ -267,7 +272,8 @@ export interface AdamwOptions extends AdamOptions {
   /** λ: weights shrink by αλ a step, biases do not. Default 0.01. */
   readonly decay?: number | undefined;
 }
-const ADAMW_KEYS: KeysOf<AdamwOptions> = { ...ADAM_KEYS, decay: true };
+/** The keys of {@link AdamwOptions}. */
+export const ADAMW_KEYS: KeysOf<AdamwOptions> = { ...ADAM_KEYS, decay: true };
 
 /** Adam with decoupled weight decay. Throws OptionError. */
 export function adamw(options: AdamwOptions = {}): Optimizer {

@@ -49,7 +49,8 @@ export interface HessianFreeOptions {
   /** Of 'nystrom'. Default 0. */
   readonly seed?: number | undefined;
 }
-const KEYS: KeysOf<HessianFreeOptions> = {
+/** The keys of {@link HessianFreeOptions}. */
+export const HESSIAN_FREE_KEYS: KeysOf<HessianFreeOptions> = {
   damping: true,
   adapt: true,
   leastDamping: true,
@@ -84,7 +85,7 @@ export function hessianFree(options: HessianFreeOptions = {}): Optimizer {
     rank = 20,
     refresh = 10,
     seed = 0,
-  } = requireKnownOptions(options, KEYS, name);
+  } = requireKnownOptions(options, HESSIAN_FREE_KEYS, name);
   requireNumber(damping, 'damping', name, { closed: !adapt });
   requireFlag(adapt, 'adapt', name);
   requireNumber(leastDamping, 'leastDamping', name);

@@ -66,7 +66,8 @@ export interface KfacOptimizerOptions {
   /** Of a side with more units only the diagonal is kept. Default 1024. */
   readonly largestSide?: number | undefined;
 }
-const KFAC_KEYS: KeysOf<KfacOptimizerOptions> = {
+/** The keys of {@link KfacOptimizerOptions}. */
+export const KFAC_OPTIMIZER_KEYS: KeysOf<KfacOptimizerOptions> = {
   learningRate: true,
   fixedMomentum: true,
   normConstraint: true,
@@ -143,7 +144,7 @@ function settingsOf(options: KfacOptimizerOptions): Settings {
  * for each side. Throws OptionError.
  */
 export function kfacOptimizer(options: KfacOptimizerOptions = {}): Optimizer {
-  const settings = settingsOf(requireKnownOptions(options, KFAC_KEYS, 'kfacOptimizer'));
+  const settings = settingsOf(requireKnownOptions(options, KFAC_OPTIMIZER_KEYS, 'kfacOptimizer'));
   return {
     name: 'kfac',
     settings,

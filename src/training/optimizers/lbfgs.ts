@@ -13,14 +13,15 @@ export interface LbfgsOptions {
   /** c₂ of the strong Wolfe conditions, above 1e-4 and below 1. Default 0.9. */
   readonly curvature?: number | undefined;
 }
-const KEYS: KeysOf<LbfgsOptions> = { history: true, curvature: true };
+/** The keys of {@link LbfgsOptions}. */
+export const LBFGS_KEYS: KeysOf<LbfgsOptions> = { history: true, curvature: true };
 
 /**
  * L-BFGS with the strong Wolfe conditions, for the whole batch: a batch that changes from step to step makes its pairs
  * noise. About 1.1 gradients a step while the batch stays loaded. Throws OptionError.
  */
 export function lbfgs(options: LbfgsOptions = {}): Optimizer {
-  const { history = 10, curvature = 0.9 } = requireKnownOptions(options, KEYS, 'lbfgs');
+  const { history = 10, curvature = 0.9 } = requireKnownOptions(options, LBFGS_KEYS, 'lbfgs');
   requireCount(history, 'history', 'lbfgs');
   requireNumber(curvature, 'curvature', 'lbfgs', { least: 1e-4, most: 1 });
   return {

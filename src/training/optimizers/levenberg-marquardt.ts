@@ -30,7 +30,13 @@ export interface LevenbergMarquardtOptions extends Omit<SearchOptions, 'radius' 
   readonly tolerance?: number | undefined;
 }
 const { radius: _radius, mostRadius: _mostRadius, ...LINE_KEYS } = SEARCH_KEYS;
-const KEYS: KeysOf<LevenbergMarquardtOptions> = { ...LINE_KEYS, solver: true, iterations: true, tolerance: true };
+/** The keys of {@link LevenbergMarquardtOptions}. */
+export const LEVENBERG_MARQUARDT_KEYS: KeysOf<LevenbergMarquardtOptions> = {
+  ...LINE_KEYS,
+  solver: true,
+  iterations: true,
+  tolerance: true,
+};
 
 /** Largest system that is factored without being asked for. */
 const MOST_ROWS = 2000;
@@ -56,7 +62,7 @@ export function levenbergMarquardt(options: LevenbergMarquardtOptions = {}): Opt
     increase = 2,
     decrease = 1 / 3,
     ...search
-  } = requireKnownOptions(options, KEYS, name);
+  } = requireKnownOptions(options, LEVENBERG_MARQUARDT_KEYS, name);
   requireName(solver, 'solver', name, LM_SOLVERS);
   requireCount(iterations, 'iterations', name);
   requireNumber(tolerance, 'tolerance', name, { closed: true, most: 1 });

@@ -16,7 +16,8 @@ export interface NewtonCgOptions extends SearchOptions {
   /** ‖(C + λI)d + g‖/‖g‖ at which they stop. Default 1e-5. */
   readonly tolerance?: number | undefined;
 }
-const CG_KEYS: KeysOf<NewtonCgOptions> = { ...SEARCH_KEYS, iterations: true, tolerance: true };
+/** The keys of {@link NewtonCgOptions}. */
+export const NEWTON_CG_KEYS: KeysOf<NewtonCgOptions> = { ...SEARCH_KEYS, iterations: true, tolerance: true };
 
 function byConjugateGradients(
   options: NewtonCgOptions,
@@ -24,7 +25,7 @@ function byConjugateGradients(
   curvature: NewtonCurvature,
   defaults: { readonly search: 'armijo' | 'ratio'; readonly damping: number; readonly leastDamping: number },
 ): Optimizer {
-  const { iterations = 20, tolerance = 1e-5, ...search } = requireKnownOptions(options, CG_KEYS, name);
+  const { iterations = 20, tolerance = 1e-5, ...search } = requireKnownOptions(options, NEWTON_CG_KEYS, name);
   requireCount(iterations, 'iterations', name);
   requireNumber(tolerance, 'tolerance', name, { closed: true, most: 1 });
   return composeNewton(search, {
@@ -62,7 +63,8 @@ export interface NewtonLanczosOptions extends SearchOptions {
   /** Relative residual of the undamped step at which the basis is large enough. Default 1e-3. */
   readonly tolerance?: number | undefined;
 }
-const LANCZOS_KEYS: KeysOf<NewtonLanczosOptions> = {
+/** The keys of {@link NewtonLanczosOptions}. */
+export const NEWTON_LANCZOS_KEYS: KeysOf<NewtonLanczosOptions> = {
   ...SEARCH_KEYS,
   curvature: true,
   iterations: true,
@@ -80,7 +82,7 @@ export function newtonLanczos(options: NewtonLanczosOptions = {}): Optimizer {
     iterations = 30,
     tolerance = 1e-3,
     ...search
-  } = requireKnownOptions(options, LANCZOS_KEYS, name);
+  } = requireKnownOptions(options, NEWTON_LANCZOS_KEYS, name);
   requireName(curvature, 'curvature', name, ['hessian', 'gauss-newton']);
   requireCount(iterations, 'iterations', name);
   requireNumber(tolerance, 'tolerance', name, { closed: true, most: 1 });
