@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as hmatrix from '#hmatrix/index.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
-import { fixtures, fractions, network, SIZE, pair, type Fixtures } from './fixtures.js';
+import { fixtures, fractions, network, SIZE, trainPair, type Fixtures } from './fixtures.js';
 
 const folder = temporaryFolder();
 /** Set by `openFixtures`. */

@@ -33,10 +33,10 @@ export interface Evidence {
 }
 
 /**
- * log p(y) ≈ log p(y | θ̂) − ½nλ‖θ̂‖² + ½[N log λ − log det(G + λI)] at the model's parameters θ̂, for the prior
- * N(0, I/(nλ)) over all of them: θ ~ N(θ̂, (G + λI)⁻¹/n) is the posterior then. Exact for linear networks with a squared
- * loss at the θ̂ that minimises loss + (λ/2)‖θ‖². A squared loss (q/2)‖f − y‖² is that of noise of variance 1/q (with
- * 'mse' one: give targets in units of the noise).
+ * log p(y) ≈ log p(y | θ̂) − ½nλ‖θ̂‖² + ½[N log λ − log det(G + λI)] at the model's parameters θ̂, for the
+ * prior N(0, I/(nλ)) over all of them: θ ~ N(θ̂, (G + λI)⁻¹/n) is the posterior then. Exact for linear networks with a
+ * squared loss at the θ̂ that minimises loss + (λ/2)‖θ‖². A squared loss (q/2)‖f − y‖² is that of noise of variance
+ * 1/q (with 'mse' one: give targets in units of the noise).
  *
  * `inverse` is what solves with G + λI, or approximates it, and knows its log det: `dualForm(model).inverse(λ)`,
  * `factor(compressed, { shift: λ })`, `factorKronecker(matrix, { shift: λ })`, `kfac(model).solver({ damping: λ })`,
