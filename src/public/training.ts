@@ -2,6 +2,14 @@
  * Training: optimizers, schedules, runs and their checkpoints.
  */
 export { train } from '../training/train.js';
+export {
+  trainVariational,
+  type NetworkAtWork,
+  type VariationalModel,
+  type VariationalOptions,
+  type VariationalParameters,
+  type VariationalRun,
+} from '../training/variational.js';
 export type {
   Evaluated,
   LayerGroup,

@@ -19,7 +19,8 @@ const defaultOptimizer = (): Optimizer => ekfacAdam();
 
 const DEFAULT_EPOCHS = 10;
 
-const TRAIN_KEYS: KeysOf<TrainOptions> = {
+/** The keys of {@link TrainOptions}. */
+export const TRAIN_KEYS: KeysOf<TrainOptions> = {
   optimizer: true,
   epochs: true,
   seconds: true,

@@ -15,6 +15,7 @@ import type { Team } from '../parallel/team.js';
 import { Breath } from './breath.js';
 import { checkTrainOptions, type TrainSettings } from './check-options.js';
 import { basisOf, readSnapshot, requireSameRun, type RunSettings, type Snapshot } from './checkpoint.js';
+import type { Code } from './objective/code.js';
 import { Objective } from './objective/objective.js';
 import { outline, prepare, type Outline, type Subject } from './prepare.js';
 import { runSettings } from './run-settings.js';
@@ -43,8 +44,18 @@ export async function train(
   options: TrainOptions = {},
   control: Control & BlasOption = {},
 ): Promise<TrainingRun> {
-  const model = asModel(given, 'train');
-  const run = checkedControl(control, 'train', { blas: true });
+  return runTraining(given, options, control, { of: 'train', code: null });
+}
+
+/** `train`, of a network that may have a code between two layers; `of` names the caller. */
+export async function runTraining(
+  given: GivenModel,
+  options: TrainOptions,
+  control: Control & BlasOption,
+  { of, code }: { readonly of: string; readonly code: Code | null },
+): Promise<TrainingRun> {
+  const model = asModel(given, of);
+  const run = checkedControl(control, of, { blas: true });
   checkModel(model);
   const settings = checkTrainOptions(options, model);
   const { team, blas } = await workers(model, settings, control);
@@ -57,7 +68,8 @@ export async function train(
   const breath = new Breath(run.signal);
   const subject = await prepare(model, plan, { blas, breath, known: basisOf(snapshot) });
   const partSize = Math.ceil(batchSize / settings.accumulate);
-  const objective = await openObjective(model, subject, settings, { partSize, rotated: plan.rotated, team, blas });
+  const ways = { partSize, rotated: plan.rotated, code, team, blas };
+  const objective = await openObjective(model, subject, settings, ways);
   let metrics: LineFile | null = null;
   try {
     metrics = await openMetrics(settings, snapshot, record);
@@ -122,11 +134,13 @@ async function openObjective(
   {
     partSize,
     rotated,
+    code,
     team,
     blas,
   }: {
     readonly partSize: number;
     readonly rotated: boolean;
+    readonly code: Code | null;
     readonly team: Team | undefined;
     readonly blas: Blas;
   },
@@ -139,6 +153,7 @@ async function openObjective(
     precision: precisionOf(parameters),
     batchSize: capacity,
     curvature: optimizer.curvature,
+    code,
     spare: optimizer.spare(network, capacity) + spareVectors(network, average !== null, accumulate > 1),
     dropout,
     regularization,

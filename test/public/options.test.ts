@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as hmatrix from '#hmatrix/index.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
-import { failureOf, fixtures, network, SIZE, type Fixtures, publicFunctions } from './fixtures.js';
+import { failureOf, fixtures, network, SIZE, pair, type Fixtures, publicFunctions } from './fixtures.js';
 
 const folder = temporaryFolder();
 const path = join(folder, 'matrix.hm');
@@ -245,6 +245,11 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
     ['frozen', (o) => hmatrix.training.train(f.model, { groups: [and({ layers: [0] }, o)] })],
     ['signal', (o) => hmatrix.training.train(f.model, { epochs: 1 }, o)],
   ],
+  trainVariational: [
+    ['divergence', (o) => hmatrix.training.trainVariational(and(pair(f.model), o))],
+    ['epochs', (o) => hmatrix.training.trainVariational(pair(f.model), o)],
+    ['signal', (o) => hmatrix.training.trainVariational(pair(f.model), { epochs: 1 }, o)],
+  ],
   readCheckpoint: [['signal', (o) => hmatrix.training.readCheckpoint(folder, o)]],
   sgd: [['learningRate', (o) => hmatrix.training.sgd(o)]],
   momentum: [['beta', (o) => hmatrix.training.momentum(o)]],
@@ -283,6 +288,9 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
         return hmatrix.curvature.predictiveVariance(f.model, inverse, hmatrix.dense.zeros(3, 2), o);
       },
     ],
+  ],
+  logMarginalLikelihood: [
+    ['batchSize', (o) => hmatrix.curvature.logMarginalLikelihood(f.model, { logdet: 0, shift: 1 }, o)],
   ],
   meanLoss: [['batchSize', (o) => hmatrix.networks.meanLoss(f.model, o)]],
   denseOperator: [['blas', (o) => hmatrix.operators.denseOperator(hmatrix.dense.zeros(2, 2), true, o)]],

@@ -16,7 +16,6 @@ import {
   checkDamping,
   dampedReciprocals,
   eigenBlock,
-  eigenDraws,
   eigenOperator,
   kroneckerBasis,
   type EigenOperator,
@@ -30,7 +29,7 @@ import {
   type KroneckerOptions,
   KRONECKER_KEYS,
 } from './factors.js';
-import type { DampedInverse, DampingOptions } from './damped-inverse.js';
+import { eigenInverse, type DampedInverse, type DampingOptions } from './damped-inverse.js';
 
 /** The EKFAC matrix as an operator, and its damped inverses. */
 export interface EigenvalueCorrected extends EigenOperator {
@@ -71,7 +70,7 @@ export function ekfac(given: GivenModel, options: KroneckerOptions = {}): Eigenv
         ...layer,
         eigenvalues: dampedReciprocals(layer.eigenvalues, damping, precision, ℓ),
       }));
-      return { ...eigenOperator(inverse, precision, blas), damping, sample: eigenDraws(inverse, precision, blas) };
+      return eigenInverse(inverse, damping, precision, blas);
     },
   };
 }

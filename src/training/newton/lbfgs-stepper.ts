@@ -94,7 +94,7 @@ export class LbfgsStepper implements Stepper {
   #begin(plan: StepPlan): void {
     const point = this.#point;
     const { objective, space } = point;
-    const same = this.#loads === objective.loads && objective.dropout === 0 && equal(objective.parameters, this.#ended);
+    const same = this.#loads === objective.loads && !objective.isRandom && equal(objective.parameters, this.#ended);
     if (!same) {
       point.begin(plan);
       return;

@@ -30,3 +30,10 @@ export function lossForm(loss: LossName, r: number, p: FloatArray | null, u: Flo
   }
   return total;
 }
+
+/** The k × k matrix of a symmetric form of k vectors, by its values for i ≥ j. */
+export function symmetricForm(k: number, value: (i: number, j: number) => number): Float64Array {
+  const form = new Float64Array(k * k);
+  for (let i = 0; i < k; i++) for (let j = 0; j <= i; j++) form[i * k + j] = form[j * k + i] = value(i, j);
+  return form;
+}

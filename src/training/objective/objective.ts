@@ -22,7 +22,8 @@ import type { Shared, Team } from '../../parallel/team.js';
 import { Graphs, parameterBlocks, sliceCount } from './slices.js';
 import { ObjectiveWorker, objectiveTask, type Carry, type MomentTask, type Work } from './tasks.js';
 import { kernelLoss } from './passes.js';
-import { lossForm } from './loss-form.js';
+import { checkCode, codeForm, type Code } from './code.js';
+import { lossForm, symmetricForm } from './loss-form.js';
 import { TeamTrial, type TeamChoice } from './team-trial.js';
 import { turnGraph, type BasisTask, type TurnWork } from './turn.js';
 import type { Update } from './update.js';
@@ -45,6 +46,8 @@ export interface ObjectiveOptions {
   readonly batchSize: number;
   /** Curvature that will be asked for. Default 'none'. */
   readonly curvature?: CurvatureKind | undefined;
+  /** A Gaussian code behind one of the layers. Its Gauss–Newton curvature alone is known. Default none. */
+  readonly code?: Code | null | undefined;
   /** Numbers that `vector` and `take` will hand out besides. Default 0. */
   readonly spare?: number | undefined;
   /** Share of hidden units that are zeroed in `evaluate`, at least 0 and below 1. Default 0. */
@@ -89,6 +92,8 @@ export class Objective {
   readonly dropout: number;
   /** λ of (λ/2)‖W‖². */
   readonly regularization: number;
+  /** Whether f differs from step to step: by dropout's masks, or by a code's draws. */
+  readonly isRandom: boolean;
   /** How often `load` was called. */
   loads = 0;
   readonly #workspace: Workspace;
@@ -121,6 +126,7 @@ export class Objective {
     this.rotatedInputs = options.rotatedInputs ?? false;
     this.dropout = workspace.dropout;
     this.regularization = workspace.regularization;
+    this.isRandom = workspace.dropout > 0 || workspace.code !== null;
     this.blas = options.blas;
     this.kernels = memory.kernels(options.precision);
     this.#workspace = workspace;
@@ -140,8 +146,9 @@ export class Objective {
    * and what `spare` asks for. Throws MemoryError, OptionError.
    */
   static async open(options: ObjectiveOptions): Promise<Objective> {
-    const { network, loss, precision, batchSize, dropout = 0, regularization = 0 } = options;
+    const { network, loss, precision, batchSize, code = null, dropout = 0, regularization = 0 } = options;
     lossOf(loss);
+    if (code !== null) checkCode(network, code, options.curvature);
     if (!(dropout >= 0 && dropout < 1))
       throw new OptionError(`dropout is ${dropout}: it is a share of at least 0 and below 1.`, { dropout });
     if (!(regularization >= 0 && regularization < Infinity))
@@ -157,6 +164,7 @@ export class Objective {
       precision,
       capacity: batchSize,
       curvature: options.curvature ?? 'none',
+      code,
       dropout,
       regularization,
       seed: options.seed ?? 0,
@@ -315,28 +323,21 @@ export class Objective {
    */
   quadratic(vectors: readonly FloatArray[], samples: number = this.#count): Float64Array {
     this.#requireCurvature('gauss-newton');
-    const k = vectors.length;
     const r = this.network.outputs;
-    const kept: Float64Array[] = [];
-    const tangents = this.#array(this.#workspace.layers[this.#workspace.layers.length - 1].tangents!);
-    for (const v of vectors) {
+    const { layers, means, code, regularization: λ } = this.#workspace;
+    const copies = (ℓ: number): Float64Array =>
+      Float64Array.from(this.errorsOf(ℓ).subarray(0, this.network.layers[ℓ].outputs * samples));
+    const kept = vectors.map((v) => {
       const work: Work = { kind: 'tangent', count: samples, fresh: this.#prepare(samples), v: this.#span(v) };
       this.#run(this.#graphs.slices(sliceCount(samples)), work);
-      kept.push(Float64Array.from(tangents.subarray(0, r * samples)));
-    }
-    const { means } = this.#workspace;
+      return { output: copies(layers.length - 1), code: code === null ? null : copies(code.layer) };
+    });
     const p = means === null ? null : this.#array(means);
-    const form = new Float64Array(k * k);
-    for (let i = 0; i < k; i++) {
-      for (let j = 0; j <= i; j++) {
-        let value = lossForm(this.loss, r, p, kept[i], kept[j]) / samples;
-        if (this.#workspace.regularization > 0)
-          value += this.#workspace.regularization * this.weightDot(vectors[i], vectors[j]);
-        form[i * k + j] = value;
-        form[j * k + i] = value;
-      }
-    }
-    return form;
+    return symmetricForm(vectors.length, (i, j) => {
+      let value = lossForm(this.loss, r, p, kept[i].output, kept[j].output);
+      if (code !== null) value += codeForm(code, this.#array(code.variances), kept[i].code!, kept[j].code!);
+      return value / samples + (λ > 0 ? λ * this.weightDot(vectors[i], vectors[j]) : 0);
+    });
   }
 
   /**
@@ -361,6 +362,7 @@ export class Objective {
    */
   column(output: number, samples: number = this.#count): void {
     this.#requireCurvature('gauss-newton');
+    this.#refuseCode('Columns of the root of its curvature');
     const work: Work = { kind: 'column', count: samples, fresh: this.#prepare(samples), output };
     this.#run(this.#graphs.slices(sliceCount(samples)), work);
   }
@@ -448,6 +450,11 @@ export class Objective {
     const fresh = samples > this.#prepared;
     this.#prepared = Math.max(samples, this.#prepared);
     return fresh;
+  }
+
+  #refuseCode(what: string): void {
+    if (this.#workspace.code === null) return;
+    throw new OptionError(`${what} are not known of a network with a code: take another optimizer (ekfacAdam).`, {});
   }
 
   #requireCurvature(of: 'gauss-newton' | 'hessian'): void {

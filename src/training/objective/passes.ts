@@ -10,6 +10,7 @@ import { view, type Matrix } from '../../dense/matrix.js';
 import type { LossKind, VectorKernels } from '../../dense/vector-memory.js';
 import { hasUnitSlope } from '../../network/activations/table.js';
 import { lossOf, squaredScale, type LossName } from '../../network/losses/table.js';
+import { codeErrors, sampleCode, sampleCodeInPlace } from './code.js';
 import type { SliceViews, WeightViews } from './slice-views.js';
 import type { Workspace } from './workspace.js';
 
@@ -50,18 +51,20 @@ export class Passes {
 
   /**
    * Forward and backward; returns the slice's sum of losses, NaN where something on the way is not finite. `step` tells
-   * the dropout masks, null drops nothing.
+   * the dropout masks, null drops nothing, and the draws of the code, if any.
    */
   evaluate(slice: SliceViews, weights: readonly WeightViews[], step: number | null): number {
-    this.#forward(slice, weights, step);
-    const loss = this.#outputErrors(slice);
+    const divergence = this.#forward(slice, weights, step);
+    const loss = this.#outputErrors(slice) + divergence;
     this.#backward(slice, weights);
     const finite = slice.layers.every(({ errors }) => this.#kernels.finite(errors.array.length, errors.array));
     return finite ? loss : Number.NaN;
   }
 
-  #forward(slice: SliceViews, weights: readonly WeightViews[], step: number | null): void {
+  /** Returns the sum of the code's divergences. */
+  #forward(slice: SliceViews, weights: readonly WeightViews[], step: number | null): number {
     const { dropout } = this.#workspace;
+    let divergence = 0;
     slice.layers.forEach(({ layer, inputs, z, zArray, slopes, second }, ℓ) => {
       this.#blas.gemm('T', 'N', 1, weights[ℓ].full, inputs, 0, z);
       if (!hasUnitSlope(layer.activation))
@@ -74,7 +77,8 @@ export class Passes {
           slopes?.array ?? null,
           second?.array ?? null,
         );
-      if (dropout > 0 && step !== null && ℓ < this.#last) {
+      if (ℓ === slice.code?.layer) divergence = sampleCode(slice.code, step);
+      else if (dropout > 0 && step !== null && ℓ < this.#last) {
         const arrays = [slopes, second].flatMap((part) => (part === null ? [] : [part.array]));
         this.#drop(slice, ℓ, step, [
           { data: zArray, ld: z.ld },
@@ -82,6 +86,7 @@ export class Passes {
         ]);
       }
     });
+    return divergence;
   }
 
   /**
@@ -117,11 +122,13 @@ export class Passes {
     return loss;
   }
 
-  #backward({ layers }: SliceViews, weights: readonly WeightViews[]): void {
+  #backward({ layers, code }: SliceViews, weights: readonly WeightViews[]): void {
     const kernels = this.#kernels;
     for (let ℓ = this.#last; ℓ > 0; ℓ--) {
       const { errors, slopes, second } = layers[ℓ - 1];
-      this.#blas.gemm('N', 'N', 1, weights[ℓ].weights, layers[ℓ].errors.matrix, 0, errors.matrix);
+      const to = code !== null && code.layer === ℓ - 1 ? code.between : errors;
+      this.#blas.gemm('N', 'N', 1, weights[ℓ].weights, layers[ℓ].errors.matrix, 0, to.matrix);
+      if (to !== errors) codeErrors(code!, errors.array);
       if (second !== null) kernels.multiply(second.array.length, errors.array, second.array);
       if (slopes !== null) kernels.multiply(slopes.array.length, slopes.array, errors.array);
     }
@@ -136,22 +143,28 @@ export class Passes {
     const { network, loss, dropout } = this.#workspace;
     let from: Matrix = slice.layers[0].inputs;
     let outputs: FloatArray = slice.turns[0];
+    let divergence = 0;
     network.layers.forEach((layer, ℓ) => {
       const next = network.layers[ℓ + 1];
-      const rows = next?.width ?? layer.outputs;
       const array = slice.turns[ℓ % 2];
+      const coded = ℓ === slice.code?.layer;
+      let rows = coded ? layer.outputs : (next?.width ?? layer.outputs);
       const z = view(array, 0, layer.outputs, slice.count, rows);
       this.#blas.gemm('T', 'N', 1, weights[ℓ].full, from, 0, z);
       if (!hasUnitSlope(layer.activation))
         kernels.activate(layer.activation, layer.outputs, slice.count, array, rows, null, null);
-      if (dropout > 0 && step !== null && ℓ < this.#last) this.#drop(slice, ℓ, step, [{ data: array, ld: rows }]);
+      if (coded) {
+        rows = next.width;
+        divergence = sampleCodeInPlace(slice.code!, array, rows, step);
+      } else if (dropout > 0 && step !== null && ℓ < this.#last)
+        this.#drop(slice, ℓ, step, [{ data: array, ld: rows }]);
       if (next?.bias) for (let i = 1; i <= slice.count; i++) array[i * rows - 1] = 1;
       from = view(array, 0, rows, slice.count);
       outputs = array;
     });
     const r = network.outputs;
     const right = countRight(lossOf(loss).decision, r, slice.count, outputs, slice.targets.array);
-    return { loss: this.#lossGradient(slice.count, outputs, slice.targets.array, outputs), right };
+    return { loss: this.#lossGradient(slice.count, outputs, slice.targets.array, outputs) + divergence, right };
   }
 
   /** The sum of losses of `count` outputs f; out ← their gradients. out may be f. */

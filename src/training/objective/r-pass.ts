@@ -7,11 +7,13 @@
  *   D_L  = φ′∘(Q RA_L)                     [+ φ″∘∇loss∘RZ_L]
  *   D_{ℓ−1} = φ′∘(W_ℓᵀD_ℓ [+ V_ℓᵀδ_ℓ])     [+ φ″∘(W_ℓᵀδ_ℓ)∘RZ_{ℓ−1}]
  *
- * The brackets make the Hessian. The sums over samples are taken by blocks.ts.
+ * The brackets make the Hessian; a code (code.ts) has its Gauss–Newton part alone. The sums over samples are taken by
+ * blocks.ts.
  */
 import { RandomStream } from '../../core/random.js';
 import type { Blas } from '../../dense/blas.js';
 import type { VectorKernels } from '../../dense/vector-memory.js';
+import { codeCurvature, codeDraw, codeTangent } from './code.js';
 import { kernelLoss, type KernelLoss } from './passes.js';
 import type { Part, SliceViews, WeightViews } from './slice-views.js';
 import type { Workspace } from './workspace.js';
@@ -34,17 +36,19 @@ export class RPasses {
   /** Tangents of layer L ← RA_L = J·v of the slice's samples. */
 
   tangent(slice: SliceViews, θ: readonly WeightViews[], v: readonly WeightViews[], hessian = false): void {
-    const { layers } = slice;
+    const { layers, code } = slice;
     layers.forEach(({ inputs, tangents, slopes, kept }, ℓ) => {
       const z = hessian ? kept!.z : tangents!;
       this.#blas.gemm('T', 'N', 1, v[ℓ].full, inputs, 0, z.matrix);
       if (ℓ > 0) {
-        const before = hessian ? layers[ℓ - 1].kept!.a : layers[ℓ - 1].tangents!;
+        const coded = code !== null && code.layer === ℓ - 1;
+        const before = coded ? code.between : hessian ? layers[ℓ - 1].kept!.a : layers[ℓ - 1].tangents!;
         this.#blas.gemm('T', 'N', 1, θ[ℓ].weights, before.matrix, 1, z.matrix);
       }
       const a = hessian ? kept!.a : z;
       if (a !== z) this.#kernels.combine(a.array.length, 1, z.array, 0, a.array);
       if (slopes !== null) this.#kernels.multiply(slopes.array.length, slopes.array, a.array);
+      if (ℓ === code?.layer) codeTangent(code, a.array);
     });
   }
 
@@ -69,7 +73,7 @@ export class RPasses {
 
   product(slice: SliceViews, θ: readonly WeightViews[], v: readonly WeightViews[], hessian: boolean): void {
     const kernels = this.#kernels;
-    const { layers } = slice;
+    const { layers, code } = slice;
     this.tangent(slice, θ, v, hessian);
     const top = layers[this.#last];
     const d = top.tangents!;
@@ -80,7 +84,9 @@ export class RPasses {
       kernels.multiplyAdd(d.array.length, 1, top.kept!.z.array, top.second.array, d.array);
     for (let ℓ = this.#last; ℓ > 0; ℓ--) {
       const { tangents, slopes, second, kept } = layers[ℓ - 1];
-      this.#blas.gemm('N', 'N', 1, θ[ℓ].weights, layers[ℓ].tangents!.matrix, 0, tangents!.matrix);
+      const to = code !== null && code.layer === ℓ - 1 ? code.between : tangents!;
+      this.#blas.gemm('N', 'N', 1, θ[ℓ].weights, layers[ℓ].tangents!.matrix, 0, to.matrix);
+      if (to !== tangents) codeCurvature(code!, tangents!.array);
       if (hessian) this.#blas.gemm('N', 'N', 1, v[ℓ].weights, layers[ℓ].errors.matrix, 1, tangents!.matrix);
       if (slopes !== null) kernels.multiply(slopes.array.length, slopes.array, tangents!.array);
       if (hessian && second !== null)
@@ -95,7 +101,7 @@ export class RPasses {
 
   draw(slice: SliceViews, θ: readonly WeightViews[], seed: number, step: number): void {
     drawSigns(this.#loss, slice, slice.layers[this.#last].tangents!, seed, step);
-    this.#back(slice, θ);
+    this.#back(slice, θ, step);
   }
 
   /** Errors of J_iᵀL_ie_a into every layer's tangents, Q_i = L_iL_iᵀ: L is √q·I, diag √(p(1 − p)), diag √p − p√pᵀ. */
@@ -117,13 +123,15 @@ export class RPasses {
     this.#back(slice, θ);
   }
 
-  /** From the outputs' tangents, which are ∂/∂a_L, to the errors of every layer. */
-  #back({ layers }: SliceViews, θ: readonly WeightViews[]): void {
+  /** From the outputs' tangents, which are ∂/∂a_L, to the errors of every layer; `step` tells the code's own draw. */
+  #back({ layers, code }: SliceViews, θ: readonly WeightViews[], step = 0): void {
     const top = layers[this.#last];
     if (top.slopes !== null) this.#kernels.multiply(top.slopes.array.length, top.slopes.array, top.tangents!.array);
     for (let ℓ = this.#last; ℓ > 0; ℓ--) {
       const { tangents, slopes } = layers[ℓ - 1];
-      this.#blas.gemm('N', 'N', 1, θ[ℓ].weights, layers[ℓ].tangents!.matrix, 0, tangents!.matrix);
+      const to = code !== null && code.layer === ℓ - 1 ? code.between : tangents!;
+      this.#blas.gemm('N', 'N', 1, θ[ℓ].weights, layers[ℓ].tangents!.matrix, 0, to.matrix);
+      if (to !== tangents) codeDraw(code!, tangents!.array, step);
       if (slopes !== null) this.#kernels.multiply(slopes.array.length, slopes.array, tangents!.array);
     }
   }

@@ -5,7 +5,8 @@
 import type { FloatArray } from '../../core/floats.js';
 import { block, view, type Matrix } from '../../dense/matrix.js';
 import { layerWeights, type Layer } from '../../network/network.js';
-import type { Span, SpanArrays, Workspace } from './workspace.js';
+import type { SliceCode } from './code.js';
+import type { CodeSpans, Span, SpanArrays, Workspace } from './workspace.js';
 
 /** A contiguous rows × count part of an array, as a matrix and as an array. */
 export interface Part {
@@ -18,7 +19,7 @@ export interface SliceLayer {
   readonly layer: Layer;
   /** Ā_{ℓ−1}. */
   readonly inputs: Matrix;
-  /** Where Z_ℓ, then A_ℓ stands: in the next layer's inputs, or in the output. */
+  /** Where Z_ℓ, then A_ℓ stands: in the next layer's inputs, in the code's outputs, or in the output. */
   readonly z: Matrix;
   readonly zArray: FloatArray;
   readonly slopes: Part | null;
@@ -33,6 +34,7 @@ export interface SliceViews {
   readonly first: number;
   readonly count: number;
   readonly layers: readonly SliceLayer[];
+  readonly code: SliceCode | null;
   readonly output: Part;
   readonly targets: Part;
   readonly means: Part | null;
@@ -48,19 +50,41 @@ function part(arrays: SpanArrays, span: Span, rows: number, first: number, count
 
 /** The views of samples first … first + count − 1. */
 export function sliceViews(workspace: Workspace, arrays: SpanArrays, first: number, count: number): SliceViews {
-  const { network, layers, capacity } = workspace;
+  const { network, layers, capacity, seed } = workspace;
   const r = network.outputs;
   const output = part(arrays, workspace.output, r, first, count);
   const maybe = (span: Span | null, rows: number): Part | null =>
     span === null ? null : part(arrays, span, rows, first, count);
+  const followed = (rows: number, ℓ: number): Matrix => {
+    const { width } = network.layers[ℓ + 1];
+    return block(view(arrays.of(layers[ℓ + 1].inputs), first * width, width, count), 0, 0, rows, count);
+  };
+  const code = workspace.code === null ? null : codePart(workspace.code);
+  function codePart({ layer, weight, size, ...spans }: CodeSpans): SliceCode {
+    const of = (span: Span, rows = size): Part => part(arrays, span, rows, first, count);
+    return {
+      layer,
+      weight,
+      size,
+      seed,
+      first,
+      count,
+      outputs: of(spans.outputs, 2 * size).array,
+      slopes: of(spans.slopes).array,
+      variances: of(spans.variances).array,
+      between: of(spans.between),
+      z: followed(size, layer),
+    };
+  }
   const sliced = network.layers.map((layer, ℓ): SliceLayer => {
     const { width, outputs } = layer;
     const spans = layers[ℓ];
-    const next = network.layers[ℓ + 1];
     const z =
-      next === undefined
-        ? output.matrix
-        : block(view(arrays.of(layers[ℓ + 1].inputs), first * next.width, next.width, count), 0, 0, outputs, count);
+      ℓ === code?.layer
+        ? view(code.outputs, 0, outputs, count)
+        : network.layers[ℓ + 1] === undefined
+          ? output.matrix
+          : followed(outputs, ℓ);
     return {
       layer,
       inputs: view(arrays.of(spans.inputs), first * width, width, count),
@@ -86,6 +110,7 @@ export function sliceViews(workspace: Workspace, arrays: SpanArrays, first: numb
     first,
     count,
     layers: sliced,
+    code,
     output,
     targets: part(arrays, workspace.targets, r, first, count),
     means: maybe(workspace.means, r),

@@ -7,6 +7,7 @@ import type { VectorMemory } from '../../dense/vector-memory.js';
 import { hasUnitSlope, hasZeroCurvature } from '../../network/activations/table.js';
 import { lossOf, type LossName } from '../../network/losses/table.js';
 import type { Network } from '../../network/network.js';
+import type { Code } from './code.js';
 
 /** `length` numbers from byte `at` of the memory on. */
 export interface Span {
@@ -33,6 +34,15 @@ export interface LayerSpans {
   readonly kept: { readonly z: Span; readonly a: Span } | null;
 }
 
+/** What the code keeps of a batch: k numbers a sample, of its outputs 2k. */
+export interface CodeSpans extends Code {
+  readonly size: number;
+  readonly outputs: Span;
+  readonly slopes: Span;
+  readonly variances: Span;
+  readonly between: Span;
+}
+
 /** Products with curvature that an objective can make: none, Gauss–Newton, or that and the Hessian. */
 export type CurvatureKind = 'none' | 'gauss-newton' | 'hessian';
 
@@ -53,6 +63,7 @@ export interface Workspace {
   readonly parameters: Span;
   readonly gradient: Span;
   readonly layers: readonly LayerSpans[];
+  readonly code: CodeSpans | null;
   /** a_L, r × capacity. */
   readonly output: Span;
   readonly targets: Span;
@@ -71,6 +82,7 @@ export interface WorkspaceOptions {
   readonly precision: Precision;
   readonly capacity: number;
   readonly curvature: CurvatureKind;
+  readonly code: Code | null;
   readonly dropout: number;
   readonly seed: number;
   readonly regularization: number;
@@ -94,9 +106,9 @@ export function workspaceBytes(options: WorkspaceOptions): number {
 
 /** The spans, in the order in which `take` hands them out. */
 function layout(
-  { network, loss, capacity, curvature }: WorkspaceOptions,
+  { network, loss, capacity, curvature, code }: WorkspaceOptions,
   take: (length: number) => Span,
-): Pick<Workspace, 'parameters' | 'gradient' | 'layers' | 'output' | 'targets' | 'means' | 'turns'> {
+): Pick<Workspace, 'parameters' | 'gradient' | 'layers' | 'code' | 'output' | 'targets' | 'means' | 'turns'> {
   const last = network.layers.length - 1;
   const parameters = take(network.parameters);
   const gradient = take(network.parameters);
@@ -118,10 +130,23 @@ function layout(
     parameters,
     gradient,
     layers,
+    code: code === null ? null : codeSpans(code, network, capacity, take),
     output: take(r * capacity),
     targets: take(r * capacity),
     means: curvature !== 'none' && lossOf(loss).squared === null ? take(r * capacity) : null,
     turns: [take(widest * capacity), take(widest * capacity)],
+  };
+}
+
+function codeSpans(code: Code, { layers }: Network, capacity: number, take: (length: number) => Span): CodeSpans {
+  const size = layers[code.layer + 1].inputs;
+  return {
+    ...code,
+    size,
+    outputs: take(2 * size * capacity),
+    slopes: take(size * capacity),
+    variances: take(size * capacity),
+    between: take(size * capacity),
   };
 }
 

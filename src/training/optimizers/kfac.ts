@@ -210,7 +210,7 @@ class KfacStepper implements Stepper {
     if (t < burnIn) return { loss, gradientNorm, damping, note: note ?? 'statistics alone' };
     const tests = (t - burnIn) % ratioEvery === 0;
     // The pass of the model goes over tangents, not over what `measure` needs: f before the step is measured first.
-    const before = tests && objective.dropout > 0 ? objective.measure().loss : loss;
+    const before = tests && objective.isRandom ? objective.measure().loss : loss;
     const chosen = this.#choose(plan, damping);
     const base = {
       loss,
@@ -237,7 +237,7 @@ class KfacStepper implements Stepper {
     }
     const after = objective.measure(this.#trial).loss;
     const reduction = chosen.reduction ?? this.#reductionOf(this.#right, damping);
-    const tested = { ...report, ratio: (before - after) / reduction, evaluations: objective.dropout > 0 ? 2 : 1 };
+    const tested = { ...report, ratio: (before - after) / reduction, evaluations: objective.isRandom ? 2 : 1 };
     if (!(after <= before + largestRise * Math.abs(before))) return this.#reject(tested);
     if (adaptDamping && reduction > 0) this.#adapt(tested.ratio);
     this.#take();
