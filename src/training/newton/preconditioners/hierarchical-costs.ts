@@ -5,7 +5,7 @@ import { isUniform } from '../../../curvature/entries/unit-gram-plan.js';
 import { rotatedModelBytes } from '../../../curvature/eigenbasis/model.js';
 import type { DataSet } from '../../../network/data-set.js';
 import { lossOf, type LossName } from '../../../network/losses/table.js';
-import type { Network } from '../../../network/network.js';
+import type { Layer, Network } from '../../../network/network.js';
 
 /** Network, loss and samples of the curvature. */
 export interface CurvatureSize {
@@ -14,7 +14,7 @@ export interface CurvatureSize {
   readonly samples: number;
 }
 
-/** Flops. */
+/** In flops of a product. */
 export interface HierarchicalCosts {
   /** An iteration of conjugate gradients: a product and the preconditioner. */
   readonly iteration: number;
@@ -22,27 +22,57 @@ export interface HierarchicalCosts {
   readonly making: number;
 }
 
+/**
+ * A flop of the compression, the factorization and a solve counts as so many of a product: in float64, in smaller
+ * blocks and with more memory to read, they run about so much slower (784-32-784, one thread).
+ */
+const WEIGHT = 5;
 /** The factorization by default costs as much as so many products, and has at most so many directions. */
 const PRODUCTS = 64;
 const MOST_DIRECTIONS = 8192;
-/** Numbers of an index outside those directions: its block of about 32, and how leaves are rounded. */
-const NUMBERS_OUTSIDE = 48;
+/** Numbers of a rotated index outside those directions: its block of about 32, and how leaves are rounded. */
+const NUMBERS_OUTSIDE = 40;
 
 const productFlops = ({ network: { parameters }, samples }: CurvatureSize): number => 8 * samples * parameters;
 
-/** 8·Σ(width² + outputs²) of the bases and of the last layer's complement. */
-function basisBytes({ network: { layers } }: CurvatureSize): number {
-  const last = layers[layers.length - 1];
-  return 8 * layers.reduce((sum, { width, outputs }) => sum + width ** 2 + outputs ** 2, last.width ** 2);
+/** Columns of errors that a sample has. */
+const columnsOf = ({ network, loss }: CurvatureSize): number =>
+  isUniform(network, loss)
+    ? Math.min(network.outputs, network.layers[network.layers.length - 1].inputs)
+    : network.outputs;
+
+/** Rotated layers: directions of the inputs and units, at most; whether the units' basis is made by eigenvectors. */
+function rotated(
+  size: CurvatureSize,
+): { readonly layer: Layer; readonly directions: number; readonly units: number; readonly eigen: boolean }[] {
+  const { network, loss, samples } = size;
+  const columns = columnsOf(size);
+  const known = !lossOf(loss).softmax;
+  return network.layers.map((layer, ℓ) => {
+    const eigen = !(known && ℓ === network.layers.length - 1);
+    return {
+      layer,
+      directions: Math.min(layer.width, samples),
+      units: Math.min(layer.outputs, eigen ? samples * columns : columns),
+      eigen,
+    };
+  });
 }
 
 /**
- * Bytes of the matrix by default: bases, blocks on the diagonal, and the |S| directions of largest curvature with
- * |S|³/3 = 64 products of 8nN flops, |S| ≤ 8192.
+ * Bytes of the matrix by default: bases, blocks on the diagonal, and the |S| directions of largest curvature that are
+ * factored, 5·|S|³/3 flops, at the price of 64 products of 8nN; |S| ≤ 8192.
  */
 export function matrixBytes(size: CurvatureSize): number {
-  const directions = Math.min(MOST_DIRECTIONS, size.network.parameters, Math.cbrt(3 * PRODUCTS * productFlops(size)));
-  return basisBytes(size) + 8 * (directions ** 2 + NUMBERS_OUTSIDE * size.network.parameters);
+  const { layers } = size.network;
+  const most = Math.cbrt((3 * PRODUCTS * productFlops(size)) / WEIGHT);
+  let bases = layers[layers.length - 1].width ** 2;
+  let indices = 0;
+  for (const { layer, directions, units } of rotated(size)) {
+    bases += layer.width * directions + layer.outputs * units;
+    indices += directions * units;
+  }
+  return 8 * (bases + Math.min(MOST_DIRECTIONS, indices, most) ** 2 + NUMBERS_OUTSIDE * indices);
 }
 
 /** Bytes that making it takes at its peak: rotated activations and errors, the matrix, its nested form, its factors. */
@@ -55,24 +85,22 @@ export function neededBytes(size: CurvatureSize, share: number | undefined): num
 }
 
 /**
- * With k columns of errors a sample, |S| directions kept whole, n samples:
+ * With n samples of k columns of errors, q directions and p units of a layer, |S| directions kept whole:
  *
- *   iteration = 8nN + 4Σ width·outputs·(width + outputs) + 2|S|²
- *   making    = 4nkN + Σ 9(width³ + outputs³) + n|S|² + |S|³/3, without the last outputs³ but under softmax
+ *   iteration = 8nN + 5·(4Σ width·p·(q + outputs) + 4|S|²)
+ *   making    = 5·(4nkN + Σ 9(width³ + outputs³) + n|S|² + |S|³/3), outputs³ where Γ has to be decomposed
  */
-export function hierarchicalCosts(size: CurvatureSize, directions: number): HierarchicalCosts {
-  const { network, loss, samples } = size;
-  const { layers, parameters, outputs: r } = network;
-  const columns = isUniform(network, loss) ? Math.min(r, layers[layers.length - 1].inputs) : r;
+export function hierarchicalCosts(size: CurvatureSize, kept: number): HierarchicalCosts {
+  const { network, samples } = size;
   let rotation = 0;
   let bases = 0;
-  layers.forEach(({ width, outputs }, ℓ) => {
-    rotation += 4 * width * outputs * (width + outputs);
-    const known = ℓ === layers.length - 1 && !lossOf(loss).softmax;
-    bases += 9 * (width ** 3 + (known ? 0 : outputs ** 3));
-  });
+  for (const { layer, directions, units, eigen } of rotated(size)) {
+    rotation += 4 * layer.width * units * (directions + layer.outputs);
+    bases += 9 * (layer.width ** 3 + (eigen ? layer.outputs ** 3 : 0));
+  }
+  const errors = 4 * samples * columnsOf(size) * network.parameters;
   return {
-    iteration: productFlops(size) + rotation + 2 * directions ** 2,
-    making: 4 * samples * columns * parameters + bases + samples * directions ** 2 + directions ** 3 / 3,
+    iteration: productFlops(size) + WEIGHT * (rotation + 4 * kept ** 2),
+    making: WEIGHT * (errors + bases + samples * kept ** 2 + kept ** 3 / 3),
   };
 }

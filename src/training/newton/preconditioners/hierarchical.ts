@@ -4,8 +4,8 @@
  * diagonal for the rest), factored, and kept while it serves:
  *
  *   another λ      λ′ stays while ¼ ≤ λ/λ′ ≤ 4; then it is factored again from the same G̃
- *   made anew      after a step of more than twice the iterations of the first step with it, or once the iterations
- *                  beyond those of that step cost, all together, as much as making it (costs by the flops below)
+ *   made anew      after a step of more than twice the iterations of the first step with it, once all iterations beyond
+ *                  those of that step have cost as much as making it does (hierarchical-costs.ts)
  *
  * It is made before a step, at the step's θ and first samples, without dropout's masks. No clock decides. Point and
  * batch that it was made of are kept: a resumed run makes it again from them, with the same bits. In float64; it lies
@@ -29,8 +29,11 @@ import type { Preconditioner, PreconditionerPlan } from './preconditioner.js';
 
 /** λ may be so many times larger or smaller than the one that was factored. */
 const DAMPING_RANGE = 4;
+
 /** A step of more than so many times the iterations of the first one is slow. */
 const SLOW = 2;
+/** Iterations before which the stop by progress does not come (conjugate-gradients.ts): fewer count as so many. */
+const LEAST_ITERATIONS = 11;
 
 /** Settings of {@link hierarchicalPreconditioner}. */
 export interface HierarchicalSettings {
@@ -216,12 +219,12 @@ class HierarchicalPreconditioner implements Preconditioner {
     if (this.#factorization === undefined) return;
     const first = numbers['hierarchicalFirst'];
     if (first === 0) {
-      numbers['hierarchicalFirst'] = Math.max(1, iterations);
+      numbers['hierarchicalFirst'] = Math.max(LEAST_ITERATIONS, iterations);
       return;
     }
     numbers['hierarchicalBeyond'] += Math.max(0, iterations - first);
     const { iteration, making } = this.#costs;
-    if (iterations > SLOW * first || numbers['hierarchicalBeyond'] * iteration > making)
+    if (iterations > SLOW * first && numbers['hierarchicalBeyond'] * iteration > making)
       numbers['hierarchicalSlow'] = 1;
   }
 
