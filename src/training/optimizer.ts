@@ -2,6 +2,7 @@
  * What an optimizer is: a description with all its settings, which begins at an objective's θ and then makes steps. The
  * loop (train.ts) gives batches, rates and groups; the optimizer never sees the data.
  */
+import type { AbortSignalLike } from '../core/context.js';
 import type { FloatArray } from '../core/floats.js';
 import type { LossName } from '../network/losses/table.js';
 import type { Network } from '../network/network.js';
@@ -83,6 +84,13 @@ export interface StepReport {
 
 /** An optimizer at work on one objective. */
 export interface Stepper {
+  /**
+   * What a step needs that cannot be done at once, as curvature that is compressed on a team: where there is such a
+   * method, it is awaited on the loaded batch before each `step`, and θ, batch and state stay as they are. What it
+   * makes either belongs to the state or follows from it: a resumed run makes the same. Throws as `step`, and
+   * AbortedError, after which the state is as before.
+   */
+  prepare?(signal: AbortSignalLike | undefined): Promise<void>;
   /**
    * One step on the loaded batch, θ changed in place. Throws NonFiniteError where loss or gradient are not finite: θ
    * and the state are then as before.

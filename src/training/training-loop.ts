@@ -145,7 +145,7 @@ export class TrainingLoop {
       }
       const outcome = this.#ending();
       if (outcome !== null) return outcome;
-      if (!this.#step()) return 'diverged';
+      if (!(await this.#step())) return 'diverged';
       if (!this.#breath.due) continue;
       this.#report();
       await this.#metrics?.flush();
@@ -194,7 +194,7 @@ export class TrainingLoop {
   }
 
   /** Takes a step; whether loss and gradient were finite. */
-  #step(): boolean {
+  async #step(): Promise<boolean> {
     const begin = performance.now();
     const state = this.#state;
     const { subject, settings } = this.#parts;
@@ -211,6 +211,7 @@ export class TrainingLoop {
     let report: StepReport;
     try {
       this.#load(batch, state.step);
+      if (this.#stepper.prepare !== undefined) await this.#stepper.prepare(this.#parts.control.signal);
       report = this.#stepper.step(plan);
     } catch (error) {
       if (!(error instanceof NonFiniteError)) throw error;

@@ -42,6 +42,7 @@ describe('every Newton method', () => {
       for (let step = 0; step < 12; step++) {
         reload();
         const before = Float64Array.from(objective.parameters);
+        await stepper.prepare?.(undefined);
         const report: StepReport = stepper.step(plan(step));
         const moved = objective.parameters.map((value, k) => value - before[k]);
         const after = objective.measure().loss;
@@ -60,7 +61,10 @@ describe('every Newton method', () => {
       const team = workers === 0 ? undefined : await sharedTeam(workers);
       const options = { team, samples: 120, precision: 'f32', loss: 'cross-entropy' } as const;
       const { objective, stepper, plan } = await openCase(ALL[name](), options);
-      for (let step = 0; step < 4; step++) stepper.step(plan(step));
+      for (let step = 0; step < 4; step++) {
+        await stepper.prepare?.(undefined);
+        stepper.step(plan(step));
+      }
       objective.close();
       return Float32Array.from(objective.parameters);
     };
@@ -72,13 +76,18 @@ describe('every Newton method', () => {
   it.each(names)('%s goes on from its arrays and numbers bit for bit', async (name) => {
     const options = { precision: 'f32', regularization: 1e-3, dropout: 0.2 } as const;
     const one = await openCase(ALL[name](), options);
-    for (let step = 0; step < 5; step++) one.stepper.step(one.plan(step));
+    for (let step = 0; step < 5; step++) {
+      await one.stepper.prepare?.(undefined);
+      one.stepper.step(one.plan(step));
+    }
     const two = await openCase(ALL[name](), options);
     two.objective.parameters.set(one.objective.parameters);
     for (const [key, array] of Object.entries(one.stepper.arrays)) two.stepper.arrays[key].set(array);
     Object.assign(two.stepper.numbers, one.stepper.numbers);
     two.stepper.restored?.();
     for (let step = 5; step < 9; step++) {
+      await one.stepper.prepare?.(undefined);
+      await two.stepper.prepare?.(undefined);
       const a = one.stepper.step(one.plan(step));
       expect(two.stepper.step(two.plan(step))).toEqual(a);
     }
@@ -102,7 +111,10 @@ describe('every Newton method', () => {
     const { objective, stepper, plan, network } = await openCase(ALL[name](), { widths: [5, 6, 4, 3] });
     const layers = [{ factor: 1, decay: 0, decayBias: false }, null, { factor: 0.5, decay: 0.01, decayBias: false }];
     const before = Float64Array.from(objective.parameters);
-    for (let step = 0; step < 4; step++) stepper.step({ ...plan(step), layers, clip: 0.5 });
+    for (let step = 0; step < 4; step++) {
+      await stepper.prepare?.(undefined);
+      stepper.step({ ...plan(step), layers, clip: 0.5 });
+    }
     const { offset, width, outputs } = network.layers[1];
     const part = (x: ArrayLike<number>): number[] => Array.from(x).slice(offset, offset + width * outputs);
     expect(part(objective.parameters)).toEqual(part(before));
@@ -248,9 +260,11 @@ describe('directions by products', () => {
       objective.inputsOf(0).forEach((value, at, a) => {
         if (at % width < 8) a[at] = value * 2 ** ((at % width) - 4);
       });
+      await stepper.prepare?.(undefined);
       iterations[preconditioner] = stepper.step(plan()).cgIterations!;
     }
     expect(iterations['kfac']).toBeLessThan(iterations['none']);
+    expect(iterations['hierarchical']).toBeLessThan(iterations['kfac']);
     expect(iterations['nystrom']).toBeLessThan(iterations['none']);
   });
 });
@@ -381,7 +395,9 @@ describe('options', () => {
     expect(() => levenbergMarquardt({ damping: 0 })).toThrow(OptionError);
     expect(() => hessianFree({ warmStart: 1 })).toThrow('warmStart');
     expect(() => hessianFree({ curvatureShare: 0 })).toThrow('curvatureShare');
-    expect(() => hessianFree({ preconditioner: 'jacobi' as never })).toThrow('none, diagonal, kfac, nystrom');
+    expect(() => hessianFree({ preconditioner: 'jacobi' as never })).toThrow(
+      'none, diagonal, kfac, nystrom, hierarchical',
+    );
     expect(() => lbfgs({ history: 0 })).toThrow('history');
     expect(() => lbfgs({ curvature: 1 })).toThrow('curvature');
     expect(() => newtonLanczos({ tolerance: 2 })).toThrow('tolerance');

@@ -3,6 +3,7 @@
  * of the step before, stopped by φ; G on the batch's first share, ∇f on all of it; of the kept iterates the one where f
  * begins to rise is left, going backwards; λ by the ratio.
  */
+import type { AbortSignalLike } from '../../core/context.js';
 import type { FloatArray } from '../../core/floats.js';
 import type { Network } from '../../network/network.js';
 import type { Objective } from '../objective/objective.js';
@@ -37,6 +38,7 @@ export class HessianFreeStepper implements Stepper {
   readonly arrays: Readonly<Record<string, FloatArray>>;
   readonly numbers: Record<string, number>;
   readonly rules: readonly string[];
+  readonly prepare?: (signal: AbortSignalLike | undefined) => Promise<void>;
   readonly #settings: HessianFreeSettings;
   readonly #point: Point;
   readonly #preconditioner: Preconditioner | undefined;
@@ -55,10 +57,22 @@ export class HessianFreeStepper implements Stepper {
     this.#x = vector();
     this.#d = vector();
     this.#kept = Array.from({ length: KEPT }, vector);
-    this.#preconditioner = settings.preconditioner.begin(objective);
-    this.arrays = { solution: this.#x, ...this.#preconditioner?.arrays };
     this.numbers = { damping: settings.damping, warm: 0, negativeCurvatures: 0, rejections: 0 };
+    const preconditioner = settings.preconditioner.begin(objective, this.numbers);
+    this.#preconditioner = preconditioner;
+    this.arrays = { solution: this.#x, ...preconditioner?.arrays };
     this.rules = objective.network.layers.map(() => 'hessian-free');
+    if (preconditioner?.ready !== undefined)
+      this.prepare = (signal) => preconditioner.ready!(this.#samples, this.numbers['damping'], signal);
+  }
+
+  restored(): void {
+    this.#preconditioner?.restored?.();
+  }
+
+  /** Samples of the curvature. */
+  get #samples(): number {
+    return Math.max(1, Math.round(this.#settings.curvatureShare * this.#point.objective.count));
   }
 
   step(plan: StepPlan): StepReport {
@@ -67,10 +81,12 @@ export class HessianFreeStepper implements Stepper {
     const { damping } = numbers;
     point.begin(plan);
     if (point.gradientNorm === 0) return point.report(0, { slope: 0, square: 0 });
-    const { objective, space } = point;
-    const samples = Math.max(1, Math.round(this.#settings.curvatureShare * objective.count));
-    this.#preconditioner?.prepare(point, samples, damping);
+    const { space } = point;
+    const samples = this.#samples;
+    const preconditioner = this.#preconditioner;
+    preconditioner?.prepare(point, samples, damping);
     const found = this.#solve(samples, damping);
+    preconditioner?.took?.(found.iterations);
     if (!space.finite(this.#x)) {
       // Nothing of it can be used: the next step begins at zero with more damping.
       this.#x.fill(0);
@@ -103,6 +119,7 @@ export class HessianFreeStepper implements Stepper {
       ratio,
       cgIterations: found.iterations,
       residual: found.residual,
+      ...(preconditioner?.note === undefined ? {} : { note: preconditioner.note }),
       // Of G, which has none: rounding.
       ...(negativeCurvature === null ? {} : { negativeCurvature: negativeCurvature - damping }),
     };

@@ -81,6 +81,8 @@ export class Objective {
   readonly precision: Precision;
   readonly kernels: VectorKernels;
   readonly blas: Blas;
+  /** The team that it was opened on. */
+  readonly workers: Team | undefined;
   /** θ; to be changed in place. */
   readonly parameters: FloatArray;
   /** ∇f of the last `evaluate`. */
@@ -99,7 +101,6 @@ export class Objective {
   readonly #workspace: Workspace;
   readonly #memory: VectorMemory;
   readonly #worker: ObjectiveWorker;
-  readonly #team: Team | undefined;
   readonly #shared: Shared<Workspace> | undefined;
   readonly #graphs: Graphs;
   readonly #lists = new Map<number, TaskGraph>();
@@ -134,7 +135,7 @@ export class Objective {
     this.parameters = this.#array(workspace.parameters);
     this.gradient = this.#array(workspace.gradient);
     this.#worker = new ObjectiveWorker(workspace, memory, options.blas);
-    this.#team = options.team;
+    this.workers = options.team;
     this.#shared = shared;
     this.#blocks = parameterBlocks(options.network).length;
     this.#graphs = new Graphs(this.#blocks);
@@ -372,6 +373,11 @@ export class Objective {
     return this.#array(this.#workspace.layers[layer].inputs);
   }
 
+  /** The targets of the loaded batch, outputs × count. */
+  targetsOf(): FloatArray {
+    return this.#array(this.#workspace.targets);
+  }
+
   /** The errors that `draw`, `column` or `product` left at layer ℓ, outputs × samples. */
   errorsOf(layer: number): FloatArray {
     return this.#array(this.#workspace.layers[layer].tangents!);
@@ -437,7 +443,7 @@ export class Objective {
 
   /** Lets the team forget the workspace. */
   close(): void {
-    if (this.#shared !== undefined) this.#team!.release(this.#shared);
+    if (this.#shared !== undefined) this.workers!.release(this.#shared);
   }
 
   #penalty(θ: FloatArray): number {
@@ -476,7 +482,7 @@ export class Objective {
     const timed = tries && this.#trial.begin();
     const onTeam = this.#shared !== undefined && this.#trial.onTeam;
     const begin = timed ? performance.now() : 0;
-    if (onTeam) this.#team!.runSync(objectiveTask, this.#shared, graph, work);
+    if (onTeam) this.workers!.runSync(objectiveTask, this.#shared, graph, work);
     else for (let task = 0; task < graph.count; task++) this.#worker.run(task, work);
     if (timed) this.#trial.took(performance.now() - begin);
   }

@@ -7,13 +7,14 @@ import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { HessianFreeStepper, hessianFreeNumbers } from '../newton/hessian-free-stepper.js';
 import { requireCount, requireFlag, requireName, requireNumber } from '../newton/option-checks.js';
 import { diagonalPreconditioner } from '../newton/preconditioners/diagonal.js';
+import { hierarchicalPreconditioner } from '../newton/preconditioners/hierarchical.js';
 import { kfacPreconditioner } from '../newton/preconditioners/kfac.js';
 import { nystromPreconditioner } from '../newton/preconditioners/nystrom.js';
 import { noPreconditioner, type PreconditionerPlan } from '../newton/preconditioners/preconditioner.js';
 import type { Optimizer } from '../optimizer.js';
 
 /** Preconditioners of {@link hessianFree}. */
-export const HF_PRECONDITIONERS = ['none', 'diagonal', 'kfac', 'nystrom'] as const;
+export const HF_PRECONDITIONERS = ['none', 'diagonal', 'kfac', 'nystrom', 'hierarchical'] as const;
 
 /** Options of {@link hessianFree}. */
 export interface HessianFreeOptions {
@@ -38,8 +39,8 @@ export interface HessianFreeOptions {
   /** Share of the batch, its first samples, that curvature is taken on. Default 0.25. */
   readonly curvatureShare?: number | undefined;
   /**
-   * 'none'; 'diagonal' (squares of the samples' gradients); 'kfac'; 'nystrom' (`rank` products every `refresh` steps).
-   * Default 'kfac'.
+   * 'none'; 'diagonal' (squares of the samples' gradients); 'kfac'; 'nystrom' (`rank` products every `refresh` steps);
+   * 'hierarchical' (G as a factored hierarchical matrix, kept until conjugate gradients slow down). Default 'kfac'.
    */
   readonly preconditioner?: (typeof HF_PRECONDITIONERS)[number] | undefined;
   /** Of 'nystrom'. Default 20. */
@@ -48,6 +49,11 @@ export interface HessianFreeOptions {
   readonly refresh?: number | undefined;
   /** Of 'nystrom'. Default 0. */
   readonly seed?: number | undefined;
+  /**
+   * Of 'hierarchical': bytes of the matrix over the 8N² of the dense one. Default: what holds the directions that are
+   * factored at the cost of some products with G, at most 8,192 of them.
+   */
+  readonly share?: number | undefined;
 }
 /** The keys of {@link HessianFreeOptions}. */
 export const HESSIAN_FREE_KEYS: KeysOf<HessianFreeOptions> = {
@@ -65,6 +71,7 @@ export const HESSIAN_FREE_KEYS: KeysOf<HessianFreeOptions> = {
   rank: true,
   refresh: true,
   seed: true,
+  share: true,
 };
 
 /** Hessian-free optimization (J. Martens, ICML 2010). Throws OptionError. */
@@ -85,6 +92,7 @@ export function hessianFree(options: HessianFreeOptions = {}): Optimizer {
     rank = 20,
     refresh = 10,
     seed = 0,
+    share,
   } = requireKnownOptions(options, HESSIAN_FREE_KEYS, name);
   requireNumber(damping, 'damping', name, { closed: !adapt });
   requireFlag(adapt, 'adapt', name);
@@ -104,6 +112,12 @@ export function hessianFree(options: HessianFreeOptions = {}): Optimizer {
   requireCount(rank, 'rank', name);
   requireCount(refresh, 'refresh', name);
   requireSeed(seed);
+  if (share !== undefined) requireNumber(share, 'share', name);
+  if (preconditioner === 'hierarchical' && damping === 0)
+    throw new OptionError(
+      `damping of ${name} is 0: the preconditioner 'hierarchical' factors G + λI and needs λ above 0.`,
+      { damping },
+    );
   if (adapt && !(damping >= leastDamping && damping <= mostDamping))
     throw new OptionError(`damping of ${name} is ${damping}: it lies from leastDamping to mostDamping.`, { damping });
   const plans: Record<(typeof HF_PRECONDITIONERS)[number], PreconditionerPlan> = {
@@ -111,6 +125,7 @@ export function hessianFree(options: HessianFreeOptions = {}): Optimizer {
     diagonal: diagonalPreconditioner,
     kfac: kfacPreconditioner,
     nystrom: nystromPreconditioner({ rank, refresh, seed }),
+    hierarchical: hierarchicalPreconditioner({ share, curvatureShare }),
   };
   const plan = plans[preconditioner];
   return {
@@ -125,6 +140,7 @@ export function hessianFree(options: HessianFreeOptions = {}): Optimizer {
       curvatureShare,
       preconditioner,
       ...(preconditioner === 'nystrom' ? { rank, refresh, seed } : {}),
+      ...(preconditioner === 'hierarchical' ? { share: share ?? null } : {}),
     },
     learningRate: null,
     curvature: 'gauss-newton',
