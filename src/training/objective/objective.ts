@@ -19,6 +19,7 @@ import { lossOf, type LossName } from '../../network/losses/table.js';
 import { layerWeights, type Network } from '../../network/network.js';
 import type { TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
+import { copySamples } from './copy-samples.js';
 import { Graphs, parameterBlocks, sliceCount } from './slices.js';
 import { ObjectiveWorker, objectiveTask, type Carry, type MomentTask, type Work } from './tasks.js';
 import { kernelLoss } from './passes.js';
@@ -210,11 +211,8 @@ export class Objective {
     const layer = this.network.layers[0];
     const a = this.#array(this.#workspace.layers[0].inputs);
     const y = this.#array(this.#workspace.targets);
-    for (let i = 0; i < count; i++) {
-      const j = picks === undefined ? i : picks.order[picks.first + i];
-      copyColumn(inputs.data, inputs.offset + j * inputs.ld, inputs.rows, a, i * layer.width);
-      copyColumn(targets.data, targets.offset + j * targets.ld, targets.rows, y, i * targets.rows);
-    }
+    copySamples(inputs, count, picks, a, layer.width);
+    copySamples(targets, count, picks, y, targets.rows);
     this.#count = count;
     this.#prepared = 0;
     this.loads++;
@@ -496,9 +494,4 @@ export class Objective {
       throw new MemoryError('A vector of an objective is one that its vector() or take() gave.', {});
     return { at: x.byteOffset, length: x.length };
   }
-}
-
-function copyColumn(x: FloatArray, from: number, rows: number, y: FloatArray, to: number): void {
-  if (rows >= 32) y.set(x.subarray(from, from + rows), to);
-  else for (let k = 0; k < rows; k++) y[to + k] = x[from + k];
 }
