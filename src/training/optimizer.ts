@@ -86,8 +86,8 @@ export interface StepReport {
 export interface Stepper {
   /**
    * What a step needs that cannot be done at once, as curvature that is compressed on a team: where there is such a
-   * method, it is awaited on the loaded batch before each `step`, and θ, batch and state stay as they are. What it
-   * makes either belongs to the state or follows from it: a resumed run makes the same. Throws as `step`, and
+   * method, it is awaited on the loaded batch before each `step`; θ and batch stay as they are. What it makes either
+   * belongs to the state or follows from it, so that a resumed run makes the same again. Throws as `step`, and
    * AbortedError, after which the state is as before.
    */
   prepare?(signal: AbortSignalLike | undefined): Promise<void>;

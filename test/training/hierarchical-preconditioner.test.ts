@@ -155,11 +155,12 @@ describe('the hierarchical preconditioner', () => {
 
   it('trains, goes on from a checkpoint with the same bits, with frozen first layers and dropout', async () => {
     const model = smallModel({ samples: 60, widths: [6, 5, 4, 3] });
-    for (const more of [{}, { groups: [{ layers: [0], frozen: true }], dropout: 0.2 }, { rotateInputs: true }]) {
+    const all = { batchSize: 'all', optimizer: optimizer({ curvatureShare: 0.5 }) } as const;
+    for (const more of [{}, all, { groups: [{ layers: [0], frozen: true }], dropout: 0.2 }, { rotateInputs: true }]) {
       const options: TrainOptions = { optimizer: optimizer(), batchSize: 20, validation: 0, seed: 4, ...more };
       const whole = await train(model, { ...options, epochs: 4 });
       expect(whole.outcome).toBe('finished');
-      const checkpoint = join(folder, `run-${Object.keys(more).length}-${'dropout' in more}`);
+      const checkpoint = join(folder, `run-${Object.keys(more).join('-')}`);
       await train(model, { ...options, epochs: 2, checkpoint });
       const resumed = await train(model, { ...options, epochs: 4, checkpoint, resume: true });
       expect(resumed.parameters).toEqual(whole.parameters);

@@ -1,7 +1,7 @@
 /**
- * M = G̃ + λ′I with G̃ ≽ 0 the Gauss–Newton matrix of a step's curvature batch as a hierarchical matrix in the Kronecker
- * eigenbasis (curvature/eigenbasis: the directions of largest curvature with all that couples them, small blocks on the
- * diagonal for the rest), factored, and kept while it serves:
+ * M = G̃ + λ′I with G̃ ≽ 0 the Gauss–Newton matrix of a step's curvature batch as a hierarchical matrix in the
+ * Kronecker eigenbasis (curvature/eigenbasis: the directions of largest curvature with all that couples them, small
+ * blocks on the diagonal for the rest), factored, and kept while it serves:
  *
  *   another λ      λ′ stays while ¼ ≤ λ/λ′ ≤ 4; then it is factored again from the same G̃
  *   made anew      after a step of more than twice the iterations of the first step with it, once all iterations beyond
