@@ -54,9 +54,9 @@ function asText(value: unknown, flag: Option): string {
 /** The flag of a name in the file: learning-rate, learningRate, --learning-rate. */
 function flagOf(name: string, flags: readonly Option[], path: string): Option {
   const plain = name.replace(/^--/, '');
-  const found = flags.find(
-    (flag) => flag.long?.replace(/^--/, '') === plain || (!flag.negate && flag.attributeName() === plain),
-  );
+  const found =
+    flags.find((flag) => flag.long?.replace(/^--/, '') === plain) ??
+    flags.find((flag) => flag.attributeName() === plain);
   if (found !== undefined) return found;
   const names = flags.map((flag) => flag.long!.replace(/^--/, ''));
   const near = nearestName(plain, names);
@@ -65,13 +65,14 @@ function flagOf(name: string, flags: readonly Option[], path: string): Option {
   );
 }
 
-function parsed(value: unknown, flag: Option, path: string): unknown {
+/** A value under a name, as the command has it; "bias": false is "no-bias": true. */
+function parsed(name: string, value: unknown, flag: Option, path: string): unknown {
   const refuse = (why: string): never => {
-    throw new UsageError(`${path}: "${flag.long!.replace(/^--/, '')}": ${why}`);
+    throw new UsageError(`${path}: "${name}": ${why}`);
   };
-  if (flag.isBoolean()) {
+  if (flag.isBoolean() || flag.negate) {
     if (typeof value !== 'boolean') return refuse('It must be true or false.');
-    return flag.negate ? !value : value;
+    return flag.negate && name.replace(/^--/, '') === flag.long!.replace(/^--/, '') ? !value : value;
   }
   if (value === null || value === '') return refuse('It has no value.');
   try {
@@ -113,7 +114,7 @@ export async function configured<T extends object>(command: Command): Promise<T>
   for (const [name, value] of Object.entries(values)) {
     const flag = flagOf(name, flags, path);
     const attribute = flag.attributeName();
-    const own = parsed(value, flag, path);
+    const own = parsed(name, value, flag, path);
     if (command.getOptionValueSource(attribute) === 'cli') {
       // Settings of an optimizer are taken one by one.
       const flagged = command.getOptionValue(attribute) as unknown;

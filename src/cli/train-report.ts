@@ -2,6 +2,7 @@
  * A training run for people, made from its record alone.
  */
 import type { TrainingRecord } from '../experiment/training-run.js';
+import { optimizerOf, type OptimizerName } from '../training/optimizers/table.js';
 import type { Evaluated } from '../training/train-options.js';
 import { grouped, inDigits, inPercent, inSeconds } from './numbers.js';
 import { sampleLines, table } from './tables.js';
@@ -87,7 +88,10 @@ function teamText({ team: { threads, soloMilliseconds, teamMilliseconds } }: Tra
 }
 
 const optimizerText = ({ optimizer: { name, settings }, batchSize }: TrainingRecord): string => {
-  const told = Object.entries(settings).filter(([, value]) => value !== null);
+  const usual = optimizerOf(name as OptimizerName).settings;
+  const told = Object.entries(settings).filter(
+    ([key, value]) => value !== null && (key === 'learningRate' || value !== usual[key]),
+  );
   const shown = told.map(([key, value]) => `${key} ${typeof value === 'number' ? inDigits(value, 4) : String(value)}`);
   return `${name}, batches of ${grouped(batchSize)}${shown.length > 0 ? `; ${shown.join(', ')}` : ''}`;
 };
@@ -110,7 +114,7 @@ export function trainReport(record: TrainingRecord, out?: string): string {
     optimizerText(record),
     ...ruleLine(record),
     evaluationTable(record),
-    `${outcomeText(record)}; ${grouped(steps)} steps in ${inSeconds(seconds.steps)} s, ` +
+    `${outcomeText(record)}; ${grouped(steps)} step${steps === 1 ? '' : 's'} in ${inSeconds(seconds.steps)} s, ` +
       `${grouped(samplesPerSecond)} samples/s, ${inSeconds(seconds.total)} s in all; ${teamText(record)}${damping}`,
     `weights of the ${which}: ` +
       `${value(kept.loss, kept.accuracy)} of ${of} data${task.standardized ? ", in the data's own units" : ''}` +

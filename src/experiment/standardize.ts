@@ -63,9 +63,7 @@ const scalesTargets = ({ layers }: Network, loss: LossName): boolean =>
 export function standardizationOf(network: Network, loss: LossName, training: DataSet): Standardization {
   const targets = scalesTargets(network, loss);
   if (!network.layers[0].bias || (targets && !network.layers.at(-1)!.bias))
-    throw new OptionError('Standardized data needs a network with biases in its first and last layers.', {
-      advice: [{ option: 'bias', value: true }],
-    });
+    throw new OptionError('Standardized data needs biases in the first and last layers, not bias: false.', {});
   return { inputs: scalingOf(training, 'inputs'), targets: targets ? scalingOf(training, 'targets') : null };
 }
 

@@ -73,6 +73,14 @@ function keptOf(run: TrainingRun, keep: Kept): FloatArray {
   return keep === 'best' ? run.best.parameters : run.parameters;
 }
 
+/** Samples that a run sees where nothing limits it and the data is small. */
+const SEEN = 20_000;
+const EPOCHS = 10;
+
+/** Epochs where neither epochs nor steps nor seconds are asked for: ten, of little data more. */
+const epochsOf = ({ epochs, steps, seconds }: TrainingSetup['options'], samples: number): number | undefined =>
+  epochs ?? (steps === undefined && seconds === undefined ? Math.max(EPOCHS, Math.ceil(SEEN / samples)) : undefined);
+
 /** Samples of a step. */
 export const batchSizeOf = (asked: number | 'all', samples: number): number =>
   asked === 'all' ? samples : Math.min(asked, samples);
@@ -103,7 +111,7 @@ export async function runTraining(setup: TrainingSetup, control: TeamControl): P
   const { network, loss, training, validation } = task;
   const run = await train(
     { network, parameters: task.initial(seed), loss, data: training },
-    { ...options, optimizer, seed, validation: validation ?? 0 },
+    { ...options, epochs: epochsOf(options, training.samples), optimizer, seed, validation: validation ?? 0 },
     control,
   );
   const parameters = task.raw(keptOf(run, keep));

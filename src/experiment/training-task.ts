@@ -17,7 +17,7 @@ import { copiedData, fromRaw, standardizationOf, toRaw, unevenScales, type Stand
 
 /** A network and its data, as they are asked for. */
 export interface TaskSetup {
-  /** Left out: what fits the data, with `hidden` units between. */
+  /** Left out: those of `weights`, else what fits the data, with `hidden` units between. */
   readonly widths?: readonly number[] | undefined;
   readonly hidden?: readonly number[] | undefined;
   readonly activation: ActivationName | readonly ActivationName[];
@@ -96,6 +96,15 @@ export function chooseNetwork({ widths, hidden, loss, data }: TaskSetup): { widt
   return { widths: [inputs, ...(hidden ?? hiddenOf(inputs, autoencoder)), outputs()], loss: chosen };
 }
 
+/** The widths of the weights' file, where they are to come from there. */
+async function widthsOfFile(
+  { weights, hidden }: TaskSetup,
+  control: RunControl,
+): Promise<readonly number[] | undefined> {
+  if (weights === undefined || hidden !== undefined) return undefined;
+  return (await readWeights(weights.path, undefined, { signal: control.signal })).widths;
+}
+
 /** Names of a table's columns, inputs then targets. */
 const columnNames = (data: NetworkSamples): string[] | null =>
   'inputs' in data ? data.tables.flatMap(({ table }) => table.names) : null;
@@ -105,7 +114,7 @@ const columnNames = (data: NetworkSamples): string[] | null =>
  */
 export async function openTask(setup: TaskSetup, control: RunControl): Promise<TrainingTask> {
   const { activation, bias, data, samples, precision, seed, weights, standardize } = setup;
-  const { widths, loss } = chooseNetwork(setup);
+  const { widths, loss } = chooseNetwork({ ...setup, widths: setup.widths ?? (await widthsOfFile(setup, control)) });
   const network = defineNetwork({ widths, activation, bias });
   const whole = networkData(network, loss, data, samples);
   const { training, validation } =

@@ -41,9 +41,25 @@ const TABLE = {
 /** The names of the schedules. */
 export const SCHEDULES = Object.keys(TABLE) as readonly (keyof typeof TABLE)[];
 
+/** Settings that have no default, as an example. */
+const NEEDED: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  step: { every: 10 },
+  exponential: { factor: 0.95 },
+  time: { decay: 0.1 },
+  'warm-up': { steps: 100 },
+  cyclic: { steps: 100 },
+};
+
 /** The schedule of that name; `then` of 'warm-up' may be a name. Throws OptionError for unknown names and settings. */
 export function scheduleOf(name: string, settings: Settings = {}): Schedule {
-  if (Object.hasOwn(TABLE, name)) return TABLE[name as keyof typeof TABLE](settings);
+  if (Object.hasOwn(TABLE, name)) {
+    for (const [needed, value] of Object.entries(NEEDED[name] ?? {}))
+      if (settings[needed] === undefined)
+        throw new OptionError(`The schedule ${name} needs ${needed}: such as ${name}:${needed}=${value}.`, {
+          schedule: name,
+        });
+    return TABLE[name as keyof typeof TABLE](settings);
+  }
   const near = nearestName(name, SCHEDULES);
   const hint = near === undefined ? `choose ${SCHEDULES.join(', ')}.` : `did you mean "${near}"?`;
   throw new OptionError(`Unknown schedule "${name}": ${hint}`, { schedule: name });

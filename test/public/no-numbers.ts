@@ -27,6 +27,7 @@ export const TAKE_NONE = [
   'momentum',
   'nesterov',
   'oneCycleSchedule',
+  'optimizerOf',
   'readCheckpoint',
   'rmsprop',
   'sgd',

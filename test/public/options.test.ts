@@ -268,6 +268,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   newton: [['learningRate', (o) => hmatrix.training.newton(o)]],
   newtonCg: [['damping', (o) => hmatrix.training.newtonCg(o)]],
   newtonLanczos: [['damping', (o) => hmatrix.training.newtonLanczos(o)]],
+  optimizerOf: [['learningRate', (o) => hmatrix.training.optimizerOf('adam', o)]],
   stepSchedule: [['factor', (o) => hmatrix.training.stepSchedule(and({ every: 2 }, o))]],
   exponentialSchedule: [['factor', (o) => hmatrix.training.exponentialSchedule(o)]],
   timeSchedule: [['decay', (o) => hmatrix.training.timeSchedule(o)]],

@@ -102,7 +102,11 @@ export const withTrain = (command: Command): Command =>
         (text: string, before?: NamedSettings['settings']) => ({ ...before, ...settings(text) }),
       )
       .option('--batch-size <b>', "samples of a step, or all (default: the optimizer's own)", batchSize)
-      .option('--epochs <e>', 'passes over the data (default: 10, where nothing else limits)', wholeNumber(0, 1e9))
+      .option(
+        '--epochs <e>',
+        'passes over the data (default, where nothing else limits: 10, or as many as 20,000 samples make)',
+        wholeNumber(0, 1e9),
+      )
       .option('--seconds <s>', 'stop after so many seconds of steps', positive)
       .option('--steps <n>', 'stop after so many steps', wholeNumber(0))
       .option(
