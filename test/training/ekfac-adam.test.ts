@@ -77,12 +77,12 @@ describe('ekfacAdam', () => {
       });
       expect(largestDifference(work.objective.parameters, θ)).toBeLessThan(1e-11);
     }
-    const both = 'ekfacAdam, turned by inputs and outputs';
+    const both = 'ekfac-adam, turned by inputs and outputs';
     // Of [7, 7], [8, 5], [6, 4] sides above 6 are not turned, nor are those of mse's outputs, which are diagonal.
     expect(work.stepper.rules).toEqual([
       'adam',
-      'ekfacAdam, turned by outputs',
-      loss === 'mse' ? 'ekfacAdam, turned by inputs' : both,
+      'ekfac-adam, turned by outputs',
+      loss === 'mse' ? 'ekfac-adam, turned by inputs' : both,
     ]);
   });
 
@@ -125,9 +125,9 @@ describe('ekfacAdam', () => {
     const [report] = steps(work, 4, 5);
     expect(report.note).toBe('Adam on layer 2: no eigenbasis was found');
     expect(work.stepper.rules[1]).toBe('adam');
-    expect(work.stepper.rules[0]).toBe('ekfacAdam, turned by inputs and outputs');
+    expect(work.stepper.rules[0]).toBe('ekfac-adam, turned by inputs and outputs');
     expect(steps(work, 5, 9).every(({ note }) => note === undefined)).toBe(true);
-    expect(work.stepper.rules[1]).toBe('ekfacAdam, turned by inputs and outputs');
+    expect(work.stepper.rules[1]).toBe('ekfac-adam, turned by inputs and outputs');
   });
 
   it('touches nothing where the gradient is not finite', async () => {

@@ -141,7 +141,7 @@ class EkfacAdamStepper implements Stepper {
     return this.#bases().map((basis) => {
       if (basis === null) return 'adam';
       const sides = basis.input === null ? 'outputs' : basis.output === null ? 'inputs' : 'inputs and outputs';
-      return `ekfacAdam, turned by ${sides}`;
+      return `ekfac-adam, turned by ${sides}`;
     });
   }
 
