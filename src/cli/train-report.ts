@@ -16,7 +16,7 @@ export function shownEvaluations(evaluations: readonly Evaluated[], best: Evalua
   const last = evaluations.length - 1;
   const shown = new Set<number>();
   const kept = evaluations.findIndex(({ step }) => step === best.step);
-  const lines = Math.min(LINES - 1, last + 1);
+  const lines = last < LINES ? last + 1 : LINES - 1;
   for (let k = 0; k < lines; k++) shown.add(Math.round((k * last) / Math.max(1, lines - 1)));
   if (kept >= 0) shown.add(kept);
   return [...shown].sort((a, b) => a - b).map((k) => evaluations[k]);
