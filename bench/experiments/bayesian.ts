@@ -290,7 +290,7 @@ async function regression(setup: Setup) {
     percent(row.coverage),
   ];
   const table: Table = {
-    title: `houses, ${data.training.inputs}-12-1 tanh: noise (in deviations of the target) and λ of the largest evidence`,
+    title: `houses, ${data.training.inputs}-12-1 tanh: noise (in deviations of the target) and λ that were chosen`,
     columns: ['chosen by', 'noise', 'λ', 'log evidence', 'validation log p', 'without variance', 'within ±1.96σ'],
     rows: [
       line('evidence, exact G', chosen),

@@ -1,8 +1,8 @@
 /**
  * `npm run experiment -- NAME… [--data DIR] [--quick] [--seed N] [--write]`: experiments of training. Each prints what
- * the data was, short tables, and what was expected with whether it came; `--write` keeps the record as JSON, and pictures
- * as PGM, in bench/experiments/results. DIR (default ../shared/data) has mnist/ and tabular/; what is not there is
- * generated, and the record says so. `--quick` is small, to see that it works, and is not written.
+ * the data was, short tables, and what was expected with whether it came; `--write` keeps the record as JSON, and
+ * pictures as PGM, in bench/experiments/results. DIR (default ../shared/data) has mnist/ and tabular/; what is not there
+ * is generated, and the record says so. `--quick` is small, to see that it works, and is not written.
  *
  * Ends with status 0 where everything expected came, 3 where not, 2 for misuse.
  */
