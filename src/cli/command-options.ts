@@ -175,8 +175,9 @@ export interface Handlers {
   logdet(file: string | undefined, options: FactorCommandOptions): Promise<number>;
   preconditioners(options: PreconditionerTableOptions): Promise<number>;
   demo(options: TableOptions): Promise<number>;
-  train(options: TrainCommandOptions): Promise<number>;
-  compare(options: CompareCommandOptions): Promise<number>;
+  /** The options of both may stand in a file, which is read then. */
+  train(options: () => Promise<TrainCommandOptions>): Promise<number>;
+  compare(options: () => Promise<CompareCommandOptions>): Promise<number>;
 }
 
 /** A network whose Gauss–Newton matrix is taken; what is not given is at NETWORK_DEFAULTS. */

@@ -22,6 +22,13 @@ import { withFactor, withRun, withInput } from './options/matrix.js';
 
 const wasGiven = (name: string, command: Command): boolean => command.getOptionValueSource(name) !== 'default';
 
+/** The options of a command, those of its --config file among them; read when the command runs. */
+async function withConfig<T extends object>(command: Command): Promise<T> {
+  const { configured } = await import('./config-file.js');
+  const options = await configured<T>(command);
+  return { ...options, activationGiven: wasGiven('activation', command) };
+}
+
 /** Which of the options with defaults of a network were given. */
 const givenNetwork = (command: Command): Pick<TableOptions, 'samplesGiven' | 'activationGiven'> => ({
   samplesGiven: wasGiven('samples', command),
@@ -167,9 +174,7 @@ export async function createProgram(
           'was asked for and missed, or the run diverged (the last good weights are kept)',
       ),
   ).action(async (_options: object, command: Command) => {
-    const { configured } = await import('./config-file.js');
-    const options = await configured<TrainCommandOptions>(command);
-    finish(await handlers.train({ ...options, activationGiven: wasGiven('activation', command) }));
+    finish(await handlers.train(() => withConfig<TrainCommandOptions>(command)));
   });
   if (args.includes('train')) (await import('./options/train.js')).withTrain(train);
 
@@ -181,9 +186,7 @@ export async function createProgram(
           'status 3: none reached it',
       ),
   ).action(async (_options: object, command: Command) => {
-    const { configured } = await import('./config-file.js');
-    const options = await configured<CompareCommandOptions>(command);
-    finish(await handlers.compare({ ...options, activationGiven: wasGiven('activation', command) }));
+    finish(await handlers.compare(() => withConfig<CompareCommandOptions>(command)));
   });
   if (args.includes('compare')) (await import('./options/train.js')).withCompare(compare);
 

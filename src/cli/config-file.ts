@@ -60,9 +60,8 @@ function flagOf(name: string, flags: readonly Option[], path: string): Option {
   if (found !== undefined) return found;
   const names = flags.map((flag) => flag.long!.replace(/^--/, ''));
   const near = nearestName(plain, names);
-  throw new UsageError(
-    `${path} has no option "${name}" of this command: ${near === undefined ? `there are ${names.join(', ')}` : `did you mean "${near}"?`}`,
-  );
+  const hint = near === undefined ? `there are ${names.join(', ')}` : `did you mean "${near}"?`;
+  throw new UsageError(`${path} has no option "${name}" of this command: ${hint}`);
 }
 
 /** A value under a name, as the command has it; "bias": false is "no-bias": true. */

@@ -83,7 +83,7 @@ function teamText({ team: { threads, soloMilliseconds, teamMilliseconds } }: Tra
   const measured =
     soloMilliseconds === null || teamMilliseconds === null
       ? ''
-      : ` (a gradient took ${inDigits(soloMilliseconds, 3)} ms on one, ${inDigits(teamMilliseconds, 3)} ms on the team)`;
+      : ` (a gradient took ${inDigits(soloMilliseconds, 3)} ms on one, ${inDigits(teamMilliseconds, 3)} ms on all)`;
   return `steps on ${threads} thread${threads === 1 ? '' : 's'}${measured}`;
 }
 

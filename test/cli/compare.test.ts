@@ -96,9 +96,8 @@ describe('hmatrix compare', () => {
       ...['--optimizers', 'adam,ekfac-adam', '--target-accuracy', '0.01,0', '--seeds', '2', '--epochs', '3'],
     );
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    expect(stdout).toMatch(
-      /\ntarget: validation accuracy ≥ 0\.0 %, then validation accuracy ≥ 1\.0 %; 12 runs: grid small, 2 seeds each, 60 s or 3 epochs a run at most\n/,
-    );
+    expect(stdout).toMatch(/\ntarget: validation accuracy ≥ 0\.0 %, then validation accuracy ≥ 1\.0 %; 12 runs: /);
+    expect(stdout).toMatch(/: grid small, 2 seeds each, 60 s or 3 epochs a run at most\n/);
     expect(stdout).toMatch(/│ adam.* of 2 │/);
     expect(stdout).toMatch(/\n {2}ekfac-adam: learningRate .*, batchSize 200\n/);
     expect(stdout).toMatch(/\nFirst to validation accuracy ≥ 1\.0 % in time is .*; in samples .*\.\n/);

@@ -148,8 +148,8 @@ export const withCompare = (command: Command): Command =>
       )
       .option(
         '--grid <choice>',
-        'settings that are tried: small (2 or 3 each), default (4 to 6), or a file of JSON: {"adam": [{"learningRate": ' +
-          '0.01, "batchSize": 100}]}',
+        'settings that are tried: small (2 or 3 each), default (4 to 6), or a file of JSON: {"adam": ' +
+          '[{"learningRate": 0.01, "batchSize": 100}]}',
         'small',
       )
       .option(

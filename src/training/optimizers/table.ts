@@ -144,7 +144,9 @@ function entryOf(name: string): AnyEntry {
  */
 export function optimizerOf<N extends OptimizerName>(name: N, settings?: OptimizerSettings<N>): Optimizer {
   const { make, keys } = entryOf(name);
-  return make(requireKnownOptions((settings ?? {}) as Readonly<Record<string, unknown>>, keys, name));
+  return make(
+    requireKnownOptions((settings === undefined ? {} : settings) as Readonly<Record<string, unknown>>, keys, name),
+  );
 }
 
 /** The names of the settings of an optimizer. Throws OptionError for an unknown name. */
