@@ -27,7 +27,7 @@ export const RACES: readonly RaceCase[] = [
     loss: 'mse',
     targets: [5.5, 5],
     of: 'training loss',
-    seconds: { run: 25, tuning: 3, all: 270 },
+    seconds: { run: 25, tuning: 3, all: 240 },
   },
   {
     name: 'training-bce',
@@ -36,7 +36,7 @@ export const RACES: readonly RaceCase[] = [
     loss: 'bce',
     targets: [90, 80],
     of: 'training loss',
-    seconds: { run: 25, tuning: 3, all: 270 },
+    seconds: { run: 25, tuning: 3, all: 240 },
   },
   {
     name: 'training-classifier',
@@ -45,7 +45,7 @@ export const RACES: readonly RaceCase[] = [
     loss: 'cross-entropy',
     targets: [0.95, 0.96],
     of: 'validation accuracy',
-    seconds: { run: 5, tuning: 1, all: 120 },
+    seconds: { run: 5, tuning: 1, all: 100 },
   },
 ];
 

@@ -46,14 +46,14 @@ const entrant = (method: string, optimizer: Optimizer, batchSize: number): Entra
 export async function race(one: RaceCase, folder: string, quick: boolean): Promise<RaceResult> {
   const begin = performance.now();
   const blas = openBlas();
-  const [samples, apart] = quick ? [2000, 500] : [8000, 2000];
-  const data = await digitData({ data: folder, quick, seed: 0 }, samples, apart);
+  const [samples, apart] = [8000, 2000];
+  const data = await digitData({ data: folder, seed: 0 }, samples, apart);
   const of = one.loss === 'cross-entropy' ? classified : mirrored;
   const [training, validation] = [of(data.training), of(data.validation)];
   const start = (seed: number): Model =>
     startOf({ widths: one.widths, activation: 'tanh' }, { loss: one.loss, data: training }, seed);
   const seconds = quick
-    ? { run: one.seconds.run / 8, tuning: one.seconds.tuning / 6, all: one.seconds.all / 6 }
+    ? { run: one.seconds.run / 2, tuning: one.seconds.tuning / 3, all: one.seconds.all / 4 }
     : one.seconds;
   const inTime = (): boolean => performance.now() - begin < 1000 * seconds.all;
 
@@ -82,7 +82,7 @@ export async function race(one: RaceCase, folder: string, quick: boolean): Promi
     // The fastest to the last target, of those that miss it those with the least loss.
     adams = adams.sort((a, b) => finish(one, a) - finish(one, b)).slice(0, OTHERS);
   }
-  const racers = [...adams.slice(0, 1), ...ours].map((each) => racerOf(one, each));
+  const racers = [...adams.slice(0, 1), ...ours].map((each) => racerOf(one, each, samples));
   return { name: one.name, kind: 'race', data: data.name, blas: blas.description, tried, racers };
 }
 
@@ -131,12 +131,11 @@ function finish(one: RaceCase, { runs }: Entrant): number {
   );
 }
 
-function racerOf(one: RaceCase, { method, optimizer, batchSize, runs }: Entrant): Racer {
+function racerOf(one: RaceCase, { method, optimizer, batchSize, runs }: Entrant, samples: number): Racer {
   const at = (value: 'seconds' | 'samples', target: number): number | null => {
     const found = median(runs.map(({ run }) => reached(one, run, target)?.[value] ?? Infinity));
     return Number.isFinite(found) ? found : null;
   };
-  const perEpoch = runs[0].run.samples / Math.max(1, runs[0].run.epochs || 1);
   return {
     method,
     batchSize,
@@ -144,7 +143,7 @@ function racerOf(one: RaceCase, { method, optimizer, batchSize, runs }: Entrant)
     tuned: method === 'Adam',
     seeds: runs.length,
     seconds: one.targets.map((target) => at('seconds', target)).map((value) => value && rounded(value)),
-    epochs: one.targets.map((target) => at('samples', target)).map((value) => value && rounded(value / perEpoch)),
+    epochs: one.targets.map((target) => at('samples', target)).map((value) => value && rounded(value / samples)),
     validationLoss: rounded(median(runs.map(({ validationLoss }) => validationLoss))),
   };
 }

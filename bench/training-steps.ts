@@ -9,6 +9,7 @@ import { median } from '../src/experiment/dgemm-rate.js';
 import type { Model } from '../src/network/model.js';
 import { SampleOrder } from '../src/network/sample-order.js';
 import { Team } from '../src/parallel/team.js';
+import { Breath } from '../src/training/breath.js';
 import { Objective } from '../src/training/objective/objective.js';
 import type { Optimizer, StepPlan, Stepper } from '../src/training/optimizer.js';
 import { ekfacAdam } from '../src/training/optimizers/ekfac-adam.js';
@@ -16,6 +17,7 @@ import { adam, sgd } from '../src/training/optimizers/first-order.js';
 import { hessianFree } from '../src/training/optimizers/hessian-free.js';
 import { kfacOptimizer } from '../src/training/optimizers/kfac.js';
 import { gaussNewtonCg } from '../src/training/optimizers/newton-cg.js';
+import { prepare } from '../src/training/prepare.js';
 import { train } from '../src/training/train.js';
 import { digitData, mirrored } from './experiments/data.js';
 import { startOf } from './experiments/experiment.js';
@@ -108,14 +110,20 @@ interface AtWork extends Method {
 
 async function begin(start: Model, one: Method, blas: Blas): Promise<AtWork> {
   const { optimizer, batchSize } = one;
-  const { network, loss, data, parameters } = start;
+  const { loss } = start;
   const clock: Clock = {};
+  const plans = start.network.layers.map(() => ({ factor: 1, decay: 0, decayBias: false }));
+  const rotated = optimizer.rotateInputs(loss);
+  const outline = { training: start.data, validation: null, plans, prefix: 0, rotated };
+  const ways = { blas, breath: new Breath(undefined), known: null };
+  const { network, parameters, training: data } = await prepare(start, outline, ways);
   const objective = await Objective.open({
     network,
     loss,
     precision: 'f32',
     batchSize,
     curvature: optimizer.curvature,
+    rotatedInputs: rotated,
     spare: optimizer.spare(network, batchSize),
     blas: timedBlas(blas, clock),
   });
@@ -132,12 +140,7 @@ async function begin(start: Model, one: Method, blas: Blas): Promise<AtWork> {
       objective.load(all[at++ % all.length]);
     },
     clock,
-    plan: {
-      step: 0,
-      factor: 1,
-      layers: network.layers.map(() => ({ factor: 1, decay: 0, decayBias: false })),
-      clip: null,
-    },
+    plan: { step: 0, factor: 1, layers: plans, clip: null },
     step: 0,
   };
 }
@@ -158,8 +161,8 @@ function steps(work: AtWork, count: number): Clock {
 
 /** Milliseconds of the gradient alone of the batch sizes. */
 function gradients(work: AtWork, count: number): number {
-  work.batches();
   const times = Array.from({ length: count }, (_, k) => {
+    work.batches();
     const from = performance.now();
     work.objective.evaluate({ step: k });
     return performance.now() - from;
@@ -180,7 +183,7 @@ function sgemmRate(blas: Blas): number {
 }
 
 async function dataOf(folder: string, quick: boolean) {
-  const data = await digitData({ data: folder, quick, seed: 0 }, quick ? 2000 : 8000, 100);
+  const data = await digitData({ data: folder, seed: 0 }, quick ? 2000 : 8000, 100);
   return {
     name: data.name,
     start: startOf({ widths: WIDTHS, activation: 'tanh' }, { loss: 'mse', data: mirrored(data.training) }, 0),

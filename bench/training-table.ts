@@ -42,7 +42,8 @@ function stepsText({ network, costs, sgemm }: StepsResult): string {
       .join(', ');
   return [
     `**A step** of ${network}, one thread, sgemm (n = 512) ${digits(sgemm)} GFLOP/s; GFLOP/s credit the ` +
-      "gradient's 6nN flops alone.",
+      "gradient's 6nN flops alone. A gradient with the update of its parameters, where the method makes both in one " +
+      'pass, counts as gradient.',
     '',
     '| | batch | ms | gradients | in BLAS | GFLOP/s | ms by part |',
     '|---|---|---|---|---|---|---|',

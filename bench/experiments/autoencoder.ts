@@ -40,7 +40,7 @@ async function run(setup: Setup): Promise<Outcome> {
     seed,
   );
   const common = { epochs: quick ? 2 : 15, seed, validation: mirrored(data.validation) };
-  const done = await trials(start, TRIALS, common);
+  const done = await trials(setup, start, TRIALS, common);
   const rows = done.map(({ row }) => row);
   const losses = rows.map((row) => lastOf(row)?.validationLoss ?? Infinity);
   const best = done[losses.indexOf(Math.min(...losses))];

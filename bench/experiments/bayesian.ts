@@ -146,7 +146,7 @@ interface Fit {
 
 async function classification(setup: Setup) {
   const { quick, seed } = setup;
-  const [n, apart, hidden, draws] = quick ? [80, 60, 6, 200] : [400, 500, 16, 400];
+  const [n, apart, hidden, draws] = quick ? [80, 60, 6, 200] : [250, 200, 12, 400];
   const data = await digitData(setup, n, apart);
   const factor = quick ? 4 : 2;
   const side = 28 / factor;
@@ -166,6 +166,7 @@ async function classification(setup: Setup) {
       ),
       'last layer': logMarginalLikelihood(alone, dualForm(alone).inverse(λ)).value,
     };
+    setup.say(`λ = ${λ}: evidence ${digits(evidence['dual (exact G)'])}`);
     fits.push({ λ, model, factors, evidence, plain: classScore(predict(model, inputs), null, targets) });
   }
   const names = Object.keys(fits[0].evidence);

@@ -94,8 +94,10 @@ async function run(setup: Setup): Promise<Outcome> {
     return { start, options: { ...common, validation: classified(of.validation) } };
   };
   const [large, small] = [model(28), model(7)];
-  const rows = (await trials(large.start, TRIALS, large.options)).map(({ row }) => row);
-  const dense = (await trials(small.start, DENSE, { ...small.options, epochs: quick ? 1 : 2 })).map(({ row }) => row);
+  const rows = (await trials(setup, large.start, TRIALS, large.options)).map(({ row }) => row);
+  const dense = (await trials(setup, small.start, DENSE, { ...small.options, epochs: quick ? 1 : 2 })).map(
+    ({ row }) => row,
+  );
   const last = (all: readonly RunRow[], label: string) => {
     const row = all.find((one) => one.label === label)!;
     return { ...lastOf(row), failure: row.failure, all: row.epochs.map(({ accuracy }) => accuracy ?? 0) };

@@ -54,7 +54,11 @@ const found = (folder: string, name: string): string | undefined =>
  * `training` and `validation` digits: of MNIST's test set after one seeded shuffle, as every comparison here has them
  * (the training set alone is not needed then), or generated where the folder has none.
  */
-export async function digitData({ data, seed }: Setup, training: number, validation: number): Promise<DigitData> {
+export async function digitData(
+  { data, seed }: Pick<Setup, 'data' | 'seed'>,
+  training: number,
+  validation: number,
+): Promise<DigitData> {
   const images = found(data, 't10k-images-idx3-ubyte');
   const labels = found(data, 't10k-labels-idx1-ubyte');
   const count = training + validation;

@@ -23,7 +23,7 @@ async function run(setup: Setup): Promise<Outcome> {
   ].flatMap(({ name, optimizer, batchSize }) =>
     shares.map((dropout) => ({ label: `${name}, dropout ${dropout}`, options: { optimizer, batchSize, dropout } })),
   );
-  const done = await trials(start, those, { epochs: quick ? 3 : 30, seed, validation });
+  const done = await trials(setup, start, those, { epochs: quick ? 3 : 30, seed, validation });
   const scores = done.map(({ row, run: { parameters } }) => ({
     label: row.label,
     training: scoreOf(start, parameters, training),

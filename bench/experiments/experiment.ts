@@ -21,6 +21,8 @@ export interface Setup {
   /** Small and short: to see that it works, not what comes of it. */
   readonly quick: boolean;
   readonly seed: number;
+  /** Told what was done so far. */
+  readonly say: (line: string) => void;
 }
 
 /** Something that was expected of the runs, and whether it came. */
@@ -135,14 +137,19 @@ export function startOf(
   return { ...given, network, parameters: precision === 'f32' ? Float32Array.from(initial) : initial };
 }
 
-/** Trains one model each way, always from the same beginning, and says so on the error stream. */
-export async function trials(start: Model, those: readonly Trial[], common: TrainOptions): Promise<Trained[]> {
+/** Trains one model each way, always from the same beginning. */
+export async function trials(
+  { say }: Setup,
+  start: Model,
+  those: readonly Trial[],
+  common: TrainOptions,
+): Promise<Trained[]> {
   const done: Trained[] = [];
   for (const { label, options } of those) {
     const all = { ...common, ...options };
     const run = await train(start, all);
     const row = rowOf(label, run, all);
-    process.stderr.write(`  ${label}: ${run.outcome}, ${row.steps} steps, ${row.seconds} s\n`);
+    say(`${label}: ${run.outcome}, ${row.steps} steps, ${row.seconds} s`);
     done.push({ row, run });
   }
   return done;

@@ -1,8 +1,8 @@
 /**
  * `npm run experiment -- NAME… [--data DIR] [--quick] [--seed N] [--write]`: experiments of training. Each prints what
  * the data was, short tables, and what was expected with whether it came; `--write` keeps the record as JSON, and
- * pictures as PGM, in bench/experiments/results. DIR (default ../shared/data) has mnist/ and tabular/; what is not there
- * is generated, and the record says so. `--quick` is small, to see that it works, and is not written.
+ * pictures as PGM, in bench/experiments/results. DIR (default ../shared/data) has mnist/ and tabular/; what is not
+ * there is generated, and the record says so. `--quick` is small, to see that it works, and is not written.
  *
  * Ends with status 0 where everything expected came, 3 where not, 2 for misuse.
  */
@@ -48,7 +48,12 @@ const unknown = names.find((name) => !Object.hasOwn(EXPERIMENTS, name));
 if (unknown !== undefined) refuse(`There is no experiment "${unknown}":`);
 if (!Number.isSafeInteger(seed) || seed < 0) refuse(`--seed is ${values.seed}: a whole number of at least 0.`);
 if (values.write && values.quick) refuse('--write keeps whole results: leave out --quick.');
-const setup: Setup = { data: values.data, quick: values.quick, seed };
+const setup: Setup = {
+  data: values.data,
+  quick: values.quick,
+  seed,
+  say: (line) => process.stderr.write(`  ${line}\n`),
+};
 
 const folder = fileURLToPath(new URL('../../../bench/experiments/results/', import.meta.url));
 

@@ -64,6 +64,7 @@ async function one(title: string, data: TableData, hidden: number, setup: Setup)
   const [epochs, steps] = setup.quick ? [10, 10] : [300, 100];
   const done = [
     ...(await trials(
+      setup,
       start,
       BATCHES.map((optimizer) => ({ label: optimizer.name, options: { optimizer } })),
       {
@@ -73,6 +74,7 @@ async function one(title: string, data: TableData, hidden: number, setup: Setup)
       },
     )),
     ...(await trials(
+      setup,
       start,
       WHOLE.map((optimizer) => ({ label: optimizer.name, options: { optimizer } })),
       {

@@ -61,7 +61,7 @@ async function run(setup: Setup): Promise<Outcome> {
   for (const { label, optimizer, batchSize } of TRIALS) {
     const one = await trainVariational(model, { ...common, optimizer, batchSize });
     const row = rowOf(label, one, { batchSize });
-    process.stderr.write(`  ${label}: ${one.outcome}, ${one.steps} steps, ${row.seconds} s\n`);
+    setup.say(`${label}: ${one.outcome}, ${one.steps} steps, ${row.seconds} s`);
     done.push({ run: one, row });
   }
   const losses = done.map(({ row }) => lastOf(row)?.validationLoss ?? Infinity);
