@@ -74,8 +74,9 @@ export function compareReport(record: ComparisonRecord, portable: boolean): stri
     ),
     ...best.map(({ optimizer, settings }) => `  ${optimizer}: ${settingsText(settings)}`),
     ...winners.map((winner) => winnerLine(record, winner)),
-    `Seconds: medians over seeds (and their range), of steps and what comes before the first one; of each optimizer ` +
-      `its best settings.${seeds === 1 ? ' One seed does not tell a tie: --seeds 3 does.' : ''}`,
+    'Seconds: medians over seeds (and their range), of steps and what comes before the first one; of each optimizer ' +
+      'its settings that are best by time, for the first in samples by samples.',
+    ...(seeds === 1 ? ['One seed does not tell a tie: --seeds 3 does.'] : []),
     ...(diverged === 0 ? [] : [`${diverged} of ${rows.length} runs diverged; they count as missed.`]),
     ...skippedLines(skipped),
     ...scalesLine(record.unevenScales),

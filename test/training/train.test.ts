@@ -335,7 +335,7 @@ describe('what a run refuses', () => {
     [{ checkpoint: 3 as never }, /^checkpoint/],
     [{ metrics: '' }, /^metrics/],
     [{ rotateInputs: 'yes' as never }, /^rotateInputs/],
-    [{ optimizer: 'adam' as never }, /^optimizer/],
+    [{ optimizer: 'adamm' as never }, /Unknown optimizer "adamm": did you mean "adam"/],
     [{ schedule: 0.5 as never }, /^schedule/],
     [{ groups: {} as never }, /^groups/],
     [{ groups: [{ layers: [2] }] }, /group 0 of train names layer 2: .* 0 to 1/],
