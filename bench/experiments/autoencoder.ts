@@ -28,7 +28,10 @@ const TRIALS: readonly Trial[] = [
   { label: ADAM, options: { optimizer: adam({ learningRate: 2e-3 }), batchSize: 100 } },
   { label: 'ekfac-adam, batch 200', options: { optimizer: ekfacAdam(), batchSize: 200 } },
   { label: 'K-FAC, batch 500', options: { optimizer: kfacOptimizer(), batchSize: 500 } },
-  { label: 'hessian-free, batch 2000', options: { optimizer: hessianFree({ iterations: 30 }), batchSize: 2000 } },
+  {
+    label: 'hessian-free, batch 2000, 16 steps',
+    options: { optimizer: hessianFree({ iterations: 30 }), batchSize: 2000, steps: 16 },
+  },
 ];
 
 async function run(setup: Setup): Promise<Outcome> {

@@ -23,6 +23,7 @@ import { denseOperator } from '../../src/operator/dense-operator.js';
 import type { LinearOperator } from '../../src/operator/linear-operator.js';
 import { scaled } from '../../src/operator/scaled.js';
 import { lbfgs } from '../../src/training/optimizers/lbfgs.js';
+import { levenbergMarquardt } from '../../src/training/optimizers/levenberg-marquardt.js';
 import { train } from '../../src/training/train.js';
 import { classified, digitData, housing, pooled } from './data.js';
 import {
@@ -95,8 +96,8 @@ function lastLayer(model: Model): Model {
   };
 }
 
-const fitted = async (start: Model, λ: number, steps: number): Promise<Model> => {
-  const run = await train(start, { optimizer: lbfgs(), batchSize: 'all', epochs: steps, regularization: λ });
+const fitted = async (start: Model, λ: number, steps: number, optimizer = lbfgs()): Promise<Model> => {
+  const run = await train(start, { optimizer, batchSize: 'all', epochs: steps, regularization: λ });
   return { ...start, parameters: run.parameters };
 };
 
@@ -252,7 +253,7 @@ async function regression(setup: Setup) {
     const start = startOf(shape, { loss: 'mse', data: inUnits(data.training) }, seed, 'f64');
     const { inputs, targets } = batchOf(inUnits(data.validation), 0, data.validation.samples);
     for (const λ of lambdas) {
-      const model = await fitted(start, λ, quick ? 30 : 300);
+      const model = await fitted(start, λ, quick ? 30 : 150, levenbergMarquardt());
       const inverse = dualForm(model).inverse(λ);
       const evidence = (of: KnownDeterminant): number => logMarginalLikelihood(model, of).value - n * Math.log(noise);
       const variance = predictiveVariance(model, scaled(inverse, 1 / n), inputs);
