@@ -28,7 +28,7 @@ export interface RunOptions extends CommonOptions, Omit<CompressOptions, 'seed'>
 /** Options of `hmatrix compress`. */
 export type CompressCommandOptions = RunOptions & InputOptions;
 /** What a table of approximations takes. */
-export interface TableOptions extends CommonOptions, CsvFormat {
+export interface TableOptions extends CommonOptions, Omit<CsvFormat, 'values'> {
   /** Whether `samples` and `activation` were given, and are not defaults. */
   readonly samplesGiven?: boolean | undefined;
   readonly activationGiven?: boolean | undefined;
@@ -203,7 +203,7 @@ export type NetworkOptions = Partial<
 /** What a table of preconditioners takes: only what was given. */
 export type PreconditionerTableOptions = Partial<TableOptions>;
 /** Options that say what the matrix is: a file, points with a kernel, a name, or a network. */
-export interface InputOptions extends CsvFormat, NetworkOptions {
+export interface InputOptions extends Omit<CsvFormat, 'values'>, NetworkOptions {
   readonly quiet?: boolean | undefined;
   readonly matrix?: string | undefined;
   readonly points?: string | undefined;
@@ -216,7 +216,9 @@ export interface InputOptions extends CsvFormat, NetworkOptions {
   readonly ridge?: number | undefined;
   readonly size?: number | undefined;
   readonly limit?: number | undefined;
-  /** Columns of the table of points that are values, and no coordinates. */
+  /** Columns of the table of points that are no coordinates: rows are judged by them too. */
+  readonly values?: readonly (string | number)[] | undefined;
+  /** Those that a command works with, before `values`. */
   readonly valueColumns?: readonly (string | number)[] | undefined;
   /** What orders the indices. */
   readonly distance?: CompressOptions['distance'];

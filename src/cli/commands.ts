@@ -4,6 +4,7 @@
  */
 import { Command } from 'commander';
 import { version } from '../core/version.js';
+import { checkArguments, withHint } from './hints.js';
 import { print, printError } from './terminal.js';
 import { wholeNumber } from './usage.js';
 import type {
@@ -64,6 +65,9 @@ export async function createProgram(
       writeErr: (text) => {
         printError(text.replace(/\n$/, ''));
       },
+      outputError: (text, write) => {
+        write(withHint(text));
+      },
     })
     .addHelpText(
       'after',
@@ -82,7 +86,7 @@ export async function createProgram(
       .command('multiply')
       .description('Multiply a saved hierarchical matrix with vectors')
       .argument('<file>', 'what compress --out wrote')
-      .requiredOption('--x <x>', "an .npy file of N rows, or 'seeded' for standard normal vectors")
+      .requiredOption('--x <x>', "an .npy file or a table (.csv) of N rows, or 'seeded' for standard normal vectors")
       .option('--vectors <p>', "how many vectors 'seeded' makes", wholeNumber(1, 65_536), 64)
       .option('--seed <s>', "of 'seeded'", wholeNumber(0), 0)
       .option('--out <file>', 'write the product, .npy or .csv, in the shape of X'),
@@ -190,5 +194,9 @@ export async function createProgram(
   });
   if (args.includes('compare')) (await import('./options/train.js')).withCompare(compare);
 
+  for (const command of program.commands) command.allowExcessArguments(true);
+  program.hook('preAction', (_program, command) => {
+    checkArguments(command, args);
+  });
   return program;
 }

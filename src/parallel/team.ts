@@ -49,7 +49,7 @@ export interface TeamOptions {
   readonly stallSeconds?: number | undefined;
 }
 /** The keys of {@link TeamOptions}. */
-const TEAM_KEYS: KeysOf<TeamOptions> = { workers: true, blas: true, stallSeconds: true };
+const TEAM_KEYS: KeysOf<TeamOptions> = { workers: 'number', blas: 'text', stallSeconds: 'number' };
 
 /** A state every worker of the team holds. */
 export interface Shared<S> {

@@ -22,30 +22,30 @@ const DEFAULT_EPOCHS = 10;
 /** The keys of {@link TrainOptions}. */
 export const TRAIN_KEYS: KeysOf<TrainOptions> = {
   optimizer: true,
-  epochs: true,
-  seconds: true,
-  steps: true,
+  epochs: 'number',
+  seconds: 'number',
+  steps: 'number',
   batchSize: true,
-  accumulate: true,
-  seed: true,
+  accumulate: 'number',
+  seed: 'number',
   validation: true,
   schedule: true,
   groups: true,
-  lastLayer: true,
-  decay: true,
-  regularization: true,
-  dropout: true,
-  clip: true,
-  average: true,
-  patience: true,
-  targetLoss: true,
-  targetAccuracy: true,
-  evaluateEvery: true,
-  checkpoint: true,
-  resume: true,
-  metrics: true,
-  rotateInputs: true,
-  shuffleBytes: true,
+  lastLayer: 'boolean',
+  decay: 'number',
+  regularization: 'number',
+  dropout: 'number',
+  clip: 'number',
+  average: 'number',
+  patience: 'number',
+  targetLoss: 'number',
+  targetAccuracy: 'number',
+  evaluateEvery: 'number',
+  checkpoint: 'text',
+  resume: 'boolean',
+  metrics: 'text',
+  rotateInputs: 'boolean',
+  shuffleBytes: 'number',
 };
 
 /** Options with defaults; Infinity and null where there is no limit and no wish. */
@@ -93,7 +93,8 @@ function requirePathOrNone(value: unknown, name: string): string | null {
 }
 
 function requireBelowOne(value: number, name: string): number {
-  if (!(value >= 0 && value < 1)) throw new OptionError(`${name} must lie in [0, 1), not ${value}.`, { [name]: value });
+  if (!(value >= 0 && value < 1))
+    throw new OptionError(`${name} must lie in [0, 1), not ${describe(value)}.`, { [name]: value });
   return value;
 }
 
@@ -135,7 +136,7 @@ function requireValidation(given: number | DataSet, { data }: Model): number | D
 
 function requireAccuracy(value: number, loss: LossName): number {
   if (!(value >= 0 && value <= 1))
-    throw new OptionError(`targetAccuracy must lie in [0, 1], not ${value}.`, { targetAccuracy: value });
+    throw new OptionError(`targetAccuracy must lie in [0, 1], not ${describe(value)}.`, { targetAccuracy: value });
   if (lossOf(loss).decision === null) {
     const those = LOSSES.filter((name) => lossOf(name).decision !== null).join(' and ');
     throw new OptionError(`targetAccuracy has no meaning for the loss "${loss}": targets are classes of ${those}.`, {

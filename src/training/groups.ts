@@ -9,7 +9,13 @@ import type { LayerPlan } from './optimizer.js';
 import type { TrainSettings } from './check-options.js';
 import type { LayerGroup } from './train-options.js';
 
-const GROUP_KEYS: KeysOf<LayerGroup> = { layers: true, rate: true, decay: true, decayBias: true, frozen: true };
+const GROUP_KEYS: KeysOf<LayerGroup> = {
+  layers: true,
+  rate: 'number',
+  decay: 'number',
+  decayBias: 'boolean',
+  frozen: 'boolean',
+};
 
 /** Each layer's plan, null where it is frozen, and how many layers at the beginning are. */
 export interface LayerPlans {

@@ -39,7 +39,7 @@ function requireUnit(per: Unit, of: string): Unit {
 
 function requireFactor(value: number, name: string): number {
   if (requirePositive(value, name) > 1)
-    throw new OptionError(`${name} must be at most 1, not ${value}.`, { [name]: value });
+    throw new OptionError(`${name} must be at most 1, not ${describe(value)}.`, { [name]: value });
   return value;
 }
 
@@ -52,7 +52,7 @@ export interface StepScheduleOptions {
   /** What is counted. Default 'epoch'. */
   readonly per?: 'epoch' | 'step' | undefined;
 }
-const STEP_KEYS: KeysOf<StepScheduleOptions> = { every: true, factor: true, per: true };
+const STEP_KEYS: KeysOf<StepScheduleOptions> = { every: 'number', factor: 'number', per: true };
 
 /** γ^⌊e/k⌋. Throws OptionError. */
 export function stepSchedule(options: StepScheduleOptions): Schedule {
@@ -70,7 +70,7 @@ export interface ExponentialScheduleOptions {
   /** What is counted. Default 'epoch'. */
   readonly per?: 'epoch' | 'step' | undefined;
 }
-const EXPONENTIAL_KEYS: KeysOf<ExponentialScheduleOptions> = { factor: true, per: true };
+const EXPONENTIAL_KEYS: KeysOf<ExponentialScheduleOptions> = { factor: 'number', per: true };
 
 /** γᵉ. Throws OptionError. */
 export function exponentialSchedule(options: ExponentialScheduleOptions): Schedule {
@@ -87,7 +87,7 @@ export interface TimeScheduleOptions {
   /** What is counted. Default 'epoch'. */
   readonly per?: 'epoch' | 'step' | undefined;
 }
-const TIME_KEYS: KeysOf<TimeScheduleOptions> = { decay: true, per: true };
+const TIME_KEYS: KeysOf<TimeScheduleOptions> = { decay: 'number', per: true };
 
 /** 1/(1 + ke). Throws OptionError. */
 export function timeSchedule(options: TimeScheduleOptions): Schedule {
@@ -105,7 +105,7 @@ export interface CosineScheduleOptions {
   /** m: the factor at the end, from 0 to 1. Default 0. */
   readonly least?: number | undefined;
 }
-const COSINE_KEYS: KeysOf<CosineScheduleOptions> = { least: true };
+const COSINE_KEYS: KeysOf<CosineScheduleOptions> = { least: 'number' };
 
 /** From 1 down to m by half a cosine over the run. Throws OptionError. */
 export function cosineSchedule(options: CosineScheduleOptions = {}): Schedule {
@@ -127,7 +127,7 @@ export interface WarmUpScheduleOptions {
   /** What it multiplies. Default constant. */
   readonly then?: Schedule | undefined;
 }
-const WARM_UP_KEYS: KeysOf<WarmUpScheduleOptions> = { steps: true, then: true };
+const WARM_UP_KEYS: KeysOf<WarmUpScheduleOptions> = { steps: 'number', then: true };
 
 /** min(1, (t + 1)/s) times another schedule. Throws OptionError. */
 export function warmUpSchedule(options: WarmUpScheduleOptions): Schedule {
@@ -156,7 +156,7 @@ export interface OneCycleScheduleOptions {
   /** b: the factor at the end. Default 1/250000. */
   readonly last?: number | undefined;
 }
-const ONE_CYCLE_KEYS: KeysOf<OneCycleScheduleOptions> = { rise: true, first: true, last: true };
+const ONE_CYCLE_KEYS: KeysOf<OneCycleScheduleOptions> = { rise: 'number', first: 'number', last: 'number' };
 
 /** From a up to 1, then down to b; the optimizer's rate is the largest. Throws OptionError. */
 export function oneCycleSchedule(options: OneCycleScheduleOptions = {}): Schedule {
@@ -165,7 +165,7 @@ export function oneCycleSchedule(options: OneCycleScheduleOptions = {}): Schedul
     first = 1 / 25,
     last = 1 / 250000,
   } = requireKnownOptions(options, ONE_CYCLE_KEYS, 'oneCycleSchedule');
-  if (!(rise > 0 && rise < 1)) throw new OptionError(`rise must lie between 0 and 1, not ${rise}.`, { rise });
+  if (!(rise > 0 && rise < 1)) throw new OptionError(`rise must lie between 0 and 1, not ${describe(rise)}.`, { rise });
   requireShare(first, 'first');
   requireShare(last, 'last');
   return schedule('one-cycle', { rise, first, last }, ({ progress }) =>
@@ -192,7 +192,7 @@ export interface CyclicScheduleOptions {
   /** γ of 'exp_range'. Default 0.9999. */
   readonly gamma?: number | undefined;
 }
-const CYCLIC_KEYS: KeysOf<CyclicScheduleOptions> = { steps: true, least: true, mode: true, gamma: true };
+const CYCLIC_KEYS: KeysOf<CyclicScheduleOptions> = { steps: 'number', least: 'number', mode: true, gamma: 'number' };
 
 /** Triangles between m and 1; the optimizer's rate is the largest. Throws OptionError. */
 export function cyclicSchedule(options: CyclicScheduleOptions): Schedule {
@@ -223,7 +223,7 @@ export interface ScheduleStretch {
   /** Steps that it lasts; of the last one, left out. */
   readonly steps?: number | undefined;
 }
-const STRETCH_KEYS: KeysOf<ScheduleStretch> = { schedule: true, steps: true };
+const STRETCH_KEYS: KeysOf<ScheduleStretch> = { schedule: true, steps: 'number' };
 
 /**
  * One schedule after the other. Each sees t counted from its own beginning, and p over its own steps (of the last one
@@ -237,7 +237,11 @@ export function joinedSchedules(stretches: readonly ScheduleStretch[]): Schedule
   const last = stretches.length - 1;
   const begins = [0];
   stretches.forEach((stretch, k) => {
-    const { schedule: given, steps } = requireKnownOptions(stretch, STRETCH_KEYS, `stretch ${k} of joinedSchedules`);
+    const { schedule: given, steps } = requireKnownOptions<ScheduleStretch>(
+      stretch,
+      STRETCH_KEYS,
+      `stretch ${k} of joinedSchedules`,
+    );
     requireSchedule(given, `stretch ${k} of joinedSchedules`);
     if (k < last) begins.push(begins[k] + requireWhole(steps ?? Number.NaN, `steps of stretch ${k}`, 1));
     else if (steps !== undefined)

@@ -38,7 +38,13 @@ export interface VariationalModel {
   readonly divergence?: number | undefined;
 }
 
-const MODEL_KEYS: KeysOf<VariationalModel> = { encoder: true, decoder: true, loss: true, data: true, divergence: true };
+const MODEL_KEYS: KeysOf<VariationalModel> = {
+  encoder: true,
+  decoder: true,
+  loss: true,
+  data: true,
+  divergence: 'number',
+};
 
 /** Options of `train` that a pair of networks takes, too: groups, frozen layers and checkpoints it does not. */
 export type VariationalOptions = Omit<TrainOptions, 'groups' | 'lastLayer' | 'checkpoint' | 'resume'>;

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe as describeValue } from '#hmatrix/core/kind.js';
 import * as hmatrix from '#hmatrix/index.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
 import { failureOf, fixtures, network, SIZE, pair, type Fixtures, publicFunctions } from './fixtures.js';
@@ -367,6 +368,39 @@ const TAKE_NONE = [
   'zeros',
 ];
 
+/** What is neither a number nor a boolean, though some of it would pass for one in a comparison. */
+const WRONG_VALUES = ['1e-6', '5', '', 'yes', [0.5], ['5'], null, {}, 5n] as const;
+
+/** The options of a call, as it lists them where one is asked for that is like none. */
+async function optionsOf(call: Call): Promise<string[]> {
+  const failure = await failureOf(() => call({ ['?'.repeat(99)]: 1 } as never));
+  return /there are ([\w, ]+)/.exec((failure as Error).message)?.[1].split(', ') ?? [];
+}
+
+/** Options that take some of those values: by name, or by function and name. */
+const isText = (value: unknown): boolean => typeof value === 'string';
+const isPath = (value: unknown): boolean => isText(value) && value !== '';
+const isNull = (value: unknown): boolean => value === null;
+const isEmpty = (value: unknown): boolean => describeValue(value) === 'an object without members';
+const isArray = (value: unknown): boolean => Array.isArray(value);
+const TAKE_OTHERS: Readonly<Record<string, (value: unknown) => boolean>> = {
+  checkpoint: isPath,
+  metrics: isPath,
+  grid: isEmpty,
+  making: isEmpty,
+  sampling: isEmpty,
+  // Their numbers, or the members of their objects, are named in messages.
+  weights: isArray,
+  groups: isArray,
+  // The default, as HMATRIX_BLAS has it.
+  'openTeam.blas': (value) => value === '',
+  'Team.blas': (value) => value === '',
+  'kfacOptimizer.learningRate': isNull,
+  'kfacOptimizer.normConstraint': isNull,
+};
+const takes = (inFull: string, option: string, value: unknown): boolean =>
+  (TAKE_OTHERS[inFull] ?? TAKE_OTHERS[option])?.(value) ?? false;
+
 describe('options', () => {
   it('every_function_of_the_index_is_in_one_of_the_tables', () => {
     expect([...Object.keys(TAKE_OPTIONS), ...TAKE_NONE].sort()).toEqual(publicFunctions());
@@ -386,11 +420,27 @@ describe('options', () => {
     expect((near as Error).message).toMatch(`has no option "${misspelt}": did you mean "${option}"?`);
   });
 
+  it.each(cases)('%s refuses options of another type beside %s', async (name, option, call) => {
+    const options = await optionsOf(call);
+    expect(options).toContain(option);
+    const taken: string[] = [];
+    for (const one of options) {
+      for (const wrong of WRONG_VALUES) {
+        if (takes(`${name}.${one}`, one, wrong)) continue;
+        const failure = await failureOf(() => call({ [one]: wrong } as never));
+        const message = failure instanceof hmatrix.errors.HmatrixError ? failure.message : `! ${String(failure)}`;
+        if (/^!|\[object|(\bnot|\bis) (1e-6|0\.5|5|yes)\b/.test(message))
+          taken.push(`${one}: ${describeValue(wrong)} → ${message}`);
+      }
+    }
+    expect(taken).toEqual([]);
+  });
+
   it.each(cases)('%s refuses options that are no object beside %s', async (_name, _option, call) => {
     for (const wrong of [3, 'fmm', null]) {
       const failure = await failureOf(() => call(wrong as never));
       expect(failure).toBeInstanceOf(hmatrix.errors.OptionError);
-      expect((failure as Error).message).toMatch(/must be an object, not/);
+      expect((failure as Error).message).toMatch(/must (be an object, not|not be null)/);
     }
   });
 
@@ -423,17 +473,12 @@ describe('options', () => {
   });
 
   it('take_undefined_for_left_out_and_a_control_with_a_team_where_none_works', async () => {
-    expect(
-      (
-        await hmatrix.compress(f.source, { leafSize: undefined, tolerance: 1e-3 } as never, {
-          team: undefined,
-          signal: undefined,
-        })
-      ).size,
-    ).toBe(SIZE);
-    expect((await hmatrix.krylov.extremeEigenvalues(f.operator, {}, { team: f.team } as never)).outcome).toBe(
-      'converged',
-    );
+    const { compress, krylov } = hmatrix;
+    const control = { team: undefined, signal: undefined };
+    const matrix = await compress(f.source, { leafSize: undefined, tolerance: 1e-3 } as never, control);
+    expect(matrix.size).toBe(SIZE);
+    const { outcome } = await krylov.extremeEigenvalues(f.operator, {}, { team: f.team } as never);
+    expect(outcome).toBe('converged');
     expect((await f.matrix.estimateError(f.source, {}, { team: f.team } as never)).exact).toBe(true);
   });
 

@@ -3,6 +3,7 @@
  * Exact: (A ⊗ Γ + λI)⁻¹ V = U_A [(U_Aᵀ V U_Γ) ⊘ (s_A s_Γᵀ + λ)] U_Γᵀ. Factored Tikhonov (J. Martens, R. Grosse, arXiv
  * 1503.05671, §6.3): (A + πγI)⁻¹ V (Γ + (γ/π)I)⁻¹ by Cholesky factors.
  */
+import { quoted } from '../../core/kind.js';
 import { NotPositiveDefiniteError, OptionError } from '../../core/errors.js';
 import { floats } from '../../core/floats.js';
 import type { KeysOf } from '../../core/known-options.js';
@@ -37,7 +38,7 @@ export interface DampingOptions {
   readonly kind?: 'exact' | 'factored-tikhonov' | undefined;
 }
 /** The keys of {@link DampingOptions}. */
-export const DAMPING_KEYS: KeysOf<DampingOptions> = { damping: true, kind: true };
+export const DAMPING_KEYS: KeysOf<DampingOptions> = { damping: 'number', kind: true };
 
 /** (K + λI)⁻¹, or its factored form, as an operator. */
 export interface DampedInverse extends LinearOperator {
@@ -75,7 +76,7 @@ export function exactDampedInverse(
   blas: Blas,
 ): DampedInverse {
   if (kind !== 'exact')
-    throw new OptionError(`Unknown damping "${String(kind)}": choose exact or factored-tikhonov.`, { kind });
+    throw new OptionError(`Unknown damping ${quoted(kind)}: choose exact or factored-tikhonov.`, { kind });
   checkDamping(damping);
   const blocks = layers.map((layer, ℓ) =>
     eigenBlock(layer, bases[ℓ], dampedReciprocals(kroneckerEigenvalues(bases[ℓ]), damping, precision, ℓ), precision),

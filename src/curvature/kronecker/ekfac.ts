@@ -40,7 +40,7 @@ export interface EigenvalueCorrected extends EigenOperator {
    */
   solver(options: Pick<DampingOptions, 'damping'>): DampedInverse;
 }
-const INVERSE_KEYS: KeysOf<Pick<DampingOptions, 'damping'>> = { damping: true };
+const INVERSE_KEYS: KeysOf<Pick<DampingOptions, 'damping'>> = { damping: 'number' };
 
 /**
  * EKFAC of the model's Gauss–Newton Hessian: in each layer U_A ⊗ U_Γ from K-FAC's factors and the eigenvalues

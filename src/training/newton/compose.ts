@@ -2,6 +2,7 @@
  * An optimizer of a solver and a search, with the options that all of them share checked.
  */
 import { OptionError } from '../../core/errors.js';
+import type { KeysOf } from '../../core/known-options.js';
 import type { Optimizer, Setting } from '../optimizer.js';
 import { newtonNumbers, NewtonStepper, SEARCHES, type SearchName } from './newton-stepper.js';
 import { requireCount, requireName, requireNumber } from './option-checks.js';
@@ -36,18 +37,18 @@ export interface SearchOptions {
 }
 
 /** The keys of {@link SearchOptions}. */
-export const SEARCH_KEYS = {
+export const SEARCH_KEYS: KeysOf<SearchOptions> = {
   search: true,
-  damping: true,
-  leastDamping: true,
-  mostDamping: true,
-  increase: true,
-  decrease: true,
-  learningRate: true,
-  radius: true,
-  mostRadius: true,
-  tries: true,
-} as const;
+  damping: 'number',
+  leastDamping: 'number',
+  mostDamping: 'number',
+  increase: 'number',
+  decrease: 'number',
+  learningRate: 'number',
+  radius: 'number',
+  mostRadius: 'number',
+  tries: 'number',
+};
 
 /** What an optimizer adds to the searches. */
 export interface Composition {

@@ -19,7 +19,7 @@ export interface NewtonOptions {
   readonly mostParameters?: number | undefined;
 }
 /** The keys of {@link NewtonOptions}. */
-export const NEWTON_KEYS: KeysOf<NewtonOptions> = { learningRate: true, mostParameters: true };
+export const NEWTON_KEYS: KeysOf<NewtonOptions> = { learningRate: 'number', mostParameters: 'number' };
 
 /**
  * Plain Newton: θ ← θ − αH⁺g, H⁺ without the eigenvalues that are zero to rounding, negative ones as they are. It
@@ -49,7 +49,7 @@ export const DAMPED_NEWTON_KEYS: KeysOf<DampedNewtonOptions> = {
   ...SEARCH_KEYS,
   curvature: true,
   eigenvalues: true,
-  mostParameters: true,
+  mostParameters: 'number',
 };
 
 /**

@@ -11,6 +11,7 @@
  * A step: the gradient (6nN flops), 4 flops a parameter for each unit of a turned side, every few steps the
  * statistics on ≤ 200 samples, rarely the bases (9·size³ flops a side).
  */
+import { quoted } from '../../core/kind.js';
 import { NonFiniteError, OptionError } from '../../core/errors.js';
 import type { FloatArray } from '../../core/floats.js';
 import { requireNonNegative, requirePositive, requireWhole } from '../../core/checks.js';
@@ -50,17 +51,17 @@ export interface EkfacAdamOptions {
 }
 /** The keys of {@link EkfacAdamOptions}. */
 export const EKFAC_ADAM_KEYS: KeysOf<EkfacAdamOptions> = {
-  learningRate: true,
-  beta1: true,
-  beta2: true,
-  epsilon: true,
+  learningRate: 'number',
+  beta1: 'number',
+  beta2: 'number',
+  epsilon: 'number',
   statistics: true,
-  statisticsEvery: true,
-  statisticsSamples: true,
-  average: true,
-  basesEvery: true,
-  largestSide: true,
-  warmUp: true,
+  statisticsEvery: 'number',
+  statisticsSamples: 'number',
+  average: 'number',
+  basesEvery: 'number',
+  largestSide: 'number',
+  warmUp: 'number',
 };
 
 type Settings = Resolved<EkfacAdamOptions>;
@@ -74,7 +75,7 @@ export function ekfacAdam(options: EkfacAdamOptions = {}): Optimizer {
   const { statistics = 'factors' } = options;
   if (statistics !== 'factors' && statistics !== 'gradients')
     throw new OptionError(
-      `statistics of ekfacAdam are ${String(statistics)}: they are of 'factors' or of 'gradients'.`,
+      `statistics of ekfacAdam are ${quoted(statistics)}: they are of 'factors' or of 'gradients'.`,
       { statistics },
     );
   const settings: Settings = {

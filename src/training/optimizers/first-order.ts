@@ -12,6 +12,7 @@
  *
  * Each is one pass over θ, made with the gradient's own blocks (objective/update.ts): 8N to 28N bytes in float32.
  */
+import { describe } from '../../core/kind.js';
 import { OptionError } from '../../core/errors.js';
 import type { FloatArray } from '../../core/floats.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
@@ -32,7 +33,7 @@ function requireBetween(value: number, name: string, of: string, least: number, 
   const inside = least === 0 && name !== 'learningRate' ? value >= 0 : value > least;
   if (typeof value !== 'number' || !inside || !(value < most)) {
     const range = most === Infinity ? `above ${least}` : `from ${least} to below ${most}`;
-    throw new OptionError(`${name} of ${of} is ${String(value)}: it is a number ${range}.`, { [name]: value });
+    throw new OptionError(`${name} of ${of} is ${describe(value)}: it is a number ${range}.`, { [name]: value });
   }
 }
 
@@ -128,7 +129,7 @@ export interface SgdOptions {
   readonly learningRate?: number | undefined;
 }
 /** The keys of {@link SgdOptions}. */
-export const SGD_KEYS: KeysOf<SgdOptions> = { learningRate: true };
+export const SGD_KEYS: KeysOf<SgdOptions> = { learningRate: 'number' };
 
 /** Gradient descent: θ ← θ − αg. Throws OptionError. */
 export function sgd(options: SgdOptions = {}): Optimizer {
@@ -151,7 +152,7 @@ export interface MomentumOptions {
   readonly beta?: number | undefined;
 }
 /** The keys of {@link MomentumOptions}. */
-export const MOMENTUM_KEYS: KeysOf<MomentumOptions> = { learningRate: true, beta: true };
+export const MOMENTUM_KEYS: KeysOf<MomentumOptions> = { learningRate: 'number', beta: 'number' };
 
 function heavyBall(options: MomentumOptions, nesterov: boolean): Optimizer {
   const name = nesterov ? 'nesterov' : 'momentum';
@@ -181,7 +182,7 @@ export interface AdagradOptions {
   readonly epsilon?: number | undefined;
 }
 /** The keys of {@link AdagradOptions}. */
-export const ADAGRAD_KEYS: KeysOf<AdagradOptions> = { learningRate: true, epsilon: true };
+export const ADAGRAD_KEYS: KeysOf<AdagradOptions> = { learningRate: 'number', epsilon: 'number' };
 
 /** AdaGrad: s ← s + g², θ ← θ − αg/(√s + ε). Throws OptionError. */
 export function adagrad(options: AdagradOptions = {}): Optimizer {
@@ -207,7 +208,7 @@ export interface RmspropOptions {
   readonly epsilon?: number | undefined;
 }
 /** The keys of {@link RmspropOptions}. */
-export const RMSPROP_KEYS: KeysOf<RmspropOptions> = { learningRate: true, rho: true, epsilon: true };
+export const RMSPROP_KEYS: KeysOf<RmspropOptions> = { learningRate: 'number', rho: 'number', epsilon: 'number' };
 
 /** RMSprop: s ← ρs + (1 − ρ)g², θ ← θ − αg/(√s + ε). Throws OptionError. */
 export function rmsprop(options: RmspropOptions = {}): Optimizer {
@@ -236,7 +237,12 @@ export interface AdamOptions {
   readonly epsilon?: number | undefined;
 }
 /** The keys of {@link AdamOptions}. */
-export const ADAM_KEYS: KeysOf<AdamOptions> = { learningRate: true, beta1: true, beta2: true, epsilon: true };
+export const ADAM_KEYS: KeysOf<AdamOptions> = {
+  learningRate: 'number',
+  beta1: 'number',
+  beta2: 'number',
+  epsilon: 'number',
+};
 
 function adamRule(name: string, options: AdamOptions, decay: number | null): Optimizer {
   const { learningRate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
@@ -273,7 +279,7 @@ export interface AdamwOptions extends AdamOptions {
   readonly decay?: number | undefined;
 }
 /** The keys of {@link AdamwOptions}. */
-export const ADAMW_KEYS: KeysOf<AdamwOptions> = { ...ADAM_KEYS, decay: true };
+export const ADAMW_KEYS: KeysOf<AdamwOptions> = { ...ADAM_KEYS, decay: 'number' };
 
 /** Adam with decoupled weight decay. Throws OptionError. */
 export function adamw(options: AdamwOptions = {}): Optimizer {

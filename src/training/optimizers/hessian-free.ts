@@ -57,21 +57,21 @@ export interface HessianFreeOptions {
 }
 /** The keys of {@link HessianFreeOptions}. */
 export const HESSIAN_FREE_KEYS: KeysOf<HessianFreeOptions> = {
-  damping: true,
-  adapt: true,
-  leastDamping: true,
-  mostDamping: true,
-  increase: true,
-  decrease: true,
-  iterations: true,
-  progress: true,
-  warmStart: true,
-  curvatureShare: true,
+  damping: 'number',
+  adapt: 'boolean',
+  leastDamping: 'number',
+  mostDamping: 'number',
+  increase: 'number',
+  decrease: 'number',
+  iterations: 'number',
+  progress: 'number',
+  warmStart: 'number',
+  curvatureShare: 'number',
   preconditioner: true,
-  rank: true,
-  refresh: true,
-  seed: true,
-  share: true,
+  rank: 'number',
+  refresh: 'number',
+  seed: 'number',
+  share: 'number',
 };
 
 /** Hessian-free optimization (J. Martens, ICML 2010). Throws OptionError. */

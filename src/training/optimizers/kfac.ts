@@ -12,6 +12,7 @@
  * A step: the gradient (6nN flops), 4(width + outputs) flops a parameter, J·v of two vectors on the few samples (8nN);
  * every few steps the statistics, f at the new point, and rarely the bases (9·size³ flops a side).
  */
+import { quoted } from '../../core/kind.js';
 import { requireNonNegative, requirePositive, requireWhole } from '../../core/checks.js';
 import { OptionError } from '../../core/errors.js';
 import type { FloatArray } from '../../core/floats.js';
@@ -68,25 +69,25 @@ export interface KfacOptimizerOptions {
 }
 /** The keys of {@link KfacOptimizerOptions}. */
 export const KFAC_OPTIMIZER_KEYS: KeysOf<KfacOptimizerOptions> = {
-  learningRate: true,
-  fixedMomentum: true,
-  normConstraint: true,
-  modelSamples: true,
-  momentum: true,
-  damping: true,
-  adaptDamping: true,
-  ratioEvery: true,
-  dampingFactor: true,
-  dampingFloor: true,
-  dampingCeiling: true,
-  largestRise: true,
+  learningRate: 'number or null',
+  fixedMomentum: 'number',
+  normConstraint: 'number or null',
+  modelSamples: 'number',
+  momentum: 'boolean',
+  damping: 'number',
+  adaptDamping: 'boolean',
+  ratioEvery: 'number',
+  dampingFactor: 'number',
+  dampingFloor: 'number',
+  dampingCeiling: 'number',
+  largestRise: 'number',
   dampingKind: true,
-  statisticsEvery: true,
-  statisticsSamples: true,
-  average: true,
-  inversesEvery: true,
-  burnIn: true,
-  largestSide: true,
+  statisticsEvery: 'number',
+  statisticsSamples: 'number',
+  average: 'number',
+  inversesEvery: 'number',
+  burnIn: 'number',
+  largestSide: 'number',
 };
 
 type Settings = Resolved<Omit<KfacOptimizerOptions, 'learningRate' | 'normConstraint'>> & {
@@ -99,7 +100,7 @@ function settingsOf(options: KfacOptimizerOptions): Settings {
   const { learningRate = null, normConstraint = 0.01, dampingKind = 'exact' } = options;
   const ratioEvery = requireWhole(options.ratioEvery ?? 5, 'ratioEvery', 1);
   if (dampingKind !== 'exact' && dampingKind !== 'factored')
-    throw new OptionError(`dampingKind of kfacOptimizer is ${String(dampingKind)}: it is 'exact' or 'factored'.`, {
+    throw new OptionError(`dampingKind of kfacOptimizer is ${quoted(dampingKind)}: it is 'exact' or 'factored'.`, {
       dampingKind,
     });
   const dampingFactor = requirePositive(options.dampingFactor ?? 0.95 ** ratioEvery, 'dampingFactor');

@@ -14,7 +14,7 @@ export interface LbfgsOptions {
   readonly curvature?: number | undefined;
 }
 /** The keys of {@link LbfgsOptions}. */
-export const LBFGS_KEYS: KeysOf<LbfgsOptions> = { history: true, curvature: true };
+export const LBFGS_KEYS: KeysOf<LbfgsOptions> = { history: 'number', curvature: 'number' };
 
 /**
  * L-BFGS with the strong Wolfe conditions, for the whole batch: a batch that changes from step to step makes its pairs

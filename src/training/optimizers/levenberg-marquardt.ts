@@ -34,8 +34,8 @@ const { radius: _radius, mostRadius: _mostRadius, ...LINE_KEYS } = SEARCH_KEYS;
 export const LEVENBERG_MARQUARDT_KEYS: KeysOf<LevenbergMarquardtOptions> = {
   ...LINE_KEYS,
   solver: true,
-  iterations: true,
-  tolerance: true,
+  iterations: 'number',
+  tolerance: 'number',
 };
 
 /** Largest system that is factored without being asked for. */

@@ -17,7 +17,7 @@ export interface NewtonCgOptions extends SearchOptions {
   readonly tolerance?: number | undefined;
 }
 /** The keys of {@link NewtonCgOptions}. */
-export const NEWTON_CG_KEYS: KeysOf<NewtonCgOptions> = { ...SEARCH_KEYS, iterations: true, tolerance: true };
+export const NEWTON_CG_KEYS: KeysOf<NewtonCgOptions> = { ...SEARCH_KEYS, iterations: 'number', tolerance: 'number' };
 
 function byConjugateGradients(
   options: NewtonCgOptions,
@@ -67,8 +67,8 @@ export interface NewtonLanczosOptions extends SearchOptions {
 export const NEWTON_LANCZOS_KEYS: KeysOf<NewtonLanczosOptions> = {
   ...SEARCH_KEYS,
   curvature: true,
-  iterations: true,
-  tolerance: true,
+  iterations: 'number',
+  tolerance: 'number',
 };
 
 /**
