@@ -301,7 +301,7 @@ describe('wrong usage of train', () => {
     [['--optimizer', 'newton-cg', '--learning-rate', '1'], /searches the length of its steps.*--set search=fixed does/],
     [['--set', 'learningRat=1'], /ekfac-adam has no option "learningRat": did you mean "learningRate"\?/],
     [['--set', 'damping'], /It must be name=value, such as damping=0\.1/],
-    [['--optimizer', 'kfac', '--set', 'dampingKind=none'], /dampingKind of kfacOptimizer is none: it is 'exact' or/],
+    [['--optimizer', 'kfac', '--set', 'dampingKind=none'], /dampingKind of kfacOptimizer is "none": it is 'exact' or/],
     [['--schedule', 'cosin'], /Unknown schedule "cosin": did you mean "cosine"\?/],
     [['--schedule', 'step'], /The schedule step needs every: such as step:every=10\./],
     [['--schedule', 'cosine:most=1'], /cosineSchedule has no option "most"/],

@@ -49,7 +49,8 @@ describe('the table of optimizers', () => {
     expect(await run({ name: 'adam', learningRate: 0.1 })).toEqual(expected);
     expect(await run('adam')).toEqual(await run(adam()));
     await expect(train(model, { optimizer: 'adan' as never })).rejects.toThrow(/Unknown optimizer "adan"/);
-    for (const wrong of [null, 3, {}, { name: 3 }, () => adam()])
+    await expect(train(model, { optimizer: null as never })).rejects.toThrow(/optimizer of train must not be null/);
+    for (const wrong of [3, {}, { name: 3 }, () => adam()])
       await expect(train(model, { optimizer: wrong as never })).rejects.toThrow(/optimizer of train is one as adam/);
     await expect(train(model, { optimizer: { name: 'adam', rate: 1 } as never })).rejects.toThrow(/adam has no option/);
   });
