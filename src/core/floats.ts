@@ -14,6 +14,9 @@ export const PRECISIONS: readonly string[] = ['f64', 'f32'];
 /** Relative rounding of each precision. */
 export const ROUNDOFF: Readonly<Record<Precision, number>> = { f64: 2 ** -52, f32: 2 ** -23 };
 
+/** Bytes of a number. */
+export const NUMBER_BYTES: Readonly<Record<Precision, number>> = { f64: 8, f32: 4 };
+
 /** The precision of an array's numbers. */
 export const precisionOf = (data: FloatArray): Precision => (data instanceof Float64Array ? 'f64' : 'f32');
 

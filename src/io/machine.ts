@@ -70,17 +70,23 @@ function readText(path: string): string {
   }
 }
 
+/** Bytes that a control group leaves the process; Infinity where there is no such limit. */
+function groupLimit(): number {
+  const constrained = typeof process.constrainedMemory === 'function' ? process.constrainedMemory() : 0;
+  // 0 or a huge number: no constraint.
+  return constrained > 0 && constrained < 2 ** 50 ? constrained : Infinity;
+}
+
+/** Main memory, in bytes, or what a control group lets the process have of it. */
+export const totalMemory = (): number => Math.min(totalmem(), groupLimit());
+
 /**
  * Bytes the process may still use: what the system has available, what a control group leaves, what a limit on its
  * address space leaves.
  */
 export function availableMemory(): number {
-  const free = Math.min(freemem(), addressSpaceLeft());
-  const constrained = typeof process.constrainedMemory === 'function' ? process.constrainedMemory() : 0;
-  // 0 or a huge number: no constraint.
-  return constrained > 0 && constrained < 2 ** 50
-    ? Math.min(free, Math.max(0, constrained - process.memoryUsage.rss()))
-    : free;
+  const group = Math.max(0, groupLimit() - process.memoryUsage.rss());
+  return Math.min(freemem(), addressSpaceLeft(), group);
 }
 
 /**

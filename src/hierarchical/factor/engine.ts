@@ -38,6 +38,8 @@ export interface FactorEngine {
   readonly inertia: Inertia;
   /** Refactors for a new λ from the leaves, in place. Resolves to where it broke down, if it did. */
   refactor(shift: number, control: TeamControl): Promise<Breakdown | undefined>;
+  /** Bytes of the state of passes for each vector. */
+  readonly bytesOfVector: number;
   /** State for passes over `vectors`, and the definition of the tasks that run them. */
   passState(vectors: PassVectors): PassVectors;
   readonly passTask: TaskDefinition<never, PassArguments>;

@@ -9,7 +9,6 @@ import { warn } from '../../core/warning.js';
 import {
   asVectors,
   checkView,
-  copyInto,
   squaredNorm,
   transposeHint,
   view,
@@ -32,6 +31,7 @@ import type { TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import { breakdownError } from './breakdown.js';
 import type { FactorEngine, Inertia } from './engine.js';
+import { VectorChunks } from '../matrix/vector-chunks.js';
 import { passGraph, type PassKind, type PassVectors } from './pass.js';
 import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
 
@@ -58,9 +58,6 @@ export interface ConditionEstimate {
   readonly converged: boolean;
 }
 
-/** Vectors solved for at a time; most solves have few, and their workspace is a quarter of the widest. */
-const CHUNK = 256;
-const workspaceWidth = (vectors: number): number => (vectors <= CHUNK / 4 ? CHUNK / 4 : CHUNK);
 const DIGITS_STREAM = 0xd16175;
 /** What a residual in float32 may be, in units of its rounding, before it is said: three of seven digits. */
 const MOST_LOST = 1e3;
@@ -72,7 +69,7 @@ const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
  * K̃ + λI = F·Fᵀ (or F·J·Fᵀ, J = diag(±1), where it was factored as indefinite), over a team. As a linear operator it
  * is the inverse: symmetric, and where nothing is indefinite positive definite to working precision, so that it
  * preconditions. Solves are synchronous and keep their workspace: 2N + (skeletons) numbers per vector, for at most 256
- * vectors.
+ * vectors (hierarchical/matrix/vector-chunks.ts).
  */
 export class Factorization implements LinearOperator {
   readonly rows: number;
@@ -87,7 +84,7 @@ export class Factorization implements LinearOperator {
   #refactoring = 0;
   #released = false;
   #pass: { shared: Shared<PassVectors>; graph: TaskGraph } | undefined;
-  #staging: { x: Float64Array; out: Float64Array } | undefined;
+  readonly #chunks: VectorChunks;
 
   /** Made by `factor`: the engine holds the factors for this shift. */
   constructor(matrix: HierarchicalMatrix, engine: FactorEngine, shift: number, team: Team) {
@@ -97,6 +94,7 @@ export class Factorization implements LinearOperator {
     this.#engine = engine;
     this.#shift = shift;
     this.#team = team;
+    this.#chunks = new VectorChunks(this.rows, engine.bytesOfVector);
   }
 
   get size(): number {
@@ -266,7 +264,7 @@ export class Factorization implements LinearOperator {
   release(): void {
     this.#released = true;
     this.#letGo();
-    this.#staging = undefined;
+    this.#chunks.release();
   }
 
   #usable(): FactorEngine {
@@ -318,20 +316,19 @@ export class Factorization implements LinearOperator {
   #run(kind: PassKind, out: Matrix, x: Matrix, alpha: number, beta: number): void {
     this.#usable();
     const { shared, graph } = this.#prepare(x.cols);
-    for (let first = 0; first < x.cols; first += CHUNK) {
-      const p = Math.min(CHUNK, x.cols - first);
-      const xs = this.#sharedInput(view(x.data, x.offset + first * x.ld, x.rows, p, x.ld));
-      const target = view(out.data, out.offset + first * out.ld, out.rows, p, out.ld);
-      const direct = out.data.buffer instanceof SharedArrayBuffer;
-      const ys = direct ? target : view(this.#stage(p).out, 0, this.rows, p);
-      if (!direct && beta !== 0) copyInto(ys, target);
-      this.#team.runSync(this.#engine.passTask, shared as Shared<never>, graph, { kind, x: xs, out: ys, alpha, beta });
-      if (!direct) copyInto(target, ys);
-    }
+    this.#chunks.run(out, x, shared.state.width, beta !== 0, (to, from) => {
+      this.#team.runSync(this.#engine.passTask, shared as Shared<never>, graph, {
+        kind,
+        x: from,
+        out: to,
+        alpha,
+        beta,
+      });
+    });
   }
 
   #prepare(vectors: number): { shared: Shared<PassVectors>; graph: TaskGraph } {
-    const width = workspaceWidth(vectors);
+    const width = this.#chunks.width(vectors);
     if (this.#pass !== undefined && this.#pass.shared.state.width >= width) return this.#pass;
     const state = this.#engine.passState({
       width,
@@ -351,21 +348,6 @@ export class Factorization implements LinearOperator {
     if (this.#pass !== undefined) this.#team.release(this.#pass.shared);
     abandoned.unregister(this);
     this.#pass = undefined;
-  }
-
-  #stage(vectors: number): { x: Float64Array; out: Float64Array } {
-    const length = this.rows * workspaceWidth(vectors);
-    if (this.#staging === undefined || this.#staging.x.length < length)
-      this.#staging = { x: sharedFloat64(length), out: sharedFloat64(length) };
-    return this.#staging;
-  }
-
-  /** The columns themselves if workers can see them, else a copy that they can. */
-  #sharedInput(x: Matrix): Matrix {
-    if (x.data.buffer instanceof SharedArrayBuffer) return x;
-    const copy = view(this.#stage(x.cols).x, 0, x.rows, x.cols);
-    copyInto(copy, x);
-    return copy;
   }
 }
 trustClass(Factorization);

@@ -2,6 +2,7 @@
  * What a compression from products will cost, before it is done: for its own plan, and for callers that choose between
  * entries and products.
  */
+import { NUMBER_BYTES } from '../../core/floats.js';
 import { describe } from '../../core/kind.js';
 import {
   requirePrecision,
@@ -128,14 +129,14 @@ export function compressionCost(
       : Math.max(mostInLeaf(tree), ...peelingWidths(tree, resolved));
   const stored = storedElements(tree, format, maxRank);
   const width = productWidth(n, samples);
-  const buffers = n * width * (8 + 2 * (productPrecision === 'f64' ? 8 : 4)) + 8 * 2 * n * MEASURED_VECTORS;
+  const buffers = n * width * (8 + 2 * NUMBER_BYTES[productPrecision]) + 8 * 2 * n * MEASURED_VECTORS;
   const work = format === 'hss' ? hssWork(tree, samples, maxRank) : peelingWork(tree, resolved, samples);
   return {
     products,
     samples,
     complete,
     flops: work.flops,
-    bytes: (dtype === 'f64' ? 8 : 4) * stored + buffers + 8 * work.elements + (complete ? 8 * n * n : 0),
+    bytes: NUMBER_BYTES[dtype] * stored + buffers + 8 * work.elements + (complete ? 8 * n * n : 0),
   };
 }
 

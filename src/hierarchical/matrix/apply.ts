@@ -25,12 +25,6 @@ import { gatherColumns, PANEL, passNumbers, scatterColumns, transposeIn, transpo
 import { FORMAT_TABLE } from './format.js';
 
 /**
- * Vectors multiplied at a time: gemm packs the stored blocks once a chunk, and by 256 columns that costs little; the
- * workspace grows with it.
- */
-export const CHUNK = 256;
-
-/**
  * A matrix and the workspace of its products: each array holds `width` values per index or skeleton, of which a product
  * with p ≤ width vectors uses the first p·(number of indices or skeletons).
  */
@@ -43,9 +37,9 @@ export interface ApplyState {
    */
   readonly farBegin: Int32Array;
   readonly farPairs: Int32Array;
-  /** xᵀ and yᵀ, columns in the caller's order and in tree order. */
-  readonly incoming: FloatArray;
-  readonly outgoing: FloatArray;
+  /** Columns in the caller's order: xᵀ before the upward pass, yᵀ after it. */
+  readonly staging: FloatArray;
+  /** xᵀ and yᵀ, columns in tree order. */
   readonly input: FloatArray;
   readonly output: FloatArray;
   readonly up: FloatArray;
@@ -60,6 +54,10 @@ export interface ApplyArguments {
   readonly beta: number;
 }
 
+/** Bytes of an `ApplyState` for each vector. */
+export const bytesOfVector = (data: HierarchicalData): number =>
+  data.values.BYTES_PER_ELEMENT * (3 * data.tree.size + 2 * data.skeletons.indices.length);
+
 /** The state of products with up to `width` vectors. */
 export function applyState(data: HierarchicalData, width: number): ApplyState {
   const allocate = (rows: number): FloatArray => sharedFloats(rows * width, data.dtype);
@@ -69,8 +67,7 @@ export function applyState(data: HierarchicalData, width: number): ApplyState {
     data,
     width,
     ...farByNode(data),
-    incoming: allocate(indices),
-    outgoing: allocate(indices),
+    staging: allocate(indices),
     input: allocate(indices),
     output: allocate(indices),
     up: allocate(skeletons),
@@ -108,6 +105,8 @@ export function applyGraph(data: HierarchicalData): TaskGraph {
   for (let panel = 0; panel < panels; panel++) edges.push(panelIn + panel, began, ended, panelOut + panel);
   for (let ν = leaf0; ν < nodes; ν++) edges.push(began, ν, nodes + ν, ended);
   for (let ν = 1; ν < nodes; ν++) edges.push(ν, parentOf(ν), nodes + parentOf(ν), nodes + ν);
+  // No leaf's part of yᵀ is written before all have read theirs of xᵀ.
+  edges.push(0, nodes);
   for (let f = 0; f < lists.far.length; f += 2) {
     const α = lists.far[f];
     const β = lists.far[f + 1];
@@ -140,9 +139,9 @@ class Product {
     const { nodes, panelIn, panelOut, began } = this.#tasks;
     if (task < nodes) this.#upward(task, p);
     else if (task < 2 * nodes) this.#downward(task - nodes, p);
-    else if (task < panelOut) transposeIn((task - panelIn) * PANEL, args.x, this.#state.incoming);
+    else if (task < panelOut) transposeIn((task - panelIn) * PANEL, args.x, this.#state.staging);
     else if (task < began)
-      transposeOut((task - panelOut) * PANEL, args.out, args.alpha, args.beta, this.#state.outgoing);
+      transposeOut((task - panelOut) * PANEL, args.out, args.alpha, args.beta, this.#state.staging);
   }
 
   #upward(ν: number, p: number): void {
@@ -404,10 +403,10 @@ class Product {
       data: {
         tree: { order, begin, end },
       },
-      incoming,
+      staging,
       input,
     } = this.#state;
-    gatherColumns(view(input, begin[ν] * p, p, end[ν] - begin[ν]), incoming, order, begin[ν]);
+    gatherColumns(view(input, begin[ν] * p, p, end[ν] - begin[ν]), staging, order, begin[ν]);
   }
 
   /** The leaf's columns of the product, back in the caller's order. */
@@ -417,20 +416,20 @@ class Product {
         tree: { order, begin, end },
       },
       output,
-      outgoing,
+      staging,
     } = this.#state;
-    scatterColumns(outgoing, view(output, begin[ν] * p, p, end[ν] - begin[ν]), order, begin[ν]);
+    scatterColumns(staging, view(output, begin[ν] * p, p, end[ν] - begin[ν]), order, begin[ν]);
   }
 
   /** Rows of isolated indices are zero. */
   #clearIsolated(p: number): void {
     const {
       data: { tree },
-      outgoing,
+      staging,
     } = this.#state;
     for (let position = 0; position < isolatedOf(tree); position++) {
       const to = tree.order[position] * p;
-      outgoing.fill(0, to, to + p);
+      staging.fill(0, to, to + p);
     }
   }
 }

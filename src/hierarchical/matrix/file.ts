@@ -20,7 +20,7 @@ import type { HierarchicalData } from './data.js';
 import type { Layout } from './layout.js';
 import { HierarchicalMatrix } from './hierarchical-matrix.js';
 import type { CompressionReport } from './report.js';
-import { PRECISIONS } from '../../core/floats.js';
+import { NUMBER_BYTES, PRECISIONS } from '../../core/floats.js';
 import { requireMemory } from '../../core/memory.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import { ranksByLevel, type LevelRanks } from './memory.js';
@@ -204,7 +204,7 @@ export async function describeMatrixFile(path: string, control: RunControl = {})
   const header = parseHeader(summary.header, path);
   requireSections(summary.sections, header.dtype, path);
   const { arrays } = await readContainer(path, { signal: control.signal, sections: ['skeletons.begin'] });
-  const width = header.dtype === 'f64' ? 8 : 4;
+  const width = NUMBER_BYTES[header.dtype];
   const structure = summary.sections
     .filter(({ name }) => name !== 'values' && name in SECTIONS)
     .reduce((sum, { bytes }) => sum + bytes, 0);

@@ -2,13 +2,10 @@
  * The hierarchical matrix: what `compress` returns.
  */
 import { OptionError, ShapeError } from '../../core/errors.js';
-import { sharedFloat64 } from '../../core/shared-array.js';
 import {
   asVectors,
   checkView,
-  copyInto,
   transposeHint,
-  view,
   zeros,
   type Matrix,
   type Precision,
@@ -25,17 +22,15 @@ import { requireControl, type RunControl } from '../../core/context.js';
 import { precisionOf } from '../../core/floats.js';
 import { requireKnownOptions } from '../../core/known-options.js';
 import { requireSource, type EntrySource } from '../../source/entry-source.js';
-import { applyGraph, applyState, applyTask, CHUNK, type ApplyState } from './apply.js';
+import { applyGraph, applyState, applyTask, bytesOfVector, type ApplyState } from './apply.js';
 import { diagonalOrder, type HierarchicalData } from './data.js';
 import { ERROR_KEYS, estimateError, type ErrorOptions } from '../measure/error-estimate.js';
 import type { ErrorEstimate } from '../measure/error-interval.js';
 import type { Layout } from './layout.js';
 import { memoryUse, type MemoryUse, ranksByLevel, type LevelRanks } from './memory.js';
 import type { CompressionReport } from './report.js';
+import { VectorChunks } from './vector-chunks.js';
 import { firstLeaf, leavesOf } from '../../tree/cluster-tree.js';
-
-/** Most products have few vectors: their workspace is a quarter of the widest. */
-const workspaceWidth = (vectors: number): number => (vectors <= CHUNK / 4 ? CHUNK / 4 : CHUNK);
 
 /** Releases what workers hold for matrices that have been garbage-collected; `release` does it at once. */
 const abandoned = new FinalizationRegistry<() => void>((letGo) => letGo());
@@ -50,7 +45,7 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
   readonly report: R;
   readonly #team: Team;
   #product: { shared: Shared<ApplyState>; graph: TaskGraph } | undefined;
-  #staging: { x: Float64Array; out: Float64Array } | undefined;
+  readonly #chunks: VectorChunks;
   #released = false;
 
   constructor(data: HierarchicalData, elements: Layout['elements'], report: R, team: Team) {
@@ -60,6 +55,7 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
     this.elements = elements;
     this.report = report;
     this.#team = team;
+    this.#chunks = new VectorChunks(this.rows, bytesOfVector(data));
   }
 
   get size(): number {
@@ -102,16 +98,9 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
   /** out ← α·K̃·X + β·out, shapes taken on trust. */
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
     const { shared, graph } = this.#prepare(x.cols);
-    for (let first = 0; first < x.cols; first += CHUNK) {
-      const p = Math.min(CHUNK, x.cols - first);
-      const xs = this.#sharedInput(view(x.data, x.offset + first * x.ld, x.rows, p, x.ld));
-      const target = view(out.data, out.offset + first * out.ld, out.rows, p, out.ld);
-      const direct = out.data.buffer instanceof SharedArrayBuffer && out.data.buffer !== x.data.buffer;
-      const ys = direct ? target : view(this.#stage(p).out, 0, this.rows, p);
-      if (!direct && beta !== 0) copyInto(ys, target);
-      this.#team.runSync(applyTask, shared, graph, { x: xs, out: ys, alpha, beta });
-      if (!direct) copyInto(target, ys);
-    }
+    this.#chunks.run(out, x, shared.state.width, beta !== 0, (to, from) => {
+      this.#team.runSync(applyTask, shared, graph, { x: from, out: to, alpha, beta });
+    });
   }
 
   /** All N² entries; for small matrices and tests. Throws MemoryError. */
@@ -174,12 +163,12 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
   release(): void {
     this.#released = true;
     this.#letGo();
-    this.#staging = undefined;
+    this.#chunks.release();
   }
 
   #prepare(vectors: number): { shared: Shared<ApplyState>; graph: TaskGraph } {
     if (this.#released) throw new OptionError('The matrix was released.');
-    const width = workspaceWidth(vectors);
+    const width = this.#chunks.width(vectors);
     if (this.#product !== undefined && this.#product.shared.state.width >= width) return this.#product;
     const { data } = this;
     const state = applyState(data, width);
@@ -196,21 +185,6 @@ export class HierarchicalMatrix<R extends CompressionReport = CompressionReport>
     if (this.#product !== undefined) this.#team.release(this.#product.shared);
     abandoned.unregister(this);
     this.#product = undefined;
-  }
-
-  #stage(vectors: number): { x: Float64Array; out: Float64Array } {
-    const length = this.rows * workspaceWidth(vectors);
-    if (this.#staging === undefined || this.#staging.x.length < length)
-      this.#staging = { x: sharedFloat64(length), out: sharedFloat64(length) };
-    return this.#staging;
-  }
-
-  /** The columns themselves if workers can see them, else a copy that they can. */
-  #sharedInput(x: Matrix): Matrix {
-    if (x.data.buffer instanceof SharedArrayBuffer) return x;
-    const copy = view(this.#stage(x.cols).x, 0, x.rows, x.cols);
-    copyInto(copy, x);
-    return copy;
   }
 }
 trustClass(HierarchicalMatrix);

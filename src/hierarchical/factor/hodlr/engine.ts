@@ -1,7 +1,7 @@
 /**
  * The recursive factorization of a HODLR matrix as a factorization engine.
  */
-import { sharedFloats } from '../../../core/floats.js';
+import { NUMBER_BYTES, sharedFloats } from '../../../core/floats.js';
 import { firstOfLevel, leftChild, levelOf } from '../../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
 import type { FloatArray, Precision } from '../../../dense/matrix.js';
@@ -23,7 +23,7 @@ import { splitCoupling } from './split.js';
 /** Bytes that factoring allocates. Throws OptionError where far pairs are not the siblings. */
 export function hodlrFactorBytes(data: HierarchicalData, precision: Precision): number {
   const { splitLength, basisLength, factorLength, triangleLength } = planHodlr(data, precision);
-  return (precision === 'f64' ? 8 : 4) * (splitLength + basisLength + factorLength + triangleLength);
+  return NUMBER_BYTES[precision] * (splitLength + basisLength + factorLength + triangleLength);
 }
 
 /** Factors for matrices of format 'hodlr'. */
@@ -107,6 +107,11 @@ export class HodlrEngine implements FactorEngine {
       for (let ν = firstOfLevel(level); ν < firstOfLevel(level + 1); ν++) if (status[ν] > 0) return this.#breakdown(ν);
     }
     return undefined;
+  }
+
+  get bytesOfVector(): number {
+    const { plan, data } = this.#factors;
+    return NUMBER_BYTES[this.precision] * (2 * data.tree.size + plan.begin[nodesOf(data.tree)]);
   }
 
   passState(vectors: PassVectors): HodlrPassState {

@@ -1,7 +1,7 @@
 /**
  * The ULV factorization of an HSS matrix as a factorization engine.
  */
-import { sharedFloats } from '../../../core/floats.js';
+import { NUMBER_BYTES, sharedFloats } from '../../../core/floats.js';
 import { firstOfLevel, leftChild, levelOf } from '../../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
 import type { FloatArray, Precision } from '../../../dense/matrix.js';
@@ -22,7 +22,7 @@ import { basisIn, planUlv } from './plan.js';
 /** Bytes that factoring allocates. Throws OptionError where the matrix is not HSS. */
 export function ulvFactorBytes(data: HierarchicalData, precision: Precision): number {
   const { factorLength, slotLength } = planUlv(data, precision);
-  return (precision === 'f64' ? 8 : 4) * (factorLength + slotLength);
+  return NUMBER_BYTES[precision] * (factorLength + slotLength);
 }
 
 /** Factors for matrices of format 'hss'. */
@@ -111,6 +111,11 @@ export class UlvEngine implements FactorEngine {
       for (let ν = firstOfLevel(level); ν < firstOfLevel(level + 1); ν++) if (status[ν] > 0) return this.#breakdown(ν);
     }
     return undefined;
+  }
+
+  get bytesOfVector(): number {
+    const { tree, skeletons } = this.#factors.data;
+    return NUMBER_BYTES[this.precision] * (2 * tree.size + skeletons.indices.length);
   }
 
   passState(vectors: PassVectors): UlvPassState {
