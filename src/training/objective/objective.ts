@@ -4,8 +4,8 @@
  * of θ or of the batch.
  *
  * On a team, slices of samples and blocks of parameters are tasks over one shared memory (slices.ts), one fork and join
- * a gradient, the update of the parameters included. The first steps are made both ways, and the faster one stays: the
- * bits are the same.
+ * a gradient, the update of the parameters included. Trials, repeated now and then, tell the faster way (team-trial.ts):
+ * the bits are the same.
  */
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
@@ -144,7 +144,7 @@ export class Objective {
   }
 
   /**
-   * Takes the memory: for each sample of a batch some 3 to 6 times the network's units, four vectors of the size of θ
+   * Takes the memory: for each sample of a batch some 3 to 6 times the network's units, two vectors of the size of θ
    * and what `spare` asks for. Throws MemoryError, OptionError.
    */
   static async open(options: ObjectiveOptions): Promise<Objective> {
@@ -279,8 +279,7 @@ export class Objective {
 
   /**
    * f and accuracy of the loaded batch at θ or at another vector; keeps the passes. With `step` the masks of dropout
-   * are
-   * those of `evaluate` at that step, without it nothing is dropped. 2nN flops.
+   * are those of `evaluate` at that step, without it nothing is dropped. 2nN flops.
    */
   measure(parameters: FloatArray = this.parameters, step: number | null = null): Measure {
     const count = this.#count;

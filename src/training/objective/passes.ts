@@ -177,7 +177,6 @@ export class Passes {
 }
 
 /** How many samples' outputs tell the class of their targets (network/predict.ts says how). */
-
 function countRight(
   decision: 'largest' | 'sign' | null,
   r: number,

@@ -34,7 +34,6 @@ export class RPasses {
   }
 
   /** Tangents of layer L ← RA_L = J·v of the slice's samples. */
-
   tangent(slice: SliceViews, θ: readonly WeightViews[], v: readonly WeightViews[], hessian = false): void {
     const { layers, code } = slice;
     layers.forEach(({ inputs, tangents, slopes, kept }, ℓ) => {
@@ -70,7 +69,6 @@ export class RPasses {
   }
 
   /** Errors of J_iᵀQ_iJ_i·v, or of ∇²loss_i·v, into every layer's tangents. */
-
   product(slice: SliceViews, θ: readonly WeightViews[], v: readonly WeightViews[], hessian: boolean): void {
     const kernels = this.#kernels;
     const { layers, code } = slice;
@@ -98,7 +96,6 @@ export class RPasses {
    * Errors of a draw δ_i = Q_i^{1/2}ξ_i of signs ξ into every layer's tangents: E δδᵀ = Q exactly, with the least
    * variance of all ξ of unit second moments. The signs depend on seed, step and sample alone.
    */
-
   draw(slice: SliceViews, θ: readonly WeightViews[], seed: number, step: number): void {
     drawSigns(this.#loss, slice, slice.layers[this.#last].tangents!, seed, step);
     this.#back(slice, θ, step);
@@ -141,7 +138,6 @@ export class RPasses {
 const SIGNS = 0x7369676e;
 
 /** out ← Q^{1/2}ξ: √q·ξ, √(p(1 − p))∘ξ, or (diag √p − p√pᵀ)ξ. */
-
 function drawSigns({ kind, scale }: KernelLoss, slice: SliceViews, out: Part, seed: number, step: number): void {
   const { rows, cols } = out.matrix;
   const x = out.array;

@@ -208,7 +208,6 @@ export class ObjectiveWorker {
   }
 
   /** out(block) ← (1/count)·Ā_{ℓ−1}·D_ℓ(block)ᵀ. */
-
   #sum(own: Block, count: number, tangents: boolean, out: Span): void {
     const spans = this.#workspace.layers[own.layer];
     const { width, outputs } = this.#workspace.network.layers[own.layer];
@@ -306,7 +305,6 @@ export class ObjectiveWorker {
   }
 
   /** A block's rows of the errors. */
-
   #rows(span: Span, rows: number, own: Block, count: number): Matrix {
     return this.#kept(`${span.at} ${own.offset} ${count}`, () =>
       block(view(this.#arrays.of(span), 0, rows, count), own.first, 0, own.count, count),

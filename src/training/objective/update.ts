@@ -81,7 +81,6 @@ export function updateBlock(
 }
 
 /** θ ← (1 − decay)·θ on the block's weights. */
-
 export function decayBlock(
   kernels: VectorKernels,
   { decay, decayBias }: LayerUpdate,
