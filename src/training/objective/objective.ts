@@ -31,6 +31,7 @@ import type { Update } from './update.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import {
   layWorkspace,
+  spanOf,
   workspaceBytes,
   type CurvatureKind,
   type Span,
@@ -491,6 +492,6 @@ export class Objective {
   #span(x: FloatArray): Span {
     if (x.buffer !== this.parameters.buffer)
       throw new MemoryError('A vector of an objective is one that its vector() or take() gave.', {});
-    return { at: x.byteOffset, length: x.length };
+    return spanOf(x);
   }
 }

@@ -19,7 +19,7 @@ import { requireKnownOptions, type KeysOf, type Resolved } from '../../core/know
 import type { Objective } from '../objective/objective.js';
 import { lossOf } from '../../network/losses/table.js';
 import type { LayerBasis } from '../objective/turn.js';
-import { spanOf, type Span } from '../objective/workspace.js';
+import { spanOf, vectorNumbers, type Span } from '../objective/workspace.js';
 import { layerUpdates, type Optimizer, type StepPlan, type StepReport, type Stepper } from '../optimizer.js';
 import { clipGradient } from './first-order.js';
 import { KroneckerSides, layersText, sidesSpare, type SidesOptions, type Statistics } from './kronecker-sides.js';
@@ -99,7 +99,7 @@ export function ekfacAdam(options: EkfacAdamOptions = {}): Optimizer {
     batchSize: 200,
     // Turned inputs let small classifiers overfit; autoencoders of bce took half the time.
     rotateInputs: (loss) => !lossOf(loss).classes,
-    spare: (network) => 5 * (network.parameters + 16) + sidesSpare(network, sidesOptions(settings)),
+    spare: (network) => 5 * vectorNumbers(network.parameters) + sidesSpare(network, sidesOptions(settings)),
     begin: (objective) => new EkfacAdamStepper(objective, settings),
   };
 }

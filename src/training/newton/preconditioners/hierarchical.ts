@@ -23,7 +23,8 @@ import { memoryDataSet } from '../../../network/data-set.js';
 import { openTeam } from '../../../parallel/default-team.js';
 import type { Team } from '../../../parallel/team.js';
 import type { Objective } from '../../objective/objective.js';
-import { vectorNumbers, type Point } from '../point.js';
+import { vectorNumbers } from '../../objective/workspace.js';
+import type { Point } from '../point.js';
 import { hierarchicalCosts, matrixBytes, neededBytes, type HierarchicalCosts } from './hierarchical-costs.js';
 import type { Preconditioner, PreconditionerPlan } from './preconditioner.js';
 
