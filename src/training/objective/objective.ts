@@ -28,7 +28,6 @@ import { lossForm, symmetricForm } from './loss-form.js';
 import { TeamTrial, type TeamChoice } from './team-trial.js';
 import { turnGraph, type BasisTask, type TurnWork } from './turn.js';
 import type { Update } from './update.js';
-import { independentTasks } from '../../parallel/task-graph.js';
 import {
   layWorkspace,
   spanOf,
@@ -84,7 +83,7 @@ export class Objective {
   readonly kernels: VectorKernels;
   readonly blas: Blas;
   /** The team that it was opened on. */
-  readonly workers: Team | undefined;
+  readonly team: Team | undefined;
   /** θ; to be changed in place. */
   readonly parameters: FloatArray;
   /** ∇f of the last `evaluate`. */
@@ -105,10 +104,8 @@ export class Objective {
   readonly #worker: ObjectiveWorker;
   readonly #shared: Shared<Workspace> | undefined;
   readonly #graphs: Graphs;
-  readonly #lists = new Map<number, TaskGraph>();
   #turnGraph: TaskGraph | undefined;
   readonly #trial: TeamTrial;
-  readonly #blocks: number;
   #count = 0;
   /** Samples whose means belong to the point of the last evaluation. */
   #prepared = 0;
@@ -137,10 +134,9 @@ export class Objective {
     this.parameters = this.#array(workspace.parameters);
     this.gradient = this.#array(workspace.gradient);
     this.#worker = new ObjectiveWorker(workspace, memory, options.blas);
-    this.workers = options.team;
+    this.team = options.team;
     this.#shared = shared;
-    this.#blocks = parameterBlocks(options.network).length;
-    this.#graphs = new Graphs(this.#blocks);
+    this.#graphs = new Graphs(parameterBlocks(options.network).length);
     this.#trial = new TeamTrial(shared === undefined ? 1 : options.team!.workers);
   }
 
@@ -182,7 +178,7 @@ export class Objective {
   }
 
   /** How the work is done: on how many threads, and what the trial of both ways measured. */
-  get team(): TeamChoice {
+  get teamChoice(): TeamChoice {
     return this.#trial.choice;
   }
 
@@ -275,7 +271,7 @@ export class Objective {
 
   /** θ by a rule from what `gradient` holds (which may have been changed). */
   update(update: Update): void {
-    this.#run(this.#graphs.updates, { kind: 'update', update });
+    this.#run(this.#graphs.blocks, { kind: 'update', update });
   }
 
   /**
@@ -285,7 +281,7 @@ export class Objective {
   measure(parameters: FloatArray = this.parameters, step: number | null = null): Measure {
     const count = this.#count;
     const slices = sliceCount(count);
-    this.#run(this.#graphs.slices(slices), { kind: 'measure', count, parameters: this.#span(parameters), step });
+    this.#run(this.#graphs.independent(slices), { kind: 'measure', count, parameters: this.#span(parameters), step });
     const { results } = this.#workspace;
     let loss = 0;
     let right = 0;
@@ -328,7 +324,7 @@ export class Objective {
       Float64Array.from(this.errorsOf(ℓ).subarray(0, this.network.layers[ℓ].outputs * samples));
     const kept = vectors.map((v) => {
       const work: Work = { kind: 'tangent', count: samples, fresh: this.#prepare(samples), v: this.#span(v) };
-      this.#run(this.#graphs.slices(sliceCount(samples)), work);
+      this.#run(this.#graphs.independent(sliceCount(samples)), work);
       return { output: copies(layers.length - 1), code: code === null ? null : copies(code.layer) };
     });
     const p = means === null ? null : this.#array(means);
@@ -352,7 +348,7 @@ export class Objective {
       seed: this.#workspace.seed,
       step,
     };
-    this.#run(this.#graphs.slices(sliceCount(samples)), work);
+    this.#run(this.#graphs.independent(sliceCount(samples)), work);
   }
 
   /**
@@ -363,7 +359,7 @@ export class Objective {
     this.#requireCurvature('gauss-newton');
     this.#refuseCode('Columns of the root of its curvature');
     const work: Work = { kind: 'column', count: samples, fresh: this.#prepare(samples), output };
-    this.#run(this.#graphs.slices(sliceCount(samples)), work);
+    this.#run(this.#graphs.independent(sliceCount(samples)), work);
   }
 
   /** Ā_{ℓ−1} of the last evaluation, width × count; its last row ones where the layer has a bias. */
@@ -407,7 +403,7 @@ export class Objective {
     keep: number,
     samples: number = this.#count,
   ): void {
-    this.#run(this.#independent(tasks.length), {
+    this.#run(this.#graphs.independent(tasks.length), {
       kind: 'moments',
       count: samples,
       keep,
@@ -423,7 +419,7 @@ export class Objective {
 
   /** Eigenbases of symmetric factors, in double precision, one task each. About 9·size³ flops each. */
   bases(sides: readonly BasisTask[]): void {
-    this.#run(this.#independent(sides.length), { kind: 'bases', sides });
+    this.#run(this.#graphs.independent(sides.length), { kind: 'bases', sides });
   }
 
   /** xᵀy over weights, biases left out. */
@@ -441,7 +437,7 @@ export class Objective {
 
   /** Lets the team forget the workspace. */
   close(): void {
-    if (this.#shared !== undefined) this.workers!.release(this.#shared);
+    if (this.#shared !== undefined) this.team!.release(this.#shared);
   }
 
   #penalty(θ: FloatArray): number {
@@ -470,17 +466,11 @@ export class Objective {
       });
   }
 
-  #independent(count: number): TaskGraph {
-    let graph = this.#lists.get(count);
-    if (graph === undefined) this.#lists.set(count, (graph = independentTasks(count)));
-    return graph;
-  }
-
   #run(graph: TaskGraph, work: Work, tries = false): void {
     const timed = tries && this.#trial.begin();
     const onTeam = this.#shared !== undefined && this.#trial.onTeam;
     const begin = timed ? performance.now() : 0;
-    if (onTeam) this.workers!.runSync(objectiveTask, this.#shared, graph, work);
+    if (onTeam) this.team!.runSync(objectiveTask, this.#shared, graph, work);
     else for (let task = 0; task < graph.count; task++) this.#worker.run(task, work);
     if (timed) this.#trial.took(performance.now() - begin);
   }

@@ -10,7 +10,7 @@ import { view, type Matrix } from '../../dense/matrix.js';
 import type { LossKind, VectorKernels } from '../../dense/vector-memory.js';
 import { hasUnitSlope } from '../../network/activations/table.js';
 import { lossOf, squaredScale, type LossName } from '../../network/losses/table.js';
-import { codeErrors, sampleCode, sampleCodeInPlace } from './code.js';
+import { codeErrors, sampleCode } from './code.js';
 import type { SliceViews, WeightViews } from './slice-views.js';
 import type { Workspace } from './workspace.js';
 
@@ -125,10 +125,10 @@ export class Passes {
   #backward({ layers, code }: SliceViews, weights: readonly WeightViews[]): void {
     const kernels = this.#kernels;
     for (let ℓ = this.#last; ℓ > 0; ℓ--) {
-      const { errors, slopes, second } = layers[ℓ - 1];
-      const to = code !== null && code.layer === ℓ - 1 ? code.between : errors;
+      const { errors, slopes, second, between } = layers[ℓ - 1];
+      const to = between ?? errors;
       this.#blas.gemm('N', 'N', 1, weights[ℓ].weights, layers[ℓ].errors.matrix, 0, to.matrix);
-      if (to !== errors) codeErrors(code!, errors.array);
+      if (between !== null) codeErrors(code!, errors.array);
       if (second !== null) kernels.multiply(second.array.length, errors.array, second.array);
       if (slopes !== null) kernels.multiply(slopes.array.length, slopes.array, errors.array);
     }
@@ -155,7 +155,7 @@ export class Passes {
         kernels.activate(layer.activation, layer.outputs, slice.count, array, rows, null, null);
       if (coded) {
         rows = next.width;
-        divergence = sampleCodeInPlace(slice.code!, array, rows, step);
+        divergence = sampleCode(slice.code!, step, { array, rows });
       } else if (dropout > 0 && step !== null && ℓ < this.#last)
         this.#drop(slice, ℓ, step, [{ data: array, ld: rows }]);
       if (next?.bias) for (let i = 1; i <= slice.count; i++) array[i * rows - 1] = 1;

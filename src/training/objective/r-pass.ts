@@ -40,8 +40,8 @@ export class RPasses {
       const z = hessian ? kept!.z : tangents!;
       this.#blas.gemm('T', 'N', 1, v[ℓ].full, inputs, 0, z.matrix);
       if (ℓ > 0) {
-        const coded = code !== null && code.layer === ℓ - 1;
-        const before = coded ? code.between : hessian ? layers[ℓ - 1].kept!.a : layers[ℓ - 1].tangents!;
+        const last = layers[ℓ - 1];
+        const before = last.between ?? (hessian ? last.kept!.a : last.tangents!);
         this.#blas.gemm('T', 'N', 1, θ[ℓ].weights, before.matrix, 1, z.matrix);
       }
       const a = hessian ? kept!.a : z;
@@ -81,10 +81,10 @@ export class RPasses {
     if (hessian && top.second !== null)
       kernels.multiplyAdd(d.array.length, 1, top.kept!.z.array, top.second.array, d.array);
     for (let ℓ = this.#last; ℓ > 0; ℓ--) {
-      const { tangents, slopes, second, kept } = layers[ℓ - 1];
-      const to = code !== null && code.layer === ℓ - 1 ? code.between : tangents!;
+      const { tangents, slopes, second, kept, between } = layers[ℓ - 1];
+      const to = between ?? tangents!;
       this.#blas.gemm('N', 'N', 1, θ[ℓ].weights, layers[ℓ].tangents!.matrix, 0, to.matrix);
-      if (to !== tangents) codeCurvature(code!, tangents!.array);
+      if (between !== null) codeCurvature(code!, tangents!.array);
       if (hessian) this.#blas.gemm('N', 'N', 1, v[ℓ].weights, layers[ℓ].errors.matrix, 1, tangents!.matrix);
       if (slopes !== null) kernels.multiply(slopes.array.length, slopes.array, tangents!.array);
       if (hessian && second !== null)
@@ -125,10 +125,10 @@ export class RPasses {
     const top = layers[this.#last];
     if (top.slopes !== null) this.#kernels.multiply(top.slopes.array.length, top.slopes.array, top.tangents!.array);
     for (let ℓ = this.#last; ℓ > 0; ℓ--) {
-      const { tangents, slopes } = layers[ℓ - 1];
-      const to = code !== null && code.layer === ℓ - 1 ? code.between : tangents!;
+      const { tangents, slopes, between } = layers[ℓ - 1];
+      const to = between ?? tangents!;
       this.#blas.gemm('N', 'N', 1, θ[ℓ].weights, layers[ℓ].tangents!.matrix, 0, to.matrix);
-      if (to !== tangents) codeDraw(code!, tangents!.array, step);
+      if (between !== null) codeDraw(code!, tangents!.array, step);
       if (slopes !== null) this.#kernels.multiply(slopes.array.length, slopes.array, tangents!.array);
     }
   }

@@ -11,7 +11,7 @@ import { Passes } from './passes.js';
 import { RPasses } from './r-pass.js';
 import { sliceViews, weightViews, type SliceViews, type WeightViews } from './slice-views.js';
 import { Turns, type BasesWork, type TurnWork } from './turn.js';
-import { updateBlock, type Update } from './update.js';
+import { updateBlock, type Blockwise, type Update } from './update.js';
 import { SpanArrays, type Span, type Workspace } from './workspace.js';
 
 /** Symmetric sums that a worker may be asked for: out ← keep·out + (1 − keep)·X Xᵀ. */
@@ -84,6 +84,7 @@ export class ObjectiveWorker {
   readonly #passes: Passes;
   readonly #products: RPasses;
   readonly #turns: Turns;
+  readonly #blockwise: Blockwise;
   readonly #blocks: readonly Block[];
   readonly #slices = new Map<number, SliceViews>();
   readonly #vectors = new Map<number, readonly WeightViews[]>();
@@ -98,14 +99,14 @@ export class ObjectiveWorker {
     this.#passes = new Passes(workspace, this.#kernels, blas);
     this.#products = new RPasses(workspace, this.#kernels, blas);
     this.#blocks = parameterBlocks(workspace.network);
-    const parts = (vector: Span): readonly FloatArray[] => this.#partsOf(vector);
-    this.#turns = new Turns(workspace, this.#kernels, blas, this.#arrays, this.#blocks, parts);
+    this.#blockwise = { workspace, kernels: this.#kernels, part: (vector, block) => this.#part(vector, block) };
+    this.#turns = new Turns(this.#blockwise, blas, this.#arrays, this.#blocks);
   }
 
   /** Runs one task of a phase. */
   run(task: number, work: Work): void {
     if (work.kind === 'update') {
-      this.#update(this.#blocks[task], work.update);
+      updateBlock(this.#blockwise, this.#blocks[task], work.update);
       return;
     }
     if (work.kind === 'moments') {
@@ -128,6 +129,7 @@ export class ObjectiveWorker {
     const slice = this.#slice(work.count, task);
     const θ = this.#weights(work.kind === 'measure' ? work.parameters : this.#workspace.parameters);
     const { results } = this.#workspace;
+    if ('fresh' in work && work.fresh) this.#products.prepare(slice);
     switch (work.kind) {
       case 'evaluate':
         results[task] = this.#passes.evaluate(slice, θ, work.step);
@@ -139,19 +141,15 @@ export class ObjectiveWorker {
         break;
       }
       case 'product':
-        if (work.fresh) this.#products.prepare(slice);
         this.#products.product(slice, θ, this.#weights(work.v), work.hessian);
         break;
       case 'tangent':
-        if (work.fresh) this.#products.prepare(slice);
         this.#products.tangent(slice, θ, this.#weights(work.v));
         break;
       case 'draw':
-        if (work.fresh) this.#products.prepare(slice);
         this.#products.draw(slice, θ, work.seed, work.step);
         break;
       case 'column':
-        if (work.fresh) this.#products.prepare(slice);
         this.#products.column(slice, θ, work.output);
     }
   }
@@ -178,15 +176,15 @@ export class ObjectiveWorker {
     return views;
   }
 
-  /** The blocks' parts of a vector. */
-  #partsOf(vector: Span): readonly FloatArray[] {
+  /** A block's part of a vector. */
+  #part(vector: Span, { index }: Block): FloatArray {
     let parts = this.#parts.get(vector.at);
     if (parts === undefined) {
       const array = this.#arrays.of(vector);
       parts = this.#blocks.map(({ offset, length }) => array.subarray(offset, offset + length));
       this.#parts.set(vector.at, parts);
     }
-    return parts;
+    return parts[index];
   }
 
   #block(own: Block, slices: number, work: Work & { readonly count: number }): void {
@@ -199,7 +197,7 @@ export class ObjectiveWorker {
       this.#sum(own, work.count, false, gradient);
       if (work.carry !== null && !this.#carry(own, work.carry)) return;
       if (regularization > 0) this.#addDecay(own, parameters, gradient);
-      if (work.update !== null) this.#update(own, work.update);
+      if (work.update !== null) updateBlock(this.#blockwise, own, work.update);
     } else if (work.kind === 'product') {
       this.#sum(own, work.count, true, work.out);
       if (work.hessian) this.#sumHessian(own, work.count, work.out);
@@ -244,36 +242,19 @@ export class ObjectiveWorker {
   /** out(block) ← out + λ·x on the block's weights, biases left out. */
   #addDecay(own: Block, x: Span, out: Span): void {
     const { width, inputs } = this.#workspace.network.layers[own.layer];
-    const from = this.#partsOf(x)[this.#blocks.indexOf(own)];
-    const to = this.#partsOf(out)[this.#blocks.indexOf(own)];
+    const from = this.#part(x, own);
+    const to = this.#part(out, own);
     const λ = this.#workspace.regularization;
     for (let p = 0; p < own.count; p++) for (let k = p * width; k < p * width + inputs; k++) to[k] += λ * from[k];
   }
 
   /** Adds a part's gradient to those before it; whether it was the last part. */
   #carry(own: Block, { sum, own: share, others, last }: Carry): boolean {
-    const index = this.#blocks.indexOf(own);
-    const g = this.#partsOf(this.#workspace.gradient)[index];
-    const s = this.#partsOf(sum)[index];
+    const g = this.#part(this.#workspace.gradient, own);
+    const s = this.#part(sum, own);
     if (last) this.#kernels.combine(own.length, others, s, share, g);
     else this.#kernels.combine(own.length, share, g, others, s);
     return last;
-  }
-
-  #update(own: Block, update: Update): void {
-    const { parameters, gradient, network } = this.#workspace;
-    const index = this.#blocks.indexOf(own);
-    const spans = 'moments' in update.rule ? update.rule.moments : [];
-    updateBlock(
-      this.#kernels,
-      update,
-      { layer: network.layers[own.layer], block: own },
-      {
-        g: this.#partsOf(gradient)[index],
-        θ: this.#partsOf(parameters)[index],
-        moments: spans.map((span) => this.#partsOf(span)[index]),
-      },
-    );
   }
 
   /** out ← keep·out + (1 − keep)·X Xᵀ, over the batch's samples their mean. */

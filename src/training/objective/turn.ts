@@ -15,7 +15,7 @@ import { block, view, zeros, type Matrix } from '../../dense/matrix.js';
 import type { VectorKernels } from '../../dense/vector-memory.js';
 import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import type { Block } from './slices.js';
-import { decayBlock, updateBlock, type Update } from './update.js';
+import { decayBlock, updateBlock, type Blockwise, type Rule, type Update } from './update.js';
 import type { Span, SpanArrays, Workspace } from './workspace.js';
 
 /** U_A (width × width) and U_Γ (outputs × outputs) of a layer; null: the identity. */
@@ -35,17 +35,8 @@ export interface Divisors {
 
 /** What is done in the eigenbases. */
 export type Between =
-  | {
-      readonly kind: 'adam';
-      readonly beta1: number;
-      readonly beta2: number;
-      readonly epsilon: number;
-      readonly correction1: number;
-      readonly correction2: number;
-      /** m and v in the eigenbases; X becomes m̂/(√v̂ + ε). */
-      readonly moments: readonly [Span, Span];
-    }
-  | { readonly kind: 'divide'; readonly layers: readonly (Divisors | null)[] };
+  /** With m and v in the eigenbases X becomes m̂/(√v̂ + ε). */
+  Extract<Rule, { readonly kind: 'adam' }> | { readonly kind: 'divide'; readonly layers: readonly (Divisors | null)[] };
 
 /** A turn of a vector. L and T may be one vector, F may be T where it isn't entered; else all differ. */
 export interface TurnWork {
@@ -96,60 +87,35 @@ export function turnGraph(blocks: readonly Block[]): TaskGraph {
 export class Turns {
   readonly #workspace: Workspace;
   readonly #kernels: VectorKernels;
+  readonly #blockwise: Blockwise;
   readonly #blas: Blas;
   readonly #arrays: SpanArrays;
   readonly #blocks: readonly Block[];
-  readonly #parts: (vector: Span) => readonly FloatArray[];
 
-  // eslint-disable-next-line max-params -- what a worker lends
-  constructor(
-    workspace: Workspace,
-    kernels: VectorKernels,
-    blas: Blas,
-    arrays: SpanArrays,
-    blocks: readonly Block[],
-    parts: (vector: Span) => readonly FloatArray[],
-  ) {
-    this.#workspace = workspace;
-    this.#kernels = kernels;
+  constructor(blockwise: Blockwise, blas: Blas, arrays: SpanArrays, blocks: readonly Block[]) {
+    this.#blockwise = blockwise;
+    this.#workspace = blockwise.workspace;
+    this.#kernels = blockwise.kernels;
     this.#blas = blas;
     this.#arrays = arrays;
     this.#blocks = blocks;
-    this.#parts = parts;
   }
 
   /** Runs a task of `turnGraph`. */
   turn(task: number, work: TurnWork): void {
     const n = this.#blocks.length;
     const stage = Math.floor(task / n);
-    const index = task - stage * n;
-    const own = this.#blocks[index];
+    const own = this.#blocks[task - stage * n];
     if (work.update !== null && work.update.layers[own.layer] === null) return;
     const basis = work.bases[own.layer];
     if (basis === null) {
-      if (stage === 1 && work.update !== null) this.#plain(index, work.update);
+      // Such a layer goes by its own rule.
+      if (stage === 1 && work.update !== null) updateBlock(this.#blockwise, own, work.update);
     } else if (stage === 0) {
       if (work.enter !== null && basis.output !== null && basis.input !== null)
         this.#left(own, basis.input, work.enter.from, work.enter.left);
-    } else if (stage === 1) this.#between(index, basis, work);
-    else if (work.leave !== null) this.#leave(index, basis, work);
-  }
-
-  /** The update of a layer that is not turned, by its own rule. */
-  #plain(index: number, update: Update): void {
-    const { network, gradient, parameters } = this.#workspace;
-    const own = this.#blocks[index];
-    const spans = 'moments' in update.rule ? update.rule.moments : [];
-    updateBlock(
-      this.#kernels,
-      update,
-      { layer: network.layers[own.layer], block: own },
-      {
-        g: this.#parts(gradient)[index],
-        θ: this.#parts(parameters)[index],
-        moments: spans.map((span) => this.#parts(span)[index]),
-      },
-    );
+    } else if (stage === 1) this.#between(own, basis, work);
+    else if (work.leave !== null) this.#leave(own, basis, work);
   }
 
   /** to(block) ← Uᵀ from(block). */
@@ -157,8 +123,7 @@ export class Turns {
     this.#blas.gemm('T', 'N', 1, this.#square(u), this.#columns(from, own), 0, this.#columns(to, own));
   }
 
-  #between(index: number, { input, output }: LayerBasis, { enter, rotated, between, leave }: TurnWork): void {
-    const own = this.#blocks[index];
+  #between(own: Block, { input, output }: LayerBasis, { enter, rotated, between, leave }: TurnWork): void {
     const x = this.#columns(rotated, own);
     const blas = this.#blas;
     if (enter !== null) {
@@ -168,17 +133,16 @@ export class Turns {
         const { outputs } = this.#workspace.network.layers[own.layer];
         blas.gemm('N', 'N', 1, l, block(this.#square(output), 0, own.first, outputs, own.count), 0, x);
       } else if (input !== null) this.#left(own, input, from, rotated);
-      else this.#copy(index, from, rotated);
+      else this.#copy(own, from, rotated);
     }
-    if (between !== null) this.#do(index, between, this.#parts(rotated)[index]);
+    if (between !== null) this.#do(own, between, this.#part(rotated, own));
     if (leave === null) return;
     const result = output === null ? leave.to : leave.right;
     if (input !== null) blas.gemm('N', 'N', 1, this.#square(input), x, 0, this.#columns(result, own));
-    else if (output === null) this.#copy(index, rotated, result);
+    else if (output === null) this.#copy(own, rotated, result);
   }
 
-  #leave(index: number, { input, output }: LayerBasis, { rotated, leave, update }: TurnWork): void {
-    const own = this.#blocks[index];
+  #leave(own: Block, { input, output }: LayerBasis, { rotated, leave, update }: TurnWork): void {
     const { right, to } = leave!;
     if (output !== null) {
       const { outputs } = this.#workspace.network.layers[own.layer];
@@ -188,16 +152,15 @@ export class Turns {
     }
     if (update === null) return;
     const layer = update.layers[own.layer]!;
-    const θ = this.#parts(this.#workspace.parameters)[index];
+    const θ = this.#part(this.#workspace.parameters, own);
     decayBlock(this.#kernels, layer, this.#workspace.network.layers[own.layer], own, θ);
-    this.#kernels.combine(own.length, -layer.rate, this.#parts(to)[index], 1, θ);
+    this.#kernels.combine(own.length, -layer.rate, this.#part(to, own), 1, θ);
   }
 
-  #do(index: number, between: Between, x: FloatArray): void {
-    const own = this.#blocks[index];
+  #do(own: Block, between: Between, x: FloatArray): void {
     if (between.kind === 'adam') {
       const [m, v] = between.moments;
-      this.#kernels.adamDirection(own.length, between, x, this.#parts(m)[index], this.#parts(v)[index], x);
+      this.#kernels.adamDirection(own.length, between, x, this.#part(m, own), this.#part(v, own), x);
       return;
     }
     const divisors = between.layers[own.layer];
@@ -212,9 +175,12 @@ export class Turns {
     }
   }
 
-  #copy(index: number, from: Span, to: Span): void {
-    if (from.at === to.at) return;
-    this.#kernels.combine(this.#blocks[index].length, 1, this.#parts(from)[index], 0, this.#parts(to)[index]);
+  #copy(own: Block, from: Span, to: Span): void {
+    if (from.at !== to.at) this.#kernels.combine(own.length, 1, this.#part(from, own), 0, this.#part(to, own));
+  }
+
+  #part(vector: Span, own: Block): FloatArray {
+    return this.#blockwise.part(vector, own);
   }
 
   /** The eigenbasis of one side. About 9·size³ flops. */

@@ -176,10 +176,9 @@ class HierarchicalPreconditioner implements Preconditioner {
     shift: number,
     signal: AbortSignalLike | undefined,
   ): Promise<void> {
-    const { network, loss, workers, blas } = this.#objective;
+    const { network, loss, team, blas } = this.#objective;
     // A team of one has no threads.
-    this.#team ??=
-      workers ?? (await openTeam({ workers: 1, ...(blas.kind === 'portable' ? { blas: 'portable' } : {}) }));
+    this.#team ??= team ?? (await openTeam({ workers: 1, ...(blas.kind === 'portable' ? { blas: 'portable' } : {}) }));
     const control = { team: this.#team, signal };
     const size = { network, loss, samples: inputs.cols };
     const share = this.#share ?? matrixBytes(size) / (8 * network.parameters ** 2);
