@@ -3,7 +3,7 @@
  */
 import type { FloatArray } from '../../core/floats.js';
 import { VectorMemory, type VectorKernels } from '../../dense/vector-memory.js';
-import { block, view, type Matrix } from '../../dense/matrix.js';
+import { block, mirrorLower, view, type Matrix } from '../../dense/matrix.js';
 import type { Blas } from '../../dense/blas.js';
 import { defineTask, type WorkerContext } from '../../parallel/task.js';
 import { parameterBlocks, sliceCount, sliceFirst, type Block } from './slices.js';
@@ -276,8 +276,9 @@ export class ObjectiveWorker {
       for (let at = 0; at < rows * count;) for (let k = 0; k < rows; k++, at++) target[k] += share * x.data[at] ** 2;
       return;
     }
-    this.#blas.syrk('L', of === 'gradientColumns' ? 'T' : 'N', share, x, keep, view(target, 0, rows, rows));
-    for (let j = 0; j < rows; j++) for (let i = j + 1; i < rows; i++) target[j + i * rows] = target[i + j * rows];
+    const square = view(target, 0, rows, rows);
+    this.#blas.syrk('L', of === 'gradientColumns' ? 'T' : 'N', share, x, keep, square);
+    mirrorLower(square);
   }
 
   /** The first `count` columns of a span. */

@@ -79,7 +79,7 @@ export function updateBlock({ workspace, kernels, part }: Blockwise, block: Bloc
       // The corrections of both moments, folded into step and epsilon.
       const root = Math.sqrt(correction2);
       const step = (rate * root) / correction1;
-      kernels.adam(n, { beta1, beta2, step, epsilon: epsilon * root, decay: 0 }, g, moments[0], moments[1], θ);
+      kernels.adam(n, { beta1, beta2, step, epsilon: epsilon * root }, g, moments[0], moments[1], θ);
     }
   }
 }
