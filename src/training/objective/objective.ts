@@ -4,8 +4,8 @@
  * of θ or of the batch.
  *
  * On a team, slices of samples and blocks of parameters are tasks over one shared memory (slices.ts), one fork and join
- * a gradient, the update of the parameters included. Trials, repeated now and then, tell the faster way (team-trial.ts):
- * the bits are the same.
+ * a gradient, the update of the parameters included. Trials, repeated now and then, tell the faster way
+ * (team-trial.ts): the bits are the same.
  */
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
