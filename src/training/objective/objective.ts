@@ -21,12 +21,12 @@ import type { TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import { copySamples } from './copy-samples.js';
 import { Graphs, parameterBlocks, sliceCount } from './slices.js';
-import { ObjectiveWorker, objectiveTask, type Carry, type MomentTask, type Work } from './tasks.js';
+import { ObjectiveWorker, objectiveTask, type MomentTask, type Work } from './tasks.js';
 import { kernelLoss } from './passes.js';
 import { checkCode, codeForm, type Code } from './code.js';
 import { lossForm, symmetricForm } from './loss-form.js';
 import { TeamTrial, type TeamChoice } from './team-trial.js';
-import { turnGraph, type BasisTask, type TurnWork } from './turn.js';
+import { turnGraph, type BasisTask, type SampleTurns, type TurnWork } from './turn.js';
 import type { Update } from './update.js';
 import {
   layWorkspace,
@@ -86,7 +86,7 @@ export class Objective {
   readonly team: Team | undefined;
   /** θ; to be changed in place. */
   readonly parameters: FloatArray;
-  /** ∇f of the last `evaluate`. */
+  /** ∇f of the last `evaluate`, turned as it was asked for. */
   readonly gradient: FloatArray;
   readonly capacity: number;
   /** Whether the second moment of the first layer's inputs is diagonal. */
@@ -217,17 +217,22 @@ export class Objective {
 
   /**
    * f(θ) of the loaded batch; ∇f in `gradient`; then, in the same pass over the parameters, the update, if any.
-   * `step` tells dropout's masks; without it nothing is dropped. 6nN flops. Throws NonFiniteError where loss or errors
+   * `step` tells dropout's masks; without it nothing is dropped. `turned` has sides by which ∇f is turned: without
+   * parts and regularization. 6nN flops. Throws NonFiniteError where loss or errors
    * are not finite: θ is then as it was.
    */
-  evaluate({ update = null, step = null }: { update?: Update | null; step?: number | null } = {}): number {
+  evaluate({
+    update = null,
+    step = null,
+    turned = null,
+  }: { update?: Update | null; step?: number | null; turned?: SampleTurns | null } = {}): number {
     const { samples, loss: before, parts } = this.#carried;
     this.forget();
     const total = this.#count + samples;
     const penalty = this.#penalty(this.parameters);
     const carry =
       samples === 0 ? null : { sum: this.#span(this.#carry!), own: this.#count / total, others: 1 / total, last: true };
-    return (this.#pass(carry, update, masked(step, parts)) + before) / total + penalty;
+    return (this.#pass({ carry, update, step: masked(step, parts), turned }) + before) / total + penalty;
   }
 
   /**
@@ -240,7 +245,7 @@ export class Objective {
     const carried = this.#carried;
     const part = { sum: this.#span(carry), own: this.#count, others: carried.samples === 0 ? 0 : 1, last: false };
     try {
-      carried.loss += this.#pass(part, null, masked(step, carried.parts));
+      carried.loss += this.#pass({ carry: part, update: null, step: masked(step, carried.parts), turned: null });
     } catch (error) {
       this.forget();
       throw error;
@@ -255,11 +260,11 @@ export class Objective {
   }
 
   /** Evaluates the loaded batch; the sum of its losses. */
-  #pass(carry: Carry | null, update: Update | null, step: number | null): number {
+  #pass(how: Omit<Extract<Work, { kind: 'evaluate' }>, 'kind' | 'count'>): number {
     const count = this.#count;
     this.#prepared = 0;
     const slices = sliceCount(count);
-    this.#run(this.#graphs.slicesAndBlocks(slices), { kind: 'evaluate', count, step, update, carry }, true);
+    this.#run(this.#graphs.slicesAndBlocks(slices), { ...how, kind: 'evaluate', count }, true);
     let loss = 0;
     for (let s = 0; s < slices; s++) loss += this.#workspace.results[s];
     if (!Number.isFinite(loss))

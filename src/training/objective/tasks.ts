@@ -10,7 +10,7 @@ import { parameterBlocks, sliceCount, sliceFirst, type Block } from './slices.js
 import { Passes } from './passes.js';
 import { RPasses } from './r-pass.js';
 import { sliceViews, weightViews, type SliceViews, type WeightViews } from './slice-views.js';
-import { Turns, type BasesWork, type TurnWork } from './turn.js';
+import { Turns, type BasesWork, type SampleTurns, type TurnWork } from './turn.js';
 import { updateBlock, type Blockwise, type Update } from './update.js';
 import { SpanArrays, type Span, type Workspace } from './workspace.js';
 
@@ -46,6 +46,8 @@ export type Work =
       readonly step: number | null;
       readonly update: Update | null;
       readonly carry: Carry | null;
+      /** Sides by which the gradient is turned. */
+      readonly turned: SampleTurns | null;
     }
   | { readonly kind: 'measure'; readonly count: number; readonly parameters: Span; readonly step: number | null }
   | {
@@ -133,6 +135,7 @@ export class ObjectiveWorker {
     switch (work.kind) {
       case 'evaluate':
         results[task] = this.#passes.evaluate(slice, θ, work.step);
+        if (work.turned !== null) this.#turns.turnSamples(slice, work.turned);
         break;
       case 'measure': {
         const { loss, right } = this.#passes.measure(slice, θ, work.step);
@@ -194,31 +197,39 @@ export class ObjectiveWorker {
       let loss = 0;
       for (let s = 0; s < slices; s++) loss += results[s];
       if (!Number.isFinite(loss)) return;
-      this.#sum(own, work.count, false, gradient);
+      this.#gradient(own, work.count, work.turned, gradient);
       if (work.carry !== null && !this.#carry(own, work.carry)) return;
       if (regularization > 0) this.#addDecay(own, parameters, gradient);
       if (work.update !== null) updateBlock(this.#blockwise, own, work.update);
     } else if (work.kind === 'product') {
-      this.#sum(own, work.count, true, work.out);
+      this.#sum(own, work.count, this.#workspace.layers[own.layer].tangents!, work.out);
       if (work.hessian) this.#sumHessian(own, work.count, work.out);
       if (this.#workspace.regularization > 0) this.#addDecay(own, work.v, work.out);
     }
   }
 
-  /** out(block) ← (1/count)·Ā_{ℓ−1}·D_ℓ(block)ᵀ. */
-  #sum(own: Block, count: number, tangents: boolean, out: Span): void {
-    const spans = this.#workspace.layers[own.layer];
+  /** out(block) ← (1/count)·Ā_{ℓ−1}·D_ℓ(block)ᵀ, D the errors or those of a product. */
+  #sum(own: Block, count: number, errors: Span, out: Span): void {
     const { width, outputs } = this.#workspace.network.layers[own.layer];
-    const errors = tangents ? spans.tangents! : spans.errors;
-    this.#blas.gemm(
-      'N',
-      'T',
-      1 / count,
-      this.#matrix(spans.inputs, width, count),
-      this.#rows(errors, outputs, own, count),
-      0,
-      this.#target(out, own),
-    );
+    const a = this.#matrix(this.#workspace.layers[own.layer].inputs, width, count);
+    this.#blas.gemm('N', 'T', 1 / count, a, this.#rows(errors, outputs, own, count), 0, this.#target(out, own));
+  }
+
+  /** The same by what the slices turned. */
+  #gradient(own: Block, count: number, turned: SampleTurns | null, out: Span): void {
+    const { inputs, errors } = this.#workspace.layers[own.layer];
+    const basis = turned?.layers[own.layer];
+    if (!basis?.input && !basis?.output) {
+      this.#sum(own, count, errors, out);
+      return;
+    }
+    const { width, outputs, offset } = this.#workspace.network.layers[own.layer];
+    const part = (vector: Span, rows: number): Matrix => view(this.#arrays.of(vector), offset, rows, count);
+    const a = basis.input ? part(turned!.inputs, width) : this.#matrix(inputs, width, count);
+    const d = basis.output
+      ? block(part(turned!.errors, outputs), own.first, 0, own.count, count)
+      : this.#rows(errors, outputs, own, count);
+    this.#blas.gemm('N', 'T', 1 / count, a, d, 0, this.#target(out, own));
   }
 
   /** out(block) ← out + (1/count)·RA_{ℓ−1}·δ_ℓ(block)ᵀ. */

@@ -317,7 +317,7 @@ class KfacStepper implements Stepper {
     });
     objective.turn({
       bases: layers.map((layer, ℓ) => (layer === null ? null : (sides.basis(ℓ) ?? { input: null, output: null }))),
-      enter: { from: spanOf(objective.gradient), left: spanOf(this.#direction) },
+      enter: { from: spanOf(objective.gradient), left: spanOf(this.#direction), turned: null },
       rotated: spanOf(this.#trial),
       between: { kind: 'divide', layers: layers.map((layer, ℓ) => (layer === null ? null : this.#divisors(ℓ, λ))) },
       leave: { right: spanOf(this.#right), to: spanOf(this.#direction) },
