@@ -100,8 +100,8 @@ export function turnGraph(blocks: readonly Block[]): TaskGraph {
 function remaining(basis: LayerBasis, turned: SampleTurns | null, layer: number): LayerBasis {
   const done = turned?.layers[layer];
   return {
-    input: done?.input === undefined || done.input === null ? basis.input : null,
-    output: done?.output === undefined || done.output === null ? basis.output : null,
+    input: done?.input ? null : basis.input,
+    output: done?.output ? null : basis.output,
   };
 }
 
