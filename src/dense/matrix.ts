@@ -191,6 +191,11 @@ export function fill(a: Matrix, value: number): void {
   }
 }
 
+/** The upper triangle of a square a ← its lower one, transposed. */
+export function mirrorLower({ data, offset, rows, ld }: Matrix): void {
+  for (let j = 1; j < rows; j++) for (let i = 0; i < j; i++) data[offset + i + j * ld] = data[offset + j + i * ld];
+}
+
 /** ‖a‖_F², summed column by column. */
 export function squaredNorm(a: Matrix): number {
   let sum = 0;

@@ -23,8 +23,6 @@ export interface AdamNumbers {
   readonly beta2: number;
   readonly step: number;
   readonly epsilon: number;
-  /** What is taken off every parameter, as its part of it: rate × weight decay. */
-  readonly decay: number;
 }
 
 /** The numbers of one direction of Adam. */
@@ -97,7 +95,7 @@ export interface VectorKernels {
   adagrad(n: number, rate: number, epsilon: number, g: FloatArray, s: FloatArray, θ: FloatArray): void;
   /** s ← ρs + (1 − ρ)g∘g, θ ← θ − rate·g/(√s + ε) */
   rmsprop(n: number, rate: number, rho: number, epsilon: number, g: FloatArray, s: FloatArray, θ: FloatArray): void;
-  /** m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g∘g, θ ← θ − decay·θ − step·m/(√v + ε) */
+  /** m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g∘g, θ ← θ − step·m/(√v + ε) */
   adam(n: number, numbers: AdamNumbers, g: FloatArray, m: FloatArray, v: FloatArray, θ: FloatArray): void;
   /** m and v as `adam`, out ← (m/correction1)/(√(v/correction2) + ε); out may be g. */
   adamDirection(

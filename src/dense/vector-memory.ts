@@ -11,6 +11,7 @@ import { describe } from '../core/kind.js';
 import { inUnits } from '../core/memory.js';
 import type { FloatArray } from './matrix.js';
 import { instantiate, TrainingKernels } from './portable/training-kernels.js';
+import { WebAssembly, type SharedMemory } from './portable/web-assembly.js';
 import type { VectorKernels } from './vector-kernels.js';
 
 export type {
@@ -21,14 +22,6 @@ export type {
   MeanKind,
   VectorKernels,
 } from './vector-kernels.js';
-
-// What of the WebAssembly interface is used; TypeScript declares it only together with the DOM.
-interface SharedMemory {
-  readonly buffer: SharedArrayBuffer;
-}
-declare const WebAssembly: {
-  readonly Memory: new (limits: { initial: number; maximum: number; shared: boolean }) => SharedMemory;
-};
 
 const PAGE = 65536;
 /** What 32-bit addresses reach. */

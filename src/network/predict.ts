@@ -11,6 +11,7 @@ import { block, copyInto, zeros, type Matrix, type Vectors } from '../dense/matr
 import { forward, type ForwardPass } from './forward.js';
 import { BATCH_KEYS, overBatches, requireBatchSize, type BatchOptions, type LossOptions } from './gradient.js';
 import { asInputs } from './inputs.js';
+import { countRight } from './losses/decision.js';
 import { meanOf } from './losses/mean.js';
 import { LOSSES, lossOf, type LossName } from './losses/table.js';
 import { asModel, asNetwork, type GivenModel, type GivenNetwork } from './model.js';
@@ -73,21 +74,6 @@ export function predict(model: GivenNetwork, inputs: Vectors, options: PredictOp
   return out;
 }
 
-/** The row of the largest entry of column j, the first of equal ones. */
-function largestOf({ data, offset, rows, ld }: Matrix, j: number): number {
-  const at = offset + j * ld;
-  let largest = 0;
-  for (let k = 1; k < rows; k++) if (data[at + k] > data[at + largest]) largest = k;
-  return largest;
-}
-
-/** Whether f > 0 exactly where y > ½, for every output of column j. */
-function sameSigns(f: Matrix, y: Matrix, j: number): boolean {
-  for (let k = 0; k < f.rows; k++)
-    if (f.data[f.offset + j * f.ld + k] > 0 !== y.data[y.offset + j * y.ld + k] > 0.5) return false;
-  return true;
-}
-
 /**
  * The share of samples that the network has right, from 0 to 1. Cross-entropy: the class of the largest output is that
  * of the largest target (of equal ones the first). bce: f_k > 0 exactly where the target is above ½, for all outputs k
@@ -98,11 +84,5 @@ export function accuracy(given: GivenModel, options: LossOptions = {}): number {
   const model = asModel(given, 'accuracy');
   const { blas } = withBlas(options, ACCURACY_KEYS, 'accuracy');
   const decision = decisionOf(model.loss, 'accuracy');
-  return overBatches(model, blas, options, ({ output }, targets) => {
-    let right = 0;
-    for (let j = 0; j < output.cols; j++)
-      if (decision === 'largest' ? largestOf(output, j) === largestOf(targets, j) : sameSigns(output, targets, j))
-        right++;
-    return right;
-  });
+  return overBatches(model, blas, options, ({ output }, targets) => countRight(decision, output, targets));
 }

@@ -1,12 +1,12 @@
 /**
- * Samples in a random order, gathered into batches.
+ * Samples in a random order, batch by batch.
  * Data that fits into the memory bound is read once and shuffled whole. Larger data is read in contiguous chunks: the
  * chunks come in random order, and so do the samples within a chunk. The order of an epoch depends on seed and epoch
  * alone.
  */
 import { NonFiniteError } from '../core/errors.js';
 import { RandomStream } from '../core/random.js';
-import { block, view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { block, type Matrix } from '../dense/matrix.js';
 import { batchOf, type Batch, type DataSet } from './data-set.js';
 import type { LossName } from './losses/table.js';
 import { checkTargets } from './losses/targets.js';
@@ -22,28 +22,13 @@ export interface SampleOrderOptions {
 /** Keeps these streams apart from those of other purposes with the same seed. */
 const PURPOSE = 0x6f726472;
 
-const arrayLike = (data: FloatArray, length: number): FloatArray =>
-  data instanceof Float32Array ? new Float32Array(length) : new Float64Array(length);
-
-/** Samples order[first] … order[first + count − 1] of a chunk of the data: a batch that was not gathered yet. */
+/** Samples order[first] … order[first + count − 1] of a chunk of the data: a batch. */
 export interface Picks {
   readonly inputs: Matrix;
   readonly targets: Matrix;
   readonly order: Int32Array;
   readonly first: number;
   readonly count: number;
-}
-
-/** out(:, j) ← a(:, order[first + j]). */
-function gather(a: Matrix, order: Int32Array, first: number, out: Matrix): void {
-  const { data: x, rows, ld, offset } = a;
-  const y = out.data;
-  for (let j = 0; j < out.cols; j++) {
-    const from = offset + order[first + j] * ld;
-    const to = j * rows;
-    if (rows >= 32) y.set(x.subarray(from, from + rows), to);
-    else for (let i = 0; i < rows; i++) y[to + i] = x[from + i];
-  }
 }
 
 /** Gives the batches of each epoch in a seeded order. */
@@ -57,7 +42,6 @@ export class SampleOrder {
   readonly #chunks: number;
   readonly #checked: Uint8Array;
   #held: { readonly number: number; readonly batch: Batch } | undefined;
-  #buffers: { readonly inputs: FloatArray; readonly targets: FloatArray } | undefined;
   #order = new Int32Array(0);
 
   constructor(data: DataSet, loss: LossName, options: SampleOrderOptions) {
@@ -78,29 +62,9 @@ export class SampleOrder {
   }
 
   /**
-   * The batches of one epoch, from batch number `from` on; a batch is valid until the next one is taken. Throws
-   * NonFiniteError and OptionError for data the loss cannot take.
-   */
-  *epoch(epoch: number, from = 0): Generator<Batch, void, undefined> {
-    const width = Math.min(this.#options.batchSize, this.#chunk);
-    for (const { inputs, targets, order, first, count } of this.picks(epoch, from)) {
-      const buffers = (this.#buffers ??= {
-        inputs: arrayLike(inputs.data, inputs.rows * width),
-        targets: arrayLike(targets.data, targets.rows * width),
-      });
-      const batch = {
-        inputs: view(buffers.inputs, 0, inputs.rows, count),
-        targets: view(buffers.targets, 0, targets.rows, count),
-      };
-      gather(inputs, order, first, batch.inputs);
-      gather(targets, order, first, batch.targets);
-      yield batch;
-    }
-  }
-
-  /**
-   * As `epoch`, where each batch stands instead of the batch. One batch of all samples keeps their own order, the same
-   * one in every epoch.
+   * Where the samples of each batch of one epoch stand, from batch number `from` on; valid until the next one is taken.
+   * One batch of all samples keeps their own order, the same one in every epoch. Throws NonFiniteError and OptionError
+   * for data the loss cannot take.
    */
   *picks(epoch: number, from = 0): Generator<Picks, void, undefined> {
     const { batchSize, seed } = this.#options;

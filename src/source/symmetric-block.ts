@@ -5,7 +5,7 @@
  * computation.
  */
 import type { Indices } from '../core/indices.js';
-import { view, type Matrix } from '../dense/matrix.js';
+import { mirrorLower, view, type Matrix } from '../dense/matrix.js';
 
 /** Fills blocks so that a block and its transpose have the same bits. */
 export class SymmetricBlocks {
@@ -23,7 +23,7 @@ export class SymmetricBlocks {
     const order = compare(rows, cols);
     if (order <= 0) {
       this.#compute(rows, cols, out);
-      if (order === 0) mirror(out);
+      if (order === 0) mirrorLower(out);
       return;
     }
     if (this.#turned.length < rows.length * cols.length) this.#turned = new Float64Array(rows.length * cols.length);
@@ -38,12 +38,6 @@ function compare(a: Indices, b: Indices): number {
   const n = Math.min(a.length, b.length);
   for (let i = 0; i < n; i++) if (a[i] !== b[i]) return a[i] - b[i];
   return a.length - b.length;
-}
-
-/** The upper triangle from the lower one. */
-function mirror(a: Matrix): void {
-  const { data, offset, rows, ld } = a;
-  for (let j = 1; j < rows; j++) for (let i = 0; i < j; i++) data[offset + i + j * ld] = data[offset + j + i * ld];
 }
 
 /** out ← aᵀ, by blocks of rows that stay in the cache. */

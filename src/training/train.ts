@@ -17,6 +17,7 @@ import { checkTrainOptions, type TrainSettings } from './check-options.js';
 import { basisOf, readSnapshot, requireSameRun, type RunSettings, type Snapshot } from './checkpoint.js';
 import type { Code } from './objective/code.js';
 import { Objective } from './objective/objective.js';
+import { vectorNumbers } from './objective/workspace.js';
 import { outline, prepare, type Outline, type Subject } from './prepare.js';
 import { runSettings } from './run-settings.js';
 import type { TrainOptions, TrainingRun } from './train-options.js';
@@ -165,7 +166,7 @@ async function openObjective(
 }
 
 const spareVectors = (network: Network, average: boolean, accumulates: boolean): number =>
-  (Number(average) + Number(accumulates)) * (network.parameters + 16);
+  (Number(average) + Number(accumulates)) * vectorNumbers(network.parameters);
 
 /** The metrics file: a new one, or that of the run that is gone on with, cut where its checkpoint was written. */
 async function openMetrics(

@@ -446,7 +446,7 @@ export class TrainingLoop {
           ...this.#stepper.rules.map((rule, ℓ) => (subject.plans[ℓ] === null ? 'frozen' : rule)),
         ],
       },
-      team: this.#objective.team,
+      team: this.#objective.teamChoice,
       lastStep: this.#lastStep,
     };
   }

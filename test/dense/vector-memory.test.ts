@@ -21,7 +21,7 @@ interface Case {
 }
 
 const { sqrt, abs } = Math;
-const adam = { beta1: 0.9, beta2: 0.99, step: 0.01, epsilon: 1e-3, decay: 0.125 };
+const adam = { beta1: 0.9, beta2: 0.99, step: 0.01, epsilon: 1e-3 };
 const direction = { beta1: 0.9, beta2: 0.99, correction1: 0.19, correction2: 0.02, epsilon: 1e-3 };
 const step = (θ: number, by: number): readonly [number, number] => [θ - by, abs(θ) + abs(by)];
 
@@ -102,7 +102,7 @@ const CASES: Readonly<Record<string, Case>> = {
         null,
         [first, abs(m) + abs(g)],
         [second, second],
-        [θ - 0.125 * θ - (0.01 * first) / (sqrt(second) + 1e-3), abs(θ) + by],
+        [θ - (0.01 * first) / (sqrt(second) + 1e-3), abs(θ) + by],
       ];
     },
   },

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { OptionError, NonFiniteError } from '#hmatrix/core/errors.js';
 import { adam } from '#hmatrix/training/optimizers/first-order.js';
 import { ekfacAdam, type EkfacAdamOptions } from '#hmatrix/training/optimizers/ekfac-adam.js';
+import type { FloatArray } from '#hmatrix/core/floats.js';
 import type { Layer } from '#hmatrix/network/network.js';
 import { largestDifference, smallModel } from '../network/models.js';
 import { sharedTeam } from '../teams.js';
@@ -27,6 +28,8 @@ function turned(
   return out;
 }
 
+const norm = (x: FloatArray): number => Math.hypot(...x);
+
 const basesOf = ({ stepper: { arrays, numbers } }: AtWork, layer: number): (ArrayLike<number> | undefined)[] =>
   numbers[`turned ${layer + 1}`] === 1 ? [arrays[`input basis ${layer + 1}`], arrays[`output basis ${layer + 1}`]] : [];
 
@@ -45,26 +48,38 @@ describe('ekfacAdam', () => {
   });
 
   it.each([
-    ['factors', 'mse'],
-    ['factors', 'cross-entropy'],
-    ['gradients', 'bce'],
-  ] as const)('follows its formulas, moments turned along: %s, %s', async (statistics, loss) => {
+    ['factors', 'mse', 30],
+    ['factors', 'cross-entropy', 30],
+    ['gradients', 'bce', 30],
+    // Fewer samples than units: they are turned instead of the gradient.
+    ['factors', 'mse', 3],
+    ['factors', 'cross-entropy', 3],
+  ] as const)('follows its formulas, moments turned along: %s, %s, %d samples', async (statistics, loss, batchSize) => {
     const model = smallModel({ ...DEEP, loss });
     const settings = { learningRate: 0.01, beta1: 0.8, beta2: 0.95, epsilon: 1e-6 };
     const own = { ...settings, statistics, warmUp: 4, basesEvery: 7, statisticsEvery: 2, largestSide: 6 };
     const work = await begin(ekfacAdam(own), model);
+    const { objective: plain } = await begin(adam(), model);
+    const { gradient } = plain;
     const { network } = model;
     const raw = network.layers.map(({ width, outputs }) => new Float64Array(width * outputs));
     const second = raw.map((x) => x.slice());
     const θ = model.parameters.slice();
     for (let t = 0; t < 24; t++) {
-      steps(work, t, t + 1, { batchSize: 30 });
+      plain.parameters.set(work.objective.parameters);
+      plain.load(model.data.batch((t % Math.floor(60 / batchSize)) * batchSize, batchSize));
+      const loss = plain.evaluate();
+      const clip = t % 3 === 2 ? norm(gradient) / 2 : null;
+      if (clip !== null) for (let k = 0; k < gradient.length; k++) gradient[k] /= 2;
+      const [report] = steps(work, t, t + 1, { batchSize, clip });
+      expect(report.loss).toBe(loss);
+      expect(report.gradientNorm).toBeCloseTo(norm(gradient) * (clip === null ? 1 : 2), 12);
       network.layers.forEach((layer, ℓ) => {
         const bases = basesOf(work, ℓ);
-        const g = turned(layer, work.objective.gradient, bases, 'in');
+        const g = turned(layer, gradient, bases, 'in');
         // m in the parameters' own basis, whatever bases there were: what turning along keeps.
         for (let k = 0; k < g.length; k++) {
-          raw[ℓ][k] = 0.8 * raw[ℓ][k] + 0.2 * work.objective.gradient[layer.offset + k];
+          raw[ℓ][k] = 0.8 * raw[ℓ][k] + 0.2 * gradient[layer.offset + k];
           second[ℓ][k] = 0.95 * second[ℓ][k] + 0.05 * g[k] ** 2;
         }
         const first = turned({ ...layer, offset: 0 }, raw[ℓ], bases, 'in');

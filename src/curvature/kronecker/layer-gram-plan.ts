@@ -5,11 +5,10 @@
  * d₊ to d units, c·d² to sum) or, past a bottleneck narrower than c, as the Gram matrix itself (2d₊²·d + 2d₊·d²).
  */
 import type { Blas } from '../../dense/blas.js';
-import { block, copyInto, zeros, type FloatArray, type Matrix } from '../../dense/matrix.js';
+import { block, copyInto, mirrorLower, zeros, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { hasUnitSlope } from '../../network/activations/table.js';
 import { squaredScale, type LossName } from '../../network/losses/table.js';
 import { layerWeights, type Layer, type Network } from '../../network/network.js';
-import { mirrorLower } from './layer-grams.js';
 
 /** The form that a layer's Gram matrices take, as `layer-grams.ts` describes them. */
 export type GramForm =

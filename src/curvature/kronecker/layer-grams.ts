@@ -6,7 +6,7 @@
  * here: the sum over samples, and the squares along given directions.
  */
 import type { Blas } from '../../dense/blas.js';
-import { view, type Matrix } from '../../dense/matrix.js';
+import { mirrorLower, view, type Matrix } from '../../dense/matrix.js';
 import type { SoftmaxPart } from '../../network/losses/output-hessian.js';
 import type { GramWork, Scratch } from './scratch.js';
 
@@ -228,12 +228,6 @@ export function gramsOfColumns(columns: Matrix, each: number, out: Matrix, blas:
     blas.syrk('L', 'N', 1, columnsOf(columns, i * each, each), 0, m);
     mirrorLower(m);
   }
-}
-
-/** Copies the lower triangle onto the upper one. */
-export function mirrorLower({ data, offset, rows, ld }: Matrix): void {
-  for (let j = 0; j < rows; j++)
-    for (let i = j + 1; i < rows; i++) data[offset + j + i * ld] = data[offset + i + j * ld];
 }
 
 /** A contiguous view of `count` of the columns of a contiguous matrix. */

@@ -16,12 +16,7 @@ import type {
 } from '../vector-kernels.js';
 import { kernels as encoded } from './training-wasm.js';
 import { openingFailure } from './wasm.js';
-
-// What of the WebAssembly interface is used; TypeScript declares it only together with the DOM.
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
-};
+import { WebAssembly } from './web-assembly.js';
 
 /** The routines of one precision; `assembly/training/index.ts` documents them. Pointers in bytes. */
 interface Routines {
@@ -59,7 +54,6 @@ interface Routines {
     gamma2: number,
     step: number,
     epsilon: number,
-    decay: number,
     g: number,
     m: number,
     v: number,
@@ -288,7 +282,7 @@ export class TrainingKernels implements VectorKernels {
   }
 
   adam(n: number, numbers: AdamNumbers, g: FloatArray, m: FloatArray, v: FloatArray, θ: FloatArray): void {
-    const { beta1, beta2, step, epsilon, decay } = numbers;
+    const { beta1, beta2, step, epsilon } = numbers;
     this.#routines.adam(
       n,
       beta1,
@@ -297,7 +291,6 @@ export class TrainingKernels implements VectorKernels {
       1 - beta2,
       step,
       epsilon,
-      decay,
       this.#at(g, n, 'g'),
       this.#at(m, n, 'm'),
       this.#at(v, n, 'v'),

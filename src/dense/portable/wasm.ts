@@ -7,17 +7,12 @@
 import { LibraryError, MemoryError } from '../../core/errors.js';
 import type { FloatArray } from '../matrix.js';
 import { kernels as encoded } from './kernels-wasm.js';
+import { WebAssembly } from './web-assembly.js';
 
-// What of the WebAssembly interface is used; TypeScript declares it only together with the DOM.
 interface LinearMemory {
   readonly buffer: ArrayBuffer;
   grow(pages: number): number;
 }
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
-};
-
 /** A truth value for the kernels. */
 export type Flag = 0 | 1;
 /** Which part of C is computed. */

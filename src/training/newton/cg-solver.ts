@@ -5,7 +5,8 @@ import type { FloatArray } from '../../core/floats.js';
 import type { Objective } from '../objective/objective.js';
 import { conjugateGradients, type CgPlaces } from './conjugate-gradients.js';
 import { LanczosBasis } from './lanczos-basis.js';
-import { vectorNumbers, type NewtonCurvature, type Point } from './point.js';
+import { vectorNumbers } from '../objective/workspace.js';
+import type { NewtonCurvature, Point } from './point.js';
 import type { Solved, SolverPlan } from './solver.js';
 import { steihaug } from './steihaug.js';
 

@@ -17,7 +17,8 @@ import { view, type Matrix } from '../../dense/matrix.js';
 import { symmetricEigen } from '../../dense/symmetric-eigen.js';
 import type { Network } from '../../network/network.js';
 import type { Objective } from '../objective/objective.js';
-import { vectorNumbers, type NewtonCurvature, type Point } from './point.js';
+import { vectorNumbers } from '../objective/workspace.js';
+import type { NewtonCurvature, Point } from './point.js';
 import type { Bound, Solved, Solver, SolverPlan } from './solver.js';
 
 /** What becomes of negative eigenvalues. */

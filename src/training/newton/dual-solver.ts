@@ -18,7 +18,8 @@ import { floats, type FloatArray } from '../../core/floats.js';
 import { view } from '../../dense/matrix.js';
 import { layerWeights, type Network } from '../../network/network.js';
 import type { Objective } from '../objective/objective.js';
-import { vectorNumbers, type Point } from './point.js';
+import { vectorNumbers } from '../objective/workspace.js';
+import type { Point } from './point.js';
 import type { Bound, Solved, Solver, SolverPlan } from './solver.js';
 
 /** Residual from which on a solution is refined, and how often at most. */

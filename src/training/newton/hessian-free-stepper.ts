@@ -11,7 +11,8 @@ import type { StepPlan, StepReport, Stepper } from '../optimizer.js';
 import { nextDamping, reductionRatio, type DampingRule } from './adaptation.js';
 import { conjugateGradients, type CgOutcome, type CgPlaces } from './conjugate-gradients.js';
 import { armijo } from './line-search.js';
-import { Point, vectorNumbers } from './point.js';
+import { vectorNumbers } from '../objective/workspace.js';
+import { Point } from './point.js';
 import type { Preconditioner, PreconditionerPlan } from './preconditioners/preconditioner.js';
 
 /** Settings of {@link HessianFreeStepper}. */

@@ -9,7 +9,8 @@ import type { Objective } from '../objective/objective.js';
 import type { StepPlan, StepReport, Stepper } from '../optimizer.js';
 import type { LineEnd } from './line-search.js';
 import { lineNote, wolfeAlong } from './newton-stepper.js';
-import { Point, vectorNumbers, type Slopes } from './point.js';
+import { vectorNumbers } from '../objective/workspace.js';
+import { Point, type Slopes } from './point.js';
 
 /** Least cosine of s and y of a pair that is kept. */
 const LEAST_COSINE = 1e-10;

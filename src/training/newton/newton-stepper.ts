@@ -16,7 +16,8 @@ import type { Objective } from '../objective/objective.js';
 import type { StepPlan, StepReport, Stepper } from '../optimizer.js';
 import { nextDamping, nextRadius, reductionRatio, type DampingRule } from './adaptation.js';
 import { armijo, wolfe, type LineEnd } from './line-search.js';
-import { Point, vectorNumbers, type NewtonCurvature, type Slopes } from './point.js';
+import { vectorNumbers } from '../objective/workspace.js';
+import { Point, type NewtonCurvature, type Slopes } from './point.js';
 import type { Bound, Solved, Solver, SolverPlan } from './solver.js';
 
 /** The searches by name. */

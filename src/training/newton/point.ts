@@ -204,6 +204,3 @@ export class Point {
     };
   }
 }
-
-/** Numbers of an objective's memory that a vector takes, with what rounds it up to a line. */
-export const vectorNumbers = (length: number): number => length + 16;

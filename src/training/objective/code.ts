@@ -74,40 +74,34 @@ export function checkCode({ layers }: Network, { layer, weight }: Code, curvatur
     });
 }
 
-/** z, h and σ² from μ and s; returns the slice's sum of β·KL. */
-export function sampleCode(code: SliceCode, step: number | null): number {
-  const { size, seed, weight, outputs, slopes, variances, z } = code;
-  let divergence = 0;
-  for (let i = 0; i < code.count; i++) {
-    const random = noiseOf(seed, step, code.first + i);
-    for (let j = 0; j < size; j++) {
-      const μ = outputs[2 * size * i + j];
-      const s = outputs[2 * size * i + size + j];
-      const σ = Math.exp(s / 2);
-      const noise = σ * random.normal();
-      z.data[z.offset + i * z.ld + j] = μ + noise;
-      slopes[size * i + j] = noise / 2;
-      variances[size * i + j] = σ * σ;
-      divergence += μ * μ + σ * σ - 1 - s;
-    }
-  }
-  return (weight / 2) * divergence;
+/** Where a pass that keeps nothing has μ and s, 2k numbers a sample, and then `rows` of which the first k are z. */
+export interface CodeTurn {
+  readonly array: FloatArray;
+  /** k or k + 1, so that z never goes ahead of what is still to be read. */
+  readonly rows: number;
 }
 
 /**
- * The same for a pass that keeps nothing: `array` has 2k numbers a sample, μ and s, and then `rows` = k or k + 1 with z
- * in the first k of them. They never go ahead of what is still to be read.
+ * z from μ and s; returns the slice's sum of β·KL. h and σ² are kept besides, unless z is to stand in a turn instead of
+ * its own place.
  */
-export function sampleCodeInPlace(code: SliceCode, array: FloatArray, rows: number, step: number | null): number {
-  const { size, seed, weight } = code;
+export function sampleCode(code: SliceCode, step: number | null, turn: CodeTurn | null = null): number {
+  const { size, seed, weight, slopes, variances, z } = code;
+  const from = turn?.array ?? code.outputs;
+  const to = turn === null ? z : { data: turn.array, offset: 0, ld: turn.rows };
   let divergence = 0;
   for (let i = 0; i < code.count; i++) {
     const random = noiseOf(seed, step, code.first + i);
     for (let j = 0; j < size; j++) {
-      const μ = array[2 * size * i + j];
-      const s = array[2 * size * i + size + j];
+      const μ = from[2 * size * i + j];
+      const s = from[2 * size * i + size + j];
       const σ = Math.exp(s / 2);
-      array[rows * i + j] = μ + σ * random.normal();
+      const noise = σ * random.normal();
+      to.data[to.offset + i * to.ld + j] = μ + noise;
+      if (turn === null) {
+        slopes[size * i + j] = noise / 2;
+        variances[size * i + j] = σ * σ;
+      }
       divergence += μ * μ + σ * σ - 1 - s;
     }
   }

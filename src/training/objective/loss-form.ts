@@ -5,7 +5,6 @@ import type { FloatArray } from '../../core/floats.js';
 import { lossOf, squaredScale, type LossName } from '../../network/losses/table.js';
 
 /** Σ_i uᵢᵀ Q_i wᵢ over samples of r outputs each; p: the outputs' means, which squared losses do without. */
-
 export function lossForm(loss: LossName, r: number, p: FloatArray | null, u: Float64Array, w: Float64Array): number {
   const scale = squaredScale(loss, r);
   let total = 0;

@@ -4,8 +4,8 @@
  * of θ or of the batch.
  *
  * On a team, slices of samples and blocks of parameters are tasks over one shared memory (slices.ts), one fork and join
- * a gradient, the update of the parameters included. The first steps are made both ways, and the faster one stays: the
- * bits are the same.
+ * a gradient, the update of the parameters included. Trials, repeated now and then, tell the faster way
+ * (team-trial.ts): the bits are the same.
  */
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
@@ -21,16 +21,16 @@ import type { TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import { copySamples } from './copy-samples.js';
 import { Graphs, parameterBlocks, sliceCount } from './slices.js';
-import { ObjectiveWorker, objectiveTask, type Carry, type MomentTask, type Work } from './tasks.js';
+import { ObjectiveWorker, objectiveTask, type MomentTask, type Work } from './tasks.js';
 import { kernelLoss } from './passes.js';
 import { checkCode, codeForm, type Code } from './code.js';
 import { lossForm, symmetricForm } from './loss-form.js';
 import { TeamTrial, type TeamChoice } from './team-trial.js';
-import { turnGraph, type BasisTask, type TurnWork } from './turn.js';
+import { turnGraph, type BasisTask, type SampleTurns, type TurnWork } from './turn.js';
 import type { Update } from './update.js';
-import { independentTasks } from '../../parallel/task-graph.js';
 import {
   layWorkspace,
+  spanOf,
   workspaceBytes,
   type CurvatureKind,
   type Span,
@@ -83,10 +83,10 @@ export class Objective {
   readonly kernels: VectorKernels;
   readonly blas: Blas;
   /** The team that it was opened on. */
-  readonly workers: Team | undefined;
+  readonly team: Team | undefined;
   /** θ; to be changed in place. */
   readonly parameters: FloatArray;
-  /** ∇f of the last `evaluate`. */
+  /** ∇f of the last `evaluate`, turned as it was asked for. */
   readonly gradient: FloatArray;
   readonly capacity: number;
   /** Whether the second moment of the first layer's inputs is diagonal. */
@@ -104,10 +104,8 @@ export class Objective {
   readonly #worker: ObjectiveWorker;
   readonly #shared: Shared<Workspace> | undefined;
   readonly #graphs: Graphs;
-  readonly #lists = new Map<number, TaskGraph>();
   #turnGraph: TaskGraph | undefined;
   readonly #trial: TeamTrial;
-  readonly #blocks: number;
   #count = 0;
   /** Samples whose means belong to the point of the last evaluation. */
   #prepared = 0;
@@ -136,15 +134,14 @@ export class Objective {
     this.parameters = this.#array(workspace.parameters);
     this.gradient = this.#array(workspace.gradient);
     this.#worker = new ObjectiveWorker(workspace, memory, options.blas);
-    this.workers = options.team;
+    this.team = options.team;
     this.#shared = shared;
-    this.#blocks = parameterBlocks(options.network).length;
-    this.#graphs = new Graphs(this.#blocks);
+    this.#graphs = new Graphs(parameterBlocks(options.network).length);
     this.#trial = new TeamTrial(shared === undefined ? 1 : options.team!.workers);
   }
 
   /**
-   * Takes the memory: for each sample of a batch some 3 to 6 times the network's units, four vectors of the size of θ
+   * Takes the memory: for each sample of a batch some 3 to 6 times the network's units, two vectors of the size of θ
    * and what `spare` asks for. Throws MemoryError, OptionError.
    */
   static async open(options: ObjectiveOptions): Promise<Objective> {
@@ -181,7 +178,7 @@ export class Objective {
   }
 
   /** How the work is done: on how many threads, and what the trial of both ways measured. */
-  get team(): TeamChoice {
+  get teamChoice(): TeamChoice {
     return this.#trial.choice;
   }
 
@@ -220,17 +217,22 @@ export class Objective {
 
   /**
    * f(θ) of the loaded batch; ∇f in `gradient`; then, in the same pass over the parameters, the update, if any.
-   * `step` tells dropout's masks; without it nothing is dropped. 6nN flops. Throws NonFiniteError where loss or errors
+   * `step` tells dropout's masks; without it nothing is dropped. `turned` has sides by which ∇f is turned: without
+   * parts and regularization. 6nN flops. Throws NonFiniteError where loss or errors
    * are not finite: θ is then as it was.
    */
-  evaluate({ update = null, step = null }: { update?: Update | null; step?: number | null } = {}): number {
+  evaluate({
+    update = null,
+    step = null,
+    turned = null,
+  }: { update?: Update | null; step?: number | null; turned?: SampleTurns | null } = {}): number {
     const { samples, loss: before, parts } = this.#carried;
     this.forget();
     const total = this.#count + samples;
     const penalty = this.#penalty(this.parameters);
     const carry =
       samples === 0 ? null : { sum: this.#span(this.#carry!), own: this.#count / total, others: 1 / total, last: true };
-    return (this.#pass(carry, update, masked(step, parts)) + before) / total + penalty;
+    return (this.#pass({ carry, update, step: masked(step, parts), turned }) + before) / total + penalty;
   }
 
   /**
@@ -243,7 +245,7 @@ export class Objective {
     const carried = this.#carried;
     const part = { sum: this.#span(carry), own: this.#count, others: carried.samples === 0 ? 0 : 1, last: false };
     try {
-      carried.loss += this.#pass(part, null, masked(step, carried.parts));
+      carried.loss += this.#pass({ carry: part, update: null, step: masked(step, carried.parts), turned: null });
     } catch (error) {
       this.forget();
       throw error;
@@ -258,11 +260,11 @@ export class Objective {
   }
 
   /** Evaluates the loaded batch; the sum of its losses. */
-  #pass(carry: Carry | null, update: Update | null, step: number | null): number {
+  #pass(how: Omit<Extract<Work, { kind: 'evaluate' }>, 'kind' | 'count'>): number {
     const count = this.#count;
     this.#prepared = 0;
     const slices = sliceCount(count);
-    this.#run(this.#graphs.slicesAndBlocks(slices), { kind: 'evaluate', count, step, update, carry }, true);
+    this.#run(this.#graphs.slicesAndBlocks(slices), { ...how, kind: 'evaluate', count }, true);
     let loss = 0;
     for (let s = 0; s < slices; s++) loss += this.#workspace.results[s];
     if (!Number.isFinite(loss))
@@ -274,18 +276,17 @@ export class Objective {
 
   /** θ by a rule from what `gradient` holds (which may have been changed). */
   update(update: Update): void {
-    this.#run(this.#graphs.updates, { kind: 'update', update });
+    this.#run(this.#graphs.blocks, { kind: 'update', update });
   }
 
   /**
    * f and accuracy of the loaded batch at θ or at another vector; keeps the passes. With `step` the masks of dropout
-   * are
-   * those of `evaluate` at that step, without it nothing is dropped. 2nN flops.
+   * are those of `evaluate` at that step, without it nothing is dropped. 2nN flops.
    */
   measure(parameters: FloatArray = this.parameters, step: number | null = null): Measure {
     const count = this.#count;
     const slices = sliceCount(count);
-    this.#run(this.#graphs.slices(slices), { kind: 'measure', count, parameters: this.#span(parameters), step });
+    this.#run(this.#graphs.independent(slices), { kind: 'measure', count, parameters: this.#span(parameters), step });
     const { results } = this.#workspace;
     let loss = 0;
     let right = 0;
@@ -328,7 +329,7 @@ export class Objective {
       Float64Array.from(this.errorsOf(ℓ).subarray(0, this.network.layers[ℓ].outputs * samples));
     const kept = vectors.map((v) => {
       const work: Work = { kind: 'tangent', count: samples, fresh: this.#prepare(samples), v: this.#span(v) };
-      this.#run(this.#graphs.slices(sliceCount(samples)), work);
+      this.#run(this.#graphs.independent(sliceCount(samples)), work);
       return { output: copies(layers.length - 1), code: code === null ? null : copies(code.layer) };
     });
     const p = means === null ? null : this.#array(means);
@@ -352,7 +353,7 @@ export class Objective {
       seed: this.#workspace.seed,
       step,
     };
-    this.#run(this.#graphs.slices(sliceCount(samples)), work);
+    this.#run(this.#graphs.independent(sliceCount(samples)), work);
   }
 
   /**
@@ -363,7 +364,7 @@ export class Objective {
     this.#requireCurvature('gauss-newton');
     this.#refuseCode('Columns of the root of its curvature');
     const work: Work = { kind: 'column', count: samples, fresh: this.#prepare(samples), output };
-    this.#run(this.#graphs.slices(sliceCount(samples)), work);
+    this.#run(this.#graphs.independent(sliceCount(samples)), work);
   }
 
   /** Ā_{ℓ−1} of the last evaluation, width × count; its last row ones where the layer has a bias. */
@@ -407,7 +408,7 @@ export class Objective {
     keep: number,
     samples: number = this.#count,
   ): void {
-    this.#run(this.#independent(tasks.length), {
+    this.#run(this.#graphs.independent(tasks.length), {
       kind: 'moments',
       count: samples,
       keep,
@@ -423,7 +424,7 @@ export class Objective {
 
   /** Eigenbases of symmetric factors, in double precision, one task each. About 9·size³ flops each. */
   bases(sides: readonly BasisTask[]): void {
-    this.#run(this.#independent(sides.length), { kind: 'bases', sides });
+    this.#run(this.#graphs.independent(sides.length), { kind: 'bases', sides });
   }
 
   /** xᵀy over weights, biases left out. */
@@ -441,7 +442,7 @@ export class Objective {
 
   /** Lets the team forget the workspace. */
   close(): void {
-    if (this.#shared !== undefined) this.workers!.release(this.#shared);
+    if (this.#shared !== undefined) this.team!.release(this.#shared);
   }
 
   #penalty(θ: FloatArray): number {
@@ -470,17 +471,11 @@ export class Objective {
       });
   }
 
-  #independent(count: number): TaskGraph {
-    let graph = this.#lists.get(count);
-    if (graph === undefined) this.#lists.set(count, (graph = independentTasks(count)));
-    return graph;
-  }
-
   #run(graph: TaskGraph, work: Work, tries = false): void {
     const timed = tries && this.#trial.begin();
     const onTeam = this.#shared !== undefined && this.#trial.onTeam;
     const begin = timed ? performance.now() : 0;
-    if (onTeam) this.workers!.runSync(objectiveTask, this.#shared, graph, work);
+    if (onTeam) this.team!.runSync(objectiveTask, this.#shared, graph, work);
     else for (let task = 0; task < graph.count; task++) this.#worker.run(task, work);
     if (timed) this.#trial.took(performance.now() - begin);
   }
@@ -492,6 +487,6 @@ export class Objective {
   #span(x: FloatArray): Span {
     if (x.buffer !== this.parameters.buffer)
       throw new MemoryError('A vector of an objective is one that its vector() or take() gave.', {});
-    return { at: x.byteOffset, length: x.length };
+    return spanOf(x);
   }
 }

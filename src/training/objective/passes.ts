@@ -9,8 +9,9 @@ import type { Blas } from '../../dense/blas.js';
 import { view, type Matrix } from '../../dense/matrix.js';
 import type { LossKind, VectorKernels } from '../../dense/vector-memory.js';
 import { hasUnitSlope } from '../../network/activations/table.js';
+import { countRight } from '../../network/losses/decision.js';
 import { lossOf, squaredScale, type LossName } from '../../network/losses/table.js';
-import { codeErrors, sampleCode, sampleCodeInPlace } from './code.js';
+import { codeErrors, sampleCode } from './code.js';
 import type { SliceViews, WeightViews } from './slice-views.js';
 import type { Workspace } from './workspace.js';
 
@@ -125,10 +126,10 @@ export class Passes {
   #backward({ layers, code }: SliceViews, weights: readonly WeightViews[]): void {
     const kernels = this.#kernels;
     for (let ℓ = this.#last; ℓ > 0; ℓ--) {
-      const { errors, slopes, second } = layers[ℓ - 1];
-      const to = code !== null && code.layer === ℓ - 1 ? code.between : errors;
+      const { errors, slopes, second, between } = layers[ℓ - 1];
+      const to = between ?? errors;
       this.#blas.gemm('N', 'N', 1, weights[ℓ].weights, layers[ℓ].errors.matrix, 0, to.matrix);
-      if (to !== errors) codeErrors(code!, errors.array);
+      if (between !== null) codeErrors(code!, errors.array);
       if (second !== null) kernels.multiply(second.array.length, errors.array, second.array);
       if (slopes !== null) kernels.multiply(slopes.array.length, slopes.array, errors.array);
     }
@@ -155,15 +156,15 @@ export class Passes {
         kernels.activate(layer.activation, layer.outputs, slice.count, array, rows, null, null);
       if (coded) {
         rows = next.width;
-        divergence = sampleCodeInPlace(slice.code!, array, rows, step);
+        divergence = sampleCode(slice.code!, step, { array, rows });
       } else if (dropout > 0 && step !== null && ℓ < this.#last)
         this.#drop(slice, ℓ, step, [{ data: array, ld: rows }]);
       if (next?.bias) for (let i = 1; i <= slice.count; i++) array[i * rows - 1] = 1;
       from = view(array, 0, rows, slice.count);
       outputs = array;
     });
-    const r = network.outputs;
-    const right = countRight(lossOf(loss).decision, r, slice.count, outputs, slice.targets.array);
+    const { decision } = lossOf(loss);
+    const right = countRight(decision, view(outputs, 0, network.outputs, slice.count), slice.targets.matrix);
     return { loss: this.#lossGradient(slice.count, outputs, slice.targets.array, outputs) + divergence, right };
   }
 
@@ -174,33 +175,4 @@ export class Passes {
     if (this.#loss !== null) return this.#kernels.lossGradient(this.#loss.kind, this.#loss.scale, r, count, f, y, out);
     return lossOf(loss).evaluate(view(f, 0, r, count), view(y, 0, r, count), view(out, 0, r, count));
   }
-}
-
-/** How many samples' outputs tell the class of their targets (network/predict.ts says how). */
-
-function countRight(
-  decision: 'largest' | 'sign' | null,
-  r: number,
-  count: number,
-  f: FloatArray,
-  y: FloatArray,
-): number {
-  if (decision === null) return 0;
-  let right = 0;
-  for (let at = 0; at < r * count; at += r) {
-    if (decision === 'largest') {
-      let p = 0;
-      let q = 0;
-      for (let k = 1; k < r; k++) {
-        if (f[at + k] > f[at + p]) p = k;
-        if (y[at + k] > y[at + q]) q = k;
-      }
-      if (p === q) right++;
-    } else {
-      let same = true;
-      for (let k = 0; k < r; k++) if (f[at + k] > 0 !== y[at + k] > 0.5) same = false;
-      if (same) right++;
-    }
-  }
-  return right;
 }

@@ -34,15 +34,14 @@ export class RPasses {
   }
 
   /** Tangents of layer L ← RA_L = J·v of the slice's samples. */
-
   tangent(slice: SliceViews, θ: readonly WeightViews[], v: readonly WeightViews[], hessian = false): void {
     const { layers, code } = slice;
     layers.forEach(({ inputs, tangents, slopes, kept }, ℓ) => {
       const z = hessian ? kept!.z : tangents!;
       this.#blas.gemm('T', 'N', 1, v[ℓ].full, inputs, 0, z.matrix);
       if (ℓ > 0) {
-        const coded = code !== null && code.layer === ℓ - 1;
-        const before = coded ? code.between : hessian ? layers[ℓ - 1].kept!.a : layers[ℓ - 1].tangents!;
+        const last = layers[ℓ - 1];
+        const before = last.between ?? (hessian ? last.kept!.a : last.tangents!);
         this.#blas.gemm('T', 'N', 1, θ[ℓ].weights, before.matrix, 1, z.matrix);
       }
       const a = hessian ? kept!.a : z;
@@ -70,7 +69,6 @@ export class RPasses {
   }
 
   /** Errors of J_iᵀQ_iJ_i·v, or of ∇²loss_i·v, into every layer's tangents. */
-
   product(slice: SliceViews, θ: readonly WeightViews[], v: readonly WeightViews[], hessian: boolean): void {
     const kernels = this.#kernels;
     const { layers, code } = slice;
@@ -83,10 +81,10 @@ export class RPasses {
     if (hessian && top.second !== null)
       kernels.multiplyAdd(d.array.length, 1, top.kept!.z.array, top.second.array, d.array);
     for (let ℓ = this.#last; ℓ > 0; ℓ--) {
-      const { tangents, slopes, second, kept } = layers[ℓ - 1];
-      const to = code !== null && code.layer === ℓ - 1 ? code.between : tangents!;
+      const { tangents, slopes, second, kept, between } = layers[ℓ - 1];
+      const to = between ?? tangents!;
       this.#blas.gemm('N', 'N', 1, θ[ℓ].weights, layers[ℓ].tangents!.matrix, 0, to.matrix);
-      if (to !== tangents) codeCurvature(code!, tangents!.array);
+      if (between !== null) codeCurvature(code!, tangents!.array);
       if (hessian) this.#blas.gemm('N', 'N', 1, v[ℓ].weights, layers[ℓ].errors.matrix, 1, tangents!.matrix);
       if (slopes !== null) kernels.multiply(slopes.array.length, slopes.array, tangents!.array);
       if (hessian && second !== null)
@@ -98,7 +96,6 @@ export class RPasses {
    * Errors of a draw δ_i = Q_i^{1/2}ξ_i of signs ξ into every layer's tangents: E δδᵀ = Q exactly, with the least
    * variance of all ξ of unit second moments. The signs depend on seed, step and sample alone.
    */
-
   draw(slice: SliceViews, θ: readonly WeightViews[], seed: number, step: number): void {
     drawSigns(this.#loss, slice, slice.layers[this.#last].tangents!, seed, step);
     this.#back(slice, θ, step);
@@ -128,10 +125,10 @@ export class RPasses {
     const top = layers[this.#last];
     if (top.slopes !== null) this.#kernels.multiply(top.slopes.array.length, top.slopes.array, top.tangents!.array);
     for (let ℓ = this.#last; ℓ > 0; ℓ--) {
-      const { tangents, slopes } = layers[ℓ - 1];
-      const to = code !== null && code.layer === ℓ - 1 ? code.between : tangents!;
+      const { tangents, slopes, between } = layers[ℓ - 1];
+      const to = between ?? tangents!;
       this.#blas.gemm('N', 'N', 1, θ[ℓ].weights, layers[ℓ].tangents!.matrix, 0, to.matrix);
-      if (to !== tangents) codeDraw(code!, tangents!.array, step);
+      if (between !== null) codeDraw(code!, tangents!.array, step);
       if (slopes !== null) this.#kernels.multiply(slopes.array.length, slopes.array, tangents!.array);
     }
   }
@@ -141,7 +138,6 @@ export class RPasses {
 const SIGNS = 0x7369676e;
 
 /** out ← Q^{1/2}ξ: √q·ξ, √(p(1 − p))∘ξ, or (diag √p − p√pᵀ)ξ. */
-
 function drawSigns({ kind, scale }: KernelLoss, slice: SliceViews, out: Part, seed: number, step: number): void {
   const { rows, cols } = out.matrix;
   const x = out.array;

@@ -27,6 +27,8 @@ export interface SliceLayer {
   readonly tangents: Part | null;
   readonly second: Part | null;
   readonly kept: { readonly z: Part; readonly a: Part } | null;
+  /** What the next layer sees of the code that stands behind this one; null where none does. */
+  readonly between: Part | null;
 }
 
 /** All layers of a slice, and what belongs to the outputs. */
@@ -101,6 +103,7 @@ export function sliceViews(workspace: Workspace, arrays: SpanArrays, first: numb
               z: part(arrays, spans.kept.z, outputs, first, count),
               a: part(arrays, spans.kept.a, outputs, first, count),
             },
+      between: ℓ === code?.layer ? code.between : null,
     };
   });
   const widest = workspace.turns[0].length / capacity;

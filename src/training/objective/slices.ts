@@ -6,7 +6,7 @@
  * Ā_{ℓ−1}·D_ℓ(block)ᵀ, so that no worker has a gradient of its own that would have to be added.
  */
 import type { Network } from '../../network/network.js';
-import { taskGraph, independentTasks, type TaskGraph } from '../../parallel/task-graph.js';
+import { independentTasks, taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 
 /** Fewer samples than this make a GEMM that runs well below the machine's rate. */
 const SAMPLES = 50;
@@ -14,6 +14,8 @@ const MOST_SLICES = 16;
 /** Numbers of θ in a block, about: 128 KiB in float32. */
 const NUMBERS = 32768;
 const MOST_BLOCKS = 8;
+/** Units that tiles of GEMM's kernels divide: 48 columns take the time of 43. */
+const TILE = 16;
 
 /** Slices of a batch of `count` samples. */
 export const sliceCount = (count: number): number => Math.max(1, Math.min(MOST_SLICES, Math.floor(count / SAMPLES)));
@@ -23,6 +25,8 @@ export const sliceFirst = (count: number, s: number): number => Math.floor((s * 
 
 /** Output units first … first + count − 1 of a layer: a range of θ. */
 export interface Block {
+  /** Which of θ's blocks it is. */
+  readonly index: number;
   readonly layer: number;
   readonly first: number;
   readonly count: number;
@@ -31,28 +35,38 @@ export interface Block {
   readonly length: number;
 }
 
+/** First unit of part k of `outputs`, at a multiple of TILE where parts are large. */
+function bound(k: number, parts: number, outputs: number): number {
+  const at = (k * outputs) / parts;
+  return outputs < 2 * TILE * parts || k === parts ? Math.floor(at) : TILE * Math.round(at / TILE);
+}
+
 /** The blocks of θ, in the order of θ. */
 export function parameterBlocks(network: Network): Block[] {
-  return network.layers.flatMap(({ width, outputs, offset }, layer) => {
+  const cut = network.layers.flatMap(({ width, outputs, offset }, layer) => {
     const parts = Math.max(1, Math.min(MOST_BLOCKS, outputs, Math.round((width * outputs) / NUMBERS)));
-    return Array.from({ length: parts }, (_, k): Block => {
-      const first = Math.floor((k * outputs) / parts);
-      const count = Math.floor(((k + 1) * outputs) / parts) - first;
+    return Array.from({ length: parts }, (_, k): Omit<Block, 'index'> => {
+      const first = bound(k, parts, outputs);
+      const count = bound(k + 1, parts, outputs) - first;
       return { layer, first, count, offset: offset + first * width, length: width * count };
     });
   });
+  return cut.map((block, index) => ({ ...block, index }));
 }
 
-/** The graphs of an objective's phases, made once for each number of slices. */
+/** The graphs of an objective's phases, each made once. */
 export class Graphs {
   readonly #blocks: number;
   readonly #both = new Map<number, TaskGraph>();
-  readonly #slices = new Map<number, TaskGraph>();
-  readonly updates: TaskGraph;
+  readonly #independent = new Map<number, TaskGraph>();
 
   constructor(blocks: number) {
     this.#blocks = blocks;
-    this.updates = independentTasks(blocks);
+  }
+
+  /** One task a block. */
+  get blocks(): TaskGraph {
+    return this.independent(this.#blocks);
   }
 
   /** Slices 0 … s − 1, then blocks s, s + 1, …: each block after all slices. */
@@ -67,11 +81,12 @@ export class Graphs {
     return graph;
   }
 
-  slices(slices: number): TaskGraph {
-    let graph = this.#slices.get(slices);
+  /** `count` tasks in any order. */
+  independent(count: number): TaskGraph {
+    let graph = this.#independent.get(count);
     if (graph === undefined) {
-      graph = independentTasks(slices);
-      this.#slices.set(slices, graph);
+      graph = independentTasks(count);
+      this.#independent.set(count, graph);
     }
     return graph;
   }

@@ -3,15 +3,15 @@
  */
 import type { FloatArray } from '../../core/floats.js';
 import { VectorMemory, type VectorKernels } from '../../dense/vector-memory.js';
-import { block, view, type Matrix } from '../../dense/matrix.js';
+import { block, mirrorLower, view, type Matrix } from '../../dense/matrix.js';
 import type { Blas } from '../../dense/blas.js';
 import { defineTask, type WorkerContext } from '../../parallel/task.js';
 import { parameterBlocks, sliceCount, sliceFirst, type Block } from './slices.js';
 import { Passes } from './passes.js';
 import { RPasses } from './r-pass.js';
 import { sliceViews, weightViews, type SliceViews, type WeightViews } from './slice-views.js';
-import { Turns, type BasesWork, type TurnWork } from './turn.js';
-import { updateBlock, type Update } from './update.js';
+import { Turns, type BasesWork, type SampleTurns, type TurnWork } from './turn.js';
+import { updateBlock, type Blockwise, type Update } from './update.js';
 import { SpanArrays, type Span, type Workspace } from './workspace.js';
 
 /** Symmetric sums that a worker may be asked for: out ← keep·out + (1 − keep)·X Xᵀ. */
@@ -46,6 +46,8 @@ export type Work =
       readonly step: number | null;
       readonly update: Update | null;
       readonly carry: Carry | null;
+      /** Sides by which the gradient is turned. */
+      readonly turned: SampleTurns | null;
     }
   | { readonly kind: 'measure'; readonly count: number; readonly parameters: Span; readonly step: number | null }
   | {
@@ -84,6 +86,7 @@ export class ObjectiveWorker {
   readonly #passes: Passes;
   readonly #products: RPasses;
   readonly #turns: Turns;
+  readonly #blockwise: Blockwise;
   readonly #blocks: readonly Block[];
   readonly #slices = new Map<number, SliceViews>();
   readonly #vectors = new Map<number, readonly WeightViews[]>();
@@ -98,14 +101,14 @@ export class ObjectiveWorker {
     this.#passes = new Passes(workspace, this.#kernels, blas);
     this.#products = new RPasses(workspace, this.#kernels, blas);
     this.#blocks = parameterBlocks(workspace.network);
-    const parts = (vector: Span): readonly FloatArray[] => this.#partsOf(vector);
-    this.#turns = new Turns(workspace, this.#kernels, blas, this.#arrays, this.#blocks, parts);
+    this.#blockwise = { workspace, kernels: this.#kernels, part: (vector, block) => this.#part(vector, block) };
+    this.#turns = new Turns(this.#blockwise, blas, this.#arrays, this.#blocks);
   }
 
   /** Runs one task of a phase. */
   run(task: number, work: Work): void {
     if (work.kind === 'update') {
-      this.#update(this.#blocks[task], work.update);
+      updateBlock(this.#blockwise, this.#blocks[task], work.update);
       return;
     }
     if (work.kind === 'moments') {
@@ -128,9 +131,11 @@ export class ObjectiveWorker {
     const slice = this.#slice(work.count, task);
     const θ = this.#weights(work.kind === 'measure' ? work.parameters : this.#workspace.parameters);
     const { results } = this.#workspace;
+    if ('fresh' in work && work.fresh) this.#products.prepare(slice);
     switch (work.kind) {
       case 'evaluate':
         results[task] = this.#passes.evaluate(slice, θ, work.step);
+        if (work.turned !== null) this.#turns.turnSamples(slice, work.turned);
         break;
       case 'measure': {
         const { loss, right } = this.#passes.measure(slice, θ, work.step);
@@ -139,19 +144,15 @@ export class ObjectiveWorker {
         break;
       }
       case 'product':
-        if (work.fresh) this.#products.prepare(slice);
         this.#products.product(slice, θ, this.#weights(work.v), work.hessian);
         break;
       case 'tangent':
-        if (work.fresh) this.#products.prepare(slice);
         this.#products.tangent(slice, θ, this.#weights(work.v));
         break;
       case 'draw':
-        if (work.fresh) this.#products.prepare(slice);
         this.#products.draw(slice, θ, work.seed, work.step);
         break;
       case 'column':
-        if (work.fresh) this.#products.prepare(slice);
         this.#products.column(slice, θ, work.output);
     }
   }
@@ -178,15 +179,15 @@ export class ObjectiveWorker {
     return views;
   }
 
-  /** The blocks' parts of a vector. */
-  #partsOf(vector: Span): readonly FloatArray[] {
+  /** A block's part of a vector. */
+  #part(vector: Span, { index }: Block): FloatArray {
     let parts = this.#parts.get(vector.at);
     if (parts === undefined) {
       const array = this.#arrays.of(vector);
       parts = this.#blocks.map(({ offset, length }) => array.subarray(offset, offset + length));
       this.#parts.set(vector.at, parts);
     }
-    return parts;
+    return parts[index];
   }
 
   #block(own: Block, slices: number, work: Work & { readonly count: number }): void {
@@ -196,32 +197,39 @@ export class ObjectiveWorker {
       let loss = 0;
       for (let s = 0; s < slices; s++) loss += results[s];
       if (!Number.isFinite(loss)) return;
-      this.#sum(own, work.count, false, gradient);
+      this.#gradient(own, work.count, work.turned, gradient);
       if (work.carry !== null && !this.#carry(own, work.carry)) return;
       if (regularization > 0) this.#addDecay(own, parameters, gradient);
-      if (work.update !== null) this.#update(own, work.update);
+      if (work.update !== null) updateBlock(this.#blockwise, own, work.update);
     } else if (work.kind === 'product') {
-      this.#sum(own, work.count, true, work.out);
+      this.#sum(own, work.count, this.#workspace.layers[own.layer].tangents!, work.out);
       if (work.hessian) this.#sumHessian(own, work.count, work.out);
       if (this.#workspace.regularization > 0) this.#addDecay(own, work.v, work.out);
     }
   }
 
-  /** out(block) ← (1/count)·Ā_{ℓ−1}·D_ℓ(block)ᵀ. */
-
-  #sum(own: Block, count: number, tangents: boolean, out: Span): void {
-    const spans = this.#workspace.layers[own.layer];
+  /** out(block) ← (1/count)·Ā_{ℓ−1}·D_ℓ(block)ᵀ, D the errors or those of a product. */
+  #sum(own: Block, count: number, errors: Span, out: Span): void {
     const { width, outputs } = this.#workspace.network.layers[own.layer];
-    const errors = tangents ? spans.tangents! : spans.errors;
-    this.#blas.gemm(
-      'N',
-      'T',
-      1 / count,
-      this.#matrix(spans.inputs, width, count),
-      this.#rows(errors, outputs, own, count),
-      0,
-      this.#target(out, own),
-    );
+    const a = this.#matrix(this.#workspace.layers[own.layer].inputs, width, count);
+    this.#blas.gemm('N', 'T', 1 / count, a, this.#rows(errors, outputs, own, count), 0, this.#target(out, own));
+  }
+
+  /** The same by what the slices turned. */
+  #gradient(own: Block, count: number, turned: SampleTurns | null, out: Span): void {
+    const { inputs, errors } = this.#workspace.layers[own.layer];
+    const basis = turned?.layers[own.layer];
+    if (!basis?.input && !basis?.output) {
+      this.#sum(own, count, errors, out);
+      return;
+    }
+    const { width, outputs, offset } = this.#workspace.network.layers[own.layer];
+    const part = (vector: Span, rows: number): Matrix => view(this.#arrays.of(vector), offset, rows, count);
+    const a = basis.input ? part(turned!.inputs, width) : this.#matrix(inputs, width, count);
+    const d = basis.output
+      ? block(part(turned!.errors, outputs), own.first, 0, own.count, count)
+      : this.#rows(errors, outputs, own, count);
+    this.#blas.gemm('N', 'T', 1 / count, a, d, 0, this.#target(out, own));
   }
 
   /** out(block) ← out + (1/count)·RA_{ℓ−1}·δ_ℓ(block)ᵀ. */
@@ -245,36 +253,19 @@ export class ObjectiveWorker {
   /** out(block) ← out + λ·x on the block's weights, biases left out. */
   #addDecay(own: Block, x: Span, out: Span): void {
     const { width, inputs } = this.#workspace.network.layers[own.layer];
-    const from = this.#partsOf(x)[this.#blocks.indexOf(own)];
-    const to = this.#partsOf(out)[this.#blocks.indexOf(own)];
+    const from = this.#part(x, own);
+    const to = this.#part(out, own);
     const λ = this.#workspace.regularization;
     for (let p = 0; p < own.count; p++) for (let k = p * width; k < p * width + inputs; k++) to[k] += λ * from[k];
   }
 
   /** Adds a part's gradient to those before it; whether it was the last part. */
   #carry(own: Block, { sum, own: share, others, last }: Carry): boolean {
-    const index = this.#blocks.indexOf(own);
-    const g = this.#partsOf(this.#workspace.gradient)[index];
-    const s = this.#partsOf(sum)[index];
+    const g = this.#part(this.#workspace.gradient, own);
+    const s = this.#part(sum, own);
     if (last) this.#kernels.combine(own.length, others, s, share, g);
     else this.#kernels.combine(own.length, share, g, others, s);
     return last;
-  }
-
-  #update(own: Block, update: Update): void {
-    const { parameters, gradient, network } = this.#workspace;
-    const index = this.#blocks.indexOf(own);
-    const spans = 'moments' in update.rule ? update.rule.moments : [];
-    updateBlock(
-      this.#kernels,
-      update,
-      { layer: network.layers[own.layer], block: own },
-      {
-        g: this.#partsOf(gradient)[index],
-        θ: this.#partsOf(parameters)[index],
-        moments: spans.map((span) => this.#partsOf(span)[index]),
-      },
-    );
   }
 
   /** out ← keep·out + (1 − keep)·X Xᵀ, over the batch's samples their mean. */
@@ -296,8 +287,9 @@ export class ObjectiveWorker {
       for (let at = 0; at < rows * count;) for (let k = 0; k < rows; k++, at++) target[k] += share * x.data[at] ** 2;
       return;
     }
-    this.#blas.syrk('L', of === 'gradientColumns' ? 'T' : 'N', share, x, keep, view(target, 0, rows, rows));
-    for (let j = 0; j < rows; j++) for (let i = j + 1; i < rows; i++) target[j + i * rows] = target[i + j * rows];
+    const square = view(target, 0, rows, rows);
+    this.#blas.syrk('L', of === 'gradientColumns' ? 'T' : 'N', share, x, keep, square);
+    mirrorLower(square);
   }
 
   /** The first `count` columns of a span. */
@@ -306,7 +298,6 @@ export class ObjectiveWorker {
   }
 
   /** A block's rows of the errors. */
-
   #rows(span: Span, rows: number, own: Block, count: number): Matrix {
     return this.#kept(`${span.at} ${own.offset} ${count}`, () =>
       block(view(this.#arrays.of(span), 0, rows, count), own.first, 0, own.count, count),

@@ -7,21 +7,34 @@
  *   stage 2   X(block) = L·U_Γ(:, block), what is done between, R(block) = U_A X(block)
  *   stage 3   T(block) = R·U_Γ(block, :)ᵀ, and θ(block) by T
  *
- * Stage 2 of a layer waits for all its stage 1, stage 3 for all its stage 2. 4(width + outputs) flops a parameter.
+ * Stage 2 of a layer waits for all its stage 1, stage 3 for all its stage 2. 4(width + outputs) flops a parameter, less
+ * where F was formed in the bases, from samples that were turned before.
  */
 import type { FloatArray } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
 import { block, view, zeros, type Matrix } from '../../dense/matrix.js';
 import type { VectorKernels } from '../../dense/vector-memory.js';
 import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
+import type { SliceViews } from './slice-views.js';
 import type { Block } from './slices.js';
-import { decayBlock, updateBlock, type Update } from './update.js';
+import { decayBlock, updateBlock, type Blockwise, type Rule, type Update } from './update.js';
 import type { Span, SpanArrays, Workspace } from './workspace.js';
 
 /** U_A (width × width) and U_Γ (outputs × outputs) of a layer; null: the identity. */
 export interface LayerBasis {
   readonly input: Span | null;
   readonly output: Span | null;
+}
+
+/**
+ * Sides by which a gradient is turned while it is formed: G̃ = (1/n)(U_AᵀĀ)(U_ΓᵀD)ᵀ. A side of `size` units costs
+ * 2n·size² flops so, and 2N_ℓ·size of a layer's N_ℓ parameters afterwards.
+ */
+export interface SampleTurns {
+  readonly layers: readonly LayerBasis[];
+  /** U_AᵀĀ and U_ΓᵀD of a layer: in its parts of two vectors laid out like θ, where n samples must fit. */
+  readonly inputs: Span;
+  readonly errors: Span;
 }
 
 /** x_ij ← x_ij/((a_i + inputShift)(c_j + outputShift) + shift) on a layer. */
@@ -35,29 +48,20 @@ export interface Divisors {
 
 /** What is done in the eigenbases. */
 export type Between =
-  | {
-      readonly kind: 'adam';
-      readonly beta1: number;
-      readonly beta2: number;
-      readonly epsilon: number;
-      readonly correction1: number;
-      readonly correction2: number;
-      /** m and v in the eigenbases; X becomes m̂/(√v̂ + ε). */
-      readonly moments: readonly [Span, Span];
-    }
-  | { readonly kind: 'divide'; readonly layers: readonly (Divisors | null)[] };
+  /** With m and v in the eigenbases X becomes m̂/(√v̂ + ε). */
+  Extract<Rule, { readonly kind: 'adam' }> | { readonly kind: 'divide'; readonly layers: readonly (Divisors | null)[] };
 
 /** A turn of a vector. L and T may be one vector, F may be T where it isn't entered; else all differ. */
 export interface TurnWork {
   readonly kind: 'turn';
   /** null: the layer isn't turned, and by an `update` it goes by that update's own rule. */
   readonly bases: readonly (LayerBasis | null)[];
-  /** F and L; null where X is there already. */
-  readonly enter: { readonly from: Span; readonly left: Span } | null;
+  /** F, L, and by which sides F is turned already; null where X is there. */
+  readonly enter: { readonly from: Span; readonly left: Span; readonly turned: SampleTurns | null } | null;
   /** X. */
   readonly rotated: Span;
   readonly between: Between | null;
-  /** R and T; null where X is what is asked for. */
+  /** R and T; null where X is what is asked for. With an `update` T itself is not made. */
   readonly leave: { readonly right: Span; readonly to: Span } | null;
   /** θ ← (1 − decay)θ − rate·T; null: θ stays. */
   readonly update: Update | null;
@@ -92,64 +96,63 @@ export function turnGraph(blocks: readonly Block[]): TaskGraph {
   return taskGraph(3 * n, edges);
 }
 
+/** The sides of a layer by which a vector is still to be turned. */
+function remaining(basis: LayerBasis, turned: SampleTurns | null, layer: number): LayerBasis {
+  const done = turned?.layers[layer];
+  return {
+    input: done?.input ? null : basis.input,
+    output: done?.output ? null : basis.output,
+  };
+}
+
 /** One worker's side of turns and bases. */
 export class Turns {
   readonly #workspace: Workspace;
   readonly #kernels: VectorKernels;
+  readonly #blockwise: Blockwise;
   readonly #blas: Blas;
   readonly #arrays: SpanArrays;
   readonly #blocks: readonly Block[];
-  readonly #parts: (vector: Span) => readonly FloatArray[];
 
-  // eslint-disable-next-line max-params -- what a worker lends
-  constructor(
-    workspace: Workspace,
-    kernels: VectorKernels,
-    blas: Blas,
-    arrays: SpanArrays,
-    blocks: readonly Block[],
-    parts: (vector: Span) => readonly FloatArray[],
-  ) {
-    this.#workspace = workspace;
-    this.#kernels = kernels;
+  constructor(blockwise: Blockwise, blas: Blas, arrays: SpanArrays, blocks: readonly Block[]) {
+    this.#blockwise = blockwise;
+    this.#workspace = blockwise.workspace;
+    this.#kernels = blockwise.kernels;
     this.#blas = blas;
     this.#arrays = arrays;
     this.#blocks = blocks;
-    this.#parts = parts;
+  }
+
+  /** U_AᵀĀ and U_ΓᵀD of a slice's samples. */
+  turnSamples({ first, count, layers }: SliceViews, { layers: bases, inputs, errors }: SampleTurns): void {
+    layers.forEach(({ layer, inputs: a, errors: d }, ℓ) => {
+      for (const [u, x, to] of [
+        [bases[ℓ].input, a, inputs],
+        [bases[ℓ].output, d.matrix, errors],
+      ] as const) {
+        if (u === null) continue;
+        const out = view(this.#arrays.of(to), layer.offset + first * x.rows, x.rows, count);
+        this.#blas.gemm('T', 'N', 1, this.#square(u), x, 0, out);
+      }
+    });
   }
 
   /** Runs a task of `turnGraph`. */
   turn(task: number, work: TurnWork): void {
     const n = this.#blocks.length;
     const stage = Math.floor(task / n);
-    const index = task - stage * n;
-    const own = this.#blocks[index];
+    const own = this.#blocks[task - stage * n];
     if (work.update !== null && work.update.layers[own.layer] === null) return;
     const basis = work.bases[own.layer];
     if (basis === null) {
-      if (stage === 1 && work.update !== null) this.#plain(index, work.update);
+      // Such a layer goes by its own rule.
+      if (stage === 1 && work.update !== null) updateBlock(this.#blockwise, own, work.update);
     } else if (stage === 0) {
-      if (work.enter !== null && basis.output !== null && basis.input !== null)
-        this.#left(own, basis.input, work.enter.from, work.enter.left);
-    } else if (stage === 1) this.#between(index, basis, work);
-    else if (work.leave !== null) this.#leave(index, basis, work);
-  }
-
-  /** The update of a layer that is not turned, by its own rule. */
-  #plain(index: number, update: Update): void {
-    const { network, gradient, parameters } = this.#workspace;
-    const own = this.#blocks[index];
-    const spans = 'moments' in update.rule ? update.rule.moments : [];
-    updateBlock(
-      this.#kernels,
-      update,
-      { layer: network.layers[own.layer], block: own },
-      {
-        g: this.#parts(gradient)[index],
-        θ: this.#parts(parameters)[index],
-        moments: spans.map((span) => this.#parts(span)[index]),
-      },
-    );
+      if (work.enter === null) return;
+      const { input, output } = remaining(basis, work.enter.turned, own.layer);
+      if (output !== null && input !== null) this.#left(own, input, work.enter.from, work.enter.left);
+    } else if (stage === 1) this.#between(own, basis, work);
+    else if (work.leave !== null) this.#leave(own, basis, work);
   }
 
   /** to(block) ← Uᵀ from(block). */
@@ -157,49 +160,72 @@ export class Turns {
     this.#blas.gemm('T', 'N', 1, this.#square(u), this.#columns(from, own), 0, this.#columns(to, own));
   }
 
-  #between(index: number, { input, output }: LayerBasis, { enter, rotated, between, leave }: TurnWork): void {
-    const own = this.#blocks[index];
-    const x = this.#columns(rotated, own);
-    const blas = this.#blas;
+  #between(own: Block, basis: LayerBasis, { enter, rotated, between, leave, update }: TurnWork): void {
+    const x = this.#part(rotated, own);
+    let from = x;
     if (enter !== null) {
-      const { from, left } = enter;
+      const { input, output } = remaining(basis, enter.turned, own.layer);
       if (output !== null) {
-        const l = this.#layer(input === null ? from : left, own);
+        const l = this.#layer(input === null ? enter.from : enter.left, own);
         const { outputs } = this.#workspace.network.layers[own.layer];
-        blas.gemm('N', 'N', 1, l, block(this.#square(output), 0, own.first, outputs, own.count), 0, x);
-      } else if (input !== null) this.#left(own, input, from, rotated);
-      else this.#copy(index, from, rotated);
+        const u = block(this.#square(output), 0, own.first, outputs, own.count);
+        this.#blas.gemm('N', 'N', 1, l, u, 0, this.#columns(rotated, own));
+      } else if (input !== null) this.#left(own, input, enter.from, rotated);
+      else from = this.#part(enter.from, own);
     }
-    if (between !== null) this.#do(index, between, this.#parts(rotated)[index]);
+    this.#do(own, between, from, x);
     if (leave === null) return;
-    const result = output === null ? leave.to : leave.right;
-    if (input !== null) blas.gemm('N', 'N', 1, this.#square(input), x, 0, this.#columns(result, own));
-    else if (output === null) this.#copy(index, rotated, result);
-  }
-
-  #leave(index: number, { input, output }: LayerBasis, { rotated, leave, update }: TurnWork): void {
-    const own = this.#blocks[index];
-    const { right, to } = leave!;
+    const { input, output } = basis;
+    const r = this.#columns(rotated, own);
     if (output !== null) {
-      const { outputs } = this.#workspace.network.layers[own.layer];
-      const r = this.#layer(input === null ? rotated : right, own);
-      const v = block(this.#square(output), own.first, 0, own.count, outputs);
-      this.#blas.gemm('N', 'T', 1, r, v, 0, this.#columns(to, own));
-    }
-    if (update === null) return;
-    const layer = update.layers[own.layer]!;
-    const θ = this.#parts(this.#workspace.parameters)[index];
-    decayBlock(this.#kernels, layer, this.#workspace.network.layers[own.layer], own, θ);
-    this.#kernels.combine(own.length, -layer.rate, this.#parts(to)[index], 1, θ);
+      if (input !== null) this.#blas.gemm('N', 'N', 1, this.#square(input), r, 0, this.#columns(leave.right, own));
+    } else if (input !== null) this.#put('N', this.#square(input), r, own, { leave, update });
+    else if (update === null) this.#copy(x, this.#part(leave.to, own));
+    else this.#kernels.combine(own.length, -this.#decayed(own, update), x, 1, this.#θ(own));
   }
 
-  #do(index: number, between: Between, x: FloatArray): void {
-    const own = this.#blocks[index];
-    if (between.kind === 'adam') {
+  #leave(own: Block, { input, output }: LayerBasis, { rotated, leave, update }: TurnWork): void {
+    if (output === null) return;
+    const { outputs } = this.#workspace.network.layers[own.layer];
+    const r = this.#layer(input === null ? rotated : leave!.right, own);
+    this.#put('T', r, block(this.#square(output), own.first, 0, own.count, outputs), own, { leave: leave!, update });
+  }
+
+  /** T(block) ← A·op(B), or θ(block) by that product. */
+  #put(
+    transB: 'N' | 'T',
+    a: Matrix,
+    b: Matrix,
+    own: Block,
+    { leave, update }: { readonly leave: { readonly to: Span }; readonly update: Update | null },
+  ): void {
+    if (update === null) this.#blas.gemm('N', transB, 1, a, b, 0, this.#columns(leave.to, own));
+    else {
+      const rate = this.#decayed(own, update);
+      this.#blas.gemm('N', transB, -rate, a, b, 1, this.#columns(this.#workspace.parameters, own));
+    }
+  }
+
+  /** θ(block) ← (1 − decay)θ(block); returns the layer's rate. */
+  #decayed(own: Block, { layers }: Update): number {
+    const layer = layers[own.layer]!;
+    decayBlock(this.#kernels, layer, this.#workspace.network.layers[own.layer], own, this.#θ(own));
+    return layer.rate;
+  }
+
+  #θ(own: Block): FloatArray {
+    return this.#part(this.#workspace.parameters, own);
+  }
+
+  /** x ← what is done with `from`, which may be x. */
+  #do(own: Block, between: Between | null, from: FloatArray, x: FloatArray): void {
+    if (between?.kind === 'adam') {
       const [m, v] = between.moments;
-      this.#kernels.adamDirection(own.length, between, x, this.#parts(m)[index], this.#parts(v)[index], x);
+      this.#kernels.adamDirection(own.length, between, from, this.#part(m, own), this.#part(v, own), x);
       return;
     }
+    this.#copy(from, x);
+    if (between === null) return;
     const divisors = between.layers[own.layer];
     if (divisors === null) return;
     const { inputShift, outputShift, shift } = divisors;
@@ -212,9 +238,12 @@ export class Turns {
     }
   }
 
-  #copy(index: number, from: Span, to: Span): void {
-    if (from.at === to.at) return;
-    this.#kernels.combine(this.#blocks[index].length, 1, this.#parts(from)[index], 0, this.#parts(to)[index]);
+  #copy(from: FloatArray, to: FloatArray): void {
+    if (from.byteOffset !== to.byteOffset) this.#kernels.combine(from.length, 1, from, 0, to);
+  }
+
+  #part(vector: Span, own: Block): FloatArray {
+    return this.#blockwise.part(vector, own);
   }
 
   /** The eigenbasis of one side. About 9·size³ flops. */

@@ -5,8 +5,8 @@
 import type { FloatArray } from '../../core/floats.js';
 import type { VectorKernels } from '../../dense/vector-memory.js';
 import type { Layer } from '../../network/network.js';
-import type { Span } from './workspace.js';
 import type { Block } from './slices.js';
+import type { Span, Workspace } from './workspace.js';
 
 /** A rule with the numbers of this step; its moments are vectors laid out like θ. */
 export type Rule =
@@ -44,19 +44,23 @@ export interface LayerUpdate {
   readonly decayBias: boolean;
 }
 
-/** θ(block) by the update; g, θ and the moments are the block's parts of the vectors. */
-export function updateBlock(
-  kernels: VectorKernels,
-  update: Update,
-  { layer, block }: { readonly layer: Layer; readonly block: Block },
-  { g, θ, moments }: { readonly g: FloatArray; readonly θ: FloatArray; readonly moments: readonly FloatArray[] },
-): void {
-  const own = update.layers[block.layer];
+/** What an update works on; `part`: a block's part of a vector. */
+export interface Blockwise {
+  readonly workspace: Workspace;
+  readonly kernels: VectorKernels;
+  readonly part: (vector: Span, block: Block) => FloatArray;
+}
+
+/** θ(block) by the update from the block's gradient. */
+export function updateBlock({ workspace, kernels, part }: Blockwise, block: Block, { rule, layers }: Update): void {
+  const own = layers[block.layer];
   if (own === null) return;
   const { rate } = own;
   const n = block.length;
-  decayBlock(kernels, own, layer, block, θ);
-  const { rule } = update;
+  const g = part(workspace.gradient, block);
+  const θ = part(workspace.parameters, block);
+  const moments = 'moments' in rule ? rule.moments.map((span) => part(span, block)) : [];
+  decayBlock(kernels, own, workspace.network.layers[block.layer], block, θ);
   switch (rule.kind) {
     case 'sgd':
       kernels.sgd(n, rate, g, θ);
@@ -75,13 +79,12 @@ export function updateBlock(
       // The corrections of both moments, folded into step and epsilon.
       const root = Math.sqrt(correction2);
       const step = (rate * root) / correction1;
-      kernels.adam(n, { beta1, beta2, step, epsilon: epsilon * root, decay: 0 }, g, moments[0], moments[1], θ);
+      kernels.adam(n, { beta1, beta2, step, epsilon: epsilon * root }, g, moments[0], moments[1], θ);
     }
   }
 }
 
 /** θ ← (1 − decay)·θ on the block's weights. */
-
 export function decayBlock(
   kernels: VectorKernels,
   { decay, decayBias }: LayerUpdate,

@@ -3,7 +3,7 @@
  * every worker of a team address. All of it is taken before the first step, so that a step allocates nothing.
  */
 import type { FloatArray, Precision } from '../../core/floats.js';
-import type { VectorMemory } from '../../dense/vector-memory.js';
+import { VectorMemory } from '../../dense/vector-memory.js';
 import { hasUnitSlope, hasZeroCurvature } from '../../network/activations/table.js';
 import { lossOf, type LossName } from '../../network/losses/table.js';
 import type { Network } from '../../network/network.js';
@@ -91,17 +91,17 @@ export interface WorkspaceOptions {
   readonly results: Float64Array;
 }
 
-const ALIGNMENT = 64;
+/** Numbers of an objective's memory that a vector of `length` takes, with what rounds it up to a line. */
+export const vectorNumbers = (length: number): number => length + 16;
 
 /** Bytes of the memory: every span on a cache line, and the kernels' own first pages. */
 export function workspaceBytes(options: WorkspaceOptions): number {
   let bytes = 2 * 65536;
-  const width = options.precision === 'f64' ? 8 : 4;
   layout(options, (length) => {
-    bytes += Math.ceil((length * width) / ALIGNMENT) * ALIGNMENT;
+    bytes += VectorMemory.bytesOf(length, options.precision);
     return { at: 0, length };
   });
-  return bytes + options.spare * width + 4096;
+  return bytes + VectorMemory.bytesOf(options.spare, options.precision) + 4096;
 }
 
 /** The spans, in the order in which `take` hands them out. */
@@ -153,11 +153,7 @@ function codeSpans(code: Code, { layers }: Network, capacity: number, take: (len
 /** The workspace in a memory that has just been opened; rows of ones are set. */
 export function layWorkspace(memory: VectorMemory, options: WorkspaceOptions): Workspace {
   const { network, loss, precision, capacity, curvature, dropout, seed, regularization, results } = options;
-  const take = (length: number): Span => {
-    const array = memory.take(length, precision);
-    return { at: array.byteOffset, length };
-  };
-  const spans = layout(options, take);
+  const spans = layout(options, (length) => spanOf(memory.take(length, precision)));
   network.layers.forEach(({ width, bias }, ℓ) => {
     if (!bias) return;
     const a = memory.at(spans.layers[ℓ].inputs.at, spans.layers[ℓ].inputs.length, precision);

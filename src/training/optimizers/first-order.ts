@@ -26,7 +26,7 @@ import {
 } from '../optimizer.js';
 import type { Objective } from '../objective/objective.js';
 import type { Rule } from '../objective/update.js';
-import type { Span } from '../objective/workspace.js';
+import { spanOf, vectorNumbers, type Span } from '../objective/workspace.js';
 
 /** Throws OptionError unless `value` is a finite number above `least` (or at it, with `closed`) and below `most`. */
 function requireBetween(value: number, name: string, of: string, least: number, most: number): void {
@@ -55,7 +55,7 @@ function firstOrder({ name, learningRate, settings, moments, rule, decay = 0 }: 
     curvature: 'none',
     batchSize: 100,
     rotateInputs: () => false,
-    spare: (network) => moments * (network.parameters + 16),
+    spare: (network) => moments * vectorNumbers(network.parameters),
     begin: (objective) => new FirstOrderStepper(objective, { learningRate, moments, rule, decay }),
   };
 }
@@ -82,7 +82,7 @@ class FirstOrderStepper implements Stepper {
     this.#decay = decay;
     const arrays = Array.from({ length: moments }, () => objective.vector());
     this.arrays = Object.fromEntries(arrays.map((array, k) => [MOMENTS[moments === 1 ? 0 : k], array]));
-    this.#spans = arrays.map(({ byteOffset, length }) => ({ at: byteOffset, length }));
+    this.#spans = arrays.map(spanOf);
     this.rules = objective.network.layers.map(() => rule(this.#spans, 1).kind);
   }
 

@@ -19,7 +19,7 @@ import type { FloatArray } from '../../core/floats.js';
 import { requireKnownOptions, type KeysOf, type Resolved } from '../../core/known-options.js';
 import type { Objective } from '../objective/objective.js';
 import type { Divisors } from '../objective/turn.js';
-import { spanOf } from '../objective/workspace.js';
+import { spanOf, vectorNumbers } from '../objective/workspace.js';
 import type { Optimizer, StepPlan, StepReport, Stepper } from '../optimizer.js';
 import { modelStep, nextDamping } from './damping.js';
 import { requireSquares } from './ekfac-adam.js';
@@ -153,7 +153,7 @@ export function kfacOptimizer(options: KfacOptimizerOptions = {}): Optimizer {
     curvature: 'gauss-newton',
     batchSize: 500,
     rotateInputs: () => true,
-    spare: (network) => 4 * (network.parameters + 16) + sidesSpare(network, sidesOptions(settings)),
+    spare: (network) => 4 * vectorNumbers(network.parameters) + sidesSpare(network, sidesOptions(settings)),
     begin: (objective) => new KfacStepper(objective, settings),
   };
 }
@@ -317,7 +317,7 @@ class KfacStepper implements Stepper {
     });
     objective.turn({
       bases: layers.map((layer, ℓ) => (layer === null ? null : (sides.basis(ℓ) ?? { input: null, output: null }))),
-      enter: { from: spanOf(objective.gradient), left: spanOf(this.#direction) },
+      enter: { from: spanOf(objective.gradient), left: spanOf(this.#direction), turned: null },
       rotated: spanOf(this.#trial),
       between: { kind: 'divide', layers: layers.map((layer, ℓ) => (layer === null ? null : this.#divisors(ℓ, λ))) },
       leave: { right: spanOf(this.#right), to: spanOf(this.#direction) },

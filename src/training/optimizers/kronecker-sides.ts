@@ -11,7 +11,7 @@ import { squaredScale } from '../../network/losses/table.js';
 import type { Layer, Network } from '../../network/network.js';
 import type { Objective } from '../objective/objective.js';
 import type { LayerBasis } from '../objective/turn.js';
-import { spanOf, type Span } from '../objective/workspace.js';
+import { spanOf, vectorNumbers, type Span } from '../objective/workspace.js';
 
 /** What the factors are made of. */
 export type Statistics = 'factors' | 'gradients';
@@ -50,8 +50,11 @@ const sizes = ({ width, outputs }: Layer): readonly (readonly ['input' | 'output
 export const sidesSpare = ({ layers }: Network, { largestSide, values }: SidesOptions): number =>
   layers
     .flatMap(sizes)
-    .map(([, size]) => (isDense(size, largestSide) ? 2 * size * size + size : values ? size : 0))
-    .reduce((sum, numbers) => sum + numbers + 48, 0);
+    .map(([, size]) => {
+      const diagonal = values ? vectorNumbers(size) : 0;
+      return isDense(size, largestSide) ? 2 * vectorNumbers(size * size) + vectorNumbers(size) : diagonal;
+    })
+    .reduce((sum, numbers) => sum + numbers, 0);
 
 const isDense = (size: number, largestSide: number): boolean => size > 1 && size <= largestSide;
 

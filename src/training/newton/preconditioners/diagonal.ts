@@ -2,7 +2,7 @@
  * M = (diag((1/n) Σ g_i g_iᵀ) + λI)^{3/4} with the gradients g_i of the batch's samples (J. Martens, ICML 2010, §4.7).
  */
 import type { FloatArray } from '../../../core/floats.js';
-import { vectorNumbers } from '../point.js';
+import { vectorNumbers } from '../../objective/workspace.js';
 import type { PreconditionerPlan } from './preconditioner.js';
 
 const POWER = 0.75;

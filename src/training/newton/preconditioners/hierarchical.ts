@@ -23,7 +23,8 @@ import { memoryDataSet } from '../../../network/data-set.js';
 import { openTeam } from '../../../parallel/default-team.js';
 import type { Team } from '../../../parallel/team.js';
 import type { Objective } from '../../objective/objective.js';
-import { vectorNumbers, type Point } from '../point.js';
+import { vectorNumbers } from '../../objective/workspace.js';
+import type { Point } from '../point.js';
 import { hierarchicalCosts, matrixBytes, neededBytes, type HierarchicalCosts } from './hierarchical-costs.js';
 import type { Preconditioner, PreconditionerPlan } from './preconditioner.js';
 
@@ -175,10 +176,9 @@ class HierarchicalPreconditioner implements Preconditioner {
     shift: number,
     signal: AbortSignalLike | undefined,
   ): Promise<void> {
-    const { network, loss, workers, blas } = this.#objective;
+    const { network, loss, team, blas } = this.#objective;
     // A team of one has no threads.
-    this.#team ??=
-      workers ?? (await openTeam({ workers: 1, ...(blas.kind === 'portable' ? { blas: 'portable' } : {}) }));
+    this.#team ??= team ?? (await openTeam({ workers: 1, ...(blas.kind === 'portable' ? { blas: 'portable' } : {}) }));
     const control = { team: this.#team, signal };
     const size = { network, loss, samples: inputs.cols };
     const share = this.#share ?? matrixBytes(size) / (8 * network.parameters ** 2);

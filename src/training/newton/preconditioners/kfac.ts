@@ -8,6 +8,7 @@ import type { Blas } from '../../../dense/blas.js';
 import { view } from '../../../dense/matrix.js';
 import { layerWeights, type Network } from '../../../network/network.js';
 import type { Objective } from '../../objective/objective.js';
+import { vectorNumbers } from '../../objective/workspace.js';
 import type { Point } from '../point.js';
 import type { Preconditioner, PreconditionerPlan } from './preconditioner.js';
 
@@ -18,7 +19,7 @@ const sides = ({ layers }: Network): number[] => layers.flatMap(({ width, output
 
 /** K-FAC's preconditioner: for each layer width² + outputs² numbers. */
 export const kfacPreconditioner: PreconditionerPlan = {
-  spare: (network) => sides(network).reduce((sum, side) => sum + side * side + 16, 0),
+  spare: (network) => sides(network).reduce((sum, side) => sum + vectorNumbers(side * side), 0),
   begin: (objective) => new KfacPreconditioner(objective),
 };
 

@@ -175,17 +175,17 @@ export function rootOfSquares32(
 }
 
 export function adam64(
-  n: i32, beta1: f64, gamma1: f64, beta2: f64, gamma2: f64, step: f64, epsilon: f64, decay: f64, g: usize, m: usize,
+  n: i32, beta1: f64, gamma1: f64, beta2: f64, gamma2: f64, step: f64, epsilon: f64, g: usize, m: usize,
   v: usize, θ: usize,
 ): void {
-  adamOf<f64>(n, beta1, gamma1, beta2, gamma2, step, epsilon, decay, g, m, v, θ);
+  adamOf<f64>(n, beta1, gamma1, beta2, gamma2, step, epsilon, g, m, v, θ);
 }
 
 export function adam32(
-  n: i32, beta1: f32, gamma1: f32, beta2: f32, gamma2: f32, step: f32, epsilon: f32, decay: f32, g: usize, m: usize,
+  n: i32, beta1: f32, gamma1: f32, beta2: f32, gamma2: f32, step: f32, epsilon: f32, g: usize, m: usize,
   v: usize, θ: usize,
 ): void {
-  adamOf<f32>(n, beta1, gamma1, beta2, gamma2, step, epsilon, decay, g, m, v, θ);
+  adamOf<f32>(n, beta1, gamma1, beta2, gamma2, step, epsilon, g, m, v, θ);
 }
 
 export function adamDirection64(

@@ -71,9 +71,9 @@ function rootStep<T>(a: v128, r: v128, c: v128, e: v128, g: usize, s: usize, θ:
   write<T>(θ, v128.sub<T>(read<T>(θ, count), ratio), count);
 }
 
-/** m ← β₁m + γ₁g, v ← β₂v + γ₂g∘g, θ ← θ − decay·θ − step·m/(√v + ε) */
+/** m ← β₁m + γ₁g, v ← β₂v + γ₂g∘g, θ ← θ − step·m/(√v + ε) */
 export function adam<T>(
-  n: i32, beta1: T, gamma1: T, beta2: T, gamma2: T, step: T, epsilon: T, decay: T, g: usize, m: usize, v: usize,
+  n: i32, beta1: T, gamma1: T, beta2: T, gamma2: T, step: T, epsilon: T, g: usize, m: usize, v: usize,
   θ: usize,
 ): void {
   const b1 = v128.splat<T>(beta1);
@@ -82,22 +82,21 @@ export function adam<T>(
   const c2 = v128.splat<T>(gamma2);
   const a = v128.splat<T>(step);
   const e = v128.splat<T>(epsilon);
-  const l = v128.splat<T>(decay);
   const lanes = lanesOf<T>();
   let i = n;
   for (; i >= lanes; i -= lanes) {
-    adamStep<T>(b1, c1, b2, c2, a, e, l, g, m, v, θ, lanesOf<T>());
+    adamStep<T>(b1, c1, b2, c2, a, e, g, m, v, θ, lanesOf<T>());
     g += 16;
     m += 16;
     v += 16;
     θ += 16;
   }
-  if (i > 0) adamStep<T>(b1, c1, b2, c2, a, e, l, g, m, v, θ, i);
+  if (i > 0) adamStep<T>(b1, c1, b2, c2, a, e, g, m, v, θ, i);
 }
 
 @inline
 function adamStep<T>(
-  b1: v128, c1: v128, b2: v128, c2: v128, a: v128, e: v128, l: v128, g: usize, m: usize,
+  b1: v128, c1: v128, b2: v128, c2: v128, a: v128, e: v128, g: usize, m: usize,
   v: usize, θ: usize, count: i32,
 ): void {
   const d = read<T>(g, count);
@@ -106,8 +105,7 @@ function adamStep<T>(
   write<T>(m, first, count);
   write<T>(v, second, count);
   const ratio = v128.div<T>(v128.mul<T>(a, first), v128.add<T>(v128.sqrt<T>(second), e));
-  const before = read<T>(θ, count);
-  write<T>(θ, v128.sub<T>(v128.sub<T>(before, v128.mul<T>(l, before)), ratio), count);
+  write<T>(θ, v128.sub<T>(read<T>(θ, count), ratio), count);
 }
 
 /** m and v as `adam`, out ← step·m/(√(v·scale) + ε) */
