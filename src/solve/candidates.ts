@@ -1,14 +1,16 @@
 /**
- * Which preconditioner takes the fewest flops, as far as a few products tell.
- * Measured: the spectrum (spectrum.ts), ranks of a sampled block (preconditioners/predict-hierarchical.ts), and the
- * time of products whose flops nobody knows, counted at the rate of gemm. Assumed: the error of K-FAC, which only K-FAC
+ * Which preconditioners may be solved with, and what each is expected to cost, as far as a few products tell.
+ * Measured: the spectrum (spectrum.ts) and ranks of sampled blocks (preconditioners/sampled-ranks.ts). Costs are those
+ * of cost-model.ts, and the time of products of which nobody knows more. Assumed: the error of K-FAC, which only K-FAC
  * itself would tell.
  */
 import type { Subject } from '../approximation/subject.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
+import { availableMemory } from '../io/machine.js';
+import { costOfCholesky } from './preconditioners/cholesky.js';
 import { measureSystem, type Asked, type Measured } from './measured.js';
-import type { Prediction, PreconditionerOptions } from './preconditioners/kind.js';
+import { type Prediction, type PreconditionerOptions, totalOf } from './preconditioners/kind.js';
 import { preconditionerOf, requirePreconditioner } from './preconditioners/make.js';
 import type { Preconditioner } from './preconditioners/preconditioner.js';
 import { PRECONDITIONER_TABLE, PRECONDITIONERS, type PreconditionerName } from './preconditioners/table.js';
@@ -19,42 +21,26 @@ export type Used = Pick<Preconditioner, 'operator' | 'bytes' | 'details' | 'note
   readonly name: PreconditionerName | 'given';
 };
 
-/** A preconditioner that may be used. What predicting found goes into making it. */
+/** Cost of a factorization beside which that of predictions counts. */
+const NOT_WORTH_ASKING = 5e9;
+
+/** A preconditioner that may be used. */
 export interface Candidate {
   readonly name: PreconditionerName | 'given';
   /** Whether it was made by somebody else, who releases it. */
   readonly given?: boolean | undefined;
-  /** What it would take; undefined where it cannot be made, or nobody knows. */
-  predict(measured: Measured): Promise<Prediction | undefined>;
+  /** What it is expected to take, where that was predicted. */
+  readonly prediction?: Prediction | undefined;
   /** Throws what `preconditionerOf` throws. */
   make(): Promise<Used>;
 }
 
-/** The chosen preconditioner, and why. */
+/** What may be solved with, and why. */
 export interface Choice {
   /** One sentence: where they were predicted, with the numbers of every candidate. */
   readonly reason: string;
-  /** The best first; the others where it cannot be made. */
+  /** At least one. Where they were predicted they race (race.ts); else the others are for where one cannot be made. */
   readonly candidates: readonly Candidate[];
-}
-
-/** A preconditioner by its name, for this subject and these options. */
-function candidateOf(
-  name: PreconditionerName,
-  subject: Subject,
-  shift: number,
-  options: PreconditionerOptions,
-  control: TeamControl,
-): Candidate {
-  let found: Prediction | undefined;
-  return {
-    name,
-    predict: async (measured) => {
-      found = await PRECONDITIONER_TABLE[name].predict?.(subject, measured, options, control);
-      return found;
-    },
-    make: () => preconditionerOf(subject, name, shift, { ...options, ...found?.making }, control),
-  };
 }
 
 /** One that is ready: M itself, or what `preconditionerOf` returned. */
@@ -67,17 +53,16 @@ function readyCandidate(given: Preconditioner | LinearOperator): Candidate {
   return {
     name: ready.name,
     given: true,
-    predict: () => Promise.resolve(undefined),
     make: () => Promise.resolve(ready),
   };
 }
 
 /**
  * What to solve with: the preconditioner that was asked for; with 'auto' for a hierarchical matrix its own
- * factorization, else those of the table that can be predicted, the cheapest first. Costs 32 products, a tree and a
- * block of 256 × 256 entries where it is predicted. The same seed gives the same choice where the flops of products are
- * known; else it depends on times. Throws OptionError (no such name), NonFiniteError, AbortedError, and what the source
- * throws.
+ * factorization, else all of the table that can be predicted, the cheapest first. Costs 32 products, a tree and a block
+ * of 256 × 256 entries a level where it is predicted. The same seed gives the same choice where the flops of products
+ * are known; else it depends on times. Throws OptionError (no such name), NonFiniteError, AbortedError, and what the
+ * source throws.
  */
 export async function choosePreconditioner(
   asked: PreconditionerName | 'auto' | Preconditioner | LinearOperator,
@@ -86,7 +71,11 @@ export async function choosePreconditioner(
   options: PreconditionerOptions,
   control: TeamControl,
 ): Promise<Choice> {
-  const candidate = (name: PreconditionerName): Candidate => candidateOf(name, subject, system.shift, options, control);
+  const candidate = (name: PreconditionerName, prediction?: Prediction): Candidate => ({
+    name,
+    prediction,
+    make: () => preconditionerOf(subject, name, system.shift, { ...options, ...prediction?.making }, control),
+  });
   if (typeof asked !== 'string') {
     const ready = readyCandidate(asked);
     return { reason: `Preconditioner ${ready.name}, as asked.`, candidates: [ready] };
@@ -104,49 +93,51 @@ export async function choosePreconditioner(
         : `The matrix is of format ${format}: it is factored itself.`;
     return { reason, candidates: [candidate(format === 'fmm' ? 'hss' : format), candidate('none')] };
   }
-  return cheapestFirst(PRECONDITIONERS.map(candidate), subject, system, options.seed ?? 0, control);
-}
-
-async function cheapestFirst(
-  all: readonly Candidate[],
-  subject: Subject,
-  system: Asked,
-  seed: number,
-  control: TeamControl,
-): Promise<Choice> {
-  const measured = await measureSystem(subject, system, seed, control);
-  const predicted: { candidate: Candidate; prediction: Prediction }[] = [];
-  for (const candidate of all) {
-    const prediction = await candidate.predict(measured);
-    if (prediction !== undefined) predicted.push({ candidate, prediction });
+  // The products of a network tell more for less.
+  const direct = subject.curvature === undefined ? costOfCholesky(subject) : Infinity;
+  if (direct <= NOT_WORTH_ASKING && 16 * subject.operator.rows ** 2 <= (options.memoryLimit ?? availableMemory()))
+    return {
+      reason: `Chosen cholesky: it takes ${inGflop(direct)}, and measuring for a better one would take as much.`,
+      candidates: [candidate('cholesky'), candidate('none')],
+    };
+  const measured = await measureSystem(subject, system, options.seed ?? 0, control);
+  const candidates: (Candidate & { readonly prediction: Prediction })[] = [];
+  for (const name of PRECONDITIONERS) {
+    const predicted = (await PRECONDITIONER_TABLE[name].predict?.(subject, measured, options, control)) ?? [];
+    for (const prediction of predicted) candidates.push({ ...candidate(name, prediction), prediction });
   }
-  predicted.sort((a, b) => a.prediction.flops - b.prediction.flops);
-  const told = predicted.map(({ candidate: { name }, prediction }) => tell(name, prediction));
+  candidates.sort((a, b) => totalOf(a.prediction) - totalOf(b.prediction));
+  const told = candidates.map(({ name, prediction }) => tell(name, prediction));
   return {
-    candidates: predicted.map(({ candidate }) => candidate),
-    reason:
-      `Chosen ${predicted[0].candidate.name} by predicted cost: ${told.join(', ')}; ${tellSpectrum(measured)}` +
-      `${measured.timed ? '; products were timed' : ''}.`,
+    candidates,
+    reason: `Predicted: ${told.join(', ')}; ${tellSpectrum(measured)}${measured.timed ? '; products were timed' : ''}.`,
   };
 }
 
 /** How large λ is beside A, with what A itself holds of an identity, and how many eigenvalues stand out. */
-function tellSpectrum({ spectrum, shift, ridge }: Measured): string {
-  const { largest, smallest } = spectrum;
+function tellSpectrum({ spectrum, shift, ridge, resolved }: Measured): string {
+  const { largest, smallest, seen } = spectrum;
   const toNorm = (value: number): string => (largest > 0 ? (value / largest).toExponential(1) : '∞');
   if (shift === 0 && ridge === 0) {
     const least = smallest > 0 ? `≲ ${toNorm(smallest)}` : 'below what so few products tell';
     return `λ = 0, λ_min/‖A‖ ${least}`;
   }
   const sum = shift + ridge;
-  const above = Math.round(countAbove(spectrum, sum + ridge));
+  const above = resolved
+    ? `about ${Math.round(countAbove(spectrum, sum + ridge))} eigenvalues`
+    : `at least ${Math.round(countAbove(spectrum, Math.max(seen, sum + ridge)))} eigenvalues`;
   return ridge === 0
-    ? `λ/‖A‖ ≈ ${toNorm(shift)}, about ${above} eigenvalues above λ`
-    : `A holds a ridge of ${Number(ridge.toPrecision(3))}: (λ + ridge)/‖A‖ ≈ ${toNorm(sum)}, about ${above} ` +
-        'eigenvalues of A − ridge·I above λ + ridge';
+    ? `λ/‖A‖ ≈ ${toNorm(shift)}, ${above} above λ`
+    : `A holds a ridge of ${Number(ridge.toPrecision(3))}: (λ + ridge)/‖A‖ ≈ ${toNorm(sum)}, ${above} of A − ridge·I ` +
+        'above λ + ridge';
 }
 
-function tell(name: string, { flops, iterations, details }: Prediction): string {
-  const steps = `${iterations} iteration${iterations === 1 ? '' : 's'}`;
-  return `${name} ${(flops / 1e9).toPrecision(3)} Gflop (${details === '' ? steps : `${details}, ${steps}`})`;
+const inGflop = (flops: number): string => `${(flops / 1e9).toPrecision(3)} Gflop`;
+
+function tell(name: string, prediction: Prediction): string {
+  const { iterations, details, atLeast } = prediction;
+  const bound = atLeast ? '≥ ' : '';
+  const steps = `${bound}${iterations} iteration${iterations === 1 ? '' : 's'}`;
+  const cost = `${bound}${inGflop(totalOf(prediction))}`;
+  return `${name} ${cost} (${details === '' ? steps : `${details}, ${steps}`})`;
 }

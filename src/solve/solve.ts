@@ -2,24 +2,20 @@
  * One call that solves (A + λI) X = B: a preconditioner, conjugate gradients, and what came of it.
  */
 import { throwIfAborted } from '../core/context.js';
-import { FactorizationError, MemoryError, NotPositiveDefiniteError, OptionError } from '../core/errors.js';
 import { ROUNDOFF } from '../core/floats.js';
 import { subjectOf, type Subject } from '../approximation/subject.js';
 import { requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { copyInto, zeros, type Matrix, asVectors, type FlatVector, type Vectors } from '../dense/matrix.js';
-import { blockConjugateGradientSolver } from '../krylov/block-conjugate-gradients.js';
-import type { BlockSolution } from '../krylov/block-solution.js';
-import { conjugateGradientSolver } from '../krylov/conjugate-gradients.js';
-import type { Solution } from '../krylov/solution.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { shifted } from '../operator/shifted.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { described } from '../tree/given.js';
-import { choosePreconditioner, type Choice, type Used } from './candidates.js';
+import { choosePreconditioner } from './candidates.js';
 import { openMatrix, type GivenMatrix } from './given-matrix.js';
 import { judge } from './judge.js';
+import { runLegs } from './legs.js';
 import { type SolveOptions, type SolveResult, MAKING_KEYS, SOLVE_KEYS, type GivenSolveOptions } from './options.js';
 import { defaultTolerance, precisionOf, storedPrecision } from './precision.js';
 import { LIBRARY_ADVICE, tellShortfall, type Shortfall } from './shortfall.js';
@@ -106,28 +102,19 @@ export async function solveSystem(
     control,
   );
   const choosing = (performance.now() - began) / 1000;
-  const { used, owned, skipped } = await firstThatCanBeMade(chosen);
+  const out = options.out ?? zeros(size, b.cols, precisionOf(b));
+  // B may be overwritten by X.
+  const shares = out.data === b.data;
+  const kept = shares && (chosen.candidates.length > 1 || needsNorms(subject, b, out)) ? copyOf(b) : b;
+  const system = shifted(operator, shift);
+  const run = await runLegs(
+    chosen.candidates,
+    system,
+    { b: kept, out, tolerance, roundoff: ROUNDOFF[products], maxIterations, guess },
+    control,
+  );
+  const { solution, used, seconds, told } = run;
   try {
-    const out = options.out ?? zeros(size, b.cols, precisionOf(b));
-    // B may be overwritten by X.
-    const kept = out.data === b.data && needsNorms(subject, b, out) ? copyOf(b) : b;
-    const system = shifted(operator, shift);
-    const start = performance.now();
-    const { operator: preconditioner } = used;
-    const solver =
-      b.cols === 1
-        ? conjugateGradientSolver(system, { preconditioner })
-        : blockConjugateGradientSolver(system, { preconditioner, blas: control.team.blas });
-    const solution: Solution | BlockSolution = await solver.solveAsync(b, out, {
-      relativeTolerance: tolerance,
-      roundoff: ROUNDOFF[products],
-      keep: 'best',
-      maxIterations,
-      signal: control.signal,
-      onProgress: control.onProgress,
-      guess,
-    });
-    const seconds = (performance.now() - start) / 1000;
     const { iterations, residual, history } = solution;
     const residuals = 'residuals' in solution ? solution.residuals : Float64Array.of(residual);
     const judged = judge(
@@ -150,7 +137,7 @@ export async function solveSystem(
             curvature,
             rounding,
           };
-    const choice = [chosen.reason, ...skipped, ...(note === undefined ? [] : [`Note: ${note}.`])].join(' ');
+    const choice = [chosen.reason, ...told, ...(note === undefined ? [] : [`Note: ${note}.`])].join(' ');
     return {
       x: out,
       outcome,
@@ -164,41 +151,15 @@ export async function solveSystem(
       shift,
       norm,
       preconditioner: { name, bytes, details, note },
-      seconds: { choose: choosing, compress: used.seconds.compress, factor: used.seconds.factor, solve: seconds },
-      memory: { preconditioner: bytes, workspace: solver.workspaceBytes },
+      seconds: { choose: choosing, ...seconds },
+      memory: { preconditioner: bytes, workspace: run.workspaceBytes },
       choice,
       shortfall,
       reason: shortfall === undefined ? choice : `${choice} ${sentence(tellShortfall(shortfall, LIBRARY_ADVICE))}`,
     };
   } finally {
-    if (owned) used.release();
+    run.release();
   }
-}
-
-/** Errors that say of a preconditioner that this matrix, this λ or this memory does not let it be made. */
-const cannotBeMade = (error: unknown): error is Error =>
-  error instanceof OptionError ||
-  error instanceof NotPositiveDefiniteError ||
-  error instanceof MemoryError ||
-  error instanceof FactorizationError;
-
-/**
- * Of what was chosen the first that can be made, where others stand behind it: nobody asked for a certain one; and a
- * sentence for each that was to be made, and could not. The last one's error is thrown.
- */
-async function firstThatCanBeMade({
-  candidates,
-}: Choice): Promise<{ readonly used: Used; readonly owned: boolean; readonly skipped: readonly string[] }> {
-  const skipped: string[] = [];
-  for (const { name, given, make } of candidates) {
-    try {
-      return { used: await make(), owned: given !== true, skipped };
-    } catch (error) {
-      if (candidates.length === 1 || name === 'none' || !cannotBeMade(error)) throw error;
-      skipped.push(`Not ${name}, which cannot be made here: ${error.message}`);
-    }
-  }
-  throw new Error('Unreachable: the last candidate is made or throws.');
 }
 
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

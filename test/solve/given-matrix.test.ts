@@ -93,27 +93,26 @@ describe('solve', () => {
   });
 
   it('counts_the_ridge_of_a_source_to_the_matrix_when_it_predicts', async () => {
-    const points = normalPoints(400, 2, 1);
+    const points = normalPoints(2500, 2, 1);
     const noisy = kernelSource(points, gaussian(0.5), { blas: team.blas, ridge: 0.01 });
     const plain = kernelSource(points, gaussian(0.5), { blas: team.blas });
-    const y = Array.from({ length: 400 }, (_, i) => Math.sin(i));
+    const y = Array.from({ length: 2500 }, (_, i) => Math.sin(i));
     const byRidge = await solve(noisy, y, {}, { team });
     const byShift = await solve(plain, y, { shift: 0.01 }, { team });
-    expect(byRidge.reason).toMatch(
-      /A holds a ridge of 0\.01: \(λ \+ ridge\)\/‖A‖ ≈ \S+, about (\d+) eigenvalues of A − ridge·I above λ \+ ridge/,
-    );
+    expect(byRidge.reason).toMatch(/A holds a ridge of 0\.01: \(λ \+ ridge\)\/‖A‖ ≈ \S+, (?:about|at least) \d+ eigen/);
+    expect(byRidge.reason).toMatch(/eigenvalues of A − ridge·I above λ \+ ridge/);
     expect(byRidge.reason).not.toMatch(/λ = 0|0\.0e\+0/);
     // The same system, told the same way: numbers of eigenvalues and of iterations.
-    const count = (reason: string): number => Number(/about (\d+) eigenvalues/.exec(reason)![1]);
+    const count = (reason: string): number => Number(/(?:about|at least) (\d+) eigenvalues/.exec(reason)![1]);
     expect(Math.abs(count(byRidge.reason) - count(byShift.reason))).toBeLessThan(0.1 * count(byShift.reason));
-    const steps = (reason: string): number => Number(/none \S+ Gflop \((\d+) it/.exec(reason)![1]);
+    const steps = (reason: string): number => Number(/none (?:≥ )?\S+ Gflop \((?:≥ )?(\d+) it/.exec(reason)![1]);
     expect(Math.abs(steps(byRidge.reason) - steps(byShift.reason))).toBeLessThan(0.1 * steps(byShift.reason));
     expect(byRidge.outcome).toBe('converged');
     expect(noisy.lowerBound).toBe(0.01);
-    const nugget = Float64Array.from({ length: 400 }, (_, i) => 1 + (i % 3));
+    const nugget = Float64Array.from({ length: 2500 }, (_, i) => 1 + (i % 3));
     expect(kernelSource(points, gaussian(1), { blas: team.blas, ridge: 0.5, nugget }).lowerBound).toBe(1.5);
     const { reason } = await solve([2, 1, 1, 2], [1, 1], {}, { team });
-    expect(reason).toMatch(/λ = 0, λ_min\/‖A‖ ≲ \S+\.$/);
+    expect(reason).toMatch(/^Chosen cholesky: it takes \S+ Gflop/);
   });
 
   it('a_report_says_the_distance_that_was_used', async () => {

@@ -81,6 +81,13 @@ export function shiftedDense(a: Matrix, shift: number): Matrix {
   return copy;
 }
 
-export const FOR_ENTRIES: readonly PreconditionerName[] = ['jacobi', 'block-jacobi', 'nystrom', 'hodlr', 'hss'];
+export const FOR_ENTRIES: readonly PreconditionerName[] = [
+  'jacobi',
+  'block-jacobi',
+  'nystrom',
+  'cholesky',
+  'hodlr',
+  'hss',
+];
 export const FOR_NETWORKS: readonly PreconditionerName[] = [...FOR_ENTRIES, 'kfac', 'ekfac', 'dual'];
 export const SMALL: PreconditionerOptions = { leafSize: 32, maxRank: 32, tolerance: 1e-3, rank: 32 };

@@ -59,6 +59,15 @@ export function layOutBlocks(order: Int32Array, ranges: Int32Array): Blocks {
   return { order, ranges, offsets };
 }
 
+/** All indices as one block. */
+export function oneBlock(size: number): Blocks {
+  const order = sharedInt32(size);
+  for (let i = 0; i < size; i++) order[i] = i;
+  const ranges = sharedInt32(2);
+  ranges[1] = size;
+  return layOutBlocks(order, ranges);
+}
+
 /** A panel of columns of a block. */
 export const fillBlockPanel = defineTask<FillState>(import.meta.url, 'fillBlockPanel', (state, context) => {
   const source = openHandle(state.source, context);

@@ -41,24 +41,27 @@ export const dual: PreconditionerKind = {
   },
   // Where it is affordable: its order, and T with its factor in memory.
   predict: ({ gaussNewton }, { size, product, shift, vectors }, { memoryLimit = availableMemory() }) => {
-    if (gaussNewton === undefined || !(shift > 0)) return undefined;
+    if (gaussNewton === undefined || !(shift > 0)) return [];
     const { network, data } = gaussNewton;
     const { layers } = network;
     const n = data.samples;
     const order = n * network.outputs;
-    if (order > LARGEST_ORDER || 24 * order ** 2 > memoryLimit) return undefined;
+    if (order > LARGEST_ORDER || 24 * order ** 2 > memoryLimit) return [];
     const sum = (of: (width: number, outputs: number) => number): number =>
       layers.reduce((total, { width, outputs }) => total + of(width, outputs), 0);
     const solves = 2 * order ** 2 + 4 * n * size + 4 * order * sum((_, outputs) => outputs);
-    return {
-      iterations: 1,
-      details: `n·r = ${order}`,
-      flops:
-        order ** 2 * sum((_, outputs) => outputs) +
-        n * n * sum((width) => width) +
-        2 * layers.length * order ** 2 +
-        order ** 3 / 3 +
-        vectors * (product + solves),
-    };
+    return [
+      {
+        iterations: 1,
+        atLeast: false,
+        details: `n·r = ${order}`,
+        setup:
+          order ** 2 * sum((_, outputs) => outputs) +
+          n * n * sum((width) => width) +
+          2 * layers.length * order ** 2 +
+          order ** 3 / 3,
+        step: product(vectors) + vectors * solves,
+      },
+    ];
   },
 };

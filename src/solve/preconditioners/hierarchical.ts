@@ -18,15 +18,19 @@ import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { mostInLeaf } from '../../tree/cluster-tree.js';
 import type { Invertible, PreconditionerKind, PreconditionerOptions } from './kind.js';
-import { predictHss } from './predict-hierarchical.js';
+import { makingByShift } from './error-by-shift.js';
+import { LEAF_SIZE, predictHss } from './predict-hierarchical.js';
 
-const LEAF_SIZE = 256;
-const TOLERANCE = 1e-2;
+/** A tolerance that was too loose becomes so many times smaller, so many times, */
+const TIGHTER = 0.1;
+const MOST_TIGHTER = 3;
+/** where the factorization needs a shift so many times λ. */
+const MUCH = 2;
 
 /** As `hss`, in format 'hodlr'; not in the Kronecker eigenbasis. */
 export const hodlr: PreconditionerKind = {
   tableOptions: { leafSize: 64, maxRank: 64, tolerance: 1e-3 },
-  make: (subject, _, options, control) => factored(subject, 'hodlr', options, control),
+  make: (subject, shift, options, control) => factored(subject, 'hodlr', shift, options, control),
 };
 
 /**
@@ -42,7 +46,7 @@ export const hss: PreconditionerKind = {
     const { gaussNewton } = subject;
     return gaussNewton !== undefined && shift > 0 && options.tree === undefined && options.maxRank === undefined
       ? principalPart(gaussNewton, options, control)
-      : factored(subject, 'hss', options, control);
+      : factored(subject, 'hss', shift, options, control);
   },
   predict: predictHss,
 };
@@ -81,38 +85,56 @@ async function principalPart(
   };
 }
 
-/** K̃ of the format, factored for each λ. */
+/**
+ * K̃ of the format, factored for each λ. Where nobody asked for a tolerance it goes by the first λ
+ * (preconditioners/error-by-shift.ts), and is tightened where the factorization would need a much larger one.
+ */
 async function factored(
   subject: Subject,
   format: 'hss' | 'hodlr',
+  shift: number,
   options: PreconditionerOptions,
   control: TeamControl,
 ): Promise<Invertible> {
-  const { matrix, from } = await compressed(subject, format, options, control);
-  const { report } = matrix;
+  const byShift = options.tolerance === undefined && subject.compressed?.data.format !== format;
+  let wanted = byShift ? await makingByShift(subject, shift, options, control) : options;
+  let made = await compressed(subject, format, wanted, control);
   const { memoryLimit } = options;
-  const factorAt = (λ: number): Promise<Factorization> => factor(matrix, { shift: λ, memoryLimit }, control);
+  const factorAt = async (λ: number): Promise<Factorization | number> => {
+    try {
+      return await factor(made.matrix, { shift: λ, memoryLimit }, control);
+    } catch (error) {
+      const suggested = error instanceof NotPositiveDefiniteError ? error.data['suggestedShift'] : undefined;
+      if (typeof suggested !== 'number') throw error;
+      return suggested;
+    }
+  };
   return {
-    details: {
-      leafSize: report.leafSize,
-      tolerance: report.tolerance,
-      rank: Math.max(0, ...matrix.ranks().map(({ max }) => max)),
-      from,
+    get details() {
+      const { report } = made.matrix;
+      return {
+        leafSize: report.leafSize,
+        tolerance: report.tolerance,
+        rank: Math.max(0, ...made.matrix.ranks().map(({ max }) => max)),
+        from: made.from,
+      };
     },
     invert: async (λ) => {
+      let found = await factorAt(λ);
+      for (let tries = 0; byShift && tries < MOST_TIGHTER && typeof found === 'number' && found > MUCH * λ; tries++) {
+        made.matrix.release();
+        wanted = { ...wanted, tolerance: TIGHTER * wanted.tolerance! };
+        made = await compressed(subject, format, wanted, control);
+        found = await factorAt(λ);
+      }
       let note: string | undefined;
-      let factorization: Factorization;
-      try {
-        factorization = await factorAt(λ);
-      } catch (error) {
-        const suggested = error instanceof NotPositiveDefiniteError ? error.data['suggestedShift'] : undefined;
-        if (typeof suggested !== 'number') throw error;
+      if (typeof found === 'number') {
         note =
           `the compressed matrix plus λ = ${λ} is not positive definite; it is factored at ` +
-          `${suggested.toPrecision(3)} instead`;
-        factorization = await factorAt(suggested);
+          `${found.toPrecision(3)} instead`;
+        found = await factor(made.matrix, { shift: found, memoryLimit }, control);
       }
-      const used = factorization;
+      const used = found;
       return {
         operator: used,
         factorization: used,
@@ -134,7 +156,7 @@ async function compressed(
 ): Promise<{ matrix: HierarchicalMatrix; from: string }> {
   const { operator, compressed: own, gaussNewton } = subject;
   if (own?.data.format === format) return { matrix: own, from: 'itself' };
-  const { tolerance = TOLERANCE, seed = 0, leafSize, maxRank, tree, memoryLimit } = options;
+  const { tolerance, seed = 0, leafSize, maxRank, tree, memoryLimit } = options;
   const given = { format, tolerance, seed, leafSize, maxRank, tree, memoryLimit };
   const { source } = subject;
   if (gaussNewton !== undefined) {
@@ -143,9 +165,15 @@ async function compressed(
     return { matrix, from };
   }
   if (source !== undefined) return { matrix: await compressEntries(source, given, control), from: 'entries' };
+  if (tolerance === undefined) throw new Error('Unreachable: who asks for products has chosen a tolerance.');
   const known = tree ?? own?.data.tree ?? (await lexicographicTree(operator.rows, leafSize ?? LEAF_SIZE, control));
   return {
-    matrix: await compressProducts(operator, known, { ...given, maxRank: maxRank ?? mostInLeaf(known) }, control),
+    matrix: await compressProducts(
+      operator,
+      known,
+      { ...given, tolerance, maxRank: maxRank ?? mostInLeaf(known) },
+      control,
+    ),
     from: 'products',
   };
 }

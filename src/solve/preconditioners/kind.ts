@@ -13,7 +13,7 @@ import type { Measured } from '../measured.js';
 
 /** How a preconditioner is made; each reads what concerns it. */
 export interface PreconditionerOptions {
-  /** Of hierarchical matrices; default 1e-2: a preconditioner need not be accurate. */
+  /** Of hierarchical matrices; default: an error of about λ. */
   readonly tolerance?: number | undefined;
   readonly leafSize?: number | undefined;
   readonly maxRank?: number | undefined;
@@ -61,14 +61,22 @@ export interface Invertible {
 
 /** What a preconditioner is expected to take. */
 export interface Prediction {
-  /** Of making it and of all iterations. */
-  readonly flops: number;
+  /** Flops of making it. */
+  readonly setup: number;
+  /** Flops of an iteration, for all right-hand sides. */
+  readonly step: number;
   readonly iterations: number;
+  /** Whether it may take more iterations, nobody knows how many: the spectrum is not resolved down to λ. */
+  readonly atLeast: boolean;
   /** What it was predicted with; may be empty. */
   readonly details: string;
   /** Options that it was predicted with. */
   readonly making?: PreconditionerOptions | undefined;
 }
+
+/** Flops in all. */
+export const totalOf = ({ setup, step, iterations }: Pick<Prediction, 'setup' | 'step' | 'iterations'>): number =>
+  setup + step * iterations;
 
 /** One entry of the table. */
 export interface PreconditionerKind {
@@ -88,13 +96,16 @@ export interface PreconditionerKind {
     options: PreconditionerOptions,
     control: TeamControl,
   ): Invertible | Promise<Invertible>;
-  /** What it would take; undefined where it cannot be made. Without it 'auto' never chooses it. */
+  /**
+   * What it would take, each way that is worth a try; empty where it cannot be made. Without it 'auto' never chooses
+   * it.
+   */
   predict?(
     subject: Subject,
     measured: Measured,
     options: PreconditionerOptions,
     control: TeamControl,
-  ): Prediction | undefined | Promise<Prediction | undefined>;
+  ): readonly Prediction[] | Promise<readonly Prediction[]>;
 }
 
 /** Entries of the subject. Throws OptionError where there are none. */

@@ -29,7 +29,7 @@ export const kfac: PreconditionerKind = {
   ofNetworks: true,
   make: (subject, _, __, { team: { blas } }) => invertible(kfacOf(modelOf(subject, 'kfac'), { blas })),
   predict: ({ model }, { product, spectrum, steps, shift, vectors, tolerance }) => {
-    if (model === undefined || !(shift > 0)) return undefined;
+    if (model === undefined || !(shift > 0)) return [];
     const { layers } = model.network;
     const n = model.data.samples;
     const sum = (of: (width: number, outputs: number) => number): number =>
@@ -38,13 +38,15 @@ export const kfac: PreconditionerKind = {
       steps(),
       Math.ceil(stepsAtCondition(1 + (KFAC_ERROR * spectrum.largest) / (shift + spectrum.smallest), tolerance)),
     );
-    return {
-      iterations,
-      details: `assuming an error of ${100 * KFAC_ERROR} %`,
-      flops:
-        sum((width, outputs) => n * width ** 2 + 2 * n * outputs ** 2 + EIGEN * (width ** 3 + outputs ** 3)) +
-        vectors * iterations * (product + sum((width, outputs) => 4 * width * outputs * (width + outputs))),
-    };
+    return [
+      {
+        iterations,
+        atLeast: false,
+        details: `assuming an error of ${100 * KFAC_ERROR} %`,
+        setup: sum((width, outputs) => n * width ** 2 + 2 * n * outputs ** 2 + EIGEN * (width ** 3 + outputs ** 3)),
+        step: product(vectors) + vectors * sum((width, outputs) => 4 * width * outputs * (width + outputs)),
+      },
+    ];
   },
 };
 

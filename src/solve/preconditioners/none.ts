@@ -6,8 +6,7 @@ import type { PreconditionerKind } from './kind.js';
 /** The identity: conjugate gradients as they are. */
 export const none: PreconditionerKind = {
   make: () => ({ details: {}, invert: () => ({ bytes: 0 }) }),
-  predict: (_, { product, steps, vectors }) => {
-    const iterations = steps();
-    return { iterations, details: '', flops: vectors * iterations * product };
-  },
+  predict: (_, { product, steps, resolved, vectors }) => [
+    { setup: 0, step: product(vectors), iterations: steps(), atLeast: !resolved, details: '' },
+  ],
 };

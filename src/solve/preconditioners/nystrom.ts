@@ -15,8 +15,9 @@ import { LowRankOperator } from '../../lowrank/low-rank-operator.js';
 import { sketchedNystrom } from '../../lowrank/nystrom.js';
 import { identityOperator } from '../../operator/identity-operator.js';
 import { sum } from '../../operator/sum.js';
+import { ofStored } from '../cost-model.js';
 import { eigenvalueAt, stepsAtCondition } from '../spectrum.js';
-import type { PreconditionerKind, Prediction } from './kind.js';
+import { type PreconditionerKind, type Prediction, totalOf } from './kind.js';
 
 const RANK = 256;
 /** Share of N that the rank may be. */
@@ -54,23 +55,24 @@ export const nystrom: PreconditionerKind = {
     };
   },
   // The best of some ranks, or the rank asked for.
-  predict: (_, { size, product, spectrum, steps, shift, vectors, tolerance }, { rank: asked }) => {
+  predict: (_, { size, product, spectrum, steps, resolved, shift, vectors, tolerance }, { rank: asked }) => {
     const ranks = [...new Set((asked === undefined ? PREDICTED_RANKS : [asked]).map((rank) => rankOf(size, rank)))];
-    return ranks
-      .map((rank): Prediction => {
-        const least = Math.max(shift + spectrum.smallest, Number.EPSILON * spectrum.largest);
-        const iterations = Math.min(
-          steps(rank),
-          Math.ceil(stepsAtCondition((eigenvalueAt(spectrum, rank) + shift) / least, tolerance)),
-        );
-        const columns = rank + 10;
-        return {
-          iterations,
-          details: `rank ${rank}`,
-          making: { rank },
-          flops: columns * product + 14 * size * columns ** 2 + vectors * iterations * (product + 4 * size * rank),
-        };
-      })
-      .reduce((best, one) => (one.flops < best.flops ? one : best));
+    const predicted = ranks.map((rank): Prediction => {
+      const least = Math.max(shift + spectrum.smallest, Number.EPSILON * spectrum.largest);
+      const iterations = Math.min(
+        steps(rank),
+        Math.ceil(stepsAtCondition((eigenvalueAt(spectrum, rank) + shift) / least, tolerance)),
+      );
+      const columns = rank + 10;
+      return {
+        iterations,
+        details: `rank ${rank}`,
+        making: { rank },
+        setup: product(columns) + 14 * size * columns ** 2,
+        step: product(vectors) + ofStored(4 * size * rank, vectors),
+        atLeast: !resolved,
+      };
+    });
+    return [predicted.reduce((best, one) => (totalOf(one) < totalOf(best) ? one : best))];
   },
 };

@@ -1,107 +1,96 @@
 /**
- * What an HSS matrix as a preconditioner would take, from a tree and a sample of its entries.
+ * What an HSS matrix as a preconditioner would take at several tolerances, from a tree and a sample of its entries.
  */
-import { RandomStream } from '../../core/random.js';
 import type { Subject } from '../../approximation/subject.js';
-import { view } from '../../dense/matrix.js';
 import { entriesCost } from '../../hierarchical/from-entries/cost.js';
-import { sampleWithoutReplacement } from '../../hierarchical/measure/error-estimate.js';
 import type { TeamControl } from '../../parallel/team-control.js';
-import type { EntrySource } from '../../source/entry-source.js';
-import { sourceState } from '../../source/share-source.js';
 import { mostInLeaf } from '../../tree/cluster-tree.js';
+import { costOfEntry, ofStored } from '../cost-model.js';
 import type { Measured } from '../measured.js';
 import { stepsAtCondition } from '../spectrum.js';
 import type { Prediction, PreconditionerOptions } from './kind.js';
+import { SampledRanks } from './sampled-ranks.js';
 
-const LEAF_SIZE = 256;
-/** Rows and columns of the block whose rank is measured. */
-const SAMPLE = 256;
-const STREAM = 0x5e1ec7;
+/** Indices of a leaf at most, where nobody says. */
+export const LEAF_SIZE = 256;
+/** ‖A − K̃‖_F in units of λ + λ_min. */
+const ERRORS = [10, 1, 0.1, 0.01] as const;
+/** ‖A − K̃‖₂ of ‖A − K̃‖_F, about: errors are spread over many blocks. */
+const SPREAD = 1 / 3;
+/** Of the tolerance of a network's matrix in the Kronecker eigenbasis, which goes by share. */
+const OF_NETWORKS = 1e-2;
+/** The asked error ‖A − K̃‖_F/‖A‖_F at most and at least. */
+const LOOSEST = 0.1;
+const TIGHTEST = 1e-13;
 
-/** What is expected of an HSS matrix and its factorization; flops but for the rank and the error. */
-interface ExpectedHss {
-  /** Rank of the block between the root's children beyond `tolerance`·‖A‖, at most what the sample can tell. */
-  readonly rank: number;
-  /** ‖A − K̃‖₂. */
-  readonly error: number;
-  readonly compress: number;
-  readonly factor: number;
-  readonly apply: number;
-}
+/** An error as the tolerance of a compression, ‖A‖_F being `norm`. */
+export const toleranceFor = (error: number, norm: number): number =>
+  Math.min(LOOSEST, Math.max(TIGHTEST, error / norm));
 
-/** Undefined without entries. Throws what the source and `Subject.tree` throw. */
+/** Skeletons that keep an error are so many times as many as the singular values that do. */
+const OF_SKELETONS = 1.7;
+/** Pivoted and triangular work takes so many times as long as gemm of as many flops. */
+const PIVOTED = 4;
+
+/** The rank limit where a sample's largest block has so many singular values that matter. */
+export const rankLimit = (rank: number, leaf: number): number =>
+  Math.max(leaf, 32 + Math.ceil(2 * OF_SKELETONS * rank));
+
+/** Empty without entries. Throws what the source and `Subject.tree` throw. */
 export async function predictHss(
   subject: Subject,
   measured: Measured,
   options: PreconditionerOptions,
   control: TeamControl,
-): Promise<Prediction | undefined> {
+): Promise<readonly Prediction[]> {
   const { source } = subject;
-  if (source === undefined) return undefined;
-  const { spectrum, shift, vectors, tolerance, product, steps } = measured;
-  const { rank, error, compress, factor, apply } = await expected(subject, source, measured, options, control);
-  const iterations = Math.min(
-    steps(),
-    Math.ceil(
-      stepsAtCondition(1 + error / Math.max(shift + spectrum.smallest, Number.EPSILON * spectrum.largest), tolerance),
-    ),
-  );
-  return {
-    iterations,
-    details: `rank ${rank}`,
-    flops: compress + factor + vectors * iterations * (product + apply),
-  };
-}
-
-/**
- * An HSS matrix of the subject's entries: its rank from the singular values of a sampled block between the root's
- * children, its cost from the tree.
- */
-async function expected(
-  subject: Subject,
-  source: EntrySource,
-  { rate, spectrum: { largest: norm } }: Measured,
-  options: PreconditionerOptions,
-  control: TeamControl,
-): Promise<ExpectedHss> {
-  const { leafSize = subject.model === undefined ? LEAF_SIZE : LEAF_SIZE / 2, seed = 0, tolerance = 1e-2 } = options;
-  const { blas, workers } = control.team;
+  if (source === undefined) return [];
+  const { spectrum, shift, vectors, tolerance, product, steps, resolved } = measured;
+  const { leafSize = subject.model === undefined ? LEAF_SIZE : LEAF_SIZE / 2, seed = 0, maxRank } = options;
+  const { blas } = control.team;
   const leaf = Math.max(2, Math.min(leafSize, source.size));
   const tree = options.tree ?? (await subject.tree(source, { leafSize: leaf, seed }, control));
-  const most = options.maxRank ?? mostInLeaf(tree);
-  if (tree.depth === 0)
-    return { rank: 0, error: 0, compress: source.size ** 2, factor: source.size ** 3 / 3, apply: 2 * source.size ** 2 };
-  const random = new RandomStream(seed, STREAM);
-  const draw = (ν: number): Int32Array =>
-    sampleWithoutReplacement(tree.end[ν] - tree.begin[ν], SAMPLE, random).map((i) => tree.order[tree.begin[ν] + i]);
-  const [rows, cols] = [draw(1), draw(2)];
-  const k = Math.min(rows.length, cols.length);
-  const sampled = view(new Float64Array(rows.length * cols.length), 0, rows.length, cols.length);
-  const began = performance.now();
-  source.entries(rows, cols, sampled);
-  const timed =
-    (((performance.now() - began) / 1000) * rate * (sourceState(source).solo ? workers : 1)) /
-    (rows.length * cols.length);
-  const singular = new Float64Array(k);
-  blas.gesdd(sampled, singular, null, null);
-  // Singular values of an even sample of a block are smaller by the root of its share.
-  const whole = Math.sqrt(
-    ((tree.end[1] - tree.begin[1]) / rows.length) * ((tree.end[2] - tree.begin[2]) / cols.length),
-  );
-  const found = singular.findIndex((σ) => whole * σ <= tolerance * norm);
-  const told = found >= 0 && found <= most;
-  const rank = told ? Math.max(1, found) : most;
-  const beyond = told ? tolerance * norm : whole * singular[Math.min(most, k >> 1)];
-  const { entries, flops } = entriesCost(tree, rank);
-  const perEntry = subject.entryFlops ?? Math.max(1, timed);
   const m = mostInLeaf(tree);
   const leaves = 2 ** tree.depth;
-  return {
-    rank,
-    error: beyond * Math.sqrt(tree.depth),
-    compress: entries * perEntry + flops,
-    factor: leaves * (m ** 3 + 2 * m * m * rank) + (leaves * 4 * (2 * rank) ** 3) / 3,
-    apply: leaves * (2 * m * m + 4 * m * rank + 16 * rank * rank),
-  };
+  const entry = costOfEntry(subject, source);
+  const least = Math.max(shift + spectrum.smallest, Number.EPSILON * spectrum.largest);
+  const { values, counts } = spectrum;
+  const norm = Math.sqrt(values.reduce((sum, value, k) => sum + counts[k] * value * value, 0)) || 1;
+  const network = subject.gaussNewton !== undefined && shift > 0;
+  const asked = options.tolerance ?? (network ? OF_NETWORKS : undefined);
+  const tolerances =
+    asked === undefined ? [...new Set(ERRORS.map((error) => toleranceFor(error * least, norm)))] : [asked];
+  const sampled = tree.depth === 0 ? undefined : new SampledRanks(source, tree, seed, blas);
+  return tolerances.map((wanted) => {
+    const { ranks, told } = sampled?.at(wanted * norm) ?? { ranks: [], told: true };
+    const limited = ranks.map(({ rank, nodes }) => ({
+      rank: Math.min(Math.ceil(OF_SKELETONS * rank), maxRank ?? Infinity),
+      nodes,
+    }));
+    const most = limited.reduce((rank, one) => Math.max(rank, one.rank), 0);
+    const mean = (power: number): number => {
+      const nodes = limited.reduce((sum, one) => sum + one.nodes, 0);
+      const total = limited.reduce((sum, one) => sum + one.nodes * one.rank ** power, 0);
+      return nodes === 0 ? 0 : (total / nodes) ** (1 / power);
+    };
+    // What a node costs goes by the cube of its rank where it is factored, by its square where it is read.
+    const [cubed, squared] = [mean(3), mean(2)];
+    const { entries, flops } = entriesCost(tree, Math.max(1, Math.ceil(squared)));
+    const factor = leaves * (m ** 3 + 2 * m * m * squared) + (leaves * 4 * (2 * cubed) ** 3) / 3;
+    const apply = leaves * (2 * m * m + 4 * m * squared + 16 * squared * squared);
+    const error = SPREAD * wanted * norm;
+    return {
+      iterations: Math.min(
+        resolved ? steps() : Infinity,
+        Math.ceil(stepsAtCondition(1 + (2 * error) / least, tolerance)),
+      ),
+      atLeast: !told,
+      details: `rank ${most} at ${wanted.toExponential(0)}`,
+      making: network
+        ? {}
+        : { tolerance: wanted, leafSize: leaf, maxRank: maxRank ?? rankLimit(most / OF_SKELETONS, leaf), tree },
+      setup: entries * entry + PIVOTED * (flops + factor),
+      step: product(vectors) + ofStored(apply, vectors),
+    };
+  });
 }

@@ -2,6 +2,7 @@
  * The preconditioners: one line for each, whose name is the key. A new one is a file beside this one and a line here.
  */
 import { blockJacobi } from './block-jacobi.js';
+import { cholesky } from './cholesky.js';
 import { dual } from './dual.js';
 import { hodlr, hss } from './hierarchical.js';
 import { jacobi } from './jacobi.js';
@@ -18,6 +19,7 @@ const TABLE = {
   ekfac,
   nystrom,
   dual,
+  cholesky,
   hodlr,
   hss,
 } satisfies Readonly<Record<string, PreconditionerKind>>;

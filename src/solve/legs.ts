@@ -1,0 +1,173 @@
+/**
+ * Conjugate gradients with one preconditioner after another, as the race among them says (race.ts): each goes on from
+ * the x that the one before has left.
+ */
+import { FactorizationError, MemoryError, NotPositiveDefiniteError, OptionError } from '../core/errors.js';
+import type { Matrix } from '../dense/matrix.js';
+import { blockConjugateGradientSolver } from '../krylov/block-conjugate-gradients.js';
+import type { BlockSolution } from '../krylov/block-solution.js';
+import { conjugateGradientSolver } from '../krylov/conjugate-gradients.js';
+import type { Solution } from '../krylov/solution.js';
+import type { LinearOperator } from '../operator/linear-operator.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import type { Candidate, Used } from './candidates.js';
+import { Race } from './race.js';
+
+/** What the iteration is asked for. */
+interface Asked {
+  readonly b: Matrix;
+  /** Where x goes; not b. */
+  readonly out: Matrix;
+  readonly tolerance: number;
+  readonly roundoff: number;
+  readonly maxIterations?: number | undefined;
+  readonly guess?: Matrix | undefined;
+}
+
+/** What came of it: iterations, products and history are those of all legs, the rest is the last one's. */
+interface Finished {
+  readonly solution: Solution | BlockSolution;
+  readonly used: Used;
+  readonly seconds: { readonly compress: number; readonly factor: number; readonly solve: number };
+  readonly workspaceBytes: number;
+  /** A sentence for each preconditioner that was left, or could not be made. */
+  readonly told: readonly string[];
+  /** Releases the last preconditioner, where it was made here. */
+  release(): void;
+}
+
+/** Errors that say of a preconditioner that this matrix, this λ or this memory does not let it be made. */
+const cannotBeMade = (error: unknown): error is Error =>
+  error instanceof OptionError ||
+  error instanceof NotPositiveDefiniteError ||
+  error instanceof MemoryError ||
+  error instanceof FactorizationError;
+
+/** Who runs, and in which order the others follow: by predicted costs, or as they stand. */
+interface Order {
+  readonly current: number;
+  start(residual: number): void;
+  watch(residual: number): boolean;
+  moveOn(): boolean;
+}
+
+/** One after the other, where one cannot be made. */
+class InOrder implements Order {
+  current = 0;
+  readonly #count: number;
+
+  constructor(count: number) {
+    this.#count = count;
+  }
+
+  start(): void {
+    // Nobody watches.
+  }
+
+  watch(): boolean {
+    return false;
+  }
+
+  moveOn(): boolean {
+    if (this.current + 1 >= this.#count) return false;
+    this.current++;
+    return true;
+  }
+}
+
+function orderOf(candidates: readonly Candidate[], tolerance: number): Order {
+  const predicted = candidates.flatMap(({ name, prediction }) =>
+    prediction === undefined ? [] : [{ ...prediction, kind: name }],
+  );
+  return predicted.length === candidates.length ? new Race(predicted, tolerance) : new InOrder(candidates.length);
+}
+
+/** Outcomes that another preconditioner may do better than. */
+const MENDABLE: readonly Solution['outcome'][] = ['indefinitePreconditioner', 'asymmetricPreconditioner', 'stagnated'];
+
+/**
+ * Solves the system with the candidates. Where only one is left it runs to its end. A preconditioner that cannot be
+ * made, or turns out not to be positive definite, is passed over while there are others. Throws what making the last
+ * one throws, and what the solvers throw.
+ */
+export async function runLegs(
+  candidates: readonly Candidate[],
+  system: LinearOperator,
+  { b, out, tolerance, roundoff, maxIterations, guess }: Asked,
+  control: TeamControl,
+): Promise<Finished> {
+  const order = orderOf(candidates, tolerance);
+  const told: string[] = [];
+  const seconds = { compress: 0, factor: 0, solve: 0 };
+  const earlier = { iterations: 0, products: 0, history: new Float64Array(0) };
+  let from = guess;
+  for (;;) {
+    const candidate = candidates[order.current];
+    const { name } = candidate;
+    let used: Used;
+    try {
+      used = await candidate.make();
+    } catch (error) {
+      if (name === 'none' || !cannotBeMade(error) || !order.moveOn()) throw error;
+      told.push(`Not ${name}, which cannot be made here: ${error.message}`);
+      continue;
+    }
+    const release = (): void => {
+      if (candidate.given !== true) used.release();
+    };
+    try {
+      seconds.compress += used.seconds.compress;
+      seconds.factor += used.seconds.factor;
+      const { operator: preconditioner } = used;
+      const solver =
+        b.cols === 1
+          ? conjugateGradientSolver(system, { preconditioner })
+          : blockConjugateGradientSolver(system, { preconditioner, blas: control.team.blas });
+      let moving = false;
+      const signal = {
+        get aborted(): boolean {
+          return moving || control.signal?.aborted === true;
+        },
+      };
+      order.start(earlier.history.at(-1) ?? 1);
+      const began = performance.now();
+      const solution: Solution | BlockSolution = await solver.solveAsync(b, out, {
+        relativeTolerance: tolerance,
+        roundoff,
+        keep: 'best',
+        maxIterations: maxIterations === undefined ? undefined : Math.max(0, maxIterations - earlier.iterations),
+        signal,
+        onProgress: control.onProgress,
+        onIteration: (_, residual) => {
+          moving ||= order.watch(residual);
+        },
+        guess: from,
+      });
+      seconds.solve += (performance.now() - began) / 1000;
+      const together = {
+        ...solution,
+        iterations: earlier.iterations + solution.iterations,
+        products: earlier.products + solution.products,
+        history: Float64Array.from([
+          ...earlier.history,
+          ...solution.history.subarray(earlier.history.length > 0 ? 1 : 0),
+        ]),
+      };
+      const left = solution.outcome === 'aborted' && moving && control.signal?.aborted !== true;
+      const steps = `${solution.iterations} iteration${solution.iterations === 1 ? '' : 's'}`;
+      if ((left || MENDABLE.includes(solution.outcome)) && order.moveOn()) {
+        told.push(`Left ${name} after ${steps} at residual ${solution.residual.toExponential(1)}.`);
+        const { iterations, products, history } = together;
+        Object.assign(earlier, { iterations, products, history });
+        from = out;
+        release();
+        continue;
+      }
+      if (order instanceof Race) told.push(`Solved with ${name}${told.length === 0 ? '' : `, ${steps}`}.`);
+      return { solution: together, used, seconds, workspaceBytes: solver.workspaceBytes, told, release };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * The dense Cholesky factorization as a preconditioner: the inverse itself.
+ */
+import type { Subject } from '../../approximation/subject.js';
+import { availableMemory } from '../../io/machine.js';
+import { costOfEntry, ofStored } from '../cost-model.js';
+import { evaluateBlocks, invertBlocks, oneBlock } from './block-inverse.js';
+import { entriesOf, type PreconditionerKind } from './kind.js';
+
+/** Cost of the factor; Infinity where there are no entries. */
+export function costOfCholesky(subject: Subject): number {
+  const { source } = subject;
+  if (source === undefined) return Infinity;
+  return source.size ** 2 * costOfEntry(subject, source) + source.size ** 3 / 3;
+}
+
+/** One step solves, the next one mends rounding. */
+const ITERATIONS = 2;
+
+/**
+ * M = (A + λI)⁻¹ by LAPACK. Cost: N² entries, N³/3 flops, 16N² bytes. Throws OptionError without entries, MemoryError,
+ * NotPositiveDefiniteError, AbortedError.
+ */
+export const cholesky: PreconditionerKind = {
+  make: async (subject, _, { memoryLimit }, control) => {
+    const source = entriesOf(subject, 'cholesky');
+    const block = oneBlock(source.size);
+    const values = await evaluateBlocks(source, block, memoryLimit, control);
+    return {
+      details: { order: source.size },
+      invert: async (λ) => {
+        const operator = await invertBlocks(block, values, λ, control);
+        return {
+          operator,
+          bytes: operator.bytes,
+          release: () => {
+            operator.release();
+          },
+        };
+      },
+    };
+  },
+  predict: (subject, { size, product, vectors }, { memoryLimit = availableMemory() }) =>
+    subject.source === undefined || 16 * size ** 2 > memoryLimit
+      ? []
+      : [
+          {
+            iterations: ITERATIONS,
+            atLeast: false,
+            details: `order ${size}`,
+            setup: costOfCholesky(subject),
+            step: product(vectors) + ofStored(2 * size ** 2, vectors),
+          },
+        ],
+};
