@@ -84,5 +84,14 @@ export function accuracy(given: GivenModel, options: LossOptions = {}): number {
   const model = asModel(given, 'accuracy');
   const { blas } = withBlas(options, ACCURACY_KEYS, 'accuracy');
   const decision = decisionOf(model.loss, 'accuracy');
-  return overBatches(model, blas, options, ({ output }, targets) => countRight(decision, output, targets));
+  return overBatches(model, blas, options, ({ output }, targets) => {
+    const right = countRight(decision, output, targets);
+    if (Number.isNaN(right))
+      throw new OptionError(
+        `accuracy needs targets that are classes, and some of these lie between 0 and 1: of the loss "${model.loss}" ` +
+          'they are 0 or 1, or nearly so.',
+        { loss: model.loss },
+      );
+    return right;
+  });
 }

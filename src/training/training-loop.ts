@@ -174,13 +174,20 @@ export class TrainingLoop {
     return seconds >= most ? 'seconds' : null;
   }
 
-  /** Whether the last evaluation reached a target. */
+  /** Whether the last evaluation reached a target. Throws OptionError for an accuracy of targets that are no classes. */
   #reached(): boolean {
     const last = this.#state.evaluations.at(-1);
     if (last === undefined) return false;
     const { targetLoss, targetAccuracy } = this.#parts.settings;
     const loss = last.validationLoss ?? last.trainingLoss;
     const accuracy = last.validationAccuracy ?? last.trainingAccuracy;
+    if (targetAccuracy !== null && accuracy === null)
+      throw new OptionError(
+        'targetAccuracy has no meaning here: some targets lie between 0 and 1, and are no classes.',
+        {
+          targetAccuracy,
+        },
+      );
     return (
       (targetLoss !== null && loss !== null && loss <= targetLoss) ||
       (targetAccuracy !== null && accuracy !== null && accuracy >= targetAccuracy)
@@ -322,7 +329,7 @@ export class TrainingLoop {
   /** Mean loss and accuracy over all samples of vectors laid out like θ. */
   async #measure(order: SampleOrder, vectors: readonly FloatArray[]): Promise<Measure[]> {
     const objective = this.#objective;
-    const sums = vectors.map(() => ({ loss: 0, accuracy: 0, known: false }));
+    const sums = vectors.map(() => ({ loss: 0, accuracy: 0, known: true }));
     let samples = 0;
     for (const batch of order.inOrder(objective.capacity)) {
       objective.load(batch);
@@ -331,7 +338,7 @@ export class TrainingLoop {
         const { loss, accuracy } = objective.measure(vector);
         sums[k].loss += loss * count;
         sums[k].accuracy += (accuracy ?? 0) * count;
-        sums[k].known = accuracy !== null;
+        sums[k].known &&= accuracy !== null;
       });
       samples += count;
       await this.#breath.takeIfDue();

@@ -105,6 +105,17 @@ describe('accuracy', () => {
     }
   });
 
+  it('names_targets_of_which_it_has_no_meaning_and_takes_smoothed_ones', () => {
+    const model = smallModel({ loss: 'bce' });
+    const { inputs, targets } = model.data.batch(0, model.data.samples);
+    const classes = { ...targets, data: targets.data.map((y) => (y > 0.5 ? 1 : 0)) };
+    const smoothed = { ...targets, data: classes.data.map((y) => 0.1 + 0.8 * y) };
+    const share = accuracy({ ...model, data: memoryDataSet(inputs, classes) });
+    expect(accuracy({ ...model, data: memoryDataSet(inputs, smoothed) })).toBe(share);
+    smoothed.data[smoothed.data.length - 1] = 0.5;
+    expect(() => accuracy({ ...model, data: memoryDataSet(inputs, smoothed) })).toThrow(/some of these lie between 0/);
+  });
+
   it('names_a_loss_for_which_it_has_no_meaning', () => {
     for (const loss of ['mse', 'squared-error', 'mean-squared'] as const)
       expect(() => accuracy(smallModel({ loss }))).toThrow(new RegExp(`no meaning for the loss "${loss}"`));

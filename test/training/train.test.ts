@@ -352,6 +352,11 @@ describe('what a run refuses', () => {
 
   it('is accuracies without classes, and curvature of frozen layers or of a batch in parts', async () => {
     await expect(train({ ...model, loss: 'mse' }, { targetAccuracy: 0.5 }, control)).rejects.toThrow(/no meaning/);
+    const { inputs, targets } = model.data.batch(0, model.data.samples);
+    const data = memoryDataSet(inputs, { ...targets, data: targets.data.map(() => 0.5) });
+    const soft = { ...model, data, loss: 'bce' } as const;
+    expect((await train(soft, { epochs: 1 }, control)).evaluations[0].trainingAccuracy).toBeNull();
+    await expect(train(soft, { epochs: 1, targetAccuracy: 0.5 }, control)).rejects.toThrow(/lie between 0 and 1/);
     const optimizer = { ...sgd(), curvature: 'gauss-newton' } as const;
     const groups = [{ layers: [1], frozen: true }];
     await expect(train(model, { optimizer, groups }, control)).rejects.toThrow(/Layer 1 is frozen behind layer 0/);

@@ -64,7 +64,7 @@ export interface ObjectiveOptions {
   readonly team?: Team | undefined;
 }
 
-/** The mean loss of a batch and, of losses whose targets are classes, the share of samples that are right. */
+/** The mean loss of a batch and, where targets are classes, the share of samples that are right. */
 export interface Measure {
   readonly loss: number;
   readonly accuracy: number | null;
@@ -296,7 +296,7 @@ export class Objective {
     }
     return {
       loss: loss / count + this.#penalty(parameters),
-      accuracy: lossOf(this.loss).decision === null ? null : right / count,
+      accuracy: lossOf(this.loss).decision === null || Number.isNaN(right) ? null : right / count,
     };
   }
 
