@@ -15,6 +15,7 @@ import { sharedFloat64 } from '../src/core/shared-array.js';
 import type { Blas } from '../src/dense/blas.js';
 import { copyInto, view, zeros, type Matrix } from '../src/dense/matrix.js';
 import type { LinearOperator } from '../src/operator/linear-operator.js';
+import { builtIn } from '../src/parallel/built-in.js';
 import type { EntrySource, Points, SourceContext, SourceDescriptor } from '../src/source/entry-source.js';
 import { columnsAtOnce, combine, gridPoints, gridSide } from './grid.js';
 
@@ -35,6 +36,8 @@ export function k02(size: number, context: SourceContext): K02 {
 export function openK02(data: K02Data, context: SourceContext): EntrySource {
   return new K02(data, context);
 }
+
+const WORKERS_COPY = builtIn(import.meta.url, 'openK02', openK02);
 
 /** μ_jk, j, k = 1 … n, column-major. */
 function spectrum(n: number): Float64Array {
@@ -85,7 +88,7 @@ export class K02 implements EntrySource {
     this.points = data.points;
     this.#table = data.table;
     this.operator = productsOfK02(data.n, context.blas);
-    this.descriptor = { module: import.meta.url, name: 'openK02', data };
+    this.descriptor = { ...WORKERS_COPY, data };
   }
 
   entries(rows: Indices, cols: Indices, out: Matrix): void {

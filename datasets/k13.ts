@@ -17,6 +17,7 @@ import { sharedFloat64 } from '../src/core/shared-array.js';
 import type { Blas } from '../src/dense/blas.js';
 import { copyInto, view, type Matrix } from '../src/dense/matrix.js';
 import type { LinearOperator } from '../src/operator/linear-operator.js';
+import { builtIn } from '../src/parallel/built-in.js';
 import type { EntrySource, Points, SourceContext, SourceDescriptor } from '../src/source/entry-source.js';
 import { SymmetricBlocks } from '../src/source/symmetric-block.js';
 import { factorFivePoint, FivePointSolver, type FivePointFactors, type FivePointOperator } from './five-point.js';
@@ -51,6 +52,8 @@ export function k13(size: number, context: SourceContext, seed = 0): K13 {
 export function openK13(data: K13Data, context: SourceContext): EntrySource {
   return new K13(data, context);
 }
+
+const WORKERS_COPY = builtIn(import.meta.url, 'openK13', openK13);
 
 /** J as a five-point operator. */
 export function advectionDiffusion(n: number, ticks: Float64Array, seed: number): FivePointOperator {
@@ -114,7 +117,7 @@ export class K13 implements EntrySource {
     this.#solver = new FivePointSolver(data.factors, context.blas);
     this.#groupsKept = Math.max(1, Math.floor(cacheBytes / (8 * this.size * groupSize)));
     this.operator = productsOfK13(data.factors, data.scale, context.blas);
-    this.descriptor = { module: import.meta.url, name: 'openK13', data };
+    this.descriptor = { ...WORKERS_COPY, data };
   }
 
   /** A block and its transpose are the same bits (symmetric-block.ts). */

@@ -16,6 +16,7 @@ import { sharedFloat64 } from '../src/core/shared-array.js';
 import type { Blas } from '../src/dense/blas.js';
 import { copyInto, view, zeros, type Matrix } from '../src/dense/matrix.js';
 import type { LinearOperator } from '../src/operator/linear-operator.js';
+import { builtIn } from '../src/parallel/built-in.js';
 import type { EntrySource, Points, SourceContext, SourceDescriptor } from '../src/source/entry-source.js';
 import { columnsAtOnce, combine, gridPoints, gridSide } from './grid.js';
 import { largestEigenvalue } from './largest-eigenvalue.js';
@@ -65,6 +66,8 @@ export function k15(size: number, context: SourceContext): K15 {
 export function openK15(data: K15Data, context: SourceContext): EntrySource {
   return new K15(data, context);
 }
+
+const WORKERS_COPY = builtIn(import.meta.url, 'openK15', openK15);
 
 /** (x, y) of each index: gridPoints with its two coordinates the other way round. */
 function meshgridPoints(ticks: Float64Array): Points {
@@ -138,7 +141,7 @@ export class K15 implements EntrySource {
     this.size = data.n * data.n;
     this.points = data.points;
     this.operator = productsOfK15(data, context.blas);
-    this.descriptor = { module: import.meta.url, name: 'openK15', data };
+    this.descriptor = { ...WORKERS_COPY, data };
   }
 
   entries(rows: Indices, cols: Indices, out: Matrix): void {

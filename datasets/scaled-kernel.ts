@@ -7,6 +7,7 @@ import type { Indices } from '../src/core/indices.js';
 import { view, zeros, type Matrix } from '../src/dense/matrix.js';
 import { denseOperator } from '../src/operator/dense-operator.js';
 import type { LinearOperator } from '../src/operator/linear-operator.js';
+import { builtIn } from '../src/parallel/built-in.js';
 import type { EntrySource, Points, SourceContext, SourceDescriptor } from '../src/source/entry-source.js';
 import { kernelSource } from '../src/source/kernel-source.js';
 import { kernelFromDefinition, type NamedKernel } from '../src/source/kernels/table.js';
@@ -46,6 +47,8 @@ export function openScaledKernel(data: ScaledKernelData, context: SourceContext)
   return new ScaledKernel(data, context, undefined);
 }
 
+const WORKERS_COPY = builtIn(import.meta.url, 'openScaledKernel', openScaledKernel);
+
 export class ScaledKernel implements EntrySource {
   readonly size: number;
   readonly points: Points;
@@ -60,7 +63,7 @@ export class ScaledKernel implements EntrySource {
     this.size = data.points.count;
     this.points = data.points;
     if (operator !== undefined) this.operator = operator;
-    this.descriptor = { module: import.meta.url, name: 'openScaledKernel', data };
+    this.descriptor = { ...WORKERS_COPY, data };
   }
 
   entries(rows: Indices, cols: Indices, out: Matrix): void {

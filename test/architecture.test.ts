@@ -56,7 +56,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'node:url': ['src/source'],
   // io: a thread's number keeps the names of temporary files apart.
   'node:worker_threads': ['src/parallel', 'src/io'],
-  'node:module': ['src/dense/system'],
+  // cli: its compile cache.
+  'node:module': ['src/dense/system', 'src/cli/main.ts'],
   'node:os': ['src/io', 'src/parallel', 'src/hierarchical'],
 };
 /** Rooms that only the folder they stand in uses. */

@@ -1,6 +1,6 @@
 /**
- * The commands, without what they do: handlers are loaded when a command runs, and options that name preconditioners
- * and methods, which are the whole library, when their command is named.
+ * The commands, without what they do: handlers are loaded when a command runs, and options that name kernels,
+ * preconditioners and methods, which are the whole library, when their command is named.
  */
 import { Command } from 'commander';
 import { version } from '../core/version.js';
@@ -19,7 +19,6 @@ import type {
   Handlers,
 } from './command-options.js';
 import { withCommon } from './options/common.js';
-import { withFactor, withRun, withInput } from './options/matrix.js';
 
 const wasGiven = (name: string, command: Command): boolean => command.getOptionValueSource(name) !== 'default';
 
@@ -75,11 +74,12 @@ export async function createProgram(
         'was missed.',
     );
 
-  const compress = withInput(
-    withRun(program.command('compress').description('Compress a matrix, multiply with it, measure its error')),
-  ).action(async (options: CompressCommandOptions) => {
-    finish(await handlers.compress(options));
-  });
+  const compress = program
+    .command('compress')
+    .description('Compress a matrix, multiply with it, measure its error')
+    .action(async (options: CompressCommandOptions) => {
+      finish(await handlers.compress(options));
+    });
 
   withCommon(
     program
@@ -121,28 +121,31 @@ export async function createProgram(
   });
   if (args.includes('solve')) (await import('./options/solve.js')).withSolve(solve);
 
-  const factor = withFactor(
-    program
-      .command('factor')
-      .description(
-        'Factor K̃ + λI, K̃ a saved hierarchical matrix or one compressed on the spot: seconds, memory, log ' +
-          'determinant, residual',
-      )
-      .argument('[file]', 'what compress --out wrote, of format hss or hodlr'),
-  ).action(async (file: string | undefined, options: FactorCommandOptions) => {
-    finish(await handlers.factor(file, options));
-  });
+  const factor = program
+    .command('factor')
+    .description(
+      'Factor K̃ + λI, K̃ a saved hierarchical matrix or one compressed on the spot: seconds, memory, log ' +
+        'determinant, residual',
+    )
+    .argument('[file]', 'what compress --out wrote, of format hss or hodlr')
+    .action(async (file: string | undefined, options: FactorCommandOptions) => {
+      finish(await handlers.factor(file, options));
+    });
 
-  const logdet = withFactor(
-    program
-      .command('logdet')
-      .description('log det(K̃ + λI), K̃ a saved hierarchical matrix or one compressed on the spot')
-      .argument('[file]', 'what compress --out wrote, of format hss or hodlr'),
-  ).action(async (file: string | undefined, options: FactorCommandOptions) => {
-    finish(await handlers.logdet(file, options));
-  });
-  for (const command of [compress, factor, logdet])
-    if (args.includes(command.name())) (await import('./options/network.js')).withNetwork(command);
+  const logdet = program
+    .command('logdet')
+    .description('log det(K̃ + λI), K̃ a saved hierarchical matrix or one compressed on the spot')
+    .argument('[file]', 'what compress --out wrote, of format hss or hodlr')
+    .action(async (file: string | undefined, options: FactorCommandOptions) => {
+      finish(await handlers.logdet(file, options));
+    });
+  for (const command of [compress, factor, logdet]) {
+    if (!args.includes(command.name())) continue;
+    const { withFactor, withInput, withRun } = await import('./options/matrix.js');
+    (await import('./options/network.js')).withNetwork(
+      command === compress ? withInput(withRun(command)) : withFactor(command),
+    );
+  }
 
   const table = withCommon(
     program

@@ -6,7 +6,7 @@ import { resolveOptions } from '../hierarchical/from-entries/options.js';
 import { toleranceAdvice, type AdvisedReport } from '../hierarchical/matrix/tolerance-advice.js';
 import type { CompressionRecord } from '../experiment/record.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import { checkDistance, checkInputOptions, openInput, type OpenInput } from './input.js';
+import { checkDistance, checkInputOptions, loadInput, openInput, type OpenInput } from './input.js';
 import { inDigits } from './numbers.js';
 import { EXIT_STATUS } from './outcome.js';
 import { requireKind, requireWritable, withTeam } from './run.js';
@@ -109,12 +109,17 @@ export function statusOf({
 export async function compress(options: CompressCommandOptions): Promise<number> {
   checkInputOptions(options);
   await prepareRun(options);
-  return withTeam(options, async (control) => {
-    const opened = await openInput(options, options.seed, control);
-    checkDistance(options.distance, opened.source);
-    const record = await runAndSave(opened, options, control);
-    return { record, portable: control.team.blas.kind === 'portable' };
-  }).then(async ({ record, portable }) => {
+  const load = (): Promise<unknown> => Promise.all([import('../experiment/compression-run.js'), loadInput(options)]);
+  return withTeam(
+    options,
+    async (control) => {
+      const opened = await openInput(options, options.seed, control);
+      checkDistance(options.distance, opened.source);
+      const record = await runAndSave(opened, options, control);
+      return { record, portable: control.team.blas.kind === 'portable' };
+    },
+    load,
+  ).then(async ({ record, portable }) => {
     if (options.json === true) printJson(record);
     else if (options.quiet !== true) {
       const { runReport } = await import('./tables.js');

@@ -83,6 +83,15 @@ export function checkInputOptions(options: InputOptions, otherwise = ''): InputK
   return kind;
 }
 
+/** Loads the modules that `openInput` is going to import. */
+export async function loadInput(options: InputOptions): Promise<void> {
+  if (options.named !== undefined) await import('../../datasets/named.js');
+  else if (options.matrix !== undefined)
+    await Promise.all([import('../io/npy.js'), import('../source/dense-source.js')]);
+  else if (options.points !== undefined)
+    await Promise.all([import('../source/kernel-source.js'), import('../io/points.js')]);
+}
+
 /** Opens the input. Throws UsageError, OptionError (wrong usage), or the errors of files and sources. */
 export async function openInput(options: InputOptions, seed: number, control: TeamControl): Promise<OpenInput> {
   const kind = checkInputOptions(options);

@@ -14,15 +14,23 @@ import type { CommonOptions } from './command-options.js';
 
 /**
  * Runs `work` with a team, a progress bar where one is wanted, and a signal that Ctrl-C fires; cleans up whatever
- * happens.
+ * happens. `load` begins to load the modules that the work is going to import, while the workers start.
  */
-export async function withTeam<T>(options: CommonOptions, work: (control: TeamControl) => Promise<T>): Promise<T> {
+export async function withTeam<T>(
+  options: CommonOptions,
+  work: (control: TeamControl) => Promise<T>,
+  load?: () => Promise<unknown>,
+): Promise<T> {
   const { signal, dispose } = interruptSignal();
   const progress = await openProgress(options.json !== true && options.quiet !== true);
   let team: Team | undefined;
   try {
     const { workers, blas } = options;
-    team = await openTeam({ workers, blas });
+    const opening = openTeam({ workers, blas });
+    // What cannot be loaded is an error of the work, which imports it.
+    const loading = load?.().catch(() => undefined);
+    team = await opening;
+    await loading;
     return await work({ team, signal, onProgress: progress.onProgress });
   } finally {
     progress.stop();

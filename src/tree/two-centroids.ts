@@ -14,6 +14,7 @@ import { view } from '../dense/matrix.js';
 import { defineTask, type WorkerContext } from '../parallel/task.js';
 import { openDistance, type DistanceState } from './distances/choose-distance.js';
 import type { Distance } from './distances/distance.js';
+import { SampleTable } from './distances/sample-table.js';
 import { chunkOf, largest, splitAtMedian, visitInner, type Ranges } from './split.js';
 
 /** Members on which the centroids are found. */
@@ -50,6 +51,9 @@ const STREAM = 0xce47;
 class Splitter {
   readonly #state: SplitState;
   readonly #distance: Distance;
+  /** The distances of a sample, where they are kept: then the sample is of ranks, and the distance is between these. */
+  readonly #table: SampleTable | undefined;
+  readonly #within: Distance;
   readonly #one = new Int32Array(1);
   readonly #sample = new Int32Array(SAMPLE);
   readonly #values = new Float64Array(SAMPLE);
@@ -58,24 +62,40 @@ class Splitter {
   constructor(state: SplitState, context: WorkerContext) {
     this.#state = state;
     this.#distance = openDistance(state.distance, context);
+    this.#table = this.#distance.tabulated ? new SampleTable(this.#distance) : undefined;
+    this.#within = this.#table ?? this.#distance;
   }
 
-  /** Members that stand for the centroids of node ν, the first centroid's and the second's; views into scratch. */
+  /** Members that stand for the centroids of node ν, the first centroid's and the second's. */
   findCentroids(ν: NodeId): readonly [Int32Array, Int32Array] {
-    const { order, ranges, seed } = this.#state;
+    const random = new RandomStream(this.#state.seed, STREAM, ν);
+    const centroids = this.#centroidsOf(this.#draw(ν, random), random);
+    const ids = this.#table?.ids;
+    if (ids !== undefined) for (const members of centroids) members.forEach((rank, s) => (members[s] = ids[rank]));
+    return centroids;
+  }
+
+  /** One member from each of SAMPLE equal stretches: distinct, and all of them where the cluster is small. */
+  #draw(ν: NodeId, random: RandomStream): Int32Array {
+    const { order, ranges } = this.#state;
     const begin = ranges.begin[ν];
     const size = ranges.end[ν] - begin;
-    const random = new RandomStream(seed, STREAM, ν);
     const count = Math.min(SAMPLE, size);
     const sample = this.#sample.subarray(0, count);
-    // One member from each of `count` equal stretches: distinct, and all of them where the cluster is small.
     for (let s = 0; s < count; s++) {
       const from = Math.floor((s * size) / count);
       sample[s] = order[begin + from + random.integer(Math.floor(((s + 1) * size) / count) - from)];
     }
+    this.#table?.take(sample);
+    return sample;
+  }
+
+  /** The members of the sample that stand for the two centroids; the sample is reordered. */
+  #centroidsOf(sample: Int32Array, random: RandomStream): readonly [Int32Array, Int32Array] {
+    const count = sample.length;
     this.#halveByFarthest(sample);
     const middle = (count + 1) >> 1;
-    const members = Math.min(this.#distance.sampleSize, middle);
+    const members = Math.min(this.#within.sampleSize, middle);
     for (let iteration = 0; ; iteration++) {
       // Halves come out of the median in no particular order, so a shuffled prefix stands for its half.
       if (members < middle) {
@@ -85,42 +105,57 @@ class Splitter {
       const first = sample.slice(0, members);
       const second = sample.slice(middle, Math.min(count, middle + members));
       if (iteration === ITERATIONS) return [first, second];
-      this.#toCentroids(first, second, sample, this.#values, 0);
+      this.#toCentroids(this.#within, [first, second], sample, this.#values, 0);
       splitAtMedian(sample, this.#values, 0, count);
     }
   }
 
   /** values ← distance to the first centroid less that to the second, over positions [from, to). */
-  project(first: Int32Array, second: Int32Array, from: number, to: number): void {
+  project(centroids: readonly [Int32Array, Int32Array], from: number, to: number): void {
     const { order, values } = this.#state;
-    this.#toCentroids(first, second, order.subarray(from, to), values, from);
+    this.#toCentroids(this.#distance, centroids, order.subarray(from, to), values, from);
   }
 
   /** The whole split of one node. */
   split(ν: NodeId): void {
     const { order, values, ranges } = this.#state;
-    const [first, second] = this.findCentroids(ν);
-    this.project(first, second, ranges.begin[ν], ranges.end[ν]);
-    splitAtMedian(order, values, ranges.begin[ν], ranges.end[ν]);
+    const begin = ranges.begin[ν];
+    const end = ranges.end[ν];
+    if (this.#table !== undefined && end - begin <= SAMPLE) {
+      const random = new RandomStream(this.#state.seed, STREAM, ν);
+      const sample = this.#draw(ν, random);
+      const members = sample.slice();
+      this.#toCentroids(this.#table, this.#centroidsOf(sample, random), members, values, begin);
+    } else {
+      this.project(this.findCentroids(ν), begin, end);
+    }
+    splitAtMedian(order, values, begin, end);
   }
 
   #halveByFarthest(sample: Int32Array): void {
+    const distance = this.#within;
     const count = sample.length;
     const values = this.#values;
-    this.#distance.fromMean(sample.subarray(0, Math.min(count, this.#distance.sampleSize)), sample, values, 0);
+    distance.fromMean(sample.subarray(0, Math.min(count, distance.sampleSize)), sample, values, 0);
     const p = sample[largest(sample, values, 0, count)];
     this.#one[0] = p;
-    this.#distance.load(sample, this.#one);
-    this.#distance.between(0, 0, view(values, 0, count, 1));
-    this.#distance.toTwo(p, sample[largest(sample, values, 0, count)], sample, values, 0);
+    distance.load(sample, this.#one);
+    distance.between(0, 0, view(values, 0, count, 1));
+    distance.toTwo(p, sample[largest(sample, values, 0, count)], sample, values, 0);
     splitAtMedian(sample, values, 0, count);
   }
 
-  #toCentroids(first: Int32Array, second: Int32Array, members: Int32Array, out: Float64Array, at: number): void {
+  #toCentroids(
+    distance: Distance,
+    [first, second]: readonly [Int32Array, Int32Array],
+    members: Int32Array,
+    out: Float64Array,
+    at: number,
+  ): void {
     const count = members.length;
     if (this.#toSecond.length < count) this.#toSecond = new Float64Array(count);
-    this.#distance.fromMean(first, members, out, at);
-    this.#distance.fromMean(second, members, this.#toSecond, 0);
+    distance.fromMean(first, members, out, at);
+    distance.fromMean(second, members, this.#toSecond, 0);
     for (let a = 0; a < count; a++) out[at + a] -= this.#toSecond[a];
   }
 }
@@ -151,7 +186,7 @@ export const projectChunk = defineTask<SplitState, LevelArgs>(import.meta.url, '
         (slot + side) * CENTROID_MEMBERS,
         (slot + side) * CENTROID_MEMBERS + state.counts[slot + side],
       );
-    splitter.project(members(0), members(1), from, to);
+    splitter.project([members(0), members(1)], from, to);
   };
 });
 

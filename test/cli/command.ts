@@ -9,7 +9,7 @@ import { invoke, sayWarning } from '#hmatrix/cli/invoke.js';
 import { Team, type TeamOptions } from '#hmatrix/parallel/team.js';
 import { sharedTeam } from '../teams.js';
 
-const main = resolve(import.meta.dirname, '../../dist/src/cli/main.js');
+const main = resolve(import.meta.dirname, '../../dist/command/hmatrix.js');
 
 export interface Outcome {
   readonly status: number | null;

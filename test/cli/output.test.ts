@@ -10,7 +10,7 @@ import { temporaryFolder } from '../io/temporary-folder.js';
 import { hmatrix, type Outcome } from './command.js';
 
 const folder = temporaryFolder();
-const main = resolve(import.meta.dirname, '../../dist/src/cli/main.js');
+const main = resolve(import.meta.dirname, '../../dist/command/hmatrix.js');
 const small = ['--points', 'normal:150,3', '--leaf-size', '64', '--workers', '1'];
 
 /** A line of the shell in which $H is the command; it is ended after a minute. */

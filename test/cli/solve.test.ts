@@ -248,7 +248,7 @@ describe('the files', () => {
       path,
     ];
     const interrupted = async (milliseconds: number): Promise<{ status: number | null; errors: string }> => {
-      const child = spawn(process.execPath, [resolve(import.meta.dirname, '../../dist/src/cli/main.js'), ...args], {
+      const child = spawn(process.execPath, [resolve(import.meta.dirname, '../../dist/command/hmatrix.js'), ...args], {
         stdio: ['ignore', 'ignore', 'pipe'],
       });
       let errors = '';

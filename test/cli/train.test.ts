@@ -180,7 +180,7 @@ describe('hmatrix train', () => {
 
   it('stops_at_a_signal_with_what_to_do_next', async () => {
     const args = ['train', '--samples', '60', '--hidden', '6', '--epochs', '1000000', '--checkpoint', 'stopped'];
-    const main = resolve(import.meta.dirname, '../../dist/src/cli/main.js');
+    const main = resolve(import.meta.dirname, '../../dist/command/hmatrix.js');
     const child = spawn(process.execPath, [main, ...args, '--workers', '1'], {
       cwd: folder,
       stdio: ['ignore', 'ignore', 'pipe'],

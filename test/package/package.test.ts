@@ -54,6 +54,7 @@ describe('the tarball', () => {
   it('holds_the_build_and_its_documentation_and_nothing_else', () => {
     const allowed = [
       /^dist\/(src|datasets)\/.+\.(js|d\.ts)$/,
+      /^dist\/command\/([\w-]+\.m?js|package\.json)$/,
       /^dist\/cjs\/(\w+\.js|package\.json|src\/.+\.d\.ts)$/,
       /^docs\/[\w-]+\.md$/,
       /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|datasets\/README\.md)$/,
@@ -66,6 +67,8 @@ describe('the tarball', () => {
         'dist/src/index.d.ts',
         'dist/src/parallel/worker-source.js',
         'dist/cjs/index.js',
+        'dist/command/hmatrix.js',
+        'dist/command/worker.js',
       ]),
     );
   });

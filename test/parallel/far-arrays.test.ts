@@ -221,11 +221,20 @@ describe('shared memory beyond 4 GiB', () => {
       { leafSize: 32, tolerance: 1e-4, format, dtype, ...(format === 'fmm' ? { budget: 0.1 } : {}) },
       { team },
     );
-    // An array whose elements are numbered beyond 2³¹ (float32; float64: beyond 2³⁰), and one that begins beyond 4 GiB.
+    // An array whose elements are numbered beyond 2³¹ (2³⁰ where the system lends no more), and one that begins beyond
+    // 4 GiB.
     const { values, offsets } = near.data;
-    const shift = dtype === 'f32' ? 2 ** 31 + 16 : 2 ** 30 + 16;
     const Kind = values.constructor as new (buffer: SharedArrayBuffer) => FloatArray;
-    const whole = new Kind(new SharedArrayBuffer(10 * GIB));
+    const sparse = (first: number): FloatArray =>
+      new Kind(new SharedArrayBuffer((first + values.length) * values.BYTES_PER_ELEMENT));
+    let shift = 2 ** 31 + 16;
+    let whole: FloatArray;
+    try {
+      whole = sparse(shift);
+    } catch {
+      shift = 2 ** 30 + 16;
+      whole = sparse(shift);
+    }
     whole.set(values, shift);
     const shifted = Object.fromEntries(
       Object.entries(offsets).map(([key, begin]) => [key, (begin as Float64Array).map((at) => at + shift)]),

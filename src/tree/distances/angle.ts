@@ -17,11 +17,12 @@ export const angle = entryDistance({
     for (let b = 0; b < n; b++) {
       const own = weights[cols[b]];
       const column = out.offset + b * out.ld;
-      for (let a = 0; a < m; a++) {
-        const weight = weights[rows[a]];
-        data[column + a] =
-          weight > 0 && own > 0 ? 1 - Math.abs(data[column + a] * weight * own) : weight === own ? 0 : APART;
-      }
+      if (own > 0)
+        for (let a = 0; a < m; a++) {
+          const weight = weights[rows[a]];
+          data[column + a] = weight > 0 ? 1 - Math.abs(data[column + a] * weight * own) : APART;
+        }
+      else for (let a = 0; a < m; a++) data[column + a] = weights[rows[a]] === own ? 0 : APART;
     }
   },
   // sin² from 1 − |cos|.

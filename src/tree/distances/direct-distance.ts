@@ -10,6 +10,7 @@ import type { Distance } from './distance.js';
 
 /** Squared Euclidean distances, summed coordinate by coordinate. */
 export class DirectDistance implements Distance {
+  readonly tabulated = false;
   /** A cluster's mean is that of all its members in all but the largest clusters. */
   readonly sampleSize = 4096;
   readonly #dimension: number;

@@ -11,6 +11,8 @@ import type { EntrySource } from '../../source/entry-source.js';
 
 /** Dissimilarities δ by blocks: monotone in the distance. Holds scratch: one per thread. */
 export interface Distance {
+  /** Whether distances among a sample are better kept (sample-table.ts) than evaluated again. */
+  readonly tabulated: boolean;
   /** Members that stand for all in `fromMean`: as many as pay off. */
   readonly sampleSize: number;
   /** Fixes the rows and columns that `between` takes blocks of. */

@@ -64,6 +64,7 @@ function sharedDiagonal(source: EntrySource): Float64Array {
 }
 
 class EntryDistance implements Distance {
+  readonly tabulated = true;
   readonly sampleSize = SAMPLE;
   readonly #source: EntrySource;
   readonly #weights: Float64Array;

@@ -37,6 +37,7 @@ export function centredPoints(given: Points): CentredPoints {
 
 /** Squared Euclidean distances by matrix products. */
 export class ProductDistance implements Distance {
+  readonly tabulated = false;
   readonly sampleSize: number;
   readonly #blas: Blas;
   readonly #dimension: number;
