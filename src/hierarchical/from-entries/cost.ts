@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { type ClusterTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
-import { firstRowCount, FRESH_ROWS, candidateLimit, rowLimit } from './skeletonize.js';
+import { firstRowCount, FRESH_ROWS, candidateLimit } from './skeletonize.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import type { ResolvedOptions } from './options.js';
 import { FORMAT_TABLE } from '../matrix/format.js';
@@ -75,7 +75,8 @@ export function estimateCompression(
   const coupling = (lists.far.length / 2) * maxRank * maxRank;
   const near = ((lists.near.length - (lists.nearBegin.length - 1)) / 2) * leafSize * leafSize;
   const diagonal = (tree.size * (leafSize + 1)) / 2;
-  const scratch = workers * rowLimit(leafSize, maxRank, tree.size) * candidateLimit(leafSize, maxRank) * 2;
+  const columns = candidateLimit(leafSize, maxRank);
+  const scratch = workers * Math.min(firstRowCount(columns) + FRESH_ROWS, tree.size) * columns * 3;
   const width = dtype === 'f64' ? 8 : 4;
   return 8 * (slots + scratch) + width * (basis + coupling + near + diagonal) + 4 * options.neighbors * tree.size;
 }
