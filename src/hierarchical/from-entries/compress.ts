@@ -25,7 +25,7 @@ import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { interactionLists } from '../../tree/lists.js';
 import { findNeighbors, type Neighbors } from '../../tree/neighbors.js';
 import { checkTree } from '../matrix/check-data.js';
-import { columnsError } from '../measure/columns-error.js';
+import { ALL_COLUMNS, columnsError } from '../measure/columns-error.js';
 import { composedBases } from './compose-basis.js';
 import { fillBlock, fillTasks, type FillState } from './evaluate-blocks.js';
 import { layOut, type Layout, assemble } from '../matrix/layout.js';
@@ -178,7 +178,8 @@ async function compressScaled(
   const compared = columnsError(scaledSource(source, 1 / factor), unmeasured, seed, control).finally(() => {
     unmeasured.release();
   });
-  const seen = Math.max(verified, await compared);
+  // What is exact needs no estimate beside it.
+  const seen = source.size <= ALL_COLUMNS ? await compared : Math.max(verified, await compared);
   // Norms are within range, so that only an entry makes it NaN.
   if (Number.isNaN(seen))
     throw new NonFiniteError(
