@@ -6,6 +6,7 @@ import { COVERAGE_CASES } from './coverage-cases.js';
 import { CASES, IMAGES, type BenchCase } from './cases.js';
 import { FACTORIZATION_CASES, type FactorizationCase } from './factorization-cases.js';
 import { HESSIAN_CASES, type HessianCase } from './hessian-cases.js';
+import { TRAINING_CASES } from './training-cases.js';
 import { PRECONDITIONER_CASES, type PreconditionerCase } from './preconditioners-cases.js';
 
 export const digits = (value: number, count = 2): string => Number(value.toPrecision(count)).toString();
@@ -63,6 +64,7 @@ export const CHOICES: readonly Choice[] = [
   ...FACTORIZATION_CASES.map((one) => ({ name: one.name, labels: [factorizationLabel(one)] })),
   ...HESSIAN_CASES.map((one) => ({ name: one.name, labels: [hessianLabel(one)] })),
   ...PRECONDITIONER_CASES.map((one) => ({ name: one.name, labels: [preconditionerLabel(one)] })),
+  ...TRAINING_CASES.map(({ name, label }) => ({ name, labels: [label] })),
   ...COVERAGE_CASES.map(({ name }) => ({ name, labels: [] })),
 ];
 

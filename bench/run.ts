@@ -2,10 +2,10 @@
  * `npm run bench [-- --only TEXT] [--write] [--images FILE] [--labels FILE]`: every case in a process of its own, or
  * those that have TEXT in their name or in their label in the tables of docs/benchmarks.md. Results are printed;
  * `--write` puts them into bench/results (compression.json of bench/cases.ts, factorization.json, hessian.json,
- * preconditioners.json, coverage.json: how often stated intervals hold) and into the tables of docs/benchmarks.md,
- * which are made from those.
- * `--samples` and `--epochs` try the networks on less, `--size` the matrices of preconditioners; such results are not
- * written.
+ * preconditioners.json, training.json, coverage.json: how often stated intervals hold) and into the tables of
+ * docs/benchmarks.md, which are made from those.
+ * Training takes `--data DIR` (default ../shared/data, with mnist/) and `--quick`. `--samples` and `--epochs` try the
+ * networks on less, `--size` the matrices of preconditioners; such results, and quick ones, are not written.
  */
 import { readFileSync, existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -28,6 +28,8 @@ import { PRECONDITIONER_CASES } from './preconditioners-cases.js';
 import { makePreconditionerTables, writePreconditionerTables } from './preconditioners-table.js';
 import { rounded, writeRecord } from './record.js';
 import { writeTable, type CaseResult } from './table.js';
+import { TRAINING_CASES, type TrainingResult } from './training-cases.js';
+import { makeTrainingTables, writeTrainingTables } from './training-table.js';
 
 /** Ends with status 2 and the message: nothing was measured. */
 function refuse(error: unknown): never {
@@ -53,9 +55,13 @@ const OPTIONS = {
   samples: { type: 'string' },
   epochs: { type: 'string' },
   size: { type: 'string' },
+  data: { type: 'string', default: '../shared/data' },
+  quick: { type: 'boolean', default: false },
 } as const;
 const { values: args } = orRefuse(() => parseArgs({ options: OPTIONS }));
-const lessThanWhole = (['samples', 'epochs', 'size'] as const).filter((option) => args[option] !== undefined);
+const lessThanWhole = (['samples', 'epochs', 'size', 'quick'] as const).filter(
+  (option) => args[option] !== undefined && args[option] !== false,
+);
 if (args.write && lessThanWhole.length > 0) {
   refuse(`--write keeps whole results: leave out --${lessThanWhole.join(', --')}.`);
 }
@@ -257,6 +263,24 @@ if (compared.length > 0) {
   const all = PRECONDITIONER_CASES.flatMap((one) => preconditioners.get(one.name) ?? []);
   if (args.write) writePreconditionerTables(all);
   else console.log(makePreconditionerTables(all));
+}
+
+const trained = TRAINING_CASES.filter(isChosen);
+const trainings = args.write ? earlier<TrainingResult>('training') : new Map<string, TrainingResult>();
+for (const { name } of trained) {
+  const begin = performance.now();
+  const output = outputOf('training.js', [name, args.data, ...(args.quick ? ['quick'] : [])]);
+  trainings.set(name, JSON.parse(output) as TrainingResult);
+  console.log(name, 'in', Math.round((performance.now() - begin) / 1000), 's');
+  keep(
+    'training',
+    TRAINING_CASES.flatMap((one) => trainings.get(one.name) ?? []),
+  );
+}
+if (trained.length > 0) {
+  const all = TRAINING_CASES.flatMap((one) => trainings.get(one.name) ?? []);
+  if (args.write) writeTrainingTables(all);
+  else console.log(makeTrainingTables(all));
 }
 
 /** How often stated intervals hold the truth: counted, so that one run is enough. */

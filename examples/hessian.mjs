@@ -4,15 +4,9 @@
  */
 import { approximate, gaussNewton, solve } from 'hmatrix';
 import { matrixOver, zeros } from 'hmatrix/dense';
-import {
-  defineNetwork,
-  initialParameters,
-  lossAndGradient,
-  meanLoss,
-  memoryDataSet,
-  trainAdam,
-} from 'hmatrix/networks';
+import { defineNetwork, initialParameters, lossAndGradient, meanLoss, memoryDataSet } from 'hmatrix/networks';
 import { RandomStream } from 'hmatrix/random';
+import { adam, train } from 'hmatrix/training';
 
 // 200 smooth signals of 40 samples each, one a column; the network learns to give them back.
 const signals = zeros(40, 200);
@@ -24,7 +18,7 @@ for (let i = 0; i < 200; i++) {
 const network = defineNetwork({ widths: [40, 4, 40], activation: 'tanh', bias: false });
 const data = memoryDataSet(signals, signals);
 const start = /** @type {const} */ ({ network, parameters: initialParameters(network, 0), loss: 'mse', data });
-const trained = await trainAdam(start, { epochs: 5, batchSize: 20, learningRate: 1e-2, seed: 0 });
+const trained = await train(start, { optimizer: adam({ learningRate: 1e-2 }), epochs: 5, batchSize: 20 });
 const model = { ...start, parameters: trained.parameters };
 
 // G is seen through products alone; each method may store 15 % of the dense matrix.

@@ -4,17 +4,10 @@
  */
 import { factorKronecker, kroneckerHierarchical, predictiveVariance } from 'hmatrix/curvature';
 import { matrixOver } from 'hmatrix/dense';
-import {
-  defineNetwork,
-  initialParameters,
-  jacobian,
-  meanLoss,
-  memoryDataSet,
-  predict,
-  trainAdam,
-} from 'hmatrix/networks';
+import { defineNetwork, initialParameters, jacobian, meanLoss, memoryDataSet, predict } from 'hmatrix/networks';
 import { apply, denseOperator, scaled } from 'hmatrix/operators';
 import { RandomStream } from 'hmatrix/random';
+import { adam, train } from 'hmatrix/training';
 
 // y = sin(3x) + noise of standard deviation 0.1 at 200 points of [−1, 1], in units of the noise: then the loss ½(f − y)²
 // is −log p(y | f), but for a constant.
@@ -26,7 +19,7 @@ const data = memoryDataSet(matrixOver(x, 1, n), matrixOver(y, 1, n));
 
 const network = defineNetwork({ widths: [1, 20, 1], activation: 'tanh' });
 const start = /** @type {const} */ ({ network, parameters: initialParameters(network, 0), loss: 'mse', data });
-const { parameters } = await trainAdam(start, { epochs: 200, batchSize: 20, learningRate: 2e-2, seed: 0 });
+const { parameters } = await train(start, { optimizer: adam({ learningRate: 2e-2 }), epochs: 200, batchSize: 20 });
 const model = { ...start, parameters };
 
 // The prior N(0, I/(nλ)), the matrix n(G + λI) of the posterior, and its inverse.

@@ -26,6 +26,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   curvature: 5,
   approximation: 6,
   solve: 6,
+  training: 6,
   experiment: 7,
   cli: 8,
   public: 8,

@@ -156,6 +156,8 @@ async function parse(args: readonly string[]): Promise<{ name: string; options: 
     factor: take('factor'),
     logdet: take('logdet'),
     demo: take('demo'),
+    train: take('train'),
+    compare: take('compare'),
   };
   const program = await createProgram(handlers, () => undefined, args);
   for (const command of [program, ...program.commands]) command.configureOutput({ writeErr: () => undefined });
@@ -167,6 +169,8 @@ async function parse(args: readonly string[]): Promise<{ name: string; options: 
 const help = await hmatrix(['compress', '--help']);
 const tableHelp = await hmatrix(['table', '--help']);
 const solveHelp = await hmatrix(['solve', '--help']);
+const trainHelp = await hmatrix(['train', '--help']);
+const compareHelp = await hmatrix(['compare', '--help']);
 
 const STRICT: ts.CompilerOptions = {
   strict: true,
@@ -346,7 +350,8 @@ describe('the pages', () => {
       .join('\n')
       .replaceAll(/^```[\s\S]*?^```$/gm, '');
     const flags = new Set([...prose.matchAll(/`(--[a-z-]+)\b/g)].map(([, flag]) => flag));
-    const known = `${help.stdout} ${tableHelp.stdout} ${solveHelp.stdout} --help`;
+    const helps = [help, tableHelp, solveHelp, trainHelp, compareHelp].map(({ stdout }) => stdout);
+    const known = `${helps.join(' ')} --help`;
     expect([...flags].filter((flag) => !new RegExp(`${flag}(?![a-z-])`).test(known))).toEqual([]);
   });
 

@@ -1,6 +1,7 @@
 /**
  * One call for every way to approximate a symmetric matrix within a budget of memory.
  */
+import { describe, quoted } from '../core/kind.js';
 import { throwIfAborted } from '../core/context.js';
 import { OptionError, ShapeError } from '../core/errors.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
@@ -72,10 +73,13 @@ export async function approximateSubject(
       option: 'operator',
     });
   if (!APPROXIMATION_METHODS.includes(method))
-    throw new OptionError(`There is no method "${String(method)}"; there are ${APPROXIMATION_METHODS.join(', ')}.`, {
+    throw new OptionError(`There is no method ${quoted(method)}; there are ${APPROXIMATION_METHODS.join(', ')}.`, {
       option: 'methods',
       method,
     });
+  const { from = 'auto' } = options;
+  if (!['auto', 'entries', 'products'].includes(from))
+    throw new OptionError(`from must be auto, entries or products, not ${describe(from)}.`, { option: 'from', from });
   const most = bytesOfBudget(budget, size);
   throwIfAborted(control.signal);
   const began = performance.now();

@@ -2,6 +2,7 @@
  * Budgets of approximations: bytes of what is stored, as a share of the dense matrix.
  */
 import { OptionError } from '../core/errors.js';
+import { describe } from '../core/kind.js';
 import type { Budget } from './methods/method.js';
 
 /** Bytes of the dense N × N matrix in float64. */
@@ -10,7 +11,7 @@ export const denseBytes = (size: number): number => 8 * size * size;
 /** The bytes a budget allows. Throws OptionError. */
 export function bytesOfBudget({ share }: Budget, size: number): number {
   if (!(share > 0 && share <= 1))
-    throw new OptionError(`The budget is a share of the dense matrix above 0 and at most 1, not ${share}.`, {
+    throw new OptionError(`The budget is a share of the dense matrix above 0 and at most 1, not ${describe(share)}.`, {
       option: 'share',
       share,
     });

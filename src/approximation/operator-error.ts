@@ -41,7 +41,7 @@ export interface OperatorErrorOptions {
   readonly seed?: number | undefined;
 }
 /** The keys of {@link OperatorErrorOptions}. */
-export const OPERATOR_ERROR_KEYS: KeysOf<OperatorErrorOptions> = { columns: true, seed: true };
+export const OPERATOR_ERROR_KEYS: KeysOf<OperatorErrorOptions> = { columns: 'number', seed: 'number' };
 
 /** Up to this size all columns are compared. */
 export const EXACT_SIZE = 20_000;

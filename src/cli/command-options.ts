@@ -1,10 +1,14 @@
 /**
  * What the commands take, as their handlers get it.
  */
+import type { Precision } from '../dense/matrix.js';
+import type { Kept } from '../experiment/training-run.js';
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
 import type { CsvFormat } from '../io/csv-format.js';
 import type { ActivationName } from '../network/activations/table.js';
 import type { LossName } from '../network/losses/table.js';
+import type { Setting } from '../training/optimizer.js';
+import type { OptimizerName } from '../training/optimizers/table.js';
 import type { PreconditionerName } from '../solve/preconditioners/table.js';
 
 /** What every command takes. */
@@ -24,7 +28,7 @@ export interface RunOptions extends CommonOptions, Omit<CompressOptions, 'seed'>
 /** Options of `hmatrix compress`. */
 export type CompressCommandOptions = RunOptions & InputOptions;
 /** What a table of approximations takes. */
-export interface TableOptions extends CommonOptions, CsvFormat {
+export interface TableOptions extends CommonOptions, Omit<CsvFormat, 'values'> {
   /** Whether `samples` and `activation` were given, and are not defaults. */
   readonly samplesGiven?: boolean | undefined;
   readonly activationGiven?: boolean | undefined;
@@ -95,6 +99,70 @@ export interface MultiplyOptions extends CommonOptions {
   readonly seed: number;
   readonly out?: string | undefined;
 }
+/** What is trained: a network and its data; what is left out fits the data. */
+export interface TaskOptions extends CommonOptions, CsvFormat {
+  /** Whether `activation` was given, and is not the default. */
+  readonly activationGiven?: boolean | undefined;
+  readonly config?: string | undefined;
+  readonly network?: readonly number[] | undefined;
+  readonly hidden?: readonly number[] | undefined;
+  readonly activation: readonly ActivationName[];
+  readonly loss?: LossName | undefined;
+  readonly bias: boolean;
+  readonly samples?: number | undefined;
+  readonly images?: string | undefined;
+  readonly labels?: string | undefined;
+  readonly data?: string | undefined;
+  readonly targets?: string | undefined;
+  readonly target?: readonly (string | number)[] | undefined;
+  readonly weights?: string | undefined;
+  readonly standardize?: boolean | undefined;
+  readonly precision: Precision;
+  readonly validation: number;
+  readonly batchSize?: number | 'all' | undefined;
+  readonly epochs?: number | undefined;
+  readonly seconds?: number | undefined;
+  readonly lastLayer?: boolean | undefined;
+  readonly seed: number;
+  readonly record?: string | undefined;
+}
+/** A name with settings: of an optimizer, of a schedule. */
+export interface NamedSettings {
+  readonly name: string;
+  readonly settings: Readonly<Record<string, Setting>>;
+}
+/** Options of `hmatrix train`. */
+export interface TrainCommandOptions extends TaskOptions {
+  readonly optimizer?: OptimizerName | undefined;
+  readonly learningRate?: number | undefined;
+  readonly set?: Readonly<Record<string, Setting>> | undefined;
+  readonly schedule?: NamedSettings | undefined;
+  readonly steps?: number | undefined;
+  readonly accumulate?: number | undefined;
+  readonly decay?: number | undefined;
+  readonly regularization?: number | undefined;
+  readonly dropout?: number | undefined;
+  readonly clip?: number | undefined;
+  readonly average?: number | undefined;
+  readonly patience?: number | undefined;
+  readonly targetLoss?: number | undefined;
+  readonly targetAccuracy?: number | undefined;
+  readonly evaluateEvery?: number | undefined;
+  readonly rotateInputs?: boolean | undefined;
+  readonly checkpoint?: string | undefined;
+  readonly resume?: boolean | undefined;
+  readonly metrics?: string | undefined;
+  readonly out?: string | undefined;
+  readonly keep: Kept;
+}
+/** Options of `hmatrix compare`. */
+export interface CompareCommandOptions extends TaskOptions {
+  readonly optimizers: readonly (OptimizerName | 'all')[];
+  readonly grid: string;
+  readonly targetLoss?: readonly number[] | undefined;
+  readonly targetAccuracy?: readonly number[] | undefined;
+  readonly seeds: number;
+}
 /** What each command does; resolves to the exit status. */
 export interface Handlers {
   compress(options: CompressCommandOptions): Promise<number>;
@@ -107,6 +175,9 @@ export interface Handlers {
   logdet(file: string | undefined, options: FactorCommandOptions): Promise<number>;
   preconditioners(options: PreconditionerTableOptions): Promise<number>;
   demo(options: TableOptions): Promise<number>;
+  /** The options of both may stand in a file, which is read then. */
+  train(options: () => Promise<TrainCommandOptions>): Promise<number>;
+  compare(options: () => Promise<CompareCommandOptions>): Promise<number>;
 }
 
 /** A network whose Gauss–Newton matrix is taken; what is not given is at NETWORK_DEFAULTS. */
@@ -132,7 +203,7 @@ export type NetworkOptions = Partial<
 /** What a table of preconditioners takes: only what was given. */
 export type PreconditionerTableOptions = Partial<TableOptions>;
 /** Options that say what the matrix is: a file, points with a kernel, a name, or a network. */
-export interface InputOptions extends CsvFormat, NetworkOptions {
+export interface InputOptions extends Omit<CsvFormat, 'values'>, NetworkOptions {
   readonly quiet?: boolean | undefined;
   readonly matrix?: string | undefined;
   readonly points?: string | undefined;
@@ -145,7 +216,9 @@ export interface InputOptions extends CsvFormat, NetworkOptions {
   readonly ridge?: number | undefined;
   readonly size?: number | undefined;
   readonly limit?: number | undefined;
-  /** Columns of the table of points that are values, and no coordinates. */
+  /** Columns of the table of points that are no coordinates: rows are judged by them too. */
+  readonly values?: readonly (string | number)[] | undefined;
+  /** Those that a command works with, before `values`. */
   readonly valueColumns?: readonly (string | number)[] | undefined;
   /** What orders the indices. */
   readonly distance?: CompressOptions['distance'];

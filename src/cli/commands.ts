@@ -4,21 +4,31 @@
  */
 import { Command } from 'commander';
 import { version } from '../core/version.js';
+import { checkArguments, withHint } from './hints.js';
 import { print, printError } from './terminal.js';
 import { wholeNumber } from './usage.js';
 import type {
   CommonOptions,
+  CompareCommandOptions,
   CompressCommandOptions,
   FactorCommandOptions,
   TableOptions,
   SolveCommandOptions,
   MultiplyOptions,
+  TrainCommandOptions,
   Handlers,
 } from './command-options.js';
 import { withCommon } from './options/common.js';
 import { withFactor, withRun, withInput } from './options/matrix.js';
 
 const wasGiven = (name: string, command: Command): boolean => command.getOptionValueSource(name) !== 'default';
+
+/** The options of a command, those of its --config file among them; read when the command runs. */
+async function withConfig<T extends object>(command: Command): Promise<T> {
+  const { configured } = await import('./config-file.js');
+  const options = await configured<T>(command);
+  return { ...options, activationGiven: wasGiven('activation', command) };
+}
 
 /** Which of the options with defaults of a network were given. */
 const givenNetwork = (command: Command): Pick<TableOptions, 'samplesGiven' | 'activationGiven'> => ({
@@ -55,6 +65,9 @@ export async function createProgram(
       writeErr: (text) => {
         printError(text.replace(/\n$/, ''));
       },
+      outputError: (text, write) => {
+        write(withHint(text));
+      },
     })
     .addHelpText(
       'after',
@@ -73,7 +86,7 @@ export async function createProgram(
       .command('multiply')
       .description('Multiply a saved hierarchical matrix with vectors')
       .argument('<file>', 'what compress --out wrote')
-      .requiredOption('--x <x>', "an .npy file of N rows, or 'seeded' for standard normal vectors")
+      .requiredOption('--x <x>', "an .npy file or a table (.csv) of N rows, or 'seeded' for standard normal vectors")
       .option('--vectors <p>', "how many vectors 'seeded' makes", wholeNumber(1, 65_536), 64)
       .option('--seed <s>', "of 'seeded'", wholeNumber(0), 0)
       .option('--out <file>', 'write the product, .npy or .csv, in the shape of X'),
@@ -157,5 +170,33 @@ export async function createProgram(
   });
   if (args.includes('demo')) (await import('./options/table.js')).withDemo(demo);
 
+  const train = withCommon(
+    program
+      .command('train')
+      .description(
+        'Train a network on images, tables or generated digits, by first or second order. Exit status 3: a target ' +
+          'was asked for and missed, or the run diverged (the last good weights are kept)',
+      ),
+  ).action(async (_options: object, command: Command) => {
+    finish(await handlers.train(() => withConfig<TrainCommandOptions>(command)));
+  });
+  if (args.includes('train')) (await import('./options/train.js')).withTrain(train);
+
+  const compare = withCommon(
+    program
+      .command('compare')
+      .description(
+        'How soon optimizers reach a target, each with several settings and seeds; adam is always among them. Exit ' +
+          'status 3: none reached it',
+      ),
+  ).action(async (_options: object, command: Command) => {
+    finish(await handlers.compare(() => withConfig<CompareCommandOptions>(command)));
+  });
+  if (args.includes('compare')) (await import('./options/train.js')).withCompare(compare);
+
+  for (const command of program.commands) command.allowExcessArguments(true);
+  program.hook('preAction', (_program, command) => {
+    checkArguments(command, args);
+  });
   return program;
 }

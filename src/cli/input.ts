@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import { FileFormatError, HmatrixError, OptionError } from '../core/errors.js';
 import type { Blas } from '../dense/blas.js';
 import type { InputDescription } from '../experiment/record.js';
-import { isTable, tableTaken, TABLE_OPTIONS, type CsvReading } from '../io/csv-format.js';
+import { isTable, READING_OPTIONS, tableTaken, TABLE_OPTIONS, type CsvReading } from '../io/csv-format.js';
 import type { PointTable, ReadPointsOptions } from '../io/points.js';
 import type { Model } from '../network/model.js';
 import type { TeamControl } from '../parallel/team-control.js';
@@ -21,7 +21,7 @@ import { asFlag, UsageError } from './usage.js';
 export interface OpenInput {
   readonly source: EntrySource;
   readonly input: InputDescription;
-  /** The columns of `valueColumns`, row by row with the points. */
+  /** The columns of `valueColumns` and, behind them, of `values`: row by row with the points. */
   readonly values?: PointTable | undefined;
   /** The network, where the matrix is its curvature. */
   readonly model?: Model | undefined;
@@ -39,7 +39,7 @@ const BELONGING: Readonly<Record<InputKind, readonly (keyof InputOptions)[]>> = 
   matrix: [],
   points: ['kernel', 'bandwidth', ...PARAMETERS, 'ridge', 'limit', ...TABLE_OPTIONS],
   named: ['size'],
-  network: [...NETWORK_ONLY, ...TABLE_OPTIONS],
+  network: [...NETWORK_ONLY, ...READING_OPTIONS],
 };
 
 /** All options that say what the matrix is. */
@@ -171,18 +171,21 @@ async function openPoints(options: InputOptions, seed: number, control: TeamCont
   }
   const { signal, onProgress } = control;
   const how = { signal, onProgress, limit, columns, header, delimiter, decimal, incompleteRows };
-  const { points, values } = await readFile(text, options.valueColumns, how);
+  const { points, values } = await readFile(text, options, how);
   return { points, values, table: points.table, name: basename(text) };
 }
 
 /** Points of a file, and the columns of a table that are values. */
 async function readFile(
   path: string,
-  valueColumns: InputOptions['valueColumns'],
+  { valueColumns = [], values = [] }: InputOptions,
   how: ReadPointsOptions,
 ): Promise<{ readonly points: PointTable; readonly values?: PointTable | undefined }> {
-  if (valueColumns !== undefined)
-    return (await import('../experiment/split-columns.js')).readSplitTable(path, valueColumns, how);
+  if (valueColumns.length + values.length > 0) {
+    if (!isTable(path)) throw new UsageError(`--values goes with a table of points (.csv, .tsv), not with ${path}.`);
+    const { readSplitTable } = await import('../experiment/split-columns.js');
+    return readSplitTable(path, [...valueColumns, ...values], how, valueColumns.length > 0 ? 'rhsColumn' : 'values');
+  }
   return { points: await (await import('../io/points.js')).readPoints(path, how) };
 }
 
@@ -233,7 +236,8 @@ async function kernelByText(
   text: string,
   options: InputOptions,
 ): Promise<(h: number | undefined) => Kernel | Promise<Kernel>> {
-  const { familiesWith, kernelFamilies, kernelFromDefinition } = await import('../source/kernels/table.js');
+  const { familiesWith, kernelFamilies, kernelFromDefinition, otherKernelName } =
+    await import('../source/kernels/table.js');
   const family = kernelFamilies.find((name) => name === text);
   for (const parameter of PARAMETERS) {
     const takes = familiesWith(parameter);
@@ -247,7 +251,7 @@ async function kernelByText(
   if (text === '' || /^(?!r$)[A-Za-z]\w*$/.test(text))
     throw new UsageError(
       `--kernel ${JSON.stringify(text)}: there are ${kernelFamilies.join(', ')}, or an expression in r such as ` +
-        '"exp(-r^2/2)".',
+        `"exp(-r^2/2)".${otherKernelName(text)}`,
     );
   const joined = kernelFamilies.find((name) => new RegExp(`\\b${name}\\b`).test(text));
   if (joined !== undefined)

@@ -19,6 +19,8 @@ const handlers: Handlers = {
   logdet: async (file, options) => (await import('./factor.js')).logdet(file, options),
   table: async (options) => (await import('./table.js')).table(options),
   preconditioners: async (options) => (await import('./preconditioners.js')).preconditioners(options),
+  train: async (options) => (await import('./train.js')).trainCommand(await options()),
+  compare: async (options) => (await import('./compare.js')).compareCommand(await options()),
   demo: async (options) => (await import('./demo.js')).demo(options),
 };
 

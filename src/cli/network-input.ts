@@ -36,7 +36,7 @@ export interface OpenNetwork {
 
 /** Trains the network of --network, or reads its weights. Throws what reading and training throw. */
 export async function openNetwork(
-  options: NetworkOptions & CsvFormat & { readonly quiet?: boolean | undefined },
+  options: NetworkOptions & Omit<CsvFormat, 'values'> & { readonly quiet?: boolean | undefined },
   widths: readonly number[],
   seed: number,
   control: TeamControl,

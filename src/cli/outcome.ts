@@ -20,21 +20,27 @@ function flagValue(value: NonNullable<OptionAdvice['value']>): string {
   return value === '\t' ? 'tab' : /^[\w.,]+$/.test(value) ? value : `'${value}'`;
 }
 
+/** Whether a flag is a switch: --bias, --no-bias. */
+const isSwitch = (flag: Option): boolean => flag.isBoolean() || flag.negate;
+
 /** A switch, on or off: --bias takes no value. */
-const flipped = (option: string, value: NonNullable<OptionAdvice['value']>): string =>
-  typeof value === 'object'
-    ? `which the command cannot: ${asFlag(option)} gives all layers one or none`
-    : value === true || value === 'true'
-      ? asFlag(option)
-      : `no ${asFlag(option)}`;
+function flipped(option: string, value: NonNullable<OptionAdvice['value']>, flags: readonly Option[]): string {
+  const switches = flags.filter((flag) => flag.attributeName() === option);
+  const [on, off] = [switches.find(({ negate }) => !negate), switches.find(({ negate }) => negate)];
+  if (typeof value === 'object')
+    return `which the command cannot: ${(on ?? off)?.long ?? asFlag(option)} gives all layers one or none`;
+  if (value === true || value === 'true') return on?.long ?? `no ${off?.long ?? asFlag(option)}`;
+  return off?.long ?? `no ${on?.long ?? asFlag(option)}`;
+}
 
 /** The message of the library with the command's flags in place of the options that its `advice` lists. */
-function inFlags(message: string, advice: readonly OptionAdvice[], switches: ReadonlySet<string>): string {
+function inFlags(message: string, advice: readonly OptionAdvice[], flags: readonly Option[]): string {
+  const switches = new Set(flags.filter(isSwitch).map((one) => one.attributeName()));
   const flag = ({ option, value }: OptionAdvice): string =>
     value === undefined
       ? asFlag(option)
       : switches.has(option)
-        ? flipped(option, value)
+        ? flipped(option, value, flags)
         : `${asFlag(option)} ${flagValue(value)}`;
   return advice.reduce((text, one) => text.replaceAll(inCode(one), () => flag(one)), message);
 }
@@ -50,9 +56,9 @@ const OUTSIDE = '(?<![\\w"/.\\\\-])';
 export function inCommandWords(text: string, flags: readonly Option[]): string {
   return flags.reduce((said, flag) => {
     const name = flag.attributeName();
-    if (flag.isBoolean())
+    if (isSwitch(flag))
       return said.replace(new RegExp(`${OUTSIDE}${name}: (true|false)\\b`, 'g'), (_all, value: string) =>
-        flipped(name, value),
+        flipped(name, value, flags),
       );
     const quoted = said.replace(
       new RegExp(`${OUTSIDE}${name}(:)? '([^']*)'`, 'g'),
@@ -94,8 +100,7 @@ function messageWithFlags({ message, data }: HmatrixError, flags: readonly Optio
     advice?: readonly OptionAdvice[] | undefined;
     libraryOnly?: string | undefined;
   };
-  const switches = new Set(flags.filter((flag) => flag.isBoolean()).map((flag) => flag.attributeName()));
-  return inCommandWords(inFlags(withFlags(message.replace(libraryOnly, ''), options), advice, switches), flags);
+  return inCommandWords(inFlags(withFlags(message.replace(libraryOnly, ''), options), advice, flags), flags);
 }
 
 /** Says on standard error what went wrong, in the words of a command with these flags; returns the exit status. */

@@ -35,6 +35,7 @@ export async function withTeam<T>(options: CommonOptions, work: (control: TeamCo
 const KINDS = {
   matrix: { what: 'a hierarchical matrix', names: ['.hm'] },
   vectors: { what: 'a file of vectors', names: ['.npy', '.csv', '.tsv'] },
+  weights: { what: 'a file of weights', names: ['.npz', '.safetensors'] },
   record: { what: 'the record of the run in JSON', names: ['.json'] },
 } as const;
 

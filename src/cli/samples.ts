@@ -4,7 +4,7 @@
 import { basename } from 'node:path';
 import type { NetworkSamples } from '../experiment/network-data.js';
 import type { NamedFile } from '../experiment/sample-table.js';
-import { isTable, TABLE_OPTIONS, type CsvFormat } from '../io/csv-format.js';
+import { isTable, READING_OPTIONS, type CsvFormat } from '../io/csv-format.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { say } from './terminal.js';
 import { asFlag, UsageError } from './usage.js';
@@ -15,7 +15,7 @@ import { NETWORK_DEFAULTS } from './options/network-defaults.js';
 export const EPOCHS = 5;
 
 /** Where samples come from. */
-type DataOptions = Pick<TableOptions, 'images' | 'labels' | 'data' | 'targets' | 'target'> & CsvFormat;
+type DataOptions = Pick<TableOptions, 'images' | 'labels' | 'data' | 'targets' | 'target'> & Omit<CsvFormat, 'values'>;
 
 /** Throws UsageError for options of data that do not go together. */
 export function checkData(options: DataOptions): void {
@@ -33,7 +33,7 @@ export function checkData(options: DataOptions): void {
     if (data === undefined || !isTable(data))
       throw new UsageError('--target names a column of a table: it goes with --data FILE.csv (or .tsv).');
   }
-  const reading = TABLE_OPTIONS.find((name) => options[name] !== undefined);
+  const reading = READING_OPTIONS.find((name) => options[name] !== undefined);
   if (reading !== undefined && tables.length === 0)
     throw new UsageError(`${asFlag(reading)} goes with a table of samples: --data FILE.csv (or .tsv).`);
   if (options.columns !== undefined && (data === undefined || !isTable(data)))

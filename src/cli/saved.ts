@@ -49,7 +49,10 @@ export function refuseBesides<T extends object>(
     names.find((name) => options[name] !== undefined);
   const source = given(sources);
   if (source !== undefined)
-    throw new UsageError(`${asFlag(source)} does not go with ${file}: a saved matrix has no other source.`);
+    throw new UsageError(
+      `${asFlag(source)} does not go with ${file}: a saved matrix has no other source` +
+        `${source === 'ridge' ? '. --shift adds to its diagonal' : ''}.`,
+    );
   const how = given(compressing);
   if (how !== undefined)
     throw new UsageError(`${asFlag(how)} does not go with ${file}: a saved matrix is compressed already.`);

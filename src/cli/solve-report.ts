@@ -22,6 +22,7 @@ export function solveReport(record: SolveRecord, portable: boolean): string {
     matrix,
     residualOf,
     rightHandSide = 'seeded',
+    quadratic = [],
   } = record;
   const details = Object.entries(preconditioner.details)
     .map(([name, value]) => `${name} ${typeof value === 'number' ? inDigits(value) : value}`)
@@ -45,6 +46,7 @@ export function solveReport(record: SolveRecord, portable: boolean): string {
       ? 'solved directly: '
       : `${outcome} after ${iterations} iteration${iterations === 1 ? '' : 's'} (${products} products): `) +
       residuals(record),
+    ...(quadratic.length === 0 ? [] : [`bᵀx = ${quadratic.map((value) => value.toPrecision(10)).join(', ')}`]),
     table(
       ['phase', 'seconds'],
       [

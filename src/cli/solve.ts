@@ -1,9 +1,10 @@
 /**
  * hmatrix solve.
  */
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { throwIfAborted } from '../core/context.js';
 import { HmatrixError, NotPositiveDefiniteError } from '../core/errors.js';
+import type { Matrix } from '../dense/matrix.js';
 import type { SolveRecord, SolveSetup } from '../experiment/solve-run.js';
 import { resolveOptions, type CompressOptions } from '../hierarchical/from-entries/options.js';
 import { isTable } from '../io/csv-format.js';
@@ -40,23 +41,24 @@ const withRightHandSide = (options: SolveCommandOptions): SolveCommandOptions =>
 const READING = ['header', 'delimiter', 'decimal'] as const;
 
 /** What can be found wrong about b before anything is opened; returns the options that are left for the matrix. */
-function checkRightHandSide(options: SolveCommandOptions): SolveCommandOptions {
+function checkRightHandSide(file: string | undefined, options: SolveCommandOptions): SolveCommandOptions {
   const { rhs, rhsColumn, points, incompleteRows } = options;
   checkVectors('rhs', { x: rhs, columns: rhsColumn }, 'rhsColumn');
   if (!isTable(rhs) || besidePoints(options)) return options;
-  if (incompleteRows === 'skip')
+  if (incompleteRows === 'skip' && file === undefined)
     throw new UsageError(
       `--incomplete-rows skip does not go with --rhs ${rhs}: the rows of two files would no longer belong together. ` +
         'Put b into a column of the table of points, and name it by --rhs-column.',
     );
-  const others = { ...options };
+  // Of a saved matrix the rows are left out that its table of points was read without.
+  const others = { ...options, incompleteRows: file === undefined ? incompleteRows : undefined };
   if (points === undefined && options.network === undefined) for (const name of READING) others[name] = undefined;
   return others;
 }
 
 /** What can be found wrong before anything is opened. Throws UsageError, OptionError. */
 function checkOptions(file: string | undefined, given: SolveCommandOptions): void {
-  checkMatrixOptions(file, checkRightHandSide(given));
+  checkMatrixOptions(file, checkRightHandSide(file, given));
 }
 
 function checkMatrixOptions(file: string | undefined, options: SolveCommandOptions): void {
@@ -137,6 +139,57 @@ async function openSystem(
   return openNetwork(options, widths, seed, control);
 }
 
+/** The first columns of a table; all of them as they are. */
+function firstColumns(values: PointTable, count: number): PointTable {
+  const { dimension, count: rows, coordinates, table } = values;
+  if (dimension === count) return values;
+  const kept = coordinates.filter((_, p) => p % dimension < count);
+  const names = table?.names.slice(0, count);
+  return {
+    ...values,
+    dimension: count,
+    coordinates: kept,
+    table: table === undefined ? undefined : { ...table, names: names ?? [] },
+    count: rows,
+  };
+}
+
+/**
+ * b of the rows that a saved matrix's table of points was read with: those that lack none of the columns of the points,
+ * of their values, and of b. Throws UsageError where the matrix is of no such table, or of more rows.
+ */
+async function besideSaved(
+  options: SolveCommandOptions,
+  { name: file, source }: SolveSetup['input'],
+  size: number,
+  control: TeamControl,
+): Promise<OpenVectors> {
+  const { rhs, rhsColumn = [] } = options;
+  const table = source?.table;
+  if (table === undefined || source?.name !== basename(rhs))
+    throw new UsageError(
+      `--incomplete-rows skip: which rows ${file} has is known where it was compressed from the table ` +
+        `${basename(rhs)} ` +
+        'by this version. Give --points, --columns and --rhs-column of the table instead of the saved matrix, or a ' +
+        'table of b without missing values.',
+    );
+  const { readColumns } = await import('../experiment/split-columns.js');
+  const { header = table.header, delimiter = table.delimiter, decimal = table.decimal } = options;
+  const { besides = [] } = table;
+  const columns = [...rhsColumn, ...table.columns, ...besides.map(({ column }) => column)];
+  const how = { header, delimiter, decimal, incompleteRows: 'skip', signal: control.signal } as const;
+  const all = await readColumns(rhs, columns, how, 'rhsColumn');
+  const b = firstColumns(all, rhsColumn.length);
+  if (b.count !== size) {
+    const names = all.table!.names.map((one) => `"${one}"`).join(', ');
+    throw new UsageError(
+      `${file} is of ${size} rows of ${rhs}, and ${b.count} have all of ${names}: compress with --values ` +
+        `${rhsColumn.join(',')} --incomplete-rows skip, so that the matrix is of the same rows.`,
+    );
+  }
+  return tableVectors(rhs, b);
+}
+
 /** `seen` is called with the right-hand sides once they are there. */
 function setupOf(
   options: SolveCommandOptions,
@@ -167,10 +220,17 @@ function setupOf(
     ...opened,
     compress: options.format === undefined ? undefined : compressOptions(options),
     rightHandSides: async (size) => {
+      const { rhsColumn: columns } = options;
       const b =
-        values === undefined
-          ? await openVectors({ ...options, x: rhs, columns: options.rhsColumn, vectors, seed }, size, control)
-          : tableVectors(rhs, values);
+        values !== undefined
+          ? tableVectors(rhs, firstColumns(values, columns!.length))
+          : options.incompleteRows === 'skip' && opened.matrix !== undefined
+            ? await besideSaved(options, opened.input, size, control)
+            : await openVectors(
+                { ...options, x: rhs, columns, columnOption: 'rhsColumn', vectors, seed },
+                size,
+                control,
+              );
       seen(b);
       return b.vectors;
     },
@@ -208,6 +268,14 @@ async function namingFlags<T>(otherwise: string, work: () => Promise<T>): Promis
   }
 }
 
+/** bᵀx of each column. */
+const columnProducts = (b: Matrix, x: Matrix): number[] =>
+  Array.from({ length: b.cols }, (_, j) => {
+    let sum = 0;
+    for (let i = 0; i < b.rows; i++) sum += b.data[b.offset + i + j * b.ld] * x.data[x.offset + i + j * x.ld];
+    return sum;
+  });
+
 /** The exit status of a run that is done, and on standard error why the tolerance was not met. */
 function statusOf({ decision, outcome, reason, residual, tolerance }: SolveRecord): number {
   if (decision === 'met') return EXIT_STATUS.done;
@@ -235,6 +303,7 @@ export async function solve(file: string | undefined, given: SolveCommandOptions
     const { runSolve } = await import('../experiment/solve-run.js');
     let flat = false;
     let rightHandSide = 'seeded';
+    let b: Matrix | undefined;
     const otherwise =
       file === undefined
         ? 'give a smaller --compress-tolerance, or another --preconditioner'
@@ -243,16 +312,18 @@ export async function solve(file: string | undefined, given: SolveCommandOptions
       const setup = setupOf(
         options,
         await openSystem(file, options, control),
-        (b) => {
-          flat = b.flat;
-          rightHandSide = b.name;
+        (found) => {
+          flat = found.flat;
+          rightHandSide = found.name;
+          b = found.vectors;
         },
         control,
       );
       return runSolve(setup, control);
     });
     throwIfAborted(control.signal);
-    const told: SolveRecord = { ...done.record, rightHandSide, reason: inFlags(done.record.reason) };
+    const quadratic = b === undefined || rightHandSide === 'seeded' ? undefined : columnProducts(b, done.x);
+    const told: SolveRecord = { ...done.record, rightHandSide, quadratic, reason: inFlags(done.record.reason) };
     if (options.out !== undefined && writes(options, told)) await writeVectors(options.out, 'x', done.x, flat, control);
     if (options.record !== undefined) {
       const { writeRecord } = await import('../experiment/record.js');

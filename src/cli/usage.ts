@@ -2,6 +2,7 @@
  * Reading the command's arguments: numbers and names, with messages that say what is allowed.
  */
 import { InvalidArgumentError } from 'commander';
+import { nearestName } from '../core/known-options.js';
 
 /** Wrong usage found after parsing: exit status 2. */
 export class UsageError extends Error {}
@@ -94,15 +95,37 @@ export function header(text: string): boolean | undefined {
   return meaning[text];
 }
 
+/** A setting's value: a number, true, false, null, or a word. */
+function settingValue(text: string): number | boolean | string | null {
+  if (numeric.test(text)) return Number(text);
+  const words: Readonly<Record<string, boolean | null>> = { true: true, false: false, null: null };
+  return Object.hasOwn(words, text) ? words[text] : text;
+}
+
+/** name=value, several with commas between. */
+export function settings(text: string): Record<string, number | boolean | string | null> {
+  return Object.fromEntries(
+    text.split(',').map((part) => {
+      const [, name, value] = /^\s*([A-Za-z]\w*)\s*=\s*(\S+)\s*$/.exec(part) ?? [];
+      if (name === undefined)
+        throw new InvalidArgumentError('It must be name=value, such as damping=0.1, several with commas between.');
+      return [name, settingValue(value)];
+    }),
+  );
+}
+
+function noSuch(noun: string, given: string, choices: readonly string[]): string {
+  const near = nearestName(given, choices);
+  const meant = near === undefined ? '' : ` Did you mean ${near}?`;
+  return `There is no ${noun} ${JSON.stringify(given)}; there are ${choices.join(', ')}.${meant}`;
+}
+
 /** A parser of names with commas between, each one of `choices`. */
 export function oneOfEach<T extends string>(noun: string, choices: readonly T[]): (text: string) => T[] {
   return (text) =>
     text.split(',').map((part) => {
       const choice = choices.find((name) => name === part.trim().toLowerCase());
-      if (choice === undefined)
-        throw new InvalidArgumentError(
-          `There is no ${noun} ${JSON.stringify(part.trim())}; there are ${choices.join(', ')}.`,
-        );
+      if (choice === undefined) throw new InvalidArgumentError(noSuch(noun, part.trim(), choices));
       return choice;
     });
 }

@@ -11,7 +11,7 @@ import { readColumns } from '../experiment/split-columns.js';
 import { isTable, type CsvFormat } from '../io/csv-format.js';
 import { writeCsvMatrix } from '../io/csv-write.js';
 import { readNpyOrdered, writeNpy, writeNpyMatrix } from '../io/npy.js';
-import type { PointTable } from '../io/points.js';
+import { readPoints, type PointTable } from '../io/points.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { asFlag, UsageError } from './usage.js';
 
@@ -24,16 +24,18 @@ export interface OpenVectors {
 }
 
 /** What says which vectors. */
-export interface VectorOptions extends Omit<CsvFormat, 'columns' | 'incompleteRows'> {
+export interface VectorOptions extends Omit<CsvFormat, 'columns' | 'values' | 'incompleteRows'> {
   /** 'seeded', or a file: .npy, or a table. */
   readonly x: string;
   /** Of a table. */
   readonly columns?: readonly (string | number)[] | undefined;
+  /** What the command calls them. */
+  readonly columnOption?: string | undefined;
   readonly vectors: number;
   readonly seed: number;
 }
 
-/** Throws UsageError for a table of which no column is named; `column`: the option that names one, if there is one. */
+/** Throws UsageError for a table of which no column is named by the option `column`, where there is one. */
 export function checkVectors(
   flag: string,
   { x, columns }: Pick<VectorOptions, 'x' | 'columns'>,
@@ -41,8 +43,9 @@ export function checkVectors(
 ): void {
   if (column !== undefined && columns !== undefined && !isTable(x))
     throw new UsageError(`${asFlag(column)} names a column of a table: it goes with --${flag} FILE.csv (or .tsv).`);
-  if (!isTable(x) || columns !== undefined) return;
-  const name = column === undefined ? '' : `name a column of the table by ${asFlag(column)} COLUMN, or `;
+  // Without an option for them all columns are vectors, as `--out` writes them.
+  if (!isTable(x) || columns !== undefined || column === undefined) return;
+  const name = `name a column of the table by ${asFlag(column)} COLUMN, or `;
   throw new UsageError(
     `--${flag} ${x}: ${name}give the vectors as .npy, N rows (numpy.save, or writeNpyMatrix of hmatrix/io).`,
   );
@@ -64,7 +67,11 @@ async function readVectors(options: VectorOptions, control: TeamControl): Promis
   const { x, columns, header, delimiter, decimal } = options;
   if (isTable(x)) {
     const { signal, onProgress } = control;
-    return tableVectors(x, await readColumns(x, columns!, { header, delimiter, decimal, signal, onProgress }));
+    const how = { header, delimiter, decimal, signal, onProgress };
+    return tableVectors(
+      x,
+      columns === undefined ? await readPoints(x, how) : await readColumns(x, columns, how, options.columnOption),
+    );
   }
   const { shape, rows, cols, data } = await readNpyOrdered(x, 'F', undefined, control);
   return { vectors: view(data, 0, rows, cols), flat: shape.length === 1, name: basename(x) };

@@ -22,6 +22,7 @@ export type Kind =
   | 'team'
   | 'model'
   | 'network'
+  | 'weights'
   | 'data set'
   | 'result'
   | 'function'
@@ -62,7 +63,7 @@ export function kindOf(value: unknown): Kind {
   if ('order' in o && 'begin' in o && 'end' in o) return 'tree';
   if (isFunction(o['evaluate']) && 'argument' in o) return 'kernel';
   if (isFunction(o['batch']) && 'samples' in o) return 'data set';
-  if ('layers' in o && 'parameters' in o) return 'network';
+  if ('layers' in o && 'parameters' in o) return typeof o['parameters'] === 'number' ? 'network' : 'weights';
   if (isFunction(o['runSync']) && isFunction(o['share'])) return 'team';
   return memberOperator(o) === undefined ? 'object' : 'result';
 }
@@ -118,6 +119,8 @@ export function describe(value: unknown): string {
       return 'points';
     case 'tree':
       return 'a cluster tree';
+    case 'weights':
+      return 'weights as readWeights reads them';
     case 'result':
       return `${describeObject(o)}, whose .${memberOperator(o)!} is an operator`;
     case 'object':
@@ -126,6 +129,10 @@ export function describe(value: unknown): string {
       return article(kind);
   }
 }
+
+/** A name in quotes; what is no text, and so no name, in words. */
+export const quoted = (value: unknown): string =>
+  typeof value === 'string' ? `"${shortened(value)}"` : describe(value);
 
 /** What an argument is to be. */
 export type Role =
@@ -244,7 +251,10 @@ const ROLES: Readonly<Record<Role, Part>> = {
   network: {
     name: 'a network (of defineNetwork)',
     kinds: ['network'],
-    instead: { model: 'its .network is the network' },
+    instead: {
+      model: 'its .network is the network',
+      weights: 'defineNetwork({ widths: weights.widths, bias: weights.bias, activation }) makes their network',
+    },
   },
   'data set': {
     name: 'a data set: { samples, inputs, outputs, batch }',

@@ -3,10 +3,31 @@
  */
 import { closest, distance } from 'fastest-levenshtein';
 import { OptionError } from './errors.js';
-import { describe } from './kind.js';
+import { describe, requireRole } from './kind.js';
 
-/** Every key of an options type, once: the compiler refuses a list that lacks one or has one too many. */
-export type KeysOf<T> = Readonly<Record<keyof T, true>>;
+/** What an option may be; `true`: what the function itself checks. */
+export type OptionType = 'number' | 'number or null' | 'boolean' | 'text' | 'function' | true;
+
+/** The {@link OptionType} of an option of type V. */
+type TypeOf<V> = [V] extends [number]
+  ? 'number'
+  : [V] extends [number | null]
+    ? 'number or null'
+    : [V] extends [boolean]
+      ? 'boolean'
+      : [V] extends [(...args: never[]) => unknown]
+        ? 'function'
+        : string extends V
+          ? [V] extends [string]
+            ? 'text'
+            : true
+          : true;
+
+/**
+ * Every key of an options type, once, and whether it is a number, a boolean, a function or something else: the compiler
+ * refuses a list that lacks one, has one too many, or calls a number something else.
+ */
+export type KeysOf<T> = { readonly [K in keyof T]-?: TypeOf<Exclude<T[K], undefined>> };
 
 /** Options after defaults: every one has a value. */
 export type Resolved<T> = { readonly [K in keyof T]-?: Exclude<T[K], undefined> };
@@ -46,10 +67,56 @@ function synonymOf(given: string, names: readonly string[]): { name: string; mea
   return name === undefined ? undefined : { name, meaning: SYNONYMS[name].meaning };
 }
 
+const ASKED = {
+  number: 'a number',
+  'number or null': 'a number or null',
+  boolean: 'true or false',
+  text: 'text',
+  function: 'a function',
+} as const;
+
+/** What `typeof` says of them. */
+const TYPE_OF = {
+  number: 'number',
+  'number or null': 'number',
+  boolean: 'boolean',
+  text: 'string',
+  function: 'function',
+} as const;
+
+function hasType(value: unknown, type: OptionType): boolean {
+  if (value === null) return type === 'number or null';
+  return type === true || typeof value === TYPE_OF[type];
+}
+
+/** Throws OptionError unless an option that was given is of its type; null is an option of few. */
+function requireType(value: unknown, type: OptionType, option: string, of: string): void {
+  if (value === undefined) return;
+  if (option === 'team') requireRole(value, 'team', `The option team of ${of}`);
+  else if (option === 'signal' && typeof (value as AbortSignal | null)?.aborted !== 'boolean')
+    throw new OptionError(`The signal given to ${of} must be an AbortSignal, not ${describe(value)}.`, { option, of });
+  else if (option === 'blas' && type === true && typeof (value as { gemm?: unknown } | null)?.gemm !== 'function')
+    throw new OptionError(
+      `The option blas of ${of} is a dense backend, as openBlas(name) opens it, not ${describe(value)}.`,
+      { option, of },
+    );
+  if (hasType(value, type)) return;
+  const wrong = type === true ? 'null: leave it out' : `${ASKED[type]}, not ${describe(value)}${unquoted(value, type)}`;
+  throw new OptionError(`${option} of ${of} must ${type === true ? 'not ' : ''}be ${wrong}.`, { option, of });
+}
+
+/** What to write instead of a number or a boolean in quotes. */
+function unquoted(value: unknown, type: keyof typeof ASKED): string {
+  if (typeof value !== 'string' || type === 'function' || type === 'text') return '';
+  const text = value.trim();
+  const fits = type === 'boolean' ? text === 'true' || text === 'false' : text !== '' && Number.isFinite(Number(text));
+  return fits ? `: write ${text} without quotes` : '';
+}
+
 /**
- * Throws OptionError unless `options` is an object whose keys are all among `keys`; the message names the nearest right
- * one; returns them. `of` is the function that takes them, as its caller writes it; where it needs some, `example` is
- * a call that has them.
+ * Throws OptionError unless `options` is an object whose keys are all among `keys`, and numbers and booleans where
+ * these ask for them; the message names the nearest right key, or what was given; returns them. `of` is the function
+ * that takes them, as its caller writes it; where it needs some, `example` is a call that has them.
  */
 export function requireKnownOptions<T>(options: T, keys: KeysOf<T>, of: string, example?: string): T {
   if (options === null || typeof options !== 'object' || Array.isArray(options)) {
@@ -58,7 +125,10 @@ export function requireKnownOptions<T>(options: T, keys: KeysOf<T>, of: string, 
   }
   const names = Object.keys(keys);
   for (const key of Object.keys(options)) {
-    if (Object.hasOwn(keys, key)) continue;
+    if (Object.hasOwn(keys, key)) {
+      requireType(options[key as keyof T], keys[key as keyof T], key, of);
+      continue;
+    }
     const synonym = synonymOf(key, names);
     const near = synonym?.name ?? nearestName(key, names);
     const hint =
@@ -77,7 +147,7 @@ export function requireKnownOptions<T>(options: T, keys: KeysOf<T>, of: string, 
 /** The options whose names are among `keys`, where those of two functions were given together. */
 export function optionsAmong<T extends object, K extends string>(
   options: T,
-  keys: Readonly<Record<K, true>>,
+  keys: Readonly<Record<K, OptionType>>,
 ): Pick<T, K & keyof T> {
   return Object.fromEntries(Object.entries(options).filter(([key]) => Object.hasOwn(keys, key))) as Pick<
     T,

@@ -4,12 +4,19 @@
  * Generator: xoshiro128** 1.1 (D. Blackman, S. Vigna, "Scrambled linear pseudorandom number generators", ACM TOMS
  * 47(4), 2021), its state filled from the seed by the 32-bit finalizer of MurmurHash3 (A. Appleby).
  */
+import { OptionError } from './errors.js';
+import { describe } from './kind.js';
 
 const mix = (h: number): number => {
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return (h ^ (h >>> 16)) >>> 0;
 };
+
+function requireKey(value: number, name: string): void {
+  if (!Number.isSafeInteger(value))
+    throw new OptionError(`${name} of RandomStream must be a whole number, not ${describe(value)}.`, { value });
+}
 
 /** A stream of pseudorandom numbers; the same seed and keys give the same numbers on every machine and worker. */
 export class RandomStream {
@@ -21,8 +28,11 @@ export class RandomStream {
 
   /**
    * The stream of `seed` for one purpose: equal (seed, keys…) give equal streams, different ones independent streams.
+   * Throws OptionError for what is no whole number.
    */
   constructor(seed: number, ...keys: number[]) {
+    requireKey(seed, 'The seed');
+    for (const key of keys) requireKey(key, 'A key');
     let h = mix((seed >>> 0) ^ mix(Math.floor(seed / 4294967296) >>> 0));
     for (const key of keys) h = mix(h ^ mix((key >>> 0) + 0x9e3779b9));
     this.#a = mix(h + 0x9e3779b9);

@@ -2,8 +2,6 @@
  * The one place that picks a dense backend for the calling thread: whoever passes none shares one, opened when it is
  * first needed.
  */
-import { OptionError } from '../core/errors.js';
-import { describe, requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { openBlas } from './backend.js';
 import type { Blas } from './blas.js';
@@ -30,12 +28,6 @@ export function defaultBlas(): Blas {
  */
 export function withBlas<T extends BlasOption>(options: T, keys: KeysOf<T>, of: string): WithBlas<T> {
   requireKnownOptions(options, keys, of);
-  const { blas, team } = options as BlasOption & { readonly team?: unknown };
-  if (team !== undefined) requireRole(team, 'team', `The option team of ${of}`);
-  if (blas !== undefined && typeof blas?.gemm !== 'function') {
-    throw new OptionError(
-      `The option blas of ${of} is a dense backend, as openBlas(name) opens it, not ${describe(blas)}.`,
-    );
-  }
+  const { blas } = options;
   return { ...options, blas: blas ?? defaultBlas() };
 }

@@ -1,6 +1,7 @@
 /**
  * Column-major matrix views.
  */
+import { requirePrecision } from '../core/checks.js';
 import { floats, type FloatArray, type Precision } from '../core/floats.js';
 import { ShapeError } from '../core/errors.js';
 import { describe, kindOf } from '../core/kind.js';
@@ -58,9 +59,17 @@ export function matrixOver(
 
 /** A zero matrix of its own. */
 export function zeros(rows: number, cols: number, precision?: 'f64'): Matrix<Float64Array>;
-/** A zero matrix of its own, of that precision. */
+/** A zero matrix of its own, of that precision. Throws ShapeError, OptionError. */
 export function zeros(rows: number, cols: number, precision: Precision): Matrix;
 export function zeros(rows: number, cols: number, precision: Precision = 'f64'): Matrix {
+  requirePrecision(precision);
+  for (const [name, count] of [
+    ['rows', rows],
+    ['cols', cols],
+  ] as const) {
+    if (!Number.isSafeInteger(count) || count < 0)
+      throw new ShapeError(`${name} of zeros must be a whole number ≥ 0, not ${describe(count)}.`, { [name]: count });
+  }
   return view(floats(rows * cols, precision), 0, rows, cols);
 }
 
@@ -84,6 +93,17 @@ export function asVectors(x: Vectors, name: string): Matrix {
   if (!overFloats(a) && kindOf(a) === 'matrix') a = { ...a, data: asFloats(a.data, `${name}.data`) };
   checkView(a, name);
   return a;
+}
+
+/** A flat array of n² numbers as the n × n matrix, column by column. Throws ShapeError. */
+export function squareOver(numbers: ArrayLike<number>, name: string): Matrix {
+  const data = asFloats(numbers, name);
+  const n = Math.round(Math.sqrt(data.length));
+  if (n * n !== data.length)
+    throw new ShapeError(`An array of ${data.length} numbers is not a square matrix: ${n}² = ${n * n}.`, {
+      length: data.length,
+    });
+  return view(data, 0, n, n);
 }
 
 /** For messages about vectors with the wrong number of rows: says so where they would fit transposed. */
@@ -121,7 +141,8 @@ export function checkView(a: Matrix, name: string): void {
     ld < Math.max(1, rows)
   ) {
     throw new ShapeError(
-      `${name}: not a view: rows ${rows}, cols ${cols}, ld ${ld}, offset ${offset} (whole numbers, ld ≥ max(1, rows)).`,
+      `${name}: not a view: rows ${describe(rows)}, cols ${describe(cols)}, ld ${describe(ld)}, offset ` +
+        `${describe(offset)} (whole numbers, ld ≥ max(1, rows)).`,
       { rows, cols, ld, offset },
     );
   }

@@ -90,7 +90,7 @@ async function readBoth(
 ): Promise<Pick<SampleTable, 'inputs' | 'targets'>> {
   const { name } = data;
   if (target !== undefined) {
-    const { points, values } = await readSplitTable(data.path, target, { ...format, signal, onProgress });
+    const { points, values } = await readSplitTable(data.path, target, { ...format, signal, onProgress }, 'target');
     return { inputs: rowsOf(points, name), targets: rowsOf(values, name) };
   }
   const inputs = await readRows(data, 'data', format, { signal, onProgress });

@@ -38,6 +38,8 @@ export interface SolveRecord {
   readonly vectors: number;
   /** Where b came from: a file, columns of a table, or 'seeded'; undefined where the caller does not tell. */
   readonly rightHandSide?: string | undefined;
+  /** bᵀx of each right-hand side: of a Gaussian process with values b, yᵀ(K + λI)⁻¹y. */
+  readonly quadratic?: readonly number[] | undefined;
   /** λ, and ‖A‖₂ where it was measured. */
   readonly shift: number;
   readonly norm: number | null;

@@ -2,6 +2,7 @@
  * Which approximations a table compares, and at which budgets.
  */
 import { OptionError } from '../core/errors.js';
+import { describe } from '../core/kind.js';
 import { APPROXIMATION_METHODS, type ApproximationMethod, METHOD_TABLE } from '../approximation/methods/table.js';
 import { percent, rankWithin } from '../approximation/budget.js';
 
@@ -47,7 +48,7 @@ export function tableBudgets(size: number, low?: number, high?: number): { low: 
   for (const name of ['low', 'high'] as const) {
     const share = budgets[name];
     if (!(share > 0 && share <= 1))
-      throw new OptionError(`A share of the dense matrix lies above 0 and is at most 1, not ${share}.`, {
+      throw new OptionError(`A share of the dense matrix lies above 0 and is at most 1, not ${describe(share)}.`, {
         option: name,
         share,
       });

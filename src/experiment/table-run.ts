@@ -3,7 +3,7 @@
  * each approximation measured.
  */
 import { throwIfAborted } from '../core/context.js';
-import { MemoryError, OptionError } from '../core/errors.js';
+import { MemoryError, NonFiniteError, OptionError } from '../core/errors.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { view } from '../dense/matrix.js';
 import { approximateSubject } from '../approximation/approximate.js';
@@ -22,11 +22,12 @@ import { initialParameters } from '../network/initialize.js';
 import type { LossName } from '../network/losses/table.js';
 import type { Model } from '../network/model.js';
 import { defineNetwork } from '../network/network.js';
-import { trainAdam } from '../network/train.js';
 import { readWeights } from '../network/weights-file.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
+import { adam } from '../training/optimizers/first-order.js';
+import { train } from '../training/train.js';
 import { randomVectors } from './compression-run.js';
 import { measureDgemm, median } from './dgemm-rate.js';
 import { named } from './named-progress.js';
@@ -104,7 +105,7 @@ export function checkTable(
 
 /**
  * Trains, or reads the weights; the model that the Hessian is taken of, and how it came about. Throws what reading and
- * training throw.
+ * training throw, NonFiniteError where training diverges.
  */
 export async function trainedModel(
   setup: TrainingSetup,
@@ -119,11 +120,12 @@ export async function trainedModel(
       ? initialParameters(network, seed)
       : (await readWeights(weights.path, network, { ...control, precision: 'f64' })).parameters;
   const began = performance.now();
-  const trained = await trainAdam(
+  const trained = await train(
     { network, parameters: initial, loss, data },
-    { epochs, batchSize, learningRate, seed },
-    { blas, signal: control.signal, onProgress: control.onProgress },
+    { optimizer: adam({ learningRate }), epochs, batchSize, seed },
+    control,
   );
+  if (trained.outcome === 'diverged') throw new NonFiniteError(trained.failure!, { steps: trained.steps });
   const seconds = (performance.now() - began) / 1000;
   const model: Model = { network, parameters: trained.parameters, loss, data };
   return {
@@ -134,7 +136,7 @@ export async function trainedModel(
       batchSize,
       learningRate,
       seconds,
-      losses: trained.losses,
+      losses: trained.evaluations.flatMap(({ loss: mean }) => (mean === null ? [] : [mean])),
       loss: meanLoss(model, { blas, signal: control.signal }),
     },
   };

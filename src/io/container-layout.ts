@@ -12,6 +12,7 @@
 import { FileFormatError } from '../core/errors.js';
 import { crc32 } from './crc32.js';
 import { excerptOf } from './excerpt.js';
+import { CONTAINER_MAGIC, foreignFile } from './foreign-file.js';
 
 /** The format's version that this library writes, and the newest that it reads. */
 export const CONTAINER_VERSION = 1;
@@ -19,7 +20,6 @@ export const CONTAINER_VERSION = 1;
 export const PREAMBLE_BYTES = 64;
 /** Sections begin at multiples of so many bytes. */
 export const ALIGNMENT = 64;
-const magic = Uint8Array.of(0x89, 0x48, 0x4d, 0x58, 0x0d, 0x0a, 0x1a, 0x0a);
 
 /** Whatever JSON can hold. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
@@ -72,7 +72,7 @@ export const sectionBytes = (section: Pick<Section, 'type' | 'length'>): number 
 export function formatPreamble(json: Uint8Array, fileLength: number): Uint8Array {
   const bytes = new Uint8Array(PREAMBLE_BYTES);
   const fields = new DataView(bytes.buffer);
-  bytes.set(magic);
+  bytes.set(CONTAINER_MAGIC);
   fields.setUint32(8, CONTAINER_VERSION, true);
   fields.setUint32(12, json.length, true);
   fields.setUint32(16, crc32(json), true);
@@ -93,11 +93,11 @@ export function parsePreamble(
   bytes: Uint8Array,
   path: string,
 ): { jsonLength: number; jsonCrc: number; fileLength: number } {
-  const known = bytes.subarray(0, magic.length);
-  if (known.length === 0 || !known.every((byte, i) => byte === magic[i])) {
+  const known = bytes.subarray(0, CONTAINER_MAGIC.length);
+  if (known.length === 0 || !known.every((byte, i) => byte === CONTAINER_MAGIC[i])) {
     throw new FileFormatError(
       `${path}: not a hierarchical matrix file: it does not start with its magic bytes. Give a file that this ` +
-        'library wrote.',
+        `library wrote.${foreignFile(path, bytes)}`,
       { path, section: 'preamble' },
     );
   }

@@ -4,6 +4,7 @@
  * among several of these, the one that leaves fewest cells that are no numbers in any notation ("1,5;2,5" are two
  * numbers with decimal commas, not a number and two pieces of text). A file without any of them has one column.
  */
+import { describe } from '../core/kind.js';
 import { parse } from 'csv-parse/sync';
 import { OptionError } from '../core/errors.js';
 import { isMissing, notationOf, numberOf, type DecimalMark } from './csv-cell.js';
@@ -18,7 +19,7 @@ export function requireDelimiter(delimiter: string): void {
   const given: unknown = delimiter;
   if (typeof given === 'string' && [...given].length === 1 && !/[\w.+\-"\r\n]/.test(given)) return;
   throw new OptionError(
-    `The delimiter must be one character, no digit, letter, sign, point or quote; not ${JSON.stringify(given)}.`,
+    `The delimiter must be one character, no digit, letter, sign, point or quote; not ${describe(given)}.`,
     { option: 'delimiter', delimiter: given },
   );
 }

@@ -32,15 +32,17 @@ export interface CsvFormat {
   readonly incompleteRows?: 'error' | 'skip' | undefined;
 }
 
-/** The options of tables, by name. */
-export const TABLE_OPTIONS = [
+/** The options of tables by name, without that of one more column. */
+export const READING_OPTIONS = [
   'columns',
-  'values',
   'header',
   'delimiter',
   'decimal',
   'incompleteRows',
 ] as const satisfies readonly (keyof CsvFormat)[];
+
+/** The options of tables, by name. */
+export const TABLE_OPTIONS = ['values', ...READING_OPTIONS] as const satisfies readonly (keyof CsvFormat)[];
 
 /** Whether a file of that name is read as a table. */
 export const isTable = (path: string): boolean => /\.(csv|tsv)$/i.test(path);
@@ -56,6 +58,8 @@ export interface CsvReading {
   readonly names: readonly string[];
   /** The name of the column of `values`, where they were asked for. */
   readonly valuesName?: string | undefined;
+  /** Of several columns of values, read besides: their numbers and names. */
+  readonly besides?: readonly { readonly column: number; readonly name: string }[] | undefined;
   /** The names of the other columns of the file, which were not taken. */
   readonly leftOut: readonly string[];
   /** Rows left out because a value was missing. */
@@ -73,14 +77,16 @@ export function columnsTaken({
   columns,
   names,
   valuesName,
+  besides = [],
   header,
   leftOut,
-}: Pick<CsvReading, 'columns' | 'names' | 'valuesName' | 'header' | 'leftOut'>): string {
+}: Pick<CsvReading, 'columns' | 'names' | 'valuesName' | 'besides' | 'header' | 'leftOut'>): string {
   const list = (shown: readonly string[]): string =>
     shown.slice(0, COLUMNS_SHOWN).join(', ') +
     (shown.length > COLUMNS_SHOWN ? ` and ${shown.length - COLUMNS_SHOWN} more` : '');
   const called = (name: string): string => (header ? quoted(name) : name.replace(/^column /, ''));
-  const valued = valuesName === undefined ? '' : `, values ${called(valuesName)}`;
+  const values = valuesName === undefined ? besides.map(({ name }) => name) : [valuesName];
+  const valued = values.length === 0 ? '' : `, values ${list(values.map(called))}`;
   const taken = list(header ? names.map(quoted) : columns.map(String)) + valued;
   const by = header ? 'named by the first row' : 'by number from 0: the first row holds no names';
   const rest = leftOut.length === 0 ? '' : `; left out: ${list(leftOut.map(called))}`;

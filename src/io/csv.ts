@@ -257,12 +257,13 @@ class TableBuilder {
       line,
       row: this.#rows + this.#skipped.length,
       column: shortened(name),
+      number: k,
       cell: shortened(cell),
     };
     const taken = `Taken: ${columnsTaken(this.#taken())}.`;
     if (value !== undefined)
       return new NonFiniteError(`${where}: ${shortened(cell)} is not a finite number. ${taken}`, data);
-    const columns = { option: 'columns' };
+    const columns = { option: this.#options.values !== undefined && k === this.#picked.at(-1) ? 'values' : 'columns' };
     if (isMissing(cell)) {
       const skip = { option: 'incompleteRows', value: 'skip' };
       const help = `Leave such rows out (${inCode(skip)}), or choose other columns (${inCode(columns)})`;
@@ -280,7 +281,13 @@ class TableBuilder {
         text += ` (${inCode(notation.advice)})`;
       }
     }
-    const choose = notation === undefined ? 'Choose the numeric columns' : 'Or choose other columns';
+    const others = columns.option === 'values' ? 'another column' : 'other columns';
+    const choose =
+      notation !== undefined
+        ? `Or choose ${others}`
+        : columns.option === 'values'
+          ? 'Choose a numeric column'
+          : 'Choose the numeric columns';
     text += `. ${choose} (${inCode(columns)})`;
     if (this.#rows === 0 && !this.#header && this.#options.header === undefined) {
       advice.push(named);
@@ -337,7 +344,7 @@ function checkOptions(options: CsvOptions): void {
   if (maxRowBytes !== undefined) requireWhole(maxRowBytes, 'maxRowBytes', 1);
   if (columns?.length === 0) throw new OptionError('columns: name at least one.', { option: 'columns' });
   if (header !== undefined && typeof header !== 'boolean') {
-    throw new OptionError(`header must be true or false, not ${String(header)}.`, { option: 'header' });
+    throw new OptionError(`header must be true or false, not ${describe(header)}.`, { option: 'header' });
   }
   if (delimiter !== undefined) requireDelimiter(delimiter);
   for (const [option, value, choices] of [
@@ -345,7 +352,7 @@ function checkOptions(options: CsvOptions): void {
     ['incompleteRows', incompleteRows, ['error', 'skip']],
   ] as const) {
     if (value !== undefined && !(choices as readonly string[]).includes(value)) {
-      throw new OptionError(`${option} must be '${choices.join("' or '")}', not ${JSON.stringify(value)}.`, { option });
+      throw new OptionError(`${option} must be '${choices.join("' or '")}', not ${describe(value)}.`, { option });
     }
   }
 }

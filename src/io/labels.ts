@@ -18,9 +18,9 @@ export interface ReadLabelsOptions extends RunControl {
 }
 /** The keys of {@link ReadLabelsOptions}, and `team`. */
 const READ_LABELS_KEYS: KeysOf<ReadLabelsOptions & { readonly team?: unknown | undefined }> = {
-  limit: true,
+  limit: 'number',
   signal: true,
-  onProgress: true,
+  onProgress: 'function',
   team: true,
 };
 

@@ -3,6 +3,7 @@
  * Which of the two a file is, its first bytes tell; its name only where they do not, so that the right reader says what
  * is wrong.
  */
+import { TELLING_BYTES, foreignFile } from './foreign-file.js';
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError } from '../core/errors.js';
 import { withInputFile } from './input-file.js';
@@ -23,10 +24,14 @@ const kindByName = (path: string): ArrayFileKind | undefined =>
   /\.npz$/i.test(path) ? 'npz' : /\.safetensors$/i.test(path) ? 'safetensors' : undefined;
 
 async function kindOf(path: string, control: RunControl): Promise<ArrayFileKind> {
-  const head = await withInputFile(path, control, (file) => file.head(9));
+  const start = await withInputFile(path, control, (file) => file.head(TELLING_BYTES));
+  const head = start.subarray(0, 9);
   const kind = head[0] === 0x50 && head[1] === 0x4b ? 'npz' : head[8] === 0x7b ? 'safetensors' : kindByName(path);
   if (kind === undefined)
-    throw new FileFormatError(`${path}: neither .npz nor safetensors: it starts with ${hex(head)}.`, { path });
+    throw new FileFormatError(
+      `${path}: neither .npz nor safetensors: it starts with ${hex(head)}.${foreignFile(path, start)}`,
+      { path },
+    );
   return kind;
 }
 

@@ -4,6 +4,7 @@
  * bytes, the header's length (2 bytes in 1.0, 4 from 2.0 on, little-endian), then a Python dictionary literal {'descr',
  * 'fortran_order', 'shape'}.
  */
+import { foreignFile } from './foreign-file.js';
 import { FileFormatError } from '../core/errors.js';
 import type { ByteSource } from './byte-source.js';
 import { excerpt } from './excerpt.js';
@@ -105,6 +106,8 @@ function parseLiteral(text: string): Literal {
   return literal;
 }
 
+const MAYBE_ARCHIVE = ' An .npz archive holds several arrays: unpack the one that is meant.';
+
 /**
  * Reads and checks a header: that it is one, that rank and type can be read, that the file's length is the one it
  * announces.
@@ -115,8 +118,8 @@ export async function readNpyHeader(file: ByteSource): Promise<NpyHeader> {
   const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
   if (start.length < 10 || magic.some((byte, i) => start[i] !== byte)) {
     throw new FileFormatError(
-      `${path}: not an .npy file: it does not start with "\\x93NUMPY" (found ${hex(start.subarray(0, 6))}). An ` +
-        '.npz archive holds several arrays: unpack the one that is meant.',
+      `${path}: not an .npy file: it does not start with "\\x93NUMPY" (found ` +
+        `${hex(start.subarray(0, 6))}).${foreignFile(path, start) || MAYBE_ARCHIVE}`,
       { path },
     );
   }

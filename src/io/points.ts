@@ -1,6 +1,7 @@
 /**
  * Points from a file, whatever its kind: .npy, CSV, IDX images; samples of those and of .npz archives.
  */
+import { TELLING_BYTES, foreignFile } from './foreign-file.js';
 import { requireWhole } from '../core/checks.js';
 import { inCode } from '../core/advice.js';
 import type { RunControl } from '../core/context.js';
@@ -25,15 +26,15 @@ export interface ReadPointsOptions extends CsvFormat, RunControl {
 }
 /** The keys of {@link ReadPointsOptions}, and `team`. */
 const READ_POINTS_KEYS: KeysOf<ReadPointsOptions & { readonly team?: unknown | undefined }> = {
-  limit: true,
+  limit: 'number',
   columns: true,
   values: true,
-  header: true,
-  delimiter: true,
+  header: 'boolean',
+  delimiter: 'text',
   decimal: true,
   incompleteRows: true,
   signal: true,
-  onProgress: true,
+  onProgress: 'function',
   team: true,
 };
 
@@ -44,7 +45,7 @@ export interface ReadSamplesOptions extends ReadPointsOptions {
 }
 const READ_SAMPLES_KEYS: KeysOf<ReadSamplesOptions & { readonly team?: unknown | undefined }> = {
   ...READ_POINTS_KEYS,
-  name: true,
+  name: 'text',
 };
 
 /**
@@ -86,13 +87,14 @@ async function kindOf(path: string, control: RunControl, archives: boolean): Pro
   if (/\.npy$/i.test(path)) return 'npy';
   if (archives && /\.npz$/i.test(path)) return 'npz';
   if (/\.(csv|tsv)$/i.test(path)) return 'csv';
-  const head = await withInputFile(path, control, (file) => file.head(6));
+  const start = await withInputFile(path, control, (file) => file.head(TELLING_BYTES));
+  const head = start.subarray(0, 6);
   if (isGzip(head) || isIdx(head)) return 'idx';
   if (hex(head) === NPY_MAGIC) return 'npy';
   if (archives && head[0] === 0x50 && head[1] === 0x4b) return 'npz';
   throw new FileFormatError(
     `${path}: neither .npy${archives ? ', nor .npz' : ''}, nor .csv or .tsv by name, nor IDX (MNIST, .gz as it ` +
-      `comes): it starts with ${hex(head)}.`,
+      `comes): it starts with ${hex(head)}.${foreignFile(path, start)}`,
     { path },
   );
 }

@@ -18,14 +18,14 @@ export interface BlockOptions extends SolverOptions {
 }
 /** The keys of {@link BlockOptions}. */
 export const BLOCK_KEYS: KeysOf<BlockOptions> = {
-  relativeTolerance: true,
-  absoluteTolerance: true,
-  maxIterations: true,
-  maxRestarts: true,
-  roundoff: true,
+  relativeTolerance: 'number',
+  absoluteTolerance: 'number',
+  maxIterations: 'number',
+  maxRestarts: 'number',
+  roundoff: 'number',
   preconditioner: true,
   blas: true,
-  blockSize: true,
+  blockSize: 'number',
 };
 
 /** The numbers of every end. */

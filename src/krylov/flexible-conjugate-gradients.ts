@@ -46,14 +46,14 @@ export interface FlexibleOptions extends SolverOptions {
 }
 /** The keys of {@link FlexibleOptions}. */
 const FLEXIBLE_KEYS: KeysOf<FlexibleOptions> = {
-  relativeTolerance: true,
-  absoluteTolerance: true,
-  maxIterations: true,
-  maxRestarts: true,
-  roundoff: true,
+  relativeTolerance: 'number',
+  absoluteTolerance: 'number',
+  maxIterations: 'number',
+  maxRestarts: 'number',
+  roundoff: 'number',
   preconditioner: true,
   blas: true,
-  directions: true,
+  directions: 'number',
 };
 
 const DIRECTIONS = 8;

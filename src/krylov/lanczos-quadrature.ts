@@ -46,10 +46,10 @@ export interface ProbeOptions {
 /** The keys of {@link ProbeOptions}. */
 export const PROBE_KEYS: KeysOf<ProbeOptions> = {
   blas: true,
-  seed: true,
-  probes: true,
-  degree: true,
-  blockSize: true,
+  seed: 'number',
+  probes: 'number',
+  degree: 'number',
+  blockSize: 'number',
 };
 
 /**

@@ -11,7 +11,7 @@
 import { requireWhole } from '../core/checks.js';
 import { throwIfAborted, type RunControl, checkedControl } from '../core/context.js';
 import { OptionError, ShapeError } from '../core/errors.js';
-import { requireRole } from '../core/kind.js';
+import { describe, requireRole } from '../core/kind.js';
 import type { KeysOf } from '../core/known-options.js';
 import { requireMemory } from '../core/memory.js';
 import { RandomStream } from '../core/random.js';
@@ -46,11 +46,11 @@ export interface LanczosOptions {
 /** The keys of {@link LanczosOptions}. */
 const LANCZOS_KEYS: KeysOf<LanczosOptions> = {
   blas: true,
-  seed: true,
-  tolerance: true,
-  maxIterations: true,
-  basisSize: true,
-  memoryLimit: true,
+  seed: 'number',
+  tolerance: 'number',
+  maxIterations: 'number',
+  basisSize: 'number',
+  memoryLimit: 'number',
 };
 
 /**
@@ -112,7 +112,7 @@ function resolve(operator: LinearOperator, options: WithBlas<LanczosOptions>): R
   if (!symmetric) throw new OptionError('The Lanczos method needs a symmetric operator; this one says that it is not.');
   const { blas, seed = 0, tolerance = 1e-6, maxIterations = 200 } = options;
   if (!(tolerance > 0 && tolerance < 1))
-    throw new OptionError(`tolerance must lie between 0 and 1, not ${tolerance}.`, { tolerance });
+    throw new OptionError(`tolerance must lie between 0 and 1, not ${describe(tolerance)}.`, { tolerance });
   requireWhole(maxIterations, 'maxIterations', 1);
   const wanted = options.basisSize ?? Math.min(maxIterations, MOST_KEPT);
   if (options.basisSize !== undefined) requireWhole(wanted, 'basisSize', 12);

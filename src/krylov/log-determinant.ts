@@ -54,11 +54,11 @@ export interface LogDeterminantOptions extends ProbeOptions {
 /** The keys of {@link LogDeterminantOptions}. */
 const LOG_DETERMINANT_KEYS: KeysOf<LogDeterminantOptions> = {
   blas: true,
-  seed: true,
-  probes: true,
-  degree: true,
-  blockSize: true,
-  lowerBound: true,
+  seed: 'number',
+  probes: 'number',
+  degree: 'number',
+  blockSize: 'number',
+  lowerBound: 'number',
   factorization: true,
 };
 

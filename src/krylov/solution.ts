@@ -34,11 +34,11 @@ export interface SolverOptions extends Tolerances {
 }
 /** The keys of {@link SolverOptions}. */
 export const SOLVER_KEYS: KeysOf<SolverOptions> = {
-  relativeTolerance: true,
-  absoluteTolerance: true,
-  maxIterations: true,
-  maxRestarts: true,
-  roundoff: true,
+  relativeTolerance: 'number',
+  absoluteTolerance: 'number',
+  maxIterations: 'number',
+  maxRestarts: 'number',
+  roundoff: 'number',
   preconditioner: true,
 };
 
@@ -57,16 +57,16 @@ export interface SolveControl extends RunControl, Tolerances {
 }
 /** The keys of {@link SolveControl}, and `team`. */
 export const SOLVE_CONTROL_KEYS: KeysOf<SolveControl & { readonly team?: unknown | undefined }> = {
-  relativeTolerance: true,
-  absoluteTolerance: true,
-  maxIterations: true,
-  maxRestarts: true,
-  roundoff: true,
+  relativeTolerance: 'number',
+  absoluteTolerance: 'number',
+  maxIterations: 'number',
+  maxRestarts: 'number',
+  roundoff: 'number',
   guess: true,
   keep: true,
-  onIteration: true,
+  onIteration: 'function',
   signal: true,
-  onProgress: true,
+  onProgress: 'function',
   team: true,
 };
 

@@ -3,7 +3,7 @@
  */
 import { requireNonNegative, requireWhole } from '../core/checks.js';
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
-import { requireRole } from '../core/kind.js';
+import { describe, requireRole } from '../core/kind.js';
 import { requireKnownOptions, type Resolved } from '../core/known-options.js';
 import { asVectors, checkView, transposeHint, type Matrix } from '../dense/matrix.js';
 import { requireSquare } from '../operator/checks.js';
@@ -93,7 +93,9 @@ export function checkVectors(a: Matrix, name: string, size: number, cols: number
 
 /** What a call passes along, its guess of size × cols as a matrix. Throws OptionError for unknown keys, ShapeError. */
 export function checkControl(control: SolveControl, size: number, cols: number): CheckedControl {
-  requireKnownOptions(control, SOLVE_CONTROL_KEYS, 'solve');
+  const { keep = 'last' } = requireKnownOptions(control, SOLVE_CONTROL_KEYS, 'solve');
+  if (keep !== 'last' && keep !== 'best')
+    throw new OptionError(`keep must be 'last' or 'best', not ${describe(keep)}.`, { keep });
   const { guess: given, ...rest } = control;
   if (given === undefined) return rest;
   const guess = asVectors(given, 'guess');

@@ -14,6 +14,7 @@
 import { requirePositive } from '../core/checks.js';
 import { type RunControl, checkedControl } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
+import { describe } from '../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { withBlas } from '../dense/default-blas.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
@@ -32,7 +33,7 @@ export interface Grid {
   readonly count?: number | undefined;
 }
 /** The keys of {@link Grid}. */
-const GRID_KEYS: KeysOf<Grid> = { from: true, to: true, count: true };
+const GRID_KEYS: KeysOf<Grid> = { from: 'number', to: 'number', count: 'number' };
 
 /** Options of {@link spectralDensity}. */
 export interface DensityOptions extends ProbeOptions {
@@ -47,12 +48,12 @@ export interface DensityOptions extends ProbeOptions {
 /** The keys of {@link DensityOptions}. */
 const DENSITY_KEYS: KeysOf<DensityOptions> = {
   blas: true,
-  seed: true,
-  probes: true,
-  degree: true,
-  blockSize: true,
+  seed: 'number',
+  probes: 'number',
+  degree: 'number',
+  blockSize: 'number',
   grid: true,
-  width: true,
+  width: 'number',
 };
 
 /** A curve over the grid with its pointwise 95 % confidence interval. */
@@ -142,11 +143,11 @@ export async function spectralDensity(
   if (backed.grid !== undefined) requireKnownOptions(backed.grid, GRID_KEYS, 'spectralDensity (grid)');
   const { grid: { from, to, count = COUNT } = {}, width: asked } = backed;
   if (!Number.isInteger(count) || count < 2)
-    throw new OptionError(`The grid needs a whole number ≥ 2 of values, not ${count}.`, { count });
+    throw new OptionError(`The grid needs a whole number ≥ 2 of values, not ${describe(count)}.`, { count });
   if (asked !== undefined) requirePositive(asked, 'width');
   for (const end of [from, to])
     if (end !== undefined && !Number.isFinite(end))
-      throw new OptionError(`The ends of the grid must be finite numbers, not ${end}.`);
+      throw new OptionError(`The ends of the grid must be finite numbers, not ${describe(end)}.`);
   if (from !== undefined && to !== undefined && !(from < to))
     throw new OptionError(`The grid must ascend, from ${from} to ${to} it does not.`, { from, to });
   const matrices = await lanczosMatrices(operator, { ...backed, reorthogonalize: true }, control);

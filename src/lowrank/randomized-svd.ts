@@ -41,11 +41,11 @@ export interface RandomizedSvdOptions extends SketchOptions {
 /** The keys of {@link RandomizedSvdOptions}. */
 const RANDOMIZED_SVD_KEYS: KeysOf<RandomizedSvdOptions> = {
   blas: true,
-  rank: true,
-  oversampling: true,
-  seed: true,
-  memoryLimit: true,
-  powerPasses: true,
+  rank: 'number',
+  oversampling: 'number',
+  seed: 'number',
+  memoryLimit: 'number',
+  powerPasses: 'number',
 };
 
 /** A truncated eigendecomposition, what it captured and what it cost. */

@@ -36,10 +36,10 @@ export interface SketchOptions {
 /** The keys of {@link SketchOptions}. */
 export const SKETCH_KEYS: KeysOf<SketchOptions> = {
   blas: true,
-  rank: true,
-  oversampling: true,
-  seed: true,
-  memoryLimit: true,
+  rank: 'number',
+  oversampling: 'number',
+  seed: 'number',
+  memoryLimit: 'number',
 };
 
 /** A sketch's options, checked and with all defaults filled in. */

@@ -10,6 +10,7 @@
  */
 import { requireSeed, requireWhole } from '../core/checks.js';
 import { OptionError, ShapeError } from '../core/errors.js';
+import { describe } from '../core/kind.js';
 import type { KeysOf } from '../core/known-options.js';
 import { requireMemory } from '../core/memory.js';
 import type { Blas } from '../dense/blas.js';
@@ -54,12 +55,12 @@ export interface TopEigenvaluesOptions {
 /** The keys of {@link TopEigenvaluesOptions}. */
 export const TOP_EIGENVALUES_KEYS: KeysOf<TopEigenvaluesOptions> = {
   which: true,
-  tolerance: true,
-  maxProducts: true,
-  blockSize: true,
+  tolerance: 'number',
+  maxProducts: 'number',
+  blockSize: 'number',
   blas: true,
-  seed: true,
-  memoryLimit: true,
+  seed: 'number',
+  memoryLimit: 'number',
 };
 
 /** Eigenvalues with their vectors, how far they can be trusted, and how they were found. */
@@ -122,9 +123,9 @@ export function resolveEigenvalues(
   requireWhole(k, 'k, the number of eigenvalues,', 1, rows);
   const { which = 'largest', tolerance = 1e-6, blas, seed = 0, memoryLimit = availableMemory() } = options;
   if (!Object.hasOwn(ENDS, which))
-    throw new OptionError(`which must be largest, smallest or magnitude, not ${String(which)}.`, { which });
+    throw new OptionError(`which must be largest, smallest or magnitude, not ${describe(which)}.`, { which });
   if (!(tolerance > 0 && tolerance < 1))
-    throw new OptionError(`tolerance must lie between 0 and 1, not ${tolerance}.`, { tolerance });
+    throw new OptionError(`tolerance must lie between 0 and 1, not ${describe(tolerance)}.`, { tolerance });
   const { maxProducts = Math.max(LEAST_PRODUCTS, PRODUCTS_EACH * k) } = options;
   const { blockSize: width = Math.min(WIDEST_BLOCK, Math.max(NARROWEST_BLOCK, k)) } = options;
   requireWhole(maxProducts, 'maxProducts', 1);

@@ -31,7 +31,7 @@ export interface TraceOptions {
   readonly seed?: number | undefined;
 }
 /** The keys of {@link TraceOptions}. */
-const TRACE_KEYS: KeysOf<TraceOptions> = { products: true, seed: true };
+const TRACE_KEYS: KeysOf<TraceOptions> = { products: 'number', seed: 'number' };
 
 /** A trace, and where it lies. */
 export interface Trace {

@@ -119,12 +119,19 @@ function asMatrix(given: Matrix, name: string): Matrix {
 
 /**
  * Unit vectors for class labels: column i is e_{labels[i]} ∈ ℝ^classes. Throws OptionError for a label outside 0 …
- * classes − 1.
+ * classes − 1, a number of classes that is none.
  */
 export function labelTargets(labels: ArrayLike<number>, classes: number, precision: Precision = 'f64'): Matrix {
   if (typeof labels !== 'object' || labels === null || typeof labels.length !== 'number') {
     const hint = kindOf(labels) === 'matrix' ? ': pass its .data' : '';
     throw new OptionError(`Labels are an array of whole numbers, not ${describe(labels)}${hint}.`);
+  }
+  if (!Number.isSafeInteger(classes) || classes < 1) {
+    throw new OptionError(
+      `labelTargets needs the number of classes, a whole number of at least 1, not ${describe(classes)}: ` +
+        'labelTargets(labels, 10).',
+      { classes },
+    );
   }
   const targets = zeros(classes, labels.length, precision);
   for (let i = 0; i < labels.length; i++) {

@@ -1,6 +1,7 @@
 /**
  * Loss and gradient of a model over all its data, streamed in batches.
  */
+import { describe } from '../core/kind.js';
 import { throwIfAborted, type AbortSignalLike } from '../core/context.js';
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
 import type { KeysOf } from '../core/known-options.js';
@@ -23,12 +24,12 @@ export interface BatchOptions {
   readonly signal?: AbortSignalLike | undefined;
 }
 /** The keys of {@link BatchOptions}. */
-export const BATCH_KEYS: KeysOf<BatchOptions> = { batchSize: true, signal: true };
+export const BATCH_KEYS: KeysOf<BatchOptions> = { batchSize: 'number', signal: true };
 
 /** `size` as the number of samples taken at a time. Throws OptionError. */
 export function requireBatchSize(size: number): number {
   if (!Number.isSafeInteger(size) || size < 1)
-    throw new OptionError(`batchSize is ${size}: it is a whole number of at least 1.`, { batchSize: size });
+    throw new OptionError(`batchSize is ${describe(size)}: it is a whole number of at least 1.`, { batchSize: size });
   return size;
 }
 

@@ -1,8 +1,10 @@
 /**
  * Seeded initial parameters: weights by layer, biases zero.
  */
+import { requirePrecision } from '../core/checks.js';
+import { floats } from '../core/floats.js';
 import { OptionError } from '../core/errors.js';
-import { requireRole } from '../core/kind.js';
+import { quoted, describe, requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import type { FloatArray, Precision } from '../dense/matrix.js';
@@ -34,14 +36,14 @@ const PURPOSE = 0x696e6974;
 export function initialParameters(network: Network, seed: number, options: InitialOptions = {}): FloatArray {
   requireRole(network, 'network', 'initialParameters');
   requireKnownOptions(options, INITIAL_KEYS, 'initialParameters');
-  if (!Number.isSafeInteger(seed)) throw new OptionError(`The seed is ${seed}: it is a whole number.`, { seed });
-  const parameters =
-    options.precision === 'f32' ? new Float32Array(network.parameters) : new Float64Array(network.parameters);
+  if (!Number.isSafeInteger(seed))
+    throw new OptionError(`The seed is ${describe(seed)}: it is a whole number.`, { seed });
+  const parameters = floats(network.parameters, requirePrecision(options.precision ?? 'f64'));
   network.layers.forEach(({ inputs, outputs, width, offset, activation }, ℓ) => {
     const random = new RandomStream(seed, PURPOSE, ℓ);
     const scheme = options.scheme ?? ACTIVATION_TABLE[activation].scheme;
     if (scheme !== 'glorot' && scheme !== 'he' && scheme !== 'lecun')
-      throw new OptionError(`Unknown initialisation "${String(scheme)}": choose glorot, he, lecun.`, { scheme });
+      throw new OptionError(`Unknown initialisation ${quoted(scheme)}: choose glorot, he, lecun.`, { scheme });
     const scale =
       scheme === 'glorot' ? Math.sqrt(6 / (inputs + outputs)) : Math.sqrt((scheme === 'he' ? 2 : 1) / inputs);
     for (let p = 0; p < outputs; p++) {

@@ -24,7 +24,7 @@ export interface JacobianOptions extends Pick<BatchOptions, 'signal'>, BlasOptio
   /** Bytes that the result and what is needed to form it may take; default: what the system says is free. */
   readonly memoryLimit?: number | undefined;
 }
-const JACOBIAN_KEYS: KeysOf<JacobianOptions> = { signal: true, blas: true, memoryLimit: true };
+const JACOBIAN_KEYS: KeysOf<JacobianOptions> = { signal: true, blas: true, memoryLimit: 'number' };
 
 /** Numbers that the gradients of a batch may fill, and what passes hold for it: 64 MB of float64. */
 const BATCH_NUMBERS = 2 ** 23;

@@ -2,7 +2,7 @@
  * A network at given parameters with its loss and data: what training, curvature and experiments pass around.
  */
 import { ShapeError } from '../core/errors.js';
-import { requireRole } from '../core/kind.js';
+import { describe, requireRole } from '../core/kind.js';
 import { asFloats } from '../core/numbers.js';
 import type { FloatArray } from '../dense/matrix.js';
 import type { DataSet } from './data-set.js';
@@ -20,6 +20,15 @@ export interface Model {
 /** A model as callers hand it over: its parameters may lie in any array of numbers. */
 export type GivenModel = Omit<Model, 'parameters'> & { readonly parameters: ArrayLike<number> };
 
+/** The numbers, where weights as `readWeights` reads them were not meant by them. */
+function parametersOf(given: ArrayLike<number>): FloatArray {
+  if (typeof given === 'object' && (given as object | null) !== null && 'parameters' in given)
+    throw new ShapeError(`parameters must be an array of numbers, not ${describe(given)}: pass its .parameters.`, {
+      name: 'parameters',
+    });
+  return asFloats(given, 'parameters');
+}
+
 /**
  * The model, with parameters in a Float64Array or Float32Array (other arrays of numbers are copied to a Float64Array).
  * Throws OptionError for what is no model, ShapeError for parameters that are no numbers.
@@ -28,7 +37,7 @@ export function asModel(model: GivenModel, of: string): Model {
   requireRole(model, 'model', of);
   requireRole(model.network, 'network', `The model given to ${of}`);
   requireRole(model.data, 'data set', `The model given to ${of}`);
-  const parameters = asFloats(model.parameters, 'parameters');
+  const parameters = parametersOf(model.parameters);
   return parameters === model.parameters ? (model as Model) : { ...model, parameters };
 }
 
@@ -47,7 +56,7 @@ export function asNetwork(
     requireRole(given, 'model', of);
   const { network, loss } = given;
   requireRole(network, 'network', `The model given to ${of}`);
-  const parameters = asFloats(given.parameters, 'parameters');
+  const parameters = parametersOf(given.parameters);
   checkParameters(network, parameters);
   if (loss !== undefined) lossOf(loss);
   return { network, parameters, loss };

@@ -4,7 +4,7 @@
  * z_ℓ = W̄_ℓ ā_{ℓ−1}, a_ℓ = φ_ℓ(z_ℓ), ā = [a; 1] and W̄ = [W b] where the layer has a bias.
  */
 import { OptionError, ShapeError } from '../core/errors.js';
-import { describe } from '../core/kind.js';
+import { quoted, describe } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { ACTIVATIONS, type ActivationName } from './activations/table.js';
@@ -53,11 +53,31 @@ const NETWORK_KEYS: KeysOf<NetworkOptions> = {
   bias: true,
 };
 
+/** Throws OptionError for all that `readWeights` read in one object: the network is of its widths and biases. */
+function requireNoWeights(options: object | null): void {
+  if (typeof options !== 'object' || options === null || !('widths' in options && 'parameters' in options)) return;
+  throw new OptionError(
+    'defineNetwork takes the widths and biases of weights, not their parameters, which go into the model: ' +
+      'const { parameters, widths, bias } = await readWeights(path); ' +
+      "defineNetwork({ widths, bias, activation: 'relu' }).",
+    { option: 'parameters' },
+  );
+}
+
+function requireActivation(name: ActivationName, layer?: number): void {
+  if (!ACTIVATIONS.includes(name))
+    throw new OptionError(`Unknown activation ${quoted(name)}: choose ${ACTIVATIONS.join(', ')}.`, {
+      layer,
+      activation: name,
+    });
+}
+
 /**
  * Throws OptionError for an empty layer, an unknown activation, or as many activations or biases as there are not
  * layers.
  */
 export function defineNetwork(options: NetworkOptions): Network {
+  requireNoWeights(options);
   requireKnownOptions(
     options,
     NETWORK_KEYS,
@@ -80,22 +100,34 @@ export function defineNetwork(options: NetworkOptions): Network {
     );
   widths.forEach((width, ℓ) => {
     if (!Number.isSafeInteger(width) || width < 1)
-      throw new OptionError(`Layer ${ℓ} of the network has ${width} units: a width is a whole number of at least 1.`, {
-        layer: ℓ,
-        width,
-      });
+      throw new OptionError(
+        `Layer ${ℓ} of the network has ${describe(width)} units: a width is a whole number of at least 1.`,
+        { layer: ℓ, width },
+      );
   });
   const count = widths.length - 1;
   const names =
     typeof activation === 'string'
       ? Array.from({ length: count }, (_, ℓ) => (ℓ === count - 1 ? outputActivation : activation))
       : activation;
+  if (!Array.isArray(names))
+    throw new OptionError(
+      `activation of defineNetwork is a name or an array of names, not ${describe(names)}: choose ` +
+        `${ACTIVATIONS.join(', ')}.`,
+      { activation: names },
+    );
+  if (typeof activation === 'string') requireActivation(activation);
   if (names.length !== count)
     throw new OptionError(
       `${names.length} activations for ${count} layers: give one for each layer, the last included.`,
       { activations: names.length, layers: count },
     );
   const biases = typeof bias === 'boolean' ? names.map(() => bias) : bias;
+  if (!Array.isArray(biases) || !biases.every((one) => typeof one === 'boolean'))
+    throw new OptionError(
+      `bias of defineNetwork is true, false, or an array of these for each layer, not ${describe(bias)}.`,
+      { bias },
+    );
   if (biases.length !== count)
     throw new OptionError(
       `Biases for ${biases.length} of ${count} layers are told: give true or false for each layer, the last included.`,
@@ -104,11 +136,7 @@ export function defineNetwork(options: NetworkOptions): Network {
   const layers: Layer[] = [];
   let offset = 0;
   names.forEach((name, ℓ) => {
-    if (!ACTIVATIONS.includes(name))
-      throw new OptionError(`Unknown activation "${name}": choose ${ACTIVATIONS.join(', ')}.`, {
-        layer: ℓ,
-        activation: name,
-      });
+    requireActivation(name, ℓ);
     const width = widths[ℓ] + (biases[ℓ] ? 1 : 0);
     layers.push({ inputs: widths[ℓ], outputs: widths[ℓ + 1], activation: name, bias: biases[ℓ], width, offset });
     offset += width * widths[ℓ + 1];
@@ -129,10 +157,22 @@ export function layerWeights({ offset, width, outputs }: Layer, parameters: Floa
   return view(parameters, at + offset, width, outputs);
 }
 
+/** Says so where biases make the difference between N and the numbers that there are. */
+function biasesHint({ layers, parameters }: Network, found: number): string {
+  const units = layers.reduce((sum, { outputs }) => sum + outputs, 0);
+  const own = layers.reduce((sum, { outputs, bias }) => sum + (bias ? outputs : 0), 0);
+  if (own < units && found === parameters - own + units)
+    return ' With biases in all layers it would have as many: defineNetwork({ widths, bias: true }).';
+  return own > 0 && found === parameters - own
+    ? ' Without biases it would have as many: defineNetwork({ widths, bias: false }).'
+    : '';
+}
+
 /** Throws ShapeError unless `parameters` holds one number for each of the network's N parameters. */
 export function checkParameters(network: Network, parameters: FloatArray): void {
   if (parameters.length !== network.parameters) {
-    throw new ShapeError(`The network has ${network.parameters} parameters, the vector ${parameters.length}.`, {
+    const hint = biasesHint(network, parameters.length);
+    throw new ShapeError(`The network has ${network.parameters} parameters, the vector ${parameters.length}.${hint}`, {
       expected: network.parameters,
       length: parameters.length,
     });

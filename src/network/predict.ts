@@ -23,7 +23,7 @@ export interface PredictOptions extends BatchOptions, BlasOption {
    */
   readonly probabilities?: boolean | undefined;
 }
-const PREDICT_KEYS: KeysOf<PredictOptions> = { ...BATCH_KEYS, blas: true, probabilities: true };
+const PREDICT_KEYS: KeysOf<PredictOptions> = { ...BATCH_KEYS, blas: true, probabilities: 'boolean' };
 const ACCURACY_KEYS: KeysOf<LossOptions> = { ...BATCH_KEYS, blas: true };
 
 /** How outputs tell classes under that loss. Throws OptionError, naming the loss, where they tell none. */

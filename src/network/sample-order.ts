@@ -6,7 +6,7 @@
  */
 import { NonFiniteError } from '../core/errors.js';
 import { RandomStream } from '../core/random.js';
-import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
+import { block, view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { batchOf, type Batch, type DataSet } from './data-set.js';
 import type { LossName } from './losses/table.js';
 import { checkTargets } from './losses/targets.js';
@@ -24,6 +24,15 @@ const PURPOSE = 0x6f726472;
 
 const arrayLike = (data: FloatArray, length: number): FloatArray =>
   data instanceof Float32Array ? new Float32Array(length) : new Float64Array(length);
+
+/** Samples order[first] … order[first + count − 1] of a chunk of the data: a batch that was not gathered yet. */
+export interface Picks {
+  readonly inputs: Matrix;
+  readonly targets: Matrix;
+  readonly order: Int32Array;
+  readonly first: number;
+  readonly count: number;
+}
 
 /** out(:, j) ← a(:, order[first + j]). */
 function gather(a: Matrix, order: Int32Array, first: number, out: Matrix): void {
@@ -48,6 +57,8 @@ export class SampleOrder {
   readonly #chunks: number;
   readonly #checked: Uint8Array;
   #held: { readonly number: number; readonly batch: Batch } | undefined;
+  #buffers: { readonly inputs: FloatArray; readonly targets: FloatArray } | undefined;
+  #order = new Int32Array(0);
 
   constructor(data: DataSet, loss: LossName, options: SampleOrderOptions) {
     const { batchSize, shuffleBytes } = options;
@@ -67,41 +78,73 @@ export class SampleOrder {
   }
 
   /**
-   * The batches of one epoch; a batch is valid until the next one is taken. Throws NonFiniteError and OptionError for
-   * data the loss cannot take.
+   * The batches of one epoch, from batch number `from` on; a batch is valid until the next one is taken. Throws
+   * NonFiniteError and OptionError for data the loss cannot take.
    */
-  *epoch(epoch: number): Generator<Batch, void, undefined> {
+  *epoch(epoch: number, from = 0): Generator<Batch, void, undefined> {
+    const width = Math.min(this.#options.batchSize, this.#chunk);
+    for (const { inputs, targets, order, first, count } of this.picks(epoch, from)) {
+      const buffers = (this.#buffers ??= {
+        inputs: arrayLike(inputs.data, inputs.rows * width),
+        targets: arrayLike(targets.data, targets.rows * width),
+      });
+      const batch = {
+        inputs: view(buffers.inputs, 0, inputs.rows, count),
+        targets: view(buffers.targets, 0, targets.rows, count),
+      };
+      gather(inputs, order, first, batch.inputs);
+      gather(targets, order, first, batch.targets);
+      yield batch;
+    }
+  }
+
+  /**
+   * As `epoch`, where each batch stands instead of the batch. One batch of all samples keeps their own order, the same
+   * one in every epoch.
+   */
+  *picks(epoch: number, from = 0): Generator<Picks, void, undefined> {
     const { batchSize, seed } = this.#options;
     const random = new RandomStream(seed, PURPOSE, epoch);
     const chunks = Int32Array.from({ length: this.#chunks }, (_, c) => c);
     random.shuffle(chunks);
-    const width = Math.min(batchSize, this.#chunk);
-    let buffers: { inputs: FloatArray; targets: FloatArray } | undefined;
+    let left = from;
     for (const c of chunks) {
+      const size = this.#sizeOf(c);
+      if (this.#order.length !== size) this.#order = new Int32Array(size);
+      const order = this.#order;
+      for (let i = 0; i < size; i++) order[i] = i;
+      if (this.batches > 1) random.shuffle(order);
+      const skipped = Math.min(left, Math.ceil(size / batchSize));
+      left -= skipped;
+      if (skipped * batchSize >= size) continue;
       const { inputs, targets } = this.#read(c);
-      buffers ??= {
-        inputs: arrayLike(inputs.data, inputs.rows * width),
-        targets: arrayLike(targets.data, targets.rows * width),
-      };
-      const order = Int32Array.from({ length: inputs.cols }, (_, i) => i);
-      random.shuffle(order);
-      for (let first = 0; first < inputs.cols; first += batchSize) {
-        const count = Math.min(batchSize, inputs.cols - first);
-        const batch = {
-          inputs: view(buffers.inputs, 0, inputs.rows, count),
-          targets: view(buffers.targets, 0, targets.rows, count),
+      for (let first = skipped * batchSize; first < size; first += batchSize)
+        yield { inputs, targets, order, first, count: Math.min(batchSize, size - first) };
+    }
+  }
+
+  /** All samples in their own order, at most `most` at a time; views, valid until the next ones are taken. */
+  *inOrder(most: number): Generator<Batch, void, undefined> {
+    for (let c = 0; c < this.#chunks; c++) {
+      const { inputs, targets } = this.#read(c);
+      for (let first = 0; first < inputs.cols; first += most) {
+        const count = Math.min(most, inputs.cols - first);
+        yield {
+          inputs: block(inputs, 0, first, inputs.rows, count),
+          targets: block(targets, 0, first, targets.rows, count),
         };
-        gather(inputs, order, first, batch.inputs);
-        gather(targets, order, first, batch.targets);
-        yield batch;
       }
     }
+  }
+
+  #sizeOf(c: number): number {
+    return Math.min(this.#chunk, this.#data.samples - c * this.#chunk);
   }
 
   #read(c: number): Batch {
     if (this.#held?.number === c) return this.#held.batch;
     const first = c * this.#chunk;
-    const batch = batchOf(this.#data, first, Math.min(this.#chunk, this.#data.samples - first));
+    const batch = batchOf(this.#data, first, this.#sizeOf(c));
     if (this.#checked[c] === 0) {
       checkInputs(batch.inputs, first);
       checkTargets(this.#loss, batch.targets, first);
@@ -112,7 +155,10 @@ export class SampleOrder {
   }
 }
 
-function checkInputs({ data, rows, cols, offset, ld }: Matrix, first: number): void {
+/**
+ * Throws NonFiniteError for an input that is not a finite number; `first` is the number of the first column's sample.
+ */
+export function checkInputs({ data, rows, cols, offset, ld }: Matrix, first: number): void {
   for (let j = 0; j < cols; j++) {
     const at = offset + j * ld;
     let sum = 0;

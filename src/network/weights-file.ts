@@ -3,10 +3,11 @@
  * Such files (.npz, safetensors) hold arrays and names, no activations and no losses: the caller must know those.
  * Names: layer-names.ts.
  */
+import { requirePrecision } from '../core/checks.js';
 import { inCode } from '../core/advice.js';
 import type { RunControl } from '../core/context.js';
 import { FileFormatError, OptionError, ShapeError } from '../core/errors.js';
-import { requireRole } from '../core/kind.js';
+import { quoted, requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { asFloats } from '../core/numbers.js';
 import { sharedFloat32, sharedFloat64 } from '../core/shared-array.js';
@@ -39,7 +40,7 @@ const READ_WEIGHTS_KEYS: KeysOf<ReadWeightsOptions & { readonly team?: unknown |
   parts: true,
   bias: true,
   signal: true,
-  onProgress: true,
+  onProgress: 'function',
   team: true,
 };
 
@@ -69,7 +70,7 @@ export interface WriteWeightsOptions extends RunControl {
 const WRITE_WEIGHTS_KEYS: KeysOf<WriteWeightsOptions & { readonly team?: unknown | undefined }> = {
   convention: true,
   signal: true,
-  onProgress: true,
+  onProgress: 'function',
   team: true,
 };
 
@@ -269,6 +270,7 @@ export async function readWeights(
   if (network !== undefined) requireRole(network, 'network', 'readWeights');
   requireKnownOptions(options, READ_WEIGHTS_KEYS, 'readWeights');
   const { parts, signal, onProgress } = options;
+  if (options.precision !== undefined) requirePrecision(options.precision);
   const names = findLayers(await readArrayNames(path, { signal }), parts, path);
   const arrays = await readNamedArrays(
     path,
@@ -321,7 +323,7 @@ export async function writeWeights(
   const parameters = asFloats(given, 'parameters');
   const { convention = 'pytorch', signal, onProgress } = options;
   if (convention !== 'pytorch' && convention !== 'flax')
-    throw new OptionError(`Unknown convention "${convention as string}" of names: choose pytorch or flax.`, {
+    throw new OptionError(`Unknown convention ${quoted(convention)} of names: choose pytorch or flax.`, {
       convention,
     });
   checkParameters(network, parameters);

@@ -2,7 +2,7 @@
  * What the algebra of operators checks once, when an operator is made.
  */
 import { NonFiniteError, ShapeError } from '../core/errors.js';
-import { requireRole } from '../core/kind.js';
+import { describe, requireRole } from '../core/kind.js';
 import type { LinearOperator } from './linear-operator.js';
 
 /** Throws ShapeError unless the operator is square; returns its size. */
@@ -16,5 +16,6 @@ export function requireSquare(operator: LinearOperator, what: string): number {
 
 /** Throws NonFiniteError unless the number is finite. */
 export function requireFinite(value: number, what: string): void {
-  if (!Number.isFinite(value)) throw new NonFiniteError(`${what} must be a finite number, not ${value}.`, { value });
+  if (!Number.isFinite(value))
+    throw new NonFiniteError(`${what} must be a finite number, not ${describe(value)}.`, { value });
 }

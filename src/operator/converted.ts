@@ -1,7 +1,7 @@
 /**
  * An operator of one precision for vectors of either.
  */
-import { OptionError } from '../core/errors.js';
+import { requirePrecision } from '../core/checks.js';
 import { precisionOf } from '../core/floats.js';
 import { requireRole } from '../core/kind.js';
 import { copyInto, type Precision } from '../dense/matrix.js';
@@ -20,8 +20,7 @@ const LIKE = { f64: new Float64Array(0), f32: new Float32Array(0) } as const;
  */
 export function converted(operator: LinearOperator, precision: Precision): LinearOperator {
   requireRole(operator, 'operator', 'converted');
-  if (!Object.hasOwn(LIKE, precision))
-    throw new OptionError(`precision must be f64 or f32, not "${String(precision)}".`);
+  requirePrecision(precision);
   const { rows, cols, symmetric } = operator;
   const input = new BlockWorkspace();
   const output = new BlockWorkspace();

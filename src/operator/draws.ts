@@ -2,6 +2,7 @@
  * Draws of Gaussians through the factors of a matrix: the options that all of them take, and the standard normal
  * vectors that they start from.
  */
+import { quoted } from '../core/kind.js';
 import { requireSeed, requireWhole } from '../core/checks.js';
 import { OptionError } from '../core/errors.js';
 import { requireKnownOptions, type KeysOf, type Resolved } from '../core/known-options.js';
@@ -19,7 +20,7 @@ export interface SampleOptions {
   readonly of?: 'matrix' | 'inverse' | undefined;
 }
 /** The keys of {@link SampleOptions}. */
-const SAMPLE_KEYS: KeysOf<SampleOptions> = { count: true, seed: true, of: true };
+const SAMPLE_KEYS: KeysOf<SampleOptions> = { count: 'number', seed: 'number', of: true };
 
 const SAMPLE_STREAM = 0x5a3e1e;
 
@@ -30,7 +31,7 @@ export function sampleOptions(options: SampleOptions): Resolved<SampleOptions> {
   requireWhole(count, 'count', 0);
   requireSeed(seed);
   if (of !== 'matrix' && of !== 'inverse')
-    throw new OptionError(`of must be 'matrix' or 'inverse', not "${String(of)}".`, { option: 'of', value: of });
+    throw new OptionError(`of must be 'matrix' or 'inverse', not ${quoted(of)}.`, { option: 'of', value: of });
   return { count, seed, of };
 }
 

@@ -2,6 +2,7 @@
  * I.
  */
 import { ShapeError } from '../core/errors.js';
+import { describe } from '../core/kind.js';
 import { combine } from './block-arithmetic.js';
 import type { LinearOperator } from './linear-operator.js';
 import { derived } from './self-check.js';
@@ -9,7 +10,7 @@ import { derived } from './self-check.js';
 /** The identity of a size. One pass over the vectors; no workspace. Throws ShapeError. */
 export function identityOperator(size: number): LinearOperator {
   if (!Number.isInteger(size) || size < 0)
-    throw new ShapeError(`The size of an identity must be a whole number ≥ 0, not ${size}.`, { size });
+    throw new ShapeError(`The size of an identity must be a whole number ≥ 0, not ${describe(size)}.`, { size });
   return derived({
     rows: size,
     cols: size,

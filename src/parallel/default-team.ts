@@ -2,7 +2,6 @@
  * The one place that picks a team: whoever passes none shares one, opened when it is first needed.
  */
 import { checkedControl, type RunControl } from '../core/context.js';
-import { requireRole } from '../core/kind.js';
 import type { TeamControl } from './team-control.js';
 import { Team, type TeamOptions } from './team.js';
 
@@ -56,6 +55,5 @@ export async function closeDefaultTeam(): Promise<void> {
 export async function onTeam(control: Control, of: string): Promise<TeamControl> {
   const { signal, onProgress } = checkedControl(control, of);
   const { team } = control;
-  if (team !== undefined) requireRole(team, 'team', `The control of ${of}`);
   return { team: team ?? (await defaultTeam()), signal, onProgress };
 }

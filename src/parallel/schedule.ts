@@ -21,7 +21,7 @@ export const DONE = 6;
 export const CONTROL_WORDS = 16;
 
 /** Polls before a worker goes to sleep: a few tens of microseconds, the time a fork–join takes when nobody sleeps. */
-const SPINS = 4000;
+export const SPINS = 4000;
 
 /** Yielded after each task. */
 export const TASK_DONE = -0x80000000;

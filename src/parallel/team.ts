@@ -26,6 +26,7 @@ import {
   GENERATION,
   HEAD,
   signalEvent,
+  SPINS,
   TAIL,
   TASK_DONE,
 } from './schedule.js';
@@ -48,7 +49,7 @@ export interface TeamOptions {
   readonly stallSeconds?: number | undefined;
 }
 /** The keys of {@link TeamOptions}. */
-const TEAM_KEYS: KeysOf<TeamOptions> = { workers: true, blas: true, stallSeconds: true };
+const TEAM_KEYS: KeysOf<TeamOptions> = { workers: 'number', blas: 'text', stallSeconds: 'number' };
 
 /** A state every worker of the team holds. */
 export interface Shared<S> {
@@ -394,6 +395,8 @@ export class Team {
         thrown = { value };
         this.#stop(MAIN_FAILED);
       }
+      // The others end within tens of microseconds where tasks are even: to sleep and be woken takes longer.
+      for (let spin = 0; spin < SPINS && Atomics.load(control, FINISHED) < helpers; spin++);
       while (Atomics.load(control, FINISHED) < helpers && this.#lost === undefined && !this.#ended) {
         const event = Atomics.load(control, EVENT);
         if (Atomics.load(control, FINISHED) < helpers) yield event;

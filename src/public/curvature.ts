@@ -46,6 +46,12 @@ export {
   type TreeCandidate,
 } from '../curvature/trees/hessian-tree.js';
 export { predictiveVariance, type VarianceOptions } from '../curvature/products/predictive-variance.js';
+export {
+  logMarginalLikelihood,
+  type Evidence,
+  type EvidenceOptions,
+  type KnownDeterminant,
+} from '../curvature/products/marginal-likelihood.js';
 export type { SampleOptions } from '../operator/draws.js';
 export { structuralTree, type StructuralTreeOptions } from '../curvature/trees/structural-tree.js';
 export { sketchEmbedding, type EmbeddingOptions } from '../curvature/trees/sketch-embedding.js';

@@ -1,5 +1,5 @@
 /**
- * Perceptrons: definition, data, loss, training, weights.
+ * Perceptrons: definition, data, loss, weights.
  */
 export { ACTIVATIONS, type ActivationName } from '../network/activations/table.js';
 export {
@@ -18,7 +18,6 @@ export { defineNetwork, layerWeights, type Layer, type Network, type NetworkOpti
 export { accuracy, predict, type PredictOptions } from '../network/predict.js';
 export { fromPyTorch, toPyTorch, type GivenTensor, type GivenTensors, type LinearTensors } from '../network/pytorch.js';
 export { layerRanges, unitRanges } from '../network/ranges.js';
-export { trainAdam, type AdamOptions, type Training } from '../network/train.js';
 export {
   readWeights,
   writeWeights,

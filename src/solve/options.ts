@@ -49,27 +49,27 @@ export interface SolveOptions {
 }
 /** The keys of {@link SolveOptions}. */
 export const SOLVE_KEYS: KeysOf<SolveOptions> = {
-  shift: true,
-  shiftRelative: true,
+  shift: 'number',
+  shiftRelative: 'number',
   preconditioner: true,
   making: true,
   source: true,
   model: true,
-  tolerance: true,
-  maxIterations: true,
+  tolerance: 'number',
+  maxIterations: 'number',
   guess: true,
   out: true,
-  seed: true,
-  memoryLimit: true,
+  seed: 'number',
+  memoryLimit: 'number',
 };
 /** The keys of `making`. */
 export const MAKING_KEYS: KeysOf<NonNullable<SolveOptions['making']>> = {
-  tolerance: true,
-  leafSize: true,
-  maxRank: true,
-  share: true,
+  tolerance: 'number',
+  leafSize: 'number',
+  maxRank: 'number',
+  share: 'number',
   tree: true,
-  rank: true,
+  rank: 'number',
 };
 
 /** The solution, how it was found, and what it cost. */

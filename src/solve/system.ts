@@ -2,6 +2,7 @@
  * The system (A + λI) X = B as it is asked for: what of it is wrong, and its λ.
  */
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
+import { describe } from '../core/kind.js';
 import { checkView, type Matrix } from '../dense/matrix.js';
 import { extremeEigenvalues } from '../krylov/lanczos.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
@@ -30,7 +31,10 @@ export function checkSystem(
   if (shift !== undefined) requireShift(shift);
   if (shiftRelative !== undefined) requireShift(shiftRelative, 'shiftRelative');
   if (tolerance !== undefined && !(tolerance >= 0 && tolerance < 1))
-    throw new OptionError(`tolerance must lie in [0, 1), not ${tolerance}.`, { option: 'tolerance', value: tolerance });
+    throw new OptionError(`tolerance must lie in [0, 1), not ${describe(tolerance)}.`, {
+      option: 'tolerance',
+      value: tolerance,
+    });
   for (const [name, a] of [
     ['b', b],
     ['guess', guess],

@@ -27,7 +27,7 @@ export interface BlockDiagonalOptions {
   readonly memoryLimit?: number | undefined;
 }
 /** The keys of {@link BlockDiagonalOptions}. */
-const BLOCK_DIAGONAL_KEYS: KeysOf<BlockDiagonalOptions> = { memoryLimit: true };
+const BLOCK_DIAGONAL_KEYS: KeysOf<BlockDiagonalOptions> = { memoryLimit: 'number' };
 
 /** Bytes of the blocks and of the ranges. */
 export function blockDiagonalBytes(ranges: Ranges): number {

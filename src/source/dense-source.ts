@@ -7,10 +7,19 @@ import { ShapeError } from '../core/errors.js';
 import type { Indices } from '../core/indices.js';
 import { kindOf } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
-import { asFloats, asIndices } from '../core/numbers.js';
+import { asIndices } from '../core/numbers.js';
 import { allocateShared } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
-import { asVectors, copyInto, matrixOver, view, type Matrix, type Precision, type Vectors } from '../dense/matrix.js';
+import {
+  asVectors,
+  copyInto,
+  matrixOver,
+  squareOver,
+  view,
+  type Matrix,
+  type Precision,
+  type Vectors,
+} from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { derived } from '../operator/self-check.js';
 import { builtIn } from '../parallel/built-in.js';
@@ -151,15 +160,7 @@ function readLower({ data: k, offset, ld }: Matrix, rows: Indices, cols: Indices
 }
 
 function asMatrix(input: Vectors | MatrixLike): Matrix {
-  if (Array.isArray(input) || ArrayBuffer.isView(input)) {
-    const numbers = asFloats(input as ArrayLike<number>, 'matrix');
-    const n = Math.round(Math.sqrt(numbers.length));
-    if (n * n !== numbers.length)
-      throw new ShapeError(`An array of ${numbers.length} numbers is not a square matrix: ${n}² = ${n * n}.`, {
-        length: numbers.length,
-      });
-    return matrixOver(numbers, n, n);
-  }
+  if (Array.isArray(input) || ArrayBuffer.isView(input)) return squareOver(input as ArrayLike<number>, 'matrix');
   if (kindOf(input) === 'ml-matrix') return copyOf(input as MatrixLike);
   const { data, offset, rows, cols, ld } = asVectors(input as Matrix, 'matrix');
   return view(data, offset, rows, cols, ld);

@@ -5,6 +5,7 @@
  * in the same order for every team.
  */
 import { OptionError } from '../core/errors.js';
+import { describe } from '../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import { block, view, type Matrix } from '../dense/matrix.js';
@@ -25,7 +26,7 @@ export interface EntryOperatorOptions {
   readonly keepBytes?: number | undefined;
 }
 /** The keys of {@link EntryOperatorOptions}. */
-const ENTRY_OPERATOR_KEYS: KeysOf<EntryOperatorOptions> = { keepBytes: true };
+const ENTRY_OPERATOR_KEYS: KeysOf<EntryOperatorOptions> = { keepBytes: 'number' };
 
 const KEEP_BYTES = 2 ** 30;
 /** Rows of a task, and columns evaluated at a time. */
@@ -191,7 +192,7 @@ export async function openEntries(
   control: TeamControl,
 ): Promise<EntryOperator> {
   if (!(keepBytes >= 0))
-    throw new OptionError(`keepBytes must be a number ≥ 0, not ${keepBytes}.`, {
+    throw new OptionError(`keepBytes must be a number ≥ 0, not ${describe(keepBytes)}.`, {
       option: 'keepBytes',
       value: keepBytes,
     });

@@ -18,7 +18,7 @@ export interface KernelBlockOptions {
   readonly keepBytes?: number | undefined;
 }
 /** The keys of {@link KernelBlockOptions}. */
-const KERNEL_BLOCK_KEYS: KeysOf<KernelBlockOptions> = { keepBytes: true };
+const KERNEL_BLOCK_KEYS: KeysOf<KernelBlockOptions> = { keepBytes: 'number' };
 
 /**
  * The M × N operator K(X*, X), K(i, j) = k(x*_i, x_j), of M `targets` X* and N `points` X of one dimension, any noise

@@ -33,7 +33,7 @@ export interface KernelSourceOptions {
   readonly nugget?: ArrayLike<number> | undefined;
 }
 /** The keys of {@link KernelSourceOptions}. */
-const KERNEL_SOURCE_KEYS: KeysOf<KernelSourceOptions> = { blas: true, ridge: true, nugget: true };
+const KERNEL_SOURCE_KEYS: KeysOf<KernelSourceOptions> = { blas: true, ridge: 'number', nugget: true };
 
 /** What a source is built from. */
 interface Prepared {
@@ -62,19 +62,24 @@ const TILE = 256;
  * kernel map them in different ways. Throws ShapeError, NonFiniteError, OptionError.
  */
 export function kernelSource(given: GivenPoints, kernel: Kernel, options: KernelSourceOptions = {}): EntrySource {
+  requireRidge((options as KernelSourceOptions | null)?.ridge);
   const backed = withBlas(options, KERNEL_SOURCE_KEYS, 'kernelSource');
   const points = asPoints(given);
   requireRole(kernel, 'kernel', 'kernelSource');
   const { ridge = 0 } = backed;
-  if (!(Number.isFinite(ridge) && ridge >= 0))
-    throw new OptionError(
-      `The ridge must be a number ≥ 0, not ${describe(ridge)}${kindOf(ridge) === 'numbers' ? EACH_POINT : ''}.`,
-      { option: 'ridge', ridge: typeof ridge === 'number' ? ridge : undefined },
-    );
   const noise = backed.nugget === undefined ? null : noiseOf(backed.nugget, ridge, points.count);
   const source = new KernelSource({ ...prepare(points, kernel), ridge, noise }, kernel, backed.blas);
   source.requireFinite();
   return source;
+}
+
+/** Throws OptionError, which sends the noise of each point to the nugget. */
+function requireRidge(ridge: number | undefined): void {
+  if (ridge === undefined || (Number.isFinite(ridge) && ridge >= 0)) return;
+  throw new OptionError(
+    `The ridge must be a number ≥ 0, not ${describe(ridge)}${kindOf(ridge) === 'numbers' ? EACH_POINT : ''}.`,
+    { option: 'ridge', ridge: typeof ridge === 'number' ? ridge : undefined },
+  );
 }
 
 /** ridge + nugget. Throws ShapeError, NonFiniteError, OptionError. */
@@ -90,9 +95,12 @@ function noiseOf(given: ArrayLike<number>, ridge: number, count: number): Float6
   const noise = sharedFloat64(count);
   for (let i = 0; i < count; i++) {
     if (!Number.isFinite(nugget[i]))
-      throw new NonFiniteError(`nugget[${i}] must be a finite number ≥ 0, not ${nugget[i]}.`, { index: i });
+      throw new NonFiniteError(`nugget[${i}] must be a finite number ≥ 0, not ${describe(nugget[i])}.`, { index: i });
     if (nugget[i] < 0)
-      throw new OptionError(`nugget[${i}] must be a number ≥ 0, not ${nugget[i]}.`, { index: i, value: nugget[i] });
+      throw new OptionError(`nugget[${i}] must be a number ≥ 0, not ${describe(nugget[i])}.`, {
+        index: i,
+        value: nugget[i],
+      });
     noise[i] = ridge + nugget[i];
   }
   return noise;

@@ -1,8 +1,9 @@
 /**
  * Sets of points: their checks, and the bandwidth that fits their scale.
  */
+import { requireWhole } from '../core/checks.js';
 import { NonFiniteError, OptionError, ShapeError } from '../core/errors.js';
-import { requireRole } from '../core/kind.js';
+import { describe, requireRole } from '../core/kind.js';
 import { asFloat64 } from '../core/numbers.js';
 import { RandomStream } from '../core/random.js';
 import type { GivenPoints, Points } from './entry-source.js';
@@ -18,7 +19,8 @@ export function asPoints(points: GivenPoints): Points {
   const coordinates = asFloat64(points.coordinates, 'coordinates');
   if (!Number.isInteger(dimension) || dimension < 1 || !Number.isInteger(count) || count < 1) {
     throw new ShapeError(
-      `Points need a dimension and a count of at least 1, not dimension ${dimension}, count ${count}.`,
+      `Points need a dimension and a count of at least 1, not dimension ${describe(dimension)}, count ` +
+        `${describe(count)}.`,
       { dimension, count },
     );
   }
@@ -55,7 +57,10 @@ export function squaredDistance(coordinates: Float64Array, dimension: number, i:
  * than that). A usual first bandwidth ("median heuristic"). Its sampling error in rank is about 1/(2·√pairs). Cost
  * O(pairs·dimension).
  */
-export function medianBandwidth(points: GivenPoints, seed: number, pairs = 20_000): number {
+export function medianBandwidth(points: GivenPoints, seed = 0, pairs = 20_000): number {
+  if (!Number.isSafeInteger(seed))
+    throw new OptionError(`The seed of medianBandwidth must be a whole number, not ${describe(seed)}.`, { seed });
+  requireWhole(pairs, 'pairs', 1);
   const { dimension, count, coordinates } = asPoints(points);
   if (count < 2)
     throw new OptionError('The median distance needs at least two points; give the bandwidth as a number.', { count });

@@ -2,6 +2,7 @@
  * Checks of a source before it is compressed: what a sample of its entries can show.
  */
 import { AsymmetryError, HmatrixError, NonFiniteError, NotPositiveDefiniteError, ShapeError } from '../core/errors.js';
+import { describe } from '../core/kind.js';
 import { RandomStream } from '../core/random.js';
 import { view } from '../dense/matrix.js';
 import type { EntrySource } from './entry-source.js';
@@ -46,7 +47,9 @@ const entryTooLarge = (row: number, column: number, value: number, bound: number
 export function validateSource(source: EntrySource, seed: number, diagonal?: Float64Array): Float64Array {
   const { size } = source;
   if (!Number.isInteger(size) || size < 1 || size > 0x7fffffff)
-    throw new ShapeError(`The source's size must be a whole number from 1 to 2³¹ − 1, not ${size}.`, { size });
+    throw new ShapeError(`The source's size must be a whole number from 1 to 2³¹ − 1, not ${describe(size)}.`, {
+      size,
+    });
   if (source.points !== undefined && source.points.count !== size)
     throw new ShapeError(`The source has ${size} rows but ${source.points.count} points.`, {
       size,

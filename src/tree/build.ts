@@ -3,6 +3,7 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
+import { describe } from '../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
@@ -32,7 +33,7 @@ export interface ClusterTreeOptions {
   readonly seed?: number | undefined;
 }
 /** The keys of {@link ClusterTreeOptions}. */
-const CLUSTER_TREE_KEYS: KeysOf<ClusterTreeOptions> = { leafSize: true, seed: true };
+const CLUSTER_TREE_KEYS: KeysOf<ClusterTreeOptions> = { leafSize: 'number', seed: 'number' };
 
 /**
  * Orders the source's indices into a complete binary tree of depth ⌈log₂(N / leafSize)⌉ (0 where N ≤ leafSize): every
@@ -52,7 +53,7 @@ export async function buildClusterTree(
   const { leafSize, seed = 0 } = requireKnownOptions(options, CLUSTER_TREE_KEYS, 'buildClusterTree');
   const control = await onTeam(given, 'buildClusterTree');
   if (!Number.isInteger(leafSize) || leafSize < 2)
-    throw new OptionError(`leafSize must be a whole number of at least 2, not ${leafSize}.`, { leafSize });
+    throw new OptionError(`leafSize must be a whole number of at least 2, not ${describe(leafSize)}.`, { leafSize });
   throwIfAborted(control.signal);
   const { size, state: data, place, modules, solo } = chooseDistance(distance, source, seed);
   const order = sharedInt32(size);

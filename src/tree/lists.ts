@@ -2,6 +2,7 @@
  * Interaction lists from a cluster tree and neighbors.
  */
 import { OptionError } from '../core/errors.js';
+import { describe } from '../core/kind.js';
 import { firstOfLevel } from '../core/indices.js';
 import type { ClusterTree } from './cluster-tree.js';
 import { farCover } from './far-cover.js';
@@ -31,9 +32,12 @@ export function interactionLists(
 ): InteractionLists {
   const { budget } = options;
   if (!(budget >= 0 && budget <= 1))
-    throw new OptionError(`budget must be in [0, 1], the share of a row that may be stored dense, not ${budget}.`, {
-      budget,
-    });
+    throw new OptionError(
+      `budget must be in [0, 1], the share of a row that may be stored dense, not ${describe(budget)}.`,
+      {
+        budget,
+      },
+    );
   // 0.3 · 10 is 3 also where rounding makes it a little less.
   const most = Math.floor(budget * 2 ** tree.depth * (1 + 4 * Number.EPSILON));
   const near = nearLeaves(tree, neighbors, most);

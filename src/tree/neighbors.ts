@@ -6,6 +6,7 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { NonFiniteError, OptionError } from '../core/errors.js';
+import { describe } from '../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
@@ -45,10 +46,10 @@ export interface NeighborOptions {
 }
 /** The keys of {@link NeighborOptions}. */
 const NEIGHBOR_KEYS: KeysOf<NeighborOptions> = {
-  neighbors: true,
-  seed: true,
-  targetRecall: true,
-  maxIterations: true,
+  neighbors: 'number',
+  seed: 'number',
+  targetRecall: 'number',
+  maxIterations: 'number',
 };
 
 /** Neighbors of every index, and how many of the true ones they are. */
@@ -104,11 +105,11 @@ export async function findNeighbors(
   } = requireKnownOptions(options, NEIGHBOR_KEYS, 'findNeighbors');
   const control = await onTeam(given, 'findNeighbors');
   if (!Number.isInteger(neighbors) || neighbors < 0)
-    throw new OptionError(`neighbors must be a whole number of at least 0, not ${neighbors}.`, { neighbors });
+    throw new OptionError(`neighbors must be a whole number of at least 0, not ${describe(neighbors)}.`, { neighbors });
   if (!(targetRecall > 0 && targetRecall <= 1))
-    throw new OptionError(`targetRecall must be in (0, 1], not ${targetRecall}.`, { targetRecall });
+    throw new OptionError(`targetRecall must be in (0, 1], not ${describe(targetRecall)}.`, { targetRecall });
   if (!Number.isInteger(maxIterations) || maxIterations < 1)
-    throw new OptionError(`maxIterations must be a whole number of at least 1, not ${maxIterations}.`, {
+    throw new OptionError(`maxIterations must be a whole number of at least 1, not ${describe(maxIterations)}.`, {
       maxIterations,
     });
   throwIfAborted(control.signal);

@@ -26,6 +26,8 @@ beforeAll(async () => {
 const flags = [
   new Option('--memory-limit <bytes>'),
   new Option('--bias'),
+  new Option('--no-plain'),
+  new Option('--last-layer'),
   new Option('--format <name>').choices(['hss', 'fmm']),
   new Option('--dtype <name>').choices(['f32', 'f64']),
   new Option('--shift <x>'),
@@ -37,6 +39,8 @@ describe('the words of the command', () => {
     ['memoryLimit: 1e9 is enough', '--memory-limit 1e9 is enough'],
     ['with its biases, bias: true.', 'with its biases, --bias.'],
     ['say bias: false', 'say no --bias'],
+    ['or lastLayer: true, plain: false', 'or --last-layer, --no-plain'],
+    ['plain: true', 'no --no-plain'],
     ["use dtype 'f32', or dtype: 'f64'", 'use --dtype f32, or --dtype f64'],
     ["A budget needs format 'fmm'", 'A budget needs --format fmm'],
     ["a format 'of its own' and a bias", "a format 'of its own' and a bias"],

@@ -13,7 +13,7 @@ interface Some {
   readonly tolerance?: number;
   readonly maxRank?: number;
 }
-const keys = { leafSize: true, tolerance: true, maxRank: true } as const;
+const keys = { leafSize: 'number', tolerance: 'number', maxRank: 'number' } as const;
 
 describe('requireKnownOptions', () => {
   it('knows_what_other_libraries_call_a_ridge_and_a_shift', () => {
@@ -51,7 +51,7 @@ describe('requireKnownOptions', () => {
     requireKnownOptions<Some>({ leafSize: undefined } as never, keys, 'compress');
     for (const wrong of [null, 3, 'fmm', [1], undefined])
       expect(() => {
-        requireKnownOptions(wrong as never, keys, 'compress');
+        requireKnownOptions<Some>(wrong as never, keys, 'compress');
       }).toThrow(/options of compress must be an object/);
     expect(() => {
       requireKnownOptions({ toString: 1 } as Some, keys, 'compress');

@@ -6,7 +6,8 @@ import { memoryDataSet } from '#hmatrix/network/data-set.js';
 import { initialParameters } from '#hmatrix/network/initialize.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { defineNetwork } from '#hmatrix/network/network.js';
-import { trainAdam } from '#hmatrix/network/train.js';
+import { adam } from '#hmatrix/training/optimizers/first-order.js';
+import { train as minimise } from '#hmatrix/training/train.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 
 const SIDE = 28;
@@ -70,10 +71,6 @@ async function train(
     loss: classes ? 'cross-entropy' : 'mse',
     data: memoryDataSet(inputs, classes ? view(oneHot, 0, 10, samples) : inputs),
   };
-  const { parameters } = await trainAdam(
-    model,
-    { epochs, batchSize: 20, learningRate: 1e-3, seed: 0 },
-    { blas: team.blas },
-  );
+  const { parameters } = await minimise(model, { optimizer: adam(), epochs, batchSize: 20 }, { blas: team.blas });
   return { ...model, parameters };
 }

@@ -7,7 +7,7 @@ import { hmatrix, load } from './command.mjs';
 
 const { defineNetwork, gaussNewton, initialParameters, lossAndGradient, LOSSES, matrixOver, meanLoss, memoryDataSet } =
   await load('index');
-const { openTeam, RandomStream, trainAdam, zeros } = await load('index');
+const { adam, openTeam, RandomStream, train, zeros } = await load('index');
 const { forward } = await load('network/forward');
 const { sampleOutputErrors } = await load('network/losses/sampled-errors');
 
@@ -66,7 +66,8 @@ try {
     assert(Math.abs(square - variance) < 6 * Math.sqrt((variance + 2 * variance * variance) / draws));
   }
 
-  const trained = await trainAdam(model, { epochs: 20, batchSize: 10, learningRate: 1e-2, seed: 1 }, { team });
+  const optimizer = adam({ learningRate: 1e-2 });
+  const trained = await train(model, { optimizer, epochs: 20, batchSize: 10, seed: 1 }, { team });
   assert(meanLoss({ ...model, parameters: trained.parameters }) < meanLoss(model));
 } finally {
   await team.close();

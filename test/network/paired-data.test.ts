@@ -37,7 +37,7 @@ const WRONG: readonly (readonly [string, DataSet['batch']])[] = [
 const READERS: Readonly<Record<string, (model: Model) => unknown>> = {
   meanLoss: hmatrix.networks.meanLoss,
   lossAndGradient: hmatrix.networks.lossAndGradient,
-  trainAdam: (model) => hmatrix.networks.trainAdam(model, { epochs: 1, batchSize: 4, learningRate: 1e-3, seed: 0 }),
+  train: (model) => hmatrix.training.train(model, { epochs: 1, batchSize: 4 }),
   gaussNewton: (model) => hmatrix.gaussNewton(model),
   hessian: (model) => hmatrix.curvature.hessian(model),
   empiricalFisher: (model) => hmatrix.curvature.empiricalFisher(model),

@@ -79,3 +79,19 @@ export function publicFunctions(): string[] {
   }
   return [...found.keys()].sort();
 }
+
+const decoder = hmatrix.networks.defineNetwork({ widths: [1, 2] });
+/** A model's network as the encoder of one number. */
+export const pair = ({
+  network: encoder,
+  parameters,
+  loss,
+  data,
+}: hmatrix.GivenModel): hmatrix.training.VariationalModel => ({
+  encoder: { network: encoder, parameters },
+  decoder: { network: decoder, parameters: fractions(decoder.parameters, 8) },
+  loss,
+  data,
+});
+export const trainPair = (model: hmatrix.GivenModel): Promise<hmatrix.training.VariationalRun> =>
+  hmatrix.training.trainVariational(pair(model), { epochs: 1, batchSize: 4 });

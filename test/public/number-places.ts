@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as hmatrix from '#hmatrix/index.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
-import { fixtures, fractions, network, SIZE, type Fixtures } from './fixtures.js';
+import { fixtures, fractions, network, SIZE, trainPair, type Fixtures } from './fixtures.js';
 
 const folder = temporaryFolder();
 /** Set by `openFixtures`. */
@@ -51,6 +51,8 @@ const treeOf = (order: Numbers): hmatrix.trees.GivenTree => ({
 });
 const operatorOf = (model: hmatrix.GivenModel, make: (model: hmatrix.GivenModel) => hmatrix.LinearOperator): Numbers =>
   multiply(make(model));
+const evidenceOf = (model: hmatrix.GivenModel): number =>
+  hmatrix.curvature.logMarginalLikelihood(model, { logdet: 0, shift: 1 }).value;
 const varianceOf = (model: hmatrix.GivenModel, inputs: Numbers): Numbers =>
   hmatrix.curvature.predictiveVariance(model, hmatrix.operators.identityOperator(network.parameters), inputs).data;
 const leastSquares = { shift: 0.5, tolerance: 1e-9 } as const;
@@ -378,12 +380,9 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
       return [0];
     }),
   ],
-  trainAdam: [
-    ofModel(
-      async (model) =>
-        (await hmatrix.networks.trainAdam(model, { epochs: 1, batchSize: 4, learningRate: 0.01, seed: 0 })).parameters,
-    ),
-  ],
+  train: [ofModel(async (model) => (await hmatrix.training.train(model, { epochs: 1, batchSize: 4 })).parameters)],
+  trainVariational: [ofModel(async (model) => (await trainPair(model)).parameters.encoder)],
+  logMarginalLikelihood: [ofModel((model) => [evidenceOf(model)])],
   lossAndGradient: [ofModel((model) => hmatrix.networks.lossAndGradient(model).gradient)],
   meanLoss: [ofModel((model) => [hmatrix.networks.meanLoss(model)])],
   predict: [

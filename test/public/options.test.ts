@@ -4,9 +4,10 @@
  */
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe as describeValue } from '#hmatrix/core/kind.js';
 import * as hmatrix from '#hmatrix/index.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
-import { failureOf, fixtures, network, SIZE, type Fixtures, publicFunctions } from './fixtures.js';
+import { failureOf, fixtures, network, SIZE, pair, type Fixtures, publicFunctions } from './fixtures.js';
 
 const folder = temporaryFolder();
 const path = join(folder, 'matrix.hm');
@@ -30,7 +31,6 @@ type Entry = readonly [option: string, call: Call];
 const b = (): hmatrix.Matrix => hmatrix.dense.matrixOver(new Float64Array(SIZE).fill(1), SIZE, 1);
 const x = (): hmatrix.Matrix => hmatrix.dense.zeros(SIZE, 1);
 const products = { format: 'hss', maxRank: 8, tolerance: 1e-6, seed: 0 } as const;
-const adam = { epochs: 1, batchSize: 4, learningRate: 1e-3, seed: 0 };
 /** What the call needs and the options tried; what is no object, as it is. */
 const and = <T extends object>(fixed: T, options: never): T =>
   typeof options === 'object' && options !== null ? { ...fixed, ...(options as object) } : options;
@@ -241,10 +241,43 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
     ['count', (o) => hmatrix.krylov.spectralDensity(f.operator, { grid: o })],
     ['signal', (o) => hmatrix.krylov.spectralDensity(f.operator, {}, o)],
   ],
-  trainAdam: [
-    ['learningRate', (o) => hmatrix.networks.trainAdam(f.model, and(adam, o))],
-    ['signal', (o) => hmatrix.networks.trainAdam(f.model, adam, o)],
+  train: [
+    ['epochs', (o) => hmatrix.training.train(f.model, o)],
+    ['frozen', (o) => hmatrix.training.train(f.model, { groups: [and({ layers: [0] }, o)] })],
+    ['signal', (o) => hmatrix.training.train(f.model, { epochs: 1 }, o)],
   ],
+  trainVariational: [
+    ['divergence', (o) => hmatrix.training.trainVariational(and(pair(f.model), o))],
+    ['epochs', (o) => hmatrix.training.trainVariational(pair(f.model), o)],
+    ['signal', (o) => hmatrix.training.trainVariational(pair(f.model), { epochs: 1 }, o)],
+  ],
+  readCheckpoint: [['signal', (o) => hmatrix.training.readCheckpoint(folder, o)]],
+  sgd: [['learningRate', (o) => hmatrix.training.sgd(o)]],
+  momentum: [['beta', (o) => hmatrix.training.momentum(o)]],
+  nesterov: [['beta', (o) => hmatrix.training.nesterov(o)]],
+  adagrad: [['epsilon', (o) => hmatrix.training.adagrad(o)]],
+  rmsprop: [['epsilon', (o) => hmatrix.training.rmsprop(o)]],
+  adam: [['epsilon', (o) => hmatrix.training.adam(o)]],
+  adamw: [['decay', (o) => hmatrix.training.adamw(o)]],
+  dampedNewton: [['damping', (o) => hmatrix.training.dampedNewton(o)]],
+  ekfacAdam: [['warmUp', (o) => hmatrix.training.ekfacAdam(o)]],
+  gaussNewtonCg: [['damping', (o) => hmatrix.training.gaussNewtonCg(o)]],
+  hessianFree: [['damping', (o) => hmatrix.training.hessianFree(o)]],
+  kfacOptimizer: [['damping', (o) => hmatrix.training.kfacOptimizer(o)]],
+  lbfgs: [['history', (o) => hmatrix.training.lbfgs(o)]],
+  levenbergMarquardt: [['damping', (o) => hmatrix.training.levenbergMarquardt(o)]],
+  newton: [['learningRate', (o) => hmatrix.training.newton(o)]],
+  newtonCg: [['damping', (o) => hmatrix.training.newtonCg(o)]],
+  newtonLanczos: [['damping', (o) => hmatrix.training.newtonLanczos(o)]],
+  optimizerOf: [['learningRate', (o) => hmatrix.training.optimizerOf('adam', o)]],
+  stepSchedule: [['factor', (o) => hmatrix.training.stepSchedule(and({ every: 2 }, o))]],
+  exponentialSchedule: [['factor', (o) => hmatrix.training.exponentialSchedule(o)]],
+  timeSchedule: [['decay', (o) => hmatrix.training.timeSchedule(o)]],
+  cosineSchedule: [['least', (o) => hmatrix.training.cosineSchedule(o)]],
+  warmUpSchedule: [['steps', (o) => hmatrix.training.warmUpSchedule(o)]],
+  oneCycleSchedule: [['first', (o) => hmatrix.training.oneCycleSchedule(o)]],
+  cyclicSchedule: [['least', (o) => hmatrix.training.cyclicSchedule(o)]],
+  joinedSchedules: [['schedule', (o) => hmatrix.training.joinedSchedules([o])]],
   lossAndGradient: [['batchSize', (o) => hmatrix.networks.lossAndGradient(f.model, o)]],
   accuracy: [['batchSize', (o) => hmatrix.networks.accuracy({ ...f.model, loss: 'bce' }, o)]],
   predict: [['probabilities', (o) => hmatrix.networks.predict(f.model, hmatrix.dense.zeros(3, 2), o)]],
@@ -257,6 +290,9 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
         return hmatrix.curvature.predictiveVariance(f.model, inverse, hmatrix.dense.zeros(3, 2), o);
       },
     ],
+  ],
+  logMarginalLikelihood: [
+    ['batchSize', (o) => hmatrix.curvature.logMarginalLikelihood(f.model, { logdet: 0, shift: 1 }, o)],
   ],
   meanLoss: [['batchSize', (o) => hmatrix.networks.meanLoss(f.model, o)]],
   denseOperator: [['blas', (o) => hmatrix.operators.denseOperator(hmatrix.dense.zeros(2, 2), true, o)]],
@@ -288,6 +324,7 @@ const TAKE_NONE = [
   'checkModel',
   'closeDefaultTeam',
   'constant',
+  'constantSchedule',
   'converted',
   'cosine',
   'decide',
@@ -331,6 +368,39 @@ const TAKE_NONE = [
   'zeros',
 ];
 
+/** What is neither a number nor a boolean, though some of it would pass for one in a comparison. */
+const WRONG_VALUES = ['1e-6', '5', '', 'yes', [0.5], ['5'], null, {}, 5n] as const;
+
+/** The options of a call, as it lists them where one is asked for that is like none. */
+async function optionsOf(call: Call): Promise<string[]> {
+  const failure = await failureOf(() => call({ ['?'.repeat(99)]: 1 } as never));
+  return /there are ([\w, ]+)/.exec((failure as Error).message)?.[1].split(', ') ?? [];
+}
+
+/** Options that take some of those values: by name, or by function and name. */
+const isText = (value: unknown): boolean => typeof value === 'string';
+const isPath = (value: unknown): boolean => isText(value) && value !== '';
+const isNull = (value: unknown): boolean => value === null;
+const isEmpty = (value: unknown): boolean => describeValue(value) === 'an object without members';
+const isArray = (value: unknown): boolean => Array.isArray(value);
+const TAKE_OTHERS: Readonly<Record<string, (value: unknown) => boolean>> = {
+  checkpoint: isPath,
+  metrics: isPath,
+  grid: isEmpty,
+  making: isEmpty,
+  sampling: isEmpty,
+  // Their numbers, or the members of their objects, are named in messages.
+  weights: isArray,
+  groups: isArray,
+  // The default, as HMATRIX_BLAS has it.
+  'openTeam.blas': (value) => value === '',
+  'Team.blas': (value) => value === '',
+  'kfacOptimizer.learningRate': isNull,
+  'kfacOptimizer.normConstraint': isNull,
+};
+const takes = (inFull: string, option: string, value: unknown): boolean =>
+  (TAKE_OTHERS[inFull] ?? TAKE_OTHERS[option])?.(value) ?? false;
+
 describe('options', () => {
   it('every_function_of_the_index_is_in_one_of_the_tables', () => {
     expect([...Object.keys(TAKE_OPTIONS), ...TAKE_NONE].sort()).toEqual(publicFunctions());
@@ -350,11 +420,27 @@ describe('options', () => {
     expect((near as Error).message).toMatch(`has no option "${misspelt}": did you mean "${option}"?`);
   });
 
+  it.each(cases)('%s refuses options of another type beside %s', async (name, option, call) => {
+    const options = await optionsOf(call);
+    expect(options).toContain(option);
+    const taken: string[] = [];
+    for (const one of options) {
+      for (const wrong of WRONG_VALUES) {
+        if (takes(`${name}.${one}`, one, wrong)) continue;
+        const failure = await failureOf(() => call({ [one]: wrong } as never));
+        const message = failure instanceof hmatrix.errors.HmatrixError ? failure.message : `! ${String(failure)}`;
+        if (/^!|\[object|(\bnot|\bis) (1e-6|0\.5|5|yes)\b/.test(message))
+          taken.push(`${one}: ${describeValue(wrong)} → ${message}`);
+      }
+    }
+    expect(taken).toEqual([]);
+  });
+
   it.each(cases)('%s refuses options that are no object beside %s', async (_name, _option, call) => {
     for (const wrong of [3, 'fmm', null]) {
       const failure = await failureOf(() => call(wrong as never));
       expect(failure).toBeInstanceOf(hmatrix.errors.OptionError);
-      expect((failure as Error).message).toMatch(/must be an object, not/);
+      expect((failure as Error).message).toMatch(/must (be an object, not|not be null)/);
     }
   });
 
@@ -369,7 +455,6 @@ describe('options', () => {
     ['randomizedSvd', () => hmatrix.lowrank.randomizedSvd(f.operator, ...none), /randomizedSvd\(operator, \{ rank/],
     ['nystrom', () => hmatrix.lowrank.nystrom(f.operator, ...none), /nystrom\(operator, \{ rank/],
     ['defineNetwork', () => hmatrix.networks.defineNetwork(...none), /defineNetwork\(\{ widths/],
-    ['trainAdam', () => hmatrix.networks.trainAdam(f.model, ...none), /trainAdam\(model, \{ epochs/],
     [
       'compressOperator',
       () => hmatrix.hierarchical.compressOperator(f.operator, f.tree, ...none),
@@ -388,17 +473,12 @@ describe('options', () => {
   });
 
   it('take_undefined_for_left_out_and_a_control_with_a_team_where_none_works', async () => {
-    expect(
-      (
-        await hmatrix.compress(f.source, { leafSize: undefined, tolerance: 1e-3 } as never, {
-          team: undefined,
-          signal: undefined,
-        })
-      ).size,
-    ).toBe(SIZE);
-    expect((await hmatrix.krylov.extremeEigenvalues(f.operator, {}, { team: f.team } as never)).outcome).toBe(
-      'converged',
-    );
+    const { compress, krylov } = hmatrix;
+    const control = { team: undefined, signal: undefined };
+    const matrix = await compress(f.source, { leafSize: undefined, tolerance: 1e-3 } as never, control);
+    expect(matrix.size).toBe(SIZE);
+    const { outcome } = await krylov.extremeEigenvalues(f.operator, {}, { team: f.team } as never);
+    expect(outcome).toBe('converged');
     expect((await f.matrix.estimateError(f.source, {}, { team: f.team } as never)).exact).toBe(true);
   });
 

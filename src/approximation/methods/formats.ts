@@ -1,7 +1,6 @@
 /**
  * Hierarchical matrices as methods: in the coordinates of the matrix by format, and the one that suits.
  */
-import { OptionError } from '../../core/errors.js';
 import { kroneckerHierarchical } from '../../curvature/eigenbasis/compress.js';
 import { hessianTree } from '../../curvature/trees/hessian-tree.js';
 import type { Model } from '../../network/model.js';
@@ -70,8 +69,6 @@ async function hierarchical(
       ? undefined
       : (await hessianTree(model, source, { leafSize, seed }, control)).tree);
   const { from = 'auto' } = options;
-  if (!['auto', 'entries', 'products'].includes(from))
-    throw new OptionError(`from must be auto, entries or products, not "${String(from)}".`, { option: 'from', from });
   return approximateHierarchical(
     { operator, source, tree, leafSize, seed, memoryLimit, from, costs: costsOf(subject) },
     method,

@@ -15,7 +15,7 @@ export interface Budget {
   readonly share: number;
 }
 /** The keys of {@link Budget}. */
-export const BUDGET_KEYS: KeysOf<Budget> = { share: true };
+export const BUDGET_KEYS: KeysOf<Budget> = { share: 'number' };
 
 /** Options of {@link approximate}. */
 export interface ApproximationOptions {
@@ -48,10 +48,10 @@ export const APPROXIMATION_KEYS: KeysOf<ApproximationOptions> = {
   source: true,
   tree: true,
   from: true,
-  seed: true,
-  powerPasses: true,
-  leafSize: true,
-  memoryLimit: true,
+  seed: 'number',
+  powerPasses: 'number',
+  leafSize: 'number',
+  memoryLimit: 'number',
 };
 
 /** An eigenvalue lies within the bound of the value. */

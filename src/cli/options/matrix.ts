@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { FORMAT_TABLE, FORMATS } from '../../hierarchical/matrix/format.js';
 import { familiesWith, kernelFamilies } from '../../source/kernels/table.js';
 import { describedDistances, DISTANCES } from '../../tree/distances/table.js';
-import { bandwidth, byteCount, finiteNumber, wholeNumber } from '../usage.js';
+import { bandwidth, byteCount, columnList, finiteNumber, wholeNumber } from '../usage.js';
 import { MAX_SIZE, nonNegative, positive, withCommon, named, withTableReading } from './common.js';
 
 /** How a hierarchical matrix is made, but for its tolerance; `near`: whether it may have near blocks. */
@@ -89,6 +89,11 @@ export function withInput(command: Command): Command {
     .option('--period <p>', `of the ${familiesWith('period').join(', ')} kernel's coordinates (default: 1)`, positive)
     .option('--ridge <x>', 'added to the diagonal of a kernel matrix (default: 0)', nonNegative)
     .option('--limit <n>', 'only the first n points', wholeNumber(1, MAX_SIZE))
+    .option(
+      '--values <list>',
+      'columns of a table of points that are no coordinates, as y of solve: a row that lacks one counts as incomplete',
+      columnList,
+    )
     .option('--named <name>', 'a test matrix: K02, K13, K15, COV, EXP, MATERN')
     .option('--size <n>', 'size of the test matrix; but for COV a perfect square', wholeNumber(1, MAX_SIZE));
 }

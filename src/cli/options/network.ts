@@ -70,7 +70,15 @@ export function withNetwork(
     learningRate,
   );
   add(new Option('--batch-size <b>', 'samples of a step of training').argParser(wholeNumber(1, MAX_SIZE)), batchSize);
-  return command
+  return withSamples(command).option(
+    '--weights <file>',
+    'weights to begin from: .npz or safetensors of a PyTorch or Flax perceptron',
+  );
+}
+
+/** Where the samples of a network come from. */
+export const withSamples = (command: Command): Command =>
+  command
     .option('--images <file>', 'images, IDX as MNIST comes (.gz too); default: generated digits')
     .option('--labels <file>', 'their labels, IDX; classifiers of --images need them')
     .option('--data <file>', 'samples of yours, a row each: .npy, .npz, .csv, IDX; the first width is their columns')
@@ -79,6 +87,4 @@ export function withNetwork(
       'targets of --data, a row each; one column of whole numbers: class labels (--loss cross-entropy); without ' +
         'it the samples themselves',
     )
-    .option('--target <list>', 'columns of --data, a table, that are the targets; the others are inputs', columnList)
-    .option('--weights <file>', 'weights to begin from: .npz or safetensors of a PyTorch or Flax perceptron');
-}
+    .option('--target <list>', 'columns of --data, a table, that are the targets; the others are inputs', columnList);

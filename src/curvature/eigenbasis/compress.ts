@@ -14,6 +14,7 @@
 import { requireMemoryLimit, requireTolerance, requireWhole } from '../../core/checks.js';
 import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError, OptionError } from '../../core/errors.js';
+import { describe } from '../../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../../core/known-options.js';
 import { requireMemory } from '../../core/memory.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
@@ -68,11 +69,11 @@ export interface KroneckerHierarchicalOptions {
 }
 /** The keys of {@link KroneckerHierarchicalOptions}. */
 const KRONECKER_HIERARCHICAL_KEYS: KeysOf<KroneckerHierarchicalOptions> = {
-  share: true,
-  tolerance: true,
-  leafSize: true,
+  share: 'number',
+  tolerance: 'number',
+  leafSize: 'number',
   preserve: true,
-  memoryLimit: true,
+  memoryLimit: 'number',
 };
 
 /** Most cells that are chosen by their diagonal entries, and the share of memory they get by default. */
@@ -282,7 +283,7 @@ interface Resolved {
 function resolve(options: KroneckerHierarchicalOptions): Resolved {
   const { share, tolerance = 1e-3, leafSize = 32, memoryLimit = availableMemory(), preserve } = options;
   if (preserve !== undefined && preserve !== 'positive-definite')
-    throw new OptionError(`preserve must be 'positive-definite', not "${String(preserve)}".`, { preserve });
+    throw new OptionError(`preserve must be 'positive-definite', not ${describe(preserve)}.`, { preserve });
   if (preserve !== undefined && options.tolerance !== undefined)
     throw new OptionError(
       'With preserve goes a share: the error of principal submatrices is not known before it is measured.',
@@ -292,7 +293,7 @@ function resolve(options: KroneckerHierarchicalOptions): Resolved {
     throw new OptionError('Give a share of the memory or a tolerance, not both.', { share, tolerance });
   if (share !== undefined && !(share > 0))
     throw new OptionError(
-      `share must be a number above 0: the bytes to hold, over those of the dense matrix; not ${share}.`,
+      `share must be a number above 0: the bytes to hold, over those of the dense matrix; not ${describe(share)}.`,
       { share },
     );
   requireTolerance(tolerance);

@@ -10,10 +10,11 @@
  * eps·‖G̃‖/λ. The three parts are orthogonal, so that f(G̃ + λI), and a factor of it, is f(λ)·I + Q·[f(H̃ + λI) −
  * f(λ)I]·Qᵀ + [f(c·A + λI) − f(λ)I] ⊗ (I − U₁U₁ᵀ).
  */
+import { notFactored } from '../../hierarchical/factor/factorization.js';
 import { precisionOf } from '../../core/floats.js';
 import { requireControl, throwIfAborted, type RunControl } from '../../core/context.js';
 import { FactorizationError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
-import { requireRole } from '../../core/kind.js';
+import { describe, requireRole } from '../../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../../core/known-options.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
@@ -50,7 +51,7 @@ export interface KroneckerFactorOptions {
   readonly memoryLimit?: number | undefined;
 }
 /** The keys of {@link KroneckerFactorOptions}. */
-const KRONECKER_FACTOR_KEYS: KeysOf<KroneckerFactorOptions> = { shift: true, memoryLimit: true };
+const KRONECKER_FACTOR_KEYS: KeysOf<KroneckerFactorOptions> = { shift: 'number', memoryLimit: 'number' };
 
 /** c·A = V·diag(a)·Vᵀ of the layer with a complement, and where (c·A + λI)⁻¹ − I/λ goes. */
 interface ComplementInverse {
@@ -93,10 +94,13 @@ export async function factorKronecker(
 
 function requirePositiveShift(shift: number): void {
   if (!(Number.isFinite(shift) && shift > 0))
-    throw new OptionError(`shift must be a positive number, not ${shift}: a Gauss–Newton matrix is singular.`, {
-      option: 'shift',
-      value: shift,
-    });
+    throw new OptionError(
+      `shift must be a positive number, not ${describe(shift)}: a Gauss–Newton matrix is singular.`,
+      {
+        option: 'shift',
+        value: shift,
+      },
+    );
 }
 
 /** The powers of G̃ + λI that are multiplied by. */
@@ -122,6 +126,7 @@ export class KroneckerFactorization implements LinearOperator {
   readonly #blas: Blas;
   #shift: number;
   #valid = true;
+  #refactoring = 0;
 
   /** Made by `factorKronecker`. */
   constructor(layers: readonly BasisLayer[], core: Factorization | null, size: number, shift: number, team: Team) {
@@ -291,8 +296,13 @@ export class KroneckerFactorization implements LinearOperator {
     requireControl(control, 'refactor');
     requirePositiveShift(shift);
     this.#valid = false;
-    await this.#core?.refactor(shift, { ...control, suggestShift: false });
     this.#shift = shift;
+    this.#refactoring++;
+    try {
+      await this.#core?.refactor(shift, { ...control, suggestShift: false });
+    } finally {
+      this.#refactoring--;
+    }
     this.#invertComplements(-1);
     this.#valid = true;
     return this;
@@ -305,10 +315,7 @@ export class KroneckerFactorization implements LinearOperator {
   }
 
   #requireValid(): void {
-    if (!this.#valid)
-      throw new OptionError(`The factorization for shift ${this.#shift} was given up: refactor with another shift.`, {
-        shift: this.#shift,
-      });
+    if (!this.#valid) throw notFactored(this.#shift, this.#refactoring > 0);
   }
 
   /** inverse ← V·diag((a + λ)^power − λ^power)·Vᵀ, where 1/(a + λ) − 1/λ = −a/(λ(a + λ)). */

@@ -5,6 +5,7 @@
  * the reference for everything else, and the right solver for small batches.
  */
 import { FactorizationError, NotPositiveDefiniteError, OptionError, ShapeError } from '../../core/errors.js';
+import { describe } from '../../core/kind.js';
 import { requireMemory } from '../../core/memory.js';
 import type { KeysOf } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
@@ -43,7 +44,7 @@ export interface DualOptions {
   readonly largestOrder?: number | undefined;
 }
 /** The keys of {@link DualOptions}. */
-const DUAL_KEYS: KeysOf<DualOptions> = { blas: true, memoryLimit: true, largestOrder: true };
+const DUAL_KEYS: KeysOf<DualOptions> = { blas: true, memoryLimit: 'number', largestOrder: 'number' };
 
 const DEFAULT_LIMIT = 2 ** 31;
 const DEFAULT_ORDER = 8192;
@@ -359,9 +360,12 @@ export class DualForm {
 /** Throws OptionError unless λ is a finite number above 0. */
 function requireShift(shift: number): void {
   if (!(shift > 0 && Number.isFinite(shift)))
-    throw new OptionError(`The shift λ must be a number above 0, not ${shift}: G alone is singular where n·r < N.`, {
-      shift,
-    });
+    throw new OptionError(
+      `The shift λ must be a number above 0, not ${describe(shift)}: G alone is singular where n·r < N.`,
+      {
+        shift,
+      },
+    );
 }
 
 /** `multiply` on float64 copies of what is float32. */

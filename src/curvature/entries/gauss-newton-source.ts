@@ -4,6 +4,7 @@
  * matrix for the multilayer perceptron", SIAM J. Matrix Anal. Appl. 42(1), 2021, arXiv 1910.12184. Where it departs
  * from them: no r × d_ℓ matrices per sample (unit-gram-plan.ts), and entries of whole blocks by GEMM (entry-blocks.ts).
  */
+import { requireRole, quoted } from '../../core/kind.js';
 import { requireMemoryLimit } from '../../core/checks.js';
 import { OptionError } from '../../core/errors.js';
 import { refuseMemory } from '../../core/memory.js';
@@ -69,11 +70,11 @@ export interface GaussNewtonSourceOptions {
   readonly strategy?: EntryStrategy | undefined;
 }
 /** The keys of `sampling`. */
-const SAMPLING_KEYS: KeysOf<Pick<SampledSourceOptions, 'error' | 'seed'>> = { error: true, seed: true };
+const SAMPLING_KEYS: KeysOf<Pick<SampledSourceOptions, 'error' | 'seed'>> = { error: 'number', seed: 'number' };
 /** The keys of {@link GaussNewtonSourceOptions}. */
 const GAUSS_NEWTON_SOURCE_KEYS: KeysOf<GaussNewtonSourceOptions> = {
   blas: true,
-  memoryLimit: true,
+  memoryLimit: 'number',
   beyondMemory: true,
   sampling: true,
   operator: true,
@@ -110,6 +111,7 @@ export function gaussNewtonSource(given: GivenModel, options: GaussNewtonSourceO
   const { network, loss, data } = model;
   const { blas, operator, strategy, memoryLimit = DEFAULT_MEMORY_LIMIT, beyondMemory = 'recompute' } = backed;
   checkOptions(memoryLimit, beyondMemory, strategy);
+  if (operator !== undefined) requireRole(operator, 'operator', 'The option operator of gaussNewtonSource');
   const tables = planGramVectors(network, loss, false);
   const compact = planGramVectors(network, loss, true);
   const needed = (plan: GramVectorPlan, samples: number): number =>
@@ -158,11 +160,11 @@ const WORKERS_COPY = builtIn(import.meta.url, 'openGaussNewtonSource', openGauss
 function checkOptions(memoryLimit: number, beyondMemory: string, strategy: EntryStrategy | undefined): void {
   requireMemoryLimit(memoryLimit);
   if (!['recompute', 'sample', 'refuse'].includes(beyondMemory))
-    throw new OptionError(`Unknown beyondMemory "${beyondMemory}": choose recompute, sample or refuse.`, {
+    throw new OptionError(`Unknown beyondMemory ${quoted(beyondMemory)}: choose recompute, sample or refuse.`, {
       beyondMemory,
     });
   if (strategy !== undefined && !ENTRY_STRATEGIES.includes(strategy))
-    throw new OptionError(`Unknown strategy "${String(strategy)}": choose ${ENTRY_STRATEGIES.join(', ')}.`, {
+    throw new OptionError(`Unknown strategy ${quoted(strategy)}: choose ${ENTRY_STRATEGIES.join(', ')}.`, {
       strategy,
     });
 }

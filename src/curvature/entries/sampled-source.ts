@@ -6,6 +6,7 @@
  * root mean square error is at most √(G_aa G_bb)/√c. Diagonal entries have no variance and are exact.
  */
 import { NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
+import { requireRole, describe } from '../../core/kind.js';
 import { requireMemory } from '../../core/memory.js';
 import type { Indices } from '../../core/indices.js';
 import type { KeysOf } from '../../core/known-options.js';
@@ -44,9 +45,9 @@ export interface SampledSourceOptions {
 /** The keys of {@link SampledSourceOptions}. */
 const SAMPLED_SOURCE_KEYS: KeysOf<SampledSourceOptions> = {
   blas: true,
-  error: true,
-  seed: true,
-  memoryLimit: true,
+  error: 'number',
+  seed: 'number',
+  memoryLimit: 'number',
   operator: true,
 };
 
@@ -81,10 +82,11 @@ export function sampledGaussNewtonSource(
   const backed = withBlas(options, SAMPLED_SOURCE_KEYS, 'sampledGaussNewtonSource');
   checkModel(model);
   const { blas, error = DEFAULT_ERROR, seed = 0, memoryLimit = DEFAULT_LIMIT, operator } = backed;
+  if (operator !== undefined) requireRole(operator, 'operator', 'The option operator of sampledGaussNewtonSource');
   if (!(error > 0 && 1 / error ** 2 <= MOST_DRAWS))
     throw new OptionError(
       `The error of sampled entries must be from ${1 / Math.sqrt(MOST_DRAWS)} (${MOST_DRAWS} draws an entry) up, ` +
-        `not ${error}.`,
+        `not ${describe(error)}.`,
       { error },
     );
   const { network, loss, data } = model;

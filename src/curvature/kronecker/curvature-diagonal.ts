@@ -29,7 +29,7 @@ export interface DiagonalOptions {
   readonly kind?: 'gauss-newton' | 'hessian' | undefined;
 }
 /** The keys of {@link DiagonalOptions}. */
-const DIAGONAL_KEYS: KeysOf<DiagonalOptions> = { blas: true, batchSize: true, kind: true };
+const DIAGONAL_KEYS: KeysOf<DiagonalOptions> = { blas: true, batchSize: 'number', kind: true };
 
 /** diag G, or diag H, as an operator. */
 export interface CurvatureDiagonal extends LinearOperator {

@@ -3,6 +3,7 @@
  * Exact: (A ⊗ Γ + λI)⁻¹ V = U_A [(U_Aᵀ V U_Γ) ⊘ (s_A s_Γᵀ + λ)] U_Γᵀ. Factored Tikhonov (J. Martens, R. Grosse, arXiv
  * 1503.05671, §6.3): (A + πγI)⁻¹ V (Γ + (γ/π)I)⁻¹ by Cholesky factors.
  */
+import { quoted } from '../../core/kind.js';
 import { NotPositiveDefiniteError, OptionError } from '../../core/errors.js';
 import { floats } from '../../core/floats.js';
 import type { KeysOf } from '../../core/known-options.js';
@@ -17,6 +18,7 @@ import {
   eigenBlock,
   eigenDraws,
   eigenOperator,
+  type EigenBlock,
   type KroneckerBasis,
 } from './basis.js';
 import type { KroneckerFactors, SymmetricFactor } from './factors.js';
@@ -36,12 +38,14 @@ export interface DampingOptions {
   readonly kind?: 'exact' | 'factored-tikhonov' | undefined;
 }
 /** The keys of {@link DampingOptions}. */
-export const DAMPING_KEYS: KeysOf<DampingOptions> = { damping: true, kind: true };
+export const DAMPING_KEYS: KeysOf<DampingOptions> = { damping: 'number', kind: true };
 
 /** (K + λI)⁻¹, or its factored form, as an operator. */
 export interface DampedInverse extends LinearOperator {
   /** λ. */
   readonly damping: number;
+  /** log det(K + λI); of 'factored-tikhonov' that of the matrix whose inverse this is. */
+  readonly logdet: number;
   /** Bytes of the arrays that a product reads. */
   readonly bytes: number;
   /**
@@ -72,12 +76,24 @@ export function exactDampedInverse(
   blas: Blas,
 ): DampedInverse {
   if (kind !== 'exact')
-    throw new OptionError(`Unknown damping "${String(kind)}": choose exact or factored-tikhonov.`, { kind });
+    throw new OptionError(`Unknown damping ${quoted(kind)}: choose exact or factored-tikhonov.`, { kind });
   checkDamping(damping);
   const blocks = layers.map((layer, ℓ) =>
     eigenBlock(layer, bases[ℓ], dampedReciprocals(kroneckerEigenvalues(bases[ℓ]), damping, precision, ℓ), precision),
   );
-  return { ...eigenOperator(blocks, precision, blas), damping, sample: eigenDraws(blocks, precision, blas) };
+  return eigenInverse(blocks, damping, precision, blas);
+}
+
+/** The operator of blocks whose eigenvalues are those of (K + λI)⁻¹. */
+export function eigenInverse(
+  blocks: readonly EigenBlock[],
+  damping: number,
+  precision: Precision,
+  blas: Blas,
+): DampedInverse {
+  let logdet = 0;
+  for (const { eigenvalues } of blocks) for (const value of eigenvalues.data) logdet -= Math.log(value);
+  return { ...eigenOperator(blocks, precision, blas), damping, logdet, sample: eigenDraws(blocks, precision, blas) };
 }
 
 /** Lower Cholesky factor of A + πγI, and of Γ + (γ/π)I or its reciprocals where it is diagonal. */
@@ -132,6 +148,11 @@ export function factoredDampedInverse(
   return {
     ...operator,
     damping,
+    logdet: blocks.reduce(
+      (sum, { input, output, width, outputs }) =>
+        sum + outputs * factorLogdet({ kind: 'dense', matrix: input }) + width * factorLogdet(output),
+      0,
+    ),
     sample: (options = {}) => {
       const asked = sampleOptions(options);
       const factor = layerBlockOperator(blocks, precision, factorMap(asked.of, blas));
@@ -165,6 +186,15 @@ const factorMap =
     }
     return v;
   };
+
+/** log det of what has this Cholesky factor, or these reciprocals on its diagonal. */
+function factorLogdet(factor: SymmetricFactor): number {
+  let sum = 0;
+  if (factor.kind === 'diagonal') for (const value of factor.values) sum -= Math.log(value);
+  else
+    for (let k = 0; k < factor.matrix.rows; k++) sum += 2 * Math.log(factor.matrix.data[k * (factor.matrix.rows + 1)]);
+  return sum;
+}
 
 function trace(factor: SymmetricFactor): number {
   let sum = 0;

@@ -16,7 +16,6 @@ import {
   checkDamping,
   dampedReciprocals,
   eigenBlock,
-  eigenDraws,
   eigenOperator,
   kroneckerBasis,
   type EigenOperator,
@@ -30,7 +29,7 @@ import {
   type KroneckerOptions,
   KRONECKER_KEYS,
 } from './factors.js';
-import type { DampedInverse, DampingOptions } from './damped-inverse.js';
+import { eigenInverse, type DampedInverse, type DampingOptions } from './damped-inverse.js';
 
 /** The EKFAC matrix as an operator, and its damped inverses. */
 export interface EigenvalueCorrected extends EigenOperator {
@@ -41,7 +40,7 @@ export interface EigenvalueCorrected extends EigenOperator {
    */
   solver(options: Pick<DampingOptions, 'damping'>): DampedInverse;
 }
-const INVERSE_KEYS: KeysOf<Pick<DampingOptions, 'damping'>> = { damping: true };
+const INVERSE_KEYS: KeysOf<Pick<DampingOptions, 'damping'>> = { damping: 'number' };
 
 /**
  * EKFAC of the model's Gauss–Newton Hessian: in each layer U_A ⊗ U_Γ from K-FAC's factors and the eigenvalues
@@ -71,7 +70,7 @@ export function ekfac(given: GivenModel, options: KroneckerOptions = {}): Eigenv
         ...layer,
         eigenvalues: dampedReciprocals(layer.eigenvalues, damping, precision, ℓ),
       }));
-      return { ...eigenOperator(inverse, precision, blas), damping, sample: eigenDraws(inverse, precision, blas) };
+      return eigenInverse(inverse, damping, precision, blas);
     },
   };
 }

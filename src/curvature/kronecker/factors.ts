@@ -5,6 +5,7 @@
  * AISTATS 2020, arXiv 1902.01813). The one is a syrk a batch; the other comes from `layer-gram-walk.ts`.
  */
 import { NonFiniteError, OptionError } from '../../core/errors.js';
+import { quoted, describe } from '../../core/kind.js';
 import type { KeysOf } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
 import type { WithBlas } from '../../dense/default-blas.js';
@@ -41,10 +42,10 @@ export interface KroneckerOptions {
 /** The keys of {@link KroneckerOptions}. */
 export const KRONECKER_KEYS: KeysOf<KroneckerOptions> = {
   variant: true,
-  draws: true,
-  seed: true,
+  draws: 'number',
+  seed: 'number',
   blas: true,
-  batchSize: true,
+  batchSize: 'number',
 };
 
 /** A checked model with what a walk over its data needs. */
@@ -69,12 +70,12 @@ export function openWalk(
 ): CurvatureWalk {
   checkModel(model);
   if (variant !== 'exact' && variant !== 'monte-carlo')
-    throw new OptionError(
-      `Unknown variant "${String(variant)}" of the Kronecker factors: choose exact or monte-carlo.`,
-      { variant },
-    );
+    throw new OptionError(`Unknown variant ${quoted(variant)} of the Kronecker factors: choose exact or monte-carlo.`, {
+      variant,
+    });
   const draws = variant === 'exact' ? null : checkCount(asked, 'draws: the labels drawn for each data point');
-  if (!Number.isSafeInteger(seed)) throw new OptionError(`The seed is a whole number, not ${seed}.`, { seed });
+  if (!Number.isSafeInteger(seed))
+    throw new OptionError(`The seed is a whole number, not ${describe(seed)}.`, { seed });
   const { network, loss, data } = model;
   const parameters = model.parameters instanceof Float64Array ? model.parameters : Float64Array.from(model.parameters);
   const plan = planErrorGrams(network, parameters, loss, draws, blas);
@@ -95,7 +96,7 @@ export function openWalk(
 
 function checkCount(count: number, what: string): number {
   if (!Number.isSafeInteger(count) || count < 1)
-    throw new OptionError(`${what} must be a whole number of at least 1, not ${count}.`, { value: count });
+    throw new OptionError(`${what} must be a whole number of at least 1, not ${describe(count)}.`, { value: count });
   return count;
 }
 

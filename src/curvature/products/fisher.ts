@@ -4,6 +4,7 @@
  * for it.
  */
 import { OptionError } from '../../core/errors.js';
+import { describe } from '../../core/kind.js';
 import type { KeysOf } from '../../core/known-options.js';
 import { withBlas } from '../../dense/default-blas.js';
 import { asModel, type GivenModel } from '../../network/model.js';
@@ -29,12 +30,12 @@ export interface MonteCarloOptions extends CurvatureOptions {
 }
 /** The keys of {@link MonteCarloOptions}. */
 const MONTE_CARLO_KEYS: KeysOf<MonteCarloOptions> = {
-  batchSize: true,
-  memoryLimit: true,
+  batchSize: 'number',
+  memoryLimit: 'number',
   blas: true,
   team: true,
-  draws: true,
-  seed: true,
+  draws: 'number',
+  seed: 'number',
 };
 
 /**
@@ -49,9 +50,10 @@ export function monteCarloFisher(model: GivenModel, options: MonteCarloOptions =
   const { draws = 1, seed = 0 } = options;
   if (!Number.isSafeInteger(draws) || draws < 1)
     throw new OptionError(
-      `draws, the labels drawn for each data point, must be a whole number of at least 1, not ${draws}.`,
+      `draws, the labels drawn for each data point, must be a whole number of at least 1, not ${describe(draws)}.`,
       { draws },
     );
-  if (!Number.isSafeInteger(seed)) throw new OptionError(`seed must be a whole number, not ${seed}.`, { seed });
+  if (!Number.isSafeInteger(seed))
+    throw new OptionError(`seed must be a whole number, not ${describe(seed)}.`, { seed });
   return new SampleOperator(asModel(model, 'monteCarloFisher'), { kind: 'gradients', draws, seed }, backed);
 }

@@ -45,7 +45,12 @@ export interface CurvatureOptions extends CurvatureMemory {
   readonly team?: Team | undefined;
 }
 /** The keys of {@link CurvatureOptions}. */
-export const CURVATURE_KEYS: KeysOf<CurvatureOptions> = { batchSize: true, memoryLimit: true, blas: true, team: true };
+export const CURVATURE_KEYS: KeysOf<CurvatureOptions> = {
+  batchSize: 'number',
+  memoryLimit: 'number',
+  blas: true,
+  team: true,
+};
 
 /** Samples that are asked of a data set at a time, where the caller names no batch size. */
 const READ_AT_A_TIME = 1024;

@@ -16,6 +16,7 @@
  */
 import { requireMemoryLimit } from '../../core/checks.js';
 import { MemoryError, OptionError } from '../../core/errors.js';
+import { describe } from '../../core/kind.js';
 import { sharedFloat32, sharedFloat64, toShared } from '../../core/shared-array.js';
 import type { FloatArray, Precision } from '../../dense/matrix.js';
 import { hasUnitSlope, hasZeroCurvature } from '../../network/activations/table.js';
@@ -151,7 +152,7 @@ function isReduced(model: Model, sum: SampleSum, count: number): boolean {
 
 function positiveInteger(value: number, name: string): number {
   if (!Number.isSafeInteger(value) || value < 1)
-    throw new OptionError(`${name} must be a whole number of at least 1, not ${value}.`, { [name]: value });
+    throw new OptionError(`${name} must be a whole number of at least 1, not ${describe(value)}.`, { [name]: value });
   return value;
 }
 

@@ -1,6 +1,7 @@
 /**
  * The Gauss–Newton Hessian of a model as a hierarchical matrix: source, tree and way of compression by one call.
  */
+import { quoted } from '../../core/kind.js';
 import { OptionError, ShapeError } from '../../core/errors.js';
 import { type KeysOf, requireKnownOptions } from '../../core/known-options.js';
 import { compressEntries } from '../../hierarchical/from-entries/compress.js';
@@ -41,20 +42,20 @@ export interface CompressHessianOptions extends Omit<CompressOptions, 'distance'
 /** The keys of {@link CompressHessianOptions}. */
 const COMPRESS_HESSIAN_KEYS: KeysOf<CompressHessianOptions> = {
   format: true,
-  leafSize: true,
-  maxRank: true,
-  tolerance: true,
-  neighbors: true,
-  budget: true,
+  leafSize: 'number',
+  maxRank: 'number',
+  tolerance: 'number',
+  neighbors: 'number',
+  budget: 'number',
   tree: true,
-  seed: true,
+  seed: 'number',
   preserve: true,
   dtype: true,
-  memoryLimit: true,
+  memoryLimit: 'number',
   distance: true,
-  sketchDimension: true,
+  sketchDimension: 'number',
   from: true,
-  oversampling: true,
+  oversampling: 'number',
   source: true,
 };
 
@@ -118,7 +119,7 @@ export async function compressCurvature(
   checkModel(model);
   const { distance, sketchDimension, from = 'auto', oversampling, source: given, tree: givenTree, ...rest } = options;
   if (!HESSIAN_WAYS.includes(from))
-    throw new OptionError(`Unknown from '${String(from)}': choose one of ${HESSIAN_WAYS.join(', ')}.`, {
+    throw new OptionError(`Unknown from ${quoted(from)}: choose one of ${HESSIAN_WAYS.join(', ')}.`, {
       option: 'from',
       from,
     });

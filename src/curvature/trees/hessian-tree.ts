@@ -4,6 +4,7 @@
  * order of the weights decides the accuracy. Here is every order by one name, and `auto`, which measures instead of
  * guessing.
  */
+import { quoted } from '../../core/kind.js';
 import { requireWhole } from '../../core/checks.js';
 import { OptionError, ShapeError } from '../../core/errors.js';
 import { type KeysOf, requireKnownOptions } from '../../core/known-options.js';
@@ -59,10 +60,10 @@ export interface HessianTreeOptions {
 /** The keys of {@link HessianTreeOptions}. */
 const HESSIAN_TREE_KEYS: KeysOf<HessianTreeOptions> = {
   distance: true,
-  leafSize: true,
-  seed: true,
-  sketchDimension: true,
-  rank: true,
+  leafSize: 'number',
+  seed: 'number',
+  sketchDimension: 'number',
+  rank: 'number',
 };
 
 /** A distance that `auto` tried. */
@@ -109,7 +110,7 @@ export async function hessianTree(
   checkModel(model);
   const { distance = 'auto', leafSize, seed = 0, rank = Math.max(1, leafSize >> 1) } = options;
   if (!HESSIAN_DISTANCES.includes(distance))
-    throw new OptionError(`Unknown distance '${String(distance)}': choose one of ${HESSIAN_DISTANCES.join(', ')}.`, {
+    throw new OptionError(`Unknown distance ${quoted(distance)}: choose one of ${HESSIAN_DISTANCES.join(', ')}.`, {
       option: 'distance',
       distance,
     });

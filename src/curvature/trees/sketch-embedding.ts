@@ -35,11 +35,11 @@ export interface EmbeddingOptions extends RunControl {
 /** The keys of {@link EmbeddingOptions}, and `team`. */
 const EMBEDDING_KEYS: KeysOf<EmbeddingOptions & { readonly team?: unknown | undefined }> = {
   blas: true,
-  dimension: true,
-  seed: true,
-  batchSize: true,
+  dimension: 'number',
+  seed: 'number',
+  batchSize: 'number',
   signal: true,
-  onProgress: true,
+  onProgress: 'function',
   team: true,
 };
 

@@ -26,7 +26,7 @@ export interface StructuralTreeOptions {
   readonly seed?: number | undefined;
 }
 /** The keys of {@link StructuralTreeOptions}. */
-const STRUCTURAL_TREE_KEYS: KeysOf<StructuralTreeOptions> = { leafSize: true, seed: true };
+const STRUCTURAL_TREE_KEYS: KeysOf<StructuralTreeOptions> = { leafSize: 'number', seed: 'number' };
 
 /**
  * Orders the N weights of `model`: weights that nothing depends on (zeros of `source`'s diagonal) isolated in front,

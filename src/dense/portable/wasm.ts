@@ -211,7 +211,8 @@ export function openWasm(): WasmInstance {
   return current;
 }
 
-function openingFailure(error: unknown): MemoryError | LibraryError {
+/** What to throw where WebAssembly cannot be started: what it threw, in our words. */
+export function openingFailure(error: unknown): MemoryError | LibraryError {
   const { message } = error as Error;
   return error instanceof RangeError
     ? new MemoryError(

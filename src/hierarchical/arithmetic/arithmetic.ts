@@ -8,7 +8,7 @@ import { requireRole } from '../../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import type { Precision } from '../../core/floats.js';
 import { asFloat64 } from '../../core/numbers.js';
-import { asVectors, copyInto, squaredNorm, zeros, type Vectors } from '../../dense/matrix.js';
+import { transposeHint, asVectors, copyInto, squaredNorm, zeros, type Vectors } from '../../dense/matrix.js';
 import { LowRankOperator } from '../../lowrank/low-rank-operator.js';
 import { normalVectors } from '../../operator/draws.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
@@ -43,11 +43,11 @@ export interface ArithmeticOptions {
 /** The keys of {@link ArithmeticOptions}. */
 const ARITHMETIC_KEYS: KeysOf<ArithmeticOptions> = {
   format: true,
-  maxRank: true,
-  tolerance: true,
-  seed: true,
+  maxRank: 'number',
+  tolerance: 'number',
+  seed: 'number',
   dtype: true,
-  memoryLimit: true,
+  memoryLimit: 'number',
 };
 
 /** Options of {@link add}. */
@@ -57,7 +57,7 @@ export interface AddOptions extends ArithmeticOptions {
   readonly beta?: number | undefined;
 }
 /** The keys of {@link AddOptions}. */
-const ADD_KEYS: KeysOf<AddOptions> = { ...ARITHMETIC_KEYS, alpha: true, beta: true };
+const ADD_KEYS: KeysOf<AddOptions> = { ...ARITHMETIC_KEYS, alpha: 'number', beta: 'number' };
 
 /** Options of {@link multiply}. */
 export interface MultiplyOptions extends ArithmeticOptions {
@@ -65,7 +65,7 @@ export interface MultiplyOptions extends ArithmeticOptions {
   readonly symmetrize?: boolean | undefined;
 }
 /** The keys of {@link MultiplyOptions}. */
-const MULTIPLY_KEYS: KeysOf<MultiplyOptions> = { ...ARITHMETIC_KEYS, symmetrize: true };
+const MULTIPLY_KEYS: KeysOf<MultiplyOptions> = { ...ARITHMETIC_KEYS, symmetrize: 'boolean' };
 
 /** Options of {@link inverse}. */
 export interface InverseOptions extends ArithmeticOptions {
@@ -73,7 +73,7 @@ export interface InverseOptions extends ArithmeticOptions {
   readonly shift?: number | undefined;
 }
 /** The keys of {@link InverseOptions}. */
-const INVERSE_KEYS: KeysOf<InverseOptions> = { ...ARITHMETIC_KEYS, shift: true };
+const INVERSE_KEYS: KeysOf<InverseOptions> = { ...ARITHMETIC_KEYS, shift: 'number' };
 
 /** Options of {@link update}. */
 export interface UpdateOptions extends ArithmeticOptions {
@@ -172,7 +172,7 @@ export async function update(
   const { weights, ...rest } = requireKnownOptions(options, UPDATE_KEYS, 'update');
   const u = asVectors(columns, 'U');
   if (u.rows !== a.rows)
-    throw new ShapeError(`U has ${u.rows} rows; the matrix is ${a.rows} × ${a.rows}.`, {
+    throw new ShapeError(`U has ${u.rows} rows; the matrix is ${a.rows} × ${a.rows}.${transposeHint(u, a.rows)}`, {
       rows: u.rows,
       expected: a.rows,
     });

@@ -23,7 +23,7 @@ export interface DefinitenessOptions {
   readonly seed?: number | undefined;
 }
 /** The keys of {@link DefinitenessOptions}. */
-const DEFINITENESS_KEYS: KeysOf<DefinitenessOptions> = { tolerance: true, maxIterations: true, seed: true };
+const DEFINITENESS_KEYS: KeysOf<DefinitenessOptions> = { tolerance: 'number', maxIterations: 'number', seed: 'number' };
 
 /** What is known of λ_min, and a shift that makes the matrix positive definite. */
 export interface DefinitenessCertificate {

@@ -1,11 +1,12 @@
 /**
  * Factoring a hierarchical matrix.
  */
+import { requirePrecision } from '../../core/checks.js';
 import { throwIfAborted } from '../../core/context.js';
 import { OptionError } from '../../core/errors.js';
 import { requireRole } from '../../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../../core/known-options.js';
-import { PRECISIONS, type Precision } from '../../core/floats.js';
+import type { Precision } from '../../core/floats.js';
 import { requireMemory } from '../../core/memory.js';
 import { availableMemory } from '../../io/machine.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
@@ -45,11 +46,11 @@ export interface FactorOptions {
 }
 /** The keys of {@link FactorOptions}. */
 const FACTOR_KEYS: KeysOf<FactorOptions> = {
-  shift: true,
-  indefinite: true,
+  shift: 'number',
+  indefinite: 'boolean',
   precision: true,
-  suggestShift: true,
-  memoryLimit: true,
+  suggestShift: 'boolean',
+  memoryLimit: 'number',
 };
 
 /**
@@ -77,11 +78,7 @@ export async function factor(
   } = requireKnownOptions(options, FACTOR_KEYS, 'factor');
   const control = await onTeam(given, 'factor');
   checkShift(shift, indefinite);
-  if (!PRECISIONS.includes(precision))
-    throw new OptionError(`precision must be f64 or f32, not "${precision}".`, {
-      option: 'precision',
-      value: precision,
-    });
+  requirePrecision(precision);
   throwIfAborted(control.signal);
   const { data } = matrix;
   const hodlr = FORMAT_TABLE[data.format].factoredBy === 'hodlr';

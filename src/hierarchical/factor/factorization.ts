@@ -2,6 +2,7 @@
  * A factorized hierarchical matrix: what `factor` returns.
  */
 import { NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
+import { describe } from '../../core/kind.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import { warn } from '../../core/warning.js';
@@ -44,7 +45,7 @@ export interface ConditionOptions {
   readonly seed?: number | undefined;
 }
 /** The keys of {@link ConditionOptions}. */
-const CONDITION_KEYS: KeysOf<ConditionOptions> = { tolerance: true, maxIterations: true, seed: true };
+const CONDITION_KEYS: KeysOf<ConditionOptions> = { tolerance: 'number', maxIterations: 'number', seed: 'number' };
 
 /**
  * Eigenvalues of K̃ + λI of largest and smallest absolute value; `condition` is their quotient, never above the true
@@ -82,6 +83,8 @@ export class Factorization implements LinearOperator {
   readonly #team: Team;
   #shift: number;
   #valid = true;
+  /** How many calls of `refactor` are under way. */
+  #refactoring = 0;
   #released = false;
   #pass: { shared: Shared<PassVectors>; graph: TaskGraph } | undefined;
   #staging: { x: Float64Array; out: Float64Array } | undefined;
@@ -221,12 +224,15 @@ export class Factorization implements LinearOperator {
   ): Promise<this> {
     if (this.#released) throw new OptionError('The factorization was released.');
     checkShift(shift, this.indefinite);
-    requireControl(control, 'refactor', { suggestShift: true });
+    requireControl(control, 'refactor', { suggestShift: 'boolean' });
     const { suggestShift = true, signal, onProgress } = control;
     const teamControl = { signal, onProgress, team: this.#team };
     this.#valid = false;
     this.#shift = shift;
-    const breakdown = await this.#engine.refactor(shift, teamControl);
+    this.#refactoring++;
+    const breakdown = await this.#engine.refactor(shift, teamControl).finally(() => {
+      this.#refactoring--;
+    });
     if (breakdown !== undefined)
       throw await breakdownError(this.#matrix, this.#engine, breakdown, { shift, suggest: suggestShift }, teamControl);
     this.#valid = true;
@@ -265,10 +271,7 @@ export class Factorization implements LinearOperator {
 
   #usable(): FactorEngine {
     if (this.#released) throw new OptionError('The factorization was released.');
-    if (!this.#valid)
-      throw new OptionError(`The factorization for shift ${this.#shift} failed: refactor with another shift.`, {
-        shift: this.#shift,
-      });
+    if (!this.#valid) throw notFactored(this.#shift, this.#refactoring > 0);
     return this.#engine;
   }
 
@@ -367,13 +370,24 @@ export class Factorization implements LinearOperator {
 }
 trustClass(Factorization);
 
+/** What is said of a factorization that is not there: it is being made, or could not be. */
+export function notFactored(shift: number, underWay: boolean): OptionError {
+  const what = `The factorization for shift ${shift}`;
+  return new OptionError(
+    underWay
+      ? `${what} is under way: await factors.refactor(${shift}).`
+      : `${what} failed: refactor with another shift.`,
+    { shift },
+  );
+}
+
 /** Throws OptionError for a shift out of its domain. */
 export function checkShift(shift: number, indefinite: boolean): void {
   if (!Number.isFinite(shift))
-    throw new OptionError(`shift must be a finite number, not ${shift}.`, { option: 'shift', value: shift });
+    throw new OptionError(`shift must be a finite number, not ${describe(shift)}.`, { option: 'shift', value: shift });
   if (shift < 0 && !indefinite)
     throw new OptionError(
-      `shift must be ≥ 0, not ${shift}: K̃ + λI with λ < 0 is factored with { indefinite: true } only.`,
+      `shift must be ≥ 0, not ${describe(shift)}: K̃ + λI with λ < 0 is factored with { indefinite: true } only.`,
       { option: 'shift', value: shift },
     );
 }

@@ -1,10 +1,18 @@
 /**
  * Options of a compression, named as the field names them.
  */
-import { requireMemoryLimit, requireSeed, requireShare, requireTolerance, requireWhole } from '../../core/checks.js';
+import { describe } from '../../core/kind.js';
+import {
+  requirePrecision,
+  requireMemoryLimit,
+  requireSeed,
+  requireShare,
+  requireTolerance,
+  requireWhole,
+} from '../../core/checks.js';
 import { OptionError } from '../../core/errors.js';
 import type { KeysOf, Resolved } from '../../core/known-options.js';
-import { PRECISIONS, type Precision } from '../../core/floats.js';
+import type { Precision } from '../../core/floats.js';
 import { mostInLeaf, type ClusterTree } from '../../tree/cluster-tree.js';
 import type { DistanceName } from '../../tree/distances/table.js';
 import { FORMAT_TABLE, FORMATS, type HierarchicalFormat } from '../matrix/format.js';
@@ -47,17 +55,17 @@ export interface CompressOptions {
 /** The keys of {@link CompressOptions}. */
 export const COMPRESS_KEYS: KeysOf<CompressOptions> = {
   format: true,
-  leafSize: true,
-  maxRank: true,
-  tolerance: true,
-  neighbors: true,
-  budget: true,
+  leafSize: 'number',
+  maxRank: 'number',
+  tolerance: 'number',
+  neighbors: 'number',
+  budget: 'number',
   distance: true,
   tree: true,
-  seed: true,
+  seed: 'number',
   preserve: true,
   dtype: true,
-  memoryLimit: true,
+  memoryLimit: 'number',
 };
 
 /** Options of a compression, checked and with all defaults filled in. */
@@ -71,7 +79,7 @@ export interface ResolvedOptions extends Resolved<Omit<CompressOptions, 'memoryL
 export function resolveOptions(options: CompressOptions): ResolvedOptions {
   const format = options.format ?? (options.budget !== undefined && options.budget > 0 ? 'fmm' : 'hss');
   if (!FORMATS.includes(format))
-    throw new OptionError(`format must be one of ${FORMATS.join(', ')}, not "${format}".`, {
+    throw new OptionError(`format must be one of ${FORMATS.join(', ')}, not ${describe(format)}.`, {
       option: 'format',
       value: format,
     });
@@ -91,14 +99,12 @@ export function resolveOptions(options: CompressOptions): ResolvedOptions {
       value: budget,
       format,
     });
-  const dtype = options.dtype ?? 'f64';
-  if (!PRECISIONS.includes(dtype))
-    throw new OptionError(`dtype must be f64 or f32, not "${dtype}".`, { option: 'dtype', value: dtype });
+  const dtype = requirePrecision(options.dtype ?? 'f64', 'dtype');
   const seed = requireSeed(options.seed ?? 0);
   if (options.memoryLimit !== undefined) requireMemoryLimit(options.memoryLimit);
   const { preserve } = options;
   if (preserve !== undefined && preserve !== 'positive-definite')
-    throw new OptionError(`preserve must be 'positive-definite', not "${String(preserve)}".`, {
+    throw new OptionError(`preserve must be 'positive-definite', not ${describe(preserve)}.`, {
       option: 'preserve',
       value: preserve,
     });

@@ -2,10 +2,17 @@
  * What a compression from products will cost, before it is done: for its own plan, and for callers that choose between
  * entries and products.
  */
-import { requireMemoryLimit, requireSeed, requireTolerance, requireWhole } from '../../core/checks.js';
+import { describe } from '../../core/kind.js';
+import {
+  requirePrecision,
+  requireMemoryLimit,
+  requireSeed,
+  requireTolerance,
+  requireWhole,
+} from '../../core/checks.js';
 import { OptionError } from '../../core/errors.js';
 import { requireKnownOptions, type KeysOf, type Resolved } from '../../core/known-options.js';
-import { PRECISIONS, type Precision } from '../../core/floats.js';
+import type { Precision } from '../../core/floats.js';
 import { asTree, mostInLeaf, type ClusterTree, type GivenTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import { productWidth } from './ordered-products.js';
 /** Formats that can be had from products. */
@@ -39,13 +46,13 @@ export interface ProductsOptions {
 /** The keys of {@link ProductsOptions}. */
 export const PRODUCTS_KEYS: KeysOf<ProductsOptions> = {
   format: true,
-  maxRank: true,
-  tolerance: true,
-  oversampling: true,
-  seed: true,
+  maxRank: 'number',
+  tolerance: 'number',
+  oversampling: 'number',
+  seed: 'number',
   dtype: true,
   productPrecision: true,
-  memoryLimit: true,
+  memoryLimit: 'number',
 };
 
 /** Options of a compression from products, checked and with all defaults filled in. */
@@ -57,7 +64,7 @@ export interface ResolvedProductsOptions extends Resolved<Omit<ProductsOptions, 
 export function resolveProductsOptions(options: ProductsOptions): ResolvedProductsOptions {
   const { format, maxRank, tolerance, seed, memoryLimit, dtype = 'f64', productPrecision = 'f64' } = options;
   if (format !== 'hss' && format !== 'hodlr')
-    throw new OptionError(`Compression from products makes 'hss' or 'hodlr', not "${String(format)}".`, {
+    throw new OptionError(`Compression from products makes 'hss' or 'hodlr', not ${describe(format)}.`, {
       option: 'format',
       value: format,
     });
@@ -68,13 +75,8 @@ export function resolveProductsOptions(options: ProductsOptions): ResolvedProduc
   requireWhole(oversampling, 'oversampling', 2, 65_536);
   requireSeed(seed);
   requireTolerance(tolerance);
-  for (const [name, value] of [
-    ['dtype', dtype],
-    ['productPrecision', productPrecision],
-  ] as const) {
-    if (!PRECISIONS.includes(value))
-      throw new OptionError(`${name} must be f64 or f32, not "${value}".`, { option: name, value });
-  }
+  requirePrecision(dtype, 'dtype');
+  requirePrecision(productPrecision, 'productPrecision');
   if (memoryLimit !== undefined) requireMemoryLimit(memoryLimit);
   return { format, maxRank, tolerance, oversampling, seed, dtype, productPrecision, memoryLimit };
 }

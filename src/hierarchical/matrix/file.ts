@@ -3,9 +3,9 @@
  * The arrays are the sections of a container (io/container.ts), which guards them by checksums; reading checks that
  * they fit together.
  */
-import { FileFormatError } from '../../core/errors.js';
+import { OptionError, FileFormatError } from '../../core/errors.js';
 import { requireControl, type RunControl } from '../../core/context.js';
-import { requireRole } from '../../core/kind.js';
+import { describe, kindOf, requireRole } from '../../core/kind.js';
 import {
   readContainer,
   readContainerHeader,
@@ -85,6 +85,12 @@ export interface MatrixFileSummary extends FileHeader {
  */
 export async function saveMatrix(path: string, matrix: HierarchicalMatrix, control: RunControl = {}): Promise<void> {
   requireRole(path, 'path', 'saveMatrix');
+  if (kindOf(matrix) === 'factorization')
+    throw new OptionError(
+      `saveMatrix takes a hierarchical matrix, not ${describe(matrix)}: matrices are saved, factorizations are not. ` +
+        'Save the matrix that was factored, and factor it again when it is loaded.',
+      {},
+    );
   requireRole(matrix, 'hierarchical matrix', 'saveMatrix');
   requireControl(control, 'saveMatrix');
   await writeMatrixFile(path, matrix, undefined, control);

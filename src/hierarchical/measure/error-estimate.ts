@@ -42,7 +42,7 @@ export interface ErrorOptions {
   readonly tolerance?: number | undefined;
 }
 /** The keys of {@link ErrorOptions}. */
-export const ERROR_KEYS: KeysOf<ErrorOptions> = { columns: true, seed: true, tolerance: true };
+export const ERROR_KEYS: KeysOf<ErrorOptions> = { columns: 'number', seed: 'number', tolerance: 'number' };
 
 /** Up to this size all columns are compared by default. */
 const EXACT_SIZE = 4096;

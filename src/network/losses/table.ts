@@ -2,6 +2,7 @@
  * The losses by name. Types, options, help and error texts follow from this table: a new loss is one file and its entry
  * here (CONTRIBUTING.md). Formulas: each loss's own file.
  */
+import { quoted } from '../../core/kind.js';
 import { OptionError } from '../../core/errors.js';
 import { bce } from './bce.js';
 import { crossEntropy } from './cross-entropy.js';
@@ -26,7 +27,7 @@ export const LOSSES = Object.keys(TABLE) as readonly LossName[];
 /** The loss of that name. Throws OptionError for an unknown name. */
 export function lossOf(name: LossName): Loss {
   if (!Object.hasOwn(TABLE, name))
-    throw new OptionError(`Unknown loss "${String(name)}": choose ${LOSSES.join(', ')}.`, { loss: name });
+    throw new OptionError(`Unknown loss ${quoted(name)}: choose ${LOSSES.join(', ')}.`, { loss: name });
   return TABLE[name];
 }
 

@@ -31,14 +31,14 @@ export interface PreconditionerOptions {
 }
 /** The keys of {@link PreconditionerOptions}. */
 export const PRECONDITIONER_KEYS: KeysOf<PreconditionerOptions> = {
-  tolerance: true,
-  leafSize: true,
-  maxRank: true,
-  share: true,
+  tolerance: 'number',
+  leafSize: 'number',
+  maxRank: 'number',
+  share: 'number',
   tree: true,
-  rank: true,
-  seed: true,
-  memoryLimit: true,
+  rank: 'number',
+  seed: 'number',
+  memoryLimit: 'number',
 };
 
 /** M for one λ. */

@@ -3,6 +3,7 @@
  */
 import { throwIfAborted } from '../../core/context.js';
 import { OptionError } from '../../core/errors.js';
+import { describe } from '../../core/kind.js';
 import { type Subject, subjectOf } from '../../approximation/subject.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import type { Model } from '../../network/model.js';
@@ -22,7 +23,7 @@ export interface MakeOptions extends PreconditionerOptions {
   readonly source?: EntrySource | undefined;
   readonly model?: Model | undefined;
 }
-const MAKE_KEYS: KeysOf<MakeOptions> = { ...PRECONDITIONER_KEYS, shift: true, source: true, model: true };
+const MAKE_KEYS: KeysOf<MakeOptions> = { ...PRECONDITIONER_KEYS, shift: 'number', source: true, model: true };
 
 /**
  * M ≈ (A + λI)⁻¹ by its name, symmetric positive definite as an operator, for the solvers here or of yours;
@@ -100,7 +101,7 @@ async function inverted(
 export function requireShift(shift: number, option = 'shift'): void {
   if (!Number.isFinite(shift) || shift < 0)
     throw new OptionError(
-      `${option} must be a finite number ≥ 0, not ${shift}: A + λI is solved where it is positive definite.`,
+      `${option} must be a finite number ≥ 0, not ${describe(shift)}: A + λI is solved where it is positive definite.`,
       { option, value: shift },
     );
 }

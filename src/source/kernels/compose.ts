@@ -7,7 +7,7 @@
  * side. Either way it goes over chunks that stay in the first-level cache, part by part.
  */
 import { OptionError } from '../../core/errors.js';
-import { requireRole } from '../../core/kind.js';
+import { describe, requireRole } from '../../core/kind.js';
 import { asFloat64 } from '../../core/numbers.js';
 import { CHUNK } from './exponential.js';
 import type { Composition, Evaluate, Kernel, KernelDefinition, KernelInput } from './kernel.js';
@@ -38,7 +38,9 @@ export const productKernels = (...kernels: readonly Kernel[]): Kernel => joined(
 export function scaleKernel(kernel: Kernel, variance: number): Kernel {
   requireRole(kernel, 'kernel', 'scaleKernel');
   if (!(typeof variance === 'number' && variance > 0 && variance < Infinity))
-    throw new OptionError(`The variance of scaleKernel must be a positive number, not ${variance}.`, { variance });
+    throw new OptionError(`The variance of scaleKernel must be a positive number, not ${describe(variance)}.`, {
+      variance,
+    });
   const { definition: part } = kernel;
   return composed(
     `${variance}·${inParentheses(kernel)}`,
@@ -59,7 +61,7 @@ export function ard(kernel: Kernel, lengthScales: ArrayLike<number>): Kernel {
   if (scales.length === 0) throw new OptionError('ard needs a length scale for each coordinate, not none.');
   const wrong = scales.findIndex((scale) => !(scale > 0 && scale < Infinity));
   if (wrong >= 0)
-    throw new OptionError(`lengthScales[${wrong}] must be a positive number, not ${scales[wrong]}.`, {
+    throw new OptionError(`lengthScales[${wrong}] must be a positive number, not ${describe(scales[wrong])}.`, {
       option: 'lengthScales',
       index: wrong,
       value: scales[wrong],

@@ -3,6 +3,7 @@
  * J. C. MacKay, Introduction to Gaussian processes, in Neural Networks and Machine Learning, Springer, 1998.
  */
 import { OptionError } from '../../core/errors.js';
+import { describe } from '../../core/kind.js';
 import { gaussian } from './gaussian.js';
 import { BANDWIDTH, type KernelForm } from './kernel.js';
 import { onCircles } from './point-map.js';
@@ -18,7 +19,10 @@ export const periodic: KernelForm = {
       text: (period) => `period ${period}`,
       require(period) {
         if (!(Number.isFinite(period) && period > 0))
-          throw new OptionError(`The period must be a positive number, not ${period}.`, { option: 'period', period });
+          throw new OptionError(`The period must be a positive number, not ${describe(period)}.`, {
+            option: 'period',
+            period,
+          });
       },
     },
   },

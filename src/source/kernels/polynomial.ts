@@ -1,5 +1,6 @@
 /** The polynomial kernel, k = (x·y/h² + 1)^p with a positive whole number p, the degree. */
 import { OptionError } from '../../core/errors.js';
+import { describe } from '../../core/kind.js';
 import { BANDWIDTH, type KernelForm } from './kernel.js';
 
 /** (xᵀy/h² + 1)^degree. */
@@ -13,10 +14,13 @@ export const polynomial: KernelForm = {
       text: (degree) => `degree ${degree}`,
       require(degree) {
         if (!Number.isInteger(degree) || degree < 1 || degree > 64)
-          throw new OptionError(`The polynomial kernel's degree must be a whole number from 1 to 64, not ${degree}.`, {
-            option: 'degree',
-            degree,
-          });
+          throw new OptionError(
+            `The polynomial kernel's degree must be a whole number from 1 to 64, not ${describe(degree)}.`,
+            {
+              option: 'degree',
+              degree,
+            },
+          );
       },
     },
   },

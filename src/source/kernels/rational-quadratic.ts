@@ -1,5 +1,6 @@
 /** The rational quadratic kernel, k = (1 + r²/(2αh²))^(−α): a mixture of Gaussians whose 1/h² are gamma distributed. */
 import { OptionError } from '../../core/errors.js';
+import { describe } from '../../core/kind.js';
 import { exponential } from './exponential.js';
 import { BANDWIDTH, type KernelForm } from './kernel.js';
 
@@ -16,9 +17,9 @@ export const rationalQuadratic: KernelForm = {
       fallback: 1,
       text: (alpha) => `α = ${alpha}`,
       require(alpha) {
-        if (!(alpha >= LEAST && alpha <= MOST))
+        if (!(typeof alpha === 'number' && alpha >= LEAST && alpha <= MOST))
           throw new OptionError(
-            `The rational quadratic kernel's alpha must be a number from ${LEAST} to ${MOST}, not ${alpha}.`,
+            `The rational quadratic kernel's alpha must be a number from ${LEAST} to ${MOST}, not ${describe(alpha)}.`,
             { option: 'alpha', alpha },
           );
       },

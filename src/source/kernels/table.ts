@@ -4,6 +4,7 @@
  * Rasmussen, C. K. I. Williams, Gaussian Processes for Machine Learning, MIT Press, 2006, §4.2 (there the bandwidth h
  * is the length scale ℓ).
  */
+import { quoted } from '../../core/kind.js';
 import { OptionError } from '../../core/errors.js';
 import { ard, productKernels, scaleKernel, sumKernels } from './compose.js';
 import { constant } from './constant.js';
@@ -45,15 +46,43 @@ export const kernelFamilies = Object.keys(TABLE) as readonly KernelFamily[];
 export const familiesWith = (parameter: keyof KernelParameters): readonly KernelFamily[] =>
   kernelFamilies.filter((family) => parameter in KERNEL_TABLE[family].parameters);
 
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  rbf: 'gaussian',
+  se: 'gaussian',
+  squaredexponential: 'gaussian',
+  exponentiatedquadratic: 'gaussian',
+  sqexp: 'gaussian',
+  gauss: 'gaussian',
+  exponential: 'laplace',
+  exp: 'laplace',
+  ou: 'laplace',
+  laplacian: 'laplace',
+  matern12: 'laplace',
+  matern: 'matern32 or matern52',
+  rq: 'rationalQuadratic',
+  inversemultiquadric: 'imq',
+  linear: 'polynomial of degree 1',
+  poly: 'polynomial',
+};
+
+/** ' rbf is gaussian here.': what a kernel that other libraries call so is called; '' for any other name. */
+export function otherKernelName(name: string): string {
+  const key = name.replace(/[^a-z0-9]/gi, '').toLowerCase();
+  return Object.hasOwn(OTHER_NAMES, key) ? ` ${name} is ${OTHER_NAMES[key]} here.` : '';
+}
+
 /** The kernel of a family. Throws OptionError for a name that is not in the table and for wrong parameters. */
 function kernelWith(family: string, given: KernelParameters): Kernel {
   if (!Object.hasOwn(TABLE, family))
-    throw new OptionError(`Unknown kernel "${family}": choose one of ${kernelFamilies.join(', ')}.`, { family });
+    throw new OptionError(
+      `Unknown kernel ${quoted(family)}: choose one of ${kernelFamilies.join(', ')}.${otherKernelName(String(family))}`,
+      { family },
+    );
   const { argument, parameters, map, evaluator } = KERNEL_TABLE[family as KernelFamily];
   const values: Partial<Record<keyof KernelParameters, number>> = {};
   let name = family;
   for (const [key, { fallback, text, require }] of entriesOf(parameters)) {
-    const value = given[key] ?? fallback!;
+    const value = given[key] === undefined ? fallback! : given[key];
     require(value);
     values[key] = value;
     name += `, ${text(value)}`;

@@ -1,6 +1,7 @@
 /**
  * Choosing a distance: from its name and a source to data that a team can share, and from that data to the distance.
  */
+import { quoted } from '../../core/kind.js';
 import { OptionError, ShapeError } from '../../core/errors.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import type { WorkerContext } from '../../parallel/task.js';
@@ -49,7 +50,7 @@ export function chooseDistance(name: DistanceName, source: EntrySource, seed: nu
   if (!Number.isInteger(size) || size < 1)
     throw new ShapeError(`A source must have at least one row; this one has size ${size}.`, { size });
   if (!DISTANCES.includes(name))
-    throw new OptionError(`Unknown distance '${String(name)}': choose one of ${DISTANCES.join(', ')}.`, {
+    throw new OptionError(`Unknown distance ${quoted(name)}: choose one of ${DISTANCES.join(', ')}.`, {
       distance: name,
     });
   const chosen = resolvedDistance(name, source);

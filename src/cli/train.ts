@@ -1,0 +1,120 @@
+/**
+ * hmatrix train: one run of one optimizer.
+ */
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AbortedError } from '../core/errors.js';
+import type { TrainingSetup } from '../experiment/training-run.js';
+import type { Optimizer, Setting } from '../training/optimizer.js';
+import { optimizerOf, settingsOf } from '../training/optimizers/table.js';
+import { scheduleOf } from '../training/schedule-table.js';
+import { EXIT_STATUS } from './outcome.js';
+import { requireKind, requireWritable, withTeam } from './run.js';
+import { print, printJson, say } from './terminal.js';
+import { checkTask, openTaskData } from './training-setup.js';
+import { UsageError } from './usage.js';
+import type { TrainCommandOptions } from './command-options.js';
+
+/** The optimizer of --optimizer, --learning-rate and --set. Throws UsageError, OptionError. */
+function optimizerOfOptions({ optimizer: name = 'ekfac-adam', learningRate, set }: TrainCommandOptions): Optimizer {
+  const settings: Record<string, Setting> = { ...set };
+  if (learningRate !== undefined) {
+    const known = settingsOf(name);
+    if (!known.includes('learningRate'))
+      throw new UsageError(
+        `${name} has no --learning-rate: it finds the length of its steps. It has ${known.join(', ')}.`,
+      );
+    settings['learningRate'] = learningRate;
+  }
+  const made = optimizerOf(name, settings as never);
+  if (learningRate !== undefined && made.learningRate === null)
+    throw new UsageError(
+      `${name} searches the length of its steps, and does not use --learning-rate: --set search=fixed does.`,
+    );
+  return made;
+}
+
+/** What `train` takes of the options. */
+function trainOptions(options: TrainCommandOptions): TrainingSetup['options'] {
+  const { epochs, seconds, steps, batchSize, accumulate, lastLayer, decay, regularization, dropout, clip } = options;
+  const { average, patience, targetLoss, targetAccuracy, evaluateEvery, checkpoint, resume, metrics } = options;
+  const { schedule, rotateInputs } = options;
+  return {
+    epochs,
+    seconds,
+    steps,
+    batchSize,
+    accumulate,
+    lastLayer,
+    decay,
+    regularization,
+    dropout,
+    clip,
+    average,
+    patience,
+    targetLoss,
+    targetAccuracy,
+    evaluateEvery,
+    checkpoint,
+    resume,
+    metrics,
+    rotateInputs,
+    schedule: schedule === undefined ? undefined : scheduleOf(schedule.name, schedule.settings),
+  };
+}
+
+async function check(options: TrainCommandOptions): Promise<void> {
+  const { checkpoint, resume, out, keep, average, quiet } = options;
+  checkTask(options, options.activationGiven !== false);
+  if (resume === true && checkpoint === undefined)
+    throw new UsageError('--resume goes with --checkpoint DIR, the folder to go on from.');
+  if (keep === 'average' && average === undefined)
+    throw new UsageError('--keep average goes with --average, such as --average 0.99.');
+  requireKind('out', out, 'weights');
+  if (out !== undefined && !/\.(npz|safetensors)$/i.test(out))
+    throw new UsageError(`--out ${out}: the name of a file of weights ends in .safetensors or .npz.`);
+  requireKind('record', options.record, 'record');
+  await requireWritable(out);
+  await requireWritable(options.record);
+  await requireWritable(options.metrics);
+  if (checkpoint === undefined || resume === true || quiet === true) return;
+  const there = await access(join(checkpoint, 'last.hmt')).then(
+    () => true,
+    () => false,
+  );
+  if (there) say(`the checkpoint in ${checkpoint} is replaced; --resume would go on from it.`);
+}
+
+/** Trains, writes what is asked for, and reports; resolves to the exit status. */
+export async function trainCommand(options: TrainCommandOptions): Promise<number> {
+  await check(options);
+  const optimizer = optimizerOfOptions(options);
+  const taken = trainOptions(options);
+  const { out, keep, checkpoint } = options;
+  try {
+    const record = await withTeam(options, async (control) => {
+      const { runTraining } = await import('../experiment/training-run.js');
+      const task = await openTaskData(options, control);
+      const trained = await runTraining({ ...task, optimizer, options: taken, keep }, control);
+      if (out !== undefined) {
+        const { writeWeights } = await import('../network/weights-file.js');
+        await writeWeights(out, trained.network, trained.parameters);
+      }
+      if (options.record !== undefined) {
+        const { writeRecord } = await import('../experiment/record.js');
+        await writeRecord(options.record, trained.record);
+      }
+      return trained.record;
+    });
+    if (options.json === true) printJson(record);
+    else if (options.quiet !== true) {
+      const { trainReport } = await import('./train-report.js');
+      print(trainReport(record, out));
+    }
+    return record.outcome === 'diverged' || record.reached === false ? EXIT_STATUS.toleranceMissed : EXIT_STATUS.done;
+  } catch (error) {
+    if (!(error instanceof AbortedError) || checkpoint === undefined) throw error;
+    say(`interrupted; the same command with --resume goes on from ${checkpoint}, if a step was made.`);
+    return EXIT_STATUS.failed;
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * Updates, products and sums of vectors. Compiled to WebAssembly.
+ */
+import { horner, lanesOf, lower, read, sumOf, upper, write } from './lanes';
+
+/** y ← αx + βy; what has a factor 0 is not read. */
+export function combine<T>(n: i32, alpha: T, x: usize, beta: T, y: usize): void {
+  if (beta == <T>0) {
+    if (alpha == <T>0) memory.fill(y, 0, <usize>n * sizeof<T>());
+    else scaled<T>(n, alpha, x, y);
+  } else if (alpha == <T>0) {
+    scaled<T>(n, beta, y, y);
+  } else {
+    combined<T>(n, alpha, x, beta, y);
+  }
+}
+
+function scaled<T>(n: i32, alpha: T, x: usize, y: usize): void {
+  const a = v128.splat<T>(alpha);
+  const lanes = lanesOf<T>();
+  let i = n;
+  for (; i >= 2 * lanes; i -= 2 * lanes) {
+    v128.store(y, v128.mul<T>(a, v128.load(x)));
+    v128.store(y, v128.mul<T>(a, v128.load(x, 16)), 16);
+    x += 32;
+    y += 32;
+  }
+  for (; i > 0; i -= lanes) {
+    const count = min(i, lanes);
+    write<T>(y, v128.mul<T>(a, read<T>(x, count)), count);
+    x += 16;
+    y += 16;
+  }
+}
+
+function combined<T>(n: i32, alpha: T, x: usize, beta: T, y: usize): void {
+  const a = v128.splat<T>(alpha);
+  const b = v128.splat<T>(beta);
+  const lanes = lanesOf<T>();
+  let i = n;
+  for (; i >= 2 * lanes; i -= 2 * lanes) {
+    v128.store(y, horner<T>(a, v128.load(x), v128.mul<T>(b, v128.load(y))));
+    v128.store(y, horner<T>(a, v128.load(x, 16), v128.mul<T>(b, v128.load(y, 16))), 16);
+    x += 32;
+    y += 32;
+  }
+  for (; i > 0; i -= lanes) {
+    const count = min(i, lanes);
+    write<T>(y, horner<T>(a, read<T>(x, count), v128.mul<T>(b, read<T>(y, count))), count);
+    x += 16;
+    y += 16;
+  }
+}
+
+/** Σ xy in double precision, in eight partial sums. */
+export function dot<T>(n: i32, x: usize, y: usize): f64 {
+  const lanes = lanesOf<T>();
+  let s0 = f64x2.splat(0);
+  let s1 = s0;
+  let s2 = s0;
+  let s3 = s0;
+  let i = n;
+  if (sizeof<T>() == 8) {
+    for (; i >= 8; i -= 8) {
+      s0 = horner<f64>(v128.load(x), v128.load(y), s0);
+      s1 = horner<f64>(v128.load(x, 16), v128.load(y, 16), s1);
+      s2 = horner<f64>(v128.load(x, 32), v128.load(y, 32), s2);
+      s3 = horner<f64>(v128.load(x, 48), v128.load(y, 48), s3);
+      x += 64;
+      y += 64;
+    }
+  } else {
+    for (; i >= 8; i -= 8) {
+      s0 = horner<f64>(two(x, 0), two(y, 0), s0);
+      s1 = horner<f64>(two(x, 8), two(y, 8), s1);
+      s2 = horner<f64>(two(x, 16), two(y, 16), s2);
+      s3 = horner<f64>(two(x, 24), two(y, 24), s3);
+      x += 32;
+      y += 32;
+    }
+  }
+  for (; i > 0; i -= lanes) {
+    const count = min(i, lanes);
+    const a = read<T>(x, count);
+    const b = read<T>(y, count);
+    if (sizeof<T>() == 8) {
+      s0 = horner<f64>(a, b, s0);
+    } else {
+      s0 = horner<f64>(lower(a), lower(b), s0);
+      s1 = horner<f64>(upper(a), upper(b), s1);
+    }
+    x += 16;
+    y += 16;
+  }
+  return sumOf(f64x2.add(f64x2.add(s0, s1), f64x2.add(s2, s3)));
+}
+
+/** Two numbers in double precision. */
+@inline
+function two(at: usize, offset: usize): v128 {
+  return f64x2.promote_low_f32x4(v128.load64_zero(at + offset));
+}
+
+/** y ← x∘y */
+export function multiply<T>(n: i32, x: usize, y: usize): void {
+  const lanes = lanesOf<T>();
+  let i = n;
+  for (; i >= 2 * lanes; i -= 2 * lanes) {
+    v128.store(y, v128.mul<T>(v128.load(x), v128.load(y)));
+    v128.store(y, v128.mul<T>(v128.load(x, 16), v128.load(y, 16)), 16);
+    x += 32;
+    y += 32;
+  }
+  for (; i > 0; i -= lanes) {
+    const count = min(i, lanes);
+    write<T>(y, v128.mul<T>(read<T>(x, count), read<T>(y, count)), count);
+    x += 16;
+    y += 16;
+  }
+}
+
+/** y ← y + α·x∘s */
+export function multiplyAdd<T>(n: i32, alpha: T, x: usize, s: usize, y: usize): void {
+  const a = v128.splat<T>(alpha);
+  const lanes = lanesOf<T>();
+  let i = n;
+  for (; i >= 2 * lanes; i -= 2 * lanes) {
+    v128.store(y, horner<T>(v128.mul<T>(a, v128.load(x)), v128.load(s), v128.load(y)));
+    v128.store(y, horner<T>(v128.mul<T>(a, v128.load(x, 16)), v128.load(s, 16), v128.load(y, 16)), 16);
+    x += 32;
+    s += 32;
+    y += 32;
+  }
+  for (; i > 0; i -= lanes) {
+    const count = min(i, lanes);
+    write<T>(y, horner<T>(v128.mul<T>(a, read<T>(x, count)), read<T>(s, count), read<T>(y, count)), count);
+    x += 16;
+    s += 16;
+    y += 16;
+  }
+}
+
+/** y ← α·x∘x + βy; with β = 0 y is not read. */
+export function squares<T>(n: i32, alpha: T, x: usize, beta: T, y: usize): void {
+  const a = v128.splat<T>(alpha);
+  const b = v128.splat<T>(beta);
+  const lanes = lanesOf<T>();
+  const reads = beta != <T>0;
+  let i = n;
+  for (; i >= lanes; i -= lanes) {
+    square<T>(a, x, b, reads, y, lanesOf<T>());
+    x += 16;
+    y += 16;
+  }
+  if (i > 0) square<T>(a, x, b, reads, y, i);
+}
+
+@inline
+function square<T>(a: v128, x: usize, b: v128, reads: bool, y: usize, count: i32): void {
+  const v = read<T>(x, count);
+  const before = reads ? v128.mul<T>(b, read<T>(y, count)) : v128.splat<T>(<T>0);
+  write<T>(y, horner<T>(v128.mul<T>(a, v), v, before), count);
+}
+
+/** Whether x − x = 0 everywhere. */
+export function finite<T>(n: i32, x: usize): bool {
+  const lanes = lanesOf<T>();
+  let s0 = v128.splat<T>(<T>0);
+  let s1 = s0;
+  let i = n;
+  for (; i >= 2 * lanes; i -= 2 * lanes) {
+    const a = v128.load(x);
+    const b = v128.load(x, 16);
+    s0 = v128.or(s0, v128.sub<T>(a, a));
+    s1 = v128.or(s1, v128.sub<T>(b, b));
+    x += 32;
+  }
+  for (; i > 0; i -= lanes) {
+    const a = read<T>(x, min(i, lanes));
+    s0 = v128.or(s0, v128.sub<T>(a, a));
+    x += 16;
+  }
+  return !v128.any_true(v128.or(s0, s1));
+}
+
+/** v ← p(1 − p)∘v */
+export function bceHessian<T>(n: i32, p: usize, v: usize): void {
+  const one = v128.splat<T>(<T>1);
+  const lanes = lanesOf<T>();
+  let i = n;
+  for (; i >= lanes; i -= lanes) {
+    variance<T>(one, p, v, lanesOf<T>());
+    p += 16;
+    v += 16;
+  }
+  if (i > 0) variance<T>(one, p, v, i);
+}
+
+@inline
+function variance<T>(one: v128, p: usize, v: usize, count: i32): void {
+  const a = read<T>(p, count);
+  write<T>(v, v128.mul<T>(v128.mul<T>(a, v128.sub<T>(one, a)), read<T>(v, count)), count);
+}

@@ -1,0 +1,332 @@
+/**
+ * The kernels of `../vector-kernels.ts` in WebAssembly, over a memory that callers' arrays lie in: a call checks its
+ * arrays and hands on their addresses.
+ */
+import type { Precision } from '../../core/floats.js';
+import { LibraryError, OptionError, ShapeError } from '../../core/errors.js';
+import { describe } from '../../core/kind.js';
+import type { FloatArray } from '../matrix.js';
+import type {
+  ActivationKind,
+  AdamDirectionNumbers,
+  AdamNumbers,
+  LossKind,
+  MeanKind,
+  VectorKernels,
+} from '../vector-kernels.js';
+import { kernels as encoded } from './training-wasm.js';
+import { openingFailure } from './wasm.js';
+
+// What of the WebAssembly interface is used; TypeScript declares it only together with the DOM.
+declare const WebAssembly: {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
+};
+
+/** The routines of one precision; `assembly/training/index.ts` documents them. Pointers in bytes. */
+interface Routines {
+  combine(n: number, alpha: number, x: number, beta: number, y: number): void;
+  dot(n: number, x: number, y: number): number;
+  multiply(n: number, x: number, y: number): void;
+  multiplyAdd(n: number, alpha: number, x: number, s: number, y: number): void;
+  squares(n: number, alpha: number, x: number, beta: number, y: number): void;
+  finite(n: number, x: number): number;
+  bceHessian(n: number, p: number, v: number): void;
+  activate(kind: number, rows: number, cols: number, z: number, ldz: number, slope: number, curvature: number): void;
+  squaredLoss(n: number, scale: number, f: number, y: number, out: number): number;
+  bceLoss(n: number, scale: number, f: number, y: number, out: number): number;
+  softmaxLoss(rows: number, cols: number, scale: number, f: number, y: number, out: number): number;
+  logistic(n: number, f: number, out: number): void;
+  softmax(rows: number, cols: number, f: number, out: number): void;
+  softmaxHessian(rows: number, pcols: number, each: number, p: number, v: number): void;
+  sgd(n: number, rate: number, g: number, θ: number): void;
+  momentum(n: number, rate: number, beta: number, nesterov: number, g: number, v: number, θ: number): void;
+  rootOfSquares(
+    n: number,
+    rate: number,
+    rho: number,
+    sigma: number,
+    epsilon: number,
+    g: number,
+    s: number,
+    θ: number,
+  ): void;
+  adam(
+    n: number,
+    beta1: number,
+    gamma1: number,
+    beta2: number,
+    gamma2: number,
+    step: number,
+    epsilon: number,
+    decay: number,
+    g: number,
+    m: number,
+    v: number,
+    θ: number,
+  ): void;
+  adamDirection(
+    n: number,
+    beta1: number,
+    gamma1: number,
+    beta2: number,
+    gamma2: number,
+    step: number,
+    scale: number,
+    epsilon: number,
+    g: number,
+    m: number,
+    v: number,
+    out: number,
+  ): void;
+}
+
+const NAMES: readonly (keyof Routines)[] = [
+  'combine',
+  'dot',
+  'multiply',
+  'multiplyAdd',
+  'squares',
+  'finite',
+  'bceHessian',
+  'activate',
+  'squaredLoss',
+  'bceLoss',
+  'softmaxLoss',
+  'logistic',
+  'softmax',
+  'softmaxHessian',
+  'sgd',
+  'momentum',
+  'rootOfSquares',
+  'adam',
+  'adamDirection',
+];
+
+/** As assembly/training/activations.ts numbers them. */
+const ACTIVATION_NUMBERS: Readonly<Record<ActivationKind, number>> = {
+  linear: 0,
+  relu: 1,
+  tanh: 2,
+  sigmoid: 3,
+  softplus: 4,
+  gelu: 5,
+};
+
+let compiled: object | undefined;
+
+/**
+ * The module over a memory whose first `reserved` bytes are its own: every thread's instance writes the same constants
+ * there. Throws MemoryError, LibraryError where WebAssembly cannot run.
+ */
+export function instantiate(memory: object, reserved: number): object {
+  let exports: { dataEnd(): number };
+  try {
+    compiled ??= new WebAssembly.Module(Buffer.from(encoded, 'base64'));
+    exports = new WebAssembly.Instance(compiled, { env: { memory } }).exports as typeof exports;
+  } catch (error) {
+    throw openingFailure(error);
+  }
+  if (exports.dataEnd() > reserved)
+    throw new LibraryError(`The kernels' constants take ${exports.dataEnd()} bytes, and ${reserved} are theirs.`);
+  return exports;
+}
+
+/** The kernels of a precision, of an instance over the memory that has the buffer. */
+export class TrainingKernels implements VectorKernels {
+  readonly #buffer: SharedArrayBuffer;
+  readonly #precision: Precision;
+  readonly #array: Float64ArrayConstructor | Float32ArrayConstructor;
+  readonly #routines: Routines;
+
+  constructor(exports: object, buffer: SharedArrayBuffer, precision: Precision) {
+    const double = precision === 'f64';
+    this.#buffer = buffer;
+    this.#precision = precision;
+    this.#array = double ? Float64Array : Float32Array;
+    const suffix = double ? '64' : '32';
+    const named = exports as Readonly<Record<string, unknown>>;
+    this.#routines = Object.fromEntries(NAMES.map((name) => [name, named[name + suffix]])) as unknown as Routines;
+  }
+
+  /** The address of an array that must hold n numbers. */
+  #at(x: FloatArray, n: number, name: string): number {
+    if (!(x instanceof this.#array) || (x.buffer as unknown) !== this.#buffer || !(n >= 0 && x.length >= n))
+      this.#refuse(x, n, name);
+    return x.byteOffset;
+  }
+
+  #refuse(x: FloatArray, n: number, name: string): never {
+    if (!(n >= 0)) throw new ShapeError(`${name}: ${n} is no number of numbers.`, { name, n });
+    const over =
+      x instanceof this.#array && (x.buffer as unknown) !== this.#buffer ? ' over another memory (see at())' : '';
+    throw new ShapeError(
+      `${name} must be a ${this.#array.name} of at least ${n} numbers over the memory of the kernels, not ` +
+        `${describe(x)}${over}.`,
+      { name, n, precision: this.#precision },
+    );
+  }
+
+  combine(n: number, alpha: number, x: FloatArray, beta: number, y: FloatArray): void {
+    this.#routines.combine(n, alpha, this.#at(x, n, 'x'), beta, this.#at(y, n, 'y'));
+  }
+
+  dot(n: number, x: FloatArray, y: FloatArray): number {
+    return this.#routines.dot(n, this.#at(x, n, 'x'), this.#at(y, n, 'y'));
+  }
+
+  multiply(n: number, x: FloatArray, y: FloatArray): void {
+    this.#routines.multiply(n, this.#at(x, n, 'x'), this.#at(y, n, 'y'));
+  }
+
+  multiplyAdd(n: number, alpha: number, x: FloatArray, s: FloatArray, y: FloatArray): void {
+    this.#routines.multiplyAdd(n, alpha, this.#at(x, n, 'x'), this.#at(s, n, 's'), this.#at(y, n, 'y'));
+  }
+
+  squares(n: number, alpha: number, x: FloatArray, beta: number, y: FloatArray): void {
+    this.#routines.squares(n, alpha, this.#at(x, n, 'x'), beta, this.#at(y, n, 'y'));
+  }
+
+  finite(n: number, x: FloatArray): boolean {
+    return this.#routines.finite(n, this.#at(x, n, 'x')) !== 0;
+  }
+
+  activate(
+    name: ActivationKind,
+    rows: number,
+    cols: number,
+    z: FloatArray,
+    ldz: number,
+    slope: FloatArray | null,
+    curvature: FloatArray | null,
+  ): void {
+    const kind = ACTIVATION_NUMBERS[name];
+    if (kind === undefined) throw new OptionError(`Unknown activation "${String(name)}".`, { activation: name });
+    const n = rows * cols;
+    if (!(ldz >= rows)) throw new ShapeError(`z: a leading dimension of ${ldz} for ${rows} rows.`, { ldz, rows });
+    const at = this.#at(z, n > 0 ? (cols - 1) * ldz + rows : n, 'z');
+    const slopeAt = slope === null ? 0 : this.#at(slope, n, 'slope');
+    const curvatureAt = curvature === null ? 0 : this.#at(curvature, n, 'curvature');
+    if (n === 0 || (kind === 0 && slopeAt === 0 && curvatureAt === 0)) return;
+    this.#routines.activate(kind, rows, cols, at, ldz, slopeAt, curvatureAt);
+  }
+
+  lossGradient(
+    kind: LossKind,
+    scale: number,
+    rows: number,
+    cols: number,
+    f: FloatArray,
+    y: FloatArray,
+    out: FloatArray,
+  ): number {
+    const n = rows * cols;
+    const from = this.#at(f, n, 'f');
+    const target = this.#at(y, n, 'y');
+    const to = this.#at(out, n, 'out');
+    if (n === 0) return 0;
+    switch (kind) {
+      case 'squared':
+        return scale * this.#routines.squaredLoss(n, scale, from, target, to);
+      case 'bce':
+        return scale * this.#routines.bceLoss(n, scale, from, target, to);
+      case 'softmax':
+        return scale * this.#routines.softmaxLoss(rows, cols, scale, from, target, to);
+      default:
+        throw new OptionError(`Unknown loss "${String(kind)}".`, { loss: kind });
+    }
+  }
+
+  mean(kind: MeanKind, rows: number, cols: number, f: FloatArray, out: FloatArray): void {
+    const n = rows * cols;
+    const from = this.#at(f, n, 'f');
+    const to = this.#at(out, n, 'out');
+    if (n === 0) return;
+    if (kind === 'bce') this.#routines.logistic(n, from, to);
+    else if (kind === 'softmax') this.#routines.softmax(rows, cols, from, to);
+    else throw new OptionError(`Unknown mean "${String(kind)}".`, { mean: kind });
+  }
+
+  softmaxHessian(rows: number, cols: number, p: FloatArray, pcols: number, v: FloatArray): void {
+    const each = cols === 0 ? 0 : cols / pcols;
+    if (!Number.isInteger(each))
+      throw new ShapeError(`${cols} columns of v do not belong to ${pcols} of p, as many to each.`, { cols, pcols });
+    const from = this.#at(p, rows * pcols, 'p');
+    const to = this.#at(v, rows * cols, 'v');
+    if (rows > 0 && cols > 0) this.#routines.softmaxHessian(rows, pcols, each, from, to);
+  }
+
+  bceHessian(n: number, p: FloatArray, v: FloatArray): void {
+    this.#routines.bceHessian(n, this.#at(p, n, 'p'), this.#at(v, n, 'v'));
+  }
+
+  sgd(n: number, rate: number, g: FloatArray, θ: FloatArray): void {
+    this.#routines.sgd(n, rate, this.#at(g, n, 'g'), this.#at(θ, n, 'θ'));
+  }
+
+  momentum(
+    n: number,
+    rate: number,
+    beta: number,
+    nesterov: boolean,
+    g: FloatArray,
+    v: FloatArray,
+    θ: FloatArray,
+  ): void {
+    const from = this.#at(g, n, 'g');
+    this.#routines.momentum(n, rate, beta, nesterov ? 1 : 0, from, this.#at(v, n, 'v'), this.#at(θ, n, 'θ'));
+  }
+
+  adagrad(n: number, rate: number, epsilon: number, g: FloatArray, s: FloatArray, θ: FloatArray): void {
+    const from = this.#at(g, n, 'g');
+    this.#routines.rootOfSquares(n, rate, 1, 1, epsilon, from, this.#at(s, n, 's'), this.#at(θ, n, 'θ'));
+  }
+
+  rmsprop(n: number, rate: number, rho: number, epsilon: number, g: FloatArray, s: FloatArray, θ: FloatArray): void {
+    const from = this.#at(g, n, 'g');
+    this.#routines.rootOfSquares(n, rate, rho, 1 - rho, epsilon, from, this.#at(s, n, 's'), this.#at(θ, n, 'θ'));
+  }
+
+  adam(n: number, numbers: AdamNumbers, g: FloatArray, m: FloatArray, v: FloatArray, θ: FloatArray): void {
+    const { beta1, beta2, step, epsilon, decay } = numbers;
+    this.#routines.adam(
+      n,
+      beta1,
+      1 - beta1,
+      beta2,
+      1 - beta2,
+      step,
+      epsilon,
+      decay,
+      this.#at(g, n, 'g'),
+      this.#at(m, n, 'm'),
+      this.#at(v, n, 'v'),
+      this.#at(θ, n, 'θ'),
+    );
+  }
+
+  adamDirection(
+    n: number,
+    numbers: AdamDirectionNumbers,
+    g: FloatArray,
+    m: FloatArray,
+    v: FloatArray,
+    out: FloatArray,
+  ): void {
+    const { beta1, beta2, correction1, correction2, epsilon } = numbers;
+    this.#routines.adamDirection(
+      n,
+      beta1,
+      1 - beta1,
+      beta2,
+      1 - beta2,
+      1 / correction1,
+      1 / correction2,
+      epsilon,
+      this.#at(g, n, 'g'),
+      this.#at(m, n, 'm'),
+      this.#at(v, n, 'v'),
+      this.#at(out, n, 'out'),
+    );
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * What a file is that a reader cannot read, and what reads it: by its first bytes, else by its name.
+ */
+/** What the library's own container begins with. */
+export const CONTAINER_MAGIC = Uint8Array.of(0x89, 0x48, 0x4d, 0x58, 0x0d, 0x0a, 0x1a, 0x0a);
+const NPY = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
+const HDF5 = [0x89, 0x48, 0x44, 0x46];
+const ZIP = [0x50, 0x4b];
+const GZIP = [0x1f, 0x8b];
+/** Bytes that are enough to tell. */
+export const TELLING_BYTES = 64;
+
+const startsWith = (head: Uint8Array, magic: ArrayLike<number>): boolean =>
+  head.length >= magic.length && Array.from(magic).every((byte, i) => head[i] === byte);
+
+/** Two zero bytes, and a type that IDX has. */
+const isIdx = (head: Uint8Array): boolean =>
+  startsWith(head, [0, 0]) && [0x08, 0x09, 0x0b, 0x0c, 0x0d, 0x0e].includes(head[2]) && head[3] >= 1;
+
+/** Whether bytes are those of plain text. */
+const isText = (head: Uint8Array): boolean =>
+  head.length > 0 && head.every((byte) => byte >= 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d);
+
+/** Kinds of files, and what reads them. */
+const NPY_FILE = 'an .npy array, which readNpyMatrix, readPoints and readSamples (hmatrix/io) read';
+const ARCHIVE = 'an archive of arrays (.npz), which readSamples (hmatrix/io) and readWeights (hmatrix/networks) read';
+const TENSORS = 'a safetensors file, which readWeights (hmatrix/networks) reads';
+const MATRIX =
+  'a hierarchical matrix, which loadMatrix (hmatrix/io) reads, and the command takes by itself: hmatrix solve FILE';
+const CHECKPOINT = 'a checkpoint of training, which readCheckpoint (hmatrix/training) reads with its folder';
+const SHEET = 'a spreadsheet: save its sheet as .csv';
+const HDF5_FILE = 'an HDF5 file: write its arrays as .npy (numpy.save) or safetensors';
+const PICKLE = 'a pickle of PyTorch: write its tensors with safetensors.torch.save_file';
+const MATLAB = "a file of MATLAB: write its arrays as .npy (numpy.save of scipy.io.loadmat's)";
+const TABLE = 'a table, which readPoints and readSamples (hmatrix/io) read';
+const TEXT = 'text: if it is a table of numbers, call it .csv or .tsv';
+const IDX = 'an IDX file (MNIST), which readPoints, readSamples and readLabels (hmatrix/io) read';
+
+const BY_NAME: Readonly<Record<string, string>> = {
+  xlsx: SHEET,
+  xls: SHEET,
+  ods: SHEET,
+  h5: HDF5_FILE,
+  hdf5: HDF5_FILE,
+  pt: PICKLE,
+  pth: PICKLE,
+  mat: MATLAB,
+  hmt: CHECKPOINT,
+  csv: TABLE,
+  tsv: TABLE,
+};
+
+/** "It is …": what the file is and what reads it, as a sentence after a space; '' where that cannot be told. */
+export function foreignFile(path: string, head: Uint8Array): string {
+  const ending = /\.(\w+)$/.exec(path)?.[1].toLowerCase() ?? '';
+  const byName = Object.hasOwn(BY_NAME, ending) ? BY_NAME[ending] : undefined;
+  const what = startsWith(head, CONTAINER_MAGIC)
+    ? (byName ?? MATRIX)
+    : startsWith(head, NPY)
+      ? NPY_FILE
+      : startsWith(head, HDF5)
+        ? HDF5_FILE
+        : startsWith(head, ZIP)
+          ? (byName ?? ARCHIVE)
+          : head[8] === 0x7b
+            ? TENSORS
+            : startsWith(head, GZIP) || isIdx(head)
+              ? IDX
+              : (byName ?? (isText(head) ? TEXT : undefined));
+  return what === undefined ? '' : ` It is ${what}.`;
+}

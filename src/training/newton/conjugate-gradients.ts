@@ -1,0 +1,159 @@
+/**
+ * Conjugate gradients for Ax = b with what Newton methods want of them: φ(x) = ½xᵀAx − bᵀx of every iterate, the stop
+ * by φ's relative progress and the kept iterates of J. Martens ("Deep learning via Hessian-free optimization", ICML
+ * 2010, §4), a warm start, a preconditioner, and an answer to negative curvature. With residual r = b − Ax, z = M⁻¹r:
+ *
+ *   α = rᵀz/pᵀAp,  x ← x + αp,  r ← r − αAp,  φ = −½xᵀ(b + r),  p ← z + (r₊ᵀz₊/rᵀz)p
+ *
+ * Where pᵀAp ≤ 0 the matrix is not positive definite: |pᵀAp|, or a tenth of the largest curvature met, takes its place
+ * in one last step along p, which goes down in φ, and the curvature is told.
+ */
+import type { FloatArray } from '../../core/floats.js';
+import type { Product, Vectors } from './vectors.js';
+
+/** z ← M⁻¹r of a symmetric positive definite M. */
+export type Precondition = (r: FloatArray, z: FloatArray) => void;
+
+/** Places for an iteration, vectors of the space. */
+export interface CgPlaces {
+  readonly r: FloatArray;
+  readonly p: FloatArray;
+  readonly q: FloatArray;
+  /** Used with a preconditioner alone; may be r without one. */
+  readonly z: FloatArray;
+}
+
+/** When an iteration stops, and what it keeps. */
+export interface CgOptions {
+  readonly iterations: number;
+  /** ‖r‖/‖b‖ at which it stops; 0: never. */
+  readonly tolerance?: number | undefined;
+  /**
+   * Martens' stop after iteration i: φ_i < 0 and (φ_{i−k} − φ_i)/|φ_i| < kε, with k = max(10, i/10). Default none.
+   */
+  readonly progress?: number | undefined;
+  readonly precondition?: Precondition | undefined;
+  /** Whether x holds where to begin; else it begins at zero. */
+  readonly warm?: boolean | undefined;
+  /** Places for iterates 1, 2, 3, 4, 6, 8, 11, …, each ⌈1.3×⌉ the one before, the last iterate always among them. */
+  readonly keep?: readonly FloatArray[] | undefined;
+}
+
+/** An iterate that was kept: the place in `keep`, and φ. */
+export interface KeptIterate {
+  readonly at: number;
+  readonly iteration: number;
+  readonly model: number;
+}
+
+/** How an iteration ended. */
+export interface CgOutcome {
+  readonly stop: 'tolerance' | 'progress' | 'limit' | 'negative-curvature' | 'breakdown';
+  readonly iterations: number;
+  readonly products: number;
+  /** ‖r‖/‖b‖ by the recurrence. */
+  readonly residual: number;
+  /** φ(x). */
+  readonly model: number;
+  /** pᵀAp/pᵀp ≤ 0, where it was met. */
+  readonly negativeCurvature: number | null;
+  readonly kept: readonly KeptIterate[];
+}
+
+const GROWTH = 1.3;
+/**
+ * Curvature below this share of the largest one met counts as that share in the last step along p: where there is next
+ * to none, the step would be as long as a line search allows.
+ */
+const LEAST_SHARE = 0.1;
+
+/** x ← an approximate solution of Ax = b. A product, 10N flops and the preconditioner an iteration. */
+export function conjugateGradients(
+  space: Vectors,
+  product: Product,
+  { b, x }: { readonly b: FloatArray; readonly x: FloatArray },
+  { r, p, q, z: zPlace }: CgPlaces,
+  options: CgOptions,
+): CgOutcome {
+  const { iterations, tolerance = 0, progress = 0, precondition, warm = false, keep = [] } = options;
+  const z = precondition === undefined ? r : zPlace;
+  const norm = space.norm(b);
+  const models: number[] = [];
+  const kept: KeptIterate[] = [];
+  let products = 0;
+  space.copy(b, r);
+  if (warm) {
+    product(x, q);
+    products++;
+    space.add(-1, q, r);
+  } else x.fill(0);
+  const modelNow = (): number => -0.5 * (space.dot(x, b) + space.dot(x, r));
+  models.push(warm ? modelNow() : 0);
+  let negativeCurvature: number | null = null;
+  let stop: CgOutcome['stop'] = 'limit';
+  let residual = norm === 0 ? 0 : space.norm(r) / norm;
+  let next = 1;
+  let i = 0;
+  const save = (): void => {
+    if (keep.length === 0 || kept.at(-1)?.iteration === i) return;
+    const at = Math.min(kept.length, keep.length - 1);
+    space.copy(x, keep[at]);
+    kept.length = at;
+    kept.push({ at, iteration: i, model: models[i] });
+    next = Math.max(i + 1, Math.ceil(GROWTH * i));
+  };
+  precondition?.(r, z);
+  space.copy(z, p);
+  let rz = space.dot(r, z);
+  let largest = 0;
+  if (residual <= tolerance) stop = 'tolerance';
+  while (stop === 'limit' && i < iterations) {
+    if (!(rz > 0) || !Number.isFinite(rz)) {
+      stop = residual <= tolerance || rz === 0 ? 'tolerance' : 'breakdown';
+      break;
+    }
+    product(p, q);
+    products++;
+    const bend = space.dot(p, q);
+    const square = space.dot(p, p);
+    const curvature = bend / square;
+    if (!Number.isFinite(curvature)) {
+      stop = 'breakdown';
+      break;
+    }
+    largest = Math.max(largest, Math.abs(curvature));
+    const negative = bend <= 0;
+    const taken = negative ? square * Math.max(-curvature, LEAST_SHARE * largest, Number.MIN_VALUE) : bend;
+    const alpha = Math.min(rz / taken, Number.MAX_VALUE ** 0.25);
+    space.add(alpha, p, x);
+    space.add(-alpha, q, r);
+    i++;
+    models.push(modelNow());
+    residual = space.norm(r) / norm;
+    if (negative) {
+      negativeCurvature = curvature;
+      stop = 'negative-curvature';
+      break;
+    }
+    if (residual <= tolerance) {
+      stop = 'tolerance';
+      break;
+    }
+    if (progress > 0) {
+      const k = Math.max(10, Math.floor(0.1 * i));
+      const model = models[i];
+      if (i > k && model < 0 && (models[i - k] - model) / -model < k * progress) {
+        stop = 'progress';
+        break;
+      }
+    }
+    if (i >= next) save();
+    if (i === iterations) break;
+    precondition?.(r, z);
+    const after = space.dot(r, z);
+    space.combine(1, z, after / rz, p);
+    rz = after;
+  }
+  if (i > 0) save();
+  return { stop, iterations: i, products, residual, model: models[i], negativeCurvature, kept };
+}

@@ -1,0 +1,225 @@
+/**
+ * (G + λI)d = −g for few samples, by a matrix of their outputs: G = BᵀB + μI_W with B = n^{−½}(LᵢᵀJᵢ)ᵢ, nr × N, LLᵀ the
+ * loss's Hessian, and with the diagonal M = λI + μI_W
+ *
+ *   (BᵀB + M)⁻¹ = M⁻¹ − M⁻¹Bᵀ(I + BM⁻¹Bᵀ)⁻¹BM⁻¹.
+ *
+ * J is never made: row (a, i) of B has the outer products of Ā_{ℓ−1}'s column i and errors δ, so that with D_ℓ = (δ of
+ * all rows)
+ *
+ *   BM⁻¹Bᵀ = (1/n) Σ_ℓ (ĀᵀM⁻¹Ā)∘(D_ℓᵀD_ℓ),  Bx = n^{−½} Σ_ℓ D_ℓ·(X_ℓᵀĀ),  Bᵀy = n^{−½} Ā(Σ_a y_a∘D_ℓ)ᵀ.
+ *
+ * One step of refinement by a product with G takes back what single precision lost.
+ */
+import { OptionError } from '../../core/errors.js';
+import { inUnits } from '../../core/memory.js';
+import { sharedFloat64 } from '../../core/shared-array.js';
+import { floats, type FloatArray } from '../../core/floats.js';
+import { view } from '../../dense/matrix.js';
+import { layerWeights, type Network } from '../../network/network.js';
+import type { Objective } from '../objective/objective.js';
+import { vectorNumbers, type Point } from './point.js';
+import type { Bound, Solved, Solver, SolverPlan } from './solver.js';
+
+/** Residual from which on a solution is refined, and how often at most. */
+const REFINED = 1e-10;
+const MOST_TURNS = 2;
+
+const widest = ({ layers }: Network): number => Math.max(...layers.map(({ outputs }) => outputs));
+const units = ({ layers }: Network): number => layers.reduce((sum, { outputs }) => sum + outputs, 0);
+
+/**
+ * The dual solver of Gauss–Newton systems: 2nr(nr + N) flops for the matrix, (nr)³/3 for each λ. Numbers: nr for each
+ * of the network's units, 3(nr)² in float64.
+ */
+export const dualSolver = (): SolverPlan => ({
+  spare(network, batchSize) {
+    requireDual(batchSize * network.outputs);
+    return (
+      (units(network) * network.outputs + widest(network)) * batchSize +
+      16 * (network.layers.length + 1) +
+      2 * vectorNumbers(network.parameters)
+    );
+  },
+  begin: (objective) => new DualSolver(objective),
+});
+
+/** Most rows, samples times outputs: 8 GB. */
+const MOST_ROWS = 16_000;
+
+/** Throws OptionError for more rows than a dual system may have. */
+function requireDual(rows: number): void {
+  if (rows > MOST_ROWS) {
+    throw new OptionError(
+      `A dual system of ${rows} rows, samples times outputs, takes ${inUnits(32 * rows * rows)}: at most ` +
+        `${MOST_ROWS} are taken. Choose smaller batches, or solver: 'cg'.`,
+      { rows, most: MOST_ROWS },
+    );
+  }
+}
+
+class DualSolver implements Solver {
+  readonly rule = 'dual gauss-newton';
+  readonly #objective: Objective;
+  readonly #errors: readonly FloatArray[];
+  readonly #images: FloatArray;
+  readonly #right: FloatArray;
+  readonly #part: FloatArray;
+  /** ĀᵀĀ∘DᵀD of weights, DᵀD of biases, and the factor: (nr)² each. */
+  readonly #weights: Float64Array;
+  readonly #biases: Float64Array;
+  readonly #factor: Float64Array;
+  readonly #gram: FloatArray;
+  readonly #inputs: FloatArray;
+  readonly #y: Float64Array;
+  #factored = Number.NaN;
+
+  constructor(objective: Objective) {
+    const { network, capacity, precision } = objective;
+    const rows = capacity * network.outputs;
+    this.#objective = objective;
+    this.#errors = network.layers.map(({ outputs }) => objective.take(outputs * rows));
+    this.#images = objective.take(widest(network) * capacity);
+    this.#right = objective.vector();
+    this.#part = objective.vector();
+    this.#weights = sharedFloat64(rows * rows);
+    this.#biases = sharedFloat64(rows * rows);
+    this.#factor = sharedFloat64(rows * rows);
+    this.#gram = floats(rows * rows, precision);
+    this.#inputs = floats(capacity * capacity, precision);
+    this.#y = new Float64Array(rows);
+  }
+
+  prepare({ plan }: Point): void {
+    const { network, count, blas } = this.#objective;
+    const r = network.outputs;
+    const rows = count * r;
+    this.#factored = Number.NaN;
+    this.#weights.fill(0, 0, rows * rows);
+    this.#biases.fill(0, 0, rows * rows);
+    for (let a = 0; a < r; a++) {
+      this.#objective.column(a);
+      network.layers.forEach(({ outputs }, ℓ) => {
+        const from = this.#objective.errorsOf(ℓ);
+        this.#errors[ℓ].set(from.subarray(0, outputs * count), a * outputs * count);
+      });
+    }
+    network.layers.forEach(({ width, inputs, outputs }, ℓ) => {
+      if (plan.layers[ℓ] === null) return;
+      const a = view(this.#objective.inputsOf(ℓ), 0, inputs, count, width);
+      blas.gemm('T', 'N', 1 / count, a, a, 0, view(this.#inputs, 0, count, count));
+      const d = view(this.#errors[ℓ], 0, outputs, rows);
+      blas.syrk('L', 'T', 1, d, 0, view(this.#gram, 0, rows, rows));
+      for (let j = 0; j < rows; j++) {
+        const column = (j % count) * count;
+        for (let i = j, at = j * rows + j; i < rows; i++, at++) {
+          const product = this.#gram[at];
+          this.#weights[at] += product * this.#inputs[column + (i % count)];
+          if (width > inputs) this.#biases[at] += product / count;
+        }
+      }
+    });
+  }
+
+  solve(point: Point, bound: Bound, d: FloatArray): Solved {
+    if (!('damping' in bound) || !(bound.damping > 0))
+      throw new OptionError('A dual solver takes a damping above 0.', { bound });
+    const λ = bound.damping;
+    const { space } = point;
+    this.#prepareFactor(λ);
+    const b = this.#right;
+    space.combine(-1, point.gradient, 0, b);
+    this.#solve(point, λ, b, d);
+    let residual = Infinity;
+    for (let turn = 0; turn < MOST_TURNS; turn++) {
+      point.product('gauss-newton', λ, { v: d, out: b });
+      space.combine(-1, point.gradient, -1, b);
+      const before = residual;
+      residual = point.gradientNorm === 0 ? 0 : space.norm(b) / point.gradientNorm;
+      if (residual <= REFINED || !(residual < before) || turn + 1 === MOST_TURNS) break;
+      this.#solve(point, λ, b, this.#part);
+      space.add(1, this.#part, d);
+    }
+    const slope = space.dot(point.gradient, d);
+    // With the residual ρ = −g − (G + λI)d: dᵀGd = −gᵀd − λdᵀd − ρᵀd.
+    const bend = -slope - λ * space.dot(d, d) - space.dot(b, d);
+    return { model: slope + 0.5 * bend, residual };
+  }
+
+  /** The factor of I + BM⁻¹Bᵀ; of the same λ it stands. */
+  #prepareFactor(λ: number): void {
+    if (this.#factored === λ) return;
+    const rows = this.#objective.count * this.#objective.network.outputs;
+    const byWeight = 1 / (λ + this.#objective.regularization);
+    for (let j = 0; j < rows; j++) {
+      for (let i = j, at = j * rows + j; i < rows; i++, at++)
+        this.#factor[at] = this.#weights[at] * byWeight + this.#biases[at] / λ + (i === j ? 1 : 0);
+    }
+    const info = this.#objective.blas.potrf('L', view(this.#factor, 0, rows, rows));
+    if (info !== 0) {
+      throw new OptionError(
+        `The dual system has no Cholesky factor at damping ${λ}: it is below what ${this.#objective.precision} can ` +
+          `tell from zero.`,
+        { damping: λ },
+      );
+    }
+    this.#factored = λ;
+  }
+
+  /** x ← (G + λI)⁻¹b; b stays. */
+  #solve(point: Point, λ: number, b: FloatArray, x: FloatArray): void {
+    const { network, count, blas } = this.#objective;
+    const rows = count * network.outputs;
+    const root = 1 / Math.sqrt(count);
+    this.#divide(λ, b, x);
+    const y = this.#y.subarray(0, rows);
+    y.fill(0);
+    const images = this.#images;
+    this.#free(point, (ℓ) => {
+      const layer = network.layers[ℓ];
+      const { outputs, width } = layer;
+      const a = view(this.#objective.inputsOf(ℓ), 0, width, count);
+      blas.gemm('T', 'N', root, layerWeights(layer, x), a, 0, view(images, 0, outputs, count));
+      const d = this.#errors[ℓ];
+      for (let row = 0; row < rows; row++) {
+        let sum = 0;
+        for (let p = 0, at = row * outputs, to = (row % count) * outputs; p < outputs; p++)
+          sum += d[at + p] * images[to + p];
+        y[row] += sum;
+      }
+    });
+    const factor = view(this.#factor, 0, rows, rows);
+    blas.trsm('L', 'L', 'N', 'N', 1, factor, view(y, 0, rows, 1));
+    blas.trsm('L', 'L', 'T', 'N', 1, factor, view(y, 0, rows, 1));
+    // x ← M⁻¹(b − Bᵀy)
+    point.space.copy(b, x);
+    this.#free(point, (ℓ) => {
+      const layer = network.layers[ℓ];
+      const { outputs, width } = layer;
+      const d = this.#errors[ℓ];
+      images.fill(0, 0, outputs * count);
+      for (let row = 0; row < rows; row++)
+        for (let p = 0, at = row * outputs, to = (row % count) * outputs; p < outputs; p++)
+          images[to + p] += y[row] * d[at + p];
+      const a = view(this.#objective.inputsOf(ℓ), 0, width, count);
+      blas.gemm('N', 'T', -root, a, view(images, 0, outputs, count), 1, layerWeights(layer, x));
+    });
+    this.#divide(λ, x, x);
+  }
+
+  #free({ plan }: Point, work: (ℓ: number) => void): void {
+    this.#objective.network.layers.forEach((_, ℓ) => {
+      if (plan.layers[ℓ] !== null) work(ℓ);
+    });
+  }
+
+  /** y ← M⁻¹x */
+  #divide(λ: number, x: FloatArray, y: FloatArray): void {
+    const { kernels, network, regularization } = this.#objective;
+    kernels.combine(x.length, 1 / (λ + regularization), x, 0, y);
+    if (regularization === 0) return;
+    const back = (λ + regularization) / λ;
+    for (const { width, inputs, outputs, offset } of network.layers)
+      for (let p = 0; p < outputs && width > inputs; p++) y[offset + p * width + inputs] *= back;
+  }
+}

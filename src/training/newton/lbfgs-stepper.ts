@@ -1,0 +1,185 @@
+/**
+ * Limited-memory BFGS (D. Liu, J. Nocedal, Math. Programming 45, 1989): d = −Hg by the two-loop recursion over the last
+ * pairs s = θ₊ − θ, y = g₊ − g of one batch, H₀ = (sᵀy/yᵀy)I of the newest, along d the strong Wolfe conditions. A pair
+ * whose sᵀy is not positive is left out.
+ */
+import type { FloatArray } from '../../core/floats.js';
+import type { Network } from '../../network/network.js';
+import type { Objective } from '../objective/objective.js';
+import type { StepPlan, StepReport, Stepper } from '../optimizer.js';
+import type { LineEnd } from './line-search.js';
+import { lineNote, wolfeAlong } from './newton-stepper.js';
+import { Point, vectorNumbers, type Slopes } from './point.js';
+
+/** Least cosine of s and y of a pair that is kept. */
+const LEAST_COSINE = 1e-10;
+
+/** Numbers of memory for a history. */
+export const lbfgsNumbers = ({ parameters }: Network, history: number): number =>
+  (2 * history + 5) * vectorNumbers(parameters);
+
+/** L-BFGS on one objective. */
+export class LbfgsStepper implements Stepper {
+  readonly arrays: Readonly<Record<string, FloatArray>>;
+  /** `pairs` of the history are used, the newest of which is `newest`; `loss` is f where `ended` is θ. */
+  readonly numbers: Record<string, number> = { pairs: 0, newest: -1, loss: 0, skipped: 0, rejections: 0 };
+  readonly rules: readonly string[];
+  readonly #point: Point;
+  readonly #curvature: number;
+  readonly #s: readonly FloatArray[];
+  readonly #y: readonly FloatArray[];
+  readonly #d: FloatArray;
+  readonly #origin: FloatArray;
+  /** θ at the end of the last step, and the gradient there, while the batch stays loaded. */
+  readonly #ended: FloatArray;
+  readonly #gradient: FloatArray;
+  readonly #weights: Float64Array;
+  #loads = -1;
+
+  constructor(objective: Objective, { history, curvature }: { readonly history: number; readonly curvature: number }) {
+    this.#point = new Point(objective);
+    this.#curvature = curvature;
+    const vector = (): FloatArray => objective.vector();
+    this.#s = Array.from({ length: history }, vector);
+    this.#y = Array.from({ length: history }, vector);
+    this.#d = vector();
+    this.#origin = vector();
+    this.#ended = vector();
+    this.#gradient = vector();
+    this.#weights = new Float64Array(history);
+    this.arrays = Object.fromEntries([
+      ...this.#s.map((s, k) => [`step${k}`, s] as const),
+      ...this.#y.map((y, k) => [`change${k}`, y] as const),
+    ]);
+    this.rules = objective.network.layers.map(() => 'lbfgs');
+  }
+
+  restored(): void {
+    this.#loads = -1;
+  }
+
+  step(plan: StepPlan): StepReport {
+    const point = this.#point;
+    const { space } = point;
+    this.#begin(plan);
+    if (point.gradientNorm === 0) return point.report(0, { slope: 0, square: 0 });
+    space.copy(point.gradient, this.#gradient);
+    let fell = this.#search(this.#direct());
+    if (fell.end.rate === 0 && this.numbers['pairs'] > 0) {
+      // The history belongs to another place: once more down the gradient.
+      this.numbers['pairs'] = 0;
+      space.copy(this.#gradient, point.gradient);
+      fell = this.#search(this.#direct());
+    }
+    const { end, slopes } = fell;
+    if (end.rate === 0) {
+      this.#loads = -1;
+      this.numbers['rejections']++;
+      return { ...point.report(0, slopes), ...lineNote('wolfe', end) };
+    }
+    const negative = this.#learn(end.rate);
+    this.numbers['loss'] = end.value;
+    space.copy(point.objective.parameters, this.#ended);
+    space.copy(point.gradient, this.#gradient);
+    this.#loads = point.objective.loads;
+    point.decay();
+    return {
+      ...point.report(end.rate, slopes),
+      ...lineNote('wolfe', end),
+      ...(negative === null ? {} : { negativeCurvature: negative, note: 'a pair without positive curvature left out' }),
+    };
+  }
+
+  /** The gradient at θ: that with which the last step ended, where batch and θ are still those. */
+  #begin(plan: StepPlan): void {
+    const point = this.#point;
+    const { objective, space } = point;
+    const same = this.#loads === objective.loads && !objective.isRandom && equal(objective.parameters, this.#ended);
+    if (!same) {
+      point.begin(plan);
+      return;
+    }
+    space.copy(this.#gradient, point.gradient);
+    point.resume(plan, this.numbers['loss']);
+  }
+
+  /** d ← −Hg; a history by which that does not go down is dropped. */
+  #direct(): Slopes {
+    const point = this.#point;
+    const { space } = point;
+    this.#recursion();
+    point.shape(this.#d);
+    if (this.numbers['pairs'] > 0) {
+      const slope = space.dot(point.gradient, this.#d);
+      if (!(slope < 0) || !Number.isFinite(slope)) {
+        this.numbers['pairs'] = 0;
+        this.#recursion();
+        point.shape(this.#d);
+      }
+    }
+    return point.slopes(this.#d);
+  }
+
+  #recursion(): void {
+    const { space, gradient } = this.#point;
+    const { pairs, newest } = this.numbers;
+    const history = this.#s.length;
+    const d = this.#d;
+    space.combine(-1, gradient, 0, d);
+    for (let k = 0; k < pairs; k++) {
+      const at = (newest - k + history) % history;
+      this.#weights[at] = space.dot(this.#s[at], d) / space.dot(this.#s[at], this.#y[at]);
+      space.add(-this.#weights[at], this.#y[at], d);
+    }
+    if (pairs > 0) {
+      const y = this.#y[newest];
+      space.scale(space.dot(this.#s[newest], y) / space.dot(y, y), d);
+    }
+    for (let k = pairs - 1; k >= 0; k--) {
+      const at = (newest - k + history) % history;
+      const back = space.dot(this.#y[at], d) / space.dot(this.#s[at], this.#y[at]);
+      space.add(this.#weights[at] - back, this.#s[at], d);
+    }
+  }
+
+  #search(slopes: Slopes): { readonly end: LineEnd; readonly slopes: Slopes } {
+    const point = this.#point;
+    // Without a history the length of d means nothing: the first step is at most 1 long.
+    const first = this.numbers['pairs'] > 0 ? 1 : Math.min(1, 1 / Math.sqrt(slopes.square));
+    const end = wolfeAlong(
+      point,
+      { origin: this.#origin, d: this.#d },
+      { value: point.loss, slope: slopes.slope },
+      { first, curvature: this.#curvature },
+    );
+    return { end, slopes };
+  }
+
+  /** The pair of this step into the history; its curvature where that is not positive. */
+  #learn(rate: number): number | null {
+    const { space, gradient } = this.#point;
+    const { numbers } = this;
+    const at = (numbers['newest'] + 1) % this.#s.length;
+    const s = this.#s[at];
+    const y = this.#y[at];
+    // Into the oldest pair's place, which is lost if this one is left out.
+    numbers['pairs'] = Math.min(numbers['pairs'], this.#s.length - 1);
+    space.combine(rate, this.#d, 0, s);
+    space.copy(gradient, y);
+    space.add(-1, this.#gradient, y);
+    const sy = space.dot(s, y);
+    const ss = space.dot(s, s);
+    if (!(sy > LEAST_COSINE * Math.sqrt(ss * space.dot(y, y)))) {
+      numbers['skipped']++;
+      return sy / ss;
+    }
+    numbers['pairs']++;
+    numbers['newest'] = at;
+    return null;
+  }
+}
+
+function equal(x: FloatArray, y: FloatArray): boolean {
+  for (let k = 0; k < x.length; k++) if (x[k] !== y[k]) return false;
+  return true;
+}

@@ -1,0 +1,36 @@
+/**
+ * Preconditioners of conjugate gradients for (G + λI)x = b at an objective's point.
+ */
+import type { AbortSignalLike } from '../../../core/context.js';
+import type { FloatArray } from '../../../core/floats.js';
+import type { Network } from '../../../network/network.js';
+import type { Objective } from '../../objective/objective.js';
+import type { Point } from '../point.js';
+
+/** A preconditioner at work. */
+export interface Preconditioner {
+  /** Work before the step that others do meanwhile, on the loaded batch: see `Stepper.prepare`. */
+  ready?(samples: number, damping: number, signal: AbortSignalLike | undefined): Promise<void>;
+  /** Makes it for this point's batch, the curvature's samples and λ. Products are counted by the point. */
+  prepare(point: Point, samples: number, damping: number): void;
+  /** z ← M⁻¹r; zero where r is in frozen layers. */
+  apply(r: FloatArray, z: FloatArray): void;
+  /** Told how many iterations the step took. */
+  took?(iterations: number): void;
+  /** Called after arrays and numbers were put back. */
+  restored?(): void;
+  /** What the last step had in its place, where it could not be made. */
+  readonly note?: string | undefined;
+  /** What it keeps from step to step. */
+  readonly arrays: Readonly<Record<string, FloatArray>>;
+}
+
+/** A preconditioner before it has memory. */
+export interface PreconditionerPlan {
+  readonly spare: (network: Network, batchSize: number) => number;
+  /** `numbers` are the stepper's: scalars that are kept from step to step are added there, under names of its own. */
+  readonly begin: (objective: Objective, numbers: Record<string, number>) => Preconditioner | undefined;
+}
+
+/** None. */
+export const noPreconditioner: PreconditionerPlan = { spare: () => 0, begin: () => undefined };

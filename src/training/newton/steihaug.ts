@@ -1,0 +1,82 @@
+/**
+ * min gᵀd + ½dᵀAd over ‖d‖ ≤ Δ by conjugate gradients that end at the boundary: where an iterate would leave the ball,
+ * or along a direction whose curvature is not positive (T. Steihaug, SIAM J. Numer. Anal. 20(3), 1983; Ph. Toint,
+ * 1981). The first iterate is Cauchy's point, and every further one is lower: the decrease is at least Cauchy's.
+ */
+import type { FloatArray } from '../../core/floats.js';
+import type { CgPlaces } from './conjugate-gradients.js';
+import type { Product, Vectors } from './vectors.js';
+
+/** How the iteration ended. */
+export interface SteihaugOutcome {
+  readonly stop: 'tolerance' | 'boundary' | 'negative-curvature' | 'limit' | 'breakdown';
+  readonly iterations: number;
+  readonly products: number;
+  /** ‖Ad + g‖/‖g‖ where it last was known: before the boundary. */
+  readonly residual: number;
+  /** gᵀd + ½dᵀAd. */
+  readonly model: number;
+  readonly negativeCurvature: number | null;
+}
+
+/** d ← the approximate minimizer. A product and 12N flops an iteration. */
+export function steihaug(
+  space: Vectors,
+  product: Product,
+  { g, d }: { readonly g: FloatArray; readonly d: FloatArray },
+  { r, p, q }: CgPlaces,
+  {
+    radius,
+    iterations,
+    tolerance,
+  }: { readonly radius: number; readonly iterations: number; readonly tolerance: number },
+): SteihaugOutcome {
+  d.fill(0);
+  space.combine(-1, g, 0, r);
+  space.copy(r, p);
+  let rr = space.dot(r, r);
+  const norm = Math.sqrt(rr);
+  let model = 0;
+  let i = 0;
+  let stop: SteihaugOutcome['stop'] = norm === 0 ? 'tolerance' : 'limit';
+  let negativeCurvature: number | null = null;
+  while (stop === 'limit' && i < iterations) {
+    product(p, q);
+    i++;
+    const bend = space.dot(p, q);
+    const pp = space.dot(p, p);
+    if (!Number.isFinite(bend)) {
+      stop = 'breakdown';
+      break;
+    }
+    const dp = space.dot(d, p);
+    const dd = space.dot(d, d);
+    const alpha = rr / bend;
+    const outside = !(bend > 0) || dd + 2 * alpha * dp + alpha * alpha * pp >= radius * radius;
+    // The root τ > 0 of ‖d + τp‖ = Δ, by the form without cancellation.
+    const gap = Math.max(0, radius * radius - dd);
+    const root = Math.sqrt(dp * dp + pp * gap);
+    const τ = outside ? (dp > 0 ? gap / (dp + root) : (root - dp) / pp) : alpha;
+    // Along p the model changes by −τ rᵀp + ½τ² pᵀAp, and rᵀp = rᵀr.
+    model += -τ * rr + 0.5 * τ * τ * bend;
+    space.add(τ, p, d);
+    if (outside) {
+      if (!(bend > 0)) negativeCurvature = bend / pp;
+      stop = bend > 0 ? 'boundary' : 'negative-curvature';
+      break;
+    }
+    space.add(-alpha, q, r);
+    const after = space.dot(r, r);
+    if (Math.sqrt(after) <= tolerance * norm) stop = 'tolerance';
+    else space.combine(1, r, after / rr, p);
+    rr = after;
+  }
+  return {
+    stop,
+    iterations: i,
+    products: i,
+    residual: norm === 0 ? 0 : Math.sqrt(rr) / norm,
+    model,
+    negativeCurvature,
+  };
+}

@@ -1,0 +1,171 @@
+/**
+ * The Kronecker factors of a network's layers as optimizers keep them: moving averages of A = E āāᵀ and Γ = E δδᵀ (δ of
+ * drawn signs) or of GGᵀ and GᵀG, and their eigenbases. Each layer has two sides, its inputs (A) and its outputs (Γ):
+ *
+ *   dense     the factor, its eigenvectors and eigenvalues
+ *   diagonal  the factor's diagonal: where it is diagonal by construction (turned inputs; the outputs of a loss that
+ *             is a sum over them), where the side is too large or has one unit
+ */
+import type { FloatArray } from '../../core/floats.js';
+import { squaredScale } from '../../network/losses/table.js';
+import type { Layer, Network } from '../../network/network.js';
+import type { Objective } from '../objective/objective.js';
+import type { LayerBasis } from '../objective/turn.js';
+import { spanOf, type Span } from '../objective/workspace.js';
+
+/** What the factors are made of. */
+export type Statistics = 'factors' | 'gradients';
+
+/** How sides are kept. */
+export interface SidesOptions {
+  readonly statistics: Statistics;
+  /** Larger sides are diagonal. */
+  readonly largestSide: number;
+  /** Whether diagonals and eigenvalues are asked for, and not the eigenvectors alone. */
+  readonly values: boolean;
+}
+
+/** One side of a layer. */
+export interface Side {
+  readonly layer: number;
+  readonly of: 'input' | 'output';
+  readonly size: number;
+  readonly dense: boolean;
+  /** size × size, or the diagonal; null where nobody asks for it. */
+  readonly factor: FloatArray | null;
+  readonly vectors: FloatArray | null;
+  /** Eigenvalues, ascending; of a diagonal side the diagonal. */
+  readonly values: FloatArray | null;
+}
+
+const OF_INPUT = { factors: 'inputs', gradients: 'gradientRows' } as const;
+const OF_OUTPUT = { factors: 'errors', gradients: 'gradientColumns' } as const;
+
+const sizes = ({ width, outputs }: Layer): readonly (readonly ['input' | 'output', number])[] => [
+  ['input', width],
+  ['output', outputs],
+];
+
+/** Numbers of the objective's memory that the sides take, at most. */
+export const sidesSpare = ({ layers }: Network, { largestSide, values }: SidesOptions): number =>
+  layers
+    .flatMap(sizes)
+    .map(([, size]) => (isDense(size, largestSide) ? 2 * size * size + size : values ? size : 0))
+    .reduce((sum, numbers) => sum + numbers + 48, 0);
+
+const isDense = (size: number, largestSide: number): boolean => size > 1 && size <= largestSide;
+
+/** Whether Γ of the last layer is diagonal: its loss is a sum over the outputs, its activation elementwise. */
+const hasDiagonalOutputs = ({ loss, network }: Objective): boolean =>
+  loss === 'bce' || squaredScale(loss, network.outputs) !== null;
+
+/** The factors and eigenbases of all layers. */
+export class KroneckerSides {
+  /** Input and output of each layer. */
+  readonly sides: readonly (readonly [Side, Side])[];
+  readonly #objective: Objective;
+  readonly #options: SidesOptions;
+
+  constructor(objective: Objective, options: SidesOptions) {
+    this.#objective = objective;
+    this.#options = options;
+    const last = objective.network.layers.length - 1;
+    const byConstruction = (layer: number, of: 'input' | 'output'): boolean =>
+      of === 'input'
+        ? layer === 0 && objective.rotatedInputs
+        : layer === last && options.statistics === 'factors' && hasDiagonalOutputs(objective);
+    this.sides = objective.network.layers.map((one, layer) => {
+      const [input, output] = sizes(one).map(([of, size]): Side => {
+        const dense = isDense(size, options.largestSide) && !byConstruction(layer, of);
+        const take = (asked: boolean, length: number): FloatArray | null => (asked ? objective.take(length) : null);
+        return {
+          layer,
+          of,
+          size,
+          dense,
+          factor: take(dense, size * size),
+          vectors: take(dense, size * size),
+          values: take(dense || options.values, size),
+        };
+      });
+      return [input, output] as const;
+    });
+  }
+
+  get #all(): readonly Side[] {
+    return this.sides.flat();
+  }
+
+  /** What a checkpoint keeps of them. */
+  arrays(): Record<string, FloatArray> {
+    const kept: Record<string, FloatArray> = {};
+    for (const { layer, of, factor, vectors, values } of this.#all) {
+      if (factor !== null) kept[`${of} factor ${layer + 1}`] = factor;
+      if (vectors !== null) kept[`${of} basis ${layer + 1}`] = vectors;
+      if (values !== null) kept[`${of} values ${layer + 1}`] = values;
+    }
+    return kept;
+  }
+
+  /** The layer's basis, where it has one; null where both sides are the identity. */
+  basis(layer: number): LayerBasis | null {
+    const [input, output] = this.sides[layer].map(({ vectors }): Span | null => vectors && spanOf(vectors));
+    return input === null && output === null ? null : { input, output };
+  }
+
+  /**
+   * Takes the batch's first samples into the averages, factor ← keep·factor + (1 − keep)·new. The batch must have been
+   * evaluated. Where factors are made of drawn errors: 2nN flops for the draw, and n·size² a side.
+   */
+  update(keep: number, step: number, samples: number): void {
+    const { statistics } = this.#options;
+    const wanted = this.#all.filter(({ dense, values }) => dense || values !== null);
+    const tasks = wanted.map(({ layer, of, dense, factor, values }) => {
+      const input = of === 'input';
+      const out = (dense ? factor : values)!;
+      if (keep === 0) out.fill(0);
+      return {
+        layer,
+        of: input ? OF_INPUT[statistics] : OF_OUTPUT[statistics],
+        out,
+        diagonal: !dense,
+      };
+    });
+    if (tasks.length === 0) return;
+    const { count } = this.#objective;
+    if (statistics === 'factors' && wanted.some(({ of }) => of === 'output'))
+      this.#objective.draw(step, Math.min(samples, count));
+    this.#objective.moments(tasks, keep, Math.min(samples, count));
+  }
+
+  /**
+   * New eigenbases of all dense sides; returns the layers (from 0) one of whose sides has none: their dense sides have
+   * the identity and eigenvalues of one then.
+   */
+  rebase(): ReadonlySet<number> {
+    const dense = this.#all.filter((side) => side.dense).sort((a, b) => b.size - a.size);
+    if (dense.length > 0)
+      this.#objective.bases(
+        dense.map(({ size, factor, vectors, values }) => ({
+          size,
+          factor: spanOf(factor!),
+          vectors: spanOf(vectors!),
+          values: spanOf(values!),
+        })),
+      );
+    const failed = new Set(dense.filter(({ values }) => Number.isNaN(values![0])).map(({ layer }) => layer));
+    for (const { layer, size, vectors, values } of dense) {
+      if (!failed.has(layer)) continue;
+      vectors!.fill(0);
+      for (let k = 0; k < size; k++) vectors![k * (size + 1)] = 1;
+      values!.fill(1);
+    }
+    return failed;
+  }
+}
+
+/** "layer 2", "layers 2, 3", counted from 1. */
+export const layersText = (layers: Iterable<number>): string => {
+  const numbers = [...layers].map((layer) => layer + 1).sort((a, b) => a - b);
+  return `${numbers.length === 1 ? 'layer' : 'layers'} ${numbers.join(', ')}`;
+};

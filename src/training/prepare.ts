@@ -1,0 +1,131 @@
+/**
+ * What is trained in the place of a model: its data split, its frozen first layers taken as part of the data, its
+ * inputs turned; and the way back.
+ */
+import { precisionOf } from '../core/floats.js';
+import type { Blas } from '../dense/blas.js';
+import type { FloatArray, Matrix } from '../dense/matrix.js';
+import type { DataSet } from '../network/data-set.js';
+import type { Model } from '../network/model.js';
+import type { Network } from '../network/network.js';
+import type { Breath } from './breath.js';
+import type { TrainSettings } from './check-options.js';
+import { convertedData, mappedData } from './data/mapped.js';
+import { splitData } from './data/split.js';
+import { activations, putBack, splitNetwork } from './frozen-layers.js';
+import { layerPlans } from './groups.js';
+import type { LayerPlan } from './optimizer.js';
+import { inputBasis, rotatedNetwork, rotateParameters, rotation } from './rotate-inputs.js';
+
+/** Beyond so many inputs, their eigenbasis is made only where it is asked for. */
+const MOST_ROTATED = 2048;
+
+/** What tells a trained network's place in the whole one. */
+export interface Place {
+  /** The whole network. */
+  readonly network: Network;
+  /** θ of its frozen first layers. */
+  readonly frozen: FloatArray | null;
+  /** How many layers those are. */
+  readonly prefix: number;
+  /** U of the trained network's inputs. */
+  readonly basis: Matrix | null;
+}
+
+/** The network that is trained before its inputs are turned. */
+const partOf = ({ network, prefix }: Place): Network => (prefix === 0 ? network : splitNetwork(network, prefix).after);
+
+/** The network that is trained. */
+export const trainedNetwork = (place: Place): Network => {
+  const network = partOf(place);
+  return place.basis === null ? network : rotatedNetwork(network);
+};
+
+/** θ of the whole network, a new vector, from that of the trained one. */
+export function wholeParameters(place: Place, trained: FloatArray, blas: Blas): FloatArray {
+  const { frozen, basis } = place;
+  const θ = basis === null ? trained.slice() : rotateParameters(partOf(place), basis, trained, blas, true);
+  return frozen === null ? θ : putBack(frozen, θ);
+}
+
+/** A run's subject. */
+export interface Subject {
+  readonly place: Place;
+  readonly network: Network;
+  /** θ to begin from. */
+  readonly parameters: FloatArray;
+  readonly training: DataSet;
+  /** null where there is none; `training` itself where it was given as such. */
+  readonly validation: DataSet | null;
+  /** Of the trained layers. */
+  readonly plans: readonly (LayerPlan | null)[];
+}
+
+/** Sizes and choices that are known before the data is looked at. */
+export interface Outline {
+  readonly training: DataSet;
+  readonly validation: DataSet | null;
+  readonly plans: readonly (LayerPlan | null)[];
+  readonly prefix: number;
+  readonly rotated: boolean;
+}
+
+/** Splits the data and looks at the groups. Throws OptionError. */
+export function outline({ network, data, loss }: Model, settings: TrainSettings): Outline {
+  const { validation, seed, rotateInputs, optimizer } = settings;
+  const { plans, prefix } = layerPlans(network.layers.length, settings);
+  const rotated = rotateInputs ?? (optimizer.rotateInputs(loss) && network.layers[prefix].width <= MOST_ROTATED);
+  const rest = { plans, prefix, rotated };
+  if (typeof validation !== 'number') return { ...rest, training: data, validation };
+  return validation === 0
+    ? { ...rest, training: data, validation: null }
+    : { ...rest, ...splitData(data, validation, seed) };
+}
+
+/**
+ * The subject of a run. `known` holds the basis of a run that is gone on with. Throws NonFiniteError,
+ * FactorizationError, AbortedError.
+ */
+export async function prepare(
+  { network, parameters }: Model,
+  { training, validation, plans, prefix, rotated }: Outline,
+  { blas, breath, known }: { readonly blas: Blas; readonly breath: Breath; readonly known: Matrix | null },
+): Promise<Subject> {
+  let subject: Omit<Subject, 'place' | 'plans'> = { network, parameters, training, validation };
+  let frozen: FloatArray | null = null;
+  let basis: Matrix | null = null;
+  if (prefix > 0) {
+    const { before, after } = splitNetwork(network, prefix);
+    frozen = parameters.slice(0, before.parameters);
+    const map = activations(before, frozen, blas);
+    subject = {
+      ...(await onData(subject, (data) => mappedData(data, map, breath))),
+      network: after,
+      parameters: parameters.slice(before.parameters),
+    };
+  }
+  if (rotated) {
+    basis = known ?? (await inputBasis(subject.network, subject.training, blas, breath));
+    const map = rotation(subject.network, basis, parameters, blas);
+    subject = {
+      ...(await onData(subject, (data) => mappedData(data, map, breath))),
+      network: rotatedNetwork(subject.network),
+      parameters: rotateParameters(subject.network, basis, subject.parameters, blas),
+    };
+  }
+  subject = {
+    ...subject,
+    ...(await onData(subject, (data) => convertedData(data, precisionOf(parameters), breath))),
+  };
+  return { ...subject, plans: plans.slice(prefix), place: { network, frozen, prefix, basis } };
+}
+
+async function onData<T extends Pick<Subject, 'training' | 'validation'>>(
+  subject: T,
+  map: (data: DataSet) => Promise<DataSet>,
+): Promise<T> {
+  const training = await map(subject.training);
+  const { validation } = subject;
+  if (validation === null) return { ...subject, training };
+  return { ...subject, training, validation: validation === subject.training ? training : await map(validation) };
+}

@@ -1,0 +1,52 @@
+/**
+ * What a run depends on, as names and values that a checkpoint keeps and compares.
+ */
+import { precisionOf } from '../core/floats.js';
+import type { Model } from '../network/model.js';
+import type { Network } from '../network/network.js';
+import type { TrainSettings } from './check-options.js';
+import type { RunSettings } from './checkpoint.js';
+import type { Setting } from './optimizer.js';
+import type { Outline } from './prepare.js';
+
+/** Widths, activations and biases: "784-100-10 tanh linear". */
+const networkText = ({ inputs, layers }: Network): string =>
+  `${[inputs, ...layers.map(({ outputs }) => outputs)].join('-')} ` +
+  layers.map(({ activation, bias }) => `${activation}${bias ? '' : ' (no bias)'}`).join(' ');
+
+const under = (prefix: string, settings: Readonly<Record<string, Setting>>): Record<string, Setting> =>
+  Object.fromEntries(Object.entries(settings).map(([name, value]) => [`${prefix}.${name}`, value]));
+
+/** All that the steps of a run depend on, its limits left out. `batchSize`: samples of a step. */
+export function runSettings(
+  { network, loss, parameters }: Model,
+  settings: TrainSettings,
+  { training, validation, prefix, plans, rotated }: Outline,
+  batchSize: number,
+): RunSettings {
+  const { optimizer, schedule, accumulate, seed, regularization, dropout, clip, average, shuffleBytes } = settings;
+  return {
+    network: networkText(network),
+    loss,
+    precision: precisionOf(parameters),
+    samples: training.samples,
+    'validation samples': validation?.samples ?? 0,
+    optimizer: optimizer.name,
+    ...under('optimizer', optimizer.settings),
+    batchSize,
+    accumulate,
+    seed,
+    schedule: schedule.name,
+    ...under('schedule', schedule.settings),
+    layers: plans
+      .map((plan) => (plan === null ? 'frozen' : `${plan.factor} ${plan.decay}${plan.decayBias ? ' with bias' : ''}`))
+      .join(', '),
+    'frozen first layers': prefix,
+    rotateInputs: rotated,
+    regularization,
+    dropout,
+    clip,
+    average,
+    shuffleBytes,
+  };
+}

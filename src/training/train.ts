@@ -1,0 +1,180 @@
+/**
+ * Training: an optimizer minimises a model's loss over its data.
+ */
+import { checkedControl, throwIfAborted } from '../core/context.js';
+import { NonFiniteError, OptionError } from '../core/errors.js';
+import { precisionOf, type FloatArray } from '../core/floats.js';
+import { requireRole } from '../core/kind.js';
+import type { Blas } from '../dense/blas.js';
+import { defaultBlas, withBlas, type BlasOption } from '../dense/default-blas.js';
+import { LineFile } from '../io/line-file.js';
+import { asModel, checkModel, type GivenModel, type Model } from '../network/model.js';
+import type { Network } from '../network/network.js';
+import { onTeam, type Control } from '../parallel/default-team.js';
+import type { Team } from '../parallel/team.js';
+import { Breath } from './breath.js';
+import { checkTrainOptions, type TrainSettings } from './check-options.js';
+import { basisOf, readSnapshot, requireSameRun, type RunSettings, type Snapshot } from './checkpoint.js';
+import type { Code } from './objective/code.js';
+import { Objective } from './objective/objective.js';
+import { outline, prepare, type Outline, type Subject } from './prepare.js';
+import { runSettings } from './run-settings.js';
+import type { TrainOptions, TrainingRun } from './train-options.js';
+import { TrainingLoop } from './training-loop.js';
+
+/** Evaluations take at least so many samples at a time. */
+const EVALUATED = 256;
+/** Gradients of fewer flops are not worth opening the shared team for. */
+const TEAM_FLOPS = 3e7;
+
+/**
+ * Minimises the mean loss f(θ) = (1/n) Σ_i loss_i(θ) + (λ/2)‖W‖² from `model.parameters`, which stay as they are, by
+ * steps of an optimizer on batches in a seeded order. Everything that changes lies in one memory that is taken before
+ * the first step. Works on the control's team, else on the shared one where a step is large enough; the bits do not
+ * depend on it. A run that diverges ends as such, with the parameters of its last good evaluation.
+ *
+ * Progress: phase 'train', one unit a step (a millisecond where only `seconds` limits the run), with `values` of the
+ * last step (loss, damping, cgIterations) and evaluation (accuracy). An abort ends it between steps, after the
+ * checkpoint, if any, was written. 6nN flops an epoch and what the optimizer takes besides.
+ * Throws OptionError, ShapeError, MemoryError, AbortedError, FileAccessError and FileFormatError (checkpoint, metrics);
+ * NonFiniteError for data or initial parameters that are not finite.
+ */
+export async function train(
+  given: GivenModel,
+  options: TrainOptions = {},
+  control: Control & BlasOption = {},
+): Promise<TrainingRun> {
+  return runTraining(given, options, control, { of: 'train', code: null });
+}
+
+/** `train`, of a network that may have a code between two layers; `of` names the caller. */
+export async function runTraining(
+  given: GivenModel,
+  options: TrainOptions,
+  control: Control & BlasOption,
+  { of, code }: { readonly of: string; readonly code: Code | null },
+): Promise<TrainingRun> {
+  const model = asModel(given, of);
+  const run = checkedControl(control, of, { blas: true });
+  checkModel(model);
+  const settings = checkTrainOptions(options, model);
+  const { team, blas } = await workers(model, settings, control);
+  throwIfAborted(run.signal);
+  requireFinite(model.parameters);
+  const plan = outline(model, settings);
+  const batchSize = Math.min(settings.batchSize === 'all' ? Infinity : settings.batchSize, plan.training.samples);
+  const record = runSettings(model, settings, plan, batchSize);
+  const snapshot = await resumed(model, settings, { record, plan });
+  const breath = new Breath(run.signal);
+  const subject = await prepare(model, plan, { blas, breath, known: basisOf(snapshot) });
+  const partSize = Math.ceil(batchSize / settings.accumulate);
+  const ways = { partSize, rotated: plan.rotated, code, team, blas };
+  const objective = await openObjective(model, subject, settings, ways);
+  let metrics: LineFile | null = null;
+  try {
+    metrics = await openMetrics(settings, snapshot, record);
+    const { loss } = model;
+    return await new TrainingLoop(
+      { subject, loss, settings, record, batchSize, partSize, objective, metrics, blas, control: run },
+      snapshot,
+    ).run();
+  } finally {
+    objective.close();
+    await metrics?.close();
+  }
+}
+
+/** Who works: the caller's team, else the shared one for large steps, else this thread. */
+async function workers(
+  { network, data }: Model,
+  { batchSize }: TrainSettings,
+  control: Control & BlasOption,
+): Promise<{ team: Team | undefined; blas: Blas }> {
+  if (control.team !== undefined) requireRole(control.team, 'team', 'The control of train');
+  if (control.blas !== undefined) withBlas({ blas: control.blas }, { blas: true }, 'train');
+  const count = batchSize === 'all' ? data.samples : Math.min(batchSize, data.samples);
+  const large = 6 * network.parameters * count >= TEAM_FLOPS;
+  const team = control.team ?? (control.blas === undefined && large ? (await onTeam({}, 'train')).team : undefined);
+  return { team, blas: control.blas ?? team?.blas ?? defaultBlas() };
+}
+
+function requireFinite(parameters: FloatArray): void {
+  const k = parameters.findIndex((value) => !Number.isFinite(value));
+  if (k >= 0)
+    throw new NonFiniteError(`Parameter ${k} is ${parameters[k]}: training begins at finite numbers.`, {
+      parameter: k,
+      value: parameters[k],
+    });
+}
+
+/** The checkpoint to go on from, if there is one. */
+async function resumed(
+  { network, parameters }: Model,
+  { checkpoint, resume }: TrainSettings,
+  { record, plan }: { readonly record: RunSettings; readonly plan: Outline },
+): Promise<Snapshot | null> {
+  const snapshot = resume && checkpoint !== null ? await readSnapshot(checkpoint) : null;
+  if (snapshot === null) return null;
+  requireSameRun(checkpoint!, snapshot.settings, record);
+  const { frozen } = snapshot.place;
+  const own = plan.prefix === 0 ? 0 : network.layers[plan.prefix].offset;
+  if ((frozen?.length ?? 0) !== own || frozen?.some((value, k) => value !== parameters[k]))
+    throw new OptionError(
+      `The checkpoint in ${checkpoint} is of a run with other parameters in its frozen first layers. Resume with the ` +
+        'parameters that it began with, or take another folder.',
+      { checkpoint, prefix: plan.prefix },
+    );
+  return snapshot;
+}
+
+async function openObjective(
+  { loss }: Model,
+  { network, parameters, training }: Subject,
+  settings: TrainSettings,
+  {
+    partSize,
+    rotated,
+    code,
+    team,
+    blas,
+  }: {
+    readonly partSize: number;
+    readonly rotated: boolean;
+    readonly code: Code | null;
+    readonly team: Team | undefined;
+    readonly blas: Blas;
+  },
+): Promise<Objective> {
+  const { optimizer, average, accumulate, dropout, regularization, seed } = settings;
+  const capacity = Math.max(partSize, Math.min(EVALUATED, training.samples));
+  return Objective.open({
+    network,
+    loss,
+    precision: precisionOf(parameters),
+    batchSize: capacity,
+    curvature: optimizer.curvature,
+    code,
+    spare: optimizer.spare(network, capacity) + spareVectors(network, average !== null, accumulate > 1),
+    dropout,
+    regularization,
+    rotatedInputs: rotated,
+    seed,
+    blas,
+    team,
+  });
+}
+
+const spareVectors = (network: Network, average: boolean, accumulates: boolean): number =>
+  (Number(average) + Number(accumulates)) * (network.parameters + 16);
+
+/** The metrics file: a new one, or that of the run that is gone on with, cut where its checkpoint was written. */
+async function openMetrics(
+  { metrics }: TrainSettings,
+  snapshot: Snapshot | null,
+  record: RunSettings,
+): Promise<LineFile | null> {
+  if (metrics === null) return null;
+  const file = await LineFile.open(metrics, snapshot === null ? 0 : (snapshot.metrics ?? Infinity));
+  if (snapshot === null) file.add(JSON.stringify({ kind: 'run', settings: record }));
+  return file;
+}
