@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { sharedInt32 } from '#hmatrix/core/shared-array.js';
-import { nearestLists, RowSampler, type RowSamplerState } from '#hmatrix/hierarchical/from-entries/row-sampler.js';
+import { findVoters, RowSampler, type RowSamplerState } from '#hmatrix/hierarchical/from-entries/row-sampler.js';
 import { type ClusterTree, firstLeaf, leavesOf } from '#hmatrix/tree/cluster-tree.js';
 import { randomSizes, treeOfLeaves } from './trees.js';
 
@@ -26,14 +26,12 @@ function stateOf(
   });
   const neighborCount = neighbors[0]?.length ?? 0;
   const flat = Int32Array.from(neighbors.flat());
-  const nearest = nearestLists(flat, neighborCount, tree.size);
   return {
     tree,
     leafOf,
     neighbors: flat,
     neighborCount,
-    nearestBegin: nearest.begin,
-    nearestOf: nearest.of,
+    ...findVoters(tree, leafOf, flat, neighborCount),
     nearBegin,
     near: Int32Array.from(lists.flat()),
   };

@@ -38,7 +38,7 @@ import { resolveOptions, type CompressOptions, type ResolvedOptions, COMPRESS_KE
 import { basisLevels, skeletonizeNode, type SkeletonState } from './skeletonize.js';
 import { allowedError, isRounding, limitsOfMatrix, limitsOfNodes } from '../matrix/tolerance-limits.js';
 import { findZeroCoupling } from './zero-couplings.js';
-import { nearestLists } from './row-sampler.js';
+import { findVoters } from './row-sampler.js';
 import { estimateCompression, interpolationLimit } from './cost.js';
 import { FORMAT_TABLE } from '../matrix/format.js';
 
@@ -244,7 +244,8 @@ async function skeletonize(
   const nodes = nodesOf(tree);
   const { maxRank, leafSize, seed, tolerance } = options;
   const { handle, modules, solo } = sourceState(source);
-  const nearest = nearestLists(neighbors.indices, neighbors.count, tree.size);
+  const leafOf = leafOfIndices(tree);
+  const voters = findVoters(tree, leafOf, neighbors.indices, neighbors.count);
   const slotBegin = sharedFloat64(nodes);
   let slots = 0;
   for (let ν = 0; ν < nodes; ν++) {
@@ -256,11 +257,10 @@ async function skeletonize(
   const state: SkeletonState = {
     source: handle,
     tree,
-    leafOf: leafOfIndices(tree),
+    leafOf,
     neighbors: neighbors.indices,
     neighborCount: neighbors.count,
-    nearestBegin: nearest.begin,
-    nearestOf: nearest.of,
+    ...voters,
     nearBegin: lists.nearBegin,
     near: lists.near,
     maxRank,
@@ -376,6 +376,7 @@ async function evaluateBlocks(
     neighborCount: found.neighborCount,
     nearestBegin: found.nearestBegin,
     nearestOf: found.nearestOf,
+    reach: found.reach,
     nearBegin: lists.nearBegin,
     near: lists.near,
     tasks,

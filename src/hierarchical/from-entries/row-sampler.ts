@@ -18,6 +18,7 @@
  */
 import { leftChild, levelOf, parentOf } from '../../core/indices.js';
 import type { RandomStream } from '../../core/random.js';
+import { sharedInt32 } from '../../core/shared-array.js';
 import { type ClusterTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 
 /** What the sampler reads: the tree, each index's neighbors, the near lists. */
@@ -31,6 +32,8 @@ export interface RowSamplerState {
   /** Of which indices i is among the nearest neighbors: nearestOf[nearestBegin[i] … nearestBegin[i + 1]). */
   readonly nearestBegin: Int32Array;
   readonly nearestOf: Int32Array;
+  /** By position: the level of the smallest node that holds the index there and all that it votes for. */
+  readonly reach: Int32Array;
   /**
    * Near lists (tree/interaction-lists.ts): rows that are near to any leaf of a node never pass through its skeleton.
    */
@@ -134,10 +137,9 @@ export class RowSampler {
     this.#exclude(ν);
     const { tree } = this.#state;
     const leaf0 = firstLeaf(tree);
-    this.#vote(tree.begin[ν], tree.end[ν]);
+    this.#vote(ν, levelOf(ν));
     // Beyond near leaves, theirs are the next rows outside.
-    for (let k = 0; k < this.#nearCount; k++)
-      this.#vote(tree.begin[this.#nearLeaves[k]], tree.end[this.#nearLeaves[k]]);
+    for (let k = 0; k < this.#nearCount; k++) this.#vote(this.#nearLeaves[k], tree.depth);
     for (let t = 0; t < this.#touchedCount; t++)
       this.#markUpwards(leaf0 + this.#state.leafOf[this.#touched[t]], OTHER, true);
     this.#findRings(ν);
@@ -263,17 +265,19 @@ export class RowSampler {
   }
 
   /**
-   * Counts, for every row outside, how many of the indices at these positions have it as a neighbor, or are nearest to
+   * Counts, for every row outside, how many indices of node μ, on this level, have it as a neighbor, or are nearest to
    * it.
    */
-  #vote(begin: number, end: number): void {
-    const { tree, leafOf, neighbors, neighborCount, nearestBegin, nearestOf } = this.#state;
+  #vote(μ: number, level: number): void {
+    const { tree, leafOf, neighbors, neighborCount, nearestBegin, nearestOf, reach } = this.#state;
     const { order } = tree;
+    const end = tree.end[μ];
     const votes = this.#votes;
     const touched = this.#touched;
     const inside = this.#inside;
     let count = this.#touchedCount;
-    for (let p = begin; p < end; p++) {
+    for (let p = tree.begin[μ]; p < end; p++) {
+      if (reach[p] >= level) continue;
       const i = order[p];
       for (let q = i * neighborCount, last = q + neighborCount; q < last; q++) {
         const j = neighbors[q];
@@ -383,28 +387,48 @@ export class RowSampler {
   }
 }
 
-/** Of which indices each index is among the NEAREST nearest neighbors, where it is not theirs anyway. */
-export function nearestLists(
-  neighbors: Int32Array,
-  count: number,
-  size: number,
-): { readonly begin: Int32Array; readonly of: Int32Array } {
+/** Which indices vote for rows beside their neighbors, and how far the votes of each reach. */
+export type Voters = Pick<RowSamplerState, 'nearestBegin' | 'nearestOf' | 'reach'>;
+
+/** Finds of which indices each index is among the NEAREST nearest neighbors, where it is not theirs anyway. */
+export function findVoters(tree: ClusterTree, leafOf: Int32Array, neighbors: Int32Array, count: number): Voters {
+  const { size, depth } = tree;
   const nearest = Math.min(NEAREST, count);
-  const begin = new Int32Array(new SharedArrayBuffer(4 * (size + 1)));
-  const each = (visit: (i: number, j: number) => void): void => {
-    for (let j = 0; j < size; j++) {
-      for (let q = j * count; q < j * count + nearest; q++) {
-        const i = neighbors[q];
-        if (!neighbors.subarray(i * count, (i + 1) * count).includes(j)) visit(i, j);
-      }
+  const nearestBegin = sharedInt32(size + 1);
+  const oneSided = new Uint8Array(size * nearest);
+  for (let j = 0, t = 0; j < size; j++) {
+    for (let q = j * count; q < j * count + nearest; q++, t++) {
+      const i = neighbors[q];
+      let p = i * count;
+      const end = p + count;
+      while (p < end && neighbors[p] !== j) p++;
+      if (p < end) continue;
+      oneSided[t] = 1;
+      nearestBegin[i + 1]++;
     }
-  };
-  each((i) => begin[i + 1]++);
-  for (let i = 0; i < size; i++) begin[i + 1] += begin[i];
-  const of = new Int32Array(new SharedArrayBuffer(4 * begin[size]));
-  const next = begin.slice(0, size);
-  each((i, j) => {
-    of[next[i]++] = j;
-  });
-  return { begin, of };
+  }
+  for (let i = 0; i < size; i++) nearestBegin[i + 1] += nearestBegin[i];
+  const nearestOf = sharedInt32(nearestBegin[size]);
+  const next = nearestBegin.slice(0, size);
+  for (let j = 0, t = 0; j < size; j++)
+    for (let q = j * count; q < j * count + nearest; q++, t++)
+      if (oneSided[t] === 1) nearestOf[next[neighbors[q]]++] = j;
+  const reach = sharedInt32(size);
+  const isolated = 2 ** depth;
+  for (let p = tree.begin[0]; p < tree.end[0]; p++) {
+    const i = tree.order[p];
+    const own = leafOf[i];
+    // Bits in which the numbers of their leaves differ.
+    let differ = 0;
+    for (let q = i * count; q < (i + 1) * count; q++) {
+      const leaf = leafOf[neighbors[q]];
+      if (leaf !== isolated) differ |= own ^ leaf;
+    }
+    for (let q = nearestBegin[i]; q < nearestBegin[i + 1]; q++) {
+      const leaf = leafOf[nearestOf[q]];
+      if (leaf !== isolated) differ |= own ^ leaf;
+    }
+    reach[p] = depth - (32 - Math.clz32(differ));
+  }
+  return { nearestBegin, nearestOf, reach };
 }
