@@ -6,8 +6,9 @@
  * The pivots of QR with column pivoting are those of Cholesky with diagonal pivoting on the Gram matrix AᵀA (N. Higham,
  * *Accuracy and Stability of Numerical Algorithms*, 2nd ed., section 10.3), where the remaining diagonal holds the
  * squared norms of the residual columns. The Gram matrix costs one syrk and forgets what lies below √eps; so a pass
- * stops at PASS_DEPTH below where it began, the residual A − A(:, S)·T is formed exactly, and the next pass goes on
- * with it. ID: H. Cheng, Z. Gimbutas, P.-G. Martinsson, V. Rokhlin, SIAM J. Sci. Comput. 26(4), 2005.
+ * goes down to the error asked for where the Gram matrix still holds it, and stops at PASS_DEPTH below where it began
+ * where not: then the residual A − A(:, S)·T is formed exactly, and the next pass goes on with it. ID: H. Cheng,
+ * Z. Gimbutas, P.-G. Martinsson, V. Rokhlin, SIAM J. Sci. Comput. 26(4), 2005.
  */
 import type { Blas } from './blas.js';
 import { view, type Matrix } from './matrix.js';
@@ -17,6 +18,15 @@ import { view, type Matrix } from './matrix.js';
  * digits of it.
  */
 const PASS_DEPTH = 1e-11;
+/**
+ * Unless the error asked for lies above this share of the whole, squared: then one pass goes down to it, where the Gram
+ * matrix still tells the remaining error to some tenths, and T, which errs by ε‖A‖²/σ_k, is as good.
+ */
+const LAST_DEPTH = 1e-14;
+/** A residual column this share of the largest, squared, is lost in rounding. */
+const LOST = 1e-15;
+/** A later pass starts from a residual whose part in the span of the skeleton is below this share of ‖A‖_F. */
+const SPAN_ERROR = 1e-8;
 /** Residuals below this share of ‖A‖_F are rounding errors. */
 const ROUNDING = 16 * Number.EPSILON;
 /** Columns eliminated between two updates of the Gram matrix. */
@@ -61,8 +71,9 @@ export class InterpolativeDecomposition {
   readonly #pivots: Int32Array;
   readonly #active: Int32Array;
   #cols = 0;
-  /** Squared residual to reach. */
+  /** Squared residual to reach, and ‖A‖_F². */
   #target = 0;
+  #whole = 0;
 
   constructor(blas: Blas, cols: number, maxRank: number) {
     const k = Math.min(cols, maxRank);
@@ -148,9 +159,12 @@ export class InterpolativeDecomposition {
       }
     }
     // Below a few units of rounding of A there is only noise to pick from.
-    if (this.rank === 0) this.#target = Math.max(this.#target, ROUNDING * ROUNDING * total);
+    if (this.rank === 0) {
+      this.#target = Math.max(this.#target, ROUNDING * ROUNDING * total);
+      this.#whole = total;
+    }
     const target = this.#target;
-    const floor = PASS_DEPTH * largest;
+    const floor = (target >= LAST_DEPTH * total ? LOST : PASS_DEPTH) * largest;
     let k = 0;
     let panel = 0;
     const c = view(column, 0, n, 1);
@@ -218,8 +232,8 @@ export class InterpolativeDecomposition {
 
   /**
    * E_R ← E_R − E_S·T₂, compacted to the leading columns of E. T₂ comes from a Gram matrix, so part of that residual
-   * lies in the span of E_S and no new column is needed for it: one step of refinement, ΔT₂ᵀ = (E_Rᵀ·E_S)·(L_S·L_Sᵀ)⁻¹,
-   * takes it out.
+   * lies in the span of E_S and no new column is needed for it: where that is not far below the target, one step of
+   * refinement, ΔT₂ᵀ = (E_Rᵀ·E_S)·(L_S·L_Sᵀ)⁻¹, takes it out.
    */
   #formResidual(e: Matrix, found: number): Matrix {
     const blas = this.#blas;
@@ -238,6 +252,7 @@ export class InterpolativeDecomposition {
     const residual = view(data, e.offset, e.rows, rest, e.ld);
     const y = view(this.#work, 0, rest, found);
     blas.gemm('N', 'T', -1, skeleton, y, 1, residual);
+    if (this.#target >= SPAN_ERROR * SPAN_ERROR * this.#whole) return residual;
     const correction = view(new Float64Array(rest * found), 0, rest, found);
     blas.gemm('T', 'N', 1, residual, skeleton, 0, correction);
     const corner = view(this.#corner, 0, found, found);

@@ -19,7 +19,7 @@ import type { ClusterTree } from '../../tree/cluster-tree.js';
 import type { BlockOffsets, Skeletons } from '../matrix/data.js';
 import { requireFiniteValues } from '../matrix/finite-values.js';
 import { RowSampler, type RowSamplerState } from './row-sampler.js';
-import { NEIGHBOR_SHARE } from './skeletonize.js';
+import { LIMITED_NEIGHBOR_SHARE } from './skeletonize.js';
 
 /** What fitting a basis reads: the row sampler's state and the layout. */
 export interface BasisFitState extends Omit<RowSamplerState, 'tree'> {
@@ -125,7 +125,7 @@ export class BasisFit {
     const wanted = ROWS_PER_RANK * k + EXTRA_ROWS;
     if (wanted >= sampler.population) sampler.takeRest();
     else {
-      const neighbors = sampler.takeNeighbors(Math.floor(NEIGHBOR_SHARE * wanted));
+      const neighbors = sampler.takeNeighbors(Math.floor(LIMITED_NEIGHBOR_SHARE * wanted));
       sampler.takeSpread(wanted - neighbors, new RandomStream(seed, STREAM, ν));
     }
     if (this.#factor.length < sampler.count * k) this.#factor = new Float64Array(sampler.count * k);

@@ -35,7 +35,7 @@ import { COMPRESSION_NEED } from '../matrix/memory.js';
 import { warnIfMissed } from '../matrix/tolerance-advice.js';
 import { estimateNorm } from '../measure/norm-estimate.js';
 import { resolveOptions, type CompressOptions, type ResolvedOptions, COMPRESS_KEYS } from './options.js';
-import { basisLevels, skeletonizeNode, type SkeletonState } from './skeletonize.js';
+import { basisLevels, evenRanks, skeletonizeNode, type SkeletonState } from './skeletonize.js';
 import { allowedError, isRounding, limitsOfMatrix, limitsOfNodes } from '../matrix/tolerance-limits.js';
 import { findZeroCoupling } from './zero-couplings.js';
 import { findVoters } from './row-sampler.js';
@@ -278,7 +278,7 @@ async function skeletonize(
     missed: sharedFloat64(nodes),
     variance: sharedFloat64(nodes),
     attempts: sharedInt32(nodes),
-    forecast: sharedInt32(1),
+    forecast: sharedInt32(2),
     done: sharedInt32(nodes),
   };
   const shared = await control.team.share(state, { modules, solo });
@@ -289,7 +289,9 @@ async function skeletonize(
     const pilot = Array.from({ length: pilots }, (_, q) => firstLeaf(tree) + Math.floor(((q + 0.5) * leaves) / pilots));
     const some = independentTasks(pilots);
     await control.team.run('forecast ranks', skeletonizeNode, shared, some, { nodes: Int32Array.from(pilot) }, control);
-    state.forecast[0] = pilot.reduce((most, ν) => Math.max(most, state.ranks[ν]), 0);
+    const ranks = pilot.map((ν) => state.ranks[ν]);
+    state.forecast[0] = Math.max(...ranks);
+    state.forecast[1] = evenRanks(ranks, Math.min(...pilot.map((ν) => tree.end[ν] - tree.begin[ν]))) ? 1 : 0;
     await control.team.run('skeletonize', skeletonizeNode, shared, upwardTasks(nodes), {}, control);
   } finally {
     control.team.release(shared);

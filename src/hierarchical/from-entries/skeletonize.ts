@@ -55,7 +55,7 @@ export interface SkeletonState extends RowSamplerState {
   readonly missed: Float64Array;
   readonly variance: Float64Array;
   readonly attempts: Int32Array;
-  /** The rank that is forecast for leaves; 0 as long as none is known. */
+  /** The rank that is forecast for leaves, 0 as long as none is known; and 1 where ranks are low and even. */
   readonly forecast: Int32Array;
   /** 1 for nodes that are done. */
   readonly done: Int32Array;
@@ -70,35 +70,53 @@ const EXTRA_ROWS = 48;
 const LEAST_PER_RANK = 2;
 /**
  * Rows that are cheap need not be scarce: a sample has at least LEAST_ROWS, where these are no more than LARGE entries,
- * and SMALL entries in any case; a verification half as many.
+ * and SMALL entries in any case; a verification half as many. Errors that stand in few rows are found by them.
  */
 const LEAST_ROWS = 512;
 const LARGE = 2 ** 15;
 const SMALL = 2 ** 13;
 const leastRows = (columns: number): number => Math.max(Math.min(LEAST_ROWS, LARGE / columns), SMALL / columns);
+/** Where ranks are low and even (`evenRanks`), this share of them will do. */
+const EVEN_SHARE = 1 / 4;
+/** Low: at most this share of a leaf. Even: from the lowest to LEAPS times as much and as many more. */
+const LOW_SHARE = 1 / 8;
+const LEAPS = 1.5;
 /** Rank that is forecast where nothing is known. */
 const FIRST_GUESS = 16;
-/** Share of the rows that neighbors may fill. */
-export const NEIGHBOR_SHARE = 0.3;
+/** Share of the rows that neighbors may fill: outliers are found by them. */
+const NEIGHBOR_SHARE = 0.5;
+/** The same where the rank limit decides: errors stand everywhere then, and more of the other rows are better. */
+export const LIMITED_NEIGHBOR_SHARE = 0.3;
 /** Most rows in a sample: so many for each candidate, or so many entries. */
 const MOST_PER_CANDIDATE = 16;
 const MOST_ENTRIES = 2 ** 21;
 /** Rows outside the sample that a node's interpolation is verified on, at least. */
 export const FRESH_ROWS = 48;
+/** A large sample is verified on this share of its rows. */
+const FRESH_SHARE = 1 / 8;
+/** An error that fewer fresh rows show, in effect, than these is not believed before a sample has all least rows. */
+const SHOWING_ROWS = 6;
 /** The sample is decomposed to this share of the threshold: rows that were not sampled fit somewhat worse. */
 const SAFETY = 0.5;
 /** Standard deviations, of the sum over a level, by which a node is to stay below its threshold. */
 const DEVIATIONS = 1;
 const STREAM = 0x5e1e;
 
-/** Rows that the first sample of a leaf asks for where `rank` is forecast. */
-const rowsForRank = (rank: number, columns: number): number =>
-  Math.ceil(Math.max(ROWS_PER_RANK * Math.min(rank, columns) + EXTRA_ROWS, leastRows(columns)));
+/** Rows that the first sample of a leaf asks for where `rank` is forecast, `least` at least. */
+const rowsForRank = (rank: number, columns: number, least: number): number =>
+  Math.ceil(Math.max(Math.min(ROWS_PER_RANK * rank, ROWS_PER_CANDIDATE * columns) + EXTRA_ROWS, least));
 /** Rows that the first sample of an inner node with so many candidate columns asks for. */
-export const firstRowCount = (columns: number): number =>
-  Math.ceil(Math.max(ROWS_PER_CANDIDATE * columns + EXTRA_ROWS, leastRows(columns)));
+export const firstRowCount = (columns: number, least = leastRows(columns)): number =>
+  Math.ceil(Math.max(ROWS_PER_CANDIDATE * columns + EXTRA_ROWS, least));
+/** Whether these ranks of leaves are low and much alike, as those of kernels that are smooth on the scale of a leaf. */
+export function evenRanks(ranks: readonly number[], leafSize: number): boolean {
+  const least = Math.min(...ranks);
+  const most = Math.max(...ranks);
+  return most > 0 && most <= LOW_SHARE * leafSize && most <= LEAPS * (least + 1);
+}
 /** Most rows that a node of so many candidate columns samples. */
-const mostRows = (columns: number): number => Math.ceil(Math.max(MOST_PER_CANDIDATE * columns, MOST_ENTRIES / columns));
+export const mostRows = (columns: number): number =>
+  Math.ceil(Math.max(MOST_PER_CANDIDATE * columns, MOST_ENTRIES / columns));
 
 /** Most columns a node can have. */
 export const candidateLimit = (leafSize: number, maxRank: number): number => Math.max(leafSize, 2 * maxRank);
@@ -151,8 +169,14 @@ class NodeSkeletonizer {
     sampler.open(ν);
     this.#sample.begin(this.#candidates.subarray(0, columns), this.#amplification.subarray(0, columns));
     const guess = state.forecast[0] > 0 ? state.forecast[0] : FIRST_GUESS;
-    const first = ν >= firstLeaf(tree) ? rowsForRank(guess, columns) : firstRowCount(columns);
-    if (first < sampler.population) this.#add(sampler.takeNeighbors(Math.floor(NEIGHBOR_SHARE * first)), true);
+    const fair = leastRows(columns);
+    const least = state.forecast[1] === 1 ? EVEN_SHARE * fair : fair;
+    const first = ν >= firstLeaf(tree) ? rowsForRank(guess, columns, least) : firstRowCount(columns, least);
+    if (first < sampler.population) {
+      const share = columns >= 2 * NEAR_LIMIT * maxRank ? LIMITED_NEIGHBOR_SHARE : NEIGHBOR_SHARE;
+      const neighbors = Math.min(first, Math.floor(share * Math.max(first, fair)));
+      this.#add(sampler.takeNeighbors(neighbors), true);
+    }
     this.#growTo(first, random);
     let attempts = 0;
     let estimate: Estimate = { sum: 0, variance: 0 };
@@ -168,30 +192,32 @@ class NodeSkeletonizer {
         break;
       }
       const enough = Math.ceil(LEAST_PER_RANK * rank + EXTRA_ROWS / 2);
-      const most = mostRows(columns);
       if (this.#sample.rows < enough) {
         this.#growTo(Math.max(2 * this.#sample.rows, Math.ceil(ROWS_PER_RANK * rank + EXTRA_ROWS)), random);
         continue;
       }
       const from = sampler.count;
-      const wanted = Math.ceil(Math.max(FRESH_ROWS, leastRows(columns) / 2));
+      const wanted = Math.ceil(Math.max(FRESH_ROWS, least / 2, FRESH_SHARE * this.#sample.rows));
       if (wanted >= sampler.population - from) sampler.takeRest();
       else sampler.takeSpread(wanted, random);
       const batch = this.#batch(from);
       const a = this.#sample.evaluate(batch);
-      estimate = this.#errorOf(a);
-      if (!Number.isFinite(estimate.sum)) throw this.#nonFinite(ν, columns);
-      estimate = { ...estimate, sum: estimate.sum + seen };
+      const fresh = this.#errorOf(a);
+      if (!Number.isFinite(fresh.sum)) throw this.#nonFinite(ν, columns);
+      estimate = { sum: fresh.sum + seen, variance: fresh.variance };
+      const met = estimate.sum + DEVIATIONS * Math.sqrt(estimate.variance / 2 ** levelOf(ν)) <= threshold ** 2;
+      // An error that few rows show may stand in others as well.
+      const few = least < fair && fresh.sum ** 2 < SHOWING_ROWS * fresh.variance;
       // Near its limit a node has no rank left to spend on more rows.
       if (
-        estimate.sum + DEVIATIONS * Math.sqrt(estimate.variance / 2 ** levelOf(ν)) <= threshold ** 2 ||
+        (met && !(few && this.#sample.rows < fair)) ||
         rank >= NEAR_LIMIT * maxRank ||
-        this.#sample.rows >= most
+        this.#sample.rows >= mostRows(columns)
       )
         break;
       this.#sample.keep(batch, a, false);
       if (sampler.complete) this.#sample.countOnce();
-      else this.#growTo(Math.min(2 * this.#sample.rows, most), random);
+      else this.#growTo(Math.min(Math.max(2 * this.#sample.rows, Math.ceil(fair)), mostRows(columns)), random);
     }
     if (this.#scaled !== undefined && this.#interpolateScaled(columns, this.#scaled)) {
       // Another interpolation than the one that was verified, and a worse fit: all rows that the skeleton was found
