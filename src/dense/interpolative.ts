@@ -6,30 +6,40 @@
  * The pivots of QR with column pivoting are those of Cholesky with diagonal pivoting on the Gram matrix AᵀA (N. Higham,
  * *Accuracy and Stability of Numerical Algorithms*, 2nd ed., section 10.3), where the remaining diagonal holds the
  * squared norms of the residual columns. The Gram matrix costs one syrk and forgets what lies below √eps; so a pass
- * stops at PASS_DEPTH below where it began, the residual A − A(:, S)·T is formed exactly, and the next pass goes on
- * with it. ID: H. Cheng, Z. Gimbutas, P.-G. Martinsson, V. Rokhlin, SIAM J. Sci. Comput. 26(4), 2005.
+ * goes down to the error asked for where the Gram matrix still holds it, and stops at PASS_DEPTH below where it began
+ * where not: then the residual A − A(:, S)·T is formed exactly, and the next pass goes on with it. ID: H. Cheng,
+ * Z. Gimbutas, P.-G. Martinsson, V. Rokhlin, SIAM J. Sci. Comput. 26(4), 2005.
  */
 import type { Blas } from './blas.js';
-import { block, view, type Matrix } from './matrix.js';
+import { view, type Matrix } from './matrix.js';
 
 /**
  * A pass ends when the largest squared residual column has fallen by this factor: the Gram matrix still holds four
  * digits of it.
  */
 const PASS_DEPTH = 1e-11;
+/**
+ * Unless the error asked for lies above this share of the whole, squared: then one pass goes down to it, where the Gram
+ * matrix still tells the remaining error to some tenths, and T, which errs by ε‖A‖²/σ_k, is as good.
+ */
+const LAST_DEPTH = 1e-14;
+/** A residual column this share of the largest, squared, is lost in rounding. */
+const LOST = 1e-15;
+/** A later pass starts from a residual whose part in the span of the skeleton is below this share of ‖A‖_F. */
+const SPAN_ERROR = 1e-8;
 /** Residuals below this share of ‖A‖_F are rounding errors. */
 const ROUNDING = 16 * Number.EPSILON;
 /** Columns eliminated between two updates of the Gram matrix. */
 const PANEL = 48;
 
-/**
- * Weights that stand for W·A·D: rows from `split` on count `rowWeight` times, column j `columnScale[j]` times; A itself
- * is left as it is unless a second pass needs W·A·D formed.
- */
-export interface SampleWeights {
-  readonly split: number;
-  readonly rowWeight: number;
-  readonly columnScale: Float64Array;
+/** A matrix known by its Gram matrix, which is formed only where a second pass needs it. */
+export interface GramMatrix {
+  readonly rows: number;
+  readonly cols: number;
+  /** The lower triangle of `out` ← AᵀA. */
+  gram(out: Matrix): void;
+  /** A, in memory that may be overwritten. */
+  form(): Matrix;
 }
 
 /** Where an interpolative decomposition stops: at an error, or at a rank. */
@@ -61,8 +71,9 @@ export class InterpolativeDecomposition {
   readonly #pivots: Int32Array;
   readonly #active: Int32Array;
   #cols = 0;
-  /** Squared residual to reach. */
+  /** Squared residual to reach, and ‖A‖_F². */
   #target = 0;
+  #whole = 0;
 
   constructor(blas: Blas, cols: number, maxRank: number) {
     const k = Math.min(cols, maxRank);
@@ -90,37 +101,43 @@ export class InterpolativeDecomposition {
     return view(this.#interpolation, 0, this.#cols - this.rank, this.rank);
   }
 
-  /** Decomposes A, or W·A·D with weights (m × n, overwritten). Zero columns are never chosen. */
-  decompose(a: Matrix, limits: InterpolationLimits, weights?: SampleWeights): void {
+  /** Decomposes A (m × n, overwritten). Zero columns are never chosen. */
+  decompose(a: Matrix, limits: InterpolationLimits): void {
+    const gram = (out: Matrix): void => this.#blas.syrk('L', 'T', 1, a, 0, out);
+    this.decomposeGram({ rows: a.rows, cols: a.cols, gram, form: () => a }, limits);
+  }
+
+  /** As `decompose`, of a matrix that has its Gram matrix at hand. */
+  decomposeGram(a: GramMatrix, limits: InterpolationLimits): void {
     const n = a.cols;
     const maxRank = Math.min(limits.maxRank, n, a.rows);
     this.#target = limits.threshold * limits.threshold;
     this.#cols = n;
     this.rank = 0;
     for (let j = 0; j < n; j++) this.columns[j] = j;
-    let active = a;
-    for (;;) {
-      const found = this.#pass(active, maxRank - this.rank, this.rank === 0 ? weights : undefined);
+    a.gram(view(this.#gram, 0, n, n));
+    let active: Matrix | undefined;
+    for (let left = n; ;) {
+      const found = this.#pass(left, maxRank - this.rank);
       if (found === 0) return;
       // A pass that stopped of its own accord may have reached the target or only the depth of its Gram matrix.
       const more = this.rank + found < maxRank && n - this.rank > found && this.residual * this.residual > this.#target;
-      this.#interpolate(active.cols, found);
-      if (more && this.rank === 0 && weights !== undefined) applyWeights(a, weights);
-      const next = more ? this.#formResidual(active, found) : active;
-      this.#compose(active.cols, found);
+      this.#interpolate(left, found);
+      if (more) active = this.#formResidual(active ?? a.form(), found);
+      this.#compose(left, found);
       this.rank += found;
       if (!more) return;
-      active = next;
+      left -= found;
+      this.#blas.syrk('L', 'T', 1, active!, 0, view(this.#gram, 0, left, left));
     }
   }
 
   /**
-   * Diagonal-pivoted Cholesky of EᵀE; fills #factor (n × found, rows in E's column order), #pivots and #chosen; returns
-   * how many pivots.
+   * Diagonal-pivoted Cholesky of EᵀE (n × n, in #gram); fills #factor (n × found, rows in E's column order), #pivots
+   * and #chosen; returns how many pivots.
    */
-  #pass(e: Matrix, limit: number, weights: SampleWeights | undefined): number {
+  #pass(n: number, limit: number): number {
     const blas = this.#blas;
-    const n = e.cols;
     const gram = this.#gram;
     const factor = this.#factor;
     const diagonal = this.#diagonal;
@@ -128,8 +145,6 @@ export class InterpolativeDecomposition {
     const row = this.#row;
     const chosen = this.#chosen;
     const pivots = this.#pivots;
-    if (weights === undefined) blas.syrk('L', 'T', 1, e, 0, view(gram, 0, n, n));
-    else this.#weightedGram(e, weights);
     let total = 0;
     let largest = 0;
     let pivot = -1;
@@ -144,9 +159,12 @@ export class InterpolativeDecomposition {
       }
     }
     // Below a few units of rounding of A there is only noise to pick from.
-    if (this.rank === 0) this.#target = Math.max(this.#target, ROUNDING * ROUNDING * total);
+    if (this.rank === 0) {
+      this.#target = Math.max(this.#target, ROUNDING * ROUNDING * total);
+      this.#whole = total;
+    }
     const target = this.#target;
-    const floor = PASS_DEPTH * largest;
+    const floor = (target >= LAST_DEPTH * total ? LOST : PASS_DEPTH) * largest;
     let k = 0;
     let panel = 0;
     const c = view(column, 0, n, 1);
@@ -195,16 +213,6 @@ export class InterpolativeDecomposition {
     return k;
   }
 
-  /** Lower triangle of D·(A₁ᵀA₁ + w²·A₂ᵀA₂)·D, A₁ the rows before the split. */
-  #weightedGram(a: Matrix, { split, rowWeight, columnScale }: SampleWeights): void {
-    const n = a.cols;
-    const gram = view(this.#gram, 0, n, n);
-    this.#blas.syrk('L', 'T', 1, block(a, 0, 0, split, n), 0, gram);
-    this.#blas.syrk('L', 'T', rowWeight * rowWeight, block(a, split, 0, a.rows - split, n), 1, gram);
-    for (let j = 0; j < n; j++)
-      for (let i = j, p = j + j * n; i < n; i++, p++) this.#gram[p] *= columnScale[i] * columnScale[j];
-  }
-
   /** #work ← Y = T₂ᵀ = L_R·L_S⁻¹ of a pass, #corner ← L_S. */
   #interpolate(n: number, found: number): void {
     const rest = n - found;
@@ -224,8 +232,8 @@ export class InterpolativeDecomposition {
 
   /**
    * E_R ← E_R − E_S·T₂, compacted to the leading columns of E. T₂ comes from a Gram matrix, so part of that residual
-   * lies in the span of E_S and no new column is needed for it: one step of refinement, ΔT₂ᵀ = (E_Rᵀ·E_S)·(L_S·L_Sᵀ)⁻¹,
-   * takes it out.
+   * lies in the span of E_S and no new column is needed for it: where that is not far below the target, one step of
+   * refinement, ΔT₂ᵀ = (E_Rᵀ·E_S)·(L_S·L_Sᵀ)⁻¹, takes it out.
    */
   #formResidual(e: Matrix, found: number): Matrix {
     const blas = this.#blas;
@@ -244,6 +252,7 @@ export class InterpolativeDecomposition {
     const residual = view(data, e.offset, e.rows, rest, e.ld);
     const y = view(this.#work, 0, rest, found);
     blas.gemm('N', 'T', -1, skeleton, y, 1, residual);
+    if (this.#target >= SPAN_ERROR * SPAN_ERROR * this.#whole) return residual;
     const correction = view(new Float64Array(rest * found), 0, rest, found);
     blas.gemm('T', 'N', 1, residual, skeleton, 0, correction);
     const corner = view(this.#corner, 0, found, found);
@@ -281,14 +290,5 @@ export class InterpolativeDecomposition {
     active.set(columns.subarray(before, before + n));
     for (let i = 0; i < found; i++) columns[before + i] = active[pivots[i]];
     for (let i = 0, p = before + found; i < n; i++) if (chosen[i] === 0) columns[p++] = active[i];
-  }
-}
-
-/** A ← W·A·D. */
-function applyWeights(a: Matrix, { split, rowWeight, columnScale }: SampleWeights): void {
-  for (let j = 0; j < a.cols; j++) {
-    const from = a.offset + j * a.ld;
-    for (let i = from; i < from + split; i++) a.data[i] *= columnScale[j];
-    for (let i = from + split; i < from + a.rows; i++) a.data[i] *= columnScale[j] * rowWeight;
   }
 }

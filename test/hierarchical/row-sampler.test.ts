@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { sharedInt32 } from '#hmatrix/core/shared-array.js';
-import { RowSampler, type RowSamplerState } from '#hmatrix/hierarchical/from-entries/row-sampler.js';
+import { findVoters, RowSampler, type RowSamplerState } from '#hmatrix/hierarchical/from-entries/row-sampler.js';
 import { type ClusterTree, firstLeaf, leavesOf } from '#hmatrix/tree/cluster-tree.js';
 import { randomSizes, treeOfLeaves } from './trees.js';
 
@@ -25,11 +25,13 @@ function stateOf(
     nearBegin[leaf + 1] = nearBegin[leaf] + list.length;
   });
   const neighborCount = neighbors[0]?.length ?? 0;
+  const flat = Int32Array.from(neighbors.flat());
   return {
     tree,
     leafOf,
-    neighbors: Int32Array.from(neighbors.flat()),
+    neighbors: flat,
     neighborCount,
+    ...findVoters(tree, leafOf, flat, neighborCount),
     nearBegin,
     near: Int32Array.from(lists.flat()),
   };
@@ -48,84 +50,130 @@ describe('sampled rows of a node', () => {
   it('are_distinct_and_lie_outside_the_node_and_its_near_leaves', () => {
     const near = (leaf: number): number[] => [leaf - 3, leaf, leaf + 3].filter((other) => other >= 0 && other < 16);
     const state = stateOf(tree, [], near);
-    const sampler = new RowSampler(state, tree.size);
+    const sampler = new RowSampler(state);
     for (const ν of [1, 2, 5, 9, 15, 22, 30]) {
-      for (const wanted of [10, 60, 200]) {
-        sampler.draw(ν, wanted, new RandomStream(ν, wanted));
+      const inside = new Set<number>();
+      for (let leaf = 0; leaf < 16; leaf++) {
+        const first = tree.begin[firstLeaf(tree) + leaf];
+        if (first >= tree.begin[ν] && first < tree.end[ν]) near(leaf).forEach((other) => inside.add(other));
+      }
+      const members = [...inside].reduce((sum, leaf) => {
+        const node = firstLeaf(tree) + leaf;
+        return sum + tree.end[node] - tree.begin[node];
+      }, 0);
+      sampler.open(ν);
+      expect(sampler.population).toBe(tree.size - ISOLATED - members);
+      const random = new RandomStream(ν);
+      for (const wanted of [10, 30, 60]) {
+        sampler.takeSpread(wanted, random);
         const rows = rowsOf(sampler);
         expect(new Set(rows).size).toBe(rows.length);
-        expect(rows.length).toBe(Math.min(wanted, sampler.population));
-        const inside = new Set<number>();
-        for (let leaf = 0; leaf < 16; leaf++) {
-          const first = tree.begin[firstLeaf(tree) + leaf];
-          if (first >= tree.begin[ν] && first < tree.end[ν]) near(leaf).forEach((other) => inside.add(other));
-        }
         for (const i of rows) expect(place[i] >= ISOLATED && !inside.has(state.leafOf[i])).toBe(true);
       }
+      sampler.takeRest();
+      expect(sampler.complete).toBe(true);
+      const all = rowsOf(sampler);
+      expect(new Set(all).size).toBe(sampler.population);
+      expect(all.length).toBe(sampler.population);
     }
   });
 
-  it('are_all_rows_outside_where_as_many_are_wanted', () => {
-    const sampler = new RowSampler(stateOf(tree), tree.size);
-    sampler.draw(4, outside(4), new RandomStream(1));
-    expect([sampler.count, sampler.certain, sampler.uniformWeight]).toEqual([outside(4), outside(4), 1]);
-    sampler.draw(4, outside(4) - 1, new RandomStream(1));
-    expect([sampler.count, sampler.certain]).toEqual([outside(4) - 1, 0]);
-  });
-
-  it('come_from_every_cluster_in_proportion_to_its_size', () => {
-    const sampler = new RowSampler(stateOf(tree), tree.size);
-    const wanted = 64;
+  it('come_from_every_cluster_and_more_from_those_next_to_the_node', () => {
+    const sampler = new RowSampler(stateOf(tree));
     for (const ν of [3, 8, 20]) {
       for (let seed = 0; seed < 20; seed++) {
-        sampler.draw(ν, wanted, new RandomStream(seed));
-        // Stretches that lie within a cluster of n rows: at least n/stretch − 2, and no more than n/stretch + 2 touch
-        // it.
-        const stretch = sampler.population / wanted;
-        for (let μ = 1; μ < tree.begin.length; μ++) {
-          if (tree.begin[μ] < tree.end[ν] && tree.begin[ν] < tree.end[μ]) continue;
-          const found = rowsOf(sampler).filter((i) => place[i] >= tree.begin[μ] && place[i] < tree.end[μ]).length;
-          expect(Math.abs(found - (tree.end[μ] - tree.begin[μ]) / stretch)).toBeLessThanOrEqual(2);
+        sampler.open(ν);
+        const count = sampler.takeSpread(64, new RandomStream(seed));
+        expect(count).toBeGreaterThanOrEqual(32);
+        expect(count).toBeLessThanOrEqual(2 * 64);
+        const found = (μ: number): number =>
+          rowsOf(sampler).filter((i) => place[i] >= tree.begin[μ] && place[i] < tree.end[μ]).length;
+        // Every sibling of the node and of what stands above it is a ring of its own.
+        let last = 1;
+        for (let μ = ν; μ > 0; μ = (μ - 1) >> 1) {
+          const sibling = μ % 2 === 1 ? μ + 1 : μ - 1;
+          const share = found(sibling) / (tree.end[sibling] - tree.begin[sibling]);
+          expect(found(sibling)).toBeGreaterThan(0);
+          expect(share).toBeLessThanOrEqual(1.2 * last);
+          last = share;
         }
       }
     }
   });
 
   it('estimate_every_sum_over_the_rows_outside_without_bias', () => {
-    // 4,000 draws of 20 rows: each row is drawn 4,000·20/population times, a binomial number; 5.5 standard deviations
-    // for some 300 rows.
-    const sampler = new RowSampler(stateOf(tree), tree.size);
+    // The weights of a row, squared, have the mean 1 over draws: within six standard deviations, for some 300 rows.
+    const shared = [...tree.order.subarray(tree.begin[1], tree.begin[1] + 3)];
+    const sampler = new RowSampler(
+      stateOf(
+        tree,
+        Array.from({ length: tree.size }, () => [...shared, tree.order[tree.begin[2]]]),
+      ),
+    );
     const draws = 4000;
-    const wanted = 20;
-    const times = new Int32Array(tree.size);
-    for (let seed = 0; seed < draws; seed++) {
-      sampler.draw(6, wanted, new RandomStream(seed, 7));
-      for (const i of rowsOf(sampler)) times[i]++;
+    for (const neighbors of [0, 2]) {
+      const sum = new Float64Array(tree.size);
+      const squares = new Float64Array(tree.size);
+      for (let seed = 0; seed < draws; seed++) {
+        sampler.open(6);
+        expect(sampler.takeNeighbors(neighbors)).toBe(neighbors);
+        sampler.takeSpread(20, new RandomStream(seed, 7));
+        for (let r = 0; r < sampler.count; r++) {
+          sum[sampler.rows[r]] += sampler.weights[r] ** 2;
+          squares[sampler.rows[r]] += sampler.weights[r] ** 4;
+        }
+      }
+      for (let p = ISOLATED; p < tree.size; p++) {
+        const i = tree.order[p];
+        if (p >= tree.begin[6] && p < tree.end[6]) {
+          expect(sum[i]).toBe(0);
+          continue;
+        }
+        const mean = sum[i] / draws;
+        const deviation = Math.sqrt((squares[i] / draws - mean * mean) / draws);
+        expect(Math.abs(mean - 1)).toBeLessThanOrEqual(6 * deviation + 1e-12);
+      }
     }
-    const probability = wanted / outside(6);
-    for (let p = ISOLATED; p < tree.size; p++) {
-      const expected = p >= tree.begin[6] && p < tree.end[6] ? 0 : draws * probability;
-      expect(Math.abs(times[tree.order[p]] - expected)).toBeLessThanOrEqual(5.5 * Math.sqrt(expected));
+  });
+
+  it('weigh_a_second_batch_so_that_it_stands_for_all_rows_by_itself', () => {
+    const sampler = new RowSampler(stateOf(tree));
+    for (let seed = 0; seed < 50; seed++) {
+      const random = new RandomStream(seed);
+      sampler.open(5);
+      sampler.takeSpread(24, random);
+      const first = sampler.count;
+      sampler.takeSpread(24, random);
+      let total = 0;
+      for (let r = first; r < sampler.count; r++) total += sampler.weights[r] ** 2;
+      expect(total).toBeCloseTo(outside(5), 6);
     }
-    expect(sampler.uniformWeight ** 2).toBeCloseTo(1 / probability, 10);
   });
 
   it('begin_with_the_neighbors_that_have_most_votes', () => {
     // All have the same four neighbors, of which two lie outside node 1.
     const right = [...tree.order.subarray(tree.begin[2], tree.begin[2] + 2)];
     const left = [...tree.order.subarray(tree.begin[1], tree.begin[1] + 2)];
-    const sampler = new RowSampler(
-      stateOf(
-        tree,
-        Array.from({ length: tree.size }, () => [left[0], right[0], left[1], right[1]]),
-      ),
-      tree.size,
+    const neighbors = Array.from({ length: tree.size }, () => [left[0], right[0], left[1], right[1]]);
+    const sampler = new RowSampler(stateOf(tree, neighbors));
+    sampler.open(1);
+    expect(sampler.takeNeighbors(2)).toBe(2);
+    expect(new Set(rowsOf(sampler))).toEqual(new Set(right));
+    expect([...sampler.weights.subarray(0, 2)]).toEqual([1, 1]);
+  });
+
+  it('know_an_outlier_by_its_own_neighbors', () => {
+    // Node 1's indices have each other for neighbors; one index elsewhere has them, too.
+    const members = [...tree.order.subarray(tree.begin[1], tree.end[1])];
+    const others = [...tree.order.subarray(tree.begin[2] + 1, tree.end[2])];
+    const outlier = tree.order[tree.begin[2]];
+    const own = new Set(members);
+    const neighbors = Array.from({ length: tree.size }, (_, i) =>
+      (i === outlier || own.has(i) ? members : others).filter((j) => j !== i).slice(0, 4),
     );
-    sampler.draw(1, 40, new RandomStream(2));
-    expect(sampler.certain).toBe(2);
-    expect(new Set(rowsOf(sampler).slice(0, 2))).toEqual(new Set(right));
-    const rows = rowsOf(sampler);
-    expect(new Set(rows).size).toBe(rows.length);
-    expect(sampler.uniformWeight ** 2).toBeCloseTo((sampler.population - 2) / (rows.length - 2), 10);
+    const sampler = new RowSampler(stateOf(tree, neighbors));
+    sampler.open(1);
+    expect(sampler.takeNeighbors(10)).toBe(1);
+    expect(rowsOf(sampler)).toEqual([outlier]);
   });
 });

@@ -3,13 +3,15 @@
  *
  *   T = argmin ‖W·(K(R, ν) − K(R, S)·T)‖_F,   T(:, S) = I,
  *
- * over the rows R and weights W that the skeleton S was found from: drawn again, and not others, because S is sure to
- * be independent on those alone. Of a sparse matrix other rows may not see a skeleton's column at all. Solved by QR;
- * where the columns, each scaled to 1, are dependent to rounding, by the pseudoinverse instead (G. Golub, C. Van Loan,
- * *Matrix Computations*, 4th ed., section 5.5), which leaves out what the rows do not determine.
+ * over rows R and weights W drawn anew as for skeletons (row-sampler.ts), 4·rank + 64 of them: only where the bases
+ * below missed their share of the tolerance, so that this fit is nearer than what is composed of them
+ * (compose-basis.ts). Solved by QR; where the columns, each scaled to 1, are dependent to rounding, as those that the
+ * rows of a sparse matrix do not see, by the pseudoinverse instead (G. Golub, C. Van Loan, *Matrix Computations*, 4th
+ * ed., section 5.5), which leaves out what the rows do not determine.
  */
 import { NonFiniteError } from '../../core/errors.js';
-import { leftChild, levelOf, rightChild } from '../../core/indices.js';
+import { levelOf } from '../../core/indices.js';
+import { RandomStream } from '../../core/random.js';
 import type { Blas } from '../../dense/blas.js';
 import { block, view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import type { EntrySource } from '../../source/entry-source.js';
@@ -17,9 +19,9 @@ import type { ClusterTree } from '../../tree/cluster-tree.js';
 import type { BlockOffsets, Skeletons } from '../matrix/data.js';
 import { requireFiniteValues } from '../matrix/finite-values.js';
 import { RowSampler, type RowSamplerState } from './row-sampler.js';
-import { candidateLimit, drawAgain, firstRowCount, rowLimit } from './skeletonize.js';
+import { LIMITED_NEIGHBOR_SHARE } from './skeletonize.js';
 
-/** What fitting a basis reads: the row sampler's state, the layout, and how often rows were sampled. */
+/** What fitting a basis reads: the row sampler's state and the layout. */
 export interface BasisFitState extends Omit<RowSamplerState, 'tree'> {
   /** The tree in apply order, and as it stood when rows were sampled. */
   readonly tree: ClusterTree;
@@ -30,9 +32,12 @@ export interface BasisFitState extends Omit<RowSamplerState, 'tree'> {
   readonly maxRank: number;
   readonly leafSize: number;
   readonly seed: number;
-  /** Samples that were drawn for each node. */
-  readonly attempts: Int32Array;
 }
+
+/** Rows for each skeleton, and some more. */
+const ROWS_PER_RANK = 4;
+const EXTRA_ROWS = 64;
+const STREAM = 0xf17;
 
 /** Indices that one task fits. */
 export const FIT_PANEL = 1024;
@@ -43,11 +48,11 @@ export class BasisFit {
   readonly #source: EntrySource;
   readonly #blas: Blas;
   readonly #sampler: RowSampler;
-  readonly #factor: Float64Array;
   readonly #tau: Float64Array;
   readonly #inverse: Float64Array;
-  readonly #panel: Float64Array;
   readonly #solution: Float64Array;
+  #factor: Float64Array = new Float64Array(0);
+  #panel: Float64Array = new Float64Array(0);
   #node = -1;
   /** Where #inverse holds the pseudoinverse of R. */
   #dependent = false;
@@ -55,23 +60,13 @@ export class BasisFit {
   #numberOf = new Map<number, number>();
 
   constructor(state: BasisFitState, source: EntrySource, blas: Blas) {
-    const {
-      leafSize,
-      maxRank,
-      tree: { size },
-    } = state;
-    const most = rowLimit(leafSize, maxRank, size);
+    const { maxRank } = state;
     this.#state = state;
     this.#source = source;
     this.#blas = blas;
-    this.#sampler = new RowSampler({ ...state, tree: state.sampledTree }, most);
-    this.#factor = new Float64Array(most * maxRank);
+    this.#sampler = new RowSampler({ ...state, tree: state.sampledTree });
     this.#tau = new Float64Array(maxRank);
     this.#inverse = new Float64Array(maxRank * maxRank);
-    // As many columns at a time as a first sample leaves room for.
-    this.#panel = new Float64Array(
-      Math.max(most, Math.min(size, firstRowCount(candidateLimit(leafSize, maxRank))) * FIT_PANEL),
-    );
     this.#solution = new Float64Array(maxRank * FIT_PANEL);
   }
 
@@ -79,9 +74,7 @@ export class BasisFit {
   run(ν: number, position: number): void {
     const { tree } = this.#state;
     if (this.#node !== ν) this.#factorize(ν);
-    const width = Math.max(1, Math.floor(this.#panel.length / Math.max(1, this.#sampler.count)));
-    const end = Math.min(position + FIT_PANEL, tree.end[ν]);
-    for (let p = position; p < end; p += width) this.#fit(ν, p, Math.min(width, end - p));
+    this.#fit(ν, position, Math.min(FIT_PANEL, tree.end[ν] - position));
   }
 
   #fit(ν: number, position: number, count: number): void {
@@ -123,17 +116,24 @@ export class BasisFit {
   #factorize(ν: number): void {
     const {
       seed,
-      attempts,
       skeletons: { begin, indices },
     } = this.#state;
     const skeleton = indices.subarray(begin[ν], begin[ν + 1]);
-    const rank = (μ: number): number => begin[μ + 1] - begin[μ];
-    drawAgain(this.#sampler, ν, rank(leftChild(ν)) + rank(rightChild(ν)), attempts[ν], seed);
     const k = skeleton.length;
-    const factor = view(this.#factor, 0, this.#sampler.count, k);
+    const sampler = this.#sampler;
+    sampler.open(ν);
+    const wanted = ROWS_PER_RANK * k + EXTRA_ROWS;
+    if (wanted >= sampler.population) sampler.takeRest();
+    else {
+      const neighbors = sampler.takeNeighbors(Math.floor(LIMITED_NEIGHBOR_SHARE * wanted));
+      sampler.takeSpread(wanted - neighbors, new RandomStream(seed, STREAM, ν));
+    }
+    if (this.#factor.length < sampler.count * k) this.#factor = new Float64Array(sampler.count * k);
+    if (this.#panel.length < sampler.count * FIT_PANEL) this.#panel = new Float64Array(sampler.count * FIT_PANEL);
+    const factor = view(this.#factor, 0, sampler.count, k);
     this.#weighted(skeleton, factor);
     this.#blas.geqrf(factor, this.#tau.subarray(0, k));
-    this.#invertIfDependent(ν, block(factor, 0, 0, k, k), Math.max(this.#sampler.count, k) * Number.EPSILON);
+    this.#invertIfDependent(ν, block(factor, 0, 0, k, k), Math.max(sampler.count, k) * Number.EPSILON);
     this.#numberOf = new Map(Array.from(skeleton, (index, j) => [index, j]));
     this.#node = ν;
   }
@@ -188,11 +188,9 @@ export class BasisFit {
   }
 
   #weighted(columns: Int32Array, out: Matrix): void {
-    const { rows, count, certain, uniformWeight } = this.#sampler;
+    const { rows, weights, count } = this.#sampler;
     this.#source.entries(rows.subarray(0, count), columns, out);
-    if (uniformWeight === 1) return;
-    for (let j = 0; j < columns.length; j++) {
-      for (let i = certain + j * out.ld; i < count + j * out.ld; i++) out.data[out.offset + i] *= uniformWeight;
-    }
+    for (let j = 0; j < columns.length; j++)
+      for (let i = 0, p = out.offset + j * out.ld; i < count; i++, p++) out.data[p] *= weights[i];
   }
 }

@@ -25,7 +25,8 @@ import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { interactionLists } from '../../tree/lists.js';
 import { findNeighbors, type Neighbors } from '../../tree/neighbors.js';
 import { checkTree } from '../matrix/check-data.js';
-import { columnsError } from '../measure/columns-error.js';
+import { ALL_COLUMNS, columnsError } from '../measure/columns-error.js';
+import { composedBases } from './compose-basis.js';
 import { fillBlock, fillTasks, type FillState } from './evaluate-blocks.js';
 import { layOut, type Layout, assemble } from '../matrix/layout.js';
 import { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
@@ -34,11 +35,17 @@ import { COMPRESSION_NEED } from '../matrix/memory.js';
 import { warnIfMissed } from '../matrix/tolerance-advice.js';
 import { estimateNorm } from '../measure/norm-estimate.js';
 import { resolveOptions, type CompressOptions, type ResolvedOptions, COMPRESS_KEYS } from './options.js';
-import { basisLevels, skeletonizeNode, type SkeletonState } from './skeletonize.js';
+import { basisLevels, evenRanks, skeletonizeNode, type SkeletonState } from './skeletonize.js';
 import { allowedError, isRounding, limitsOfMatrix, limitsOfNodes } from '../matrix/tolerance-limits.js';
 import { findZeroCoupling } from './zero-couplings.js';
+import { findVoters } from './row-sampler.js';
 import { estimateCompression, interpolationLimit } from './cost.js';
 import { FORMAT_TABLE } from '../matrix/format.js';
+
+/** Leaves that are skeletonized before the others: their ranks are a forecast. */
+const PILOT_LEAVES = 8;
+/** What all nodes verified is taken with so many standard deviations: 97.7 % from above. */
+const DEVIATIONS = 2;
 
 /**
  * Compresses a symmetric positive semidefinite matrix seen through its entries:
@@ -164,13 +171,15 @@ async function compressScaled(
     preserve: resolved.preserve ? 'positive-definite' : undefined,
   };
   // Every error of a node stands in a block and in its transpose.
-  const verified =
-    normSquared > 0 ? Math.sqrt((2 * nodes.reduce((sum, ν) => sum + skeletons.missed[ν], 0)) / normSquared) : 0;
+  const total = (of: Float64Array): number => nodes.reduce((sum, ν) => sum + of[ν], 0);
+  const most = total(skeletons.missed) + DEVIATIONS * Math.sqrt(total(skeletons.variance));
+  const verified = normSquared > 0 ? Math.sqrt((2 * most) / normSquared) : 0;
   const unmeasured = new HierarchicalMatrix(data, layout.elements, {} as EntriesReport, control.team);
   const compared = columnsError(scaledSource(source, 1 / factor), unmeasured, seed, control).finally(() => {
     unmeasured.release();
   });
-  const seen = Math.max(verified, await compared);
+  // What is exact needs no estimate beside it.
+  const seen = source.size <= ALL_COLUMNS ? await compared : Math.max(verified, await compared);
   // Norms are within range, so that only an entry makes it NaN.
   if (Number.isNaN(seen))
     throw new NonFiniteError(
@@ -235,6 +244,8 @@ async function skeletonize(
   const nodes = nodesOf(tree);
   const { maxRank, leafSize, seed, tolerance } = options;
   const { handle, modules, solo } = sourceState(source);
+  const leafOf = leafOfIndices(tree);
+  const voters = findVoters(tree, leafOf, neighbors.indices, neighbors.count);
   const slotBegin = sharedFloat64(nodes);
   let slots = 0;
   for (let ν = 0; ν < nodes; ν++) {
@@ -246,9 +257,10 @@ async function skeletonize(
   const state: SkeletonState = {
     source: handle,
     tree,
-    leafOf: leafOfIndices(tree),
+    leafOf,
     neighbors: neighbors.indices,
     neighborCount: neighbors.count,
+    ...voters,
     nearBegin: lists.nearBegin,
     near: lists.near,
     maxRank,
@@ -264,9 +276,26 @@ async function skeletonize(
     slotBegin,
     slots: sharedFloat64(slots),
     missed: sharedFloat64(nodes),
+    variance: sharedFloat64(nodes),
     attempts: sharedInt32(nodes),
+    forecast: sharedInt32(2),
+    done: sharedInt32(nodes),
   };
-  await runOnceWith('skeletonize', skeletonizeNode, { state, modules, solo }, upwardTasks(nodes), control);
+  const shared = await control.team.share(state, { modules, solo });
+  try {
+    // A few leaves first: their ranks are the forecast for the others.
+    const leaves = leavesOf(tree);
+    const pilots = Math.min(PILOT_LEAVES, leaves);
+    const pilot = Array.from({ length: pilots }, (_, q) => firstLeaf(tree) + Math.floor(((q + 0.5) * leaves) / pilots));
+    const some = independentTasks(pilots);
+    await control.team.run('forecast ranks', skeletonizeNode, shared, some, { nodes: Int32Array.from(pilot) }, control);
+    const ranks = pilot.map((ν) => state.ranks[ν]);
+    state.forecast[0] = Math.max(...ranks);
+    state.forecast[1] = evenRanks(ranks, Math.min(...pilot.map((ν) => tree.end[ν] - tree.begin[ν]))) ? 1 : 0;
+    await control.team.run('skeletonize', skeletonizeNode, shared, upwardTasks(nodes), {}, control);
+  } finally {
+    control.team.release(shared);
+  }
   return state;
 }
 
@@ -323,7 +352,10 @@ async function evaluateBlocks(
   const { nested } = FORMAT_TABLE[options.format];
   const values = sharedFloats(layout.elements.total, options.dtype);
   const { modules, solo } = sourceState(source);
-  const tasks = fillTasks(layout, lists, nested, zero);
+  const share = (ν: number): number => found.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]);
+  const composed = sharedInt32(nodesOf(tree));
+  composed.set(composedBases(tree, found.needed, found.missed, share));
+  const tasks = fillTasks(layout, lists, nested, zero, composed);
   const state: FillState = {
     source: found.source,
     tree: layout.tree,
@@ -337,12 +369,16 @@ async function evaluateBlocks(
     maxRank: options.maxRank,
     leafSize: options.leafSize,
     seed: options.seed,
-    attempts: found.attempts,
+    composed,
+    choice: found.choice,
     slotBegin: found.slotBegin,
     slots: found.slots,
     leafOf: found.leafOf,
     neighbors: found.neighbors,
     neighborCount: found.neighborCount,
+    nearestBegin: found.nearestBegin,
+    nearestOf: found.nearestOf,
+    reach: found.reach,
     nearBegin: lists.nearBegin,
     near: lists.near,
     tasks,

@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { type ClusterTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
-import { firstRowCount, FRESH_ROWS, candidateLimit, rowLimit } from './skeletonize.js';
+import { firstRowCount, FRESH_ROWS, candidateLimit, mostRows } from './skeletonize.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import type { ResolvedOptions } from './options.js';
 import { FORMAT_TABLE } from '../matrix/format.js';
@@ -51,7 +51,14 @@ export function interpolationLimit(columns: number, maxRank: number): number {
   const k = Math.min(maxRank, columns >> 1);
   return k * (columns - k);
 }
-/** Upper bound, in bytes, of what compressing will allocate: every node at its maximal rank. */
+
+/** Elements of a sample's memory for each entry: half of it is spare, and it is copied as it grows. */
+const SAMPLE_COPIES = 2.5;
+
+/**
+ * Upper bound, in bytes, of what compressing will allocate: every node at its maximal rank, every worker's sample grown
+ * to the most rows.
+ */
 export function estimateCompression(
   tree: ClusterTree,
   lists: InteractionLists,
@@ -75,7 +82,12 @@ export function estimateCompression(
   const coupling = (lists.far.length / 2) * maxRank * maxRank;
   const near = ((lists.near.length - (lists.nearBegin.length - 1)) / 2) * leafSize * leafSize;
   const diagonal = (tree.size * (leafSize + 1)) / 2;
-  const scratch = workers * rowLimit(leafSize, maxRank, tree.size) * candidateLimit(leafSize, maxRank) * 2;
+  const columns = candidateLimit(leafSize, maxRank);
+  const sample = SAMPLE_COPIES * Math.min(mostRows(columns), tree.size) * columns;
+  // Gram matrices, of certain rows, of the others and of both; the factor, the interpolation and its steps.
+  const scratch = workers * (sample + 4 * columns * columns + 4 * columns * maxRank + tree.size);
+  // Skeletons, with their places and amplifications; neighbors, votes and the tree's order.
+  const state = nodes * maxRank * 2 + ((options.neighbors + 8) * tree.size) / 2;
   const width = dtype === 'f64' ? 8 : 4;
-  return 8 * (slots + scratch) + width * (basis + coupling + near + diagonal) + 4 * options.neighbors * tree.size;
+  return 8 * (slots + scratch + state) + width * (basis + coupling + near + diagonal);
 }

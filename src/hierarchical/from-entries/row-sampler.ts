@@ -1,24 +1,39 @@
 /**
- * Which rows a node's skeleton is found from: neighbor-based importance sampling.
+ * Which rows a node's skeleton is found from and verified on: neighbors, and strata around them.
+ *
  * After C. Yu, J. Levitt, S. Reiz, G. Biros, *Geometry-oblivious FMM for compressing dense SPD matrices*, SC17:
- * neighbors outside the node first. Here they are ranked by votes, mixed with uniform rows, and the uniform rows carry
- * the weight √(outside/drawn), so that ‖W·A‖_F² estimates the energy of the whole block row and the decomposition
- * minimises that, not the energy of the sample. Uniform rows are stratified: one from each of equal stretches of the
- * tree's order, so that every cluster outside is seen in proportion to its size (W. Cochran, *Sampling Techniques*, 3rd
- * ed., chapter 5). Drawing in proportion to K_ii instead, which bounds a row's energy, was measured on Gauss–Newton
- * Hessians and is far worse: the rows with large diagonal entries are much alike, and mostly uncoupled from the node.
+ * neighbors outside the node first, those with most votes, each of which counts once. Indices whose nearest neighbors
+ * lie in the node are neighbors as well: an outlier is nobody's neighbor.
+ *
+ * All other rows are drawn by strata. A row outside lies in many clusters of the tree; its stratum is the level of the
+ * smallest of them that holds a neighbor, or some of the node itself. So strata are rings around the node, the first
+ * about a leaf wide, each next one about twice as large, and the last ones hold nearly all rows. Half of the rows are
+ * shared out evenly among the rings, half by their sizes: rows close by, where a kernel is hardest to interpolate, are
+ * seen at any N, and no row counts for more than twice what it would in an even sample. Row i of a ring of n rows of
+ * which m were drawn has the weight √(n/m), so that ‖W·A‖_F² is an unbiased estimate of the whole block row (W.
+ * Cochran, *Sampling Techniques*, 3rd ed., chapter 5); within a ring one row is drawn from each of equal stretches of
+ * the tree's order. No row is drawn twice. Drawing in proportion to K_ii instead, which bounds a row's energy, was
+ * measured on Gauss–Newton Hessians and is far worse: the rows with large diagonal entries are much alike, and mostly
+ * uncoupled from the node.
  */
+import { leftChild, levelOf, parentOf } from '../../core/indices.js';
 import type { RandomStream } from '../../core/random.js';
-import { isolatedOf, type ClusterTree, firstLeaf, leavesOf } from '../../tree/cluster-tree.js';
+import { sharedInt32 } from '../../core/shared-array.js';
+import { type ClusterTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 
 /** What the sampler reads: the tree, each index's neighbors, the near lists. */
 export interface RowSamplerState {
   readonly tree: ClusterTree;
   /** Leaf number of each index; 2^depth where it is isolated. */
   readonly leafOf: Int32Array;
-  /** κ neighbors of each index, and κ. */
+  /** κ neighbors of each index, nearest first, and κ. */
   readonly neighbors: Int32Array;
   readonly neighborCount: number;
+  /** Of which indices i is among the nearest neighbors: nearestOf[nearestBegin[i] … nearestBegin[i + 1]). */
+  readonly nearestBegin: Int32Array;
+  readonly nearestOf: Int32Array;
+  /** By position: the level of the smallest node that holds the index there and all that it votes for. */
+  readonly reach: Int32Array;
   /**
    * Near lists (tree/interaction-lists.ts): rows that are near to any leaf of a node never pass through its skeleton.
    */
@@ -26,182 +41,394 @@ export interface RowSamplerState {
   readonly near: Int32Array;
 }
 
-/** Share of the sample that neighbors may fill; the rest is uniform. */
-const NEIGHBOR_SHARE = 0.5;
+/** So many of an index's neighbors, the nearest ones, know it in turn. */
+export const NEAREST = 4;
+/** Share of the rows that goes to rings by their nearness, each next one's by DECLINE smaller; the rest by size. */
+const NEARNESS_SHARE = 0.65;
+const DECLINE = 0.5;
+/** A ring of which so large a share would be drawn is taken whole. */
+const WHOLE_SHARE = 0.5;
+
+/** Marks of nodes: what stands below them. */
+const OTHER = 1;
+const EXCLUDED = 2;
+/** Marks of indices. */
+const FREE = 0;
+const TAKEN = 1;
 
 /** Draws the rows of one node at a time, weighted. */
 export class RowSampler {
-  /** The rows drawn (indices), neighbors first. */
-  readonly rows: Int32Array;
+  /** The rows taken so far (indices), and their weights, certain ones 1. */
+  rows: Int32Array;
+  weights: Float64Array;
   /** How many rows stand in `rows`. */
   count = 0;
-  /** The first `certain` rows count once, the others stand for `uniformWeight²` rows each. */
-  certain = 0;
-  uniformWeight = 1;
   /** Rows outside the node and its near leaves: what the sample stands for. */
   population = 0;
   readonly #state: RowSamplerState;
-  readonly #excluded: Uint8Array;
+  /** Of nodes: OTHER | EXCLUDED, and which are marked. */
+  readonly #mark: Uint8Array;
+  readonly #marked: Int32Array;
+  #markedCount = 0;
+  /** Leaves near to the node, outside it. */
+  readonly #nearLeaves: Int32Array;
+  #nearCount = 0;
+  /** 1 for leaves of the node, leaves near to it, and isolated rows: those are zero and tell nothing. */
+  readonly #inside: Uint8Array;
+  readonly #taken: Uint8Array;
   readonly #votes: Int32Array;
   readonly #touched: Int32Array;
-  /**
-   * Stretches of positions outside: number k begins at position #from[k], #before[k] positions stand in those before
-   * it.
-   */
+  #touchedCount = 0;
+  /** Ranges of positions outside, ring by ring: where each begins, and how many positions of the ring stand before. */
   readonly #from: Int32Array;
   readonly #before: Int32Array;
-  #stretches = 0;
+  readonly #level: Uint8Array;
+  readonly #sortedFrom: Int32Array;
+  readonly #sortedBefore: Int32Array;
+  #ranges = 0;
+  /** Of rings: their first range, places, rows, rows not yet taken, and rows that count once. */
+  readonly #firstRange: Int32Array;
+  readonly #places: Int32Array;
+  readonly #size: Int32Array;
+  readonly #free: Int32Array;
+  readonly #certain: Int32Array;
+  /** The range that a place was found in last. */
+  #range = 0;
 
-  /** Room for `capacity` rows. */
-  constructor(state: RowSamplerState, capacity: number) {
+  constructor(state: RowSamplerState) {
     const { size, depth } = state.tree;
+    const leaves = 2 ** depth;
     this.#state = state;
-    this.rows = new Int32Array(Math.min(capacity, size));
-    this.#excluded = new Uint8Array(2 ** depth + 1);
+    this.rows = new Int32Array(Math.min(1024, size));
+    this.weights = new Float64Array(this.rows.length);
+    this.#mark = new Uint8Array(nodesOf(state.tree));
+    this.#marked = new Int32Array(nodesOf(state.tree));
+    this.#nearLeaves = new Int32Array(leaves);
+    this.#inside = new Uint8Array(leaves + 1);
+    this.#taken = new Uint8Array(size);
     this.#votes = new Int32Array(size);
     this.#touched = new Int32Array(size);
-    this.#from = new Int32Array(2 ** depth);
-    this.#before = new Int32Array(2 ** depth);
+    this.#from = new Int32Array(leaves);
+    this.#before = new Int32Array(leaves);
+    this.#level = new Uint8Array(leaves);
+    this.#sortedFrom = new Int32Array(leaves);
+    this.#sortedBefore = new Int32Array(leaves);
+    this.#firstRange = new Int32Array(depth + 3);
+    // One for each level, and one for the neighbors.
+    this.#places = new Int32Array(depth + 2);
+    this.#size = new Int32Array(depth + 2);
+    this.#free = new Int32Array(depth + 2);
+    this.#certain = new Int32Array(depth + 2);
   }
 
-  /** Draws about `wanted` rows for node ν, or all rows outside if there are no more. */
-  draw(ν: number, wanted: number, random: RandomStream): void {
-    const { tree, leafOf } = this.#state;
-    const votes = this.#votes;
-    const excluded = this.#excluded;
+  /** Whether every row outside was taken. */
+  get complete(): boolean {
+    return this.count === this.population;
+  }
+
+  /** Begins with node ν: no rows yet. */
+  open(ν: number): void {
+    for (let r = 0; r < this.count; r++) this.#taken[this.rows[r]] = FREE;
+    for (let t = 0; t < this.#touchedCount; t++) this.#votes[this.#touched[t]] = 0;
+    for (let m = 0; m < this.#markedCount; m++) this.#mark[this.#marked[m]] = 0;
+    this.count = 0;
+    this.#touchedCount = 0;
+    this.#markedCount = 0;
     this.#exclude(ν);
-    const goal = Math.min(wanted, this.rows.length);
-    this.count = 0;
-    this.uniformWeight = 1;
-    if (this.population <= goal) {
-      for (let p = isolatedOf(tree); p < tree.size; p++) {
-        const i = tree.order[p];
-        if (excluded[leafOf[i]] === 0) this.rows[this.count++] = i;
+    const { tree } = this.#state;
+    const leaf0 = firstLeaf(tree);
+    this.#vote(ν, levelOf(ν));
+    // Beyond near leaves, theirs are the next rows outside.
+    for (let k = 0; k < this.#nearCount; k++) this.#vote(this.#nearLeaves[k], tree.depth);
+    for (let t = 0; t < this.#touchedCount; t++)
+      this.#markUpwards(leaf0 + this.#state.leafOf[this.#touched[t]], OTHER, true);
+    this.#findRings(ν);
+  }
+
+  /** Takes the `most` rows with most votes, or all that have any: they count once. Returns how many. */
+  takeNeighbors(most: number): number {
+    const first = this.count;
+    const votes = this.#votes;
+    const touched = this.#touchedCount;
+    if (touched <= most) {
+      for (let t = 0; t < touched; t++) this.#takeNeighbor(this.#touched[t]);
+    } else {
+      let highest = 0;
+      for (let t = 0; t < touched; t++) highest = Math.max(highest, votes[this.#touched[t]]);
+      const histogram = new Int32Array(highest + 1);
+      for (let t = 0; t < touched; t++) histogram[votes[this.#touched[t]]]++;
+      let bar = highest;
+      let above = 0;
+      while (bar > 0 && above + histogram[bar] <= most) above += histogram[bar--];
+      let atBar = most - above;
+      for (let t = 0; t < touched; t++) {
+        const j = this.#touched[t];
+        if (votes[j] > bar || (votes[j] === bar && atBar-- > 0)) this.#takeNeighbor(j);
       }
-      this.certain = this.count;
-      return;
     }
-    const touched = this.#vote(ν);
-    this.#takeMostVoted(touched, Math.floor(NEIGHBOR_SHARE * goal));
-    this.certain = this.count;
-    // A vote of −1 marks a row as drawn.
-    const marked = this.count;
-    for (let t = 0; t < touched; t++) votes[this.#touched[t]] = 0;
-    for (let r = 0; r < marked; r++) votes[this.rows[r]] = -1;
-    this.#drawUniform(goal - this.count, random);
-    for (let r = 0; r < marked; r++) votes[this.rows[r]] = 0;
-    this.uniformWeight = Math.sqrt((this.population - this.certain) / (this.count - this.certain));
+    return this.count - first;
   }
 
-  /** Replaces the sample by `wanted` uniform rows outside the node of the last draw. */
-  drawFresh(wanted: number, random: RandomStream): void {
-    this.count = 0;
-    this.certain = 0;
-    this.#drawUniform(Math.min(wanted, this.population), random);
-    this.uniformWeight = Math.sqrt(this.population / Math.max(1, this.count));
+  /**
+   * Takes about `wanted` rows more from all rings, weighted so that they alone stand for all rows outside but the
+   * certain ones. Returns how many.
+   */
+  takeSpread(wanted: number, random: RandomStream): number {
+    const first = this.count;
+    let free = 0;
+    let nearness = 0;
+    for (const left of this.#free) {
+      free += left;
+      nearness = left > 0 ? 1 + DECLINE * nearness : nearness;
+    }
+    let nearer = NEARNESS_SHARE / nearness;
+    for (let ring = this.#free.length - 1; ring >= 0; ring--) {
+      const left = this.#free[ring];
+      if (left === 0) continue;
+      const share = Math.ceil(wanted * (nearer + ((1 - NEARNESS_SHARE) * left) / free));
+      nearer *= DECLINE;
+      const from = this.count;
+      if (share >= WHOLE_SHARE * left) this.#takeRing(ring);
+      else this.#takeStretches(ring, share, random);
+      const weight = Math.sqrt((this.#size[ring] - this.#certain[ring]) / (this.count - from));
+      for (let r = from; r < this.count; r++) this.weights[r] = weight;
+    }
+    return this.count - first;
   }
 
+  /** Takes every row outside that is left, with weight 1. Returns how many. */
+  takeRest(): number {
+    const first = this.count;
+    for (let ring = 0; ring < this.#free.length; ring++) if (this.#free[ring] > 0) this.#takeRing(ring);
+    this.weights.fill(1, first, this.count);
+    return this.count - first;
+  }
+
+  #takeNeighbor(i: number): void {
+    this.#taken[i] = TAKEN;
+    this.#free[this.#free.length - 1]--;
+    this.#certain[this.#free.length - 1]++;
+    this.#put(i, 1);
+  }
+
+  #put(i: number, weight: number): void {
+    if (this.count === this.rows.length) this.#grow();
+    this.weights[this.count] = weight;
+    this.rows[this.count++] = i;
+  }
+
+  #grow(): void {
+    const length = Math.min(2 * this.rows.length, this.#taken.length);
+    const { rows, weights } = this;
+    this.rows = new Int32Array(length);
+    this.rows.set(rows);
+    this.weights = new Float64Array(length);
+    this.weights.set(weights);
+  }
+
+  /** Marks a node and those above it; `once` stops where one is marked so. */
+  #markUpwards(node: number, as: number, once: boolean): void {
+    const mark = this.#mark;
+    for (let μ = node; μ >= 0; μ = parentOf(μ)) {
+      if (once && (mark[μ] & as) !== 0) return;
+      if (mark[μ] === 0) this.#marked[this.#markedCount++] = μ;
+      mark[μ] |= as;
+      if (μ === 0) return;
+    }
+  }
+
+  /** Marks the node, its near leaves and what stands above them; counts the rows outside. */
   #exclude(ν: number): void {
     const { tree, nearBegin, near } = this.#state;
-    const excluded = this.#excluded;
-    excluded.fill(0);
-    // Isolated rows are zero: they tell nothing.
-    excluded[excluded.length - 1] = 1;
+    const leaf0 = firstLeaf(tree);
     let first = ν;
     let last = ν;
-    const leaf0 = firstLeaf(tree);
     while (first < leaf0) {
-      first = 2 * first + 1;
+      first = leftChild(first);
       last = 2 * last + 2;
     }
-    let inside = 0;
-    for (let leaf = first - leaf0; leaf <= last - leaf0; leaf++) {
-      for (let e = nearBegin[leaf]; e < nearBegin[leaf + 1]; e++) {
-        const other = near[e];
-        if (excluded[other] === 0) {
-          excluded[other] = 1;
-          inside += tree.end[leaf0 + other] - tree.begin[leaf0 + other];
-        }
-      }
-      if (excluded[leaf] === 0) {
-        excluded[leaf] = 1;
-        inside += tree.end[leaf0 + leaf] - tree.begin[leaf0 + leaf];
-      }
-    }
-    this.population = tree.size - isolatedOf(tree) - inside;
-    this.#stretches = 0;
-    let before = 0;
-    for (let leaf = 0, last = -2; leaf < leavesOf(tree); leaf++) {
-      if (excluded[leaf] !== 0) continue;
-      if (last !== leaf - 1) {
-        this.#from[this.#stretches] = tree.begin[leaf0 + leaf];
-        this.#before[this.#stretches++] = before;
-      }
-      before += tree.end[leaf0 + leaf] - tree.begin[leaf0 + leaf];
-      last = leaf;
-    }
-  }
-
-  /** Counts, for every row outside, how many of the node's indices have it as a neighbor. */
-  #vote(ν: number): number {
-    const { tree, leafOf, neighbors, neighborCount } = this.#state;
-    const votes = this.#votes;
-    let touched = 0;
-    for (let p = tree.begin[ν]; p < tree.end[ν]; p++) {
-      const from = tree.order[p] * neighborCount;
-      for (let q = from; q < from + neighborCount; q++) {
-        const j = neighbors[q];
-        if (this.#excluded[leafOf[j]] === 0 && votes[j]++ === 0) this.#touched[touched++] = j;
-      }
-    }
-    return touched;
-  }
-
-  #takeMostVoted(touched: number, most: number): void {
-    const votes = this.#votes;
-    if (touched <= most) {
-      for (let t = 0; t < touched; t++) this.rows[this.count++] = this.#touched[t];
-      return;
-    }
-    let highest = 0;
-    for (let t = 0; t < touched; t++) highest = Math.max(highest, votes[this.#touched[t]]);
-    const histogram = new Int32Array(highest + 1);
-    for (let t = 0; t < touched; t++) histogram[votes[this.#touched[t]]]++;
-    let bar = highest;
-    let above = 0;
-    while (above + histogram[bar] <= most && bar > 0) above += histogram[bar--];
-    let atBar = most - above;
-    for (let t = 0; t < touched; t++) {
-      const j = this.#touched[t];
-      if (votes[j] > bar || (votes[j] === bar && atBar-- > 0)) this.rows[this.count++] = j;
+    this.population = tree.end[0] - tree.begin[0] - (tree.end[ν] - tree.begin[ν]);
+    this.#nearCount = 0;
+    this.#markUpwards(ν, EXCLUDED, false);
+    const inside = this.#inside;
+    inside.fill(0);
+    inside[inside.length - 1] = 1;
+    inside.fill(1, first - leaf0, last - leaf0 + 1);
+    for (let e = nearBegin[first - leaf0]; e < nearBegin[last - leaf0 + 1]; e++) {
+      if (inside[near[e]] !== 0) continue;
+      inside[near[e]] = 1;
+      const leaf = leaf0 + near[e];
+      this.#nearLeaves[this.#nearCount++] = leaf;
+      this.#markUpwards(leaf, EXCLUDED, true);
+      this.population -= tree.end[leaf] - tree.begin[leaf];
     }
   }
 
   /**
-   * Adds one row from each of equal stretches of the rows outside, as positions on a circle that begin at a random one,
-   * so that each is as likely as any other. Rows whose vote is −1 are taken already; so many more stretches are made
-   * that about `wanted` new rows are found.
+   * Counts, for every row outside, how many indices of node μ, on this level, have it as a neighbor, or are nearest to
+   * it.
    */
-  #drawUniform(wanted: number, random: RandomStream): void {
-    const { population } = this;
-    const { order } = this.#state.tree;
-    const before = this.#before;
-    const draws = Math.min(
-      population,
-      this.rows.length - this.count,
-      Math.round((wanted * population) / (population - this.count)),
-    );
-    const stretch = population / draws;
+  #vote(μ: number, level: number): void {
+    const { tree, leafOf, neighbors, neighborCount, nearestBegin, nearestOf, reach } = this.#state;
+    const { order } = tree;
+    const end = tree.end[μ];
+    const votes = this.#votes;
+    const touched = this.#touched;
+    const inside = this.#inside;
+    let count = this.#touchedCount;
+    for (let p = tree.begin[μ]; p < end; p++) {
+      if (reach[p] >= level) continue;
+      const i = order[p];
+      for (let q = i * neighborCount, last = q + neighborCount; q < last; q++) {
+        const j = neighbors[q];
+        if (inside[leafOf[j]] === 0 && votes[j]++ === 0) touched[count++] = j;
+      }
+      for (let q = nearestBegin[i], last = nearestBegin[i + 1]; q < last; q++) {
+        const j = nearestOf[q];
+        if (inside[leafOf[j]] === 0 && votes[j]++ === 0) touched[count++] = j;
+      }
+    }
+    this.#touchedCount = count;
+  }
+
+  /** The rows outside as ranges of positions, ring by ring. */
+  #findRings(ν: number): void {
+    this.#ranges = 0;
+    this.#firstRange.fill(0);
+    this.#places.fill(0);
+    this.#certain.fill(0);
+    this.#descend(0, ν, 0);
+    const rings = this.#places.length;
+    for (let r = 0; r < this.#ranges; r++) this.#firstRange[this.#level[r] + 1]++;
+    for (let ring = 0; ring < rings; ring++) this.#firstRange[ring + 1] += this.#firstRange[ring];
+    const next = this.#firstRange.slice(0, rings);
+    for (let r = 0; r < this.#ranges; r++) {
+      const to = next[this.#level[r]]++;
+      this.#sortedFrom[to] = this.#from[r];
+      this.#sortedBefore[to] = this.#before[r];
+    }
+    // Neighbors lie in the places of the last level, and are a ring of their own.
+    this.#size.set(this.#places);
+    this.#size[rings - 2] -= this.#touchedCount;
+    this.#size[rings - 1] = this.#touchedCount;
+    this.#places[rings - 1] = this.#touchedCount;
+    this.#free.set(this.#size);
+  }
+
+  /** Adds the rows of μ that lie outside ν to their rings; `ring` is the level of the smallest marked node above. */
+  #descend(μ: number, ν: number, ring: number): void {
+    if (μ === ν) return;
+    const { tree } = this.#state;
+    const leaf0 = firstLeaf(tree);
+    const mark = this.#mark[μ];
+    if (mark !== 0 && μ < leaf0) {
+      const level = levelOf(μ);
+      this.#descend(leftChild(μ), ν, level);
+      this.#descend(leftChild(μ) + 1, ν, level);
+      return;
+    }
+    if ((mark & EXCLUDED) !== 0) return;
+    const own = mark === 0 ? ring : tree.depth;
+    const r = this.#ranges++;
+    this.#from[r] = tree.begin[μ];
+    this.#before[r] = this.#places[own];
+    this.#level[r] = own;
+    this.#places[own] += tree.end[μ] - tree.begin[μ];
+  }
+
+  #takeRing(ring: number): void {
+    for (let place = 0; place < this.#places[ring]; place++) this.#takePlace(ring, place);
+  }
+
+  /** Takes the row at a place of a ring, unless it is taken already or belongs to another ring. */
+  #takePlace(ring: number, place: number): void {
+    let i: number;
+    if (ring === this.#places.length - 1) {
+      i = this.#touched[place];
+    } else {
+      const before = this.#sortedBefore;
+      let r = this.#range;
+      const end = this.#firstRange[ring + 1];
+      if (r < this.#firstRange[ring] || r >= end) r = this.#firstRange[ring];
+      while (before[r] > place) r--;
+      while (r + 1 < end && before[r + 1] <= place) r++;
+      this.#range = r;
+      i = this.#state.tree.order[this.#sortedFrom[r] + place - before[r]];
+      if (this.#votes[i] > 0) return;
+    }
+    if (this.#taken[i] !== FREE) return;
+    this.#taken[i] = TAKEN;
+    this.#free[ring]--;
+    this.#put(i, 1);
+  }
+
+  /**
+   * Takes one row from each of equal stretches of a ring, as places on a circle that begin at a random one, so that
+   * each is as likely as any other. Places that are not free are passed over; so many more stretches are made that
+   * about `wanted` rows are found, and one at least.
+   */
+  #takeStretches(ring: number, wanted: number, random: RandomStream): void {
+    const places = this.#places[ring];
+    const before = this.count;
+    const draws = Math.min(places, Math.round((wanted * places) / this.#free[ring]));
+    const stretch = places / draws;
     const shift = random.uniform() * stretch;
-    let k = 0;
+    let place = 0;
     for (let t = 0; t < draws; t++) {
       const from = Math.floor(shift + t * stretch);
-      let place = from + random.integer(Math.floor(shift + (t + 1) * stretch) - from);
-      if (place >= population) place -= population;
-      while (before[k] > place) k--;
-      while (k + 1 < this.#stretches && before[k + 1] <= place) k++;
-      const i = order[this.#from[k] + place - before[k]];
-      if (this.#votes[i] >= 0) this.rows[this.count++] = i;
+      place = from + random.integer(Math.floor(shift + (t + 1) * stretch) - from);
+      if (place >= places) place -= places;
+      this.#takePlace(ring, place);
+    }
+    while (this.count === before) {
+      place = place + 1 === places ? 0 : place + 1;
+      this.#takePlace(ring, place);
     }
   }
+}
+
+/** Which indices vote for rows beside their neighbors, and how far the votes of each reach. */
+export type Voters = Pick<RowSamplerState, 'nearestBegin' | 'nearestOf' | 'reach'>;
+
+/** Finds of which indices each index is among the NEAREST nearest neighbors, where it is not theirs anyway. */
+export function findVoters(tree: ClusterTree, leafOf: Int32Array, neighbors: Int32Array, count: number): Voters {
+  const { size, depth } = tree;
+  const nearest = Math.min(NEAREST, count);
+  const nearestBegin = sharedInt32(size + 1);
+  const oneSided = new Uint8Array(size * nearest);
+  for (let j = 0, t = 0; j < size; j++) {
+    for (let q = j * count; q < j * count + nearest; q++, t++) {
+      const i = neighbors[q];
+      let p = i * count;
+      const end = p + count;
+      while (p < end && neighbors[p] !== j) p++;
+      if (p < end) continue;
+      oneSided[t] = 1;
+      nearestBegin[i + 1]++;
+    }
+  }
+  for (let i = 0; i < size; i++) nearestBegin[i + 1] += nearestBegin[i];
+  const nearestOf = sharedInt32(nearestBegin[size]);
+  const next = nearestBegin.slice(0, size);
+  for (let j = 0, t = 0; j < size; j++)
+    for (let q = j * count; q < j * count + nearest; q++, t++)
+      if (oneSided[t] === 1) nearestOf[next[neighbors[q]]++] = j;
+  const reach = sharedInt32(size);
+  const isolated = 2 ** depth;
+  for (let p = tree.begin[0]; p < tree.end[0]; p++) {
+    const i = tree.order[p];
+    const own = leafOf[i];
+    // Bits in which the numbers of their leaves differ.
+    let differ = 0;
+    for (let q = i * count; q < (i + 1) * count; q++) {
+      const leaf = leafOf[neighbors[q]];
+      if (leaf !== isolated) differ |= own ^ leaf;
+    }
+    for (let q = nearestBegin[i]; q < nearestBegin[i + 1]; q++) {
+      const leaf = leafOf[nearestOf[q]];
+      if (leaf !== isolated) differ |= own ^ leaf;
+    }
+    reach[p] = depth - (32 - Math.clz32(differ));
+  }
+  return { nearestBegin, nearestOf, reach };
 }

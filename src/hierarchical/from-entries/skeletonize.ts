@@ -8,18 +8,21 @@
  * in a skeleton's row reaches every index interpolated from it. The interpolative decomposition stops at the node's
  * share of the asked tolerance,
  *   τ_ν² = t²·‖K‖_F²·(n_ν/N)/(2·levels),
- * so that the errors of all nodes, rows and columns, add up to t·‖K‖_F. A node is then verified on fresh uniform rows
- * and decomposed anew from a larger sample where it misses. Departs from GOFMM (SC17) in the weights, the
- * amplification, the threshold and the verification.
+ * so that the errors of all nodes, rows and columns, add up to t·‖K‖_F. A node begins with a few rows for each unit of
+ * the rank that is forecast for it: a leaf's from a few leaves that are done first, an inner node's from its own
+ * children. Where they are too few for the rank that is found, or fresh rows miss τ_ν, rows are added, the fresh ones
+ * among them, until all are. Departs from GOFMM (SC17) in the number of rows, the weights, the amplification, the
+ * threshold and the verification.
  */
 import { NonFiniteError } from '../../core/errors.js';
 import { RandomStream } from '../../core/random.js';
 import { leftChild, levelOf, rightChild } from '../../core/indices.js';
 import { InterpolativeDecomposition } from '../../dense/interpolative.js';
-import { block, squaredNorm, view, type Precision } from '../../dense/matrix.js';
+import { view, type Matrix, type Precision } from '../../dense/matrix.js';
 import { defineTask, type WorkerContext } from '../../parallel/task.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { openHandle, type SourceHandle } from '../../source/share-source.js';
+import { NodeSample, type Batch } from './node-sample.js';
 import { RowSampler, type RowSamplerState } from './row-sampler.js';
 import { ScaledInterpolation } from './definite-interpolation.js';
 import { NEAR_LIMIT } from '../matrix/tolerance-limits.js';
@@ -48,52 +51,80 @@ export interface SkeletonState extends RowSamplerState {
   /** Tᵀ, redundant × rank, from element slotBegin[ν] of `slots`. */
   readonly slotBegin: Float64Array;
   readonly slots: Float64Array;
-  /** Estimated ‖K(outside, ν) − interpolated‖_F² on fresh rows, and how many samples were drawn for the node. */
+  /** Estimated ‖K(outside, ν) − interpolated‖_F², the variance of that, and how often the node was decomposed. */
   readonly missed: Float64Array;
+  readonly variance: Float64Array;
   readonly attempts: Int32Array;
+  /** The rank that is forecast for leaves, 0 as long as none is known; and 1 where ranks are low and even. */
+  readonly forecast: Int32Array;
+  /** 1 for nodes that are done. */
+  readonly done: Int32Array;
 }
 
+/** Rows to begin with, for each unit of the rank that is forecast, and some more. */
+const ROWS_PER_RANK = 4;
+/** Rows to begin with for each candidate of an inner node: its rank is a half to all of them. */
+const ROWS_PER_CANDIDATE = 2;
+const EXTRA_ROWS = 48;
+/** Rows without which a skeleton is not even verified, for each of its indices. */
+const LEAST_PER_RANK = 2;
 /**
- * Rows sampled to begin with: so many per candidate column, and some more that small nodes need; doubled for each new
- * attempt.
+ * Rows that are cheap need not be scarce: a sample has at least LEAST_ROWS, where these are no more than LARGE entries,
+ * and SMALL entries in any case; a verification half as many. Errors that stand in few rows are found by them.
  */
-const OVERSAMPLING = 3;
-const EXTRA_ROWS = 256;
-/** Rows that the first sample of a node with so many candidate columns asks for. */
-export const firstRowCount = (columns: number): number => Math.ceil(OVERSAMPLING * columns) + EXTRA_ROWS;
-const MOST_ATTEMPTS = 2;
-/** Rows outside the sample that a node's interpolation is verified on. */
+const LEAST_ROWS = 512;
+const LARGE = 2 ** 15;
+const SMALL = 2 ** 13;
+const leastRows = (columns: number): number => Math.max(Math.min(LEAST_ROWS, LARGE / columns), SMALL / columns);
+/** Where ranks are low and even (`evenRanks`), this share of them will do. */
+const EVEN_SHARE = 1 / 4;
+/** Low: at most this share of a leaf. Even: from the lowest to LEAPS times as much and as many more. */
+const LOW_SHARE = 1 / 8;
+const LEAPS = 1.5;
+/** Rank that is forecast where nothing is known. */
+const FIRST_GUESS = 16;
+/** Share of the rows that neighbors may fill: outliers are found by them. */
+const NEIGHBOR_SHARE = 0.5;
+/** The same where the rank limit decides: errors stand everywhere then, and more of the other rows are better. */
+export const LIMITED_NEIGHBOR_SHARE = 0.3;
+/** Most rows in a sample: so many for each candidate, or so many entries. */
+const MOST_PER_CANDIDATE = 16;
+const MOST_ENTRIES = 2 ** 21;
+/** Rows outside the sample that a node's interpolation is verified on, at least. */
 export const FRESH_ROWS = 48;
-/** Rows compared at a time: somewhat more than the fresh ones asked for may be drawn. */
-const CHECKED_ROWS = 2 * FRESH_ROWS;
+/** A large sample is verified on this share of its rows. */
+const FRESH_SHARE = 1 / 8;
+/** An error that fewer fresh rows show, in effect, than these is not believed before a sample has all least rows. */
+const SHOWING_ROWS = 6;
 /** The sample is decomposed to this share of the threshold: rows that were not sampled fit somewhat worse. */
 const SAFETY = 0.5;
-/** A node is resampled when fresh rows estimate its error beyond this multiple of its threshold. */
-const ACCEPT = 3;
+/** Standard deviations, of the sum over a level, by which a node is to stay below its threshold. */
+const DEVIATIONS = 1;
 const STREAM = 0x5e1e;
 
-/** Most columns a node can have, and most rows it can sample. */
+/** Rows that the first sample of a leaf asks for where `rank` is forecast, `least` at least. */
+const rowsForRank = (rank: number, columns: number, least: number): number =>
+  Math.ceil(Math.max(Math.min(ROWS_PER_RANK * rank, ROWS_PER_CANDIDATE * columns) + EXTRA_ROWS, least));
+/** Rows that the first sample of an inner node with so many candidate columns asks for. */
+export const firstRowCount = (columns: number, least = leastRows(columns)): number =>
+  Math.ceil(Math.max(ROWS_PER_CANDIDATE * columns + EXTRA_ROWS, least));
+/** Whether these ranks of leaves are low and much alike, as those of kernels that are smooth on the scale of a leaf. */
+export function evenRanks(ranks: readonly number[], leafSize: number): boolean {
+  const least = Math.min(...ranks);
+  const most = Math.max(...ranks);
+  return most > 0 && most <= LOW_SHARE * leafSize && most <= LEAPS * (least + 1);
+}
+/** Most rows that a node of so many candidate columns samples. */
+export const mostRows = (columns: number): number =>
+  Math.ceil(Math.max(MOST_PER_CANDIDATE * columns, MOST_ENTRIES / columns));
+
+/** Most columns a node can have. */
 export const candidateLimit = (leafSize: number, maxRank: number): number => Math.max(leafSize, 2 * maxRank);
-/** Most rows that any node of a tree over `size` indices can sample. */
-export const rowLimit = (leafSize: number, maxRank: number, size: number): number =>
-  Math.min(size, 2 ** (MOST_ATTEMPTS - 1) * firstRowCount(candidateLimit(leafSize, maxRank)));
 
-const rowStream = (seed: number, ν: number): RandomStream => new RandomStream(seed, STREAM, ν);
-
-/** Rows that attempt 1, 2, … asks for. */
-const wantedRows = (columns: number, attempt: number): number => 2 ** (attempt - 1) * firstRowCount(columns);
-
-/**
- * Draws the rows that the skeleton of node ν, of `columns` candidates, was found from at last: `sampler` must have the
- * same tree and room for rowLimit rows.
- */
-export function drawAgain(sampler: RowSampler, ν: number, columns: number, attempts: number, seed: number): void {
-  const random = rowStream(seed, ν);
-  for (let attempt = 1; ; attempt++) {
-    sampler.draw(ν, wantedRows(columns, attempt), random);
-    if (attempt >= attempts) return;
-    sampler.drawFresh(FRESH_ROWS, random);
-  }
+/** An estimated sum of squares, and the variance of the estimate. */
+interface Estimate {
+  readonly sum: number;
+  readonly variance: number;
 }
 
 class NodeSkeletonizer {
@@ -101,27 +132,25 @@ class NodeSkeletonizer {
   readonly #source: EntrySource;
   readonly #context: WorkerContext;
   readonly #sampler: RowSampler;
+  readonly #sample: NodeSample;
   readonly #decomposition: InterpolativeDecomposition;
   readonly #candidates: Int32Array;
   readonly #amplification: Float64Array;
-  readonly #fresh: Int32Array;
-  readonly #sample: Float64Array;
-  readonly #check: Float64Array;
+  readonly #ordered: Int32Array;
   readonly #scaled: ScaledInterpolation | undefined;
+  #check = new Float64Array(0);
 
   constructor(state: SkeletonState, context: WorkerContext) {
     const columns = candidateLimit(state.leafSize, state.maxRank);
-    const rows = rowLimit(state.leafSize, state.maxRank, state.tree.size);
     this.#state = state;
     this.#context = context;
     this.#source = openHandle(state.source, context);
-    this.#sampler = new RowSampler(state, rows);
+    this.#sampler = new RowSampler(state);
+    this.#sample = new NodeSample(this.#source, context.blas);
     this.#decomposition = new InterpolativeDecomposition(context.blas, columns, state.maxRank);
     this.#candidates = new Int32Array(columns);
     this.#amplification = new Float64Array(columns);
-    this.#fresh = new Int32Array(columns);
-    this.#sample = new Float64Array(rows * columns);
-    this.#check = new Float64Array(CHECKED_ROWS * columns);
+    this.#ordered = new Int32Array(columns);
     this.#scaled =
       state.preserve === undefined
         ? undefined
@@ -131,39 +160,99 @@ class NodeSkeletonizer {
   run(ν: number): void {
     const state = this.#state;
     const { tree, maxRank } = state;
-    if (state.needed[ν] === 0) return;
+    if (state.needed[ν] === 0 || state.done[ν] !== 0) return;
     const columns = this.#collect(ν);
     const threshold = Math.sqrt(state.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]));
-    const random = rowStream(state.seed, ν);
+    const random = new RandomStream(state.seed, STREAM, ν);
     const decomposition = this.#decomposition;
-    const limit = Math.min(maxRank, columns);
+    const sampler = this.#sampler;
+    sampler.open(ν);
+    this.#sample.begin(this.#candidates.subarray(0, columns), this.#amplification.subarray(0, columns));
+    const guess = state.forecast[0] > 0 ? state.forecast[0] : FIRST_GUESS;
+    const fair = leastRows(columns);
+    const least = state.forecast[1] === 1 ? EVEN_SHARE * fair : fair;
+    const first = ν >= firstLeaf(tree) ? rowsForRank(guess, columns, least) : firstRowCount(columns, least);
+    if (first < sampler.population) {
+      const share = columns >= 2 * NEAR_LIMIT * maxRank ? LIMITED_NEIGHBOR_SHARE : NEIGHBOR_SHARE;
+      const neighbors = Math.min(first, Math.floor(share * Math.max(first, fair)));
+      this.#add(sampler.takeNeighbors(neighbors), true);
+    }
+    this.#growTo(first, random);
     let attempts = 0;
-    let missed = 0;
+    let estimate: Estimate = { sum: 0, variance: 0 };
     for (;;) {
       attempts++;
-      this.#sampler.draw(ν, wantedRows(columns, attempts), random);
-      this.#decompose(columns, SAFETY * threshold);
-      if (!Number.isFinite(decomposition.residual)) throw this.#nonFinite(ν, columns);
-      if (this.#sampler.count === this.#sampler.certain) {
-        // All rows outside were seen: there is nothing fresh, and nothing to gain.
-        missed = decomposition.residual ** 2;
+      decomposition.decomposeGram(this.#sample, { threshold: SAFETY * threshold, maxRank });
+      const { rank, residual } = decomposition;
+      if (!Number.isFinite(residual)) throw this.#nonFinite(ν, columns);
+      const seen = residual ** 2;
+      if (sampler.complete || rank === columns) {
+        // All rows outside were seen, or nothing is interpolated.
+        estimate = { sum: rank === columns ? 0 : seen, variance: 0 };
         break;
       }
-      missed = this.#verify(columns, random);
-      if (!Number.isFinite(missed)) throw this.#nonFinite(ν, columns);
+      const enough = Math.ceil(LEAST_PER_RANK * rank + EXTRA_ROWS / 2);
+      if (this.#sample.rows < enough) {
+        this.#growTo(Math.max(2 * this.#sample.rows, Math.ceil(ROWS_PER_RANK * rank + EXTRA_ROWS)), random);
+        continue;
+      }
+      const from = sampler.count;
+      const wanted = Math.ceil(Math.max(FRESH_ROWS, least / 2, FRESH_SHARE * this.#sample.rows));
+      if (wanted >= sampler.population - from) sampler.takeRest();
+      else sampler.takeSpread(wanted, random);
+      const batch = this.#batch(from);
+      const a = this.#sample.evaluate(batch);
+      const fresh = this.#errorOf(a);
+      if (!Number.isFinite(fresh.sum)) throw this.#nonFinite(ν, columns);
+      estimate = { sum: fresh.sum + seen, variance: fresh.variance };
+      const met = estimate.sum + DEVIATIONS * Math.sqrt(estimate.variance / 2 ** levelOf(ν)) <= threshold ** 2;
+      // An error that few rows show may stand in others as well.
+      const few = least < fair && fresh.sum ** 2 < SHOWING_ROWS * fresh.variance;
       // Near its limit a node has no rank left to spend on more rows.
-      if (attempts === MOST_ATTEMPTS || decomposition.rank >= NEAR_LIMIT * limit || missed <= (ACCEPT * threshold) ** 2)
+      if (
+        (met && !(few && this.#sample.rows < fair)) ||
+        rank >= NEAR_LIMIT * maxRank ||
+        this.#sample.rows >= mostRows(columns)
+      )
         break;
+      this.#sample.keep(batch, a, false);
+      if (sampler.complete) this.#sample.countOnce();
+      else this.#growTo(Math.min(Math.max(2 * this.#sample.rows, Math.ceil(fair)), mostRows(columns)), random);
     }
     if (this.#scaled !== undefined && this.#interpolateScaled(columns, this.#scaled)) {
       // Another interpolation than the one that was verified, and a worse fit: all rows that the skeleton was found
       // from are looked at.
-      drawAgain(this.#sampler, ν, columns, attempts, state.seed);
-      missed = Math.max(missed, this.#sampledError(columns));
+      estimate = { ...estimate, sum: Math.max(estimate.sum, this.#sampleError()) };
     }
     state.attempts[ν] = attempts;
-    state.missed[ν] = missed;
+    state.missed[ν] = estimate.sum;
+    state.variance[ν] = estimate.variance;
     this.#store(ν, columns);
+    state.done[ν] = 1;
+  }
+
+  /** Adds rows until there are `wanted`, or all there are. */
+  #growTo(wanted: number, random: RandomStream): void {
+    const sampler = this.#sampler;
+    if (sampler.complete) return;
+    if (wanted >= sampler.population) {
+      this.#add(sampler.takeRest(), true);
+      this.#sample.countOnce();
+    } else {
+      this.#add(sampler.takeSpread(wanted - this.#sample.rows, random), false);
+      if (sampler.complete) this.#sample.countOnce();
+    }
+  }
+
+  /** Adds the `count` rows that were taken last. */
+  #add(count: number, certain: boolean): void {
+    const batch = this.#batch(this.#sampler.count - count);
+    this.#sample.keep(batch, this.#sample.evaluate(batch), certain);
+  }
+
+  #batch(from: number): Batch {
+    const { rows, weights, count } = this.#sampler;
+    return { rows: rows.subarray(from, count), weights: weights.subarray(from, count) };
   }
 
   /** Why the sample of node ν has no finite squared norm. */
@@ -209,46 +298,38 @@ class NodeSkeletonizer {
     return n;
   }
 
-  /** Evaluates K(R, C) and decomposes W·K(R, C)·D. */
-  #decompose(columns: number, threshold: number): void {
-    const { rows, count, certain, uniformWeight } = this.#sampler;
-    const a = view(this.#sample, 0, count, columns);
-    this.#source.entries(rows.subarray(0, count), this.#candidates.subarray(0, columns), a);
-    const weights = { split: certain, rowWeight: uniformWeight, columnScale: this.#amplification };
-    this.#decomposition.decompose(a, { threshold, maxRank: this.#state.maxRank }, weights);
-  }
-
-  /** Estimates ‖(K(outside, C) − K(outside, S)·[I T])·D‖_F² on fresh uniform rows. */
-  #verify(columns: number, random: RandomStream): number {
-    if (columns === this.#decomposition.rank) return 0;
-    const sampler = this.#sampler;
-    sampler.drawFresh(FRESH_ROWS, random);
-    return this.#sampledError(columns);
-  }
-
-  /** ‖W·(K(R, C) − K(R, S)·[I T])·D‖_F² on the sampler's rows. */
-  #sampledError(columns: number): number {
-    const { rows, count, certain, uniformWeight } = this.#sampler;
-    const decomposition = this.#decomposition;
-    const k = decomposition.rank;
+  /** ‖(A(:, C) − A(:, S)·[I T])·D‖_F² of weighted rows A, and the variance of that sum over rows. */
+  #errorOf(a: Matrix): Estimate {
+    const { rank: k, columns: order, interpolation } = this.#decomposition;
+    const { rows: m, cols: n } = a;
+    if (this.#check.length < m * n) this.#check = new Float64Array(m * n);
+    const check = this.#check;
     // Columns in the decomposition's order: skeletons, then the redundant ones.
-    for (let j = 0; j < columns; j++) this.#fresh[j] = this.#candidates[decomposition.columns[j]];
-    let sum = 0;
-    for (let first = 0; first < count; first += CHECKED_ROWS) {
-      const m = Math.min(CHECKED_ROWS, count - first);
-      const a = view(this.#check, 0, m, columns);
-      this.#source.entries(rows.subarray(first, first + m), this.#fresh.subarray(0, columns), a);
-      const sure = Math.max(0, Math.min(m, certain - first));
-      for (let j = 0; j < columns; j++) {
-        const scale = this.#amplification[decomposition.columns[j]];
-        for (let i = j * m; i < j * m + sure; i++) this.#check[i] *= scale;
-        for (let i = j * m + sure; i < (j + 1) * m; i++) this.#check[i] *= scale * uniformWeight;
-      }
-      const rest = block(a, 0, k, m, columns - k);
-      if (k > 0) this.#context.blas.gemm('N', 'T', -1, block(a, 0, 0, m, k), decomposition.interpolation, 1, rest);
-      sum += squaredNorm(rest);
+    for (let j = 0, q = 0; j < n; j++) {
+      const column = order[j];
+      const scale = this.#amplification[column];
+      for (let p = a.offset + column * m; p < a.offset + (column + 1) * m; p++, q++) check[q] = a.data[p] * scale;
     }
-    return sum;
+    const rest = view(check, k * m, m, n - k);
+    if (k > 0) this.#context.blas.gemm('N', 'T', -1, view(check, 0, m, k), interpolation, 1, rest);
+    let sum = 0;
+    let variance = 0;
+    for (let i = 0; i < m; i++) {
+      let row = 0;
+      for (let p = k * m + i; p < n * m; p += m) row += check[p] * check[p];
+      sum += row;
+      variance += row * row;
+    }
+    return { sum, variance };
+  }
+
+  /** ‖(W·K(R, C) − W·K(R, S)·[I T])·D‖_F² of the whole sample. */
+  #sampleError(): number {
+    // Its entries carry D already.
+    const a = this.#sample.form();
+    for (let j = 0; j < a.cols; j++)
+      for (let p = j * a.rows; p < (j + 1) * a.rows; p++) a.data[p] /= this.#amplification[j];
+    return this.#errorOf(a).sum;
   }
 
   /**
@@ -259,8 +340,8 @@ class NodeSkeletonizer {
     const { rank: k, columns: order, interpolation: t } = this.#decomposition;
     const redundant = columns - k;
     if (k === 0 || redundant === 0) return false;
-    for (let j = 0; j < columns; j++) this.#fresh[j] = this.#candidates[order[j]];
-    const own = scaled.solve(this.#fresh.subarray(0, k), this.#fresh.subarray(k, columns));
+    for (let j = 0; j < columns; j++) this.#ordered[j] = this.#candidates[order[j]];
+    const own = scaled.solve(this.#ordered.subarray(0, k), this.#ordered.subarray(k, columns));
     const d = this.#amplification;
     for (let j = 0; j < k; j++) {
       for (let i = 0; i < redundant; i++)
@@ -295,11 +376,15 @@ class NodeSkeletonizer {
   }
 }
 
-/** Skeletonizes node `task`. */
-export const skeletonizeNode = defineTask<SkeletonState>(import.meta.url, 'skeletonizeNode', (state, context) => {
-  const skeletonizer = new NodeSkeletonizer(state, context);
-  return (ν) => skeletonizer.run(ν);
-});
+/** Skeletonizes node `task`, or the one that stands there in a list. */
+export const skeletonizeNode = defineTask<SkeletonState, { readonly nodes?: Int32Array }>(
+  import.meta.url,
+  'skeletonizeNode',
+  (state, context) => {
+    const skeletonizer = new NodeSkeletonizer(state, context);
+    return (task, { nodes }) => skeletonizer.run(nodes === undefined ? task : nodes[task]);
+  },
+);
 
 /** Levels that carry bases: levels 1 … depth. */
 export const basisLevels = (needed: Int32Array): number => {

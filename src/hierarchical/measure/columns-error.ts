@@ -13,8 +13,11 @@ import { sampleWithoutReplacement } from './error-estimate.js';
 import { quotientOfNorms } from './error-interval.js';
 import { columnNorms, comparing, unitVectors } from './sampled-columns.js';
 
-/** All columns up to this size, above it so many that it takes about a hundredth of the compression's time. */
-const ALL_COLUMNS = 1024;
+/**
+ * All columns up to this size, where the error is exact; above it so many that it takes about a hundredth of the
+ * compression's time.
+ */
+export const ALL_COLUMNS = 1024;
 const COMPARED_ENTRIES = 2 ** 17;
 const LEAST_COLUMNS = 8;
 /** Columns multiplied at a time. */
