@@ -35,7 +35,8 @@ import {
 } from './solver-checks.js';
 import { runAtOnce, runInTurns } from './turns.js';
 
-const BLOCK_SIZE = 32;
+/** Columns that are solved together where nobody says how many. */
+export const BLOCK_SIZE = 32;
 
 class BlockConjugateGradients implements BlockSolver {
   readonly size: number;

@@ -4,7 +4,7 @@
  */
 import { FactorizationError, MemoryError, NotPositiveDefiniteError, OptionError } from '../core/errors.js';
 import type { Matrix } from '../dense/matrix.js';
-import { blockConjugateGradientSolver } from '../krylov/block-conjugate-gradients.js';
+import { BLOCK_SIZE, blockConjugateGradientSolver } from '../krylov/block-conjugate-gradients.js';
 import type { BlockSolution } from '../krylov/block-solution.js';
 import { conjugateGradientSolver } from '../krylov/conjugate-gradients.js';
 import type { Solution } from '../krylov/solution.js';
@@ -75,15 +75,25 @@ class InOrder implements Order {
   }
 }
 
-function orderOf(candidates: readonly Candidate[], tolerance: number): Order {
+function orderOf(candidates: readonly Candidate[], tolerance: number, columns: number): Order {
   const predicted = candidates.flatMap(({ name, prediction }) =>
     prediction === undefined ? [] : [{ ...prediction, kind: name }],
   );
-  return predicted.length === candidates.length ? new Race(predicted, tolerance) : new InOrder(candidates.length);
+  // Columns beyond a block are solved after it: their rate is not that of one iteration.
+  const watched = columns <= BLOCK_SIZE;
+  return predicted.length === candidates.length
+    ? new Race(predicted, tolerance, watched)
+    : new InOrder(candidates.length);
 }
 
-/** Outcomes that another preconditioner may do better than. */
-const MENDABLE: readonly Solution['outcome'][] = ['indefinitePreconditioner', 'asymmetricPreconditioner', 'stagnated'];
+/** A residual that stagnates above it is not at the level of rounding. */
+const LEAST_STAGNATION = 1e-7;
+
+/** Whether another preconditioner may do better. */
+const isMendable = ({ outcome, residual }: Solution | BlockSolution): boolean =>
+  outcome === 'indefinitePreconditioner' ||
+  outcome === 'asymmetricPreconditioner' ||
+  (outcome === 'stagnated' && residual > LEAST_STAGNATION);
 
 /**
  * Solves the system with the candidates. Where only one is left it runs to its end. A preconditioner that cannot be
@@ -96,7 +106,7 @@ export async function runLegs(
   { b, out, tolerance, roundoff, maxIterations, guess }: Asked,
   control: TeamControl,
 ): Promise<Finished> {
-  const order = orderOf(candidates, tolerance);
+  const order = orderOf(candidates, tolerance, b.cols);
   const told: string[] = [];
   const seconds = { compress: 0, factor: 0, solve: 0 };
   const earlier = { iterations: 0, products: 0, history: new Float64Array(0) };
@@ -155,7 +165,7 @@ export async function runLegs(
       };
       const left = solution.outcome === 'aborted' && moving && control.signal?.aborted !== true;
       const steps = `${solution.iterations} iteration${solution.iterations === 1 ? '' : 's'}`;
-      if ((left || MENDABLE.includes(solution.outcome)) && order.moveOn()) {
+      if ((left || isMendable(solution)) && order.moveOn()) {
         told.push(`Left ${name} after ${steps} at residual ${solution.residual.toExponential(1)}.`);
         const { iterations, products, history } = together;
         Object.assign(earlier, { iterations, products, history });

@@ -35,16 +35,18 @@ const UNKNOWN = 2;
 export class Race {
   readonly #runners: readonly Runner[];
   readonly #tolerance: number;
+  readonly #watched: boolean;
   /** Runners that were left or could not be made, and those that they take along. */
   readonly #out = new Set<number>();
   #current: number;
   /** Least relative residuals of the current runner so far: the start's first. */
   #least: number[] = [];
 
-  /** At least one runner. */
-  constructor(runners: readonly Runner[], tolerance: number) {
+  /** At least one runner. Where they are not watched, the one of least expected cost runs to its end. */
+  constructor(runners: readonly Runner[], tolerance: number, watched = true) {
     this.#runners = runners;
     this.#tolerance = tolerance;
+    this.#watched = watched;
     this.#current = this.#first();
   }
 
@@ -74,6 +76,8 @@ export class Race {
    * known of it.
    */
   #first(): number {
+    if (!this.#watched)
+      return this.#runners.reduce((best, one, i) => (this.#before(one, this.#runners[best]) ? i : best), 0);
     const known = this.#runners.filter(({ atLeast }) => !atLeast).map(totalOf);
     const bound = known.length === 0 ? Infinity : Math.min(...known);
     let first = -1;
@@ -105,7 +109,7 @@ export class Race {
   watch(residual: number): boolean {
     const { next } = this;
     this.#least.push(Math.min(residual, this.#least[this.#least.length - 1]));
-    if (next === undefined) return false;
+    if (next === undefined || !this.#watched) return false;
     const { step, iterations, atLeast } = this.#runners[this.#current];
     const steps = this.#least.length - 1;
     const another = this.#runners[next];

@@ -117,6 +117,16 @@ describe('a race', () => {
     expect(race.moveOn()).toBe(false);
   });
 
+  it('unwatched_takes_the_least_expected_cost_and_leaves_it_only_when_it_is_told_to', () => {
+    const none = { ...exactly('none', 0, 1, 1e6), iterations: 90, atLeast: true };
+    const race = new Race([none, exactly('hss', 100, 1, 10), exactly('nystrom', 120, 1, 10)], TOLERANCE, false);
+    expect(race.current).toBe(1);
+    race.start(1);
+    for (let k = 0; k < 1000; k++) expect(race.watch(1)).toBe(false);
+    expect(race.moveOn()).toBe(true);
+    expect(race.current).toBe(2);
+  });
+
   it('makes_the_same_choices_every_time', () => {
     const runners = [{ ...exactly('none', 0, 1, 5000), iterations: 20, atLeast: true }, exactly('hss', 900, 3, 10)];
     expect(run(runners)).toEqual(run(runners));

@@ -47,7 +47,7 @@ export async function makingByShift(
   if (tree.depth === 0) return { ...options, tolerance, leafSize };
   const { ranks } = new SampledRanks(source, tree, seed, control.team.blas).at(tolerance * total);
   const most = Math.max(...ranks.map(({ rank }) => rank));
-  return { ...options, tolerance, tree, leafSize, maxRank: rankLimit(most, leafSize) };
+  return { ...options, tolerance, leafSize, maxRank: rankLimit(most, leafSize) };
 }
 
 /** ‖A‖_F, from E‖Ag‖² = ‖A‖_F² for normal g. */

@@ -88,7 +88,7 @@ export async function predictHss(
       details: `rank ${most} at ${wanted.toExponential(0)}`,
       making: network
         ? {}
-        : { tolerance: wanted, leafSize: leaf, maxRank: maxRank ?? rankLimit(most / OF_SKELETONS, leaf), tree },
+        : { tolerance: wanted, leafSize: leaf, maxRank: maxRank ?? rankLimit(most / OF_SKELETONS, leaf) },
       setup: entries * entry + PIVOTED * (flops + factor),
       step: product(vectors) + ofStored(apply, vectors),
     };
