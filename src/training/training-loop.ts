@@ -174,7 +174,7 @@ export class TrainingLoop {
     return seconds >= most ? 'seconds' : null;
   }
 
-  /** Whether the last evaluation reached a target. Throws OptionError for an accuracy of targets that are no classes. */
+  /** Whether the last evaluation reached a target. Throws OptionError where its accuracy has no meaning. */
   #reached(): boolean {
     const last = this.#state.evaluations.at(-1);
     if (last === undefined) return false;
