@@ -153,6 +153,7 @@ async function parse(args: readonly string[]): Promise<{ name: string; options: 
     table: take('table'),
     preconditioners: take('table'),
     solve: take('solve'),
+    eigs: take('eigs'),
     factor: take('factor'),
     logdet: take('logdet'),
     demo: take('demo'),
@@ -169,6 +170,7 @@ async function parse(args: readonly string[]): Promise<{ name: string; options: 
 const help = await hmatrix(['compress', '--help']);
 const tableHelp = await hmatrix(['table', '--help']);
 const solveHelp = await hmatrix(['solve', '--help']);
+const eigsHelp = await hmatrix(['eigs', '--help']);
 const trainHelp = await hmatrix(['train', '--help']);
 const compareHelp = await hmatrix(['compare', '--help']);
 
@@ -350,7 +352,7 @@ describe('the pages', () => {
       .join('\n')
       .replaceAll(/^```[\s\S]*?^```$/gm, '');
     const flags = new Set([...prose.matchAll(/`(--[a-z-]+)\b/g)].map(([, flag]) => flag));
-    const helps = [help, tableHelp, solveHelp, trainHelp, compareHelp].map(({ stdout }) => stdout);
+    const helps = [help, tableHelp, solveHelp, eigsHelp, trainHelp, compareHelp].map(({ stdout }) => stdout);
     const known = `${helps.join(' ')} --help`;
     expect([...flags].filter((flag) => !new RegExp(`${flag}(?![a-z-])`).test(known))).toEqual([]);
   });

@@ -1,6 +1,7 @@
 /**
  * What the commands take, as their handlers get it.
  */
+import type { SpectrumEnd, TopEigenvaluesOptions } from '../lowrank/top-eigenvalues.js';
 import type { Precision } from '../dense/matrix.js';
 import type { Kept } from '../experiment/training-run.js';
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
@@ -83,6 +84,15 @@ export interface SolveCommandOptions
   readonly seed: number;
   readonly out?: string | undefined;
   readonly keepFailed?: true | undefined;
+  readonly record?: string | undefined;
+}
+/** Options of `hmatrix eigs`. */
+export interface EigsCommandOptions
+  extends CommonOptions, InputOptions, Pick<TopEigenvaluesOptions, 'tolerance' | 'maxProducts' | 'memoryLimit'> {
+  readonly count: number;
+  readonly which: SpectrumEnd;
+  readonly seed: number;
+  readonly out?: string | undefined;
   readonly record?: string | undefined;
 }
 /** Options of `hmatrix factor` and `hmatrix logdet`. */
@@ -171,6 +181,7 @@ export interface Handlers {
   doctor(options: CommonOptions): Promise<number>;
   table(options: TableOptions): Promise<number>;
   solve(file: string | undefined, options: SolveCommandOptions): Promise<number>;
+  eigs(file: string | undefined, options: EigsCommandOptions): Promise<number>;
   factor(file: string | undefined, options: FactorCommandOptions): Promise<number>;
   logdet(file: string | undefined, options: FactorCommandOptions): Promise<number>;
   preconditioners(options: PreconditionerTableOptions): Promise<number>;

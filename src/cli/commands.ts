@@ -11,6 +11,7 @@ import type {
   CommonOptions,
   CompareCommandOptions,
   CompressCommandOptions,
+  EigsCommandOptions,
   FactorCommandOptions,
   TableOptions,
   SolveCommandOptions,
@@ -120,6 +121,19 @@ export async function createProgram(
     finish(await handlers.solve(file, options));
   });
   if (args.includes('solve')) (await import('./options/solve.js')).withSolve(solve);
+
+  const eigs = withCommon(
+    program
+      .command('eigs')
+      .description(
+        'Eigenvalues at one end of the spectrum, each with a verified residual: of a saved hierarchical matrix, a ' +
+          'stored matrix, a kernel over points, a test matrix, or the Gauss–Newton matrix of a network',
+      )
+      .argument('[file]', 'what compress --out wrote'),
+  ).action(async (file: string | undefined, options: EigsCommandOptions) => {
+    finish(await handlers.eigs(file, options));
+  });
+  if (args.includes('eigs')) (await import('./options/eigs.js')).withEigs(eigs);
 
   const factor = program
     .command('factor')

@@ -20,7 +20,7 @@ export function requireSaved(file: string): void {
   if (!/\.(csv|tsv|npy|npz|json|gz)$/i.test(file)) return;
   throw new UsageError(
     `${file} is no matrix that hmatrix compress --out wrote. Points go with --points, a stored matrix with --matrix: ` +
-      'compress, solve, factor and logdet take them.',
+      'compress, solve, eigs, factor and logdet take them.',
   );
 }
 

@@ -16,11 +16,10 @@ export function withSolve(command: Command): Command {
       .option('--shift <λ>', 'added to the diagonal (default: 0)', nonNegative)
       .option('--shift-relative <x>', 'the same in units of ‖A‖₂, which is measured', nonNegative)
       .addOption(
-        named(
-          '--preconditioner <name>',
-          'what makes the iteration short; auto predicts the cost of several and says why',
-          ['auto', ...PRECONDITIONERS],
-        ).default('auto'),
+        named('--preconditioner <name>', 'what makes the iteration short; auto lets several race and says why', [
+          'auto',
+          ...PRECONDITIONERS,
+        ]).default('auto'),
       )
       .option('--rank <r>', 'of the preconditioner nystrom (default: 256, at most N/4)', wholeNumber(1, 65_536))
       .option(
@@ -46,7 +45,7 @@ export function withSolve(command: Command): Command {
       )
       .option(
         '--compress-tolerance <t>',
-        'of what is compressed, Frobenius norm (default: 1e-2 for a preconditioner, 1e-5 with --format)',
+        'of what is compressed, Frobenius norm (default: an error of about λ for a preconditioner, 1e-5 with --format)',
         finiteNumber('a number in [0, 1)', (t) => t >= 0 && t < 1),
       ),
   )
