@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openBlas } from '#hmatrix/dense/backend.js';
 import type { EigsRecord } from '#hmatrix/experiment/eigs-run.js';
-import { readNpyMatrix } from '#hmatrix/io/npy.js';
+import { readNpyMatrix, writeNpy } from '#hmatrix/io/npy.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { gaussian } from '#hmatrix/source/kernels/named.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
@@ -25,10 +25,13 @@ async function record(args: readonly string[], expected = 0): Promise<EigsRecord
 describe('hmatrix eigs', () => {
   it('are_those_of_the_dense_matrix_within_their_residuals', async () => {
     const blas = openBlas();
-    const dense = denseOf(kernelSource(normalPoints(600, 2, 0), gaussian(1)));
+    const given = normalPoints(600, 2, 1);
+    await writeNpy(at('points.npy'), { shape: [600, 2], data: given.coordinates });
+    const args = ['--points', at('points.npy'), '--kernel', 'gaussian', '--bandwidth', '1'];
+    const dense = denseOf(kernelSource(given, gaussian(1)));
     const exact = eigenvaluesOf(dense, blas);
     for (const which of ['largest', 'smallest', 'magnitude'] as const) {
-      const found = await record([...points, '--count', '4', '--which', which]);
+      const found = await record([...args, '--count', '4', '--which', which]);
       expect(found).toMatchObject({ record: 'eigs', which, outcome: 'converged', met: true, valuesOf: 'matrix' });
       expect(found.values).toHaveLength(4);
       for (const [i, value] of found.values.entries()) {
