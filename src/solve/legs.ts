@@ -111,14 +111,21 @@ export async function runLegs(
   const seconds = { compress: 0, factor: 0, solve: 0 };
   const earlier = { iterations: 0, products: 0, history: new Float64Array(0) };
   let from = guess;
+  /** Who was left last, and goes on to its end where nobody behind it can be made. */
+  let left: Candidate | undefined;
+  let resumed: Candidate | undefined;
   for (;;) {
-    const candidate = candidates[order.current];
+    const candidate = resumed ?? candidates[order.current];
     const { name } = candidate;
     let used: Used;
     try {
       used = await candidate.make();
     } catch (error) {
-      if (name === 'none' || !cannotBeMade(error) || !order.moveOn()) throw error;
+      if (name === 'none' || candidate === resumed || !cannotBeMade(error)) throw error;
+      if (!order.moveOn()) {
+        if (left === undefined) throw error;
+        resumed = left;
+      }
       told.push(`Not ${name}, which cannot be made here: ${error.message}`);
       continue;
     }
@@ -149,7 +156,7 @@ export async function runLegs(
         signal,
         onProgress: control.onProgress,
         onIteration: (_, residual) => {
-          moving ||= order.watch(residual);
+          moving ||= resumed === undefined && order.watch(residual);
         },
         guess: from,
       });
@@ -163,13 +170,15 @@ export async function runLegs(
           ...solution.history.subarray(earlier.history.length > 0 ? 1 : 0),
         ]),
       };
-      const left = solution.outcome === 'aborted' && moving && control.signal?.aborted !== true;
+      const leaves =
+        (solution.outcome === 'aborted' && moving && control.signal?.aborted !== true) || isMendable(solution);
       const steps = `${solution.iterations} iteration${solution.iterations === 1 ? '' : 's'}`;
-      if ((left || isMendable(solution)) && order.moveOn()) {
+      if (resumed === undefined && leaves && order.moveOn()) {
         told.push(`Left ${name} after ${steps} at residual ${solution.residual.toExponential(1)}.`);
         const { iterations, products, history } = together;
         Object.assign(earlier, { iterations, products, history });
         from = out;
+        left = candidate;
         release();
         continue;
       }
