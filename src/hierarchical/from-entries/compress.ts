@@ -4,7 +4,7 @@
 import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError, ShapeError } from '../../core/errors.js';
 import { sharedFloats } from '../../core/floats.js';
-import { leftChild, parentOf, rightChild } from '../../core/indices.js';
+import { firstOfLevel, leftChild, parentOf, rightChild } from '../../core/indices.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { requireMemory } from '../../core/memory.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
@@ -39,9 +39,12 @@ import { basisLevels, evenRanks, skeletonizeNode, type SkeletonState } from './s
 import { allowedError, isRounding, limitsOfMatrix, limitsOfNodes } from '../matrix/tolerance-limits.js';
 import { findZeroCoupling } from './zero-couplings.js';
 import { findVoters } from './row-sampler.js';
-import { estimateCompression, interpolationLimit } from './cost.js';
+import { estimateCompression, forecastRanks, interpolationLimit, leastBytes } from './cost.js';
 import { FORMAT_TABLE } from '../matrix/format.js';
 
+/** Subtrees that are skeletonized before the rest, and their levels above the leaves: what memory will be needed. */
+const PILOT_SUBTREES = 4;
+const PILOT_HEIGHT = 3;
 /** Leaves that are skeletonized before the others: their ranks are a forecast. */
 const PILOT_LEAVES = 8;
 /** What all nodes verified is taken with so many standard deviations: 97.7 % from above. */
@@ -110,6 +113,8 @@ async function compressScaled(
 ): Promise<HierarchicalMatrix<EntriesReport>> {
   const { distance, seed } = resolved;
 
+  // What cannot fit whatever the ranks are is refused at once.
+  requireMemory(leastBytes(source.size, resolved), resolved.memoryLimit ?? availableMemory(), COMPRESSION_NEED);
   const searched = performance.now();
   const neighbors = await findNeighbors(source, distance, { neighbors: resolved.neighbors, seed }, control);
   const grown = performance.now();
@@ -119,12 +124,6 @@ async function compressScaled(
   const lists = interactionLists(tree, neighbors, { budget: resolved.budget });
   const listed = performance.now();
   const needed = neededBases(tree, lists);
-  requireMemory(
-    estimateCompression(tree, lists, needed, resolved, control.team.workers),
-    resolved.memoryLimit ?? availableMemory(),
-    COMPRESSION_NEED,
-  );
-
   const normSquared = await estimateNorm(source, diagonal, seed, control);
   const skeletons = await skeletonize(source, resolved, { tree, lists, neighbors, needed }, normSquared, control);
   const skeletonized = performance.now();
@@ -292,11 +291,36 @@ async function skeletonize(
     const ranks = pilot.map((ν) => state.ranks[ν]);
     state.forecast[0] = Math.max(...ranks);
     state.forecast[1] = evenRanks(ranks, Math.min(...pilot.map((ν) => tree.end[ν] - tree.begin[ν]))) ? 1 : 0;
+    for (const nodesOfLevel of pilotSubtrees(tree)) {
+      const tasks = independentTasks(nodesOfLevel.length);
+      await control.team.run('forecast ranks', skeletonizeNode, shared, tasks, { nodes: nodesOfLevel }, control);
+    }
+    const expected = forecastRanks(tree, state.ranks, state.done, maxRank);
+    requireMemory(
+      estimateCompression(tree, { lists, needed, ranks: expected }, options, control.team.workers),
+      options.memoryLimit ?? availableMemory(),
+      COMPRESSION_NEED,
+    );
     await control.team.run('skeletonize', skeletonizeNode, shared, upwardTasks(nodes), {}, control);
   } finally {
     control.team.release(shared);
   }
   return state;
+}
+
+/**
+ * The nodes of a few subtrees of a few levels, level by level from the leaves: their ranks and how they grow tell those
+ * of the others. None where the tree is not much larger.
+ */
+function pilotSubtrees(tree: ClusterTree): Int32Array[] {
+  const level = tree.depth - PILOT_HEIGHT;
+  if (2 ** level < 2 * PILOT_SUBTREES) return [];
+  const roots = Array.from({ length: PILOT_SUBTREES }, (_, q) => Math.floor(((q + 0.5) * 2 ** level) / PILOT_SUBTREES));
+  return Array.from({ length: PILOT_HEIGHT + 1 }, (_, up) => {
+    const count = 2 ** (PILOT_HEIGHT - up);
+    const first = firstOfLevel(tree.depth - up);
+    return Int32Array.from(roots.flatMap((root) => Array.from({ length: count }, (__, i) => first + root * count + i)));
+  });
 }
 
 /** 1 for each far pair whose coupling is zero. */
