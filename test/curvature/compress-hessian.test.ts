@@ -114,7 +114,8 @@ describe('compressed Hessians', () => {
       { team },
     );
     expect(matrix.report.origin).toBe('entries');
-    // Samples that grow stay below what all nodes would take at the maximal rank. Besides skeletons and blocks: 32 columns for the norm, four blocks of 48² for validation, corners.
+    // Samples that grow stay below what all nodes would take at the maximal rank. Besides skeletons and blocks: 32
+    // columns for the norm, four blocks of 48² for validation, corners.
     const others = 32 * source.size + 4 * 48 ** 2 + 16 * matrix.data.lists.far.length;
     expect(evaluated).toBeLessThanOrEqual(predicted.entries.count + others);
     expect(evaluated).toBeGreaterThan(predicted.entries.count / 3);

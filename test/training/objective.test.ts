@@ -235,17 +235,22 @@ describe('an objective', () => {
   });
 
   it('takes smaller batches, and any first samples for its curvature', async () => {
-    const model = modelOf(SHAPES[1], 'bce', 200);
-    const objective = await opened(model);
-    for (const count of [200, 1, 77]) {
-      const part = {
-        ...model,
-        data: memoryDataSet(model.data.batch(0, count).inputs, model.data.batch(0, count).targets),
-      };
-      objective.load(model.data.batch(0, count));
-      expect(objective.evaluate()).toBeCloseTo(meanLoss(part), 11);
-      expect(objective.measure().accuracy).toBeCloseTo(accuracy(part), 12);
-      expectClose(objective.gradient, lossAndGradient(part).gradient, 1e-13);
+    const soft = modelOf(SHAPES[1], 'bce', 200);
+    const { inputs, targets } = soft.data.batch(0, 200);
+    const classes = { ...targets, data: targets.data.map((y) => (y > 0.5 ? 1 : 0)) };
+    for (const data of [soft.data, memoryDataSet(inputs, classes)]) {
+      const model = { ...soft, data };
+      const objective = await opened(model);
+      for (const count of [200, 1, 77]) {
+        const batch = data.batch(0, count);
+        const part = { ...model, data: memoryDataSet(batch.inputs, batch.targets) };
+        objective.load(batch);
+        expect(objective.evaluate()).toBeCloseTo(meanLoss(part), 11);
+        // Targets between 0 and 1 are no classes.
+        if (data === soft.data) expect(objective.measure().accuracy).toBeNull();
+        else expect(objective.measure().accuracy).toBeCloseTo(accuracy(part), 12);
+        expectClose(objective.gradient, lossAndGradient(part).gradient, 1e-13);
+      }
     }
   });
 
