@@ -5,7 +5,7 @@
  *
  *     the kernels' constants, and where the next array begins (one page) ─ arrays, each from a multiple of 64 bytes on
  */
-import type { Precision } from '../core/floats.js';
+import { NUMBER_BYTES, type Precision } from '../core/floats.js';
 import { MemoryError, ShapeError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import { inUnits } from '../core/memory.js';
@@ -30,8 +30,6 @@ const MOST_PAGES = 65536;
 const LINE = 64;
 /** Where, in 32-bit words, the number of lines that are taken stands: the last word of the first page. */
 const TAKEN = PAGE / 4 - 1;
-
-const widthOf = (precision: Precision): 8 | 4 => (precision === 'f64' ? 8 : 4);
 
 /** A linear memory and its kernels on this thread. */
 export class VectorMemory {
@@ -82,7 +80,7 @@ export class VectorMemory {
 
   /** What `take` uses up for an array. */
   static bytesOf(length: number, precision: Precision): number {
-    return Math.ceil((length * widthOf(precision)) / LINE) * LINE;
+    return Math.ceil((length * NUMBER_BYTES[precision]) / LINE) * LINE;
   }
 
   /** What to send to workers. A typed array that is sent arrives over another buffer: send its offset, for `at`. */
@@ -115,7 +113,7 @@ export class VectorMemory {
    */
   at(byteOffset: number, length: number, precision: Precision): FloatArray {
     const { buffer } = this.#memory;
-    const width = widthOf(precision);
+    const width = NUMBER_BYTES[precision];
     if (
       !Number.isInteger(length) ||
       length < 0 ||

@@ -1,7 +1,7 @@
 /**
  * A data set whose inputs went through a map: computed once and kept where that fits, else again each time.
  */
-import { precisionOf } from '../../core/floats.js';
+import { NUMBER_BYTES, precisionOf } from '../../core/floats.js';
 import { block, copyInto, zeros, type Matrix, type Precision } from '../../dense/matrix.js';
 import { batchOf, memoryDataSet, type DataSet } from '../../network/data-set.js';
 import { availableMemory } from '../../io/machine.js';
@@ -64,7 +64,7 @@ const fits = (
   { rows, outputs, samples }: { readonly rows: number; readonly outputs: number; readonly samples: number },
   precision: Precision,
   mostBytes: number,
-): boolean => (rows + outputs) * samples * (precision === 'f64' ? 8 : 4) <= Math.min(mostBytes, availableMemory() / 2);
+): boolean => (rows + outputs) * samples * NUMBER_BYTES[precision] <= Math.min(mostBytes, availableMemory() / 2);
 
 /**
  * `data` in that precision, converted once: a step that converts its batch takes longer. The data itself where it has
