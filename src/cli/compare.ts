@@ -7,8 +7,7 @@ import { nearestName } from '../core/known-options.js';
 import { gridOf, OPTIMIZERS, type OptimizerName } from '../training/optimizers/table.js';
 import { readJsonObject } from './config-file.js';
 import { EXIT_STATUS } from './outcome.js';
-import { requireKind, requireWritable, withTeam } from './run.js';
-import { print, printJson } from './terminal.js';
+import { requireKind, requireWritable, runRecorded } from './run.js';
 import { checkTask, openTaskData } from './training-setup.js';
 import { UsageError } from './usage.js';
 import type { CompareCommandOptions } from './command-options.js';
@@ -65,22 +64,17 @@ export async function compareCommand(options: CompareCommandOptions): Promise<nu
   const grids = await gridsOf(options);
   const { planComparison, runComparison } = await import('../experiment/comparison-run.js');
   planComparison({ grids, batchSize });
-  const { record, portable } = await withTeam(options, async (control) => {
-    const task = await openTaskData(options, control);
-    const done = await runComparison(
-      { ...task, grids, grid, seeds, targetLoss, targetAccuracy, seconds: seconds!, epochs, batchSize, lastLayer },
-      control,
-    );
-    if (options.record !== undefined) {
-      const { writeRecord } = await import('../experiment/record.js');
-      await writeRecord(options.record, done, { signal: control.signal });
-    }
-    return { record: done, portable: control.team.blas.kind === 'portable' };
-  });
-  if (options.json === true) printJson(printed(record));
-  else if (options.quiet !== true) {
-    const { compareReport } = await import('./compare-report.js');
-    print(compareReport(record, portable));
-  }
+  const record = await runRecorded(
+    options,
+    async (control) => {
+      const task = await openTaskData(options, control);
+      return runComparison(
+        { ...task, grids, grid, seeds, targetLoss, targetAccuracy, seconds: seconds!, epochs, batchSize, lastLayer },
+        control,
+      );
+    },
+    async () => (await import('./compare-report.js')).compareReport,
+    printed,
+  );
   return record.best.some(({ reached }) => reached > 0) ? EXIT_STATUS.done : EXIT_STATUS.toleranceMissed;
 }

@@ -9,7 +9,7 @@ import type { TeamControl } from '../parallel/team-control.js';
 import { checkDistance, checkInputOptions, loadInput, openInput, type OpenInput } from './input.js';
 import { inDigits } from './numbers.js';
 import { EXIT_STATUS } from './outcome.js';
-import { requireKind, requireWritable, withTeam } from './run.js';
+import { keepRecord, requireKind, requireWritable, withTeam } from './run.js';
 import { print, printJson, say } from './terminal.js';
 import { asFlag } from './usage.js';
 import type { CompressCommandOptions, RunOptions } from './command-options.js';
@@ -64,10 +64,7 @@ export async function runAndSave(
       const { originOf } = await import('../experiment/origin.js');
       await writeMatrixFile(options.out, matrix, originOf(record), control);
     }
-    if (options.record !== undefined) {
-      const { writeRecord } = await import('../experiment/record.js');
-      await writeRecord(options.record, record, { signal: control.signal });
-    }
+    await keepRecord(options.record, record, control);
   } finally {
     matrix.release();
   }

@@ -9,9 +9,9 @@ import type { EigsCommandOptions } from './command-options.js';
 import { checkInputOptions, INPUT_OPTIONS, openInput } from './input.js';
 import { openNetwork } from './network-input.js';
 import { EXIT_STATUS, withFlags } from './outcome.js';
-import { requireKind, requireWritable, withTeam } from './run.js';
+import { requireKind, requireWritable, runRecorded } from './run.js';
 import { openSaved, refuseBesides } from './saved.js';
-import { print, printJson, say } from './terminal.js';
+import { say } from './terminal.js';
 import { writeVectors } from './vectors.js';
 
 /** A saved matrix, entries, or a trained network. */
@@ -49,7 +49,7 @@ export async function eigs(file: string | undefined, options: EigsCommandOptions
   await requireWritable(options.out);
   requireKind('record', options.record, 'record');
   await requireWritable(options.record);
-  const { record, portable } = await withTeam(options, async (control) => {
+  const work = async (control: TeamControl): Promise<EigsRecord> => {
     const { runEigs } = await import('../experiment/eigs-run.js');
     const { count, seed, which, tolerance, maxProducts, memoryLimit } = options;
     const asked = { count, seed, options: { which, tolerance, maxProducts, memoryLimit } };
@@ -57,20 +57,12 @@ export async function eigs(file: string | undefined, options: EigsCommandOptions
       const done = await runEigs({ ...(await openMatrix(file, options, control)), ...asked }, control);
       throwIfAborted(control.signal);
       if (options.out !== undefined) await writeVectors(options.out, 'v', done.vectors, count === 1, control);
-      if (options.record !== undefined) {
-        const { writeRecord } = await import('../experiment/record.js');
-        await writeRecord(options.record, done.record, { signal: control.signal });
-      }
-      return { record: done.record, portable: control.team.blas.kind === 'portable' };
+      return done.record;
     } catch (error) {
       if (error instanceof HmatrixError) error.message = withFlags(error.message, ['memoryLimit', 'maxProducts']);
       throw error;
     }
-  });
-  if (options.json === true) printJson(record);
-  else if (options.quiet !== true) {
-    const { eigsReport } = await import('./eigs-report.js');
-    print(eigsReport(record, portable));
-  }
+  };
+  const record = await runRecorded(options, work, async () => (await import('./eigs-report.js')).eigsReport);
   return statusOf(record);
 }

@@ -8,9 +8,8 @@ import type { TeamControl } from '../parallel/team-control.js';
 import { compressOptions, statusOf } from './compress.js';
 import { checkDistance, checkInputOptions, INPUT_OPTIONS, openInput } from './input.js';
 import { EXIT_STATUS, withFlags } from './outcome.js';
-import { requireKind, requireWritable, withTeam } from './run.js';
+import { requireKind, requireWritable, runRecorded } from './run.js';
 import { openSaved, refuseBesides, tellShift } from './saved.js';
-import { print, printJson } from './terminal.js';
 import type { FactorCommandOptions } from './command-options.js';
 
 /** How a matrix is compressed. */
@@ -76,19 +75,11 @@ async function factored(
   requireKind('record', options.record, 'record');
   await requireWritable(options.record);
   const otherwise = file === undefined ? 'give a smaller --tolerance' : 'compress to a tighter tolerance';
-  const { done, portable } = await withTeam(options, async (control) => {
-    const found = await namingFlags(otherwise, () => run(record, file, options, control));
-    if (options.record !== undefined) {
-      const { writeRecord } = await import('../experiment/record.js');
-      await writeRecord(options.record, found, { signal: control.signal });
-    }
-    return { done: found, portable: control.team.blas.kind === 'portable' };
-  });
-  if (options.json === true) printJson(done);
-  else if (options.quiet !== true) {
-    const { factorReport } = await import('./factor-report.js');
-    print(factorReport(done, portable));
-  }
+  const done = await runRecorded(
+    options,
+    (control) => namingFlags(otherwise, () => run(record, file, options, control)),
+    async () => (await import('./factor-report.js')).factorReport,
+  );
   const { error } = done;
   return error === null ? EXIT_STATUS.done : statusOf({ ...done, error });
 }

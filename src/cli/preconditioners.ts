@@ -7,9 +7,8 @@ import type { PreconditionerRecord } from '../experiment/preconditioner-record.j
 import type { MatrixCase, NetworkSetup, PreconditionerSetup } from '../experiment/preconditioner-run.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { EXIT_STATUS } from './outcome.js';
-import { requireKind, requireWritable, withTeam } from './run.js';
+import { requireKind, requireWritable, runRecorded } from './run.js';
 import { checkData, openData, samplesOf } from './samples.js';
-import { print, printJson } from './terminal.js';
 import { UsageError } from './usage.js';
 import type { PreconditionerTableOptions } from './command-options.js';
 
@@ -104,24 +103,18 @@ export async function preconditioners(options: PreconditionerTableOptions): Prom
   const { seed = 0, memoryLimit } = options;
   const matrices = await matricesOf(options);
   const { named } = await import('../../datasets/named.js');
-  const { record, portable } = await withTeam(options, async (control) => {
-    const { runPreconditioners } = await import('../experiment/preconditioner-run.js');
-    const { blas } = control.team;
-    const networks = await openNetworks(options, control);
-    const done: PreconditionerRecord = await runPreconditioners(
-      { open: ({ name, size }) => named(name, size, { blas }), ...matrices, networks, methods, seed, memoryLimit },
-      control,
-    );
-    if (options.record !== undefined) {
-      const { writeRecord } = await import('../experiment/record.js');
-      await writeRecord(options.record, done, { signal: control.signal });
-    }
-    return { record: done, portable: blas.kind === 'portable' };
-  });
-  if (options.json === true) printJson(record);
-  else if (options.quiet !== true) {
-    const { preconditionerReport } = await import('./preconditioner-report.js');
-    print(preconditionerReport(record, portable));
-  }
+  await runRecorded(
+    options,
+    async (control): Promise<PreconditionerRecord> => {
+      const { runPreconditioners } = await import('../experiment/preconditioner-run.js');
+      const { blas } = control.team;
+      const networks = await openNetworks(options, control);
+      return runPreconditioners(
+        { open: ({ name, size }) => named(name, size, { blas }), ...matrices, networks, methods, seed, memoryLimit },
+        control,
+      );
+    },
+    async () => (await import('./preconditioner-report.js')).preconditionerReport,
+  );
   return EXIT_STATUS.done;
 }

@@ -3,12 +3,14 @@
  */
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { RunControl } from '../core/context.js';
 import { FileAccessError } from '../core/errors.js';
 import type { Team } from '../parallel/team.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { openTeam } from '../parallel/default-team.js';
 import { interruptSignal } from './outcome.js';
 import { openProgress } from './progress.js';
+import { print, printJson } from './terminal.js';
 import { UsageError } from './usage.js';
 import type { CommonOptions } from './command-options.js';
 
@@ -37,6 +39,33 @@ export async function withTeam<T>(
     await team?.close();
     dispose();
   }
+}
+
+/** Writes the record of a run where that was asked for. Throws what `writeRecord` throws. */
+export async function keepRecord(path: string | undefined, record: object, { signal }: RunControl): Promise<void> {
+  if (path === undefined) return;
+  const { writeRecord } = await import('../experiment/record.js');
+  await writeRecord(path, record, { signal });
+}
+
+/**
+ * Runs `work` as `withTeam` does, keeps the record that it returns, and prints it: with --json what `printed` makes of
+ * it, else the report, whose module is loaded then. Returns the record.
+ */
+export async function runRecorded<T extends object>(
+  options: CommonOptions & { readonly record?: string | undefined },
+  work: (control: TeamControl) => Promise<T>,
+  report: () => Promise<(record: T, portable: boolean) => string>,
+  printed: (record: T) => object = (record) => record,
+): Promise<T> {
+  const { record, portable } = await withTeam(options, async (control) => {
+    const done = await work(control);
+    await keepRecord(options.record, done, control);
+    return { record: done, portable: control.team.blas.kind === 'portable' };
+  });
+  if (options.json === true) printJson(printed(record));
+  else if (options.quiet !== true) print((await report())(record, portable));
+  return record;
 }
 
 /** What a file can hold, and what it may be called. */

@@ -14,9 +14,9 @@ import { checkDistance, checkInputOptions, INPUT_OPTIONS, openInput } from './in
 import { openSaved, refuseBesides, tellShift } from './saved.js';
 import { inDigits } from './numbers.js';
 import { EXIT_STATUS, withFlags } from './outcome.js';
-import { requireKind, requireWritable, withTeam } from './run.js';
+import { requireKind, requireWritable, runRecorded } from './run.js';
 import { openNetwork } from './network-input.js';
-import { print, printJson, say } from './terminal.js';
+import { print, say } from './terminal.js';
 import { asFlag as flag, UsageError } from './usage.js';
 import { checkVectors, openVectors, tableVectors, writeVectors, type OpenVectors } from './vectors.js';
 import type { SolveCommandOptions } from './command-options.js';
@@ -299,7 +299,7 @@ export async function solve(file: string | undefined, given: SolveCommandOptions
   await requireWritable(options.out);
   requireKind('record', options.record, 'record');
   await requireWritable(options.record);
-  const { record, portable } = await withTeam(options, async (control) => {
+  const work = async (control: TeamControl): Promise<SolveRecord> => {
     const { runSolve } = await import('../experiment/solve-run.js');
     let flat = false;
     let rightHandSide = 'seeded';
@@ -325,18 +325,11 @@ export async function solve(file: string | undefined, given: SolveCommandOptions
     const quadratic = b === undefined || rightHandSide === 'seeded' ? undefined : columnProducts(b, done.x);
     const told: SolveRecord = { ...done.record, rightHandSide, quadratic, reason: inFlags(done.record.reason) };
     if (options.out !== undefined && writes(options, told)) await writeVectors(options.out, 'x', done.x, flat, control);
-    if (options.record !== undefined) {
-      const { writeRecord } = await import('../experiment/record.js');
-      await writeRecord(options.record, told, { signal: control.signal });
-    }
-    return { record: told, portable: control.team.blas.kind === 'portable' };
-  });
-  if (options.json === true) printJson(record);
-  else if (options.quiet !== true) {
-    const { solveReport } = await import('./solve-report.js');
-    print(solveReport(record, portable));
-    if (options.out !== undefined && writes(options, record)) print(`X written to ${options.out}`);
-  }
+    return told;
+  };
+  const record = await runRecorded(options, work, async () => (await import('./solve-report.js')).solveReport);
+  if (options.json !== true && options.quiet !== true && options.out !== undefined && writes(options, record))
+    print(`X written to ${options.out}`);
   const status = statusOf(record);
   if (options.out !== undefined && !writes(options, record))
     say(`${options.out} was not written, because the tolerance was missed: --keep-failed writes it all the same.`);

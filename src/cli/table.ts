@@ -6,9 +6,8 @@ import { TABLE_METHODS } from '../experiment/table-plan.js';
 import type { TableRecord } from '../experiment/table-record.js';
 import type { TableSetup } from '../experiment/table-run.js';
 import { EXIT_STATUS } from './outcome.js';
-import { requireKind, requireWritable, withTeam } from './run.js';
+import { requireKind, requireWritable, runRecorded } from './run.js';
 import { checkData, EPOCHS, openData, samplesOf, tellAssumed } from './samples.js';
-import { print, printJson } from './terminal.js';
 import { UsageError } from './usage.js';
 import type { TableOptions } from './command-options.js';
 
@@ -64,23 +63,16 @@ export async function tableOf(
   requireKind('record', options.record, 'record');
   await requireWritable(options.record);
   tellAssumed(options, options.activationGiven !== false);
-  const { record, portable } = await withTeam(options, async (control) => {
-    const data = await openData(options, control);
-    const fitted = { ...setup, samples: samplesOf(data, setup.samples, options.samplesGiven !== false) };
-    announce?.(fitted);
-    const done = await runTable({ ...fitted, data }, control);
-    if (options.record !== undefined) {
-      const { writeRecord } = await import('../experiment/record.js');
-      await writeRecord(options.record, done, { signal: control.signal });
-    }
-    return { record: done, portable: control.team.blas.kind === 'portable' };
-  });
-  if (options.json === true) printJson(record);
-  else if (options.quiet !== true) {
-    const { tableReport } = await import('./table-report.js');
-    print(tableReport(record, portable));
-  }
-  return record;
+  return runRecorded(
+    options,
+    async (control) => {
+      const data = await openData(options, control);
+      const fitted = { ...setup, samples: samplesOf(data, setup.samples, options.samplesGiven !== false) };
+      announce?.(fitted);
+      return runTable({ ...fitted, data }, control);
+    },
+    async () => (await import('./table-report.js')).tableReport,
+  );
 }
 
 /** Runs the table of approximations, records and reports it; resolves to the exit status. */
