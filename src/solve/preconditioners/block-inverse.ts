@@ -17,6 +17,7 @@ import type { TeamControl } from '../../parallel/team-control.js';
 import type { Shared, Team } from '../../parallel/team.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { openHandle, sourceState, type SourceHandle } from '../../source/share-source.js';
+import type { Invertible } from './kind.js';
 
 /** Blocks that cover all indices once, and where the values of each begin. */
 export interface Blocks {
@@ -59,13 +60,38 @@ export function layOutBlocks(order: Int32Array, ranges: Int32Array): Blocks {
   return { order, ranges, offsets };
 }
 
-/** All indices as one block. */
-export function oneBlock(size: number): Blocks {
+/** The indices as they are numbered. */
+export function numbered(size: number): Int32Array {
   const order = sharedInt32(size);
   for (let i = 0; i < size; i++) order[i] = i;
-  const ranges = sharedInt32(2);
-  ranges[1] = size;
-  return layOutBlocks(order, ranges);
+  return order;
+}
+
+/**
+ * The blocks of a source as what is kept of a preconditioner for all λ. Throws as `evaluateBlocks`, and inverting as
+ * `invertBlocks`.
+ */
+export async function invertibleBlocks(
+  source: EntrySource,
+  blocks: Blocks,
+  details: Invertible['details'],
+  memoryLimit: number | undefined,
+  control: TeamControl,
+): Promise<Invertible> {
+  const values = await evaluateBlocks(source, blocks, memoryLimit, control);
+  return {
+    details,
+    invert: async (λ) => {
+      const operator = await invertBlocks(blocks, values, λ, control);
+      return {
+        operator,
+        bytes: operator.bytes,
+        release: () => {
+          operator.release();
+        },
+      };
+    },
+  };
 }
 
 /** A panel of columns of a block. */
@@ -133,7 +159,7 @@ export const solveBlock = defineTask<SolveState, SolveArguments>(
  * K(I_k, I_k) of all blocks, both triangles. Throws MemoryError where they and one factorization do not fit; what the
  * source throws; AbortedError.
  */
-export async function evaluateBlocks(
+async function evaluateBlocks(
   source: EntrySource,
   blocks: Blocks,
   memoryLimit: number | undefined,
@@ -163,7 +189,7 @@ export async function evaluateBlocks(
 }
 
 /** M for a shift. Throws NotPositiveDefiniteError naming the block, AbortedError. */
-export async function invertBlocks(
+async function invertBlocks(
   blocks: Blocks,
   values: Float64Array,
   shift: number,

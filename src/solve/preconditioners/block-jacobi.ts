@@ -2,13 +2,13 @@
  * The inverse of blocks on the diagonal as a preconditioner: leaves of a tree, layers or units of a network.
  */
 import type { Subject } from '../../approximation/subject.js';
-import { sharedInt32 } from '../../core/shared-array.js';
+import { toShared } from '../../core/shared-array.js';
 import { blockDiagonalBytes } from '../../source/block-diagonal.js';
 import { availableMemory } from '../../io/machine.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
-import { evaluateBlocks, invertBlocks, layOutBlocks, type Blocks } from './block-inverse.js';
+import { invertibleBlocks, layOutBlocks, numbered, type Blocks } from './block-inverse.js';
 import { entriesOf, type PreconditionerKind, type PreconditionerOptions } from './kind.js';
 import { layerRanges, unitRanges } from '../../network/ranges.js';
 
@@ -30,20 +30,8 @@ export const blockJacobi: PreconditionerKind = {
   make: async (subject, _, options, control) => {
     const source = entriesOf(subject, 'block-jacobi');
     const { of, blocks } = await blocksOf(subject, source, options, control);
-    const values = await evaluateBlocks(source, blocks, options.memoryLimit, control);
-    return {
-      details: { blocks: blocks.ranges.length - 1, of },
-      invert: async (λ) => {
-        const operator = await invertBlocks(blocks, values, λ, control);
-        return {
-          operator,
-          bytes: operator.bytes,
-          release: () => {
-            operator.release();
-          },
-        };
-      },
-    };
+    const details = { blocks: blocks.ranges.length - 1, of };
+    return invertibleBlocks(source, blocks, details, options.memoryLimit, control);
   },
 };
 
@@ -60,7 +48,7 @@ async function blocksOf(
     const whole = blockDiagonalBytes(layers) <= Math.min(LAYERS_BYTES, LAYERS_SHARE * memoryLimit);
     return {
       of: whole ? 'layers' : 'units',
-      blocks: layOutBlocks(numbered(source.size), shared(whole ? layers : unitRanges(model.network))),
+      blocks: layOutBlocks(numbered(source.size), toShared(whole ? layers : unitRanges(model.network))),
     };
   }
   const given = tree ?? (await subject.tree(source, { leafSize: Math.max(2, leafSize), seed }, control));
@@ -72,17 +60,5 @@ function leafRanges({ depth, begin, end }: ClusterTree): Int32Array {
   const ends: number[] = [0];
   for (let i = 1; i <= begin[0]; i++) ends.push(i);
   for (let ν = 2 ** depth - 1; ν < begin.length; ν++) ends.push(end[ν]);
-  return shared(Int32Array.from(ends));
-}
-
-function shared(values: Int32Array): Int32Array {
-  const copy = sharedInt32(values.length);
-  copy.set(values);
-  return copy;
-}
-
-function numbered(size: number): Int32Array {
-  const order = sharedInt32(size);
-  for (let i = 0; i < size; i++) order[i] = i;
-  return order;
+  return toShared(Int32Array.from(ends));
 }

@@ -2,9 +2,10 @@
  * The dense Cholesky factorization as a preconditioner: the inverse itself.
  */
 import type { Subject } from '../../approximation/subject.js';
+import { toShared } from '../../core/shared-array.js';
 import { availableMemory } from '../../io/machine.js';
 import { costOfEntry, ofStored } from '../cost-model.js';
-import { evaluateBlocks, invertBlocks, oneBlock } from './block-inverse.js';
+import { invertibleBlocks, layOutBlocks, numbered } from './block-inverse.js';
 import { entriesOf, type PreconditionerKind } from './kind.js';
 
 /** Cost of the factor; Infinity where there are no entries. */
@@ -22,23 +23,10 @@ const ITERATIONS = 2;
  * NotPositiveDefiniteError, AbortedError.
  */
 export const cholesky: PreconditionerKind = {
-  make: async (subject, _, { memoryLimit }, control) => {
+  make: (subject, _, { memoryLimit }, control) => {
     const source = entriesOf(subject, 'cholesky');
-    const block = oneBlock(source.size);
-    const values = await evaluateBlocks(source, block, memoryLimit, control);
-    return {
-      details: { order: source.size },
-      invert: async (λ) => {
-        const operator = await invertBlocks(block, values, λ, control);
-        return {
-          operator,
-          bytes: operator.bytes,
-          release: () => {
-            operator.release();
-          },
-        };
-      },
-    };
+    const whole = layOutBlocks(numbered(source.size), toShared(Int32Array.of(0, source.size)));
+    return invertibleBlocks(source, whole, { order: source.size }, memoryLimit, control);
   },
   predict: (subject, { size, product, vectors }, { memoryLimit = availableMemory() }) =>
     subject.source === undefined || 16 * size ** 2 > memoryLimit
