@@ -75,6 +75,20 @@ describe.each(cases)('of a %s: %s', (which, name) => {
   });
 });
 
+describe.each(['hss', 'hodlr'] as const)('a tolerance by the first shift: %s', (name) => {
+  it('tightened_for_a_smaller_shift_leaves_the_factorizations_before_whole', async () => {
+    const { subject, norm, dense } = kernel;
+    const first = await preconditionerOf(subject, name, 0.1 * norm, { leafSize: 32 }, { team });
+    const second = await first.reshift(1e-5 * norm);
+    expect(second.details['tolerance']).toBeLessThan(0.2 * Number(first.details['tolerance']));
+    // It multiplies with the matrix that was factored first.
+    const { condition } = await first.factorization!.conditionEstimate();
+    const values = eigenvaluesOf(shiftedDense(dense, first.shift), team.blas);
+    expect(condition / (values[299] / values[0])).toBeCloseTo(1, 1);
+    for (const one of [first, second]) one.release();
+  });
+});
+
 describe('exactness', () => {
   it.each(['hss', 'hodlr'] as const)('full_rank_%s_is_the_inverse', async (name) => {
     const { subject, norm, dense } = kernel;

@@ -19,6 +19,9 @@ const WITHOUT_SHIFT = 1e-8;
 const VECTORS = 8;
 const STREAM = 0xf70b;
 
+/** Options whose tolerance is known. */
+export type WithTolerance = PreconditionerOptions & { readonly tolerance: number };
+
 /**
  * The options with a tolerance for this λ, and of a matrix with entries the rank limit that the tolerance needs, as far
  * as a sample tells. Costs 32 columns and a block of 256 × 256 entries a level, or 8 products. Throws what the source
@@ -29,7 +32,7 @@ export async function makingByShift(
   shift: number,
   options: PreconditionerOptions,
   control: TeamControl,
-): Promise<PreconditionerOptions> {
+): Promise<WithTolerance> {
   const { operator, source } = subject;
   const { seed = 0 } = options;
   const least = shift + subject.lowerBound;

@@ -18,7 +18,7 @@ import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { mostInLeaf } from '../../tree/cluster-tree.js';
 import type { Invertible, PreconditionerKind, PreconditionerOptions } from './kind.js';
-import { makingByShift } from './error-by-shift.js';
+import { makingByShift, type WithTolerance } from './error-by-shift.js';
 import { LEAF_SIZE, predictHss } from './predict-hierarchical.js';
 
 /** A tolerance that was too loose becomes so many times smaller, so many times, */
@@ -96,10 +96,32 @@ async function factored(
   options: PreconditionerOptions,
   control: TeamControl,
 ): Promise<Invertible> {
-  const byShift = options.tolerance === undefined && subject.compressed?.data.format !== format;
-  let wanted = byShift ? await makingByShift(subject, shift, options, control) : options;
-  let made = await compressed(subject, format, wanted, control);
-  const { memoryLimit } = options;
+  const { compressed: own } = subject;
+  const { tolerance, memoryLimit } = options;
+  if (own?.data.format === format) return factorable({ matrix: own, from: 'itself' }, memoryLimit, control);
+  if (tolerance !== undefined)
+    return factorable(await compressed(subject, format, { ...options, tolerance }, control), memoryLimit, control);
+  let wanted = await makingByShift(subject, shift, options, control);
+  return factorable(await compressed(subject, format, wanted, control), memoryLimit, control, () => {
+    wanted = { ...wanted, tolerance: TIGHTER * wanted.tolerance };
+    return compressed(subject, format, wanted, control);
+  });
+}
+
+/** K̃, and what it was made from. */
+interface Compressed {
+  readonly matrix: HierarchicalMatrix;
+  readonly from: string;
+}
+
+/** `first`, factored for each λ; with `tighten`, what that compresses where the factorization needs a much larger λ. */
+function factorable(
+  first: Compressed,
+  memoryLimit: number | undefined,
+  control: TeamControl,
+  tighten?: () => Promise<Compressed>,
+): Invertible {
+  let made = first;
   const factorAt = async (λ: number): Promise<Factorization | number> => {
     try {
       return await factor(made.matrix, { shift: λ, memoryLimit }, control);
@@ -121,10 +143,9 @@ async function factored(
     },
     invert: async (λ) => {
       let found = await factorAt(λ);
-      for (let tries = 0; byShift && tries < MOST_TIGHTER && typeof found === 'number' && found > MUCH * λ; tries++) {
-        made.matrix.release();
-        wanted = { ...wanted, tolerance: TIGHTER * wanted.tolerance! };
-        made = await compressed(subject, format, wanted, control);
+      for (let tries = 0; tighten && tries < MOST_TIGHTER && typeof found === 'number' && found > MUCH * λ; tries++) {
+        // The matrix before is not released: factorizations for other shifts multiply with it (conditionEstimate).
+        made = await tighten();
         found = await factorAt(λ);
       }
       let note: string | undefined;
@@ -148,32 +169,24 @@ async function factored(
   };
 }
 
+/** K̃ ≈ A of the format. Throws what compression throws. */
 async function compressed(
   subject: Subject,
   format: 'hss' | 'hodlr',
-  options: PreconditionerOptions,
+  { tolerance, seed = 0, leafSize, maxRank, tree, memoryLimit }: WithTolerance,
   control: TeamControl,
-): Promise<{ matrix: HierarchicalMatrix; from: string }> {
-  const { operator, compressed: own, gaussNewton } = subject;
-  if (own?.data.format === format) return { matrix: own, from: 'itself' };
-  const { tolerance, seed = 0, leafSize, maxRank, tree, memoryLimit } = options;
+): Promise<Compressed> {
+  const { operator, source, compressed: own, gaussNewton } = subject;
   const given = { format, tolerance, seed, leafSize, maxRank, tree, memoryLimit };
-  const { source } = subject;
   if (gaussNewton !== undefined) {
     const entries = isHessianSource(source) ? source : undefined;
     const { matrix, from } = await compressCurvature(gaussNewton, { ...given, source: entries }, control);
     return { matrix, from };
   }
   if (source !== undefined) return { matrix: await compressEntries(source, given, control), from: 'entries' };
-  if (tolerance === undefined) throw new Error('Unreachable: who asks for products has chosen a tolerance.');
   const known = tree ?? own?.data.tree ?? (await lexicographicTree(operator.rows, leafSize ?? LEAF_SIZE, control));
   return {
-    matrix: await compressProducts(
-      operator,
-      known,
-      { ...given, tolerance, maxRank: maxRank ?? mostInLeaf(known) },
-      control,
-    ),
+    matrix: await compressProducts(operator, known, { ...given, maxRank: maxRank ?? mostInLeaf(known) }, control),
     from: 'products',
   };
 }
