@@ -2,16 +2,11 @@
  * One run: outermost eigenvalues of a matrix, verified and recorded. The command runs this.
  */
 import { topEigenvalues } from '../approximation/top-eigenvalues.js';
-import { gaussNewton } from '../curvature/products/gauss-newton.js';
 import type { Matrix } from '../dense/matrix.js';
-import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import { peakMemory, type MachineDescription } from '../io/machine.js';
 import type { TopEigenvalues, TopEigenvaluesOptions } from '../lowrank/top-eigenvalues.js';
-import type { Model } from '../network/model.js';
-import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import { entryOperator } from '../source/entry-operator.js';
-import type { EntrySource } from '../source/entry-source.js';
+import { operatorOf, type RunMatrix } from './matrix-operator.js';
 import { circumstances, type InputDescription, type Versions } from './record.js';
 
 /** Eigenvalues that were computed. Seconds of wall time, bytes. */
@@ -42,13 +37,8 @@ export interface EigsRecord {
 }
 
 /** The matrix, one of three, and what is wanted of it. */
-export interface EigsSetup {
+export interface EigsSetup extends RunMatrix {
   readonly input: InputDescription;
-  readonly source?: EntrySource | undefined;
-  /** The network whose Gauss–Newton matrix it is. */
-  readonly model?: Model | undefined;
-  /** A compressed matrix; released at the end. */
-  readonly matrix?: HierarchicalMatrix | undefined;
   readonly count: number;
   readonly seed: number;
   readonly options: Pick<TopEigenvaluesOptions, 'which' | 'tolerance' | 'maxProducts' | 'memoryLimit'>;
@@ -93,21 +83,4 @@ export async function runEigs(
   } finally {
     release();
   }
-}
-
-/** Products with the matrix. Throws what `entryOperator` throws. */
-async function operatorOf(
-  { source, model, matrix }: EigsSetup,
-  control: TeamControl,
-): Promise<{ readonly operator: LinearOperator; release(): void }> {
-  const { team } = control;
-  const operator =
-    matrix ??
-    (source === undefined ? gaussNewton(model!, { blas: team.blas, team }) : await entryOperator(source, {}, control));
-  return {
-    operator,
-    release: () => {
-      operator.release();
-    },
-  };
 }

@@ -2,22 +2,18 @@
  * One run: a system is solved, and recorded. The command runs this.
  */
 import type { Matrix } from '../dense/matrix.js';
-import { gaussNewton } from '../curvature/products/gauss-newton.js';
 import { compressEntries } from '../hierarchical/from-entries/compress.js';
 import type { CompressOptions } from '../hierarchical/from-entries/options.js';
-import type { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import { peakMemory } from '../io/machine.js';
-import type { Model } from '../network/model.js';
 import { decide, type Decision } from '../hierarchical/measure/error-interval.js';
-import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import { entryOperator } from '../source/entry-operator.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { solveSystem } from '../solve/solve.js';
 import type { SolveOptions, SolveResult } from '../solve/options.js';
 import { LIBRARY_ADVICE, tellShortfall, type Advice } from '../solve/shortfall.js';
 import { isDirect, solveDirectly } from './direct-solve.js';
 import { exactResidual, type ExactResidual, type ResidualOptions } from './exact-residual.js';
+import { operatorOf, released, type OpenOperator, type RunMatrix } from './matrix-operator.js';
 import { circumstances, type InputDescription, type Versions } from './record.js';
 import type { MachineDescription } from '../io/machine.js';
 
@@ -86,17 +82,12 @@ export interface SolveRecord {
   readonly versions: Versions;
 }
 
-/** The system, and how it is solved. */
-export interface SolveSetup {
+/**
+ * The system, and how it is solved: that of a compressed matrix of format 'hss' or 'hodlr' directly, unless a
+ * preconditioner is named.
+ */
+export interface SolveSetup extends RunMatrix {
   readonly input: InputDescription;
-  /** Entries of the matrix, or the network whose Gauss–Newton matrix it is. */
-  readonly source?: EntrySource | undefined;
-  readonly model?: Model | undefined;
-  /**
-   * A compressed matrix in place of both, whose own system is solved: of format 'hss' or 'hodlr' directly, unless a
-   * preconditioner is named. Released at the end.
-   */
-  readonly matrix?: HierarchicalMatrix | undefined;
   /** Solve with the compressed matrix instead. */
   readonly compress?: CompressOptions | undefined;
   readonly rightHandSides: (size: number) => Promise<Matrix>;
@@ -112,59 +103,19 @@ const ADVICE: Advice & { readonly compression: string } = {
   compression: 'compress to a tighter tolerance, or solve with the matrix itself',
 };
 
-interface System {
-  readonly operator: LinearOperator;
+interface System extends OpenOperator {
   readonly source?: EntrySource | undefined;
   readonly compressing: number;
-  release(): void;
 }
 
-/** The operator that is solved with. Throws what `compress` and `entryOperator` throw. */
+/** The operator that is solved with. Throws what `compress` and `operatorOf` throw. */
 async function systemOf(setup: SolveSetup, control: TeamControl): Promise<System> {
-  const { source, model, matrix, compress: options } = setup;
-  const { team } = control;
-  if (matrix !== undefined) {
-    return {
-      operator: matrix,
-      compressing: 0,
-      release: () => {
-        matrix.release();
-      },
-    };
-  }
-  if (source === undefined) {
-    const operator = gaussNewton(model!, { blas: team.blas, team });
-    return {
-      operator,
-      compressing: 0,
-      release: () => {
-        operator.release();
-      },
-    };
-  }
-  if (options !== undefined) {
-    const began = performance.now();
-    const operator = await compressEntries(source, options, control);
-    return {
-      operator,
-      source,
-      compressing: (performance.now() - began) / 1000,
-      release: () => {
-        operator.release();
-      },
-    };
-  }
-  if (source.operator !== undefined)
-    return { operator: source.operator, source, compressing: 0, release: () => undefined };
-  const operator = await entryOperator(source, {}, control);
-  return {
-    operator,
-    source,
-    compressing: 0,
-    release: () => {
-      operator.release();
-    },
-  };
+  const { source, matrix, compress: options } = setup;
+  if (matrix !== undefined || source === undefined || options === undefined)
+    return { ...(await operatorOf(setup, control)), source, compressing: 0 };
+  const began = performance.now();
+  const compressed = await compressEntries(source, options, control);
+  return { ...released(compressed), source, compressing: (performance.now() - began) / 1000 };
 }
 
 /**
