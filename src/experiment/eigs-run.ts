@@ -4,7 +4,7 @@
 import { topEigenvalues } from '../approximation/top-eigenvalues.js';
 import type { Matrix } from '../dense/matrix.js';
 import { peakMemory, type MachineDescription } from '../io/machine.js';
-import type { TopEigenvalues, TopEigenvaluesOptions } from '../lowrank/top-eigenvalues.js';
+import { EIGENVALUE_TOLERANCE, type TopEigenvalues, type TopEigenvaluesOptions } from '../lowrank/top-eigenvalues.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { operatorOf, type RunMatrix } from './matrix-operator.js';
 import { circumstances, type InputDescription, type Versions } from './record.js';
@@ -44,15 +44,13 @@ export interface EigsSetup extends RunMatrix {
   readonly options: Pick<TopEigenvaluesOptions, 'which' | 'tolerance' | 'maxProducts' | 'memoryLimit'>;
 }
 
-const TOLERANCE = 1e-6;
-
 /** Computes and records; `vectors` are the eigenvectors, N × count. Throws what `topEigenvalues` throws. */
 export async function runEigs(
   setup: EigsSetup,
   control: TeamControl,
 ): Promise<{ readonly record: EigsRecord; readonly vectors: Matrix }> {
   const { input, matrix, count, seed, options } = setup;
-  const { which = 'largest', tolerance = TOLERANCE } = options;
+  const { which = 'largest', tolerance = EIGENVALUE_TOLERANCE } = options;
   const began = performance.now();
   const { operator, release } = await operatorOf(setup, control);
   try {

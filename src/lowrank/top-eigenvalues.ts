@@ -35,6 +35,9 @@ const ENDS = {
 /** Which end of the spectrum: by value, or by size. */
 export type SpectrumEnd = keyof typeof ENDS;
 
+/** Asked ‖A v − λ v‖ relative to ‖A‖₂ where nobody says. */
+export const EIGENVALUE_TOLERANCE = 1e-6;
+
 /** Options of {@link topEigenvalues}. */
 export interface TopEigenvaluesOptions {
   /** Default 'largest'; 'magnitude' takes those of largest |λ|, of either sign. */
@@ -121,7 +124,13 @@ export function resolveEigenvalues(
     });
   if (!symmetric) throw new OptionError('topEigenvalues needs a symmetric operator; this one says that it is not.');
   requireWhole(k, 'k, the number of eigenvalues,', 1, rows);
-  const { which = 'largest', tolerance = 1e-6, blas, seed = 0, memoryLimit = availableMemory() } = options;
+  const {
+    which = 'largest',
+    tolerance = EIGENVALUE_TOLERANCE,
+    blas,
+    seed = 0,
+    memoryLimit = availableMemory(),
+  } = options;
   if (!Object.hasOwn(ENDS, which))
     throw new OptionError(`which must be largest, smallest or magnitude, not ${describe(which)}.`, { which });
   if (!(tolerance > 0 && tolerance < 1))
