@@ -95,6 +95,54 @@ const isMendable = ({ outcome, residual }: Solution | BlockSolution): boolean =>
   outcome === 'asymmetricPreconditioner' ||
   (outcome === 'stagnated' && residual > LEAST_STAGNATION);
 
+/** What came of one preconditioner. */
+interface Leg {
+  readonly solution: Solution | BlockSolution;
+  /** Whether it ended because `leave` said so. */
+  readonly left: boolean;
+  readonly seconds: number;
+  readonly workspaceBytes: number;
+}
+
+/** Iterates with one preconditioner to the end, or until `leave` says so of a residual. Throws what solvers throw. */
+async function runLeg(
+  preconditioner: LinearOperator | undefined,
+  system: LinearOperator,
+  { b, out, tolerance, roundoff, maxIterations, guess }: Asked,
+  leave: (residual: number) => boolean,
+  control: TeamControl,
+): Promise<Leg> {
+  const solver =
+    b.cols === 1
+      ? conjugateGradientSolver(system, { preconditioner })
+      : blockConjugateGradientSolver(system, { preconditioner, blas: control.team.blas });
+  let leaving = false;
+  const signal = {
+    get aborted(): boolean {
+      return leaving || control.signal?.aborted === true;
+    },
+  };
+  const began = performance.now();
+  const solution: Solution | BlockSolution = await solver.solveAsync(b, out, {
+    relativeTolerance: tolerance,
+    roundoff,
+    keep: 'best',
+    maxIterations,
+    signal,
+    onProgress: control.onProgress,
+    onIteration: (_, residual) => {
+      leaving ||= leave(residual);
+    },
+    guess,
+  });
+  return {
+    solution,
+    left: solution.outcome === 'aborted' && leaving && control.signal?.aborted !== true,
+    seconds: (performance.now() - began) / 1000,
+    workspaceBytes: solver.workspaceBytes,
+  };
+}
+
 /**
  * Solves the system with the candidates. Where only one is left it runs to its end. A preconditioner that cannot be
  * made, or turns out not to be positive definite, is passed over while there are others. Throws what making the last
@@ -103,16 +151,17 @@ const isMendable = ({ outcome, residual }: Solution | BlockSolution): boolean =>
 export async function runLegs(
   candidates: readonly Candidate[],
   system: LinearOperator,
-  { b, out, tolerance, roundoff, maxIterations, guess }: Asked,
+  asked: Asked,
   control: TeamControl,
 ): Promise<Finished> {
+  const { b, out, tolerance, maxIterations } = asked;
   const order = orderOf(candidates, tolerance, b.cols);
   const told: string[] = [];
   const seconds = { compress: 0, factor: 0, solve: 0 };
   const earlier = { iterations: 0, products: 0, history: new Float64Array(0) };
-  let from = guess;
+  let from = asked.guess;
   /** Who was left last, and goes on to its end where nobody behind it can be made. */
-  let left: Candidate | undefined;
+  let before: Candidate | undefined;
   let resumed: Candidate | undefined;
   for (;;) {
     const candidate = resumed ?? candidates[order.current];
@@ -123,8 +172,8 @@ export async function runLegs(
     } catch (error) {
       if (name === 'none' || candidate === resumed || !cannotBeMade(error)) throw error;
       if (!order.moveOn()) {
-        if (left === undefined) throw error;
-        resumed = left;
+        if (before === undefined) throw error;
+        resumed = before;
       }
       told.push(`Not ${name}, which cannot be made here: ${error.message}`);
       continue;
@@ -135,32 +184,20 @@ export async function runLegs(
     try {
       seconds.compress += used.seconds.compress;
       seconds.factor += used.seconds.factor;
-      const { operator: preconditioner } = used;
-      const solver =
-        b.cols === 1
-          ? conjugateGradientSolver(system, { preconditioner })
-          : blockConjugateGradientSolver(system, { preconditioner, blas: control.team.blas });
-      let moving = false;
-      const signal = {
-        get aborted(): boolean {
-          return moving || control.signal?.aborted === true;
-        },
-      };
       order.start(earlier.history.at(-1) ?? 1);
-      const began = performance.now();
-      const solution: Solution | BlockSolution = await solver.solveAsync(b, out, {
-        relativeTolerance: tolerance,
-        roundoff,
-        keep: 'best',
-        maxIterations: maxIterations === undefined ? undefined : Math.max(0, maxIterations - earlier.iterations),
-        signal,
-        onProgress: control.onProgress,
-        onIteration: (_, residual) => {
-          moving ||= resumed === undefined && order.watch(residual);
+      const leg = await runLeg(
+        used.operator,
+        system,
+        {
+          ...asked,
+          maxIterations: maxIterations === undefined ? undefined : Math.max(0, maxIterations - earlier.iterations),
+          guess: from,
         },
-        guess: from,
-      });
-      seconds.solve += (performance.now() - began) / 1000;
+        (residual) => resumed === undefined && order.watch(residual),
+        control,
+      );
+      const { solution, left, workspaceBytes } = leg;
+      seconds.solve += leg.seconds;
       const together = {
         ...solution,
         iterations: earlier.iterations + solution.iterations,
@@ -170,20 +207,18 @@ export async function runLegs(
           ...solution.history.subarray(earlier.history.length > 0 ? 1 : 0),
         ]),
       };
-      const leaves =
-        (solution.outcome === 'aborted' && moving && control.signal?.aborted !== true) || isMendable(solution);
       const steps = `${solution.iterations} iteration${solution.iterations === 1 ? '' : 's'}`;
-      if (resumed === undefined && leaves && order.moveOn()) {
+      if (resumed === undefined && (left || isMendable(solution)) && order.moveOn()) {
         told.push(`Left ${name} after ${steps} at residual ${solution.residual.toExponential(1)}.`);
         const { iterations, products, history } = together;
         Object.assign(earlier, { iterations, products, history });
         from = out;
-        left = candidate;
+        before = candidate;
         release();
         continue;
       }
       if (order instanceof Race) told.push(`Solved with ${name}${told.length === 0 ? '' : `, ${steps}`}.`);
-      return { solution: together, used, seconds, workspaceBytes: solver.workspaceBytes, told, release };
+      return { solution: together, used, seconds, workspaceBytes, told, release };
     } catch (error) {
       release();
       throw error;
