@@ -2,7 +2,7 @@
  * κ nearest neighbors of every index, approximately, with a measured recall.
  * Randomized projection trees, one after the other, until the recall on a sample of rows exceeds its target (the scheme
  * of SC17, arXiv 1707.00164, section 2.2, with leaves searched by blocks and lists kept by partial selection);
- * exhaustively where that is no dearer.
+ * exhaustively where that is no dearer. Points in one dimension need no search.
  */
 import { throwIfAborted } from '../core/context.js';
 import { NonFiniteError, OptionError } from '../core/errors.js';
@@ -15,9 +15,10 @@ import { independentTasks, taskGraph } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Shared } from '../parallel/team.js';
 import { type EntrySource, requireSource } from '../source/entry-source.js';
+import { asPoints } from '../source/points.js';
 import { chooseDistance } from './distances/choose-distance.js';
 import type { DistanceName } from './distances/table.js';
-import { neighborsOnLine } from './line-neighbors.js';
+import { neighborsOnAxis, neighborsOnLine } from './line-neighbors.js';
 import { NearestLists, type NearestState } from './nearest-lists.js';
 import {
   FINISH_ROWS,
@@ -113,7 +114,7 @@ export async function findNeighbors(
       maxIterations,
     });
   throwIfAborted(control.signal);
-  const { size, state: data, place, modules, solo } = chooseDistance(distance, source, seed);
+  const { name, size, state: data, place, modules, solo } = chooseDistance(distance, source, seed);
   const capacity = Math.min(neighbors, size - 1);
   const nearest = emptyLists(capacity, size);
   const { indices, distances } = nearest;
@@ -124,6 +125,11 @@ export async function findNeighbors(
   }
   const leaf = Math.max(LEAF, LEAF_PER_NEIGHBOR * capacity);
   const exhaustive = targetRecall === 1 || size <= EXHAUSTIVE_LEAVES * leaf;
+  const points = exhaustive || name !== 'geometric' ? undefined : asPoints(source.points!);
+  if (points?.dimension === 1 && points.coordinates.every(Number.isFinite)) {
+    neighborsOnAxis(points.coordinates, capacity, indices, distances);
+    return { count: capacity, indices, distances, recall: 1, iterations: 0 };
+  }
   const depth = exhaustive ? 0 : Math.floor(Math.log2(size / leaf));
   const rows = exhaustive ? 0 : SAMPLE;
   const order = sharedInt32(exhaustive ? 0 : size);

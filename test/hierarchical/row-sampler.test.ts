@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { sharedInt32 } from '#hmatrix/core/shared-array.js';
-import { findVoters, RowSampler, type RowSamplerState } from '#hmatrix/hierarchical/from-entries/row-sampler.js';
+import { RowSampler, type RowSamplerState } from '#hmatrix/hierarchical/from-entries/row-sampler.js';
+import { findVoters } from '#hmatrix/hierarchical/from-entries/voters.js';
 import { type ClusterTree, firstLeaf, leavesOf } from '#hmatrix/tree/cluster-tree.js';
 import { randomSizes, treeOfLeaves } from './trees.js';
 
@@ -148,6 +149,35 @@ describe('sampled rows of a node', () => {
       for (let r = first; r < sampler.count; r++) total += sampler.weights[r] ** 2;
       expect(total).toBeCloseTo(outside(5), 6);
     }
+  });
+
+  it('hold_lonely_rows_and_rows_around_others_once_and_the_draw_stands_for_the_rest', () => {
+    // Everyone knows three rows of node 2 and nobody knows the others.
+    const known = [...tree.order.subarray(tree.begin[2], tree.begin[2] + 3)];
+    const state = stateOf(
+      tree,
+      Array.from({ length: tree.size }, () => known),
+    );
+    const sampler = new RowSampler(state);
+    const draws = 3000;
+    const sum = new Float64Array(tree.size);
+    let rows: number[] = [];
+    for (let seed = 0; seed < draws; seed++) {
+      sampler.open(3);
+      expect(sampler.takeLoners(5)).toBe(5);
+      rows = rowsOf(sampler);
+      expect(sampler.takeAround([rows[0]], 2)).toBe(2);
+      expect(rowsOf(sampler).slice(5)).toEqual(known.slice(0, 2));
+      expect(sampler.takeAround([rows[0]], 2)).toBe(0);
+      sampler.takeSpread(20, new RandomStream(seed, 8));
+      expect(new Set(rowsOf(sampler)).size).toBe(sampler.count);
+      for (let r = 0; r < sampler.count; r++) sum[sampler.rows[r]] += sampler.weights[r] ** 2;
+    }
+    expect(rows.every((i) => !known.includes(i) && (place[i] < tree.begin[3] || place[i] >= tree.end[3]))).toBe(true);
+    let total = 0;
+    for (const value of sum) total += value / draws;
+    expect(Math.abs(total / sampler.population - 1)).toBeLessThan(1e-9);
+    for (const i of [...rows, known[0], known[1]]) expect(sum[i]).toBe(draws);
   });
 
   it('begin_with_the_neighbors_that_have_most_votes', () => {

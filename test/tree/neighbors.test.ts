@@ -71,6 +71,12 @@ describe('findNeighbors, exhaustively', () => {
     expect(recallOf(found, size, distance, 50)).toBe(1);
   };
 
+  const exactly = (found: Neighbors, count: number, distance: PairDistance): void => {
+    expect([found.recall, found.iterations]).toEqual([1, 0]);
+    isWellFormed(found, count, distance, 1e-14);
+    expect(recallOf(found, count, distance, 50)).toBe(1);
+  };
+
   it.each([1, 3, 16, 40])('finds the true neighbors of points in %i dimensions', async (dimension) => {
     const points = normalPoints(size, dimension, 1);
     exact(
@@ -78,6 +84,13 @@ describe('findNeighbors, exhaustively', () => {
       geometricDistance(points),
       1e-14 * dimension * dimension * 100,
     );
+  });
+
+  it('finds those of many points in one dimension, some of which coincide', async () => {
+    const points = normalPoints(9000, 1, 3);
+    for (let i = 0; i < 500; i++) points.coordinates[8000 + (i >> 3)] = points.coordinates[i];
+    const found = await findNeighbors(pointSource(points), 'geometric', { neighbors: 12 }, { team });
+    exactly(found, 9000, geometricDistance(points));
   });
 
   it('does so far from the origin, where products would cancel', async () => {

@@ -38,7 +38,7 @@ import { resolveOptions, type CompressOptions, type ResolvedOptions, COMPRESS_KE
 import { basisLevels, evenRanks, skeletonizeNode, type SkeletonState } from './skeletonize.js';
 import { allowedError, isRounding, limitsOfMatrix, limitsOfNodes } from '../matrix/tolerance-limits.js';
 import { findZeroCoupling } from './zero-couplings.js';
-import { findVoters } from './row-sampler.js';
+import { findVoters } from './voters.js';
 import { estimateCompression, forecastRanks, interpolationLimit, leastBytes } from './cost.js';
 import { FORMAT_TABLE } from '../matrix/format.js';
 
