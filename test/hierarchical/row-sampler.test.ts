@@ -35,6 +35,7 @@ function stateOf(
     ...findVoters(tree, leafOf, flat, neighborCount),
     nearBegin,
     near: Int32Array.from(lists.flat()),
+    witnesses: new Int32Array(0),
   };
 }
 
@@ -47,6 +48,24 @@ describe('sampled rows of a node', () => {
     place[i] = p;
   });
   const outside = (ν: number): number => tree.size - ISOLATED - (tree.end[ν] - tree.begin[ν]);
+
+  it('have_witnesses_outside_once_among_them_that_weigh_one', () => {
+    const witnesses = Int32Array.from([place.indexOf(0), 3, 7, 11, 3]);
+    const state = { ...stateOf(tree), witnesses };
+    const sampler = new RowSampler(state);
+    for (const ν of [1, 2, 15, 30]) {
+      sampler.open(ν);
+      const isOutside = (i: number): boolean =>
+        place[i] >= tree.begin[0] && place[i] < tree.end[0] && (place[i] < tree.begin[ν] || place[i] >= tree.end[ν]);
+      const expected = [...new Set(witnesses)].filter(isOutside);
+      expect(sampler.takeWitnesses()).toBe(expected.length);
+      expect(sampler.witnessed).toBe(expected.length);
+      expect(rowsOf(sampler)).toEqual(expected);
+      expect([...sampler.weights.subarray(0, sampler.count)].every((weight) => weight === 1)).toBe(true);
+      sampler.takeRest();
+      expect(new Set(rowsOf(sampler)).size).toBe(outside(ν));
+    }
+  });
 
   it('are_distinct_and_lie_outside_the_node_and_its_near_leaves', () => {
     const near = (leaf: number): number[] => [leaf - 3, leaf, leaf + 3].filter((other) => other >= 0 && other < 16);

@@ -128,6 +128,7 @@ export class BasisFit {
     if (wanted >= sampler.population) sampler.takeRest();
     else {
       const neighbors = sampler.takeNeighbors(Math.floor(LIMITED_NEIGHBOR_SHARE * wanted));
+      sampler.takeWitnesses();
       sampler.takeSpread(wanted - neighbors, new RandomStream(seed, STREAM, ν));
     }
     if (this.#factor.length < sampler.count * k) this.#factor = new Float64Array(sampler.count * k);

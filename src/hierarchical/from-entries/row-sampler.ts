@@ -4,7 +4,8 @@
  * After C. Yu, J. Levitt, S. Reiz, G. Biros, *Geometry-oblivious FMM for compressing dense SPD matrices*, SC17:
  * neighbors outside the node first, those with most votes, each of which counts once. Indices whose nearest neighbors
  * lie in the node are neighbors as well: an outlier is nobody's neighbor. Then lonely rows (voters.ts), the loneliest
- * of each cluster outside, and rows around those that were found to err: they count once, too.
+ * of each cluster outside, rows around those that were found to err, and witnesses, in which an earlier compression
+ * of the same matrix erred: they count once, too.
  *
  * All other rows are drawn by strata. A row outside lies in many clusters of the tree; its stratum is the level of the
  * smallest of them that holds a neighbor, or some of the node itself. So strata are rings around the node, the first
@@ -35,6 +36,8 @@ export interface RowSamplerState extends Voters {
    */
   readonly nearBegin: Int32Array;
   readonly near: Int32Array;
+  /** Rows that every sample is to have: an earlier compression erred there. */
+  readonly witnesses: Int32Array;
 }
 
 /** Share of the rows that goes to rings by their nearness, each next one's by DECLINE smaller; the rest by size. */
@@ -57,6 +60,8 @@ export class RowSampler {
   weights: Float64Array;
   /** How many rows stand in `rows`. */
   count = 0;
+  /** How many of them are witnesses. */
+  witnessed = 0;
   /** Rows outside the node and its near leaves: what the sample stands for. */
   population = 0;
   readonly #state: RowSamplerState;
@@ -131,6 +136,7 @@ export class RowSampler {
     for (let t = 0; t < this.#touchedCount; t++) this.#votes[this.#touched[t]] = 0;
     for (let m = 0; m < this.#markedCount; m++) this.#mark[this.#marked[m]] = 0;
     this.count = 0;
+    this.witnessed = 0;
     this.#touchedCount = 0;
     this.#markedCount = 0;
     this.#exclude(ν);
@@ -220,6 +226,14 @@ export class RowSampler {
       }
     }
     return this.count - first;
+  }
+
+  /** Takes the witnesses outside; they count once. Returns how many. */
+  takeWitnesses(): number {
+    const first = this.count;
+    for (const i of this.#state.witnesses) this.#takeOnce(i);
+    this.witnessed = this.count - first;
+    return this.witnessed;
   }
 
   /**
@@ -317,8 +331,9 @@ export class RowSampler {
   }
 
   /**
-   * Counts, for every row outside, how many indices of node μ, on this level, have it as a neighbor, or are nearest to
-   * it.
+   * Counts, for every row outside, how many indices of node μ, on this level, have it as a neighbor: each index as
+   * often as it has neighbors outside. One that is nearest to the row and does not know it counts as often as an index
+   * that has all its neighbors outside: outliers, in the node and outside, come first.
    */
   #vote(μ: number, level: number): void {
     const { tree, leafOf, neighbors, neighborCount, nearestBegin, nearestOf, reach } = this.#state;
@@ -331,13 +346,21 @@ export class RowSampler {
     for (let p = tree.begin[μ]; p < end; p++) {
       if (reach[p] >= level) continue;
       const i = order[p];
-      for (let q = i * neighborCount, last = q + neighborCount; q < last; q++) {
+      const first = i * neighborCount;
+      const last = first + neighborCount;
+      let outside = 0;
+      for (let q = first; q < last; q++) outside += 1 - inside[leafOf[neighbors[q]]];
+      for (let q = outside === 0 ? last : first; q < last; q++) {
         const j = neighbors[q];
-        if (inside[leafOf[j]] === 0 && votes[j]++ === 0) touched[count++] = j;
+        if (inside[leafOf[j]] !== 0) continue;
+        if (votes[j] === 0) touched[count++] = j;
+        votes[j] += outside;
       }
       for (let q = nearestBegin[i], last = nearestBegin[i + 1]; q < last; q++) {
         const j = nearestOf[q];
-        if (inside[leafOf[j]] === 0 && votes[j]++ === 0) touched[count++] = j;
+        if (inside[leafOf[j]] !== 0) continue;
+        if (votes[j] === 0) touched[count++] = j;
+        votes[j] += neighborCount;
       }
     }
     this.#touchedCount = count;

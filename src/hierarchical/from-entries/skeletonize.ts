@@ -198,8 +198,9 @@ class NodeSkeletonizer {
       const neighbors = Math.min(first, Math.floor(share * Math.max(first, fair)));
       this.#add(sampler.takeNeighbors(neighbors), true);
       this.#add(sampler.takeLoners(Math.floor(LONER_SHARE * first)), true);
+      this.#add(sampler.takeWitnesses(), true);
     }
-    this.#growTo(first, random);
+    this.#growTo(first + sampler.witnessed, random);
     let attempts = 0;
     let estimate: Estimate = { sum: 0, variance: 0 };
     for (;;) {
@@ -252,7 +253,7 @@ class NodeSkeletonizer {
       // from are looked at.
       estimate = { ...estimate, sum: Math.max(estimate.sum, this.#sampleError()) };
     }
-    state.attempts[ν] = attempts;
+    state.attempts[ν] += attempts;
     state.missed[ν] = estimate.sum;
     state.variance[ν] = estimate.variance;
     this.#store(ν, columns);
@@ -323,6 +324,7 @@ class NodeSkeletonizer {
 
   /** Adds the `count` rows that were taken last. */
   #add(count: number, certain: boolean): void {
+    if (count === 0) return;
     const batch = this.#batch(this.#sampler.count - count);
     this.#sample.keep(batch, this.#sample.evaluate(batch), certain);
   }

@@ -15,7 +15,7 @@ export const LONERS = 16;
 const LONELY = 1 / 2;
 /** Which indices vote for rows beside their neighbors, how far the votes of each reach, and which rows are lonely. */
 export interface Voters {
-  /** Of which indices i is among the nearest neighbors: nearestOf[nearestBegin[i] … nearestBegin[i + 1]). */
+  /** Of which indices i is among the nearest neighbors, and they not among its own: nearestOf[nearestBegin[i] … nearestBegin[i + 1]). */
   readonly nearestBegin: Int32Array;
   readonly nearestOf: Int32Array;
   /** By position: the level of the smallest node that holds the index there and all that it votes for. */
@@ -24,29 +24,35 @@ export interface Voters {
   readonly loners: Int32Array;
 }
 
-/** Finds of which indices each index is among the NEAREST nearest neighbors, where it is not theirs anyway. */
+/**
+ * Finds of which indices each index is among the NEAREST nearest neighbors, or among all of them where those indices
+ * are lonely, and where it is not theirs anyway.
+ */
 export function findVoters(tree: ClusterTree, leafOf: Int32Array, neighbors: Int32Array, count: number): Voters {
   const { size, depth } = tree;
-  const nearest = Math.min(NEAREST, count);
+  const known = new Int32Array(size);
+  for (const i of neighbors) known[i]++;
+  const isLonely = (i: number): boolean => known[i] < LONELY * count;
   const nearestBegin = sharedInt32(size + 1);
-  const oneSided = new Uint8Array(size * nearest);
-  for (let j = 0, t = 0; j < size; j++) {
-    for (let q = j * count; q < j * count + nearest; q++, t++) {
+  const oneSided = new Uint8Array(size * count);
+  for (let j = 0; j < size; j++) {
+    const from = j * count;
+    const nearest = from + (isLonely(j) ? count : Math.min(NEAREST, count));
+    for (let q = from; q < nearest; q++) {
       const i = neighbors[q];
       let p = i * count;
       const end = p + count;
       while (p < end && neighbors[p] !== j) p++;
       if (p < end) continue;
-      oneSided[t] = 1;
+      oneSided[q] = 1;
       nearestBegin[i + 1]++;
     }
   }
   for (let i = 0; i < size; i++) nearestBegin[i + 1] += nearestBegin[i];
   const nearestOf = sharedInt32(nearestBegin[size]);
   const next = nearestBegin.slice(0, size);
-  for (let j = 0, t = 0; j < size; j++)
-    for (let q = j * count; q < j * count + nearest; q++, t++)
-      if (oneSided[t] === 1) nearestOf[next[neighbors[q]]++] = j;
+  for (let j = 0, q = 0; j < size; j++)
+    for (const end = q + count; q < end; q++) if (oneSided[q] === 1) nearestOf[next[neighbors[q]]++] = j;
   const reach = sharedInt32(size);
   const isolated = 2 ** depth;
   for (let p = tree.begin[0]; p < tree.end[0]; p++) {
@@ -64,20 +70,17 @@ export function findVoters(tree: ClusterTree, leafOf: Int32Array, neighbors: Int
     }
     reach[p] = depth - (32 - Math.clz32(differ));
   }
-  return { nearestBegin, nearestOf, reach, loners: findLoners(tree, neighbors, count) };
+  return { nearestBegin, nearestOf, reach, loners: findLoners(tree, known, isLonely) };
 }
 
-/** The lonely indices of every node (`Voters.loners`); an empty list without neighbors. */
-function findLoners(tree: ClusterTree, neighbors: Int32Array, count: number): Int32Array {
-  if (count === 0) return sharedInt32(0);
-  const known = new Int32Array(tree.size);
-  for (let q = 0; q < tree.size * count; q++) known[neighbors[q]]++;
+/** The lonely indices of every node (`Voters.loners`); none without neighbors. */
+function findLoners(tree: ClusterTree, known: Int32Array, isLonely: (i: number) => boolean): Int32Array {
   const loners = sharedInt32(nodesOf(tree) * LONERS).fill(-1);
   const leaf0 = firstLeaf(tree);
   for (let ν = nodesOf(tree) - 1; ν >= 0; ν--) {
     const some =
       ν >= leaf0
-        ? tree.order.slice(tree.begin[ν], tree.end[ν]).filter((i) => known[i] < LONELY * count)
+        ? tree.order.slice(tree.begin[ν], tree.end[ν]).filter(isLonely)
         : loners.slice(leftChild(ν) * LONERS, (leftChild(ν) + 2) * LONERS).filter((i) => i >= 0);
     some.sort((a, b) => known[a] - known[b] || a - b);
     loners.set(some.subarray(0, LONERS), ν * LONERS);
