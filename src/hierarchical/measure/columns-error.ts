@@ -20,7 +20,7 @@ import { columnNorms, comparing, unitVectors } from './sampled-columns.js';
  */
 export const ALL_COLUMNS = 1024;
 const COMPARED_ENTRIES = 2 ** 18;
-const LEAST_COLUMNS = 8;
+const LEAST_COLUMNS = 16;
 /** Columns multiplied at a time. */
 const BATCH = 64;
 /** Times that one goes on to the columns whose rows err most, and how many, of those that were drawn. */
