@@ -7,6 +7,7 @@ import { CASES, IMAGES, type BenchCase } from './cases.js';
 import { FACTORIZATION_CASES, type FactorizationCase } from './factorization-cases.js';
 import { HESSIAN_CASES, type HessianCase } from './hessian-cases.js';
 import { TRAINING_CASES } from './training-cases.js';
+import { TOLERANCE_CASES } from './tolerance-cases.js';
 import { PRECONDITIONER_CASES, type PreconditionerCase } from './preconditioners-cases.js';
 
 export const digits = (value: number, count = 2): string => Number(value.toPrecision(count)).toString();
@@ -66,6 +67,7 @@ export const CHOICES: readonly Choice[] = [
   ...PRECONDITIONER_CASES.map((one) => ({ name: one.name, labels: [preconditionerLabel(one)] })),
   ...TRAINING_CASES.map(({ name, label }) => ({ name, labels: [label] })),
   ...COVERAGE_CASES.map(({ name }) => ({ name, labels: [] })),
+  ...TOLERANCE_CASES.map(({ name }) => ({ name, labels: [] })),
 ];
 
 /** As typed or copied: without the marks of bold text, whatever the spaces and the case of letters. */

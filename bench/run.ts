@@ -2,10 +2,11 @@
  * `npm run bench [-- --only TEXT] [--write] [--images FILE] [--labels FILE]`: every case in a process of its own, or
  * those that have TEXT in their name or in their label in the tables of docs/benchmarks.md. Results are printed;
  * `--write` puts them into bench/results (compression.json of bench/cases.ts, factorization.json, hessian.json,
- * preconditioners.json, training.json, coverage.json: how often stated intervals hold) and into the tables of
- * docs/benchmarks.md, which are made from those.
+ * preconditioners.json, training.json, coverage.json: how often stated intervals hold, tolerance.json: whether asked
+ * tolerances are kept) and into the tables of docs/benchmarks.md, which are made from those.
  * Training takes `--data DIR` (default ../shared/data, with mnist/) and `--quick`. `--samples` and `--epochs` try the
- * networks on less, `--size` the matrices of preconditioners; such results, and quick ones, are not written.
+ * networks on less, `--size` the matrices of preconditioners; such results, and quick ones, are not written. Tolerances
+ * take `--seed`, the first of five, and `--quick`, one seed of the small matrices.
  */
 import { readFileSync, existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -28,6 +29,9 @@ import { PRECONDITIONER_CASES } from './preconditioners-cases.js';
 import { makePreconditionerTables, writePreconditionerTables } from './preconditioners-table.js';
 import { rounded, writeRecord } from './record.js';
 import { writeTable, type CaseResult } from './table.js';
+import { TOLERANCE_CASES, TOLERANCE_SEEDS } from './tolerance-cases.js';
+import { toleranceSummary, writeToleranceTable } from './tolerance-table.js';
+import type { ToleranceResult } from './tolerance.js';
 import { TRAINING_CASES, type TrainingResult } from './training-cases.js';
 import { makeTrainingTables, writeTrainingTables } from './training-table.js';
 
@@ -56,6 +60,7 @@ const OPTIONS = {
   epochs: { type: 'string' },
   size: { type: 'string' },
   data: { type: 'string', default: '../shared/data' },
+  seed: { type: 'string', default: '0' },
   quick: { type: 'boolean', default: false },
 } as const;
 const { values: args } = orRefuse(() => parseArgs({ options: OPTIONS }));
@@ -307,4 +312,32 @@ for (const { name } of covered) {
     'coverage',
     COVERAGE_CASES.flatMap((one) => coverage.get(one.name) ?? []),
   );
+}
+
+/** Error over tolerance where ranks are free. */
+const QUICK_SIZE = 4096;
+const promised = TOLERANCE_CASES.filter((one) => isChosen(one) && !(args.quick && one.size > QUICK_SIZE));
+const tolerances = args.write ? earlier<ToleranceResult>('tolerance') : new Map<string, ToleranceResult>();
+for (const { name } of promised) {
+  const output = outputOf('tolerance.js', [name, args.seed, String(args.quick ? 1 : TOLERANCE_SEEDS)]);
+  const result = JSON.parse(output) as ToleranceResult;
+  tolerances.set(name, result);
+  console.log(
+    name.padEnd(80),
+    result.runs
+      .map(({ upper, limited, met, wrong }) => {
+        const said = wrong === 'no' ? (met ? '' : ' missed') : ` wrongly ${wrong}`;
+        return `${upper}${limited ? ' (rank limit)' : ''}${said}`;
+      })
+      .join(', '),
+  );
+  keep(
+    'tolerance',
+    TOLERANCE_CASES.flatMap((one) => tolerances.get(one.name) ?? []),
+  );
+}
+if (promised.length > 0) {
+  const all = TOLERANCE_CASES.flatMap((one) => tolerances.get(one.name) ?? []);
+  console.log(toleranceSummary(all));
+  if (args.write) writeToleranceTable(all);
 }

@@ -182,6 +182,7 @@ export class KernelSource implements EntrySource {
   entries(givenRows: Indices, givenCols: Indices, out: Matrix): void {
     const rows = asIndices(givenRows, 'rows');
     const cols = asIndices(givenCols, 'cols');
+    if (rows.length === 0 || cols.length === 0) return;
     if (this.#blocks.length === 1) this.#blocks[0].fill(rows, cols, out);
     else this.#byTiles(rows, cols, out);
     if (this.#noise !== null) addNoise(rows, cols, out, this.#noise);

@@ -2,22 +2,25 @@
  * κ nearest neighbors of every index, approximately, with a measured recall.
  * Randomized projection trees, one after the other, until the recall on a sample of rows exceeds its target (the scheme
  * of SC17, arXiv 1707.00164, section 2.2, with leaves searched by blocks and lists kept by partial selection);
- * exhaustively where that is no dearer.
+ * exhaustively where that is no dearer. Points in up to four dimensions have exact lists (line-neighbors.ts,
+ * box-neighbors.ts).
  */
 import { throwIfAborted } from '../core/context.js';
 import { NonFiniteError, OptionError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
-import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
+import { sharedFloat64, sharedInt32, toShared } from '../core/shared-array.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import { independentTasks, taskGraph } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Shared } from '../parallel/team.js';
 import { type EntrySource, requireSource } from '../source/entry-source.js';
+import { asPoints } from '../source/points.js';
 import { chooseDistance } from './distances/choose-distance.js';
 import type { DistanceName } from './distances/table.js';
-import { neighborsOnLine } from './line-neighbors.js';
+import { MOST_BOX_DIMENSIONS, neighborsByBoxes } from './box-neighbors.js';
+import { neighborsOnAxis, neighborsOnLine } from './line-neighbors.js';
 import { NearestLists, type NearestState } from './nearest-lists.js';
 import {
   FINISH_ROWS,
@@ -113,9 +116,9 @@ export async function findNeighbors(
       maxIterations,
     });
   throwIfAborted(control.signal);
-  const { size, state: data, place, modules, solo } = chooseDistance(distance, source, seed);
+  const { name, size, state: data, place, modules, solo } = chooseDistance(distance, source, seed);
   const capacity = Math.min(neighbors, size - 1);
-  const nearest = emptyLists(capacity, size);
+  const nearest = newLists(capacity, size);
   const { indices, distances } = nearest;
   if (capacity === 0) return { count: 0, indices, distances, recall: 1, iterations: 0 };
   if (place !== undefined) {
@@ -124,8 +127,19 @@ export async function findNeighbors(
   }
   const leaf = Math.max(LEAF, LEAF_PER_NEIGHBOR * capacity);
   const exhaustive = targetRecall === 1 || size <= EXHAUSTIVE_LEAVES * leaf;
+  const points = exhaustive || name !== 'geometric' ? undefined : asPoints(source.points!);
+  if (points !== undefined && points.dimension <= MOST_BOX_DIMENSIONS) {
+    const { dimension, coordinates } = points;
+    if (dimension === 1) neighborsOnAxis(coordinates, capacity, indices, distances);
+    else await neighborsByBoxes({ ...points, coordinates: toShared(coordinates) }, nearest, control);
+    requireFull(nearest);
+    return { count: capacity, indices, distances, recall: 1, iterations: 0 };
+  }
+  new NearestLists(nearest).clear(0, size);
   const depth = exhaustive ? 0 : Math.floor(Math.log2(size / leaf));
   const rows = exhaustive ? 0 : SAMPLE;
+  const exact = newLists(capacity, rows);
+  new NearestLists(exact).clear(0, rows);
   const order = sharedInt32(exhaustive ? 0 : size);
   for (let i = 0; i < order.length; i++) order[i] = i;
   const state: SearchState = {
@@ -136,7 +150,7 @@ export async function findNeighbors(
     order,
     values: sharedFloat64(order.length),
     sample: sampleRows(size, rows, seed),
-    exact: emptyLists(capacity, rows),
+    exact,
     seed,
   };
   const { team } = control;
@@ -150,24 +164,28 @@ export async function findNeighbors(
     await team.run('neighbors', finishLists, shared, independentTasks(Math.ceil(size / FINISH_ROWS)), undefined, {
       signal: control.signal,
     });
-    const missing = indices.indexOf(-1);
-    if (missing >= 0) {
-      const row = Math.floor(missing / capacity);
-      throw new NonFiniteError(
-        `Index ${row} is at no finite distance from ${capacity} others: check the source's entries.`,
-        { index: row },
-      );
-    }
+    requireFull(nearest);
     return { count: capacity, indices, distances, recall: complete ? 1 : recall, iterations };
   } finally {
     team.release(shared);
   }
 }
 
-function emptyLists(capacity: number, rows: number): NearestState {
-  const state = { capacity, indices: sharedInt32(capacity * rows), distances: sharedFloat64(capacity * rows) };
-  new NearestLists(state).clear(0, rows);
-  return state;
+const newLists = (capacity: number, rows: number): NearestState => ({
+  capacity,
+  indices: sharedInt32(capacity * rows),
+  distances: sharedFloat64(capacity * rows),
+});
+
+/** Throws NonFiniteError where a list has fewer neighbors than it should. */
+function requireFull({ capacity, indices }: NearestState): void {
+  const missing = indices.indexOf(-1);
+  if (missing < 0) return;
+  const row = Math.floor(missing / capacity);
+  throw new NonFiniteError(
+    `Index ${row} is at no finite distance from ${capacity} others: check the source's entries.`,
+    { index: row },
+  );
 }
 
 /** `rows` different indices, ascending. */

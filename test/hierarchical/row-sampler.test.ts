@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { sharedInt32 } from '#hmatrix/core/shared-array.js';
-import { findVoters, RowSampler, type RowSamplerState } from '#hmatrix/hierarchical/from-entries/row-sampler.js';
+import { RowSampler, type RowSamplerState } from '#hmatrix/hierarchical/from-entries/row-sampler.js';
+import { findVoters } from '#hmatrix/hierarchical/from-entries/voters.js';
 import { type ClusterTree, firstLeaf, leavesOf } from '#hmatrix/tree/cluster-tree.js';
 import { randomSizes, treeOfLeaves } from './trees.js';
 
@@ -34,6 +35,7 @@ function stateOf(
     ...findVoters(tree, leafOf, flat, neighborCount),
     nearBegin,
     near: Int32Array.from(lists.flat()),
+    witnesses: new Int32Array(0),
   };
 }
 
@@ -46,6 +48,24 @@ describe('sampled rows of a node', () => {
     place[i] = p;
   });
   const outside = (ν: number): number => tree.size - ISOLATED - (tree.end[ν] - tree.begin[ν]);
+
+  it('have_witnesses_outside_once_among_them_that_weigh_one', () => {
+    const witnesses = Int32Array.from([place.indexOf(0), 3, 7, 11, 3]);
+    const state = { ...stateOf(tree), witnesses };
+    const sampler = new RowSampler(state);
+    for (const ν of [1, 2, 15, 30]) {
+      sampler.open(ν);
+      const isOutside = (i: number): boolean =>
+        place[i] >= tree.begin[0] && place[i] < tree.end[0] && (place[i] < tree.begin[ν] || place[i] >= tree.end[ν]);
+      const expected = [...new Set(witnesses)].filter(isOutside);
+      expect(sampler.takeWitnesses()).toBe(expected.length);
+      expect(sampler.witnessed).toBe(expected.length);
+      expect(rowsOf(sampler)).toEqual(expected);
+      expect([...sampler.weights.subarray(0, sampler.count)].every((weight) => weight === 1)).toBe(true);
+      sampler.takeRest();
+      expect(new Set(rowsOf(sampler)).size).toBe(outside(ν));
+    }
+  });
 
   it('are_distinct_and_lie_outside_the_node_and_its_near_leaves', () => {
     const near = (leaf: number): number[] => [leaf - 3, leaf, leaf + 3].filter((other) => other >= 0 && other < 16);
@@ -148,6 +168,35 @@ describe('sampled rows of a node', () => {
       for (let r = first; r < sampler.count; r++) total += sampler.weights[r] ** 2;
       expect(total).toBeCloseTo(outside(5), 6);
     }
+  });
+
+  it('hold_lonely_rows_and_rows_around_others_once_and_the_draw_stands_for_the_rest', () => {
+    // Everyone knows three rows of node 2 and nobody knows the others.
+    const known = [...tree.order.subarray(tree.begin[2], tree.begin[2] + 3)];
+    const state = stateOf(
+      tree,
+      Array.from({ length: tree.size }, () => known),
+    );
+    const sampler = new RowSampler(state);
+    const draws = 3000;
+    const sum = new Float64Array(tree.size);
+    let rows: number[] = [];
+    for (let seed = 0; seed < draws; seed++) {
+      sampler.open(3);
+      expect(sampler.takeLoners(5)).toBe(5);
+      rows = rowsOf(sampler);
+      expect(sampler.takeAround([rows[0]], 2)).toBe(2);
+      expect(rowsOf(sampler).slice(5)).toEqual(known.slice(0, 2));
+      expect(sampler.takeAround([rows[0]], 2)).toBe(0);
+      sampler.takeSpread(20, new RandomStream(seed, 8));
+      expect(new Set(rowsOf(sampler)).size).toBe(sampler.count);
+      for (let r = 0; r < sampler.count; r++) sum[sampler.rows[r]] += sampler.weights[r] ** 2;
+    }
+    expect(rows.every((i) => !known.includes(i) && (place[i] < tree.begin[3] || place[i] >= tree.end[3]))).toBe(true);
+    let total = 0;
+    for (const value of sum) total += value / draws;
+    expect(Math.abs(total / sampler.population - 1)).toBeLessThan(1e-9);
+    for (const i of [...rows, known[0], known[1]]) expect(sum[i]).toBe(draws);
   });
 
   it('begin_with_the_neighbors_that_have_most_votes', () => {

@@ -71,12 +71,75 @@ describe('findNeighbors, exhaustively', () => {
     expect(recallOf(found, size, distance, 50)).toBe(1);
   };
 
+  const exactly = (found: Neighbors, count: number, distance: PairDistance): void => {
+    expect([found.recall, found.iterations]).toEqual([1, 0]);
+    isWellFormed(found, count, distance, 1e-14);
+    expect(recallOf(found, count, distance, 50)).toBe(1);
+  };
+
   it.each([1, 3, 16, 40])('finds the true neighbors of points in %i dimensions', async (dimension) => {
     const points = normalPoints(size, dimension, 1);
     exact(
       await findNeighbors(pointSource(points), 'geometric', { neighbors: 12 }, { team }),
       geometricDistance(points),
       1e-14 * dimension * dimension * 100,
+    );
+  });
+
+  it('finds those of many points in one dimension, some of which coincide', async () => {
+    const points = normalPoints(9000, 1, 3);
+    for (let i = 0; i < 500; i++) points.coordinates[8000 + (i >> 3)] = points.coordinates[i];
+    const found = await findNeighbors(pointSource(points), 'geometric', { neighbors: 12 }, { team });
+    exactly(found, 9000, geometricDistance(points));
+  });
+
+  it.each([2, 3, 4])(
+    'finds those of many points in %i dimensions, with outliers, and some that coincide',
+    async (d) => {
+      const points = normalPoints(5000, d, 3);
+      points.coordinates.forEach((x, k) => {
+        points.coordinates[k] = x ** 3;
+      });
+      for (let i = 0; i < 60 * d; i++) points.coordinates[1000 * d + i] = points.coordinates[(i % d) + d * 7];
+      const found = await findNeighbors(pointSource(points), 'geometric', { neighbors: 12 }, { team });
+      const distance = geometricDistance(points);
+      exactly(found, 5000, distance);
+      // Of the points farthest out, too.
+      const out = Array.from({ length: 5000 }, (_, i) => i).sort((a, b) => distance(b, 0) - distance(a, 0));
+      for (const i of out.slice(0, 50))
+        expect(listOf(found, i)).toEqual(nearestByBruteForce(5000, distance, i, 12).map(({ index }) => index));
+    },
+  );
+
+  it('gives the smaller index where points of a grid are equally near, on any team', async () => {
+    const points: Points = { dimension: 2, count: 70 * 70, coordinates: sharedFloat64(2 * 70 * 70) };
+    for (let i = 0; i < points.count; i++) {
+      points.coordinates[2 * i] = i % 70;
+      points.coordinates[2 * i + 1] = Math.floor(i / 70);
+    }
+    const lists = [];
+    for (const workers of [1, 2, 3]) {
+      const found = await findNeighbors(
+        pointSource(points),
+        'geometric',
+        { neighbors: 9 },
+        { team: await sharedTeam(workers) },
+      );
+      lists.push([...found.indices]);
+      for (let i = 0; i < points.count; i += 131)
+        expect(listOf(found, i)).toEqual(
+          nearestByBruteForce(points.count, geometricDistance(points), i, 9).map(({ index }) => index),
+        );
+    }
+    expect(lists[1]).toEqual(lists[0]);
+    expect(lists[2]).toEqual(lists[0]);
+  });
+
+  it('refuses points so far apart that squares overflow', async () => {
+    const points = normalPoints(3000, 2, 4);
+    points.coordinates[100] = 1e300;
+    await expect(findNeighbors(pointSource(points), 'geometric', { neighbors: 8 }, { team })).rejects.toThrow(
+      NonFiniteError,
     );
   });
 

@@ -22,7 +22,7 @@ import { RowSampler, type RowSamplerState } from './row-sampler.js';
 import { LIMITED_NEIGHBOR_SHARE } from './skeletonize.js';
 
 /** What fitting a basis reads: the row sampler's state and the layout. */
-export interface BasisFitState extends Omit<RowSamplerState, 'tree'> {
+export interface BasisFitState extends Omit<RowSamplerState, 'tree' | 'loners'> {
   /** The tree in apply order, and as it stood when rows were sampled. */
   readonly tree: ClusterTree;
   readonly sampledTree: ClusterTree;
@@ -38,6 +38,8 @@ export interface BasisFitState extends Omit<RowSamplerState, 'tree'> {
 const ROWS_PER_RANK = 4;
 const EXTRA_ROWS = 64;
 const STREAM = 0xf17;
+/** A fit takes neighbors and drawn rows only. */
+const NO_LONERS = new Int32Array(0);
 
 /** Indices that one task fits. */
 export const FIT_PANEL = 1024;
@@ -64,7 +66,7 @@ export class BasisFit {
     this.#state = state;
     this.#source = source;
     this.#blas = blas;
-    this.#sampler = new RowSampler({ ...state, tree: state.sampledTree });
+    this.#sampler = new RowSampler({ ...state, tree: state.sampledTree, loners: NO_LONERS });
     this.#tau = new Float64Array(maxRank);
     this.#inverse = new Float64Array(maxRank * maxRank);
     this.#solution = new Float64Array(maxRank * FIT_PANEL);
@@ -126,6 +128,7 @@ export class BasisFit {
     if (wanted >= sampler.population) sampler.takeRest();
     else {
       const neighbors = sampler.takeNeighbors(Math.floor(LIMITED_NEIGHBOR_SHARE * wanted));
+      sampler.takeWitnesses();
       sampler.takeSpread(wanted - neighbors, new RandomStream(seed, STREAM, ν));
     }
     if (this.#factor.length < sampler.count * k) this.#factor = new Float64Array(sampler.count * k);

@@ -2,7 +2,7 @@
  * From a matrix source to a hierarchical matrix: neighbors, tree, lists, skeletons, blocks.
  */
 import { throwIfAborted } from '../../core/context.js';
-import { NonFiniteError, ShapeError } from '../../core/errors.js';
+import { ShapeError } from '../../core/errors.js';
 import { sharedFloats } from '../../core/floats.js';
 import { firstOfLevel, leftChild, parentOf, rightChild } from '../../core/indices.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
@@ -25,7 +25,6 @@ import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { interactionLists } from '../../tree/lists.js';
 import { findNeighbors, type Neighbors } from '../../tree/neighbors.js';
 import { checkTree } from '../matrix/check-data.js';
-import { ALL_COLUMNS, columnsError } from '../measure/columns-error.js';
 import { composedBases } from './compose-basis.js';
 import { fillBlock, fillTasks, type FillState } from './evaluate-blocks.js';
 import { layOut, type Layout, assemble } from '../matrix/layout.js';
@@ -36,9 +35,10 @@ import { warnIfMissed } from '../matrix/tolerance-advice.js';
 import { estimateNorm } from '../measure/norm-estimate.js';
 import { resolveOptions, type CompressOptions, type ResolvedOptions, COMPRESS_KEYS } from './options.js';
 import { basisLevels, evenRanks, skeletonizeNode, type SkeletonState } from './skeletonize.js';
-import { allowedError, isRounding, limitsOfMatrix, limitsOfNodes } from '../matrix/tolerance-limits.js';
+import { limitsOfMatrix } from '../matrix/tolerance-limits.js';
+import { judge, mayImprove } from './verdict.js';
 import { findZeroCoupling } from './zero-couplings.js';
-import { findVoters } from './row-sampler.js';
+import { findVoters } from './voters.js';
 import { estimateCompression, forecastRanks, interpolationLimit, leastBytes } from './cost.js';
 import { FORMAT_TABLE } from '../matrix/format.js';
 
@@ -47,8 +47,13 @@ const PILOT_SUBTREES = 4;
 const PILOT_HEIGHT = 3;
 /** Leaves that are skeletonized before the others: their ranks are a forecast. */
 const PILOT_LEAVES = 8;
-/** What all nodes verified is taken with so many standard deviations: 97.7 % from above. */
-const DEVIATIONS = 2;
+/**
+ * Times that skeletons are looked for at most: where columns of K̃ show an error above the tolerance and ranks are
+ * free, anew, with the rows that erred in every sample.
+ */
+const ROUNDS = 4;
+/** What is allowed to a node in a next round, of what was in the one before: errors may stand everywhere. */
+const TIGHTENED = 1 / 2;
 
 /**
  * Compresses a symmetric positive semidefinite matrix seen through its entries:
@@ -125,24 +130,9 @@ async function compressScaled(
   const listed = performance.now();
   const needed = neededBases(tree, lists);
   const normSquared = await estimateNorm(source, diagonal, seed, control);
-  const skeletons = await skeletonize(source, resolved, { tree, lists, neighbors, needed }, normSquared, control);
-  const skeletonized = performance.now();
   const { nested } = FORMAT_TABLE[resolved.format];
-  const zero = await findZeros(source, lists, skeletons, control);
-  const layout = layOut(tree, lists, skeletons, nested, zero);
-  const data = await evaluateBlocks(
-    source,
-    resolved,
-    { tree, lists, layout, found: skeletons, zero, factor: 1 / factor },
-    control,
-  );
-  const filled = performance.now();
-
-  const share = (ν: number): number => skeletons.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]);
-  const nodes = Array.from({ length: nodesOf(tree) }, (_, ν) => ν);
-  const missed = nodes.filter((ν) => skeletons.missed[ν] > share(ν));
-  const draft: Omit<EntriesReport, 'met' | 'seen' | 'limits'> = {
-    origin: 'entries',
+  const draft = {
+    origin: 'entries' as const,
     size: source.size,
     format: resolved.format,
     leafSize: resolved.leafSize,
@@ -157,54 +147,46 @@ async function compressScaled(
     workers: sourceState(source).solo ? 1 : control.team.workers,
     blas: control.team.blas.description,
     recall: neighbors.recall,
-    seconds: {
-      neighbors: (grown - searched) / 1000,
-      tree: (listed - grown) / 1000,
-      skeletonization: (skeletonized - listed) / 1000,
-      fill: (filled - skeletonized) / 1000,
-      compress: (filled - start) / 1000,
-    },
-    resampled: nodes.filter((ν) => skeletons.attempts[ν] > 1).length,
-    missed: missed.length,
     norm: Math.sqrt(normSquared) / factor,
-    preserve: resolved.preserve ? 'positive-definite' : undefined,
+    preserve: resolved.preserve ? ('positive-definite' as const) : undefined,
   };
-  // Every error of a node stands in a block and in its transpose.
-  const total = (of: Float64Array): number => nodes.reduce((sum, ν) => sum + of[ν], 0);
-  const most = total(skeletons.missed) + DEVIATIONS * Math.sqrt(total(skeletons.variance));
-  const verified = normSquared > 0 ? Math.sqrt((2 * most) / normSquared) : 0;
-  const unmeasured = new HierarchicalMatrix(data, layout.elements, {} as EntriesReport, control.team);
-  const compared = columnsError(scaledSource(source, 1 / factor), unmeasured, seed, control).finally(() => {
-    unmeasured.release();
-  });
-  // What is exact needs no estimate beside it.
-  const seen = source.size <= ALL_COLUMNS ? await compared : Math.max(verified, await compared);
-  // Norms are within range, so that only an entry makes it NaN.
-  if (Number.isNaN(seen))
-    throw new NonFiniteError(
-      'An entry of the matrix is not finite, in a block that no row was sampled from: mend the source.',
+  let skeletons = await newSkeletons(source, resolved, { tree, lists, neighbors, needed }, normSquared, control);
+  const allowed = skeletons.thresholdPerIndex;
+  const seconds = { neighbors: (grown - searched) / 1000, tree: (listed - grown) / 1000, skeletonization: 0, fill: 0 };
+  for (let round = 1, begun = listed; ; round++, begun = performance.now()) {
+    if (round > 1) await findSkeletons(source, skeletons, control);
+    const skeletonized = performance.now();
+    const zero = await findZeros(source, lists, skeletons, control);
+    const layout = layOut(tree, lists, skeletons, nested, zero);
+    const data = await evaluateBlocks(
+      source,
+      resolved,
+      { tree, lists, layout, found: skeletons, zero, factor: 1 / factor },
+      control,
     );
-  const met = seen <= allowedError(resolved.tolerance, resolved.dtype, source.size);
-  const limits = met
-    ? []
-    : [
-        ...limitsOfNodes(
-          missed.map((node) => ({ node, rank: skeletons.ranks[node] })),
-          resolved.maxRank,
-          resolved.preserve ? 'preserve' : 'rows',
-        ),
-        ...limitsOfMatrix(draft),
-      ];
-  // What columns show and nodes do not, the sampled rows did not show; or it is rounding.
-  if (!met && limits.length === 0) limits.push({ limit: isRounding(seen, resolved.dtype) ? 'dtype' : 'rows' });
-  const report: EntriesReport = {
-    ...draft,
-    met,
-    seen,
-    limits,
-    seconds: { ...draft.seconds, compress: (performance.now() - start) / 1000 },
-  };
-  return new HierarchicalMatrix(data, layout.elements, report, control.team);
+    const filled = performance.now();
+    seconds.skeletonization += (skeletonized - begun) / 1000;
+    seconds.fill += (filled - skeletonized) / 1000;
+
+    const unmeasured = new HierarchicalMatrix(data, layout.elements, {} as EntriesReport, control.team);
+    const { worst, ...verdict } = await judge(
+      { source, factor, approximation: unmeasured },
+      { found: skeletons, allowed, limits: limitsOfMatrix(draft), normSquared },
+      resolved,
+      control,
+    ).finally(() => {
+      unmeasured.release();
+    });
+    if (verdict.met || round === ROUNDS || !mayImprove(verdict.limits)) {
+      const report: EntriesReport = {
+        ...draft,
+        ...verdict,
+        seconds: { ...seconds, compress: (performance.now() - start) / 1000 },
+      };
+      return new HierarchicalMatrix(data, layout.elements, report, control.team);
+    }
+    skeletons = { ...skeletons, ...anew(skeletons, worst) };
+  }
 }
 
 /** Throws ShapeError unless the caller's tree is a cluster tree over the source's indices. */
@@ -233,7 +215,8 @@ interface SkeletonInput {
   readonly needed: Int32Array;
 }
 
-async function skeletonize(
+/** The skeletons of a first round: what memory they will need is told from a few of them. */
+async function newSkeletons(
   source: EntrySource,
   options: ResolvedOptions,
   { tree, lists, neighbors, needed }: SkeletonInput,
@@ -262,6 +245,7 @@ async function skeletonize(
     ...voters,
     nearBegin: lists.nearBegin,
     near: lists.near,
+    witnesses: sharedInt32(0),
     maxRank,
     leafSize,
     seed,
@@ -306,6 +290,27 @@ async function skeletonize(
     control.team.release(shared);
   }
   return state;
+}
+
+/** Skeletonizes all nodes that are not done. */
+async function findSkeletons(source: EntrySource, state: SkeletonState, control: TeamControl): Promise<void> {
+  const { modules, solo } = sourceState(source);
+  const shared = await control.team.share(state, { modules, solo });
+  try {
+    await control.team.run('skeletonize', skeletonizeNode, shared, upwardTasks(state.ranks.length), {}, control);
+  } finally {
+    control.team.release(shared);
+  }
+}
+
+/**
+ * What a next round begins with: no node done, `worst` among the witnesses, and less allowed.
+ */
+function anew({ witnesses, done, thresholdPerIndex }: SkeletonState, worst: Int32Array): Partial<SkeletonState> {
+  const all = new Set([...witnesses, ...worst]);
+  const next = sharedInt32(all.size);
+  next.set([...all]);
+  return { witnesses: next, done: done.fill(0), thresholdPerIndex: TIGHTENED * thresholdPerIndex };
 }
 
 /**
@@ -405,6 +410,7 @@ async function evaluateBlocks(
     reach: found.reach,
     nearBegin: lists.nearBegin,
     near: lists.near,
+    witnesses: found.witnesses,
     tasks,
     factor,
   };

@@ -35,6 +35,8 @@ export class NodeSample implements GramMatrix {
   #entries = new Float64Array(0);
   #formed = new Float64Array(0);
   #used = 0;
+  /** Numbers of batches that were evaluated and are not kept yet. */
+  #pending = 0;
   readonly #batches: Stored[] = [];
   /** Rows of certain batches, and of the others. */
   #certain = 0;
@@ -56,6 +58,7 @@ export class NodeSample implements GramMatrix {
     this.#spreadGram = withRoom(this.#spreadGram, 0, this.cols ** 2);
     this.rows = 0;
     this.#used = 0;
+    this.#pending = 0;
     this.#batches.length = 0;
     this.#certain = 0;
     this.#spread = 0;
@@ -65,15 +68,20 @@ export class NodeSample implements GramMatrix {
   evaluate({ rows, weights }: Batch): Matrix {
     const n = this.cols;
     const m = rows.length;
-    this.#entries = withRoom(this.#entries, this.#used, this.#used + m * n);
-    const a = view(this.#entries, this.#used, m, n);
+    const offset = this.#used + this.#pending;
+    this.#entries = withRoom(this.#entries, offset, offset + m * n);
+    const a = view(this.#entries, offset, m, n);
     this.#source.entries(rows, this.#columns, a);
+    this.#pending += m * n;
     const data = this.#entries;
-    for (let j = 0, p = this.#used; j < n; j++) for (let i = 0; i < m; i++, p++) data[p] *= weights[i];
+    for (let j = 0, p = offset; j < n; j++) for (let i = 0; i < m; i++, p++) data[p] *= weights[i];
     return a;
   }
 
-  /** Makes the rows that were evaluated last part of the sample: `a` is what `evaluate` returned. */
+  /**
+   * Makes rows that were evaluated part of the sample, batch after batch as they were evaluated: `a` is what `evaluate`
+   * returned.
+   */
   keep({ rows, weights }: Batch, a: Matrix, certain: boolean): void {
     const m = rows.length;
     if (m === 0) return;
@@ -88,6 +96,7 @@ export class NodeSample implements GramMatrix {
     }
     this.#batches.push({ offset: this.#used, rows: m, weights: weights.slice(), certain });
     this.#used += m * n;
+    this.#pending -= m * n;
     this.rows += m;
   }
 

@@ -3,7 +3,9 @@
  *
  * After C. Yu, J. Levitt, S. Reiz, G. Biros, *Geometry-oblivious FMM for compressing dense SPD matrices*, SC17:
  * neighbors outside the node first, those with most votes, each of which counts once. Indices whose nearest neighbors
- * lie in the node are neighbors as well: an outlier is nobody's neighbor.
+ * lie in the node are neighbors as well: an outlier is nobody's neighbor. Then lonely rows (voters.ts), the loneliest
+ * of each cluster outside, rows around those that were found to err, and witnesses, in which an earlier compression
+ * of the same matrix erred: they count once, too.
  *
  * All other rows are drawn by strata. A row outside lies in many clusters of the tree; its stratum is the level of the
  * smallest of them that holds a neighbor, or some of the node itself. So strata are rings around the node, the first
@@ -18,31 +20,26 @@
  */
 import { leftChild, levelOf, parentOf } from '../../core/indices.js';
 import type { RandomStream } from '../../core/random.js';
-import { sharedInt32 } from '../../core/shared-array.js';
 import { type ClusterTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
+import { LONERS, type Voters } from './voters.js';
 
 /** What the sampler reads: the tree, each index's neighbors, the near lists. */
-export interface RowSamplerState {
+export interface RowSamplerState extends Voters {
   readonly tree: ClusterTree;
   /** Leaf number of each index; 2^depth where it is isolated. */
   readonly leafOf: Int32Array;
   /** κ neighbors of each index, nearest first, and κ. */
   readonly neighbors: Int32Array;
   readonly neighborCount: number;
-  /** Of which indices i is among the nearest neighbors: nearestOf[nearestBegin[i] … nearestBegin[i + 1]). */
-  readonly nearestBegin: Int32Array;
-  readonly nearestOf: Int32Array;
-  /** By position: the level of the smallest node that holds the index there and all that it votes for. */
-  readonly reach: Int32Array;
   /**
    * Near lists (tree/interaction-lists.ts): rows that are near to any leaf of a node never pass through its skeleton.
    */
   readonly nearBegin: Int32Array;
   readonly near: Int32Array;
+  /** Rows that every sample is to have: an earlier compression erred there. */
+  readonly witnesses: Int32Array;
 }
 
-/** So many of an index's neighbors, the nearest ones, know it in turn. */
-export const NEAREST = 4;
 /** Share of the rows that goes to rings by their nearness, each next one's by DECLINE smaller; the rest by size. */
 const NEARNESS_SHARE = 0.65;
 const DECLINE = 0.5;
@@ -63,6 +60,8 @@ export class RowSampler {
   weights: Float64Array;
   /** How many rows stand in `rows`. */
   count = 0;
+  /** How many of them are witnesses. */
+  witnessed = 0;
   /** Rows outside the node and its near leaves: what the sample stands for. */
   population = 0;
   readonly #state: RowSamplerState;
@@ -85,6 +84,9 @@ export class RowSampler {
   readonly #level: Uint8Array;
   readonly #sortedFrom: Int32Array;
   readonly #sortedBefore: Int32Array;
+  /** The node of each range. */
+  readonly #node: Int32Array;
+  readonly #sortedNode: Int32Array;
   #ranges = 0;
   /** Of rings: their first range, places, rows, rows not yet taken, and rows that count once. */
   readonly #firstRange: Int32Array;
@@ -113,6 +115,8 @@ export class RowSampler {
     this.#level = new Uint8Array(leaves);
     this.#sortedFrom = new Int32Array(leaves);
     this.#sortedBefore = new Int32Array(leaves);
+    this.#node = new Int32Array(leaves);
+    this.#sortedNode = new Int32Array(leaves);
     this.#firstRange = new Int32Array(depth + 3);
     // One for each level, and one for the neighbors.
     this.#places = new Int32Array(depth + 2);
@@ -132,6 +136,7 @@ export class RowSampler {
     for (let t = 0; t < this.#touchedCount; t++) this.#votes[this.#touched[t]] = 0;
     for (let m = 0; m < this.#markedCount; m++) this.#mark[this.#marked[m]] = 0;
     this.count = 0;
+    this.witnessed = 0;
     this.#touchedCount = 0;
     this.#markedCount = 0;
     this.#exclude(ν);
@@ -204,6 +209,67 @@ export class RowSampler {
     return this.count - first;
   }
 
+  /**
+   * Takes the loneliest row of each cluster that a ring is made of, the largest ring first, then the second of each,
+   * and so on, `most` at most; they count once. Returns how many.
+   */
+  takeLoners(most: number): number {
+    const first = this.count;
+    const { loners } = this.#state;
+    if (loners.length === 0) return 0;
+    for (let place = 0; place < LONERS; place++) {
+      for (let r = 0; r < this.#ranges; r++) {
+        const i = loners[this.#sortedNode[r] * LONERS + place];
+        if (i < 0) continue;
+        if (this.count - first >= most) return this.count - first;
+        this.#takeOnce(i);
+      }
+    }
+    return this.count - first;
+  }
+
+  /** Takes the witnesses outside; they count once. Returns how many. */
+  takeWitnesses(): number {
+    const first = this.count;
+    for (const i of this.#state.witnesses) this.#takeOnce(i);
+    this.witnessed = this.count - first;
+    return this.witnessed;
+  }
+
+  /**
+   * Takes the rows outside that are among the `nearest` nearest neighbors of these rows, or to which these are among
+   * the nearest; they count once. Returns how many.
+   */
+  takeAround(starts: readonly number[], nearest: number): number {
+    const first = this.count;
+    const { neighbors, neighborCount, nearestBegin, nearestOf } = this.#state;
+    for (const i of starts) {
+      const from = i * neighborCount;
+      for (let q = from; q < from + Math.min(nearest, neighborCount); q++) this.#takeOnce(neighbors[q]);
+      const begin = nearestBegin[i];
+      for (let q = begin; q < Math.min(begin + nearest, nearestBegin[i + 1]); q++) this.#takeOnce(nearestOf[q]);
+    }
+    return this.count - first;
+  }
+
+  /** Takes row i where it lies outside and is not taken yet; it counts once. */
+  #takeOnce(i: number): void {
+    const leaf = this.#state.leafOf[i];
+    if (this.#inside[leaf] !== 0 || this.#taken[i] !== FREE) return;
+    const ring = this.#votes[i] > 0 ? this.#places.length - 1 : this.#ringOf(leaf);
+    this.#taken[i] = TAKEN;
+    this.#free[ring]--;
+    this.#certain[ring]++;
+    this.#put(i, 1);
+  }
+
+  /** The ring of a leaf's rows, other than neighbors: the level of the smallest marked node above it. */
+  #ringOf(leaf: number): number {
+    let μ = firstLeaf(this.#state.tree) + leaf;
+    while (this.#mark[μ] === 0) μ = parentOf(μ);
+    return levelOf(μ);
+  }
+
   #takeNeighbor(i: number): void {
     this.#taken[i] = TAKEN;
     this.#free[this.#free.length - 1]--;
@@ -265,8 +331,9 @@ export class RowSampler {
   }
 
   /**
-   * Counts, for every row outside, how many indices of node μ, on this level, have it as a neighbor, or are nearest to
-   * it.
+   * Counts, for every row outside, how many indices of node μ, on this level, have it as a neighbor: each index as
+   * often as it has neighbors outside. One that is nearest to the row and does not know it counts as often as an index
+   * that has all its neighbors outside: outliers, in the node and outside, come first.
    */
   #vote(μ: number, level: number): void {
     const { tree, leafOf, neighbors, neighborCount, nearestBegin, nearestOf, reach } = this.#state;
@@ -279,13 +346,21 @@ export class RowSampler {
     for (let p = tree.begin[μ]; p < end; p++) {
       if (reach[p] >= level) continue;
       const i = order[p];
-      for (let q = i * neighborCount, last = q + neighborCount; q < last; q++) {
+      const first = i * neighborCount;
+      const last = first + neighborCount;
+      let outside = 0;
+      for (let q = first; q < last; q++) outside += 1 - inside[leafOf[neighbors[q]]];
+      for (let q = outside === 0 ? last : first; q < last; q++) {
         const j = neighbors[q];
-        if (inside[leafOf[j]] === 0 && votes[j]++ === 0) touched[count++] = j;
+        if (inside[leafOf[j]] !== 0) continue;
+        if (votes[j] === 0) touched[count++] = j;
+        votes[j] += outside;
       }
       for (let q = nearestBegin[i], last = nearestBegin[i + 1]; q < last; q++) {
         const j = nearestOf[q];
-        if (inside[leafOf[j]] === 0 && votes[j]++ === 0) touched[count++] = j;
+        if (inside[leafOf[j]] !== 0) continue;
+        if (votes[j] === 0) touched[count++] = j;
+        votes[j] += neighborCount;
       }
     }
     this.#touchedCount = count;
@@ -306,6 +381,7 @@ export class RowSampler {
       const to = next[this.#level[r]]++;
       this.#sortedFrom[to] = this.#from[r];
       this.#sortedBefore[to] = this.#before[r];
+      this.#sortedNode[to] = this.#node[r];
     }
     // Neighbors lie in the places of the last level, and are a ring of their own.
     this.#size.set(this.#places);
@@ -330,6 +406,7 @@ export class RowSampler {
     if ((mark & EXCLUDED) !== 0) return;
     const own = mark === 0 ? ring : tree.depth;
     const r = this.#ranges++;
+    this.#node[r] = μ;
     this.#from[r] = tree.begin[μ];
     this.#before[r] = this.#places[own];
     this.#level[r] = own;
@@ -385,50 +462,4 @@ export class RowSampler {
       this.#takePlace(ring, place);
     }
   }
-}
-
-/** Which indices vote for rows beside their neighbors, and how far the votes of each reach. */
-export type Voters = Pick<RowSamplerState, 'nearestBegin' | 'nearestOf' | 'reach'>;
-
-/** Finds of which indices each index is among the NEAREST nearest neighbors, where it is not theirs anyway. */
-export function findVoters(tree: ClusterTree, leafOf: Int32Array, neighbors: Int32Array, count: number): Voters {
-  const { size, depth } = tree;
-  const nearest = Math.min(NEAREST, count);
-  const nearestBegin = sharedInt32(size + 1);
-  const oneSided = new Uint8Array(size * nearest);
-  for (let j = 0, t = 0; j < size; j++) {
-    for (let q = j * count; q < j * count + nearest; q++, t++) {
-      const i = neighbors[q];
-      let p = i * count;
-      const end = p + count;
-      while (p < end && neighbors[p] !== j) p++;
-      if (p < end) continue;
-      oneSided[t] = 1;
-      nearestBegin[i + 1]++;
-    }
-  }
-  for (let i = 0; i < size; i++) nearestBegin[i + 1] += nearestBegin[i];
-  const nearestOf = sharedInt32(nearestBegin[size]);
-  const next = nearestBegin.slice(0, size);
-  for (let j = 0, t = 0; j < size; j++)
-    for (let q = j * count; q < j * count + nearest; q++, t++)
-      if (oneSided[t] === 1) nearestOf[next[neighbors[q]]++] = j;
-  const reach = sharedInt32(size);
-  const isolated = 2 ** depth;
-  for (let p = tree.begin[0]; p < tree.end[0]; p++) {
-    const i = tree.order[p];
-    const own = leafOf[i];
-    // Bits in which the numbers of their leaves differ.
-    let differ = 0;
-    for (let q = i * count; q < (i + 1) * count; q++) {
-      const leaf = leafOf[neighbors[q]];
-      if (leaf !== isolated) differ |= own ^ leaf;
-    }
-    for (let q = nearestBegin[i]; q < nearestBegin[i + 1]; q++) {
-      const leaf = leafOf[nearestOf[q]];
-      if (leaf !== isolated) differ |= own ^ leaf;
-    }
-    reach[p] = depth - (32 - Math.clz32(differ));
-  }
-  return { nearestBegin, nearestOf, reach };
 }

@@ -10,9 +10,10 @@
  *   τ_ν² = t²·‖K‖_F²·(n_ν/N)/(2·levels),
  * so that the errors of all nodes, rows and columns, add up to t·‖K‖_F. A node begins with a few rows for each unit of
  * the rank that is forecast for it: a leaf's from a few leaves that are done first, an inner node's from its own
- * children. Where they are too few for the rank that is found, or fresh rows miss τ_ν, rows are added, the fresh ones
- * among them, until all are. Departs from GOFMM (SC17) in the number of rows, the weights, the amplification, the
- * threshold and the verification.
+ * children. Where they are too few for the rank that is found, or fresh rows miss τ_ν, rows are added, the fresh
+ * ones among them, until all are. Where the drawn rows fit, the neighbors of those that err most are tried as
+ * well, and theirs, as long as the error rises: a few rows that hold it are found by its slope. Departs from GOFMM
+ * (SC17) in the number of rows, the weights, the amplification, the threshold and the verification.
  */
 import { NonFiniteError } from '../../core/errors.js';
 import { RandomStream } from '../../core/random.js';
@@ -87,6 +88,10 @@ const FIRST_GUESS = 16;
 const NEIGHBOR_SHARE = 0.5;
 /** The same where the rank limit decides: errors stand everywhere then, and more of the other rows are better. */
 export const LIMITED_NEIGHBOR_SHARE = 0.3;
+/** Share of the first rows that lonely ones may fill. */
+const LONER_SHARE = 1 / 4;
+/** So many lonely rows more are tried, for each fresh one. */
+const FRESH_LONER_SHARE = 1 / 3;
 /** Most rows in a sample: so many for each candidate, or so many entries. */
 const MOST_PER_CANDIDATE = 16;
 const MOST_ENTRIES = 2 ** 21;
@@ -100,6 +105,13 @@ const SHOWING_ROWS = 6;
 const SAFETY = 0.5;
 /** Standard deviations, of the sum over a level, by which a node is to stay below its threshold. */
 const DEVIATIONS = 1;
+/**
+ * From so many of the fresh rows that err most one goes on to their nearest neighbors, and from those that err more
+ * than all before to theirs, so many steps at most: errors that stand in a few rows are found by their slopes.
+ */
+const STARTS = 4;
+const NEAREST_AROUND = 8;
+const STEPS = 6;
 const STREAM = 0x5e1e;
 
 /** Rows that the first sample of a leaf asks for where `rank` is forecast, `least` at least. */
@@ -121,6 +133,13 @@ export const mostRows = (columns: number): number =>
 /** Most columns a node can have. */
 export const candidateLimit = (leafSize: number, maxRank: number): number => Math.max(leafSize, 2 * maxRank);
 
+/** Rows that were evaluated, and are part of the sample once they are kept. */
+interface Tried {
+  readonly batch: Batch;
+  readonly a: Matrix;
+  readonly certain: boolean;
+}
+
 /** An estimated sum of squares, and the variance of the estimate. */
 interface Estimate {
   readonly sum: number;
@@ -139,6 +158,8 @@ class NodeSkeletonizer {
   readonly #ordered: Int32Array;
   readonly #scaled: ScaledInterpolation | undefined;
   #check = new Float64Array(0);
+  /** Squares of the errors of the rows that were tried last, without their weights. */
+  #rowErrors = new Float64Array(0);
 
   constructor(state: SkeletonState, context: WorkerContext) {
     const columns = candidateLimit(state.leafSize, state.maxRank);
@@ -176,8 +197,10 @@ class NodeSkeletonizer {
       const share = columns >= 2 * NEAR_LIMIT * maxRank ? LIMITED_NEIGHBOR_SHARE : NEIGHBOR_SHARE;
       const neighbors = Math.min(first, Math.floor(share * Math.max(first, fair)));
       this.#add(sampler.takeNeighbors(neighbors), true);
+      this.#add(sampler.takeLoners(Math.floor(LONER_SHARE * first)), true);
+      this.#add(sampler.takeWitnesses(), true);
     }
-    this.#growTo(first, random);
+    this.#growTo(first + sampler.witnessed, random);
     let attempts = 0;
     let estimate: Estimate = { sum: 0, variance: 0 };
     for (;;) {
@@ -202,33 +225,88 @@ class NodeSkeletonizer {
       else sampler.takeSpread(wanted, random);
       const batch = this.#batch(from);
       const a = this.#sample.evaluate(batch);
-      const fresh = this.#errorOf(a);
+      const fresh = this.#errorOf(a, batch.weights);
       if (!Number.isFinite(fresh.sum)) throw this.#nonFinite(ν, columns);
       estimate = { sum: fresh.sum + seen, variance: fresh.variance };
-      const met = estimate.sum + DEVIATIONS * Math.sqrt(estimate.variance / 2 ** levelOf(ν)) <= threshold ** 2;
+      const isMet = ({ sum, variance }: Estimate): boolean =>
+        sum + DEVIATIONS * Math.sqrt(variance / 2 ** levelOf(ν)) <= threshold ** 2;
+      const tried: Tried[] = [{ batch, a, certain: false }];
       // An error that few rows show may stand in others as well.
       const few = least < fair && fresh.sum ** 2 < SHOWING_ROWS * fresh.variance;
+      const drawnMet = isMet(estimate) && !(few && this.#sample.rows < fair);
+      if (drawnMet) estimate = { ...estimate, sum: estimate.sum + this.#climb(batch, tried) };
+      if (drawnMet && isMet(estimate)) {
+        const lonely = this.#tryLoners(Math.ceil(FRESH_LONER_SHARE * wanted), tried);
+        estimate = { ...estimate, sum: estimate.sum + lonely };
+      }
       // Near its limit a node has no rank left to spend on more rows.
-      if (
-        (met && !(few && this.#sample.rows < fair)) ||
-        rank >= NEAR_LIMIT * maxRank ||
-        this.#sample.rows >= mostRows(columns)
-      )
+      if ((drawnMet && isMet(estimate)) || rank >= NEAR_LIMIT * maxRank || this.#sample.rows >= mostRows(columns))
         break;
-      this.#sample.keep(batch, a, false);
+      for (const one of tried) this.#sample.keep(one.batch, one.a, one.certain);
       if (sampler.complete) this.#sample.countOnce();
-      else this.#growTo(Math.min(Math.max(2 * this.#sample.rows, Math.ceil(fair)), mostRows(columns)), random);
+      // Rows that drawn ones did not show are part of the sample now: that is enough to decompose it anew.
+      else if (!drawnMet)
+        this.#growTo(Math.min(Math.max(2 * this.#sample.rows, Math.ceil(fair)), mostRows(columns)), random);
     }
     if (this.#scaled !== undefined && this.#interpolateScaled(columns, this.#scaled)) {
       // Another interpolation than the one that was verified, and a worse fit: all rows that the skeleton was found
       // from are looked at.
       estimate = { ...estimate, sum: Math.max(estimate.sum, this.#sampleError()) };
     }
-    state.attempts[ν] = attempts;
+    state.attempts[ν] += attempts;
     state.missed[ν] = estimate.sum;
     state.variance[ν] = estimate.variance;
     this.#store(ν, columns);
     state.done[ν] = 1;
+  }
+
+  /**
+   * The errors, squared, of rows around those of a batch that err most, and so on where they err more. What is
+   * evaluated joins `tried`. The rows' errors of that batch are those found last.
+   */
+  #climb({ rows }: Batch, tried: Tried[]): number {
+    let sum = 0;
+    let starts = this.#worst(rows, 0);
+    let height = starts.length === 0 ? 0 : this.#rowErrors[starts[0]];
+    let at = starts.map((r) => rows[r]);
+    for (let step = 0; step < STEPS && at.length > 0; step++) {
+      const from = this.#sampler.count;
+      if (this.#sampler.takeAround(at, NEAREST_AROUND) === 0) break;
+      const batch = this.#batch(from);
+      const a = this.#sample.evaluate(batch);
+      tried.push({ batch, a, certain: true });
+      sum += this.#errorOf(a, batch.weights).sum;
+      starts = this.#worst(batch.rows, height);
+      if (starts.length > 0) height = this.#rowErrors[starts[0]];
+      at = starts.map((r) => batch.rows[r]);
+    }
+    return sum;
+  }
+
+  /** The errors, squared, of the next lonely rows, `most` at most; what is evaluated joins `tried`. */
+  #tryLoners(most: number, tried: Tried[]): number {
+    const from = this.#sampler.count;
+    if (this.#sampler.takeLoners(most) === 0) return 0;
+    const batch = this.#batch(from);
+    const a = this.#sample.evaluate(batch);
+    tried.push({ batch, a, certain: true });
+    return this.#errorOf(a, batch.weights).sum;
+  }
+
+  /** The numbers of the rows tried last that err most, more than `least`, the worst first. */
+  #worst(rows: Int32Array, least: number): number[] {
+    const errors = this.#rowErrors;
+    const worst: number[] = [];
+    for (let r = 0; r < rows.length; r++) {
+      if (!(errors[r] > least)) continue;
+      let place = worst.length;
+      while (place > 0 && errors[worst[place - 1]] < errors[r]) place--;
+      if (place < STARTS) {
+        worst.splice(place, 0, r);
+        if (worst.length > STARTS) worst.pop();
+      }
+    }
+    return worst;
   }
 
   /** Adds rows until there are `wanted`, or all there are. */
@@ -246,6 +324,7 @@ class NodeSkeletonizer {
 
   /** Adds the `count` rows that were taken last. */
   #add(count: number, certain: boolean): void {
+    if (count === 0) return;
     const batch = this.#batch(this.#sampler.count - count);
     this.#sample.keep(batch, this.#sample.evaluate(batch), certain);
   }
@@ -299,7 +378,7 @@ class NodeSkeletonizer {
   }
 
   /** ‖(A(:, C) − A(:, S)·[I T])·D‖_F² of weighted rows A, and the variance of that sum over rows. */
-  #errorOf(a: Matrix): Estimate {
+  #errorOf(a: Matrix, weights?: Float64Array): Estimate {
     const { rank: k, columns: order, interpolation } = this.#decomposition;
     const { rows: m, cols: n } = a;
     if (this.#check.length < m * n) this.#check = new Float64Array(m * n);
@@ -314,11 +393,13 @@ class NodeSkeletonizer {
     if (k > 0) this.#context.blas.gemm('N', 'T', -1, view(check, 0, m, k), interpolation, 1, rest);
     let sum = 0;
     let variance = 0;
+    if (this.#rowErrors.length < m) this.#rowErrors = new Float64Array(2 * m);
     for (let i = 0; i < m; i++) {
       let row = 0;
       for (let p = k * m + i; p < n * m; p += m) row += check[p] * check[p];
       sum += row;
       variance += row * row;
+      this.#rowErrors[i] = weights === undefined ? row : row / weights[i] ** 2;
     }
     return { sum, variance };
   }

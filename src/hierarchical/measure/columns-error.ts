@@ -1,7 +1,8 @@
 /**
- * A compression's error on a few whole columns, before the matrix is handed over.
+ * A compression's error on a few whole columns, before the matrix is handed over, and the indices that err most.
  * Nodes are verified on rows drawn as evenly as those that skeletons are found from: both may pass by what stands in
- * few rows, as in sparse matrices; whole columns do not. A sample of columns may miss an error in a few columns alone.
+ * few rows, as in sparse matrices; whole columns do not. A sample of columns may miss an error in a few columns alone;
+ * but K − K̃ is symmetric, and its rows in the columns seen so far tell which others to look at.
  */
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
@@ -18,34 +19,76 @@ import { columnNorms, comparing, unitVectors } from './sampled-columns.js';
  * compression's time.
  */
 export const ALL_COLUMNS = 1024;
-const COMPARED_ENTRIES = 2 ** 17;
-const LEAST_COLUMNS = 8;
+const COMPARED_ENTRIES = 2 ** 18;
+const LEAST_COLUMNS = 16;
 /** Columns multiplied at a time. */
 const BATCH = 64;
+/** Times that one goes on to the columns whose rows err most, and how many, of those that were drawn. */
+const CLIMBS = 2;
+const CLIMB_SHARE = 1 / 4;
+/** Indices that are told, at most. */
+const MOST_WORST = 128;
 const STREAM = 0xc01;
 
-/**
- * ‖K − K̃‖_F/‖K‖_F from sampled columns; exact up to N = 1024. NaN where K has an entry there that is not finite.
- * Throws AbortedError and what the source throws.
- */
+/** What was seen of an error. */
+export interface SeenError {
+  /**
+   * ‖K − K̃‖_F/‖K‖_F: from the columns that were drawn, and no less than all columns that were looked at show; exact up
+   * to N = 1024. NaN where K has an entry there that is not finite.
+   */
+  readonly relative: number;
+  /** The indices whose rows err most in these columns, the worst first. */
+  readonly worst: Int32Array;
+}
+
+/** How columns are compared. */
+export interface SeenSetup {
+  readonly seed: number;
+  /** ‖K‖_F, as it was estimated, and what brings the largest entry of K near 1. */
+  readonly norm: number;
+  readonly unit: number;
+}
+
+/** Compares K̃ with K in some columns. Throws AbortedError and what the source throws. */
 export async function columnsError(
   source: EntrySource,
   approximation: LinearOperator,
-  seed: number,
+  { seed, norm, unit }: SeenSetup,
   control: TeamControl,
-): Promise<number> {
+): Promise<SeenError> {
   const { size } = source;
   const count = size <= ALL_COLUMNS ? size : Math.max(LEAST_COLUMNS, Math.floor(COMPARED_ENTRIES / size));
-  const columns = sampleWithoutReplacement(size, count, new RandomStream(seed, STREAM));
-  const width = Math.min(BATCH, columns.length);
-  const units = view(sharedFloat64(size * width), 0, size, width);
-  const compared = [comparing(approximation, units)];
-  const { exact, errors } = await columnNorms(
-    source,
-    unitVectors(columns),
-    compared,
-    { width, phase: 'compare columns' },
-    control,
-  );
-  return quotientOfNorms(errors[0], exact);
+  const rows = sharedFloat64(size);
+  const width = Math.min(BATCH, count);
+  const compared = [comparing(approximation, view(sharedFloat64(size * width), 0, size, width))];
+  const setup = { width, rows: [rows], unit, phase: 'compare columns' };
+  const drawn = sampleWithoutReplacement(size, count, new RandomStream(seed, STREAM));
+  const { exact, errors } = await columnNorms(source, unitVectors(drawn), compared, setup, control);
+  let relative = quotientOfNorms(errors[0], exact);
+  const seen = new Set(drawn);
+  // ‖(K − K̃)(:, seen)‖_F
+  let least = Math.hypot(...errors[0]);
+  for (let climb = 0; climb < CLIMBS && seen.size < size; climb++) {
+    const next = worstOf(rows, Math.ceil(CLIMB_SHARE * count), seen).sort();
+    if (next.length === 0) break;
+    const more = await columnNorms(source, unitVectors(next), compared, setup, control);
+    for (const j of next) seen.add(j);
+    least = Math.hypot(least, ...more.errors[0]);
+    if (!(least <= relative * norm)) relative = least / norm;
+  }
+  return { relative, worst: worstOf(rows, MOST_WORST, new Set()) };
+}
+
+/** The `most` indices with the largest numbers above 0 that are not among `others`, the largest first. */
+function worstOf(numbers: Float64Array, most: number, others: ReadonlySet<number>): Int32Array {
+  const worst: number[] = [];
+  for (let i = 0; i < numbers.length; i++) {
+    const value = numbers[i];
+    if (!(value > 0) || (worst.length === most && value <= numbers[worst[most - 1]]) || others.has(i)) continue;
+    let place = worst.length;
+    while (place > 0 && numbers[worst[place - 1]] < value) place--;
+    worst.splice(place, 0, i);
+    if (worst.length > most) worst.pop();
+  }
+  return Int32Array.from(worst);
 }
