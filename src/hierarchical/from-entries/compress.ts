@@ -4,7 +4,7 @@
 import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError, ShapeError } from '../../core/errors.js';
 import { sharedFloats } from '../../core/floats.js';
-import { firstOfLevel, leftChild, parentOf, rightChild } from '../../core/indices.js';
+import { leftChild, parentOf, rightChild } from '../../core/indices.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { requireMemory } from '../../core/memory.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
@@ -25,7 +25,7 @@ import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { interactionLists } from '../../tree/lists.js';
 import { findNeighbors, type Neighbors } from '../../tree/neighbors.js';
 import { checkTree } from '../matrix/check-data.js';
-import { ALL_COLUMNS, columnsError } from '../measure/columns-error.js';
+import { ALL_COLUMNS, columnsError, comparisonBytes } from '../measure/columns-error.js';
 import { composedBases } from './compose-basis.js';
 import { fillBlock, fillTasks, type FillState } from './evaluate-blocks.js';
 import { layOut, type Layout, assemble } from '../matrix/layout.js';
@@ -39,14 +39,11 @@ import { basisLevels, evenRanks, skeletonizeNode, type SkeletonState } from './s
 import { allowedError, isRounding, limitsOfMatrix, limitsOfNodes } from '../matrix/tolerance-limits.js';
 import { findZeroCoupling } from './zero-couplings.js';
 import { findVoters } from './row-sampler.js';
-import { estimateCompression, forecastRanks, interpolationLimit, leastBytes } from './cost.js';
+import { interpolationLimit } from './cost.js';
+import { estimateCompression, forecastRanks, leastBytes } from './memory-estimate.js';
+import { pilotLeaves, pilotSubtrees } from './pilot.js';
 import { FORMAT_TABLE } from '../matrix/format.js';
 
-/** Subtrees that are skeletonized before the rest, and their levels above the leaves: what memory will be needed. */
-const PILOT_SUBTREES = 4;
-const PILOT_HEIGHT = 3;
-/** Leaves that are skeletonized before the others: their ranks are a forecast. */
-const PILOT_LEAVES = 8;
 /** What all nodes verified is taken with so many standard deviations: 97.7 % from above. */
 const DEVIATIONS = 2;
 
@@ -58,7 +55,8 @@ const DEVIATIONS = 2;
  * N × N, with ‖K − K̃‖_F ≤ tolerance·‖K‖_F as far as `maxRank` allows: `report.met` says whether it was met, as far as
  * was seen, and `report.limits` what was hit (measure it: `HierarchicalMatrix.estimateError`).
  * Cost: O(N log N) entries and flops for fixed rank. The same seed gives the same bits for any number of workers.
- * Throws OptionError, the errors of `validateSource`, MemoryError (before allocating), AbortedError, WorkerError.
+ * Throws OptionError, the errors of `validateSource`, MemoryError (at once where no ranks would fit, else when those of
+ * a few subtrees are known), AbortedError, WorkerError.
  * Source: C. Yu, J. Levitt, S. Reiz, G. Biros, SC17, arXiv 1707.00164; the departures are stated in skeletonize.ts and
  * lists.ts.
  *
@@ -112,11 +110,13 @@ async function compressScaled(
   control: TeamControl,
 ): Promise<HierarchicalMatrix<EntriesReport>> {
   const { distance, seed } = resolved;
+  const { team } = control;
 
-  // What cannot fit whatever the ranks are is refused at once.
-  requireMemory(leastBytes(source.size, resolved), resolved.memoryLimit ?? availableMemory(), COMPRESSION_NEED);
+  const inner = diagonal.reduce((count, d) => count + (d === 0 ? 0 : 1), 0) || source.size;
+  requireMemory(leastBytes(source.size, inner, resolved), resolved.memoryLimit ?? availableMemory(), COMPRESSION_NEED);
   const searched = performance.now();
-  const neighbors = await findNeighbors(source, distance, { neighbors: resolved.neighbors, seed }, control);
+  const neighbors = await searchNeighbors(source, resolved, control);
+  team.collect(2 * neighbors.indices.byteLength);
   const grown = performance.now();
   if (resolved.tree !== undefined) requireTree(resolved.tree, source.size);
   const tree =
@@ -130,6 +130,12 @@ async function compressScaled(
   const { nested } = FORMAT_TABLE[resolved.format];
   const zero = await findZeros(source, lists, skeletons, control);
   const layout = layOut(tree, lists, skeletons, nested, zero);
+  if (nested) {
+    const { byteLength } = neighbors.indices;
+    letGo(neighbors, ['indices']);
+    letGo(skeletons, VOTERS);
+    team.collect(byteLength);
+  }
   const data = await evaluateBlocks(
     source,
     resolved,
@@ -137,6 +143,7 @@ async function compressScaled(
     control,
   );
   const filled = performance.now();
+  team.collect(letGo(neighbors, ['indices']) + letGo(skeletons, [...VOTERS, ...FOUND]));
 
   const share = (ν: number): number => skeletons.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]);
   const nodes = Array.from({ length: nodesOf(tree) }, (_, ν) => ν);
@@ -176,6 +183,7 @@ async function compressScaled(
   const unmeasured = new HierarchicalMatrix(data, layout.elements, {} as EntriesReport, control.team);
   const compared = columnsError(scaledSource(source, 1 / factor), unmeasured, seed, control).finally(() => {
     unmeasured.release();
+    team.collect(comparisonBytes(source.size));
   });
   // What is exact needs no estimate beside it.
   const seen = source.size <= ALL_COLUMNS ? await compared : Math.max(verified, await compared);
@@ -207,6 +215,33 @@ async function compressScaled(
   return new HierarchicalMatrix(data, layout.elements, report, control.team);
 }
 
+/** `findNeighbors` without distances, which take two thirds of the memory and are not asked for any more. */
+async function searchNeighbors(
+  source: EntrySource,
+  { distance, neighbors, seed }: ResolvedOptions,
+  control: TeamControl,
+): Promise<Omit<Neighbors, 'distances' | 'iterations'>> {
+  const { count, indices, recall } = await findNeighbors(source, distance, { neighbors, seed }, control);
+  return { count, indices, recall };
+}
+
+/** What rows are drawn by, and what skeletonization found. */
+const VOTERS = ['neighbors', 'nearestBegin', 'nearestOf', 'reach', 'leafOf'] as const;
+const FOUND = ['choice', 'skeletons', 'amplification', 'slots'] as const;
+
+/**
+ * Replaces arrays that nothing will read any more by empty ones, whoever still holds the object; returns how many bytes
+ * they had.
+ */
+function letGo<K extends string>(of: { readonly [key in K]: Int32Array | Float64Array }, keys: readonly K[]): number {
+  let bytes = 0;
+  for (const key of keys) {
+    bytes += of[key].byteLength;
+    (of as Record<K, Int32Array | Float64Array>)[key] = of[key].slice(0, 0);
+  }
+  return bytes;
+}
+
 /** Throws ShapeError unless the caller's tree is a cluster tree over the source's indices. */
 function requireTree(tree: ClusterTree, size: number): void {
   checkTree(tree, (what) => {
@@ -228,7 +263,7 @@ function neededBases(tree: ClusterTree, lists: InteractionLists): Int32Array {
 interface SkeletonInput {
   readonly tree: ClusterTree;
   readonly lists: InteractionLists;
-  readonly neighbors: Neighbors;
+  readonly neighbors: Pick<Neighbors, 'count' | 'indices'>;
   /** 1 for every node that needs a basis. */
   readonly needed: Int32Array;
 }
@@ -283,21 +318,19 @@ async function skeletonize(
   const shared = await control.team.share(state, { modules, solo });
   try {
     // A few leaves first: their ranks are the forecast for the others.
-    const leaves = leavesOf(tree);
-    const pilots = Math.min(PILOT_LEAVES, leaves);
-    const pilot = Array.from({ length: pilots }, (_, q) => firstLeaf(tree) + Math.floor(((q + 0.5) * leaves) / pilots));
-    const some = independentTasks(pilots);
-    await control.team.run('forecast ranks', skeletonizeNode, shared, some, { nodes: Int32Array.from(pilot) }, control);
-    const ranks = pilot.map((ν) => state.ranks[ν]);
+    const pilot = pilotLeaves(tree);
+    const some = independentTasks(pilot.length);
+    await control.team.run('forecast ranks', skeletonizeNode, shared, some, { nodes: pilot }, control);
+    const ranks = Array.from(pilot, (ν) => state.ranks[ν]);
     state.forecast[0] = Math.max(...ranks);
-    state.forecast[1] = evenRanks(ranks, Math.min(...pilot.map((ν) => tree.end[ν] - tree.begin[ν]))) ? 1 : 0;
-    for (const nodesOfLevel of pilotSubtrees(tree)) {
-      const tasks = independentTasks(nodesOfLevel.length);
-      await control.team.run('forecast ranks', skeletonizeNode, shared, tasks, { nodes: nodesOfLevel }, control);
-    }
-    const expected = forecastRanks(tree, state.ranks, state.done, maxRank);
+    const least = pilot.reduce((size, ν) => Math.min(size, tree.end[ν] - tree.begin[ν]), Infinity);
+    state.forecast[1] = evenRanks(ranks, least) ? 1 : 0;
+    // Then a few subtrees: whether what all need is there.
+    const { nodes: below, graph } = pilotSubtrees(tree);
+    await control.team.run('forecast ranks', skeletonizeNode, shared, graph, { nodes: below }, control);
+    const expected = { lists, needed, ranks: forecastRanks(tree, state, maxRank), slotBytes: state.slots.byteLength };
     requireMemory(
-      estimateCompression(tree, { lists, needed, ranks: expected }, options, control.team.workers),
+      estimateCompression(tree, expected, options, control.team.workers),
       options.memoryLimit ?? availableMemory(),
       COMPRESSION_NEED,
     );
@@ -306,21 +339,6 @@ async function skeletonize(
     control.team.release(shared);
   }
   return state;
-}
-
-/**
- * The nodes of a few subtrees of a few levels, level by level from the leaves: their ranks and how they grow tell those
- * of the others. None where the tree is not much larger.
- */
-function pilotSubtrees(tree: ClusterTree): Int32Array[] {
-  const level = tree.depth - PILOT_HEIGHT;
-  if (2 ** level < 2 * PILOT_SUBTREES) return [];
-  const roots = Array.from({ length: PILOT_SUBTREES }, (_, q) => Math.floor(((q + 0.5) * 2 ** level) / PILOT_SUBTREES));
-  return Array.from({ length: PILOT_HEIGHT + 1 }, (_, up) => {
-    const count = 2 ** (PILOT_HEIGHT - up);
-    const first = firstOfLevel(tree.depth - up);
-    return Int32Array.from(roots.flatMap((root) => Array.from({ length: count }, (__, i) => first + root * count + i)));
-  });
 }
 
 /** 1 for each far pair whose coupling is zero. */

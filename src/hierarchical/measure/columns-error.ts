@@ -11,7 +11,7 @@ import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { sampleWithoutReplacement } from './error-estimate.js';
 import { quotientOfNorms } from './error-interval.js';
-import { columnNorms, comparing, unitVectors } from './sampled-columns.js';
+import { columnNorms, comparing, unitVectors, vectorsToCompare } from './sampled-columns.js';
 
 /**
  * All columns up to this size, where the error is exact; above it so many that it takes about a hundredth of the
@@ -20,9 +20,16 @@ import { columnNorms, comparing, unitVectors } from './sampled-columns.js';
 export const ALL_COLUMNS = 1024;
 const COMPARED_ENTRIES = 2 ** 17;
 const LEAST_COLUMNS = 8;
-/** Columns multiplied at a time. */
-const BATCH = 64;
 const STREAM = 0xc01;
+
+/** Columns that are compared, of N. */
+const columnCount = (size: number): number =>
+  size <= ALL_COLUMNS ? size : Math.max(LEAST_COLUMNS, Math.floor(COMPARED_ENTRIES / size));
+/** Columns multiplied at a time. */
+const columnsAtATime = (size: number): number => Math.min(columnCount(size), vectorsToCompare(size));
+/** Bytes that the comparison needs: units, their products, and three numbers for each in the workspace of products. */
+export const comparisonBytes = (size: number, numberBytes = 8): number =>
+  columnsAtATime(size) * (2 * 8 + 3 * numberBytes) * size;
 
 /**
  * ‖K − K̃‖_F/‖K‖_F from sampled columns; exact up to N = 1024. NaN where K has an entry there that is not finite.
@@ -35,9 +42,8 @@ export async function columnsError(
   control: TeamControl,
 ): Promise<number> {
   const { size } = source;
-  const count = size <= ALL_COLUMNS ? size : Math.max(LEAST_COLUMNS, Math.floor(COMPARED_ENTRIES / size));
-  const columns = sampleWithoutReplacement(size, count, new RandomStream(seed, STREAM));
-  const width = Math.min(BATCH, columns.length);
+  const columns = sampleWithoutReplacement(size, columnCount(size), new RandomStream(seed, STREAM));
+  const width = columnsAtATime(size);
   const units = view(sharedFloat64(size * width), 0, size, width);
   const compared = [comparing(approximation, units)];
   const { exact, errors } = await columnNorms(

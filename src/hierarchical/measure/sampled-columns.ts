@@ -16,6 +16,17 @@ import { openHandle, sourceState, type SourceHandle } from '../../source/share-s
 
 /** Rows evaluated at a time. */
 const PANEL = 512;
+/**
+ * Vectors at a time: fewer where so many would take more bytes, but never fewer than the least. A product holds five
+ * numbers for each.
+ */
+const MOST_AT_ONCE = 64;
+const LEAST_AT_ONCE = 4;
+const BYTES_AT_ONCE = 2 ** 25;
+
+/** How many vectors of N numbers are multiplied and compared at a time. */
+export const vectorsToCompare = (size: number): number =>
+  Math.min(MOST_AT_ONCE, Math.max(LEAST_AT_ONCE, Math.floor(BYTES_AT_ONCE / (8 * size))));
 
 /**
  * Vectors v_g = Σ_t c_t e_{j_t} of `size` columns each, those of vector g from g·size on; an index may stand there
