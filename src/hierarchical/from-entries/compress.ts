@@ -8,6 +8,7 @@ import { leftChild, parentOf, rightChild } from '../../core/indices.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { requireMemory } from '../../core/memory.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
+import { inLargePages } from '../../dense/large-pages.js';
 import { availableMemory } from '../../io/machine.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import { runOnceWith } from '../../parallel/run-once.js';
@@ -23,7 +24,7 @@ import { resolvedDistance } from '../../tree/distances/choose-distance.js';
 import { described, type Given } from '../../tree/given.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { interactionLists } from '../../tree/lists.js';
-import { findNeighbors, type Neighbors } from '../../tree/neighbors.js';
+import { bytesOfNeighbor, findNeighborIndices, type Neighbors } from '../../tree/neighbors.js';
 import { checkTree } from '../matrix/check-data.js';
 import { ALL_COLUMNS, columnsError, comparisonBytes } from '../measure/columns-error.js';
 import { composedBases } from './compose-basis.js';
@@ -113,10 +114,12 @@ async function compressScaled(
   const { team } = control;
 
   const inner = diagonal.reduce((count, d) => count + (d === 0 ? 0 : 1), 0) || source.size;
-  requireMemory(leastBytes(source.size, inner, resolved), resolved.memoryLimit ?? availableMemory(), COMPRESSION_NEED);
+  const perNeighbor = bytesOfNeighbor(source, distance, resolved.neighbors);
+  const least = leastBytes(source.size, inner, resolved, perNeighbor);
+  requireMemory(least, resolved.memoryLimit ?? availableMemory(), COMPRESSION_NEED);
   const searched = performance.now();
   const neighbors = await searchNeighbors(source, resolved, control);
-  team.collect(2 * neighbors.indices.byteLength);
+  team.collect((perNeighbor / 4) * neighbors.indices.byteLength);
   const grown = performance.now();
   if (resolved.tree !== undefined) requireTree(resolved.tree, source.size);
   const tree =
@@ -183,10 +186,10 @@ async function compressScaled(
   const unmeasured = new HierarchicalMatrix(data, layout.elements, {} as EntriesReport, control.team);
   const compared = columnsError(scaledSource(source, 1 / factor), unmeasured, seed, control).finally(() => {
     unmeasured.release();
-    team.collect(comparisonBytes(source.size));
   });
   // What is exact needs no estimate beside it.
   const seen = source.size <= ALL_COLUMNS ? await compared : Math.max(verified, await compared);
+  team.collect(comparisonBytes(source.size));
   // Norms are within range, so that only an entry makes it NaN.
   if (Number.isNaN(seen))
     throw new NonFiniteError(
@@ -221,7 +224,7 @@ async function searchNeighbors(
   { distance, neighbors, seed }: ResolvedOptions,
   control: TeamControl,
 ): Promise<Omit<Neighbors, 'distances' | 'iterations'>> {
-  const { count, indices, recall } = await findNeighbors(source, distance, { neighbors, seed }, control);
+  const { count, indices, recall } = await findNeighborIndices(source, distance, { neighbors, seed }, control);
   return { count, indices, recall };
 }
 
@@ -328,7 +331,13 @@ async function skeletonize(
     // Then a few subtrees: whether what all need is there.
     const { nodes: below, graph } = pilotSubtrees(tree);
     await control.team.run('forecast ranks', skeletonizeNode, shared, graph, { nodes: below }, control);
-    const expected = { lists, needed, ranks: forecastRanks(tree, state, maxRank), slotBytes: state.slots.byteLength };
+    const expected = {
+      lists,
+      needed,
+      ranks: forecastRanks(tree, state, maxRank),
+      bytesOfNeighbor: bytesOfNeighbor(source, options.distance, options.neighbors),
+      slotBytes: state.slots.byteLength,
+    };
     requireMemory(
       estimateCompression(tree, expected, options, control.team.workers),
       options.memoryLimit ?? availableMemory(),
@@ -392,7 +401,7 @@ async function evaluateBlocks(
   control: TeamControl,
 ): Promise<HierarchicalMatrix['data']> {
   const { nested } = FORMAT_TABLE[options.format];
-  const values = sharedFloats(layout.elements.total, options.dtype);
+  const values = inLargePages(sharedFloats(layout.elements.total, options.dtype));
   const { modules, solo } = sourceState(source);
   const share = (ν: number): number => found.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]);
   const composed = sharedInt32(nodesOf(tree));

@@ -31,14 +31,14 @@ const neighborBytes = (size: number, { neighbors }: ResolvedOptions): number =>
   4 * Math.min(neighbors, size - 1) * size;
 
 /**
- * Bytes that the compression of N indices takes at the very least, whatever the ranks are: lists of neighbors, and
- * diagonal blocks of the `inner` indices that stand in leaves.
+ * Bytes that the compression of N indices takes at the very least, whatever the ranks are: lists of neighbors, so many
+ * bytes for each, and diagonal blocks of the `inner` indices that stand in leaves.
  */
-export function leastBytes(size: number, inner: number, options: ResolvedOptions): number {
+export function leastBytes(size: number, inner: number, options: ResolvedOptions, bytesOfNeighbor: number): number {
   const { leafSize, dtype, tree } = options;
   const leaf = inner / 2 ** (tree?.depth ?? depthFor(inner, leafSize));
   const blocks = (NUMBER_BYTES[dtype] * inner * (leaf + 1)) / 2;
-  return Math.max(3 * neighborBytes(size, options), blocks);
+  return Math.max((bytesOfNeighbor / 4) * neighborBytes(size, options), blocks);
 }
 
 /**
@@ -97,6 +97,8 @@ export interface Expected {
   readonly needed: Int32Array;
   /** By level (`forecastRanks`). */
   readonly ranks: Float64Array;
+  /** Bytes that a neighbor takes while neighbors are searched: 4 later. */
+  readonly bytesOfNeighbor: number;
   /** Bytes that interpolations are given room in, before any is known. */
   readonly slotBytes: number;
 }
@@ -107,7 +109,7 @@ export interface Expected {
  */
 export function estimateCompression(
   tree: ClusterTree,
-  { lists, needed, ranks, slotBytes }: Expected,
+  { lists, needed, ranks, bytesOfNeighbor, slotBytes }: Expected,
   options: ResolvedOptions,
   workers: number,
 ): number {
@@ -142,7 +144,7 @@ export function estimateCompression(
   const values = width * (basis + coupling + near + diagonal);
 
   const numbers = neighborBytes(size, options);
-  const distances = 2 * numbers;
+  const distances = (bytesOfNeighbor / 4 - 1) * numbers;
   const kept = isWorthCollecting(distances) ? 0 : distances;
   const most = Math.max(...ranks);
   const scratch = scratchBytes(size, leafSize, most, workers);

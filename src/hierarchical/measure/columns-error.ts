@@ -5,6 +5,7 @@
  */
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
+import { inLargePages } from '../../dense/large-pages.js';
 import { view } from '../../dense/matrix.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import type { TeamControl } from '../../parallel/team-control.js';
@@ -44,7 +45,7 @@ export async function columnsError(
   const { size } = source;
   const columns = sampleWithoutReplacement(size, columnCount(size), new RandomStream(seed, STREAM));
   const width = columnsAtATime(size);
-  const units = view(sharedFloat64(size * width), 0, size, width);
+  const units = view(inLargePages(sharedFloat64(size * width)), 0, size, width);
   const compared = [comparing(approximation, units)];
   const { exact, errors } = await columnNorms(
     source,

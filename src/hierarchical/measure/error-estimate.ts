@@ -21,6 +21,7 @@ import { requireWhole } from '../../core/checks.js';
 import type { KeysOf } from '../../core/known-options.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
+import { inLargePages } from '../../dense/large-pages.js';
 import { view } from '../../dense/matrix.js';
 import { NORMAL_QUANTILE } from '../../krylov/mean-interval.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
@@ -146,7 +147,7 @@ async function compareVectors(
 ): Promise<{ exact: Float64Array; errors: Float64Array[] }> {
   const { size } = source;
   const width = Math.min(vectorsToCompare(size), vectors.columns.length / vectors.size);
-  const units = view(sharedFloat64(size * width), 0, size, width);
+  const units = view(inLargePages(sharedFloat64(size * width)), 0, size, width);
   const together = Math.max(1, Math.floor(HELD_BYTES / (8 * size * width)));
   const errors: Float64Array[] = [];
   let exact = new Float64Array(0);

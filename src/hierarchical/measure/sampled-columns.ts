@@ -5,6 +5,7 @@
  */
 import { throwIfAborted } from '../../core/context.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
+import { inLargePages } from '../../dense/large-pages.js';
 import { view, type Matrix } from '../../dense/matrix.js';
 import { norm } from '../../dense/norm.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
@@ -114,7 +115,7 @@ export interface VectorsToCompare {
  */
 export function comparing(operator: LinearOperator, units: Matrix): VectorsToCompare {
   const { data, rows } = units;
-  const values = sharedFloat64(rows * units.cols);
+  const values = inLargePages(sharedFloat64(rows * units.cols));
   return {
     values,
     evaluate: ({ columns, coefficients, size }) => {
