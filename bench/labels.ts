@@ -3,6 +3,7 @@
  */
 import { NETWORKS } from '../src/experiment/preconditioner-plan.js';
 import { COVERAGE_CASES } from './coverage-cases.js';
+import { SCALING_CASES } from './scaling-cases.js';
 import { CASES, IMAGES, type BenchCase } from './cases.js';
 import { FACTORIZATION_CASES, type FactorizationCase } from './factorization-cases.js';
 import { HESSIAN_CASES, type HessianCase } from './hessian-cases.js';
@@ -66,6 +67,7 @@ export const CHOICES: readonly Choice[] = [
   ...HESSIAN_CASES.map((one) => ({ name: one.name, labels: [hessianLabel(one)] })),
   ...PRECONDITIONER_CASES.map((one) => ({ name: one.name, labels: [preconditionerLabel(one)] })),
   ...TRAINING_CASES.map(({ name, label }) => ({ name, labels: [label] })),
+  ...SCALING_CASES.map(({ name, size }) => ({ name, labels: [`Matérn 3/2 in the unit square, ${ofSize(size)}`] })),
   ...COVERAGE_CASES.map(({ name }) => ({ name, labels: [] })),
   ...TOLERANCE_CASES.map(({ name }) => ({ name, labels: [] })),
 ];

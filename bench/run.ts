@@ -2,11 +2,12 @@
  * `npm run bench [-- --only TEXT] [--write] [--images FILE] [--labels FILE]`: every case in a process of its own, or
  * those that have TEXT in their name or in their label in the tables of docs/benchmarks.md. Results are printed;
  * `--write` puts them into bench/results (compression.json of bench/cases.ts, factorization.json, hessian.json,
- * preconditioners.json, training.json, coverage.json: how often stated intervals hold, tolerance.json: whether asked
- * tolerances are kept) and into the tables of docs/benchmarks.md, which are made from those.
- * Training takes `--data DIR` (default ../shared/data, with mnist/) and `--quick`. `--samples` and `--epochs` try the
- * networks on less, `--size` the matrices of preconditioners; such results, and quick ones, are not written. Tolerances
- * take `--seed`, the first of five, and `--quick`, one seed of the small matrices.
+ * preconditioners.json, training.json, scaling.json, coverage.json: how often stated intervals hold, tolerance.json:
+ * whether asked tolerances are kept) and into the tables of docs/benchmarks.md, which are made from those.
+ * Training takes `--data DIR` (default ../shared/data, with mnist/) and `--quick`, which also leaves out large sizes.
+ * `--samples` and `--epochs` try the networks on less, `--size` the matrices of preconditioners; such results, and
+ * quick ones, are not written. Tolerances take `--seed`, the first of five, and `--quick`, one seed of the small
+ * matrices.
  */
 import { readFileSync, existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -28,6 +29,9 @@ import type { PreconditionerResult } from './preconditioners.js';
 import { PRECONDITIONER_CASES } from './preconditioners-cases.js';
 import { makePreconditionerTables, writePreconditionerTables } from './preconditioners-table.js';
 import { rounded, writeRecord } from './record.js';
+import { SCALING_CASES } from './scaling-cases.js';
+import { makeScalingTable, writeScalingTable } from './scaling-table.js';
+import type { ScalingResult, Skipped } from './scaling.js';
 import { writeTable, type CaseResult } from './table.js';
 import { TOLERANCE_CASES, TOLERANCE_SEEDS } from './tolerance-cases.js';
 import { toleranceSummary, writeToleranceTable } from './tolerance-table.js';
@@ -286,6 +290,27 @@ if (trained.length > 0) {
   const all = TRAINING_CASES.flatMap((one) => trainings.get(one.name) ?? []);
   if (args.write) writeTrainingTables(all);
   else console.log(makeTrainingTables(all));
+}
+
+const grown = SCALING_CASES.filter((one) => isChosen(one) && (!args.quick || one.quick));
+const scalings = args.write ? earlier<ScalingResult>('scaling') : new Map<string, ScalingResult>();
+for (const { name } of grown) {
+  const result = JSON.parse(outputOf('scaling.js', [name])) as ScalingResult | Skipped;
+  if ('skipped' in result) {
+    console.log(name, 'is skipped:', result.skipped);
+    continue;
+  }
+  scalings.set(name, result);
+  console.log(name, JSON.stringify(result.seconds), 'peak MB', Math.round(result.peaks.solve / 1e6));
+  keep(
+    'scaling',
+    SCALING_CASES.flatMap((one) => scalings.get(one.name) ?? []),
+  );
+}
+if (grown.length > 0) {
+  const all = SCALING_CASES.flatMap((one) => scalings.get(one.name) ?? []);
+  if (args.write) writeScalingTable(all);
+  else console.log(makeScalingTable(all));
 }
 
 /** How often stated intervals hold the truth: counted, so that one run is enough. */

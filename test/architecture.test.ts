@@ -56,6 +56,9 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'node:url': ['src/source'],
   // io: a thread's number keeps the names of temporary files apart.
   'node:worker_threads': ['src/parallel', 'src/io'],
+  // parallel: what it collects garbage with.
+  'node:v8': ['src/parallel/collect.ts'],
+  'node:vm': ['src/parallel/collect.ts'],
   // cli: its compile cache.
   'node:module': ['src/dense/system', 'src/cli/main.ts'],
   'node:os': ['src/io', 'src/parallel', 'src/hierarchical'],

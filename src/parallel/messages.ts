@@ -16,11 +16,15 @@ export interface WorkerStart {
   readonly blas: string | undefined;
 }
 
-/** What the main thread sends to a worker: a state to hold, a state or a graph to forget, a phase to run, the end. */
+/**
+ * What the main thread sends to a worker: a state to hold, a state or a graph to forget, garbage to collect, a phase to
+ * run, the end.
+ */
 export type Message =
   | { readonly type: 'share'; readonly id: number; readonly state: unknown; readonly modules: readonly string[] }
   | { readonly type: 'release'; readonly id: number }
   | { readonly type: 'forget'; readonly graphId: number }
+  | { readonly type: 'collect' }
   | {
       readonly type: 'run';
       readonly state: number;

@@ -11,6 +11,7 @@ import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { sharedInt32 } from '../core/shared-array.js';
 import { openBlas } from '../dense/backend.js';
 import type { Blas } from '../dense/blas.js';
+import { collectGarbage, isWorthCollecting } from './collect.js';
 import { Executor } from './executor.js';
 import type { TaskDefinition } from './task.js';
 import { revive, send, type FailureReport, type Message, type Thrown, type WorkerStart } from './messages.js';
@@ -186,6 +187,16 @@ export class Team {
     this.#executor.release(shared.id);
     if (!shared.solo && this.#closing === undefined && this.#lost === undefined)
       this.#post({ type: 'release', id: shared.id });
+  }
+
+  /**
+   * Collects the garbage of all threads where the `bytes` that were let go are worth it (collect.ts): the memory of
+   * states that were released, and of shared arrays that nothing refers to, is free then. Between phases.
+   */
+  collect(bytes: number): void {
+    if (!isWorthCollecting(bytes) || this.#closing !== undefined || this.#lost !== undefined) return;
+    this.#post({ type: 'collect' });
+    collectGarbage();
   }
 
   /**

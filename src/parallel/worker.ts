@@ -4,9 +4,10 @@
 import { availableParallelism } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openBlas } from '../dense/backend.js';
+import { collectGarbage } from './collect.js';
 import { Executor } from './executor.js';
 import type { TaskDefinition } from './task.js';
-import { receive, sendFailure, type Thrown, type WorkerStart } from './messages.js';
+import { receive, sendFailure, type Message, type Thrown, type WorkerStart } from './messages.js';
 import type { ThreadData } from './threads.js';
 import { drain, EVENT, FAILED, FINISHED, GENERATION, signalEvent, TASK_DONE } from './schedule.js';
 import type { TaskGraph } from './task-graph.js';
@@ -53,6 +54,24 @@ async function serve({ control, port, worker, workers }: WorkerStart, executor: 
     signalEvent(control);
   });
   const graphs = new Map<number, TaskGraph>();
+  // Functions of their own: what this one's variables held last, the state of a phase among it, is never collected.
+  const hold = async ({ id, state, modules }: Message & { readonly type: 'share' }): Promise<void> => {
+    const loading = executor.load(modules);
+    const failure = await loading.then(
+      () => undefined,
+      (value: unknown): Thrown => ({ value }),
+    );
+    executor.hold(id, state, failure);
+  };
+  const run = async (message: Message & { readonly type: 'run' }): Promise<void> => {
+    if (message.graph !== null) graphs.set(message.graphId, message.graph);
+    await executor.load([message.module]);
+    const definition = executor.context.modules(message.module)[message.name] as TaskDefinition<never, never>;
+    const body = executor.body(message.state, definition);
+    for (const event of drain(control, graphs.get(message.graphId)!, (task) => body(task, message.args))) {
+      if (event !== TASK_DONE) Atomics.wait(control, EVENT, event);
+    }
+  };
   const spins = workers > availableParallelism() ? SPINS_WITHOUT_CORE : SPINS;
   let seen = 0;
   for (;;) {
@@ -63,24 +82,15 @@ async function serve({ control, port, worker, workers }: WorkerStart, executor: 
     if (message.type === 'release') {
       executor.release(message.id);
     } else if (message.type === 'share') {
-      const loading = executor.load(message.modules);
-      const failure = await loading.then(
-        () => undefined,
-        (value: unknown): Thrown => ({ value }),
-      );
-      executor.hold(message.id, message.state, failure);
+      await hold(message);
     } else if (message.type === 'forget') {
       graphs.delete(message.graphId);
+    } else if (message.type === 'collect') {
+      collectGarbage();
     } else {
       running = true;
       try {
-        if (message.graph !== null) graphs.set(message.graphId, message.graph);
-        await executor.load([message.module]);
-        const definition = executor.context.modules(message.module)[message.name] as TaskDefinition<never, never>;
-        const body = executor.body(message.state, definition);
-        for (const event of drain(control, graphs.get(message.graphId)!, (task) => body(task, message.args))) {
-          if (event !== TASK_DONE) Atomics.wait(control, EVENT, event);
-        }
+        await run(message);
       } catch (error) {
         fail(error);
       }

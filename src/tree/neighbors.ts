@@ -1,26 +1,26 @@
 /**
  * κ nearest neighbors of every index, approximately, with a measured recall.
- * Randomized projection trees, one after the other, until the recall on a sample of rows exceeds its target (the scheme
+ * Exactly where there are points in few dimensions (point-neighbors.ts). Else by
+ * randomized projection trees, one after the other, until the recall on a sample of rows exceeds its target (the scheme
  * of SC17, arXiv 1707.00164, section 2.2, with leaves searched by blocks and lists kept by partial selection);
- * exhaustively where that is no dearer. Points in up to four dimensions have exact lists (line-neighbors.ts,
- * box-neighbors.ts).
+ * exhaustively where that is no dearer.
  */
 import { throwIfAborted } from '../core/context.js';
 import { NonFiniteError, OptionError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { RandomStream } from '../core/random.js';
-import { sharedFloat64, sharedInt32, toShared } from '../core/shared-array.js';
+import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
+import { inLargePages } from '../dense/large-pages.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import { independentTasks, taskGraph } from '../parallel/task-graph.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Shared } from '../parallel/team.js';
-import { type EntrySource, requireSource } from '../source/entry-source.js';
-import { asPoints } from '../source/points.js';
-import { chooseDistance } from './distances/choose-distance.js';
+import { type EntrySource, type Points, requireSource } from '../source/entry-source.js';
+import { chooseDistance, resolvedDistance } from './distances/choose-distance.js';
 import type { DistanceName } from './distances/table.js';
-import { MOST_BOX_DIMENSIONS, neighborsByBoxes } from './box-neighbors.js';
-import { neighborsOnAxis, neighborsOnLine } from './line-neighbors.js';
+import { neighborsOnLine } from './line-neighbors.js';
+import { MOST_DIMENSIONS, neighborsOfPoints } from './point-neighbors.js';
 import { NearestLists, type NearestState } from './nearest-lists.js';
 import {
   FINISH_ROWS,
@@ -55,6 +55,10 @@ const NEIGHBOR_KEYS: KeysOf<NeighborOptions> = {
   maxIterations: 'number',
 };
 
+const DEFAULTS = { targetRecall: 0.9, maxIterations: 24 } as const;
+/** Options with their defaults. */
+type Resolved = Required<{ [K in keyof NeighborOptions]: number }>;
+
 /** Neighbors of every index, and how many of the true ones they are. */
 export interface Neighbors {
   /** Neighbors per index: min(κ, N − 1). */
@@ -83,15 +87,17 @@ const LEAF_PER_NEIGHBOR = 4;
  * many trees.
  */
 const EXHAUSTIVE_LEAVES = 8;
+const INDEX_BYTES = Int32Array.BYTES_PER_ELEMENT;
+const DISTANCE_BYTES = Float64Array.BYTES_PER_ELEMENT;
 /** Rows on which the recall is measured: its standard error is below 0.01 at 0.9 and κ = 32. */
 const SAMPLE = 128;
 const SAMPLE_PURPOSE = 0x5a3e;
 
 /**
- * The κ nearest neighbors of every index of `source` by `distance`. Cost: about N·(leaf size)/2 distances a tree (N²/2
- * where exhaustive) plus N log N for the tree; memory 12·κ·N bytes. The same lists for any team. Where `maxIterations`
- * trees miss the target, the recall says so. Throws OptionError, NonFiniteError where distances are not finite,
- * AbortedError.
+ * The κ nearest neighbors of every index of `source` by `distance`. Of points in up to four dimensions they are exact
+ * (point-neighbors.ts). Else the cost is about N·(leaf size)/2 distances a tree (N²/2 where exhaustive) plus N log N
+ * for the tree. Memory 12·κ·N bytes. The same lists for any team. Where `maxIterations` trees miss the target, the
+ * recall says so. Throws OptionError, NonFiniteError where distances are not finite, AbortedError.
  */
 export async function findNeighbors(
   source: EntrySource,
@@ -103,8 +109,8 @@ export async function findNeighbors(
   const {
     neighbors,
     seed = 0,
-    targetRecall = 0.9,
-    maxIterations = 24,
+    targetRecall = DEFAULTS.targetRecall,
+    maxIterations = DEFAULTS.maxIterations,
   } = requireKnownOptions(options, NEIGHBOR_KEYS, 'findNeighbors');
   const control = await onTeam(given, 'findNeighbors');
   if (!Number.isInteger(neighbors) || neighbors < 0)
@@ -115,31 +121,45 @@ export async function findNeighbors(
     throw new OptionError(`maxIterations must be a whole number of at least 1, not ${describe(maxIterations)}.`, {
       maxIterations,
     });
+  return search(source, distance, { neighbors, seed, targetRecall, maxIterations }, true, control);
+}
+
+/** As `findNeighbors`, for callers inside who do not ask for distances: of points in few dimensions none are stored. */
+export const findNeighborIndices = (
+  source: EntrySource,
+  distance: DistanceName,
+  { neighbors, seed }: Pick<Resolved, 'neighbors' | 'seed'>,
+  control: TeamControl,
+): Promise<Omit<Neighbors, 'distances'>> => search(source, distance, { neighbors, seed, ...DEFAULTS }, false, control);
+
+async function search(
+  source: EntrySource,
+  distance: DistanceName,
+  { neighbors, seed, targetRecall, maxIterations }: Resolved,
+  wantsDistances: boolean,
+  control: TeamControl,
+): Promise<Neighbors> {
   throwIfAborted(control.signal);
-  const { name, size, state: data, place, modules, solo } = chooseDistance(distance, source, seed);
+  const { size, state: data, points, place, modules, solo } = chooseDistance(distance, source, seed);
   const capacity = Math.min(neighbors, size - 1);
-  const nearest = newLists(capacity, size);
+  if (areBoxed(points, capacity)) {
+    const indices = inLargePages(sharedInt32(capacity * size));
+    const distances = inLargePages(sharedFloat64(wantsDistances ? indices.length : 0));
+    await neighborsOfPoints(points, { capacity, indices, distances }, control);
+    requireComplete(indices, capacity);
+    return { count: capacity, indices, distances, recall: 1, iterations: 0 };
+  }
+  const nearest = emptyLists(capacity, size);
   const { indices, distances } = nearest;
   if (capacity === 0) return { count: 0, indices, distances, recall: 1, iterations: 0 };
   if (place !== undefined) {
     neighborsOnLine(place, capacity, indices, distances);
     return { count: capacity, indices, distances, recall: 1, iterations: 0 };
   }
-  const leaf = Math.max(LEAF, LEAF_PER_NEIGHBOR * capacity);
+  const leaf = leafFor(capacity);
   const exhaustive = targetRecall === 1 || size <= EXHAUSTIVE_LEAVES * leaf;
-  const points = exhaustive || name !== 'geometric' ? undefined : asPoints(source.points!);
-  if (points !== undefined && points.dimension <= MOST_BOX_DIMENSIONS) {
-    const { dimension, coordinates } = points;
-    if (dimension === 1) neighborsOnAxis(coordinates, capacity, indices, distances);
-    else await neighborsByBoxes({ ...points, coordinates: toShared(coordinates) }, nearest, control);
-    requireFull(nearest);
-    return { count: capacity, indices, distances, recall: 1, iterations: 0 };
-  }
-  new NearestLists(nearest).clear(0, size);
   const depth = exhaustive ? 0 : Math.floor(Math.log2(size / leaf));
   const rows = exhaustive ? 0 : SAMPLE;
-  const exact = newLists(capacity, rows);
-  new NearestLists(exact).clear(0, rows);
   const order = sharedInt32(exhaustive ? 0 : size);
   for (let i = 0; i < order.length; i++) order[i] = i;
   const state: SearchState = {
@@ -150,7 +170,7 @@ export async function findNeighbors(
     order,
     values: sharedFloat64(order.length),
     sample: sampleRows(size, rows, seed),
-    exact,
+    exact: emptyLists(capacity, rows),
     seed,
   };
   const { team } = control;
@@ -164,21 +184,30 @@ export async function findNeighbors(
     await team.run('neighbors', finishLists, shared, independentTasks(Math.ceil(size / FINISH_ROWS)), undefined, {
       signal: control.signal,
     });
-    requireFull(nearest);
+    requireComplete(indices, capacity);
     return { count: capacity, indices, distances, recall: complete ? 1 : recall, iterations };
   } finally {
     team.release(shared);
   }
 }
 
-const newLists = (capacity: number, rows: number): NearestState => ({
-  capacity,
-  indices: sharedInt32(capacity * rows),
-  distances: sharedFloat64(capacity * rows),
-});
+const leafFor = (capacity: number): number => Math.max(LEAF, LEAF_PER_NEIGHBOR * capacity);
 
-/** Throws NonFiniteError where a list has fewer neighbors than it should. */
-function requireFull({ capacity, indices }: NearestState): void {
+/** Whether the points are of few dimensions and too many to compare all of them: they are searched by boxes. */
+const areBoxed = (points: Points | undefined, capacity: number): points is Points =>
+  points !== undefined &&
+  points.dimension <= MOST_DIMENSIONS &&
+  points.count > EXHAUSTIVE_LEAVES * leafFor(capacity) &&
+  capacity > 0;
+
+/** Bytes that `findNeighborIndices` takes for each neighbor: with its distance, where it is needed for the search. */
+export const bytesOfNeighbor = (source: EntrySource, distance: DistanceName, neighbors: number): number =>
+  resolvedDistance(distance, source) === 'geometric' && areBoxed(source.points, Math.min(neighbors, source.size - 1))
+    ? INDEX_BYTES
+    : INDEX_BYTES + DISTANCE_BYTES;
+
+/** Throws NonFiniteError where a list was not filled. */
+function requireComplete(indices: Int32Array, capacity: number): void {
   const missing = indices.indexOf(-1);
   if (missing < 0) return;
   const row = Math.floor(missing / capacity);
@@ -186,6 +215,16 @@ function requireFull({ capacity, indices }: NearestState): void {
     `Index ${row} is at no finite distance from ${capacity} others: check the source's entries.`,
     { index: row },
   );
+}
+
+function emptyLists(capacity: number, rows: number): NearestState {
+  const state = {
+    capacity,
+    indices: inLargePages(sharedInt32(capacity * rows)),
+    distances: inLargePages(sharedFloat64(capacity * rows)),
+  };
+  new NearestLists(state).clear(0, rows);
+  return state;
 }
 
 /** `rows` different indices, ascending. */

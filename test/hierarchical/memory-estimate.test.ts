@@ -1,14 +1,16 @@
 /**
- * What a compression is expected to take, from the ranks of a few subtrees.
+ * What a compression is expected to need: at once, and from the ranks of a few subtrees.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MemoryError } from '#hmatrix/core/errors.js';
 import { compress } from '#hmatrix/hierarchical/from-entries/compress.js';
-import { forecastRanks, leastBytes } from '#hmatrix/hierarchical/from-entries/cost.js';
-import { resolveOptions } from '#hmatrix/hierarchical/from-entries/options.js';
+import { forecastRanks, leastBytes } from '#hmatrix/hierarchical/from-entries/memory-estimate.js';
+import { resolveOptions, type CompressOptions } from '#hmatrix/hierarchical/from-entries/options.js';
+import { pilotLeaves, pilotSubtrees } from '#hmatrix/hierarchical/from-entries/pilot.js';
+import type { EntrySource } from '#hmatrix/source/entry-source.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { buildClusterTree } from '#hmatrix/tree/build.js';
-import type { ClusterTree } from '#hmatrix/tree/cluster-tree.js';
+import { firstLeaf, type ClusterTree } from '#hmatrix/tree/cluster-tree.js';
 import { gaussianSource } from '../support.js';
 import { sharedTeam } from '../teams.js';
 
@@ -17,89 +19,129 @@ let tree: ClusterTree;
 
 beforeAll(async () => {
   team = await sharedTeam(2);
-  // Depth 5: leaves of 32, a root of 1,024.
-  tree = await buildClusterTree(gaussianSource(1024, 2, 1, team.blas), 'auto', { leafSize: 32, seed: 0 }, { team });
+  // Depth 6: leaves of 32, a root of 2,048.
+  tree = await buildClusterTree(gaussianSource(2048, 2, 1, team.blas), 'auto', { leafSize: 32, seed: 0 }, { team });
 });
 
-/** Ranks at all nodes of the deepest `known` levels of one subtree, by level from the leaves. */
-function known(byLevel: readonly number[]): { ranks: Int32Array; done: Int32Array } {
-  const ranks = new Int32Array(63);
-  const done = new Int32Array(63);
+/** Ranks of one node of each of the deepest levels, the leaves' level first. */
+function found(byLevel: readonly number[]): { ranks: Int32Array; done: Int32Array; needed: Int32Array } {
+  const ranks = new Int32Array(127);
+  const done = new Int32Array(127);
   byLevel.forEach((rank, up) => {
-    const ν = 2 ** (5 - up) - 1;
+    const ν = 2 ** (6 - up) - 1;
     ranks[ν] = rank;
     done[ν] = 1;
   });
-  return { ranks, done };
+  return { ranks, done, needed: new Int32Array(127).fill(1) };
 }
 
+const failureOf = (source: EntrySource, options: CompressOptions): Promise<MemoryError> =>
+  compress(source, options, { team }).then(
+    () => {
+      throw new Error('not refused');
+    },
+    (error: unknown) => {
+      expect(error).toBeInstanceOf(MemoryError);
+      return error as MemoryError;
+    },
+  );
+
 describe('forecastRanks', () => {
-  it('goes_on_as_the_last_two_levels_did_and_never_beyond_the_limit', () => {
-    expect(tree.depth).toBe(5);
-    const { ranks, done } = known([8, 10, 15]);
-    const forecast = forecastRanks(tree, ranks, done, 30);
-    // The root has no basis; levels 5, 4, 3 are known, 2 is 1.5 times as much, 1 would be 33.75.
-    expect(Array.from(forecast)).toEqual([0, 30, 22.5, 15, 10, 8]);
+  it('goes_on_as_the_levels_that_are_known_and_never_beyond_the_limit', () => {
+    const forecast = forecastRanks(tree, found([8, 12, 18, 27]), 50);
+    expect(Array.from(forecast.subarray(3))).toEqual([27, 18, 12, 8]);
+    // Less near the root, whose children grow no more.
+    expect(forecast[2]).toBeCloseTo(27 * Math.sqrt(1.5), 10);
+    expect(forecast[1]).toBe(forecast[2]);
+    expect(Array.from(forecastRanks(tree, found([8, 12, 18, 27]), 30).subarray(0, 3))).toEqual([0, 30, 30]);
   });
 
-  it('never_shrinks_and_never_more_than_doubles', () => {
-    const shrinking = known([20, 10]);
-    expect(Array.from(forecastRanks(tree, shrinking.ranks, shrinking.done, 100)).slice(1)).toEqual([
-      10, 10, 10, 10, 20,
-    ]);
-    const exploding = known([2, 20]);
-    expect(Array.from(forecastRanks(tree, exploding.ranks, exploding.done, 100)).slice(1)).toEqual([
-      100, 80, 40, 20, 2,
-    ]);
+  it('lets_ranks_fall_and_never_more_than_double', () => {
+    const falling = forecastRanks(tree, found([20, 10]), 100);
+    expect(falling[4]).toBe(5);
+    expect(falling[3]).toBeCloseTo(5 * 0.5 ** 0.75, 10);
+    const exploding = forecastRanks(tree, found([2, 20]), 100);
+    expect(exploding[4]).toBe(40);
+    expect(exploding[3]).toBeCloseTo(40 * 2 ** 0.75, 10);
   });
 
   it('takes_a_growth_that_is_usual_where_leaves_alone_are_known', () => {
-    const { ranks, done } = known([10]);
-    const forecast = forecastRanks(tree, ranks, done, 1000);
-    expect(forecast[4]).toBeCloseTo(14, 10);
-    expect(forecast[1]).toBeGreaterThan(2 * forecast[4]);
+    const forecast = forecastRanks(tree, found([10]), 1000);
+    expect(forecast[5]).toBeCloseTo(14, 10);
+    expect(forecast[4]).toBeCloseTo(19.6, 10);
+  });
+});
+
+describe('pilotSubtrees', () => {
+  it('are_whole_and_their_children_come_before_parents', () => {
+    const { nodes, graph } = pilotSubtrees(tree);
+    expect(nodes.length).toBe(4 * 15);
+    expect(new Set(nodes).size).toBe(nodes.length);
+    expect(graph.count).toBe(nodes.length);
+    nodes.forEach((ν, task) => {
+      const left = nodes.indexOf(2 * ν + 1);
+      const right = nodes.indexOf(2 * ν + 2);
+      if (ν >= firstLeaf(tree)) expect([left, right, graph.predecessors[task]]).toEqual([-1, -1, 0]);
+      else {
+        expect(left).toBeGreaterThanOrEqual(0);
+        expect(right).toBeGreaterThanOrEqual(0);
+        expect(Math.max(left, right)).toBeLessThan(task);
+        expect(graph.predecessors[task]).toBe(2);
+      }
+    });
+    expect(Array.from(pilotLeaves(tree)).every((ν) => ν >= firstLeaf(tree))).toBe(true);
+  });
+
+  it('are_none_in_a_small_tree', async () => {
+    const small = await buildClusterTree(
+      gaussianSource(100, 2, 1, team.blas),
+      'auto',
+      { leafSize: 32, seed: 0 },
+      { team },
+    );
+    expect(pilotSubtrees(small).nodes.length).toBe(0);
   });
 });
 
 describe('a compression', () => {
-  it('that_cannot_fit_is_refused_before_neighbors_are_searched', async () => {
+  it('that_no_ranks_would_fit_is_refused_before_neighbors_are_searched', async () => {
     const inner = gaussianSource(20_000, 2, 1, team.blas);
     let asked = 0;
-    const counting = {
+    const counting: EntrySource = {
       size: inner.size,
-      points: inner.points,
-      diagonal: (out: Float64Array) => {
+      diagonal: (out) => {
         inner.diagonal(out);
       },
-      entries: (...args: Parameters<typeof inner.entries>) => {
-        asked += args[0].length * args[1].length;
-        inner.entries(...args);
+      entries: (rows, cols, out) => {
+        asked += rows.length * cols.length;
+        inner.entries(rows, cols, out);
       },
     };
-    const failure: unknown = await compress(counting, { memoryLimit: 1e6 }, { team }).catch((error: unknown) => error);
-    expect(failure).toBeInstanceOf(MemoryError);
-    const { bytes } = (failure as MemoryError).data as { bytes: number };
-    expect(bytes).toBe(leastBytes(20_000, resolveOptions({})));
+    const failure = await failureOf(counting, { memoryLimit: 1e6 });
+    expect(failure.data['bytes']).toBe(leastBytes(20_000, 20_000, resolveOptions({}), 12));
     // Validation alone.
     expect(asked).toBeLessThan(20_000);
   });
 
-  it('is_expected_to_take_more_than_what_it_stores_and_not_many_times_as_much', async () => {
+  it('that_stores_nearly_nothing_is_not_refused_for_indices_that_stand_in_no_leaf', () => {
+    const options = resolveOptions({ neighbors: 1 });
+    expect(leastBytes(1e6, 1000, options, 12)).toBe(12e6);
+    expect(leastBytes(1e6, 1e6, options, 12)).toBeGreaterThan(9e8);
+  });
+
+  it('is_expected_to_take_more_than_it_stores_and_not_many_times_as_much', async () => {
     for (const options of [{}, { format: 'hodlr' }, { format: 'fmm' }, { dtype: 'f32' }] as const) {
       const source = gaussianSource(8192, 2, 1, team.blas);
       const how = { leafSize: 64, tolerance: 1e-4, ...options };
       const matrix = await compress(source, how, { team });
       const { bytes: stored } = matrix.memory();
       matrix.release();
-      let expected = leastBytes(8192, resolveOptions(how));
-      const failure: unknown = await compress(source, { ...how, memoryLimit: expected }, { team }).catch(
-        (error: unknown) => error,
-      );
-      expect(failure).toBeInstanceOf(MemoryError);
-      expected = (failure as MemoryError).data['bytes'] as number;
-      expect(expected).toBeGreaterThan(stored);
-      // Threads and samples take 0.1 GB whatever the matrix.
-      expect(expected).toBeLessThan(4 * stored + 1.5e8);
+      const least = leastBytes(8192, 8192, resolveOptions(how), 4);
+      const failure = await failureOf(source, { ...how, memoryLimit: least });
+      const bytes = failure.data['bytes'] as number;
+      expect(bytes).toBeGreaterThan(Math.max(least, stored));
+      // Threads take 44 MB whatever the matrix.
+      expect(bytes).toBeLessThan(4 * stored + 6e7);
     }
   });
 });

@@ -152,7 +152,7 @@ describe('products while a phase runs', () => {
       size,
       diagonal: (out) => source.diagonal(out),
       entries: (rows, cols, out) => {
-        if (++calls > 20) throw new RangeError('source');
+        if (++calls > 30) throw new RangeError('source');
         source.entries(rows, cols, out);
       },
     };

@@ -214,6 +214,64 @@ describe('findNeighbors, exhaustively', () => {
   });
 });
 
+describe('findNeighbors, of points in few dimensions', () => {
+  const exact = async (points: Points, neighbors: number): Promise<Neighbors> => {
+    const found = await findNeighbors(pointSource(points), 'geometric', { neighbors }, { team });
+    expect([found.recall, found.iterations]).toEqual([1, 0]);
+    isWellFormed(found, points.count, geometricDistance(points), 0);
+    return found;
+  };
+
+  it.each([1, 2, 3, 4])('finds exactly the true ones in %i dimensions', async (dimension) => {
+    const points = normalPoints(5003, dimension, 20 + dimension);
+    const found = await exact(points, 17);
+    for (let i = 0; i < 5003; i += 50) {
+      const truth = nearestByBruteForce(5003, geometricDistance(points), i, 17);
+      expect(listOf(found, i)).toEqual(truth.map(({ index }) => index));
+    }
+  });
+
+  it('finds them for many neighbors, and where points lie on lattices, on lines or in heaps', async () => {
+    const many = normalPoints(9000, 2, 31);
+    expect(recallOf(await exact(many, 300), 9000, geometricDistance(many), 20)).toBe(1);
+    const lattice: Points = { dimension: 2, count: 4096, coordinates: sharedFloat64(8192) };
+    for (let i = 0; i < 4096; i++) lattice.coordinates.set([i & 63, i >> 6], 2 * i);
+    expect(recallOf(await exact(lattice, 8), 4096, geometricDistance(lattice), 64)).toBe(1);
+    const heaps: Points = { dimension: 3, count: 4000, coordinates: sharedFloat64(12_000) };
+    for (let i = 0; i < 4000; i++) heaps.coordinates.fill(1e8 + (i % 7), 3 * i, 3 * i + 3);
+    expect(recallOf(await exact(heaps, 24), 4000, geometricDistance(heaps), 20)).toBe(1);
+    const line: Points = { dimension: 4, count: 3000, coordinates: sharedFloat64(12_000) };
+    for (let i = 0; i < 3000; i++) line.coordinates.fill(Math.sqrt(i), 4 * i, 4 * i + 2);
+    expect(recallOf(await exact(line, 12), 3000, geometricDistance(line), 50)).toBe(1);
+  });
+
+  it('gives the same lists for teams of 1, 2 and 3, whatever the seed', async () => {
+    const points = normalPoints(20_000, 3, 33);
+    const found: Neighbors[] = [];
+    for (const workers of [1, 2, 3])
+      found.push(
+        await findNeighbors(
+          pointSource(points),
+          'geometric',
+          { neighbors: 16, seed: workers },
+          { team: await sharedTeam(workers) },
+        ),
+      );
+    for (const other of found.slice(1)) {
+      expect(other.indices).toEqual(found[0].indices);
+      expect(other.distances).toEqual(found[0].distances);
+    }
+  });
+
+  it('names a point whose distances are not finite', async () => {
+    const points = normalPoints(3000, 2, 34);
+    points.coordinates[20] = 1e200;
+    await expect(findNeighbors(pointSource(points), 'geometric', { neighbors: 4 }, { team })).rejects.toThrow(
+      /Index 10 is at no finite distance/,
+    );
+  });
+});
+
 describe('findNeighbors, by projection trees', () => {
   const tree = async (
     source: EntrySource,

@@ -59,6 +59,22 @@ export function arrayAddress(data: Float64Array | Float32Array | Int32Array | Ui
   return Number(loadKoffi().address(data));
 }
 
+/**
+ * A function of the C library that the process runs on; undefined where there is none of that name, and as long as the
+ * native module has not been loaded for a BLAS.
+ */
+export function processFunction(
+  symbol: string,
+  result: NativeType,
+  parameters: readonly NativeType[],
+): NativeFunction | undefined {
+  try {
+    return koffi?.load(null).func(symbol, result, [...parameters]) as unknown as NativeFunction | undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The first line, which says what is wrong; a list of the files that asked follows where a module is missing. */
 const messageOf = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split('\n', 1)[0].replace(/\.\s*$/, '');

@@ -6,6 +6,7 @@ import { describe } from '../../core/kind.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import { warn } from '../../core/warning.js';
+import { inLargePages } from '../../dense/large-pages.js';
 import {
   asVectors,
   checkView,
@@ -332,8 +333,8 @@ export class Factorization implements LinearOperator {
     if (this.#pass !== undefined && this.#pass.shared.state.width >= width) return this.#pass;
     const state = this.#engine.passState({
       width,
-      staging: sharedFloats(this.rows * width, this.precision),
-      ordered: sharedFloats(this.rows * width, this.precision),
+      staging: inLargePages(sharedFloats(this.rows * width, this.precision)),
+      ordered: inLargePages(sharedFloats(this.rows * width, this.precision)),
     });
     const graph = this.#pass?.graph ?? passGraph(this.#matrix.data.tree);
     this.#letGo();

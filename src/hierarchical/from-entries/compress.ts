@@ -3,11 +3,12 @@
  */
 import { throwIfAborted } from '../../core/context.js';
 import { ShapeError } from '../../core/errors.js';
-import { sharedFloats } from '../../core/floats.js';
-import { firstOfLevel, leftChild, parentOf, rightChild } from '../../core/indices.js';
+import { type FloatArray, sharedFloats } from '../../core/floats.js';
+import { leftChild, parentOf, rightChild } from '../../core/indices.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import { requireMemory } from '../../core/memory.js';
-import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
+import { sharedFloat64, sharedInt32, toShared } from '../../core/shared-array.js';
+import { inLargePages } from '../../dense/large-pages.js';
 import { availableMemory } from '../../io/machine.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import { runOnceWith } from '../../parallel/run-once.js';
@@ -23,8 +24,9 @@ import { resolvedDistance } from '../../tree/distances/choose-distance.js';
 import { described, type Given } from '../../tree/given.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { interactionLists } from '../../tree/lists.js';
-import { findNeighbors, type Neighbors } from '../../tree/neighbors.js';
+import { bytesOfNeighbor, findNeighborIndices, type Neighbors } from '../../tree/neighbors.js';
 import { checkTree } from '../matrix/check-data.js';
+import { comparisonBytes } from '../measure/columns-error.js';
 import { composedBases } from './compose-basis.js';
 import { fillBlock, fillTasks, type FillState } from './evaluate-blocks.js';
 import { layOut, type Layout, assemble } from '../matrix/layout.js';
@@ -36,21 +38,15 @@ import { estimateNorm } from '../measure/norm-estimate.js';
 import { resolveOptions, type CompressOptions, type ResolvedOptions, COMPRESS_KEYS } from './options.js';
 import { basisLevels, evenRanks, skeletonizeNode, type SkeletonState } from './skeletonize.js';
 import { limitsOfMatrix } from '../matrix/tolerance-limits.js';
-import { judge, mayImprove } from './verdict.js';
+import { judge, mayImprove, type Verdict } from './verdict.js';
 import { findZeroCoupling } from './zero-couplings.js';
 import { findVoters } from './voters.js';
-import { estimateCompression, forecastRanks, interpolationLimit, leastBytes } from './cost.js';
+import { interpolationLimit } from './cost.js';
+import { estimateCompression, forecastRanks, leastBytes } from './memory-estimate.js';
+import { pilotLeaves, pilotSubtrees } from './pilot.js';
 import { FORMAT_TABLE } from '../matrix/format.js';
 
-/** Subtrees that are skeletonized before the rest, and their levels above the leaves: what memory will be needed. */
-const PILOT_SUBTREES = 4;
-const PILOT_HEIGHT = 3;
-/** Leaves that are skeletonized before the others: their ranks are a forecast. */
-const PILOT_LEAVES = 8;
-/**
- * Times that skeletons are looked for at most: where columns of K̃ show an error above the tolerance and ranks are
- * free, anew, with the rows that erred in every sample.
- */
+/** Rounds at most. */
 const ROUNDS = 4;
 /** What is allowed to a node in a next round, of what was in the one before: errors may stand everywhere. */
 const TIGHTENED = 1 / 2;
@@ -63,7 +59,8 @@ const TIGHTENED = 1 / 2;
  * N × N, with ‖K − K̃‖_F ≤ tolerance·‖K‖_F as far as `maxRank` allows: `report.met` says whether it was met, as far as
  * was seen, and `report.limits` what was hit (measure it: `HierarchicalMatrix.estimateError`).
  * Cost: O(N log N) entries and flops for fixed rank. The same seed gives the same bits for any number of workers.
- * Throws OptionError, the errors of `validateSource`, MemoryError (before allocating), AbortedError, WorkerError.
+ * Throws OptionError, the errors of `validateSource`, MemoryError (at once where no ranks would fit, else when those of
+ * a few subtrees are known), AbortedError, WorkerError.
  * Source: C. Yu, J. Levitt, S. Reiz, G. Biros, SC17, arXiv 1707.00164; the departures are stated in skeletonize.ts and
  * lists.ts.
  *
@@ -109,19 +106,64 @@ interface ScaledEntries {
   readonly factor: number;
 }
 
-/** K̃ from factor·K. */
+/** What a round is to do better than the one before. */
+interface Round {
+  /** Rows that every sample is to have. */
+  readonly witnesses: Int32Array;
+  /** What is allowed to a node, of its share of the tolerance. */
+  readonly allowed: number;
+}
+
+/**
+ * K̃ from factor·K; where columns of it show an error above the tolerance and ranks are free, anew, with the rows that
+ * erred in every sample.
+ */
 async function compressScaled(
-  { source, diagonal, factor }: ScaledEntries,
+  entries: ScaledEntries,
   resolved: ResolvedOptions,
   start: number,
   control: TeamControl,
 ): Promise<HierarchicalMatrix<EntriesReport>> {
-  const { distance, seed } = resolved;
+  const { team } = control;
+  let round: Round = { witnesses: sharedInt32(0), allowed: 1 };
+  for (let rounds = 1; ; rounds++) {
+    const { data, elements, draft, verdict } = await compressOnce(entries, resolved, round, control);
+    const { worst, ...judged } = verdict;
+    if (judged.met || rounds === ROUNDS || !mayImprove(judged.limits)) {
+      const seconds = { ...draft.seconds, compress: (performance.now() - start) / 1000 };
+      return new HierarchicalMatrix(data, elements, { ...draft, ...judged, seconds }, team);
+    }
+    team.collect(letGo(data, ['values']));
+    const witnesses = toShared(Int32Array.from(new Set([...round.witnesses, ...worst])));
+    round = { witnesses, allowed: TIGHTENED * round.allowed };
+  }
+}
 
-  // What cannot fit whatever the ranks are is refused at once.
-  requireMemory(leastBytes(source.size, resolved), resolved.memoryLimit ?? availableMemory(), COMPRESSION_NEED);
+/** One round's matrix, and what is to be said of it. */
+interface RoundResult {
+  readonly data: HierarchicalMatrix['data'];
+  readonly elements: Layout['elements'];
+  /** Its times are those of this round. */
+  readonly draft: Omit<EntriesReport, 'met' | 'seen' | 'limits' | 'resampled' | 'missed'>;
+  readonly verdict: Verdict;
+}
+
+async function compressOnce(
+  { source, diagonal, factor }: ScaledEntries,
+  resolved: ResolvedOptions,
+  round: Round,
+  control: TeamControl,
+): Promise<RoundResult> {
+  const { distance, seed } = resolved;
+  const { team } = control;
+
+  const inner = diagonal.reduce((count, d) => count + (d === 0 ? 0 : 1), 0) || source.size;
+  const perNeighbor = bytesOfNeighbor(source, distance, resolved.neighbors);
+  const least = leastBytes(source.size, inner, resolved, perNeighbor);
+  requireMemory(least, resolved.memoryLimit ?? availableMemory(), COMPRESSION_NEED);
   const searched = performance.now();
-  const neighbors = await findNeighbors(source, distance, { neighbors: resolved.neighbors, seed }, control);
+  const neighbors = await searchNeighbors(source, resolved, control);
+  team.collect((perNeighbor / 4) * neighbors.indices.byteLength);
   const grown = performance.now();
   if (resolved.tree !== undefined) requireTree(resolved.tree, source.size);
   const tree =
@@ -130,9 +172,29 @@ async function compressScaled(
   const listed = performance.now();
   const needed = neededBases(tree, lists);
   const normSquared = await estimateNorm(source, diagonal, seed, control);
+  const input = { tree, lists, neighbors, needed, round };
+  const skeletons = await skeletonize(source, resolved, input, normSquared, control);
+  const skeletonized = performance.now();
   const { nested } = FORMAT_TABLE[resolved.format];
-  const draft = {
-    origin: 'entries' as const,
+  const zero = await findZeros(source, lists, skeletons, control);
+  const layout = layOut(tree, lists, skeletons, nested, zero);
+  if (nested) {
+    const { byteLength } = neighbors.indices;
+    letGo(neighbors, ['indices']);
+    letGo(skeletons, VOTERS);
+    team.collect(byteLength);
+  }
+  const data = await evaluateBlocks(
+    source,
+    resolved,
+    { tree, lists, layout, found: skeletons, zero, factor: 1 / factor },
+    control,
+  );
+  const filled = performance.now();
+  team.collect(letGo(neighbors, ['indices']) + letGo(skeletons, [...VOTERS, ...FOUND]));
+
+  const draft: RoundResult['draft'] = {
+    origin: 'entries',
     size: source.size,
     format: resolved.format,
     leafSize: resolved.leafSize,
@@ -144,49 +206,62 @@ async function compressScaled(
     distance: resolved.tree === undefined ? resolvedDistance(distance, source) : 'given',
     dtype: resolved.dtype,
     seed,
-    workers: sourceState(source).solo ? 1 : control.team.workers,
-    blas: control.team.blas.description,
+    workers: sourceState(source).solo ? 1 : team.workers,
+    blas: team.blas.description,
     recall: neighbors.recall,
+    seconds: {
+      neighbors: (grown - searched) / 1000,
+      tree: (listed - grown) / 1000,
+      skeletonization: (skeletonized - listed) / 1000,
+      fill: (filled - skeletonized) / 1000,
+      compress: (filled - searched) / 1000,
+    },
     norm: Math.sqrt(normSquared) / factor,
-    preserve: resolved.preserve ? ('positive-definite' as const) : undefined,
+    preserve: resolved.preserve ? 'positive-definite' : undefined,
   };
-  let skeletons = await newSkeletons(source, resolved, { tree, lists, neighbors, needed }, normSquared, control);
-  const allowed = skeletons.thresholdPerIndex;
-  const seconds = { neighbors: (grown - searched) / 1000, tree: (listed - grown) / 1000, skeletonization: 0, fill: 0 };
-  for (let round = 1, begun = listed; ; round++, begun = performance.now()) {
-    if (round > 1) await findSkeletons(source, skeletons, control);
-    const skeletonized = performance.now();
-    const zero = await findZeros(source, lists, skeletons, control);
-    const layout = layOut(tree, lists, skeletons, nested, zero);
-    const data = await evaluateBlocks(
-      source,
-      resolved,
-      { tree, lists, layout, found: skeletons, zero, factor: 1 / factor },
-      control,
-    );
-    const filled = performance.now();
-    seconds.skeletonization += (skeletonized - begun) / 1000;
-    seconds.fill += (filled - skeletonized) / 1000;
+  const unmeasured = new HierarchicalMatrix(data, layout.elements, {} as EntriesReport, team);
+  const verdict = await judge(
+    { source, factor, approximation: unmeasured },
+    {
+      found: skeletons,
+      share: skeletons.thresholdPerIndex / round.allowed,
+      limits: limitsOfMatrix(draft),
+      normSquared,
+    },
+    resolved,
+    control,
+  ).finally(() => {
+    unmeasured.release();
+  });
+  team.collect(comparisonBytes(source.size));
+  return { data, elements: layout.elements, draft, verdict };
+}
 
-    const unmeasured = new HierarchicalMatrix(data, layout.elements, {} as EntriesReport, control.team);
-    const { worst, ...verdict } = await judge(
-      { source, factor, approximation: unmeasured },
-      { found: skeletons, allowed, limits: limitsOfMatrix(draft), normSquared },
-      resolved,
-      control,
-    ).finally(() => {
-      unmeasured.release();
-    });
-    if (verdict.met || round === ROUNDS || !mayImprove(verdict.limits)) {
-      const report: EntriesReport = {
-        ...draft,
-        ...verdict,
-        seconds: { ...seconds, compress: (performance.now() - start) / 1000 },
-      };
-      return new HierarchicalMatrix(data, layout.elements, report, control.team);
-    }
-    skeletons = { ...skeletons, ...anew(skeletons, worst) };
+/** `findNeighbors` without distances, which take two thirds of the memory and are not asked for any more. */
+async function searchNeighbors(
+  source: EntrySource,
+  { distance, neighbors, seed }: ResolvedOptions,
+  control: TeamControl,
+): Promise<Omit<Neighbors, 'distances' | 'iterations'>> {
+  const { count, indices, recall } = await findNeighborIndices(source, distance, { neighbors, seed }, control);
+  return { count, indices, recall };
+}
+
+/** What rows are drawn by, and what skeletonization found. */
+const VOTERS = ['neighbors', 'nearestBegin', 'nearestOf', 'reach', 'leafOf'] as const;
+const FOUND = ['choice', 'skeletons', 'amplification', 'slots'] as const;
+
+/**
+ * Replaces arrays that nothing will read any more by empty ones, whoever still holds the object; returns how many bytes
+ * they had.
+ */
+function letGo<K extends string>(of: { readonly [key in K]: Int32Array | FloatArray }, keys: readonly K[]): number {
+  let bytes = 0;
+  for (const key of keys) {
+    bytes += of[key].byteLength;
+    (of as Record<K, Int32Array | FloatArray>)[key] = of[key].slice(0, 0);
   }
+  return bytes;
 }
 
 /** Throws ShapeError unless the caller's tree is a cluster tree over the source's indices. */
@@ -210,16 +285,16 @@ function neededBases(tree: ClusterTree, lists: InteractionLists): Int32Array {
 interface SkeletonInput {
   readonly tree: ClusterTree;
   readonly lists: InteractionLists;
-  readonly neighbors: Neighbors;
+  readonly neighbors: Pick<Neighbors, 'count' | 'indices'>;
   /** 1 for every node that needs a basis. */
   readonly needed: Int32Array;
+  readonly round: Round;
 }
 
-/** The skeletons of a first round: what memory they will need is told from a few of them. */
-async function newSkeletons(
+async function skeletonize(
   source: EntrySource,
   options: ResolvedOptions,
-  { tree, lists, neighbors, needed }: SkeletonInput,
+  { tree, lists, neighbors, needed, round }: SkeletonInput,
   normSquared: number,
   control: TeamControl,
 ): Promise<SkeletonState> {
@@ -245,13 +320,13 @@ async function newSkeletons(
     ...voters,
     nearBegin: lists.nearBegin,
     near: lists.near,
-    witnesses: sharedInt32(0),
+    witnesses: round.witnesses,
     maxRank,
     leafSize,
     seed,
     needed,
     preserve: options.preserve ? options.dtype : undefined,
-    thresholdPerIndex: (tolerance * tolerance * normSquared) / (2 * basisLevels(needed) * tree.size),
+    thresholdPerIndex: (round.allowed * tolerance * tolerance * normSquared) / (2 * basisLevels(needed) * tree.size),
     ranks: sharedInt32(nodes),
     choice: sharedInt32(nodes * maxRank),
     skeletons: sharedInt32(nodes * maxRank),
@@ -267,21 +342,25 @@ async function newSkeletons(
   const shared = await control.team.share(state, { modules, solo });
   try {
     // A few leaves first: their ranks are the forecast for the others.
-    const leaves = leavesOf(tree);
-    const pilots = Math.min(PILOT_LEAVES, leaves);
-    const pilot = Array.from({ length: pilots }, (_, q) => firstLeaf(tree) + Math.floor(((q + 0.5) * leaves) / pilots));
-    const some = independentTasks(pilots);
-    await control.team.run('forecast ranks', skeletonizeNode, shared, some, { nodes: Int32Array.from(pilot) }, control);
-    const ranks = pilot.map((ν) => state.ranks[ν]);
+    const pilot = pilotLeaves(tree);
+    const some = independentTasks(pilot.length);
+    await control.team.run('forecast ranks', skeletonizeNode, shared, some, { nodes: pilot }, control);
+    const ranks = Array.from(pilot, (ν) => state.ranks[ν]);
     state.forecast[0] = Math.max(...ranks);
-    state.forecast[1] = evenRanks(ranks, Math.min(...pilot.map((ν) => tree.end[ν] - tree.begin[ν]))) ? 1 : 0;
-    for (const nodesOfLevel of pilotSubtrees(tree)) {
-      const tasks = independentTasks(nodesOfLevel.length);
-      await control.team.run('forecast ranks', skeletonizeNode, shared, tasks, { nodes: nodesOfLevel }, control);
-    }
-    const expected = forecastRanks(tree, state.ranks, state.done, maxRank);
+    const least = pilot.reduce((size, ν) => Math.min(size, tree.end[ν] - tree.begin[ν]), Infinity);
+    state.forecast[1] = evenRanks(ranks, least) ? 1 : 0;
+    // Then a few subtrees: whether what all need is there.
+    const { nodes: below, graph } = pilotSubtrees(tree);
+    await control.team.run('forecast ranks', skeletonizeNode, shared, graph, { nodes: below }, control);
+    const expected = {
+      lists,
+      needed,
+      ranks: forecastRanks(tree, state, maxRank),
+      bytesOfNeighbor: bytesOfNeighbor(source, options.distance, options.neighbors),
+      slotBytes: state.slots.byteLength,
+    };
     requireMemory(
-      estimateCompression(tree, { lists, needed, ranks: expected }, options, control.team.workers),
+      estimateCompression(tree, expected, options, control.team.workers),
       options.memoryLimit ?? availableMemory(),
       COMPRESSION_NEED,
     );
@@ -290,42 +369,6 @@ async function newSkeletons(
     control.team.release(shared);
   }
   return state;
-}
-
-/** Skeletonizes all nodes that are not done. */
-async function findSkeletons(source: EntrySource, state: SkeletonState, control: TeamControl): Promise<void> {
-  const { modules, solo } = sourceState(source);
-  const shared = await control.team.share(state, { modules, solo });
-  try {
-    await control.team.run('skeletonize', skeletonizeNode, shared, upwardTasks(state.ranks.length), {}, control);
-  } finally {
-    control.team.release(shared);
-  }
-}
-
-/**
- * What a next round begins with: no node done, `worst` among the witnesses, and less allowed.
- */
-function anew({ witnesses, done, thresholdPerIndex }: SkeletonState, worst: Int32Array): Partial<SkeletonState> {
-  const all = new Set([...witnesses, ...worst]);
-  const next = sharedInt32(all.size);
-  next.set([...all]);
-  return { witnesses: next, done: done.fill(0), thresholdPerIndex: TIGHTENED * thresholdPerIndex };
-}
-
-/**
- * The nodes of a few subtrees of a few levels, level by level from the leaves: their ranks and how they grow tell those
- * of the others. None where the tree is not much larger.
- */
-function pilotSubtrees(tree: ClusterTree): Int32Array[] {
-  const level = tree.depth - PILOT_HEIGHT;
-  if (2 ** level < 2 * PILOT_SUBTREES) return [];
-  const roots = Array.from({ length: PILOT_SUBTREES }, (_, q) => Math.floor(((q + 0.5) * 2 ** level) / PILOT_SUBTREES));
-  return Array.from({ length: PILOT_HEIGHT + 1 }, (_, up) => {
-    const count = 2 ** (PILOT_HEIGHT - up);
-    const first = firstOfLevel(tree.depth - up);
-    return Int32Array.from(roots.flatMap((root) => Array.from({ length: count }, (__, i) => first + root * count + i)));
-  });
 }
 
 /** 1 for each far pair whose coupling is zero. */
@@ -379,7 +422,7 @@ async function evaluateBlocks(
   control: TeamControl,
 ): Promise<HierarchicalMatrix['data']> {
   const { nested } = FORMAT_TABLE[options.format];
-  const values = sharedFloats(layout.elements.total, options.dtype);
+  const values = inLargePages(sharedFloats(layout.elements.total, options.dtype));
   const { modules, solo } = sourceState(source);
   const share = (ν: number): number => found.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]);
   const composed = sharedInt32(nodesOf(tree));

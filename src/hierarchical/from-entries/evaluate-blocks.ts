@@ -32,6 +32,9 @@ export interface FillState extends BasisFitState, ComposeState {
   readonly tasks: Int32Array;
 }
 
+/** Columns of a diagonal block that are evaluated at a time. */
+const DIAGONAL_PANEL = 64;
+
 const PACK = 0;
 const FIT = 1;
 const COUPLING = 2;
@@ -129,24 +132,36 @@ class BlockFiller {
     requireFiniteValues(values, offsets.basis[ν], rows * rank, () => `basis of node ${ν} (level ${levelOf(ν)})`);
   }
 
+  /** The lower or the upper triangle of K(I, I), by panels of columns: the other one is hardly evaluated. */
   #fillDiagonal(leaf: number, members: Int32Array): void {
     const { tree, offsets, values, factor } = this.#state;
+    const scratch = this.#scratch;
     const pair = leaf >> 1;
     const m = diagonalOrder(tree, pair);
     const n = members.length;
-    this.#source.entries(members, members, view(this.#scratch, 0, n, n));
     const upper = (leaf & 1) === 1;
     const begin = offsets.diagonal[pair] + (upper ? m : 0);
-    for (let j = 0; j < n; j++) {
-      const [first, end] = upper ? [0, j + 1] : [j, n];
-      for (let i = first; i < end; i++) values[begin + i + j * m] = factor * this.#scratch[i + j * n];
-      requireFiniteValues(
-        values,
-        begin + first + j * m,
-        end - first,
-        () => 'block to be stored',
-        (i) => `entry (${members[first + i]}, ${members[j]})`,
+    for (let panel = 0; panel < n; panel += DIAGONAL_PANEL) {
+      const last = Math.min(n, panel + DIAGONAL_PANEL);
+      const [top, bottom] = upper ? [0, last] : [panel, n];
+      const rows = bottom - top;
+      this.#source.entries(
+        members.subarray(top, bottom),
+        members.subarray(panel, last),
+        view(scratch, 0, rows, last - panel),
       );
+      for (let j = panel; j < last; j++) {
+        const [first, end] = upper ? [0, j + 1] : [j, n];
+        const from = (j - panel) * rows - top;
+        for (let i = first; i < end; i++) values[begin + i + j * m] = factor * scratch[from + i];
+        requireFiniteValues(
+          values,
+          begin + first + j * m,
+          end - first,
+          () => 'block to be stored',
+          (i) => `entry (${members[first + i]}, ${members[j]})`,
+        );
+      }
     }
   }
 

@@ -15,7 +15,10 @@ export const LONERS = 16;
 const LONELY = 1 / 2;
 /** Which indices vote for rows beside their neighbors, how far the votes of each reach, and which rows are lonely. */
 export interface Voters {
-  /** Of which indices i is among the nearest neighbors, and they not among its own: nearestOf[nearestBegin[i] … nearestBegin[i + 1]). */
+  /**
+   * Of which indices i is among the nearest neighbors, and they not among its own: nearestOf[nearestBegin[i] …
+   * nearestBegin[i + 1]).
+   */
   readonly nearestBegin: Int32Array;
   readonly nearestOf: Int32Array;
   /** By position: the level of the smallest node that holds the index there and all that it votes for. */

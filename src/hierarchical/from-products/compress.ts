@@ -7,6 +7,7 @@ import { AsymmetryError, NonFiniteError, OptionError, ShapeError } from '../../c
 import { requireKnownOptions } from '../../core/known-options.js';
 import { requireMemory } from '../../core/memory.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
+import { inLargePages } from '../../dense/large-pages.js';
 import { squaredNorm, view, zeros, type FloatArray, type Matrix, type Precision } from '../../dense/matrix.js';
 import { norm } from '../../dense/norm.js';
 import { availableMemory } from '../../io/machine.js';
@@ -216,7 +217,7 @@ async function peeled(task: Task): Promise<HierarchicalMatrix<OperatorReport>> {
 const allocator =
   (dtype: Precision) =>
   (length: number): FloatArray =>
-    sharedFloats(length, dtype);
+    inLargePages(sharedFloats(length, dtype));
 
 /** The matrix, measured. */
 async function finish(

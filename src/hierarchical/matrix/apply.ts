@@ -15,6 +15,7 @@ import { sharedFloats } from '../../core/floats.js';
 import { leftChild, parentOf, rightChild } from '../../core/indices.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
+import { inLargePages } from '../../dense/large-pages.js';
 import { view, type FloatArray, type Matrix } from '../../dense/matrix.js';
 import { multiplyRows } from '../../dense/row-products.js';
 import { defineTask } from '../../parallel/task.js';
@@ -60,7 +61,7 @@ export const bytesOfVector = (data: HierarchicalData): number =>
 
 /** The state of products with up to `width` vectors. */
 export function applyState(data: HierarchicalData, width: number): ApplyState {
-  const allocate = (rows: number): FloatArray => sharedFloats(rows * width, data.dtype);
+  const allocate = (rows: number): FloatArray => inLargePages(sharedFloats(rows * width, data.dtype));
   const indices = data.tree.size;
   const skeletons = data.skeletons.indices.length;
   return {

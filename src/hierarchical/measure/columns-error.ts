@@ -6,13 +6,14 @@
  */
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
+import { inLargePages } from '../../dense/large-pages.js';
 import { view } from '../../dense/matrix.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { sampleWithoutReplacement } from './error-estimate.js';
 import { quotientOfNorms } from './error-interval.js';
-import { columnNorms, comparing, unitVectors } from './sampled-columns.js';
+import { columnNorms, comparing, unitVectors, vectorsToCompare } from './sampled-columns.js';
 
 /**
  * All columns up to this size, where the error is exact; above it so many that it takes about a hundredth of the
@@ -21,8 +22,6 @@ import { columnNorms, comparing, unitVectors } from './sampled-columns.js';
 export const ALL_COLUMNS = 1024;
 const COMPARED_ENTRIES = 2 ** 18;
 const LEAST_COLUMNS = 16;
-/** Columns multiplied at a time. */
-const BATCH = 64;
 /** Times that one goes on to the columns whose rows err most, and how many, of those that were drawn. */
 const CLIMBS = 2;
 const CLIMB_SHARE = 1 / 4;
@@ -49,6 +48,15 @@ export interface SeenSetup {
   readonly unit: number;
 }
 
+/** Columns that are drawn, of N. */
+const columnCount = (size: number): number =>
+  size <= ALL_COLUMNS ? size : Math.max(LEAST_COLUMNS, Math.floor(COMPARED_ENTRIES / size));
+/** Columns multiplied at a time. */
+const columnsAtATime = (size: number): number => Math.min(columnCount(size), vectorsToCompare(size));
+/** Bytes that the comparison needs: units, their products, and three numbers for each in the workspace of products. */
+export const comparisonBytes = (size: number, numberBytes = 8): number =>
+  columnsAtATime(size) * (2 * 8 + 3 * numberBytes) * size;
+
 /** Compares K̃ with K in some columns. Throws AbortedError and what the source throws. */
 export async function columnsError(
   source: EntrySource,
@@ -57,10 +65,11 @@ export async function columnsError(
   control: TeamControl,
 ): Promise<SeenError> {
   const { size } = source;
-  const count = size <= ALL_COLUMNS ? size : Math.max(LEAST_COLUMNS, Math.floor(COMPARED_ENTRIES / size));
+  const count = columnCount(size);
   const rows = sharedFloat64(size);
-  const width = Math.min(BATCH, count);
-  const compared = [comparing(approximation, view(sharedFloat64(size * width), 0, size, width))];
+  const width = columnsAtATime(size);
+  const units = view(inLargePages(sharedFloat64(size * width)), 0, size, width);
+  const compared = [comparing(approximation, units)];
   const setup = { width, rows: [rows], unit, phase: 'compare columns' };
   const drawn = sampleWithoutReplacement(size, count, new RandomStream(seed, STREAM));
   const { exact, errors } = await columnNorms(source, unitVectors(drawn), compared, setup, control);

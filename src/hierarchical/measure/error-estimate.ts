@@ -21,13 +21,14 @@ import { requireWhole } from '../../core/checks.js';
 import type { KeysOf } from '../../core/known-options.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
+import { inLargePages } from '../../dense/large-pages.js';
 import { view } from '../../dense/matrix.js';
 import { NORMAL_QUANTILE } from '../../krylov/mean-interval.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { decide, exactError, quotientOfNorms, sampledError, type ErrorEstimate } from './error-interval.js';
-import { columnNorms, comparing, unitVectors, type ColumnVectors } from './sampled-columns.js';
+import { columnNorms, comparing, unitVectors, vectorsToCompare, type ColumnVectors } from './sampled-columns.js';
 
 /** Options of `HierarchicalMatrix.estimateError`. */
 export interface ErrorOptions {
@@ -53,10 +54,6 @@ const SAMPLED_COLUMNS = 1024;
  */
 const LOOKS = 3;
 const LOOK_QUANTILE = 2.3939797998185104;
-/** Vectors at a time: fewer where so many would take more bytes, but never fewer than the least. */
-const MOST_AT_ONCE = 64;
-const LEAST_AT_ONCE = 8;
-const BYTES_AT_ONCE = 2 ** 27;
 /** Bytes of products that are held at a time. */
 const HELD_BYTES = 2 ** 28;
 /** Columns of a vector at most, where so many vectors are made of the rest. */
@@ -149,9 +146,8 @@ async function compareVectors(
   control: TeamControl,
 ): Promise<{ exact: Float64Array; errors: Float64Array[] }> {
   const { size } = source;
-  const fitting = Math.max(LEAST_AT_ONCE, Math.floor(BYTES_AT_ONCE / (8 * size)));
-  const width = Math.min(MOST_AT_ONCE, fitting, vectors.columns.length / vectors.size);
-  const units = view(sharedFloat64(size * width), 0, size, width);
+  const width = Math.min(vectorsToCompare(size), vectors.columns.length / vectors.size);
+  const units = view(inLargePages(sharedFloat64(size * width)), 0, size, width);
   const together = Math.max(1, Math.floor(HELD_BYTES / (8 * size * width)));
   const errors: Float64Array[] = [];
   let exact = new Float64Array(0);
@@ -167,6 +163,7 @@ async function compareVectors(
     exact = found.exact as Float64Array<ArrayBuffer>;
     errors.push(...found.errors);
   }
+  control.team.collect((1 + Math.min(together, approximations.length)) * units.data.byteLength);
   return { exact, errors };
 }
 

@@ -5,6 +5,7 @@
  */
 import { throwIfAborted } from '../../core/context.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
+import { inLargePages } from '../../dense/large-pages.js';
 import { view, type Matrix } from '../../dense/matrix.js';
 import { norm } from '../../dense/norm.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
@@ -16,6 +17,17 @@ import { openHandle, sourceState, type SourceHandle } from '../../source/share-s
 
 /** Rows evaluated at a time. */
 const PANEL = 512;
+/**
+ * Vectors at a time: fewer where so many would take more bytes, but never fewer than the least. A product holds five
+ * numbers for each.
+ */
+const MOST_AT_ONCE = 64;
+const LEAST_AT_ONCE = 4;
+const BYTES_AT_ONCE = 2 ** 25;
+
+/** How many vectors of N numbers are multiplied and compared at a time. */
+export const vectorsToCompare = (size: number): number =>
+  Math.min(MOST_AT_ONCE, Math.max(LEAST_AT_ONCE, Math.floor(BYTES_AT_ONCE / (8 * size))));
 
 /**
  * Vectors v_g = Σ_t c_t e_{j_t} of `size` columns each, those of vector g from g·size on; an index may stand there
@@ -103,7 +115,7 @@ export interface VectorsToCompare {
  */
 export function comparing(operator: LinearOperator, units: Matrix): VectorsToCompare {
   const { data, rows } = units;
-  const values = sharedFloat64(rows * units.cols);
+  const values = inLargePages(sharedFloat64(rows * units.cols));
   return {
     values,
     evaluate: ({ columns, coefficients, size }) => {

@@ -5,7 +5,7 @@ import { quoted } from '../../core/kind.js';
 import { OptionError, ShapeError } from '../../core/errors.js';
 import { sharedInt32 } from '../../core/shared-array.js';
 import type { WorkerContext } from '../../parallel/task.js';
-import type { EntrySource } from '../../source/entry-source.js';
+import type { EntrySource, Points } from '../../source/entry-source.js';
 import type { Distance } from './distance.js';
 import {
   DISTANCE_TABLE,
@@ -29,11 +29,13 @@ export type ChosenDistance = {
   readonly size: number;
   readonly modules: readonly string[];
   readonly solo: boolean;
-} & (
-  | { readonly state: DistanceState; readonly place?: undefined }
-  /** Indices on a line, and the place of each. */
-  | { readonly state?: undefined; readonly place: Int32Array }
-);
+} &
+  /** With the points whose Euclidean distance it is, if it is one. */
+  (
+    | { readonly state: DistanceState; readonly points: Points | undefined; readonly place?: undefined }
+    /** Indices on a line, and the place of each. */
+    | { readonly state?: undefined; readonly points?: undefined; readonly place: Int32Array }
+  );
 
 /** The distance that 'auto' stands for: the geometric one where there are points, else the angle. */
 export function resolvedDistance(name: DistanceName, { points }: EntrySource): TableDistance {
@@ -68,7 +70,8 @@ export function chooseDistance(name: DistanceName, source: EntrySource, seed: nu
     return { name: chosen, size, place, modules: [], solo: false };
   }
   const { data, modules, solo } = form.prepare(source);
-  return { name: chosen, size, state: { name: chosen as SearchedName, data }, modules, solo };
+  const state = { name: chosen as SearchedName, data };
+  return { name: chosen, size, state, points: form.pointsOf?.(data), modules, solo };
 }
 
 /** The distance itself, on the thread that calls. */

@@ -7,7 +7,7 @@
 import type { Indices } from '../../core/indices.js';
 import type { Matrix } from '../../dense/matrix.js';
 import type { WorkerContext } from '../../parallel/task.js';
-import type { EntrySource } from '../../source/entry-source.js';
+import type { EntrySource, Points } from '../../source/entry-source.js';
 
 /** Dissimilarities δ by blocks: monotone in the distance. Holds scratch: one per thread. */
 export interface Distance {
@@ -47,6 +47,8 @@ export interface SearchedDistance<Data = unknown> {
   readonly needs: 'points' | 'entries';
   /** Checks the source and readies data that a team can share. Throws OptionError, ShapeError, NonFiniteError. */
   prepare(source: EntrySource): PreparedDistance<Data>;
+  /** The points whose Euclidean distance it is, δ its square, over shared memory; undefined where there are none. */
+  pointsOf?(data: Data): Points | undefined;
   /** The distance itself, on the thread that calls. */
   open(data: Data, context: WorkerContext): Distance;
   /** The distance of which δ ≥ 0 is a monotone function. */

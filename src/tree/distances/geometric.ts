@@ -28,6 +28,7 @@ export const geometric: SearchedDistance<Points | CentredPoints> = {
     const data = dimension <= LARGEST_DIRECT_DIMENSION ? points : centredPoints(points);
     return { data, modules: [], solo: false };
   },
+  pointsOf: (data) => ('norms' in data ? data.points : data),
   open: (data, { blas }) => ('norms' in data ? new ProductDistance(data, blas) : new DirectDistance(data)),
   fromDissimilarity: Math.sqrt,
 };

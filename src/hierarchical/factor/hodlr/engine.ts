@@ -4,6 +4,7 @@
 import { NUMBER_BYTES, sharedFloats } from '../../../core/floats.js';
 import { firstOfLevel, leftChild, levelOf } from '../../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
+import { inLargePages } from '../../../dense/large-pages.js';
 import type { FloatArray, Precision } from '../../../dense/matrix.js';
 import type { TaskDefinition } from '../../../parallel/task.js';
 import { runOnce } from '../../../parallel/run-once.js';
@@ -45,9 +46,9 @@ export class HodlrEngine implements FactorEngine {
     this.#factors = {
       data,
       plan,
-      splits: sharedFloats(plan.splitLength, precision),
-      bases: sharedFloats(plan.basisLength, precision),
-      factors: sharedFloats(plan.factorLength, precision),
+      splits: inLargePages(sharedFloats(plan.splitLength, precision)),
+      bases: inLargePages(sharedFloats(plan.basisLength, precision)),
+      factors: inLargePages(sharedFloats(plan.factorLength, precision)),
       logs: sharedFloat64(nodes),
       status: sharedInt32(nodes),
       shift: sharedFloat64(1),

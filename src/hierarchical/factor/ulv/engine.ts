@@ -4,6 +4,7 @@
 import { NUMBER_BYTES, sharedFloats } from '../../../core/floats.js';
 import { firstOfLevel, leftChild, levelOf } from '../../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
+import { inLargePages } from '../../../dense/large-pages.js';
 import type { FloatArray, Precision } from '../../../dense/matrix.js';
 import type { TaskDefinition } from '../../../parallel/task.js';
 import { runOnce } from '../../../parallel/run-once.js';
@@ -39,7 +40,8 @@ export class UlvEngine implements FactorEngine {
   /** Throws OptionError where the matrix is not HSS. */
   constructor(data: HierarchicalData, precision: Precision, indefinite: boolean) {
     const plan = planUlv(data, precision);
-    const { basis, basisBegin, copied } = basisIn(data, precision, (length) => sharedFloats(length, precision));
+    const allocate = (length: number): FloatArray => inLargePages(sharedFloats(length, precision));
+    const { basis, basisBegin, copied } = basisIn(data, precision, allocate);
     const nodes = nodesOf(data.tree);
     this.precision = precision;
     this.indefinite = indefinite;
@@ -48,7 +50,7 @@ export class UlvEngine implements FactorEngine {
       plan,
       basis,
       basisBegin,
-      factors: sharedFloats(plan.factorLength, precision),
+      factors: inLargePages(sharedFloats(plan.factorLength, precision)),
       signs: sharedFloats(indefinite ? data.tree.size : 0, precision),
       logs: sharedFloat64(nodes),
       status: sharedInt32(nodes),
@@ -101,7 +103,7 @@ export class UlvEngine implements FactorEngine {
     this.#factors.shift[0] = shift;
     if (isolated > 0 && (shift === 0 || (shift < 0 && !this.indefinite)))
       return { node: 0, level: 0, pivot: 0, index: tree.order[0] };
-    const schur = this.#schur ?? sharedFloats(plan.slotLength, this.precision);
+    const schur = this.#schur ?? inLargePages(sharedFloats(plan.slotLength, this.precision));
     // Who factors twice will do so again.
     if (this.#factored) this.#schur = schur;
     this.#factored = true;

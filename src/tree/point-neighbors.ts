@@ -1,0 +1,252 @@
+/**
+ * Exact nearest neighbors of points in few dimensions.
+ *
+ * The points are cut into boxes of a few at medians, each time across the widest side (J. Friedman, J. Bentley,
+ * R. Finkel, ACM Trans. Math. Softw. 3(3), 1977). All points of a box are searched for together: among themselves, then
+ * in the sibling, in the parent's sibling, …, every time only where a box is nearer than the farthest neighbor that one
+ * of them has so far. In few dimensions that is a few boxes, whatever N is. Projection trees, which other distances
+ * need, miss the neighbors of outliers more than others, and those are the rows in which an interpolation errs.
+ */
+import { firstOfLevel, leftChild, parentOf } from '../core/indices.js';
+import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
+import { inLargePages } from '../dense/large-pages.js';
+import { independentTasks } from '../parallel/task-graph.js';
+import { defineTask } from '../parallel/task.js';
+import type { TeamControl } from '../parallel/team-control.js';
+import type { Points } from '../source/entry-source.js';
+import { halvedRanges, splitAtMedian, subtreeLevel, visitInner, type Ranges } from './split.js';
+
+/** Above this dimension the boxes to be looked at become many. */
+export const MOST_DIMENSIONS = 4;
+/** Points of a box: so many at least, less than twice as many. */
+const BOX = 12;
+
+/** What the phases read and write. */
+export interface PointSearchState {
+  readonly dimension: number;
+  /** Point i is coordinates[i·d … i·d + d). */
+  readonly coordinates: Float64Array;
+  readonly ranges: Ranges;
+  readonly order: Int32Array;
+  /** One value per position: scratch of the box that is being cut. */
+  readonly values: Float64Array;
+  /** Coordinate c of the point at position p: sorted[c·N + p]. */
+  readonly sorted: Float64Array;
+  /** Box ν is Π [low[d·ν + c], high[d·ν + c]]. */
+  readonly low: Float64Array;
+  readonly high: Float64Array;
+  /** κ, and the lists, as in `Neighbors`; no distances where they are not asked for. */
+  readonly capacity: number;
+  readonly indices: Int32Array;
+  readonly distances: Float64Array;
+}
+
+/**
+ * Fills `indices` (and `distances`, where it has room) with the lists of the κ nearest points of each, nearest first.
+ * Cost O(N log N) for the boxes; the search takes O(κN) where points are spread evenly at a small scale.
+ */
+export async function neighborsOfPoints(
+  { dimension, count, coordinates }: Points,
+  lists: Pick<PointSearchState, 'capacity' | 'indices' | 'distances'>,
+  control: TeamControl,
+): Promise<void> {
+  const ranges = halvedRanges(count, Math.max(0, Math.floor(Math.log2(count / BOX))));
+  const order = sharedInt32(count);
+  for (let i = 0; i < count; i++) order[i] = i;
+  const corners = (): Float64Array => sharedFloat64(dimension * ranges.begin.length);
+  const state: PointSearchState = {
+    dimension,
+    coordinates,
+    ranges,
+    order,
+    values: sharedFloat64(count),
+    sorted: inLargePages(sharedFloat64(dimension * count)),
+    low: corners(),
+    high: corners(),
+    ...lists,
+  };
+  const { team, signal } = control;
+  const shared = await team.share(state);
+  try {
+    const top = subtreeLevel(ranges);
+    const subtrees = independentTasks(2 ** top);
+    for (let level = 0; level < top; level++)
+      await team.run('neighbors', cutBoxes, shared, independentTasks(2 ** level), { level, whole: false }, { signal });
+    await team.run('neighbors', cutBoxes, shared, subtrees, { level: top, whole: true }, { signal });
+    await team.run('neighbors', searchBoxes, shared, subtrees, { level: top }, control);
+  } finally {
+    team.release(shared);
+  }
+}
+
+/** Per box of a level: it is measured and cut, or with `whole` everything below it as well. */
+export const cutBoxes = defineTask<PointSearchState, { readonly level: number; readonly whole: boolean }>(
+  import.meta.url,
+  'cutBoxes',
+  ({ dimension: d, coordinates: x, ranges, order, values, sorted, low, high }) => {
+    const { begin, end, depth } = ranges;
+    const measure = (ν: number): void => {
+      for (let c = 0; c < d; c++) {
+        let least = Infinity;
+        let most = -Infinity;
+        for (let p = begin[ν]; p < end[ν]; p++) {
+          const value = x[order[p] * d + c];
+          if (value < least) least = value;
+          if (value > most) most = value;
+        }
+        low[d * ν + c] = least;
+        high[d * ν + c] = most;
+      }
+    };
+    const cut = (ν: number): void => {
+      measure(ν);
+      let widest = 0;
+      for (let c = 1; c < d; c++)
+        if (high[d * ν + c] - low[d * ν + c] > high[d * ν + widest] - low[d * ν + widest]) widest = c;
+      for (let p = begin[ν]; p < end[ν]; p++) values[p] = x[order[p] * d + widest];
+      splitAtMedian(order, values, begin[ν], end[ν]);
+    };
+    return (task, { level, whole }) => {
+      const ν = firstOfLevel(level) + task;
+      if (!whole) {
+        cut(ν);
+        return;
+      }
+      visitInner(ν, level, depth, cut);
+      const leaves = 2 ** (depth - level);
+      const first = firstOfLevel(depth) + task * leaves;
+      for (let leaf = first; leaf < first + leaves; leaf++) measure(leaf);
+      const n = order.length;
+      for (let p = begin[ν]; p < end[ν]; p++) for (let c = 0; c < d; c++) sorted[c * n + p] = x[order[p] * d + c];
+    };
+  },
+);
+
+/** The search for the points of one box. */
+class BoxSearch {
+  readonly #state: PointSearchState;
+  readonly #firstLeaf: number;
+  /** Lists of the points of the box in work, ascending; the farthest of each and of all. */
+  readonly #nearest: Int32Array;
+  readonly #squares: Float64Array;
+  #reach = Infinity;
+  /** Squared distances of one point to those of a box. */
+  readonly #row: Float64Array;
+
+  constructor(state: PointSearchState) {
+    const { ranges, capacity } = state;
+    this.#state = state;
+    this.#firstLeaf = firstOfLevel(ranges.depth);
+    const most = ranges.end[this.#firstLeaf] - ranges.begin[this.#firstLeaf];
+    this.#nearest = new Int32Array(most * capacity);
+    this.#squares = new Float64Array(most * capacity);
+    this.#row = new Float64Array(most);
+  }
+
+  run(leaf: number): void {
+    const { ranges, order, capacity, indices, distances } = this.#state;
+    const begin = ranges.begin[leaf];
+    const count = ranges.end[leaf] - begin;
+    this.#nearest.fill(-1, 0, count * capacity);
+    this.#squares.fill(Infinity, 0, count * capacity);
+    this.#reach = Infinity;
+    this.#compare(leaf, leaf);
+    for (let ν = leaf; ν > 0; ν = parentOf(ν)) this.#visit(leaf, (ν & 1) === 1 ? ν + 1 : ν - 1);
+    for (let q = 0; q < count; q++) {
+      const to = order[begin + q] * capacity;
+      for (let k = 0; k < capacity; k++) indices[to + k] = this.#nearest[q * capacity + k];
+      if (distances.length > 0)
+        for (let k = 0; k < capacity; k++) distances[to + k] = Math.sqrt(this.#squares[q * capacity + k]);
+    }
+  }
+
+  #visit(leaf: number, ν: number): void {
+    // At the same distance there may be a smaller index.
+    if (this.#between(leaf, ν) > this.#reach) return;
+    if (ν >= this.#firstLeaf) {
+      this.#compare(leaf, ν);
+      return;
+    }
+    const left = leftChild(ν);
+    const first = this.#between(leaf, left) <= this.#between(leaf, left + 1) ? left : left + 1;
+    this.#visit(leaf, first);
+    this.#visit(leaf, 2 * left + 1 - first);
+  }
+
+  /** The square of the distance between two boxes. */
+  #between(μ: number, ν: number): number {
+    const { dimension: d, low, high } = this.#state;
+    let sum = 0;
+    for (let c = 0; c < d; c++) {
+      const gap = Math.max(0, low[d * μ + c] - high[d * ν + c], low[d * ν + c] - high[d * μ + c]);
+      sum += gap * gap;
+    }
+    return sum;
+  }
+
+  /** Offers the points of box ν to those of the leaf that may be nearer to some than what these have. */
+  #compare(leaf: number, ν: number): void {
+    const { dimension: d, ranges, order, sorted, low, high, capacity } = this.#state;
+    const n = order.length;
+    const begin = ranges.begin[leaf];
+    const end = ranges.end[leaf];
+    const from = ranges.begin[ν];
+    const count = ranges.end[ν] - from;
+    const row = this.#row;
+    const squares = this.#squares;
+    let reach = 0;
+    for (let p = begin, last = capacity - 1; p < end; p++, last += capacity) {
+      let gaps = 0;
+      for (let c = 0; c < d; c++) {
+        const value = sorted[c * n + p];
+        const gap = Math.max(0, low[d * ν + c] - value, value - high[d * ν + c]);
+        gaps += gap * gap;
+      }
+      if (gaps <= squares[last]) {
+        for (let c = 0, at = from; c < d; c++, at += n) {
+          const value = sorted[c * n + p];
+          if (c === 0) for (let k = 0; k < count; k++) row[k] = (value - sorted[at + k]) * (value - sorted[at + k]);
+          else for (let k = 0; k < count; k++) row[k] += (value - sorted[at + k]) * (value - sorted[at + k]);
+        }
+        // The point itself is no neighbor.
+        if (leaf === ν) row[p - begin] = Infinity;
+        let farthest = squares[last];
+        for (let k = 0; k < count; k++)
+          if (row[k] <= farthest) farthest = this.#offer(last - capacity + 1, row[k], order[from + k]);
+      }
+      if (squares[last] > reach) reach = squares[last];
+    }
+    this.#reach = reach;
+  }
+
+  /** Puts (square, index) into the list from `first` on, if it belongs there; returns the farthest of the list. */
+  #offer(first: number, square: number, index: number): number {
+    const squares = this.#squares;
+    const nearest = this.#nearest;
+    let k = first + this.#state.capacity - 1;
+    if (square === squares[k] && (square === Infinity || index > nearest[k])) return square;
+    const last = k;
+    for (; k > first && (squares[k - 1] > square || (squares[k - 1] === square && nearest[k - 1] > index)); k--) {
+      squares[k] = squares[k - 1];
+      nearest[k] = nearest[k - 1];
+    }
+    squares[k] = square;
+    nearest[k] = index;
+    return squares[last];
+  }
+}
+
+/** Per subtree: the lists of its points. */
+export const searchBoxes = defineTask<PointSearchState, { readonly level: number }>(
+  import.meta.url,
+  'searchBoxes',
+  (state) => {
+    const search = new BoxSearch(state);
+    const { depth } = state.ranges;
+    return (task, { level }) => {
+      const leaves = 2 ** (depth - level);
+      const first = firstOfLevel(depth) + task * leaves;
+      for (let leaf = first; leaf < first + leaves; leaf++) search.run(leaf);
+    };
+  },
+);
