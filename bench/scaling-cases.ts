@@ -21,3 +21,7 @@ export const TOLERANCE = 1e-4;
 export const SHIFT_PER_INDEX = 2e-5;
 /** Columns that the error is measured on. */
 export const COLUMNS = 256;
+
+/** What is timed. */
+export const PHASES = ['compress', 'error', 'product', 'factor', 'solve'] as const;
+export type Phase = (typeof PHASES)[number];

@@ -6,38 +6,48 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { digits } from './labels.js';
 import type { ScalingResult } from './scaling.js';
-import { BANDWIDTH, COLUMNS, SHIFT_PER_INDEX, TOLERANCE } from './scaling-cases.js';
+import { BANDWIDTH, COLUMNS, PHASES, SHIFT_PER_INDEX, TOLERANCE, type Phase } from './scaling-cases.js';
 import { exponent, replaceSection } from './table.js';
 
 const gigabytes = (bytes: number): string => `${digits(bytes / 1e9, 3)} GB`;
 
-const row = ({ size, seconds, peaks, memory, largestRank, error, residual }: ScalingResult): string =>
-  `| ${[
+/** Of the clock, and in parentheses of all processors together. */
+const times = ({ seconds, processorSeconds }: ScalingResult, phase: Phase): string =>
+  `${digits(seconds[phase])} (${digits(processorSeconds[phase])})`;
+
+const row = (result: ScalingResult): string => {
+  const { size, peaks, memory, largestRank, error, residual } = result;
+  const cells = [
     size.toLocaleString('en'),
-    digits(seconds.compress, 3),
+    times(result, 'compress'),
     gigabytes(memory.matrixBytes),
     gigabytes(peaks.compress),
     String(largestRank),
     error.toExponential(1),
-    digits(seconds.error, 3),
+    times(result, 'error'),
     gigabytes(peaks.error),
-    digits(seconds.product),
-    digits(seconds.factor, 3),
+    times(result, 'product'),
+    times(result, 'factor'),
     gigabytes(memory.factorBytes),
-    digits(seconds.solve),
+    times(result, 'solve'),
     gigabytes(peaks.solve),
     residual.toExponential(1),
-  ].join(' | ')} |`;
+  ];
+  return `| ${cells.join(' | ')} |`;
+};
 
 export function makeScalingTable(results: readonly ScalingResult[]): string {
   const rows = [...results].sort((a, b) => a.size - b.size);
   const fitted = (of: (result: ScalingResult) => number): string =>
     exponent(rows.map((result) => [result.size, of(result)])).toFixed(2);
+  const exponents = (phase: Phase): string =>
+    `${fitted((r) => r.seconds[phase])} (${fitted((r) => r.processorSeconds[phase])})`;
   return [
     `Matérn 3/2 in the unit square, h = ${BANDWIDTH}, tolerance ${TOLERANCE.toExponential(0)}, hss, all else by ` +
       `default; ${rows[0]?.blas ?? ''}; ${rows[0]?.workers ?? 0} workers. One run each, after a small one. ` +
       `ε_F from ${COLUMNS} columns; λ = ${SHIFT_PER_INDEX.toExponential(0)}·N; product and solve of one vector, the ` +
-      'first of each (with what it allocates); peaks are those of the process, as far as it has come.',
+      'first of each (with what it allocates); peaks are those of the process, as far as it has come. In parentheses ' +
+      'the seconds of all processors together: the clock of a shared machine says less.',
     '',
     '| N | compress, s | stored | peak | largest rank | error ε_F | measured in, s | peak | product, s | factor, s | ' +
       'factors | solve, s | peak | residual |',
@@ -48,8 +58,8 @@ export function makeScalingTable(results: readonly ScalingResult[]): string {
       : [
           '',
           `Exponents of N by least squares, N = ${rows[0].size.toLocaleString('en')} … ` +
-            `${rows[rows.length - 1].size.toLocaleString('en')}: compress ${fitted((r) => r.seconds.compress)}, ` +
-            `factor ${fitted((r) => r.seconds.factor)}, solve ${fitted((r) => r.seconds.solve)}, stored ` +
+            `${rows[rows.length - 1].size.toLocaleString('en')}, of the clock (of processors): ` +
+            `${PHASES.map((phase) => `${phase} ${exponents(phase)}`).join(', ')}; of memory: stored ` +
             `${fitted((r) => r.memory.matrixBytes)}, factors ${fitted((r) => r.memory.factorBytes)}, peak ` +
             `${fitted((r) => r.peaks.solve)}.`,
         ]),

@@ -14,10 +14,7 @@ import { Team } from '../src/parallel/team.js';
 import { kernelSource } from '../src/source/kernel-source.js';
 import { matern32 } from '../src/source/kernels/named.js';
 import { rounded } from './record.js';
-import { BANDWIDTH, COLUMNS, SCALING_CASES, SHIFT_PER_INDEX, TOLERANCE } from './scaling-cases.js';
-
-export const PHASES = ['compress', 'error', 'product', 'factor', 'solve'] as const;
-export type Phase = (typeof PHASES)[number];
+import { BANDWIDTH, COLUMNS, SCALING_CASES, SHIFT_PER_INDEX, TOLERANCE, type Phase } from './scaling-cases.js';
 
 export interface ScalingResult {
   readonly name: string;
@@ -25,6 +22,8 @@ export interface ScalingResult {
   readonly workers: number;
   readonly blas: string;
   readonly seconds: Readonly<Record<Phase, number>>;
+  /** Of all processors, which says more than the clock where a machine is shared. */
+  readonly processorSeconds: Readonly<Record<Phase, number>>;
   /** Bytes, as far as the process has come after each. */
   readonly peaks: Readonly<Record<Phase, number>>;
   readonly memory: { readonly matrixBytes: number; readonly factorBytes: number };
@@ -43,11 +42,15 @@ export interface Skipped {
 /** Everything at one size. Throws MemoryError. */
 export async function measureScaling(size: number, name: string, team: Team): Promise<ScalingResult> {
   const seconds: Partial<Record<Phase, number>> = {};
+  const processorSeconds: Partial<Record<Phase, number>> = {};
   const peaks: Partial<Record<Phase, number>> = {};
   const timed = async <T>(phase: Phase, act: () => T | Promise<T>): Promise<T> => {
     const start = performance.now();
+    const before = process.cpuUsage();
     const made = await act();
     seconds[phase] = rounded((performance.now() - start) / 1000);
+    const { user, system } = process.cpuUsage(before);
+    processorSeconds[phase] = rounded((user + system) / 1e6);
     peaks[phase] = peakMemory();
     return made;
   };
@@ -75,6 +78,7 @@ export async function measureScaling(size: number, name: string, team: Team): Pr
     workers: team.workers,
     blas: team.blas.description,
     seconds: seconds as Record<Phase, number>,
+    processorSeconds: processorSeconds as Record<Phase, number>,
     peaks: peaks as Record<Phase, number>,
     memory: { matrixBytes: matrix.memory().bytes, factorBytes: factored.bytes },
     largestRank: Math.max(0, ...matrix.ranks().map(({ max }) => max)),

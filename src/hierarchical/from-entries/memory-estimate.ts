@@ -15,8 +15,10 @@ import type { ResolvedOptions } from './options.js';
 /** Growth of ranks from a level to the next one up where only one level is known, and at most: that of two children. */
 const USUAL_GROWTH = 1.4;
 const MOST_GROWTH = 2;
-/** Exponents of the growth on the levels nearest the root, 1 … 3: much of a large node's rim is that of the whole. */
-const RIM: readonly number[] = [0, 0, 0.5, 0.75];
+/** What exceeds 1 in the growth shrinks by this from level to level: rims of large nodes are smooth to the rest. */
+const DECAY = 0.85;
+/** What is counted of all there is: garbage and the libraries' own buffers are not. */
+const COUNTED = 0.94;
 /** Rows of a node's sample for each candidate, and the numbers of memory for each of its entries. */
 const ROWS_PER_COLUMN = 2.5;
 const SAMPLE_COPIES = 1.5;
@@ -43,8 +45,8 @@ export function leastBytes(size: number, inner: number, options: ResolvedOptions
 
 /**
  * Ranks by level from those of the nodes that are done, which stand on the deepest levels: the mean of each level, and
- * above them as many times more from level to level as between the last known ones, at most twice, less so near the
- * root; never more than `maxRank` or the indices of a node.
+ * above them as many times more from level to level as between the last known ones, at most twice, and from level to
+ * level less so; never more than `maxRank` or the indices of a node.
  */
 export function forecastRanks(
   tree: ClusterTree,
@@ -74,7 +76,9 @@ export function forecastRanks(
       }
     } else {
       const most = Math.min(maxRank, tree.end[first] - tree.begin[first]);
-      forecast[level] = Math.min(most, below * growth ** (RIM[level] ?? 1));
+      // Ranks that fall go on falling. Both nodes below the root have the rim of the whole.
+      if (growth > 1) growth = 1 + DECAY * (growth - 1);
+      forecast[level] = Math.min(most, below * (level === 1 ? Math.min(1, growth) : growth));
     }
   }
   return forecast;
@@ -161,5 +165,5 @@ export function estimateCompression(
   const fill = values + order + found + slots + blocks + left;
   const after = isWorthCollecting(slotBytes + (dropped ? 0 : numbers));
   const compared = values + order + comparison + (after ? kept : fill - values - order);
-  return workers * THREAD_BYTES + Math.max(search, skeletonization, fill, compared);
+  return (workers * THREAD_BYTES + Math.max(search, skeletonization, fill, compared)) / COUNTED;
 }
