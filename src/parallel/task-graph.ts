@@ -47,8 +47,8 @@ export function independentTasks(count: number): TaskGraph {
 }
 
 /**
- * `count` tasks; edges[2e] must be done before edges[2e + 1] starts. `places`: where each task's data lie, in [0, 1) (see
- * `place`); default: in the order of the numbers. Throws OptionError on a cycle.
+ * `count` tasks; edges[2e] must be done before edges[2e + 1] starts. `places`: where each task's data lie, in [0, 1)
+ * (see `place`); default: in the order of the numbers. Throws OptionError on a cycle.
  */
 export function taskGraph(count: number, edges: ArrayLike<number>, places?: ArrayLike<number>): TaskGraph {
   const predecessors = sharedInt32(count);

@@ -3,8 +3,8 @@
  *
  * With K̃ + λI = F·Fᵀ, a solve is an upward pass (F⁻¹) and a downward one (F⁻ᵀ); F itself and F⁻ᵀ alone are downward
  * passes. Vectors stand transposed inside (p × N, the p values of an index contiguous), as in
- * hierarchical/matrix/apply.ts: a single one is read where it stands. A task writes only its nodes' values and sums in a
- * fixed order: every team size gives the same bits.
+ * hierarchical/matrix/apply.ts: a single one is read where it stands. A task writes only its nodes' values and sums in
+ * a fixed order: every team size gives the same bits.
  */
 import { parentOf } from '../../core/indices.js';
 import type { Blas } from '../../dense/blas.js';
