@@ -5,6 +5,7 @@ import { NETWORKS } from '../src/experiment/preconditioner-plan.js';
 import { COVERAGE_CASES } from './coverage-cases.js';
 import { CASES, IMAGES, type BenchCase } from './cases.js';
 import { FACTORIZATION_CASES, type FactorizationCase } from './factorization-cases.js';
+import { GRAPH_CASES } from './graph-cases.js';
 import { HESSIAN_CASES, type HessianCase } from './hessian-cases.js';
 import { TRAINING_CASES } from './training-cases.js';
 import { PRECONDITIONER_CASES, type PreconditionerCase } from './preconditioners-cases.js';
@@ -65,6 +66,7 @@ export const CHOICES: readonly Choice[] = [
   ...HESSIAN_CASES.map((one) => ({ name: one.name, labels: [hessianLabel(one)] })),
   ...PRECONDITIONER_CASES.map((one) => ({ name: one.name, labels: [preconditionerLabel(one)] })),
   ...TRAINING_CASES.map(({ name, label }) => ({ name, labels: [label] })),
+  ...GRAPH_CASES.map(({ name, label }) => ({ name, labels: [label] })),
   ...COVERAGE_CASES.map(({ name }) => ({ name, labels: [] })),
 ];
 

@@ -25,7 +25,7 @@ import {
   type PassKind,
   type PassVectors,
 } from '../pass.js';
-import type { UlvFactors } from './eliminate.js';
+import type { UlvFactors } from './factors.js';
 
 /** `ordered` holds the eliminated variables; `skeletons` width numbers per skeleton. */
 export interface UlvPassState extends UlvFactors, PassVectors {
