@@ -6,6 +6,7 @@ import { COVERAGE_CASES } from './coverage-cases.js';
 import { SCALING_CASES } from './scaling-cases.js';
 import { CASES, IMAGES, type BenchCase } from './cases.js';
 import { FACTORIZATION_CASES, type FactorizationCase } from './factorization-cases.js';
+import { GRAPH_CASES } from './graph-cases.js';
 import { HESSIAN_CASES, type HessianCase } from './hessian-cases.js';
 import { TRAINING_CASES } from './training-cases.js';
 import { TOLERANCE_CASES } from './tolerance-cases.js';
@@ -68,6 +69,7 @@ export const CHOICES: readonly Choice[] = [
   ...PRECONDITIONER_CASES.map((one) => ({ name: one.name, labels: [preconditionerLabel(one)] })),
   ...TRAINING_CASES.map(({ name, label }) => ({ name, labels: [label] })),
   ...SCALING_CASES.map(({ name, size }) => ({ name, labels: [`Matérn 3/2 in the unit square, ${ofSize(size)}`] })),
+  ...GRAPH_CASES.map(({ name, label }) => ({ name, labels: [label] })),
   ...COVERAGE_CASES.map(({ name }) => ({ name, labels: [] })),
   ...TOLERANCE_CASES.map(({ name }) => ({ name, labels: [] })),
 ];

@@ -2,8 +2,9 @@
  * `npm run bench [-- --only TEXT] [--write] [--images FILE] [--labels FILE]`: every case in a process of its own, or
  * those that have TEXT in their name or in their label in the tables of docs/benchmarks.md. Results are printed;
  * `--write` puts them into bench/results (compression.json of bench/cases.ts, factorization.json, hessian.json,
- * preconditioners.json, training.json, scaling.json, coverage.json: how often stated intervals hold, tolerance.json:
- * whether asked tolerances are kept) and into the tables of docs/benchmarks.md, which are made from those.
+ * preconditioners.json, training.json, scaling.json, graph.json: critical paths of task graphs, coverage.json: how often
+ * stated intervals hold, tolerance.json: whether asked tolerances are kept) and into the tables of docs/benchmarks.md,
+ * which are made from those.
  * Training takes `--data DIR` (default ../shared/data, with mnist/) and `--quick`, which also leaves out large sizes.
  * `--samples` and `--epochs` try the networks on less, `--size` the matrices of preconditioners; such results, and
  * quick ones, are not written. Tolerances take `--seed`, the first of five, and `--quick`, one seed of the small
@@ -20,6 +21,9 @@ import { FACTORIZATION_CASES } from './factorization-cases.js';
 import { writeFactorizationTable } from './factorization-table.js';
 import type { FactorizationResult } from './factorization.js';
 import { median } from '../src/experiment/dgemm-rate.js';
+import type { GraphResult } from './graph.js';
+import { GRAPH_CASES } from './graph-cases.js';
+import { makeGraphTable, writeGraphTable } from './graph-table.js';
 import type { HessianResult } from './hessian.js';
 import { HESSIAN_CASES } from './hessian-cases.js';
 import { writeHessianTables } from './hessian-table.js';
@@ -311,6 +315,21 @@ if (grown.length > 0) {
   const all = SCALING_CASES.flatMap((one) => scalings.get(one.name) ?? []);
   if (args.write) writeScalingTable(all);
   else console.log(makeScalingTable(all));
+}
+
+/** Counted, not timed: one run is enough. */
+const weighed = GRAPH_CASES.filter(isChosen);
+const graphs = args.write ? earlier<GraphResult>('graph') : new Map<string, GraphResult>();
+for (const { name } of weighed) {
+  graphs.set(name, JSON.parse(outputOf('graph.js', [name])) as GraphResult);
+  keep(
+    'graph',
+    GRAPH_CASES.flatMap((one) => graphs.get(one.name) ?? []),
+  );
+}
+if (weighed.length > 0) {
+  if (args.write) writeGraphTable([...graphs.values()]);
+  else console.log(makeGraphTable([...graphs.values()]));
 }
 
 /** How often stated intervals hold the truth: counted, so that one run is enough. */

@@ -1,5 +1,8 @@
 /**
  * The walk of a task graph by one worker: claim, run, release successors.
+ * Ready tasks stand in lanes, one a worker. A task's lane follows from its place in the graph alone, so that a graph
+ * that runs again finds its tasks' data in the cache of the same core: cores of one processor may have no cache in
+ * common. Who has no task in his lane takes one of another's; who runs a task never matters to its result.
  */
 import type { TaskGraph } from './task-graph.js';
 
@@ -7,18 +10,32 @@ import type { TaskGraph } from './task-graph.js';
 export const GENERATION = 0;
 /** Word of the control block: counts whatever somebody may sleep for (a ready task, the end of a run, a failure). */
 export const EVENT = 1;
-/** Word of the control block: slots of the queue claimed so far. */
-export const HEAD = 2;
-/** Word of the control block: slots of the queue filled so far. */
-export const TAIL = 3;
 /** Word of the control block: workers that have left the run. */
-export const FINISHED = 4;
+export const FINISHED = 2;
 /** Word of the control block: not 0 once a task of the run has failed; the others then stop. */
-export const FAILED = 5;
-/** Word of the control block: tasks done so far, for progress. */
-export const DONE = 6;
-/** Length of the control block, in int32 words. */
-export const CONTROL_WORDS = 16;
+export const FAILED = 3;
+/** Word of the control block: workers that sleep until a task is ready. */
+const SLEEPERS = 4;
+/** Word of the control block: independent tasks handed out so far. By itself: 32 words are two cache lines. */
+const NEXT = 32;
+
+/** The lanes begin at this word of the control block. */
+const LANES = 64;
+/** Words of a lane: its counters stand on cache lines of their own, by who writes them. */
+const LANE_WORDS = 64;
+/** Word of a lane: tasks that were taken from it. */
+const TAKEN = 0;
+/** Word of a lane: tasks that were put into it. */
+const READY = 32;
+/** Word of a lane: where it begins in the graph's queue. */
+const BEGIN = 33;
+/** Word of a lane: tasks that its worker has done, of any lane. */
+const DONE = 48;
+
+/** Length of the control block of a team, in int32 words. */
+export const controlWords = (workers: number): number => LANES + LANE_WORDS * workers;
+
+const lanesOf = (control: Int32Array): number => (control.length - LANES) / LANE_WORDS;
 
 /** Polls before a worker goes to sleep: a few tens of microseconds, the time a fork–join takes when nobody sleeps. */
 export const SPINS = 4000;
@@ -32,41 +49,123 @@ export function signalEvent(control: Int32Array): void {
   Atomics.notify(control, EVENT);
 }
 
+/** As `signalEvent`, where somebody waits for a task. */
+function wakeSleepers(control: Int32Array): void {
+  if (Atomics.load(control, SLEEPERS) > 0) signalEvent(control);
+}
+
+/** Tasks of the run that are done so far. */
+export function doneTasks(control: Int32Array): number {
+  let done = 0;
+  for (let at = LANES; at < control.length; at += LANE_WORDS) done += Atomics.load(control, at + DONE);
+  return done;
+}
+
+/** Readies the graph and the control block for a run. */
+export function resetRun(control: Int32Array, graph: TaskGraph): void {
+  for (const word of [NEXT, FINISHED, FAILED, SLEEPERS]) Atomics.store(control, word, 0);
+  const lanes = lanesOf(control);
+  for (let at = LANES; at < control.length; at += LANE_WORDS)
+    for (const word of [TAKEN, READY, BEGIN, DONE]) control[at + word] = 0;
+  if (graph.independent) return;
+  const { count, place, predecessors, queue, remaining } = graph;
+  remaining.set(predecessors);
+  queue.fill(0);
+  for (let task = 0; task < count; task++) control[laneOf(place[task], lanes) + BEGIN]++;
+  for (let lane = 0, begin = 0; lane < lanes; lane++) {
+    const at = LANES + LANE_WORDS * lane + BEGIN;
+    const tasks = control[at];
+    control[at] = begin;
+    begin += tasks;
+  }
+  for (let task = 0; task < count; task++) {
+    if (predecessors[task] > 0) continue;
+    const lane = laneOf(place[task], lanes);
+    queue[control[lane + BEGIN] + control[lane + READY]++] = task + 1;
+  }
+}
+
+/** The lane of a task, as a word of the control block. */
+const laneOf = (place: number, lanes: number): number => LANES + LANE_WORDS * ((place * lanes) >>> 16);
+
+/** A ready task: of the worker's own lane, else of the next one that has any; −1 where there is none. */
+function claim(control: Int32Array, queue: Int32Array, worker: number, lanes: number): number {
+  for (let l = 0; l < lanes; l++) {
+    const lane = LANES + LANE_WORDS * ((worker + l) % lanes);
+    for (let taken = Atomics.load(control, lane + TAKEN); taken < Atomics.load(control, lane + READY);) {
+      // Empty where the one who puts a task there is about to.
+      const task = Atomics.load(queue, control[lane + BEGIN] + taken) - 1;
+      if (task < 0) break;
+      const seen = Atomics.compareExchange(control, lane + TAKEN, taken, taken + 1);
+      if (seen === taken) return task;
+      taken = seen;
+    }
+  }
+  return -1;
+}
+
+/** Whether every task was taken. */
+function allTaken(control: Int32Array, count: number): boolean {
+  let taken = 0;
+  for (let at = LANES; at < control.length; at += LANE_WORDS) taken += Atomics.load(control, at + TAKEN);
+  return taken === count;
+}
+
+/** Puts the successors that wait for nobody else into their lanes. */
+function release(control: Int32Array, graph: TaskGraph, task: number, lanes: number): void {
+  const { place, queue, remaining, successorBegin, successors } = graph;
+  let released = false;
+  for (let s = successorBegin[task]; s < successorBegin[task + 1]; s++) {
+    const successor = successors[s];
+    if (Atomics.sub(remaining, successor, 1) !== 1) continue;
+    const lane = laneOf(place[successor], lanes);
+    Atomics.store(queue, control[lane + BEGIN] + Atomics.add(control, lane + READY, 1), successor + 1);
+    released = true;
+  }
+  if (released) wakeSleepers(control);
+}
+
 /**
- * Runs tasks until none is left or the run has failed. Yields TASK_DONE after a task, and the value of control[EVENT]
- * to sleep on whenever nothing is ready; the driver decides how to sleep.
+ * Runs tasks as the worker of that number until none is left or the run has failed. Yields TASK_DONE after a task, and
+ * the value of control[EVENT] to sleep on whenever nothing is ready; the driver decides how to sleep.
  */
-export function* drain(control: Int32Array, graph: TaskGraph, body: (task: number) => void): Generator<number, void> {
-  const { count, independent, queue, remaining, successorBegin, successors } = graph;
-  for (;;) {
-    const slot = Atomics.add(control, HEAD, 1);
-    if (slot >= count) return;
-    let task = slot;
-    if (!independent) {
-      let spins = 0;
-      for (;;) {
-        task = Atomics.load(queue, slot) - 1;
-        if (task >= 0) break;
-        if (Atomics.load(control, FAILED) !== 0) return;
-        if (spins++ < SPINS) continue;
-        const event = Atomics.load(control, EVENT);
-        if (Atomics.load(queue, slot) === 0 && Atomics.load(control, FAILED) === 0) yield event;
-      }
-    }
+export function* drain(
+  control: Int32Array,
+  graph: TaskGraph,
+  worker: number,
+  body: (task: number) => void,
+): Generator<number, void> {
+  const { count, independent, queue } = graph;
+  const lanes = lanesOf(control);
+  const own = LANES + LANE_WORDS * worker;
+  for (let spins = 0; ;) {
     if (Atomics.load(control, FAILED) !== 0) return;
-    body(task);
-    if (!independent) {
-      let released = false;
-      for (let s = successorBegin[task]; s < successorBegin[task + 1]; s++) {
-        const successor = successors[s];
-        if (Atomics.sub(remaining, successor, 1) === 1) {
-          Atomics.store(queue, Atomics.add(control, TAIL, 1), successor + 1);
-          released = true;
+    let task: number;
+    if (independent) {
+      task = Atomics.add(control, NEXT, 1);
+      if (task >= count) return;
+    } else {
+      task = claim(control, queue, worker, lanes);
+      if (task < 0) {
+        if (allTaken(control, count)) {
+          // Nobody else will wake those who sleep.
+          wakeSleepers(control);
+          return;
         }
+        if (spins++ < SPINS) continue;
+        Atomics.add(control, SLEEPERS, 1);
+        const event = Atomics.load(control, EVENT);
+        // From here on whoever puts a task into a lane, takes the last one or fails signals: look once more before.
+        task = claim(control, queue, worker, lanes);
+        if (task < 0 && !allTaken(control, count) && Atomics.load(control, FAILED) === 0) yield event;
+        Atomics.sub(control, SLEEPERS, 1);
+        if (task < 0) continue;
       }
-      if (released) signalEvent(control);
     }
-    Atomics.add(control, DONE, 1);
+    spins = 0;
+    body(task);
+    if (!independent) release(control, graph, task, lanes);
+    Atomics.add(control, own + DONE, 1);
     yield TASK_DONE;
   }
 }

@@ -18,20 +18,19 @@ import { revive, send, type FailureReport, type Message, type Thrown, type Worke
 import { warnOfWorkers } from './oversubscription.js';
 import { Phase } from './phase.js';
 import {
-  CONTROL_WORDS,
-  DONE,
+  controlWords,
+  doneTasks,
   drain,
   EVENT,
   FAILED,
   FINISHED,
   GENERATION,
-  HEAD,
+  resetRun,
   signalEvent,
   SPINS,
-  TAIL,
   TASK_DONE,
 } from './schedule.js';
-import { resetRun, type TaskGraph } from './task-graph.js';
+import type { TaskGraph } from './task-graph.js';
 import { startThreads } from './threads.js';
 
 /** Size, backend and patience of a team. */
@@ -131,7 +130,7 @@ export class Team {
     const workers = requireWhole(options.workers ?? availableParallelism(), 'workers', 1, 1024);
     warnOfWorkers(workers);
     const blas = openBlas(options.blas);
-    const control = sharedInt32(CONTROL_WORDS);
+    const control = sharedInt32(controlWords(workers));
     const stallSeconds = options.stallSeconds ?? 60;
     if (workers === 1) return new Team({ workers, blas, threads: [], ports: [], control, stallSeconds });
     const ports: MessagePort[] = [];
@@ -236,7 +235,7 @@ export class Team {
     const report = (): void =>
       control.onProgress?.({
         phase: name,
-        done: phase.ended ? total : Math.min(Atomics.load(words, DONE), total),
+        done: phase.ended ? total : Math.min(doneTasks(words), total),
         total,
       });
     let served = performance.now();
@@ -392,16 +391,11 @@ export class Team {
     const helpers = shared.solo ? 0 : this.#ports.length;
     let thrown: Thrown | undefined;
     try {
-      const tail = resetRun(graph);
-      Atomics.store(control, HEAD, 0);
-      Atomics.store(control, TAIL, tail);
-      Atomics.store(control, FINISHED, 0);
-      Atomics.store(control, FAILED, NO_FAILURE);
-      Atomics.store(control, DONE, 0);
+      resetRun(control, graph);
       if (helpers > 0) this.#postRun(definition, shared, graph, args);
       try {
         const body = this.#executor.body(shared.id, definition as TaskDefinition<never, never>);
-        yield* drain(control, graph, (task) => body(task, args));
+        yield* drain(control, graph, 0, (task) => body(task, args));
       } catch (value) {
         thrown = { value };
         this.#stop(MAIN_FAILED);

@@ -68,7 +68,7 @@ async function serve({ control, port, worker, workers }: WorkerStart, executor: 
     await executor.load([message.module]);
     const definition = executor.context.modules(message.module)[message.name] as TaskDefinition<never, never>;
     const body = executor.body(message.state, definition);
-    for (const event of drain(control, graphs.get(message.graphId)!, (task) => body(task, message.args))) {
+    for (const event of drain(control, graphs.get(message.graphId)!, worker, (task) => body(task, message.args))) {
       if (event !== TASK_DONE) Atomics.wait(control, EVENT, event);
     }
   };

@@ -1,5 +1,5 @@
 /**
- * Building the cluster tree: level by level near the root, subtree by subtree below.
+ * Building the cluster tree: node by node near the root, subtree by subtree below, as one graph of tasks.
  */
 import { throwIfAborted } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
@@ -7,23 +7,13 @@ import { describe } from '../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
-import { independentTasks } from '../parallel/task-graph.js';
-import type { TeamControl } from '../parallel/team-control.js';
-import type { Shared } from '../parallel/team.js';
+import { runOnceWith } from '../parallel/run-once.js';
 import { type EntrySource, requireSource } from '../source/entry-source.js';
 import { chooseDistance } from './distances/choose-distance.js';
 import type { ClusterTree } from './cluster-tree.js';
 import type { DistanceName } from './distances/table.js';
-import { chunksPerNode, halvedRanges, subtreeLevel } from './split.js';
-import {
-  CENTROID_MEMBERS,
-  chooseCentroids,
-  cutNode,
-  projectChunk,
-  splitSubtree,
-  type LevelArgs,
-  type SplitState,
-} from './two-centroids.js';
+import { halvedRanges, subtreeLevel } from './split.js';
+import { CENTROID_MEMBERS, splitGraph, splitTask, type SplitState } from './two-centroids.js';
 
 /** Options of {@link buildClusterTree}. */
 export interface ClusterTreeOptions {
@@ -64,24 +54,20 @@ export async function buildClusterTree(
   const tree: ClusterTree = { size, depth, order, begin, end };
   if (place !== undefined) return tree;
   const top = subtreeLevel(ranges);
-  const widest = 2 ** Math.max(0, top - 1);
+  const above = 2 ** top - 1;
+  const { graph, tasks } = splitGraph(ranges, top);
   const state: SplitState = {
     distance: data,
     ranges,
     order,
     values: sharedFloat64(size),
-    centroids: sharedInt32(2 * widest * CENTROID_MEMBERS),
-    counts: sharedInt32(2 * widest),
+    top,
+    centroids: sharedInt32(2 * above * CENTROID_MEMBERS),
+    counts: sharedInt32(2 * above),
+    tasks,
     seed,
   };
-  const { team } = control;
-  const shared = await team.share(state, { modules, solo });
-  try {
-    for (let level = 0; level < top; level++) await splitLevel(shared, level, control);
-    await team.run('tree', splitSubtree, shared, independentTasks(2 ** top), { level: top }, control);
-  } finally {
-    team.release(shared);
-  }
+  await runOnceWith('tree', splitTask, { state, modules, solo }, graph, control);
   return tree;
 }
 
@@ -105,17 +91,4 @@ export function depthFor(size: number, leafSize: number): number {
   let depth = 0;
   while (size > leafSize * 2 ** depth) depth++;
   return depth;
-}
-
-/** Splits every node of a level, large as they are, in chunks. */
-async function splitLevel(shared: Shared<SplitState>, level: number, control: TeamControl): Promise<void> {
-  const { team } = control;
-  const { signal } = control;
-  const { state } = shared;
-  const nodes = 2 ** level;
-  const perNode = chunksPerNode(state.ranges, level);
-  const args: LevelArgs = { level, perNode };
-  await team.run('tree', chooseCentroids, shared, independentTasks(nodes), args, { signal });
-  await team.run('tree', projectChunk, shared, independentTasks(nodes * perNode), args, { signal });
-  await team.run('tree', cutNode, shared, independentTasks(nodes), { level }, control);
 }

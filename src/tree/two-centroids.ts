@@ -8,14 +8,16 @@
  * SC17 (arXiv 1707.00164, section 2.2), which stops at p and q: on K02 with the angle distance the halves' boundaries
  * are shorter and the error of compression is five times smaller.
  */
-import { firstOfLevel, type NodeId } from '../core/indices.js';
+import { firstOfLevel, levelOf, parentOf, type NodeId } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
+import { sharedInt32 } from '../core/shared-array.js';
 import { view } from '../dense/matrix.js';
 import { defineTask, type WorkerContext } from '../parallel/task.js';
+import { middleOfNode, taskGraph, type TaskGraph } from '../parallel/task-graph.js';
 import { openDistance, type DistanceState } from './distances/choose-distance.js';
 import type { Distance } from './distances/distance.js';
 import { SampleTable } from './distances/sample-table.js';
-import { chunkOf, largest, splitAtMedian, visitInner, type Ranges } from './split.js';
+import { chunkOf, chunksPerNode, largest, splitAtMedian, visitInner, type Ranges } from './split.js';
 
 /** Members on which the centroids are found. */
 const SAMPLE = 512;
@@ -30,13 +32,52 @@ export interface SplitState {
   readonly order: Int32Array;
   /** One value per position: scratch of the node that is being split. */
   readonly values: Float64Array;
+  /** First level whose nodes are split with all that lies below them, by one task each. */
+  readonly top: number;
   /**
-   * The members that stand for both centroids of node ν of the level in work: counts[2n], counts[2n + 1] of them,
-   * CENTROID_MEMBERS slots each, n the node's number in its level.
+   * Above it, the members that stand for both centroids of node ν: counts[2ν], counts[2ν + 1] of them, each in
+   * CENTROID_MEMBERS slots.
    */
   readonly centroids: Int32Array;
   readonly counts: Int32Array;
+  /** Of each task of the graph: its kind, its node and its chunk of that. */
+  readonly tasks: Int32Array;
   readonly seed: number;
+}
+
+/** Choose a node's centroids, project a chunk of it, cut it; split a whole subtree. */
+const [CHOOSE, PROJECT, CUT, SUBTREE] = [0, 1, 2, 3];
+
+/**
+ * The whole split as one graph, and its tasks: a node above level `top` waits for its parent's cut, its chunks for its
+ * centroids, its cut for its chunks; then the subtrees of that level.
+ */
+export function splitGraph(ranges: Ranges, top: number): { readonly graph: TaskGraph; readonly tasks: Int32Array } {
+  const tasks: number[] = [];
+  const edges: number[] = [];
+  const places: number[] = [];
+  const cuts: number[] = [];
+  const add = (kind: number, node: NodeId, chunk: number, place: number): number => {
+    places.push(place);
+    return tasks.push(kind, node, chunk) / 3 - 1;
+  };
+  for (let level = 0; level <= top; level++) {
+    const perNode = chunksPerNode(ranges, level);
+    for (let ν = firstOfLevel(level); ν < firstOfLevel(level + 1); ν++) {
+      const middle = middleOfNode(ν);
+      const first = add(level < top ? CHOOSE : SUBTREE, ν, 0, middle);
+      if (level > 0) edges.push(cuts[parentOf(ν)], first);
+      if (level === top) continue;
+      const chunks = Array.from({ length: perNode }, (_, chunk) =>
+        add(PROJECT, ν, chunk, middle + ((chunk + 0.5) / perNode - 0.5) / 2 ** level),
+      );
+      cuts[ν] = add(CUT, ν, 0, middle);
+      for (const chunk of chunks) edges.push(first, chunk, chunk, cuts[ν]);
+    }
+  }
+  const shared = sharedInt32(tasks.length);
+  shared.set(tasks);
+  return { graph: taskGraph(places.length, edges, places), tasks: shared };
 }
 
 /** A level in work. */
@@ -160,36 +201,6 @@ class Splitter {
   }
 }
 
-/** Per node: its centroids, for `projectChunk`. */
-export const chooseCentroids = defineTask<SplitState, LevelArgs>(
-  import.meta.url,
-  'chooseCentroids',
-  (state, context) => {
-    const splitter = new Splitter(state, context);
-    return (task, { level }) => {
-      splitter.findCentroids(firstOfLevel(level) + task).forEach((members, side) => {
-        state.centroids.set(members, (2 * task + side) * CENTROID_MEMBERS);
-        state.counts[2 * task + side] = members.length;
-      });
-    };
-  },
-);
-
-/** Per chunk: the distance to one centroid less that to the other. */
-export const projectChunk = defineTask<SplitState, LevelArgs>(import.meta.url, 'projectChunk', (state, context) => {
-  const splitter = new Splitter(state, context);
-  return (task, { level, perNode }) => {
-    const { node, from, to } = chunkOf(state.ranges, level, perNode, task);
-    const slot = 2 * (node - firstOfLevel(level));
-    const members = (side: number): Int32Array =>
-      state.centroids.subarray(
-        (slot + side) * CENTROID_MEMBERS,
-        (slot + side) * CENTROID_MEMBERS + state.counts[slot + side],
-      );
-    splitter.project([members(0), members(1)], from, to);
-  };
-});
-
 /** Per node: the cut at the median of the values. */
 export const cutNode = defineTask<Pick<SplitState, 'ranges' | 'order' | 'values'>, { readonly level: number }>(
   import.meta.url,
@@ -201,22 +212,30 @@ export const cutNode = defineTask<Pick<SplitState, 'ranges' | 'order' | 'values'
     },
 );
 
-/** Per node: all splits of its subtree; leaves end in ascending order of their indices. */
-export const splitSubtree = defineTask<SplitState, { readonly level: number }>(
-  import.meta.url,
-  'splitSubtree',
-  (state, context) => {
-    const splitter = new Splitter(state, context);
-    const {
-      ranges: { begin, end, depth },
-      order,
-    } = state;
-    return (task, { level }) => {
-      const node = firstOfLevel(level) + task;
-      visitInner(node, level, depth, (ν) => splitter.split(ν));
-      const leaves = 2 ** (depth - level);
-      const first = firstOfLevel(depth) + task * leaves;
+/** Runs task t of `splitGraph`; leaves end in ascending order of their indices. */
+export const splitTask = defineTask<SplitState>(import.meta.url, 'splitTask', (state, context) => {
+  const splitter = new Splitter(state, context);
+  const { ranges, order, values, centroids, counts, tasks, top } = state;
+  const { begin, end, depth } = ranges;
+  const slots = (ν: NodeId, side: number, count: number): Int32Array =>
+    centroids.subarray((2 * ν + side) * CENTROID_MEMBERS, (2 * ν + side) * CENTROID_MEMBERS + count);
+  const run = (kind: number, ν: NodeId, chunk: number): void => {
+    if (kind === CHOOSE) {
+      splitter.findCentroids(ν).forEach((members, side) => {
+        slots(ν, side, members.length).set(members);
+        counts[2 * ν + side] = members.length;
+      });
+    } else if (kind === PROJECT) {
+      const perNode = chunksPerNode(ranges, levelOf(ν));
+      const { from, to } = chunkOf(ranges, levelOf(ν), perNode, (ν - firstOfLevel(levelOf(ν))) * perNode + chunk);
+      splitter.project([slots(ν, 0, counts[2 * ν]), slots(ν, 1, counts[2 * ν + 1])], from, to);
+    } else if (kind === CUT) splitAtMedian(order, values, begin[ν], end[ν]);
+    else {
+      visitInner(ν, top, depth, (below) => splitter.split(below));
+      const leaves = 2 ** (depth - top);
+      const first = (ν + 1) * leaves - 1;
       for (let leaf = first; leaf < first + leaves; leaf++) order.subarray(begin[leaf], end[leaf]).sort();
-    };
-  },
-);
+    }
+  };
+  return (task) => run(tasks[3 * task], tasks[3 * task + 1], tasks[3 * task + 2]);
+});

@@ -6,6 +6,7 @@ import { sharedInt32 } from '#hmatrix/core/shared-array.js';
 import type { TaskDefinition } from '#hmatrix/parallel/task.js';
 import { WARNING_TYPE } from '#hmatrix/core/warning.js';
 import { warnOfWorkers } from '#hmatrix/parallel/oversubscription.js';
+import { controlWords, doneTasks, drain, resetRun, TASK_DONE } from '#hmatrix/parallel/schedule.js';
 import { independentTasks, taskGraph, upwardTasks } from '#hmatrix/parallel/task-graph.js';
 import { Team } from '#hmatrix/parallel/team.js';
 
@@ -27,12 +28,45 @@ describe('task graph', () => {
           const edges = pairs.filter(([a, b]) => a < b && b < n).flat();
           const graph = taskGraph(n, edges);
           expect(graph.predecessors.reduce((a, b) => a + b, 0)).toBe(edges.length / 2);
-          expect([...graph.queue].map((t) => t - 1).sort((a, b) => a - b)).toEqual(
-            Array.from({ length: n }, (_, i) => i),
-          );
+          // One worker among others who do nothing takes the tasks of all lanes.
+          for (const workers of [1, 3]) {
+            const control = sharedInt32(controlWords(workers));
+            resetRun(control, graph);
+            const turn = new Int32Array(n).fill(-1);
+            let turns = 0;
+            const steps = drain(control, graph, workers - 1, (task) => {
+              expect(turn[task]).toBe(-1);
+              turn[task] = turns++;
+            });
+            for (const step of steps) expect(step).toBe(TASK_DONE);
+            expect(turns).toBe(n);
+            expect(doneTasks(control)).toBe(n);
+            for (let e = 0; e < edges.length; e += 2) expect(turn[edges[e]]).toBeLessThan(turn[edges[e + 1]]);
+          }
         },
       ),
     );
+  });
+
+  it('tasks_of_like_places_go_to_the_same_worker_where_it_has_time', () => {
+    const places = [0, 0.1, 0.49, 0.5, 0.9, 0.99, 0.2, 0.7];
+    const graph = taskGraph(8, [0, 7, 3, 6], places);
+    const control = sharedInt32(controlWords(2));
+    resetRun(control, graph);
+    const first: number[] = [];
+    const second: number[] = [];
+    const [left, right] = [first, second].map((tasks, worker) =>
+      drain(control, graph, worker, (task) => {
+        tasks.push(task);
+      }),
+    );
+    for (let turn = 0; turn < 4; turn++) {
+      left.next();
+      right.next();
+    }
+    expect(first).toEqual([0, 1, 2, 6]);
+    expect(second).toEqual([3, 4, 5, 7]);
+    expect([left.next().done, right.next().done]).toEqual([true, true]);
   });
 
   it('a_cycle_is_refused', () => {

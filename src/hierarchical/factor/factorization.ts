@@ -33,6 +33,7 @@ import type { Shared, Team } from '../../parallel/team.js';
 import { breakdownError } from './breakdown.js';
 import type { FactorEngine, Inertia } from './engine.js';
 import { VectorChunks } from '../matrix/vector-chunks.js';
+import { placesOf } from '../matrix/transposed-vectors.js';
 import { passGraph, type PassKind, type PassVectors } from './pass.js';
 import type { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
 
@@ -333,6 +334,7 @@ export class Factorization implements LinearOperator {
     if (this.#pass !== undefined && this.#pass.shared.state.width >= width) return this.#pass;
     const state = this.#engine.passState({
       width,
+      place: this.#pass?.shared.state.place ?? placesOf(this.#matrix.data.tree.order),
       staging: inLargePages(sharedFloats(this.rows * width, this.precision)),
       ordered: inLargePages(sharedFloats(this.rows * width, this.precision)),
     });

@@ -3,8 +3,8 @@
  *
  * With K̃ + λI = F·Fᵀ, a solve is an upward pass (F⁻¹) and a downward one (F⁻ᵀ); F itself and F⁻ᵀ alone are downward
  * passes. Vectors stand transposed inside (p × N, the p values of an index contiguous), as in
- * hierarchical/matrix/apply.ts. A task writes only its nodes' values and sums in a fixed order: every team size gives
- * the same bits.
+ * hierarchical/matrix/apply.ts: a single one is read where it stands. A task writes only its nodes' values and sums in
+ * a fixed order: every team size gives the same bits.
  */
 import { parentOf } from '../../core/indices.js';
 import type { Blas } from '../../dense/blas.js';
@@ -14,7 +14,14 @@ import type { TaskBody } from '../../parallel/task.js';
 import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import { isolatedOf, type ClusterTree } from '../../tree/cluster-tree.js';
 import { taskNodes, walkDown, walkUp } from './tree.js';
-import { PANEL, passNumbers, transposeIn, transposeOut } from '../matrix/transposed-vectors.js';
+import {
+  gatherVector,
+  PANEL,
+  passNumbers,
+  passPlaces,
+  transposeIn,
+  transposeOut,
+} from '../matrix/transposed-vectors.js';
 
 /** solve: F⁻ᵀF⁻¹; factor: F; inverse factor: F⁻ᵀ. The latter two take vectors in the factor's own order. */
 export type PassKind = 'solve' | 'factor' | 'inverse factor';
@@ -31,7 +38,9 @@ export interface PassArguments {
 /** Room for `width` vectors; a pass with p of them uses the first p·N numbers of each. */
 export interface PassVectors {
   readonly width: number;
-  /** Columns in the caller's order: incoming before the upward pass, outgoing after the downward one. */
+  /** The place of each index in tree order. */
+  readonly place: Int32Array;
+  /** Columns in tree order: incoming before the upward pass, outgoing after the downward one. */
   readonly staging: FloatArray;
   /** Columns in the factor's order. */
   readonly ordered: FloatArray;
@@ -47,23 +56,25 @@ export interface NodePass {
 
 /** Tasks ν (upward) and nodes + ν (downward), the transpositions around them and two joints. */
 export function passGraph(tree: ClusterTree): TaskGraph {
-  const { nodes, panels, panelIn, panelOut, began, ended } = passNumbers(taskNodes(tree), tree.size);
+  const numbers = passNumbers(taskNodes(tree), tree.size);
+  const { nodes, panels, panelIn, panelOut, began, ended } = numbers;
   const roots = (nodes - 1) / 2;
   const edges: number[] = [];
   for (let panel = 0; panel < panels; panel++) edges.push(panelIn + panel, began, ended, panelOut + panel);
   for (let ν = roots; ν < nodes; ν++) edges.push(began, ν, nodes + ν, ended);
   for (let ν = 1; ν < nodes; ν++) edges.push(ν, parentOf(ν), nodes + parentOf(ν), nodes + ν);
   edges.push(0, nodes);
-  return taskGraph(ended + 1, edges);
+  return taskGraph(ended + 1, edges, passPlaces(numbers));
 }
 
 /** Runs tasks of `passGraph`. */
 export function passBody(
   tree: ClusterTree,
-  { staging, ordered }: PassVectors,
+  { staging, ordered, place }: PassVectors,
   pass: NodePass,
 ): TaskBody<PassArguments> {
   const { nodes, panelIn, panelOut, began } = passNumbers(taskNodes(tree), tree.size);
+  const roots = (nodes - 1) / 2;
   let p = 0;
   let kind: PassKind = 'solve';
   const up = (ν: number): void => pass.up(ν, p);
@@ -71,13 +82,22 @@ export function passBody(
   return (task, args) => {
     p = args.x.cols;
     kind = args.kind;
+    const solve = kind === 'solve';
     if (task < nodes) {
-      if (kind === 'solve') walkUp(tree, task, up);
+      if (!solve) return;
+      if (p === 1 && task >= roots) gatherVector(staging, args.x, tree.order, tree.begin[task], tree.end[task]);
+      walkUp(tree, task, up);
     } else if (task < 2 * nodes) {
       walkDown(tree, task - nodes, down);
-      if (task === nodes) pass.isolated(p, kind);
-    } else if (task < panelOut) transposeIn((task - panelIn) * PANEL, args.x, kind === 'solve' ? staging : ordered);
-    else if (task < began) transposeOut((task - panelOut) * PANEL, args.out, args.alpha, args.beta, staging);
+      if (task !== nodes) return;
+      if (p === 1 && solve) gatherVector(staging, args.x, tree.order, 0, isolatedOf(tree));
+      pass.isolated(p, kind);
+    } else if (task < panelOut) {
+      if (!solve) transposeIn((task - panelIn) * PANEL, args.x, ordered);
+      else if (p > 1) transposeIn((task - panelIn) * PANEL, args.x, staging, place);
+    } else if (task < began) {
+      transposeOut((task - panelOut) * PANEL, args.out, args.alpha, args.beta, { values: staging, place });
+    }
   };
 }
 
@@ -90,17 +110,17 @@ export function passIsolated(
   kind: PassKind,
 ): void {
   const scale = kind === 'solve' ? 1 / shift : kind === 'factor' ? Math.sqrt(shift) : 1 / Math.sqrt(shift);
-  const { order } = tree;
-  const isolated = isolatedOf(tree);
-  for (let position = 0; position < isolated; position++) {
-    const to = order[position] * p;
-    for (let q = 0; q < p; q++)
-      staging[to + q] = scale * (kind === 'solve' ? staging[to + q] : ordered[position * p + q]);
-  }
+  const values = kind === 'solve' ? staging : ordered;
+  for (let i = 0; i < isolatedOf(tree) * p; i++) staging[i] = scale * values[i];
 }
 
 /** X ← X·op(L)⁻¹ over transposed vectors. */
 export function substituteRows(blas: Blas, trans: 'N' | 'T', l: Matrix, x: Matrix): void {
   if (x.rows === 1) blas.trsm('L', 'L', trans === 'T' ? 'N' : 'T', 'N', 1, l, view(x.data, x.offset, x.cols, 1));
   else substituteRight(blas, trans, l, x);
+}
+
+/** out(to …) ← values(begin … end). */
+export function copyNumbers(out: FloatArray, to: number, values: FloatArray, begin: number, end: number): void {
+  for (let from = begin; from < end; from++) out[to++] = values[from];
 }

@@ -8,8 +8,8 @@
  *
  * (SC17.) P = [I T] is never multiplied out: its identity part is a copy. Vectors stand transposed, p × n, the p values
  * of an index contiguous: then picking, copying and permuting indices moves whole cache lines. The caller's columns are
- * transposed in tiles first, and the result back last. A task writes only its node's values and sums in a fixed order,
- * so every team size gives the same bits.
+ * transposed in tiles first (a single one is read where it stands, leaf by leaf), and the result back last. A task
+ * writes only its node's values, in tree order, and sums in a fixed order, so every team size gives the same bits.
  */
 import { sharedFloats } from '../../core/floats.js';
 import { leftChild, parentOf, rightChild } from '../../core/indices.js';
@@ -22,7 +22,15 @@ import { defineTask } from '../../parallel/task.js';
 import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import { isolatedOf, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 import { diagonalOrder, sharesZeros, type HierarchicalData } from './data.js';
-import { gatherColumns, PANEL, passNumbers, scatterColumns, transposeIn, transposeOut } from './transposed-vectors.js';
+import {
+  gatherVector,
+  PANEL,
+  passNumbers,
+  passPlaces,
+  placesOf,
+  transposeIn,
+  transposeOut,
+} from './transposed-vectors.js';
 import { FORMAT_TABLE } from './format.js';
 
 /**
@@ -38,8 +46,8 @@ export interface ApplyState {
    */
   readonly farBegin: Int32Array;
   readonly farPairs: Int32Array;
-  /** Columns in the caller's order: xᵀ before the upward pass, yᵀ after it. */
-  readonly staging: FloatArray;
+  /** The place of each index in tree order. */
+  readonly place: Int32Array;
   /** xᵀ and yᵀ, columns in tree order. */
   readonly input: FloatArray;
   readonly output: FloatArray;
@@ -57,7 +65,7 @@ export interface ApplyArguments {
 
 /** Bytes of an `ApplyState` for each vector. */
 export const bytesOfVector = (data: HierarchicalData): number =>
-  data.values.BYTES_PER_ELEMENT * (3 * data.tree.size + 2 * data.skeletons.indices.length);
+  data.values.BYTES_PER_ELEMENT * (2 * data.tree.size + 2 * data.skeletons.indices.length);
 
 /** The state of products with up to `width` vectors. */
 export function applyState(data: HierarchicalData, width: number): ApplyState {
@@ -68,7 +76,7 @@ export function applyState(data: HierarchicalData, width: number): ApplyState {
     data,
     width,
     ...farByNode(data),
-    staging: allocate(indices),
+    place: placesOf(data.tree.order),
     input: allocate(indices),
     output: allocate(indices),
     up: allocate(skeletons),
@@ -100,13 +108,14 @@ function farByNode(data: HierarchicalData): { farBegin: Int32Array; farPairs: In
  */
 export function applyGraph(data: HierarchicalData): TaskGraph {
   const { tree, lists } = data;
-  const { nodes, panels, panelIn, panelOut, began, ended } = passNumbers(nodesOf(tree), tree.size);
+  const numbers = passNumbers(nodesOf(tree), tree.size);
+  const { nodes, panels, panelIn, panelOut, began, ended } = numbers;
   const leaf0 = firstLeaf(tree);
   const edges: number[] = [];
   for (let panel = 0; panel < panels; panel++) edges.push(panelIn + panel, began, ended, panelOut + panel);
   for (let ν = leaf0; ν < nodes; ν++) edges.push(began, ν, nodes + ν, ended);
   for (let ν = 1; ν < nodes; ν++) edges.push(ν, parentOf(ν), nodes + parentOf(ν), nodes + ν);
-  // No leaf's part of yᵀ is written before all have read theirs of xᵀ.
+  // out may be x: nothing is written to it before all leaves have read theirs.
   edges.push(0, nodes);
   for (let f = 0; f < lists.far.length; f += 2) {
     const α = lists.far[f];
@@ -117,7 +126,7 @@ export function applyGraph(data: HierarchicalData): TaskGraph {
     for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++)
       edges.push(leaf0 + lists.near[e], nodes + leaf0 + α);
   }
-  return taskGraph(ended + 1, edges);
+  return taskGraph(ended + 1, edges, passPlaces(numbers));
 }
 
 class Product {
@@ -138,20 +147,23 @@ class Product {
   run(task: number, args: ApplyArguments): void {
     const p = args.x.cols;
     const { nodes, panelIn, panelOut, began } = this.#tasks;
-    if (task < nodes) this.#upward(task, p);
+    const { input, output, place } = this.#state;
+    if (task < nodes) this.#upward(task, args.x);
     else if (task < 2 * nodes) this.#downward(task - nodes, p);
-    else if (task < panelOut) transposeIn((task - panelIn) * PANEL, args.x, this.#state.staging);
-    else if (task < began)
-      transposeOut((task - panelOut) * PANEL, args.out, args.alpha, args.beta, this.#state.staging);
+    else if (task < panelOut) {
+      if (p > 1) transposeIn((task - panelIn) * PANEL, args.x, input, place);
+    } else if (task < began)
+      transposeOut((task - panelOut) * PANEL, args.out, args.alpha, args.beta, { values: output, place });
   }
 
-  #upward(ν: number, p: number): void {
+  #upward(ν: number, x: Matrix): void {
+    const p = x.cols;
     const { data, input, up } = this.#state;
     const { tree, skeletons, offsets, values } = data;
     const { begin } = skeletons;
     const k = begin[ν + 1] - begin[ν];
     const leaf = ν >= this.#leaf0;
-    if (leaf) this.#gatherInput(ν, p);
+    if (leaf && p === 1) gatherVector(input, x, tree.order, tree.begin[ν], tree.end[ν]);
     if (k === 0) return;
     const out = view(up, begin[ν] * p, p, k);
     if (leaf) {
@@ -225,7 +237,8 @@ class Product {
   }
 
   #downward(ν: number, p: number): void {
-    const { data, down } = this.#state;
+    const { data, down, output } = this.#state;
+    const { tree } = data;
     const { begin } = data.skeletons;
     const k = begin[ν + 1] - begin[ν];
     const u = view(down, begin[ν] * p, p, k);
@@ -238,8 +251,8 @@ class Product {
       this.#nearField(ν, p);
       if (k > 0) this.#toIndices(ν, k, p, u);
       if (!this.#nested) this.#fromAncestors(ν, p);
-      this.#scatterOutput(ν, p);
-      if (ν === this.#leaf0) this.#clearIsolated(p);
+      // Rows of isolated indices are zero.
+      if (ν === this.#leaf0) output.fill(0, 0, isolatedOf(tree) * p);
     }
   }
 
@@ -395,42 +408,6 @@ class Product {
         1,
         view(output, first * p, p, count),
       );
-    }
-  }
-
-  /** The leaf's columns of the incoming vectors, in tree order. */
-  #gatherInput(ν: number, p: number): void {
-    const {
-      data: {
-        tree: { order, begin, end },
-      },
-      staging,
-      input,
-    } = this.#state;
-    gatherColumns(view(input, begin[ν] * p, p, end[ν] - begin[ν]), staging, order, begin[ν]);
-  }
-
-  /** The leaf's columns of the product, back in the caller's order. */
-  #scatterOutput(ν: number, p: number): void {
-    const {
-      data: {
-        tree: { order, begin, end },
-      },
-      output,
-      staging,
-    } = this.#state;
-    scatterColumns(staging, view(output, begin[ν] * p, p, end[ν] - begin[ν]), order, begin[ν]);
-  }
-
-  /** Rows of isolated indices are zero. */
-  #clearIsolated(p: number): void {
-    const {
-      data: { tree },
-      staging,
-    } = this.#state;
-    for (let position = 0; position < isolatedOf(tree); position++) {
-      const to = tree.order[position] * p;
-      staging.fill(0, to, to + p);
     }
   }
 }

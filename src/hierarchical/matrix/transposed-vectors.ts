@@ -1,6 +1,8 @@
 /**
  * Blocks of vectors as products and solves hold them inside: transposed, p × N, the p values of an index contiguous.
  */
+import { sharedInt32 } from '../../core/shared-array.js';
+import { middleOfNode } from '../../parallel/task-graph.js';
 import type { FloatArray, Matrix } from '../../dense/matrix.js';
 
 /** Indices transposed by one task. */
@@ -34,62 +36,74 @@ export function passNumbers(
   };
 }
 
-/** into(:, panel) ← x(panel, :)ᵀ, the panel beginning at row `first`. */
-export function transposeIn(first: number, { data, offset, cols: p, ld, rows }: Matrix, into: FloatArray): void {
+/** Where the data of those tasks lie (task-graph.ts): of nodes by their range, of panels by their indices. */
+export function passPlaces({ nodes, panels, panelIn, panelOut, ended }: ReturnType<typeof passNumbers>): Float64Array {
+  const places = new Float64Array(ended + 1);
+  for (let ν = 0; ν < nodes; ν++) places[ν] = places[nodes + ν] = middleOfNode(ν);
+  for (let panel = 0; panel < panels; panel++)
+    places[panelIn + panel] = places[panelOut + panel] = (panel + 0.5) / panels;
+  return places;
+}
+
+/**
+ * place[order[position]] = position, over shared memory. Threads that scatter single numbers by `order` write to each
+ * other's cache lines, an order of magnitude slower than to their own: they write in tree order, and who needs the
+ * caller's order gathers by `place`.
+ */
+export function placesOf(order: Int32Array): Int32Array {
+  const place = sharedInt32(order.length);
+  for (let position = 0; position < order.length; position++) place[order[position]] = position;
+  return place;
+}
+
+/**
+ * into(:, place(panel)) ← x(panel, :)ᵀ, the panel beginning at row `first`; without places, in x's order. Of one vector
+ * in the caller's order nothing is to be done: `gatherVector` reads it in place.
+ */
+export function transposeIn(
+  first: number,
+  { data, offset, cols: p, ld, rows }: Matrix,
+  into: FloatArray,
+  place?: Int32Array,
+): void {
   const last = Math.min(first + PANEL, rows);
   for (let row = first; row < last; row += TILE) {
     const end = Math.min(row + TILE, last);
     for (let q = 0; q < p; q++) {
       const column = offset + q * ld;
-      for (let i = row, to = row * p + q; i < end; i++, to += p) into[to] = data[column + i];
+      if (place === undefined) for (let i = row, to = row * p + q; i < end; i++, to += p) into[to] = data[column + i];
+      else for (let i = row; i < end; i++) into[place[i] * p + q] = data[column + i];
     }
   }
 }
 
-/** out(panel, :) ← α·values(:, panel)ᵀ + β·out(panel, :). */
+/** out(panel, :) ← α·values(:, place(panel))ᵀ + β·out(panel, :), the panel beginning at row `first`. */
 export function transposeOut(
   first: number,
   { data, offset, cols: p, ld, rows }: Matrix,
   alpha: number,
   beta: number,
-  values: FloatArray,
+  { values, place }: { readonly values: FloatArray; readonly place: Int32Array },
 ): void {
   const last = Math.min(first + PANEL, rows);
   for (let row = first; row < last; row += TILE) {
     const end = Math.min(row + TILE, last);
     for (let q = 0; q < p; q++) {
       const column = offset + q * ld;
-      if (beta === 0)
-        for (let i = row, from = row * p + q; i < end; i++, from += p) data[column + i] = alpha * values[from];
+      if (beta === 0) for (let i = row; i < end; i++) data[column + i] = alpha * values[place[i] * p + q];
       else
-        for (let i = row, from = row * p + q; i < end; i++, from += p)
-          data[column + i] = alpha * values[from] + beta * data[column + i];
+        for (let i = row; i < end; i++) data[column + i] = alpha * values[place[i] * p + q] + beta * data[column + i];
     }
   }
 }
 
-/** to (p × n, contiguous) ← columns order[first] … order[first + n − 1] of from (p × N, the caller's order). */
-export function gatherColumns(
-  { data: to, offset, rows: p, cols }: Matrix,
-  from: FloatArray,
+/** into(begin … end) ← the vector x at order[begin … end). */
+export function gatherVector(
+  into: FloatArray,
+  { data, offset }: Matrix,
   order: Int32Array,
-  first: number,
+  begin: number,
+  end: number,
 ): void {
-  for (let position = first, at = offset; position < first + cols; position++) {
-    const begin = order[position] * p;
-    for (let q = begin; q < begin + p; q++) to[at++] = from[q];
-  }
-}
-
-/** Columns order[first] … order[first + n − 1] of to (p × N, the caller's order) ← from (p × n, contiguous). */
-export function scatterColumns(
-  to: FloatArray,
-  { data: from, offset, rows: p, cols }: Matrix,
-  order: Int32Array,
-  first: number,
-): void {
-  for (let position = first, at = offset; position < first + cols; position++) {
-    const begin = order[position] * p;
-    for (let q = begin; q < begin + p; q++) to[q] = from[at++];
-  }
+  for (let position = begin; position < end; position++) into[position] = data[offset + order[position]];
 }

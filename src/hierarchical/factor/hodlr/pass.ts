@@ -16,6 +16,7 @@ import { multiplyRows } from '../../../dense/row-products.js';
 import { defineTask } from '../../../parallel/task.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
 import {
+  copyNumbers,
   passBody,
   passIsolated,
   substituteRows,
@@ -24,7 +25,6 @@ import {
   type PassKind,
   type PassVectors,
 } from '../pass.js';
-import { gatherColumns, scatterColumns } from '../../matrix/transposed-vectors.js';
 import { basisRowsOf, cornerOf, leafFactorOf, type HodlrFactors } from './factor.js';
 import { coupled } from './plan.js';
 
@@ -64,7 +64,7 @@ class HodlrPass implements NodePass {
     const blas = this.#blas;
     if (ν >= this.#leaf0) {
       const x = this.#rows(ν, p);
-      gatherColumns(x, staging, tree.order, tree.begin[ν]);
+      copyNumbers(x.data, x.offset, staging, x.offset, tree.end[ν] * p);
       substituteRows(blas, 'T', leafFactorOf(this.#state, ν), x);
     } else if (coupled(plan, ν)) {
       const l = leftChild(ν);
@@ -97,7 +97,7 @@ class HodlrPass implements NodePass {
       if (kind !== 'factor') substituteRows(blas, 'N', factor, x);
       else if (p === 1) blas.trmm('L', 'L', 'N', 'N', 1, factor, view(x.data, x.offset, x.cols, 1));
       else blas.trmm('R', 'L', 'T', 'N', 1, factor, x);
-      scatterColumns(staging, x, tree.order, tree.begin[ν]);
+      copyNumbers(staging, x.offset, x.data, x.offset, tree.end[ν] * p);
     } else if (coupled(plan, ν)) {
       this.#couple(ν, p, kind);
     }

@@ -26,36 +26,12 @@ import type { Blas } from '../../../dense/blas.js';
 import { view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { SUBSTITUTION_SCRATCH, substituteLeft } from '../../../dense/substitution.js';
 import { defineTask } from '../../../parallel/task.js';
-import { type HierarchicalData } from '../../matrix/data.js';
 import { part, walkUp } from '../tree.js';
 import { assembleLocal } from './assemble.js';
-import { leftmostLeaf, type UlvPlan } from './plan.js';
+import { leftmostLeaf } from './plan.js';
+import type { UlvFactorState } from './factors.js';
+import { SplitElimination, TASK_NUMBERS, WHOLE } from './split-elimination.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
-
-/** What stays with the factorization, all shared. */
-export interface UlvFactors {
-  readonly data: HierarchicalData;
-  readonly plan: UlvPlan;
-  readonly basis: FloatArray;
-  readonly basisBegin: Float64Array;
-  readonly factors: FloatArray;
-  /** Signs of the eliminated variables' pivots (indefinite), else empty. */
-  readonly signs: FloatArray;
-  /** log |det H| of each node. */
-  readonly logs: Float64Array;
-  /**
-   * Per node: 0 factored; i > 0: minor i is not positive definite (indefinite: singular); SKIPPED: a node below it
-   * failed.
-   */
-  readonly status: Int32Array;
-  /** λ. */
-  readonly shift: Float64Array;
-}
-
-/** The factors, and the Schur complements, which a refactorization needs besides. */
-export interface UlvFactorState extends UlvFactors {
-  readonly schur: FloatArray;
-}
 
 class Elimination {
   readonly #state: UlvFactorState;
@@ -64,7 +40,8 @@ class Elimination {
   readonly #product: FloatArray;
   readonly #square: FloatArray;
   readonly #eigenvalues: FloatArray;
-  readonly #inverse: FloatArray;
+  /** Scratch of `substituteLeft`. */
+  readonly inverse: FloatArray;
   readonly #leaf0: number;
 
   constructor(state: UlvFactorState, blas: Blas) {
@@ -76,7 +53,7 @@ class Elimination {
     this.#product = allocate(r * k);
     this.#square = allocate(r * r);
     this.#eigenvalues = allocate(state.signs.length > 0 ? r : 0);
-    this.#inverse = allocate(SUBSTITUTION_SCRATCH);
+    this.inverse = allocate(SUBSTITUTION_SCRATCH);
     this.#leaf0 = firstLeaf(state.data.tree);
   }
 
@@ -128,7 +105,7 @@ class Elimination {
     if (!Number.isFinite(log)) return h.rows;
     this.#state.logs[ν] = 2 * log;
     if (v.cols > 0) {
-      substituteLeft(blas, h, v, this.#inverse);
+      substituteLeft(blas, h, v, this.inverse);
       blas.syrk('L', 'T', -1, v, 1, ss);
     }
     return 0;
@@ -206,9 +183,15 @@ function copyLower(out: FloatArray, at: number, from: FloatArray, n: number): vo
   for (let j = 0; j < n; j++) for (let i = j + j * n; i < (j + 1) * n; i++) to[i] = from[i];
 }
 
-/** Eliminates at the nodes of task t. */
+/** Runs task t of an `eliminationGraph`. */
 export const eliminate = defineTask<UlvFactorState>(import.meta.url, 'eliminate', (state, context) => {
   const elimination = new Elimination(state, context.blas);
+  const split = new SplitElimination(state, context.blas, elimination.inverse);
   const run = (ν: number): void => elimination.run(ν);
-  return (task) => walkUp(state.data.tree, task, run);
+  const { tasks } = state;
+  return (task) => {
+    const [step, ν, part, columns] = tasks.subarray(TASK_NUMBERS * task, TASK_NUMBERS * (task + 1));
+    if (step === WHOLE) walkUp(state.data.tree, ν, run);
+    else split.run(step, ν, part, columns);
+  };
 });

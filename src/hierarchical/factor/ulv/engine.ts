@@ -8,22 +8,24 @@ import { inLargePages } from '../../../dense/large-pages.js';
 import type { FloatArray, Precision } from '../../../dense/matrix.js';
 import type { TaskDefinition } from '../../../parallel/task.js';
 import { runOnce } from '../../../parallel/run-once.js';
-import { taskGraph, upwardTasks } from '../../../parallel/task-graph.js';
+import { taskGraph } from '../../../parallel/task-graph.js';
 import type { TeamControl } from '../../../parallel/team-control.js';
 import { isolatedOf, firstLeaf, nodesOf } from '../../../tree/cluster-tree.js';
 import { type HierarchicalData } from '../../matrix/data.js';
 import type { Breakdown, FactorEngine, Inertia } from '../engine.js';
 import type { PassArguments, PassVectors } from '../pass.js';
 import { taskNodes } from '../tree.js';
-import { eliminate, type UlvFactors } from './eliminate.js';
+import { eliminate } from './eliminate.js';
+import type { UlvFactors } from './factors.js';
 import { invertSelected } from './inverse.js';
 import { ulvPassTask, type UlvPassState } from './pass.js';
 import { basisIn, planUlv } from './plan.js';
+import { eliminationGraph, type EliminationGraph } from './split-elimination.js';
 
 /** Bytes that factoring allocates. Throws OptionError where the matrix is not HSS. */
 export function ulvFactorBytes(data: HierarchicalData, precision: Precision): number {
-  const { factorLength, slotLength } = planUlv(data, precision);
-  return NUMBER_BYTES[precision] * (factorLength + slotLength);
+  const { factorLength, slotLength, splitLength } = planUlv(data, precision);
+  return NUMBER_BYTES[precision] * (factorLength + slotLength + splitLength);
 }
 
 /** Factors for matrices of format 'hss'. */
@@ -35,6 +37,7 @@ export class UlvEngine implements FactorEngine {
   readonly #factors: UlvFactors;
   /** Schur complements, kept from the second factorization on: fresh memory costs as much as a fifth of it. */
   #schur: FloatArray | undefined;
+  #graph: EliminationGraph | undefined;
   #factored = false;
 
   /** Throws OptionError where the matrix is not HSS. */
@@ -103,11 +106,13 @@ export class UlvEngine implements FactorEngine {
     this.#factors.shift[0] = shift;
     if (isolated > 0 && (shift === 0 || (shift < 0 && !this.indefinite)))
       return { node: 0, level: 0, pivot: 0, index: tree.order[0] };
-    const schur = this.#schur ?? inLargePages(sharedFloats(plan.slotLength, this.precision));
+    const scratch = this.indefinite ? 0 : plan.splitLength;
+    const schur = this.#schur ?? inLargePages(sharedFloats(plan.slotLength + scratch, this.precision));
     // Who factors twice will do so again.
     if (this.#factored) this.#schur = schur;
     this.#factored = true;
-    await runOnce('factor', eliminate, { ...this.#factors, schur }, upwardTasks(taskNodes(tree)), control);
+    const { graph, tasks } = (this.#graph ??= eliminationGraph(tree, plan, !this.indefinite));
+    await runOnce('factor', eliminate, { ...this.#factors, schur, tasks }, graph, control);
     // The deepest, leftmost failure: which nodes fail does not depend on the team.
     for (let level = tree.depth; level >= 0; level--) {
       for (let ν = firstOfLevel(level); ν < firstOfLevel(level + 1); ν++) if (status[ν] > 0) return this.#breakdown(ν);

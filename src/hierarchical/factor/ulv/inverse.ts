@@ -15,7 +15,7 @@ import type { Blas } from '../../../dense/blas.js';
 import { copyInto, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { defineTask } from '../../../parallel/task.js';
 import { transposeBlock, walkDown } from '../tree.js';
-import type { UlvFactors } from './eliminate.js';
+import type { UlvFactors } from './factors.js';
 import { leftmostLeaf } from './plan.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
 

@@ -16,6 +16,7 @@ import { multiplyRows } from '../../../dense/row-products.js';
 import { defineTask } from '../../../parallel/task.js';
 import { firstLeaf } from '../../../tree/cluster-tree.js';
 import {
+  copyNumbers,
   passBody,
   passIsolated,
   substituteRows,
@@ -24,8 +25,7 @@ import {
   type PassKind,
   type PassVectors,
 } from '../pass.js';
-import { gatherColumns, scatterColumns } from '../../matrix/transposed-vectors.js';
-import type { UlvFactors } from './eliminate.js';
+import type { UlvFactors } from './factors.js';
 
 /** `ordered` holds the eliminated variables; `skeletons` width numbers per skeleton. */
 export interface UlvPassState extends UlvFactors, PassVectors {
@@ -72,8 +72,9 @@ class UlvPass implements NodePass {
     const bs = view(values, skeletons.begin[ν] * p, p, k);
     const br = view(ordered, plan.begin[ν] * p, p, r);
     if (ν >= this.#leaf0) {
-      gatherColumns(bs, staging, tree.order, tree.begin[ν]);
-      gatherColumns(br, staging, tree.order, tree.begin[ν] + k);
+      const middle = (tree.begin[ν] + k) * p;
+      copyNumbers(values, bs.offset, staging, tree.begin[ν] * p, middle);
+      copyNumbers(ordered, br.offset, staging, middle, tree.end[ν] * p);
     } else {
       this.#collect(ν, p);
     }
@@ -126,9 +127,9 @@ class UlvPass implements NodePass {
       }
     }
     if (ν >= this.#leaf0) {
-      const middle = tree.begin[ν] + k;
-      scatterColumns(staging, view(values, skeletons.begin[ν] * p, p, k), tree.order, tree.begin[ν]);
-      scatterColumns(staging, view(ordered, plan.begin[ν] * p, p, tree.end[ν] - middle), tree.order, middle);
+      const first = tree.begin[ν] * p;
+      copyNumbers(staging, first, values, skeletons.begin[ν] * p, (skeletons.begin[ν] + k) * p);
+      copyNumbers(staging, first + k * p, ordered, plan.begin[ν] * p, plan.begin[ν + 1] * p);
     } else {
       this.#distribute(ν, p);
     }

@@ -7,7 +7,7 @@ import { sharedFloat64, sharedInt32 } from '../../../core/shared-array.js';
 import type { Precision } from '../../../dense/matrix.js';
 import { isolatedOf, type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../../tree/cluster-tree.js';
 import { type HierarchicalData } from '../../matrix/data.js';
-import { siblingPairs } from '../tree.js';
+import { siblingPairs, taskNodes } from '../tree.js';
 import { basisRows } from '../../matrix/layout.js';
 
 /** What each node eliminates, and where its parts begin in the arrays that hold them. */
@@ -25,6 +25,14 @@ export interface UlvPlan {
   /** Schur complements: node ν's stands in the slot of its leftmost leaf, from which its parent's then replaces it. */
   readonly slotBegin: Float64Array;
   readonly slotLength: number;
+  /** Skeletons of each node. */
+  readonly rank: Int32Array;
+  /**
+   * Nodes that several workers eliminate: where their scratch (rank² + R·rank numbers) begins behind the Schur
+   * complements; −1 for the others.
+   */
+  readonly splitBegin: Float64Array;
+  readonly splitLength: number;
   /** Far pair of a left child and its sibling. */
   readonly pairOf: Int32Array;
   /** Largest R and rank of a node, for scratch. */
@@ -33,6 +41,9 @@ export interface UlvPlan {
   /** Flops of one factorization by Cholesky. */
   readonly flops: number;
 }
+
+/** A node above the subtrees is split where it has more candidates than this. */
+const SPLIT_FROM = 512;
 
 /** Number of the leaf furthest left below node ν. */
 export const leftmostLeaf = ({ depth }: ClusterTree, ν: number): number =>
@@ -44,7 +55,9 @@ export function planUlv(data: HierarchicalData, precision: Precision): UlvPlan {
   const pairOf = siblingPairs(data);
   const nodes = nodesOf(tree);
   const leaf0 = firstLeaf(tree);
-  const rank = (ν: number): number => skeletons.begin[ν + 1] - skeletons.begin[ν];
+  const ranks = sharedInt32(nodes);
+  for (let ν = 0; ν < nodes; ν++) ranks[ν] = skeletons.begin[ν + 1] - skeletons.begin[ν];
+  const rank = (ν: number): number => ranks[ν];
   const begin = sharedInt32(nodes + 1);
   const factorBegin = sharedFloat64(nodes);
   const slots = new Float64Array(leavesOf(tree));
@@ -78,6 +91,14 @@ export function planUlv(data: HierarchicalData, precision: Precision): UlvPlan {
     slotBegin[leaf] = slotLength;
     slotLength += length;
   });
+  const splitBegin = sharedFloat64(nodes).fill(-1);
+  let splitLength = 0;
+  for (let ν = 0; ν < (taskNodes(tree) - 1) / 2; ν++) {
+    const r = begin[ν + 1] - begin[ν];
+    if (r === 0 || r + rank(ν) <= SPLIT_FROM) continue;
+    splitBegin[ν] = slotLength + splitLength;
+    splitLength += (r + rank(ν)) * rank(ν);
+  }
   return {
     precision,
     begin,
@@ -85,6 +106,9 @@ export function planUlv(data: HierarchicalData, precision: Precision): UlvPlan {
     factorLength,
     slotBegin,
     slotLength,
+    rank: ranks,
+    splitBegin,
+    splitLength,
     pairOf,
     mostEliminated,
     mostRank,
