@@ -2,9 +2,9 @@
  * `npm run bench [-- --only TEXT] [--write] [--images FILE] [--labels FILE]`: every case in a process of its own, or
  * those that have TEXT in their name or in their label in the tables of docs/benchmarks.md. Results are printed;
  * `--write` puts them into bench/results (compression.json of bench/cases.ts, factorization.json, hessian.json,
- * preconditioners.json, training.json, scaling.json, graph.json: critical paths of task graphs, coverage.json: how often
- * stated intervals hold, tolerance.json: whether asked tolerances are kept) and into the tables of docs/benchmarks.md,
- * which are made from those.
+ * preconditioners.json, training.json, scaling.json, graph.json: critical paths of task graphs, coverage.json: how
+ * often stated intervals hold, tolerance.json: whether asked tolerances are kept) and into the tables of
+ * docs/benchmarks.md, which are made from those.
  * Training takes `--data DIR` (default ../shared/data, with mnist/) and `--quick`, which also leaves out large sizes.
  * `--samples` and `--epochs` try the networks on less, `--size` the matrices of preconditioners; such results, and
  * quick ones, are not written. Tolerances take `--seed`, the first of five, and `--quick`, one seed of the small
