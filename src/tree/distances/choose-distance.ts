@@ -29,12 +29,13 @@ export type ChosenDistance = {
   readonly size: number;
   readonly modules: readonly string[];
   readonly solo: boolean;
-} & (
+} &
   /** With the points whose Euclidean distance it is, if it is one. */
-  | { readonly state: DistanceState; readonly points: Points | undefined; readonly place?: undefined }
-  /** Indices on a line, and the place of each. */
-  | { readonly state?: undefined; readonly points?: undefined; readonly place: Int32Array }
-);
+  (
+    | { readonly state: DistanceState; readonly points: Points | undefined; readonly place?: undefined }
+    /** Indices on a line, and the place of each. */
+    | { readonly state?: undefined; readonly points?: undefined; readonly place: Int32Array }
+  );
 
 /** The distance that 'auto' stands for: the geometric one where there are points, else the angle. */
 export function resolvedDistance(name: DistanceName, { points }: EntrySource): TableDistance {
