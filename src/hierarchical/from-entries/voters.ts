@@ -38,7 +38,8 @@ export function findVoters(tree: ClusterTree, leafOf: Int32Array, neighbors: Int
   const isLonely = (i: number): boolean => known[i] < LONELY * count;
   const nearestBegin = sharedInt32(size + 1);
   const oneSided = new Uint8Array(size * count);
-  for (let j = 0; j < size; j++) {
+  // In the tree's order: what is looked up stands in the cache.
+  for (const j of tree.order) {
     const from = j * count;
     const nearest = from + (isLonely(j) ? count : Math.min(NEAREST, count));
     for (let q = from; q < nearest; q++) {
