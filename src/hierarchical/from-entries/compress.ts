@@ -27,7 +27,6 @@ import { interactionLists } from '../../tree/lists.js';
 import { bytesOfNeighbor, findNeighborIndices, type Neighbors } from '../../tree/neighbors.js';
 import { checkTree } from '../matrix/check-data.js';
 import { comparisonBytes } from '../measure/columns-error.js';
-import { composedBases } from './compose-basis.js';
 import { fillBlock, fillTasks, type FillState } from './evaluate-blocks.js';
 import { layOut, type Layout, assemble } from '../matrix/layout.js';
 import { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
@@ -178,20 +177,18 @@ async function compressOnce(
   const { nested } = FORMAT_TABLE[resolved.format];
   const zero = await findZeros(source, lists, skeletons, control);
   const layout = layOut(tree, lists, skeletons, nested, zero);
-  if (nested) {
-    const { byteLength } = neighbors.indices;
-    letGo(neighbors, ['indices']);
-    letGo(skeletons, VOTERS);
-    team.collect(byteLength);
-  }
+  const { byteLength } = neighbors.indices;
+  letGo(neighbors, ['indices']);
+  letGo(skeletons, VOTERS);
+  team.collect(byteLength);
   const data = await evaluateBlocks(
     source,
     resolved,
-    { tree, lists, layout, found: skeletons, zero, factor: 1 / factor },
+    { lists, layout, found: skeletons, zero, factor: 1 / factor },
     control,
   );
   const filled = performance.now();
-  team.collect(letGo(neighbors, ['indices']) + letGo(skeletons, [...VOTERS, ...FOUND]));
+  team.collect(letGo(skeletons, FOUND));
 
   const draft: RoundResult['draft'] = {
     origin: 'entries',
@@ -405,7 +402,6 @@ function leafOfIndices(tree: ClusterTree): Int32Array {
 
 /** What is known before blocks are evaluated. */
 interface FillInput {
-  readonly tree: ClusterTree;
   readonly lists: InteractionLists;
   readonly layout: Layout;
   readonly found: SkeletonState;
@@ -418,20 +414,16 @@ interface FillInput {
 async function evaluateBlocks(
   source: EntrySource,
   options: ResolvedOptions,
-  { tree, lists, layout, found, zero, factor }: FillInput,
+  { lists, layout, found, zero, factor }: FillInput,
   control: TeamControl,
 ): Promise<HierarchicalMatrix['data']> {
   const { nested } = FORMAT_TABLE[options.format];
   const values = inLargePages(sharedFloats(layout.elements.total, options.dtype));
   const { modules, solo } = sourceState(source);
-  const share = (ν: number): number => found.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]);
-  const composed = sharedInt32(nodesOf(tree));
-  composed.set(composedBases(tree, found.needed, found.missed, share));
-  const tasks = fillTasks(layout, lists, nested, zero, composed);
+  const tasks = fillTasks(layout, lists, nested, zero);
   const state: FillState = {
     source: found.source,
     tree: layout.tree,
-    sampledTree: tree,
     lists,
     skeletons: layout.skeletons,
     offsets: layout.offsets,
@@ -440,20 +432,9 @@ async function evaluateBlocks(
     nested,
     maxRank: options.maxRank,
     leafSize: options.leafSize,
-    seed: options.seed,
-    composed,
     choice: found.choice,
     slotBegin: found.slotBegin,
     slots: found.slots,
-    leafOf: found.leafOf,
-    neighbors: found.neighbors,
-    neighborCount: found.neighborCount,
-    nearestBegin: found.nearestBegin,
-    nearestOf: found.nearestOf,
-    reach: found.reach,
-    nearBegin: lists.nearBegin,
-    near: lists.near,
-    witnesses: found.witnesses,
     tasks,
     factor,
   };

@@ -1,30 +1,23 @@
 /**
  * Evaluating and packing the blocks of a hierarchical matrix, one task per block (or panel of a large one).
  */
-import { levelOf, parentOf } from '../../core/indices.js';
+import { levelOf } from '../../core/indices.js';
 import { sharedInt32 } from '../../core/shared-array.js';
-import { copyInto, view, type FloatArray } from '../../dense/matrix.js';
+import { copyInto, view } from '../../dense/matrix.js';
 import { defineTask, type WorkerContext } from '../../parallel/task.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { openHandle, type SourceHandle } from '../../source/share-source.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
-import { BasisFit, FIT_PANEL, type BasisFitState } from './basis-fit.js';
 import { BasisComposer, type ComposeState } from './compose-basis.js';
-import { diagonalOrder, type BlockOffsets, type Skeletons } from '../matrix/data.js';
+import { diagonalOrder } from '../matrix/data.js';
 import { requireFiniteValues } from '../matrix/finite-values.js';
 import { basisRows, type Layout } from '../matrix/layout.js';
-import { type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
+import { firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
 
 /** What filling the blocks reads and writes. */
-export interface FillState extends BasisFitState, ComposeState {
+export interface FillState extends ComposeState {
   readonly source: SourceHandle;
   readonly lists: InteractionLists;
-  readonly tree: ClusterTree;
-  readonly skeletons: Skeletons;
-  readonly offsets: BlockOffsets;
-  readonly values: FloatArray;
-  readonly maxRank: number;
-  readonly leafSize: number;
   readonly nested: boolean;
   /** What is stored is this times the source's entries: a power of two. */
   readonly factor: number;
@@ -36,30 +29,22 @@ export interface FillState extends BasisFitState, ComposeState {
 const DIAGONAL_PANEL = 64;
 
 const PACK = 0;
-const FIT = 1;
+const COMPOSE = 1;
 const COUPLING = 2;
 const NEAR = 3;
 const DIAGONAL = 4;
-const COMPOSE = 5;
 
 /** The tasks that fill everything laid out, but for couplings that are zero: new memory holds zeros. */
-export function fillTasks(
-  layout: Layout,
-  lists: InteractionLists,
-  nested: boolean,
-  zero: Int32Array,
-  composed: Int32Array,
-): Int32Array {
+export function fillTasks(layout: Layout, lists: InteractionLists, nested: boolean, zero: Int32Array): Int32Array {
   const tasks: number[] = [];
   const { tree, skeletons } = layout;
   const leaves = leavesOf(tree);
   for (let ν = nodesOf(tree) - 1; ν > 0; ν--) {
     if (skeletons.begin[ν + 1] === skeletons.begin[ν]) continue;
     if (nested || ν >= firstLeaf(tree)) tasks.push(PACK, ν, 0);
-    else if (composed[ν] === 0) for (let p = tree.begin[ν]; p < tree.end[ν]; p += FIT_PANEL) tasks.push(FIT, ν, p);
   }
-  for (let leaf = nodesOf(tree) - 1; !nested && leaf >= firstLeaf(tree); leaf--)
-    if (leaf > 0 && composed[parentOf(leaf)] === 1) tasks.push(COMPOSE, leaf, 0);
+  for (let leaf = nodesOf(tree) - 1; !nested && leaf > 0 && leaf >= firstLeaf(tree); leaf--)
+    tasks.push(COMPOSE, leaf, 0);
   for (let f = 0; f < lists.far.length / 2; f++) if (zero[f] === 0) tasks.push(COUPLING, f, 0);
   for (let α = 0; α < leaves; α++)
     for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++) if (lists.near[e] > α) tasks.push(NEAR, α, e);
@@ -75,7 +60,6 @@ class BlockFiller {
   readonly #context: WorkerContext;
   readonly #direct: boolean;
   readonly #scratch: Float64Array;
-  #fit: BasisFit | undefined;
   #composer: BasisComposer | undefined;
 
   constructor(state: FillState, context: WorkerContext) {
@@ -93,7 +77,6 @@ class BlockFiller {
     const skeleton = (ν: number): Int32Array => skeletons.indices.subarray(skeletons.begin[ν], skeletons.begin[ν + 1]);
     const members = (ν: number): Int32Array => tree.order.subarray(tree.begin[ν], tree.end[ν]);
     if (kind === PACK) this.#pack(a);
-    else if (kind === FIT) this.#fitPanel(a, b);
     else if (kind === COMPOSE) this.#compose(a);
     else if (kind === COUPLING)
       this.#evaluate(skeleton(lists.far[2 * a]), skeleton(lists.far[2 * a + 1]), offsets.coupling[a]);
@@ -163,11 +146,6 @@ class BlockFiller {
         );
       }
     }
-  }
-
-  #fitPanel(ν: number, position: number): void {
-    this.#fit ??= new BasisFit(this.#state, this.#source, this.#context.blas);
-    this.#fit.run(ν, position);
   }
 
   #compose(leaf: number): void {

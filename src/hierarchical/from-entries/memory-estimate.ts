@@ -159,7 +159,7 @@ export function estimateCompression(
   const comparison = comparisonBytes(size, width);
   const search = numbers + distances + (12 + 4 * workers) * size;
   const skeletonization = numbers + kept + orders + found + slots + scratch;
-  const dropped = nested && isWorthCollecting(numbers);
+  const dropped = isWorthCollecting(numbers);
   // What samples took stays with the C library, which serves other arrays from it.
   const left = scratch + (dropped ? 0 : numbers + kept + orders - order);
   const fill = values + order + found + slots + blocks + left;

@@ -87,7 +87,7 @@ const FIRST_GUESS = 16;
 /** Share of the rows that neighbors may fill: outliers are found by them. */
 const NEIGHBOR_SHARE = 0.5;
 /** The same where the rank limit decides: errors stand everywhere then, and more of the other rows are better. */
-export const LIMITED_NEIGHBOR_SHARE = 0.3;
+const LIMITED_NEIGHBOR_SHARE = 0.3;
 /** Share of the first rows that lonely ones may fill. */
 const LONER_SHARE = 1 / 4;
 /** So many lonely rows more are tried, for each fresh one. */
