@@ -41,6 +41,7 @@ export interface EntriesReport extends CommonReport {
   readonly distance: string;
   /** Recall of the neighbors on a sample. */
   readonly recall: number;
+  /** `compress` is all; the parts are those of the last round, of up to four (from-entries/compress.ts). */
   readonly seconds: {
     readonly neighbors: number;
     readonly tree: number;
