@@ -16,7 +16,7 @@ import { quotientOfNorms } from './error-interval.js';
 import { columnNorms, comparing, unitVectors, vectorsToCompare } from './sampled-columns.js';
 
 /**
- * All columns up to this size, where the error is exact; above it so many that it takes about a hundredth of the
+ * All columns up to this size, where the error is exact; above it so many that it takes about a tenth of the
  * compression's time.
  */
 export const ALL_COLUMNS = 1024;
