@@ -7,7 +7,7 @@ import { OptionError, ShapeError } from '../core/errors.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
 import { requireMemory } from '../core/memory.js';
 import { asIndices } from '../core/numbers.js';
-import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
+import { sharedFloat64, toShared } from '../core/shared-array.js';
 import { block, view, type Matrix } from '../dense/matrix.js';
 import { availableMemory } from '../io/machine.js';
 import { StagedVectors } from '../operator/block-workspace.js';
@@ -62,9 +62,7 @@ function panelsOf(ranges: Ranges): Int32Array {
   const tasks: number[] = [];
   for (let k = 0; k + 1 < ranges.length; k++)
     for (let first = ranges[k]; first < ranges[k + 1]; first += PANEL) tasks.push(k, first);
-  const shared = sharedInt32(tasks.length);
-  shared.set(tasks);
-  return shared;
+  return toShared(Int32Array.from(tasks));
 }
 
 /** Where each block begins among the values; blocks are square, column-major, one after the other. */

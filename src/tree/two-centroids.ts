@@ -10,7 +10,7 @@
  */
 import { firstOfLevel, levelOf, parentOf, type NodeId } from '../core/indices.js';
 import { RandomStream } from '../core/random.js';
-import { sharedInt32 } from '../core/shared-array.js';
+import { toShared } from '../core/shared-array.js';
 import { view } from '../dense/matrix.js';
 import { defineTask, type WorkerContext } from '../parallel/task.js';
 import { middleOfNode, taskGraph, type TaskGraph } from '../parallel/task-graph.js';
@@ -75,9 +75,7 @@ export function splitGraph(ranges: Ranges, top: number): { readonly graph: TaskG
       for (const chunk of chunks) edges.push(first, chunk, chunk, cuts[ν]);
     }
   }
-  const shared = sharedInt32(tasks.length);
-  shared.set(tasks);
-  return { graph: taskGraph(places.length, edges, places), tasks: shared };
+  return { graph: taskGraph(places.length, edges, places), tasks: toShared(Int32Array.from(tasks)) };
 }
 
 /** A level in work. */

@@ -6,7 +6,7 @@
  * p′) and (p′, p) are equal: a quarter of them is formed. A task takes the columns of some directions of one layer, so
  * it alone adds to their cells, in a fixed order: same bits for any team.
  */
-import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
+import { sharedFloat64, toShared } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
 import { view, zeros, type Matrix } from '../../dense/matrix.js';
 import { defineTask } from '../../parallel/task.js';
@@ -192,9 +192,7 @@ function energyTasks({ layers }: RotatedTables, { group }: Cells): Int32Array {
     }
   }
   const sorted = tasks.sort((a, b) => b.work - a.work).flatMap(({ words }) => words);
-  const shared = sharedInt32(sorted.length);
-  shared.set(sorted);
-  return shared;
+  return toShared(Int32Array.from(sorted));
 }
 
 /**

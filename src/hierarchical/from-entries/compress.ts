@@ -143,7 +143,9 @@ interface RoundResult {
   readonly data: HierarchicalMatrix['data'];
   readonly elements: Layout['elements'];
   /** Its times are those of this round. */
-  readonly draft: Omit<EntriesReport, 'met' | 'seen' | 'limits' | 'resampled' | 'missed'>;
+  readonly draft: Omit<EntriesReport, keyof Verdict | 'seconds'> & {
+    readonly seconds: Omit<EntriesReport['seconds'], 'compress'>;
+  };
   readonly verdict: Verdict;
 }
 
@@ -171,16 +173,15 @@ async function compressOnce(
   const listed = performance.now();
   const needed = neededBases(tree, lists);
   const normSquared = await estimateNorm(source, diagonal, seed, control);
-  const input = { tree, lists, neighbors, needed, round };
+  const input = { tree, lists, neighbors, perNeighbor, needed, round };
   const skeletons = await skeletonize(source, resolved, input, normSquared, control);
   const skeletonized = performance.now();
   const { nested } = FORMAT_TABLE[resolved.format];
   const zero = await findZeros(source, lists, skeletons, control);
   const layout = layOut(tree, lists, skeletons, nested, zero);
-  const { byteLength } = neighbors.indices;
-  letGo(neighbors, ['indices']);
+  const bytes = letGo(neighbors, ['indices']);
   letGo(skeletons, VOTERS);
-  team.collect(byteLength);
+  team.collect(bytes);
   const data = await evaluateBlocks(
     source,
     resolved,
@@ -211,7 +212,6 @@ async function compressOnce(
       tree: (listed - grown) / 1000,
       skeletonization: (skeletonized - listed) / 1000,
       fill: (filled - skeletonized) / 1000,
-      compress: (filled - searched) / 1000,
     },
     norm: Math.sqrt(normSquared) / factor,
     preserve: resolved.preserve ? 'positive-definite' : undefined,
@@ -283,6 +283,8 @@ interface SkeletonInput {
   readonly tree: ClusterTree;
   readonly lists: InteractionLists;
   readonly neighbors: Pick<Neighbors, 'count' | 'indices'>;
+  /** Bytes that the search took for each of them. */
+  readonly perNeighbor: number;
   /** 1 for every node that needs a basis. */
   readonly needed: Int32Array;
   readonly round: Round;
@@ -291,7 +293,7 @@ interface SkeletonInput {
 async function skeletonize(
   source: EntrySource,
   options: ResolvedOptions,
-  { tree, lists, neighbors, needed, round }: SkeletonInput,
+  { tree, lists, neighbors, perNeighbor, needed, round }: SkeletonInput,
   normSquared: number,
   control: TeamControl,
 ): Promise<SkeletonState> {
@@ -353,7 +355,7 @@ async function skeletonize(
       lists,
       needed,
       ranks: forecastRanks(tree, state, maxRank),
-      bytesOfNeighbor: bytesOfNeighbor(source, options.distance, options.neighbors),
+      bytesOfNeighbor: perNeighbor,
       slotBytes: state.slots.byteLength,
     };
     requireMemory(

@@ -2,7 +2,7 @@
  * Evaluating and packing the blocks of a hierarchical matrix, one task per block (or panel of a large one).
  */
 import { levelOf } from '../../core/indices.js';
-import { sharedInt32 } from '../../core/shared-array.js';
+import { toShared } from '../../core/shared-array.js';
 import { copyInto, view } from '../../dense/matrix.js';
 import { defineTask, type WorkerContext } from '../../parallel/task.js';
 import type { EntrySource } from '../../source/entry-source.js';
@@ -49,9 +49,7 @@ export function fillTasks(layout: Layout, lists: InteractionLists, nested: boole
   for (let α = 0; α < leaves; α++)
     for (let e = lists.nearBegin[α]; e < lists.nearBegin[α + 1]; e++) if (lists.near[e] > α) tasks.push(NEAR, α, e);
   for (let leaf = 0; leaf < leaves; leaf++) tasks.push(DIAGONAL, leaf, 0);
-  const shared = sharedInt32(tasks.length);
-  shared.set(tasks);
-  return shared;
+  return toShared(Int32Array.from(tasks));
 }
 
 class BlockFiller {

@@ -18,6 +18,7 @@
 import { NonFiniteError } from '../../core/errors.js';
 import { RandomStream } from '../../core/random.js';
 import { leftChild, levelOf, rightChild } from '../../core/indices.js';
+import { placesOfLargest } from '../../core/largest.js';
 import { InterpolativeDecomposition } from '../../dense/interpolative.js';
 import { view, type Matrix, type Precision } from '../../dense/matrix.js';
 import { defineTask, type WorkerContext } from '../../parallel/task.js';
@@ -131,7 +132,7 @@ export const mostRows = (columns: number): number =>
   Math.ceil(Math.max(MOST_PER_CANDIDATE * columns, MOST_ENTRIES / columns));
 
 /** Most columns a node can have. */
-export const candidateLimit = (leafSize: number, maxRank: number): number => Math.max(leafSize, 2 * maxRank);
+const candidateLimit = (leafSize: number, maxRank: number): number => Math.max(leafSize, 2 * maxRank);
 
 /** Rows that were evaluated, and are part of the sample once they are kept. */
 interface Tried {
@@ -266,7 +267,7 @@ class NodeSkeletonizer {
    */
   #climb({ rows }: Batch, tried: Tried[]): number {
     let sum = 0;
-    let starts = this.#worst(rows, 0);
+    let starts = this.#worst(rows.length, 0);
     let height = starts.length === 0 ? 0 : this.#rowErrors[starts[0]];
     let at = starts.map((r) => rows[r]);
     for (let step = 0; step < STEPS && at.length > 0; step++) {
@@ -276,7 +277,7 @@ class NodeSkeletonizer {
       const a = this.#sample.evaluate(batch);
       tried.push({ batch, a, certain: true });
       sum += this.#errorOf(a, batch.weights).sum;
-      starts = this.#worst(batch.rows, height);
+      starts = this.#worst(batch.rows.length, height);
       if (starts.length > 0) height = this.#rowErrors[starts[0]];
       at = starts.map((r) => batch.rows[r]);
     }
@@ -293,20 +294,9 @@ class NodeSkeletonizer {
     return this.#errorOf(a, batch.weights).sum;
   }
 
-  /** The numbers of the rows tried last that err most, more than `least`, the worst first. */
-  #worst(rows: Int32Array, least: number): number[] {
-    const errors = this.#rowErrors;
-    const worst: number[] = [];
-    for (let r = 0; r < rows.length; r++) {
-      if (!(errors[r] > least)) continue;
-      let place = worst.length;
-      while (place > 0 && errors[worst[place - 1]] < errors[r]) place--;
-      if (place < STARTS) {
-        worst.splice(place, 0, r);
-        if (worst.length > STARTS) worst.pop();
-      }
-    }
-    return worst;
+  /** The numbers of the `count` rows tried last that err most, more than `least`, the worst first. */
+  #worst(count: number, least: number): number[] {
+    return placesOfLargest(this.#rowErrors.subarray(0, count), STARTS, { least });
   }
 
   /** Adds rows until there are `wanted`, or all there are. */

@@ -8,11 +8,12 @@ import { sharedInt32 } from '../../core/shared-array.js';
 import { type ClusterTree, firstLeaf, nodesOf } from '../../tree/cluster-tree.js';
 
 /** So many of an index's neighbors, the nearest ones, know it in turn. */
-export const NEAREST = 4;
+const NEAREST = 4;
 /** Lonely indices that are known of each node. */
 export const LONERS = 16;
 /** Lonely: a neighbor of fewer than this share of as many as it has neighbors itself. */
 const LONELY = 1 / 2;
+
 /** Which indices vote for rows beside their neighbors, how far the votes of each reach, and which rows are lonely. */
 export interface Voters {
   /**

@@ -4,6 +4,7 @@
  * few rows, as in sparse matrices; whole columns do not. A sample of columns may miss an error in a few columns alone;
  * but K − K̃ is symmetric, and its rows in the columns seen so far tell which others to look at.
  */
+import { placesOfLargest } from '../../core/largest.js';
 import { RandomStream } from '../../core/random.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import { inLargePages } from '../../dense/large-pages.js';
@@ -78,26 +79,12 @@ export async function columnsError(
   // ‖(K − K̃)(:, seen)‖_F
   let least = Math.hypot(...errors[0]);
   for (let climb = 0; climb < CLIMBS && seen.size < size; climb++) {
-    const next = worstOf(rows, Math.ceil(CLIMB_SHARE * count), seen).sort();
+    const next = Int32Array.from(placesOfLargest(rows, Math.ceil(CLIMB_SHARE * count), { others: seen })).sort();
     if (next.length === 0) break;
     const more = await columnNorms(source, unitVectors(next), compared, setup, control);
     for (const j of next) seen.add(j);
     least = Math.hypot(least, ...more.errors[0]);
     if (!(least <= relative * norm)) relative = least / norm;
   }
-  return { relative, worst: worstOf(rows, MOST_WORST, new Set()) };
-}
-
-/** The `most` indices with the largest numbers above 0 that are not among `others`, the largest first. */
-function worstOf(numbers: Float64Array, most: number, others: ReadonlySet<number>): Int32Array {
-  const worst: number[] = [];
-  for (let i = 0; i < numbers.length; i++) {
-    const value = numbers[i];
-    if (!(value > 0) || (worst.length === most && value <= numbers[worst[most - 1]]) || others.has(i)) continue;
-    let place = worst.length;
-    while (place > 0 && numbers[worst[place - 1]] < value) place--;
-    worst.splice(place, 0, i);
-    if (worst.length > most) worst.pop();
-  }
-  return Int32Array.from(worst);
+  return { relative, worst: Int32Array.from(placesOfLargest(rows, MOST_WORST)) };
 }

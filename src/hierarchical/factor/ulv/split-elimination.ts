@@ -11,7 +11,7 @@
  *   complement columns J:  D_SS(J) ← D_SS(J) − VᵀV(J), to its place among the Schur complements
  */
 import { leftChild, rightChild } from '../../../core/indices.js';
-import { sharedInt32 } from '../../../core/shared-array.js';
+import { toShared } from '../../../core/shared-array.js';
 import type { Blas } from '../../../dense/blas.js';
 import { block, view, type FloatArray, type Matrix } from '../../../dense/matrix.js';
 import { substituteLeft, substituteRight } from '../../../dense/substitution.js';
@@ -58,9 +58,7 @@ export function eliminationGraph(tree: ClusterTree, plan: UlvPlan, split: boolea
     if (split && plan.splitBegin[ν] >= 0) last[ν] = splitTasks(plan, ν, below, add);
     else last[ν] = [add(WHOLE, ν, 0, 0, below)];
   }
-  const table = sharedInt32(tasks.length);
-  table.set(tasks);
-  return { graph: taskGraph(places.length, edges, places), tasks: table };
+  return { graph: taskGraph(places.length, edges, places), tasks: toShared(Int32Array.from(tasks)) };
 }
 
 /** Adds the tasks of a split node; returns those after which it is done. */
