@@ -13,7 +13,9 @@ import type { ErrorEstimate } from '#hmatrix/hierarchical/measure/error-interval
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
-import { denseOf, gaussianSource } from '../support.js';
+import { kernelSource } from '#hmatrix/source/kernel-source.js';
+import { gaussian } from '#hmatrix/source/kernels/named.js';
+import { denseOf, gaussianSource, normalPoints } from '../support.js';
 import { sharedTeam } from '../teams.js';
 
 const SEEDS = 200;
@@ -68,4 +70,32 @@ describe('95_percent_intervals_hold_the_truth', () => {
     },
     60_000,
   );
+
+  it('of_errors_of_which_most_lie_in_one_pair_of_lonely_indices', async () => {
+    const size = 500;
+    const { coordinates } = normalPoints(size, 2, 3);
+    const [a, b] = [212, 410];
+    for (const [i, x] of [
+      [a, 50],
+      [b, 50.1],
+    ])
+      coordinates.fill(x, 2 * i, 2 * i + 2);
+    const source = kernelSource({ dimension: 2, count: size, coordinates }, gaussian(0.3), { blas: team.blas });
+    const exact = denseOf(source);
+    const wrong = view(exact.data.slice(), 0, size, size);
+    // Even errors of a tenth of the pair's.
+    const random = new RandomStream(4);
+    const even = (0.1 * exact.data[a + b * size]) / size;
+    for (let j = 0; j < size; j++) {
+      for (let i = 0; i <= j; i++) {
+        const entry = i === a && j === b ? 0 : exact.data[i + j * size] + even * random.normal();
+        wrong.data[i + j * size] = wrong.data[j + i * size] = entry;
+      }
+    }
+    const approximation = denseOperator(wrong, true, { blas: team.blas });
+    const truth = (await estimateError(source, approximation, { columns: size }, { team })).relative;
+    expect(
+      await coverage(truth, (seed) => estimateError(source, approximation, { columns: 96, seed }, { team })),
+    ).toBeGreaterThanOrEqual(LEAST);
+  }, 60_000);
 });

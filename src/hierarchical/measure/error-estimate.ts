@@ -11,7 +11,10 @@
  *  - K − K̃ is symmetric, and its rows in the columns drawn first, Σ_v ((K − K̃)v)_i², tell which columns are heavy
  *    before they are drawn: a quarter of the vectors is drawn with p_j ½ even and ½ by K_jj; a quarter and then a
  *    half with p_j ½ by the rows seen so far, ¼ even, ¼ by K_jj (M. Hansen, W. Hurwitz, Ann. Math. Stat. 14, 1943:
- *    probabilities proportional to size).
+ *    probabilities proportional to size);
+ *  - two indices that couple with each other and with hardly any other are easily taken for far ones, and their entry
+ *    may then be most of the error, in two columns of thousands: after the first draw the rows that couple least with
+ *    its columns are compared with each other, which takes an eighth more entries, and what differs counts as seen.
  * Each draw is unbiased by itself. The last one gives the estimate, which suits errors in few columns; all of them
  * together suit errors in many pairs that have nothing to do with each other, of which the rows seen so far tell
  * nothing. The interval spans those of both, and its upper end no less than any draw saw: that draw found a heavy
@@ -20,7 +23,7 @@
 import { requireWhole } from '../../core/checks.js';
 import type { KeysOf } from '../../core/known-options.js';
 import { RandomStream } from '../../core/random.js';
-import { sharedFloat64 } from '../../core/shared-array.js';
+import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import { inLargePages } from '../../dense/large-pages.js';
 import { view } from '../../dense/matrix.js';
 import { NORMAL_QUANTILE } from '../../krylov/mean-interval.js';
@@ -28,7 +31,14 @@ import type { LinearOperator } from '../../operator/linear-operator.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { decide, exactError, quotientOfNorms, sampledError, type ErrorEstimate } from './error-interval.js';
-import { columnNorms, comparing, unitVectors, vectorsToCompare, type ColumnVectors } from './sampled-columns.js';
+import {
+  columnNorms,
+  comparing,
+  unitVectors,
+  vectorsToCompare,
+  type ColumnVectors,
+  type NormsSetup,
+} from './sampled-columns.js';
 
 /** Options of `HierarchicalMatrix.estimateError`. */
 export interface ErrorOptions {
@@ -65,7 +75,12 @@ const LEAST_VECTORS = 16;
 const EVEN = 0.5;
 /** Share of the probabilities that goes by the rows that show error. */
 const BY_ROWS = 0.5;
+/** The entries among lonely rows, as a share of those of the columns that are drawn first. */
+const LONELY_SHARE = 0.125;
+/** Signed sums that lonely columns are dealt out to. */
+const LONELY_VECTORS = 8;
 const STREAM = 0xe5717;
+const LONELY_STREAM = 0xe5718;
 const PHASE = 'measure error';
 
 /** `count` distinct numbers below `size`, ascending; all of them if count ≥ size. */
@@ -83,9 +98,9 @@ export function requireColumns(columns: number): number {
 }
 
 /**
- * Compares K̃ with K. Cost: one product for each column, or for each vector of up to 16 of them, and N entries a
- * column. The same seed gives the same numbers on a team of any size. Throws OptionError, AbortedError, what the
- * source throws.
+ * Compares K̃ with K. Cost: one product for each column, or for each vector of up to 16 of them (and eight more), and N
+ * entries a column (an eighth more of a sample). The same seed gives the same numbers on a team of any size. Throws
+ * OptionError, AbortedError, what the source throws.
  */
 export async function estimateError(
   source: EntrySource,
@@ -133,7 +148,7 @@ async function compareAll(
 ): Promise<{ estimates: ErrorEstimate[]; exact: Float64Array }> {
   const { size } = source;
   const vectors = unitVectors(Int32Array.from({ length: size }, (_, j) => j));
-  const { exact, errors } = await compareVectors(source, approximations, vectors, { rows: [], unit: 1 }, control);
+  const { exact, errors } = await compareVectors(source, approximations, vectors, {}, control);
   return { estimates: errors.map((error) => exactError(error, exact)), exact };
 }
 
@@ -142,7 +157,7 @@ async function compareVectors(
   source: EntrySource,
   approximations: readonly LinearOperator[],
   vectors: ColumnVectors,
-  { rows, unit }: { readonly rows: readonly Float64Array[]; readonly unit: number },
+  { rows = [], ...others }: Omit<NormsSetup, 'width' | 'phase'>,
   control: TeamControl,
 ): Promise<{ exact: Float64Array; errors: Float64Array[] }> {
   const { size } = source;
@@ -157,7 +172,7 @@ async function compareVectors(
       source,
       vectors,
       some,
-      { width, rows: rows.slice(first, first + together), unit, phase: PHASE },
+      { ...others, width, rows: rows.slice(first, first + together), phase: PHASE },
       control,
     );
     exact = found.exact as Float64Array<ArrayBuffer>;
@@ -187,6 +202,9 @@ class ErrorSample {
   readonly #unit: number;
   /** Σ over the vectors so far of the squares of (K − K̃)v's entries, of each approximation. */
   readonly #rows: readonly Float64Array[];
+  /** The same among the rows that couple least with the columns drawn first, their columns once. */
+  readonly #lonely: readonly Float64Array[];
+  readonly #seed: number;
   readonly #draws: Draw[] = [];
 
   constructor(
@@ -212,6 +230,8 @@ class ErrorSample {
     // 1/largest may be beyond the range.
     this.#unit = Math.min(Number.MAX_VALUE, 1 / (largest || 1));
     this.#rows = approximations.map(() => sharedFloat64(source.size));
+    this.#lonely = approximations.map(() => sharedFloat64(source.size));
+    this.#seed = seed;
   }
 
   /** Draws the first vectors, or as many again as there are. */
@@ -223,10 +243,40 @@ class ErrorSample {
       return;
     }
     const quarter = Math.floor(count / 4);
-    for (const part of [quarter, quarter, count - 2 * quarter]) await this.#drawVectors(part);
+    const couplings = sharedFloat64(this.#source.size);
+    await this.#drawVectors(quarter, couplings);
+    await this.#compareLonely(couplings);
+    for (const part of [quarter, count - 2 * quarter]) await this.#drawVectors(part);
   }
 
-  async #drawVectors(count: number): Promise<void> {
+  /** Rows that couple least with the columns drawn so far, for their diagonal entry: compared with each other. */
+  async #compareLonely(couplings: Float64Array): Promise<void> {
+    const { size } = this.#source;
+    const most = Math.floor(Math.sqrt(LONELY_SHARE * this.#vectors * this.#group * size) / LONELY_VECTORS);
+    const group = Math.min(most, Math.floor(size / LONELY_VECTORS));
+    if (group === 0) return;
+    const coupling = couplings.map((sum, i) => {
+      const relative = sum / this.#diagonal[i];
+      return Number.isNaN(relative) ? Infinity : relative;
+    });
+    const only = sharedInt32(group * LONELY_VECTORS);
+    only.set(smallest(coupling, only.length));
+    const random = new RandomStream(this.#seed, LONELY_STREAM);
+    const columns = new Int32Array(only.length);
+    only.forEach((j, t) => {
+      columns[(t % LONELY_VECTORS) * group + Math.floor(t / LONELY_VECTORS)] = j;
+    });
+    const coefficients = Float64Array.from(columns, () => ((random.uint32() & 1) === 0 ? 1 : -1));
+    await compareVectors(
+      this.#source,
+      this.#approximations,
+      { columns, coefficients, size: group },
+      { rows: this.#lonely, only, unit: this.#unit },
+      this.#control,
+    );
+  }
+
+  async #drawVectors(count: number, couplings?: Float64Array): Promise<void> {
     const group = this.#group;
     const probability = this.#probabilities();
     const drawn = drawByProbability(probability, count * group, this.#random);
@@ -243,7 +293,7 @@ class ErrorSample {
       this.#source,
       this.#approximations,
       { columns, coefficients, size: group },
-      { rows: this.#rows, unit: this.#unit },
+      { rows: this.#rows, couplings, unit: this.#unit },
       this.#control,
     );
     const exact = Float64Array.from({ length: count }, (_, g) =>
@@ -260,7 +310,11 @@ class ErrorSample {
         const sum = sumOf(one);
         return sum > 0 && sum < Infinity;
       });
-    const rows = some(this.#rows);
+    const vectors = Math.max(
+      1,
+      this.#draws.reduce((sum, { exact }) => sum + exact.length, 0),
+    );
+    const rows = some(this.#rows.map((sums, k) => sums.map((sum, i) => Math.max(sum / vectors, this.#lonely[k][i]))));
     const diagonal = some([this.#diagonal]);
     const others = (rows.length === 0 ? 1 : 1 - BY_ROWS) / (1 + diagonal.length);
     const probability = new Float64Array(size).fill(others / size);
@@ -322,6 +376,18 @@ function sumOf(values: Float64Array): number {
   let sum = 0;
   for (const value of values) sum += value;
   return sum;
+}
+
+/** The indices of the `count` smallest values, of equal ones the first; ascending. */
+function smallest(values: Float64Array, count: number): Int32Array {
+  const limit = values.slice().sort()[count - 1];
+  let equal = count;
+  for (const value of values) if (value < limit) equal--;
+  const indices = new Int32Array(count);
+  let found = 0;
+  for (let i = 0; i < values.length && found < count; i++)
+    if (values[i] < limit || (values[i] === limit && equal-- > 0)) indices[found++] = i;
+  return indices;
 }
 
 /**

@@ -49,6 +49,8 @@ export const unitVectors = (columns: Int32Array): ColumnVectors => ({
 interface ColumnState {
   readonly source: SourceHandle;
   readonly size: number;
+  /** The rows that are compared, or undefined for all. */
+  readonly only: Int32Array | undefined;
   /** Most vectors of a batch, and the columns of each. */
   readonly width: number;
   readonly group: number;
@@ -61,6 +63,8 @@ interface ColumnState {
   readonly partial: Float64Array;
   /** Σ_v (unit·(K − K̃)v)_i² for each row i, of each approximation: added to. Empty where they are not wanted. */
   readonly rows: readonly Float64Array[];
+  /** Σ (unit·K_ij)² over the columns j ≠ i of all vectors, for each row i: added to. Empty where it is not wanted. */
+  readonly couplings: Float64Array;
   readonly unit: number;
 }
 
@@ -70,7 +74,8 @@ export const sumColumns = defineTask<
   { readonly columns: Int32Array; readonly coefficients: Float64Array }
 >(import.meta.url, 'sumColumns', (state, context) => {
   const source = openHandle(state.source, context);
-  const { size, width, group, approximations, partial, rows: rowSums, unit } = state;
+  const { size, only, width, group, approximations, partial, rows: rowSums, couplings, unit } = state;
+  const height = only?.length ?? size;
   const scratch = new Float64Array(PANEL * width * group);
   const image = new Float64Array(PANEL);
   const difference = new Float64Array(PANEL);
@@ -79,8 +84,8 @@ export const sumColumns = defineTask<
   return (panel, { columns, coefficients }) => {
     const vectors = columns.length / group;
     const first = panel * PANEL;
-    const count = Math.min(PANEL, size - first);
-    for (let i = 0; i < count; i++) rows[i] = first + i;
+    const count = Math.min(PANEL, height - first);
+    for (let i = 0; i < count; i++) rows[i] = only === undefined ? first + i : only[first + i];
     source.entries(rows.subarray(0, count), columns, view(scratch, 0, count, columns.length));
     for (let g = 0; g < vectors; g++) {
       const at = norms * (panel * vectors + g);
@@ -90,14 +95,17 @@ export const sumColumns = defineTask<
         const c = coefficients[g * group + t];
         partial[at + t] = norm(view(scratch, from, count, 1));
         for (let i = 0; i < count; i++) image[i] += c * scratch[from + i];
+        if (couplings.length === 0) continue;
+        const j = columns[g * group + t];
+        for (let i = 0; i < count; i++) if (rows[i] !== j) couplings[rows[i]] += (unit * scratch[from + i]) ** 2;
       }
       for (let k = 0; k < approximations.length; k++) {
         const values = approximations[k];
-        for (let i = 0, p = first + g * size; i < count; i++, p++) difference[i] = image[i] - values[p];
+        for (let i = 0; i < count; i++) difference[i] = image[i] - values[rows[i] + g * size];
         partial[at + group + k] = norm(view(difference, 0, count, 1));
         if (rowSums.length === 0) continue;
         const sums = rowSums[k];
-        for (let i = 0; i < count; i++) sums[first + i] += (unit * difference[i]) ** 2;
+        for (let i = 0; i < count; i++) sums[rows[i]] += (unit * difference[i]) ** 2;
       }
     }
   };
@@ -145,6 +153,10 @@ export interface NormsSetup {
   readonly width: number;
   /** Squares of the differences' entries times `unit` are added to these, for each approximation (shared arrays). */
   readonly rows?: readonly Float64Array[] | undefined;
+  /** Squares of K's entries times `unit`, but for the diagonal's, are added to this (shared), row by row. */
+  readonly couplings?: Float64Array | undefined;
+  /** Default: all rows are compared. Distinct (a shared array). */
+  readonly only?: Int32Array | undefined;
   /** Default 1. */
   readonly unit?: number | undefined;
   /** The name under which progress is reported. */
@@ -159,13 +171,13 @@ export async function columnNorms(
   source: EntrySource,
   vectors: ColumnVectors,
   approximations: readonly VectorsToCompare[],
-  { width, rows = [], unit = 1, phase }: NormsSetup,
+  { width, rows = [], couplings = new Float64Array(0), only, unit = 1, phase }: NormsSetup,
   control: TeamControl,
 ): Promise<ColumnNorms> {
   const { team } = control;
   const { size: group } = vectors;
   const count = vectors.columns.length / group;
-  const panels = Math.ceil(source.size / PANEL);
+  const panels = Math.ceil((only?.length ?? source.size) / PANEL);
   const graph = independentTasks(panels);
   const { handle, modules, solo } = sourceState(source);
   const norms = group + approximations.length;
@@ -177,11 +189,13 @@ export async function columnNorms(
     {
       source: handle,
       size: source.size,
+      only,
       width,
       group,
       approximations: approximations.map(({ values }) => values),
       partial,
       rows,
+      couplings,
       unit,
     },
     { modules, solo },
