@@ -2,13 +2,12 @@
  * The table of factorizations in docs/benchmarks.md, made from bench/results/factorization.json alone: `node
  * dist/bench/factorization-table.js` writes it again.
  */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { median } from '../src/experiment/dgemm-rate.js';
 import type { FactorizationResult } from './factorization.js';
 import { FACTORIZATION_CASES, FACTORIZATION_REFERENCES, GROWTH_SIZES } from './factorization-cases.js';
 import { digits, factorizationLabel } from './labels.js';
-import { exponent, replaceSection } from './table.js';
+import { remakeSection, replaceSection } from './section.js';
+import { exponent } from './table.js';
 
 function row(result: FactorizationResult): string {
   const { seconds, gflops, gflop, vectors, memory, residual, condition, logdetError } = result;
@@ -66,12 +65,4 @@ export function writeFactorizationTable(results: readonly FactorizationResult[])
   replaceSection('factorization', makeFactorizationTable(results));
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writeFactorizationTable(
-    (
-      JSON.parse(
-        readFileSync(fileURLToPath(new URL('../../bench/results/factorization.json', import.meta.url)), 'utf8'),
-      ) as { results: FactorizationResult[] }
-    ).results,
-  );
-}
+remakeSection(import.meta.url, 'factorization', writeFactorizationTable);

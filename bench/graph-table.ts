@@ -2,12 +2,10 @@
  * The table of task graphs in docs/benchmarks.md, made from bench/results/graph.json alone: `node
  * dist/bench/graph-table.js` writes it again.
  */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { GraphFigures, GraphResult } from './graph.js';
 import { GRAPH_CASES } from './graph-cases.js';
 import { digits } from './labels.js';
-import { replaceSection } from './table.js';
+import { remakeSection, replaceSection } from './section.js';
 
 /** The operations, by what they are called. */
 const OPERATIONS = ['compress', 'product', 'factor', 'solve'] as const;
@@ -35,7 +33,4 @@ export function writeGraphTable(results: readonly GraphResult[]): void {
   replaceSection('graph', makeGraphTable(results));
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const path = fileURLToPath(new URL('../../bench/results/graph.json', import.meta.url));
-  writeGraphTable((JSON.parse(readFileSync(path, 'utf8')) as { results: GraphResult[] }).results);
-}
+remakeSection(import.meta.url, 'graph', writeGraphTable);

@@ -2,13 +2,11 @@
  * The tables of Gauss–Newton Hessians in docs/benchmarks.md, made from bench/results/hessian.json alone: `node
  * dist/bench/hessian-table.js` writes them again.
  */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { TableRow } from '../src/experiment/table-record.js';
 import type { HessianResult } from './hessian.js';
 import { HESSIAN_CASES, publishedErrors } from './hessian-cases.js';
 import { digits } from './labels.js';
-import { replaceSection } from './table.js';
+import { remakeSection, replaceSection } from './section.js';
 
 const power = (value: number): string => value.toExponential(1);
 
@@ -93,12 +91,4 @@ export function writeHessianTables(results: readonly HessianResult[]): void {
   );
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writeHessianTables(
-    (
-      JSON.parse(readFileSync(fileURLToPath(new URL('../../bench/results/hessian.json', import.meta.url)), 'utf8')) as {
-        results: HessianResult[];
-      }
-    ).results,
-  );
-}
+remakeSection(import.meta.url, 'hessian', writeHessianTables);

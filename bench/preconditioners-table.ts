@@ -2,14 +2,12 @@
  * The tables of preconditioners in docs/benchmarks.md, made from bench/results/preconditioners.json alone: `node
  * dist/bench/preconditioners-table.js` writes them again.
  */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { median } from '../src/experiment/dgemm-rate.js';
 import type { MatrixSweep, NetworkSweep, PrintedRow, SolveRow } from '../src/experiment/preconditioner-record.js';
 import { digits } from './labels.js';
 import type { PreconditionerResult } from './preconditioners.js';
 import { PRECONDITIONER_CASES, PUBLISHED_ITERATIONS } from './preconditioners-cases.js';
-import { replaceSection } from './table.js';
+import { remakeSection, replaceSection } from './section.js';
 
 const power = (value: number): string => value.toExponential(1);
 const count = (value: number): string => value.toLocaleString('en');
@@ -140,12 +138,4 @@ export function writePreconditionerTables(results: readonly PreconditionerResult
   if (results.length > 0) replaceSection('preconditioners', makePreconditionerTables(results));
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writePreconditionerTables(
-    (
-      JSON.parse(
-        readFileSync(fileURLToPath(new URL('../../bench/results/preconditioners.json', import.meta.url)), 'utf8'),
-      ) as { results: PreconditionerResult[] }
-    ).results,
-  );
-}
+remakeSection(import.meta.url, 'preconditioners', writePreconditionerTables);

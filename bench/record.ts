@@ -2,7 +2,7 @@
  * Benchmark records: JSON in bench/results, with what a reader needs to judge the numbers and nothing that names a
  * machine.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describeMachine } from '../src/io/machine.js';
@@ -10,10 +10,18 @@ import { describeMachine } from '../src/io/machine.js';
 /** Four significant digits: more is noise. */
 export const rounded = (value: number): number => Number(value.toPrecision(4));
 
+/** From dist/bench/ to bench/results/. */
+const pathOf = (name: string): string => fileURLToPath(new URL(`../../bench/results/${name}.json`, import.meta.url));
+
+/** The results of bench/results/NAME.json, none where there is no such file. */
+export function resultsOf<R>(name: string): R[] {
+  const path = pathOf(name);
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as { results: R[] }).results : [];
+}
+
 /** Writes bench/results/NAME.json: { name, machine, ...content }. Returns the path. */
 export function writeRecord(name: string, content: Readonly<Record<string, unknown>>): string {
-  // From dist/bench/ to bench/results/.
-  const path = fileURLToPath(new URL(`../../bench/results/${name}.json`, import.meta.url));
+  const path = pathOf(name);
   mkdirSync(dirname(path), { recursive: true });
   // One line for each object that holds only numbers and strings: a row of a table stays a row.
   const text = JSON.stringify(

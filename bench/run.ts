@@ -10,8 +10,6 @@
  * quick ones, are not written. Tolerances take `--seed`, the first of five, and `--quick`, one seed of the small
  * matrices.
  */
-import { readFileSync, existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { CompressionRecord } from '../src/experiment/record.js';
 import { CASES } from './cases.js';
@@ -32,7 +30,7 @@ import { outputOf } from './measured.js';
 import type { PreconditionerResult } from './preconditioners.js';
 import { PRECONDITIONER_CASES } from './preconditioners-cases.js';
 import { makePreconditionerTables, writePreconditionerTables } from './preconditioners-table.js';
-import { rounded, writeRecord } from './record.js';
+import { resultsOf, rounded, writeRecord } from './record.js';
 import { SCALING_CASES } from './scaling-cases.js';
 import { makeScalingTable, writeScalingTable } from './scaling-table.js';
 import type { ScalingResult, Skipped } from './scaling.js';
@@ -132,256 +130,227 @@ function measure(name: string, repeats: number): CaseResult {
   };
 }
 
-const pathOf = (name: string): string => fileURLToPath(new URL(`../../bench/results/${name}.json`, import.meta.url));
-
-/** What was measured before, by name. */
-function earlier<R extends { readonly name: string }>(name: string): Map<string, R> {
-  const results = existsSync(pathOf(name))
-    ? (JSON.parse(readFileSync(pathOf(name), 'utf8')) as { results: R[] }).results
-    : [];
-  return new Map(results.map((result) => [result.name, result]));
-}
-
 const chosen = orRefuse(() => choose(args.only));
-const isChosen = ({ name }: { readonly name: string }): boolean => chosen.has(name);
+/** Files that cases of images may take. */
+const files = args.images === undefined ? [] : [args.images, ...(args.labels === undefined ? [] : [args.labels])];
 
-/** Keeps what is measured, where that is asked for. */
-function keep(name: string, results: readonly unknown[]): void {
-  if (args.write) writeRecord(name, { results });
-}
+/** What a script of this folder prints as JSON. */
+const resultOf = <R>(script: string, ...arguments_: readonly string[]): R =>
+  JSON.parse(outputOf(script, arguments_)) as R;
 
-const compressions = CASES.filter(isChosen);
-const results = earlier<CaseResult>('compression');
-for (const { name, input } of compressions) {
-  // A quarter of a million rows are run once.
-  const result = measure(name, input.size > 100_000 ? 0 : Number(args.repeats));
-  results.set(name, result);
-  console.log(
-    name,
-    JSON.stringify(result.seconds),
-    'error',
-    result.error.relative,
-    'peak MB',
-    Math.round(result.memory.peakBytes / 1e6),
-    'GFLOP/s',
-    result.gflops.apply,
-    'of',
-    result.gflops.dgemm,
-  );
-  keep(
-    'compression',
-    CASES.flatMap((c) => results.get(c.name) ?? []),
-  );
-}
-if (args.write && compressions.length > 0) writeTable([...results.values()]);
-
-const factorizations = FACTORIZATION_CASES.filter(isChosen);
-const factored = earlier<FactorizationResult>('factorization');
-for (const { name } of factorizations) {
-  const output = outputOf('factorization.js', [name, args.repeats]);
-  const result = JSON.parse(output) as FactorizationResult;
-  factored.set(name, result);
-  console.log(
-    name,
-    JSON.stringify(result.seconds),
-    'GFLOP/s',
-    result.gflops.factor,
-    'of',
-    result.gflops.dgemm,
-    'residual',
-    result.residual,
-    'condition',
-    result.condition,
-    'logdet',
-    result.logdetError,
-  );
-  keep(
-    'factorization',
-    FACTORIZATION_CASES.flatMap((one) => factored.get(one.name) ?? []),
-  );
-}
-if (args.write && factorizations.length > 0) writeFactorizationTable([...factored.values()]);
-
-/** The table of one network, with rates of entries. */
-function hessian(name: string): HessianResult {
-  const files = args.images === undefined ? [] : [args.images, ...(args.labels === undefined ? [] : [args.labels])];
-  const output = outputOf('hessian.js', [name, args.samples ?? '1000', args.epochs ?? '5', ...files]);
-  return JSON.parse(output) as HessianResult;
+/** One kind of case. */
+interface Kind<C, R> {
+  /** bench/results/RECORD.json. */
+  readonly record: string;
+  readonly cases: readonly C[];
+  /** Measures a case and prints what came; undefined where it is skipped. */
+  readonly measure: (one: C) => R | undefined;
+  /** The tables as text, printed where they are not written. */
+  readonly make?: (results: readonly R[]) => string;
+  /** Puts the tables into docs/benchmarks.md. */
+  readonly write?: (results: readonly R[]) => void;
 }
 
-const networks = HESSIAN_CASES.filter(isChosen);
-const tables = earlier<HessianResult>('hessian');
-for (const { name } of networks) {
-  const result = hessian(name);
-  tables.set(name, result);
-  const { rows, memory, seconds } = result.table;
-  console.log(
-    name,
-    rows
-      .map(
-        ({ method, share, error, seconds: { build } }) =>
-          `${method} ${(100 * share).toPrecision(3)} %: ${error.relative.toExponential(1)} (${build.toPrecision(2)} s)`,
-      )
-      .join(', '),
-    'peak MB',
-    Math.round(memory.peakBytes / 1e6),
-    'in',
-    Math.round(seconds.total),
-    's',
-  );
-  console.log(
-    '  entries, GFLOP/s',
-    JSON.stringify(result.entryGflops),
-    'sampled',
-    result.sampledEntries.rootMeanSquare,
-    'of',
-    result.sampledEntries.bound,
-  );
-  keep(
-    'hessian',
-    HESSIAN_CASES.flatMap((c) => tables.get(c.name) ?? []),
-  );
-}
-if (args.write && networks.length > 0) writeHessianTables(HESSIAN_CASES.flatMap((c) => tables.get(c.name) ?? []));
-
-const compared = PRECONDITIONER_CASES.filter(isChosen);
-const preconditioners = args.write
-  ? earlier<PreconditionerResult>('preconditioners')
-  : new Map<string, PreconditionerResult>();
-for (const { name } of compared) {
-  const files = args.images === undefined ? [] : [args.images, ...(args.labels === undefined ? [] : [args.labels])];
-  const output = outputOf('preconditioners.js', [
-    name,
-    args.size ?? '0',
-    args.samples ?? '0',
-    args.epochs ?? '5',
-    ...files,
-  ]);
-  const result = JSON.parse(output) as PreconditionerResult;
-  preconditioners.set(name, result);
-  console.log(
-    name,
-    'peak MB',
-    Math.round(result.record.memory.peakBytes / 1e6),
-    'in',
-    Math.round(result.record.seconds.total),
-    's',
-  );
-  keep(
-    'preconditioners',
-    PRECONDITIONER_CASES.flatMap((one) => preconditioners.get(one.name) ?? []),
-  );
-}
-if (compared.length > 0) {
-  const all = PRECONDITIONER_CASES.flatMap((one) => preconditioners.get(one.name) ?? []);
-  if (args.write) writePreconditionerTables(all);
-  else console.log(makePreconditionerTables(all));
-}
-
-const trained = TRAINING_CASES.filter(isChosen);
-const trainings = args.write ? earlier<TrainingResult>('training') : new Map<string, TrainingResult>();
-for (const { name } of trained) {
-  const begin = performance.now();
-  const output = outputOf('training.js', [name, args.data, ...(args.quick ? ['quick'] : [])]);
-  trainings.set(name, JSON.parse(output) as TrainingResult);
-  console.log(name, 'in', Math.round((performance.now() - begin) / 1000), 's');
-  keep(
-    'training',
-    TRAINING_CASES.flatMap((one) => trainings.get(one.name) ?? []),
-  );
-}
-if (trained.length > 0) {
-  const all = TRAINING_CASES.flatMap((one) => trainings.get(one.name) ?? []);
-  if (args.write) writeTrainingTables(all);
-  else console.log(makeTrainingTables(all));
-}
-
-const grown = SCALING_CASES.filter((one) => isChosen(one) && (!args.quick || one.quick));
-const scalings = args.write ? earlier<ScalingResult>('scaling') : new Map<string, ScalingResult>();
-for (const { name } of grown) {
-  const result = JSON.parse(outputOf('scaling.js', [name])) as ScalingResult | Skipped;
-  if ('skipped' in result) {
-    console.log(name, 'is skipped:', result.skipped);
-    continue;
+/** Measures the chosen cases of a kind; with `--write` keeps each result as it comes, beside those of before. */
+function measureKind<C extends { readonly name: string }, R extends { readonly name: string }>(kind: Kind<C, R>): void {
+  const { record, cases, measure: measureOne, make, write } = kind;
+  const those = cases.filter(({ name }) => chosen.has(name));
+  if (those.length === 0) return;
+  const results = new Map((args.write ? resultsOf<R>(record) : []).map((result) => [result.name, result]));
+  const all = (): R[] => cases.flatMap(({ name }) => results.get(name) ?? []);
+  for (const one of those) {
+    const result = measureOne(one);
+    if (result === undefined) continue;
+    results.set(one.name, result);
+    if (args.write) writeRecord(record, { results: all() });
   }
-  scalings.set(name, result);
-  console.log(name, JSON.stringify(result.seconds), 'peak MB', Math.round(result.peaks.solve / 1e6));
-  keep(
-    'scaling',
-    SCALING_CASES.flatMap((one) => scalings.get(one.name) ?? []),
-  );
-}
-if (grown.length > 0) {
-  const all = SCALING_CASES.flatMap((one) => scalings.get(one.name) ?? []);
-  if (args.write) writeScalingTable(all);
-  else console.log(makeScalingTable(all));
+  if (args.write) write?.(all());
+  else if (make !== undefined) console.log(make(all()));
 }
 
-/** Counted, not timed: one run is enough. */
-const weighed = GRAPH_CASES.filter(isChosen);
-const graphs = args.write ? earlier<GraphResult>('graph') : new Map<string, GraphResult>();
-for (const { name } of weighed) {
-  graphs.set(name, JSON.parse(outputOf('graph.js', [name])) as GraphResult);
-  keep(
-    'graph',
-    GRAPH_CASES.flatMap((one) => graphs.get(one.name) ?? []),
-  );
-}
-if (weighed.length > 0) {
-  if (args.write) writeGraphTable([...graphs.values()]);
-  else console.log(makeGraphTable([...graphs.values()]));
-}
+measureKind({
+  record: 'compression',
+  cases: CASES,
+  measure({ name, input }) {
+    // A quarter of a million rows are run once.
+    const result = measure(name, input.size > 100_000 ? 0 : Number(args.repeats));
+    console.log(
+      name,
+      JSON.stringify(result.seconds),
+      'error',
+      result.error.relative,
+      'peak MB',
+      Math.round(result.memory.peakBytes / 1e6),
+      'GFLOP/s',
+      result.gflops.apply,
+      'of',
+      result.gflops.dgemm,
+    );
+    return result;
+  },
+  write: writeTable,
+});
 
-/** How often stated intervals hold the truth: counted, so that one run is enough. */
-const covered = COVERAGE_CASES.filter(isChosen);
-const coverage = earlier<CoverageResult>('coverage');
-for (const { name } of covered) {
-  const output = outputOf('coverage.js', [name]);
-  const result = JSON.parse(output) as CoverageResult;
-  coverage.set(name, result);
-  const { truth, below, above, halfWidth } = result;
-  console.log(
-    name.padEnd(64),
-    `${(100 * result.coverage).toFixed(1)} %`,
-    'truth',
-    truth,
-    'missed below',
-    below,
-    'above',
-    above,
-    '±',
-    `${(100 * halfWidth).toPrecision(2)} %`,
-  );
-  keep(
-    'coverage',
-    COVERAGE_CASES.flatMap((one) => coverage.get(one.name) ?? []),
-  );
-}
+measureKind({
+  record: 'factorization',
+  cases: FACTORIZATION_CASES,
+  measure({ name }) {
+    const result = resultOf<FactorizationResult>('factorization.js', name, args.repeats);
+    console.log(
+      name,
+      JSON.stringify(result.seconds),
+      'GFLOP/s',
+      result.gflops.factor,
+      'of',
+      result.gflops.dgemm,
+      'residual',
+      result.residual,
+      'condition',
+      result.condition,
+      'logdet',
+      result.logdetError,
+    );
+    return result;
+  },
+  write: writeFactorizationTable,
+});
 
-/** Error over tolerance where ranks are free. */
+// The table of one network, with rates of entries.
+measureKind({
+  record: 'hessian',
+  cases: HESSIAN_CASES,
+  measure({ name }) {
+    const result = resultOf<HessianResult>('hessian.js', name, args.samples ?? '1000', args.epochs ?? '5', ...files);
+    const { rows, memory, seconds } = result.table;
+    const built = rows.map(
+      ({ method, share, error, seconds: { build } }) =>
+        `${method} ${(100 * share).toPrecision(3)} %: ${error.relative.toExponential(1)} (${build.toPrecision(2)} s)`,
+    );
+    console.log(
+      name,
+      built.join(', '),
+      'peak MB',
+      Math.round(memory.peakBytes / 1e6),
+      'in',
+      Math.round(seconds.total),
+      's',
+    );
+    console.log(
+      '  entries, GFLOP/s',
+      JSON.stringify(result.entryGflops),
+      'sampled',
+      result.sampledEntries.rootMeanSquare,
+      'of',
+      result.sampledEntries.bound,
+    );
+    return result;
+  },
+  write: writeHessianTables,
+});
+
+measureKind({
+  record: 'preconditioners',
+  cases: PRECONDITIONER_CASES,
+  measure({ name }) {
+    const result = resultOf<PreconditionerResult>(
+      'preconditioners.js',
+      name,
+      args.size ?? '0',
+      args.samples ?? '0',
+      args.epochs ?? '5',
+      ...files,
+    );
+    const { memory, seconds } = result.record;
+    console.log(name, 'peak MB', Math.round(memory.peakBytes / 1e6), 'in', Math.round(seconds.total), 's');
+    return result;
+  },
+  make: makePreconditionerTables,
+  write: writePreconditionerTables,
+});
+
+measureKind({
+  record: 'training',
+  cases: TRAINING_CASES,
+  measure({ name }) {
+    const begin = performance.now();
+    const result = resultOf<TrainingResult>('training.js', name, args.data, ...(args.quick ? ['quick'] : []));
+    console.log(name, 'in', Math.round((performance.now() - begin) / 1000), 's');
+    return result;
+  },
+  make: makeTrainingTables,
+  write: writeTrainingTables,
+});
+
+measureKind({
+  record: 'scaling',
+  cases: SCALING_CASES.filter(({ quick }) => !args.quick || quick),
+  measure({ name }) {
+    const result = resultOf<ScalingResult | Skipped>('scaling.js', name);
+    if ('skipped' in result) {
+      console.log(name, 'is skipped:', result.skipped);
+      return undefined;
+    }
+    console.log(name, JSON.stringify(result.seconds), 'peak MB', Math.round(result.peaks.solve / 1e6));
+    return result;
+  },
+  make: makeScalingTable,
+  write: writeScalingTable,
+});
+
+// Counted, not timed: one run is enough.
+measureKind({
+  record: 'graph',
+  cases: GRAPH_CASES,
+  measure: ({ name }) => resultOf<GraphResult>('graph.js', name),
+  make: makeGraphTable,
+  write: writeGraphTable,
+});
+
+// How often stated intervals hold the truth: counted, so that one run is enough.
+measureKind({
+  record: 'coverage',
+  cases: COVERAGE_CASES,
+  measure({ name }) {
+    const result = resultOf<CoverageResult>('coverage.js', name);
+    const { truth, below, above, halfWidth } = result;
+    console.log(
+      name.padEnd(64),
+      `${(100 * result.coverage).toFixed(1)} %`,
+      'truth',
+      truth,
+      'missed below',
+      below,
+      'above',
+      above,
+      '±',
+      `${(100 * halfWidth).toPrecision(2)} %`,
+    );
+    return result;
+  },
+});
+
+// Error over tolerance where ranks are free.
 const QUICK_SIZE = 4096;
-const promised = TOLERANCE_CASES.filter((one) => isChosen(one) && !(args.quick && one.size > QUICK_SIZE));
-const tolerances = args.write ? earlier<ToleranceResult>('tolerance') : new Map<string, ToleranceResult>();
-for (const { name } of promised) {
-  const output = outputOf('tolerance.js', [name, args.seed, String(args.quick ? 1 : TOLERANCE_SEEDS)]);
-  const result = JSON.parse(output) as ToleranceResult;
-  tolerances.set(name, result);
-  console.log(
-    name.padEnd(80),
-    result.runs
-      .map(({ upper, limited, met, wrong }) => {
-        const said = wrong === 'no' ? (met ? '' : ' missed') : ` wrongly ${wrong}`;
-        return `${upper}${limited ? ' (rank limit)' : ''}${said}`;
-      })
-      .join(', '),
-  );
-  keep(
-    'tolerance',
-    TOLERANCE_CASES.flatMap((one) => tolerances.get(one.name) ?? []),
-  );
-}
-if (promised.length > 0) {
-  const all = TOLERANCE_CASES.flatMap((one) => tolerances.get(one.name) ?? []);
-  console.log(toleranceSummary(all));
-  if (args.write) writeToleranceTable(all);
-}
+measureKind({
+  record: 'tolerance',
+  cases: TOLERANCE_CASES.filter(({ size }) => !(args.quick && size > QUICK_SIZE)),
+  measure({ name }) {
+    const seeds = String(args.quick ? 1 : TOLERANCE_SEEDS);
+    const result = resultOf<ToleranceResult>('tolerance.js', name, args.seed, seeds);
+    console.log(
+      name.padEnd(80),
+      result.runs
+        .map(({ upper, limited, met, wrong }) => {
+          const said = wrong === 'no' ? (met ? '' : ' missed') : ` wrongly ${wrong}`;
+          return `${upper}${limited ? ' (rank limit)' : ''}${said}`;
+        })
+        .join(', '),
+    );
+    return result;
+  },
+  make: toleranceSummary,
+  write(results) {
+    console.log(toleranceSummary(results));
+    writeToleranceTable(results);
+  },
+});

@@ -2,12 +2,11 @@
  * The table of growing sizes in docs/benchmarks.md, made from bench/results/scaling.json alone: `node
  * dist/bench/scaling-table.js` writes it again.
  */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { digits } from './labels.js';
 import type { ScalingResult } from './scaling.js';
 import { BANDWIDTH, COLUMNS, PHASES, SHIFT_PER_INDEX, TOLERANCE, type Phase } from './scaling-cases.js';
-import { exponent, replaceSection } from './table.js';
+import { remakeSection, replaceSection } from './section.js';
+import { exponent } from './table.js';
 
 const gigabytes = (bytes: number): string => `${digits(bytes / 1e9, 3)} GB`;
 
@@ -70,12 +69,4 @@ export function writeScalingTable(results: readonly ScalingResult[]): void {
   replaceSection('scaling', makeScalingTable(results));
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writeScalingTable(
-    (
-      JSON.parse(readFileSync(fileURLToPath(new URL('../../bench/results/scaling.json', import.meta.url)), 'utf8')) as {
-        results: ScalingResult[];
-      }
-    ).results,
-  );
-}
+remakeSection(import.meta.url, 'scaling', writeScalingTable);

@@ -2,11 +2,10 @@
  * The table of docs/benchmarks.md, made from bench/results/compression.json alone: `node dist/bench/table.js` writes it
  * again.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { InputDescription } from '../src/experiment/record.js';
 import { CASES, REFERENCES, type BenchCase } from './cases.js';
 import { compressionLabel, digits } from './labels.js';
+import { remakeSection, replaceSection } from './section.js';
 
 export interface CaseResult {
   readonly name: string;
@@ -108,27 +107,9 @@ export function makeTable(results: readonly CaseResult[]): string {
   ].join('\n');
 }
 
-/** Puts text between the markers `NAME:begin` and `NAME:end` of docs/benchmarks.md. */
-export function replaceSection(name: string, content: string): void {
-  const path = fileURLToPath(new URL('../../docs/benchmarks.md', import.meta.url));
-  const text = readFileSync(path, 'utf8');
-  const [beginMark, endMark] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
-  const [begin, end] = [text.indexOf(beginMark), text.indexOf(endMark)];
-  if (begin < 0 || end < begin) throw new Error(`docs/benchmarks.md lacks the markers ${beginMark} and ${endMark}.`);
-  writeFileSync(path, `${text.slice(0, begin + beginMark.length)}\n${content}\n${text.slice(end)}`);
-}
-
 /** Puts the table between the markers of docs/benchmarks.md. */
 export function writeTable(results: readonly CaseResult[]): void {
   replaceSection('measured', makeTable(results));
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writeTable(
-    (
-      JSON.parse(
-        readFileSync(fileURLToPath(new URL('../../bench/results/compression.json', import.meta.url)), 'utf8'),
-      ) as { results: CaseResult[] }
-    ).results,
-  );
-}
+remakeSection(import.meta.url, 'compression', writeTable);

@@ -2,11 +2,9 @@
  * The table of kept tolerances in docs/benchmarks.md, made from bench/results/tolerance.json alone: `node
  * dist/bench/tolerance-table.js` writes it again.
  */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { median } from '../src/experiment/dgemm-rate.js';
 import { digits } from './labels.js';
-import { replaceSection } from './table.js';
+import { remakeSection, replaceSection } from './section.js';
 import { TOLERANCE_CASES } from './tolerance-cases.js';
 import type { ToleranceResult, ToleranceRun } from './tolerance.js';
 
@@ -64,12 +62,4 @@ export function writeToleranceTable(results: readonly ToleranceResult[]): void {
   replaceSection('tolerance', makeToleranceTable(results));
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writeToleranceTable(
-    (
-      JSON.parse(
-        readFileSync(fileURLToPath(new URL('../../bench/results/tolerance.json', import.meta.url)), 'utf8'),
-      ) as { results: ToleranceResult[] }
-    ).results,
-  );
-}
+remakeSection(import.meta.url, 'tolerance', writeToleranceTable);

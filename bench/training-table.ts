@@ -2,10 +2,8 @@
  * The tables of training in docs/benchmarks.md, made from bench/results/training.json alone: `node
  * dist/bench/training-table.js` writes them again.
  */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { digits } from './labels.js';
-import { replaceSection } from './table.js';
+import { remakeSection, replaceSection } from './section.js';
 import { RACES, type RaceResult, type StepsResult, type ThreadsResult, type TrainingResult } from './training-cases.js';
 
 const shown = (value: number | null): string => (value === null ? 'not reached' : digits(value, 3));
@@ -94,7 +92,4 @@ export function writeTrainingTables(results: readonly TrainingResult[]): void {
   if (results.length > 0) replaceSection('training', makeTrainingTables(results));
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const path = fileURLToPath(new URL('../../bench/results/training.json', import.meta.url));
-  writeTrainingTables((JSON.parse(readFileSync(path, 'utf8')) as { results: TrainingResult[] }).results);
-}
+remakeSection(import.meta.url, 'training', writeTrainingTables);
