@@ -8,6 +8,7 @@ import { named } from '../datasets/named.js';
 import { normalPoints } from '../datasets/points.js';
 import type { Blas } from '../src/dense/blas.js';
 import { runCompression, type CompressionSetup } from '../src/experiment/compression-run.js';
+import { EXACT_SIZE } from '../src/hierarchical/measure/error-estimate.js';
 import { readPoints } from '../src/io/points.js';
 import { Team } from '../src/parallel/team.js';
 import { kernelSource } from '../src/source/kernel-source.js';
@@ -20,7 +21,8 @@ async function setUp(
   blas: Blas,
   images: string | undefined,
 ): Promise<CompressionSetup> {
-  const rest = { options: { ...options, seed: 0 }, vectors, products: 15 };
+  const errorColumns = input.size <= EXACT_SIZE ? input.size : undefined;
+  const rest = { options: { ...options, seed: 0 }, vectors, products: 15, errorColumns };
   if (input.kind === 'named') {
     return {
       ...rest,

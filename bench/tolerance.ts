@@ -6,6 +6,7 @@ import { normalPoints, uniformPoints } from '../datasets/points.js';
 import { RandomStream } from '../src/core/random.js';
 import { compressEntries } from '../src/hierarchical/from-entries/compress.js';
 import { NEAR_LIMIT } from '../src/hierarchical/matrix/tolerance-limits.js';
+import { EXACT_SIZE } from '../src/hierarchical/measure/error-estimate.js';
 import { Team } from '../src/parallel/team.js';
 import type { EntrySource, Points } from '../src/source/entry-source.js';
 import { kernelSource } from '../src/source/kernel-source.js';
@@ -82,7 +83,8 @@ async function measured(one: ToleranceCase, seed: number, team: Team): Promise<T
   };
   const matrix = await compressEntries(counted, { ...options, seed }, { team, onProgress });
   const { tolerance, maxRank } = options;
-  const { relative, low, high } = await matrix.estimateError(source, { tolerance });
+  const columns = source.size <= EXACT_SIZE ? source.size : undefined;
+  const { relative, low, high } = await matrix.estimateError(source, { tolerance, columns });
   const { met, missed } = matrix.report;
   const rank = Math.max(0, ...matrix.ranks().map(({ max }) => max));
   matrix.release();

@@ -129,20 +129,28 @@ export class Team {
     requireKnownOptions(options, TEAM_KEYS, 'openTeam');
     const workers = requireWhole(options.workers ?? availableParallelism(), 'workers', 1, 1024);
     warnOfWorkers(workers);
-    const blas = openBlas(options.blas);
     const control = sharedInt32(controlWords(workers));
     const stallSeconds = options.stallSeconds ?? 60;
-    if (workers === 1) return new Team({ workers, blas, threads: [], ports: [], control, stallSeconds });
     const ports: MessagePort[] = [];
     const starts: WorkerStart[] = [];
     for (let worker = 1; worker < workers; worker++) {
       const { port1, port2 } = new MessageChannel();
       ports.push(port1);
-      // Where no system library was found, the workers need not search again.
-      const choice = blas.kind === 'portable' ? 'portable' : options.blas;
-      starts.push({ worker, workers, control, port: port2, blas: choice });
+      starts.push({ worker, workers, control, port: port2, blas: options.blas });
     }
-    const threads = await startThreads(starts);
+    // The threads start while this one opens the backend.
+    const starting = startThreads(starts);
+    let blas: Blas;
+    try {
+      blas = openBlas(options.blas);
+    } catch (error) {
+      await starting.then(
+        (started) => Promise.all(started.map((thread) => thread.terminate())),
+        () => undefined,
+      );
+      throw error;
+    }
+    const threads = await starting;
     // From here on messages are read synchronously, and neither ports nor threads keep the process alive.
     for (const port of ports) port.unref();
     const team = new Team({ workers, blas, threads, ports, control, stallSeconds });

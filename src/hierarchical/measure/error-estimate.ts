@@ -43,8 +43,9 @@ import {
 /** Options of `HierarchicalMatrix.estimateError`. */
 export interface ErrorOptions {
   /**
-   * Columns to compare; from N columns on the error is exact. Default: all up to N = 4,096; beyond, 1,024, and with a
-   * `tolerance` twice as many each time while it lies within the interval, up to 4,096 (all of them where N ≤ 8,192).
+   * Columns to compare; from N columns on the error is exact. Default: all up to N = 4,096, with a `tolerance` up to
+   * N = 2,048; beyond, 1,024, and with a `tolerance` twice as many each time while it lies within the interval, up to
+   * 4,096 (all of them where N ≤ 8,192).
    */
   readonly columns?: number | undefined;
   /** Default 0. Seeds the columns and signs that are drawn. */
@@ -55,8 +56,9 @@ export interface ErrorOptions {
 /** The keys of {@link ErrorOptions}. */
 export const ERROR_KEYS: KeysOf<ErrorOptions> = { columns: 'number', seed: 'number', tolerance: 'number' };
 
-/** Up to this size all columns are compared by default. */
-const EXACT_SIZE = 4096;
+/** Up to this size all columns are compared by default: without a tolerance, and with one, which a sample decides. */
+export const EXACT_SIZE = 4096;
+const EXACT_SIZE_TO_DECIDE = 2048;
 const SAMPLED_COLUMNS = 1024;
 /**
  * Samples, each twice as large as the one before, that a tolerance may take. Their intervals hold together with 95 %
@@ -110,7 +112,8 @@ export async function estimateError(
 ): Promise<ErrorEstimate> {
   const { size } = source;
   const { seed = 0, tolerance } = options;
-  const wanted = requireColumns(options.columns ?? (size <= EXACT_SIZE ? size : SAMPLED_COLUMNS));
+  const exactSize = tolerance === undefined ? EXACT_SIZE : EXACT_SIZE_TO_DECIDE;
+  const wanted = requireColumns(options.columns ?? (size <= exactSize ? size : SAMPLED_COLUMNS));
   if (wanted >= size) return (await compareAll(source, [approximation], control)).estimates[0];
   const looks = tolerance === undefined || options.columns !== undefined ? 1 : LOOKS;
   const sample = new ErrorSample(source, [approximation], wanted, seed, control);
