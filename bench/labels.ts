@@ -9,6 +9,7 @@ import { FACTORIZATION_CASES, type FactorizationCase } from './factorization-cas
 import { GRAPH_CASES } from './graph-cases.js';
 import { HESSIAN_CASES, type HessianCase } from './hessian-cases.js';
 import { TRAINING_CASES } from './training-cases.js';
+import { LEAF_CASES } from './leaf-cases.js';
 import { TOLERANCE_CASES } from './tolerance-cases.js';
 import { PRECONDITIONER_CASES, type PreconditionerCase } from './preconditioners-cases.js';
 
@@ -72,6 +73,7 @@ export const CHOICES: readonly Choice[] = [
   ...GRAPH_CASES.map(({ name, label }) => ({ name, labels: [label] })),
   ...COVERAGE_CASES.map(({ name }) => ({ name, labels: [] })),
   ...TOLERANCE_CASES.map(({ name }) => ({ name, labels: [] })),
+  ...LEAF_CASES.map(({ name }) => ({ name, labels: [] })),
 ];
 
 /** As typed or copied: without the marks of bold text, whatever the spaces and the case of letters. */

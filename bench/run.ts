@@ -3,8 +3,8 @@
  * those that have TEXT in their name or in their label in the tables of docs/benchmarks.md. Results are printed;
  * `--write` puts them into bench/results (compression.json of bench/cases.ts, factorization.json, hessian.json,
  * preconditioners.json, training.json, scaling.json, graph.json: critical paths of task graphs, coverage.json: how
- * often stated intervals hold, tolerance.json: whether asked tolerances are kept) and into the tables of
- * docs/benchmarks.md, which are made from those.
+ * often stated intervals hold, tolerance.json: whether asked tolerances are kept, leaf.json: leaf sizes that were
+ * chosen) and into the tables of docs/benchmarks.md, which are made from those.
  * Training takes `--data DIR` (default ../shared/data, with mnist/) and `--quick`, which also leaves out large sizes.
  * `--samples` and `--epochs` try the networks on less, `--size` the matrices of preconditioners; such results, and
  * quick ones, are not written. Tolerances take `--seed`, the first of five, and `--quick`, one seed of the small
@@ -26,6 +26,9 @@ import type { HessianResult } from './hessian.js';
 import { HESSIAN_CASES } from './hessian-cases.js';
 import { writeHessianTables } from './hessian-table.js';
 import { choose } from './labels.js';
+import { LEAF_CASES } from './leaf-cases.js';
+import { leafSummary, writeLeafTable } from './leaf-table.js';
+import type { LeafResult } from './leaf.js';
 import { outputOf } from './measured.js';
 import type { PreconditionerResult } from './preconditioners.js';
 import { PRECONDITIONER_CASES } from './preconditioners-cases.js';
@@ -353,4 +356,17 @@ measureKind({
     console.log(toleranceSummary(results));
     writeToleranceTable(results);
   },
+});
+
+// Chosen leaf sizes and ranks beside the best of a grid.
+measureKind({
+  record: 'leaf',
+  cases: LEAF_CASES,
+  measure({ name }) {
+    const result = resultOf<LeafResult>('leaf.js', name, ...files.slice(0, 1));
+    console.log(`${name}: ${leafSummary([result])}`);
+    return result;
+  },
+  make: leafSummary,
+  write: writeLeafTable,
 });

@@ -153,6 +153,7 @@ async function parse(args: readonly string[]): Promise<{ name: string; options: 
     table: take('table'),
     preconditioners: take('table'),
     solve: take('solve'),
+    tune: take('tune'),
     eigs: take('eigs'),
     factor: take('factor'),
     logdet: take('logdet'),

@@ -26,6 +26,11 @@ export interface RunOptions extends CommonOptions, Omit<CompressOptions, 'seed'>
   readonly out?: string | undefined;
   readonly record?: string | undefined;
 }
+/** Options of `hmatrix tune`. */
+export interface TuneCommandOptions extends CommonOptions, InputOptions, Omit<CompressOptions, 'seed' | 'tree'> {
+  readonly seed: number;
+  readonly record?: string | undefined;
+}
 /** Options of `hmatrix compress`. */
 export type CompressCommandOptions = RunOptions & InputOptions;
 /** What a table of approximations takes. */
@@ -181,6 +186,7 @@ export interface Handlers {
   doctor(options: CommonOptions): Promise<number>;
   table(options: TableOptions): Promise<number>;
   solve(file: string | undefined, options: SolveCommandOptions): Promise<number>;
+  tune(options: TuneCommandOptions): Promise<number>;
   eigs(file: string | undefined, options: EigsCommandOptions): Promise<number>;
   factor(file: string | undefined, options: FactorCommandOptions): Promise<number>;
   logdet(file: string | undefined, options: FactorCommandOptions): Promise<number>;

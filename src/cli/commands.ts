@@ -12,6 +12,7 @@ import type {
   CompareCommandOptions,
   CompressCommandOptions,
   EigsCommandOptions,
+  TuneCommandOptions,
   FactorCommandOptions,
   TableOptions,
   SolveCommandOptions,
@@ -134,6 +135,14 @@ export async function createProgram(
     finish(await handlers.eigs(file, options));
   });
   if (args.includes('eigs')) (await import('./options/eigs.js')).withEigs(eigs);
+
+  const tune = program
+    .command('tune')
+    .description('Which leaf size and ranks compress would choose, and what it was chosen from, without compressing')
+    .action(async (options: TuneCommandOptions) => {
+      finish(await handlers.tune(options));
+    });
+  if (args.includes('tune')) (await import('./options/matrix.js')).withTune(tune);
 
   const factor = program
     .command('factor')

@@ -16,12 +16,13 @@ import type { CompressCommandOptions, RunOptions } from './command-options.js';
 
 /** The library's options among the command's. */
 export function compressOptions(options: CompressOptions): CompressOptions {
-  const { format, leafSize, maxRank, tolerance, neighbors, budget, distance, dtype, preserve, seed, memoryLimit } =
-    options;
+  const { format, leafSize, maxRank, objective, tolerance, neighbors, budget, distance, dtype, preserve } = options;
+  const { seed, memoryLimit } = options;
   const given = {
     format,
     leafSize,
     maxRank,
+    objective,
     tolerance,
     neighbors,
     budget,

@@ -51,7 +51,10 @@ async function run(
   }
   const { source, input, model } = await openInput(options, seed, control);
   checkDistance(options.distance, source);
-  return runFactor({ ...asked, input, compress: { source, model, options: compressOptions(options) } }, control);
+  return runFactor(
+    { ...asked, input, compress: { source, model, options: { ...compressOptions(options), objective: 'solve' } } },
+    control,
+  );
 }
 
 /** Runs the work; errors of the library name flags. */

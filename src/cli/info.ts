@@ -53,7 +53,7 @@ export async function info(file: string, options: CommonOptions): Promise<number
     print(
       table(
         ['compressed in', 'seconds'],
-        Object.entries(seconds).map(([phase, value]) => [phase, inSeconds(value)]),
+        Object.entries(seconds).flatMap(([phase, value]) => (value === undefined ? [] : [[phase, inSeconds(value)]])),
       ),
     );
     if (ranks.length > 0) print(rankTable(ranks));

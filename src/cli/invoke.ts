@@ -15,6 +15,7 @@ const handlers: Handlers = {
   info: async (file, options) => (await import('./info.js')).info(file, options),
   doctor: async (options) => (await import('./doctor.js')).doctor(options),
   solve: async (file, options) => (await import('./solve.js')).solve(file, options),
+  tune: async (options) => (await import('./tune.js')).tune(options),
   eigs: async (file, options) => (await import('./eigs.js')).eigs(file, options),
   factor: async (file, options) => (await import('./factor.js')).factor(file, options),
   logdet: async (file, options) => (await import('./factor.js')).logdet(file, options),

@@ -6,6 +6,7 @@ import type { CompressionRecord, InputDescription, TableReading } from '../exper
 import { quoted } from '../io/csv-cell.js';
 import { columnsTaken, type CsvReading } from '../io/csv-format.js';
 import { grouped, inBytes, inDigits, inPercent, inPowers, inSeconds } from './numbers.js';
+import { chosenSentences, type ChosenOptions } from '../hierarchical/matrix/chosen-options.js';
 import type { LevelRanks } from '../hierarchical/matrix/memory.js';
 
 /** A table with its first column flush left and the others flush right; no colours, so that it may go to a file. */
@@ -103,6 +104,10 @@ export function optionsLine({
     .join(', ');
 }
 
+/** What was chosen where nobody named it, and what is to be said of that. */
+const chosenLine = (chosen: ChosenOptions): string =>
+  [`leaf size and rank limit chosen for ${chosen.objective}: see hmatrix tune`, ...chosenSentences(chosen)].join('\n');
+
 /** Seconds of each phase, and the rate of products against that of dgemm. */
 export function phaseTable({ seconds, gflops, vectors }: CompressionRecord): string {
   const plain = (name: string, value: number): string[] => [name, inSeconds(value), '', ''];
@@ -111,6 +116,7 @@ export function phaseTable({ seconds, gflops, vectors }: CompressionRecord): str
     [
       plain('neighbors', seconds.neighbors),
       plain('cluster tree, lists', seconds.tree),
+      ...(seconds.choose === undefined ? [] : [plain('choice of leaf size and ranks', seconds.choose)]),
       plain('skeletonization', seconds.skeletonization),
       plain('evaluating blocks', seconds.fill),
       plain('compression in all', seconds.compress),
@@ -185,6 +191,7 @@ export function runReport(record: CompressionRecord, portable: boolean): string 
   return [
     inputLine(record.input),
     optionsLine(record),
+    ...(record.chosen === undefined ? [] : [chosenLine(record.chosen)]),
     phaseTable(record),
     ...(record.ranks.length > 0 ? [rankTable(record.ranks)] : []),
     memoryTable({ ...memory.parts, bytes: memory.bytes, share: memory.share }),

@@ -122,6 +122,7 @@ export async function runCompression(setup: CompressionSetup, control: TeamContr
         dtype,
         preserve,
       },
+      chosen: report.chosen,
       seed: report.seed,
       workers: report.workers,
       vectors,

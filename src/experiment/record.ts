@@ -4,6 +4,7 @@
  */
 import type { RunControl } from '../core/context.js';
 import { version } from '../core/version.js';
+import type { ChosenOptions } from '../hierarchical/matrix/chosen-options.js';
 import type { Decision, ErrorEstimate } from '../hierarchical/measure/error-interval.js';
 import type { CommonReport, EntriesReport } from '../hierarchical/matrix/report.js';
 import type { MemoryUse, LevelRanks } from '../hierarchical/matrix/memory.js';
@@ -62,6 +63,8 @@ export interface CompressionRecord {
     EntriesReport,
     'format' | 'leafSize' | 'maxRank' | 'tolerance' | 'neighbors' | 'budget' | 'distance' | 'dtype' | 'preserve'
   >;
+  /** Where leaf size or rank limit were left open: what was compared, and chosen. */
+  readonly chosen?: ChosenOptions | undefined;
   readonly seed: number;
   readonly workers: number;
   readonly vectors: number;
@@ -72,6 +75,7 @@ export interface CompressionRecord {
   readonly seconds: {
     readonly neighbors: number;
     readonly tree: number;
+    readonly choose?: number | undefined;
     readonly skeletonization: number;
     readonly fill: number;
     readonly compress: number;

@@ -2,6 +2,13 @@
  * Hierarchical matrices: compressing from entries and from products, factoring, saving and loading.
  */
 export { compress } from '../hierarchical/from-entries/compress.js';
+export { tune } from '../hierarchical/from-entries/tune.js';
+export type {
+  ChosenOptions,
+  CompressionObjective,
+  LeafCosts,
+  MeasuredRank,
+} from '../hierarchical/matrix/chosen-options.js';
 export type { CompressOptions } from '../hierarchical/from-entries/options.js';
 export { compressOperator } from '../hierarchical/from-products/compress.js';
 export { compressionCost, type CompressionCost, type ProductsOptions } from '../hierarchical/from-products/cost.js';

@@ -42,6 +42,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
     ['leafSize', (o) => hmatrix.compress(f.source, o)],
     ['signal', (o) => hmatrix.compress(f.source, {}, o)],
   ],
+  tune: [['objective', (o) => hmatrix.hierarchical.tune(f.source, o)]],
   loadMatrix: [['onProgress', (o) => hmatrix.io.loadMatrix(path, o)]],
   saveMatrix: [['onProgress', (o) => hmatrix.io.saveMatrix(path, f.matrix, o)]],
   describeMatrixFile: [['signal', (o) => hmatrix.io.describeMatrixFile(path, o)]],

@@ -2,6 +2,7 @@
  * The options that say where a matrix comes from, and how it is compressed.
  */
 import type { Command } from 'commander';
+import { OBJECTIVES } from '../../hierarchical/matrix/chosen-options.js';
 import { FORMAT_TABLE, FORMATS } from '../../hierarchical/matrix/format.js';
 import { familiesWith, kernelFamilies } from '../../source/kernels/table.js';
 import { describedDistances, DISTANCES } from '../../tree/distances/table.js';
@@ -11,8 +12,8 @@ import { MAX_SIZE, nonNegative, positive, withCommon, named, withTableReading } 
 /** How a hierarchical matrix is made, but for its tolerance; `near`: whether it may have near blocks. */
 export function withShape(command: Command, near = true): Command {
   command
-    .option('--leaf-size <m>', 'most indices in a leaf (default: 256)', wholeNumber(2, 16_384))
-    .option('--max-rank <s>', 'most skeletons of a node (default: the leaf size)', wholeNumber(1, 16_384))
+    .option('--leaf-size <m>', 'most indices in a leaf (default: chosen, 64 to 2048)', wholeNumber(2, 16_384))
+    .option('--max-rank <s>', 'most skeletons of a node (default: what the tolerance needs)', wholeNumber(1, 16_384))
     .option('--neighbors <k>', 'nearest neighbors per index (default: 32)', wholeNumber(1, 4096));
   if (near)
     command.option(
@@ -60,9 +61,28 @@ export function withFactor(command: Command): Command {
     .option('--quiet', 'print nothing but failures');
 }
 
+/** What leaf size and ranks are chosen for. */
+const withObjective = (command: Command): Command =>
+  command.addOption(
+    named(
+      '--objective <what>',
+      'what the leaf size is chosen for: least memory, fast products, or a cheap factorization',
+      OBJECTIVES,
+    ),
+  );
+
+/** The options of `hmatrix tune`. */
+export function withTune(command: Command): Command {
+  return withInput(withObjective(withCompression(command)))
+    .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
+    .option('--memory-limit <bytes>', 'choose ranks that need no more, e.g. 8G (default: what is free)', byteCount)
+    .option('--record <file>', 'write the record of the run as JSON')
+    .option('--quiet', 'print nothing but failures');
+}
+
 /** How a run of a compression is made, named and kept. */
 export function withRun(command: Command): Command {
-  return withCompression(command)
+  return withObjective(withCompression(command))
     .option('--vectors <p>', 'vectors that products are timed with', wholeNumber(1, 65_536), 64)
     .option('--seed <s>', 'of everything random', wholeNumber(0), 0)
     .option('--memory-limit <bytes>', 'refuse to begin what may need more, e.g. 8G (default: what is free)', byteCount)

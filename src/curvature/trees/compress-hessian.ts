@@ -27,7 +27,7 @@ export const HESSIAN_WAYS = ['auto', 'entries', 'products'] as const;
 export type HessianWay = (typeof HESSIAN_WAYS)[number];
 
 /** As for `compress`; default leaf size 128. Neighbors are searched for 'fmm' alone, by angle. */
-export interface CompressHessianOptions extends Omit<CompressOptions, 'distance'> {
+export interface CompressHessianOptions extends Omit<CompressOptions, 'distance' | 'objective'> {
   /** The tree's (hessian-tree.ts); not with `tree`. Default 'auto'. */
   readonly distance?: HessianDistance | undefined;
   /** Dimension of the sketched points that a tree is built by. Default 32. */

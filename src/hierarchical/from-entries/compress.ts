@@ -2,47 +2,41 @@
  * From a matrix source to a hierarchical matrix: neighbors, tree, lists, skeletons, blocks.
  */
 import { throwIfAborted } from '../../core/context.js';
-import { ShapeError } from '../../core/errors.js';
 import { type FloatArray, sharedFloats } from '../../core/floats.js';
-import { leftChild, parentOf, rightChild } from '../../core/indices.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
-import { requireMemory } from '../../core/memory.js';
-import { sharedFloat64, sharedInt32, toShared } from '../../core/shared-array.js';
+import { sharedInt32, toShared } from '../../core/shared-array.js';
 import { inLargePages } from '../../dense/large-pages.js';
-import { availableMemory } from '../../io/machine.js';
 import { onTeam, type Control } from '../../parallel/default-team.js';
 import { runOnceWith } from '../../parallel/run-once.js';
-import { independentTasks, upwardTasks } from '../../parallel/task-graph.js';
+import { independentTasks } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { type EntrySource, requireSource } from '../../source/entry-source.js';
 import { sourceState } from '../../source/share-source.js';
-import { scaledSource, unitFactor } from '../../source/unit-source.js';
-import { validateSource } from '../../source/validate.js';
-import { buildClusterTree } from '../../tree/build.js';
-import { type ClusterTree, firstLeaf, leavesOf, nodesOf } from '../../tree/cluster-tree.js';
 import { resolvedDistance } from '../../tree/distances/choose-distance.js';
 import { described, type Given } from '../../tree/given.js';
 import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { interactionLists } from '../../tree/lists.js';
-import { bytesOfNeighbor, findNeighborIndices, type Neighbors } from '../../tree/neighbors.js';
-import { checkTree } from '../matrix/check-data.js';
 import { comparisonBytes } from '../measure/columns-error.js';
 import { fillBlock, fillTasks, type FillState } from './evaluate-blocks.js';
 import { layOut, type Layout, assemble } from '../matrix/layout.js';
 import { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
 import type { EntriesReport } from '../matrix/report.js';
-import { COMPRESSION_NEED } from '../matrix/memory.js';
 import { warnIfMissed } from '../matrix/tolerance-advice.js';
-import { estimateNorm } from '../measure/norm-estimate.js';
-import { resolveOptions, type CompressOptions, type ResolvedOptions, COMPRESS_KEYS } from './options.js';
-import { basisLevels, evenRanks, skeletonizeNode, type SkeletonState } from './skeletonize.js';
+import {
+  COMPRESS_KEYS,
+  MOST_RANK,
+  resolveOptions,
+  type AskedOptions,
+  type CompressOptions,
+  type ResolvedOptions,
+} from './options.js';
+import type { SkeletonState } from './skeletonize.js';
+import { chooseByPilot, prepare, scaledEntries, withLeaves, type Prepared, type ScaledEntries } from './prepare.js';
+import { neededBases, skeletonizeTree, type Round } from './skeletonize-tree.js';
+import type { ChosenOptions } from '../matrix/chosen-options.js';
 import { limitsOfMatrix } from '../matrix/tolerance-limits.js';
 import { judge, mayImprove, type Verdict } from './verdict.js';
 import { findZeroCoupling } from './zero-couplings.js';
-import { findVoters } from './voters.js';
-import { interpolationLimit } from './cost.js';
-import { estimateCompression, forecastRanks, leastBytes } from './memory-estimate.js';
-import { pilotLeaves, pilotSubtrees } from './pilot.js';
 import { FORMAT_TABLE } from '../matrix/format.js';
 
 /** Rounds at most. */
@@ -91,51 +85,66 @@ export async function compressEntries(
   const resolved = resolveOptions(options);
   const start = performance.now();
   throwIfAborted(control.signal);
-  const entries = validateSource(source, resolved.seed);
-  // What is decided by squares is decided on a matrix whose squares stay in range; what is stored is K's own.
-  const factor = unitFactor(entries.reduce((most, d) => Math.max(most, d), 0));
-  const diagonal = factor === 1 ? entries : entries.map((d) => factor * d);
-  return compressScaled({ source: scaledSource(source, factor), diagonal, factor }, resolved, start, control);
+  return compressScaled(scaledEntries(source, resolved.seed), resolved, start, control);
 }
 
-/** factor·K and its diagonal. */
-interface ScaledEntries {
-  readonly source: EntrySource;
-  readonly diagonal: Float64Array;
-  readonly factor: number;
-}
-
-/** What a round is to do better than the one before. */
-interface Round {
-  /** Rows that every sample is to have. */
-  readonly witnesses: Int32Array;
-  /** What is allowed to a node, of its share of the tolerance. */
-  readonly allowed: number;
-}
+/** Rounds of a compression begin so. */
+const firstRound = (): Round => ({ witnesses: sharedInt32(0), allowed: 1 });
 
 /**
  * K̃ from factor·K; where columns of it show an error above the tolerance and ranks are free, anew, with the rows that
- * erred in every sample.
+ * erred in every sample; or, where a rank limit that nobody asked for was too low, with twice as high a one.
  */
 async function compressScaled(
   entries: ScaledEntries,
-  resolved: ResolvedOptions,
+  asked: AskedOptions,
   start: number,
   control: TeamControl,
 ): Promise<HierarchicalMatrix<EntriesReport>> {
   const { team } = control;
-  let round: Round = { witnesses: sharedInt32(0), allowed: 1 };
+  let prepared = await prepare(entries, asked, control);
+  const began = performance.now();
+  const { leafSize, maxRank } = asked;
+  let resolved: ResolvedOptions;
+  let chosen: ChosenOptions | undefined;
+  if (leafSize !== undefined && maxRank !== undefined) resolved = { ...asked, leafSize, maxRank };
+  else {
+    chosen = await chooseByPilot(entries, asked, prepared, control);
+    resolved = { ...asked, leafSize: chosen.leafSize, maxRank: chosen.maxRank };
+    prepared = withLeaves(prepared, entries, resolved);
+  }
+  const choose = chosen === undefined ? undefined : (performance.now() - began) / 1000;
+  let round = firstRound();
   for (let rounds = 1; ; rounds++) {
-    const { data, elements, draft, verdict } = await compressOnce(entries, resolved, round, control);
+    const { data, elements, draft, verdict } = await compressOnce(entries, resolved, round, prepared, control);
     const { worst, ...judged } = verdict;
-    if (judged.met || rounds === ROUNDS || !mayImprove(judged.limits)) {
-      const seconds = { ...draft.seconds, compress: (performance.now() - start) / 1000 };
-      return new HierarchicalMatrix(data, elements, { ...draft, ...judged, seconds }, team);
+    const higher = judged.met || maxRank !== undefined ? undefined : higherLimit(resolved, chosen, judged.limits);
+    if (judged.met || rounds === ROUNDS || (higher === undefined && !mayImprove(judged.limits))) {
+      const seconds = { ...draft.seconds, choose, compress: (performance.now() - start) / 1000 };
+      return new HierarchicalMatrix(data, elements, { ...draft, ...judged, seconds, chosen }, team);
     }
     team.collect(letGo(data, ['values']));
-    const witnesses = toShared(Int32Array.from(new Set([...round.witnesses, ...worst])));
-    round = { witnesses, allowed: TIGHTENED * round.allowed };
+    if (higher !== undefined) {
+      resolved = { ...resolved, maxRank: higher };
+      round = firstRound();
+    } else {
+      const witnesses = toShared(Int32Array.from(new Set([...round.witnesses, ...worst])));
+      round = { witnesses, allowed: TIGHTENED * round.allowed };
+    }
+    prepared = await prepare(entries, resolved, control);
   }
+}
+
+/** Twice the chosen rank limit, where ranks were meant to be free and it was hit; else undefined. */
+function higherLimit(
+  { maxRank }: ResolvedOptions,
+  chosen: ChosenOptions | undefined,
+  limits: Verdict['limits'],
+): number | undefined {
+  if (chosen === undefined || chosen.limitedBy !== undefined || !limits.some(({ limit }) => limit === 'maxRank'))
+    return undefined;
+  const higher = Math.min(2 * maxRank, MOST_RANK);
+  return higher > maxRank ? higher : undefined;
 }
 
 /** One round's matrix, and what is to be said of it. */
@@ -143,38 +152,27 @@ interface RoundResult {
   readonly data: HierarchicalMatrix['data'];
   readonly elements: Layout['elements'];
   /** Its times are those of this round. */
-  readonly draft: Omit<EntriesReport, keyof Verdict | 'seconds'> & {
-    readonly seconds: Omit<EntriesReport['seconds'], 'compress'>;
+  readonly draft: Omit<EntriesReport, keyof Verdict | 'seconds' | 'chosen'> & {
+    readonly seconds: Omit<EntriesReport['seconds'], 'compress' | 'choose'>;
   };
   readonly verdict: Verdict;
 }
 
 async function compressOnce(
-  { source, diagonal, factor }: ScaledEntries,
+  { source, factor }: ScaledEntries,
   resolved: ResolvedOptions,
   round: Round,
+  { neighbors, perNeighbor, tree, normSquared, seconds }: Prepared,
   control: TeamControl,
 ): Promise<RoundResult> {
   const { distance, seed } = resolved;
   const { team } = control;
-
-  const inner = diagonal.reduce((count, d) => count + (d === 0 ? 0 : 1), 0) || source.size;
-  const perNeighbor = bytesOfNeighbor(source, distance, resolved.neighbors);
-  const least = leastBytes(source.size, inner, resolved, perNeighbor);
-  requireMemory(least, resolved.memoryLimit ?? availableMemory(), COMPRESSION_NEED);
-  const searched = performance.now();
-  const neighbors = await searchNeighbors(source, resolved, control);
-  team.collect((perNeighbor / 4) * neighbors.indices.byteLength);
-  const grown = performance.now();
-  if (resolved.tree !== undefined) requireTree(resolved.tree, source.size);
-  const tree =
-    resolved.tree ?? (await buildClusterTree(source, distance, { leafSize: resolved.leafSize, seed }, control));
+  const began = performance.now();
   const lists = interactionLists(tree, neighbors, { budget: resolved.budget });
   const listed = performance.now();
   const needed = neededBases(tree, lists);
-  const normSquared = await estimateNorm(source, diagonal, seed, control);
   const input = { tree, lists, neighbors, perNeighbor, needed, round };
-  const skeletons = await skeletonize(source, resolved, input, normSquared, control);
+  const skeletons = await skeletonizeTree(source, resolved, input, normSquared, control);
   const skeletonized = performance.now();
   const { nested } = FORMAT_TABLE[resolved.format];
   const zero = await findZeros(source, lists, skeletons, control);
@@ -208,8 +206,8 @@ async function compressOnce(
     blas: team.blas.description,
     recall: neighbors.recall,
     seconds: {
-      neighbors: (grown - searched) / 1000,
-      tree: (listed - grown) / 1000,
+      neighbors: seconds.neighbors,
+      tree: seconds.tree + (listed - began) / 1000,
       skeletonization: (skeletonized - listed) / 1000,
       fill: (filled - skeletonized) / 1000,
     },
@@ -234,16 +232,6 @@ async function compressOnce(
   return { data, elements: layout.elements, draft, verdict };
 }
 
-/** `findNeighbors` without distances, which take two thirds of the memory and are not asked for any more. */
-async function searchNeighbors(
-  source: EntrySource,
-  { distance, neighbors, seed }: ResolvedOptions,
-  control: TeamControl,
-): Promise<Omit<Neighbors, 'distances' | 'iterations'>> {
-  const { count, indices, recall } = await findNeighborIndices(source, distance, { neighbors, seed }, control);
-  return { count, indices, recall };
-}
-
 /** What rows are drawn by, and what skeletonization found. */
 const VOTERS = ['neighbors', 'nearestBegin', 'nearestOf', 'reach', 'leafOf'] as const;
 const FOUND = ['choice', 'skeletons', 'amplification', 'slots'] as const;
@@ -261,115 +249,6 @@ function letGo<K extends string>(of: { readonly [key in K]: Int32Array | FloatAr
   return bytes;
 }
 
-/** Throws ShapeError unless the caller's tree is a cluster tree over the source's indices. */
-function requireTree(tree: ClusterTree, size: number): void {
-  checkTree(tree, (what) => {
-    throw new ShapeError(`The tree given is no cluster tree: ${what}.`, { size });
-  });
-  if (tree.size !== size)
-    throw new ShapeError(`The tree has ${tree.size} indices, the source ${size}.`, { tree: tree.size, size });
-}
-
-/** 1 for every node that stands in a far pair or below one that does: those need a basis. */
-function neededBases(tree: ClusterTree, lists: InteractionLists): Int32Array {
-  const needed = sharedInt32(nodesOf(tree));
-  for (const ν of lists.far) needed[ν] = 1;
-  for (let ν = 1; ν < needed.length; ν++) needed[ν] |= needed[parentOf(ν)];
-  return needed;
-}
-
-/** What skeletonization needs beside entries. */
-interface SkeletonInput {
-  readonly tree: ClusterTree;
-  readonly lists: InteractionLists;
-  readonly neighbors: Pick<Neighbors, 'count' | 'indices'>;
-  /** Bytes that the search took for each of them. */
-  readonly perNeighbor: number;
-  /** 1 for every node that needs a basis. */
-  readonly needed: Int32Array;
-  readonly round: Round;
-}
-
-async function skeletonize(
-  source: EntrySource,
-  options: ResolvedOptions,
-  { tree, lists, neighbors, perNeighbor, needed, round }: SkeletonInput,
-  normSquared: number,
-  control: TeamControl,
-): Promise<SkeletonState> {
-  const nodes = nodesOf(tree);
-  const { maxRank, leafSize, seed, tolerance } = options;
-  const { handle, modules, solo } = sourceState(source);
-  const leafOf = leafOfIndices(tree);
-  const voters = findVoters(tree, leafOf, neighbors.indices, neighbors.count);
-  const slotBegin = sharedFloat64(nodes);
-  let slots = 0;
-  for (let ν = 0; ν < nodes; ν++) {
-    slotBegin[ν] = slots;
-    const size = tree.end[ν] - tree.begin[ν];
-    if (needed[ν] !== 0)
-      slots += interpolationLimit(ν >= firstLeaf(tree) ? size : candidates(tree, ν, maxRank), maxRank);
-  }
-  const state: SkeletonState = {
-    source: handle,
-    tree,
-    leafOf,
-    neighbors: neighbors.indices,
-    neighborCount: neighbors.count,
-    ...voters,
-    nearBegin: lists.nearBegin,
-    near: lists.near,
-    witnesses: round.witnesses,
-    maxRank,
-    leafSize,
-    seed,
-    needed,
-    preserve: options.preserve ? options.dtype : undefined,
-    thresholdPerIndex: (round.allowed * tolerance * tolerance * normSquared) / (2 * basisLevels(needed) * tree.size),
-    ranks: sharedInt32(nodes),
-    choice: sharedInt32(nodes * maxRank),
-    skeletons: sharedInt32(nodes * maxRank),
-    amplification: sharedFloat64(nodes * maxRank),
-    slotBegin,
-    slots: sharedFloat64(slots),
-    missed: sharedFloat64(nodes),
-    variance: sharedFloat64(nodes),
-    attempts: sharedInt32(nodes),
-    forecast: sharedInt32(2),
-    done: sharedInt32(nodes),
-  };
-  const shared = await control.team.share(state, { modules, solo });
-  try {
-    // A few leaves first: their ranks are the forecast for the others.
-    const pilot = pilotLeaves(tree);
-    const some = independentTasks(pilot.length);
-    await control.team.run('forecast ranks', skeletonizeNode, shared, some, { nodes: pilot }, control);
-    const ranks = Array.from(pilot, (ν) => state.ranks[ν]);
-    state.forecast[0] = Math.max(...ranks);
-    const least = pilot.reduce((size, ν) => Math.min(size, tree.end[ν] - tree.begin[ν]), Infinity);
-    state.forecast[1] = evenRanks(ranks, least) ? 1 : 0;
-    // Then a few subtrees: whether what all need is there.
-    const { nodes: below, graph } = pilotSubtrees(tree);
-    await control.team.run('forecast ranks', skeletonizeNode, shared, graph, { nodes: below }, control);
-    const expected = {
-      lists,
-      needed,
-      ranks: forecastRanks(tree, state, maxRank),
-      bytesOfNeighbor: perNeighbor,
-      slotBytes: state.slots.byteLength,
-    };
-    requireMemory(
-      estimateCompression(tree, expected, options, control.team.workers),
-      options.memoryLimit ?? availableMemory(),
-      COMPRESSION_NEED,
-    );
-    await control.team.run('skeletonize', skeletonizeNode, shared, upwardTasks(nodes), {}, control);
-  } finally {
-    control.team.release(shared);
-  }
-  return state;
-}
-
 /** 1 for each far pair whose coupling is zero. */
 async function findZeros(
   source: EntrySource,
@@ -382,24 +261,6 @@ async function findZeros(
   const state = { source: handle, far, maxRank, ranks, skeletons, zero };
   await runOnceWith('find zeros', findZeroCoupling, { state, modules, solo }, independentTasks(zero.length), control);
   return zero;
-}
-
-/** Most candidate columns of an inner node: its children's skeletons. */
-function candidates(tree: ClusterTree, ν: number, maxRank: number): number {
-  return [leftChild(ν), rightChild(ν)].reduce(
-    (sum, child) => sum + Math.min(maxRank, tree.end[child] - tree.begin[child]),
-    0,
-  );
-}
-
-/** The leaf number of each index; 2^depth for isolated indices. */
-function leafOfIndices(tree: ClusterTree): Int32Array {
-  const leafOf = sharedInt32(tree.size).fill(leavesOf(tree));
-  for (let leaf = 0; leaf < leavesOf(tree); leaf++) {
-    const ν = firstLeaf(tree) + leaf;
-    for (let p = tree.begin[ν]; p < tree.end[ν]; p++) leafOf[tree.order[p]] = leaf;
-  }
-  return leafOf;
 }
 
 /** What is known before blocks are evaluated. */

@@ -10,7 +10,7 @@ import type { InteractionLists } from '../../tree/interaction-lists.js';
 import { depthFor } from '../../tree/build.js';
 import { FORMAT_TABLE } from '../matrix/format.js';
 import { comparisonBytes } from '../measure/columns-error.js';
-import type { ResolvedOptions } from './options.js';
+import type { AskedOptions, ResolvedOptions } from './options.js';
 
 /** Growth of ranks from a level to the next one up where only one level is known, and at most: that of two children. */
 const USUAL_GROWTH = 1.4;
@@ -29,14 +29,18 @@ const PAGE = 4096;
 const inPages = (bytes: number): number => Math.ceil(bytes / PAGE) * PAGE;
 
 /** What neighbors take: numbers and distances while they are searched, and numbers later. */
-const neighborBytes = (size: number, { neighbors }: ResolvedOptions): number =>
-  4 * Math.min(neighbors, size - 1) * size;
+const neighborBytes = (size: number, { neighbors }: AskedOptions): number => 4 * Math.min(neighbors, size - 1) * size;
 
 /**
  * Bytes that the compression of N indices takes at the very least, whatever the ranks are: lists of neighbors, so many
  * bytes for each, and diagonal blocks of the `inner` indices that stand in leaves.
  */
-export function leastBytes(size: number, inner: number, options: ResolvedOptions, bytesOfNeighbor: number): number {
+export function leastBytes(
+  size: number,
+  inner: number,
+  options: AskedOptions & { readonly leafSize: number },
+  bytesOfNeighbor: number,
+): number {
   const { leafSize, dtype, tree } = options;
   const leaf = inner / 2 ** (tree?.depth ?? depthFor(inner, leafSize));
   const blocks = (NUMBER_BYTES[dtype] * inner * (leaf + 1)) / 2;

@@ -15,16 +15,25 @@ import type { KeysOf, Resolved } from '../../core/known-options.js';
 import type { Precision } from '../../core/floats.js';
 import { mostInLeaf, type ClusterTree } from '../../tree/cluster-tree.js';
 import type { DistanceName } from '../../tree/distances/table.js';
+import { OBJECTIVES, type CompressionObjective } from '../matrix/chosen-options.js';
 import { FORMAT_TABLE, FORMATS, type HierarchicalFormat } from '../matrix/format.js';
+
+/** The highest rank limit. */
+export const MOST_RANK = 16_384;
 
 /** Options of {@link compress}. */
 export interface CompressOptions {
   /** Default 'hss'; 'fmm' where a budget is given. */
   readonly format?: HierarchicalFormat | undefined;
-  /** Largest number of indices in a leaf, m. Default 256. */
+  /** Largest number of indices in a leaf, m. Default: chosen, 64 to 2048 (choose-options.ts). */
   readonly leafSize?: number | undefined;
-  /** Largest number of skeletons of a node, s. Default: the leaf size. */
+  /** Largest number of skeletons of a node, s. Default: what the tolerance needs, as far as memory allows. */
   readonly maxRank?: number | undefined;
+  /**
+   * What the leaf size is chosen for: least memory (default; the fastest products of those that need little more),
+   * fastest products, or the cheapest factorization.
+   */
+  readonly objective?: CompressionObjective | undefined;
   /** Asked relative error ‖K − K̃‖_F/‖K‖_F; what maxRank allows of it is measured. Default 1e-5. */
   readonly tolerance?: number | undefined;
   /** Nearest neighbors per index, κ. Default 32. */
@@ -57,6 +66,7 @@ export const COMPRESS_KEYS: KeysOf<CompressOptions> = {
   format: true,
   leafSize: 'number',
   maxRank: 'number',
+  objective: true,
   tolerance: 'number',
   neighbors: 'number',
   budget: 'number',
@@ -68,15 +78,25 @@ export const COMPRESS_KEYS: KeysOf<CompressOptions> = {
   memoryLimit: 'number',
 };
 
-/** Options of a compression, checked and with all defaults filled in. */
-export interface ResolvedOptions extends Resolved<Omit<CompressOptions, 'memoryLimit' | 'tree' | 'preserve'>> {
+/** Options of a compression, checked and with all defaults filled in but those that are chosen. */
+export interface AskedOptions extends Resolved<
+  Omit<CompressOptions, 'leafSize' | 'maxRank' | 'memoryLimit' | 'tree' | 'preserve'>
+> {
+  readonly leafSize: number | undefined;
+  readonly maxRank: number | undefined;
   readonly preserve: boolean;
   readonly memoryLimit: number | undefined;
   readonly tree: ClusterTree | undefined;
 }
 
+/** The same with what was chosen. */
+export interface ResolvedOptions extends AskedOptions {
+  readonly leafSize: number;
+  readonly maxRank: number;
+}
+
 /** The options with their defaults; throws OptionError for what is out of its domain. */
-export function resolveOptions(options: CompressOptions): ResolvedOptions {
+export function resolveOptions(options: CompressOptions): AskedOptions {
   const format = options.format ?? (options.budget !== undefined && options.budget > 0 ? 'fmm' : 'hss');
   if (!FORMATS.includes(format))
     throw new OptionError(`format must be one of ${FORMATS.join(', ')}, not ${describe(format)}.`, {
@@ -84,13 +104,16 @@ export function resolveOptions(options: CompressOptions): ResolvedOptions {
       value: format,
     });
   const { tree } = options;
-  const leafSize = requireWhole(
-    tree === undefined ? (options.leafSize ?? 256) : mostInLeaf(tree),
-    'leafSize',
-    tree === undefined ? 2 : 1,
-    16_384,
-  );
-  const maxRank = requireWhole(options.maxRank ?? leafSize, 'maxRank', 1, 16_384);
+  const given = tree === undefined ? options.leafSize : mostInLeaf(tree);
+  const leafSize =
+    given === undefined ? undefined : requireWhole(given, 'leafSize', tree === undefined ? 2 : 1, 16_384);
+  const maxRank = options.maxRank === undefined ? undefined : requireWhole(options.maxRank, 'maxRank', 1, MOST_RANK);
+  const { objective = 'memory' } = options;
+  if (!OBJECTIVES.includes(objective))
+    throw new OptionError(`objective must be one of ${OBJECTIVES.join(', ')}, not ${describe(objective)}.`, {
+      option: 'objective',
+      value: objective,
+    });
   const tolerance = requireTolerance(options.tolerance ?? 1e-5);
   const budget = requireShare(options.budget ?? (FORMAT_TABLE[format].nearBlocks ? 0.03 : 0), 'budget');
   if (budget > 0 && !FORMAT_TABLE[format].nearBlocks)
@@ -119,6 +142,7 @@ export function resolveOptions(options: CompressOptions): ResolvedOptions {
     format,
     leafSize,
     maxRank,
+    objective,
     tolerance,
     budget,
     dtype,

@@ -59,6 +59,8 @@ export interface SkeletonState extends RowSamplerState {
   readonly attempts: Int32Array;
   /** The rank that is forecast for leaves, 0 as long as none is known; and 1 where ranks are low and even. */
   readonly forecast: Int32Array;
+  /** Only ranks are asked for, and every node is skeletonized from all of its indices (rank-pilot.ts). */
+  readonly ranksOnly: boolean;
   /** 1 for nodes that are done. */
   readonly done: Int32Array;
 }
@@ -131,8 +133,9 @@ export function evenRanks(ranks: readonly number[], leafSize: number): boolean {
 export const mostRows = (columns: number): number =>
   Math.ceil(Math.max(MOST_PER_CANDIDATE * columns, MOST_ENTRIES / columns));
 
-/** Most columns a node can have. */
-const candidateLimit = (leafSize: number, maxRank: number): number => Math.max(leafSize, 2 * maxRank);
+/** Most columns a node of N indices' tree can have. */
+const candidateLimit = (size: number, leafSize: number, maxRank: number): number =>
+  Math.min(size, Math.max(leafSize, 2 * maxRank));
 
 /** Rows that were evaluated, and are part of the sample once they are kept. */
 interface Tried {
@@ -163,7 +166,7 @@ class NodeSkeletonizer {
   #rowErrors = new Float64Array(0);
 
   constructor(state: SkeletonState, context: WorkerContext) {
-    const columns = candidateLimit(state.leafSize, state.maxRank);
+    const columns = candidateLimit(state.tree.size, state.leafSize, state.maxRank);
     this.#state = state;
     this.#context = context;
     this.#source = openHandle(state.source, context);
@@ -181,7 +184,7 @@ class NodeSkeletonizer {
 
   run(ν: number): void {
     const state = this.#state;
-    const { tree, maxRank } = state;
+    const { tree, maxRank, ranksOnly } = state;
     if (state.needed[ν] === 0 || state.done[ν] !== 0) return;
     const columns = this.#collect(ν);
     const threshold = Math.sqrt(state.thresholdPerIndex * (tree.end[ν] - tree.begin[ν]));
@@ -193,7 +196,7 @@ class NodeSkeletonizer {
     const guess = state.forecast[0] > 0 ? state.forecast[0] : FIRST_GUESS;
     const fair = leastRows(columns);
     const least = state.forecast[1] === 1 ? EVEN_SHARE * fair : fair;
-    const first = ν >= firstLeaf(tree) ? rowsForRank(guess, columns, least) : firstRowCount(columns, least);
+    const first = this.#isWhole(ν) ? rowsForRank(guess, columns, least) : firstRowCount(columns, least);
     if (first < sampler.population) {
       const share = columns >= 2 * NEAR_LIMIT * maxRank ? LIMITED_NEIGHBOR_SHARE : NEIGHBOR_SHARE;
       const neighbors = Math.min(first, Math.floor(share * Math.max(first, fair)));
@@ -220,6 +223,7 @@ class NodeSkeletonizer {
         this.#growTo(Math.max(2 * this.#sample.rows, Math.ceil(ROWS_PER_RANK * rank + EXTRA_ROWS)), random);
         continue;
       }
+      if (ranksOnly) break;
       const from = sampler.count;
       const wanted = Math.ceil(Math.max(FRESH_ROWS, least / 2, FRESH_SHARE * this.#sample.rows));
       if (wanted >= sampler.population - from) sampler.takeRest();
@@ -257,7 +261,8 @@ class NodeSkeletonizer {
     state.attempts[ν] += attempts;
     state.missed[ν] = estimate.sum;
     state.variance[ν] = estimate.variance;
-    this.#store(ν, columns);
+    state.ranks[ν] = decomposition.rank;
+    if (!ranksOnly) this.#store(ν, columns);
     state.done[ν] = 1;
   }
 
@@ -348,10 +353,15 @@ class NodeSkeletonizer {
     );
   }
 
+  /** Whether all indices of the node are candidates, not only its children's skeletons. */
+  #isWhole(ν: number): boolean {
+    return this.#state.ranksOnly || ν >= firstLeaf(this.#state.tree);
+  }
+
   /** Candidate columns: their indices and amplifications. Returns how many. */
   #collect(ν: number): number {
     const { tree, maxRank, ranks, skeletons, amplification } = this.#state;
-    if (ν >= firstLeaf(tree)) {
+    if (this.#isWhole(ν)) {
       const n = tree.end[ν] - tree.begin[ν];
       this.#candidates.set(tree.order.subarray(tree.begin[ν], tree.end[ν]));
       this.#amplification.fill(1, 0, n);
@@ -421,15 +431,14 @@ class NodeSkeletonizer {
     return true;
   }
 
-  /** Writes rank, skeleton, amplification and Tᵀ, the scaling by D undone. */
+  /** Writes skeleton, amplification and Tᵀ, the scaling by D undone. */
   #store(ν: number, columns: number): void {
-    const { maxRank, ranks, choice, skeletons, amplification, slotBegin, slots } = this.#state;
+    const { maxRank, choice, skeletons, amplification, slotBegin, slots } = this.#state;
     const decomposition = this.#decomposition;
     const k = decomposition.rank;
     const redundant = columns - k;
     const d = this.#amplification;
     const t = decomposition.interpolation;
-    ranks[ν] = k;
     const begin = slotBegin[ν];
     for (let j = 0; j < k; j++) {
       const column = decomposition.columns[j];

@@ -2,6 +2,7 @@
  * What a compression did: as resolved, measured, and hit; by what the matrix was made from.
  */
 import type { ErrorEstimate } from '../measure/error-interval.js';
+import type { ChosenOptions } from './chosen-options.js';
 import type { ToleranceLimit } from './tolerance-limits.js';
 
 /** What every compression says. */
@@ -41,10 +42,16 @@ export interface EntriesReport extends CommonReport {
   readonly distance: string;
   /** Recall of the neighbors on a sample. */
   readonly recall: number;
-  /** `compress` is all; the parts are those of the last round, of up to four (from-entries/compress.ts). */
+  /** What was compared and chosen where leaf size or rank limit were left open (from-entries/choose-options.ts). */
+  readonly chosen?: ChosenOptions | undefined;
+  /**
+   * `choose`: the pilot by which options were chosen. `compress` is all; the parts are those of the last round, of up
+   * to four (from-entries/compress.ts).
+   */
   readonly seconds: {
     readonly neighbors: number;
     readonly tree: number;
+    readonly choose?: number | undefined;
     readonly skeletonization: number;
     readonly fill: number;
     readonly compress: number;

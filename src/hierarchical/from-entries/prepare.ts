@@ -1,0 +1,119 @@
+/**
+ * What is known of a matrix before it is skeletonized: neighbors, tree, ‖K‖_F, and what options are chosen by that.
+ */
+import { ShapeError } from '../../core/errors.js';
+import { requireMemory } from '../../core/memory.js';
+import { availableMemory } from '../../io/machine.js';
+import type { TeamControl } from '../../parallel/team-control.js';
+import type { EntrySource } from '../../source/entry-source.js';
+import { scaledSource, unitFactor } from '../../source/unit-source.js';
+import { validateSource } from '../../source/validate.js';
+import { buildClusterTree, depthFor } from '../../tree/build.js';
+import type { ClusterTree } from '../../tree/cluster-tree.js';
+import { chooseDistance } from '../../tree/distances/choose-distance.js';
+import { bytesOfNeighbor, findNeighborIndices, type Neighbors } from '../../tree/neighbors.js';
+import { upperLevels } from '../../tree/upper-levels.js';
+import { checkTree } from '../matrix/check-data.js';
+import type { ChosenOptions } from '../matrix/chosen-options.js';
+import { COMPRESSION_NEED } from '../matrix/memory.js';
+import type { EntriesReport } from '../matrix/report.js';
+import { estimateNorm } from '../measure/norm-estimate.js';
+import { chooseOptions, LEAF_SIZES } from './choose-options.js';
+import { leastBytes } from './memory-estimate.js';
+import type { AskedOptions, ResolvedOptions } from './options.js';
+import { pilotRanks } from './rank-pilot.js';
+
+/** factor·K and its diagonal. */
+export interface ScaledEntries {
+  readonly source: EntrySource;
+  readonly diagonal: Float64Array;
+  readonly factor: number;
+}
+
+/** The entries as they are worked on. Throws what `validateSource` throws. */
+export function scaledEntries(source: EntrySource, seed: number): ScaledEntries {
+  const entries = validateSource(source, seed);
+  // What is decided by squares is decided on a matrix whose squares stay in range; what is stored is K's own.
+  const factor = unitFactor(entries.reduce((most, d) => Math.max(most, d), 0));
+  const diagonal = factor === 1 ? entries : entries.map((d) => factor * d);
+  return { source: scaledSource(source, factor), diagonal, factor };
+}
+
+/** What is known of a matrix before it is skeletonized. */
+export interface Prepared {
+  readonly neighbors: Omit<Neighbors, 'distances' | 'iterations'>;
+  /** Bytes that the search took for each of them. */
+  readonly perNeighbor: number;
+  readonly tree: ClusterTree;
+  /** ‖factor·K‖_F². */
+  readonly normSquared: number;
+  readonly seconds: Pick<EntriesReport['seconds'], 'neighbors' | 'tree'>;
+}
+
+/** Neighbors and tree, and ‖K‖_F. Throws MemoryError before anything else where no ranks would fit. */
+export async function prepare(
+  { source, diagonal }: ScaledEntries,
+  options: AskedOptions,
+  control: TeamControl,
+): Promise<Prepared> {
+  const { distance, seed } = options;
+  const perNeighbor = bytesOfNeighbor(source, distance, options.neighbors);
+  const leafSize = options.leafSize ?? LEAF_SIZES[0];
+  const inner = diagonal.reduce((count, d) => count + (d === 0 ? 0 : 1), 0) || source.size;
+  const least = leastBytes(source.size, inner, { ...options, leafSize }, perNeighbor);
+  requireMemory(least, options.memoryLimit ?? availableMemory(), COMPRESSION_NEED);
+  const searched = performance.now();
+  const neighbors = await searchNeighbors(source, options, control);
+  control.team.collect((perNeighbor / 4) * neighbors.indices.byteLength);
+  const grown = performance.now();
+  if (options.tree !== undefined) requireTree(options.tree, source.size);
+  const tree = options.tree ?? (await buildClusterTree(source, distance, { leafSize, seed }, control));
+  const built = performance.now();
+  const normSquared = await estimateNorm(source, diagonal, seed, control);
+  const seconds = { neighbors: (grown - searched) / 1000, tree: (built - grown) / 1000 };
+  return { neighbors, perNeighbor, tree, normSquared, seconds };
+}
+
+/** Leaf size and rank limit by a pilot (rank-pilot.ts), of which nobody need have asked for any. */
+export async function chooseByPilot(
+  { source }: ScaledEntries,
+  asked: AskedOptions,
+  { tree, neighbors, normSquared }: Prepared,
+  control: TeamControl,
+): Promise<ChosenOptions> {
+  const { tolerance, seed } = asked;
+  const pilot = await pilotRanks(source, { tree, neighbors, normSquared, tolerance, seed }, control);
+  return chooseOptions({ size: tree.end[0] - tree.begin[0], depth: tree.depth }, pilot, asked);
+}
+
+/** What was prepared, on the tree of a leaf size that is at least as large. */
+export function withLeaves(
+  prepared: Prepared,
+  { source }: ScaledEntries,
+  { tree: given, leafSize, distance, seed }: ResolvedOptions,
+): Prepared {
+  const { tree } = prepared;
+  const depth = depthFor(tree.end[0] - tree.begin[0], leafSize);
+  if (given !== undefined || depth === tree.depth) return prepared;
+  const placed = chooseDistance(distance, source, seed).place !== undefined;
+  return { ...prepared, tree: upperLevels(tree, depth, placed) };
+}
+
+/** `findNeighbors` without distances, which take two thirds of the memory and are not asked for any more. */
+async function searchNeighbors(
+  source: EntrySource,
+  { distance, neighbors, seed }: AskedOptions,
+  control: TeamControl,
+): Promise<Omit<Neighbors, 'distances' | 'iterations'>> {
+  const { count, indices, recall } = await findNeighborIndices(source, distance, { neighbors, seed }, control);
+  return { count, indices, recall };
+}
+
+/** Throws ShapeError unless the caller's tree is a cluster tree over the source's indices. */
+function requireTree(tree: ClusterTree, size: number): void {
+  checkTree(tree, (what) => {
+    throw new ShapeError(`The tree given is no cluster tree: ${what}.`, { size });
+  });
+  if (tree.size !== size)
+    throw new ShapeError(`The tree has ${tree.size} indices, the source ${size}.`, { tree: tree.size, size });
+}

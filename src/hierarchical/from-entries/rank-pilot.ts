@@ -1,0 +1,130 @@
+/**
+ * What ranks a matrix has, by the size of nodes, before leaf size and rank limit are chosen: a few nodes of every size
+ * are skeletonized from all of their indices, small ones first, and larger ones extrapolated (memory-estimate.ts).
+ */
+import { firstOfLevel } from '../../core/indices.js';
+import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
+import { independentTasks } from '../../parallel/task-graph.js';
+import type { TeamControl } from '../../parallel/team-control.js';
+import type { EntrySource } from '../../source/entry-source.js';
+import { sourceState } from '../../source/share-source.js';
+import { type ClusterTree, leafOfIndices, mostInLeaf, nodesOf } from '../../tree/cluster-tree.js';
+import { interactionLists } from '../../tree/lists.js';
+import type { Neighbors } from '../../tree/neighbors.js';
+import type { MeasuredRank } from '../matrix/chosen-options.js';
+import { forecastRanks } from './memory-estimate.js';
+import { skeletonizeNode, type SkeletonState } from './skeletonize.js';
+
+/** Indices of the largest nodes that are tried; and where ranks are high, of which smaller ones tell too little. */
+const LARGEST = 512;
+const LARGEST_HIGH = 2048;
+/** Small enough to be tried: so small a share of all indices; where ranks are high, larger ones. */
+const SMALL_SHARE = 1 / 12;
+const HIGH_SMALL_SHARE = 1 / 4;
+/** Of so many nodes of a level one is tried, and so many at most of the smallest; of each next level up half of it. */
+const NODES_PER_TRIED = 16;
+const MOST_TRIED = 16;
+/** The rank that a node's first sample is made for, of its indices. */
+const GUESSED_SHARE = 1 / 4;
+/** Ranks below this share of a node grow little from level to level: two levels tell the others. */
+const LOW_SHARE = 1 / 8;
+/** Ranks above this share are high, and above that one full: nodes of any size have ranks of that share. */
+const HIGH_SHARE = 0.7;
+const FULL_SHARE = 0.9;
+/** What the pilot is run on. */
+export interface PilotInput {
+  /** Its leaves are the smallest nodes that are tried. */
+  readonly tree: ClusterTree;
+  readonly neighbors: Pick<Neighbors, 'count' | 'indices'>;
+  /** ‖K‖_F². */
+  readonly normSquared: number;
+  readonly tolerance: number;
+  readonly seed: number;
+}
+
+/** Ranks by level of the tree: those that were measured, and all of them. */
+export interface PilotRanks {
+  /** The mean of each level that was tried. */
+  readonly measured: readonly MeasuredRank[];
+  /** By level, the root's 0. */
+  readonly ranks: Float64Array;
+}
+
+/** Throws NonFiniteError, AbortedError, what the source throws. */
+export async function pilotRanks(
+  source: EntrySource,
+  { tree, neighbors, normSquared, tolerance, seed }: PilotInput,
+  control: TeamControl,
+): Promise<PilotRanks> {
+  const nodes = nodesOf(tree);
+  const { handle, modules, solo } = sourceState(source);
+  const { nearBegin, near } = interactionLists(tree, neighbors, { budget: 0 });
+  const largest = Math.max(LARGEST_HIGH + 1, mostInLeaf(tree));
+  const state: SkeletonState = {
+    source: handle,
+    tree,
+    leafOf: leafOfIndices(tree),
+    neighbors: neighbors.indices,
+    neighborCount: neighbors.count,
+    // Neighbors alone vote: who is whose one-sidedly is not found for a pilot.
+    nearestBegin: sharedInt32(tree.size + 1),
+    nearestOf: sharedInt32(0),
+    reach: sharedInt32(tree.size),
+    loners: sharedInt32(0),
+    nearBegin,
+    near,
+    witnesses: sharedInt32(0),
+    maxRank: largest,
+    leafSize: largest,
+    seed,
+    needed: sharedInt32(nodes).fill(1),
+    preserve: undefined,
+    thresholdPerIndex: (tolerance * tolerance * normSquared) / (2 * Math.max(1, tree.depth) * tree.size),
+    ranks: sharedInt32(nodes),
+    choice: sharedInt32(0),
+    skeletons: sharedInt32(0),
+    amplification: sharedFloat64(0),
+    slotBegin: sharedFloat64(0),
+    slots: sharedFloat64(0),
+    missed: sharedFloat64(nodes),
+    variance: sharedFloat64(nodes),
+    attempts: sharedInt32(nodes),
+    forecast: sharedInt32(2),
+    ranksOnly: true,
+    done: sharedInt32(nodes),
+  };
+  const measured: MeasuredRank[] = [];
+  const shared = await control.team.share(state, { modules, solo });
+  try {
+    for (let level = tree.depth; level > 0; level--) {
+      const ofLevel = 2 ** level;
+      const all = tree.end[0] - tree.begin[0];
+      const size = all / ofLevel;
+      const last = measured.at(-1);
+      if (last !== undefined && measured.length > 1) {
+        const share = last.rank / last.size;
+        const high = share > HIGH_SHARE;
+        const largest = Math.min(high ? LARGEST_HIGH : LARGEST, (high ? HIGH_SMALL_SHARE : SMALL_SHARE) * all);
+        if (size > largest || share <= LOW_SHARE) break;
+      }
+      const most = Math.max(1, MOST_TRIED >> (tree.depth - level));
+      const tried = Math.min(most, Math.ceil(ofLevel / NODES_PER_TRIED));
+      const list = Int32Array.from(
+        { length: tried },
+        (_, q) => firstOfLevel(level) + Math.floor(((q + 0.5) * ofLevel) / tried),
+      );
+      state.forecast[0] = Math.ceil(GUESSED_SHARE * size);
+      await control.team.run('try ranks', skeletonizeNode, shared, independentTasks(tried), { nodes: list }, control);
+      const ranks = Array.from(list, (ν) => state.ranks[ν]);
+      const indices = list.reduce((sum, ν) => sum + tree.end[ν] - tree.begin[ν], 0);
+      measured.push({ level, size: indices / tried, rank: ranks.reduce((sum, rank) => sum + rank, 0) / tried });
+    }
+  } finally {
+    control.team.release(shared);
+  }
+  const ranks = forecastRanks(tree, state, tree.size);
+  const last = measured.at(-1);
+  if (last !== undefined && last.rank > FULL_SHARE * last.size)
+    for (let level = last.level - 1; level > 0; level--) ranks[level] = last.rank * 2 ** (last.level - level);
+  return { measured, ranks };
+}

@@ -1,0 +1,140 @@
+/**
+ * Skeletonization of a whole tree: its state, a few nodes first, by whose ranks the others begin and memory is counted,
+ * then all.
+ */
+import { leftChild, parentOf, rightChild } from '../../core/indices.js';
+import { requireMemory } from '../../core/memory.js';
+import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
+import { availableMemory } from '../../io/machine.js';
+import { independentTasks, upwardTasks } from '../../parallel/task-graph.js';
+import type { TeamControl } from '../../parallel/team-control.js';
+import type { EntrySource } from '../../source/entry-source.js';
+import { sourceState } from '../../source/share-source.js';
+import { type ClusterTree, firstLeaf, leafOfIndices, nodesOf } from '../../tree/cluster-tree.js';
+import type { InteractionLists } from '../../tree/interaction-lists.js';
+import type { Neighbors } from '../../tree/neighbors.js';
+import { COMPRESSION_NEED } from '../matrix/memory.js';
+import { interpolationLimit } from './cost.js';
+import { estimateCompression, forecastRanks } from './memory-estimate.js';
+import type { ResolvedOptions } from './options.js';
+import { pilotLeaves, pilotSubtrees } from './pilot.js';
+import { basisLevels, evenRanks, skeletonizeNode, type SkeletonState } from './skeletonize.js';
+import { findVoters } from './voters.js';
+
+/** Most candidate columns of an inner node: its children's skeletons. */
+function candidates(tree: ClusterTree, ν: number, maxRank: number): number {
+  return [leftChild(ν), rightChild(ν)].reduce(
+    (sum, child) => sum + Math.min(maxRank, tree.end[child] - tree.begin[child]),
+    0,
+  );
+}
+
+/** What a round of a compression is to do better than the one before. */
+export interface Round {
+  /** Rows that every sample is to have. */
+  readonly witnesses: Int32Array;
+  /** What is allowed to a node, of its share of the tolerance. */
+  readonly allowed: number;
+}
+
+/** What skeletonization needs beside entries. */
+export interface SkeletonInput {
+  readonly tree: ClusterTree;
+  readonly lists: InteractionLists;
+  readonly neighbors: Pick<Neighbors, 'count' | 'indices'>;
+  /** Bytes that the search took for each of them. */
+  readonly perNeighbor: number;
+  /** 1 for every node that needs a basis. */
+  readonly needed: Int32Array;
+  readonly round: Round;
+}
+
+/** Throws MemoryError, NonFiniteError, AbortedError, WorkerError, what the source throws. */
+export async function skeletonizeTree(
+  source: EntrySource,
+  options: ResolvedOptions,
+  { tree, lists, neighbors, perNeighbor, needed, round }: SkeletonInput,
+  normSquared: number,
+  control: TeamControl,
+): Promise<SkeletonState> {
+  const nodes = nodesOf(tree);
+  const { maxRank, leafSize, seed, tolerance } = options;
+  const { handle, modules, solo } = sourceState(source);
+  const leafOf = leafOfIndices(tree);
+  const voters = findVoters(tree, leafOf, neighbors.indices, neighbors.count);
+  const slotBegin = sharedFloat64(nodes);
+  let slots = 0;
+  for (let ν = 0; ν < nodes; ν++) {
+    slotBegin[ν] = slots;
+    const size = tree.end[ν] - tree.begin[ν];
+    if (needed[ν] !== 0)
+      slots += interpolationLimit(ν >= firstLeaf(tree) ? size : candidates(tree, ν, maxRank), maxRank);
+  }
+  const state: SkeletonState = {
+    source: handle,
+    tree,
+    leafOf,
+    neighbors: neighbors.indices,
+    neighborCount: neighbors.count,
+    ...voters,
+    nearBegin: lists.nearBegin,
+    near: lists.near,
+    witnesses: round.witnesses,
+    maxRank,
+    leafSize,
+    seed,
+    needed,
+    preserve: options.preserve ? options.dtype : undefined,
+    thresholdPerIndex: (round.allowed * tolerance * tolerance * normSquared) / (2 * basisLevels(needed) * tree.size),
+    ranks: sharedInt32(nodes),
+    choice: sharedInt32(nodes * maxRank),
+    skeletons: sharedInt32(nodes * maxRank),
+    amplification: sharedFloat64(nodes * maxRank),
+    slotBegin,
+    slots: sharedFloat64(slots),
+    missed: sharedFloat64(nodes),
+    variance: sharedFloat64(nodes),
+    attempts: sharedInt32(nodes),
+    forecast: sharedInt32(2),
+    ranksOnly: false,
+    done: sharedInt32(nodes),
+  };
+  const shared = await control.team.share(state, { modules, solo });
+  try {
+    // A few leaves first: their ranks are the forecast for the others.
+    const pilot = pilotLeaves(tree);
+    const some = independentTasks(pilot.length);
+    await control.team.run('forecast ranks', skeletonizeNode, shared, some, { nodes: pilot }, control);
+    const ranks = Array.from(pilot, (ν) => state.ranks[ν]);
+    state.forecast[0] = Math.max(...ranks);
+    const least = pilot.reduce((size, ν) => Math.min(size, tree.end[ν] - tree.begin[ν]), Infinity);
+    state.forecast[1] = evenRanks(ranks, least) ? 1 : 0;
+    // Then a few subtrees: whether what all need is there.
+    const { nodes: below, graph } = pilotSubtrees(tree);
+    await control.team.run('forecast ranks', skeletonizeNode, shared, graph, { nodes: below }, control);
+    const expected = {
+      lists,
+      needed,
+      ranks: forecastRanks(tree, state, maxRank),
+      bytesOfNeighbor: perNeighbor,
+      slotBytes: state.slots.byteLength,
+    };
+    requireMemory(
+      estimateCompression(tree, expected, options, control.team.workers),
+      options.memoryLimit ?? availableMemory(),
+      COMPRESSION_NEED,
+    );
+    await control.team.run('skeletonize', skeletonizeNode, shared, upwardTasks(nodes), {}, control);
+  } finally {
+    control.team.release(shared);
+  }
+  return state;
+}
+
+/** 1 for every node that stands in a far pair or below one that does: those need a basis. */
+export function neededBases(tree: ClusterTree, lists: InteractionLists): Int32Array {
+  const needed = sharedInt32(nodesOf(tree));
+  for (const ν of lists.far) needed[ν] = 1;
+  for (let ν = 1; ν < needed.length; ν++) needed[ν] |= needed[parentOf(ν)];
+  return needed;
+}

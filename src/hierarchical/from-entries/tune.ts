@@ -1,0 +1,43 @@
+/**
+ * The choice of leaf size and rank limit alone, without the compression.
+ */
+import { throwIfAborted } from '../../core/context.js';
+import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
+import { onTeam, type Control } from '../../parallel/default-team.js';
+import type { TeamControl } from '../../parallel/team-control.js';
+import { type EntrySource, requireSource } from '../../source/entry-source.js';
+import { described, type Given } from '../../tree/given.js';
+import type { ChosenOptions } from '../matrix/chosen-options.js';
+import { COMPRESS_KEYS, resolveOptions, type CompressOptions } from './options.js';
+import { chooseByPilot, prepare, scaledEntries } from './prepare.js';
+
+/**
+ * What {@link compress} would choose with these options: costs by leaf size as predicted from the ranks of a few nodes,
+ * leaf size and rank limit. A compression with these two numbers has the bits of one that chooses them. Cost: neighbors
+ * and a tree, and some dozen nodes' skeletons. Throws what `compress` throws.
+ *
+ * ```js
+ * const { leafSize, maxRank, tried } = await tune(source, { tolerance: 1e-6, objective: 'product' });
+ * ```
+ */
+export async function tune(
+  source: EntrySource,
+  options: Given<CompressOptions> = {},
+  control: Control = {},
+): Promise<ChosenOptions> {
+  requireSource(source, 'tune');
+  const known = requireKnownOptions(options, COMPRESS_KEYS as KeysOf<typeof options>, 'tune');
+  return tuneEntries(source, described<CompressOptions>(known, 'tune'), await onTeam(control, 'tune'));
+}
+
+/** `tune` for callers inside: options are known. */
+export async function tuneEntries(
+  source: EntrySource,
+  options: CompressOptions,
+  control: TeamControl,
+): Promise<ChosenOptions> {
+  throwIfAborted(control.signal);
+  const asked = resolveOptions(options);
+  const entries = scaledEntries(source, asked.seed);
+  return chooseByPilot(entries, asked, await prepare(entries, asked, control), control);
+}
