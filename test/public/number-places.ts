@@ -261,7 +261,11 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
     },
   ],
   compress: [ofTree(async (tree) => multiply(await hmatrix.compress(f.source, { tree }, onTeam())))],
-  tune: [ofTree(async (tree) => Float64Array.from((await hmatrix.hierarchical.tune(f.source, { tree }, onTeam())).measured, ({ rank }) => rank))],
+  tune: [
+    ofTree(async (tree) =>
+      Float64Array.from((await hmatrix.hierarchical.tune(f.source, { tree }, onTeam())).measured, ({ rank }) => rank),
+    ),
+  ],
   compressOperator: [
     ofTree(async (tree) => multiply(await hmatrix.hierarchical.compressOperator(f.operator, tree, products, onTeam()))),
   ],
