@@ -106,7 +106,13 @@ export function optionsLine({
 
 /** What was chosen where nobody named it, and what is to be said of that. */
 const chosenLine = (chosen: ChosenOptions): string =>
-  [`leaf size and rank limit chosen for ${chosen.objective}: see hmatrix tune`, ...chosenSentences(chosen)].join('\n');
+  [
+    // A tree that was given has its leaves.
+    chosen.tried.length > 1
+      ? `leaf size and rank limit chosen for ${chosen.objective}: see hmatrix tune`
+      : `rank limit chosen by the ranks of a few nodes`,
+    ...chosenSentences(chosen),
+  ].join('\n');
 
 /** Seconds of each phase, and the rate of products against that of dgemm. */
 export function phaseTable({ seconds, gflops, vectors }: CompressionRecord): string {

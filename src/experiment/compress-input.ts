@@ -47,6 +47,6 @@ export async function compressInput(
   const asked = distance as HessianDistance | undefined;
   const { tree, chosen } = await hessianTree(model, source, { leafSize, seed, distance: asked }, control);
   const choosing = (performance.now() - began) / 1000;
-  const matrix = await compressEntries(source, { ...rest, tree, maxRank: rest.maxRank ?? leafSize }, control);
+  const matrix = await compressEntries(source, { ...rest, tree }, control);
   return { matrix, distance: chosen, choosing };
 }

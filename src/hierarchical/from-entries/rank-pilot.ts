@@ -20,7 +20,7 @@ const LARGEST = 512;
 const LARGEST_HIGH = 2048;
 /** Small enough to be tried: so small a share of all indices; where ranks are high, larger ones. */
 const SMALL_SHARE = 1 / 12;
-const HIGH_SMALL_SHARE = 1 / 4;
+const HIGH_SMALL_SHARE = 1 / 6;
 /** Of so many nodes of a level one is tried, and so many at most of the smallest; of each next level up half of it. */
 const NODES_PER_TRIED = 16;
 const MOST_TRIED = 16;
