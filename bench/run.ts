@@ -392,12 +392,18 @@ if (promised.length > 0) {
 
 /** What `auto` takes beside the best of a grid, which is found once. */
 const CHOOSE_BESIDE = 3;
+const CHOOSE_COLD = 4;
 const systems = CHOOSE_CASES.filter(isChosen);
 const choices = earlier<ChooseMeasured>('choose');
 for (const { name } of systems) {
   const kept = args.grid ? undefined : choices.get(name)?.grid;
   const converged = (kept ?? []).filter(({ outcome }) => outcome === 'converged');
-  const fastest = converged.sort((a, b) => a.seconds - b.seconds).slice(0, CHOOSE_BESIDE);
+  const sorted = converged.sort((a, b) => a.seconds - b.seconds);
+  // Cholesky ran first, when nothing was warm.
+  const fastest = sorted.filter(
+    ({ candidate, seconds }, k) =>
+      k < CHOOSE_BESIDE || (candidate === 'cholesky' && seconds < CHOOSE_COLD * sorted[0].seconds),
+  );
   const output = outputOf('choose.js', [name, ...fastest.map(({ candidate }) => candidate)]);
   const result = JSON.parse(output) as ChooseResult;
   const measured = { ...result, grid: fastest.length === 0 ? result.grid : kept!, beside: result.grid };

@@ -5,6 +5,9 @@
  * nobody knows more.
  */
 import type { Subject } from '../approximation/subject.js';
+import { RandomStream } from '../core/random.js';
+import { zeros } from '../dense/matrix.js';
+import { sampleWithoutReplacement } from '../hierarchical/measure/error-estimate.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { availableMemory } from '../io/machine.js';
@@ -32,11 +35,11 @@ const LEVELS = 4;
 const LEVEL = 5e7;
 /** Vectors of a small sketch. */
 const SKETCH = 42;
-const FEW = 5;
-/** Iterations that are predicted at most, in units of N. */
-const MOST = 10;
+const FEW = 10;
 /** Entries of the diagonal, plus λ, that differ by so much are worth dividing by. */
 const UNEVEN = 4;
+const ROWS = 32;
+const ROWS_STREAM = 0xd1a6;
 
 /** A preconditioner that may be used. */
 export interface Candidate {
@@ -118,7 +121,7 @@ export async function choosePreconditioner(
         : `The matrix is of format ${format}: it is factored itself.`;
     return { reason, candidates: [candidate(format === 'fmm' ? 'hss' : format), candidate('none')] };
   }
-  const first = withoutSetup(subject, system.shift);
+  const first = withoutSetup(subject, system.shift, options.seed ?? 0);
   const { rows } = subject.operator;
   const product = costOfProduct(subject);
   const step = product(system.vectors) + costOfVectors(rows, system.vectors);
@@ -145,17 +148,30 @@ export async function choosePreconditioner(
   };
 }
 
-/** What needs no setup: the diagonal where it is known and uneven, else nothing. */
-function withoutSetup({ source, curvature, operator }: Subject, shift: number): 'none' | 'jacobi' {
-  if (source === undefined || curvature !== undefined) return 'none';
-  const diagonal = new Float64Array(operator.rows);
+/**
+ * What needs no setup: the diagonal where it is known and uneven, and D^(−½)·A·D^(−½) with D = diag A + λI is about I,
+ * by ‖·‖_F of what it has beside its diagonal, from a random submatrix; else nothing.
+ */
+function withoutSetup({ source, curvature, operator }: Subject, shift: number, seed: number): 'none' | 'jacobi' {
+  const { rows } = operator;
+  if (source === undefined || curvature !== undefined || rows < 2) return 'none';
+  const diagonal = new Float64Array(rows);
   source.diagonal(diagonal);
   let [least, most] = [Infinity, 0];
   for (const value of diagonal) {
     least = Math.min(least, value + shift);
     most = Math.max(most, value + shift);
   }
-  return least > 0 && most > UNEVEN * least && Number.isFinite(1 / least) ? 'jacobi' : 'none';
+  if (!(least > 0 && most > UNEVEN * least && Number.isFinite(1 / least))) return 'none';
+  const m = Math.min(rows, ROWS);
+  const at = sampleWithoutReplacement(rows, m, new RandomStream(seed, ROWS_STREAM));
+  const part = zeros(m, m);
+  source.entries(at, at, part);
+  let sum = 0;
+  for (let j = 0; j < m; j++)
+    for (let i = 0; i < m; i++)
+      if (i !== j) sum += part.data[i + j * m] ** 2 / ((diagonal[at[i]] + shift) * (diagonal[at[j]] + shift));
+  return (rows * sum) / (m * (m - 1)) <= 1 ? 'jacobi' : 'none';
 }
 
 /** What is known before anything is measured: the cost of Cholesky where it can be made, and of measuring. */
@@ -175,7 +191,7 @@ function costsBeforehand(
   return { entries, direct, measuring: spectrum + ranks };
 }
 
-/** The table's predictions, the cheapest first; what was tried takes at least half of what it had left as it went. */
+/** The table's predictions, the cheapest first; what was tried takes half of what it had left as it went, or more. */
 async function predicted(
   subject: Subject,
   measured: Measured,
@@ -192,12 +208,13 @@ async function predicted(
     const found = (await PRECONDITIONER_TABLE[kind].predict?.(subject, measured, options, control)) ?? [];
     for (const one of found) {
       const name = kind === 'none' ? tried.first : kind;
-      const least = kind === 'none' ? Math.ceil(Math.min(tried.left, MOST * measured.size) / 2) : 0;
+      // What was tried goes faster and faster, unless it stagnates.
+      const went = kind === 'none' && tried.left > 0 && Number.isFinite(tried.left);
       const prediction = {
         ...one,
         step: one.step + costOfVectors(measured.size, measured.vectors),
-        iterations: Math.max(one.iterations, least),
-        atLeast: one.atLeast || least > one.iterations || name === 'jacobi',
+        iterations: went ? Math.ceil(tried.left / 2) : one.iterations,
+        atLeast: one.atLeast || went || name === 'jacobi',
       };
       candidates.push({ ...tried.candidate(name, prediction), prediction });
     }

@@ -21,8 +21,10 @@ export interface Runner extends Pick<Prediction, 'setup' | 'step' | 'iterations'
 const CLEARLY = 2;
 /** when so much of that cost has been spent already; */
 const EARLY = 1 / 4;
-/** from the whole cost on it goes on only where what is left is less than this share of it; */
-const NEARLY_DONE = 1 / 2;
+/** and after so many iterations, for the first ones tell little of a rate; */
+const TELLING = 8;
+/** from the whole cost on it goes on only where what is left is less than that cost; */
+const NEARLY_DONE = 1;
 /** and it is left when it has spent so many times that cost. */
 const PATIENCE = 2;
 /** What a cost of which only a bound is known may be, in units of the bound: it is tried where that is least. */
@@ -118,7 +120,7 @@ export class Race {
     if (another.atLeast && !atLeast && steps < PATIENCE * iterations) return false;
     const spent = step * steps;
     const other = expected(another);
-    if (spent < EARLY * other) return false;
+    if (spent < EARLY * other || (steps < TELLING && spent < other)) return false;
     const left = step * this.iterationsLeft();
     if (spent >= PATIENCE * other) return left > 0;
     return left > (spent >= other ? NEARLY_DONE : CLEARLY) * other;

@@ -42,6 +42,13 @@ const COMPRESSION_INDEX = 1.5e6;
 export const rankLimit = (rank: number, leaf: number): number =>
   Math.max(leaf, 32 + Math.ceil(2 * OF_SKELETONS * rank));
 
+/** Leaves for skeletons of so small a rank at most, where nobody says and there are many indices. */
+const SMALL_RANKS = [
+  [5, 64],
+  [24, 128],
+] as const;
+const MANY = 2048;
+
 /** Empty without entries. Throws what the source and `Subject.tree` throw. */
 export async function predictHss(
   subject: Subject,
@@ -70,6 +77,10 @@ export async function predictHss(
     tree.depth === 0
       ? undefined
       : new SampledRanks(source, tree, seed, blas, source.size <= SMALL ? SMALL_SAMPLE : SAMPLE);
+  const leafFor = (rank: number): number =>
+    options.leafSize !== undefined || options.tree !== undefined || source.size < MANY
+      ? leaf
+      : (SMALL_RANKS.find(([most]) => rank <= most)?.[1] ?? leaf);
   return tolerances.map((wanted) => {
     const { ranks, told } = sampled?.at(wanted * norm) ?? { ranks: [], told: true };
     const limited = ranks.map(({ rank, nodes }) => ({
@@ -97,7 +108,7 @@ export async function predictHss(
       details: `rank ${most} at ${wanted.toExponential(0)}`,
       making: network
         ? {}
-        : { tolerance: wanted, leafSize: leaf, maxRank: maxRank ?? rankLimit(most / OF_SKELETONS, leaf) },
+        : { tolerance: wanted, leafSize: leafFor(most), maxRank: maxRank ?? rankLimit(most / OF_SKELETONS, leaf) },
       setup: COMPRESSION + COMPRESSION_INDEX * source.size + entries * entry + PIVOTED * (flops + factor),
       step: product(vectors) + ofStored(apply, vectors),
     };
