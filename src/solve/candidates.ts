@@ -214,7 +214,7 @@ async function predicted(
         ...one,
         step: one.step + costOfVectors(measured.size, measured.vectors),
         iterations: went ? Math.ceil(tried.left / 2) : one.iterations,
-        atLeast: one.atLeast || went || name === 'jacobi',
+        atLeast: one.atLeast || (kind === 'none' && tried.left > 0) || name === 'jacobi',
       };
       candidates.push({ ...tried.candidate(name, prediction), prediction });
     }
