@@ -2,6 +2,7 @@
  * What the tables of docs/benchmarks.md call each case, and the choice of cases by name or by that label.
  */
 import { NETWORKS } from '../src/experiment/preconditioner-plan.js';
+import { CHOOSE_CASES } from './choose-cases.js';
 import { COVERAGE_CASES } from './coverage-cases.js';
 import { SCALING_CASES } from './scaling-cases.js';
 import { CASES, IMAGES, type BenchCase } from './cases.js';
@@ -74,6 +75,7 @@ export const CHOICES: readonly Choice[] = [
   ...COVERAGE_CASES.map(({ name }) => ({ name, labels: [] })),
   ...TOLERANCE_CASES.map(({ name }) => ({ name, labels: [] })),
   ...LEAF_CASES.map(({ name }) => ({ name, labels: [] })),
+  ...CHOOSE_CASES.map(({ name }) => ({ name, labels: [] })),
 ];
 
 /** As typed or copied: without the marks of bold text, whatever the spaces and the case of letters. */

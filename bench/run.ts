@@ -3,17 +3,21 @@
  * those that have TEXT in their name or in their label in the tables of docs/benchmarks.md. Results are printed;
  * `--write` puts them into bench/results (compression.json of bench/cases.ts, factorization.json, hessian.json,
  * preconditioners.json, training.json, scaling.json, graph.json: critical paths of task graphs, coverage.json: how
- * often stated intervals hold, tolerance.json: whether asked tolerances are kept, leaf.json: leaf sizes that were
- * chosen) and into the tables of docs/benchmarks.md, which are made from those.
+ * often stated intervals hold, tolerance.json: whether asked tolerances are kept, choose.json: what `auto` takes beside
+ * the best of a grid, leaf.json: leaf sizes that were chosen) and into the tables of docs/benchmarks.md, which are made
+ * from those.
  * Training takes `--data DIR` (default ../shared/data, with mnist/) and `--quick`, which also leaves out large sizes.
  * `--samples` and `--epochs` try the networks on less, `--size` the matrices of preconditioners; such results, and
  * quick ones, are not written. Tolerances take `--seed`, the first of five, and `--quick`, one seed of the small
- * matrices.
+ * matrices. Choices run their grid where none is kept, or with `--grid`; else the best of it again.
  */
 import { parseArgs } from 'node:util';
 import type { CompressionRecord } from '../src/experiment/record.js';
 import { CASES } from './cases.js';
 import type { CoverageResult } from './coverage.js';
+import { CHOOSE_CASES } from './choose-cases.js';
+import { bestOf, chooseSummary, ratioOf, writeChooseTable, type ChooseMeasured } from './choose-table.js';
+import type { ChooseResult } from './choose.js';
 import { COVERAGE_CASES } from './coverage-cases.js';
 import { FACTORIZATION_CASES } from './factorization-cases.js';
 import { writeFactorizationTable } from './factorization-table.js';
@@ -71,6 +75,7 @@ const OPTIONS = {
   data: { type: 'string', default: '../shared/data' },
   seed: { type: 'string', default: '0' },
   quick: { type: 'boolean', default: false },
+  grid: { type: 'boolean', default: false },
 } as const;
 const { values: args } = orRefuse(() => parseArgs({ options: OPTIONS }));
 const lessThanWhole = (['samples', 'epochs', 'size', 'quick'] as const).filter(
@@ -369,4 +374,34 @@ measureKind({
   },
   make: leafSummary,
   write: writeLeafTable,
+});
+
+// What `auto` takes beside the best of a grid, which is found once.
+const CHOOSE_BESIDE = 3;
+const CHOOSE_COLD = 4;
+measureKind({
+  record: 'choose',
+  cases: CHOOSE_CASES,
+  measure({ name }): ChooseMeasured {
+    const kept = args.grid ? [] : (resultsOf<ChooseMeasured>('choose').find((one) => one.name === name)?.grid ?? []);
+    const sorted = kept.filter(({ outcome }) => outcome === 'converged').sort((a, b) => a.seconds - b.seconds);
+    // Cholesky ran first, when nothing was warm.
+    const fastest = sorted.filter(
+      ({ candidate, seconds }, k) =>
+        k < CHOOSE_BESIDE || (candidate === 'cholesky' && seconds < CHOOSE_COLD * sorted[0].seconds),
+    );
+    const result = resultOf<ChooseResult>('choose.js', name, ...fastest.map(({ candidate }) => candidate));
+    const measured = { ...result, grid: fastest.length === 0 ? result.grid : kept, beside: result.grid };
+    const best = bestOf(measured.beside);
+    const { seconds, outcome, chose } = measured.auto;
+    console.log(
+      name.padEnd(64),
+      best === undefined ? 'nothing converged' : `${best.candidate} ${best.seconds} s`,
+      `auto ${chose} ${outcome} ${seconds} s`,
+      ratioOf(measured)?.toFixed(2) ?? '',
+    );
+    return measured;
+  },
+  make: chooseSummary,
+  write: writeChooseTable,
 });

@@ -158,6 +158,7 @@ function productsOfK02(n: number, blas: Blas): LinearOperator {
     rows: size,
     cols: size,
     symmetric: true,
+    flops: (vectors) => 8 * n * size * vectors,
     applyUnchecked(out, x, alpha, beta) {
       const step = columnsAtOnce(size);
       for (let first = 0; first < x.cols; first += step) {

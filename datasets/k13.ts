@@ -200,6 +200,7 @@ function productsOfK13(factors: FivePointFactors, scale: number, blas: Blas): Li
     rows: size,
     cols: size,
     symmetric: true,
+    flops: (vectors) => 16 * factors.operator.n * size * vectors,
     applyUnchecked(out, x, alpha, beta) {
       const step = columnsAtOnce(size);
       for (let first = 0; first < x.cols; first += step) {

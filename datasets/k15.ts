@@ -221,6 +221,7 @@ function productsOfK15(
     rows: size,
     cols: size,
     symmetric: true,
+    flops: (vectors) => 16 * n * size * vectors,
     applyUnchecked(out, x, alpha, beta) {
       const step = columnsAtOnce(size);
       for (let begin = 0; begin < x.cols; begin += step) {

@@ -79,6 +79,7 @@ function circulantProducts(n: number, definition: NamedKernel, scale: number, bl
     rows: size,
     cols: size,
     symmetric: true,
+    flops: (vectors) => 24 * n * size * vectors,
     applyUnchecked(out, given, alpha, beta) {
       const step = columnsAtOnce(2 * size);
       for (let first = 0; first < given.cols; first += step) {

@@ -36,6 +36,7 @@ export function scaledKernel(
     rows: points.count,
     cols: points.count,
     symmetric: true,
+    flops: unscaled.flops,
     applyUnchecked: (out, x, alpha, beta) => {
       unscaled.applyUnchecked(out, x, alpha * scale, beta);
     },
@@ -99,6 +100,7 @@ export const storedProducts: ProductsOf = (source, scale, { blas }) => {
     rows: size,
     cols: size,
     symmetric: true,
+    flops: (vectors) => 2 * size ** 2 * vectors,
     applyUnchecked: (out, x, alpha, beta) => {
       stored ??= evaluate();
       stored.applyUnchecked(out, x, alpha * scale, beta);

@@ -1,20 +1,25 @@
 /**
  * Which preconditioners may be solved with, and what each is expected to cost, as far as a few products tell.
  * Measured: the spectrum (spectrum.ts) and ranks of sampled blocks (preconditioners/sampled-ranks.ts). Costs are those
- * of cost-model.ts, and the time of products of which nobody knows more. Assumed: the error of K-FAC, which only K-FAC
- * itself would tell.
+ * of cost-model.ts. Assumed: the error of K-FAC, which only K-FAC itself would tell, and what products take of which
+ * nobody knows more.
  */
 import type { Subject } from '../approximation/subject.js';
+import { RandomStream } from '../core/random.js';
+import { zeros } from '../dense/matrix.js';
+import { sampleWithoutReplacement } from '../hierarchical/measure/error-estimate.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { availableMemory } from '../io/machine.js';
+import { BLOCK_SIZE } from '../krylov/block-conjugate-gradients.js';
+import { costOfEntry, costOfProduct, costOfVectors } from './cost-model.js';
 import { costOfCholesky } from './preconditioners/cholesky.js';
 import { measureSystem, type Asked, type Measured } from './measured.js';
 import { type Prediction, type PreconditionerOptions, totalOf } from './preconditioners/kind.js';
 import { preconditionerOf, requirePreconditioner } from './preconditioners/make.js';
 import type { Preconditioner } from './preconditioners/preconditioner.js';
 import { PRECONDITIONER_TABLE, PRECONDITIONERS, type PreconditionerName } from './preconditioners/table.js';
-import { countAbove } from './spectrum.js';
+import { costOfSampling, countAbove, SPECTRUM_PRODUCTS } from './spectrum.js';
 
 /** What a solve needs of its preconditioner. */
 export type Used = Pick<Preconditioner, 'operator' | 'bytes' | 'details' | 'note' | 'seconds' | 'release'> & {
@@ -22,7 +27,19 @@ export type Used = Pick<Preconditioner, 'operator' | 'bytes' | 'details' | 'note
 };
 
 /** Cost of a factorization beside which that of predictions counts. */
-const NOT_WORTH_ASKING = 5e9;
+const NOT_WORTH_ASKING = 5e8;
+/** A tree takes so much of an index, in flops. */
+const TREE = 1e5;
+/** Levels of a tree that are sampled, about, and what a block of 128 × 128 takes beside its entries. */
+const LEVELS = 4;
+const LEVEL = 5e7;
+/** Vectors of a small sketch. */
+const SKETCH = 42;
+const FEW = 10;
+/** Entries of the diagonal, plus λ, that differ by so much are worth dividing by. */
+const UNEVEN = 4;
+const ROWS = 32;
+const ROWS_STREAM = 0xd1a6;
 
 /** A preconditioner that may be used. */
 export interface Candidate {
@@ -41,6 +58,17 @@ export interface Choice {
   readonly reason: string;
   /** At least one. Where they were predicted they race (race.ts); else the others are for where one cannot be made. */
   readonly candidates: readonly Candidate[];
+  /** What follows where the only candidate is no more than tried. */
+  readonly trial?: Trial | undefined;
+}
+
+/** A candidate that is tried before anything is measured: where it is as good as done meanwhile, nothing is. */
+export interface Trial {
+  /** Flops of an iteration, and of what follows at least. */
+  readonly step: number;
+  readonly other: number;
+  /** The choice where it was left, `left` iterations from its end as it went. Throws as `choosePreconditioner`. */
+  next(left: number): Promise<Choice>;
 }
 
 /** One that is ready: M itself, or what `preconditionerOf` returned. */
@@ -59,9 +87,9 @@ function readyCandidate(given: Preconditioner | LinearOperator): Candidate {
 
 /**
  * What to solve with: the preconditioner that was asked for; with 'auto' for a hierarchical matrix its own
- * factorization, else all of the table that can be predicted, the cheapest first. Costs 32 products, a tree and a block
- * of 256 × 256 entries a level where it is predicted. The same seed gives the same choice where the flops of products
- * are known; else it depends on times. Throws OptionError (no such name), NonFiniteError, AbortedError, and what the
+ * factorization, else a trial of what needs no setup, and where that is left all of the table that can be predicted,
+ * the cheapest first. Predictions cost a submatrix's eigenvalues or 32 products, a tree and a block of entries a level.
+ * The same seed gives the same choice. Throws OptionError (no such name), NonFiniteError, AbortedError, and what the
  * source throws.
  */
 export async function choosePreconditioner(
@@ -93,25 +121,108 @@ export async function choosePreconditioner(
         : `The matrix is of format ${format}: it is factored itself.`;
     return { reason, candidates: [candidate(format === 'fmm' ? 'hss' : format), candidate('none')] };
   }
+  const first = withoutSetup(subject, system.shift, options.seed ?? 0);
+  const { rows } = subject.operator;
+  const product = costOfProduct(subject);
+  const step = product(system.vectors) + costOfVectors(rows, system.vectors);
+  const { entries, direct, measuring } = costsBeforehand(subject, options.memoryLimit ?? availableMemory());
+  // A small sketch and a few iterations: hardly anything that needs measuring takes less.
+  const least = Math.min(direct, measuring + product(SKETCH) + 75 * rows * SKETCH ** 2 + FEW * step);
+  const next = async (left: number): Promise<Choice> => {
+    if (entries && direct <= NOT_WORTH_ASKING)
+      return {
+        reason: `Chosen cholesky: it takes ${inGflop(direct)}, and measuring for a better one would take as much.`,
+        candidates: [candidate('cholesky'), candidate(first)],
+      };
+    return predicted(subject, await measureSystem(subject, system, options.seed ?? 0, control), options, control, {
+      first,
+      left,
+      candidate,
+    });
+  };
+  if (system.vectors > BLOCK_SIZE || 2 * step > least) return next(0);
+  return {
+    reason: `Tried ${first} first: an iteration takes ${inGflop(step)}, what else there is ${inGflop(least)} or more.`,
+    candidates: [candidate(first)],
+    trial: { step, other: least, next },
+  };
+}
+
+/**
+ * What needs no setup: the diagonal where it is known and uneven, and D^(−½)·A·D^(−½) with D = diag A + λI is about I,
+ * by ‖·‖_F of what it has beside its diagonal, from a random submatrix; else nothing.
+ */
+function withoutSetup({ source, curvature, operator }: Subject, shift: number, seed: number): 'none' | 'jacobi' {
+  const { rows } = operator;
+  if (source === undefined || curvature !== undefined || rows < 2) return 'none';
+  const diagonal = new Float64Array(rows);
+  source.diagonal(diagonal);
+  let [least, most] = [Infinity, 0];
+  for (const value of diagonal) {
+    least = Math.min(least, value + shift);
+    most = Math.max(most, value + shift);
+  }
+  if (!(least > 0 && most > UNEVEN * least && Number.isFinite(1 / least))) return 'none';
+  const m = Math.min(rows, ROWS);
+  const at = sampleWithoutReplacement(rows, m, new RandomStream(seed, ROWS_STREAM));
+  const part = zeros(m, m);
+  source.entries(at, at, part);
+  let sum = 0;
+  for (let j = 0; j < m; j++)
+    for (let i = 0; i < m; i++)
+      if (i !== j) sum += part.data[i + j * m] ** 2 / ((diagonal[at[i]] + shift) * (diagonal[at[j]] + shift));
+  return (rows * sum) / (m * (m - 1)) <= 1 ? 'jacobi' : 'none';
+}
+
+/** What is known before anything is measured: the cost of Cholesky where it can be made, and of measuring. */
+function costsBeforehand(
+  subject: Subject,
+  memoryLimit: number,
+): { readonly entries: boolean; readonly direct: number; readonly measuring: number } {
+  const { source, curvature, operator } = subject;
+  const { rows } = operator;
   // The products of a network tell more for less.
-  const direct = subject.curvature === undefined ? costOfCholesky(subject) : Infinity;
-  if (direct <= NOT_WORTH_ASKING && 16 * subject.operator.rows ** 2 <= (options.memoryLimit ?? availableMemory()))
-    return {
-      reason: `Chosen cholesky: it takes ${inGflop(direct)}, and measuring for a better one would take as much.`,
-      candidates: [candidate('cholesky'), candidate('none')],
-    };
-  const measured = await measureSystem(subject, system, options.seed ?? 0, control);
+  const entries = source !== undefined && curvature === undefined;
+  const direct = entries && 16 * rows ** 2 <= memoryLimit ? costOfCholesky(subject) : Infinity;
+  const spectrum = entries
+    ? costOfSampling(rows, costOfEntry(subject, source))
+    : SPECTRUM_PRODUCTS * costOfProduct(subject)(1);
+  const ranks = source === undefined ? 0 : TREE * rows + LEVELS * LEVEL;
+  return { entries, direct, measuring: spectrum + ranks };
+}
+
+/** The table's predictions, the cheapest first; what was tried takes half of what it had left as it went, or more. */
+async function predicted(
+  subject: Subject,
+  measured: Measured,
+  options: PreconditionerOptions,
+  control: TeamControl,
+  tried: {
+    readonly first: 'none' | 'jacobi';
+    readonly left: number;
+    readonly candidate: (name: PreconditionerName, prediction: Prediction) => Candidate;
+  },
+): Promise<Choice> {
   const candidates: (Candidate & { readonly prediction: Prediction })[] = [];
-  for (const name of PRECONDITIONERS) {
-    const predicted = (await PRECONDITIONER_TABLE[name].predict?.(subject, measured, options, control)) ?? [];
-    for (const prediction of predicted) candidates.push({ ...candidate(name, prediction), prediction });
+  for (const kind of PRECONDITIONERS) {
+    const found = (await PRECONDITIONER_TABLE[kind].predict?.(subject, measured, options, control)) ?? [];
+    for (const one of found) {
+      const name = kind === 'none' ? tried.first : kind;
+      // What was tried goes faster and faster, unless it stagnates.
+      const went = kind === 'none' && tried.left > 0 && Number.isFinite(tried.left);
+      const prediction = {
+        ...one,
+        step: one.step + costOfVectors(measured.size, measured.vectors),
+        iterations: went ? Math.ceil(tried.left / 2) : one.iterations,
+        atLeast: one.atLeast || (kind === 'none' && tried.left > 0) || name === 'jacobi',
+      };
+      candidates.push({ ...tried.candidate(name, prediction), prediction });
+    }
   }
   candidates.sort((a, b) => totalOf(a.prediction) - totalOf(b.prediction));
   const told = candidates.map(({ name, prediction }) => tell(name, prediction));
-  return {
-    candidates,
-    reason: `Predicted: ${told.join(', ')}; ${tellSpectrum(measured)}${measured.timed ? '; products were timed' : ''}.`,
-  };
+  const assumed = measured.assumed ? '; products were counted as those of a dense matrix' : '';
+  return { candidates, reason: `Predicted: ${told.join(', ')}; ${tellSpectrum(measured)}${assumed}.` };
 }
 
 /** How large λ is beside A, with what A itself holds of an identity, and how many eigenvalues stand out. */

@@ -1,6 +1,7 @@
 /**
  * What things cost: flops, and whatever takes as long, counted in the flops that gemm does meanwhile. Choices stand on
- * these numbers, not on the clock: they are the same under any load.
+ * these numbers, not on the clock: they are the same under any load. The constants were measured with one worker at
+ * some 50 Gflop/s of gemm (OpenBLAS, AVX2) and 27 GB/s of memory.
  */
 import type { Subject } from '../approximation/subject.js';
 import { DenseSource } from '../source/dense-source.js';
@@ -8,22 +9,34 @@ import { EntryOperator } from '../source/entry-operator.js';
 import type { EntrySource } from '../source/entry-source.js';
 
 /**
- * A stored number that is read once and multiplied with fewer vectors waits for memory: 8 bytes come at some 8 GB/s
- * where gemm does some 60 Gflop/s.
+ * A stored number that is read and multiplied with one vector waits for memory as long as five more would take; with
+ * many vectors each pass over them costs what 14 would.
  */
-const VECTORS_AT_BALANCE = 32;
-/** An entry of a kernel over points in d dimensions, 300 + 10d: some 150 million of them a second on one core. */
+const ONE_WAITS = 5;
+const MANY_WAIT = 14;
+/** An entry of a kernel over points in d dimensions, 300 + 5d: some 150 million of them a second on one core. */
 const KERNEL = 300;
-const KERNEL_DIMENSION = 10;
+const KERNEL_DIMENSION = 5;
 /** One of a stored matrix, in some order of its indices. */
 const STORED = 20;
 /** One of any other source. */
 const UNKNOWN = 500;
 /** Vectors with which an operator of entries multiplies what it has evaluated. */
 const VECTORS_A_PASS = 256;
+/** A call, a few passes over short vectors. */
+const STEP = 2e6;
+/** A number of a vector in an iteration: some ten passes over memory. */
+const VECTOR = 60;
 
 /** A pass over stored numbers that takes so many flops with one vector, with this number of them. */
-export const ofStored = (flops: number, vectors: number): number => flops * Math.max(vectors, VECTORS_AT_BALANCE);
+export const ofStored = (flops: number, vectors: number): number =>
+  flops * (vectors + Math.min(ONE_WAITS * vectors, MANY_WAIT));
+
+/** An iteration of conjugate gradients beside its products. */
+export const costOfVectors = (size: number, vectors: number): number => STEP + VECTOR * size * vectors;
+
+/** The Cholesky factorization of order m, its memory and the solves: as if m³/2 + 4000·m² flops up to m = 3,000. */
+export const costOfFactor = (order: number): number => order ** 3 / 2 + 4000 * order ** 2;
 
 /** An entry of the source. */
 export function costOfEntry(subject: Subject, source: EntrySource): number {
@@ -32,17 +45,24 @@ export function costOfEntry(subject: Subject, source: EntrySource): number {
   return source.points === undefined ? UNKNOWN : KERNEL + KERNEL_DIMENSION * source.points.dimension;
 }
 
-/** A product of the subject's operator with so many vectors; undefined where only the clock tells. */
-export function costOfProduct(subject: Subject): ((vectors: number) => number) | undefined {
-  const { operator, compressed, source } = subject;
+/** Whether nobody knows what a product of the subject's operator takes: it is counted as one with a dense matrix. */
+export const isAssumed = ({ operator, source }: Subject): boolean =>
+  operator.flops === undefined && !(operator instanceof EntryOperator && source !== undefined);
+
+/**
+ * A product of the subject's operator with so many vectors: the flops that it tells. Where these are as many as those
+ * of a stored dense matrix, or it does not tell them, it is one that reads N² numbers.
+ */
+export function costOfProduct(subject: Subject): (vectors: number) => number {
+  const { operator, compressed, source, curvature } = subject;
   const { rows, cols } = operator;
-  if (operator instanceof EntryOperator && !operator.kept) {
-    if (source === undefined) return undefined;
+  const dense = 2 * rows * cols;
+  if (operator instanceof EntryOperator && !operator.kept && source !== undefined) {
     const evaluated = rows * cols * costOfEntry(subject, source);
-    return (vectors) => evaluated * Math.ceil(vectors / VECTORS_A_PASS) + 2 * rows * cols * vectors;
+    return (vectors) => evaluated * Math.ceil(vectors / VECTORS_A_PASS) + dense * vectors;
   }
-  if (operator.flops === undefined) return undefined;
-  const flops = (vectors: number): number => operator.flops!(vectors);
-  if (operator instanceof EntryOperator || compressed !== undefined) return (vectors) => ofStored(flops(1), vectors);
-  return flops;
+  if (operator.flops === undefined) return (vectors) => ofStored(dense, vectors);
+  const one = operator.flops(1);
+  if (compressed !== undefined || (curvature === undefined && one >= dense)) return (vectors) => ofStored(one, vectors);
+  return (vectors) => operator.flops!(vectors);
 }

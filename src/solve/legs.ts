@@ -10,7 +10,7 @@ import { conjugateGradientSolver } from '../krylov/conjugate-gradients.js';
 import type { Solution } from '../krylov/solution.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import type { Candidate, Used } from './candidates.js';
+import type { Candidate, Choice, Trial, Used } from './candidates.js';
 import { Race } from './race.js';
 
 /** What the iteration is asked for. */
@@ -28,7 +28,13 @@ interface Asked {
 interface Finished {
   readonly solution: Solution | BlockSolution;
   readonly used: Used;
-  readonly seconds: { readonly compress: number; readonly factor: number; readonly solve: number };
+  /** choose: measuring after a trial. */
+  readonly seconds: {
+    readonly choose: number;
+    readonly compress: number;
+    readonly factor: number;
+    readonly solve: number;
+  };
   readonly workspaceBytes: number;
   /** A sentence for each preconditioner that was left, or could not be made. */
   readonly told: readonly string[];
@@ -74,6 +80,16 @@ class InOrder implements Order {
     return true;
   }
 }
+
+/** The race of one that is tried against all others, of which no more is known than what they cost at least. */
+const trialOf = ({ step, other }: Trial, tolerance: number): Race =>
+  new Race(
+    [
+      { kind: 'trial', setup: 0, step, iterations: 1, atLeast: true },
+      { kind: 'others', setup: other, step: 0, iterations: 1, atLeast: false },
+    ],
+    tolerance,
+  );
 
 function orderOf(candidates: readonly Candidate[], tolerance: number, columns: number): Order {
   const predicted = candidates.flatMap(({ name, prediction }) =>
@@ -149,15 +165,27 @@ async function runLeg(
  * one throws, and what the solvers throw.
  */
 export async function runLegs(
-  candidates: readonly Candidate[],
+  choice: Choice,
   system: LinearOperator,
   asked: Asked,
   control: TeamControl,
 ): Promise<Finished> {
   const { b, out, tolerance, maxIterations } = asked;
-  const order = orderOf(candidates, tolerance, b.cols);
+  let { candidates, trial } = choice;
+  const trying = trial === undefined ? undefined : trialOf(trial, tolerance);
+  let order: Order = trying ?? orderOf(candidates, tolerance, b.cols);
   const told: string[] = [];
-  const seconds = { compress: 0, factor: 0, solve: 0 };
+  const seconds = { choose: 0, compress: 0, factor: 0, solve: 0 };
+  /** Goes on to what follows the trial. */
+  const measure = async ({ next }: Trial): Promise<void> => {
+    const began = performance.now();
+    const choice = await next(trying!.iterationsLeft());
+    told.push(choice.reason);
+    ({ candidates } = choice);
+    trial = undefined;
+    order = orderOf(candidates, tolerance, b.cols);
+    seconds.choose += (performance.now() - began) / 1000;
+  };
   const earlier = { iterations: 0, products: 0, history: new Float64Array(0) };
   let from = asked.guess;
   /** Who was left last, and goes on to its end where nobody behind it can be made. */
@@ -171,11 +199,12 @@ export async function runLegs(
       used = await candidate.make();
     } catch (error) {
       if (name === 'none' || candidate === resumed || !cannotBeMade(error)) throw error;
-      if (!order.moveOn()) {
+      told.push(`Not ${name}, which cannot be made here: ${error.message}`);
+      if (trial !== undefined) await measure(trial);
+      else if (!order.moveOn()) {
         if (before === undefined) throw error;
         resumed = before;
       }
-      told.push(`Not ${name}, which cannot be made here: ${error.message}`);
       continue;
     }
     const release = (): void => {
@@ -215,6 +244,7 @@ export async function runLegs(
         from = out;
         before = candidate;
         release();
+        if (trial !== undefined) await measure(trial);
         continue;
       }
       if (order instanceof Race) told.push(`Solved with ${name}${told.length === 0 ? '' : `, ${steps}`}.`);

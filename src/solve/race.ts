@@ -21,12 +21,16 @@ export interface Runner extends Pick<Prediction, 'setup' | 'step' | 'iterations'
 const CLEARLY = 2;
 /** when so much of that cost has been spent already; */
 const EARLY = 1 / 4;
-/** from the whole cost on it goes on only where what is left is less than this share of it; */
-const NEARLY_DONE = 1 / 2;
+/** and after so many iterations, for the first ones tell little of a rate; */
+const TELLING = 8;
+/** from the whole cost on it goes on only where what is left is less than that cost; */
+const NEARLY_DONE = 1;
 /** and it is left when it has spent so many times that cost. */
 const PATIENCE = 2;
 /** What a cost of which only a bound is known may be, in units of the bound: it is tried where that is least. */
 const UNKNOWN = 2;
+
+const expected = (runner: Runner): number => (runner.atLeast ? UNKNOWN : 1) * totalOf(runner);
 
 /**
  * The race among runners to a relative residual. `current` runs; `watch` after each of its iterations tells whether to
@@ -72,8 +76,8 @@ export class Race {
   }
 
   /**
-   * The cheapest to make of those that may yet turn out cheapest: an unknown number of iterations is at least what is
-   * known of it.
+   * The cheapest to make of those that may well turn out cheapest: who is known to take less than twice an unknown
+   * one's bound is no worse than twice that.
    */
   #first(): number {
     if (!this.#watched)
@@ -82,7 +86,7 @@ export class Race {
     const bound = known.length === 0 ? Infinity : Math.min(...known);
     let first = -1;
     this.#runners.forEach((runner, i) => {
-      if (totalOf(runner) > bound) return;
+      if (expected(runner) > bound) return;
       const other = this.#runners[first] as Runner | undefined;
       if (
         other === undefined ||
@@ -96,8 +100,7 @@ export class Race {
 
   /** The cheaper one; of unknown costs their bound is counted so many times. */
   #before(a: Runner, b: Runner): boolean {
-    const [costs, other] = [a, b].map((one) => (one.atLeast ? UNKNOWN : 1) * totalOf(one));
-    return costs < other;
+    return expected(a) < expected(b);
   }
 
   /** The relative residual from which the current runner starts. */
@@ -116,15 +119,15 @@ export class Race {
     // Nobody leaves what goes as was known for what nobody knows.
     if (another.atLeast && !atLeast && steps < PATIENCE * iterations) return false;
     const spent = step * steps;
-    const other = (another.atLeast ? UNKNOWN : 1) * totalOf(another);
-    if (spent < EARLY * other) return false;
-    const left = step * this.#iterationsLeft();
+    const other = expected(another);
+    if (spent < EARLY * other || (steps < TELLING && spent < other)) return false;
+    const left = step * this.iterationsLeft();
     if (spent >= PATIENCE * other) return left > 0;
     return left > (spent >= other ? NEARLY_DONE : CLEARLY) * other;
   }
 
-  /** By the rate of the latter half of its iterations; Infinity where the residual does not fall. */
-  #iterationsLeft(): number {
+  /** By the rate of the latter half of its iterations so far; Infinity where the residual does not fall. */
+  iterationsLeft(): number {
     const steps = this.#least.length - 1;
     const now = this.#least[steps];
     if (now <= this.#tolerance) return 0;

@@ -105,10 +105,11 @@ export async function solveSystem(
   const out = options.out ?? zeros(size, b.cols, precisionOf(b));
   // B may be overwritten by X.
   const shares = out.data === b.data;
-  const kept = shares && (chosen.candidates.length > 1 || needsNorms(subject, b, out)) ? copyOf(b) : b;
+  const several = chosen.candidates.length > 1 || chosen.trial !== undefined;
+  const kept = shares && (several || needsNorms(subject, b, out)) ? copyOf(b) : b;
   const system = shifted(operator, shift);
   const run = await runLegs(
-    chosen.candidates,
+    chosen,
     system,
     { b: kept, out, tolerance, roundoff: ROUNDOFF[products], maxIterations, guess },
     control,
@@ -151,7 +152,7 @@ export async function solveSystem(
       shift,
       norm,
       preconditioner: { name, bytes, details, note },
-      seconds: { choose: choosing, ...seconds },
+      seconds: { ...seconds, choose: choosing + seconds.choose },
       memory: { preconditioner: bytes, workspace: run.workspaceBytes },
       choice,
       shortfall,

@@ -16,12 +16,22 @@ import type { EntrySource } from '../source/entry-source.js';
 
 const PROBES = 2;
 const DEGREE = 16;
-/** Rows of the submatrix whose eigenvalues are computed. */
+/** Rows of the submatrix whose eigenvalues are computed: fewer up to SMALL rows, for they take long beside a solve. */
 const SUBMATRIX = 512;
+const SMALL_SUBMATRIX = 256;
+const SMALL = 4096;
 const SUBMATRIX_STREAM = 0x5b3c7;
+/** Eigenvalues of order m, and of half of it: about so many m³ flops. */
+const EIGENVALUES = 10;
 
 /** Vectors that are multiplied for it. */
 export const SPECTRUM_PRODUCTS = PROBES * DEGREE;
+
+const submatrixOf = (size: number): number => Math.min(size, size <= SMALL ? SMALL_SUBMATRIX : SUBMATRIX);
+
+/** Cost of `sampleSpectrum`, in flops. */
+export const costOfSampling = (size: number, entry: number): number =>
+  EIGENVALUES * submatrixOf(size) ** 3 + entry * submatrixOf(size) ** 2;
 
 /** Values of about `count` eigenvalues each, descending. */
 export interface Spectrum {
@@ -94,7 +104,8 @@ async function spectrumOf(
 }
 
 /**
- * The spectrum from the eigenvalues μ_j of a random principal submatrix of m ≤ 512 rows, and those of its half. Of a
+ * The spectrum from the eigenvalues μ_j of a random principal submatrix of m rows, and those of its half (m ≤ 256 where
+ * N ≤ 4,096, else 512). Of a
  * matrix whose columns are alike they grow with m, of a diagonal one they do not: μ_j(m) = m^α_j, by the two, tells
  * λ_j ≈ μ_j·(N/m)^α_j, once what A holds of an identity (`ridge`) is taken away. The smaller half of them tells nothing
  * (C. Williams, M. Seeger, NIPS 13, 2001). Costs m² entries; exact where N ≤ m. Throws NonFiniteError, and what the
@@ -102,7 +113,7 @@ async function spectrumOf(
  */
 export function sampleSpectrum(source: EntrySource, ridge: number, seed: number, blas: Blas): Spectrum {
   const { size } = source;
-  const m = Math.min(size, SUBMATRIX);
+  const m = submatrixOf(size);
   const rows = sampleWithoutReplacement(size, m, new RandomStream(seed, SUBMATRIX_STREAM));
   const whole = view(new Float64Array(m * m), 0, m, m);
   source.entries(rows, rows, whole);

@@ -97,6 +97,7 @@ export class DenseSource implements EntrySource {
         applyUnchecked: (out, x, alpha, beta) => {
           blas.symm('L', 'L', alpha, this.#matrix, x, beta, out);
         },
+        flops: (vectors) => 2 * matrix.rows ** 2 * vectors,
       });
     }
   }

@@ -52,7 +52,7 @@ async function run(candidates: readonly Candidate[], maxIterations?: number) {
   released = [];
   const out = zeros(SIZE, 1);
   const done = await runLegs(
-    candidates,
+    { reason: '', candidates },
     system,
     { b, out, tolerance: 1e-8, roundoff: 2 ** -52, maxIterations },
     { team },
@@ -100,7 +100,10 @@ describe('legs', () => {
     controller.abort();
     const out = zeros(SIZE, 1);
     const asked = { b, out, tolerance: 1e-8, roundoff: 2 ** -52 };
-    const { solution, used: last } = await runLegs([none, exact], system, asked, { team, signal: controller.signal });
+    const { solution, used: last } = await runLegs({ reason: '', candidates: [none, exact] }, system, asked, {
+      team,
+      signal: controller.signal,
+    });
     expect([solution.outcome, last.name]).toEqual(['aborted', 'none']);
   });
 });

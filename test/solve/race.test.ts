@@ -14,12 +14,15 @@ interface Simulated extends Runner {
 
 const costOf = ({ setup, step, takes }: Simulated): number => setup + step * takes;
 
-/** Runs the race; every runner takes the residual down at an even rate. Returns what was spent, and who finished. */
-function run(runners: readonly Simulated[]): { spent: number; visited: number[] } {
+/**
+ * Runs the race from a residual on; every runner takes it down at an even rate. Returns what was spent, and who
+ * finished.
+ */
+function run(runners: readonly Simulated[], from = 1): { spent: number; visited: number[] } {
   const race = new Race(runners, TOLERANCE);
   const visited: number[] = [];
   let spent = 0;
-  let residual = 1;
+  let residual = from;
   for (;;) {
     const runner = runners[race.current];
     visited.push(race.current);
@@ -95,6 +98,60 @@ describe('a race', () => {
         Math.ceil(between(random, 2, 50)),
       );
       expect(run([...unknown, known]).spent).toBeLessThanOrEqual(5 * costOf(known) + 10 * known.step);
+    }
+  });
+
+  it('spends_three_times_a_known_runner_at_most_whatever_residuals_an_unknown_one_has', () => {
+    const random = new RandomStream(4);
+    for (let trial = 0; trial < 300; trial++) {
+      const none = { ...exactly('none', 0, 1, 1), atLeast: true };
+      const known = exactly('hss', between(random, 1, 1e3), between(random, 1, 10), 1 + random.integer(20));
+      const race = new Race([none, known], TOLERANCE);
+      let spent = 0;
+      if (race.current === 0) {
+        race.start(1);
+        // Plateaus, jumps, and residuals that grow: never below what is asked for.
+        for (let residual = 1; ;) {
+          spent += none.step;
+          residual = Math.min(1, Math.max(2 * TOLERANCE, residual * between(random, 0.1, 8)));
+          if (race.watch(residual) && race.moveOn()) break;
+        }
+      }
+      expect(race.current).toBe(1);
+      expect(spent + costOf(known)).toBeLessThanOrEqual(3 * costOf(known) + 2 * none.step);
+    }
+  });
+
+  it('spends_twice_the_best_and_the_sampling_where_a_trial_comes_first', () => {
+    const random = new RandomStream(5);
+    for (let trial = 0; trial < 3000; trial++) {
+      const takes = Math.ceil(between(random, 3, 1e4));
+      const none: Simulated = { ...exactly('none', 0, 1, takes), iterations: 1, atLeast: true };
+      const others = Array.from({ length: 1 + random.integer(4) }, (_, i) =>
+        exactly(`${i}`, between(random, 1, 1e4), between(random, 1, 100), Math.ceil(between(random, 2, 300))),
+      );
+      const measuring = between(random, 1, 1e4);
+      const other = measuring + between(random, 1, 1e3);
+      const best = Math.min(costOf(none), ...others.map(costOf));
+      const first = new Race([none, exactly('others', other, 0, 1)], TOLERANCE);
+      let spent = 0;
+      let residual = 1;
+      if (first.current === 0) {
+        first.start(1);
+        for (let k = 1; residual > TOLERANCE * (1 + 1e-9); k++) {
+          spent += none.step;
+          residual = TOLERANCE ** (k / takes);
+          if (first.watch(residual)) break;
+        }
+      }
+      if (residual > TOLERANCE * (1 + 1e-9)) {
+        // At an even rate the trial knows what it had left, of which half counts.
+        const left = first.current === 0 ? Math.ceil(first.iterationsLeft() / 2) : 1;
+        const after = [{ ...none, iterations: Math.min(takes, left) }, ...others];
+        spent += measuring + run(after, residual).spent;
+      }
+      // The sampling, and what is tried while nothing is known: twice what follows at least.
+      expect(spent).toBeLessThanOrEqual(2 * best + measuring + 2 * other + 3 * none.step);
     }
   });
 

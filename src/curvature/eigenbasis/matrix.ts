@@ -117,6 +117,15 @@ export class KroneckerHierarchicalMatrix implements LinearOperator {
     this.#product.applyUnchecked(this, out, x, alpha, beta);
   }
 
+  /** As `applyUnchecked` says. */
+  flops(vectors: number): number {
+    const basis = this.layers.reduce(
+      (sum, { width, units, outputs, inputVectors }) => sum + 4 * width * units * (inputVectors.cols + outputs),
+      0,
+    );
+    return (this.core?.flops(vectors) ?? 0) + basis * vectors;
+  }
+
   /**
    * out[i] ← G̃(i, i); returns `out`. A pass over the stored blocks and a GEMM for each output unit (diagonal.ts):
    * seconds where a product takes tenths of one.

@@ -284,6 +284,7 @@ export class DualForm {
       applyUnchecked: (out, x, alpha, beta) => {
         combine(out, alpha, this.solve(x, shift), beta);
       },
+      flops: (vectors) => (2 * this.order ** 2 + 4 * this.#samples * this.parameters) * vectors,
     });
   }
 

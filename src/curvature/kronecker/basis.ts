@@ -84,18 +84,23 @@ export interface EigenOperator extends LinearOperator {
 
 /** 4(width + outputs) flops a parameter and vector; half the second term where U_Γ is the identity. */
 export function eigenOperator(layers: readonly EigenBlock[], precision: Precision, blas: Blas): EigenOperator {
-  const operator = layerBlockOperator(layers, precision, ({ inputVectors, outputVectors, eigenvalues }, v, spare) => {
-    blas.gemm('T', 'N', 1, inputVectors, v, 0, spare);
-    if (outputVectors === null) {
-      multiplyElementwise(spare, eigenvalues.data);
-    } else {
-      multiplyRight(spare, 'N', outputVectors, v, blas);
-      multiplyElementwise(v, eigenvalues.data);
-      multiplyRight(v, 'T', outputVectors, spare, blas);
-    }
-    blas.gemm('N', 'N', 1, inputVectors, spare, 0, v);
-    return v;
-  });
+  const operator = layerBlockOperator(
+    layers,
+    precision,
+    ({ inputVectors, outputVectors, eigenvalues }, v, spare) => {
+      blas.gemm('T', 'N', 1, inputVectors, v, 0, spare);
+      if (outputVectors === null) {
+        multiplyElementwise(spare, eigenvalues.data);
+      } else {
+        multiplyRight(spare, 'N', outputVectors, v, blas);
+        multiplyElementwise(v, eigenvalues.data);
+        multiplyRight(v, 'T', outputVectors, spare, blas);
+      }
+      blas.gemm('N', 'N', 1, inputVectors, spare, 0, v);
+      return v;
+    },
+    2,
+  );
   const arrays = layers.flatMap(({ inputVectors, outputVectors, eigenvalues }) => [
     inputVectors.data,
     eigenvalues.data,

@@ -28,19 +28,23 @@ const LIKE: Readonly<Record<Precision, FloatArray>> = { f64: new Float64Array(0)
 
 /**
  * The symmetric operator on θ-shaped vectors, of either precision, that maps each layer's matrix by `map`, in
- * `precision`, several vectors at a time.
+ * `precision`, several vectors at a time. It is counted as `passes` products with dense factors of a layer from both
+ * sides, 2·width·outputs·(width + outputs) flops each.
  */
 export function layerBlockOperator<B extends LayerBlock>(
   blocks: readonly B[],
   precision: Precision,
   map: LayerMap<B>,
+  passes = 1,
 ): LinearOperator {
+  const flops = blocks.reduce((sum, { width, outputs }) => sum + 2 * width * outputs * (width + outputs), 0);
   const size = blocks.reduce((sum, { width, outputs }) => sum + width * outputs, 0);
   const workspace = new BlockWorkspace();
   return {
     rows: size,
     cols: size,
     symmetric: true,
+    flops: (vectors) => passes * flops * vectors,
     applyUnchecked(out, x, alpha, beta) {
       for (const layer of blocks) {
         const { offset, width, outputs } = layer;

@@ -245,6 +245,14 @@ export class BlockInverse implements LinearOperator {
     abandoned.register(this, () => team.release(shared), this);
   }
 
+  /** See above. */
+  flops(vectors: number): number {
+    const { ranges } = this.#shared.state;
+    let sum = 0;
+    for (let k = 1; k < ranges.length; k++) sum += 2 * (ranges[k] - ranges[k - 1]) ** 2;
+    return sum * vectors;
+  }
+
   applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
     this.#vectors.run(out, x, beta, (output, input) =>
       this.#team.runSync(solveBlock, this.#shared, this.#graph, { x: input, out: output, alpha, beta }),

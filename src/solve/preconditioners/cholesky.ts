@@ -4,7 +4,7 @@
 import type { Subject } from '../../approximation/subject.js';
 import { toShared } from '../../core/shared-array.js';
 import { availableMemory } from '../../io/machine.js';
-import { costOfEntry, ofStored } from '../cost-model.js';
+import { costOfEntry, costOfFactor, ofStored } from '../cost-model.js';
 import { invertibleBlocks, layOutBlocks, numbered } from './block-inverse.js';
 import { entriesOf, type PreconditionerKind } from './kind.js';
 
@@ -12,7 +12,7 @@ import { entriesOf, type PreconditionerKind } from './kind.js';
 export function costOfCholesky(subject: Subject): number {
   const { source } = subject;
   if (source === undefined) return Infinity;
-  return source.size ** 2 * costOfEntry(subject, source) + source.size ** 3 / 3;
+  return source.size ** 2 * costOfEntry(subject, source) + costOfFactor(source.size);
 }
 
 /** One step solves, the next one mends rounding. */

@@ -9,14 +9,17 @@ import { costOfEntry, ofStored } from '../cost-model.js';
 import type { Measured } from '../measured.js';
 import { stepsAtCondition } from '../spectrum.js';
 import type { Prediction, PreconditionerOptions } from './kind.js';
-import { SampledRanks } from './sampled-ranks.js';
+import { SAMPLE, SampledRanks } from './sampled-ranks.js';
 
+/** Up to so many indices a quarter of a sample's entries tells enough: others take long beside a solve. */
+const SMALL = 4096;
+const SMALL_SAMPLE = SAMPLE / 2;
 /** Indices of a leaf at most, where nobody says. */
 export const LEAF_SIZE = 256;
 /** ‖A − K̃‖_F in units of λ + λ_min. */
 const ERRORS = [10, 1, 0.1, 0.01] as const;
 /** ‖A − K̃‖₂ of ‖A − K̃‖_F, about: errors are spread over many blocks. */
-const SPREAD = 1 / 3;
+const SPREAD = 1 / 8;
 /** Of the tolerance of a network's matrix in the Kronecker eigenbasis, which goes by share. */
 const OF_NETWORKS = 1e-2;
 /** The asked error ‖A − K̃‖_F/‖A‖_F at most and at least. */
@@ -31,10 +34,20 @@ export const toleranceFor = (error: number, norm: number): number =>
 const OF_SKELETONS = 1.7;
 /** Pivoted and triangular work takes so many times as long as gemm of as many flops. */
 const PIVOTED = 4;
+/** Neighbours, lists and samples of a compression, in flops: at all, and for an index. */
+const COMPRESSION = 5e8;
+const COMPRESSION_INDEX = 1.5e6;
 
 /** The rank limit where a sample's largest block has so many singular values that matter. */
 export const rankLimit = (rank: number, leaf: number): number =>
   Math.max(leaf, 32 + Math.ceil(2 * OF_SKELETONS * rank));
+
+/** Leaves for skeletons of so small a rank at most, where nobody says and there are many indices. */
+const SMALL_RANKS = [
+  [5, 64],
+  [24, 128],
+] as const;
+const MANY = 2048;
 
 /** Empty without entries. Throws what the source and `Subject.tree` throw. */
 export async function predictHss(
@@ -60,7 +73,14 @@ export async function predictHss(
   const asked = options.tolerance ?? (network ? OF_NETWORKS : undefined);
   const tolerances =
     asked === undefined ? [...new Set(ERRORS.map((error) => toleranceFor(error * least, norm)))] : [asked];
-  const sampled = tree.depth === 0 ? undefined : new SampledRanks(source, tree, seed, blas);
+  const sampled =
+    tree.depth === 0
+      ? undefined
+      : new SampledRanks(source, tree, seed, blas, source.size <= SMALL ? SMALL_SAMPLE : SAMPLE);
+  const leafFor = (rank: number): number =>
+    options.leafSize !== undefined || options.tree !== undefined || source.size < MANY
+      ? leaf
+      : (SMALL_RANKS.find(([most]) => rank <= most)?.[1] ?? leaf);
   return tolerances.map((wanted) => {
     const { ranks, told } = sampled?.at(wanted * norm) ?? { ranks: [], told: true };
     const limited = ranks.map(({ rank, nodes }) => ({
@@ -88,8 +108,8 @@ export async function predictHss(
       details: `rank ${most} at ${wanted.toExponential(0)}`,
       making: network
         ? {}
-        : { tolerance: wanted, leafSize: leaf, maxRank: maxRank ?? rankLimit(most / OF_SKELETONS, leaf) },
-      setup: entries * entry + PIVOTED * (flops + factor),
+        : { tolerance: wanted, leafSize: leafFor(most), maxRank: maxRank ?? rankLimit(most / OF_SKELETONS, leaf) },
+      setup: COMPRESSION + COMPRESSION_INDEX * source.size + entries * entry + PIVOTED * (flops + factor),
       step: product(vectors) + ofStored(apply, vectors),
     };
   });

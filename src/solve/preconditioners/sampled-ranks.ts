@@ -10,7 +10,7 @@ import type { EntrySource } from '../../source/entry-source.js';
 import type { ClusterTree } from '../../tree/cluster-tree.js';
 
 /** Rows of a block that are sampled, and columns: half of them from the sibling, half from all others. */
-const SAMPLE = 256;
+export const SAMPLE = 256;
 const STREAM = 0x5e1ec7;
 
 /** The tail of a sampled block row: ‖block − best of rank k‖_F of the whole block, k = 0, 1, … */
@@ -26,13 +26,13 @@ export class SampledRanks {
   readonly #levels: readonly LevelSample[];
   readonly #total: number;
 
-  /** Evaluates one block of at most 256 × 256 entries a level. Throws what the source throws. */
-  constructor(source: EntrySource, tree: ClusterTree, seed: number, blas: Blas) {
+  /** Evaluates one block of at most `sample` × `sample` entries a level. Throws what the source throws. */
+  constructor(source: EntrySource, tree: ClusterTree, seed: number, blas: Blas, sample = SAMPLE) {
     const random = new RandomStream(seed, STREAM);
     this.#total = tree.end[0] - tree.begin[0];
     this.#levels = Array.from({ length: tree.depth }, (_, l) => {
       const ν = firstOfLevel(l + 1) + random.integer(2 ** (l + 1));
-      return sampleLevel(source, tree, ν, random, blas);
+      return sampleLevel({ source, tree, sample, random, blas }, ν);
     });
   }
 
@@ -53,23 +53,27 @@ export class SampledRanks {
   }
 }
 
-function sampleLevel(
-  source: EntrySource,
-  { order, begin, end }: ClusterTree,
-  ν: number,
-  random: RandomStream,
-  blas: Blas,
-): LevelSample {
+/** What a level is sampled from, and by how many rows and columns. */
+interface Sampling {
+  readonly source: EntrySource;
+  readonly tree: ClusterTree;
+  readonly sample: number;
+  readonly random: RandomStream;
+  readonly blas: Blas;
+}
+
+function sampleLevel({ source, tree, sample, random, blas }: Sampling, ν: number): LevelSample {
+  const { order, begin, end } = tree;
   const size = end[ν] - begin[ν];
   const sibling = ((ν - 1) ^ 1) + 1;
   const pick = (first: number, count: number, wanted: number): Int32Array =>
     sampleWithoutReplacement(count, wanted, random).map((i) => order[first + i]);
-  const rows = pick(begin[ν], size, SAMPLE);
+  const rows = pick(begin[ν], size, sample);
   const total = end[0] - begin[0];
   const others = total - size - (end[sibling] - begin[sibling]);
-  const near = pick(begin[sibling], end[sibling] - begin[sibling], others === 0 ? SAMPLE : SAMPLE / 2);
+  const near = pick(begin[sibling], end[sibling] - begin[sibling], others === 0 ? sample : sample / 2);
   const left = Math.min(begin[ν], begin[sibling]) - begin[0];
-  const far = sampleWithoutReplacement(others, Math.min(others, SAMPLE / 2), random).map(
+  const far = sampleWithoutReplacement(others, Math.min(others, sample / 2), random).map(
     (i) => order[begin[0] + (i < left ? i : i + total - others)],
   );
   const cols = Int32Array.from([...near, ...far]);
