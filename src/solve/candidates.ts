@@ -41,6 +41,8 @@ export interface Choice {
   readonly reason: string;
   /** At least one. Where they were predicted they race (race.ts); else the others are for where one cannot be made. */
   readonly candidates: readonly Candidate[];
+  /** What was measured, where they were predicted. */
+  readonly measured?: Measured | undefined;
 }
 
 /** One that is ready: M itself, or what `preconditionerOf` returned. */
@@ -110,6 +112,7 @@ export async function choosePreconditioner(
   const told = candidates.map(({ name, prediction }) => tell(name, prediction));
   return {
     candidates,
+    measured,
     reason: `Predicted: ${told.join(', ')}; ${tellSpectrum(measured)}${measured.timed ? '; products were timed' : ''}.`,
   };
 }

@@ -14,7 +14,7 @@ import type { Candidate, Used } from './candidates.js';
 import { Race } from './race.js';
 
 /** What the iteration is asked for. */
-interface Asked {
+export interface Asked {
   readonly b: Matrix;
   /** Where x goes; not b. */
   readonly out: Matrix;
@@ -25,7 +25,7 @@ interface Asked {
 }
 
 /** What came of it: iterations, products and history are those of all legs, the rest is the last one's. */
-interface Finished {
+export interface Finished {
   readonly solution: Solution | BlockSolution;
   readonly used: Used;
   readonly seconds: { readonly compress: number; readonly factor: number; readonly solve: number };
@@ -37,7 +37,7 @@ interface Finished {
 }
 
 /** Errors that say of a preconditioner that this matrix, this λ or this memory does not let it be made. */
-const cannotBeMade = (error: unknown): error is Error =>
+export const cannotBeMade = (error: unknown): error is Error =>
   error instanceof OptionError ||
   error instanceof NotPositiveDefiniteError ||
   error instanceof MemoryError ||

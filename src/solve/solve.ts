@@ -19,6 +19,8 @@ import { runLegs } from './legs.js';
 import { type SolveOptions, type SolveResult, MAKING_KEYS, SOLVE_KEYS, type GivenSolveOptions } from './options.js';
 import { defaultTolerance, precisionOf, storedPrecision } from './precision.js';
 import { LIBRARY_ADVICE, tellShortfall, type Shortfall } from './shortfall.js';
+import { runRefined } from './refinement.js';
+import { planRefinement } from './refinement-plan.js';
 import { checkSystem, shiftOf } from './system.js';
 
 /**
@@ -101,18 +103,19 @@ export async function solveSystem(
     making,
     control,
   );
+  const plan = await planRefinement(subject, chosen, making, control);
   const choosing = (performance.now() - began) / 1000;
   const out = options.out ?? zeros(size, b.cols, precisionOf(b));
   // B may be overwritten by X.
   const shares = out.data === b.data;
   const kept = shares && (chosen.candidates.length > 1 || needsNorms(subject, b, out)) ? copyOf(b) : b;
   const system = shifted(operator, shift);
-  const run = await runLegs(
-    chosen.candidates,
-    system,
-    { b: kept, out, tolerance, roundoff: ROUNDOFF[products], maxIterations, guess },
-    control,
-  );
+  const asked = { b: kept, out, tolerance, roundoff: ROUNDOFF[products], maxIterations, guess };
+  const largest = (chosen.measured?.spectrum.largest ?? 0) + shift;
+  const run =
+    plan === undefined
+      ? await runLegs(chosen.candidates, system, asked, control)
+      : await runRefined(plan, chosen, { ...asked, subject, shift, norm: largest, making }, control);
   const { solution, used, seconds, told } = run;
   try {
     const { iterations, residual, history } = solution;
@@ -120,7 +123,16 @@ export async function solveSystem(
     const judged = judge(
       solution,
       residuals,
-      { subject, system, products, b: kept, out, tolerance, asked: options.tolerance !== undefined },
+      {
+        subject,
+        system,
+        products,
+        b: kept,
+        out,
+        tolerance,
+        asked: options.tolerance !== undefined,
+        norm: plan === undefined ? undefined : largest,
+      },
       control,
     );
     const { name, bytes, details, note } = used;
@@ -137,7 +149,12 @@ export async function solveSystem(
             curvature,
             rounding,
           };
-    const choice = [chosen.reason, ...told, ...(note === undefined ? [] : [`Note: ${note}.`])].join(' ');
+    const choice = [
+      chosen.reason,
+      ...(plan === undefined ? [] : [plan.reason]),
+      ...told,
+      ...(note === undefined ? [] : [`Note: ${note}.`]),
+    ].join(' ');
     return {
       x: out,
       outcome,
