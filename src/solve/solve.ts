@@ -14,6 +14,7 @@ import type { TeamControl } from '../parallel/team-control.js';
 import { described } from '../tree/given.js';
 import { choosePreconditioner } from './candidates.js';
 import { openMatrix, type GivenMatrix } from './given-matrix.js';
+import { mendSingular } from './least-squares.js';
 import { judge } from './judge.js';
 import { runLegs } from './legs.js';
 import { type SolveOptions, type SolveResult, MAKING_KEYS, SOLVE_KEYS, type GivenSolveOptions } from './options.js';
@@ -116,8 +117,18 @@ export async function solveSystem(
     plan === undefined
       ? await runLegs(chosen.candidates, system, asked, control)
       : await runRefined(plan, chosen, { ...asked, subject, shift, norm: largest, making }, control);
-  const { solution, used, seconds, told } = run;
+  const { used, told } = run;
   try {
+    const mending = performance.now();
+    // Many exact products are not made where these are dear.
+    const {
+      solution,
+      leastSquares,
+      told: mended,
+    } = plan === undefined
+      ? await mendSingular(run.solution, system, asked, control)
+      : { solution: run.solution, leastSquares: false, told: [] };
+    const seconds = { ...run.seconds, solve: run.seconds.solve + (performance.now() - mending) / 1000 };
     const { iterations, residual, history } = solution;
     const residuals = 'residuals' in solution ? solution.residuals : Float64Array.of(residual);
     const judged = judge(
@@ -147,12 +158,14 @@ export async function solveSystem(
             residual,
             tolerance: reached,
             curvature,
+            leastSquares,
             rounding,
           };
     const choice = [
       chosen.reason,
       ...(plan === undefined ? [] : [plan.reason]),
       ...told,
+      ...mended,
       ...(note === undefined ? [] : [`Note: ${note}.`]),
     ].join(' ');
     return {
