@@ -20,8 +20,6 @@ const ERRORS = [0.1, 1e-2, 1e-3, 1e-4, 1e-5] as const;
 const SPREAD = 1 / 3;
 /** A correction is not expected to do more than this: what was foreseen of an error holds to some digits. */
 const BEST_RATE = 1e-6;
-/** The rank limit is a multiple of what a sample foresees: a K̃ that it cuts off corrects little. */
-const RANK_ROOM = 1.5;
 /** What a cost of which only a bound is known may be, in units of the bound. */
 const UNKNOWN = 2;
 
@@ -122,12 +120,8 @@ async function refinersOf(
     const rate = Math.max(BEST_RATE, (SPREAD * one * norm) / least);
     if (!(rate < 1)) continue;
     const corrections = correctionsTo(tolerance, 1, rate);
-    for (const found of await predictHss(subject, measured, { ...options, tolerance: one }, control)) {
-      const { maxRank } = found.making ?? {};
-      const roomy = options.maxRank ?? (maxRank === undefined ? undefined : Math.ceil(RANK_ROOM * maxRank));
-      const prediction = { ...found, making: { ...found.making, maxRank: roomy } };
-      refiners.push({ prediction, rate, corrections, total: found.setup + corrections * found.step });
-    }
+    for (const prediction of await predictHss(subject, measured, { ...options, tolerance: one }, control))
+      refiners.push({ prediction, rate, corrections, total: prediction.setup + corrections * prediction.step });
   }
   return refiners;
 }

@@ -229,6 +229,12 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
       ),
     ),
   ],
+  preconditionedLogDeterminant: [
+    ofTree(async (tree) => {
+      const options = { shift: 0.5, making: { tree }, probes: 1, degree: 4 };
+      return [(await hmatrix.krylov.preconditionedLogDeterminant(f.operator, options, onTeam())).value];
+    }),
+  ],
   conjugateGradients: [ofVector(solved((b, x) => hmatrix.krylov.conjugateGradients(f.operator, b, x)))],
   conjugateGradientSolver: [
     ofVector(solved((b, x) => hmatrix.krylov.conjugateGradientSolver(f.operator).solve(b, x))),

@@ -25,7 +25,8 @@ const MOST = 1 / 4;
 /** Ranks that are predicted where none is asked for. */
 const PREDICTED_RANKS = [16, 32, 64, 128, 256] as const;
 
-const rankOf = (size: number, rank = RANK): number => Math.max(1, Math.min(rank, Math.floor(MOST * size)));
+/** The rank that is taken of a matrix of this order. */
+export const rankOf = (size: number, rank = RANK): number => Math.max(1, Math.min(rank, Math.floor(MOST * size)));
 
 /**
  * See above; r + 10 products. Throws NotPositiveDefiniteError where A is indefinite, or A + λI zero to rounding; what
