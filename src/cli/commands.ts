@@ -149,7 +149,7 @@ export async function createProgram(
   const logdet = program
     .command('logdet')
     .description(
-      'log det(K̃ + λI), K̃ a saved hierarchical matrix or one compressed on the spot, and of the latter log det(A + λI) ' +
+      'log det(K̃ + λI), K̃ a saved hierarchical matrix or one compressed on the spot; of the latter also log det ' +
         'of the matrix itself, with an interval',
     )
     .argument('[file]', 'what compress --out wrote, of format hss or hodlr')

@@ -92,8 +92,8 @@ export async function preconditionedLogDeterminant(
   requireShift(shift);
   if (!LOG_DETERMINANT_PRECONDITIONERS.includes(name))
     throw new OptionError(
-      `preconditioner must be one of ${LOG_DETERMINANT_PRECONDITIONERS.join(', ')}, whose determinants are known, not ` +
-        `${describe(name)}.`,
+      `preconditioner must be one of ${LOG_DETERMINANT_PRECONDITIONERS.join(', ')}, whose determinants are known, ` +
+        `not ${describe(name)}.`,
       { option: 'preconditioner', value: name },
     );
   const given = described<Pick<SolveOptions, 'source' | 'model'>>(rest, of);
