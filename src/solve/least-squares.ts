@@ -69,7 +69,7 @@ export async function mendSingular(
   copyInto(out, x);
   const history = Float64Array.from([...solution.history, numbers.residual]);
   const of = { ...numbers, x: out, products, iterations, history };
-  const by = `by MINRES, ${numbers.iterations} iteration${numbers.iterations === 1 ? '' : 's'}`;
+  const by = `by minimal residuals, ${numbers.iterations} iteration${numbers.iterations === 1 ? '' : 's'}`;
   if (columns.every(({ outcome }) => outcome === 'converged'))
     return {
       solution: { ...of, outcome: 'converged' },

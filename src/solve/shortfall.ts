@@ -35,7 +35,7 @@ export const LIBRARY_ADVICE: Advice = {
   shift: 'take a larger shift',
   iterations: 'allow more (maxIterations), take a larger shift, or a better preconditioner',
   indefinite: 'take a larger shift, or solve with MINRES (minres)',
-  singular: 'take a shift above 0, or find a least-squares solution with MINRES (minres)',
+  singular: 'take a shift above 0',
   preconditioner: 'choose another preconditioner, or use flexibleConjugateGradients',
   doubleSolution: 'pass out, or b, in float64',
   doubleProducts: 'give the matrix, or the parameters and the data of the network, in float64',
@@ -63,7 +63,7 @@ export function tellShortfall(
       );
     case 'singular': {
       const advised =
-        leastSquares === true ? `x minimises it; where a solution is wanted, ${advice.shift}` : advice.singular;
+        leastSquares === true ? `x minimises it; where a solution is wanted, ${advice.singular}` : advice.singular;
       return (
         'A + λI is singular to working precision (a direction p has pᵀ(A + λI)p/pᵀp = ' +
         `${(curvature ?? Number.NaN).toExponential(2)}, which is rounding), and b has a part outside its range; ` +
