@@ -172,6 +172,7 @@ const help = await hmatrix(['compress', '--help']);
 const tableHelp = await hmatrix(['table', '--help']);
 const solveHelp = await hmatrix(['solve', '--help']);
 const eigsHelp = await hmatrix(['eigs', '--help']);
+const logdetHelp = await hmatrix(['logdet', '--help']);
 const trainHelp = await hmatrix(['train', '--help']);
 const compareHelp = await hmatrix(['compare', '--help']);
 
@@ -353,7 +354,8 @@ describe('the pages', () => {
       .join('\n')
       .replaceAll(/^```[\s\S]*?^```$/gm, '');
     const flags = new Set([...prose.matchAll(/`(--[a-z-]+)\b/g)].map(([, flag]) => flag));
-    const helps = [help, tableHelp, solveHelp, eigsHelp, trainHelp, compareHelp].map(({ stdout }) => stdout);
+    const all = [help, tableHelp, solveHelp, eigsHelp, logdetHelp, trainHelp, compareHelp];
+    const helps = all.map(({ stdout }) => stdout);
     const known = `${helps.join(' ')} --help`;
     expect([...flags].filter((flag) => !new RegExp(`${flag}(?![a-z-])`).test(known))).toEqual([]);
   });

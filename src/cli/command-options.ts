@@ -105,6 +105,8 @@ export interface FactorCommandOptions
   extends CommonOptions, InputOptions, Omit<CompressOptions, 'seed' | 'budget' | 'tree'> {
   readonly shift: number;
   readonly seed: number;
+  /** Of `logdet` alone. */
+  readonly probes?: number | undefined;
   readonly record?: string | undefined;
 }
 /** Options of `hmatrix multiply`. */

@@ -157,14 +157,18 @@ export async function createProgram(
 
   const logdet = program
     .command('logdet')
-    .description('log det(K̃ + λI), K̃ a saved hierarchical matrix or one compressed on the spot')
+    .description(
+      'log det(K̃ + λI), K̃ a saved hierarchical matrix or one compressed on the spot; of the latter also log det ' +
+        'of the matrix itself, with an interval',
+    )
     .argument('[file]', 'what compress --out wrote, of format hss or hodlr')
     .action(async (file: string | undefined, options: FactorCommandOptions) => {
       finish(await handlers.logdet(file, options));
     });
   for (const command of [compress, factor, logdet]) {
     if (!args.includes(command.name())) continue;
-    const { withFactor, withInput, withRun } = await import('./options/matrix.js');
+    const { withFactor, withInput, withProbes, withRun } = await import('./options/matrix.js');
+    if (command === logdet) withProbes(command);
     (await import('./options/network.js')).withNetwork(
       command === compress ? withInput(withRun(command)) : withFactor(command),
     );

@@ -10,6 +10,7 @@ import { checkDistance, checkInputOptions, INPUT_OPTIONS, openInput } from './in
 import { EXIT_STATUS, withFlags } from './outcome.js';
 import { requireKind, requireWritable, runRecorded } from './run.js';
 import { openSaved, refuseBesides, tellShift } from './saved.js';
+import { UsageError } from './usage.js';
 import type { FactorCommandOptions } from './command-options.js';
 
 /** How a matrix is compressed. */
@@ -28,6 +29,10 @@ const COMPRESSING = [
 function checkOptions(file: string | undefined, options: FactorCommandOptions): void {
   if (file !== undefined) {
     refuseBesides(file, options, INPUT_OPTIONS, COMPRESSING);
+    if (options.probes !== undefined && options.probes > 0)
+      throw new UsageError(
+        `--probes is about the log determinant of the matrix itself, and ${file} holds the compressed one alone.`,
+      );
     return;
   }
   checkInputOptions(options, ', or the file of a matrix that hmatrix compress --out wrote');
@@ -41,8 +46,8 @@ async function run(
   control: TeamControl,
 ): Promise<FactorRecord> {
   const { runFactor } = await import('../experiment/factor-run.js');
-  const { shift, seed, memoryLimit } = options;
-  const asked = { record, shift, seed, memoryLimit };
+  const { shift, seed, memoryLimit, probes } = options;
+  const asked = { record, shift, seed, memoryLimit, probes };
   if (file !== undefined) {
     const began = performance.now();
     const { matrix, input } = await openSaved(file, control);

@@ -1,10 +1,10 @@
 /**
- * The progress bar: on standard error, on a terminal only.
+ * Progress on standard error: a bar on a terminal, else a line every so often of runs that take longer.
  */
 import type { SingleBar } from 'cli-progress';
 import type { Progress } from '../core/context.js';
 import { inDigits } from './numbers.js';
-import { visible } from './terminal.js';
+import { say, visible } from './terminal.js';
 
 /** Shows progress until it is stopped. */
 export interface ProgressDisplay {
@@ -14,7 +14,11 @@ export interface ProgressDisplay {
 }
 
 /** How values are called on a terminal. */
-const NAMES: Readonly<Record<string, string>> = { damping: 'λ', cgIterations: 'CG' };
+const NAMES: Readonly<Record<string, string>> = {
+  damping: 'λ',
+  cgIterations: 'CG',
+  predictedSeconds: 'predicted seconds',
+};
 
 /** What is left at the rate so far; undefined before anything was done. */
 function secondsLeft(
@@ -31,9 +35,32 @@ function valuesText(values: Readonly<Record<string, number>>, left: number | und
   return [' ', ...told, ...(left === undefined ? [] : [`${Math.ceil(left)} s left`])].join(' ');
 }
 
-/** A bar where standard error is a terminal and `wanted`, else nothing at all. */
+/** Seconds between lines; what is predicted to take as long is said beforehand. */
+const SECONDS_A_LINE = 10;
+
+/** Lines where standard error is a file or a pipe: none of a run that is soon over. */
+function openLines(): ProgressDisplay {
+  let last = performance.now();
+  let stopped = false;
+  return {
+    onProgress: ({ phase, done, total, values = {}, warning }) => {
+      if (warning !== undefined || stopped) return;
+      const now = performance.now();
+      const longer = (values['predictedSeconds'] ?? 0) >= SECONDS_A_LINE;
+      if (!longer && now - last < 1000 * SECONDS_A_LINE) return;
+      last = now;
+      say(`${phase}: ${done} of ${total}${valuesText(values, undefined).trimEnd()}`);
+    },
+    stop: () => {
+      stopped = true;
+    },
+  };
+}
+
+/** Where `wanted` a bar if standard error is a terminal, else lines. */
 export async function openProgress(wanted: boolean): Promise<ProgressDisplay> {
-  if (!wanted || !process.stderr.isTTY) return { onProgress: undefined, stop: () => undefined };
+  if (!wanted) return { onProgress: undefined, stop: () => undefined };
+  if (!process.stderr.isTTY) return openLines();
   const { default: cliProgress } = await import('cli-progress');
   const bar: SingleBar = new cliProgress.SingleBar(
     {

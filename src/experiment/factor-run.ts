@@ -13,9 +13,24 @@ import { decide, type Decision, type ErrorEstimate } from '../hierarchical/measu
 import { peakMemory, type MachineDescription } from '../io/machine.js';
 import { shifted } from '../operator/shifted.js';
 import type { TeamControl } from '../parallel/team-control.js';
+import { isWrittenOut, logDeterminant, type LogDeterminant } from '../krylov/log-determinant.js';
+import { quadratureWith } from '../solve/log-determinant.js';
+import { operatorOf } from './matrix-operator.js';
 import { compressInput, type CompressedInput } from './compress-input.js';
 import { randomVectors } from './compression-run.js';
 import { circumstances, type InputDescription, type Versions } from './record.js';
+
+/** log det(A + λI) with its 95 % interval, by quadrature with K̃'s factors, or by A written out (`exact`). */
+export interface ExactLogDeterminant {
+  readonly outcome: LogDeterminant['outcome'];
+  /** The numbers are null where they are not finite. */
+  readonly value: number | null;
+  readonly lower: number | null;
+  readonly upper: number | null;
+  /** Whether A was written out, and nothing estimated. */
+  readonly exact: boolean;
+  readonly probes: number;
+}
 
 /** A matrix that was factored. Seconds of wall time, bytes. */
 export interface FactorRecord {
@@ -32,6 +47,11 @@ export interface FactorRecord {
   /** log det(K̃ + λI), the natural logarithm. */
   readonly logdet: number;
   /**
+   * log det(A + λI) of the matrix itself, where it was estimated from its entries; null of a saved matrix, and where
+   * nobody asked for it.
+   */
+  readonly exact: ExactLogDeterminant | null;
+  /**
    * ‖K − K̃‖_F/‖K‖_F and what it says of the tolerance, where the matrix was compressed here; null of a saved one,
    * whose source is not there.
    */
@@ -41,13 +61,14 @@ export interface FactorRecord {
   readonly limits: CommonReport['limits'];
   /** ‖b − (K̃ + λI)x‖/‖b‖ of one solve with a seeded standard normal b; null where none was asked for. */
   readonly residual: number | null;
-  /** load: of a saved matrix; compress, error: of one compressed here. */
+  /** load: of a saved matrix; compress, error: of one compressed here; exact: of its own log determinant. */
   readonly seconds: {
     readonly load: number;
     readonly compress: number;
     readonly error: number;
     readonly factor: number;
     readonly solve: number;
+    readonly exact: number;
   };
   /** Of the compressed matrix, of its factors, and of the process at its peak. */
   readonly memory: { readonly matrix: number; readonly factors: number; readonly peakBytes: number };
@@ -65,7 +86,13 @@ export interface FactorSetup {
   readonly shift: number;
   readonly seed: number;
   readonly memoryLimit?: number | undefined;
+  /** Probes that the log determinant of the matrix itself is estimated with; 0 for none of it; default 16, */
+  readonly probes?: number | undefined;
 }
+
+const PROBES = 16;
+/** and none beyond this N, where a product with all entries takes long. */
+const EXACT_SIZE = 20_000;
 
 /**
  * Compresses where that is asked for and measures the error, factors K̃ + λI, and of 'factor' solves once. The matrix
@@ -90,6 +117,12 @@ export async function runFactor(setup: FactorSetup, control: TeamControl): Promi
     try {
       const factored = performance.now();
       const solved = record === 'factor' ? residualOf(matrix, factorization, seed) : undefined;
+      const solvedAt = performance.now();
+      const exact =
+        record === 'logdet' && compress !== undefined
+          ? await exactOf(setup, compress, factorization, control)
+          : undefined;
+      const exactSeconds = (performance.now() - solvedAt) / 1000;
       const { logdet, bytes: factors } = factorization;
       const decision = estimate === undefined ? undefined : decide(estimate, tolerance);
       return {
@@ -100,6 +133,7 @@ export async function runFactor(setup: FactorSetup, control: TeamControl): Promi
         workers: control.team.workers,
         shift,
         logdet,
+        exact: exact ?? null,
         error:
           estimate === undefined || decision === undefined
             ? null
@@ -112,6 +146,7 @@ export async function runFactor(setup: FactorSetup, control: TeamControl): Promi
           error: compress === undefined ? 0 : (measured - compressed) / 1000,
           factor: (factored - measured) / 1000,
           solve: solved?.seconds ?? 0,
+          exact: exact === undefined ? 0 : exactSeconds,
         },
         memory: { matrix: matrix.memory().bytes, factors, peakBytes: peakMemory() },
         blas: control.team.blas.description,
@@ -122,6 +157,32 @@ export async function runFactor(setup: FactorSetup, control: TeamControl): Promi
     }
   } finally {
     matrix.release();
+  }
+}
+
+/** log det(A + λI) of the matrix itself; undefined where it is not asked for. Throws AbortedError. */
+async function exactOf(
+  { shift, seed, probes }: FactorSetup,
+  { source, model }: CompressedInput,
+  factorization: Factorization,
+  control: TeamControl,
+): Promise<ExactLogDeterminant | undefined> {
+  const count = probes ?? (source.size <= EXACT_SIZE ? PROBES : 0);
+  if (count === 0) return undefined;
+  const { operator, release } = await operatorOf(model === undefined ? { source } : { model }, control);
+  try {
+    const system = shifted(operator, shift);
+    const { team, signal, onProgress } = control;
+    // As many probes as rows: what is small enough is written out.
+    const dense = { seed, probes: probes ?? source.size };
+    const found = isWrittenOut(system, dense)
+      ? await logDeterminant(system, { ...dense, blas: team.blas }, { signal, onProgress })
+      : await quadratureWith(system, factorization, { seed, probes: count }, control);
+    const { outcome, value, lower, upper, exact } = found;
+    const finite = (one: number): number | null => (Number.isFinite(one) ? one : null);
+    return { outcome, value: finite(value), lower: finite(lower), upper: finite(upper), exact, probes: count };
+  } finally {
+    release();
   }
 }
 

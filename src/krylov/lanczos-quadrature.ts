@@ -79,6 +79,8 @@ export interface FactoredMatrix extends LinearOperator {
 export interface QuadratureOptions extends ProbeOptions {
   /** Keeps the vectors of a probe and orthogonalises against them, where they fit BASIS_BYTES. */
   readonly reorthogonalize?: boolean | undefined;
+  /** Steps of the first attempt, where no `degree` is given; default 100. */
+  readonly firstDegree?: number | undefined;
   /** M = FFᵀ: the operator is then F⁻¹AF⁻ᵀ. Default none. */
   readonly factorization?: FactoredMatrix | undefined;
 }

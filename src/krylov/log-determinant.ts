@@ -23,6 +23,7 @@ import {
   radauQuadrature,
   type FactoredMatrix,
   type ProbeOptions,
+  type QuadratureOptions,
   type Tridiagonal,
 } from './lanczos-quadrature.js';
 import { quadratureSteps, type QuadratureSteps } from './quadrature-error.js';
@@ -101,13 +102,16 @@ export async function logDeterminant(
   const { lowerBound, factorization } = backed;
   if (lowerBound !== undefined) requirePositive(lowerBound, 'lowerBound');
   if (factorization !== undefined) requireFactored(factorization);
-  const size = checkSystem(operator, 'A log determinant');
-  const { probes, degree } = checkedProbes(size, backed);
-  const writtenOut =
-    probes * degree >= size && size <= MOST_WRITTEN_OUT && 2 * bytesWrittenOut(operator) <= availableMemory();
-  return writtenOut
+  return isWrittenOut(operator, backed)
     ? exactLogDeterminant(operator, backed, control)
     : estimatedLogDeterminant(operator, backed, control);
+}
+
+/** Whether `logDeterminant` writes the operator out. Throws ShapeError, OptionError. */
+export function isWrittenOut(operator: LinearOperator, options: ProbeOptions): boolean {
+  const size = checkSystem(operator, 'A log determinant');
+  const { probes, degree } = checkedProbes(size, options);
+  return probes * degree >= size && size <= MOST_WRITTEN_OUT && 2 * bytesWrittenOut(operator) <= availableMemory();
 }
 
 /** Throws OptionError unless M's factor and determinant can be had. */
@@ -186,7 +190,7 @@ const exactly = (value: number): TraceEstimate => ({
 /** `logDeterminant` by quadrature, whatever N; options and operator are checked. */
 export async function estimatedLogDeterminant(
   operator: LinearOperator,
-  options: WithBlas<LogDeterminantOptions>,
+  options: WithBlas<LogDeterminantOptions & Pick<QuadratureOptions, 'firstDegree'>>,
   control: RunControl = {},
 ): Promise<LogDeterminant> {
   return (

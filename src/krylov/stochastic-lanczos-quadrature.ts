@@ -111,7 +111,7 @@ export async function withEnoughSteps<E extends { readonly outcome: string }>(
   control: RunControl,
   of: (matrices: readonly Tridiagonal[]) => E,
 ): Promise<E | undefined> {
-  for (let degree = options.degree ?? DEGREE; ; degree *= 2) {
+  for (let degree = options.degree ?? options.firstDegree ?? DEGREE; ; degree *= 2) {
     const matrices = await lanczosMatrices(operator, { ...options, degree, reorthogonalize: true }, control);
     if (matrices === undefined) return undefined;
     const found = of(matrices);

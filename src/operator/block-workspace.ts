@@ -60,6 +60,25 @@ export class StagedVectors {
       if (output !== y) copyInto(y, output);
     });
   }
+
+  /** As `run`, for a `multiply` that gives the event loop its turns; one call at a time. */
+  async runInTurns(
+    out: Matrix,
+    x: Matrix,
+    beta: number,
+    multiply: (out: Matrix, x: Matrix) => Promise<void>,
+  ): Promise<void> {
+    for (let first = 0; first < x.cols; first += CHUNK) {
+      const p = Math.min(CHUNK, x.cols - first);
+      const [y, z] = [block(out, 0, first, out.rows, p), block(x, 0, first, x.rows, p)];
+      const input = staged(z, this.#input);
+      if (input !== z) copyInto(input, z);
+      const output = staged(y, this.#output);
+      if (output !== y && beta !== 0) copyInto(output, y);
+      await multiply(output, input);
+      if (output !== y) copyInto(y, output);
+    }
+  }
 }
 
 function staged(a: Matrix, workspace: BlockWorkspace): Matrix {

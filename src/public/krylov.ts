@@ -10,6 +10,11 @@ export type { LinearSolver, Solution, SolveControl, SolverOptions } from '../kry
 export { extremeEigenvalues, type ExtremeEigenvalues, type LanczosOptions, type RitzValue } from '../krylov/lanczos.js';
 export type { ProbeOptions } from '../krylov/lanczos-quadrature.js';
 export { logDeterminant, type LogDeterminant, type LogDeterminantOptions } from '../krylov/log-determinant.js';
+export {
+  preconditionedLogDeterminant,
+  type PreconditionedLogDeterminant,
+  type PreconditionedLogDeterminantOptions,
+} from '../solve/log-determinant.js';
 export { stochasticLanczosQuadrature, type TraceEstimate } from '../krylov/stochastic-lanczos-quadrature.js';
 export { spectralDensity, type DensityOptions, type SpectralDensity } from '../krylov/spectral-density.js';
 export { topEigenvalues } from '../approximation/top-eigenvalues.js';

@@ -12,7 +12,7 @@ import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { availableMemory } from '../io/machine.js';
 import { BLOCK_SIZE } from '../krylov/block-conjugate-gradients.js';
-import { costOfEntry, costOfProduct, costOfVectors } from './cost-model.js';
+import { costOfEntry, costOfProduct, costOfVectors, dearProducts } from './cost-model.js';
 import { costOfCholesky } from './preconditioners/cholesky.js';
 import { measureSystem, type Asked, type Measured } from './measured.js';
 import { type Prediction, type PreconditionerOptions, totalOf } from './preconditioners/kind.js';
@@ -58,6 +58,8 @@ export interface Choice {
   readonly reason: string;
   /** At least one. Where they were predicted they race (race.ts); else the others are for where one cannot be made. */
   readonly candidates: readonly Candidate[];
+  /** What was measured, where they were predicted. */
+  readonly measured?: Measured | undefined;
   /** What follows where the only candidate is no more than tried. */
   readonly trial?: Trial | undefined;
 }
@@ -140,7 +142,9 @@ export async function choosePreconditioner(
       candidate,
     });
   };
-  if (system.vectors > BLOCK_SIZE || 2 * step > least) return next(0);
+  // Where products are dear, corrections by a tight hierarchical matrix are predicted beside the candidates.
+  const dear = dearProducts(subject) !== undefined;
+  if (dear || system.vectors > BLOCK_SIZE || 2 * step > least) return next(0);
   return {
     reason: `Tried ${first} first: an iteration takes ${inGflop(step)}, what else there is ${inGflop(least)} or more.`,
     candidates: [candidate(first)],
@@ -222,7 +226,7 @@ async function predicted(
   candidates.sort((a, b) => totalOf(a.prediction) - totalOf(b.prediction));
   const told = candidates.map(({ name, prediction }) => tell(name, prediction));
   const assumed = measured.assumed ? '; products were counted as those of a dense matrix' : '';
-  return { candidates, reason: `Predicted: ${told.join(', ')}; ${tellSpectrum(measured)}${assumed}.` };
+  return { candidates, measured, reason: `Predicted: ${told.join(', ')}; ${tellSpectrum(measured)}${assumed}.` };
 }
 
 /** How large λ is beside A, with what A itself holds of an identity, and how many eigenvalues stand out. */

@@ -66,3 +66,16 @@ export function costOfProduct(subject: Subject): (vectors: number) => number {
   if (compressed !== undefined || (curvature === undefined && one >= dense)) return (vectors) => ofStored(one, vectors);
   return (vectors) => operator.flops!(vectors);
 }
+
+/** The operator and the entries of a subject whose products evaluate all entries anew. */
+export interface Dear {
+  readonly operator: EntryOperator;
+  readonly source: EntrySource;
+}
+
+/** What is dear about a subject; undefined where nothing is. */
+export function dearProducts({ operator, source, curvature }: Subject): Dear | undefined {
+  return operator instanceof EntryOperator && !operator.kept && source !== undefined && curvature === undefined
+    ? { operator, source }
+    : undefined;
+}

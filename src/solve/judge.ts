@@ -30,6 +30,8 @@ interface Solved {
   readonly tolerance: number;
   /** Whether the caller named the tolerance. */
   readonly asked: boolean;
+  /** ‖A + λI‖₂, where it is known about: else a few products tell. */
+  readonly norm?: number | undefined;
 }
 
 /**
@@ -40,7 +42,7 @@ interface Solved {
 export function judge(
   solution: Solution | BlockSolution,
   residuals: Float64Array,
-  { subject, system, products, b, out, tolerance, asked }: Solved,
+  { subject, system, products, b, out, tolerance, asked, norm }: Solved,
   control: TeamControl,
 ): Pick<SolveResult, 'outcome' | 'tolerance' | 'toleranceFrom'> & Pick<Shortfall, 'rounding'> {
   const { outcome } = solution;
@@ -49,7 +51,7 @@ export function judge(
   const toleranceFrom = asked ? 'caller' : 'default';
   if (outcome !== 'stagnated' && !(outcome === 'converged' && stored === 'f32'))
     return { outcome, tolerance, toleranceFrom };
-  const of = conditions(normFromBelow(system), b, out);
+  const of = conditions(norm ?? normFromBelow(system), b, out);
   const condition = Math.max(...of);
   if (stored === 'f32' && condition >= WORTH_A_WARNING) {
     const lost = Math.min(7, Math.round(Math.log10(condition)));

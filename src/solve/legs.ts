@@ -5,16 +5,18 @@
 import { FactorizationError, MemoryError, NotPositiveDefiniteError, OptionError } from '../core/errors.js';
 import type { Matrix } from '../dense/matrix.js';
 import { BLOCK_SIZE, blockConjugateGradientSolver } from '../krylov/block-conjugate-gradients.js';
-import type { BlockSolution } from '../krylov/block-solution.js';
+import type { BlockSolution, BlockSolver } from '../krylov/block-solution.js';
 import { conjugateGradientSolver } from '../krylov/conjugate-gradients.js';
-import type { Solution } from '../krylov/solution.js';
+import { flexibleConjugateGradientSolver } from '../krylov/flexible-conjugate-gradients.js';
+import type { LinearSolver, Solution } from '../krylov/solution.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Candidate, Choice, Trial, Used } from './candidates.js';
+import { asOne, solveColumns } from './columnwise.js';
 import { Race } from './race.js';
 
 /** What the iteration is asked for. */
-interface Asked {
+export interface Asked {
   readonly b: Matrix;
   /** Where x goes; not b. */
   readonly out: Matrix;
@@ -25,7 +27,7 @@ interface Asked {
 }
 
 /** What came of it: iterations, products and history are those of all legs, the rest is the last one's. */
-interface Finished {
+export interface Finished {
   readonly solution: Solution | BlockSolution;
   readonly used: Used;
   /** choose: measuring after a trial. */
@@ -43,7 +45,7 @@ interface Finished {
 }
 
 /** Errors that say of a preconditioner that this matrix, this λ or this memory does not let it be made. */
-const cannotBeMade = (error: unknown): error is Error =>
+export const cannotBeMade = (error: unknown): error is Error =>
   error instanceof OptionError ||
   error instanceof NotPositiveDefiniteError ||
   error instanceof MemoryError ||
@@ -111,6 +113,29 @@ const isMendable = ({ outcome, residual }: Solution | BlockSolution): boolean =>
   outcome === 'asymmetricPreconditioner' ||
   (outcome === 'stagnated' && residual > LEAST_STAGNATION);
 
+/**
+ * Whether M is by its own account not the same symmetric map to working precision at each product: then conjugate
+ * gradients have to be flexible ones. Many columns share their directions as long as that goes well.
+ */
+const isInexact = (preconditioner: LinearOperator | undefined, columns: number): boolean =>
+  preconditioner !== undefined && ((preconditioner.precision === 'f32' && columns === 1) || !preconditioner.symmetric);
+
+/** Whether flexible conjugate gradients may do better with the same M. */
+const turnsOutInexact = ({ outcome, unrounded }: Solution | BlockSolution, { name, operator }: Used): boolean =>
+  outcome === 'asymmetricPreconditioner' ||
+  ((name === 'given' || operator?.precision === 'f32') && outcome === 'stagnated' && unrounded > LEAST_STAGNATION);
+
+/** One after the other: iterations, products and history of both, the rest is the latter's. */
+const joined = <S extends Solution | BlockSolution>(
+  earlier: Pick<Solution, 'iterations' | 'products' | 'history'>,
+  solution: S,
+): S => ({
+  ...solution,
+  iterations: earlier.iterations + solution.iterations,
+  products: earlier.products + solution.products,
+  history: Float64Array.from([...earlier.history, ...solution.history.subarray(earlier.history.length > 0 ? 1 : 0)]),
+});
+
 /** What came of one preconditioner. */
 interface Leg {
   readonly solution: Solution | BlockSolution;
@@ -126,12 +151,9 @@ async function runLeg(
   system: LinearOperator,
   { b, out, tolerance, roundoff, maxIterations, guess }: Asked,
   leave: (residual: number) => boolean,
-  control: TeamControl,
+  { flexible, ...control }: TeamControl & { readonly flexible: boolean },
 ): Promise<Leg> {
-  const solver =
-    b.cols === 1
-      ? conjugateGradientSolver(system, { preconditioner })
-      : blockConjugateGradientSolver(system, { preconditioner, blas: control.team.blas });
+  const { blas } = control.team;
   let leaving = false;
   const signal = {
     get aborted(): boolean {
@@ -139,18 +161,31 @@ async function runLeg(
     },
   };
   const began = performance.now();
-  const solution: Solution | BlockSolution = await solver.solveAsync(b, out, {
+  const asked = {
     relativeTolerance: tolerance,
     roundoff,
     keep: 'best',
     maxIterations,
     signal,
     onProgress: control.onProgress,
-    onIteration: (_, residual) => {
+    onIteration: (_: number, residual: number) => {
       leaving ||= leave(residual);
     },
     guess,
-  });
+  } as const;
+  let solver: LinearSolver | BlockSolver;
+  let solution: Solution | BlockSolution;
+  if (flexible) {
+    const single = flexibleConjugateGradientSolver(system, { preconditioner, blas });
+    solver = single;
+    solution = asOne(await solveColumns(single, b, out, asked));
+  } else {
+    solver =
+      b.cols === 1
+        ? conjugateGradientSolver(system, { preconditioner })
+        : blockConjugateGradientSolver(system, { preconditioner, blas });
+    solution = await solver.solveAsync(b, out, asked);
+  }
   return {
     solution,
     left: solution.outcome === 'aborted' && leaving && control.signal?.aborted !== true,
@@ -214,30 +249,24 @@ export async function runLegs(
       seconds.compress += used.seconds.compress;
       seconds.factor += used.seconds.factor;
       order.start(earlier.history.at(-1) ?? 1);
-      const leg = await runLeg(
-        used.operator,
-        system,
-        {
-          ...asked,
-          maxIterations: maxIterations === undefined ? undefined : Math.max(0, maxIterations - earlier.iterations),
-          guess: from,
-        },
-        (residual) => resumed === undefined && order.watch(residual),
-        control,
-      );
-      const { solution, left, workspaceBytes } = leg;
+      const left = (spent: number): number | undefined =>
+        maxIterations === undefined ? undefined : Math.max(0, maxIterations - spent);
+      const leave = (residual: number): boolean => resumed === undefined && order.watch(residual);
+      const run = (flexible: boolean, spent: number, guess: Matrix | undefined): Promise<Leg> =>
+        runLeg(used.operator, system, { ...asked, maxIterations: left(spent), guess }, leave, { ...control, flexible });
+      const flexible = isInexact(used.operator, b.cols);
+      let leg = await run(flexible, earlier.iterations, from);
+      if (!flexible && turnsOutInexact(leg.solution, used)) {
+        const first = leg;
+        told.push(`The preconditioner is not symmetric to working precision: flexible conjugate gradients go on.`);
+        leg = await run(true, earlier.iterations + first.solution.iterations, out);
+        leg = { ...leg, solution: joined(first.solution, leg.solution), seconds: first.seconds + leg.seconds };
+      }
+      const { solution, workspaceBytes } = leg;
       seconds.solve += leg.seconds;
-      const together = {
-        ...solution,
-        iterations: earlier.iterations + solution.iterations,
-        products: earlier.products + solution.products,
-        history: Float64Array.from([
-          ...earlier.history,
-          ...solution.history.subarray(earlier.history.length > 0 ? 1 : 0),
-        ]),
-      };
+      const together = joined(earlier, solution);
       const steps = `${solution.iterations} iteration${solution.iterations === 1 ? '' : 's'}`;
-      if (resumed === undefined && (left || isMendable(solution)) && order.moveOn()) {
+      if (resumed === undefined && (leg.left || isMendable(solution)) && order.moveOn()) {
         told.push(`Left ${name} after ${steps} at residual ${solution.residual.toExponential(1)}.`);
         const { iterations, products, history } = together;
         Object.assign(earlier, { iterations, products, history });

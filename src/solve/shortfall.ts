@@ -12,6 +12,8 @@ export interface Shortfall {
   readonly tolerance: number;
   /** Of 'indefinite' and 'singular': pᵀ(A + λI)p/pᵀp. */
   readonly curvature?: number | undefined;
+  /** Of 'singular': whether x minimises the residuals. */
+  readonly leastSquares?: boolean | undefined;
   /** Of 'stagnated': what rounds, ‖A + λI‖‖x‖/‖b‖, and the relative residual that this allows, about. */
   readonly rounding?:
     { readonly of: 'x' | 'products' | 'float64'; readonly condition: number; readonly level: number } | undefined;
@@ -33,7 +35,7 @@ export const LIBRARY_ADVICE: Advice = {
   shift: 'take a larger shift',
   iterations: 'allow more (maxIterations), take a larger shift, or a better preconditioner',
   indefinite: 'take a larger shift, or solve with MINRES (minres)',
-  singular: 'take a shift above 0, or find a least-squares solution with MINRES (minres)',
+  singular: 'take a shift above 0',
   preconditioner: 'choose another preconditioner, or use flexibleConjugateGradients',
   doubleSolution: 'pass out, or b, in float64',
   doubleProducts: 'give the matrix, or the parameters and the data of the network, in float64',
@@ -44,7 +46,7 @@ const EXPLAINED = 16;
 
 /** One or two sentences. */
 export function tellShortfall(
-  { outcome, iterations, residual, tolerance, curvature, rounding }: Shortfall,
+  { outcome, iterations, residual, tolerance, curvature, leastSquares, rounding }: Shortfall,
   advice: Advice,
 ): string {
   const reached = `the true residual is ${residual.toExponential(2)}, asked ${tolerance}`;
@@ -59,12 +61,15 @@ export function tellShortfall(
         'A + λI is not positive definite: a direction p has pᵀ(A + λI)p/pᵀp = ' +
         `${(curvature ?? Number.NaN).toExponential(2)}; ${reached}: ${advice.indefinite}.`
       );
-    case 'singular':
+    case 'singular': {
+      const advised =
+        leastSquares === true ? `x minimises it; where a solution is wanted, ${advice.singular}` : advice.singular;
       return (
         'A + λI is singular to working precision (a direction p has pᵀ(A + λI)p/pᵀp = ' +
         `${(curvature ?? Number.NaN).toExponential(2)}, which is rounding), and b has a part outside its range; ` +
-        `${reached}: ${advice.singular}.`
+        `${reached}: ${advised}.`
       );
+    }
     case 'indefinitePreconditioner':
       return `The preconditioner is not positive definite; ${reached}: ${advice.preconditioner}.`;
     case 'asymmetricPreconditioner':

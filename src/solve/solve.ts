@@ -14,11 +14,14 @@ import type { TeamControl } from '../parallel/team-control.js';
 import { described } from '../tree/given.js';
 import { choosePreconditioner } from './candidates.js';
 import { openMatrix, type GivenMatrix } from './given-matrix.js';
+import { mendSingular } from './least-squares.js';
 import { judge } from './judge.js';
 import { runLegs } from './legs.js';
 import { type SolveOptions, type SolveResult, MAKING_KEYS, SOLVE_KEYS, type GivenSolveOptions } from './options.js';
 import { defaultTolerance, precisionOf, storedPrecision } from './precision.js';
 import { LIBRARY_ADVICE, tellShortfall, type Shortfall } from './shortfall.js';
+import { runRefined } from './refinement.js';
+import { planRefinement } from './refinement-plan.js';
 import { checkSystem, shiftOf } from './system.js';
 
 /**
@@ -101,27 +104,45 @@ export async function solveSystem(
     making,
     control,
   );
+  const plan = await planRefinement(subject, chosen, making, control);
   const choosing = (performance.now() - began) / 1000;
   const out = options.out ?? zeros(size, b.cols, precisionOf(b));
   // B may be overwritten by X.
-  const shares = out.data === b.data;
-  const several = chosen.candidates.length > 1 || chosen.trial !== undefined;
-  const kept = shares && (several || needsNorms(subject, b, out)) ? copyOf(b) : b;
+  const kept = out.data === b.data ? copyOf(b) : b;
   const system = shifted(operator, shift);
-  const run = await runLegs(
-    chosen,
-    system,
-    { b: kept, out, tolerance, roundoff: ROUNDOFF[products], maxIterations, guess },
-    control,
-  );
-  const { solution, used, seconds, told } = run;
+  const asked = { b: kept, out, tolerance, roundoff: ROUNDOFF[products], maxIterations, guess };
+  const largest = (chosen.measured?.spectrum.largest ?? 0) + shift;
+  const run =
+    plan === undefined
+      ? await runLegs(chosen, system, asked, control)
+      : await runRefined(plan, chosen, { ...asked, subject, shift, norm: largest, making }, control);
+  const { used, told } = run;
   try {
+    const mending = performance.now();
+    // Many exact products are not made where these are dear.
+    const {
+      solution,
+      leastSquares,
+      told: mended,
+    } = plan === undefined
+      ? await mendSingular(run.solution, system, asked, control)
+      : { solution: run.solution, leastSquares: false, told: [] };
+    const seconds = { ...run.seconds, solve: run.seconds.solve + (performance.now() - mending) / 1000 };
     const { iterations, residual, history } = solution;
     const residuals = 'residuals' in solution ? solution.residuals : Float64Array.of(residual);
     const judged = judge(
       solution,
       residuals,
-      { subject, system, products, b: kept, out, tolerance, asked: options.tolerance !== undefined },
+      {
+        subject,
+        system,
+        products,
+        b: kept,
+        out,
+        tolerance,
+        asked: options.tolerance !== undefined,
+        norm: plan === undefined ? undefined : largest,
+      },
       control,
     );
     const { name, bytes, details, note } = used;
@@ -136,9 +157,16 @@ export async function solveSystem(
             residual,
             tolerance: reached,
             curvature,
+            leastSquares,
             rounding,
           };
-    const choice = [chosen.reason, ...told, ...(note === undefined ? [] : [`Note: ${note}.`])].join(' ');
+    const choice = [
+      chosen.reason,
+      ...(plan === undefined ? [] : [plan.reason]),
+      ...told,
+      ...mended,
+      ...(note === undefined ? [] : [`Note: ${note}.`]),
+    ].join(' ');
     return {
       x: out,
       outcome,
@@ -164,10 +192,6 @@ export async function solveSystem(
 }
 
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
-
-/** Whether the outcome may need ‖b‖ after x was written: where float32 is about. */
-const needsNorms = (subject: Subject, b: Matrix, out: Matrix): boolean =>
-  storedPrecision(subject) === 'f32' || precisionOf(out) === 'f32' || precisionOf(b) === 'f32';
 
 function copyOf(b: Matrix): Matrix {
   const copy = zeros(b.rows, b.cols, precisionOf(b));

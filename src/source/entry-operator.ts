@@ -4,6 +4,7 @@
  * of vectors up to 256. Where the dense matrix fits a budget of memory it is evaluated once and kept instead. Sums run
  * in the same order for every team.
  */
+import type { RunControl } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import { type KeysOf, requireKnownOptions } from '../core/known-options.js';
@@ -167,6 +168,23 @@ export class EntryOperator implements LinearOperator {
     this.#vectors.run(out, x, beta, (output, input) => {
       const given = { x: input, out: output, alpha, beta, transposed: this.#transposed };
       team.runSync(multiplyEntries, shared, this.#graph, given);
+    });
+  }
+
+  /**
+   * As `applyUnchecked`, with the same bits, in turns with the event loop: a product of N² entries may take minutes, so
+   * it honours the signal and reports progress as `phase`. One at a time. Throws OptionError, AbortedError.
+   */
+  async applyInTurns(
+    { out, x, alpha, beta }: Omit<ProductArguments, 'transposed'>,
+    phase: string,
+    control: RunControl,
+  ): Promise<void> {
+    const { released, team, shared } = this.#entries;
+    if (released) throw new OptionError('The operator was released.');
+    await this.#vectors.runInTurns(out, x, beta, (output, input) => {
+      const given = { x: input, out: output, alpha, beta, transposed: this.#transposed };
+      return team.run(phase, multiplyEntries, shared, this.#graph, given, control);
     });
   }
 

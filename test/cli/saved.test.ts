@@ -217,6 +217,28 @@ describe('logdet and factor', () => {
     expect(stdout).not.toContain('residual');
   });
 
+  it('of_the_matrix_itself_is_stated_beside_it_exactly_or_with_an_interval', async () => {
+    const loose = [...source, '--tolerance', '1e-3', '--shift', '0.1'];
+    const saved = await record<FactorRecord>(['logdet', file('hss'), '--shift', '0.1']);
+    expect(saved.exact).toBeNull();
+    // Compressed to 1e-6, and so are its log determinant and that of the matrix.
+    const near = 1e-3 * Math.abs(saved.logdet);
+    const dense = await record<FactorRecord>(['logdet', ...loose]);
+    expect(dense.exact).toMatchObject({ exact: true, outcome: 'estimated' });
+    expect(Math.abs(dense.exact!.value! - saved.logdet)).toBeLessThan(near);
+    const estimated = await record<FactorRecord>(['logdet', ...loose, '--probes', '2']);
+    const { value, lower, upper, exact, probes } = estimated.exact!;
+    expect({ exact, probes }).toEqual({ exact: false, probes: 2 });
+    expect(lower! <= value! && value! <= upper!).toBe(true);
+    expect(Math.abs(value! - dense.exact!.value!)).toBeLessThan(upper! - lower! + near);
+    expect((await record<FactorRecord>(['logdet', ...loose, '--probes', '0'])).exact).toBeNull();
+    expect((await hmatrix(['logdet', ...loose])).stdout).toMatch(/log det\(A \+ λI\) = .* by a dense factorization/);
+    expect((await hmatrix(['logdet', ...loose, '--probes', '2'])).stdout).toMatch(/95 % interval .* \(2 probes/);
+    const refused = await hmatrix(['logdet', file('hss'), '--probes', '2']);
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toMatch(/--probes is about .* the compressed one alone/);
+  });
+
   it('report_for_people_what_the_factors_take', async () => {
     const { status, stdout } = await hmatrix(['factor', file('hss'), '--shift', '0.1']);
     expect(status).toBe(0);

@@ -105,6 +105,15 @@ export async function publicFunctions(team?: hmatrix.Team): Promise<Record<strin
     ],
     extremeEigenvalues: async (control) => ritz(await hmatrix.krylov.extremeEigenvalues(fmm, {}, control)),
     logDeterminant: async (control) => [(await hmatrix.krylov.logDeterminant(operator, probes, control)).value],
+    preconditionedLogDeterminant: async (control) => [
+      (
+        await hmatrix.krylov.preconditionedLogDeterminant(
+          operator,
+          { shift: 1, source, probes: 2, degree: 4 },
+          given(control),
+        )
+      ).value,
+    ],
     spectralDensity: async (control) => [
       (await hmatrix.krylov.spectralDensity(hss, { ...probes, grid: { count: 20 } }, control)).density.value,
     ],

@@ -101,6 +101,7 @@ const WITH_OPERATOR: Readonly<Record<string, (operator: hmatrix.LinearOperator) 
   toDense: (a) => hmatrix.operators.toDense(a),
   add: (a) => hmatrix.hierarchical.add(f.matrix, a, { maxRank: 16 }, { team: f.team }),
   logDeterminant: (a) => hmatrix.krylov.logDeterminant(a),
+  preconditionedLogDeterminant: (a) => hmatrix.krylov.preconditionedLogDeterminant(a, {}, { team: f.team }),
   stochasticLanczosQuadrature: (a) => hmatrix.krylov.stochasticLanczosQuadrature(a, Math.abs),
   spectralDensity: (a) => hmatrix.krylov.spectralDensity(a),
   makePreconditioner: (a) => hmatrix.preconditioners.makePreconditioner(a, 'nystrom', {}, { team: f.team }),

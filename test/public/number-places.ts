@@ -216,18 +216,16 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
         (await hmatrix.preconditioners.makePreconditioner(f.operator, 'hss', { shift: 0.5, tree }, onTeam())).operator!,
       ),
     ),
-    ofModel(async (model) =>
-      multiply(
-        (
-          await hmatrix.preconditioners.makePreconditioner(
-            hmatrix.gaussNewton(f.model),
-            'kfac',
-            { shift: 0.5, model },
-            onTeam(),
-          )
-        ).operator!,
-      ),
-    ),
+    ofModel(async (model) => {
+      const [g, options] = [hmatrix.gaussNewton(f.model), { shift: 0.5, model }];
+      return multiply((await hmatrix.preconditioners.makePreconditioner(g, 'kfac', options, onTeam())).operator!);
+    }),
+  ],
+  preconditionedLogDeterminant: [
+    ofTree(async (tree) => {
+      const options = { shift: 0.5, making: { tree }, probes: 1, degree: 4 };
+      return [(await hmatrix.krylov.preconditionedLogDeterminant(f.operator, options, onTeam())).value];
+    }),
   ],
   conjugateGradients: [ofVector(solved((b, x) => hmatrix.krylov.conjugateGradients(f.operator, b, x)))],
   conjugateGradientSolver: [

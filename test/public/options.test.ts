@@ -237,6 +237,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
     ['lowerBound', (o) => hmatrix.krylov.logDeterminant(f.operator, o)],
     ['signal', (o) => hmatrix.krylov.logDeterminant(f.operator, {}, o)],
   ],
+  preconditionedLogDeterminant: [['probes', (o) => hmatrix.krylov.preconditionedLogDeterminant(f.operator, o)]],
   spectralDensity: [
     ['width', (o) => hmatrix.krylov.spectralDensity(f.operator, o)],
     ['count', (o) => hmatrix.krylov.spectralDensity(f.operator, { grid: o })],

@@ -80,6 +80,16 @@ export function withTune(command: Command): Command {
     .option('--quiet', 'print nothing but failures');
 }
 
+/** How the log determinant of the matrix itself is estimated. */
+export function withProbes(command: Command): Command {
+  return command.option(
+    '--probes <p>',
+    'random vectors that log det(A + λI) of the matrix itself is estimated with, 0: none of it (default: 16 up to ' +
+      'N = 20,000, else 0)',
+    wholeNumber(0, 65_536),
+  );
+}
+
 /** How a run of a compression is made, named and kept. */
 export function withRun(command: Command): Command {
   return withObjective(withCompression(command))

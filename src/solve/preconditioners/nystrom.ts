@@ -32,7 +32,8 @@ const MORE_STEPS = 1.4;
 /** Orthogonalization and small decompositions, N·(r + 10)² times 14 flops at a fifth of the rate of gemm. */
 const PANEL = 75;
 
-const rankOf = (size: number, rank = RANK): number => Math.max(1, Math.min(rank, Math.floor(MOST * size)));
+/** The rank that is taken of a matrix of this order. */
+export const rankOf = (size: number, rank = RANK): number => Math.max(1, Math.min(rank, Math.floor(MOST * size)));
 
 /**
  * See above; r + 10 products. Throws NotPositiveDefiniteError where A is indefinite, or A + λI zero to rounding; what
