@@ -3,7 +3,7 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { ROUNDOFF } from '../core/floats.js';
-import { subjectOf, type Subject } from '../approximation/subject.js';
+import { subjectOf } from '../approximation/subject.js';
 import { requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { copyInto, zeros, type Matrix, asVectors, type FlatVector, type Vectors } from '../dense/matrix.js';
@@ -18,7 +18,7 @@ import { mendSingular } from './least-squares.js';
 import { judge } from './judge.js';
 import { runLegs } from './legs.js';
 import { type SolveOptions, type SolveResult, MAKING_KEYS, SOLVE_KEYS, type GivenSolveOptions } from './options.js';
-import { defaultTolerance, precisionOf, storedPrecision } from './precision.js';
+import { defaultTolerance, precisionOf } from './precision.js';
 import { LIBRARY_ADVICE, tellShortfall, type Shortfall } from './shortfall.js';
 import { runRefined } from './refinement.js';
 import { planRefinement } from './refinement-plan.js';
