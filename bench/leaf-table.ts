@@ -33,14 +33,14 @@ export function leafSummary(results: readonly LeafResult[]): string {
     const values = all.map(value);
     return `median ${digits(median(values), 3)}, worst ${digits(Math.max(...values), 3)}`;
   };
+  const incompressible = rows.filter(({ memory }) => memory.incompressible);
   const missed = rows.filter(({ memory }) => !(memory.error <= 1));
   return (
     `${rows.length} compressions of ${results.length} matrices. Chosen for memory: bytes beside the least of the ` +
     `grid: ${of(({ memory }) => memory)}; chosen for products: time beside the fastest of the grid: ` +
-    `${of(({ product }) => product)}. The choice takes ${digits(100 * median(all.map(({ choosing }) => choosing)))} % of ` +
-    `the compression in the median, ${digits(100 * Math.max(...all.map(({ choosing }) => choosing)))} % at most. The ` +
-    `tolerance was missed in ${missed.length}; ${rows.filter(({ memory }) => memory.incompressible).length} are called ` +
-    'incompressible.'
+    `${of(({ product }) => product)}. The choice takes, in percent of the compression, ` +
+    `${of(({ choosing }) => 100 * choosing)}. The tolerance was missed in ${missed.length}; ${incompressible.length} ` +
+    'are called incompressible.'
   );
 }
 

@@ -81,7 +81,9 @@ export function statusOf({
   options,
   input,
   limits,
+  chosen,
 }: Pick<CompressionRecord, 'error' | 'input'> & {
+  readonly chosen?: CompressionRecord['chosen'];
   readonly options: Omit<AdvisedReport, 'size' | 'limits'>;
   readonly limits: AdvisedReport['limits'];
 }): number {
@@ -98,7 +100,7 @@ export function statusOf({
   say(
     `the asked tolerance was missed: relative error ${error.relative.toPrecision(4)}, ` +
       `asked ${inDigits(error.tolerance)}. ` +
-      `${toleranceAdvice({ ...options, size: input.size, limits }, asFlag)}`,
+      `${toleranceAdvice({ ...options, size: input.size, limits, chosen }, asFlag)}`,
   );
   return EXIT_STATUS.toleranceMissed;
 }

@@ -218,7 +218,7 @@ function setupOf(
     Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
   return {
     ...opened,
-    compress: options.format === undefined ? undefined : compressOptions(options),
+    compress: options.format === undefined ? undefined : { ...compressOptions(options), objective: 'solve' },
     rightHandSides: async (size) => {
       const { rhsColumn: columns } = options;
       const b =

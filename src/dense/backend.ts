@@ -18,14 +18,21 @@ export type { SearchOutcome };
  * first system library that works, else the portable backend: with a warning of the process (code 'portable-backend')
  * where koffi, which calls system libraries, could not be loaded. Throws LibraryError.
  */
-export function openBlas(choice: string | undefined = process.env['HMATRIX_BLAS']): Blas {
+export const openBlas = (choice: string | undefined = process.env['HMATRIX_BLAS']): Blas =>
+  open(choice, warnWithoutNativeModule);
+
+/** `openBlas` for a team's workers: what there is to be said the thread says that opens the team. */
+export const openWorkerBlas = (choice: string | undefined = process.env['HMATRIX_BLAS']): Blas =>
+  open(choice, () => undefined);
+
+function open(choice: string | undefined, warnOfPortable: () => void): Blas {
   if (choice === 'portable') return createPortableBlas();
   if (choice !== undefined && choice !== '') return openOpenblas({ library: choice });
   try {
     return openOpenblas();
   } catch (error) {
     if (!(error instanceof LibraryError)) throw error;
-    warnWithoutNativeModule();
+    warnOfPortable();
     return createPortableBlas();
   }
 }

@@ -3,7 +3,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
-import { openBlas } from '../dense/backend.js';
+import { openWorkerBlas } from '../dense/backend.js';
 import { collectGarbage } from './collect.js';
 import { Executor } from './executor.js';
 import type { TaskDefinition } from './task.js';
@@ -27,7 +27,7 @@ function awaitGeneration(control: Int32Array, seen: number, spins: number): void
  * and is the thread's.
  */
 function work(start: WorkerStart): void {
-  const executor = new Executor(openBlas(start.blas), start.worker, start.workers);
+  const executor = new Executor(openWorkerBlas(start.blas), start.worker, start.workers);
   parentPort?.postMessage('ready');
   // After the message has left.
   setImmediate(() => {

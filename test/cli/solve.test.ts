@@ -409,7 +409,9 @@ describe('the report', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toMatch(/K02, N = 256/);
     expect(stdout).toMatch(/λ = 0\.001.*·‖A‖/);
-    expect(stdout).toMatch(/Chosen cholesky|Predicted: .*none .*nystrom /);
+    expect(stdout).toMatch(
+      /Tried none first: an iteration takes [\d.]+ Gflop, what else there is [\d.]+ Gflop or more. Solved with none\./,
+    );
     expect(stdout).toMatch(/converged after \d+ iterations? .*true relative residual = .*met/);
   });
 });

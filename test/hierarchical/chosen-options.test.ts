@@ -126,7 +126,7 @@ describe('options that nobody names', () => {
     const matrix = await compressEntries(source, { tolerance: 1e-6 }, { team });
     expect(matrix.report.chosen).toMatchObject({ incompressible: true });
     expect(matrix.report.chosen!.limitedBy).toBeUndefined();
-    expect(chosenSentences(matrix.report.chosen!)[0]).toMatch(/^No hierarchical matrix .* 175 of 175, 350 of 350\./);
+    expect(chosenSentences(matrix.report.chosen!)[0]).toMatch(/^No hierarchical matrix .* 44 of 44, 88 of 88\./);
     expect(matrix.report.met).toBe(true);
     expect(relativeError(matrix.toDense(), denseOf(source))).toBeLessThanOrEqual(1e-6);
     matrix.release();

@@ -17,8 +17,10 @@ import { correctionsTo, type Refiner, type RefinementPlan } from '#hmatrix/solve
 import { runRefined, type RefinedSystem } from '#hmatrix/solve/refinement.js';
 import { solveSystem } from '#hmatrix/solve/solve.js';
 import { entryOperator } from '#hmatrix/source/entry-operator.js';
+import { kernelSource } from '#hmatrix/source/kernel-source.js';
+import { matern32 } from '#hmatrix/source/kernels/named.js';
 import { denseSolve, filled, norm2, residualOf, withEigenvalues } from '../krylov/systems.js';
-import { denseOf, gaussianSource, randomMatrix, relativeError } from '../support.js';
+import { denseOf, gaussianSource, normalPoints, randomMatrix, relativeError } from '../support.js';
 import { sharedTeam } from '../teams.js';
 import { shiftedDense } from './subjects.js';
 
@@ -253,7 +255,7 @@ describe('solve of entries that are not kept', () => {
     const size = 2600;
     const results: { readonly x: Matrix; readonly choice: string }[] = [];
     for (const one of [team, other]) {
-      const source = gaussianSource(size, 1, 0.5, one.blas);
+      const source = kernelSource(normalPoints(size, 2, 1), matern32(1), { blas: one.blas });
       const operator = await entryOperator(source, { keepBytes: 0 }, { team: one });
       const b = randomMatrix(size, 1, 4);
       const told: Progress[] = [];

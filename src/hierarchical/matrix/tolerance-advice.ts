@@ -3,6 +3,7 @@
  */
 import type { RunControl } from '../../core/context.js';
 import { warn } from '../../core/warning.js';
+import { chosenSentences } from './chosen-options.js';
 import type { HierarchicalMatrix } from './hierarchical-matrix.js';
 import type { CommonReport, EntriesReport } from './report.js';
 import type { ToleranceLimit, ToleranceLimitKind } from './tolerance-limits.js';
@@ -30,7 +31,7 @@ function levelsInWords(levels: readonly number[]): string {
 
 /** What advice is given from: a report, or the part of it that a record keeps. */
 export type AdvisedReport = Pick<CommonReport, 'size' | 'format' | 'leafSize' | 'maxRank' | 'dtype' | 'limits'> &
-  Partial<Pick<EntriesReport, 'budget' | 'distance' | 'preserve'>>;
+  Partial<Pick<EntriesReport, 'budget' | 'distance' | 'preserve' | 'chosen'>>;
 
 /**
  * What was hit and what may help, in sentences for people. Options are written by `option`: in the command by its
@@ -40,7 +41,7 @@ export function toleranceAdvice(report: AdvisedReport, option: OptionText = inLi
   const { limits, maxRank, leafSize, size, format, budget, dtype } = report;
   if (limits.length === 0) return `No limit was hit: ask for a smaller ${option('tolerance')}.`;
   const of = (kind: ToleranceLimitKind): readonly ToleranceLimit[] => limits.filter(({ limit }) => limit === kind);
-  const sentences: string[] = [];
+  const sentences = report.chosen === undefined ? [] : chosenSentences(report.chosen);
   const ranks = of('maxRank');
   // Near blocks come from entries, and are no part of what keeps K̃ positive semidefinite.
   const near = format !== 'fmm' && report.preserve === undefined && report.distance !== undefined;
