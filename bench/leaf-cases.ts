@@ -29,18 +29,22 @@ export interface LeafCase {
   readonly input: LeafInput;
 }
 
-const N = 4096;
+const N = 2304;
 type Family = Parameters<typeof kernelOfFamily>[0];
 
-const named = (matrix: string): LeafCase => ({ name: `leaf ${matrix}`, size: N, input: { kind: 'named', matrix } });
+const named = (matrix: string): LeafCase => ({
+  name: `leaf sizes, ${matrix}`,
+  size: N,
+  input: { kind: 'named', matrix },
+});
 const points = (family: Family, h: number, cloud: 'uniform' | 'normal', dimension: number): LeafCase => ({
-  name: `leaf ${family} h = ${h}, ${cloud}, ${dimension}-D`,
+  name: `leaf sizes, ${family} h = ${h}, ${cloud}, ${dimension}-D`,
   size: N,
   input: { kind: 'points', family, h, cloud, dimension },
 });
 
 const network = (widths: readonly number[], loss: LossName): LeafCase => ({
-  name: `leaf Hessian ${widths.join('-')}, ${loss}`,
+  name: `leaf sizes, Hessian ${widths.join('-')}, ${loss}`,
   size: widths.slice(1).reduce((sum, width, i) => sum + width * widths[i], 0),
   input: { kind: 'network', widths, loss },
 });
@@ -56,7 +60,7 @@ export const LEAF_CASES: readonly LeafCase[] = [
   points('gaussian', 2, 'normal', 4),
   points('gaussian', 4, 'normal', 6),
   points('matern52', 3, 'uniform', 6),
-  { name: 'leaf images', size: N, input: { kind: 'images' } },
+  { name: 'leaf sizes, images', size: N, input: { kind: 'images' } },
   network([196, 8, 10], 'cross-entropy'),
   network([196, 5, 196], 'mse'),
 ];

@@ -50,7 +50,7 @@ function line(name: string, row: LeafRow): string {
   const fastest = best(row, (one) => one.product);
   const ratio = ratios(row);
   return `| ${[
-    name.replace('leaf ', ''),
+    name.replace('leaf sizes, ', ''),
     String(tolerance),
     `${memory.leafSize}${memory.incompressible ? ' (incompressible)' : ''}`,
     digits(memory.error),

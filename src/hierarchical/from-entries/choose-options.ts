@@ -6,7 +6,7 @@
  * all ranks that are forecast. It is lower only where such ranks would not fit in memory, or take too long; and where
  * no hierarchical matrix is much smaller than the dense one: then leaves are as large as they may be, or, for many
  * indices, ranks as low as leaves. The format is that of the caller: HSS took least memory of all formats and budgets
- * that were compared (`bench --only leaf`).
+ * that were compared (`bench --only "leaf sizes"`).
  */
 import { NUMBER_BYTES } from '../../core/floats.js';
 import { availableMemory } from '../../io/machine.js';
