@@ -22,8 +22,11 @@ export const LEAF_SIZES = [64, 128, 256, 512, 1024, 2048] as const;
 const LIMITED = 256;
 /** Least memory is as good as so many times as much, where products are faster. */
 const NEARLY_LEAST = 1.2;
-/** The rank limit, of the largest rank that is forecast, and in multiples of this. */
-const ABOVE_FORECAST = 1.5;
+/**
+ * The rank limit, of the largest rank that is forecast, in multiples of RANK_STEP and at least LIMITED: where it is hit
+ * all is made anew.
+ */
+const ABOVE_FORECAST = 2;
 const RANK_STEP = 64;
 /** A matrix is incompressible where at least this share of the dense one (half of it, symmetric) is needed, */
 const INCOMPRESSIBLE = 0.6;
@@ -75,7 +78,7 @@ export function chooseOptions({ size, depth }: Choosable, pilot: PilotRanks, opt
   // A node below the root holds half of the indices at most.
   const mostRank = Math.max(1, Math.ceil(size / 2));
   const roomFor = (rank: number): number =>
-    Math.min(mostRank, RANK_STEP * Math.ceil((ABOVE_FORECAST * rank + 1) / RANK_STEP));
+    Math.min(mostRank, Math.max(LIMITED, RANK_STEP * Math.ceil((ABOVE_FORECAST * rank) / RANK_STEP)));
   if (incompressible && options.maxRank === undefined) {
     if (size > MOST_INCOMPRESSIBLE || PEAK * least > memory) {
       const leafSize = options.leafSize ?? LIMITED;
