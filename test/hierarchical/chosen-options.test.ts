@@ -132,6 +132,35 @@ describe('options that nobody names', () => {
     matrix.release();
   });
 
+  it('grow_where_a_few_nodes_told_too_little_of_the_ranks', async () => {
+    // Two blocks that no pilot looks at are coupled at full rank.
+    const [n, m] = [2400, 300];
+    const a = new Float64Array(n * n);
+    const random = new RandomStream(3);
+    for (let i = 0; i < n; i++) a[i * (n + 1)] = 4;
+    for (let i = 0; i < m; i++)
+      for (let j = n / 2; j < n / 2 + m; j++) {
+        const value = random.normal() / Math.sqrt(m);
+        a[i + j * n] = value;
+        a[j + i * n] = value;
+      }
+    const source = denseSource(view(a, 0, n, n));
+    const given = { distance: 'lexicographic', tolerance: 1e-4 } as const;
+    const before = await tune(source, given, { team });
+    const matrix = await compressEntries(source, given, { team });
+    const { leafSize, maxRank, met, chosen } = matrix.report;
+    expect(before.maxRank).toBeLessThan(m);
+    expect({ met, maxRank, chosen: chosen?.maxRank }).toEqual({
+      met: true,
+      maxRank: 2 * before.maxRank,
+      chosen: 2 * before.maxRank,
+    });
+    const same = await compressEntries(source, { ...given, leafSize, maxRank }, { team });
+    expect(same.data.values).toEqual(matrix.data.values);
+    same.release();
+    matrix.release();
+  });
+
   it('limit_ranks_by_memory_or_time_and_say_so', () => {
     const ranks = Float64Array.from({ length: 12 }, (_, level) => (level === 0 ? 0 : 100_000 / 2 ** level));
     const pilot = { measured: [{ level: 11, size: 49, rank: 49 }], ranks };

@@ -119,14 +119,17 @@ async function compressScaled(
     const { data, elements, draft, verdict } = await compressOnce(entries, resolved, round, prepared, control);
     const { worst, ...judged } = verdict;
     const higher = judged.met || maxRank !== undefined ? undefined : higherLimit(resolved, chosen, judged.limits);
-    if (judged.met || rounds === ROUNDS || (higher === undefined && !mayImprove(judged.limits))) {
+    if (judged.met || (higher === undefined && (rounds === ROUNDS || !mayImprove(judged.limits)))) {
       const seconds = { ...draft.seconds, choose, compress: (performance.now() - start) / 1000 };
       return new HierarchicalMatrix(data, elements, { ...draft, ...judged, seconds, chosen }, team);
     }
     team.collect(letGo(data, ['values']));
     if (higher !== undefined) {
+      // As if it had been chosen at first.
       resolved = { ...resolved, maxRank: higher };
       round = firstRound();
+      rounds = 0;
+      if (chosen !== undefined) chosen = { ...chosen, maxRank: higher };
     } else {
       const witnesses = toShared(Int32Array.from(new Set([...round.witnesses, ...worst])));
       round = { witnesses, allowed: TIGHTENED * round.allowed };

@@ -20,7 +20,7 @@ import { columnNorms, comparing, unitVectors, vectorsToCompare } from './sampled
  * All columns up to this size, where the error is exact; above it so many that it takes about a tenth of the
  * compression's time.
  */
-export const ALL_COLUMNS = 1024;
+export const ALL_COLUMNS = 2048;
 const COMPARED_ENTRIES = 2 ** 18;
 const LEAST_COLUMNS = 16;
 /** Times that one goes on to the columns whose rows err most, and how many, of those that were drawn. */
@@ -34,7 +34,7 @@ const STREAM = 0xc01;
 export interface SeenError {
   /**
    * ‖K − K̃‖_F/‖K‖_F: from the columns that were drawn, and no less than all columns that were looked at show; exact up
-   * to N = 1024. NaN where K has an entry there that is not finite.
+   * to N = 2048. NaN where K has an entry there that is not finite.
    */
   readonly relative: number;
   /** The indices whose rows err most in these columns, the worst first. */
