@@ -21,7 +21,7 @@ const matern = (size: number): GraphCase => ({
   points: 'square',
   family: 'matern32',
   bandwidth: 0.1,
-  options: { format: 'hss', tolerance: 1e-4 },
+  options: { format: 'hss', tolerance: 1e-4, leafSize: 256, maxRank: 256 },
 });
 
 const gaussian = (size: number): GraphCase => ({

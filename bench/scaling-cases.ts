@@ -1,6 +1,6 @@
 /**
  * One matrix at growing sizes, from points to a solution: Matérn 3/2 over uniform points of the unit square, h = 0.1,
- * tolerance 1e-4, everything else as it is by default.
+ * tolerance 1e-4, leaf size and rank limit 256, everything else as it is by default.
  */
 export interface ScalingCase {
   readonly name: string;
@@ -17,6 +17,8 @@ export const SCALING_CASES: readonly ScalingCase[] = [65_536, 262_144, 1_000_000
 
 export const BANDWIDTH = 0.1;
 export const TOLERANCE = 1e-4;
+/** Of all sizes. */
+export const LEAVES = { leafSize: 256, maxRank: 256 } as const;
 /** λ/N: the smallest eigenvalue of K̃ stays above −λ. */
 export const SHIFT_PER_INDEX = 2e-5;
 /** Columns that the error is measured on. */

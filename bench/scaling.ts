@@ -14,7 +14,7 @@ import { Team } from '../src/parallel/team.js';
 import { kernelSource } from '../src/source/kernel-source.js';
 import { matern32 } from '../src/source/kernels/named.js';
 import { rounded } from './record.js';
-import { BANDWIDTH, COLUMNS, SCALING_CASES, SHIFT_PER_INDEX, TOLERANCE, type Phase } from './scaling-cases.js';
+import { BANDWIDTH, COLUMNS, LEAVES, SCALING_CASES, SHIFT_PER_INDEX, TOLERANCE, type Phase } from './scaling-cases.js';
 
 export interface ScalingResult {
   readonly name: string;
@@ -55,7 +55,7 @@ export async function measureScaling(size: number, name: string, team: Team): Pr
     return made;
   };
   const source = kernelSource(uniformPoints(size, 2, 1), matern32(BANDWIDTH), { blas: team.blas });
-  const matrix = await timed('compress', () => compress(source, { tolerance: TOLERANCE }, { team }));
+  const matrix = await timed('compress', () => compress(source, { tolerance: TOLERANCE, ...LEAVES }, { team }));
   const error = await timed('error', () => matrix.estimateError(source, { columns: COLUMNS }));
   const vectors = view(sharedFloat64(3 * size), 0, size, 3);
   const [b, x, product] = [0, 1, 2].map((k) => view(vectors.data, k * size, size, 1));
