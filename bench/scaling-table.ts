@@ -42,8 +42,8 @@ export function makeScalingTable(results: readonly ScalingResult[]): string {
   const exponents = (phase: Phase): string =>
     `${fitted((r) => r.seconds[phase])} (${fitted((r) => r.processorSeconds[phase])})`;
   return [
-    `Matérn 3/2 in the unit square, h = ${BANDWIDTH}, tolerance ${TOLERANCE.toExponential(0)}, hss, m = s = 256, all else by ` +
-      `default; ${rows[0]?.blas ?? ''}; ${rows[0]?.workers ?? 0} workers. One run each, after a small one. ` +
+    `Matérn 3/2 in the unit square, h = ${BANDWIDTH}, tolerance ${TOLERANCE.toExponential(0)}, hss, m = s = 256, all ` +
+      `else by default; ${rows[0]?.blas ?? ''}; ${rows[0]?.workers ?? 0} workers. One run each, after a small one. ` +
       `ε_F from ${COLUMNS} columns; λ = ${SHIFT_PER_INDEX.toExponential(0)}·N; product and solve of one vector, the ` +
       'first of each (with what it allocates); peaks are those of the process, as far as it has come. In parentheses ' +
       'the seconds of all processors together: the clock of a shared machine says less.',
