@@ -20,6 +20,7 @@ import { entryOperator } from '../src/source/entry-operator.js';
 import type { EntrySource, Points } from '../src/source/entry-source.js';
 import { kernelSource } from '../src/source/kernel-source.js';
 import { kernelOfFamily } from '../src/source/kernels/table.js';
+import { gatherInClusters, stretchTails } from './clouds.js';
 import type { ChooseCase, ChooseMatrix, Cloud, StoredKind } from './choose-cases.js';
 
 /** A system as `solveSystem` takes it. */
@@ -32,7 +33,6 @@ export interface ChooseSystem {
   readonly network: boolean;
 }
 
-const CLUSTERS = 20;
 const STREAM = 0xc1005e;
 const DEGREE = 3;
 
@@ -41,19 +41,9 @@ function pointsOf(cloud: Cloud, count: number, dimension: number): Points {
   if (cloud === 'covertype') return covertypePoints(count, 1);
   const points = normalPoints(count, dimension, 1);
   const { coordinates } = points;
-  if (cloud === 'tails') for (let i = 0; i < coordinates.length; i++) coordinates[i] **= 3;
+  if (cloud === 'tails') stretchTails(points);
   if (cloud === 'duplicates') coordinates.copyWithin(coordinates.length / 2, 0, coordinates.length / 2);
-  if (cloud === 'clusters') {
-    const random = new RandomStream(1, STREAM);
-    const centers = new Float64Array(CLUSTERS * dimension);
-    random.fillNormal(centers);
-    for (let i = 0; i < count; i++) {
-      const q = random.integer(CLUSTERS);
-      for (let k = 0; k < dimension; k++)
-        coordinates[i * dimension + k] =
-          0.02 * (q + 1) * coordinates[i * dimension + k] + 3 * centers[q * dimension + k];
-    }
-  }
+  if (cloud === 'clusters') gatherInClusters(points, new RandomStream(1, STREAM));
   return points;
 }
 

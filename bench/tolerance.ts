@@ -11,6 +11,7 @@ import { Team } from '../src/parallel/team.js';
 import type { EntrySource, Points } from '../src/source/entry-source.js';
 import { kernelSource } from '../src/source/kernel-source.js';
 import { kernelOfFamily } from '../src/source/kernels/table.js';
+import { gatherInClusters, stretchTails } from './clouds.js';
 import { rounded } from './record.js';
 import { TOLERANCE_CASES, TOLERANCE_SEEDS, type ToleranceCase, type ToleranceCloud } from './tolerance-cases.js';
 
@@ -37,25 +38,13 @@ export interface ToleranceResult {
   readonly runs: readonly ToleranceRun[];
 }
 
-const CLUSTERS = 20;
 const STREAM = 0x701;
 
 function pointsOf(cloud: ToleranceCloud, count: number, dimension: number, seed: number): Points {
   if (cloud === 'uniform') return uniformPoints(count, dimension, seed);
   const points = normalPoints(count, dimension, seed);
-  const { coordinates } = points;
-  if (cloud === 'tails') for (let i = 0; i < coordinates.length; i++) coordinates[i] **= 3;
-  if (cloud === 'clusters') {
-    const random = new RandomStream(seed, STREAM);
-    const centers = new Float64Array(CLUSTERS * dimension);
-    random.fillNormal(centers);
-    for (let i = 0; i < count; i++) {
-      const q = random.integer(CLUSTERS);
-      for (let k = 0; k < dimension; k++)
-        coordinates[i * dimension + k] =
-          0.02 * (q + 1) * coordinates[i * dimension + k] + 3 * centers[q * dimension + k];
-    }
-  }
+  if (cloud === 'tails') stretchTails(points);
+  if (cloud === 'clusters') gatherInClusters(points, new RandomStream(seed, STREAM));
   return points;
 }
 

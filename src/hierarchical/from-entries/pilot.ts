@@ -4,7 +4,7 @@
  */
 import { firstOfLevel } from '../../core/indices.js';
 import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
-import { type ClusterTree, firstLeaf, leavesOf } from '../../tree/cluster-tree.js';
+import { type ClusterTree, leavesOf } from '../../tree/cluster-tree.js';
 
 /** Leaves whose ranks tell how many rows the others begin with. */
 const LEAVES = 8;
@@ -14,12 +14,12 @@ const HEIGHT = 3;
 /** Levels that subtrees leave above them where the tree is small: at least twice as many nodes as subtrees. */
 const LEVELS_ABOVE = 3;
 
+/** So many nodes of a level, evenly spread over it. */
+export const spreadOver = (level: number, count: number): Int32Array =>
+  Int32Array.from({ length: count }, (_, q) => firstOfLevel(level) + Math.floor(((q + 0.5) * 2 ** level) / count));
+
 /** A few leaves, evenly spread over the tree. */
-export function pilotLeaves(tree: ClusterTree): Int32Array {
-  const leaves = leavesOf(tree);
-  const count = Math.min(LEAVES, leaves);
-  return Int32Array.from({ length: count }, (_, q) => firstLeaf(tree) + Math.floor(((q + 0.5) * leaves) / count));
-}
+export const pilotLeaves = (tree: ClusterTree): Int32Array => spreadOver(tree.depth, Math.min(LEAVES, leavesOf(tree)));
 
 /** Nodes, children before parents, and the graph of their tasks: task t is node nodes[t]. */
 export interface PilotTasks {

@@ -2,7 +2,6 @@
  * What ranks a matrix has, by the size of nodes, before leaf size and rank limit are chosen: a few nodes of every size
  * are skeletonized from all of their indices, small ones first, and larger ones extrapolated (memory-estimate.ts).
  */
-import { firstOfLevel } from '../../core/indices.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import { independentTasks } from '../../parallel/task-graph.js';
 import type { TeamControl } from '../../parallel/team-control.js';
@@ -13,6 +12,7 @@ import { interactionLists } from '../../tree/lists.js';
 import type { Neighbors } from '../../tree/neighbors.js';
 import type { MeasuredRank } from '../matrix/chosen-options.js';
 import { forecastRanks } from './memory-estimate.js';
+import { spreadOver } from './pilot.js';
 import { skeletonizeNode, type SkeletonState } from './skeletonize.js';
 
 /** Indices of the largest nodes that are tried; and where ranks are high, of which smaller ones tell too little. */
@@ -31,6 +31,7 @@ const LOW_SHARE = 1 / 8;
 /** Ranks above this share are high, and above that one full: nodes of any size have ranks of that share. */
 const HIGH_SHARE = 0.7;
 const FULL_SHARE = 0.9;
+
 /** What the pilot is run on. */
 export interface PilotInput {
   /** Its leaves are the smallest nodes that are tried. */
@@ -93,26 +94,23 @@ export async function pilotRanks(
     ranksOnly: true,
     done: sharedInt32(nodes),
   };
+  const all = tree.end[0] - tree.begin[0];
   const measured: MeasuredRank[] = [];
   const shared = await control.team.share(state, { modules, solo });
   try {
     for (let level = tree.depth; level > 0; level--) {
       const ofLevel = 2 ** level;
-      const all = tree.end[0] - tree.begin[0];
       const size = all / ofLevel;
       const last = measured.at(-1);
       if (last !== undefined && measured.length > 1) {
         const share = last.rank / last.size;
         const high = share > HIGH_SHARE;
-        const largest = Math.min(high ? LARGEST_HIGH : LARGEST, (high ? HIGH_SMALL_SHARE : SMALL_SHARE) * all);
-        if (size > largest || share <= LOW_SHARE) break;
+        const limit = Math.min(high ? LARGEST_HIGH : LARGEST, (high ? HIGH_SMALL_SHARE : SMALL_SHARE) * all);
+        if (size > limit || share <= LOW_SHARE) break;
       }
       const most = Math.max(1, MOST_TRIED >> (tree.depth - level));
       const tried = Math.min(most, Math.ceil(ofLevel / NODES_PER_TRIED));
-      const list = Int32Array.from(
-        { length: tried },
-        (_, q) => firstOfLevel(level) + Math.floor(((q + 0.5) * ofLevel) / tried),
-      );
+      const list = spreadOver(level, tried);
       state.forecast[0] = Math.ceil(GUESSED_SHARE * size);
       await control.team.run('try ranks', skeletonizeNode, shared, independentTasks(tried), { nodes: list }, control);
       const ranks = Array.from(list, (ν) => state.ranks[ν]);
