@@ -65,9 +65,12 @@ describe('a tolerance', () => {
   });
 
   it('is_none_of_methods_whose_error_the_matrix_decides', async () => {
-    const hessian = gaussNewton(randomModel({ widths: [6, 5, 4], activation: 'tanh', loss: 'mse', samples: 30 }), {
-      team,
-    });
+    const hessian = gaussNewton(
+      randomModel({ widths: [6, 5, 4], activation: 'tanh', loss: 'mse', bias: true, samples: 30 }),
+      {
+        team,
+      },
+    );
     for (const method of ['kfac', 'ekfac', 'diagonal', 'block-diagonal'] as const)
       await expect(approximate(hessian, method, { tolerance: 0.1 }, {}, { team })).rejects.toThrow(/has no tolerance/);
   });
