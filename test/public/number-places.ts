@@ -322,6 +322,9 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
       multiply(await hmatrix.curvature.kroneckerHierarchical(model, { share: 0.9, leafSize: 4 }, onTeam())),
     ),
   ],
+  kroneckerSum: [
+    ofModel(async (model) => multiply(await hmatrix.curvature.kroneckerSum(model, { share: 0.9 }, onTeam()))),
+  ],
   compressHessian: [
     ofModel(async (model) => multiply((await hmatrix.curvature.compressHessian(model, {}, onTeam())).matrix)),
     {

@@ -11,6 +11,7 @@ import { failureOf, fixtures, network, SIZE, pair, type Fixtures, publicFunction
 
 const folder = temporaryFolder();
 const path = join(folder, 'matrix.hm');
+const sumPath = join(folder, 'sum.hm');
 let f: Fixtures;
 
 beforeAll(async () => {
@@ -102,6 +103,22 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   kroneckerHierarchical: [
     ['tolerance', (o) => hmatrix.curvature.kroneckerHierarchical(f.model, o)],
     ['team', (o) => hmatrix.curvature.kroneckerHierarchical(f.model, {}, o)],
+  ],
+  kroneckerSum: [
+    ['tolerance', (o) => hmatrix.curvature.kroneckerSum(f.model, o)],
+    ['team', (o) => hmatrix.curvature.kroneckerSum(f.model, {}, o)],
+  ],
+  loadKroneckerSum: [['onProgress', (o) => hmatrix.curvature.loadKroneckerSum(sumPath, o)]],
+  saveKroneckerSum: [
+    [
+      'onProgress',
+      async (o) =>
+        hmatrix.curvature.saveKroneckerSum(
+          sumPath,
+          await hmatrix.curvature.kroneckerSum(f.model, {}, { team: f.team }),
+          o,
+        ),
+    ],
   ],
   factorKronecker: [
     ['memoryLimit', (o) => hmatrix.curvature.factorKronecker(f.kronecker, and({ shift: 1 }, o))],
@@ -462,6 +479,7 @@ describe('options', () => {
       () => hmatrix.hierarchical.compressOperator(f.operator, f.tree, ...none),
       /compressOperator\(operator, tree, \{ format/,
     ],
+    ['kroneckerSum', () => hmatrix.curvature.kroneckerSum(f.model, ...none), /kroneckerSum\(model, \{ share/],
     [
       'kroneckerHierarchical',
       () => hmatrix.curvature.kroneckerHierarchical(f.model, ...none),
