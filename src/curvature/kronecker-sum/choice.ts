@@ -11,9 +11,10 @@
 import type { Goal } from '../eigenbasis/choice.js';
 import type { SumGrid } from './grid.js';
 
-/** Bytes of a panel and of a group besides their numbers (data.ts). */
-export const PANEL_BYTES = 28;
-export const GROUP_BYTES = 24;
+/** Bytes of a panel besides its numbers (data.ts). */
+const PANEL_BYTES = 28;
+/** Bytes of a group besides its numbers. */
+const GROUP_BYTES = 16;
 
 /** What a layer's part of the basis costs. */
 export interface LayerCosts {

@@ -62,7 +62,7 @@ const UNSEEN = 0.01;
 /**
  * G of the model, N × N, as a sum of Kronecker products at a given share of the dense matrix's memory or to a given
  * error, which is known. For n samples: at most min(n, d_ℓ·d_ℓ′) modes a pair of layers, 2n flops for each number of
- * those S_j that are looked at, some n³ flops a pair; in memory rotatedModelBytes and 8(d_ℓ·d_ℓ′·n + 5n²) for a worker's
+ * those S_j that are looked at, some n³ flops a pair; in memory rotatedModelBytes and 8(d_ℓd_ℓ′n + 5n²) for a worker's
  * pair. In float64; deterministic, the same bits for any team. G̃ may have negative eigenvalues, at worst
  * −error·‖G‖_F. Throws OptionError (also for a share that not even the last layer's block fits in, with the least that
  * would do), ShapeError, NonFiniteError, MemoryError, AbortedError, WorkerError.

@@ -1,6 +1,6 @@
 /**
  * Energies of the blocks of a Kronecker sum: ‖S_j(a, b)‖_F² summed over the modes of a group, no S_j kept.
- * S_j = Xᵀ diag(c_j) X′ by strips of rows, GEMMs of 2n flops an entry; within a layer the triangle from the diagonal on.
+ * S_j = Xᵀ diag(c_j) X′ by strips of rows, GEMMs of 2n flops an entry; within a layer from the diagonal on.
  */
 import type { Blas } from '../../dense/blas.js';
 import { view, type Matrix } from '../../dense/matrix.js';

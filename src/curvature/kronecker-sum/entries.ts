@@ -136,8 +136,8 @@ class SumEntries {
   }
 
   /**
-   * sums_j += u(:, rows)·S_j·u′(:, columns)ᵀ from column `skipped` of the panel on; transposed, u(:, columns)·S_jᵀ·u′(:,
-   * rows)ᵀ.
+   * sums_j += u(:, rows)·S_j·u′(:, columns)ᵀ from column `skipped` of the panel on; transposed,
+   * u(:, columns)·S_jᵀ·u′(:, rows)ᵀ.
    */
   // eslint-disable-next-line max-params -- a panel, two bases, what is left out, where to, which way
   #addPanel(

@@ -20,7 +20,7 @@ import { onTeam, type Control } from '../../parallel/default-team.js';
 import type { BasisLayer } from '../eigenbasis/rotation.js';
 import { GROUP, PANEL, panelAt, panelCount, type KroneckerSumData } from './data.js';
 import type { SumPair } from './grid.js';
-import { KroneckerSumMatrix, requireKroneckerSum, type KroneckerSumReport } from './matrix.js';
+import { KroneckerSumMatrix, type KroneckerSumReport } from './matrix.js';
 
 const CONTENT = 'kronecker sum';
 
@@ -61,7 +61,7 @@ export async function saveKroneckerSum(
   control: RunControl = {},
 ): Promise<void> {
   requireRole(path, 'path', 'saveKroneckerSum');
-  requireKroneckerSum(matrix, 'saveKroneckerSum');
+  requireRole(matrix, 'Kronecker sum', 'saveKroneckerSum');
   requireControl(control, 'saveKroneckerSum');
   const arrays: Record<string, ContainerArray> = {};
   const layers = matrix.layers.map((layer, ℓ): FileLayer => {

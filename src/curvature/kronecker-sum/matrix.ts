@@ -1,8 +1,6 @@
 /**
  * A sum of Kronecker products for a Gauss–Newton Hessian: G̃ = Q·H̃·Qᵀ + complement.
  */
-import { OptionError } from '../../core/errors.js';
-import { describe } from '../../core/kind.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Matrix } from '../../dense/matrix.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
@@ -179,9 +177,3 @@ export class KroneckerSumMatrix implements LinearOperator {
   }
 }
 trustClass(KroneckerSumMatrix);
-
-/** Throws OptionError unless `matrix` is a Kronecker sum. */
-export function requireKroneckerSum(matrix: KroneckerSumMatrix, of: string): void {
-  if (!((matrix as unknown) instanceof KroneckerSumMatrix))
-    throw new OptionError(`${of} takes a matrix that kroneckerSum made, not ${describe(matrix)}.`, { of });
-}
