@@ -287,7 +287,7 @@ describe('an approximation', () => {
         [n - 1, 0],
         [3, 3],
       ]) {
-        source.entries([i], [j], single);
+        source.entries(Int32Array.of(i), Int32Array.of(j), single);
         expect(Math.abs(single.data[0] - d.data[i + j * n])).toBeLessThanOrEqual(scale);
       }
       const diagonal = matrix.diagonal();
