@@ -3,8 +3,8 @@
  *
  *   skeletonize   a node of c candidate columns and rank k, sampled in m rows (the first sample of row-sampler.ts):
  *                 m·c entries of ENTRY_FLOPS, c²·m for the Gram matrix, c²·k for its pivoted factorization, (c − k)·k²
- *                 for the interpolation; of nodes that are worked on in parts each part its own (split-sample.ts), each of
- *                 which waits for all that were offered before
+ *                 for the interpolation; of nodes that are worked on in parts each part its own (split-sample.ts):
+ *                 it waits for all that were offered before
  *   product       2 for each number of the matrix that a task reads, one vector: it is bound by memory
  *   factor        r³/3 + 4r²k + 3rk² − r²k, r variables eliminated at a node of rank k (ulv/plan.ts); of split nodes
  *                 each step its own (ulv/split-elimination.ts)

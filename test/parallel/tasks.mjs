@@ -117,8 +117,8 @@ export const wait = defineTask(import.meta.url, 'wait', ({ turns }, { worker }) 
 
 /**
  * Each task has `count` parts: out[task·count + part] += 1. The first part of a task that its own worker takes waits
- * until others have done one, where there are `helpers`. `how` a part ends that another worker has: it may throw, or end
- * its thread.
+ * until others have begun one, where there are `helpers`. `how` a part ends that another worker has: it may throw, or
+ * end its thread.
  */
 export const inParts = defineTask(import.meta.url, 'inParts', ({ out, turns, now }, context) => {
   const body = (task, { count, helpers, how }) => {
