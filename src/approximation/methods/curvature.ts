@@ -6,7 +6,7 @@ import { OptionError } from '../../core/errors.js';
 import { planKroneckerHierarchical } from '../../curvature/eigenbasis/compress.js';
 import { resolveGoal } from '../../curvature/eigenbasis/goal.js';
 import { rotatedIndices } from '../../curvature/eigenbasis/model.js';
-import { MOST_GRAM_SAMPLES, planKroneckerSum, sumFlops, sumMemory } from '../../curvature/kronecker-sum/compress.js';
+import { planKroneckerSum, suitsKroneckerSum, sumFlops } from '../../curvature/kronecker-sum/compress.js';
 import { availableMemory } from '../../io/machine.js';
 import type { Model } from '../../network/model.js';
 import type { TeamControl } from '../../parallel/team-control.js';
@@ -120,8 +120,8 @@ export async function betterOfBoth(
   control: TeamControl,
 ): Promise<Approximated> {
   const { memoryLimit = availableMemory() } = options;
-  const summable = model.data.samples <= MOST_GRAM_SAMPLES && sumMemory(model, control.team.workers) <= memoryLimit;
-  if (!summable) return (await planEigenbasis(model, budget, options, control)).make();
+  if (!suitsKroneckerSum(model, memoryLimit, control.team.workers))
+    return (await planEigenbasis(model, budget, options, control)).make();
   const sum = await planned(planSum(model, budget, options, control));
   const dear = model.data.samples * rotatedIndices(model) ** 2 > 4 * DEAREST * sumFlops(model);
   if (dear && 'error' in sum) return sum.make();
