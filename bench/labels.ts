@@ -9,6 +9,7 @@ import { CASES, IMAGES, type BenchCase } from './cases.js';
 import { FACTORIZATION_CASES, type FactorizationCase } from './factorization-cases.js';
 import { GRAPH_CASES } from './graph-cases.js';
 import { HESSIAN_CASES, type HessianCase } from './hessian-cases.js';
+import { KRONECKER_CASES, type KroneckerCase } from './kronecker-cases.js';
 import { TRAINING_CASES } from './training-cases.js';
 import { LEAF_CASES } from './leaf-cases.js';
 import { TOLERANCE_CASES } from './tolerance-cases.js';
@@ -48,6 +49,10 @@ export const hessianLabel = ({
   loss,
 }: Pick<HessianCase, 'widths' | 'activation' | 'loss'>): string => `${widths.join('-')}, ${activation}, ${loss}`;
 
+/** The first cell of a Kronecker sum's rows. */
+export const kroneckerLabel = ({ widths, activation, loss, bias, samples }: KroneckerCase): string =>
+  `${widths.join('-')} ${activation} ${loss}${bias ? ' biases' : ''} n = ${samples.toLocaleString('en')}`;
+
 export function preconditionerLabel({ matrix, network }: PreconditionerCase): string {
   if (matrix !== undefined) return `${matrix.name}, ${ofSize(matrix.size)}`;
   const { widths, activation, loss } = NETWORKS[network!];
@@ -68,6 +73,7 @@ export const CHOICES: readonly Choice[] = [
   })),
   ...FACTORIZATION_CASES.map((one) => ({ name: one.name, labels: [factorizationLabel(one)] })),
   ...HESSIAN_CASES.map((one) => ({ name: one.name, labels: [hessianLabel(one)] })),
+  ...KRONECKER_CASES.map((one) => ({ name: one.name, labels: [kroneckerLabel(one)] })),
   ...PRECONDITIONER_CASES.map((one) => ({ name: one.name, labels: [preconditionerLabel(one)] })),
   ...TRAINING_CASES.map(({ name, label }) => ({ name, labels: [label] })),
   ...SCALING_CASES.map(({ name, size }) => ({ name, labels: [`Matérn 3/2 in the unit square, ${ofSize(size)}`] })),

@@ -2,7 +2,7 @@
  * `npm run bench [-- --only TEXT] [--write] [--images FILE] [--labels FILE]`: every case in a process of its own, or
  * those that have TEXT in their name or in their label in the tables of docs/benchmarks.md. Results are printed;
  * `--write` puts them into bench/results (compression.json of bench/cases.ts, factorization.json, hessian.json,
- * preconditioners.json, training.json, scaling.json, graph.json: critical paths of task graphs, coverage.json: how
+ * kronecker.json, preconditioners.json, training.json, scaling.json, graph.json: critical paths of task graphs, coverage.json: how
  * often stated intervals hold, tolerance.json: whether asked tolerances are kept, choose.json: what `auto` takes beside
  * the best of a grid, leaf.json: leaf sizes that were chosen) and into the tables of docs/benchmarks.md, which are made
  * from those.
@@ -30,6 +30,9 @@ import type { HessianResult } from './hessian.js';
 import { HESSIAN_CASES } from './hessian-cases.js';
 import { writeHessianTables } from './hessian-table.js';
 import { choose } from './labels.js';
+import { KRONECKER_CASES } from './kronecker-cases.js';
+import { makeKroneckerTable, writeKroneckerTable } from './kronecker-table.js';
+import type { KroneckerResult } from './kronecker.js';
 import { LEAF_CASES } from './leaf-cases.js';
 import { leafSummary, writeLeafTable } from './leaf-table.js';
 import type { LeafResult } from './leaf.js';
@@ -254,6 +257,25 @@ measureKind({
     return result;
   },
   write: writeHessianTables,
+});
+
+measureKind({
+  record: 'kronecker',
+  cases: KRONECKER_CASES,
+  measure({ name }) {
+    const result = resultOf<KroneckerResult>('kronecker.js', name, args.epochs ?? '5', ...files);
+    console.log(
+      name,
+      result.rows
+        .map(({ share, error, build }) => `${(100 * share).toPrecision(3)} %: ${error} (${build} s)`)
+        .join(', '),
+      'peak MB',
+      Math.round(result.peakBytes / 1e6),
+    );
+    return result;
+  },
+  make: makeKroneckerTable,
+  write: writeKroneckerTable,
 });
 
 measureKind({

@@ -170,6 +170,16 @@ describe('with everything kept', () => {
     }
   });
 
+  it.each([
+    ['more_samples_than', 5, 520],
+    ['fewer_samples_than', 34, 530],
+  ] as const)('is_exact_with_several_panels_of_samples: %s numbers of an m', async (_what, hidden, samples) => {
+    const model = randomModel({ widths: [3, hidden, 2], activation: 'tanh', loss: 'bce', bias: false, samples });
+    const exact = denseGaussNewton(model);
+    const matrix = await build(model, { tolerance: 0 });
+    expect(distance(dense(matrix), exact)).toBeLessThanOrEqual(100 * EPS * exact.rows * norm(exact.data));
+  });
+
   it('leaves_dead_units_and_zero_pixels_out', async () => {
     const model = smoothModel([20, 6, 20], { activation: 'relu' });
     const { inputs } = model.data.batch(0, 60);

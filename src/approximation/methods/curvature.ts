@@ -6,7 +6,7 @@ import { OptionError } from '../../core/errors.js';
 import { planKroneckerHierarchical } from '../../curvature/eigenbasis/compress.js';
 import { resolveGoal } from '../../curvature/eigenbasis/goal.js';
 import { rotatedIndices } from '../../curvature/eigenbasis/model.js';
-import { MOST_GRAM_SAMPLES, planKroneckerSum, sumFlops, sumMemory } from '../../curvature/kronecker-sum/compress.js';
+import { planKroneckerSum, suitsKroneckerSum, sumFlops } from '../../curvature/kronecker-sum/compress.js';
 import { availableMemory } from '../../io/machine.js';
 import type { Model } from '../../network/model.js';
 import type { TeamControl } from '../../parallel/team-control.js';
@@ -142,12 +142,12 @@ export async function smallerOfBoth(
   return kept;
 }
 
-/** Whether there are so few samples, and so much memory, that the modes of a Kronecker sum can be found. */
+/** Whether the modes of a Kronecker sum may be looked for. */
 const isSummable = (
   model: Model,
   { memoryLimit = availableMemory() }: ApproximationOptions,
   { team }: TeamControl,
-): boolean => model.data.samples <= MOST_GRAM_SAMPLES && sumMemory(model, team.workers) <= memoryLimit;
+): boolean => suitsKroneckerSum(model, memoryLimit, team.workers);
 
 /** Whether telling the eigenbasis's error costs too much beside what the Kronecker sum's costs. */
 const isDear = (model: Model): boolean =>

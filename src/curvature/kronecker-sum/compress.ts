@@ -51,8 +51,8 @@ const KRONECKER_SUM_KEYS: KeysOf<KroneckerSumOptions> = {
   memoryLimit: 'number',
 };
 
-/** Samples up to which their Gram matrices, of this order, are decomposed. */
-export const MOST_GRAM_SAMPLES = 2048;
+/** The largest matrix that is decomposed for the modes of a pair of layers where nobody asks for a Kronecker sum. */
+const USUAL_ORDER = 4096;
 /** Groups whose energies are measured between two looks at what they are worth. */
 const BATCH = 32;
 /** Of the energy that is dropped, what rounding may have made of groups that are not looked at, or, where an error is
@@ -62,8 +62,8 @@ const UNSEEN = 0.01;
 /**
  * G of the model, N × N, as a sum of Kronecker products at a given share of the dense matrix's memory or to a given
  * error, which is known. For n samples: at most min(n, d_ℓ·d_ℓ′) modes a pair of layers, 2n flops for each number of
- * those S_j that are looked at, some n³ flops a pair; in memory rotatedModelBytes and 8(d_ℓd_ℓ′n + 5n²) for a worker's
- * pair. In float64; deterministic, the same bits for any team. G̃ may have negative eigenvalues, at worst
+ * those S_j that are looked at and about 2n²(width + width′ + modes) a pair; in memory rotatedModelBytes and, for a
+ * worker's pair with more than n numbers d_ℓ·d_ℓ′ in an m_i, n times as many. In float64; deterministic, the same bits for any team. G̃ may have negative eigenvalues, at worst
  * −error·‖G‖_F. Throws OptionError (also for a share that not even the last layer's block fits in, with the least that
  * would do), ShapeError, NonFiniteError, MemoryError, AbortedError, WorkerError.
  *
@@ -210,10 +210,21 @@ export function sumMemory(model: Model, workers: number): number {
   let most = 0;
   let modes = 0;
   eachPair(model, (numbers) => {
-    most = Math.max(most, numbers);
-    modes += Math.min(n, numbers);
+    const count = Math.min(n, numbers);
+    const tall = numbers > n ? numbers * n + n ** 2 : 0;
+    most = Math.max(most, tall + 1536 * n + 3 * count ** 2);
+    modes += count;
   });
-  return rotatedModelBytes(model) + 8 * (workers * (n * most + 5 * n ** 2) + n * modes);
+  return rotatedModelBytes(model) + 8 * (workers * most + n * modes);
+}
+
+/** Whether a Kronecker sum is made of the model unasked: in memory, and where no pair has too many modes to find. */
+export function suitsKroneckerSum(model: Model, memoryLimit: number, workers: number): boolean {
+  let order = 0;
+  eachPair(model, (numbers) => {
+    order = Math.max(order, Math.min(model.data.samples, numbers));
+  });
+  return order <= USUAL_ORDER && sumMemory(model, workers) <= memoryLimit;
 }
 
 /** Flops of finding the modes and the energies of all of their blocks, about. */
@@ -222,7 +233,7 @@ export function sumFlops(model: Model): number {
   let flops = 0;
   eachPair(model, (numbers, block) => {
     const modes = Math.min(n, numbers);
-    flops += modes * (2 * n * block + 4 * n ** 2 + 4 * n * numbers);
+    flops += modes * (2 * n * block + 2 * n ** 2 + 2 * n * modes + (numbers > n ? 4 * n * numbers : 0));
   });
   return flops;
 }

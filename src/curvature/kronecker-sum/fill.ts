@@ -3,7 +3,7 @@
  */
 import { defineTask } from '../../parallel/task.js';
 import type { RotatedTables } from '../eigenbasis/energies.js';
-import { panelAt, type SumLayout } from './data.js';
+import { panelAt, type Panel, type SumLayout } from './data.js';
 import { ModeStrips } from './energies.js';
 import { writeMode, type PairModes } from './modes.js';
 
@@ -13,13 +13,25 @@ interface FillState {
   readonly layout: SumLayout;
 }
 
+/** Panels of a group that are formed together. */
+const STRIP = 6;
+
+/** Rows from the first to the last of so many panels of a group. */
+function mostRows({ data, kept, panelBegin }: SumLayout): number {
+  let most = 1;
+  for (let g = 0; g < kept.length; g++)
+    for (let k = panelBegin[g]; k < panelBegin[g + 1]; k += STRIP) {
+      const last = panelAt(data, Math.min(k + STRIP, panelBegin[g + 1]) - 1);
+      most = Math.max(most, last.rowBegin + last.rows - panelAt(data, k).rowBegin);
+    }
+  return most;
+}
+
 /** Task t: group t. 2n flops a number. */
 export const fillGroups = defineTask<FillState>(import.meta.url, 'fillGroups', (state, { blas }) => {
   const { tables, modes, layout } = state;
   const { data, kept, panelBegin } = layout;
-  let rows = 1;
-  for (let k = 0; k < panelBegin[kept.length]; k++) rows = Math.max(rows, panelAt(data, k).rows);
-  const strips = new ModeStrips(tables, rows, blas);
+  const strips = new ModeStrips(tables, mostRows(layout), blas);
   const mixed = new Float64Array(Math.max(1, ...modes.map((pair) => unitsOf(tables, pair))));
   return (g) => {
     const { pair, first, count } = kept[g];
@@ -44,22 +56,29 @@ export const fillGroups = defineTask<FillState>(import.meta.url, 'fillGroups', (
             data.mixing[to + p + rowUnits * (j + count * q)] = mixed[p * rowStep + q * columnStep];
       }
       strips.scale(column, of, first + j, 0, end);
-      for (let k = panelBegin[g]; k < panelBegin[g + 1]; k++) {
-        const panel = panelAt(data, k);
-        const s = strips.strip(
-          row,
-          [panel.rowBegin, panel.rowBegin + panel.rows],
-          panel.columnBegin,
-          panel.columnBegin + panel.columns,
-        );
-        for (let q = 0, at = 0; q < panel.columns; q++) {
-          const column0 = panel.values + panel.rows * (j + count * q);
-          for (let p = 0; p < panel.rows; p++, at++) data.values[column0 + p] = s.data[at];
-        }
+      for (let k = panelBegin[g]; k < panelBegin[g + 1]; k += STRIP) {
+        const together: Panel[] = [];
+        for (let i = k; i < Math.min(k + STRIP, panelBegin[g + 1]); i++) together.push(panelAt(data, i));
+        fillStrip(data, together, j, strips);
       }
     }
   };
 });
+
+/** Mode j of some panels of one group, whose rows follow each other, from one strip of S_j. */
+function fillStrip(data: SumLayout['data'], panels: readonly Panel[], j: number, strips: ModeStrips): void {
+  const { rowBegin: first, columnBegin: begin, pair, modes } = panels[0];
+  const last = panels[panels.length - 1];
+  const end = Math.max(...panels.map(({ columnBegin, columns }) => columnBegin + columns));
+  const s = strips.strip(pair.row, [first, last.rowBegin + last.rows], begin, end);
+  for (const { rowBegin, rows, columnBegin, columns, values } of panels) {
+    for (let q = 0; q < columns; q++) {
+      const to = values + rows * (j + modes * q);
+      const from = rowBegin - first + (columnBegin - begin + q) * s.ld;
+      for (let p = 0; p < rows; p++) data.values[to + p] = s.data[from + p];
+    }
+  }
+}
 
 const unitsOf = ({ layers }: RotatedTables, { lower, upper, form }: PairModes): number =>
   form === 'diagonal' ? layers[lower].units : layers[lower].units * layers[upper].units;
