@@ -57,6 +57,8 @@ const RANKS = [16, 64, 128, 256, 512];
 const SHARES = [0.005, 0.02, 0.05];
 /** Up to this order the whole grid is run; beyond it the neighbours of what is best at leaves of 128. */
 const WHOLE_GRID = 2500;
+/** From this order on some of them, the cheapest first. */
+const FEW_GRID = 8000;
 /** A candidate is stopped beyond so many times the best one's time and a moment; `auto` beyond so many times. */
 const CAP = 2;
 const MOMENT = 0.02;
@@ -155,8 +157,25 @@ class Grid {
   }
 }
 
+/** What a large system is solved with: each is stopped at twice the best time so far. */
+function few({ operator: { rows, flops }, network }: ChooseSystem): Tried[] {
+  const sketches = [64, 256].map((rank) => of('nystrom', { rank }, ` ${rank}`));
+  if (network) return [of('kfac'), of('none'), ...sketches, of('hss', { share: 0.02 }, ' share 0.02')];
+  const trees = [1e-2, 1e-4, 1e-6].flatMap((t) => [256, 128].map((leaf) => hierarchical('hss', t, leaf)));
+  const plainly = [of('none'), of('jacobi')];
+  const cheap = flops !== undefined && flops(1) < rows ** 2;
+  return cheap
+    ? [...plainly, ...sketches, ...trees]
+    : [...sketches, ...(rows <= 8192 ? [of('cholesky')] : []), ...trees, ...plainly];
+}
+
 /** Every candidate of the grid, or a descent along its axes where the system is large. */
 async function runGrid(grid: Grid, system: ChooseSystem): Promise<Tried[]> {
+  if (system.operator.rows >= FEW_GRID) {
+    const tried = few(system);
+    for (const one of tried) await grid.run(one);
+    return tried;
+  }
   const all = plain(system);
   const go = async (tried: readonly Tried[]): Promise<void> => {
     for (const one of tried) {

@@ -32,8 +32,9 @@ const NOT_WORTH_ASKING = 8e8;
 /** Vectors of a small sketch. */
 const SKETCH = 42;
 const FEW = 10;
-/** Measuring that takes no more than so many iterations comes first. */
-const QUICK = 2;
+/** Measuring that takes no more than so many iterations comes first; of many right-hand sides, which need fewer. */
+const QUICK = 3.5;
+const QUICK_FOR_MANY = 2;
 /** Entries of the diagonal, plus λ, that differ by so much are worth dividing by. */
 const UNEVEN = 4;
 const ROWS = 32;
@@ -146,9 +147,10 @@ export async function choosePreconditioner(
       candidate,
     });
   };
+  const quick = system.vectors === 1 ? QUICK : QUICK_FOR_MANY;
   // Where products are dear, corrections by a tight hierarchical matrix are predicted beside the candidates.
   const dear = dearProducts(subject) !== undefined;
-  if (dear || system.vectors > BLOCK_SIZE || 2 * step > least || (entries && measuring <= QUICK * step)) return next(0);
+  if (dear || system.vectors > BLOCK_SIZE || 2 * step > least || (entries && measuring <= quick * step)) return next(0);
   return {
     reason: `Tried ${first} first: an iteration takes ${inGflop(step)}, what else there is ${inGflop(least)} or more.`,
     candidates: [candidate(first)],
@@ -232,7 +234,7 @@ async function predicted(
         setup: one.setup + last,
         step: one.step + costOfVectors(measured.size, measured.vectors),
         iterations: went ? Math.min(Math.ceil(tried.left), one.iterations) : one.iterations,
-        atLeast: one.atLeast || (kind === 'none' && tried.left > 0) || name === 'jacobi',
+        atLeast: one.atLeast || name === 'jacobi',
       };
       candidates.push({ ...tried.candidate(name, prediction), prediction });
     }

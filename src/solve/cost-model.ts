@@ -5,6 +5,7 @@
  */
 import type { Subject } from '../approximation/subject.js';
 import { BLOCK_SIZE } from '../krylov/block-conjugate-gradients.js';
+import { lossOf } from '../network/losses/table.js';
 import { DenseSource } from '../source/dense-source.js';
 import { EntryOperator } from '../source/entry-operator.js';
 import type { EntrySource } from '../source/entry-source.js';
@@ -19,11 +20,14 @@ const CACHED_WAITS = { one: 2, many: 8 } as const;
 /** Flops with one vector of what fits the caches: 16 MB. */
 const CACHED = 4e6;
 /**
- * Products of a network take so many times the flops that they tell, small and many as they are: with many vectors, and
- * what comes to it of one alone. Entries take so many times theirs.
+ * Products of a network take so many times the flops that they tell: with many vectors, and what one alone takes more.
+ * The Hessian of softmax goes sample by sample: that is so much for each output, and for each vector besides. Entries
+ * take so many times their flops.
  */
 const OF_NETWORK = 0.7;
-const OF_NETWORK_PASS = 1.5;
+const OF_NETWORK_ALONE = 0.3;
+const SOFTMAX = 5e3;
+const SOFTMAX_VECTOR = 1.5e3;
 const OF_NETWORK_ENTRY = 5;
 /** An entry of a kernel over points in d dimensions, 300 + 5d: some 150 million of them a second on one core. */
 const KERNEL = 300;
@@ -80,7 +84,13 @@ export function costOfProduct(subject: Subject): (vectors: number) => number {
   if (operator.flops === undefined) return (vectors) => ofStored(dense, vectors);
   const one = operator.flops(1);
   if (compressed !== undefined || (curvature === undefined && one >= dense)) return (vectors) => ofStored(one, vectors);
-  if (curvature !== undefined) return (vectors) => operator.flops!(vectors) * (OF_NETWORK + OF_NETWORK_PASS / vectors);
+  if (curvature !== undefined) {
+    const { network, loss } = curvature.model;
+    const outputs = lossOf(loss).softmax ? curvature.samples * network.outputs : 0;
+    return (vectors) =>
+      operator.flops!(vectors) * (OF_NETWORK + OF_NETWORK_ALONE / vectors) +
+      outputs * (SOFTMAX + SOFTMAX_VECTOR * vectors);
+  }
   return (vectors) => operator.flops!(vectors);
 }
 

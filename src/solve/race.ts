@@ -113,7 +113,9 @@ export class Race {
     const spent = step * steps;
     const other = expectedOf(another);
     if (spent < EARLY * other || (steps < TELLING && spent < other)) return false;
-    const left = step * this.iterationsLeft();
+    // Residuals stay where they are before they fall: up to what was predicted that tells more than the rate so far.
+    const foreseen = steps < iterations ? iterations - steps : Infinity;
+    const left = step * Math.min(this.iterationsLeft(), foreseen);
     if (spent >= PATIENCE * other) return left > 0;
     return left > (spent >= other ? NEARLY_DONE : CLEARLY) * other;
   }

@@ -20,6 +20,8 @@ const EIGENVALUES = 10;
 
 /** Of the eigenvalues of the submatrix the larger ones tell of the matrix: so many. */
 const RESOLVED = 1 / 4;
+/** Where the submatrix is of lower rank than half of its order, all of them do: eigenvalues fall by such a factor. */
+const CLIFF = 1e-5;
 /** Of those, the part that the decay beyond them is read from. */
 const FITTED = 1 / 4;
 /** Beyond the resolved ones neighbors up to so many percent of their number are one level. */
@@ -108,7 +110,9 @@ function scaledUp(
   const m = of.length;
   // Of the whole matrix N/m times as much stands beside the diagonal.
   const diagonal = (beside * size) / m <= DIAGONAL;
-  const growths = diagonal ? new Float64Array(m) : growthsOf(of, ofHalf, ridge);
+  const rank = rankOf(of, ridge);
+  const resolved = rank ?? Math.max(1, Math.floor(RESOLVED * m));
+  const growths = diagonal ? new Float64Array(m) : growthsOf(of, ofHalf, ridge, resolved);
   const values: number[] = [];
   const counts: number[] = [];
   let count = 0;
@@ -118,6 +122,11 @@ function scaledUp(
     values.push(j === 0 ? value : Math.min(value, values[j - 1]));
     counts.push(Math.min(size - count, (size / m) ** (1 - growth)));
     count += counts[j];
+  }
+  if (rank !== undefined && !diagonal && count < size) {
+    values.push(ridge + (Math.max(0, of[rank] - ridge) * size) / m);
+    counts.push(size - count);
+    count = size;
   }
   const last = values.length - 1;
   const [largest, seen] = [values[0], values[last]];
@@ -132,9 +141,14 @@ function scaledUp(
   };
 }
 
+/** The rank of the submatrix beside the ridge, where eigenvalues end with a cliff before the half of them. */
+function rankOf(of: Float64Array, ridge: number): number | undefined {
+  for (let j = 1; 2 * j < of.length; j++) if (of[j] - ridge <= CLIFF * (of[j - 1] - ridge)) return j;
+  return undefined;
+}
+
 /** α_j of the resolved ones, each a mean over its neighbors: single ones are noisy. */
-function growthsOf(of: Float64Array, ofHalf: Float64Array, ridge: number): Float64Array {
-  const resolved = Math.max(1, Math.floor(RESOLVED * of.length));
+function growthsOf(of: Float64Array, ofHalf: Float64Array, ridge: number, resolved: number): Float64Array {
   const single = Float64Array.from({ length: resolved }, (_, j) => {
     const [now, before] = [of[j] - ridge, ofHalf[j] - ridge];
     return now > 0 && before > 0 ? Math.min(1, Math.max(0, Math.log2(now / before))) : 1;

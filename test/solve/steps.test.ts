@@ -213,6 +213,17 @@ describe('the spectrum from a submatrix', () => {
     expect(predicted).toBeLessThanOrEqual(8);
   });
 
+  it('of_a_matrix_of_low_rank_ends_where_the_rank_does', () => {
+    for (const rank of [5, 90]) {
+      const eigenvalues = Float64Array.from({ length: 900 }, (_, k) => (k < rank ? 0.98 ** k : 0));
+      const { values, counts, seen } = sampleSpectrum(denseSource(inRandomBasis(eigenvalues)), 0, 0, blas);
+      expect(counts.reduce((sum, count) => sum + count, 0)).toBeCloseTo(900, 6);
+      expect(seen).toBeLessThan(1e-12);
+      const above = values.reduce((sum, value, k) => sum + (value > 1e-6 ? counts[k] : 0), 0);
+      expect(Math.abs(above - rank)).toBeLessThanOrEqual(0.1 * rank);
+    }
+  });
+
   it('of_a_zero_matrix_is_zero', () => {
     for (const size of [2, 300]) {
       const { values, largest } = sampleSpectrum(denseSource(zeros(size, size)), 0, 0, blas);
