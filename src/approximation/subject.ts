@@ -11,7 +11,9 @@ import { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.j
 import type { Model } from '../network/model.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { TeamControl } from '../parallel/team-control.js';
+import { EntryOperator } from '../source/entry-operator.js';
 import type { EntrySource } from '../source/entry-source.js';
+import { keptSource } from '../source/kept-source.js';
 import { buildClusterTree } from '../tree/build.js';
 import type { ClusterTree } from '../tree/cluster-tree.js';
 
@@ -116,7 +118,8 @@ export function subjectOf(operator: LinearOperator, { model: given, source }: Kn
     });
   // Entries are those of the Gauss–Newton matrix: of another operator with the same network they are not.
   const make = known === undefined ? undefined : () => gaussNewtonSource(known, { blas: team.blas, operator });
-  return new Subject(operator, { model, source }, make);
+  const kept = source === undefined || !(operator instanceof EntryOperator) ? source : keptSource(source, operator);
+  return new Subject(operator, { model, source: kept }, make);
 }
 
 /** The same network, loss and data at the same parameters, whatever arrays those lie in. */

@@ -10,6 +10,7 @@ import type { ActivationName } from '../network/activations/table.js';
 import type { LossName } from '../network/losses/table.js';
 import type { Setting } from '../training/optimizer.js';
 import type { OptimizerName } from '../training/optimizers/table.js';
+import type { SolveMethod } from '../solve/options.js';
 import type { PreconditionerName } from '../solve/preconditioners/table.js';
 
 /** What every command takes. */
@@ -75,6 +76,7 @@ export interface SolveCommandOptions
     > {
   readonly shift?: number | undefined;
   readonly shiftRelative?: number | undefined;
+  readonly method: SolveMethod;
   readonly preconditioner: PreconditionerName | 'auto';
   /** Of Nyström. */
   readonly rank?: number | undefined;

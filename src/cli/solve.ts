@@ -113,7 +113,7 @@ async function openSavedSystem(file: string, options: SolveCommandOptions, contr
   const opened = await openSaved(file, control);
   const { isDirect } = await import('../experiment/direct-solve.js');
   const making = MAKING.find((name) => options[name] !== undefined);
-  if (making !== undefined && options.preconditioner === 'auto' && isDirect(opened.matrix)) {
+  if (making !== undefined && options.preconditioner === 'auto' && options.method === 'cg' && isDirect(opened.matrix)) {
     const { format } = opened.matrix.report;
     throw new UsageError(
       `${flag(making)} is of a preconditioner, and ${file} needs none: of format ${format} it is factored itself.`,
@@ -198,6 +198,7 @@ function setupOf(
   control: TeamControl,
 ): SolveSetup {
   const {
+    method,
     preconditioner,
     shift,
     shiftRelative,
@@ -235,14 +236,14 @@ function setupOf(
       return b.vectors;
     },
     advice: ADVICE,
-    options: { preconditioner, seed, making: present(making), ...present(given) },
+    options: { method, preconditioner, seed, making: present(making), ...present(given) },
   };
 }
 
 const ADVICE: NonNullable<SolveSetup['advice']> = {
   shift: 'give a larger --shift',
   iterations: 'allow more (--max-iterations), give a larger --shift, or another --preconditioner',
-  indefinite: 'give a larger --shift',
+  indefinite: 'give a larger --shift, or --method minres',
   singular: 'give a --shift above 0',
   preconditioner: 'choose another --preconditioner',
   doubleSolution: 'give --rhs in float64',

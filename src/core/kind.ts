@@ -11,6 +11,7 @@ export type Kind =
   | 'curvature operator'
   | 'hierarchical matrix'
   | 'Kronecker matrix'
+  | 'Kronecker sum'
   | 'factorization'
   | 'source'
   | 'points'
@@ -39,7 +40,8 @@ function kindOfOperator(o: Members): Kind {
   if (isFunction(o['estimateError']) && 'report' in o) return 'hierarchical matrix';
   if (isFunction(o['refactor']) && isFunction(o['solve'])) return 'factorization';
   if ('model' in o && 'capacity' in o) return 'curvature operator';
-  return 'report' in o && isFunction(o['memory']) ? 'Kronecker matrix' : 'operator';
+  if (!('report' in o && isFunction(o['memory']))) return 'operator';
+  return isFunction(o['trace']) ? 'Kronecker sum' : 'Kronecker matrix';
 }
 
 /**
@@ -111,6 +113,8 @@ export function describe(value: unknown): string {
       return `${article(kind)} ${shape()}`;
     case 'Kronecker matrix':
       return `a hierarchical matrix in the Kronecker eigenbasis ${shape()}`;
+    case 'Kronecker sum':
+      return `a sum of Kronecker products ${shape()}`;
     case 'ml-matrix':
       return `an ml-matrix Matrix ${shape()}`;
     case 'source':
@@ -140,6 +144,7 @@ export type Role =
   | 'source'
   | 'hierarchical matrix'
   | 'Kronecker matrix'
+  | 'Kronecker sum'
   | 'kernel'
   | 'points'
   | 'model'
@@ -166,7 +171,14 @@ const PRESERVED = "kroneckerHierarchical(model, { preserve: 'positive-definite' 
 const ROLES: Readonly<Record<Role, Part>> = {
   operator: {
     name: 'a linear operator (rows, cols, symmetric, applyUnchecked)',
-    kinds: ['operator', 'curvature operator', 'hierarchical matrix', 'Kronecker matrix', 'factorization'],
+    kinds: [
+      'operator',
+      'curvature operator',
+      'hierarchical matrix',
+      'Kronecker matrix',
+      'Kronecker sum',
+      'factorization',
+    ],
     instead: {
       source: 'entryOperator(source) multiplies with its entries, compress(source) makes a hierarchical matrix of them',
       matrix: STORED_OPERATOR,
@@ -187,6 +199,7 @@ const ROLES: Readonly<Record<Role, Part>> = {
         'compressHessian(model) compresses it, compressOperator(operator, tree, options) does from products alone',
       'hierarchical matrix': COMPRESSED,
       'Kronecker matrix': COMPRESSED,
+      'Kronecker sum': 'its entries are matrix.source()',
       factorization: 'it is an inverse, without entries',
       matrix: STORED_SOURCE,
       'ml-matrix': STORED_SOURCE,
@@ -204,6 +217,7 @@ const ROLES: Readonly<Record<Role, Part>> = {
         'compress it first, by compressHessian(model) or compressOperator(operator, tree, options); ' +
         'solve(operator, b, { shift }) needs no factorization of yours',
       'Kronecker matrix': 'factorKronecker(matrix, { shift }) is its factorization',
+      'Kronecker sum': 'it has products and entries, and no factorization: compress(matrix.source()) makes one',
       factorization: 'it is factored already',
       source: 'compress(source) makes one',
       model: 'compressHessian(model) makes one',
@@ -217,9 +231,19 @@ const ROLES: Readonly<Record<Role, Part>> = {
     name: 'a matrix that kroneckerHierarchical made',
     kinds: ['Kronecker matrix'],
     instead: {
+      'Kronecker sum': PRESERVED,
       'hierarchical matrix': 'factor(matrix, { shift }) is its factorization',
       model: PRESERVED,
       'curvature operator': PRESERVED,
+    },
+  },
+  'Kronecker sum': {
+    name: 'a matrix that kroneckerSum made',
+    kinds: ['Kronecker sum'],
+    instead: {
+      'hierarchical matrix': 'saveMatrix(path, matrix) saves it',
+      model: 'kroneckerSum(model, { share }) makes one',
+      'curvature operator': 'kroneckerSum(model, { share }) makes one',
     },
   },
   kernel: {

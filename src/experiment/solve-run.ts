@@ -129,9 +129,9 @@ export async function runSolve(setup: SolveSetup, control: TeamControl): Promise
   try {
     const made = (performance.now() - began) / 1000;
     const b = await setup.rightHandSides(system.operator.rows);
-    const { preconditioner: asked = 'auto', making: _, ...rest } = options;
+    const { method = 'cg', preconditioner: asked = 'auto', making: _, ...rest } = options;
     const solved =
-      setup.matrix !== undefined && isDirect(setup.matrix) && asked === 'auto'
+      setup.matrix !== undefined && isDirect(setup.matrix) && method === 'cg' && asked === 'auto'
         ? await solveDirectly(setup.matrix, b, rest, control)
         : await solveSystem(system.operator, b, { ...options, source: system.source }, control);
     const {

@@ -13,8 +13,20 @@ import type { PreconditionerName } from './preconditioners/table.js';
 import type { PreconditionerOptions } from './preconditioners/kind.js';
 import type { Shortfall } from './shortfall.js';
 
+/** How {@link solve} iterates. */
+export const SOLVE_METHODS = ['cg', 'minres'] as const;
+/** One of {@link SOLVE_METHODS}. */
+export type SolveMethod = (typeof SOLVE_METHODS)[number];
+
 /** Options of {@link solve}. */
 export interface SolveOptions {
+  /**
+   * 'cg' (default): conjugate gradients, A + λI positive semidefinite. 'minres': minimal residuals, A + λI symmetric of
+   * any signs, or singular: x then minimises the residual (outcome 'leastSquares' where that stays above the
+   * tolerance). Without a preconditioner unless one is given or named: it is positive definite, and of an indefinite
+   * matrix few can be made.
+   */
+  readonly method?: SolveMethod | undefined;
   /** λ ≥ 0; default 0. */
   readonly shift?: number | undefined;
   /** λ/‖A‖₂ instead, ‖A‖₂ by Lanczos to some digits. Not with `shift`. */
@@ -49,6 +61,7 @@ export interface SolveOptions {
 }
 /** The keys of {@link SolveOptions}. */
 export const SOLVE_KEYS: KeysOf<SolveOptions> = {
+  method: true,
   shift: 'number',
   shiftRelative: 'number',
   preconditioner: true,

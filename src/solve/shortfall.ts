@@ -34,7 +34,7 @@ export interface Advice {
 export const LIBRARY_ADVICE: Advice = {
   shift: 'take a larger shift',
   iterations: 'allow more (maxIterations), take a larger shift, or a better preconditioner',
-  indefinite: 'take a larger shift, or solve with MINRES (minres)',
+  indefinite: "take a larger shift, or method: 'minres'",
   singular: 'take a shift above 0',
   preconditioner: 'choose another preconditioner, or use flexibleConjugateGradients',
   doubleSolution: 'pass out, or b, in float64',

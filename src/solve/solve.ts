@@ -4,7 +4,8 @@
 import { throwIfAborted } from '../core/context.js';
 import { ROUNDOFF } from '../core/floats.js';
 import { subjectOf } from '../approximation/subject.js';
-import { requireRole } from '../core/kind.js';
+import { OptionError } from '../core/errors.js';
+import { quoted, requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { copyInto, zeros, type Matrix, asVectors, type FlatVector, type Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
@@ -12,12 +13,21 @@ import { shifted } from '../operator/shifted.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { described } from '../tree/given.js';
-import { choosePreconditioner } from './candidates.js';
-import { openMatrix, type GivenMatrix } from './given-matrix.js';
+import { choosePreconditioner, type Choice } from './candidates.js';
+import { openMatrix, type GivenMatrix } from '../approximation/given-matrix.js';
 import { mendSingular } from './least-squares.js';
 import { judge } from './judge.js';
 import { runLegs } from './legs.js';
-import { type SolveOptions, type SolveResult, MAKING_KEYS, SOLVE_KEYS, type GivenSolveOptions } from './options.js';
+import { runMinimalResiduals } from './minimal-residuals.js';
+import {
+  SOLVE_METHODS,
+  type SolveMethod,
+  type SolveOptions,
+  type SolveResult,
+  MAKING_KEYS,
+  SOLVE_KEYS,
+  type GivenSolveOptions,
+} from './options.js';
 import { defaultTolerance, precisionOf } from './precision.js';
 import { LIBRARY_ADVICE, tellShortfall, type Shortfall } from './shortfall.js';
 import { runRefined } from './refinement.js';
@@ -73,7 +83,12 @@ export async function solve(
   };
   const rightHandSides = asVectors(b, 'b');
   const on = await onTeam(control, 'solve');
-  const { operator, source, release } = await openMatrix(matrix, given, 'solve', on);
+  const { operator, source, release } = await openMatrix(
+    matrix,
+    { ...given, indefinite: requireMethod(given.method) === 'minres' },
+    'solve',
+    on,
+  );
   try {
     return await solveSystem(operator, rightHandSides, { ...given, source: given.source ?? source }, on);
   } finally {
@@ -89,7 +104,7 @@ export async function solveSystem(
   control: TeamControl,
 ): Promise<SolveResult> {
   const size = checkSystem(operator, b, options);
-  const { maxIterations, seed = 0, guess } = options;
+  const { method = 'cg', maxIterations, seed = 0, guess } = options;
   const { precision: products = 'f64' } = operator;
   const tolerance = options.tolerance ?? defaultTolerance(products);
   throwIfAborted(control.signal);
@@ -97,14 +112,16 @@ export async function solveSystem(
   const began = performance.now();
   const { shift, norm } = await shiftOf(operator, options, control);
   const making = { ...options.making, seed, memoryLimit: options.memoryLimit };
-  const chosen = await choosePreconditioner(
-    options.preconditioner ?? 'auto',
+  const { preconditioner = 'auto' } = options;
+  const minimal = method === 'minres';
+  const chosen: Choice = await choosePreconditioner(
+    minimal && preconditioner === 'auto' ? 'none' : preconditioner,
     subject,
     { shift, vectors: b.cols, tolerance },
     making,
     control,
   );
-  const plan = await planRefinement(subject, chosen, making, control);
+  const plan = minimal ? undefined : await planRefinement(subject, chosen, making, control);
   const choosing = (performance.now() - began) / 1000;
   const out = options.out ?? zeros(size, b.cols, precisionOf(b));
   // B may be overwritten by X.
@@ -112,19 +129,20 @@ export async function solveSystem(
   const system = shifted(operator, shift);
   const asked = { b: kept, out, tolerance, roundoff: ROUNDOFF[products], maxIterations, guess };
   const largest = (chosen.measured?.spectrum.largest ?? 0) + shift;
-  const run =
-    plan === undefined
+  const run = minimal
+    ? await runMinimalResiduals(chosen.candidates[0], system, asked, control)
+    : plan === undefined
       ? await runLegs(chosen, system, asked, control)
       : await runRefined(plan, chosen, { ...asked, subject, shift, norm: largest, making }, control);
   const { used, told } = run;
   try {
     const mending = performance.now();
-    // Many exact products are not made where these are dear.
+    // Many exact products are not made where these are dear; minimal residuals need no mending.
     const {
       solution,
       leastSquares,
       told: mended,
-    } = plan === undefined
+    } = plan === undefined && !minimal
       ? await mendSingular(run.solution, system, asked, control)
       : { solution: run.solution, leastSquares: false, told: [] };
     const seconds = { ...run.seconds, solve: run.seconds.solve + (performance.now() - mending) / 1000 };
@@ -161,6 +179,7 @@ export async function solveSystem(
             rounding,
           };
     const choice = [
+      ...(minimal ? ['Minimal residuals, as asked.'] : []),
       chosen.reason,
       ...(plan === undefined ? [] : [plan.reason]),
       ...told,
@@ -189,6 +208,16 @@ export async function solveSystem(
   } finally {
     run.release();
   }
+}
+
+/** Throws OptionError for a method that there is not. */
+function requireMethod(method: SolveOptions['method'] = 'cg'): SolveMethod {
+  if (!SOLVE_METHODS.includes(method))
+    throw new OptionError(`There is no method ${quoted(method)}; there are ${SOLVE_METHODS.join(' and ')}.`, {
+      option: 'method',
+      method,
+    });
+  return method;
 }
 
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -107,6 +107,13 @@ export class DenseSource implements EntrySource {
     return this.#matrix.data instanceof Float64Array ? 'f64' : 'f32';
   }
 
+  /** All N² numbers, column by column over shared memory: of float64 matrices whose triangles agree to the bit. */
+  get whole(): Float64Array | undefined {
+    if (!this.#exact || !(this.#matrix.data instanceof Float64Array)) return undefined;
+    const { data, offset, ld } = (this.#matrix = shared(this.#matrix));
+    return ld === this.size ? (data as Float64Array).subarray(offset, offset + this.size ** 2) : undefined;
+  }
+
   get descriptor(): SourceDescriptor {
     this.#matrix = shared(this.#matrix);
     const data: DenseData = { matrix: this.#matrix, exact: this.#exact };
@@ -117,7 +124,7 @@ export class DenseSource implements EntrySource {
     const rows = asIndices(givenRows, 'rows');
     const cols = asIndices(givenCols, 'cols');
     if (!this.#exact) readLower(this.#matrix, rows, cols, out);
-    else if (this.precision === 'f64') read64(this.#matrix, rows, cols, out);
+    else if (this.#matrix.data instanceof Float64Array) read64(this.#matrix, rows, cols, out);
     else read32(this.#matrix, rows, cols, out);
   }
 

@@ -1,8 +1,9 @@
 /**
  * Products with a matrix that is seen through its entries.
  * Rows are evaluated in panels, shared by the team, and multiplied by gemm: N² entries a product, whatever the number
- * of vectors up to 256. Where the dense matrix fits a budget of memory it is evaluated once and kept instead. Sums run
- * in the same order for every team.
+ * of vectors up to 256. Where the dense matrix fits a budget of memory it is evaluated once and kept instead, one
+ * triangle of a symmetric one; one that is stored already is multiplied where it lies. Sums run in the same order for
+ * every team.
  */
 import type { RunControl } from '../core/context.js';
 import { OptionError } from '../core/errors.js';
@@ -18,12 +19,17 @@ import { defineTask } from '../parallel/task.js';
 import { independentTasks, type TaskGraph } from '../parallel/task-graph.js';
 import type { Shared, Team } from '../parallel/team.js';
 import type { TeamControl } from '../parallel/team-control.js';
+import { DenseSource } from './dense-source.js';
 import { type EntrySource, requireSource } from './entry-source.js';
 import { openHandle, sourceState, type SourceHandle } from './share-source.js';
+import { requireSymmetric } from './validate.js';
 
 /** Options of {@link entryOperator}. */
 export interface EntryOperatorOptions {
-  /** Bytes that the dense matrix may take to be kept; default 1 GiB (N ≤ 11,585), 0 keeps nothing. */
+  /**
+   * Bytes that the dense matrix may take to be kept; default 1 GiB (N ≤ 11,585), 0 keeps nothing. A stored float64
+   * matrix is multiplied where it lies, whatever its size.
+   */
   readonly keepBytes?: number | undefined;
 }
 /** The keys of {@link EntryOperatorOptions}. */
@@ -33,6 +39,9 @@ const KEEP_BYTES = 2 ** 30;
 /** Rows of a task, and columns evaluated at a time. */
 const PANEL = 128;
 const COLUMNS = 512;
+/** Rows that are mirrored at a time: a tile and its transpose stay in cache. */
+const TILE = 32;
+const SYMMETRY_SEED = 0;
 
 /** Consecutive indices of a source. */
 export interface IndexRange {
@@ -47,6 +56,8 @@ interface EntryState {
   readonly cols: IndexRange;
   /** The block itself, where it is kept. */
   readonly dense: Float64Array | null;
+  /** Whether it is the whole symmetric matrix. */
+  readonly symmetric: boolean;
 }
 interface ProductArguments {
   readonly x: Matrix;
@@ -58,20 +69,34 @@ interface ProductArguments {
 
 const range = (first: number, count: number): Int32Array => Int32Array.from({ length: count }, (_, i) => first + i);
 
-/** A panel of columns of the dense matrix. */
+/** A panel of columns of the dense matrix; of a symmetric one what is on and below the diagonal, and its mirror. */
 export const keepPanel = defineTask<EntryState>(
   import.meta.url,
   'keepPanel',
-  ({ source: handle, rows, cols, dense }, context) => {
+  ({ source: handle, rows, cols, dense, symmetric }, context) => {
     const source = openHandle(handle, context);
     const all = range(rows.first, rows.count);
     return (task) => {
       const first = task * PANEL;
       const count = Math.min(PANEL, cols.count - first);
-      source.entries(all, range(cols.first + first, count), view(dense!, first * rows.count, rows.count, count));
+      const above = symmetric ? first : 0;
+      const panel = view(dense!, first * rows.count + above, rows.count - above, count, rows.count);
+      source.entries(all.subarray(above), range(cols.first + first, count), panel);
+      if (symmetric) mirrorPanel(dense!, rows.count, first, count);
     };
   },
 );
+
+/** K(j, i) ← K(i, j) for the columns j of a panel and all i > j. */
+function mirrorPanel(dense: Float64Array, size: number, first: number, count: number): void {
+  for (let begin = first; begin < size; begin += TILE) {
+    const end = Math.min(size, begin + TILE);
+    for (let i = begin; i < end; i++) {
+      const last = Math.min(i, first + count);
+      for (let j = first, at = i * size + first; j < last; j++) dense[at++] = dense[i + j * size];
+    }
+  }
+}
 
 /** A panel of rows of out ← α·K·x + β·out, or of α·Kᵀ·x + β·out: rows of Kᵀ are columns of K. */
 export const multiplyEntries = defineTask<EntryState, ProductArguments>(
@@ -157,6 +182,12 @@ export class EntryOperator implements LinearOperator {
     return this.bytes > 0;
   }
 
+  /** The dense matrix of a whole symmetric source, where it is kept: N × N numbers over shared memory. */
+  get dense(): Matrix | undefined {
+    const { dense, rows } = this.#entries.shared.state;
+    return dense === null || !this.symmetric ? undefined : view(dense, 0, rows.count, rows.count);
+  }
+
   /** Kᵀ, over the same entries: `release` of either lets go of both. The operator itself where it is symmetric. */
   transpose(): EntryOperator {
     return this.symmetric ? this : new EntryOperator(this.#entries, false, !this.#transposed);
@@ -215,13 +246,17 @@ export async function openEntries(
       value: keepBytes,
     });
   const { team } = control;
-  const { handle, modules, solo } = sourceState(source);
   const numbers = rows.count * cols.count;
-  const dense = 8 * numbers <= keepBytes ? sharedFloat64(numbers) : null;
-  const shared = await team.share<EntryState>({ source: handle, rows, cols, dense }, { modules, solo });
+  const stored = symmetric && keepBytes > 0 && source instanceof DenseSource ? source.whole : undefined;
+  const evaluated = stored === undefined && 8 * numbers <= keepBytes;
+  // The other triangle is not looked at.
+  if (evaluated && symmetric) requireSymmetric(source, SYMMETRY_SEED);
+  const dense = stored ?? (evaluated ? sharedFloat64(numbers) : null);
+  const { handle, modules, solo } = sourceState(source);
+  const shared = await team.share<EntryState>({ source: handle, rows, cols, dense, symmetric }, { modules, solo });
   try {
     const panels = independentTasks(Math.ceil(cols.count / PANEL));
-    if (dense !== null) await team.run('evaluate the matrix', keepPanel, shared, panels, undefined, control);
+    if (evaluated) await team.run('evaluate the matrix', keepPanel, shared, panels, undefined, control);
   } catch (error) {
     team.release(shared);
     throw error;
@@ -232,8 +267,9 @@ export async function openEntries(
 
 /**
  * The operator of a symmetric source: N² entries and 2N² flops a vector, or 2N² flops alone where 8N² bytes may be
- * kept. A source without a descriptor is evaluated by the calling thread. Throws OptionError, AbortedError, and what
- * the source throws.
+ * kept, from N²/2 entries. A source without a descriptor is evaluated by the calling thread. Throws OptionError,
+ * AsymmetryError and NonFiniteError where a sample of what is kept once for both triangles shows it, AbortedError, and
+ * what the source throws.
  */
 export async function entryOperator(
   source: EntrySource,

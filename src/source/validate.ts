@@ -8,6 +8,7 @@ import { view } from '../dense/matrix.js';
 import type { EntrySource } from './entry-source.js';
 
 const SAMPLE_SIZE = 48;
+const STREAM = 0x76616c69;
 /**
  * Rounding that is allowed for, relative to √(K_ii K_jj): above what float32 entries and sums over thousands of terms
  * leave.
@@ -58,7 +59,7 @@ export function validateSource(source: EntrySource, seed: number, diagonal?: Flo
   const diag = diagonal ?? new Float64Array(size);
   if (diagonal === undefined) source.diagonal(diag);
   const largest = checkDiagonal(diag, size);
-  const random = new RandomStream(seed, 0x76616c69);
+  const random = new RandomStream(seed, STREAM);
   const rows = sample(size, random);
   const cols = sample(size, random);
   checkBlock(source, rows, cols, diag, largest);
@@ -107,16 +108,9 @@ function checkBlock(
       const column = cols[b];
       const value = block[a + b * m];
       const other = transposed[b + a * n];
-      if (!Number.isFinite(value)) throw nonFiniteEntry(row, column, value);
-      if (!Number.isFinite(other)) throw nonFiniteEntry(column, row, other);
       const bound = Math.sqrt(Math.max(diag[row], 0)) * Math.sqrt(Math.max(diag[column], 0));
       const slack = ENTRY_TOLERANCE * bound + ENTRY_FLOOR * largest;
-      if (!(Math.abs(value - other) <= slack)) {
-        throw new AsymmetryError(
-          `The matrix is not symmetric: entry (${row}, ${column}) is ${value}, entry (${column}, ${row}) is ${other}.`,
-          { row, column, value, transposed: other },
-        );
-      }
+      checkPair(row, column, { value, other }, slack);
       if (row === column && Math.abs(value - diag[row]) > slack) {
         throw new HmatrixError(
           'inconsistent-source',
@@ -128,6 +122,51 @@ function checkBlock(
       if (Math.abs(value) > bound + slack) throw entryTooLarge(row, column, value, bound);
     }
   }
+}
+
+/**
+ * Throws where up to 48 × 48 entries show that K is not symmetric: AsymmetryError where K_ij and K_ji differ by more
+ * than 1e-6 of the largest of |K_ij|, |K_ji| and √|K_ii K_jj|; NonFiniteError. K may be indefinite. Cost: two blocks of
+ * entries and one diagonal.
+ */
+export function requireSymmetric(source: EntrySource, seed: number): void {
+  const diagonal = new Float64Array(source.size);
+  source.diagonal(diagonal);
+  let largest = 0;
+  for (const value of diagonal) largest = Math.max(largest, Math.abs(value));
+  const random = new RandomStream(seed, STREAM);
+  const rows = sample(source.size, random);
+  const cols = sample(source.size, random);
+  const [m, n] = [rows.length, cols.length];
+  const block = new Float64Array(m * n);
+  const transposed = new Float64Array(m * n);
+  source.entries(rows, cols, view(block, 0, m, n));
+  source.entries(cols, rows, view(transposed, 0, n, m));
+  for (let b = 0; b < n; b++) {
+    for (let a = 0; a < m; a++) {
+      const [row, column] = [rows[a], cols[b]];
+      const pair = { value: block[a + b * m], other: transposed[b + a * n] };
+      const scale = Math.sqrt(Math.abs(diagonal[row])) * Math.sqrt(Math.abs(diagonal[column]));
+      const size = Math.max(scale, Math.abs(pair.value), Math.abs(pair.other));
+      checkPair(row, column, pair, ENTRY_TOLERANCE * size + ENTRY_FLOOR * largest);
+    }
+  }
+}
+
+/** Throws NonFiniteError or AsymmetryError unless K_ij and K_ji are finite and the same within `slack`. */
+function checkPair(
+  row: number,
+  column: number,
+  { value, other }: { readonly value: number; readonly other: number },
+  slack: number,
+): void {
+  if (!Number.isFinite(value)) throw nonFiniteEntry(row, column, value);
+  if (!Number.isFinite(other)) throw nonFiniteEntry(column, row, other);
+  if (!(Math.abs(value - other) <= slack))
+    throw new AsymmetryError(
+      `The matrix is not symmetric: entry (${row}, ${column}) is ${value}, entry (${column}, ${row}) is ${other}.`,
+      { row, column, value, transposed: other },
+    );
 }
 
 /** Up to 48 distinct indices, ascending. */

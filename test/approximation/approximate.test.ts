@@ -4,12 +4,14 @@ import { approximateSubject } from '#hmatrix/approximation/approximate.js';
 import { type Approximation } from '#hmatrix/approximation/approximation.js';
 import { APPROXIMATION_METHODS, type ApproximationMethod, METHOD_TABLE } from '#hmatrix/approximation/methods/table.js';
 import { nextTolerance } from '#hmatrix/approximation/methods/hierarchical.js';
-import { OptionError, ShapeError } from '#hmatrix/core/errors.js';
+import { MemoryError, OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
 import type { BlockDiagonalOperator } from '#hmatrix/source/block-diagonal.js';
 import type { EigenvalueCorrected } from '#hmatrix/curvature/kronecker/ekfac.js';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import type { KroneckerFactored } from '#hmatrix/curvature/kronecker/kfac.js';
+import { sumMemory } from '#hmatrix/curvature/kronecker-sum/compress.js';
+import { KroneckerSumMatrix } from '#hmatrix/curvature/kronecker-sum/matrix.js';
 import type { KroneckerHierarchicalMatrix } from '#hmatrix/curvature/eigenbasis/matrix.js';
 import type { SampleOperator } from '#hmatrix/curvature/products/sample-operator.js';
 import { squaredNorm, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
@@ -27,6 +29,9 @@ import { sharedTeam } from '../teams.js';
 
 /** Methods whose memory the matrix decides, not the budget. */
 const FIXED_METHODS = APPROXIMATION_METHODS.filter((method) => METHOD_TABLE[method].rows.length === 1);
+
+/** Methods whose memory the budget decides. */
+const BUDGETED = APPROXIMATION_METHODS.filter((method) => METHOD_TABLE[method].rows.length === 2);
 
 let team: Team;
 let model: Model;
@@ -94,9 +99,15 @@ function bytesOf({ method, operator: a }: Approximation): number {
       arrays.add(values).add(ranges);
       break;
     }
-    case 'hm': {
-      const { layers, core } = a as unknown as KroneckerHierarchicalMatrix;
-      let bytes = core?.memory().bytes ?? 0;
+    case 'hm':
+    case 'kronecker-sum':
+    case 'eigenbasis': {
+      const { layers } = a as unknown as KroneckerHierarchicalMatrix | KroneckerSumMatrix;
+      let bytes = 0;
+      if (a instanceof KroneckerSumMatrix) {
+        const { groups, panels, mixingBegin, valuesBegin, mixing, values } = a.data;
+        for (const array of [groups, panels, mixingBegin, valuesBegin, mixing, values]) bytes += array.byteLength;
+      } else bytes = (a as unknown as KroneckerHierarchicalMatrix).core?.memory().bytes ?? 0;
       for (const { inputVectors, outputVectors, complement } of layers)
         bytes +=
           inputVectors.data.byteLength + (outputVectors?.data.byteLength ?? 0) + (complement?.data.byteLength ?? 0);
@@ -172,7 +183,7 @@ describe.each(APPROXIMATION_METHODS)('%s', (method) => {
 });
 
 describe('the budget', () => {
-  it.each(['hm', 'rsvd', 'nystrom', 'hss', 'hodlr', 'fmm'] as const)('buys_accuracy: %s', async (method) => {
+  it.each(BUDGETED)('buys_accuracy: %s', async (method) => {
     const [less, more] = [await make(method, 0.16), await make(method, 0.5)];
     expect(less.share).toBeLessThanOrEqual(0.16);
     expect((await more.error()).relative).toBeLessThanOrEqual((await less.error()).relative + 1e-14);
@@ -180,14 +191,11 @@ describe('the budget', () => {
     more.release();
   });
 
-  it.each(['hm', 'rsvd', 'nystrom', 'hss', 'hodlr', 'fmm'] as const)(
-    'that_holds_nothing_is_refused_with_the_least_share: %s',
-    async (method) => {
-      const refused = await make(method, 1e-4).catch((error: unknown) => error as OptionError);
-      expect(refused).toBeInstanceOf(OptionError);
-      expect((refused as OptionError).data['least']).toBeGreaterThan(1e-4);
-    },
-  );
+  it.each(BUDGETED)('that_holds_nothing_is_refused_with_the_least_share: %s', async (method) => {
+    const refused = await make(method, 1e-4).catch((error: unknown) => error as OptionError);
+    expect(refused).toBeInstanceOf(OptionError);
+    expect((refused as OptionError).data['least']).toBeGreaterThan(1e-4);
+  });
 
   it.each([0, -1, 1.5, Number.NaN])('of_%s_is_none', async (share) => {
     await expect(make('rsvd', share)).rejects.toThrow(/share of the dense matrix above 0 and at most 1/);
@@ -208,6 +216,31 @@ describe('the search of a tolerance', () => {
   });
 });
 
+describe('hm of a network', () => {
+  it.each([0.08, 0.16, 0.3])('is_the_better_of_both_forms_and_says_which_at_%s', async (share) => {
+    const [hm, sum, basis] = [
+      await make('hm', share),
+      await make('kronecker-sum', share),
+      await make('eigenbasis', share),
+    ];
+    expect(hm.knownError).toBe(Math.min(sum.knownError!, basis.knownError!));
+    const better = sum.knownError! <= basis.knownError! ? sum : basis;
+    expect(hm.details).toEqual(better.details);
+    expect(hm.bytes).toBe(better.bytes);
+    expect([sum.details['form'], basis.details['form']]).toEqual(['Kronecker sum', 'Kronecker eigenbasis']);
+  });
+
+  it('is_the_eigenbasis_where_the_modes_need_too_much_memory', async () => {
+    const { workers } = team;
+    const memoryLimit = sumMemory(model, workers) - 1;
+    const hm = await approximateSubject(operator, 'hm', { share: 0.16 }, { memoryLimit }, { team });
+    expect(hm.details).toMatchObject({ form: 'Kronecker eigenbasis' });
+    await expect(
+      approximateSubject(operator, 'kronecker-sum', { share: 0.16 }, { memoryLimit }, { team }),
+    ).rejects.toBeInstanceOf(MemoryError);
+  });
+});
+
 describe('hierarchical formats', () => {
   it.each(['hss', 'hodlr'] as const)('are_made_from_what_is_asked_for: %s', async (method) => {
     for (const from of ['entries', 'products'] as const) {
@@ -225,9 +258,12 @@ describe('hierarchical formats', () => {
 describe('operators without a network', () => {
   const plain = (): LinearOperator => denseOperator(exact, true, { blas: team.blas });
 
-  it.each(['kfac', 'kfac-mc', 'ekfac', 'block-diagonal'] as const)('have_no_%s', async (method) => {
-    await expect(make(method, SHARE, plain())).rejects.toThrow(/follows the layers of a network.*pass the model/);
-  });
+  it.each(['kfac', 'kfac-mc', 'ekfac', 'block-diagonal', 'kronecker-sum', 'eigenbasis'] as const)(
+    'have_no_%s',
+    async (method) => {
+      await expect(make(method, SHARE, plain())).rejects.toThrow(/follows the layers of a network.*pass the model/);
+    },
+  );
 
   it.each(['diagonal', 'fmm'] as const)('need_entries_for_%s', async (method) => {
     await expect(make(method, SHARE, plain())).rejects.toThrow(/entries/);
@@ -257,7 +293,9 @@ describe('operators without a network', () => {
     await expect(
       make('rsvd', SHARE, { ...diagonalOperator(new Float64Array(4)), symmetric: false }),
     ).rejects.toBeInstanceOf(OptionError);
-    await expect(make('cholesky' as ApproximationMethod)).rejects.toThrow(/no method "cholesky"; there are hm, rsvd/);
+    await expect(make('cholesky' as ApproximationMethod)).rejects.toThrow(
+      /no method "cholesky"; there are hm, kronecker-sum, eigenbasis, rsvd/,
+    );
     await expect(
       approximateSubject(diagonalOperator(new Float64Array(4)), 'kfac', { share: 0.5 }, { model }, { team }),
     ).rejects.toThrow(/parameters, the operator 4 rows/);

@@ -318,10 +318,9 @@ export const TAKE_NUMBERS: Readonly<Record<string, readonly Place[]>> = {
   ],
   sketchEmbedding: [ofModel((model) => hmatrix.curvature.sketchEmbedding(model).coordinates)],
   kroneckerHierarchical: [
-    ofModel(async (model) =>
-      multiply(await hmatrix.curvature.kroneckerHierarchical(model, { share: 0.9, leafSize: 4 }, onTeam())),
-    ),
+    ofModel(async (model) => multiply(await hmatrix.curvature.kroneckerHierarchical(model, { share: 0.9 }, onTeam()))),
   ],
+  kroneckerSum: [ofModel(async (model) => multiply(await hmatrix.curvature.kroneckerSum(model, {}, onTeam())))],
   compressHessian: [
     ofModel(async (model) => multiply((await hmatrix.curvature.compressHessian(model, {}, onTeam())).matrix)),
     {

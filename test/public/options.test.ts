@@ -11,6 +11,7 @@ import { failureOf, fixtures, network, SIZE, pair, type Fixtures, publicFunction
 
 const folder = temporaryFolder();
 const path = join(folder, 'matrix.hm');
+const sumPath = join(folder, 'sum.hm');
 let f: Fixtures;
 
 beforeAll(async () => {
@@ -22,8 +23,6 @@ afterAll(async () => {
   await hmatrix.teams.closeDefaultTeam();
 });
 
-/** No options, where the compiler asks for some. */
-const none = [] as unknown as [never];
 type Call = (options: never) => unknown;
 /** One of the options that a call takes, and the call. */
 type Entry = readonly [option: string, call: Call];
@@ -102,6 +101,22 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   kroneckerHierarchical: [
     ['tolerance', (o) => hmatrix.curvature.kroneckerHierarchical(f.model, o)],
     ['team', (o) => hmatrix.curvature.kroneckerHierarchical(f.model, {}, o)],
+  ],
+  kroneckerSum: [
+    ['tolerance', (o) => hmatrix.curvature.kroneckerSum(f.model, o)],
+    ['team', (o) => hmatrix.curvature.kroneckerSum(f.model, {}, o)],
+  ],
+  loadKroneckerSum: [['onProgress', (o) => hmatrix.curvature.loadKroneckerSum(sumPath, o)]],
+  saveKroneckerSum: [
+    [
+      'onProgress',
+      async (o) =>
+        hmatrix.curvature.saveKroneckerSum(
+          sumPath,
+          await hmatrix.curvature.kroneckerSum(f.model, {}, { team: f.team }),
+          o,
+        ),
+    ],
   ],
   factorKronecker: [
     ['memoryLimit', (o) => hmatrix.curvature.factorKronecker(f.kronecker, and({ shift: 1 }, o))],
@@ -443,56 +458,6 @@ describe('options', () => {
       const failure = await failureOf(() => call(wrong as never));
       expect(failure).toBeInstanceOf(hmatrix.errors.OptionError);
       expect((failure as Error).message).toMatch(/must (be an object, not|not be null)/);
-    }
-  });
-
-  it.each<readonly [string, () => unknown, RegExp]>([
-    ['kfac(model).solver()', () => hmatrix.curvature.kfac(f.model).solver(...none), /solver\(\{ damping: 1e-3 \}\)/],
-    ['ekfac(model).solver()', () => hmatrix.curvature.ekfac(f.model).solver(...none), /solver\(\{ damping: 1e-3 \}\)/],
-    [
-      'solver({})',
-      () => hmatrix.curvature.kfac(f.model).solver({} as never),
-      /option damping of solver.*not undefined/,
-    ],
-    ['randomizedSvd', () => hmatrix.lowrank.randomizedSvd(f.operator, ...none), /randomizedSvd\(operator, \{ rank/],
-    ['nystrom', () => hmatrix.lowrank.nystrom(f.operator, ...none), /nystrom\(operator, \{ rank/],
-    ['defineNetwork', () => hmatrix.networks.defineNetwork(...none), /defineNetwork\(\{ widths/],
-    [
-      'compressOperator',
-      () => hmatrix.hierarchical.compressOperator(f.operator, f.tree, ...none),
-      /compressOperator\(operator, tree, \{ format/,
-    ],
-    [
-      'kroneckerHierarchical',
-      () => hmatrix.curvature.kroneckerHierarchical(f.model, ...none),
-      /kroneckerHierarchical\(model, \{ share/,
-    ],
-  ])('%s without the options that are needed shows a call that has them', async (_name, call, message) => {
-    const failure = await failureOf(call);
-    expect(failure).toBeInstanceOf(hmatrix.errors.OptionError);
-    expect((failure as Error).message).toMatch(message);
-    expect((failure as Error).message).not.toMatch(/\ba undefined/);
-  });
-
-  it('take_undefined_for_left_out_and_a_control_with_a_team_where_none_works', async () => {
-    const { compress, krylov } = hmatrix;
-    const control = { team: undefined, signal: undefined };
-    const matrix = await compress(f.source, { leafSize: undefined, tolerance: 1e-3 } as never, control);
-    expect(matrix.size).toBe(SIZE);
-    const { outcome } = await krylov.extremeEigenvalues(f.operator, {}, { team: f.team } as never);
-    expect(outcome).toBe('converged');
-    expect((await f.matrix.estimateError(f.source, {}, { team: f.team } as never)).exact).toBe(true);
-  });
-
-  it('a_signal_or_callback_or_team_that_is_none_is_named', async () => {
-    for (const [control, message] of [
-      [{ signal: new AbortController() }, /signal given to compress must be an AbortSignal/],
-      [{ onProgress: 3 }, /onProgress of compress must be a function/],
-      [{ team: 2 }, /takes a team.*not 2/],
-    ] as const) {
-      const failure = await failureOf(() => hmatrix.compress(f.source, {}, control as never));
-      expect(failure).toBeInstanceOf(hmatrix.errors.OptionError);
-      expect((failure as Error).message).toMatch(message);
     }
   });
 });

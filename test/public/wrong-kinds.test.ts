@@ -74,6 +74,16 @@ describe('a value of another kind', () => {
       () => hmatrix.factor(f.kronecker as never),
       /factorKronecker\(matrix, \{ shift \}\)/,
     ],
+    [
+      'Kronecker sum to factor',
+      async () => hmatrix.factor((await hmatrix.curvature.kroneckerSum(f.model, {}, { team: f.team })) as never),
+      /not a sum of Kronecker products.*compress\(matrix\.source\(\)\)/,
+    ],
+    [
+      'matrix to saveKroneckerSum',
+      () => hmatrix.curvature.saveKroneckerSum(join(folder, 's.hm'), f.matrix as never),
+      /a matrix that kroneckerSum made, not a hierarchical matrix.*saveMatrix/,
+    ],
     ['promise to factor', () => hmatrix.factor(hmatrix.compress(f.source) as never), /await it first/],
     [
       'matrix to factorKronecker',
@@ -196,11 +206,13 @@ describe('a value of another kind', () => {
     expect((failure as Error).message).toMatch(message);
   });
 
-  it('is told by its members, whatever it is', () => {
+  it('is told by its members, whatever it is', async () => {
+    const kroneckerSum = await hmatrix.curvature.kroneckerSum(f.model, {}, { team: f.team });
     const kinds: readonly (readonly [unknown, string])[] = [
       [f.source, 'source'],
       [f.matrix, 'hierarchical matrix'],
       [f.kronecker, 'Kronecker matrix'],
+      [kroneckerSum, 'Kronecker sum'],
       [f.operator, 'operator'],
       [hmatrix.gaussNewton(f.model), 'curvature operator'],
       [f.model, 'model'],

@@ -1,14 +1,17 @@
 /**
  * Hierarchical matrices as methods: in the coordinates of the matrix by format, and the one that suits.
  */
-import { kroneckerHierarchical } from '../../curvature/eigenbasis/compress.js';
 import { hessianTree } from '../../curvature/trees/hessian-tree.js';
-import type { Model } from '../../network/model.js';
 import type { TeamControl } from '../../parallel/team-control.js';
+import { isAccuracy } from '../budget.js';
 import type { Subject } from '../subject.js';
+import { betterOfBoth, smallerOfBoth } from './curvature.js';
 import type { UnitCosts } from './entries-or-products.js';
-import { approximateHierarchical, leafSizeFor, type HierarchicalMethod } from './hierarchical.js';
-import { rowsAtBoth, type Approximated, type ApproximationOptions, type Budget, type Method } from './method.js';
+import { approximateHierarchical, leafSizeFor, reachHierarchical, type HierarchicalMethod } from './hierarchical.js';
+import { rowsAtBoth, type Approximated, type ApproximationOptions, type Goal, type Method } from './method.js';
+
+/** Of a network's tree where neither caller nor budget says. */
+const LEAF_SIZE = 128;
 
 /** Nested bases. */
 export const hss: Method = ofFormat('hss', 'HSS');
@@ -17,64 +20,50 @@ export const hodlr: Method = ofFormat('hodlr', 'HODLR');
 /** Nested bases and near blocks. */
 export const fmm: Method = ofFormat('fmm', 'FMM');
 
-/** The hierarchical matrix that suits: of curvature in the Kronecker eigenbasis where there is a model, else HSS. */
+/**
+ * What suits: of curvature of a network a Kronecker sum or a hierarchical matrix in the Kronecker eigenbasis, whichever
+ * errs less (or, to a tolerance, is smaller), else HSS.
+ */
 export const hm: Method = {
   rows: rowsAtBoth('HM'),
   make: (subject, budget, options, control) =>
     subject.gaussNewton === undefined
       ? hierarchical(subject, 'hss', budget, options, control)
-      : inKroneckerBasis(subject.gaussNewton, budget, options, control),
+      : betterOfBoth(subject.gaussNewton, budget, options, control),
+  reach: (subject, accuracy, options, control) =>
+    subject.gaussNewton === undefined
+      ? hierarchical(subject, 'hss', accuracy, options, control)
+      : smallerOfBoth(subject.gaussNewton, accuracy, options, control),
 };
 
 function ofFormat(format: HierarchicalMethod, title: string): Method {
   return {
     rows: rowsAtBoth(title),
     make: (subject, budget, options, control) => hierarchical(subject, format, budget, options, control),
-  };
-}
-
-async function inKroneckerBasis(
-  model: Model,
-  { share }: Budget,
-  { leafSize, memoryLimit }: ApproximationOptions,
-  control: TeamControl,
-): Promise<Approximated> {
-  const matrix = await kroneckerHierarchical(model, { share, leafSize, memoryLimit }, control);
-  const { report } = matrix;
-  return {
-    operator: matrix,
-    bytes: matrix.memory().bytes,
-    knownError: report.error,
-    exactNorm: report.norm,
-    release: () => {
-      matrix.release();
-    },
-    details: { basis: 'kronecker', order: report.keptSize, leafSize: report.leafSize, blocks: report.blocks },
+    reach: (subject, accuracy, options, control) => hierarchical(subject, format, accuracy, options, control),
   };
 }
 
 async function hierarchical(
   subject: Subject,
   method: HierarchicalMethod,
-  budget: Budget,
+  goal: Goal,
   options: ApproximationOptions,
   control: TeamControl,
 ): Promise<Approximated> {
   const { operator, model, source } = subject;
   const { seed = 0, memoryLimit } = options;
-  const leafSize = options.leafSize ?? leafSizeFor(budget, operator.rows);
+  const leafSize = options.leafSize ?? (isAccuracy(goal) ? undefined : leafSizeFor(goal, operator.rows));
   const tree =
     options.tree ??
     (model === undefined || source === undefined
       ? undefined
-      : (await hessianTree(model, source, { leafSize, seed }, control)).tree);
+      : (await hessianTree(model, source, { leafSize: leafSize ?? LEAF_SIZE, seed }, control)).tree);
   const { from = 'auto' } = options;
-  return approximateHierarchical(
-    { operator, source, tree, leafSize, seed, memoryLimit, from, costs: costsOf(subject) },
-    method,
-    budget,
-    control,
-  );
+  const input = { operator, source, tree, seed, memoryLimit, from, costs: costsOf(subject) };
+  return isAccuracy(goal)
+    ? reachHierarchical({ ...input, leafSize }, method, goal, control)
+    : approximateHierarchical({ ...input, leafSize: leafSize! }, method, goal, control);
 }
 
 /** Of Gauss–Newton matrices: 2n flops an entry, 8nN a product (arXiv 1910.12184). */

@@ -2,6 +2,7 @@
  * The approximation methods: one line for each, whose name is the key. A new one is a file beside this one and a line
  * here.
  */
+import { eigenbasis, kroneckerSum } from './curvature.js';
 import { blockDiagonal, diagonal } from './diagonal.js';
 import { fmm, hm, hodlr, hss } from './formats.js';
 import { ekfac, kfac, kfacMonteCarlo } from './kronecker.js';
@@ -10,6 +11,8 @@ import type { Method } from './method.js';
 
 const TABLE = {
   hm,
+  'kronecker-sum': kroneckerSum,
+  eigenbasis,
   rsvd,
   nystrom,
   kfac,

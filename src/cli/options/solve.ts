@@ -3,6 +3,7 @@
  */
 import type { Command } from 'commander';
 import { FORMATS } from '../../hierarchical/matrix/format.js';
+import { SOLVE_METHODS } from '../../solve/options.js';
 import { PRECONDITIONERS } from '../../solve/preconditioners/table.js';
 import { byteCount, columnList, finiteNumber, wholeNumber } from '../usage.js';
 import { named, nonNegative } from './common.js';
@@ -20,6 +21,14 @@ export function withSolve(command: Command): Command {
           'auto',
           ...PRECONDITIONERS,
         ]).default('auto'),
+      )
+      .addOption(
+        named(
+          '--method <name>',
+          'cg: conjugate gradients, of A + λI positive semidefinite; minres: minimal residuals, of any signs, ' +
+            'without a preconditioner unless one is named',
+          SOLVE_METHODS,
+        ).default('cg'),
       )
       .option('--rank <r>', 'of the preconditioner nystrom (default: 256, at most N/4)', wholeNumber(1, 65_536))
       .option(

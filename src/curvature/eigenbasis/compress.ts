@@ -11,7 +11,7 @@
  * of by neighbors (C. Chen et al., SIMAX 42(1), 2021, arXiv 1910.12184, compress in the weights' own coordinates). The
  * norm of everything left out is known, so the error is exact.
  */
-import { requireMemoryLimit, requireTolerance, requireWhole } from '../../core/checks.js';
+import { requireMemoryLimit, requireWhole } from '../../core/checks.js';
 import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError, OptionError } from '../../core/errors.js';
 import { describe } from '../../core/kind.js';
@@ -36,6 +36,7 @@ import { fillRotatedBlocks } from './fill-blocks.js';
 import { makeCells, type Cells } from './cells.js';
 import { BlockChooser, type Choice, type Goal } from './choice.js';
 import { tablesOf, type RotatedTables } from './energies.js';
+import { goalOf, refuseShare, resolveGoal, type GoalOptions, type ResolvedGoal } from './goal.js';
 import {
   basisCost,
   blockLists,
@@ -49,11 +50,7 @@ import { EIGENBASIS_NEED, rotatedEnergies } from './norm.js';
 import { rotatedModelBytes, rotateModel, type RotatedModel } from './model.js';
 
 /** Options of {@link kroneckerHierarchical}. */
-export interface KroneckerHierarchicalOptions {
-  /** Bytes that may be held for the product, all arrays counted, as a share of 8N². Either this or a tolerance. */
-  readonly share?: number | undefined;
-  /** ‖G − G̃‖_F/‖G‖_F to reach with as few bytes as possible. Default 1e-3, where no share is given. */
-  readonly tolerance?: number | undefined;
+export interface KroneckerHierarchicalOptions extends GoalOptions {
   /** Indices in a leaf, about. Default 32. */
   readonly leafSize?: number | undefined;
   /**
@@ -106,7 +103,23 @@ export async function kroneckerHierarchical(
   checkModel(model);
   throwIfAborted(control.signal);
   if (resolved.preserve) return positiveSemidefinite(model, resolved, control);
-  const { share, tolerance, leafSize, memoryLimit } = resolved;
+  return (await planKroneckerHierarchical(model, resolved, control)).make();
+}
+
+/** A matrix whose blocks are chosen and not evaluated yet. */
+export interface KroneckerHierarchicalPlan {
+  /** ‖G − G̃‖_F/‖G‖_F, exact up to rounding. */
+  readonly error: number;
+  make(): Promise<KroneckerHierarchicalMatrix>;
+}
+
+/** Chooses what is kept of G; all energies are measured. Throws what `kroneckerHierarchical` throws. */
+export async function planKroneckerHierarchical(
+  model: Model,
+  goal: ResolvedGoal & { readonly leafSize: number; readonly memoryLimit: number },
+  control: TeamControl,
+): Promise<KroneckerHierarchicalPlan> {
+  const { share, tolerance, leafSize, memoryLimit } = goal;
   const start = performance.now();
   const { team } = control;
   const rotated = rotateModel(model, team.blas, memoryLimit);
@@ -115,50 +128,47 @@ export async function kroneckerHierarchical(
   const { tables, cells, energies, energy } = await rotatedEnergies(model, rotated, leafSize / 2, memoryLimit, control);
   const chosen = performance.now();
   const size = model.network.parameters;
-  const plan = planWithin(
-    { rotated, cells, energies },
-    leafSize,
-    size,
-    share === undefined
-      ? { kind: 'energy', energy: tolerance ** 2 * energy }
-      : { kind: 'bytes', bytes: share * 8 * size ** 2 },
-  );
-  const filled = performance.now();
-  if (plan !== null)
-    requireMemory(
-      rotatedModelBytes(model) + 8 * cells.count ** 2 + 8 * plan.layout.elements.total,
-      memoryLimit,
-      EIGENBASIS_NEED,
-    );
-  const core =
-    plan === null ? null : await fillCore(tables, plan, { tolerance, norm: Math.sqrt(energy), start }, control);
-  const end = performance.now();
-  const tree = plan?.layout.tree;
+  const plan = planWithin({ rotated, cells, energies }, leafSize, size, goalOf(goal, size, energy));
   const error = energy > 0 ? Math.sqrt((plan?.choice.dropped ?? 0) / energy) : 0;
-  return new KroneckerHierarchicalMatrix(
-    keptBasis(rotated, plan?.used ?? usedVectors(rotated, cells, new Uint8Array(cells.count))),
-    core,
-    size,
-    {
+  const chooseSeconds = (performance.now() - chosen) / 1000;
+  const make = async (): Promise<KroneckerHierarchicalMatrix> => {
+    const began = performance.now();
+    if (plan !== null)
+      requireMemory(
+        rotatedModelBytes(model) + 8 * cells.count ** 2 + 8 * plan.layout.elements.total,
+        memoryLimit,
+        EIGENBASIS_NEED,
+      );
+    const core =
+      plan === null ? null : await fillCore(tables, plan, { tolerance, norm: Math.sqrt(energy), start }, control);
+    const end = performance.now();
+    const tree = plan?.layout.tree;
+    return new KroneckerHierarchicalMatrix(
+      keptBasis(rotated, plan?.used ?? usedVectors(rotated, cells, new Uint8Array(cells.count))),
+      core,
       size,
-      rotatedSize: rotated.layers.reduce((sum, { directions, units }) => sum + directions * units, 0),
-      keptSize: tree === undefined ? 0 : tree.size - tree.begin[0],
-      leaves: tree === undefined ? 0 : 2 ** tree.depth,
-      leafSize: tree === undefined ? 0 : mostInLeaf(tree),
-      blocks: plan?.choice.blocks.length ?? 0,
-      norm: Math.sqrt(energy),
-      error,
-      ...(share === undefined ? { met: error <= allowedError(tolerance, 'f64', size) } : {}),
-      seconds: {
-        rotate: (measured - start) / 1000,
-        energies: (chosen - measured) / 1000,
-        choose: (filled - chosen) / 1000,
-        fill: (end - filled) / 1000,
-        total: (end - start) / 1000,
+      {
+        size,
+        rotatedSize: rotated.layers.reduce((sum, { directions, units }) => sum + directions * units, 0),
+        keptSize: tree === undefined ? 0 : tree.size - tree.begin[0],
+        leaves: tree === undefined ? 0 : 2 ** tree.depth,
+        leafSize: tree === undefined ? 0 : mostInLeaf(tree),
+        blocks: plan?.choice.blocks.length ?? 0,
+        norm: Math.sqrt(energy),
+        error,
+        ...(share === undefined ? { met: error <= allowedError(tolerance, 'f64', size) } : {}),
+        seconds: {
+          rotate: (measured - start) / 1000,
+          energies: (chosen - measured) / 1000,
+          choose: chooseSeconds,
+          fill: (end - began) / 1000,
+          total: (chosen - start + end - began) / 1000 + chooseSeconds,
+        },
       },
-    },
-    team,
-  );
+      team,
+    );
+  };
+  return { error, make };
 }
 
 /** G̃ from principal submatrices of H; all of the basis is kept. */
@@ -189,12 +199,7 @@ async function positiveSemidefinite(
   const most = share === undefined ? Math.max(PRINCIPAL_SHARE * dense, 2 * fixed) : share * dense;
   const plan = principalPlan({ rotated, cells, traces, used, leafSize }, most - fixed);
   const bytes = fixed + (plan?.bytes ?? 0);
-  if (share !== undefined && bytes > most)
-    throw new OptionError(
-      `A share of ${share} cannot hold even the basis and the diagonal blocks; the least share here is ` +
-        `${bytes / dense}.`,
-      { least: bytes / dense },
-    );
+  if (share !== undefined && bytes > most) refuseShare(most, bytes, size, LEAST);
   if (plan !== null)
     requireMemory(rotatedModelBytes(model) + 8 * plan.layout.elements.total, memoryLimit, EIGENBASIS_NEED);
   const chosen = performance.now();
@@ -272,31 +277,25 @@ async function fillCore(
   );
 }
 
-interface Resolved {
-  readonly share: number | undefined;
-  readonly tolerance: number;
+/** What the least share holds. */
+const LEAST = 'the basis and the diagonal blocks';
+
+interface Resolved extends ResolvedGoal {
   readonly leafSize: number;
   readonly memoryLimit: number;
   readonly preserve: boolean;
 }
 
 function resolve(options: KroneckerHierarchicalOptions): Resolved {
-  const { share, tolerance = 1e-3, leafSize = 32, memoryLimit = availableMemory(), preserve } = options;
+  const { leafSize = 32, memoryLimit = availableMemory(), preserve } = options;
   if (preserve !== undefined && preserve !== 'positive-definite')
     throw new OptionError(`preserve must be 'positive-definite', not ${describe(preserve)}.`, { preserve });
   if (preserve !== undefined && options.tolerance !== undefined)
     throw new OptionError(
       'With preserve goes a share: the error of principal submatrices is not known before it is measured.',
-      { tolerance },
+      { tolerance: options.tolerance },
     );
-  if (share !== undefined && options.tolerance !== undefined)
-    throw new OptionError('Give a share of the memory or a tolerance, not both.', { share, tolerance });
-  if (share !== undefined && !(share > 0))
-    throw new OptionError(
-      `share must be a number above 0: the bytes to hold, over those of the dense matrix; not ${describe(share)}.`,
-      { share },
-    );
-  requireTolerance(tolerance);
+  const { share, tolerance } = resolveGoal(options);
   requireWhole(leafSize, 'leafSize', 1, 4096);
   requireMemoryLimit(memoryLimit);
   return { share, tolerance, leafSize, memoryLimit, preserve: preserve !== undefined };
@@ -331,14 +330,7 @@ function planWithin(
 ): Plan | null {
   const { complement } = rotated;
   const fixed = complement === null ? 0 : complement.inputGram.data.byteLength;
-  const dense = 8 * size ** 2;
-  const tooSmall = (least: number): never => {
-    throw new OptionError(
-      `A share of ${(goal as { bytes: number }).bytes / dense} cannot hold even the basis and the diagonal ` +
-        `blocks; the least share here is ${least / dense}.`,
-      { least: least / dense },
-    );
-  };
+  const tooSmall = (least: number): never => refuseShare((goal as { bytes: number }).bytes, least, size, LEAST);
   if (cells.count === 0) {
     const least = fixed + basisCost(rotated, usedVectors(rotated, cells, new Uint8Array(0))).bytes;
     if (goal.kind === 'bytes' && least > goal.bytes) tooSmall(least);

@@ -22,7 +22,7 @@ export function addRotatedDiagonal(
 ): void {
   for (const layer of layers) {
     if (core !== null && layer.units > 0 && layer.inputVectors.cols > 0) addLayer(layer, core, out, blas);
-    if (layer.complement !== null) addComplement(layer, layer.complement, out);
+    if (layer.complement !== null) addComplementDiagonal(layer, layer.complement, out);
   }
 }
 
@@ -101,8 +101,8 @@ function addMoments(
   }
 }
 
-/** A(q, q)·(1 − ‖U_Γ(p, :)‖²). */
-function addComplement(
+/** out ← out + A(q, q)·(1 − ‖U_Γ(p, :)‖²), the diagonal of a layer's complement. */
+export function addComplementDiagonal(
   { offset, width, outputs, outputVectors, units }: BasisLayer,
   gram: Matrix,
   out: Float64Array,

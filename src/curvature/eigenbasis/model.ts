@@ -95,6 +95,14 @@ export function rotatedModelBytes({ network, loss, data }: Model): number {
   return 8 * numbers;
 }
 
+/** The most indices that the rotated Hessian of a model may have. */
+export function rotatedIndices({ network, loss }: Model): number {
+  const { layers } = network;
+  const last = layers.length - 1;
+  const units = isUniform(network, loss) ? (last === 0 ? 0 : Math.min(network.outputs, layers[last].inputs)) : null;
+  return layers.reduce((sum, { width, outputs }, ℓ) => sum + width * (ℓ === last ? (units ?? outputs) : outputs), 0);
+}
+
 /**
  * In float64 (a float32 model is widened), on the calling thread, all samples at once. Throws ShapeError,
  * NonFiniteError, MemoryError, FactorizationError.

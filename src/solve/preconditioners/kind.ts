@@ -78,6 +78,13 @@ export interface Prediction {
 export const totalOf = ({ setup, step, iterations }: Pick<Prediction, 'setup' | 'step' | 'iterations'>): number =>
   setup + step * iterations;
 
+/** What a cost of which only a bound is known may be, in units of the bound. */
+const UNKNOWN = 1.25;
+
+/** Flops in all; of a bound so many times as many as that. */
+export const expectedOf = (prediction: Pick<Prediction, 'setup' | 'step' | 'iterations' | 'atLeast'>): number =>
+  (prediction.atLeast ? UNKNOWN : 1) * totalOf(prediction);
+
 /** One entry of the table. */
 export interface PreconditionerKind {
   /** It needs the network behind the matrix. */
@@ -106,6 +113,8 @@ export interface PreconditionerKind {
     options: PreconditionerOptions,
     control: TeamControl,
   ): readonly Prediction[] | Promise<readonly Prediction[]>;
+  /** Flops that it takes at least: where something else takes less it is not predicted, which costs something too. */
+  floor?(measured: Measured): number;
 }
 
 /** Entries of the subject. Throws OptionError where there are none. */

@@ -5,7 +5,7 @@
  */
 import { ekfac as ekfacOf } from '../../curvature/kronecker/ekfac.js';
 import { kfac as kfacOf } from '../../curvature/kronecker/kfac.js';
-import { stepsAtCondition } from '../spectrum.js';
+import { evenly } from '../steps.js';
 import { modelOf, type Invertible, type PreconditionerKind } from './kind.js';
 
 /** ‖G − K-FAC‖/‖G‖ as measured on autoencoders and classifiers of digits (README, Measured). */
@@ -28,16 +28,14 @@ const invertible = (factored: ReturnType<typeof kfacOf> | ReturnType<typeof ekfa
 export const kfac: PreconditionerKind = {
   ofNetworks: true,
   make: (subject, _, __, { team: { blas } }) => invertible(kfacOf(modelOf(subject, 'kfac'), { blas })),
-  predict: ({ model }, { product, spectrum, steps, shift, vectors, tolerance }) => {
+  predict: ({ model }, { product, spectrum, steps, shift, vectors }) => {
     if (model === undefined || !(shift > 0)) return [];
     const { layers } = model.network;
     const n = model.data.samples;
     const sum = (of: (width: number, outputs: number) => number): number =>
       layers.reduce((total, { width, outputs }) => total + of(width, outputs), 0);
-    const iterations = Math.min(
-      steps(),
-      Math.ceil(stepsAtCondition(1 + (KFAC_ERROR * spectrum.largest) / (shift + spectrum.smallest), tolerance)),
-    );
+    const error = KFAC_ERROR * spectrum.largest;
+    const iterations = steps((value, _, level) => 1 / (value + error * evenly(level)));
     return [
       {
         iterations,

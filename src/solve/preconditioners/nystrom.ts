@@ -16,7 +16,8 @@ import { sketchedNystrom } from '../../lowrank/nystrom.js';
 import { identityOperator } from '../../operator/identity-operator.js';
 import { sum } from '../../operator/sum.js';
 import { ofStored } from '../cost-model.js';
-import { eigenvalueAt, stepsAtCondition } from '../spectrum.js';
+import { evenly } from '../steps.js';
+import { eigenvalueAt } from '../spectrum.js';
 import { type PreconditionerKind, type Prediction, totalOf } from './kind.js';
 
 const RANK = 256;
@@ -25,10 +26,8 @@ const MOST = 1 / 4;
 /** Ranks that are predicted where none is asked for. */
 const PREDICTED_RANKS = [16, 32, 64, 128, 256] as const;
 
-/** Of a random sketch ‖A − UΛUᵀ‖₂ is so many times λ_r, */
-const OF_SKETCH = 2.5;
-/** and iterations that count outliers are so many times as many. */
-const MORE_STEPS = 1.4;
+/** A random sketch leaves the first r eigenvalues of M(A + λI) spread over λ_r + λ to so many times λ_r + λ. */
+const OF_SKETCH = 2;
 /** Orthogonalization and small decompositions, N·(r + 10)² times 14 flops at a fifth of the rate of gemm. */
 const PANEL = 75;
 
@@ -63,13 +62,12 @@ export const nystrom: PreconditionerKind = {
     };
   },
   // The best of some ranks, or the rank asked for.
-  predict: (_, { size, product, spectrum, steps, resolved, shift, vectors, tolerance }, { rank: asked }) => {
+  predict: (_, { size, product, spectrum, steps, resolved, shift, vectors }, { rank: asked }) => {
     const ranks = [...new Set((asked === undefined ? PREDICTED_RANKS : [asked]).map((rank) => rankOf(size, rank)))];
     const predicted = ranks.map((rank): Prediction => {
-      const least = Math.max(shift + spectrum.smallest, Number.EPSILON * spectrum.largest);
-      const iterations = Math.min(
-        Math.ceil(MORE_STEPS * steps(rank)),
-        Math.ceil(stepsAtCondition((OF_SKETCH * eigenvalueAt(spectrum, rank) + shift) / least, tolerance)),
+      const last = eigenvalueAt(spectrum, rank);
+      const iterations = steps((value, place, level) =>
+        place < rank ? (last * (1 + (OF_SKETCH - 1) * evenly(level)) + shift) / value : 1,
       );
       const columns = rank + 10;
       return {

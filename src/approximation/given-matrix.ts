@@ -20,20 +20,22 @@ export interface OpenedMatrix {
   release(): void;
 }
 
-/** λ of the system as it is asked for. */
-interface AskedShift {
+/** The system as it is asked for: its λ, and whether A + λI may have eigenvalues of both signs. */
+interface AskedSystem {
+  readonly indefinite?: boolean | undefined;
   readonly shift?: number | undefined;
   readonly shiftRelative?: number | undefined;
 }
 
 /**
  * The operator of a given matrix A. Stored ones are checked whole, symmetric and A + λI as positive semidefinite as
- * single entries tell (source/check-stored.ts; with `shiftRelative` λ is not known yet), sources as `entryOperator`
+ * single entries tell (source/check-stored.ts; with `shiftRelative` λ is not known yet, `indefinite` ones need not be),
+ * sources as `entryOperator`
  * does. Throws OptionError for what is none of them, and what those throw.
  */
 export async function openMatrix(
   given: GivenMatrix,
-  { shift = 0, shiftRelative = 0 }: AskedShift,
+  { shift = 0, shiftRelative = 0, indefinite = false }: AskedSystem,
   of: string,
   control: TeamControl,
 ): Promise<OpenedMatrix> {
@@ -43,7 +45,7 @@ export async function openMatrix(
     requireOperator(given as LinearOperator, of);
     return { operator: given as LinearOperator, release: () => undefined };
   }
-  const added = shiftRelative > 0 ? Infinity : Math.max(shift, 0) || 0;
+  const added = indefinite || shiftRelative > 0 ? Infinity : Math.max(shift, 0) || 0;
   const source = stored ? storedSource(given as Vectors | MatrixLike, added) : (given as EntrySource);
   requireSource(source, of);
   const operator = await entryOperator(source, {}, control);

@@ -1,0 +1,179 @@
+/**
+ * A sum of Kronecker products for a Gauss–Newton Hessian: G̃ = Q·H̃·Qᵀ + complement.
+ */
+import { sharedFloat64 } from '../../core/shared-array.js';
+import type { Matrix } from '../../dense/matrix.js';
+import type { LinearOperator } from '../../operator/linear-operator.js';
+import { trustClass } from '../../operator/self-check.js';
+import { toDense } from '../../operator/to-dense.js';
+import type { Team } from '../../parallel/team.js';
+import { RotatedProduct } from '../eigenbasis/product.js';
+import type { BasisLayer } from '../eigenbasis/rotation.js';
+import type { KroneckerSumData } from './data.js';
+import { addSumDiagonal, sumTrace } from './diagonal.js';
+import { KroneckerSumSource } from './entries.js';
+import { KroneckerSumCore } from './product.js';
+
+/** Bytes by part; `share` is relative to the N² numbers of a dense matrix in float64. */
+export interface KroneckerSumMemory {
+  /** U_A and U_Γ of all layers. */
+  readonly basis: number;
+  /** c·A of the last layer. */
+  readonly complement: number;
+  /** All M_j, and what is kept of all S_j. */
+  readonly mixing: number;
+  readonly blocks: number;
+  /** Groups, panels and offsets. */
+  readonly structure: number;
+  readonly bytes: number;
+  readonly share: number;
+}
+
+/** What the compression kept and left out, and how long it took. */
+export interface KroneckerSumReport {
+  /** N and n. */
+  readonly size: number;
+  readonly samples: number;
+  /** By pair of layers, from 0: how many modes of how many have blocks that are kept. */
+  readonly modes: readonly {
+    readonly lower: number;
+    readonly upper: number;
+    readonly kept: number;
+    readonly of: number;
+  }[];
+  readonly panels: number;
+  /** ‖G‖_F, and ‖G − G̃‖_F/‖G‖_F: the energy left out, summed as it was left out. */
+  readonly norm: number;
+  readonly error: number;
+  /** By how much rounding may make the true relative error differ from `error`. */
+  readonly rounding: number;
+  /** Whether the asked tolerance was met. Undefined where a share of the memory was asked for. */
+  readonly met?: boolean | undefined;
+  readonly seconds: {
+    readonly rotate: number;
+    readonly modes: number;
+    readonly choose: number;
+    readonly fill: number;
+    readonly total: number;
+  };
+}
+
+/**
+ * Symmetric N × N, float64; products with float32 vectors are taken in float64. G̃ may have negative eigenvalues, at
+ * worst −error·‖G‖_F.
+ */
+export class KroneckerSumMatrix implements LinearOperator {
+  readonly rows: number;
+  readonly cols: number;
+  readonly symmetric = true;
+  readonly layers: readonly BasisLayer[];
+  readonly data: KroneckerSumData;
+  readonly report: KroneckerSumReport;
+  readonly #team: Team;
+  readonly #core: KroneckerSumCore | null;
+  readonly #product: RotatedProduct;
+
+  constructor(
+    layers: readonly BasisLayer[],
+    data: KroneckerSumData,
+    size: number,
+    report: KroneckerSumReport,
+    team: Team,
+  ) {
+    this.rows = size;
+    this.cols = size;
+    this.layers = layers;
+    this.data = data;
+    this.report = report;
+    this.#team = team;
+    this.#core = data.size === 0 ? null : new KroneckerSumCore(data, team);
+    this.#product = new RotatedProduct(layers, size, data.size, team);
+  }
+
+  get size(): number {
+    return this.rows;
+  }
+
+  /** ‖G − G̃‖_F/‖G‖_F, exact up to `report.rounding`. */
+  get error(): number {
+    return this.report.error;
+  }
+
+  get bytes(): number {
+    return this.memory().bytes;
+  }
+
+  get share(): number {
+    return this.memory().share;
+  }
+
+  /** out ← α·G̃·X + β·out, shapes taken on trust. Flops as `flops` says, all of them GEMM. */
+  applyUnchecked(out: Matrix, x: Matrix, alpha: number, beta: number): void {
+    this.#product.applyUnchecked({ core: this.#core }, out, x, alpha, beta);
+  }
+
+  /** About 4·units for each number of an S_j, and 4·Σ width·units·(directions + outputs) for the basis, a vector. */
+  flops(vectors: number): number {
+    const basis = this.layers.reduce(
+      (sum, { width, units, outputs, inputVectors }) => sum + 4 * width * units * (inputVectors.cols + outputs),
+      0,
+    );
+    return (this.#core?.flops(vectors) ?? 0) + basis * vectors;
+  }
+
+  /** out[i] ← G̃(i, i); returns `out`. A pass over the stored numbers and a GEMM for each output unit (diagonal.ts). */
+  diagonal(out: Float64Array = new Float64Array(this.rows)): Float64Array {
+    out.fill(0);
+    addSumDiagonal(this.layers, this.data, out, this.#team.blas);
+    return out;
+  }
+
+  /** tr G̃, from the diagonals of what is stored. */
+  trace(): number {
+    return sumTrace(this.layers, this.data);
+  }
+
+  /** All N² entries; for small matrices and tests. Throws MemoryError. */
+  toDense(): Matrix<Float64Array> {
+    return toDense(this);
+  }
+
+  memory(): KroneckerSumMemory {
+    let basis = 0;
+    let complement = 0;
+    for (const { inputVectors, outputVectors, complement: gram } of this.layers) {
+      basis += inputVectors.data.byteLength + (outputVectors?.data.byteLength ?? 0);
+      complement += gram?.data.byteLength ?? 0;
+    }
+    const { mixing, values, groups, panels, mixingBegin, valuesBegin } = this.data;
+    const structure = groups.byteLength + panels.byteLength + mixingBegin.byteLength + valuesBegin.byteLength;
+    const bytes = basis + complement + mixing.byteLength + values.byteLength + structure;
+    return {
+      basis,
+      complement,
+      mixing: mixing.byteLength,
+      blocks: values.byteLength,
+      structure,
+      bytes,
+      share: bytes / (8 * this.rows * this.rows),
+    };
+  }
+
+  /**
+   * Entries of G̃, blocks and single ones, evaluated from what is stored, on any worker; its `operator` is this matrix.
+   * The diagonal is computed now. A block costs a pass over the numbers of its pairs of layers (entries.ts).
+   */
+  source(): KroneckerSumSource {
+    const { size, layers, data } = this;
+    const diagonal = sharedFloat64(size);
+    this.diagonal(diagonal);
+    return new KroneckerSumSource({ size, layers, data, diagonal }, { blas: this.#team.blas }, this);
+  }
+
+  /** Frees what the workers hold; the matrix cannot multiply any more. */
+  release(): void {
+    this.#product.release();
+    this.#core?.release();
+  }
+}
+trustClass(KroneckerSumMatrix);
