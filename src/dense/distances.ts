@@ -1,9 +1,11 @@
 /**
- * Squared Euclidean distances by direct differences, vectorised. Independent of the choice of BLAS.
+ * Squared Euclidean distances by direct differences, and functions of them, vectorised. Independent of the choice of
+ * BLAS.
  */
 import type { Indices } from '../core/indices.js';
 import type { Matrix } from './matrix.js';
 import { openWasm } from './portable/wasm.js';
+import { radialAt, type RadialFunction } from './radial.js';
 
 /**
  * Rows, and entries, of the blocks that go through the arena: x, y and the distances stay in the second-level cache.
@@ -17,7 +19,8 @@ const SHORTEST_RUN = 32;
  * out(a, b) ← ‖x_rows[a] − x_cols[b]‖² for points x of that dimension, one after the other in `coordinates`; out is
  * rows.length × cols.length over float64. Never negative, exactly 0 between equal points, relative error at most
  * (dimension + 2)·eps; bits depend on the two points alone and not on which is the row. Not checked. Cost about 0.3 ns
- * a coordinate and entry on a core of 2.4 GHz. Method: `assembly/distances.ts`.
+ * a coordinate and entry on a core of 2.4 GHz. Method: `assembly/distances.ts`. With `radial`, out(a, b) is that
+ * function of the distance, with the bits of `radialInPlace`: what goes through the cache once.
  */
 export function squaredDistances(
   coordinates: Float64Array,
@@ -25,6 +28,7 @@ export function squaredDistances(
   rows: Indices,
   cols: Indices,
   out: Matrix,
+  radial?: RadialFunction,
 ): void {
   const d = dimension;
   const wasm = openWasm();
@@ -47,6 +51,7 @@ export function squaredDistances(
       for (let b = 0, q = yAt / 8; b < n; b++)
         for (let p = cols[col + b] * d, end = p + d; p < end; p++) heap[q++] = coordinates[p];
       wasm.exports.squaredDistances(padded, n, d, xAt, yAt, cAt);
+      if (radial !== undefined) radialAt(radial, padded * n, cAt);
       const c = cAt / 8;
       const to = out.offset + first + col * out.ld;
       if (padded === m && out.ld === m) {

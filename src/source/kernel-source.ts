@@ -168,7 +168,8 @@ export class KernelSource implements EntrySource {
         : (values: Float64Array, offset: number, length: number): void => {
             kernel.evaluate(values, offset, length);
           };
-    this.#blocks = inputs.map(({ argument }, g) => new PairBlocks(operands[g], argument, evaluate, blas));
+    const radial = inputs.length > 1 ? undefined : kernel.radial;
+    this.#blocks = inputs.map(({ argument }, g) => new PairBlocks(operands[g], argument, evaluate, blas, radial));
     this.#norms = operands[0].norms;
     this.#ridge = ridge;
     this.#noise = noise;

@@ -17,6 +17,7 @@ import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
 import { view, type Matrix } from '../dense/matrix.js';
 import { squaredDistances } from '../dense/distances.js';
+import type { RadialFunction } from '../dense/radial.js';
 import type { Points } from './entry-source.js';
 import type { Evaluate, KernelArgument } from './kernels/kernel.js';
 import { squaredDistance } from './points.js';
@@ -48,6 +49,7 @@ export class PairBlocks {
   readonly #norms: Float64Array;
   readonly #distances: boolean;
   readonly #evaluate: Evaluate;
+  readonly #radial: RadialFunction | undefined;
   readonly #blas: Blas;
   readonly #direct: boolean;
   readonly #byProducts = new SymmetricBlocks((rows, cols, out) => {
@@ -58,8 +60,18 @@ export class PairBlocks {
   #right: Float64Array = new Float64Array(0);
   #rowNorms: Float64Array = new Float64Array(0);
 
-  /** `evaluate` turns arguments into values, in place; one that does nothing leaves the arguments. */
-  constructor({ points, operand, norms }: Operands, argument: KernelArgument, evaluate: Evaluate, blas: Blas) {
+  /**
+   * `evaluate` turns arguments into values, in place; one that does nothing leaves the arguments. `radial`: the same of
+   * squared distances, where it has that form.
+   */
+  constructor(
+    { points, operand, norms }: Operands,
+    argument: KernelArgument,
+    evaluate: Evaluate,
+    blas: Blas,
+    radial?: RadialFunction,
+  ) {
+    this.#radial = radial;
     this.#points = points;
     this.#operand = operand;
     this.#norms = norms;
@@ -84,7 +96,8 @@ export class PairBlocks {
   }
 
   #byDifferences(rows: Indices, cols: Indices, out: Matrix): void {
-    squaredDistances(this.#points.coordinates, this.#points.dimension, rows, cols, out);
+    squaredDistances(this.#points.coordinates, this.#points.dimension, rows, cols, out, this.#radial);
+    if (this.#radial !== undefined) return;
     const data = out.data as Float64Array;
     if (out.ld === rows.length) this.#evaluate(data, out.offset, rows.length * cols.length);
     else for (let b = 0; b < cols.length; b++) this.#evaluate(data, out.offset + b * out.ld, rows.length);

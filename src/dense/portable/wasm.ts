@@ -82,6 +82,7 @@ interface Exports {
   readonly memory: LinearMemory;
   arenaStart(): number;
   exponentials(n: number, x: number): void;
+  radialValues(kind: number, n: number, x: number, factor: number): void;
   squaredDistances(m: number, n: number, d: number, x: number, y: number, c: number): void;
   jacobi(m: number, n: number, x: number, ldx: number, rowsJ: number, j: number, ldj: number, squares: number): number;
   tridiagonalize(n: number, a: number, lda: number, d: number, e: number, tau: number, work: number): void;

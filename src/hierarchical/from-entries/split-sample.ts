@@ -99,6 +99,8 @@ function pieceOf({ columns, rank, rows, entries, integers, numbers }: SplitMemor
 /** out ← W·K(R, C), without gaps between columns. */
 export function weightedEntries(source: EntrySource, { rows, weights }: Batch, columns: Int32Array, out: Matrix): void {
   source.entries(rows, columns, out);
+  // Certain rows count once.
+  if (weights.every((weight) => weight === 1)) return;
   const { data, offset } = out;
   const m = rows.length;
   for (let j = 0, p = offset; j < columns.length; j++) for (let i = 0; i < m; i++, p++) data[p] *= weights[i];

@@ -84,6 +84,7 @@ function withScales(kernel: Kernel, lengthScales: readonly number[]): Kernel {
     name,
     argument: kernel.argument,
     map: chained(scaleCoordinates(lengthScales), kernel.map),
+    radial: kernel.radial,
     definition,
     evaluate: (values, offset, length) => {
       kernel.evaluate(values, offset, length);

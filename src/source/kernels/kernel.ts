@@ -5,6 +5,7 @@
  */
 import { OptionError } from '../../core/errors.js';
 import { describe, kindOf } from '../../core/kind.js';
+import { radialInPlace, type RadialFunction } from '../../dense/radial.js';
 import type { PointMap } from './point-map.js';
 import type { KernelProgram } from './program.js';
 
@@ -60,6 +61,8 @@ export interface Kernel {
   readonly inputs?: readonly KernelInput[] | undefined;
   /** What it is made of, where it is a sum, a product or a multiple. */
   readonly composition?: Composition | undefined;
+  /** With argument 'squaredDistance': the function that it is, where dense/radial.ts has it. */
+  readonly radial?: RadialFunction | undefined;
   /** Absent for a kernel that only this thread can evaluate. */
   readonly definition?: KernelDefinition | undefined;
   /**
@@ -90,7 +93,23 @@ export interface KernelForm {
   /** What is done to the points first, for parameters which have been checked; absent where nothing is. */
   readonly map?: ((parameters: Readonly<Record<keyof KernelParameters, number>>) => PointMap) | undefined;
   /** k for these parameters, which have been checked. Its scratch belongs to one thread. */
-  evaluator(parameters: Readonly<Record<keyof KernelParameters, number>>): Evaluate;
+  readonly evaluator: (parameters: Readonly<Record<keyof KernelParameters, number>>) => Evaluate;
+  /** The function of the squared distance that k is, for these parameters, where dense/radial.ts has it. */
+  readonly radial?: ((parameters: Readonly<Record<keyof KernelParameters, number>>) => RadialFunction) | undefined;
+}
+
+/** A family whose kernels are functions of the squared distance that dense/radial.ts has. */
+export function radialForm(
+  formula: string,
+  radial: (parameters: Readonly<Record<keyof KernelParameters, number>>) => RadialFunction,
+): KernelForm {
+  const evaluator: KernelForm['evaluator'] = (parameters) => {
+    const chosen = radial(parameters);
+    return (values, offset, length) => {
+      radialInPlace(chosen, values, offset, length);
+    };
+  };
+  return { formula, argument: 'squaredDistance', parameters: BANDWIDTH, evaluator, radial };
 }
 
 /** The least positive number of full precision. */

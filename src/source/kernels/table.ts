@@ -78,7 +78,7 @@ function kernelWith(family: string, given: KernelParameters): Kernel {
       `Unknown kernel ${quoted(family)}: choose one of ${kernelFamilies.join(', ')}.${otherKernelName(String(family))}`,
       { family },
     );
-  const { argument, parameters, map, evaluator } = KERNEL_TABLE[family as KernelFamily];
+  const { argument, parameters, map, evaluator, radial } = KERNEL_TABLE[family as KernelFamily];
   const values: Partial<Record<keyof KernelParameters, number>> = {};
   let name = family;
   for (const [key, { fallback, text, require }] of entriesOf(parameters)) {
@@ -88,7 +88,8 @@ function kernelWith(family: string, given: KernelParameters): Kernel {
     name += `, ${text(value)}`;
   }
   const checked = values as Record<keyof KernelParameters, number>;
-  const kernel = { name, argument, definition: { family, ...values }, evaluate: evaluator(checked) };
+  const definition = { family, ...values };
+  const kernel = { name, argument, definition, evaluate: evaluator(checked), radial: radial?.(checked) };
   return map === undefined ? kernel : { ...kernel, map: map(checked) };
 }
 

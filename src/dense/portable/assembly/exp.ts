@@ -23,22 +23,24 @@ const SMALLEST: usize = 32;
 const HALF: usize = 40;
 const ONE: usize = 48;
 const EXPONENT_BIAS: usize = 56;
-const POLYNOMIAL: usize = 64;
-const LAST: usize = 136;
+export const POLYNOMIAL: usize = 64;
+export const LAST: usize = 136;
 
+/** The constant that stands there, in both lanes. */
 @inline
-function constant(offset: usize): v128 {
+export function constant(offset: usize): v128 {
   return v128.load64_splat(table + offset);
 }
 
+/** q·r + c */
 @inline
-function horner(q: v128, r: v128, c: v128): v128 {
+export function horner(q: v128, r: v128, c: v128): v128 {
   return f64x2.add(f64x2.mul(q, r), c);
 }
 
 /** (1 + r + r²·q)·2ᵏ */
 @inline
-function assemble(k: v128, r: v128, q: v128): v128 {
+export function assemble(k: v128, r: v128, q: v128): v128 {
   const e = f64x2.add(constant(ONE), f64x2.add(r, f64x2.mul(f64x2.mul(r, r), q)));
   const k1 = f64x2.nearest(f64x2.mul(k, constant(HALF)));
   const k2 = f64x2.sub(k, k1);
@@ -51,17 +53,19 @@ function assemble(k: v128, r: v128, q: v128): v128 {
  * is not a number.
  */
 @inline
-function clamp(x: v128): v128 {
+export function clamp(x: v128): v128 {
   return f64x2.pmax(f64x2.pmin(x, constant(LARGEST)), constant(SMALLEST));
 }
 
+/** k, the multiple of ln 2 next to x. */
 @inline
-function quotient(x: v128): v128 {
+export function quotient(x: v128): v128 {
   return f64x2.nearest(f64x2.mul(x, constant(LOG2_E)));
 }
 
+/** r = x − k·ln 2 */
 @inline
-function remainder(x: v128, k: v128): v128 {
+export function remainder(x: v128, k: v128): v128 {
   return f64x2.sub(f64x2.sub(x, f64x2.mul(k, constant(LN2_HIGH))), f64x2.mul(k, constant(LN2_LOW)));
 }
 

@@ -6,6 +6,7 @@
 export { arenaStart } from './layout';
 export { squaredDistances } from './distances';
 export { exponentials } from './exp';
+export { radialValues } from './radial';
 export { implicitQL, jacobi, tridiagonalize } from './spectral';
 import { gemm as gemmOf, mirror as mirrorOf, scale as scaleOf } from './gemm';
 import { gemvN as gemvNOf, gemvT as gemvTOf } from './vector';
