@@ -30,7 +30,7 @@ import {
   type CompressOptions,
   type ResolvedOptions,
 } from './options.js';
-import type { SkeletonState } from './skeletonize.js';
+import type { SkeletonState } from './skeleton-state.js';
 import { chooseByPilot, prepare, scaledEntries, withLeaves, type Prepared, type ScaledEntries } from './prepare.js';
 import { neededBases, skeletonizeTree, type Round } from './skeletonize-tree.js';
 import type { ChosenOptions } from '../matrix/chosen-options.js';

@@ -135,6 +135,13 @@ export class NodeSample implements GramMatrix {
     this.#spread = 0;
   }
 
+  /** ‖W·K(R, c_j)·d_j‖², c_j the candidate of that number. */
+  columnSquare(j: number): number {
+    const at = j * (this.cols + 1);
+    const square = (this.#certain > 0 ? this.#certainGram[at] : 0) + (this.#spread > 0 ? this.#spreadGram[at] : 0);
+    return square * this.#scale[j] ** 2;
+  }
+
   gram(out: Matrix): void {
     const n = this.cols;
     const scale = this.#scale;

@@ -13,7 +13,8 @@ import type { Neighbors } from '../../tree/neighbors.js';
 import type { MeasuredRank } from '../matrix/chosen-options.js';
 import { forecastRanks } from './memory-estimate.js';
 import { spreadOver } from './pilot.js';
-import { skeletonizeNode, type SkeletonState } from './skeletonize.js';
+import type { SkeletonState } from './skeleton-state.js';
+import { skeletonizeNode } from './skeletonize.js';
 
 /** Indices of the largest nodes that are tried; and where ranks are high, of which smaller ones tell too little. */
 const LARGEST = 512;

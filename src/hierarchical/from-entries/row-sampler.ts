@@ -263,6 +263,22 @@ export class RowSampler {
     return this.count - first;
   }
 
+  /**
+   * Takes rows outside that are among the `nearest` nearest neighbors of these indices of the node, the nearest of each
+   * first, `most` at most; they count once. Returns how many.
+   */
+  takeNearest(indices: Int32Array, nearest: number, most: number): number {
+    const first = this.count;
+    const { neighbors, neighborCount } = this.#state;
+    for (let q = 0; q < Math.min(nearest, neighborCount); q++) {
+      for (const i of indices) {
+        if (this.count - first >= most) return this.count - first;
+        this.#takeOnce(neighbors[i * neighborCount + q]);
+      }
+    }
+    return this.count - first;
+  }
+
   /** Takes row i where it lies outside and is not taken yet; it counts once. */
   #takeOnce(i: number): void {
     const leaf = this.#state.leafOf[i];

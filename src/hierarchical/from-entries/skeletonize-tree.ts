@@ -18,7 +18,8 @@ import { interpolationLimit } from './cost.js';
 import { estimateCompression, forecastRanks } from './memory-estimate.js';
 import type { ResolvedOptions } from './options.js';
 import { pilotLeaves, pilotSubtrees } from './pilot.js';
-import { basisLevels, candidateLimit, evenRanks, skeletonizeNode, type SkeletonState } from './skeletonize.js';
+import type { SkeletonState } from './skeleton-state.js';
+import { basisLevels, candidateLimit, evenRanks, skeletonizeNode } from './skeletonize.js';
 import { splitMemory } from './split-sample.js';
 import { findVoters } from './voters.js';
 

@@ -21,53 +21,17 @@ import { leftChild, levelOf, rightChild } from '../../core/indices.js';
 import { placesOfLargest } from '../../core/largest.js';
 import type { Blas } from '../../dense/blas.js';
 import { InterpolativeDecomposition } from '../../dense/interpolative.js';
-import { view, type Matrix, type Precision } from '../../dense/matrix.js';
+import { view, type Matrix } from '../../dense/matrix.js';
 import { defineTask, type TaskBody, type WorkerContext } from '../../parallel/task.js';
 import type { EntrySource } from '../../source/entry-source.js';
-import { openHandle, type SourceHandle } from '../../source/share-source.js';
+import { openHandle } from '../../source/share-source.js';
 import { NodeSample } from './node-sample.js';
-import { RowSampler, type Batch, type RowSamplerState } from './row-sampler.js';
-import { SplitSample, type SplitMemory } from './split-sample.js';
+import { RowSampler, type Batch } from './row-sampler.js';
+import type { SkeletonState } from './skeleton-state.js';
+import { SplitSample } from './split-sample.js';
 import { ScaledInterpolation } from './definite-interpolation.js';
 import { NEAR_LIMIT } from '../matrix/tolerance-limits.js';
 import { firstLeaf } from '../../tree/cluster-tree.js';
-
-/** What skeletonization reads and writes. */
-export interface SkeletonState extends RowSamplerState {
-  readonly source: SourceHandle;
-  readonly maxRank: number;
-  readonly leafSize: number;
-  readonly seed: number;
-  /** Interpolations that keep K̃ positive semidefinite in storage of this precision (definite-interpolation.ts). */
-  readonly preserve: Precision | undefined;
-  /** t²·‖K‖_F²/(2·levels·N): a node's squared threshold is this times its size. */
-  readonly thresholdPerIndex: number;
-  /** 1 where a far pair of the node or of an ancestor needs a basis. */
-  readonly needed: Int32Array;
-  /**
-   * Results, slot ν: maxRank entries each. `choice` numbers the candidates, `skeletons` are indices, `amplification`
-   * their d_j.
-   */
-  readonly ranks: Int32Array;
-  readonly choice: Int32Array;
-  readonly skeletons: Int32Array;
-  readonly amplification: Float64Array;
-  /** Tᵀ, redundant × rank, from element slotBegin[ν] of `slots`. */
-  readonly slotBegin: Float64Array;
-  readonly slots: Float64Array;
-  /** Estimated ‖K(outside, ν) − interpolated‖_F², the variance of that, and how often the node was decomposed. */
-  readonly missed: Float64Array;
-  readonly variance: Float64Array;
-  readonly attempts: Int32Array;
-  /** The rank that is forecast for leaves, 0 as long as none is known; and 1 where ranks are low and even. */
-  readonly forecast: Int32Array;
-  /** Only ranks are asked for, and every node is skeletonized from all of its indices (rank-pilot.ts). */
-  readonly ranksOnly: boolean;
-  /** 1 for nodes that are done. */
-  readonly done: Int32Array;
-  /** Where large nodes are worked on by several workers; absent where none is so large. */
-  readonly split?: SplitMemory | undefined;
-}
 
 /** Rows to begin with, for each unit of the rank that is forecast, and some more. */
 const ROWS_PER_RANK = 4;
@@ -119,6 +83,8 @@ const DEVIATIONS = 1;
 const STARTS = 4;
 const NEAREST_AROUND = 8;
 const STEPS = 6;
+/** A column of which the sample holds less than so many times a node's squared threshold may have been passed by. */
+const NEGLECTED = 100;
 const STREAM = 0x5e1e;
 
 /** Rows that the first sample of a leaf asks for where `rank` is forecast, `least` at least. */
@@ -252,6 +218,8 @@ class NodeSkeletonizer {
         const lonely = this.#tryLoners(Math.ceil(FRESH_LONER_SHARE * wanted), tried);
         estimate = { ...estimate, sum: estimate.sum + lonely };
       }
+      if (drawnMet && isMet(estimate))
+        estimate = { ...estimate, sum: estimate.sum + this.#askNeglected(threshold ** 2, wanted, tried) };
       // Near its limit a node has no rank left to spend on more rows.
       if ((drawnMet && isMet(estimate)) || rank >= NEAR_LIMIT * maxRank || this.#sample.rows >= mostRows(columns))
         break;
@@ -306,6 +274,23 @@ class NodeSkeletonizer {
   #tryLoners(most: number, tried: Tried[]): number {
     const from = this.#sampler.count;
     if (this.#sampler.takeLoners(most) === 0) return 0;
+    const batch = this.#sampler.batch(from);
+    const a = this.#sample.evaluate(batch);
+    tried.push({ batch, a, certain: true });
+    return this.#errorOf(a, batch.weights).sum;
+  }
+
+  /**
+   * The errors, squared, of rows near to columns of which all sampled rows together hold little: an index whose one
+   * partner outside was not drawn looks as if it had none. What is evaluated joins `tried`.
+   */
+  #askNeglected(allowed: number, most: number, tried: Tried[]): number {
+    const { rank, columns } = this.#decomposition;
+    const neglected: number[] = [];
+    for (let c = rank; c < this.#sample.cols; c++)
+      if (this.#sample.columnSquare(columns[c]) <= NEGLECTED * allowed) neglected.push(this.#candidates[columns[c]]);
+    const from = this.#sampler.count;
+    if (this.#sampler.takeNearest(Int32Array.from(neglected), NEAREST_AROUND, most) === 0) return 0;
     const batch = this.#sampler.batch(from);
     const a = this.#sample.evaluate(batch);
     tried.push({ batch, a, certain: true });

@@ -10,7 +10,7 @@ import type { EntriesReport } from '../matrix/report.js';
 import { allowedError, isRounding, limitsOfNodes, type ToleranceLimit } from '../matrix/tolerance-limits.js';
 import { ALL_COLUMNS, columnsError } from '../measure/columns-error.js';
 import type { ResolvedOptions } from './options.js';
-import type { SkeletonState } from './skeletonize.js';
+import type { SkeletonState } from './skeleton-state.js';
 
 /** What all nodes verified is taken with so many standard deviations: 97.7 % from above. */
 const DEVIATIONS = 2;
