@@ -1,8 +1,8 @@
 /**
  * Which preconditioners may be solved with, and what each is expected to cost, as far as a few products tell.
  * Measured: the spectrum (spectrum.ts) and ranks of sampled blocks (preconditioners/sampled-ranks.ts). Costs are those
- * of cost-model.ts. Assumed: the error of K-FAC, which only K-FAC itself would tell, and what products take of which
- * nobody knows more.
+ * of cost-model.ts. Assumed: how far K-FAC's eigenvalues are from the matrix's, which only K-FAC itself would tell, and
+ * what products take of which nobody knows more.
  */
 import type { Subject } from '../approximation/subject.js';
 import { RandomStream } from '../core/random.js';
@@ -95,9 +95,9 @@ function readyCandidate(given: Preconditioner | LinearOperator): Candidate {
 /**
  * What to solve with: the preconditioner that was asked for; with 'auto' for a hierarchical matrix its own
  * factorization, else a trial of what needs no setup, and where that is left all of the table that can be predicted,
- * the cheapest first. Predictions cost a submatrix's eigenvalues or 32 products, a tree and a block of entries a level.
- * The same seed gives the same choice. Throws OptionError (no such name), NonFiniteError, AbortedError, and what the
- * source throws.
+ * the cheapest first. Predictions cost a submatrix's eigenvalues or 32 products, and where a hierarchical matrix may be
+ * the cheapest a tree and a block of entries a level. The same seed gives the same choice. Throws OptionError (no such
+ * name), NonFiniteError, AbortedError, and what the source throws.
  */
 export async function choosePreconditioner(
   asked: PreconditionerName | 'auto' | Preconditioner | LinearOperator,
