@@ -100,9 +100,9 @@ export function makeChooseTable(results: readonly ChooseMeasured[]): string {
   return [
     `${results[0]?.blas ?? ''}; one worker, processor seconds; the matrix's products and λ are ready beforehand. The ` +
       'grid: none, jacobi, block-jacobi, nystrom of ranks 16 to 512, cholesky, hss and hodlr at tolerances 1e-1 to ' +
-      '1e-10 with leaves of 64, 128 and 256 (all of these up to N = 2,500, beyond it the neighbours of what is best ' +
-      'at leaves of 128); of networks dual, kfac, ekfac, and hss of three shares. Odd numbers are those that ' +
-      'constants were tuned on.',
+      '1e-10 with leaves of 64, 128 and 256 (all of these up to N = 2,500, beyond it the neighbors of what is best ' +
+      'at leaves of 128, and from N = 8,000 on some of them alone); of networks dual, kfac, ekfac, and hss of three ' +
+      'shares. Odd numbers are those that constants were tuned on.',
     '',
     chooseSummary(results),
     '',

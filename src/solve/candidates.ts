@@ -1,8 +1,8 @@
 /**
  * Which preconditioners may be solved with, and what each is expected to cost, as far as a few products tell.
  * Measured: the spectrum (spectrum.ts) and ranks of sampled blocks (preconditioners/sampled-ranks.ts). Costs are those
- * of cost-model.ts. Assumed: the error of K-FAC, which only K-FAC itself would tell, and what products take of which
- * nobody knows more.
+ * of cost-model.ts. Assumed: how far K-FAC's eigenvalues are from the matrix's, which only K-FAC itself would tell, and
+ * what products take of which nobody knows more.
  */
 import type { Subject } from '../approximation/subject.js';
 import { RandomStream } from '../core/random.js';
@@ -95,9 +95,9 @@ function readyCandidate(given: Preconditioner | LinearOperator): Candidate {
 /**
  * What to solve with: the preconditioner that was asked for; with 'auto' for a hierarchical matrix its own
  * factorization, else a trial of what needs no setup, and where that is left all of the table that can be predicted,
- * the cheapest first. Predictions cost a submatrix's eigenvalues or 32 products, a tree and a block of entries a level.
- * The same seed gives the same choice. Throws OptionError (no such name), NonFiniteError, AbortedError, and what the
- * source throws.
+ * the cheapest first. Predictions cost a submatrix's eigenvalues or 32 products, and where a hierarchical matrix may be
+ * the cheapest a tree and a block of entries a level. The same seed gives the same choice. Throws OptionError (no such
+ * name), NonFiniteError, AbortedError, and what the source throws.
  */
 export async function choosePreconditioner(
   asked: PreconditionerName | 'auto' | Preconditioner | LinearOperator,
@@ -148,9 +148,12 @@ export async function choosePreconditioner(
     });
   };
   const quick = system.vectors === 1 ? QUICK : QUICK_FOR_MANY;
+  // The spectrum is that of A: where dividing by the diagonal changes it, the iteration itself tells more.
+  const measurable = entries && first === 'none';
   // Where products are dear, corrections by a tight hierarchical matrix are predicted beside the candidates.
   const dear = dearProducts(subject) !== undefined;
-  if (dear || system.vectors > BLOCK_SIZE || 2 * step > least || (entries && measuring <= quick * step)) return next(0);
+  if (dear || system.vectors > BLOCK_SIZE || 2 * step > least || (measurable && measuring <= quick * step))
+    return next(0);
   return {
     reason: `Tried ${first} first: an iteration takes ${inGflop(step)}, what else there is ${inGflop(least)} or more.`,
     candidates: [candidate(first)],
@@ -226,14 +229,16 @@ async function predicted(
     const found = (await predict?.(subject, measured, { ...options, most: BEYOND * least }, control)) ?? [];
     for (const one of found) {
       const name = kind === 'none' ? tried.first : kind;
-      // What was tried goes faster and faster.
+      // What was tried goes faster and faster; what the spectrum tells is not about a matrix divided by its diagonal.
       const went = kind === 'none' && tried.left > 0 && Number.isFinite(tried.left);
       const prediction = {
         ...one,
         // The residual at the end is computed from x.
         setup: one.setup + last,
         step: one.step + costOfVectors(measured.size, measured.vectors),
-        iterations: went ? Math.min(Math.ceil(tried.left), one.iterations) : one.iterations,
+        iterations: went
+          ? Math.ceil(name === 'jacobi' ? tried.left / 2 : Math.min(tried.left, one.iterations))
+          : one.iterations,
         atLeast: one.atLeast || name === 'jacobi',
       };
       candidates.push({ ...tried.candidate(name, prediction), prediction });
