@@ -33,11 +33,17 @@ const NOT_WORTH_ASKING = 8e8;
 const SKETCH = 42;
 const FEW = 10;
 /** Measuring that takes no more than so many iterations comes first. */
-const QUICK = 4;
+const QUICK = 2;
 /** Entries of the diagonal, plus λ, that differ by so much are worth dividing by. */
 const UNEVEN = 4;
 const ROWS = 32;
 const ROWS_STREAM = 0xd1a6;
+
+/** Who takes more than so many times the least is not looked at closely. */
+const BEYOND = 2;
+/** Direct ones first: what they take is known at once, and bounds what is worth predicting of the others. */
+const DIRECT: readonly PreconditionerName[] = ['cholesky', 'dual'];
+const IN_ORDER = [...DIRECT, ...PRECONDITIONERS.filter((name) => !DIRECT.includes(name))];
 
 /** A preconditioner that may be used. */
 export interface Candidate {
@@ -207,15 +213,15 @@ async function predicted(
   const candidates: (Candidate & { readonly prediction: Prediction })[] = [];
   const skipped: string[] = [];
   const last = measured.product(measured.vectors);
-  for (const kind of PRECONDITIONERS) {
+  for (const kind of IN_ORDER) {
     const { predict, floor } = PRECONDITIONER_TABLE[kind];
     const least = Math.min(...candidates.map(({ prediction }) => expectedOf(prediction)));
-    const bound = floor?.(measured) ?? 0;
+    const bound = floor?.(subject, measured) ?? 0;
     if (bound > least) {
       skipped.push(`${kind} ≥ ${inGflop(bound)}`);
       continue;
     }
-    const found = (await predict?.(subject, measured, options, control)) ?? [];
+    const found = (await predict?.(subject, measured, { ...options, most: BEYOND * least }, control)) ?? [];
     for (const one of found) {
       const name = kind === 'none' ? tried.first : kind;
       // What was tried goes faster and faster.

@@ -40,11 +40,17 @@ export interface Measured extends Asked {
   /** Whether the spectrum was seen down to λ (or to its end): else `steps` stands on how it goes on. */
   readonly resolved: boolean;
   /**
-   * Iterations of conjugate gradients (steps.ts), MOST_STEPS + 1 where there are more, with a preconditioner that takes
-   * an eigenvalue of A + λI, the one that `place` lie above, about, to m times it. Default: the identity.
+   * Iterations of conjugate gradients (steps.ts) with a preconditioner that takes an eigenvalue of A + λI, the one that
+   * `place` lie above, about, to m times it. One more than `most` (MOST_STEPS at most) where there are more.
    */
-  readonly steps: (inverse?: (value: number, place: number, level: number) => number) => number;
+  readonly steps: (inverse: Spectral, most: number) => number;
 }
+
+/** m(value): what a preconditioner does to the eigenvalue at a place. Levels are numbered from the largest on. */
+export type Spectral = (value: number, place: number, level: number) => number;
+
+/** The identity. */
+export const UNCHANGED: Spectral = () => 1;
 
 /**
  * Costs 32 products, or a submatrix of 512 × 512 entries where there are entries. Throws NonFiniteError,
@@ -87,10 +93,11 @@ export async function measureSystem(
     least,
     norm: Math.sqrt(values.reduce((sum, value, k) => sum + counts[k] * value * value, 0)),
     resolved: shift + ridge >= seen,
-    steps: (inverse) => {
-      if (!(least > 0)) return MOST_STEPS + 1;
-      const of = inverse && levels.values.map((value, k) => inverse(value, places[k], k));
-      return simulatedSteps(levels, tolerance, MOST_STEPS, of);
+    steps: (inverse, most) => {
+      const limit = Math.max(1, Math.min(MOST_STEPS, Math.ceil(most)));
+      if (!(least > 0)) return limit + 1;
+      const of = levels.values.map((value, k) => inverse(value, places[k], k));
+      return simulatedSteps(levels, tolerance, limit, of);
     },
   };
 }

@@ -24,7 +24,7 @@ const CLEARLY = 2;
 /** when so much of that cost has been spent already; */
 const EARLY = 1 / 4;
 /** and after so many iterations, for the first ones tell little of a rate; */
-const TELLING = 8;
+const TELLING = 5;
 /** from the whole cost on it goes on only where what is left is less than that cost; */
 const NEARLY_DONE = 1;
 /** and it is left when it has spent so many times that cost. */

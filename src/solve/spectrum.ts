@@ -10,8 +10,9 @@ import { safeScale } from '../krylov/solver-checks.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { scaled } from '../operator/scaled.js';
 
-const PROBES = 2;
-const DEGREE = 16;
+/** One probe of many steps tells more of the lower end than more probes of fewer. */
+const PROBES = 1;
+const DEGREE = 32;
 /** Neighbors up to this share of their number are one level. */
 const LEVEL = 0.05;
 
@@ -30,7 +31,7 @@ export interface Spectrum {
 }
 
 /**
- * Gauss quadratures of the spectral measure (krylov/lanczos-quadrature.ts), 2 probes of 16 steps; once more for a
+ * Gauss quadratures of the spectral measure (krylov/lanczos-quadrature.ts), a probe of 32 steps; once more for a
  * multiple of the operator where squares of its products leave the range. Throws NonFiniteError, AbortedError.
  */
 export async function measureSpectrum(

@@ -63,14 +63,14 @@ function merge(levels: Levels, joins: (levels: Levels, count: number, k: number,
 }
 
 /**
- * Steps until ‖b − (A + λI)x‖ ≤ tolerance·‖b‖ from x = 0, with M = diag(inverse) as preconditioner, default the
- * identity; `most` + 1 where that takes more than `most`. Costs some 12 flops a value and step.
+ * Steps until ‖b − (A + λI)x‖ ≤ tolerance·‖b‖ from x = 0, with M = diag(inverse) as preconditioner; `most` + 1 where
+ * that takes more than `most`. Costs some 12 flops a value and step.
  */
 export function simulatedSteps(
   { values, counts }: Levels,
   tolerance: number,
   most: number,
-  inverse = new Float64Array(values.length).fill(1),
+  inverse: Float64Array,
 ): number {
   const size = values.length;
   const residual = new Float64Array(size);

@@ -10,6 +10,7 @@ import { PRODUCT_SCALARS, PRODUCT_WORDS, SplitProducts } from '#hmatrix/hierarch
 import { SPLIT_COLUMNS, splitMemory } from '#hmatrix/hierarchical/from-entries/split-sample.js';
 import type { HierarchicalMatrix } from '#hmatrix/hierarchical/matrix/hierarchical-matrix.js';
 import { runAlone } from '#hmatrix/parallel/parts.js';
+import type { EntriesReport } from '#hmatrix/hierarchical/matrix/report.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { uniformPoints } from '#datasets/points.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
@@ -117,8 +118,9 @@ describe('a compression with large nodes', () => {
   it.each([1e-6, 1e-9])('has_the_same_bits_for_every_team: %d', async (tolerance) => {
     const results: unknown[] = [];
     for (const workers of [1, 2, 3]) {
-      const { data } = await make(await sharedTeam(workers), tolerance);
-      results.push([data.values, data.skeletons.indices]);
+      const { data, report: of } = await make(await sharedTeam(workers), tolerance);
+      const report = of as EntriesReport;
+      results.push([data.values, data.skeletons.indices, report.resampled, report.missed]);
       const { begin } = data.skeletons;
       const ranks = Array.from({ length: begin.length - 1 }, (_, ν) => begin[ν + 1] - begin[ν]);
       expect(Math.max(...ranks)).toBeGreaterThan(SPLIT_COLUMNS / 2);

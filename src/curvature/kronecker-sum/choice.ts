@@ -86,15 +86,48 @@ export class SumChooser {
     };
     const free = consider(nothing);
     if (goal.kind === 'bytes' ? met && best !== nothing : free) return { choice: best, met };
+    // More and less: what the last price that keeps too much, or enough, keeps, and what the one above it does.
+    let [more, less] = [best, nothing];
     let [low, high] = this.#prices();
     for (let k = 0; k < BISECTIONS && low < high; k++) {
       const price = Math.sqrt(low * high);
+      const choice = this.#at(price);
       // A higher price keeps less.
-      if (consider(this.#at(price)) === (goal.kind === 'bytes')) high = price;
-      else low = price;
+      if (consider(choice) === (goal.kind === 'bytes')) [high, less] = [price, choice];
+      else [low, more] = [price, choice];
     }
-    if (!met && goal.kind === 'bytes') best = nothing;
+    if (!met && goal.kind === 'bytes') return { choice: nothing, met };
+    this.#between(more, less, consider);
     return { choice: best, met };
+  }
+
+  /**
+   * What lies between two choices: `more` of the first k groups and of some panels of the next, `less` of all others.
+   * Considers those at which the goal turns from met to missed.
+   */
+  #between(more: SumChoice, less: SumChoice, consider: (choice: SumChoice) => boolean): void {
+    const mixed = (groups: number, panels: number): SumChoice =>
+      this.#measured(
+        more.ends.map((ends, g) => {
+          if (g !== groups) return g < groups ? ends : less.ends[g];
+          if (ends === null || panels === 0) return less.ends[g];
+          return ends.map((end, a) => (a < panels ? end : (less.ends[g]?.[a] ?? 0)));
+        }),
+        less.price,
+      );
+    const turn = (count: number, of: (k: number) => SumChoice): number => {
+      const atNone = consider(of(0));
+      let [same, other] = [0, count];
+      while (other - same > 1) {
+        const middle = (same + other) >> 1;
+        if (consider(of(middle)) === atNone) same = middle;
+        else other = middle;
+      }
+      return same;
+    };
+    const groups = turn(this.#seen, (k) => mixed(k, 0));
+    const panels = Math.max(more.ends[groups]?.length ?? 0, 0);
+    if (panels > 0) turn(panels + 1, (k) => mixed(groups, k));
   }
 
   /** A price at which everything is kept, and one at which nothing is. */

@@ -49,7 +49,7 @@ export const hss: PreconditionerKind = {
       : factored(subject, 'hss', shift, options, control);
   },
   predict: predictHss,
-  floor: ({ size }) => leastCostOfHss(size),
+  floor: leastCostOfHss,
 };
 
 /**

@@ -105,16 +105,16 @@ export interface PreconditionerKind {
   ): Invertible | Promise<Invertible>;
   /**
    * What it would take, each way that is worth a try; empty where it cannot be made. Without it 'auto' never chooses
-   * it.
+   * it. Of what takes more than `most` flops nobody needs to know how much more.
    */
   predict?(
     subject: Subject,
     measured: Measured,
-    options: PreconditionerOptions,
+    options: PreconditionerOptions & { readonly most: number },
     control: TeamControl,
   ): readonly Prediction[] | Promise<readonly Prediction[]>;
   /** Flops that it takes at least: where something else takes less it is not predicted, which costs something too. */
-  floor?(measured: Measured): number;
+  floor?(subject: Subject, measured: Measured): number;
 }
 
 /** Entries of the subject. Throws OptionError where there are none. */

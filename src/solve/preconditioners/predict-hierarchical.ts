@@ -6,7 +6,7 @@ import { entriesCost } from '../../hierarchical/from-entries/cost.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { mostInLeaf } from '../../tree/cluster-tree.js';
 import { costOfEntry, ofStored } from '../cost-model.js';
-import type { Measured } from '../measured.js';
+import { MOST_STEPS, type Measured } from '../measured.js';
 import { evenly } from '../steps.js';
 import type { Prediction, PreconditionerOptions } from './kind.js';
 import { SAMPLE, SampledRanks } from './sampled-ranks.js';
@@ -42,8 +42,18 @@ const RESAMPLED = 3;
 const COMPRESSION = 2e9;
 const COMPRESSION_INDEX = 7.5e5;
 
-/** What a compression of so many indices takes at least. */
-export const leastCostOfHss = (size: number): number => COMPRESSION + COMPRESSION_INDEX * size;
+/** A tree and blocks of samples, from which its ranks are predicted. */
+const PREDICTING = 5e8;
+const PREDICTING_INDEX = 1e5;
+
+const leastCost = (size: number): number => COMPRESSION + COMPRESSION_INDEX * size;
+
+/** The Kronecker eigenbasis of an index of a network, and what is kept of it. */
+const OF_NETWORK_INDEX = 5e6;
+
+/** What predicting and compressing of so many indices take at least. */
+export const leastCostOfHss = ({ gaussNewton }: Subject, { size }: Measured): number =>
+  PREDICTING + PREDICTING_INDEX * size + leastCost(size) + (gaussNewton === undefined ? 0 : OF_NETWORK_INDEX * size);
 
 /** The rank limit where a sample's largest block has so many singular values that matter. */
 export const rankLimit = (rank: number, leaf: number): number =>
@@ -105,13 +115,16 @@ export async function predictHss(
     const apply = leaves * (2 * m * m + 4 * m * squared + 16 * squared * squared);
     const error = SPREAD * wanted * norm;
     return {
-      iterations: steps((value, _, level) => 1 / Math.max(DEFINITE * value, value + error * (2 * evenly(level) - 1))),
+      iterations: steps(
+        (value, _, level) => 1 / Math.max(DEFINITE * value, value + error * (2 * evenly(level) - 1)),
+        MOST_STEPS,
+      ),
       atLeast: !told,
       details: `rank ${most} at ${wanted.toExponential(0)}`,
       making: network
         ? {}
         : { tolerance: wanted, leafSize: leafFor(most), maxRank: maxRank ?? rankLimit(most / OF_SKELETONS, leaf) },
-      setup: leastCostOfHss(source.size) + RESAMPLED * (entries * entry + PIVOTED * flops) + PIVOTED * factor,
+      setup: leastCost(source.size) + RESAMPLED * (entries * entry + PIVOTED * flops) + PIVOTED * factor,
       step: product(vectors) + ofStored(apply, vectors),
     };
   });
