@@ -16,12 +16,12 @@ import { availableMemory } from '../io/machine.js';
 import { meanInterval } from '../krylov/mean-interval.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { requireOperator } from '../operator/self-check.js';
-import { unitProducts } from '../operator/to-dense.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import type { TeamControl } from '../parallel/team-control.js';
+import { diagonalByProducts } from './unit-diagonal.js';
 import { orthonormalize } from './orthonormalize.js';
 import { PanelAlgebra } from './panel-algebra.js';
-import { blockWidth, multiplyBlocks, pause, sharedPanel } from './sketch.js';
+import { blockWidth, multiplyBlocks, sharedPanel } from './sketch.js';
 
 /** Options of {@link trace}. */
 export interface TraceOptions {
@@ -81,7 +81,7 @@ export async function trace(
     operator.diagonal(diagonal);
     return exactly(diagonal, 'diagonal');
   }
-  if (products >= rows) return exactly(await diagonalByProducts(operator, on), 'unit-vectors');
+  if (products >= rows) return exactly(await diagonalByProducts(operator, PHASE, on), 'unit-vectors');
   if (!symmetric)
     throw new OptionError('An estimate of a trace needs a symmetric operator; this one says that it is not.');
   const sketched = Math.floor(products / 3);
@@ -133,17 +133,6 @@ function exactly(diagonal: Float64Array, method: 'diagonal' | 'unit-vectors'): T
     throw new NonFiniteError(`The trace is ${value}: the operator has entries that are not finite.`);
   const products = method === 'diagonal' ? 0 : diagonal.length;
   return { value, standardError: 0, lower: value, upper: value, exact: true, method, products };
-}
-
-async function diagonalByProducts(operator: LinearOperator, control: TeamControl): Promise<Float64Array> {
-  const n = operator.rows;
-  const diagonal = new Float64Array(n);
-  await pause(control, PHASE, 0, n);
-  for (const { first, out } of unitProducts(operator)) {
-    for (let j = 0; j < out.cols; j++) diagonal[first + j] = out.data[first + j + j * n];
-    await pause(control, PHASE, first + out.cols, n);
-  }
-  return diagonal;
 }
 
 /** Hands A·x to `use`, block by block, in `image`. */

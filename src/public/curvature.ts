@@ -58,3 +58,5 @@ export {
 export type { SampleOptions } from '../operator/draws.js';
 export { structuralTree, type StructuralTreeOptions } from '../curvature/trees/structural-tree.js';
 export { sketchEmbedding, type EmbeddingOptions } from '../curvature/trees/sketch-embedding.js';
+export { curvatureOf, type OwnCurvature, type OwnModel } from '../curvature/own/curvature-of.js';
+export type { VectorFunction } from '../curvature/own/functions.js';

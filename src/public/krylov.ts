@@ -19,4 +19,5 @@ export { stochasticLanczosQuadrature, type TraceEstimate } from '../krylov/stoch
 export { spectralDensity, type DensityOptions, type SpectralDensity } from '../krylov/spectral-density.js';
 export { topEigenvalues } from '../approximation/top-eigenvalues.js';
 export type { SpectrumEnd, TopEigenvalues, TopEigenvaluesOptions } from '../lowrank/top-eigenvalues.js';
+export { estimateDiagonal, type DiagonalEstimate, type EstimateDiagonalOptions } from '../lowrank/estimate-diagonal.js';
 export { trace, type Trace, type TraceOptions } from '../lowrank/trace.js';

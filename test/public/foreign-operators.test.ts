@@ -98,6 +98,7 @@ const WITH_OPERATOR: Readonly<Record<string, (operator: hmatrix.LinearOperator) 
   extremeEigenvalues: (a) => hmatrix.krylov.extremeEigenvalues(a),
   topEigenvalues: (a) => hmatrix.krylov.topEigenvalues(a, 1, {}, { team: f.team }),
   trace: (a) => hmatrix.krylov.trace(a, {}, { team: f.team }),
+  estimateDiagonal: (a) => hmatrix.krylov.estimateDiagonal(a, {}, { team: f.team }),
   toDense: (a) => hmatrix.operators.toDense(a),
   add: (a) => hmatrix.hierarchical.add(f.matrix, a, { maxRank: 16 }, { team: f.team }),
   logDeterminant: (a) => hmatrix.krylov.logDeterminant(a),

@@ -40,6 +40,9 @@ export const TAKE_NONE = [
   'closeDefaultTeam',
   'constant',
   'converted',
+  // The length of the parameters counts alone.
+  'curvatureOf',
+  'estimateDiagonal',
   'cosine',
   'decide',
   'describeMatrixFile',

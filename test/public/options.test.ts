@@ -179,6 +179,19 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
     ['blockSize', (o) => hmatrix.krylov.topEigenvalues(f.operator, 1, o)],
     ['team', (o) => hmatrix.krylov.topEigenvalues(f.operator, 1, {}, o)],
   ],
+  estimateDiagonal: [
+    ['products', (o) => hmatrix.krylov.estimateDiagonal(f.operator, o)],
+    ['team', (o) => hmatrix.krylov.estimateDiagonal(f.operator, {}, o)],
+  ],
+  curvatureOf: [
+    [
+      'vectorsAtOnce',
+      (o) =>
+        hmatrix.curvature.curvatureOf(
+          and({ parameters: 1, jvp: (v: Float64Array) => v, vjp: (u: Float64Array) => u }, o),
+        ),
+    ],
+  ],
   trace: [
     ['products', (o) => hmatrix.krylov.trace(f.operator, o)],
     ['team', (o) => hmatrix.krylov.trace(f.operator, {}, o)],
@@ -409,6 +422,8 @@ const TAKE_OTHERS: Readonly<Record<string, (value: unknown) => boolean>> = {
   // Their numbers, or the members of their objects, are named in messages.
   weights: isArray,
   groups: isArray,
+  // Its length counts.
+  'curvatureOf.parameters': isArray,
   // The default, as HMATRIX_BLAS has it.
   'openTeam.blas': (value) => value === '',
   'Team.blas': (value) => value === '',

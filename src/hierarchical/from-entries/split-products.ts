@@ -62,22 +62,25 @@ export class SplitProducts implements Products {
   readonly gemm: Blas['gemm'] = (...args) => {
     const [transA, transB, alpha, a, b, beta, c] = args;
     const flops = 2 * c.rows * c.cols * (transA === 'N' ? a.cols : a.rows);
-    if (!this.#splits(flops, a, b, c)) this.#context.blas.gemm(...args);
-    else this.#run([GEMM, transA, transB], [alpha, beta], [a, b, c], tilesOf(c.cols));
+    const parts = tilesOf(c.cols);
+    if (!this.#splits(parts, flops, a, b, c)) this.#context.blas.gemm(...args);
+    else this.#run([GEMM, transA, transB], [alpha, beta], [a, b, c], parts);
   };
 
   readonly syrk: Blas['syrk'] = (...args) => {
     const [uplo, trans, alpha, a, beta, c] = args;
     const flops = c.rows * c.rows * (trans === 'N' ? a.cols : a.rows);
-    if (uplo !== 'L' || !this.#splits(flops, a, c)) this.#context.blas.syrk(...args);
-    else this.#run([SYRK, trans, 'N'], [alpha, beta], [a, c], triangleTiles(c.rows));
+    const parts = triangleTiles(c.rows);
+    if (uplo !== 'L' || !this.#splits(parts, flops, a, c)) this.#context.blas.syrk(...args);
+    else this.#run([SYRK, trans, 'N'], [alpha, beta], [a, c], parts);
   };
 
   readonly trsm: Blas['trsm'] = (...args) => {
     const [side, uplo, trans, diag, alpha, a, b] = args;
     const plain = side === 'R' && uplo === 'L' && diag === 'N';
-    if (!plain || !this.#splits(b.rows * b.cols ** 2, a, b)) this.#context.blas.trsm(...args);
-    else this.#run([TRSM, trans, 'N'], [alpha, 0], [a, b], tilesOf(b.rows));
+    const parts = tilesOf(b.rows);
+    if (!plain || !this.#splits(parts, b.rows * b.cols ** 2, a, b)) this.#context.blas.trsm(...args);
+    else this.#run([TRSM, trans, 'N'], [alpha, 0], [a, b], parts);
   };
 
   /** Does a part of the product that stands on a worker's board. */
@@ -107,9 +110,9 @@ export class SplitProducts implements Products {
     }
   }
 
-  #splits(flops: number, ...operands: readonly Matrix[]): boolean {
+  #splits(parts: number, flops: number, ...operands: readonly Matrix[]): boolean {
     const { buffer } = this.#own.numbers;
-    return flops >= LEAST_FLOPS && operands.every(({ data }) => data.buffer === buffer);
+    return parts > 1 && flops >= LEAST_FLOPS && operands.every(({ data }) => data.buffer === buffer);
   }
 
   #run(
