@@ -263,20 +263,20 @@ export class RowSampler {
     return this.count - first;
   }
 
-  /**
-   * Takes rows outside that are among the `nearest` nearest neighbors of these indices of the node, the nearest of each
-   * first, `most` at most; they count once. Returns how many.
-   */
-  takeNearest(indices: Int32Array, nearest: number, most: number): number {
-    const first = this.count;
-    const { neighbors, neighborCount } = this.#state;
-    for (let q = 0; q < Math.min(nearest, neighborCount); q++) {
-      for (const i of indices) {
-        if (this.count - first >= most) return this.count - first;
-        this.#takeOnce(neighbors[i * neighborCount + q]);
-      }
+  /** The rows outside, not taken yet, among the `into.length` nearest neighbors of index i. Returns how many. */
+  freeNeighbors(i: number, into: Int32Array): number {
+    const { neighbors, neighborCount, leafOf } = this.#state;
+    let count = 0;
+    for (let q = i * neighborCount, end = q + Math.min(into.length, neighborCount); q < end; q++) {
+      const j = neighbors[q];
+      if (this.#inside[leafOf[j]] === 0 && this.#taken[j] === FREE) into[count++] = j;
     }
-    return this.count - first;
+    return count;
+  }
+
+  /** Takes the row where it is not taken yet; it counts once. */
+  takeRow(i: number): void {
+    this.#takeOnce(i);
   }
 
   /** Takes row i where it lies outside and is not taken yet; it counts once. */

@@ -83,8 +83,8 @@ const DEVIATIONS = 1;
 const STARTS = 4;
 const NEAREST_AROUND = 8;
 const STEPS = 6;
-/** A column of which the sample holds less than so many times a node's squared threshold may have been passed by. */
-const NEGLECTED = 100;
+/** A coupling is worth a look where it is more than this share of all that the sample holds of its column, squared. */
+const NEGLECTED = 1 / 100;
 const STREAM = 0x5e1e;
 
 /** Rows that the first sample of a leaf asks for where `rank` is forecast, `least` at least. */
@@ -128,6 +128,9 @@ class NodeSkeletonizer {
   readonly #sample: NodeSample;
   readonly #products: Pick<Blas, 'gemm'>;
   readonly #decomposition: InterpolativeDecomposition;
+  /** Rows that a column may be coupled to, and the couplings. */
+  readonly #partners = new Int32Array(NEAREST_AROUND);
+  readonly #couplings = new Float64Array(NEAREST_AROUND);
   readonly #candidates: Int32Array;
   readonly #amplification: Float64Array;
   readonly #ordered: Int32Array;
@@ -219,7 +222,7 @@ class NodeSkeletonizer {
         estimate = { ...estimate, sum: estimate.sum + lonely };
       }
       if (drawnMet && isMet(estimate))
-        estimate = { ...estimate, sum: estimate.sum + this.#askNeglected(threshold ** 2, wanted, tried) };
+        estimate = { ...estimate, sum: estimate.sum + this.#tryPartners(threshold ** 2, wanted, tried) };
       // Near its limit a node has no rank left to spend on more rows.
       if ((drawnMet && isMet(estimate)) || rank >= NEAR_LIMIT * maxRank || this.#sample.rows >= mostRows(columns))
         break;
@@ -281,17 +284,25 @@ class NodeSkeletonizer {
   }
 
   /**
-   * The errors, squared, of rows near to columns of which all sampled rows together hold little: an index whose one
-   * partner outside was not drawn looks as if it had none. What is evaluated joins `tried`.
+   * The errors, squared, of rows that a redundant column is coupled to more than its sampled rows make believe: an index
+   * whose one partner outside was not drawn looks as if it had none. What is evaluated joins `tried`, `most` rows.
    */
-  #askNeglected(allowed: number, most: number, tried: Tried[]): number {
+  #tryPartners(allowed: number, most: number, tried: Tried[]): number {
+    const sampler = this.#sampler;
     const { rank, columns } = this.#decomposition;
-    const neglected: number[] = [];
-    for (let c = rank; c < this.#sample.cols; c++)
-      if (this.#sample.columnSquare(columns[c]) <= NEGLECTED * allowed) neglected.push(this.#candidates[columns[c]]);
-    const from = this.#sampler.count;
-    if (this.#sampler.takeNearest(Int32Array.from(neglected), NEAREST_AROUND, most) === 0) return 0;
-    const batch = this.#sampler.batch(from);
+    const from = sampler.count;
+    for (let c = rank; c < this.#sample.cols && sampler.count - from < most; c++) {
+      const j = columns[c];
+      const count = sampler.freeNeighbors(this.#candidates[j], this.#partners);
+      if (count === 0) continue;
+      const rows = this.#partners.subarray(0, count);
+      this.#source.entries(rows, this.#candidates.subarray(j, j + 1), view(this.#couplings, 0, count, 1));
+      const least = Math.max(allowed, NEGLECTED * this.#sample.columnSquare(j));
+      for (let r = 0; r < count; r++)
+        if ((this.#couplings[r] * this.#amplification[j]) ** 2 > least) sampler.takeRow(rows[r]);
+    }
+    if (sampler.count === from) return 0;
+    const batch = sampler.batch(from);
     const a = this.#sample.evaluate(batch);
     tried.push({ batch, a, certain: true });
     return this.#errorOf(a, batch.weights).sum;
