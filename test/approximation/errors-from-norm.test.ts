@@ -54,25 +54,22 @@ describe.each(MODELS)('%s', (name, options) => {
     expect(Math.abs((await gaussNewtonNorm(model, {}, { team })) / exact - 1)).toBeLessThanOrEqual(ROUNDING);
   });
 
-  it.each(APPROXIMATION_METHODS.filter((method) => !WITHOUT.includes(method)))(
-    '%s',
-    async (method) => {
-      const operator = gaussNewton(model, { blas: team.blas, team });
-      const made = await approximateSubject(operator, method, { share: 0.3 }, { seed: 3 }, { team });
-      const norm = await gaussNewtonNorm(model, {}, { team });
-      const { relative } = await operatorError(
-        gaussNewtonSource(model, { blas: team.blas }),
-        made.operator,
-        {},
-        { team },
-      );
-      // Differences of squares: absolute to rounding, so √ where nothing is left.
-      expect(Math.abs((await made.squaredError!(norm)) - relative ** 2)).toBeLessThanOrEqual(
-        ROUNDING * Math.max(1, relative ** 2),
-      );
-      made.release();
-    },
-  );
+  it.each(APPROXIMATION_METHODS.filter((method) => !WITHOUT.includes(method)))('%s', async (method) => {
+    const operator = gaussNewton(model, { blas: team.blas, team });
+    const made = await approximateSubject(operator, method, { share: 0.3 }, { seed: 3 }, { team });
+    const norm = await gaussNewtonNorm(model, {}, { team });
+    const { relative } = await operatorError(
+      gaussNewtonSource(model, { blas: team.blas }),
+      made.operator,
+      {},
+      { team },
+    );
+    // Differences of squares: absolute to rounding, so √ where nothing is left.
+    expect(Math.abs((await made.squaredError!(norm)) - relative ** 2)).toBeLessThanOrEqual(
+      ROUNDING * Math.max(1, relative ** 2),
+    );
+    made.release();
+  });
 });
 
 describe('what is told', () => {

@@ -6,7 +6,8 @@ import { OptionError } from '../../core/errors.js';
 import { planKroneckerHierarchical } from '../../curvature/eigenbasis/compress.js';
 import { resolveGoal } from '../../curvature/eigenbasis/goal.js';
 import { rotatedIndices } from '../../curvature/eigenbasis/model.js';
-import { planKroneckerSum, suitsKroneckerSum, sumFlops } from '../../curvature/kronecker-sum/compress.js';
+import { suitsKroneckerSum, sumFlops } from '../../curvature/kronecker-sum/cost.js';
+import { planKroneckerSum } from '../../curvature/kronecker-sum/plan.js';
 import { availableMemory } from '../../io/machine.js';
 import type { Model } from '../../network/model.js';
 import type { TeamControl } from '../../parallel/team-control.js';
@@ -34,7 +35,7 @@ type Planner = (
 ) => Promise<Candidate>;
 
 const planSum: Planner = async (model, { share }, { memoryLimit = availableMemory() }, control) => {
-  const plan = await planKroneckerSum(model, resolveGoal({ share }), memoryLimit, control);
+  const plan = await planKroneckerSum(model, { goal: resolveGoal({ share }), memoryLimit, control });
   return {
     error: plan.error,
     make: async () => {

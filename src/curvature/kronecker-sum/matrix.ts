@@ -42,9 +42,11 @@ export interface KroneckerSumReport {
     readonly of: number;
   }[];
   readonly panels: number;
-  /** ‖G‖_F, and ‖G − G̃‖_F/‖G‖_F: the energy left out, summed as it was left out. */
+  /** ‖G‖_F, and ‖G − G̃‖_F/‖G‖_F: the energy left out, summed as it was left out; estimates where there is an interval. */
   readonly norm: number;
   readonly error: number;
+  /** Of streamed modes: where the error lies with 95 % confidence, from so many test vectors. */
+  readonly interval?: { readonly low: number; readonly high: number; readonly probes: number } | undefined;
   /** By how much rounding may make the true relative error differ from `error`. */
   readonly rounding: number;
   /** Whether the asked tolerance was met. Undefined where a share of the memory was asked for. */
@@ -94,7 +96,7 @@ export class KroneckerSumMatrix implements LinearOperator {
     return this.rows;
   }
 
-  /** ‖G − G̃‖_F/‖G‖_F, exact up to `report.rounding`. */
+  /** ‖G − G̃‖_F/‖G‖_F, exact up to `report.rounding`; an estimate where `report.interval` says so. */
   get error(): number {
     return this.report.error;
   }
