@@ -2,7 +2,9 @@
  * Flops of the tasks of a compression, a product, a factorization and a solve, by stated models.
  *
  *   skeletonize   a node of c candidate columns and rank k, sampled in m rows (the first sample of row-sampler.ts):
- *                 m·c entries of ENTRY_FLOPS, c²·m for the Gram matrix, 2c²·k for its pivoted factorization
+ *                 m·c entries of ENTRY_FLOPS, c²·m for the Gram matrix, c²·k for its pivoted factorization, (c − k)·k²
+ *                 for the interpolation; of nodes that are worked on in parts each part its own (split-sample.ts):
+ *                 it waits for all that were offered before
  *   product       2 for each number of the matrix that a task reads, one vector: it is bound by memory
  *   factor        r³/3 + 4r²k + 3rk² − r²k, r variables eliminated at a node of rank k (ulv/plan.ts); of split nodes
  *                 each step its own (ulv/split-elimination.ts)
@@ -11,14 +13,17 @@
  * Transpositions count as nothing.
  */
 import { leftChild, rightChild } from '../src/core/indices.js';
+import { PANEL } from '../src/dense/interpolative.js';
 import { firstRowCount } from '../src/hierarchical/from-entries/skeletonize.js';
+import { TILE } from '../src/hierarchical/from-entries/split-products.js';
+import { ENTRY_COLUMNS, SPLIT_COLUMNS } from '../src/hierarchical/from-entries/split-sample.js';
 import { passGraph } from '../src/hierarchical/factor/pass.js';
 import { taskNodes, walkUp } from '../src/hierarchical/factor/tree.js';
 import { planUlv } from '../src/hierarchical/factor/ulv/plan.js';
 import { eliminationGraph, splitFlops, TASK_NUMBERS, WHOLE } from '../src/hierarchical/factor/ulv/split-elimination.js';
 import { applyGraph } from '../src/hierarchical/matrix/apply.js';
 import type { HierarchicalData } from '../src/hierarchical/matrix/data.js';
-import { upwardTasks, type TaskGraph } from '../src/parallel/task-graph.js';
+import { taskGraph, type TaskGraph } from '../src/parallel/task-graph.js';
 import { firstLeaf, nodesOf } from '../src/tree/cluster-tree.js';
 
 /** A graph as the library runs it, and the flops of its tasks. */
@@ -44,14 +49,52 @@ function candidatesOf(data: HierarchicalData): (ν: number) => number {
 
 /** Skeletons of all nodes but the root, without the ranks' forecast before and the blocks after. */
 export function compressGraph(data: HierarchicalData): WeightedGraph {
-  const nodes = nodesOf(data.tree);
   const [rank, candidates] = [rankOf(data), candidatesOf(data)];
-  const flops = Float64Array.from({ length: nodes }, (_, ν) => {
+  const tasks: number[] = [];
+  const edges: number[] = [];
+  /** Adds tasks of so many flops that wait for those. */
+  const add = (flops: readonly number[], after: readonly number[]): readonly number[] =>
+    flops.map((one) => {
+      const task = tasks.push(one) - 1;
+      for (const before of after) edges.push(before, task);
+      return task;
+    });
+  const last: (readonly number[])[] = [];
+  for (let ν = nodesOf(data.tree) - 1; ν >= 0; ν--) {
     const c = candidates(ν);
+    const k = rank(ν);
+    const below = ν < firstLeaf(data.tree) ? [...last[leftChild(ν)], ...last[rightChild(ν)]] : [];
     const m = Math.min(firstRowCount(c), data.tree.size - (data.tree.end[ν] - data.tree.begin[ν]));
-    return rank(ν) === 0 ? 0 : m * c * ENTRY_FLOPS + c * c * m + 2 * c * c * rank(ν);
-  });
-  return { graph: upwardTasks(nodes), flops };
+    const steps =
+      k === 0
+        ? [[0]]
+        : c < SPLIT_COLUMNS
+          ? [[m * c * ENTRY_FLOPS + c * c * (m + k) + (c - k) * k * k]]
+          : stepsOfParts(c, m, k);
+    last[ν] = steps.reduce((after, parts) => add(parts, after), below);
+  }
+  return { graph: taskGraph(tasks.length, edges), flops: Float64Array.from(tasks) };
+}
+
+/** Flops of the parts of a split node, step by step; between two steps its own worker does one alone. */
+function stepsOfParts(c: number, m: number, k: number): readonly (readonly number[])[] {
+  const cut = (size: number, most: number): number[] =>
+    Array.from({ length: Math.ceil(size / most) }, (_, part) => Math.min(most, size - part * most));
+  const tiles = cut(c, TILE);
+  const triangle = (inner: number): number[] =>
+    tiles.flatMap((width, j) => tiles.slice(j).map((height, i) => (i === 0 ? 1 : 2) * height * width * inner));
+  return [
+    cut(c, ENTRY_COLUMNS).map((columns) => m * columns * ENTRY_FLOPS),
+    triangle(m),
+    // A pivot's column of the Gram matrix, and what the panel has taken from it.
+    ...cut(k, PANEL).flatMap((width, panel) => [
+      [c * width * (width + 4)],
+      (panel + 1) * PANEL < k ? triangle(PANEL) : [0],
+    ]),
+    cut(c - k, TILE).map((rows) => rows * k * k),
+    // What joins the parts of the node.
+    [0],
+  ];
 }
 
 /** A product with one vector. */

@@ -3,6 +3,7 @@
  */
 import type { ErrorEstimate } from '../hierarchical/measure/error-interval.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
+import type { TriedMethod } from './choose-method.js';
 import type { EigenvalueEstimate, SquaredError } from './methods/method.js';
 import type { ApproximationMethod } from './methods/table.js';
 import type { OperatorErrorOptions } from './operator-error.js';
@@ -20,6 +21,9 @@ export interface Approximation {
   readonly seconds: number;
   /** What it was made of: rank, tolerance, leaf size, as far as the method has them. */
   readonly details: Readonly<Record<string, number | string>>;
+  /** Where no method was named: what came of each, and the choice in a sentence. */
+  readonly tried?: readonly TriedMethod[] | undefined;
+  readonly reason?: string | undefined;
   /** What the reader of a table must know: a budget exceeded, a limit met. */
   readonly note?: string | undefined;
   /** λ_min where the form tells it without products. */

@@ -3,7 +3,23 @@
  */
 import { OptionError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
-import type { Budget } from './methods/method.js';
+import type { Accuracy, Budget, Goal } from './methods/method.js';
+
+/** Whether it is an error, not memory, that is asked for. */
+export const isAccuracy = (goal: Goal): goal is Accuracy => (goal as Partial<Accuracy>).tolerance !== undefined;
+
+/** Throws OptionError unless it is a share or a tolerance, and within its bounds. */
+export function requireGoal(goal: Goal): void {
+  const { share, tolerance } = goal as Partial<Budget & Accuracy>;
+  if (share !== undefined && tolerance !== undefined)
+    throw new OptionError('Give a share of the memory or a tolerance, not both.', { share, tolerance });
+  if (!isAccuracy(goal)) bytesOfBudget(goal, 1);
+  else if (!(goal.tolerance > 0 && goal.tolerance < 1))
+    throw new OptionError(`tolerance must lie above 0 and below 1, not ${describe(tolerance)}.`, {
+      option: 'tolerance',
+      tolerance,
+    });
+}
 
 /** Bytes of the dense N × N matrix in float64. */
 export const denseBytes = (size: number): number => 8 * size * size;

@@ -30,7 +30,7 @@ const SPAN_ERROR = 1e-8;
 /** Residuals below this share of ‖A‖_F are rounding errors. */
 const ROUNDING = 16 * Number.EPSILON;
 /** Columns eliminated between two updates of the Gram matrix. */
-const PANEL = 48;
+export const PANEL = 48;
 
 /** A matrix known by its Gram matrix, which is formed only where a second pass needs it. */
 export interface GramMatrix {
@@ -50,6 +50,26 @@ export interface InterpolationLimits {
   readonly maxRank: number;
 }
 
+/**
+ * Where a decomposition of at most `cols` columns and rank k works: cols², cols·k, k², cols·k and cols·k numbers. In
+ * shared memory its products may be done by several threads.
+ */
+export interface DecompositionMemory {
+  readonly gram: Float64Array;
+  readonly factor: Float64Array;
+  readonly corner: Float64Array;
+  readonly work: Float64Array;
+  readonly interpolation: Float64Array;
+}
+
+const ownMemory = (cols: number, k: number): DecompositionMemory => ({
+  gram: new Float64Array(cols * cols),
+  factor: new Float64Array(cols * k),
+  corner: new Float64Array(k * k),
+  work: new Float64Array(cols * k),
+  interpolation: new Float64Array(cols * k),
+});
+
 /** Workspace and result of decompositions of matrices of at most `cols` columns; reused from call to call. */
 export class InterpolativeDecomposition {
   /** Skeleton columns, in pivot order: entries 0 … rank − 1. Then the redundant columns, ascending. */
@@ -57,7 +77,7 @@ export class InterpolativeDecomposition {
   rank = 0;
   /** ‖A − A(:, S)·[I T]‖_F, from the last pass's remaining diagonal. */
   residual = 0;
-  readonly #blas: Blas;
+  readonly #blas: Pick<Blas, 'gemm' | 'gemv' | 'syrk' | 'trsm'>;
   readonly #gram: Float64Array;
   readonly #factor: Float64Array;
   readonly #corner: Float64Array;
@@ -75,19 +95,24 @@ export class InterpolativeDecomposition {
   #target = 0;
   #whole = 0;
 
-  constructor(blas: Blas, cols: number, maxRank: number) {
+  constructor(
+    blas: Pick<Blas, 'gemm' | 'gemv' | 'syrk' | 'trsm'>,
+    cols: number,
+    maxRank: number,
+    memory: DecompositionMemory = ownMemory(cols, Math.min(cols, maxRank)),
+  ) {
     const k = Math.min(cols, maxRank);
     this.#blas = blas;
     this.columns = new Int32Array(cols);
-    this.#gram = new Float64Array(cols * cols);
-    this.#factor = new Float64Array(cols * k);
-    this.#corner = new Float64Array(k * k);
-    this.#work = new Float64Array(cols * k);
+    this.#gram = memory.gram;
+    this.#factor = memory.factor;
+    this.#corner = memory.corner;
+    this.#work = memory.work;
+    this.#interpolation = memory.interpolation;
     this.#diagonal = new Float64Array(cols);
     this.#column = new Float64Array(cols);
     this.#row = new Float64Array(PANEL);
     this.#chosen = new Uint8Array(cols);
-    this.#interpolation = new Float64Array(cols * k);
     this.#earlier = new Float64Array(k * k);
     this.#pivots = new Int32Array(cols);
     this.#active = new Int32Array(cols);

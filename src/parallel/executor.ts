@@ -7,6 +7,7 @@ import type { Blas } from '../dense/blas.js';
 import { BUILT_IN, builtInFunctions } from './built-in.js';
 import type { TaskDefinition, TaskBody, WorkerContext } from './task.js';
 import type { Thrown } from './messages.js';
+import { runParts } from './parts.js';
 
 interface Held {
   readonly state: unknown;
@@ -20,7 +21,8 @@ export class Executor {
   readonly #modules = new Map<string, Record<string, unknown>>();
   readonly #held = new Map<number, Held>();
 
-  constructor(blas: Blas, worker: number, workers: number) {
+  /** `control` is the team's control block; `watch` is called while parts are waited for. */
+  constructor(blas: Blas, worker: number, workers: number, control: Int32Array, watch: () => void = () => undefined) {
     const modules = (url: string): Readonly<Record<string, unknown>> => {
       if (url === BUILT_IN) return builtInFunctions();
       const loaded = this.#modules.get(url);
@@ -28,7 +30,15 @@ export class Executor {
         throw new WorkerError(`The module ${url} was not named when the state that needs it was shared.`, { url });
       return loaded;
     };
-    this.context = { blas, worker, workers, modules };
+    this.context = {
+      blas,
+      worker,
+      workers,
+      modules,
+      runParts: (count, run) => {
+        runParts(control, worker, count, run, watch);
+      },
+    };
   }
 
   /**

@@ -2,57 +2,37 @@
  * The walk of a task graph by one worker: claim, run, release successors.
  * Ready tasks stand in lanes, one a worker. A task's lane follows from its place in the graph alone, so that a graph
  * that runs again finds its tasks' data in the cache of the same core: cores of one processor may have no cache in
- * common. Who has no task in his lane takes one of another's; who runs a task never matters to its result.
+ * common. Who has no task in his lane takes one of another's, and who finds none at all a part of one that is running
+ * (parts.ts); who runs a task never matters to its result.
  */
+import {
+  BEGIN,
+  DONE,
+  EVENT,
+  FAILED,
+  FINISHED,
+  laneAt,
+  LANE_WORDS,
+  LANES,
+  lanesOf,
+  NEXT,
+  OFFERS,
+  PARTS_DONE,
+  PARTS_LEFT,
+  READY,
+  SLEEPERS,
+  TAKEN,
+  wakeSleepers,
+} from './control-block.js';
+import { helpWithPart, STOPPED } from './parts.js';
+import type { TaskBody } from './task.js';
 import type { TaskGraph } from './task-graph.js';
-
-/** Word of a team's shared control block: runs so far; workers sleep on it between runs. */
-export const GENERATION = 0;
-/** Word of the control block: counts whatever somebody may sleep for (a ready task, the end of a run, a failure). */
-export const EVENT = 1;
-/** Word of the control block: workers that have left the run. */
-export const FINISHED = 2;
-/** Word of the control block: not 0 once a task of the run has failed; the others then stop. */
-export const FAILED = 3;
-/** Word of the control block: workers that sleep until a task is ready. */
-const SLEEPERS = 4;
-/** Word of the control block: independent tasks handed out so far. By itself: 32 words are two cache lines. */
-const NEXT = 32;
-
-/** The lanes begin at this word of the control block. */
-const LANES = 64;
-/** Words of a lane: its counters stand on cache lines of their own, by who writes them. */
-const LANE_WORDS = 64;
-/** Word of a lane: tasks that were taken from it. */
-const TAKEN = 0;
-/** Word of a lane: tasks that were put into it. */
-const READY = 32;
-/** Word of a lane: where it begins in the graph's queue. */
-const BEGIN = 33;
-/** Word of a lane: tasks that its worker has done, of any lane. */
-const DONE = 48;
-
-/** Length of the control block of a team, in int32 words. */
-export const controlWords = (workers: number): number => LANES + LANE_WORDS * workers;
-
-const lanesOf = (control: Int32Array): number => (control.length - LANES) / LANE_WORDS;
 
 /** Polls before a worker goes to sleep: a few tens of microseconds, the time a fork–join takes when nobody sleeps. */
 export const SPINS = 4000;
 
 /** Yielded after each task. */
 export const TASK_DONE = -0x80000000;
-
-/** Wakes everybody who waits for a task, for the end of a run or for news of a failure. */
-export function signalEvent(control: Int32Array): void {
-  Atomics.add(control, EVENT, 1);
-  Atomics.notify(control, EVENT);
-}
-
-/** As `signalEvent`, where somebody waits for a task. */
-function wakeSleepers(control: Int32Array): void {
-  if (Atomics.load(control, SLEEPERS) > 0) signalEvent(control);
-}
 
 /** Tasks of the run that are done so far. */
 export function doneTasks(control: Int32Array): number {
@@ -63,10 +43,10 @@ export function doneTasks(control: Int32Array): number {
 
 /** Readies the graph and the control block for a run. */
 export function resetRun(control: Int32Array, graph: TaskGraph): void {
-  for (const word of [NEXT, FINISHED, FAILED, SLEEPERS]) Atomics.store(control, word, 0);
+  for (const word of [NEXT, FINISHED, FAILED, SLEEPERS, OFFERS]) Atomics.store(control, word, 0);
   const lanes = lanesOf(control);
   for (let at = LANES; at < control.length; at += LANE_WORDS)
-    for (const word of [TAKEN, READY, BEGIN, DONE]) control[at + word] = 0;
+    for (const word of [TAKEN, READY, BEGIN, DONE, PARTS_LEFT, PARTS_DONE]) control[at + word] = 0;
   if (graph.independent) return;
   const { count, place, predecessors, queue, remaining } = graph;
   remaining.set(predecessors);
@@ -86,12 +66,12 @@ export function resetRun(control: Int32Array, graph: TaskGraph): void {
 }
 
 /** The lane of a task, as a word of the control block. */
-const laneOf = (place: number, lanes: number): number => LANES + LANE_WORDS * ((place * lanes) >>> 16);
+const laneOf = (place: number, lanes: number): number => laneAt((place * lanes) >>> 16);
 
 /** A ready task: of the worker's own lane, else of the next one that has any; −1 where there is none. */
 function claim(control: Int32Array, queue: Int32Array, worker: number, lanes: number): number {
   for (let l = 0; l < lanes; l++) {
-    const lane = LANES + LANE_WORDS * ((worker + l) % lanes);
+    const lane = laneAt((worker + l) % lanes);
     for (let taken = Atomics.load(control, lane + TAKEN); taken < Atomics.load(control, lane + READY);) {
       // Empty where the one who puts a task there is about to.
       const task = Atomics.load(queue, control[lane + BEGIN] + taken) - 1;
@@ -134,10 +114,13 @@ export function* drain(
   graph: TaskGraph,
   worker: number,
   body: (task: number) => void,
+  part?: TaskBody<never>['part'],
 ): Generator<number, void> {
   const { count, independent, queue } = graph;
   const lanes = lanesOf(control);
-  const own = LANES + LANE_WORDS * worker;
+  const own = laneAt(worker);
+  // Who may still help with parts stays until the last task is done.
+  const isOver = (): boolean => (part === undefined ? allTaken(control, count) : doneTasks(control) === count);
   for (let spins = 0; ;) {
     if (Atomics.load(control, FAILED) !== 0) return;
     let task: number;
@@ -146,8 +129,12 @@ export function* drain(
       if (task >= count) return;
     } else {
       task = claim(control, queue, worker, lanes);
+      if (task < 0 && helpWithPart(control, worker, part)) {
+        spins = 0;
+        continue;
+      }
       if (task < 0) {
-        if (allTaken(control, count)) {
+        if (isOver()) {
           // Nobody else will wake those who sleep.
           wakeSleepers(control);
           return;
@@ -155,15 +142,22 @@ export function* drain(
         if (spins++ < SPINS) continue;
         Atomics.add(control, SLEEPERS, 1);
         const event = Atomics.load(control, EVENT);
-        // From here on whoever puts a task into a lane, takes the last one or fails signals: look once more before.
+        // From here on whoever puts a task into a lane, offers parts, ends the run or fails signals: look once more.
         task = claim(control, queue, worker, lanes);
-        if (task < 0 && !allTaken(control, count) && Atomics.load(control, FAILED) === 0) yield event;
+        const idle = task < 0 && Atomics.load(control, OFFERS) === 0 && !isOver();
+        if (idle && Atomics.load(control, FAILED) === 0) yield event;
         Atomics.sub(control, SLEEPERS, 1);
         if (task < 0) continue;
       }
     }
     spins = 0;
-    body(task);
+    try {
+      body(task);
+    } catch (error) {
+      // Another worker's failure, which it reports.
+      if (error === STOPPED) return;
+      throw error;
+    }
     if (!independent) release(control, graph, task, lanes);
     Atomics.add(control, own + DONE, 1);
     yield TASK_DONE;

@@ -14,10 +14,19 @@ export interface WorkerContext {
   readonly workers: number;
   /** A module's exports, loaded before the state that names it was shared. */
   readonly modules: (url: string) => Readonly<Record<string, unknown>>;
+  /**
+   * Within a task: does its parts 0 … count − 1, `run` those that this worker takes, the body's `part` those that idle
+   * ones take. Returns when all are done. What parts read and write must lie in shared memory.
+   */
+  readonly runParts: (count: number, run: (part: number) => void) => void;
 }
 
 /** Runs one task of a phase. */
-export type TaskBody<A> = (task: number, args: A) => void;
+export interface TaskBody<A> {
+  (task: number, args: A): void;
+  /** Runs a part of the task that the worker `owner` runs just now (`WorkerContext.runParts`). */
+  part?: ((owner: number, part: number) => void) | undefined;
+}
 
 /** What a team runs: tasks over a state S, with arguments A that each run brings anew. */
 export interface TaskDefinition<S, A = undefined> {

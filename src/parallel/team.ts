@@ -12,24 +12,13 @@ import { sharedInt32 } from '../core/shared-array.js';
 import { openBlas } from '../dense/backend.js';
 import type { Blas } from '../dense/blas.js';
 import { collectGarbage, isWorthCollecting } from './collect.js';
+import { controlWords, EVENT, FAILED, FINISHED, GENERATION, signalEvent } from './control-block.js';
 import { Executor } from './executor.js';
 import type { TaskDefinition } from './task.js';
 import { revive, send, type FailureReport, type Message, type Thrown, type WorkerStart } from './messages.js';
 import { warnOfWorkers } from './oversubscription.js';
 import { Phase } from './phase.js';
-import {
-  controlWords,
-  doneTasks,
-  drain,
-  EVENT,
-  FAILED,
-  FINISHED,
-  GENERATION,
-  resetRun,
-  signalEvent,
-  SPINS,
-  TASK_DONE,
-} from './schedule.js';
+import { doneTasks, drain, resetRun, SPINS, TASK_DONE } from './schedule.js';
 import type { TaskGraph } from './task-graph.js';
 import { startThreads } from './threads.js';
 
@@ -116,7 +105,7 @@ export class Team {
     this.#ports = ports;
     this.#control = control;
     this.#stallMilliseconds = 1000 * stallSeconds;
-    this.#executor = new Executor(blas, 0, workers);
+    this.#executor = new Executor(blas, 0, workers, control, () => this.#noticeEnded());
     this.#graphs = new FinalizationRegistry((graphId) => {
       if (this.#closing === undefined) this.#post({ type: 'forget', graphId });
     });
@@ -344,10 +333,16 @@ export class Team {
         since = performance.now();
       }
       if (Atomics.wait(words, EVENT, step, LIVENESS_MILLISECONDS) !== 'timed-out') continue;
-      const ended = this.#threads.findIndex(hasEnded);
-      if (ended >= 0) this.#lose(ended + 1, new Error('its thread has ended'));
-      else if (performance.now() - since > stall) this.#lose(-1, new Error(`no task ended for ${stall / 1000} s`));
+      if (!this.#noticeEnded() && performance.now() - since > stall)
+        this.#lose(-1, new Error(`no task ended for ${stall / 1000} s`));
     }
+  }
+
+  /** Gives the team up where a thread has ended; says whether one has. */
+  #noticeEnded(): boolean {
+    const ended = this.#threads.findIndex(hasEnded);
+    if (ended >= 0) this.#lose(ended + 1, new Error('its thread has ended'));
+    return ended >= 0;
   }
 
   #hold<S>(state: S, modules: readonly string[], solo: boolean): Shared<S> {
@@ -403,7 +398,7 @@ export class Team {
       if (helpers > 0) this.#postRun(definition, shared, graph, args);
       try {
         const body = this.#executor.body(shared.id, definition as TaskDefinition<never, never>);
-        yield* drain(control, graph, 0, (task) => body(task, args));
+        yield* drain(control, graph, 0, (task) => body(task, args), body.part);
       } catch (value) {
         thrown = { value };
         this.#stop(MAIN_FAILED);

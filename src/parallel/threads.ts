@@ -29,12 +29,15 @@ export async function startThreads(starts: readonly WorkerStart[]): Promise<Work
         execArgv: [],
       }),
   );
+  const starting = threads.map(ready);
   try {
-    await Promise.all(threads.map(ready));
+    await Promise.all(starting);
     // One that was ready and ended while the others started.
     const lost = threads.findIndex(({ threadId }) => threadId < 0);
     if (lost >= 0) throw endedEarly(lost);
   } catch (error) {
+    // A thread that is ended while it loads a native library may take the process with it.
+    await Promise.allSettled(starting);
     await Promise.all(threads.map((thread) => thread.terminate()));
     throw error;
   }

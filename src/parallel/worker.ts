@@ -5,11 +5,12 @@ import { availableParallelism } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openWorkerBlas } from '../dense/backend.js';
 import { collectGarbage } from './collect.js';
+import { EVENT, FAILED, FINISHED, GENERATION, signalEvent } from './control-block.js';
 import { Executor } from './executor.js';
 import type { TaskDefinition } from './task.js';
 import { receive, sendFailure, type Message, type Thrown, type WorkerStart } from './messages.js';
 import type { ThreadData } from './threads.js';
-import { drain, EVENT, FAILED, FINISHED, GENERATION, signalEvent, TASK_DONE } from './schedule.js';
+import { drain, TASK_DONE } from './schedule.js';
 import type { TaskGraph } from './task-graph.js';
 
 /** Polls of the generation word before sleeping: iterative solvers come back within tens of microseconds. */
@@ -27,7 +28,7 @@ function awaitGeneration(control: Int32Array, seen: number, spins: number): void
  * and is the thread's.
  */
 function work(start: WorkerStart): void {
-  const executor = new Executor(openWorkerBlas(start.blas), start.worker, start.workers);
+  const executor = new Executor(openWorkerBlas(start.blas), start.worker, start.workers, start.control);
   parentPort?.postMessage('ready');
   // After the message has left.
   setImmediate(() => {
@@ -68,7 +69,8 @@ async function serve({ control, port, worker, workers }: WorkerStart, executor: 
     await executor.load([message.module]);
     const definition = executor.context.modules(message.module)[message.name] as TaskDefinition<never, never>;
     const body = executor.body(message.state, definition);
-    for (const event of drain(control, graphs.get(message.graphId)!, worker, (task) => body(task, message.args))) {
+    const graph = graphs.get(message.graphId)!;
+    for (const event of drain(control, graph, worker, (task) => body(task, message.args), body.part)) {
       if (event !== TASK_DONE) Atomics.wait(control, EVENT, event);
     }
   };

@@ -15,11 +15,12 @@ import { BLOCK_SIZE } from '../krylov/block-conjugate-gradients.js';
 import { costOfEntry, costOfProduct, costOfVectors, dearProducts } from './cost-model.js';
 import { costOfCholesky } from './preconditioners/cholesky.js';
 import { measureSystem, type Asked, type Measured } from './measured.js';
-import { type Prediction, type PreconditionerOptions, totalOf } from './preconditioners/kind.js';
+import { expectedOf, type Prediction, type PreconditionerOptions, totalOf } from './preconditioners/kind.js';
 import { preconditionerOf, requirePreconditioner } from './preconditioners/make.js';
 import type { Preconditioner } from './preconditioners/preconditioner.js';
 import { PRECONDITIONER_TABLE, PRECONDITIONERS, type PreconditionerName } from './preconditioners/table.js';
-import { costOfSampling, countAbove, SPECTRUM_PRODUCTS } from './spectrum.js';
+import { costOfSampling } from './sampled-spectrum.js';
+import { countAbove, SPECTRUM_PRODUCTS } from './spectrum.js';
 
 /** What a solve needs of its preconditioner. */
 export type Used = Pick<Preconditioner, 'operator' | 'bytes' | 'details' | 'note' | 'seconds' | 'release'> & {
@@ -27,19 +28,22 @@ export type Used = Pick<Preconditioner, 'operator' | 'bytes' | 'details' | 'note
 };
 
 /** Cost of a factorization beside which that of predictions counts. */
-const NOT_WORTH_ASKING = 5e8;
-/** A tree takes so much of an index, in flops. */
-const TREE = 1e5;
-/** Levels of a tree that are sampled, about, and what a block of 128 × 128 takes beside its entries. */
-const LEVELS = 4;
-const LEVEL = 5e7;
+const NOT_WORTH_ASKING = 8e8;
 /** Vectors of a small sketch. */
 const SKETCH = 42;
 const FEW = 10;
+/** Measuring that takes no more than so many iterations comes first. */
+const QUICK = 2;
 /** Entries of the diagonal, plus λ, that differ by so much are worth dividing by. */
 const UNEVEN = 4;
 const ROWS = 32;
 const ROWS_STREAM = 0xd1a6;
+
+/** Who takes more than so many times the least is not looked at closely. */
+const BEYOND = 2;
+/** Direct ones first: what they take is known at once, and bounds what is worth predicting of the others. */
+const DIRECT: readonly PreconditionerName[] = ['cholesky', 'dual'];
+const IN_ORDER = [...DIRECT, ...PRECONDITIONERS.filter((name) => !DIRECT.includes(name))];
 
 /** A preconditioner that may be used. */
 export interface Candidate {
@@ -144,7 +148,7 @@ export async function choosePreconditioner(
   };
   // Where products are dear, corrections by a tight hierarchical matrix are predicted beside the candidates.
   const dear = dearProducts(subject) !== undefined;
-  if (dear || system.vectors > BLOCK_SIZE || 2 * step > least) return next(0);
+  if (dear || system.vectors > BLOCK_SIZE || 2 * step > least || (entries && measuring <= QUICK * step)) return next(0);
   return {
     reason: `Tried ${first} first: an iteration takes ${inGflop(step)}, what else there is ${inGflop(least)} or more.`,
     candidates: [candidate(first)],
@@ -191,11 +195,10 @@ function costsBeforehand(
   const spectrum = entries
     ? costOfSampling(rows, costOfEntry(subject, source))
     : SPECTRUM_PRODUCTS * costOfProduct(subject)(1);
-  const ranks = source === undefined ? 0 : TREE * rows + LEVELS * LEVEL;
-  return { entries, direct, measuring: spectrum + ranks };
+  return { entries, direct, measuring: spectrum };
 }
 
-/** The table's predictions, the cheapest first; what was tried takes half of what it had left as it went, or more. */
+/** The table's predictions, the cheapest first; what was tried takes no more than it had left as it went. */
 async function predicted(
   subject: Subject,
   measured: Measured,
@@ -208,23 +211,34 @@ async function predicted(
   },
 ): Promise<Choice> {
   const candidates: (Candidate & { readonly prediction: Prediction })[] = [];
-  for (const kind of PRECONDITIONERS) {
-    const found = (await PRECONDITIONER_TABLE[kind].predict?.(subject, measured, options, control)) ?? [];
+  const skipped: string[] = [];
+  const last = measured.product(measured.vectors);
+  for (const kind of IN_ORDER) {
+    const { predict, floor } = PRECONDITIONER_TABLE[kind];
+    const least = Math.min(...candidates.map(({ prediction }) => expectedOf(prediction)));
+    const bound = floor?.(subject, measured) ?? 0;
+    if (bound > least) {
+      skipped.push(`${kind} ≥ ${inGflop(bound)}`);
+      continue;
+    }
+    const found = (await predict?.(subject, measured, { ...options, most: BEYOND * least }, control)) ?? [];
     for (const one of found) {
       const name = kind === 'none' ? tried.first : kind;
-      // What was tried goes faster and faster, unless it stagnates.
+      // What was tried goes faster and faster.
       const went = kind === 'none' && tried.left > 0 && Number.isFinite(tried.left);
       const prediction = {
         ...one,
+        // The residual at the end is computed from x.
+        setup: one.setup + last,
         step: one.step + costOfVectors(measured.size, measured.vectors),
-        iterations: went ? Math.ceil(tried.left / 2) : one.iterations,
+        iterations: went ? Math.min(Math.ceil(tried.left), one.iterations) : one.iterations,
         atLeast: one.atLeast || (kind === 'none' && tried.left > 0) || name === 'jacobi',
       };
       candidates.push({ ...tried.candidate(name, prediction), prediction });
     }
   }
   candidates.sort((a, b) => totalOf(a.prediction) - totalOf(b.prediction));
-  const told = candidates.map(({ name, prediction }) => tell(name, prediction));
+  const told = [...candidates.map(({ name, prediction }) => tell(name, prediction)), ...skipped];
   const assumed = measured.assumed ? '; products were counted as those of a dense matrix' : '';
   return { candidates, measured, reason: `Predicted: ${told.join(', ')}; ${tellSpectrum(measured)}${assumed}.` };
 }

@@ -4,16 +4,27 @@
  * some 50 Gflop/s of gemm (OpenBLAS, AVX2) and 27 GB/s of memory.
  */
 import type { Subject } from '../approximation/subject.js';
+import { BLOCK_SIZE } from '../krylov/block-conjugate-gradients.js';
 import { DenseSource } from '../source/dense-source.js';
 import { EntryOperator } from '../source/entry-operator.js';
 import type { EntrySource } from '../source/entry-source.js';
 
 /**
- * A stored number that is read and multiplied with one vector waits for memory as long as five more would take; with
- * many vectors each pass over them costs what 14 would.
+ * A stored number that is read and multiplied with one vector waits for memory as long as seven multiplications and
+ * additions more would take; with many vectors each pass over them costs what 16 would. Where all of them fit the
+ * caches it is a third of that, and half.
  */
-const ONE_WAITS = 5;
-const MANY_WAIT = 14;
+const WAITS = { one: 7, many: 16 } as const;
+const CACHED_WAITS = { one: 2, many: 8 } as const;
+/** Flops with one vector of what fits the caches: 16 MB. */
+const CACHED = 4e6;
+/**
+ * Products of a network take so many times the flops that they tell, small and many as they are: with many vectors, and
+ * what comes to it of one alone. Entries take so many times theirs.
+ */
+const OF_NETWORK = 0.7;
+const OF_NETWORK_PASS = 1.5;
+const OF_NETWORK_ENTRY = 5;
 /** An entry of a kernel over points in d dimensions, 300 + 5d: some 150 million of them a second on one core. */
 const KERNEL = 300;
 const KERNEL_DIMENSION = 5;
@@ -24,23 +35,28 @@ const UNKNOWN = 500;
 /** Vectors with which an operator of entries multiplies what it has evaluated. */
 const VECTORS_A_PASS = 256;
 /** A call, a few passes over short vectors. */
-const STEP = 2e6;
-/** A number of a vector in an iteration: some ten passes over memory. */
+const STEP = 1.2e6;
+/** A number of a vector in an iteration: some ten passes over memory; */
 const VECTOR = 60;
+/** of a block of p vectors also p times so many flops: their products with each other, and orthogonalization. */
+const BLOCK = 140;
 
 /** A pass over stored numbers that takes so many flops with one vector, with this number of them. */
-export const ofStored = (flops: number, vectors: number): number =>
-  flops * (vectors + Math.min(ONE_WAITS * vectors, MANY_WAIT));
+export function ofStored(flops: number, vectors: number): number {
+  const { one, many } = flops <= CACHED ? CACHED_WAITS : WAITS;
+  return flops * (vectors + Math.min(one * vectors, many));
+}
 
 /** An iteration of conjugate gradients beside its products. */
-export const costOfVectors = (size: number, vectors: number): number => STEP + VECTOR * size * vectors;
+export const costOfVectors = (size: number, vectors: number): number =>
+  STEP + size * vectors * (VECTOR + (vectors === 1 ? 0 : BLOCK * Math.min(vectors, BLOCK_SIZE)));
 
-/** The Cholesky factorization of order m, its memory and the solves: as if m³/2 + 4000·m² flops up to m = 3,000. */
-export const costOfFactor = (order: number): number => order ** 3 / 2 + 4000 * order ** 2;
+/** The Cholesky factorization of order m and its memory: as if m³/2 + 500·m² flops, of m = 700 to 4,096. */
+export const costOfFactor = (order: number): number => order ** 3 / 2 + 500 * order ** 2;
 
 /** An entry of the source. */
 export function costOfEntry(subject: Subject, source: EntrySource): number {
-  if (subject.entryFlops !== undefined) return subject.entryFlops;
+  if (subject.entryFlops !== undefined) return OF_NETWORK_ENTRY * subject.entryFlops;
   if (source instanceof DenseSource) return STORED;
   return source.points === undefined ? UNKNOWN : KERNEL + KERNEL_DIMENSION * source.points.dimension;
 }
@@ -64,6 +80,7 @@ export function costOfProduct(subject: Subject): (vectors: number) => number {
   if (operator.flops === undefined) return (vectors) => ofStored(dense, vectors);
   const one = operator.flops(1);
   if (compressed !== undefined || (curvature === undefined && one >= dense)) return (vectors) => ofStored(one, vectors);
+  if (curvature !== undefined) return (vectors) => operator.flops!(vectors) * (OF_NETWORK + OF_NETWORK_PASS / vectors);
   return (vectors) => operator.flops!(vectors);
 }
 

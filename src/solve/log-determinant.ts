@@ -25,7 +25,7 @@ import { shifted } from '../operator/shifted.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { described } from '../tree/given.js';
-import { openMatrix, type GivenMatrix } from './given-matrix.js';
+import { openMatrix, type GivenMatrix } from '../approximation/given-matrix.js';
 import { MAKING_KEYS, type GivenSolveOptions, type SolveOptions } from './options.js';
 import { type PreconditionerOptions } from './preconditioners/kind.js';
 import { preconditionerOf, requireShift } from './preconditioners/make.js';

@@ -9,7 +9,7 @@
  * al., Algorithmica 11, 1994).
  */
 
-import { type Prediction, totalOf } from './preconditioners/kind.js';
+import { expectedOf, type Prediction, totalOf } from './preconditioners/kind.js';
 
 /** What a candidate is expected to take. */
 export interface Runner extends Pick<Prediction, 'setup' | 'step' | 'iterations' | 'atLeast'> {
@@ -17,21 +17,18 @@ export interface Runner extends Pick<Prediction, 'setup' | 'step' | 'iterations'
   readonly kind: string;
 }
 
+/** Of unknown costs so much more than the least one is about as little. */
+const CLOSE = 1.1;
 /** It is left early only when what is left exceeds the next one's cost by this factor, */
 const CLEARLY = 2;
 /** when so much of that cost has been spent already; */
 const EARLY = 1 / 4;
 /** and after so many iterations, for the first ones tell little of a rate; */
-const TELLING = 8;
+const TELLING = 5;
 /** from the whole cost on it goes on only where what is left is less than that cost; */
 const NEARLY_DONE = 1;
 /** and it is left when it has spent so many times that cost. */
 const PATIENCE = 2;
-/** What a cost of which only a bound is known may be, in units of the bound: it is tried where that is least. */
-const UNKNOWN = 2;
-
-const expected = (runner: Runner): number => (runner.atLeast ? UNKNOWN : 1) * totalOf(runner);
-
 /**
  * The race among runners to a relative residual. `current` runs; `watch` after each of its iterations tells whether to
  * move on, `moveOn` who is next.
@@ -75,18 +72,13 @@ export class Race {
     return this.#out.has(i) || (this.#runners[i].kind === kind && this.#runners[i].setup <= setup);
   }
 
-  /**
-   * The cheapest to make of those that may well turn out cheapest: who is known to take less than twice an unknown
-   * one's bound is no worse than twice that.
-   */
+  /** The cheapest to make of those that are expected to be about the cheapest. */
   #first(): number {
-    if (!this.#watched)
-      return this.#runners.reduce((best, one, i) => (this.#before(one, this.#runners[best]) ? i : best), 0);
-    const known = this.#runners.filter(({ atLeast }) => !atLeast).map(totalOf);
-    const bound = known.length === 0 ? Infinity : Math.min(...known);
+    const least = Math.min(...this.#runners.map(expectedOf));
+    if (!this.#watched) return this.#runners.findIndex((runner) => expectedOf(runner) === least);
     let first = -1;
     this.#runners.forEach((runner, i) => {
-      if (expected(runner) > bound) return;
+      if (expectedOf(runner) > (runner.atLeast ? CLOSE : 1) * least) return;
       const other = this.#runners[first] as Runner | undefined;
       if (
         other === undefined ||
@@ -100,7 +92,7 @@ export class Race {
 
   /** The cheaper one; of unknown costs their bound is counted so many times. */
   #before(a: Runner, b: Runner): boolean {
-    return expected(a) < expected(b);
+    return expectedOf(a) < expectedOf(b);
   }
 
   /** The relative residual from which the current runner starts. */
@@ -119,7 +111,7 @@ export class Race {
     // Nobody leaves what goes as was known for what nobody knows.
     if (another.atLeast && !atLeast && steps < PATIENCE * iterations) return false;
     const spent = step * steps;
-    const other = expected(another);
+    const other = expectedOf(another);
     if (spent < EARLY * other || (steps < TELLING && spent < other)) return false;
     const left = step * this.iterationsLeft();
     if (spent >= PATIENCE * other) return left > 0;

@@ -9,19 +9,14 @@ import type { TeamControl } from '../parallel/team-control.js';
 import type { Choice } from './candidates.js';
 import { dearProducts, type Dear } from './cost-model.js';
 import type { Measured } from './measured.js';
-import { type Prediction, type PreconditionerOptions, totalOf } from './preconditioners/kind.js';
-import { predictHss, toleranceFor } from './preconditioners/predict-hierarchical.js';
+import { expectedOf, type Prediction, type PreconditionerOptions } from './preconditioners/kind.js';
+import { predictHss, SPREAD, toleranceFor } from './preconditioners/predict-hierarchical.js';
 import { stepsAtCondition } from './spectrum.js';
 
 /** ‖A − K̃‖_F in units of λ + λ_min: tighter than what conjugate gradients ask of a preconditioner. */
 const ERRORS = [0.1, 1e-2, 1e-3, 1e-4, 1e-5] as const;
-/** ‖A − K̃‖₂ of ‖A − K̃‖_F, about. */
-const SPREAD = 1 / 3;
 /** A correction is not expected to do more than this: what was foreseen of an error holds to some digits. */
 const BEST_RATE = 1e-6;
-/** What a cost of which only a bound is known may be, in units of the bound. */
-const UNKNOWN = 2;
-
 /** A tolerance of the hierarchical matrix, and what solving with it is expected to take. */
 export interface Refiner {
   /** Of compressing and factoring, and of a correction: an exact product and a solve with the factors. */
@@ -65,14 +60,11 @@ export async function planRefinement(
   const dear = dearProducts(subject);
   if (dear === undefined || measured === undefined) return undefined;
   const { vectors, product } = measured;
-  // Solvers recompute the residual that they end with.
-  const others = candidates.flatMap(({ prediction: one }) =>
-    one === undefined ? [] : [(one.atLeast ? UNKNOWN : 1) * (totalOf(one) + product(vectors))],
-  );
+  const others = candidates.flatMap(({ prediction: one }) => (one === undefined ? [] : [expectedOf(one)]));
   const otherwise = Math.min(...others);
   const refiners = await refinersOf(subject, measured, options, control);
   if (refiners.length === 0) return undefined;
-  const costs = refiners.map(({ total, prediction }) => (prediction.atLeast ? UNKNOWN : 1) * total);
+  const costs = refiners.map(({ total, prediction }) => expectedOf({ ...prediction, setup: total, step: 0 }));
   const first = costs.indexOf(Math.min(...costs));
   if (!(costs[first] <= otherwise)) return undefined;
   const { corrections, total, prediction } = refiners[first];
@@ -93,10 +85,8 @@ async function refinersOf(
   options: PreconditionerOptions,
   control: TeamControl,
 ): Promise<Refiner[]> {
-  const { spectrum, shift, tolerance } = measured;
-  const { values, counts, smallest, largest } = spectrum;
-  const least = Math.max(shift + smallest, Number.EPSILON * largest);
-  const norm = Math.sqrt(values.reduce((sum, value, k) => sum + counts[k] * value * value, 0)) || 1;
+  const { tolerance, least } = measured;
+  const norm = measured.norm || 1;
   const wanted =
     options.tolerance === undefined
       ? [...new Set(ERRORS.map((error) => toleranceFor(error * least, norm)))]

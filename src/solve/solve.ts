@@ -14,7 +14,7 @@ import { onTeam, type Control } from '../parallel/default-team.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { described } from '../tree/given.js';
 import { choosePreconditioner, type Choice } from './candidates.js';
-import { openMatrix, type GivenMatrix } from './given-matrix.js';
+import { openMatrix, type GivenMatrix } from '../approximation/given-matrix.js';
 import { mendSingular } from './least-squares.js';
 import { judge } from './judge.js';
 import { runLegs } from './legs.js';

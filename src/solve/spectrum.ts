@@ -3,35 +3,21 @@
  */
 import { NonFiniteError } from '../core/errors.js';
 import type { RunControl } from '../core/context.js';
-import { RandomStream } from '../core/random.js';
 import type { Blas } from '../dense/blas.js';
-import { view, type Matrix } from '../dense/matrix.js';
-import { sampleWithoutReplacement } from '../hierarchical/measure/error-estimate.js';
 import { gaussQuadrature, lanczosMatrices } from '../krylov/lanczos-quadrature.js';
 import { normFromBelow } from '../krylov/operator-norm.js';
 import { safeScale } from '../krylov/solver-checks.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { scaled } from '../operator/scaled.js';
-import type { EntrySource } from '../source/entry-source.js';
 
-const PROBES = 2;
-const DEGREE = 16;
-/** Rows of the submatrix whose eigenvalues are computed: fewer up to SMALL rows, for they take long beside a solve. */
-const SUBMATRIX = 512;
-const SMALL_SUBMATRIX = 256;
-const SMALL = 4096;
-const SUBMATRIX_STREAM = 0x5b3c7;
-/** Eigenvalues of order m, and of half of it: about so many m³ flops. */
-const EIGENVALUES = 10;
+/** One probe of many steps tells more of the lower end than more probes of fewer. */
+const PROBES = 1;
+const DEGREE = 32;
+/** Neighbors up to this share of their number are one level. */
+const LEVEL = 0.05;
 
 /** Vectors that are multiplied for it. */
 export const SPECTRUM_PRODUCTS = PROBES * DEGREE;
-
-const submatrixOf = (size: number): number => Math.min(size, size <= SMALL ? SMALL_SUBMATRIX : SUBMATRIX);
-
-/** Cost of `sampleSpectrum`, in flops. */
-export const costOfSampling = (size: number, entry: number): number =>
-  EIGENVALUES * submatrixOf(size) ** 3 + entry * submatrixOf(size) ** 2;
 
 /** Values of about `count` eigenvalues each, descending. */
 export interface Spectrum {
@@ -45,7 +31,7 @@ export interface Spectrum {
 }
 
 /**
- * Gauss quadratures of the spectral measure (krylov/lanczos-quadrature.ts), 2 probes of 16 steps; once more for a
+ * Gauss quadratures of the spectral measure (krylov/lanczos-quadrature.ts), a probe of 32 steps; once more for a
  * multiple of the operator where squares of its products leave the range. Throws NonFiniteError, AbortedError.
  */
 export async function measureSpectrum(
@@ -95,8 +81,7 @@ async function spectrumOf(
   // m steps resolve the lower end to some ‖A‖/m² (Chebyshev polynomials).
   const seen = size <= DEGREE ? 0 : (4 * largest) / DEGREE ** 2;
   return {
-    values: Float64Array.from(nodes, ({ value }) => Math.max(0, value)),
-    counts: Float64Array.from(nodes, ({ count }) => count),
+    ...spreadOut(nodes, size),
     largest,
     smallest: least >= seen ? Math.max(0, least) : 0,
     seen: least >= seen ? 0 : seen,
@@ -104,46 +89,34 @@ async function spectrumOf(
 }
 
 /**
- * The spectrum from the eigenvalues μ_j of a random principal submatrix of m rows, and those of its half (m ≤ 256 where
- * N ≤ 4,096, else 512). Of a
- * matrix whose columns are alike they grow with m, of a diagonal one they do not: μ_j(m) = m^α_j, by the two, tells
- * λ_j ≈ μ_j·(N/m)^α_j, once what A holds of an identity (`ridge`) is taken away. The smaller half of them tells nothing
- * (C. Williams, M. Seeger, NIPS 13, 2001). Costs m² entries; exact where N ≤ m. Throws NonFiniteError, and what the
- * source throws.
+ * The nodes of a quadrature stand for many eigenvalues each: those between them are taken to go on from one to the next
+ * by the logarithm.
  */
-export function sampleSpectrum(source: EntrySource, ridge: number, seed: number, blas: Blas): Spectrum {
-  const { size } = source;
-  const m = submatrixOf(size);
-  const rows = sampleWithoutReplacement(size, m, new RandomStream(seed, SUBMATRIX_STREAM));
-  const whole = view(new Float64Array(m * m), 0, m, m);
-  source.entries(rows, rows, whole);
-  if (!whole.data.every(Number.isFinite))
-    throw new NonFiniteError('An entry of the matrix is NaN or infinite: nothing can be solved with it.', {});
-  const descending = (order: number, from: Matrix): Float64Array => {
-    const values = new Float64Array(order);
-    if (blas.syevd(false, 'L', from, values) !== 0) throw new Error('syevd did not converge');
-    return values.reverse();
-  };
-  if (m === size) {
-    const values = descending(m, whole).map((value) => Math.max(0, value));
-    const smallest = values[m - 1];
-    return { values, counts: new Float64Array(m).fill(1), largest: values[0], smallest, seen: 0 };
+function spreadOut(
+  nodes: readonly { readonly value: number; readonly count: number }[],
+  size: number,
+): Pick<Spectrum, 'values' | 'counts'> {
+  const floor = Number.EPSILON * Math.max(0, nodes[0].value);
+  let above = 0;
+  const places = nodes.map(({ count }) => {
+    above += count;
+    return above - count / 2;
+  });
+  const logarithms = nodes.map(({ value }) => Math.log(Math.max(value, floor)));
+  const [values, counts]: [number[], number[]] = [[], []];
+  let k = 0;
+  for (let begin = 0; begin < size;) {
+    const count = Math.min(size - begin, Math.max(1, LEVEL * Math.min(begin, size - begin)));
+    const place = begin + count / 2;
+    while (k + 1 < nodes.length && places[k + 1] < place) k++;
+    const next = Math.min(k + 1, nodes.length - 1);
+    const gap = places[next] - places[k];
+    const share = gap > 0 ? Math.min(1, Math.max(0, (place - places[k]) / gap)) : 0;
+    values.push(floor > 0 ? Math.exp((1 - share) * logarithms[k] + share * logarithms[next]) : 0);
+    counts.push(count);
+    begin += count;
   }
-  const half = m >> 1;
-  const smaller = view(new Float64Array(half * half), 0, half, half);
-  for (let j = 0; j < half; j++)
-    for (let i = 0; i < half; i++) smaller.data[j * half + i] = whole.data[2 * j * m + 2 * i];
-  const [of, ofHalf] = [descending(m, whole), descending(half, smaller)];
-  const values = new Float64Array(half);
-  for (let j = 0; j < half; j++) {
-    const [now, before] = [of[j] - ridge, ofHalf[j] - ridge];
-    const growth = now > 0 && before > 0 ? Math.min(1, Math.max(0, Math.log2(now / before))) : 1;
-    values[j] = ridge + Math.max(0, now) * (size / m) ** growth;
-    if (j > 0) values[j] = Math.min(values[j], values[j - 1]);
-  }
-  const counts = new Float64Array(half).fill(1);
-  counts[half - 1] = size - half + 1;
-  return { values, counts, largest: values[0], smallest: 0, seen: values[half - 1] };
+  return { values: Float64Array.from(values), counts: Float64Array.from(counts) };
 }
 
 /** Eigenvalues above a bound, about. */
@@ -170,30 +143,4 @@ export function eigenvalueAt({ values, counts, largest }: Spectrum, rank: number
 export function stepsAtCondition(condition: number, tolerance: number): number {
   const root = Math.sqrt(condition);
   return Math.max(1, Math.log(2 / tolerance) / Math.log((root + 1) / (root - 1)));
-}
-
-/**
- * Steps of conjugate gradients for A + λI whose `removed` largest eigenvalues a preconditioner takes away: the least
- * over k of k + ½√κ_k·ln(2/tolerance), κ_k the condition without the next k largest (O. Axelsson, *Iterative Solution
- * Methods*, Cambridge 1994, section 13.2); at most N.
- */
-export function predictedSteps(
-  spectrum: Spectrum,
-  shift: number,
-  tolerance: number,
-  size: number,
-  removed = 0,
-): number {
-  const { values, counts, smallest } = spectrum;
-  const least = smallest + shift;
-  let steps = size;
-  if (!(least > 0)) return steps;
-  let above = 0;
-  for (let k = 0; k < values.length; k++) {
-    const outliers = Math.max(0, above - removed);
-    if (above + counts[k] > removed || k === values.length - 1)
-      steps = Math.min(steps, outliers + stepsAtCondition((values[k] + shift) / least, tolerance));
-    above += counts[k];
-  }
-  return Math.max(1, Math.ceil(steps));
 }

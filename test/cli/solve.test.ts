@@ -348,30 +348,6 @@ describe('what missed its tolerance', () => {
     }
   });
 
-  it('an_indefinite_matrix_is_solved_by_minimal_residuals', async () => {
-    const indefinite = join(folder, 'signs.npy');
-    // Eigenvalues −0.8, 1 and 1.9.
-    const dense = zeros(20, 20);
-    for (let i = 0; i < 20; i++) dense.data[21 * i] = 1;
-    for (const [i, j, value] of [
-      [0, 1, 0.9],
-      [0, 2, 0.9],
-      [1, 2, -0.9],
-    ])
-      dense.data[i + 20 * j] = dense.data[j + 20 * i] = value;
-    await writeNpyMatrix(indefinite, dense);
-    const x = join(folder, 'signs-x.npy');
-    const run = ['solve', '--matrix', indefinite, '--method', 'minres', '--out', x, '--json'];
-    const { status, stdout } = await hmatrix(run);
-    const { outcome, preconditioner, residual } = JSON.parse(stdout) as SolveRecord;
-    expect({ status, outcome, name: preconditioner.name }).toEqual({ status: 0, outcome: 'converged', name: 'none' });
-    expect(residual).toBeLessThan(1e-8);
-    const solution = await readNpyMatrix(x);
-    expect(residualOf(dense, randomVectors(20, 1, 0), solution, blas) / norm2(randomVectors(20, 1, 0))).toBeLessThan(
-      1e-8,
-    );
-  });
-
   it('float32_right_hand_sides_have_the_residual_of_the_float32_solution_that_is_written', async () => {
     const k = join(folder, 'k.npy');
     const dense = denseOf(gaussianSource(200, 2, 1, blas));

@@ -301,7 +301,7 @@ describe('wrong usage has status 2 and names the option', () => {
     [['--low', '0'], /--low/],
     [['--low', '1e-9'], /--low.*no vector of 15680 numbers.*rank 1 takes/],
     [['--low', '0.2', '--high', '0.1'], /--low.*above the high one/],
-    [['--methods', 'hm,magic'], /--methods.*"magic".*hm, kronecker-sum, eigenbasis, rsvd/],
+    [['--methods', 'hm,magic'], /--methods.*"magic".*hm, .*rsvd/],
     [['--samples', '0'], /--samples/],
     [['--learning-rate', '0'], /--learning-rate/],
     [['--epochs', '-1'], /--epochs/],

@@ -55,6 +55,15 @@ describe('factorization', () => {
       for (const shift of [1, 1e-2]) await agrees(await smooth(format), shift);
     });
 
+    it('tells_the_flops_of_a_solve_about_those_of_a_product_of_the_matrix', async () => {
+      const matrix = await smooth(format);
+      const f = await factor(matrix, { shift: 1 }, { team });
+      expect(f.flops(7)).toBe(7 * f.flops(1));
+      expect(f.flops(1)).toBeGreaterThan(matrix.flops(1) / 2);
+      expect(f.flops(1)).toBeLessThan(8 * matrix.flops(1));
+      f.release();
+    });
+
     it('one_solve_leaves_a_residual_below_1e-10_at_condition_one_million', async () => {
       const matrix = await compress(
         gaussianSource(800, 2, 1, team.blas),

@@ -114,3 +114,32 @@ export const wait = defineTask(import.meta.url, 'wait', ({ turns }, { worker }) 
   Atomics.notify(turns, 0);
   Atomics.wait(turns, 1, 0);
 });
+
+/**
+ * Each task has `count` parts: out[task·count + part] += 1. The first part of a task that its own worker takes waits
+ * until others have begun one, where there are `helpers`. `how` a part ends that another worker has: it may throw, or
+ * end its thread.
+ */
+export const inParts = defineTask(import.meta.url, 'inParts', ({ out, turns, now }, context) => {
+  const body = (task, { count, helpers, how }) => {
+    now[3 * context.worker] = task;
+    now[3 * context.worker + 1] = count;
+    now[3 * context.worker + 2] = ['well', 'throws', 'exits', 'own throws'].indexOf(how);
+    const before = Atomics.load(turns, 0);
+    context.runParts(count, (part) => {
+      if (how === 'own throws') throw new NonFiniteError(`part ${part} is NaN`, { part });
+      for (let patience = 0; helpers && patience < 250 && Atomics.load(turns, 0) === before; patience++)
+        Atomics.wait(turns, 0, before, 20);
+      Atomics.add(out, task * count + part, 1);
+    });
+  };
+  body.part = (owner, part) => {
+    const [task, count, how] = now.subarray(3 * owner, 3 * owner + 3);
+    Atomics.add(turns, 0, 1);
+    Atomics.notify(turns, 0);
+    if (how === 1) throw new NonFiniteError(`part ${part} is NaN`, { part });
+    if (how === 2 && context.worker > 0) process.exit(3);
+    Atomics.add(out, task * count + part, 1);
+  };
+  return body;
+});

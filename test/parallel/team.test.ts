@@ -6,7 +6,8 @@ import { sharedInt32 } from '#hmatrix/core/shared-array.js';
 import type { TaskDefinition } from '#hmatrix/parallel/task.js';
 import { WARNING_TYPE } from '#hmatrix/core/warning.js';
 import { warnOfWorkers } from '#hmatrix/parallel/oversubscription.js';
-import { controlWords, doneTasks, drain, resetRun, TASK_DONE } from '#hmatrix/parallel/schedule.js';
+import { controlWords } from '#hmatrix/parallel/control-block.js';
+import { doneTasks, drain, resetRun, TASK_DONE } from '#hmatrix/parallel/schedule.js';
 import { independentTasks, taskGraph, upwardTasks } from '#hmatrix/parallel/task-graph.js';
 import { Team } from '#hmatrix/parallel/team.js';
 

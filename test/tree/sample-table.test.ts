@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { RandomStream } from '#hmatrix/core/random.js';
 import { view } from '#hmatrix/dense/matrix.js';
+import { runAlone } from '#hmatrix/parallel/parts.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import type { EntrySource } from '#hmatrix/source/entry-source.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
@@ -31,7 +32,7 @@ function setUp(name: SearchedName, count: number): { distance: Distance; sample:
     diagonal: (out) => stored.diagonal(out),
   };
   const form = DISTANCE_TABLE[name];
-  const context = { blas: team.blas, worker: 0, workers: 1, modules: () => ({}) };
+  const context = { blas: team.blas, worker: 0, workers: 1, modules: () => ({}), runParts: runAlone };
   const sample = Int32Array.from({ length: 500 }, (_, i) => i);
   new RandomStream(3).shuffle(sample);
   // With the zero row.

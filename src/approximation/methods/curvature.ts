@@ -16,8 +16,10 @@ import {
   modelOf,
   rowsAtBoth,
   type Approximated,
+  type Accuracy,
   type ApproximationOptions,
   type Budget,
+  type Goal,
   type Method,
 } from './method.js';
 
@@ -27,15 +29,10 @@ interface Candidate {
   make(): Promise<Approximated>;
 }
 
-type Planner = (
-  model: Model,
-  budget: Budget,
-  options: ApproximationOptions,
-  control: TeamControl,
-) => Promise<Candidate>;
+type Planner = (model: Model, goal: Goal, options: ApproximationOptions, control: TeamControl) => Promise<Candidate>;
 
-const planSum: Planner = async (model, { share }, { memoryLimit = availableMemory() }, control) => {
-  const plan = await planKroneckerSum(model, { goal: resolveGoal({ share }), memoryLimit, control });
+const planSum: Planner = async (model, goal, { memoryLimit = availableMemory() }, control) => {
+  const plan = await planKroneckerSum(model, { goal: resolveGoal(goal), memoryLimit, control });
   return {
     error: plan.error,
     make: async () => {
@@ -59,13 +56,8 @@ const planSum: Planner = async (model, { share }, { memoryLimit = availableMemor
   };
 };
 
-const planEigenbasis: Planner = async (
-  model,
-  { share },
-  { leafSize = 32, memoryLimit = availableMemory() },
-  control,
-) => {
-  const plan = await planKroneckerHierarchical(model, { ...resolveGoal({ share }), leafSize, memoryLimit }, control);
+const planEigenbasis: Planner = async (model, goal, { leafSize = 32, memoryLimit = availableMemory() }, control) => {
+  const plan = await planKroneckerHierarchical(model, { ...resolveGoal(goal), leafSize, memoryLimit }, control);
   return {
     error: plan.error,
     make: async () => {
@@ -91,14 +83,17 @@ const planEigenbasis: Planner = async (
 };
 
 function ofNetwork(title: string, name: string, plan: Planner): Method {
-  return {
-    rows: rowsAtBoth(title),
-    make: async (subject: Subject, budget, options, control) => {
-      const made = await (await plan(modelOf(subject, name), budget, options, control)).make();
-      // What is known is known of the Gauss–Newton matrix of the model, not of another one beside it.
-      return subject.gaussNewton === undefined ? { ...made, knownError: undefined, exactNorm: undefined } : made;
-    },
+  const make = async (
+    subject: Subject,
+    goal: Goal,
+    options: ApproximationOptions,
+    control: TeamControl,
+  ): Promise<Approximated> => {
+    const made = await (await plan(modelOf(subject, name), goal, options, control)).make();
+    // What is known is known of the Gauss–Newton matrix of the model, not of another one beside it.
+    return subject.gaussNewton === undefined ? { ...made, knownError: undefined, exactNorm: undefined } : made;
   };
+  return { rows: rowsAtBoth(title), make, reach: make };
 }
 
 /** Sums of Kronecker products. */
@@ -120,12 +115,9 @@ export async function betterOfBoth(
   options: ApproximationOptions,
   control: TeamControl,
 ): Promise<Approximated> {
-  const { memoryLimit = availableMemory() } = options;
-  if (!suitsKroneckerSum(model, memoryLimit, control.team.workers))
-    return (await planEigenbasis(model, budget, options, control)).make();
+  if (!isSummable(model, options, control)) return (await planEigenbasis(model, budget, options, control)).make();
   const sum = await planned(planSum(model, budget, options, control));
-  const dear = model.data.samples * rotatedIndices(model) ** 2 > 4 * DEAREST * sumFlops(model);
-  if (dear && 'error' in sum) return sum.make();
+  if (isDear(model) && 'error' in sum) return sum.make();
   const rotated = await planned(planEigenbasis(model, budget, options, control));
   if ('error' in sum && 'error' in rotated) return (sum.error <= rotated.error ? sum : rotated).make();
   if ('error' in sum) return sum.make();
@@ -134,6 +126,33 @@ export async function betterOfBoth(
     Number(refused.data['least'] ?? Number.POSITIVE_INFINITY);
   throw (leastOf(sum) <= leastOf(rotated) ? sum : rotated).refused;
 }
+
+/** Of both forms the smaller one that keeps to an error, where both may be tried. Throws what they throw. */
+export async function smallerOfBoth(
+  model: Model,
+  accuracy: Accuracy,
+  options: ApproximationOptions,
+  control: TeamControl,
+): Promise<Approximated> {
+  if (!isSummable(model, options, control)) return (await planEigenbasis(model, accuracy, options, control)).make();
+  const sum = await (await planSum(model, accuracy, options, control)).make();
+  if (isDear(model)) return sum;
+  const rotated = await (await planEigenbasis(model, accuracy, options, control)).make();
+  const [kept, other] = sum.bytes <= rotated.bytes ? [sum, rotated] : [rotated, sum];
+  other.release?.();
+  return kept;
+}
+
+/** Whether the modes of a Kronecker sum can be found: in the memory, and with no too large matrices. */
+const isSummable = (
+  model: Model,
+  { memoryLimit = availableMemory() }: ApproximationOptions,
+  { team }: TeamControl,
+): boolean => suitsKroneckerSum(model, memoryLimit, team.workers);
+
+/** Whether telling the eigenbasis's error costs too much beside what the Kronecker sum's costs. */
+const isDear = (model: Model): boolean =>
+  model.data.samples * rotatedIndices(model) ** 2 > 4 * DEAREST * sumFlops(model);
 
 /** A candidate, or why its share is refused. */
 async function planned(candidate: Promise<Candidate>): Promise<Candidate | { readonly refused: OptionError }> {

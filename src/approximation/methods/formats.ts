@@ -3,11 +3,15 @@
  */
 import { hessianTree } from '../../curvature/trees/hessian-tree.js';
 import type { TeamControl } from '../../parallel/team-control.js';
+import { isAccuracy } from '../budget.js';
 import type { Subject } from '../subject.js';
-import { betterOfBoth } from './curvature.js';
+import { betterOfBoth, smallerOfBoth } from './curvature.js';
 import type { UnitCosts } from './entries-or-products.js';
-import { approximateHierarchical, leafSizeFor, type HierarchicalMethod } from './hierarchical.js';
-import { rowsAtBoth, type Approximated, type ApproximationOptions, type Budget, type Method } from './method.js';
+import { approximateHierarchical, leafSizeFor, reachHierarchical, type HierarchicalMethod } from './hierarchical.js';
+import { rowsAtBoth, type Approximated, type ApproximationOptions, type Goal, type Method } from './method.js';
+
+/** Of a network's tree where neither caller nor budget says. */
+const LEAF_SIZE = 128;
 
 /** Nested bases. */
 export const hss: Method = ofFormat('hss', 'HSS');
@@ -18,7 +22,7 @@ export const fmm: Method = ofFormat('fmm', 'FMM');
 
 /**
  * What suits: of curvature of a network a Kronecker sum or a hierarchical matrix in the Kronecker eigenbasis, whichever
- * errs less, else HSS.
+ * errs less (or, to a tolerance, is smaller), else HSS.
  */
 export const hm: Method = {
   rows: rowsAtBoth('HM'),
@@ -26,37 +30,40 @@ export const hm: Method = {
     subject.gaussNewton === undefined
       ? hierarchical(subject, 'hss', budget, options, control)
       : betterOfBoth(subject.gaussNewton, budget, options, control),
+  reach: (subject, accuracy, options, control) =>
+    subject.gaussNewton === undefined
+      ? hierarchical(subject, 'hss', accuracy, options, control)
+      : smallerOfBoth(subject.gaussNewton, accuracy, options, control),
 };
 
 function ofFormat(format: HierarchicalMethod, title: string): Method {
   return {
     rows: rowsAtBoth(title),
     make: (subject, budget, options, control) => hierarchical(subject, format, budget, options, control),
+    reach: (subject, accuracy, options, control) => hierarchical(subject, format, accuracy, options, control),
   };
 }
 
 async function hierarchical(
   subject: Subject,
   method: HierarchicalMethod,
-  budget: Budget,
+  goal: Goal,
   options: ApproximationOptions,
   control: TeamControl,
 ): Promise<Approximated> {
   const { operator, model, source } = subject;
   const { seed = 0, memoryLimit } = options;
-  const leafSize = options.leafSize ?? leafSizeFor(budget, operator.rows);
+  const leafSize = options.leafSize ?? (isAccuracy(goal) ? undefined : leafSizeFor(goal, operator.rows));
   const tree =
     options.tree ??
     (model === undefined || source === undefined
       ? undefined
-      : (await hessianTree(model, source, { leafSize, seed }, control)).tree);
+      : (await hessianTree(model, source, { leafSize: leafSize ?? LEAF_SIZE, seed }, control)).tree);
   const { from = 'auto' } = options;
-  return approximateHierarchical(
-    { operator, source, tree, leafSize, seed, memoryLimit, from, costs: costsOf(subject) },
-    method,
-    budget,
-    control,
-  );
+  const input = { operator, source, tree, seed, memoryLimit, from, costs: costsOf(subject) };
+  return isAccuracy(goal)
+    ? reachHierarchical({ ...input, leafSize }, method, goal, control)
+    : approximateHierarchical({ ...input, leafSize: leafSize! }, method, goal, control);
 }
 
 /** Of Gauss–Newton matrices: 2n flops an entry, 8nN a product (arXiv 1910.12184). */

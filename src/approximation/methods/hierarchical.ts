@@ -6,6 +6,7 @@
 import { OptionError } from '../../core/errors.js';
 import { compressEntries } from '../../hierarchical/from-entries/compress.js';
 import { compressProducts } from '../../hierarchical/from-products/compress.js';
+import { chosenSentences } from '../../hierarchical/matrix/chosen-options.js';
 import type { HierarchicalMatrix } from '../../hierarchical/matrix/hierarchical-matrix.js';
 import { availableMemory } from '../../io/machine.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
@@ -15,7 +16,7 @@ import { buildClusterTree } from '../../tree/build.js';
 import { mostInLeaf, type ClusterTree } from '../../tree/cluster-tree.js';
 import { bytesOfBudget, denseBytes, percent } from '../budget.js';
 import { preferProducts, type UnitCosts } from './entries-or-products.js';
-import type { Approximated, Budget } from './method.js';
+import type { Accuracy, Approximated, Budget } from './method.js';
 
 /** The methods that search a tolerance. */
 export type HierarchicalMethod = 'hss' | 'hodlr' | 'fmm';
@@ -68,6 +69,87 @@ function sampledRankFor({ share }: Budget, size: number, method: HierarchicalMet
   return Math.max(16, Math.min(1024, Math.ceil(method === 'hodlr' ? (2 * numbers) / Math.max(1, depth) : numbers)));
 }
 
+/** Rank limits of compressions from products, which pay for them: the first, doubled where it is hit, and the last. */
+const FIRST_RANK = 64;
+const LAST_RANK = 2048;
+
+/**
+ * The format's matrix of that error: from entries with all that `compress` chooses; from products with rank limits that
+ * are doubled until none is hit. Throws as `approximateHierarchical`.
+ */
+export async function reachHierarchical(
+  input: Omit<HierarchicalInput, 'leafSize'> & { readonly leafSize?: number | undefined },
+  method: HierarchicalMethod,
+  { tolerance }: Accuracy,
+  control: TeamControl,
+): Promise<Approximated> {
+  const { operator, source, seed, memoryLimit, leafSize, from } = input;
+  requireInput(input, method);
+  if (source !== undefined && from !== 'products') {
+    const { tree } = input;
+    const matrix = await compressEntries(
+      source,
+      { format: method, tolerance, seed, memoryLimit, leafSize, tree },
+      control,
+    );
+    const { chosen, leafSize: leaves } = matrix.report;
+    if (chosen === undefined) return ofMatrix(matrix, { leafSize: leaves });
+    const offer = chosenSentences({ ...chosen, incompressible: false, limitedBy: undefined }).join(' ');
+    return {
+      ...ofMatrix(matrix, { leafSize: leaves }, chosenSentences({ ...chosen, lowRank: undefined })),
+      offer: offer === '' ? undefined : offer,
+    };
+  }
+  const tree = input.tree ?? (await lexicographicTree(operator.rows, leafSize ?? FIRST_RANK, control));
+  for (let maxRank = FIRST_RANK; ; maxRank *= 2) {
+    const options = { format: method as 'hss' | 'hodlr', maxRank, tolerance, seed, memoryLimit };
+    const matrix = await compressProducts(operator, tree, options, control);
+    const { complete, beyondRank } = matrix.report.products;
+    if (complete || beyondRank <= tolerance || maxRank >= LAST_RANK)
+      return ofMatrix(matrix, { leafSize: mostInLeaf(tree) });
+    matrix.release();
+  }
+}
+
+/** A matrix of a tolerance as it is; a note where it was missed, and what else is to be said. */
+function ofMatrix(
+  matrix: HierarchicalMatrix,
+  details: Readonly<Record<string, number>>,
+  sentences: readonly string[] = [],
+): Approximated {
+  const { tolerance, origin, met, seen } = matrix.report;
+  const missed = met === false ? [`The tolerance was missed: the relative error is about ${seen.toPrecision(2)}.`] : [];
+  const note = [...missed, ...sentences].join(' ');
+  return {
+    ...described(matrix, { ...details, tolerance, rank: largestRank(matrix), from: origin }),
+    note: note === '' ? undefined : note,
+  };
+}
+
+const largestRank = (matrix: HierarchicalMatrix): number => Math.max(0, ...matrix.ranks().map(({ max }) => max));
+
+const described = (matrix: HierarchicalMatrix, details: Readonly<Record<string, number | string>>): Approximated => ({
+  operator: matrix,
+  bytes: matrix.memory().bytes,
+  release: () => {
+    matrix.release();
+  },
+  details,
+});
+
+/** Throws OptionError where there is nothing to make the format from. */
+function requireInput({ source, from }: Pick<HierarchicalInput, 'source' | 'from'>, method: HierarchicalMethod): void {
+  if (method === 'fmm' && source === undefined)
+    throw new OptionError("Format 'fmm' needs entries for its near blocks: pass a source, or choose hss or hodlr.", {
+      option: 'method',
+      method,
+    });
+  if (from === 'entries' && source === undefined)
+    throw new OptionError("A hierarchical matrix from entries needs entries: pass a source, or from: 'products'.", {
+      option: 'from',
+    });
+}
+
 interface Attempt {
   readonly tolerance: number;
   readonly bytes: number;
@@ -86,15 +168,7 @@ export async function approximateHierarchical(
   const { operator, source, seed, memoryLimit } = input;
   const size = operator.rows;
   const most = bytesOfBudget(budget, size);
-  if (method === 'fmm' && source === undefined)
-    throw new OptionError("Format 'fmm' needs entries for its near blocks: pass a source, or choose hss or hodlr.", {
-      option: 'method',
-      method,
-    });
-  if (input.from === 'entries' && source === undefined)
-    throw new OptionError("A hierarchical matrix from entries needs entries: pass a source, or from: 'products'.", {
-      option: 'from',
-    });
+  requireInput(input, method);
   const tree =
     input.tree ??
     (source === undefined || input.from === 'products'
@@ -161,21 +235,13 @@ export async function approximateHierarchical(
     );
   }
   const { report } = best;
-  const kept = best;
-  return {
-    operator: kept,
-    bytes: kept.memory().bytes,
-    release: () => {
-      kept.release();
-    },
-    details: {
-      leafSize,
-      tolerance: report.tolerance,
-      rank: Math.max(0, ...kept.ranks().map(({ max }) => max)),
-      from: report.origin,
-      compressions: attempts.length,
-    },
-  };
+  return described(best, {
+    leafSize,
+    tolerance: report.tolerance,
+    rank: largestRank(best),
+    from: report.origin,
+    compressions: attempts.length,
+  });
 }
 
 /**

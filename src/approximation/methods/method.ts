@@ -14,8 +14,14 @@ import { requireEntries, requireModel, type Subject } from '../subject.js';
 export interface Budget {
   readonly share: number;
 }
-/** The keys of {@link Budget}. */
-export const BUDGET_KEYS: KeysOf<Budget> = { share: 'number' };
+/** An error to keep to, ‖A − Ã‖_F ≤ tolerance·‖A‖_F, 0 < tolerance < 1, in as few bytes as the method can. */
+export interface Accuracy {
+  readonly tolerance: number;
+}
+/** What an approximation is to keep to: memory, or an error. */
+export type Goal = Budget | Accuracy;
+/** The keys of {@link Goal}. */
+export const GOAL_KEYS: KeysOf<Budget & Accuracy> = { share: 'number', tolerance: 'number' };
 
 /** Options of {@link approximate}. */
 export interface ApproximationOptions {
@@ -69,6 +75,8 @@ export interface Approximated {
   readonly bytes: number;
   readonly details?: Readonly<Record<string, number | string>> | undefined;
   readonly note?: string | undefined;
+  /** What else would be smaller: said of a method that was asked for. */
+  readonly offer?: string | undefined;
   readonly smallestEigenvalue?: EigenvalueEstimate | undefined;
   readonly knownError?: number | undefined;
   readonly exactNorm?: number | undefined;
@@ -98,6 +106,16 @@ export interface Method {
     options: ApproximationOptions,
     control: TeamControl,
   ): Approximated | Promise<Approximated>;
+  /**
+   * The smallest approximation of that error, as far as the method finds it; a note says where it was missed. Undefined
+   * where the matrix decides memory and error. Throws as `make`.
+   */
+  reach?(
+    subject: Subject,
+    accuracy: Accuracy,
+    options: ApproximationOptions,
+    control: TeamControl,
+  ): Promise<Approximated>;
 }
 
 /** Rows at both shares: `title`-low, `title`-high. */

@@ -15,6 +15,7 @@ import type { DataSet } from '../../network/data-set.js';
 import type { Model } from '../../network/model.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
 import { trustClass } from '../../operator/self-check.js';
+import { runAlone } from '../../parallel/parts.js';
 import type { TaskDefinition, TaskBody, WorkerContext } from '../../parallel/task.js';
 import { independentTasks, taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import type { Shared, Team } from '../../parallel/team.js';
@@ -209,7 +210,13 @@ export class SampleOperator implements LinearOperator {
     }
     let body = this.#bodies.get(definition.name) as TaskBody<A> | undefined;
     if (body === undefined) {
-      const context: WorkerContext = { blas: this.#blas, worker: 0, workers: 1, modules: () => ({}) };
+      const context: WorkerContext = {
+        blas: this.#blas,
+        worker: 0,
+        workers: 1,
+        modules: () => ({}),
+        runParts: runAlone,
+      };
       body = definition.bind(state, context);
       this.#bodies.set(definition.name, body as TaskBody<unknown>);
     }

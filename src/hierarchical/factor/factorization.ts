@@ -117,6 +117,10 @@ export class Factorization implements LinearOperator {
   get bytes(): number {
     return this.#engine.bytes;
   }
+  /** Flops of a solve with p vectors, at most: 2p for each number of the factors, once downward and once upward. */
+  flops(p: number): number {
+    return 4 * p * (this.bytes / (this.precision === 'f64' ? 8 : 4));
+  }
   /** Numbers of positive and negative eigenvalues of K̃ + λI. */
   get inertia(): Inertia {
     return this.#usable().inertia;

@@ -10,12 +10,8 @@ import type { Blas } from '../../dense/blas.js';
 import type { GramMatrix } from '../../dense/interpolative.js';
 import { view, type Matrix } from '../../dense/matrix.js';
 import type { EntrySource } from '../../source/entry-source.js';
-
-/** Rows of a batch: their numbers, their weights, all 1 where the batch is certain. */
-export interface Batch {
-  readonly rows: Int32Array;
-  readonly weights: Float64Array;
-}
+import type { Batch } from './row-sampler.js';
+import { weightedEntries, type SplitSample } from './split-sample.js';
 
 interface Stored {
   readonly offset: number;
@@ -28,12 +24,15 @@ interface Stored {
 export class NodeSample implements GramMatrix {
   rows = 0;
   cols = 0;
-  readonly #blas: Blas;
+  readonly #products: Pick<Blas, 'syrk'>;
   readonly #source: EntrySource;
-  #certainGram = new Float64Array(0);
-  #spreadGram = new Float64Array(0);
-  #entries = new Float64Array(0);
-  #formed = new Float64Array(0);
+  readonly #split: SplitSample | undefined;
+  #certainGram: Float64Array = new Float64Array(0);
+  #spreadGram: Float64Array = new Float64Array(0);
+  /** Shared with other workers as long as the sample has room there, else `#local`. */
+  #entries: Float64Array = new Float64Array(0);
+  #local = new Float64Array(0);
+  #formed: Float64Array = new Float64Array(0);
   #used = 0;
   /** Numbers of batches that were evaluated and are not kept yet. */
   #pending = 0;
@@ -44,9 +43,12 @@ export class NodeSample implements GramMatrix {
   #columns: Int32Array = new Int32Array(0);
   #scale: Float64Array = new Float64Array(0);
 
-  constructor(source: EntrySource, blas: Blas) {
+  /** With `split`, samples of large nodes are evaluated and multiplied by several workers. */
+  constructor(source: EntrySource, blas: Blas, split?: SplitSample) {
     this.#source = source;
-    this.#blas = blas;
+    this.#products = split?.products ?? blas;
+    this.#split = split;
+    if (split !== undefined) [this.#certainGram, this.#spreadGram] = split.grams;
   }
 
   /** Begins with the candidates C and their amplifications D: no rows yet. */
@@ -54,8 +56,9 @@ export class NodeSample implements GramMatrix {
     this.#columns = columns;
     this.#scale = scale;
     this.cols = columns.length;
-    this.#certainGram = withRoom(this.#certainGram, 0, this.cols ** 2);
-    this.#spreadGram = withRoom(this.#spreadGram, 0, this.cols ** 2);
+    this.#certainGram = withRoom(this.#certainGram, this.cols ** 2);
+    this.#spreadGram = withRoom(this.#spreadGram, this.cols ** 2);
+    this.#entries = this.#split?.entries ?? this.#local;
     this.rows = 0;
     this.#used = 0;
     this.#pending = 0;
@@ -65,17 +68,34 @@ export class NodeSample implements GramMatrix {
   }
 
   /** W·K(R, C) of new rows, which are not part of the sample until they are kept. */
-  evaluate({ rows, weights }: Batch): Matrix {
+  evaluate(batch: Batch): Matrix {
     const n = this.cols;
-    const m = rows.length;
+    const m = batch.rows.length;
     const offset = this.#used + this.#pending;
-    this.#entries = withRoom(this.#entries, offset, offset + m * n);
+    this.#makeRoom(offset, offset + m * n);
     const a = view(this.#entries, offset, m, n);
-    this.#source.entries(rows, this.#columns, a);
+    if (this.#split === undefined) weightedEntries(this.#source, batch, this.#columns, a);
+    else this.#split.evaluate(batch, this.#columns, a);
     this.#pending += m * n;
-    const data = this.#entries;
-    for (let j = 0, p = offset; j < n; j++) for (let i = 0; i < m; i++, p++) data[p] *= weights[i];
     return a;
+  }
+
+  /** Room for `length` numbers, shared where there is some beside the sample and `beside`, else from `other`. */
+  scratch(length: number, other: () => Float64Array, beside?: Matrix): Matrix['data'] {
+    const first = this.#used + this.#pending;
+    const last = beside?.data === this.#entries && beside.offset >= first ? beside.offset : this.#entries.length;
+    return this.#split?.entries === this.#entries && first + length <= last
+      ? this.#entries.subarray(first, first + length)
+      : other();
+  }
+
+  /** Has room for so many entries, of which the first `kept` stay. */
+  #makeRoom(kept: number, length: number): void {
+    if (this.#entries.length >= length) return;
+    const larger = this.#local.length >= length ? this.#local : new Float64Array(Math.ceil(1.5 * length));
+    larger.set(this.#entries.subarray(0, kept));
+    this.#local = larger;
+    this.#entries = larger;
   }
 
   /**
@@ -87,11 +107,11 @@ export class NodeSample implements GramMatrix {
     if (m === 0) return;
     const n = this.cols;
     if (certain) {
-      this.#blas.syrk('L', 'T', 1, a, this.#certain === 0 ? 0 : 1, view(this.#certainGram, 0, n, n));
+      this.#products.syrk('L', 'T', 1, a, this.#certain === 0 ? 0 : 1, view(this.#certainGram, 0, n, n));
       this.#certain += m;
     } else {
       const all = this.#spread + m;
-      this.#blas.syrk('L', 'T', m / all, a, this.#spread / all, view(this.#spreadGram, 0, n, n));
+      this.#products.syrk('L', 'T', m / all, a, this.#spread / all, view(this.#spreadGram, 0, n, n));
       this.#spread = all;
     }
     this.#batches.push({ offset: this.#used, rows: m, weights: weights.slice(), certain });
@@ -108,7 +128,7 @@ export class NodeSample implements GramMatrix {
       const data = this.#entries;
       for (let j = 0, p = offset; j < n; j++) for (let i = 0; i < rows; i++, p++) data[p] /= weights[i];
       const gram = view(this.#certainGram, 0, n, n);
-      this.#blas.syrk('L', 'T', 1, view(data, offset, rows, n), this.#certain === 0 ? 0 : 1, gram);
+      this.#products.syrk('L', 'T', 1, view(data, offset, rows, n), this.#certain === 0 ? 0 : 1, gram);
       this.#certain += rows;
       this.#batches[b] = { offset, rows, weights, certain: true };
     });
@@ -136,10 +156,14 @@ export class NodeSample implements GramMatrix {
   form(): Matrix {
     const n = this.cols;
     const m = this.rows;
-    this.#formed = withRoom(this.#formed, 0, m * n);
-    const to = this.#formed;
+    // At the end of what is shared, beyond what `scratch` gives.
+    const shared = this.#entries.length - m * n;
+    const inside = this.#split?.entries === this.#entries && shared >= this.#used + this.#pending;
+    if (!inside) this.#formed = withRoom(this.#formed, m * n);
+    const to = inside ? this.#entries : this.#formed;
     const from = this.#entries;
-    let first = 0;
+    let first = inside ? shared : 0;
+    const formed = view(to, first, m, n);
     for (const { offset, rows, certain } of this.#batches) {
       const share = certain ? 1 : Math.sqrt(rows / this.#spread);
       for (let j = 0, p = offset; j < n; j++) {
@@ -148,14 +172,10 @@ export class NodeSample implements GramMatrix {
       }
       first += rows;
     }
-    return view(to, 0, m, n);
+    return formed;
   }
 }
 
-/** An array of at least `length` numbers that begins with the first `kept` of this one. */
-function withRoom(array: Float64Array<ArrayBuffer>, kept: number, length: number): Float64Array<ArrayBuffer> {
-  if (array.length >= length) return array;
-  const larger = new Float64Array(Math.ceil(1.5 * length));
-  larger.set(array.subarray(0, kept));
-  return larger;
-}
+/** An array of at least `length` numbers, of no values. */
+const withRoom = <A extends Float64Array>(array: A, length: number): A | Float64Array<ArrayBuffer> =>
+  array.length >= length ? array : new Float64Array(Math.ceil(1.5 * length));

@@ -40,6 +40,12 @@ export interface RowSamplerState extends Voters {
   readonly witnesses: Int32Array;
 }
 
+/** Rows of a batch: their numbers, their weights, all 1 where the batch is certain. */
+export interface Batch {
+  readonly rows: Int32Array;
+  readonly weights: Float64Array;
+}
+
 /** Share of the rows that goes to rings by their nearness, each next one's by DECLINE smaller; the rest by size. */
 const NEARNESS_SHARE = 0.65;
 const DECLINE = 0.5;
@@ -128,6 +134,11 @@ export class RowSampler {
   /** Whether every row outside was taken. */
   get complete(): boolean {
     return this.count === this.population;
+  }
+
+  /** The rows from the one numbered so on, valid until more are taken. */
+  batch(from: number): Batch {
+    return { rows: this.rows.subarray(from, this.count), weights: this.weights.subarray(from, this.count) };
   }
 
   /** Begins with node ν: no rows yet. */

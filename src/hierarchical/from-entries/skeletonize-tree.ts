@@ -18,7 +18,8 @@ import { interpolationLimit } from './cost.js';
 import { estimateCompression, forecastRanks } from './memory-estimate.js';
 import type { ResolvedOptions } from './options.js';
 import { pilotLeaves, pilotSubtrees } from './pilot.js';
-import { basisLevels, evenRanks, skeletonizeNode, type SkeletonState } from './skeletonize.js';
+import { basisLevels, candidateLimit, evenRanks, skeletonizeNode, type SkeletonState } from './skeletonize.js';
+import { splitMemory } from './split-sample.js';
 import { findVoters } from './voters.js';
 
 /** Most candidate columns of an inner node: its children's skeletons. */
@@ -98,6 +99,7 @@ export async function skeletonizeTree(
     forecast: sharedInt32(2),
     ranksOnly: false,
     done: sharedInt32(nodes),
+    split: splitMemory(control.team.workers, candidateLimit(tree.size, leafSize, maxRank), maxRank),
   };
   const shared = await control.team.share(state, { modules, solo });
   try {

@@ -19,13 +19,15 @@ import { NonFiniteError } from '../../core/errors.js';
 import { RandomStream } from '../../core/random.js';
 import { leftChild, levelOf, rightChild } from '../../core/indices.js';
 import { placesOfLargest } from '../../core/largest.js';
+import type { Blas } from '../../dense/blas.js';
 import { InterpolativeDecomposition } from '../../dense/interpolative.js';
 import { view, type Matrix, type Precision } from '../../dense/matrix.js';
-import { defineTask, type WorkerContext } from '../../parallel/task.js';
+import { defineTask, type TaskBody, type WorkerContext } from '../../parallel/task.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { openHandle, type SourceHandle } from '../../source/share-source.js';
-import { NodeSample, type Batch } from './node-sample.js';
-import { RowSampler, type RowSamplerState } from './row-sampler.js';
+import { NodeSample } from './node-sample.js';
+import { RowSampler, type Batch, type RowSamplerState } from './row-sampler.js';
+import { SplitSample, type SplitMemory } from './split-sample.js';
 import { ScaledInterpolation } from './definite-interpolation.js';
 import { NEAR_LIMIT } from '../matrix/tolerance-limits.js';
 import { firstLeaf } from '../../tree/cluster-tree.js';
@@ -63,6 +65,8 @@ export interface SkeletonState extends RowSamplerState {
   readonly ranksOnly: boolean;
   /** 1 for nodes that are done. */
   readonly done: Int32Array;
+  /** Where large nodes are worked on by several workers; absent where none is so large. */
+  readonly split?: SplitMemory | undefined;
 }
 
 /** Rows to begin with, for each unit of the rank that is forecast, and some more. */
@@ -134,7 +138,7 @@ export const mostRows = (columns: number): number =>
   Math.ceil(Math.max(MOST_PER_CANDIDATE * columns, MOST_ENTRIES / columns));
 
 /** Most columns a node of N indices' tree can have. */
-const candidateLimit = (size: number, leafSize: number, maxRank: number): number =>
+export const candidateLimit = (size: number, leafSize: number, maxRank: number): number =>
   Math.min(size, Math.max(leafSize, 2 * maxRank));
 
 /** Rows that were evaluated, and are part of the sample once they are kept. */
@@ -153,26 +157,30 @@ interface Estimate {
 class NodeSkeletonizer {
   readonly #state: SkeletonState;
   readonly #source: EntrySource;
-  readonly #context: WorkerContext;
   readonly #sampler: RowSampler;
+  readonly #split: SplitSample | undefined;
   readonly #sample: NodeSample;
+  readonly #products: Pick<Blas, 'gemm'>;
   readonly #decomposition: InterpolativeDecomposition;
   readonly #candidates: Int32Array;
   readonly #amplification: Float64Array;
   readonly #ordered: Int32Array;
   readonly #scaled: ScaledInterpolation | undefined;
-  #check = new Float64Array(0);
+  #check: Float64Array = new Float64Array(0);
   /** Squares of the errors of the rows that were tried last, without their weights. */
   #rowErrors = new Float64Array(0);
 
   constructor(state: SkeletonState, context: WorkerContext) {
     const columns = candidateLimit(state.tree.size, state.leafSize, state.maxRank);
     this.#state = state;
-    this.#context = context;
     this.#source = openHandle(state.source, context);
     this.#sampler = new RowSampler(state);
-    this.#sample = new NodeSample(this.#source, context.blas);
-    this.#decomposition = new InterpolativeDecomposition(context.blas, columns, state.maxRank);
+    const split = state.split === undefined ? undefined : new SplitSample(state.split, this.#source, context);
+    const products = split?.products ?? context.blas;
+    this.#split = split;
+    this.#products = products;
+    this.#sample = new NodeSample(this.#source, context.blas, split);
+    this.#decomposition = new InterpolativeDecomposition(products, columns, state.maxRank, split?.decomposition);
     this.#candidates = new Int32Array(columns);
     this.#amplification = new Float64Array(columns);
     this.#ordered = new Int32Array(columns);
@@ -228,7 +236,7 @@ class NodeSkeletonizer {
       const wanted = Math.ceil(Math.max(FRESH_ROWS, least / 2, FRESH_SHARE * this.#sample.rows));
       if (wanted >= sampler.population - from) sampler.takeRest();
       else sampler.takeSpread(wanted, random);
-      const batch = this.#batch(from);
+      const batch = this.#sampler.batch(from);
       const a = this.#sample.evaluate(batch);
       const fresh = this.#errorOf(a, batch.weights);
       if (!Number.isFinite(fresh.sum)) throw this.#nonFinite(ν, columns);
@@ -266,6 +274,11 @@ class NodeSkeletonizer {
     state.done[ν] = 1;
   }
 
+  /** Does a part of the node that another worker has. */
+  part(owner: number, part: number): void {
+    this.#split?.part(owner, part);
+  }
+
   /**
    * The errors, squared, of rows around those of a batch that err most, and so on where they err more. What is
    * evaluated joins `tried`. The rows' errors of that batch are those found last.
@@ -278,7 +291,7 @@ class NodeSkeletonizer {
     for (let step = 0; step < STEPS && at.length > 0; step++) {
       const from = this.#sampler.count;
       if (this.#sampler.takeAround(at, NEAREST_AROUND) === 0) break;
-      const batch = this.#batch(from);
+      const batch = this.#sampler.batch(from);
       const a = this.#sample.evaluate(batch);
       tried.push({ batch, a, certain: true });
       sum += this.#errorOf(a, batch.weights).sum;
@@ -293,7 +306,7 @@ class NodeSkeletonizer {
   #tryLoners(most: number, tried: Tried[]): number {
     const from = this.#sampler.count;
     if (this.#sampler.takeLoners(most) === 0) return 0;
-    const batch = this.#batch(from);
+    const batch = this.#sampler.batch(from);
     const a = this.#sample.evaluate(batch);
     tried.push({ batch, a, certain: true });
     return this.#errorOf(a, batch.weights).sum;
@@ -320,13 +333,8 @@ class NodeSkeletonizer {
   /** Adds the `count` rows that were taken last. */
   #add(count: number, certain: boolean): void {
     if (count === 0) return;
-    const batch = this.#batch(this.#sampler.count - count);
+    const batch = this.#sampler.batch(this.#sampler.count - count);
     this.#sample.keep(batch, this.#sample.evaluate(batch), certain);
-  }
-
-  #batch(from: number): Batch {
-    const { rows, weights, count } = this.#sampler;
-    return { rows: rows.subarray(from, count), weights: weights.subarray(from, count) };
   }
 
   /** Why the sample of node ν has no finite squared norm. */
@@ -381,8 +389,9 @@ class NodeSkeletonizer {
   #errorOf(a: Matrix, weights?: Float64Array): Estimate {
     const { rank: k, columns: order, interpolation } = this.#decomposition;
     const { rows: m, cols: n } = a;
-    if (this.#check.length < m * n) this.#check = new Float64Array(m * n);
-    const check = this.#check;
+    const own = (): Float64Array =>
+      this.#check.length >= m * n ? this.#check : (this.#check = new Float64Array(m * n));
+    const check = this.#sample.scratch(m * n, own, a);
     // Columns in the decomposition's order: skeletons, then the redundant ones.
     for (let j = 0, q = 0; j < n; j++) {
       const column = order[j];
@@ -390,7 +399,7 @@ class NodeSkeletonizer {
       for (let p = a.offset + column * m; p < a.offset + (column + 1) * m; p++, q++) check[q] = a.data[p] * scale;
     }
     const rest = view(check, k * m, m, n - k);
-    if (k > 0) this.#context.blas.gemm('N', 'T', -1, view(check, 0, m, k), interpolation, 1, rest);
+    if (k > 0) this.#products.gemm('N', 'T', -1, view(check, 0, m, k), interpolation, 1, rest);
     let sum = 0;
     let variance = 0;
     if (this.#rowErrors.length < m) this.#rowErrors = new Float64Array(2 * m);
@@ -409,7 +418,7 @@ class NodeSkeletonizer {
     // Its entries carry D already.
     const a = this.#sample.form();
     for (let j = 0; j < a.cols; j++)
-      for (let p = j * a.rows; p < (j + 1) * a.rows; p++) a.data[p] /= this.#amplification[j];
+      for (let i = 0, p = a.offset + j * a.rows; i < a.rows; i++, p++) a.data[p] /= this.#amplification[j];
     return this.#errorOf(a).sum;
   }
 
@@ -462,7 +471,13 @@ export const skeletonizeNode = defineTask<SkeletonState, { readonly nodes?: Int3
   'skeletonizeNode',
   (state, context) => {
     const skeletonizer = new NodeSkeletonizer(state, context);
-    return (task, { nodes }) => skeletonizer.run(nodes === undefined ? task : nodes[task]);
+    const body: TaskBody<{ readonly nodes?: Int32Array }> = (task, { nodes }) => {
+      skeletonizer.run(nodes === undefined ? task : nodes[task]);
+    };
+    body.part = (owner, part) => {
+      skeletonizer.part(owner, part);
+    };
+    return body;
   },
 );
 

@@ -19,7 +19,7 @@ import type { EntrySource } from '../../source/entry-source.js';
 import { mostInLeaf } from '../../tree/cluster-tree.js';
 import type { Invertible, PreconditionerKind, PreconditionerOptions } from './kind.js';
 import { makingByShift, type WithTolerance } from './error-by-shift.js';
-import { LEAF_SIZE, predictHss } from './predict-hierarchical.js';
+import { LEAF_SIZE, leastCostOfHss, predictHss } from './predict-hierarchical.js';
 
 /** A tolerance that was too loose becomes so many times smaller, so many times, */
 const TIGHTER = 0.1;
@@ -49,6 +49,7 @@ export const hss: PreconditionerKind = {
       : factored(subject, 'hss', shift, options, control);
   },
   predict: predictHss,
+  floor: leastCostOfHss,
 };
 
 /**

@@ -78,6 +78,13 @@ export interface Prediction {
 export const totalOf = ({ setup, step, iterations }: Pick<Prediction, 'setup' | 'step' | 'iterations'>): number =>
   setup + step * iterations;
 
+/** What a cost of which only a bound is known may be, in units of the bound. */
+const UNKNOWN = 1.25;
+
+/** Flops in all; of a bound so many times as many as that. */
+export const expectedOf = (prediction: Pick<Prediction, 'setup' | 'step' | 'iterations' | 'atLeast'>): number =>
+  (prediction.atLeast ? UNKNOWN : 1) * totalOf(prediction);
+
 /** One entry of the table. */
 export interface PreconditionerKind {
   /** It needs the network behind the matrix. */
@@ -98,14 +105,16 @@ export interface PreconditionerKind {
   ): Invertible | Promise<Invertible>;
   /**
    * What it would take, each way that is worth a try; empty where it cannot be made. Without it 'auto' never chooses
-   * it.
+   * it. Of what takes more than `most` flops nobody needs to know how much more.
    */
   predict?(
     subject: Subject,
     measured: Measured,
-    options: PreconditionerOptions,
+    options: PreconditionerOptions & { readonly most: number },
     control: TeamControl,
   ): readonly Prediction[] | Promise<readonly Prediction[]>;
+  /** Flops that it takes at least: where something else takes less it is not predicted, which costs something too. */
+  floor?(subject: Subject, measured: Measured): number;
 }
 
 /** Entries of the subject. Throws OptionError where there are none. */

@@ -16,21 +16,21 @@ import { sketchedNystrom } from '../../lowrank/nystrom.js';
 import { identityOperator } from '../../operator/identity-operator.js';
 import { sum } from '../../operator/sum.js';
 import { ofStored } from '../cost-model.js';
-import { eigenvalueAt, stepsAtCondition } from '../spectrum.js';
+import { evenly } from '../steps.js';
+import { eigenvalueAt } from '../spectrum.js';
 import { type PreconditionerKind, type Prediction, totalOf } from './kind.js';
 
 const RANK = 256;
 /** Share of N that the rank may be. */
 const MOST = 1 / 4;
 /** Ranks that are predicted where none is asked for. */
-const PREDICTED_RANKS = [16, 32, 64, 128, 256] as const;
+const PREDICTED_RANKS = [256, 128, 64, 32, 16] as const;
 
-/** Of a random sketch ‖A − UΛUᵀ‖₂ is so many times λ_r, */
-const OF_SKETCH = 2.5;
-/** and iterations that count outliers are so many times as many. */
-const MORE_STEPS = 1.4;
-/** Orthogonalization and small decompositions, N·(r + 10)² times 14 flops at a fifth of the rate of gemm. */
-const PANEL = 75;
+/** A random sketch leaves the first r eigenvalues of M(A + λI) spread over λ_r + λ to so many times λ_r + λ. */
+const OF_SKETCH = 2;
+/** Orthogonalization and small decompositions of N × c: as if N·(40·c² + 2,500·c) flops. */
+const PANEL = 40;
+const PANEL_COLUMN = 2500;
 
 /** The rank that is taken of a matrix of this order. */
 export const rankOf = (size: number, rank = RANK): number => Math.max(1, Math.min(rank, Math.floor(MOST * size)));
@@ -63,24 +63,24 @@ export const nystrom: PreconditionerKind = {
     };
   },
   // The best of some ranks, or the rank asked for.
-  predict: (_, { size, product, spectrum, steps, resolved, shift, vectors, tolerance }, { rank: asked }) => {
+  predict: (_, { size, product, spectrum, steps, resolved, shift, vectors }, { rank: asked, most }) => {
     const ranks = [...new Set((asked === undefined ? PREDICTED_RANKS : [asked]).map((rank) => rankOf(size, rank)))];
-    const predicted = ranks.map((rank): Prediction => {
-      const least = Math.max(shift + spectrum.smallest, Number.EPSILON * spectrum.largest);
-      const iterations = Math.min(
-        Math.ceil(MORE_STEPS * steps(rank)),
-        Math.ceil(stepsAtCondition((OF_SKETCH * eigenvalueAt(spectrum, rank) + shift) / least, tolerance)),
-      );
+    let best: Prediction | undefined;
+    for (const rank of ranks) {
+      const last = eigenvalueAt(spectrum, rank);
       const columns = rank + 10;
-      return {
-        iterations,
-        details: `rank ${rank}`,
-        making: { rank },
-        setup: product(columns) + PANEL * size * columns ** 2,
-        step: product(vectors) + ofStored(4 * size * rank, vectors),
-        atLeast: !resolved,
-      };
-    });
-    return [predicted.reduce((best, one) => (totalOf(one) < totalOf(best) ? one : best))];
+      const setup = product(columns) + size * columns * (PANEL * columns + PANEL_COLUMN);
+      const step = product(vectors) + ofStored(4 * size * rank, vectors);
+      const limit = best === undefined ? most : totalOf(best);
+      if (best !== undefined && setup + step > limit) continue;
+      const iterations = steps(
+        (value, place, level) => (place < rank ? (last * (1 + (OF_SKETCH - 1) * evenly(level)) + shift) / value : 1),
+        (limit - setup) / step,
+      );
+      const atLeast = !resolved || setup + step * iterations > most;
+      const one = { iterations, details: `rank ${rank}`, making: { rank }, setup, step, atLeast };
+      if (best === undefined || totalOf(one) < totalOf(best)) best = one;
+    }
+    return best === undefined ? [] : [best];
   },
 };

@@ -6,8 +6,8 @@ import { entriesCost } from '../../hierarchical/from-entries/cost.js';
 import type { TeamControl } from '../../parallel/team-control.js';
 import { mostInLeaf } from '../../tree/cluster-tree.js';
 import { costOfEntry, ofStored } from '../cost-model.js';
-import type { Measured } from '../measured.js';
-import { stepsAtCondition } from '../spectrum.js';
+import { MOST_STEPS, type Measured } from '../measured.js';
+import { evenly } from '../steps.js';
 import type { Prediction, PreconditionerOptions } from './kind.js';
 import { SAMPLE, SampledRanks } from './sampled-ranks.js';
 
@@ -18,8 +18,10 @@ const SMALL_SAMPLE = SAMPLE / 2;
 export const LEAF_SIZE = 256;
 /** ‖A − K̃‖_F in units of λ + λ_min. */
 const ERRORS = [10, 1, 0.1, 0.01] as const;
-/** ‖A − K̃‖₂ of ‖A − K̃‖_F, about: errors are spread over many blocks. */
-const SPREAD = 1 / 8;
+/** ‖A − K̃‖₂ of the asked ‖A − K̃‖_F, about: errors are spread over many blocks, and most ranks keep less. */
+export const SPREAD = 1 / 64;
+/** A factorization that is positive definite leaves of an eigenvalue of A + λI at least so much. */
+const DEFINITE = 1 / 10;
 /** Of the tolerance of a network's matrix in the Kronecker eigenbasis, which goes by share. */
 const OF_NETWORKS = 1e-2;
 /** The asked error ‖A − K̃‖_F/‖A‖_F at most and at least. */
@@ -34,9 +36,24 @@ export const toleranceFor = (error: number, norm: number): number =>
 const OF_SKELETONS = 1.7;
 /** Pivoted and triangular work takes so many times as long as gemm of as many flops. */
 const PIVOTED = 4;
-/** Neighbours, lists and samples of a compression, in flops: at all, and for an index. */
-const COMPRESSION = 5e8;
-const COMPRESSION_INDEX = 1.5e6;
+/** Samples, and what is done with them, are so many times those of nodes that are sampled once. */
+const RESAMPLED = 3;
+/** Neighbors, lists and calls of a compression, in flops: at all, and for an index. */
+const COMPRESSION = 2e9;
+const COMPRESSION_INDEX = 7.5e5;
+
+/** A tree and blocks of samples, from which its ranks are predicted. */
+const PREDICTING = 5e8;
+const PREDICTING_INDEX = 1e5;
+
+const leastCost = (size: number): number => COMPRESSION + COMPRESSION_INDEX * size;
+
+/** The Kronecker eigenbasis of an index of a network, and what is kept of it. */
+const OF_NETWORK_INDEX = 5e6;
+
+/** What predicting and compressing of so many indices take at least. */
+export const leastCostOfHss = ({ gaussNewton }: Subject, { size }: Measured): number =>
+  PREDICTING + PREDICTING_INDEX * size + leastCost(size) + (gaussNewton === undefined ? 0 : OF_NETWORK_INDEX * size);
 
 /** The rank limit where a sample's largest block has so many singular values that matter. */
 export const rankLimit = (rank: number, leaf: number): number =>
@@ -58,7 +75,7 @@ export async function predictHss(
 ): Promise<readonly Prediction[]> {
   const { source } = subject;
   if (source === undefined) return [];
-  const { spectrum, shift, vectors, tolerance, product, steps, resolved } = measured;
+  const { shift, vectors, product, steps, least, norm: frobenius } = measured;
   const { leafSize = subject.model === undefined ? LEAF_SIZE : LEAF_SIZE / 2, seed = 0, maxRank } = options;
   const { blas } = control.team;
   const leaf = Math.max(2, Math.min(leafSize, source.size));
@@ -66,9 +83,7 @@ export async function predictHss(
   const m = mostInLeaf(tree);
   const leaves = 2 ** tree.depth;
   const entry = costOfEntry(subject, source);
-  const least = Math.max(shift + spectrum.smallest, Number.EPSILON * spectrum.largest);
-  const { values, counts } = spectrum;
-  const norm = Math.sqrt(values.reduce((sum, value, k) => sum + counts[k] * value * value, 0)) || 1;
+  const norm = frobenius || 1;
   const network = subject.gaussNewton !== undefined && shift > 0;
   const asked = options.tolerance ?? (network ? OF_NETWORKS : undefined);
   const tolerances =
@@ -100,16 +115,16 @@ export async function predictHss(
     const apply = leaves * (2 * m * m + 4 * m * squared + 16 * squared * squared);
     const error = SPREAD * wanted * norm;
     return {
-      iterations: Math.min(
-        resolved ? steps() : Infinity,
-        Math.ceil(stepsAtCondition(1 + (2 * error) / least, tolerance)),
+      iterations: steps(
+        (value, _, level) => 1 / Math.max(DEFINITE * value, value + error * (2 * evenly(level) - 1)),
+        MOST_STEPS,
       ),
       atLeast: !told,
       details: `rank ${most} at ${wanted.toExponential(0)}`,
       making: network
         ? {}
         : { tolerance: wanted, leafSize: leafFor(most), maxRank: maxRank ?? rankLimit(most / OF_SKELETONS, leaf) },
-      setup: COMPRESSION + COMPRESSION_INDEX * source.size + entries * entry + PIVOTED * (flops + factor),
+      setup: leastCost(source.size) + RESAMPLED * (entries * entry + PIVOTED * flops) + PIVOTED * factor,
       step: product(vectors) + ofStored(apply, vectors),
     };
   });
