@@ -229,6 +229,13 @@ describe('an approximation', () => {
           const jacobians = bruteForceJacobian(one).reduce((sum, { data }) => sum + norm(data) ** 2, 0) / shape.samples;
           const cancelled = Math.max(1, jacobians / Math.max(norm(reference.data), Number.MIN_VALUE));
           expect(Math.abs(made.error - error)).toBeLessThanOrEqual(1e-9 * error + cancelled * made.report.rounding);
+          // Weyl: no eigenvalue lies below −‖G − G̃‖_F, but for those of syevd, off by rounding.
+          const d = dense(made);
+          const values = new Float64Array(d.rows);
+          expect(team.blas.syevd(false, 'L', d, values)).toBe(0);
+          expect(values[0]).toBeGreaterThanOrEqual(
+            made.lowerBound - 100 * EPS * d.rows * Math.max(made.report.norm, jacobians),
+          );
           made.release();
         },
       ),

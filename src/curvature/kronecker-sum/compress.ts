@@ -23,9 +23,9 @@ import { planKroneckerSum, streamedKroneckerSum } from './plan.js';
 /** Options of {@link kroneckerSum}. */
 export interface KroneckerSumOptions extends GoalOptions {
   /**
-   * At most so many modes of every pair of layers, by a randomized range finder in two passes over the data: memory does
-   * not grow with the samples (stream.ts), and the error is an estimate with an interval. Default: all modes, from Gram
-   * matrices of the samples, the error known.
+   * At most so many modes of every pair of layers, by a randomized range finder in two passes over the data: memory
+   * does not grow with the samples (stream.ts), and the error is an estimate with an interval. Default: all modes, from
+   * Gram matrices of the samples, the error known.
    */
   readonly modes?: number | undefined;
   /** With `modes`: samples in memory at a time. Default 512. */
@@ -51,11 +51,11 @@ const PROBES = 32;
 /**
  * G of the model, N × N, as a sum of Kronecker products at a given share of the dense matrix's memory or to a given
  * error, which is known. For n samples: at most min(n, d_ℓ·d_ℓ′) modes a pair of layers, 2n flops for each number of
- * those S_j that are looked at and about 2n²(width + width′ + modes) a pair; in memory rotatedModelBytes and, for a pair
- * with more than n numbers d_ℓ·d_ℓ′ in an m_i, n times as many for each worker. With `modes`: stream.ts. In float64;
- * deterministic, the same bits for any team. G̃ may have negative eigenvalues, at worst −error·‖G‖_F. Throws OptionError
- * (also for a share that not even the last layer's block fits in, with the least that would do), ShapeError,
- * NonFiniteError, MemoryError, AbortedError, WorkerError.
+ * those S_j that are looked at and about 2n²(width + width′ + modes) a pair; in memory rotatedModelBytes and, for a
+ * pair with more than n numbers d_ℓ·d_ℓ′ in an m_i, n times as many for each worker. With `modes`: stream.ts. In
+ * float64; deterministic, the same bits for any team. No eigenvalue of G̃ lies below its `lowerBound`. Throws
+ * OptionError (also for a share that not even the last layer's block fits in, with the least that would do),
+ * ShapeError, NonFiniteError, MemoryError, AbortedError, WorkerError.
  *
  * ```js
  * const hessian = await kroneckerSum(model, { share: 0.01 });

@@ -42,7 +42,7 @@ export interface KroneckerSumReport {
     readonly of: number;
   }[];
   readonly panels: number;
-  /** ‖G‖_F, and ‖G − G̃‖_F/‖G‖_F: the energy left out, summed as it was left out; estimates where there is an interval. */
+  /** ‖G‖_F, and ‖G − G̃‖_F/‖G‖_F: the energy left out, summed as it was left out; estimates with an interval. */
   readonly norm: number;
   readonly error: number;
   /** Of streamed modes: where the error lies with 95 % confidence, from so many test vectors. */
@@ -61,8 +61,8 @@ export interface KroneckerSumReport {
 }
 
 /**
- * Symmetric N × N, float64; products with float32 vectors are taken in float64. G̃ may have negative eigenvalues, at
- * worst −error·‖G‖_F.
+ * Symmetric N × N, float64; products with float32 vectors are taken in float64. G̃ may have negative eigenvalues, none
+ * below `lowerBound`.
  */
 export class KroneckerSumMatrix implements LinearOperator {
   readonly rows: number;
@@ -99,6 +99,15 @@ export class KroneckerSumMatrix implements LinearOperator {
   /** ‖G − G̃‖_F/‖G‖_F, exact up to `report.rounding`; an estimate where `report.interval` says so. */
   get error(): number {
     return this.report.error;
+  }
+
+  /**
+   * No eigenvalue of G̃ lies below it (H. Weyl): −‖G − G̃‖_F, with what rounding may add to that, as G ≽ 0; with
+   * streamed modes, with 95 % confidence. So G̃ + λI is positive definite for every λ above −lowerBound.
+   */
+  get lowerBound(): number {
+    const { norm, error, interval, rounding } = this.report;
+    return -((interval?.high ?? error) + rounding) * norm;
   }
 
   get bytes(): number {

@@ -223,6 +223,7 @@ async function chooseWithin(
     }
     return { width: layer.width, outputVectors: numbers };
   });
+  const least = Number.EPSILON ** 2 * totalEnergy(rotated, modes);
   for (let seen = 0; ;) {
     const batch = Math.min(BATCH, grid.groups.length - seen);
     if (batch > 0)
@@ -238,7 +239,11 @@ async function chooseWithin(
     const noise = unseenNoise(modes, grid, seen);
     // With an error to reach, the tail is left out where it hardly counts, and nothing is chosen before.
     if (!all && goal.kind === 'energy' && unseenEnergy(grid, seen) + noise > UNSEEN * goal.energy) continue;
-    const { choice, met } = new SumChooser(grid, layers, fixed, seen).choose(goal);
+    const chooser = new SumChooser(grid, layers, fixed, seen);
+    const rounded = all && goal.kind === 'bytes' ? chooser.choose({ kind: 'energy', energy: least }).choice : undefined;
+    // Numbers that are rounding alone are not worth their bytes.
+    if (rounded !== undefined && rounded.bytes <= (goal as { bytes: number }).bytes) return { ...rounded, noise };
+    const { choice, met } = chooser.choose(goal);
     if (
       !all &&
       goal.kind === 'bytes' &&

@@ -1,11 +1,11 @@
 /**
  * Modes of any number of samples in two passes over the data and bounded memory.
  * The first pass adds up A of each layer and, for each pair of layers, the sketch Y = R·[u_1 ⊗ v_1, u_2 ⊗ v_2, …] =
- * Σ_i vec(m_i)·(ā_i·u_t)(ā_i′·v_t): a randomized range finder (N. Halko, P.-G. Martinsson, J. Tropp, SIAM Review 53(2),
- * 2011) with Khatri–Rao test vectors, of R that is never formed. Q orthonormalizes Y; where the m_i have no more numbers
- * than modes are asked for, Q is the identity. The second pass adds up QᵀR as matrices S in the eigenbasis of the
- * activations, which are then turned into modes. Test vectors that Q knows nothing of are kept as probes: E‖(R − R̃)(u ⊗
- * v)‖² = ‖R − R̃‖_F² for standard normal u and v, whatever R̃ (sampled.ts).
+ * Σ_i vec(m_i)·(ā_i·u_t)(ā_i′·v_t): a randomized range finder (N. Halko, P.-G. Martinsson, J. Tropp, SIAM Review
+ * 53(2), 2011) with Khatri–Rao test vectors, of R that is never formed. Q orthonormalizes Y; where the m_i have no more
+ * numbers than modes are asked for, Q is the identity. The second pass adds up QᵀR as matrices S in the eigenbasis of
+ * the activations, which are then turned into modes. Test vectors that Q knows nothing of are kept as probes:
+ * E‖(R − R̃)(u ⊗ v)‖² = ‖R − R̃‖_F² for standard normal u and v, whatever R̃ (sampled.ts).
  */
 import { throwIfAborted } from '../../core/context.js';
 import { requireMemory } from '../../core/memory.js';
@@ -256,7 +256,7 @@ export async function streamModes(
   };
 }
 
-/** Orthonormal eigenvectors of a Gram matrix (its lower triangle) by falling eigenvalue, but for those of its kernel. */
+/** Orthonormal eigenvectors of a Gram matrix (its lower triangle) by falling eigenvalue, without its kernel's. */
 function eigenvectors(gram: Matrix, blas: Blas): Matrix {
   const { rows } = gram;
   const vectors = zeros(rows, rows);
