@@ -10,8 +10,9 @@
  * their energy for a byte, over all pairs of layers and modes at once (choice.ts). M_j are orthonormal and blocks
  * disjoint, so all of it is orthogonal projection, and the error is what was left out, exactly but for rounding.
  */
-import { requireMemoryLimit, requireSeed, requireWhole } from '../../core/checks.js';
+import { requireMemoryLimit, requirePrecision, requireSeed, requireWhole } from '../../core/checks.js';
 import { OptionError } from '../../core/errors.js';
+import type { Precision } from '../../core/floats.js';
 import { type KeysOf, requireKnownOptions } from '../../core/known-options.js';
 import { availableMemory } from '../../io/machine.js';
 import { asModel, checkModel, type GivenModel } from '../../network/model.js';
@@ -32,6 +33,11 @@ export interface KroneckerSumOptions extends GoalOptions {
   readonly batchSize?: number | undefined;
   /** With `modes`: seeds the test vectors. Default 0. */
   readonly seed?: number | undefined;
+  /**
+   * Precision of the stored S_j and M_j, and of products. Default 'f64'; 'f32' keeps twice as many numbers in the same
+   * memory, each rounded to 6e-8 of itself (the basis stays in float64).
+   */
+  readonly dtype?: Precision | undefined;
   /** Bytes that the compression may use; default: what the system says is free. */
   readonly memoryLimit?: number | undefined;
 }
@@ -42,6 +48,7 @@ const KRONECKER_SUM_KEYS: KeysOf<KroneckerSumOptions> = {
   modes: 'number',
   batchSize: 'number',
   seed: 'number',
+  dtype: true,
   memoryLimit: 'number',
 };
 
@@ -78,10 +85,11 @@ export async function kroneckerSum(
   const memoryLimit = requireMemoryLimit(known.memoryLimit ?? availableMemory());
   const control = await onTeam(givenControl, 'kroneckerSum');
   checkModel(model);
-  const { modes, batchSize = 512, seed = 0 } = known;
+  const { modes, batchSize = 512, seed = 0, dtype = 'f64' } = known;
+  requirePrecision(dtype, 'dtype');
   requireWhole(batchSize, 'batchSize', 1);
   requireSeed(seed);
-  const request = { goal, memoryLimit, control };
+  const request = { goal, dtype, memoryLimit, control };
   if (modes === undefined) {
     if (known.batchSize !== undefined || known.seed !== undefined)
       throw new OptionError('batchSize and seed go with modes, the most modes of a pair of layers to be streamed.', {

@@ -1,6 +1,7 @@
 /**
  * A sum of Kronecker products for a Gauss–Newton Hessian: G̃ = Q·H̃·Qᵀ + complement.
  */
+import { precisionOf, type Precision } from '../../core/floats.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Matrix } from '../../dense/matrix.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
@@ -47,7 +48,10 @@ export interface KroneckerSumReport {
   readonly error: number;
   /** Of streamed modes: where the error lies with 95 % confidence, from so many test vectors. */
   readonly interval?: { readonly low: number; readonly high: number; readonly probes: number } | undefined;
-  /** By how much rounding may make the true relative error differ from `error`. */
+  /**
+   * By how much rounding may make the true relative error differ from `error`; in float32 that of the stored numbers
+   * too, not that of products.
+   */
   readonly rounding: number;
   /** Whether the asked tolerance was met. Undefined where a share of the memory was asked for. */
   readonly met?: boolean | undefined;
@@ -61,7 +65,8 @@ export interface KroneckerSumReport {
 }
 
 /**
- * Symmetric N × N, float64; products with float32 vectors are taken in float64. G̃ may have negative eigenvalues, none
+ * Symmetric N × N; products are taken in the precision of the stored numbers, whatever that of the vectors.
+ * G̃ may have negative eigenvalues, none
  * below `lowerBound`.
  */
 export class KroneckerSumMatrix implements LinearOperator {
@@ -94,6 +99,11 @@ export class KroneckerSumMatrix implements LinearOperator {
 
   get size(): number {
     return this.rows;
+  }
+
+  /** That of the stored S_j and M_j. */
+  get precision(): Precision {
+    return precisionOf(this.data.values);
   }
 
   /** ‖G − G̃‖_F/‖G‖_F, exact up to `report.rounding`; an estimate where `report.interval` says so. */

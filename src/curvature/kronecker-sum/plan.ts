@@ -3,6 +3,7 @@
  */
 import { throwIfAborted } from '../../core/context.js';
 import { NonFiniteError } from '../../core/errors.js';
+import { NUMBER_BYTES, ROUNDOFF, type Precision } from '../../core/floats.js';
 import { requireMemory } from '../../core/memory.js';
 import { squaredNorm } from '../../dense/matrix.js';
 import { allowedError } from '../../hierarchical/matrix/tolerance-limits.js';
@@ -43,13 +44,15 @@ export interface KroneckerSumPlan {
 /** What a sum is for: a goal within some memory, on a team. */
 export interface SumRequest {
   readonly goal: ResolvedGoal;
+  /** Precision of what is stored. Default 'f64'. */
+  readonly dtype?: Precision | undefined;
   readonly memoryLimit: number;
   readonly control: TeamControl;
 }
 
 /** Chooses what is kept of all modes. Throws what `kroneckerSum` throws, but for unknown options. */
 export async function planKroneckerSum(model: Model, request: SumRequest): Promise<KroneckerSumPlan> {
-  const { goal, memoryLimit, control } = request;
+  const { goal, dtype = 'f64', memoryLimit, control } = request;
   throwIfAborted(control.signal);
   const start = performance.now();
   requireMemory(sumMemory(model, control.team.workers), memoryLimit, {
@@ -61,7 +64,7 @@ export async function planKroneckerSum(model: Model, request: SumRequest): Promi
   const rotatedAt = performance.now();
   const modes = await modesOf(tables, control);
   const energy = totalEnergy(rotated, modes);
-  const candidates: Candidates = { model, rotated, tables, modes, grid: sumGrid(tables, modes) };
+  const candidates: Candidates = { model, dtype, rotated, tables, modes, grid: sumGrid(tables, modes) };
   const modesAt = performance.now();
   const chosen = await chooseWithin(candidates, goalOf(goal, model.network.parameters, energy), control);
   const chosenAt = performance.now();
@@ -94,7 +97,7 @@ export async function streamedKroneckerSum(
   options: StreamOptions,
   request: SumRequest,
 ): Promise<KroneckerSumMatrix> {
-  const { goal, memoryLimit, control } = request;
+  const { goal, dtype = 'f64', memoryLimit, control } = request;
   throwIfAborted(control.signal);
   const start = performance.now();
   const { blas } = control.team;
@@ -103,7 +106,7 @@ export async function streamedKroneckerSum(
   const modesAt = performance.now();
   const captured = totalEnergy(rotated, modes);
   const missing = uncaptured(modes, probes, blas);
-  const candidates: Candidates = { model, rotated, tables, modes, grid: sumGrid(tables, modes) };
+  const candidates: Candidates = { model, dtype, rotated, tables, modes, grid: sumGrid(tables, modes) };
   const size = model.network.parameters;
   const asked = goalOf(goal, size, captured + missing);
   // What no mode holds is dropped already.
@@ -150,19 +153,19 @@ function totalEnergy({ complement }: RotatedModel, modes: readonly PairModes[]):
 
 /** The chosen panels with their numbers. */
 async function filled(
-  { rotated, tables, modes, grid }: Candidates,
+  { dtype, rotated, tables, modes, grid }: Candidates,
   chosen: SumChoice,
   control: TeamControl,
 ): Promise<SumLayout> {
   const units = usedBy(rotated, chosen).map((used) => used.units.length);
-  const layout = layOutSum(tables, grid, chosen, units);
+  const layout = layOutSum(tables, grid, chosen, units, dtype);
   await runOnce('fill blocks', fillGroups, { tables, modes, layout }, independentTasks(layout.kept.length), control);
   return layout;
 }
 
 /** The matrix with its report. */
 function finished(
-  { model, rotated, modes }: Candidates,
+  { model, dtype, rotated, modes }: Candidates,
   chosen: SumChoice,
   layout: SumLayout,
   { goal, control }: SumRequest,
@@ -180,6 +183,7 @@ function finished(
     })),
     panels: layout.panelBegin[layout.kept.length],
     ...known,
+    rounding: known.rounding + (dtype === 'f32' ? storedRounding(modes, layout) / known.norm : 0),
     ...(goal.share === undefined ? { met: known.error <= allowedError(goal.tolerance, 'f64', size) } : {}),
   };
   return new KroneckerSumMatrix(keptBasis(rotated, usedBy(rotated, chosen)), layout.data, size, report, control.team);
@@ -194,9 +198,20 @@ function roundingOf({ network, data }: Model, error: number, noise: number): num
   return 32 * Number.EPSILON * terms + (noise > 0 ? noise / Math.max(2 * error, Math.sqrt(noise)) : 0);
 }
 
+/** What rounding S_j and M_j to float32 may do to G̃: half an eps of each, Σ_j σ_j being more than all of them. */
+function storedRounding(modes: readonly PairModes[], { kept }: SumLayout): number {
+  let sum = 0;
+  for (const { pair, first, count } of kept) {
+    const { lower, upper, energies } = modes[pair];
+    for (const energy of energies.subarray(first, first + count)) sum += (lower === upper ? 1 : 2) * Math.sqrt(energy);
+  }
+  return ROUNDOFF.f32 * sum;
+}
+
 /** What blocks are chosen from. */
 interface Candidates {
   readonly model: Model;
+  readonly dtype: Precision;
   readonly rotated: RotatedModel;
   readonly tables: RotatedTables;
   readonly modes: readonly PairModes[];
@@ -208,7 +223,7 @@ interface Candidates {
  * that they have reached; then chooses. Throws OptionError where no choice keeps to the goal.
  */
 async function chooseWithin(
-  { model, rotated, tables, modes, grid }: Candidates,
+  { model, dtype, rotated, tables, modes, grid }: Candidates,
   goal: Goal,
   control: TeamControl,
 ): Promise<SumChoice & { readonly noise: number }> {
@@ -223,6 +238,7 @@ async function chooseWithin(
     }
     return { width: layer.width, outputVectors: numbers };
   });
+  const width = NUMBER_BYTES[dtype];
   const least = Number.EPSILON ** 2 * totalEnergy(rotated, modes);
   for (let seen = 0; ;) {
     const batch = Math.min(BATCH, grid.groups.length - seen);
@@ -239,7 +255,7 @@ async function chooseWithin(
     const noise = unseenNoise(modes, grid, seen);
     // With an error to reach, the tail is left out where it hardly counts, and nothing is chosen before.
     if (!all && goal.kind === 'energy' && unseenEnergy(grid, seen) + noise > UNSEEN * goal.energy) continue;
-    const chooser = new SumChooser(grid, layers, fixed, seen);
+    const chooser = new SumChooser(grid, { layers, fixed, width }, seen);
     const rounded = all && goal.kind === 'bytes' ? chooser.choose({ kind: 'energy', energy: least }).choice : undefined;
     // Numbers that are rounding alone are not worth their bytes.
     if (rounded !== undefined && rounded.bytes <= (goal as { bytes: number }).bytes) return { ...rounded, noise };
@@ -247,7 +263,7 @@ async function chooseWithin(
     if (
       !all &&
       goal.kind === 'bytes' &&
-      (!met || noise > UNSEEN * choice.dropped || mostWorth(grid, seen) > choice.price)
+      (!met || noise > UNSEEN * choice.dropped || mostWorth(grid, seen, width) > choice.price)
     )
       continue;
     if (!met && goal.kind === 'bytes')
@@ -272,14 +288,14 @@ function unseenNoise(modes: readonly PairModes[], { groups }: SumGrid, seen: num
 }
 
 /** The most energy for a byte that any group from `seen` on can have: its first block's. */
-function mostWorth({ groups, pairs, blocks }: SumGrid, seen: number): number {
+function mostWorth({ groups, pairs, blocks }: SumGrid, seen: number, width: number): number {
   let most = 0;
   for (let g = seen; g < groups.length; g++) {
     const { pair, count, energy, mixing } = groups[g];
     const { row, column } = pairs[pair];
     const least = (begin: Int32Array): number => Math.floor(begin[begin.length - 1] / (begin.length - 1));
     const numbers = count * least(blocks[row]) * least(blocks[column]) + mixing;
-    most = Math.max(most, (2 * energy) / (8 * numbers));
+    most = Math.max(most, (2 * energy) / (width * numbers));
   }
   return most;
 }

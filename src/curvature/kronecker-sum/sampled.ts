@@ -9,7 +9,7 @@ import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
 import { copyInto, view, zeros, type Matrix } from '../../dense/matrix.js';
 import { meanInterval, type MeanInterval } from '../../krylov/mean-interval.js';
-import { panelAt, type SumLayout } from './data.js';
+import { panelAt, wideView, type SumLayout } from './data.js';
 import type { PairModes } from './modes.js';
 import type { PairProbes } from './stream.js';
 
@@ -56,7 +56,7 @@ function keptForms(
       const add = (near: Matrix, far: Matrix, skipped: number): void => {
         if (columns === skipped) return;
         const product = zeros(modes * rows, probes);
-        const part = view(data.values, values + skipped * modes * rows, modes * rows, columns - skipped);
+        const part = wideView(data.values, values + skipped * modes * rows, modes * rows, columns - skipped);
         const vectors = view(far.data, far.offset + columnBegin + skipped, columns - skipped, probes, far.ld);
         blas.gemm('N', 'N', 1, part, vectors, 0, product);
         for (let t = 0, at = 0; t < probes; t++)
