@@ -18,7 +18,7 @@ function lines({ name, dgemm, exact, rows, peakBytes }: KroneckerResult): string
         `${digits(100 * row.share, 3)} %`,
         // Below what rounding may add, the error is zero to rounding.
         row.error <= row.rounding ? 'exact' : `**${power(row.error)}**`,
-        row.eigenbasis === null ? '' : power(row.eigenbasis),
+        row.eigenbasis === null ? '' : row.eigenbasis === 0 ? 'exact' : power(row.eigenbasis),
         `${row.modes} of ${row.of}`,
         digits(row.build),
         digits(1000 * row.one),
