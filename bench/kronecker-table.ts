@@ -18,7 +18,7 @@ function lines({ name, dgemm, exact, rows, peakBytes }: KroneckerResult): string
         `${digits(100 * row.share, 3)} %`,
         // Below what rounding may add, the error is zero to rounding.
         row.error <= row.rounding ? 'exact' : `**${power(row.error)}**`,
-        row.eigenbasis === null ? '' : power(row.eigenbasis),
+        row.eigenbasis === null ? '' : row.eigenbasis === 0 ? 'exact' : power(row.eigenbasis),
         `${row.modes} of ${row.of}`,
         digits(row.build),
         digits(1000 * row.one),
@@ -34,8 +34,8 @@ export function makeKroneckerTable(results: readonly KroneckerResult[]): string 
   if (results.length === 0) return '';
   const { blas, workers, data } = results[0];
   return [
-    `${blas}; ${workers} workers; ${data}. ε_F, known from what was dropped, beside that of the hierarchical matrix in ` +
-      'the Kronecker eigenbasis at the same memory; build in s; product with one vector in ms; with 64 vectors in s, ' +
+    `${blas}; ${workers} workers; ${data}. ε_F, known from what was dropped, beside that of the hierarchical matrix ` +
+      'in the Kronecker eigenbasis at the same memory; build in s; product with one vector in ms; with 64 in s, ' +
       "and its share of dgemm's rate just then; the exact product with one vector in ms; peak memory in GB.",
     '',
     '| network | %K | Kronecker sum | eigenbasis | modes | build | 1 vector | 64 vectors | exact | peak |',

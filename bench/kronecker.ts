@@ -49,7 +49,7 @@ export interface KroneckerResult {
 const VECTORS = 64;
 const REPEATS = 7;
 /** Weights and samples above which the eigenbasis is left out. */
-const EIGENBASIS_WORK = 1e13;
+const EIGENBASIS_WORK = 2e12;
 
 function seconds(operator: LinearOperator, vectors: number, repeats: number): number {
   const n = operator.rows;

@@ -2,7 +2,8 @@
  * `npm run bench [-- --only TEXT] [--write] [--images FILE] [--labels FILE]`: every case in a process of its own, or
  * those that have TEXT in their name or in their label in the tables of docs/benchmarks.md. Results are printed;
  * `--write` puts them into bench/results (compression.json of bench/cases.ts, factorization.json, hessian.json,
- * kronecker.json, preconditioners.json, training.json, scaling.json, graph.json: critical paths of task graphs, coverage.json: how
+ * kronecker.json, preconditioners.json, training.json, scaling.json, graph.json: critical paths of task graphs,
+ * coverage.json: how
  * often stated intervals hold, tolerance.json: whether asked tolerances are kept, choose.json: what `auto` takes beside
  * the best of a grid, leaf.json: leaf sizes that were chosen) and into the tables of docs/benchmarks.md, which are made
  * from those.

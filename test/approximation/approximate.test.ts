@@ -10,7 +10,7 @@ import type { BlockDiagonalOperator } from '#hmatrix/source/block-diagonal.js';
 import type { EigenvalueCorrected } from '#hmatrix/curvature/kronecker/ekfac.js';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import type { KroneckerFactored } from '#hmatrix/curvature/kronecker/kfac.js';
-import { sumMemory } from '#hmatrix/curvature/kronecker-sum/compress.js';
+import { sumMemory } from '#hmatrix/curvature/kronecker-sum/cost.js';
 import { KroneckerSumMatrix } from '#hmatrix/curvature/kronecker-sum/matrix.js';
 import type { KroneckerHierarchicalMatrix } from '#hmatrix/curvature/eigenbasis/matrix.js';
 import type { SampleOperator } from '#hmatrix/curvature/products/sample-operator.js';

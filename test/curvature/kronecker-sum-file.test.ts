@@ -41,6 +41,17 @@ describe('a saved Kronecker sum', () => {
     }
   });
 
+  it('keeps_float32_as_it_is', async () => {
+    const path = join(folder, 'narrow.hm');
+    const model = randomModel({ widths: [20, 5, 12], activation: 'tanh', loss: 'mse', bias: true, samples: 30 });
+    const narrow = await kroneckerSum(model, { share: 0.3, dtype: 'f32' }, { team });
+    await saveKroneckerSum(path, narrow);
+    const loaded = await loadKroneckerSum(path, { team });
+    expect(loaded.precision).toBe('f32');
+    expect(loaded.toDense()).toEqual(narrow.toDense());
+    expect(loaded.memory()).toEqual(narrow.memory());
+  });
+
   it('is_kept_where_there_are_no_modes', async () => {
     const path = join(folder, 'none.hm');
     const model = randomModel({ widths: [4, 3], activation: 'linear', loss: 'mse', bias: false, samples: 5 });

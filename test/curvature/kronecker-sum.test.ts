@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { MemoryError, NonFiniteError, OptionError } from '#hmatrix/core/errors.js';
 import { RandomStream } from '#hmatrix/core/random.js';
-import { kroneckerSum, modesOf, type KroneckerSumOptions } from '#hmatrix/curvature/kronecker-sum/compress.js';
+import { kroneckerSum, type KroneckerSumOptions } from '#hmatrix/curvature/kronecker-sum/compress.js';
+import { modesOf } from '#hmatrix/curvature/kronecker-sum/modes.js';
 import { groupSizes } from '#hmatrix/curvature/kronecker-sum/grid.js';
 import type { KroneckerSumMatrix } from '#hmatrix/curvature/kronecker-sum/matrix.js';
 import { tablesOf } from '#hmatrix/curvature/eigenbasis/energies.js';
@@ -228,6 +229,13 @@ describe('an approximation', () => {
           const jacobians = bruteForceJacobian(one).reduce((sum, { data }) => sum + norm(data) ** 2, 0) / shape.samples;
           const cancelled = Math.max(1, jacobians / Math.max(norm(reference.data), Number.MIN_VALUE));
           expect(Math.abs(made.error - error)).toBeLessThanOrEqual(1e-9 * error + cancelled * made.report.rounding);
+          // Weyl: no eigenvalue lies below −‖G − G̃‖_F, but for those of syevd, off by rounding.
+          const d = dense(made);
+          const values = new Float64Array(d.rows);
+          expect(team.blas.syevd(false, 'L', d, values)).toBe(0);
+          expect(values[0]).toBeGreaterThanOrEqual(
+            made.lowerBound - 100 * EPS * d.rows * Math.max(made.report.norm, jacobians),
+          );
           made.release();
         },
       ),
@@ -367,6 +375,49 @@ describe('an approximation', () => {
   });
 });
 
+describe('in float32', () => {
+  const model = smoothModel([40, 6, 40]);
+  const exact = denseGaussNewton(model);
+  const size = norm(exact.data);
+
+  it('a_sum_keeps_more_in_the_same_memory_and_states_its_error', async () => {
+    for (const share of [0.04, 0.06]) {
+      const [wide, narrow] = [await build(model, { share }), await build(model, { share, dtype: 'f32' })];
+      expect(narrow.share).toBeLessThanOrEqual(share);
+      expect(narrow.precision).toBe('f32');
+      expect(narrow.error).toBeLessThan(wide.error);
+      const entries = zeros(exact.rows, exact.rows);
+      const all = Int32Array.from({ length: exact.rows }, (_, i) => i);
+      const source = narrow.source();
+      source.entries(all, all, entries);
+      expect(Math.abs(narrow.error - distance(entries, exact) / size)).toBeLessThanOrEqual(narrow.report.rounding);
+      expect(narrow.report.rounding).toBeLessThan(1e-6);
+      // Products round once more, to eps for each of the sums' terms.
+      expect(distance(dense(narrow), entries)).toBeLessThanOrEqual(100 * 2 ** -23 * size);
+      const diagonal = narrow.diagonal();
+      for (let i = 0; i < exact.rows; i++)
+        expect(Math.abs(diagonal[i] - entries.data[i * (exact.rows + 1)])).toBeLessThanOrEqual(100 * EPS * size);
+    }
+  });
+
+  it('a_sum_of_streamed_modes_is_kept_too', async () => {
+    const matrix = await build(model, { share: 0.06, modes: 30, dtype: 'f32' });
+    expect(matrix.precision).toBe('f32');
+    expect(distance(dense(matrix), exact)).toBeLessThanOrEqual(3 * matrix.error * size + 1e-5 * size);
+  });
+
+  it('has_the_same_bits_for_every_team', async () => {
+    const results: Float64Array[] = [];
+    for (const workers of [1, 3]) {
+      const matrix = await build(model, { share: 0.06, dtype: 'f32' }, await sharedTeam(workers));
+      const x = zeros(matrix.rows, 9);
+      new RandomStream(4).fillNormal(x.data);
+      results.push(Float64Array.from([...matrix.data.values, ...apply(matrix, x).data]));
+    }
+    expect(results[1]).toEqual(results[0]);
+  });
+});
+
 describe('bad input', () => {
   const model = randomModel({ widths: [6, 4, 5], activation: 'tanh', loss: 'mse', bias: false, samples: 8 });
 
@@ -384,6 +435,7 @@ describe('bad input', () => {
     [{ tolerance: -1 }],
     [{ share: 0.1, tolerance: 0.1 }],
     [{ memoryLimit: 0 }],
+    [{ share: 0.1, dtype: 'f16' as 'f32' }],
   ])('refuses_the_options_%j', async (options) => {
     await expect(build(model, options)).rejects.toBeInstanceOf(OptionError);
   });

@@ -6,7 +6,8 @@ import { OptionError } from '../../core/errors.js';
 import { planKroneckerHierarchical } from '../../curvature/eigenbasis/compress.js';
 import { resolveGoal } from '../../curvature/eigenbasis/goal.js';
 import { rotatedIndices } from '../../curvature/eigenbasis/model.js';
-import { planKroneckerSum, suitsKroneckerSum, sumFlops } from '../../curvature/kronecker-sum/compress.js';
+import { suitsKroneckerSum, sumFlops } from '../../curvature/kronecker-sum/cost.js';
+import { planKroneckerSum } from '../../curvature/kronecker-sum/plan.js';
 import { availableMemory } from '../../io/machine.js';
 import type { Model } from '../../network/model.js';
 import type { TeamControl } from '../../parallel/team-control.js';
@@ -31,7 +32,7 @@ interface Candidate {
 type Planner = (model: Model, goal: Goal, options: ApproximationOptions, control: TeamControl) => Promise<Candidate>;
 
 const planSum: Planner = async (model, goal, { memoryLimit = availableMemory() }, control) => {
-  const plan = await planKroneckerSum(model, resolveGoal(goal), memoryLimit, control);
+  const plan = await planKroneckerSum(model, { goal: resolveGoal(goal), memoryLimit, control });
   return {
     error: plan.error,
     make: async () => {
@@ -142,7 +143,7 @@ export async function smallerOfBoth(
   return kept;
 }
 
-/** Whether the modes of a Kronecker sum may be looked for. */
+/** Whether the modes of a Kronecker sum can be found: in the memory, and with no too large matrices. */
 const isSummable = (
   model: Model,
   { memoryLimit = availableMemory() }: ApproximationOptions,

@@ -63,7 +63,7 @@ export interface RotatedModel {
  * How the last layer's errors are had: Δ_{L,i} = diag(roots_i) in the basis `vectors` (null: of unit vectors), or only
  * as columns.
  */
-type LastErrors =
+export type LastErrors =
   | {
       readonly kind: 'diagonal';
       readonly roots: Matrix | number;
@@ -163,7 +163,13 @@ export function rotateModel(model: Model, blas: Blas, memoryLimit: number): Rota
   return { samples: n, layers, grams, complement: complementOf(model, pass, lastErrors, blas) };
 }
 
-function describeLast({ network, loss }: Model, parameters: Float64Array, pass: ForwardPass, blas: Blas): LastErrors {
+/** How the last layer's errors are had for the samples of a pass. Throws FactorizationError. */
+export function describeLast(
+  { network, loss }: Model,
+  parameters: Float64Array,
+  pass: ForwardPass,
+  blas: Blas,
+): LastErrors {
   if (lossOf(loss).softmax) return { kind: 'dense' };
   const last = network.layers.length - 1;
   const layer = network.layers[last];
@@ -193,7 +199,7 @@ function describeLast({ network, loss }: Model, parameters: Float64Array, pass: 
  * Δᵀ of each layer, d_ℓ × n·rows (row k of all samples, then row k + 1), where it is needed; the number of rows a
  * sample.
  */
-function errorRows(
+export function errorRows(
   { network, loss, parameters }: Model,
   pass: ForwardPass,
   lastErrors: LastErrors,

@@ -24,6 +24,15 @@ export interface LayerCosts {
   readonly outputVectors: number;
 }
 
+/** What things cost in bytes. */
+export interface SumCosts {
+  readonly layers: readonly LayerCosts[];
+  /** What is stored whatever is kept. */
+  readonly fixed: number;
+  /** A number of S_j or M_j. */
+  readonly width: number;
+}
+
 /** What is kept. */
 export interface SumChoice {
   /** By group of the grid: null, or for each block of rows the end of its columns (0: none kept). */
@@ -48,14 +57,15 @@ export class SumChooser {
   readonly #grid: SumGrid;
   readonly #layers: readonly LayerCosts[];
   readonly #fixed: number;
+  readonly #width: number;
   readonly #seen: number;
   readonly #unseen: number;
 
-  /** `fixed`: bytes whatever is kept. */
-  constructor(grid: SumGrid, layers: readonly LayerCosts[], fixed: number, seen: number) {
+  constructor(grid: SumGrid, { layers, fixed, width }: SumCosts, seen: number) {
     this.#grid = grid;
     this.#layers = layers;
     this.#fixed = fixed;
+    this.#width = width;
     this.#seen = seen;
     let unseen = 0;
     for (let g = grid.groups.length - 1; g >= seen; g--) {
@@ -190,9 +200,9 @@ export class SumChooser {
     const [rowBegin, columnBegin] = [blocks[row], blocks[column]];
     const rows = rowBegin.length - 1;
     const ends = new Int32Array(rows);
-    let gain = -price * (8 * mixing + GROUP_BYTES);
+    let gain = -price * (this.#width * mixing + GROUP_BYTES);
     for (let a = 0; a < limits[row]; a++) {
-      const each = 8 * price * count * (rowBegin[a + 1] - rowBegin[a]);
+      const each = this.#width * price * count * (rowBegin[a + 1] - rowBegin[a]);
       let sum = -price * PANEL_BYTES;
       let best = 0;
       for (let b = row === column ? a : 0; b < limits[column]; b++) {
@@ -251,6 +261,7 @@ export class SumChooser {
     const { groups, pairs, blocks, energies } = this.#grid;
     const used = blocks.map(() => 0);
     let numbers = 0;
+    let vectors = 0;
     let bytes = this.#fixed;
     let dropped = this.#unseen;
     for (let g = this.#seen - 1; g >= 0; g--) {
@@ -277,8 +288,8 @@ export class SumChooser {
     }
     const directions = used.map((count, ℓ) => blocks[ℓ][count]);
     directions.forEach((count, ℓ) => {
-      if (count > 0) numbers += this.#layers[ℓ].width * count + this.#layers[ℓ].outputVectors;
+      if (count > 0) vectors += this.#layers[ℓ].width * count + this.#layers[ℓ].outputVectors;
     });
-    return { ends, directions, bytes: bytes + 8 * numbers, dropped, price };
+    return { ends, directions, bytes: bytes + this.#width * numbers + 8 * vectors, dropped, price };
   }
 }

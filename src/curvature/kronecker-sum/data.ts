@@ -8,8 +8,9 @@
  * layer it begins at the diagonal. The M_j of a group stand side by side, row units × (g·column units), mode j and unit
  * p′ in column j + g·p′; where they are diagonal, p on the diagonal of mode j at j + g·p.
  */
-import type { FloatArray } from '../../core/floats.js';
+import { sharedFloats, type FloatArray, type Precision } from '../../core/floats.js';
 import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
+import { view, type Matrix } from '../../dense/matrix.js';
 import type { RotatedTables } from '../eigenbasis/energies.js';
 import type { SumChoice } from './choice.js';
 import type { ModeGroup, SumGrid, SumPair } from './grid.js';
@@ -87,7 +88,7 @@ export function panelFlops({ layers }: KroneckerSumData, { pair, modes, rows, co
 
 /** A layout of a choice: the data, its numbers zero yet, and the group of the grid that each of its groups is. */
 export interface SumLayout {
-  readonly data: KroneckerSumData & { readonly mixing: Float64Array; readonly values: Float64Array };
+  readonly data: KroneckerSumData;
   readonly kept: readonly ModeGroup[];
   /** First panel of each group, and the count. */
   readonly panelBegin: Int32Array;
@@ -99,6 +100,7 @@ export function layOutSum(
   { pairs, groups, blocks }: SumGrid,
   { ends, directions }: SumChoice,
   units: readonly number[],
+  dtype: Precision,
 ): SumLayout {
   const kept = groups
     .map((group, g) => ({ group, ends: ends[g] }))
@@ -148,10 +150,22 @@ export function layOutSum(
       panels,
       mixingBegin,
       valuesBegin,
-      mixing: sharedFloat64(mixing),
-      values: sharedFloat64(values),
+      mixing: sharedFloats(mixing, dtype),
+      values: sharedFloats(values, dtype),
     },
     kept: kept.map(({ group }) => group),
     panelBegin,
   };
+}
+
+/** Numbers of S_j or M_j from `offset` on as a matrix of float64: where they lie, or a copy. */
+export function wideView(numbers: FloatArray, offset: number, rows: number, cols: number, ld = rows): Matrix {
+  if (numbers instanceof Float64Array) return view(numbers, offset, rows, cols, ld);
+  return view(
+    Float64Array.from(numbers.subarray(offset, offset + Math.max(0, (cols - 1) * ld + rows))),
+    0,
+    rows,
+    cols,
+    ld,
+  );
 }

@@ -6,40 +6,53 @@ import type { Blas } from '../../dense/blas.js';
 import { view, type Matrix } from '../../dense/matrix.js';
 import { defineTask } from '../../parallel/task.js';
 import type { RotatedTables } from '../eigenbasis/energies.js';
-import type { SumGrid } from './grid.js';
+import type { SumGrid, SumPair } from './grid.js';
 import type { PairModes } from './modes.js';
 
 /** Blocks of rows that a GEMM forms at a time. */
 const STRIP = 6;
 
-/** Forms strips of S_j. */
+/** Strips of S_j, formed from the samples or read where they are stored. */
 export class ModeStrips {
   readonly #tables: RotatedTables;
   readonly #blas: Blas;
-  readonly #scaled: Float64Array;
-  readonly #strip: Float64Array;
+  readonly #most: number;
+  readonly #rows: number;
+  #scaled = new Float64Array(0);
+  #strip = new Float64Array(0);
+  #mode: { readonly row: number; readonly stored: Float64Array | undefined; readonly begin: number } | undefined;
 
   /** `rows`: the most rows of a strip. */
   constructor(tables: RotatedTables, rows: number, blas: Blas) {
     this.#tables = tables;
     this.#blas = blas;
-    const most = Math.max(1, ...tables.layers.map(({ directions }) => directions));
-    this.#scaled = new Float64Array(tables.samples * most);
-    this.#strip = new Float64Array(rows * most);
+    this.#most = Math.max(1, ...tables.layers.map(({ directions }) => directions));
+    this.#rows = rows;
   }
 
-  /** scaled ← diag(c_j)·X′, its columns from `first` to `last`. */
-  scale(column: number, { coefficients }: PairModes, j: number, first: number, last: number): void {
+  /** Takes mode j of a pair; `columns` of them will be asked for. */
+  take({ row, column }: SumPair, { coefficients, stored }: PairModes, j: number, columns: number): void {
     const { samples: n, layers } = this.#tables;
+    this.#mode = { row, stored, begin: j * layers[row].directions * layers[column].directions };
+    if (stored !== undefined) return;
+    if (this.#scaled.length === 0) {
+      this.#scaled = new Float64Array(n * this.#most);
+      this.#strip = new Float64Array(this.#rows * this.#most);
+    }
     const x = layers[column].activations;
     const out = this.#scaled;
     const c = coefficients.subarray(j * n, (j + 1) * n);
-    for (let q = first, at = first * n; q < last; q++) for (let i = 0; i < n; i++, at++) out[at] = c[i] * x[at];
+    for (let q = 0, at = 0; q < columns; q++) for (let i = 0; i < n; i++, at++) out[at] = c[i] * x[at];
   }
 
-  /** S_j(rows … , columns …) of what was scaled last. */
-  strip(row: number, [firstRow, lastRow]: readonly [number, number], first: number, last: number): Matrix {
+  /** S_j(rows … , columns …) of the mode taken last. */
+  strip([firstRow, lastRow]: readonly [number, number], first: number, last: number): Matrix {
     const { samples: n, layers } = this.#tables;
+    const { row, stored, begin } = this.#mode!;
+    if (stored !== undefined) {
+      const { directions } = layers[row];
+      return view(stored, begin + firstRow + first * directions, lastRow - firstRow, last - first, directions);
+    }
     const out = view(this.#strip, 0, lastRow - firstRow, last - first);
     this.#blas.gemm(
       'T',
@@ -81,13 +94,14 @@ export const addBlockEnergies = defineTask<EnergyState>(import.meta.url, 'addBlo
     const [rowBegin, columnBegin] = [grid.blocks[row], grid.blocks[column]];
     const [rows, columns] = [rowBegin.length - 1, columnBegin.length - 1];
     for (let j = group.first; j < group.first + group.count; j++) {
-      strips.scale(column, modes[group.pair], j, 0, columnBegin[columns]);
+      strips.take(grid.pairs[group.pair], modes[group.pair], j, columnBegin[columns]);
       for (let a = 0; a < rows; a += STRIP) {
         const end = Math.min(rows, a + STRIP);
         const begin = row === column ? a : 0;
-        const s = strips.strip(row, [rowBegin[a], rowBegin[end]], columnBegin[begin], columnBegin[columns]);
-        for (let b = begin, at = 0; b < columns; b++) {
+        const s = strips.strip([rowBegin[a], rowBegin[end]], columnBegin[begin], columnBegin[columns]);
+        for (let b = begin; b < columns; b++) {
           for (let q = columnBegin[b]; q < columnBegin[b + 1]; q++) {
+            let at = s.offset + (q - columnBegin[begin]) * s.ld;
             for (let r = a; r < end; r++) {
               let sum = 0;
               for (let p = rowBegin[r]; p < rowBegin[r + 1]; p++, at++) sum += s.data[at] ** 2;

@@ -13,7 +13,7 @@ import { builtIn } from '../../parallel/built-in.js';
 import type { EntrySource, SourceContext, SourceDescriptor } from '../../source/entry-source.js';
 import { SymmetricBlocks } from '../../source/symmetric-block.js';
 import type { BasisLayer } from '../eigenbasis/rotation.js';
-import { panelAt, panelCount, type KroneckerSumData, type Panel } from './data.js';
+import { panelAt, panelCount, wideView, type KroneckerSumData, type Panel } from './data.js';
 
 /** What entries are evaluated from; structured-cloneable. */
 export interface SumEntryData {
@@ -152,7 +152,7 @@ class SumEntries {
     const stacked = modes * rows;
     const far = transposed ? left : right;
     const near = transposed ? right : left;
-    const part = view(this.#of.data.values, values + skipped * stacked, stacked, columns - skipped);
+    const part = wideView(this.#of.data.values, values + skipped * stacked, stacked, columns - skipped);
     const product = zeros(stacked, far.rows);
     const u = view(far.data, (columnBegin + skipped) * far.rows, far.rows, columns - skipped);
     blas.gemm('N', 'T', 1, part, u, 0, product);
@@ -175,7 +175,7 @@ class SumEntries {
         for (let p = 0, at = 0; p < v.cols; p++)
           for (let a = 0; a < u.rows; a++, at++) half.data[at] = u.data[at] * data.mixing[mixing + j + modes * p];
       } else {
-        const m = view(data.mixing, mixing + j * u.cols, u.cols, v.cols, u.cols * modes);
+        const m = wideView(data.mixing, mixing + j * u.cols, u.cols, v.cols, u.cols * modes);
         this.#blas.gemm('N', 'N', 1, u, m, 0, half);
       }
       this.#blas.gemm('N', 'T', 1, half, v, 0, view(out, j * u.rows * v.rows, u.rows, v.rows));

@@ -5,6 +5,7 @@
  */
 import { requireControl, type RunControl } from '../../core/context.js';
 import { FileFormatError } from '../../core/errors.js';
+import { precisionOf, type FloatArray } from '../../core/floats.js';
 import { requireRole } from '../../core/kind.js';
 import { requireMemory } from '../../core/memory.js';
 import { view, type Matrix } from '../../dense/matrix.js';
@@ -42,14 +43,8 @@ interface FileHeader {
   readonly report: KroneckerSumReport;
 }
 
-const FLAT = {
-  groups: 'i32',
-  panels: 'i32',
-  mixingBegin: 'f64',
-  valuesBegin: 'f64',
-  mixing: 'f64',
-  values: 'f64',
-} as const;
+/** The flat arrays of the data, each a section. */
+const FLAT = ['groups', 'panels', 'mixingBegin', 'valuesBegin', 'mixing', 'values'] as const;
 
 /**
  * Writes the matrix to `path`, whole or not at all. Size ≈ `memory().bytes`. Progress counts bytes (phase 'write').
@@ -79,7 +74,7 @@ export async function saveKroneckerSum(
       complement: complement !== null,
     };
   });
-  for (const name of Object.keys(FLAT) as (keyof typeof FLAT)[]) arrays[name] = matrix.data[name];
+  for (const name of FLAT) arrays[name] = matrix.data[name];
   const header: FileHeader & { content: string } = {
     content: CONTENT,
     size: matrix.size,
@@ -120,6 +115,10 @@ export async function loadKroneckerSum(path: string, given: Control = {}): Promi
     const array = arrays[name] as ContainerArray | undefined;
     return array instanceof Int32Array ? array : wrong(`section "${name}" is missing or of another type`);
   };
+  const floats = (name: string): FloatArray => {
+    const array = arrays[name] as ContainerArray | undefined;
+    return array instanceof Float32Array ? array : numbers(name);
+  };
   let base = 0;
   const layers = header.layers.map((layer, ℓ): BasisLayer => {
     const { offset, width, outputs, directions, units } = layer;
@@ -150,8 +149,8 @@ export async function loadKroneckerSum(path: string, given: Control = {}): Promi
     panels: words('panels'),
     mixingBegin: numbers('mixingBegin'),
     valuesBegin: numbers('valuesBegin'),
-    mixing: numbers('mixing'),
-    values: numbers('values'),
+    mixing: floats('mixing'),
+    values: floats('values'),
   };
   checkSumData(data, wrong);
   return new KroneckerSumMatrix(layers, data, header.size, header.report, control.team);
@@ -167,6 +166,7 @@ const inconsistent = (path: string, what: string): FileFormatError =>
 function checkSumData(data: KroneckerSumData, wrong: (what: string) => never): void {
   const { groups, panels, mixingBegin, valuesBegin, mixing, values, pairs, layers } = data;
   const groupCount = mixingBegin.length;
+  if (precisionOf(mixing) !== precisionOf(values)) wrong('panels and factors are of different precisions');
   if (groups.length !== GROUP.words * groupCount) wrong(`${groups.length} words describe ${groupCount} groups`);
   if (panels.length !== PANEL.words * valuesBegin.length)
     wrong(`${panels.length} words describe ${valuesBegin.length} panels`);

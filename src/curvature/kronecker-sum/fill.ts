@@ -55,7 +55,7 @@ export const fillGroups = defineTask<FillState>(import.meta.url, 'fillGroups', (
           for (let p = 0; p < rowUnits; p++)
             data.mixing[to + p + rowUnits * (j + count * q)] = mixed[p * rowStep + q * columnStep];
       }
-      strips.scale(column, of, first + j, 0, end);
+      strips.take(data.pairs[pair], of, first + j, end);
       for (let k = panelBegin[g]; k < panelBegin[g + 1]; k += STRIP) {
         const together: Panel[] = [];
         for (let i = k; i < Math.min(k + STRIP, panelBegin[g + 1]); i++) together.push(panelAt(data, i));
@@ -67,14 +67,14 @@ export const fillGroups = defineTask<FillState>(import.meta.url, 'fillGroups', (
 
 /** Mode j of some panels of one group, whose rows follow each other, from one strip of S_j. */
 function fillStrip(data: SumLayout['data'], panels: readonly Panel[], j: number, strips: ModeStrips): void {
-  const { rowBegin: first, columnBegin: begin, pair, modes } = panels[0];
+  const { rowBegin: first, columnBegin: begin, modes } = panels[0];
   const last = panels[panels.length - 1];
   const end = Math.max(...panels.map(({ columnBegin, columns }) => columnBegin + columns));
-  const s = strips.strip(pair.row, [first, last.rowBegin + last.rows], begin, end);
+  const s = strips.strip([first, last.rowBegin + last.rows], begin, end);
   for (const { rowBegin, rows, columnBegin, columns, values } of panels) {
     for (let q = 0; q < columns; q++) {
       const to = values + rows * (j + modes * q);
-      const from = rowBegin - first + (columnBegin - begin + q) * s.ld;
+      const from = s.offset + rowBegin - first + (columnBegin - begin + q) * s.ld;
       for (let p = 0; p < rows; p++) data.values[to + p] = s.data[from + p];
     }
   }

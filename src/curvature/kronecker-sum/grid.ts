@@ -61,12 +61,19 @@ export function groupSizes(modes: number): number[] {
   return sizes;
 }
 
+/** Which of two layers has the rows of S_j: that with fewer directions. */
+export const orientation = (
+  layers: readonly { readonly directions: number }[],
+  lower: number,
+  upper: number,
+): { readonly row: number; readonly column: number } =>
+  layers[lower].directions <= layers[upper].directions ? { row: lower, column: upper } : { row: upper, column: lower };
+
 /** The grid over all modes; its energies are zero yet. */
 export function sumGrid({ layers }: Pick<RotatedTables, 'layers'>, modes: readonly PairModes[]): SumGrid {
   const blocks = layers.map(({ directions }) => blockBounds(directions));
   const pairs = modes.map(({ lower, upper, form }): SumPair => {
-    const [row, column] = layers[lower].directions <= layers[upper].directions ? [lower, upper] : [upper, lower];
-    return { row, column, diagonal: form === 'diagonal' };
+    return { ...orientation(layers, lower, upper), diagonal: form === 'diagonal' };
   });
   const groups: Omit<ModeGroup, 'begin'>[] = [];
   modes.forEach(({ count, energies }, pair) => {

@@ -1,6 +1,7 @@
 /**
  * A sum of Kronecker products for a Gauss–Newton Hessian: G̃ = Q·H̃·Qᵀ + complement.
  */
+import { precisionOf, type Precision } from '../../core/floats.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Matrix } from '../../dense/matrix.js';
 import type { LinearOperator } from '../../operator/linear-operator.js';
@@ -42,10 +43,15 @@ export interface KroneckerSumReport {
     readonly of: number;
   }[];
   readonly panels: number;
-  /** ‖G‖_F, and ‖G − G̃‖_F/‖G‖_F: the energy left out, summed as it was left out. */
+  /** ‖G‖_F, and ‖G − G̃‖_F/‖G‖_F: the energy left out, summed as it was left out; estimates with an interval. */
   readonly norm: number;
   readonly error: number;
-  /** By how much rounding may make the true relative error differ from `error`. */
+  /** Of streamed modes: where the error lies with 95 % confidence, from so many test vectors. */
+  readonly interval?: { readonly low: number; readonly high: number; readonly probes: number } | undefined;
+  /**
+   * By how much rounding may make the true relative error differ from `error`; in float32 that of the stored numbers
+   * too, not that of products.
+   */
   readonly rounding: number;
   /** Whether the asked tolerance was met. Undefined where a share of the memory was asked for. */
   readonly met?: boolean | undefined;
@@ -59,8 +65,9 @@ export interface KroneckerSumReport {
 }
 
 /**
- * Symmetric N × N, float64; products with float32 vectors are taken in float64. G̃ may have negative eigenvalues, at
- * worst −error·‖G‖_F.
+ * Symmetric N × N; products are taken in the precision of the stored numbers, whatever that of the vectors.
+ * G̃ may have negative eigenvalues, none
+ * below `lowerBound`.
  */
 export class KroneckerSumMatrix implements LinearOperator {
   readonly rows: number;
@@ -94,9 +101,23 @@ export class KroneckerSumMatrix implements LinearOperator {
     return this.rows;
   }
 
-  /** ‖G − G̃‖_F/‖G‖_F, exact up to `report.rounding`. */
+  /** That of the stored S_j and M_j. */
+  get precision(): Precision {
+    return precisionOf(this.data.values);
+  }
+
+  /** ‖G − G̃‖_F/‖G‖_F, exact up to `report.rounding`; an estimate where `report.interval` says so. */
   get error(): number {
     return this.report.error;
+  }
+
+  /**
+   * No eigenvalue of G̃ lies below it (H. Weyl): −‖G − G̃‖_F, with what rounding may add to that, as G ≽ 0; with
+   * streamed modes, with 95 % confidence. So G̃ + λI is positive definite for every λ above −lowerBound.
+   */
+  get lowerBound(): number {
+    const { norm, error, interval, rounding } = this.report;
+    return -((interval?.high ?? error) + rounding) * norm;
   }
 
   get bytes(): number {

@@ -16,6 +16,10 @@ import { view, zeros, type Matrix } from '../../dense/matrix.js';
 import { symmetricEigen } from '../../dense/symmetric-eigen.js';
 import { transposeInto } from '../../dense/transpose.js';
 import { defineTask } from '../../parallel/task.js';
+import { runOnce } from '../../parallel/run-once.js';
+import { independentTasks } from '../../parallel/task-graph.js';
+import type { TeamControl } from '../../parallel/team-control.js';
+import { sharedFloat64 } from '../../core/shared-array.js';
 import { pairIndex } from '../entries/unit-gram-plan.js';
 import type { RotatedTables } from '../eigenbasis/energies.js';
 import type { UnitGrams } from '../eigenbasis/unit-grams.js';
@@ -35,8 +39,10 @@ export interface PairModes {
    * halves.
    */
   readonly matrices: Float64Array;
-  /** n × count: c_ij. */
+  /** n × count: c_ij. Empty where the S_j are stored. */
   readonly coefficients: Float64Array;
+  /** S_j as they are, directions of the row layer × those of the column layer (grid.ts), where they were summed up. */
+  readonly stored?: Float64Array | undefined;
   /** σ_j². */
   readonly energies: Float64Array;
 }
@@ -53,7 +59,7 @@ export const gramSize = ({ vectors }: UnitGrams, samples: number): number => vec
 const PANEL = 512;
 
 /** √2 on what stands for two entries of a symmetric m_i: then the inner product of the stored numbers is ⟨·, ·⟩_F. */
-function scaleTriangle({ form, units, vectors }: UnitGrams, samples: number): void {
+export function scaleTriangle({ form, units, vectors }: UnitGrams, samples: number): void {
   if (form !== 'symmetric') return;
   for (let q = 0, at = 0; q < units; q++)
     for (let p = 0; p <= q; p++) for (let i = 0; i < samples; i++, at++) if (p < q) vectors[at] *= Math.SQRT2;
@@ -171,4 +177,32 @@ export function writeMode(
         out[q + p * lowerUnits] = value;
       }
   }
+}
+
+/** The modes of all pairs of layers; the Gram vectors of the tables are overwritten by them. */
+export async function modesOf(tables: RotatedTables, control: TeamControl): Promise<PairModes[]> {
+  const { samples: n, layers, grams } = tables;
+  const pairs: PairModes[] = [];
+  for (let upper = 0; upper < layers.length; upper++) {
+    for (let lower = 0; lower <= upper; lower++) {
+      const stored = grams[pairIndex(lower, upper)];
+      const numbers = gramSize(stored, n);
+      if (numbers === 0 || layers[lower].directions === 0 || layers[upper].directions === 0) continue;
+      const count = Math.min(numbers, n);
+      pairs.push({
+        lower,
+        upper,
+        form: stored.form,
+        count,
+        numbers,
+        matrices: stored.vectors.subarray(0, numbers * count),
+        coefficients: sharedFloat64(n * count),
+        energies: sharedFloat64(count),
+      });
+    }
+  }
+  // The most work first.
+  pairs.sort((a, b) => b.numbers - a.numbers || a.upper - b.upper || a.lower - b.lower);
+  await runOnce('find modes', findModes, { tables, pairs }, independentTasks(pairs.length), control);
+  return pairs.sort((a, b) => pairIndex(a.lower, a.upper) - pairIndex(b.lower, b.upper));
 }

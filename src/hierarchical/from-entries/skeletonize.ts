@@ -284,8 +284,9 @@ class NodeSkeletonizer {
   }
 
   /**
-   * The errors, squared, of rows that a redundant column is coupled to more than its sampled rows make believe: an index
-   * whose one partner outside was not drawn looks as if it had none. What is evaluated joins `tried`, `most` rows.
+   * The errors, squared, of rows that a redundant column is coupled to more than its sampled rows make believe: an
+   * index whose one partner outside was not drawn looks as if it had none. What is evaluated joins `tried`, about `most`
+   * rows.
    */
   #tryPartners(allowed: number, most: number, tried: Tried[]): number {
     const sampler = this.#sampler;
