@@ -90,3 +90,17 @@ describe('the asked tolerance is kept where ranks are free', () => {
     },
   );
 });
+
+/** Single pairs of outliers hold all of the error: a sample that passes one row by shows none of it. */
+it.each([
+  [100, 1e-6],
+  [101, 1e-4],
+  [102, 1e-3],
+  [103, 1e-6],
+])('and_of_narrow_kernels_by_what_is_chosen: seed %s, %s', async (seed, tolerance) => {
+  const points = normalPoints(2500, 3, seed);
+  const source = kernelSource(points, kernelOfFamily('gaussian', 0.1), { blas: team.blas });
+  const matrix = await compress(source, { tolerance, seed }, { team });
+  expect(relativeError(matrix.toDense(), denseOf(source))).toBeLessThanOrEqual(tolerance);
+  matrix.release();
+});

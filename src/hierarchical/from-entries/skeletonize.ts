@@ -284,16 +284,14 @@ class NodeSkeletonizer {
   }
 
   /**
-   * The errors, squared, of rows that a redundant column is coupled to more than its sampled rows make believe: an
-   * index whose one partner outside was not drawn looks as if it had none. What is evaluated joins `tried`, about `most`
-   * rows.
+   * The errors, squared, of rows that a column is coupled to more than its sampled rows make believe: an index whose one
+   * partner outside was not drawn looks as if it had none, and hands a partner on to all that is interpolated from it.
+   * What is evaluated joins `tried`, about `most` rows.
    */
   #tryPartners(allowed: number, most: number, tried: Tried[]): number {
     const sampler = this.#sampler;
-    const { rank, columns } = this.#decomposition;
     const from = sampler.count;
-    for (let c = rank; c < this.#sample.cols && sampler.count - from < most; c++) {
-      const j = columns[c];
+    for (let j = 0; j < this.#sample.cols && sampler.count - from < most; j++) {
       const count = sampler.freeNeighbors(this.#candidates[j], this.#partners);
       if (count === 0) continue;
       const rows = this.#partners.subarray(0, count);
