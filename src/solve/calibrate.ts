@@ -47,8 +47,8 @@ const SEED = 0;
 
 /**
  * The rates of this machine for `solve(A, b, { rates })`, by gemm, products with a stored matrix beyond the caches,
- * blocks of a kernel's entries and a step's vector operations, each on the calling thread alone. Takes about a second, and
- * 70 MB. Another call gives other numbers: keep one, so that the same input makes the same choices. Throws
+ * blocks of a kernel's entries and a step's vector operations, each on the calling thread alone. Takes about a second,
+ * and 70 MB. Another call gives other numbers: keep one, so that the same input makes the same choices. Throws
  * AbortedError.
  */
 export async function calibrate(control: Control = {}): Promise<Calibration> {
