@@ -7,6 +7,7 @@ import { gaussNewtonSource } from '../curvature/entries/gauss-newton-source.js';
 import { SampleOperator } from '../curvature/products/sample-operator.js';
 import { structuralTree } from '../curvature/trees/structural-tree.js';
 import type { Precision } from '../dense/matrix.js';
+import { Leftover } from '../hierarchical/from-entries/leftover.js';
 import { HierarchicalMatrix } from '../hierarchical/matrix/hierarchical-matrix.js';
 import type { Model } from '../network/model.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
@@ -39,6 +40,8 @@ export class Subject {
   readonly curvature: SampleOperator | undefined;
   /** The operator, where it is a hierarchical matrix. */
   readonly compressed: HierarchicalMatrix | undefined;
+  /** What compressions of its entries leave for the next one. */
+  readonly leftover = new Leftover();
   readonly #given: EntrySource | undefined;
   readonly #make: (() => EntrySource) | undefined;
   readonly #trees = new Map<string, Promise<ClusterTree>>();

@@ -5,6 +5,7 @@
  */
 import { OptionError } from '../../core/errors.js';
 import { compressEntries } from '../../hierarchical/from-entries/compress.js';
+import { Leftover } from '../../hierarchical/from-entries/leftover.js';
 import { compressProducts } from '../../hierarchical/from-products/compress.js';
 import { chosenSentences } from '../../hierarchical/matrix/chosen-options.js';
 import type { HierarchicalMatrix } from '../../hierarchical/matrix/hierarchical-matrix.js';
@@ -185,6 +186,7 @@ export async function approximateHierarchical(
     (source === undefined ||
       input.from === 'products' ||
       (input.from === 'auto' && preferProducts(tree, method, { entries: rank, products: sampledRank }, input.costs)));
+  const leftover = new Leftover();
   const make = (tolerance: number): Promise<HierarchicalMatrix> =>
     byProducts
       ? compressProducts(
@@ -206,6 +208,7 @@ export async function approximateHierarchical(
             budget: method === 'fmm' ? budget.share / 3 : undefined,
           },
           control,
+          leftover,
         );
 
   let best: HierarchicalMatrix | undefined;

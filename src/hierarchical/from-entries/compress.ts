@@ -22,6 +22,7 @@ import { layOut, type Layout, assemble } from '../matrix/layout.js';
 import { HierarchicalMatrix } from '../matrix/hierarchical-matrix.js';
 import type { EntriesReport } from '../matrix/report.js';
 import { warnIfMissed } from '../matrix/tolerance-advice.js';
+import { Leftover } from './leftover.js';
 import {
   COMPRESS_KEYS,
   MOST_RANK,
@@ -76,16 +77,28 @@ export async function compress(
   return warnIfMissed(await compressEntries(source, given, await onTeam(control, 'compress')), control);
 }
 
-/** `compress` for callers inside, who read `report.met` themselves: options are known, and nobody is warned. */
+/**
+ * `compress` for callers inside, who read `report.met` themselves: options are known, and nobody is warned. Who
+ * compresses a matrix several times passes what is left over.
+ */
 export async function compressEntries(
   source: EntrySource,
   options: CompressOptions,
   control: TeamControl,
+  leftover: Leftover = new Leftover(),
 ): Promise<HierarchicalMatrix<EntriesReport>> {
   const resolved = resolveOptions(options);
   const start = performance.now();
   throwIfAborted(control.signal);
-  return compressScaled(scaledEntries(source, resolved.seed), resolved, start, control);
+  const entries = scaledEntries(source, resolved.seed);
+  const ready = async (options: AskedOptions): Promise<Prepared> => {
+    const kept = leftover.take(source, options);
+    if (kept !== undefined) return kept;
+    const prepared = await prepare(entries, options, control);
+    leftover.keep(source, options, prepared);
+    return prepared;
+  };
+  return compressScaled(entries, resolved, { start, ready }, control);
 }
 
 /** Rounds of a compression begin so. */
@@ -98,11 +111,11 @@ const firstRound = (): Round => ({ witnesses: sharedInt32(0), allowed: 1 });
 async function compressScaled(
   entries: ScaledEntries,
   asked: AskedOptions,
-  start: number,
+  { start, ready }: { readonly start: number; readonly ready: (options: AskedOptions) => Promise<Prepared> },
   control: TeamControl,
 ): Promise<HierarchicalMatrix<EntriesReport>> {
   const { team } = control;
-  let prepared = await prepare(entries, asked, control);
+  let prepared = await ready(asked);
   const began = performance.now();
   const { leafSize, maxRank } = asked;
   let resolved: ResolvedOptions;
@@ -134,7 +147,8 @@ async function compressScaled(
       const witnesses = toShared(Int32Array.from(new Set([...round.witnesses, ...worst])));
       round = { witnesses, allowed: TIGHTENED * round.allowed };
     }
-    prepared = await prepare(entries, resolved, control);
+    // The tree as it was first, cut to the leaves that were chosen.
+    prepared = withLeaves(await ready(asked), entries, resolved);
   }
 }
 

@@ -184,7 +184,8 @@ async function compressed(
     const { matrix, from } = await compressCurvature(gaussNewton, { ...given, source: entries }, control);
     return { matrix, from };
   }
-  if (source !== undefined) return { matrix: await compressEntries(source, given, control), from: 'entries' };
+  if (source !== undefined)
+    return { matrix: await compressEntries(source, given, control, subject.leftover), from: 'entries' };
   const known = tree ?? own?.data.tree ?? (await lexicographicTree(operator.rows, leafSize ?? LEAF_SIZE, control));
   return {
     matrix: await compressProducts(operator, known, { ...given, maxRank: maxRank ?? mostInLeaf(known) }, control),
