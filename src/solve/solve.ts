@@ -180,7 +180,7 @@ export async function solveSystem(
           };
     const choice = [
       ...(minimal ? ['Minimal residuals, as asked.'] : []),
-      chosen.reason,
+      minimal && preconditioner === 'auto' ? 'No preconditioner: none is named.' : chosen.reason,
       ...(plan === undefined ? [] : [plan.reason]),
       ...told,
       ...mended,
