@@ -6,7 +6,7 @@ import type { Vectors } from '../dense/matrix.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import { requireOperator } from '../operator/self-check.js';
 import type { TeamControl } from '../parallel/team-control.js';
-import { storedSource, type MatrixLike } from '../source/dense-source.js';
+import { addedToDiagonal, storedSource, type AskedSystem, type MatrixLike } from '../source/dense-source.js';
 import { entryOperator } from '../source/entry-operator.js';
 import { requireSource, type EntrySource } from '../source/entry-source.js';
 
@@ -20,22 +20,14 @@ export interface OpenedMatrix {
   release(): void;
 }
 
-/** The system as it is asked for: its λ, and whether A + λI may have eigenvalues of both signs. */
-interface AskedSystem {
-  readonly indefinite?: boolean | undefined;
-  readonly shift?: number | undefined;
-  readonly shiftRelative?: number | undefined;
-}
-
 /**
  * The operator of a given matrix A. Stored ones are checked whole, symmetric and A + λI as positive semidefinite as
  * single entries tell (source/check-stored.ts; with `shiftRelative` λ is not known yet, `indefinite` ones need not be),
- * sources as `entryOperator`
- * does. Throws OptionError for what is none of them, and what those throw.
+ * sources as `entryOperator` does. Throws OptionError for what is none of them, and what those throw.
  */
 export async function openMatrix(
   given: GivenMatrix,
-  { shift = 0, shiftRelative = 0, indefinite = false }: AskedSystem,
+  system: AskedSystem,
   of: string,
   control: TeamControl,
 ): Promise<OpenedMatrix> {
@@ -45,8 +37,7 @@ export async function openMatrix(
     requireOperator(given as LinearOperator, of);
     return { operator: given as LinearOperator, release: () => undefined };
   }
-  const added = indefinite || shiftRelative > 0 ? Infinity : Math.max(shift, 0) || 0;
-  const source = stored ? storedSource(given as Vectors | MatrixLike, added) : (given as EntrySource);
+  const source = stored ? storedSource(given as Vectors | MatrixLike, addedToDiagonal(system)) : (given as EntrySource);
   requireSource(source, of);
   const operator = await entryOperator(source, {}, control);
   return {

@@ -9,6 +9,7 @@ import { isTable, READING_OPTIONS, tableTaken, TABLE_OPTIONS, type CsvReading } 
 import type { PointTable, ReadPointsOptions } from '../io/points.js';
 import type { Model } from '../network/model.js';
 import type { TeamControl } from '../parallel/team-control.js';
+import type { AskedSystem } from '../source/dense-source.js';
 import type { EntrySource, Points } from '../source/entry-source.js';
 import type { Kernel, KernelForm } from '../source/kernels/kernel.js';
 import { entryDistances, needsPoints, type DistanceName } from '../tree/distances/table.js';
@@ -92,8 +93,16 @@ export async function loadInput(options: InputOptions): Promise<void> {
     await Promise.all([import('../source/kernel-source.js'), import('../io/points.js')]);
 }
 
-/** Opens the input. Throws UsageError, OptionError (wrong usage), or the errors of files and sources. */
-export async function openInput(options: InputOptions, seed: number, control: TeamControl): Promise<OpenInput> {
+/**
+ * Opens the input; a stored matrix is checked as one of the `system` that is to be solved with it, else as positive
+ * semidefinite. Throws UsageError, OptionError (wrong usage), or the errors of files and sources.
+ */
+export async function openInput(
+  options: InputOptions,
+  seed: number,
+  control: TeamControl,
+  system: AskedSystem = {},
+): Promise<OpenInput> {
   const kind = checkInputOptions(options);
   const { blas } = control.team;
   if (kind === 'network') {
@@ -106,7 +115,7 @@ export async function openInput(options: InputOptions, seed: number, control: Te
     const source = namingOption(() => named(options.named!, options.size!, { blas }));
     return { source, input: { kind, name: options.named!.toUpperCase(), size: source.size } };
   }
-  if (kind === 'matrix') return openMatrix(options.matrix!, control);
+  if (kind === 'matrix') return openMatrix(options.matrix!, system, control);
   return openKernel(await openPoints(options, seed, control), options, seed, blas);
 }
 
@@ -129,21 +138,21 @@ function namingOption<T>(open: () => T): T {
   }
 }
 
-async function openMatrix(path: string, control: TeamControl): Promise<OpenInput> {
+async function openMatrix(path: string, system: AskedSystem, control: TeamControl): Promise<OpenInput> {
   if (isTable(path))
     throw new UsageError(
       `--matrix ${path}: a stored matrix is an .npy file (numpy.save, or writeNpyMatrix of hmatrix/io); a table of ` +
         'points goes with --points.',
     );
   const { readNpyMatrix } = await import('../io/npy.js');
-  const { denseSource } = await import('../source/dense-source.js');
+  const { addedToDiagonal, storedSource } = await import('../source/dense-source.js');
   const matrix = await readNpyMatrix(path, control);
   if (matrix.rows !== matrix.cols)
     throw new FileFormatError(
       `${path}: the matrix is ${matrix.rows} × ${matrix.cols}; a square symmetric one is needed.`,
       { path, rows: matrix.rows, cols: matrix.cols },
     );
-  const source = denseSource(matrix);
+  const source = storedSource(matrix, addedToDiagonal(system));
   return { source, input: { kind: 'matrix', name: basename(path), size: source.size } };
 }
 

@@ -84,6 +84,11 @@ function checkMatrixOptions(file: string | undefined, options: SolveCommandOptio
     throw new UsageError(`--preconditioner ${preconditioner} needs --network.`);
   if (options.rank !== undefined && !['nystrom', 'auto'].includes(preconditioner))
     throw new UsageError('--rank goes with --preconditioner nystrom.');
+  const making = options.format === undefined ? given(MAKING) : undefined;
+  if (making !== undefined && options.method === 'minres' && ['auto', 'none'].includes(preconditioner))
+    throw new UsageError(
+      `${flag(making)} is of a preconditioner, and --method minres takes none unless --preconditioner names one.`,
+    );
   resolveOptions(compressOptions(options));
 }
 
@@ -115,7 +120,7 @@ async function openSavedSystem(file: string, options: SolveCommandOptions, contr
   const opened = await openSaved(file, control);
   const { isDirect } = await import('../experiment/direct-solve.js');
   const making = MAKING.find((name) => options[name] !== undefined);
-  if (making !== undefined && options.preconditioner === 'auto' && options.method === 'cg' && isDirect(opened.matrix)) {
+  if (making !== undefined && options.preconditioner === 'auto' && isDirect(opened.matrix)) {
     const { format } = opened.matrix.report;
     throw new UsageError(
       `${flag(making)} is of a preconditioner, and ${file} needs none: of format ${format} it is factored itself.`,
@@ -134,7 +139,9 @@ async function openSystem(
   const { seed, network: widths } = options;
   if (widths === undefined) {
     const valueColumns = besidePoints(options) ? options.rhsColumn : undefined;
-    const opened = await openInput({ ...options, valueColumns }, seed, control);
+    const { shift, shiftRelative, method } = options;
+    const system = { shift, shiftRelative, indefinite: method === 'minres' };
+    const opened = await openInput({ ...options, valueColumns }, seed, control, system);
     checkDistance(options.distance, opened.source);
     return opened;
   }

@@ -107,11 +107,11 @@ function orderOf(candidates: readonly Candidate[], tolerance: number, columns: n
 /** A residual that stagnates above it is not at the level of rounding. */
 const LEAST_STAGNATION = 1e-7;
 
-/** Whether another preconditioner may do better. */
-const isMendable = ({ outcome, residual }: Solution | BlockSolution): boolean =>
+/** Whether another preconditioner may do better: not where x was good before it was rounded to float32. */
+const isMendable = ({ outcome, unrounded }: Solution | BlockSolution): boolean =>
   outcome === 'indefinitePreconditioner' ||
   outcome === 'asymmetricPreconditioner' ||
-  (outcome === 'stagnated' && residual > LEAST_STAGNATION);
+  (outcome === 'stagnated' && unrounded > LEAST_STAGNATION);
 
 /**
  * Whether M is by its own account not the same symmetric map to working precision at each product: then conjugate

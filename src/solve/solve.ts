@@ -38,7 +38,8 @@ import { checkSystem, shiftOf } from './system.js';
 /**
  * Solves (A + λI) X = B for a symmetric N × N matrix A (an operator, a source of entries, or a stored matrix, a flat
  * array of N² numbers too), A + λI being positive semidefinite, and N × p right-hand sides, a flat array being one: by
- * preconditioned conjugate gradients for one, block conjugate gradients for many. Matrices of format 'hss' and 'hodlr'
+ * preconditioned conjugate gradients for one, block conjugate gradients for many; with the method 'minres', by minimal
+ * residuals, column by column, A + λI of any signs. Matrices of format 'hss' and 'hodlr'
  * are factored, and the iteration only mends rounding; of 'fmm', whose near blocks the factorization does not know, the
  * corrected operator is solved with the factored HSS of the same entries (`source`; else of its products) as
  * preconditioner. With 'auto' a preconditioner that cannot be made is passed over for the next cheapest one, and
@@ -182,7 +183,7 @@ export async function solveSystem(
           };
     const choice = [
       ...(minimal ? ['Minimal residuals, as asked.'] : []),
-      chosen.reason,
+      minimal && preconditioner === 'auto' ? 'No preconditioner: none is named.' : chosen.reason,
       ...(plan === undefined ? [] : [plan.reason]),
       ...told,
       ...mended,

@@ -64,7 +64,7 @@ function merge(levels: Levels, joins: (levels: Levels, count: number, k: number,
 
 /**
  * Steps until ‖b − (A + λI)x‖ ≤ tolerance·‖b‖ from x = 0, with M = diag(inverse) as preconditioner; `most` + 1 where
- * that takes more than `most`. Costs some 12 flops a value and step.
+ * that takes more than `most`, or is never reached. Costs some 12 flops a value and step.
  */
 export function simulatedSteps(
   { values, counts }: Levels,
@@ -99,7 +99,9 @@ export function simulatedSteps(
       norm += r * r;
       rho += r * r * inverse[k];
     }
-    if (!(norm > wanted)) return step;
+    if (norm <= wanted) return step;
+    // Of values beyond the range, or an M that is singular, nothing can be said.
+    if (Number.isNaN(norm)) break;
   }
   return most + 1;
 }

@@ -8,13 +8,13 @@ import { ENTRY_FLOOR, ENTRY_TOLERANCE, neededOnDiagonal, nonFiniteEntry } from '
 
 /** Side of the tiles compared with their transposes: both stay in cache. */
 const TILE = 64;
-/** Asymmetry that is taken for rounding, relative to max(|K_ij|, |K_ji|, √(K_ii K_jj)). */
+/** Asymmetry that is taken for rounding, relative to max(|K_ij|, |K_ji|, √|K_ii K_jj|). */
 const asymmetryTolerance = (data: FloatArray): number => (data instanceof Float32Array ? 1e-5 : 1e-8);
 
 /**
  * Whether all pairs K_ij, K_ji of a square matrix agree to the bit. Throws for the first pair in the order of tiles:
- * NonFiniteError; AsymmetryError where they differ by more than 1e-8 (float32: 1e-5) of max(|K_ij|, |K_ji|, √(K_ii
- * K_jj)); NotPositiveDefiniteError where K_ii + λ < 0, or |K_ij| > √((K_ii + λ)(K_jj + λ)) beyond rounding, λ =
+ * NonFiniteError; AsymmetryError where they differ by more than 1e-8 (float32: 1e-5) of max(|K_ij|, |K_ji|, √|K_ii
+ * K_jj|); NotPositiveDefiniteError where K_ii + λ < 0, or |K_ij| > √((K_ii + λ)(K_jj + λ)) beyond rounding, λ =
  * `added` ≥ 0 being what is added to the diagonal later: ∞ where nobody knows it yet, and nothing can be said. Reads
  * the matrix once.
  */
@@ -86,7 +86,7 @@ function checkPair(
   if (!Number.isFinite(upper)) throw nonFiniteEntry(j, i, upper);
   const [first, second] = [i, j].map((k) => data[offset + k * (ld + 1)]);
   const tolerance = asymmetryTolerance(data);
-  const own = Math.sqrt(Math.max(first, 0)) * Math.sqrt(Math.max(second, 0));
+  const own = Math.sqrt(Math.abs(first)) * Math.sqrt(Math.abs(second));
   if (Math.abs(lower - upper) > tolerance * Math.max(Math.abs(lower), Math.abs(upper), own)) {
     throw new AsymmetryError(
       `The matrix is not symmetric: entry (${i}, ${j}) is ${lower}, entry (${j}, ${i}) is ${upper}. Symmetrise ` +

@@ -70,6 +70,18 @@ export function storedSource(input: Vectors | MatrixLike, added: number, blas?: 
   return new DenseSource(matrix, checkStored(matrix, added), blas);
 }
 
+/** A system A + λI as it is asked for, A being stored. */
+export interface AskedSystem {
+  readonly shift?: number | undefined;
+  readonly shiftRelative?: number | undefined;
+  /** Whether A + λI may have eigenvalues of both signs. */
+  readonly indefinite?: boolean | undefined;
+}
+
+/** What `storedSource` checks A with: λ, ∞ where it is relative and not known yet, or where nothing need be checked. */
+export const addedToDiagonal = ({ shift = 0, shiftRelative = 0, indefinite = false }: AskedSystem): number =>
+  indefinite || shiftRelative > 0 ? Infinity : Math.max(shift, 0) || 0;
+
 /** A worker's copy, from the descriptor's data. */
 export function openDenseSource(data: DenseData, context: SourceContext): EntrySource {
   return new DenseSource(data.matrix, data.exact, context.blas);

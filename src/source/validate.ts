@@ -68,9 +68,10 @@ export function validateSource(source: EntrySource, seed: number, diagonal?: Flo
   return diag;
 }
 
-function checkDiagonal(diag: Float64Array, size: number): number {
+/** max |K_ii|. Throws NonFiniteError. */
+function largestOnDiagonal(diag: Float64Array): number {
   let largest = 0;
-  for (let i = 0; i < size; i++) {
+  for (let i = 0; i < diag.length; i++) {
     if (!Number.isFinite(diag[i]))
       throw new NonFiniteError(`Diagonal entry ${i} is ${diag[i]}; every entry must be a finite number.`, {
         row: i,
@@ -79,6 +80,11 @@ function checkDiagonal(diag: Float64Array, size: number): number {
       });
     largest = Math.max(largest, Math.abs(diag[i]));
   }
+  return largest;
+}
+
+function checkDiagonal(diag: Float64Array, size: number): number {
+  const largest = largestOnDiagonal(diag.subarray(0, size));
   for (let i = 0; i < size; i++) {
     if (diag[i] < -ENTRY_FLOOR * largest)
       throw new NotPositiveDefiniteError(
@@ -126,14 +132,13 @@ function checkBlock(
 
 /**
  * Throws where up to 48 × 48 entries show that K is not symmetric: AsymmetryError where K_ij and K_ji differ by more
- * than 1e-6 of the largest of |K_ij|, |K_ji| and √|K_ii K_jj|; NonFiniteError. K may be indefinite. Cost: two blocks of
- * entries and one diagonal.
+ * than 1e-6 of the largest of |K_ij|, |K_ji| and √|K_ii K_jj|, and 1e-10 of the largest entry that was seen;
+ * NonFiniteError. K may be indefinite, its diagonal zero. Cost: two blocks of entries and one diagonal.
  */
 export function requireSymmetric(source: EntrySource, seed: number): void {
   const diagonal = new Float64Array(source.size);
   source.diagonal(diagonal);
-  let largest = 0;
-  for (const value of diagonal) largest = Math.max(largest, Math.abs(value));
+  let largest = largestOnDiagonal(diagonal);
   const random = new RandomStream(seed, STREAM);
   const rows = sample(source.size, random);
   const cols = sample(source.size, random);
@@ -142,6 +147,8 @@ export function requireSymmetric(source: EntrySource, seed: number): void {
   const transposed = new Float64Array(m * n);
   source.entries(rows, cols, view(block, 0, m, n));
   source.entries(cols, rows, view(transposed, 0, n, m));
+  // Where the diagonal is zero, entries that cancel tell nothing of each other: they are rounding of the others.
+  for (const value of block) if (Number.isFinite(value)) largest = Math.max(largest, Math.abs(value));
   for (let b = 0; b < n; b++) {
     for (let a = 0; a < m; a++) {
       const [row, column] = [rows[a], cols[b]];

@@ -72,6 +72,13 @@ describe('solve', () => {
     await expect(solve([1, 2, 2.1, 1], [1, 2], { shift: 1e12 }, { team })).rejects.toThrow(AsymmetryError);
   });
 
+  it('takes_what_rounding_leaves_beside_a_negative_diagonal', async () => {
+    const rounded = [-1, 2e-17, -1e-17, -1];
+    const { x, outcome } = await solve(rounded, [1, 2], { method: 'minres' }, { team });
+    expect(outcome).toBe('converged');
+    expect(Math.abs(x.data[0] + 1) + Math.abs(x.data[1] + 2)).toBeLessThan(1e-8);
+  });
+
   it('takes_larger_indefinite_ones_and_their_preconditioners_say_what_they_cannot', async () => {
     // Random ±1 off the diagonal: eigenvalues from about −2√N to 2√N.
     const random = new RandomStream(3);

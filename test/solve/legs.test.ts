@@ -94,6 +94,22 @@ describe('legs', () => {
     expect([solution.outcome, solution.iterations]).toEqual(['maxIterations', 7]);
   });
 
+  it('end_where_only_the_rounding_of_x_to_float32_is_left', async () => {
+    released = [];
+    const out = zeros(SIZE, 1, 'f32');
+    const candidates = [exact, none].map(({ name, make }) => ({ name, make }));
+    const { solution, used: last } = await runLegs(
+      { reason: '', candidates },
+      system,
+      { b, out, tolerance: 1e-10, roundoff: Number.EPSILON },
+      { team },
+    );
+    expect({ name: last.name, outcome: solution.outcome }).toEqual({ name: 'hss', outcome: 'stagnated' });
+    expect(solution.iterations).toBeLessThanOrEqual(3);
+    expect(solution.unrounded).toBeLessThanOrEqual(1e-10);
+    expect(solution.residual).toBeLessThan(1e-6);
+  });
+
   it('end_with_the_callers_abort_and_never_move_on_from_it', async () => {
     released = [];
     const controller = new AbortController();

@@ -109,6 +109,11 @@ describe('simulated steps', () => {
     expect(simulated(levels(Float64Array.of(5)), TOLERANCE, 20)).toBe(1);
     expect(simulated(levels(Float64Array.of(5, 1)), TOLERANCE, 20)).toBe(2);
   });
+
+  it('are_more_than_the_most_where_nothing_can_be_said', () => {
+    expect(simulated(levels(Float64Array.of(Infinity, 1)), TOLERANCE, 20)).toBe(21);
+    expect(simulated(levels(Float64Array.of(5, 1)), TOLERANCE, 20, Float64Array.of(0, 0))).toBe(21);
+  });
 });
 
 describe('levels', () => {

@@ -117,6 +117,16 @@ describe('a matrix of which one triangle is evaluated', () => {
         { team },
       ),
     ).rejects.toThrow(NonFiniteError);
+    await expect(
+      entryOperator(
+        ofEntries((i, j) => (i !== j ? 0.001 : i === 0 ? NaN : 2)),
+        {},
+        { team },
+      ),
+    ).rejects.toThrow(NonFiniteError);
+    // Entries that are rounding of the others, with a diagonal that is zero, need not be the same.
+    const saddle = ofEntries((i, j) => (i === j ? 0 : (i + j) % 2 === 1 ? Math.cos(i * j) : i < j ? 1e-17 : -1e-17));
+    expect((await entryOperator(saddle, {}, { team })).kept).toBe(true);
     const upsideDown = ofEntries((i, j) => (i === j ? 0 : 5));
     expect((await entryOperator(upsideDown, {}, { team })).kept).toBe(true);
   });
