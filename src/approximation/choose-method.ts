@@ -6,7 +6,7 @@
  * sixteen products and a small sketch predict that it loses by far (methods/low-rank-to-tolerance.ts).
  */
 import { throwIfAborted } from '../core/context.js';
-import { OptionError } from '../core/errors.js';
+import { NotPositiveDefiniteError, OptionError } from '../core/errors.js';
 import { sketchedSvd } from '../lowrank/randomized-svd.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { bytesOfBudget, denseBytes, isAccuracy, percent, rankWithin } from './budget.js';
@@ -165,7 +165,7 @@ class MethodChooser {
     try {
       made = await make();
     } catch (error) {
-      if (!(error instanceof OptionError)) throw error;
+      if (!(error instanceof OptionError || error instanceof NotPositiveDefiniteError)) throw error;
       const { least } = error.data;
       if (typeof least === 'number') this.#least = Math.min(this.#least, least);
       this.#tried.push({ method, note: error.message });

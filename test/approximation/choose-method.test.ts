@@ -70,6 +70,20 @@ describe('a tolerance', () => {
     expect(truth(dense, made)).toBeLessThanOrEqual(1e-4);
   });
 
+  it('that_a_high_rank_keeps_is_kept_where_low_ranks_promise_little', async () => {
+    // Eigenvalues fall like 1/i, then there are no more.
+    const a = withEigenvalues(
+      filled(300, (i) => (i < 150 ? 1 / (1 + i) : 0)),
+      team.blas,
+      3,
+    );
+    for (const method of ['rsvd', 'nystrom'] as const) {
+      const made = await approximate(a, method, { tolerance: 1e-6 }, {}, { team });
+      expect(made.details['rank']).toBeLessThanOrEqual(150);
+      expect(truth(a, made)).toBeLessThanOrEqual(1e-6);
+    }
+  });
+
   it('is_none_of_methods_whose_error_the_matrix_decides', async () => {
     const hessian = gaussNewton(
       randomModel({ widths: [6, 5, 4], activation: 'tanh', loss: 'mse', bias: true, samples: 30 }),
@@ -164,6 +178,21 @@ describe('without a method', () => {
     expect(truth(exact, precise)).toBeLessThanOrEqual(1e-3);
   });
 
+  it('an_indefinite_matrix_is_of_low_rank_where_hierarchical_ones_refuse_it', async () => {
+    const a = withEigenvalues(
+      filled(100, (i) => (i < 4 ? (-1) ** i * (4 - i) : 0)),
+      team.blas,
+      3,
+    );
+    expect(Math.min(...filled(100, (i) => a.data[i * 101]))).toBeLessThan(0);
+    for (const goal of [{ share: 0.2 }, { tolerance: 1e-3 }]) {
+      const best = await made(a, goal);
+      expect(best.method).toBe('rsvd');
+      expect(truth(a, best)).toBeLessThan(1e-3);
+      expect(best.tried!.find(({ method }) => method === 'hm')!.note).toMatch(/positive semidefinite/);
+    }
+  });
+
   it('what_no_form_makes_smaller_is_called_so', async () => {
     const n = 500;
     const flat = withEigenvalues(
@@ -198,6 +227,25 @@ describe('without a method', () => {
     }
     for (const one of bits) expect(one).toEqual(bits[0]);
   });
+});
+
+it.each([
+  { leafSize: -3 },
+  { leafSize: 0 },
+  { leafSize: 1.5 },
+  { memoryLimit: NaN },
+  { memoryLimit: -1 },
+  { seed: -1 },
+  { powerPasses: 0.5 },
+])('the_options_%o_are_refused_whatever_is_made', async (options) => {
+  const operator = gaussNewton(
+    randomModel({ widths: [4, 3, 2], activation: 'tanh', loss: 'mse', bias: true, samples: 9 }),
+    { team },
+  );
+  for (const goal of [{ share: 0.5 }, { tolerance: 0.01 }]) {
+    await expect(approximate(operator, goal, options, { team })).rejects.toBeInstanceOf(OptionError);
+    await expect(approximate(operator, 'hm', goal, options, { team })).rejects.toBeInstanceOf(OptionError);
+  }
 });
 
 it('an_aborted_run_ends', async () => {
