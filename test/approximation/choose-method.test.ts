@@ -4,7 +4,7 @@ import { approximate, approximateSubject } from '#hmatrix/approximation/approxim
 import type { Approximation } from '#hmatrix/approximation/approximation.js';
 import type { Goal } from '#hmatrix/approximation/methods/method.js';
 import { APPROXIMATION_METHODS, METHOD_TABLE, type ApproximationMethod } from '#hmatrix/approximation/methods/table.js';
-import { OptionError } from '#hmatrix/core/errors.js';
+import { MemoryError, OptionError } from '#hmatrix/core/errors.js';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import { squaredNorm, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
@@ -191,6 +191,25 @@ describe('without a method', () => {
       expect(truth(a, best)).toBeLessThan(1e-3);
       expect(best.tried!.find(({ method }) => method === 'hm')!.note).toMatch(/positive semidefinite/);
     }
+  });
+
+  it('is_of_those_there_is_memory_for', async () => {
+    const operator = gaussNewton(
+      randomModel({ widths: [30, 8, 30], activation: 'tanh', loss: 'mse', bias: true, samples: 40 }),
+      { team },
+    );
+    // Enough for the eigenbasis, too little for a sketch of low rank.
+    const memoryLimit = 600_000;
+    await expect(approximate(operator, 'rsvd', { share: 0.1 }, { memoryLimit }, { team })).rejects.toThrow(
+      /bytes|MB|kB/,
+    );
+    const best = await approximate(operator, { share: 0.1 }, { memoryLimit }, { team });
+    expect(best.method).toBe('hm');
+    expect(best.reason).toMatch(/rsvd: .*memoryLimit/);
+    expect(best.note).toMatch(/lack of memory/);
+    await expect(approximate(operator, { tolerance: 0.1 }, { memoryLimit: 1000 }, { team })).rejects.toBeInstanceOf(
+      MemoryError,
+    );
   });
 
   it('what_no_form_makes_smaller_is_called_so', async () => {
