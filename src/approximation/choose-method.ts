@@ -7,6 +7,7 @@
  */
 import { throwIfAborted } from '../core/context.js';
 import { MemoryError, NotPositiveDefiniteError, OptionError } from '../core/errors.js';
+import { shareHolding } from '../core/memory.js';
 import { sketchedSvd } from '../lowrank/randomized-svd.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { bytesOfBudget, denseBytes, isAccuracy, percent, rankWithin } from './budget.js';
@@ -122,7 +123,8 @@ class MethodChooser {
       throw (
         this.#short ??
         new OptionError(
-          `No method fits a share of ${percent(budget.share)}: the least takes ${percent(this.#least)}. Raise the share.`,
+          `No method fits a share of ${percent(budget.share)}: the least takes ${percent(this.#least)}. ` +
+            (this.#least <= 1 ? 'Raise the share.' : 'Keep the dense matrix, which is smaller.'),
           { option: 'share', share: budget.share, least: this.#least },
         )
       );
@@ -195,7 +197,7 @@ class MethodChooser {
     }
     const share = made.bytes / denseBytes(this.#subject.operator.rows);
     if (made.bytes > most) {
-      this.#least = Math.min(this.#least, share);
+      this.#least = Math.min(this.#least, shareHolding(made.bytes, this.#subject.operator.rows));
       this.#tried.push({ method, share, note: 'takes more than the budget' });
       made.release?.();
       return;

@@ -233,6 +233,24 @@ describe('without a method', () => {
     expect((await made(source, { share: least })).share).toBeLessThanOrEqual(least);
   });
 
+  it.each([7, 54, 98])('the_least_share_that_is_named_holds_a_vector_of_any_size: %s', async (n) => {
+    const a = denseOperator(
+      withEigenvalues(
+        filled(n, (i) => 1 / (1 + i)),
+        team.blas,
+        3,
+      ),
+      true,
+      { blas: team.blas },
+    );
+    for (const method of ['rsvd', 'nystrom'] as const) {
+      const refused: unknown = await approximate(a, method, { share: 1e-4 }, {}, { team }).catch((e: unknown) => e);
+      const { least } = (refused as OptionError).data as { least: number };
+      const { details, note } = await approximate(a, method, { share: least }, {}, { team });
+      expect({ rank: details['rank'], note }).toEqual({ rank: 1, note: undefined });
+    }
+  });
+
   it('has_the_same_bits_on_any_team', async () => {
     const bits: Float64Array[] = [];
     let method: ApproximationMethod | undefined;

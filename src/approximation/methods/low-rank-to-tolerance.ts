@@ -79,7 +79,8 @@ export class LowRankTest {
 
 /**
  * U diag(λ) Uᵀ of the least rank up to `most` whose error is about 0.85 of the tolerance; undefined where none is
- * found, or, of ranks below N, predicted. Cost: 16 products, and sketches of doubled ranks up to twice what is needed. Throws what `sketch` throws.
+ * found, or, of ranks below N, predicted. Cost: 16 products, and sketches of doubled ranks up to twice what is needed.
+ * Throws what `sketch` throws.
  */
 export async function lowRankToTolerance(
   operator: LinearOperator,
