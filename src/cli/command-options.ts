@@ -77,6 +77,8 @@ export interface SolveCommandOptions
   readonly shift?: number | undefined;
   readonly shiftRelative?: number | undefined;
   readonly method: SolveMethod;
+  /** A file that doctor --calibrate wrote. */
+  readonly rates?: string | undefined;
   readonly preconditioner: PreconditionerName | 'auto';
   /** Of Nyström. */
   readonly rank?: number | undefined;
@@ -182,12 +184,16 @@ export interface CompareCommandOptions extends TaskOptions {
   readonly targetAccuracy?: readonly number[] | undefined;
   readonly seeds: number;
 }
+/** Of `hmatrix doctor`: true where no file is named. */
+export interface DoctorOptions extends CommonOptions {
+  readonly calibrate?: true | string | undefined;
+}
 /** What each command does; resolves to the exit status. */
 export interface Handlers {
   compress(options: CompressCommandOptions): Promise<number>;
   multiply(file: string, options: MultiplyOptions): Promise<number>;
   info(file: string, options: CommonOptions): Promise<number>;
-  doctor(options: CommonOptions): Promise<number>;
+  doctor(options: DoctorOptions): Promise<number>;
   table(options: TableOptions): Promise<number>;
   solve(file: string | undefined, options: SolveCommandOptions): Promise<number>;
   tune(options: TuneCommandOptions): Promise<number>;

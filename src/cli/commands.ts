@@ -9,6 +9,7 @@ import { print, printError } from './terminal.js';
 import { wholeNumber } from './usage.js';
 import type {
   CommonOptions,
+  DoctorOptions,
   CompareCommandOptions,
   CompressCommandOptions,
   EigsCommandOptions,
@@ -104,11 +105,14 @@ export async function createProgram(
       finish(await handlers.info(file, options));
     });
 
-  withCommon(program.command('doctor').description('What hmatrix finds here: BLAS, cores, memory, GPU')).action(
-    async (options: CommonOptions) => {
+  withCommon(program.command('doctor').description('What hmatrix finds here: BLAS, cores, memory, GPU'))
+    .option(
+      '--calibrate [file]',
+      'measure how fast memory, entries and vectors are beside gemm, and write it as JSON, for solve --rates',
+    )
+    .action(async (options: DoctorOptions) => {
       finish(await handlers.doctor(options));
-    },
-  );
+    });
 
   const solve = withCommon(
     program

@@ -4,13 +4,15 @@
 import { version } from '../core/version.js';
 import { describeSearch } from '../dense/backend.js';
 import { measureDgemm } from '../experiment/dgemm-rate.js';
+import { writeRecord } from '../experiment/record.js';
 import { availableMemory, describeMachine, gpuDrivers } from '../io/machine.js';
 import { inBytes } from './numbers.js';
 import { EXIT_STATUS } from './outcome.js';
-import { withTeam } from './run.js';
+import { calibrate } from '../solve/calibrate.js';
+import { requireKind, requireWritable, withTeam } from './run.js';
 import { table } from './tables.js';
 import { print, printJson } from './terminal.js';
-import type { CommonOptions } from './command-options.js';
+import type { DoctorOptions } from './command-options.js';
 
 /** A module whose one function returns i8x16.splat(0): valid only where 128-bit SIMD is. */
 const simdModule = Uint8Array.of(
@@ -50,7 +52,12 @@ const webAssembly = (globalThis as unknown as { readonly WebAssembly: { validate
   .WebAssembly;
 
 /** Prints what was found; resolves to the exit status. */
-export async function doctor(options: CommonOptions): Promise<number> {
+export async function doctor(options: DoctorOptions): Promise<number> {
+  const { calibrate: calibrating } = options;
+  if (typeof calibrating === 'string') {
+    requireKind('calibrate', calibrating, 'record');
+    await requireWritable(calibrating);
+  }
   const found = await withTeam({ ...options, quiet: true }, async (control) => {
     const { team } = control;
     return {
@@ -68,8 +75,10 @@ export async function doctor(options: CommonOptions): Promise<number> {
       search: describeSearch(),
       wasm: { simd: webAssembly.validate(simdModule) },
       gpu: { drivers: gpuDrivers(), used: false },
+      calibration: calibrating === undefined ? undefined : await calibrate(control),
     };
   });
+  if (typeof calibrating === 'string') await writeRecord(calibrating, found.calibration!.rates);
   if (options.json === true) {
     printJson(found);
     return EXIT_STATUS.done;
@@ -106,8 +115,20 @@ export async function doctor(options: CommonOptions): Promise<number> {
     `GPU: ${gpu.drivers.length === 0 ? 'no driver found' : `driver found (${gpu.drivers.join(', ')})`}; not used ` +
       'by this version',
   );
+  if (found.calibration !== undefined) {
+    const { rates, measured } = found.calibration;
+    print(
+      `one worker: gemm ${inGiga(measured.gemm)} GFLOP/s, stored numbers ${inGiga(measured.stored)}, entries ` +
+        `${inGiga(measured.entries)}, numbers of vectors ${inGiga(measured.vectors)} G/s`,
+    );
+    const { memory: waiting, entries, steps } = rates;
+    print(`rates beside those that solve predicts with: memory ${waiting}, entries ${entries}, steps ${steps}`);
+    if (typeof calibrating === 'string') print(`written to ${calibrating}: hmatrix solve --rates ${calibrating}`);
+  }
   return EXIT_STATUS.done;
 }
+
+const inGiga = (perSecond: number): string => (perSecond / 1e9).toPrecision(3);
 
 /** The loader's long messages, cut to what matters in a table. */
 function brief(reason: string | undefined): string {

@@ -80,7 +80,11 @@ const KINDS = {
 const TELLING = /\.(hm|npy|npz|csv|tsv|json|safetensors|txt|gz|xlsx|mat|h5|pt)$/i;
 
 /** Throws UsageError where the name of --`flag`'s file says that it holds something else than what is written. */
-export function requireKind(flag: 'out' | 'record', path: string | undefined, kind: keyof typeof KINDS): void {
+export function requireKind(
+  flag: 'out' | 'record' | 'calibrate',
+  path: string | undefined,
+  kind: keyof typeof KINDS,
+): void {
   const [told] = TELLING.exec(path ?? '') ?? [];
   const { what, names } = KINDS[kind];
   if (told === undefined || (names as readonly string[]).includes(told.toLowerCase())) return;

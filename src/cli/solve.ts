@@ -3,7 +3,7 @@
  */
 import { basename, resolve } from 'node:path';
 import { throwIfAborted } from '../core/context.js';
-import { HmatrixError, NotPositiveDefiniteError } from '../core/errors.js';
+import { HmatrixError, NotPositiveDefiniteError, OptionError } from '../core/errors.js';
 import type { Matrix } from '../dense/matrix.js';
 import type { SolveRecord, SolveSetup } from '../experiment/solve-run.js';
 import { resolveOptions, type CompressOptions } from '../hierarchical/from-entries/options.js';
@@ -11,6 +11,7 @@ import { isTable } from '../io/csv-format.js';
 import type { PointTable } from '../io/points.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { checkDistance, checkInputOptions, INPUT_OPTIONS, openInput } from './input.js';
+import { readJsonObject } from './config-file.js';
 import { openSaved, refuseBesides, tellShift } from './saved.js';
 import { inDigits } from './numbers.js';
 import { EXIT_STATUS, withFlags } from './outcome.js';
@@ -19,6 +20,7 @@ import { openNetwork } from './network-input.js';
 import { print, say } from './terminal.js';
 import { asFlag as flag, UsageError } from './usage.js';
 import { checkVectors, openVectors, tableVectors, writeVectors, type OpenVectors } from './vectors.js';
+import { requireRates, type MachineRates } from '../solve/machine-rates.js';
 import type { SolveCommandOptions } from './command-options.js';
 
 const FORMAT_ONLY = ['neighbors', 'budget', 'distance', 'dtype'] as const;
@@ -194,6 +196,7 @@ async function besideSaved(
 function setupOf(
   options: SolveCommandOptions,
   { values, ...opened }: OpenSystem,
+  rates: MachineRates | undefined,
   seen: (b: OpenVectors) => void,
   control: TeamControl,
 ): SolveSetup {
@@ -236,7 +239,7 @@ function setupOf(
       return b.vectors;
     },
     advice: ADVICE,
-    options: { method, preconditioner, seed, making: present(making), ...present(given) },
+    options: { method, preconditioner, rates, seed, making: present(making), ...present(given) },
   };
 }
 
@@ -250,6 +253,18 @@ const ADVICE: NonNullable<SolveSetup['advice']> = {
   doubleProducts: 'give the matrix (--dtype f64), or the weights of the network, in float64',
   compression: 'give a smaller --compress-tolerance, or solve without --format',
 };
+
+/** The rates of a file. Throws FileAccessError, UsageError. */
+async function readRates(file: string | undefined): Promise<MachineRates | undefined> {
+  if (file === undefined) return undefined;
+  const given = await readJsonObject(file, 'what doctor --calibrate writes');
+  try {
+    return requireRates(given as unknown as MachineRates, file);
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    throw new UsageError(`--rates ${file}: ${error.message}`);
+  }
+}
 
 /** Options of the library that messages of a solve may name, and that the command has flags for. */
 const FLAGS = ['memoryLimit', 'maxRank', 'leafSize', 'maxIterations', 'shiftRelative'] as const;
@@ -300,6 +315,7 @@ export async function solve(file: string | undefined, given: SolveCommandOptions
   await requireWritable(options.out);
   requireKind('record', options.record, 'record');
   await requireWritable(options.record);
+  const rates = await readRates(options.rates);
   const work = async (control: TeamControl): Promise<SolveRecord> => {
     const { runSolve } = await import('../experiment/solve-run.js');
     let flat = false;
@@ -313,6 +329,7 @@ export async function solve(file: string | undefined, given: SolveCommandOptions
       const setup = setupOf(
         options,
         await openSystem(file, options, control),
+        rates,
         (found) => {
           flat = found.flat;
           rightHandSide = found.name;

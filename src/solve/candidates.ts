@@ -14,6 +14,7 @@ import { availableMemory } from '../io/machine.js';
 import { BLOCK_SIZE } from '../krylov/block-conjugate-gradients.js';
 import { costOfEntry, costOfProduct, costOfVectors, dearProducts } from './cost-model.js';
 import { costOfCholesky } from './preconditioners/cholesky.js';
+import type { MachineRates } from './machine-rates.js';
 import { measureSystem, type Asked, type Measured } from './measured.js';
 import { expectedOf, type Prediction, type PreconditionerOptions, totalOf } from './preconditioners/kind.js';
 import { preconditionerOf, requirePreconditioner } from './preconditioners/make.js';
@@ -130,9 +131,10 @@ export async function choosePreconditioner(
   }
   const first = withoutSetup(subject, system.shift, options.seed ?? 0);
   const { rows } = subject.operator;
-  const product = costOfProduct(subject);
-  const step = product(system.vectors) + costOfVectors(rows, system.vectors);
-  const { entries, direct, measuring } = costsBeforehand(subject, options.memoryLimit ?? availableMemory());
+  const { rates } = system;
+  const product = costOfProduct(subject, rates);
+  const step = product(system.vectors) + costOfVectors(rows, system.vectors, rates);
+  const { entries, direct, measuring } = costsBeforehand(subject, rates, options.memoryLimit ?? availableMemory());
   // A small sketch and a few iterations: hardly anything that needs measuring takes less.
   const least = Math.min(direct, measuring + product(SKETCH) + 75 * rows * SKETCH ** 2 + FEW * step);
   const next = async (left: number): Promise<Choice> => {
@@ -190,16 +192,17 @@ function withoutSetup({ source, curvature, operator }: Subject, shift: number, s
 /** What is known before anything is measured: the cost of Cholesky where it can be made, and of measuring. */
 function costsBeforehand(
   subject: Subject,
+  rates: MachineRates,
   memoryLimit: number,
 ): { readonly entries: boolean; readonly direct: number; readonly measuring: number } {
   const { source, curvature, operator } = subject;
   const { rows } = operator;
   // The products of a network tell more for less.
   const entries = source !== undefined && curvature === undefined;
-  const direct = entries && 16 * rows ** 2 <= memoryLimit ? costOfCholesky(subject) : Infinity;
+  const direct = entries && 16 * rows ** 2 <= memoryLimit ? costOfCholesky(subject, rates) : Infinity;
   const spectrum = entries
-    ? costOfSampling(rows, costOfEntry(subject, source))
-    : SPECTRUM_PRODUCTS * costOfProduct(subject)(1);
+    ? costOfSampling(rows, costOfEntry(subject, source, rates))
+    : SPECTRUM_PRODUCTS * costOfProduct(subject, rates)(1);
   return { entries, direct, measuring: spectrum };
 }
 
@@ -235,7 +238,7 @@ async function predicted(
         ...one,
         // The residual at the end is computed from x.
         setup: one.setup + last,
-        step: one.step + costOfVectors(measured.size, measured.vectors),
+        step: one.step + costOfVectors(measured.size, measured.vectors, measured.rates),
         iterations: went
           ? Math.ceil(name === 'jacobi' ? tried.left / 2 : Math.min(tried.left, one.iterations))
           : one.iterations,

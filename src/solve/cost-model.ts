@@ -1,7 +1,8 @@
 /**
  * What things cost: flops, and whatever takes as long, counted in the flops that gemm does meanwhile. Choices stand on
  * these numbers, not on the clock: they are the same under any load. The constants were measured with one worker at
- * some 50 Gflop/s of gemm (OpenBLAS, AVX2) and 27 GB/s of memory.
+ * some 50 Gflop/s of gemm (OpenBLAS, AVX2) and 27 GB/s of memory; `rates` are what another machine takes beside that
+ * (calibrate.ts).
  */
 import type { Subject } from '../approximation/subject.js';
 import { BLOCK_SIZE } from '../krylov/block-conjugate-gradients.js';
@@ -9,6 +10,7 @@ import { lossOf } from '../network/losses/table.js';
 import { DenseSource } from '../source/dense-source.js';
 import { EntryOperator } from '../source/entry-operator.js';
 import type { EntrySource } from '../source/entry-source.js';
+import type { MachineRates } from './machine-rates.js';
 
 /**
  * A stored number that is read and multiplied with one vector waits for memory as long as seven multiplications and
@@ -41,28 +43,35 @@ const VECTORS_A_PASS = 256;
 /** A call, a few passes over short vectors. */
 const STEP = 1.2e6;
 /** A number of a vector in an iteration: some ten passes over memory; */
-const VECTOR = 60;
+export const VECTOR = 60;
 /** of a block of p vectors also p times so many flops: their products with each other, and orthogonalization. */
 const BLOCK = 140;
 
 /** A pass over stored numbers that takes so many flops with one vector, with this number of them. */
-export function ofStored(flops: number, vectors: number): number {
+export function ofStored(flops: number, vectors: number, { memory }: MachineRates): number {
   const { one, many } = flops <= CACHED ? CACHED_WAITS : WAITS;
-  return flops * (vectors + Math.min(one * vectors, many));
+  return flops * (vectors + memory * Math.min(one * vectors, many));
 }
 
+/** So many stored numbers beyond the caches, times so many vectors, on the machine that the constants are of. */
+export const costOfPass = (numbers: number, vectors: number): number =>
+  2 * numbers * (vectors + Math.min(WAITS.one * vectors, WAITS.many));
+
+/** An entry of a kernel over points of this dimension, on that machine. */
+export const costOfEntries = (dimension: number): number => KERNEL + KERNEL_DIMENSION * dimension;
+
 /** An iteration of conjugate gradients beside its products. */
-export const costOfVectors = (size: number, vectors: number): number =>
-  STEP + size * vectors * (VECTOR + (vectors === 1 ? 0 : BLOCK * Math.min(vectors, BLOCK_SIZE)));
+export const costOfVectors = (size: number, vectors: number, { steps }: MachineRates): number =>
+  STEP + steps * size * vectors * (VECTOR + (vectors === 1 ? 0 : BLOCK * Math.min(vectors, BLOCK_SIZE)));
 
 /** The Cholesky factorization of order m and its memory: as if m³/2 + 500·m² flops, of m = 700 to 4,096. */
 export const costOfFactor = (order: number): number => order ** 3 / 2 + 500 * order ** 2;
 
 /** An entry of the source. */
-export function costOfEntry(subject: Subject, source: EntrySource): number {
+export function costOfEntry(subject: Subject, source: EntrySource, { entries }: MachineRates): number {
   if (subject.entryFlops !== undefined) return OF_NETWORK_ENTRY * subject.entryFlops;
   if (source instanceof DenseSource) return STORED;
-  return source.points === undefined ? UNKNOWN : KERNEL + KERNEL_DIMENSION * source.points.dimension;
+  return source.points === undefined ? UNKNOWN : entries * costOfEntries(source.points.dimension);
 }
 
 /** Whether nobody knows what a product of the subject's operator takes: it is counted as one with a dense matrix. */
@@ -73,17 +82,18 @@ export const isAssumed = ({ operator, source }: Subject): boolean =>
  * A product of the subject's operator with so many vectors: the flops that it tells. Where these are as many as those
  * of a stored dense matrix, or it does not tell them, it is one that reads N² numbers.
  */
-export function costOfProduct(subject: Subject): (vectors: number) => number {
+export function costOfProduct(subject: Subject, rates: MachineRates): (vectors: number) => number {
   const { operator, compressed, source, curvature } = subject;
   const { rows, cols } = operator;
   const dense = 2 * rows * cols;
   if (operator instanceof EntryOperator && !operator.kept && source !== undefined) {
-    const evaluated = rows * cols * costOfEntry(subject, source);
+    const evaluated = rows * cols * costOfEntry(subject, source, rates);
     return (vectors) => evaluated * Math.ceil(vectors / VECTORS_A_PASS) + dense * vectors;
   }
-  if (operator.flops === undefined) return (vectors) => ofStored(dense, vectors);
+  if (operator.flops === undefined) return (vectors) => ofStored(dense, vectors, rates);
   const one = operator.flops(1);
-  if (compressed !== undefined || (curvature === undefined && one >= dense)) return (vectors) => ofStored(one, vectors);
+  if (compressed !== undefined || (curvature === undefined && one >= dense))
+    return (vectors) => ofStored(one, vectors, rates);
   if (curvature !== undefined) {
     const { network, loss } = curvature.model;
     const outputs = lossOf(loss).softmax ? curvature.samples * network.outputs : 0;

@@ -5,6 +5,7 @@ import type { Subject } from '../approximation/subject.js';
 import { BLOCK_SIZE } from '../krylov/block-conjugate-gradients.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { costOfProduct, isAssumed } from './cost-model.js';
+import type { MachineRates } from './machine-rates.js';
 import { sampleSpectrum } from './sampled-spectrum.js';
 import { measureSpectrum, type Spectrum } from './spectrum.js';
 import { levelsFor, simulatedSteps } from './steps.js';
@@ -20,6 +21,8 @@ export interface Asked {
   readonly vectors: number;
   /** Relative residual. */
   readonly tolerance: number;
+  /** How fast the machine is. */
+  readonly rates: MachineRates;
 }
 
 /** What is known of a system after a few products. */
@@ -58,7 +61,7 @@ export const UNCHANGED: Spectral = () => 1;
  */
 export async function measureSystem(
   subject: Subject,
-  { shift, vectors, tolerance: wanted }: Asked,
+  { shift, vectors, tolerance: wanted, rates }: Asked,
   seed: number,
   control: TeamControl,
 ): Promise<Measured> {
@@ -86,7 +89,8 @@ export async function measureSystem(
     shift,
     vectors,
     tolerance,
-    product: costOfProduct(subject),
+    rates,
+    product: costOfProduct(subject, rates),
     assumed: isAssumed(subject),
     spectrum,
     ridge,

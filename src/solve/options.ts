@@ -8,6 +8,7 @@ import type { Model } from '../network/model.js';
 import type { LinearOperator } from '../operator/linear-operator.js';
 import type { EntrySource } from '../source/entry-source.js';
 import type { Given } from '../tree/given.js';
+import type { MachineRates } from './machine-rates.js';
 import type { Preconditioner } from './preconditioners/preconditioner.js';
 import type { PreconditionerName } from './preconditioners/table.js';
 import type { PreconditionerOptions } from './preconditioners/kind.js';
@@ -55,6 +56,8 @@ export interface SolveOptions {
    * float64 whatever that of X is.
    */
   readonly out?: Matrix | undefined;
+  /** How fast this machine is, as `calibrate` measured it once; default: as the one that the costs are of. */
+  readonly rates?: MachineRates | undefined;
   /** Default 0. Seeds every random choice. */
   readonly seed?: number | undefined;
   readonly memoryLimit?: number | undefined;
@@ -72,6 +75,7 @@ export const SOLVE_KEYS: KeysOf<SolveOptions> = {
   maxIterations: 'number',
   guess: true,
   out: true,
+  rates: true,
   seed: 'number',
   memoryLimit: 'number',
 };

@@ -8,6 +8,7 @@ import type { Subject } from '../approximation/subject.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { Choice } from './candidates.js';
 import { dearProducts, type Dear } from './cost-model.js';
+import type { MachineRates } from './machine-rates.js';
 import type { Measured } from './measured.js';
 import { expectedOf, type Prediction, type PreconditionerOptions } from './preconditioners/kind.js';
 import { predictHss, SPREAD, toleranceFor } from './preconditioners/predict-hierarchical.js';
@@ -36,6 +37,7 @@ export interface RefinementPlan extends Dear {
   readonly otherwise: number;
   /** One sentence, with the numbers. */
   readonly reason: string;
+  readonly rates: MachineRates;
 }
 
 /** Corrections to the tolerance from this residual, at what one leaves of it. */
@@ -74,7 +76,7 @@ export async function planRefinement(
     `A product with all ${subject.operator.rows}² entries takes ${inGflop(product(vectors))}: few are made. ` +
     `Predicted: ${steps} by a factored hss (${prediction.details}), ${bound}${inGflop(total)}, each verified by an ` +
     'exact product.';
-  return { ...dear, refiners, first, otherwise, reason };
+  return { ...dear, refiners, first, otherwise, reason, rates: measured.rates };
 }
 
 const inGflop = (flops: number): string => `${(flops / 1e9).toPrecision(3)} Gflop`;

@@ -129,7 +129,8 @@ class Refinement {
     source.entries(rows, rows, block);
     const began = performance.now();
     source.entries(rows, rows, block);
-    const rate = (count * count * costOfEntry(subject, source)) / ((performance.now() - began) / 1000);
+    const rate =
+      (count * count * costOfEntry(subject, source, this.#plan.rates)) / ((performance.now() - began) / 1000);
     const { corrections, total } = refiners[this.#current];
     const predictedSeconds = Math.ceil(total / (rate * team.workers));
     onProgress({ phase: 'refinement', done: 0, total: corrections, values: { predictedSeconds } });

@@ -18,6 +18,7 @@ import { openMatrix, type GivenMatrix } from '../approximation/given-matrix.js';
 import { mendSingular } from './least-squares.js';
 import { judge } from './judge.js';
 import { runLegs } from './legs.js';
+import { requireRates, USUAL_RATES } from './machine-rates.js';
 import { runMinimalResiduals } from './minimal-residuals.js';
 import {
   SOLVE_METHODS,
@@ -80,6 +81,7 @@ export async function solve(
     making:
       making === undefined ? undefined : described(requireKnownOptions(making, MAKING_KEYS, 'solve (making)'), 'solve'),
     guess: guess === undefined ? undefined : asVectors(guess, 'guess'),
+    rates: rest.rates === undefined ? undefined : requireRates(rest.rates, 'solve'),
   };
   const rightHandSides = asVectors(b, 'b');
   const on = await onTeam(control, 'solve');
@@ -117,7 +119,7 @@ export async function solveSystem(
   const chosen: Choice = await choosePreconditioner(
     minimal && preconditioner === 'auto' ? 'none' : preconditioner,
     subject,
-    { shift, vectors: b.cols, tolerance },
+    { shift, vectors: b.cols, tolerance, rates: options.rates ?? USUAL_RATES },
     making,
     control,
   );

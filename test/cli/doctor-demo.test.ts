@@ -1,7 +1,9 @@
 /** hmatrix doctor and hmatrix demo. */
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { temporaryFolder } from '../io/temporary-folder.js';
 import { hmatrix, hmatrixProcess } from './command.js';
 
 describe('doctor', () => {
@@ -27,6 +29,34 @@ describe('doctor', () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/built-in backend is in use.*apt-get install/);
     expect(stdout).toContain('not used by this version');
+  });
+});
+
+describe('doctor --calibrate', () => {
+  const folder = temporaryFolder();
+
+  it('writes_the_rates_that_solve_takes', async () => {
+    const file = join(folder, 'rates.json');
+    const told = await hmatrix(['doctor', '--calibrate', file]);
+    expect(told.status).toBe(0);
+    expect(told.stdout).toMatch(/rates beside those that solve predicts with: memory \S+, entries \S+, steps \S+\n/);
+    const rates = JSON.parse(await readFile(file, 'utf8')) as Record<string, number>;
+    expect(Object.keys(rates)).toEqual(['memory', 'entries', 'steps']);
+    const solve = ['solve', '--named', 'K02', '--size', '256', '--shift-relative', '1e-3', '--json'];
+    const { status, stdout } = await hmatrix([...solve, '--rates', file]);
+    expect({ status, outcome: (JSON.parse(stdout) as { outcome: string }).outcome }).toEqual({
+      status: 0,
+      outcome: 'converged',
+    });
+    await writeFile(file, '{ "memory": 1, "entries": -1, "steps": 1 }');
+    const refused = await hmatrix([...solve, '--rates', file]);
+    expect(refused.status).toBe(2);
+    expect(refused.stderr).toMatch(/--rates .*rates\.entries must be a number above 0/);
+    expect((await hmatrix([...solve, '--rates', join(folder, 'none.json')])).status).not.toBe(0);
+    const plain = await hmatrix(['doctor', '--json', '--calibrate']);
+    expect(JSON.parse(plain.stdout)).toMatchObject({
+      calibration: { rates: { memory: expect.any(Number) as number } },
+    });
   });
 });
 

@@ -138,7 +138,7 @@ describe('wrong usage has status 2 and names the option', () => {
 
   it.each([
     [['--size', '256'], /--size goes with --preconditioners/],
-    [['--methods', 'jacobi'], /--methods.*"jacobi".*hm, rsvd/],
+    [['--methods', 'jacobi'], /--methods.*"jacobi".*hm, kronecker-sum, eigenbasis, rsvd/],
   ] as [string[], RegExp][])('without_preconditioners: %j', async (args, named) => {
     const { status, stderr } = await hmatrix(['table', ...args]);
     expect(status).toBe(2);

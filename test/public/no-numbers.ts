@@ -37,6 +37,7 @@ export const TAKE_NONE = [
   'add',
   'buildClusterTree',
   'certifyDefiniteness',
+  'calibrate',
   'closeDefaultTeam',
   'constant',
   'converted',

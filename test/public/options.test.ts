@@ -221,6 +221,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
     ['signal', async (o) => (await factored()).refactor(1, o)],
     ['signal', async (o) => (await factored()).diagonalOfInverse(o)],
   ],
+  calibrate: [['team', (o) => hmatrix.preconditioners.calibrate(o)]],
   solve: [
     ['shiftRelative', (o) => hmatrix.solve(f.operator, b(), o)],
     ['leafSize', (o) => hmatrix.solve(f.operator, b(), { making: o })],

@@ -14,6 +14,7 @@ import type { TeamControl } from '#hmatrix/parallel/team-control.js';
 import type { Choice } from '#hmatrix/solve/candidates.js';
 import { Corrections } from '#hmatrix/solve/corrections.js';
 import { correctionsTo, type Refiner, type RefinementPlan } from '#hmatrix/solve/refinement-plan.js';
+import { USUAL_RATES } from '#hmatrix/solve/machine-rates.js';
 import { runRefined, type RefinedSystem } from '#hmatrix/solve/refinement.js';
 import { solveSystem } from '#hmatrix/solve/solve.js';
 import { entryOperator } from '#hmatrix/source/entry-operator.js';
@@ -122,7 +123,7 @@ async function refine(
 ) {
   const source = gaussianSource(SIZE, 3, 0.5, control.team.blas);
   const operator = await entryOperator(source, { keepBytes: 0 }, control);
-  const plan: RefinementPlan = { operator, source, refiners, first: 0, otherwise, reason: '' };
+  const plan: RefinementPlan = { operator, source, refiners, first: 0, otherwise, reason: '', rates: USUAL_RATES };
   const b = given.b ?? randomMatrix(SIZE, 2, 5);
   const out = given.out ?? zeros(SIZE, b.cols);
   const choice: Choice = {

@@ -30,6 +30,7 @@ export function withSolve(command: Command): Command {
           SOLVE_METHODS,
         ).default('cg'),
       )
+      .option('--rates <file>', 'how fast this machine is, as doctor --calibrate wrote it: auto predicts with it')
       .option('--rank <r>', 'of the preconditioner nystrom (default: 256, at most N/4)', wholeNumber(1, 65_536))
       .option(
         '--rhs <b>',

@@ -284,9 +284,9 @@ class NodeSkeletonizer {
   }
 
   /**
-   * The errors, squared, of rows that a column is coupled to more than its sampled rows make believe: an index whose one
-   * partner outside was not drawn looks as if it had none, and hands a partner on to all that is interpolated from it.
-   * What is evaluated joins `tried`, about `most` rows.
+   * The errors, squared, of rows that a column is coupled to more than its sampled rows make believe: an index whose
+   * one partner outside was not drawn looks as if it had none, and hands a partner on to all that is interpolated from
+   * it. What is evaluated joins `tried`, about `most` rows.
    */
   #tryPartners(allowed: number, most: number, tried: Tried[]): number {
     const sampler = this.#sampler;

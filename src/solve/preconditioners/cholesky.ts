@@ -4,15 +4,16 @@
 import type { Subject } from '../../approximation/subject.js';
 import { toShared } from '../../core/shared-array.js';
 import { availableMemory } from '../../io/machine.js';
+import type { MachineRates } from '../machine-rates.js';
 import { costOfEntry, costOfFactor, ofStored } from '../cost-model.js';
 import { invertibleBlocks, layOutBlocks, numbered } from './block-inverse.js';
 import { entriesOf, type PreconditionerKind } from './kind.js';
 
 /** Cost of the factor; Infinity where there are no entries. */
-export function costOfCholesky(subject: Subject): number {
+export function costOfCholesky(subject: Subject, rates: MachineRates): number {
   const { source } = subject;
   if (source === undefined) return Infinity;
-  return source.size ** 2 * costOfEntry(subject, source) + costOfFactor(source.size);
+  return source.size ** 2 * costOfEntry(subject, source, rates) + costOfFactor(source.size);
 }
 
 /** One step solves, the next one mends rounding. */
@@ -28,7 +29,7 @@ export const cholesky: PreconditionerKind = {
     const whole = layOutBlocks(numbered(source.size), toShared(Int32Array.of(0, source.size)));
     return invertibleBlocks(source, whole, { order: source.size }, memoryLimit, control);
   },
-  predict: (subject, { size, product, vectors }, { memoryLimit = availableMemory() }) =>
+  predict: (subject, { size, product, vectors, rates }, { memoryLimit = availableMemory() }) =>
     subject.source === undefined || 16 * size ** 2 > memoryLimit
       ? []
       : [
@@ -36,8 +37,8 @@ export const cholesky: PreconditionerKind = {
             iterations: ITERATIONS,
             atLeast: false,
             details: `order ${size}`,
-            setup: costOfCholesky(subject),
-            step: product(vectors) + ofStored(2 * size ** 2, vectors),
+            setup: costOfCholesky(subject, rates),
+            step: product(vectors) + ofStored(2 * size ** 2, vectors, rates),
           },
         ],
 };

@@ -63,14 +63,14 @@ export const nystrom: PreconditionerKind = {
     };
   },
   // The best of some ranks, or the rank asked for.
-  predict: (_, { size, product, spectrum, steps, resolved, shift, vectors }, { rank: asked, most }) => {
+  predict: (_, { size, product, spectrum, steps, resolved, shift, vectors, rates }, { rank: asked, most }) => {
     const ranks = [...new Set((asked === undefined ? PREDICTED_RANKS : [asked]).map((rank) => rankOf(size, rank)))];
     let best: Prediction | undefined;
     for (const rank of ranks) {
       const last = eigenvalueAt(spectrum, rank);
       const columns = rank + 10;
       const setup = product(columns) + size * columns * (PANEL * columns + PANEL_COLUMN);
-      const step = product(vectors) + ofStored(4 * size * rank, vectors);
+      const step = product(vectors) + ofStored(4 * size * rank, vectors, rates);
       const limit = best === undefined ? most : totalOf(best);
       if (best !== undefined && setup + step > limit) continue;
       const iterations = steps(

@@ -82,7 +82,7 @@ export async function predictHss(
   const tree = options.tree ?? (await subject.tree(source, { leafSize: leaf, seed }, control));
   const m = mostInLeaf(tree);
   const leaves = 2 ** tree.depth;
-  const entry = costOfEntry(subject, source);
+  const entry = costOfEntry(subject, source, measured.rates);
   const norm = frobenius || 1;
   const network = subject.gaussNewton !== undefined && shift > 0;
   const asked = options.tolerance ?? (network ? OF_NETWORKS : undefined);
@@ -125,7 +125,7 @@ export async function predictHss(
         ? {}
         : { tolerance: wanted, leafSize: leafFor(most), maxRank: maxRank ?? rankLimit(most / OF_SKELETONS, leaf) },
       setup: leastCost(source.size) + RESAMPLED * (entries * entry + PIVOTED * flops) + PIVOTED * factor,
-      step: product(vectors) + ofStored(apply, vectors),
+      step: product(vectors) + ofStored(apply, vectors, measured.rates),
     };
   });
 }
