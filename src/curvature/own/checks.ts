@@ -97,8 +97,8 @@ function requireBlocks(f: NamedFunction, x: Float64Array, fx: Float64Array, tole
   const difference = twice(fx).map((value, i) => value - both[i]);
   if (norm(difference) <= tolerance * Math.max(2 * norm(fx), norm(both))) return;
   throw new OptionError(
-    `${f.name} takes two vectors for something else: they lie one after the other without gaps, and ${f.what} of each ` +
-      'must so, too, as many as the second argument says. Or leave vectorsAtOnce away.',
+    `${f.name} takes two vectors for something else: they lie one after the other without gaps, and ${f.what} of ` +
+      'each must so, too, as many as the second argument says. Or leave vectorsAtOnce away.',
     { option: 'vectorsAtOnce', function: f.name },
   );
 }
