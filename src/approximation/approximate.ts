@@ -1,6 +1,7 @@
 /**
  * One call for every way to approximate a symmetric matrix within a budget of memory.
  */
+import { requireMemoryLimit, requireSeed, requireWhole } from '../core/checks.js';
 import { describe, quoted } from '../core/kind.js';
 import { throwIfAborted } from '../core/context.js';
 import { OptionError, ShapeError } from '../core/errors.js';
@@ -126,6 +127,7 @@ export async function approximateSubject(
   if (!['auto', 'entries', 'products'].includes(from))
     throw new OptionError(`from must be auto, entries or products, not ${describe(from)}.`, { option: 'from', from });
   requireGoal(goal);
+  requireNumbers(options);
   throwIfAborted(control.signal);
   const began = performance.now();
   const subject = subjectOf(operator, options, control);
@@ -164,6 +166,14 @@ export async function approximateSubject(
       release?.();
     },
   };
+}
+
+/** Throws OptionError for numbers that no method could take, whether or not the one that is made reads them. */
+function requireNumbers({ seed, powerPasses, leafSize, memoryLimit }: ApproximationOptions): void {
+  if (seed !== undefined) requireSeed(seed);
+  if (powerPasses !== undefined) requireWhole(powerPasses, 'powerPasses', 0);
+  if (leafSize !== undefined) requireWhole(leafSize, 'leafSize', 1);
+  if (memoryLimit !== undefined) requireMemoryLimit(memoryLimit);
 }
 
 /** Throws OptionError where an error is asked for that the method has no say in. */

@@ -3,6 +3,7 @@
  */
 import { OptionError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
+import { shareHolding } from '../core/memory.js';
 import type { Accuracy, Budget, Goal } from './methods/method.js';
 
 /** Whether it is an error, not memory, that is asked for. */
@@ -44,7 +45,7 @@ export const percent = (share: number): string => `${(100 * share).toPrecision(3
 export function rankWithin(budget: Budget, size: number): number {
   const rank = Math.min(size, Math.floor(bytesOfBudget(budget, size) / (8 * (size + 1))));
   if (rank < 1) {
-    const least = (size + 1) / size ** 2;
+    const least = shareHolding(8 * (size + 1), size);
     throw new OptionError(
       `A share of ${percent(budget.share)} holds no vector of ${size} numbers: rank 1 takes ${percent(least)}.`,
       { option: 'share', share: budget.share, least },

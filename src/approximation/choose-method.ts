@@ -6,7 +6,8 @@
  * sixteen products and a small sketch predict that it loses by far (methods/low-rank-to-tolerance.ts).
  */
 import { throwIfAborted } from '../core/context.js';
-import { OptionError } from '../core/errors.js';
+import { MemoryError, NotPositiveDefiniteError, OptionError } from '../core/errors.js';
+import { shareHolding } from '../core/memory.js';
 import { sketchedSvd } from '../lowrank/randomized-svd.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import { bytesOfBudget, denseBytes, isAccuracy, percent, rankWithin } from './budget.js';
@@ -55,7 +56,8 @@ const cheapOnes = ({ gaussNewton, source }: Subject): readonly ApproximationMeth
 
 /**
  * The best approximation of all methods. Cost: those of the methods that are made, and 256 exact columns. Throws
- * OptionError where none fits, naming the least share that would do, and what the methods throw beside that.
+ * OptionError where none fits, naming the least share that would do, MemoryError where one might with more memory, and
+ * what the methods throw beside that.
  */
 export async function chooseMethod(
   subject: Subject,
@@ -64,8 +66,17 @@ export async function chooseMethod(
   control: TeamControl,
 ): Promise<ChosenMethod> {
   const chooser = new MethodChooser(subject, options, control);
-  return isAccuracy(goal) ? chooser.toTolerance(goal) : chooser.within(goal);
+  try {
+    return await (isAccuracy(goal) ? chooser.toTolerance(goal) : chooser.within(goal));
+  } catch (error) {
+    chooser.release();
+    throw error;
+  }
 }
+
+/** What tells that a method cannot be made of this matrix; all else ends the choice. */
+const isRefusal = (error: unknown): error is OptionError | NotPositiveDefiniteError | MemoryError =>
+  error instanceof OptionError || error instanceof NotPositiveDefiniteError || error instanceof MemoryError;
 
 class MethodChooser {
   readonly #subject: Subject;
@@ -75,11 +86,18 @@ class MethodChooser {
   #best: Made | undefined;
   /** The least share that somebody would have needed. */
   #least = Infinity;
+  /** Why the first method without memory was not made. */
+  #short: MemoryError | undefined;
 
   constructor(subject: Subject, options: ApproximationOptions, control: TeamControl) {
     this.#subject = subject;
     this.#options = options;
     this.#control = control;
+  }
+
+  /** Frees what was made so far. */
+  release(): void {
+    this.#best?.made.release?.();
   }
 
   async within(budget: Budget): Promise<ChosenMethod> {
@@ -102,9 +120,13 @@ class MethodChooser {
         better: closer,
       });
     if (this.#best === undefined)
-      throw new OptionError(
-        `No method fits a share of ${percent(budget.share)}: the least takes ${percent(this.#least)}. Raise the share.`,
-        { option: 'share', share: budget.share, least: this.#least },
+      throw (
+        this.#short ??
+        new OptionError(
+          `No method fits a share of ${percent(budget.share)}: the least takes ${percent(this.#least)}. ` +
+            (this.#least <= 1 ? 'Raise the share.' : 'Keep the dense matrix, which is smaller.'),
+          { option: 'share', share: budget.share, least: this.#least },
+        )
       );
     return this.#chosen(this.#best);
   }
@@ -132,22 +154,23 @@ class MethodChooser {
     });
     const bytes = this.#best?.made.bytes ?? dense;
     const most = Math.min(size, Math.floor(bytes / (8 * (size + 1))));
-    const found = await lowRankTo(this.#subject, accuracy, most, this.#options, this.#control);
-    if (found === undefined)
-      this.#tried.push({
-        method: 'rsvd',
-        note: `no rank up to ${most}, which would take as much, keeps the tolerance`,
-      });
-    else
-      await this.#compare('rsvd', () => ofSketch(found), {
-        most: Infinity,
-        better: (one) => this.#best === undefined || smaller(one),
-      });
+    const lowRank = async (): Promise<Approximated> => {
+      const found = await lowRankTo(this.#subject, accuracy, most, this.#options, this.#control);
+      if (found !== undefined) return ofSketch(found);
+      throw new OptionError(`no rank up to ${most}, which would take as much, keeps the tolerance`, { tolerance });
+    };
+    await this.#compare('rsvd', lowRank, {
+      most: Infinity,
+      better: (one) => this.#best === undefined || smaller(one),
+    });
     if (this.#best === undefined)
-      throw new OptionError(`No method keeps a tolerance of ${tolerance}: ${this.#tried.map(tell).join('; ')}.`, {
-        option: 'tolerance',
-        tolerance,
-      });
+      throw (
+        this.#short ??
+        new OptionError(`No method keeps a tolerance of ${tolerance}: ${this.#tried.map(tell).join('; ')}.`, {
+          option: 'tolerance',
+          tolerance,
+        })
+      );
     const { method, made, error } = this.#best;
     const missed = error > tolerance && made.note === undefined;
     const note = missed ? `The tolerance was missed: the relative error is about ${inDigits(error)}.` : made.note;
@@ -165,7 +188,8 @@ class MethodChooser {
     try {
       made = await make();
     } catch (error) {
-      if (!(error instanceof OptionError)) throw error;
+      if (!isRefusal(error)) throw error;
+      if (error instanceof MemoryError) this.#short ??= error;
       const { least } = error.data;
       if (typeof least === 'number') this.#least = Math.min(this.#least, least);
       this.#tried.push({ method, note: error.message });
@@ -173,12 +197,19 @@ class MethodChooser {
     }
     const share = made.bytes / denseBytes(this.#subject.operator.rows);
     if (made.bytes > most) {
-      this.#least = Math.min(this.#least, share);
+      this.#least = Math.min(this.#least, shareHolding(made.bytes, this.#subject.operator.rows));
       this.#tried.push({ method, share, note: 'takes more than the budget' });
       made.release?.();
       return;
     }
-    const one: Made = { method, made, error: await this.#errorOf(made) };
+    let error: number;
+    try {
+      error = await this.#errorOf(made);
+    } catch (failure) {
+      made.release?.();
+      throw failure;
+    }
+    const one: Made = { method, made, error };
     this.#tried.push({ method, share, error: one.error });
     if (better(one)) {
       this.#best?.made.release?.();
@@ -203,20 +234,20 @@ class MethodChooser {
   async #withoutLowRank(budget: Budget): Promise<string | undefined> {
     if (this.#best === undefined) return undefined;
     const { operator } = this.#subject;
-    let most: number;
     try {
-      most = rankWithin(budget, operator.rows);
+      const most = rankWithin(budget, operator.rows);
+      if (most <= 2 * SKETCH) return undefined;
+      const { seed = 0, memoryLimit } = this.#options;
+      const { blas } = this.#control.team;
+      const test = new LowRankTest(operator, seed);
+      const sketch = await sketchedSvd(operator, { blas, rank: SKETCH, seed, memoryLimit }, this.#control);
+      return test.isHopeless(sketch.operator, most, this.#best.error)
+        ? `its error at rank ${most} is predicted to be ${inDigits(test.predict(sketch.operator, most))}`
+        : undefined;
     } catch (error) {
-      return (error as Error).message;
+      if (!isRefusal(error)) throw error;
+      return error.message;
     }
-    if (most <= 2 * SKETCH) return undefined;
-    const { seed = 0, memoryLimit } = this.#options;
-    const { blas } = this.#control.team;
-    const test = new LowRankTest(operator, seed);
-    const sketch = await sketchedSvd(operator, { blas, rank: SKETCH, seed, memoryLimit }, this.#control);
-    return test.isHopeless(sketch.operator, most, this.#best.error)
-      ? `its error at rank ${most} is predicted to be ${inDigits(test.predict(sketch.operator, most))}`
-      : undefined;
   }
 
   #chosen({ method, made, error }: Made): ChosenMethod {
@@ -225,7 +256,9 @@ class MethodChooser {
     const reason =
       `Chosen ${method}: error ${inDigits(error)} at ${percent(made.bytes / size)} of the dense matrix` +
       `${others.length === 0 ? '' : `; ${others.join('; ')}`}.`;
-    return { method, made, tried: this.#tried, reason };
+    const short = this.#short === undefined ? [] : ['For lack of memory not all methods were compared.'];
+    const notes = [...(made.note === undefined ? [] : [made.note]), ...short].join(' ');
+    return { method, made: { ...made, note: notes === '' ? undefined : notes }, tried: this.#tried, reason };
   }
 }
 

@@ -34,3 +34,10 @@ export function refuseMemory(bytes: number, limit: number, { what, advice, data 
     ...data,
   });
 }
+
+/** The least share of a dense N × N matrix in float64 whose bytes, share·8N², are not below `bytes` in rounding. */
+export function shareHolding(bytes: number, size: number): number {
+  const dense = 8 * size ** 2;
+  const share = bytes / dense;
+  return share * dense < bytes ? share * (1 + Number.EPSILON) : share;
+}

@@ -4,7 +4,7 @@ import { approximate, approximateSubject } from '#hmatrix/approximation/approxim
 import type { Approximation } from '#hmatrix/approximation/approximation.js';
 import type { Goal } from '#hmatrix/approximation/methods/method.js';
 import { APPROXIMATION_METHODS, METHOD_TABLE, type ApproximationMethod } from '#hmatrix/approximation/methods/table.js';
-import { OptionError } from '#hmatrix/core/errors.js';
+import { MemoryError, OptionError } from '#hmatrix/core/errors.js';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
 import { squaredNorm, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
@@ -68,6 +68,20 @@ describe('a tolerance', () => {
     const operator = denseOperator(dense, true, { blas: team.blas });
     const made = await approximate(operator, method, { tolerance: 1e-4 }, {}, { team });
     expect(truth(dense, made)).toBeLessThanOrEqual(1e-4);
+  });
+
+  it('that_a_high_rank_keeps_is_kept_where_low_ranks_promise_little', async () => {
+    // Eigenvalues fall like 1/i, then there are no more.
+    const a = withEigenvalues(
+      filled(300, (i) => (i < 150 ? 1 / (1 + i) : 0)),
+      team.blas,
+      3,
+    );
+    for (const method of ['rsvd', 'nystrom'] as const) {
+      const made = await approximate(a, method, { tolerance: 1e-6 }, {}, { team });
+      expect(made.details['rank']).toBeLessThanOrEqual(150);
+      expect(truth(a, made)).toBeLessThanOrEqual(1e-6);
+    }
   });
 
   it('is_none_of_methods_whose_error_the_matrix_decides', async () => {
@@ -164,6 +178,40 @@ describe('without a method', () => {
     expect(truth(exact, precise)).toBeLessThanOrEqual(1e-3);
   });
 
+  it('an_indefinite_matrix_is_of_low_rank_where_hierarchical_ones_refuse_it', async () => {
+    const a = withEigenvalues(
+      filled(100, (i) => (i < 4 ? (-1) ** i * (4 - i) : 0)),
+      team.blas,
+      3,
+    );
+    expect(Math.min(...filled(100, (i) => a.data[i * 101]))).toBeLessThan(0);
+    for (const goal of [{ share: 0.2 }, { tolerance: 1e-3 }]) {
+      const best = await made(a, goal);
+      expect(best.method).toBe('rsvd');
+      expect(truth(a, best)).toBeLessThan(1e-3);
+      expect(best.tried!.find(({ method }) => method === 'hm')!.note).toMatch(/positive semidefinite/);
+    }
+  });
+
+  it('is_of_those_there_is_memory_for', async () => {
+    const operator = gaussNewton(
+      randomModel({ widths: [30, 8, 30], activation: 'tanh', loss: 'mse', bias: true, samples: 40 }),
+      { team },
+    );
+    // Enough for the eigenbasis, too little for a sketch of low rank.
+    const memoryLimit = 600_000;
+    await expect(approximate(operator, 'rsvd', { share: 0.1 }, { memoryLimit }, { team })).rejects.toThrow(
+      /bytes|MB|kB/,
+    );
+    const best = await approximate(operator, { share: 0.1 }, { memoryLimit }, { team });
+    expect(best.method).toBe('hm');
+    expect(best.reason).toMatch(/rsvd: .*memoryLimit/);
+    expect(best.note).toMatch(/lack of memory/);
+    await expect(approximate(operator, { tolerance: 0.1 }, { memoryLimit: 1000 }, { team })).rejects.toBeInstanceOf(
+      MemoryError,
+    );
+  });
+
   it('what_no_form_makes_smaller_is_called_so', async () => {
     const n = 500;
     const flat = withEigenvalues(
@@ -185,6 +233,24 @@ describe('without a method', () => {
     expect((await made(source, { share: least })).share).toBeLessThanOrEqual(least);
   });
 
+  it.each([7, 54, 98])('the_least_share_that_is_named_holds_a_vector_of_any_size: %s', async (n) => {
+    const a = denseOperator(
+      withEigenvalues(
+        filled(n, (i) => 1 / (1 + i)),
+        team.blas,
+        3,
+      ),
+      true,
+      { blas: team.blas },
+    );
+    for (const method of ['rsvd', 'nystrom'] as const) {
+      const refused: unknown = await approximate(a, method, { share: 1e-4 }, {}, { team }).catch((e: unknown) => e);
+      const { least } = (refused as OptionError).data as { least: number };
+      const { details, note } = await approximate(a, method, { share: least }, {}, { team });
+      expect({ rank: details['rank'], note }).toEqual({ rank: 1, note: undefined });
+    }
+  });
+
   it('has_the_same_bits_on_any_team', async () => {
     const bits: Float64Array[] = [];
     let method: ApproximationMethod | undefined;
@@ -198,6 +264,25 @@ describe('without a method', () => {
     }
     for (const one of bits) expect(one).toEqual(bits[0]);
   });
+});
+
+it.each([
+  { leafSize: -3 },
+  { leafSize: 0 },
+  { leafSize: 1.5 },
+  { memoryLimit: NaN },
+  { memoryLimit: -1 },
+  { seed: -1 },
+  { powerPasses: 0.5 },
+])('the_options_%o_are_refused_whatever_is_made', async (options) => {
+  const operator = gaussNewton(
+    randomModel({ widths: [4, 3, 2], activation: 'tanh', loss: 'mse', bias: true, samples: 9 }),
+    { team },
+  );
+  for (const goal of [{ share: 0.5 }, { tolerance: 0.01 }]) {
+    await expect(approximate(operator, goal, options, { team })).rejects.toBeInstanceOf(OptionError);
+    await expect(approximate(operator, 'hm', goal, options, { team })).rejects.toBeInstanceOf(OptionError);
+  }
 });
 
 it('an_aborted_run_ends', async () => {

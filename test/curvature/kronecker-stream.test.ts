@@ -123,6 +123,14 @@ describe('streamed modes', () => {
     expect(distance(enough.toDense(), exact) / size).toBeLessThanOrEqual(1.5e-3);
   });
 
+  it('are_exact_where_there_are_none', async () => {
+    const linear = randomModel({ widths: [3, 2], activation: 'linear', loss: 'mse', bias: false, samples: 5 });
+    const matrix = await build(linear, { share: 1, modes: 4 });
+    expect(matrix.report.interval).toEqual({ low: 0, high: 0, probes: 32 });
+    expect(matrix.lowerBound).toBeLessThanOrEqual(0);
+    expect(matrix.lowerBound).toBeGreaterThan(-1e-10 * matrix.report.norm);
+  });
+
   it('are_refused_before_they_are_read_where_there_is_no_memory_for_them', async () => {
     await expect(build(model, { share: 0.1, modes: 20, memoryLimit: 1e5 })).rejects.toBeInstanceOf(MemoryError);
   });

@@ -400,6 +400,21 @@ describe('in float32', () => {
     }
   });
 
+  it('a_zero_matrix_has_no_rounding_to_speak_of', async () => {
+    // The softmax of one output does not depend on anything.
+    const nothing = randomModel({
+      widths: [3, 2, 1],
+      activation: 'tanh',
+      loss: 'cross-entropy',
+      bias: true,
+      samples: 5,
+    });
+    const matrix = await build(nothing, { share: 0.9, dtype: 'f32' });
+    expect(matrix.report.rounding).toBeGreaterThanOrEqual(0);
+    expect(matrix.report.rounding).toBeLessThan(1e-10);
+    expect(matrix.lowerBound).toBeCloseTo(0);
+  });
+
   it('a_sum_of_streamed_modes_is_kept_too', async () => {
     const matrix = await build(model, { share: 0.06, modes: 30, dtype: 'f32' });
     expect(matrix.precision).toBe('f32');

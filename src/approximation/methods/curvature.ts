@@ -137,7 +137,13 @@ export async function smallerOfBoth(
   if (!isSummable(model, options, control)) return (await planEigenbasis(model, accuracy, options, control)).make();
   const sum = await (await planSum(model, accuracy, options, control)).make();
   if (isDear(model)) return sum;
-  const rotated = await (await planEigenbasis(model, accuracy, options, control)).make();
+  let rotated: Approximated;
+  try {
+    rotated = await (await planEigenbasis(model, accuracy, options, control)).make();
+  } catch (error) {
+    sum.release?.();
+    throw error;
+  }
   const [kept, other] = sum.bytes <= rotated.bytes ? [sum, rotated] : [rotated, sum];
   other.release?.();
   return kept;

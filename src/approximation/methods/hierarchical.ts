@@ -4,6 +4,7 @@
  * most accurate one that fits is kept.
  */
 import { OptionError } from '../../core/errors.js';
+import { shareHolding } from '../../core/memory.js';
 import { compressEntries } from '../../hierarchical/from-entries/compress.js';
 import { Leftover } from '../../hierarchical/from-entries/leftover.js';
 import { compressProducts } from '../../hierarchical/from-products/compress.js';
@@ -15,7 +16,7 @@ import type { TeamControl } from '../../parallel/team-control.js';
 import type { EntrySource } from '../../source/entry-source.js';
 import { buildClusterTree } from '../../tree/build.js';
 import { mostInLeaf, type ClusterTree } from '../../tree/cluster-tree.js';
-import { bytesOfBudget, denseBytes, percent } from '../budget.js';
+import { bytesOfBudget, percent } from '../budget.js';
 import { preferProducts, type UnitCosts } from './entries-or-products.js';
 import type { Accuracy, Approximated, Budget } from './method.js';
 
@@ -230,7 +231,7 @@ export async function approximateHierarchical(
     tolerance = next;
   }
   if (best === undefined) {
-    const least = Math.min(...attempts.map(({ bytes }) => bytes)) / denseBytes(size);
+    const least = shareHolding(Math.min(...attempts.map(({ bytes }) => bytes)), size);
     throw new OptionError(
       `No ${method} matrix with leaves of ${leafSize} fits a share of ${percent(budget.share)}: the smallest ` +
         `found takes ${percent(least)}. Raise the share, or choose smaller leaves.`,

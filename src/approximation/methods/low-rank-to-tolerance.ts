@@ -79,7 +79,8 @@ export class LowRankTest {
 
 /**
  * U diag(λ) Uᵀ of the least rank up to `most` whose error is about 0.85 of the tolerance; undefined where none is
- * found. Cost: 16 products, and sketches of doubled ranks up to twice what is needed. Throws what `sketch` throws.
+ * found, or, of ranks below N, predicted. Cost: 16 products, and sketches of doubled ranks up to twice what is needed.
+ * Throws what `sketch` throws.
  */
 export async function lowRankToTolerance(
   operator: LinearOperator,
@@ -103,6 +104,7 @@ export async function lowRankToTolerance(
       const part = block(vectors, 0, 0, vectors.rows, kept);
       return { operator: new LowRankOperator(part, values.subarray(0, kept), team.blas, team), products };
     }
-    if (rank === most || test.isHopeless(found.operator, most, tolerance)) return undefined;
+    // Of rank N all matrices are.
+    if (rank === most || (most < operator.rows && test.isHopeless(found.operator, most, tolerance))) return undefined;
   }
 }

@@ -4,6 +4,7 @@
 import { requireTolerance } from '../../core/checks.js';
 import { OptionError } from '../../core/errors.js';
 import { describe } from '../../core/kind.js';
+import { shareHolding } from '../../core/memory.js';
 import type { Goal } from './choice.js';
 
 /** A share or a tolerance, not both. */
@@ -42,11 +43,9 @@ export const goalOf = ({ share, tolerance }: ResolvedGoal, size: number, energy:
 
 /** Throws OptionError: the bytes of the goal are too few, and `least` would do for `what`. */
 export function refuseShare(bytes: number, least: number, size: number, what: string): never {
-  const dense = 8 * size ** 2;
+  const share = shareHolding(least, size);
   throw new OptionError(
-    `A share of ${bytes / dense} cannot hold even ${what}; the least share here is ${least / dense}.`,
-    {
-      least: least / dense,
-    },
+    `A share of ${bytes / (8 * size ** 2)} cannot hold even ${what}; the least share here is ${share}.`,
+    { least: share },
   );
 }

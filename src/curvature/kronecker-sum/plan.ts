@@ -183,7 +183,7 @@ function finished(
     })),
     panels: layout.panelBegin[layout.kept.length],
     ...known,
-    rounding: known.rounding + (dtype === 'f32' ? storedRounding(modes, layout) / known.norm : 0),
+    rounding: known.rounding + (dtype === 'f32' && known.norm > 0 ? storedRounding(modes, layout) / known.norm : 0),
     ...(goal.share === undefined ? { met: known.error <= allowedError(goal.tolerance, 'f64', size) } : {}),
   };
   return new KroneckerSumMatrix(keptBasis(rotated, usedBy(rotated, chosen)), layout.data, size, report, control.team);

@@ -73,13 +73,13 @@ function keptForms(
   return forms;
 }
 
-/** ‖G − G̃‖_F² and its interval of 95 %. */
+/** ‖G − G̃‖_F² and its interval of 95 %. Where there are no modes, all of G is kept: zero. */
 export const sampledDifference = (
   modes: readonly PairModes[],
   probes: readonly PairProbes[],
   layout: SumLayout,
   blas: Blas,
-): MeanInterval => meanInterval(leftOf(modes, probes, layout, blas));
+): MeanInterval => meanInterval(modes.length === 0 ? [0, 0] : leftOf(modes, probes, layout, blas));
 
 /** What no mode holds of ‖G‖_F², estimated. */
 export function uncaptured(modes: readonly PairModes[], probes: readonly PairProbes[], blas: Blas): number {

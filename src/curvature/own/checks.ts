@@ -10,7 +10,7 @@
 import { AsymmetryError, OptionError, ShapeError } from '../../core/errors.js';
 import { RandomStream } from '../../core/random.js';
 import type { Precision } from '../../dense/matrix.js';
-import { finiteNumbersOf, type NamedFunction } from './functions.js';
+import { finiteNumbersOf, numbersOf, type NamedFunction } from './functions.js';
 
 const STREAM = 0x07a1;
 /** Shares of norms that rounding, and sums of many terms in another order, stay below by far. */
@@ -24,6 +24,8 @@ export interface OwnFunctions {
   /** Absent: the identity. */
   readonly lossHessian: NamedFunction | undefined;
   readonly precision: Precision;
+  /** Most vectors that they take at a time. */
+  readonly vectorsAtOnce: number;
 }
 
 const dot = (x: ArrayLike<number>, y: ArrayLike<number>): number => {
@@ -34,7 +36,8 @@ const dot = (x: ArrayLike<number>, y: ArrayLike<number>): number => {
 const norm = (x: ArrayLike<number>): number => Math.sqrt(dot(x, x));
 
 /** Returns the number of outputs. Throws OptionError, ShapeError, NonFiniteError, AsymmetryError. */
-export function requireOwnFunctions({ parameters, jvp, vjp, lossHessian, precision }: OwnFunctions): number {
+export function requireOwnFunctions(own: OwnFunctions): number {
+  const { parameters, jvp, vjp, lossHessian, precision, vectorsAtOnce } = own;
   const random = new RandomStream(0, STREAM);
   const normal = (length: number): Float64Array => {
     const x = new Float64Array(length);
@@ -61,6 +64,11 @@ export function requireOwnFunctions({ parameters, jvp, vjp, lossHessian, precisi
     );
   }
   if (lossHessian !== undefined) requireLossHessian(lossHessian, u, normal(outputs), tolerance);
+  if (vectorsAtOnce > 1) {
+    requireBlocks(jvp, v, jv, tolerance);
+    requireBlocks(vjp, u, jtu, tolerance);
+    if (lossHessian !== undefined) requireBlocks(lossHessian, u, finiteNumbersOf(lossHessian, u, outputs), tolerance);
+  }
   return outputs;
 }
 
@@ -78,6 +86,20 @@ function requireLinear(f: NamedFunction, x: Float64Array, fx: Float64Array, tole
     `${f.name} is not linear: ${f.what} of −2 times a vector is not −2 times that of the vector. It must return the ` +
       'derivative along the vector, not the value of a function there.',
     { option: f.name },
+  );
+}
+
+/** Throws OptionError unless f of the two vectors −2x and x is −2·fx and then fx. */
+function requireBlocks(f: NamedFunction, x: Float64Array, fx: Float64Array, tolerance: number): void {
+  const twice = (values: Float64Array): Float64Array =>
+    Float64Array.from([...values.map((value) => -2 * value), ...values]);
+  const both = Float64Array.from(numbersOf(f, twice(x), 2, fx.length));
+  const difference = twice(fx).map((value, i) => value - both[i]);
+  if (norm(difference) <= tolerance * Math.max(2 * norm(fx), norm(both))) return;
+  throw new OptionError(
+    `${f.name} takes two vectors for something else: they lie one after the other without gaps, and ${f.what} of ` +
+      'each must so, too, as many as the second argument says. Or leave vectorsAtOnce away.',
+    { option: 'vectorsAtOnce', function: f.name },
   );
 }
 

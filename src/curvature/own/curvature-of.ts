@@ -72,10 +72,11 @@ function countOf(parameters: number | ArrayLike<number>): number {
  * and return numbers at once, by a library for automatic differentiation or by hand. G has products alone, in blocks
  * of any number of vectors, one call of each function for each `vectorsAtOnce`; `solve`, `approximate`,
  * `compressOperator`, the methods of `krylov` and `operatorError` take it. Nothing of it is computed on a team. The
- * functions are tried on random vectors first (two calls of jvp, one of vjp, three of lossHessian): what is not linear
- * (OptionError), not each other's transpose or not symmetric (AsymmetryError), of another length (ShapeError), NaN or
- * infinite (NonFiniteError) is refused; so it should be called anew where θ or the data change. What the functions
- * throw is thrown. Memory: a block of vectors and of outputs.
+ * functions are tried on random vectors first (two calls of jvp, one of vjp, three of lossHessian; with vectorsAtOnce
+ * one more of each with two vectors, and a fourth of lossHessian): what is not linear or takes two vectors for
+ * something else (OptionError), not each other's transpose or not symmetric (AsymmetryError), of another length
+ * (ShapeError), NaN or infinite (NonFiniteError) is refused; so it should be called anew where θ or the data change.
+ * What the functions throw is thrown. Memory: a block of vectors and of outputs.
  */
 export function curvatureOf(model: OwnModel): OwnCurvature {
   requireKnownOptions(model, OWN_KEYS, 'curvatureOf', EXAMPLE);
@@ -90,7 +91,7 @@ export function curvatureOf(model: OwnModel): OwnCurvature {
   const vjp: NamedFunction = { name: 'vjp', what: 'Jᵀ·u', call: model.vjp };
   const lossHessian: NamedFunction | undefined =
     model.lossHessian === undefined ? undefined : { name: 'lossHessian', what: 'H·u', call: model.lossHessian };
-  const outputs = requireOwnFunctions({ parameters, jvp, vjp, lossHessian, precision });
+  const outputs = requireOwnFunctions({ parameters, jvp, vjp, lossHessian, precision, vectorsAtOnce });
   let vectors = new Float64Array(0);
   let images = new Float64Array(0);
 

@@ -210,6 +210,27 @@ describe('functions that are not what they are called', () => {
     expectError({ jvp: (() => ({ shape: [3] })) as never }, OptionError, /dataSync/);
   });
 
+  it('functions_that_take_two_vectors_for_something_else_are_refused', () => {
+    const { model } = linear(4, 3);
+    // All but the first vector is passed over.
+    const first =
+      (f: OwnModel['jvp']): OwnModel['jvp'] =>
+      (vectors, count) => {
+        const one = Array.from(f(vectors.slice(0, vectors.length / count), 1));
+        return Array.from({ length: count }, () => one).flat();
+      };
+    expect(() => curvatureOf({ ...model, vectorsAtOnce: 2 })).not.toThrow();
+    expect(() => curvatureOf({ ...model, jvp: first(model.jvp) })).not.toThrow();
+    for (const wrong of [
+      { jvp: first(model.jvp) },
+      { vjp: first(model.vjp) },
+      { lossHessian: first(model.lossHessian!) },
+    ])
+      expect(() => curvatureOf({ ...model, ...wrong, vectorsAtOnce: 2 })).toThrow(
+        /takes two vectors for something else/,
+      );
+  });
+
   it('and_other_options_are_refused', () => {
     expectError({ parameters: 0 }, OptionError, /parameters/);
     expectError({ parameters: 2.5 }, OptionError, /parameters/);
