@@ -26,6 +26,7 @@ import { diagonalOperator } from '#hmatrix/operator/diagonal-operator.js';
 import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { sharedTeam } from '../teams.js';
+import { columnsOf, relativeDistance } from './dense-copies.js';
 
 /** Methods whose memory the matrix decides, not the budget. */
 const FIXED_METHODS = APPROXIMATION_METHODS.filter((method) => METHOD_TABLE[method].rows.length === 1);
@@ -39,19 +40,6 @@ let operator: SampleOperator;
 let exact: Matrix;
 const SHARE = 0.3;
 
-const denseOf = (a: LinearOperator): Matrix => {
-  const n = a.rows;
-  const identity = zeros(n, n);
-  for (let i = 0; i < n; i++) identity.data[i * (n + 1)] = 1;
-  const dense = zeros(n, n);
-  a.applyUnchecked(dense, identity, 1, 0);
-  return dense;
-};
-const relativeDistance = (a: Matrix, b: Matrix): number => {
-  const difference = zeros(a.rows, a.cols);
-  for (let i = 0; i < a.data.length; i++) difference.data[i] = a.data[i] - b.data[i];
-  return Math.sqrt(squaredNorm(difference) / squaredNorm(a));
-};
 const make = (method: ApproximationMethod, share = SHARE, of: LinearOperator = operator): Promise<Approximation> =>
   approximateSubject(of, method, { share }, {}, { team });
 
@@ -68,7 +56,7 @@ beforeAll(async () => {
   const network = defineNetwork({ widths: [30, 6, 30], activation: 'tanh', bias: true });
   model = { network, parameters: initialParameters(network, 1), loss: 'mse', data: memoryDataSet(inputs, inputs) };
   operator = gaussNewton(model, { blas: team.blas, team });
-  exact = denseOf(operator);
+  exact = columnsOf(operator);
 });
 
 /** Bytes of the arrays that a product reads, from the arrays themselves. */
@@ -150,7 +138,7 @@ describe.each(APPROXIMATION_METHODS)('%s', (method) => {
       expect(FIXED_METHODS).toContain(method);
       expect(made.note).toContain('more than the budget');
     } else expect(made.note).toBeUndefined();
-    const dense = denseOf(made.operator);
+    const dense = columnsOf(made.operator);
     const error = await made.error();
     // Squares of N² numbers, each to a few eps; small errors of low rank are differences of such sums down to 3e-6, see
     // operator-error.ts.
@@ -164,7 +152,7 @@ describe.each(APPROXIMATION_METHODS)('%s', (method) => {
 
   it('is_symmetric_and_its_smallest_eigenvalue_is_true_where_it_is_told', async () => {
     const made = await make(method);
-    const dense = denseOf(made.operator);
+    const dense = columnsOf(made.operator);
     const n = dense.rows;
     const scale = Math.sqrt(squaredNorm(dense));
     for (let j = 0; j < n; j += 7)
@@ -274,7 +262,7 @@ describe('operators without a network', () => {
     async (method) => {
       const made = await make(method, 0.5, plain());
       expect(
-        Math.abs((await made.error()).relative - relativeDistance(exact, denseOf(made.operator))),
+        Math.abs((await made.error()).relative - relativeDistance(exact, columnsOf(made.operator))),
       ).toBeLessThanOrEqual(1e-12 + (1000 * Number.EPSILON) / 3e-6);
       made.release();
     },

@@ -6,14 +6,14 @@ import type { Goal } from '#hmatrix/approximation/methods/method.js';
 import { APPROXIMATION_METHODS, METHOD_TABLE, type ApproximationMethod } from '#hmatrix/approximation/methods/table.js';
 import { MemoryError, OptionError } from '#hmatrix/core/errors.js';
 import { gaussNewton } from '#hmatrix/curvature/products/gauss-newton.js';
-import { squaredNorm, zeros, type Matrix } from '#hmatrix/dense/matrix.js';
+import { zeros, type Matrix } from '#hmatrix/dense/matrix.js';
 import { denseOperator } from '#hmatrix/operator/dense-operator.js';
-import type { LinearOperator } from '#hmatrix/operator/linear-operator.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { denseSource } from '#hmatrix/source/dense-source.js';
 import { kernelSource } from '#hmatrix/source/kernel-source.js';
 import { laplace } from '#hmatrix/source/kernels/named.js';
 import { randomModel } from '../curvature/brute-force.js';
+import { columnsOf, relativeDistance } from './dense-copies.js';
 import { filled, withEigenvalues } from '../krylov/systems.js';
 import { denseOf, gaussianSource, normalPoints } from '../support.js';
 import { sharedTeam } from '../teams.js';
@@ -23,21 +23,8 @@ beforeAll(async () => {
   team = await sharedTeam(2);
 });
 
-const columns = (a: LinearOperator): Matrix => {
-  const n = a.rows;
-  const identity = zeros(n, n);
-  for (let i = 0; i < n; i++) identity.data[i * (n + 1)] = 1;
-  const dense = zeros(n, n);
-  a.applyUnchecked(dense, identity, 1, 0);
-  return dense;
-};
-const distance = (a: Matrix, b: Matrix): number => {
-  const difference = zeros(a.rows, a.cols);
-  for (let i = 0; i < a.data.length; i++) difference.data[i] = a.data[i] - b.data[i];
-  return Math.sqrt(squaredNorm(difference) / squaredNorm(a));
-};
-/** Bytes of a made approximation, and its true error. */
-const truth = (exact: Matrix, { operator }: Approximation): number => distance(exact, columns(operator));
+/** Its true error. */
+const truth = (exact: Matrix, { operator }: Approximation): number => relativeDistance(exact, columnsOf(operator));
 
 describe('a tolerance', () => {
   const reaching = APPROXIMATION_METHODS.filter((method) => METHOD_TABLE[method].reach !== undefined);
@@ -54,7 +41,7 @@ describe('a tolerance', () => {
       const matrix = ofNetworks.includes(method) ? hessian : source;
       const made = await approximate(matrix, method, { tolerance }, {}, { team });
       expect(made.note ?? '').not.toMatch(/missed/);
-      expect(truth(matrix === source ? denseOf(source) : columns(hessian), made)).toBeLessThanOrEqual(tolerance);
+      expect(truth(matrix === source ? denseOf(source) : columnsOf(hessian), made)).toBeLessThanOrEqual(tolerance);
       const larger = await approximate(matrix, method, { tolerance: tolerance / 10 }, {}, { team });
       expect(larger.bytes).toBeGreaterThanOrEqual(made.bytes);
       expect(larger.tried).toBeUndefined();
@@ -116,7 +103,7 @@ describe('without a method', () => {
     for (const goal of [{ share: 0.02 }, { tolerance: 1e-6 }]) {
       const { method, bytes, operator, reason, tried } = await made(a, goal);
       expect({ method, bytes }).toEqual({ method: 'diagonal', bytes: 8 * n });
-      expect(distance(a, columns(operator))).toBe(0);
+      expect(relativeDistance(a, columnsOf(operator))).toBe(0);
       expect(reason).toMatch(/^Chosen diagonal: error 0.0e\+0/);
       expect(tried!.find((one) => one.method === 'diagonal')!.error).toBe(0);
     }
@@ -165,7 +152,7 @@ describe('without a method', () => {
     const operator = gaussNewton(randomModel({ widths: [12, 6, 5], activation, loss, bias: true, samples: 40 }), {
       team,
     });
-    const exact = columns(operator);
+    const exact = columnsOf(operator);
     const best = await made(operator, { share });
     const mine = truth(exact, best);
     for (const { method, share: taken, error } of best.tried!) {
@@ -221,7 +208,7 @@ describe('without a method', () => {
     );
     const { note, operator } = await made(denseSource(flat), { tolerance: 1e-6 });
     expect(note).toMatch(/No hierarchical matrix that keeps the tolerance is much smaller than the dense one/);
-    expect(distance(flat, columns(operator))).toBeLessThanOrEqual(1e-6);
+    expect(relativeDistance(flat, columnsOf(operator))).toBeLessThanOrEqual(1e-6);
   });
 
   it('a_share_that_holds_nothing_is_refused_with_the_least', async () => {
@@ -260,7 +247,7 @@ describe('without a method', () => {
       const found = await approximate(source, { tolerance: 1e-3 }, {}, { team: on });
       method ??= found.method;
       expect(found.method).toBe(method);
-      bits.push(columns(found.operator).data as Float64Array);
+      bits.push(columnsOf(found.operator).data as Float64Array);
     }
     for (const one of bits) expect(one).toEqual(bits[0]);
   });
