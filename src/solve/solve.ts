@@ -84,14 +84,17 @@ export async function solve(
     guess: guess === undefined ? undefined : asVectors(guess, 'guess'),
     rates: rest.rates === undefined ? undefined : requireRates(rest.rates, 'solve'),
   };
+  const minimal = requireMethod(given.method) === 'minres';
+  const named = preconditioner !== undefined && preconditioner !== 'auto' && preconditioner !== 'none';
+  if (minimal && !named && Object.values(given.making ?? {}).some((value) => value !== undefined))
+    throw new OptionError(
+      "making is of a preconditioner, and method 'minres' makes none unless one is named: name a preconditioner, or " +
+        'leave making out.',
+      { option: 'making' },
+    );
   const rightHandSides = asVectors(b, 'b');
   const on = await onTeam(control, 'solve');
-  const { operator, source, release } = await openMatrix(
-    matrix,
-    { ...given, indefinite: requireMethod(given.method) === 'minres' },
-    'solve',
-    on,
-  );
+  const { operator, source, release } = await openMatrix(matrix, { ...given, indefinite: minimal }, 'solve', on);
   try {
     return await solveSystem(operator, rightHandSides, { ...given, source: given.source ?? source }, on);
   } finally {

@@ -59,6 +59,7 @@ describe('an indefinite matrix', () => {
       NotPositiveDefiniteError,
     );
     await expect(solve(a, b, { method: 'gmres' as 'cg' }, { team })).rejects.toThrow(OptionError);
+    await expect(solve(a, b, { method: 'minres', making: { rank: 9 } }, { team })).rejects.toThrow(/making is of a/);
   });
 
   it('is_shifted_and_ends_where_iterations_do', async () => {
