@@ -14,6 +14,7 @@ import { apply } from '#hmatrix/operator/apply.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { sharedTeam } from '../teams.js';
 import { denseGaussNewton, randomModel, smallModels } from './brute-force.js';
+import { distance, norm, smoothInputs } from './smooth-inputs.js';
 
 const EPS = Number.EPSILON;
 let team: Team;
@@ -35,28 +36,10 @@ function identity(n: number): Matrix {
 
 const dense = (matrix: KroneckerHierarchicalMatrix): Matrix => apply(matrix, identity(matrix.rows));
 
-function norm(a: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] ** 2;
-  return Math.sqrt(sum);
-}
-
-const distance = (a: Matrix, b: Matrix): number => norm(Float64Array.from(a.data, (v, i) => v - b.data[i]));
-
 /** Smooth inputs, so that the eigenvalues of A fall: what real data is like. */
 function smoothAutoencoder(widths: readonly number[], loss: LossName = 'mse', samples = 60): Model {
   const model = randomModel({ widths, activation: 'sigmoid', loss, bias: false, samples, seed: 5 });
-  const { inputs } = model.data.batch(0, samples);
-  const random = new RandomStream(9);
-  for (let i = 0; i < samples; i++) {
-    const phases = [random.normal(), random.normal(), random.normal()];
-    for (let q = 0; q < inputs.rows; q++) {
-      let v = 0;
-      for (let f = 0; f < 8; f++)
-        v += Math.exp(-f) * Math.cos((f * Math.PI * q) / inputs.rows + phases[f % 3] * (f + 1));
-      inputs.data[inputs.offset + q + i * inputs.ld] = v;
-    }
-  }
+  smoothInputs(model, 1);
   return model;
 }
 

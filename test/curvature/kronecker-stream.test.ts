@@ -11,10 +11,11 @@ import { tablesOf } from '#hmatrix/curvature/eigenbasis/energies.js';
 import { rotateModel } from '#hmatrix/curvature/eigenbasis/model.js';
 import type { Model } from '#hmatrix/network/model.js';
 import { apply } from '#hmatrix/operator/apply.js';
-import { zeros, type Matrix } from '#hmatrix/dense/matrix.js';
+import { zeros } from '#hmatrix/dense/matrix.js';
 import type { Team } from '#hmatrix/parallel/team.js';
 import { sharedTeam } from '../teams.js';
 import { denseGaussNewton, randomModel, smallModels } from './brute-force.js';
+import { distance, norm, smoothInputs } from './smooth-inputs.js';
 
 const EPS = Number.EPSILON;
 let team: Team;
@@ -24,23 +25,10 @@ beforeAll(async () => {
 
 const build = (model: Model, options: KroneckerSumOptions, of: Team = team): Promise<KroneckerSumMatrix> =>
   kroneckerSum(model, options, { team: of });
-const norm = (a: ArrayLike<number>): number => Math.sqrt(Array.from(a).reduce((sum, v) => sum + v * v, 0));
-const distance = (a: Matrix, b: Matrix): number => norm(Float64Array.from(a.data, (v, i) => v - b.data[i]));
-
 /** Inputs of falling spectrum. */
 function smoothModel(samples: number): Model {
   const model = randomModel({ widths: [24, 7, 24], activation: 'tanh', loss: 'mse', bias: true, samples, seed: 5 });
-  const { inputs } = model.data.batch(0, samples);
-  const random = new RandomStream(9);
-  for (let i = 0; i < samples; i++) {
-    const phases = [random.normal(), random.normal(), random.normal()];
-    for (let q = 0; q < inputs.rows; q++) {
-      let v = 0;
-      for (let f = 0; f < 8; f++)
-        v += Math.exp(-f / 2) * Math.cos((f * Math.PI * q) / inputs.rows + phases[f % 3] * (f + 1));
-      inputs.data[inputs.offset + q + i * inputs.ld] = v;
-    }
-  }
+  smoothInputs(model, 1 / 2);
   return model;
 }
 

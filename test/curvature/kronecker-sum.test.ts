@@ -21,6 +21,7 @@ import type { Team } from '#hmatrix/parallel/team.js';
 import { sharedTeam } from '../teams.js';
 import { bruteForceJacobian, denseGaussNewton, randomModel, smallModels } from './brute-force.js';
 import { bruteForceFactors, frobenius, kroneckerDense, layerBlock } from './kronecker-reference.js';
+import { distance, norm, smoothInputs } from './smooth-inputs.js';
 
 const EPS = Number.EPSILON;
 let team: Team;
@@ -31,24 +32,11 @@ beforeAll(async () => {
 const build = (model: Model, options: KroneckerSumOptions, of: Team = team): Promise<KroneckerSumMatrix> =>
   kroneckerSum(model, options, { team: of });
 const dense = (matrix: KroneckerSumMatrix): Matrix => matrix.toDense();
-const norm = (a: ArrayLike<number>): number => Math.sqrt(Array.from(a).reduce((sum, v) => sum + v * v, 0));
-const distance = (a: Matrix, b: Matrix): number => norm(Float64Array.from(a.data, (v, i) => v - b.data[i]));
-
 /** Inputs of falling spectrum, so that there is something to compress. */
 function smoothModel(widths: readonly number[], shape: Partial<Parameters<typeof randomModel>[0]> = {}): Model {
   const samples = shape.samples ?? 60;
   const model = randomModel({ widths, activation: 'tanh', loss: 'mse', bias: false, seed: 5, ...shape, samples });
-  const { inputs } = model.data.batch(0, samples);
-  const random = new RandomStream(9);
-  for (let i = 0; i < samples; i++) {
-    const phases = [random.normal(), random.normal(), random.normal()];
-    for (let q = 0; q < inputs.rows; q++) {
-      let v = 0;
-      for (let f = 0; f < 8; f++)
-        v += Math.exp(-f) * Math.cos((f * Math.PI * q) / inputs.rows + phases[f % 3] * (f + 1));
-      inputs.data[inputs.offset + q + i * inputs.ld] = v;
-    }
-  }
+  smoothInputs(model, 1);
   return model;
 }
 

@@ -21,13 +21,22 @@ export function addRotatedDiagonal(
   blas: Blas,
 ): void {
   for (const layer of layers) {
-    if (core !== null && layer.units > 0 && layer.inputVectors.cols > 0) addLayer(layer, core, out, blas);
+    if (core !== null && layer.units > 0 && layer.inputVectors.cols > 0)
+      addLayerDiagonal(layer, (weights, moments) => addMoments(layer, core, weights, moments), out, blas);
     if (layer.complement !== null) addComplementDiagonal(layer, layer.complement, out);
   }
 }
 
-function addLayer(layer: BasisLayer, core: HierarchicalData, out: Float64Array, blas: Blas): void {
-  const { offset, width, outputs, inputVectors, outputVectors, units } = layer;
+/**
+ * Adds diag(U_A·M·U_Aᵀ) of every output to out (N numbers): `addMoments` adds an output's M, directions × directions,
+ * for its weights U_Γ(p₀, ·). 2·width·directions² flops an output beside it.
+ */
+export function addLayerDiagonal(
+  { offset, width, outputs, inputVectors, outputVectors, units }: BasisLayer,
+  addMoments: (weights: Float64Array, moments: Matrix) => void,
+  out: Float64Array,
+  blas: Blas,
+): void {
   const directions = inputVectors.cols;
   const moments = zeros(directions, directions);
   const product = zeros(width, directions);
@@ -36,7 +45,7 @@ function addLayer(layer: BasisLayer, core: HierarchicalData, out: Float64Array, 
     for (let p = 0; p < units; p++)
       weights[p] = outputVectors === null ? (p === output ? 1 : 0) : outputVectors.data[output + p * outputs];
     moments.data.fill(0);
-    addMoments(layer, core, weights, moments);
+    addMoments(weights, moments);
     blas.gemm('N', 'N', 1, inputVectors, moments, 0, product);
     const at = offset + output * width;
     for (let q = 0, k = 0; q < directions; q++)

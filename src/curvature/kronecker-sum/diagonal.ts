@@ -4,8 +4,8 @@
  * the layer's panels and one GEMM for each output.
  */
 import type { Blas } from '../../dense/blas.js';
-import { zeros, type Matrix } from '../../dense/matrix.js';
-import { addComplementDiagonal } from '../eigenbasis/diagonal.js';
+import type { Matrix } from '../../dense/matrix.js';
+import { addComplementDiagonal, addLayerDiagonal } from '../eigenbasis/diagonal.js';
 import type { BasisLayer } from '../eigenbasis/rotation.js';
 import { panelAt, panelCount, type KroneckerSumData, type Panel } from './data.js';
 
@@ -28,33 +28,12 @@ export function addSumDiagonal(
 ): void {
   basis.forEach((layer, ℓ) => {
     const panels = ownPanels(data, ℓ);
-    if (panels.length > 0) addLayer(layer, data, panels, out, blas);
+    const addOfPanels = (weights: Float64Array, moments: Matrix): void => {
+      for (const panel of panels) addMoments(data, panel, weights, moments);
+    };
+    if (panels.length > 0) addLayerDiagonal(layer, addOfPanels, out, blas);
     if (layer.complement !== null) addComplementDiagonal(layer, layer.complement, out);
   });
-}
-
-function addLayer(
-  layer: BasisLayer,
-  data: KroneckerSumData,
-  panels: readonly Panel[],
-  out: Float64Array,
-  blas: Blas,
-): void {
-  const { offset, width, outputs, inputVectors, outputVectors, units } = layer;
-  const directions = inputVectors.cols;
-  const moments = zeros(directions, directions);
-  const product = zeros(width, directions);
-  const weights = new Float64Array(units);
-  for (let output = 0; output < outputs; output++) {
-    for (let p = 0; p < units; p++)
-      weights[p] = outputVectors === null ? (p === output ? 1 : 0) : outputVectors.data[output + p * outputs];
-    moments.data.fill(0);
-    for (const panel of panels) addMoments(data, panel, weights, moments);
-    blas.gemm('N', 'N', 1, inputVectors, moments, 0, product);
-    const at = offset + output * width;
-    for (let q = 0, k = 0; q < directions; q++)
-      for (let i = 0; i < width; i++, k++) out[at + i] += product.data[k] * inputVectors.data[k];
-  }
 }
 
 /** uᵀM_ju. */
