@@ -12,7 +12,7 @@ import { describeSearch, openBlas } from '../src/dense/backend.js';
 import type { Blas } from '../src/dense/blas.js';
 import { view } from '../src/dense/matrix.js';
 import type { FloatArray, Matrix, Precision } from '../src/dense/matrix.js';
-import { median } from '../src/experiment/dgemm-rate.js';
+import { median } from '../src/core/median.js';
 import { rounded, writeRecord } from './record.js';
 
 const SIZES = [64, 128, 256, 512];

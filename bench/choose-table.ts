@@ -2,7 +2,7 @@
  * The table of choices in docs/benchmarks.md, made from bench/results/choose.json alone: `node
  * dist/bench/choose-table.js` writes it again.
  */
-import { median } from '../src/experiment/dgemm-rate.js';
+import { median } from '../src/core/median.js';
 import { CHOOSE_CASES, type ChooseCase } from './choose-cases.js';
 import type { ChooseResult, ChooseRow } from './choose.js';
 import { digits } from './labels.js';

@@ -6,7 +6,7 @@
  */
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { median } from '../src/experiment/dgemm-rate.js';
+import { median } from '../src/core/median.js';
 import { CASES } from './cases.js';
 import { FACTORIZATION_CASES } from './factorization-cases.js';
 import { HESSIAN_CASES } from './hessian-cases.js';

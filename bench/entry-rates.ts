@@ -7,7 +7,7 @@ import { gaussNewtonSource } from '../src/curvature/entries/gauss-newton-source.
 import { sampledGaussNewtonSource } from '../src/curvature/entries/sampled-source.js';
 import type { Blas } from '../src/dense/blas.js';
 import { zeros } from '../src/dense/matrix.js';
-import { median } from '../src/experiment/dgemm-rate.js';
+import { median } from '../src/core/median.js';
 import type { Model } from '../src/network/model.js';
 import type { EntrySource } from '../src/source/entry-source.js';
 import { rounded } from './record.js';

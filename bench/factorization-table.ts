@@ -2,7 +2,7 @@
  * The table of factorizations in docs/benchmarks.md, made from bench/results/factorization.json alone: `node
  * dist/bench/factorization-table.js` writes it again.
  */
-import { median } from '../src/experiment/dgemm-rate.js';
+import { median } from '../src/core/median.js';
 import type { FactorizationResult } from './factorization.js';
 import { FACTORIZATION_CASES, FACTORIZATION_REFERENCES, GROWTH_SIZES } from './factorization-cases.js';
 import { digits, factorizationLabel } from './labels.js';

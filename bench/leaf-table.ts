@@ -2,7 +2,7 @@
  * The table of chosen leaf sizes in docs/benchmarks.md, made from bench/results/leaf.json alone: `node
  * dist/bench/leaf-table.js` writes it again.
  */
-import { median } from '../src/experiment/dgemm-rate.js';
+import { median } from '../src/core/median.js';
 import { digits } from './labels.js';
 import { LEAF_CASES } from './leaf-cases.js';
 import type { LeafResult, LeafRow } from './leaf.js';

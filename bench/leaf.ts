@@ -7,7 +7,7 @@ import { named } from '../datasets/named.js';
 import { normalPoints, uniformPoints } from '../datasets/points.js';
 import { gaussNewtonSource } from '../src/curvature/entries/gauss-newton-source.js';
 import { view } from '../src/dense/matrix.js';
-import { median } from '../src/experiment/dgemm-rate.js';
+import { median } from '../src/core/median.js';
 import { randomVectors } from '../src/experiment/compression-run.js';
 import { trainedModel } from '../src/experiment/table-run.js';
 import { compressEntries } from '../src/hierarchical/from-entries/compress.js';

@@ -2,7 +2,7 @@
  * The tables of preconditioners in docs/benchmarks.md, made from bench/results/preconditioners.json alone: `node
  * dist/bench/preconditioners-table.js` writes them again.
  */
-import { median } from '../src/experiment/dgemm-rate.js';
+import { median } from '../src/core/median.js';
 import type { MatrixSweep, NetworkSweep, PrintedRow, SolveRow } from '../src/experiment/preconditioner-record.js';
 import { digits } from './labels.js';
 import type { PreconditionerResult } from './preconditioners.js';

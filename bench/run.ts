@@ -23,7 +23,7 @@ import { COVERAGE_CASES } from './coverage-cases.js';
 import { FACTORIZATION_CASES } from './factorization-cases.js';
 import { writeFactorizationTable } from './factorization-table.js';
 import type { FactorizationResult } from './factorization.js';
-import { median } from '../src/experiment/dgemm-rate.js';
+import { median } from '../src/core/median.js';
 import type { GraphResult } from './graph.js';
 import { GRAPH_CASES } from './graph-cases.js';
 import { makeGraphTable, writeGraphTable } from './graph-table.js';

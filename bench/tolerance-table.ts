@@ -2,7 +2,7 @@
  * The table of kept tolerances in docs/benchmarks.md, made from bench/results/tolerance.json alone: `node
  * dist/bench/tolerance-table.js` writes it again.
  */
-import { median } from '../src/experiment/dgemm-rate.js';
+import { median } from '../src/core/median.js';
 import { digits } from './labels.js';
 import { remakeSection, replaceSection } from './section.js';
 import { TOLERANCE_CASES } from './tolerance-cases.js';

@@ -4,7 +4,7 @@
  * thread.
  */
 import { openBlas } from '../src/dense/backend.js';
-import { median } from '../src/experiment/dgemm-rate.js';
+import { median } from '../src/core/median.js';
 import { meanLoss } from '../src/network/gradient.js';
 import type { Model } from '../src/network/model.js';
 import type { DataSet } from '../src/network/data-set.js';

@@ -5,7 +5,7 @@
 import { openBlas } from '../src/dense/backend.js';
 import type { Blas } from '../src/dense/blas.js';
 import { zeros } from '../src/dense/matrix.js';
-import { median } from '../src/experiment/dgemm-rate.js';
+import { median } from '../src/core/median.js';
 import type { Model } from '../src/network/model.js';
 import { SampleOrder } from '../src/network/sample-order.js';
 import { Team } from '../src/parallel/team.js';

@@ -14,7 +14,8 @@ import type { Model } from '../network/model.js';
 import type { TeamControl } from '../parallel/team-control.js';
 import type { EntrySource } from '../source/entry-source.js';
 import { compressInput } from './compress-input.js';
-import { measureDgemm, median } from './dgemm-rate.js';
+import { median } from '../core/median.js';
+import { measureDgemm } from './dgemm-rate.js';
 import { circumstances, type CompressionRecord, type InputDescription } from './record.js';
 
 /** What one run compresses and measures. */

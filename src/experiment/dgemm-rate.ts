@@ -4,6 +4,7 @@
  * caches, power and clock.
  */
 import type { RunControl } from '../core/context.js';
+import { median } from '../core/median.js';
 import { sharedFloat64, sharedInt32 } from '../core/shared-array.js';
 import { zeros } from '../dense/matrix.js';
 import { defineTask } from '../parallel/task.js';
@@ -82,11 +83,4 @@ export async function measureDgemm(team: Team, control: RunControl = {}, seconds
     team.release(shared);
   }
   return (median(totals) * 2 * ORDER ** 3) / 1e9;
-}
-
-/** The middle value (the mean of both where there are two). */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const upper = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[upper] : (sorted[upper - 1] + sorted[upper]) / 2;
 }

@@ -20,7 +20,7 @@ import { preconditionerOf } from '../solve/preconditioners/make.js';
 import type { Preconditioner } from '../solve/preconditioners/preconditioner.js';
 import type { Subject } from '../approximation/subject.js';
 import { randomVectors } from './compression-run.js';
-import { median } from './dgemm-rate.js';
+import { median } from '../core/median.js';
 import { named } from './named-progress.js';
 import type { PlannedPreconditioner } from './preconditioner-plan.js';
 import type { SolveRow } from './preconditioner-record.js';

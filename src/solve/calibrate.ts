@@ -2,6 +2,7 @@
  * Measures what choices of `solve` count (cost-model.ts) on this machine, beside its gemm.
  */
 import { throwIfAborted } from '../core/context.js';
+import { median } from '../core/median.js';
 import { RandomStream } from '../core/random.js';
 import { sharedFloat64 } from '../core/shared-array.js';
 import type { Blas } from '../dense/blas.js';
@@ -70,7 +71,7 @@ export async function calibrate(control: Control = {}): Promise<Calibration> {
       throwIfAborted(signal);
       seen.push(work * ratePerSecond(run));
     }
-    measured[name] = seen.sort((a, b) => a - b)[ROUNDS >> 1];
+    measured[name] = median(seen);
   }
   const { gemm, stored, entries, vectors } = measured;
   // A stored number takes 2 flops and what it waits for memory.
