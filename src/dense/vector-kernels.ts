@@ -11,7 +11,7 @@
 import type { FloatArray } from './matrix.js';
 
 /** An activation φ that the kernels know. */
-export type ActivationKind = 'linear' | 'relu' | 'tanh' | 'sigmoid' | 'softplus' | 'gelu';
+export type ActivationKind = 'linear' | 'relu' | 'tanh' | 'sigmoid' | 'softplus' | 'gelu' | 'silu' | 'leakyRelu';
 /** A loss ℓ(f, y): ½‖f − y‖²; Σ_k log(1 + e^{f_k}) − y_k f_k; log Σ_k e^{f_k} − yᵀf with Σ_k y_k = 1. */
 export type LossKind = 'squared' | 'bce' | 'softmax';
 /** A loss whose gradient is E[y | f] − y with a mean that is not f itself. */
@@ -46,14 +46,17 @@ export interface VectorKernels {
   multiply(n: number, x: FloatArray, y: FloatArray): void;
   /** y ← y + α·x∘s */
   multiplyAdd(n: number, alpha: number, x: FloatArray, s: FloatArray, y: FloatArray): void;
+  /** y ← α·x∘s + βy; with β = 0 y is not read. */
+  multiplyTo(n: number, alpha: number, x: FloatArray, s: FloatArray, beta: number, y: FloatArray): void;
   /** y ← α·x∘x + βy; with β = 0 y is not read. */
   squares(n: number, alpha: number, x: FloatArray, beta: number, y: FloatArray): void;
   /** Whether no number of x is NaN or infinite. */
   finite(n: number, x: FloatArray): boolean;
   /**
    * Z ← φ(Z), Z rows × cols with leading dimension ldz; slope ← φ′(Z) and curvature ← φ″(Z), where asked, without
-   * gaps. Relu: φ′(0) = φ″ = 0. Relative errors of a few units, also where a unit saturates; φ″ of the sigmoid and the
-   * derivatives of GELU, which have zeros, relative to the sum of their terms' magnitudes. Limits at ±∞; NaN for NaN.
+   * gaps. Relu: φ′(0) = φ″ = 0; leaky ReLU: 0.01z and 0.01 for z ≤ 0, φ″ = 0. Relative errors of a few units, also
+   * where a unit saturates; φ″ of the sigmoid and the derivatives of GELU and SiLU, zσ(z), which have zeros, relative to
+   * the sum of their terms' magnitudes. Limits at ±∞; NaN for NaN.
    */
   activate(
     name: ActivationKind,
@@ -61,6 +64,15 @@ export interface VectorKernels {
     cols: number,
     z: FloatArray,
     ldz: number,
+    slope: FloatArray | null,
+    curvature: FloatArray | null,
+  ): void;
+  /** y ← φ(x), slope ← φ′(x), curvature ← φ″(x), those that are not null, as `activate`; y may be x. */
+  activateTo(
+    name: ActivationKind,
+    n: number,
+    x: FloatArray,
+    y: FloatArray | null,
     slope: FloatArray | null,
     curvature: FloatArray | null,
   ): void;

@@ -61,6 +61,15 @@ export const FORMULAS: Readonly<Record<ActivationKind, (z: number) => Values>> =
       scales: [z * Φ, Φ + Math.abs(z) * d, d * (2 + z * z)],
     };
   },
+  silu: (z) => {
+    const [sigma, slope] = FORMULAS.sigmoid(z).values;
+    const tanh = -Math.expm1(-Math.abs(z)) / (1 + Math.exp(-Math.abs(z)));
+    return {
+      values: [z * sigma, sigma + z * slope, slope * (2 - Math.abs(z) * tanh)],
+      scales: [z * sigma, sigma + Math.abs(z) * slope, slope * (2 + Math.abs(z))],
+    };
+  },
+  leakyRelu: (z) => plain(z > 0 ? z : 0.01 * z, z > 0 ? 1 : 0.01, 0),
 };
 
 /** σ(z) */

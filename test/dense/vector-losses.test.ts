@@ -34,6 +34,15 @@ describe.each(PRECISIONS)('activations and losses in %s', (precision) => {
     const alone = place(x, precision);
     k.activate(name, n, 1, alone, n, null, null);
     expect(bits(alone)).toEqual(bits(z));
+    const [y, first, second] = [memory.take(n, precision), memory.take(n, precision), memory.take(n, precision)];
+    const before = bits(x);
+    k.activateTo(name, n, x, y, null, null);
+    k.activateTo(name, n, x, null, first, null);
+    k.activateTo(name, n, x, null, null, second);
+    expect([y, first, second, z].map(bits)).toEqual([z, slope, curvature, y].map(bits));
+    expect(bits(x)).toEqual(before);
+    k.activateTo(name, n, x, x, first.fill(0), second.fill(0));
+    expect([x, first, second].map(bits)).toEqual([y, slope, curvature].map(bits));
   });
 
   it.each(NAMES)('%s_on_a_block_touches_nothing_else_and_an_entry_has_its_bits_wherever', (name) => {
@@ -57,6 +66,7 @@ describe.each(PRECISIONS)('activations and losses in %s', (precision) => {
   });
 
   it('activations_have_their_limits_at_infinity_and_keep_NaN', () => {
+    const leak = precision === 'f32' ? Math.fround(0.01) : 0.01;
     const limits: Readonly<Record<ActivationKind, readonly (readonly number[])[]>> = {
       linear: [
         [Infinity, 1, 0],
@@ -81,6 +91,14 @@ describe.each(PRECISIONS)('activations and losses in %s', (precision) => {
       gelu: [
         [Infinity, 1, 0],
         [0, 0, 0],
+      ],
+      silu: [
+        [Infinity, 1, 0],
+        [0, 0, 0],
+      ],
+      leakyRelu: [
+        [Infinity, 1, 0],
+        [-Infinity, leak, 0],
       ],
     };
     for (const name of NAMES) {

@@ -48,6 +48,16 @@ const CASES: Readonly<Record<string, Case>> = {
     run: (k, n, [x, s, y]) => k.multiplyAdd(n, 0.7, x, s, y),
     expected: ([x, s, y]) => [null, null, step(y, -0.7 * x * s)],
   },
+  multiplyTo: {
+    arrays: 3,
+    run: (k, n, [x, s, y]) => k.multiplyTo(n, 0.7, x, s, -0.3, y),
+    expected: ([x, s, y]) => [null, null, [0.7 * x * s - 0.3 * y, abs(x * s) + abs(y)]],
+  },
+  'multiplyTo afresh': {
+    arrays: 3,
+    run: (k, n, [x, s, y]) => k.multiplyTo(n, 0.7, x, s, 0, y),
+    expected: ([x, s]) => [null, null, [0.7 * x * s, abs(x * s)]],
+  },
   squares: {
     arrays: 2,
     run: (k, n, [x, y]) => k.squares(n, 0.7, x, 0.3, y),
@@ -236,6 +246,8 @@ describe.each(PRECISIONS)('the kernels in %s', (precision) => {
     expect(x).toEqual(y);
     k.squares(7, 1, y, 0, x.fill(NaN));
     expect(k.finite(7, x)).toBe(true);
+    k.multiplyTo(7, 1, y, y, 0, x.fill(NaN));
+    expect(k.finite(7, x)).toBe(true);
   });
 
   it('dot_sums_in_double_precision', () => {
@@ -283,6 +295,9 @@ describe.each(PRECISIONS)('the kernels in %s', (precision) => {
     expect(() => k.activate('tanh', 3, 3, x, 3, null, null)).toThrow(ShapeError);
     expect(() => k.activate('tanh', 3, 2, x, 2, null, null)).toThrow(/leading dimension/);
     expect(() => k.activate('tanh', 4, 2, x, 4, x.subarray(1), null)).toThrow(/slope/);
+    expect(() => k.activateTo('tanh', 8, x, x.subarray(1), null, null)).toThrow(/y must be/);
+    expect(() => k.activateTo('tanh', 8, x, null, null, x.subarray(1))).toThrow(/curvature must be/);
+    expect(() => k.activateTo('sine' as never, 8, x, x, null, null)).toThrow(OptionError);
     expect(() => k.activate('sine' as never, 4, 2, x, 4, null, null)).toThrow(OptionError);
     expect(() => k.lossGradient('hinge' as never, 1, 4, 2, x, x, x)).toThrow(OptionError);
     expect(() => k.mean('squared' as never, 4, 2, x, x)).toThrow(OptionError);

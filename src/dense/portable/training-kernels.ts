@@ -22,12 +22,19 @@ import { WebAssembly } from './web-assembly.js';
 interface Routines {
   combine(n: number, alpha: number, x: number, beta: number, y: number): void;
   dot(n: number, x: number, y: number): number;
-  multiply(n: number, x: number, y: number): void;
-  multiplyAdd(n: number, alpha: number, x: number, s: number, y: number): void;
-  squares(n: number, alpha: number, x: number, beta: number, y: number): void;
+  multiplyTo(n: number, alpha: number, x: number, s: number, beta: number, y: number): void;
   finite(n: number, x: number): number;
   bceHessian(n: number, p: number, v: number): void;
-  activate(kind: number, rows: number, cols: number, z: number, ldz: number, slope: number, curvature: number): void;
+  activate(
+    kind: number,
+    rows: number,
+    cols: number,
+    x: number,
+    y: number,
+    ld: number,
+    slope: number,
+    curvature: number,
+  ): void;
   squaredLoss(n: number, scale: number, f: number, y: number, out: number): number;
   bceLoss(n: number, scale: number, f: number, y: number, out: number): number;
   softmaxLoss(rows: number, cols: number, scale: number, f: number, y: number, out: number): number;
@@ -78,9 +85,7 @@ interface Routines {
 const NAMES: readonly (keyof Routines)[] = [
   'combine',
   'dot',
-  'multiply',
-  'multiplyAdd',
-  'squares',
+  'multiplyTo',
   'finite',
   'bceHessian',
   'activate',
@@ -105,7 +110,15 @@ const ACTIVATION_NUMBERS: Readonly<Record<ActivationKind, number>> = {
   sigmoid: 3,
   softplus: 4,
   gelu: 5,
+  silu: 6,
+  leakyRelu: 7,
 };
+
+function numberOf(name: ActivationKind): number {
+  const kind = ACTIVATION_NUMBERS[name];
+  if (kind === undefined) throw new OptionError(`Unknown activation "${String(name)}".`, { activation: name });
+  return kind;
+}
 
 let compiled: object | undefined;
 
@@ -170,15 +183,19 @@ export class TrainingKernels implements VectorKernels {
   }
 
   multiply(n: number, x: FloatArray, y: FloatArray): void {
-    this.#routines.multiply(n, this.#at(x, n, 'x'), this.#at(y, n, 'y'));
+    this.multiplyTo(n, 1, x, y, 0, y);
   }
 
   multiplyAdd(n: number, alpha: number, x: FloatArray, s: FloatArray, y: FloatArray): void {
-    this.#routines.multiplyAdd(n, alpha, this.#at(x, n, 'x'), this.#at(s, n, 's'), this.#at(y, n, 'y'));
+    this.multiplyTo(n, alpha, x, s, 1, y);
+  }
+
+  multiplyTo(n: number, alpha: number, x: FloatArray, s: FloatArray, beta: number, y: FloatArray): void {
+    this.#routines.multiplyTo(n, alpha, this.#at(x, n, 'x'), this.#at(s, n, 's'), beta, this.#at(y, n, 'y'));
   }
 
   squares(n: number, alpha: number, x: FloatArray, beta: number, y: FloatArray): void {
-    this.#routines.squares(n, alpha, this.#at(x, n, 'x'), beta, this.#at(y, n, 'y'));
+    this.multiplyTo(n, alpha, x, x, beta, y);
   }
 
   finite(n: number, x: FloatArray): boolean {
@@ -194,15 +211,30 @@ export class TrainingKernels implements VectorKernels {
     slope: FloatArray | null,
     curvature: FloatArray | null,
   ): void {
-    const kind = ACTIVATION_NUMBERS[name];
-    if (kind === undefined) throw new OptionError(`Unknown activation "${String(name)}".`, { activation: name });
+    const kind = numberOf(name);
     const n = rows * cols;
     if (!(ldz >= rows)) throw new ShapeError(`z: a leading dimension of ${ldz} for ${rows} rows.`, { ldz, rows });
     const at = this.#at(z, n > 0 ? (cols - 1) * ldz + rows : n, 'z');
     const slopeAt = slope === null ? 0 : this.#at(slope, n, 'slope');
     const curvatureAt = curvature === null ? 0 : this.#at(curvature, n, 'curvature');
     if (n === 0 || (kind === 0 && slopeAt === 0 && curvatureAt === 0)) return;
-    this.#routines.activate(kind, rows, cols, at, ldz, slopeAt, curvatureAt);
+    this.#routines.activate(kind, rows, cols, at, at, ldz, slopeAt, curvatureAt);
+  }
+
+  activateTo(
+    name: ActivationKind,
+    n: number,
+    x: FloatArray,
+    y: FloatArray | null,
+    slope: FloatArray | null,
+    curvature: FloatArray | null,
+  ): void {
+    const kind = numberOf(name);
+    const from = this.#at(x, n, 'x');
+    const to = y === null ? 0 : this.#at(y, n, 'y');
+    const slopeAt = slope === null ? 0 : this.#at(slope, n, 'slope');
+    const curvatureAt = curvature === null ? 0 : this.#at(curvature, n, 'curvature');
+    this.#routines.activate(kind, n, 1, from, to, n, slopeAt, curvatureAt);
   }
 
   lossGradient(

@@ -1,11 +1,11 @@
 /**
- * Activations in place, with their first and second derivatives where pointers for them are not 0. Compiled to
- * WebAssembly. Each from one exponential of a number that is not positive, so that slopes keep their relative accuracy
- * where a unit saturates.
+ * Activations with their first and second derivatives, each where its pointer is not 0. Compiled to WebAssembly. Each
+ * from one exponential of a number that is not positive, so that slopes keep their relative accuracy where a unit
+ * saturates.
  */
 import {
-  assemble, clamp, constant, exponentOf, expMinusMagnitude, FAR, fraction, gaussian, INV_SQRT_TWO_PI, log1p, ONE, power,
-  remainder, scaledTail, TWO, withSign,
+  assemble, clamp, constant, exponentOf, expMinusMagnitude, FAR, fraction, gaussian, INV_SQRT_TWO_PI, LEAK, log1p, ONE,
+  power, remainder, scaledTail, SMALLEST, TWO, withSign,
 } from './exponential';
 import { lanesOf, read, write } from './lanes';
 
@@ -14,53 +14,60 @@ const TANH: i32 = 2;
 const SIGMOID: i32 = 3;
 const SOFTPLUS: i32 = 4;
 const GELU: i32 = 5;
+const SILU: i32 = 6;
+const LEAKY_RELU: i32 = 7;
 
-/** z ← φ(z) on columns ldz apart; slope and curvature without gaps. */
+/** y ← φ(x) on columns ld apart in both; slope and curvature without gaps. y may be x. */
 export function activate<T>(
-  kind: i32, rows: i32, cols: i32, z: usize, ldz: i32, slope: usize, curvature: usize,
+  kind: i32, rows: i32, cols: i32, x: usize, y: usize, ld: i32, slope: usize, curvature: usize,
 ): void {
-  if (rows == ldz || cols == 1) {
-    run<T>(kind, rows * cols, z, slope, curvature);
+  if (rows == ld || cols == 1) {
+    run<T>(kind, rows * cols, x, y, slope, curvature);
     return;
   }
   const height = <usize>rows * sizeof<T>();
+  const distance = <usize>ld * sizeof<T>();
   for (let j = 0; j < cols; ++j) {
-    run<T>(kind, rows, z, slope, curvature);
-    z += <usize>ldz * sizeof<T>();
+    run<T>(kind, rows, x, y, slope, curvature);
+    x += distance;
+    if (y) y += distance;
     if (slope) slope += height;
     if (curvature) curvature += height;
   }
 }
 
-function run<T>(kind: i32, n: i32, z: usize, slope: usize, curvature: usize): void {
-  if (kind == RELU) loop<T>(RELU, n, z, slope, curvature);
-  else if (kind == TANH) loop<T>(TANH, n, z, slope, curvature);
-  else if (kind == SIGMOID) loop<T>(SIGMOID, n, z, slope, curvature);
-  else if (kind == SOFTPLUS) loop<T>(SOFTPLUS, n, z, slope, curvature);
-  else if (kind == GELU) loop<T>(GELU, n, z, slope, curvature);
-  else loop<T>(0, n, z, slope, curvature);
+function run<T>(kind: i32, n: i32, x: usize, y: usize, slope: usize, curvature: usize): void {
+  if (kind == RELU) loop<T>(RELU, n, x, y, slope, curvature);
+  else if (kind == TANH) loop<T>(TANH, n, x, y, slope, curvature);
+  else if (kind == SIGMOID) loop<T>(SIGMOID, n, x, y, slope, curvature);
+  else if (kind == SOFTPLUS) loop<T>(SOFTPLUS, n, x, y, slope, curvature);
+  else if (kind == GELU) loop<T>(GELU, n, x, y, slope, curvature);
+  else if (kind == SILU) loop<T>(SILU, n, x, y, slope, curvature);
+  else if (kind == LEAKY_RELU) loop<T>(LEAKY_RELU, n, x, y, slope, curvature);
+  else loop<T>(0, n, x, y, slope, curvature);
 }
 
 @inline
-function loop<T>(kind: i32, n: i32, z: usize, slope: usize, curvature: usize): void {
+function loop<T>(kind: i32, n: i32, x: usize, y: usize, slope: usize, curvature: usize): void {
   const lanes = lanesOf<T>();
   let i = n;
   for (; i >= lanes; i -= lanes) {
-    step<T>(kind, z, slope, curvature, lanesOf<T>());
-    z += 16;
+    step<T>(kind, x, y, slope, curvature, lanesOf<T>());
+    x += 16;
+    if (y) y += 16;
     if (slope) slope += 16;
     if (curvature) curvature += 16;
   }
-  if (i > 0) step<T>(kind, z, slope, curvature, i);
+  if (i > 0) step<T>(kind, x, y, slope, curvature, i);
 }
 
 @inline
-function step<T>(kind: i32, z: usize, slope: usize, curvature: usize, count: i32): void {
-  const x = read<T>(z, count);
+function step<T>(kind: i32, from: usize, y: usize, slope: usize, curvature: usize, count: i32): void {
+  const x = read<T>(from, count);
   const zero = v128.splat<T>(<T>0);
   const one = constant<T>(ONE);
   if (kind == RELU) {
-    write<T>(z, v128.andnot(x, v128.le<T>(x, zero)), count);
+    if (y) write<T>(y, v128.andnot(x, v128.le<T>(x, zero)), count);
     if (slope) write<T>(slope, v128.and(v128.gt<T>(x, zero), one), count);
     if (curvature) write<T>(curvature, zero, count);
   } else if (kind == TANH) {
@@ -72,7 +79,7 @@ function step<T>(kind: i32, z: usize, slope: usize, curvature: usize, count: i32
     const complement = v128.sub<T>(v128.sub<T>(one, scale), v128.mul<T>(p, scale));
     const inverse = v128.div<T>(one, v128.sub<T>(constant<T>(TWO), complement));
     const value = withSign<T>(v128.mul<T>(complement, inverse), x);
-    write<T>(z, value, count);
+    if (y) write<T>(y, value, count);
     if (slope || curvature) {
       const twice = v128.add<T>(inverse, inverse);
       const derivative = v128.mul<T>(assemble<T>(p, scale), v128.mul<T>(twice, twice));
@@ -84,7 +91,7 @@ function step<T>(kind: i32, z: usize, slope: usize, curvature: usize, count: i32
     const s = v128.div<T>(one, v128.add<T>(one, e));
     const t = v128.mul<T>(e, s);
     const negative = v128.lt<T>(x, zero);
-    write<T>(z, v128.bitselect(t, s, negative), count);
+    if (y) write<T>(y, v128.bitselect(t, s, negative), count);
     if (slope || curvature) {
       const derivative = v128.mul<T>(t, s);
       if (slope) write<T>(slope, derivative, count);
@@ -97,7 +104,7 @@ function step<T>(kind: i32, z: usize, slope: usize, curvature: usize, count: i32
   } else if (kind == SOFTPLUS) {
     const e = expMinusMagnitude<T>(x);
     const negative = v128.lt<T>(x, zero);
-    write<T>(z, v128.add<T>(v128.andnot(x, negative), log1p<T>(e)), count);
+    if (y) write<T>(y, v128.add<T>(v128.andnot(x, negative), log1p<T>(e)), count);
     if (slope || curvature) {
       const s = v128.div<T>(one, v128.add<T>(one, e));
       const t = v128.mul<T>(e, s);
@@ -112,14 +119,38 @@ function step<T>(kind: i32, z: usize, slope: usize, curvature: usize, count: i32
     const e = gaussian<T>(t);
     const tail = v128.mul<T>(e, scaledTail<T>(t));
     const Φ = v128.bitselect(tail, v128.sub<T>(one, tail), v128.lt<T>(x, zero));
-    write<T>(z, v128.mul<T>(v128.pmax<T>(x, v128.neg<T>(far)), Φ), count);
+    if (y) write<T>(y, v128.mul<T>(v128.pmax<T>(x, v128.neg<T>(far)), Φ), count);
     if (slope || curvature) {
       const density = v128.mul<T>(e, constant<T>(INV_SQRT_TWO_PI));
       if (slope) write<T>(slope, v128.add<T>(Φ, v128.mul<T>(near, density)), count);
       if (curvature)
         write<T>(curvature, v128.mul<T>(density, v128.sub<T>(constant<T>(TWO), v128.mul<T>(t, t))), count);
     }
+  } else if (kind == SILU) {
+    // Beyond −SMALLEST e is 0; z·0 must not be NaN there.
+    const least = constant<T>(SMALLEST);
+    const e = expMinusMagnitude<T>(x);
+    const s = v128.div<T>(one, v128.add<T>(one, e));
+    const t = v128.mul<T>(e, s);
+    const sigma = v128.bitselect(t, s, v128.lt<T>(x, zero));
+    if (y) write<T>(y, v128.mul<T>(v128.pmax<T>(x, least), sigma), count);
+    if (slope || curvature) {
+      const near = v128.pmin<T>(v128.abs<T>(x), v128.neg<T>(least));
+      const derivative = v128.mul<T>(t, s);
+      if (slope) write<T>(slope, v128.add<T>(sigma, v128.mul<T>(withSign<T>(near, x), derivative)), count);
+      if (curvature) {
+        const product = v128.mul<T>(near, v128.sub<T>(s, t));
+        write<T>(curvature, v128.mul<T>(derivative, v128.sub<T>(constant<T>(TWO), product)), count);
+      }
+    }
+  } else if (kind == LEAKY_RELU) {
+    const leak = constant<T>(LEAK);
+    const positive = v128.gt<T>(x, zero);
+    if (y) write<T>(y, v128.bitselect(x, v128.mul<T>(leak, x), positive), count);
+    if (slope) write<T>(slope, v128.bitselect(one, leak, positive), count);
+    if (curvature) write<T>(curvature, zero, count);
   } else {
+    if (y) write<T>(y, x, count);
     if (slope) write<T>(slope, one, count);
     if (curvature) write<T>(curvature, zero, count);
   }

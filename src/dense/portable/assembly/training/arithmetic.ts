@@ -101,65 +101,38 @@ function two(at: usize, offset: usize): v128 {
   return f64x2.promote_low_f32x4(v128.load64_zero(at + offset));
 }
 
-/** y ← x∘y */
-export function multiply<T>(n: i32, x: usize, y: usize): void {
-  const lanes = lanesOf<T>();
-  let i = n;
-  for (; i >= 2 * lanes; i -= 2 * lanes) {
-    v128.store(y, v128.mul<T>(v128.load(x), v128.load(y)));
-    v128.store(y, v128.mul<T>(v128.load(x, 16), v128.load(y, 16)), 16);
-    x += 32;
-    y += 32;
-  }
-  for (; i > 0; i -= lanes) {
-    const count = min(i, lanes);
-    write<T>(y, v128.mul<T>(read<T>(x, count), read<T>(y, count)), count);
-    x += 16;
-    y += 16;
-  }
+/** y ← αx∘s + βy; with β = 0 y is not read. */
+export function multiplyTo<T>(n: i32, alpha: T, x: usize, s: usize, beta: T, y: usize): void {
+  if (beta == <T>0) multiplied<T>(false, n, alpha, x, s, beta, y);
+  else multiplied<T>(true, n, alpha, x, s, beta, y);
 }
 
-/** y ← y + α·x∘s */
-export function multiplyAdd<T>(n: i32, alpha: T, x: usize, s: usize, y: usize): void {
+@inline
+function multiplied<T>(reads: bool, n: i32, alpha: T, x: usize, s: usize, beta: T, y: usize): void {
   const a = v128.splat<T>(alpha);
+  const b = v128.splat<T>(beta);
   const lanes = lanesOf<T>();
   let i = n;
   for (; i >= 2 * lanes; i -= 2 * lanes) {
-    v128.store(y, horner<T>(v128.mul<T>(a, v128.load(x)), v128.load(s), v128.load(y)));
-    v128.store(y, horner<T>(v128.mul<T>(a, v128.load(x, 16)), v128.load(s, 16), v128.load(y, 16)), 16);
+    product<T>(reads, a, x, s, b, y, lanesOf<T>());
+    product<T>(reads, a, x + 16, s + 16, b, y + 16, lanesOf<T>());
     x += 32;
     s += 32;
     y += 32;
   }
   for (; i > 0; i -= lanes) {
-    const count = min(i, lanes);
-    write<T>(y, horner<T>(v128.mul<T>(a, read<T>(x, count)), read<T>(s, count), read<T>(y, count)), count);
+    product<T>(reads, a, x, s, b, y, min(i, lanes));
     x += 16;
     s += 16;
     y += 16;
   }
 }
 
-/** y ← α·x∘x + βy; with β = 0 y is not read. */
-export function squares<T>(n: i32, alpha: T, x: usize, beta: T, y: usize): void {
-  const a = v128.splat<T>(alpha);
-  const b = v128.splat<T>(beta);
-  const lanes = lanesOf<T>();
-  const reads = beta != <T>0;
-  let i = n;
-  for (; i >= lanes; i -= lanes) {
-    square<T>(a, x, b, reads, y, lanesOf<T>());
-    x += 16;
-    y += 16;
-  }
-  if (i > 0) square<T>(a, x, b, reads, y, i);
-}
-
 @inline
-function square<T>(a: v128, x: usize, b: v128, reads: bool, y: usize, count: i32): void {
-  const v = read<T>(x, count);
-  const before = reads ? v128.mul<T>(b, read<T>(y, count)) : v128.splat<T>(<T>0);
-  write<T>(y, horner<T>(v128.mul<T>(a, v), v, before), count);
+function product<T>(reads: bool, a: v128, x: usize, s: usize, b: v128, y: usize, count: i32): void {
+  const scaled = v128.mul<T>(a, read<T>(x, count));
+  if (reads) write<T>(y, horner<T>(scaled, read<T>(s, count), v128.mul<T>(b, read<T>(y, count))), count);
+  else write<T>(y, v128.mul<T>(scaled, read<T>(s, count)), count);
 }
 
 /** Whether x − x = 0 everywhere. */

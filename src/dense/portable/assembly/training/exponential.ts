@@ -13,20 +13,20 @@ import { horner } from './lanes';
 /**
  * The constants, a load each: log₂e; ln 2, the first bits (k times them is exact) and the rest; below what exp is 0; ½;
  * 1; what leaves an integer's biased exponent in the low bits of the sum; 2; −0; a, 2a; beyond what ϕ and Φ are 0;
- * 1/√2π.
+ * 1/√2π; the slope of the leaky ReLU below 0.
  */
 const single: usize = memory.data<f32>([
   1.4426950408889634, 0.693359375, -2.12194440054690583e-4, -104, 0.5, 1, 8388735, 2, -0.0, 3.25, 6.5, 15,
-  0.39894228040143267794,
+  0.39894228040143267794, 0.01,
 ]);
 const double: usize = memory.data<f64>([
   1.4426950408889634, 0.6931471803691238, 1.9082149292705877e-10, -746, 0.5, 1, 4503599627371519, 2, -0.0, 5, 10, 39,
-  0.39894228040143267794,
+  0.39894228040143267794, 0.01,
 ]);
 const LOG2_E: usize = 0;
 const LN2_HIGH: usize = 1;
 const LN2_LOW: usize = 2;
-const SMALLEST: usize = 3;
+export const SMALLEST: usize = 3;
 export const HALF: usize = 4;
 export const ONE: usize = 5;
 const EXPONENT_BIAS: usize = 6;
@@ -36,6 +36,7 @@ const POLE: usize = 9;
 const TWICE_POLE: usize = 10;
 export const FAR: usize = 11;
 export const INV_SQRT_TWO_PI: usize = 12;
+export const LEAK: usize = 13;
 
 @inline
 export function constant<T>(index: usize): v128 {

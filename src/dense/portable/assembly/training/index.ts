@@ -8,9 +8,7 @@ import {
   combine as combineOf,
   dot as dotOf,
   finite as finiteOf,
-  multiply as multiplyOf,
-  multiplyAdd as multiplyAddOf,
-  squares as squaresOf,
+  multiplyTo as multiplyToOf,
 } from './arithmetic';
 import { activate as activateOf } from './activations';
 import {
@@ -50,28 +48,12 @@ export function dot32(n: i32, x: usize, y: usize): f64 {
   return dotOf<f32>(n, x, y);
 }
 
-export function multiply64(n: i32, x: usize, y: usize): void {
-  multiplyOf<f64>(n, x, y);
+export function multiplyTo64(n: i32, alpha: f64, x: usize, s: usize, beta: f64, y: usize): void {
+  multiplyToOf<f64>(n, alpha, x, s, beta, y);
 }
 
-export function multiply32(n: i32, x: usize, y: usize): void {
-  multiplyOf<f32>(n, x, y);
-}
-
-export function multiplyAdd64(n: i32, alpha: f64, x: usize, s: usize, y: usize): void {
-  multiplyAddOf<f64>(n, alpha, x, s, y);
-}
-
-export function multiplyAdd32(n: i32, alpha: f32, x: usize, s: usize, y: usize): void {
-  multiplyAddOf<f32>(n, alpha, x, s, y);
-}
-
-export function squares64(n: i32, alpha: f64, x: usize, beta: f64, y: usize): void {
-  squaresOf<f64>(n, alpha, x, beta, y);
-}
-
-export function squares32(n: i32, alpha: f32, x: usize, beta: f32, y: usize): void {
-  squaresOf<f32>(n, alpha, x, beta, y);
+export function multiplyTo32(n: i32, alpha: f32, x: usize, s: usize, beta: f32, y: usize): void {
+  multiplyToOf<f32>(n, alpha, x, s, beta, y);
 }
 
 export function finite64(n: i32, x: usize): bool {
@@ -90,12 +72,16 @@ export function bceHessian32(n: i32, p: usize, v: usize): void {
   bceHessianOf<f32>(n, p, v);
 }
 
-export function activate64(kind: i32, rows: i32, cols: i32, z: usize, ldz: i32, slope: usize, curvature: usize): void {
-  activateOf<f64>(kind, rows, cols, z, ldz, slope, curvature);
+export function activate64(
+  kind: i32, rows: i32, cols: i32, x: usize, y: usize, ld: i32, slope: usize, curvature: usize,
+): void {
+  activateOf<f64>(kind, rows, cols, x, y, ld, slope, curvature);
 }
 
-export function activate32(kind: i32, rows: i32, cols: i32, z: usize, ldz: i32, slope: usize, curvature: usize): void {
-  activateOf<f32>(kind, rows, cols, z, ldz, slope, curvature);
+export function activate32(
+  kind: i32, rows: i32, cols: i32, x: usize, y: usize, ld: i32, slope: usize, curvature: usize,
+): void {
+  activateOf<f32>(kind, rows, cols, x, y, ld, slope, curvature);
 }
 
 export function squaredLoss64(n: i32, scale: f64, f: usize, y: usize, out: usize): f64 {
