@@ -1,0 +1,71 @@
+/**
+ * Layers made of layers: one after the other, beside each other, by name; and those without parameters.
+ */
+import type { ActivationKind } from '../dense/vector-memory.js';
+import { elementwise, multiply } from '../tape/primitives/elementwise.js';
+import { flatten as flattened, reshape, unflatten as unflattened } from '../tape/primitives/rearrange.js';
+import { sum } from '../tape/primitives/sum.js';
+import { sameShape, shapeText } from '../tape/shape.js';
+import type { Layer } from './builder.js';
+
+/** One after the other; their parameters are named by their places, "0.weight", unless `named`. */
+export function sequential(...layers: readonly Layer[]): Layer {
+  return (builder, x) => layers.reduce((y, layer, k) => builder.within(String(k), () => layer(builder, y)), x);
+}
+
+/** The layer with a name instead of its place. */
+export const named =
+  (name: string, layer: Layer): Layer =>
+  (builder, x) =>
+    builder.within(name, () => layer(builder, x));
+
+/** Layers by name, one after the other: parameters "conv1.weight". */
+export function stack(layers: Readonly<Record<string, Layer>>): Layer {
+  return (builder, x) =>
+    Object.entries(layers).reduce((y, [name, layer]) => builder.within(name, () => layer(builder, y)), x);
+}
+
+/** x + main(x), or shortcut(x) + main(x). Throws ShapeError where the shapes differ. */
+export function residual(main: Layer, shortcut?: Layer): Layer {
+  return (builder, x) => {
+    const y = main(builder, x);
+    const straight = shortcut === undefined ? x : builder.within('shortcut', () => shortcut(builder, x));
+    if (!sameShape(y.shape, straight.shape))
+      builder.graph.fail(
+        'residual',
+        `the branch gives ${shapeText(y.shape)}, the shortcut ${shapeText(straight.shape)}: give a shortcut that ` +
+          'changes the shape alike.',
+      );
+    return sum(builder.graph, [y, straight]);
+  };
+}
+
+/** φ number by number: linear, relu, leakyRelu (slope 0.01), tanh, sigmoid, softplus, gelu, silu. */
+export const activation =
+  (name: ActivationKind): Layer =>
+  ({ graph }, x) =>
+    elementwise(graph, name, x);
+
+/** max(x, 0). */
+export const relu: Layer = activation('relu');
+
+/** All positions of a sample as features of one; of an image channels run first, then pixels along rows. */
+export const flatten: Layer = ({ graph }, x) => flattened(graph, x);
+
+/** Features of one position as an image or a sequence: the inverse of `flatten`. */
+export const unflatten =
+  (...dims: readonly number[]): Layer =>
+  ({ graph }, x) =>
+    unflattened(graph, x, dims);
+
+/** An image's pixels as a sequence of positions. */
+export const asSequence: Layer = ({ graph }, x) =>
+  reshape(graph, x, [x.shape.dims[0], x.shape.dims.slice(1).reduce((product, size) => product * size, 1)]);
+
+/** Zeroes a share of the numbers in training and scales up the others; nothing in evaluation. */
+export function dropout(share: number): Layer {
+  return (builder, x) => {
+    if (!(share >= 0 && share < 1)) builder.graph.fail('dropout', `its share is ${share}: at least 0 and below 1.`);
+    return builder.mode === 'evaluation' || share === 0 ? x : multiply(builder.graph, x, builder.mask(x.shape, share));
+  };
+}

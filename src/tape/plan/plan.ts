@@ -1,0 +1,95 @@
+/**
+ * How a graph is computed: in which order, which node writes where. Everything is laid out before the first run, so that
+ * a run allocates nothing.
+ *
+ * A plan has phases: what later phases read of the first one is kept, so that each of them can run again and again
+ * (products with curvature at one point). Nodes that are dead make room for others (first fit by intervals). Terms of
+ * sums write into the sum where they can; maps that keep the place of their numbers work in place.
+ */
+import type { Node } from '../node.js';
+import type { Beta } from '../primitive.js';
+import { primitiveOf } from '../primitives/table.js';
+import { findBuffers } from './buffers.js';
+import { orderOf } from './order.js';
+import { packIntervals } from './pack.js';
+
+/** Where numbers lie: so many numbers behind the beginning of a region. */
+export interface Place {
+  readonly region: Region;
+  readonly at: number;
+}
+
+/** `kept`: of this batch, until the next one; `work`: until the run ends; others are the caller's. */
+export type Region = 'kept' | 'work' | 'parameters' | 'direction' | 'result' | 'constants';
+
+/** One run of a primitive. */
+export interface Step {
+  readonly node: Node;
+  readonly beta: Beta;
+  readonly together: readonly Node[];
+}
+
+/** An output of a phase; with a place of the caller's, or to be read where it is. */
+export interface Output {
+  readonly node: Node;
+  readonly place: Place | null;
+}
+
+/** What is to be planned. */
+export interface PlanRequest {
+  /** Outputs of each phase. */
+  readonly phases: readonly (readonly Output[])[];
+  /** The phase that a leaf belongs to: 0 for numbers of the batch, a later one for its own directions or seeds. */
+  readonly phaseOf: (leaf: Node) => number;
+  /** Places of leaves that are the caller's; null: among what is kept. */
+  readonly leafPlace: (leaf: Node) => Place | null;
+  /** Most samples of a batch. */
+  readonly capacity: number;
+}
+
+/** A plan. It is structured-cloneable. */
+export interface Plan {
+  readonly phases: readonly (readonly Step[])[];
+  /** By the nodes' ids. */
+  readonly places: ReadonlyMap<number, Place>;
+  readonly capacity: number;
+  /** Numbers of each region of the plan, and of the scratch memory of primitives. */
+  readonly kept: number;
+  readonly work: number;
+  readonly scratch: number;
+}
+
+/** Regions of memory begin at multiples of so many numbers: a cache line in either precision. */
+export const ALIGNED = 16;
+
+/** `numbers`, rounded up to whole cache lines. */
+export const aligned = (numbers: number): number => Math.ceil(numbers / ALIGNED) * ALIGNED;
+
+/** The plan. */
+export function makePlan(request: PlanRequest): Plan {
+  const { capacity } = request;
+  const order = orderOf(request);
+  const { buffers, terms } = findBuffers(order, request);
+  const places = new Map<number, Place>();
+  let kept = 0;
+  const passing = buffers.filter(({ place, isKept, members, numbers }) => {
+    const own = place ?? (isKept ? { region: 'kept' as const, at: kept } : null);
+    if (own === null) return true;
+    if (place === null) kept += aligned(numbers);
+    for (const { id } of members) places.set(id, own);
+    return false;
+  });
+  const packed = packIntervals(passing.map(({ numbers, first, last }) => ({ numbers: aligned(numbers), first, last })));
+  passing.forEach(({ members }, k) => {
+    for (const { id } of members) places.set(id, { region: 'work', at: packed.places[k] });
+  });
+  const phases = order.phases.map((nodes) => nodes.flatMap((leader): Step[] => terms.stepOf(leader)));
+  let scratch = 0;
+  for (const { node } of phases.flat())
+    scratch = Math.max(scratch, aligned(primitiveOf(node).scratch?.(node, capacity) ?? 0));
+  return { phases, places, capacity, kept, work: packed.numbers, scratch };
+}
+
+/** Multiplications and additions of a phase that matrices take, for a batch. */
+export const phaseFlops = (steps: readonly Step[], samples: number): number =>
+  steps.reduce((flops, { node }) => flops + (primitiveOf(node).flops?.(node, samples) ?? 0), 0);
