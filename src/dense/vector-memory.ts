@@ -10,10 +10,13 @@ import { MemoryError, ShapeError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import { inUnits } from '../core/memory.js';
 import type { FloatArray } from './matrix.js';
+import { PortableTensorKernels } from './portable/tensor-kernels.js';
 import { instantiate, TrainingKernels } from './portable/training-kernels.js';
 import { WebAssembly, type SharedMemory } from './portable/web-assembly.js';
+import type { TensorKernels } from './tensor-kernels.js';
 import type { VectorKernels } from './vector-kernels.js';
 
+export type { ChunkAxis, PoolShape, TensorKernels } from './tensor-kernels.js';
 export type {
   ActivationKind,
   AdamDirectionNumbers,
@@ -37,6 +40,7 @@ export class VectorMemory {
   readonly #words: Int32Array;
   #instance: object | undefined;
   readonly #kernels: Partial<Record<Precision, VectorKernels>> = {};
+  readonly #tensorKernels: Partial<Record<Precision, TensorKernels>> = {};
 
   private constructor(memory: SharedMemory) {
     this.#memory = memory;
@@ -90,8 +94,17 @@ export class VectorMemory {
 
   /** The next free array, zero, from a multiple of 64 bytes on; any thread may take. Throws MemoryError when full. */
   take(length: number, precision: Precision): FloatArray {
+    return this.at(this.#reserve(VectorMemory.bytesOf(length, precision)), length, precision);
+  }
+
+  /** An array of indices, as `take`; it uses up what one of float32 does. */
+  takeIndices(length: number): Int32Array {
+    return this.indicesAt(this.#reserve(VectorMemory.bytesOf(length, 'f32')), length);
+  }
+
+  /** Where the next free bytes begin, which are taken now. */
+  #reserve(bytes: number): number {
     const { byteLength } = this.#memory.buffer;
-    const bytes = VectorMemory.bytesOf(length, precision);
     const words = this.#words;
     for (;;) {
       const lines = Atomics.load(words, TAKEN);
@@ -102,8 +115,7 @@ export class VectorMemory {
           { bytes, available: free },
         );
       }
-      if (Atomics.compareExchange(words, TAKEN, lines, lines + bytes / LINE) === lines)
-        return this.at(lines * LINE, length, precision);
+      if (Atomics.compareExchange(words, TAKEN, lines, lines + bytes / LINE) === lines) return lines * LINE;
     }
   }
 
@@ -112,8 +124,19 @@ export class VectorMemory {
    * memory, or not at a multiple of their width.
    */
   at(byteOffset: number, length: number, precision: Precision): FloatArray {
+    const buffer = this.#bufferWith(byteOffset, length, NUMBER_BYTES[precision]);
+    return precision === 'f64'
+      ? new Float64Array(buffer, byteOffset, length)
+      : new Float32Array(buffer, byteOffset, length);
+  }
+
+  /** The indices from `byteOffset` on, as `at`. */
+  indicesAt(byteOffset: number, length: number): Int32Array {
+    return new Int32Array(this.#bufferWith(byteOffset, length, Int32Array.BYTES_PER_ELEMENT), byteOffset, length);
+  }
+
+  #bufferWith(byteOffset: number, length: number, width: number): SharedArrayBuffer {
     const { buffer } = this.#memory;
-    const width = NUMBER_BYTES[precision];
     if (
       !Number.isInteger(length) ||
       length < 0 ||
@@ -127,14 +150,21 @@ export class VectorMemory {
         { byteOffset, length, width, size: buffer.byteLength },
       );
     }
-    return precision === 'f64'
-      ? new Float64Array(buffer, byteOffset, length)
-      : new Float32Array(buffer, byteOffset, length);
+    return buffer;
   }
 
   /** The kernels of a precision, made on first use. Throws MemoryError, LibraryError where WebAssembly cannot run. */
   kernels(precision: Precision): VectorKernels {
-    this.#instance ??= instantiate(this.#memory, 4 * TAKEN);
-    return (this.#kernels[precision] ??= new TrainingKernels(this.#instance, this.#memory.buffer, precision));
+    return (this.#kernels[precision] ??= new TrainingKernels(this.#exports(), this.#memory.buffer, precision));
+  }
+
+  /** The kernels of tensors of a precision, made on first use. Throws as `kernels`. */
+  tensorKernels(precision: Precision): TensorKernels {
+    const kernels = this.#tensorKernels;
+    return (kernels[precision] ??= new PortableTensorKernels(this.#exports(), this.#memory.buffer, precision));
+  }
+
+  #exports(): object {
+    return (this.#instance ??= instantiate(this.#memory, 4 * TAKEN));
   }
 }

@@ -4,7 +4,6 @@
  */
 import type { Precision } from '../../core/floats.js';
 import { LibraryError, OptionError, ShapeError } from '../../core/errors.js';
-import { describe } from '../../core/kind.js';
 import type { FloatArray } from '../matrix.js';
 import type {
   ActivationKind,
@@ -14,6 +13,7 @@ import type {
   MeanKind,
   VectorKernels,
 } from '../vector-kernels.js';
+import { KernelArrays, routinesOf } from './kernel-arrays.js';
 import { kernels as encoded } from './training-wasm.js';
 import { openingFailure } from './wasm.js';
 import { WebAssembly } from './web-assembly.js';
@@ -141,37 +141,20 @@ export function instantiate(memory: object, reserved: number): object {
 
 /** The kernels of a precision, of an instance over the memory that has the buffer. */
 export class TrainingKernels implements VectorKernels {
-  readonly #buffer: SharedArrayBuffer;
-  readonly #precision: Precision;
-  readonly #array: Float64ArrayConstructor | Float32ArrayConstructor;
+  readonly #arrays: KernelArrays;
   readonly #routines: Routines;
 
   constructor(exports: object, buffer: SharedArrayBuffer, precision: Precision) {
-    const double = precision === 'f64';
-    this.#buffer = buffer;
-    this.#precision = precision;
-    this.#array = double ? Float64Array : Float32Array;
-    const suffix = double ? '64' : '32';
-    const named = exports as Readonly<Record<string, unknown>>;
-    this.#routines = Object.fromEntries(NAMES.map((name) => [name, named[name + suffix]])) as unknown as Routines;
+    this.#arrays = new KernelArrays(buffer, precision);
+    this.#routines = routinesOf<Routines>(exports, NAMES, precision);
   }
 
-  /** The address of an array that must hold n numbers. */
   #at(x: FloatArray, n: number, name: string): number {
-    if (!(x instanceof this.#array) || (x.buffer as unknown) !== this.#buffer || !(n >= 0 && x.length >= n))
-      this.#refuse(x, n, name);
-    return x.byteOffset;
+    return this.#arrays.at(x, n, name);
   }
 
-  #refuse(x: FloatArray, n: number, name: string): never {
-    if (!(n >= 0)) throw new ShapeError(`${name}: ${n} is no number of numbers.`, { name, n });
-    const over =
-      x instanceof this.#array && (x.buffer as unknown) !== this.#buffer ? ' over another memory (see at())' : '';
-    throw new ShapeError(
-      `${name} must be a ${this.#array.name} of at least ${n} numbers over the memory of the kernels, not ` +
-        `${describe(x)}${over}.`,
-      { name, n, precision: this.#precision },
-    );
+  #atIfAny(x: FloatArray | null, n: number, name: string): number {
+    return this.#arrays.atIfAny(x, n, name);
   }
 
   combine(n: number, alpha: number, x: FloatArray, beta: number, y: FloatArray): void {
@@ -215,8 +198,8 @@ export class TrainingKernels implements VectorKernels {
     const n = rows * cols;
     if (!(ldz >= rows)) throw new ShapeError(`z: a leading dimension of ${ldz} for ${rows} rows.`, { ldz, rows });
     const at = this.#at(z, n > 0 ? (cols - 1) * ldz + rows : n, 'z');
-    const slopeAt = slope === null ? 0 : this.#at(slope, n, 'slope');
-    const curvatureAt = curvature === null ? 0 : this.#at(curvature, n, 'curvature');
+    const slopeAt = this.#atIfAny(slope, n, 'slope');
+    const curvatureAt = this.#atIfAny(curvature, n, 'curvature');
     if (n === 0 || (kind === 0 && slopeAt === 0 && curvatureAt === 0)) return;
     this.#routines.activate(kind, rows, cols, at, at, ldz, slopeAt, curvatureAt);
   }
@@ -231,9 +214,9 @@ export class TrainingKernels implements VectorKernels {
   ): void {
     const kind = numberOf(name);
     const from = this.#at(x, n, 'x');
-    const to = y === null ? 0 : this.#at(y, n, 'y');
-    const slopeAt = slope === null ? 0 : this.#at(slope, n, 'slope');
-    const curvatureAt = curvature === null ? 0 : this.#at(curvature, n, 'curvature');
+    const to = this.#atIfAny(y, n, 'y');
+    const slopeAt = this.#atIfAny(slope, n, 'slope');
+    const curvatureAt = this.#atIfAny(curvature, n, 'curvature');
     this.#routines.activate(kind, n, 1, from, to, n, slopeAt, curvatureAt);
   }
 

@@ -1,7 +1,7 @@
 /**
- * Updates, products and sums of vectors. Compiled to WebAssembly.
+ * Updates and products of vectors. Compiled to WebAssembly.
  */
-import { horner, lanesOf, lower, read, sumOf, upper, write } from './lanes';
+import { horner, lanesOf, read, write } from './lanes';
 
 /** y ← αx + βy; what has a factor 0 is not read. */
 export function combine<T>(n: i32, alpha: T, x: usize, beta: T, y: usize): void {
@@ -50,55 +50,6 @@ function combined<T>(n: i32, alpha: T, x: usize, beta: T, y: usize): void {
     x += 16;
     y += 16;
   }
-}
-
-/** Σ xy in double precision, in eight partial sums. */
-export function dot<T>(n: i32, x: usize, y: usize): f64 {
-  const lanes = lanesOf<T>();
-  let s0 = f64x2.splat(0);
-  let s1 = s0;
-  let s2 = s0;
-  let s3 = s0;
-  let i = n;
-  if (sizeof<T>() == 8) {
-    for (; i >= 8; i -= 8) {
-      s0 = horner<f64>(v128.load(x), v128.load(y), s0);
-      s1 = horner<f64>(v128.load(x, 16), v128.load(y, 16), s1);
-      s2 = horner<f64>(v128.load(x, 32), v128.load(y, 32), s2);
-      s3 = horner<f64>(v128.load(x, 48), v128.load(y, 48), s3);
-      x += 64;
-      y += 64;
-    }
-  } else {
-    for (; i >= 8; i -= 8) {
-      s0 = horner<f64>(two(x, 0), two(y, 0), s0);
-      s1 = horner<f64>(two(x, 8), two(y, 8), s1);
-      s2 = horner<f64>(two(x, 16), two(y, 16), s2);
-      s3 = horner<f64>(two(x, 24), two(y, 24), s3);
-      x += 32;
-      y += 32;
-    }
-  }
-  for (; i > 0; i -= lanes) {
-    const count = min(i, lanes);
-    const a = read<T>(x, count);
-    const b = read<T>(y, count);
-    if (sizeof<T>() == 8) {
-      s0 = horner<f64>(a, b, s0);
-    } else {
-      s0 = horner<f64>(lower(a), lower(b), s0);
-      s1 = horner<f64>(upper(a), upper(b), s1);
-    }
-    x += 16;
-    y += 16;
-  }
-  return sumOf(f64x2.add(f64x2.add(s0, s1), f64x2.add(s2, s3)));
-}
-
-/** Two numbers in double precision. */
-@inline
-function two(at: usize, offset: usize): v128 {
-  return f64x2.promote_low_f32x4(v128.load64_zero(at + offset));
 }
 
 /** y ← αx∘s + βy; with β = 0 y is not read. */

@@ -6,7 +6,6 @@
 import {
   bceHessian as bceHessianOf,
   combine as combineOf,
-  dot as dotOf,
   finite as finiteOf,
   multiplyTo as multiplyToOf,
 } from './arithmetic';
@@ -14,7 +13,6 @@ import { activate as activateOf } from './activations';
 import {
   bceLoss as bceLossOf,
   logistic as logisticOf,
-  softmax as softmaxOf,
   softmaxHessian as softmaxHessianOf,
   softmaxLoss as softmaxLossOf,
   squaredLoss as squaredLossOf,
@@ -26,6 +24,10 @@ import {
   rootOfSquares as rootOfSquaresOf,
   sgd as sgdOf,
 } from './optimizers';
+import { dot as dotOf } from './reductions';
+import { softmax as softmaxOf } from './softmax';
+
+export * from './tensors';
 
 /** Byte address of the first byte that is not the module's own. */
 export function dataEnd(): usize {

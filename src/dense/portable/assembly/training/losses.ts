@@ -2,10 +2,10 @@
  * Losses with their gradients, means, Hessians. Compiled to WebAssembly. Sums of losses are in double precision.
  */
 import { constant, exp, expMinusMagnitude, log1p, ONE } from './exponential';
+import { largest, placeOf } from './extremes';
 import { doubled, first, horner, lanesOf, lower, read, sumOf, upper, write } from './lanes';
+import { columnsAtOnce, exponentials, total } from './softmax';
 
-/** Numbers of a run of columns that goes through the cache at once. */
-const CHUNK: i32 = 2048;
 /** One logarithm for many sums of exponentials: of their product, while that is below this. */
 const MOST: f64 = 1e200;
 
@@ -103,57 +103,6 @@ function sigmoid<T>(f: usize, out: usize, count: i32): void {
   write<T>(out, v128.bitselect(v128.mul<T>(e, s), s, v128.lt<T>(x, v128.splat<T>(<T>0))), count);
 }
 
-/**
- * The largest of n numbers, n > 0, in all lanes. NaN may be passed over: what is computed with its column is NaN
- * anyway.
- */
-@inline
-function largest<T>(n: i32, x: usize): v128 {
-  const lanes = lanesOf<T>();
-  let most = v128.load_splat<T>(x);
-  let i = n;
-  for (; i >= lanes; i -= lanes) {
-    most = v128.pmax<T>(most, v128.load(x));
-    x += 16;
-  }
-  for (; i > 0; --i) {
-    most = v128.pmax<T>(most, v128.load_splat<T>(x));
-    x += sizeof<T>();
-  }
-  if (sizeof<T>() == 4) most = v128.pmax<T>(most, v128.shuffle<f32>(most, most, 1, 0, 3, 2));
-  return v128.pmax<T>(most, v128.shuffle<f64>(most, most, 1, 0));
-}
-
-/** x ← exp(x), x ≤ 0 */
-function exponentials<T>(n: i32, x: usize): void {
-  const lanes = lanesOf<T>();
-  let i = n;
-  for (; i >= lanes; i -= lanes) {
-    v128.store(x, exp<T>(v128.load(x)));
-    x += 16;
-  }
-  if (i > 0) write<T>(x, exp<T>(read<T>(x, i)), i);
-}
-
-/** Σ_k x_k in double precision. */
-@inline
-function total<T>(n: i32, x: usize): f64 {
-  const lanes = lanesOf<T>();
-  let sum = f64x2.splat(0);
-  let i = n;
-  for (; i >= lanes; i -= lanes) {
-    sum = f64x2.add(sum, doubled<T>(v128.load(x)));
-    x += 16;
-  }
-  if (i > 0) sum = f64x2.add(sum, doubled<T>(read<T>(x, i)));
-  return sumOf(sum);
-}
-
-@inline
-function columnsAtOnce(rows: i32): i32 {
-  return max(1, CHUNK / rows);
-}
-
 /** f − most to out; returns y∘(f − most) in double precision, two by two. */
 @inline
 function shifted<T>(most: v128, f: usize, y: usize, out: usize, count: i32): v128 {
@@ -228,60 +177,6 @@ export function softmaxLoss<T>(rows: i32, cols: i32, scale: T, f: usize, y: usiz
     }
   }
   return outer + Math.log(product) - inner;
-}
-
-/** out ← softmax of each column of f */
-export function softmax<T>(rows: i32, cols: i32, f: usize, out: usize): void {
-  const lanes = lanesOf<T>();
-  const together = columnsAtOnce(rows);
-  for (let j = 0; j < cols; j += together) {
-    const columns = min(together, cols - j);
-    let to = out;
-    for (let c = 0; c < columns; ++c) {
-      const most = largest<T>(rows, f);
-      let i = rows;
-      for (; i >= lanes; i -= lanes) {
-        v128.store(to, v128.sub<T>(v128.load(f), most));
-        f += 16;
-        to += 16;
-      }
-      if (i > 0) {
-        write<T>(to, v128.sub<T>(read<T>(f, i), most), i);
-        f += <usize>i * sizeof<T>();
-        to += <usize>i * sizeof<T>();
-      }
-    }
-    exponentials<T>(columns * rows, out);
-    for (let c = 0; c < columns; ++c) {
-      const inverse = v128.splat<T>(<T>(1 / total<T>(rows, out)));
-      let i = rows;
-      for (; i >= lanes; i -= lanes) {
-        v128.store(out, v128.mul<T>(v128.load(out), inverse));
-        out += 16;
-      }
-      if (i > 0) {
-        write<T>(out, v128.mul<T>(read<T>(out, i), inverse), i);
-        out += <usize>i * sizeof<T>();
-      }
-    }
-  }
-}
-
-/** The bytes before the first of n numbers that is `most`, found 32 bits at a time; 0 if there is none. */
-@inline
-function placeOf<T>(most: v128, n: i32, x: usize): usize {
-  const lanes = lanesOf<T>();
-  for (let start = 0; start < n; start += 32) {
-    const end = min(n, start + 32);
-    let found: u32 = 0;
-    for (let k = start; k < end; k += lanes) {
-      const equal = v128.eq<T>(read<T>(x + <usize>k * sizeof<T>(), min(end - k, lanes)), most);
-      const bits = sizeof<T>() == 8 ? i64x2.bitmask(equal) : i32x4.bitmask(equal);
-      found |= <u32>bits << (k - start);
-    }
-    if (found) return <usize>(start + <i32>ctz<u32>(found)) * sizeof<T>();
-  }
-  return 0;
 }
 
 /** p∘(v − base) in double precision, two by two. */
