@@ -130,6 +130,13 @@ export class VectorMemory {
       : new Float32Array(buffer, byteOffset, length);
   }
 
+  /** All of the memory, for views of matrices: number k lies at byte k·width; the first page is not to be written. */
+  all(precision: Precision): FloatArray {
+    const { buffer } = this.#memory;
+    const length = Math.floor(buffer.byteLength / NUMBER_BYTES[precision]);
+    return precision === 'f64' ? new Float64Array(buffer, 0, length) : new Float32Array(buffer, 0, length);
+  }
+
   /** The indices from `byteOffset` on, as `at`. */
   indicesAt(byteOffset: number, length: number): Int32Array {
     return new Int32Array(this.#bufferWith(byteOffset, length, Int32Array.BYTES_PER_ELEMENT), byteOffset, length);

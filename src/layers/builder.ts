@@ -79,10 +79,14 @@ export class Builder {
     const width = bias ? inputs + 1 : inputs;
     const name = [...this.#scopes, request.name].join('.');
     if (this.blocks.some((other) => other.name === name))
-      this.graph.fail('parameter', `two blocks of parameters are named "${name}": give their layers names of their own.`);
+      this.graph.fail(
+        'parameter',
+        `two blocks of parameters are named "${name}": give their layers names of their own.`,
+      );
     const index = this.blocks.length;
     this.blocks.push({ ...request, name, width });
-    const dims = request.kind === 'statistics' || (request.kind === 'vector' && outputs === 1) ? [width] : [width, outputs];
+    const dims =
+      request.kind === 'statistics' || (request.kind === 'vector' && outputs === 1) ? [width] : [width, outputs];
     const node = this.graph.leaf('parameter', index, { perSample: false, dims }, request.name);
     this.parameters.push(node);
     return node;

@@ -67,9 +67,5 @@ function tokens(graph: Graph, { padding, smoothing }: TokenLoss, f: Node, ids: N
   const settings = { classes: rowsOf(f.shape), smoothing, padding: padding ?? -1 };
   const linear = columnDots(graph, oneHot(graph, ids, settings), f);
   const rest = logSumExp(graph, f);
-  return sum(
-    graph,
-    [padding === null ? rest : multiply(graph, present(graph, ids, padding), rest), linear],
-    [1, -1],
-  );
+  return sum(graph, [padding === null ? rest : multiply(graph, present(graph, ids, padding), rest), linear], [1, -1]);
 }

@@ -41,16 +41,11 @@ export function pushforward(
  * Σ over outputs of (∂output/∂x)ᵀ·cotangent for each x of `along`; null where no output depends on it. Throws ShapeError
  * where a primitive on the way has no adjoint.
  */
-export function pullback(
-  graph: Graph,
-  cotangents: ReadonlyMap<Node, Node>,
-  along: readonly Node[],
-): (Node | null)[] {
+export function pullback(graph: Graph, cotangents: ReadonlyMap<Node, Node>, along: readonly Node[]): (Node | null)[] {
   const stop = new Set(along);
   const order = ancestorsOf([...cotangents.keys()]);
   const depends = new Set<Node>();
-  for (const node of order)
-    if (stop.has(node) || node.inputs.some((input) => depends.has(input))) depends.add(node);
+  for (const node of order) if (stop.has(node) || node.inputs.some((input) => depends.has(input))) depends.add(node);
   const parts = new Map<Node, Node[]>([...cotangents].map(([node, cotangent]) => [node, [cotangent]]));
   const totals = new Map<Node, Node | null>();
   for (const node of order.reverse()) {

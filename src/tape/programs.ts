@@ -52,7 +52,10 @@ export const directionNodes = ({ graph, parameters }: LossGraph, use: DirectionU
   );
 
 /** Which parameter a direction belongs to, and to which use. */
-export function directionOf({ parameters }: LossGraph, leaf: Node): { readonly parameter: number; readonly use: DirectionUse } {
+export function directionOf(
+  { parameters }: LossGraph,
+  leaf: Node,
+): { readonly parameter: number; readonly use: DirectionUse } {
   const index = leaf.attributes['index'] as number;
   return { parameter: index % parameters.length, use: USES[Math.floor(index / parameters.length)] };
 }
@@ -95,7 +98,9 @@ export function ownNodes(graph: Graph, nodes: readonly Node[]): Node[] {
   return nodes.map((node, k) => {
     const free = node.op !== 'leaf' && node.op !== 'reshape' && !seen.has(node);
     seen.add(node);
-    return free ? node : graph.within(`result ${k}`, () => graph.add('sum', [node], { coefficients: [1], result: k }, node.shape));
+    return free
+      ? node
+      : graph.within(`result ${k}`, () => graph.add('sum', [node], { coefficients: [1], result: k }, node.shape));
   });
 }
 
@@ -109,4 +114,3 @@ function usedGradients({ parameters }: LossGraph, gradients: readonly (Node | nu
     return node;
   });
 }
-

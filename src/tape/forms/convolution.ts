@@ -29,7 +29,8 @@ function views(machine: Machine, [w, x, y]: Operands, groups: number, imagesAt: 
     w: (tap, group) => view(heap, wAt + own * tap + width * made * group, own, made, width),
     x: (block, group) =>
       view(heap, imagesAt + inputs * count * block.x + group * own, own, block.pixels * count, inputs),
-    y: (block, group) => view(heap, yAt + outputs * count * block.y + group * made, made, block.pixels * count, outputs),
+    y: (block, group) =>
+      view(heap, yAt + outputs * count * block.y + group * made, made, block.pixels * count, outputs),
   };
 }
 
@@ -45,7 +46,8 @@ export const CONVOLUTION: Form = {
       const { w: W, x: X, y: Y } = views(machine, operands, groups, target.at);
       for (const block of toInputs)
         for (let g = 0; g < groups; g++) {
-          if (block.tap >= 0) blas.gemm('N', 'N', 1, W(block.tap, g), Y(block, g), block.begins ? target.beta : 1, X(block, g));
+          if (block.tap >= 0)
+            blas.gemm('N', 'N', 1, W(block.tap, g), Y(block, g), block.begins ? target.beta : 1, X(block, g));
           else if (target.beta === 0) fill(X(block, g), 0);
         }
       target.done();

@@ -176,7 +176,9 @@ class BufferSearch {
     if (node.op !== 'sum') return [{ node, beta: 0, together }];
     const base = this.#base.get(node);
     const coefficients = coefficientsOf(node);
-    const left = node.inputs.map((_, k) => k).filter((k) => this.#into.get(node.inputs[k]) !== node && node.inputs[k] !== base);
+    const left = node.inputs
+      .map((_, k) => k)
+      .filter((k) => this.#into.get(node.inputs[k]) !== node && node.inputs[k] !== base);
     if (left.length === 0) return [];
     const rest: Node = {
       ...node,

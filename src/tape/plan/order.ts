@@ -52,7 +52,8 @@ export function orderOf({ phases: outputs, phaseOf }: PlanRequest): Order {
   }
   let step = 0;
   for (const node of phases.flat()) time.set(node, step++);
-  for (const node of nodes) if (!time.has(node)) time.set(node, node.op === 'leaf' ? -1 : time.get(leaderOf.get(node)!)!);
+  for (const node of nodes)
+    if (!time.has(node)) time.set(node, node.op === 'leaf' ? -1 : time.get(leaderOf.get(node)!)!);
   return {
     phases,
     time,

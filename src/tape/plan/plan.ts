@@ -20,7 +20,7 @@ export interface Place {
 }
 
 /** `kept`: of this batch, until the next one; `work`: until the run ends; others are the caller's. */
-export type Region = 'kept' | 'work' | 'parameters' | 'direction' | 'result' | 'constants';
+export type Region = 'kept' | 'work' | 'parameters' | 'gradient' | 'direction' | 'result' | 'constants';
 
 /** One run of a primitive. */
 export interface Step {

@@ -41,7 +41,11 @@ export function multiply(graph: Graph, a: Node, b: Node): Node {
 const STRAIGHT: ReadonlySet<string> = new Set(['relu', 'leakyRelu', 'linear']);
 
 function alongSlope(graph: Graph, node: Node, x: Node): Node | null {
-  const { function: name, order, epsilon } = node.attributes as unknown as {
+  const {
+    function: name,
+    order,
+    epsilon,
+  } = node.attributes as unknown as {
     readonly function: ElementwiseName;
     readonly order: number;
     readonly epsilon: number;

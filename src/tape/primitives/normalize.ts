@@ -132,7 +132,10 @@ export const RECIPROCAL_DEVIATION: Primitive = {
       // The squares of differences, so that nothing is lost where the mean is large: m((x − m)²) in two passes.
       const mean = statistics.mean(-1, x, statistics.scratch(0));
       const ones = statistics.scratch(1).fill(1);
-      const difference = machine.part(machine.scratch + 2 * n, rowsOf(input.shape) * columnsOf(input.shape, machine.count));
+      const difference = machine.part(
+        machine.scratch + 2 * n,
+        rowsOf(input.shape) * columnsOf(input.shape, machine.count),
+      );
       statistics.combine([ones, x], [null, null], mean, difference);
       statistics.meanProduct(1, [difference, difference], r);
     }

@@ -14,8 +14,7 @@ import { sum } from './sum.js';
 export const softmax = (graph: Graph, x: Node): Node => graph.add('softmax', [x], {}, x.shape);
 
 /** log Σ_k e^{x_kj}: 1 × columns. */
-export const logSumExp = (graph: Graph, x: Node): Node =>
-  graph.add('logSumExp', [x], {}, sourceShape(x.shape, 'rows'));
+export const logSumExp = (graph: Graph, x: Node): Node => graph.add('logSumExp', [x], {}, sourceShape(x.shape, 'rows'));
 
 /** Σ_i x_ij·y_ij: 1 × columns. */
 export const columnDots = (graph: Graph, x: Node, y: Node): Node =>

@@ -95,7 +95,8 @@ export const SPREAD: Primitive = {
     const factor = factorOf(node, node.shape, count);
     const matrix = asMatrix(node.shape, over, count);
     const [rows, cols] = [rowsOf(node.shape), columnsOf(node.shape, count)];
-    if (matrix !== null) tensors.combineRows(...matrix, null, null, null, null, scaledCopy(machine, node, from, factor), beta, y);
+    if (matrix !== null)
+      tensors.combineRows(...matrix, null, null, null, null, scaledCopy(machine, node, from, factor), beta, y);
     else if (over === 'rows')
       tensors.combineColumns(rows, cols, null, null, null, null, scaledCopy(machine, node, from, factor), beta, y);
     else if (over === 'all') {
@@ -127,8 +128,7 @@ function scaledCopy(machine: Machine, node: Node, x: ReturnType<Machine['array']
 export const GATHER: Primitive = {
   pushforward: (graph, { attributes }, [tangent]) =>
     tangent && gather(graph, tangent, attributes['over'] as Over, attributes['mean'] === true),
-  pullback: (graph, node, cotangent) =>
-    spreadMean(graph, cotangent, { ...node, shape: node.inputs[0].shape }),
+  pullback: (graph, node, cotangent) => spreadMean(graph, cotangent, { ...node, shape: node.inputs[0].shape }),
   accumulates: true,
   run: (machine, node, beta) => {
     const { tensors, count } = machine;

@@ -21,7 +21,12 @@ export interface TargetSettings {
 
 /** Columns of shares: classes × positions. */
 export const oneHot = (graph: Graph, ids: Node, { classes, smoothing, padding }: TargetSettings): Node =>
-  graph.add('oneHot', [ids], { classes, smoothing, padding }, { ...ids.shape, dims: [classes, ...ids.shape.dims.slice(1)] });
+  graph.add(
+    'oneHot',
+    [ids],
+    { classes, smoothing, padding },
+    { ...ids.shape, dims: [classes, ...ids.shape.dims.slice(1)] },
+  );
 
 /** 1 where a token is not padding, else 0. */
 export const present = (graph: Graph, ids: Node, padding: number): Node =>
