@@ -88,7 +88,7 @@ export async function writeSnapshot(folder: string, snapshot: Snapshot): Promise
     version: VERSION,
     settings,
     state,
-    network,
+    network: isGraphNetwork(network) ? withoutGraphs(network) : network,
     prefix,
     metrics,
     numbers: Object.keys(stepper.numbers),
@@ -98,8 +98,12 @@ export async function writeSnapshot(folder: string, snapshot: Snapshot): Promise
 }
 
 /** Writes `best.safetensors`. Throws FileAccessError. */
-export async function writeBest(folder: string, network: Network, parameters: FloatArray): Promise<void> {
+export async function writeBest(folder: string, network: AnyNetwork, parameters: FloatArray): Promise<void> {
   await makeFolder(folder);
+  if (isGraphNetwork(network)) {
+    await writeSafetensors(fileIn(folder, BEST), blockTensors(network, parameters));
+    return;
+  }
   await writeWeights(fileIn(folder, BEST), network, parameters);
 }
 
@@ -116,7 +120,7 @@ export async function readSnapshot(folder: string, control: RunControl = {}): Pr
   const { settings, state, network, prefix, metrics, numbers } = header as unknown as Pick<
     Snapshot,
     'settings' | 'state' | 'metrics'
-  > & { readonly network: Network; readonly prefix: number; readonly numbers: readonly string[] };
+  > & { readonly network: AnyNetwork; readonly prefix: number; readonly numbers: readonly string[] };
   const floats = (name: string): FloatArray | null => {
     const array = Object.hasOwn(arrays, name) ? arrays[name] : null;
     if (array === null || array instanceof Float64Array || array instanceof Float32Array) return array;
@@ -166,8 +170,8 @@ export function requireSameRun(folder: string, found: RunSettings, own: RunSetti
 
 /** What a checkpoint says of its run. */
 export interface Checkpoint {
-  /** The whole network, with its activations. */
-  readonly network: Network;
+  /** The whole network, with its activations; of one of layers what its parameters are, without what it computes. */
+  readonly network: AnyNetwork;
   /** θ after the last step that was kept. */
   readonly parameters: FloatArray;
   /** θ̄, where there is one. */

@@ -9,14 +9,15 @@ import type { Blas } from '../dense/blas.js';
 import { defaultBlas, withBlas, type BlasOption } from '../dense/default-blas.js';
 import { LineFile } from '../io/line-file.js';
 import { asModel, checkModel, type GivenModel, type Model } from '../network/model.js';
-import type { Network } from '../network/network.js';
+import type { ParameterLayout } from '../network/parameter-layout.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import type { Team } from '../parallel/team.js';
 import { Breath } from './breath.js';
 import { checkTrainOptions, type TrainSettings } from './check-options.js';
 import { basisOf, readSnapshot, requireSameRun, type RunSettings, type Snapshot } from './checkpoint.js';
 import type { Code } from './objective/code.js';
-import { Objective } from './objective/objective.js';
+import { PerceptronObjective } from './objective/perceptron-objective.js';
+import type { Objective } from './objective/objective.js';
 import { vectorNumbers } from './objective/workspace.js';
 import { outline, prepare, type Outline, type Subject } from './prepare.js';
 import { runSettings } from './run-settings.js';
@@ -148,7 +149,7 @@ async function openObjective(
 ): Promise<Objective> {
   const { optimizer, average, accumulate, dropout, regularization, seed } = settings;
   const capacity = Math.max(partSize, Math.min(EVALUATED, training.samples));
-  return Objective.open({
+  return PerceptronObjective.open({
     network,
     loss,
     precision: precisionOf(parameters),
@@ -165,7 +166,7 @@ async function openObjective(
   });
 }
 
-const spareVectors = (network: Network, average: boolean, accumulates: boolean): number =>
+const spareVectors = (network: ParameterLayout, average: boolean, accumulates: boolean): number =>
   (Number(average) + Number(accumulates)) * vectorNumbers(network.parameters);
 
 /** The metrics file: a new one, or that of the run that is gone on with, cut where its checkpoint was written. */
