@@ -38,7 +38,9 @@ export function dense(units: number, options: DenseOptions = {}): Layer {
 
 /** Settings of {@link conv2d}; pairs are [horizontal, vertical]. */
 export interface ConvolutionOptions extends WindowOptions {
-  /** Channels are split into so many groups, each with outputs of its own; as many as channels: depthwise. Default 1. */
+  /**
+   * Channels are split into so many groups, each with outputs of its own; as many as channels: depthwise. Default 1.
+   */
   readonly groups?: number | undefined;
   /** Default true. */
   readonly bias?: boolean | undefined;

@@ -28,11 +28,14 @@ export function stack(layers: Readonly<Record<string, Layer>>): Layer {
     Object.entries(layers).reduce((y, [name, layer]) => builder.within(name, () => layer(builder, y)), x);
 }
 
-/** x + main(x), or shortcut(x) + main(x). Throws ShapeError where the shapes differ. */
-export function residual(main: Layer, shortcut?: Layer): Layer {
+/**
+ * x + main(x), or shortcut(x) + main(x), the shortcut's parameters under `name`. The network throws ShapeError where
+ * the shapes differ.
+ */
+export function residual(main: Layer, shortcut?: Layer, name = 'shortcut'): Layer {
   return (builder, x) => {
     const y = main(builder, x);
-    const straight = shortcut === undefined ? x : builder.within('shortcut', () => shortcut(builder, x));
+    const straight = shortcut === undefined ? x : builder.within(name, () => shortcut(builder, x));
     if (!sameShape(y.shape, straight.shape))
       builder.graph.fail(
         'residual',
@@ -70,8 +73,8 @@ export function activation(name: ActivationKind): Layer {
 export const relu: Layer = activation('relu');
 
 /**
- * All positions of a sample as features of one: feature by feature, as files and PyTorch have images, channel by channel
- * and row by row.
+ * All positions of a sample as features of one: feature by feature, as files and PyTorch have images, channel by
+ * channel and row by row.
  */
 export const flatten: Layer = ({ graph }, x) => flattened(graph, x);
 

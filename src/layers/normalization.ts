@@ -29,9 +29,9 @@ const BATCH_NORM_KEYS: KeysOf<BatchNormOptions> = { momentum: 'number', epsilon:
 /**
  * Batch norm of each channel: w∘(x − m)/√(v + ε) + b. In training mean m and variance v are those of the samples and
  * pixels worked on at a time: of a slice of the batch ("ghost batch norm": E. Hoffer et al., *Train longer, generalize
- * better*, NeurIPS 2017), so that they do not depend on how many workers share a batch. In evaluation, or with `frozen`,
- * they are the running statistics, the blocks "running_mean" and "running_var"; then samples do not touch each other.
- * Throws OptionError.
+ * better*, NeurIPS 2017), so that they do not depend on how many workers share a batch. In evaluation, or with
+ * `frozen`, they are the running statistics, the blocks "running_mean" and "running_var"; then samples do not touch
+ * each other. Throws OptionError.
  */
 export function batchNorm(options: BatchNormOptions = {}): Layer {
   const { momentum = 0.1, epsilon = 1e-5, frozen = false } = requireKnownOptions(options, BATCH_NORM_KEYS, 'batchNorm');

@@ -19,7 +19,9 @@ export interface TransformerLayerOptions {
   readonly heads: number;
   /** Units of the perceptron. Default 4 × features. */
   readonly feedForward?: number | undefined;
-  /** The share that training leaves out: of attention's weights, of the perceptron's units, of what is added. Default 0. */
+  /**
+   * The share that training leaves out: of attention's weights, of the perceptron's units, of what is added. Default 0.
+   */
   readonly dropout?: number | undefined;
   /** Default 'relu'. */
   readonly activation?: ActivationKind | undefined;

@@ -1,6 +1,6 @@
 /**
- * How a graph is computed: in which order, which node writes where. Everything is laid out before the first run, so that
- * a run allocates nothing.
+ * How a graph is computed: in which order, which node writes where. Everything is laid out before the first run, so
+ * that a run allocates nothing.
  *
  * A plan has phases: what later phases read of the first one is kept, so that each of them can run again and again
  * (products with curvature at one point). Nodes that are dead make room for others (first fit by intervals). Terms of

@@ -49,7 +49,9 @@ export function place(graph: Graph, x: Node, first: number, total: number): Node
   return graph.add('place', [x], { first }, { ...x.shape, dims: [total, ...x.shape.dims.slice(1)] });
 }
 
-/** Columns of the shared matrix W (d × words) by the indices of `ids` (1 × positions, per sample). Throws ShapeError. */
+/**
+ * Columns of the shared matrix W (d × words) by the indices of `ids` (1 × positions, per sample). Throws ShapeError.
+ */
 export function columnsAt(graph: Graph, w: Node, ids: Node): Node {
   if (w.shape.perSample || w.shape.dims.length !== 2 || rowsOf(ids.shape) !== 1)
     graph.fail(
