@@ -1,14 +1,16 @@
 /**
  * Layers that multiply by a matrix of weights: dense layers, on every position of their inputs, and convolutions.
  */
-import type { Geometry } from '../tape/forms/geometry.js';
+import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
+import { requireNonNegative, requireWhole } from '../core/checks.js';
 import type { Node } from '../tape/node.js';
 import { bilinear } from '../tape/primitives/bilinear.js';
 import { lastRow } from '../tape/primitives/biases.js';
 import { spread } from '../tape/primitives/spread.js';
 import { sum } from '../tape/primitives/sum.js';
-import { rowsOf, shapeText, type Shape } from '../tape/shape.js';
+import { rowsOf, type Shape } from '../tape/shape.js';
 import type { Builder, Layer } from './builder.js';
+import { windowsOf, type WindowOptions } from './windows.js';
 
 /** Settings of {@link dense}. */
 export interface DenseOptions {
@@ -18,8 +20,13 @@ export interface DenseOptions {
   readonly deviation?: number | undefined;
 }
 
-/** Wᵀx + b at every position, from all features of x to `units`. Initial weights N(0, 2/inputs). */
-export function dense(units: number, { bias = true, deviation }: DenseOptions = {}): Layer {
+const DENSE_KEYS: KeysOf<DenseOptions> = { bias: 'boolean', deviation: 'number' };
+
+/** Wᵀx + b at every position, from all features of x to `units`. Initial weights N(0, 2/inputs). Throws OptionError. */
+export function dense(units: number, options: DenseOptions = {}): Layer {
+  requireWhole(units, 'units of dense', 1);
+  const { bias = true, deviation } = requireKnownOptions(options, DENSE_KEYS, 'dense');
+  if (deviation !== undefined) requireNonNegative(deviation, 'deviation');
   return (builder, x) => {
     const inputs = rowsOf(x.shape);
     const initial = { kind: 'normal', deviation: deviation ?? Math.sqrt(2 / inputs) } as const;
@@ -30,79 +37,54 @@ export function dense(units: number, { bias = true, deviation }: DenseOptions = 
 }
 
 /** Settings of {@link conv2d}; pairs are [horizontal, vertical]. */
-export interface ConvolutionOptions {
-  /** Default 1. */
-  readonly stride?: number | readonly [number, number] | undefined;
-  /** Zeros around the image. Default 0; 'same': as many as keep its size (stride 1, odd kernels). */
-  readonly padding?: number | readonly [number, number] | 'same' | undefined;
-  readonly dilation?: number | readonly [number, number] | undefined;
-  /** Channels are split into so many groups, each with outputs of its own; as many as channels: depthwise. Default 1. */
+export interface ConvolutionOptions extends WindowOptions {
+  /**
+   * Channels are split into so many groups, each with outputs of its own; as many as channels: depthwise. Default 1.
+   */
   readonly groups?: number | undefined;
   /** Default true. */
   readonly bias?: boolean | undefined;
 }
 
-const pair = (value: number | readonly [number, number]): readonly [number, number] =>
-  typeof value === 'number' ? [value, value] : value;
-
-/** Windows over the images of x. Throws ShapeError where x has no images, or one smaller than a window. */
-export function windowsOf(
-  { graph }: Builder,
-  op: string,
-  x: Node,
-  kernel: number | readonly [number, number],
-  { stride = 1, padding = 0, dilation = 1 }: Pick<ConvolutionOptions, 'stride' | 'padding' | 'dilation'>,
-): Geometry {
-  if (!x.shape.perSample || x.shape.dims.length !== 3)
-    graph.fail(op, `its input is ${shapeText(x.shape)}: images have channels, width and height.`);
-  const [, width, height] = x.shape.dims;
-  const [kernelWidth, kernelHeight] = pair(kernel);
-  const [strideX, strideY] = pair(stride);
-  const [dilationX, dilationY] = pair(dilation);
-  for (const size of [kernelWidth, kernelHeight, strideX, strideY, dilationX, dilationY])
-    if (!Number.isSafeInteger(size) || size < 1)
-      graph.fail(op, `windows, strides and dilations are whole numbers of at least 1, not ${size}.`);
-  const reach = [dilationX * (kernelWidth - 1) + 1, dilationY * (kernelHeight - 1) + 1];
-  const [padX, padY] = padding === 'same' ? reach.map((size) => (size - 1) / 2) : pair(padding);
-  if (!Number.isSafeInteger(padX) || !Number.isSafeInteger(padY) || padX < 0 || padY < 0)
-    graph.fail(op, `padding of ${padX} and ${padY} pixels: whole numbers ≥ 0 ('same' takes odd kernels).`);
-  const [outWidth, outHeight] = [
-    Math.floor((width + 2 * padX - reach[0]) / strideX) + 1,
-    Math.floor((height + 2 * padY - reach[1]) / strideY) + 1,
-  ];
-  if (!(outWidth >= 1 && outHeight >= 1))
-    graph.fail(op, `a window of ${reach[0]} × ${reach[1]} pixels does not fit into ${width} × ${height}.`);
-  const sizes = { width, height, outWidth, outHeight, kernelWidth, kernelHeight };
-  return { ...sizes, strideX, strideY, padX, padY, dilationX, dilationY };
-}
+const CONVOLUTION_KEYS: KeysOf<ConvolutionOptions> = {
+  stride: true,
+  padding: true,
+  dilation: true,
+  groups: 'number',
+  bias: 'boolean',
+};
 
 /**
  * A convolution with `channels` outputs (cross-correlation, as frameworks have it): kernels of kernel × kernel pixels.
  * Initial weights N(0, 2/(inputs·pixels)). With as many groups as channels every channel has a kernel of its own.
+ * Throws OptionError; the network throws ShapeError where images and windows do not fit.
  */
 export function conv2d(
   channels: number,
   kernel: number | readonly [number, number],
   options: ConvolutionOptions = {},
 ): Layer {
-  const { groups = 1, bias = true } = options;
+  requireWhole(channels, 'channels of conv2d', 1);
+  const { groups = 1, bias = true } = requireKnownOptions(options, CONVOLUTION_KEYS, 'conv2d');
   return (builder, x) => {
     const { graph } = builder;
-    const geometry = windowsOf(builder, 'conv2d', x, kernel, options);
+    const geometry = windowsOf(graph, 'conv2d', x, kernel, options);
     const inputs = rowsOf(x.shape);
     if (!(Number.isSafeInteger(groups) && groups >= 1 && inputs % groups === 0 && channels % groups === 0))
       graph.fail('conv2d', `${groups} groups do not divide ${inputs} channels into ${channels}.`);
-    const taps = geometry.kernelWidth * geometry.kernelHeight;
+    const window = [geometry.kernelWidth, geometry.kernelHeight] as const;
+    const taps = window[0] * window[1];
     const shape: Shape = { perSample: true, dims: [channels, geometry.outWidth, geometry.outHeight] };
     const deviation = Math.sqrt((2 * groups) / (inputs * taps));
     const initial = { kind: 'normal', deviation } as const;
     if (groups === inputs && channels === inputs && groups > 1) {
-      const w = builder.block({ name: 'weight', kind: 'vector', inputs, outputs: taps, bias: false, initial });
+      const w = builder.block({ name: 'weight', kind: 'vector', inputs, outputs: taps, bias: false, initial, window });
       const y = bilinear(graph, 'depthwise', { mode: 2, settings: { ...geometry } }, [w, x], shape);
       return bias ? sum(graph, [y, spread(graph, builder.vector('bias', channels, 0), 'columns', shape)]) : y;
     }
     const own = (inputs / groups) * taps;
-    const w = builder.block({ name: 'weight', kind: 'convolution', inputs: own, outputs: channels, bias, initial });
+    const request = { name: 'weight', kind: 'convolution', inputs: own, outputs: channels, bias, initial } as const;
+    const w = builder.block({ ...request, window });
     const y = bilinear(graph, 'convolution', { mode: 2, settings: { ...geometry, groups } }, [w, x], shape);
     return withBias(builder, y, bias ? w : null);
   };

@@ -41,6 +41,15 @@ export interface BlockRequest {
   readonly outputs: number;
   readonly bias: boolean;
   readonly initial: InitialValues;
+  readonly window?: readonly [number, number] | undefined;
+}
+
+/** Tokens of which those that are padding are not to be seen. */
+export interface Keys {
+  /** Indices: 1 × positions, per sample. */
+  readonly ids: Node;
+  /** The index of padding. */
+  readonly padding: number;
 }
 
 /** A graph that layers add to. */
@@ -57,7 +66,7 @@ export class Builder {
   /** Terms of the loss of a layer's own, and what they are convex in. */
   readonly penalties: { readonly loss: Node; readonly output: Node }[] = [];
   readonly #scopes: string[] = [];
-  #keys: Node | null = null;
+  #keys: Keys | null = null;
 
   constructor(mode: Mode) {
     this.mode = mode;
@@ -113,13 +122,13 @@ export class Builder {
     return node;
   }
 
-  /** Indices of the tokens whose padding attention is not to see, where there are any. */
-  get keys(): Node | null {
+  /** The tokens whose padding attention is not to see, where there are any. */
+  get keys(): Keys | null {
     return this.#keys;
   }
 
   /** Lets attention within `make` hide the padding of these tokens. */
-  withKeys<T>(keys: Node | null, make: () => T): T {
+  withKeys<T>(keys: Keys | null, make: () => T): T {
     const before = this.#keys;
     this.#keys = keys;
     try {

@@ -1,6 +1,9 @@
 /**
  * Layers made of layers: one after the other, beside each other, by name; and those without parameters.
  */
+import { requireNonNegative } from '../core/checks.js';
+import { OptionError } from '../core/errors.js';
+import { describe } from '../core/kind.js';
 import type { ActivationKind } from '../dense/vector-memory.js';
 import { elementwise, multiply } from '../tape/primitives/elementwise.js';
 import { flatten as flattened, reshape, unflatten as unflattened } from '../tape/primitives/rearrange.js';
@@ -25,11 +28,14 @@ export function stack(layers: Readonly<Record<string, Layer>>): Layer {
     Object.entries(layers).reduce((y, [name, layer]) => builder.within(name, () => layer(builder, y)), x);
 }
 
-/** x + main(x), or shortcut(x) + main(x). Throws ShapeError where the shapes differ. */
-export function residual(main: Layer, shortcut?: Layer): Layer {
+/**
+ * x + main(x), or shortcut(x) + main(x), the shortcut's parameters under `name`. The network throws ShapeError where
+ * the shapes differ.
+ */
+export function residual(main: Layer, shortcut?: Layer, name = 'shortcut'): Layer {
   return (builder, x) => {
     const y = main(builder, x);
-    const straight = shortcut === undefined ? x : builder.within('shortcut', () => shortcut(builder, x));
+    const straight = shortcut === undefined ? x : builder.within(name, () => shortcut(builder, x));
     if (!sameShape(y.shape, straight.shape))
       builder.graph.fail(
         'residual',
@@ -40,16 +46,36 @@ export function residual(main: Layer, shortcut?: Layer): Layer {
   };
 }
 
-/** φ number by number: linear, relu, leakyRelu (slope 0.01), tanh, sigmoid, softplus, gelu, silu. */
-export const activation =
-  (name: ActivationKind): Layer =>
-  ({ graph }, x) =>
-    elementwise(graph, name, x);
+const ACTIVATIONS: Readonly<Record<ActivationKind, true>> = {
+  linear: true,
+  relu: true,
+  leakyRelu: true,
+  tanh: true,
+  sigmoid: true,
+  softplus: true,
+  gelu: true,
+  silu: true,
+};
+
+/**
+ * φ number by number: linear, relu, leakyRelu (slope 0.01), tanh, sigmoid, softplus, gelu, silu. Throws OptionError for
+ * another name.
+ */
+export function activation(name: ActivationKind): Layer {
+  if (!Object.hasOwn(ACTIVATIONS, name))
+    throw new OptionError(`No activation is called ${describe(name)}: ${Object.keys(ACTIVATIONS).join(', ')}.`, {
+      activation: name,
+    });
+  return ({ graph }, x) => elementwise(graph, name, x);
+}
 
 /** max(x, 0). */
 export const relu: Layer = activation('relu');
 
-/** All positions of a sample as features of one; of an image channels run first, then pixels along rows. */
+/**
+ * All positions of a sample as features of one: feature by feature, as files and PyTorch have images, channel by
+ * channel and row by row.
+ */
 export const flatten: Layer = ({ graph }, x) => flattened(graph, x);
 
 /** Features of one position as an image or a sequence: the inverse of `flatten`. */
@@ -62,10 +88,9 @@ export const unflatten =
 export const asSequence: Layer = ({ graph }, x) =>
   reshape(graph, x, [x.shape.dims[0], x.shape.dims.slice(1).reduce((product, size) => product * size, 1)]);
 
-/** Zeroes a share of the numbers in training and scales up the others; nothing in evaluation. */
+/** Zeroes a share of the numbers in training and scales up the others; nothing in evaluation. Throws OptionError. */
 export function dropout(share: number): Layer {
-  return (builder, x) => {
-    if (!(share >= 0 && share < 1)) builder.graph.fail('dropout', `its share is ${share}: at least 0 and below 1.`);
-    return builder.mode === 'evaluation' || share === 0 ? x : multiply(builder.graph, x, builder.mask(x.shape, share));
-  };
+  requireNonNegative(share, 'the share of dropout', 1);
+  return (builder, x) =>
+    builder.mode === 'evaluation' || share === 0 ? x : multiply(builder.graph, x, builder.mask(x.shape, share));
 }

@@ -33,4 +33,6 @@ export interface ParameterBlock {
   /** Where it begins in θ. */
   readonly offset: number;
   readonly initial: InitialValues;
+  /** Of kernels: the width and height of their windows; weights of one input channel after the other at each tap. */
+  readonly window?: readonly [number, number] | undefined;
 }

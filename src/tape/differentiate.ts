@@ -38,8 +38,8 @@ export function pushforward(
 }
 
 /**
- * Σ over outputs of (∂output/∂x)ᵀ·cotangent for each x of `along`; null where no output depends on it. Throws ShapeError
- * where a primitive on the way has no adjoint.
+ * Σ over outputs of (∂output/∂x)ᵀ·cotangent for each x of `along`; null where no output depends on it. Throws
+ * ShapeError where a primitive on the way has no adjoint.
  */
 export function pullback(graph: Graph, cotangents: ReadonlyMap<Node, Node>, along: readonly Node[]): (Node | null)[] {
   const stop = new Set(along);

@@ -1,7 +1,7 @@
 /**
  * T = ⟨Y, conv(W, X)⟩: X images of inputs, Y of outputs, W of every output its taps' inputs (inputs/groups × taps; rows
- * beyond, biases, have no part in it). Each tap of each row of pixels is one multiplication of matrices on the images as
- * they lie: Y_row += W_tapᵀ X_row', and likewise for X and W; nothing is padded or unrolled.
+ * beyond, biases, have no part in it). Each tap of each row of pixels is one multiplication of matrices on the images
+ * as they lie: Y_row += W_tapᵀ X_row', and likewise for X and W; nothing is padded or unrolled.
  */
 import { fill, view, type Matrix } from '../../dense/matrix.js';
 import type { Node } from '../node.js';

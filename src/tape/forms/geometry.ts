@@ -1,8 +1,8 @@
 /**
- * Which pixels a convolution brings together. Output pixel o and tap k meet input pixel o·stride + k·dilation − padding.
- * With strides the input is read as stride × stride phase images of its own, each of every stride-th pixel, so that what
- * a tap sees of a row of outputs is a block of neighboring columns, whatever the stride; a tap is then a shift of a phase
- * image. Blocks depend on the geometry alone: samples stand within pixels (shape.ts).
+ * Which pixels a convolution brings together. Output pixel o and tap k meet input pixel o·stride + k·dilation −
+ * padding. With strides the input is read as stride × stride phase images of its own, each of every stride-th pixel, so
+ * that what a tap sees of a row of outputs is a block of neighboring columns, whatever the stride; a tap is then a
+ * shift of a phase image. Blocks depend on the geometry alone: samples stand within pixels (shape.ts).
  */
 import type { Attributes } from '../node.js';
 

@@ -8,7 +8,7 @@ import { primitiveOf } from '../primitives/table.js';
 import { coefficientsOf } from '../primitives/sum.js';
 import { numbersOf } from '../shape.js';
 import type { Order } from './order.js';
-import type { Place, PlanRequest, Step } from './plan.js';
+import type { Place, PlanRequest, Step } from './request.js';
 
 /** Memory of one node or several. */
 export interface Buffer {

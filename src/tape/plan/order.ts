@@ -4,7 +4,7 @@
 import { ancestorsOf } from '../differentiate.js';
 import type { Node } from '../node.js';
 import { primitiveOf } from '../primitives/table.js';
-import type { PlanRequest } from './plan.js';
+import type { PlanRequest } from './request.js';
 
 /** Nodes in time. */
 export interface Order {

@@ -1,51 +1,18 @@
 /**
- * How a graph is computed: in which order, which node writes where. Everything is laid out before the first run, so that
- * a run allocates nothing.
+ * How a graph is computed: in which order, which node writes where. Everything is laid out before the first run, so
+ * that a run allocates nothing.
  *
  * A plan has phases: what later phases read of the first one is kept, so that each of them can run again and again
  * (products with curvature at one point). Nodes that are dead make room for others (first fit by intervals). Terms of
  * sums write into the sum where they can; maps that keep the place of their numbers work in place.
  */
-import type { Node } from '../node.js';
-import type { Beta } from '../primitive.js';
 import { primitiveOf } from '../primitives/table.js';
 import { findBuffers } from './buffers.js';
 import { orderOf } from './order.js';
 import { packIntervals } from './pack.js';
+import type { Place, PlanRequest, Step } from './request.js';
 
-/** Where numbers lie: so many numbers behind the beginning of a region. */
-export interface Place {
-  readonly region: Region;
-  readonly at: number;
-}
-
-/** `kept`: of this batch, until the next one; `work`: until the run ends; others are the caller's. */
-export type Region = 'kept' | 'work' | 'parameters' | 'gradient' | 'direction' | 'result' | 'constants';
-
-/** One run of a primitive. */
-export interface Step {
-  readonly node: Node;
-  readonly beta: Beta;
-  readonly together: readonly Node[];
-}
-
-/** An output of a phase; with a place of the caller's, or to be read where it is. */
-export interface Output {
-  readonly node: Node;
-  readonly place: Place | null;
-}
-
-/** What is to be planned. */
-export interface PlanRequest {
-  /** Outputs of each phase. */
-  readonly phases: readonly (readonly Output[])[];
-  /** The phase that a leaf belongs to: 0 for numbers of the batch, a later one for its own directions or seeds. */
-  readonly phaseOf: (leaf: Node) => number;
-  /** Places of leaves that are the caller's; null: among what is kept. */
-  readonly leafPlace: (leaf: Node) => Place | null;
-  /** Most samples of a batch. */
-  readonly capacity: number;
-}
+export type { Output, Place, PlanRequest, Region, Step } from './request.js';
 
 /** A plan. It is structured-cloneable. */
 export interface Plan {

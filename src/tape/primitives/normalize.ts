@@ -1,11 +1,12 @@
 /**
- * y = (x − m(x))·r(x), r = 1/√(m((x − m)²) + ε), m the mean over the columns of each row (batch norm: channels over samples
- * and pixels) or over the rows of each column (layer norm); without centering y = x/√(m(x²) + ε) (RMS norm). With
+ * y = (x − m(x))·r(x), r = 1/√(m((x − m)²) + ε), m the mean over the columns of each row (batch norm: channels over
+ * samples and pixels) or over the rows of each column (layer norm); without centering y = x/√(m(x²) + ε) (RMS norm).
+ * With
  *
  *   N(y, r, v) = r∘(v − m(v) − y∘m(y∘v)),  uncentered without m(v),
  *
- * the derivative of y along v is N(y, r, v), which is its own adjoint in v; r has −r²∘m(y∘v).
- * (S. Ioffe, C. Szegedy, ICML 2015; J. L. Ba et al., arXiv 1607.06450; B. Zhang, R. Sennrich, NeurIPS 2019.)
+ * the derivative of y along v is N(y, r, v), which is its own adjoint in v; r has −r²∘m(y∘v). (S. Ioffe, C. Szegedy,
+ * ICML 2015; J. L. Ba et al., arXiv 1607.06450; B. Zhang, R. Sennrich, NeurIPS 2019.)
  */
 import type { FloatArray } from '../../core/floats.js';
 import type { Graph } from '../graph.js';

@@ -2,6 +2,7 @@
  * Linear maps that move numbers: other dimensions of the same numbers, positions into rows, some of the rows, columns
  * by index. Each comes with its adjoint.
  */
+import type { ChunkAxis } from '../../dense/tensor-kernels.js';
 import type { Graph } from '../graph.js';
 import type { Node } from '../node.js';
 import type { Machine, Primitive } from '../primitive.js';
@@ -18,7 +19,10 @@ export function reshape(graph: Graph, x: Node, dims: readonly number[]): Node {
   return graph.add('reshape', [x], {}, shape);
 }
 
-/** All positions of a sample into rows: d₀ × samples × positions → (d₀·positions) × samples. */
+/**
+ * All positions of a sample into rows: d₀ × samples × positions → (positions·d₀) × samples, the positions of the first
+ * row, then those of the second.
+ */
 export function flatten(graph: Graph, x: Node): Node {
   const shape: Shape = { perSample: true, dims: [numbersEach(x.shape)] };
   if (positionsOf(x.shape) === 1) return reshape(graph, x, [rowsOf(x.shape)]);
@@ -45,7 +49,9 @@ export function place(graph: Graph, x: Node, first: number, total: number): Node
   return graph.add('place', [x], { first }, { ...x.shape, dims: [total, ...x.shape.dims.slice(1)] });
 }
 
-/** Columns of the shared matrix W (d × words) by the indices of `ids` (1 × positions, per sample). Throws ShapeError. */
+/**
+ * Columns of the shared matrix W (d × words) by the indices of `ids` (1 × positions, per sample). Throws ShapeError.
+ */
 export function columnsAt(graph: Graph, w: Node, ids: Node): Node {
   if (w.shape.perSample || w.shape.dims.length !== 2 || rowsOf(ids.shape) !== 1)
     graph.fail(
@@ -62,17 +68,26 @@ export const RESHAPE: Primitive = {
   run: () => undefined,
 };
 
-/** d₀ × samples × positions and (d₀·positions) × samples; the image's side is that of x. */
-function turn(machine: Machine, image: Node, [x, y]: readonly [Node, Node]): void {
+/** Moves numbers between d₀ × samples × positions and (positions·d₀) × samples; `toImage`: to the former. */
+function turn(machine: Machine, image: Node, [x, y]: readonly [Node, Node], toImage: boolean): void {
   const { tensors, count } = machine;
   const d = rowsOf(image.shape);
   const positions = positionsOf(image.shape);
-  const spread = { count: positions, from: d * count, to: d };
-  const close = { count, from: d, to: d * positions };
-  const axes = [spread, close].map(({ count: n, from, to }) =>
-    image === x ? { count: n, from, to } : { count: n, from: to, to: from },
-  );
-  tensors.copyChunks(d, axes, machine.array(x), 0, machine.array(y));
+  const axis = (n: number, ofImage: number, ofRows: number): ChunkAxis =>
+    toImage ? { count: n, from: ofRows, to: ofImage } : { count: n, from: ofImage, to: ofRows };
+  const axes = [axis(d, 1, positions), axis(positions, d * count, 1)];
+  const all = numbersOf(image.shape, count);
+  for (let b = 0; b < count; b++) {
+    const [ofImage, ofRows] = [d * b, d * positions * b];
+    const [from, to] = toImage ? [ofRows, ofImage] : [ofImage, ofRows];
+    tensors.copyChunks(
+      1,
+      axes,
+      machine.part(machine.at(x) + from, all - from),
+      0,
+      machine.part(machine.at(y) + to, all - to),
+    );
+  }
 }
 
 /** The primitive. */
@@ -80,7 +95,7 @@ export const FLATTEN: Primitive = {
   pushforward: (graph, _, [tangent]) => tangent && flatten(graph, tangent),
   pullback: (graph, { inputs: [x] }, cotangent) => unflatten(graph, cotangent, x.shape.dims),
   run: (machine, node) => {
-    turn(machine, node.inputs[0], [node.inputs[0], node]);
+    turn(machine, node.inputs[0], [node.inputs[0], node], false);
   },
 };
 
@@ -89,7 +104,7 @@ export const UNFLATTEN: Primitive = {
   pushforward: (graph, { shape }, [tangent]) => tangent && unflatten(graph, tangent, shape.dims),
   pullback: (graph, _, cotangent) => flatten(graph, cotangent),
   run: (machine, node) => {
-    turn(machine, node, [node.inputs[0], node]);
+    turn(machine, node, [node.inputs[0], node], true);
   },
 };
 

@@ -32,18 +32,28 @@ export const oneHot = (graph: Graph, ids: Node, { classes, smoothing, padding }:
 export const present = (graph: Graph, ids: Node, padding: number): Node =>
   graph.add('present', [ids], { padding }, ids.shape);
 
-/**
- * Scores (keys × heads × queries) of attention, those that are not to be seen far below any other: of keys that are
- * padding, where `keys` has their indices, and of keys behind the query, where `causal`.
- */
-export function hideKeys(
-  graph: Graph,
-  scores: Node,
-  { causal, keys, padding }: { readonly causal: boolean; readonly keys: Node | null; readonly padding: number },
-): Node {
-  if (!causal && keys === null) return scores;
-  return graph.add('hideKeys', keys === null ? [scores] : [scores, keys], { causal, padding }, scores.shape);
+/** Which keys a query sees. */
+export interface Sight {
+  /** Whether it sees none behind it. */
+  readonly causal: boolean;
+  /** Tokens of the keys, of which it sees no padding; null: all. */
+  readonly keys: Node | null;
+  readonly padding: number;
 }
+
+/** Scores (keys × heads × queries) of attention, those that are not to be seen far below any other. */
+export function hideKeys(graph: Graph, scores: Node, sight: Sight): Node {
+  return sight.causal || sight.keys !== null ? hidden(graph, scores, sight, UNSEEN) : scores;
+}
+
+const hidden = (graph: Graph, x: Node, { causal, keys, padding }: Sight, value: number): Node =>
+  graph.add('hideKeys', keys === null ? [x] : [x, keys], { causal, padding, value }, x.shape);
+
+/** The changes of scores, zero where they are hidden. */
+const hiddenLike = (graph: Graph, { inputs: [, keys], attributes }: Node, change: Node): Node => {
+  const { causal, padding } = attributes as unknown as Sight;
+  return hidden(graph, change, { causal, padding, keys: keys ?? null }, 0);
+};
 
 /** The primitive. */
 export const ONE_HOT: Primitive = {
@@ -72,13 +82,13 @@ export const PRESENT: Primitive = {
   },
 };
 
-/** The primitive. Changes of hidden scores go on: what follows (softmax) has no slope there. */
+/** The primitive: hidden scores, and their changes, have one value. */
 export const HIDE_KEYS: Primitive = {
-  pushforward: (_, __, [tangent]) => tangent,
-  pullback: (_, __, cotangent, k) => (k === 0 ? cotangent : null),
+  pushforward: (graph, node, [tangent]) => tangent && hiddenLike(graph, node, tangent),
+  pullback: (graph, node, cotangent, k) => (k === 0 ? hiddenLike(graph, node, cotangent) : null),
   inPlace: 0,
   run: (machine, node) => {
-    const { causal, padding } = node.attributes as unknown as { readonly causal: boolean; readonly padding: number };
+    const { causal, padding, value } = node.attributes as unknown as Sight & { readonly value: number };
     const [scores, keysNode] = node.inputs;
     const { count } = machine;
     const [keys, heads, queries] = node.shape.dims;
@@ -89,8 +99,8 @@ export const HIDE_KEYS: Primitive = {
     for (let q = 0, at = 0; q < queries; q++)
       for (let h = 0; h < heads; h++)
         for (let b = 0; b < count; b++, at += keys) {
-          if (ids !== null) for (let k = 0; k < keys; k++) if (ids[b + count * k] === padding) y[at + k] = UNSEEN;
-          if (causal) y.fill(UNSEEN, at + Math.min(q + 1, keys), at + keys);
+          if (ids !== null) for (let k = 0; k < keys; k++) if (ids[b + count * k] === padding) y[at + k] = value;
+          if (causal) y.fill(value, at + Math.min(q + 1, keys), at + keys);
         }
   },
 };
