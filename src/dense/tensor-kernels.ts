@@ -34,15 +34,19 @@ export interface PoolShape {
   readonly out: readonly [number, number];
 }
 
-/** The kernels of one precision. */
+/**
+ * The kernels of one precision. Sums along columns are in double precision and rounded once. Those along rows are so by
+ * runs of columns, 32 or more, as many as 256 KiB of each call's matrices hold; with 16 rows or fewer all columns are
+ * one run. After each run the sum is rounded.
+ */
 export interface TensorKernels {
-  /** out_i ← α·Σ_j x_ij + β·out_i, summed in double precision and rounded once; out has `rows` numbers. */
+  /** out_i ← α·Σ_j x_ij + β·out_i; out has `rows` numbers. */
   rowSums(rows: number, cols: number, alpha: number, x: FloatArray, beta: number, out: FloatArray): void;
-  /** out_i ← α·Σ_j x_ij y_ij + β·out_i, products and sum in double precision, rounded once; out has `rows` numbers. */
+  /** out_i ← α·Σ_j x_ij y_ij + β·out_i, products in double precision; out has `rows` numbers. */
   rowDots(rows: number, cols: number, alpha: number, x: FloatArray, y: FloatArray, beta: number, out: FloatArray): void;
-  /** out_j ← α·Σ_i x_ij + β·out_j, summed in double precision and rounded once; out has `cols` numbers. */
+  /** out_j ← α·Σ_i x_ij + β·out_j; out has `cols` numbers. */
   columnSums(rows: number, cols: number, alpha: number, x: FloatArray, beta: number, out: FloatArray): void;
-  /** out_j ← α·Σ_i x_ij y_ij + β·out_j, products and sum in double precision, rounded once; out has `cols` numbers. */
+  /** out_j ← α·Σ_i x_ij y_ij + β·out_j, products in double precision; out has `cols` numbers. */
   columnDots(
     rows: number,
     cols: number,
