@@ -33,7 +33,9 @@ export const isGraphNetwork = (network: object): network is GraphNetwork =>
 export function asGraphModel({ network, parameters: given, data, ...rest }: GivenGraphModel, of: string): GraphModel {
   const loss = (rest as { readonly loss?: unknown }).loss;
   if (loss !== undefined && loss !== network.loss)
-    throw new OptionError(`The network given to ${of} has its loss from graphNetwork: leave out the model's.`, { loss });
+    throw new OptionError(`The network given to ${of} has its loss from graphNetwork: leave out the model's.`, {
+      loss,
+    });
   const parameters = asFloats(given, 'parameters');
   if (parameters.length !== network.parameters)
     throw new ShapeError(`The network has ${network.parameters} parameters, the vector ${parameters.length}.`, {
@@ -67,7 +69,12 @@ export function requireWords({ inputKinds, loss, training }: GraphNetwork, { inp
 
 function requireIndices(
   { data, offset, cols, ld }: Matrix,
-  { first, size, words, what }: { readonly first: number; readonly size: number; readonly words: number; readonly what: string },
+  {
+    first,
+    size,
+    words,
+    what,
+  }: { readonly first: number; readonly size: number; readonly words: number; readonly what: string },
 ): void {
   for (let j = 0; j < cols; j++)
     for (let i = first; i < first + size; i++) {

@@ -4,7 +4,9 @@
 import { OptionError } from '../core/errors.js';
 import { floats, type FloatArray, type Precision } from '../core/floats.js';
 import type { LossGraph } from '../tape/programs.js';
+import { ancestorsOf } from '../tape/differentiate.js';
 import type { Node } from '../tape/node.js';
+import { primitiveOf } from '../tape/primitives/table.js';
 import { numbersEach, type Shape } from '../tape/shape.js';
 import { Builder, fillInitial, type Constant, type Layer, type Mask, type StatisticsUpdate } from './builder.js';
 import { lossNode, targetShape, type GraphLoss } from './losses.js';
@@ -140,6 +142,10 @@ function place({ blocks }: Builder): ParameterBlock[] {
     });
   return placed;
 }
+
+/** Multiplications and additions of matrices of one sample's forward pass. */
+export const forwardFlops = ({ evaluation }: GraphNetwork): number =>
+  ancestorsOf([evaluation.loss]).reduce((flops, node) => flops + (primitiveOf(node).flops?.(node, 1) ?? 0), 0);
 
 /** θ at the beginning: every block's own initial values. */
 export function initialParameters(

@@ -9,10 +9,13 @@ import { defaultBlas, type BlasOption } from '../dense/default-blas.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { readContainer, writeContainer, type ContainerArray, type JsonObject } from '../io/container.js';
 import { fileIn, isThere, makeFolder } from '../io/folder.js';
-import type { Network } from '../network/network.js';
+import { writeSafetensors } from '../io/safetensors.js';
+import { isGraphNetwork } from '../layers/graph-model.js';
+import type { GraphNetwork } from '../layers/graph-network.js';
+import { toStateDict } from '../layers/state-dict.js';
 import { writeWeights } from '../network/weights-file.js';
 import type { Setting } from './optimizer.js';
-import { trainedNetwork, wholeParameters, type Place } from './prepare.js';
+import { trainedNetwork, wholeParameters, type AnyNetwork, type Place } from './prepare.js';
 import type { Evaluated } from './train-options.js';
 
 const KIND = 'training checkpoint';
@@ -97,11 +100,21 @@ export async function writeSnapshot(folder: string, snapshot: Snapshot): Promise
   await writeContainer(fileIn(folder, LAST), header as unknown as JsonObject, held);
 }
 
+/** What a file keeps of a network of layers: its parameters' blocks. */
+const withoutGraphs = ({ kind, inputs, outputs, parameters, layers, trained }: GraphNetwork): object => ({
+  kind,
+  inputs,
+  outputs,
+  parameters,
+  layers,
+  trained,
+});
+
 /** Writes `best.safetensors`. Throws FileAccessError. */
 export async function writeBest(folder: string, network: AnyNetwork, parameters: FloatArray): Promise<void> {
   await makeFolder(folder);
   if (isGraphNetwork(network)) {
-    await writeSafetensors(fileIn(folder, BEST), blockTensors(network, parameters));
+    await writeSafetensors(fileIn(folder, BEST), new Map(Object.entries(toStateDict(network, parameters))));
     return;
   }
   await writeWeights(fileIn(folder, BEST), network, parameters);

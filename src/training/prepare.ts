@@ -125,14 +125,27 @@ function graphOutline({ network }: GraphModel, settings: TrainSettings): Pick<Ou
   return { plans: own, prefix: 0, rotated: false };
 }
 
+/** What a subject is made with. */
+export interface PrepareTools {
+  readonly blas: Blas;
+  readonly breath: Breath;
+  readonly known: Matrix | null;
+}
+
 /**
  * The subject of a run. `known` holds the basis of a run that is gone on with. Throws NonFiniteError,
  * FactorizationError, AbortedError.
  */
 export async function prepare(
+  model: Model,
+  outline: Outline,
+  tools: PrepareTools,
+): Promise<Subject & { readonly network: Network }>;
+export async function prepare(model: Model | GraphModel, outline: Outline, tools: PrepareTools): Promise<Subject>;
+export async function prepare(
   { network, parameters }: Model | GraphModel,
   { training, validation, plans, prefix, rotated }: Outline,
-  { blas, breath, known }: { readonly blas: Blas; readonly breath: Breath; readonly known: Matrix | null },
+  { blas, breath, known }: PrepareTools,
 ): Promise<Subject> {
   const onPrecision = (data: DataSet): Promise<DataSet> => convertedData(data, precisionOf(parameters), breath);
   if (isGraphNetwork(network)) {

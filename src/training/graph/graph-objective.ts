@@ -9,6 +9,7 @@ import { sharedFloat64 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
 import { view } from '../../dense/matrix.js';
 import type { VectorKernels, VectorMemory } from '../../dense/vector-memory.js';
+import { requireWords } from '../../layers/graph-model.js';
 import type { GraphNetwork } from '../../layers/graph-network.js';
 import type { Pass } from '../../layers/network-plan.js';
 import type { Batch } from '../../network/data-set.js';
@@ -28,7 +29,14 @@ import { spanOf, type CurvatureKind, type Span } from '../objective/workspace.js
 import { GraphWorker, graphTask, type GraphWork } from './tasks.js';
 import { lossWeight, rightShare } from './targets.js';
 import { drawAtOutputs } from './draw.js';
-import { decays, graphSliceFirst, graphSlices, openGraphWorkspace, statisticNumbers, type GraphWorkspace } from './workspace.js';
+import {
+  decays,
+  graphSliceFirst,
+  graphSlices,
+  openGraphWorkspace,
+  statisticNumbers,
+  type GraphWorkspace,
+} from './workspace.js';
 
 /** What a graph objective is opened with; as PerceptronObjectiveOptions. */
 export interface GraphObjectiveOptions {
@@ -110,7 +118,16 @@ export class GraphObjective implements Objective {
 
   /** Takes the memory: the tapes' and two vectors like θ, one more a slice. Throws MemoryError, OptionError. */
   static async open(options: GraphObjectiveOptions): Promise<GraphObjective> {
-    const { network, precision, batchSize, curvature = 'none', spare = 0, regularization = 0, seed = 0, team } = options;
+    const {
+      network,
+      precision,
+      batchSize,
+      curvature = 'none',
+      spare = 0,
+      regularization = 0,
+      seed = 0,
+      team,
+    } = options;
     if (!(regularization >= 0 && regularization < Infinity))
       throw new OptionError(`regularization is ${regularization}: it is a number of at least 0.`, { regularization });
     const { memory, workspace } = openGraphWorkspace({
@@ -157,6 +174,7 @@ export class GraphObjective implements Objective {
     const y = this.#array(this.#workspace.targets);
     copySamples(inputs, count, picks, x, inputs.rows);
     copySamples(targets, count, picks, y, targets.rows);
+    requireWords(this.network, { inputs: view(x, 0, inputs.rows, count), targets: view(y, 0, targets.rows, count) });
     this.#count = count;
     this.#weight = this.#weightOf(count);
     this.#kept = 0;
@@ -259,7 +277,12 @@ export class GraphObjective implements Objective {
         shape: output.shape,
         count: tape.count,
         outputs: tape.numbers(output),
-        targets: view(this.#array(this.#workspace.targets), first * this.network.outputs, this.network.outputs, tape.count),
+        targets: view(
+          this.#array(this.#workspace.targets),
+          first * this.network.outputs,
+          this.network.outputs,
+          tape.count,
+        ),
         out: tape.numbers(draw!.seed),
         random: { seed, step, first },
       });
@@ -325,7 +348,9 @@ export class GraphObjective implements Objective {
     const loss = this.#losses(this.#count);
     if (!Number.isFinite(loss)) {
       this.#kept = 0;
-      throw new NonFiniteError('The loss or its gradient is not finite: the parameters have grown too large.', { loss });
+      throw new NonFiniteError('The loss or its gradient is not finite: the parameters have grown too large.', {
+        loss,
+      });
     }
     return loss;
   }

@@ -56,7 +56,11 @@ export class GraphWorker {
   readonly #turns: Turns;
   readonly #tapes = new Map<string, NetworkTape>();
 
-  constructor(workspace: GraphWorkspace, memory: VectorMemory, { blas, worker }: Pick<WorkerContext, 'blas' | 'worker'>) {
+  constructor(
+    workspace: GraphWorkspace,
+    memory: VectorMemory,
+    { blas, worker }: Pick<WorkerContext, 'blas' | 'worker'>,
+  ) {
     this.#workspace = workspace;
     this.#memory = memory;
     this.#kernels = memory.kernels(workspace.precision);
@@ -191,7 +195,13 @@ export class GraphWorker {
     const layer = this.#workspace.network.layers[task.layer];
     const out = this.#arrays.of(task.out);
     if (task.of === 'gradientRows' || task.of === 'gradientColumns') {
-      gradientMoment(this.#blas, view(this.#arrays.of(this.#workspace.gradient), layer.offset, layer.width, layer.outputs), task, keep, out);
+      gradientMoment(
+        this.#blas,
+        view(this.#arrays.of(this.#workspace.gradient), layer.offset, layer.width, layer.outputs),
+        task,
+        keep,
+        out,
+      );
       return;
     }
     const rows = task.of === 'inputs' ? layer.width : layer.outputs;
@@ -225,13 +235,19 @@ export class GraphWorker {
       readonly out: FloatArray;
     },
   ): void {
-    const tools = { blas: this.#blas, count: tape.count, array: (node: Parameters<NetworkTape['array']>[0]) => tape.array(node) };
-    const add = (alpha: number) => (x: Matrix): void => {
-      if (!task.diagonal) this.#blas.syrk('L', 'N', alpha, x, 1, view(out, 0, rows, rows));
-      else
-        for (let j = 0, at = x.offset; j < x.cols; j++)
-          for (let i = 0; i < rows; i++, at++) out[i] += alpha * x.data[at] ** 2;
+    const tools = {
+      blas: this.#blas,
+      count: tape.count,
+      array: (node: Parameters<NetworkTape['array']>[0]) => tape.array(node),
     };
+    const add =
+      (alpha: number) =>
+      (x: Matrix): void => {
+        if (!task.diagonal) this.#blas.syrk('L', 'N', alpha, x, 1, view(out, 0, rows, rows));
+        else
+          for (let j = 0, at = x.offset; j < x.cols; j++)
+            for (let i = 0; i < rows; i++, at++) out[i] += alpha * x.data[at] ** 2;
+      };
     if (task.of === 'errors') add(share)(errorsOf(tools, pair));
     else {
       const groups = (pair.product.attributes['groups'] as number | undefined) ?? 1;

@@ -199,7 +199,8 @@ class EkfacAdamStepper implements Stepper {
    */
   #turnedSamples(t: number): SampleTurns | null {
     const { count, network, regularization, turnsSamples } = this.#objective;
-    if (!turnsSamples || this.#changes(t) || this.#settings.statistics === 'gradients' || regularization > 0) return null;
+    if (!turnsSamples || this.#changes(t) || this.#settings.statistics === 'gradients' || regularization > 0)
+      return null;
     const bases = this.#bases();
     const [inputs, , errors] = this.#spare;
     const layers = network.layers.map(({ width, outputs }, ℓ) => ({

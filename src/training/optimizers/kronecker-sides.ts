@@ -74,8 +74,7 @@ export class KroneckerSides {
         : layer === last && options.statistics === 'factors' && objective.diagonalOutputs;
     this.sides = objective.network.layers.map((one, layer) => {
       const [input, output] = sizes(one).map(([of, size]): Side => {
-        const dense =
-          objective.hasFactors(layer) && isDense(size, options.largestSide) && !byConstruction(layer, of);
+        const dense = objective.hasFactors(layer) && isDense(size, options.largestSide) && !byConstruction(layer, of);
         const take = (asked: boolean, length: number): FloatArray | null => (asked ? objective.take(length) : null);
         return {
           layer,

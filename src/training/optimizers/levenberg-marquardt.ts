@@ -45,7 +45,11 @@ const MOST_ROWS = 2000;
 const MOST_DENSE = 20_000;
 
 /** The form for a network and a batch. */
-export function chooseLmSolver(solver: LmSolver, { parameters, outputs }: ParameterLayout, batchSize: number): LmSolver {
+export function chooseLmSolver(
+  solver: LmSolver,
+  { parameters, outputs }: ParameterLayout,
+  batchSize: number,
+): LmSolver {
   if (solver !== 'auto') return solver;
   const rows = batchSize * outputs;
   if (Math.min(parameters, rows) > MOST_ROWS) return 'cg';
