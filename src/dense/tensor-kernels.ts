@@ -110,7 +110,8 @@ export interface TensorKernels {
   maxPool(shape: PoolShape, x: FloatArray, y: FloatArray, indices: Int32Array): void;
   /**
    * y ← x + βy on a grid of chunks of `chunk` contiguous numbers, with one axis or two: chunk (i, j) begins at
-   * i·from₀ + j·from₁ in x and at i·to₀ + j·to₁ in y. x and y may be one array where no number that is read is written.
+   * i·from₀ + j·from₁ in x and at i·to₀ + j·to₁ in y. Chunks of x may overlap, those of y do not. x and y may be one
+   * array where no number that is read is written.
    */
   copyChunks(chunk: number, axes: readonly ChunkAxis[], x: FloatArray, beta: number, y: FloatArray): void;
 }

@@ -25,28 +25,32 @@ export function combineColumns<T>(
 function dispatch<T>(
   byRows: bool, rows: i32, cols: i32, a: usize, x: usize, b: usize, z: usize, c: usize, beta: T, y: usize,
 ): void {
-  if (byRows) withTerms<T>(true, rows, cols, a, x, b, z, c, beta, y);
-  else withTerms<T>(false, rows, cols, a, x, b, z, c, beta, y);
+  if (beta != <T>0) {
+    if (byRows) withTerms<T>(true, true, rows, cols, a, x, b, z, c, beta, y);
+    else withTerms<T>(true, false, rows, cols, a, x, b, z, c, beta, y);
+  } else {
+    if (byRows) withTerms<T>(false, true, rows, cols, a, x, b, z, c, beta, y);
+    else withTerms<T>(false, false, rows, cols, a, x, b, z, c, beta, y);
+  }
 }
 
 @inline
 function withTerms<T>(
-  byRows: bool, rows: i32, cols: i32, a: usize, x: usize, b: usize, z: usize, c: usize, beta: T, y: usize,
+  reads: bool, byRows: bool, rows: i32, cols: i32, a: usize, x: usize, b: usize, z: usize, c: usize, beta: T, y: usize,
 ): void {
-  if (!a) loop<T>(byRows, false, false, true, rows, cols, a, x, b, z, c, beta, y);
-  else if (b && c) loop<T>(byRows, true, true, true, rows, cols, a, x, b, z, c, beta, y);
-  else if (b) loop<T>(byRows, true, true, false, rows, cols, a, x, b, z, c, beta, y);
-  else if (c) loop<T>(byRows, true, false, true, rows, cols, a, x, b, z, c, beta, y);
-  else loop<T>(byRows, true, false, false, rows, cols, a, x, b, z, c, beta, y);
+  if (!a) loop<T>(reads, byRows, false, false, true, rows, cols, a, x, b, z, c, beta, y);
+  else if (b && c) loop<T>(reads, byRows, true, true, true, rows, cols, a, x, b, z, c, beta, y);
+  else if (b) loop<T>(reads, byRows, true, true, false, rows, cols, a, x, b, z, c, beta, y);
+  else if (c) loop<T>(reads, byRows, true, false, true, rows, cols, a, x, b, z, c, beta, y);
+  else loop<T>(reads, byRows, true, false, false, rows, cols, a, x, b, z, c, beta, y);
 }
 
 @inline
 function loop<T>(
-  byRows: bool, hasA: bool, hasB: bool, hasC: bool, rows: i32, cols: i32, a: usize, x: usize, b: usize, z: usize,
+  reads: bool, byRows: bool, hasA: bool, hasB: bool, hasC: bool, rows: i32, cols: i32, a: usize, x: usize, b: usize, z: usize,
   c: usize, beta: T, y: usize,
 ): void {
   const lanes = lanesOf<T>();
-  const reads = beta != <T>0;
   const factor = v128.splat<T>(beta);
   let s = v128.splat<T>(<T>0);
   let t = s;
