@@ -1,6 +1,6 @@
 /**
- * Errors at the outputs that are drawn: Q^{1/2}ξ of signs ξ, whose second moment is Q, the Hessian of a sample's loss in
- * its outputs (../objective/r-pass.ts has the formulas).
+ * Errors at the outputs that are drawn: Q^{1/2}ξ of signs ξ, whose second moment is Q, the Hessian of a sample's loss
+ * in its outputs (../objective/r-pass.ts has the formulas).
  */
 import type { FloatArray } from '../../core/floats.js';
 import { RandomStream } from '../../core/random.js';

@@ -1,7 +1,7 @@
 /**
  * The objective of a network of layers: its passes are tapes, slice by slice, so that optimizers know it as they know
- * perceptrons (../objective/objective.ts). Dropout is that of its layers; statistics of batch norms are those of a slice
- * in training, and their running values, which are part of θ, follow every evaluation.
+ * perceptrons (../objective/objective.ts). Dropout is that of its layers; statistics of batch norms are those of a
+ * slice in training, and their running values, which are part of θ, follow every evaluation.
  */
 import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
 import type { FloatArray, Precision } from '../../core/floats.js';

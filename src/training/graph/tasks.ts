@@ -194,17 +194,13 @@ export class GraphWorker {
   #moment(task: MomentTask, { count, keep }: Extract<GraphWork, { kind: 'moments' }>): void {
     const layer = this.#workspace.network.layers[task.layer];
     const out = this.#arrays.of(task.out);
-    if (task.of === 'gradientRows' || task.of === 'gradientColumns') {
-      gradientMoment(
-        this.#blas,
-        view(this.#arrays.of(this.#workspace.gradient), layer.offset, layer.width, layer.outputs),
-        task,
-        keep,
-        out,
-      );
+    const { of, diagonal } = task;
+    if (of === 'gradientRows' || of === 'gradientColumns') {
+      const g = view(this.#arrays.of(this.#workspace.gradient), layer.offset, layer.width, layer.outputs);
+      gradientMoment(this.#blas, g, { of, diagonal }, keep, out);
       return;
     }
-    const rows = task.of === 'inputs' ? layer.width : layer.outputs;
+    const rows = of === 'inputs' ? layer.width : layer.outputs;
     const { draw } = this.#workspace.training.plan;
     const pairs = draw!.pairs.filter((pair) => pair.layer === task.layer);
     for (let k = 0; k < out.length; k++) out[k] *= keep;
@@ -215,7 +211,7 @@ export class GraphWorker {
     const share = (1 - keep) / count;
     for (let s = 0; s < graphSlices(count); s++)
       for (const pair of pairs) this.#addPair(this.#kept(s, count), pair, { task, bias: layer.bias, share, rows, out });
-    if (!task.diagonal) mirrorLower(view(out, 0, rows, rows));
+    if (!diagonal) mirrorLower(view(out, 0, rows, rows));
   }
 
   #addPair(
@@ -256,8 +252,8 @@ export class GraphWorker {
   }
 
   /**
-   * The diagonal of a block without factors, as a product of rows and columns (as N. Shazeer, M. Stern, *Adafactor*, ICML
-   * 2018, have it): squares of the slices' drawn gradients, whose mean over signs is that over samples.
+   * The diagonal of a block without factors, as a product of rows and columns (as N. Shazeer, M. Stern, *Adafactor*,
+   * ICML 2018, have it): squares of the slices' drawn gradients, whose mean over signs is that over samples.
    */
   #squares({ layer, of }: MomentTask, count: number, share: number, out: FloatArray): void {
     const { width, outputs } = this.#workspace.network.layers[layer];
