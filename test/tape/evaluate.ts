@@ -9,7 +9,7 @@ import type { Node } from '#hmatrix/tape/node.js';
 import { aligned, makePlan, type Plan } from '#hmatrix/tape/plan/plan.js';
 import { numbersOf } from '#hmatrix/tape/shape.js';
 
-const BYTES = 2 ** 22;
+const BYTES = 2 ** 25;
 const memory = VectorMemory.open(2 * BYTES, 'Tests of the tape');
 const { byteOffset } = memory.take(BYTES / 8, 'f64');
 
