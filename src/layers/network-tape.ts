@@ -28,6 +28,9 @@ export interface TapeTools {
   readonly precision: Precision;
 }
 
+/** Numbers from which on they are copied at one stroke. */
+const LONG = 32;
+
 /** Keeps the streams of masks apart from others of the same seed. */
 const MASKS = 0x6d61736b;
 
@@ -170,7 +173,8 @@ export class NetworkTape {
       for (let p = 0; p < positions; p++) {
         const at = rows * (b + count * p);
         const source = begin + p * byPosition;
-        for (let i = 0; i < rows; i++) to[at + i] = data[source + i * byRow];
+        if (byRow === 1 && rows >= LONG) to.set(data.subarray(source, source + rows), at);
+        else for (let i = 0; i < rows; i++) to[at + i] = data[source + i * byRow];
       }
     }
   }

@@ -233,7 +233,7 @@ describe('the objective of networks of layers', () => {
   });
 
   it('draws_errors_whose_second_moments_are_the_Kronecker_factors_of_a_dense_layer', async () => {
-    // One position and squared errors: Γ of the last layer is a multiple of the identity, A the second moment of [x; 1].
+    // One position and squared errors: Γ is a multiple of the identity, A the second moment of [x; 1].
     const network = graphNetwork({ inputs: vectorInput(3), layers: dense(2), loss: 'squared-error' });
     const model = modelOf(network, 40);
     const objective = await opened(model, { curvature: 'gauss-newton' });

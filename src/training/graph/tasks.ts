@@ -26,10 +26,17 @@ interface OfBatch {
 
 /** What a phase does. */
 export type GraphWork =
-  | (OfBatch & { readonly kind: 'evaluate'; readonly step: number | null })
+  /** `gradient`: where that of a single slice goes; null: every slice has its partial. */
+  | (OfBatch & { readonly kind: 'evaluate'; readonly step: number | null; readonly gradient: Span | null })
   | (OfBatch & { readonly kind: 'measure'; readonly parameters: Span; readonly step: number | null })
-  | { readonly kind: 'pass'; readonly count: number; readonly pass: Pass; readonly v: Span | null }
-  /** out ← the sum of the slices' partials [+ λ·decayed], then carry and update. */
+  | {
+      readonly kind: 'pass';
+      readonly count: number;
+      readonly pass: Pass;
+      readonly v: Span | null;
+      readonly out: Span | null;
+    }
+  /** out ← the sum of the slices' partials, of more than one, [+ λ·decayed], then carry and update. */
   | {
       readonly kind: 'sum';
       readonly slices: number;
@@ -126,20 +133,23 @@ export class GraphWorker {
     const { network, inputs, targets, outputs, results, partials, statistics } = this.#workspace;
     const isTraining = work.kind === 'evaluate' || work.step !== null;
     const tape = this.tape(isTraining ? 'training' : 'evaluation', slice);
-    const first = graphSliceFirst(work.count, slice);
-    const count = graphSliceFirst(work.count, slice + 1) - first;
+    const first = graphSliceFirst(work.count, this.#workspace.slice, slice);
+    const count = graphSliceFirst(work.count, this.#workspace.slice, slice + 1) - first;
     const batch = {
       inputs: view(this.#arrays.of(inputs), 0, network.inputs, work.count),
       targets: view(this.#arrays.of(targets), 0, network.outputs, work.count),
     };
     tape.bind('parameters', this.#arrays.of(work.kind === 'measure' ? work.parameters : this.#workspace.parameters));
-    if (isTraining) tape.bind('gradient', this.#arrays.of(partials[slice]));
+    if (isTraining)
+      tape.bind('gradient', this.#arrays.of((work.kind === 'evaluate' ? work.gradient : null) ?? partials[slice]));
     tape.load(batch, { order: null, first, count }, work.scale);
     if (isTraining) tape.drawMasks(this.#workspace.seed, work.step, first);
     results[slice] = tape.run();
-    const size = outputs.length / this.#workspace.capacity;
-    tape.readOutput(view(this.#arrays.of(outputs), size * first, size, count));
-    if (work.kind !== 'evaluate') return;
+    if (work.kind === 'measure') {
+      const size = outputs.length / this.#workspace.capacity;
+      tape.readOutput(view(this.#arrays.of(outputs), size * first, size, count));
+      return;
+    }
     const { plan } = this.#workspace.training;
     const own = this.#arrays.of(statistics);
     let at = slice * statisticNumbers(plan);
@@ -154,15 +164,17 @@ export class GraphWorker {
   /** The tape of a slice whose first phase some worker has run. */
   #kept(slice: number, count: number): NetworkTape {
     const tape = this.tape('training', slice);
-    tape.resume(graphSliceFirst(count, slice + 1) - graphSliceFirst(count, slice));
+    tape.resume(
+      graphSliceFirst(count, this.#workspace.slice, slice + 1) - graphSliceFirst(count, this.#workspace.slice, slice),
+    );
     return tape;
   }
 
-  #pass(slice: number, { pass, v, count }: Extract<GraphWork, { kind: 'pass' }>): void {
+  #pass(slice: number, { pass, v, count, out }: Extract<GraphWork, { kind: 'pass' }>): void {
     const tape = this.#kept(slice, count);
     tape.bind('parameters', this.#arrays.of(this.#workspace.parameters));
     if (v !== null) tape.bind('direction', this.#arrays.of(v));
-    tape.bind('result', this.#arrays.of(this.#workspace.partials[slice]));
+    tape.bind('result', this.#arrays.of(out ?? this.#workspace.partials[slice]));
     tape.pass(pass);
   }
 
@@ -170,7 +182,8 @@ export class GraphWorker {
     const { partials, regularization } = this.#workspace;
     const part = (vector: Span): FloatArray => this.#blockwise.part(vector, own);
     const g = part(out);
-    for (let s = 0; s < slices; s++) this.#kernels.combine(own.length, 1, part(partials[s]), s === 0 ? 0 : 1, g);
+    for (let s = 0; slices > 1 && s < slices; s++)
+      this.#kernels.combine(own.length, 1, part(partials[s]), s === 0 ? 0 : 1, g);
     if (carry !== null) {
       const sum = part(carry.sum);
       if (carry.last) this.#kernels.combine(own.length, carry.others, sum, carry.own, g);
@@ -209,7 +222,7 @@ export class GraphWorker {
       return;
     }
     const share = (1 - keep) / count;
-    for (let s = 0; s < graphSlices(count); s++)
+    for (let s = 0; s < graphSlices(count, this.#workspace.slice); s++)
       for (const pair of pairs) this.#addPair(this.#kept(s, count), pair, { task, bias: layer.bias, share, rows, out });
     if (!diagonal) mirrorLower(view(out, 0, rows, rows));
   }
@@ -261,7 +274,7 @@ export class GraphWorker {
     const rows = new Float64Array(width);
     const columns = new Float64Array(outputs);
     let total = 0;
-    for (let s = 0; own !== undefined && s < graphSlices(count); s++) {
+    for (let s = 0; own !== undefined && s < graphSlices(count, this.#workspace.slice); s++) {
       const g = this.#kept(s, count).array(own.gradient);
       for (let j = 0, at = 0; j < outputs; j++)
         for (let i = 0; i < width; i++, at++) {

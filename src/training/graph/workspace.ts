@@ -5,21 +5,19 @@
  */
 import { NUMBER_BYTES, type Precision } from '../../core/floats.js';
 import { VectorMemory } from '../../dense/vector-memory.js';
-import type { GraphNetwork, InputKind } from '../../layers/graph-network.js';
+import { sliceSamples, type GraphNetwork, type InputKind } from '../../layers/graph-network.js';
 import { planNetwork, type NetworkPlan, type Pass } from '../../layers/network-plan.js';
 import { keptNumbers, workNumbers } from '../../layers/network-tape.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
 import { rowsOf } from '../../tape/shape.js';
 import { spanOf, type Span } from '../objective/workspace.js';
 
-/** Samples of a slice: enough columns for multiplications of matrices, few enough for the caches. */
-export const SLICE = 16;
-
-/** Slices of a batch. */
-export const graphSlices = (count: number): number => Math.ceil(count / SLICE);
+/** Slices of a batch, by most samples of one (`sliceSamples`). */
+export const graphSlices = (count: number, most: number): number => Math.ceil(count / most);
 
 /** First sample of slice s; that of slice s + 1 ends it. */
-export const graphSliceFirst = (count: number, s: number): number => Math.floor((s * count) / graphSlices(count));
+export const graphSliceFirst = (count: number, most: number, s: number): number =>
+  Math.floor((s * count) / graphSlices(count, most));
 
 /** Numbers of a tape of one mode: what is kept of each slice (of each worker where nothing is read later), and work. */
 export interface TapeSpans {
@@ -39,6 +37,8 @@ export interface GraphWorkspace {
   readonly inputKinds: readonly InputKind[];
   readonly precision: Precision;
   readonly capacity: number;
+  /** Most samples of a slice. */
+  readonly slice: number;
   readonly seed: number;
   /** λ of (λ/2)‖W‖², on the weights of `decays` layers. */
   readonly regularization: number;
@@ -78,14 +78,15 @@ export function openGraphWorkspace(options: GraphWorkspaceOptions): {
   readonly workspace: GraphWorkspace;
 } {
   const { network, precision, capacity, passes, seed, regularization, workers, spare, results } = options;
-  const samples = Math.min(capacity, SLICE);
+  const slice = sliceSamples(network);
+  const samples = Math.min(capacity, slice);
   const training = planNetwork(network.training, network.layers, { gradient: true, passes, capacity: samples });
   const evaluation = planNetwork(network.evaluation, network.layers, {
     gradient: false,
     passes: [],
     capacity: samples,
   });
-  const slices = graphSlices(capacity);
+  const slices = graphSlices(capacity, slice);
   const lay = (take: (length: number) => Span): Omit<GraphWorkspace, 'memory'> => {
     const many = (count: number, length: number): Span[] => Array.from({ length: count }, () => take(length));
     const tape = (plan: NetworkPlan, keeps: number): TapeSpans => ({
@@ -95,12 +96,13 @@ export function openGraphWorkspace(options: GraphWorkspaceOptions): {
     });
     const outputs = training.output.shape.dims.reduce((product, size) => product * size, 1);
     return {
-      training: tape(training, passes.length > 0 ? slices : Math.min(workers, slices)),
-      evaluation: tape(evaluation, Math.min(workers, slices)),
+      training: tape(training, passes.length > 0 ? slices : workers),
+      evaluation: tape(evaluation, workers),
       network: layoutOf(network),
       inputKinds: network.inputKinds,
       precision,
       capacity,
+      slice,
       seed,
       regularization,
       decays: network.layers.map(({ kind }) => decays(kind)),
