@@ -10,7 +10,7 @@ import { spread } from '../tape/primitives/spread.js';
 import { sum } from '../tape/primitives/sum.js';
 import { rowsOf, type Shape } from '../tape/shape.js';
 import type { Builder, Layer } from './builder.js';
-import { windowsOf, type WindowOptions } from './windows.js';
+import { geometryOver, windowsOf, type WindowOptions } from './windows.js';
 
 /** Settings of {@link dense}. */
 export interface DenseOptions {
@@ -68,13 +68,15 @@ export function conv2d(
 ): Layer {
   requireWhole(channels, 'channels of conv2d', 1);
   const { groups = 1, bias = true } = requireKnownOptions(options, CONVOLUTION_KEYS, 'conv2d');
+  requireWhole(groups, 'groups', 1);
+  const windows = windowsOf('conv2d', kernel, options);
   return (builder, x) => {
     const { graph } = builder;
-    const geometry = windowsOf(graph, 'conv2d', x, kernel, options);
+    const geometry = geometryOver(graph, 'conv2d', x, windows);
     const inputs = rowsOf(x.shape);
-    if (!(Number.isSafeInteger(groups) && groups >= 1 && inputs % groups === 0 && channels % groups === 0))
+    if (!(inputs % groups === 0 && channels % groups === 0))
       graph.fail('conv2d', `${groups} groups do not divide ${inputs} channels into ${channels}.`);
-    const window = [geometry.kernelWidth, geometry.kernelHeight] as const;
+    const window = windows.kernel;
     const taps = window[0] * window[1];
     const shape: Shape = { perSample: true, dims: [channels, geometry.outWidth, geometry.outHeight] };
     const deviation = Math.sqrt((2 * groups) / (inputs * taps));
