@@ -53,6 +53,8 @@ export const TAKE_NONE = [
   'findNeighbors',
   'gaussian',
   'identityOperator',
+  // Its bytes and labels are of one type each.
+  'imageDataSet',
   'initialParameters',
   'inverse',
   'inverseMultiquadric',
@@ -76,6 +78,7 @@ export const TAKE_NONE = [
   'projectionError',
   'randomizedSvd',
   'rationalQuadratic',
+  'readCifar10',
   'readLabels',
   'readNpyMatrix',
   'readPoints',

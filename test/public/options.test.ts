@@ -29,6 +29,15 @@ type Entry = readonly [option: string, call: Call];
 
 const b = (): hmatrix.Matrix => hmatrix.dense.matrixOver(new Float64Array(SIZE).fill(1), SIZE, 1);
 const x = (): hmatrix.Matrix => hmatrix.dense.zeros(SIZE, 1);
+/** One image of one pixel. */
+const image = (): hmatrix.io.LabeledImages => ({
+  channels: 1,
+  height: 1,
+  width: 1,
+  classes: ['one'],
+  labels: Int32Array.of(0),
+  pixels: Uint8Array.of(7),
+});
 const products = { format: 'hss', maxRank: 8, tolerance: 1e-6, seed: 0 } as const;
 /** What the call needs and the options tried; what is no object, as it is. */
 const and = <T extends object>(fixed: T, options: never): T =>
@@ -336,6 +345,8 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   writeWeights: [
     ['convention', (o) => hmatrix.networks.writeWeights(join(folder, 'weights.npz'), network, f.model.parameters, o)],
   ],
+  readCifar10: [['limit', (o) => hmatrix.io.readCifar10(path, o)]],
+  imageDataSet: [['precision', (o) => hmatrix.networks.imageDataSet(image(), o)]],
   readLabels: [['limit', (o) => hmatrix.io.readLabels(path, o)]],
   readPoints: [['columns', (o) => hmatrix.io.readPoints(path, o)]],
   readSamples: [['columns', (o) => hmatrix.io.readSamples(path, o)]],
