@@ -53,6 +53,7 @@ export const TAKE_NONE = [
   'findNeighbors',
   'gaussian',
   'identityOperator',
+  'imageAugmentation',
   // Its bytes and labels are of one type each.
   'imageDataSet',
   'initialParameters',

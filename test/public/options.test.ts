@@ -347,6 +347,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   ],
   readCifar10: [['limit', (o) => hmatrix.io.readCifar10(path, o)]],
   imageDataSet: [['precision', (o) => hmatrix.networks.imageDataSet(image(), o)]],
+  imageAugmentation: [['padding', (o) => hmatrix.training.imageAugmentation(image(), o)]],
   readLabels: [['limit', (o) => hmatrix.io.readLabels(path, o)]],
   readPoints: [['columns', (o) => hmatrix.io.readPoints(path, o)]],
   readSamples: [['columns', (o) => hmatrix.io.readSamples(path, o)]],
