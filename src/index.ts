@@ -17,6 +17,7 @@ export { kernelSource } from './source/kernel-source.js';
 
 export * as approximation from './public/approximation.js';
 export * as curvature from './public/curvature.js';
+export * as datasets from './public/datasets.js';
 export * as dense from './public/dense.js';
 export * as errors from './public/errors.js';
 export * as hierarchical from './public/hierarchical.js';

@@ -35,7 +35,7 @@ const LAYERS: Readonly<Record<string, number>> = {
 /** What the generators of datasets may use of src. */
 const DATASETS_LAYER = 3;
 /** Parts of src that may import from datasets. */
-const DATASETS_USERS = ['cli'];
+const DATASETS_USERS = ['cli', 'public'];
 
 /** The folders and files that may import a package (or a module of Node); a folder includes the folders below it. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
