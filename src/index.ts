@@ -31,6 +31,7 @@ export * as preconditioners from './public/preconditioners.js';
 export * as random from './public/random.js';
 export * as sources from './public/sources.js';
 export * as teams from './public/teams.js';
+export * as text from './public/text.js';
 export * as training from './public/training.js';
 export * as trees from './public/trees.js';
 

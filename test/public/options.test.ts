@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describe as describeValue } from '#hmatrix/core/kind.js';
 import * as hmatrix from '#hmatrix/index.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
+import { DATA_OPTIONS, type Call, type Entry } from './data-options.js';
 import { failureOf, fixtures, network, SIZE, pair, type Fixtures, publicFunctions } from './fixtures.js';
 
 const folder = temporaryFolder();
@@ -23,21 +24,8 @@ afterAll(async () => {
   await hmatrix.teams.closeDefaultTeam();
 });
 
-type Call = (options: never) => unknown;
-/** One of the options that a call takes, and the call. */
-type Entry = readonly [option: string, call: Call];
-
 const b = (): hmatrix.Matrix => hmatrix.dense.matrixOver(new Float64Array(SIZE).fill(1), SIZE, 1);
 const x = (): hmatrix.Matrix => hmatrix.dense.zeros(SIZE, 1);
-/** One image of one pixel. */
-const image = (): hmatrix.io.LabeledImages => ({
-  channels: 1,
-  height: 1,
-  width: 1,
-  classes: ['one'],
-  labels: Int32Array.of(0),
-  pixels: Uint8Array.of(7),
-});
 const products = { format: 'hss', maxRank: 8, tolerance: 1e-6, seed: 0 } as const;
 /** What the call needs and the options tried; what is no object, as it is. */
 const and = <T extends object>(fixed: T, options: never): T =>
@@ -345,9 +333,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   writeWeights: [
     ['convention', (o) => hmatrix.networks.writeWeights(join(folder, 'weights.npz'), network, f.model.parameters, o)],
   ],
-  readCifar10: [['limit', (o) => hmatrix.io.readCifar10(path, o)]],
-  imageDataSet: [['precision', (o) => hmatrix.networks.imageDataSet(image(), o)]],
-  imageAugmentation: [['padding', (o) => hmatrix.training.imageAugmentation(image(), o)]],
+  ...DATA_OPTIONS,
   readLabels: [['limit', (o) => hmatrix.io.readLabels(path, o)]],
   readPoints: [['columns', (o) => hmatrix.io.readPoints(path, o)]],
   readSamples: [['columns', (o) => hmatrix.io.readSamples(path, o)]],
@@ -379,6 +365,7 @@ const TAKE_NONE = [
   'gaussian',
   'identityOperator',
   'inverseMultiquadric',
+  'joinWords',
   'kernelOfFamily',
   'labelTargets',
   'laplace',
@@ -403,11 +390,13 @@ const TAKE_NONE = [
   'scaleKernel',
   'shapeImages',
   'shifted',
+  'splitWords',
   'sum',
   'toDense',
   'sumKernels',
   'toleranceAdvice',
   'toPyTorch',
+  'translationPairs',
   'transpose',
   'unitRanges',
   'validateSource',
