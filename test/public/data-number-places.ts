@@ -14,6 +14,18 @@ export interface Place {
 
 /** As the table of number-places.ts, which holds these too. */
 export const DATA_PLACES: Readonly<Record<string, readonly Place[]>> = {
+  tokenAccuracy: [
+    {
+      name: /predicted/,
+      numbers: () => Int32Array.of(4, 5),
+      result: (tokens) => [hmatrix.text.tokenAccuracy(tokens, [4, 6], 0)],
+    },
+    {
+      name: /expected/,
+      numbers: () => Int32Array.of(4, 5),
+      result: (tokens) => [hmatrix.text.tokenAccuracy([4, 6], tokens, 0)],
+    },
+  ],
   padTokens: [
     {
       name: /sequences\[0\]/,

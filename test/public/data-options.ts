@@ -10,6 +10,10 @@ export type Call = (options: never) => unknown;
 /** One of the options that a call takes, and the call. */
 export type Entry = readonly [option: string, call: Call];
 
+/** What the call needs and the options tried; what is no object, as it is. */
+export const and = <T extends object>(fixed: T, options: never): T =>
+  typeof options === 'object' && options !== null ? { ...fixed, ...(options as object) } : options;
+
 const folder = temporaryFolder();
 const path = join(folder, 'none');
 /** One image of one pixel. */
@@ -21,6 +25,9 @@ const image = (): hmatrix.io.LabeledImages => ({
   labels: Int32Array.of(0),
   pixels: Uint8Array.of(7),
 });
+
+/** Three tokens, as likely after whatever. */
+const scorer = (prefixes: readonly Int32Array[]): Float64Array => new Float64Array(3 * prefixes.length).fill(-1);
 
 /** As TAKE_OPTIONS of options.test.ts, which holds these too. */
 export const DATA_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
@@ -34,5 +41,8 @@ export const DATA_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   saveTokenizer: [
     ['signal', (o) => hmatrix.text.saveTokenizer(join(folder, 't.json'), hmatrix.text.wordTokenizer(['a']), o)],
   ],
+  greedyDecode: [['maxLength', (o) => hmatrix.text.greedyDecode(scorer, 1, and({ bos: 1, eos: 2, maxLength: 2 }, o))]],
+  beamSearch: [['lengthPenalty', (o) => hmatrix.text.beamSearch(scorer, 1, and({ bos: 1, eos: 2, maxLength: 2 }, o))]],
+  bleu: [['smoothing', (o) => hmatrix.text.bleu(['a'], ['a'], o)]],
   padTokens: [['truncate', (o) => hmatrix.text.padTokens([[4]], { pad: 0, bos: 1, eos: 2 }, o)]],
 };

@@ -79,6 +79,10 @@ export const TAKE_NONE = [
   'projectionError',
   'randomizedSvd',
   'rationalQuadratic',
+  // What a scorer returns may be any array-like.
+  'beamSearch',
+  'greedyDecode',
+  'bleu',
   'bytePairTokenizer',
   'joinWords',
   'loadTokenizer',

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describe as describeValue } from '#hmatrix/core/kind.js';
 import * as hmatrix from '#hmatrix/index.js';
 import { temporaryFolder } from '../io/temporary-folder.js';
-import { DATA_OPTIONS, type Call, type Entry } from './data-options.js';
+import { and, DATA_OPTIONS, type Call, type Entry } from './data-options.js';
 import { failureOf, fixtures, network, SIZE, pair, type Fixtures, publicFunctions } from './fixtures.js';
 
 const folder = temporaryFolder();
@@ -27,9 +27,6 @@ afterAll(async () => {
 const b = (): hmatrix.Matrix => hmatrix.dense.matrixOver(new Float64Array(SIZE).fill(1), SIZE, 1);
 const x = (): hmatrix.Matrix => hmatrix.dense.zeros(SIZE, 1);
 const products = { format: 'hss', maxRank: 8, tolerance: 1e-6, seed: 0 } as const;
-/** What the call needs and the options tried; what is no object, as it is. */
-const and = <T extends object>(fixed: T, options: never): T =>
-  typeof options === 'object' && options !== null ? { ...fixed, ...(options as object) } : options;
 const factored = async (): Promise<hmatrix.Factorization> => hmatrix.factor(f.matrix, {}, { team: f.team });
 
 /** Functions and methods by the name of the export that they belong to. */
@@ -393,6 +390,7 @@ const TAKE_NONE = [
   'splitWords',
   'sum',
   'toDense',
+  'tokenAccuracy',
   'sumKernels',
   'toleranceAdvice',
   'toPyTorch',
