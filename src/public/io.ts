@@ -13,6 +13,8 @@ export {
 export { readNpyMatrix, writeNpyMatrix } from '../io/npy.js';
 export { readCifar10, type ReadCifar10Options } from '../io/cifar10.js';
 export type { LabeledImages } from '../io/labeled-images.js';
+export { readTensors, writeTensors, type NamedTensors, type ReadTensorsOptions } from '../io/tensors.js';
+export type { Tensor } from '../io/safetensors.js';
 export { readLabels, type ReadLabelsOptions } from '../io/labels.js';
 export {
   readWeights,

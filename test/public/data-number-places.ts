@@ -1,7 +1,11 @@
 /**
  * Functions of data and text that take numbers, by name.
  */
+import { join } from 'node:path';
 import * as hmatrix from '#hmatrix/index.js';
+import { temporaryFolder } from '../io/temporary-folder.js';
+
+const folder = temporaryFolder();
 
 /** Numbers in any array. */
 export type Numbers = ArrayLike<number>;
@@ -24,6 +28,17 @@ export const DATA_PLACES: Readonly<Record<string, readonly Place[]>> = {
       name: /expected/,
       numbers: () => Int32Array.of(4, 5),
       result: (tokens) => [hmatrix.text.tokenAccuracy([4, 6], tokens, 0)],
+    },
+  ],
+  writeTensors: [
+    {
+      name: /"w"\.data/,
+      numbers: () => Float64Array.of(0.5, 0.25),
+      result: async (data) => {
+        const path = join(folder, 'one.npz');
+        await hmatrix.io.writeTensors(path, { w: { shape: [2], data } });
+        return (await hmatrix.io.readTensors(path)).tensors.get('w')!.data;
+      },
     },
   ],
   padTokens: [

@@ -31,6 +31,8 @@ const scorer = (prefixes: readonly Int32Array[]): Float64Array => new Float64Arr
 
 /** As TAKE_OPTIONS of options.test.ts, which holds these too. */
 export const DATA_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
+  readTensors: [['prefix', (o) => hmatrix.io.readTensors(path, o)]],
+  writeTensors: [['signal', (o) => hmatrix.io.writeTensors(join(folder, 't.npz'), {}, o)]],
   readCifar10: [['limit', (o) => hmatrix.io.readCifar10(path, o)]],
   imageDataSet: [['precision', (o) => hmatrix.networks.imageDataSet(image(), o)]],
   imageAugmentation: [['padding', (o) => hmatrix.training.imageAugmentation(image(), o)]],

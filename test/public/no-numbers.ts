@@ -87,6 +87,7 @@ export const TAKE_NONE = [
   'joinWords',
   'loadTokenizer',
   'readSentencePairs',
+  'readTensors',
   'saveTokenizer',
   'splitWords',
   'translationPairs',
