@@ -1,4 +1,4 @@
-/** Models: their parameters are as many as, and named as, those of PyTorch's, and every graph of them can be planned. */
+/** Models: as many parameters as PyTorch's have, under the same names; losses that fall; mistakes named. */
 import { describe, expect, it } from 'vitest';
 import { OptionError, ShapeError } from '#hmatrix/core/errors.js';
 import type { Layer } from '#hmatrix/layers/builder.js';
