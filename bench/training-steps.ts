@@ -10,7 +10,7 @@ import type { Model } from '../src/network/model.js';
 import { SampleOrder } from '../src/network/sample-order.js';
 import { Team } from '../src/parallel/team.js';
 import { Breath } from '../src/training/breath.js';
-import { Objective } from '../src/training/objective/objective.js';
+import { PerceptronObjective } from '../src/training/objective/perceptron-objective.js';
 import type { Optimizer, StepPlan, Stepper } from '../src/training/optimizer.js';
 import { ekfacAdam } from '../src/training/optimizers/ekfac-adam.js';
 import { adam, sgd } from '../src/training/optimizers/first-order.js';
@@ -100,7 +100,7 @@ function timedBlas(blas: Blas, clock: Clock): Blas {
 }
 
 interface AtWork extends Method {
-  readonly objective: Objective;
+  readonly objective: PerceptronObjective;
   readonly stepper: Stepper;
   readonly batches: () => void;
   readonly clock: Clock;
@@ -117,7 +117,7 @@ async function begin(start: Model, one: Method, blas: Blas): Promise<AtWork> {
   const outline = { training: start.data, validation: null, plans, prefix: 0, rotated };
   const ways = { blas, breath: new Breath(undefined), known: null };
   const { network, parameters, training: data } = await prepare(start, outline, ways);
-  const objective = await Objective.open({
+  const objective = await PerceptronObjective.open({
     network,
     loss,
     precision: 'f32',

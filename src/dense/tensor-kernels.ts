@@ -34,15 +34,19 @@ export interface PoolShape {
   readonly out: readonly [number, number];
 }
 
-/** The kernels of one precision. */
+/**
+ * The kernels of one precision. Sums along columns are in double precision and rounded once. Those along rows are so by
+ * runs of columns, 32 or more, as many as 256 KiB of each call's matrices hold; with 16 rows or fewer all columns are
+ * one run. After each run the sum is rounded.
+ */
 export interface TensorKernels {
-  /** out_i ← α·Σ_j x_ij + β·out_i, summed in double precision and rounded once; out has `rows` numbers. */
+  /** out_i ← α·Σ_j x_ij + β·out_i; out has `rows` numbers. */
   rowSums(rows: number, cols: number, alpha: number, x: FloatArray, beta: number, out: FloatArray): void;
-  /** out_i ← α·Σ_j x_ij y_ij + β·out_i, products and sum in double precision, rounded once; out has `rows` numbers. */
+  /** out_i ← α·Σ_j x_ij y_ij + β·out_i, products in double precision; out has `rows` numbers. */
   rowDots(rows: number, cols: number, alpha: number, x: FloatArray, y: FloatArray, beta: number, out: FloatArray): void;
-  /** out_j ← α·Σ_i x_ij + β·out_j, summed in double precision and rounded once; out has `cols` numbers. */
+  /** out_j ← α·Σ_i x_ij + β·out_j; out has `cols` numbers. */
   columnSums(rows: number, cols: number, alpha: number, x: FloatArray, beta: number, out: FloatArray): void;
-  /** out_j ← α·Σ_i x_ij y_ij + β·out_j, products and sum in double precision, rounded once; out has `cols` numbers. */
+  /** out_j ← α·Σ_i x_ij y_ij + β·out_j, products in double precision; out has `cols` numbers. */
   columnDots(
     rows: number,
     cols: number,
@@ -106,7 +110,8 @@ export interface TensorKernels {
   maxPool(shape: PoolShape, x: FloatArray, y: FloatArray, indices: Int32Array): void;
   /**
    * y ← x + βy on a grid of chunks of `chunk` contiguous numbers, with one axis or two: chunk (i, j) begins at
-   * i·from₀ + j·from₁ in x and at i·to₀ + j·to₁ in y. x and y may be one array where no number that is read is written.
+   * i·from₀ + j·from₁ in x and at i·to₀ + j·to₁ in y. Chunks of x may overlap, those of y do not. x and y may be one
+   * array where no number that is read is written.
    */
   copyChunks(chunk: number, axes: readonly ChunkAxis[], x: FloatArray, beta: number, y: FloatArray): void;
 }

@@ -53,10 +53,10 @@ export interface VectorKernels {
   /** Whether no number of x is NaN or infinite. */
   finite(n: number, x: FloatArray): boolean;
   /**
-   * Z ← φ(Z), Z rows × cols with leading dimension ldz; slope ← φ′(Z) and curvature ← φ″(Z), where asked, without gaps.
-   * Relu: φ′(0) = φ″ = 0; leaky ReLU: 0.01z and 0.01 for z ≤ 0, φ″ = 0. Relative errors of a few units, also where a
-   * unit saturates; φ″ of the sigmoid and the derivatives of GELU and SiLU, zσ(z), which have zeros, relative to the
-   * sum of their terms' magnitudes. Limits at ±∞; NaN for NaN.
+   * Z ← φ(Z), Z rows × cols with leading dimension ldz; slope ← φ′(Z) and curvature ← φ″(Z), where asked, without
+   * gaps. Relu: φ′(0) = φ″ = 0; leaky ReLU: 0.01z and 0.01 for z ≤ 0, φ″ = 0; SiLU: zσ(z). Relative errors of a few
+   * units, also where a unit saturates; φ″ of the sigmoid and the derivatives of GELU and SiLU, which have zeros,
+   * relative to the sum of their terms' magnitudes. Limits at ±∞; NaN for NaN.
    */
   activate(
     name: ActivationKind,

@@ -32,7 +32,9 @@ export function dense(units: number, options: DenseOptions = {}): Layer {
     const initial = { kind: 'normal', deviation: deviation ?? Math.sqrt(2 / inputs) } as const;
     const w = builder.block({ name: 'weight', kind: 'dense', inputs, outputs: units, bias, initial });
     const shape: Shape = { ...x.shape, dims: [units, ...x.shape.dims.slice(1)] };
-    return withBias(builder, bilinear(builder.graph, 'dense', { mode: 2 }, [w, x], shape), bias ? w : null);
+    return withBias(builder, bias ? w : null, shape, () =>
+      bilinear(builder.graph, 'dense', { mode: 2 }, [w, x], shape),
+    );
   };
 }
 
@@ -87,11 +89,15 @@ export function conv2d(
     const own = (inputs / groups) * taps;
     const request = { name: 'weight', kind: 'convolution', inputs: own, outputs: channels, bias, initial } as const;
     const w = builder.block({ ...request, window });
-    const y = bilinear(graph, 'convolution', { mode: 2, settings: { ...geometry, groups } }, [w, x], shape);
-    return withBias(builder, y, bias ? w : null);
+    return withBias(builder, bias ? w : null, shape, () =>
+      bilinear(graph, 'convolution', { mode: 2, settings: { ...geometry, groups } }, [w, x], shape),
+    );
   };
 }
 
-function withBias({ graph }: Builder, y: Node, w: Node | null): Node {
-  return w === null ? y : sum(graph, [y, spread(graph, lastRow(graph, w), 'columns', y.shape)]);
+/** The product plus w's biases. They come first, so that w's gradient begins with the product's, which fills it. */
+function withBias({ graph }: Builder, w: Node | null, shape: Shape, product: () => Node): Node {
+  if (w === null) return product();
+  const biases = spread(graph, lastRow(graph, w), 'columns', shape);
+  return sum(graph, [product(), biases]);
 }

@@ -7,8 +7,10 @@ import { describe, requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { floats, type FloatArray, type Precision } from '../core/floats.js';
 import type { LossGraph } from '../tape/programs.js';
+import { ancestorsOf } from '../tape/differentiate.js';
 import type { Node } from '../tape/node.js';
-import { numbersEach, type Shape } from '../tape/shape.js';
+import { primitiveOf } from '../tape/primitives/table.js';
+import { numbersEach, numbersOf, type Shape } from '../tape/shape.js';
 import { Builder, fillInitial, type Constant, type Layer, type Mask, type StatisticsUpdate } from './builder.js';
 import { lossNode, targetShape, type GraphLoss } from './losses.js';
 import type { ParameterBlock } from './parameter-block.js';
@@ -163,6 +165,24 @@ function place({ blocks }: Builder): ParameterBlock[] {
       offset += block.width * block.outputs;
     });
   return placed;
+}
+
+/** Multiplications and additions of matrices of one sample's forward pass. */
+export const forwardFlops = ({ evaluation }: GraphNetwork): number =>
+  ancestorsOf([evaluation.loss]).reduce((flops, node) => flops + (primitiveOf(node).flops?.(node, 1) ?? 0), 0);
+
+/** Numbers of a slice's forward pass that are still in the caches, about, and bounds of its samples. */
+const SLICE_NUMBERS = 2 ** 20;
+const LEAST_SLICE = 16;
+const MOST_SLICE = 256;
+
+/**
+ * Samples that are worked on at a time: so many that multiplications of matrices have enough columns, so few that what
+ * they leave stays in the caches. Statistics of batch norms are those of so many samples.
+ */
+export function sliceSamples({ evaluation }: GraphNetwork): number {
+  const each = ancestorsOf([evaluation.loss]).reduce((numbers, { shape }) => numbers + numbersOf(shape, 1), 0);
+  return Math.max(LEAST_SLICE, Math.min(MOST_SLICE, Math.floor(SLICE_NUMBERS / each)));
 }
 
 /** Throws OptionError unless `network` is one of `graphNetwork`; `instead` says what takes perceptrons. */

@@ -2,10 +2,10 @@
  * The plan of a network's graph: the passes that are asked for as phases, and where parameters, directions and results
  * stand in vectors laid out like θ.
  */
+import { pullback } from '../tape/differentiate.js';
 import type { Node } from '../tape/node.js';
 import { makePlan, type Output, type Place, type Plan } from '../tape/plan/plan.js';
 import {
-  directionNodes,
   directionOf,
   gaussNewtonNodes,
   gradientNodes,
@@ -16,11 +16,13 @@ import {
   type DirectionUse,
 } from '../tape/programs.js';
 import { numbersEach } from '../tape/shape.js';
+import type { Mask, StatisticsUpdate } from './builder.js';
+import { factorPairs, type FactorPair } from './factor-pairs.js';
 import type { NetworkGraph } from './graph-network.js';
 import type { ParameterBlock } from './parameter-block.js';
 
 /** Passes behind the first one, each with directions of its own. */
-export type Pass = 'gauss-newton' | 'hessian' | 'tangent';
+export type Pass = 'gauss-newton' | 'hessian' | 'tangent' | 'draw';
 
 /** What a plan is to compute. */
 export interface NetworkPlanOptions {
@@ -30,19 +32,37 @@ export interface NetworkPlanOptions {
   readonly capacity: number;
 }
 
-/** A plan with what its phases give. */
+/** A plan with what its phases give. It is structured-cloneable: steps come first, each behind its inputs. */
 export interface NetworkPlan {
   readonly plan: Plan;
   /** The phase of each pass. */
   readonly phases: ReadonlyMap<Pass, number>;
-  readonly graph: NetworkGraph;
+  readonly inputs: readonly Node[];
+  readonly targets: Node;
+  readonly output: Node;
+  readonly loss: Node;
+  readonly masks: readonly Mask[];
+  readonly updates: readonly StatisticsUpdate[];
+  /** The leaf of the losses' factor, where there is one. */
+  readonly scale: Node | null;
   /** J·v and H·J·v at each output, of the pass 'tangent'. */
   readonly tangents: readonly { readonly tangent: Node; readonly image: Node }[];
+  /** Of the pass 'draw': where errors are placed at the outputs, and what they come to. */
+  readonly draw: DrawPlan | null;
   /** Numbers of the region of constants. */
   readonly constants: readonly { readonly at: number; readonly values: ArrayLike<number> }[];
 }
 
-const USE: Readonly<Record<Pass, DirectionUse>> = { 'gauss-newton': 'product', hessian: 'product', tangent: 'tangent' };
+/** Errors at the outputs, taken back to the layers. */
+export interface DrawPlan {
+  readonly seed: Node;
+  readonly pairs: readonly FactorPair[];
+  /** Gradients of blocks without factors. */
+  readonly others: readonly { readonly layer: number; readonly gradient: Node }[];
+}
+
+/** Which directions a pass goes along. */
+const USE: Partial<Record<Pass, DirectionUse>> = { 'gauss-newton': 'product', hessian: 'product', tangent: 'tangent' };
 
 /** The plan. At most one of the passes 'gauss-newton' and 'hessian' may be asked for. */
 export function planNetwork(
@@ -63,6 +83,7 @@ export function planNetwork(
   const phases: Output[][] = [first];
   const phaseOf = new Map<Pass, number>();
   const tangents: { tangent: Node; image: Node }[] = [];
+  let draw: DrawPlan | null = null;
   for (const pass of passes) {
     phaseOf.set(pass, phases.length);
     if (pass === 'tangent') {
@@ -73,6 +94,10 @@ export function planNetwork(
         if (image !== undefined) tangents.push({ tangent, image });
       }
       phases.push(read(tangents.flatMap(({ tangent, image }) => [tangent, image])));
+    } else if (pass === 'draw') {
+      draw = planDraw(graph);
+      const { pairs, others } = draw;
+      phases.push(read([...pairs.flatMap(({ input, error }) => [input, error]), ...others.map((one) => one.gradient)]));
     } else phases.push(results(pass === 'hessian' ? hessianNodes(graph) : gaussNewtonNodes(graph), 'result'));
   }
   const constants: { at: number; values: ArrayLike<number> }[] = [];
@@ -81,11 +106,11 @@ export function planNetwork(
     constants.push({ at, values });
     at += numbersEach(node.shape);
   }
-  for (const pass of passes) directionNodes(graph, USE[pass]);
   const plan = makePlan({
     phases,
     capacity,
     phaseOf: (leaf) => {
+      if (leaf.attributes['kind'] === 'seed') return phaseOf.get('draw')!;
       if (leaf.attributes['kind'] !== 'direction') return 0;
       const { use } = directionOf(graph, leaf);
       return phaseOf.get(passes.find((pass) => USE[pass] === use)!)!;
@@ -104,7 +129,36 @@ export function planNetwork(
       }
     },
   });
-  return { plan, phases: phaseOf, graph, tangents, constants };
+  const { inputs, targets, output, loss, masks, updates: statistics } = graph;
+  const scale = graph.graph.nodes.find(({ attributes }) => attributes['kind'] === 'scale') ?? null;
+  return {
+    plan,
+    phases: phaseOf,
+    inputs,
+    targets,
+    output,
+    loss,
+    masks,
+    updates: statistics,
+    scale: scale !== null && plan.places.has(scale.id) ? scale : null,
+    tangents,
+    draw,
+    constants,
+  };
+}
+
+function planDraw({ graph, output, parameters }: NetworkGraph): DrawPlan {
+  const seed = graph.leaf('seed', 0, output.shape);
+  const pairs: FactorPair[] = [];
+  const others: { layer: number; gradient: Node }[] = [];
+  pullback(graph, new Map([[output, seed]]), parameters).forEach((gradient, k) => {
+    if (gradient === null) return;
+    const layer = parameters[k].attributes['index'] as number;
+    const own = factorPairs(layer, gradient);
+    if (own.length > 0) pairs.push(...own);
+    else others.push({ layer, gradient });
+  });
+  return { seed, pairs, others };
 }
 
 /** Numbers of the region of constants. */

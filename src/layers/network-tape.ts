@@ -28,13 +28,19 @@ export interface TapeTools {
   readonly precision: Precision;
 }
 
+/** Numbers from which on they are copied at one stroke. */
+const LONG = 32;
+
 /** Keeps the streams of masks apart from others of the same seed. */
 const MASKS = 0x6d61736b;
 
-/** Numbers of memory that a plan takes besides the vectors of its caller. */
-export const tapeNumbers = (own: NetworkPlan): number => {
-  const { kept, work, scratch } = own.plan;
-  return aligned(kept) + aligned(work) + aligned(scratch) + aligned(constantNumbers(own));
+/** Numbers that a tape keeps of its samples. */
+export const keptNumbers = ({ plan }: NetworkPlan): number => aligned(plan.kept);
+
+/** Numbers that tapes which do not run at the same time may share. */
+export const workNumbers = (own: NetworkPlan): number => {
+  const { work, scratch } = own.plan;
+  return aligned(work) + aligned(scratch) + aligned(constantNumbers(own));
 };
 
 /** A plan over memory of its own and vectors of the caller. */
@@ -43,16 +49,22 @@ export class NetworkTape {
   readonly #kinds: readonly InputKind[];
   readonly #execution: Execution;
 
-  /** `at`: where `tapeNumbers` numbers begin that are the tape's; both in numbers of the memory. */
-  constructor(own: NetworkPlan, kinds: readonly InputKind[], tools: TapeTools, at: number) {
+  /** `kept` and `work` numbers are arrays of `keptNumbers` and `workNumbers` of the memory. */
+  constructor(
+    own: NetworkPlan,
+    kinds: readonly InputKind[],
+    tools: TapeTools,
+    place: { readonly kept: FloatArray; readonly work: FloatArray },
+  ) {
     this.#own = own;
     this.#kinds = kinds;
-    const { kept, work, scratch } = own.plan;
-    const constants = at + aligned(kept) + aligned(work) + aligned(scratch);
+    const { work, scratch } = own.plan;
+    const begin = placeIn(place.work);
+    const constants = begin + aligned(work) + aligned(scratch);
     const regions: Regions = {
-      kept: at,
-      work: at + aligned(kept),
-      scratch: at + aligned(kept) + aligned(work),
+      kept: placeIn(place.kept),
+      work: begin,
+      scratch: begin + aligned(work),
       constants,
       parameters: 0,
       gradient: 0,
@@ -68,29 +80,37 @@ export class NetworkTape {
     return this.#execution.count;
   }
 
+  /** Goes on with what another tape over the same memory has loaded and kept. */
+  resume(count: number): void {
+    this.#execution.setCount(count);
+  }
+
   /** Lets a vector of the caller be one of the regions. */
   bind(region: Exclude<Region, 'kept' | 'work' | 'constants'>, vector: FloatArray): void {
-    this.#execution.move(region, vector.byteOffset / vector.BYTES_PER_ELEMENT);
+    this.#execution.move(region, placeIn(vector));
   }
 
   /** Takes samples of a batch; `scale` multiplies their losses. */
   load({ inputs, targets }: Batch, samples: Samples, scale: number): void {
-    const { graph } = this.#own;
+    const { inputs: leaves, targets: wanted, scale: factor } = this.#own;
     this.#execution.setCount(samples.count);
     let first = 0;
-    graph.inputs.forEach((leaf, k) => {
+    leaves.forEach((leaf, k) => {
       this.#place(leaf, this.#kinds[k].planar, inputs, first, samples);
       first += numbersEach(leaf.shape);
     });
-    this.#place(graph.targets, false, targets, 0, samples);
-    const seed = graph.graph.leaf('scale', 0, { perSample: false, dims: [1] });
-    if (this.#own.plan.places.has(seed.id)) this.#execution.array(seed)[0] = scale;
+    this.#place(wanted, false, targets, 0, samples);
+    if (factor !== null) this.#execution.array(factor)[0] = scale;
   }
 
-  /** Draws the masks of dropout of a step; `first` is the slice's first sample in the batch. */
-  drawMasks(seed: number, step: number, first: number): void {
-    this.#own.graph.masks.forEach(({ node, share }, k) => {
+  /** Draws the masks of dropout of a step, none dropped without one; `first`: the first sample's place in the batch. */
+  drawMasks(seed: number, step: number | null, first: number): void {
+    this.#own.masks.forEach(({ node, share }, k) => {
       const array = this.#execution.array(node);
+      if (step === null) {
+        array.fill(1);
+        return;
+      }
       const rows = rowsOf(node.shape);
       const positions = positionsOf(node.shape);
       for (let b = 0; b < this.count; b++) {
@@ -106,7 +126,7 @@ export class NetworkTape {
   /** The first phase; the sum of the samples' losses, without the scale. */
   run(): number {
     this.#execution.run(0);
-    const { loss } = this.#own.graph;
+    const { loss } = this.#own;
     const values = this.#execution.array(loss);
     let total = 0;
     for (let k = 0; k < numbersOf(loss.shape, this.count); k++) total += values[k];
@@ -118,14 +138,19 @@ export class NetworkTape {
     this.#execution.run(this.#own.phases.get(pass)!);
   }
 
-  /** A node's numbers. */
+  /** A node's numbers; those of a smaller slice come first. */
   array(node: Node): FloatArray {
     return this.#execution.array(node);
   }
 
+  /** A node's numbers of this slice. */
+  numbers(node: Node): FloatArray {
+    return this.#execution.part(this.#execution.at(node), numbersOf(node.shape, this.count));
+  }
+
   /** out ← the output of every sample, a column each, in the order of data sets. */
   readOutput(out: Matrix): void {
-    const { output } = this.#own.graph;
+    const { output } = this.#own;
     const rows = rowsOf(output.shape);
     const from = this.#execution.array(output);
     for (let b = 0; b < this.count; b++)
@@ -148,8 +173,12 @@ export class NetworkTape {
       for (let p = 0; p < positions; p++) {
         const at = rows * (b + count * p);
         const source = begin + p * byPosition;
-        for (let i = 0; i < rows; i++) to[at + i] = data[source + i * byRow];
+        if (byRow === 1 && rows >= LONG) to.set(data.subarray(source, source + rows), at);
+        else for (let i = 0; i < rows; i++) to[at + i] = data[source + i * byRow];
       }
     }
   }
 }
+
+/** Where an array begins, in numbers of its memory. */
+const placeIn = ({ byteOffset, BYTES_PER_ELEMENT }: FloatArray): number => byteOffset / BYTES_PER_ELEMENT;

@@ -8,17 +8,11 @@ import { quoted, describe } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { ACTIVATIONS, type ActivationName } from './activations/table.js';
+import type { LayerBlock, ParameterLayout } from './parameter-layout.js';
 
 /** One dense layer: its sizes, its activation, and where its weights stand. */
-export interface Layer {
-  readonly inputs: number;
-  readonly outputs: number;
+export interface Layer extends LayerBlock {
   readonly activation: ActivationName;
-  readonly bias: boolean;
-  /** inputs + 1 with a bias, else inputs: weights of one output unit. */
-  readonly width: number;
-  /** Where the layer's width·outputs parameters begin in θ. */
-  readonly offset: number;
 }
 
 /**
@@ -26,12 +20,8 @@ export interface Layer {
  * weights by input, then its bias: W̄_ℓᵀ, width × outputs, column-major (without biases, the row-major (outputs,
  * inputs) of other libraries).
  */
-export interface Network {
+export interface Network extends ParameterLayout {
   readonly layers: readonly Layer[];
-  readonly inputs: number;
-  readonly outputs: number;
-  /** N. */
-  readonly parameters: number;
 }
 
 /** Options of {@link defineNetwork}. */
@@ -148,7 +138,7 @@ export function defineNetwork(options: NetworkOptions): Network {
  * W̄_ℓᵀ as a view of θ (or of any vector laid out like it): width × outputs, column p the weights of output unit p.
  * Throws ShapeError for another array.
  */
-export function layerWeights({ offset, width, outputs }: Layer, parameters: FloatArray, at = 0): Matrix {
+export function layerWeights({ offset, width, outputs }: LayerBlock, parameters: FloatArray, at = 0): Matrix {
   if (!(parameters instanceof Float64Array || parameters instanceof Float32Array)) {
     throw new ShapeError(
       `A layer's weights are a view of a Float64Array or Float32Array, not of ${describe(parameters)}.`,

@@ -36,7 +36,7 @@ export class SampleOrder {
   /** Batches of an epoch. */
   readonly batches: number;
   readonly #data: DataSet;
-  readonly #loss: LossName;
+  readonly #loss: LossName | null;
   readonly #options: SampleOrderOptions;
   readonly #chunk: number;
   readonly #chunks: number;
@@ -44,7 +44,8 @@ export class SampleOrder {
   #held: { readonly number: number; readonly batch: Batch } | undefined;
   #order = new Int32Array(0);
 
-  constructor(data: DataSet, loss: LossName, options: SampleOrderOptions) {
+  /** `loss` tells which targets are refused; null: none. */
+  constructor(data: DataSet, loss: LossName | null, options: SampleOrderOptions) {
     const { batchSize, shuffleBytes } = options;
     // Counted in doubles: how the data set stores them is its own matter.
     const bytes = 8 * (data.inputs + data.outputs);
@@ -111,7 +112,7 @@ export class SampleOrder {
     const batch = batchOf(this.#data, first, this.#sizeOf(c));
     if (this.#checked[c] === 0) {
       checkInputs(batch.inputs, first);
-      checkTargets(this.#loss, batch.targets, first);
+      if (this.#loss !== null) checkTargets(this.#loss, batch.targets, first);
       this.#checked[c] = 1;
     }
     this.#held = { number: c, batch };

@@ -6,7 +6,9 @@ import { OptionError, ShapeError } from '../core/errors.js';
 import { describe, kindOf, requireRole } from '../core/kind.js';
 import { requireKnownOptions, type KeysOf } from '../core/known-options.js';
 import type { DataSet } from '../network/data-set.js';
-import { LOSSES, lossOf, type LossName } from '../network/losses/table.js';
+import { LOSSES, lossOf } from '../network/losses/table.js';
+import type { GraphModel } from '../layers/graph-model.js';
+import type { GraphLoss } from '../layers/losses.js';
 import type { Model } from '../network/model.js';
 import type { Optimizer } from './optimizer.js';
 import { ekfacAdam } from './optimizers/ekfac-adam.js';
@@ -121,7 +123,7 @@ function requireSchedule(given: unknown): Schedule {
   return given as Schedule;
 }
 
-function requireValidation(given: number | DataSet, { data }: Model): number | DataSet {
+function requireValidation(given: number | DataSet, { data }: Model | GraphModel): number | DataSet {
   if (typeof given === 'number') return requireBelowOne(given, 'validation');
   if (kindOf(given) !== 'data set') requireRole(given, 'data set', 'validation of train');
   for (const part of ['inputs', 'outputs'] as const) {
@@ -134,10 +136,10 @@ function requireValidation(given: number | DataSet, { data }: Model): number | D
   return given;
 }
 
-function requireAccuracy(value: number, loss: LossName): number {
+function requireAccuracy(value: number, loss: GraphLoss): number {
   if (!(value >= 0 && value <= 1))
     throw new OptionError(`targetAccuracy must lie in [0, 1], not ${describe(value)}.`, { targetAccuracy: value });
-  if (lossOf(loss).decision === null) {
+  if (typeof loss === 'string' && lossOf(loss).decision === null) {
     const those = LOSSES.filter((name) => lossOf(name).decision !== null).join(' and ');
     throw new OptionError(`targetAccuracy has no meaning for the loss "${loss}": targets are classes of ${those}.`, {
       loss,
@@ -147,7 +149,7 @@ function requireAccuracy(value: number, loss: LossName): number {
 }
 
 /** The options with their defaults. Throws OptionError, ShapeError (validation data of other sizes). */
-export function checkTrainOptions(options: TrainOptions, model: Model): TrainSettings {
+export function checkTrainOptions(options: TrainOptions, model: Model | GraphModel): TrainSettings {
   requireKnownOptions(options, TRAIN_KEYS, 'train');
   const { schedule = constantSchedule(), groups = [], checkpoint } = options;
   const { clip, average, targetLoss, targetAccuracy, evaluateEvery, seconds, batchSize } = options;

@@ -9,10 +9,13 @@ import { defaultBlas, type BlasOption } from '../dense/default-blas.js';
 import { view, type FloatArray, type Matrix } from '../dense/matrix.js';
 import { readContainer, writeContainer, type ContainerArray, type JsonObject } from '../io/container.js';
 import { fileIn, isThere, makeFolder } from '../io/folder.js';
-import type { Network } from '../network/network.js';
+import { writeSafetensors } from '../io/safetensors.js';
+import { isGraphNetwork } from '../layers/graph-model.js';
+import type { GraphNetwork } from '../layers/graph-network.js';
+import { toStateDict } from '../layers/state-dict.js';
 import { writeWeights } from '../network/weights-file.js';
 import type { Setting } from './optimizer.js';
-import { trainedNetwork, wholeParameters, type Place } from './prepare.js';
+import { trainedNetwork, wholeParameters, type AnyNetwork, type Place } from './prepare.js';
 import type { Evaluated } from './train-options.js';
 
 const KIND = 'training checkpoint';
@@ -88,7 +91,7 @@ export async function writeSnapshot(folder: string, snapshot: Snapshot): Promise
     version: VERSION,
     settings,
     state,
-    network,
+    network: isGraphNetwork(network) ? withoutGraphs(network) : network,
     prefix,
     metrics,
     numbers: Object.keys(stepper.numbers),
@@ -97,9 +100,23 @@ export async function writeSnapshot(folder: string, snapshot: Snapshot): Promise
   await writeContainer(fileIn(folder, LAST), header as unknown as JsonObject, held);
 }
 
+/** What a file keeps of a network of layers: its parameters' blocks. */
+const withoutGraphs = ({ kind, inputs, outputs, parameters, layers, trained }: GraphNetwork): object => ({
+  kind,
+  inputs,
+  outputs,
+  parameters,
+  layers,
+  trained,
+});
+
 /** Writes `best.safetensors`. Throws FileAccessError. */
-export async function writeBest(folder: string, network: Network, parameters: FloatArray): Promise<void> {
+export async function writeBest(folder: string, network: AnyNetwork, parameters: FloatArray): Promise<void> {
   await makeFolder(folder);
+  if (isGraphNetwork(network)) {
+    await writeSafetensors(fileIn(folder, BEST), new Map(Object.entries(toStateDict(network, parameters))));
+    return;
+  }
   await writeWeights(fileIn(folder, BEST), network, parameters);
 }
 
@@ -116,7 +133,7 @@ export async function readSnapshot(folder: string, control: RunControl = {}): Pr
   const { settings, state, network, prefix, metrics, numbers } = header as unknown as Pick<
     Snapshot,
     'settings' | 'state' | 'metrics'
-  > & { readonly network: Network; readonly prefix: number; readonly numbers: readonly string[] };
+  > & { readonly network: AnyNetwork; readonly prefix: number; readonly numbers: readonly string[] };
   const floats = (name: string): FloatArray | null => {
     const array = Object.hasOwn(arrays, name) ? arrays[name] : null;
     if (array === null || array instanceof Float64Array || array instanceof Float32Array) return array;
@@ -166,8 +183,8 @@ export function requireSameRun(folder: string, found: RunSettings, own: RunSetti
 
 /** What a checkpoint says of its run. */
 export interface Checkpoint {
-  /** The whole network, with its activations. */
-  readonly network: Network;
+  /** The whole network, with its activations; of one of layers what its parameters are, without what it computes. */
+  readonly network: AnyNetwork;
   /** θ after the last step that was kept. */
   readonly parameters: FloatArray;
   /** θ̄, where there is one. */

@@ -5,7 +5,7 @@
 import type { AbortSignalLike } from '../core/context.js';
 import type { FloatArray } from '../core/floats.js';
 import type { LossName } from '../network/losses/table.js';
-import type { Network } from '../network/network.js';
+import type { ParameterLayout } from '../network/parameter-layout.js';
 import type { Objective } from './objective/objective.js';
 import type { LayerUpdate } from './objective/update.js';
 import type { CurvatureKind } from './objective/workspace.js';
@@ -27,7 +27,7 @@ export interface Optimizer {
   /** Whether runs turn the inputs into their eigenbasis unless they are told not to (rotate-inputs.ts). */
   readonly rotateInputs: (loss: LossName) => boolean;
   /** Numbers of the objective's memory that it takes, for a network and a batch size. */
-  readonly spare: (network: Network, batchSize: number) => number;
+  readonly spare: (network: ParameterLayout, batchSize: number) => number;
   /** Takes its memory and begins at the objective's parameters. */
   readonly begin: (objective: Objective) => Stepper;
 }

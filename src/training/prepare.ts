@@ -2,10 +2,13 @@
  * What is trained in the place of a model: its data split, its frozen first layers taken as part of the data, its
  * inputs turned; and the way back.
  */
+import { OptionError } from '../core/errors.js';
 import { precisionOf } from '../core/floats.js';
 import type { Blas } from '../dense/blas.js';
 import type { FloatArray, Matrix } from '../dense/matrix.js';
 import type { DataSet } from '../network/data-set.js';
+import { isGraphNetwork, type GraphModel } from '../layers/graph-model.js';
+import type { GraphNetwork } from '../layers/graph-network.js';
 import type { Model } from '../network/model.js';
 import type { Network } from '../network/network.js';
 import type { Breath } from './breath.js';
@@ -20,10 +23,13 @@ import { inputBasis, rotatedNetwork, rotateParameters, rotation } from './rotate
 /** Beyond so many inputs, their eigenbasis is made only where it is asked for. */
 const MOST_ROTATED = 2048;
 
+/** A network that is trained: a perceptron, or one of layers. */
+export type AnyNetwork = Network | GraphNetwork;
+
 /** What tells a trained network's place in the whole one. */
 export interface Place {
   /** The whole network. */
-  readonly network: Network;
+  readonly network: AnyNetwork;
   /** θ of its frozen first layers. */
   readonly frozen: FloatArray | null;
   /** How many layers those are. */
@@ -33,25 +39,28 @@ export interface Place {
 }
 
 /** The network that is trained before its inputs are turned. */
-const partOf = ({ network, prefix }: Place): Network => (prefix === 0 ? network : splitNetwork(network, prefix).after);
+const partOf = ({ network, prefix }: Place): AnyNetwork =>
+  prefix === 0 || isGraphNetwork(network) ? network : splitNetwork(network, prefix).after;
 
 /** The network that is trained. */
-export const trainedNetwork = (place: Place): Network => {
+export const trainedNetwork = (place: Place): AnyNetwork => {
   const network = partOf(place);
-  return place.basis === null ? network : rotatedNetwork(network);
+  return place.basis === null || isGraphNetwork(network) ? network : rotatedNetwork(network);
 };
 
 /** θ of the whole network, a new vector, from that of the trained one. */
 export function wholeParameters(place: Place, trained: FloatArray, blas: Blas): FloatArray {
   const { frozen, basis } = place;
-  const θ = basis === null ? trained.slice() : rotateParameters(partOf(place), basis, trained, blas, true);
+  const network = partOf(place);
+  if (isGraphNetwork(network)) return trained.slice();
+  const θ = basis === null ? trained.slice() : rotateParameters(network, basis, trained, blas, true);
   return frozen === null ? θ : putBack(frozen, θ);
 }
 
 /** A run's subject. */
 export interface Subject {
   readonly place: Place;
-  readonly network: Network;
+  readonly network: AnyNetwork;
   /** θ to begin from. */
   readonly parameters: FloatArray;
   readonly training: DataSet;
@@ -71,15 +80,56 @@ export interface Outline {
 }
 
 /** Splits the data and looks at the groups. Throws OptionError. */
-export function outline({ network, data, loss }: Model, settings: TrainSettings): Outline {
-  const { validation, seed, rotateInputs, optimizer } = settings;
-  const { plans, prefix } = layerPlans(network.layers.length, settings);
-  const rotated = rotateInputs ?? (optimizer.rotateInputs(loss) && network.layers[prefix].width <= MOST_ROTATED);
-  const rest = { plans, prefix, rotated };
+export function outline(model: Model | GraphModel, settings: TrainSettings): Outline {
+  const { data } = model;
+  const { validation, seed } = settings;
+  const rest = isGraphModel(model) ? graphOutline(model, settings) : perceptronOutline(model, settings);
   if (typeof validation !== 'number') return { ...rest, training: data, validation };
   return validation === 0
     ? { ...rest, training: data, validation: null }
     : { ...rest, ...splitData(data, validation, seed) };
+}
+
+const isGraphModel = (model: Model | GraphModel): model is GraphModel => isGraphNetwork(model.network);
+
+function perceptronOutline(
+  { network, loss }: Model,
+  settings: TrainSettings,
+): Pick<Outline, 'plans' | 'prefix' | 'rotated'> {
+  const { rotateInputs, optimizer } = settings;
+  const { plans, prefix } = layerPlans(network.layers.length, settings);
+  const rotated = rotateInputs ?? (optimizer.rotateInputs(loss) && network.layers[prefix].width <= MOST_ROTATED);
+  return { plans, prefix, rotated };
+}
+
+/** Scales and shifts do not decay, statistics have no gradient. Throws OptionError. */
+function graphOutline({ network }: GraphModel, settings: TrainSettings): Pick<Outline, 'plans' | 'prefix' | 'rotated'> {
+  const { rotateInputs, dropout, optimizer } = settings;
+  if (rotateInputs === true)
+    throw new OptionError('rotateInputs is for perceptrons: the inputs of networks of layers stay as they are.', {});
+  if (dropout > 0)
+    throw new OptionError('dropout of train is for perceptrons: put dropout(share) between the layers instead.', {
+      dropout,
+    });
+  const { plans } = layerPlans(network.layers.length, settings);
+  if (optimizer.curvature !== 'none' && plans.includes(null))
+    throw new OptionError(
+      `${optimizer.name} uses curvature, and takes no frozen layers of a network of layers: take adam.`,
+      { optimizer: optimizer.name },
+    );
+  const own = network.layers.map(({ kind }, ℓ): LayerPlan | null => {
+    const plan = plans[ℓ];
+    if (plan === null || kind === 'statistics') return null;
+    return kind === 'vector' && !plan.decayBias ? { ...plan, decay: 0 } : plan;
+  });
+  return { plans: own, prefix: 0, rotated: false };
+}
+
+/** What a subject is made with. */
+export interface PrepareTools {
+  readonly blas: Blas;
+  readonly breath: Breath;
+  readonly known: Matrix | null;
 }
 
 /**
@@ -87,11 +137,29 @@ export function outline({ network, data, loss }: Model, settings: TrainSettings)
  * FactorizationError, AbortedError.
  */
 export async function prepare(
-  { network, parameters }: Model,
+  model: Model,
+  outline: Outline,
+  tools: PrepareTools,
+): Promise<Subject & { readonly network: Network }>;
+/** The same of any network. */
+export async function prepare(model: Model | GraphModel, outline: Outline, tools: PrepareTools): Promise<Subject>;
+/** Both. */
+export async function prepare(
+  { network, parameters }: Model | GraphModel,
   { training, validation, plans, prefix, rotated }: Outline,
-  { blas, breath, known }: { readonly blas: Blas; readonly breath: Breath; readonly known: Matrix | null },
+  { blas, breath, known }: PrepareTools,
 ): Promise<Subject> {
-  let subject: Omit<Subject, 'place' | 'plans'> = { network, parameters, training, validation };
+  const onPrecision = (data: DataSet): Promise<DataSet> => convertedData(data, precisionOf(parameters), breath);
+  if (isGraphNetwork(network)) {
+    const place: Place = { network, frozen: null, prefix: 0, basis: null };
+    return { network, parameters, ...(await onData({ training, validation }, onPrecision)), plans, place };
+  }
+  let subject: Omit<Subject, 'place' | 'plans' | 'network'> & { readonly network: Network } = {
+    network,
+    parameters,
+    training,
+    validation,
+  };
   let frozen: FloatArray | null = null;
   let basis: Matrix | null = null;
   if (prefix > 0) {
@@ -115,7 +183,7 @@ export async function prepare(
   }
   subject = {
     ...subject,
-    ...(await onData(subject, (data) => convertedData(data, precisionOf(parameters), breath))),
+    ...(await onData(subject, onPrecision)),
   };
   return { ...subject, plans: plans.slice(prefix), place: { network, frozen, prefix, basis } };
 }

@@ -2,24 +2,30 @@
  * What a run depends on, as names and values that a checkpoint keeps and compares.
  */
 import { precisionOf } from '../core/floats.js';
+import { isGraphNetwork, type GraphModel } from '../layers/graph-model.js';
 import type { Model } from '../network/model.js';
-import type { Network } from '../network/network.js';
 import type { TrainSettings } from './check-options.js';
 import type { RunSettings } from './checkpoint.js';
 import type { Setting } from './optimizer.js';
-import type { Outline } from './prepare.js';
+import type { AnyNetwork, Outline } from './prepare.js';
 
-/** Widths, activations and biases: "784-100-10 tanh linear". */
-const networkText = ({ inputs, layers }: Network): string =>
-  `${[inputs, ...layers.map(({ outputs }) => outputs)].join('-')} ` +
-  layers.map(({ activation, bias }) => `${activation}${bias ? '' : ' (no bias)'}`).join(' ');
+/** Widths, activations and biases: "784-100-10 tanh linear"; of networks of layers their blocks. */
+const networkText = (network: AnyNetwork): string => {
+  if (isGraphNetwork(network))
+    return network.layers.map(({ name, width, outputs }) => `${name} ${width} × ${outputs}`).join(', ');
+  const { inputs, layers } = network;
+  return (
+    `${[inputs, ...layers.map(({ outputs }) => outputs)].join('-')} ` +
+    layers.map(({ activation, bias }) => `${activation}${bias ? '' : ' (no bias)'}`).join(' ')
+  );
+};
 
 const under = (prefix: string, settings: Readonly<Record<string, Setting>>): Record<string, Setting> =>
   Object.fromEntries(Object.entries(settings).map(([name, value]) => [`${prefix}.${name}`, value]));
 
 /** All that the steps of a run depend on, its limits left out. `batchSize`: samples of a step. */
 export function runSettings(
-  { network, loss, parameters }: Model,
+  { network, loss, parameters }: Model | GraphModel,
   settings: TrainSettings,
   { training, validation, prefix, plans, rotated }: Outline,
   batchSize: number,
@@ -27,7 +33,7 @@ export function runSettings(
   const { optimizer, schedule, accumulate, seed, regularization, dropout, clip, average, shuffleBytes } = settings;
   return {
     network: networkText(network),
-    loss,
+    loss: typeof loss === 'string' ? loss : `tokens ${loss.padding} ${loss.smoothing}`,
     precision: precisionOf(parameters),
     samples: training.samples,
     'validation samples': validation?.samples ?? 0,

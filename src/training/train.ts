@@ -4,19 +4,24 @@
 import { checkedControl, throwIfAborted } from '../core/context.js';
 import { NonFiniteError, OptionError } from '../core/errors.js';
 import { precisionOf, type FloatArray } from '../core/floats.js';
-import { requireRole } from '../core/kind.js';
+import { kindOf, requireRole } from '../core/kind.js';
 import type { Blas } from '../dense/blas.js';
 import { defaultBlas, withBlas, type BlasOption } from '../dense/default-blas.js';
 import { LineFile } from '../io/line-file.js';
+import { asGraphModel, isGraphNetwork, type GivenGraphModel, type GraphModel } from '../layers/graph-model.js';
+import { forwardFlops } from '../layers/graph-network.js';
+import type { LossName } from '../network/losses/table.js';
 import { asModel, checkModel, type GivenModel, type Model } from '../network/model.js';
-import type { Network } from '../network/network.js';
+import type { ParameterLayout } from '../network/parameter-layout.js';
 import { onTeam, type Control } from '../parallel/default-team.js';
 import type { Team } from '../parallel/team.js';
 import { Breath } from './breath.js';
 import { checkTrainOptions, type TrainSettings } from './check-options.js';
 import { basisOf, readSnapshot, requireSameRun, type RunSettings, type Snapshot } from './checkpoint.js';
 import type { Code } from './objective/code.js';
-import { Objective } from './objective/objective.js';
+import { PerceptronObjective } from './objective/perceptron-objective.js';
+import type { Objective } from './objective/objective.js';
+import { GraphObjective } from './graph/graph-objective.js';
 import { vectorNumbers } from './objective/workspace.js';
 import { outline, prepare, type Outline, type Subject } from './prepare.js';
 import { runSettings } from './run-settings.js';
@@ -41,7 +46,7 @@ const TEAM_FLOPS = 3e7;
  * NonFiniteError for data or initial parameters that are not finite.
  */
 export async function train(
-  given: GivenModel,
+  given: GivenModel | GivenGraphModel,
   options: TrainOptions = {},
   control: Control & BlasOption = {},
 ): Promise<TrainingRun> {
@@ -50,14 +55,13 @@ export async function train(
 
 /** `train`, of a network that may have a code between two layers; `of` names the caller. */
 export async function runTraining(
-  given: GivenModel,
+  given: GivenModel | GivenGraphModel,
   options: TrainOptions,
   control: Control & BlasOption,
   { of, code }: { readonly of: string; readonly code: Code | null },
 ): Promise<TrainingRun> {
-  const model = asModel(given, of);
+  const model = trainedModel(given, of);
   const run = checkedControl(control, of, { blas: true });
-  checkModel(model);
   const settings = checkTrainOptions(options, model);
   const { team, blas } = await workers(model, settings, control);
   throwIfAborted(run.signal);
@@ -85,16 +89,29 @@ export async function runTraining(
   }
 }
 
+/** The model of a perceptron or of a network of layers, its sizes checked. Throws OptionError, ShapeError. */
+function trainedModel(given: GivenModel | GivenGraphModel, of: string): Model | GraphModel {
+  if (isGivenGraph(given)) return asGraphModel(given, of);
+  const model = asModel(given, of);
+  checkModel(model);
+  return model;
+}
+
+function isGivenGraph(given: GivenModel | GivenGraphModel): given is GivenGraphModel {
+  return kindOf(given) === 'model' && kindOf(given.network) === 'network' && isGraphNetwork(given.network);
+}
+
 /** Who works: the caller's team, else the shared one for large steps, else this thread. */
 async function workers(
-  { network, data }: Model,
+  { network, data }: Model | GraphModel,
   { batchSize }: TrainSettings,
   control: Control & BlasOption,
 ): Promise<{ team: Team | undefined; blas: Blas }> {
   if (control.team !== undefined) requireRole(control.team, 'team', 'The control of train');
   if (control.blas !== undefined) withBlas({ blas: control.blas }, { blas: true }, 'train');
   const count = batchSize === 'all' ? data.samples : Math.min(batchSize, data.samples);
-  const large = 6 * network.parameters * count >= TEAM_FLOPS;
+  const each = isGraphNetwork(network) ? 3 * forwardFlops(network) : 6 * network.parameters;
+  const large = each * count >= TEAM_FLOPS;
   const team = control.team ?? (control.blas === undefined && large ? (await onTeam({}, 'train')).team : undefined);
   return { team, blas: control.blas ?? team?.blas ?? defaultBlas() };
 }
@@ -110,7 +127,7 @@ function requireFinite(parameters: FloatArray): void {
 
 /** The checkpoint to go on from, if there is one. */
 async function resumed(
-  { network, parameters }: Model,
+  { network, parameters }: Model | GraphModel,
   { checkpoint, resume }: TrainSettings,
   { record, plan }: { readonly record: RunSettings; readonly plan: Outline },
 ): Promise<Snapshot | null> {
@@ -129,7 +146,7 @@ async function resumed(
 }
 
 async function openObjective(
-  { loss }: Model,
+  { loss }: Model | GraphModel,
   { network, parameters, training }: Subject,
   settings: TrainSettings,
   {
@@ -148,24 +165,28 @@ async function openObjective(
 ): Promise<Objective> {
   const { optimizer, average, accumulate, dropout, regularization, seed } = settings;
   const capacity = Math.max(partSize, Math.min(EVALUATED, training.samples));
-  return Objective.open({
-    network,
-    loss,
+  const shared = {
     precision: precisionOf(parameters),
     batchSize: capacity,
     curvature: optimizer.curvature,
-    code,
     spare: optimizer.spare(network, capacity) + spareVectors(network, average !== null, accumulate > 1),
-    dropout,
     regularization,
-    rotatedInputs: rotated,
     seed,
     blas,
     team,
+  };
+  if (isGraphNetwork(network)) return GraphObjective.open({ ...shared, network });
+  return PerceptronObjective.open({
+    ...shared,
+    network,
+    loss: loss as LossName,
+    code,
+    dropout,
+    rotatedInputs: rotated,
   });
 }
 
-const spareVectors = (network: Network, average: boolean, accumulates: boolean): number =>
+const spareVectors = (network: ParameterLayout, average: boolean, accumulates: boolean): number =>
   (Number(average) + Number(accumulates)) * vectorNumbers(network.parameters);
 
 /** The metrics file: a new one, or that of the run that is gone on with, cut where its checkpoint was written. */

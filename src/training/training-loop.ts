@@ -6,7 +6,7 @@ import { AbortedError, FileFormatError, NonFiniteError, OptionError } from '../c
 import type { Blas } from '../dense/blas.js';
 import type { FloatArray } from '../dense/matrix.js';
 import type { LineFile } from '../io/line-file.js';
-import type { LossName } from '../network/losses/table.js';
+import type { GraphLoss } from '../layers/losses.js';
 import { SampleOrder, type Picks } from '../network/sample-order.js';
 import { Breath } from './breath.js';
 import type { TrainSettings } from './check-options.js';
@@ -29,7 +29,7 @@ const CHECKPOINT_MILLISECONDS = 120_000;
 /** What a loop works with. */
 export interface LoopParts {
   readonly subject: Subject;
-  readonly loss: LossName;
+  readonly loss: GraphLoss;
   readonly settings: TrainSettings;
   /** What its checkpoints are compared by. */
   readonly record: RunSettings;
@@ -75,13 +75,14 @@ export class TrainingLoop {
     this.#metrics = metrics;
     this.#breath = new Breath(control.signal);
     const { seed, shuffleBytes, epochs, steps, average, optimizer } = settings;
-    this.#order = new SampleOrder(subject.training, loss, { batchSize, seed, shuffleBytes });
+    const checked = typeof loss === 'string' ? loss : null;
+    this.#order = new SampleOrder(subject.training, checked, { batchSize, seed, shuffleBytes });
     this.#validation =
       subject.validation === null
         ? null
         : subject.validation === subject.training
           ? this.#order
-          : new SampleOrder(subject.validation, loss, { batchSize: objective.capacity, seed, shuffleBytes });
+          : new SampleOrder(subject.validation, checked, { batchSize: objective.capacity, seed, shuffleBytes });
     this.#totalSteps = Math.min(steps, epochs * this.#order.batches);
     objective.parameters.set(subject.parameters);
     this.#averaged = average === null ? null : objective.vector();

@@ -219,6 +219,13 @@ describe.each(PRECISIONS)('kernels that move numbers, in %s', (precision) => {
     const axis = { count: 5, from: 4, to: 4 };
     k.copyChunks(4, [axis], x, 0, y);
     expect(y).toEqual(x);
+    // Chunks that follow each other, in runs that do not.
+    const [run, runs] = [
+      { count: 2, from: 3, to: 3 },
+      { count: 2, from: 10, to: 7 },
+    ];
+    k.copyChunks(3, [run, runs], x, 0, y.fill(0));
+    expect([...y]).toEqual([...x.subarray(0, 6), 0, ...x.subarray(10, 16), ...Array<number>(7).fill(0)]);
     expect(() => k.copyChunks(5, [axis], x, 0, y)).toThrow(/x must be .* 21 numbers/);
     expect(() => k.copyChunks(4, [{ ...axis, to: 5 }], x, 0, y)).toThrow(/y must be .* 24 numbers/);
     expect(() => k.copyChunks(4, [{ ...axis, from: -4 }], x, 0, y)).toThrow(/distance of chunks in x/);

@@ -7,7 +7,7 @@ import { VectorMemory } from '#hmatrix/dense/vector-memory.js';
 export const PRECISIONS: readonly Precision[] = ['f32', 'f64'];
 export const epsilonOf = (precision: Precision): number => (precision === 'f32' ? 2 ** -23 : 2 ** -52);
 const smallestOf = (precision: Precision): number => (precision === 'f32' ? 2 ** -126 : 2 ** -1022);
-export const memory = VectorMemory.open(64 * 2 ** 20);
+export const memory = VectorMemory.open(256 * 2 ** 20);
 
 export function normal(n: number, precision: Precision, seed: number, scale = 1): FloatArray {
   const x = memory.take(n, precision);

@@ -322,17 +322,10 @@ export class PortableTensorKernels implements TensorKernels {
     const from = this.#arrays.at(x, end(inner.from, outer.from), 'x');
     const to = this.#arrays.at(y, end(inner.to, outer.to), 'y');
     if (empty) return;
-    this.#routines.copyChunks(
-      chunk,
-      inner.count,
-      inner.from,
-      inner.to,
-      outer.count,
-      outer.from,
-      outer.to,
-      from,
-      beta,
-      to,
-    );
+    const { copyChunks: copy } = this.#routines;
+    // Chunks that follow each other are one.
+    if (inner.from === chunk && inner.to === chunk)
+      copy(chunk * inner.count, outer.count, outer.from, outer.to, 1, 0, 0, from, beta, to);
+    else copy(chunk, inner.count, inner.from, inner.to, outer.count, outer.from, outer.to, from, beta, to);
   }
 }

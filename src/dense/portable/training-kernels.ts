@@ -214,10 +214,11 @@ export class TrainingKernels implements VectorKernels {
   ): void {
     const kind = numberOf(name);
     const from = this.#at(x, n, 'x');
-    const to = this.#atIfAny(y, n, 'y');
     const slopeAt = this.#atIfAny(slope, n, 'slope');
     const curvatureAt = this.#atIfAny(curvature, n, 'curvature');
-    this.#routines.activate(kind, n, 1, from, to, n, slopeAt, curvatureAt);
+    // A value that is not asked for is overwritten by a derivative.
+    const to = this.#atIfAny(y, n, 'y') || slopeAt || curvatureAt;
+    if (to !== 0) this.#routines.activate(kind, n, 1, from, to, n, slopeAt, curvatureAt);
   }
 
   lossGradient(

@@ -15,8 +15,9 @@ import type { FloatArray } from '../../core/floats.js';
 import type { Blas } from '../../dense/blas.js';
 import { view, type Matrix } from '../../dense/matrix.js';
 import { symmetricEigen } from '../../dense/symmetric-eigen.js';
-import type { Network } from '../../network/network.js';
+import type { ParameterLayout } from '../../network/parameter-layout.js';
 import type { Objective } from '../objective/objective.js';
+import { PerceptronObjective } from '../objective/perceptron-objective.js';
 import { vectorNumbers } from '../objective/workspace.js';
 import type { NewtonCurvature, Point } from './point.js';
 import type { Bound, Solved, Solver, SolverPlan } from './solver.js';
@@ -45,7 +46,7 @@ export const denseSolver = (settings: DenseSettings): SolverPlan => ({
 });
 
 /** Throws OptionError for more parameters than a dense matrix may have. */
-function requireDense({ parameters }: Network, most: number): void {
+function requireDense({ parameters }: ParameterLayout, most: number): void {
   if (parameters > most) {
     throw new OptionError(
       `A matrix of ${parameters} parameters takes ${inUnits(8 * parameters ** 2)}, and as many products a step: ` +
@@ -113,11 +114,11 @@ class DenseSolver implements Solver {
   #sort({ objective, plan }: Point): void {
     this.#size = 0;
     this.#deadCount = 0;
-    const a = objective.inputsOf(0);
+    const a = objective instanceof PerceptronObjective ? objective.inputsOf(0) : null;
     objective.network.layers.forEach(({ width, outputs, offset }, ℓ) => {
       if (plan.layers[ℓ] === null) return;
       const zero = new Uint8Array(width);
-      if (ℓ === 0) {
+      if (ℓ === 0 && a !== null) {
         zero.fill(1);
         for (let at = 0; at < width * objective.count; at++) if (a[at] !== 0) zero[at % width] = 0;
       }

@@ -16,8 +16,9 @@ import { inUnits } from '../../core/memory.js';
 import { sharedFloat64 } from '../../core/shared-array.js';
 import { floats, type FloatArray } from '../../core/floats.js';
 import { view } from '../../dense/matrix.js';
-import { layerWeights, type Network } from '../../network/network.js';
-import type { Objective } from '../objective/objective.js';
+import { layerWeights } from '../../network/network.js';
+import type { ParameterLayout } from '../../network/parameter-layout.js';
+import { requirePerceptron, type PerceptronObjective } from '../objective/perceptron-objective.js';
 import { vectorNumbers } from '../objective/workspace.js';
 import type { Point } from './point.js';
 import type { Bound, Solved, Solver, SolverPlan } from './solver.js';
@@ -26,8 +27,8 @@ import type { Bound, Solved, Solver, SolverPlan } from './solver.js';
 const REFINED = 1e-10;
 const MOST_TURNS = 2;
 
-const widest = ({ layers }: Network): number => Math.max(...layers.map(({ outputs }) => outputs));
-const units = ({ layers }: Network): number => layers.reduce((sum, { outputs }) => sum + outputs, 0);
+const widest = ({ layers }: ParameterLayout): number => Math.max(...layers.map(({ outputs }) => outputs));
+const units = ({ layers }: ParameterLayout): number => layers.reduce((sum, { outputs }) => sum + outputs, 0);
 
 /**
  * The dual solver of Gauss–Newton systems: 2nr(nr + N) flops for the matrix, (nr)³/3 for each λ. Numbers: nr for each
@@ -42,7 +43,7 @@ export const dualSolver = (): SolverPlan => ({
       2 * vectorNumbers(network.parameters)
     );
   },
-  begin: (objective) => new DualSolver(objective),
+  begin: (objective) => new DualSolver(requirePerceptron(objective, "solver: 'dual'", "solver: 'cg'")),
 });
 
 /** Most rows, samples times outputs: 8 GB. */
@@ -61,7 +62,7 @@ function requireDual(rows: number): void {
 
 class DualSolver implements Solver {
   readonly rule = 'dual gauss-newton';
-  readonly #objective: Objective;
+  readonly #objective: PerceptronObjective;
   readonly #errors: readonly FloatArray[];
   readonly #images: FloatArray;
   readonly #right: FloatArray;
@@ -75,7 +76,7 @@ class DualSolver implements Solver {
   readonly #y: Float64Array;
   #factored = Number.NaN;
 
-  constructor(objective: Objective) {
+  constructor(objective: PerceptronObjective) {
     const { network, capacity, precision } = objective;
     const rows = capacity * network.outputs;
     this.#objective = objective;

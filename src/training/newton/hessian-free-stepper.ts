@@ -5,7 +5,7 @@
  */
 import type { AbortSignalLike } from '../../core/context.js';
 import type { FloatArray } from '../../core/floats.js';
-import type { Network } from '../../network/network.js';
+import type { ParameterLayout } from '../../network/parameter-layout.js';
 import type { Objective } from '../objective/objective.js';
 import type { StepPlan, StepReport, Stepper } from '../optimizer.js';
 import { nextDamping, reductionRatio, type DampingRule } from './adaptation.js';
@@ -32,7 +32,7 @@ export interface HessianFreeSettings {
 const KEPT = 16;
 
 /** Numbers of memory besides the preconditioner's. */
-export const hessianFreeNumbers = ({ parameters }: Network): number => (KEPT + 8) * vectorNumbers(parameters);
+export const hessianFreeNumbers = ({ parameters }: ParameterLayout): number => (KEPT + 8) * vectorNumbers(parameters);
 
 /** Hessian-free optimization on one objective. */
 export class HessianFreeStepper implements Stepper {

@@ -4,7 +4,7 @@
  * whose sᵀy is not positive is left out.
  */
 import type { FloatArray } from '../../core/floats.js';
-import type { Network } from '../../network/network.js';
+import type { ParameterLayout } from '../../network/parameter-layout.js';
 import type { Objective } from '../objective/objective.js';
 import type { StepPlan, StepReport, Stepper } from '../optimizer.js';
 import type { LineEnd } from './line-search.js';
@@ -16,7 +16,7 @@ import { Point, type Slopes } from './point.js';
 const LEAST_COSINE = 1e-10;
 
 /** Numbers of memory for a history. */
-export const lbfgsNumbers = ({ parameters }: Network, history: number): number =>
+export const lbfgsNumbers = ({ parameters }: ParameterLayout, history: number): number =>
   (2 * history + 5) * vectorNumbers(parameters);
 
 /** L-BFGS on one objective. */

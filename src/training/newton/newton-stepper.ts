@@ -11,7 +11,7 @@
  */
 import { NonFiniteError } from '../../core/errors.js';
 import type { FloatArray } from '../../core/floats.js';
-import type { Network } from '../../network/network.js';
+import type { ParameterLayout } from '../../network/parameter-layout.js';
 import type { Objective } from '../objective/objective.js';
 import type { StepPlan, StepReport, Stepper } from '../optimizer.js';
 import { nextDamping, nextRadius, reductionRatio, type DampingRule } from './adaptation.js';
@@ -42,7 +42,7 @@ export interface NewtonSettings {
 }
 
 /** Numbers of memory besides the solver's: the direction, a trial, and a place for a product or θ. */
-export const newtonNumbers = ({ parameters }: Network): number => 3 * vectorNumbers(parameters);
+export const newtonNumbers = ({ parameters }: ParameterLayout): number => 3 * vectorNumbers(parameters);
 
 /** A step's direction, as solve and shape left it. */
 interface Direction {

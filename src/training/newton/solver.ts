@@ -3,7 +3,7 @@
  * (newton-stepper.ts).
  */
 import type { FloatArray } from '../../core/floats.js';
-import type { Network } from '../../network/network.js';
+import type { ParameterLayout } from '../../network/parameter-layout.js';
 import type { Objective } from '../objective/objective.js';
 import type { Point } from './point.js';
 
@@ -38,6 +38,6 @@ export interface Solver {
 /** A solver before it has memory. */
 export interface SolverPlan {
   /** Numbers of the objective's memory. */
-  readonly spare: (network: Network, batchSize: number) => number;
+  readonly spare: (network: ParameterLayout, batchSize: number) => number;
   readonly begin: (objective: Objective) => Solver;
 }

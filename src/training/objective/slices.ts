@@ -5,7 +5,7 @@
  * Slices go forward and backward, each on its own samples; blocks then sum over all samples, gradient(block) =
  * Ā_{ℓ−1}·D_ℓ(block)ᵀ, so that no worker has a gradient of its own that would have to be added.
  */
-import type { Network } from '../../network/network.js';
+import type { ParameterLayout } from '../../network/parameter-layout.js';
 import { independentTasks, taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 
 /** Fewer samples than this make a GEMM that runs well below the machine's rate. */
@@ -42,7 +42,7 @@ function bound(k: number, parts: number, outputs: number): number {
 }
 
 /** The blocks of θ, in the order of θ. */
-export function parameterBlocks(network: Network): Block[] {
+export function parameterBlocks(network: ParameterLayout): Block[] {
   const cut = network.layers.flatMap(({ width, outputs, offset }, layer) => {
     const parts = Math.max(1, Math.min(MOST_BLOCKS, outputs, Math.round((width * outputs) / NUMBERS)));
     return Array.from({ length: parts }, (_, k): Omit<Block, 'index'> => {

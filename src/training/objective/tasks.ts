@@ -6,6 +6,7 @@ import { VectorMemory, type VectorKernels } from '../../dense/vector-memory.js';
 import { block, mirrorLower, view, type Matrix } from '../../dense/matrix.js';
 import type { Blas } from '../../dense/blas.js';
 import { defineTask, type WorkerContext } from '../../parallel/task.js';
+import { gradientMoment } from './gradient-moment.js';
 import { parameterBlocks, sliceCount, sliceFirst, type Block } from './slices.js';
 import { Passes } from './passes.js';
 import { RPasses } from './r-pass.js';
@@ -275,20 +276,22 @@ export class ObjectiveWorker {
   ): void {
     const { width, outputs, offset } = this.#workspace.network.layers[layer];
     const spans = this.#workspace.layers[layer];
-    const ofGradient = of === 'gradientRows' || of === 'gradientColumns';
-    const rows = of === 'inputs' || of === 'gradientRows' ? width : outputs;
-    const share = ofGradient ? 1 - keep : (1 - keep) / count;
-    const x = ofGradient
-      ? view(this.#arrays.of(this.#workspace.gradient), offset, width, outputs)
-      : this.#matrix(of === 'inputs' ? spans.inputs : spans.tangents!, rows, count);
     const target = this.#arrays.of(out);
+    if (of === 'gradientRows' || of === 'gradientColumns') {
+      const g = view(this.#arrays.of(this.#workspace.gradient), offset, width, outputs);
+      gradientMoment(this.#blas, g, { of, diagonal }, keep, target);
+      return;
+    }
+    const rows = of === 'inputs' ? width : outputs;
+    const share = (1 - keep) / count;
+    const x = this.#matrix(of === 'inputs' ? spans.inputs : spans.tangents!, rows, count);
     if (diagonal) {
       for (let k = 0; k < rows; k++) target[k] *= keep;
       for (let at = 0; at < rows * count;) for (let k = 0; k < rows; k++, at++) target[k] += share * x.data[at] ** 2;
       return;
     }
     const square = view(target, 0, rows, rows);
-    this.#blas.syrk('L', of === 'gradientColumns' ? 'T' : 'N', share, x, keep, square);
+    this.#blas.syrk('L', 'N', share, x, keep, square);
     mirrorLower(square);
   }
 

@@ -18,7 +18,7 @@ import { taskGraph, type TaskGraph } from '../../parallel/task-graph.js';
 import type { SliceViews } from './slice-views.js';
 import type { Block } from './slices.js';
 import { decayBlock, updateBlock, type Blockwise, type Rule, type Update } from './update.js';
-import type { Span, SpanArrays, Workspace } from './workspace.js';
+import type { Span, SpanArrays } from './workspace.js';
 
 /** U_A (width × width) and U_Γ (outputs × outputs) of a layer; null: the identity. */
 export interface LayerBasis {
@@ -107,7 +107,7 @@ function remaining(basis: LayerBasis, turned: SampleTurns | null, layer: number)
 
 /** One worker's side of turns and bases. */
 export class Turns {
-  readonly #workspace: Workspace;
+  readonly #workspace: Blockwise['workspace'];
   readonly #kernels: VectorKernels;
   readonly #blockwise: Blockwise;
   readonly #blas: Blas;

@@ -4,7 +4,7 @@
  */
 import type { FloatArray } from '../../core/floats.js';
 import type { VectorKernels } from '../../dense/vector-memory.js';
-import type { Layer } from '../../network/network.js';
+import type { LayerBlock, ParameterLayout } from '../../network/parameter-layout.js';
 import type { Block } from './slices.js';
 import type { Span, Workspace } from './workspace.js';
 
@@ -46,7 +46,7 @@ export interface LayerUpdate {
 
 /** What an update works on; `part`: a block's part of a vector. */
 export interface Blockwise {
-  readonly workspace: Workspace;
+  readonly workspace: Pick<Workspace, 'parameters' | 'gradient'> & { readonly network: ParameterLayout };
   readonly kernels: VectorKernels;
   readonly part: (vector: Span, block: Block) => FloatArray;
 }
@@ -88,7 +88,7 @@ export function updateBlock({ workspace, kernels, part }: Blockwise, block: Bloc
 export function decayBlock(
   kernels: VectorKernels,
   { decay, decayBias }: LayerUpdate,
-  { width, inputs }: Layer,
+  { width, inputs }: LayerBlock,
   block: Block,
   θ: FloatArray,
 ): void {

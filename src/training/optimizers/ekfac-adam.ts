@@ -198,8 +198,9 @@ class EkfacAdamStepper implements Stepper {
    * of one with more than n inputs. None where the bases change at this step, or the gradient itself is asked for.
    */
   #turnedSamples(t: number): SampleTurns | null {
-    const { count, network, regularization } = this.#objective;
-    if (this.#changes(t) || this.#settings.statistics === 'gradients' || regularization > 0) return null;
+    const { count, network, regularization, turnsSamples } = this.#objective;
+    if (!turnsSamples || this.#changes(t) || this.#settings.statistics === 'gradients' || regularization > 0)
+      return null;
     const bases = this.#bases();
     const [inputs, , errors] = this.#spare;
     const layers = network.layers.map(({ width, outputs }, ℓ) => ({

@@ -7,8 +7,7 @@
  *             is a sum over them), where the side is too large or has one unit
  */
 import type { FloatArray } from '../../core/floats.js';
-import { squaredScale } from '../../network/losses/table.js';
-import type { Layer, Network } from '../../network/network.js';
+import type { LayerBlock, ParameterLayout } from '../../network/parameter-layout.js';
 import type { Objective } from '../objective/objective.js';
 import type { LayerBasis } from '../objective/turn.js';
 import { spanOf, vectorNumbers, type Span } from '../objective/workspace.js';
@@ -41,13 +40,13 @@ export interface Side {
 const OF_INPUT = { factors: 'inputs', gradients: 'gradientRows' } as const;
 const OF_OUTPUT = { factors: 'errors', gradients: 'gradientColumns' } as const;
 
-const sizes = ({ width, outputs }: Layer): readonly (readonly ['input' | 'output', number])[] => [
+const sizes = ({ width, outputs }: LayerBlock): readonly (readonly ['input' | 'output', number])[] => [
   ['input', width],
   ['output', outputs],
 ];
 
 /** Numbers of the objective's memory that the sides take, at most. */
-export const sidesSpare = ({ layers }: Network, { largestSide, values }: SidesOptions): number =>
+export const sidesSpare = ({ layers }: ParameterLayout, { largestSide, values }: SidesOptions): number =>
   layers
     .flatMap(sizes)
     .map(([, size]) => {
@@ -57,10 +56,6 @@ export const sidesSpare = ({ layers }: Network, { largestSide, values }: SidesOp
     .reduce((sum, numbers) => sum + numbers, 0);
 
 const isDense = (size: number, largestSide: number): boolean => size > 1 && size <= largestSide;
-
-/** Whether Γ of the last layer is diagonal: its loss is a sum over the outputs, its activation elementwise. */
-const hasDiagonalOutputs = ({ loss, network }: Objective): boolean =>
-  loss === 'bce' || squaredScale(loss, network.outputs) !== null;
 
 /** The factors and eigenbases of all layers. */
 export class KroneckerSides {
@@ -76,10 +71,10 @@ export class KroneckerSides {
     const byConstruction = (layer: number, of: 'input' | 'output'): boolean =>
       of === 'input'
         ? layer === 0 && objective.rotatedInputs
-        : layer === last && options.statistics === 'factors' && hasDiagonalOutputs(objective);
+        : layer === last && options.statistics === 'factors' && objective.diagonalOutputs;
     this.sides = objective.network.layers.map((one, layer) => {
       const [input, output] = sizes(one).map(([of, size]): Side => {
-        const dense = isDense(size, options.largestSide) && !byConstruction(layer, of);
+        const dense = objective.hasFactors(layer) && isDense(size, options.largestSide) && !byConstruction(layer, of);
         const take = (asked: boolean, length: number): FloatArray | null => (asked ? objective.take(length) : null);
         return {
           layer,

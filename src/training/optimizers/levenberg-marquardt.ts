@@ -4,7 +4,7 @@
  */
 import { requireName } from '../../core/checks.js';
 import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
-import type { Network } from '../../network/network.js';
+import type { ParameterLayout } from '../../network/parameter-layout.js';
 import type { Optimizer } from '../optimizer.js';
 import { cgSolver } from '../newton/cg-solver.js';
 import { composeNewton, SEARCH_KEYS, type SearchOptions } from '../newton/compose.js';
@@ -46,7 +46,11 @@ const MOST_ROWS = 2000;
 const MOST_DENSE = 20_000;
 
 /** The form for a network and a batch. */
-export function chooseLmSolver(solver: LmSolver, { parameters, outputs }: Network, batchSize: number): LmSolver {
+export function chooseLmSolver(
+  solver: LmSolver,
+  { parameters, outputs }: ParameterLayout,
+  batchSize: number,
+): LmSolver {
   if (solver !== 'auto') return solver;
   const rows = batchSize * outputs;
   if (Math.min(parameters, rows) > MOST_ROWS) return 'cg';
@@ -67,7 +71,7 @@ export function levenbergMarquardt(options: LevenbergMarquardtOptions = {}): Opt
   requireName(solver, 'solver', name, LM_SOLVERS);
   requireCount(iterations, 'iterations', name);
   requireNumber(tolerance, 'tolerance', name, { closed: true, most: 1 });
-  const plan = (network: Network, batchSize: number): SolverPlan => {
+  const plan = (network: ParameterLayout, batchSize: number): SolverPlan => {
     switch (chooseLmSolver(solver, network, batchSize)) {
       case 'dense':
         return denseSolver({ curvature: 'gauss-newton', eigenvalues: 'absolute', most: MOST_DENSE });

@@ -22,7 +22,7 @@ import { availableMemory } from '../../../io/machine.js';
 import { memoryDataSet } from '../../../network/data-set.js';
 import { openTeam } from '../../../parallel/default-team.js';
 import type { Team } from '../../../parallel/team.js';
-import type { Objective } from '../../objective/objective.js';
+import { requirePerceptron, type PerceptronObjective } from '../../objective/perceptron-objective.js';
 import { vectorNumbers } from '../../objective/workspace.js';
 import type { Point } from '../point.js';
 import { hierarchicalCosts, matrixBytes, neededBytes, type HierarchicalCosts } from './hierarchical-costs.js';
@@ -53,15 +53,17 @@ export const hierarchicalPreconditioner = (settings: HierarchicalSettings): Prec
   return {
     spare: ({ parameters, inputs, outputs }, batchSize) =>
       vectorNumbers(parameters) + vectorNumbers(inputs * most(batchSize)) + vectorNumbers(outputs * most(batchSize)),
-    begin: (objective, numbers) =>
-      new HierarchicalPreconditioner(objective, settings, most(objective.capacity), numbers),
+    begin: (objective, numbers) => {
+      const own = requirePerceptron(objective, "preconditioner: 'hierarchical'", "preconditioner: 'kfac'");
+      return new HierarchicalPreconditioner(own, settings, most(objective.capacity), numbers);
+    },
   };
 };
 
 class HierarchicalPreconditioner implements Preconditioner {
   readonly arrays: Readonly<Record<string, FloatArray>>;
   note: string | undefined;
-  readonly #objective: Objective;
+  readonly #objective: PerceptronObjective;
   readonly #share: number | undefined;
   readonly #numbers: Record<string, number>;
   /** What it was made of. */
@@ -74,7 +76,7 @@ class HierarchicalPreconditioner implements Preconditioner {
   #point: Point | undefined;
 
   constructor(
-    objective: Objective,
+    objective: PerceptronObjective,
     { share }: HierarchicalSettings,
     mostSamples: number,
     numbers: Record<string, number>,

@@ -6,7 +6,8 @@
 import type { FloatArray } from '../../../core/floats.js';
 import type { Blas } from '../../../dense/blas.js';
 import { view } from '../../../dense/matrix.js';
-import { layerWeights, type Network } from '../../../network/network.js';
+import { layerWeights } from '../../../network/network.js';
+import type { ParameterLayout } from '../../../network/parameter-layout.js';
 import type { Objective } from '../../objective/objective.js';
 import { vectorNumbers } from '../../objective/workspace.js';
 import type { Point } from '../point.js';
@@ -15,7 +16,7 @@ import type { Preconditioner, PreconditionerPlan } from './preconditioner.js';
 const GROWTH = 10;
 const MOST_TRIES = 12;
 
-const sides = ({ layers }: Network): number[] => layers.flatMap(({ width, outputs }) => [width, outputs]);
+const sides = ({ layers }: ParameterLayout): number[] => layers.flatMap(({ width, outputs }) => [width, outputs]);
 
 /** K-FAC's preconditioner: for each layer width² + outputs² numbers. */
 export const kfacPreconditioner: PreconditionerPlan = {

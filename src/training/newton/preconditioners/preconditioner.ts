@@ -3,7 +3,7 @@
  */
 import type { AbortSignalLike } from '../../../core/context.js';
 import type { FloatArray } from '../../../core/floats.js';
-import type { Network } from '../../../network/network.js';
+import type { ParameterLayout } from '../../../network/parameter-layout.js';
 import type { Objective } from '../../objective/objective.js';
 import type { Point } from '../point.js';
 
@@ -27,7 +27,7 @@ export interface Preconditioner {
 
 /** A preconditioner before it has memory. */
 export interface PreconditionerPlan {
-  readonly spare: (network: Network, batchSize: number) => number;
+  readonly spare: (network: ParameterLayout, batchSize: number) => number;
   /** `numbers` are the stepper's: scalars that are kept from step to step are added there, under names of its own. */
   readonly begin: (objective: Objective, numbers: Record<string, number>) => Preconditioner | undefined;
 }

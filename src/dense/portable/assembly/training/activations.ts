@@ -1,5 +1,5 @@
 /**
- * Activations with their first and second derivatives, each where its pointer is not 0. Compiled to WebAssembly. Each
+ * Activations, with their first and second derivatives where pointers for them are not 0. Compiled to WebAssembly. Each
  * from one exponential of a number that is not positive, so that slopes keep their relative accuracy where a unit
  * saturates.
  */
@@ -17,7 +17,10 @@ const GELU: i32 = 5;
 const SILU: i32 = 6;
 const LEAKY_RELU: i32 = 7;
 
-/** y ← φ(x) on columns ld apart in both; slope and curvature without gaps. y may be x. */
+/**
+ * y ← φ(x) on columns ld apart in both; slope and curvature without gaps. y may be x; where it is slope or curvature,
+ * what is asked for last stands there: they are written in this order.
+ */
 export function activate<T>(
   kind: i32, rows: i32, cols: i32, x: usize, y: usize, ld: i32, slope: usize, curvature: usize,
 ): void {
@@ -30,7 +33,7 @@ export function activate<T>(
   for (let j = 0; j < cols; ++j) {
     run<T>(kind, rows, x, y, slope, curvature);
     x += distance;
-    if (y) y += distance;
+    y += distance;
     if (slope) slope += height;
     if (curvature) curvature += height;
   }
@@ -54,7 +57,7 @@ function loop<T>(kind: i32, n: i32, x: usize, y: usize, slope: usize, curvature:
   for (; i >= lanes; i -= lanes) {
     step<T>(kind, x, y, slope, curvature, lanesOf<T>());
     x += 16;
-    if (y) y += 16;
+    y += 16;
     if (slope) slope += 16;
     if (curvature) curvature += 16;
   }
@@ -67,7 +70,7 @@ function step<T>(kind: i32, from: usize, y: usize, slope: usize, curvature: usiz
   const zero = v128.splat<T>(<T>0);
   const one = constant<T>(ONE);
   if (kind == RELU) {
-    if (y) write<T>(y, v128.andnot(x, v128.le<T>(x, zero)), count);
+    write<T>(y, v128.andnot(x, v128.le<T>(x, zero)), count);
     if (slope) write<T>(slope, v128.and(v128.gt<T>(x, zero), one), count);
     if (curvature) write<T>(curvature, zero, count);
   } else if (kind == TANH) {
@@ -79,7 +82,7 @@ function step<T>(kind: i32, from: usize, y: usize, slope: usize, curvature: usiz
     const complement = v128.sub<T>(v128.sub<T>(one, scale), v128.mul<T>(p, scale));
     const inverse = v128.div<T>(one, v128.sub<T>(constant<T>(TWO), complement));
     const value = withSign<T>(v128.mul<T>(complement, inverse), x);
-    if (y) write<T>(y, value, count);
+    write<T>(y, value, count);
     if (slope || curvature) {
       const twice = v128.add<T>(inverse, inverse);
       const derivative = v128.mul<T>(assemble<T>(p, scale), v128.mul<T>(twice, twice));
@@ -91,7 +94,7 @@ function step<T>(kind: i32, from: usize, y: usize, slope: usize, curvature: usiz
     const s = v128.div<T>(one, v128.add<T>(one, e));
     const t = v128.mul<T>(e, s);
     const negative = v128.lt<T>(x, zero);
-    if (y) write<T>(y, v128.bitselect(t, s, negative), count);
+    write<T>(y, v128.bitselect(t, s, negative), count);
     if (slope || curvature) {
       const derivative = v128.mul<T>(t, s);
       if (slope) write<T>(slope, derivative, count);
@@ -104,7 +107,7 @@ function step<T>(kind: i32, from: usize, y: usize, slope: usize, curvature: usiz
   } else if (kind == SOFTPLUS) {
     const e = expMinusMagnitude<T>(x);
     const negative = v128.lt<T>(x, zero);
-    if (y) write<T>(y, v128.add<T>(v128.andnot(x, negative), log1p<T>(e)), count);
+    write<T>(y, v128.add<T>(v128.andnot(x, negative), log1p<T>(e)), count);
     if (slope || curvature) {
       const s = v128.div<T>(one, v128.add<T>(one, e));
       const t = v128.mul<T>(e, s);
@@ -119,7 +122,7 @@ function step<T>(kind: i32, from: usize, y: usize, slope: usize, curvature: usiz
     const e = gaussian<T>(t);
     const tail = v128.mul<T>(e, scaledTail<T>(t));
     const Φ = v128.bitselect(tail, v128.sub<T>(one, tail), v128.lt<T>(x, zero));
-    if (y) write<T>(y, v128.mul<T>(v128.pmax<T>(x, v128.neg<T>(far)), Φ), count);
+    write<T>(y, v128.mul<T>(v128.pmax<T>(x, v128.neg<T>(far)), Φ), count);
     if (slope || curvature) {
       const density = v128.mul<T>(e, constant<T>(INV_SQRT_TWO_PI));
       if (slope) write<T>(slope, v128.add<T>(Φ, v128.mul<T>(near, density)), count);
@@ -133,7 +136,7 @@ function step<T>(kind: i32, from: usize, y: usize, slope: usize, curvature: usiz
     const s = v128.div<T>(one, v128.add<T>(one, e));
     const t = v128.mul<T>(e, s);
     const sigma = v128.bitselect(t, s, v128.lt<T>(x, zero));
-    if (y) write<T>(y, v128.mul<T>(v128.pmax<T>(x, least), sigma), count);
+    write<T>(y, v128.mul<T>(v128.pmax<T>(x, least), sigma), count);
     if (slope || curvature) {
       const near = v128.pmin<T>(v128.abs<T>(x), v128.neg<T>(least));
       const derivative = v128.mul<T>(t, s);
@@ -146,11 +149,11 @@ function step<T>(kind: i32, from: usize, y: usize, slope: usize, curvature: usiz
   } else if (kind == LEAKY_RELU) {
     const leak = constant<T>(LEAK);
     const positive = v128.gt<T>(x, zero);
-    if (y) write<T>(y, v128.bitselect(x, v128.mul<T>(leak, x), positive), count);
+    write<T>(y, v128.bitselect(x, v128.mul<T>(leak, x), positive), count);
     if (slope) write<T>(slope, v128.bitselect(one, leak, positive), count);
     if (curvature) write<T>(curvature, zero, count);
   } else {
-    if (y) write<T>(y, x, count);
+    write<T>(y, x, count);
     if (slope) write<T>(slope, one, count);
     if (curvature) write<T>(curvature, zero, count);
   }

@@ -64,12 +64,14 @@ function multiplied<T>(reads: bool, n: i32, alpha: T, x: usize, s: usize, beta: 
   const b = v128.splat<T>(beta);
   const lanes = lanesOf<T>();
   let i = n;
-  for (; i >= 2 * lanes; i -= 2 * lanes) {
+  for (; i >= 4 * lanes; i -= 4 * lanes) {
     product<T>(reads, a, x, s, b, y, lanesOf<T>());
     product<T>(reads, a, x + 16, s + 16, b, y + 16, lanesOf<T>());
-    x += 32;
-    s += 32;
-    y += 32;
+    product<T>(reads, a, x + 32, s + 32, b, y + 32, lanesOf<T>());
+    product<T>(reads, a, x + 48, s + 48, b, y + 48, lanesOf<T>());
+    x += 64;
+    s += 64;
+    y += 64;
   }
   for (; i > 0; i -= lanes) {
     product<T>(reads, a, x, s, b, y, min(i, lanes));

@@ -25,30 +25,33 @@ export function combineColumns<T>(
 function dispatch<T>(
   byRows: bool, rows: i32, cols: i32, a: usize, x: usize, b: usize, z: usize, c: usize, beta: T, y: usize,
 ): void {
-  if (byRows) withTerms<T>(true, rows, cols, a, x, b, z, c, beta, y);
-  else withTerms<T>(false, rows, cols, a, x, b, z, c, beta, y);
+  if (beta != <T>0) {
+    if (byRows) withTerms<T>(true, true, rows, cols, a, x, b, z, c, beta, y);
+    else withTerms<T>(true, false, rows, cols, a, x, b, z, c, beta, y);
+  } else {
+    if (byRows) withTerms<T>(false, true, rows, cols, a, x, b, z, c, beta, y);
+    else withTerms<T>(false, false, rows, cols, a, x, b, z, c, beta, y);
+  }
 }
 
 @inline
 function withTerms<T>(
-  byRows: bool, rows: i32, cols: i32, a: usize, x: usize, b: usize, z: usize, c: usize, beta: T, y: usize,
+  reads: bool, byRows: bool, rows: i32, cols: i32, a: usize, x: usize, b: usize, z: usize, c: usize, beta: T, y: usize,
 ): void {
-  if (!a) loop<T>(byRows, false, false, true, rows, cols, a, x, b, z, c, beta, y);
-  else if (b && c) loop<T>(byRows, true, true, true, rows, cols, a, x, b, z, c, beta, y);
-  else if (b) loop<T>(byRows, true, true, false, rows, cols, a, x, b, z, c, beta, y);
-  else if (c) loop<T>(byRows, true, false, true, rows, cols, a, x, b, z, c, beta, y);
-  else loop<T>(byRows, true, false, false, rows, cols, a, x, b, z, c, beta, y);
+  if (!a) loop<T>(reads, byRows, false, false, true, rows, cols, a, x, b, z, c, beta, y);
+  else if (b && c) loop<T>(reads, byRows, true, true, true, rows, cols, a, x, b, z, c, beta, y);
+  else if (b) loop<T>(reads, byRows, true, true, false, rows, cols, a, x, b, z, c, beta, y);
+  else if (c) loop<T>(reads, byRows, true, false, true, rows, cols, a, x, b, z, c, beta, y);
+  else loop<T>(reads, byRows, true, false, false, rows, cols, a, x, b, z, c, beta, y);
 }
 
 @inline
 function loop<T>(
-  byRows: bool, hasA: bool, hasB: bool, hasC: bool, rows: i32, cols: i32, a: usize, x: usize, b: usize, z: usize,
-  c: usize, beta: T, y: usize,
+  reads: bool, byRows: bool, hasA: bool, hasB: bool, hasC: bool, rows: i32, cols: i32, a: usize, x: usize, b: usize,
+  z: usize, c: usize, beta: T, y: usize,
 ): void {
   const lanes = lanesOf<T>();
-  const reads = beta != <T>0;
   const factor = v128.splat<T>(beta);
-  const rest = <usize>(rows & (lanes - 1)) * sizeof<T>();
   let s = v128.splat<T>(<T>0);
   let t = s;
   let u = s;
@@ -61,28 +64,37 @@ function loop<T>(
     }
     let at: usize = 0;
     let i = rows;
-    for (; i >= lanes; i -= lanes) {
+    for (; i >= 2 * lanes; i -= 2 * lanes) {
       if (byRows) {
         if (hasA) s = v128.load(a + at);
         if (hasB) t = v128.load(b + at);
         if (hasC) u = v128.load(c + at);
       }
       blend<T>(hasA, hasB, hasC, s, x, t, z, u, reads, factor, y, lanesOf<T>());
-      at += 16;
-      if (hasA) x += 16;
-      if (hasB) z += 16;
-      y += 16;
-    }
-    if (i > 0) {
       if (byRows) {
-        if (hasA) s = read<T>(a + at, i);
-        if (hasB) t = read<T>(b + at, i);
-        if (hasC) u = read<T>(c + at, i);
+        if (hasA) s = v128.load(a + at, 16);
+        if (hasB) t = v128.load(b + at, 16);
+        if (hasC) u = v128.load(c + at, 16);
+        at += 32;
       }
-      blend<T>(hasA, hasB, hasC, s, x, t, z, u, reads, factor, y, i);
-      if (hasA) x += rest;
-      if (hasB) z += rest;
-      y += rest;
+      blend<T>(hasA, hasB, hasC, s, x + 16, t, z + 16, u, reads, factor, y + 16, lanesOf<T>());
+      if (hasA) x += 32;
+      if (hasB) z += 32;
+      y += 32;
+    }
+    for (; i > 0; i -= lanes) {
+      const count = min(i, lanes);
+      const bytes = <usize>count * sizeof<T>();
+      if (byRows) {
+        if (hasA) s = read<T>(a + at, count);
+        if (hasB) t = read<T>(b + at, count);
+        if (hasC) u = read<T>(c + at, count);
+        at += bytes;
+      }
+      blend<T>(hasA, hasB, hasC, s, x, t, z, u, reads, factor, y, count);
+      if (hasA) x += bytes;
+      if (hasB) z += bytes;
+      y += bytes;
     }
   }
 }

@@ -1,0 +1,88 @@
+/**
+ * A network of layers at given parameters with its data.
+ */
+import { OptionError, ShapeError } from '../core/errors.js';
+import { asFloats } from '../core/numbers.js';
+import type { FloatArray } from '../core/floats.js';
+import type { Matrix } from '../dense/matrix.js';
+import type { Batch, DataSet } from '../network/data-set.js';
+import { numbersEach } from '../tape/shape.js';
+import type { GraphNetwork } from './graph-network.js';
+import type { GraphLoss } from './losses.js';
+
+/** The mean loss over the data; its loss is the network's. */
+export interface GraphModel {
+  readonly network: GraphNetwork;
+  readonly parameters: FloatArray;
+  readonly loss: GraphLoss;
+  readonly data: DataSet;
+}
+
+/** A graph model as callers hand it over. */
+export interface GivenGraphModel {
+  readonly network: GraphNetwork;
+  readonly parameters: ArrayLike<number>;
+  readonly data: DataSet;
+}
+
+/** Whether a network is one of layers (`graphNetwork`), not a perceptron. */
+export const isGraphNetwork = (network: object): network is GraphNetwork =>
+  'kind' in network && network.kind === 'graph';
+
+/** The model, its numbers counted. Throws ShapeError; OptionError for a loss beside that of the network. */
+export function asGraphModel({ network, parameters: given, data, ...rest }: GivenGraphModel, of: string): GraphModel {
+  const loss = (rest as { readonly loss?: unknown }).loss;
+  if (loss !== undefined && loss !== network.loss)
+    throw new OptionError(`The network given to ${of} has its loss from graphNetwork: leave out the model's.`, {
+      loss,
+    });
+  const parameters = asFloats(given, 'parameters');
+  if (parameters.length !== network.parameters)
+    throw new ShapeError(`The network has ${network.parameters} parameters, the vector ${parameters.length}.`, {
+      expected: network.parameters,
+      length: parameters.length,
+    });
+  for (const [name, what] of [
+    ['inputs', 'inputs'],
+    ['outputs', 'targets'],
+  ] as const)
+    if (data[name] !== network[name])
+      throw new ShapeError(
+        `The network takes ${network[name]} numbers of ${what} a sample, the data has ${data[name]}.`,
+        { network: network[name], data: data[name] },
+      );
+  return { network, parameters, loss: network.loss, data };
+}
+
+/** Throws ShapeError where an index of a batch's words is not one of the network's vocabulary. */
+export function requireWords({ inputKinds, loss, training }: GraphNetwork, { inputs, targets }: Batch): void {
+  let first = 0;
+  inputKinds.forEach(({ shape, vocabulary }, k) => {
+    const size = numbersEach(shape);
+    if (vocabulary !== null) requireIndices(inputs, { first, size, words: vocabulary, what: `input ${k}` });
+    first += size;
+  });
+  if (typeof loss === 'string') return;
+  const words = training.output.shape.dims[0];
+  requireIndices(targets, { first: 0, size: targets.rows, words, what: 'the targets' });
+}
+
+function requireIndices(
+  { data, offset, cols, ld }: Matrix,
+  {
+    first,
+    size,
+    words,
+    what,
+  }: { readonly first: number; readonly size: number; readonly words: number; readonly what: string },
+): void {
+  for (let j = 0; j < cols; j++)
+    for (let i = first; i < first + size; i++) {
+      const word = data[offset + i + j * ld];
+      if (Number.isInteger(word) && word >= 0 && word < words) continue;
+      throw new ShapeError(
+        `Position ${i - first} of sample ${j} of ${what} is ${word}: indices of words run from 0 to ${words - 1}.`,
+        { sample: j, position: i - first, word, words },
+      );
+    }
+}

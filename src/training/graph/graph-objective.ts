@@ -1,0 +1,487 @@
+/**
+ * The objective of a network of layers: its passes are tapes, slice by slice, so that optimizers know it as they know
+ * perceptrons (../objective/objective.ts). Dropout is that of its layers; statistics of batch norms are those of a
+ * slice in training, and their running values, which are part of θ, follow every evaluation.
+ */
+import { MemoryError, NonFiniteError, OptionError, ShapeError } from '../../core/errors.js';
+import type { FloatArray, Precision } from '../../core/floats.js';
+import { sharedFloat64 } from '../../core/shared-array.js';
+import type { Blas } from '../../dense/blas.js';
+import { view } from '../../dense/matrix.js';
+import type { VectorKernels, VectorMemory } from '../../dense/vector-memory.js';
+import { requireWords } from '../../layers/graph-model.js';
+import { sliceSamples, type GraphNetwork } from '../../layers/graph-network.js';
+import type { Pass } from '../../layers/network-plan.js';
+import type { Batch } from '../../network/data-set.js';
+import type { Picks } from '../../network/sample-order.js';
+import { independentTasks, type TaskGraph } from '../../parallel/task-graph.js';
+import type { Shared, Team } from '../../parallel/team.js';
+import { rowsOf } from '../../tape/shape.js';
+import { copySamples } from '../objective/copy-samples.js';
+import { symmetricForm } from '../objective/loss-form.js';
+import type { EvaluateOptions, Measure, Objective } from '../objective/objective.js';
+import { parameterBlocks } from '../objective/slices.js';
+import type { MomentTask } from '../objective/tasks.js';
+import { TeamTrial, type TeamChoice } from '../objective/team-trial.js';
+import { turnGraph, type BasisTask, type TurnWork } from '../objective/turn.js';
+import type { Update } from '../objective/update.js';
+import { spanOf, type CurvatureKind, type Span } from '../objective/workspace.js';
+import { GraphWorker, graphTask, type GraphWork } from './tasks.js';
+import { lossWeight, rightShare } from './targets.js';
+import { drawAtOutputs } from './draw.js';
+import {
+  decays,
+  graphSliceFirst,
+  graphSlices,
+  openGraphWorkspace,
+  statisticNumbers,
+  type GraphWorkspace,
+} from './workspace.js';
+
+/** What a graph objective is opened with; as PerceptronObjectiveOptions. */
+export interface GraphObjectiveOptions {
+  readonly network: GraphNetwork;
+  readonly precision: Precision;
+  readonly batchSize: number;
+  readonly curvature?: CurvatureKind | undefined;
+  readonly spare?: number | undefined;
+  readonly regularization?: number | undefined;
+  readonly seed?: number | undefined;
+  readonly blas: Blas;
+  readonly team?: Team | undefined;
+}
+
+const PASSES: Readonly<Record<CurvatureKind, readonly Pass[]>> = {
+  none: [],
+  'gauss-newton': ['gauss-newton', 'tangent', 'draw'],
+  hessian: ['hessian', 'tangent', 'draw'],
+};
+
+/** The objective. */
+export class GraphObjective implements Objective {
+  readonly network: GraphNetwork;
+  readonly precision: Precision;
+  readonly kernels: VectorKernels;
+  readonly blas: Blas;
+  readonly team: Team | undefined;
+  readonly parameters: FloatArray;
+  readonly gradient: FloatArray;
+  readonly capacity: number;
+  readonly rotatedInputs = false;
+  readonly diagonalOutputs = false;
+  readonly turnsSamples = false;
+  readonly regularization: number;
+  readonly isRandom: boolean;
+  loads = 0;
+  readonly #workspace: GraphWorkspace;
+  readonly #memory: VectorMemory;
+  readonly #worker: GraphWorker;
+  readonly #shared: Shared<GraphWorkspace> | undefined;
+  readonly #graphs = new Map<number, TaskGraph>();
+  readonly #blocks: number;
+  readonly #turnGraph: TaskGraph;
+  readonly #trial: TeamTrial;
+  #count = 0;
+  #weight = 0;
+  /** Samples that the kept passes belong to, and their step; 0: none. */
+  #kept = 0;
+  #step: number | null = null;
+  #carry: FloatArray | undefined;
+  readonly #carried = { loss: 0, weight: 0, parts: 0 };
+
+  private constructor(
+    options: GraphObjectiveOptions,
+    memory: VectorMemory,
+    workspace: GraphWorkspace,
+    shared: Shared<GraphWorkspace> | undefined,
+  ) {
+    const { network, precision, blas, team, batchSize } = options;
+    this.network = network;
+    this.precision = precision;
+    this.blas = blas;
+    this.team = team;
+    this.capacity = batchSize;
+    this.regularization = workspace.regularization;
+    this.isRandom = workspace.training.plan.masks.length > 0;
+    this.#memory = memory;
+    this.#workspace = workspace;
+    this.kernels = memory.kernels(precision);
+    this.parameters = this.#array(workspace.parameters);
+    this.gradient = this.#array(workspace.gradient);
+    this.#worker = new GraphWorker(workspace, memory, { blas, worker: 0 });
+    this.#shared = shared;
+    const blocks = parameterBlocks(network);
+    this.#blocks = blocks.length;
+    this.#turnGraph = turnGraph(blocks);
+    this.#trial = new TeamTrial(shared === undefined ? 1 : team!.workers);
+  }
+
+  /** Takes the memory: the tapes' and two vectors like θ, one more a slice. Throws MemoryError, OptionError. */
+  static async open(options: GraphObjectiveOptions): Promise<GraphObjective> {
+    const {
+      network,
+      precision,
+      batchSize,
+      curvature = 'none',
+      spare = 0,
+      regularization = 0,
+      seed = 0,
+      team,
+    } = options;
+    if (!(regularization >= 0 && regularization < Infinity))
+      throw new OptionError(`regularization is ${regularization}: it is a number of at least 0.`, { regularization });
+    const { memory, workspace } = openGraphWorkspace({
+      network,
+      precision,
+      capacity: batchSize,
+      passes: PASSES[curvature],
+      seed,
+      regularization,
+      workers: team?.workers ?? 1,
+      spare,
+      results: sharedFloat64(graphSlices(batchSize, sliceSamples(network))),
+    });
+    const shared = team !== undefined && team.workers > 1 ? await team.share(workspace) : undefined;
+    return new GraphObjective(options, memory, workspace, shared);
+  }
+
+  get teamChoice(): TeamChoice {
+    return this.#trial.choice;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  hasFactors(layer: number): boolean {
+    const { kind } = this.network.layers[layer];
+    return kind === 'dense' || kind === 'convolution';
+  }
+
+  vector(): FloatArray {
+    return this.take(this.network.parameters);
+  }
+
+  take(length: number): FloatArray {
+    return this.#memory.take(length, this.precision);
+  }
+
+  load({ inputs, targets }: Batch, picks?: Pick<Picks, 'order' | 'first' | 'count'>): void {
+    const count = picks?.count ?? inputs.cols;
+    if (count > this.capacity || count === 0)
+      throw new ShapeError(`The batch has ${count} samples, the objective takes 1 to ${this.capacity}.`, { count });
+    const x = this.#array(this.#workspace.inputs);
+    const y = this.#array(this.#workspace.targets);
+    copySamples(inputs, count, picks, x, inputs.rows);
+    copySamples(targets, count, picks, y, targets.rows);
+    requireWords(this.network, { inputs: view(x, 0, inputs.rows, count), targets: view(y, 0, targets.rows, count) });
+    this.#count = count;
+    this.#weight = this.#weightOf(count);
+    this.#kept = 0;
+    this.loads++;
+  }
+
+  evaluate({ update = null, step = null, turned = null }: EvaluateOptions = {}): number {
+    if (turned !== null) throw new OptionError('A network of layers does not turn samples.', {});
+    const { loss: before, weight, parts } = this.#carried;
+    this.forget();
+    const total = this.#weight + weight;
+    const penalty = this.#penalty(this.parameters);
+    const carry =
+      weight === 0 ? null : { sum: spanOf(this.#carry!), own: this.#weight / total, others: 1 / total, last: true };
+    const loss = this.#evaluate(masked(step, parts));
+    this.#sum(this.#slices(this.#count), { out: this.gradient, decayed: this.parameters, carry, update });
+    this.#followStatistics();
+    return (loss + before) / total + penalty;
+  }
+
+  accumulate({ step = null }: { readonly step?: number | null } = {}): void {
+    const carry = (this.#carry ??= this.vector());
+    const carried = this.#carried;
+    const part = { sum: spanOf(carry), own: this.#weight, others: carried.weight === 0 ? 0 : 1, last: false };
+    try {
+      carried.loss += this.#evaluate(masked(step, carried.parts));
+    } catch (error) {
+      this.forget();
+      throw error;
+    }
+    this.#sum(this.#slices(this.#count), { out: this.gradient, decayed: this.parameters, carry: part, update: null });
+    this.#followStatistics();
+    carried.weight += this.#weight;
+    carried.parts++;
+  }
+
+  forget(): void {
+    Object.assign(this.#carried, { loss: 0, weight: 0, parts: 0 });
+  }
+
+  update(update: Update): void {
+    this.#run(this.#independent(this.#blocks), { kind: 'update', update });
+  }
+
+  measure(parameters: FloatArray = this.parameters, step: number | null = null): Measure {
+    const count = this.#count;
+    const work = { kind: 'measure', count, scale: 1 / this.#weight, parameters: this.#span(parameters), step } as const;
+    if (step !== null) this.#kept = 0;
+    this.#run(this.#independent(this.#slices(count)), work);
+    const { outputs, targets } = this.#workspace;
+    const size = outputs.length / this.capacity;
+    return {
+      loss: this.#losses(count) / this.#weight + this.#penalty(parameters),
+      accuracy: rightShare(
+        this.network.loss,
+        view(this.#array(outputs), 0, size, count),
+        view(this.#array(targets), 0, this.network.outputs, count),
+      ),
+    };
+  }
+
+  product(of: 'gauss-newton' | 'hessian', v: FloatArray, out: FloatArray, samples: number = this.#count): void {
+    this.#keep(samples, of);
+    const slices = this.#slices(samples);
+    const own = slices === 1 ? this.#span(out) : null;
+    // Statistics have no curvature, and passes do not write there.
+    out.fill(0, this.network.trained);
+    this.#run(this.#independent(slices), { kind: 'pass', count: samples, pass: of, v: this.#span(v), out: own });
+    this.#sum(this.#slices(samples), { out, decayed: v, carry: null, update: null });
+  }
+
+  quadratic(vectors: readonly FloatArray[], samples: number = this.#count): Float64Array {
+    this.#keep(samples, 'tangent');
+    const { tangents } = this.#workspace.training.plan;
+    const slices = this.#slices(samples);
+    const kept = vectors.map((v) => {
+      this.#run(this.#independent(slices), {
+        kind: 'pass',
+        count: samples,
+        pass: 'tangent',
+        v: this.#span(v),
+        out: null,
+      });
+      return Array.from({ length: slices }, (_, s) =>
+        tangents.map(({ tangent, image }) => {
+          const tape = this.#tape(s, samples);
+          return { tangent: Float64Array.from(tape.numbers(tangent)), image: Float64Array.from(tape.numbers(image)) };
+        }),
+      ).flat();
+    });
+    const λ = this.regularization;
+    return symmetricForm(vectors.length, (i, j) => {
+      let value = λ > 0 ? λ * this.weightDot(vectors[i], vectors[j]) : 0;
+      kept[i].forEach(({ tangent }, k) => {
+        const { image } = kept[j][k];
+        for (let at = 0; at < tangent.length; at++) value += tangent[at] * image[at];
+      });
+      return value;
+    });
+  }
+
+  draw(step: number, samples: number = this.#count): void {
+    this.#keep(samples, 'draw');
+    const { training, seed } = this.#workspace;
+    const { draw, output } = training.plan;
+    for (let s = 0; s < this.#slices(samples); s++) {
+      const tape = this.#tape(s, samples);
+      const first = this.#firstOf(samples, s);
+      drawAtOutputs(this.network.loss, {
+        shape: output.shape,
+        count: tape.count,
+        outputs: tape.numbers(output),
+        targets: view(
+          this.#array(this.#workspace.targets),
+          first * this.network.outputs,
+          this.network.outputs,
+          tape.count,
+        ),
+        out: tape.numbers(draw!.seed),
+        random: { seed, step, first },
+      });
+    }
+    this.#run(this.#independent(this.#slices(samples)), {
+      kind: 'pass',
+      count: samples,
+      pass: 'draw',
+      v: null,
+      out: null,
+    });
+  }
+
+  moments(
+    tasks: readonly (Omit<MomentTask, 'out'> & { readonly out: FloatArray })[],
+    keep: number,
+    samples: number = this.#count,
+  ): void {
+    this.#run(this.#independent(tasks.length), {
+      kind: 'moments',
+      count: samples,
+      keep,
+      moments: tasks.map((task) => ({ ...task, out: this.#span(task.out) })),
+    });
+  }
+
+  turn(work: Omit<TurnWork, 'kind'>): void {
+    this.#run(this.#turnGraph, { ...work, kind: 'turn' });
+  }
+
+  bases(sides: readonly BasisTask[]): void {
+    this.#run(this.#independent(sides.length), { kind: 'bases', sides });
+  }
+
+  gradientSquares(): never {
+    throw new OptionError(
+      "Squares of the samples' own gradients are known for perceptrons alone: take preconditioner: 'kfac', or none.",
+      {},
+    );
+  }
+
+  weightDot(x: FloatArray, y: FloatArray): number {
+    let sum = 0;
+    for (const { kind, width, inputs, outputs, offset } of this.network.layers) {
+      if (!decays(kind)) continue;
+      for (let p = 0; p < outputs; p++)
+        for (let k = offset + p * width; k < offset + p * width + inputs; k++) sum += x[k] * y[k];
+    }
+    return sum;
+  }
+
+  close(): void {
+    if (this.#shared !== undefined) this.team!.release(this.#shared);
+  }
+
+  /** Outputs of the batch that was measured last, a sample a column. */
+  outputs(): FloatArray {
+    return this.#array(this.#workspace.outputs);
+  }
+
+  #weightOf(samples: number): number {
+    const { outputs, loss } = this.network;
+    return lossWeight(loss, view(this.#array(this.#workspace.targets), 0, outputs, samples));
+  }
+
+  /** The first phase of the whole batch; the sum of its losses. */
+  #evaluate(step: number | null): number {
+    this.#first(this.#count, step, true);
+    const loss = this.#losses(this.#count);
+    if (!Number.isFinite(loss)) {
+      this.#kept = 0;
+      throw new NonFiniteError('The loss or its gradient is not finite: the parameters have grown too large.', {
+        loss,
+      });
+    }
+    return loss;
+  }
+
+  /** The first phase; of the whole batch for its gradient, of a part for what passes read. */
+  #first(samples: number, step: number | null, isWhole: boolean): void {
+    const gradient = isWhole && this.#slices(samples) === 1 ? spanOf(this.gradient) : null;
+    const scale = 1 / (samples === this.#count ? this.#weight : this.#weightOf(samples));
+    this.#run(
+      this.#independent(this.#slices(samples)),
+      { kind: 'evaluate', count: samples, scale, step, gradient },
+      isWhole,
+    );
+    this.#kept = samples;
+    this.#step = step;
+  }
+
+  /** Passes at the point of the last evaluation, of its first samples. */
+  #keep(samples: number, pass: Pass): void {
+    if (!this.#workspace.training.plan.phases.has(pass))
+      throw new OptionError(`The objective was opened without '${pass}', which is asked for.`, { pass });
+    if (this.#kept !== samples) this.#first(samples, this.#step, false);
+  }
+
+  #sum(
+    slices: number,
+    {
+      out,
+      decayed,
+      carry,
+      update,
+    }: Pick<Extract<GraphWork, { kind: 'sum' }>, 'carry' | 'update'> & {
+      readonly out: FloatArray;
+      readonly decayed: FloatArray;
+    },
+  ): void {
+    const work = { kind: 'sum', slices, out: this.#span(out), decayed: this.#span(decayed), carry, update } as const;
+    this.#run(this.#independent(this.#blocks), work);
+  }
+
+  /** Running means and variances of θ ← (1 − momentum)·old + momentum·(those of the batch, a mean over slices). */
+  #followStatistics(): void {
+    const { plan } = this.#workspace.training;
+    const from = this.#array(this.#workspace.statistics);
+    const slices = this.#slices(this.#count);
+    const each = statisticNumbers(plan);
+    let at = 0;
+    for (const { mean, epsilon, momentum, blocks } of plan.updates) {
+      const size = rowsOf(mean.shape);
+      const [means, variances] = blocks.map((block) => this.network.layers[block].offset);
+      for (let i = 0; i < size; i++) {
+        let newMean = 0;
+        let newVariance = 0;
+        for (let s = 0; s < slices; s++) {
+          const share = (this.#firstOf(this.#count, s + 1) - this.#firstOf(this.#count, s)) / this.#count;
+          const own = s * each + at + i;
+          newMean += share * from[own];
+          newVariance += share * (1 / from[own + size] ** 2 - epsilon);
+        }
+        this.parameters[means + i] += momentum * (newMean - this.parameters[means + i]);
+        this.parameters[variances + i] += momentum * (newVariance - this.parameters[variances + i]);
+      }
+      at += 2 * size;
+    }
+  }
+
+  #slices(samples: number): number {
+    return graphSlices(samples, this.#workspace.slice);
+  }
+
+  #firstOf(samples: number, slice: number): number {
+    return graphSliceFirst(samples, this.#workspace.slice, slice);
+  }
+
+  #losses(samples: number): number {
+    let loss = 0;
+    for (let s = 0; s < this.#slices(samples); s++) loss += this.#workspace.results[s];
+    return loss;
+  }
+
+  #penalty(θ: FloatArray): number {
+    return this.regularization === 0 ? 0 : 0.5 * this.regularization * this.weightDot(θ, θ);
+  }
+
+  #tape(slice: number, samples: number): ReturnType<GraphWorker['tape']> {
+    const tape = this.#worker.tape('training', slice);
+    tape.resume(this.#firstOf(samples, slice + 1) - this.#firstOf(samples, slice));
+    return tape;
+  }
+
+  #independent(count: number): TaskGraph {
+    let graph = this.#graphs.get(count);
+    if (graph === undefined) this.#graphs.set(count, (graph = independentTasks(count)));
+    return graph;
+  }
+
+  #run(graph: TaskGraph, work: GraphWork, tries = false): void {
+    const timed = tries && this.#trial.begin();
+    const onTeam = this.#shared !== undefined && this.#trial.onTeam;
+    const begin = timed ? performance.now() : 0;
+    if (onTeam) this.team!.runSync(graphTask, this.#shared, graph, work);
+    else for (let task = 0; task < graph.count; task++) this.#worker.run(task, work);
+    if (timed) this.#trial.took(performance.now() - begin);
+  }
+
+  #array({ at, length }: Span): FloatArray {
+    return this.#memory.at(at, length, this.precision);
+  }
+
+  #span(x: FloatArray): Span {
+    if (x.buffer !== this.parameters.buffer)
+      throw new MemoryError('A vector of an objective is one that its vector() or take() gave.', {});
+    return spanOf(x);
+  }
+}
+
+/** What tells the masks of part `part` of a step's batch. */
+const masked = (step: number | null, part: number): number | null => (step === null ? null : step + part * 2 ** 26);

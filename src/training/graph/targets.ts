@@ -1,0 +1,37 @@
+/**
+ * What targets tell of a batch: how much it weighs, and how often outputs are right.
+ */
+import type { Matrix } from '../../dense/matrix.js';
+import type { GraphLoss } from '../../layers/losses.js';
+import { countRight } from '../../network/losses/decision.js';
+import { lossOf } from '../../network/losses/table.js';
+
+/** What the sum of losses is divided by: samples, or tokens that are no padding. At least 1. */
+export function lossWeight(loss: GraphLoss, { data, offset, rows, cols, ld }: Matrix): number {
+  if (typeof loss === 'string') return cols;
+  let tokens = 0;
+  for (let j = 0; j < cols; j++)
+    for (let i = 0; i < rows; i++) if (data[offset + i + j * ld] !== loss.padding) tokens++;
+  return Math.max(1, tokens);
+}
+
+/** The share of samples, or of tokens that are no padding, whose largest output is the target; null: no classes. */
+export function rightShare(loss: GraphLoss, f: Matrix, y: Matrix): number | null {
+  if (typeof loss === 'string') {
+    const { decision } = lossOf(loss);
+    const right = countRight(decision, f, y);
+    return decision === null || Number.isNaN(right) ? null : right / f.cols;
+  }
+  const classes = f.rows / y.rows;
+  let right = 0;
+  for (let j = 0; j < y.cols; j++)
+    for (let i = 0; i < y.rows; i++) {
+      const target = y.data[y.offset + i + j * y.ld];
+      if (target === loss.padding) continue;
+      const at = f.offset + j * f.ld + i * classes;
+      let largest = 0;
+      for (let k = 1; k < classes; k++) if (f.data[at + k] > f.data[at + largest]) largest = k;
+      if (largest === target) right++;
+    }
+  return right / lossWeight(loss, y);
+}

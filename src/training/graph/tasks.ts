@@ -1,0 +1,302 @@
+/**
+ * The tasks of a graph objective, run by any worker: slices of samples on tapes, then blocks of parameters.
+ */
+import type { FloatArray } from '../../core/floats.js';
+import type { Blas } from '../../dense/blas.js';
+import { mirrorLower, view, type Matrix } from '../../dense/matrix.js';
+import { VectorMemory, type VectorKernels } from '../../dense/vector-memory.js';
+import { eachInput, errorsOf, positionsOfPair, type FactorPair } from '../../layers/factor-pairs.js';
+import type { Pass } from '../../layers/network-plan.js';
+import { NetworkTape } from '../../layers/network-tape.js';
+import { defineTask, type WorkerContext } from '../../parallel/task.js';
+import { rowsOf } from '../../tape/shape.js';
+import { gradientMoment } from '../objective/gradient-moment.js';
+import { parameterBlocks, type Block } from '../objective/slices.js';
+import type { Carry, MomentTask } from '../objective/tasks.js';
+import { Turns, type BasesWork, type TurnWork } from '../objective/turn.js';
+import { updateBlock, type Blockwise, type Update } from '../objective/update.js';
+import { SpanArrays, type Span } from '../objective/workspace.js';
+import { graphSliceFirst, graphSlices, statisticNumbers, type GraphWorkspace } from './workspace.js';
+
+/** Samples first … first + count − 1 of the loaded batch, with the factor of their losses. */
+interface OfBatch {
+  readonly count: number;
+  readonly scale: number;
+}
+
+/** What a phase does. */
+export type GraphWork =
+  /** `gradient`: where that of a single slice goes; null: every slice has its partial. */
+  | (OfBatch & { readonly kind: 'evaluate'; readonly step: number | null; readonly gradient: Span | null })
+  | (OfBatch & { readonly kind: 'measure'; readonly parameters: Span; readonly step: number | null })
+  | {
+      readonly kind: 'pass';
+      readonly count: number;
+      readonly pass: Pass;
+      readonly v: Span | null;
+      readonly out: Span | null;
+    }
+  /** out ← the sum of the slices' partials, of more than one, [+ λ·decayed], then carry and update. */
+  | {
+      readonly kind: 'sum';
+      readonly slices: number;
+      readonly out: Span;
+      readonly decayed: Span;
+      readonly carry: Carry | null;
+      readonly update: Update | null;
+    }
+  | { readonly kind: 'moments'; readonly count: number; readonly keep: number; readonly moments: readonly MomentTask[] }
+  | { readonly kind: 'update'; readonly update: Update }
+  | TurnWork
+  | BasesWork;
+
+/** One worker's side. */
+export class GraphWorker {
+  readonly #workspace: GraphWorkspace;
+  readonly #memory: VectorMemory;
+  readonly #kernels: VectorKernels;
+  readonly #blas: Blas;
+  readonly #worker: number;
+  readonly #arrays: SpanArrays;
+  readonly #blocks: readonly Block[];
+  readonly #blockwise: Blockwise;
+  readonly #turns: Turns;
+  readonly #tapes = new Map<string, NetworkTape>();
+
+  constructor(
+    workspace: GraphWorkspace,
+    memory: VectorMemory,
+    { blas, worker }: Pick<WorkerContext, 'blas' | 'worker'>,
+  ) {
+    this.#workspace = workspace;
+    this.#memory = memory;
+    this.#kernels = memory.kernels(workspace.precision);
+    this.#blas = blas;
+    this.#worker = worker;
+    this.#arrays = new SpanArrays(memory, workspace.precision);
+    this.#blocks = parameterBlocks(workspace.network);
+    const part = (vector: Span, { offset, length }: Block): FloatArray =>
+      this.#arrays.of({ at: vector.at + offset * this.#kernelBytes, length });
+    this.#blockwise = { workspace, kernels: this.#kernels, part };
+    this.#turns = new Turns(this.#blockwise, blas, this.#arrays, this.#blocks);
+  }
+
+  get #kernelBytes(): number {
+    return this.#workspace.precision === 'f32' ? 4 : 8;
+  }
+
+  /** The tape of a slice, with what it keeps. */
+  tape(mode: 'training' | 'evaluation', slice: number): NetworkTape {
+    const { plan, kept, work } = this.#workspace[mode];
+    const place = plan.phases.size > 0 ? slice : this.#worker;
+    const key = `${mode} ${place}`;
+    let tape = this.#tapes.get(key);
+    if (tape === undefined) {
+      const { inputKinds, precision } = this.#workspace;
+      const tools = { memory: this.#memory, blas: this.#blas, precision };
+      const spans = { kept: this.#arrays.of(kept[place]), work: this.#arrays.of(work[this.#worker]) };
+      tape = new NetworkTape(plan, inputKinds, tools, spans);
+      this.#tapes.set(key, tape);
+    }
+    return tape;
+  }
+
+  /** Runs one task of a phase. */
+  run(task: number, work: GraphWork): void {
+    switch (work.kind) {
+      case 'evaluate':
+      case 'measure':
+        this.#first(task, work);
+        break;
+      case 'pass':
+        this.#pass(task, work);
+        break;
+      case 'sum':
+        this.#sum(this.#blocks[task], work);
+        break;
+      case 'moments':
+        this.#moment(work.moments[task], work);
+        break;
+      case 'update':
+        updateBlock(this.#blockwise, this.#blocks[task], work.update);
+        break;
+      case 'turn':
+        this.#turns.turn(task, work);
+        break;
+      case 'bases':
+        this.#turns.basis(work.sides[task]);
+    }
+  }
+
+  /** The first phase of a slice: loss, outputs, and by 'evaluate' its gradient and statistics. */
+  #first(slice: number, work: Extract<GraphWork, { kind: 'evaluate' | 'measure' }>): void {
+    const { network, inputs, targets, outputs, results, partials, statistics } = this.#workspace;
+    const isTraining = work.kind === 'evaluate' || work.step !== null;
+    const tape = this.tape(isTraining ? 'training' : 'evaluation', slice);
+    const first = graphSliceFirst(work.count, this.#workspace.slice, slice);
+    const count = graphSliceFirst(work.count, this.#workspace.slice, slice + 1) - first;
+    const batch = {
+      inputs: view(this.#arrays.of(inputs), 0, network.inputs, work.count),
+      targets: view(this.#arrays.of(targets), 0, network.outputs, work.count),
+    };
+    tape.bind('parameters', this.#arrays.of(work.kind === 'measure' ? work.parameters : this.#workspace.parameters));
+    if (isTraining)
+      tape.bind('gradient', this.#arrays.of((work.kind === 'evaluate' ? work.gradient : null) ?? partials[slice]));
+    tape.load(batch, { order: null, first, count }, work.scale);
+    if (isTraining) tape.drawMasks(this.#workspace.seed, work.step, first);
+    results[slice] = tape.run();
+    if (work.kind === 'measure') {
+      const size = outputs.length / this.#workspace.capacity;
+      tape.readOutput(view(this.#arrays.of(outputs), size * first, size, count));
+      return;
+    }
+    const { plan } = this.#workspace.training;
+    const own = this.#arrays.of(statistics);
+    let at = slice * statisticNumbers(plan);
+    for (const { mean, reciprocalDeviation } of plan.updates)
+      for (const node of [mean, reciprocalDeviation]) {
+        const n = rowsOf(node.shape);
+        own.set(tape.array(node).subarray(0, n), at);
+        at += n;
+      }
+  }
+
+  /** The tape of a slice whose first phase some worker has run. */
+  #kept(slice: number, count: number): NetworkTape {
+    const tape = this.tape('training', slice);
+    tape.resume(
+      graphSliceFirst(count, this.#workspace.slice, slice + 1) - graphSliceFirst(count, this.#workspace.slice, slice),
+    );
+    return tape;
+  }
+
+  #pass(slice: number, { pass, v, count, out }: Extract<GraphWork, { kind: 'pass' }>): void {
+    const tape = this.#kept(slice, count);
+    tape.bind('parameters', this.#arrays.of(this.#workspace.parameters));
+    if (v !== null) tape.bind('direction', this.#arrays.of(v));
+    tape.bind('result', this.#arrays.of(out ?? this.#workspace.partials[slice]));
+    tape.pass(pass);
+  }
+
+  #sum(own: Block, { slices, out, decayed, carry, update }: Extract<GraphWork, { kind: 'sum' }>): void {
+    const { partials, regularization } = this.#workspace;
+    const part = (vector: Span): FloatArray => this.#blockwise.part(vector, own);
+    const g = part(out);
+    for (let s = 0; slices > 1 && s < slices; s++)
+      this.#kernels.combine(own.length, 1, part(partials[s]), s === 0 ? 0 : 1, g);
+    if (carry !== null) {
+      const sum = part(carry.sum);
+      if (carry.last) this.#kernels.combine(own.length, carry.others, sum, carry.own, g);
+      else {
+        this.#kernels.combine(own.length, carry.own, g, carry.others, sum);
+        return;
+      }
+    }
+    if (regularization > 0 && this.#workspace.decays[own.layer]) this.#addDecay(own, part(decayed), g);
+    if (update !== null) updateBlock(this.#blockwise, own, update);
+  }
+
+  /** to ← to + λ·from on weights, biases left out. */
+  #addDecay({ layer, count }: Block, from: FloatArray, to: FloatArray): void {
+    const { width, inputs } = this.#workspace.network.layers[layer];
+    const λ = this.#workspace.regularization;
+    for (let p = 0; p < count; p++) for (let k = p * width; k < p * width + inputs; k++) to[k] += λ * from[k];
+  }
+
+  /** out ← keep·out + (1 − keep)·moment of the last draw, or of the gradient. */
+  #moment(task: MomentTask, { count, keep }: Extract<GraphWork, { kind: 'moments' }>): void {
+    const layer = this.#workspace.network.layers[task.layer];
+    const out = this.#arrays.of(task.out);
+    const { of, diagonal } = task;
+    if (of === 'gradientRows' || of === 'gradientColumns') {
+      const g = view(this.#arrays.of(this.#workspace.gradient), layer.offset, layer.width, layer.outputs);
+      gradientMoment(this.#blas, g, { of, diagonal }, keep, out);
+      return;
+    }
+    const rows = of === 'inputs' ? layer.width : layer.outputs;
+    const { draw } = this.#workspace.training.plan;
+    const pairs = draw!.pairs.filter((pair) => pair.layer === task.layer);
+    for (let k = 0; k < out.length; k++) out[k] *= keep;
+    if (pairs.length === 0) {
+      this.#squares(task, count, 1 - keep, out);
+      return;
+    }
+    const share = (1 - keep) / count;
+    for (let s = 0; s < graphSlices(count, this.#workspace.slice); s++)
+      for (const pair of pairs) this.#addPair(this.#kept(s, count), pair, { task, bias: layer.bias, share, rows, out });
+    if (!diagonal) mirrorLower(view(out, 0, rows, rows));
+  }
+
+  #addPair(
+    tape: NetworkTape,
+    pair: FactorPair,
+    {
+      task,
+      bias,
+      share,
+      rows,
+      out,
+    }: {
+      readonly task: MomentTask;
+      readonly bias: boolean;
+      readonly share: number;
+      readonly rows: number;
+      readonly out: FloatArray;
+    },
+  ): void {
+    const tools = {
+      blas: this.#blas,
+      count: tape.count,
+      array: (node: Parameters<NetworkTape['array']>[0]) => tape.array(node),
+    };
+    const add =
+      (alpha: number) =>
+      (x: Matrix): void => {
+        if (!task.diagonal) this.#blas.syrk('L', 'N', alpha, x, 1, view(out, 0, rows, rows));
+        else
+          for (let j = 0, at = x.offset; j < x.cols; j++)
+            for (let i = 0; i < rows; i++, at++) out[i] += alpha * x.data[at] ** 2;
+      };
+    if (task.of === 'errors') add(share)(errorsOf(tools, pair));
+    else {
+      const groups = (pair.product.attributes['groups'] as number | undefined) ?? 1;
+      eachInput(tools, pair, bias, add(share / (positionsOfPair(pair) * groups)));
+    }
+  }
+
+  /**
+   * The diagonal of a block without factors, as a product of rows and columns (as N. Shazeer, M. Stern, *Adafactor*,
+   * ICML 2018, have it): squares of the slices' drawn gradients, whose mean over signs is that over samples.
+   */
+  #squares({ layer, of }: MomentTask, count: number, share: number, out: FloatArray): void {
+    const { width, outputs } = this.#workspace.network.layers[layer];
+    const own = this.#workspace.training.plan.draw!.others.find((other) => other.layer === layer);
+    const rows = new Float64Array(width);
+    const columns = new Float64Array(outputs);
+    let total = 0;
+    for (let s = 0; own !== undefined && s < graphSlices(count, this.#workspace.slice); s++) {
+      const g = this.#kept(s, count).array(own.gradient);
+      for (let j = 0, at = 0; j < outputs; j++)
+        for (let i = 0; i < width; i++, at++) {
+          const square = g[at] ** 2 / count;
+          rows[i] += square;
+          columns[j] += square;
+          total += square;
+        }
+    }
+    if (of === 'inputs') for (let i = 0; i < width; i++) out[i] += (share * rows[i]) / outputs;
+    else for (let j = 0; j < outputs; j++) out[j] += total > 0 ? (share * outputs * columns[j]) / total : share;
+  }
+}
+
+/** Tasks of a graph objective's phases. */
+export const graphTask = defineTask<GraphWorkspace, GraphWork>(
+  import.meta.url,
+  'graphTask',
+  (workspace: GraphWorkspace, context: WorkerContext) => {
+    const worker = new GraphWorker(workspace, VectorMemory.over(workspace.memory), context);
+    return (task, work) => {
+      worker.run(task, work);
+    };
+  },
+);

@@ -1,0 +1,140 @@
+/**
+ * Where everything that the objective of a network of layers works on lies: spans of one linear memory that BLAS, the
+ * kernels and every worker of a team address. A batch is worked on in slices of samples, each with a tape of its own;
+ * slices depend on the number of samples alone.
+ */
+import { NUMBER_BYTES, type Precision } from '../../core/floats.js';
+import { VectorMemory } from '../../dense/vector-memory.js';
+import { sliceSamples, type GraphNetwork, type InputKind } from '../../layers/graph-network.js';
+import { planNetwork, type NetworkPlan, type Pass } from '../../layers/network-plan.js';
+import { keptNumbers, workNumbers } from '../../layers/network-tape.js';
+import type { ParameterLayout } from '../../network/parameter-layout.js';
+import { rowsOf } from '../../tape/shape.js';
+import { spanOf, type Span } from '../objective/workspace.js';
+
+/** Slices of a batch, by most samples of one (`sliceSamples`). */
+export const graphSlices = (count: number, most: number): number => Math.ceil(count / most);
+
+/** First sample of slice s; that of slice s + 1 ends it. */
+export const graphSliceFirst = (count: number, most: number, s: number): number =>
+  Math.floor((s * count) / graphSlices(count, most));
+
+/** Numbers of a tape of one mode: what is kept of each slice (of each worker where nothing is read later), and work. */
+export interface TapeSpans {
+  readonly plan: NetworkPlan;
+  readonly kept: readonly Span[];
+  /** Of each worker. */
+  readonly work: readonly Span[];
+}
+
+/** What every worker knows. It is structured-cloneable. */
+export interface GraphWorkspace {
+  /** Plans first: their nodes stand behind their inputs there. */
+  readonly training: TapeSpans;
+  readonly evaluation: TapeSpans;
+  readonly memory: object;
+  readonly network: ParameterLayout;
+  readonly inputKinds: readonly InputKind[];
+  readonly precision: Precision;
+  readonly capacity: number;
+  /** Most samples of a slice. */
+  readonly slice: number;
+  readonly seed: number;
+  /** λ of (λ/2)‖W‖², on the weights of `decays` layers. */
+  readonly regularization: number;
+  readonly decays: readonly boolean[];
+  readonly parameters: Span;
+  readonly gradient: Span;
+  /** Sums of each slice, laid out like θ. */
+  readonly partials: readonly Span[];
+  readonly inputs: Span;
+  readonly targets: Span;
+  /** Outputs of all samples. */
+  readonly outputs: Span;
+  /** Means and reciprocal deviations of each slice, one after the other. */
+  readonly statistics: Span;
+  readonly results: Float64Array;
+}
+
+/** What a workspace is laid out for. */
+export interface GraphWorkspaceOptions {
+  readonly network: GraphNetwork;
+  readonly precision: Precision;
+  readonly capacity: number;
+  readonly passes: readonly Pass[];
+  readonly seed: number;
+  readonly regularization: number;
+  readonly workers: number;
+  readonly spare: number;
+  readonly results: Float64Array;
+}
+
+/** Whether weights of a layer decay: scales, shifts and statistics do not. */
+export const decays = (kind: string): boolean => kind !== 'vector' && kind !== 'statistics';
+
+/** A memory with the workspace laid out in it. Throws MemoryError. */
+export function openGraphWorkspace(options: GraphWorkspaceOptions): {
+  readonly memory: VectorMemory;
+  readonly workspace: GraphWorkspace;
+} {
+  const { network, precision, capacity, passes, seed, regularization, workers, spare, results } = options;
+  const slice = sliceSamples(network);
+  const samples = Math.min(capacity, slice);
+  const training = planNetwork(network.training, network.layers, { gradient: true, passes, capacity: samples });
+  const evaluation = planNetwork(network.evaluation, network.layers, {
+    gradient: false,
+    passes: [],
+    capacity: samples,
+  });
+  const slices = graphSlices(capacity, slice);
+  const lay = (take: (length: number) => Span): Omit<GraphWorkspace, 'memory'> => {
+    const many = (count: number, length: number): Span[] => Array.from({ length: count }, () => take(length));
+    const tape = (plan: NetworkPlan, keeps: number): TapeSpans => ({
+      plan,
+      kept: many(keeps, keptNumbers(plan)),
+      work: many(workers, workNumbers(plan)),
+    });
+    const outputs = training.output.shape.dims.reduce((product, size) => product * size, 1);
+    return {
+      training: tape(training, passes.length > 0 ? slices : workers),
+      evaluation: tape(evaluation, workers),
+      network: layoutOf(network),
+      inputKinds: network.inputKinds,
+      precision,
+      capacity,
+      slice,
+      seed,
+      regularization,
+      decays: network.layers.map(({ kind }) => decays(kind)),
+      results,
+      parameters: take(network.parameters),
+      gradient: take(network.parameters),
+      partials: many(slices, network.parameters),
+      inputs: take(network.inputs * capacity),
+      targets: take(network.outputs * capacity),
+      outputs: take(outputs * capacity),
+      statistics: take(Math.max(1, slices * statisticNumbers(training))),
+    };
+  };
+  let bytes = 65536;
+  lay((length) => {
+    bytes += VectorMemory.bytesOf(length, precision);
+    return { at: 0, length };
+  });
+  bytes += VectorMemory.bytesOf(spare, precision) + 64 * NUMBER_BYTES[precision];
+  const memory = VectorMemory.open(bytes, 'Training');
+  const workspace = lay((length) => spanOf(memory.take(length, precision)));
+  return { memory, workspace: { ...workspace, memory: memory.memory } };
+}
+
+/** Numbers of a slice's means and reciprocal deviations. */
+export const statisticNumbers = ({ updates }: NetworkPlan): number =>
+  updates.reduce((total, { mean }) => total + 2 * rowsOf(mean.shape), 0);
+
+/** Of the network what is plain data. */
+const layoutOf = ({ layers, inputs, outputs, parameters }: GraphNetwork): ParameterLayout => ({
+  layers,
+  inputs,
+  outputs,
+  parameters,
+});
