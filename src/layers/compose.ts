@@ -1,7 +1,7 @@
 /**
  * Layers made of layers: one after the other, beside each other, by name; and those without parameters.
  */
-import { requireName, requireNonNegative } from '../core/checks.js';
+import { requireName, requireNonNegative, requireWhole } from '../core/checks.js';
 import { OptionError } from '../core/errors.js';
 import { describe } from '../core/kind.js';
 import type { ActivationKind } from '../dense/vector-memory.js';
@@ -90,11 +90,11 @@ export const relu: Layer = activation('relu');
  */
 export const flatten: Layer = ({ graph }, x) => flattened(graph, x);
 
-/** Features of one position as an image or a sequence: the inverse of `flatten`. */
-export const unflatten =
-  (...dims: readonly number[]): Layer =>
-  ({ graph }, x) =>
-    unflattened(graph, x, dims);
+/** Features of one position as an image or a sequence: the inverse of `flatten`. Throws OptionError. */
+export function unflatten(...dims: readonly number[]): Layer {
+  dims.forEach((size, k) => requireWhole(size, `dimension ${k} of unflatten`, 1));
+  return ({ graph }, x) => unflattened(graph, x, dims);
+}
 
 /** An image's pixels as a sequence of positions. */
 export const asSequence: Layer = ({ graph }, x) =>

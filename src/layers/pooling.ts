@@ -26,7 +26,8 @@ export function maxPool(window: number | readonly [number, number], options: Poo
   const windows = windowsOf('maxPool', window, { stride, padding });
   if (windows.padding.some((pixels, k) => pixels >= windows.kernel[k]))
     throw new OptionError(
-      `padding of maxPool is ${windows.padding.join(' × ')}: fewer pixels than the window's ${windows.kernel.join(' × ')}.`,
+      `padding of maxPool is ${windows.padding.join(' × ')}: fewer pixels than the ${windows.kernel.join(' × ')} of ` +
+        'the window.',
       { padding },
     );
   return (builder, x) => {
