@@ -171,18 +171,21 @@ function place({ blocks }: Builder): ParameterBlock[] {
 export const forwardFlops = ({ evaluation }: GraphNetwork): number =>
   ancestorsOf([evaluation.loss]).reduce((flops, node) => flops + (primitiveOf(node).flops?.(node, 1) ?? 0), 0);
 
-/** Numbers of a slice's forward pass that are still in the caches, about, and bounds of its samples. */
+/** Numbers of a slice's forward pass that are still in the caches, about; at most, whatever the samples. */
 const SLICE_NUMBERS = 2 ** 20;
-const LEAST_SLICE = 16;
-const MOST_SLICE = 256;
+const MOST_NUMBERS = 2 ** 27;
+const FEW_SAMPLES = 16;
+const MOST_SAMPLES = 256;
 
 /**
  * Samples that are worked on at a time: so many that multiplications of matrices have enough columns, so few that what
- * they leave stays in the caches. Statistics of batch norms are those of so many samples.
+ * they leave stays in the caches: 16 to 256, fewer of large images. Statistics of batch norms are those of so many
+ * samples at most.
  */
 export function sliceSamples({ evaluation }: GraphNetwork): number {
   const each = ancestorsOf([evaluation.loss]).reduce((numbers, { shape }) => numbers + numbersOf(shape, 1), 0);
-  return Math.max(LEAST_SLICE, Math.min(MOST_SLICE, Math.floor(SLICE_NUMBERS / each)));
+  const few = Math.max(1, Math.min(FEW_SAMPLES, Math.floor(MOST_NUMBERS / each)));
+  return Math.max(few, Math.min(MOST_SAMPLES, Math.floor(SLICE_NUMBERS / each)));
 }
 
 /** Throws OptionError unless `network` is one of `graphNetwork`; `instead` says what takes perceptrons. */
