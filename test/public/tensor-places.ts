@@ -3,7 +3,7 @@
  */
 import * as hmatrix from '#hmatrix/index.js';
 import { fractions, network } from './fixtures.js';
-import type { Place } from './number-places.js';
+import type { Place } from './data-number-places.js';
 
 const parameters = (): Float64Array => fractions(network.parameters, 6);
 const { dense, fromStateDict, graphNetwork, toStateDict, vectorInput } = hmatrix.layers;
