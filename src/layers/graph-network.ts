@@ -9,6 +9,7 @@ import { floats, type FloatArray, type Precision } from '../core/floats.js';
 import type { LossGraph } from '../tape/programs.js';
 import { ancestorsOf } from '../tape/differentiate.js';
 import type { Node } from '../tape/node.js';
+import { sum } from '../tape/primitives/sum.js';
 import { primitiveOf } from '../tape/primitives/table.js';
 import { numbersEach, numbersOf, type Shape } from '../tape/shape.js';
 import { Builder, fillInitial, type Constant, type Layer, type Mask, type StatisticsUpdate } from './builder.js';
@@ -147,10 +148,16 @@ function build(
   const inputs = kinds.map(({ shape }, k) => graph.leaf('input', k, shape, `input ${k}`));
   const output = (layers as MakeOutputs)(builder, ...inputs);
   const targets = graph.leaf('input', kinds.length, targetShape(loss, output.shape), 'targets');
-  const own = lossNode(graph, loss, output, targets);
+  const terms = [{ loss: lossNode(graph, loss, output, targets), output }, ...builder.penalties];
+  const total = graph.within('loss', () =>
+    sum(
+      graph,
+      terms.map((term) => term.loss),
+    ),
+  );
   const { masks, constants, updates, parameters } = builder;
   const trained = parameters.filter((_, k) => builder.blocks[k].kind !== 'statistics');
-  const network = { graph, inputs, targets, output, outputs: [output], loss: own, masks, constants, updates };
+  const network = { graph, inputs, targets, output, terms, loss: total, masks, constants, updates };
   return { builder, graph: { ...network, parameters: trained } };
 }
 

@@ -29,6 +29,7 @@ export {
   type MakeOutputs,
   type StartOptions,
 } from '../layers/graph-network.js';
+export { gaussianCode } from '../layers/gaussian-code.js';
 export { tokenLoss, type GraphLoss, type TokenLoss, type TokenLossOptions } from '../layers/losses.js';
 export {
   batchNorm,
@@ -71,3 +72,4 @@ export {
   type LanguageModelOptions,
   type TransformerOptions,
 } from '../models/transformer.js';
+export { variationalAutoencoder, type VariationalAutoencoderOptions } from '../models/variational-autoencoder.js';

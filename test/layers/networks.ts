@@ -21,7 +21,7 @@ export interface ComputeOptions {
   readonly direction?: Float64Array;
   readonly product?: 'hessian' | 'gauss-newton';
   readonly precision?: Precision;
-  /** Numbers of each mask. Default ones. */
+  /** Numbers of each mask. Default ones, of noise zeros. */
   readonly masks?: readonly Float64Array[];
 }
 
@@ -75,8 +75,8 @@ export function compute(
   values.set(own.targets, toTape(own.targets, targets, count, false));
   values.set(graph.leaf('scale', 0, { perSample: false, dims: [1] }), [1 / count]);
   for (const { node, values: numbers } of own.constants) values.set(node, numbers);
-  own.masks.forEach(({ node }, k) =>
-    values.set(node, masks?.[k] ?? new Float64Array(numbersOf(node.shape, count)).fill(1)),
+  own.masks.forEach(({ node, share }, k) =>
+    values.set(node, masks?.[k] ?? new Float64Array(numbersOf(node.shape, count)).fill(share === null ? 0 : 1)),
   );
   for (const node of graph.nodes)
     if (node.op === 'leaf' && node.attributes['kind'] === 'parameter')

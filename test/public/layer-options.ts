@@ -40,6 +40,12 @@ export const LAYERS_WITH_OPTIONS: Readonly<
   tokenLoss: [['smoothing', (o) => layers.tokenLoss(o)]],
   transformer: [['features', (o) => layers.transformer(and({ sourceWords: 5, targetWords: 5, ...transformer }, o))]],
   transformerDecoderLayer: [['activation', (o) => layers.transformerDecoderLayer(and({ heads: 2 }, o))]],
+  variationalAutoencoder: [
+    [
+      'encoder',
+      (o) => layers.variationalAutoencoder(and({ encoder: layers.dense(3), decoder: layers.dense(3), code: 1 }, o)),
+    ],
+  ],
   transformerEncoderLayer: [['activation', (o) => layers.transformerEncoderLayer(and({ heads: 2 }, o))]],
 };
 
@@ -50,6 +56,7 @@ export const LAYERS_WITHOUT_OPTIONS = [
   'dropout',
   'flatten',
   'fromStateDict',
+  'gaussianCode',
   'globalAveragePool',
   'named',
   'positionalEncoding',

@@ -40,6 +40,7 @@ const CALLS: Readonly<Record<string, Call>> = {
   'dropout(share)': (v) => layers.dropout(v),
   'embedding(words, features)': (v) => layers.embedding(v, 4),
   'embedding(4, features)': (v) => layers.embedding(4, v),
+  'gaussianCode(size)': (v) => layers.gaussianCode(v),
   'groupNorm(groups)': (v) => layers.groupNorm(v),
   'mobilenet(width)': (v) => layers.mobilenet(v),
   'tokenInput(length, 4)': (v) => layers.tokenInput(v, 4),
