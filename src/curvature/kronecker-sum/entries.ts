@@ -1,6 +1,6 @@
 /**
  * Entries of a Kronecker sum without products: G̃[(ℓ,p,q), (ℓ′,p′,q′)] = Σ_j M̂_j(p, p′)·(u_qᵀS_j u′_q′), u_q row q of
- * U_A and M̂_j = U_Γ M_j U_Γ′ᵀ, plus the complement's.
+ * U_A and M̂_j = U_Γ M_j U_Γ′ᵀ, plus what the terms on the diagonal and the complement give.
  * Pairs of layers that have tables (tables.ts) give an entry by one dot product over their modes. Of others,
  * u_QᵀS_jU′_Q′ is formed for the inputs Q and Q′ that occur in a block, by two GEMMs a panel, and M̂_j for the units
  * that occur: a block costs a pass over the stored numbers of the pair, and a single entry as much.
@@ -14,7 +14,16 @@ import { builtIn } from '../../parallel/built-in.js';
 import type { EntrySource, SourceContext, SourceDescriptor } from '../../source/entry-source.js';
 import { SymmetricBlocks } from '../../source/symmetric-block.js';
 import type { BasisLayer } from '../eigenbasis/rotation.js';
-import { GROUP, panelAt, panelCount, wideView, type KroneckerSumData, type Panel } from './data.js';
+import {
+  diagonalTerms,
+  GROUP,
+  panelAt,
+  panelCount,
+  wideView,
+  type DiagonalTerm,
+  type KroneckerSumData,
+  type Panel,
+} from './data.js';
 import { pickRows, tableBytes, TabledEntries, type SumTables } from './tables.js';
 
 /** What entries are evaluated from; structured-cloneable. */
@@ -135,6 +144,29 @@ class SumEntries {
       this.#add(panels, rows[pair.row], cols[pair.column], add);
       if (pair.row !== pair.column) this.#add(panels, cols[pair.row], rows[pair.column], addTransposed);
     }
+    data.pairs.forEach(({ row, column }, pair) => {
+      if (row !== column || this.#tabled.has(pair)) return;
+      for (const term of diagonalTerms(data, row)) this.#addTerm(term, rows[row], cols[row], add);
+    });
+  }
+
+  /** Adds (U_A diag(d) U_Aᵀ)(q, q′)·(U_Γ diag(e) U_Γᵀ)(p, p′). */
+  #addTerm({ inputs: d, units: e }: DiagonalTerm, part: LayerRows, other: LayerRows, add: Add): void {
+    const form = (a: Matrix, factors: Float64Array, b: Matrix): Float64Array => {
+      const [scaled, out] = [zeros(a.rows, a.cols), zeros(a.rows, b.rows)];
+      for (let k = 0; k < a.data.length; k++) scaled.data[k] = a.data[k] * factors[Math.floor(k / a.rows)];
+      this.#blas.gemm('N', 'T', 1, scaled, b, 0, out);
+      return out.data;
+    };
+    const [inputs, units] = [form(part.inputRows, d, other.inputRows), form(part.unitRows, e, other.unitRows)];
+    for (let b = 0; b < other.places.length; b++)
+      for (let a = 0; a < part.places.length; a++)
+        add(
+          part.places[a],
+          other.places[b],
+          inputs[part.input[a] + part.inputRows.rows * other.input[b]] *
+            units[part.unit[a] + part.unitRows.rows * other.unit[b]],
+        );
   }
 
   /** Adds what the panels of one group give for the rows of `part` and the columns of `other`. */

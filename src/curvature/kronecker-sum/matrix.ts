@@ -22,7 +22,7 @@ import { sumTables } from './tables.js';
 export interface KroneckerSumMemory {
   /** U_A and U_Γ of all layers. */
   readonly basis: number;
-  /** c·A of the last layer. */
+  /** c·A of the last layer, and K-FAC's diagonals of what is not kept. */
   readonly complement: number;
   /** All M_j, and what is kept of all S_j. */
   readonly mixing: number;
@@ -56,6 +56,12 @@ export interface KroneckerSumReport {
    * too, not that of products.
    */
   readonly rounding: number;
+  /**
+   * Where it was made positive semidefinite: δ; λ_min without it, as it was found, and within what an eigenvalue lies
+   * there (rounding, where all of them were computed); how often the stored numbers were lifted before.
+   */
+  readonly semidefinite?:
+    { readonly shift: number; readonly smallest: number; readonly bound: number; readonly lifts: number } | undefined;
   /** Whether the asked tolerance was met. Undefined where a share of the memory was asked for. */
   readonly met?: boolean | undefined;
   readonly seconds: {
@@ -82,7 +88,7 @@ const TABLE_MEMORY = 2 ** 31;
 /**
  * Symmetric N × N; products are taken in the precision of the stored numbers, whatever that of the vectors.
  * G̃ may have negative eigenvalues, none
- * below `lowerBound`.
+ * below `lowerBound`, unless it was made positive semidefinite (semidefinite.ts).
  */
 export class KroneckerSumMatrix implements LinearOperator {
   readonly rows: number;
@@ -181,6 +187,8 @@ export class KroneckerSumMatrix implements LinearOperator {
       basis += inputVectors.data.byteLength + (outputVectors?.data.byteLength ?? 0);
       complement += gram?.data.byteLength ?? 0;
     }
+    for (const term of this.data.terms)
+      complement += term === null ? 0 : term.inputs.byteLength + term.units.byteLength;
     const { mixing, values, groups, panels, mixingBegin, valuesBegin } = this.data;
     const structure = groups.byteLength + panels.byteLength + mixingBegin.byteLength + valuesBegin.byteLength;
     const bytes = basis + complement + mixing.byteLength + values.byteLength + structure;

@@ -12,7 +12,15 @@ import { sharedFloat64, sharedInt32 } from '../../core/shared-array.js';
 import type { Blas } from '../../dense/blas.js';
 import { view, zeros, type Matrix } from '../../dense/matrix.js';
 import type { BasisLayer } from '../eigenbasis/rotation.js';
-import { GROUP, panelAt, panelCount, wideView, type KroneckerSumData } from './data.js';
+import {
+  diagonalTerms,
+  GROUP,
+  panelAt,
+  panelCount,
+  wideView,
+  type DiagonalTerm,
+  type KroneckerSumData,
+} from './data.js';
 import type { SumPair } from './grid.js';
 
 /** Rows that are filled together. */
@@ -41,8 +49,15 @@ interface PairTables {
 /** By pair of layers; null where a pair has none. Structured-cloneable, its memory shared. */
 export type SumTables = readonly (PairTables | null)[];
 
-/** Modes of a pair that are stored, and by group where its modes begin among them. */
-function modesOfPairs({ pairs, groups }: KroneckerSumData): { readonly counts: number[]; readonly begin: Int32Array } {
+/**
+ * Modes of a pair in its tables, and by group where its modes begin among them; the terms on a layer's diagonal come
+ * last.
+ */
+function modesOfPairs(data: KroneckerSumData): {
+  readonly counts: number[];
+  readonly begin: Int32Array;
+} {
+  const { pairs, groups } = data;
   const counts = pairs.map(() => 0);
   const begin = new Int32Array(groups.length / GROUP.words);
   for (let g = 0; g < begin.length; g++) {
@@ -50,6 +65,9 @@ function modesOfPairs({ pairs, groups }: KroneckerSumData): { readonly counts: n
     begin[g] = counts[pair];
     counts[pair] += groups[GROUP.words * g + GROUP.modes];
   }
+  pairs.forEach(({ row, column }, pair) => {
+    if (row === column) counts[pair] += diagonalTerms(data, row).length;
+  });
   return { counts, begin };
 }
 
@@ -189,6 +207,16 @@ export class TabledEntries {
     });
   }
 
+  /** Calls `visit` with the terms on the diagonal of a layer's own pair, and which modes they are. */
+  #eachTerm(pair: number, { modes }: FormTable, visit: (term: DiagonalTerm, mode: number) => void): void {
+    const { row, column } = this.#data.pairs[pair];
+    if (row !== column) return;
+    const terms = diagonalTerms(this.#data, row);
+    terms.forEach((term, k) => {
+      visit(term, modes - terms.length + k);
+    });
+  }
+
   #fillInputs(pair: number, table: FormTable, rows: readonly number[]): void {
     const data = this.#data;
     const { row, column } = data.pairs[pair];
@@ -225,6 +253,12 @@ export class TabledEntries {
           )
             sums[to] += down.data[at];
     }
+    this.#eachTerm(pair, table, ({ inputs }, mode) => {
+      for (let c = 0, at = 0; c < far.cols; c++)
+        for (let r = 0; r < rows.length; r++, at++)
+          sums[mode + table.modes * (c + far.cols * r)] = inputs[c] * u.data[at];
+      reach[mode] = far.cols;
+    });
     this.#finish(table, rows, sums, far, reach);
   }
 
@@ -252,6 +286,11 @@ export class TabledEntries {
           for (let j = 0; j < modes; j++, at++)
             sums[this.#modeBegin[g] + j + table.modes * (p + units * r)] = products.data[at];
     }
+    this.#eachTerm(pair, table, ({ units: factors }, mode) => {
+      for (let p = 0, at = 0; p < units; p++)
+        for (let r = 0; r < rows.length; r++, at++)
+          sums[mode + table.modes * (p + units * r)] = factors[p] * u.data[at];
+    });
     const reach = new Int32Array(table.modes).fill(units);
     this.#finish(table, rows, sums, this.#layers[column].outputVectors, reach);
   }
