@@ -115,9 +115,10 @@ describe('a sum that is asked to be semidefinite', () => {
 
   it('has_no_negative_eigenvalues_of_large_sums_by_products_either', async () => {
     const large = smoothModel([60, 12, 60], { loss: 'bce', activation: 'relu', samples: 80 });
+    const alone = await sharedTeam(1);
     const [plain, matrix] = [
-      await build(large, { share: 0.01, semidefinite: false }),
-      await build(large, { share: 0.01 }),
+      await build(large, { share: 0.01, semidefinite: false }, alone),
+      await build(large, { share: 0.01 }, alone),
     ];
     // More than are decomposed whole.
     expect(matrix.data.size).toBeGreaterThan(810);

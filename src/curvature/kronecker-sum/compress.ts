@@ -100,7 +100,7 @@ export async function kroneckerSum(
   if (modes === undefined) {
     if (known.batchSize !== undefined || (known.seed !== undefined && !semidefinite))
       throw new OptionError(
-        'batchSize goes with modes, the most modes of a pair of layers to be streamed, and seed with these or semidefinite.',
+        'batchSize goes with modes, the most modes of a pair of layers to be streamed; seed with that or semidefinite.',
         { batchSize: known.batchSize, seed: known.seed },
       );
     return (await planKroneckerSum(model, request)).make();

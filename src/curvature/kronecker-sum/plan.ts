@@ -361,8 +361,8 @@ async function chooseWithin(candidates: Candidates, goal: Goal, control: TeamCon
 
 /**
  * A choice with the products that stand for what it leaves on the layers' diagonals (remainder.ts), those that are
- * worth their bytes at the price that was reached, and less of the rest. Without them where that is no better, or modes were
- * streamed: these do not know all of the diagonals.
+ * worth their bytes at the price that was reached, and less of the rest. Without them where that is no better, or modes
+ * were streamed: these do not know all of the diagonals.
  */
 function withRemainders(
   { tables, modes, grid }: Candidates,
