@@ -114,7 +114,7 @@ describe('a sum that is asked to be semidefinite', () => {
   });
 
   it('has_no_negative_eigenvalues_of_large_sums_by_products_either', async () => {
-    const large = smoothModel([60, 12, 60], { loss: 'bce', activation: 'relu', samples: 80 });
+    const large = smoothModel([60, 12, 60], { loss: 'bce', activation: 'relu', samples: 24 });
     const alone = await sharedTeam(1);
     const [plain, matrix] = [
       await build(large, { share: 0.01, semidefinite: false }, alone),
