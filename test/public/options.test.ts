@@ -101,6 +101,7 @@ const TAKE_OPTIONS: Readonly<Record<string, readonly Entry[]>> = {
   kroneckerSum: [
     ['tolerance', (o) => hmatrix.curvature.kroneckerSum(f.model, o)],
     ['team', (o) => hmatrix.curvature.kroneckerSum(f.model, {}, o)],
+    ['tableMemory', async (o) => (await hmatrix.curvature.kroneckerSum(f.model, {}, { team: f.team })).source(o)],
   ],
   loadKroneckerSum: [['onProgress', (o) => hmatrix.curvature.loadKroneckerSum(sumPath, o)]],
   saveKroneckerSum: [
