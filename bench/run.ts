@@ -3,14 +3,13 @@
  * those that have TEXT in their name or in their label in the tables of docs/benchmarks.md. Results are printed;
  * `--write` puts them into bench/results (compression.json of bench/cases.ts, factorization.json, hessian.json,
  * kronecker.json, preconditioners.json, training.json, scaling.json, graph.json: critical paths of task graphs,
- * coverage.json: how
- * often stated intervals hold, tolerance.json: whether asked tolerances are kept, choose.json: what `auto` takes beside
- * the best of a grid, leaf.json: leaf sizes that were chosen, tape.json: passes of networks of layers) and into the tables of docs/benchmarks.md, which are made
- * from those.
- * Training takes `--data DIR` (default ../shared/data, with mnist/) and `--quick`, which also leaves out large sizes.
- * `--samples` and `--epochs` try the networks on less, `--size` the matrices of preconditioners; such results, and
- * quick ones, are not written. Tolerances take `--seed`, the first of five, and `--quick`, one seed of the small
- * matrices. Choices run their grid where none is kept, or with `--grid`; else the best of it again.
+ * coverage.json: how often stated intervals hold, tolerance.json: whether asked tolerances are kept, choose.json: what
+ * `auto` takes beside the best of a grid, leaf.json: leaf sizes that were chosen, tape.json: passes of networks of
+ * layers) and into the tables of docs/benchmarks.md, which are made from those. Training takes `--data DIR` (default
+ * ../shared/data, with mnist/) and `--quick`, which also leaves out large sizes. `--samples` and `--epochs` try the
+ * networks on less, `--size` the matrices of preconditioners; such results, and quick ones, are not written. Tolerances
+ * take `--seed`, the first of five, and `--quick`, one seed of the small matrices. Choices run their grid where none is
+ * kept, or with `--grid`; else the best of it again.
  */
 import { parseArgs } from 'node:util';
 import type { CompressionRecord } from '../src/experiment/record.js';

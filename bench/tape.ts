@@ -1,8 +1,8 @@
 /**
  * One case of bench/tape-cases.ts in a process of its own: `node dist/bench/tape.js NAME` times gradients and products
  * with curvature of a network of layers on one thread, in turn with multiplications of matrices of 512 rows, whose rate
- * is what they are held against; a perceptron also in turn with its closed forms. Processor seconds, medians over rounds.
- * Prints one JSON line.
+ * is what they are held against; a perceptron also in turn with its closed forms. Processor seconds, medians over
+ * rounds. Prints one JSON line.
  */
 import { median } from '../src/core/median.js';
 import { RandomStream } from '../src/core/random.js';
