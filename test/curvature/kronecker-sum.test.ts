@@ -269,6 +269,7 @@ describe('an approximation', () => {
     const arrays: ArrayBufferView[] = [groups, panels, mixingBegin, valuesBegin, mixing, values];
     for (const layer of matrix.layers)
       for (const m of [layer.inputVectors, layer.outputVectors, layer.complement]) if (m !== null) arrays.push(m.data);
+    for (const term of matrix.data.terms) if (term !== null) arrays.push(term.inputs, term.units);
     expect(matrix.bytes).toBe(arrays.reduce((sum, { byteLength }) => sum + byteLength, 0));
     const { basis, complement, mixing: mixed, blocks, structure, bytes } = matrix.memory();
     expect(basis + complement + mixed + blocks + structure).toBe(bytes);

@@ -8,6 +8,7 @@ import { resolveGoal } from '../../curvature/eigenbasis/goal.js';
 import { rotatedIndices } from '../../curvature/eigenbasis/model.js';
 import { suitsKroneckerSum, sumFlops } from '../../curvature/kronecker-sum/cost.js';
 import { planKroneckerSum } from '../../curvature/kronecker-sum/plan.js';
+import { isRounding } from '../../hierarchical/matrix/tolerance-limits.js';
 import { availableMemory } from '../../io/machine.js';
 import type { Model } from '../../network/model.js';
 import type { TeamControl } from '../../parallel/team-control.js';
@@ -23,9 +24,10 @@ import {
   type Method,
 } from './method.js';
 
-/** A form that is chosen and not made: its error is known. */
+/** A form that is chosen and not made: its error and its bytes are known. */
 interface Candidate {
   readonly error: number;
+  readonly bytes: number;
   make(): Promise<Approximated>;
 }
 
@@ -35,6 +37,7 @@ const planSum: Planner = async (model, goal, { memoryLimit = availableMemory() }
   const plan = await planKroneckerSum(model, { goal: resolveGoal(goal), memoryLimit, control });
   return {
     error: plan.error,
+    bytes: plan.bytes,
     make: async () => {
       const matrix = await plan.make();
       const { report, bytes } = matrix;
@@ -60,6 +63,7 @@ const planEigenbasis: Planner = async (model, goal, { leafSize = 32, memoryLimit
   const plan = await planKroneckerHierarchical(model, { ...resolveGoal(goal), leafSize, memoryLimit }, control);
   return {
     error: plan.error,
+    bytes: plan.bytes,
     make: async () => {
       const matrix = await plan.make();
       const { report } = matrix;
@@ -105,9 +109,9 @@ export const eigenbasis: Method = ofNetwork('Eigenbasis', 'eigenbasis', planEige
 const DEAREST = 4;
 
 /**
- * Of both forms the one that errs less; the eigenbasis alone where there are too many samples or too little memory for
- * the other's modes, the Kronecker sum alone where the eigenbasis is too dear to try. Throws OptionError where neither
- * fits, with the least share that either would.
+ * Of both forms the one that errs less, or, where both err by rounding alone, takes fewer bytes; the eigenbasis alone
+ * where there are too many samples or too little memory for the other's modes, the Kronecker sum alone where the
+ * eigenbasis is too dear to try. Throws OptionError where neither fits, with the least share that either would.
  */
 export async function betterOfBoth(
   model: Model,
@@ -119,7 +123,12 @@ export async function betterOfBoth(
   const sum = await planned(planSum(model, budget, options, control));
   if (isDear(model) && 'error' in sum) return sum.make();
   const rotated = await planned(planEigenbasis(model, budget, options, control));
-  if ('error' in sum && 'error' in rotated) return (sum.error <= rotated.error ? sum : rotated).make();
+  if ('error' in sum && 'error' in rotated) {
+    // Errors that are rounding alone do not tell the forms apart.
+    const rounding = isRounding(sum.error, 'f64') && isRounding(rotated.error, 'f64');
+    const better = rounding ? sum.bytes <= rotated.bytes : sum.error <= rotated.error;
+    return (better ? sum : rotated).make();
+  }
   if ('error' in sum) return sum.make();
   if ('error' in rotated) return rotated.make();
   const leastOf = ({ refused }: { refused: OptionError }): number =>
@@ -135,18 +144,10 @@ export async function smallerOfBoth(
   control: TeamControl,
 ): Promise<Approximated> {
   if (!isSummable(model, options, control)) return (await planEigenbasis(model, accuracy, options, control)).make();
-  const sum = await (await planSum(model, accuracy, options, control)).make();
-  if (isDear(model)) return sum;
-  let rotated: Approximated;
-  try {
-    rotated = await (await planEigenbasis(model, accuracy, options, control)).make();
-  } catch (error) {
-    sum.release?.();
-    throw error;
-  }
-  const [kept, other] = sum.bytes <= rotated.bytes ? [sum, rotated] : [rotated, sum];
-  other.release?.();
-  return kept;
+  const sum = await planSum(model, accuracy, options, control);
+  if (isDear(model)) return sum.make();
+  const rotated = await planEigenbasis(model, accuracy, options, control);
+  return (sum.bytes <= rotated.bytes ? sum : rotated).make();
 }
 
 /** Whether the modes of a Kronecker sum can be found: in the memory, and with no too large matrices. */

@@ -110,6 +110,8 @@ export async function kroneckerHierarchical(
 export interface KroneckerHierarchicalPlan {
   /** ‖G − G̃‖_F/‖G‖_F, exact up to rounding. */
   readonly error: number;
+  /** That the matrix will take. */
+  readonly bytes: number;
   make(): Promise<KroneckerHierarchicalMatrix>;
 }
 
@@ -130,6 +132,8 @@ export async function planKroneckerHierarchical(
   const size = model.network.parameters;
   const plan = planWithin({ rotated, cells, energies }, leafSize, size, goalOf(goal, size, energy));
   const error = energy > 0 ? Math.sqrt((plan?.choice.dropped ?? 0) / energy) : 0;
+  const nothing = usedVectors(rotated, cells, new Uint8Array(cells.count));
+  const bytes = plan?.bytes ?? basisCost(rotated, nothing).bytes + (rotated.complement?.inputGram.data.byteLength ?? 0);
   const chooseSeconds = (performance.now() - chosen) / 1000;
   const make = async (): Promise<KroneckerHierarchicalMatrix> => {
     const began = performance.now();
@@ -144,7 +148,7 @@ export async function planKroneckerHierarchical(
     const end = performance.now();
     const tree = plan?.layout.tree;
     return new KroneckerHierarchicalMatrix(
-      keptBasis(rotated, plan?.used ?? usedVectors(rotated, cells, new Uint8Array(cells.count))),
+      keptBasis(rotated, plan?.used ?? nothing),
       core,
       size,
       {
@@ -168,7 +172,7 @@ export async function planKroneckerHierarchical(
       team,
     );
   };
-  return { error, make };
+  return { error, bytes, make };
 }
 
 /** G̃ from principal submatrices of H; all of the basis is kept. */

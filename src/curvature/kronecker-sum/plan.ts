@@ -44,6 +44,8 @@ export interface KroneckerSumPlan {
   /** ‖G − G̃‖_F/‖G‖_F, before it is made positive semidefinite where that was asked for, and ‖G‖_F. */
   readonly error: number;
   readonly norm: number;
+  /** That the sum will take, likewise. */
+  readonly bytes: number;
   make(): Promise<KroneckerSumMatrix>;
 }
 
@@ -98,7 +100,7 @@ export async function planKroneckerSum(model: Model, request: SumRequest): Promi
       },
     });
   };
-  return { error, norm, make };
+  return { error, norm, bytes: chosen.bytes, make };
 }
 
 /** A sum of streamed modes: its error is an estimate with an interval. Throws as `planKroneckerSum` does. */
