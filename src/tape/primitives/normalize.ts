@@ -47,6 +47,12 @@ export function scaleOver(graph: Graph, over: 'columns' | 'rows', a: Node, x: No
 const tangentOf = (graph: Graph, [y, r, v]: readonly [Node, Node, Node], attributes: Attributes): Node =>
   graph.add('normalizeTangent', [y, r, v], attributes, v.shape);
 
+/** Numbers of a block of columns, about. */
+const BLOCK = 8192;
+
+/** Columns of a block. */
+const blockColumns = (rows: number): number => Math.max(1, Math.floor(BLOCK / rows));
+
 /** Means over the rows or columns, and what is done with numbers of each. */
 class Statistics {
   readonly #machine: Machine;
@@ -85,6 +91,35 @@ class Statistics {
     if (this.#over === 'columns') tensors.rowDots(this.#rows, this.#cols, alpha / this.#cols, x, y, 0, out);
     else tensors.columnDots(this.#rows, this.#cols, alpha / this.#rows, x, y, 0, out);
     return out;
+  }
+
+  /**
+   * out ← m((x − m)²), of differences, so that nothing is lost where the mean is large; `shift`: −m. By blocks of
+   * columns that stay in the cache.
+   */
+  variance(x: FloatArray, shift: FloatArray, out: FloatArray): void {
+    const { tensors } = this.#machine;
+    const rows = this.#rows;
+    const ones = this.scratch(1).fill(1);
+    const most = blockColumns(rows);
+    const byRow = this.#over === 'columns';
+    for (let first = 0; first < this.#cols; first += most) {
+      const cols = Math.min(most, this.#cols - first);
+      const from = this.#machine.part(this.#placeOf(x) + first * rows, cols * rows);
+      const difference = this.#machine.part(this.#machine.scratch + 2 * this.size, cols * rows);
+      if (byRow) {
+        tensors.combineRows(rows, cols, ones, from, null, null, shift, 0, difference);
+        tensors.rowDots(rows, cols, 1 / this.#cols, difference, difference, first === 0 ? 0 : 1, out);
+      } else {
+        const part = (array: FloatArray): FloatArray => this.#machine.part(this.#placeOf(array) + first, cols);
+        tensors.combineColumns(rows, cols, part(ones), from, null, null, part(shift), 0, difference);
+        tensors.columnDots(rows, cols, 1 / rows, difference, difference, 0, part(out));
+      }
+    }
+  }
+
+  #placeOf({ byteOffset, BYTES_PER_ELEMENT }: FloatArray): number {
+    return byteOffset / BYTES_PER_ELEMENT;
   }
 
   /** y ← a∘x + b∘z + c. */
@@ -130,21 +165,13 @@ export const RECIPROCAL_DEVIATION: Primitive = {
     const n = statistics.size;
     if (!centered) statistics.meanProduct(1, [x, x], r);
     else {
-      // The squares of differences, so that nothing is lost where the mean is large: m((x − m)²) in two passes.
-      const mean = statistics.mean(-1, x, statistics.scratch(0));
-      const ones = statistics.scratch(1).fill(1);
-      const difference = machine.part(
-        machine.scratch + 2 * n,
-        rowsOf(input.shape) * columnsOf(input.shape, machine.count),
-      );
-      statistics.combine([ones, x], [null, null], mean, difference);
-      statistics.meanProduct(1, [difference, difference], r);
+      statistics.variance(x, statistics.mean(-1, x, statistics.scratch(0)), r);
     }
     for (let i = 0; i < n; i++) r[i] = 1 / Math.sqrt(r[i] + epsilon);
   },
   scratch: (node, samples) => {
     const { shape } = node.inputs[0];
-    return 2 * statisticNumbers(node, samples) + rowsOf(shape) * columnsOf(shape, samples);
+    return 2 * statisticNumbers(node, samples) + rowsOf(shape) * blockColumns(rowsOf(shape));
   },
 };
 
