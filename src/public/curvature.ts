@@ -4,6 +4,7 @@
  */
 export { gaussNewton } from '../curvature/products/gauss-newton.js';
 export { hessian } from '../curvature/products/hessian.js';
+export type { GraphOperator } from '../curvature/graphs/operator.js';
 export { empiricalFisher, monteCarloFisher, type MonteCarloOptions } from '../curvature/products/fisher.js';
 export { SampleOperator, type CurvatureOptions } from '../curvature/products/sample-operator.js';
 export {

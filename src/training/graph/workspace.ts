@@ -8,18 +8,10 @@ import { VectorMemory } from '../../dense/vector-memory.js';
 import type { GraphNetwork, InputKind } from '../../layers/graph-network.js';
 import { planNetwork, type NetworkPlan, type Pass } from '../../layers/network-plan.js';
 import { keptNumbers, workNumbers } from '../../layers/network-tape.js';
+import { graphSlices, SLICE } from '../../layers/slices.js';
 import type { ParameterLayout } from '../../network/parameter-layout.js';
 import { rowsOf } from '../../tape/shape.js';
 import { spanOf, type Span } from '../objective/workspace.js';
-
-/** Samples of a slice: enough columns for multiplications of matrices, few enough for the caches. */
-export const SLICE = 16;
-
-/** Slices of a batch. */
-export const graphSlices = (count: number): number => Math.ceil(count / SLICE);
-
-/** First sample of slice s; that of slice s + 1 ends it. */
-export const graphSliceFirst = (count: number, s: number): number => Math.floor((s * count) / graphSlices(count));
 
 /** Numbers of a tape of one mode: what is kept of each slice (of each worker where nothing is read later), and work. */
 export interface TapeSpans {

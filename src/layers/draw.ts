@@ -1,13 +1,13 @@
 /**
- * Errors at the outputs that are drawn: Q^{1/2}ξ of signs ξ, whose second moment is Q, the Hessian of a sample's loss in
- * its outputs (../objective/r-pass.ts has the formulas).
+ * Errors at the outputs that are drawn: Q^{1/2}ξ of signs ξ, whose second moment is Q, the Hessian of a sample's loss
+ * in its outputs (training/objective/r-pass.ts has the formulas).
  */
-import type { FloatArray } from '../../core/floats.js';
-import { RandomStream } from '../../core/random.js';
-import type { Matrix } from '../../dense/matrix.js';
-import type { GraphLoss } from '../../layers/losses.js';
-import { squaredScale } from '../../network/losses/table.js';
-import { numbersEach, positionsOf, rowsOf, type Shape } from '../../tape/shape.js';
+import type { FloatArray } from '../core/floats.js';
+import { RandomStream } from '../core/random.js';
+import type { Matrix } from '../dense/matrix.js';
+import type { GraphLoss } from './losses.js';
+import { squaredScale } from '../network/losses/table.js';
+import { numbersEach, positionsOf, rowsOf, type Shape } from '../tape/shape.js';
 
 /** Keeps the signs' streams apart from others of the same seed. */
 const SIGNS = 0x7369676e;
