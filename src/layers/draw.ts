@@ -13,49 +13,66 @@ import { numbersEach, positionsOf, rowsOf, type Shape } from '../tape/shape.js';
 const SIGNS = 0x7369676e;
 
 /** Outputs of a slice, laid out as tapes have them, and where the errors go. */
-export interface DrawRequest {
+export interface RootRequest {
   readonly shape: Shape;
   readonly count: number;
   readonly outputs: FloatArray;
   readonly targets: Matrix;
   readonly out: FloatArray;
+}
+
+/** A request for errors that are drawn. */
+export interface DrawRequest extends RootRequest {
   /** The signs depend on seed, step and sample alone; `first` is the slice's first sample. */
   readonly random: { readonly seed: number; readonly step: number; readonly first: number };
 }
 
-/** out ← Q^{1/2}ξ at every sample and position. */
-export function drawAtOutputs(loss: GraphLoss, { shape, count, outputs, targets, out, random }: DrawRequest): void {
+/** out ← Q^{1/2}ξ at every sample and position, ξ of signs. */
+export function drawAtOutputs(loss: GraphLoss, { random, ...request }: DrawRequest): void {
+  rootAtOutputs(loss, request, (b) => {
+    const signs = new RandomStream(random.seed, SIGNS, random.step, random.first + b);
+    return () => (signs.uniform() < 0.5 ? -1 : 1);
+  });
+}
+
+/** ξ of a sample: number k of position p, asked for in their order. */
+export type SampleVector = (k: number, p: number) => number;
+
+/** out ← Q^{1/2}ξ at every sample and position; Q^{1/2} is one root of Q, not the symmetric one. */
+export function rootAtOutputs(
+  loss: GraphLoss,
+  { shape, count, outputs, targets, out }: RootRequest,
+  vectorOf: (sample: number) => SampleVector,
+): void {
   const rows = rowsOf(shape);
-  const positions = positionsOf(shape);
   const scale = typeof loss === 'string' ? squaredScale(loss, numbersEach(shape)) : null;
   for (let b = 0; b < count; b++) {
-    const signs = new RandomStream(random.seed, SIGNS, random.step, random.first + b);
-    for (let p = 0; p < positions; p++) {
+    const ξ = vectorOf(b);
+    for (let p = 0; p < positionsOf(shape); p++) {
       const at = rows * (b + count * p);
-      const ξ = (): number => (signs.uniform() < 0.5 ? -1 : 1);
-      if (scale !== null) for (let k = at; k < at + rows; k++) out[k] = Math.sqrt(scale) * ξ();
+      if (scale !== null) for (let k = 0; k < rows; k++) out[at + k] = Math.sqrt(scale) * ξ(k, p);
       else if (loss === 'bce')
-        for (let k = at; k < at + rows; k++) {
-          const q = 1 / (1 + Math.exp(-outputs[k]));
-          out[k] = Math.sqrt(q * (1 - q)) * ξ();
+        for (let k = 0; k < rows; k++) {
+          const q = 1 / (1 + Math.exp(-outputs[at + k]));
+          out[at + k] = Math.sqrt(q * (1 - q)) * ξ(k, p);
         }
       else if (typeof loss !== 'string' && targets.data[targets.offset + b * targets.ld + p] === loss.padding)
         out.fill(0, at, at + rows);
-      else softmaxErrors(rows, at, outputs, out, ξ);
+      else softmaxErrors(rows, outputs.subarray(at, at + rows), out.subarray(at, at + rows), (k) => ξ(k, p));
     }
   }
 }
 
 /** (diag √p − p√pᵀ)ξ of one column. */
-function softmaxErrors(rows: number, at: number, f: FloatArray, out: FloatArray, ξ: () => number): void {
+function softmaxErrors(rows: number, f: FloatArray, out: FloatArray, ξ: (k: number) => number): void {
   let most = -Infinity;
-  for (let k = at; k < at + rows; k++) most = Math.max(most, f[k]);
+  for (let k = 0; k < rows; k++) most = Math.max(most, f[k]);
   let total = 0;
-  for (let k = at; k < at + rows; k++) total += Math.exp(f[k] - most);
+  for (let k = 0; k < rows; k++) total += Math.exp(f[k] - most);
   let along = 0;
-  for (let k = at; k < at + rows; k++) {
-    out[k] = Math.sqrt(Math.exp(f[k] - most) / total) * ξ();
+  for (let k = 0; k < rows; k++) {
+    out[k] = Math.sqrt(Math.exp(f[k] - most) / total) * ξ(k);
     along += out[k];
   }
-  for (let k = at; k < at + rows; k++) out[k] -= (Math.exp(f[k] - most) / total) * along;
+  for (let k = 0; k < rows; k++) out[k] -= (Math.exp(f[k] - most) / total) * along;
 }

@@ -13,6 +13,7 @@ import {
   outputCurvature,
   outputTangents,
   ownNodes,
+  usedGradients,
   type DirectionUse,
 } from '../tape/programs.js';
 import { numbersEach } from '../tape/shape.js';
@@ -22,7 +23,14 @@ import type { NetworkGraph } from './graph-network.js';
 import type { ParameterBlock } from './parameter-block.js';
 
 /** Passes behind the first one, each with directions of its own. */
-export type Pass = 'gauss-newton' | 'hessian' | 'tangent' | 'draw';
+export type Pass =
+  | 'gauss-newton'
+  | 'hessian'
+  | 'tangent'
+  /** Errors at the outputs taken back to the layers, for their factors. */
+  | 'draw'
+  /** As 'draw', and what they come to in every parameter, as the result. */
+  | 'pullback';
 
 /** What a plan is to compute. */
 export interface NetworkPlanOptions {
@@ -47,7 +55,7 @@ export interface NetworkPlan {
   readonly scale: Node | null;
   /** J·v and H·J·v at each output, of the pass 'tangent'. */
   readonly tangents: readonly { readonly tangent: Node; readonly image: Node }[];
-  /** Of the pass 'draw': where errors are placed at the outputs, and what they come to. */
+  /** Of the passes 'draw' and 'pullback': where errors are placed at the outputs, and what they come to. */
   readonly draw: DrawPlan | null;
   /** Numbers of the region of constants. */
   readonly constants: readonly { readonly at: number; readonly values: ArrayLike<number> }[];
@@ -94,10 +102,15 @@ export function planNetwork(
         if (image !== undefined) tangents.push({ tangent, image });
       }
       phases.push(read(tangents.flatMap(({ tangent, image }) => [tangent, image])));
-    } else if (pass === 'draw') {
-      draw = planDraw(graph);
-      const { pairs, others } = draw;
-      phases.push(read([...pairs.flatMap(({ input, error }) => [input, error]), ...others.map((one) => one.gradient)]));
+    } else if (pass === 'draw' || pass === 'pullback') {
+      const { gradients, ...own } = planDraw(graph);
+      draw = own;
+      const ofPairs = own.pairs.flatMap(({ input, error }) => [input, error]);
+      phases.push(
+        pass === 'pullback'
+          ? [...read(ofPairs), ...results(gradients, 'result')]
+          : read([...ofPairs, ...own.others.map((one) => one.gradient)]),
+      );
     } else phases.push(results(pass === 'hessian' ? hessianNodes(graph) : gaussNewtonNodes(graph), 'result'));
   }
   const constants: { at: number; values: ArrayLike<number> }[] = [];
@@ -110,7 +123,7 @@ export function planNetwork(
     phases,
     capacity,
     phaseOf: (leaf) => {
-      if (leaf.attributes['kind'] === 'seed') return phaseOf.get('draw')!;
+      if (leaf.attributes['kind'] === 'seed') return phaseOf.get('pullback') ?? phaseOf.get('draw')!;
       if (leaf.attributes['kind'] !== 'direction') return 0;
       const { use } = directionOf(graph, leaf);
       return phaseOf.get(passes.find((pass) => USE[pass] === use)!)!;
@@ -147,18 +160,19 @@ export function planNetwork(
   };
 }
 
-function planDraw({ graph, output, parameters }: NetworkGraph): DrawPlan {
+function planDraw(of: NetworkGraph): DrawPlan & { readonly gradients: readonly Node[] } {
+  const { graph, output, parameters } = of;
   const seed = graph.leaf('seed', 0, output.shape);
   const pairs: FactorPair[] = [];
   const others: { layer: number; gradient: Node }[] = [];
-  pullback(graph, new Map([[output, seed]]), parameters).forEach((gradient, k) => {
-    if (gradient === null) return;
+  const gradients = usedGradients(of, pullback(graph, new Map([[output, seed]]), parameters));
+  gradients.forEach((gradient, k) => {
     const layer = parameters[k].attributes['index'] as number;
     const own = factorPairs(layer, gradient);
     if (own.length > 0) pairs.push(...own);
     else others.push({ layer, gradient });
   });
-  return { seed, pairs, others };
+  return { seed, pairs, others, gradients };
 }
 
 /** Numbers of the region of constants. */

@@ -44,6 +44,8 @@ export class Passes {
   readonly plan: NetworkPlan;
   /** Of the slice that was passed forward last, laid out like what is trained of θ; where it was asked for. */
   readonly gradient: FloatArray;
+  /** What a further pass came to, laid out alike; where one was asked for. */
+  readonly result: FloatArray;
   readonly #tape: NetworkTape;
 
   /** Throws NonFiniteError, MemoryError. */
@@ -51,12 +53,14 @@ export class Passes {
     requireFiniteParameters(parameters);
     const capacity = Math.min(samples, SLICE);
     this.plan = planNetwork(network.evaluation, network.layers, { gradient, passes, capacity });
-    const sizes = { precision: precisionOf(parameters), slices: 1, workers: 1, vectors: Number(gradient) };
+    const sizes = { precision: precisionOf(parameters), slices: 1, workers: 1, vectors: 2 };
     const layout = openTapeMemory({ network, plan: this.plan, ...sizes }, parameters, 'A pass of the network');
     const tapes = new Tapes(layout, blas, 0);
     this.#tape = tapes.tape(0);
-    this.gradient = gradient ? tapes.vector(0) : parameters.subarray(0, 0);
-    if (gradient) this.#tape.bind('gradient', this.gradient);
+    this.gradient = tapes.vector(0);
+    this.result = tapes.vector(1);
+    this.#tape.bind('gradient', this.gradient);
+    this.#tape.bind('result', this.result);
   }
 
   /** Passes a batch forward, slice by slice. */

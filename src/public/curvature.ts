@@ -18,7 +18,15 @@ export {
   type SampledSourceOptions,
 } from '../curvature/entries/sampled-source.js';
 export { dualForm, type DualForm, type DualInverse, type DualOptions } from '../curvature/entries/dual-form.js';
-export { kfac, type DampedInverse, type DampingOptions, type KroneckerFactored } from '../curvature/kronecker/kfac.js';
+export {
+  kfac,
+  type DampedInverse,
+  type DampingOptions,
+  type GraphKroneckerFactored,
+  type KroneckerFactored,
+} from '../curvature/kronecker/kfac.js';
+export type { BlockRule, WeightSharing } from '../curvature/kronecker/graph-factors.js';
+export type { GraphKroneckerOptions } from '../curvature/kronecker/graph-walk.js';
 export type { KroneckerOptions } from '../curvature/kronecker/factors.js';
 export { ekfac, type EigenvalueCorrected } from '../curvature/kronecker/ekfac.js';
 export {

@@ -104,7 +104,8 @@ export function ownNodes(graph: Graph, nodes: readonly Node[]): Node[] {
   });
 }
 
-function usedGradients({ parameters }: LossGraph, gradients: readonly (Node | null)[]): Node[] {
+/** The gradients of all parameters. Throws OptionError for one that the loss does not depend on. */
+export function usedGradients({ parameters }: LossGraph, gradients: readonly (Node | null)[]): Node[] {
   return gradients.map((node, k) => {
     if (node === null)
       throw new OptionError(

@@ -3,8 +3,8 @@
  *
  *   M = (blockdiag(A_{ℓ−1} ⊗ Γ_ℓ) + λI)⁻¹, with EKFAC's eigenvalues for 'ekfac'
  */
-import { ekfac as ekfacOf } from '../../curvature/kronecker/ekfac.js';
-import { kfac as kfacOf } from '../../curvature/kronecker/kfac.js';
+import { ekfac as ekfacOf, type EigenvalueCorrected } from '../../curvature/kronecker/ekfac.js';
+import { kfac as kfacOf, type KroneckerFactored } from '../../curvature/kronecker/kfac.js';
 import { evenly } from '../steps.js';
 import { modelOf, type Invertible, type PreconditionerKind } from './kind.js';
 
@@ -16,7 +16,7 @@ const KFAC_FACTOR = 4;
 /** Eigenvalues and vectors of a symmetric matrix of order d: about so many d³ flops. */
 const EIGEN = 9;
 
-const invertible = (factored: ReturnType<typeof kfacOf> | ReturnType<typeof ekfacOf>): Invertible => ({
+const invertible = (factored: KroneckerFactored | EigenvalueCorrected): Invertible => ({
   details: { layers: factored.layers.length },
   invert: (damping) => {
     const inverse = factored.solver({ damping });
