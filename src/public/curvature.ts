@@ -65,6 +65,7 @@ export {
   type KnownDeterminant,
 } from '../curvature/products/marginal-likelihood.js';
 export type { SampleOptions } from '../operator/draws.js';
+export type { CompressedGraphHessian, CompressGraphOptions } from '../curvature/trees/compress-graph.js';
 export { structuralTree, type StructuralTreeOptions } from '../curvature/trees/structural-tree.js';
 export { sketchEmbedding, type EmbeddingOptions } from '../curvature/trees/sketch-embedding.js';
 export { curvatureOf, type OwnCurvature, type OwnModel } from '../curvature/own/curvature-of.js';

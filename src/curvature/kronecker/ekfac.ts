@@ -9,7 +9,7 @@ import { requireKnownOptions, type KeysOf } from '../../core/known-options.js';
 import type { Blas } from '../../dense/blas.js';
 import { withBlas } from '../../dense/default-blas.js';
 import { zeros, type Matrix, type Precision } from '../../dense/matrix.js';
-import { isGivenGraph, type GivenGraphModel } from '../../layers/graph-model.js';
+import { isGivenGraph, isGraphNetwork, type GivenGraphModel, type GraphModel } from '../../layers/graph-model.js';
 import { asModel, type GivenModel, type Model } from '../../network/model.js';
 import { columnsOf, diagonalSquares, projectSquares } from './layer-grams.js';
 import { walkErrorGrams } from './layer-gram-walk.js';
@@ -61,6 +61,8 @@ export function ekfac(model: GivenModel, options?: KroneckerOptions): Eigenvalue
  * each 2·width·outputs·(width + outputs) flops a block.
  */
 export function ekfac(model: GivenGraphModel, options?: GraphKroneckerOptions): EigenvalueCorrected;
+/** Of either. */
+export function ekfac(model: GivenModel | GivenGraphModel, options?: KroneckerOptions): EigenvalueCorrected;
 export function ekfac(given: GivenModel | GivenGraphModel, options: GraphKroneckerOptions = {}): EigenvalueCorrected {
   if (isGivenGraph(given)) {
     const { walk, sharing } = openGraphWalk(given, options, 'ekfac');
@@ -108,8 +110,17 @@ function corrected({ blocks, bases, eigenvalues }: Corrections, precision: Preci
  * outputs. Then ⟨G, U_A diag(s_A) U_Aᵀ ⊗ U_Γ diag(s_Γ) U_Γᵀ⟩ = Σ_qp s_A(q) s_Γ(p) D_ℓ(q, p). One pass over the data.
  * Throws as `kfac` does.
  */
-export const diagonalInBases = (model: Model, bases: readonly KroneckerBasis[], blas: Blas): Matrix[] =>
-  sumEigenvalues(openWalk(model, { blas }), bases);
+export const diagonalInBases = (
+  model: Model | GraphModel,
+  layers: readonly LayerBlock[],
+  bases: readonly KroneckerBasis[],
+  blas: Blas,
+): Matrix[] =>
+  isGraphModel(model)
+    ? graphEigenvalues({ model, sampling: null, blas }, layers, bases)
+    : sumEigenvalues(openWalk(model, { blas }), bases);
+
+const isGraphModel = (model: Model | GraphModel): model is GraphModel => isGraphNetwork(model.network);
 
 /** s* of each layer, width × outputs. */
 function sumEigenvalues(walk: CurvatureWalk, bases: readonly KroneckerBasis[]): Matrix[] {

@@ -19,7 +19,8 @@ import { numbersEach, rowsOf } from '../../tape/shape.js';
 export interface GraphWalk {
   readonly model: GraphModel;
   readonly sampling: { readonly draws: number; readonly seed: number } | null;
-  readonly batchSize: number;
+  /** Samples read at a time. Default 256. */
+  readonly batchSize?: number | undefined;
   readonly blas: Blas;
 }
 
@@ -35,11 +36,14 @@ export interface ColumnVisitor {
   readonly column: (sample: WalkedSample, gradient: FloatArray) => void;
 }
 
+/** Samples read at a time where nobody says. */
+const BATCH = 256;
+
 /**
  * Walks over all columns, in double precision. Returns what sums over samples and their columns are divided by. Throws
  * as `readSamples`.
  */
-export function eachColumn({ model, sampling, batchSize, blas }: GraphWalk, visitor: ColumnVisitor): number {
+export function eachColumn({ model, sampling, batchSize = BATCH, blas }: GraphWalk, visitor: ColumnVisitor): number {
   const { network, loss, data } = model;
   const parameters = Float64Array.from(model.parameters);
   const passes = new Passes({ network, parameters, samples: 1, passes: ['pullback'], blas });

@@ -105,16 +105,16 @@ function diagonalBlock(offset: number, squares: Float64Array, weight: number): G
 /** In the eigenbases of the factors, the diagonal of G's own blocks: width × outputs each. */
 export function graphEigenvalues(
   walk: GraphWalk,
-  factors: readonly GraphFactors[],
+  layers: readonly LayerBlock[],
   bases: readonly KroneckerBasis[],
 ): Matrix[] {
   const { blas } = walk;
-  const sums = factors.map(({ width, outputs }) => zeros(width, outputs));
-  const widest = Math.max(...factors.map(({ width, outputs }) => width * outputs));
+  const sums = layers.map(({ width, outputs }) => zeros(width, outputs));
+  const widest = Math.max(...layers.map(({ width, outputs }) => width * outputs));
   const [turned, rotated] = [new Float64Array(widest), new Float64Array(widest)];
   const weight = eachColumn(walk, {
     column: (_, gradient) => {
-      factors.forEach(({ offset, width, outputs }, k) => {
+      layers.forEach(({ offset, width, outputs }, k) => {
         const { input, output } = bases[k];
         let g = view(gradient, offset, width, outputs);
         if (output.vectors !== null) {

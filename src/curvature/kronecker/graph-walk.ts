@@ -21,22 +21,19 @@ export interface GraphKroneckerOptions extends KroneckerOptions {
 /** The keys of {@link GraphKroneckerOptions}. */
 const GRAPH_KRONECKER_KEYS: KeysOf<GraphKroneckerOptions> = { ...KRONECKER_KEYS, sharing: true };
 
-/** Samples read at a time. */
-const BATCH = 256;
-
 /** The walk that the options of the function named `of` ask for. Throws OptionError, ShapeError. */
 export function openGraphWalk(
   given: GivenGraphModel,
   options: GraphKroneckerOptions,
   of: string,
 ): { readonly walk: GraphWalk; readonly sharing: WeightSharing } {
-  const { blas, sharing = 'expand', batchSize = BATCH, ...rest } = withBlas(options, GRAPH_KRONECKER_KEYS, of);
+  const { blas, sharing = 'expand', batchSize, ...rest } = withBlas(options, GRAPH_KRONECKER_KEYS, of);
   const model = asGraphModel(given, of);
   if (!WEIGHT_SHARINGS.includes(sharing))
     throw new OptionError(`Unknown sharing ${quoted(sharing)}: choose one of ${WEIGHT_SHARINGS.join(', ')}.`, {
       option: 'sharing',
       sharing,
     });
-  checkCount(batchSize, 'batchSize: the samples read at a time');
+  if (batchSize !== undefined) checkCount(batchSize, 'batchSize: the samples read at a time');
   return { walk: { model, sampling: samplingOf(rest), batchSize, blas }, sharing };
 }

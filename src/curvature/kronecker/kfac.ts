@@ -89,6 +89,8 @@ export function kfac(model: GivenModel, options?: KroneckerOptions): KroneckerFa
  * of tokens for every class at every position; with 'monte-carlo' one for every draw, of signs.
  */
 export function kfac(model: GivenGraphModel, options?: GraphKroneckerOptions): GraphKroneckerFactored;
+/** Of either. */
+export function kfac(model: GivenModel | GivenGraphModel, options?: KroneckerOptions): KroneckerFactored;
 export function kfac(
   given: GivenModel | GivenGraphModel,
   options: GraphKroneckerOptions = {},
